@@ -1,0 +1,128 @@
+package v1alpha1
+
+import (
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Mode says what becomes of a finding.
+// +kubebuilder:validation:Enum=enforce;warn;audit
+type Mode string
+
+const (
+	// ModeEnforce denies and patches.
+	ModeEnforce Mode = "enforce"
+	// ModeWarn answers with admission warnings.
+	ModeWarn Mode = "warn"
+	// ModeAudit only records.
+	ModeAudit Mode = "audit"
+)
+
+// Existing says what an UPDATE may keep that was already wrong.
+// +kubebuilder:validation:Enum=tolerate;enforce
+type Existing string
+
+const (
+	// ExistingTolerate turns a finding that the stored object already has into a warning.
+	ExistingTolerate Existing = "tolerate"
+	// ExistingEnforce denies it like any other.
+	ExistingEnforce Existing = "enforce"
+)
+
+// Guardrail binds policies to namespaces. Guardrails only add up: each one that
+// matches must hold, and adding one never loosens anything.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
+// +kubebuilder:printcolumn:name="Active",type=string,JSONPath=`.status.conditions[?(@.type=="Active")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Active")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type Guardrail struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec GuardrailSpec `json:"spec"`
+	// +optional
+	Status GuardrailStatus `json:"status,omitempty"`
+}
+
+// GuardrailSpec is what a Guardrail asks for.
+type GuardrailSpec struct {
+	// Mode of every policy below that does not name its own.
+	Mode Mode `json:"mode"`
+	// NamespaceSelector matches the labels of namespaces. The empty selector matches
+	// every namespace and cluster-scoped objects too.
+	// +optional
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+	// ExcludeNamespaces are namespaces left alone, by name.
+	// +optional
+	// +listType=set
+	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
+	// Existing says what an UPDATE may keep that was already wrong; tolerate by default.
+	// +optional
+	// +kubebuilder:default=tolerate
+	Existing Existing `json:"existing,omitempty"`
+	// TrustedWriters are operators and add-ons whose objects are recorded, never denied.
+	// +optional
+	TrustedWriters TrustedWriters `json:"trustedWriters,omitempty"`
+	// Policies to hold. One policy may be bound several times with different parameters.
+	// +kubebuilder:validation:MinItems=1
+	// +listType=atomic
+	Policies []PolicyBinding `json:"policies"`
+}
+
+// TrustedWriters names users and groups as the API server authenticates them.
+type TrustedWriters struct {
+	// +optional
+	// +listType=set
+	Users []string `json:"users,omitempty"`
+	// +optional
+	// +listType=set
+	Groups []string `json:"groups,omitempty"`
+}
+
+// PolicyBinding asks for one policy.
+type PolicyBinding struct {
+	// Name is the policy's id, as `taffrail policies list` prints it.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+	// Mode of this policy; the Guardrail's mode by default.
+	// +optional
+	Mode Mode `json:"mode,omitempty"`
+	// Parameters as the policy's own schema describes them.
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Type=object
+	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
+}
+
+// Condition types and reasons of a Guardrail's status.
+const (
+	// ConditionActive is True while the Guardrail decides requests.
+	ConditionActive = "Active"
+	ReasonCompiled  = "Compiled"
+	ReasonInvalid   = "Invalid"
+)
+
+// GuardrailStatus says what of a Guardrail is in force.
+type GuardrailStatus struct {
+	// ObservedGeneration is the metadata.generation that the conditions speak of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// GuardrailList is a list of Guardrails.
+//
+// +kubebuilder:object:root=true
+type GuardrailList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []Guardrail `json:"items"`
+}

@@ -1,0 +1,40 @@
+package review
+
+// Verdict sums a Decision up in a word. Verdicts are ordered by what they cost.
+type Verdict string
+
+const (
+	// VerdictAllow: nothing to say to the writer of the object.
+	VerdictAllow Verdict = "allow"
+	// VerdictWarn: admitted, with warnings.
+	VerdictWarn Verdict = "warn"
+	// VerdictUnknown: admitted as far as anyone can tell; a fact is missing.
+	VerdictUnknown Verdict = "unknown"
+	// VerdictDeny: refused.
+	VerdictDeny Verdict = "deny"
+)
+
+// Fill is one value that an injection sets, or will set once Pods are created.
+type Fill struct {
+	Policy     string   `json:"policy"`
+	Guardrails []string `json:"guardrails"`
+	Mode       Mode     `json:"mode"`
+	Container  string   `json:"container"`
+	// Field is relative to the container, as in resources.requests.cpu.
+	Field string `json:"field"`
+	Value string `json:"value"`
+}
+
+// Decision is the outcome for one Request.
+type Decision struct {
+	Verdict Verdict
+	// Findings are sorted by what they cost, then by policy, container and key.
+	Findings []Finding
+	// Fills is what enforced injections set. For a template nothing is patched: its
+	// Pods will be filled.
+	Fills []Fill
+	// Patch applies to Request.Original; empty where nothing is to be changed.
+	Patch []PatchOperation
+	// Errors name the policies that could not be evaluated, by id.
+	Errors map[string]error
+}

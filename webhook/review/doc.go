@@ -1,0 +1,7 @@
+// Package review holds the plain data at the centre of Taffrail: a normalized
+// Request, what a policy found in it, and the Decision about it.
+//
+// Admission, the command line and the audit meet here and share everything from
+// here on, so that they cannot disagree. The package knows neither OPA nor a
+// client, and imports nothing else of Taffrail.
+package review

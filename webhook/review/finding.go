@@ -1,0 +1,88 @@
+package review
+
+// Severity is a policy's own judgement of what a violation may cost.
+type Severity string
+
+// The severities, from METADATA.
+const (
+	SeverityLow      Severity = "low"
+	SeverityMedium   Severity = "medium"
+	SeverityHigh     Severity = "high"
+	SeverityCritical Severity = "critical"
+)
+
+// PatchOperation is one operation of a JSON Patch (RFC 6902).
+type PatchOperation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value,omitempty"`
+}
+
+// Violation is what one policy says of one object, before anybody decides what
+// becomes of it.
+type Violation struct {
+	Message string
+	// Path is the field in the user's object, as in spec.template.spec.containers[0].image.
+	Path string
+	// Container is the container's name, empty where the finding is not about one.
+	Container string
+	// Key identifies the violation across edits of the object.
+	Key string
+	// Fix is the JSON Patch that would satisfy the policy, empty where no answer is safe.
+	Fix []PatchOperation
+	// AtMost caps the mode of this one violation; 0 does not.
+	AtMost Mode
+}
+
+// Intent is a value that a mutating policy wants to be set where none is.
+type Intent struct {
+	Container string
+	// Field is relative to the container, as in resources.requests.cpu.
+	Field string
+	Value string
+}
+
+// Result is what one policy, under one set of parameters, says of one object.
+type Result struct {
+	// Violations and Intents are sorted.
+	Violations []Violation
+	Intents    []Intent
+	// Err is not nil where the policy could not be evaluated. Everything else is then empty.
+	Err error
+}
+
+// Finding is a violation together with what becomes of it. Its JSON is what
+// `taffrail check -o json` prints, and stays stable.
+type Finding struct {
+	Policy string `json:"policy"`
+	// Guardrails that ask for it, sorted.
+	Guardrails []string `json:"guardrails"`
+	// Mode is the strictest that asks, under the ceilings that apply.
+	Mode        Mode             `json:"mode"`
+	Severity    Severity         `json:"severity"`
+	Container   string           `json:"container,omitempty"`
+	Path        string           `json:"path,omitempty"`
+	Key         string           `json:"key"`
+	Message     string           `json:"message"`
+	Remediation string           `json:"remediation"`
+	Fix         []PatchOperation `json:"fix,omitempty"`
+	// Tolerated says why the finding denies nothing although its mode is enforce.
+	Tolerated string `json:"tolerated,omitempty"`
+	// Exempted names the Exemption that excuses the finding.
+	Exempted string `json:"exempted,omitempty"`
+	// Unknown says what was missing to decide; such a finding neither denies nor passes.
+	Unknown string `json:"unknown,omitempty"`
+}
+
+// Denies tells whether the finding alone is enough to deny.
+func (f *Finding) Denies() bool {
+	return f.Mode == ModeEnforce && f.Tolerated == "" && f.Exempted == "" && f.Unknown == ""
+}
+
+// Warns tells whether the person who writes the object is told without being stopped.
+func (f *Finding) Warns() bool {
+	if f.Exempted != "" || f.Denies() {
+		return false
+	}
+	return f.Mode >= ModeWarn
+}

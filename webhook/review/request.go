@@ -1,0 +1,89 @@
+package review
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Operation is an admission operation, in the API server's spelling.
+type Operation string
+
+// The operations that Taffrail decides. DELETE and CONNECT are never matched.
+const (
+	Create Operation = "CREATE"
+	Update Operation = "UPDATE"
+)
+
+// Origin says where a Request came from. Policies see it as input.origin.
+type Origin string
+
+const (
+	// OriginMutating is an AdmissionReview at /mutate: Pods may still be patched.
+	OriginMutating Origin = "mutating"
+	// OriginValidating is an AdmissionReview at /validate: nothing changes the object any more.
+	OriginValidating Origin = "validating"
+	// OriginManifest is a file: the object will be created, and mutated, later.
+	OriginManifest Origin = "manifest"
+	// OriginLive is an object read from a cluster.
+	OriginLive Origin = "live"
+)
+
+// User is who makes a request. The zero User is that of a manifest: nobody yet.
+type User struct {
+	Name   string
+	Groups []string
+}
+
+// Namespace is what is known of an object's namespace.
+type Namespace struct {
+	// Name is empty for a cluster-scoped object.
+	Name   string
+	Labels map[string]string
+	// Known is false where nobody could say what labels the namespace carries,
+	// as for a manifest whose Namespace is not part of the input.
+	Known bool
+}
+
+// Facts is what a decision needs to know beside the object itself. A nil slice
+// means that there is none of the kind in the namespace.
+type Facts struct {
+	LimitRanges    []*corev1.LimitRange
+	ResourceQuotas []*corev1.ResourceQuota
+}
+
+// Request is one object to be decided, normalized: API defaults applied, Secrets
+// with stringData merged, the Pod of a workload found. It is read-only once made.
+type Request struct {
+	Origin    Origin
+	UID       string // of the admission request; empty elsewhere
+	Operation Operation
+	Kind      schema.GroupVersionKind
+	// Subresource is empty, "ephemeralcontainers" or "resize".
+	Subresource string
+	// Name is empty while the API server has yet to make one from GenerateName.
+	Name         string
+	GenerateName string
+	Namespace    Namespace
+	User         User
+	DryRun       bool
+
+	// Object is the object as JSON with int64 or float64 numbers, API defaults applied.
+	Object map[string]any
+	// Original is the object as it came, before defaults: what a JSON Patch applies to.
+	// For an admission request it is the same map as Object.
+	Original map[string]any
+	// OldObject is the stored object of an UPDATE, nil otherwise.
+	OldObject map[string]any
+
+	// Workload is nil where Kind carries no Pods.
+	Workload *Workload
+	Facts    Facts
+}
+
+// DisplayName is the name, or the generateName with an asterisk for what is to come.
+func (r *Request) DisplayName() string {
+	if r.Name == "" && r.GenerateName != "" {
+		return r.GenerateName + "*"
+	}
+	return r.Name
+}

@@ -1,0 +1,81 @@
+package review
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Workload is what a Pod, or a kind that carries a template for Pods, has in common
+// with all the others.
+type Workload struct {
+	// LongRunning: Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController,
+	// and Pods with restartPolicy Always.
+	LongRunning bool
+	// Template is false for a Pod: what is decided is the thing itself.
+	Template bool
+	// Replicas is 1 where the kind has no such field.
+	Replicas int64
+	// PodPath leads to the object that has the Pod's spec and metadata: "" for a
+	// Pod, "spec.template", "spec.jobTemplate.spec.template".
+	PodPath string
+	// Pod is the object at PodPath, never nil.
+	Pod map[string]any
+	// PodResources is the Pod-level spec.resources, nil where it is not set.
+	PodResources *corev1.ResourceRequirements
+	Containers   []Container
+	// Refusals is what the API server will refuse Pods of this template for.
+	Refusals []Refusal
+}
+
+// ContainerType tells the four sorts of containers in a Pod apart.
+type ContainerType string
+
+const (
+	ContainerApp ContainerType = "app"
+	// ContainerInit runs to its end before the app containers start.
+	ContainerInit ContainerType = "init"
+	// ContainerSidecar is an init container with restartPolicy Always.
+	ContainerSidecar   ContainerType = "sidecar"
+	ContainerEphemeral ContainerType = "ephemeral"
+)
+
+// Container is one container of a Workload.
+type Container struct {
+	Name string
+	Type ContainerType
+	// Path is the place in the user's object, as in spec.template.spec.containers[0].
+	Path string
+	// Spec is the container itself as JSON, never nil.
+	Spec  map[string]any
+	Image Image
+	// Declared is what the object itself says; a quantity that does not parse is left out.
+	Declared corev1.ResourceRequirements
+	// Effective is Declared after API defaulting and the namespace's LimitRanges, where
+	// every order of them agrees. Set by enrichment; for ephemeral containers it is empty.
+	Effective corev1.ResourceRequirements
+}
+
+// Image is a container image reference, parsed.
+type Image struct {
+	// Reference is the text in the object.
+	Reference string
+	// Valid is false for text that no runtime would accept; the fields below are then empty.
+	Valid      bool
+	Registry   string
+	Repository string
+	Tag        string
+	Digest     string
+}
+
+// Refusal is something the API server will not admit, predicted.
+type Refusal struct {
+	// By names what refuses, as in "LimitRange/team-limits".
+	By string
+	// Container is empty for a bound on the Pod as a whole.
+	Container string
+	Resource  string
+	// Bound is min, max or maxLimitRequestRatio.
+	Bound   string
+	Message string
+	// Certain is false where the outcome depends on the order in which several LimitRanges apply.
+	Certain bool
+}
