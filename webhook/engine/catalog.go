@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"taffrail.dev/webhook/review"
+)
+
+const (
+	// libraryRoot is the package of the library's root folder.
+	libraryRoot = "taffrail"
+	// userRoot is the package under which every policy of a user's own lives.
+	userRoot = "taffrail.user"
+	// entryRoot is where a Program puts the rules that it generates.
+	entryRoot = "taffrail.entry"
+)
+
+// Policy is one policy of the catalogue, as its METADATA describes it.
+type Policy struct {
+	ID          string
+	Title       string
+	Description string
+	Severity    review.Severity
+	// Section of the chapter that asks for it.
+	Section     string
+	Kinds       []schema.GroupKind
+	DefaultMode review.Mode
+	Remediation string
+	// Facts beside the object that the policy rests on: limitRanges, resourceQuotas.
+	Facts []string
+	// Parameters are sorted by name.
+	Parameters []Parameter
+	// Package is the Rego package, as in taffrail.images.image_tag.
+	Package string
+	// Validates and Mutates tell whether the package defines deny and inject.
+	Validates bool
+	Mutates   bool
+
+	schema *parameterSchema
+}
+
+// CheckParameters returns the parameters that the policy will see, defaults filled in.
+// at is the place of the parameters in the configuration, for the errors.
+func (p *Policy) CheckParameters(given map[string]any, at *field.Path) (map[string]any, field.ErrorList) {
+	return p.schema.apply(given, at)
+}
+
+// Catalog is every policy there is. It is immutable and safe for concurrent use.
+type Catalog struct {
+	policies map[string]*Policy
+	modules  map[string]*ast.Module
+}
+
+// Load reads a library: every .rego file but the tests. It fails on a policy whose
+// METADATA is incomplete or has a field it does not know, whose package is not its
+// path, or that does not compile.
+func Load(library fs.FS) (*Catalog, error) {
+	c := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}}
+	err := fs.WalkDir(library, ".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(file) != ".rego" || strings.HasSuffix(file, "_test.rego") {
+			return err
+		}
+		source, err := fs.ReadFile(library, file)
+		if err != nil {
+			return err
+		}
+		return c.addLibraryModule(file, string(source))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, c.complete()
+}
+
+func (c *Catalog) addLibraryModule(file, source string) error {
+	module, err := parse(file, source)
+	if err != nil {
+		return err
+	}
+	folder := path.Dir(file)
+	want := libraryRoot + "." + strings.ReplaceAll(folder, "/", ".")
+	if got := packageOf(module); got != want {
+		return fmt.Errorf("%s: package is %s, but its folder makes it %s", file, got, want)
+	}
+	c.modules[file] = module
+	if folder == "lib" || strings.HasPrefix(folder, "lib/") {
+		return nil
+	}
+	policy, err := newPolicy(module, file)
+	if err != nil {
+		return err
+	}
+	if folderID := strings.ReplaceAll(path.Base(folder), "_", "-"); policy.ID != folderID {
+		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but its folder makes it %s", policy.ID, folderID)}
+	}
+	return c.addPolicy(policy, module, file)
+}
+
+// With returns a catalogue that has one policy more: a user's own, in package
+// taffrail.user.<name>, where the name's hyphens are underscores and the name is also
+// METADATA's id. It cannot declare or extend any package of the library.
+func (c *Catalog) With(name, source string) (*Catalog, error) {
+	file := "Policy/" + name
+	module, err := parse(file, source)
+	if err != nil {
+		return nil, err
+	}
+	want := userRoot + "." + strings.ReplaceAll(name, "-", "_")
+	if got := packageOf(module); got != want {
+		return nil, fmt.Errorf("%s: package is %s: a policy of your own must be in package %s", file, got, want)
+	}
+	policy, err := newPolicy(module, file)
+	if err != nil {
+		return nil, err
+	}
+	if policy.ID != name {
+		return nil, &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but the Policy is named %s", policy.ID, name)}
+	}
+	more := &Catalog{policies: maps.Clone(c.policies), modules: maps.Clone(c.modules)}
+	more.modules[file] = module
+	if err := more.addPolicy(policy, module, file); err != nil {
+		return nil, err
+	}
+	return more, more.complete()
+}
+
+func (c *Catalog) addPolicy(policy *Policy, module *ast.Module, file string) error {
+	if _, taken := c.policies[policy.ID]; taken {
+		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("%s is the id of another policy", policy.ID)}
+	}
+	for _, rule := range module.Rules {
+		name := rule.Head.Ref().String()
+		if name != "deny" && name != "inject" {
+			continue
+		}
+		if rule.Head.RuleKind() != ast.MultiValue || len(rule.Head.Args) > 0 {
+			return fmt.Errorf("%s:%d: %s must be a set: write `%s contains …`", file, rule.Location.Row, name, name)
+		}
+		policy.Validates = policy.Validates || name == "deny"
+		policy.Mutates = policy.Mutates || name == "inject"
+	}
+	if !policy.Validates && !policy.Mutates {
+		return fmt.Errorf("%s: defines neither deny nor inject", file)
+	}
+	c.policies[policy.ID] = policy
+	return nil
+}
+
+// complete compiles everything once, so that what does not compile is known now.
+func (c *Catalog) complete() error {
+	compiler := newCompiler()
+	if compiler.Compile(c.modules); compiler.Failed() {
+		return compiler.Errors
+	}
+	return nil
+}
+
+// Policies returns every policy, sorted by id.
+func (c *Catalog) Policies() []*Policy {
+	return slices.SortedFunc(maps.Values(c.policies), func(a, b *Policy) int { return strings.Compare(a.ID, b.ID) })
+}
+
+// Policy finds a policy by its id.
+func (c *Catalog) Policy(id string) (*Policy, bool) {
+	policy, ok := c.policies[id]
+	return policy, ok
+}
+
+func newCompiler() *ast.Compiler {
+	return ast.NewCompiler().WithCapabilities(capabilities()).WithStrict(true)
+}
+
+func parse(file, source string) (*ast.Module, error) {
+	module, err := ast.ParseModuleWithOpts(file, source, ast.ParserOptions{
+		ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: capabilities(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if module == nil {
+		return nil, errors.New(file + ": is empty")
+	}
+	return module, nil
+}
+
+func packageOf(module *ast.Module) string {
+	return strings.TrimPrefix(module.Package.Path.String(), "data.")
+}

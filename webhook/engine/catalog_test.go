@@ -1,0 +1,165 @@
+package engine_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/engine"
+)
+
+const metadata = `# METADATA
+# title: A title
+# description: A description.
+# custom:
+#   id: some-policy
+#   severity: low
+#   section: "1.1"
+#   kinds: [ConfigMap]
+#   default_mode: warn
+#   remediation: Write something else.
+`
+
+const policyFile = "topic/some_policy/some_policy.rego"
+
+func library(source string) fstest.MapFS {
+	return fstest.MapFS{policyFile: &fstest.MapFile{Data: []byte(source)}}
+}
+
+const rules = `package taffrail.topic.some_policy
+
+deny contains {"msg": "no", "path": "data"} if input.object.data.bad
+`
+
+func TestLoadReadsTheLibrary(t *testing.T) {
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"image-tag", "require-probes", "require-prestop", "require-resources",
+		"inject-resources", "restricted-service-type", "plaintext-secret"} {
+		if _, ok := catalog.Policy(id); !ok {
+			t.Errorf("the library has no %s", id)
+		}
+	}
+}
+
+func TestLoadRefusesMetadata(t *testing.T) {
+	for name, test := range map[string]struct{ source, want string }{
+		"missing block":     {rules, "METADATA block: is missing above the package"},
+		"missing field":     {strings.Replace(metadata, "#   severity: low\n", "", 1) + rules, "METADATA custom.severity: is missing"},
+		"unknown field":     {strings.Replace(metadata, "#   severity", "#   colour: red\n#   severity", 1) + rules, `unknown field "colour"`},
+		"unknown severity":  {strings.Replace(metadata, "low", "dire", 1) + rules, `METADATA custom.severity: "dire" is not one of`},
+		"unknown mode":      {strings.Replace(metadata, "default_mode: warn", "default_mode: shout", 1) + rules, `unknown mode "shout"`},
+		"unknown fact":      {metadata + "#   facts: [moonPhase]\n" + rules, `METADATA custom.facts: "moonPhase" is not one of`},
+		"id of another":     {strings.Replace(metadata, "some-policy", "other-policy", 1) + rules, "but its folder makes it some-policy"},
+		"package not path":  {metadata + strings.Replace(rules, "topic", "elsewhere", 1), "but its folder makes it taffrail.topic.some_policy"},
+		"no rule":           {metadata + "package taffrail.topic.some_policy\n\nx := 1\n", "defines neither deny nor inject"},
+		"deny not a set":    {metadata + "package taffrail.topic.some_policy\n\ndeny := true\n", "deny must be a set"},
+		"parameter default": {metadata + "#   parameters: {type: object, properties: {n: {type: integer, description: A number.}}}\n" + rules, "needs a type, a description and a default"},
+		"default refused":   {metadata + "#   parameters: {type: object, properties: {n: {type: integer, description: A number., default: x}}}\n" + rules, "the default is refused by the schema"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := engine.Load(library(test.source))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q in it", err, test.want)
+			}
+		})
+	}
+}
+
+func TestMetadataErrorNamesThePlace(t *testing.T) {
+	_, err := engine.Load(library(strings.Replace(metadata, "low", "dire", 1) + rules))
+	var bad *engine.MetadataError
+	if !errors.As(err, &bad) || bad.File != policyFile || bad.Row != 1 || bad.Field != "custom.severity" {
+		t.Errorf("got %#v", err)
+	}
+}
+
+func TestPoliciesReachNoOutside(t *testing.T) {
+	for _, call := range []string{
+		`http.send({"method": "GET", "url": "http://127.0.0.1"})`, `opa.runtime()`, `time.now_ns()`, `rand.intn("x", 9)`,
+		`net.lookup_ip_addr("localhost")`, `uuid.rfc4122("x")`, `walk(input)`, `rego.parse_module("x", "y")`, `trace("x")`,
+	} {
+		source := metadata + rules + "\nleak contains x if x := " + call + "\n"
+		if _, err := engine.Load(library(source)); err == nil || !strings.Contains(err.Error(), "undefined function") {
+			t.Errorf("%s: got %v, want an undefined function", call, err)
+		}
+	}
+}
+
+func TestUserPolicyKeepsToItsPackage(t *testing.T) {
+	catalog, err := engine.Load(library(metadata + rules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := strings.Replace(metadata, "some-policy", "my-own", 1)
+	for _, pkg := range []string{
+		"taffrail.topic.some_policy", "taffrail.lib.workload", "taffrail.entry.k0", "taffrail.user", "taffrail.user.other",
+		"taffrail.user.my_own.deeper", "other",
+	} {
+		source := own + "package " + pkg + "\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"}\n"
+		if _, err := catalog.With("my-own", source); err == nil {
+			t.Errorf("a user's policy was taken in package %s", pkg)
+		}
+	}
+	more, err := catalog.With("my-own", own+"package taffrail.user.my_own\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := more.Policy("my-own"); !ok {
+		t.Error("the policy is missing")
+	}
+	if _, ok := catalog.Policy("my-own"); ok {
+		t.Error("With changed the catalogue it was called on")
+	}
+	taken := metadata + "package taffrail.user.some_policy\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"}\n"
+	if _, err := catalog.With("some-policy", taken); err == nil {
+		t.Error("a user's policy took the id of one of the library")
+	}
+}
+
+func TestCheckParameters(t *testing.T) {
+	source := metadata + `#   parameters:
+#     type: object
+#     properties:
+#       types: {type: array, items: {type: string, enum: [a, b]}, default: [a], description: Types.}
+#       most: {type: integer, minimum: 1, default: 3, description: A bound.}
+#       size: {type: string, format: quantity, default: 100m, description: A quantity.}
+#       nested: {type: object, default: {}, description: Nested., properties: {x: {type: string, default: deep}}}
+` + rules
+	catalog, err := engine.Load(library(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, _ := catalog.Policy("some-policy")
+	at := field.NewPath("spec", "policies").Index(0).Child("parameters")
+	whole, bad := policy.CheckParameters(map[string]any{"types": []any{"b"}, "nested": map[string]any{}}, at)
+	if len(bad) > 0 {
+		t.Fatal(bad)
+	}
+	if whole["nested"].(map[string]any)["x"] != "deep" || whole["size"] != "100m" || whole["types"].([]any)[0] != "b" {
+		t.Errorf("got %v", whole)
+	}
+	for name, test := range map[string]struct {
+		given map[string]any
+		want  string
+	}{
+		"unknown":  {map[string]any{"tpyes": []any{}}, `spec.policies[0].parameters.tpyes: Unsupported value: "tpyes"`},
+		"type":     {map[string]any{"most": "two"}, "spec.policies[0].parameters.most"},
+		"minimum":  {map[string]any{"most": int64(0)}, "spec.policies[0].parameters.most"},
+		"enum":     {map[string]any{"types": []any{"c"}}, "spec.policies[0].parameters.types"},
+		"quantity": {map[string]any{"size": "100q"}, "spec.policies[0].parameters.size"},
+	} {
+		_, bad := policy.CheckParameters(test.given, at)
+		if len(bad) != 1 || !strings.HasPrefix(bad[0].Error(), test.want) {
+			t.Errorf("%s: got %v, want %s…", name, bad, test.want)
+		} else {
+			t.Log(bad[0])
+		}
+	}
+}

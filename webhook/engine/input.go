@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"taffrail.dev/webhook/review"
+)
+
+// newInput is the document that policies see as input, without the parameters; its
+// fields are described in policies/AUTHORING.md. It stays made of Go maps: OPA
+// converts of them only what the rules reach for. That is also why the containers are
+// an object keyed by path and not an array, which OPA converts whole.
+func newInput(r *review.Request) map[string]any {
+	input := map[string]any{
+		"origin":      string(r.Origin),
+		"operation":   string(r.Operation),
+		"subresource": r.Subresource,
+		"group":       r.Kind.Group,
+		"version":     r.Kind.Version,
+		"kind":        r.Kind.Kind,
+		"name":        r.Name,
+		"namespace":   map[string]any{"name": r.Namespace.Name, "labels": r.Namespace.Labels},
+		"user":        map[string]any{"name": r.User.Name, "groups": r.User.Groups},
+		"object":      r.Object,
+		"containers":  containersInput(r.Workload),
+	}
+	if r.OldObject != nil {
+		input["oldObject"] = r.OldObject
+	}
+	if r.Workload != nil {
+		input["workload"] = workloadInput(r.Workload)
+	}
+	return input
+}
+
+func workloadInput(w *review.Workload) map[string]any {
+	workload := map[string]any{
+		"longRunning": w.LongRunning,
+		"template":    w.Template,
+		"replicas":    w.Replicas,
+		"path":        w.PodPath,
+		"pod":         w.Pod,
+	}
+	if w.PodResources != nil {
+		workload["resources"] = resourcesInput(*w.PodResources)
+	}
+	return workload
+}
+
+func containersInput(w *review.Workload) map[string]any {
+	if w == nil {
+		return map[string]any{}
+	}
+	containers := make(map[string]any, len(w.Containers))
+	for i := range w.Containers {
+		c := &w.Containers[i]
+		containers[c.Path] = map[string]any{
+			"name":    c.Name,
+			"type":    string(c.Type),
+			"path":    c.Path,
+			"pointer": pointer(c.Path),
+			"spec":    c.Spec,
+			"image": map[string]any{
+				"reference":  c.Image.Reference,
+				"valid":      c.Image.Valid,
+				"registry":   c.Image.Registry,
+				"repository": c.Image.Repository,
+				"tag":        c.Image.Tag,
+				"digest":     c.Image.Digest,
+			},
+			"resources": resourcesInput(c.Effective),
+		}
+	}
+	return containers
+}
+
+func resourcesInput(resources corev1.ResourceRequirements) map[string]any {
+	return map[string]any{"requests": amounts(resources.Requests), "limits": amounts(resources.Limits)}
+}
+
+// amounts gives CPU in millicores and everything else in its own unit, rounded up as
+// Kubernetes does.
+func amounts(list corev1.ResourceList) map[string]any {
+	numbers := make(map[string]any, len(list))
+	for name, quantity := range list {
+		if name == corev1.ResourceCPU {
+			numbers[string(name)] = quantity.MilliValue()
+		} else {
+			numbers[string(name)] = quantity.Value()
+		}
+	}
+	return numbers
+}
+
+// pointer turns a path whose names hold no dot, slash or tilde into a JSON Pointer.
+func pointer(path string) string {
+	return "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)
+}

@@ -1,0 +1,209 @@
+package engine
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"taffrail.dev/webhook/review"
+)
+
+// of takes one policy's share out of the answer of an entry's query.
+func (a answer) of(s *slot, part Part, r *review.Request) (review.Result, error) {
+	share := answer{}
+	if s.policy.Validates && part != Inject {
+		if share.deny = member(a.deny, s.id); share.deny == nil {
+			return review.Result{}, errNoResult
+		}
+	}
+	if s.policy.Mutates && part != Deny {
+		if share.inject = member(a.inject, s.id); share.inject == nil {
+			return review.Result{}, errNoResult
+		}
+	}
+	return share.alone(s, part, r)
+}
+
+func member(object ast.Value, name *ast.Term) ast.Value {
+	members, ok := object.(ast.Object)
+	if !ok {
+		return nil
+	}
+	term := members.Get(name)
+	if term == nil {
+		return nil
+	}
+	return term.Value
+}
+
+// alone reads an answer that is one policy's own.
+func (a answer) alone(s *slot, part Part, r *review.Request) (review.Result, error) {
+	var result review.Result
+	if s.policy.Validates && part != Inject {
+		err := each(a.deny, func(element ast.Object) error {
+			violation, err := newViolation(element, r)
+			result.Violations = append(result.Violations, violation)
+			return err
+		})
+		if err != nil {
+			return review.Result{}, fmt.Errorf("deny: %w", err)
+		}
+	}
+	if s.policy.Mutates && part != Deny {
+		err := each(a.inject, func(element ast.Object) error {
+			intent, err := newIntent(element)
+			result.Intents = append(result.Intents, intent)
+			return err
+		})
+		if err != nil {
+			return review.Result{}, fmt.Errorf("inject: %w", err)
+		}
+	}
+	slices.SortFunc(result.Violations, func(a, b review.Violation) int {
+		return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), strings.Compare(a.Message, b.Message))
+	})
+	slices.SortFunc(result.Intents, func(a, b review.Intent) int {
+		return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Field, b.Field), strings.Compare(a.Value, b.Value))
+	})
+	return result, nil
+}
+
+func each(value ast.Value, read func(ast.Object) error) error {
+	set, ok := value.(ast.Set)
+	if !ok {
+		return errNoResult
+	}
+	return set.Iter(func(element *ast.Term) error {
+		object, ok := element.Value.(ast.Object)
+		if !ok {
+			return fmt.Errorf("an element is a %s, not an object", ast.ValueName(element.Value))
+		}
+		return read(object)
+	})
+}
+
+func newViolation(object ast.Object, r *review.Request) (review.Violation, error) {
+	var v review.Violation
+	var mode string
+	err := object.Iter(func(name, value *ast.Term) (err error) {
+		switch field := string(name.Value.(ast.String)); field {
+		case "msg":
+			v.Message, err = text(field, value)
+		case "path":
+			v.Path, err = text(field, value)
+		case "container":
+			v.Container, err = text(field, value)
+		case "key":
+			v.Key, err = text(field, value)
+		case "at_most":
+			mode, err = text(field, value)
+		case "fix":
+			v.Fix, err = patch(value.Value)
+		default:
+			err = fmt.Errorf("a finding has the unknown field %q", field)
+		}
+		return err
+	})
+	if err != nil {
+		return v, err
+	}
+	if v.Message == "" || v.Path == "" {
+		return v, fmt.Errorf("a finding lacks msg or path")
+	}
+	if mode != "" {
+		if v.AtMost, err = review.ParseMode(mode); err != nil {
+			return v, fmt.Errorf("at_most: %w", err)
+		}
+	}
+	if v.Key == "" {
+		v.Key = stableKey(r.Object, v.Path)
+	}
+	return v, nil
+}
+
+func newIntent(object ast.Object) (review.Intent, error) {
+	var i review.Intent
+	err := object.Iter(func(name, value *ast.Term) (err error) {
+		switch field := string(name.Value.(ast.String)); field {
+		case "container":
+			i.Container, err = text(field, value)
+		case "field":
+			i.Field, err = text(field, value)
+		case "value":
+			i.Value, err = text(field, value)
+		default:
+			err = fmt.Errorf("an intent has the unknown field %q", field)
+		}
+		return err
+	})
+	if err == nil && (i.Container == "" || i.Field == "" || i.Value == "") {
+		err = fmt.Errorf("an intent lacks container, field or value")
+	}
+	return i, err
+}
+
+func text(field string, term *ast.Term) (string, error) {
+	value, ok := term.Value.(ast.String)
+	if !ok {
+		return "", fmt.Errorf("%s is a %s, not a string", field, ast.ValueName(term.Value))
+	}
+	return string(value), nil
+}
+
+func patch(value ast.Value) ([]review.PatchOperation, error) {
+	plain, err := ast.JSON(value)
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := json.Marshal(plain)
+	if err != nil {
+		return nil, err
+	}
+	var operations []review.PatchOperation
+	if err := json.Unmarshal(encoded, &operations); err != nil {
+		return nil, fmt.Errorf("fix is no JSON Patch: %w", err)
+	}
+	return operations, nil
+}
+
+// stableKey replaces the indices of a path by the names of what they point at, so
+// that a container which moves in its list keeps its violations.
+func stableKey(object map[string]any, path string) string {
+	if !strings.Contains(path, "[") {
+		return path
+	}
+	var key strings.Builder
+	var at any = object
+	for i, segment := range strings.Split(path, ".") {
+		if i > 0 {
+			key.WriteByte('.')
+		}
+		name, rest, indexed := strings.Cut(segment, "[")
+		key.WriteString(name)
+		members, _ := at.(map[string]any)
+		at = members[name]
+		if !indexed {
+			continue
+		}
+		index, err := strconv.Atoi(strings.TrimSuffix(rest, "]"))
+		elements, _ := at.([]any)
+		if err != nil || index < 0 || index >= len(elements) {
+			key.WriteString("[" + rest)
+			at = nil
+			continue
+		}
+		at = elements[index]
+		element, _ := at.(map[string]any)
+		if label, ok := element["name"].(string); ok {
+			key.WriteString("[" + label + "]")
+		} else {
+			key.WriteString("[" + rest)
+		}
+	}
+	return key.String()
+}

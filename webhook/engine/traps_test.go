@@ -1,0 +1,208 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/review"
+)
+
+// file is a policy about ConfigMaps with the given rules.
+func file(id, body string) (string, *fstest.MapFile) {
+	name := strings.ReplaceAll(id, "-", "_")
+	return "topic/" + name + "/" + name + ".rego", &fstest.MapFile{
+		Data: []byte(strings.Replace(metadata, "some-policy", id, 1) + "package taffrail.topic." + name + "\n\n" + body + "\n"),
+	}
+}
+
+func program(t *testing.T, bodies map[string]string, slots ...engine.Slot) *engine.Program {
+	t.Helper()
+	files := fstest.MapFS{}
+	for id, body := range bodies {
+		name, source := file(id, body)
+		files[name] = source
+	}
+	catalog, err := engine.Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slots == nil {
+		for _, policy := range catalog.Policies() {
+			slots = append(slots, engine.Slot{Policy: policy.ID, Parameters: map[string]any{}})
+		}
+	}
+	p, err := engine.Compile(catalog, slots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func configMap(data map[string]any) *review.Request {
+	return &review.Request{
+		Kind: schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, Operation: review.Create, Origin: review.OriginManifest,
+		Object: map[string]any{"data": data},
+	}
+}
+
+const always = `deny contains {"msg": "always", "path": "data"}`
+
+// A comprehension over the packages would be empty, without an error, because of the
+// policy that defines no deny. Here the others must still speak.
+func TestAPolicyWithoutDenyHidesNoOther(t *testing.T) {
+	p := program(t, map[string]string{
+		"a-mutator": `inject contains {"container": "c", "field": "resources.requests.cpu", "value": "1"}`,
+		"b-denier":  always,
+	})
+	results, err := p.Evaluate(context.Background(), configMap(nil), []int{0, 1}, engine.Both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(results[0].Intents) != 1 || len(results[1].Violations) != 1 || results[0].Err != nil || results[1].Err != nil {
+		t.Errorf("got %+v", results)
+	}
+}
+
+func TestAConflictIsTheCulpritsAlone(t *testing.T) {
+	p := program(t, map[string]string{
+		"a-denier":   always,
+		"b-conflict": "value := 1 if input.object.data.x\n\nvalue := 2 if input.object.data.x\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"} if value",
+		"c-denier":   always,
+	})
+	results, err := p.Evaluate(context.Background(), configMap(map[string]any{"x": true}), []int{0, 1, 2}, engine.Deny)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(results[0].Violations) != 1 || len(results[2].Violations) != 1 {
+		t.Errorf("the conflict took others with it: %+v", results)
+	}
+	var failed *engine.EvaluationError
+	if !errors.As(results[1].Err, &failed) || failed.Policy != "b-conflict" {
+		t.Errorf("the culprit is not named: %v", results[1].Err)
+	}
+}
+
+// OPA makes a failing built-in undefined, which deny rules take for "fine".
+func TestAFailingBuiltinIsUnknownNotAPass(t *testing.T) {
+	p := program(t, map[string]string{
+		"a-number": `deny contains {"msg": "m", "path": "p"} if to_number(input.object.data.x) > 3`,
+		"b-denier": always,
+	})
+	results, err := p.Evaluate(context.Background(), configMap(map[string]any{"x": "swordfish"}), []int{0, 1}, engine.Deny)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed *engine.EvaluationError
+	if !errors.As(results[0].Err, &failed) || failed.Policy != "a-number" {
+		t.Fatalf("got %v", results[0].Err)
+	}
+	if strings.Contains(results[0].Err.Error(), "swordfish") {
+		t.Errorf("the error quotes the object: %v", results[0].Err)
+	}
+	if results[1].Err != nil || len(results[1].Violations) != 1 {
+		t.Errorf("the other policy was not decided: %+v", results[1])
+	}
+}
+
+func TestOddFindingsAreErrors(t *testing.T) {
+	for name, body := range map[string]string{
+		"no path":       `deny contains {"msg": "m"}`,
+		"no msg":        `deny contains {"path": "p"}`,
+		"not an object": `deny contains "m"`,
+		"unknown field": `deny contains {"msg": "m", "path": "p", "pth": "q"}`,
+		"odd type":      `deny contains {"msg": "m", "path": 7}`,
+		"odd mode":      `deny contains {"msg": "m", "path": "p", "at_most": "shout"}`,
+		"odd fix":       `deny contains {"msg": "m", "path": "p", "fix": "x"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := program(t, map[string]string{"a-policy": body, "b-policy": always})
+			results, err := p.Evaluate(context.Background(), configMap(nil), []int{0, 1}, engine.Deny)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if results[0].Err == nil || len(results[0].Violations) > 0 {
+				t.Errorf("got %+v", results[0])
+			}
+			if results[1].Err != nil || len(results[1].Violations) != 1 {
+				t.Errorf("the other policy was not decided: %+v", results[1])
+			}
+		})
+	}
+}
+
+func TestOnePolicyUnderSeveralParameterSets(t *testing.T) {
+	body := `deny contains {"msg": input.parameters["a-policy"].word, "path": "p"}`
+	p := program(t, map[string]string{"a-policy": body, "b-policy": always},
+		engine.Slot{Policy: "a-policy", Parameters: map[string]any{"word": "one"}},
+		engine.Slot{Policy: "b-policy", Parameters: map[string]any{}},
+		engine.Slot{Policy: "a-policy", Parameters: map[string]any{"word": "two"}},
+	)
+	results, err := p.Evaluate(context.Background(), configMap(nil), []int{0, 1, 2}, engine.Both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"one", "always", "two"} {
+		if len(results[i].Violations) != 1 || results[i].Violations[0].Message != want {
+			t.Errorf("slot %d: got %+v, want %q", i, results[i], want)
+		}
+	}
+}
+
+func TestOnlyAskedSlotsSpeak(t *testing.T) {
+	p := program(t, map[string]string{"a-policy": always, "b-policy": always})
+	results, err := p.Evaluate(context.Background(), configMap(nil), []int{1}, engine.Both)
+	if err != nil || len(results) != 1 || len(results[0].Violations) != 1 {
+		t.Errorf("got %+v, %v", results, err)
+	}
+}
+
+func TestEvaluationStopsAtTheDeadline(t *testing.T) {
+	body := `numbers := numbers.range(1, 3000)
+
+deny contains {"msg": "m", "path": "p"} if {
+	some x in numbers
+	some y in numbers
+	some z in numbers
+	x * y * z == -1
+}`
+	p := program(t, map[string]string{"a-loop": body})
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err := p.Evaluate(ctx, configMap(nil), []int{0}, engine.Deny)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestKeysSurviveReordering(t *testing.T) {
+	body := `deny contains {"msg": "m", "path": "spec.containers[1].image", "container": "b"}`
+	files := fstest.MapFS{}
+	name, source := file("a-policy", body)
+	source.Data = []byte(strings.Replace(string(source.Data), "[ConfigMap]", "[Pod]", 1))
+	files[name] = source
+	catalog, err := engine.Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := engine.Compile(catalog, []engine.Slot{{Policy: "a-policy", Parameters: map[string]any{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: map[string]any{"spec": map[string]any{
+		"containers": []any{map[string]any{"name": "a"}, map[string]any{"name": "b"}},
+	}}}
+	results, err := p.Evaluate(context.Background(), r, []int{0}, engine.Both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := results[0].Violations[0].Key; got != "spec.containers[b].image" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -1,0 +1,183 @@
+package guardrail
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"taffrail.dev/webhook/review"
+)
+
+// Identity tells violations apart across edits of an object and across Guardrails.
+type Identity struct {
+	Policy    string
+	Container string
+	Key       string
+}
+
+// Evidence is what is known when a request is decided.
+type Evidence struct {
+	Request *review.Request
+	Bounds  []Bound
+	// Results has one entry per bound.
+	Results []review.Result
+	// Filled are the fields that enforced injections set, as paths in the user's object.
+	Filled map[string]bool
+	// Extra are findings that no rule made, such as a gap that cannot be filled.
+	Extra []review.Finding
+	// Before is what the stored object of an UPDATE already had. It is called only
+	// where something would be denied.
+	Before func() (map[Identity]bool, error)
+}
+
+const tolerated = "the stored object has it already"
+
+// Decide merges what the bindings found into one Decision. Findings with the same
+// policy, container and key are one, under the strictest mode. Patch and Fills are the
+// caller's.
+func Decide(e Evidence) (*review.Decision, error) {
+	candidates := e.candidates()
+	if e.Before != nil && slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() && c.tolerate }) {
+		before, err := e.Before()
+		if err != nil {
+			return nil, fmt.Errorf("deciding the stored object: %w", err)
+		}
+		for i := range candidates {
+			c := &candidates[i]
+			if c.tolerate && c.finding.Denies() && before[c.identity()] {
+				c.finding.Tolerated = tolerated
+			}
+		}
+	}
+	d := &review.Decision{Findings: append(merge(candidates), e.Extra...)}
+	for i, bound := range e.Bounds {
+		if err := e.Results[i].Err; err != nil {
+			if d.Errors == nil {
+				d.Errors = map[string]error{}
+			}
+			d.Errors[bound.Policy.ID] = err
+		}
+	}
+	sortFindings(d.Findings)
+	d.Verdict = verdict(d.Findings)
+	return d, nil
+}
+
+// candidate is a finding as one binding has it.
+type candidate struct {
+	finding  review.Finding
+	tolerate bool
+}
+
+func (c *candidate) identity() Identity {
+	return Identity{Policy: c.finding.Policy, Container: c.finding.Container, Key: c.finding.Key}
+}
+
+func (e *Evidence) candidates() []candidate {
+	var all []candidate
+	for i, bound := range e.Bounds {
+		mode := bound.Mode
+		if bound.Guardrail.trusts(e.Request) != "" {
+			mode = min(mode, review.ModeAudit)
+		}
+		if err := e.Results[i].Err; err != nil {
+			all = append(all, candidate{finding: unknownFinding(bound, mode, err)})
+		}
+		for _, violation := range e.Results[i].Violations {
+			if e.Filled[violation.Path] {
+				continue
+			}
+			c := candidate{finding: newFinding(bound, mode, violation), tolerate: bound.Guardrail.tolerate}
+			if bound.Uncertain {
+				c.finding.Unknown = fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
+					e.Request.Namespace.Name, bound.Guardrail.Name)
+			}
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func newFinding(bound Bound, mode review.Mode, v review.Violation) review.Finding {
+	if v.AtMost != 0 {
+		mode = min(mode, v.AtMost)
+	}
+	return review.Finding{
+		Policy:      bound.Policy.ID,
+		Guardrails:  []string{bound.Guardrail.Name},
+		Mode:        mode,
+		Severity:    bound.Policy.Severity,
+		Container:   v.Container,
+		Path:        v.Path,
+		Key:         v.Key,
+		Message:     v.Message,
+		Remediation: bound.Policy.Remediation,
+		Fix:         v.Fix,
+	}
+}
+
+func unknownFinding(bound Bound, mode review.Mode, err error) review.Finding {
+	return review.Finding{
+		Policy:      bound.Policy.ID,
+		Guardrails:  []string{bound.Guardrail.Name},
+		Mode:        mode,
+		Severity:    bound.Policy.Severity,
+		Key:         "evaluation",
+		Message:     "the policy could not be evaluated",
+		Remediation: "Report this as a defect of the policy.",
+		Unknown:     err.Error(),
+	}
+}
+
+func merge(candidates []candidate) []review.Finding {
+	position := map[Identity]int{}
+	var merged []review.Finding
+	for i := range candidates {
+		c := &candidates[i]
+		at, known := position[c.identity()]
+		if !known {
+			position[c.identity()] = len(merged)
+			merged = append(merged, c.finding)
+			continue
+		}
+		have := &merged[at]
+		guardrails := append(slices.Clone(have.Guardrails), c.finding.Guardrails...)
+		if rank(&c.finding) > rank(have) {
+			*have = c.finding
+		}
+		slices.Sort(guardrails)
+		have.Guardrails = slices.Compact(guardrails)
+	}
+	return merged
+}
+
+// rank orders findings by what they cost the writer.
+func rank(f *review.Finding) int {
+	switch {
+	case f.Denies():
+		return 4
+	case f.Unknown != "" && f.Mode == review.ModeEnforce:
+		return 3
+	case f.Warns():
+		return 2
+	}
+	return 1
+}
+
+func sortFindings(findings []review.Finding) {
+	slices.SortStableFunc(findings, func(a, b review.Finding) int {
+		return cmp.Or(rank(&b)-rank(&a), strings.Compare(a.Policy, b.Policy),
+			strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key))
+	})
+}
+
+func verdict(findings []review.Finding) review.Verdict {
+	worst := 1
+	for i := range findings {
+		worst = max(worst, rank(&findings[i]))
+	}
+	return map[int]review.Verdict{
+		1: review.VerdictAllow, 2: review.VerdictWarn, 3: review.VerdictUnknown, 4: review.VerdictDeny,
+	}[worst]
+}

@@ -1,0 +1,225 @@
+package guardrail_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"pgregory.net/rapid"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/review"
+)
+
+type asked struct {
+	guardrail string
+	mode      review.Mode
+	result    review.Result
+	uncertain bool
+	existing  v1alpha1.Existing
+	trusted   v1alpha1.TrustedWriters
+}
+
+func evidence(t interface{ Fatal(...any) }, r *review.Request, all ...asked) guardrail.Evidence {
+	e := guardrail.Evidence{Request: r}
+	for _, a := range all {
+		g, err := guardrail.New(&v1alpha1.Guardrail{Spec: v1alpha1.GuardrailSpec{Existing: a.existing, TrustedWriters: a.trusted}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Name = a.guardrail
+		policy := &engine.Policy{ID: "a-policy", Severity: review.SeverityHigh, Remediation: "Do it right."}
+		e.Bounds = append(e.Bounds, guardrail.Bound{
+			Binding: guardrail.Binding{Policy: policy, Mode: a.mode}, Guardrail: g, Uncertain: a.uncertain,
+		})
+		e.Results = append(e.Results, a.result)
+	}
+	return e
+}
+
+func violation(key string) review.Result {
+	return review.Result{Violations: []review.Violation{{Message: "m", Path: key, Key: key, Container: "c"}}}
+}
+
+func service(operation review.Operation) *review.Request {
+	return &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, Operation: operation, Namespace: review.Namespace{Name: "shop"}}
+}
+
+func decide(t *testing.T, e guardrail.Evidence) *review.Decision {
+	t.Helper()
+	d, err := guardrail.Decide(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestModesDecide(t *testing.T) {
+	for mode, want := range map[review.Mode]review.Verdict{
+		review.ModeEnforce: review.VerdictDeny, review.ModeWarn: review.VerdictWarn, review.ModeAudit: review.VerdictAllow,
+	} {
+		if d := decide(t, evidence(t, service(review.Create), asked{guardrail: "g", mode: mode, result: violation("k")})); d.Verdict != want {
+			t.Errorf("%v: got %v", mode, d.Verdict)
+		}
+	}
+	if d := decide(t, evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeEnforce})); d.Verdict != review.VerdictAllow {
+		t.Errorf("nothing found: got %v", d.Verdict)
+	}
+}
+
+func TestEqualFindingsAreOneUnderTheStrictestMode(t *testing.T) {
+	d := decide(t, evidence(t, service(review.Create),
+		asked{guardrail: "z", mode: review.ModeWarn, result: violation("k")},
+		asked{guardrail: "a", mode: review.ModeEnforce, result: violation("k")},
+		asked{guardrail: "m", mode: review.ModeAudit, result: violation("other")},
+	))
+	if len(d.Findings) != 2 || d.Verdict != review.VerdictDeny {
+		t.Fatalf("got %+v", d)
+	}
+	if diff := cmp.Diff([]string{"a", "z"}, d.Findings[0].Guardrails); diff != "" || d.Findings[0].Mode != review.ModeEnforce {
+		t.Errorf("got %+v", d.Findings[0])
+	}
+}
+
+// Adding a Guardrail never loosens anything.
+func TestAddingAGuardrailNeverLoosens(t *testing.T) {
+	order := map[review.Verdict]int{review.VerdictAllow: 0, review.VerdictWarn: 1, review.VerdictUnknown: 2, review.VerdictDeny: 3}
+	draw := func(t *rapid.T, name string) asked {
+		return asked{
+			guardrail: name,
+			mode:      rapid.SampledFrom([]review.Mode{review.ModeAudit, review.ModeWarn, review.ModeEnforce}).Draw(t, "mode"),
+			result:    violation(rapid.SampledFrom([]string{"k", "l"}).Draw(t, "key")),
+			uncertain: rapid.Bool().Draw(t, "uncertain"),
+			existing:  rapid.SampledFrom([]v1alpha1.Existing{"", v1alpha1.ExistingTolerate, v1alpha1.ExistingEnforce}).Draw(t, "existing"),
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		before := map[guardrail.Identity]bool{}
+		if rapid.Bool().Draw(t, "had it") {
+			before[guardrail.Identity{Policy: "a-policy", Container: "c", Key: "k"}] = true
+		}
+		run := func(all ...asked) review.Verdict {
+			e := evidence(t, service(review.Update), all...)
+			e.Before = func() (map[guardrail.Identity]bool, error) { return before, nil }
+			d, err := guardrail.Decide(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d.Verdict
+		}
+		first, second, third := draw(t, "a"), draw(t, "b"), draw(t, "c")
+		few, more := run(first, second), run(first, second, third)
+		if order[more] < order[few] {
+			t.Fatalf("%v became %v", few, more)
+		}
+		if swapped := run(third, second, first); swapped != more {
+			t.Fatalf("the order of Guardrails matters: %v and %v", more, swapped)
+		}
+	})
+}
+
+func TestRatchet(t *testing.T) {
+	had := map[guardrail.Identity]bool{{Policy: "a-policy", Container: "c", Key: "old"}: true}
+	for name, test := range map[string]struct {
+		key      string
+		existing v1alpha1.Existing
+		want     review.Verdict
+	}{
+		"had it":                {"old", v1alpha1.ExistingTolerate, review.VerdictWarn},
+		"had it, by default":    {"old", "", review.VerdictWarn},
+		"new":                   {"new", v1alpha1.ExistingTolerate, review.VerdictDeny},
+		"had it, not tolerated": {"old", v1alpha1.ExistingEnforce, review.VerdictDeny},
+	} {
+		e := evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeEnforce, result: violation(test.key), existing: test.existing})
+		e.Before = func() (map[guardrail.Identity]bool, error) { return had, nil }
+		if d := decide(t, e); d.Verdict != test.want || (d.Findings[0].Tolerated != "") != (test.want == review.VerdictWarn) {
+			t.Errorf("%s: got %+v", name, d)
+		}
+	}
+	e := evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k")})
+	broken := errors.New("broken")
+	e.Before = func() (map[guardrail.Identity]bool, error) { return nil, broken }
+	if _, err := guardrail.Decide(e); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	e = evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeWarn, result: violation("k")})
+	e.Before = func() (map[guardrail.Identity]bool, error) {
+		t.Error("the stored object was decided although nothing would be denied")
+		return nil, nil
+	}
+	decide(t, e)
+}
+
+func TestTrust(t *testing.T) {
+	for name, test := range map[string]struct {
+		kind    schema.GroupVersionKind
+		user    review.User
+		trusted v1alpha1.TrustedWriters
+		want    review.Verdict
+	}{
+		"replica sets' Pod":        {kind: pods(), user: sa("replicaset-controller"), want: review.VerdictAllow},
+		"jobs' Pod":                {kind: pods(), user: sa("job-controller"), want: review.VerdictAllow},
+		"deployments' ReplicaSet":  {kind: replicaSets(), user: sa("deployment-controller"), want: review.VerdictAllow},
+		"manager without accounts": {kind: pods(), user: review.User{Name: "system:kube-controller-manager"}, want: review.VerdictAllow},
+		"wrong controller":         {kind: pods(), user: sa("deployment-controller"), want: review.VerdictDeny},
+		"another namespace's":      {kind: pods(), user: review.User{Name: "system:serviceaccount:shop:replicaset-controller"}, want: review.VerdictDeny},
+		"controller, a Service":    {kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, user: sa("replicaset-controller"), want: review.VerdictDeny},
+		"manager, a Service":       {kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, user: review.User{Name: "system:kube-controller-manager"}, want: review.VerdictDeny},
+		"a person":                 {kind: pods(), user: review.User{Name: "alice"}, want: review.VerdictDeny},
+		"a trusted user":           {kind: pods(), user: review.User{Name: "bot"}, trusted: v1alpha1.TrustedWriters{Users: []string{"bot"}}, want: review.VerdictAllow},
+		"a trusted group":          {kind: pods(), user: review.User{Name: "x", Groups: []string{"ops"}}, trusted: v1alpha1.TrustedWriters{Groups: []string{"ops"}}, want: review.VerdictAllow},
+		"another group":            {kind: pods(), user: review.User{Name: "x", Groups: []string{"dev"}}, trusted: v1alpha1.TrustedWriters{Groups: []string{"ops"}}, want: review.VerdictDeny},
+	} {
+		r := &review.Request{Kind: test.kind, User: test.user, Operation: review.Create, Object: map[string]any{
+			"metadata": map[string]any{"ownerReferences": []any{map[string]any{"kind": "ReplicaSet", "controller": true}}},
+		}}
+		d := decide(t, evidence(t, r, asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k"), trusted: test.trusted}))
+		if d.Verdict != test.want || len(d.Findings) != 1 {
+			t.Errorf("%s: got %+v", name, d)
+		}
+	}
+}
+
+func TestAFailedPolicyIsUnknown(t *testing.T) {
+	failed := review.Result{Err: errors.New("conflict")}
+	d := decide(t, evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeEnforce, result: failed}))
+	if d.Verdict != review.VerdictUnknown || d.Errors["a-policy"] == nil || d.Findings[0].Unknown == "" {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func TestUncertainBindingsNeitherDenyNorPass(t *testing.T) {
+	d := decide(t, evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k"), uncertain: true}))
+	if d.Verdict != review.VerdictUnknown {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func TestAViolationMayCapItsOwnMode(t *testing.T) {
+	result := violation("k")
+	result.Violations[0].AtMost = review.ModeAudit
+	if d := decide(t, evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeEnforce, result: result})); d.Verdict != review.VerdictAllow || len(d.Findings) != 1 {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func TestFilledFieldsAreNoFindings(t *testing.T) {
+	e := evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k")})
+	e.Filled = map[string]bool{"k": true}
+	if d := decide(t, e); len(d.Findings) > 0 {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func pods() schema.GroupVersionKind { return schema.GroupVersionKind{Version: "v1", Kind: "Pod"} }
+
+func replicaSets() schema.GroupVersionKind {
+	return schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "ReplicaSet"}
+}
+
+func sa(name string) review.User {
+	return review.User{Name: "system:serviceaccount:kube-system:" + name}
+}

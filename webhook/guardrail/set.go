@@ -1,0 +1,152 @@
+package guardrail
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/review"
+)
+
+// Binding is one policy asked for by one Guardrail, checked and ready.
+type Binding struct {
+	Policy *engine.Policy
+	// Slot is the index of the policy and its parameters in the engine.Program.
+	Slot int
+	Mode review.Mode
+}
+
+// Guardrail is a v1alpha1.Guardrail with its selector parsed and its policies found.
+type Guardrail struct {
+	Name     string
+	Bindings []Binding
+
+	selector labels.Selector
+	exclude  []string
+	tolerate bool
+	trusted  v1alpha1.TrustedWriters
+}
+
+// New makes a Guardrail from one that has been checked. The error is that of a
+// selector which does not parse.
+func New(g *v1alpha1.Guardrail, bindings []Binding) (*Guardrail, error) {
+	selector := labels.Everything()
+	if g.Spec.NamespaceSelector != nil {
+		var err error
+		if selector, err = metav1.LabelSelectorAsSelector(g.Spec.NamespaceSelector); err != nil {
+			return nil, err
+		}
+	}
+	return &Guardrail{
+		Name:     g.Name,
+		Bindings: bindings,
+		selector: selector,
+		exclude:  g.Spec.ExcludeNamespaces,
+		tolerate: g.Spec.Existing != v1alpha1.ExistingEnforce,
+		trusted:  g.Spec.TrustedWriters,
+	}, nil
+}
+
+// Set is every Guardrail in force, sorted by name. It is immutable.
+type Set []*Guardrail
+
+// Bound is a binding that applies to one request.
+type Bound struct {
+	Binding
+	Guardrail *Guardrail
+	// Uncertain is true where the labels that the Guardrail selects by are not known.
+	Uncertain bool
+}
+
+// Resolve finds the bindings for a request, each under the ceiling; 0 is no ceiling.
+// Every one of them must hold.
+func (s Set) Resolve(r *review.Request, ceiling review.Mode) []Bound {
+	var bounds []Bound
+	kind := r.Kind.GroupKind()
+	for _, g := range s {
+		matches, certain := g.selects(r)
+		if !matches {
+			continue
+		}
+		for _, b := range g.Bindings {
+			if !slices.Contains(b.Policy.Kinds, kind) {
+				continue
+			}
+			if ceiling != 0 {
+				b.Mode = min(b.Mode, ceiling)
+			}
+			bounds = append(bounds, Bound{Binding: b, Guardrail: g, Uncertain: !certain})
+		}
+	}
+	return bounds
+}
+
+// selects tells whether the Guardrail covers the request's namespace, and whether that
+// is certain. A Namespace is matched by its own labels. Other cluster-scoped objects
+// are in no namespace that could carry a label: only the empty selector covers them.
+func (g *Guardrail) selects(r *review.Request) (matches, certain bool) {
+	namespace := r.Namespace
+	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+		namespace = review.Namespace{Name: r.Name, Labels: objectLabels(r.Object), Known: true}
+	}
+	if slices.Contains(g.exclude, namespace.Name) && namespace.Name != "" {
+		return false, true
+	}
+	if g.selector.Empty() {
+		return true, true
+	}
+	if namespace.Name == "" {
+		return false, true
+	}
+	if !namespace.Known && g.selectsByMoreThanName() {
+		return true, false
+	}
+	return g.selector.Matches(namespaceLabels(namespace)), true
+}
+
+func (g *Guardrail) selectsByMoreThanName() bool {
+	requirements, _ := g.selector.Requirements()
+	return slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return r.Key() != corev1.LabelMetadataName })
+}
+
+// namespaceLabels are a namespace's labels, with the name that a manifest leaves to
+// the API server.
+type namespaceLabels review.Namespace
+
+// Has implements labels.Labels.
+func (n namespaceLabels) Has(label string) bool {
+	_, ok := n.Lookup(label)
+	return ok
+}
+
+// Get implements labels.Labels.
+func (n namespaceLabels) Get(label string) string {
+	value, _ := n.Lookup(label)
+	return value
+}
+
+// Lookup implements labels.Labels.
+func (n namespaceLabels) Lookup(label string) (string, bool) {
+	if label == corev1.LabelMetadataName {
+		return n.Name, true
+	}
+	value, ok := n.Labels[label]
+	return value, ok
+}
+
+func objectLabels(object map[string]any) map[string]string {
+	metadata, _ := object["metadata"].(map[string]any)
+	values, _ := metadata["labels"].(map[string]any)
+	found := make(map[string]string, len(values))
+	for name, value := range values {
+		if text, ok := value.(string); ok {
+			found[name] = text
+		}
+	}
+	return found
+}

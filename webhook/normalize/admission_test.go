@@ -1,0 +1,152 @@
+package normalize_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+func body(fields string) []byte {
+	return []byte(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u-1",` +
+		`"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},` +
+		`"requestKind":{"group":"","version":"v1","kind":"Pod"},"name":"web","namespace":"shop","operation":"CREATE",` +
+		`"userInfo":{"username":"alice","uid":"7","groups":["dev","system:authenticated"],"extra":{"scopes":["x"]}},` + fields + `}}`)
+}
+
+const pod = `"object":{"metadata":{"name":"web"},"spec":{"containers":[{"name":"app","image":"nginx"}]}},"oldObject":null,"dryRun":true,"options":{}`
+
+func TestReviewReadsARequest(t *testing.T) {
+	r, err := normalize.Review(body(pod), review.OriginValidating)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.UID != "u-1" || r.Kind.Kind != "Pod" || r.Kind.Version != "v1" || r.Name != "web" || r.Namespace.Name != "shop" ||
+		r.Operation != review.Create || r.User.Name != "alice" || len(r.User.Groups) != 2 || !r.DryRun ||
+		r.Origin != review.OriginValidating || r.OldObject != nil {
+		t.Errorf("got %+v", r)
+	}
+	if len(r.Workload.Containers) != 1 || r.Workload.Containers[0].Path != "spec.containers[0]" {
+		t.Errorf("got %+v", r.Workload)
+	}
+}
+
+func TestReviewKeepsGenerateName(t *testing.T) {
+	fields := strings.Replace(pod, `"name":"web"}`, `"generateName":"web-"}`, 1)
+	r, err := normalize.Review([]byte(strings.Replace(string(body(fields)), `"name":"web",`, `"name":"",`, 1)), review.OriginMutating)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.DisplayName() != "web-*" {
+		t.Errorf("got %q", r.DisplayName())
+	}
+}
+
+func TestReviewRefusesWhatIsNoReview(t *testing.T) {
+	for name, text := range map[string]string{
+		"empty":            "",
+		"not JSON":         "hello",
+		"a list":           "[]",
+		"no request":       `{"kind":"AdmissionReview"}`,
+		"truncated":        string(body(pod)[:300]),
+		"no object":        string(body(`"dryRun":false`)),
+		"null object":      string(body(`"object":null`)),
+		"object is a list": string(body(`"object":[]`)),
+		"a name twice":     string(body(`"object":{"spec":{},"spec":{}}`)),
+		"no uid":           strings.Replace(string(body(pod)), `"uid":"u-1",`, "", 1),
+		"odd user":         strings.Replace(string(body(pod)), `"username":"alice"`, `"username":7`, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := normalize.Review([]byte(text), review.OriginValidating)
+			var malformed *normalize.MalformedError
+			if !errors.As(err, &malformed) {
+				t.Errorf("got %+v, %v", r, err)
+			}
+		})
+	}
+}
+
+func TestReviewRefusesOddTypesOnTheWayToContainers(t *testing.T) {
+	for path, object := range map[string]string{
+		"spec":                     `{"spec":7}`,
+		"spec.containers":          `{"spec":{"containers":{}}}`,
+		"spec.containers[0]":       `{"spec":{"containers":["x"]}}`,
+		"spec.initContainers[1]":   `{"spec":{"initContainers":[{"name":"a"},null]}}`,
+		"spec.ephemeralContainers": `{"spec":{"ephemeralContainers":"x"}}`,
+	} {
+		_, err := normalize.Review(body(`"object":`+object), review.OriginValidating)
+		var bad *normalize.FieldError
+		if !errors.As(err, &bad) || bad.Path != path {
+			t.Errorf("%s: got %v", path, err)
+		}
+	}
+}
+
+func TestHostileDepthAndSizeAreRefusedByName(t *testing.T) {
+	deep := strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000)
+	lists := strings.Repeat("[", 5000) + strings.Repeat("]", 5000)
+	big := fmt.Sprintf(`{"spec":{"x":%q}}`, strings.Repeat("x", normalize.MaxBytes))
+	for name, test := range map[string]struct{ object, what string }{
+		"depth of objects": {deep, "depth"},
+		"depth of lists":   {`{"spec":` + lists + `}`, "depth"},
+		"size":             {big, "size"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			whole := body(`"object":` + test.object)
+			if len(whole) > normalize.MaxBytes+1 {
+				whole = whole[:normalize.MaxBytes+1] // a server reads no further
+			}
+			_, err := normalize.Review(whole, review.OriginValidating)
+			var limit *normalize.LimitError
+			if !errors.As(err, &limit) || limit.What != test.what {
+				t.Fatalf("got %v", err)
+			}
+			r := limit.Request
+			if r == nil || r.UID != "u-1" || r.Name != "web" || r.Namespace.Name != "shop" || r.Kind.Kind != "Pod" || r.User.Name != "alice" {
+				t.Errorf("got %+v", r)
+			}
+		})
+	}
+}
+
+func TestDepthLimitIsExact(t *testing.T) {
+	nested := func(levels int) []byte {
+		return body(`"object":` + strings.Repeat(`{"a":`, levels-1) + "{}" + strings.Repeat("}", levels-1))
+	}
+	if _, err := normalize.Review(nested(normalize.MaxDepth), review.OriginValidating); err != nil {
+		t.Errorf("%d levels: %v", normalize.MaxDepth, err)
+	}
+	var limit *normalize.LimitError
+	if _, err := normalize.Review(nested(normalize.MaxDepth+1), review.OriginValidating); !errors.As(err, &limit) {
+		t.Errorf("%d levels: %v", normalize.MaxDepth+1, err)
+	}
+}
+
+func TestNumbersKeepTheirKind(t *testing.T) {
+	r, err := normalize.Review(body(`"object":{"spec":{"i":9007199254740993,"f":0.5,"e":1e3}}`), review.OriginValidating)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := r.Object["spec"].(map[string]any)
+	if spec["i"] != int64(9007199254740993) || spec["f"] != 0.5 || spec["e"] != float64(1000) {
+		t.Errorf("got %#v", spec)
+	}
+}
+
+func FuzzReview(f *testing.F) {
+	f.Add(body(pod))
+	f.Add(body(`"object":{"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":1}}}]}}`))
+	f.Add([]byte(`{"request":{"object":{}}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := normalize.Review(data, review.OriginValidating)
+		if (r == nil) == (err == nil) && err == nil {
+			t.Error("neither a request nor an error")
+		}
+		if err == nil && (r.UID == "" || r.Object == nil) {
+			t.Errorf("half a request: %+v", r)
+		}
+	})
+}

@@ -1,0 +1,46 @@
+package normalize
+
+import (
+	"fmt"
+
+	"taffrail.dev/webhook/review"
+)
+
+const (
+	// MaxBytes bounds the body of an AdmissionReview. The API server takes 3 MiB in a
+	// request, and a review may hold an object twice, old and new.
+	MaxBytes = 8 << 20
+	// MaxDepth bounds how deep an object may nest. Nothing in Kubernetes' own kinds
+	// comes near; CRD schemas, the deepest objects in practice, stay under 100.
+	MaxDepth = 200
+)
+
+// LimitError says that an object is too large or too deep to be looked at.
+type LimitError struct {
+	// What is "size" or "depth", and Limit its bound in bytes or levels.
+	What  string
+	Limit int
+	// Request holds all that was known before the object was read: enough to refuse
+	// it by name. Nil where even that was not there.
+	Request *review.Request
+}
+
+func (e *LimitError) Error() string {
+	if e.What == "size" {
+		return fmt.Sprintf("the request is larger than %d bytes", e.Limit)
+	}
+	return fmt.Sprintf("the object nests deeper than %d levels", e.Limit)
+}
+
+// FieldError says that a field of an object cannot be what it is.
+type FieldError struct {
+	Path   string
+	Reason string
+}
+
+func (e *FieldError) Error() string { return e.Path + ": " + e.Reason }
+
+// MalformedError says that a body is no AdmissionReview.
+type MalformedError struct{ Reason string }
+
+func (e *MalformedError) Error() string { return "malformed AdmissionReview: " + e.Reason }

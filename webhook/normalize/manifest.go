@@ -1,0 +1,112 @@
+package normalize
+
+import (
+	"encoding/base64"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/review"
+)
+
+// Manifest is the request that applying a manifest would make: a CREATE by nobody in
+// particular, after API defaulting. An object that names no namespace is in
+// defaultNamespace, unless its kind is known to be cluster-scoped. The object itself
+// is left as it is; its numbers must be int64 or float64. Errors are a *FieldError or
+// a *LimitError.
+func Manifest(object map[string]any, defaultNamespace string) (*review.Request, error) {
+	if tooDeep(object, 0) {
+		return nil, &LimitError{What: "depth", Limit: MaxDepth}
+	}
+	apiVersion, kind := stringAt(object, "apiVersion"), stringAt(object, "kind")
+	if apiVersion == "" {
+		return nil, &FieldError{Path: "apiVersion", Reason: "is missing or not a string"}
+	}
+	if kind == "" {
+		return nil, &FieldError{Path: "kind", Reason: "is missing or not a string"}
+	}
+	version, err := schema.ParseGroupVersion(apiVersion)
+	if err != nil {
+		return nil, &FieldError{Path: "apiVersion", Reason: err.Error()}
+	}
+	if _, err := requireMap(object, "", []string{"metadata"}); err != nil {
+		return nil, err
+	}
+	r := &review.Request{
+		Origin:       review.OriginManifest,
+		Operation:    review.Create,
+		Kind:         version.WithKind(kind),
+		Name:         stringAt(object, "metadata", "name"),
+		GenerateName: stringAt(object, "metadata", "generateName"),
+		Original:     object,
+	}
+	if !clusterScoped(r.Kind.GroupKind()) {
+		r.Namespace.Name = stringAt(object, "metadata", "namespace")
+		if r.Namespace.Name == "" {
+			r.Namespace.Name = defaultNamespace
+		}
+	}
+	r.Object = runtime.DeepCopyJSON(object)
+	applyDefaults(r.Kind.GroupKind(), r.Object)
+	return r, addWorkload(r)
+}
+
+// clusterScoped knows the built-in kinds without a namespace. A custom resource
+// cannot be told from its manifest and is taken for namespaced.
+func clusterScoped(kind schema.GroupKind) bool {
+	switch kind.Group {
+	case "":
+		return kind.Kind == "Namespace" || kind.Kind == "Node" || kind.Kind == "PersistentVolume"
+	case "rbac.authorization.k8s.io":
+		return kind.Kind == "ClusterRole" || kind.Kind == "ClusterRoleBinding"
+	case "storage.k8s.io":
+		return kind.Kind != "CSIStorageCapacity"
+	case "networking.k8s.io":
+		return kind.Kind == "IngressClass" || kind.Kind == "IPAddress" || kind.Kind == "ServiceCIDR"
+	case "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "certificates.k8s.io",
+		"flowcontrol.apiserver.k8s.io", "node.k8s.io", "scheduling.k8s.io", "taffrail.dev":
+		return true
+	}
+	return false
+}
+
+func tooDeep(value any, depth int) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		if depth >= MaxDepth {
+			return true
+		}
+		for _, member := range value {
+			if tooDeep(member, depth+1) {
+				return true
+			}
+		}
+	case []any:
+		if depth >= MaxDepth {
+			return true
+		}
+		for _, element := range value {
+			if tooDeep(element, depth+1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mergeStringData does what the API server does to a Secret before anyone sees it.
+func mergeStringData(secret map[string]any) {
+	stringData := mapAt(secret, "stringData")
+	delete(secret, "stringData")
+	if len(stringData) == 0 {
+		return
+	}
+	data := ensureMap(secret, "data")
+	if data == nil {
+		return
+	}
+	for name, value := range stringData {
+		text, _ := value.(string)
+		data[name] = base64.StdEncoding.EncodeToString([]byte(text))
+	}
+}

@@ -1,0 +1,186 @@
+package normalize
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/review"
+)
+
+// shape is what the kinds that carry Pods differ in.
+type shape struct {
+	podPath     []string
+	longRunning bool
+	replicas    bool
+}
+
+func shapeOf(kind schema.GroupKind) (shape, bool) {
+	template := []string{"spec", "template"}
+	switch kind {
+	case schema.GroupKind{Kind: "Pod"}:
+		return shape{}, true
+	case schema.GroupKind{Group: "apps", Kind: "Deployment"},
+		schema.GroupKind{Group: "apps", Kind: "StatefulSet"},
+		schema.GroupKind{Group: "apps", Kind: "ReplicaSet"},
+		schema.GroupKind{Kind: "ReplicationController"}:
+		return shape{podPath: template, longRunning: true, replicas: true}, true
+	case schema.GroupKind{Group: "apps", Kind: "DaemonSet"}:
+		return shape{podPath: template, longRunning: true}, true
+	case schema.GroupKind{Group: "batch", Kind: "Job"}:
+		return shape{podPath: template}, true
+	case schema.GroupKind{Group: "batch", Kind: "CronJob"}:
+		return shape{podPath: []string{"spec", "jobTemplate", "spec", "template"}}, true
+	}
+	return shape{}, false
+}
+
+// addWorkload finds the Pod in r.Object. A field of the wrong type on the way is an
+// error: taken for missing, it would let through whatever hides behind it.
+func addWorkload(r *review.Request) error {
+	shape, ok := shapeOf(r.Kind.GroupKind())
+	if !ok {
+		return nil
+	}
+	w := &review.Workload{
+		Template:    len(shape.podPath) > 0,
+		LongRunning: shape.longRunning,
+		Replicas:    1,
+		PodPath:     strings.Join(shape.podPath, "."),
+	}
+	pod, err := requireMap(r.Object, "", shape.podPath)
+	if err != nil {
+		return err
+	}
+	spec, err := requireMap(pod, w.PodPath, []string{"spec"})
+	if err != nil {
+		return err
+	}
+	w.Pod = pod
+	if shape.replicas {
+		if replicas, ok := at(r.Object, "spec", "replicas").(int64); ok {
+			w.Replicas = replicas
+		}
+	}
+	if !w.Template {
+		policy := stringAt(spec, "restartPolicy")
+		w.LongRunning = policy == "" || policy == string(corev1.RestartPolicyAlways)
+	}
+	if resources := mapAt(spec, "resources"); resources != nil {
+		declared := requirements(resources)
+		w.PodResources = &declared
+	}
+	if w.Containers, err = containers(spec, join(w.PodPath, "spec")); err != nil {
+		return err
+	}
+	r.Workload = w
+	return nil
+}
+
+func join(parent, name string) string {
+	if parent == "" {
+		return name
+	}
+	return parent + "." + name
+}
+
+// requireMap walks down to an object. What is missing or null is empty.
+func requireMap(object map[string]any, parent string, path []string) (map[string]any, error) {
+	for _, name := range path {
+		parent = join(parent, name)
+		value, present := object[name]
+		if !present || value == nil {
+			return map[string]any{}, nil
+		}
+		next, ok := value.(map[string]any)
+		if !ok {
+			return nil, &FieldError{Path: parent, Reason: "must be an object"}
+		}
+		object = next
+	}
+	return object, nil
+}
+
+func containers(spec map[string]any, path string) ([]review.Container, error) {
+	var all []review.Container
+	for _, list := range []struct {
+		field string
+		kind  review.ContainerType
+	}{
+		{"containers", review.ContainerApp},
+		{"initContainers", review.ContainerInit},
+		{"ephemeralContainers", review.ContainerEphemeral},
+	} {
+		value := spec[list.field]
+		if value == nil {
+			continue
+		}
+		listPath := path + "." + list.field
+		items, ok := value.([]any)
+		if !ok {
+			return nil, &FieldError{Path: listPath, Reason: "must be a list"}
+		}
+		if all == nil {
+			all = make([]review.Container, 0, len(items))
+		}
+		for i, item := range items {
+			itemPath := listPath + "[" + strconv.Itoa(i) + "]"
+			container, ok := item.(map[string]any)
+			if !ok {
+				return nil, &FieldError{Path: itemPath, Reason: "must be an object"}
+			}
+			all = append(all, newContainer(container, list.kind, itemPath))
+		}
+	}
+	return all, nil
+}
+
+func newContainer(spec map[string]any, kind review.ContainerType, path string) review.Container {
+	if kind == review.ContainerInit && stringAt(spec, "restartPolicy") == string(corev1.ContainerRestartPolicyAlways) {
+		kind = review.ContainerSidecar
+	}
+	c := review.Container{
+		Name:  stringAt(spec, "name"),
+		Type:  kind,
+		Path:  path,
+		Spec:  spec,
+		Image: parseImage(stringAt(spec, "image")),
+	}
+	if kind != review.ContainerEphemeral {
+		if resources := mapAt(spec, "resources"); resources != nil {
+			c.Declared = requirements(resources)
+		}
+	}
+	return c
+}
+
+func requirements(resources map[string]any) corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{
+		Requests: quantities(mapAt(resources, "requests")),
+		Limits:   quantities(mapAt(resources, "limits")),
+	}
+}
+
+func quantities(list map[string]any) corev1.ResourceList {
+	if len(list) == 0 {
+		return nil
+	}
+	parsed := make(corev1.ResourceList, len(list))
+	for name, value := range list {
+		if value == nil {
+			continue
+		}
+		text, ok := value.(string)
+		if !ok {
+			text = fmt.Sprint(value)
+		}
+		if quantity, err := resource.ParseQuantity(text); err == nil {
+			parsed[corev1.ResourceName(name)] = quantity
+		}
+	}
+	return parsed
+}
