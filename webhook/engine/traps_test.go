@@ -164,12 +164,12 @@ func TestOnlyAskedSlotsSpeak(t *testing.T) {
 }
 
 func TestEvaluationStopsAtTheDeadline(t *testing.T) {
-	body := `numbers := numbers.range(1, 3000)
+	body := `many := numbers.range(1, 3000)
 
 deny contains {"msg": "m", "path": "p"} if {
-	some x in numbers
-	some y in numbers
-	some z in numbers
+	some x in many
+	some y in many
+	some z in many
 	x * y * z == -1
 }`
 	p := program(t, map[string]string{"a-loop": body})

@@ -1,0 +1,59 @@
+# METADATA
+# title: Containers have probes
+# description: >-
+#   Every app container and sidecar of a workload that runs on has a readinessProbe, so that traffic waits until it can
+#   answer, and a livenessProbe, so that it is restarted once it hangs. A probe without a handler (httpGet, tcpSocket,
+#   exec or grpc) is none. Init and ephemeral containers cannot have probes; Pods that end need none. There is no fix:
+#   which path or port tells the container's health is for the author to say.
+# custom:
+#   id: require-probes
+#   severity: high
+#   section: 3.5.1, 3.5.2
+#   kinds:
+#   - Pod
+#   - Deployment.apps
+#   - StatefulSet.apps
+#   - DaemonSet.apps
+#   - ReplicaSet.apps
+#   - ReplicationController
+#   default_mode: enforce
+#   remediation: Add the probe with an httpGet, tcpSocket, exec or grpc handler, on an endpoint that tells the container's own health.
+#   parameters:
+#     type: object
+#     properties:
+#       probes:
+#         type: array
+#         items:
+#           type: string
+#           enum: [readinessProbe, livenessProbe, startupProbe]
+#         default: [readinessProbe, livenessProbe]
+#         description: The probes that each container has.
+package taffrail.health.require_probes
+
+import future.keywords.not
+
+deny contains finding if {
+	input.workload.longRunning
+	some container in input.containers
+	container.type in {"app", "sidecar"}
+	some probe in input.parameters["require-probes"].probes
+	not is_object(container.spec[probe].httpGet)
+	not is_object(container.spec[probe].tcpSocket)
+	not is_object(container.spec[probe].exec)
+	not is_object(container.spec[probe].grpc)
+	finding := {
+		"msg": message(object.get(container.spec, probe, null), probe),
+		"path": concat(".", [container.path, probe]),
+		"container": container.name,
+	}
+}
+
+message(null, probe) := sprintf("there is no %s, so %s", [probe, consequences[probe]])
+
+message(present, probe) := sprintf("the %s has no handler, so %s", [probe, consequences[probe]]) if present != null
+
+consequences := {
+	"readinessProbe": "traffic comes before the container can answer",
+	"livenessProbe": "the container is not restarted when it hangs",
+	"startupProbe": "a slow start can be taken for a failure",
+}

@@ -1,0 +1,55 @@
+# METADATA
+# title: Services keep inside the cluster
+# description: >-
+#   Where this policy is bound, a Service does not open a way of its own into or out of the cluster. Each one of type
+#   LoadBalancer costs a load balancer, where one Ingress (ALB) serves many Services. Which namespaces are restricted is
+#   said by the Guardrail's namespaceSelector. There is no fix: a type of ClusterIP would cut off whoever comes from
+#   outside until there is an Ingress.
+# custom:
+#   id: restricted-service-type
+#   severity: medium
+#   section: 3.3.2, 3.3.3
+#   kinds: [Service]
+#   default_mode: enforce
+#   remediation: "Set type: ClusterIP, and reach the Service through an Ingress (ALB)."
+#   parameters:
+#     type: object
+#     properties:
+#       types:
+#         type: array
+#         items:
+#           type: string
+#           enum: [LoadBalancer, NodePort, ExternalName]
+#         default: [LoadBalancer]
+#         description: The types that are refused.
+#       denyExternalIPs:
+#         type: boolean
+#         default: false
+#         description: Whether spec.externalIPs is refused too.
+package taffrail.network.restricted_service_type
+
+deny contains finding if {
+	type := input.object.spec.type
+	type in input.parameters["restricted-service-type"].types
+	finding := {
+		"msg": sprintf("type %s is restricted in this namespace: %s", [type, reasons[type]]),
+		"path": "spec.type",
+		"key": concat("=", ["type", type]),
+	}
+}
+
+deny contains finding if {
+	input.parameters["restricted-service-type"].denyExternalIPs
+	some i, ip in input.object.spec.externalIPs
+	finding := {
+		"msg": sprintf("external IP %v is restricted in this namespace: it takes traffic for an address that may be anybody's", [ip]),
+		"path": sprintf("spec.externalIPs[%v]", [i]),
+		"key": sprintf("externalIP=%v", [ip]),
+	}
+}
+
+reasons := {
+	"LoadBalancer": "every such Service costs a load balancer of its own",
+	"NodePort": "it opens a port on every node",
+	"ExternalName": "it gives a host outside the cluster a name inside",
+}

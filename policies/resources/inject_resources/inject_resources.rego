@@ -1,0 +1,92 @@
+# METADATA
+# title: Missing requests and limits are filled in
+# description: >-
+#   Where neither a container, nor the namespace's LimitRange, nor the Pod as a whole sets a request or a limit for CPU
+#   or memory, Pods get the value given here when they are created. Nothing that is set is changed, and the value stays
+#   inside the LimitRange's bounds. The defaults are those of the chapter's own Deployments: a small web application that
+#   may burst to two and a half times its CPU and one and a half times its memory.
+# custom:
+#   id: inject-resources
+#   severity: medium
+#   section: 3.7.1, 3.7.3
+#   kinds:
+#   - Pod
+#   - Deployment.apps
+#   - StatefulSet.apps
+#   - DaemonSet.apps
+#   - ReplicaSet.apps
+#   - ReplicationController
+#   - Job.batch
+#   - CronJob.batch
+#   default_mode: enforce
+#   remediation: Set resources.requests and resources.limits to what the container needs, or give the namespace a LimitRange with defaults.
+#   facts: [limitRanges]
+#   parameters:
+#     type: object
+#     properties:
+#       requests:
+#         type: object
+#         additionalProperties: false
+#         default: {}
+#         description: The requests to fill in.
+#         properties:
+#           cpu:
+#             type: string
+#             format: quantity
+#             default: 100m
+#             description: The CPU request, or "" for none.
+#           memory:
+#             type: string
+#             format: quantity
+#             default: 512Mi
+#             description: The memory request, or "" for none.
+#       limits:
+#         type: object
+#         additionalProperties: false
+#         default: {}
+#         description: The limits to fill in.
+#         properties:
+#           cpu:
+#             type: string
+#             format: quantity
+#             default: 250m
+#             description: The CPU limit, or "" for none.
+#           memory:
+#             type: string
+#             format: quantity
+#             default: 768Mi
+#             description: The memory limit, or "" for none.
+package taffrail.resources.inject_resources
+
+import data.taffrail.lib.resources
+import future.keywords.not
+
+inject contains intent if {
+	fillable
+	some container in input.containers
+	container.type != "ephemeral"
+	some list in ["requests", "limits"]
+	some resource, value in input.parameters["inject-resources"][list]
+	not container.resources[list][resource]
+	not resources.pod_sets("requests", resource)
+	value != ""
+	container.name != ""
+	intent := {
+		"container": container.name,
+		"field": concat(".", ["resources", list, resource]),
+		"value": value,
+	}
+}
+
+# METADATA
+# title: There are Pods to come
+# description: >-
+#   Resources of a Pod are set when it is created or, but for a resize, never. A Pod that is validated or alive keeps its
+#   gaps, so that require-resources still sees them. A template's Pods are filled in later, wherever the template is.
+fillable if input.kind != "Pod"
+
+fillable if {
+	input.operation == "CREATE"
+	input.subresource == ""
+	input.origin in {"mutating", "manifest"}
+}

@@ -1,0 +1,123 @@
+package taffrail.resources.inject_resources_test
+
+import data.taffrail.resources.inject_resources
+import future.keywords.not
+
+defaults := {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"cpu": "250m", "memory": "768Mi"}}
+
+full := {"requests": {"cpu": 100, "memory": 536870912}, "limits": {"cpu": 250, "memory": 805306368}}
+
+none := {"requests": {}, "limits": {}}
+
+container(name, type, effective) := {
+	"name": name,
+	"type": type,
+	"path": "spec.containers[0]",
+	"spec": {},
+	"resources": effective,
+}
+
+pod := {
+	"origin": "mutating",
+	"operation": "CREATE",
+	"subresource": "",
+	"kind": "Pod",
+	"workload": {"longRunning": true},
+	"containers": {"spec.containers[0]": container("web", "app", none)},
+	"parameters": {"inject-resources": defaults},
+}
+
+having(effective) := object.union(
+	object.remove(pod, ["containers"]),
+	{"containers": {"spec.containers[0]": container("web", "app", effective)}},
+)
+
+giving(parameters) := object.union(pod, {"parameters": {"inject-resources": parameters}})
+
+fields[intent.field] := intent.value if some intent in inject_resources.inject
+
+everything := {
+	"resources.requests.cpu": "100m",
+	"resources.requests.memory": "512Mi",
+	"resources.limits.cpu": "250m",
+	"resources.limits.memory": "768Mi",
+}
+
+test_all_gaps_are_filled if {
+	fields == everything with input as pod
+	{intent.container | some intent in inject_resources.inject} == {"web"} with input as pod
+}
+
+test_no_gap if count(inject_resources.inject) == 0 with input as having(full)
+
+test_lists_are_missing[name] if {
+	some name, effective in {"empty": {}, "null": {"requests": null, "limits": null}}
+	fields == everything with input as having(effective)
+}
+
+test_one_gap[field] if {
+	some field, value in everything
+	[_, list, resource] := split(field, ".")
+	effective := object.union(object.remove(full, [list]), {list: object.remove(full[list], [resource])})
+	fields == {field: value} with input as having(effective)
+}
+
+test_zero_is_somebodys_value if {
+	fields == {} with input as having(object.union(full, {"requests": {"cpu": 0}}))
+}
+
+test_values_may_be_left_out if {
+	fields == {
+		"resources.requests.cpu": "100m",
+		"resources.requests.memory": "512Mi",
+		"resources.limits.memory": "768Mi",
+	} with input as giving({"limits": {"cpu": ""}})
+	fields == {} with input as giving({"requests": {"cpu": "", "memory": ""}, "limits": {"cpu": "", "memory": ""}})
+}
+
+test_the_pod_as_a_whole[name] if {
+	some name, set in {
+		"request": {"requests": {"cpu": 500}, "limits": {}},
+		"limit": {"requests": {}, "limits": {"cpu": 500}},
+	}
+	fields == {
+		"resources.requests.memory": "512Mi",
+		"resources.limits.memory": "768Mi",
+	} with input as object.union(pod, {"workload": {"resources": set}})
+}
+
+test_types[type] if {
+	some type, expected in {"app": 4, "init": 4, "sidecar": 4, "ephemeral": 0}
+	request := object.union(object.remove(pod, ["containers"]), {"containers": {"c": container("c", type, none)}})
+	count(inject_resources.inject) == expected with input as request
+}
+
+test_a_container_without_a_name_cannot_be_filled if {
+	request := object.union(object.remove(pod, ["containers"]), {"containers": {"c": container("", "app", none)}})
+	count(inject_resources.inject) == 0 with input as request
+}
+
+test_pods_when_they_are_created[name] if {
+	some name, expected in {
+		"mutating": {"request": {"origin": "mutating"}, "count": 4},
+		"manifest": {"request": {"origin": "manifest"}, "count": 4},
+		"validating": {"request": {"origin": "validating"}, "count": 0},
+		"live": {"request": {"origin": "live"}, "count": 0},
+		"update": {"request": {"operation": "UPDATE"}, "count": 0},
+		"resize": {"request": {"operation": "UPDATE", "subresource": "resize"}, "count": 0},
+		"ephemeralcontainers": {"request": {"operation": "UPDATE", "subresource": "ephemeralcontainers"}, "count": 0},
+		"subresource alone": {"request": {"subresource": "resize"}, "count": 0},
+	}
+	count(inject_resources.inject) == expected.count with input as object.union(pod, expected.request)
+}
+
+test_templates_always[name] if {
+	some name, request in {
+		"create": {"kind": "Deployment", "origin": "validating"},
+		"update": {"kind": "StatefulSet", "origin": "validating", "operation": "UPDATE"},
+		"mutating": {"kind": "DaemonSet"},
+		"manifest": {"kind": "CronJob", "origin": "manifest"},
+		"live": {"kind": "ReplicaSet", "origin": "live"},
+	}
+	fields == everything with input as object.union(pod, request)
+}

@@ -1,0 +1,83 @@
+# METADATA
+# title: Containers have requests and limits
+# description: >-
+#   Every app, init and sidecar container has requests and limits for CPU and memory, its own, from the namespace's
+#   LimitRange or from the Pod as a whole. Without requests the scheduler overfills nodes; without limits one container
+#   can starve its neighbours. An amount of 0 is none. There is no fix: inject-resources fills in what is missing.
+# custom:
+#   id: require-resources
+#   severity: high
+#   section: 3.7.1
+#   kinds:
+#   - Pod
+#   - Deployment.apps
+#   - StatefulSet.apps
+#   - DaemonSet.apps
+#   - ReplicaSet.apps
+#   - ReplicationController
+#   - Job.batch
+#   - CronJob.batch
+#   default_mode: enforce
+#   remediation: Set resources.requests and resources.limits for cpu and memory, or give the namespace a LimitRange with defaults.
+#   facts: [limitRanges]
+#   parameters:
+#     type: object
+#     properties:
+#       required:
+#         type: array
+#         items:
+#           type: string
+#           enum: [requests.cpu, requests.memory, limits.cpu, limits.memory]
+#         default: [requests.cpu, requests.memory, limits.cpu, limits.memory]
+#         description: What each container has. CPU limits are at times left out on purpose, as they throttle.
+package taffrail.resources.require_resources
+
+import data.taffrail.lib.resources
+import future.keywords.not
+
+deny contains finding if {
+	some container in input.containers
+	container.type != "ephemeral"
+	some field in input.parameters["require-resources"].required
+	about := fields[field]
+	not container.resources[about.list][about.resource] > 0
+	not resources.pod_sets(about.list, about.resource)
+	finding := {
+		"msg": message(object.get(container.resources, [about.list, about.resource], null), about),
+		"path": concat(".", [container.path, "resources", field]),
+		"container": container.name,
+	}
+}
+
+message(null, about) := sprintf("there is no %s, so %s", [about.words, about.consequence])
+
+message(amount, about) := sprintf("the %s is %v, which is none, so %s", [about.words, amount, about.consequence]) if {
+	amount != null
+}
+
+fields := {
+	"requests.cpu": {
+		"list": "requests",
+		"resource": "cpu",
+		"words": "CPU request",
+		"consequence": "the scheduler keeps no CPU free for the container",
+	},
+	"requests.memory": {
+		"list": "requests",
+		"resource": "memory",
+		"words": "memory request",
+		"consequence": "the scheduler keeps no memory free for the container",
+	},
+	"limits.cpu": {
+		"list": "limits",
+		"resource": "cpu",
+		"words": "CPU limit",
+		"consequence": "the container may use all CPU of its node",
+	},
+	"limits.memory": {
+		"list": "limits",
+		"resource": "memory",
+		"words": "memory limit",
+		"consequence": "the container may use all memory of its node",
+	},
+}

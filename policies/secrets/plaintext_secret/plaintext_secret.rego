@@ -1,0 +1,237 @@
+# METADATA
+# title: Secrets are not written in plaintext
+# description: >-
+#   base64 is not encryption, so a Secret's manifest must not stand in Git. People, CI and deployers (Argo CD, Flux) do
+#   not write plaintext values; secret controllers do, and what other ServiceAccounts and Kubernetes' own components
+#   write is recorded, as operators rotate their own certificates. Allowed from anyone are values that are empty or
+#   encrypted (SOPS, age, PGP, AWS KMS, Vault), service-account and bootstrap tokens and Helm releases. An annotation
+#   last-applied-configuration that carries plaintext is refused whoever writes it. A manifest is judged as a deployer's.
+#   Who wrote a live Secret is not known, so its values are only recorded. Values are judged, never shown. There is no
+#   fix.
+# custom:
+#   id: plaintext-secret
+#   severity: critical
+#   section: 3.4.2, 3.4.3
+#   kinds: [Secret]
+#   default_mode: enforce
+#   remediation: Write an ExternalSecret or a SealedSecret and let its controller make the Secret, or encrypt the manifest with SOPS.
+#   parameters:
+#     type: object
+#     properties:
+#       controllers:
+#         type: array
+#         items: {type: string, minLength: 1}
+#         default:
+#         - system:serviceaccount:external-secrets:external-secrets
+#         - system:serviceaccount:kube-system:sealed-secrets-controller
+#         - system:serviceaccount:kube-system:sealed-secrets
+#         - system:serviceaccount:kube-system:secrets-store-csi-driver
+#         - system:serviceaccount:cert-manager:cert-manager
+#         - system:serviceaccount:cert-manager:cert-manager-webhook
+#         - system:serviceaccount:vault-secrets-operator-system:vault-secrets-operator-controller-manager
+#         description: User names of secret controllers, which may write what they like.
+#       deployers:
+#         type: array
+#         items: {type: string, minLength: 1}
+#         default:
+#         - system:serviceaccount:argocd:argocd-application-controller
+#         - system:serviceaccount:flux-system:kustomize-controller
+#         - system:serviceaccount:flux-system:helm-controller
+#         description: >-
+#           User names of ServiceAccounts that apply manifests and are judged as people are, even where controllers names
+#           them too. Leave kustomize-controller out where Flux decrypts SOPS manifests in the cluster.
+#       envelopes:
+#         type: array
+#         items: {type: string, minLength: 4, maxLength: 40}
+#         default:
+#         - ENC[AES256_GCM,
+#         - "-----BEGIN AGE ENCRYPTED FILE-----"
+#         - age-encryption.org/v1
+#         - "-----BEGIN PGP MESSAGE-----"
+#         - AQICAH
+#         - "vault:v1:"
+#         description: >-
+#           How values begin that are encrypted, or that only refer to a secret, decoded from base64 or as they stand. AQICAH
+#           is AWS KMS.
+#       breakGlassGroups:
+#         type: array
+#         items: {type: string, minLength: 1}
+#         default: []
+#         description: Groups whose members are warned and not refused, for whoever is on call.
+package taffrail.secrets.plaintext_secret
+
+import future.keywords.not
+
+# METADATA
+# title: A value in plaintext
+deny contains object.union(finding, ceiling) if {
+	not by_controller
+	some key in first(plaintext)
+	finding := {
+		"msg": sprintf("%q is plaintext, base64 is not encryption: use an ExternalSecret, a SealedSecret or SOPS", [key]),
+		"path": concat("", ["data[", key, "]"]),
+		"key": concat("", ["data[", key, "]", edit(key)]),
+	}
+}
+
+# METADATA
+# title: More plaintext than can be listed
+deny contains object.union(finding, ceiling) if {
+	not by_controller
+	rest := count(plaintext) - most
+	rest > 0
+	finding := {
+		"msg": sprintf("%d more keys are plaintext: use an ExternalSecret, a SealedSecret or SOPS", [rest]),
+		"path": "data",
+		"key": sprintf("data and %d more", [rest]),
+	}
+}
+
+# METADATA
+# title: kubectl's copy of the manifest
+deny contains object.union(finding, leniency) if {
+	names := sort([key | some key in leaked])
+	names[0]
+	finding := {
+		"msg": sprintf("last-applied-configuration carries plaintext of %s: use an ExternalSecret, a SealedSecret or SOPS", [listing(names)]),
+		"path": "metadata.annotations[kubectl.kubernetes.io/last-applied-configuration]",
+		"key": concat("", ["last-applied-configuration", leak_edit]),
+	}
+}
+
+# METADATA
+# title: Keys of data that hold plaintext
+plaintext contains key if {
+	is_object(input.object.data) # the API server refuses anything else
+	some key, value in input.object.data
+	not key in keys_of_type[input.object.type]
+	not harmless(value)
+}
+
+# METADATA
+# title: What Kubernetes and Helm make themselves
+# description: Only the keys that belong to the type, or the type would be a way around.
+keys_of_type := {
+	"kubernetes.io/service-account-token": {"token", "namespace", "ca.crt", "service-ca.crt"},
+	"helm.sh/release.v1": {"release"},
+	"bootstrap.kubernetes.io/token": {
+		"token-id",
+		"token-secret",
+		"expiration",
+		"description",
+		"auth-extra-groups",
+		"usage-bootstrap-authentication",
+		"usage-bootstrap-signing",
+	},
+}
+
+# METADATA
+# title: A value that is empty or encrypted
+# description: The beginning tells. SOPS writes its envelopes into data as they are, without base64.
+harmless(null)
+
+harmless("")
+
+harmless(value) if {
+	is_string(value)
+	strings.any_prefix_match(value, envelopes)
+}
+
+harmless(value) if {
+	is_string(value)
+	beginning := substring(value, 0, 60) # a multiple of 4, longer than any envelope's
+	base64.is_valid(beginning)
+	strings.any_prefix_match(base64.decode(beginning), envelopes)
+}
+
+envelopes := input.parameters["plaintext-secret"].envelopes
+
+# METADATA
+# title: The most keys that are listed one by one
+most := 50
+
+first(keys) := array.slice(sort([key | some key in keys]), 0, most)
+
+# METADATA
+# title: Another value is another violation
+# description: Values must not be told, so the key of the finding says only that this edit changed it.
+edit(key) := " changed" if {
+	input.oldObject.data[key] != input.object.data[key]
+} else := ""
+
+# METADATA
+# title: Keys that kubectl's copy of the manifest carries in plaintext
+leaked contains key if {
+	some field in ["data", "stringData"]
+	is_object(applied[field])
+	some key, value in applied[field]
+	not harmless(value)
+}
+
+applied := manifest(input.object.metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"])
+
+applied_before := manifest(input.oldObject.metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"])
+
+manifest(text) := json.unmarshal(text) if {
+	is_string(text)
+	json.is_valid(text)
+}
+
+leak_edit := " changed" if {
+	input.oldObject
+	some field in ["data", "stringData"]
+	some key, value in applied[field]
+	key in leaked
+	not applied_before[field][key] == value
+} else := ""
+
+listing(names) := sprintf("%q", [names[0]]) if {
+	count(names) == 1
+} else := sprintf("%q and %q", names) if {
+	count(names) == 2
+} else := sprintf("%q, %q and %d more", [names[0], names[1], count(names) - 2])
+
+# METADATA
+# title: The strictest mode for values in data
+ceiling := {"at_most": "audit"} if {
+	recorded
+} else := leniency
+
+# METADATA
+# title: The strictest mode for the user
+leniency := {"at_most": "warn"} if {
+	known
+	some group in input.parameters["plaintext-secret"].breakGlassGroups
+	group in input.user.groups
+} else := {}
+
+# METADATA
+# title: Somebody is known to write the object
+known if input.origin in {"mutating", "validating"}
+
+by_controller if {
+	known
+	input.user.name in input.parameters["plaintext-secret"].controllers
+	not deployer
+}
+
+deployer if input.user.name in input.parameters["plaintext-secret"].deployers
+
+recorded if input.origin == "live"
+
+recorded if {
+	known
+	machine
+	not deployer
+}
+
+machine if startswith(input.user.name, "system:serviceaccount:")
+
+machine if startswith(input.user.name, "system:node:")
+
+machine if input.user.name in {
+	"system:apiserver",
+	"system:cloud-controller-manager",
+	"system:kube-controller-manager",
+	"system:kube-scheduler",
+}

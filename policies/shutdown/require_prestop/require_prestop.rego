@@ -1,0 +1,91 @@
+# METADATA
+# title: Containers that serve wait before SIGTERM
+# description: >-
+#   SIGTERM is sent while the Pod is still being taken out of the endpoints, so every app container that opens a port, in
+#   a workload that runs on, has a preStop hook that waits: the sleep action with at least one second, an exec of a
+#   command, or an httpGet, whose answer the kubelet waits for. Any program is taken to wait but those known to return at
+#   once: true, echo, exit, kill, nginx -s, sleep 0 and the like. The fix is the sleep action, where there is no hook
+#   and terminationGracePeriodSeconds leaves ten seconds more than it takes.
+# custom:
+#   id: require-prestop
+#   severity: medium
+#   section: 3.6.1
+#   kinds:
+#   - Pod
+#   - Deployment.apps
+#   - StatefulSet.apps
+#   - DaemonSet.apps
+#   - ReplicaSet.apps
+#   - ReplicationController
+#   default_mode: enforce
+#   remediation: "Add a preStop hook that waits, for example lifecycle.preStop.sleep.seconds: 5."
+#   parameters:
+#     type: object
+#     properties:
+#       seconds:
+#         type: integer
+#         minimum: 1
+#         maximum: 3600
+#         default: 5
+#         description: How long the hook waits that the fix adds.
+package taffrail.shutdown.require_prestop
+
+import data.taffrail.lib.prestop
+import future.keywords.not
+
+deny contains object.union(finding, fix(path)) if {
+	input.workload.longRunning
+	some path, container in input.containers
+	container.type == "app"
+	container.spec.ports[0]
+	not prestop.waits(container.spec.lifecycle.preStop)
+	finding := {
+		"msg": message(path),
+		"path": concat("", [container.path, ".lifecycle.preStop"]),
+		"container": container.name,
+	}
+}
+
+message(path) := "the preStop hook does not wait, so SIGTERM comes while requests still arrive" if {
+	hooked(path)
+} else := "there is no preStop hook, so SIGTERM comes while requests still arrive"
+
+hooked(path) if {
+	hook := input.containers[path].spec.lifecycle.preStop
+	not hook in [null, {}]
+}
+
+# METADATA
+# title: What satisfies the policy
+# description: Nothing is proposed over a hook that somebody wrote, nor where SIGKILL would come too early.
+fix(path) := {"fix": [operation]} if {
+	not hooked(path)
+	grace_period >= seconds + 10
+	operation := addition(
+		input.containers[path].pointer,
+		object.get(input.containers[path].spec, "lifecycle", null),
+	)
+} else := {}
+
+addition(pointer, lifecycle) := {
+	"op": "add",
+	"path": concat("", [pointer, "/lifecycle"]),
+	"value": {"preStop": {"sleep": {"seconds": seconds}}},
+} if {
+	lifecycle == null
+} else := {
+	"op": "add",
+	"path": concat("", [pointer, "/lifecycle/preStop"]),
+	"value": {"sleep": {"seconds": seconds}},
+} if {
+	is_object(lifecycle)
+}
+
+seconds := input.parameters["require-prestop"].seconds
+
+default grace_period := 30
+
+grace_period := given if {
+	given := input.workload.pod.spec.terminationGracePeriodSeconds
+	is_number(given)
+}

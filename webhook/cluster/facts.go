@@ -1,0 +1,126 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"taffrail.dev/webhook/review"
+)
+
+// DefaultYoung is how long a namespace counts as new. It covers the lag of an informer
+// and some difference between the clocks of two machines.
+const DefaultYoung = 10 * time.Second
+
+// Options of Facts.
+type Options struct {
+	// Young is the age under which a namespace's facts are read live; DefaultYoung if 0.
+	Young time.Duration
+	// Now is the clock; time.Now if nil.
+	Now func() time.Time
+}
+
+// Facts reads facts about namespaces. It is safe for concurrent use.
+type Facts struct {
+	cached, live client.Reader
+	young        time.Duration
+	now          func() time.Time
+}
+
+// NewFacts makes Facts of two readers: cached is backed by informers, live asks the API
+// server every time.
+func NewFacts(cached, live client.Reader, o Options) *Facts {
+	f := &Facts{cached: cached, live: live, young: o.Young, now: o.Now}
+	if f.young == 0 {
+		f.young = DefaultYoung
+	}
+	if f.now == nil {
+		f.now = time.Now
+	}
+	return f
+}
+
+// NamespaceError says that a namespace could not be read, or does not exist.
+type NamespaceError struct {
+	Name string
+	Err  error
+}
+
+func (e *NamespaceError) Error() string { return fmt.Sprintf("namespace %q: %v", e.Name, e.Err) }
+
+func (e *NamespaceError) Unwrap() error { return e.Err }
+
+// Namespace tells a namespace's labels. The empty name is that of cluster-scoped
+// objects, of which there is nothing to know.
+func (f *Facts) Namespace(ctx context.Context, name string) (review.Namespace, error) {
+	if name == "" {
+		return review.Namespace{Known: true}, nil
+	}
+	namespace, err := get(ctx, f.cached, name)
+	if apierrors.IsNotFound(err) {
+		namespace, err = get(ctx, f.live, name)
+	}
+	if err != nil {
+		return review.Namespace{}, &NamespaceError{Name: name, Err: err}
+	}
+	return review.Namespace{Name: name, Labels: namespace.Labels, Known: true}, nil
+}
+
+// Facts lists what bounds the Pods of a namespace. The objects may be shared with the
+// informers and must not be written to.
+func (f *Facts) Facts(ctx context.Context, namespace string) (review.Facts, error) {
+	if namespace == "" {
+		return review.Facts{}, nil
+	}
+	reader := f.cached
+	if f.isNew(ctx, namespace) {
+		reader = f.live
+	}
+	var ranges corev1.LimitRangeList
+	if err := reader.List(ctx, &ranges, client.InNamespace(namespace)); err != nil {
+		return review.Facts{}, &NamespaceError{Name: namespace, Err: fmt.Errorf("listing LimitRanges: %w", err)}
+	}
+	var quotas corev1.ResourceQuotaList
+	if err := reader.List(ctx, &quotas, client.InNamespace(namespace)); err != nil {
+		return review.Facts{}, &NamespaceError{Name: namespace, Err: fmt.Errorf("listing ResourceQuotas: %w", err)}
+	}
+	return review.Facts{LimitRanges: pointers(ranges.Items), ResourceQuotas: pointers(quotas.Items)}, nil
+}
+
+// isNew errs on the side of a live read: a clock that runs ahead or behind costs two
+// requests, never a wrong answer.
+func (f *Facts) isNew(ctx context.Context, name string) bool {
+	namespace, err := get(ctx, f.cached, name)
+	return err != nil || f.now().Sub(namespace.CreationTimestamp.Time) < f.young
+}
+
+func get(ctx context.Context, reader client.Reader, name string) (*metav1.PartialObjectMetadata, error) {
+	namespace := namespaceMetadata()
+	if err := reader.Get(ctx, client.ObjectKey{Name: name}, namespace); err != nil {
+		return nil, err
+	}
+	return namespace, nil
+}
+
+// namespaceMetadata asks for nothing but metadata, so that the cache keeps nothing else.
+func namespaceMetadata() *metav1.PartialObjectMetadata {
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return namespace
+}
+
+func pointers[T any](items []T) []*T {
+	if len(items) == 0 {
+		return nil
+	}
+	out := make([]*T, len(items))
+	for i := range items {
+		out[i] = &items[i]
+	}
+	return out
+}

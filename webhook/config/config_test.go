@@ -1,0 +1,278 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"taffrail.dev/webhook/engine"
+)
+
+// testCatalog has two policies that stand for those of the library.
+func testCatalog(t *testing.T) *engine.Catalog {
+	t.Helper()
+	policy := func(id, mode, parameters string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte(`# METADATA
+# title: A title
+# description: A description.
+# custom:
+#   id: ` + id + `
+#   severity: high
+#   section: "1"
+#   kinds: [Service]
+#   default_mode: ` + mode + `
+#   remediation: Do it.
+` + parameters + `package taffrail.x.` + strings.ReplaceAll(id, "-", "_") + `
+
+deny contains {"msg": "bad", "path": "spec"} if input.name == "bad"
+`)}
+	}
+	catalog, err := engine.Load(fstest.MapFS{
+		"x/require_probes/policy.rego": policy("require-probes", "warn", ""),
+		"x/restricted_service_type/policy.rego": policy("restricted-service-type", "enforce", `#   parameters:
+#     type: object
+#     properties:
+#       types: {type: array, items: {type: string, enum: [LoadBalancer, NodePort]}, default: [LoadBalancer], description: Types.}
+#       most: {type: integer, default: 3, description: A number.}
+`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return catalog
+}
+
+const header = "apiVersion: taffrail.dev/v1alpha1\nkind: Guardrail\n"
+
+func texts(errs []error) string {
+	var lines []string
+	for _, err := range errs {
+		lines = append(lines, err.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestDecodeErrors(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"unknown fields, all of them", header + "metadata: {name: x, nam: y}\nspec:\n  mode: warn\n  excludedNamespaces: []\n  policies:\n  - name: a\n    parameter: {}\n",
+			`g.yaml:3: metadata.nam: unknown field, did you mean "name"?
+g.yaml:6: spec.excludedNamespaces: unknown field, did you mean "excludeNamespaces"?
+g.yaml:9: spec.policies[0].parameter: unknown field, did you mean "parameters"?`},
+		{"an unknown field like no other", header + "spec:\n  somethingElse: 1\n", `g.yaml:4: spec.somethingElse: unknown field`},
+		{"letter case counts", header + "spec:\n  Mode: warn\n", `g.yaml:4: spec.Mode: unknown field, did you mean "mode"?`},
+		{"a key given twice", header + "spec:\n  mode: warn\n  mode: enforce\n", `g.yaml:5: spec.mode: this key stands in the same map twice, first 1 line above`},
+		{"wrong types", header + "metadata:\n  name: 5\n  labels: {a: [1]}\nspec:\n  mode: [warn]\n  policies: require-probes\n  excludeNamespaces:\n  - 1\n  - a\n  trustedWriters: yes\n",
+			`g.yaml:5: metadata.labels[a]: must be text, not a list
+g.yaml:4: metadata.name: must be text, not a number
+g.yaml:10: spec.excludeNamespaces[0]: must be text, not a number
+g.yaml:7: spec.mode: must be text, not a list
+g.yaml:8: spec.policies: must be a list, not text
+g.yaml:12: spec.trustedWriters: must be a map, not true or false`},
+		{"no apiVersion", "kind: Guardrail\n", `g.yaml:1: apiVersion: is missing: a Guardrail says taffrail.dev/v1alpha1`},
+		{"no kind", "apiVersion: taffrail.dev/v1alpha1\n", `g.yaml:1: kind: is missing: it must be Guardrail`},
+		{"another version", "apiVersion: taffrail.dev/v2\nkind: Guardrail\n", `g.yaml:1: apiVersion: taffrail.dev/v2 Guardrail is not known here: only Guardrails of taffrail.dev/v1alpha1 are`},
+		{"another kind", "apiVersion: v1\nkind: Pod\n", `g.yaml:1: apiVersion: v1 Pod is not known here: only Guardrails of taffrail.dev/v1alpha1 are`},
+		{"a mistyped kind", "apiVersion: taffrail.dev/v1alpha1\nkind: Gardrail\n", `g.yaml:2: kind: "Gardrail" is not known: it must be Guardrail`},
+		{"a kind to come", "apiVersion: taffrail.dev/v1alpha1\nkind: Exemption\n", `g.yaml:2: kind: this version of taffrail does not know Exemption yet, only Guardrail`},
+		{"another kind to come", "apiVersion: taffrail.dev/v1alpha1\nkind: Policy\n", `g.yaml:2: kind: this version of taffrail does not know Policy yet, only Guardrail`},
+		{"no object", "- a\n", `g.yaml:1: is not a Guardrail but a list`},
+		{"broken YAML", "a: b\n---\n" + header + "spec: {\n", `g.yaml:1: apiVersion: is missing: a Guardrail says taffrail.dev/v1alpha1
+g.yaml:5: is not valid YAML: did not find expected node content`},
+		{"in a List", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: taffrail.dev/v1alpha1\n  kind: Guardrail\n  spec: {mod: warn}\n- 5\n",
+			`g.yaml:6: items[0].spec.mod: unknown field, did you mean "mode"?
+g.yaml:7: items[1]: is not a Guardrail but a number`},
+		{"a List in a List", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}\n", `g.yaml:4: items[0].apiVersion: v1 List is not known here: only Guardrails of taffrail.dev/v1alpha1 are`},
+		{"a timestamp", header + "metadata: {creationTimestamp: soon}\n", `g.yaml:1: parsing time "soon" as "2006-01-02T15:04:05Z07:00": cannot parse "soon" as "2006"`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, errs := Decode([]byte(test.text), "g.yaml")
+			if diff := cmp.Diff(test.want, texts(errs)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestDecode(t *testing.T) {
+	text := header + `metadata: {name: one}
+spec:
+  mode: enforce
+  namespaceSelector: {matchLabels: {a: b}}
+  policies: [{name: require-probes, parameters: {count: 1}}]
+status: {observedGeneration: 3, conditions: []}
+---
+# nothing
+---
+apiVersion: v1
+kind: List
+metadata: {resourceVersion: ""}
+items:
+- apiVersion: taffrail.dev/v1alpha1
+  kind: Guardrail
+  metadata: {name: two, managedFields: [{fieldsV1: {f:a: {}}}], creationTimestamp: "2026-01-01T00:00:00Z"}
+  spec: {mode: warn, policies: null}
+`
+	list, errs := Decode([]byte(text), "g.yaml")
+	if len(errs) > 0 {
+		t.Fatal(texts(errs))
+	}
+	if len(list) != 2 || list[0].Name != "one" || list[1].Name != "two" {
+		t.Fatalf("got %v", list)
+	}
+	if got := string(list[0].Spec.Policies[0].Parameters.Raw); got != `{"count":1}` {
+		t.Errorf("parameters are %s", got)
+	}
+}
+
+func TestCheckErrors(t *testing.T) {
+	tests := []struct{ name, spec, want string }{
+		{"nothing", "", `g.yaml:4: spec.mode: Required value: use enforce, warn or audit
+g.yaml:4: spec.policies: Required value: a Guardrail without policies holds nothing`},
+		{"modes", "mode: deny\n  policies:\n  - {name: require-probes, mode: Warn}", `g.yaml:5: spec.mode: Unsupported value: "deny": supported values: "enforce", "warn", "audit"
+g.yaml:7: spec.policies[0].mode: Unsupported value: "Warn": supported values: "enforce", "warn", "audit"`},
+		{"an unknown policy", "mode: warn\n  policies:\n  - name: requires-probe", `g.yaml:7: spec.policies[0].name: Invalid value: "requires-probe": no policy has this id, did you mean "require-probes"?`},
+		{"a policy like no other", "mode: warn\n  policies:\n  - name: colour", `g.yaml:7: spec.policies[0].name: Invalid value: "colour": no policy has this id`},
+		{"a policy without a name", "mode: warn\n  policies: [{mode: warn}]", "g.yaml:6: spec.policies[0].name: Required value: the id of a policy, as `taffrail policies list` prints it"},
+		{"parameters of the wrong type", "mode: warn\n  policies:\n  - name: restricted-service-type\n    parameters:\n      types: [NodePort, Nope]\n      most: x",
+			`g.yaml:10: spec.policies[0].parameters.most: Invalid value: "string": must be of type integer: "string"
+g.yaml:9: spec.policies[0].parameters.types[1]: Invalid value: "Nope": should be one of [LoadBalancer NodePort]`},
+		{"an unknown parameter", "mode: warn\n  policies:\n  - name: restricted-service-type\n    parameters: {type: [NodePort]}", `g.yaml:8: spec.policies[0].parameters.type: Unsupported value: "type": supported values: "most", "types"`},
+		{"parameters that are no map", "mode: warn\n  policies:\n  - name: restricted-service-type\n    parameters: [NodePort]", `g.yaml:8: spec.policies[0].parameters: Invalid value: ["NodePort"]: must be a map, not a list`},
+		{"a selector's operator", "mode: warn\n  namespaceSelector:\n    matchExpressions:\n    - {key: a, operator: in, values: [b]}\n  policies: [{name: require-probes}]",
+			`g.yaml:8: spec.namespaceSelector.matchExpressions[0].operator: Invalid value: "in": not a valid selector operator`},
+		{"a selector's label", "mode: warn\n  namespaceSelector: {matchLabels: {\"a b\": c}}\n  policies: [{name: require-probes}]",
+			`g.yaml:6: spec.namespaceSelector.matchLabels: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`},
+		{"one binding twice, a default said aloud", "mode: warn\n  policies:\n  - name: restricted-service-type\n  - name: restricted-service-type\n    parameters: {types: [NodePort]}\n  - name: restricted-service-type\n    parameters: {most: 3}",
+			`g.yaml:10: spec.policies[2]: Duplicate value: "restricted-service-type": spec.policies[0] binds it with the same parameters`},
+		{"existing", "mode: warn\n  existing: keep\n  policies: [{name: require-probes}]", `g.yaml:6: spec.existing: Unsupported value: "keep": supported values: "tolerate", "enforce"`},
+		{"namespaces", "mode: warn\n  excludeNamespaces: [kube-system, kube-*, kube-system, '']\n  policies: [{name: require-probes}]",
+			`g.yaml:6: spec.excludeNamespaces[2]: Duplicate value: "kube-system"
+g.yaml:6: spec.excludeNamespaces[3]: Required value: must not be empty
+g.yaml:6: spec.excludeNamespaces[1]: Invalid value: "kube-*": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')`},
+		{"writers", "mode: warn\n  trustedWriters: {users: [a, a], groups: ['']}\n  policies: [{name: require-probes}]",
+			`g.yaml:6: spec.trustedWriters.users[1]: Duplicate value: "a"
+g.yaml:6: spec.trustedWriters.groups[0]: Required value: must not be empty`},
+	}
+	catalog := testCatalog(t)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			set := &Set{}
+			entries, errs := decode([]byte(header+"metadata: {name: x}\nspec:\n  "+test.spec+"\n"), "g.yaml")
+			if len(errs) > 0 {
+				t.Fatal(texts(errs))
+			}
+			set.add(entries)
+			if diff := cmp.Diff(test.want, texts(set.Check(catalog))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestCheckName(t *testing.T) {
+	for name, want := range map[string]string{
+		"":    `metadata.name: Required value: a Guardrail is known by its name`,
+		"A_B": `metadata.name: Invalid value: "A_B": a lowercase RFC 1123 subdomain must consist`,
+	} {
+		g := Default(testCatalog(t))[0]
+		g.Name = name
+		errs := Check(&g, testCatalog(t))
+		if len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), want) {
+			t.Errorf("%q: got %v", name, errs)
+		}
+	}
+}
+
+func TestLoadFiles(t *testing.T) {
+	one := header + "metadata: {name: one}\nspec: {mode: warn, policies: [{name: require-probes}]}\n"
+	write := func(t *testing.T, files map[string]string) string {
+		t.Helper()
+		dir := t.TempDir()
+		for name, text := range files {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
+	}
+	tests := []struct {
+		name  string
+		files map[string]string
+		want  string
+	}{
+		{"a folder, below it too", map[string]string{"a.yaml": one, "b/c.yml": strings.ReplaceAll(one, "one", "two"), "README.md": "hello"}, ""},
+		{"two of one name", map[string]string{"a.yaml": one, "b.json": one}, `DIR/b.json:3: metadata.name: "one" is the name of another Guardrail, at DIR/a.yaml:3`},
+		{"no file", map[string]string{"README.md": "hello"}, `DIR: holds no *.yaml, *.yml or *.json`},
+		{"no Guardrail", map[string]string{"a.yaml": "# nothing\n"}, `DIR: holds no Guardrail`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := write(t, test.files)
+			_, errs := LoadFiles(dir)
+			if diff := cmp.Diff(test.want, strings.ReplaceAll(texts(errs), dir, "DIR")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	t.Run("a path that is not there", func(t *testing.T) {
+		_, errs := LoadFiles("/no/such/folder")
+		if got := texts(errs); got != "/no/such/folder: no such file or directory" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestDefault(t *testing.T) {
+	catalog := testCatalog(t)
+	list := Default(catalog)
+	if len(list) != 2 || list[0].Name != "chapter" || list[1].Name != "restricted" {
+		t.Fatalf("got %v", list)
+	}
+	for i := range list {
+		if errs := Check(&list[i], catalog); len(errs) > 0 {
+			t.Error(errs)
+		}
+	}
+	if b := list[0].Spec.Policies; len(b) != 1 || b[0].Name != "require-probes" || b[0].Mode != "warn" {
+		t.Errorf("chapter binds %v", b)
+	}
+	if b := list[1].Spec.Policies; len(b) != 1 || b[0].Name != "restricted-service-type" || b[0].Mode != "" {
+		t.Errorf("restricted binds %v", b)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	words := []string{"image-tag", "require-prestop", "require-probes"}
+	for word, want := range map[string]string{
+		"image-tags": "image-tag", "IMAGE-TAG": "image-tag", "require-probe": "require-probes", "required-prestop": "require-prestop",
+		"": "", "x": "", "network-policy": "",
+	} {
+		if got := Nearest(word, words); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(header + "metadata: {name: x}\nspec: {mode: warn, policies: [{name: a, parameters: {b: [1]}}]}\n"))
+	f.Add([]byte("apiVersion: v1\nkind: List\nitems: [{apiVersion: taffrail.dev/v1alpha1, kind: Guardrail, spec: {mode: 1}}]\n"))
+	f.Add([]byte(header + "metadata: {labels: {a: b}, creationTimestamp: x, managedFields: [{fieldsV1: 5}]}\nstatus: {conditions: [{lastTransitionTime: 5}]}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, errs := Decode(data, "f")
+		for _, err := range errs {
+			at := new(Error)
+			if !errors.As(err, &at) || at.Line < 1 || at.Source != "f" || at.Reason == "" {
+				t.Fatalf("%#v", err)
+			}
+		}
+	})
+}

@@ -1,0 +1,125 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	kjson "sigs.k8s.io/json"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config/document"
+)
+
+// Decode reads the Guardrails of a multi-document YAML or JSON stream, Lists of them
+// included. Whatever it does not know is an error, never skipped: an unknown field or
+// kind, a key given twice, a value of the wrong type. What it returns beside errors is
+// sound, but only Check knows whether it means anything. Every error is an *Error.
+func Decode(data []byte, source string) ([]v1alpha1.Guardrail, []error) {
+	entries, errs := decode(data, source)
+	return guardrails(entries), errs
+}
+
+// entry is a Guardrail and where it came from.
+type entry struct {
+	guardrail v1alpha1.Guardrail
+	source    string
+	document  *document.Document
+	// prefix leads from the document to the Guardrail: "" or items[3].
+	prefix string
+}
+
+func (e *entry) fail(field, reason string) *Error {
+	path := e.prefix
+	if path != "" && field != "" {
+		path += "."
+	}
+	path += field
+	return &Error{Source: e.source, Line: e.document.LineOf(path), Field: path, Reason: reason}
+}
+
+func guardrails(entries []entry) []v1alpha1.Guardrail {
+	list := make([]v1alpha1.Guardrail, 0, len(entries))
+	for i := range entries {
+		list = append(list, entries[i].guardrail)
+	}
+	return list
+}
+
+func decode(data []byte, source string) (entries []entry, errs []error) {
+	for _, chunk := range document.Split(data) {
+		doc, err := document.Parse(chunk)
+		if err != nil {
+			errs = append(errs, located(err, source))
+			continue
+		}
+		if doc.Value == nil {
+			continue
+		}
+		found, bad := decodeValue(doc.Value, entry{source: source, document: doc})
+		entries, errs = append(entries, found...), append(errs, bad...)
+	}
+	return entries, errs
+}
+
+func located(err error, source string) error {
+	if broken := new(document.Error); errors.As(err, &broken) {
+		return &Error{Source: source, Line: broken.Line, Field: broken.Field, Reason: broken.Reason}
+	}
+	return &Error{Source: source, Reason: err.Error()}
+}
+
+// decodeValue decodes one object, or those of a List, at the place that at describes.
+func decodeValue(value any, at entry) ([]entry, []error) {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, []error{at.fail("", "is not a Guardrail but "+describe(value))}
+	}
+	apiVersion, _ := object["apiVersion"].(string)
+	kind, _ := object["kind"].(string)
+	if items, ok := object["items"].([]any); ok && at.prefix == "" && isList(apiVersion, kind) {
+		var entries []entry
+		var errs []error
+		for i, item := range items {
+			at.prefix = fmt.Sprintf("items[%d]", i)
+			found, bad := decodeValue(item, at)
+			entries, errs = append(entries, found...), append(errs, bad...)
+		}
+		return entries, errs
+	}
+	if err := checkKind(apiVersion, kind, at); err != nil {
+		return nil, []error{err}
+	}
+	if errs := shapeErrors(object, at); len(errs) > 0 {
+		return nil, errs
+	}
+	text, err := json.Marshal(object)
+	if err == nil {
+		err = kjson.UnmarshalCaseSensitivePreserveInts(text, &at.guardrail)
+	}
+	if err != nil {
+		return nil, []error{at.fail("", err.Error())}
+	}
+	return []entry{at}, nil
+}
+
+func isList(apiVersion, kind string) bool {
+	return apiVersion == "v1" && kind == "List" || apiVersion == v1alpha1.GroupVersion().String() && kind == "GuardrailList"
+}
+
+func checkKind(apiVersion, kind string, at entry) error {
+	want := v1alpha1.GroupVersion().String()
+	switch {
+	case apiVersion == "":
+		return at.fail("apiVersion", "is missing: a Guardrail says "+want)
+	case kind == "":
+		return at.fail("kind", "is missing: it must be Guardrail")
+	case apiVersion != want:
+		return at.fail("apiVersion", fmt.Sprintf("%s %s is not known here: only Guardrails of %s are", apiVersion, kind, want))
+	case kind == "Exemption" || kind == "Policy":
+		return at.fail("kind", "this version of taffrail does not know "+kind+" yet, only Guardrail")
+	case kind != "Guardrail":
+		return at.fail("kind", fmt.Sprintf("%q is not known: it must be Guardrail", kind))
+	}
+	return nil
+}

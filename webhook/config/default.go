@@ -1,0 +1,60 @@
+package config
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/review"
+)
+
+const (
+	// ExposureLabel on a namespace, with the value ExposureRestricted, opts in to the
+	// built-in Guardrail about Services that are reachable from outside.
+	ExposureLabel      = "taffrail.dev/exposure"
+	ExposureRestricted = "restricted"
+
+	// optIn is the policy that would break ordinary namespaces, since a Service of
+	// type LoadBalancer is how the chapter itself publishes its example.
+	optIn = "restricted-service-type"
+)
+
+// Default returns the Guardrails that hold where nobody configured any: every policy
+// in the mode of its METADATA for every namespace but the cluster's own, and
+// restricted-service-type for namespaces that say they are restricted.
+func Default(catalog *engine.Catalog) []v1alpha1.Guardrail {
+	excluded := []string{metav1.NamespaceSystem, "kube-node-lease", metav1.NamespacePublic}
+	chapter := guardrail("chapter", &metav1.LabelSelector{}, excluded)
+	restricted := guardrail("restricted", &metav1.LabelSelector{
+		MatchLabels: map[string]string{ExposureLabel: ExposureRestricted},
+	}, nil)
+	for _, policy := range catalog.Policies() {
+		to := &chapter.Spec
+		if policy.ID == optIn {
+			to = &restricted.Spec
+		}
+		binding := v1alpha1.PolicyBinding{Name: policy.ID}
+		if policy.DefaultMode != review.ModeEnforce {
+			binding.Mode = v1alpha1.Mode(policy.DefaultMode.String())
+		}
+		to.Policies = append(to.Policies, binding)
+	}
+	var list []v1alpha1.Guardrail
+	for _, g := range []v1alpha1.Guardrail{chapter, restricted} {
+		if len(g.Spec.Policies) > 0 {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+func guardrail(name string, selector *metav1.LabelSelector, excluded []string) v1alpha1.Guardrail {
+	return v1alpha1.Guardrail{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion().String(), Kind: "Guardrail"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.GuardrailSpec{
+			Mode: v1alpha1.ModeEnforce, NamespaceSelector: selector, ExcludeNamespaces: excluded,
+			Existing: v1alpha1.ExistingTolerate,
+		},
+	}
+}

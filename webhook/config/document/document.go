@@ -1,0 +1,108 @@
+package document
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	yamlv3 "go.yaml.in/yaml/v3"
+	kjson "sigs.k8s.io/json"
+	"sigs.k8s.io/yaml"
+)
+
+// Error says what is wrong with a document, and where.
+type Error struct {
+	// Line of the file, never 0.
+	Line int
+	// Field is empty where the error is not about one, as for a syntax error.
+	Field  string
+	Reason string
+}
+
+func (e *Error) Error() string {
+	if e.Field == "" {
+		return e.Reason
+	}
+	return e.Field + ": " + e.Reason
+}
+
+// Document is one document, parsed.
+type Document struct {
+	// Line of the file where its content begins.
+	Line int
+	// Value is made of map[string]any, []any, string, bool, int64, float64 and nil;
+	// nil for a document without content. Nothing in it is shared between two places,
+	// whatever aliases the text has.
+	Value any
+	// JSON is the value as compact JSON, nil for a document without content.
+	JSON []byte
+
+	root   *yamlv3.Node
+	before int // lines of the file above the text that was parsed
+}
+
+// Parse reads a chunk that Split made. The error is always an *Error.
+func Parse(chunk Chunk) (*Document, error) {
+	if hasUTF16Mark(chunk.Data) {
+		return nil, &Error{Line: chunk.Line, Reason: "the text is UTF-16: save it as UTF-8"}
+	}
+	// A lone mark is how some editors save an empty file; the parser would refuse it.
+	text := bytes.TrimPrefix(chunk.Data, []byte("\ufeff"))
+	d := &Document{Line: chunk.Line, before: chunk.Line - 1}
+	decoder := yamlv3.NewDecoder(bytes.NewReader(text))
+	var node yamlv3.Node
+	switch err := decoder.Decode(&node); {
+	case errors.Is(err, io.EOF):
+		return d, nil
+	case err != nil:
+		return nil, syntaxError(err, chunk)
+	}
+	// A second document after a line break that Split does not know must not get lost.
+	var second yamlv3.Node
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		if err != nil {
+			return nil, syntaxError(err, chunk)
+		}
+		return nil, &Error{Line: d.before + second.Line, Reason: `another document begins here: put "---" on a line of its own above it`}
+	}
+	if len(node.Content) != 1 {
+		return d, nil
+	}
+	d.root = node.Content[0]
+	d.Line = d.before + d.root.Line
+	if isNull(d.root) {
+		return d, nil
+	}
+	if err := guard(d.root); err != nil {
+		err.Line += d.before
+		err.Reason = withHint(err.Reason, chunk)
+		return nil, err
+	}
+	return d, d.evaluate(text, chunk)
+}
+
+func (d *Document) evaluate(text []byte, chunk Chunk) error {
+	asJSON, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		// The text has parsed once, so what is left are values without a JSON
+		// counterpart, and the parser's own guard. The other errors quote the values.
+		reason := "holds a value that JSON has no word for"
+		if err.Error() == "yaml: document contains excessive aliasing" {
+			reason = "consists of aliases for the most part"
+		}
+		return &Error{Line: d.Line, Reason: withHint(reason, chunk)}
+	}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(asJSON, &d.Value); err != nil {
+		return &Error{Line: d.Line, Reason: "cannot be read as JSON"}
+	}
+	d.JSON = asJSON
+	return nil
+}
+
+func isNull(node *yamlv3.Node) bool {
+	return node.Kind == yamlv3.ScalarNode && node.ShortTag() == "!!null"
+}
+
+func hasUTF16Mark(data []byte) bool {
+	return bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff})
+}

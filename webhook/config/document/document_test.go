@@ -1,0 +1,195 @@
+package document
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSplit(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []Chunk
+	}{
+		{"nothing", "", nil},
+		{"one document", "a: 1\n", []Chunk{{1, []byte("a: 1\n")}}},
+		{"a marker starts a document", "a: 1\n---\nb: 2", []Chunk{{1, []byte("a: 1\n")}, {2, []byte("---\nb: 2")}}},
+		{"content on the marker's line", "--- {a: 1}\n--- # second\nb: 2", []Chunk{{1, []byte("--- {a: 1}\n")}, {2, []byte("--- # second\nb: 2")}}},
+		{"comments and directives belong to what follows", "# c\n%YAML 1.1\n---\na: 1\n", []Chunk{{1, []byte("# c\n%YAML 1.1\n---\na: 1\n")}}},
+		{"empty documents", "---\n---\na: 1\n", []Chunk{{1, []byte("---\n")}, {2, []byte("---\na: 1\n")}}},
+		{"an indented marker is text", "a: |\n  ---\n  b\n", []Chunk{{1, []byte("a: |\n  ---\n  b\n")}}},
+		{"a longer line is text", "---a\n----\n", []Chunk{{1, []byte("---a\n----\n")}}},
+		{"Windows line breaks", "a: 1\r\n---\r\nb: 2\r\n", []Chunk{{1, []byte("a: 1\r\n")}, {2, []byte("---\r\nb: 2\r\n")}}},
+		{"an end marker", "a: 1\n...\nb: 2\n", []Chunk{{1, []byte("a: 1\n...\n")}, {3, []byte("b: 2\n")}}},
+		{"a byte order mark that cat left inside", "a: 1\n\ufeff---\nb: 2\n", []Chunk{{1, []byte("a: 1\n")}, {2, []byte("\ufeff---\nb: 2\n")}}},
+		{"JSON values in a row", "{\"a\":1}\n{\"b\":2}\n", []Chunk{{1, []byte("{\"a\":1}")}, {1, []byte("\n{\"b\":2}")}}},
+		{"JSON values and a broken one", `{"a":1}{"b":2}{"c"`, []Chunk{{1, []byte(`{"a":1}`)}, {1, []byte(`{"b":2}`)}, {1, []byte(`{"c"`)}}},
+		{"flow style is not JSON", "{a: 1}\n", []Chunk{{1, []byte("{a: 1}\n")}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, Split([]byte(test.text))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestParse(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"what kubectl reads", "a: yes\nb: 0644\nc: 1.0\nd: 1e3\ne: 2026-01-01\nf: ~\n1: one\n", `{"1":"one","a":true,"b":420,"c":1,"d":1000,"e":"2026-01-01","f":null}`},
+		{"aliases", "a: &x {k: [1]}\nb: *x\n", `{"a":{"k":[1]},"b":{"k":[1]}}`},
+		{"merge keys", "a: &x {k: 1, l: 1}\nb:\n  <<: *x\n  k: 2\n", `{"a":{"k":1,"l":1},"b":{"k":2,"l":1}}`},
+		{"JSON", `{"a": [true, null, 9223372036854775807]}`, `{"a":[true,null,9223372036854775807]}`},
+		{"a byte order mark", "\ufeffa: 1\n", `{"a":1}`},
+		{"nothing", "", `null`},
+		{"a lone byte order mark", "\ufeff", `null`},
+		{"comments", "# nothing\n", `null`},
+		{"a marker", "---\n", `null`},
+		{"null", "--- null\n", `null`},
+		{"text", "hello\n", `"hello"`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			doc, err := Parse(Chunk{Line: 1, Data: []byte(test.text)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := json.Marshal(doc.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// bomb doubles at every level: 2^levels scalars.
+func bomb(levels int) string {
+	var b strings.Builder
+	b.WriteString("a0: &a0 x\n")
+	for i := 1; i <= levels; i++ {
+		fmt.Fprintf(&b, "a%d: &a%d [*a%d, *a%d]\n", i, i, i-1, i-1)
+	}
+	return b.String()
+}
+
+// The chunk begins on line 10, and every text has the word hunter where a secret may be.
+func TestParseErrors(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       Error
+	}{
+		{"indentation", "a:\n  b: hunter\n c: hunter\n", Error{11, "", "is not valid YAML: did not find expected key"}},
+		{"a colon too many", "a: hunter: hunter\n", Error{10, "", "is not valid YAML: mapping values are not allowed in this context"}},
+		{"an unknown anchor", "data:\n  password: *hunter\n", Error{10, "", "is not valid YAML: an alias (*name) has no anchor (&name) above it"}},
+		{"a tab", "a:\n\tb: hunter\n", Error{11, "", "is not valid YAML: found character that cannot start any token"}},
+		{"a quote left open", "a: \"hunter\nb: 1\n", Error{12, "", "is not valid YAML: found unexpected end of stream"}},
+		{"an unknown tag handle", "a: !hunter!x y\n", Error{10, "", "is not valid YAML: found undefined tag handle"}},
+		{"broken JSON", `{"a": "hunter"`, Error{10, "", "is not valid YAML: did not find expected ',' or '}'"}},
+		{"a template", "a: {{ .Values.hunter }}\n", Error{10, "a", `a key is neither text nor a number nor a boolean ("{{" looks like a template: render it first, as in helm template … | taffrail check -)`}},
+		{"a key given twice", "a:\n  b: hunter\n  c: 1\n  b: hunter\n", Error{13, "a.b", "this key stands in the same map twice, first 2 lines above"}},
+		{"a key given twice in a list", "a: [{b: 1, b: 2}]\n", Error{10, "a[0].b", "this key stands in the same map twice, first 0 lines above"}},
+		{"a map as a key", "{hunter: 1}: x\n", Error{10, "", "a key is neither text nor a number nor a boolean"}},
+		{"an empty key", "a:\n  : hunter\n", Error{10, "", "is not valid YAML: did not find expected key"}},
+		{"infinity", "a: .inf\nb: hunter", Error{10, "", "holds a value that JSON has no word for"}},
+		{"binary", "a: !!binary hunter!\n", Error{10, "", "holds a value that JSON has no word for"}},
+		{"an anchor inside itself", "a: &x [*x, hunter]\n", Error{10, "a[0]", "an anchor contains itself"}},
+		{"an alias bomb", bomb(40), Error{10, "", "is larger than 64 MiB with its aliases written out"}},
+		{"a small alias bomb", bomb(16), Error{10, "", "consists of aliases for the most part"}},
+		{"an alias bomb of keys", "a: &a " + strings.Repeat("x", 1<<20) + "\nb: [" + strings.Repeat("{*a : 1},", 100) + "]\n", Error{11, "", "is larger than 64 MiB with its aliases written out"}},
+		{"depth", "a: " + strings.Repeat("[", 1500) + strings.Repeat("]", 1500), Error{10, "", "is nested deeper than 1000 levels"}},
+		{"absurd depth", strings.Repeat("[", 100000), Error{10, "", "is not valid YAML: exceeded max depth of 10000"}},
+		{"UTF-16", "\xff\xfea\x00", Error{10, "", "the text is UTF-16: save it as UTF-8"}},
+		{"no text", "a: \x00\n", Error{10, "", "is not valid YAML: control characters are not allowed"}},
+		{"a document after an exotic line break", "a: 1\r---\rb: hunter\r", Error{11, "", `another document begins here: put "---" on a line of its own above it`}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Parse(Chunk{Line: 10, Data: []byte(test.text)})
+			got := new(Error)
+			if !errors.As(err, &got) {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			if diff := cmp.Diff(&test.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if strings.Contains(err.Error(), "hunter") {
+				t.Errorf("the error quotes the document: %v", err)
+			}
+		})
+	}
+}
+
+func TestTemplateHint(t *testing.T) {
+	_, err := Parse(Chunk{Line: 1, Data: []byte("a: 1\n{{ if .Values.x }}\nb: 2\n")})
+	if err == nil || !strings.Contains(err.Error(), "render it first") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLineOf(t *testing.T) {
+	doc, err := Parse(Chunk{Line: 5, Data: []byte(`---
+# a comment
+kind: List
+base: &base
+  inner: 1
+items:
+- {a: 1}
+
+- name: x
+  labels:
+    some.dotted/key: y
+  alias: *base
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{
+		"": 7, "kind": 7, "items": 10, "items[0]": 11, "items[0].a": 11, "items[1]": 13, "items[1].labels": 14,
+		"items[1].labels[some.dotted/key]": 15, "items[1].alias": 16, "items[1].alias.inner": 9,
+		"items[1].missing": 13, "items[7].name": 10, "items.1.labels": 14, "missing": 7, ".items[1]": 13,
+	} {
+		if got := doc.LineOf(path); got != want {
+			t.Errorf("LineOf(%q) = %d, want %d", path, got, want)
+		}
+	}
+}
+
+func FuzzDocuments(f *testing.F) {
+	for _, text := range []string{
+		"a: 1\n---\nb: [1, 2]\n", "{\"a\": 1}{\"b\": 2}", "a: &x [1]\nb: *x\n", "a: {<<: {b: 1}}", "? [a]\n: b", "--- |\n x\n...\n",
+		"%YAML 1.1\n---\na: !!binary aGk=\n", "a: !!float 1\nb: 0x1F\nc: 1_000\nd: .nan", "a: 'it''s'\nb: \"\\u263a\"", "\ufeff---\n", bomb(5),
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		length := 0
+		for _, chunk := range Split(data) {
+			length += len(chunk.Data)
+			doc, err := Parse(chunk)
+			if err != nil {
+				if broken := new(Error); !errors.As(err, &broken) || broken.Line < chunk.Line {
+					t.Fatalf("error without a place: %#v", err)
+				}
+				continue
+			}
+			if doc.LineOf("a.b[0].c") < chunk.Line {
+				t.Fatal("a line above the document")
+			}
+			if _, err := json.Marshal(doc.Value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Between JSON values only white space may get lost.
+		if missing := len(data) - length; missing < 0 || missing > 0 && strings.TrimSpace(string(data)) == "" {
+			t.Fatalf("%d bytes are missing", missing)
+		}
+	})
+}

@@ -1,0 +1,119 @@
+package document
+
+import (
+	"fmt"
+	"strconv"
+
+	yamlv3 "go.yaml.in/yaml/v3"
+)
+
+const (
+	// maxDepth is far above what any object may have; it only keeps the stack short.
+	maxDepth = 1000
+	// maxSize bounds a document with its aliases written out, in bytes. It is far
+	// above what one object may have, for a List may hold a whole cluster.
+	maxSize = 64 << 20
+)
+
+// guard refuses what the second parser would take the wrong way, or never finish.
+func guard(root *yamlv3.Node) *Error {
+	g := guardian{seen: map[*yamlv3.Node]extent{}}
+	_, err := g.measure(root, "")
+	return err
+}
+
+// extent is what a node comes to once its aliases are written out.
+type extent struct {
+	size, depth int
+	done        bool
+}
+
+type guardian struct {
+	seen map[*yamlv3.Node]extent
+}
+
+func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
+	if known, found := g.seen[node]; found {
+		if !known.done {
+			return extent{}, &Error{Line: node.Line, Field: path, Reason: "an anchor contains itself"}
+		}
+		return known, nil
+	}
+	g.seen[node] = extent{}
+	total := extent{size: len(node.Value) + 4, done: true}
+	add := func(child *yamlv3.Node, path string) *Error {
+		inner, err := g.measure(child, path)
+		if err != nil {
+			return err
+		}
+		total.size += inner.size
+		total.depth = max(total.depth, inner.depth+1)
+		if total.size > maxSize {
+			return &Error{Line: node.Line, Reason: fmt.Sprintf("is larger than %d MiB with its aliases written out", maxSize>>20)}
+		}
+		if total.depth > maxDepth {
+			return &Error{Line: node.Line, Reason: fmt.Sprintf("is nested deeper than %d levels", maxDepth)}
+		}
+		return nil
+	}
+	var err *Error
+	switch node.Kind {
+	case yamlv3.AliasNode:
+		err = add(node.Alias, path)
+	case yamlv3.SequenceNode:
+		for i, child := range node.Content {
+			if err = add(child, path+"["+strconv.Itoa(i)+"]"); err != nil {
+				break
+			}
+		}
+	case yamlv3.MappingNode:
+		err = g.mapping(node, path, add)
+	}
+	g.seen[node] = total
+	return total, err
+}
+
+func (g *guardian) mapping(node *yamlv3.Node, path string, add func(*yamlv3.Node, string) *Error) *Error {
+	lines := make(map[string]int, len(node.Content)/2)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		name := key
+		if name.Kind == yamlv3.AliasNode {
+			name = name.Alias
+		}
+		if name.Kind != yamlv3.ScalarNode || isNull(name) {
+			return &Error{Line: key.Line, Field: path, Reason: "a key is neither text nor a number nor a boolean"}
+		}
+		// "<<" merges, and may stand more than once.
+		if name.ShortTag() != "!!merge" {
+			if first, found := lines[name.Value]; found {
+				return &Error{
+					Line: key.Line, Field: join(path, name.Value),
+					Reason: fmt.Sprintf("this key stands in the same map twice, first %s above", count(key.Line-first, "line")),
+				}
+			}
+			lines[name.Value] = key.Line
+		}
+		if err := add(key, path); err != nil {
+			return err
+		}
+		if err := add(value, join(path, name.Value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}

@@ -1,0 +1,59 @@
+package document
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// syntaxError keeps of the parser's error the line and the words that are fixed in
+// the parser's source. Whatever else it says may be a piece of the document.
+func syntaxError(err error, chunk Chunk) *Error {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	line := contentLine(chunk)
+	if place := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(message); place != nil {
+		message = message[len(place[0]):]
+		if n, err := strconv.Atoi(place[1]); err == nil {
+			line = chunk.Line - 1 + n
+		}
+	}
+	reason := "is not valid YAML"
+	switch {
+	case strings.HasPrefix(message, "unknown anchor "):
+		reason += ": an alias (*name) has no anchor (&name) above it"
+	case fixedWords().MatchString(message):
+		reason += ": " + message
+	}
+	return &Error{Line: line, Reason: withHint(reason, chunk)}
+}
+
+// fixedWords matches the complaints of yaml/v3's scanner, parser and reader, none of
+// which has room for a value.
+func fixedWords() *regexp.Regexp {
+	return regexp.MustCompile(`^(did not find (the )?expected |could not find expected |found (a |an )?(tab |character |duplicate |` +
+		`extremely |incompatible |incorrect |indentation |invalid |undefined |unexpected |unknown )|block sequence entries |` +
+		`mapping (keys|values) are |control characters are |incomplete UTF-|invalid (leading|trailing|length|Unicode)|exceeded max depth )` +
+		`[A-Za-z0-9 '<>:,\]\}\-!\.%]*$`)
+}
+
+// withHint adds what most often lies behind YAML that does not parse.
+func withHint(reason string, chunk Chunk) string {
+	if bytes.Contains(chunk.Data, []byte("{{")) {
+		return reason + ` ("{{" looks like a template: render it first, as in helm template … | taffrail check -)`
+	}
+	return reason
+}
+
+// contentLine is the first line of a chunk that says something, for errors of the
+// parser that name no line.
+func contentLine(chunk Chunk) int {
+	line := chunk.Line
+	for text := range bytes.Lines(chunk.Data) {
+		if !isPreamble(text) && !isMarker(text, "---") {
+			return line
+		}
+		line++
+	}
+	return chunk.Line
+}

@@ -1,0 +1,94 @@
+package document
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Chunk is the text of one document and the line of the file where it begins.
+type Chunk struct {
+	// Line counts from 1.
+	Line int
+	Data []byte
+}
+
+// Split cuts a stream into documents before any of them is parsed, so that a
+// broken one takes none of the others with it. It loses no line: a chunk without
+// content is one that Parse finds empty.
+//
+// A document starts at "---" in the first column, which YAML reserves for this
+// even inside a block scalar, or at the next value of a stream of JSON values.
+func Split(data []byte) []Chunk {
+	var chunks []Chunk
+	start, startLine, line := 0, 1, 1
+	content := false
+	cut := func(end, nextLine int) {
+		if end > start {
+			chunks = append(chunks, splitJSON(Chunk{Line: startLine, Data: data[start:end]})...)
+		}
+		start, startLine, content = end, nextLine, false
+	}
+	for at := 0; at < len(data); line++ {
+		next := len(data)
+		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
+			next = at + i + 1
+		}
+		text := data[at:next]
+		switch {
+		case isMarker(text, "---"):
+			// What stands above without being content, comments and %YAML, belongs to
+			// the document that begins here.
+			if content {
+				cut(at, line)
+			}
+			content = true
+		case isMarker(text, "..."):
+			cut(next, line+1)
+		case !isPreamble(text):
+			content = true
+		}
+		at = next
+	}
+	cut(len(data), line)
+	return chunks
+}
+
+// isMarker tells whether the line is the marker, alone or followed by white space.
+func isMarker(line []byte, marker string) bool {
+	// A byte order mark inside a stream is what cat leaves of a second file's.
+	rest, found := bytes.CutPrefix(bytes.TrimPrefix(line, []byte("\ufeff")), []byte(marker))
+	return found && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0)
+}
+
+// isPreamble tells whether a line may stand above the document it belongs to.
+func isPreamble(line []byte) bool {
+	line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte("\ufeff")))
+	return len(line) == 0 || line[0] == '#' || line[0] == '%'
+}
+
+// splitJSON cuts a stream of JSON values, as jq writes it, apart. YAML has no such thing.
+func splitJSON(chunk Chunk) []Chunk {
+	if text := bytes.TrimSpace(chunk.Data); len(text) == 0 || text[0] != '{' {
+		return []Chunk{chunk}
+	}
+	var chunks []Chunk
+	decoder := json.NewDecoder(bytes.NewReader(chunk.Data))
+	start, line := 0, chunk.Line
+	for {
+		var value json.RawMessage
+		if decoder.Decode(&value) != nil {
+			break
+		}
+		end := int(decoder.InputOffset())
+		chunks = append(chunks, Chunk{Line: line, Data: chunk.Data[start:end]})
+		line += bytes.Count(chunk.Data[start:end], []byte("\n"))
+		start = end
+	}
+	if len(chunks) < 2 {
+		return []Chunk{chunk}
+	}
+	if rest := chunk.Data[start:]; len(bytes.TrimSpace(rest)) > 0 {
+		chunks = append(chunks, Chunk{Line: line, Data: rest})
+	}
+	return chunks
+}

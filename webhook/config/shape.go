@@ -1,0 +1,123 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+)
+
+// shapeErrors compares an object with the Go type of a Guardrail: every unknown field
+// and every value of the wrong type, in the order of their paths. The JSON decoder
+// stops at the first, and names Go types to people who write YAML.
+func shapeErrors(object map[string]any, at entry) []error {
+	var errs []error
+	compare(object, reflect.TypeFor[v1alpha1.Guardrail](), "", func(path, reason string) {
+		errs = append(errs, at.fail(path, reason))
+	})
+	return errs
+}
+
+func compare(value any, want reflect.Type, path string, fail func(path, reason string)) {
+	for want.Kind() == reflect.Pointer {
+		want = want.Elem()
+	}
+	// null leaves a field out. A type that decodes itself says itself what is wrong.
+	if value == nil || reflect.PointerTo(want).Implements(reflect.TypeFor[json.Unmarshaler]()) {
+		return
+	}
+	wrong := func(expected string) { fail(path, "must be "+expected+", not "+describe(value)) }
+	switch want.Kind() {
+	case reflect.Struct:
+		object, ok := value.(map[string]any)
+		if !ok {
+			wrong("a map")
+			return
+		}
+		compareFields(object, fieldsOf(want), path, fail)
+	case reflect.Map:
+		object, ok := value.(map[string]any)
+		if !ok {
+			wrong("a map")
+			return
+		}
+		for _, key := range slices.Sorted(maps.Keys(object)) {
+			compare(object[key], want.Elem(), path+"["+key+"]", fail)
+		}
+	case reflect.Slice:
+		list, ok := value.([]any)
+		if !ok {
+			wrong("a list")
+			return
+		}
+		for i, element := range list {
+			compare(element, want.Elem(), fmt.Sprintf("%s[%d]", path, i), fail)
+		}
+	case reflect.String:
+		if _, ok := value.(string); !ok {
+			wrong("text")
+		}
+	case reflect.Bool:
+		if _, ok := value.(bool); !ok {
+			wrong("true or false")
+		}
+	case reflect.Int32, reflect.Int64:
+		if _, ok := value.(int64); !ok {
+			wrong("an integer")
+		}
+	}
+}
+
+func compareFields(object map[string]any, known map[string]reflect.Type, path string, fail func(path, reason string)) {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		inner := name
+		if path != "" {
+			inner = path + "." + name
+		}
+		if want, found := known[name]; found {
+			compare(object[name], want, inner, fail)
+			continue
+		}
+		reason := "unknown field"
+		if near := Nearest(name, slices.Sorted(maps.Keys(known))); near != "" {
+			reason += fmt.Sprintf(", did you mean %q?", near)
+		}
+		fail(inner, reason)
+	}
+}
+
+// fieldsOf returns the JSON fields of a struct, those of inlined structs included.
+func fieldsOf(structure reflect.Type) map[string]reflect.Type {
+	fields := map[string]reflect.Type{}
+	for field := range structure.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		switch {
+		case name == "" && field.Anonymous:
+			maps.Copy(fields, fieldsOf(field.Type))
+		case name != "" && name != "-":
+			fields[name] = field.Type
+		}
+	}
+	return fields
+}
+
+// describe names the JSON type of a value without quoting it.
+func describe(value any) string {
+	switch value.(type) {
+	case map[string]any:
+		return "a map"
+	case []any:
+		return "a list"
+	case string:
+		return "text"
+	case bool:
+		return "true or false"
+	case int64, float64:
+		return "a number"
+	}
+	return "null"
+}

@@ -1,0 +1,149 @@
+package limitrange
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"taffrail.dev/webhook/review"
+)
+
+// The kinds of bounds, as review.Refusal names them.
+const (
+	boundMin   = "min"
+	boundMax   = "max"
+	boundRatio = "maxLimitRequestRatio"
+)
+
+// bound is one min, max or maxLimitRequestRatio of one resource.
+type bound struct {
+	kind     string
+	resource corev1.ResourceName
+	value    resource.Quantity
+}
+
+// violation is a refusal, and whether it is for want of a value rather than for a wrong one.
+type violation struct {
+	review.Refusal
+	absent bool
+}
+
+// violations are all the reasons for which the LimitRanges refuse the Pod. The plugin
+// stops at the first LimitRange with any, whichever that is: that a Pod is refused does
+// not depend on the order, only the words do.
+func violations(p *Pod, ranges []limitRange) []violation {
+	var found []violation
+	var totals *corev1.ResourceRequirements
+	for i := range ranges {
+		r := &ranges[i]
+		for j := range r.items {
+			it := &r.items[j]
+			if it.limitType == corev1.LimitTypePod {
+				if totals == nil {
+					totals = limitRangerTotals(p)
+				}
+				found = it.check(found, r.by, "", totals)
+				continue
+			}
+			for k := range p.Containers {
+				found = it.check(found, r.by, p.Containers[k].Name, &p.Containers[k].Resources)
+			}
+		}
+	}
+	return found
+}
+
+// limitRangerTotals are the sums that Pod items look at. Pod-level CPU and memory replace
+// the sum; Pod-level hugepages do not, unlike anywhere else in Kubernetes.
+func limitRangerTotals(p *Pod) *corev1.ResourceRequirements {
+	requests, limits := containerTotals(p.Containers)
+	if p.Resources != nil {
+		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+			if q, ok := p.Resources.Requests[name]; ok {
+				requests[name] = q
+			}
+			if q, ok := p.Resources.Limits[name]; ok {
+				limits[name] = q
+			}
+		}
+	}
+	return &corev1.ResourceRequirements{Requests: requests, Limits: limits}
+}
+
+func (it *item) check(found []violation, by, container string, have *corev1.ResourceRequirements) []violation {
+	for i := range it.bounds {
+		b := &it.bounds[i]
+		message, absent := b.refuse(have)
+		if message == "" {
+			continue
+		}
+		if it.limitType == corev1.LimitTypePod {
+			message = "the Pod's total " + message
+		}
+		found = append(found, violation{absent: absent, Refusal: review.Refusal{
+			By: by, Container: container, Resource: string(b.resource), Bound: b.kind, Message: message,
+		}})
+	}
+	return found
+}
+
+// refuse says why the bound does not admit the values, and nothing if it does. The rules
+// are minConstraint, maxConstraint and limitRequestRatioConstraint of the plugin: min
+// wants a request, max wants a limit, the ratio wants both and neither zero; where the
+// counterpart of min and max is set too, it is held to the same bound.
+func (b *bound) refuse(have *corev1.ResourceRequirements) (message string, absent bool) {
+	request, hasRequest := have.Requests[b.resource]
+	limit, hasLimit := have.Limits[b.resource]
+	requested, limited, bounded := atOnePrecision(&request, &limit, &b.value)
+	switch b.kind {
+	case boundMin:
+		switch {
+		case !hasRequest:
+			return fmt.Sprintf("%s request is not set, and the minimum is %s", b.resource, b.value.String()), true
+		case requested < bounded:
+			return fmt.Sprintf("%s request %s is under the minimum of %s", b.resource, request.String(), b.value.String()), false
+		case hasLimit && limited < bounded:
+			return fmt.Sprintf("%s limit %s is under the minimum of %s", b.resource, limit.String(), b.value.String()), false
+		}
+	case boundMax:
+		switch {
+		case !hasLimit:
+			return fmt.Sprintf("%s limit is not set, and the maximum is %s", b.resource, b.value.String()), true
+		case limited > bounded:
+			return fmt.Sprintf("%s limit %s is over the maximum of %s", b.resource, limit.String(), b.value.String()), false
+		case hasRequest && requested > bounded:
+			return fmt.Sprintf("%s request %s is over the maximum of %s", b.resource, request.String(), b.value.String()), false
+		}
+	case boundRatio:
+		switch {
+		case !hasRequest || requested == 0:
+			return fmt.Sprintf("%s request is not set or zero, and the limit may be at most %s times the request", b.resource, b.value.String()), true
+		case !hasLimit || limited == 0:
+			return fmt.Sprintf("%s limit is not set or zero, and it must be, at most %s times the request", b.resource, b.value.String()), true
+		case overRatio(requested, limited, &b.value):
+			return fmt.Sprintf("%s limit %s is more than %s times the request %s", b.resource, limit.String(), b.value.String(), request.String()), false
+		}
+	}
+	return "", false
+}
+
+// overRatio compares in floating point with the plugin's own steps: any other way
+// disagrees with it in the last digit.
+func overRatio(requested, limited int64, ratio *resource.Quantity) bool {
+	observed := float64(limited) / float64(requested)
+	if ratio.Value() <= resource.MaxMilliValue {
+		return observed*1000 > float64(ratio.MilliValue())
+	}
+	return observed > float64(ratio.Value())
+}
+
+// atOnePrecision reads the three in thousandths, or all in whole units, rounded up, where
+// one is too large for that. A missing value is zero.
+func atOnePrecision(request, limit, bounding *resource.Quantity) (requested, limited, bounded int64) {
+	requested, limited, bounded = request.Value(), limit.Value(), bounding.Value()
+	if requested <= resource.MaxMilliValue && limited <= resource.MaxMilliValue && bounded <= resource.MaxMilliValue {
+		return request.MilliValue(), limit.MilliValue(), bounding.MilliValue()
+	}
+	return requested, limited, bounded
+}

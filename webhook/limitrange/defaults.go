@@ -1,0 +1,186 @@
+package limitrange
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"taffrail.dev/webhook/review"
+)
+
+// Default applies what the API server does to a Pod as it decodes it: quantities are
+// rounded up to thousandths, and a container's limit becomes its request where there is
+// none (SetDefaults_Pod and SetDefaults_ResourceList in pkg/apis/core/v1/defaults.go).
+// Pod-level requests and limits get their defaults only after admission: Predict does
+// that. The Pod passed in stays as it is.
+func Default(p Pod) Pod {
+	p.Containers = slices.Clone(p.Containers)
+	for i := range p.Containers {
+		r := &p.Containers[i].Resources
+		r.Limits = rounded(r.Limits)
+		r.Requests = withMissing(rounded(r.Requests), r.Limits)
+	}
+	if p.Resources != nil {
+		r := *p.Resources
+		r.Limits, r.Requests = rounded(r.Limits), rounded(r.Requests)
+		p.Resources = &r
+	}
+	p.Overhead = rounded(p.Overhead)
+	return p
+}
+
+// withLimitRangeDefaults sets on every container what it lacks.
+func withLimitRangeDefaults(p Pod, defaults *corev1.ResourceRequirements) Pod {
+	if len(defaults.Requests) == 0 && len(defaults.Limits) == 0 {
+		return p
+	}
+	p.Containers = slices.Clone(p.Containers)
+	for i := range p.Containers {
+		r := &p.Containers[i].Resources
+		r.Requests = withMissing(r.Requests, defaults.Requests)
+		r.Limits = withMissing(r.Limits, defaults.Limits)
+	}
+	return p
+}
+
+// withPodLevelDefaults completes Pod-level resources that are partly set, as
+// DefaultPodLevelResources in pkg/api/pod/util.go does when the Pod is stored: after all
+// mutating admission, before validation. Each step sees what the one before it set.
+func withPodLevelDefaults(p Pod) Pod {
+	if p.Resources == nil || len(p.Resources.Requests) == 0 && len(p.Resources.Limits) == 0 {
+		return p
+	}
+	r := *p.Resources
+	p.Resources = &r
+	requests, limits := containerTotals(p.Containers)
+
+	add := corev1.ResourceList{}
+	for name, total := range limits {
+		if _, requested := r.Requests[name]; isHugePages(name) && !requested {
+			add[name] = total
+		}
+	}
+	r.Limits = withMissing(r.Limits, add)
+
+	add = corev1.ResourceList{}
+	for name, total := range requests {
+		if name == corev1.ResourceCPU || name == corev1.ResourceMemory {
+			add[name] = total
+		}
+	}
+	r.Requests = withMissing(r.Requests, add)
+	add = corev1.ResourceList{}
+	for name, limit := range r.Limits {
+		if supportedAtPodLevel(name) {
+			add[name] = limit
+		}
+	}
+	r.Requests = withMissing(r.Requests, add)
+
+	add = corev1.ResourceList{}
+	for name, request := range r.Requests {
+		total, ok := limits[name]
+		if !ok || !supportedAtPodLevel(name) || !allHaveLimit(p.Containers, name) {
+			continue
+		}
+		if request.Cmp(total) > 0 {
+			total = request
+		}
+		add[name] = total
+	}
+	r.Limits = withMissing(r.Limits, add)
+	return p
+}
+
+func allHaveLimit(containers []Container, name corev1.ResourceName) bool {
+	return !slices.ContainsFunc(containers, func(c Container) bool {
+		_, ok := c.Resources.Limits[name]
+		return !ok
+	})
+}
+
+// containerTotals adds the containers up as the scheduler does: app containers and
+// sidecars run together, an init container runs beside the sidecars before it, and the
+// largest moment counts (podRequests in plugin/pkg/admission/limitranger/admission.go and
+// AggregateContainerRequests in k8s.io/component-helpers/resource, which agree).
+func containerTotals(containers []Container) (requests, limits corev1.ResourceList) {
+	return total(containers, func(c *Container) corev1.ResourceList { return c.Resources.Requests }),
+		total(containers, func(c *Container) corev1.ResourceList { return c.Resources.Limits })
+}
+
+func total(containers []Container, of func(*Container) corev1.ResourceList) corev1.ResourceList {
+	sum, sidecars, peak := corev1.ResourceList{}, corev1.ResourceList{}, corev1.ResourceList{}
+	for i := range containers {
+		c := &containers[i]
+		switch c.Type {
+		case review.ContainerSidecar:
+			addTo(sum, of(c))
+			addTo(sidecars, of(c))
+			raise(peak, sidecars)
+		case review.ContainerInit:
+			moment := maps.Clone(sidecars)
+			addTo(moment, of(c))
+			raise(peak, moment)
+		default:
+			addTo(sum, of(c))
+		}
+	}
+	raise(sum, peak)
+	return sum
+}
+
+// addTo copies before it adds: a large quantity is a pointer inside.
+func addTo(sum, list corev1.ResourceList) {
+	for name, value := range list {
+		have := sum[name].DeepCopy()
+		have.Add(value)
+		sum[name] = have
+	}
+}
+
+func raise(list, to corev1.ResourceList) {
+	for name, value := range to {
+		if have, ok := list[name]; !ok || value.Cmp(have) > 0 {
+			list[name] = value.DeepCopy()
+		}
+	}
+}
+
+// withMissing is list with those values of from that it lacks; list itself where it
+// lacks none. Values are copied: from may belong to an informer.
+func withMissing(list, from corev1.ResourceList) corev1.ResourceList {
+	owned := false
+	for name, value := range from {
+		if _, ok := list[name]; ok {
+			continue
+		}
+		if !owned {
+			list, owned = grown(list, len(from)), true
+		}
+		list[name] = value.DeepCopy()
+	}
+	return list
+}
+
+// rounded is list with no value finer than a thousandth; list itself where none is.
+func rounded(list corev1.ResourceList) corev1.ResourceList {
+	owned := false
+	for name, value := range list {
+		if value.RoundUp(resource.Milli) {
+			continue
+		}
+		if !owned {
+			list, owned = grown(list, 0), true
+		}
+		list[name] = value
+	}
+	return list
+}
+
+func grown(list corev1.ResourceList, by int) corev1.ResourceList {
+	bigger := make(corev1.ResourceList, len(list)+by)
+	maps.Copy(bigger, list)
+	return bigger
+}

@@ -1,0 +1,27 @@
+package mutate
+
+import (
+	"strconv"
+	"strings"
+)
+
+// containerAt finds a container by its path in an object that normalization has
+// walked before; nil where the object has changed since.
+func containerAt(object map[string]any, path string) map[string]any {
+	var at any = object
+	for _, segment := range strings.Split(path, ".") {
+		name, index, indexed := strings.Cut(segment, "[")
+		members, _ := at.(map[string]any)
+		at = members[name]
+		if indexed {
+			elements, _ := at.([]any)
+			i, err := strconv.Atoi(strings.TrimSuffix(index, "]"))
+			if err != nil || i >= len(elements) {
+				return nil
+			}
+			at = elements[i]
+		}
+	}
+	container, _ := at.(map[string]any)
+	return container
+}

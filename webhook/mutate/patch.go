@@ -1,0 +1,71 @@
+package mutate
+
+import (
+	"strings"
+
+	"taffrail.dev/webhook/review"
+)
+
+// Patch sets the enforced fills in r.Original, creating only the parents that are
+// missing. Values are added and never replaced. The paths of containers hold no
+// character that a JSON Pointer would have to escape; names of resources may.
+func Patch(r *review.Request, fills []review.Fill) []review.PatchOperation {
+	var operations []review.PatchOperation
+	for i := range r.Workload.Containers {
+		c := &r.Workload.Containers[i]
+		var own []review.Fill
+		for _, fill := range fills {
+			if fill.Container == c.Name && fill.Mode == review.ModeEnforce {
+				own = append(own, fill)
+			}
+		}
+		if len(own) > 0 {
+			operations = append(operations, containerPatch(containerAt(r.Original, c.Path), pointer(c.Path), own)...)
+		}
+	}
+	return operations
+}
+
+func containerPatch(container map[string]any, at string, fills []review.Fill) []review.PatchOperation {
+	lists := map[string]map[string]any{}
+	var order []string
+	for _, fill := range fills {
+		// A field is resources.<list>.<resource>; the resource's name may hold dots.
+		parts := strings.SplitN(fill.Field, ".", 3)
+		list, name := parts[1], parts[2]
+		if lists[list] == nil {
+			lists[list] = map[string]any{}
+			order = append(order, list)
+		}
+		lists[list][name] = fill.Value
+	}
+	resources, _ := container["resources"].(map[string]any)
+	if resources == nil {
+		whole := map[string]any{}
+		for list, values := range lists {
+			whole[list] = values
+		}
+		return []review.PatchOperation{{Op: "add", Path: at + "/resources", Value: whole}}
+	}
+	var operations []review.PatchOperation
+	for _, list := range order {
+		if present, _ := resources[list].(map[string]any); present == nil {
+			operations = append(operations, review.PatchOperation{Op: "add", Path: at + "/resources/" + list, Value: lists[list]})
+			continue
+		}
+		for _, fill := range fills {
+			parts := strings.SplitN(fill.Field, ".", 3)
+			if parts[1] == list {
+				path := at + "/resources/" + list + "/" + escape(parts[2])
+				operations = append(operations, review.PatchOperation{Op: "add", Path: path, Value: fill.Value})
+			}
+		}
+	}
+	return operations
+}
+
+func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
+
+func pointer(path string) string {
+	return "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)
+}

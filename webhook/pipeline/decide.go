@@ -1,0 +1,257 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/limitrange"
+	"taffrail.dev/webhook/mutate"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// FactSource tells what lies beside an object. Implementations are safe for concurrent
+// use. An error is an internal error of the decision.
+type FactSource interface {
+	Namespace(ctx context.Context, name string) (review.Namespace, error)
+	Facts(ctx context.Context, namespace string) (review.Facts, error)
+}
+
+// Options of a decision.
+type Options struct {
+	// MaxMode is a ceiling for every binding; 0 is none.
+	MaxMode review.Mode
+}
+
+// Decide decides one request, which it leaves as it is. An error means that nothing
+// can be said, and never that the object is fine; a policy that fails alone is in
+// Decision.Errors instead.
+func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSource, o Options) (*review.Decision, error) {
+	request := *r
+	bounds, err := s.resolve(ctx, &request, source, o)
+	if err != nil {
+		return nil, err
+	}
+	bounds = relevant(bounds, &request)
+	if len(bounds) == 0 {
+		return &review.Decision{Verdict: review.VerdictAllow}, nil
+	}
+	if request.Workload != nil {
+		if request.Facts, err = source.Facts(ctx, request.Namespace.Name); err != nil {
+			return nil, fmt.Errorf("learning the facts of namespace %q: %w", request.Namespace.Name, err)
+		}
+		enrich(&request)
+	}
+	results, err := s.evaluate(ctx, &request, bounds, partOf(&request))
+	if err != nil {
+		return nil, err
+	}
+	plan, err := mutate.NewPlan(&request, wishes(&request, bounds, results))
+	if err != nil {
+		return nil, err
+	}
+	evidence := guardrail.Evidence{
+		Request: &request, Bounds: bounds, Results: results,
+		Filled: filled(&request, plan.Fills), Extra: gapFindings(&request, bounds, plan.Gaps),
+	}
+	if request.Operation == review.Update {
+		evidence.Before = func() (map[guardrail.Identity]bool, error) { return s.before(ctx, &request, bounds) }
+	}
+	decision, err := guardrail.Decide(evidence)
+	if err != nil {
+		return nil, err
+	}
+	decision.Fills = plan.Fills
+	if patches(&request) {
+		decision.Patch = mutate.Patch(&request, plan.Fills)
+	}
+	return decision, nil
+}
+
+// Strictest is the strictest mode bound for a request's kind and namespace, and the
+// Guardrails that bind under it: what decides where the object itself cannot be looked
+// at. The mode is 0 where nothing is bound.
+func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source FactSource, o Options) (review.Mode, []string, error) {
+	request := *r
+	bounds, err := s.resolve(ctx, &request, source, o)
+	if err != nil {
+		return 0, nil, err
+	}
+	var strictest review.Mode
+	var names []string
+	for _, bound := range bounds {
+		if bound.Mode > strictest {
+			strictest, names = bound.Mode, nil
+		}
+		if bound.Mode == strictest && !slices.Contains(names, bound.Guardrail.Name) {
+			names = append(names, bound.Guardrail.Name)
+		}
+	}
+	return strictest, names, nil
+}
+
+// resolve learns the namespace and finds the bindings.
+func (s *Snapshot) resolve(ctx context.Context, r *review.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
+	namespace, err := source.Namespace(ctx, r.Namespace.Name)
+	if err != nil {
+		return nil, fmt.Errorf("learning the labels of namespace %q: %w", r.Namespace.Name, err)
+	}
+	r.Namespace = namespace
+	return s.guardrails.Resolve(r, o.MaxMode), nil
+}
+
+// enrich predicts what the namespace's LimitRanges do to the Pods of a workload. The
+// containers are copied: the caller's Request stays as it is.
+func enrich(r *review.Request) {
+	workload := *r.Workload
+	workload.Containers = slices.Clone(workload.Containers)
+	prediction := limitrange.Predict(limitrange.PodOf(&workload), r.Facts.LimitRanges)
+	workload.Refusals = prediction.Refusals()
+	i := 0 // PodOf leaves the ephemeral containers out
+	for c := range workload.Containers {
+		if workload.Containers[c].Type != review.ContainerEphemeral {
+			workload.Containers[c].Effective = prediction.Effective(i)
+			i++
+		}
+	}
+	r.Workload = &workload
+}
+
+// partOf says which rules a request needs. A Pod is injected into at /mutate and
+// validated at /validate. A template is never patched; its injections are predicted
+// where it is validated, because they count for what the Pods will have.
+func partOf(r *review.Request) engine.Part {
+	template := r.Workload != nil && r.Workload.Template
+	switch {
+	case r.Origin == review.OriginMutating:
+		return engine.Inject
+	case r.Origin == review.OriginManifest || template:
+		return engine.Both
+	}
+	return engine.Deny
+}
+
+// patches tells whether fills become a patch: on Pods, whose resources nobody can
+// change later, and where the object has yet to be stored.
+func patches(r *review.Request) bool {
+	return r.Workload != nil && !r.Workload.Template && r.Operation == review.Create &&
+		(r.Origin == review.OriginMutating || r.Origin == review.OriginManifest)
+}
+
+// relevant leaves out what a part of the way does not need.
+func relevant(bounds []guardrail.Bound, r *review.Request) []guardrail.Bound {
+	if partOf(r) != engine.Inject {
+		return bounds
+	}
+	return slices.DeleteFunc(bounds, func(b guardrail.Bound) bool { return !b.Policy.Mutates })
+}
+
+// evaluate gives one result per bound; bounds that share a slot share its result.
+func (s *Snapshot) evaluate(ctx context.Context, r *review.Request, bounds []guardrail.Bound, part engine.Part) ([]review.Result, error) {
+	slots := make([]int, 0, len(bounds))
+	for _, bound := range bounds {
+		if !slices.Contains(slots, bound.Slot) {
+			slots = append(slots, bound.Slot)
+		}
+	}
+	found, err := s.program.Evaluate(ctx, r, slots, part)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]review.Result, len(bounds))
+	for i, bound := range bounds {
+		results[i] = found[slices.Index(slots, bound.Slot)]
+	}
+	return results, nil
+}
+
+// wishes are the intents of every binding that surely applies.
+func wishes(r *review.Request, bounds []guardrail.Bound, results []review.Result) []mutate.Wish {
+	if r.Workload == nil {
+		return nil
+	}
+	var all []mutate.Wish
+	for i, bound := range bounds {
+		if bound.Uncertain {
+			continue
+		}
+		for _, intent := range results[i].Intents {
+			all = append(all, mutate.Wish{Policy: bound.Policy.ID, Guardrail: bound.Guardrail.Name, Mode: bound.Mode, Intent: intent})
+		}
+	}
+	return all
+}
+
+// filled are the paths of the fields that enforced injections set.
+func filled(r *review.Request, fills []review.Fill) map[string]bool {
+	if len(fills) == 0 {
+		return nil
+	}
+	paths := make(map[string]bool, len(fills))
+	for _, fill := range fills {
+		if fill.Mode != review.ModeEnforce {
+			continue
+		}
+		for i := range r.Workload.Containers {
+			if c := &r.Workload.Containers[i]; c.Name == fill.Container {
+				paths[c.Path+"."+fill.Field] = true
+			}
+		}
+	}
+	return paths
+}
+
+// gapFindings report what could not be injected. They never deny: whether a gap is
+// refused is for the policies that look at the field.
+func gapFindings(r *review.Request, bounds []guardrail.Bound, gaps []mutate.Gap) []review.Finding {
+	var findings []review.Finding
+	for _, gap := range gaps {
+		i := slices.IndexFunc(bounds, func(b guardrail.Bound) bool {
+			return b.Policy.ID == gap.Policy && b.Guardrail.Name == gap.Guardrails[0]
+		})
+		policy, mode := bounds[i].Policy, bounds[i].Mode
+		path := gap.Field
+		for c := range r.Workload.Containers {
+			if container := &r.Workload.Containers[c]; container.Name == gap.Container {
+				path = container.Path + "." + gap.Field
+			}
+		}
+		findings = append(findings, review.Finding{
+			Policy:      gap.Policy,
+			Guardrails:  gap.Guardrails,
+			Mode:        min(mode, review.ModeWarn),
+			Severity:    policy.Severity,
+			Container:   gap.Container,
+			Path:        path,
+			Key:         gap.Container + "." + gap.Field,
+			Message:     gap.Reason,
+			Remediation: policy.Remediation,
+		})
+	}
+	return findings
+}
+
+// before finds what the stored object already had.
+func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guardrail.Bound) (map[guardrail.Identity]bool, error) {
+	old, err := normalize.Old(r)
+	if err != nil || old == nil {
+		return nil, err
+	}
+	if old.Workload != nil {
+		enrich(old)
+	}
+	results, err := s.evaluate(ctx, old, bounds, engine.Deny)
+	if err != nil {
+		return nil, err
+	}
+	had := map[guardrail.Identity]bool{}
+	for i, bound := range bounds {
+		for _, v := range results[i].Violations {
+			had[guardrail.Identity{Policy: bound.Policy.ID, Container: v.Container, Key: v.Key}] = true
+		}
+	}
+	return had, nil
+}

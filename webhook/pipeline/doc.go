@@ -1,0 +1,5 @@
+// Package pipeline takes a normalized Request the whole way to a Decision: resolve the
+// bindings, learn the facts, predict what LimitRanges will do, evaluate the policies,
+// place injections, decide. Admission, the command line and the audit all call it, and
+// only it.
+package pipeline

@@ -1,0 +1,260 @@
+package review
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// What the words of a decision are bounded to. Objects are written by anybody, and an
+// image reference alone may be as large as an object: nothing of it is repeated whole.
+const (
+	// MaxFindings is how many findings a denial spells out before it counts.
+	MaxFindings = 20
+	// MaxWarnings is how many warnings are given before they are counted. The API
+	// server cuts all warnings of a request once they pass 4096 characters together.
+	MaxWarnings = 20
+	// MaxWarning is how many characters a warning has.
+	MaxWarning = 120
+	// maxAnnotation bounds the value of one audit annotation.
+	maxAnnotation = 1000
+	// maxLine bounds each piece of text in a denial.
+	maxLine = 400
+)
+
+// Subject names an object as everything that Taffrail prints does: kind, then
+// namespace/name, or the name alone for a cluster-scoped object.
+func Subject(kind, namespace, name string) string {
+	if name == "" {
+		name = "(no name yet)"
+	}
+	if namespace != "" {
+		name = namespace + "/" + name
+	}
+	return line(kind+" "+name, maxLine)
+}
+
+// Subject names the object of a request.
+func (r *Request) Subject() string {
+	kind := r.Kind.Kind
+	if r.Subresource != "" {
+		kind += "/" + r.Subresource
+	}
+	return Subject(kind, r.Namespace.Name, r.DisplayName())
+}
+
+// Denial is what a person reads whose object was refused. It is empty where no finding
+// denies. No line ends in a line break, and no value of a fix is repeated.
+func (d *Decision) Denial(subject string) string {
+	var denying []*Finding
+	for i := range d.Findings {
+		if d.Findings[i].Denies() {
+			denying = append(denying, &d.Findings[i])
+		}
+	}
+	if len(denying) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s is refused by %s:", subject, count(len(policiesOf(denying)), "policy", "policies"))
+	shown := min(len(denying), MaxFindings)
+	for _, f := range denying[:shown] {
+		b.WriteString("\n- ")
+		b.WriteString(f.Words())
+	}
+	if rest := denying[shown:]; len(rest) > 0 {
+		fmt.Fprintf(&b, "\n- and %s of %s", count(len(rest), "more finding", "more findings"),
+			line(strings.Join(policiesOf(rest), ", "), maxLine))
+	}
+	return b.String()
+}
+
+// Words spells one finding out: a headline, then the field, what to write and who asks,
+// each on an indented line of its own where there is something to say.
+func (f *Finding) Words() string {
+	var b strings.Builder
+	b.WriteString(f.Headline())
+	detail := func(label, text string) {
+		if text != "" {
+			b.WriteString("\n    " + label + line(text, maxLine))
+		}
+	}
+	detail("field:  ", f.Path)
+	detail("write:  ", f.Remediation)
+	detail("", asked(f.Guardrails))
+	return b.String()
+}
+
+// Headline is the finding in one line: policy, container, and what is wrong.
+func (f *Finding) Headline() string {
+	return line(where(f.Policy, f.Container)+": "+f.Message, maxLine)
+}
+
+// Outcome is what became of the finding, in one word: denied, warned, recorded,
+// tolerated, exempted or unknown.
+func (f *Finding) Outcome() string {
+	switch {
+	case f.Exempted != "":
+		return "exempted"
+	case f.Unknown != "":
+		return "unknown"
+	case f.Tolerated != "":
+		return "tolerated"
+	case f.Denies():
+		return "denied"
+	case f.Mode == ModeWarn:
+		return "warned"
+	}
+	return "recorded"
+}
+
+// Warnings is what the writer of the object is told about findings without being
+// stopped: one line of at most MaxWarning characters each. What could not be decided
+// warns only where it would have denied.
+func (d *Decision) Warnings() []string {
+	var warnings []string
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		if !f.Warns() || f.Unknown != "" && f.Mode < ModeEnforce {
+			continue
+		}
+		prefix := where(f.Policy, f.Container) + ": "
+		why := d.why(f)
+		switch {
+		case f.Unknown != "" && why != "":
+			warnings = append(warnings, prefix+"not decided ("+why+"): "+f.Message)
+		case f.Tolerated != "":
+			warnings = append(warnings, prefix+"tolerated: "+f.Message+" ("+why+")")
+		default:
+			warnings = append(warnings, prefix+f.Message)
+		}
+	}
+	return bounded(warnings)
+}
+
+// FillWarnings tells what injections would set if their mode were enforce, one line a
+// policy and container.
+func (d *Decision) FillWarnings() []string {
+	var warnings []string
+	for _, group := range groupFills(d.Fills) {
+		if group.mode == ModeWarn {
+			warnings = append(warnings, where(group.policy, group.container)+": would set "+strings.Join(group.values, ", "))
+		}
+	}
+	return bounded(warnings)
+}
+
+// FillLines tells what injections set, or will set once Pods are created, one line a
+// policy and container.
+func (d *Decision) FillLines() []string {
+	var lines []string
+	for _, group := range groupFills(d.Fills) {
+		if group.mode == ModeEnforce {
+			lines = append(lines, line(where(group.policy, group.container)+": sets "+strings.Join(group.values, ", "), maxLine))
+		}
+	}
+	return lines
+}
+
+type fillGroup struct {
+	policy, container string
+	mode              Mode
+	guardrails        []string
+	values            []string
+}
+
+// groupFills gathers fills of one policy, mode and container, in the order they come in.
+func groupFills(fills []Fill) []fillGroup {
+	var groups []fillGroup
+	for _, f := range fills {
+		at := slices.IndexFunc(groups, func(g fillGroup) bool {
+			return g.policy == f.Policy && g.container == f.Container && g.mode == f.Mode
+		})
+		if at < 0 {
+			at = len(groups)
+			groups = append(groups, fillGroup{policy: f.Policy, container: f.Container, mode: f.Mode})
+		}
+		g := &groups[at]
+		g.guardrails = append(g.guardrails, f.Guardrails...)
+		// Four values for one container do not fit into a warning with the prefix.
+		g.values = append(g.values, strings.TrimPrefix(f.Field, "resources.")+"="+f.Value)
+	}
+	for i := range groups {
+		slices.Sort(groups[i].guardrails)
+		groups[i].guardrails = slices.Compact(groups[i].guardrails)
+	}
+	return groups
+}
+
+func bounded(warnings []string) []string {
+	if over := len(warnings) - MaxWarnings; over > 0 {
+		warnings = append(warnings[:MaxWarnings], fmt.Sprintf("and %s", count(over, "more warning", "more warnings")))
+	}
+	for i := range warnings {
+		warnings[i] = line(warnings[i], MaxWarning)
+	}
+	return warnings
+}
+
+func where(policy, container string) string {
+	if container == "" {
+		return policy
+	}
+	return fmt.Sprintf("%s, container %q", policy, container)
+}
+
+func asked(guardrails []string) string {
+	switch len(guardrails) {
+	case 0:
+		return ""
+	case 1:
+		return "asked by Guardrail " + guardrails[0]
+	}
+	return "asked by Guardrails " + strings.Join(guardrails, ", ")
+}
+
+func policiesOf(findings []*Finding) []string {
+	var ids []string
+	for _, f := range findings {
+		if !slices.Contains(ids, f.Policy) {
+			ids = append(ids, f.Policy)
+		}
+	}
+	return ids
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// line makes text one line of at most limit characters, cut on a rune boundary. Space
+// of any length becomes one blank and everything that does not print is dropped: the
+// text may hold what an object's writer chose, and it is read in a terminal and sent
+// in a header.
+func line(text string, limit int) string {
+	var b strings.Builder
+	runes, blank := 0, false
+	for _, r := range text {
+		if unicode.IsSpace(r) {
+			blank = runes > 0
+			continue
+		}
+		if !unicode.IsPrint(r) {
+			continue
+		}
+		if blank {
+			b.WriteByte(' ')
+			runes++
+			blank = false
+		}
+		b.WriteRune(r)
+		if runes++; runes > limit {
+			return strings.TrimRight(string([]rune(b.String())[:limit-1]), " ") + "…"
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,223 @@
+package review_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"taffrail.dev/webhook/review"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", "words", name+".txt")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (run with -update to write it)", err)
+	}
+	if diff := cmp.Diff(string(want), got+"\n"); diff != "" {
+		t.Errorf("%s (-golden +got):\n%s", path, diff)
+	}
+}
+
+func imageTag() review.Finding {
+	return review.Finding{
+		Policy: "image-tag", Guardrails: []string{"chapter"}, Mode: review.ModeEnforce,
+		Severity: review.SeverityMedium, Container: "nginx",
+		Path:        "spec.template.spec.containers[0].image",
+		Key:         "spec.template.spec.containers[nginx].image=nginx",
+		Message:     `image "nginx" has no tag, so it means whatever latest is today`,
+		Remediation: "Name a version in the image, for example nginx:1.27.3.",
+		Fix:         []review.PatchOperation{{Op: "replace", Path: "/spec", Value: "not-to-be-printed"}},
+	}
+}
+
+func probes() review.Finding {
+	return review.Finding{
+		Policy: "require-probes", Guardrails: []string{"chapter", "team-a"}, Mode: review.ModeEnforce,
+		Container: "nginx", Path: "spec.template.spec.containers[0].readinessProbe",
+		Message:     "no readinessProbe, so traffic arrives before the container can answer",
+		Remediation: "Add a readinessProbe\n  that asks the application itself.",
+	}
+}
+
+func TestDenial(t *testing.T) {
+	many := &review.Decision{}
+	for i := range 25 {
+		f := imageTag()
+		f.Container = fmt.Sprintf("c%02d", i)
+		if i >= 22 {
+			f.Policy = "require-prestop"
+		}
+		many.Findings = append(many.Findings, f)
+	}
+	mixed := &review.Decision{Findings: []review.Finding{imageTag(), probes()}}
+	warned := probes()
+	warned.Policy, warned.Mode = "spread-replicas", review.ModeWarn
+	tolerated := imageTag()
+	tolerated.Tolerated = "the stored object already has it"
+	mixed.Findings = append(mixed.Findings, warned, tolerated)
+
+	hostile := imageTag()
+	hostile.Message = "image \"\x1b[31mred\r\nDeployment a/b is fine\u202e\" " + strings.Repeat("x", 5000)
+
+	whole := review.Finding{
+		Policy: "restricted-service-type", Guardrails: []string{"restricted"}, Mode: review.ModeEnforce,
+		Path: "spec.type", Message: `type LoadBalancer is not allowed in namespace "web"`,
+		Remediation: "Expose the Service through an Ingress.",
+	}
+
+	for name, c := range map[string]struct {
+		subject  string
+		decision *review.Decision
+	}{
+		"one":     {review.Subject("Service", "web", "front"), &review.Decision{Findings: []review.Finding{whole}}},
+		"several": {review.Subject("Deployment", "eks-work", "nginx"), mixed},
+		"many":    {review.Subject("Deployment", "eks-work", "fleet"), many},
+		"hostile": {review.Subject("Deployment", "eks-work", "nginx"), &review.Decision{Findings: []review.Finding{hostile}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := c.decision.Denial(c.subject)
+			golden(t, "denial_"+name, got)
+			if strings.Contains(got, "not-to-be-printed") {
+				t.Error("the value of a fix is in the denial")
+			}
+			if strings.ContainsAny(got, "\x1b\r\u202e") {
+				t.Error("a control character is in the denial")
+			}
+		})
+	}
+	if got := (&review.Decision{Findings: []review.Finding{tolerated, warned}}).Denial("x"); got != "" {
+		t.Errorf("nothing denies, yet the denial is %q", got)
+	}
+}
+
+func TestSubject(t *testing.T) {
+	r := &review.Request{GenerateName: "web-", Subresource: "resize", Namespace: review.Namespace{Name: "a"}}
+	r.Kind.Kind = "Pod"
+	for want, got := range map[string]string{
+		"Pod/resize a/web-*":        r.Subject(),
+		"Namespace team":            review.Subject("Namespace", "", "team"),
+		"Pod default/(no name yet)": review.Subject("Pod", "default", ""),
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	warned, tolerated, audited, exempted := probes(), imageTag(), imageTag(), imageTag()
+	warned.Mode = review.ModeWarn
+	tolerated.Tolerated = "the stored object already has it"
+	audited.Mode = review.ModeAudit
+	exempted.Exempted = "legacy"
+	unknown, unknownWarn := probes(), probes()
+	unknown.Unknown = "no LimitRange known"
+	unknownWarn.Unknown, unknownWarn.Mode = "no LimitRange known", review.ModeWarn
+	d := &review.Decision{Findings: []review.Finding{imageTag(), warned, tolerated, audited, exempted, unknown, unknownWarn}}
+	want := []string{
+		`require-probes, container "nginx": no readinessProbe, so traffic arrives before the container can answer`,
+		`image-tag, container "nginx": tolerated: image "nginx" has no tag, so it means whatever latest is today (the stored obj…`,
+		`require-probes, container "nginx": not decided (no LimitRange known): no readinessProbe, so traffic arrives before the…`,
+	}
+	if diff := cmp.Diff(want, d.Warnings()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWarningsAreBounded(t *testing.T) {
+	d := &review.Decision{}
+	for range 30 {
+		f := probes()
+		f.Mode = review.ModeWarn
+		f.Message = strings.Repeat("ä€😀 ", 100)
+		d.Findings = append(d.Findings, f)
+	}
+	warnings := d.Warnings()
+	if len(warnings) != review.MaxWarnings+1 || warnings[review.MaxWarnings] != "and 10 more warnings" {
+		t.Errorf("%d warnings, the last %q", len(warnings), warnings[len(warnings)-1])
+	}
+	for _, w := range warnings {
+		if n := utf8.RuneCountInString(w); n > review.MaxWarning || !utf8.ValidString(w) {
+			t.Errorf("%d characters: %q", n, w)
+		}
+	}
+}
+
+func TestFills(t *testing.T) {
+	fill := func(mode review.Mode, container, field, value string) review.Fill {
+		return review.Fill{Policy: "inject-resources", Guardrails: []string{"chapter"}, Mode: mode, Container: container, Field: field, Value: value}
+	}
+	d := &review.Decision{Fills: []review.Fill{
+		fill(review.ModeWarn, "app", "resources.requests.cpu", "100m"),
+		fill(review.ModeWarn, "app", "resources.requests.memory", "128Mi"),
+		fill(review.ModeEnforce, "job", "resources.requests.cpu", "50m"),
+	}}
+	if diff := cmp.Diff([]string{`inject-resources, container "app": would set requests.cpu=100m, requests.memory=128Mi`}, d.FillWarnings()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{`inject-resources, container "job": sets requests.cpu=50m`}, d.FillLines()); diff != "" {
+		t.Error(diff)
+	}
+	want := map[string]string{"inject-resources": "warn, asked by Guardrail chapter: app: would set requests.cpu=100m, requests.memory=128Mi; " +
+		"enforce, asked by Guardrail chapter: job: sets requests.cpu=50m"}
+	if diff := cmp.Diff(want, d.Annotations()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnnotations(t *testing.T) {
+	audited, exempted := probes(), imageTag()
+	audited.Mode = review.ModeAudit
+	exempted.Exempted = "legacy"
+	long := imageTag()
+	long.Policy, long.Message = "long", strings.Repeat("ä", 5000)
+	failed := review.Finding{
+		Policy: "broken", Guardrails: []string{"chapter"}, Mode: review.ModeEnforce,
+		Message: "the policy could not be evaluated", Unknown: "hunter2",
+	}
+	d := &review.Decision{
+		Findings: []review.Finding{imageTag(), exempted, audited, long, failed},
+		Errors:   map[string]error{"plaintext-secret": errors.New("hunter2"), "broken": errors.New("hunter2")},
+	}
+	if got := d.Warnings(); !slices.Equal(got, []string{"broken: the policy could not be evaluated"}) {
+		t.Errorf("warnings %q", got)
+	}
+	got := d.Annotations()
+	if n := utf8.RuneCountInString(got["long"]); n != 1000 {
+		t.Errorf("%d characters", n)
+	}
+	delete(got, "long")
+	message := `nginx: image "nginx" has no tag, so it means whatever latest is today`
+	want := map[string]string{
+		"image-tag":        "enforce, denied, asked by Guardrail chapter: " + message + "; enforce, exempted (legacy), asked by Guardrail chapter: " + message,
+		"require-probes":   "audit, recorded, asked by Guardrails chapter, team-a: nginx: no readinessProbe, so traffic arrives before the container can answer",
+		"plaintext-secret": "could not be evaluated",
+		"broken":           "enforce, unknown, asked by Guardrail chapter: the policy could not be evaluated",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if (&review.Decision{}).Annotations() != nil {
+		t.Error("annotations of nothing")
+	}
+}
