@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 
 	"taffrail.dev/webhook/review"
@@ -96,5 +94,16 @@ func amounts(list corev1.ResourceList) map[string]any {
 
 // pointer turns a path whose names hold no dot, slash or tilde into a JSON Pointer.
 func pointer(path string) string {
-	return "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)
+	text := make([]byte, 0, len(path)+1)
+	text = append(text, '/')
+	for i := range len(path) {
+		switch path[i] {
+		case '.', '[':
+			text = append(text, '/')
+		case ']':
+		default:
+			text = append(text, path[i])
+		}
+	}
+	return string(text)
 }

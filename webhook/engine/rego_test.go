@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"context"
+	"io/fs"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/tester"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"taffrail.dev/policies"
+)
+
+func libraryModules(t *testing.T) map[string]*ast.Module {
+	t.Helper()
+	modules := map[string]*ast.Module{}
+	err := fs.WalkDir(policies.FS, ".", func(file string, _ fs.DirEntry, err error) error {
+		if err != nil || path.Ext(file) != ".rego" {
+			return err
+		}
+		source, err := fs.ReadFile(policies.FS, file)
+		if err != nil {
+			return err
+		}
+		modules[file], err = parse(file, string(source))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return modules
+}
+
+// testCompiler allows what policies may use, and the built-in that OPA's tester
+// rewrites tests to.
+func testCompiler() *ast.Compiler {
+	caps := capabilities()
+	for _, builtin := range ast.CapabilitiesForThisVersion().Builtins {
+		if builtin.Name == ast.InternalTestCase.Name {
+			caps.Builtins = append(caps.Builtins, builtin)
+		}
+	}
+	return newCompiler().WithCapabilities(caps).WithRewriteTestRules(true)
+}
+
+// TestRego runs the library's own Rego tests with OPA's tester, under the same
+// capabilities as the policies have.
+func TestRego(t *testing.T) {
+	results, err := tester.NewRunner().
+		SetCompiler(testCompiler()).
+		SetStore(inmem.New()).
+		RaiseBuiltinErrors(true).
+		Run(context.Background(), libraryModules(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed := 0
+	for result := range results {
+		if result.Pass() {
+			passed++
+		} else {
+			t.Errorf("%s.%s: %s", result.Package, result.Name, result)
+		}
+	}
+	if passed == 0 {
+		t.Error("no test ran")
+	}
+	t.Logf("%d Rego tests passed", passed)
+}
+
+// TestRegoWithoutIndexing evaluates every test rule with the rule indexer on and off:
+// what the indexer skips must make no difference.
+func TestRegoWithoutIndexing(t *testing.T) {
+	modules := libraryModules(t)
+	compiler := newCompiler()
+	if compiler.Compile(modules); compiler.Failed() {
+		t.Fatal(compiler.Errors)
+	}
+	compared := 0
+	for _, module := range modules {
+		for _, rule := range module.Rules {
+			name := rule.Head.Ref()[0].Value.String()
+			if !strings.HasPrefix(name, "test_") {
+				continue
+			}
+			query := "result = " + module.Package.Path.String() + "." + name
+			indexed, plain := evaluate(t, compiler, query, true), evaluate(t, compiler, query, false)
+			if indexed == nil || plain == nil || indexed.Compare(plain) != 0 {
+				t.Errorf("%s: %v with the indexer, %v without", query, indexed, plain)
+			}
+			compared++
+		}
+	}
+	if compared == 0 {
+		t.Error("no test ran")
+	}
+	t.Logf("%d Rego tests compared", compared)
+}
+
+func evaluate(t *testing.T, compiler *ast.Compiler, query string, indexing bool) ast.Value {
+	t.Helper()
+	ctx := context.Background()
+	body, err := compiler.QueryCompiler().Compile(ast.MustParseBody(query))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := inmem.New()
+	results, err := topdown.NewQuery(body).WithCompiler(compiler).WithStore(store).
+		WithTransaction(storage.NewTransactionOrDie(ctx, store)).
+		WithIndexing(indexing).WithStrictBuiltinErrors(true).Run(ctx)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	if len(results) != 1 {
+		return nil
+	}
+	return results[0]["result"].Value
+}

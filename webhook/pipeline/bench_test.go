@@ -1,0 +1,62 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+type bare struct{}
+
+func (bare) Namespace(_ context.Context, name string) (review.Namespace, error) {
+	return review.Namespace{Name: name, Known: true}, nil
+}
+
+func (bare) Facts(context.Context, string) (review.Facts, error) { return review.Facts{}, nil }
+
+// BenchmarkDecide decides clean Pods of 1 and of 20 containers under the built-in
+// default.
+func BenchmarkDecide(b *testing.B) {
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		b.Fatal(err)
+	}
+	snapshot, _, err := pipeline.Build(context.Background(), catalog, config.Default(catalog))
+	if err != nil {
+		b.Fatal(err)
+	}
+	const container = `{"name":"NAME","image":"registry.example/app:1.0.0","ports":[{"containerPort":8080,"protocol":"TCP"}],` +
+		`"env":[{"name":"A","valueFrom":{"secretKeyRef":{"name":"s","key":"k"}}}],` +
+		`"readinessProbe":{"httpGet":{"path":"/","port":8080},"periodSeconds":10},"livenessProbe":{"httpGet":{"path":"/","port":8080},"periodSeconds":10},` +
+		`"lifecycle":{"preStop":{"exec":{"command":["/bin/sh","-c","sleep 2"]}}},` +
+		`"resources":{"requests":{"cpu":"100m","memory":"128Mi"},"limits":{"cpu":"100m","memory":"128Mi"}}}`
+	for _, count := range []int{1, 20} {
+		var containers []string
+		for i := range count {
+			containers = append(containers, strings.Replace(container, "NAME", fmt.Sprintf("app-%d", i), 1))
+		}
+		body := `{"request":{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"namespace":"shop","operation":"CREATE","userInfo":{"username":"alice"},` +
+			`"object":{"metadata":{"name":"web"},"spec":{"restartPolicy":"Always","containers":[` + strings.Join(containers, ",") + `]}}}}`
+		r, err := normalize.Review([]byte(body), review.OriginValidating)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprintf("containers=%d", count), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				d, err := snapshot.Decide(context.Background(), r, bare{}, pipeline.Options{})
+				if err != nil || d.Verdict != review.VerdictAllow {
+					b.Fatal(d, err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,216 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/yaml"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// testCase is one file of policies/*/*/cases, as AUTHORING.md describes it.
+type testCase struct {
+	Name        string               `json:"name"`
+	Object      map[string]any       `json:"object"`
+	OldObject   map[string]any       `json:"oldObject"`
+	Operation   review.Operation     `json:"operation"`
+	Origin      review.Origin        `json:"origin"`
+	User        userCase             `json:"user"`
+	Namespace   namespaceCase        `json:"namespace"`
+	Parameters  map[string]any       `json:"parameters"`
+	LimitRanges []*corev1.LimitRange `json:"limitRanges"`
+	Findings    *[]findingCase       `json:"findings"`
+	Intents     []intentCase         `json:"intents"`
+}
+
+type userCase struct {
+	Name   string   `json:"name"`
+	Groups []string `json:"groups"`
+}
+
+type namespaceCase struct {
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels"`
+}
+
+type findingCase struct {
+	Container string `json:"container"`
+	Path      string `json:"path"`
+	Message   string `json:"message"`
+	Key       string `json:"key"`
+}
+
+type intentCase struct {
+	Container string `json:"container"`
+	Field     string `json:"field"`
+	Value     string `json:"value"`
+}
+
+// TestCases decides every case of the library, with OPA's rule indexer and without.
+func TestCases(t *testing.T) {
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]struct{ finding, clean int }{}
+	err = fs.WalkDir(policies.FS, ".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || path.Ext(file) != ".yaml" {
+			return err
+		}
+		id := strings.ReplaceAll(path.Base(path.Dir(path.Dir(file))), "_", "-")
+		policy, ok := catalog.Policy(id)
+		if !ok {
+			t.Errorf("%s: there is no policy %s", file, id)
+			return nil
+		}
+		text, err := fs.ReadFile(policies.FS, file)
+		if err != nil {
+			return err
+		}
+		for i, document := range strings.Split("\n"+string(text), "\n---\n") {
+			var c testCase
+			if err := yaml.UnmarshalStrict([]byte(document), &c); err != nil {
+				t.Errorf("%s, document %d: %v", file, i+1, err)
+				continue
+			}
+			if c.Name == "" || c.Findings == nil {
+				t.Errorf("%s, document %d: needs a name and findings", file, i+1)
+				continue
+			}
+			count := counts[id]
+			if len(*c.Findings)+len(c.Intents) > 0 {
+				count.finding++
+			} else {
+				count.clean++
+			}
+			counts[id] = count
+			t.Run(id+"/"+c.Name, func(t *testing.T) { c.run(t, catalog, policy) })
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, policy := range catalog.Policies() {
+		if count := counts[policy.ID]; count.finding == 0 || count.clean == 0 {
+			t.Errorf("%s has %d cases with a finding and %d clean ones: it needs both", policy.ID, count.finding, count.clean)
+		}
+	}
+}
+
+func (c *testCase) run(t *testing.T, catalog *engine.Catalog, policy *engine.Policy) {
+	parameters, bad := policy.CheckParameters(c.Parameters, field.NewPath("parameters"))
+	if len(bad) > 0 {
+		t.Fatal(bad.ToAggregate())
+	}
+	program, err := engine.Compile(catalog, []engine.Slot{{Policy: policy.ID, Parameters: parameters}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := c.request(t)
+	for name, p := range map[string]*engine.Program{"indexed": program, "not indexed": program.WithoutRuleIndexing()} {
+		results, err := p.Evaluate(context.Background(), request, []int{0}, engine.Both)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if results[0].Err != nil {
+			t.Fatalf("%s: %v", name, results[0].Err)
+		}
+		c.compare(t, name, results[0])
+	}
+}
+
+func (c *testCase) request(t *testing.T) *review.Request {
+	t.Helper()
+	request, err := normalize.Manifest(integers(c.Object).(map[string]any), c.Namespace.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.User = review.User{Name: c.User.Name, Groups: c.User.Groups}
+	request.Namespace = review.Namespace{Name: request.Namespace.Name, Labels: c.Namespace.Labels, Known: true}
+	request.Facts.LimitRanges = c.LimitRanges
+	if c.Origin != "" {
+		request.Origin = c.Origin
+	}
+	if c.Operation != "" {
+		request.Operation = c.Operation
+	}
+	if c.OldObject != nil {
+		old, err := normalize.Manifest(integers(c.OldObject).(map[string]any), c.Namespace.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.OldObject = old.Object
+	}
+	if request.Workload != nil {
+		enrich(request)
+	}
+	return request
+}
+
+// compare takes findings and intents as sets. A key is compared where the case names it.
+func (c *testCase) compare(t *testing.T, name string, result review.Result) {
+	t.Helper()
+	found := make([]findingCase, 0, len(result.Violations))
+	for _, v := range result.Violations {
+		found = append(found, findingCase{Container: v.Container, Path: v.Path, Message: v.Message, Key: v.Key})
+	}
+	wanted := slices.Clone(*c.Findings)
+	byPlace := func(a, b findingCase) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Message, b.Message))
+	}
+	slices.SortFunc(found, byPlace)
+	slices.SortFunc(wanted, byPlace)
+	for i := range min(len(found), len(wanted)) {
+		if wanted[i].Key == "" {
+			found[i].Key = ""
+		}
+	}
+	if diff := gocmp.Diff(wanted, found, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("%s: findings (-want +got):\n%s", name, diff)
+	}
+	var intents []intentCase
+	for _, i := range result.Intents {
+		intents = append(intents, intentCase(i))
+	}
+	byField := func(a, b intentCase) int {
+		return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Field, b.Field))
+	}
+	slices.SortFunc(intents, byField)
+	slices.SortFunc(c.Intents, byField)
+	if diff := gocmp.Diff(c.Intents, intents, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("%s: intents (-want +got):\n%s", name, diff)
+	}
+}
+
+// integers does what Taffrail's own readers do to numbers.
+func integers(value any) any {
+	switch value := value.(type) {
+	case float64:
+		if float64(int64(value)) == value {
+			return int64(value)
+		}
+	case map[string]any:
+		for name, member := range value {
+			value[name] = integers(member)
+		}
+	case []any:
+		for i, element := range value {
+			value[i] = integers(element)
+		}
+	}
+	return value
+}
