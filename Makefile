@@ -1,0 +1,114 @@
+# Everything works with Go, make, bash, coreutils and git. Tools are modules under test/tools, pinned there and built
+# into Go's cache when first used.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
+
+# One setting everywhere, or the builds share no compiled packages.
+export CGO_ENABLED := 0
+GOFLAGS ?=
+export GOFLAGS += -trimpath
+
+# A tool runs in this folder, with the versions of its own module.
+tool = go tool -modfile=test/tools/$(1)/go.mod $(1)
+golangci-lint := $(call tool,golangci-lint)
+opa := $(call tool,opa)
+controller-gen := $(call tool,controller-gen)
+
+# The folder with etcd, kube-apiserver and kube-controller-manager. Not inside `VAR=$$(…) command`: bash ignores a
+# failure there.
+with-assets := assets=$$(test/controlplane/assets.sh); KUBEBUILDER_ASSETS="$$assets"
+
+api := webhook/api/v1alpha1
+crds := charts/taffrail/crds
+HOLD ?=
+IMAGE ?= taffrail:dev
+BASE ?= gcr.io/distroless/static:nonroot
+
+say = @printf '\n== %s\n' "$(1)" >&2
+
+##@ Work
+
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: ## Build bin/taffrail
+	go build -buildvcs=auto -ldflags '-s -w' -o bin/taffrail ./cmd/taffrail
+
+.PHONY: demo
+demo: build ## Show what Taffrail does on a control plane started here; HOLD=1 keeps it up
+	$(call say,demo)
+	@$(with-assets) HOLD='$(HOLD)' go run ./test/demo
+
+.PHONY: generate
+generate: ## Write what is made from the API types: deep copies and CRDs
+	$(controller-gen) object crd paths=./$(api) output:object:dir=$(api) output:crd:dir=$(crds)
+
+##@ Check
+
+.PHONY: test
+test: ## Run every test, on a real control plane too
+	$(call say,control plane: built once and cached; the first time takes 6 minutes on 2 cores)
+	@assets=$$(test/controlplane/assets.sh); echo "$$assets"
+	$(call say,go test)
+	$(with-assets) go test -timeout=30m ./...
+
+.PHONY: unit
+unit: ## Run the tests that need no control plane
+	go list ./... | grep -v /test/integration | xargs go test
+
+.PHONY: integration
+integration: ## Run the tests on a real control plane
+	$(with-assets) go test -timeout=30m ./test/integration/...
+
+.PHONY: race
+race: ## Run the unit tests with the race detector; needs a C compiler
+	go list ./... | grep -v /test/integration | CGO_ENABLED=1 xargs go test -race
+
+.PHONY: bench
+bench: ## Compare what a request costs, in CPU, with doing nothing and with plain Go
+	$(call say,bench)
+	go run ./test/bench
+
+.PHONY: lint
+lint: lint-go lint-rego ## Check the Go and the Rego code
+
+.PHONY: lint-go
+lint-go:
+	$(call say,golangci-lint: built once and cached; the first time takes 2 minutes on 2 cores)
+	$(golangci-lint) config verify
+	$(golangci-lint) run ./...
+
+.PHONY: lint-rego
+lint-rego:
+	$(call say,opa fmt; opa check)
+	$(opa) fmt --list --fail policies
+	$(opa) check --strict policies
+
+.PHONY: verify
+verify: ## Check that generated files and go.mod are up to date
+	$(call say,generated files; go.mod)
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(controller-gen) object crd paths=./$(api) output:object:dir="$$fresh/api" output:crd:dir="$$fresh/crds"; \
+	stale=0; \
+	diff -u $(api)/zz_generated.deepcopy.go "$$fresh/api/zz_generated.deepcopy.go" || stale=1; \
+	diff -ru $(crds) "$$fresh/crds" || stale=1; \
+	if ((stale)); then echo 'Stale: run make generate.' >&2; exit 1; fi
+	go mod tidy -diff
+
+##@ Ship
+
+.PHONY: image
+image: export GOOS := linux
+image: build ## Build the container image; needs docker
+	docker build --build-arg BASE='$(BASE)' -t '$(IMAGE)' .
+
+.PHONY: clean
+clean: ## Remove what was built here; Go's caches and the control plane stay
+	rm -rf bin
