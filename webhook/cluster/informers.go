@@ -1,9 +1,6 @@
 package cluster
 
 import (
-	"context"
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -23,15 +20,9 @@ func CacheOptions() map[client.Object]cache.ByObject {
 	}
 }
 
-// Watch starts the informers behind Facts and returns once they are synced. The cache
-// must have been started, or be about to be.
-func Watch(ctx context.Context, informers cache.Informers) error {
-	for _, object := range []client.Object{namespaceMetadata(), &corev1.LimitRange{}, &corev1.ResourceQuota{}} {
-		if _, err := informers.GetInformer(ctx, object); err != nil {
-			return fmt.Errorf("watching %T: %w", object, err)
-		}
-	}
-	return nil
+// Watched are the objects whose informers must be synced before Facts is asked.
+func Watched() []client.Object {
+	return []client.Object{namespaceMetadata(), &corev1.LimitRange{}, &corev1.ResourceQuota{}}
 }
 
 // slim drops what no policy reads and what often is most of an object's weight.

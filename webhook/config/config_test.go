@@ -140,7 +140,7 @@ g.yaml:7: spec.policies[0].mode: Unsupported value: "Warn": supported values: "e
 		{"a policy like no other", "mode: warn\n  policies:\n  - name: colour", `g.yaml:7: spec.policies[0].name: Invalid value: "colour": no policy has this id`},
 		{"a policy without a name", "mode: warn\n  policies: [{mode: warn}]", "g.yaml:6: spec.policies[0].name: Required value: the id of a policy, as `taffrail policies list` prints it"},
 		{"parameters of the wrong type", "mode: warn\n  policies:\n  - name: restricted-service-type\n    parameters:\n      types: [NodePort, Nope]\n      most: x",
-			`g.yaml:10: spec.policies[0].parameters.most: Invalid value: "string": must be of type integer: "string"
+			`g.yaml:10: spec.policies[0].parameters.most: Invalid value: "x": must be of type integer: "string"
 g.yaml:9: spec.policies[0].parameters.types[1]: Invalid value: "Nope": should be one of [LoadBalancer NodePort]`},
 		{"an unknown parameter", "mode: warn\n  policies:\n  - name: restricted-service-type\n    parameters: {type: [NodePort]}", `g.yaml:8: spec.policies[0].parameters.type: Unsupported value: "type": supported values: "most", "types"`},
 		{"parameters that are no map", "mode: warn\n  policies:\n  - name: restricted-service-type\n    parameters: [NodePort]", `g.yaml:8: spec.policies[0].parameters: Invalid value: ["NodePort"]: must be a map, not a list`},

@@ -105,9 +105,11 @@ func (s *parameterSchema) check(name string, value any, at *field.Path) field.Er
 	return list
 }
 
+// valueAt is the value that an error is about. An error about a type carries the name
+// of the type it found in place of the value.
 func valueAt(err error, whole any) any {
 	var detail *validationerrors.Validation
-	if errors.As(err, &detail) && detail.Value != nil {
+	if errors.As(err, &detail) && detail.Value != nil && detail.Code() != validationerrors.InvalidTypeCode {
 		return detail.Value
 	}
 	return whole

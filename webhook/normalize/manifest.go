@@ -46,6 +46,11 @@ func Manifest(object map[string]any, defaultNamespace string) (*review.Request, 
 			r.Namespace.Name = defaultNamespace
 		}
 	}
+	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Secret"}) {
+		if err := checkSecret(object); err != nil {
+			return nil, err
+		}
+	}
 	r.Object = runtime.DeepCopyJSON(object)
 	applyDefaults(r.Kind.GroupKind(), r.Object)
 	return r, addWorkload(r)
@@ -92,6 +97,23 @@ func tooDeep(value any, depth int) bool {
 		}
 	}
 	return false
+}
+
+// checkSecret refuses what the API server would: a Secret's content of another type
+// than text by name would otherwise be lost before anyone could judge it.
+func checkSecret(secret map[string]any) error {
+	for _, field := range []string{"data", "stringData"} {
+		content, err := requireMap(secret, "", []string{field})
+		if err != nil {
+			return err
+		}
+		for name, value := range content {
+			if _, ok := value.(string); !ok && value != nil {
+				return &FieldError{Path: field + "[" + name + "]", Reason: "must be a string"}
+			}
+		}
+	}
+	return nil
 }
 
 // mergeStringData does what the API server does to a Secret before anyone sees it.

@@ -118,6 +118,9 @@ func TestManifestNamespace(t *testing.T) {
 
 func TestManifestErrors(t *testing.T) {
 	for text, path := range map[string]string{
+		"{apiVersion: v1, kind: Secret, data: [a]}":               "data",
+		"{apiVersion: v1, kind: Secret, stringData: words}":       "stringData",
+		"{apiVersion: v1, kind: Secret, stringData: {a: {b: c}}}": "stringData[a]",
 		"{kind: Pod}":                              "apiVersion",
 		"{apiVersion: v1}":                         "kind",
 		"{apiVersion: a/b/c, kind: Pod}":           "apiVersion",

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"taffrail.dev/cmd/taffrail/manifest"
+	"taffrail.dev/cmd/taffrail/render"
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+// checkFlags are the flags of taffrail check.
+type checkFlags struct {
+	config                  []string
+	namespace               string
+	verbose                 bool
+	output, failOn, maxMode *choice
+}
+
+func newCheckCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "check [FILE…|DIR|-]",
+		Short: "Decide manifests as the webhook would",
+		Long: `Decide manifests as the webhook would when they are applied.
+
+Reads YAML and JSON from files, from folders with everything below them (*.yaml,
+*.yml, *.json), and from standard input ("-", or nothing named and a pipe), Lists
+included. Namespaces, LimitRanges and ResourceQuotas in the input count as facts,
+wherever they stand. The labels of a namespace that is not in the input are unknown;
+a Guardrail that selects by them then makes no verdict but "unknown".
+
+Without --config the built-in Guardrails hold: every policy for every namespace but
+the cluster's own, and restricted-service-type for namespaces labelled
+taffrail.dev/exposure=restricted.
+
+` + exitHelp,
+		Example: `  taffrail check deploy/
+  kustomize build overlays/prod | taffrail check -n prod
+  taffrail check -c guardrails/ -o json deploy/ namespaces.yaml`,
+	}
+	var f checkFlags
+	flags := command.Flags()
+	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, instead of the built-in ones (repeatable)")
+	flags.StringVarP(&f.namespace, "namespace", "n", "default", "namespace of objects that name none")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every object, with what is only recorded and what injections fill in")
+	f.output = addChoice(command, "output", "o", "how to print", "text", "json")
+	f.failOn = addChoice(command, "fail-on", "", "the mildest verdict that makes the exit code 1", "deny", "unknown", "warn")
+	f.maxMode = addChoice(command, "max-mode", "", "a ceiling for the modes of all Guardrails", "enforce", "warn", "audit")
+	command.RunE = func(command *cobra.Command, args []string) error {
+		return check(command.Context(), command, args, &f)
+	}
+	return command
+}
+
+func check(ctx context.Context, command *cobra.Command, args []string, f *checkFlags) error {
+	paths, err := inputs(command, args)
+	if err != nil {
+		return err
+	}
+	if reasons := validation.IsDNS1123Label(f.namespace); len(reasons) > 0 {
+		return &usageError{fmt.Errorf("--namespace %q: %s", f.namespace, strings.Join(reasons, "; "))}
+	}
+	ceiling, err := review.ParseMode(f.maxMode.value)
+	if err != nil {
+		return err
+	}
+	snapshot, err := buildSnapshot(ctx, f.config)
+	if err != nil {
+		return err
+	}
+	decider := &decider{snapshot: snapshot, namespace: f.namespace, options: pipeline.Options{MaxMode: ceiling}}
+	report := decider.decide(ctx, manifest.Read(paths, command.InOrStdin()))
+	if err := write(command, report, f); err != nil {
+		return err
+	}
+	return verdict(report, review.Verdict(f.failOn.value))
+}
+
+// inputs is what to read. Waiting in silence for somebody to type a manifest would
+// look like a hang.
+func inputs(command *cobra.Command, args []string) ([]string, error) {
+	if len(args) > 0 {
+		return args, nil
+	}
+	if file, ok := command.InOrStdin().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return nil, &usageError{errors.New("nothing to check: name files or folders, or pipe manifests in")}
+	}
+	return []string{manifest.Stdin}, nil
+}
+
+// buildSnapshot compiles the Guardrails of the paths, or the built-in ones.
+func buildSnapshot(ctx context.Context, paths []string) (*pipeline.Snapshot, error) {
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		return nil, err
+	}
+	guardrails := config.Default(catalog)
+	if len(paths) > 0 {
+		if guardrails, err = loadGuardrails(paths, catalog); err != nil {
+			return nil, err
+		}
+	}
+	snapshot, problems, err := pipeline.Build(ctx, catalog, guardrails)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, problem := range problems {
+		for _, err := range problem.Errors {
+			errs = append(errs, &config.Error{Source: "Guardrail " + problem.Guardrail, Field: err.Field, Reason: err.ErrorBody()})
+		}
+	}
+	return snapshot, errors.Join(errs...)
+}
+
+// loadGuardrails checks here what Build would check again, because files have lines.
+func loadGuardrails(paths []string, catalog *engine.Catalog) ([]v1alpha1.Guardrail, error) {
+	set, errs := config.LoadFiles(paths...)
+	errs = append(errs, set.Check(catalog)...)
+	return set.Guardrails(), errors.Join(errs...)
+}
+
+func write(command *cobra.Command, report *render.Report, f *checkFlags) error {
+	if f.output.value == "json" {
+		return render.JSON(command.OutOrStdout(), report)
+	}
+	options := render.TextOptions{Verbose: f.verbose, Colour: isColourful(command)}
+	if err := render.Text(command.OutOrStdout(), report, options); err != nil {
+		return err
+	}
+	return render.ErrorText(command.ErrOrStderr(), report)
+}
+
+// isColourful follows https://no-color.org.
+func isColourful(command *cobra.Command) bool {
+	file, ok := command.OutOrStdout().(*os.File)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
+}

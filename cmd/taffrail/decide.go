@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"taffrail.dev/cmd/taffrail/manifest"
+	"taffrail.dev/cmd/taffrail/render"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+var (
+	// errUndecided says that some of the input has no verdict; the report has named it.
+	errUndecided = errors.New("part of the input could not be decided")
+	// errNothing keeps a failed "helm template" in front of the pipe from passing.
+	errNothing = errors.New("there is no object in the input")
+)
+
+// decider takes items to their decisions.
+type decider struct {
+	snapshot *pipeline.Snapshot
+	// namespace is where objects go that name none.
+	namespace string
+	options   pipeline.Options
+}
+
+// decide reports every item in order, whatever becomes of the others.
+func (d *decider) decide(ctx context.Context, items []manifest.Item) *render.Report {
+	report := &render.Report{}
+	facts, bad := manifest.NewFacts(items, d.namespace)
+	for i, item := range items {
+		err := item.Err
+		if err == nil {
+			err = d.add(ctx, report, item, facts)
+		}
+		// An object that is no fact may still be decided, and the other way round.
+		for _, err := range []error{err, bad[i]} {
+			if err != nil {
+				report.Errors = append(report.Errors, problem(item, err))
+			}
+		}
+	}
+	return report
+}
+
+func (d *decider) add(ctx context.Context, report *render.Report, item manifest.Item, facts *manifest.Facts) error {
+	request, err := normalize.Manifest(item.Object, d.namespace)
+	if err != nil {
+		return err
+	}
+	decision, err := d.snapshot.Decide(ctx, request, facts, d.options)
+	if err != nil {
+		return err
+	}
+	report.Objects = append(report.Objects, render.Object{Source: item.Source, Request: request, Decision: decision})
+	for _, id := range slices.Sorted(maps.Keys(decision.Errors)) {
+		report.Errors = append(report.Errors, problem(item, evaluationError(request, id, decision.Errors[id])))
+	}
+	return nil
+}
+
+// evaluationError leaves out what the engine says about a Secret: it may quote a value.
+func evaluationError(request *review.Request, policy string, err error) error {
+	if request.Kind.Group == "" && request.Kind.Kind == "Secret" {
+		return fmt.Errorf("policy %s could not be evaluated", policy)
+	}
+	return fmt.Errorf("policy %s could not be evaluated: %w", policy, err)
+}
+
+func problem(item manifest.Item, err error) render.Problem {
+	return render.Problem{Source: item.Source, Message: err.Error()}
+}
+
+// verdict is the error that makes the exit code. Violations come second to input that
+// was not decided: a pipeline that treats 1 as "known and accepted" must not pass it.
+func verdict(report *render.Report, failOn review.Verdict) error {
+	if len(report.Errors) > 0 {
+		return errUndecided
+	}
+	if len(report.Objects) == 0 {
+		return errNothing
+	}
+	s := report.Summary()
+	failing := s.Deny
+	if failOn == review.VerdictUnknown || failOn == review.VerdictWarn {
+		failing += s.Unknown
+	}
+	if failOn == review.VerdictWarn {
+		failing += s.Warn
+	}
+	if failing > 0 {
+		return errViolations
+	}
+	return nil
+}

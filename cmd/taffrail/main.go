@@ -1,0 +1,12 @@
+// Command taffrail checks manifests against the policies of the library, and serves
+// the same verdicts to a cluster as an admission webhook.
+package main
+
+import (
+	"context"
+	"os"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}

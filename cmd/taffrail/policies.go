@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"taffrail.dev/cmd/taffrail/render"
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
+)
+
+func newPoliciesCommand() *cobra.Command {
+	list := newPoliciesListCommand()
+	command := &cobra.Command{
+		Use:   "policies",
+		Short: "Show the catalogue of policies",
+		Long:  "Show the catalogue of policies, from the policies' own metadata. Without a subcommand, list it.",
+		Args:  usage(cobra.NoArgs),
+		RunE:  list.RunE,
+	}
+	command.Flags().AddFlagSet(list.Flags())
+	command.AddCommand(list, newPoliciesShowCommand())
+	return command
+}
+
+func newPoliciesListCommand() *cobra.Command {
+	command := &cobra.Command{Use: "list", Short: "List the policies", Args: usage(cobra.NoArgs)}
+	output := addChoice(command, "output", "o", "how to print", "text", "json")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		catalog, err := engine.Load(policies.FS)
+		if err != nil {
+			return err
+		}
+		if output.value == "json" {
+			return render.PoliciesJSON(command.OutOrStdout(), catalog.Policies())
+		}
+		return render.PolicyTable(command.OutOrStdout(), catalog.Policies())
+	}
+	return command
+}
+
+func newPoliciesShowCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show one policy: what it decides, its parameters, and how to bind it",
+		Args:  usage(cobra.ExactArgs(1)),
+	}
+	output := addChoice(command, "output", "o", "how to print", "text", "json")
+	command.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		catalog, err := engine.Load(policies.FS)
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return config.IDs(catalog), cobra.ShellCompDirectiveNoFileComp
+	}
+	command.RunE = func(command *cobra.Command, args []string) error {
+		catalog, err := engine.Load(policies.FS)
+		if err != nil {
+			return err
+		}
+		policy, found := catalog.Policy(args[0])
+		if !found {
+			return unknownPolicy(args[0], catalog)
+		}
+		if output.value == "json" {
+			return render.PolicyJSON(command.OutOrStdout(), policy)
+		}
+		return render.PolicyText(command.OutOrStdout(), policy)
+	}
+	return command
+}
+
+func unknownPolicy(id string, catalog *engine.Catalog) error {
+	if near := config.Nearest(id, config.IDs(catalog)); near != "" {
+		return fmt.Errorf("there is no policy %q: did you mean %q?", id, near)
+	}
+	return fmt.Errorf("there is no policy %q: see taffrail policies list", id)
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
+)
+
+// What `policies show` tells people to write must be what `check -c` takes.
+func TestEverySampleIsAccepted(t *testing.T) {
+	_, stdout, stderr := execute(nil, "policies", "list", "-o", "json")
+	var catalogue struct{ Policies []struct{ ID string } }
+	if err := json.Unmarshal([]byte(stdout), &catalogue); err != nil || len(catalogue.Policies) == 0 {
+		t.Fatal(err, stdout, stderr)
+	}
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, policy := range catalogue.Policies {
+		t.Run(policy.ID, func(t *testing.T) {
+			exit, stdout, stderr := execute(nil, "policies", "show", policy.ID)
+			_, sample, found := strings.Cut(stdout, "every namespace:\n\n")
+			if exit != exitClean || !found {
+				t.Fatal(exit, stdout, stderr)
+			}
+			guardrails, errs := config.Decode([]byte(strings.ReplaceAll(sample, "\n  ", "\n")[2:]), "sample")
+			if len(errs) > 0 || len(guardrails) != 1 {
+				t.Fatal(errs, sample)
+			}
+			if errs := config.Check(&guardrails[0], catalog); len(errs) > 0 {
+				t.Error(errs)
+			}
+		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	exit, stdout, stderr := execute(nil, "version")
+	if exit != exitClean || !strings.HasPrefix(stdout, "taffrail ") || stderr != "" {
+		t.Error(exit, stdout, stderr)
+	}
+}

@@ -1,0 +1,2 @@
+// Package render writes what the commands have to say, one file for each format.
+package render

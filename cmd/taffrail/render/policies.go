@@ -1,0 +1,203 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/yaml"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/engine"
+)
+
+// PolicyTable writes the catalogue, one line a policy.
+func PolicyTable(w io.Writer, policies []*engine.Policy) error {
+	var b strings.Builder
+	b.WriteString("ID\tMODE\tSEVERITY\tSECTION\tKINDS\tTITLE\n")
+	for _, p := range policies {
+		fmt.Fprintf(&b, "%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, p.DefaultMode, p.Severity, p.Section, shortKinds(p), p.Title)
+	}
+	_, err := io.WriteString(w, columns(b.String()))
+	return err
+}
+
+// columns aligns what stands between tabs.
+func columns(text string) string {
+	var b strings.Builder
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	// Writing to a Builder cannot fail.
+	_, _ = io.WriteString(table, text)
+	_ = table.Flush()
+	return b.String()
+}
+
+// shortKinds leaves the groups out and counts what would make the table too wide.
+func shortKinds(p *engine.Policy) string {
+	const most = 3
+	var names []string
+	for i, kind := range p.Kinds {
+		if i == most {
+			names = append(names, fmt.Sprintf("+%d", len(p.Kinds)-most))
+			break
+		}
+		names = append(names, kind.Kind)
+	}
+	return strings.Join(names, ",")
+}
+
+// PolicyText writes everything that is known of one policy.
+func PolicyText(w io.Writer, p *engine.Policy) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n\n%s\n", p.ID, p.Title, wrap(p.Description, ""))
+	var rows strings.Builder
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&rows, "%s:\t%s\n", name, value)
+		}
+	}
+	row("Default mode", p.DefaultMode.String())
+	row("Severity", string(p.Severity))
+	row("Section", p.Section)
+	row("Does", does(p))
+	row("Kinds", strings.Join(kinds(p), ", "))
+	row("Needs to know", strings.Join(p.Facts, ", "))
+	row("Rego package", p.Package)
+	row("Remediation", p.Remediation)
+	b.WriteString(columns(rows.String()))
+	parametersText(&b, p)
+	sample, err := sampleGuardrail(p)
+	if err != nil {
+		return err
+	}
+	b.WriteString("\nTo hold it in every namespace:\n\n" + indent(sample))
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+func does(p *engine.Policy) string {
+	switch {
+	case p.Mutates && p.Validates:
+		return "validates and fills in"
+	case p.Mutates:
+		return "fills in"
+	}
+	return "validates"
+}
+
+func kinds(p *engine.Policy) []string {
+	names := make([]string, 0, len(p.Kinds))
+	for _, kind := range p.Kinds {
+		names = append(names, kind.String())
+	}
+	return names
+}
+
+func parametersText(b *strings.Builder, p *engine.Policy) {
+	if len(p.Parameters) == 0 {
+		b.WriteString("\nIt has no parameters.\n")
+		return
+	}
+	b.WriteString("\nParameters:\n")
+	for _, parameter := range p.Parameters {
+		parameterText(b, parameter.Name, parameter.Schema)
+	}
+}
+
+// parameterText describes a parameter by its schema, and the properties of an object
+// one by one, since their defaults are the ones that count.
+func parameterText(b *strings.Builder, name string, schema map[string]any) {
+	properties, _ := schema["properties"].(map[string]any)
+	if len(properties) > 0 {
+		for _, inner := range slices.Sorted(maps.Keys(properties)) {
+			if property, ok := properties[inner].(map[string]any); ok {
+				parameterText(b, name+"."+inner, property)
+			}
+		}
+		return
+	}
+	fmt.Fprintf(b, "\n  %s (%s, default %s)\n", name, typeOf(schema), inline(schema["default"]))
+	if description, ok := schema["description"].(string); ok {
+		b.WriteString(wrap(description, "      "))
+	}
+	if enum := enumOf(schema); enum != nil {
+		fmt.Fprintf(b, "      One of %s\n", inline(enum))
+	}
+}
+
+// typeOf says more of a list than that it is one.
+func typeOf(schema map[string]any) string {
+	name, _ := schema["type"].(string)
+	if items, ok := schema["items"].(map[string]any); ok && name == "array" {
+		return "list of " + typeOf(items) + "s"
+	}
+	if format, ok := schema["format"].(string); ok {
+		return format
+	}
+	return name
+}
+
+// enumOf returns the values that a parameter, or each of its elements, may have.
+func enumOf(schema map[string]any) any {
+	if items, ok := schema["items"].(map[string]any); ok {
+		schema = items
+	}
+	return schema["enum"]
+}
+
+// sampleGuardrail is YAML that the decoder takes as it stands: the policy, with the
+// parameters spelled out that it has anyway.
+func sampleGuardrail(p *engine.Policy) (string, error) {
+	binding := map[string]any{"name": p.ID}
+	parameters, bad := p.CheckParameters(nil, field.NewPath("parameters"))
+	if len(bad) > 0 {
+		return "", bad.ToAggregate()
+	}
+	if len(parameters) > 0 {
+		binding["parameters"] = parameters
+	}
+	text, err := yaml.Marshal(map[string]any{
+		"apiVersion": v1alpha1.GroupVersion().String(),
+		"kind":       "Guardrail",
+		"metadata":   map[string]any{"name": "my-guardrail"},
+		"spec": map[string]any{
+			"mode":              p.DefaultMode.String(),
+			"namespaceSelector": map[string]any{},
+			"policies":          []any{binding},
+		},
+	})
+	return string(text), err
+}
+
+// wrap breaks text into lines of at most 88 characters behind the margin.
+func wrap(text, margin string) string {
+	const width = 88
+	var b strings.Builder
+	used := 0
+	for word := range strings.FieldsSeq(text) {
+		if used > 0 && used+1+len(word) > width {
+			b.WriteByte('\n')
+			used = 0
+		}
+		if used == 0 {
+			b.WriteString(margin + word)
+		} else {
+			b.WriteString(" " + word)
+			used++
+		}
+		used += len(word)
+	}
+	return b.String() + "\n"
+}
+
+func indent(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString("  " + line)
+	}
+	return b.String()
+}

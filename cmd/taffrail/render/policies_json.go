@@ -1,0 +1,70 @@
+package render
+
+import (
+	"encoding/json"
+	"io"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/review"
+)
+
+// A stable format, as that of JSON is.
+type jsonPolicy struct {
+	ID          string          `json:"id"`
+	Title       string          `json:"title"`
+	Description string          `json:"description"`
+	Mode        review.Mode     `json:"mode"`
+	Severity    review.Severity `json:"severity"`
+	Section     string          `json:"section"`
+	Kinds       []string        `json:"kinds"`
+	Facts       []string        `json:"facts"`
+	Validates   bool            `json:"validates"`
+	Mutates     bool            `json:"mutates"`
+	Package     string          `json:"package"`
+	Remediation string          `json:"remediation"`
+	Parameters  []jsonParameter `json:"parameters"`
+}
+
+type jsonParameter struct {
+	Name        string         `json:"name"`
+	Description string         `json:"description"`
+	Type        string         `json:"type"`
+	Default     any            `json:"default"`
+	Schema      map[string]any `json:"schema"`
+}
+
+// PoliciesJSON writes the catalogue for programs.
+func PoliciesJSON(w io.Writer, policies []*engine.Policy) error {
+	list := make([]jsonPolicy, 0, len(policies))
+	for _, p := range policies {
+		list = append(list, toJSON(p))
+	}
+	return writeJSON(w, map[string]any{"policies": list})
+}
+
+// PolicyJSON writes one policy, as PoliciesJSON lists it.
+func PolicyJSON(w io.Writer, p *engine.Policy) error { return writeJSON(w, toJSON(p)) }
+
+func toJSON(p *engine.Policy) jsonPolicy {
+	parameters := make([]jsonParameter, 0, len(p.Parameters))
+	for _, parameter := range p.Parameters {
+		parameters = append(parameters, jsonParameter{
+			Name: parameter.Name, Description: parameter.Description, Type: parameter.Type,
+			Default: parameter.Default, Schema: parameter.Schema,
+		})
+	}
+	return jsonPolicy{
+		ID: p.ID, Title: p.Title, Description: p.Description, Mode: p.DefaultMode, Severity: p.Severity, Section: p.Section,
+		Kinds: kinds(p), Facts: append([]string{}, p.Facts...), Validates: p.Validates, Mutates: p.Mutates,
+		Package: p.Package, Remediation: p.Remediation, Parameters: parameters,
+	}
+}
+
+// inline is a value as one writes it on the command line or in YAML's flow style.
+func inline(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return "?"
+	}
+	return string(text)
+}

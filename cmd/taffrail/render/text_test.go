@@ -1,0 +1,85 @@
+package render
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/cmd/taffrail/manifest"
+	"taffrail.dev/webhook/review"
+)
+
+func report() *Report {
+	finding := func(mode review.Mode, unknown string) review.Finding {
+		return review.Finding{Policy: "a-policy", Mode: mode, Message: "it is wrong", Unknown: unknown, Guardrails: []string{"g"}}
+	}
+	object := func(name string, verdict review.Verdict, findings ...review.Finding) Object {
+		return Object{
+			Source:   manifest.Source{File: "f.yaml", Line: 3},
+			Request:  &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Name: name},
+			Decision: &review.Decision{Verdict: verdict, Findings: findings},
+		}
+	}
+	return &Report{Objects: []Object{
+		object("denied", review.VerdictDeny, finding(review.ModeEnforce, ""), finding(review.ModeWarn, "")),
+		object("warned", review.VerdictWarn, finding(review.ModeWarn, ""), finding(review.ModeAudit, "")),
+		object("unknown", review.VerdictUnknown, finding(review.ModeEnforce, "nobody knows")),
+		object("recorded", review.VerdictAllow, finding(review.ModeAudit, "")),
+		object("clean", review.VerdictAllow),
+	}}
+}
+
+func text(t *testing.T, o TextOptions) string {
+	t.Helper()
+	var b strings.Builder
+	if err := Text(&b, report(), o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestText(t *testing.T) {
+	const want = `f.yaml:3: Pod denied is refused by 1 policy:
+- a-policy: it is wrong
+    asked by Guardrail g
+Warning: a-policy: it is wrong
+
+f.yaml:3: Pod warned is admitted with a warning:
+Warning: a-policy: it is wrong
+
+f.yaml:3: Pod unknown cannot be decided in full:
+- a-policy: it is wrong
+    asked by Guardrail g
+    unknown, because nobody knows
+
+5 objects: 1 denied, 1 not decided in full, 1 with warnings, 2 clean
+`
+	if got := text(t, TextOptions{}); got != want {
+		t.Errorf("got:\n%s", got)
+	}
+}
+
+func TestColourChangesNoWord(t *testing.T) {
+	for _, verbose := range []bool{false, true} {
+		plain, painted := text(t, TextOptions{Verbose: verbose}), text(t, TextOptions{Verbose: verbose, Colour: true})
+		if plain == painted {
+			t.Error("no colour")
+		}
+		if stripped := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(painted, ""); stripped != plain {
+			t.Errorf("got:\n%s", stripped)
+		}
+	}
+}
+
+func TestErrorText(t *testing.T) {
+	var b strings.Builder
+	r := &Report{Errors: []Problem{{Source: manifest.Source{File: "a\x1b[2J"}, Message: "b\n::error::c"}}}
+	if err := ErrorText(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.String(), "error: a\ufffd[2J: b ::error::c\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"taffrail.dev/cmd/taffrail/render"
+)
+
+// The exit codes of every command. A pipeline must be able to tell a manifest that is
+// wrong from a check that did not happen.
+const (
+	exitClean      = 0
+	exitViolations = 1
+	exitError      = 2
+)
+
+const exitHelp = `Exit codes:
+  0  nothing to object to
+  1  violations, as --fail-on defines them
+  2  wrong usage, input that cannot be read, or an internal error`
+
+// errViolations makes run return exitViolations and say nothing more.
+var errViolations = errors.New("violations")
+
+// streams are what a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, s streams) int {
+	root := newRootCommand() //nolint:contextcheck // cobra hands ctx to every command
+	root.SetArgs(args)
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	command, err := root.ExecuteContextC(ctx)
+	switch {
+	case err == nil:
+		return exitClean
+	case errors.Is(err, errViolations):
+		return exitViolations
+	}
+	for _, one := range flatten(err) {
+		fmt.Fprintln(s.err, "error:", render.Printable(one.Error())) //nolint:errcheck // nobody is left to be told
+	}
+	if usage := new(usageError); errors.As(err, &usage) {
+		fmt.Fprintf(s.err, "Run '%s --help' for usage.\n", command.CommandPath()) //nolint:errcheck // as above
+	}
+	return exitError
+}
+
+// flatten takes joined errors apart, so that each is printed on a line of its own.
+func flatten(err error) []error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// usageError is the caller's mistake on the command line.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "taffrail",
+		Short: "Guard rails for Kubernetes objects, in CI and at admission",
+		Long: `Taffrail decides Kubernetes objects by Rego policies: in a pipeline with
+"taffrail check", and in a cluster as an admission webhook with "taffrail serve".
+Both give the same verdict in the same words.
+
+` + exitHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          usage(cobra.NoArgs),
+		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.AddCommand(newCheckCommand(), newPoliciesCommand(), newServeCommand(), newVersionCommand())
+	return root
+}
+
+// usage marks the errors of an argument check as the caller's mistake.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(command *cobra.Command, args []string) error {
+		if err := check(command, args); err != nil {
+			return &usageError{err}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/server"
+)
+
+// namespaceFile is where the kubelet tells a Pod its namespace.
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// serveOptions are the flags that server.Options cannot hold as they are.
+type serveOptions struct {
+	server.Options
+	maxMode, logLevel, logFormat *choice
+	kubeconfig                   string
+}
+
+func newServeCommand() *cobra.Command {
+	var o serveOptions
+	command := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the policies as an admission webhook",
+		Long: `Serve answers AdmissionReviews at /mutate and /validate over TLS, by the Guardrails
+of the cluster. /healthz and /readyz are on the same port, for a kubelet that does
+not verify certificates, and with /metrics on the plain one.
+
+On SIGTERM it fails /readyz at once, goes on deciding for --drain-delay while the
+Service forgets it, and then waits for what is in flight. A second signal ends it.
+
+Exit codes:
+  0  stopped as it was told to
+  2  wrong usage, or it could not serve`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(command *cobra.Command, _ []string) error { return o.run(command) },
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.CertFile, "tls-cert-file", "", "PEM file with the serving certificate; read again when it changes (required)")
+	flags.StringVar(&o.KeyFile, "tls-private-key-file", "", "PEM file with its key (required)")
+	flags.StringVar(&o.BindAddress, "bind-address", server.DefaultBindAddress, "address for /mutate, /validate, /healthz and /readyz over TLS")
+	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", server.DefaultMetricsBindAddress, `address for /metrics, /healthz and /readyz in plain HTTP; "0" for none`)
+	o.maxMode = addChoice(command, "max-mode", "", "ceiling for every Guardrail: under warn or audit nothing is denied or patched", "enforce", "warn", "audit")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the Pod's own service account)")
+	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect one of several replicas to write the status of Guardrails")
+	flags.StringVarP(&o.Namespace, "namespace", "n", "", "namespace of the Lease for --leader-elect (default: the Pod's own, or "+server.DefaultNamespace+")")
+	flags.DurationVar(&o.DrainDelay, "drain-delay", server.DefaultDrainDelay, "how long to go on deciding after a signal to stop")
+	flags.DurationVar(&o.ShutdownGrace, "shutdown-grace", server.DefaultShutdownGrace, "how long requests in flight may then take")
+	flags.IntVar(&o.MaxInFlight, "max-in-flight", admission.DefaultMaxInFlight, "requests worked on at once; the API server is told to try again with the rest")
+	o.logLevel = addChoice(command, "log-level", "", "what to log; debug has every decision in it", "info", "debug", "warn", "error")
+	o.logFormat = addChoice(command, "log-format", "", "how to log, to stderr", "json", "text")
+	for _, name := range []string{"tls-cert-file", "tls-private-key-file"} {
+		// It fails for a flag that is not there.
+		_ = command.MarkFlagRequired(name)
+	}
+	return command
+}
+
+func (o *serveOptions) run(command *cobra.Command) error {
+	var err error
+	if o.MaxMode, err = review.ParseMode(o.maxMode.value); err != nil {
+		return &usageError{err}
+	}
+	if o.DrainDelay <= 0 {
+		o.DrainDelay = -1 // Options take 0 for the default.
+	}
+	if o.MaxInFlight <= 0 || o.ShutdownGrace <= 0 {
+		return &usageError{errors.New("--max-in-flight and --shutdown-grace must be positive")}
+	}
+	if o.Config, err = restConfig(o.kubeconfig); err != nil {
+		return fmt.Errorf("connecting to the API server: %w", err)
+	}
+	if o.Namespace == "" {
+		o.Namespace = podNamespace()
+	}
+	o.Library = policies.FS
+	if o.Log, err = newLogger(command.ErrOrStderr(), o.logLevel.value, o.logFormat.value); err != nil {
+		return &usageError{err}
+	}
+	// Libraries log through loggers of the process; there is one process.
+	ctrllog.SetLogger(o.Log)
+	klog.SetLogger(o.Log.WithName("client-go"))
+
+	ctx, forget := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
+	defer forget()
+	go func() {
+		<-ctx.Done()
+		forget() // The next signal is not caught.
+	}()
+	began := time.Now()
+	if err := server.Run(ctx, o.Options); err != nil {
+		return err
+	}
+	o.Log.Info("Stopped", "after", time.Since(began).Round(time.Second).String())
+	return nil
+}
+
+// restConfig finds the API server as kubectl does, and inside a Pod as its Pods do.
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{}).ClientConfig()
+	if err != nil {
+		return nil, err
+	}
+	return rest.AddUserAgent(config, "taffrail"), nil
+}
+
+func podNamespace() string {
+	if content, err := os.ReadFile(namespaceFile); err == nil {
+		return strings.TrimSpace(string(content))
+	}
+	return server.DefaultNamespace
+}
+
+// newLogger logs through slog, in logr's clothes because that is what libraries take.
+func newLogger(w io.Writer, level, format string) (logr.Logger, error) {
+	var options slog.HandlerOptions
+	var threshold slog.Level
+	if err := threshold.UnmarshalText([]byte(level)); err != nil {
+		return logr.Logger{}, err
+	}
+	options.Level = threshold
+	if level == "debug" {
+		// logr's V(1) is one below info. Debug means that, and not client-go's V(4).
+		options.Level = slog.LevelInfo - 1
+	}
+	if format == "text" {
+		return logr.FromSlogHandler(slog.NewTextHandler(w, &options)), nil
+	}
+	return logr.FromSlogHandler(slog.NewJSONHandler(w, &options)), nil
+}

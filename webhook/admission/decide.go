@@ -1,0 +1,143 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// decide takes the body of one AdmissionReview to its answer.
+func (e *endpoint) decide(ctx context.Context, body []byte, snapshot Decider, c *call) (*response, error) {
+	request, err := normalize.Review(body, e.origin)
+	var limit *normalize.LimitError
+	switch {
+	case errors.As(err, &limit):
+		return e.unseen(ctx, limit, snapshot, c)
+	case err != nil:
+		return nil, err
+	}
+	c.request = request
+
+	decision, err := snapshot.Decide(ctx, request, e.options.Facts, e.options.Decide)
+	if err != nil {
+		return nil, err
+	}
+	c.decision, c.verdict = decision, decision.Verdict
+	denied := decision.Verdict == review.VerdictDeny
+	if policies := undecided(decision, e.options.Decide.MaxMode); len(policies) > 0 && !denied {
+		return nil, undecidedError(policies, decision.Errors)
+	}
+	if e.origin == review.OriginMutating {
+		return mutated(request, decision)
+	}
+	return validated(request, decision)
+}
+
+// undecided lists the policies that would have been enforced and could not be
+// evaluated, sorted. What would only have warned or been recorded is no reason to fail
+// anybody's request.
+func undecided(d *review.Decision, ceiling review.Mode) []string {
+	var policies []string
+	for policy := range d.Errors {
+		var mode review.Mode
+		for i := range d.Findings {
+			if f := &d.Findings[i]; f.Policy == policy && f.Unknown != "" {
+				mode = max(mode, f.Mode)
+			}
+		}
+		if mode == 0 {
+			// Nobody says how the policy is bound: assume the strictest.
+			mode = review.ModeEnforce
+		}
+		if ceiling != 0 {
+			mode = min(mode, ceiling)
+		}
+		if mode == review.ModeEnforce {
+			policies = append(policies, policy)
+		}
+	}
+	slices.Sort(policies)
+	return policies
+}
+
+// limitAnnotation is the key of the audit annotation for objects that were not looked at.
+const limitAnnotation = "request-limit"
+
+// unseen answers for an object that is too large or too deep to be looked at: refused
+// where anything that is enforced applies to its kind and namespace.
+func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snapshot Decider, c *call) (*response, error) {
+	request := limit.Request
+	if request == nil || request.UID == "" {
+		return nil, &failure{status: http.StatusRequestEntityTooLarge, reason: reasonTooLarge, text: brief(limit.Error()), err: limit}
+	}
+	c.request, c.verdict = request, review.VerdictAllow
+	answer := allowed(request)
+	if e.origin == review.OriginMutating {
+		// What is to be said of it, /validate says.
+		return answer, nil
+	}
+	mode, guardrails, err := snapshot.Strictest(ctx, request, e.options.Facts, e.options.Decide)
+	if err != nil {
+		return nil, err
+	}
+	if mode == 0 {
+		return answer, nil
+	}
+	finding := review.Finding{
+		Policy: limitAnnotation, Guardrails: guardrails, Mode: mode,
+		Message:     limit.Error() + ", more than policies look at",
+		Remediation: "Make the object smaller, or split it into several.",
+	}
+	if limit.What == "depth" {
+		finding.Remediation = "Nest the object less deeply."
+	}
+	decision := &review.Decision{Verdict: review.VerdictAllow, Findings: []review.Finding{finding}}
+	switch mode {
+	case review.ModeEnforce:
+		decision.Verdict = review.VerdictDeny
+	case review.ModeWarn:
+		decision.Verdict = review.VerdictWarn
+	case review.ModeAudit:
+	}
+	c.decision, c.verdict = decision, decision.Verdict
+	return validated(request, decision)
+}
+
+var errNoDenial = errors.New("a decision denies without a finding that does")
+
+// validated answers at /validate: everything about findings, and what would be filled in
+// the Pods of a template, which reach /mutate without their writer.
+func validated(request *review.Request, d *review.Decision) (*response, error) {
+	answer := allowed(request)
+	answer.AuditAnnotations = d.Annotations()
+	answer.Warnings = append(d.Warnings(), d.FillWarnings()...)
+	if d.Verdict == review.VerdictDeny {
+		text := d.Denial(request.Subject())
+		if text == "" {
+			return nil, errNoDenial
+		}
+		answer.deny(text, request, d)
+	}
+	return answer, nil
+}
+
+// mutated answers at /mutate: it patches, and tells what it would patch or could not.
+// It never denies. What is wrong with the object is said at /validate, which sees it
+// after everybody has changed it, and where templates are told of their Pods' fills.
+func mutated(request *review.Request, d *review.Decision) (*response, error) {
+	answer := allowed(request)
+	if request.Workload != nil && request.Workload.Template {
+		return answer, nil
+	}
+	answer.AuditAnnotations = d.Annotations()
+	answer.Warnings = append(d.Warnings(), d.FillWarnings()...)
+	if err := answer.patch(d.Patch); err != nil {
+		return nil, fmt.Errorf("encoding the patch: %w", err)
+	}
+	return answer, nil
+}

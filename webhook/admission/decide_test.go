@@ -1,0 +1,279 @@
+package admission_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (run with -update to write it)", err)
+	}
+	if string(want) != got+"\n" {
+		t.Errorf("%s differs: got\n%s", path, got)
+	}
+}
+
+func TestDenied(t *testing.T) {
+	d := denied(25)
+	d.Findings = append(d.Findings, imageTag(review.ModeWarn))
+	f := start(t, answering(d))
+	r := f.reviewed(f.post("/validate?timeout=10s", body("Deployment", deployment)))
+	if r.Allowed || r.Result.Code != http.StatusForbidden || r.Result.Reason != "Forbidden" || r.Result.Status != "Failure" {
+		t.Fatalf("%+v", r)
+	}
+	golden(t, "denial.txt", r.Result.Message)
+	if n := strings.Count(r.Result.Message, "\n- image-tag"); n != 20 {
+		t.Errorf("%d findings are spelled out", n)
+	}
+	if !strings.HasSuffix(r.Result.Message, "and 5 more findings of image-tag") {
+		t.Error("the rest is not counted")
+	}
+	if n := len(r.Result.Details.Causes); n != 20 {
+		t.Errorf("%d causes", n)
+	}
+	if len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], `image-tag, container "nginx": `) {
+		t.Errorf("warnings %q", r.Warnings)
+	}
+	if !strings.HasPrefix(r.AuditAnnotations["image-tag"], "enforce, denied, asked by Guardrail chapter: c00: ") {
+		t.Errorf("annotations %q", r.AuditAnnotations)
+	}
+	for name, labels := range map[string]map[string]string{
+		"taffrail_requests_total":     {"path": "/validate", "operation": "CREATE", "verdict": "deny"},
+		"taffrail_evaluation_seconds": {"path": "/validate"},
+	} {
+		if got := f.metric(name, labels); got != 1 {
+			t.Errorf("%s%v is %v", name, labels, got)
+		}
+	}
+	if got := f.metric("taffrail_policy_results_total", map[string]string{"policy": "image-tag", "outcome": "denied"}); got != 25 {
+		t.Errorf("%v denied results", got)
+	}
+}
+
+func TestAllowedSaysNothing(t *testing.T) {
+	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}))
+	for _, path := range []string{"/validate", "/mutate"} {
+		r := f.reviewed(f.post(path, body("Deployment", deployment)))
+		if !r.Allowed || r.Result != nil || r.Warnings != nil || r.AuditAnnotations != nil || r.Patch != nil {
+			t.Errorf("%s: %+v", path, r)
+		}
+	}
+}
+
+func TestWarnedAndAudited(t *testing.T) {
+	audited := imageTag(review.ModeAudit)
+	audited.Policy = "spread-replicas"
+	long := imageTag(review.ModeWarn)
+	long.Message = strings.Repeat("ü", 500)
+	d := &review.Decision{Verdict: review.VerdictWarn, Findings: []review.Finding{long, audited}}
+	f := start(t, answering(d))
+	r := f.reviewed(f.post("/validate", body("Deployment", deployment)))
+	if !r.Allowed || len(r.Warnings) != 1 || utf8.RuneCountInString(r.Warnings[0]) != 120 || !strings.HasSuffix(r.Warnings[0], "…") {
+		t.Errorf("%+v", r)
+	}
+	if !strings.HasPrefix(r.AuditAnnotations["spread-replicas"], "audit, recorded") || len(r.AuditAnnotations) != 2 {
+		t.Errorf("%v", r.AuditAnnotations)
+	}
+}
+
+func TestDryRunIsNotCounted(t *testing.T) {
+	f := start(t, answering(denied(1)))
+	if r := f.reviewed(f.post("/validate", body("Deployment", deployment, `,"dryRun":true`))); r.Allowed {
+		t.Error("a dry run is decided like any other")
+	}
+	if got := f.metric("taffrail_policy_results_total", nil); got != 0 {
+		t.Errorf("%v results", got)
+	}
+}
+
+func fills(mode review.Mode) *review.Decision {
+	return &review.Decision{
+		Verdict: review.VerdictAllow,
+		Fills: []review.Fill{{Policy: "inject-resources", Guardrails: []string{"chapter"}, Mode: mode,
+			Container: "nginx", Field: "resources.requests.cpu", Value: "100m"}},
+	}
+}
+
+func TestMutate(t *testing.T) {
+	enforced := fills(review.ModeEnforce)
+	enforced.Patch = []review.PatchOperation{{Op: "add", Path: "/spec/containers/0/resources", Value: map[string]any{}}}
+	f := start(t, answering(enforced))
+	r := f.reviewed(f.post("/mutate", podBody()))
+	if !r.Allowed || string(r.Patch) != `[{"op":"add","path":"/spec/containers/0/resources","value":{}}]` || *r.PatchType != "JSONPatch" || r.Warnings != nil {
+		t.Errorf("%+v, patch %s", r, r.Patch)
+	}
+	if want := "enforce, asked by Guardrail chapter: nginx: sets requests.cpu=100m"; r.AuditAnnotations["inject-resources"] != want {
+		t.Errorf("annotations %v", r.AuditAnnotations)
+	}
+	if r := f.reviewed(f.post("/validate", podBody())); r.Patch != nil {
+		t.Error("/validate patches")
+	}
+	if got := f.metric("taffrail_policy_results_total", map[string]string{"outcome": "filled"}); got != 1 {
+		t.Errorf("%v filled", got)
+	}
+}
+
+func TestFillsInWarnModeAreToldOnce(t *testing.T) {
+	want := `inject-resources, container "nginx": would set requests.cpu=100m`
+	f := start(t, answering(fills(review.ModeWarn)))
+	for _, c := range []struct {
+		path, body string
+		told       bool
+	}{
+		{"/mutate", podBody(), true},
+		{"/mutate", body("Deployment", deployment), false},
+		{"/validate", body("Deployment", deployment), true},
+	} {
+		r := f.reviewed(f.post(c.path, c.body))
+		if told := slices.Equal(r.Warnings, []string{want}); told != c.told || !c.told && r.Warnings != nil {
+			t.Errorf("%s: warnings %q", c.path, r.Warnings)
+		}
+	}
+}
+
+func TestMutateNeverDenies(t *testing.T) {
+	d := denied(1)
+	d.Errors = map[string]error{"other": errors.New("broken")}
+	f := start(t, answering(d))
+	if r := f.reviewed(f.post("/mutate", podBody())); !r.Allowed || r.Warnings != nil {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestPolicyThatCouldNotBeEvaluated(t *testing.T) {
+	unknown := func(mode review.Mode) review.Finding {
+		return review.Finding{Policy: "broken", Mode: mode, Guardrails: []string{"chapter"}, Message: "the policy could not be evaluated", Unknown: "x"}
+	}
+	failed := map[string]error{"broken": errors.New("hunter2")}
+	for name, c := range map[string]struct {
+		decision review.Decision
+		ceiling  review.Mode
+		status   int
+	}{
+		"enforced":            {review.Decision{Verdict: review.VerdictUnknown, Findings: []review.Finding{unknown(review.ModeEnforce)}, Errors: failed}, 0, 500},
+		"nobody says how":     {review.Decision{Verdict: review.VerdictAllow, Errors: failed}, 0, 500},
+		"warned":              {review.Decision{Verdict: review.VerdictWarn, Findings: []review.Finding{unknown(review.ModeWarn)}, Errors: failed}, 0, 200},
+		"audited":             {review.Decision{Verdict: review.VerdictAllow, Findings: []review.Finding{unknown(review.ModeAudit)}, Errors: failed}, 0, 200},
+		"under a ceiling":     {review.Decision{Verdict: review.VerdictAllow, Errors: failed}, review.ModeAudit, 200},
+		"another one denies":  {review.Decision{Verdict: review.VerdictDeny, Findings: append(denied(1).Findings, unknown(review.ModeEnforce)), Errors: failed}, 0, 200},
+		"unknown, no failure": {review.Decision{Verdict: review.VerdictUnknown, Findings: []review.Finding{unknown(review.ModeEnforce)}}, 0, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, answering(&c.decision), func(o *admission.Options) { o.Decide = pipeline.Options{MaxMode: c.ceiling} })
+			a := f.post("/validate", body("Deployment", deployment))
+			if a.status != c.status || strings.Contains(a.text, "hunter2") {
+				t.Fatalf("HTTP %d: %s", a.status, a.text)
+			}
+			if c.status == 500 {
+				if !strings.Contains(a.text, "policy broken could not be evaluated") || a.header.Get("Retry-After") != "" {
+					t.Errorf("%s", a.text)
+				}
+				return
+			}
+			r := f.reviewed(a)
+			if want := c.decision.Verdict != review.VerdictDeny; r.Allowed != want || r.AuditAnnotations["broken"] == "" {
+				t.Errorf("%+v", r)
+			}
+			if name == "warned" && r.Warnings != nil {
+				t.Errorf("warnings %q", r.Warnings)
+			}
+		})
+	}
+}
+
+func TestTooLargeOrTooDeep(t *testing.T) {
+	large := body("Deployment", `{"metadata":{"name":"hunter2`+strings.Repeat("x", normalize.MaxBytes)+`"}}`)
+	deep := body("Deployment", strings.Repeat(`{"a":`, normalize.MaxDepth+2)+"1"+strings.Repeat("}", normalize.MaxDepth+2))
+	for name, c := range map[string]struct {
+		path, body string
+		mode       review.Mode
+		allowed    bool
+		warnings   int
+		notes      int
+	}{
+		"enforced, large": {"/validate", large, review.ModeEnforce, false, 0, 1},
+		"enforced, deep":  {"/validate", deep, review.ModeEnforce, false, 0, 1},
+		"warned":          {"/validate", large, review.ModeWarn, true, 1, 1},
+		"audited":         {"/validate", large, review.ModeAudit, true, 0, 1},
+		"not bound":       {"/validate", large, 0, true, 0, 0},
+		"mutating":        {"/mutate", large, review.ModeEnforce, true, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, fake{strictest: func() (review.Mode, []string, error) { return c.mode, []string{"chapter"}, nil }})
+			r := f.reviewed(f.post(c.path, c.body))
+			if r.Allowed != c.allowed || len(r.Warnings) != c.warnings || len(r.AuditAnnotations) != c.notes {
+				t.Errorf("%+v", r)
+			}
+			if !c.allowed {
+				if r.Result.Code != http.StatusForbidden || !strings.HasPrefix(r.Result.Message, "Deployment eks-work/nginx is refused by ") {
+					t.Errorf("%+v", r.Result)
+				}
+				golden(t, strings.ReplaceAll(name, ", ", "_")+".txt", r.Result.Message)
+			}
+		})
+	}
+}
+
+func TestTooLargeToNameIsAnError(t *testing.T) {
+	f := start(t, fake{})
+	a := f.post("/validate", `{"request":{"object":{"a":"`+strings.Repeat("x", normalize.MaxBytes)+`"}}}`)
+	if a.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("HTTP %d: %s", a.status, a.text)
+	}
+}
+
+func TestStrictestFails(t *testing.T) {
+	f := start(t, fake{strictest: func() (review.Mode, []string, error) { return 0, nil, errors.New("no namespace") }})
+	a := f.post("/validate", body("Deployment", `{"a":"`+strings.Repeat("x", normalize.MaxBytes)+`"}`))
+	if a.status != http.StatusInternalServerError {
+		t.Errorf("HTTP %d: %s", a.status, a.text)
+	}
+}
+
+func TestDenyWithoutFindingIsADefect(t *testing.T) {
+	f := start(t, answering(&review.Decision{Verdict: review.VerdictDeny}))
+	if a := f.post("/validate", body("Deployment", deployment)); a.status != http.StatusInternalServerError {
+		t.Errorf("HTTP %d: %s", a.status, a.text)
+	}
+}
+
+func TestRequestReachesTheDecider(t *testing.T) {
+	var got *review.Request
+	f := start(t, fake{decide: func(_ context.Context, r *review.Request) (*review.Decision, error) {
+		got = r
+		return &review.Decision{Verdict: review.VerdictAllow}, nil
+	}})
+	for path, origin := range map[string]review.Origin{"/mutate": review.OriginMutating, "/validate": review.OriginValidating} {
+		f.reviewed(f.post(path, body("Deployment", deployment)))
+		if got.Origin != origin || got.User.Name != "alice" || got.Namespace.Name != "eks-work" || got.Name != "nginx" {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+}

@@ -1,0 +1,16 @@
+// Package admission answers AdmissionReviews over HTTP, at /mutate and /validate.
+//
+// It is a handler of our own: controller-runtime's admission.Webhook answers its own
+// errors with 200 and a refusal, which overrides the failurePolicy. Here only a decision
+// is answered with 200. Whatever keeps Taffrail from deciding is an HTTP error, and the
+// failurePolicy alone says what becomes of the request:
+//
+//	400, 405, 413, 415  no AdmissionReview, or one that cannot be answered by uid
+//	429 + Retry-After   more requests than MaxInFlight: the API server tries again
+//	503 + Retry-After   nothing compiled yet, or stopping: the API server tries again
+//	500                 a policy in force could not be evaluated, or a defect
+//	504                 the deadline passed; without Retry-After, as no time is left
+//
+// An object too large or too deep to be looked at is a decision, not an error: under
+// failurePolicy Ignore an error would be a way around every policy.
+package admission

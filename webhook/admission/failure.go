@@ -1,0 +1,96 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"taffrail.dev/webhook/normalize"
+)
+
+// reason is why a request was not decided: the label of a metric, so the set is closed.
+type reason string
+
+const (
+	reasonMethod     reason = "method"
+	reasonMediaType  reason = "media_type"
+	reasonUnreadable reason = "unreadable"
+	reasonMalformed  reason = "malformed"
+	reasonTooLarge   reason = "too_large"
+	reasonNotReady   reason = "not_ready"
+	reasonStopping   reason = "stopping"
+	reasonShed       reason = "shed"
+	reasonDeadline   reason = "deadline"
+	reasonCanceled   reason = "canceled"
+	reasonUndecided  reason = "undecided"
+	reasonInternal   reason = "internal"
+	reasonPanic      reason = "panic"
+)
+
+// maxCause bounds the text of an HTTP error; the API server reads 2048 bytes of it.
+const maxCause = 500
+
+// failure is a request that is answered with an HTTP error.
+type failure struct {
+	status int
+	reason reason
+	// retry asks the API server to try again in a second. It does for 429 and 5xx.
+	retry bool
+	// text names the cause, never any content of an object.
+	text string
+	err  error
+}
+
+func (f *failure) Error() string { return "taffrail: " + f.text }
+
+func (f *failure) Unwrap() error { return f.err }
+
+func internal(err error) *failure {
+	return &failure{status: http.StatusInternalServerError, reason: reasonInternal, text: brief("internal error: " + err.Error()), err: err}
+}
+
+// failureOf maps what came back from deciding to an HTTP error.
+func failureOf(ctx context.Context, err error) error {
+	var f *failure
+	var malformed *normalize.MalformedError
+	var field *normalize.FieldError
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return &failure{status: http.StatusGatewayTimeout, reason: reasonDeadline, text: brief("not decided in time: " + err.Error()), err: err}
+	case ctx.Err() != nil:
+		// Nobody is left to read this.
+		return &failure{status: http.StatusServiceUnavailable, reason: reasonCanceled, text: "the client is gone", err: err}
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &malformed), errors.As(err, &field):
+		return &failure{status: http.StatusBadRequest, reason: reasonMalformed, text: brief(err.Error()), err: err}
+	}
+	return internal(err)
+}
+
+// undecidedError says which policies in force could not be evaluated.
+func undecidedError(policies []string, causes map[string]error) error {
+	errs := make([]error, 0, len(policies))
+	for _, policy := range policies {
+		errs = append(errs, fmt.Errorf("%s: %w", policy, causes[policy]))
+	}
+	noun := "policy "
+	if len(policies) > 1 {
+		noun = "policies "
+	}
+	return &failure{
+		status: http.StatusInternalServerError, reason: reasonUndecided,
+		text: brief(noun + strings.Join(policies, ", ") + " could not be evaluated, see Taffrail's log"),
+		err:  errors.Join(errs...),
+	}
+}
+
+func brief(text string) string {
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
+	if runes := []rune(text); len(runes) > maxCause {
+		return string(runes[:maxCause-1]) + "…"
+	}
+	return text
+}

@@ -1,0 +1,208 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+// The paths that the webhook configurations name.
+const (
+	MutatePath   = "/mutate"
+	ValidatePath = "/validate"
+)
+
+// DefaultMaxInFlight lets several API servers fill up their own default limit of 200
+// mutating requests before any is shed, and bounds memory to what so many bodies take.
+const DefaultMaxInFlight = 512
+
+// Decider is the part of a *pipeline.Snapshot that requests need.
+type Decider interface {
+	ID() string
+	Decide(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) (*review.Decision, error)
+	Strictest(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) (review.Mode, []string, error)
+}
+
+// Options of a Handler.
+type Options struct {
+	// Current returns the snapshot to decide with, nil while there is none. It is called
+	// once a request.
+	Current func() Decider
+	// Facts answers questions about namespaces.
+	Facts pipeline.FactSource
+	// Decide holds the ceiling on modes.
+	Decide pipeline.Options
+	// MaxInFlight requests are worked on at once, DefaultMaxInFlight if 0. The API server
+	// is told to try again with the rest.
+	MaxInFlight int
+	// Metrics may be nil.
+	Metrics *Metrics
+	Log     logr.Logger
+}
+
+// Handler answers AdmissionReviews.
+type Handler struct {
+	options Options
+	slots   chan struct{}
+	phase   atomic.Int32
+}
+
+const (
+	serving int32 = iota
+	// draining still decides, and asks clients to come back on another connection.
+	draining
+	// stopped decides no more.
+	stopped
+)
+
+// New makes a Handler.
+func New(o Options) *Handler {
+	if o.MaxInFlight <= 0 {
+		o.MaxInFlight = DefaultMaxInFlight
+	}
+	return &Handler{options: o, slots: make(chan struct{}, o.MaxInFlight)}
+}
+
+// Register adds both paths to mux.
+func (h *Handler) Register(mux *http.ServeMux) {
+	mux.Handle(MutatePath, &endpoint{Handler: h, origin: review.OriginMutating, path: MutatePath})
+	mux.Handle(ValidatePath, &endpoint{Handler: h, origin: review.OriginValidating, path: ValidatePath})
+}
+
+// Drain goes on deciding, but ends each connection with its answer: the API server then
+// connects again, to whoever the Service leads to by that time.
+func (h *Handler) Drain() { h.phase.CompareAndSwap(serving, draining) }
+
+// Stop answers everything that still arrives with 503 and Retry-After, which the API
+// server takes elsewhere. A connection that is reset is not tried again.
+func (h *Handler) Stop() { h.phase.Store(stopped) }
+
+// endpoint is a Handler at one path.
+type endpoint struct {
+	*Handler
+	origin review.Origin
+	path   string
+}
+
+// call is what becomes known of one request on the way, for the log and the metrics.
+type call struct {
+	began    time.Time
+	request  *review.Request
+	snapshot string
+	decision *review.Decision
+	verdict  review.Verdict
+}
+
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{began: time.Now()}
+	body, err := e.recovered(r, c)
+	if e.phase.Load() != serving {
+		w.Header().Set("Connection", "close")
+	}
+	if err != nil {
+		e.fail(w, r, c, err)
+		return
+	}
+	e.record(c)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if _, err := w.Write(body); err != nil {
+		e.options.Log.V(1).Info("The client was gone before its answer", "path", e.path, "error", err.Error())
+	}
+}
+
+// recovered turns a panic into an error: one object that trips over a defect must not
+// take the requests of everybody else down with it.
+func (e *endpoint) recovered(r *http.Request, c *call) (body []byte, err error) {
+	defer func() {
+		switch cause := recover(); cause {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(cause)
+		default:
+			text := fmt.Sprintf("%T", cause)
+			// The runtime's own errors name types and indices. The text of any other
+			// might hold part of the object.
+			if defect, ok := cause.(runtime.Error); ok {
+				text = defect.Error()
+			}
+			e.options.Log.Error(errors.New(text), "A request panicked", append(c.fields(e.path), "stack", string(debug.Stack()))...)
+			err = &failure{status: http.StatusInternalServerError, reason: reasonPanic, text: "internal error: a defect in Taffrail, see its log"}
+		}
+	}()
+	return e.answer(r, c)
+}
+
+func (e *endpoint) answer(r *http.Request, c *call) ([]byte, error) {
+	if err := checkHeader(r); err != nil {
+		return nil, err
+	}
+	if e.phase.Load() == stopped {
+		return nil, &failure{status: http.StatusServiceUnavailable, reason: reasonStopping, retry: true, text: "stopping"}
+	}
+	select {
+	case e.slots <- struct{}{}:
+		defer func() { <-e.slots }()
+	default:
+		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true,
+			text: fmt.Sprintf("more than %d requests at once", cap(e.slots))}
+	}
+	snapshot := e.options.Current()
+	if snapshot == nil {
+		return nil, &failure{status: http.StatusServiceUnavailable, reason: reasonNotReady, retry: true, text: "no policies compiled yet"}
+	}
+	c.snapshot = snapshot.ID()
+
+	ctx, cancel := context.WithTimeout(r.Context(), timeLeft(r))
+	defer cancel()
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	response, err := e.decide(ctx, body, snapshot, c)
+	if err != nil {
+		return nil, failureOf(ctx, err)
+	}
+	return response.encode()
+}
+
+// fail answers with an HTTP error. Its text reaches the person whose request fails.
+func (e *endpoint) fail(w http.ResponseWriter, r *http.Request, c *call, err error) {
+	var f *failure
+	if !errors.As(err, &f) {
+		f = internal(err)
+	}
+	e.options.Metrics.failed(e.path, c, f)
+	if f.status >= http.StatusInternalServerError && f.reason != reasonPanic && !f.retry {
+		e.options.Log.Error(err, "A request could not be decided", append(c.fields(e.path), "reason", string(f.reason), "status", f.status)...)
+	} else {
+		e.options.Log.V(1).Info("A request was not decided", append(c.fields(e.path), "reason", string(f.reason), "status", f.status)...)
+	}
+	// Closing a connection on a client that still writes resets it, and the answer is
+	// lost: take what it has to say first.
+	_, _ = io.CopyN(io.Discard, r.Body, maxBody)
+
+	header := w.Header()
+	header.Set("Content-Type", "text/plain; charset=utf-8")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if f.retry {
+		header.Set("Retry-After", "1")
+	}
+	if f.status == http.StatusMethodNotAllowed {
+		header.Set("Allow", http.MethodPost)
+	}
+	w.WriteHeader(f.status)
+	_, _ = io.WriteString(w, f.Error()+"\n")
+}

@@ -1,0 +1,235 @@
+package admission_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/review"
+)
+
+func TestNotAnAdmissionReview(t *testing.T) {
+	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}))
+	for name, c := range map[string]struct {
+		method, media, body string
+		status              int
+	}{
+		"GET":           {http.MethodGet, "application/json", "", http.StatusMethodNotAllowed},
+		"YAML":          {http.MethodPost, "application/yaml", body("Deployment", deployment), http.StatusUnsupportedMediaType},
+		"no media type": {http.MethodPost, "", body("Deployment", deployment), http.StatusUnsupportedMediaType},
+		"garbage":       {http.MethodPost, "application/json", "\x00garbage", http.StatusBadRequest},
+		"empty":         {http.MethodPost, "application/json", "", http.StatusBadRequest},
+		"no request":    {http.MethodPost, "application/json", "{}", http.StatusBadRequest},
+		"no uid":        {http.MethodPost, "application/json", `{"request":{"object":{}}}`, http.StatusBadRequest},
+		"truncated":     {http.MethodPost, "application/json", body("Deployment", deployment)[:300], http.StatusBadRequest},
+		"charset":       {http.MethodPost, "application/json; charset=utf-8", body("Deployment", deployment), http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := f.do(c.method, "/validate", c.media, strings.NewReader(c.body))
+			if a.status != c.status {
+				t.Errorf("HTTP %d: %s", a.status, a.text)
+			}
+			if a.status != http.StatusOK && (a.header.Get("Retry-After") != "" || !strings.HasPrefix(a.header.Get("Content-Type"), "text/plain")) {
+				t.Errorf("header %v", a.header)
+			}
+		})
+	}
+}
+
+func TestInternalErrorIsHTTP500(t *testing.T) {
+	f := start(t, failing(errors.New("learning the labels of namespace \"eks-work\":\n connection refused "+strings.Repeat("x", 5000))))
+	for _, path := range []string{"/mutate", "/validate"} {
+		a := f.post(path, body("Deployment", deployment))
+		if a.status != http.StatusInternalServerError || a.header.Get("Retry-After") != "" {
+			t.Errorf("HTTP %d, header %v", a.status, a.header)
+		}
+		if !strings.Contains(a.text, `namespace "eks-work": connection refused`) || len(a.text) > 600 || strings.Contains(a.text, "hunter2") {
+			t.Errorf("%s", a.text)
+		}
+	}
+	if got := f.metric("taffrail_errors_total", map[string]string{"reason": "internal"}); got != 2 {
+		t.Errorf("%v errors", got)
+	}
+}
+
+func TestNoSnapshotYet(t *testing.T) {
+	f := start(t, nil)
+	a := f.post("/validate", body("Deployment", deployment))
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") != "1" {
+		t.Errorf("HTTP %d, header %v", a.status, a.header)
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	left := make(chan time.Duration, 1)
+	waiting := fake{decide: func(ctx context.Context, _ *review.Request) (*review.Decision, error) {
+		deadline, _ := ctx.Deadline()
+		left <- time.Until(deadline)
+		if time.Until(deadline) < time.Second {
+			<-ctx.Done()
+			return nil, fmt.Errorf("evaluating: %w", ctx.Err())
+		}
+		return &review.Decision{Verdict: review.VerdictAllow}, nil
+	}}
+	f := start(t, waiting)
+	for query, want := range map[string]time.Duration{
+		"":                10*time.Second - 500*time.Millisecond,
+		"?timeout=3s":     3*time.Second - 300*time.Millisecond,
+		"?timeout=30s":    30*time.Second - 500*time.Millisecond,
+		"?timeout=9999h":  30*time.Second - 500*time.Millisecond,
+		"?timeout=-1s":    10*time.Second - 500*time.Millisecond,
+		"?timeout=absurd": 10*time.Second - 500*time.Millisecond,
+	} {
+		f.reviewed(f.post("/validate"+query, body("Deployment", deployment)))
+		if got := <-left; got > want || got < want-time.Second {
+			t.Errorf("%q leaves %v, want %v", query, got, want)
+		}
+	}
+	a := f.post("/validate?timeout=100ms", body("Deployment", deployment))
+	if a.status != http.StatusGatewayTimeout || a.header.Get("Retry-After") != "" {
+		t.Errorf("HTTP %d, header %v", a.status, a.header)
+	}
+}
+
+// A policy that fails because the deadline passed is late, not broken.
+func TestDeadlineComesBeforeUndecided(t *testing.T) {
+	f := start(t, fake{decide: func(ctx context.Context, _ *review.Request) (*review.Decision, error) {
+		<-ctx.Done()
+		return &review.Decision{Errors: map[string]error{"slow": ctx.Err()}}, nil
+	}})
+	if a := f.post("/validate?timeout=50ms", body("Deployment", deployment)); a.status != http.StatusGatewayTimeout {
+		t.Errorf("HTTP %d: %s", a.status, a.text)
+	}
+}
+
+func TestShed(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	f := start(t, fake{decide: func(context.Context, *review.Request) (*review.Decision, error) {
+		arrived <- struct{}{}
+		<-release
+		return &review.Decision{Verdict: review.VerdictAllow}, nil
+	}}, func(o *admission.Options) { o.MaxInFlight = 2 })
+
+	var waiting sync.WaitGroup
+	for range 2 {
+		waiting.Go(func() { f.reviewed(f.post("/validate", body("Deployment", deployment))) })
+	}
+	<-arrived
+	<-arrived
+	// A body that is larger than the buffers on the way: the answer must still arrive.
+	a := f.post("/mutate", body("Deployment", `{"a":"`+strings.Repeat("x", 4<<20)+`"}`))
+	if a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "1" {
+		t.Errorf("HTTP %d, header %v", a.status, a.header)
+	}
+	close(release)
+	waiting.Wait()
+	if got := f.metric("taffrail_shed_total", nil); got != 1 {
+		t.Errorf("%v shed", got)
+	}
+}
+
+func TestPanic(t *testing.T) {
+	var log strings.Builder
+	for name, cause := range map[string]func(*review.Request){
+		"runtime": func(r *review.Request) { _ = r.Object["spec"].(map[string]any)["none"].(map[string]any) },
+		"content": func(r *review.Request) { panic(fmt.Sprint(r.Object)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			log.Reset()
+			f := start(t, fake{decide: func(_ context.Context, r *review.Request) (*review.Decision, error) {
+				cause(r)
+				return nil, nil
+			}}, logged(&log))
+			a := f.post("/validate", body("Deployment", deployment))
+			if a.status != http.StatusInternalServerError || strings.Contains(a.text, "hunter2") {
+				t.Errorf("HTTP %d: %s", a.status, a.text)
+			}
+			f.server.Close()
+			for _, want := range []string{"A request panicked", "uid-1", "handler_test.go"} {
+				if !strings.Contains(log.String(), want) {
+					t.Errorf("the log lacks %q: %s", want, log.String())
+				}
+			}
+			if strings.Contains(log.String(), "hunter2") {
+				t.Error("the log has content of the object")
+			}
+			if got := f.metric("taffrail_errors_total", map[string]string{"reason": "panic"}); got != 1 {
+				t.Errorf("%v panics", got)
+			}
+		})
+	}
+}
+
+func TestDrain(t *testing.T) {
+	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}))
+	if a := f.post("/validate", body("Deployment", deployment)); a.close {
+		t.Error("a connection is closed while serving")
+	}
+	f.handler.Drain()
+	a := f.post("/validate", body("Deployment", deployment))
+	if f.reviewed(a); !a.close {
+		t.Error("draining keeps connections")
+	}
+	f.handler.Stop()
+	f.handler.Drain() // does not start it again
+	a = f.post("/validate", body("Deployment", deployment))
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") != "1" || !a.close {
+		t.Errorf("HTTP %d, header %v", a.status, a.header)
+	}
+}
+
+func TestLogNamesButQuotesNothing(t *testing.T) {
+	var log strings.Builder
+	d := denied(1)
+	d.Errors = map[string]error{"broken": errors.New("eval_conflict_error at a.rego:3")}
+	f := start(t, answering(d), logged(&log))
+	f.reviewed(f.post("/validate", body("Deployment", deployment)))
+	f.server.Close()
+	for _, want := range []string{`"user"="alice"`, `"verdict"="deny"`, "image-tag/c00: enforce, denied", "eval_conflict_error", `"snapshot"="abc123"`} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q: %s", want, log.String())
+		}
+	}
+	if strings.Contains(log.String(), "hunter2") {
+		t.Error("the log has content of the object")
+	}
+}
+
+func TestClientGone(t *testing.T) {
+	arrived := make(chan struct{})
+	ended := make(chan error, 1)
+	f := start(t, fake{decide: func(ctx context.Context, _ *review.Request) (*review.Decision, error) {
+		close(arrived)
+		<-ctx.Done()
+		ended <- ctx.Err()
+		return nil, ctx.Err()
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, f.server.URL+"/validate", strings.NewReader(body("Deployment", deployment)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	go func() {
+		<-arrived
+		cancel()
+	}()
+	if response, err := f.server.Client().Do(request); err == nil {
+		response.Body.Close()
+		t.Error("an answer to nobody")
+	}
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the decision goes on for nobody")
+	}
+}

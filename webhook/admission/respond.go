@@ -1,0 +1,59 @@
+package admission
+
+import (
+	"encoding/json"
+	"net/http"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"taffrail.dev/webhook/review"
+)
+
+// response is an AdmissionResponse in the making.
+type response struct{ admissionv1.AdmissionResponse }
+
+func allowed(request *review.Request) *response {
+	return &response{admissionv1.AdmissionResponse{UID: types.UID(request.UID), Allowed: true}}
+}
+
+// deny refuses with a message for people and, in the details, a cause for each finding
+// that the message spells out, for programs.
+func (r *response) deny(text string, request *review.Request, d *review.Decision) {
+	details := &metav1.StatusDetails{Name: request.Name, Group: request.Kind.Group, Kind: request.Kind.Kind}
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		if f.Denies() && len(details.Causes) < review.MaxFindings {
+			details.Causes = append(details.Causes, metav1.StatusCause{
+				Type: metav1.CauseType(f.Policy), Field: f.Path, Message: f.Headline(),
+			})
+		}
+	}
+	r.Allowed = false
+	r.Result = &metav1.Status{
+		Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden,
+		Message: text, Details: details,
+	}
+}
+
+// patch sets patch and patchType, or neither: the API server refuses one without the other.
+func (r *response) patch(operations []review.PatchOperation) error {
+	if len(operations) == 0 {
+		return nil
+	}
+	encoded, err := json.Marshal(operations)
+	if err != nil {
+		return err
+	}
+	kind := admissionv1.PatchTypeJSONPatch
+	r.Patch, r.PatchType = encoded, &kind
+	return nil
+}
+
+func (r *response) encode() ([]byte, error) {
+	return json.Marshal(&admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
+		Response: &r.AdmissionResponse,
+	})
+}

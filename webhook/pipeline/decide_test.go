@@ -1,0 +1,323 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+// facts answers for one namespace.
+type facts struct {
+	namespace review.Namespace
+	facts     review.Facts
+	err       error
+}
+
+func (f facts) Namespace(_ context.Context, name string) (review.Namespace, error) {
+	namespace := f.namespace
+	namespace.Name = name
+	return namespace, f.err
+}
+
+func (f facts) Facts(context.Context, string) (review.Facts, error) { return f.facts, f.err }
+
+func known(labels map[string]string) facts {
+	return facts{namespace: review.Namespace{Labels: labels, Known: true}}
+}
+
+func catalog(t *testing.T) *engine.Catalog {
+	t.Helper()
+	c, err := engine.Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func build(t *testing.T, guardrails ...v1alpha1.Guardrail) *pipeline.Snapshot {
+	t.Helper()
+	c := catalog(t)
+	if guardrails == nil {
+		guardrails = config.Default(c)
+	}
+	snapshot, problems, err := pipeline.Build(t.Context(), c, guardrails)
+	if err != nil || len(problems) > 0 {
+		t.Fatal(problems, err)
+	}
+	return snapshot
+}
+
+func guardrail(name string, mode v1alpha1.Mode, bindings ...v1alpha1.PolicyBinding) v1alpha1.Guardrail {
+	return v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.GuardrailSpec{Mode: mode, Policies: bindings}}
+}
+
+func binding(name, parameters string) v1alpha1.PolicyBinding {
+	b := v1alpha1.PolicyBinding{Name: name}
+	if parameters != "" {
+		b.Parameters = &apiextensionsv1.JSON{Raw: []byte(parameters)}
+	}
+	return b
+}
+
+func decide(t *testing.T, s *pipeline.Snapshot, r *review.Request, f facts) *review.Decision {
+	t.Helper()
+	d, err := s.Decide(t.Context(), r, f, pipeline.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func container(fields map[string]any) map[string]any {
+	probe := map[string]any{"httpGet": map[string]any{"port": int64(80)}}
+	c := map[string]any{"name": "app", "image": "app:1.0.0", "readinessProbe": probe, "livenessProbe": probe}
+	for name, value := range fields {
+		c[name] = value
+	}
+	return c
+}
+
+func pod(c map[string]any) map[string]any {
+	return map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "web"}, "spec": map[string]any{"containers": []any{c}}}
+}
+
+func deployment(c map[string]any) map[string]any {
+	return map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "web"},
+		"spec": map[string]any{"template": map[string]any{"spec": map[string]any{"containers": []any{c}}}}}
+}
+
+func manifest(t *testing.T, object map[string]any) *review.Request {
+	t.Helper()
+	r, err := normalize.Manifest(object, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func policiesIn(d *review.Decision) []string {
+	var ids []string
+	for _, f := range d.Findings {
+		ids = append(ids, f.Policy)
+	}
+	return ids
+}
+
+func TestMissingResourcesOfATemplateWillBeFilled(t *testing.T) {
+	d := decide(t, build(t), manifest(t, deployment(container(nil))), known(nil))
+	if d.Verdict != review.VerdictAllow || len(d.Findings) > 0 || len(d.Fills) != 4 || len(d.Patch) > 0 {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func TestMissingResourcesCountWhereInjectionOnlyWarns(t *testing.T) {
+	s := build(t,
+		guardrail("need", v1alpha1.ModeEnforce, binding("require-resources", "")),
+		guardrail("hint", v1alpha1.ModeWarn, binding("inject-resources", "")))
+	d := decide(t, s, manifest(t, deployment(container(nil))), known(nil))
+	if d.Verdict != review.VerdictDeny || len(d.Findings) != 4 {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func TestAManifestsPodIsPatchedAsTheClusterWould(t *testing.T) {
+	d := decide(t, build(t), manifest(t, pod(container(nil))), known(nil))
+	if d.Verdict != review.VerdictAllow || len(d.Patch) != 1 || d.Patch[0].Path != "/spec/containers/0/resources" {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func TestAPodAtValidateIsNotExcusedByInjection(t *testing.T) {
+	r := manifest(t, pod(container(nil)))
+	r.Origin = review.OriginValidating
+	d := decide(t, build(t), r, known(nil))
+	if d.Verdict != review.VerdictDeny || len(d.Fills) > 0 || len(d.Patch) > 0 {
+		t.Errorf("nothing fills it any more, but got %+v", d)
+	}
+}
+
+func TestMutateNeverDenies(t *testing.T) {
+	r := manifest(t, pod(map[string]any{"name": "app", "image": "app"}))
+	r.Origin = review.OriginMutating
+	if d := decide(t, build(t), r, known(nil)); d.Verdict == review.VerdictDeny || len(d.Patch) == 0 {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func TestLimitRangeDefaultsCount(t *testing.T) {
+	f := known(nil)
+	all := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("1Gi")}
+	f.facts.LimitRanges = []*corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "team"}, Spec: corev1.LimitRangeSpec{
+		Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Default: all, DefaultRequest: all}},
+	}}}
+	s := build(t, guardrail("need", v1alpha1.ModeEnforce, binding("require-resources", ""), binding("inject-resources", "")))
+	if d := decide(t, s, manifest(t, deployment(container(nil))), f); d.Verdict != review.VerdictAllow || len(d.Fills) > 0 {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func TestTheSameObjectTwiceIsDecidedTheSame(t *testing.T) {
+	s, r := build(t), manifest(t, pod(map[string]any{"name": "app", "image": "app"}))
+	first, second := decide(t, s, r, known(nil)), decide(t, s, r, known(nil))
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnUnknownNamespaceMattersOnlyWhereItsLabelsDo(t *testing.T) {
+	s := build(t)
+	service := func(kind string) *review.Request {
+		return manifest(t, map[string]any{"apiVersion": "v1", "kind": "Service", "spec": map[string]any{"type": kind}})
+	}
+	for _, test := range []struct {
+		kind  string
+		facts facts
+		want  review.Verdict
+	}{
+		{"LoadBalancer", known(map[string]string{"taffrail.dev/exposure": "restricted"}), review.VerdictDeny},
+		{"LoadBalancer", known(nil), review.VerdictAllow},
+		{"LoadBalancer", facts{}, review.VerdictUnknown},
+		{"ClusterIP", facts{}, review.VerdictAllow},
+	} {
+		if d := decide(t, s, service(test.kind), test.facts); d.Verdict != test.want {
+			t.Errorf("%s: got %v, want %v", test.kind, d.Verdict, test.want)
+		}
+	}
+}
+
+func TestFactsThatCannotBeLearnedAreAnError(t *testing.T) {
+	broken := errors.New("no answer")
+	_, err := build(t).Decide(t.Context(), manifest(t, pod(container(nil))), facts{err: broken}, pipeline.Options{})
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSeveralParameterSetsAllHold(t *testing.T) {
+	s := build(t,
+		guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", `{"tags":["latest"]}`)),
+		guardrail("b", v1alpha1.ModeEnforce, binding("image-tag", `{"tags":["stable"]}`)),
+		guardrail("c", v1alpha1.ModeWarn, binding("image-tag", `{"tags":["stable"]}`)))
+	for tag, want := range map[string][]string{"latest": {"a"}, "stable": {"b", "c"}, "1.0.0": nil} {
+		d := decide(t, s, manifest(t, pod(container(map[string]any{"image": "app:" + tag}))), known(nil))
+		var asked []string
+		for _, f := range d.Findings {
+			asked = append(asked, f.Guardrails...)
+		}
+		if diff := cmp.Diff(want, asked); diff != "" {
+			t.Errorf("%s: %s", tag, diff)
+		}
+	}
+}
+
+func TestTheCeilingHolds(t *testing.T) {
+	s := build(t)
+	r := manifest(t, pod(map[string]any{"name": "app", "image": "app"}))
+	for mode, want := range map[review.Mode]review.Verdict{review.ModeEnforce: review.VerdictDeny, review.ModeWarn: review.VerdictWarn, review.ModeAudit: review.VerdictAllow} {
+		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{MaxMode: mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Verdict != want || (len(d.Patch) > 0) != (mode == review.ModeEnforce) {
+			t.Errorf("%v: got %v and the patch %v", mode, d.Verdict, d.Patch)
+		}
+	}
+}
+
+func TestAnUpdateMayKeepWhatItHadAndNoMore(t *testing.T) {
+	s := build(t)
+	update := func(from, to string) *review.Request {
+		r := manifest(t, deployment(container(map[string]any{"image": to})))
+		r.Origin, r.Operation = review.OriginValidating, review.Update
+		r.OldObject = manifest(t, deployment(container(map[string]any{"image": from}))).Object
+		return r
+	}
+	for _, test := range []struct {
+		from, to string
+		want     review.Verdict
+	}{
+		{"nginx:latest", "nginx:latest", review.VerdictWarn},
+		{"nginx:latest", "evil:latest", review.VerdictDeny},
+		{"nginx:1.27.3", "nginx:latest", review.VerdictDeny},
+		{"nginx:latest", "nginx:1.27.3", review.VerdictAllow},
+	} {
+		if d := decide(t, s, update(test.from, test.to), known(nil)); d.Verdict != test.want {
+			t.Errorf("%s → %s: got %v %v, want %v", test.from, test.to, d.Verdict, policiesIn(d), test.want)
+		}
+	}
+}
+
+func TestNoDecisionHoldsAValueOfASecret(t *testing.T) {
+	r := manifest(t, map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "db"},
+		"stringData": map[string]any{"password": "swordfish"}})
+	d := decide(t, build(t), r, known(nil))
+	if d.Verdict != review.VerdictDeny {
+		t.Fatalf("got %v", d.Verdict)
+	}
+	text := strings.ToLower(cmp.Diff(nil, d))
+	for _, secret := range []string{"swordfish", "c3dvcmrmaxno"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("the decision holds %s: %s", secret, text)
+		}
+	}
+}
+
+func TestBuildKeepsWhatIsRightOfAGuardrail(t *testing.T) {
+	c := catalog(t)
+	bad := guardrail("partly", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("no-such-policy", ""), binding("require-probes", `{"probes":7}`))
+	lost := guardrail("lost", v1alpha1.ModeEnforce, binding("image-tag", ""))
+	lost.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}
+	s, problems, err := pipeline.Build(t.Context(), c, []v1alpha1.Guardrail{bad, lost})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Guardrails() != 1 || s.Bindings() != 1 || len(problems) != 2 {
+		t.Fatalf("got %d Guardrails, %d bindings, %v", s.Guardrails(), s.Bindings(), problems)
+	}
+	if problems[0].Guardrail != "lost" || !problems[0].Inactive || problems[1].Inactive || len(problems[1].Errors) != 2 {
+		t.Errorf("got %+v", problems)
+	}
+	d := decide(t, s, manifest(t, pod(map[string]any{"name": "app", "image": "app"})), known(nil))
+	if diff := cmp.Diff([]string{"image-tag"}, policiesIn(d)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestASnapshotIsAFunctionOfWhatIsStored(t *testing.T) {
+	a, b := guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", "")), guardrail("b", v1alpha1.ModeWarn, binding("image-tag", ""))
+	one, other := build(t, a, b), build(t, b, a)
+	if one.ID() != other.ID() {
+		t.Errorf("%s and %s", one.ID(), other.ID())
+	}
+	b.Spec.Mode = v1alpha1.ModeAudit
+	if changed := build(t, a, b); changed.ID() == one.ID() {
+		t.Error("another mode is the same snapshot")
+	}
+}
+
+func TestStrictest(t *testing.T) {
+	s := build(t, guardrail("a", v1alpha1.ModeWarn, binding("image-tag", "")), guardrail("b", v1alpha1.ModeEnforce, binding("image-tag", "")))
+	mode, names, err := s.Strictest(t.Context(), manifest(t, pod(container(nil))), known(nil), pipeline.Options{})
+	if err != nil || mode != review.ModeEnforce || len(names) != 1 || names[0] != "b" {
+		t.Errorf("got %v %v %v", mode, names, err)
+	}
+	mode, _, err = s.Strictest(t.Context(), manifest(t, map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}), known(nil), pipeline.Options{})
+	if err != nil || mode != 0 {
+		t.Errorf("nothing is bound, but got %v, %v", mode, err)
+	}
+}

@@ -1,0 +1,125 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	// writeTimeout covers the longest timeout that a webhook may have, 30 s.
+	writeTimeout = 40 * time.Second
+	// idleTimeout is longer than the API server keeps an idle connection (90 s): the
+	// side that sends must be the one that hangs up. A request that meets a closing
+	// connection is lost, and the API server does not send it again.
+	idleTimeout    = 3 * time.Minute
+	maxHeaderBytes = 64 << 10
+)
+
+// newHTTPServer is a server with every timeout set, HTTP/1.1 alone.
+func newHTTPServer(handler http.Handler, log logr.Logger) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:           handler,
+		Protocols:         &protocols,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		// What net/http has to say is about handshakes of port scanners and probes.
+		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(log.V(1)), slog.LevelInfo),
+	}
+}
+
+// withTLS adds TLS 1.3: every API server that Taffrail supports speaks it.
+func withTLS(s *http.Server, get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *http.Server {
+	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: get}
+	return s
+}
+
+// drainer is the admission handler, as stopping it goes.
+type drainer interface {
+	Drain()
+	Stop()
+}
+
+// front is the HTTPS server that the API server calls, and the order in which it ends.
+type front struct {
+	server     *http.Server
+	listener   net.Listener
+	health     *health
+	admission  drainer
+	drainDelay time.Duration
+	grace      time.Duration
+	log        logr.Logger
+}
+
+// run serves until ctx ends, and then as long as it takes to lose no request. The Pod
+// is still an endpoint of its Service when the signal to stop arrives, and for a while
+// nobody has heard that it is not: first it fails its readiness probe and goes on
+// deciding; after drainDelay it sends away what still arrives; then it waits for what
+// is in flight.
+func (f *front) run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- f.server.ServeTLS(f.listener, "", "") }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving on %s: %w", f.listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	f.health.stopping.Store(true)
+	f.admission.Drain()
+	f.log.Info("Stopping: not ready any more, still deciding", "for", f.drainDelay.String())
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving on %s: %w", f.listener.Addr(), err)
+	case <-time.After(f.drainDelay):
+	}
+	f.admission.Stop()
+	return shutdown(f.server, f.grace)
+}
+
+// shutdown waits for requests in flight, and cuts them off after grace.
+func shutdown(s *http.Server, grace time.Duration) error {
+	// The context of the caller has ended: this is what it started.
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests were cut off after %v: %w", grace, err), s.Close())
+	}
+	return nil
+}
+
+// metricsHandler serves what a scraper and a probe ask for.
+func metricsHandler(gatherer prometheus.Gatherer, h *health) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	h.register(mux)
+	return mux
+}
+
+// serveMetrics serves until ctx ends.
+func serveMetrics(ctx context.Context, listener net.Listener, handler http.Handler, log logr.Logger) error {
+	server := newHTTPServer(handler, log)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving metrics on %s: %w", listener.Addr(), err)
+	case <-ctx.Done():
+		return shutdown(server, time.Second)
+	}
+}

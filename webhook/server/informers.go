@@ -1,0 +1,156 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlcluster "sigs.k8s.io/controller-runtime/pkg/cluster"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/cluster"
+)
+
+// informerRetry is how long to wait where an informer cannot be made. One that is made
+// tries by itself.
+const informerRetry = 2 * time.Second
+
+// newCluster makes the client and the cache. It does not reach for the API server, which
+// may have to come up first.
+func newCluster(config *rest.Config, failed toolscache.WatchErrorHandlerWithContext, log logr.Logger) (ctrlcluster.Cluster, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(corev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	config = rest.CopyConfig(config)
+	// The API server's own priority and fairness is limit enough. The client's would
+	// make admission wait in a burst of requests about a new namespace.
+	config.QPS = -1
+	return ctrlcluster.New(config, func(o *ctrlcluster.Options) {
+		o.Scheme = scheme
+		o.Logger = log
+		o.MapperProvider = func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return newMapper(), nil }
+		o.Cache = cache.Options{
+			Scheme:           scheme,
+			ByObject:         cluster.CacheOptions(),
+			DefaultTransform: cache.TransformStripManagedFields(),
+			// What nobody asked to be watched must not be watched by a mistyped Get.
+			ReaderFailOnMissingInformer: true,
+			DefaultWatchErrorHandler:    failed,
+		}
+	})
+}
+
+// newMapper knows the kinds that are read here. Asking the API server for all of its
+// kinds would take time at each start, and fail while it is away.
+func newMapper() meta.RESTMapper {
+	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("LimitRange"), meta.RESTScopeNamespace)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("ResourceQuota"), meta.RESTScopeNamespace)
+	mapper.Add(v1alpha1.GroupVersion().WithKind("Guardrail"), meta.RESTScopeRoot)
+	return mapper
+}
+
+// informers starts the watches and tells whether they are synced.
+type informers struct {
+	log logr.Logger
+	// waiting is the kind whose objects have yet to arrive.
+	waiting atomic.Pointer[string]
+	// last is why a watch failed last; it may have recovered.
+	last   atomic.Pointer[error]
+	synced atomic.Bool
+}
+
+// ready is a health check. Once synced, informers stay ready: answers from what was
+// known are better than none while the API server is away.
+func (i *informers) ready() error {
+	if i.synced.Load() {
+		return nil
+	}
+	err := errNotSynced
+	if kind := i.waiting.Load(); kind != nil {
+		err = fmt.Errorf("%s: %w", *kind, err)
+	}
+	if last := i.last.Load(); last != nil {
+		err = fmt.Errorf("%w: %w", err, *last)
+	}
+	return err
+}
+
+var errNotSynced = errors.New("not synced yet")
+
+// failed keeps the error of a watch for those who ask why nothing is ready: a CRD that
+// is not installed, or a verb that RBAC does not grant.
+func (i *informers) failed(ctx context.Context, r *toolscache.Reflector, err error) {
+	i.last.Store(&err)
+	toolscache.DefaultWatchErrorHandler(ctx, r, err)
+}
+
+// start watches everything and returns once all of it is synced, or ctx has ended.
+func (i *informers) start(ctx context.Context, watched cache.Cache, handlers ...toolscache.ResourceEventHandler) {
+	for ctx.Err() == nil {
+		err := i.watch(ctx, watched, handlers)
+		if err == nil {
+			i.synced.Store(true)
+			return
+		}
+		if ctx.Err() == nil {
+			i.last.Store(&err)
+			i.log.Error(err, "Watching failed, trying again")
+		}
+		sleep(ctx, informerRetry)
+	}
+}
+
+func (i *informers) watch(ctx context.Context, watched cache.Cache, handlers []toolscache.ResourceEventHandler) error {
+	// Before the cache has started, informers come back without having been synced.
+	if !watched.WaitForCacheSync(ctx) {
+		return errNotSynced
+	}
+	get := func(kind string, object client.Object) (cache.Informer, error) {
+		i.waiting.Store(&kind)
+		informer, err := watched.GetInformer(ctx, object)
+		if err != nil {
+			return nil, fmt.Errorf("watching %s: %w", kind, err)
+		}
+		return informer, nil
+	}
+	// One after the other, so that readiness can tell which of them is missing.
+	for _, object := range cluster.Watched() {
+		if _, err := get(kindOf(object), object); err != nil {
+			return err
+		}
+	}
+	informer, err := get("Guardrail", &v1alpha1.Guardrail{})
+	if err != nil {
+		return err
+	}
+	for _, handler := range handlers {
+		if _, err := informer.AddEventHandler(handler); err != nil {
+			return fmt.Errorf("watching Guardrail: %w", err)
+		}
+	}
+	return nil
+}
+
+// kindOf names an object's kind; Go types know theirs by name alone.
+func kindOf(object client.Object) string {
+	if kind := object.GetObjectKind().GroupVersionKind().Kind; kind != "" {
+		return kind
+	}
+	name := fmt.Sprintf("%T", object)
+	return name[strings.LastIndexByte(name, '.')+1:]
+}

@@ -1,0 +1,109 @@
+package server
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
+
+	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/review"
+)
+
+// The defaults of Options.
+const (
+	DefaultBindAddress        = ":9443"
+	DefaultMetricsBindAddress = ":8080"
+	DefaultDrainDelay         = 5 * time.Second
+	DefaultShutdownGrace      = 15 * time.Second
+	DefaultNamespace          = "taffrail-system"
+)
+
+// Options of Run.
+type Options struct {
+	// Config leads to the API server. Required.
+	Config *rest.Config
+	// Library holds the Rego policies. Required.
+	Library fs.FS
+	// CertFile and KeyFile hold the serving certificate in PEM. Both are required and
+	// read again when they change. They may appear after the start: the server is not
+	// ready until they do.
+	CertFile, KeyFile string
+	// BindAddress serves /mutate, /validate, /healthz and /readyz over TLS;
+	// DefaultBindAddress if empty.
+	BindAddress string
+	// Listener serves instead of BindAddress where it is not nil.
+	Listener net.Listener
+	// MetricsBindAddress serves /metrics, and /healthz and /readyz once more, in plain
+	// HTTP: there they can be asked while there is no certificate. "0" turns it off;
+	// DefaultMetricsBindAddress if empty.
+	MetricsBindAddress string
+	// MetricsListener serves instead of MetricsBindAddress where it is not nil.
+	MetricsListener net.Listener
+	// MaxMode is a ceiling for every binding; 0 is none.
+	MaxMode review.Mode
+	// MaxInFlight requests are worked on at once; admission.DefaultMaxInFlight if 0.
+	MaxInFlight int
+	// DrainDelay is how long requests are still decided after a signal to stop, while
+	// the news spreads that this replica is not ready; DefaultDrainDelay if 0, none if
+	// negative. It must be longer than endpoints take to be updated.
+	DrainDelay time.Duration
+	// ShutdownGrace is how long requests in flight may then take; DefaultShutdownGrace
+	// if 0. A Pod's terminationGracePeriodSeconds must exceed both together.
+	ShutdownGrace time.Duration
+	// LeaderElect makes replicas elect one that writes status. Where it is off, this
+	// one does.
+	LeaderElect bool
+	// Namespace holds the Lease; DefaultNamespace if empty.
+	Namespace string
+	Log       logr.Logger
+}
+
+// OptionError says which option is wrong.
+type OptionError struct {
+	Option string
+	Err    error
+}
+
+func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
+
+func (e *OptionError) Unwrap() error { return e.Err }
+
+var (
+	errRequired = errors.New("required")
+	errNegative = errors.New("must not be negative")
+)
+
+// complete checks Options and fills in the defaults.
+func (o Options) complete() (Options, error) {
+	for option, missing := range map[string]bool{
+		"Config": o.Config == nil, "Library": o.Library == nil, "CertFile": o.CertFile == "", "KeyFile": o.KeyFile == "",
+	} {
+		if missing {
+			return o, &OptionError{Option: option, Err: errRequired}
+		}
+	}
+	if o.MaxInFlight < 0 {
+		return o, &OptionError{Option: "MaxInFlight", Err: errNegative}
+	}
+	if o.ShutdownGrace < 0 {
+		return o, &OptionError{Option: "ShutdownGrace", Err: errNegative}
+	}
+	fill(&o.BindAddress, DefaultBindAddress)
+	fill(&o.MetricsBindAddress, DefaultMetricsBindAddress)
+	fill(&o.Namespace, DefaultNamespace)
+	fill(&o.MaxInFlight, admission.DefaultMaxInFlight)
+	fill(&o.DrainDelay, DefaultDrainDelay)
+	fill(&o.ShutdownGrace, DefaultShutdownGrace)
+	return o, nil
+}
+
+func fill[T comparable](option *T, value T) {
+	var zero T
+	if *option == zero {
+		*option = value
+	}
+}

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/cluster"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/pipeline"
+)
+
+// Run serves until ctx ends and everything in flight is answered. It returns nil after
+// a clean stop.
+func Run(ctx context.Context, o Options) error {
+	o, err := o.complete()
+	if err != nil {
+		return err
+	}
+	catalog, err := engine.Load(o.Library)
+	if err != nil {
+		return fmt.Errorf("loading the policies: %w", err)
+	}
+	watches := &informers{log: o.Log.WithName("informers")}
+	watched, err := newCluster(o.Config, watches.failed, o.Log.WithName("cluster"))
+	if err != nil {
+		return fmt.Errorf("connecting to the API server: %w", err)
+	}
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics := admission.NewMetrics(registry)
+
+	status := newStatusWriter()
+	status.client, status.log = watched.GetClient(), o.Log.WithName("status")
+	config := newCompiler()
+	config.reader, config.metrics, config.log = watched.GetCache(), metrics, o.Log.WithName("config")
+	config.told = status.kick
+	config.build = func(ctx context.Context, guardrails []v1alpha1.Guardrail) (snapshot, []pipeline.Problem, error) {
+		return pipeline.Build(ctx, catalog, guardrails)
+	}
+	status.last = config.last.Load
+
+	pair := &certificate{certFile: o.CertFile, keyFile: o.KeyFile, metrics: metrics, log: o.Log.WithName("certificate")}
+	probes := &health{checks: []check{{"certificate", pair.ready}, {"informers", watches.ready}, {"configuration", config.ready}}}
+	handler := admission.New(admission.Options{
+		Current:     config.Current,
+		Facts:       cluster.NewFacts(watched.GetCache(), watched.GetAPIReader(), cluster.Options{}),
+		Decide:      pipeline.Options{MaxMode: o.MaxMode},
+		MaxInFlight: o.MaxInFlight,
+		Metrics:     metrics,
+		Log:         o.Log.WithName("admission"),
+	})
+	mux := http.NewServeMux()
+	handler.Register(mux)
+	probes.register(mux)
+
+	listener, metricsListener, err := listen(ctx, o)
+	if err != nil {
+		return err
+	}
+	https := &front{
+		server:     withTLS(newHTTPServer(mux, o.Log.WithName("http")), pair.get),
+		listener:   listener,
+		health:     probes,
+		admission:  handler,
+		drainDelay: o.DrainDelay,
+		grace:      o.ShutdownGrace,
+		log:        o.Log,
+	}
+
+	// What answers are made from outlives ctx: requests are decided while draining.
+	background, stop := context.WithCancel(logr.NewContext(context.WithoutCancel(ctx), o.Log))
+	defer stop()
+	group, background := errgroup.WithContext(background)
+	group.Go(func() error { return watched.Start(background) })
+	group.Go(func() error { return pair.run(background) })
+	group.Go(func() error {
+		watches.start(background, watched.GetCache(), config.events(), status.events())
+		config.kick() // There may be no Guardrail, and so no event.
+		config.run(background)
+		return nil
+	})
+	group.Go(func() error {
+		if o.LeaderElect {
+			return lead(background, o.Config, o.Namespace, o.Log.WithName("leader"), status.run)
+		}
+		status.run(background)
+		return nil
+	})
+	if metricsListener != nil {
+		group.Go(func() error {
+			return serveMetrics(background, metricsListener, metricsHandler(registry, probes), o.Log.WithName("metrics"))
+		})
+	}
+	ceiling := "none"
+	if o.MaxMode != 0 {
+		ceiling = o.MaxMode.String()
+	}
+	o.Log.Info("Serving", "address", listener.Addr().String(), "maxMode", ceiling, "apiServer", o.Config.Host)
+
+	// Whatever ends, in here or outside, ends by draining.
+	serving, end := context.WithCancel(ctx)
+	defer end()
+	defer context.AfterFunc(background, end)()
+	err = https.run(serving)
+	stop()
+	return errors.Join(err, group.Wait())
+}
+
+// listen takes both addresses before anything starts, so that one in use is told at once.
+func listen(ctx context.Context, o Options) (https, metrics net.Listener, err error) {
+	var listening net.ListenConfig
+	if https = o.Listener; https == nil {
+		if https, err = listening.Listen(ctx, "tcp", o.BindAddress); err != nil {
+			return nil, nil, err
+		}
+	}
+	if metrics = o.MetricsListener; metrics == nil && o.MetricsBindAddress != "0" {
+		if metrics, err = listening.Listen(ctx, "tcp", o.MetricsBindAddress); err != nil {
+			return nil, nil, errors.Join(err, https.Close())
+		}
+	}
+	return https, metrics, nil
+}

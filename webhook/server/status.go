@@ -1,0 +1,140 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/pipeline"
+)
+
+const (
+	// reasonPartlyInvalid: some bindings are wrong, the others hold.
+	reasonPartlyInvalid = "PartlyInvalid"
+	statusRetry         = 5 * time.Second
+	maxConditionMessage = 1000
+)
+
+// statusWriter tells each Guardrail's author what became of it. Only one replica runs
+// one; another that does so for a moment writes the same.
+type statusWriter struct {
+	client client.Client
+	// last is what was compiled, nil before the first time.
+	last    func() *outcome
+	log     logr.Logger
+	changed chan struct{}
+}
+
+func newStatusWriter() *statusWriter { return &statusWriter{changed: make(chan struct{}, 1)} }
+
+// kick asks for every status to be looked at.
+func (w *statusWriter) kick() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+// events kicks at every change, so that a status that somebody else wrote is put right.
+func (w *statusWriter) events() toolscache.ResourceEventHandler {
+	return toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { w.kick() },
+		UpdateFunc: func(any, any) { w.kick() },
+	}
+}
+
+// run writes whenever kicked, until ctx ends.
+func (w *statusWriter) run(ctx context.Context) {
+	w.kick()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.changed:
+		}
+		if err := w.write(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error(err, "Writing status failed, trying again")
+			time.AfterFunc(statusRetry, w.kick)
+		}
+	}
+}
+
+// write brings every status up to date that is not.
+func (w *statusWriter) write(ctx context.Context) error {
+	compiled := w.last()
+	if compiled == nil {
+		return nil
+	}
+	var list v1alpha1.GuardrailList
+	if err := w.client.List(ctx, &list); err != nil {
+		return fmt.Errorf("listing Guardrails: %w", err)
+	}
+	for i := range list.Items {
+		g := &list.Items[i]
+		if generation, known := compiled.generations[g.Name]; !known || generation != g.Generation {
+			continue // It will be compiled, and this be called again.
+		}
+		problem, wrong := compiled.problems[g.Name]
+		want := activeCondition(g.Generation, problem, wrong)
+		if upToDate(g, want) {
+			continue
+		}
+		updated := g.DeepCopy()
+		updated.Status.ObservedGeneration = g.Generation
+		meta.SetStatusCondition(&updated.Status.Conditions, want)
+		err := w.client.Status().Patch(ctx, updated, client.MergeFrom(g))
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("status of Guardrail %s: %w", g.Name, err)
+		}
+		if apierrors.IsNotFound(err) {
+			w.log.V(1).Info("A Guardrail was gone before its status was written", "guardrail", g.Name)
+		}
+	}
+	return nil
+}
+
+func upToDate(g *v1alpha1.Guardrail, want metav1.Condition) bool {
+	have := meta.FindStatusCondition(g.Status.Conditions, want.Type)
+	return have != nil && g.Status.ObservedGeneration == want.ObservedGeneration &&
+		have.Status == want.Status && have.Reason == want.Reason && have.Message == want.Message &&
+		have.ObservedGeneration == want.ObservedGeneration
+}
+
+// activeCondition says what of a Guardrail is in force.
+func activeCondition(generation int64, p pipeline.Problem, wrong bool) metav1.Condition {
+	c := metav1.Condition{
+		Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, ObservedGeneration: generation,
+		Reason: v1alpha1.ReasonCompiled, Message: "Every binding is in force.",
+	}
+	switch {
+	case wrong && p.Inactive:
+		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalid
+		c.Message = "Nothing of this Guardrail is in force: " + problemText(p)
+	case wrong:
+		c.Reason = reasonPartlyInvalid
+		c.Message = "Not all of this Guardrail is in force: " + problemText(p)
+	}
+	return c
+}
+
+// problemText names each field and what is wrong with it.
+func problemText(p pipeline.Problem) string {
+	texts := make([]string, len(p.Errors))
+	for i, err := range p.Errors {
+		texts[i] = err.Error()
+	}
+	text := strings.Join(texts, "; ")
+	if runes := []rune(text); len(runes) > maxConditionMessage {
+		return string(runes[:maxConditionMessage-1]) + "…"
+	}
+	return text
+}

@@ -1,0 +1,100 @@
+package server
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/pipeline"
+)
+
+func TestStatus(t *testing.T) {
+	var writes atomic.Int32
+	c := store(t, &writes, guardrail("good", 3), guardrail("partly", 1), guardrail("bad", 1), guardrail("newer", 2), guardrail("unseen", 1))
+	unknown := field.ErrorList{field.NotFound(field.NewPath("spec", "policies").Index(1).Child("name"), "imagetag")}
+	compiled := &outcome{
+		generations: map[string]int64{"good": 3, "partly": 1, "bad": 1, "newer": 1, "gone": 1},
+		problems: map[string]pipeline.Problem{
+			"partly": {Guardrail: "partly", Errors: unknown},
+			"bad":    {Guardrail: "bad", Errors: unknown, Inactive: true},
+		},
+	}
+	w := newStatusWriter()
+	w.client, w.log = c, logr.Discard()
+	w.last = func() *outcome { return nil }
+	if err := w.write(t.Context()); err != nil || writes.Load() != 0 {
+		t.Fatalf("before anything compiled: %v, %d writes", err, writes.Load())
+	}
+	w.last = func() *outcome { return compiled }
+	if err := w.write(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]struct {
+		status  metav1.ConditionStatus
+		reason  string
+		message string
+	}{
+		"good":   {"True", "Compiled", "Every binding is in force."},
+		"partly": {"True", "PartlyInvalid", `Not all of this Guardrail is in force: spec.policies[1].name: Not found: "imagetag"`},
+		"bad":    {"False", "Invalid", `Nothing of this Guardrail is in force: spec.policies[1].name: Not found: "imagetag"`},
+	} {
+		g := get(t, c, name)
+		got := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.ConditionActive)
+		if got == nil || got.Status != want.status || got.Reason != want.reason || got.Message != want.message ||
+			got.ObservedGeneration != g.Generation || g.Status.ObservedGeneration != g.Generation || got.LastTransitionTime.IsZero() {
+			t.Errorf("%s: %+v", name, g.Status)
+		}
+	}
+	for _, name := range []string{"newer", "unseen"} {
+		if g := get(t, c, name); len(g.Status.Conditions) != 0 {
+			t.Errorf("%s is spoken of before it compiled: %+v", name, g.Status)
+		}
+	}
+	if err := w.write(t.Context()); err != nil || writes.Load() != 3 {
+		t.Errorf("%v, %d writes where three statuses changed once", err, writes.Load())
+	}
+}
+
+func TestStatusIsPutRight(t *testing.T) {
+	var writes atomic.Int32
+	g := guardrail("a", 1)
+	g.Status.ObservedGeneration = 1
+	g.Status.Conditions = []metav1.Condition{
+		{Type: "Other", Status: "True", Reason: "Kept"},
+		{Type: v1alpha1.ConditionActive, Status: "False", Reason: "Tampered", ObservedGeneration: 1},
+	}
+	c := store(t, &writes, g)
+	w := newStatusWriter()
+	w.client, w.log = c, logr.Discard()
+	w.last = func() *outcome { return &outcome{generations: map[string]int64{"a": 1}} }
+	if err := w.write(t.Context()); err != nil || writes.Load() != 1 {
+		t.Fatalf("%v, %d writes", err, writes.Load())
+	}
+	got := get(t, c, "a").Status.Conditions
+	if len(got) != 2 || !meta.IsStatusConditionTrue(got, v1alpha1.ConditionActive) || !meta.IsStatusConditionTrue(got, "Other") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestConditionMessageIsBounded(t *testing.T) {
+	p := pipeline.Problem{Errors: field.ErrorList{field.Invalid(field.NewPath("spec"), strings.Repeat("ä", 5000), "no")}}
+	if got := len([]rune(problemText(p))); got != maxConditionMessage {
+		t.Errorf("%d characters", got)
+	}
+}
+
+func get(t *testing.T, c client.Client, name string) *v1alpha1.Guardrail {
+	t.Helper()
+	var g v1alpha1.Guardrail
+	if err := c.Get(t.Context(), client.ObjectKey{Name: name}, &g); err != nil {
+		t.Fatal(err)
+	}
+	return &g
+}
