@@ -190,7 +190,19 @@ func parse(file, source string) (*ast.Module, error) {
 	if module == nil {
 		return nil, errors.New(file + ": is empty")
 	}
-	return module, nil
+	return module, checkNegation(module, file)
+}
+
+// checkNegation refuses the negation of Rego v1 as it is without its import: `not f(x.y)`
+// is then undefined where x.y is, instead of true, and a deny rule says nothing.
+func checkNegation(module *ast.Module, file string) (err error) {
+	ast.WalkExprs(module, func(expr *ast.Expr) bool {
+		if expr.Negated && err == nil {
+			err = fmt.Errorf("%s:%d: `not` without `import future.keywords.not` is undefined where its argument is: import it", file, expr.Location.Row)
+		}
+		return err != nil
+	})
+	return err
 }
 
 func packageOf(module *ast.Module) string {

@@ -23,6 +23,7 @@ func newInput(r *review.Request) map[string]any {
 		"user":        map[string]any{"name": r.User.Name, "groups": r.User.Groups},
 		"object":      r.Object,
 		"containers":  containersInput(r.Workload),
+		"gaps":        gapsInput(r.Workload),
 	}
 	if r.OldObject != nil {
 		input["oldObject"] = r.OldObject
@@ -72,6 +73,48 @@ func containersInput(w *review.Workload) map[string]any {
 		}
 	}
 	return containers
+}
+
+// gapsInput is the index by field of the containers that lack a value, so that an
+// object which lacks nothing costs a policy one look per field. A limit of the Pod as a
+// whole counts as its request too: the API server makes the one from the other, but
+// only after admission.
+func gapsInput(w *review.Workload) map[string]any {
+	gaps := map[string]any{}
+	if w == nil {
+		return gaps
+	}
+	for _, resource := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
+		podLimit := w.PodResources != nil && positive(w.PodResources.Limits, resource)
+		podRequest := podLimit || w.PodResources != nil && positive(w.PodResources.Requests, resource)
+		for i := range w.Containers {
+			c := &w.Containers[i]
+			if c.Type == review.ContainerEphemeral {
+				continue
+			}
+			if !podRequest && !positive(c.Effective.Requests, resource) {
+				addGap(gaps, "requests."+string(resource), c.Path)
+			}
+			if !podLimit && !positive(c.Effective.Limits, resource) {
+				addGap(gaps, "limits."+string(resource), c.Path)
+			}
+		}
+	}
+	return gaps
+}
+
+func addGap(gaps map[string]any, field, path string) {
+	paths, ok := gaps[field].(map[string]any)
+	if !ok {
+		paths = map[string]any{}
+		gaps[field] = paths
+	}
+	paths[path] = true
+}
+
+func positive(list corev1.ResourceList, name corev1.ResourceName) bool {
+	quantity, ok := list[name]
+	return ok && quantity.Sign() > 0
 }
 
 func resourcesInput(resources corev1.ResourceRequirements) map[string]any {

@@ -163,6 +163,21 @@ func TestOnlyAskedSlotsSpeak(t *testing.T) {
 	}
 }
 
+// Without the import the argument of a function is looked up outside the negation, and
+// where it is undefined so is the whole rule: it would allow.
+func TestNegationOfSomethingUndefinedIsTrue(t *testing.T) {
+	body := "present(x) if x != null\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"} if not present(input.object.data.missing.deeper)"
+	name, source := file("a-policy", body)
+	if _, err := engine.Load(fstest.MapFS{name: source}); err == nil || !strings.Contains(err.Error(), "import future.keywords.not") {
+		t.Errorf("the negation without its import was taken: %v", err)
+	}
+	p := program(t, map[string]string{"a-policy": "import future.keywords.not\n\n" + body})
+	results, err := p.Evaluate(context.Background(), configMap(nil), []int{0}, engine.Deny)
+	if err != nil || len(results[0].Violations) != 1 {
+		t.Errorf("got %+v, %v", results, err)
+	}
+}
+
 func TestEvaluationStopsAtTheDeadline(t *testing.T) {
 	body := `many := numbers.range(1, 3000)
 

@@ -90,6 +90,7 @@ deny contains object.union(finding, ceiling) if {
 # METADATA
 # title: kubectl's copy of the manifest
 deny contains object.union(finding, leniency) if {
+	applied
 	names := sort([key | some key in leaked])
 	names[0]
 	finding := {

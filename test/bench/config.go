@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+// extraPolicies are bound to other kinds to show that they cost a request nothing.
+const extraPolicies = 200
+
+// noFacts is a namespace without labels, LimitRanges or quotas.
+type noFacts struct{}
+
+func (noFacts) Namespace(_ context.Context, name string) (review.Namespace, error) {
+	return review.Namespace{Name: name, Known: true}, nil
+}
+
+func (noFacts) Facts(context.Context, string) (review.Facts, error) { return review.Facts{}, nil }
+
+// snapshotWith is the built-in default and extra policies about a custom kind.
+func snapshotWith(extra int) (*pipeline.Snapshot, error) {
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		return nil, err
+	}
+	guardrails := config.Default(catalog)
+	more := v1alpha1.Guardrail{}
+	more.Name = "extra"
+	more.Spec.Mode = v1alpha1.ModeEnforce
+	for i := range extra {
+		id := fmt.Sprintf("extra-%d", i)
+		source := strings.ReplaceAll(extraPolicy, "NUMBER", fmt.Sprint(i))
+		if catalog, err = catalog.With(id, source); err != nil {
+			return nil, err
+		}
+		more.Spec.Policies = append(more.Spec.Policies, v1alpha1.PolicyBinding{Name: id})
+	}
+	if extra > 0 {
+		guardrails = append(guardrails, more)
+	}
+	snapshot, problems, err := pipeline.Build(context.Background(), catalog, guardrails)
+	if err == nil && len(problems) > 0 {
+		err = fmt.Errorf("configuration: %v", problems)
+	}
+	return snapshot, err
+}
+
+const extraPolicy = `# METADATA
+# title: Extra
+# description: A policy about a custom kind.
+# custom:
+#   id: extra-NUMBER
+#   severity: low
+#   section: "0"
+#   kinds: [ThingNUMBER.example.com]
+#   default_mode: enforce
+#   remediation: None.
+package taffrail.user.extra_NUMBER
+
+deny contains {"msg": "bad", "path": "spec"} if input.object.spec.bad
+`
+
+// declaredIsEffective is enrichment in a namespace without LimitRanges.
+func declaredIsEffective(r *review.Request) {
+	if r.Workload == nil {
+		return
+	}
+	for i := range r.Workload.Containers {
+		r.Workload.Containers[i].Effective = r.Workload.Containers[i].Declared
+	}
+}
+
+func typesUID(uid string) types.UID { return types.UID(uid) }

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"text/tabwriter"
+
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+// engineTable compares the decision alone, on a request that is already normalized.
+func engineTable(all []sample) error {
+	plain, err := snapshotWith(0)
+	if err != nil {
+		return err
+	}
+	many, err := snapshotWith(extraPolicies)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		request, err := normalize.Review(s.review, review.OriginValidating)
+		if err != nil {
+			return err
+		}
+		declaredIsEffective(request)
+		if found := native(request); len(found) > 0 {
+			return fmt.Errorf("the native checks find %v", found)
+		}
+		decision, err := plain.Decide(context.Background(), request, noFacts{}, pipeline.Options{})
+		if err != nil {
+			return err
+		}
+		if decision.Verdict != review.VerdictAllow || len(decision.Findings) > 0 {
+			return fmt.Errorf("Taffrail finds %+v", decision.Findings)
+		}
+		fmt.Printf("\nengine: %s\n", s.Name)
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprintln(w, "step\ttime\t× native\tallocs\tKiB\t")
+		var base float64
+		for _, step := range []struct {
+			name string
+			run  func()
+		}{
+			{"native Go checks", func() { native(request) }},
+			{"normalize the review", func() { _, _ = normalize.Review(s.review, review.OriginValidating) }},
+			{"Taffrail decides", func() { _, _ = plain.Decide(context.Background(), request, noFacts{}, pipeline.Options{}) }},
+			{fmt.Sprintf("Taffrail, %d more policies", extraPolicies), func() { _, _ = many.Decide(context.Background(), request, noFacts{}, pipeline.Options{}) }},
+		} {
+			r := testing.Benchmark(func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					step.run()
+				}
+			})
+			ns := float64(r.T.Nanoseconds()) / float64(r.N)
+			if base == 0 {
+				base = ns
+			}
+			fmt.Fprintf(w, "%s\t%.1fµs\t%.1f\t%d\t%.1f\t\n", step.name, ns/1000, ns/base, r.AllocsPerOp(), float64(r.AllocedBytesPerOp())/1024)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
