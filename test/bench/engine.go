@@ -3,9 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
+	"strconv"
 	"testing"
-	"text/tabwriter"
 
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
@@ -36,11 +35,10 @@ func engineTable(all []sample) error {
 			return err
 		}
 		if decision.Verdict != review.VerdictAllow || len(decision.Findings) > 0 {
-			return fmt.Errorf("Taffrail finds %+v", decision.Findings)
+			return fmt.Errorf("the policies find %+v", decision.Findings)
 		}
 		fmt.Printf("\nengine: %s\n", s.Name)
-		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintln(w, "step\ttime\t× native\tallocs\tKiB\t")
+		rows := [][]string{{"step", "time", "× native", "allocs", "KiB"}}
 		var base float64
 		for _, step := range []struct {
 			name string
@@ -61,9 +59,12 @@ func engineTable(all []sample) error {
 			if base == 0 {
 				base = ns
 			}
-			fmt.Fprintf(w, "%s\t%.1fµs\t%.1f\t%d\t%.1f\t\n", step.name, ns/1000, ns/base, r.AllocsPerOp(), float64(r.AllocedBytesPerOp())/1024)
+			rows = append(rows, []string{
+				step.name, fmt.Sprintf("%.1fµs", ns/1000), fmt.Sprintf("%.1f", ns/base),
+				strconv.FormatInt(r.AllocsPerOp(), 10), fmt.Sprintf("%.1f", float64(r.AllocedBytesPerOp())/1024),
+			})
 		}
-		if err := w.Flush(); err != nil {
+		if err := table(rows); err != nil {
 			return err
 		}
 	}

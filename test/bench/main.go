@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -51,7 +52,7 @@ func run(requests, rounds int, chapter, profile string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if err := writeCertificate(dir); err != nil {
 		return err
 	}
@@ -131,13 +132,24 @@ func webhookTable(client *http.Client, base string, s sample, requests, rounds i
 			}
 		}
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "handler\tCPU/request\t× decoding\tlatency\tallocs\tKiB\t")
+	rows := [][]string{{"handler", "CPU/request", "× decoding", "latency", "allocs", "KiB"}}
 	base0 := median(results["no-op that decodes"])
 	for _, h := range handlers() {
 		m := median(results[h.name])
-		fmt.Fprintf(w, "%s\t%v\t%.2f\t%v\t%.0f\t%.1f\t\n", h.name, m.cpu.Round(100*time.Nanosecond), float64(m.cpu)/float64(base0.cpu),
-			m.latency.Round(100*time.Nanosecond), m.allocs, m.bytes/1024)
+		rows = append(rows, []string{
+			h.name, m.cpu.Round(100 * time.Nanosecond).String(), fmt.Sprintf("%.2f", float64(m.cpu)/float64(base0.cpu)),
+			m.latency.Round(100 * time.Nanosecond).String(), fmt.Sprintf("%.0f", m.allocs), fmt.Sprintf("%.1f", m.bytes/1024),
+		})
+	}
+	return table(rows)
+}
+
+func table(rows [][]string) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, row := range rows {
+		if _, err := fmt.Fprintln(w, strings.Join(row, "\t")+"\t"); err != nil {
+			return err
+		}
 	}
 	return w.Flush()
 }
@@ -173,7 +185,11 @@ func measure(client *http.Client, base, path string, body []byte, requests int) 
 }
 
 func usage(client *http.Client, base string) (numbers [3]int64, err error) {
-	response, err := client.Get(base + "/cpu")
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, base+"/cpu", http.NoBody)
+	if err != nil {
+		return numbers, err
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		return numbers, err
 	}
@@ -183,7 +199,12 @@ func usage(client *http.Client, base string) (numbers [3]int64, err error) {
 }
 
 func post(client *http.Client, url string, body []byte) error {
-	response, err := client.Post(url, "application/json", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}

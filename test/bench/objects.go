@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -69,16 +70,11 @@ func stored(deployment map[string]any) {
 func podOf(deployment map[string]any, containers int) map[string]any {
 	template := deployment["spec"].(map[string]any)["template"].(map[string]any)
 	spec := map[string]any{}
-	for name, value := range template["spec"].(map[string]any) {
-		spec[name] = value
-	}
+	maps.Copy(spec, template["spec"].(map[string]any))
 	first := spec["containers"].([]any)[0].(map[string]any)
 	all := make([]any, containers)
 	for i := range all {
-		own := map[string]any{}
-		for name, value := range first {
-			own[name] = value
-		}
+		own := maps.Clone(first)
 		own["name"] = fmt.Sprintf("app-%d", i)
 		all[i] = own
 	}

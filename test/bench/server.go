@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"runtime/pprof"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,18 +61,19 @@ func serve(dir string) error {
 		}).Register(inner)
 		mux.Handle(path+"/", http.StripPrefix(path, inner))
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var listen net.ListenConfig
+	listener, err := listen.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Println(listener.Addr())
-	server := &http.Server{Handler: mux, TLSConfig: tlsConfig()}
+	server := &http.Server{Handler: mux, TLSConfig: tlsConfig(), ReadHeaderTimeout: time.Minute}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		_ = server.Close()
 	}()
 	err = server.ServeTLS(listener, dir+"/tls.crt", dir+"/tls.key")
-	if err == http.ErrServerClosed {
+	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
@@ -95,7 +98,7 @@ func decode(w http.ResponseWriter, r *http.Request) {
 	}
 	var in admissionv1.AdmissionReview
 	var object map[string]any
-	if err := json.Unmarshal(body, &in); err == nil {
+	if err = json.Unmarshal(body, &in); err == nil {
 		err = json.Unmarshal(in.Request.Object.Raw, &object)
 	}
 	if err != nil {
@@ -142,7 +145,7 @@ func cpu(w http.ResponseWriter, _ *http.Request) {
 	}
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	fmt.Fprintf(w, "%d %d %d", usage.Utime.Nano()+usage.Stime.Nano(), memory.Mallocs, memory.TotalAlloc)
+	_, _ = fmt.Fprintf(w, "%d %d %d", usage.Utime.Nano()+usage.Stime.Nano(), memory.Mallocs, memory.TotalAlloc)
 }
 
 // profiling starts and stops a CPU profile of this process.

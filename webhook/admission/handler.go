@@ -127,20 +127,18 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // take the requests of everybody else down with it.
 func (e *endpoint) recovered(r *http.Request, c *call) (body []byte, err error) {
 	defer func() {
-		switch cause := recover(); cause {
-		case nil:
-		case http.ErrAbortHandler:
-			panic(cause)
-		default:
-			text := fmt.Sprintf("%T", cause)
-			// The runtime's own errors name types and indices. The text of any other
-			// might hold part of the object.
-			if defect, ok := cause.(runtime.Error); ok {
-				text = defect.Error()
-			}
-			e.options.Log.Error(errors.New(text), "A request panicked", append(c.fields(e.path), "stack", string(debug.Stack()))...)
-			err = &failure{status: http.StatusInternalServerError, reason: reasonPanic, text: "internal error: a defect in Taffrail, see its log"}
+		cause := recover()
+		if cause == nil {
+			return
 		}
+		text := fmt.Sprintf("%T", cause)
+		// The runtime's own errors name types and indices. The text of any other might
+		// hold part of the object.
+		if defect, ok := cause.(runtime.Error); ok {
+			text = defect.Error()
+		}
+		e.options.Log.Error(errors.New(text), "A request panicked", append(c.fields(e.path), "stack", string(debug.Stack()))...)
+		err = &failure{status: http.StatusInternalServerError, reason: reasonPanic, text: "internal error: a defect in Taffrail, see its log"}
 	}()
 	return e.answer(r, c)
 }

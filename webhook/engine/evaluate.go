@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -90,6 +91,7 @@ func (e *entry) pick(part Part) *query {
 		return e.deny
 	case Inject:
 		return e.inject
+	case Both:
 	}
 	return e.both
 }
@@ -173,9 +175,7 @@ func (e *evaluation) withParameters(slots, round []int) *ast.Term {
 		parameters = append(parameters, [2]*ast.Term{slot.id, slot.parameters})
 	}
 	input := make(map[string]any, len(e.input)+1)
-	for name, value := range e.input {
-		input[name] = value
-	}
+	maps.Copy(input, e.input)
 	input["parameters"] = ast.NewObject(parameters...)
 	return ast.NewTerm(ast.LazyObject(input))
 }

@@ -84,7 +84,7 @@ func gapsInput(w *review.Workload) map[string]any {
 	if w == nil {
 		return gaps
 	}
-	for _, resource := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
+	for _, resource := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 		podLimit := w.PodResources != nil && positive(w.PodResources.Limits, resource)
 		podRequest := podLimit || w.PodResources != nil && positive(w.PodResources.Requests, resource)
 		for i := range w.Containers {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"io/fs"
 	"path"
 	"strings"
@@ -51,11 +50,15 @@ func testCompiler() *ast.Compiler {
 // TestRego runs the library's own Rego tests with OPA's tester, under the same
 // capabilities as the policies have.
 func TestRego(t *testing.T) {
+	ctx, store := t.Context(), inmem.New()
+	transaction := storage.NewTransactionOrDie(ctx, store)
+	defer store.Abort(ctx, transaction)
 	results, err := tester.NewRunner().
 		SetCompiler(testCompiler()).
-		SetStore(inmem.New()).
+		SetStore(store).
+		SetModules(libraryModules(t)).
 		RaiseBuiltinErrors(true).
-		Run(context.Background(), libraryModules(t))
+		RunTests(ctx, transaction)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +107,7 @@ func TestRegoWithoutIndexing(t *testing.T) {
 
 func evaluate(t *testing.T, compiler *ast.Compiler, query string, indexing bool) ast.Value {
 	t.Helper()
-	ctx := context.Background()
+	ctx := t.Context()
 	body, err := compiler.QueryCompiler().Compile(ast.MustParseBody(query))
 	if err != nil {
 		t.Fatal(err)

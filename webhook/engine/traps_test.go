@@ -61,7 +61,7 @@ func TestAPolicyWithoutDenyHidesNoOther(t *testing.T) {
 		"a-mutator": `inject contains {"container": "c", "field": "resources.requests.cpu", "value": "1"}`,
 		"b-denier":  always,
 	})
-	results, err := p.Evaluate(context.Background(), configMap(nil), []int{0, 1}, engine.Both)
+	results, err := p.Evaluate(t.Context(), configMap(nil), []int{0, 1}, engine.Both)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestAConflictIsTheCulpritsAlone(t *testing.T) {
 		"b-conflict": "value := 1 if input.object.data.x\n\nvalue := 2 if input.object.data.x\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"} if value",
 		"c-denier":   always,
 	})
-	results, err := p.Evaluate(context.Background(), configMap(map[string]any{"x": true}), []int{0, 1, 2}, engine.Deny)
+	results, err := p.Evaluate(t.Context(), configMap(map[string]any{"x": true}), []int{0, 1, 2}, engine.Deny)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestAFailingBuiltinIsUnknownNotAPass(t *testing.T) {
 		"a-number": `deny contains {"msg": "m", "path": "p"} if to_number(input.object.data.x) > 3`,
 		"b-denier": always,
 	})
-	results, err := p.Evaluate(context.Background(), configMap(map[string]any{"x": "swordfish"}), []int{0, 1}, engine.Deny)
+	results, err := p.Evaluate(t.Context(), configMap(map[string]any{"x": "swordfish"}), []int{0, 1}, engine.Deny)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestOddFindingsAreErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := program(t, map[string]string{"a-policy": body, "b-policy": always})
-			results, err := p.Evaluate(context.Background(), configMap(nil), []int{0, 1}, engine.Deny)
+			results, err := p.Evaluate(t.Context(), configMap(nil), []int{0, 1}, engine.Deny)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +144,7 @@ func TestOnePolicyUnderSeveralParameterSets(t *testing.T) {
 		engine.Slot{Policy: "b-policy", Parameters: map[string]any{}},
 		engine.Slot{Policy: "a-policy", Parameters: map[string]any{"word": "two"}},
 	)
-	results, err := p.Evaluate(context.Background(), configMap(nil), []int{0, 1, 2}, engine.Both)
+	results, err := p.Evaluate(t.Context(), configMap(nil), []int{0, 1, 2}, engine.Both)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestOnePolicyUnderSeveralParameterSets(t *testing.T) {
 
 func TestOnlyAskedSlotsSpeak(t *testing.T) {
 	p := program(t, map[string]string{"a-policy": always, "b-policy": always})
-	results, err := p.Evaluate(context.Background(), configMap(nil), []int{1}, engine.Both)
+	results, err := p.Evaluate(t.Context(), configMap(nil), []int{1}, engine.Both)
 	if err != nil || len(results) != 1 || len(results[0].Violations) != 1 {
 		t.Errorf("got %+v, %v", results, err)
 	}
@@ -172,7 +172,7 @@ func TestNegationOfSomethingUndefinedIsTrue(t *testing.T) {
 		t.Errorf("the negation without its import was taken: %v", err)
 	}
 	p := program(t, map[string]string{"a-policy": "import future.keywords.not\n\n" + body})
-	results, err := p.Evaluate(context.Background(), configMap(nil), []int{0}, engine.Deny)
+	results, err := p.Evaluate(t.Context(), configMap(nil), []int{0}, engine.Deny)
 	if err != nil || len(results[0].Violations) != 1 {
 		t.Errorf("got %+v, %v", results, err)
 	}
@@ -188,7 +188,7 @@ deny contains {"msg": "m", "path": "p"} if {
 	x * y * z == -1
 }`
 	p := program(t, map[string]string{"a-loop": body})
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := p.Evaluate(ctx, configMap(nil), []int{0}, engine.Deny)
 	if !errors.Is(err, context.DeadlineExceeded) {
@@ -213,7 +213,7 @@ func TestKeysSurviveReordering(t *testing.T) {
 	r := &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: map[string]any{"spec": map[string]any{
 		"containers": []any{map[string]any{"name": "a"}, map[string]any{"name": "b"}},
 	}}}
-	results, err := p.Evaluate(context.Background(), r, []int{0}, engine.Both)
+	results, err := p.Evaluate(t.Context(), r, []int{0}, engine.Both)
 	if err != nil {
 		t.Fatal(err)
 	}

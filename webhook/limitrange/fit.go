@@ -175,10 +175,10 @@ func (f *fitting) settle(open []*gap, reasons refused) map[slot]resource.Quantit
 			return merged(filled, all)
 		}
 		for _, g := range open {
-			why := ""
 			for _, values := range offers(g, f.choose(g, filled)) {
 				next := merged(filled, values)
-				if why = f.harm(next); why == "" {
+				why := f.harm(next)
+				if why == "" {
 					filled, progress = next, true
 					break
 				}

@@ -18,7 +18,7 @@ func list(s string) corev1.ResourceList {
 		return nil
 	}
 	l := corev1.ResourceList{}
-	for _, pair := range strings.Fields(s) {
+	for pair := range strings.FieldsSeq(s) {
 		name, value, _ := strings.Cut(pair, "=")
 		l[corev1.ResourceName(name)] = resource.MustParse(value)
 	}

@@ -9,7 +9,7 @@ import (
 // walked before; nil where the object has changed since.
 func containerAt(object map[string]any, path string) map[string]any {
 	var at any = object
-	for _, segment := range strings.Split(path, ".") {
+	for segment := range strings.SplitSeq(path, ".") {
 		name, index, indexed := strings.Cut(segment, "[")
 		members, _ := at.(map[string]any)
 		at = members[name]

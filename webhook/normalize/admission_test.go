@@ -61,8 +61,7 @@ func TestReviewRefusesWhatIsNoReview(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := normalize.Review([]byte(text), review.OriginValidating)
-			var malformed *normalize.MalformedError
-			if !errors.As(err, &malformed) {
+			if _, ok := errors.AsType[*normalize.MalformedError](err); !ok {
 				t.Errorf("got %+v, %v", r, err)
 			}
 		})

@@ -29,7 +29,7 @@ func BenchmarkDecide(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	snapshot, _, err := pipeline.Build(context.Background(), catalog, config.Default(catalog))
+	snapshot, _, err := pipeline.Build(b.Context(), catalog, config.Default(catalog))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func BenchmarkDecide(b *testing.B) {
 		b.Run(fmt.Sprintf("containers=%d", count), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				d, err := snapshot.Decide(context.Background(), r, bare{}, pipeline.Options{})
+				d, err := snapshot.Decide(b.Context(), r, bare{}, pipeline.Options{})
 				if err != nil || d.Verdict != review.VerdictAllow {
 					b.Fatal(d, err)
 				}

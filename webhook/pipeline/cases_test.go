@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"cmp"
-	"context"
 	"io/fs"
 	"path"
 	"slices"
@@ -66,7 +65,7 @@ func TestCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	counts := map[string]struct{ finding, clean int }{}
-	err = fs.WalkDir(policies.FS, ".", func(file string, entry fs.DirEntry, err error) error {
+	err = fs.WalkDir(policies.FS, ".", func(file string, _ fs.DirEntry, err error) error {
 		if err != nil || path.Ext(file) != ".yaml" {
 			return err
 		}
@@ -122,7 +121,7 @@ func (c *testCase) run(t *testing.T, catalog *engine.Catalog, policy *engine.Pol
 	}
 	request := c.request(t)
 	for name, p := range map[string]*engine.Program{"indexed": program, "not indexed": program.WithoutRuleIndexing()} {
-		results, err := p.Evaluate(context.Background(), request, []int{0}, engine.Both)
+		results, err := p.Evaluate(t.Context(), request, []int{0}, engine.Both)
 		if err != nil {
 			t.Fatal(err)
 		}

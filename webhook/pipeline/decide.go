@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/limitrange"
@@ -93,8 +95,13 @@ func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source Fact
 	return strictest, names, nil
 }
 
-// resolve learns the namespace and finds the bindings.
+// resolve learns the namespace and finds the bindings. A Namespace is in none, although
+// the API server names the new one as its own, which nobody could look up yet.
 func (s *Snapshot) resolve(ctx context.Context, r *review.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
+	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+		r.Namespace = review.Namespace{Known: true}
+		return s.guardrails.Resolve(r, o.MaxMode), nil
+	}
 	namespace, err := source.Namespace(ctx, r.Namespace.Name)
 	if err != nil {
 		return nil, fmt.Errorf("learning the labels of namespace %q: %w", r.Namespace.Name, err)

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -86,9 +87,7 @@ func decide(t *testing.T, s *pipeline.Snapshot, r *review.Request, f facts) *rev
 func container(fields map[string]any) map[string]any {
 	probe := map[string]any{"httpGet": map[string]any{"port": int64(80)}}
 	c := map[string]any{"name": "app", "image": "app:1.0.0", "readinessProbe": probe, "livenessProbe": probe}
-	for name, value := range fields {
-		c[name] = value
-	}
+	maps.Copy(c, fields)
 	return c
 }
 
@@ -319,5 +318,15 @@ func TestStrictest(t *testing.T) {
 	mode, _, err = s.Strictest(t.Context(), manifest(t, map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}), known(nil), pipeline.Options{})
 	if err != nil || mode != 0 {
 		t.Errorf("nothing is bound, but got %v, %v", mode, err)
+	}
+}
+
+// The API server names a new Namespace as its own namespace, where nobody can look it up yet.
+func TestANewNamespaceNeedsNoNamespace(t *testing.T) {
+	r := manifest(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "new"}})
+	r.Origin, r.Namespace.Name = review.OriginValidating, "new"
+	d, err := build(t).Decide(t.Context(), r, facts{err: errors.New("not found")}, pipeline.Options{})
+	if err != nil || d.Verdict != review.VerdictAllow {
+		t.Errorf("got %+v, %v", d, err)
 	}
 }

@@ -60,7 +60,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 }
 
 func insecure(version uint16) *tls.Config {
-	return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, MaxVersion: version, NextProtos: []string{"h2", "http/1.1"}} //nolint:gosec // a test server
+	return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, MaxVersion: version, NextProtos: []string{"h2", "http/1.1"}}
 }
 
 func TestCertificateAppearsAndChanges(t *testing.T) {
@@ -71,7 +71,7 @@ func TestCertificateAppearsAndChanges(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- c.run(ctx) }()
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

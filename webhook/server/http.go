@@ -89,13 +89,13 @@ func (f *front) run(ctx context.Context) error {
 	case <-time.After(f.drainDelay):
 	}
 	f.admission.Stop()
-	return shutdown(f.server, f.grace)
+	return shutdown(ctx, f.server, f.grace)
 }
 
 // shutdown waits for requests in flight, and cuts them off after grace.
-func shutdown(s *http.Server, grace time.Duration) error {
-	// The context of the caller has ended: this is what it started.
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
+func shutdown(ctx context.Context, s *http.Server, grace time.Duration) error {
+	// The end of ctx is what brought us here.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("requests were cut off after %v: %w", grace, err), s.Close())
@@ -120,6 +120,6 @@ func serveMetrics(ctx context.Context, listener net.Listener, handler http.Handl
 	case err := <-served:
 		return fmt.Errorf("serving metrics on %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
-		return shutdown(server, time.Second)
+		return shutdown(ctx, server, time.Second)
 	}
 }

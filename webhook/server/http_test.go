@@ -70,7 +70,7 @@ func TestFrontLosesNoRequest(t *testing.T) {
 	go c.run(t.Context()) //nolint:errcheck // returns nil
 	eventually(t, "loading", func() bool { return c.ready() == nil })
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestFrontLosesNoRequest(t *testing.T) {
 
 	get := func(path string) (int, string, error) {
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: insecure(0), DisableKeepAlives: true}}
-		response, err := client.Get("https://" + listener.Addr().String() + path) //nolint:noctx // a test
+		response, err := client.Get("https://" + listener.Addr().String() + path)
 		if err != nil {
 			return 0, "", err
 		}
@@ -135,9 +135,9 @@ func TestShutdownCutsOffAfterGrace(t *testing.T) {
 	arrived, release := make(chan struct{}), make(chan struct{})
 	defer close(release)
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(arrived); <-release }))
-	go http.Get(s.URL) //nolint:errcheck,noctx,bodyclose // it never gets an answer
+	go http.Get(s.URL) //nolint:errcheck // it never gets an answer
 	<-arrived
-	if err := shutdown(s.Config, 50*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+	if err := shutdown(t.Context(), s.Config, 50*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -42,7 +42,7 @@ func TestOptionsAreChecked(t *testing.T) {
 // request is sent to try again.
 func TestRunWithoutAPIServer(t *testing.T) {
 	listen := func() net.Listener {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,8 +18,6 @@ import (
 )
 
 const (
-	// reasonPartlyInvalid: some bindings are wrong, the others hold.
-	reasonPartlyInvalid = "PartlyInvalid"
 	statusRetry         = 5 * time.Second
 	maxConditionMessage = 1000
 )
@@ -120,7 +118,7 @@ func activeCondition(generation int64, p pipeline.Problem, wrong bool) metav1.Co
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalid
 		c.Message = "Nothing of this Guardrail is in force: " + problemText(p)
 	case wrong:
-		c.Reason = reasonPartlyInvalid
+		c.Reason = v1alpha1.ReasonPartlyInvalid
 		c.Message = "Not all of this Guardrail is in force: " + problemText(p)
 	}
 	return c

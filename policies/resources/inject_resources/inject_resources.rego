@@ -58,19 +58,18 @@
 #             description: The memory limit, or "" for none.
 package taffrail.resources.inject_resources
 
-import data.taffrail.lib.resources
 import future.keywords.not
 
 inject contains intent if {
-	fillable
-	some container in input.containers
-	container.type != "ephemeral"
 	some list in ["requests", "limits"]
 	some resource, value in input.parameters["inject-resources"][list]
-	not container.resources[list][resource]
-	not resources.pod_sets("requests", resource)
 	value != ""
-	container.name != ""
+	some path, _ in input.gaps[concat(".", [list, resource])]
+	fillable
+	not input.workload.resources.requests[resource] > 0 # with one, there is no limit to fill in either
+	container := input.containers[path]
+	not container.resources[list][resource] # a 0 is somebody's value
+	container.name != "" # there is no telling which one it is
 	intent := {
 		"container": container.name,
 		"field": concat(".", ["resources", list, resource]),

@@ -32,19 +32,14 @@
 #         description: What each container has. CPU limits are at times left out on purpose, as they throttle.
 package taffrail.resources.require_resources
 
-import data.taffrail.lib.resources
-import future.keywords.not
-
 deny contains finding if {
-	some container in input.containers
-	container.type != "ephemeral"
 	some field in input.parameters["require-resources"].required
+	some path, _ in input.gaps[field]
+	container := input.containers[path]
 	about := fields[field]
-	not container.resources[about.list][about.resource] > 0
-	not resources.pod_sets(about.list, about.resource)
 	finding := {
 		"msg": message(object.get(container.resources, [about.list, about.resource], null), about),
-		"path": concat(".", [container.path, "resources", field]),
+		"path": concat(".", [path, "resources", field]),
 		"container": container.name,
 	}
 }

@@ -102,8 +102,12 @@ type PolicyBinding struct {
 const (
 	// ConditionActive is True while the Guardrail decides requests.
 	ConditionActive = "Active"
-	ReasonCompiled  = "Compiled"
-	ReasonInvalid   = "Invalid"
+	// ReasonCompiled: all of it is in force.
+	ReasonCompiled = "Compiled"
+	// ReasonPartlyInvalid: some bindings are wrong, the others hold.
+	ReasonPartlyInvalid = "PartlyInvalid"
+	// ReasonInvalid: nothing of it is in force.
+	ReasonInvalid = "Invalid"
 )
 
 // GuardrailStatus says what of a Guardrail is in force.
