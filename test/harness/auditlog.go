@@ -1,0 +1,92 @@
+package harness
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+)
+
+// AuditEvent is a request as the API server's audit log has it.
+type AuditEvent struct {
+	AuditID string `json:"auditID"`
+	Verb    string `json:"verb"`
+	User    struct {
+		Username string `json:"username"`
+	} `json:"user"`
+	ObjectRef struct {
+		Resource    string `json:"resource"`
+		Subresource string `json:"subresource"`
+		Namespace   string `json:"namespace"`
+		Name        string `json:"name"`
+	} `json:"objectRef"`
+	ResponseStatus struct {
+		Code int `json:"code"`
+	} `json:"responseStatus"`
+	Annotations map[string]string `json:"annotations"`
+}
+
+// auditLog reads the log as it grows.
+type auditLog struct {
+	file   string
+	mutex  sync.Mutex
+	offset int64
+	events []AuditEvent
+}
+
+// all are the events so far.
+func (l *auditLog) all() ([]AuditEvent, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	file, err := os.Open(l.file)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	if _, err := file.Seek(l.offset, io.SeekStart); err != nil {
+		return nil, err
+	}
+	for lines := bufio.NewReader(file); ; {
+		line, err := lines.ReadBytes('\n')
+		if err == io.EOF { // A line that is still being written is read the next time.
+			return slices.Clone(l.events), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var event AuditEvent
+		if err := json.Unmarshal(bytes.TrimSpace(line), &event); err != nil {
+			return nil, fmt.Errorf("the audit log: %w", err)
+		}
+		l.offset += int64(len(line))
+		l.events = append(l.events, event)
+	}
+}
+
+// Audited waits for requests to reach the audit log, which may be after their answer,
+// and returns the first that matches.
+func (h *Harness) Audited(ctx context.Context, what string, matches func(*AuditEvent) bool) (*AuditEvent, error) {
+	var found *AuditEvent
+	err := Eventually(ctx, what+" in the audit log", func(context.Context) error {
+		events, err := h.audit.all()
+		if err != nil {
+			return err
+		}
+		if at := slices.IndexFunc(events, func(e AuditEvent) bool { return matches(&e) }); at >= 0 {
+			found = &events[at]
+			return nil
+		}
+		return fmt.Errorf("none of %d requests", len(events))
+	})
+	return found, err
+}
+
+// AuditedAnswer is the audit log's entry of one write.
+func (h *Harness) AuditedAnswer(ctx context.Context, a *Answer) (*AuditEvent, error) {
+	return h.Audited(ctx, "request "+a.AuditID, func(e *AuditEvent) bool { return e.AuditID == a.AuditID })
+}

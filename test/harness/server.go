@@ -1,0 +1,159 @@
+package harness
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// ServerOptions say how Taffrail is started.
+type ServerOptions struct {
+	// Name tells servers apart in logs.
+	Name string
+	// MaxMode is the ceiling; none if empty.
+	MaxMode string
+	// DrainDelay is how long a server that was told to stop goes on deciding. It need
+	// not be long here: there is no Service whose endpoints take time.
+	DrainDelay time.Duration
+}
+
+// Server is a process of `taffrail serve`. Stopped or killed, it can be started again
+// and then listens where it did.
+type Server struct {
+	options       ServerOptions
+	harness       *Harness
+	port, metrics int
+	// dir holds the serving certificate.
+	dir     string
+	process *process
+}
+
+// NewServer starts Taffrail and waits until it is ready.
+func (h *Harness) NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
+	s := &Server{options: o, harness: h, dir: h.path("server-" + o.Name)}
+	var err error
+	if s.port, err = freePort(ctx); err != nil {
+		return nil, err
+	}
+	if s.metrics, err = freePort(ctx); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(s.dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "kubeconfig"), h.taffrail.Kubeconfig, 0o600); err != nil {
+		return nil, err
+	}
+	if err := s.NewCertificate(); err != nil {
+		return nil, err
+	}
+	return s, s.Start(ctx)
+}
+
+// Start starts the process, and returns when it is ready.
+func (s *Server) Start(ctx context.Context) error {
+	args := []string{
+		"serve",
+		"--kubeconfig=" + filepath.Join(s.dir, "kubeconfig"),
+		"--tls-cert-file=" + filepath.Join(s.dir, "tls.crt"),
+		"--tls-private-key-file=" + filepath.Join(s.dir, "tls.key"),
+		"--bind-address=" + address(s.port),
+		"--metrics-bind-address=" + address(s.metrics),
+		"--drain-delay=" + s.options.DrainDelay.String(),
+		// Of several servers one writes status: the first that was started.
+		"--leader-elect", "--namespace=" + SystemNamespace,
+	}
+	if s.options.MaxMode != "" {
+		args = append(args, "--max-mode="+s.options.MaxMode)
+	}
+	var err error
+	if s.process, err = s.harness.run(ctx, "taffrail-"+s.options.Name, s.harness.Binary, args...); err != nil {
+		return err
+	}
+	return s.process.await(ctx, s.Ready)
+}
+
+// Stop asks the server to end, and waits until it has answered what it still had to. An
+// exit code other than 0 is an error.
+func (s *Server) Stop() error {
+	if err := s.process.stop(); err != nil {
+		return err
+	}
+	if s.process.err != nil {
+		return fmt.Errorf("%s: %w\n%s", s.process.name, s.process.err, tail(s.process.logFile, 30))
+	}
+	return nil
+}
+
+// Kill ends the server at once, as a crash would.
+func (s *Server) Kill() error { return s.process.kill() }
+
+// Address is the host and port that the server is called at.
+func (s *Server) Address() string { return address(s.port) }
+
+// Ready asks /readyz once, over TLS as the kubelet would.
+func (s *Server) Ready(ctx context.Context) error {
+	asking := &http.Client{Transport: &http.Transport{TLSClientConfig: s.trust(), DisableKeepAlives: true}}
+	return ask(ctx, asking, "https://"+s.Address()+"/readyz")
+}
+
+// Metrics reads /metrics.
+func (s *Server) Metrics(ctx context.Context) (string, error) {
+	return read(ctx, http.DefaultClient, "http://"+address(s.metrics)+"/metrics")
+}
+
+// NewCertificate replaces the files of the serving certificate.
+func (s *Server) NewCertificate() error { return s.harness.Authority.IssueInto(s.dir) }
+
+// Serial is the serial number of the certificate that a new connection is shown.
+func (s *Server) Serial(ctx context.Context) (*big.Int, error) {
+	dialer := &tls.Dialer{Config: s.trust()}
+	connection, err := dialer.DialContext(ctx, "tcp", s.Address())
+	if err != nil {
+		return nil, err
+	}
+	defer connection.Close() //nolint:errcheck // nothing was written
+	secured, ok := connection.(*tls.Conn)
+	if !ok {
+		return nil, errors.New("not a TLS connection")
+	}
+	return secured.ConnectionState().PeerCertificates[0].SerialNumber, nil
+}
+
+func (s *Server) trust() *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(s.harness.Authority.PEM)
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}
+}
+
+// ask wants 200 OK.
+func ask(ctx context.Context, asking *http.Client, url string) error {
+	_, err := read(ctx, asking, url)
+	return err
+}
+
+func read(ctx context.Context, asking *http.Client, url string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := asking.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %s", url, response.Status, strings.TrimSpace(string(body)))
+	}
+	return string(body), err
+}

@@ -1,0 +1,158 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+)
+
+// User acts on the API server as somebody.
+type User struct {
+	Name string
+	// Client reads, and writes where nobody asks what the API server had to say.
+	Client client.Client
+	Config *rest.Config
+	// Kubeconfig is the same as a file's content.
+	Kubeconfig []byte
+}
+
+// Answer is what the API server said to one write.
+type Answer struct {
+	// Err is nil where the write was admitted.
+	Err error
+	// Warnings are those of the answer's headers, in their order.
+	Warnings []string
+	// AuditID finds the request in the audit log.
+	AuditID string
+
+	mutex sync.Mutex
+}
+
+// Denied tells whether a webhook refused the write, and in which words. What the API
+// server puts before them is left out.
+func (a *Answer) Denied() (words string, denied bool) {
+	status := apierrors.APIStatus(nil)
+	if !errors.As(a.Err, &status) {
+		return "", false
+	}
+	_, words, denied = strings.Cut(status.Status().Message, "denied the request: ")
+	return words, denied
+}
+
+// Create creates an object.
+func (u *User) Create(ctx context.Context, object client.Object, options ...client.CreateOption) *Answer {
+	return answer(ctx, func(ctx context.Context) error { return u.Client.Create(ctx, object, options...) })
+}
+
+// Apply creates an object, or merges it into one that is there: a controller may have
+// written to that one a moment ago, and a merge does not mind.
+func (u *User) Apply(ctx context.Context, object *unstructured.Unstructured) *Answer {
+	there := object.DeepCopy()
+	if err := u.Client.Get(ctx, client.ObjectKeyFromObject(object), there); apierrors.IsNotFound(err) {
+		return u.Create(ctx, object)
+	} else if err != nil {
+		return &Answer{Err: err}
+	}
+	manifest, err := object.MarshalJSON()
+	if err != nil {
+		return &Answer{Err: err}
+	}
+	return u.Patch(ctx, object, client.RawPatch(types.MergePatchType, manifest))
+}
+
+// UpdateSubresource updates a subresource of an object by the body.
+func (u *User) UpdateSubresource(ctx context.Context, name string, object, body client.Object) *Answer {
+	return answer(ctx, func(ctx context.Context) error {
+		return u.Client.SubResource(name).Update(ctx, object, client.WithSubResourceBody(body))
+	})
+}
+
+// Patch patches an object.
+func (u *User) Patch(ctx context.Context, object client.Object, patch client.Patch, options ...client.PatchOption) *Answer {
+	return answer(ctx, func(ctx context.Context) error { return u.Client.Patch(ctx, object, patch, options...) })
+}
+
+// Delete deletes an object.
+func (u *User) Delete(ctx context.Context, object client.Object, options ...client.DeleteOption) *Answer {
+	return answer(ctx, func(ctx context.Context) error { return u.Client.Delete(ctx, object, options...) })
+}
+
+type answerKey struct{}
+
+func answer(ctx context.Context, write func(context.Context) error) *Answer {
+	a := &Answer{AuditID: string(uuid.NewUUID())}
+	err := write(context.WithValue(ctx, answerKey{}, a))
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.Err, a.Warnings = err, slices.Clone(a.Warnings)
+	return a
+}
+
+// warnings hands the warnings of a response to the Answer of its request.
+type warnings struct{}
+
+// HandleWarningHeaderWithContext implements rest.WarningHandlerWithContext.
+func (warnings) HandleWarningHeaderWithContext(ctx context.Context, code int, _ string, text string) {
+	if a, ok := ctx.Value(answerKey{}).(*Answer); ok && code == 299 {
+		a.mutex.Lock()
+		defer a.mutex.Unlock()
+		a.Warnings = append(a.Warnings, text)
+	}
+}
+
+// marking names each request that has an Answer in the audit log.
+type marking struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (m marking) RoundTrip(r *http.Request) (*http.Response, error) {
+	if a, ok := r.Context().Value(answerKey{}).(*Answer); ok {
+		r = r.Clone(r.Context())
+		r.Header.Set("Audit-ID", a.AuditID)
+	}
+	return m.next.RoundTrip(r)
+}
+
+// addUser makes a user with a client certificate. What the user may do is RBAC's.
+func (h *Harness) addUser(name string, groups ...string) (*User, error) {
+	// A test is no reason to hold back: -1 switches the client's own rate limit off.
+	added, err := h.environment.AddUser(envtest.User{Name: name, Groups: groups}, &rest.Config{QPS: -1})
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig, err := added.KubeConfig()
+	if err != nil {
+		return nil, err
+	}
+	config := rest.CopyConfig(added.Config())
+	config.WarningHandlerWithContext = warnings{}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return marking{next} })
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	made, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, err
+	}
+	return &User{Name: name, Client: made, Config: config, Kubeconfig: kubeconfig}, nil
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	all := runtime.NewScheme()
+	return all, errors.Join(scheme.AddToScheme(all), v1alpha1.AddToScheme(all))
+}

@@ -1,0 +1,65 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// A Namespace and what is in it come in one apply, faster than any watch tells of them:
+// the labels that decide are those of the Namespace, and its LimitRange counts.
+func TestNamespaceInTheSameApply(t *testing.T) {
+	t.Parallel()
+	// Whoever may make namespaces is who does such an apply.
+	create := cluster.Admin.Create
+	for i := range 20 {
+		name := unique(fmt.Sprintf("one-apply-%d", i))
+		meta := metav1.ObjectMeta{Name: name, Labels: labelMap([]string{enforced, restricted})}
+		limits := &corev1.LimitRange{
+			ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "limits"},
+			Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
+				Type: corev1.LimitTypeContainer, Default: quantities("400m", "256Mi"), DefaultRequest: quantities("200m", "128Mi"),
+			}}},
+		}
+		service, good, bad := chapter(t, "23_service", name), chapter(t, "22_deployment", name), chapter(t, "01_nginx", name)
+		cronJob := chapter(t, "43_cronjob", name)
+
+		admit(t, name, create(t.Context(), &corev1.Namespace{ObjectMeta: meta}))
+		words := deny(t, name+": a Service of type LoadBalancer", create(t.Context(), service))
+		if !strings.Contains(words, "asked by Guardrail restricted") {
+			t.Errorf("denied for:\n%s", words)
+		}
+		admit(t, name+": a LimitRange", create(t.Context(), limits))
+		// Its missing resources are the LimitRange's to fill in, so nothing is left to be
+		// injected, and nothing to be said.
+		answer := admit(t, name+": a CronJob", create(t.Context(), cronJob))
+		if notes := annotations(t, answer); len(notes) > 0 {
+			t.Errorf("the LimitRange was not seen: %v", notes)
+		}
+		admit(t, name+": a Deployment", create(t.Context(), good))
+		deny(t, name+": a Deployment without tag", create(t.Context(), bad, client.DryRunAll))
+	}
+}
+
+// Labels are read when a request is decided: from the moment that a namespace opts in,
+// it is covered, and no later than the watch tells.
+func TestNamespaceOptsIn(t *testing.T) {
+	t.Parallel()
+	namespace := newNamespace(t, "opt-in")
+	service := func() client.Object { return chapter(t, "23_service", namespace) }
+	admit(t, "a Service before", cluster.Alice.Create(t.Context(), service(), client.DryRunAll))
+	opted := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	must(t, cluster.Admin.Client.Patch(t.Context(), opted, changed(opted, func() { opted.Labels = labelMap([]string{restricted}) })))
+	eventually(t, "the Service to be denied", func(ctx context.Context) error {
+		if _, denied := cluster.Alice.Create(ctx, service(), client.DryRunAll).Denied(); !denied {
+			return errors.New("it is admitted")
+		}
+		return nil
+	})
+}

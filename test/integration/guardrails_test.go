@@ -1,0 +1,105 @@
+package integration
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"taffrail.dev/test/harness"
+	"taffrail.dev/webhook/api/v1alpha1"
+)
+
+// modeLabel on a namespace opts in to one of testGuardrails: enforce, warn or audit.
+const modeLabel = "test.taffrail.dev/mode"
+
+const guardrailsHeader = `# The Guardrails that the tests share; -update writes this file.
+#
+# chapter and restricted are the built-in default, but for chapter's selector: the default selects every namespace, and
+# these tests need namespaces that differ. team-warn and team-audit bind the same policies for namespaces that opt in by
+# a label, under the mode that their label names.
+`
+
+// testGuardrails are made from the built-in default, so that a new policy is tested here
+// as soon as it is in the library.
+func testGuardrails() ([]v1alpha1.Guardrail, error) {
+	defaults, err := harness.DefaultGuardrails()
+	if err != nil {
+		return nil, err
+	}
+	optIn := func(mode v1alpha1.Mode) v1alpha1.Guardrail {
+		g := v1alpha1.Guardrail{TypeMeta: defaults[0].TypeMeta, ObjectMeta: metav1.ObjectMeta{Name: "team-" + string(mode)}}
+		g.Spec = v1alpha1.GuardrailSpec{Mode: mode, Existing: v1alpha1.ExistingTolerate, NamespaceSelector: selecting(string(mode))}
+		for _, d := range defaults {
+			for _, binding := range d.Spec.Policies {
+				g.Spec.Policies = append(g.Spec.Policies, v1alpha1.PolicyBinding{Name: binding.Name})
+			}
+		}
+		return g
+	}
+	for i := range defaults {
+		if defaults[i].Name == "chapter" {
+			defaults[i].Spec.NamespaceSelector = selecting("enforce")
+		}
+	}
+	return append(defaults, optIn(v1alpha1.ModeWarn), optIn(v1alpha1.ModeAudit)), nil
+}
+
+func selecting(mode string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{modeLabel: mode}}
+}
+
+// guardrailFile is a folder's worth of YAML for taffrail check -c.
+func guardrailFile(guardrails []v1alpha1.Guardrail) ([]byte, error) {
+	var file bytes.Buffer
+	file.WriteString(guardrailsHeader)
+	for i := range guardrails {
+		encoded, err := yaml.Marshal(map[string]any{
+			"apiVersion": guardrails[i].APIVersion, "kind": guardrails[i].Kind,
+			"metadata": map[string]string{"name": guardrails[i].Name}, "spec": guardrails[i].Spec,
+		})
+		if err != nil {
+			return nil, err
+		}
+		file.WriteString("---\n")
+		file.Write(encoded)
+	}
+	return file.Bytes(), nil
+}
+
+func TestGuardrailsFileIsCurrent(t *testing.T) {
+	guardrails, err := testGuardrails()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := guardrailFile(guardrails)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "guardrails.yaml", string(file))
+}
+
+// golden compares with a file in testdata, or writes it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got); if it is right, run with -update:\n%s", file, diff)
+	}
+}

@@ -1,0 +1,137 @@
+package integration
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"taffrail.dev/test/harness"
+)
+
+// broken are two namespaces whose requests go to the same server, one under each
+// failurePolicy.
+type broken struct{ ignore, fail string }
+
+func breakable(t *testing.T, name, address string) broken {
+	t.Helper()
+	var b broken
+	for policy, namespace := range map[admissionregistrationv1.FailurePolicyType]*string{
+		admissionregistrationv1.Ignore: &b.ignore, admissionregistrationv1.Fail: &b.fail,
+	} {
+		registration := unique(name + "-" + strings.ToLower(string(policy)))
+		register(t, harness.Registration{Name: registration, Address: address, FailurePolicy: policy})
+		*namespace = newNamespace(t, registration, enforced, servedBy(registration))
+	}
+	return b
+}
+
+// failedOpen wants an admitted write to be marked, in the audit log, as one that nobody
+// decided: a webhook that is not called for a namespace would admit it too.
+func failedOpen(t *testing.T, what string, answer *harness.Answer) {
+	t.Helper()
+	admit(t, what, answer)
+	event, err := cluster.AuditedAnswer(t.Context(), answer)
+	must(t, err)
+	for key := range event.Annotations {
+		if strings.HasPrefix(key, "failed-open.validating.webhook.admission.k8s.io/") {
+			return
+		}
+	}
+	t.Errorf("%s: not marked as failed open: %v", what, event.Annotations)
+}
+
+// failedClosed wants a write to have been refused by the API server itself, for words.
+func failedClosed(t *testing.T, what string, answer *harness.Answer, words string) {
+	t.Helper()
+	if answer.Err == nil || !strings.Contains(answer.Err.Error(), words) {
+		t.Errorf("%s: want an error with %q, got %v", what, words, answer.Err)
+	}
+}
+
+// While the server is dead its failurePolicy decides. Started again, it does.
+func TestServerKilledAndRestarted(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, harness.ServerOptions{Name: "killed"})
+	namespaces := breakable(t, "killed", server.Address())
+	for _, namespace := range []string{namespaces.ignore, namespaces.fail} {
+		must(t, cluster.AwaitEnforcement(t.Context(), namespace))
+	}
+	must(t, server.Kill())
+
+	failedOpen(t, "Ignore", cluster.Alice.Create(t.Context(), chapter(t, "01_nginx", namespaces.ignore)))
+	answer := cluster.Alice.Create(t.Context(), chapter(t, "22_deployment", namespaces.fail))
+	failedClosed(t, "Fail", answer, `Internal error occurred: failed calling webhook "validate.taffrail.dev": failed to call webhook: `+
+		`Post "https://`+server.Address()+`/validate?timeout=10s": dial tcp `+server.Address()+`: connect: connection refused`)
+	pod := harness.ProbePod(namespaces.fail, "registry.example/app:1.0.0")
+	failedClosed(t, "Fail", cluster.Alice.Create(t.Context(), pod), `failed calling webhook "mutate.taffrail.dev"`)
+	// What nobody asks Taffrail about goes on.
+	admit(t, "a ConfigMap", cluster.Alice.Create(t.Context(), chapter(t, "41_config_map", namespaces.fail)))
+
+	must(t, server.Start(t.Context()))
+	for _, namespace := range []string{namespaces.ignore, namespaces.fail} {
+		// Not eventually: a server that is ready decides.
+		deny(t, namespace, cluster.Alice.Create(t.Context(), chapter(t, "02_nginx_k8s", namespace)))
+	}
+	// What came in while it was down is kept, with a warning.
+	deployment := chapter(t, "01_nginx", namespaces.ignore)
+	must(t, cluster.Alice.Client.Get(t.Context(), client.ObjectKeyFromObject(deployment), deployment))
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"replicas":3}}`))
+	wantTolerated(t, "scaling", admit(t, "scaling", cluster.Alice.Patch(t.Context(), deployment, patch)))
+}
+
+// Two replicas behind a Service are replaced one by one while people create objects,
+// under failurePolicy Fail: nobody notices.
+func TestRollingRestart(t *testing.T) {
+	t.Parallel()
+	servers := []*harness.Server{
+		newServer(t, harness.ServerOptions{Name: "rolling-a", DrainDelay: drainDelay}),
+		newServer(t, harness.ServerOptions{Name: "rolling-b", DrainDelay: drainDelay}),
+	}
+	balancer, err := harness.NewBalancer(context.Background(), servers...) //nolint:usetesting // outlives the clean-up that stops the servers
+	must(t, err)
+	t.Cleanup(func() {
+		if err := balancer.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	registration := unique("rolling")
+	register(t, harness.Registration{Name: registration, Address: balancer.Address(), FailurePolicy: admissionregistrationv1.Fail})
+	namespace := newNamespace(t, registration, enforced, servedBy(registration))
+	must(t, cluster.AwaitEnforcement(t.Context(), namespace))
+
+	writing := writers(t, namespace, 4)
+	for range 2 {
+		for _, server := range servers {
+			writing.more(t, 50)
+			must(t, server.Stop())
+			writing.more(t, 50)
+			must(t, server.Start(t.Context()))
+		}
+	}
+	writing.more(t, 50)
+	if created := writing.end(t); created < 450 {
+		t.Errorf("only %d objects were created", created)
+	}
+	// They were decided, not waved through.
+	deny(t, "in the end", cluster.Alice.Create(t.Context(), chapter(t, "02_nginx_k8s", namespace)))
+	answer := cluster.Alice.Create(t.Context(), harness.ProbePod(namespace, "registry.example/app:1.0.0"))
+	if notes := annotations(t, admit(t, "in the end", answer)); len(notes) == 0 {
+		t.Error("nothing is filled in")
+	}
+}
+
+// Both may be gone at once, if they come back: full stop, full start.
+func TestFullRestart(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, harness.ServerOptions{Name: "full", DrainDelay: drainDelay})
+	namespaces := breakable(t, "full", server.Address())
+	must(t, cluster.AwaitEnforcement(t.Context(), namespaces.fail))
+	must(t, server.Stop())
+	failedClosed(t, "stopped", cluster.Alice.Create(t.Context(), chapter(t, "23_service", namespaces.fail)), "failed calling webhook")
+	must(t, server.Start(t.Context()))
+	admit(t, "started", cluster.Alice.Create(t.Context(), chapter(t, "23_service", namespaces.fail)))
+	deny(t, "started", cluster.Alice.Create(t.Context(), chapter(t, "02_nginx_k8s", namespaces.fail)))
+}

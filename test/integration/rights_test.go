@@ -1,0 +1,41 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+)
+
+// Taffrail runs as a user of its own, with the rights of test/harness/manifests/rbac.yaml.
+// They are enough: nothing that it asked for was refused.
+func TestRightsAreEnough(t *testing.T) {
+	t.Parallel()
+	log, err := os.ReadFile(filepath.Join(cluster.Dir, "logs", "taffrail-main.log"))
+	must(t, err)
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, "is forbidden") {
+			t.Error(line)
+		}
+	}
+}
+
+// And no more than enough.
+func TestRightsAreFew(t *testing.T) {
+	t.Parallel()
+	for _, may := range []authorizationv1.ResourceAttributes{
+		{Verb: "get", Resource: "secrets"},
+		{Verb: "list", Resource: "pods"},
+		{Verb: "patch", Resource: "namespaces"},
+		{Verb: "patch", Group: "taffrail.dev", Resource: "guardrails"},
+		{Verb: "update", Group: "admissionregistration.k8s.io", Resource: "validatingwebhookconfigurations"},
+	} {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: "taffrail", ResourceAttributes: &may}}
+		must(t, cluster.Admin.Client.Create(t.Context(), review))
+		if review.Status.Allowed {
+			t.Errorf("taffrail may %s %s", may.Verb, may.Resource)
+		}
+	}
+}

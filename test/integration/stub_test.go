@@ -1,0 +1,65 @@
+package integration
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// stub is a webhook that answers every request with the same HTTP status.
+type stub struct {
+	address string
+	asked   atomic.Int64
+}
+
+func newStub(t *testing.T, status int, body string) *stub {
+	t.Helper()
+	certificate, key, err := cluster.Authority.Issue()
+	must(t, err)
+	pair, err := tls.X509KeyPair(certificate, key)
+	must(t, err)
+	s := &stub{}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s.asked.Add(1)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	s.address = strings.TrimPrefix(server.URL, "https://")
+	return s
+}
+
+// An HTTP error leaves it to failurePolicy alone what becomes of a request. This is what
+// Taffrail's own errors rest on.
+func TestWebhookThatAnswersErrors(t *testing.T) {
+	t.Parallel()
+	webhook := newStub(t, http.StatusInternalServerError, "taffrail: policy image-tag could not be evaluated, see Taffrail's log\n")
+	namespaces := breakable(t, "errors", webhook.address)
+	const words = `failed calling webhook "validate.taffrail.dev"`
+	eventually(t, "the API server to call the webhooks", func(ctx context.Context) error {
+		for _, namespace := range []string{namespaces.ignore, namespaces.fail} {
+			asked := webhook.asked.Load()
+			cluster.Alice.Create(ctx, chapter(t, "23_service", namespace), client.DryRunAll)
+			if webhook.asked.Load() == asked {
+				return errors.New("not called for " + namespace)
+			}
+		}
+		return nil
+	})
+	failedOpen(t, "Ignore", cluster.Alice.Create(t.Context(), chapter(t, "01_nginx", namespaces.ignore)))
+	answer := cluster.Alice.Create(t.Context(), chapter(t, "22_deployment", namespaces.fail))
+	failedClosed(t, "Fail", answer, words)
+	// Why, is told.
+	failedClosed(t, "Fail", answer, "policy image-tag could not be evaluated")
+	admit(t, "a ConfigMap", cluster.Alice.Create(t.Context(), chapter(t, "41_config_map", namespaces.fail)))
+}
