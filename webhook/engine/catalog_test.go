@@ -154,6 +154,8 @@ func TestCheckParameters(t *testing.T) {
 		"minimum":  {map[string]any{"most": int64(0)}, "spec.policies[0].parameters.most"},
 		"enum":     {map[string]any{"types": []any{"c"}}, "spec.policies[0].parameters.types"},
 		"quantity": {map[string]any{"size": "100q"}, "spec.policies[0].parameters.size"},
+		"nothing":  {map[string]any{"size": "0"}, "spec.policies[0].parameters.size"},
+		"negative": {map[string]any{"size": "-5"}, "spec.policies[0].parameters.size"},
 	} {
 		_, bad := policy.CheckParameters(test.given, at)
 		if len(bad) != 1 || !strings.HasPrefix(bad[0].Error(), test.want) {

@@ -28,10 +28,20 @@ func newInput(r *review.Request) map[string]any {
 	if r.OldObject != nil {
 		input["oldObject"] = r.OldObject
 	}
+	if r.LastApplied != nil {
+		input["lastApplied"] = lastAppliedInput(r.LastApplied)
+	}
+	if r.OldLastApplied != nil {
+		input["oldLastApplied"] = lastAppliedInput(r.OldLastApplied)
+	}
 	if r.Workload != nil {
 		input["workload"] = workloadInput(r.Workload)
 	}
 	return input
+}
+
+func lastAppliedInput(applied *review.LastApplied) map[string]any {
+	return map[string]any{"readable": applied.Readable, "data": applied.Data, "stringData": applied.StringData}
 }
 
 func workloadInput(w *review.Workload) map[string]any {
@@ -41,11 +51,23 @@ func workloadInput(w *review.Workload) map[string]any {
 		"replicas":    w.Replicas,
 		"path":        w.PodPath,
 		"pod":         w.Pod,
+		"refusals":    refusalsInput(w.Refusals),
 	}
 	if w.PodResources != nil {
 		workload["resources"] = resourcesInput(*w.PodResources)
 	}
 	return workload
+}
+
+func refusalsInput(refusals []review.Refusal) []any {
+	all := make([]any, 0, len(refusals))
+	for _, refusal := range refusals {
+		all = append(all, map[string]any{
+			"by": refusal.By, "container": refusal.Container, "resource": refusal.Resource,
+			"bound": refusal.Bound, "message": refusal.Message, "certain": refusal.Certain,
+		})
+	}
+	return all
 }
 
 func containersInput(w *review.Workload) map[string]any {

@@ -76,14 +76,14 @@ func newParameterSchema(declared map[string]any) (*parameterSchema, error) {
 	return s, nil
 }
 
-// formats adds Kubernetes' quantities to the known string formats. An empty string is
-// accepted: it leaves a value out.
+// formats adds Kubernetes' quantities to the known string formats. They are more than
+// nothing: a request of 0 is none. An empty string is accepted: it leaves a value out.
 func formats() strfmt.Registry {
 	registry := strfmt.NewFormats()
 	quantity := new(strfmt.Password)
 	registry.Add("quantity", quantity, func(text string) bool {
-		_, err := resource.ParseQuantity(text)
-		return text == "" || err == nil
+		quantity, err := resource.ParseQuantity(text)
+		return text == "" || err == nil && quantity.Sign() > 0
 	})
 	return registry
 }

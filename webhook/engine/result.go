@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"k8s.io/apimachinery/pkg/api/resource"
 
+	"taffrail.dev/webhook/limitrange"
 	"taffrail.dev/webhook/review"
 )
 
@@ -141,10 +143,19 @@ func newIntent(object ast.Object) (review.Intent, error) {
 		}
 		return err
 	})
-	if err == nil && (i.Container == "" || i.Field == "" || i.Value == "") {
-		err = fmt.Errorf("an intent lacks container, field or value")
+	if err != nil {
+		return i, err
 	}
-	return i, err
+	if i.Container == "" {
+		return i, fmt.Errorf("an intent lacks its container")
+	}
+	if _, err := limitrange.ParseField(i.Field); err != nil {
+		return i, err
+	}
+	if _, err := resource.ParseQuantity(i.Value); err != nil {
+		return i, fmt.Errorf("an intent has %q where a quantity must be", i.Value)
+	}
+	return i, nil
 }
 
 func text(field string, term *ast.Term) (string, error) {

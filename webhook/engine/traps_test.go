@@ -137,6 +137,25 @@ func TestOddFindingsAreErrors(t *testing.T) {
 	}
 }
 
+func TestOddIntentsAreErrors(t *testing.T) {
+	for name, intent := range map[string]string{
+		"no container": `{"field": "resources.requests.cpu", "value": "1"}`,
+		"odd field":    `{"container": "c", "field": "lifecycle", "value": "1"}`,
+		"odd resource": `{"container": "c", "field": "resources.requests.gpu", "value": "1"}`,
+		"odd value":    `{"container": "c", "field": "resources.requests.cpu", "value": "much"}`,
+		"no value":     `{"container": "c", "field": "resources.requests.cpu"}`,
+		"unknown":      `{"container": "c", "field": "resources.requests.cpu", "value": "1", "force": "yes"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := program(t, map[string]string{"a-policy": "inject contains " + intent, "b-policy": always})
+			results, err := p.Evaluate(t.Context(), configMap(nil), []int{0, 1}, engine.Both)
+			if err != nil || results[0].Err == nil || len(results[0].Intents) > 0 || len(results[1].Violations) != 1 {
+				t.Errorf("got %+v, %v", results, err)
+			}
+		})
+	}
+}
+
 func TestOnePolicyUnderSeveralParameterSets(t *testing.T) {
 	body := `deny contains {"msg": input.parameters["a-policy"].word, "path": "p"}`
 	p := program(t, map[string]string{"a-policy": body, "b-policy": always},

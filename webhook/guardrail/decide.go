@@ -26,18 +26,33 @@ type Evidence struct {
 	Filled map[string]bool
 	// Extra are findings that no rule made, such as a gap that cannot be filled.
 	Extra []review.Finding
+	// Unchanged tells whether an UPDATE changes nothing that a policy reads. It is called
+	// only where something would be denied.
+	Unchanged func(*review.Request) bool
 	// Before is what the stored object of an UPDATE already had. It is called only
 	// where something would be denied.
 	Before func() (map[Identity]bool, error)
 }
 
-const tolerated = "the stored object has it already"
+// Why a finding that would deny is tolerated.
+const (
+	hadBefore      = "the stored object has it already"
+	changesNothing = "this update changes nothing that a policy reads"
+)
 
 // Decide merges what the bindings found into one Decision. Findings with the same
 // policy, container and key are one, under the strictest mode. Patch and Fills are the
 // caller's.
 func Decide(e Evidence) (*review.Decision, error) {
 	candidates := e.candidates()
+	denies := slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() })
+	if denies && e.Unchanged != nil && e.Unchanged(e.Request) {
+		for i := range candidates {
+			if c := &candidates[i]; c.finding.Denies() {
+				c.finding.Tolerated = changesNothing
+			}
+		}
+	}
 	if e.Before != nil && slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() && c.tolerate }) {
 		before, err := e.Before()
 		if err != nil {
@@ -46,7 +61,7 @@ func Decide(e Evidence) (*review.Decision, error) {
 		for i := range candidates {
 			c := &candidates[i]
 			if c.tolerate && c.finding.Denies() && before[c.identity()] {
-				c.finding.Tolerated = tolerated
+				c.finding.Tolerated = hadBefore
 			}
 		}
 	}
@@ -77,10 +92,7 @@ func (c *candidate) identity() Identity {
 func (e *Evidence) candidates() []candidate {
 	var all []candidate
 	for i, bound := range e.Bounds {
-		mode := bound.Mode
-		if bound.Guardrail.trusts(e.Request) != "" {
-			mode = min(mode, review.ModeAudit)
-		}
+		mode := bound.EffectiveMode(e.Request)
 		if err := e.Results[i].Err; err != nil {
 			all = append(all, candidate{finding: unknownFinding(bound, mode, err)})
 		}

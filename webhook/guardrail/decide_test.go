@@ -164,6 +164,8 @@ func TestTrust(t *testing.T) {
 		"jobs' Pod":                {kind: pods(), user: sa("job-controller"), want: review.VerdictAllow},
 		"deployments' ReplicaSet":  {kind: replicaSets(), user: sa("deployment-controller"), want: review.VerdictAllow},
 		"manager without accounts": {kind: pods(), user: review.User{Name: "system:kube-controller-manager"}, want: review.VerdictAllow},
+		"cron jobs' Job":           {kind: schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"}, user: sa("cronjob-controller"), want: review.VerdictAllow},
+		"a node, another's Pod":    {kind: pods(), user: review.User{Name: "system:node:n1"}, want: review.VerdictDeny},
 		"wrong controller":         {kind: pods(), user: sa("deployment-controller"), want: review.VerdictDeny},
 		"another namespace's":      {kind: pods(), user: review.User{Name: "system:serviceaccount:shop:replicaset-controller"}, want: review.VerdictDeny},
 		"controller, a Service":    {kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, user: sa("replicaset-controller"), want: review.VerdictDeny},
@@ -222,4 +224,34 @@ func replicaSets() schema.GroupVersionKind {
 
 func sa(name string) review.User {
 	return review.User{Name: "system:serviceaccount:kube-system:" + name}
+}
+
+func TestMirrorPods(t *testing.T) {
+	for name, test := range map[string]struct {
+		user, owner string
+		want        review.Verdict
+	}{
+		"the node's own":        {"system:node:n1", "n1", review.VerdictAllow},
+		"another node's":        {"system:node:n1", "n2", review.VerdictDeny},
+		"a person who pretends": {"alice", "n1", review.VerdictDeny},
+	} {
+		r := &review.Request{Kind: pods(), User: review.User{Name: test.user}, Operation: review.Create, Object: map[string]any{
+			"metadata": map[string]any{"ownerReferences": []any{map[string]any{"kind": "Node", "name": test.owner}}},
+		}}
+		if d := decide(t, evidence(t, r, asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k")})); d.Verdict != test.want {
+			t.Errorf("%s: got %v", name, d.Verdict)
+		}
+	}
+}
+
+func TestATolerantGuardrailSoftensNoOther(t *testing.T) {
+	e := evidence(t, service(review.Update),
+		asked{guardrail: "kind", mode: review.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingTolerate},
+		asked{guardrail: "strict", mode: review.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingEnforce})
+	e.Before = func() (map[guardrail.Identity]bool, error) {
+		return map[guardrail.Identity]bool{{Policy: "a-policy", Container: "c", Key: "k"}: true}, nil
+	}
+	if d := decide(t, e); d.Verdict != review.VerdictDeny {
+		t.Errorf("got %v", d.Verdict)
+	}
 }

@@ -4,25 +4,39 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"taffrail.dev/webhook/review"
 )
 
-// trusts says why a request's writer is recorded and never denied, or nothing. Trust
-// rests on the authenticated user name and never on ownerReferences, which anyone can
-// write.
-func (g *Guardrail) trusts(r *review.Request) string {
-	if builtInController(r) {
-		return "its template was decided on its own"
+// EffectiveMode is the binding's mode for a request's writer: one who is trusted is
+// recorded and never denied. Trust rests on the authenticated user name and never on
+// ownerReferences alone, which anyone can write.
+func (b *Bound) EffectiveMode(r *review.Request) review.Mode {
+	if builtInController(r) || mirrorPod(r) || b.Guardrail.trusts(r.User) {
+		return min(b.Mode, review.ModeAudit)
 	}
-	if slices.Contains(g.trusted.Users, r.User.Name) {
-		return "Guardrail " + g.Name + " trusts this writer"
+	return b.Mode
+}
+
+func (g *Guardrail) trusts(user review.User) bool {
+	return slices.Contains(g.trusted.Users, user.Name) ||
+		slices.ContainsFunc(user.Groups, func(group string) bool { return slices.Contains(g.trusted.Groups, group) })
+}
+
+// mirrorPod tells whether a kubelet reports a static Pod, which runs whatever is said:
+// the user is a node, and the Pod's owner is that node.
+func mirrorPod(r *review.Request) bool {
+	node, ok := strings.CutPrefix(r.User.Name, "system:node:")
+	if !ok || r.Kind.GroupKind() != (schema.GroupKind{Kind: "Pod"}) {
+		return false
 	}
-	for _, group := range r.User.Groups {
-		if slices.Contains(g.trusted.Groups, group) {
-			return "Guardrail " + g.Name + " trusts this writer"
-		}
-	}
-	return ""
+	metadata, _ := r.Object["metadata"].(map[string]any)
+	owners, _ := metadata["ownerReferences"].([]any)
+	return len(owners) == 1 && slices.ContainsFunc(owners, func(item any) bool {
+		owner, _ := item.(map[string]any)
+		return owner["kind"] == "Node" && owner["name"] == node
+	})
 }
 
 // builtInController tells whether a controller of the controller-manager makes an

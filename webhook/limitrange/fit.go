@@ -158,6 +158,10 @@ func (f *fitting) gaps(wishes []Wish) (map[corev1.ResourceName][]*gap, refused) 
 	return open, no
 }
 
+// maxSettled is the most gaps of one resource that are tried one by one where all of
+// them together do harm. Each try looks at the whole Pod.
+const maxSettled = 64
+
 // settle fills the gaps of one resource. All together come first, as totals may need them
 // all. Else one after the other, the request alone where the limit is what is refused;
 // and again, as long as something was filled, since with another request in the total a
@@ -171,8 +175,15 @@ func (f *fitting) settle(open []*gap, reasons refused) map[slot]resource.Quantit
 		for _, g := range open {
 			maps.Copy(all, f.choose(g, filled))
 		}
-		if f.harm(merged(filled, all)) == "" {
+		why := f.harm(merged(filled, all))
+		if why == "" {
 			return merged(filled, all)
+		}
+		if len(open) > maxSettled {
+			for at := range all {
+				reasons.slots[at] = fmt.Sprintf("with all of its %d gaps filled the Pod would be refused: %s", len(open), why)
+			}
+			return filled
 		}
 		for _, g := range open {
 			for _, values := range offers(g, f.choose(g, filled)) {

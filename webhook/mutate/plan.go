@@ -13,6 +13,8 @@ import (
 
 // Wish is an intent of one policy, as one Guardrail asks for it.
 type Wish struct {
+	// Bound is the caller's own number for the binding that asks; a Gap gives it back.
+	Bound     int
 	Policy    string
 	Guardrail string
 	Mode      review.Mode
@@ -21,6 +23,9 @@ type Wish struct {
 
 // Gap is a wish that was not granted, with a reason a person can act on.
 type Gap struct {
+	// Bound is that of the first of the strictest wishes.
+	Bound      int
+	Mode       review.Mode
 	Policy     string
 	Guardrails []string
 	Container  string
@@ -77,6 +82,7 @@ func NewPlan(r *review.Request, wishes []Wish) (Plan, error) {
 
 // target is one field of one container, with everything that is wished for it.
 type target struct {
+	bound      int
 	policy     string
 	guardrails []string
 	mode       review.Mode
@@ -87,7 +93,7 @@ type target struct {
 }
 
 func (t *target) gap(reason string) Gap {
-	return Gap{Policy: t.policy, Guardrails: t.guardrails, Container: t.container, Field: t.field.String(), Reason: reason}
+	return Gap{Bound: t.bound, Mode: t.mode, Policy: t.policy, Guardrails: t.guardrails, Container: t.container, Field: t.field.String(), Reason: reason}
 }
 
 // group puts the wishes for one field together under the strictest mode that asks:
@@ -104,7 +110,7 @@ func group(wishes []Wish) ([]*target, error) {
 			return nil, &IntentError{Policy: w.Policy, Reason: fmt.Sprintf("%q is no quantity", w.Intent.Value)}
 		}
 		fresh := &target{
-			policy: w.Policy, guardrails: []string{w.Guardrail}, mode: w.Mode,
+			bound: w.Bound, policy: w.Policy, guardrails: []string{w.Guardrail}, mode: w.Mode,
 			container: w.Intent.Container, field: field, value: value,
 		}
 		i := slices.IndexFunc(targets, func(t *target) bool { return t.container == fresh.container && t.field == fresh.field })
@@ -122,7 +128,7 @@ func group(wishes []Wish) ([]*target, error) {
 
 func (t *target) join(other *target) {
 	if t.value.Cmp(other.value) != 0 {
-		t.conflict = fmt.Sprintf("not injected, because Guardrails disagree: %s asks for %s, %s for %s",
+		t.conflict = fmt.Sprintf("not injected, because bindings disagree: %s asks for %s, %s for %s",
 			strings.Join(t.guardrails, ", "), t.value.String(), other.guardrails[0], other.value.String())
 	}
 	t.guardrails = append(t.guardrails, other.guardrails...)

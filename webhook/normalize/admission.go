@@ -12,7 +12,8 @@ import (
 )
 
 // Review decodes the body of an AdmissionReview (admission.k8s.io/v1). Errors are a
-// *MalformedError, a *LimitError or a *FieldError.
+// *MalformedError, a *LimitError or a *FieldError. For any operation but CREATE and
+// UPDATE the object, which may be nil, is not looked at.
 //
 // The API server writes the fields of a request in a fixed order with the object
 // after everything that names it, so that what is refused for its size or depth can
@@ -27,10 +28,14 @@ func Review(body []byte, origin review.Origin) (*review.Request, error) {
 		return nil, err
 	}
 	r := reader.request
-	if r.UID == "" {
+	switch {
+	case r.UID == "":
 		return nil, &MalformedError{Reason: "request.uid is missing"}
-	}
-	if r.Object == nil {
+	case r.Operation == "":
+		return nil, &MalformedError{Reason: "request.operation is missing"}
+	case r.Operation != review.Create && r.Operation != review.Update:
+		return r, nil
+	case r.Object == nil:
 		return nil, &MalformedError{Reason: "request.object is missing"}
 	}
 	r.Original = r.Object
@@ -38,6 +43,11 @@ func Review(body []byte, origin review.Origin) (*review.Request, error) {
 	if r.Name == "" {
 		r.Name = stringAt(r.Object, "metadata", "name")
 	}
+	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+		// The API server names a Namespace as its own namespace. It is in none.
+		r.Namespace.Name = ""
+	}
+	addLastApplied(r)
 	return r, addWorkload(r)
 }
 
@@ -50,6 +60,7 @@ func Old(r *review.Request) (*review.Request, error) {
 	}
 	old := *r
 	old.Object, old.Original, old.OldObject = r.OldObject, r.OldObject, nil
+	old.LastApplied, old.OldLastApplied = r.OldLastApplied, nil
 	old.Workload = nil
 	return &old, addWorkload(&old)
 }

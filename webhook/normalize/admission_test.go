@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/review"
 )
@@ -148,4 +150,49 @@ func FuzzReview(f *testing.F) {
 			t.Errorf("half a request: %+v", r)
 		}
 	})
+}
+
+func TestOtherOperationsAreNotLookedAt(t *testing.T) {
+	for _, operation := range []string{"DELETE", "CONNECT"} {
+		text := strings.Replace(string(body(`"object":null,"oldObject":{"spec":7}`)), "CREATE", operation, 1)
+		r, err := normalize.Review([]byte(text), review.OriginValidating)
+		if err != nil || string(r.Operation) != operation || r.UID != "u-1" {
+			t.Errorf("%s: got %+v, %v", operation, r, err)
+		}
+	}
+	var malformed *normalize.MalformedError
+	if _, err := normalize.Review([]byte(strings.Replace(string(body(pod)), `"operation":"CREATE",`, "", 1)), review.OriginValidating); !errors.As(err, &malformed) {
+		t.Errorf("no operation: got %v", err)
+	}
+}
+
+func TestTooManyContainersAreRefusedByName(t *testing.T) {
+	many := strings.Repeat(`{"name":"a"},`, normalize.MaxContainers) + `{"name":"b"}`
+	_, err := normalize.Review(body(`"object":{"spec":{"containers":[`+many+`]}}`), review.OriginValidating)
+	var limit *normalize.LimitError
+	if !errors.As(err, &limit) || limit.What != "containers" || limit.Request == nil || limit.Request.Name != "web" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLastApplied(t *testing.T) {
+	secret := func(annotation string) *review.LastApplied {
+		text := strings.Replace(string(body(`"object":{"metadata":{"annotations":{"kubectl.kubernetes.io/last-applied-configuration":`+annotation+`}}}`)), `"kind":"Pod"`, `"kind":"Secret"`, 1)
+		r, err := normalize.Review([]byte(text), review.OriginValidating)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.LastApplied
+	}
+	for annotation, want := range map[string]*review.LastApplied{
+		`null`:    nil,
+		`"{}"`:    {Readable: true, Data: map[string]string{}, StringData: map[string]string{}},
+		`"hello"`: {}, `"[]"`: {}, `"{} {}"`: {}, `7`: {},
+		`"{\"data\":{\"a\":1e999999999,\"b\":\"x\",\"c\":null}}"`: {Readable: true, Data: map[string]string{"a": "1e999999999", "b": "x", "c": ""}, StringData: map[string]string{}},
+		`"{\"stringData\":\"words\"}"`:                            {Readable: true, Data: map[string]string{}, StringData: map[string]string{"": "words"}},
+	} {
+		if diff := cmp.Diff(want, secret(annotation)); diff != "" {
+			t.Errorf("%s: %s", annotation, diff)
+		}
+	}
 }

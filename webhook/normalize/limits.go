@@ -13,11 +13,15 @@ const (
 	// MaxDepth bounds how deep an object may nest. Nothing in Kubernetes' own kinds
 	// comes near; CRD schemas, the deepest objects in practice, stay under 100.
 	MaxDepth = 200
+	// MaxContainers bounds the containers of one Pod, of all types together. Work grows
+	// faster than their number, and a kubelet's default is 110 Pods for a whole node.
+	MaxContainers = 500
 )
 
-// LimitError says that an object is too large or too deep to be looked at.
+// LimitError says that an object is too large, too deep or too wide to be looked at.
 type LimitError struct {
-	// What is "size" or "depth", and Limit its bound in bytes or levels.
+	// What is "size", "depth" or "containers", and Limit its bound in bytes, levels or
+	// containers.
 	What  string
 	Limit int
 	// Request holds all that was known before the object was read: enough to refuse
@@ -26,8 +30,11 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	if e.What == "size" {
+	switch e.What {
+	case "size":
 		return fmt.Sprintf("the request is larger than %d bytes", e.Limit)
+	case "containers":
+		return fmt.Sprintf("the Pod has more than %d containers", e.Limit)
 	}
 	return fmt.Sprintf("the object nests deeper than %d levels", e.Limit)
 }

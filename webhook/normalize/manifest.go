@@ -2,6 +2,8 @@ package normalize
 
 import (
 	"encoding/base64"
+	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -29,6 +31,9 @@ func Manifest(object map[string]any, defaultNamespace string) (*review.Request, 
 	if err != nil {
 		return nil, &FieldError{Path: "apiVersion", Reason: err.Error()}
 	}
+	if err := checkServed(version.WithKind(kind)); err != nil {
+		return nil, err
+	}
 	if _, err := requireMap(object, "", []string{"metadata"}); err != nil {
 		return nil, err
 	}
@@ -53,7 +58,28 @@ func Manifest(object map[string]any, defaultNamespace string) (*review.Request, 
 	}
 	r.Object = runtime.DeepCopyJSON(object)
 	applyDefaults(r.Kind.GroupKind(), r.Object)
+	addLastApplied(r)
 	return r, addWorkload(r)
+}
+
+// checkServed refuses the kinds that policies are about in a version or a spelling that
+// no API server has: taken for a custom resource, they would pass undecided.
+func checkServed(kind schema.GroupVersionKind) error {
+	served := map[string]string{
+		"pod": "v1/Pod", "service": "v1/Service", "secret": "v1/Secret", "configmap": "v1/ConfigMap", "namespace": "v1/Namespace",
+		"replicationcontroller": "v1/ReplicationController", "deployment": "apps/v1/Deployment", "statefulset": "apps/v1/StatefulSet",
+		"daemonset": "apps/v1/DaemonSet", "replicaset": "apps/v1/ReplicaSet", "job": "batch/v1/Job", "cronjob": "batch/v1/CronJob",
+	}
+	want, known := served[strings.ToLower(kind.Kind)]
+	switch kind.Group {
+	case "", "apps", "batch", "extensions":
+	default:
+		return nil
+	}
+	if got := kind.GroupVersion().String() + "/" + kind.Kind; known && got != want {
+		return &FieldError{Path: "apiVersion", Reason: fmt.Sprintf("no Kubernetes from 1.25 on has %s: write %s", got, want)}
+	}
+	return nil
 }
 
 // clusterScoped knows the built-in kinds without a namespace. A custom resource

@@ -118,9 +118,13 @@ func TestManifestNamespace(t *testing.T) {
 
 func TestManifestErrors(t *testing.T) {
 	for text, path := range map[string]string{
-		"{apiVersion: v1, kind: Secret, data: [a]}":               "data",
-		"{apiVersion: v1, kind: Secret, stringData: words}":       "stringData",
-		"{apiVersion: v1, kind: Secret, stringData: {a: {b: c}}}": "stringData[a]",
+		"{apiVersion: v1, kind: Pod, spec: {containers: [{resources: {requests: {cpu: 100 m}}}]}}": "spec.containers[0].resources.requests.cpu",
+		"{apiVersion: extensions/v1beta1, kind: Deployment}":                                       "apiVersion",
+		"{apiVersion: v2, kind: Pod}":                                                              "apiVersion",
+		"{apiVersion: v1, kind: pod}":                                                              "apiVersion",
+		"{apiVersion: v1, kind: Secret, data: [a]}":                                                "data",
+		"{apiVersion: v1, kind: Secret, stringData: words}":                                        "stringData",
+		"{apiVersion: v1, kind: Secret, stringData: {a: {b: c}}}":                                  "stringData[a]",
 		"{kind: Pod}":                              "apiVersion",
 		"{apiVersion: v1}":                         "kind",
 		"{apiVersion: a/b/c, kind: Pod}":           "apiVersion",
@@ -176,6 +180,12 @@ func TestContainersOfEveryKind(t *testing.T) {
 	if manifest(t, "{apiVersion: v1, kind: Service}").Workload != nil {
 		t.Error("a Service carries no Pods")
 	}
+	if w := manifest(t, "{apiVersion: v1, kind: Pod, spec: {restartPolicy: Never, containers: [{name: a, restartPolicy: Always}]}}").Workload; !w.LongRunning || w.Containers[0].Type != review.ContainerApp {
+		t.Errorf("a container that always restarts runs long, in a Pod that does not, and is no sidecar: %+v", w)
+	}
+	if manifest(t, "{apiVersion: serving.example.dev/v1, kind: Service}").Workload != nil {
+		t.Error("a custom resource that shares a name is none of ours")
+	}
 	if w := manifest(t, "{apiVersion: v1, kind: Pod, spec: {restartPolicy: Never}}").Workload; w.LongRunning {
 		t.Error("a Pod that is never restarted does not run long")
 	}
@@ -207,7 +217,7 @@ func TestImages(t *testing.T) {
 
 func TestDeclaredResources(t *testing.T) {
 	r := manifest(t, "{apiVersion: apps/v1, kind: Deployment, spec: {template: {spec: {resources: {limits: {cpu: 2}}, containers: ["+
-		"{name: a, resources: {requests: {cpu: 0.5, memory: 1Gi}, limits: {cpu: nonsense, memory: null}}}]}}}}")
+		"{name: a, resources: {requests: {cpu: 0.5, memory: 1Gi}, limits: {memory: null}}}]}}}}")
 	c := r.Workload.Containers[0]
 	if c.Declared.Requests.Cpu().MilliValue() != 500 || c.Declared.Requests.Memory().Value() != 1<<30 {
 		t.Errorf("got %v", c.Declared.Requests)

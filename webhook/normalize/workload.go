@@ -69,13 +69,25 @@ func addWorkload(r *review.Request) error {
 	if !w.Template {
 		policy := stringAt(spec, "restartPolicy")
 		w.LongRunning = policy == "" || policy == string(corev1.RestartPolicyAlways)
+		// A container may restart for ever in a Pod that does not.
+		items, _ := spec["containers"].([]any)
+		for _, item := range items {
+			container, _ := item.(map[string]any)
+			w.LongRunning = w.LongRunning || stringAt(container, "restartPolicy") == string(corev1.ContainerRestartPolicyAlways)
+		}
 	}
 	if resources := mapAt(spec, "resources"); resources != nil {
-		declared := requirements(resources)
+		declared, err := requirements(resources, join(w.PodPath, "spec"))
+		if err != nil {
+			return err
+		}
 		w.PodResources = &declared
 	}
 	if w.Containers, err = containers(spec, join(w.PodPath, "spec")); err != nil {
 		return err
+	}
+	if len(w.Containers) > MaxContainers {
+		return &LimitError{What: "containers", Limit: MaxContainers, Request: r}
 	}
 	r.Workload = w
 	return nil
@@ -133,13 +145,17 @@ func containers(spec map[string]any, path string) ([]review.Container, error) {
 			if !ok {
 				return nil, &FieldError{Path: itemPath, Reason: "must be an object"}
 			}
-			all = append(all, newContainer(container, list.kind, itemPath))
+			c, err := newContainer(container, list.kind, itemPath)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, c)
 		}
 	}
 	return all, nil
 }
 
-func newContainer(spec map[string]any, kind review.ContainerType, path string) review.Container {
+func newContainer(spec map[string]any, kind review.ContainerType, path string) (review.Container, error) {
 	if kind == review.ContainerInit && stringAt(spec, "restartPolicy") == string(corev1.ContainerRestartPolicyAlways) {
 		kind = review.ContainerSidecar
 	}
@@ -152,22 +168,29 @@ func newContainer(spec map[string]any, kind review.ContainerType, path string) r
 	}
 	if kind != review.ContainerEphemeral {
 		if resources := mapAt(spec, "resources"); resources != nil {
-			c.Declared = requirements(resources)
+			var err error
+			if c.Declared, err = requirements(resources, path); err != nil {
+				return c, err
+			}
 		}
 	}
-	return c
+	return c, nil
 }
 
-func requirements(resources map[string]any) corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{
-		Requests: quantities(mapAt(resources, "requests")),
-		Limits:   quantities(mapAt(resources, "limits")),
+func requirements(resources map[string]any, owner string) (corev1.ResourceRequirements, error) {
+	requests, err := quantities(mapAt(resources, "requests"), owner+".resources.requests")
+	if err != nil {
+		return corev1.ResourceRequirements{}, err
 	}
+	limits, err := quantities(mapAt(resources, "limits"), owner+".resources.limits")
+	return corev1.ResourceRequirements{Requests: requests, Limits: limits}, err
 }
 
-func quantities(list map[string]any) corev1.ResourceList {
+// quantities refuses what the API server's decoder does: taken for missing, a quantity
+// that does not parse would be filled in.
+func quantities(list map[string]any, path string) (corev1.ResourceList, error) {
 	if len(list) == 0 {
-		return nil
+		return nil, nil
 	}
 	parsed := make(corev1.ResourceList, len(list))
 	for name, value := range list {
@@ -178,9 +201,11 @@ func quantities(list map[string]any) corev1.ResourceList {
 		if !ok {
 			text = fmt.Sprint(value)
 		}
-		if quantity, err := resource.ParseQuantity(text); err == nil {
-			parsed[corev1.ResourceName(name)] = quantity
+		quantity, err := resource.ParseQuantity(text)
+		if err != nil {
+			return nil, &FieldError{Path: path + "." + name, Reason: "is not a quantity, such as 100m or 128Mi"}
 		}
+		parsed[corev1.ResourceName(name)] = quantity
 	}
-	return parsed
+	return parsed, nil
 }

@@ -152,7 +152,7 @@ func (c *testCase) request(t *testing.T) *review.Request {
 		if err != nil {
 			t.Fatal(err)
 		}
-		request.OldObject = old.Object
+		request.OldObject, request.OldLastApplied = old.Object, old.LastApplied
 	}
 	if request.Workload != nil {
 		enrich(request)

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/limitrange"
@@ -32,6 +30,9 @@ type Options struct {
 // can be said, and never that the object is fine; a policy that fails alone is in
 // Decision.Errors instead.
 func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSource, o Options) (*review.Decision, error) {
+	if !decided(r) {
+		return &review.Decision{Verdict: review.VerdictAllow}, nil
+	}
 	request := *r
 	bounds, err := s.resolve(ctx, &request, source, o)
 	if err != nil {
@@ -42,8 +43,10 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 		return &review.Decision{Verdict: review.VerdictAllow}, nil
 	}
 	if request.Workload != nil {
-		if request.Facts, err = source.Facts(ctx, request.Namespace.Name); err != nil {
-			return nil, fmt.Errorf("learning the facts of namespace %q: %w", request.Namespace.Name, err)
+		if needFacts(bounds) {
+			if request.Facts, err = source.Facts(ctx, request.Namespace.Name); err != nil {
+				return nil, fmt.Errorf("learning the facts of namespace %q: %w", request.Namespace.Name, err)
+			}
 		}
 		enrich(&request)
 	}
@@ -55,11 +58,15 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 	if err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("placing injections: %w", err)
+	}
 	evidence := guardrail.Evidence{
 		Request: &request, Bounds: bounds, Results: results,
 		Filled: filled(&request, plan.Fills), Extra: gapFindings(&request, bounds, plan.Gaps),
 	}
 	if request.Operation == review.Update {
+		evidence.Unchanged = unchanged
 		evidence.Before = func() (map[guardrail.Identity]bool, error) { return s.before(ctx, &request, bounds) }
 	}
 	decision, err := guardrail.Decide(evidence)
@@ -85,23 +92,34 @@ func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source Fact
 	var strictest review.Mode
 	var names []string
 	for _, bound := range bounds {
-		if bound.Mode > strictest {
-			strictest, names = bound.Mode, nil
+		mode := bound.EffectiveMode(&request)
+		if mode > strictest {
+			strictest, names = mode, nil
 		}
-		if bound.Mode == strictest && !slices.Contains(names, bound.Guardrail.Name) {
+		if mode == strictest && !slices.Contains(names, bound.Guardrail.Name) {
 			names = append(names, bound.Guardrail.Name)
 		}
 	}
 	return strictest, names, nil
 }
 
-// resolve learns the namespace and finds the bindings. A Namespace is in none, although
-// the API server names the new one as its own, which nobody could look up yet.
-func (s *Snapshot) resolve(ctx context.Context, r *review.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
-	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
-		r.Namespace = review.Namespace{Known: true}
-		return s.guardrails.Resolve(r, o.MaxMode), nil
+// decided tells whether there is anything to decide. What a webhook configuration sends
+// beyond it, a DELETE or a status, is not held up.
+func decided(r *review.Request) bool {
+	switch r.Subresource {
+	case "", "ephemeralcontainers", "resize":
+		return r.Operation == review.Create || r.Operation == review.Update
 	}
+	return false
+}
+
+// needFacts tells whether any bound policy rests on more than the object.
+func needFacts(bounds []guardrail.Bound) bool {
+	return slices.ContainsFunc(bounds, func(b guardrail.Bound) bool { return len(b.Policy.Facts) > 0 })
+}
+
+// resolve learns the namespace and finds the bindings.
+func (s *Snapshot) resolve(ctx context.Context, r *review.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
 	namespace, err := source.Namespace(ctx, r.Namespace.Name)
 	if err != nil {
 		return nil, fmt.Errorf("learning the labels of namespace %q: %w", r.Namespace.Name, err)
@@ -186,7 +204,7 @@ func wishes(r *review.Request, bounds []guardrail.Bound, results []review.Result
 			continue
 		}
 		for _, intent := range results[i].Intents {
-			all = append(all, mutate.Wish{Policy: bound.Policy.ID, Guardrail: bound.Guardrail.Name, Mode: bound.Mode, Intent: intent})
+			all = append(all, mutate.Wish{Bound: i, Policy: bound.Policy.ID, Guardrail: bound.Guardrail.Name, Mode: bound.Mode, Intent: intent})
 		}
 	}
 	return all
@@ -216,10 +234,7 @@ func filled(r *review.Request, fills []review.Fill) map[string]bool {
 func gapFindings(r *review.Request, bounds []guardrail.Bound, gaps []mutate.Gap) []review.Finding {
 	var findings []review.Finding
 	for _, gap := range gaps {
-		i := slices.IndexFunc(bounds, func(b guardrail.Bound) bool {
-			return b.Policy.ID == gap.Policy && b.Guardrail.Name == gap.Guardrails[0]
-		})
-		policy, mode := bounds[i].Policy, bounds[i].Mode
+		policy := bounds[gap.Bound].Policy
 		path := gap.Field
 		for c := range r.Workload.Containers {
 			if container := &r.Workload.Containers[c]; container.Name == gap.Container {
@@ -229,7 +244,7 @@ func gapFindings(r *review.Request, bounds []guardrail.Bound, gaps []mutate.Gap)
 		findings = append(findings, review.Finding{
 			Policy:      gap.Policy,
 			Guardrails:  gap.Guardrails,
-			Mode:        min(mode, review.ModeWarn),
+			Mode:        min(gap.Mode, review.ModeWarn),
 			Severity:    policy.Severity,
 			Container:   gap.Container,
 			Path:        path,

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -323,10 +324,137 @@ func TestStrictest(t *testing.T) {
 
 // The API server names a new Namespace as its own namespace, where nobody can look it up yet.
 func TestANewNamespaceNeedsNoNamespace(t *testing.T) {
-	r := manifest(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "new"}})
-	r.Origin, r.Namespace.Name = review.OriginValidating, "new"
-	d, err := build(t).Decide(t.Context(), r, facts{err: errors.New("not found")}, pipeline.Options{})
-	if err != nil || d.Verdict != review.VerdictAllow {
-		t.Errorf("got %+v, %v", d, err)
+	r := admission(t, "CREATE", "", "Namespace", "", "alice", `{"metadata":{"name":"shop"}}`, "null")
+	if r.Namespace.Name != "" {
+		t.Errorf("a Namespace is in the namespace %q", r.Namespace.Name)
+	}
+	if d := decide(t, build(t), r, known(nil)); d.Verdict != review.VerdictAllow {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func admission(t *testing.T, operation, group, kind, subresource, user, object, old string) *review.Request {
+	t.Helper()
+	body := fmt.Sprintf(`{"request":{"uid":"u","kind":{"group":%q,"version":"v1","kind":%q},"subResource":%q,"name":"web","namespace":"shop",`+
+		`"operation":%q,"userInfo":{"username":%q},"object":%s,"oldObject":%s}}`, group, kind, subresource, operation, user, object, old)
+	r, err := normalize.Review([]byte(body), review.OriginValidating)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestWhatIsNotDecidedIsNotHeldUp(t *testing.T) {
+	const bad = `{"spec":{"containers":[{"name":"a","image":"nginx"}]}}`
+	for name, r := range map[string]*review.Request{
+		"DELETE":   admission(t, "DELETE", "", "Pod", "", "alice", "null", bad),
+		"CONNECT":  admission(t, "CONNECT", "", "Pod", "exec", "alice", "{}", "null"),
+		"a status": admission(t, "UPDATE", "", "Pod", "status", "alice", bad, bad),
+	} {
+		if d := decide(t, build(t), r, facts{err: errors.New("asked for facts")}); d.Verdict != review.VerdictAllow || len(d.Findings) > 0 {
+			t.Errorf("%s: got %+v", name, d)
+		}
+	}
+}
+
+func TestAnUpdateThatChangesNothingAPolicyReadsIsNeverDenied(t *testing.T) {
+	g := guardrail("strict", v1alpha1.ModeEnforce, binding("image-tag", ""))
+	g.Spec.Existing = v1alpha1.ExistingEnforce
+	s := build(t, g)
+	object := func(metadata, image string) string {
+		return `{"metadata":{"name":"web"` + metadata + `},"spec":{"template":{"spec":{"containers":[{"name":"a","image":"` + image + `"}]}}},"status":{"x":1}}`
+	}
+	for name, test := range map[string]struct {
+		old, object string
+		want        review.Verdict
+	}{
+		"a finalizer goes":     {object(`,"deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["x"]`, "nginx"), object(`,"deletionTimestamp":"2026-01-01T00:00:00Z"`, "nginx"), review.VerdictWarn},
+		"a revision is noted":  {object("", "nginx"), object(`,"annotations":{"deployment.kubernetes.io/revision":"2"}`, "nginx"), review.VerdictWarn},
+		"an annotation comes":  {object("", "nginx"), object(`,"annotations":{"a":"b"}`, "nginx"), review.VerdictDeny},
+		"a label comes":        {object("", "nginx"), object(`,"labels":{"a":"b"}`, "nginx"), review.VerdictDeny},
+		"terminating, but bad": {object(`,"deletionTimestamp":"2026-01-01T00:00:00Z"`, "nginx:1"), object(`,"deletionTimestamp":"2026-01-01T00:00:00Z"`, "nginx"), review.VerdictDeny},
+	} {
+		r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", test.object, test.old)
+		if d := decide(t, s, r, known(nil)); d.Verdict != test.want {
+			t.Errorf("%s: got %v, want %v", name, d.Verdict, test.want)
+		}
+	}
+}
+
+func TestFactsAreReadOnlyForPoliciesThatNeedThem(t *testing.T) {
+	r := manifest(t, pod(container(nil)))
+	source := failingFacts{known(nil)}
+	if _, err := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", ""))).Decide(t.Context(), r, source, pipeline.Options{}); err != nil {
+		t.Errorf("image-tag needs no facts: %v", err)
+	}
+	if _, err := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("require-resources", ""))).Decide(t.Context(), r, source, pipeline.Options{}); err == nil {
+		t.Error("require-resources was decided without its facts")
+	}
+}
+
+type failingFacts struct{ facts }
+
+func (failingFacts) Facts(context.Context, string) (review.Facts, error) {
+	return review.Facts{}, errors.New("no answer")
+}
+
+func TestStrictestKnowsTrustAndTheCeiling(t *testing.T) {
+	s := build(t, guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", "")))
+	strictest := func(user string, ceiling review.Mode) review.Mode {
+		r := manifest(t, pod(container(nil)))
+		r.User.Name = user
+		mode, _, err := s.Strictest(t.Context(), r, known(nil), pipeline.Options{MaxMode: ceiling})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mode
+	}
+	if got := strictest("alice", 0); got != review.ModeEnforce {
+		t.Errorf("a person: %v", got)
+	}
+	if got := strictest("alice", review.ModeAudit); got != review.ModeAudit {
+		t.Errorf("under a ceiling: %v", got)
+	}
+	if got := strictest("system:serviceaccount:kube-system:replicaset-controller", 0); got != review.ModeAudit {
+		t.Errorf("a built-in controller: %v", got)
+	}
+}
+
+// What is refused for want of resources must not be excused by a LimitRange of now.
+func TestTheRatchetSeesTheOldObjectUnderTheSameLimitRange(t *testing.T) {
+	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("require-resources", `{"required":["limits.cpu"]}`)))
+	f := known(nil)
+	f.facts.LimitRanges = []*corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "team"}, Spec: corev1.LimitRangeSpec{
+		Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, DefaultRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}},
+	}}}
+	object := func(limits string) string {
+		return `{"spec":{"template":{"spec":{"containers":[{"name":"a","image":"a:1","resources":{` + limits + `}}]}}}}`
+	}
+	r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(""), object(`"limits":{"cpu":"2"}`))
+	if d := decide(t, s, r, f); d.Verdict != review.VerdictDeny {
+		t.Errorf("the limit was there and is gone, but got %v", d.Verdict)
+	}
+	r = admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(`"requests":{"cpu":"1"}`), object(""))
+	if d := decide(t, s, r, f); d.Verdict != review.VerdictWarn {
+		t.Errorf("the limit was never there, but got %v", d.Verdict)
+	}
+}
+
+func TestInjectionOfAnUncertainGuardrailExcusesNothing(t *testing.T) {
+	inject := guardrail("inject", v1alpha1.ModeEnforce, binding("inject-resources", ""))
+	inject.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"fill": "yes"}}
+	s := build(t, inject, guardrail("need", v1alpha1.ModeEnforce, binding("require-resources", "")))
+	if d := decide(t, s, manifest(t, deployment(container(nil))), facts{}); d.Verdict != review.VerdictDeny || len(d.Fills) > 0 {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func TestAGapThatCannotBeFilledOnlyWarns(t *testing.T) {
+	s := build(t, guardrail("one", v1alpha1.ModeEnforce, binding("inject-resources", `{"requests":{"cpu":"1"}}`)),
+		guardrail("two", v1alpha1.ModeEnforce, binding("inject-resources", `{"requests":{"cpu":"2"}}`)))
+	d := decide(t, s, manifest(t, pod(container(nil))), known(nil))
+	if d.Verdict != review.VerdictWarn || len(d.Findings) != 1 || d.Findings[0].Mode != review.ModeWarn ||
+		d.Findings[0].Path != "spec.containers[0].resources.requests.cpu" {
+		t.Errorf("got %v %+v", d.Verdict, d.Findings)
 	}
 }

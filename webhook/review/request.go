@@ -75,9 +75,21 @@ type Request struct {
 	// OldObject is the stored object of an UPDATE, nil otherwise.
 	OldObject map[string]any
 
+	// LastApplied and OldLastApplied are what kubectl's annotation on a Secret and on its
+	// old object carries; nil where there is none, and for every other kind.
+	LastApplied, OldLastApplied *LastApplied
+
 	// Workload is nil where Kind carries no Pods.
 	Workload *Workload
 	Facts    Facts
+}
+
+// LastApplied is kubectl's copy of the manifest of a Secret.
+type LastApplied struct {
+	// Readable is false where the annotation is not a JSON object. The rest is then empty.
+	Readable bool
+	// Data and StringData hold what is no string as its text.
+	Data, StringData map[string]string
 }
 
 // DisplayName is the name, or the generateName with an asterisk for what is to come.

@@ -20,7 +20,7 @@
 #   - CronJob.batch
 #   default_mode: enforce
 #   remediation: Set resources.requests and resources.limits to what the container needs, or give the namespace a LimitRange with defaults.
-#   facts: [limitRanges]
+#   facts: [limitRanges, resourceQuotas]
 #   parameters:
 #     type: object
 #     properties:
