@@ -16,13 +16,13 @@ const (
 
 // Fill is one value that an injection sets, or will set once Pods are created.
 type Fill struct {
-	Policy     string   `json:"policy"`
-	Guardrails []string `json:"guardrails"`
-	Mode       Mode     `json:"mode"`
-	Container  string   `json:"container"`
+	Policy     string
+	Guardrails []string
+	Mode       Mode
+	Container  string
 	// Field is relative to the container, as in resources.requests.cpu.
-	Field string `json:"field"`
-	Value string `json:"value"`
+	Field string
+	Value string
 }
 
 // Decision is the outcome for one Request.

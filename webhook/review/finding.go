@@ -51,27 +51,26 @@ type Result struct {
 	Err error
 }
 
-// Finding is a violation together with what becomes of it. Its JSON is what
-// `taffrail check -o json` prints, and stays stable.
+// Finding is a violation together with what becomes of it.
 type Finding struct {
-	Policy string `json:"policy"`
+	Policy string
 	// Guardrails that ask for it, sorted.
-	Guardrails []string `json:"guardrails"`
+	Guardrails []string
 	// Mode is the strictest that asks, under the ceilings that apply.
-	Mode        Mode             `json:"mode"`
-	Severity    Severity         `json:"severity"`
-	Container   string           `json:"container,omitempty"`
-	Path        string           `json:"path,omitempty"`
-	Key         string           `json:"key"`
-	Message     string           `json:"message"`
-	Remediation string           `json:"remediation"`
-	Fix         []PatchOperation `json:"fix,omitempty"`
+	Mode        Mode
+	Severity    Severity
+	Container   string
+	Path        string
+	Key         string
+	Message     string
+	Remediation string
+	Fix         []PatchOperation
 	// Tolerated says why the finding denies nothing although its mode is enforce.
-	Tolerated string `json:"tolerated,omitempty"`
+	Tolerated string
 	// Exempted names the Exemption that excuses the finding.
-	Exempted string `json:"exempted,omitempty"`
+	Exempted string
 	// Unknown says what was missing to decide; such a finding neither denies nor passes.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string
 }
 
 // Denies tells whether the finding alone is enough to deny.

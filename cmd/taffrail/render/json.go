@@ -9,7 +9,8 @@ import (
 )
 
 // The types below are a stable format: fields may be added, never renamed or removed.
-// Lists are never null.
+// Every field is always there: an empty string where there is nothing to say, and lists
+// are never null.
 type jsonReport struct {
 	Objects []jsonObject `json:"objects"`
 	Errors  []Problem    `json:"errors"`
@@ -17,43 +18,121 @@ type jsonReport struct {
 }
 
 type jsonObject struct {
-	APIVersion string                  `json:"apiVersion"`
-	Kind       string                  `json:"kind"`
-	Namespace  string                  `json:"namespace"`
-	Name       string                  `json:"name"`
-	Source     manifest.Source         `json:"source"`
-	Verdict    review.Verdict          `json:"verdict"`
-	Findings   []review.Finding        `json:"findings"`
-	Filled     []review.Fill           `json:"filled"`
-	Patch      []review.PatchOperation `json:"patch"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace"`
+	// Name is empty where the API server is to make one from GenerateName.
+	Name         string          `json:"name"`
+	GenerateName string          `json:"generateName"`
+	Source       manifest.Source `json:"source"`
+	Verdict      review.Verdict  `json:"verdict"`
+	Findings     []jsonFinding   `json:"findings"`
+	Filled       []jsonFill      `json:"filled"`
+	Patch        []jsonOperation `json:"patch"`
+}
+
+type jsonFinding struct {
+	Policy      string          `json:"policy"`
+	Guardrails  []string        `json:"guardrails"`
+	Mode        review.Mode     `json:"mode"`
+	Severity    review.Severity `json:"severity"`
+	Container   string          `json:"container"`
+	Path        string          `json:"path"`
+	Key         string          `json:"key"`
+	Message     string          `json:"message"`
+	Remediation string          `json:"remediation"`
+	Fix         []jsonOperation `json:"fix"`
+	Tolerated   string          `json:"tolerated"`
+	Exempted    string          `json:"exempted"`
+	Unknown     string          `json:"unknown"`
+}
+
+type jsonFill struct {
+	Policy     string      `json:"policy"`
+	Guardrails []string    `json:"guardrails"`
+	Mode       review.Mode `json:"mode"`
+	Container  string      `json:"container"`
+	Field      string      `json:"field"`
+	Value      string      `json:"value"`
+}
+
+// jsonOperation is RFC 6902's, which says when there is a value: the one field that may
+// be missing, and may be null.
+type jsonOperation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value *any   `json:"value,omitempty"`
 }
 
 // JSON writes the report for programs.
 func JSON(w io.Writer, r *Report) error {
-	out := jsonReport{
-		Objects: make([]jsonObject, 0, len(r.Objects)),
+	return writeJSON(w, jsonReport{
+		Objects: list(r.Objects, toJSONObject),
 		Errors:  append([]Problem{}, r.Errors...),
 		Summary: r.Summary(),
+	})
+}
+
+func toJSONObject(o *Object) jsonObject {
+	return jsonObject{
+		APIVersion:   o.Request.Kind.GroupVersion().String(),
+		Kind:         o.Request.Kind.Kind,
+		Namespace:    o.Request.Namespace.Name,
+		Name:         o.Request.Name,
+		GenerateName: o.Request.GenerateName,
+		Source:       o.Source,
+		Verdict:      o.Decision.Verdict,
+		Findings:     list(o.Decision.Findings, toJSONFinding),
+		Filled:       list(o.Decision.Fills, toJSONFill),
+		Patch:        list(o.Decision.Patch, toJSONOperation),
 	}
-	for i := range r.Objects {
-		o := &r.Objects[i]
-		findings := append([]review.Finding{}, o.Decision.Findings...)
-		for j := range findings {
-			findings[j].Guardrails = append([]string{}, findings[j].Guardrails...)
-		}
-		out.Objects = append(out.Objects, jsonObject{
-			APIVersion: o.Request.Kind.GroupVersion().String(),
-			Kind:       o.Request.Kind.Kind,
-			Namespace:  o.Request.Namespace.Name,
-			Name:       o.Request.DisplayName(),
-			Source:     o.Source,
-			Verdict:    o.Decision.Verdict,
-			Findings:   findings,
-			Filled:     append([]review.Fill{}, o.Decision.Fills...),
-			Patch:      append([]review.PatchOperation{}, o.Decision.Patch...),
-		})
+}
+
+func toJSONFinding(f *review.Finding) jsonFinding {
+	return jsonFinding{
+		Policy:      f.Policy,
+		Guardrails:  append([]string{}, f.Guardrails...),
+		Mode:        f.Mode,
+		Severity:    f.Severity,
+		Container:   f.Container,
+		Path:        f.Path,
+		Key:         f.Key,
+		Message:     f.Message,
+		Remediation: f.Remediation,
+		Fix:         list(f.Fix, toJSONOperation),
+		Tolerated:   f.Tolerated,
+		Exempted:    f.Exempted,
+		Unknown:     f.Unknown,
 	}
-	return writeJSON(w, out)
+}
+
+func toJSONFill(f *review.Fill) jsonFill {
+	return jsonFill{
+		Policy:     f.Policy,
+		Guardrails: append([]string{}, f.Guardrails...),
+		Mode:       f.Mode,
+		Container:  f.Container,
+		Field:      f.Field,
+		Value:      f.Value,
+	}
+}
+
+func toJSONOperation(o *review.PatchOperation) jsonOperation {
+	operation := jsonOperation{Op: o.Op, Path: o.Path}
+	switch o.Op {
+	case "add", "replace", "test":
+		operation.Value = &o.Value
+	}
+	return operation
+}
+
+// list is never nil.
+func list[From, To any](from []From, convert func(*From) To) []To {
+	to := make([]To, len(from))
+	for i := range from {
+		to[i] = convert(&from[i])
+	}
+	return to
 }
 
 func writeJSON(w io.Writer, value any) error {

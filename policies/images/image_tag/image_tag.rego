@@ -3,7 +3,8 @@
 # description: >-
 #   Every container, init, sidecar and ephemeral ones too, runs an image with a tag other than latest, or with a digest.
 #   Otherwise nobody can say which version runs, nodes run different ones, and a rollback brings back the same image.
-#   The port of a registry is not a tag. There is no fix: which version is meant is for the author to say.
+#   The port of a registry is not a tag. Image volumes are not looked at. There is no fix: which version is meant is for
+#   the author to say.
 # custom:
 #   id: image-tag
 #   severity: high

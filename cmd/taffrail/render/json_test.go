@@ -1,0 +1,199 @@
+package render
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/cmd/taffrail/manifest"
+	"taffrail.dev/webhook/review"
+)
+
+func asJSON(t *testing.T, r *Report) string {
+	t.Helper()
+	var b strings.Builder
+	if err := JSON(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// What programs read: a change here that is no addition breaks them.
+func TestJSON(t *testing.T) {
+	named := Object{
+		Source: manifest.Source{File: "f.yaml", Line: 3},
+		Request: &review.Request{
+			Kind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"},
+			Name: "web", Namespace: review.Namespace{Name: "shop"},
+		},
+		Decision: &review.Decision{
+			Verdict: review.VerdictDeny,
+			Findings: []review.Finding{
+				{
+					Policy: "a-policy", Guardrails: []string{"one", "two"}, Mode: review.ModeEnforce, Severity: review.SeverityHigh,
+					Container: "main", Path: "spec.a", Key: "a", Message: "<a> & b", Remediation: "Do it.",
+					Fix: []review.PatchOperation{
+						{Op: "test", Path: "/spec/a"},
+						{Op: "add", Path: "/spec/a"},
+						{Op: "replace", Path: "/spec/a", Value: false},
+						{Op: "remove", Path: "/spec/a"},
+					},
+					Tolerated: "it was there before", Exempted: "an-exemption", Unknown: "nobody knows",
+				},
+				{Mode: review.ModeAudit},
+			},
+			Fills: []review.Fill{
+				{Policy: "a-policy", Guardrails: []string{"one"}, Mode: review.ModeEnforce, Container: "main", Field: "resources", Value: "1"},
+				{Mode: review.ModeWarn},
+			},
+			Patch: []review.PatchOperation{{Op: "add", Path: "/spec/b", Value: map[string]any{"c": ""}}},
+		},
+	}
+	generated := Object{
+		Request:  &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, GenerateName: "web-"},
+		Decision: &review.Decision{Verdict: review.VerdictAllow},
+	}
+	const want = `{
+  "objects": [
+    {
+      "apiVersion": "apps/v1",
+      "kind": "Deployment",
+      "namespace": "shop",
+      "name": "web",
+      "generateName": "",
+      "source": {
+        "file": "f.yaml",
+        "line": 3
+      },
+      "verdict": "deny",
+      "findings": [
+        {
+          "policy": "a-policy",
+          "guardrails": [
+            "one",
+            "two"
+          ],
+          "mode": "enforce",
+          "severity": "high",
+          "container": "main",
+          "path": "spec.a",
+          "key": "a",
+          "message": "<a> & b",
+          "remediation": "Do it.",
+          "fix": [
+            {
+              "op": "test",
+              "path": "/spec/a",
+              "value": null
+            },
+            {
+              "op": "add",
+              "path": "/spec/a",
+              "value": null
+            },
+            {
+              "op": "replace",
+              "path": "/spec/a",
+              "value": false
+            },
+            {
+              "op": "remove",
+              "path": "/spec/a"
+            }
+          ],
+          "tolerated": "it was there before",
+          "exempted": "an-exemption",
+          "unknown": "nobody knows"
+        },
+        {
+          "policy": "",
+          "guardrails": [],
+          "mode": "audit",
+          "severity": "",
+          "container": "",
+          "path": "",
+          "key": "",
+          "message": "",
+          "remediation": "",
+          "fix": [],
+          "tolerated": "",
+          "exempted": "",
+          "unknown": ""
+        }
+      ],
+      "filled": [
+        {
+          "policy": "a-policy",
+          "guardrails": [
+            "one"
+          ],
+          "mode": "enforce",
+          "container": "main",
+          "field": "resources",
+          "value": "1"
+        },
+        {
+          "policy": "",
+          "guardrails": [],
+          "mode": "warn",
+          "container": "",
+          "field": "",
+          "value": ""
+        }
+      ],
+      "patch": [
+        {
+          "op": "add",
+          "path": "/spec/b",
+          "value": {
+            "c": ""
+          }
+        }
+      ]
+    },
+    {
+      "apiVersion": "v1",
+      "kind": "Pod",
+      "namespace": "",
+      "name": "",
+      "generateName": "web-",
+      "source": {
+        "file": "",
+        "line": 0
+      },
+      "verdict": "allow",
+      "findings": [],
+      "filled": [],
+      "patch": []
+    }
+  ],
+  "errors": [
+    {
+      "source": {
+        "file": "g.yaml",
+        "line": 0
+      },
+      "message": "is a puzzle"
+    }
+  ],
+  "summary": {
+    "objects": 2,
+    "allow": 1,
+    "warn": 0,
+    "deny": 1,
+    "unknown": 0,
+    "errors": 1
+  }
+}
+`
+	problem := Problem{Source: manifest.Source{File: "g.yaml"}, Message: "is a puzzle"}
+	got := asJSON(t, &Report{Objects: []Object{named, generated}, Errors: []Problem{problem}})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if empty := asJSON(t, &Report{}); !strings.HasPrefix(empty, "{\n  \"objects\": [],\n  \"errors\": [],\n  \"summary\": {") {
+		t.Errorf("an empty report:\n%s", empty)
+	}
+}
