@@ -68,7 +68,7 @@ func undecided(d *review.Decision, ceiling review.Mode) []string {
 // limitAnnotation is the key of the audit annotation for objects that were not looked at.
 const limitAnnotation = "request-limit"
 
-// unseen answers for an object that is too large or too deep to be looked at: refused
+// unseen answers for an object that is too large, deep or wide to be looked at: refused
 // where anything that is enforced applies to its kind and namespace.
 func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snapshot Decider, c *call) (*response, error) {
 	request := limit.Request
@@ -79,6 +79,9 @@ func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snap
 	answer := allowed(request)
 	if e.origin == review.OriginMutating {
 		// What is to be said of it, /validate says.
+		return answer, nil
+	}
+	if request.Operation != review.Create && request.Operation != review.Update {
 		return answer, nil
 	}
 	mode, guardrails, err := snapshot.Strictest(ctx, request, e.options.Facts, e.options.Decide)
@@ -93,8 +96,11 @@ func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snap
 		Message:     limit.Error() + ", more than policies look at",
 		Remediation: "Make the object smaller, or split it into several.",
 	}
-	if limit.What == "depth" {
+	switch limit.What {
+	case "depth":
 		finding.Remediation = "Nest the object less deeply."
+	case "containers":
+		finding.Remediation = "Split the Pod."
 	}
 	decision := &review.Decision{Verdict: review.VerdictAllow, Findings: []review.Finding{finding}}
 	switch mode {

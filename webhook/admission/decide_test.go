@@ -211,6 +211,7 @@ func TestPolicyThatCouldNotBeEvaluated(t *testing.T) {
 func TestTooLargeOrTooDeep(t *testing.T) {
 	large := body("Deployment", `{"metadata":{"name":"hunter2`+strings.Repeat("x", normalize.MaxBytes)+`"}}`)
 	deep := body("Deployment", strings.Repeat(`{"a":`, normalize.MaxDepth+2)+"1"+strings.Repeat("}", normalize.MaxDepth+2))
+	wide := body("Deployment", `{"spec":{"template":{"spec":{"containers":[{}`+strings.Repeat(",{}", normalize.MaxContainers)+`]}}}}`)
 	for name, c := range map[string]struct {
 		path, body string
 		mode       review.Mode
@@ -220,6 +221,7 @@ func TestTooLargeOrTooDeep(t *testing.T) {
 	}{
 		"enforced, large": {"/validate", large, review.ModeEnforce, false, 0, 1},
 		"enforced, deep":  {"/validate", deep, review.ModeEnforce, false, 0, 1},
+		"enforced, wide":  {"/validate", wide, review.ModeEnforce, false, 0, 1},
 		"warned":          {"/validate", large, review.ModeWarn, true, 1, 1},
 		"audited":         {"/validate", large, review.ModeAudit, true, 0, 1},
 		"not bound":       {"/validate", large, 0, true, 0, 0},

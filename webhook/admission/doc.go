@@ -6,11 +6,13 @@
 // failurePolicy alone says what becomes of the request:
 //
 //	400, 405, 413, 415  no AdmissionReview, or one that cannot be answered by uid
-//	429 + Retry-After   more requests than MaxInFlight: the API server tries again
+//	408                 the body did not arrive in time
+//	429 + Retry-After   more than MaxInFlight requests, or more than MaxInFlightBytes
+//	                    in their bodies: the API server tries again
 //	503 + Retry-After   nothing compiled yet, or stopping: the API server tries again
 //	500                 a policy in force could not be evaluated, or a defect
 //	504                 the deadline passed; without Retry-After, as no time is left
 //
-// An object too large or too deep to be looked at is a decision, not an error: under
+// An object too large, deep or wide to be looked at is a decision, not an error: under
 // failurePolicy Ignore an error would be a way around every policy.
 package admission

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
 )
 
 // reason is why a request was not decided: the label of a metric, so the set is closed.
@@ -88,9 +89,5 @@ func undecidedError(policies []string, causes map[string]error) error {
 }
 
 func brief(text string) string {
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
-	if runes := []rune(text); len(runes) > maxCause {
-		return string(runes[:maxCause-1]) + "…"
-	}
-	return text
+	return review.Line(text, maxCause)
 }

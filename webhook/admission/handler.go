@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/semaphore"
 
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
@@ -25,8 +26,12 @@ const (
 )
 
 // DefaultMaxInFlight lets several API servers fill up their own default limit of 200
-// mutating requests before any is shed, and bounds memory to what so many bodies take.
+// mutating requests before any is shed.
 const DefaultMaxInFlight = 512
+
+// DefaultMaxInFlightBytes bounds memory: a body may take 20 times its size once decoded.
+// An ordinary review has some 10 KiB.
+const DefaultMaxInFlightBytes = 64 << 20
 
 // Decider is the part of a *pipeline.Snapshot that requests need.
 type Decider interface {
@@ -47,6 +52,9 @@ type Options struct {
 	// MaxInFlight requests are worked on at once, DefaultMaxInFlight if 0. The API server
 	// is told to try again with the rest.
 	MaxInFlight int
+	// MaxInFlightBytes is what the bodies of these requests may have together,
+	// DefaultMaxInFlightBytes if 0. One request always fits.
+	MaxInFlightBytes int64
 	// Metrics may be nil.
 	Metrics *Metrics
 	Log     logr.Logger
@@ -56,6 +64,7 @@ type Options struct {
 type Handler struct {
 	options Options
 	slots   chan struct{}
+	bytes   *semaphore.Weighted
 	phase   atomic.Int32
 }
 
@@ -72,7 +81,15 @@ func New(o Options) *Handler {
 	if o.MaxInFlight <= 0 {
 		o.MaxInFlight = DefaultMaxInFlight
 	}
-	return &Handler{options: o, slots: make(chan struct{}, o.MaxInFlight)}
+	if o.MaxInFlightBytes <= 0 {
+		o.MaxInFlightBytes = DefaultMaxInFlightBytes
+	}
+	o.MaxInFlightBytes = max(o.MaxInFlightBytes, maxBody)
+	return &Handler{
+		options: o,
+		slots:   make(chan struct{}, o.MaxInFlight),
+		bytes:   semaphore.NewWeighted(o.MaxInFlightBytes),
+	}
 }
 
 // Register adds both paths to mux.
@@ -98,7 +115,7 @@ type endpoint struct {
 
 // call is what becomes known of one request on the way, for the log and the metrics.
 type call struct {
-	began    time.Time
+	began    time.Time // once the body was there
 	request  *review.Request
 	snapshot string
 	decision *review.Decision
@@ -106,7 +123,7 @@ type call struct {
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{began: time.Now()}
+	c := &call{}
 	body, err := e.recovered(r, c)
 	if e.phase.Load() != serving {
 		w.Header().Set("Connection", "close")
@@ -150,13 +167,11 @@ func (e *endpoint) answer(r *http.Request, c *call) ([]byte, error) {
 	if e.phase.Load() == stopped {
 		return nil, &failure{status: http.StatusServiceUnavailable, reason: reasonStopping, retry: true, text: "stopping"}
 	}
-	select {
-	case e.slots <- struct{}{}:
-		defer func() { <-e.slots }()
-	default:
-		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true,
-			text: fmt.Sprintf("more than %d requests at once", cap(e.slots))}
+	release, err := e.admit(r)
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	snapshot := e.options.Current()
 	if snapshot == nil {
 		return nil, &failure{status: http.StatusServiceUnavailable, reason: reasonNotReady, retry: true, text: "no policies compiled yet"}
@@ -169,11 +184,33 @@ func (e *endpoint) answer(r *http.Request, c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.began = time.Now()
 	response, err := e.decide(ctx, body, snapshot, c)
 	if err != nil {
 		return nil, failureOf(ctx, err)
 	}
 	return response.encode()
+}
+
+// admit takes a slot and room for the body, before any of it is read.
+func (h *Handler) admit(r *http.Request) (release func(), err error) {
+	shed := func(text string) error {
+		return &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: text}
+	}
+	select {
+	case h.slots <- struct{}{}:
+	default:
+		return nil, shed(fmt.Sprintf("more than %d requests at once", cap(h.slots)))
+	}
+	size := mostOf(r)
+	if !h.bytes.TryAcquire(size) {
+		<-h.slots
+		return nil, shed(fmt.Sprintf("requests with more than %d bytes at once", h.options.MaxInFlightBytes))
+	}
+	return func() {
+		h.bytes.Release(size)
+		<-h.slots
+	}, nil
 }
 
 // fail answers with an HTTP error. Its text reaches the person whose request fails.

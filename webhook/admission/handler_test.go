@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
 )
 
@@ -129,8 +132,67 @@ func TestShed(t *testing.T) {
 	}
 	close(release)
 	waiting.Wait()
-	if got := f.metric("taffrail_shed_total", nil); got != 1 {
+	if got := f.metric("taffrail_errors_total", map[string]string{"reason": "shed"}); got != 1 {
 		t.Errorf("%v shed", got)
+	}
+}
+
+// Memory is bounded by bytes: a few large bodies shed, a body of any length fits alone.
+func TestShedBytes(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	f := start(t, fake{decide: func(context.Context, *review.Request) (*review.Decision, error) {
+		arrived <- struct{}{}
+		<-release
+		return &review.Decision{Verdict: review.VerdictAllow}, nil
+	}}, func(o *admission.Options) { o.MaxInFlightBytes = 1 })
+	large := body("Deployment", `{"a":"`+strings.Repeat("x", 5<<20)+`"}`)
+	var waiting sync.WaitGroup
+	waiting.Go(func() { f.reviewed(f.post("/validate", large)) })
+	<-arrived
+	if a := f.post("/validate", large); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "1" {
+		t.Errorf("HTTP %d, header %v", a.status, a.header)
+	}
+	// Its length is not known, so it may be as large as any.
+	unknown := io.MultiReader(strings.NewReader(body("Deployment", deployment)))
+	if a := f.do(http.MethodPost, "/validate", "application/json", unknown); a.status != http.StatusTooManyRequests {
+		t.Errorf("HTTP %d", a.status)
+	}
+	waiting.Go(func() { f.reviewed(f.post("/validate", body("Deployment", deployment))) })
+	<-arrived // a small one still fits
+	close(release)
+	waiting.Wait()
+
+	// All of it was given back, also by what was sent away.
+	go func() { <-arrived }()
+	unknown = io.MultiReader(strings.NewReader(body("Deployment", deployment)))
+	f.reviewed(f.do(http.MethodPost, "/validate", "application/json", unknown))
+}
+
+// What a hand-edited webhook configuration sends beyond CREATE and UPDATE of objects is
+// never held up.
+func TestNothingToDecide(t *testing.T) {
+	f := start(t, fake{decide: func(ctx context.Context, r *review.Request) (*review.Decision, error) {
+		return new(pipeline.Snapshot).Decide(ctx, r, nil, pipeline.Options{})
+	}})
+	for name, edit := range map[string][]string{
+		"DELETE":  {`"object":` + deployment, `"object":null,"oldObject":` + deployment, "CREATE", "DELETE"},
+		"CONNECT": {`"object":` + deployment, `"object":{"kind":"PodExecOptions","apiVersion":"v1","command":["sh"]},"subResource":"exec"`, "CREATE", "CONNECT"},
+		"status":  {"CREATE", "UPDATE", `"object":`, `"subResource":"status","oldObject":` + deployment + `,"object":`},
+		"DELETE of what is too large": {`"object":` + deployment,
+			`"object":null,"oldObject":{"a":"` + strings.Repeat("x", normalize.MaxBytes) + `"}`, "CREATE", "DELETE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, path := range []string{"/mutate", "/validate"} {
+				// reviewed checks the uid.
+				text := body("Deployment", deployment)
+				for i := 0; i < len(edit); i += 2 {
+					text = strings.Replace(text, edit[i], edit[i+1], 1)
+				}
+				if r := f.reviewed(f.post(path, text)); !r.Allowed || r.Warnings != nil || r.Patch != nil || r.Result != nil {
+					t.Errorf("%s: %+v", path, r)
+				}
+			}
+		})
 	}
 }
 

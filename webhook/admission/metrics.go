@@ -16,7 +16,6 @@ type Metrics struct {
 	results       *prometheus.CounterVec
 	seconds       *prometheus.HistogramVec
 	errors        *prometheus.CounterVec
-	shed          prometheus.Counter
 	snapshot      *prometheus.GaugeVec
 	guardrails    prometheus.Gauge
 	bindings      prometheus.Gauge
@@ -39,15 +38,12 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}, []string{"policy", "mode", "outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "taffrail_evaluation_seconds",
-			Help:    "Time from the header of a decided request to its answer, by path.",
+			Help:    "Time from the last byte of a decided request to its answer, by path.",
 			Buckets: []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1},
 		}, []string{"path"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "taffrail_errors_total", Help: "Requests answered with an HTTP error, by reason.",
+			Name: "taffrail_errors_total", Help: "Requests answered with an HTTP error, by reason (shed: too many in flight).",
 		}, []string{"reason"}),
-		shed: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "taffrail_shed_total", Help: "Requests sent away because too many were in flight.",
-		}),
 		snapshot: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "taffrail_snapshot_info", Help: "1 for the id of the configuration in force. Replicas that agree show the same id.",
 		}, []string{"id"}),
@@ -67,7 +63,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Name: "taffrail_certificate_expiry_timestamp_seconds", Help: "When the serving certificate expires.",
 		}),
 	}
-	registerer.MustRegister(m.requests, m.results, m.seconds, m.errors, m.shed, m.snapshot, m.guardrails, m.bindings,
+	registerer.MustRegister(m.requests, m.results, m.seconds, m.errors, m.snapshot, m.guardrails, m.bindings,
 		m.compiled, m.compileErrors, m.certificate)
 	return m
 }
@@ -131,9 +127,6 @@ func (m *Metrics) failed(path string, c *call, f *failure) {
 	}
 	m.requests.WithLabelValues(path, operationOf(c), "error").Inc()
 	m.errors.WithLabelValues(string(f.reason)).Inc()
-	if f.reason == reasonShed {
-		m.shed.Inc()
-	}
 	if c.decision != nil {
 		for policy := range c.decision.Errors {
 			m.results.WithLabelValues(policy, "", "error").Inc()

@@ -52,6 +52,14 @@ func timeLeft(r *http.Request) time.Duration {
 	return timeout - min(timeout/10, mostMargin)
 }
 
+// mostOf is how many bytes readBody may come to hold.
+func mostOf(r *http.Request) int64 {
+	if r.ContentLength < 0 {
+		return maxBody
+	}
+	return min(r.ContentLength, maxBody)
+}
+
 // readBody reads at most maxBody bytes.
 func readBody(r *http.Request) ([]byte, error) {
 	var buffer bytes.Buffer

@@ -187,7 +187,7 @@ func TestLastApplied(t *testing.T) {
 	for annotation, want := range map[string]*review.LastApplied{
 		`null`:    nil,
 		`"{}"`:    {Readable: true, Data: map[string]string{}, StringData: map[string]string{}},
-		`"hello"`: {}, `"[]"`: {}, `"{} {}"`: {}, `7`: {},
+		`"hello"`: {}, `"[]"`: {}, `"{} {}"`: {}, `7`: {}, `"{}]"`: {}, `"{\"data\":{\"a\":\"x\"},\"data\":{}}"`: {},
 		`"{\"data\":{\"a\":1e999999999,\"b\":\"x\",\"c\":null}}"`: {Readable: true, Data: map[string]string{"a": "1e999999999", "b": "x", "c": ""}, StringData: map[string]string{}},
 		`"{\"stringData\":\"words\"}"`:                            {Readable: true, Data: map[string]string{}, StringData: map[string]string{"": "words"}},
 	} {

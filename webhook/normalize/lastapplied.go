@@ -1,10 +1,11 @@
 package normalize
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -29,10 +30,14 @@ func lastApplied(secret map[string]any) *review.LastApplied {
 	}
 	applied := &review.LastApplied{}
 	text, _ := annotation.(string)
-	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
+	// A name that comes twice, which IsValid refuses too, would hide one of its values.
+	if !jsontext.Value(text).IsValid() {
+		return applied
+	}
+	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
 	var object map[string]any
-	if err := decoder.Decode(&object); err != nil || object == nil || decoder.More() {
+	if err := decoder.Decode(&object); err != nil || object == nil {
 		return applied
 	}
 	applied.Readable = true

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -84,6 +85,9 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 // Guardrails that bind under it: what decides where the object itself cannot be looked
 // at. The mode is 0 where nothing is bound.
 func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source FactSource, o Options) (review.Mode, []string, error) {
+	if !decided(r) {
+		return 0, nil, nil
+	}
 	request := *r
 	bounds, err := s.resolve(ctx, &request, source, o)
 	if err != nil {
@@ -259,6 +263,9 @@ func gapFindings(r *review.Request, bounds []guardrail.Bound, gaps []mutate.Gap)
 // before finds what the stored object already had.
 func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guardrail.Bound) (map[guardrail.Identity]bool, error) {
 	old, err := normalize.Old(r)
+	if _, tooMuch := errors.AsType[*normalize.LimitError](err); tooMuch {
+		return nil, nil // it was stored before there was a limit: nothing of it is known
+	}
 	if err != nil || old == nil {
 		return nil, err
 	}

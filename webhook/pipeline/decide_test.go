@@ -458,3 +458,31 @@ func TestAGapThatCannotBeFilledOnlyWarns(t *testing.T) {
 		t.Errorf("got %v %+v", d.Verdict, d.Findings)
 	}
 }
+
+func TestAnUnreadableAnnotationIsNotTakenForUnchanged(t *testing.T) {
+	secret := func(annotation string) string {
+		return `{"metadata":{"name":"db","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"` + annotation + `"}},"type":"Opaque"}`
+	}
+	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("plaintext-secret", "")))
+	for name, test := range map[string]struct {
+		old, object string
+		want        review.Verdict
+	}{
+		"another text":  {"one{", "another{", review.VerdictDeny},
+		"the same text": {"one{", "one{", review.VerdictWarn},
+	} {
+		r := admission(t, "UPDATE", "", "Secret", "", "alice", secret(test.object), secret(test.old))
+		if d := decide(t, s, r, known(nil)); d.Verdict != test.want {
+			t.Errorf("%s: got %v %+v", name, d.Verdict, d.Findings)
+		}
+	}
+}
+
+func TestAnOldPodWithTooManyContainersCanShrink(t *testing.T) {
+	many := strings.Repeat(`{"name":"a","image":"a"},`, normalize.MaxContainers) + `{"name":"b","image":"b"}`
+	r := admission(t, "UPDATE", "", "Pod", "", "alice", `{"spec":{"containers":[{"name":"b","image":"b"}]}}`, `{"spec":{"containers":[`+many+`]}}`)
+	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", "")))
+	if d := decide(t, s, r, known(nil)); d.Verdict != review.VerdictDeny {
+		t.Errorf("got %v", d.Verdict)
+	}
+}

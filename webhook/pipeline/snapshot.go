@@ -15,7 +15,6 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 // Snapshot is a compiled configuration. It is immutable, safe for concurrent use, and
@@ -90,87 +89,44 @@ func identity(guardrails []v1alpha1.Guardrail) string {
 type builder struct {
 	catalog  *engine.Catalog
 	slots    []engine.Slot
-	index    map[string]int // of slots, by policy and parameters
+	index    map[string]int // of slots, by config.Binding's key
 	set      guardrail.Set
 	problems []Problem
 }
 
 func (b *builder) add(g *v1alpha1.Guardrail) {
-	errs := config.Check(g, b.catalog)
-	report := func(inactive bool) {
-		if len(errs) > 0 {
-			b.problems = append(b.problems, Problem{Guardrail: g.Name, Errors: errs, Inactive: inactive})
-		}
-	}
-	if unusable(errs) {
-		report(true)
-		return
-	}
-	var bindings []guardrail.Binding
-	for i := range g.Spec.Policies {
-		place := field.NewPath("spec", "policies").Index(i)
-		if concerns(errs, place) {
-			continue
-		}
-		if binding, ok := b.bind(&g.Spec.Policies[i], g.Spec.Mode, place); ok {
-			bindings = append(bindings, binding)
-		}
-	}
-	compiled, err := guardrail.New(g, bindings)
+	resolved, errs := config.Resolve(g, b.catalog)
+	compiled, err := b.compile(g, resolved)
 	if err != nil {
 		errs = append(errs, field.Invalid(field.NewPath("spec", "namespaceSelector"), "", err.Error()))
-		report(true)
-		return
 	}
-	if len(bindings) > 0 {
+	if compiled != nil {
 		b.set = append(b.set, compiled)
 	}
-	report(len(bindings) == 0)
+	if len(errs) > 0 {
+		b.problems = append(b.problems, Problem{Guardrail: g.Name, Errors: errs, Inactive: compiled == nil})
+	}
 }
 
-// unusable tells whether it is not even known whom the Guardrail covers, or how.
-func unusable(errs field.ErrorList) bool {
-	return slices.ContainsFunc(errs, func(e *field.Error) bool {
-		return strings.HasPrefix(e.Field, "spec.namespaceSelector") || e.Field == "spec.mode" || strings.HasPrefix(e.Field, "metadata")
-	})
-}
-
-func concerns(errs field.ErrorList, place *field.Path) bool {
-	return slices.ContainsFunc(errs, func(e *field.Error) bool {
-		rest, ok := strings.CutPrefix(e.Field, place.String())
-		return ok && (rest == "" || rest[0] == '.')
-	})
-}
-
-func (b *builder) bind(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, place *field.Path) (guardrail.Binding, bool) {
-	policy, ok := b.catalog.Policy(p.Name)
-	if !ok {
-		return guardrail.Binding{}, false
+// compile returns nil where nothing of the Guardrail can be in force.
+func (b *builder) compile(g *v1alpha1.Guardrail, resolved config.Resolved) (*guardrail.Guardrail, error) {
+	if !resolved.Usable || len(resolved.Bindings) == 0 {
+		return nil, nil
 	}
-	parameters, bad := config.Parameters(p, policy, place.Child("parameters"))
-	if len(bad) > 0 {
-		return guardrail.Binding{}, false
+	bindings := make([]guardrail.Binding, 0, len(resolved.Bindings))
+	for i := range resolved.Bindings {
+		binding := &resolved.Bindings[i]
+		bindings = append(bindings, guardrail.Binding{Policy: binding.Policy, Slot: b.slot(binding), Mode: binding.Mode})
 	}
-	named := p.Mode
-	if named == "" {
-		named = fallback
-	}
-	mode, err := review.ParseMode(string(named))
-	if err != nil {
-		return guardrail.Binding{}, false
-	}
-	return guardrail.Binding{Policy: policy, Slot: b.slot(policy.ID, parameters), Mode: mode}, true
+	return guardrail.New(g, bindings)
 }
 
 // slot gives equal parameters of one policy the same slot: they are evaluated once.
-func (b *builder) slot(policy string, parameters map[string]any) int {
-	// Parameters are JSON by now; encoding them cannot fail, and sorts their names.
-	encoded, _ := json.Marshal(parameters)
-	key := policy + " " + string(encoded)
-	if i, known := b.index[key]; known {
+func (b *builder) slot(binding *config.Binding) int {
+	if i, known := b.index[binding.Key]; known {
 		return i
 	}
-	b.index[key] = len(b.slots)
-	b.slots = append(b.slots, engine.Slot{Policy: policy, Parameters: parameters})
-	return b.index[key]
+	b.index[binding.Key] = len(b.slots)
+	b.slots = append(b.slots, engine.Slot{Policy: binding.Policy.ID, Parameters: binding.Parameters})
+	return b.index[binding.Key]
 }

@@ -12,7 +12,7 @@ import (
 // and controllers look after. Such an update is never denied, or an object with a
 // finalizer could not be deleted any more.
 func unchanged(r *review.Request) bool {
-	if r.OldObject == nil {
+	if r.OldObject == nil || r.LastApplied != nil && !r.LastApplied.Readable {
 		return false
 	}
 	for _, pair := range [][2]map[string]any{{r.Object, r.OldObject}, {r.OldObject, r.Object}} {

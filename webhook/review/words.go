@@ -32,7 +32,7 @@ func Subject(kind, namespace, name string) string {
 	if namespace != "" {
 		name = namespace + "/" + name
 	}
-	return line(kind+" "+name, maxLine)
+	return Line(kind+" "+name, maxLine)
 }
 
 // Subject names the object of a request.
@@ -65,7 +65,7 @@ func (d *Decision) Denial(subject string) string {
 	}
 	if rest := denying[shown:]; len(rest) > 0 {
 		fmt.Fprintf(&b, "\n- and %s of %s", count(len(rest), "more finding", "more findings"),
-			line(strings.Join(policiesOf(rest), ", "), maxLine))
+			Line(strings.Join(policiesOf(rest), ", "), maxLine))
 	}
 	return b.String()
 }
@@ -77,7 +77,7 @@ func (f *Finding) Words() string {
 	b.WriteString(f.Headline())
 	detail := func(label, text string) {
 		if text != "" {
-			b.WriteString("\n    " + label + line(text, maxLine))
+			b.WriteString("\n    " + label + Line(text, maxLine))
 		}
 	}
 	detail("field:  ", f.Path)
@@ -88,7 +88,7 @@ func (f *Finding) Words() string {
 
 // Headline is the finding in one line: policy, container, and what is wrong.
 func (f *Finding) Headline() string {
-	return line(where(f.Policy, f.Container)+": "+f.Message, maxLine)
+	return Line(where(f.Policy, f.Container)+": "+f.Message, maxLine)
 }
 
 // Outcome is what became of the finding, in one word: denied, warned, recorded,
@@ -151,7 +151,7 @@ func (d *Decision) FillLines() []string {
 	var lines []string
 	for _, group := range groupFills(d.Fills) {
 		if group.mode == ModeEnforce {
-			lines = append(lines, line(where(group.policy, group.container)+": sets "+strings.Join(group.values, ", "), maxLine))
+			lines = append(lines, Line(where(group.policy, group.container)+": sets "+strings.Join(group.values, ", "), maxLine))
 		}
 	}
 	return lines
@@ -192,7 +192,7 @@ func bounded(warnings []string) []string {
 		warnings = append(warnings[:MaxWarnings], fmt.Sprintf("and %s", count(over, "more warning", "more warnings")))
 	}
 	for i := range warnings {
-		warnings[i] = line(warnings[i], MaxWarning)
+		warnings[i] = Line(warnings[i], MaxWarning)
 	}
 	return warnings
 }
@@ -231,11 +231,11 @@ func count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// line makes text one line of at most limit characters, cut on a rune boundary. Space
+// Line makes text one line of at most limit characters, cut on a rune boundary. Space
 // of any length becomes one blank and everything that does not print is dropped: the
 // text may hold what an object's writer chose, and it is read in a terminal and sent
 // in a header.
-func line(text string, limit int) string {
+func Line(text string, limit int) string {
 	var b strings.Builder
 	runes, blank := 0, false
 	for _, r := range text {

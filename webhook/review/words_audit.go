@@ -34,7 +34,7 @@ func (d *Decision) Annotations() map[string]string {
 	}
 	joined := make(map[string]string, len(notes))
 	for policy, texts := range notes {
-		joined[policy] = line(strings.Join(texts, "; "), maxAnnotation)
+		joined[policy] = Line(strings.Join(texts, "; "), maxAnnotation)
 	}
 	return joined
 }

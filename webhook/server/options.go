@@ -47,6 +47,9 @@ type Options struct {
 	MaxMode review.Mode
 	// MaxInFlight requests are worked on at once; admission.DefaultMaxInFlight if 0.
 	MaxInFlight int
+	// MaxInFlightBytes is what the bodies of these requests may have together;
+	// admission.DefaultMaxInFlightBytes if 0. One request always fits.
+	MaxInFlightBytes int64
 	// DrainDelay is how long requests are still decided after a signal to stop, while
 	// the news spreads that this replica is not ready; DefaultDrainDelay if 0, none if
 	// negative. It must be longer than endpoints take to be updated.
@@ -89,6 +92,9 @@ func (o Options) complete() (Options, error) {
 	if o.MaxInFlight < 0 {
 		return o, &OptionError{Option: "MaxInFlight", Err: errNegative}
 	}
+	if o.MaxInFlightBytes < 0 {
+		return o, &OptionError{Option: "MaxInFlightBytes", Err: errNegative}
+	}
 	if o.ShutdownGrace < 0 {
 		return o, &OptionError{Option: "ShutdownGrace", Err: errNegative}
 	}
@@ -96,6 +102,7 @@ func (o Options) complete() (Options, error) {
 	fill(&o.MetricsBindAddress, DefaultMetricsBindAddress)
 	fill(&o.Namespace, DefaultNamespace)
 	fill(&o.MaxInFlight, admission.DefaultMaxInFlight)
+	fill(&o.MaxInFlightBytes, admission.DefaultMaxInFlightBytes)
 	fill(&o.DrainDelay, DefaultDrainDelay)
 	fill(&o.ShutdownGrace, DefaultShutdownGrace)
 	return o, nil

@@ -53,12 +53,13 @@ func Run(ctx context.Context, o Options) error {
 	pair := &certificate{certFile: o.CertFile, keyFile: o.KeyFile, metrics: metrics, log: o.Log.WithName("certificate")}
 	probes := &health{checks: []check{{"certificate", pair.ready}, {"informers", watches.ready}, {"configuration", config.ready}}}
 	handler := admission.New(admission.Options{
-		Current:     config.Current,
-		Facts:       cluster.NewFacts(watched.GetCache(), watched.GetAPIReader(), cluster.Options{}),
-		Decide:      pipeline.Options{MaxMode: o.MaxMode},
-		MaxInFlight: o.MaxInFlight,
-		Metrics:     metrics,
-		Log:         o.Log.WithName("admission"),
+		Current:          config.Current,
+		Facts:            cluster.NewFacts(watched.GetCache(), watched.GetAPIReader(), cluster.Options{}),
+		Decide:           pipeline.Options{MaxMode: o.MaxMode},
+		MaxInFlight:      o.MaxInFlight,
+		MaxInFlightBytes: o.MaxInFlightBytes,
+		Metrics:          metrics,
+		Log:              o.Log.WithName("admission"),
 	})
 	mux := http.NewServeMux()
 	handler.Register(mux)

@@ -15,6 +15,7 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
 )
 
 const (
@@ -130,9 +131,5 @@ func problemText(p pipeline.Problem) string {
 	for i, err := range p.Errors {
 		texts[i] = err.Error()
 	}
-	text := strings.Join(texts, "; ")
-	if runes := []rune(text); len(runes) > maxConditionMessage {
-		return string(runes[:maxConditionMessage-1]) + "…"
-	}
-	return text
+	return review.Line(strings.Join(texts, "; "), maxConditionMessage)
 }

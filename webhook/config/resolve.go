@@ -1,0 +1,141 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	kjson "sigs.k8s.io/json"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/review"
+)
+
+// Resolved is what of a Guardrail can be in force.
+type Resolved struct {
+	// Usable is false where it is not even known whom the Guardrail covers, or how:
+	// then there are no bindings.
+	Usable bool
+	// Bindings are the sound ones, in the Guardrail's order.
+	Bindings []Binding
+}
+
+// Binding is a policy of the catalogue as a Guardrail binds it.
+type Binding struct {
+	Policy *engine.Policy
+	// Parameters are checked, with the defaults filled in.
+	Parameters map[string]any
+	// Mode is the Guardrail's where the binding has none of its own.
+	Mode review.Mode
+	// Key is equal for equal parameters of one policy: whoever says a default aloud
+	// means the same as who leaves it out.
+	Key string
+}
+
+// Resolve finds out what a Guardrail means. A binding that is wrong is left out, and
+// the others hold: a typing error in one must not switch off a whole Guardrail.
+func Resolve(g *v1alpha1.Guardrail, catalog *engine.Catalog) (Resolved, field.ErrorList) {
+	spec := field.NewPath("spec")
+	errs := checkCoverage(g, spec)
+	usable := len(errs) == 0
+	errs = append(errs, checkExceptions(g, spec)...)
+	bindings, bad := resolveBindings(g, catalog, spec.Child("policies"))
+	errs = append(errs, bad...)
+	if !usable {
+		return Resolved{}, errs
+	}
+	return Resolved{Usable: true, Bindings: bindings}, errs
+}
+
+func resolveBindings(g *v1alpha1.Guardrail, catalog *engine.Catalog, at *field.Path) (bindings []Binding, errs field.ErrorList) {
+	if len(g.Spec.Policies) == 0 {
+		return nil, field.ErrorList{field.Required(at, "a Guardrail without policies holds nothing")}
+	}
+	bound := make(map[string]int, len(g.Spec.Policies))
+	for i := range g.Spec.Policies {
+		binding, bad := resolve(&g.Spec.Policies[i], g.Spec.Mode, catalog, at.Index(i))
+		if len(bad) > 0 {
+			errs = append(errs, bad...)
+			continue
+		}
+		if first, found := bound[binding.Key]; found {
+			duplicate := field.Duplicate(at.Index(i), binding.Policy.ID)
+			duplicate.Detail = at.Index(first).String() + " binds it with the same parameters"
+			errs = append(errs, duplicate)
+			continue
+		}
+		bound[binding.Key] = i
+		bindings = append(bindings, binding)
+	}
+	return bindings, errs
+}
+
+// resolve takes the Guardrail's mode for a binding without one. Whether that is a mode
+// at all is checked once, for the Guardrail.
+func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *engine.Catalog, at *field.Path) (Binding, field.ErrorList) {
+	errs := checkMode(p.Mode, at.Child("mode"), nil)
+	policy, err := findPolicy(p.Name, catalog, at.Child("name"))
+	if err != nil {
+		return Binding{}, append(errs, err)
+	}
+	all, bad := parameters(p, policy, at.Child("parameters"))
+	errs = append(errs, bad...)
+	if len(errs) > 0 {
+		return Binding{}, errs
+	}
+	// Writing JSON sorts the names.
+	text, failed := json.Marshal(all)
+	if failed != nil {
+		return Binding{}, field.ErrorList{field.InternalError(at.Child("parameters"), failed)}
+	}
+	named := p.Mode
+	if named == "" {
+		named = fallback
+	}
+	mode, _ := review.ParseMode(string(named))
+	return Binding{Policy: policy, Parameters: all, Mode: mode, Key: policy.ID + " " + string(text)}, nil
+}
+
+func findPolicy(name string, catalog *engine.Catalog, at *field.Path) (*engine.Policy, *field.Error) {
+	if name == "" {
+		return nil, field.Required(at, "the id of a policy, as `taffrail policies list` prints it")
+	}
+	policy, found := catalog.Policy(name)
+	if !found {
+		reason := "no policy has this id"
+		if near := Nearest(name, IDs(catalog)); near != "" {
+			reason += fmt.Sprintf(", did you mean %q?", near)
+		}
+		return nil, field.Invalid(at, name, reason)
+	}
+	return policy, nil
+}
+
+// IDs lists the policies of a catalogue by id, sorted.
+func IDs(catalog *engine.Catalog) []string {
+	policies := catalog.Policies()
+	ids := make([]string, 0, len(policies))
+	for _, policy := range policies {
+		ids = append(ids, policy.ID)
+	}
+	return ids
+}
+
+// parameters returns a binding's parameters as the policy will see them, checked and
+// with the defaults filled in. at is their place, for the errors.
+func parameters(binding *v1alpha1.PolicyBinding, policy *engine.Policy, at *field.Path) (map[string]any, field.ErrorList) {
+	var given map[string]any
+	if binding.Parameters != nil && len(binding.Parameters.Raw) > 0 {
+		var value any
+		if err := kjson.UnmarshalCaseSensitivePreserveInts(binding.Parameters.Raw, &value); err != nil {
+			return nil, field.ErrorList{field.Invalid(at, string(binding.Parameters.Raw), "is not JSON")}
+		}
+		object, ok := value.(map[string]any)
+		if !ok && value != nil {
+			return nil, field.ErrorList{field.TypeInvalid(at, value, "must be a map, not "+describe(value))}
+		}
+		given = object
+	}
+	return policy.CheckParameters(given, at)
+}
