@@ -27,8 +27,8 @@ func checkCoverage(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
 	return append(errs, checkSelector(g.Spec.NamespaceSelector, spec.Child("namespaceSelector"))...)
 }
 
-// checkExceptions is about whom and what the Guardrail leaves alone. What is wrong
-// there excepts nobody, so the policies hold all the same.
+// checkExceptions is about whom and what the Guardrail leaves alone. Whatever is wrong
+// there, the policies hold all the same.
 func checkExceptions(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
 	errs := checkNamespaces(g.Spec.ExcludeNamespaces, spec.Child("excludeNamespaces"))
 	switch g.Spec.Existing {

@@ -34,7 +34,8 @@ deny contains {"msg": "bad", "path": "spec"} if input.name == "bad"
 	}
 	catalog, err := engine.Load(fstest.MapFS{
 		"x/require_probes/policy.rego": policy("require-probes", "warn", ""),
-		"x/restricted_service_type/policy.rego": policy("restricted-service-type", "enforce", `#   parameters:
+		"x/restricted_service_type/policy.rego": policy("restricted-service-type", "enforce", `#   default_guardrail: restricted
+#   parameters:
 #     type: object
 #     properties:
 #       types: {type: array, items: {type: string, enum: [LoadBalancer, NodePort]}, default: [LoadBalancer], description: Types.}

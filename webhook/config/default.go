@@ -8,29 +8,24 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
+// A namespace with this label opts in to the built-in Guardrail restricted.
 const (
-	// ExposureLabel on a namespace, with the value ExposureRestricted, opts in to the
-	// built-in Guardrail about Services that are reachable from outside.
-	ExposureLabel      = "taffrail.dev/exposure"
-	ExposureRestricted = "restricted"
-
-	// optIn is the policy that would break ordinary namespaces, since a Service of
-	// type LoadBalancer is how the chapter itself publishes its example.
-	optIn = "restricted-service-type"
+	exposureLabel      = "taffrail.dev/exposure"
+	exposureRestricted = "restricted"
 )
 
 // Default returns the Guardrails that hold where nobody configured any: every policy
-// in the mode of its METADATA for every namespace but the cluster's own, and
-// restricted-service-type for namespaces that say they are restricted.
+// in the mode of its METADATA for every namespace but the cluster's own, except for
+// those whose METADATA wants them only where a namespace says that it is restricted.
 func Default(catalog *engine.Catalog) []v1alpha1.Guardrail {
 	excluded := []string{metav1.NamespaceSystem, "kube-node-lease", metav1.NamespacePublic}
-	chapter := guardrail("chapter", &metav1.LabelSelector{}, excluded)
-	restricted := guardrail("restricted", &metav1.LabelSelector{
-		MatchLabels: map[string]string{ExposureLabel: ExposureRestricted},
+	chapter := guardrail(engine.GuardrailChapter, &metav1.LabelSelector{}, excluded)
+	restricted := guardrail(engine.GuardrailRestricted, &metav1.LabelSelector{
+		MatchLabels: map[string]string{exposureLabel: exposureRestricted},
 	}, nil)
 	for _, policy := range catalog.Policies() {
 		to := &chapter.Spec
-		if policy.ID == optIn {
+		if policy.DefaultGuardrail == engine.GuardrailRestricted {
 			to = &restricted.Spec
 		}
 		binding := v1alpha1.PolicyBinding{Name: policy.ID}
@@ -48,10 +43,10 @@ func Default(catalog *engine.Catalog) []v1alpha1.Guardrail {
 	return list
 }
 
-func guardrail(name string, selector *metav1.LabelSelector, excluded []string) v1alpha1.Guardrail {
+func guardrail(name engine.DefaultGuardrail, selector *metav1.LabelSelector, excluded []string) v1alpha1.Guardrail {
 	return v1alpha1.Guardrail{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion().String(), Kind: "Guardrail"},
-		ObjectMeta: metav1.ObjectMeta{Name: name},
+		ObjectMeta: metav1.ObjectMeta{Name: string(name)},
 		Spec: v1alpha1.GuardrailSpec{
 			Mode: v1alpha1.ModeEnforce, NamespaceSelector: selector, ExcludeNamespaces: excluded,
 			Existing: v1alpha1.ExistingTolerate,

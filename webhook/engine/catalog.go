@@ -25,6 +25,17 @@ const (
 	entryRoot = "taffrail.entry"
 )
 
+// DefaultGuardrail is one of the Guardrails that hold where nobody configured any.
+type DefaultGuardrail string
+
+const (
+	// GuardrailChapter covers every namespace but the cluster's own.
+	GuardrailChapter DefaultGuardrail = "chapter"
+	// GuardrailRestricted covers the namespaces that ask for it: for policies that
+	// would break ordinary ones.
+	GuardrailRestricted DefaultGuardrail = "restricted"
+)
+
 // Policy is one policy of the catalogue, as its METADATA describes it.
 type Policy struct {
 	ID          string
@@ -35,7 +46,9 @@ type Policy struct {
 	Section     string
 	Kinds       []schema.GroupKind
 	DefaultMode review.Mode
-	Remediation string
+	// DefaultGuardrail is the built-in Guardrail that binds it.
+	DefaultGuardrail DefaultGuardrail
+	Remediation      string
 	// Facts beside the object that the policy rests on: limitRanges, resourceQuotas.
 	Facts []string
 	// Parameters are sorted by name.
@@ -106,32 +119,46 @@ func (c *Catalog) addLibraryModule(file, source string) error {
 	return c.addPolicy(policy, module, file)
 }
 
-// With returns a catalogue that has one policy more: a user's own, in package
-// taffrail.user.<name>, where the name's hyphens are underscores and the name is also
-// METADATA's id. It cannot declare or extend any package of the library.
-func (c *Catalog) With(name, source string) (*Catalog, error) {
+// With returns a catalogue that has more policies, by name: a user's own, each in
+// package taffrail.user.<name>, where the name's hyphens are underscores and the name is
+// also METADATA's id. None can declare or extend any package of the library. The error
+// names everything that is wrong with any of them, and then there is no catalogue.
+func (c *Catalog) With(modules map[string]string) (*Catalog, error) {
+	more := &Catalog{policies: maps.Clone(c.policies), modules: maps.Clone(c.modules)}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		if err := more.addUserModule(name, modules[name]); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	if err := more.complete(); err != nil {
+		return nil, err
+	}
+	return more, nil
+}
+
+func (c *Catalog) addUserModule(name, source string) error {
 	file := "Policy/" + name
 	module, err := parse(file, source)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	want := userRoot + "." + strings.ReplaceAll(name, "-", "_")
 	if got := packageOf(module); got != want {
-		return nil, fmt.Errorf("%s: package is %s: a policy of your own must be in package %s", file, got, want)
+		return fmt.Errorf("%s: package is %s: a policy of your own must be in package %s", file, got, want)
 	}
 	policy, err := newPolicy(module, file)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if policy.ID != name {
-		return nil, &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but the Policy is named %s", policy.ID, name)}
+		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but the Policy is named %s", policy.ID, name)}
 	}
-	more := &Catalog{policies: maps.Clone(c.policies), modules: maps.Clone(c.modules)}
-	more.modules[file] = module
-	if err := more.addPolicy(policy, module, file); err != nil {
-		return nil, err
-	}
-	return more, more.complete()
+	c.modules[file] = module
+	return c.addPolicy(policy, module, file)
 }
 
 func (c *Catalog) addPolicy(policy *Policy, module *ast.Module, file string) error {

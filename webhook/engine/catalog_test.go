@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -52,10 +53,21 @@ func TestLoadRefusesMetadata(t *testing.T) {
 	for name, test := range map[string]struct{ source, want string }{
 		"missing block":     {rules, "METADATA block: is missing above the package"},
 		"missing field":     {strings.Replace(metadata, "#   severity: low\n", "", 1) + rules, "METADATA custom.severity: is missing"},
-		"unknown field":     {strings.Replace(metadata, "#   severity", "#   colour: red\n#   severity", 1) + rules, `unknown field "colour"`},
+		"unknown field":     {strings.Replace(metadata, "#   severity", "#   colour: red\n#   severity", 1) + rules, "METADATA custom.colour: is unknown: use id, severity, section, kinds,"},
 		"unknown severity":  {strings.Replace(metadata, "low", "dire", 1) + rules, `METADATA custom.severity: "dire" is not one of`},
 		"unknown mode":      {strings.Replace(metadata, "default_mode: warn", "default_mode: shout", 1) + rules, `unknown mode "shout"`},
 		"unknown fact":      {metadata + "#   facts: [moonPhase]\n" + rules, `METADATA custom.facts: "moonPhase" is not one of`},
+		"unknown guardrail": {metadata + "#   default_guardrail: other\n" + rules, `METADATA custom.default_guardrail: "other" is not one of [chapter restricted]`},
+		"a number":          {strings.Replace(metadata, `"1.1"`, "3.9", 1) + rules, "METADATA custom.section: must be text: quote it"},
+		"a list for text":   {strings.Replace(metadata, `"1.1"`, "[1]", 1) + rules, "METADATA custom.section: must be text"},
+		"text for a list":   {strings.Replace(metadata, "[ConfigMap]", "ConfigMap", 1) + rules, "METADATA custom.kinds: must be a list"},
+		"no kinds":          {strings.Replace(metadata, "[ConfigMap]", "[]", 1) + rules, "METADATA custom.kinds: is missing"},
+		"a number as kind":  {strings.Replace(metadata, "[ConfigMap]", "[Pod, 1]", 1) + rules, "METADATA custom.kinds[1]: must be text: quote it"},
+		"mistyped kind":     {strings.Replace(metadata, "ConfigMap", "Deploymnet.apps", 1) + rules, `METADATA custom.kinds: "Deploymnet.apps": the apps group has no such kind, only [ControllerRevision`},
+		"mistyped core":     {strings.Replace(metadata, "ConfigMap", "pod", 1) + rules, `METADATA custom.kinds: "pod": the core group has no such kind, only [Binding`},
+		"group left out":    {strings.Replace(metadata, "ConfigMap", "Deployment", 1) + rules, `METADATA custom.kinds: "Deployment": write Deployment.apps`},
+		"a version":         {strings.Replace(metadata, "ConfigMap", "Deployment.apps/v1", 1) + rules, `METADATA custom.kinds: "Deployment.apps/v1": write Kind`},
+		"parameters a list": {metadata + "#   parameters: []\n" + rules, "METADATA custom.parameters: must be a map"},
 		"id of another":     {strings.Replace(metadata, "some-policy", "other-policy", 1) + rules, "but its folder makes it some-policy"},
 		"package not path":  {metadata + strings.Replace(rules, "topic", "elsewhere", 1), "but its folder makes it taffrail.topic.some_policy"},
 		"no rule":           {metadata + "package taffrail.topic.some_policy\n\nx := 1\n", "defines neither deny nor inject"},
@@ -69,6 +81,38 @@ func TestLoadRefusesMetadata(t *testing.T) {
 				t.Errorf("got %v, want %q in it", err, test.want)
 			}
 		})
+	}
+}
+
+func TestMetadataErrorsComeTogetherInOrder(t *testing.T) {
+	_, err := engine.Load(library("# METADATA\n# custom:\n#   severity: 1\n#   colour: red\n" + rules))
+	var fields []string
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			bad := new(engine.MetadataError)
+			if !errors.As(err, &bad) {
+				t.Errorf("got %#v", err)
+			}
+			fields = append(fields, bad.Field)
+		}
+	}
+	want := []string{
+		"title", "description", "custom.id", "custom.severity", "custom.section", "custom.kinds", "custom.default_mode",
+		"custom.remediation", "custom.colour",
+	}
+	if !slices.Equal(fields, want) {
+		t.Errorf("got %q, want %q", fields, want)
+	}
+}
+
+func TestMetadataTakesOtherGroupsAsTheyAre(t *testing.T) {
+	source := strings.Replace(metadata, "ConfigMap", "Rollout.argoproj.io, Ingress.networking.k8s.io, Job.batch", 1)
+	catalog, err := engine.Load(library(source + "#   default_guardrail: restricted\n" + rules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, _ := catalog.Policy("some-policy"); len(p.Kinds) != 3 || p.DefaultGuardrail != engine.GuardrailRestricted {
+		t.Errorf("got %v, %v", p.Kinds, p.DefaultGuardrail)
 	}
 }
 
@@ -103,13 +147,20 @@ func TestUserPolicyKeepsToItsPackage(t *testing.T) {
 		"taffrail.user.my_own.deeper", "other",
 	} {
 		source := own + "package " + pkg + "\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"}\n"
-		if _, err := catalog.With("my-own", source); err == nil {
+		if _, err := catalog.With(map[string]string{"my-own": source}); err == nil {
 			t.Errorf("a user's policy was taken in package %s", pkg)
 		}
 	}
-	more, err := catalog.With("my-own", own+"package taffrail.user.my_own\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"}\n")
+	source := func(name string) string {
+		return strings.Replace(metadata, "some-policy", name, 1) +
+			"package taffrail.user." + strings.ReplaceAll(name, "-", "_") + "\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"}\n"
+	}
+	more, err := catalog.With(map[string]string{"my-own": source("my-own"), "my-other": source("my-other")})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, ok := more.Policy("my-other"); !ok {
+		t.Error("the other policy is missing")
 	}
 	if _, ok := more.Policy("my-own"); !ok {
 		t.Error("the policy is missing")
@@ -117,9 +168,9 @@ func TestUserPolicyKeepsToItsPackage(t *testing.T) {
 	if _, ok := catalog.Policy("my-own"); ok {
 		t.Error("With changed the catalogue it was called on")
 	}
-	taken := metadata + "package taffrail.user.some_policy\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"}\n"
-	if _, err := catalog.With("some-policy", taken); err == nil {
-		t.Error("a user's policy took the id of one of the library")
+	_, err = catalog.With(map[string]string{"some-policy": source("some-policy"), "my-own": "package a"})
+	if err == nil || !strings.Contains(err.Error(), "some-policy is the id of another policy") || !strings.Contains(err.Error(), "Policy/my-own: package is a") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -1,14 +1,16 @@
 package engine
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"taffrail.dev/webhook/review"
 )
@@ -30,69 +32,220 @@ func (e *MetadataError) Error() string {
 	return fmt.Sprintf("%s: METADATA %s: %s", place, e.Field, e.Reason)
 }
 
-// custom is the part of METADATA that is Taffrail's own.
-type custom struct {
-	ID          string          `json:"id"`
-	Severity    review.Severity `json:"severity"`
-	Section     string          `json:"section"`
-	Kinds       []string        `json:"kinds"`
-	DefaultMode string          `json:"default_mode"`
-	Remediation string          `json:"remediation"`
-	Facts       []string        `json:"facts"`
-	Parameters  map[string]any  `json:"parameters"`
-}
-
-// newPolicy reads the METADATA of a policy's package.
+// newPolicy reads the METADATA of a policy's package. The error names everything that
+// is wrong with it, each a *MetadataError, in the order of AUTHORING.md.
 func newPolicy(module *ast.Module, file string) (*Policy, error) {
 	annotations := packageAnnotations(module)
 	if annotations == nil {
 		return nil, &MetadataError{File: file, Field: "block", Reason: "is missing above the package"}
 	}
-	fail := func(field, format string, args ...any) error {
-		return &MetadataError{File: file, Row: annotations.Location.Row, Field: field, Reason: fmt.Sprintf(format, args...)}
+	r := &metadataReader{file: file, row: annotations.Location.Row}
+	if err := r.read(annotations.Custom); err != nil {
+		return nil, err
 	}
-	var c custom
-	if err := decodeStrict(annotations.Custom, &c); err != nil {
-		return nil, fail("custom", "%s", err)
-	}
-	for field, value := range map[string]string{
-		"title": annotations.Title, "description": annotations.Description, "custom.id": c.ID, "custom.section": c.Section,
-		"custom.severity": string(c.Severity), "custom.default_mode": c.DefaultMode, "custom.remediation": c.Remediation,
-	} {
-		if strings.TrimSpace(value) == "" {
-			return nil, fail(field, "is missing")
-		}
-	}
-	severities := []review.Severity{review.SeverityLow, review.SeverityMedium, review.SeverityHigh, review.SeverityCritical}
-	if !slices.Contains(severities, c.Severity) {
-		return nil, fail("custom.severity", "%q is not one of %v", c.Severity, severities)
-	}
-	mode, err := review.ParseMode(c.DefaultMode)
-	if err != nil {
-		return nil, fail("custom.default_mode", "%s", err)
-	}
-	if len(c.Kinds) == 0 {
-		return nil, fail("custom.kinds", "is missing")
-	}
+	r.present("title", annotations.Title)
+	r.present("description", annotations.Description)
 	p := &Policy{
-		ID: c.ID, Title: annotations.Title, Description: annotations.Description, Severity: c.Severity,
-		Section: c.Section, DefaultMode: mode, Remediation: c.Remediation, Facts: c.Facts,
-		Package: strings.TrimPrefix(module.Package.Path.String(), "data."),
+		ID: r.text("id"), Title: annotations.Title, Description: annotations.Description,
+		Severity:         review.Severity(r.choice("severity", r.text("severity"), severities)),
+		Section:          r.text("section"),
+		Kinds:            r.kinds(),
+		DefaultMode:      r.mode(),
+		DefaultGuardrail: DefaultGuardrail(r.choice("default_guardrail", r.optionalText("default_guardrail", string(GuardrailChapter)), guardrails)),
+		Remediation:      r.text("remediation"),
+		Facts:            r.facts(),
+		Package:          packageOf(module),
 	}
-	for _, kind := range c.Kinds {
-		p.Kinds = append(p.Kinds, schema.ParseGroupKind(kind))
-	}
-	known := []string{"limitRanges", "resourceQuotas"}
-	for _, fact := range c.Facts {
-		if !slices.Contains(known, fact) {
-			return nil, fail("custom.facts", "%q is not one of %v", fact, known)
-		}
-	}
-	if p.schema, err = newParameterSchema(c.Parameters); err != nil {
-		return nil, fail("custom.parameters", "%s", err)
+	p.schema = r.parameters()
+	r.unknown()
+	if len(r.errs) > 0 {
+		return nil, errors.Join(r.errs...)
 	}
 	p.Parameters = p.schema.parameters
 	return p, nil
+}
+
+var (
+	severities = []string{string(review.SeverityLow), string(review.SeverityMedium), string(review.SeverityHigh), string(review.SeverityCritical)}
+	guardrails = []string{string(GuardrailChapter), string(GuardrailRestricted)}
+	factNames  = []string{"limitRanges", "resourceQuotas"}
+
+	// builtinKinds are those of the groups where every kind is Kubernetes' own. In any
+	// other group a kind may be a custom resource.
+	builtinKinds = map[string][]string{
+		"": {
+			"Binding", "ConfigMap", "Endpoints", "Event", "LimitRange", "Namespace", "Node", "PersistentVolume", "PersistentVolumeClaim",
+			"Pod", "PodTemplate", "ReplicationController", "ResourceQuota", "Secret", "Service", "ServiceAccount",
+		},
+		"apps":  {"ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"},
+		"batch": {"CronJob", "Job"},
+	}
+)
+
+// metadataReader reads the part of METADATA that is Taffrail's own, and gathers what is
+// wrong with it. It asks of each value what it is in YAML: a JSON decoder speaks to
+// those who know Go.
+type metadataReader struct {
+	file   string
+	row    int
+	custom map[string]any
+	known  []string // the fields that were asked for
+	errs   []error
+}
+
+func (r *metadataReader) fail(field, format string, args ...any) {
+	r.errs = append(r.errs, &MetadataError{File: r.file, Row: r.row, Field: field, Reason: fmt.Sprintf(format, args...)})
+}
+
+// read takes the values over with JSON's types, which are those of parameters.
+func (r *metadataReader) read(custom map[string]any) error {
+	text, err := json.Marshal(custom)
+	if err == nil {
+		err = json.Unmarshal(text, &r.custom)
+	}
+	if err != nil {
+		return &MetadataError{File: r.file, Row: r.row, Field: "custom", Reason: err.Error()}
+	}
+	return nil
+}
+
+// value is nil where the field is not there.
+func (r *metadataReader) value(name string) any {
+	r.known = append(r.known, name)
+	return r.custom[name]
+}
+
+func (r *metadataReader) present(field, text string) {
+	if strings.TrimSpace(text) == "" {
+		r.fail(field, "is missing")
+	}
+}
+
+func (r *metadataReader) text(name string) string {
+	before := len(r.errs)
+	text := r.optionalText(name, "")
+	if len(r.errs) == before {
+		r.present("custom."+name, text)
+	}
+	return text
+}
+
+func (r *metadataReader) optionalText(name, otherwise string) string {
+	switch value := r.value(name).(type) {
+	case nil:
+		return otherwise
+	case string:
+		return value
+	case map[string]any, []any:
+		r.fail("custom."+name, "must be text")
+	default:
+		r.fail("custom."+name, "must be text: quote it")
+	}
+	return ""
+}
+
+// texts are those of a list, none where there is no such field.
+func (r *metadataReader) texts(name string) (texts []string) {
+	value := r.value(name)
+	list, ok := value.([]any)
+	if !ok && value != nil {
+		r.fail("custom."+name, "must be a list")
+	}
+	for i, element := range list {
+		text, ok := element.(string)
+		if !ok {
+			r.fail(fmt.Sprintf("custom.%s[%d]", name, i), "must be text: quote it")
+			continue
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+// choice returns the value. An empty one has been objected to already.
+func (r *metadataReader) choice(name, value string, allowed []string) string {
+	if value != "" && !slices.Contains(allowed, value) {
+		r.fail("custom."+name, "%q is not one of %v", value, allowed)
+	}
+	return value
+}
+
+func (r *metadataReader) mode() review.Mode {
+	text := r.text("default_mode")
+	mode, err := review.ParseMode(text)
+	if err != nil && text != "" {
+		r.fail("custom.default_mode", "%s", err)
+	}
+	return mode
+}
+
+func (r *metadataReader) facts() []string {
+	facts := r.texts("facts")
+	for _, fact := range facts {
+		r.choice("facts", fact, factNames)
+	}
+	return facts
+}
+
+func (r *metadataReader) kinds() (kinds []schema.GroupKind) {
+	before := len(r.errs)
+	for _, text := range r.texts("kinds") {
+		kind := schema.ParseGroupKind(text)
+		if reason := noKind(kind); reason != "" {
+			r.fail("custom.kinds", "%q: %s", text, reason)
+		}
+		kinds = append(kinds, kind)
+	}
+	if len(kinds) == 0 && len(r.errs) == before {
+		r.fail("custom.kinds", "is missing")
+	}
+	return kinds
+}
+
+// noKind says why there can be no such kind, "" where there can.
+func noKind(kind schema.GroupKind) string {
+	builtin, known := builtinKinds[kind.Group]
+	switch {
+	case known && slices.Contains(builtin, kind.Kind):
+		return ""
+	case known:
+		for _, group := range slices.Sorted(maps.Keys(builtinKinds)) {
+			if slices.Contains(builtinKinds[group], kind.Kind) {
+				return fmt.Sprintf("write %s", schema.GroupKind{Group: group, Kind: kind.Kind})
+			}
+		}
+		group := kind.Group
+		if group == "" {
+			group = "core"
+		}
+		return fmt.Sprintf("the %s group has no such kind, only %v", group, builtin)
+	case len(validation.IsDNS1035Label(strings.ToLower(kind.Kind))) > 0 || len(validation.IsDNS1123Subdomain(kind.Group)) > 0:
+		return "write Kind, or Kind.group outside the core group, without a version"
+	}
+	return ""
+}
+
+func (r *metadataReader) parameters() *parameterSchema {
+	value := r.value("parameters")
+	declared, ok := value.(map[string]any)
+	if !ok && value != nil {
+		r.fail("custom.parameters", "must be a map")
+		return nil
+	}
+	parameters, err := newParameterSchema(declared)
+	if err != nil {
+		r.fail("custom.parameters", "%s", err)
+	}
+	return parameters
+}
+
+// unknown is for when every known field has been asked for.
+func (r *metadataReader) unknown() {
+	for _, name := range slices.Sorted(maps.Keys(r.custom)) {
+		if !slices.Contains(r.known, name) {
+			r.fail("custom."+name, "is unknown: use %s", strings.Join(r.known, ", "))
+		}
+	}
 }
 
 func packageAnnotations(module *ast.Module) *ast.Annotations {
@@ -102,14 +255,4 @@ func packageAnnotations(module *ast.Module) *ast.Annotations {
 		}
 	}
 	return nil
-}
-
-func decodeStrict(from map[string]any, into any) error {
-	text, err := json.Marshal(from)
-	if err != nil {
-		return err
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode(into)
 }

@@ -3,11 +3,14 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/engine"
@@ -238,5 +241,53 @@ func TestKeysSurviveReordering(t *testing.T) {
 	}
 	if got := results[0].Violations[0].Key; got != "spec.containers[b].image" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// What a policy may rest on of a LimitRange is in its input.
+func TestInputHasRefusalsAndGaps(t *testing.T) {
+	name, source := file("a-policy", `deny contains {"msg": refusal.message, "path": "p"} if some refusal in input.workload.refusals
+
+deny contains {"msg": field, "path": path} if {
+	some field, paths in input.gaps
+	some path, _ in paths
+}`)
+	source.Data = []byte(strings.Replace(string(source.Data), "[ConfigMap]", "[Pod]", 1))
+	catalog, err := engine.Load(fstest.MapFS{name: source})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := engine.Compile(catalog, []engine.Slot{{Policy: "a-policy", Parameters: map[string]any{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}
+	w := &review.Workload{Pod: map[string]any{}, Refusals: []review.Refusal{{Message: "too much"}}, Containers: []review.Container{
+		{Name: "a", Type: review.ContainerApp, Path: "a", Effective: corev1.ResourceRequirements{Requests: one, Limits: one}},
+		{Name: "b", Type: review.ContainerInit, Path: "b", Effective: corev1.ResourceRequirements{Requests: one}},
+		{Name: "e", Type: review.ContainerEphemeral, Path: "e"},
+	}}
+	r := &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: map[string]any{}, Workload: w}
+	for _, test := range []struct {
+		pod  *corev1.ResourceRequirements
+		want string
+	}{
+		{nil, "limits.cpu b,limits.memory a,limits.memory b,requests.memory a,requests.memory b,too much p"},
+		{&corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}}, "limits.cpu b,too much p"},
+		{&corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}}, "limits.cpu b,limits.memory a,limits.memory b,too much p"},
+	} {
+		w.PodResources = test.pod
+		results, err := p.Evaluate(t.Context(), r, []int{0}, engine.Deny)
+		if err != nil || results[0].Err != nil {
+			t.Fatal(err, results)
+		}
+		var found []string
+		for _, v := range results[0].Violations {
+			found = append(found, v.Message+" "+v.Path)
+		}
+		slices.Sort(found)
+		if got := strings.Join(found, ","); got != test.want {
+			t.Errorf("got  %s\nwant %s", got, test.want)
+		}
 	}
 }

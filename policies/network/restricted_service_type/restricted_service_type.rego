@@ -11,6 +11,7 @@
 #   section: 3.3.2, 3.3.3
 #   kinds: [Service]
 #   default_mode: enforce
+#   default_guardrail: restricted
 #   remediation: "Set type: ClusterIP, and reach the Service through an Ingress (ALB)."
 #   parameters:
 #     type: object

@@ -34,8 +34,6 @@ type Document struct {
 	// nil for a document without content. Nothing in it is shared between two places,
 	// whatever aliases the text has.
 	Value any
-	// JSON is the value as compact JSON, nil for a document without content.
-	JSON []byte
 
 	root   *yamlv3.Node
 	before int // lines of the file above the text that was parsed
@@ -95,7 +93,6 @@ func (d *Document) evaluate(text []byte, chunk Chunk) error {
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(asJSON, &d.Value); err != nil {
 		return &Error{Line: d.Line, Reason: "cannot be read as JSON"}
 	}
-	d.JSON = asJSON
 	return nil
 }
 
