@@ -42,8 +42,8 @@ wherever they stand. The labels of a namespace that is not in the input are unkn
 a Guardrail that selects by them then makes no verdict but "unknown".
 
 Without --config the built-in Guardrails hold: every policy for every namespace but
-the cluster's own, and restricted-service-type for namespaces labelled
-taffrail.dev/exposure=restricted.
+the cluster's own. Policies that would break ordinary namespaces hold only in those
+labelled taffrail.dev/exposure=restricted.
 
 ` + exitHelp,
 		Example: `  taffrail check deploy/

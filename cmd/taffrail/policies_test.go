@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -28,12 +30,13 @@ func TestEverySampleIsAccepted(t *testing.T) {
 			if exit != exitClean || !found {
 				t.Fatal(exit, stdout, stderr)
 			}
-			guardrails, errs := config.Decode([]byte(strings.ReplaceAll(sample, "\n  ", "\n")[2:]), "sample")
-			if len(errs) > 0 || len(guardrails) != 1 {
-				t.Fatal(errs, sample)
+			file := filepath.Join(t.TempDir(), "sample.yaml")
+			if err := os.WriteFile(file, []byte(strings.ReplaceAll(sample, "\n  ", "\n")[2:]), 0o600); err != nil {
+				t.Fatal(err)
 			}
-			if errs := config.Check(&guardrails[0], catalog); len(errs) > 0 {
-				t.Error(errs)
+			set, errs := config.LoadFiles(file)
+			if errs = append(errs, set.Check(catalog)...); len(errs) > 0 || len(set.Guardrails()) != 1 {
+				t.Error(errs, sample)
 			}
 		})
 	}

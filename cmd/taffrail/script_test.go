@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +24,7 @@ var update = flag.Bool("update", false, "rewrite what testdata/*.txtar expects")
 //	stdin: b.yaml                (a file of the archive; none by default)
 //	chapter: true                (the chapter's manifests in the folder chapter)
 //	exit: 2
+//	stdout: ^ID +MODE             (a pattern that a line matches, instead of the whole)
 //
 // after free text. The files stdout and stderr are what is expected, all others are
 // there in the working directory.
@@ -30,6 +32,7 @@ type script struct {
 	args, stdin string
 	chapter     bool
 	exit        int
+	patterns    []string // of stdout
 }
 
 func parseScript(t *testing.T, comment string) script {
@@ -44,6 +47,8 @@ func parseScript(t *testing.T, comment string) script {
 			s.stdin = value
 		case "chapter":
 			s.chapter = value == "true"
+		case "stdout":
+			s.patterns = append(s.patterns, value)
 		case "exit":
 			exit, err := strconv.Atoi(value)
 			if err != nil {
@@ -92,6 +97,14 @@ func runScript(t *testing.T, path string) {
 	exit, stdout, stderr := execute(strings.NewReader(inputs[s.stdin]), strings.Fields(s.args)...)
 	if exit != s.exit {
 		t.Errorf("exit code %d, want %d", exit, s.exit)
+	}
+	for _, pattern := range s.patterns {
+		if !regexp.MustCompile("(?m)" + pattern).MatchString(stdout) {
+			t.Errorf("stdout has no line like %s:\n%s", pattern, stdout)
+		}
+	}
+	if len(s.patterns) > 0 {
+		stdout = ""
 	}
 	if *update {
 		rewrite(t, path, archive, map[string]string{"stdout": stdout, "stderr": stderr})

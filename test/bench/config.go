@@ -37,13 +37,14 @@ func snapshotWith(extra int) (*pipeline.Snapshot, error) {
 	more := v1alpha1.Guardrail{}
 	more.Name = "extra"
 	more.Spec.Mode = v1alpha1.ModeEnforce
+	modules := make(map[string]string, extra)
 	for i := range extra {
 		id := fmt.Sprintf("extra-%d", i)
-		source := strings.ReplaceAll(extraPolicy, "NUMBER", fmt.Sprint(i))
-		if catalog, err = catalog.With(id, source); err != nil {
-			return nil, err
-		}
+		modules[id] = strings.ReplaceAll(extraPolicy, "NUMBER", fmt.Sprint(i))
 		more.Spec.Policies = append(more.Spec.Policies, v1alpha1.PolicyBinding{Name: id})
+	}
+	if catalog, err = catalog.With(modules); err != nil {
+		return nil, err
 	}
 	if extra > 0 {
 		guardrails = append(guardrails, more)

@@ -8,16 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/engine"
 )
-
-// Check tells whether a Guardrail means something: everything that its types leave
-// open, against the catalogue of policies. A cluster's CRD schema refuses some of it
-// too, but a file never saw a schema, and a cluster's may be of another version.
-func Check(g *v1alpha1.Guardrail, catalog *engine.Catalog) field.ErrorList {
-	_, errs := Resolve(g, catalog)
-	return errs
-}
 
 // checkCoverage is about whom the Guardrail covers, and how. Where any of it is wrong,
 // nothing of the Guardrail can be in force.

@@ -92,7 +92,7 @@ g.yaml:7: items[1]: is not a Guardrail but a number`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, errs := Decode([]byte(test.text), "g.yaml")
+			_, errs := decode([]byte(test.text), "g.yaml")
 			if diff := cmp.Diff(test.want, texts(errs)); diff != "" {
 				t.Error(diff)
 			}
@@ -119,10 +119,11 @@ items:
   metadata: {name: two, managedFields: [{fieldsV1: {f:a: {}}}], creationTimestamp: "2026-01-01T00:00:00Z"}
   spec: {mode: warn, policies: null}
 `
-	list, errs := Decode([]byte(text), "g.yaml")
+	entries, errs := decode([]byte(text), "g.yaml")
 	if len(errs) > 0 {
 		t.Fatal(texts(errs))
 	}
+	list := guardrails(entries)
 	if len(list) != 2 || list[0].Name != "one" || list[1].Name != "two" {
 		t.Fatalf("got %v", list)
 	}
@@ -183,7 +184,7 @@ func TestCheckName(t *testing.T) {
 	} {
 		g := Default(testCatalog(t))[0]
 		g.Name = name
-		errs := Check(&g, testCatalog(t))
+		_, errs := Resolve(&g, testCatalog(t))
 		if len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), want) {
 			t.Errorf("%q: got %v", name, errs)
 		}
@@ -239,7 +240,7 @@ func TestDefault(t *testing.T) {
 		t.Fatalf("got %v", list)
 	}
 	for i := range list {
-		if errs := Check(&list[i], catalog); len(errs) > 0 {
+		if _, errs := Resolve(&list[i], catalog); len(errs) > 0 {
 			t.Error(errs)
 		}
 	}
@@ -268,7 +269,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("apiVersion: v1\nkind: List\nitems: [{apiVersion: taffrail.dev/v1alpha1, kind: Guardrail, spec: {mode: 1}}]\n"))
 	f.Add([]byte(header + "metadata: {labels: {a: b}, creationTimestamp: x, managedFields: [{fieldsV1: 5}]}\nstatus: {conditions: [{lastTransitionTime: 5}]}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, errs := Decode(data, "f")
+		_, errs := decode(data, "f")
 		for _, err := range errs {
 			at := new(Error)
 			if !errors.As(err, &at) || at.Line < 1 || at.Source != "f" || at.Reason == "" {

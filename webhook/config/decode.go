@@ -11,15 +11,6 @@ import (
 	"taffrail.dev/webhook/config/document"
 )
 
-// Decode reads the Guardrails of a multi-document YAML or JSON stream, Lists of them
-// included. Whatever it does not know is an error, never skipped: an unknown field or
-// kind, a key given twice, a value of the wrong type. What it returns beside errors is
-// sound, but only Check knows whether it means anything. Every error is an *Error.
-func Decode(data []byte, source string) ([]v1alpha1.Guardrail, []error) {
-	entries, errs := decode(data, source)
-	return guardrails(entries), errs
-}
-
 // entry is a Guardrail and where it came from.
 type entry struct {
 	guardrail v1alpha1.Guardrail
@@ -46,6 +37,10 @@ func guardrails(entries []entry) []v1alpha1.Guardrail {
 	return list
 }
 
+// decode reads the Guardrails of a multi-document YAML or JSON stream, Lists of them
+// included. Whatever it does not know is an error, never skipped: an unknown field or
+// kind, a key given twice, a value of the wrong type. What it returns beside errors is
+// sound, but only Resolve knows whether it means anything. Every error is an *Error.
 func decode(data []byte, source string) (entries []entry, errs []error) {
 	for _, chunk := range document.Split(data) {
 		doc, err := document.Parse(chunk)

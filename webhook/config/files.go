@@ -16,7 +16,8 @@ type Set struct {
 	entries []entry
 }
 
-// LoadFiles decodes files and folders as Decode does. Two Guardrails of one name are
+// LoadFiles reads multi-document YAML and JSON from files and folders, and knows every
+// field: what it does not know is an error. Each error is an *Error. Two Guardrails of one name are
 // an error, since a cluster could hold only one of them, and so is finding none at all.
 func LoadFiles(paths ...string) (*Set, []error) {
 	set := &Set{}
@@ -59,7 +60,7 @@ func (s *Set) add(entries []entry) (errs []error) {
 	return errs
 }
 
-// find returns the entry of that name. Nameless ones are left to Check.
+// find returns the entry of that name. Nameless ones are left to Resolve.
 func (s *Set) find(name string) *entry {
 	for i := range s.entries {
 		if name != "" && s.entries[i].guardrail.Name == name {
@@ -72,11 +73,12 @@ func (s *Set) find(name string) *entry {
 // Guardrails returns what was decoded, in the order of the files.
 func (s *Set) Guardrails() []v1alpha1.Guardrail { return guardrails(s.entries) }
 
-// Check runs Check on every Guardrail and adds file and line to what it says.
+// Check resolves every Guardrail and adds file and line to what is wrong with it.
 func (s *Set) Check(catalog *engine.Catalog) (errs []error) {
 	for i := range s.entries {
 		e := &s.entries[i]
-		for _, err := range Check(&e.guardrail, catalog) {
+		_, bad := Resolve(&e.guardrail, catalog)
+		for _, err := range bad {
 			errs = append(errs, e.fail(err.Field, err.ErrorBody()))
 		}
 	}

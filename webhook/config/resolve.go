@@ -33,8 +33,11 @@ type Binding struct {
 	Key string
 }
 
-// Resolve finds out what a Guardrail means. A binding that is wrong is left out, and
-// the others hold: a typing error in one must not switch off a whole Guardrail.
+// Resolve finds out what a Guardrail means, against the catalogue of policies: it checks
+// everything that the types leave open. A cluster's CRD schema refuses some of it too,
+// but a file never saw a schema, and a cluster's may be of another version. A binding
+// that is wrong is left out, and the others hold: a typing error in one must not switch
+// off a whole Guardrail.
 func Resolve(g *v1alpha1.Guardrail, catalog *engine.Catalog) (Resolved, field.ErrorList) {
 	spec := field.NewPath("spec")
 	errs := checkCoverage(g, spec)

@@ -135,6 +135,9 @@ func (r *metadataReader) optionalText(name, otherwise string) string {
 	case nil:
 		return otherwise
 	case string:
+		if strings.TrimSpace(value) == "" {
+			return otherwise
+		}
 		return value
 	case map[string]any, []any:
 		r.fail("custom."+name, "must be text")
