@@ -54,8 +54,7 @@ func (e *EvaluationError) Unwrap() error { return e.Err }
 
 var errNoResult = errors.New("the evaluation gave no result")
 
-// About tells whether the slot's policy has anything to say about a kind.
-func (p *Program) About(slot int, kind schema.GroupKind) bool {
+func (p *Program) about(slot int, kind schema.GroupKind) bool {
 	return slices.Contains(p.slots[slot].policy.Kinds, kind)
 }
 
@@ -101,7 +100,7 @@ func (e *entry) pick(part Part) *query {
 func (p *Program) rounds(slots []int, kind schema.GroupKind) [][]int {
 	var rounds [][]int
 	for position, slot := range slots {
-		if !p.About(slot, kind) {
+		if !p.about(slot, kind) {
 			continue
 		}
 		placed := false

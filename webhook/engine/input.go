@@ -81,7 +81,7 @@ func containersInput(w *review.Workload) map[string]any {
 			"name":    c.Name,
 			"type":    string(c.Type),
 			"path":    c.Path,
-			"pointer": pointer(c.Path),
+			"pointer": c.Pointer(),
 			"spec":    c.Spec,
 			"image": map[string]any{
 				"reference":  c.Image.Reference,
@@ -155,20 +155,4 @@ func amounts(list corev1.ResourceList) map[string]any {
 		}
 	}
 	return numbers
-}
-
-// pointer turns a path whose names hold no dot, slash or tilde into a JSON Pointer.
-func pointer(path string) string {
-	text := make([]byte, 0, len(path)+1)
-	text = append(text, '/')
-	for i := range len(path) {
-		switch path[i] {
-		case '.', '[':
-			text = append(text, '/')
-		case ']':
-		default:
-			text = append(text, path[i])
-		}
-	}
-	return string(text)
 }

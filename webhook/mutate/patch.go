@@ -20,7 +20,7 @@ func Patch(r *review.Request, fills []review.Fill) []review.PatchOperation {
 			}
 		}
 		if len(own) > 0 {
-			operations = append(operations, containerPatch(containerAt(r.Original, c.Path), pointer(c.Path), own)...)
+			operations = append(operations, containerPatch(containerAt(r.Original, c.Path), c.Pointer(), own)...)
 		}
 	}
 	return operations
@@ -65,7 +65,3 @@ func containerPatch(container map[string]any, at string, fills []review.Fill) []
 }
 
 func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
-
-func pointer(path string) string {
-	return "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)
-}

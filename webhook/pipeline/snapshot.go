@@ -68,14 +68,6 @@ func (s *Snapshot) Guardrails() int { return len(s.guardrails) }
 // Bindings counts the policies bound by all Guardrails in force.
 func (s *Snapshot) Bindings() int { return s.bindings }
 
-// WithoutRuleIndexing returns the same snapshot with OPA's rule indexer off, as an
-// oracle for it.
-func (s *Snapshot) WithoutRuleIndexing() *Snapshot {
-	plain := *s
-	plain.program = s.program.WithoutRuleIndexing()
-	return &plain
-}
-
 func identity(guardrails []v1alpha1.Guardrail) string {
 	hash := sha256.New()
 	encoder := json.NewEncoder(hash)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // What the words of a decision are bounded to. Objects are written by anybody, and an
@@ -133,14 +134,25 @@ func (d *Decision) Warnings() []string {
 	return bounded(warnings)
 }
 
-// FillWarnings tells what injections would set if their mode were enforce, one line a
-// policy and container.
+// FillWarnings tells what injections would set if their mode were enforce: per policy
+// and container as many values in a line as a warning has room for.
 func (d *Decision) FillWarnings() []string {
 	var warnings []string
 	for _, group := range groupFills(d.Fills) {
-		if group.mode == ModeWarn {
-			warnings = append(warnings, where(group.policy, group.container)+": would set "+strings.Join(group.values, ", "))
+		if group.mode != ModeWarn {
+			continue
 		}
+		start := where(group.policy, group.container) + ": would set "
+		text := start + group.values[0]
+		for _, value := range group.values[1:] {
+			if more := text + ", " + value; utf8.RuneCountInString(more) <= MaxWarning {
+				text = more
+				continue
+			}
+			warnings = append(warnings, text)
+			text = start + value
+		}
+		warnings = append(warnings, text)
 	}
 	return bounded(warnings)
 }

@@ -221,3 +221,21 @@ func TestAnnotations(t *testing.T) {
 		t.Error("annotations of nothing")
 	}
 }
+
+func TestNoFillIsLostInAWarning(t *testing.T) {
+	d := &review.Decision{}
+	for _, field := range []string{"requests.cpu", "requests.memory", "limits.cpu", "limits.memory"} {
+		d.Fills = append(d.Fills, review.Fill{Policy: "inject-resources", Mode: review.ModeWarn, Container: "backend-app", Field: "resources." + field, Value: "768Mi"})
+	}
+	all := strings.Join(d.FillWarnings(), "\n")
+	for _, fill := range d.Fills {
+		if want := strings.TrimPrefix(fill.Field, "resources.") + "=" + fill.Value; !strings.Contains(all, want) {
+			t.Errorf("%s is lost in\n%s", want, all)
+		}
+	}
+	for _, warning := range d.FillWarnings() {
+		if n := utf8.RuneCountInString(warning); n > review.MaxWarning {
+			t.Errorf("%d characters: %s", n, warning)
+		}
+	}
+}
