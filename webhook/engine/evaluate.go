@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -167,16 +166,16 @@ func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, part Part, inpu
 	return review.Result{Err: &EvaluationError{Policy: s.policy.ID, Err: withoutValues(err)}}
 }
 
+// withParameters is the input of one round. Rounds follow one another, so they share
+// all of it but the parameters.
 func (e *evaluation) withParameters(slots, round []int) *ast.Term {
 	parameters := make([][2]*ast.Term, 0, len(round))
 	for _, position := range round {
 		slot := &e.program.slots[slots[position]]
 		parameters = append(parameters, [2]*ast.Term{slot.id, slot.parameters})
 	}
-	input := make(map[string]any, len(e.input)+1)
-	maps.Copy(input, e.input)
-	input["parameters"] = ast.NewObject(parameters...)
-	return ast.NewTerm(ast.LazyObject(input))
+	e.input["parameters"] = ast.NewObject(parameters...)
+	return ast.NewTerm(ast.LazyObject(e.input))
 }
 
 // answer is what a query bound.
