@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,4 +53,17 @@ func build(ctx context.Context, root, into string) (string, error) {
 		return "", fmt.Errorf("building taffrail: %w\n%s", err, out)
 	}
 	return binary, nil
+}
+
+// Watch reads every folder that the binary may be made of, for go test's sake: it knows
+// what a test links and reads, but not what a program is made of that the test builds,
+// and would answer from its cache after the server has changed. It has to be called by
+// a test: what TestMain reads before them is not recorded.
+func Watch(root string) error {
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && path != root && (strings.HasPrefix(entry.Name(), ".") || path == filepath.Join(root, "bin")) {
+			return fs.SkipDir
+		}
+		return err
+	})
 }

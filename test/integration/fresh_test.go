@@ -1,0 +1,18 @@
+package integration
+
+import (
+	"testing"
+
+	"taffrail.dev/test/harness"
+)
+
+// A cached pass would be that of another server: this makes every file of it count.
+func TestResultsAreOfThisServer(t *testing.T) {
+	root, err := harness.Root(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := harness.Watch(root); err != nil {
+		t.Fatal(err)
+	}
+}
