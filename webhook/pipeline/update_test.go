@@ -1,0 +1,146 @@
+package pipeline_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+func TestAnUpdateMayKeepWhatItHadAndNoMore(t *testing.T) {
+	s := build(t)
+	update := func(from, to string) *review.Request {
+		r := manifest(t, deployment(container(map[string]any{"image": to})))
+		r.Origin, r.Operation = review.OriginValidating, review.Update
+		r.OldObject = manifest(t, deployment(container(map[string]any{"image": from}))).Object
+		return r
+	}
+	for _, test := range []struct {
+		from, to string
+		want     review.Verdict
+	}{
+		{"nginx:latest", "nginx:latest", review.VerdictWarn},
+		{"nginx:latest", "evil:latest", review.VerdictDeny},
+		{"nginx:1.27.3", "nginx:latest", review.VerdictDeny},
+		{"nginx:latest", "nginx:1.27.3", review.VerdictAllow},
+	} {
+		if d := decide(t, s, update(test.from, test.to), known(nil)); d.Verdict != test.want {
+			t.Errorf("%s → %s: got %v %v, want %v", test.from, test.to, d.Verdict, policiesIn(d), test.want)
+		}
+	}
+}
+
+// The API server names a new Namespace as its own namespace, where nobody can look it up yet.
+func TestANewNamespaceNeedsNoNamespace(t *testing.T) {
+	r := admission(t, "CREATE", "", "Namespace", "", "alice", `{"metadata":{"name":"shop"}}`, "null")
+	if r.Namespace.Name != "" {
+		t.Errorf("a Namespace is in the namespace %q", r.Namespace.Name)
+	}
+	if d := decide(t, build(t), r, known(nil)); d.Verdict != review.VerdictAllow {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func admission(t *testing.T, operation, group, kind, subresource, user, object, old string) *review.Request {
+	t.Helper()
+	body := fmt.Sprintf(`{"request":{"uid":"u","kind":{"group":%q,"version":"v1","kind":%q},"subResource":%q,"name":"web","namespace":"shop",`+
+		`"operation":%q,"userInfo":{"username":%q},"object":%s,"oldObject":%s}}`, group, kind, subresource, operation, user, object, old)
+	r, err := normalize.Review([]byte(body), review.OriginValidating)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestWhatIsNotDecidedIsNotHeldUp(t *testing.T) {
+	const bad = `{"spec":{"containers":[{"name":"a","image":"nginx"}]}}`
+	for name, r := range map[string]*review.Request{
+		"DELETE":   admission(t, "DELETE", "", "Pod", "", "alice", "null", bad),
+		"CONNECT":  admission(t, "CONNECT", "", "Pod", "exec", "alice", "{}", "null"),
+		"a status": admission(t, "UPDATE", "", "Pod", "status", "alice", bad, bad),
+	} {
+		if d := decide(t, build(t), r, facts{err: errors.New("asked for facts")}); d.Verdict != review.VerdictAllow || len(d.Findings) > 0 {
+			t.Errorf("%s: got %+v", name, d)
+		}
+	}
+}
+
+func TestAnUpdateThatChangesNothingAPolicyReadsIsNeverDenied(t *testing.T) {
+	g := guardrail("strict", v1alpha1.ModeEnforce, binding("image-tag", ""))
+	g.Spec.Existing = v1alpha1.ExistingEnforce
+	s := build(t, g)
+	object := func(metadata, image string) string {
+		return `{"metadata":{"name":"web"` + metadata + `},"spec":{"template":{"spec":{"containers":[{"name":"a","image":"` + image + `"}]}}},"status":{"x":1}}`
+	}
+	for name, test := range map[string]struct {
+		old, object string
+		want        review.Verdict
+	}{
+		"a finalizer goes":     {object(`,"deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["x"]`, "nginx"), object(`,"deletionTimestamp":"2026-01-01T00:00:00Z"`, "nginx"), review.VerdictWarn},
+		"a revision is noted":  {object("", "nginx"), object(`,"annotations":{"deployment.kubernetes.io/revision":"2"}`, "nginx"), review.VerdictWarn},
+		"an annotation comes":  {object("", "nginx"), object(`,"annotations":{"a":"b"}`, "nginx"), review.VerdictDeny},
+		"a label comes":        {object("", "nginx"), object(`,"labels":{"a":"b"}`, "nginx"), review.VerdictDeny},
+		"terminating, but bad": {object(`,"deletionTimestamp":"2026-01-01T00:00:00Z"`, "nginx:1"), object(`,"deletionTimestamp":"2026-01-01T00:00:00Z"`, "nginx"), review.VerdictDeny},
+	} {
+		r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", test.object, test.old)
+		if d := decide(t, s, r, known(nil)); d.Verdict != test.want {
+			t.Errorf("%s: got %v, want %v", name, d.Verdict, test.want)
+		}
+	}
+}
+
+// What is refused for want of resources must not be excused by a LimitRange of now.
+func TestTheRatchetSeesTheOldObjectUnderTheSameLimitRange(t *testing.T) {
+	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("require-resources", `{"required":["limits.cpu"]}`)))
+	f := known(nil)
+	f.facts.LimitRanges = []*corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "team"}, Spec: corev1.LimitRangeSpec{
+		Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, DefaultRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}},
+	}}}
+	object := func(limits string) string {
+		return `{"spec":{"template":{"spec":{"containers":[{"name":"a","image":"a:1","resources":{` + limits + `}}]}}}}`
+	}
+	r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(""), object(`"limits":{"cpu":"2"}`))
+	if d := decide(t, s, r, f); d.Verdict != review.VerdictDeny {
+		t.Errorf("the limit was there and is gone, but got %v", d.Verdict)
+	}
+	r = admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(`"requests":{"cpu":"1"}`), object(""))
+	if d := decide(t, s, r, f); d.Verdict != review.VerdictWarn {
+		t.Errorf("the limit was never there, but got %v", d.Verdict)
+	}
+}
+
+func TestAnUnreadableAnnotationIsNotTakenForUnchanged(t *testing.T) {
+	secret := func(annotation string) string {
+		return `{"metadata":{"name":"db","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"` + annotation + `"}},"type":"Opaque"}`
+	}
+	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("plaintext-secret", "")))
+	for name, test := range map[string]struct {
+		old, object string
+		want        review.Verdict
+	}{
+		"another text":  {"one{", "another{", review.VerdictDeny},
+		"the same text": {"one{", "one{", review.VerdictWarn},
+	} {
+		r := admission(t, "UPDATE", "", "Secret", "", "alice", secret(test.object), secret(test.old))
+		if d := decide(t, s, r, known(nil)); d.Verdict != test.want {
+			t.Errorf("%s: got %v %+v", name, d.Verdict, d.Findings)
+		}
+	}
+}
+
+func TestAnOldPodWithTooManyContainersCanShrink(t *testing.T) {
+	many := strings.Repeat(`{"name":"a","image":"a"},`, normalize.MaxContainers) + `{"name":"b","image":"b"}`
+	r := admission(t, "UPDATE", "", "Pod", "", "alice", `{"spec":{"containers":[{"name":"b","image":"b"}]}}`, `{"spec":{"containers":[`+many+`]}}`)
+	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", "")))
+	if d := decide(t, s, r, known(nil)); d.Verdict != review.VerdictDeny {
+		t.Errorf("got %v", d.Verdict)
+	}
+}
