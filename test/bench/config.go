@@ -25,7 +25,9 @@ func (noFacts) Namespace(_ context.Context, name string) (review.Namespace, erro
 	return review.Namespace{Name: name, Known: true}, nil
 }
 
-func (noFacts) Facts(context.Context, string) (review.Facts, error) { return review.Facts{}, nil }
+func (noFacts) Facts(context.Context, string, []review.Fact) (review.Facts, error) {
+	return review.Facts{}, nil
+}
 
 // snapshotWith is the built-in default and extra policies about a custom kind.
 func snapshotWith(extra int) (*pipeline.Snapshot, error) {

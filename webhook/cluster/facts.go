@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -71,25 +73,55 @@ func (f *Facts) Namespace(ctx context.Context, name string) (review.Namespace, e
 	return review.Namespace{Name: name, Labels: namespace.Labels, Known: true}, nil
 }
 
-// Facts lists what bounds the Pods of a namespace. The objects may be shared with the
-// informers and must not be written to.
-func (f *Facts) Facts(ctx context.Context, namespace string) (review.Facts, error) {
+// Facts lists, of each wanted sort, what there is in a namespace. The objects may be
+// shared with the informers and must not be written to.
+func (f *Facts) Facts(ctx context.Context, namespace string, wanted []review.Fact) (review.Facts, error) {
+	var facts review.Facts
 	if namespace == "" {
-		return review.Facts{}, nil
+		return facts, nil
 	}
 	reader := f.cached
 	if f.isNew(ctx, namespace) {
 		reader = f.live
 	}
-	var ranges corev1.LimitRangeList
-	if err := reader.List(ctx, &ranges, client.InNamespace(namespace)); err != nil {
-		return review.Facts{}, &NamespaceError{Name: namespace, Err: fmt.Errorf("listing LimitRanges: %w", err)}
+	for _, fact := range wanted {
+		if err := f.add(ctx, &facts, fact, reader, namespace); err != nil {
+			return review.Facts{}, &NamespaceError{Name: namespace, Err: fmt.Errorf("listing %s: %w", fact, err)}
+		}
 	}
-	var quotas corev1.ResourceQuotaList
-	if err := reader.List(ctx, &quotas, client.InNamespace(namespace)); err != nil {
-		return review.Facts{}, &NamespaceError{Name: namespace, Err: fmt.Errorf("listing ResourceQuotas: %w", err)}
+	return facts, nil
+}
+
+func (f *Facts) add(ctx context.Context, facts *review.Facts, fact review.Fact, reader client.Reader, namespace string) error {
+	inside := client.InNamespace(namespace)
+	switch fact {
+	case review.FactLimitRanges:
+		var list corev1.LimitRangeList
+		err := reader.List(ctx, &list, inside)
+		facts.LimitRanges = pointers(list.Items)
+		return err
+	case review.FactResourceQuotas:
+		var list corev1.ResourceQuotaList
+		err := reader.List(ctx, &list, inside)
+		facts.ResourceQuotas = pointers(list.Items)
+		return err
+	case review.FactAutoscalers:
+		var list autoscalingv2.HorizontalPodAutoscalerList
+		err := reader.List(ctx, &list, inside)
+		facts.Autoscalers = pointers(list.Items)
+		return err
+	case review.FactClaims:
+		var list corev1.PersistentVolumeClaimList
+		err := reader.List(ctx, &list, inside)
+		facts.Claims = pointers(list.Items)
+		return err
+	case review.FactStorageClasses:
+		var list storagev1.StorageClassList
+		err := f.cached.List(ctx, &list) // the cluster's own: a new namespace has none of them
+		facts.StorageClasses = pointers(list.Items)
+		return err
 	}
-	return review.Facts{LimitRanges: pointers(ranges.Items), ResourceQuotas: pointers(quotas.Items)}, nil
+	return fmt.Errorf("there is no fact %q", fact)
 }
 
 // isNew errs on the side of a live read: a clock that runs ahead or behind costs two

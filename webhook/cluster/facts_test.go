@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -15,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"taffrail.dev/webhook/cluster"
+	"taffrail.dev/webhook/review"
 )
 
 var now = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -23,7 +26,7 @@ var now = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 func reader(t *testing.T, reads *int, objects ...client.Object) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := corev1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme), storagev1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
@@ -93,7 +96,7 @@ func TestClusterScopedNeedsNoRead(t *testing.T) {
 	if err != nil || got.Name != "" || !got.Known {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := facts.Facts(t.Context(), ""); err != nil || reads != 0 {
+	if _, err := facts.Facts(t.Context(), "", review.AllFacts()); err != nil || reads != 0 {
 		t.Errorf("%v after %d reads", err, reads)
 	}
 }
@@ -106,7 +109,7 @@ func TestFactsOfNewNamespacesAreReadLive(t *testing.T) {
 	facts := cluster.NewFacts(cached, live, cluster.Options{Now: func() time.Time { return now }})
 
 	for name, want := range map[string]string{"old": "seen", "young": "fresh", "missing": "fresh"} {
-		got, err := facts.Facts(t.Context(), name)
+		got, err := facts.Facts(t.Context(), name, review.AllFacts())
 		if err != nil || len(got.LimitRanges) != 1 || got.LimitRanges[0].Name != want {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}

@@ -1,28 +1,32 @@
 package cluster
 
 import (
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
+
+// Watched are the objects whose informers must be synced before Facts is asked.
+func Watched() []client.Object {
+	return []client.Object{
+		namespaceMetadata(), &corev1.LimitRange{}, &corev1.ResourceQuota{}, &autoscalingv2.HorizontalPodAutoscaler{},
+		&corev1.PersistentVolumeClaim{}, &storagev1.StorageClass{},
+	}
+}
 
 // CacheOptions is what a cache needs to know about the objects that Facts reads. They
 // are not copied on the way out, which a decision per request would pay for: what
 // Facts answers is read-only.
 func CacheOptions() map[client.Object]cache.ByObject {
 	shared := true
-	options := cache.ByObject{Transform: slim, UnsafeDisableDeepCopy: &shared}
-	return map[client.Object]cache.ByObject{
-		namespaceMetadata():     options,
-		&corev1.LimitRange{}:    options,
-		&corev1.ResourceQuota{}: options,
+	options := map[client.Object]cache.ByObject{}
+	for _, object := range Watched() {
+		options[object] = cache.ByObject{Transform: slim, UnsafeDisableDeepCopy: &shared}
 	}
-}
-
-// Watched are the objects whose informers must be synced before Facts is asked.
-func Watched() []client.Object {
-	return []client.Object{namespaceMetadata(), &corev1.LimitRange{}, &corev1.ResourceQuota{}}
+	return options
 }
 
 // slim drops what no policy reads and what often is most of an object's weight.
@@ -32,7 +36,16 @@ func slim(object any) (any, error) {
 		return object, nil //nolint:nilerr // A tombstone has no metadata, and none to drop.
 	}
 	accessor.SetManagedFields(nil)
-	accessor.SetAnnotations(nil)
 	accessor.SetOwnerReferences(nil)
+	switch object := object.(type) {
+	case *storagev1.StorageClass:
+		return object, nil // an annotation says which is the default
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		object.Spec.Metrics, object.Spec.Behavior = nil, nil
+		object.Status = autoscalingv2.HorizontalPodAutoscalerStatus{}
+	case *corev1.PersistentVolumeClaim:
+		object.Status = corev1.PersistentVolumeClaimStatus{}
+	}
+	accessor.SetAnnotations(nil)
 	return object, nil
 }

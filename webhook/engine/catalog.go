@@ -49,8 +49,8 @@ type Policy struct {
 	// DefaultGuardrail is the built-in Guardrail that binds it.
 	DefaultGuardrail DefaultGuardrail
 	Remediation      string
-	// Facts beside the object that the policy rests on: limitRanges, resourceQuotas.
-	Facts []string
+	// Facts beside the object that the policy rests on.
+	Facts []review.Fact
 	// Parameters are sorted by name.
 	Parameters []Parameter
 	// Package is the Rego package, as in taffrail.images.image_tag.

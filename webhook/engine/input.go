@@ -19,11 +19,15 @@ func newInput(r *review.Request) map[string]any {
 		"version":     r.Kind.Version,
 		"kind":        r.Kind.Kind,
 		"name":        r.Name,
-		"namespace":   map[string]any{"name": r.Namespace.Name, "labels": r.Namespace.Labels},
+		"namespace":   namespaceInput(r),
 		"user":        map[string]any{"name": r.User.Name, "groups": r.User.Groups},
 		"object":      r.Object,
 		"containers":  containersInput(r.Workload),
 		"gaps":        gapsInput(r.Workload),
+		"claims":      claimsInput(r.Claims),
+	}
+	if r.Schedule != nil {
+		input["schedule"] = scheduleInput(r.Schedule)
 	}
 	if r.OldObject != nil {
 		input["oldObject"] = r.OldObject
@@ -40,6 +44,46 @@ func newInput(r *review.Request) map[string]any {
 	return input
 }
 
+func namespaceInput(r *review.Request) map[string]any {
+	return map[string]any{
+		"name":           r.Namespace.Name,
+		"labels":         r.Namespace.Labels,
+		"limitRanges":    names(r.Facts.LimitRanges),
+		"resourceQuotas": names(r.Facts.ResourceQuotas),
+	}
+}
+
+func names[T interface{ GetName() string }](objects []T) []any {
+	all := make([]any, 0, len(objects))
+	for _, object := range objects {
+		all = append(all, object.GetName())
+	}
+	return all
+}
+
+func claimsInput(claims []review.Claim) map[string]any {
+	all := make(map[string]any, len(claims))
+	for i := range claims {
+		c := &claims[i]
+		class := ""
+		if c.StorageClass != nil {
+			class = *c.StorageClass
+		}
+		all[c.Path] = map[string]any{
+			"source": string(c.Source), "path": c.Path, "name": c.Name, "known": c.Known,
+			"accessModes": c.AccessModes, "storageClass": class, "provisioner": c.Provisioner,
+		}
+	}
+	return all
+}
+
+func scheduleInput(s *review.Schedule) map[string]any {
+	if s.Interval == 0 {
+		return map[string]any{}
+	}
+	return map[string]any{"interval": s.Interval}
+}
+
 func lastAppliedInput(applied *review.LastApplied) map[string]any {
 	return map[string]any{"readable": applied.Readable, "data": applied.Data, "stringData": applied.StringData}
 }
@@ -52,6 +96,12 @@ func workloadInput(w *review.Workload) map[string]any {
 		"path":        w.PodPath,
 		"pod":         w.Pod,
 		"refusals":    refusalsInput(w.Refusals),
+		"shortages":   shortagesInput(w.Shortages),
+	}
+	if w.Autoscaler != nil {
+		workload["autoscaler"] = map[string]any{
+			"name": w.Autoscaler.Name, "minReplicas": w.Autoscaler.MinReplicas, "maxReplicas": w.Autoscaler.MaxReplicas,
+		}
 	}
 	if w.PodResources != nil {
 		workload["resources"] = resourcesInput(*w.PodResources)
@@ -63,8 +113,19 @@ func refusalsInput(refusals []review.Refusal) []any {
 	all := make([]any, 0, len(refusals))
 	for _, refusal := range refusals {
 		all = append(all, map[string]any{
-			"by": refusal.By, "container": refusal.Container, "resource": refusal.Resource,
+			"by": refusal.By, "container": refusal.Container, "claim": refusal.Claim, "resource": refusal.Resource,
 			"bound": refusal.Bound, "message": refusal.Message, "certain": refusal.Certain,
+		})
+	}
+	return all
+}
+
+func shortagesInput(shortages []review.Shortage) []any {
+	all := make([]any, 0, len(shortages))
+	for _, s := range shortages {
+		all = append(all, map[string]any{
+			"by": s.By, "resource": s.Resource, "when": string(s.When), "pods": s.Pods, "needed": s.Needed, "left": s.Left, "hard": s.Hard,
+			"container": s.Container, "field": s.Field, "certain": s.Certain,
 		})
 	}
 	return all

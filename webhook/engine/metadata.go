@@ -68,7 +68,6 @@ func newPolicy(module *ast.Module, file string) (*Policy, error) {
 var (
 	severities = []string{string(review.SeverityLow), string(review.SeverityMedium), string(review.SeverityHigh), string(review.SeverityCritical)}
 	guardrails = []string{string(GuardrailChapter), string(GuardrailRestricted)}
-	factNames  = []string{"limitRanges", "resourceQuotas"}
 
 	// builtinKinds are those of the groups where every kind is Kubernetes' own. In any
 	// other group a kind may be a custom resource.
@@ -182,10 +181,13 @@ func (r *metadataReader) mode() review.Mode {
 	return mode
 }
 
-func (r *metadataReader) facts() []string {
-	facts := r.texts("facts")
-	for _, fact := range facts {
-		r.choice("facts", fact, factNames)
+func (r *metadataReader) facts() (facts []review.Fact) {
+	var known []string
+	for _, fact := range review.AllFacts() {
+		known = append(known, string(fact))
+	}
+	for _, name := range r.texts("facts") {
+		facts = append(facts, review.Fact(r.choice("facts", name, known)))
 	}
 	return facts
 }

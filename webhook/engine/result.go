@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -104,8 +103,10 @@ func newViolation(object ast.Object, r *review.Request) (review.Violation, error
 			v.Key, err = text(field, value)
 		case "at_most":
 			mode, err = text(field, value)
+		case "unknown":
+			v.Unknown, err = text(field, value)
 		case "fix":
-			v.Fix, err = patch(value.Value)
+			v.Fix, err = newFix(value.Value, r.Original)
 		default:
 			err = fmt.Errorf("a finding has the unknown field %q", field)
 		}
@@ -164,22 +165,6 @@ func text(field string, term *ast.Term) (string, error) {
 		return "", fmt.Errorf("%s is a %s, not a string", field, ast.ValueName(term.Value))
 	}
 	return string(value), nil
-}
-
-func patch(value ast.Value) ([]review.PatchOperation, error) {
-	plain, err := ast.JSON(value)
-	if err != nil {
-		return nil, err
-	}
-	encoded, err := json.Marshal(plain)
-	if err != nil {
-		return nil, err
-	}
-	var operations []review.PatchOperation
-	if err := json.Unmarshal(encoded, &operations); err != nil {
-		return nil, fmt.Errorf("fix is no JSON Patch: %w", err)
-	}
-	return operations, nil
 }
 
 // stableKey replaces the indices of a path by the names of what they point at, so

@@ -126,6 +126,7 @@ func newFinding(bound Bound, mode review.Mode, v review.Violation) review.Findin
 		Message:     v.Message,
 		Remediation: bound.Policy.Remediation,
 		Fix:         v.Fix,
+		Unknown:     v.Unknown,
 	}
 }
 

@@ -20,7 +20,7 @@ type fitting struct {
 // standing is what is wrong with a Pod under one order.
 type standing struct {
 	refusals map[refusalReason]bool
-	invalid  []string
+	invalid  []Fault
 }
 
 // refusalReason tells a missing value from a wrong one: a Pod that was refused for want of
@@ -67,9 +67,9 @@ func (f *fitting) harm(values map[slot]resource.Quantity) string {
 			}
 			return v.By + ": " + v.Message
 		}
-		for _, message := range invalid(&stored) {
-			if !slices.Contains(f.before[i].invalid, message) {
-				return message
+		for _, fault := range invalid(&stored) {
+			if !slices.Contains(f.before[i].invalid, fault) {
+				return fault.String()
 			}
 		}
 	}

@@ -12,38 +12,52 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// invalid is what validation finds wrong with the values of a Pod's resources
-// (validateResourceRequirements and validatePodResourceConsistency in
-// pkg/apis/core/validation), for a Pod whose Pod-level defaults are set. Names of
-// resources are not looked at: no default changes whether they are good.
-func invalid(p *Pod) []string {
-	var found []string
+// Fault is what validation finds wrong with the values of a Pod's resources.
+type Fault struct {
+	// Container is empty where it is about the Pod as a whole.
+	Container string
+	Resource  corev1.ResourceName
+	Message   string
+}
+
+// String is for whoever is on call.
+func (f Fault) String() string {
+	if f.Container == "" {
+		return f.Message
+	}
+	return fmt.Sprintf("container %q: %s", f.Container, f.Message)
+}
+
+// invalid is what validation finds wrong (validateResourceRequirements and
+// validatePodResourceConsistency in pkg/apis/core/validation), for a Pod whose Pod-level
+// defaults are set. Names of resources are not looked at: no default changes whether they
+// are good.
+func invalid(p *Pod) []Fault {
+	var found []Fault
 	for i := range p.Containers {
-		own := len(found)
-		found = invalidRequirements(found, &p.Containers[i].Resources)
-		for ; own < len(found); own++ {
-			found[own] = fmt.Sprintf("container %q: %s", p.Containers[i].Name, found[own])
-		}
+		found = append(found, invalidRequirements(p.Containers[i].Name, &p.Containers[i].Resources)...)
 	}
 	if p.Resources == nil {
 		return found
 	}
-	own := len(found)
-	found = invalidRequirements(found, p.Resources)
-	for ; own < len(found); own++ {
-		found[own] = "Pod-level resources: " + found[own]
+	for _, fault := range invalidRequirements("", p.Resources) {
+		fault.Message = "Pod-level resources: " + fault.Message
+		found = append(found, fault)
+	}
+	wrong := func(container string, name corev1.ResourceName, format string, args ...any) {
+		found = append(found, Fault{container, name, fmt.Sprintf(format, args...)})
 	}
 	requests, limits := containerTotals(p.Containers)
 	for _, name := range slices.Sorted(maps.Keys(requests)) {
 		sum := requests[name]
 		if q, ok := p.Resources.Requests[name]; ok && sum.Cmp(q) > 0 {
-			found = append(found, fmt.Sprintf("the containers' %s requests add up to %s, over the Pod-level request %s", name, sum.String(), q.String()))
+			wrong("", name, "the containers' %s requests add up to %s, over the Pod-level request %s", name, sum.String(), q.String())
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(limits)) {
 		sum := limits[name]
 		if q, ok := p.Resources.Limits[name]; ok && isHugePages(name) && sum.Cmp(q) > 0 {
-			found = append(found, fmt.Sprintf("the containers' %s limits add up to %s, over the Pod-level limit %s", name, sum.String(), q.String()))
+			wrong("", name, "the containers' %s limits add up to %s, over the Pod-level limit %s", name, sum.String(), q.String())
 		}
 	}
 	for i := range p.Containers {
@@ -54,23 +68,27 @@ func invalid(p *Pod) []string {
 		for _, name := range slices.Sorted(maps.Keys(c.Resources.Limits)) {
 			limit := c.Resources.Limits[name]
 			if q, ok := p.Resources.Limits[name]; ok && limit.Cmp(q) > 0 {
-				found = append(found, fmt.Sprintf("container %q: %s limit %s is over the Pod-level limit %s", c.Name, name, limit.String(), q.String()))
+				wrong(c.Name, name, "%s limit %s is over the Pod-level limit %s", name, limit.String(), q.String())
 			}
 		}
 	}
 	return found
 }
 
-func invalidRequirements(found []string, r *corev1.ResourceRequirements) []string {
+func invalidRequirements(container string, r *corev1.ResourceRequirements) []Fault {
 	if len(r.Limits) == 0 && len(r.Requests) == 0 {
-		return found
+		return nil
 	}
-	start, computes, hugePages := len(found), false, false
+	var found []Fault
+	wrong := func(name corev1.ResourceName, format string, args ...any) {
+		found = append(found, Fault{container, name, fmt.Sprintf(format, args...)})
+	}
+	computes, hugePages := false, false
 	look := func(what string, name corev1.ResourceName, q resource.Quantity) {
 		computes = computes || name == corev1.ResourceCPU || name == corev1.ResourceMemory
 		hugePages = hugePages || isHugePages(name)
 		if why := invalidQuantity(name, &q); why != "" {
-			found = append(found, fmt.Sprintf("%s %s %s %s", name, what, q.String(), why))
+			wrong(name, "%s %s %s %s", name, what, q.String(), why)
 		}
 	}
 	for name, limit := range r.Limits {
@@ -81,17 +99,17 @@ func invalidRequirements(found []string, r *corev1.ResourceRequirements) []strin
 		limit, ok := r.Limits[name]
 		switch {
 		case !ok && !mayOvercommit(name):
-			found = append(found, fmt.Sprintf("%s request %s has no limit, and must have an equal one", name, request.String()))
+			wrong(name, "%s request %s has no limit, and must have an equal one", name, request.String())
 		case ok && !mayOvercommit(name) && request.Cmp(limit) != 0:
-			found = append(found, fmt.Sprintf("%s request %s must be equal to the limit %s", name, request.String(), limit.String()))
+			wrong(name, "%s request %s must be equal to the limit %s", name, request.String(), limit.String())
 		case ok && request.Cmp(limit) > 0:
-			found = append(found, fmt.Sprintf("%s request %s is over the limit %s", name, request.String(), limit.String()))
+			wrong(name, "%s request %s is over the limit %s", name, request.String(), limit.String())
 		}
 	}
 	if hugePages && !computes {
-		found = append(found, "hugepages need a cpu or memory request or limit beside them")
+		wrong("", "hugepages need a cpu or memory request or limit beside them")
 	}
-	slices.Sort(found[start:])
+	slices.SortFunc(found, func(a, b Fault) int { return strings.Compare(a.Message, b.Message) })
 	return found
 }
 

@@ -1,6 +1,9 @@
 package limitrange
 
 import (
+	"slices"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"taffrail.dev/webhook/review"
@@ -11,6 +14,10 @@ type Prediction struct {
 	// Outcomes over the orders in which the LimitRanges may apply: at least one, sorted by
 	// those orders.
 	Outcomes []Outcome
+
+	declared Pod
+	ranges   []limitRange
+	exact    bool
 }
 
 // Outcome is what becomes of the Pod under some orders of the LimitRanges.
@@ -20,27 +27,74 @@ type Outcome struct {
 	// Refusals by LimitRanges, sorted by the LimitRange's name, then as its items are.
 	// A refusal is certain where every outcome has it.
 	Refusals []review.Refusal
-	// Invalid is why validation rejects the Pod, as when a default limit lands beside a
-	// larger request. Validation comes before LimitRanger's check.
-	Invalid []string
+	// Invalid is why validation rejects the Pod. Validation comes before LimitRanger's check.
+	Invalid []Fault
 }
+
+// boundDefault marks a refusal for a value that is invalid only beside a default, as when
+// a default limit lands under a larger request.
+const boundDefault = "default"
 
 // Predict gives the outcomes for a Pod as its writer, or a template, declares it. For a
 // Pod that LimitRanger has already been through, there is one.
 func Predict(p Pod, ranges []*corev1.LimitRange) Prediction {
 	f := foresee(p, readRanges(ranges))
-	outcomes := make([]Outcome, len(f.pods))
+	prediction := Prediction{Outcomes: make([]Outcome, len(f.pods)), declared: p, ranges: f.ranges, exact: f.exact}
 	for i, pod := range f.pods {
-		stored := withPodLevelDefaults(pod)
-		outcomes[i] = Outcome{Pod: stored, Invalid: invalid(&stored)}
-		for _, v := range violations(&stored, f.ranges) {
-			outcomes[i].Refusals = append(outcomes[i].Refusals, v.Refusal)
+		prediction.Outcomes[i].Pod = withPodLevelDefaults(pod)
+	}
+	prediction.refuse()
+	return prediction
+}
+
+// refuse looks at the Pods of all outcomes.
+func (p *Prediction) refuse() {
+	for i := range p.Outcomes {
+		o := &p.Outcomes[i]
+		o.Invalid, o.Refusals = invalid(&o.Pod), nil
+		for _, v := range violations(&o.Pod, p.ranges) {
+			o.Refusals = append(o.Refusals, v.Refusal)
 		}
 	}
-	if f.exact {
-		markCertain(outcomes)
+	if p.exact {
+		markCertain(p.Outcomes)
 	}
-	return Prediction{Outcomes: outcomes}
+}
+
+// After is the prediction for the Pod with fills, which are set where LimitRanger has
+// left gaps.
+func (p Prediction) After(fills []Fill) Prediction {
+	if len(fills) == 0 {
+		return p
+	}
+	p.Outcomes = slices.Clone(p.Outcomes)
+	for i := range p.Outcomes {
+		p.Outcomes[i].Pod = withFills(p.Outcomes[i].Pod, fills)
+	}
+	p.refuse()
+	return p
+}
+
+// Pods are those of all outcomes.
+func (p Prediction) Pods() []Pod {
+	pods := make([]Pod, len(p.Outcomes))
+	for i := range p.Outcomes {
+		pods[i] = p.Outcomes[i].Pod
+	}
+	return pods
+}
+
+func withFills(p Pod, fills []Fill) Pod {
+	p.Containers = slices.Clone(p.Containers)
+	for _, fill := range fills {
+		for i := range p.Containers {
+			if c := &p.Containers[i]; c.Name == fill.Container {
+				list := fill.Field.in(&c.Resources)
+				*list = withMissing(*list, corev1.ResourceList{fill.Field.Resource: fill.Value})
+			}
+		}
+	}
+	return withPodLevelDefaults(Default(p))
 }
 
 func markCertain(outcomes []Outcome) {
@@ -108,9 +162,6 @@ func agreeing(a, b corev1.ResourceList) corev1.ResourceList {
 // Refusals are those of all outcomes. Where the value in a message differs between
 // outcomes, the first outcome's is told.
 func (p Prediction) Refusals() []review.Refusal {
-	if len(p.Outcomes) == 1 {
-		return p.Outcomes[0].Refusals
-	}
 	var union []review.Refusal
 	seen := map[refusalKey]bool{}
 	for _, o := range p.Outcomes {
@@ -122,4 +173,48 @@ func (p Prediction) Refusals() []review.Refusal {
 		}
 	}
 	return union
+}
+
+// Clashes are what is invalid because of the LimitRanges' defaults, as where a default
+// limit lands under a larger request.
+func (p Prediction) Clashes() []review.Refusal {
+	outcomes := map[Fault]int{}
+	var faults []Fault
+	for i := range p.Outcomes {
+		for _, fault := range p.Outcomes[i].Invalid {
+			if outcomes[fault]++; outcomes[fault] == 1 {
+				faults = append(faults, fault)
+			}
+		}
+	}
+	if len(faults) == 0 || len(p.ranges) == 0 {
+		return nil
+	}
+	bare := withPodLevelDefaults(Default(p.declared))
+	own := invalid(&bare)
+	var found []review.Refusal
+	for _, fault := range faults {
+		if !slices.Contains(own, fault) {
+			found = append(found, review.Refusal{
+				By: p.culprit(fault), Container: fault.Container, Resource: string(fault.Resource), Bound: boundDefault,
+				Message: "with its defaults the " + fault.Message, Certain: p.exact && outcomes[fault] == len(p.Outcomes),
+			})
+		}
+	}
+	return found
+}
+
+// culprit is the first LimitRange whose defaults alone bring the fault about, or all.
+func (p Prediction) culprit(fault Fault) string {
+	var all []string
+	for i := range p.ranges {
+		for _, pod := range foresee(p.declared, p.ranges[i:i+1]).pods {
+			stored := withPodLevelDefaults(pod)
+			if slices.Contains(invalid(&stored), fault) {
+				return p.ranges[i].by
+			}
+		}
+		all = append(all, p.ranges[i].by)
+	}
+	return strings.Join(all, " and ")
 }

@@ -116,7 +116,10 @@ func TestPredictInvalid(t *testing.T) {
 		{"in an init container it is none", withPodLevel(pod(of(app("a", ""), review.ContainerInit)), "|cpu=1"), limits{deflt: "cpu=2", request: "cpu=1"}, nil},
 		{"default requests over the Pod's", withPodLevel(pod(app("a", ""), app("b", "")), "memory=1Gi"), limits{request: "memory=1Gi"}, []string{`the containers' memory requests add up to 2Gi, over the Pod-level request 1Gi`}},
 	} {
-		got := Predict(test.pod, []*corev1.LimitRange{perContainer("r", test.l)}).Outcomes[0].Invalid
+		var got []string
+		for _, fault := range Predict(test.pod, []*corev1.LimitRange{perContainer("r", test.l)}).Outcomes[0].Invalid {
+			got = append(got, fault.String())
+		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s: %s", test.name, diff)
 		}

@@ -48,7 +48,7 @@ func Review(body []byte, origin review.Origin) (*review.Request, error) {
 		r.Namespace.Name = ""
 	}
 	addLastApplied(r)
-	return r, addWorkload(r)
+	return r, complete(r)
 }
 
 // Old is the request that would have made the stored object of an UPDATE as it is,
@@ -61,8 +61,8 @@ func Old(r *review.Request) (*review.Request, error) {
 	old := *r
 	old.Object, old.Original, old.OldObject = r.OldObject, r.OldObject, nil
 	old.LastApplied, old.OldLastApplied = r.OldLastApplied, nil
-	old.Workload = nil
-	return &old, addWorkload(&old)
+	old.Workload, old.Claims = nil, nil
+	return &old, complete(&old)
 }
 
 // admissionReader reads one AdmissionReview from its tokens.

@@ -59,14 +59,23 @@ func Manifest(object map[string]any, defaultNamespace string) (*review.Request, 
 	r.Object = runtime.DeepCopyJSON(object)
 	applyDefaults(r.Kind.GroupKind(), r.Object)
 	addLastApplied(r)
-	return r, addWorkload(r)
+	return r, complete(r)
+}
+
+// complete finds in r.Object what kinds have in common.
+func complete(r *review.Request) error {
+	addSchedule(r)
+	if err := addWorkload(r); err != nil {
+		return err
+	}
+	return addClaims(r)
 }
 
 // checkServed refuses the kinds that policies are about in a version or a spelling that
 // no API server has: taken for a custom resource, they would pass undecided.
 func checkServed(kind schema.GroupVersionKind) error {
 	served := map[string]string{
-		"pod": "v1/Pod", "service": "v1/Service", "secret": "v1/Secret", "configmap": "v1/ConfigMap", "namespace": "v1/Namespace",
+		"pod": "v1/Pod", "service": "v1/Service", "secret": "v1/Secret", "configmap": "v1/ConfigMap", "namespace": "v1/Namespace", "persistentvolumeclaim": "v1/PersistentVolumeClaim",
 		"replicationcontroller": "v1/ReplicationController", "deployment": "apps/v1/Deployment", "statefulset": "apps/v1/StatefulSet",
 		"daemonset": "apps/v1/DaemonSet", "replicaset": "apps/v1/ReplicaSet", "job": "batch/v1/Job", "cronjob": "batch/v1/CronJob",
 	}

@@ -20,7 +20,9 @@ func (bare) Namespace(_ context.Context, name string) (review.Namespace, error) 
 	return review.Namespace{Name: name, Known: true}, nil
 }
 
-func (bare) Facts(context.Context, string) (review.Facts, error) { return review.Facts{}, nil }
+func (bare) Facts(context.Context, string, []review.Fact) (review.Facts, error) {
+	return review.Facts{}, nil
+}
 
 // BenchmarkDecide decides clean Pods of 1 and of 20 containers under the built-in
 // default.

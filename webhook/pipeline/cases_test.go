@@ -2,15 +2,21 @@ package pipeline
 
 import (
 	"cmp"
+	"encoding/json"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
 	"testing"
 
+	jsonpatch "github.com/evanphx/json-patch/v5"
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
 
@@ -22,17 +28,21 @@ import (
 
 // testCase is one file of policies/*/*/cases, as AUTHORING.md describes it.
 type testCase struct {
-	Name        string               `json:"name"`
-	Object      map[string]any       `json:"object"`
-	OldObject   map[string]any       `json:"oldObject"`
-	Operation   review.Operation     `json:"operation"`
-	Origin      review.Origin        `json:"origin"`
-	User        userCase             `json:"user"`
-	Namespace   namespaceCase        `json:"namespace"`
-	Parameters  map[string]any       `json:"parameters"`
-	LimitRanges []*corev1.LimitRange `json:"limitRanges"`
-	Findings    *[]findingCase       `json:"findings"`
-	Intents     []intentCase         `json:"intents"`
+	Name           string                                   `json:"name"`
+	Object         map[string]any                           `json:"object"`
+	OldObject      map[string]any                           `json:"oldObject"`
+	Operation      review.Operation                         `json:"operation"`
+	Origin         review.Origin                            `json:"origin"`
+	User           userCase                                 `json:"user"`
+	Namespace      namespaceCase                            `json:"namespace"`
+	Parameters     map[string]any                           `json:"parameters"`
+	LimitRanges    []*corev1.LimitRange                     `json:"limitRanges"`
+	Quotas         []*corev1.ResourceQuota                  `json:"quotas"`
+	Autoscalers    []*autoscalingv2.HorizontalPodAutoscaler `json:"autoscalers"`
+	Claims         []*corev1.PersistentVolumeClaim          `json:"claims"`
+	StorageClasses []*storagev1.StorageClass                `json:"storageClasses"`
+	Findings       *[]findingCase                           `json:"findings"`
+	Intents        []intentCase                             `json:"intents"`
 }
 
 type userCase struct {
@@ -45,11 +55,16 @@ type namespaceCase struct {
 	Labels map[string]string `json:"labels"`
 }
 
+// findingCase is what a case says of a finding. Key and Fix are compared where the case
+// names them.
 type findingCase struct {
-	Container string `json:"container"`
-	Path      string `json:"path"`
-	Message   string `json:"message"`
-	Key       string `json:"key"`
+	Container string                   `json:"container"`
+	Path      string                   `json:"path"`
+	Message   string                   `json:"message"`
+	Key       string                   `json:"key"`
+	AtMost    string                   `json:"at_most"`
+	Unknown   string                   `json:"unknown"`
+	Fix       *[]review.PatchOperation `json:"fix"`
 }
 
 type intentCase struct {
@@ -64,7 +79,10 @@ func TestCases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	counts := map[string]struct{ finding, clean int }{}
+	counts := map[string]*caseCount{}
+	for _, policy := range catalog.Policies() {
+		counts[policy.ID] = &caseCount{kinds: map[schema.GroupKind]bool{}}
+	}
 	err = fs.WalkDir(policies.FS, ".", func(file string, _ fs.DirEntry, err error) error {
 		if err != nil || path.Ext(file) != ".yaml" {
 			return err
@@ -89,13 +107,7 @@ func TestCases(t *testing.T) {
 				t.Errorf("%s, document %d: needs a name and findings", file, i+1)
 				continue
 			}
-			count := counts[id]
-			if len(*c.Findings)+len(c.Intents) > 0 {
-				count.finding++
-			} else {
-				count.clean++
-			}
-			counts[id] = count
+			counts[id].add(&c)
 			t.Run(id+"/"+c.Name, func(t *testing.T) { c.run(t, catalog, policy) })
 		}
 		return nil
@@ -104,10 +116,32 @@ func TestCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, policy := range catalog.Policies() {
-		if count := counts[policy.ID]; count.finding == 0 || count.clean == 0 {
+		count := counts[policy.ID]
+		if count.finding == 0 || count.clean == 0 {
 			t.Errorf("%s has %d cases with a finding and %d clean ones: it needs both", policy.ID, count.finding, count.clean)
 		}
+		for _, kind := range policy.Kinds {
+			if !count.kinds[kind] {
+				t.Errorf("%s has no case of a %s with a finding", policy.ID, kind)
+			}
+		}
 	}
+}
+
+// caseCount is what the cases of one policy cover.
+type caseCount struct {
+	finding, clean int
+	kinds          map[schema.GroupKind]bool // with a finding
+}
+
+func (n *caseCount) add(c *testCase) {
+	if len(*c.Findings)+len(c.Intents) == 0 {
+		n.clean++
+		return
+	}
+	n.finding++
+	object := unstructured.Unstructured{Object: c.Object}
+	n.kinds[object.GroupVersionKind().GroupKind()] = true
 }
 
 func (c *testCase) run(t *testing.T, catalog *engine.Catalog, policy *engine.Policy) {
@@ -130,6 +164,51 @@ func (c *testCase) run(t *testing.T, catalog *engine.Catalog, policy *engine.Pol
 		}
 		c.compare(t, name, results[0])
 	}
+	results, err := program.Evaluate(t.Context(), request, []int{0}, engine.Both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, violation := range results[0].Violations {
+		if len(violation.Fix) > 0 {
+			c.checkFix(t, program, request, violation)
+		}
+	}
+}
+
+// checkFix applies what a finding proposes to the object as its writer has it, and
+// decides again.
+func (c *testCase) checkFix(t *testing.T, program *engine.Program, request *review.Request, violation review.Violation) {
+	t.Helper()
+	object, err := json.Marshal(request.Original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	operations, err := json.Marshal(violation.Fix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch, err := jsonpatch.DecodePatch(operations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if object, err = patch.Apply(object); err != nil {
+		t.Errorf("the fix %s does not apply: %v", operations, err)
+		return
+	}
+	fixed := *c
+	fixed.Object = nil
+	if err := json.Unmarshal(object, &fixed.Object); err != nil {
+		t.Fatal(err)
+	}
+	results, err := program.Evaluate(t.Context(), fixed.request(t), []int{0}, engine.Deny)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range results[0].Violations {
+		if left.Container == violation.Container && left.Key == violation.Key {
+			t.Errorf("after the fix %s there still is: %s", operations, left.Message)
+		}
+	}
 }
 
 func (c *testCase) request(t *testing.T) *review.Request {
@@ -140,7 +219,10 @@ func (c *testCase) request(t *testing.T) *review.Request {
 	}
 	request.User = review.User{Name: c.User.Name, Groups: c.User.Groups}
 	request.Namespace = review.Namespace{Name: request.Namespace.Name, Labels: c.Namespace.Labels, Known: true}
-	request.Facts.LimitRanges = c.LimitRanges
+	request.Facts = review.Facts{
+		LimitRanges: c.LimitRanges, ResourceQuotas: c.Quotas, Autoscalers: c.Autoscalers, Claims: c.Claims,
+		StorageClasses: c.StorageClasses,
+	}
 	if c.Origin != "" {
 		request.Origin = c.Origin
 	}
@@ -154,9 +236,7 @@ func (c *testCase) request(t *testing.T) *review.Request {
 		}
 		request.OldObject, request.OldLastApplied = old.Object, old.LastApplied
 	}
-	if request.Workload != nil {
-		enrich(request)
-	}
+	foresee(request, storedRequest, enrich(request), nil)
 	return request
 }
 
@@ -165,7 +245,11 @@ func (c *testCase) compare(t *testing.T, name string, result review.Result) {
 	t.Helper()
 	found := make([]findingCase, 0, len(result.Violations))
 	for _, v := range result.Violations {
-		found = append(found, findingCase{Container: v.Container, Path: v.Path, Message: v.Message, Key: v.Key})
+		fix := v.Fix
+		found = append(found, findingCase{
+			Container: v.Container, Path: v.Path, Message: v.Message, Key: v.Key,
+			AtMost: atMost(v.AtMost), Unknown: v.Unknown, Fix: &fix,
+		})
 	}
 	wanted := slices.Clone(*c.Findings)
 	byPlace := func(a, b findingCase) int {
@@ -176,6 +260,9 @@ func (c *testCase) compare(t *testing.T, name string, result review.Result) {
 	for i := range min(len(found), len(wanted)) {
 		if wanted[i].Key == "" {
 			found[i].Key = ""
+		}
+		if wanted[i].Fix == nil {
+			found[i].Fix = nil
 		}
 	}
 	if diff := gocmp.Diff(wanted, found, cmpopts.EquateEmpty()); diff != "" {
@@ -193,6 +280,13 @@ func (c *testCase) compare(t *testing.T, name string, result review.Result) {
 	if diff := gocmp.Diff(c.Intents, intents, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("%s: intents (-want +got):\n%s", name, diff)
 	}
+}
+
+func atMost(mode review.Mode) string {
+	if mode == 0 {
+		return ""
+	}
+	return mode.String()
 }
 
 // integers does what Taffrail's own readers do to numbers.

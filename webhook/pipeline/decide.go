@@ -8,7 +8,6 @@ import (
 
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/limitrange"
 	"taffrail.dev/webhook/mutate"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/review"
@@ -18,7 +17,9 @@ import (
 // use. An error is an internal error of the decision.
 type FactSource interface {
 	Namespace(ctx context.Context, name string) (review.Namespace, error)
-	Facts(ctx context.Context, namespace string) (review.Facts, error)
+	// Facts returns of each wanted sort all that the namespace has; StorageClasses are the
+	// cluster's.
+	Facts(ctx context.Context, namespace string, wanted []review.Fact) (review.Facts, error)
 }
 
 // Options of a decision.
@@ -43,19 +44,12 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 	if len(bounds) == 0 {
 		return &review.Decision{Verdict: review.VerdictAllow}, nil
 	}
-	if request.Workload != nil {
-		if needFacts(bounds) {
-			if request.Facts, err = source.Facts(ctx, request.Namespace.Name); err != nil {
-				return nil, fmt.Errorf("learning the facts of namespace %q: %w", request.Namespace.Name, err)
-			}
+	if wanted := wantedFacts(&request, bounds); len(wanted) > 0 {
+		if request.Facts, err = source.Facts(ctx, factNamespace(&request), wanted); err != nil {
+			return nil, fmt.Errorf("learning the facts of namespace %q: %w", factNamespace(&request), err)
 		}
-		enrich(&request)
 	}
-	results, err := s.evaluate(ctx, &request, bounds, partOf(&request))
-	if err != nil {
-		return nil, err
-	}
-	plan, err := mutate.NewPlan(&request, wishes(&request, bounds, results))
+	results, plan, err := s.judge(ctx, &request, bounds)
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +111,6 @@ func decided(r *review.Request) bool {
 	return false
 }
 
-// needFacts tells whether any bound policy rests on more than the object.
-func needFacts(bounds []guardrail.Bound) bool {
-	return slices.ContainsFunc(bounds, func(b guardrail.Bound) bool { return len(b.Policy.Facts) > 0 })
-}
-
 // resolve learns the namespace and finds the bindings.
 func (s *Snapshot) resolve(ctx context.Context, r *review.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
 	namespace, err := source.Namespace(ctx, r.Namespace.Name)
@@ -130,23 +119,6 @@ func (s *Snapshot) resolve(ctx context.Context, r *review.Request, source FactSo
 	}
 	r.Namespace = namespace
 	return s.guardrails.Resolve(r, o.MaxMode), nil
-}
-
-// enrich predicts what the namespace's LimitRanges do to the Pods of a workload. The
-// containers are copied: the caller's Request stays as it is.
-func enrich(r *review.Request) {
-	workload := *r.Workload
-	workload.Containers = slices.Clone(workload.Containers)
-	prediction := limitrange.Predict(limitrange.PodOf(&workload), r.Facts.LimitRanges)
-	workload.Refusals = prediction.Refusals()
-	i := 0 // PodOf leaves the ephemeral containers out
-	for c := range workload.Containers {
-		if workload.Containers[c].Type != review.ContainerEphemeral {
-			workload.Containers[c].Effective = prediction.Effective(i)
-			i++
-		}
-	}
-	r.Workload = &workload
 }
 
 // partOf says which rules a request needs. A Pod is injected into at /mutate and
@@ -176,6 +148,39 @@ func relevant(bounds []guardrail.Bound, r *review.Request) []guardrail.Bound {
 		return bounds
 	}
 	return slices.DeleteFunc(bounds, func(b guardrail.Bound) bool { return !b.Policy.Mutates })
+}
+
+// judge evaluates the bound policies, and plans what is injected. What LimitRanges refuse
+// of a template's Pods, and what quotas have left for them, depends on what will be
+// injected into them: where either is in question, injections come first.
+func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardrail.Bound) ([]review.Result, mutate.Plan, error) {
+	part, prediction := partOf(r), enrich(r)
+	if part != engine.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
+		foresee(r, storedRequest, prediction, nil)
+		results, err := s.evaluate(ctx, r, bounds, part)
+		if err != nil {
+			return nil, mutate.Plan{}, err
+		}
+		plan, err := mutate.NewPlan(r, wishes(r, bounds, results))
+		return results, plan, err
+	}
+	injected, err := s.evaluate(ctx, r, bounds, engine.Inject)
+	if err != nil {
+		return nil, mutate.Plan{}, err
+	}
+	plan, err := mutate.NewPlan(r, wishes(r, bounds, injected))
+	if err != nil {
+		return nil, plan, err
+	}
+	foresee(r, storedRequest, prediction, plan.Fills)
+	results, err := s.evaluate(ctx, r, bounds, engine.Deny)
+	for i := range results {
+		results[i].Intents = injected[i].Intents
+		if results[i].Err == nil {
+			results[i].Err = injected[i].Err
+		}
+	}
+	return results, plan, err
 }
 
 // evaluate gives one result per bound; bounds that share a slot share its result.
@@ -269,9 +274,7 @@ func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guard
 	if err != nil || old == nil {
 		return nil, err
 	}
-	if old.Workload != nil {
-		enrich(old)
-	}
+	foresee(old, itself, enrich(old), nil)
 	results, err := s.evaluate(ctx, old, bounds, engine.Deny)
 	if err != nil {
 		return nil, err

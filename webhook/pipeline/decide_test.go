@@ -35,7 +35,9 @@ func (f facts) Namespace(_ context.Context, name string) (review.Namespace, erro
 	return namespace, f.err
 }
 
-func (f facts) Facts(context.Context, string) (review.Facts, error) { return f.facts, f.err }
+func (f facts) Facts(context.Context, string, []review.Fact) (review.Facts, error) {
+	return f.facts, f.err
+}
 
 func known(labels map[string]string) facts {
 	return facts{namespace: review.Namespace{Labels: labels, Known: true}}
@@ -311,7 +313,7 @@ func TestFactsAreReadOnlyForPoliciesThatNeedThem(t *testing.T) {
 
 type failingFacts struct{ facts }
 
-func (failingFacts) Facts(context.Context, string) (review.Facts, error) {
+func (failingFacts) Facts(context.Context, string, []review.Fact) (review.Facts, error) {
 	return review.Facts{}, errors.New("no answer")
 }
 

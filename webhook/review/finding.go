@@ -32,6 +32,8 @@ type Violation struct {
 	Fix []PatchOperation
 	// AtMost caps the mode of this one violation; 0 does not.
 	AtMost Mode
+	// Unknown says which fact was missing to decide; empty where nothing was.
+	Unknown string
 }
 
 // Intent is a value that a mutating policy wants to be set where none is.

@@ -1,7 +1,9 @@
 package review
 
 import (
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -44,11 +46,32 @@ type Namespace struct {
 	Known bool
 }
 
-// Facts is what a decision needs to know beside the object itself. A nil slice
-// means that there is none of the kind in the namespace.
+// Fact is a sort of object that policies may rest on beside the one that is decided, by
+// the name that METADATA has for it.
+type Fact string
+
+// The facts. All but the last are those of the object's namespace.
+const (
+	FactLimitRanges    Fact = "limitRanges"
+	FactResourceQuotas Fact = "resourceQuotas"
+	FactAutoscalers    Fact = "horizontalPodAutoscalers"
+	FactClaims         Fact = "persistentVolumeClaims"
+	FactStorageClasses Fact = "storageClasses"
+)
+
+// AllFacts are the facts that there are.
+func AllFacts() []Fact {
+	return []Fact{FactLimitRanges, FactResourceQuotas, FactAutoscalers, FactClaims, FactStorageClasses}
+}
+
+// Facts is what a decision needs to know beside the object itself: of each sort that was
+// asked for, all there are. All of it is read-only.
 type Facts struct {
 	LimitRanges    []*corev1.LimitRange
 	ResourceQuotas []*corev1.ResourceQuota
+	Autoscalers    []*autoscalingv2.HorizontalPodAutoscaler
+	Claims         []*corev1.PersistentVolumeClaim
+	StorageClasses []*storagev1.StorageClass
 }
 
 // Request is one object to be decided, normalized: API defaults applied, Secrets
@@ -81,6 +104,10 @@ type Request struct {
 
 	// Workload is nil where Kind carries no Pods.
 	Workload *Workload
+	// Claims of storage that the object makes or uses.
+	Claims []Claim
+	// Schedule is nil but for a CronJob.
+	Schedule *Schedule
 	Facts    Facts
 }
 

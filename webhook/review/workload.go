@@ -22,8 +22,21 @@ type Workload struct {
 	// PodResources is the Pod-level spec.resources, nil where it is not set.
 	PodResources *corev1.ResourceRequirements
 	Containers   []Container
-	// Refusals is what the API server will refuse Pods of this template for.
+
+	// What follows is set by enrichment, from facts.
+
+	// Refusals is what LimitRanges will refuse Pods of this template for, and their claims.
 	Refusals []Refusal
+	// Shortages is what ResourceQuotas will refuse some of the Pods for.
+	Shortages []Shortage
+	// Autoscaler is the HorizontalPodAutoscaler that scales the object, nil without one.
+	Autoscaler *Autoscaler
+}
+
+// Autoscaler is what a HorizontalPodAutoscaler makes of spec.replicas.
+type Autoscaler struct {
+	Name                     string
+	MinReplicas, MaxReplicas int64
 }
 
 // ContainerType tells the four sorts of containers in a Pod apart.
@@ -87,12 +100,49 @@ type Image struct {
 type Refusal struct {
 	// By names what refuses, as in "LimitRange/team-limits".
 	By string
-	// Container is empty for a bound on the Pod as a whole.
+	// Container is empty for a bound on the Pod as a whole, and for a claim.
 	Container string
-	Resource  string
-	// Bound is min, max or maxLimitRequestRatio.
+	// Claim is the Path of the claim that is refused, empty where it is the Pod.
+	Claim    string
+	Resource string
+	// Bound is min, max or maxLimitRequestRatio; "valid" where no bound is broken but the
+	// Pod is invalid once defaults have landed.
 	Bound   string
 	Message string
 	// Certain is false where the outcome depends on the order in which several LimitRanges apply.
 	Certain bool
 }
+
+// Shortage is a ResourceQuota that has too little left for all Pods of a workload, or
+// that refuses them for want of a value.
+type Shortage struct {
+	// By names the quota, as in "ResourceQuota/team".
+	By string
+	// Resource as the quota names it, as in requests.cpu.
+	Resource string
+	// When is what there is too little for.
+	When ShortageTime
+	// Pods is how many there are then; 0 where a value is wanting.
+	Pods int64
+	// Needed by all the Pods, Left of Hard when what the workload's present Pods use is
+	// given back: quantities, and empty where a value is wanting.
+	Needed, Left, Hard string
+	// Container and Field, as in resources.limits.cpu, tell which value is wanting.
+	Container, Field string
+	// Certain is false where the outcome depends on the order in which several LimitRanges apply.
+	Certain bool
+}
+
+// ShortageTime is when a quota is short.
+type ShortageTime string
+
+const (
+	// ShortAlways: not all of the replicas, or parallel Pods, will be created.
+	ShortAlways ShortageTime = "always"
+	// ShortStuck: a rollout cannot begin, because it may not take any Pod away first.
+	ShortStuck ShortageTime = "stuck"
+	// ShortRollout: a rollout gets fewer Pods in advance than it may have.
+	ShortRollout ShortageTime = "rollout"
+	// ShortScaling: the autoscaler cannot reach its maximum.
+	ShortScaling ShortageTime = "scaling"
+)

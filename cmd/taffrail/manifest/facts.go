@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -19,9 +21,12 @@ type Facts struct {
 	labels      map[string]map[string]string
 	limitRanges map[string][]*corev1.LimitRange
 	quotas      map[string][]*corev1.ResourceQuota
+	autoscalers map[string][]*autoscalingv2.HorizontalPodAutoscaler
+	claims      map[string][]*corev1.PersistentVolumeClaim
+	classes     []*storagev1.StorageClass
 }
 
-// NewFacts gathers the Namespaces, LimitRanges and ResourceQuotas among the items,
+// NewFacts gathers what are facts among the items, from Namespaces to StorageClasses,
 // wherever they stand. Of two of one name the last counts, as it does for kubectl
 // apply. The errors are those of items that it could not read, by their index.
 func NewFacts(items []Item, defaultNamespace string) (*Facts, map[int]error) {
@@ -29,10 +34,12 @@ func NewFacts(items []Item, defaultNamespace string) (*Facts, map[int]error) {
 		labels:      map[string]map[string]string{},
 		limitRanges: map[string][]*corev1.LimitRange{},
 		quotas:      map[string][]*corev1.ResourceQuota{},
+		autoscalers: map[string][]*autoscalingv2.HorizontalPodAutoscaler{},
+		claims:      map[string][]*corev1.PersistentVolumeClaim{},
 	}
 	bad := map[int]error{}
 	for i, item := range items {
-		if item.Object == nil || item.Object["apiVersion"] != "v1" {
+		if item.Object == nil {
 			continue
 		}
 		if err := f.add(item.Object, defaultNamespace); err != nil {
@@ -43,23 +50,26 @@ func NewFacts(items []Item, defaultNamespace string) (*Facts, map[int]error) {
 }
 
 func (f *Facts) add(object map[string]any, defaultNamespace string) error {
-	switch object["kind"] {
-	case "Namespace":
+	version, _ := object["apiVersion"].(string)
+	kind, _ := object["kind"].(string)
+	switch version + "/" + kind {
+	case "v1/Namespace":
 		return f.addNamespace(object)
-	case "LimitRange":
-		limitRange := &corev1.LimitRange{}
-		if err := convert(object, limitRange); err != nil {
+	case "v1/LimitRange":
+		return putIn(f.limitRanges, object, &corev1.LimitRange{}, defaultNamespace)
+	case "v1/ResourceQuota":
+		return putIn(f.quotas, object, &corev1.ResourceQuota{}, defaultNamespace)
+	case "v1/PersistentVolumeClaim":
+		return putIn(f.claims, object, &corev1.PersistentVolumeClaim{}, defaultNamespace)
+	case "autoscaling/v2/HorizontalPodAutoscaler", "autoscaling/v1/HorizontalPodAutoscaler":
+		// What is read of it is the same in both versions.
+		return putIn(f.autoscalers, object, &autoscalingv2.HorizontalPodAutoscaler{}, defaultNamespace)
+	case "storage.k8s.io/v1/StorageClass":
+		class := &storagev1.StorageClass{}
+		if err := convert(object, class); err != nil {
 			return err
 		}
-		namespace := orDefault(limitRange.Namespace, defaultNamespace)
-		f.limitRanges[namespace] = put(f.limitRanges[namespace], limitRange)
-	case "ResourceQuota":
-		quota := &corev1.ResourceQuota{}
-		if err := convert(object, quota); err != nil {
-			return err
-		}
-		namespace := orDefault(quota.Namespace, defaultNamespace)
-		f.quotas[namespace] = put(f.quotas[namespace], quota)
+		f.classes = put(f.classes, class)
 	}
 	return nil
 }
@@ -88,10 +98,13 @@ func (f *Facts) Namespace(_ context.Context, name string) (review.Namespace, err
 	return review.Namespace{Name: name}, nil
 }
 
-// Facts tells what bounds the Pods of a namespace. What is not part of the input is
+// Facts tells what a namespace has beside the object. What is not part of the input is
 // taken not to exist: a manifest that leans on it cannot say so.
-func (f *Facts) Facts(_ context.Context, namespace string) (review.Facts, error) {
-	return review.Facts{LimitRanges: f.limitRanges[namespace], ResourceQuotas: f.quotas[namespace]}, nil
+func (f *Facts) Facts(_ context.Context, namespace string, _ []review.Fact) (review.Facts, error) {
+	return review.Facts{
+		LimitRanges: f.limitRanges[namespace], ResourceQuotas: f.quotas[namespace], Autoscalers: f.autoscalers[namespace],
+		Claims: f.claims[namespace], StorageClasses: f.classes,
+	}, nil
 }
 
 func convert(object map[string]any, into any) error {
@@ -101,8 +114,22 @@ func convert(object map[string]any, into any) error {
 	return nil
 }
 
+type named interface {
+	GetName() string
+	GetNamespace() string
+}
+
+func putIn[T named](lists map[string][]T, object map[string]any, into T, defaultNamespace string) error {
+	if err := convert(object, into); err != nil {
+		return err
+	}
+	namespace := orDefault(into.GetNamespace(), defaultNamespace)
+	lists[namespace] = put(lists[namespace], into)
+	return nil
+}
+
 // put replaces the object of the same name, or appends.
-func put[T interface{ GetName() string }](list []T, object T) []T {
+func put[T named](list []T, object T) []T {
 	for i := range list {
 		if list[i].GetName() == object.GetName() {
 			list[i] = object

@@ -9,6 +9,8 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"taffrail.dev/webhook/review"
 )
 
 // show writes items one a line: place, then kind and name, or the error.
@@ -173,11 +175,11 @@ func TestFacts(t *testing.T) {
 			t.Errorf("%q: got %s, want %s", name, got, want)
 		}
 	}
-	here, _ := facts.Facts(ctx, "default")
+	here, _ := facts.Facts(ctx, "default", review.AllFacts())
 	if len(here.LimitRanges) != 1 || here.LimitRanges[0].Spec.Limits[0].Max.Cpu().String() != "500m" {
 		t.Errorf("default: the last LimitRange of a name must count: %v", here.LimitRanges)
 	}
-	there, _ := facts.Facts(ctx, "a")
+	there, _ := facts.Facts(ctx, "a", review.AllFacts())
 	if len(there.LimitRanges) != 1 || len(there.ResourceQuotas) != 1 {
 		t.Errorf("a: got %v", there)
 	}

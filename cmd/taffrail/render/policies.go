@@ -65,7 +65,7 @@ func PolicyText(w io.Writer, p *engine.Policy) error {
 	row("Section", p.Section)
 	row("Does", does(p))
 	row("Kinds", strings.Join(kinds(p), ", "))
-	row("Needs to know", strings.Join(p.Facts, ", "))
+	row("Needs to know", strings.Join(factNames(p), ", "))
 	row("Rego package", p.Package)
 	row("Remediation", p.Remediation)
 	b.WriteString(columns(rows.String()))
@@ -200,4 +200,12 @@ func indent(text string) string {
 		b.WriteString("  " + line)
 	}
 	return b.String()
+}
+
+func factNames(p *engine.Policy) []string {
+	names := make([]string, len(p.Facts))
+	for i, fact := range p.Facts {
+		names[i] = string(fact)
+	}
+	return names
 }

@@ -55,7 +55,7 @@ func toJSON(p *engine.Policy) jsonPolicy {
 	}
 	return jsonPolicy{
 		ID: p.ID, Title: p.Title, Description: p.Description, Mode: p.DefaultMode, Severity: p.Severity, Section: p.Section,
-		Kinds: kinds(p), Facts: append([]string{}, p.Facts...), Validates: p.Validates, Mutates: p.Mutates,
+		Kinds: kinds(p), Facts: append([]string{}, factNames(p)...), Validates: p.Validates, Mutates: p.Mutates,
 		Package: p.Package, Remediation: p.Remediation, Parameters: parameters,
 	}
 }

@@ -1,0 +1,65 @@
+# METADATA
+# title: Pods fit the LimitRanges
+# description: >-
+#   A template whose Pods or claims the namespace's LimitRanges would refuse is refused itself, when it is applied and not
+#   in an event of its controller: for a min, a max, a ratio, the Pod's totals, the size of a claim, or a default that
+#   makes a Pod invalid. What LimitRanges default and what is injected counts. Where it depends on the order in which
+#   several LimitRanges apply, which nobody can say, it is a warning.
+# custom:
+#   id: limitrange-fit
+#   severity: high
+#   section: 3.7.3
+#   kinds:
+#   - Deployment.apps
+#   - StatefulSet.apps
+#   - DaemonSet.apps
+#   - ReplicaSet.apps
+#   - ReplicationController
+#   - Job.batch
+#   - CronJob.batch
+#   default_mode: enforce
+#   remediation: Keep requests and limits inside the LimitRange that is named, or ask its owner to change it.
+#   facts: [limitRanges]
+package taffrail.resources.limitrange_fit
+
+deny contains object.union(finding(refusal), {"path": path}) if {
+	some refusal in input.workload.refusals
+	refusal.claim != ""
+	path := sprintf("%s.spec.resources.requests.%s", [refusal.claim, refusal.resource])
+}
+
+deny contains object.union(finding(refusal), {"path": path, "container": refusal.container}) if {
+	some refusal in input.workload.refusals
+	refusal.container != ""
+	some container in input.containers
+	container.name == refusal.container
+	container.type != "ephemeral"
+	path := sprintf("%s.resources.%s.%s", [container.path, list(refusal.bound), refusal.resource])
+}
+
+deny contains object.union(finding(refusal), {"path": path}) if {
+	some refusal in input.workload.refusals
+	refusal.claim == ""
+	refusal.container == ""
+	path := concat("", [input.workload.path, ".spec"])
+}
+
+finding(refusal) := object.union(ceiling(refusal.certain), {
+	"msg": sprintf("%s would refuse the %s: %s", [refusal.by, refused(refusal.claim), refusal.message]),
+	"key": sprintf("%s: %s", [refusal.by, refusal.message]),
+})
+
+refused(claim) := "Pods" if {
+	claim == ""
+} else := "claims"
+
+# METADATA
+# title: Where a bound is broken
+# description: A minimum is one of the request. All else can be mended at the limit.
+list(bound) := "requests" if {
+	bound == "min"
+} else := "limits"
+
+ceiling(certain) := {} if {
+	certain
+} else := {"at_most": "warn"}

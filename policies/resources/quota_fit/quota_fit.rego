@@ -1,0 +1,90 @@
+# METADATA
+# title: All Pods fit the ResourceQuotas
+# description: >-
+#   A workload whose Pods, all of them, need more than the namespace's ResourceQuotas have left gets fewer of them, and
+#   only an event says so. Counted are replicas, an autoscaler's minimum, the parallel Pods of a Job and the claims of a
+#   StatefulSet, with what LimitRanges default and what is injected; what the workload's present Pods use is given back.
+#   Also said is where a rollout could not begin, and where a quota demands a value that a container lacks. That a
+#   rollout gets fewer Pods in advance than it may, or an autoscaler fewer than its maximum, is recorded.
+# custom:
+#   id: quota-fit
+#   severity: medium
+#   section: 3.7.4
+#   kinds:
+#   - Deployment.apps
+#   - StatefulSet.apps
+#   - DaemonSet.apps
+#   - ReplicaSet.apps
+#   - ReplicationController
+#   - Job.batch
+#   - CronJob.batch
+#   default_mode: warn
+#   remediation: Ask for fewer replicas or smaller requests, or have the owner of the ResourceQuota raise it.
+#   facts: [limitRanges, resourceQuotas, horizontalPodAutoscalers]
+package taffrail.resources.quota_fit
+
+import future.keywords.not
+
+deny contains object.union(ceiling(shortage), finding) if {
+	some shortage in input.workload.shortages
+	shortage.pods > 0
+	finding := {
+		"msg": sprintf("%s has too little %s %s: they need %s, and %s of %s is left", [
+			shortage.by,
+			shortage.resource,
+			purpose(shortage),
+			shortage.needed,
+			shortage.left,
+			shortage.hard,
+		]),
+		"path": count_path(input.kind),
+		"key": sprintf("%s: %s, %s", [shortage.by, shortage.resource, shortage.when]),
+	}
+}
+
+deny contains object.union(ceiling(shortage), finding) if {
+	some shortage in input.workload.shortages
+	shortage.pods == 0
+	some container in input.containers
+	container.name == shortage.container
+	container.type != "ephemeral"
+	finding := {
+		"msg": sprintf("%s demands %s of every container", [shortage.by, trim_prefix(shortage.field, "resources.")]),
+		"container": shortage.container,
+		"path": sprintf("%s.%s", [container.path, shortage.field]),
+		"key": sprintf("%s: %s", [shortage.by, shortage.field]),
+	}
+}
+
+purpose(shortage) := sprintf("for %d Pods", [shortage.pods]) if {
+	shortage.when == "always"
+}
+
+purpose(shortage) := sprintf("for a rollout, which cannot begin without Pod %d", [shortage.pods]) if {
+	shortage.when == "stuck"
+}
+
+purpose(shortage) := sprintf("for the %d Pods of a rollout", [shortage.pods]) if {
+	shortage.when == "rollout"
+}
+
+purpose(shortage) := sprintf("for the %d Pods of autoscaler %s", [shortage.pods, input.workload.autoscaler.name]) if {
+	shortage.when == "scaling"
+}
+
+count_path("Job") := "spec.parallelism"
+
+count_path("CronJob") := "spec.jobTemplate.spec.parallelism"
+
+count_path("DaemonSet") := "spec.template.spec"
+
+count_path(kind) := "spec.replicas" if kind in {"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"}
+
+# METADATA
+# title: What nobody needs to act on
+# description: A rollout and an autoscaler do with fewer Pods, and a doubtful shortage is no reason to refuse.
+ceiling(shortage) := {"at_most": "audit"} if {
+	shortage.when in {"rollout", "scaling"}
+} else := {"at_most": "warn"} if {
+	not shortage.certain
+} else := {}

@@ -1,0 +1,68 @@
+package limitrange
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"taffrail.dev/webhook/review"
+)
+
+// ClaimRefusals are all the reasons for which the LimitRanges refuse a
+// PersistentVolumeClaim with those spec.resources.requests, on CREATE as on any UPDATE:
+// sorted by the LimitRange's name, then as its items are. LimitRanger defaults nothing on
+// claims, so every refusal is certain.
+//
+// The rules are PersistentVolumeClaimValidateLimitFunc of the plugin: min and max of
+// PersistentVolumeClaim items, of whichever resource, want a request and bound it. Limits
+// of a claim are not looked at, nor is a maxLimitRequestRatio.
+func ClaimRefusals(requests corev1.ResourceList, ranges []*corev1.LimitRange) []review.Refusal {
+	var found []review.Refusal
+	requests = rounded(requests) // as the API server does where it decodes a claim
+	for _, r := range sortedByName(ranges) {
+		for i := range r.Spec.Limits {
+			limit := defaultItem(r.Spec.Limits[i])
+			if limit.Type != corev1.LimitTypePersistentVolumeClaim {
+				continue
+			}
+			for _, b := range appendBounds(appendBounds(nil, boundMin, limit.Min), boundMax, limit.Max) {
+				if message := b.refuseClaim(requests); message != "" {
+					found = append(found, review.Refusal{
+						By: "LimitRange/" + r.Name, Resource: string(b.resource), Bound: b.kind, Message: message, Certain: true,
+					})
+				}
+			}
+		}
+	}
+	return found
+}
+
+func sortedByName(ranges []*corev1.LimitRange) []*corev1.LimitRange {
+	ranges = slices.DeleteFunc(slices.Clone(ranges), func(r *corev1.LimitRange) bool { return r == nil })
+	slices.SortStableFunc(ranges, func(a, b *corev1.LimitRange) int { return cmp.Compare(a.Name, b.Name) })
+	return ranges
+}
+
+// refuseClaim differs from refuse in that a maximum, too, is one of the request.
+func (b *bound) refuseClaim(requests corev1.ResourceList) string {
+	request, ok := requests[b.resource]
+	word := "minimum"
+	if b.kind == boundMax {
+		word = "maximum"
+	}
+	if !ok {
+		return fmt.Sprintf("%s request is not set, and the %s is %s", b.resource, word, b.value.String())
+	}
+	requested, _, bounded := atOnePrecision(&request, &resource.Quantity{}, &b.value)
+	switch {
+	case b.kind == boundMin && requested < bounded:
+		return fmt.Sprintf("%s request %s is under the %s of %s", b.resource, request.String(), word, b.value.String())
+	case b.kind == boundMax && requested > bounded:
+		return fmt.Sprintf("%s request %s is over the %s of %s", b.resource, request.String(), word, b.value.String())
+	default:
+		return ""
+	}
+}

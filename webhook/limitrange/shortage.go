@@ -1,0 +1,244 @@
+package limitrange
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+
+	"taffrail.dev/webhook/review"
+)
+
+// Demand is what a workload asks of the ResourceQuotas of its namespace.
+type Demand struct {
+	// Pods is what each of its Pods may be: one Pod per outcome of a prediction.
+	Pods []Pod
+	// Scope of the Pods.
+	Scope Scope
+	// Claims that are made for each Pod.
+	Claims []review.Claim
+	Count  Count
+	// Present is what already counts as used, and goes as the new Pods come.
+	Present *Present
+}
+
+// Present are the Pods that a workload has.
+type Present struct {
+	Pod    Pod
+	Scope  Scope
+	Claims []review.Claim
+	Count  int64
+}
+
+// Scope is what of a Pod decides, beside its resources, which quotas it counts for.
+type Scope struct {
+	PriorityClass string
+	// Terminating Pods have an active deadline.
+	Terminating bool
+	// CrossNamespaceAffinity is that to Pods, or against them, in named or selected namespaces.
+	CrossNamespaceAffinity bool
+}
+
+// Shortages are the quotas with too little left for all of a workload's Pods, and those
+// that demand a value which its Pods lack; sorted by quota, then by resource.
+//
+// What is left is what the quota's status says. One without status, from a file or just
+// created, is taken to be unused: what does not fit then never will.
+func Shortages(d Demand, quotas []*corev1.ResourceQuota) []review.Shortage {
+	quotas = slices.DeleteFunc(slices.Clone(quotas), func(q *corev1.ResourceQuota) bool { return q == nil })
+	slices.SortStableFunc(quotas, func(a, b *corev1.ResourceQuota) int { return cmp.Compare(a.Name, b.Name) })
+	var all []review.Shortage
+	for _, q := range quotas {
+		all = append(all, d.shortages(q)...)
+	}
+	return all
+}
+
+// shortages are those of all outcomes; certain are those that every outcome has.
+func (d *Demand) shortages(q *corev1.ResourceQuota) []review.Shortage {
+	type key struct{ resource, container, path string }
+	var union []review.Shortage
+	outcomes := map[key]int{}
+	for i := range d.Pods {
+		for _, s := range d.shortagesOf(q, &d.Pods[i]) {
+			k := key{s.Resource, s.Container, s.Field}
+			if outcomes[k]++; outcomes[k] == 1 {
+				union = append(union, s)
+			}
+		}
+	}
+	for i := range union {
+		s := &union[i]
+		s.Certain = outcomes[key{s.Resource, s.Container, s.Field}] == len(d.Pods)
+	}
+	return union
+}
+
+func (d *Demand) shortagesOf(q *corev1.ResourceQuota, p *Pod) []review.Shortage {
+	hard := hardOf(q)
+	each, tracked := usageOf(q, p, d.Scope, d.Claims)
+	var all []review.Shortage
+	if !p.hasPodLevelResources() {
+		for _, name := range tracked {
+			if container := lacking(p, name); container != "" {
+				all = append(all, review.Shortage{
+					By: byQuota(q), Resource: string(name), When: review.ShortAlways,
+					Container: container, Field: demanded(name).String(),
+				})
+			}
+		}
+	}
+	var returned corev1.ResourceList
+	if d.Present != nil && d.Present.Count > 0 {
+		returned, _ = usageOf(q, &d.Present.Pod, d.Present.Scope, d.Present.Claims)
+	}
+	for _, name := range slices.Sorted(maps.Keys(each)) {
+		left := hard[name].DeepCopy()
+		left.Sub(q.Status.Used[name])
+		if own, ok := returned[name]; ok {
+			left.Add(times(own, d.Present.Count))
+		}
+		if when, pods := d.Count.short(each[name], left); when != "" {
+			needed := times(each[name], pods)
+			if left.Sign() < 0 {
+				left = resource.Quantity{Format: left.Format}
+			}
+			limit := hard[name]
+			all = append(all, review.Shortage{
+				By: byQuota(q), Resource: string(name), When: when, Pods: pods,
+				Needed: needed.String(), Left: left.String(), Hard: limit.String(),
+			})
+		}
+	}
+	return all
+}
+
+func hardOf(q *corev1.ResourceQuota) corev1.ResourceList {
+	if len(q.Status.Hard) > 0 {
+		return q.Status.Hard
+	}
+	return q.Spec.Hard
+}
+
+func byQuota(q *corev1.ResourceQuota) string { return "ResourceQuota/" + q.Name }
+
+func demanded(tracked corev1.ResourceName) Field {
+	return Field{Requests: !strings.HasPrefix(string(tracked), "limits."), Resource: computeOf(tracked)}
+}
+
+// short says when there first is too little left, and for how many Pods.
+func (c Count) short(each, left resource.Quantity) (review.ShortageTime, int64) {
+	fits := func(pods int64) bool {
+		needed := times(each, pods)
+		return pods <= 0 || each.Sign() <= 0 || needed.Cmp(left) <= 0
+	}
+	switch {
+	case !fits(c.Pods):
+		return review.ShortAlways, c.Pods
+	case c.Surge > 0 && c.Pods > 0 && c.Unavailable == 0 && !fits(c.Pods+1):
+		return review.ShortStuck, c.Pods + 1
+	case c.Surge > 0 && c.Pods > 0 && !fits(c.Pods+c.Surge):
+		return review.ShortRollout, c.Pods + c.Surge
+	case !fits(c.Most):
+		return review.ShortScaling, c.Most
+	}
+	return "", 0
+}
+
+func times(q resource.Quantity, n int64) resource.Quantity {
+	product := q.DeepCopy()
+	product.Mul(n)
+	return product
+}
+
+// usageOf is what one Pod, with its claims, adds to what a quota counts, and which of the
+// quota's resources are about Pods. A quota with a scope counts no claims.
+func usageOf(q *corev1.ResourceQuota, p *Pod, scope Scope, claims []review.Claim) (each corev1.ResourceList, tracked []corev1.ResourceName) {
+	each = corev1.ResourceList{}
+	if scope.within(q) && inScope(q, p) {
+		each, tracked = consumption(p, hardOf(q))
+	}
+	if len(q.Spec.Scopes) == 0 && q.Spec.ScopeSelector == nil {
+		for name := range hardOf(q) {
+			if amount := ofClaims(claims, string(name)); !amount.IsZero() {
+				each[name] = amount
+			}
+		}
+	}
+	return each, tracked
+}
+
+// ofClaims follows the evaluator of PersistentVolumeClaims (pkg/quota/v1/evaluator/core):
+// all claims together, and those of one class.
+func ofClaims(claims []review.Claim, name string) resource.Quantity {
+	class, base, ofClass := strings.Cut(name, ".storageclass.storage.k8s.io/")
+	if !ofClass {
+		base = strings.TrimPrefix(name, "count/")
+	}
+	var sum resource.Quantity
+	for i := range claims {
+		c := &claims[i]
+		if ofClass && (c.StorageClass == nil || *c.StorageClass != class) {
+			continue
+		}
+		switch base {
+		case string(corev1.ResourcePersistentVolumeClaims):
+			sum.Add(*resource.NewQuantity(1, resource.DecimalSI))
+		case string(corev1.ResourceRequestsStorage):
+			sum.Add(c.Requests[corev1.ResourceStorage])
+		}
+	}
+	return sum
+}
+
+// within tells whether a Pod meets the scopes that its resources do not decide
+// (podMatchesScopeFunc in pkg/quota/v1/evaluator/core/pods.go).
+func (s Scope) within(q *corev1.ResourceQuota) bool {
+	for _, name := range q.Spec.Scopes {
+		if !s.meets(corev1.ScopedResourceSelectorRequirement{ScopeName: name, Operator: corev1.ScopeSelectorOpExists}) {
+			return false
+		}
+	}
+	return q.Spec.ScopeSelector == nil || !slices.ContainsFunc(q.Spec.ScopeSelector.MatchExpressions,
+		func(e corev1.ScopedResourceSelectorRequirement) bool { return !s.meets(e) })
+}
+
+func (s Scope) meets(e corev1.ScopedResourceSelectorRequirement) bool {
+	switch e.ScopeName {
+	case corev1.ResourceQuotaScopeTerminating:
+		return s.Terminating
+	case corev1.ResourceQuotaScopeNotTerminating:
+		return !s.Terminating
+	case corev1.ResourceQuotaScopeCrossNamespacePodAffinity:
+		return s.CrossNamespaceAffinity
+	case corev1.ResourceQuotaScopePriorityClass:
+		return s.meetsPriority(e)
+	case corev1.ResourceQuotaScopeBestEffort, corev1.ResourceQuotaScopeNotBestEffort:
+		return true // decided by the resources: see inScope
+	}
+	return false // about claims, or not known
+}
+
+func (s Scope) meetsPriority(e corev1.ScopedResourceSelectorRequirement) bool {
+	operator, ok := map[corev1.ScopeSelectorOperator]selection.Operator{
+		corev1.ScopeSelectorOpIn: selection.In, corev1.ScopeSelectorOpNotIn: selection.NotIn,
+		corev1.ScopeSelectorOpExists: selection.Exists, corev1.ScopeSelectorOpDoesNotExist: selection.DoesNotExist,
+	}[e.Operator]
+	if !ok {
+		return false
+	}
+	requirement, err := labels.NewRequirement(string(e.ScopeName), operator, e.Values)
+	if err != nil {
+		return false
+	}
+	set := labels.Set{}
+	if s.PriorityClass != "" {
+		set[string(e.ScopeName)] = s.PriorityClass
+	}
+	return requirement.Matches(set)
+}

@@ -1,0 +1,97 @@
+package normalize_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+func TestClaims(t *testing.T) {
+	gp3, none := "gp3", ""
+	for name, test := range map[string]struct {
+		manifest string
+		want     []review.Claim
+	}{
+		"an object of its own": {
+			"{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data}, spec: {accessModes: [ReadWriteOnce, 7], storageClassName: '', resources: {requests: {storage: 1Gi}}}}",
+			[]review.Claim{{
+				Source: review.ClaimObject, Name: "data", Known: true, AccessModes: []string{"ReadWriteOnce"}, StorageClass: &none,
+				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")},
+			}},
+		},
+		"templates and volumes": {
+			`{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {
+				volumeClaimTemplates: [{metadata: {name: data}, spec: {storageClassName: gp3}}, null],
+				template: {spec: {volumes: [
+					{name: config, configMap: {name: c}},
+					{name: shared, persistentVolumeClaim: {claimName: share}},
+					{name: scratch, ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOncePod]}}}}]}}}}`,
+			[]review.Claim{
+				{Source: review.ClaimTemplate, Name: "data", Path: "spec.volumeClaimTemplates[0]", Known: true, StorageClass: &gp3},
+				{Source: review.ClaimTemplate, Path: "spec.volumeClaimTemplates[1]", Known: true},
+				{Source: review.ClaimVolume, Name: "share", Path: "spec.template.spec.volumes[1]"},
+				{
+					Source: review.ClaimEphemeral, Name: "scratch", Path: "spec.template.spec.volumes[2].ephemeral.volumeClaimTemplate",
+					Known: true, AccessModes: []string{"ReadWriteOncePod"},
+				},
+			},
+		},
+		"none": {"{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {volumes: [{name: tmp, emptyDir: {}}]}}", nil},
+	} {
+		r, err := normalize.Manifest(parse(t, test.manifest), "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.want, r.Claims); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestAClaimsSizeMustBeAQuantity(t *testing.T) {
+	text := "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data}, spec: {resources: {requests: {storage: lots}}}}"
+	_, err := normalize.Manifest(parse(t, text), "shop")
+	var bad *normalize.FieldError
+	if !errors.As(err, &bad) || bad.Path != "spec.resources.requests.storage" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	for schedule, seconds := range map[string]int64{
+		"* * * * *":       60,
+		"*/5 * * * *":     300,
+		"0,10,25 * * * *": 600,
+		"0 * * * *":       3600,
+		"0 0,6 * * *":     6 * 3600,
+		"30 23,0 * * *":   3600,
+		"0 0 * * *":       86400,
+		"0 0 1 * *":       28 * 86400, // February
+		"0 0 13 * 5":      86400,      // the 13th or a Friday, whichever comes
+		"0 0 29 2 *":      4*365*86400 + 86400,
+		"@hourly":         3600,
+		"@every 90s":      90,
+		"0 0 30 2 *":      0,
+		"every day":       0,
+		"* * * *":         0,
+		"60 * * * *":      0,
+		"":                0,
+	} {
+		r, err := normalize.Manifest(map[string]any{
+			"apiVersion": "batch/v1", "kind": "CronJob", "metadata": map[string]any{"name": "c"},
+			"spec": map[string]any{"schedule": schedule},
+		}, "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Schedule == nil || r.Schedule.Interval != seconds {
+			t.Errorf("%q: %+v, want %d", schedule, r.Schedule, seconds)
+		}
+	}
+}

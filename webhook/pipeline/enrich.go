@@ -1,0 +1,219 @@
+package pipeline
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/limitrange"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// wantedFacts are those that a bound policy rests on and that can make a difference for
+// the object: most objects mount no claim, and have no Pods.
+func wantedFacts(r *review.Request, bounds []guardrail.Bound) []review.Fact {
+	var wanted []review.Fact
+	for _, bound := range bounds {
+		for _, fact := range bound.Policy.Facts {
+			if !slices.Contains(wanted, fact) && matters(r, fact) {
+				wanted = append(wanted, fact)
+			}
+		}
+	}
+	return wanted
+}
+
+func matters(r *review.Request, fact review.Fact) bool {
+	switch fact {
+	case review.FactLimitRanges, review.FactResourceQuotas:
+		return r.Workload != nil || isNamespace(r)
+	case review.FactAutoscalers:
+		return r.Workload != nil && r.Workload.Template
+	case review.FactClaims:
+		return slices.ContainsFunc(r.Claims, func(c review.Claim) bool { return c.Source == review.ClaimVolume })
+	case review.FactStorageClasses:
+		return len(r.Claims) > 0
+	}
+	return true
+}
+
+func isNamespace(r *review.Request) bool {
+	return r.Kind.GroupKind() == schema.GroupKind{Kind: "Namespace"}
+}
+
+// factNamespace is where to look for facts: for a Namespace, in itself.
+func factNamespace(r *review.Request) string {
+	if isNamespace(r) {
+		return r.Name
+	}
+	return r.Namespace.Name
+}
+
+// enrich adds to a request what its facts tell: what LimitRanges do to the Pods of a
+// workload and to its claims, what autoscaler there is, what is known of claims. What the
+// caller's Request shares is copied before it is changed. The prediction is empty where
+// there is no workload.
+func enrich(r *review.Request) limitrange.Prediction {
+	r.Claims = claimsWithFacts(r)
+	if r.Workload == nil {
+		return limitrange.Prediction{}
+	}
+	workload := *r.Workload
+	workload.Containers = slices.Clone(workload.Containers)
+	prediction := limitrange.Predict(limitrange.PodOf(&workload), r.Facts.LimitRanges)
+	workload.Refusals = refusals(r, prediction)
+	i := 0 // PodOf leaves the ephemeral containers out
+	for c := range workload.Containers {
+		if workload.Containers[c].Type != review.ContainerEphemeral {
+			workload.Containers[c].Effective = prediction.Effective(i)
+			i++
+		}
+	}
+	workload.Autoscaler = autoscalerOf(r)
+	r.Workload = &workload
+	return prediction
+}
+
+func autoscalerOf(r *review.Request) *review.Autoscaler {
+	for _, hpa := range r.Facts.Autoscalers {
+		target := hpa.Spec.ScaleTargetRef
+		group := schema.FromAPIVersionAndKind(target.APIVersion, target.Kind).Group
+		if target.Name != r.Name || target.Kind != r.Kind.Kind || group != r.Kind.Group {
+			continue
+		}
+		minimum := int64(1) // the API server's default
+		if hpa.Spec.MinReplicas != nil {
+			minimum = int64(*hpa.Spec.MinReplicas)
+		}
+		return &review.Autoscaler{Name: hpa.Name, MinReplicas: minimum, MaxReplicas: int64(hpa.Spec.MaxReplicas)}
+	}
+	return nil
+}
+
+// claimsWithFacts tells of claims that volumes name what the namespace has, and of all
+// what makes their volumes.
+func claimsWithFacts(r *review.Request) []review.Claim {
+	claims := slices.Clone(r.Claims)
+	for i := range claims {
+		c := &claims[i]
+		if c.Source == review.ClaimVolume {
+			addKnownClaim(c, r.Facts.Claims)
+		}
+		for _, class := range r.Facts.StorageClasses {
+			if c.Known && c.StorageClass == nil && class.Annotations[annotationDefaultClass] == "true" {
+				c.StorageClass = &class.Name
+			}
+			if c.StorageClass != nil && *c.StorageClass == class.Name {
+				c.Provisioner = class.Provisioner
+			}
+		}
+	}
+	return claims
+}
+
+const annotationDefaultClass = "storageclass.kubernetes.io/is-default-class"
+
+func addKnownClaim(c *review.Claim, known []*corev1.PersistentVolumeClaim) {
+	for _, claim := range known {
+		if claim.Name != c.Name {
+			continue
+		}
+		c.Known, c.StorageClass, c.Requests, c.AccessModes = true, claim.Spec.StorageClassName, claim.Spec.Resources.Requests, nil
+		for _, mode := range claim.Spec.AccessModes {
+			c.AccessModes = append(c.AccessModes, string(mode))
+		}
+	}
+}
+
+func refusals(r *review.Request, prediction limitrange.Prediction) []review.Refusal {
+	return slices.Concat(prediction.Refusals(), prediction.Clashes(), claimRefusals(r))
+}
+
+// claimRefusals is what LimitRanges refuse of the claims that a workload's controller, or
+// its Pods, make. One that a volume names exists, or is refused when it is applied.
+func claimRefusals(r *review.Request) []review.Refusal {
+	var refusals []review.Refusal
+	for _, claim := range ownClaims(r.Claims) {
+		for _, refusal := range limitrange.ClaimRefusals(claim.Requests, r.Facts.LimitRanges) {
+			refusal.Claim = claim.Path
+			refusals = append(refusals, refusal)
+		}
+	}
+	return refusals
+}
+
+func ownClaims(claims []review.Claim) []review.Claim {
+	var own []review.Claim
+	for _, c := range claims {
+		if c.Source == review.ClaimTemplate || c.Source == review.ClaimEphemeral {
+			own = append(own, c)
+		}
+	}
+	return own
+}
+
+// foresee adds to a template what becomes of all of its Pods with what will be injected
+// into them: what LimitRanges still refuse, and what ResourceQuotas have too little of.
+// What the Pods of the stored object use is given back.
+func foresee(r *review.Request, stored func(*review.Request) *review.Request, prediction limitrange.Prediction, fills []review.Fill) {
+	if r.Workload == nil || !r.Workload.Template {
+		return
+	}
+	filled := prediction.After(enforced(fills))
+	if len(fills) > 0 {
+		r.Workload.Refusals = refusals(r, filled)
+	}
+	if len(r.Facts.ResourceQuotas) > 0 {
+		r.Workload.Shortages = limitrange.Shortages(limitrange.Demand{
+			Pods:    filled.Pods(),
+			Scope:   limitrange.ScopeOf(r.Workload.Pod),
+			Claims:  ownClaims(r.Claims),
+			Count:   limitrange.CountOf(r),
+			Present: present(stored(r), r.Facts),
+		}, r.Facts.ResourceQuotas)
+	}
+}
+
+func enforced(fills []review.Fill) []limitrange.Fill {
+	var all []limitrange.Fill
+	for _, fill := range fills {
+		field, err := limitrange.ParseField(fill.Field)
+		value, bad := resource.ParseQuantity(fill.Value)
+		if fill.Mode == review.ModeEnforce && err == nil && bad == nil {
+			all = append(all, limitrange.Fill{Container: fill.Container, Field: field, Value: value})
+		}
+	}
+	return all
+}
+
+// itself is for a request that is made of what is stored.
+func itself(r *review.Request) *review.Request { return r }
+
+// storedRequest is nil where nothing is stored, or what is stored cannot be read any
+// more: all that is used then counts as others'.
+func storedRequest(r *review.Request) *review.Request {
+	if r.Origin == review.OriginLive {
+		return r
+	}
+	stored, err := normalize.Old(r)
+	if err != nil || stored == nil || stored.Workload == nil {
+		return nil
+	}
+	return stored
+}
+
+// present is what the stored object's Pods use now.
+func present(stored *review.Request, facts review.Facts) *limitrange.Present {
+	if stored == nil {
+		return nil
+	}
+	pods := limitrange.Predict(limitrange.PodOf(stored.Workload), facts.LimitRanges).Pods()
+	return &limitrange.Present{
+		Pod: pods[0], Scope: limitrange.ScopeOf(stored.Workload.Pod), Claims: ownClaims(stored.Claims),
+		Count: limitrange.PresentPods(stored.Object, stored.Kind.Kind),
+	}
+}

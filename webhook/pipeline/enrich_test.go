@@ -1,0 +1,79 @@
+package pipeline_test
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/review"
+)
+
+func quota(hard string) *corev1.ResourceQuota {
+	return &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "team"}, Spec: corev1.ResourceQuotaSpec{
+		Hard: corev1.ResourceList{corev1.ResourceRequestsCPU: resource.MustParse(hard)},
+	}}
+}
+
+// A LimitRange that wants a limit of the Pod refuses one without; where an enforced
+// injection sets it, the Pods will have it.
+func TestInjectionCountsForWhatLimitRangesRefuse(t *testing.T) {
+	f := known(nil)
+	f.facts.LimitRanges = []*corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "pods"}, Spec: corev1.LimitRangeSpec{
+		Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypePod, Max: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}}},
+	}}}
+	fits := guardrail("fits", v1alpha1.ModeEnforce, binding("limitrange-fit", ""))
+	for name, test := range map[string]struct {
+		with    v1alpha1.Guardrail
+		verdict review.Verdict
+	}{
+		"nothing":        {guardrail("other", v1alpha1.ModeEnforce, binding("image-tag", "")), review.VerdictDeny},
+		"an injection":   {guardrail("fill", v1alpha1.ModeEnforce, binding("inject-resources", `{"limits":{"cpu":"1"}}`)), review.VerdictAllow},
+		"a mere warning": {guardrail("fill", v1alpha1.ModeWarn, binding("inject-resources", `{"limits":{"cpu":"1"}}`)), review.VerdictDeny},
+	} {
+		d := decide(t, build(t, fits, test.with), manifest(t, deployment(container(nil))), f)
+		if d.Verdict != test.verdict {
+			t.Errorf("with %s: %+v", name, d)
+		}
+	}
+}
+
+func TestInjectionCountsForWhatQuotasHaveLeft(t *testing.T) {
+	s := build(t, guardrail("fits", v1alpha1.ModeEnforce, binding("quota-fit", ""), binding("inject-resources", `{"requests":{"cpu":"500m"}}`)))
+	for hard, verdict := range map[string]review.Verdict{"250m": review.VerdictDeny, "500m": review.VerdictAllow} {
+		f := known(nil)
+		f.facts.ResourceQuotas = []*corev1.ResourceQuota{quota(hard)}
+		if d := decide(t, s, manifest(t, deployment(container(nil))), f); d.Verdict != verdict {
+			t.Errorf("of %s: %+v", hard, d)
+		}
+	}
+}
+
+// Without an injection the quota refuses every Pod for want of a request.
+func TestAQuotaDemandsAValue(t *testing.T) {
+	s := build(t, guardrail("fits", v1alpha1.ModeEnforce, binding("quota-fit", "")))
+	f := known(nil)
+	f.facts.ResourceQuotas = []*corev1.ResourceQuota{quota("10")}
+	d := decide(t, s, manifest(t, deployment(container(nil))), f)
+	if len(d.Findings) != 1 || d.Findings[0].Path != "spec.template.spec.containers[0].resources.requests.cpu" ||
+		!strings.Contains(d.Findings[0].Message, "ResourceQuota/team demands requests.cpu") {
+		t.Errorf("got %+v", d)
+	}
+}
+
+// A workload that asked for too much before may be annotated; its own Pods are given back.
+func TestAShortageOfBeforeIsTolerated(t *testing.T) {
+	s := build(t, guardrail("fits", v1alpha1.ModeEnforce, binding("quota-fit", "")))
+	f := known(nil)
+	f.facts.ResourceQuotas = []*corev1.ResourceQuota{quota("1")}
+	requests := container(map[string]any{"resources": map[string]any{"requests": map[string]any{"cpu": "2"}}})
+	r, old := manifest(t, deployment(requests)), manifest(t, deployment(requests))
+	r.Origin, r.Operation, r.OldObject = review.OriginValidating, review.Update, old.Object
+	r.Object["metadata"].(map[string]any)["annotations"] = map[string]any{"note": "new"}
+	if d := decide(t, s, r, f); d.Verdict != review.VerdictWarn || len(d.Findings) != 1 || d.Findings[0].Tolerated == "" {
+		t.Errorf("got %+v", d)
+	}
+}
