@@ -47,8 +47,9 @@ demo: build ## Show what Taffrail does on a control plane started here; HOLD=1 k
 	@$(with-assets) HOLD='$(HOLD)' go run ./test/demo
 
 .PHONY: generate
-generate: ## Write what is made from the API types: deep copies and CRDs
+generate: ## Write what is made from the API types, deep copies and CRDs, and from METADATA, policies/README.md
 	$(controller-gen) object crd paths=./$(api) output:object:dir=$(api) output:crd:dir=$(crds)
+	go run ./cmd/taffrail policies list -o markdown >policies/README.md
 
 ##@ Check
 

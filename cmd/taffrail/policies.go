@@ -27,14 +27,17 @@ func newPoliciesCommand() *cobra.Command {
 
 func newPoliciesListCommand() *cobra.Command {
 	command := &cobra.Command{Use: "list", Short: "List the policies", Args: usage(cobra.NoArgs)}
-	output := addChoice(command, "output", "o", "how to print", "text", "json")
+	output := addChoice(command, "output", "o", "how to print", "text", "json", "markdown")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		catalog, err := engine.Load(policies.FS)
 		if err != nil {
 			return err
 		}
-		if output.value == "json" {
+		switch output.value {
+		case "json":
 			return render.PoliciesJSON(command.OutOrStdout(), catalog.Policies())
+		case "markdown":
+			return render.PoliciesMarkdown(command.OutOrStdout(), catalog.Policies())
 		}
 		return render.PolicyTable(command.OutOrStdout(), catalog.Policies())
 	}

@@ -48,3 +48,11 @@ func TestVersion(t *testing.T) {
 		t.Error(exit, stdout, stderr)
 	}
 }
+
+func TestThePageOfPoliciesIsUpToDate(t *testing.T) {
+	_, want, _ := execute(nil, "policies", "list", "-o", "markdown")
+	got, err := os.ReadFile(filepath.Join("..", "..", "policies", "README.md"))
+	if err != nil || string(got) != want {
+		t.Errorf("policies/README.md is stale: run make generate (%v)", err)
+	}
+}

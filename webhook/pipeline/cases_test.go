@@ -79,44 +79,18 @@ func TestCases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	counts := map[string]*caseCount{}
-	for _, policy := range catalog.Policies() {
-		counts[policy.ID] = &caseCount{kinds: map[schema.GroupKind]bool{}}
-	}
-	err = fs.WalkDir(policies.FS, ".", func(file string, _ fs.DirEntry, err error) error {
-		if err != nil || path.Ext(file) != ".yaml" {
-			return err
+	all := loadCases(t)
+	for id := range all {
+		if _, ok := catalog.Policy(id); !ok {
+			t.Errorf("there are cases for %s, but no such policy", id)
 		}
-		id := strings.ReplaceAll(path.Base(path.Dir(path.Dir(file))), "_", "-")
-		policy, ok := catalog.Policy(id)
-		if !ok {
-			t.Errorf("%s: there is no policy %s", file, id)
-			return nil
-		}
-		text, err := fs.ReadFile(policies.FS, file)
-		if err != nil {
-			return err
-		}
-		for i, document := range strings.Split("\n"+string(text), "\n---\n") {
-			var c testCase
-			if err := yaml.UnmarshalStrict([]byte(document), &c); err != nil {
-				t.Errorf("%s, document %d: %v", file, i+1, err)
-				continue
-			}
-			if c.Name == "" || c.Findings == nil {
-				t.Errorf("%s, document %d: needs a name and findings", file, i+1)
-				continue
-			}
-			counts[id].add(&c)
-			t.Run(id+"/"+c.Name, func(t *testing.T) { c.run(t, catalog, policy) })
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	for _, policy := range catalog.Policies() {
-		count := counts[policy.ID]
+		count := caseCount{kinds: map[schema.GroupKind]bool{}}
+		for _, c := range all[policy.ID] {
+			count.add(c)
+			t.Run(policy.ID+"/"+c.Name, func(t *testing.T) { c.run(t, catalog, policy) })
+		}
 		if count.finding == 0 || count.clean == 0 {
 			t.Errorf("%s has %d cases with a finding and %d clean ones: it needs both", policy.ID, count.finding, count.clean)
 		}
@@ -126,6 +100,39 @@ func TestCases(t *testing.T) {
 			}
 		}
 	}
+}
+
+// loadCases reads the cases of all policies, by the policy's id.
+func loadCases(t *testing.T) map[string][]*testCase {
+	t.Helper()
+	all := map[string][]*testCase{}
+	err := fs.WalkDir(policies.FS, ".", func(file string, _ fs.DirEntry, err error) error {
+		if err != nil || path.Ext(file) != ".yaml" {
+			return err
+		}
+		text, err := fs.ReadFile(policies.FS, file)
+		if err != nil {
+			return err
+		}
+		id := strings.ReplaceAll(path.Base(path.Dir(path.Dir(file))), "_", "-")
+		for i, document := range strings.Split("\n"+string(text), "\n---\n") {
+			c := &testCase{}
+			if err := yaml.UnmarshalStrict([]byte(document), c); err != nil {
+				t.Errorf("%s, document %d: %v", file, i+1, err)
+				continue
+			}
+			if c.Name == "" || c.Findings == nil {
+				t.Errorf("%s, document %d: needs a name and findings", file, i+1)
+				continue
+			}
+			all[id] = append(all[id], c)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // caseCount is what the cases of one policy cover.
@@ -145,6 +152,25 @@ func (n *caseCount) add(c *testCase) {
 }
 
 func (c *testCase) run(t *testing.T, catalog *engine.Catalog, policy *engine.Policy) {
+	program, request := c.compile(t, catalog, policy), c.request(t)
+	for name, p := range map[string]*engine.Program{"indexed": program, "not indexed": program.WithoutRuleIndexing()} {
+		result := evaluate(t, p, request, engine.Both)
+		if result.Err != nil {
+			t.Fatalf("%s: %v", name, result.Err)
+		}
+		if diff := c.compare(result); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	for _, violation := range evaluate(t, program, request, engine.Deny).Violations {
+		if len(violation.Fix) > 0 {
+			c.checkFix(t, program, request, violation)
+		}
+	}
+}
+
+func (c *testCase) compile(t *testing.T, catalog *engine.Catalog, policy *engine.Policy) *engine.Program {
+	t.Helper()
 	parameters, bad := policy.CheckParameters(c.Parameters, field.NewPath("parameters"))
 	if len(bad) > 0 {
 		t.Fatal(bad.ToAggregate())
@@ -153,26 +179,16 @@ func (c *testCase) run(t *testing.T, catalog *engine.Catalog, policy *engine.Pol
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := c.request(t)
-	for name, p := range map[string]*engine.Program{"indexed": program, "not indexed": program.WithoutRuleIndexing()} {
-		results, err := p.Evaluate(t.Context(), request, []int{0}, engine.Both)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if results[0].Err != nil {
-			t.Fatalf("%s: %v", name, results[0].Err)
-		}
-		c.compare(t, name, results[0])
-	}
-	results, err := program.Evaluate(t.Context(), request, []int{0}, engine.Both)
+	return program
+}
+
+func evaluate(t *testing.T, program *engine.Program, request *review.Request, part engine.Part) review.Result {
+	t.Helper()
+	results, err := program.Evaluate(t.Context(), request, []int{0}, part)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, violation := range results[0].Violations {
-		if len(violation.Fix) > 0 {
-			c.checkFix(t, program, request, violation)
-		}
-	}
+	return results[0]
 }
 
 // checkFix applies what a finding proposes to the object as its writer has it, and
@@ -200,11 +216,7 @@ func (c *testCase) checkFix(t *testing.T, program *engine.Program, request *revi
 	if err := json.Unmarshal(object, &fixed.Object); err != nil {
 		t.Fatal(err)
 	}
-	results, err := program.Evaluate(t.Context(), fixed.request(t), []int{0}, engine.Deny)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, left := range results[0].Violations {
+	for _, left := range evaluate(t, program, fixed.request(t), engine.Deny).Violations {
 		if left.Container == violation.Container && left.Key == violation.Key {
 			t.Errorf("after the fix %s there still is: %s", operations, left.Message)
 		}
@@ -240,9 +252,8 @@ func (c *testCase) request(t *testing.T) *review.Request {
 	return request
 }
 
-// compare takes findings and intents as sets. A key is compared where the case names it.
-func (c *testCase) compare(t *testing.T, name string, result review.Result) {
-	t.Helper()
+// compare says what is not as the case has it. Findings and intents are sets.
+func (c *testCase) compare(result review.Result) string {
 	found := make([]findingCase, 0, len(result.Violations))
 	for _, v := range result.Violations {
 		fix := v.Fix
@@ -266,7 +277,7 @@ func (c *testCase) compare(t *testing.T, name string, result review.Result) {
 		}
 	}
 	if diff := gocmp.Diff(wanted, found, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("%s: findings (-want +got):\n%s", name, diff)
+		return "findings (-want +got):\n" + diff
 	}
 	var intents []intentCase
 	for _, i := range result.Intents {
@@ -278,8 +289,9 @@ func (c *testCase) compare(t *testing.T, name string, result review.Result) {
 	slices.SortFunc(intents, byField)
 	slices.SortFunc(c.Intents, byField)
 	if diff := gocmp.Diff(c.Intents, intents, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("%s: intents (-want +got):\n%s", name, diff)
+		return "intents (-want +got):\n" + diff
 	}
+	return ""
 }
 
 func atMost(mode review.Mode) string {

@@ -103,29 +103,37 @@ func parametersText(b *strings.Builder, p *engine.Policy) {
 		return
 	}
 	b.WriteString("\nParameters:\n")
-	for _, parameter := range p.Parameters {
-		parameterText(b, parameter.Name, parameter.Schema)
-	}
+	eachParameter(p, func(name string, schema map[string]any) { parameterText(b, name, schema) })
 }
 
-// parameterText describes a parameter by its schema, and the properties of an object
-// one by one, since their defaults are the ones that count.
 func parameterText(b *strings.Builder, name string, schema map[string]any) {
-	properties, _ := schema["properties"].(map[string]any)
-	if len(properties) > 0 {
-		for _, inner := range slices.Sorted(maps.Keys(properties)) {
-			if property, ok := properties[inner].(map[string]any); ok {
-				parameterText(b, name+"."+inner, property)
-			}
-		}
-		return
-	}
 	fmt.Fprintf(b, "\n  %s (%s, default %s)\n", name, typeOf(schema), inline(schema["default"]))
 	if description, ok := schema["description"].(string); ok {
 		b.WriteString(wrap(description, "      "))
 	}
 	if enum := enumOf(schema); enum != nil {
 		fmt.Fprintf(b, "      One of %s\n", inline(enum))
+	}
+}
+
+// eachParameter calls for every parameter, and for the properties of an object one by
+// one, since their defaults are the ones that count.
+func eachParameter(p *engine.Policy, call func(name string, schema map[string]any)) {
+	for _, parameter := range p.Parameters {
+		eachProperty(parameter.Name, parameter.Schema, call)
+	}
+}
+
+func eachProperty(name string, schema map[string]any, call func(string, map[string]any)) {
+	properties, _ := schema["properties"].(map[string]any)
+	if len(properties) == 0 {
+		call(name, schema)
+		return
+	}
+	for _, inner := range slices.Sorted(maps.Keys(properties)) {
+		if property, ok := properties[inner].(map[string]any); ok {
+			eachProperty(name+"."+inner, property, call)
+		}
 	}
 }
 

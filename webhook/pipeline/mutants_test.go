@@ -1,0 +1,114 @@
+package pipeline
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/engine"
+)
+
+// TestCasesHoldEveryPolicy empties every policy, and takes every one of its deny and
+// inject rules out alone. Each time a case of the policy must fail, or the cases would
+// not notice that it does nothing.
+func TestCasesHoldEveryPolicy(t *testing.T) {
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := loadCases(t)
+	for _, policy := range catalog.Policies() {
+		t.Run(policy.ID, func(t *testing.T) {
+			file := sourceOf(t, policy)
+			for name, source := range mutants(t, file) {
+				mutant := load(t, file, source)
+				emptied, ok := mutant.Policy(policy.ID)
+				if !ok {
+					t.Fatal("the mutant has no policy")
+				}
+				broken := ""
+				for _, c := range all[policy.ID] {
+					result := evaluate(t, c.compile(t, mutant, emptied), c.request(t), engine.Both)
+					if c.compare(result) != "" {
+						broken = c.Name
+						break
+					}
+				}
+				if broken == "" {
+					t.Errorf("%s: no case of %d fails", name, len(all[policy.ID]))
+				} else {
+					t.Logf("%s: %q fails", name, broken)
+				}
+			}
+		})
+	}
+}
+
+func sourceOf(t *testing.T, policy *engine.Policy) string {
+	t.Helper()
+	folder := strings.ReplaceAll(strings.TrimPrefix(policy.Package, "taffrail."), ".", "/")
+	file := path.Join(folder, path.Base(folder)+".rego")
+	if _, err := fs.Stat(policies.FS, file); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// mutants are sources of a policy in which some of its rules never hold, by which.
+func mutants(t *testing.T, file string) map[string]string {
+	t.Helper()
+	text, err := fs.ReadFile(policies.FS, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := ast.ParseModuleWithOpts(file, string(text), ast.ParserOptions{RegoVersion: ast.RegoV1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	empty := string(text)
+	for _, rule := range module.Rules {
+		name := rule.Head.Ref().String()
+		if name != "deny" && name != "inject" {
+			continue
+		}
+		whole := string(rule.Location.Text)
+		head, body, ok := strings.Cut(whole, " if {")
+		if !ok {
+			t.Fatalf("%s:%d: write the rule with a body in braces", file, rule.Location.Row)
+		}
+		never := head + " if {\n\tfalse" + body
+		found[fmt.Sprintf("without %s of line %d", name, rule.Location.Row)] = strings.Replace(string(text), whole, never, 1)
+		empty = strings.Replace(empty, whole, never, 1)
+	}
+	found["empty"] = empty
+	return found
+}
+
+// load reads a policy's new source with the library's helpers.
+func load(t *testing.T, file, source string) *engine.Catalog {
+	t.Helper()
+	library := fstest.MapFS{file: {Data: []byte(source)}}
+	helpers, err := fs.Glob(policies.FS, "lib/*/*.rego")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, helper := range helpers {
+		text, err := fs.ReadFile(policies.FS, helper)
+		if err != nil {
+			t.Fatal(err)
+		}
+		library[helper] = &fstest.MapFile{Data: text}
+	}
+	catalog, err := engine.Load(library)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return catalog
+}
