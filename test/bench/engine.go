@@ -13,6 +13,10 @@ import (
 
 // engineTable compares the decision alone, on a request that is already normalized.
 func engineTable(all []sample) error {
+	first, err := snapshotWith(0, spine...)
+	if err != nil {
+		return err
+	}
 	plain, err := snapshotWith(0)
 	if err != nil {
 		return err
@@ -46,7 +50,8 @@ func engineTable(all []sample) error {
 		}{
 			{"native Go checks", func() { native(request) }},
 			{"normalize the review", func() { _, _ = normalize.Review(s.review, review.OriginValidating) }},
-			{"Taffrail decides", func() { _, _ = plain.Decide(context.Background(), request, noFacts{}, pipeline.Options{}) }},
+			{fmt.Sprintf("Taffrail, the first %d policies", len(spine)), func() { _, _ = first.Decide(context.Background(), request, noFacts{}, pipeline.Options{}) }},
+			{"Taffrail, all policies", func() { _, _ = plain.Decide(context.Background(), request, noFacts{}, pipeline.Options{}) }},
 			{fmt.Sprintf("Taffrail, %d more policies", extraPolicies), func() { _, _ = many.Decide(context.Background(), request, noFacts{}, pipeline.Options{}) }},
 		} {
 			r := testing.Benchmark(func(b *testing.B) {

@@ -36,6 +36,7 @@ const (
 	pathNoop     = "/noop"
 	pathDecode   = "/decode"
 	pathNative   = "/native"
+	pathFirst    = "/first"
 	pathTaffrail = "/taffrail"
 	pathMany     = "/many"
 )
@@ -49,8 +50,11 @@ func serve(dir string) error {
 	mux.HandleFunc(pathNative, nativeHandler)
 	mux.HandleFunc("/cpu", cpu)
 	mux.HandleFunc("/profile/", profiling)
-	for path, extra := range map[string]int{pathTaffrail: 0, pathMany: extraPolicies} {
-		snapshot, err := snapshotWith(extra)
+	for path, with := range map[string]struct {
+		extra int
+		only  []string
+	}{pathFirst: {only: spine}, pathTaffrail: {}, pathMany: {extra: extraPolicies}} {
+		snapshot, err := snapshotWith(with.extra, with.only...)
 		if err != nil {
 			return err
 		}

@@ -61,6 +61,7 @@ func PolicyText(w io.Writer, p *engine.Policy) error {
 		}
 	}
 	row("Default mode", p.DefaultMode.String())
+	row("Guardrail", string(p.DefaultGuardrail)+" (built in)")
 	row("Severity", string(p.Severity))
 	row("Section", p.Section)
 	row("Does", does(p))

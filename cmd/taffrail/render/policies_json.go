@@ -14,6 +14,7 @@ type jsonPolicy struct {
 	Title       string          `json:"title"`
 	Description string          `json:"description"`
 	Mode        review.Mode     `json:"mode"`
+	Guardrail   string          `json:"guardrail"`
 	Severity    review.Severity `json:"severity"`
 	Section     string          `json:"section"`
 	Kinds       []string        `json:"kinds"`
@@ -54,7 +55,8 @@ func toJSON(p *engine.Policy) jsonPolicy {
 		})
 	}
 	return jsonPolicy{
-		ID: p.ID, Title: p.Title, Description: p.Description, Mode: p.DefaultMode, Severity: p.Severity, Section: p.Section,
+		ID: p.ID, Title: p.Title, Description: p.Description, Mode: p.DefaultMode,
+		Guardrail: string(p.DefaultGuardrail), Severity: p.Severity, Section: p.Section,
 		Kinds: kinds(p), Facts: append([]string{}, factNames(p)...), Validates: p.Validates, Mutates: p.Mutates,
 		Package: p.Package, Remediation: p.Remediation, Parameters: parameters,
 	}
