@@ -1,6 +1,8 @@
 package normalize
 
 import (
+	"math"
+
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -58,13 +60,18 @@ func defaultDeployment(spec map[string]any) {
 }
 
 // defaultJob leaves completions alone where only parallelism is set: that is a work
-// queue. A Job inside a CronJob is defaulted when it is made, not before.
+// queue. Where retries are counted per index, there is no limit for all of them
+// together. A Job inside a CronJob is defaulted when it is made, not before.
 func defaultJob(spec map[string]any) {
 	if spec["completions"] == nil && spec["parallelism"] == nil {
 		setDefault(spec, "completions", int64(1))
 	}
 	setDefault(spec, "parallelism", int64(1))
-	setDefault(spec, "backoffLimit", int64(6))
+	if spec["backoffLimitPerIndex"] == nil {
+		setDefault(spec, "backoffLimit", int64(6))
+	} else {
+		setDefault(spec, "backoffLimit", int64(math.MaxInt32))
+	}
 	setDefault(spec, "suspend", false)
 	defaultPodSpec(mapAt(spec, "template", "spec"))
 }

@@ -69,6 +69,7 @@ func TestManifestDefaults(t *testing.T) {
 		"recreate":         {"{apiVersion: apps/v1, kind: Deployment, spec: {strategy: {type: Recreate}}}", []any{"spec", "strategy", "rollingUpdate"}, nil},
 		"concurrency":      {"{apiVersion: batch/v1, kind: CronJob, spec: {}}", []any{"spec", "concurrencyPolicy"}, "Allow"},
 		"back-off":         {"{apiVersion: batch/v1, kind: Job, spec: {}}", []any{"spec", "backoffLimit"}, int64(6)},
+		"per index":        {"{apiVersion: batch/v1, kind: Job, spec: {backoffLimitPerIndex: 1}}", []any{"spec", "backoffLimit"}, int64(2147483647)},
 		"work queue":       {"{apiVersion: batch/v1, kind: Job, spec: {parallelism: 3}}", []any{"spec", "completions"}, nil},
 		"service type":     {"{apiVersion: v1, kind: Service, spec: {}}", []any{"spec", "type"}, "ClusterIP"},
 		"restart":          {"{apiVersion: v1, kind: Pod, spec: {}}", []any{"spec", "restartPolicy"}, "Always"},

@@ -1,0 +1,35 @@
+# METADATA
+# title: Pods are created through a controller
+# description: >-
+#   A Pod that no controller owns is not replicated, updated or moved: when it or its node goes, it is gone. Judged when
+#   it is created. Mirror Pods of a kubelet, and Pods that Helm or Argo CD run once as a hook or a test, are as they should
+#   be. What creates Pods and watches over them without an ownerReference, such as a CI runner, belongs in the Guardrail's
+#   trustedWriters. There is no fix: what the Pod should become is for the author to say.
+# custom:
+#   id: no-bare-pod
+#   severity: medium
+#   section: 3.2.3
+#   kinds: [Pod]
+#   default_mode: warn
+#   remediation: Create it through a Deployment, StatefulSet or DaemonSet, or through a Job or CronJob if it ends.
+package taffrail.replicas.no_bare_pod
+
+import data.taffrail.lib.owners
+import future.keywords.not
+
+deny contains finding if {
+	input.operation == "CREATE"
+	not owners.controlled
+	not meant
+	finding := {
+		"msg": "no controller owns this Pod, so nothing replaces it when it or its node goes",
+		"path": "kind",
+	}
+}
+
+meant if {
+	some annotation in ["kubernetes.io/config.mirror", "helm.sh/hook", "argocd.argoproj.io/hook"]
+	value := input.object.metadata.annotations[annotation]
+	is_string(value)
+	value != ""
+}

@@ -1,0 +1,147 @@
+# METADATA
+# title: Deployments roll out step by step
+# description: >-
+#   A change replaces some replicas at a time, so that others answer meanwhile. The strategy Recreate stops all of them,
+#   and so does a maxUnavailable that takes every replica down at once. That is counted as Kubernetes does: of
+#   spec.replicas, or of the minReplicas of a HorizontalPodAutoscaler where that is more; a percentage of maxUnavailable
+#   is rounded down and one of maxSurge up, and where both come to nothing one replica is taken down. Pods that mount a
+#   claim may have to let go of their disk before the next one starts, so theirs may all stop at once. At 0 replicas only
+#   a maxUnavailable of 100% or more is too much; paused makes no difference, because it ends. The fix, for two replicas
+#   and more, is maxUnavailable 1. There is none for Recreate: two versions side by side may be what it keeps apart.
+# custom:
+#   id: rolling-update
+#   severity: medium
+#   section: rollout/rollback
+#   kinds: [Deployment.apps]
+#   default_mode: warn
+#   remediation: "Use strategy RollingUpdate with a maxUnavailable that leaves replicas running, for example 25%, or 0 with maxSurge: 1."
+#   facts: [horizontalPodAutoscalers]
+package taffrail.rollout.rolling_update
+
+import data.taffrail.lib.claims
+import future.keywords.not
+
+deny contains finding if {
+	not claims.mounted
+	not type == "RollingUpdate"
+	finding := {
+		"msg": type_message,
+		"path": "spec.strategy.type",
+		"key": sprintf("type=%v", [type]),
+	}
+}
+
+deny contains finding if {
+	rolling
+	some field in ["maxUnavailable", "maxSurge"]
+	not share(input.object.spec.strategy.rollingUpdate[field])
+	finding := {
+		"msg": sprintf("%s is neither a number nor a percentage", [field]),
+		"path": concat(".", ["spec.strategy.rollingUpdate", field]),
+	}
+}
+
+deny contains finding if {
+	rolling
+	stuck
+	finding := {
+		"msg": "maxUnavailable and maxSurge are both 0, so no replica can be replaced",
+		"path": "spec.strategy.rollingUpdate.maxUnavailable",
+		"key": "maxUnavailable=0,maxSurge=0",
+	}
+}
+
+deny contains object.union(finding, fix) if {
+	rolling
+	not stuck
+	takes_all_down
+	finding := {
+		"msg": message,
+		"path": "spec.strategy.rollingUpdate.maxUnavailable",
+		"key": sprintf("maxUnavailable=%v", [max_unavailable]),
+	}
+}
+
+rolling if {
+	type == "RollingUpdate"
+	not claims.mounted
+}
+
+default type := ""
+
+type := input.object.spec.strategy.type
+
+type_message := "strategy Recreate stops every replica before the first new one starts" if {
+	type == "Recreate"
+} else := "the strategy is neither RollingUpdate nor Recreate"
+
+max_unavailable := input.object.spec.strategy.rollingUpdate.maxUnavailable
+
+max_surge := input.object.spec.strategy.rollingUpdate.maxSurge
+
+replicas := max([input.workload.replicas, autoscaled])
+
+default autoscaled := 0
+
+autoscaled := input.workload.autoscaler.minReplicas
+
+# Both written as nothing, which the API server refuses. What only rounds to nothing it takes.
+stuck if {
+	nothing(max_unavailable)
+	nothing(max_surge)
+}
+
+nothing(value) if value == 0
+
+nothing(value) if percentage(value) == 0
+
+takes_all_down if percentage(max_unavailable) >= 100
+
+takes_all_down if {
+	replicas > 0
+	down >= replicas
+}
+
+down := unavailable if unavailable > 0
+
+down := 1 if {
+	unavailable == 0
+	share(max_surge) == 0
+}
+
+unavailable := floor(share(max_unavailable))
+
+# METADATA
+# title: How many of the replicas a number or a percentage is, before rounding
+share(value) := value if {
+	is_number(value)
+	value >= 0
+}
+
+share(value) := (percentage(value) * replicas) / 100
+
+percentage(value) := numeral(trim_left(trim_suffix(value, "%"), "0")) if {
+	is_string(value)
+	regex.match(`^[0-9]{1,9}%$`, value)
+}
+
+numeral("") := 0
+
+numeral(digits) := to_number(digits) if digits != ""
+
+message := sprintf("maxUnavailable %v takes all %d replicas down at once", [max_unavailable, replicas]) if {
+	replicas > 1
+} else := sprintf("maxUnavailable %v takes every replica down at once", [max_unavailable]) if {
+	replicas == 0
+} else := sprintf("maxUnavailable %v of 1 replica is none and maxSurge is 0, so the only replica is taken down", [max_unavailable]) if {
+	unavailable == 0
+} else := sprintf("maxUnavailable %v takes the only replica down before a new one is ready", [max_unavailable])
+
+# METADATA
+# title: What satisfies the policy
+# description: >-
+#   One replica at a time never comes to a halt, whatever keeps a new Pod from starting beside the old ones. With a
+#   single replica only that would help, and whether it can start is not known.
+fix := {"fix": [{"op": "add", "path": "/spec/strategy/rollingUpdate/maxUnavailable", "value": 1}]} if {
+	replicas > 1
+} else := {}
