@@ -23,6 +23,7 @@ with-assets := assets=$$(test/controlplane/assets.sh); KUBEBUILDER_ASSETS="$$ass
 
 api := webhook/api/v1alpha1
 crds := charts/taffrail/crds
+FUZZTIME ?= 5m
 HOLD ?=
 IMAGE ?= taffrail:dev
 BASE ?= gcr.io/distroless/static:nonroot
@@ -59,6 +60,8 @@ test: ## Run every test, on a real control plane too
 	@assets=$$(test/controlplane/assets.sh); echo "$$assets"
 	$(call say,go test)
 	$(with-assets) go test -timeout=30m ./...
+	$(call say,fuzzing: 3s a target; instrumented packages are built once and cached)
+	@test/fuzz.sh 3s
 
 .PHONY: unit
 unit: ## Run the tests that need no control plane
@@ -67,6 +70,10 @@ unit: ## Run the tests that need no control plane
 .PHONY: integration
 integration: ## Run the tests on a real control plane
 	$(with-assets) go test -timeout=30m ./test/integration/...
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target in turn for FUZZTIME, 5m if not set
+	@test/fuzz.sh $(FUZZTIME)
 
 .PHONY: race
 race: ## Run the unit tests with the race detector; needs a C compiler

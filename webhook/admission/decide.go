@@ -68,7 +68,7 @@ func undecided(d *review.Decision, ceiling review.Mode) []string {
 // limitAnnotation is the key of the audit annotation for objects that were not looked at.
 const limitAnnotation = "request-limit"
 
-// unseen answers for an object that is too large, deep or wide to be looked at: refused
+// unseen answers for an object that is too much to be looked at: refused
 // where anything that is enforced applies to its kind and namespace.
 func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snapshot Decider, c *call) (*response, error) {
 	request := limit.Request
@@ -101,6 +101,8 @@ func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snap
 		finding.Remediation = "Nest the object less deeply."
 	case "containers":
 		finding.Remediation = "Split the Pod."
+	case "exponent":
+		finding.Remediation = "Write quantities as in 100m or 128Mi."
 	}
 	decision := &review.Decision{Verdict: review.VerdictAllow, Findings: []review.Finding{finding}}
 	switch mode {

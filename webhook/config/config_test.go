@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -262,19 +261,4 @@ func TestNearest(t *testing.T) {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
 		}
 	}
-}
-
-func FuzzDecode(f *testing.F) {
-	f.Add([]byte(header + "metadata: {name: x}\nspec: {mode: warn, policies: [{name: a, parameters: {b: [1]}}]}\n"))
-	f.Add([]byte("apiVersion: v1\nkind: List\nitems: [{apiVersion: taffrail.dev/v1alpha1, kind: Guardrail, spec: {mode: 1}}]\n"))
-	f.Add([]byte(header + "metadata: {labels: {a: b}, creationTimestamp: x, managedFields: [{fieldsV1: 5}]}\nstatus: {conditions: [{lastTransitionTime: 5}]}\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		_, errs := decode(data, "f")
-		for _, err := range errs {
-			at := new(Error)
-			if !errors.As(err, &at) || at.Line < 1 || at.Source != "f" || at.Reason == "" {
-				t.Fatalf("%#v", err)
-			}
-		}
-	})
 }

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"math"
+
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"taffrail.dev/webhook/review"
 )
@@ -209,10 +212,18 @@ func resourcesInput(resources corev1.ResourceRequirements) map[string]any {
 func amounts(list corev1.ResourceList) map[string]any {
 	numbers := make(map[string]any, len(list))
 	for name, quantity := range list {
+		unit := resource.Scale(0)
+		largest := int64(math.MaxInt64)
 		if name == corev1.ResourceCPU {
-			numbers[string(name)] = quantity.MilliValue()
-		} else {
-			numbers[string(name)] = quantity.Value()
+			unit, largest = resource.Milli, math.MaxInt64/1000
+		}
+		switch { // past what an int64 holds, Quantity answers with 0 or with the wrong sign
+		case quantity.CmpInt64(largest) > 0:
+			numbers[string(name)] = int64(math.MaxInt64)
+		case quantity.CmpInt64(-largest) < 0:
+			numbers[string(name)] = int64(math.MinInt64)
+		default:
+			numbers[string(name)] = quantity.ScaledValue(unit)
 		}
 	}
 	return numbers

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -63,7 +65,7 @@ func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
 		if !ok {
 			return nil, fmt.Errorf("there is no policy %q", s.Policy)
 		}
-		parameters, err := ast.InterfaceToValue(s.Parameters)
+		parameters, err := parameterValue(s.Parameters)
 		if err != nil {
 			return nil, fmt.Errorf("parameters of policy %q: %w", s.Policy, err)
 		}
@@ -107,6 +109,16 @@ func (p *Program) WithoutRuleIndexing() *Program {
 	plain := *p
 	plain.indexing = false
 	return &plain
+}
+
+// parameterValue goes by way of JSON, which writes whole numbers as such: sprintf in a
+// policy is to print 31536000 and not 3.1536e+07.
+func parameterValue(parameters map[string]any) (ast.Value, error) {
+	text, err := json.Marshal(parameters)
+	if err != nil {
+		return nil, err
+	}
+	return ast.ValueFromReader(bytes.NewReader(text))
 }
 
 func kindsOf(policies map[string]*Policy) []schema.GroupKind {

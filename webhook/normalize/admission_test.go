@@ -137,21 +137,6 @@ func TestNumbersKeepTheirKind(t *testing.T) {
 	}
 }
 
-func FuzzReview(f *testing.F) {
-	f.Add(body(pod))
-	f.Add(body(`"object":{"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":1}}}]}}`))
-	f.Add([]byte(`{"request":{"object":{}}}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := normalize.Review(data, review.OriginValidating)
-		if (r == nil) == (err == nil) && err == nil {
-			t.Error("neither a request nor an error")
-		}
-		if err == nil && (r.UID == "" || r.Object == nil) {
-			t.Errorf("half a request: %+v", r)
-		}
-	})
-}
-
 func TestOtherOperationsAreNotLookedAt(t *testing.T) {
 	for _, operation := range []string{"DELETE", "CONNECT"} {
 		text := strings.Replace(string(body(`"object":null,"oldObject":{"spec":7}`)), "CREATE", operation, 1)

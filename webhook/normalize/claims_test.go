@@ -62,36 +62,3 @@ func TestAClaimsSizeMustBeAQuantity(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-func TestSchedule(t *testing.T) {
-	for schedule, seconds := range map[string]int64{
-		"* * * * *":       60,
-		"*/5 * * * *":     300,
-		"0,10,25 * * * *": 600,
-		"0 * * * *":       3600,
-		"0 0,6 * * *":     6 * 3600,
-		"30 23,0 * * *":   3600,
-		"0 0 * * *":       86400,
-		"0 0 1 * *":       28 * 86400, // February
-		"0 0 13 * 5":      86400,      // the 13th or a Friday, whichever comes
-		"0 0 29 2 *":      4*365*86400 + 86400,
-		"@hourly":         3600,
-		"@every 90s":      90,
-		"0 0 30 2 *":      0,
-		"every day":       0,
-		"* * * *":         0,
-		"60 * * * *":      0,
-		"":                0,
-	} {
-		r, err := normalize.Manifest(map[string]any{
-			"apiVersion": "batch/v1", "kind": "CronJob", "metadata": map[string]any{"name": "c"},
-			"spec": map[string]any{"schedule": schedule},
-		}, "shop")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Schedule == nil || r.Schedule.Interval != seconds {
-			t.Errorf("%q: %+v, want %d", schedule, r.Schedule, seconds)
-		}
-	}
-}

@@ -16,12 +16,15 @@ const (
 	// MaxContainers bounds the containers of one Pod, of all types together. Work grows
 	// faster than their number, and a kubelet's default is 110 Pods for a whole node.
 	MaxContainers = 500
+	// MaxExponentDigits bounds the exponent of a quantity, as in 1e3. Arithmetic writes it
+	// out as zeros.
+	MaxExponentDigits = 3
 )
 
-// LimitError says that an object is too large, too deep or too wide to be looked at.
+// LimitError says that an object is too much to be looked at.
 type LimitError struct {
-	// What is "size", "depth" or "containers", and Limit its bound in bytes, levels or
-	// containers.
+	// What is "size", "depth", "containers" or "exponent", and Limit its bound in bytes,
+	// levels, containers or digits.
 	What  string
 	Limit int
 	// Request holds all that was known before the object was read: enough to refuse
@@ -35,6 +38,8 @@ func (e *LimitError) Error() string {
 		return fmt.Sprintf("the request is larger than %d bytes", e.Limit)
 	case "containers":
 		return fmt.Sprintf("the Pod has more than %d containers", e.Limit)
+	case "exponent":
+		return fmt.Sprintf("the exponent of a quantity has more than %d digits", e.Limit)
 	}
 	return fmt.Sprintf("the object nests deeper than %d levels", e.Limit)
 }

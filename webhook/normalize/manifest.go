@@ -2,6 +2,7 @@ package normalize
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -62,13 +63,18 @@ func Manifest(object map[string]any, defaultNamespace string) (*review.Request, 
 	return r, complete(r)
 }
 
-// complete finds in r.Object what kinds have in common.
+// complete finds in r.Object what kinds have in common. What is too much to be looked at
+// is refused by name.
 func complete(r *review.Request) error {
 	addSchedule(r)
-	if err := addWorkload(r); err != nil {
-		return err
+	err := addWorkload(r)
+	if err == nil {
+		err = addClaims(r)
 	}
-	return addClaims(r)
+	if limit, ok := errors.AsType[*LimitError](err); ok {
+		limit.Request = r
+	}
+	return err
 }
 
 // checkServed refuses the kinds that policies are about in a version or a spelling that

@@ -2,6 +2,7 @@ package normalize_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -193,20 +194,38 @@ func TestContainersOfEveryKind(t *testing.T) {
 }
 
 func TestImages(t *testing.T) {
+	const emptyDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	for text, want := range map[string]review.Image{
-		"nginx":                {Valid: true, Registry: "docker.io", Repository: "library/nginx"},
-		"nginx:1.27":           {Valid: true, Registry: "docker.io", Repository: "library/nginx", Tag: "1.27"},
-		"host:5000/app":        {Valid: true, Registry: "host:5000", Repository: "app"},
-		"host:5000/app:LATEST": {Valid: true, Registry: "host:5000", Repository: "app", Tag: "LATEST"},
-		"localhost/app":        {Valid: true, Registry: "localhost", Repository: "app"},
-		"team/app:v1":          {Valid: true, Registry: "docker.io", Repository: "team/app", Tag: "v1"},
-		"":                     {},
-		"Nginx":                {},
-		"nginx:":               {},
-		"nginx@sha256:abc":     {},
-		"ngìnx:1":              {},
-		"a b":                  {},
-		"nginx:1@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855": {Valid: true, Registry: "docker.io", Repository: "library/nginx", Tag: "1", Digest: "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+		"nginx":                               {Valid: true, Registry: "docker.io", Repository: "library/nginx"},
+		"nginx:1.27":                          {Valid: true, Registry: "docker.io", Repository: "library/nginx", Tag: "1.27"},
+		"host:5000/app":                       {Valid: true, Registry: "host:5000", Repository: "app"},
+		"host:5000/app:LATEST":                {Valid: true, Registry: "host:5000", Repository: "app", Tag: "LATEST"},
+		"localhost/app":                       {Valid: true, Registry: "localhost", Repository: "app"},
+		"team/app:v1":                         {Valid: true, Registry: "docker.io", Repository: "team/app", Tag: "v1"},
+		"":                                    {},
+		"Nginx":                               {},
+		"nginx:":                              {},
+		"nginx@sha256:abc":                    {},
+		"ngìnx:1":                             {},
+		"a b":                                 {},
+		"localhost:5000/app":                  {Valid: true, Registry: "localhost:5000", Repository: "app"},
+		"[::1]:5000/app:v1":                   {Valid: true, Registry: "[::1]:5000", Repository: "app", Tag: "v1"},
+		"nginx:5000/app":                      {Valid: true, Registry: "nginx:5000", Repository: "app"},
+		"nginx:latest.1":                      {Valid: true, Registry: "docker.io", Repository: "library/nginx", Tag: "latest.1"},
+		"host:port/app:1":                     {},
+		"a:1:2":                               {},
+		":1":                                  {},
+		"@":                                   {},
+		"nginx:1@":                            {},
+		"nginx：1":                             {},
+		"nginx:１":                             {},
+		"nginx:1\u200b":                       {},
+		"https://a.b/c:1":                     {},
+		"nginx:" + strings.Repeat("x", 129):   {},
+		strings.Repeat("0123456789abcdef", 4): {},
+		strings.Repeat("a/", 200) + "a:1":     {},
+		"host:5000/app@" + emptyDigest:        {Valid: true, Registry: "host:5000", Repository: "app", Digest: emptyDigest},
+		"nginx:1@" + emptyDigest:              {Valid: true, Registry: "docker.io", Repository: "library/nginx", Tag: "1", Digest: emptyDigest},
 	} {
 		want.Reference = text
 		r := manifest(t, "{apiVersion: v1, kind: Pod, spec: {containers: [{name: a, image: '"+text+"'}]}}")

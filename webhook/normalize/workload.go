@@ -1,12 +1,10 @@
 package normalize
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/review"
@@ -83,11 +81,14 @@ func addWorkload(r *review.Request) error {
 		}
 		w.PodResources = &declared
 	}
+	if err := checkOverhead(w, spec); err != nil {
+		return err
+	}
 	if w.Containers, err = containers(spec, join(w.PodPath, "spec")); err != nil {
 		return err
 	}
 	if len(w.Containers) > MaxContainers {
-		return &LimitError{What: "containers", Limit: MaxContainers, Request: r}
+		return &LimitError{What: "containers", Limit: MaxContainers}
 	}
 	r.Workload = w
 	return nil
@@ -175,37 +176,4 @@ func newContainer(spec map[string]any, kind review.ContainerType, path string) (
 		}
 	}
 	return c, nil
-}
-
-func requirements(resources map[string]any, owner string) (corev1.ResourceRequirements, error) {
-	requests, err := quantities(mapAt(resources, "requests"), owner+".resources.requests")
-	if err != nil {
-		return corev1.ResourceRequirements{}, err
-	}
-	limits, err := quantities(mapAt(resources, "limits"), owner+".resources.limits")
-	return corev1.ResourceRequirements{Requests: requests, Limits: limits}, err
-}
-
-// quantities refuses what the API server's decoder does: taken for missing, a quantity
-// that does not parse would be filled in.
-func quantities(list map[string]any, path string) (corev1.ResourceList, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
-	parsed := make(corev1.ResourceList, len(list))
-	for name, value := range list {
-		if value == nil {
-			continue
-		}
-		text, ok := value.(string)
-		if !ok {
-			text = fmt.Sprint(value)
-		}
-		quantity, err := resource.ParseQuantity(text)
-		if err != nil {
-			return nil, &FieldError{Path: path + "." + name, Reason: "is not a quantity, such as 100m or 128Mi"}
-		}
-		parsed[corev1.ResourceName(name)] = quantity
-	}
-	return parsed, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,13 +94,25 @@ func container(fields map[string]any) map[string]any {
 	return c
 }
 
+// pod and deployment break no policy by what is around their container.
 func pod(c map[string]any) map[string]any {
-	return map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "web"}, "spec": map[string]any{"containers": []any{c}}}
+	owner := map[string]any{"apiVersion": "example.com/v1", "kind": "Fleet", "name": "web", "controller": true}
+	return map[string]any{
+		"apiVersion": "v1", "kind": "Pod",
+		"metadata": map[string]any{"name": "web", "labels": map[string]any{"app": "web"}, "ownerReferences": []any{owner}},
+		"spec":     map[string]any{"containers": []any{c}},
+	}
 }
 
 func deployment(c map[string]any) map[string]any {
-	return map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "web"},
-		"spec": map[string]any{"template": map[string]any{"spec": map[string]any{"containers": []any{c}}}}}
+	template := map[string]any{
+		"metadata": map[string]any{"labels": map[string]any{"app": "web"}},
+		"spec":     map[string]any{"containers": []any{c}},
+	}
+	return map[string]any{
+		"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "web"},
+		"spec": map[string]any{"replicas": int64(2), "template": template},
+	}
 }
 
 func manifest(t *testing.T, object map[string]any) *review.Request {
@@ -181,9 +194,10 @@ func TestTheSameObjectTwiceIsDecidedTheSame(t *testing.T) {
 }
 
 func TestAnUnknownNamespaceMattersOnlyWhereItsLabelsDo(t *testing.T) {
-	s := build(t)
+	s := build(t, slices.DeleteFunc(config.Default(catalog(t)), func(g v1alpha1.Guardrail) bool { return g.Name == "chapter" })...)
 	service := func(kind string) *review.Request {
-		return manifest(t, map[string]any{"apiVersion": "v1", "kind": "Service", "spec": map[string]any{"type": kind}})
+		spec := map[string]any{"type": kind, "selector": map[string]any{"app": "web"}}
+		return manifest(t, map[string]any{"apiVersion": "v1", "kind": "Service", "spec": spec})
 	}
 	for _, test := range []struct {
 		kind  string

@@ -41,9 +41,10 @@ func TestInjectionCountsForWhatLimitRangesRefuse(t *testing.T) {
 	}
 }
 
+// Two replicas and the Pod that a rollout needs before it may take one away.
 func TestInjectionCountsForWhatQuotasHaveLeft(t *testing.T) {
-	s := build(t, guardrail("fits", v1alpha1.ModeEnforce, binding("quota-fit", ""), binding("inject-resources", `{"requests":{"cpu":"500m"}}`)))
-	for hard, verdict := range map[string]review.Verdict{"250m": review.VerdictDeny, "500m": review.VerdictAllow} {
+	s := build(t, guardrail("fits", v1alpha1.ModeEnforce, binding("quota-fit", ""), binding("inject-resources", `{"requests":{"cpu":"250m"}}`)))
+	for hard, verdict := range map[string]review.Verdict{"500m": review.VerdictDeny, "750m": review.VerdictAllow} {
 		f := known(nil)
 		f.facts.ResourceQuotas = []*corev1.ResourceQuota{quota(hard)}
 		if d := decide(t, s, manifest(t, deployment(container(nil))), f); d.Verdict != verdict {

@@ -26,8 +26,8 @@ func TestCasesHoldEveryPolicy(t *testing.T) {
 	for _, policy := range catalog.Policies() {
 		t.Run(policy.ID, func(t *testing.T) {
 			file := sourceOf(t, policy)
-			for name, source := range mutants(t, file) {
-				mutant := load(t, file, source)
+			for name, text := range mutants(t, file) {
+				mutant := load(t, file, text)
 				emptied, ok := mutant.Policy(policy.ID)
 				if !ok {
 					t.Fatal("the mutant has no policy")
@@ -60,19 +60,25 @@ func sourceOf(t *testing.T, policy *engine.Policy) string {
 	return file
 }
 
-// mutants are sources of a policy in which some of its rules never hold, by which.
-func mutants(t *testing.T, file string) map[string]string {
+func source(t *testing.T, file string) string {
 	t.Helper()
 	text, err := fs.ReadFile(policies.FS, file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := ast.ParseModuleWithOpts(file, string(text), ast.ParserOptions{RegoVersion: ast.RegoV1})
+	return string(text)
+}
+
+// mutants are sources of a policy in which some of its rules never hold, by which.
+func mutants(t *testing.T, file string) map[string]string {
+	t.Helper()
+	text := source(t, file)
+	module, err := ast.ParseModuleWithOpts(file, text, ast.ParserOptions{RegoVersion: ast.RegoV1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := map[string]string{}
-	empty := string(text)
+	empty := text
 	for _, rule := range module.Rules {
 		name := rule.Head.Ref().String()
 		if name != "deny" && name != "inject" {
@@ -84,27 +90,23 @@ func mutants(t *testing.T, file string) map[string]string {
 			t.Fatalf("%s:%d: write the rule with a body in braces", file, rule.Location.Row)
 		}
 		never := head + " if {\n\tfalse" + body
-		found[fmt.Sprintf("without %s of line %d", name, rule.Location.Row)] = strings.Replace(string(text), whole, never, 1)
+		found[fmt.Sprintf("without %s of line %d", name, rule.Location.Row)] = strings.Replace(text, whole, never, 1)
 		empty = strings.Replace(empty, whole, never, 1)
 	}
 	found["empty"] = empty
 	return found
 }
 
-// load reads a policy's new source with the library's helpers.
-func load(t *testing.T, file, source string) *engine.Catalog {
+// load reads a policy, from a source of its own, with the library's helpers.
+func load(t *testing.T, file, text string) *engine.Catalog {
 	t.Helper()
-	library := fstest.MapFS{file: {Data: []byte(source)}}
+	library := fstest.MapFS{file: {Data: []byte(text)}}
 	helpers, err := fs.Glob(policies.FS, "lib/*/*.rego")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, helper := range helpers {
-		text, err := fs.ReadFile(policies.FS, helper)
-		if err != nil {
-			t.Fatal(err)
-		}
-		library[helper] = &fstest.MapFile{Data: text}
+		library[helper] = &fstest.MapFile{Data: []byte(source(t, helper))}
 	}
 	catalog, err := engine.Load(library)
 	if err != nil {

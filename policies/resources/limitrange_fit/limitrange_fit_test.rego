@@ -1,6 +1,7 @@
 package taffrail.resources.limitrange_fit_test
 
 import data.taffrail.resources.limitrange_fit
+import future.keywords.not
 
 refusal(more) := object.union(
 	{

@@ -63,14 +63,12 @@ func Parse(chunk Chunk) (*Document, error) {
 		}
 		return nil, &Error{Line: d.before + second.Line, Reason: `another document begins here: put "---" on a line of its own above it`}
 	}
-	if len(node.Content) != 1 {
+	// Of a document that holds nothing, the parser says that it begins where the text ends.
+	if len(node.Content) != 1 || isNull(node.Content[0]) {
 		return d, nil
 	}
 	d.root = node.Content[0]
 	d.Line = d.before + d.root.Line
-	if isNull(d.root) {
-		return d, nil
-	}
 	if err := guard(d.root); err != nil {
 		err.Line += d.before
 		err.Reason = withHint(err.Reason, chunk)

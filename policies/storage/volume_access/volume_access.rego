@@ -1,0 +1,226 @@
+# METADATA
+# title: Volumes are mounted as often as they can be
+# description: >-
+#   EBS attaches a volume to one node. So no claim on EBS asks for ReadOnlyMany, or for ReadWriteMany other than with
+#   volumeMode Block (io2 Multi-Attach), and no claim that is ReadWriteOnce or ReadWriteOncePod is shared by the Pods of
+#   a workload: those on another node end in Multi-Attach errors. It may be shared where all Pods are held to one node
+#   (nodeName, the label kubernetes.io/hostname, a required podAffinity to it) or where its provisioner attaches
+#   nothing, as for EFS. The claims that a StatefulSet's templates and generic ephemeral volumes make are one for each
+#   Pod. A Deployment of one Pod that is replaced by RollingUpdate hangs if the new Pod lands on another node. As it may
+#   not, and as Recreate is what rolling-update warns of, that is only recorded. With ReadWriteOncePod it hangs always.
+#   There is no fix: whether the data is to be shared, split or moved is for the author to say.
+# custom:
+#   id: volume-access
+#   severity: high
+#   section: "3.4"
+#   kinds:
+#   - Pod
+#   - Deployment.apps
+#   - StatefulSet.apps
+#   - DaemonSet.apps
+#   - ReplicaSet.apps
+#   - ReplicationController
+#   - Job.batch
+#   - CronJob.batch
+#   - PersistentVolumeClaim
+#   default_mode: warn
+#   remediation: "Give each Pod a claim of its own by the volumeClaimTemplates of a StatefulSet, or share files on EFS: accessModes: [ReadWriteMany] with storageClassName: efs-sc."
+#   facts: [persistentVolumeClaims, storageClasses, horizontalPodAutoscalers]
+#   parameters:
+#     type: object
+#     properties:
+#       ebsClasses:
+#         type: array
+#         items:
+#           type: string
+#           pattern: '^[A-Za-z0-9.*-]+$'
+#         default: [gp2, gp3, io1, io2, st1, sc1, "gp2-*", "gp3-*", "io1-*", "io2-*", ebs, "ebs-*", "*-ebs", auto-ebs-sc]
+#         description: Names of storage classes that are taken for EBS where the class itself is not known. An asterisk is any text.
+#       sharedProvisioners:
+#         type: array
+#         items:
+#           type: string
+#         default: [efs.csi.aws.com, fsx.csi.aws.com, s3.csi.aws.com, nfs.csi.k8s.io]
+#         description: Provisioners that attach no volume to a node, so that many Pods can mount even one that is ReadWriteOnce.
+package taffrail.storage.volume_access
+
+import future.keywords.not
+
+# The mode is said where the claim is made, not wherever a volume names it.
+deny contains finding if {
+	some path, claim in input.claims
+	claim.source != "volume"
+	some mode in {"ReadWriteMany", "ReadOnlyMany"}
+	mode in claim.accessModes
+	ebs(claim.provisioner, claim.storageClass)
+	not multi_attach(path, mode)
+	finding := {
+		"msg": sprintf("%s cannot be had on EBS, which attaches a volume to one node, so the claim stays pending", [mode]),
+		"path": modes_path(path),
+		"key": sprintf("claim=%s,mode=%s", [claim.name, mode]),
+	}
+}
+
+deny contains finding if {
+	some path, claim in input.claims
+	claim.source != "volume"
+	some mode in {"ReadWriteMany", "ReadOnlyMany"}
+	mode in claim.accessModes
+	claim.storageClass == ""
+	object.get(claim_specs[path], "storageClassName", null) == null
+	not multi_attach(path, mode)
+	finding := {
+		"msg": sprintf("%s cannot be had where the default storage class is EBS", [mode]),
+		"path": modes_path(path),
+		"key": sprintf("claim=%s,mode=%s", [claim.name, mode]),
+		"unknown": "the claim names no storage class, and which one is the default is not known",
+	}
+}
+
+deny contains finding if {
+	some claim in input.claims
+	claim.source == "volume"
+	pods.many
+	mode := exclusive(claim.accessModes)
+	not shareable(mode, claim.provisioner)
+	finding := {
+		"msg": sprintf("claim %q is %s, but %s use it: %s", [claim.name, mode, pods.words, consequences[mode]]),
+		"path": concat("", [claim.path, ".persistentVolumeClaim.claimName"]),
+		"key": sprintf("claim=%s,mode=%s,shared", [claim.name, mode]),
+	}
+}
+
+deny contains finding if {
+	some claim in input.claims
+	not claim.known
+	pods.many
+	not one_node
+	finding := {
+		"msg": sprintf("claim %q cannot be used by %s unless it is ReadWriteMany", [claim.name, pods.words]),
+		"path": concat("", [claim.path, ".persistentVolumeClaim.claimName"]),
+		"key": sprintf("claim=%s,shared", [claim.name]),
+		"unknown": sprintf("the PersistentVolumeClaim %q is not known", [claim.name]),
+	}
+}
+
+deny contains object.union(finding, ceilings[mode]) if {
+	some claim in input.claims
+	claim.source == "volume"
+	new_before_old
+	mode := exclusive(claim.accessModes)
+	not shareable(mode, claim.provisioner)
+	finding := {
+		"msg": sprintf("claim %q is %s: a rollout hangs%s", [claim.name, mode, hangs[mode]]),
+		"path": concat("", [claim.path, ".persistentVolumeClaim.claimName"]),
+		"key": sprintf("claim=%s,mode=%s,rollout", [claim.name, mode]),
+	}
+}
+
+parameters := input.parameters["volume-access"]
+
+provisioners := {"ebs.csi.aws.com", "ebs.csi.eks.amazonaws.com", "kubernetes.io/aws-ebs"}
+
+ebs(provisioner, _) if provisioner in provisioners
+
+ebs("", class) if {
+	some pattern in parameters.ebsClasses
+	glob.match(pattern, null, class)
+}
+
+# METADATA
+# title: What io2 volumes can do
+multi_attach(path, "ReadWriteMany") if claim_specs[path].volumeMode == "Block"
+
+claim_specs[""] := spec if {
+	input.claims[""].source == "object"
+	spec := input.object.spec
+}
+
+claim_specs[path] := template.spec if {
+	some i, template in input.object.spec.volumeClaimTemplates
+	path := sprintf("spec.volumeClaimTemplates[%d]", [i])
+}
+
+claim_specs[path] := volume.ephemeral.volumeClaimTemplate.spec if {
+	some i, volume in input.workload.pod.spec.volumes
+	path := concat(".", [trim_left(concat(".", [input.workload.path, "spec"]), "."), sprintf("volumes[%d].ephemeral.volumeClaimTemplate", [i])])
+}
+
+modes_path("") := "spec.accessModes"
+
+modes_path(path) := concat("", [path, ".spec.accessModes"]) if path != ""
+
+# METADATA
+# title: The mode of a claim that one node, or one Pod, holds alone
+exclusive(modes) := "ReadWriteOncePod" if {
+	"ReadWriteOncePod" in modes
+} else := "ReadWriteOnce" if {
+	"ReadWriteOnce" in modes
+	not "ReadWriteMany" in modes
+	not "ReadOnlyMany" in modes
+}
+
+shareable("ReadWriteOnce", _) if one_node
+
+shareable("ReadWriteOnce", provisioner) if provisioner in parameters.sharedProvisioners
+
+one_node if {
+	not input.kind == "DaemonSet"
+	not object.get(input.workload.pod.spec, "nodeName", "") in {"", null}
+}
+
+one_node if input.workload.pod.spec.nodeSelector["kubernetes.io/hostname"]
+
+one_node if {
+	not input.kind == "DaemonSet"
+	some term in input.workload.pod.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution
+	term.topologyKey == "kubernetes.io/hostname"
+}
+
+# METADATA
+# title: How many Pods there are of the workload at a time
+pods := {"many": number > 1, "words": sprintf("up to %d Pods", [number])} if {
+	input.kind in {"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"}
+	number := max({input.workload.replicas, object.get(input.workload, ["autoscaler", "maxReplicas"], 0)})
+}
+
+pods := {"many": true, "words": "Pods on every node"} if input.kind == "DaemonSet"
+
+pods := {"many": number > 1, "words": sprintf("up to %d Pods", [number])} if {
+	number := min({limit |
+		some limit in [object.get(job, "parallelism", 1), object.get(job, "completions", null)]
+		is_number(limit)
+	})
+}
+
+job := input.object.spec if input.kind == "Job"
+
+job := input.object.spec.jobTemplate.spec if input.kind == "CronJob"
+
+consequences := {
+	"ReadWriteOnce": "those on another node end in Multi-Attach errors",
+	"ReadWriteOncePod": "all but one stay pending",
+}
+
+# METADATA
+# title: A rollout of the one Pod waits for the new one
+# description: A share of one Pod is rounded down to none for maxUnavailable, and up to one for maxSurge.
+new_before_old if {
+	input.kind == "Deployment"
+	not pods.many
+	input.workload.replicas == 1
+	rollout := input.object.spec.strategy
+	rollout.type == "RollingUpdate"
+	regex.match(`^(?:0|0*\d{1,2}%)$`, sprintf("%v", [rollout.rollingUpdate.maxUnavailable]))
+	not regex.match("^0+%?$", sprintf("%v", [rollout.rollingUpdate.maxSurge]))
+}
+
+hangs := {
+	"ReadWriteOnce": " where the new Pod lands on another node than the old one",
+	"ReadWriteOncePod": ", as the new Pod starts before the old one stops",
+}
+
+ceilings := {
+	"ReadWriteOnce": {"at_most": "audit"},
+	"ReadWriteOncePod": {},
+}

@@ -1,0 +1,42 @@
+package corpus
+
+// Within tells whether b is the JSON value a with more fields, or with values where a
+// has null. Lists are as long as they were.
+func Within(a, b any) bool {
+	switch a := a.(type) {
+	case nil:
+		return true
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		for name := range a {
+			ok = ok && Within(a[name], b[name])
+		}
+		return ok
+	case []any:
+		b, ok := b.([]any)
+		ok = ok && len(a) == len(b)
+		for i := range a {
+			ok = ok && Within(a[i], b[i])
+		}
+		return ok
+	}
+	return a == b
+}
+
+// Levels counts the maps and lists of a JSON value that stand inside each other.
+func Levels(value any) int {
+	deepest := 0
+	switch value := value.(type) {
+	case map[string]any:
+		for _, member := range value {
+			deepest = max(deepest, Levels(member))
+		}
+	case []any:
+		for _, element := range value {
+			deepest = max(deepest, Levels(element))
+		}
+	default:
+		return 0
+	}
+	return deepest + 1
+}

@@ -1,0 +1,77 @@
+package admission_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr/funcr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+// realHandler is a Handler with every policy of the library, bound to every namespace.
+type realHandler struct {
+	mux *http.ServeMux
+	log *strings.Builder
+}
+
+func newRealHandler(tb testing.TB, mode v1alpha1.Mode, facts pipeline.FactSource) realHandler {
+	tb.Helper()
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	all := v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: "all"}, Spec: v1alpha1.GuardrailSpec{Mode: mode}}
+	for _, policy := range catalog.Policies() {
+		all.Spec.Policies = append(all.Spec.Policies, v1alpha1.PolicyBinding{Name: policy.ID})
+	}
+	snapshot, problems, err := pipeline.Build(tb.Context(), catalog, []v1alpha1.Guardrail{all})
+	if err != nil || len(problems) > 0 {
+		tb.Fatal(problems, err)
+	}
+	r := realHandler{mux: http.NewServeMux(), log: &strings.Builder{}}
+	admission.New(admission.Options{
+		Current: func() admission.Decider { return snapshot },
+		Facts:   facts,
+		Log:     funcr.New(func(_, args string) { r.log.WriteString(args) }, funcr.Options{Verbosity: 1}),
+	}).Register(r.mux)
+	return r
+}
+
+// post returns the answer, and forgets the log of the one before.
+func (r realHandler) post(path string, body []byte) *httptest.ResponseRecorder {
+	r.log.Reset()
+	request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(string(body)))
+	request.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	r.mux.ServeHTTP(answer, request)
+	return answer
+}
+
+// plain knows namespaces without labels, LimitRanges or quotas.
+type plain struct{}
+
+func (plain) Namespace(_ context.Context, name string) (review.Namespace, error) {
+	return review.Namespace{Name: name, Known: true}, nil
+}
+
+func (plain) Facts(context.Context, string, []review.Fact) (review.Facts, error) {
+	return review.Facts{}, nil
+}
+
+// silent knows nothing.
+type silent struct{ plain }
+
+func (silent) Namespace(context.Context, string) (review.Namespace, error) {
+	return review.Namespace{}, errors.New("no answer")
+}

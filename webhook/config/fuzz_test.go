@@ -1,0 +1,159 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/engine"
+)
+
+// FuzzDecode holds the decoder to its strictness: what it accepts is all that the text
+// says, survives being written and read again, and takes no field more.
+func FuzzDecode(f *testing.F) {
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, g := range Default(catalog) {
+		text, err := json.Marshal(g)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	for _, text := range []string{
+		header + "metadata: {name: x}\nspec: {mode: warn, policies: [{name: image-tag, parameters: {tags: [latest, edge]}}]}\n",
+		header + "metadata: {name: x}\nspec:\n  mode: enforce\n  namespaceSelector: {matchLabels: {a: b}, matchExpressions: [{key: c, operator: In, values: [d]}]}\n" +
+			"  excludeNamespaces: [kube-system]\n  existing: enforce\n  trustedWriters: {users: [a], groups: [b]}\n  policies: [{name: require-probes, mode: audit}]\n",
+		"apiVersion: v1\nkind: List\nitems: [{apiVersion: taffrail.dev/v1alpha1, kind: Guardrail, spec: {mode: 1}}]\n",
+		header + "metadata: {labels: {a: b}, creationTimestamp: x, managedFields: [{fieldsV1: 5}]}\nstatus: {conditions: [{lastTransitionTime: 5}]}\n",
+		header + "metadata: {name: x}\nspec: {mode: warn, policies: [{name: inject-resources, parameters: {requests: {cpu: null, memory: 1e3}}}]}\n---\n# nothing\n---\n" + header,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		entries, errs := decode(data, "f")
+		for _, err := range errs {
+			at := new(Error)
+			if !errors.As(err, &at) || at.Line < 1 || at.Source != "f" || at.Reason == "" {
+				t.Fatalf("%#v", err)
+			}
+		}
+		for i := range entries {
+			checkEntry(t, &entries[i])
+		}
+		set := &Set{}
+		set.add(entries)
+		for _, err := range set.Check(catalog) {
+			if at := new(Error); !errors.As(err, &at) || at.Line < 1 || at.Field == "" {
+				t.Fatalf("%#v", err)
+			}
+		}
+	})
+}
+
+func checkEntry(t *testing.T, e *entry) {
+	t.Helper()
+	text, err := json.Marshal(e.guardrail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, errs := decode(text, "again")
+	if len(errs) > 0 || len(again) != 1 {
+		t.Fatalf("%s\nreads as %d Guardrails with errors:\n%s", text, len(again), texts(errs))
+	}
+	second, err := json.Marshal(again[0].guardrail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(text), string(second)); diff != "" {
+		t.Fatalf("written and read again it is another:\n%s", diff)
+	}
+	var written map[string]any
+	if err := json.Unmarshal(text, &written); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(said(source(t, e)["spec"]), said(written["spec"])); diff != "" {
+		t.Fatalf("what the text says and what was decoded:\n%s", diff)
+	}
+	for _, place := range [][]string{{}, {"metadata"}, {"spec"}, {"spec", "namespaceSelector"}, {"spec", "trustedWriters"}, {"status"}} {
+		refuseMore(t, written, place)
+	}
+}
+
+// source is the object that an entry was decoded from, as plain JSON.
+func source(t *testing.T, e *entry) (object map[string]any) {
+	t.Helper()
+	value := e.document.Value
+	if e.prefix != "" {
+		for i, item := range value.(map[string]any)["items"].([]any) {
+			if e.prefix == fmt.Sprintf("items[%d]", i) {
+				value = item
+			}
+		}
+	}
+	text, err := json.Marshal(value)
+	if err == nil {
+		err = json.Unmarshal(text, &object)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
+
+// said leaves out what says nothing: null, and empty text, maps and lists.
+func said(value any) any {
+	switch value := value.(type) {
+	case string:
+		if value == "" {
+			return nil
+		}
+	case map[string]any:
+		for name, member := range value {
+			if value[name] = said(member); value[name] == nil {
+				delete(value, name)
+			}
+		}
+		if len(value) == 0 {
+			return nil
+		}
+	case []any:
+		for i := range value {
+			value[i] = said(value[i])
+		}
+		if len(value) == 0 {
+			return nil
+		}
+	}
+	return value
+}
+
+// refuseMore adds a field that nobody knows.
+func refuseMore(t *testing.T, written map[string]any, place []string) {
+	t.Helper()
+	at := written
+	for _, name := range place {
+		next, ok := at[name].(map[string]any)
+		if !ok {
+			return
+		}
+		at = next
+	}
+	at["zzz"] = nil
+	defer delete(at, "zzz")
+	text, err := json.Marshal(written)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, errs := decode(text, "more")
+	if len(entries) > 0 || len(errs) != 1 || !strings.Contains(errs[0].Error(), strings.Join(append(place, "zzz"), ".")+": unknown field") {
+		t.Fatalf("%d Guardrails and errors %q for\n%s", len(entries), texts(errs), text)
+	}
+}

@@ -1,0 +1,67 @@
+package normalize
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"taffrail.dev/webhook/review"
+)
+
+// requirements are the resources of a container or a Pod, at owner.
+func requirements(resources map[string]any, owner string) (corev1.ResourceRequirements, error) {
+	// Limits first: those of a manifest may stand among the requests already, where nobody
+	// wrote them.
+	limits, err := quantities(mapAt(resources, "limits"), owner+".resources.limits")
+	if err != nil {
+		return corev1.ResourceRequirements{}, err
+	}
+	requests, err := quantities(mapAt(resources, "requests"), owner+".resources.requests")
+	return corev1.ResourceRequirements{Requests: requests, Limits: limits}, err
+}
+
+// quantities refuses what the API server's decoder does: taken for missing, a quantity
+// that does not parse would be filled in.
+func quantities(list map[string]any, path string) (corev1.ResourceList, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	parsed := make(corev1.ResourceList, len(list))
+	for name, value := range list {
+		if value == nil {
+			continue
+		}
+		text, ok := value.(string)
+		if !ok {
+			text = fmt.Sprint(value)
+		}
+		if hugeExponent(text) {
+			return nil, &LimitError{What: "exponent", Limit: MaxExponentDigits}
+		}
+		quantity, err := resource.ParseQuantity(text)
+		if err != nil {
+			return nil, &FieldError{Path: path + "." + name, Reason: "is not a quantity, such as 100m or 128Mi"}
+		}
+		parsed[corev1.ResourceName(name)] = quantity
+	}
+	return parsed, nil
+}
+
+// hugeExponent tells whether a quantity that is short would take minutes to parse, as
+// 1e-100000000 does, or to compare with another. The API server takes such quantities.
+func hugeExponent(text string) bool {
+	e := strings.LastIndexAny(text, "eE")
+	if e < 0 {
+		return false
+	}
+	digits := strings.TrimLeft(text[e+1:], "+-")
+	return len(digits) > MaxExponentDigits && strings.Trim(digits, "0123456789") == ""
+}
+
+// checkOverhead looks at the one list of quantities that others parse later.
+func checkOverhead(w *review.Workload, spec map[string]any) error {
+	_, err := quantities(mapAt(spec, "overhead"), join(w.PodPath, "spec")+".overhead")
+	return err
+}

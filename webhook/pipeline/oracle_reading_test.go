@@ -1,0 +1,132 @@
+package pipeline
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// podReading is what an oracle knows of an object.
+type podReading struct {
+	longRunning bool
+	spec        map[string]any
+	containers  []containerReading
+}
+
+type containerReading struct {
+	name, path, kind string
+	spec             map[string]any
+}
+
+func podKinds() []string {
+	return []string{"Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"}
+}
+
+// readPod returns nil where an API server could not decode what the policies are about.
+// What is odd beyond that counts as not there.
+func readPod(object map[string]any) *podReading {
+	kind, _ := object["kind"].(string)
+	steps := []string{"spec", "template", "spec"}
+	switch kind {
+	case "Pod":
+		steps = []string{"spec"}
+	case "CronJob":
+		steps = []string{"spec", "jobTemplate", "spec", "template", "spec"}
+	}
+	spec := object
+	for _, step := range steps {
+		if spec[step] == nil {
+			return &podReading{longRunning: kind != "Job" && kind != "CronJob"}
+		}
+		next, ok := spec[step].(map[string]any)
+		if !ok {
+			return nil
+		}
+		spec = next
+	}
+	pod := &podReading{spec: spec, longRunning: kind != "Job" && kind != "CronJob"}
+	if !quantitiesDecode(spec) {
+		return nil
+	}
+	for _, list := range []string{"containers", "initContainers", "ephemeralContainers"} {
+		if spec[list] == nil {
+			continue
+		}
+		items, ok := spec[list].([]any)
+		if !ok {
+			return nil
+		}
+		for i, item := range items {
+			container, ok := item.(map[string]any)
+			if !ok {
+				return nil
+			}
+			c := containerReading{path: fmt.Sprintf("%s.%s[%d]", strings.Join(steps, "."), list, i), spec: container}
+			c.name, _ = container["name"].(string)
+			switch {
+			case list == "containers":
+				c.kind = "app"
+			case list == "ephemeralContainers":
+				c.kind = "ephemeral"
+			case container["restartPolicy"] == "Always":
+				c.kind = "sidecar"
+			default:
+				c.kind = "init"
+			}
+			if c.kind != "ephemeral" && !quantitiesDecode(container) {
+				return nil
+			}
+			pod.containers = append(pod.containers, c)
+		}
+	}
+	if kind == "Pod" {
+		pod.longRunning = restarts(pod)
+	}
+	return pod
+}
+
+// restarts: a Pod restarts its containers unless it says something else, and a single
+// app container may say that it restarts all the same.
+func restarts(pod *podReading) bool {
+	policy, said := pod.spec["restartPolicy"].(string)
+	always := !said || policy == "" || policy == "Always"
+	for _, c := range pod.containers {
+		always = always || c.kind == "app" && c.spec["restartPolicy"] == "Always"
+	}
+	return always
+}
+
+// amount is the text of a quantity at resources of a container or Pod, nil where there
+// is none.
+func amount(owner map[string]any, list, resource string) any {
+	resources, _ := owner["resources"].(map[string]any)
+	values, _ := resources[list].(map[string]any)
+	if values[resource] == nil {
+		return nil
+	}
+	return fmt.Sprint(values[resource])
+}
+
+func quantitiesDecode(owner map[string]any) bool {
+	resources, _ := owner["resources"].(map[string]any)
+	for _, list := range []string{"requests", "limits"} {
+		values, _ := resources[list].(map[string]any)
+		for name := range values {
+			if text := amount(owner, list, name); text == "" || text != nil && !quantityWords.MatchString(text.(string)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Kubernetes takes a quantity without a digit for 0. An exponent of four digits is refused:
+// arithmetic would write it out.
+var quantityWords = regexp.MustCompile(`^[+-]?[0-9]*\.?[0-9]*([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,3})?\z`)
+
+// some tells whether a quantity is more than nothing: no minus, and a digit that counts.
+func some(text any) bool {
+	quantity, ok := text.(string)
+	number, _, _ := strings.Cut(strings.ToLower(quantity), "e")
+	return ok && !strings.HasPrefix(quantity, "-") && strings.ContainsAny(number, "123456789")
+}
