@@ -81,10 +81,17 @@ func claimsInput(claims []review.Claim) map[string]any {
 }
 
 func scheduleInput(s *review.Schedule) map[string]any {
-	if s.Interval == 0 {
-		return map[string]any{}
+	faults := make([]any, 0, len(s.Faults))
+	for _, fault := range s.Faults {
+		faults = append(faults, map[string]any{"field": fault.Field, "text": fault.Text, "range": fault.Range})
 	}
-	return map[string]any{"interval": s.Interval}
+	schedule := map[string]any{
+		"text": s.Text, "zone": s.Zone, "valid": s.Valid, "fields": s.Fields, "faults": faults, "daily": s.Daily,
+	}
+	if s.Interval > 0 {
+		schedule["interval"] = s.Interval
+	}
+	return schedule
 }
 
 func lastAppliedInput(applied *review.LastApplied) map[string]any {

@@ -11,112 +11,142 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
+// addSchedule reads what the parser takes that Kubernetes uses (ParseStandard of
+// robfig/cron v3).
 func addSchedule(r *review.Request) {
 	if r.Kind.GroupKind() == (schema.GroupKind{Group: "batch", Kind: "CronJob"}) {
-		r.Schedule = &review.Schedule{Interval: int64(interval(stringAt(r.Object, "spec", "schedule")) / time.Second)}
+		r.Schedule = readSchedule(stringAt(r.Object, "spec", "schedule"))
 	}
 }
 
-// interval is the least time between two runs, 0 where the schedule does not parse or has
-// no two. What parses is what the parser that Kubernetes uses takes (ParseStandard of
-// robfig/cron v3), but for a time zone in front, which Kubernetes refuses.
-func interval(schedule string) time.Duration {
-	if every, ok := strings.CutPrefix(schedule, "@every "); ok {
-		duration, err := time.ParseDuration(every)
-		if err != nil {
-			return 0
+func readSchedule(text string) *review.Schedule {
+	s := &review.Schedule{Text: text}
+	for _, prefix := range []string{"TZ=", "CRON_TZ="} {
+		if rest, ok := strings.CutPrefix(text, prefix); ok {
+			s.Zone, s.Text, _ = strings.Cut(rest, " ")
+			s.Text = strings.TrimSpace(s.Text)
 		}
-		return max(duration.Truncate(time.Second), time.Second)
 	}
-	if text, ok := descriptors[schedule]; ok {
-		schedule = text
+	if every, ok := strings.CutPrefix(s.Text, "@every "); ok {
+		duration, err := time.ParseDuration(every)
+		if s.Valid = err == nil; s.Valid {
+			s.Interval = int64(max(duration/time.Second, 1))
+		}
+		return s
 	}
-	c, ok := parseCalendar(strings.Fields(schedule))
-	if !ok {
-		return 0
+	fields := strings.Fields(s.Text)
+	if strings.HasPrefix(s.Text, "@") {
+		fields = strings.Fields(macros[s.Text])
+	} else {
+		s.Fields = len(fields)
 	}
-	return c.interval()
+	if len(fields) != len(fieldForms) {
+		return s
+	}
+	c, faults := parseCalendar(fields)
+	s.Valid, s.Faults = len(faults) == 0, faults
+	if s.Valid {
+		s.Daily, s.Interval = c.daily, int64(c.interval()/time.Second)
+	}
+	return s
 }
 
-var descriptors = map[string]string{
+var macros = map[string]string{
 	"@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
 	"@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
+}
+
+// fieldForms is what each field may say. Names count from least.
+var fieldForms = [...]struct {
+	name, says  string
+	least, most int
+	names       []string
+}{
+	{"minute", "0-59", 0, 59, nil},
+	{"hour", "0-23", 0, 23, nil},
+	{"day of month", "1-31", 1, 31, nil},
+	{"month", "1-12 or JAN-DEC", 1, 12, []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}},
+	{"day of week", "0-6 or SUN-SAT, where Sunday is 0", 0, 6, []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}},
 }
 
 // calendar is what five fields say: a bit for every value that matches.
 type calendar struct {
 	minutes, hours, days, months, weekdays uint64
+	// daily: some hour is named, alone or in a range that is not the whole day.
+	daily bool
 	// either: a day matches by its day of the month or by its day of the week. Where one of
 	// the two is a star, it has to match both.
 	either bool
 }
 
-func parseCalendar(texts []string) (c calendar, ok bool) {
-	if len(texts) != 5 {
-		return c, false
-	}
-	var anyDay, anyWeekday bool
-	for i, field := range []struct {
-		into     *uint64
-		min, max int
-		names    []string
-		star     *bool
-	}{
-		{&c.minutes, 0, 59, nil, nil},
-		{&c.hours, 0, 23, nil, nil},
-		{&c.days, 1, 31, nil, &anyDay},
-		{&c.months, 1, 12, []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}, nil},
-		{&c.weekdays, 0, 6, []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}, &anyWeekday},
-	} {
-		for part := range strings.SplitSeq(texts[i], ",") {
-			values, star, ok := parseRange(part, field.min, field.max, field.names)
+func parseCalendar(texts []string) (calendar, []review.ScheduleFault) {
+	var values [len(fieldForms)]uint64
+	var stars [len(fieldForms)]bool
+	var faults []review.ScheduleFault
+	c := calendar{}
+	for i, text := range texts {
+		form := &fieldForms[i]
+		for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' }) {
+			r, ok := parseRange(part, form.least, form.most, form.names)
 			if !ok {
-				return c, false
+				values[i] = 0
+				break
 			}
-			*field.into |= values
-			if field.star != nil {
-				*field.star = *field.star || star
-			}
+			values[i] |= r.values()
+			stars[i] = stars[i] || r.star
+			c.daily = c.daily || form.name == "hour" && (r.from > form.least || r.to < form.most)
+		}
+		if values[i] == 0 {
+			faults = append(faults, review.ScheduleFault{Field: form.name, Text: text, Range: form.says})
 		}
 	}
-	c.either = !anyDay && !anyWeekday
-	return c, true
+	c.minutes, c.hours, c.days, c.months, c.weekdays = values[0], values[1], values[2], values[3], values[4]
+	c.either = !stars[2] && !stars[4]
+	return c, faults
+}
+
+// span is every step-th value from one to another.
+type span struct {
+	from, to, step int
+	star           bool
+}
+
+func (s span) values() (values uint64) {
+	for value := s.from; value <= s.to; value += s.step {
+		values |= 1 << value
+	}
+	return values
 }
 
 // parseRange reads one of *, ?, a, a-b, each with a step behind a slash or without.
-func parseRange(text string, least, most int, names []string) (values uint64, star, ok bool) {
-	text, stepText, stepped := strings.Cut(text, "/")
-	step := 1
+func parseRange(text string, least, most int, names []string) (s span, ok bool) {
+	text, step, stepped := strings.Cut(text, "/")
+	s = span{from: least, to: most, step: 1}
 	if stepped {
-		if step, ok = named(stepText, nil, 0); !ok || step == 0 {
-			return 0, false, false
+		if s.step, ok = named(step, nil, 0); !ok || s.step == 0 {
+			return s, false
 		}
 	}
-	from, to := least, most
-	if text != "*" && text != "?" {
-		first, last, isRange := strings.Cut(text, "-")
-		if from, ok = named(first, names, least); !ok {
-			return 0, false, false
+	first, last, isRange := strings.Cut(text, "-")
+	if first == "*" || first == "?" {
+		s.star = s.step == 1
+		return s, true // whatever is behind a hyphen
+	}
+	if s.from, ok = named(first, names, least); !ok {
+		return s, false
+	}
+	switch {
+	case isRange:
+		if s.to, ok = named(last, names, least); !ok {
+			return s, false
 		}
-		switch {
-		case isRange:
-			if to, ok = named(last, names, least); !ok {
-				return 0, false, false
-			}
-		case !stepped:
-			to = from
-		}
+	case !stepped:
+		s.to = s.from
 	}
-	if from < least || to > most || from > to {
-		return 0, false, false
-	}
-	for value := from; value <= to; value += step {
-		values |= 1 << value
-	}
-	return values, (text == "*" || text == "?") && step == 1, true
+	return s, least <= s.from && s.from <= s.to && s.to <= most
 }
 
-// named reads digits, or one of the names, which count from least.
+// named reads digits, or one of the names.
 func named(text string, names []string, least int) (int, bool) {
 	if i := slices.Index(names, strings.ToLower(text)); i >= 0 {
 		return least + i, true
@@ -155,7 +185,7 @@ func (c calendar) interval() time.Duration {
 		ran = day
 	}
 	if ran < 0 {
-		return 0
+		return 0 // never
 	}
 	return time.Duration(least) * time.Minute
 }

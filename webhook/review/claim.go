@@ -36,10 +36,3 @@ type Claim struct {
 	// Provisioner of the class; empty where the class is not known. Set by enrichment.
 	Provisioner string
 }
-
-// Schedule is what can be said of a CronJob's spec.schedule.
-type Schedule struct {
-	// Interval is the least time between two runs in seconds; 0 where the schedule does
-	// not parse or never comes to pass.
-	Interval int64
-}
