@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
@@ -23,10 +21,9 @@ import (
 
 // checkFlags are the flags of taffrail check.
 type checkFlags struct {
-	config                  []string
-	namespace               string
-	verbose                 bool
-	output, failOn, maxMode *choice
+	deciderFlags
+	verbose        bool
+	output, failOn *choice
 }
 
 func newCheckCommand() *cobra.Command {
@@ -51,13 +48,10 @@ labelled taffrail.dev/exposure=restricted.
   taffrail check -c guardrails/ -o json deploy/ namespaces.yaml`,
 	}
 	var f checkFlags
-	flags := command.Flags()
-	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, instead of the built-in ones (repeatable)")
-	flags.StringVarP(&f.namespace, "namespace", "n", "default", "namespace of objects that name none")
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every object, with what is only recorded and what injections fill in")
+	f.deciderFlags.add(command)
+	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, with what is only recorded and what injections fill in")
 	f.output = addChoice(command, "output", "o", "how to print", "text", "json")
-	f.failOn = addChoice(command, "fail-on", "", "the mildest verdict that makes the exit code 1", "deny", "unknown", "warn")
-	f.maxMode = addChoice(command, "max-mode", "", "a ceiling for the modes of all Guardrails", "enforce", "warn", "audit")
+	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
 		return check(command.Context(), command, args, &f)
 	}
@@ -69,18 +63,10 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err != nil {
 		return err
 	}
-	if reasons := validation.IsDNS1123Label(f.namespace); len(reasons) > 0 {
-		return &usageError{fmt.Errorf("--namespace %q: %s", f.namespace, strings.Join(reasons, "; "))}
-	}
-	ceiling, err := review.ParseMode(f.maxMode.value)
+	decider, err := f.decider(ctx)
 	if err != nil {
 		return err
 	}
-	snapshot, err := buildSnapshot(ctx, f.config)
-	if err != nil {
-		return err
-	}
-	decider := &decider{snapshot: snapshot, namespace: f.namespace, options: pipeline.Options{MaxMode: ceiling}}
 	report := decider.decide(ctx, manifest.Read(paths, command.InOrStdin()))
 	if err := write(command, report, f); err != nil {
 		return err
@@ -95,7 +81,7 @@ func inputs(command *cobra.Command, args []string) ([]string, error) {
 		return args, nil
 	}
 	if file, ok := command.InOrStdin().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		return nil, &usageError{errors.New("nothing to check: name files or folders, or pipe manifests in")}
+		return nil, &usageError{fmt.Errorf("nothing to %s: name files or folders, or pipe manifests in", command.Name())}
 	}
 	return []string{manifest.Stdin}, nil
 }

@@ -31,24 +31,46 @@ type decider struct {
 
 // decide reports every item in order, whatever becomes of the others.
 func (d *decider) decide(ctx context.Context, items []manifest.Item) *render.Report {
+	return reportOf(d.outcomes(ctx, items))
+}
+
+// outcome is what became of one item.
+type outcome struct {
+	// object is nil where there is no decision about the item.
+	object   *render.Object
+	problems []render.Problem
+}
+
+func reportOf(outcomes []outcome) *render.Report {
 	report := &render.Report{}
-	facts, bad := manifest.NewFacts(items, d.namespace)
-	for i, item := range items {
-		err := item.Err
-		if err == nil {
-			err = d.add(ctx, report, item, facts)
+	for _, o := range outcomes {
+		if o.object != nil {
+			report.Objects = append(report.Objects, *o.object)
 		}
-		// An object that is no fact may still be decided, and the other way round.
-		for _, err := range []error{err, bad[i]} {
-			if err != nil {
-				report.Errors = append(report.Errors, problem(item, err))
-			}
-		}
+		report.Errors = append(report.Errors, o.problems...)
 	}
 	return report
 }
 
-func (d *decider) add(ctx context.Context, report *render.Report, item manifest.Item, facts *manifest.Facts) error {
+func (d *decider) outcomes(ctx context.Context, items []manifest.Item) []outcome {
+	outcomes := make([]outcome, len(items))
+	facts, bad := manifest.NewFacts(items, d.namespace)
+	for i, item := range items {
+		o, err := &outcomes[i], item.Err
+		if err == nil {
+			err = d.one(ctx, o, item, facts)
+		}
+		// An object that is no fact may still be decided, and the other way round.
+		for _, err := range []error{err, bad[i]} {
+			if err != nil {
+				o.problems = append(o.problems, problem(item, err))
+			}
+		}
+	}
+	return outcomes
+}
+
+func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts *manifest.Facts) error {
 	request, err := normalize.Manifest(item.Object, d.namespace)
 	if err != nil {
 		return err
@@ -57,9 +79,9 @@ func (d *decider) add(ctx context.Context, report *render.Report, item manifest.
 	if err != nil {
 		return err
 	}
-	report.Objects = append(report.Objects, render.Object{Source: item.Source, Request: request, Decision: decision})
+	o.object = &render.Object{Source: item.Source, Request: request, Decision: decision}
 	for _, id := range slices.Sorted(maps.Keys(decision.Errors)) {
-		report.Errors = append(report.Errors, problem(item, evaluationError(request, id, decision.Errors[id])))
+		o.problems = append(o.problems, problem(item, evaluationError(request, id, decision.Errors[id])))
 	}
 	return nil
 }

@@ -61,6 +61,11 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 					t.Errorf("%v: passes", args)
 				}
 			}
+			// What fix prints on standard output is the user's own text.
+			_, _, stderr := execute(strings.NewReader(text), "fix")
+			if strings.Contains(stderr, secretValue) || strings.Contains(stderr, encoded) {
+				t.Errorf("fix: a value is told:\n%s", stderr)
+			}
 		})
 	}
 }

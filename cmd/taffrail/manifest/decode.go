@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -14,7 +15,11 @@ import (
 // every other one yields an Item or, for a List, one for each of its items.
 func Decode(data []byte, file string) []Item {
 	var items []Item
+	end := 0
 	for _, chunk := range document.Split(data) {
+		// Between JSON values nothing but white space is no part of a chunk.
+		start := end + bytes.Index(data[end:], chunk.Data)
+		end = start + len(chunk.Data)
 		doc, err := document.Parse(chunk)
 		if err != nil {
 			line := chunk.Line
@@ -27,7 +32,8 @@ func Decode(data []byte, file string) []Item {
 		if doc.Value == nil {
 			continue
 		}
-		items = (&reader{file: file, doc: doc}).add(items, doc.Value, "", "", "")
+		r := &reader{file: file, doc: doc, text: &Document{Text: chunk.Data, Start: start, before: chunk.Line - 1}}
+		items = r.add(items, doc.Value, "", "", "")
 	}
 	return items
 }
@@ -35,6 +41,7 @@ func Decode(data []byte, file string) []Item {
 type reader struct {
 	file string
 	doc  *document.Document
+	text *Document
 }
 
 // add appends the object at path, or those of the List there. apiVersion and kind are
@@ -55,7 +62,7 @@ func (r *reader) add(items []Item, value any, path, apiVersion, kind string) []I
 	inside, found := object["items"]
 	list, ok := inside.([]any)
 	if !found || !ok && inside != nil {
-		return append(items, Item{Source: source, Object: object})
+		return append(items, Item{Source: source, Object: object, Document: r.text, Path: path})
 	}
 	apiVersion, _ = object["apiVersion"].(string)
 	kind, _ = object["kind"].(string)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"taffrail.dev/cmd/taffrail/yamlnode"
 	"taffrail.dev/webhook/review"
 )
 
@@ -76,6 +77,55 @@ func TestAliasesAreCopied(t *testing.T) {
 	items[0].Object["a"].(map[string]any)["k"] = "changed"
 	if got := items[0].Object["b"].(map[string]any)["k"]; got != int64(1) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// Whoever points at a field needs the object's node and the line it stands on in the file.
+func TestNode(t *testing.T) {
+	const pod = "{\"kind\": \"Pod\", \"apiVersion\": \"v1\"}\n"
+	items := Decode([]byte(pod+"\n "+pod+"# above\n---\nkind: Pod\napiVersion: v1\n---\napiVersion: v1\nkind: List\nitems:\n"+
+		"- &a\n  apiVersion: v1\n  kind: Pod\n- *a\n\ufeff---\napiVersion: v1\nkind: Pod\n"), "f")
+	var lines []int
+	for _, item := range items {
+		node, before, err := item.Node()
+		if err != nil {
+			t.Fatal(err)
+		}
+		place, depth := yamlnode.Lookup(node, []string{"kind"})
+		if depth != 1 || place.Value.Value != "Pod" {
+			t.Errorf("%v: the node is not the object's", item.Source)
+		}
+		lines = append(lines, before+place.Line())
+	}
+	if diff := cmp.Diff([]int{1, 3, 6, 14, 14, 18}, lines); diff != "" {
+		t.Error(diff)
+	}
+	for _, item := range Decode([]byte("kind: Pod"), "f") {
+		if _, _, err := item.Node(); err == nil {
+			t.Error("a node of what is no object")
+		}
+	}
+}
+
+func TestDocumentStart(t *testing.T) {
+	const text = "{\"kind\": \"Pod\", \"apiVersion\": \"v1\"}\n {\"kind\": \"Pod\", \"apiVersion\": \"v1\"}\n\n---\r\nkind: Pod\r\napiVersion: v1\r\n...\n# c\n---\nkind: Pod\napiVersion: v1"
+	items := Decode([]byte(text), "f")
+	if len(items) != 4 {
+		t.Fatal(show(items))
+	}
+	end := 0
+	for _, item := range items {
+		d := item.Document
+		if got := text[d.Start : d.Start+len(d.Text)]; got != string(d.Text) {
+			t.Errorf("%v: %q, want %q", item.Source, got, d.Text)
+		}
+		if strings.TrimSpace(text[end:d.Start]) != "" {
+			t.Errorf("%v: %q is in no document", item.Source, text[end:d.Start])
+		}
+		end = d.Start + len(d.Text)
+	}
+	if end != len(text) {
+		t.Errorf("%q is in no document", text[end:])
 	}
 }
 

@@ -1,0 +1,2 @@
+// Package diff writes what changed in a text as a unified diff.
+package diff

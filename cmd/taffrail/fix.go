@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"taffrail.dev/cmd/taffrail/diff"
+	"taffrail.dev/cmd/taffrail/manifest"
+	"taffrail.dev/cmd/taffrail/render"
+	"taffrail.dev/webhook/review"
+)
+
+// errUnfixed says that a fix was proposed and not made; the report has named it.
+var errUnfixed = errors.New("part of the fixes could not be made")
+
+// fixFlags are the flags of taffrail fix.
+type fixFlags struct {
+	deciderFlags
+	diff   bool
+	failOn *choice
+}
+
+func newFixCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "fix [FILE…|DIR|-]",
+		Short: "Write into manifests what policies propose",
+		Long: `Write into manifests what policies propose, where one answer is safe.
+
+Reads what "taffrail check" reads. Files are rewritten in place; what comes from standard
+input goes to standard output. Only the lines that a fix is about change: comments,
+order, quotes and indentation stay. A document that is too odd for that is written anew,
+with its comments; one that shares text by an anchor keeps the other users as they are.
+
+A fix after which its policy still objects is not made. What was fixed and what is left
+to a person is said on standard error, and the exit code is that of a check of the
+result. A file with anything in it that cannot be read is left alone.
+
+` + exitHelp,
+		Example: `  taffrail fix deploy/
+  taffrail fix --diff deploy/ namespaces.yaml
+  helm template … | taffrail fix - | kubectl apply -f -`,
+	}
+	var f fixFlags
+	f.deciderFlags.add(command)
+	command.Flags().BoolVar(&f.diff, "diff", false, "print what would change as a unified diff, and write nothing")
+	f.failOn = addFailOn(command)
+	command.RunE = func(command *cobra.Command, args []string) error {
+		return fix(command.Context(), command, args, &f)
+	}
+	return command
+}
+
+func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags) error {
+	paths, err := inputs(command, args)
+	if err != nil {
+		return err
+	}
+	decider, err := f.decider(ctx)
+	if err != nil {
+		return err
+	}
+	before := manifest.Load(paths, command.InOrStdin())
+	fixer := &fixer{decider: decider, files: before}
+	report, err := fixer.run(ctx)
+	if err != nil {
+		return err
+	}
+	for i, file := range fixer.files {
+		if err := f.write(command.OutOrStdout(), file, before[i].Data, fixer.isReadable(i)); err != nil {
+			return err
+		}
+	}
+	done := "fixed: "
+	if f.diff {
+		done = "would fix: "
+	}
+	if err := tell(command.ErrOrStderr(), done, fixer, report); err != nil {
+		return err
+	}
+	err = verdict(report, review.Verdict(f.failOn.value))
+	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
+		return errUnfixed
+	}
+	return err
+}
+
+// write puts a fixed file where it belongs. Of standard input nothing is passed on that
+// could not be read: whatever comes next in the pipe shall not get half of it.
+func (f *fixFlags) write(stdout io.Writer, file manifest.File, before []byte, isReadable bool) error {
+	switch {
+	case f.diff:
+		_, err := io.WriteString(stdout, diff.Unified(render.Printable(file.Name), string(before), string(file.Data)))
+		return err
+	case file.IsStdin && isReadable:
+		_, err := stdout.Write(file.Data)
+		return err
+	case !file.IsStdin && string(before) != string(file.Data):
+		return replaceFile(file.Name, file.Data)
+	}
+	return nil
+}
+
+// tell says what was fixed and what remains; nothing where there is neither.
+func tell(stderr io.Writer, done string, fixer *fixer, report *render.Report) error {
+	var b strings.Builder
+	for _, line := range fixer.fixed {
+		b.WriteString(done + render.Printable(line) + "\n")
+	}
+	shown := *report
+	shown.Errors = append(shown.Errors, fixer.problems...)
+	if s := shown.Summary(); s.Allow < s.Objects {
+		if err := render.Text(&b, &shown, render.TextOptions{}); err != nil {
+			return err
+		}
+	}
+	if err := render.ErrorText(&b, &shown); err != nil {
+		return err
+	}
+	_, err := fmt.Fprint(stderr, b.String())
+	return err
+}

@@ -1,0 +1,95 @@
+package yamlfix
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// rearrangeFlow edits between braces or brackets: JSON too.
+func (e *editor) rearrangeFlow(r rearrangement) error {
+	width := 1 // nodes of a child
+	if r.node.Kind == yaml.MappingNode {
+		width = 2
+	}
+	count := len(r.node.Content) / width
+	if _, err := e.end(r.node); err != nil {
+		return err
+	}
+	start := func(i int) (int, error) { return e.start(r.node.Content[i*width]) }
+	end := func(i int) (int, error) { return e.end(r.node.Content[i*width+width-1]) }
+	style := *e.style
+	separator, margin := ", ", ""
+	if style.json {
+		separator = "," + style.gap
+	}
+	if isSpread(r.node) {
+		at, err := start(0)
+		if err != nil {
+			return err
+		}
+		margin = e.margin(at)
+		separator = "," + style.lineBreak + margin
+	} else {
+		style.tab = ""
+	}
+	if err := e.removeFlow(r.removed, count, start, end); err != nil {
+		return err
+	}
+	inserted := map[int][]string{}
+	for _, name := range r.names {
+		inserted[count] = append(inserted[count], style.flowMember(name, r.values[name], nil, margin))
+	}
+	for before, values := range r.inserted {
+		for _, value := range values {
+			inserted[before] = append(inserted[before], style.flow(value, nil, margin))
+		}
+	}
+	for _, before := range slices.Sorted(maps.Keys(inserted)) {
+		text := strings.Join(inserted[before], separator)
+		if above := lastStaying(r.removed, before); above >= 0 {
+			at, err := end(above)
+			if err != nil {
+				return err
+			}
+			e.put(at, at, separator+text)
+			continue
+		}
+		at, err := start(nextStaying(r.removed, 0))
+		if err != nil {
+			return err
+		}
+		e.put(at, at, text+separator)
+	}
+	return nil
+}
+
+// removeFlow removes runs of children with the comma behind them, or before the last.
+func (e *editor) removeFlow(removed map[int]bool, count int, start, end func(int) (int, error)) error {
+	for i := 0; i < count; i++ {
+		if !removed[i] {
+			continue
+		}
+		next := nextStaying(removed, i)
+		var from, to int
+		var err, err2 error
+		if next < count {
+			from, err = start(i)
+			to, err2 = start(next)
+		} else {
+			from, err = end(i - 1)
+			to, err2 = end(count - 1)
+		}
+		if err != nil {
+			return err
+		}
+		if err2 != nil {
+			return err2
+		}
+		e.put(from, to, "")
+		i = next
+	}
+	return nil
+}

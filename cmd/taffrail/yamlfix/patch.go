@@ -1,0 +1,219 @@
+package yamlfix
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"taffrail.dev/webhook/review"
+)
+
+// PatchError names the operation of a patch that does not apply. It quotes no value.
+type PatchError struct {
+	Op, Path string
+	Reason   error
+}
+
+func (e *PatchError) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Path, e.Reason) }
+func (e *PatchError) Unwrap() error { return e.Reason }
+
+// What an operation may stumble over.
+var (
+	ErrMissing   = errors.New("there is no such field")
+	ErrDifferent = errors.New("the field has another value than the fix was made for")
+	ErrOperation = errors.New("an operation must be one of add, replace, remove and test")
+)
+
+// apply returns a patched copy.
+func apply(object any, patch []review.PatchOperation) (any, error) {
+	object = runtime.DeepCopyJSONValue(object)
+	for _, operation := range patch {
+		var err error
+		if object, err = applyOne(object, operation); err != nil {
+			return nil, &PatchError{Op: operation.Op, Path: operation.Path, Reason: err}
+		}
+	}
+	return object, nil
+}
+
+func applyOne(object any, operation review.PatchOperation) (any, error) {
+	path, err := pointer(operation.Path)
+	if err != nil {
+		return nil, err
+	}
+	value, err := normal(operation.Value)
+	if err != nil {
+		return nil, err
+	}
+	switch operation.Op {
+	case "add":
+		return add(object, path, value)
+	case "replace":
+		if _, err := get(object, path); err != nil {
+			return nil, err
+		}
+		return put(object, path, value)
+	case "remove":
+		return remove(object, path)
+	case "test":
+		if found, err := get(object, path); err != nil {
+			return nil, err
+		} else if !equal(found, value) {
+			return nil, ErrDifferent
+		}
+		return object, nil
+	}
+	return nil, ErrOperation
+}
+
+// pointer splits a JSON Pointer (RFC 6901).
+func pointer(path string) ([]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	if path[0] != '/' {
+		return nil, errors.New("the path must begin with a slash")
+	}
+	segments := strings.Split(path[1:], "/")
+	for i, segment := range segments {
+		segments[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(segment)
+	}
+	return segments, nil
+}
+
+func get(value any, path []string) (any, error) {
+	for _, segment := range path {
+		switch parent := value.(type) {
+		case map[string]any:
+			member, found := parent[segment]
+			if !found {
+				return nil, ErrMissing
+			}
+			value = member
+		case []any:
+			i, err := index(segment, len(parent)-1)
+			if err != nil {
+				return nil, err
+			}
+			value = parent[i]
+		default:
+			return nil, ErrMissing
+		}
+	}
+	return value, nil
+}
+
+// put sets what is there, or a member that is not, and returns the whole.
+func put(whole any, path []string, value any) (any, error) {
+	if len(path) == 0 {
+		return value, nil
+	}
+	last := len(path) - 1
+	parent, err := get(whole, path[:last])
+	if err != nil {
+		return nil, err
+	}
+	switch parent := parent.(type) {
+	case map[string]any:
+		parent[path[last]] = value
+	case []any:
+		i, err := index(path[last], len(parent)-1)
+		if err != nil {
+			return nil, err
+		}
+		parent[i] = value
+	default:
+		return nil, ErrMissing
+	}
+	return whole, nil
+}
+
+func add(whole any, path []string, value any) (any, error) {
+	if len(path) == 0 {
+		return value, nil
+	}
+	last := len(path) - 1
+	parent, err := get(whole, path[:last])
+	if err != nil {
+		return nil, err
+	}
+	list, isList := parent.([]any)
+	if !isList {
+		return put(whole, path, value)
+	}
+	i := len(list)
+	if path[last] != "-" {
+		if i, err = index(path[last], len(list)); err != nil {
+			return nil, err
+		}
+	}
+	return put(whole, path[:last], slices.Insert(list, i, value))
+}
+
+func remove(whole any, path []string) (any, error) {
+	if len(path) == 0 {
+		return nil, errors.New("an object cannot be removed as a whole")
+	}
+	if _, err := get(whole, path); err != nil {
+		return nil, err
+	}
+	last := len(path) - 1
+	parent, err := get(whole, path[:last])
+	if err != nil {
+		return nil, err
+	}
+	switch parent := parent.(type) {
+	case map[string]any:
+		delete(parent, path[last])
+	case []any:
+		i, err := index(path[last], len(parent)-1)
+		if err != nil {
+			return nil, err
+		}
+		return put(whole, path[:last], slices.Delete(parent, i, i+1))
+	}
+	return whole, nil
+}
+
+// index reads an index as RFC 6901 has it: without signs and leading zeros.
+func index(segment string, highest int) (int, error) {
+	i, err := strconv.Atoi(segment)
+	if err != nil || i < 0 || i > highest || strconv.Itoa(i) != segment {
+		return 0, ErrMissing
+	}
+	return i, nil
+}
+
+// equal compares values of JSON: 1 and 1.0 are one number.
+func equal(a, b any) bool {
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for name, value := range a {
+			other, found := b[name]
+			if !found || !equal(value, other) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, equal)
+	case int64:
+		if f, ok := b.(float64); ok {
+			return float64(a) == f
+		}
+	case float64:
+		if i, ok := b.(int64); ok {
+			return a == float64(i)
+		}
+	}
+	return a == b
+}

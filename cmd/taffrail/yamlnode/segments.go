@@ -1,0 +1,30 @@
+package yamlnode
+
+import "strings"
+
+// Segments splits a finding's path as policies write it into names and indices:
+// spec.template.spec.containers[0].image, data[tls.crt],
+// metadata.labels[app.kubernetes.io/name]. What stands in brackets is one segment,
+// whatever dots it has. The empty path has none.
+func Segments(path string) []string {
+	var segments []string
+	for path != "" {
+		if inside, found := strings.CutPrefix(path, "["); found {
+			if name, rest, closed := strings.Cut(inside, "]"); closed {
+				segments, path = append(segments, name), rest
+				continue
+			}
+		}
+		path = strings.TrimPrefix(path, ".")
+		end := len(path)
+		// A bracket that starts the name was not closed, and is part of it.
+		if i := strings.IndexAny(path[min(1, len(path)):], ".["); i >= 0 {
+			end = i + 1
+		}
+		if end > 0 {
+			segments = append(segments, path[:end])
+		}
+		path = path[end:]
+	}
+	return segments
+}

@@ -1,0 +1,119 @@
+package yamlnode_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"taffrail.dev/cmd/taffrail/yamlnode"
+)
+
+func TestSegments(t *testing.T) {
+	for path, want := range map[string][]string{
+		"":                                       nil,
+		"spec":                                   {"spec"},
+		"spec.type":                              {"spec", "type"},
+		"spec.template.spec.containers[0].image": {"spec", "template", "spec", "containers", "0", "image"},
+		"data[tls.crt]":                          {"data", "tls.crt"},
+		"metadata.labels[app.kubernetes.io/name]":                                  {"metadata", "labels", "app.kubernetes.io/name"},
+		"metadata.annotations[kubectl.kubernetes.io/last-applied-configuration].x": {"metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration", "x"},
+		"a[0][1]": {"a", "0", "1"},
+		"[0].a":   {"0", "a"},
+		".a":      {"a"},
+		"a[b":     {"a", "[b"},
+		"data[]":  {"data", ""},
+		"[x.y]":   {"x.y"},
+	} {
+		if diff := cmp.Diff(want, yamlnode.Segments(path)); diff != "" {
+			t.Errorf("%q: %s", path, diff)
+		}
+	}
+}
+
+const manifest = `# a comment
+kind: Deployment
+metadata:
+  labels:
+    app.kubernetes.io/name: web
+spec:
+  resources: &small
+    requests:
+      cpu: 100m
+  containers:
+  - name: a
+    resources: *small
+  - &b
+    name: b
+    resources:
+      <<: *small
+      limits: {cpu: 1}
+  - <<: [{image: first}, *b]
+    name: c
+    image: own
+  - name: d
+    <<: {name: merged}
+  - *b
+`
+
+func TestLookup(t *testing.T) {
+	var root yaml.Node
+	if err := yaml.Unmarshal([]byte(manifest), &root); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		path        string
+		line, depth int
+		key, value  string
+	}{
+		{"", 2, 0, "", ""},
+		{"kind", 2, 1, "kind", "Deployment"},
+		{"metadata.labels[app.kubernetes.io/name]", 5, 3, "app.kubernetes.io/name", "web"},
+		{"spec.containers[0]", 11, 3, "", ""},
+		{"spec.containers[0].name", 11, 4, "name", "a"},
+		{"spec.containers[0].resources", 12, 4, "resources", "small"},
+		{"spec.containers[0].resources.requests.cpu", 9, 6, "cpu", "100m"},
+		{"spec.containers[1]", 13, 3, "", ""},
+		{"spec.containers[1].name", 14, 4, "name", "b"},
+		{"spec.containers[1].resources.requests.cpu", 9, 6, "cpu", "100m"},
+		{"spec.containers[1].resources.limits.cpu", 17, 6, "cpu", "1"},
+		{"spec.containers[2].name", 19, 4, "name", "c"},
+		{"spec.containers[2].image", 20, 4, "image", "own"},
+		{"spec.containers[2].resources.limits", 17, 5, "limits", ""},
+		// To kubectl, what is merged below a member of the same name wins over it.
+		{"spec.containers[3].name", 22, 4, "name", "merged"},
+		{"spec.containers[4]", 23, 3, "", "b"},
+		{"spec.containers[4].name", 14, 4, "name", "b"},
+		// What is missing is spoken of at the nearest place above it.
+		{"spec.containers[0].livenessProbe.httpGet", 11, 3, "", ""},
+		{"spec.containers[9].name", 10, 2, "containers", ""},
+		{"spec.containers[-1]", 10, 2, "containers", ""},
+		{"spec.containers.name", 10, 2, "containers", ""},
+		{"spec.resources[<<]", 7, 2, "resources", ""},
+		{"kind.x", 2, 1, "kind", "Deployment"},
+		{"missing", 2, 0, "", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.path, func(t *testing.T) {
+			place, depth := yamlnode.Lookup(&root, yamlnode.Segments(test.path))
+			key := ""
+			if place.Key != nil {
+				key = place.Key.Value
+			}
+			if place.Line() != test.line || depth != test.depth || key != test.key || place.Value.Value != test.value {
+				t.Errorf("line %d, depth %d, key %q, value %q; want %+v", place.Line(), depth, key, place.Value.Value, test)
+			}
+		})
+	}
+}
+
+// Whoever hands a node over need not have refused what merges itself.
+func TestLookupInItself(t *testing.T) {
+	var root yaml.Node
+	if err := yaml.Unmarshal([]byte("a: &a\n  <<: *a\n  b: 1\n"), &root); err != nil {
+		t.Fatal(err)
+	}
+	if _, depth := yamlnode.Lookup(&root, []string{"a", "c"}); depth != 1 {
+		t.Errorf("depth %d", depth)
+	}
+}
