@@ -45,12 +45,13 @@ labelled taffrail.dev/exposure=restricted.
 ` + exitHelp,
 		Example: `  taffrail check deploy/
   kustomize build overlays/prod | taffrail check -n prod
-  taffrail check -c guardrails/ -o json deploy/ namespaces.yaml`,
+  taffrail check -c guardrails/ -o json deploy/ namespaces.yaml
+  taffrail check -o sarif deploy/ > taffrail.sarif`,
 	}
 	var f checkFlags
 	f.deciderFlags.add(command)
 	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, with what is only recorded and what injections fill in")
-	f.output = addChoice(command, "output", "o", "how to print", "text", "json")
+	f.output = addChoice(command, "output", "o", "how to print", "text", "json", "sarif", "junit", "github")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
 		return check(command.Context(), command, args, &f)
@@ -63,12 +64,16 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err != nil {
 		return err
 	}
-	decider, err := f.decider(ctx)
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		return err
+	}
+	decider, err := f.decider(ctx, catalog)
 	if err != nil {
 		return err
 	}
 	report := decider.decide(ctx, manifest.Read(paths, command.InOrStdin()))
-	if err := write(command, report, f); err != nil {
+	if err := write(command, report, catalog, f); err != nil {
 		return err
 	}
 	return verdict(report, review.Verdict(f.failOn.value))
@@ -87,13 +92,10 @@ func inputs(command *cobra.Command, args []string) ([]string, error) {
 }
 
 // buildSnapshot compiles the Guardrails of the paths, or the built-in ones.
-func buildSnapshot(ctx context.Context, paths []string) (*pipeline.Snapshot, error) {
-	catalog, err := engine.Load(policies.FS)
-	if err != nil {
-		return nil, err
-	}
+func buildSnapshot(ctx context.Context, catalog *engine.Catalog, paths []string) (*pipeline.Snapshot, error) {
 	guardrails := config.Default(catalog)
 	if len(paths) > 0 {
+		var err error
 		if guardrails, err = loadGuardrails(paths, catalog); err != nil {
 			return nil, err
 		}
@@ -118,12 +120,20 @@ func loadGuardrails(paths []string, catalog *engine.Catalog) ([]v1alpha1.Guardra
 	return set.Guardrails(), errors.Join(errs...)
 }
 
-func write(command *cobra.Command, report *render.Report, f *checkFlags) error {
-	if f.output.value == "json" {
-		return render.JSON(command.OutOrStdout(), report)
+func write(command *cobra.Command, report *render.Report, catalog *engine.Catalog, f *checkFlags) error {
+	out, failOn := command.OutOrStdout(), review.Verdict(f.failOn.value)
+	switch f.output.value {
+	case "json":
+		return render.JSON(out, report)
+	case "sarif":
+		return render.SARIF(out, report, render.SARIFOptions{Version: version(), Policies: catalog.Policies()})
+	case "junit":
+		return render.JUnit(out, report, failOn)
+	case "github":
+		return render.GitHub(out, report, render.GitHubOptions{Verbose: f.verbose, FailOn: failOn})
 	}
 	options := render.TextOptions{Verbose: f.verbose, Colour: isColourful(command)}
-	if err := render.Text(command.OutOrStdout(), report, options); err != nil {
+	if err := render.Text(out, report, options); err != nil {
 		return err
 	}
 	return render.ErrorText(command.ErrOrStderr(), report)

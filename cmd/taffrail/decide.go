@@ -18,7 +18,7 @@ var (
 	// errUndecided says that some of the input has no verdict; the report has named it.
 	errUndecided = errors.New("part of the input could not be decided")
 	// errNothing keeps a failed "helm template" in front of the pipe from passing.
-	errNothing = errors.New("there is no object in the input")
+	errNothing = errors.New(render.Nothing)
 )
 
 // decider takes items to their decisions.
@@ -79,7 +79,7 @@ func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts
 	if err != nil {
 		return err
 	}
-	o.object = &render.Object{Source: item.Source, Request: request, Decision: decision}
+	o.object = &render.Object{Source: item.Source, Item: item, Request: request, Decision: decision}
 	for _, id := range slices.Sorted(maps.Keys(decision.Errors)) {
 		o.problems = append(o.problems, problem(item, evaluationError(request, id, decision.Errors[id])))
 	}
@@ -107,16 +107,10 @@ func verdict(report *render.Report, failOn review.Verdict) error {
 	if len(report.Objects) == 0 {
 		return errNothing
 	}
-	s := report.Summary()
-	failing := s.Deny
-	if failOn == review.VerdictUnknown || failOn == review.VerdictWarn {
-		failing += s.Unknown
-	}
-	if failOn == review.VerdictWarn {
-		failing += s.Warn
-	}
-	if failing > 0 {
-		return errViolations
+	for i := range report.Objects {
+		if render.Fails(report.Objects[i].Decision.Verdict, failOn) {
+			return errViolations
+		}
 	}
 	return nil
 }

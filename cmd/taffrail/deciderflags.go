@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
 )
@@ -32,7 +33,7 @@ func addFailOn(command *cobra.Command) *choice {
 }
 
 // decider compiles the Guardrails that the flags name.
-func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
+func (f *deciderFlags) decider(ctx context.Context, catalog *engine.Catalog) (*decider, error) {
 	if reasons := validation.IsDNS1123Label(f.namespace); len(reasons) > 0 {
 		return nil, &usageError{fmt.Errorf("--namespace %q: %s", f.namespace, strings.Join(reasons, "; "))}
 	}
@@ -40,7 +41,7 @@ func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	snapshot, err := buildSnapshot(ctx, f.config)
+	snapshot, err := buildSnapshot(ctx, catalog, f.config)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,8 @@ import (
 	"taffrail.dev/cmd/taffrail/diff"
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/review"
 )
 
@@ -60,7 +62,11 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err != nil {
 		return err
 	}
-	decider, err := f.decider(ctx)
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		return err
+	}
+	decider, err := f.decider(ctx, catalog)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,9 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {
 			text = strings.NewReplacer("VALUE", secretValue, "ENCODED", encoded).Replace(text)
-			for _, args := range [][]string{{"-o", "json"}, {"-v"}, {"-o", "json", "--max-mode", "audit"}} {
+			for _, args := range [][]string{
+				{"-o", "json"}, {"-v"}, {"-o", "sarif"}, {"-o", "junit"}, {"-o", "github"}, {"-o", "json", "--max-mode", "audit"},
+			} {
 				exit, stdout, stderr := execute(strings.NewReader(text), append([]string{"check"}, args...)...)
 				for _, value := range []string{secretValue, encoded} {
 					if strings.Contains(stdout+stderr, value) {

@@ -32,12 +32,14 @@ type jsonObject struct {
 }
 
 type jsonFinding struct {
-	Policy      string          `json:"policy"`
-	Guardrails  []string        `json:"guardrails"`
-	Mode        review.Mode     `json:"mode"`
-	Severity    review.Severity `json:"severity"`
-	Container   string          `json:"container"`
-	Path        string          `json:"path"`
+	Policy     string          `json:"policy"`
+	Guardrails []string        `json:"guardrails"`
+	Mode       review.Mode     `json:"mode"`
+	Severity   review.Severity `json:"severity"`
+	Container  string          `json:"container"`
+	Path       string          `json:"path"`
+	// Line is where Path is in the source, or what is there of it; 0 where nobody knows.
+	Line        int             `json:"line"`
 	Key         string          `json:"key"`
 	Message     string          `json:"message"`
 	Remediation string          `json:"remediation"`
@@ -82,13 +84,13 @@ func toJSONObject(o *Object) jsonObject {
 		GenerateName: o.Request.GenerateName,
 		Source:       o.Source,
 		Verdict:      o.Decision.Verdict,
-		Findings:     list(o.Decision.Findings, toJSONFinding),
+		Findings:     list(o.Decision.Findings, o.toJSONFinding),
 		Filled:       list(o.Decision.Fills, toJSONFill),
 		Patch:        list(o.Decision.Patch, toJSONOperation),
 	}
 }
 
-func toJSONFinding(f *review.Finding) jsonFinding {
+func (o *Object) toJSONFinding(f *review.Finding) jsonFinding {
 	return jsonFinding{
 		Policy:      f.Policy,
 		Guardrails:  append([]string{}, f.Guardrails...),
@@ -96,6 +98,7 @@ func toJSONFinding(f *review.Finding) jsonFinding {
 		Severity:    f.Severity,
 		Container:   f.Container,
 		Path:        f.Path,
+		Line:        o.position(f.Path).Line,
 		Key:         f.Key,
 		Message:     f.Message,
 		Remediation: f.Remediation,

@@ -1,6 +1,8 @@
 package render
 
 import (
+	"slices"
+
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/review"
 )
@@ -13,10 +15,16 @@ type Report struct {
 
 // Object is one object and the decision about it.
 type Object struct {
-	Source   manifest.Source
+	Source manifest.Source
+	// Item is what the object was read from, for the formats that point at fields. The
+	// zero Item knows of no place but Source.
+	Item     manifest.Item
 	Request  *review.Request
 	Decision *review.Decision
 }
+
+// Nothing is why an empty input is no clean one.
+const Nothing = "there is no object in the input"
 
 // Problem is something in the input that could not be decided.
 type Problem struct {
@@ -50,4 +58,19 @@ func (r *Report) Summary() Summary {
 		}
 	}
 	return s
+}
+
+// problems are what makes the exit code 2: the errors or, where there is neither an
+// object nor an error, that.
+func (r *Report) problems() []Problem {
+	if len(r.Errors)+len(r.Objects) == 0 {
+		return []Problem{{Message: Nothing}}
+	}
+	return r.Errors
+}
+
+// Fails tells whether a verdict makes the exit code 1, failOn being the mildest that does.
+func Fails(verdict, failOn review.Verdict) bool {
+	byCost := []review.Verdict{review.VerdictAllow, review.VerdictWarn, review.VerdictUnknown, review.VerdictDeny}
+	return slices.Index(byCost, verdict) >= slices.Index(byCost, failOn)
 }

@@ -1,0 +1,97 @@
+package render
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"taffrail.dev/cmd/taffrail/manifest"
+	"taffrail.dev/webhook/review"
+)
+
+func github(t *testing.T, r *Report, o GitHubOptions) string {
+	t.Helper()
+	var b strings.Builder
+	if err := GitHub(&b, r, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestGitHub(t *testing.T) {
+	const (
+		denied   = "::error file=f.yaml,line=3,title=a-policy::Pod denied: it is wrong%0A    asked by Guardrail g\n"
+		also     = "file=f.yaml,line=3,title=a-policy::Pod denied: it is wrong%0A    asked by Guardrail g\n"
+		unknown  = "file=f.yaml,line=3,title=a-policy::Pod unknown: it is wrong (not decided: nobody knows)%0A    asked by Guardrail g\n"
+		warned   = "file=f.yaml,line=3,title=a-policy::Pod warned: it is wrong%0A    asked by Guardrail g\n"
+		recorded = "::notice file=f.yaml,line=3,title=a-policy::Pod recorded: it is wrong%0A    asked by Guardrail g\n"
+		summary  = "5 objects: 1 denied, 1 not decided in full, 1 with warnings, 2 clean\n"
+	)
+	tests := []struct {
+		name    string
+		options GitHubOptions
+		want    string
+	}{
+		{"deny", GitHubOptions{FailOn: review.VerdictDeny}, denied + "::warning " + unknown + "::warning " + also + "::warning " + warned + summary},
+		{"unknown", GitHubOptions{FailOn: review.VerdictUnknown}, denied + "::error " + unknown + "::warning " + also + "::warning " + warned + summary},
+		{"warn", GitHubOptions{FailOn: review.VerdictWarn}, denied + "::error " + unknown + "::error " + also + "::error " + warned + summary},
+		{"verbose", GitHubOptions{FailOn: review.VerdictDeny, Verbose: true}, denied + "::warning " + unknown + "::warning " + also + "::warning " + warned +
+			"::notice " + warned + recorded + summary},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, github(t, report(), test.options)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Of what costs the same, the worst comes first: GitHub shows 10 of each level.
+func TestGitHubOrder(t *testing.T) {
+	r := &Report{Errors: []Problem{{Source: manifest.Source{File: "e.yaml"}, Message: "broken"}}}
+	for _, severity := range []review.Severity{"", review.SeverityLow, review.SeverityCritical, review.SeverityMedium, review.SeverityHigh} {
+		for _, mode := range []review.Mode{review.ModeWarn, review.ModeEnforce} {
+			r.Objects = append(r.Objects, Object{Request: &review.Request{}, Decision: &review.Decision{
+				Findings: []review.Finding{{Policy: mode.String() + string(severity), Mode: mode, Severity: severity}},
+			}})
+		}
+	}
+	var got []string
+	for line := range strings.Lines(github(t, r, GitHubOptions{FailOn: review.VerdictDeny})) {
+		if _, rest, found := strings.Cut(line, "title="); found {
+			title, _, _ := strings.Cut(rest, "::")
+			got = append(got, title)
+		}
+	}
+	want := []string{"cannot be decided", "enforcecritical", "enforcehigh", "enforcemedium", "enforcelow", "enforce",
+		"warncritical", "warnhigh", "warnmedium", "warnlow", "warn"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// Nothing that somebody wrote into a manifest may become a command of its own.
+func TestGitHubEscapes(t *testing.T) {
+	r := &Report{Objects: []Object{{
+		Source:  manifest.Source{File: "a:b,c%0A\n::error::.yaml", Line: 1},
+		Request: &review.Request{Name: "n\n::error::x"},
+		Decision: &review.Decision{Findings: []review.Finding{{
+			Policy: "p", Mode: review.ModeEnforce, Message: "100%0A of it\r\n::stop-commands::x", Path: "a\n::error::y", Remediation: "50%\n::error::z",
+		}}},
+	}}}
+	got := github(t, r, GitHubOptions{FailOn: review.VerdictDeny})
+	want := "::error file=a%3Ab%2Cc%250A %3A%3Aerror%3A%3A.yaml,line=1,title=p::n ::error::x: 100%250A of it ::stop-commands::x" +
+		"%0A    field:  a ::error::y%0A    write:  50%25 ::error::z\n1 object\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if got, want := escapeMessage("%\r\n:,"), "%25%0D%0A:,"; got != want {
+		t.Errorf("message: %q", got)
+	}
+	if got, want := escapeProperty("%\r\n:,"), "%25%0D%0A%3A%2C"; got != want {
+		t.Errorf("property: %q", got)
+	}
+}

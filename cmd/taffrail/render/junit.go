@@ -1,0 +1,168 @@
+package render
+
+import (
+	"encoding/xml"
+	"io"
+	"slices"
+	"strings"
+
+	"taffrail.dev/webhook/review"
+)
+
+// There is no standard for JUnit's XML; what stands here is what Jenkins, GitLab,
+// CircleCI and Azure DevOps have in common, and file and line, which others pass over.
+type junitReport struct {
+	XMLName xml.Name `xml:"testsuites"`
+	junitCounts
+	Suites []junitSuite `xml:"testsuite"`
+}
+
+type junitSuite struct {
+	junitCounts
+	Cases []junitCase `xml:"testcase"`
+}
+
+type junitCounts struct {
+	Name     string `xml:"name,attr"`
+	Tests    int    `xml:"tests,attr"`
+	Failures int    `xml:"failures,attr"`
+	Errors   int    `xml:"errors,attr"`
+	Skipped  int    `xml:"skipped,attr"`
+}
+
+// junitCase has at most one of Failure, Error and Skipped: readers show the first only.
+type junitCase struct {
+	Name    string        `xml:"name,attr"`
+	Class   string        `xml:"classname,attr"`
+	File    string        `xml:"file,attr,omitempty"`
+	Line    int           `xml:"line,attr,omitempty"`
+	Failure *junitProblem `xml:"failure"`
+	Error   *junitProblem `xml:"error"`
+	Skipped *junitProblem `xml:"skipped"`
+	Out     *junitText    `xml:"system-out"`
+}
+
+type junitProblem struct {
+	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr,omitempty"`
+	junitText
+}
+
+// junitText is kept readable in the file itself. CDATA has no escapes: what XML forbids
+// must not be in it.
+type junitText struct {
+	Text string `xml:",cdata"`
+}
+
+// JUnit writes a test suite for every file and in it a test case for every object, and
+// for every error of the report. What makes the exit code 1 fails and what makes it 2 is
+// an error, and nothing else is either: CI systems take both for a broken build. An
+// object that cannot be decided in full fails with an error or, where failOn lets it
+// pass, is skipped. What it is told besides is its output.
+func JUnit(w io.Writer, r *Report, failOn review.Verdict) error {
+	report := junitReport{junitCounts: junitCounts{Name: "taffrail check"}}
+	for i := range r.Objects {
+		report.add(r.Objects[i].Source.File, junitObject(&r.Objects[i], failOn))
+	}
+	for _, p := range r.problems() {
+		report.add(p.Source.File, junitError(&p))
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	encoder := xml.NewEncoder(w)
+	encoder.Indent("", "  ")
+	if err := encoder.Encode(report); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func (r *junitReport) add(file string, c junitCase) {
+	name := "input"
+	if file != "" {
+		c.File = Printable(artifact(file))
+		name = c.File
+	}
+	at := slices.IndexFunc(r.Suites, func(s junitSuite) bool { return s.Name == name })
+	if at < 0 {
+		at = len(r.Suites)
+		r.Suites = append(r.Suites, junitSuite{junitCounts: junitCounts{Name: name}})
+	}
+	r.Suites[at].Cases = append(r.Suites[at].Cases, c)
+	r.count(&c)
+	r.Suites[at].count(&c)
+}
+
+func (n *junitCounts) count(c *junitCase) {
+	n.Tests++
+	switch {
+	case c.Failure != nil:
+		n.Failures++
+	case c.Error != nil:
+		n.Errors++
+	case c.Skipped != nil:
+		n.Skipped++
+	}
+}
+
+func junitObject(o *Object, failOn review.Verdict) junitCase {
+	d := o.Decision
+	failing, rest := []string{}, []string{}
+	warnings := 0
+	for _, m := range o.remarks() {
+		verdict := m.verdict()
+		switch {
+		case verdict != review.VerdictAllow && Fails(verdict, failOn), verdict == review.VerdictUnknown:
+			failing = append(failing, m.words())
+		case m.told():
+			rest = append(rest, m.words())
+		}
+		if m.told() {
+			warnings++
+		}
+	}
+	problem := &junitProblem{
+		Message:   strings.TrimSuffix(o.Request.Subject()+" "+outcome(d, warnings), ":"),
+		Type:      string(d.Verdict),
+		junitText: junitText{strings.Join(failing, "\n")},
+	}
+	if denial := d.Denial(o.Request.Subject()); denial != "" {
+		headline, _, _ := strings.Cut(denial, "\n")
+		problem.Message = strings.TrimSuffix(headline, ":")
+	}
+	// A subject of nothing but a name says so where there is none; readers want one.
+	name := review.Subject("", "", o.Request.DisplayName())
+	c := junitCase{Name: name, Class: Printable(o.Request.Kind.Kind), Line: o.Source.Line}
+	if namespace := o.Request.Namespace.Name; namespace != "" {
+		c.Class += "/" + Printable(namespace)
+	}
+	switch {
+	case d.Verdict == review.VerdictUnknown && Fails(d.Verdict, failOn):
+		c.Error = problem
+	case d.Verdict == review.VerdictUnknown:
+		c.Skipped = problem
+	case d.Verdict != review.VerdictAllow && Fails(d.Verdict, failOn):
+		c.Failure = problem
+	}
+	if len(rest) > 0 {
+		c.Out = &junitText{strings.Join(rest, "\n")}
+	}
+	return c
+}
+
+func junitError(p *Problem) junitCase {
+	message := Printable(p.Message)
+	text := message
+	if p.Source.File != "" {
+		text = Printable(p.Source.String()) + ": " + message
+	}
+	return junitCase{
+		// Two errors may stand on one line; readers take cases of one name for one.
+		Name:  text,
+		Class: "input",
+		Line:  p.Source.Line,
+		Error: &junitProblem{Message: message, Type: "input", junitText: junitText{text}},
+	}
+}

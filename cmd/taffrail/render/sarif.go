@@ -1,0 +1,199 @@
+package render
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"strings"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/review"
+)
+
+const (
+	sarifSchema  = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+	sarifVersion = "2.1.0"
+	// sourceRoot is the name by which SARIF's readers know the folder of the check.
+	sourceRoot = "%SRCROOT%"
+	// fingerprint names what the hash is made of: another mixture needs another name.
+	// GitHub computes one of its own, and warns about every result that brings it.
+	fingerprint = "taffrailFinding/v1"
+)
+
+// SARIFOptions of SARIF.
+type SARIFOptions struct {
+	// Version of the program, empty where it does not know.
+	Version string
+	// Policies are the catalogue. Of it only those become rules that have a result: which
+	// others were asked hangs on the Guardrails.
+	Policies []*engine.Policy
+}
+
+// SARIF writes the report in the Static Analysis Results Interchange Format 2.1.0, for
+// GitHub's code scanning and its like. A check that did not decide everything is no
+// successful execution: whoever compares it with an earlier one must not take what is
+// missing for mended.
+func SARIF(w io.Writer, r *Report, o SARIFOptions) error {
+	rules := &sarifRules{policies: o.Policies, indices: map[string]int{}, list: []sarifRule{}}
+	results, problems := []sarifResult{}, r.problems()
+	for i := range r.Objects {
+		for _, m := range r.Objects[i].remarks() {
+			results = append(results, toSARIFResult(&m, rules))
+		}
+	}
+	run := sarifRun{
+		Tool: sarifTool{sarifDriver{
+			Name: "Taffrail", Version: o.Version, SemanticVersion: strings.TrimPrefix(o.Version, "v"), Rules: rules.list,
+		}},
+		Invocations: []sarifInvocation{{
+			ExecutionSuccessful: len(problems) == 0,
+			Notifications:       list(problems, toSARIFNotification),
+		}},
+		OriginalURIBaseIDs: map[string]sarifBase{sourceRoot: {sarifText{"The folder that the check was run in."}}},
+		ColumnKind:         "unicodeCodePoints",
+		Results:            results,
+	}
+	return writeJSON(w, sarifLog{Schema: sarifSchema, Version: sarifVersion, Runs: []sarifRun{run}})
+}
+
+func toSARIFNotification(p *Problem) sarifNotification {
+	notification := sarifNotification{Level: "error", Message: sarifText{Printable(p.Message)}}
+	if p.Source.File != "" {
+		notification.Locations = []sarifLocation{{Physical: toSARIFPlace(p.Source.File, position{Line: p.Source.Line})}}
+	}
+	return notification
+}
+
+func toSARIFResult(m *remark, rules *sarifRules) sarifResult {
+	f := m.finding
+	result := sarifResult{
+		RuleID:    f.Policy,
+		RuleIndex: rules.index(f.Policy),
+		Level:     "note",
+		Message:   sarifText{m.sentence()},
+		Locations: []sarifLocation{{
+			Physical: toSARIFPlace(m.object.Source.File, m.position()),
+			Logical:  logicalLocations(m),
+		}},
+		Fingerprints: map[string]string{fingerprint: fingerprintOf(m)},
+		Properties:   sarifProperties{Outcome: f.Outcome(), Mode: f.Mode, Severity: f.Severity, Guardrails: append([]string{}, f.Guardrails...)},
+	}
+	switch {
+	case f.Unknown != "":
+		// What is not known to be wrong has no level in SARIF.
+		result.Kind, result.Level = "open", "none"
+	case f.Denies():
+		result.Level = "error"
+	case f.Warns():
+		result.Level = "warning"
+	}
+	if f.Exempted != "" {
+		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: exemption(f)}}
+	}
+	return result
+}
+
+func toSARIFPlace(file string, at position) sarifPlace {
+	uri, based := artifactURI(file)
+	place := sarifPlace{Artifact: sarifArtifact{URI: uri}}
+	if based {
+		place.Artifact.BaseID = sourceRoot
+	}
+	if at.Line > 0 {
+		place.Region = &sarifRegion{StartLine: at.Line, StartColumn: at.Column}
+	}
+	return place
+}
+
+// logicalLocations are the object and, inside of it, the field.
+func logicalLocations(m *remark) []sarifLogical {
+	request := m.object.Request
+	object := request.Kind.GroupKind().String() + "/"
+	if request.Namespace.Name != "" {
+		object += request.Namespace.Name + "/"
+	}
+	object += request.DisplayName()
+	locations := []sarifLogical{{Name: request.DisplayName(), FullyQualifiedName: object, Kind: "resource"}}
+	if path := m.finding.Path; path != "" {
+		locations = append(locations, sarifLogical{Name: path, FullyQualifiedName: object + "/" + path, Kind: "property"})
+	}
+	return locations
+}
+
+// fingerprintOf stays the same while a file is edited, moved or split, until the
+// violation itself is another one.
+func fingerprintOf(m *remark) string {
+	request, f := m.object.Request, m.finding
+	hash := sha256.Sum256([]byte(strings.Join([]string{
+		f.Policy, request.Kind.Group, request.Kind.Kind, request.Namespace.Name, request.DisplayName(), f.Container, f.Key,
+	}, "\x00")))
+	return hex.EncodeToString(hash[:])
+}
+
+// sarifRules gathers the rules that results point at.
+type sarifRules struct {
+	policies []*engine.Policy
+	indices  map[string]int
+	list     []sarifRule
+}
+
+func (r *sarifRules) index(id string) int {
+	at, found := r.indices[id]
+	if !found {
+		at = len(r.list)
+		r.indices[id] = at
+		r.list = append(r.list, r.rule(id))
+	}
+	return at
+}
+
+func (r *sarifRules) rule(id string) sarifRule {
+	for _, p := range r.policies {
+		if p.ID == id {
+			return toSARIFRule(p)
+		}
+	}
+	return sarifRule{ID: id}
+}
+
+func toSARIFRule(p *engine.Policy) sarifRule {
+	level := map[review.Mode]string{review.ModeEnforce: "error", review.ModeWarn: "warning", review.ModeAudit: "note"}[p.DefaultMode]
+	// The package is taffrail.<topic>.<policy>.
+	_, rest, _ := strings.Cut(p.Package, ".")
+	topic, _, _ := strings.Cut(rest, ".")
+	properties := sarifRuleProperties{Severity: p.Severity, Tags: []string{topic}}
+	for section := range strings.SplitSeq(p.Section, ", ") {
+		properties.Tags = append(properties.Tags, "section "+section)
+	}
+	// With a score, GitHub files a rule under security. Most policies are about staying
+	// up, and belong elsewhere.
+	if topic == "secrets" {
+		properties.Tags = append(properties.Tags, "security")
+		properties.SecuritySeverity = map[review.Severity]string{
+			review.SeverityCritical: "9.5", review.SeverityHigh: "8.0", review.SeverityMedium: "5.5", review.SeverityLow: "2.0",
+		}[p.Severity]
+	}
+	return sarifRule{
+		ID: p.ID, Name: camelCase(p.ID),
+		ShortDescription:     &sarifText{p.Title},
+		FullDescription:      &sarifText{p.Description},
+		Help:                 &sarifHelp{Text: p.Remediation, Markdown: markdown(p)},
+		DefaultConfiguration: &sarifConfiguration{level},
+		Properties:           &properties,
+	}
+}
+
+// camelCase is a policy's id as SARIF wants names: image-tag is ImageTag.
+func camelCase(id string) string {
+	var b strings.Builder
+	for word := range strings.SplitSeq(id, "-") {
+		b.WriteString(strings.ToUpper(word[:min(1, len(word))]) + word[min(1, len(word)):])
+	}
+	return b.String()
+}
+
+// markdown escapes what the author of a policy wrote as plain text.
+func markdown(p *engine.Policy) string {
+	escape := strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`, "#", `\#`)
+	return escape.Replace(p.Remediation) + "\n\nMore about it: `taffrail policies show " + p.ID + "`"
+}

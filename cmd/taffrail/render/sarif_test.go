@@ -1,0 +1,176 @@
+package render
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/review"
+)
+
+// sarifRead is what the tests read of a report, under SARIF's names.
+type sarifRead struct {
+	Runs []struct {
+		Tool struct {
+			Driver struct {
+				Version, SemanticVersion string
+				Rules                    []struct {
+					ID         string
+					Name       string
+					Help       struct{ Text, Markdown string }
+					Properties map[string]any
+				}
+			}
+		}
+		Results []struct {
+			RuleID, Kind, Level string
+			Message             struct{ Text string }
+			PartialFingerprints map[string]string
+			Suppressions        []struct{ Kind, Status, Justification string }
+		}
+	}
+}
+
+func readSARIF(t *testing.T, r *Report, o SARIFOptions) sarifRead {
+	t.Helper()
+	var b strings.Builder
+	if err := SARIF(&b, r, o); err != nil {
+		t.Fatal(err)
+	}
+	var read sarifRead
+	if err := json.Unmarshal([]byte(b.String()), &read); err != nil {
+		t.Fatal(err)
+	}
+	return read
+}
+
+func oneFinding(f review.Finding) *Report {
+	return &Report{Objects: []Object{{
+		Request:  &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Secret"}, Name: "s"},
+		Decision: &review.Decision{Findings: []review.Finding{f}},
+	}}}
+}
+
+func TestSARIFLevels(t *testing.T) {
+	tests := []struct {
+		name        string
+		finding     review.Finding
+		kind, level string
+		text        string
+	}{
+		{"denied", review.Finding{Mode: review.ModeEnforce}, "", "error", "wrong"},
+		{"warned", review.Finding{Mode: review.ModeWarn}, "", "warning", "wrong"},
+		{"recorded", review.Finding{Mode: review.ModeAudit}, "", "note", "wrong"},
+		{"tolerated", review.Finding{Mode: review.ModeEnforce, Tolerated: "it was so before"}, "", "warning", "wrong (tolerated: it was so before)"},
+		{"exempted", review.Finding{Mode: review.ModeEnforce, Exempted: "legacy"}, "", "note", "wrong (excused by Exemption legacy)"},
+		{"unknown", review.Finding{Mode: review.ModeEnforce, Unknown: "nobody knows"}, "open", "none", "wrong (not decided: nobody knows)"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			test.finding.Message = "wrong"
+			got := readSARIF(t, oneFinding(test.finding), SARIFOptions{}).Runs[0].Results[0]
+			if got.Kind != test.kind || got.Level != test.level || got.Message.Text != "Secret s: "+test.text {
+				t.Errorf("got %q, %q, %q", got.Kind, got.Level, got.Message.Text)
+			}
+			if (len(got.Suppressions) > 0) != (test.finding.Exempted != "") {
+				t.Errorf("suppressions %v", got.Suppressions)
+			}
+			for _, s := range got.Suppressions {
+				if s.Kind != "external" || s.Status != "accepted" || s.Justification != "excused by Exemption legacy" {
+					t.Errorf("suppression %v", s)
+				}
+			}
+		})
+	}
+}
+
+// The text of an evaluation's error may quote a value.
+func TestSARIFQuotesNoEvaluationError(t *testing.T) {
+	r := oneFinding(review.Finding{Policy: "p", Mode: review.ModeEnforce, Message: "the policy could not be evaluated", Unknown: "hunter2"})
+	r.Objects[0].Decision.Errors = map[string]error{"p": errors.New("hunter2")}
+	got := readSARIF(t, r, SARIFOptions{}).Runs[0].Results[0].Message.Text
+	if want := "Secret s: the policy could not be evaluated"; got != want {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A finding is the same one after its file was edited, and another one where its key is.
+func TestSARIFFingerprint(t *testing.T) {
+	of := func(change func(o *Object, f *review.Finding)) string {
+		r := oneFinding(review.Finding{Policy: "p", Container: "c", Key: "k", Path: "a[0]", Message: "m"})
+		change(&r.Objects[0], &r.Objects[0].Decision.Findings[0])
+		prints := readSARIF(t, r, SARIFOptions{}).Runs[0].Results[0].PartialFingerprints
+		if len(prints) != 1 || len(prints[fingerprint]) != 64 {
+			t.Fatalf("got %v", prints)
+		}
+		return prints[fingerprint]
+	}
+	first := of(func(*Object, *review.Finding) {})
+	for name, change := range map[string]func(*Object, *review.Finding){
+		"path":    func(_ *Object, f *review.Finding) { f.Path = "a[1]" },
+		"message": func(_ *Object, f *review.Finding) { f.Message = "n" },
+		"mode":    func(_ *Object, f *review.Finding) { f.Mode = review.ModeWarn },
+		"source":  func(o *Object, _ *review.Finding) { o.Source.File, o.Source.Line = "other.yaml", 9 },
+		"version": func(o *Object, _ *review.Finding) { o.Request.Kind.Version = "v2" },
+	} {
+		if of(change) != first {
+			t.Errorf("another %s makes another finding", name)
+		}
+	}
+	for name, change := range map[string]func(*Object, *review.Finding){
+		"policy":    func(_ *Object, f *review.Finding) { f.Policy = "q" },
+		"container": func(_ *Object, f *review.Finding) { f.Container = "d" },
+		"key":       func(_ *Object, f *review.Finding) { f.Key = "l" },
+		"group":     func(o *Object, _ *review.Finding) { o.Request.Kind.Group = "g" },
+		"kind":      func(o *Object, _ *review.Finding) { o.Request.Kind.Kind = "K" },
+		"namespace": func(o *Object, _ *review.Finding) { o.Request.Namespace.Name = "n" },
+		"name":      func(o *Object, _ *review.Finding) { o.Request.Name = "t" },
+	} {
+		if of(change) == first {
+			t.Errorf("another %s makes no other finding", name)
+		}
+	}
+}
+
+func TestSARIFRules(t *testing.T) {
+	r := oneFinding(review.Finding{Policy: "plaintext-secret", Mode: review.ModeEnforce})
+	findings := &r.Objects[0].Decision.Findings
+	*findings = append(*findings, review.Finding{Policy: "my-own", Mode: review.ModeWarn}, review.Finding{Policy: "image-tag"}, review.Finding{Policy: "my-own"})
+	driver := readSARIF(t, r, SARIFOptions{Version: "v1.2.3", Policies: []*engine.Policy{
+		{ID: "unused", Package: "taffrail.images.unused"},
+		{ID: "image-tag", Package: "taffrail.images.image_tag", Severity: review.SeverityHigh, Section: "3.2.2", DefaultMode: review.ModeEnforce},
+		{
+			ID: "plaintext-secret", Package: "taffrail.secrets.plaintext_secret", Severity: review.SeverityCritical,
+			Section: "3.4.2, 3.4.3", DefaultMode: review.ModeEnforce, Remediation: "Use <name>, not *.",
+		},
+	}}).Runs[0].Tool.Driver
+	if driver.Version != "v1.2.3" || driver.SemanticVersion != "1.2.3" {
+		t.Errorf("version %s, %s", driver.Version, driver.SemanticVersion)
+	}
+	var ids []string
+	for _, rule := range driver.Rules {
+		ids = append(ids, rule.ID+" "+rule.Name)
+	}
+	if diff := cmp.Diff([]string{"plaintext-secret PlaintextSecret", "my-own ", "image-tag ImageTag"}, ids); diff != "" {
+		t.Fatal(diff)
+	}
+	secret := driver.Rules[0]
+	want := map[string]any{
+		"severity": "critical", "security-severity": "9.5",
+		"tags": []any{"secrets", "section 3.4.2", "section 3.4.3", "security"},
+	}
+	if diff := cmp.Diff(want, secret.Properties); diff != "" {
+		t.Error(diff)
+	}
+	if secret.Help.Text != "Use <name>, not *." || !strings.HasPrefix(secret.Help.Markdown, `Use \<name\>, not \*.`) {
+		t.Errorf("help %q, %q", secret.Help.Text, secret.Help.Markdown)
+	}
+	if image := driver.Rules[2].Properties; image["security-severity"] != nil {
+		t.Errorf("image-tag is filed under security: %v", image)
+	}
+}
