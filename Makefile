@@ -25,6 +25,8 @@ api := webhook/api/v1alpha1
 crds := charts/taffrail/crds
 FUZZTIME ?= 5m
 HOLD ?=
+PAIRS ?= 100000
+SEED ?= 0
 IMAGE ?= taffrail:dev
 BASE ?= gcr.io/distroless/static:nonroot
 
@@ -60,6 +62,7 @@ test: ## Run every test, on a real control plane too
 	@assets=$$(test/controlplane/assets.sh); echo "$$assets"
 	$(call say,go test)
 	$(with-assets) go test -timeout=30m ./...
+	@$(MAKE) --no-print-directory oracle
 	$(call say,fuzzing: 3s a target; instrumented packages are built once and cached)
 	@test/fuzz.sh 3s
 
@@ -74,6 +77,13 @@ integration: ## Run the tests on a real control plane
 .PHONY: fuzz
 fuzz: ## Fuzz each target in turn for FUZZTIME, 5m if not set
 	@test/fuzz.sh $(FUZZTIME)
+
+# In the folder and without naming a package, so that go test prints what the tests print, and never answers from its
+# cache. Vet would go through Kubernetes' packages as well, which takes longer than the tests.
+.PHONY: oracle
+oracle: ## Compare predictions with Kubernetes' own code; PAIRS=1000000 for more, SEED=42 for the same again
+	$(call say,$(PAIRS) Pods and LimitRanges through Kubernetes' own code)
+	go -C test/oracle test -vet=off -timeout=60m -oracle.pairs=$(PAIRS) -oracle.seed=$(SEED)
 
 .PHONY: race
 race: ## Run the unit tests with the race detector; needs a C compiler
@@ -109,6 +119,7 @@ verify: ## Check that generated files and go.mod are up to date
 	diff -ru $(crds) "$$fresh/crds" || stale=1; \
 	if ((stale)); then echo 'Stale: run make generate.' >&2; exit 1; fi
 	go mod tidy -diff
+	go -C test/oracle mod tidy -diff
 
 ##@ Ship
 

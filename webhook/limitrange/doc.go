@@ -1,6 +1,7 @@
 // Package limitrange says what Kubernetes will make of a Pod's resources, before it
 // does: which defaults land, what LimitRanger refuses, what validation rejects. And it
-// fits wished requests and limits into the gaps that remain.
+// fits wished requests and limits into the gaps that remain. Of a PersistentVolumeClaim it
+// says what LimitRanger refuses. test/oracle holds all of it against Kubernetes' own code.
 //
 // It follows Kubernetes 1.37, in the order of a CREATE: API defaulting of Pods, the
 // LimitRanger plugin's defaults, Pod-level defaults (PrepareForCreate), validation, and

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/review"
@@ -172,5 +173,20 @@ func BenchmarkFit(b *testing.B) {
 				Fit(p, w, ranges, nil)
 			}
 		})
+	}
+}
+
+// A fill is judged in the form in which the API server reads it: for amounts at the edge of
+// what counts in thousandths the form decides how a total is rounded.
+func TestFitJudgesWhatIsSent(t *testing.T) {
+	ranges := []*corev1.LimitRange{perPod("r", limits{ratio: "cpu=1"})}
+	p := pod(app("a", ""), app("b", "cpu=-1"))
+	wished := wishes(t, "a.requests.cpu=100u", "a.limits.cpu=9223372036854775807m")
+	fills, _ := Fit(p, wished, ranges, nil)
+	for i := range fills {
+		fills[i].Value = resource.MustParse(fills[i].Value.String())
+	}
+	if again, _ := Fit(patched(p, fills), wished, ranges, nil); len(again) > 0 {
+		t.Errorf("a second time: %v after %v", showFills(again), showFills(fills))
 	}
 }

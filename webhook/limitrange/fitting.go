@@ -95,12 +95,12 @@ func (f *fitting) choose(g *gap, filled map[slot]resource.Quantity) map[slot]res
 	switch {
 	case ok:
 		limit = f.atMostRatio(limit, smallest, g.resource)
-		if limit.Cmp(largest) < 0 {
+		if less(limit, largest) {
 			limit = largest
 		}
 	case g.request != nil:
 		request := *g.request
-		if request.Cmp(limit) > 0 {
+		if less(limit, request) {
 			request = limit
 		}
 		limit = f.atMostRatio(limit, request, g.resource)
@@ -120,15 +120,20 @@ func (f *fitting) requests(g *gap, filled map[slot]resource.Quantity) (smallest,
 		if !set {
 			return smallest, largest, false
 		}
-		if i == 0 || q.Cmp(smallest) < 0 {
+		if i == 0 || less(q, smallest) {
 			smallest = q
 		}
-		if i == 0 || q.Cmp(largest) > 0 {
+		if i == 0 || less(largest, q) {
 			largest = q
 		}
 	}
 	return smallest, largest, true
 }
+
+// less takes copies: Cmp changes its receiver into another form of the same amount, and in
+// sums that are too large for thousandths or negative the form decides how they are
+// rounded. What was judged has to be what is filled in.
+func less(a, b resource.Quantity) bool { return a.Cmp(b) < 0 }
 
 // atMostRatio lowers a limit into every maxLimitRequestRatio of Container items. Quantities
 // too large to count in thousandths are left to the final check, which drops them. All but

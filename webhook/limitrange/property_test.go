@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"pgregory.net/rapid"
 
+	"taffrail.dev/test/podgen"
 	"taffrail.dev/webhook/review"
 )
 
@@ -34,54 +35,28 @@ func drawList(t *rapid.T, label string, names ...corev1.ResourceName) corev1.Res
 	return l
 }
 
-func drawNeeds(t *rapid.T, names ...corev1.ResourceName) corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{Requests: drawList(t, "requests", names...), Limits: drawList(t, "limits", names...)}
-}
+// source lets rapid decide what podgen makes, and so shrink it.
+type source struct{ t *rapid.T }
+
+func (s source) IntN(n int) int { return rapid.IntRange(0, n-1).Draw(s.t, "choice") }
 
 func drawPod(t *rapid.T) Pod {
-	names := []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage, "hugepages-2Mi", "example.com/gpu"}
-	p := Pod{}
-	for i := range rapid.IntRange(1, 3).Draw(t, "containers") {
-		kind := rapid.SampledFrom([]review.ContainerType{review.ContainerApp, review.ContainerInit, review.ContainerSidecar}).Draw(t, "type")
-		p.Containers = append(p.Containers, Container{Name: fmt.Sprint("c", i), Type: kind, Resources: drawNeeds(t, names[:rapid.IntRange(0, len(names)).Draw(t, "resources")]...)})
+	drawn := podgen.Pod(source{t})
+	p := Pod{Resources: drawn.Spec.Resources, Overhead: drawn.Spec.Overhead}
+	for _, c := range drawn.Spec.InitContainers {
+		kind := review.ContainerInit
+		if c.RestartPolicy != nil {
+			kind = review.ContainerSidecar
+		}
+		p.Containers = append(p.Containers, Container{Name: c.Name, Type: kind, Resources: c.Resources})
 	}
-	if rapid.IntRange(0, 3).Draw(t, "podLevel") == 0 {
-		r := drawNeeds(t, corev1.ResourceCPU, corev1.ResourceMemory, "hugepages-2Mi")
-		p.Resources = &r
-	}
-	if rapid.IntRange(0, 5).Draw(t, "overhead") == 0 {
-		p.Overhead = drawList(t, "overhead", corev1.ResourceMemory)
+	for _, c := range drawn.Spec.Containers {
+		p.Containers = append(p.Containers, Container{Name: c.Name, Type: review.ContainerApp, Resources: c.Resources})
 	}
 	return p
 }
 
-func drawRanges(t *rapid.T) []*corev1.LimitRange {
-	names := []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage}
-	var ranges []*corev1.LimitRange
-	for i := range rapid.IntRange(0, 4).Draw(t, "ranges") {
-		var items []corev1.LimitRangeItem
-		for range rapid.IntRange(0, 2).Draw(t, "items") {
-			it := corev1.LimitRangeItem{
-				Type: rapid.SampledFrom([]corev1.LimitType{corev1.LimitTypeContainer, corev1.LimitTypePod}).Draw(t, "type"),
-				Min:  drawList(t, "min", names...), MaxLimitRequestRatio: corev1.ResourceList{},
-			}
-			if rapid.Bool().Draw(t, "bounded") {
-				it.Max = drawList(t, "max", names...)
-			}
-			if it.Type == corev1.LimitTypeContainer && rapid.Bool().Draw(t, "defaults") {
-				it.Default, it.DefaultRequest = drawList(t, "default", names...), drawList(t, "defaultRequest", names...)
-			}
-			if rapid.Bool().Draw(t, "ratioed") {
-				for _, name := range names {
-					it.MaxLimitRequestRatio[name] = resource.MustParse(rapid.SampledFrom([]string{"1", "1500m", "2", "3333m"}).Draw(t, "ratio"))
-				}
-			}
-			items = append(items, it)
-		}
-		ranges = append(ranges, ranged(fmt.Sprint("r", i), items...))
-	}
-	return ranges
-}
+func drawRanges(t *rapid.T) []*corev1.LimitRange { return podgen.Ranges(source{t}, 4) }
 
 func drawQuotas(t *rapid.T) []*corev1.ResourceQuota {
 	names := []corev1.ResourceName{"pods", "cpu", "requests.memory", "limits.memory", "limits.cpu", "requests.ephemeral-storage", "limits.ephemeral-storage"}

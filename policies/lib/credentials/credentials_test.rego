@@ -1,0 +1,76 @@
+package taffrail.lib.credentials_test
+
+import data.taffrail.lib.credentials
+import future.keywords.not
+
+test_names_of_credentials[name] if {
+	some name in [
+		"PASSWORD", "DB_PASSWORD", "db-password", "spring.datasource.password", "dbPassword", "MYSQL_ROOT_PASSWORD",
+		"PGPASSWORD", "DB_PASS", "dbPass", "SMTP_PASSWD", "DB_PWD", "passphrase", "PASSWORD_1", "PASSWORD_BASE64",
+		"SECRET", "JWT_SECRET", "clientSecret", "client-secret", "APP_TOKEN_SECRET", "TOKEN", "GITHUB_TOKEN",
+		"accessToken", "session-token", "API_KEY", "apiKey", "x-api-key", "API_KEYS", "AWS_SECRET_ACCESS_KEY",
+		"CLOUD_AWS_CREDENTIALS_ACCESSKEY", "CLOUD_AWS_CREDENTIALS_SECRETKEY", "SECRET_KEY", "PRIVATE_KEY",
+		"ENCRYPTION_KEY", "NEW_RELIC_LICENSE_KEY", "fernet_key", "CREDENTIALS", "credential", "creds", "requirepass",
+		"masterauth", ".pgpass", "password.txt", "admin_token",
+	]
+	credentials.named(name)
+}
+
+test_names_of_other_things[name] if {
+	some name in [
+		"", "PASSWORD_MIN_LENGTH", "PASSWORD_POLICY", "PASSWORD_FILE", "GF_SECURITY_ADMIN_PASSWORD__FILE", "PGPASSFILE",
+		"PASSWORD_HASH", "passwords.yaml", "TOKEN_URL", "TOKEN_TTL", "TOKEN_EXPIRY", "ACCESS_TOKEN_EXPIRE_MINUTES",
+		"AUTH_TOKEN_HEADER", "AWS_WEB_IDENTITY_TOKEN_FILE", "TOKENIZERS_PARALLELISM", "MAX_TOKENS", "max_token",
+		"eos_token", "next-token", "initial-cluster-token", "SECRET_NAME", "SECRETS_STORE", "secretName", "secrets",
+		"IMAGE_PULL_SECRET", "existingSecret", "default-server-tls-secret", "caSecret", "KEY", "KEY_PREFIX", "PUBLIC_KEY",
+		"NEXT_PUBLIC_API_KEY", "PRIMARY_KEY", "AWS_ACCESS_KEY_ID", "AWS_SHARED_CREDENTIALS_FILE", "CREDENTIALS_PATH",
+		"allow-credentials-header", "includeCredentials", "OLDPWD", "compass", "BYPASS", "nginx_proxypass", "username",
+		"trustStorePassword", "password-stdin", "tls.crt", "ca.crt",
+	]
+	not credentials.named(name)
+}
+
+literal(value) if credentials.literal("PASSWORD", value)
+
+test_values_that_are_credentials[value] if {
+	some value in [
+		"hunter2", "changeme", "12345", "10", "password", "p@ss w0rd", "$2a$10$abcdefghijklmnop", "wJalrXUtnFEMI/K7MDENG+x",
+		"/9j+4AAQSkZJRg==", "correct-horse", "Tr0ub4dor&3", " hunter2\n", "my-secret",
+	]
+	literal(value)
+}
+
+test_values_that_are_not[value] if {
+	some value in [
+		"", " ", "true", "False", "no", "0", "1", "null", "~", "required", "string", "$(DB_PASSWORD)", "${DB_PASSWORD}",
+		"${DB_PASSWORD:-x}", "$DB_PASSWORD", "Bearer $(TOKEN)", "$__file{/etc/secret}", "{{ .Values.password }}",
+		"{{ template }}", "#{ENV['X']}", "%(ENV_X)s", "%PASSWORD%", "<placeholder>", "<your password>", "[redacted]",
+		"****", "xxxxx", "...", "-", "your-password", "vault:secret/data/db#password", "vault://secret/db",
+		"arn:aws:secretsmanager:ap-northeast-2:123456789012:secret:db", "ssm:/db/password", "sm://project/secret",
+		"projects/p/secrets/s/versions/1", "op://vault/item/field", "ref+vault://secret/db", "ENC[AES256_GCM,data:x]",
+		"ENC(abc)", "{cipher}abc", "AQICAHexample", "-----BEGIN PGP MESSAGE-----", "/run/secrets/db", "/etc/x/password",
+		"./secrets/x", "~/.pgpass", "file:/run/secrets/x", "tls.key", "server.pem", "https://example.com/token",
+		"postgres://user@host/db", "process.env.X", "1.2.3",
+	]
+	not literal(value)
+}
+
+test_names_of_objects[name] if {
+	some name, value in {
+		"webhook-secret": "cert-manager/webhook-tls",
+		"AUTH_SECRET": "oauth2-proxy-credentials",
+		"secret": "argocd-redis",
+		"credentials": "cloud-creds",
+	}
+	not credentials.literal(name, value)
+}
+
+test_credentials_that_are_no_objects[name] if {
+	some name, value in {
+		"JWT_SECRET": "my-app",
+		"secret": "hunter2",
+		"API_KEY": "cert-manager/webhook-tls",
+		"CLIENT_SECRET": "wJalrXUtnFEMI/K7MDENG",
+	}
+	credentials.literal(name, value)
+}

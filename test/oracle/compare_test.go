@@ -1,0 +1,431 @@
+package oracle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/kubernetes/pkg/apis/core"
+
+	"taffrail.dev/test/podgen"
+	"taffrail.dev/webhook/limitrange"
+	"taffrail.dev/webhook/review"
+)
+
+// tally counts what the pairs were like: a comparison of Pods that are all alike, or all
+// refused, would say little.
+type tally struct {
+	pairs, orders, admitted, refused, invalid, dependent   int
+	fills, unfilled, claims, claimsRefused, ranges, accept int
+}
+
+func (t *tally) add(o tally) {
+	t.pairs += o.pairs
+	t.orders += o.orders
+	t.admitted += o.admitted
+	t.refused += o.refused
+	t.invalid += o.invalid
+	t.dependent += o.dependent
+	t.fills += o.fills
+	t.unfilled += o.unfilled
+	t.claims += o.claims
+	t.claimsRefused += o.claimsRefused
+	t.ranges += o.ranges
+	t.accept += o.accept
+}
+
+func (t *tally) String() string {
+	return fmt.Sprintf("%d pairs under %d orders: %d admitted, %d invalid, %d refused; of %d Pods the order decides; "+
+		"%d values filled in, %d gaps reported; %d of %d claims refused; the API server would take %d of %d LimitRanges",
+		t.pairs, t.orders, t.admitted, t.invalid, t.refused, t.dependent,
+		t.fills, t.unfilled, t.claimsRefused, t.claims, t.accept, t.ranges)
+}
+
+// compare finds the first disagreement about a pair.
+func compare(p podgen.Pair) (count tally, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	for _, r := range p.Ranges { // a webhook too has them from an informer
+		for _, it := range r.Spec.Limits {
+			sent(it.Min, it.Max, it.Default, it.DefaultRequest, it.MaxLimitRequestRatio)
+		}
+	}
+	ranges := decodeRanges(p.Ranges)
+	count.pairs, count.claims, count.ranges = 1, 1, len(ranges)
+	for _, r := range ranges {
+		if accepted(r) {
+			count.accept++
+		}
+	}
+	if err := compareClaim(p, ranges, &count); err != nil {
+		return count, fmt.Errorf("the claim: %w", err)
+	}
+
+	declared := declaredBy(p.Pod)
+	wishes := wishesOf(p)
+	template := fit(declared, wishes, p.Ranges)
+	template.template = true
+	prediction := limitrange.Predict(declared, p.Ranges)
+	hit := map[int]bool{}
+	byPod := map[string]bool{} // what orders led to already
+	for _, order := range orders(len(ranges)) {
+		count.orders++
+		admitting, err := decode(p.Pod)
+		if err != nil {
+			return count, err
+		}
+		if err := mutate(admitting, ranges, order); err != nil {
+			return count, err
+		}
+		key := text(&admitting.Spec)
+		if byPod[key] {
+			continue
+		}
+		byPod[key] = true
+		before, err := store(admitting.DeepCopy(), ranges)
+		if err != nil {
+			return count, err
+		}
+		switch {
+		case before.admitted():
+			count.admitted++
+		case len(before.invalid) > 0:
+			count.invalid++
+		default:
+			count.refused++
+		}
+		i, err := compareOutcome(before, prediction)
+		if err != nil {
+			return count, fmt.Errorf("LimitRanges in the order %v: %w", order, err)
+		}
+		hit[i] = true
+
+		// What Fit says about the template holds whatever the order; what it says at the
+		// webhook is about the Pod that LimitRanger has been through.
+		current := pod(admitting)
+		webhook := fit(current, wishes, p.Ranges)
+		for _, fitted := range []fitting{template, webhook} {
+			if err := compareFit(fitted, p, admitting, before, ranges, order); err != nil {
+				return count, fmt.Errorf("LimitRanges in the order %v: Fit (of the template: %t): %w", order, fitted.template, err)
+			}
+		}
+		count.fills += len(webhook.fills)
+		count.unfilled += len(webhook.unfilled)
+	}
+	for i, o := range prediction.Outcomes {
+		if !hit[i] {
+			return count, fmt.Errorf("no order leads to the predicted outcome %d: %s", i, outcomeText(&o))
+		}
+	}
+	if len(prediction.Outcomes) > 1 {
+		count.dependent++
+	}
+	return count, compareCertain(prediction)
+}
+
+// compareOutcome finds the one outcome that is the stored Pod, and compares the verdict.
+func compareOutcome(got *verdict, prediction limitrange.Prediction) (int, error) {
+	stored := text(&got.stored.Spec)
+	at := slices.IndexFunc(prediction.Outcomes, func(o limitrange.Outcome) bool { return outcomeText(&o) == stored })
+	if at < 0 {
+		var predicted []string
+		for _, o := range prediction.Outcomes {
+			predicted = append(predicted, outcomeText(&o))
+		}
+		return 0, fmt.Errorf("stored is\n\t%s\npredicted is\n\t%s", stored, strings.Join(predicted, "\n\t"))
+	}
+	o := &prediction.Outcomes[at]
+	places := map[string]bool{}
+	for _, fault := range o.Invalid {
+		places[fault.Container] = true
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(got.invalid)), slices.Sorted(maps.Keys(places))); diff != "" {
+		return at, fmt.Errorf("invalid: validation says %q, predicted is %q", got.invalid, o.Invalid)
+	}
+	predicted := map[string][]podgen.Refused{}
+	for _, r := range o.Refusals {
+		predicted[r.By] = append(predicted[r.By], podgen.RefusedBy(r))
+	}
+	for _, list := range predicted {
+		podgen.SortRefused(list)
+	}
+	if diff := cmp.Diff(got.refused, predicted); diff != "" {
+		return at, fmt.Errorf("refusals (-LimitRanger +predicted):\n%s", diff)
+	}
+	return at, nil
+}
+
+// compareCertain holds Certain to its word: in every outcome.
+func compareCertain(p limitrange.Prediction) error {
+	in := func(o limitrange.Outcome, want review.Refusal) bool {
+		return slices.ContainsFunc(o.Refusals, func(r review.Refusal) bool {
+			return r.By == want.By && r.Container == want.Container && r.Resource == want.Resource && r.Bound == want.Bound
+		})
+	}
+	for _, r := range p.Refusals() {
+		everywhere := !slices.ContainsFunc(p.Outcomes, func(o limitrange.Outcome) bool { return !in(o, r) })
+		if everywhere != r.Certain {
+			return fmt.Errorf("certain is %t, in every outcome is %t: %+v", r.Certain, everywhere, r)
+		}
+	}
+	return nil
+}
+
+func compareClaim(p podgen.Pair, ranges []*corev1.LimitRange, count *tally) error {
+	got, err := storeClaim(p.Claim, ranges)
+	if err != nil {
+		return err
+	}
+	predicted := map[string][]podgen.Refused{}
+	for _, r := range limitrange.ClaimRefusals(p.Claim, p.Ranges) {
+		predicted[r.By] = append(predicted[r.By], podgen.RefusedClaim(r))
+	}
+	for _, list := range predicted {
+		podgen.SortRefused(list)
+	}
+	if len(got) > 0 {
+		count.claimsRefused++
+	}
+	if diff := cmp.Diff(got, predicted); diff != "" {
+		return fmt.Errorf("refusals (-LimitRanger +predicted):\n%s", diff)
+	}
+	return nil
+}
+
+// fitting is what Fit made of wishes.
+type fitting struct {
+	// template is true where LimitRanger had not been through the Pod.
+	template bool
+	wishes   []limitrange.Wish
+	fills    []limitrange.Fill
+	unfilled []limitrange.Unfilled
+}
+
+func fit(p limitrange.Pod, wishes []limitrange.Wish, ranges []*corev1.LimitRange) fitting {
+	fills, unfilled := limitrange.Fit(p, wishes, ranges, nil)
+	return fitting{wishes: wishes, fills: fills, unfilled: unfilled}
+}
+
+// compareFit fills in what was fitted, as a webhook's patch does, and lets Kubernetes go on:
+// decode the Pod again, call LimitRanger again in another order, and store.
+func compareFit(f fitting, p podgen.Pair, admitting *core.Pod, before *verdict, ranges []*corev1.LimitRange, order []int) error {
+	if err := answered(f, admitting); err != nil {
+		return err
+	}
+	if len(f.fills) == 0 {
+		return nil
+	}
+	patched, err := encode(admitting)
+	if err != nil {
+		return err
+	}
+	fill(patched, f.fills)
+	again, err := decode(patched)
+	if err != nil {
+		return err
+	}
+	decoded := text(&again.Spec)
+	order = slices.Clone(order)
+	slices.Reverse(order)
+	if err := mutate(again, ranges, order); err != nil {
+		return err
+	}
+	if mutated := text(&again.Spec); mutated != decoded {
+		return fmt.Errorf("%s: LimitRanger changes the Pod once more:\n\t%s\n\t%s", fillsText(f.fills), decoded, mutated)
+	}
+	filled := again.DeepCopy()
+	after, err := store(again, ranges)
+	if err != nil {
+		return err
+	}
+	switch {
+	case before.admitted() && !after.admitted():
+		return fmt.Errorf("%s: would have been admitted, and now: %v", fillsText(f.fills), after)
+	case len(before.invalid) == 0 && len(after.invalid) > 0:
+		return fmt.Errorf("%s: was valid, and now: %v", fillsText(f.fills), after)
+	}
+	for by, found := range after.refused {
+		for _, r := range found {
+			if !slices.ContainsFunc(before.refused[by], r.SameBound) {
+				return fmt.Errorf("%s: %s did not refuse for %+v before", fillsText(f.fills), by, r)
+			}
+		}
+	}
+	if f.template {
+		// A value may suit none of the orders alike, but well the one that came about.
+		return nil
+	}
+	second := fit(pod(filled), f.wishes, p.Ranges)
+	if len(second.fills) > 0 {
+		return fmt.Errorf("%s: a second time %s", fillsText(f.fills), fillsText(second.fills))
+	}
+	for _, u := range second.unfilled {
+		if !slices.ContainsFunc(f.unfilled, func(v limitrange.Unfilled) bool { return v.Container == u.Container && v.Field == u.Field }) {
+			return fmt.Errorf("%s: only the second time %s %s is reported: %s", fillsText(f.fills), u.Container, u.Field, u.Reason)
+		}
+	}
+	return nil
+}
+
+// answered holds Fit to an answer to each wish: a fill or a report with a reason for a gap
+// of the Pod at the webhook, and neither for what is set there.
+func answered(f fitting, admitting *core.Pod) error {
+	for _, w := range f.wishes {
+		filled := slices.ContainsFunc(f.fills, func(v limitrange.Fill) bool { return v.Container == w.Container && v.Field == w.Field })
+		reported := slices.ContainsFunc(f.unfilled, func(u limitrange.Unfilled) bool {
+			return u.Container == w.Container && u.Field == w.Field && u.Reason != ""
+		})
+		_, err := limitrange.ParseField(w.Field.String())
+		set, there := isSet(w, &admitting.Spec)
+		switch {
+		case err != nil, !there:
+			if filled || !reported {
+				return fmt.Errorf("%s %s cannot be filled: filled %t, reported %t", w.Container, w.Field, filled, reported)
+			}
+		case set && (filled || reported), !set && filled == reported:
+			return fmt.Errorf("%s %s: set %t, filled %t, reported %t", w.Container, w.Field, set, filled, reported)
+		}
+	}
+	return nil
+}
+
+// isSet looks at the container, if it is there, and at Pod level.
+func isSet(w limitrange.Wish, spec *core.PodSpec) (set, there bool) {
+	name := core.ResourceName(w.Field.Resource)
+	if r := spec.Resources; r != nil {
+		_, request := r.Requests[name]
+		_, limit := r.Limits[name]
+		set = request || limit
+	}
+	for _, c := range containers(spec) {
+		if c.Name == w.Container {
+			there = true
+			list := c.Resources.Limits
+			if w.Field.Requests {
+				list = c.Resources.Requests
+			}
+			_, has := list[name]
+			set = set || has
+		}
+	}
+	return set, there
+}
+
+func fill(pod *corev1.Pod, fills []limitrange.Fill) {
+	for _, f := range fills {
+		for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+			for i := range list {
+				if list[i].Name != f.Container {
+					continue
+				}
+				into := &list[i].Resources.Limits
+				if f.Field.Requests {
+					into = &list[i].Resources.Requests
+				}
+				if *into == nil {
+					*into = corev1.ResourceList{}
+				}
+				(*into)[f.Field.Resource] = f.Value
+				sent(*into)
+			}
+		}
+	}
+}
+
+func wishesOf(p podgen.Pair) []limitrange.Wish {
+	var wishes []limitrange.Wish
+	for _, container := range slices.Sorted(maps.Keys(p.Wishes)) {
+		r := p.Wishes[container]
+		for _, requests := range []bool{true, false} {
+			list := r.Limits
+			if requests {
+				list = r.Requests
+			}
+			for _, name := range slices.Sorted(maps.Keys(list)) {
+				wishes = append(wishes, limitrange.Wish{
+					Container: container, Field: limitrange.Field{Requests: requests, Resource: name}, Value: list[name],
+				})
+			}
+		}
+	}
+	return wishes
+}
+
+// declaredBy is the Pod as its writer, or a template, declares it.
+func declaredBy(p *corev1.Pod) limitrange.Pod {
+	declared := limitrange.Pod{Resources: p.Spec.Resources, Overhead: p.Spec.Overhead}
+	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
+		kind := review.ContainerApp
+		switch {
+		case c.RestartPolicy != nil:
+			kind = review.ContainerSidecar
+		case slices.ContainsFunc(p.Spec.InitContainers, func(i corev1.Container) bool { return i.Name == c.Name }):
+			kind = review.ContainerInit
+		}
+		declared.Containers = append(declared.Containers, limitrange.Container{Name: c.Name, Type: kind, Resources: c.Resources})
+	}
+	return declared
+}
+
+// pod is the Pod as a webhook reads it.
+func pod(internal *core.Pod) limitrange.Pod {
+	p, err := encode(internal)
+	if err != nil {
+		panic(err)
+	}
+	return declaredBy(p)
+}
+
+// text compares Pods by value: 1Gi and 1024Mi are the same.
+func text(spec *core.PodSpec) string {
+	var b strings.Builder
+	for _, c := range containers(spec) {
+		listText(&b, c.Name, c.Resources.Requests, c.Resources.Limits)
+	}
+	if spec.Resources != nil {
+		listText(&b, "Pod", spec.Resources.Requests, spec.Resources.Limits)
+	}
+	return b.String()
+}
+
+func outcomeText(o *limitrange.Outcome) string {
+	var b strings.Builder
+	for _, c := range o.Pod.Containers {
+		listText(&b, c.Name, c.Resources.Requests, c.Resources.Limits)
+	}
+	if r := o.Pod.Resources; r != nil {
+		listText(&b, "Pod", r.Requests, r.Limits)
+	}
+	return b.String()
+}
+
+func listText[K ~string](b *strings.Builder, name string, lists ...map[K]resource.Quantity) {
+	b.WriteString(name)
+	for _, list := range lists {
+		b.WriteString(" |")
+		for _, key := range slices.Sorted(maps.Keys(list)) {
+			q := list[key]
+			value := q.AsDec().String()
+			if strings.Contains(value, ".") {
+				value = strings.TrimRight(strings.TrimRight(value, "0"), ".")
+			}
+			b.WriteString(" " + string(key) + "=" + value)
+		}
+	}
+	b.WriteString("; ")
+}
+
+func fillsText(fills []limitrange.Fill) string {
+	var all []string
+	for _, f := range fills {
+		all = append(all, fmt.Sprintf("%s.%s=%s", f.Container, f.Field, f.Value.String()))
+	}
+	return "filled in " + strings.Join(all, ", ")
+}

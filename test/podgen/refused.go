@@ -1,0 +1,72 @@
+package podgen
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+
+	"taffrail.dev/webhook/review"
+)
+
+// Refused is a bound of a LimitRange that is not kept, as far as both LimitRanger's words
+// and a predicted refusal tell it. The plugin's words name no container.
+type Refused struct {
+	// Type of the LimitRange's item: Container, Pod or PersistentVolumeClaim.
+	Type     string
+	Resource string
+	// Bound is min, max or maxLimitRequestRatio.
+	Bound string
+	// Value is the request or the limit, whichever is at fault, or the ratio of the two.
+	Value string
+}
+
+var (
+	notBetween = regexp.MustCompile(`(minimum|maximum) (\S+) usage per (\w+) is [^ ,]+?(?:\.  No|, but) (request|limit) is`)
+	notInRatio = regexp.MustCompile(`(\S+) max limit to request ratio per (\w+) is [^ ,]+, but (?:no |provided )(request|limit|ratio)`)
+)
+
+// RefusedIn reads LimitRanger's words: of one error, or of all those of a LimitRange
+// beside each other.
+func RefusedIn(words string) []Refused {
+	var found []Refused
+	for _, match := range notBetween.FindAllStringSubmatch(words, -1) {
+		found = append(found, Refused{Type: match[3], Resource: match[2], Bound: match[1][:3], Value: match[4]})
+	}
+	for _, match := range notInRatio.FindAllStringSubmatch(words, -1) {
+		resource := strings.TrimLeft(match[1], "[")
+		found = append(found, Refused{Type: match[2], Resource: resource, Bound: "maxLimitRequestRatio", Value: match[3]})
+	}
+	return found
+}
+
+// RefusedBy reads a predicted refusal of a Pod.
+func RefusedBy(r review.Refusal) Refused {
+	found := Refused{Type: "Container", Resource: r.Resource, Bound: r.Bound, Value: "ratio"}
+	message := r.Message
+	if r.Container == "" {
+		found.Type = "Pod"
+		message = strings.TrimPrefix(message, "the Pod's total ")
+	}
+	if r.Bound != "maxLimitRequestRatio" || strings.Contains(message, "not set or zero") {
+		found.Value, _, _ = strings.Cut(strings.TrimPrefix(message, r.Resource+" "), " ")
+	}
+	return found
+}
+
+// RefusedClaim reads a predicted refusal of a PersistentVolumeClaim.
+func RefusedClaim(r review.Refusal) Refused {
+	return Refused{Type: "PersistentVolumeClaim", Resource: r.Resource, Bound: r.Bound, Value: "request"}
+}
+
+// SameBound tells whether both are about the same bound, whichever value is at fault.
+func (r Refused) SameBound(o Refused) bool {
+	return r.Type == o.Type && r.Resource == o.Resource && r.Bound == o.Bound
+}
+
+// SortRefused puts them in an order that both sides share.
+func SortRefused(all []Refused) {
+	slices.SortFunc(all, func(a, b Refused) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Bound, b.Bound), cmp.Compare(a.Value, b.Value))
+	})
+}
