@@ -101,14 +101,18 @@ assigned(low) := {{"name": name, "what": described(name)} |
 # METADATA
 # title: Where a text is split, and what may come next
 # description: The rest of a name that ends there, and something that may be a value. Most mentions are passed over by this.
-nouns := {
-	"pass": `^(?:w(?:or)?ds?|phrases?|codes?)?(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)){0,2}(?:[\\"\x27\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["\x27]?(?:[^\s"\x27$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+\x27)`,
-	"pwd": `^(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)){0,2}(?:[\\"\x27\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["\x27]?(?:[^\s"\x27$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+\x27)`,
-	"secret": `^(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)){0,2}(?:[\\"\x27\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["\x27]?(?:[^\s"\x27$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+\x27)`,
-	"token": `^(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)){0,2}(?:[\\"\x27\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["\x27]?(?:[^\s"\x27$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+\x27)`,
-	"key": `^s?(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)){0,2}(?:[\\"\x27\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["\x27]?(?:[^\s"\x27$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+\x27)`,
-	"cred": `^(?:entials?|s)(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)){0,2}(?:[\\"\x27\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["\x27]?(?:[^\s"\x27$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+\x27)`,
+nouns[noun] := concat("", ["^", ending, assignment_follows]) if {
+	some noun, ending in {
+		"pass": `(?:w(?:or)?ds?|phrases?|codes?)?`,
+		"pwd": "",
+		"secret": "",
+		"token": "",
+		"key": `s?`,
+		"cred": `(?:entials?|s)`,
+	}
 }
+
+assignment_follows := `(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)){0,2}(?:[\\"\x27\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["\x27]?(?:[^\s"\x27$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+\x27)`
 
 # Most keys are none of a credential.
 fits(noun, _) if noun != "key"
