@@ -81,7 +81,12 @@ func podOf(deployment map[string]any, containers int) map[string]any {
 	spec["containers"] = all
 	return map[string]any{
 		"apiVersion": "v1", "kind": "Pod", "spec": spec,
-		"metadata": map[string]any{"name": "backend-app", "namespace": "eks-work", "labels": map[string]any{"app": "backend-app"}},
+		"metadata": map[string]any{
+			"name": "backend-app", "namespace": "eks-work", "labels": map[string]any{"app": "backend-app"},
+			"ownerReferences": []any{map[string]any{
+				"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "backend-app-5d8f", "uid": "0c6d", "controller": true,
+			}},
+		},
 	}
 }
 

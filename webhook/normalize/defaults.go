@@ -90,14 +90,18 @@ func defaultPodSpec(spec map[string]any) {
 	}
 }
 
+// defaultProbe takes a 0 of the four fields that have a default for nothing, as the API
+// server does. An initialDelaySeconds is 0 where there is none, or null.
 func defaultProbe(probe map[string]any) {
 	if probe == nil {
 		return
 	}
-	setDefault(probe, "timeoutSeconds", int64(1))
-	setDefault(probe, "periodSeconds", int64(10))
-	setDefault(probe, "successThreshold", int64(1))
-	setDefault(probe, "failureThreshold", int64(3))
+	setDefault(probe, "initialDelaySeconds", int64(0))
+	for name, value := range map[string]int64{"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3} {
+		if probe[name] == nil || probe[name] == int64(0) {
+			probe[name] = value
+		}
+	}
 	if get := mapAt(probe, "httpGet"); get != nil {
 		setDefault(get, "path", "/")
 		setDefault(get, "scheme", "HTTP")

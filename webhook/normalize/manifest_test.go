@@ -76,6 +76,8 @@ func TestManifestDefaults(t *testing.T) {
 		"restart":          {"{apiVersion: v1, kind: Pod, spec: {}}", []any{"spec", "restartPolicy"}, "Always"},
 		"grace":            {"{apiVersion: apps/v1, kind: DaemonSet, spec: {template: {spec: {}}}}", []any{"spec", "template", "spec", "terminationGracePeriodSeconds"}, int64(30)},
 		"probe timing":     {"{apiVersion: v1, kind: Pod, spec: {containers: [{livenessProbe: {exec: {}}}]}}", []any{"spec", "containers", 0, "livenessProbe", "failureThreshold"}, int64(3)},
+		"zero period":      {"{apiVersion: v1, kind: Pod, spec: {containers: [{readinessProbe: {periodSeconds: 0}}]}}", []any{"spec", "containers", 0, "readinessProbe", "periodSeconds"}, int64(10)},
+		"own period":       {"{apiVersion: v1, kind: Pod, spec: {containers: [{readinessProbe: {periodSeconds: 5}}]}}", []any{"spec", "containers", 0, "readinessProbe", "periodSeconds"}, int64(5)},
 		"request of limit": {"{apiVersion: v1, kind: Pod, spec: {containers: [{resources: {limits: {cpu: 1}}}]}}", []any{"spec", "containers", 0, "resources", "requests", "cpu"}, int64(1)},
 		"own request":      {"{apiVersion: v1, kind: Pod, spec: {containers: [{resources: {limits: {cpu: 1}, requests: {cpu: 100m}}}]}}", []any{"spec", "containers", 0, "resources", "requests", "cpu"}, "100m"},
 		"template request": {"{apiVersion: apps/v1, kind: Deployment, spec: {template: {spec: {containers: [{resources: {limits: {cpu: 1}}}]}}}}", []any{"spec", "template", "spec", "containers", 0, "resources", "requests"}, nil},

@@ -5,7 +5,7 @@
 #   a workload that runs on, has a preStop hook that waits: the sleep action with at least one second, an exec of a
 #   command, or an httpGet, whose answer the kubelet waits for. Any program is taken to wait but those known to return at
 #   once: true, echo, exit, kill, nginx -s, sleep 0 and the like. The fix is the sleep action, where there is no hook
-#   and terminationGracePeriodSeconds leaves ten seconds more than it takes.
+#   and terminationGracePeriodSeconds holds the wait and a margin, so that shutdown-budget has nothing against it.
 # custom:
 #   id: require-prestop
 #   severity: medium
@@ -28,6 +28,12 @@
 #         maximum: 3600
 #         default: 5
 #         description: How long the hook waits that the fix adds.
+#       marginSeconds:
+#         type: integer
+#         minimum: 0
+#         maximum: 3600
+#         default: 10
+#         description: What that wait leaves of terminationGracePeriodSeconds, or there is no fix. No less than shutdown-budget's marginSeconds.
 package taffrail.shutdown.require_prestop
 
 import data.taffrail.lib.prestop
@@ -60,7 +66,8 @@ hooked(path) if {
 # description: Nothing is proposed over a hook that somebody wrote, nor where SIGKILL would come too early.
 fix(path) := {"fix": [operation]} if {
 	not hooked(path)
-	grace_period >= seconds + 10
+	is_number(grace_period)
+	grace_period >= seconds + input.parameters["require-prestop"].marginSeconds
 	operation := addition(
 		input.containers[path].pointer,
 		object.get(input.containers[path].spec, "lifecycle", null),
@@ -87,5 +94,5 @@ default grace_period := 30
 
 grace_period := given if {
 	given := input.workload.pod.spec.terminationGracePeriodSeconds
-	is_number(given)
+	given != null
 }

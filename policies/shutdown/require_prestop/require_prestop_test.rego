@@ -16,7 +16,7 @@ review(type, spec, grace, seconds) := {
 		"pointer": "/spec/template/spec/containers/0",
 		"spec": spec,
 	}},
-	"parameters": {"require-prestop": {"seconds": seconds}},
+	"parameters": {"require-prestop": {"seconds": seconds, "marginSeconds": 10}},
 }
 
 grace(period) := {"terminationGracePeriodSeconds": period}
@@ -116,10 +116,16 @@ test_grace_period_leaves_room[name] if {
 		"default": {"spec": {}, "seconds": 20, "fixes": 1},
 		"default too little": {"spec": {}, "seconds": 21, "fixes": 0},
 		"null": {"spec": grace(null), "seconds": 20, "fixes": 1},
-		"text": {"spec": grace("5"), "seconds": 20, "fixes": 1},
+		"text": {"spec": grace("30"), "seconds": 5, "fixes": 0},
 		"most": {"spec": grace(3610), "seconds": 3600, "fixes": 1},
 	}
 	request := review("app", {"ports": ports}, expected.spec, expected.seconds)
 	count(require_prestop.deny) == 1 with input as request
 	count(fixes) == expected.fixes with input as request
+}
+
+test_margin[margin] if {
+	some margin, expected in {0: 1, 25: 1, 26: 0}
+	request := app({"ports": ports})
+	count(fixes) == expected with input as request with input.parameters["require-prestop"].marginSeconds as margin
 }

@@ -1,0 +1,63 @@
+package taffrail.lib.prestop
+
+import future.keywords.not
+
+# METADATA
+# title: How long the hook is sure to wait, in seconds
+# description: >-
+#   The sleep action's, or the sum of an exec's sleeps that run one after the other in any case: what other programs
+#   take is unknown and comes on top. Undefined where nothing is known: for other programs alone, for an httpGet, and for
+#   scripts with branches, loops or groups.
+seconds(hook) := hook.sleep.seconds if {
+	is_number(hook.sleep.seconds)
+} else := to_number(amount) if {
+	# What most hooks are, [sh, -c, "sleep 5"], at little cost.
+	hook.exec.command[1] == "-c"
+	script := hook.exec.command[2]
+	is_string(script)
+	amount := trim_prefix(script, "sleep ")
+	regex.match(`^[0-9]{1,9}$`, amount)
+} else := sum(durations) if {
+	words := [word | some word in hook.exec.command; is_string(word)]
+	durations := [duration | some step in steps(words); duration := sleep(step)]
+	count(durations) > 0
+}
+
+steps(words) := sequence(script(words)) if {
+	regex.match(`(?:^|/)(?:ba|da|a|k|z)?sh$`, words[0])
+} else := [concat(" ", words)]
+
+# What follows -c, or a switch such as -lc that has it at its end.
+script(words) := words[first + 1] if {
+	first := min([i | some i, word in words; regex.match(`^-[a-z]*c$`, word)])
+}
+
+# METADATA
+# title: The steps of a script that run one after the other in any case
+# description: >-
+#   Left out is what stands in quotes, in a substitution or a comment, what || or a test makes conditional, what runs in
+#   the background, and what comes after exit.
+sequence(text) := [trim_space(step) | some step in regex.split(`[;\n∧]`, certain)] if {
+	joined := replace(text, "\\\n", " ")
+	unquoted := regex.replace(joined, `["']([0-9.]+[smhd]?)["']`, "$1")
+	plain := regex.replace(unquoted, `'[^']*'|"(?:[^"\\]|\\.)*"|\$\([^()]*\)|\$\{[^}]*\}|\x60[^\x60]*\x60`, "_")
+	uncommented := regex.replace(plain, `(^|\s)#[^\n]*`, "$1")
+	not regex.match(`[(){}\x60"']|<<|(?:^|[;&|\n])\s*(?:if|while|until|for|case|select)\s`, uncommented)
+	silent := regex.replace(uncommented, `[0-9]*(?:&?>{1,2}|<)&?\s*[^\s;&|]+`, "")
+	unconditional := regex.replace(silent, `\|\|[^;\n]*|(?:\[|\btest)\s[^;\n]*`, "")
+	foreground := regex.replace(replace(unconditional, "&&", "∧"), `[^;\n&]*&`, "")
+	certain := regex.replace(foreground, `(?s)(?:^|[;\n∧])\s*exit\b.*`, "")
+}
+
+sleep(step) := sum(durations) if {
+	operands := regex.find_all_string_submatch_n(
+		`^(?:exec\s+)?(?:\S*/)?(?:busybox\s+)?sleep((?:\s+(?:[0-9]{1,12}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})[smhd]?)+)$`,
+		step, 1,
+	)[0][1]
+	durations := [duration |
+		some [_, amount, unit] in regex.find_all_string_submatch_n(`([0-9.]+)([smhd]?)`, operands, -1)
+		duration := to_number(concat("", ["0", amount])) * units[unit]
+	]
+}
+
+units := {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}

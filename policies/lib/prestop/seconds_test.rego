@@ -1,0 +1,112 @@
+package taffrail.lib.prestop_test
+
+import data.taffrail.lib.prestop
+import future.keywords.not
+
+test_seconds_of_a_script[text] if {
+	some text, expected in {
+		"sleep 2": 2,
+		"sleep 2s": 2,
+		"sleep 2m": 120,
+		"sleep 1.5h": 5400,
+		"sleep 1d": 86400,
+		"sleep 0.5": 0.5,
+		"sleep .5": 0.5,
+		"sleep 5.": 5,
+		"sleep 05": 5,
+		"sleep 0": 0,
+		"sleep 1m 30s": 90,
+		"sleep \"5\"": 5,
+		"  sleep   5  ": 5,
+		"/bin/sleep 5": 5,
+		"busybox sleep 5": 5,
+		"exec sleep 5": 5,
+		"x; sleep 5": 5,
+		"sleep 5; exit 0": 5,
+		"sleep 25 && nginx -s quit": 25,
+		"sleep 5; nginx -s quit; sleep 10": 15,
+		"sleep 0.1; sleep 0.2": 0.3,
+		"echo draining\nsleep 5\n": 5,
+		"sleep 5 \\\n10": 15,
+		"nginx -s quit >/dev/null 2>&1; sleep 5 2>&1": 5,
+		"kill -QUIT $(cat /run/nginx.pid); sleep 10": 10,
+		"nginx -s quit || true; sleep 9": 9,
+		"sleep ${DELAY}; sleep 4": 4,
+		"drain & sleep 7": 7,
+		"sleep 100 & sleep 3": 3,
+		"drain && sleep 100 & sleep 3": 3,
+		"sleep 5 # not sleep 100; sleep 100\nsleep 1": 6,
+		"echo wait for clients; sleep 8": 8,
+		"echo '; sleep 100'; sleep 1": 1,
+		"echo \"say \\\"a; sleep 100\\\"\"; sleep 1": 1,
+	}
+	prestop.seconds(shell(text)) == expected
+}
+
+test_nothing_is_known_of_a_script[text] if {
+	some text in [
+		"",
+		"/drain.sh",
+		"sleep",
+		"sleep infinity",
+		"sleep ${DELAY}",
+		"sleep $((60))",
+		"sleep -5",
+		"sleep 5x",
+		"sleep 1.2.3",
+		"sleep 99999999999999999999",
+		"sleepy 5",
+		"echo sleep 5",
+		"echo '\nsleep 5\n'",
+		"# sleep 5",
+		"timeout 5 sleep 100",
+		"drain || sleep 100",
+		"[ -f /drain ] && sleep 100",
+		"test -f /drain && sleep 100",
+		"sleep 100 & wait",
+		"drain && sleep 100 &",
+		"exit 0; sleep 100",
+		"(sleep 100)",
+		"f() { sleep 100; }; f",
+		"if drain; then sleep 100; fi; sleep 1",
+		"nginx -s quit; while killall -0 nginx; do sleep 1; done",
+		"until drained; do\nsleep 1\ndone",
+		"cat <<END\nsleep 100\nEND",
+		"echo 'open; sleep 100",
+	]
+	not prestop.seconds(shell(text))
+}
+
+test_seconds_of_a_hook[name] if {
+	some name, about in {
+		"the sleep action": {"hook": {"sleep": {"seconds": 7}}, "seconds": 7},
+		"no shell": {"hook": exec(["/bin/sleep", "5"]), "seconds": 5},
+		"bash": {"hook": exec(["/usr/bin/bash", "-e", "-lc", "sleep 5"]), "seconds": 5},
+		"more than the script": {"hook": exec(["sh", "-c", "sleep $0; sleep 2", "100"]), "seconds": 2},
+		"the action before an exec": {"hook": {"sleep": {"seconds": 7}, "exec": {"command": ["sleep", "5"]}}, "seconds": 7},
+	}
+	prestop.seconds(about.hook) == about.seconds
+}
+
+test_nothing_is_known_of_a_hook[name] if {
+	some name, hook in {
+		"null": null,
+		"nothing": {},
+		"text": "sleep 5",
+		"a list": ["sleep", "5"],
+		"an HTTP call": {"httpGet": {"path": "/drain", "port": 8080}},
+		"TCP": {"tcpSocket": {"port": 8080}},
+		"sleep of text": {"sleep": {"seconds": "5"}},
+		"sleep of nothing": {"sleep": null},
+		"no command": {"exec": {}},
+		"command null": exec(null),
+		"command empty": exec([]),
+		"command of text": exec("sleep 5"),
+		"a number in the command": exec(["sleep", 5]),
+		"a shell alone": exec(["/bin/sh"]),
+		"a shell without a script": exec(["/bin/sh", "-c"]),
+		"a script file": exec(["/bin/sh", "/drain.sh", "sleep 5"]),
+		"no shell to split": exec(["echo", "x; sleep 100"]),
+	}
+	not prestop.seconds(hook)
+}

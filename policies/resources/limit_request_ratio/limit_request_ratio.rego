@@ -1,0 +1,155 @@
+# METADATA
+# title: Limits stay near requests
+# description: >-
+#   The scheduler places Pods by their requests, so what limits allow beyond them is overcommitted: a node that is fully
+#   booked holds that many times what it has. Every app, init and sidecar container of a workload, and the Pod as a whole
+#   where it sets resources, keeps each limit within a multiple of its request, after API defaults and the namespace's
+#   LimitRange. By parameter the multiple may have a lower bound, too: a limit close to its request leaves nodes idle
+#   between peaks. The chapter names no figure; its own Deployments use up to 2.5 for CPU and 1.5 for memory. The
+#   defaults leave room above them, and less for memory: a node short of CPU slows its Pods down, a node short of memory
+#   kills some. A missing request or limit, or a limit of 0, is left to require-resources. A request of 0 under a limit
+#   is found: no multiple of it is enough. There is no fix: which of the two is wrong is for the author to say.
+# custom:
+#   id: limit-request-ratio
+#   severity: medium
+#   section: 3.7.2
+#   kinds:
+#   - Pod
+#   - Deployment.apps
+#   - StatefulSet.apps
+#   - DaemonSet.apps
+#   - ReplicaSet.apps
+#   - ReplicationController
+#   - Job.batch
+#   - CronJob.batch
+#   default_mode: warn
+#   remediation: "Raise the request to what the container usually needs, or lower the limit, for example requests.cpu: 250m for limits.cpu: 1."
+#   facts: [limitRanges]
+#   parameters:
+#     type: object
+#     properties:
+#       maximum:
+#         type: object
+#         additionalProperties: false
+#         default: {}
+#         description: How many times its request a limit may be at most.
+#         properties:
+#           cpu:
+#             type: number
+#             minimum: 0
+#             default: 4
+#             description: The most for CPU, or 0 for any.
+#           memory:
+#             type: number
+#             minimum: 0
+#             default: 2
+#             description: The most for memory, or 0 for any.
+#       minimum:
+#         type: object
+#         additionalProperties: false
+#         default: {}
+#         description: How many times its request a limit must be at least.
+#         properties:
+#           cpu:
+#             type: number
+#             minimum: 0
+#             default: 0
+#             description: The least for CPU, or 0 for any.
+#           memory:
+#             type: number
+#             minimum: 0
+#             default: 0
+#             description: The least for memory, or 0 for any.
+package taffrail.resources.limit_request_ratio
+
+import future.keywords.not
+
+deny contains object.union(finding, {"container": container.name}) if {
+	some resource, most in bounds.maximum
+	most > 0
+	some path, container in input.containers
+	container.resources.limits[resource] > container.resources.requests[resource] * most
+	finding := too_far(path, resource, container.resources)
+}
+
+deny contains object.union(finding, {"container": container.name}) if {
+	some resource, least in bounds.minimum
+	least > 0
+	some path, container in input.containers
+	container.resources.limits[resource] < container.resources.requests[resource] * least
+	finding := too_near(path, resource, container.resources)
+}
+
+# The Pod as a whole.
+deny contains finding if {
+	resources := input.workload.resources
+	some resource, most in bounds.maximum
+	most > 0
+	resources.limits[resource] > resources.requests[resource] * most
+	finding := too_far(pod, resource, resources)
+}
+
+deny contains finding if {
+	resources := input.workload.resources
+	some resource, least in bounds.minimum
+	least > 0
+	resources.limits[resource] < resources.requests[resource] * least
+	finding := too_near(pod, resource, resources)
+}
+
+bounds := input.parameters["limit-request-ratio"]
+
+pod := trim_left(concat(".", [input.workload.path, "spec"]), ".")
+
+too_far(path, resource, resources) := {
+	"msg": sprintf("requests.%s is 0 and limits.%s is %s, so all of it is overcommitted", [
+		resource, resource,
+		amount(resource, resources.limits[resource]),
+	]),
+	"path": concat(".", [path, "resources.requests", resource]),
+	"key": key(resource, resources),
+} if {
+	resources.requests[resource] == 0
+} else := {
+	"msg": message(resource, resources, ceil(percent(resource, resources)), ["more than", bounds.maximum[resource]]),
+	"path": concat(".", [path, "resources.limits", resource]),
+	"key": key(resource, resources),
+}
+
+# A limit of 0 is none.
+too_near(path, resource, resources) := {
+	"msg": message(resource, resources, floor(percent(resource, resources)), ["less than", bounds.minimum[resource]]),
+	"path": concat(".", [path, "resources.limits", resource]),
+	"key": key(resource, resources),
+} if {
+	resources.limits[resource] > 0
+}
+
+key(resource, resources) := sprintf("%s=%v/%v", [resource, resources.limits[resource], resources.requests[resource]])
+
+percent(resource, resources) := (100 * resources.limits[resource]) / resources.requests[resource]
+
+message(resource, resources, hundredths, [words, bound]) := sprintf("limits.%s is %v times requests.%s (%s / %s), %s %v", [
+	resource, hundredths / 100, resource,
+	amount(resource, resources.limits[resource]), amount(resource, resources.requests[resource]),
+	words, bound,
+])
+
+# METADATA
+# title: An amount as people write it
+amount(resource, number) := [text |
+	some [size, suffix] in units[resource]
+	number % size == 0
+	text := sprintf("%v%s", [number / size, suffix])
+][0]
+
+units := {
+	"cpu": [[1000, ""], [1, "m"]],
+	"memory": [
+		[1099511627776, "Ti"], [1000000000000, "T"],
+		[1073741824, "Gi"], [1000000000, "G"],
+		[1048576, "Mi"], [1000000, "M"],
+		[1024, "Ki"], [1000, "k"],
+		[1, ""],
+	],
+}

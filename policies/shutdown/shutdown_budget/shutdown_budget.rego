@@ -1,0 +1,87 @@
+# METADATA
+# title: The preStop wait fits in the grace period
+# description: >-
+#   The kubelet counts terminationGracePeriodSeconds from before the preStop hook, and sends SIGKILL when it is over. In
+#   every app container that opens a port, in a workload that runs on, what the hook is sure to wait leaves some of it
+#   to shut down: the seconds of a sleep action, or the sum of the sleeps of an exec, whose other programs come on top.
+#   How long an httpGet or another program takes is unknown and not judged. A probe's own terminationGracePeriodSeconds
+#   is not looked at: it counts where the probe has failed, when there are no requests to wait for. The fix raises
+#   terminationGracePeriodSeconds to what the longest wait of the Pod needs. It never undoes what require-prestop asks
+#   for, and require-prestop proposes no wait that this policy would object to, as long as its marginSeconds is not
+#   smaller.
+# custom:
+#   id: shutdown-budget
+#   severity: medium
+#   section: 3.6.1
+#   kinds:
+#   - Pod
+#   - Deployment.apps
+#   - StatefulSet.apps
+#   - DaemonSet.apps
+#   - ReplicaSet.apps
+#   - ReplicationController
+#   default_mode: enforce
+#   remediation: "Raise terminationGracePeriodSeconds above what the hook waits and the shutdown takes, for example to 60 for sleep 30, or wait less."
+#   parameters:
+#     type: object
+#     properties:
+#       marginSeconds:
+#         type: integer
+#         minimum: 0
+#         maximum: 3600
+#         default: 5
+#         description: What the wait leaves of terminationGracePeriodSeconds. No more than require-prestop's marginSeconds.
+package taffrail.shutdown.shutdown_budget
+
+import data.taffrail.lib.prestop
+import future.keywords.not
+
+deny contains object.union(finding, fix) if {
+	some path, wait in waits
+	not wait <= room
+	finding := {
+		"msg": message(wait),
+		"path": field,
+		"container": input.containers[path].name,
+		"key": sprintf("preStop=%v,terminationGracePeriodSeconds=%v", [wait, grace_period]),
+	}
+}
+
+waits[path] := wait if {
+	input.workload.longRunning
+	some path, container in input.containers
+	container.type == "app"
+	container.spec.ports[0]
+	wait := prestop.seconds(container.spec.lifecycle.preStop)
+	wait > 0
+}
+
+room := grace_period - margin if is_number(grace_period)
+
+message(wait) := "terminationGracePeriodSeconds is no number, so the preStop hook may be cut off by SIGKILL" if {
+	not is_number(grace_period)
+} else := sprintf("the preStop hook waits %vs, but SIGKILL cuts it off after %vs", [wait, grace_period]) if {
+	wait > grace_period
+} else := sprintf(
+	"the preStop hook waits %vs of the %vs until SIGKILL, which leaves less than %vs to shut down",
+	[wait, grace_period, margin],
+)
+
+fix := {"fix": [{
+	"op": "add",
+	"path": concat("", ["/", replace(field, ".", "/")]),
+	"value": ceil(max([wait | some wait in waits])) + margin,
+}]} if {
+	is_number(grace_period)
+} else := {}
+
+field := trim_left(concat(".", [input.workload.path, "spec.terminationGracePeriodSeconds"]), ".")
+
+margin := input.parameters["shutdown-budget"].marginSeconds
+
+default grace_period := 30
+
+grace_period := given if {
+	given := input.workload.pod.spec.terminationGracePeriodSeconds
+	given != null
+}
