@@ -62,7 +62,7 @@ const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\n"
 var (
 	works       = rule{"works", "not input.object.data.works", `"data.works"`, `[{"op": "add", "path": "/data/works", "value": "x"}]`}
 	unsatisfied = rule{"stays", "not input.object.data.other", `"data.other"`, `[{"op": "add", "path": "/data/wrong", "value": "x"}]`}
-	misses      = rule{"misses", "not input.object.x", `"x.y"`, `[{"op": "add", "path": "/x/y", "value": "x"}]`}
+	misses      = rule{"misses", "not input.object.x", `"x.y"`, `[{"op": "replace", "path": "/x/y", "value": "x"}]`}
 	different   = rule{"different", `input.object.data.password`, `"data[password]"`, `[{"op": "test", "path": "/data/password", "value": ""}]`}
 )
 
@@ -81,7 +81,7 @@ func TestFixes(t *testing.T) {
 			configMap + "data: {}\n",
 			configMap + "data:\n  works: x\n", 1,
 			[]string{
-				"f0:1: ConfigMap shop/c: the fix of policy misses for x.y was not made: add /x/y: there is no such field",
+				"f0:1: ConfigMap shop/c: the fix of policy misses for x.y was not made: replace /x/y: there is no such field",
 				"f0:1: ConfigMap shop/c: the fix of policy stays for data.other was not made: the policy still objects after it",
 			},
 		},
