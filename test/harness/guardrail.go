@@ -90,11 +90,14 @@ func orAdmitted(err error) error {
 	return err
 }
 
-// ProbePod is a Pod that runs once: nothing about it but its image and its resources is
-// of interest to a policy.
+// ProbePod is a Pod that runs once, labelled and a hook of Helm's: nothing about it but
+// its image and its resources is of interest to a policy.
 func ProbePod(namespace, image string) *corev1.Pod {
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "probe"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: "probe",
+			Labels: map[string]string{"app": "probe"}, Annotations: map[string]string{"helm.sh/hook": "test"},
+		},
 		Spec: corev1.PodSpec{
 			RestartPolicy: corev1.RestartPolicyNever,
 			Containers:    []corev1.Container{{Name: "main", Image: image}},

@@ -28,7 +28,7 @@ func TestNamespaceInTheSameApply(t *testing.T) {
 			}}},
 		}
 		service, good, bad := chapter(t, "23_service", name), chapter(t, "22_deployment", name), chapter(t, "01_nginx", name)
-		cronJob := chapter(t, "43_cronjob", name)
+		cronJob := batch(t, name)
 
 		admit(t, name, create(t.Context(), &corev1.Namespace{ObjectMeta: meta}))
 		words := deny(t, name+": a Service of type LoadBalancer", create(t.Context(), service))

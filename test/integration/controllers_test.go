@@ -47,7 +47,7 @@ func TestDeploymentBecomesPods(t *testing.T) {
 func TestJobFromCronJobIsFilled(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "job", enforced)
-	admit(t, "batch-app", cluster.Alice.Create(t.Context(), chapter(t, "43_cronjob", namespace)))
+	admit(t, "batch-app", cluster.Alice.Create(t.Context(), batch(t, namespace)))
 	job, err := cluster.JobFrom(t.Context(), namespace, "batch-app", "batch-app-manual")
 	must(t, err)
 	answer := admit(t, "a Job made from it", cluster.Alice.Create(t.Context(), job))

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/test/harness"
@@ -153,6 +154,22 @@ func chapter(t *testing.T, prefix, namespace string) client.Object {
 	object, err := harness.ChapterManifest(cluster.Root, prefix)
 	must(t, err)
 	object.SetNamespace(namespace)
+	return object
+}
+
+// batch is the chapter's CronJob with what policies miss in it: a label, and that no two
+// runs overlap.
+func batch(t *testing.T, namespace string) client.Object {
+	t.Helper()
+	object, err := harness.ChapterManifest(cluster.Root, "43_cronjob")
+	must(t, err)
+	object.SetNamespace(namespace)
+	for value, path := range map[string][]string{
+		"batch-app": {"spec", "jobTemplate", "spec", "template", "metadata", "labels", "app"},
+		"Forbid":    {"spec", "concurrencyPolicy"},
+	} {
+		must(t, unstructured.SetNestedField(object.Object, value, path...))
+	}
 	return object
 }
 

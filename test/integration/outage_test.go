@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/test/harness"
@@ -68,7 +70,8 @@ func TestServerKilledAndRestarted(t *testing.T) {
 	pod := harness.ProbePod(namespaces.fail, "registry.example/app:1.0.0")
 	failedClosed(t, "Fail", cluster.Alice.Create(t.Context(), pod), `failed calling webhook "mutate.taffrail.dev"`)
 	// What nobody asks Taffrail about goes on.
-	admit(t, "a ConfigMap", cluster.Alice.Create(t.Context(), chapter(t, "41_config_map", namespaces.fail)))
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespaces.fail, Name: "unasked"}}
+	admit(t, "a ServiceAccount", cluster.Alice.Create(t.Context(), account))
 
 	must(t, server.Start(t.Context()))
 	for _, namespace := range []string{namespaces.ignore, namespaces.fail} {

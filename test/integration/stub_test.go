@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -61,5 +63,6 @@ func TestWebhookThatAnswersErrors(t *testing.T) {
 	failedClosed(t, "Fail", answer, words)
 	// Why, is told.
 	failedClosed(t, "Fail", answer, "policy image-tag could not be evaluated")
-	admit(t, "a ConfigMap", cluster.Alice.Create(t.Context(), chapter(t, "41_config_map", namespaces.fail)))
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespaces.fail, Name: "unasked"}}
+	admit(t, "a ServiceAccount", cluster.Alice.Create(t.Context(), account))
 }
