@@ -49,7 +49,7 @@ labelled taffrail.dev/exposure=restricted.
   taffrail check -o sarif deploy/ > taffrail.sarif`,
 	}
 	var f checkFlags
-	f.deciderFlags.add(command)
+	f.add(command)
 	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, with what is only recorded and what injections fill in")
 	f.output = addChoice(command, "output", "o", "how to print", "text", "json", "sarif", "junit", "github")
 	f.failOn = addFailOn(command)

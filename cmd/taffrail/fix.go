@@ -48,7 +48,7 @@ result. A file with anything in it that cannot be read is left alone.
   helm template … | taffrail fix - | kubectl apply -f -`,
 	}
 	var f fixFlags
-	f.deciderFlags.add(command)
+	f.add(command)
 	command.Flags().BoolVar(&f.diff, "diff", false, "print what would change as a unified diff, and write nothing")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {

@@ -26,7 +26,8 @@ func replaceFile(path string, data []byte) (err error) {
 		}
 	}()
 	_, err = file.Write(data)
-	if err = errors.Join(err, file.Chmod(info.Mode().Perm()), file.Sync(), file.Close()); err != nil {
+	err = errors.Join(err, file.Chmod(info.Mode().Perm()), file.Sync(), file.Close())
+	if err != nil {
 		return err
 	}
 	return os.Rename(file.Name(), path)

@@ -248,7 +248,7 @@ func (p *place) comparePod(ctx context.Context, pod *corev1.Pod) (kind string, e
 		}
 		differences = append(differences, difference)
 	}
-	return "", fmt.Errorf("%s (%v), unlike all %d outcomes: %q", kind, answer.Err, len(differences), differences)
+	return "", errors.Join(fmt.Errorf("%s, unlike all %d outcomes: %q", kind, len(differences), differences), answer.Err)
 }
 
 func (p *place) compareClaim(ctx context.Context, requests corev1.ResourceList) (kind string, err error) {

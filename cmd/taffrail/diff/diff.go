@@ -134,8 +134,8 @@ func advance(before, after []string) []line {
 func back(before, after []string, trail [][]int) []line {
 	x, y := len(before), len(after)
 	var lines []line
-	for d := len(trail) - 1; d >= 0; d-- {
-		at := func(k int) int { return trail[d][k+d+1] }
+	for d, reached := range slices.Backward(trail) {
+		at := func(k int) int { return reached[k+d+1] }
 		k := x - y
 		previous := k - 1
 		if k == -d || k != d && at(k-1) < at(k+1) {

@@ -2,6 +2,7 @@ package yamlfix
 
 import (
 	"maps"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -73,20 +74,19 @@ func (p *planner) unmerge(m members, mapping *yaml.Node, have, want map[string]a
 // change has the value that it has in the mapping it is merged into.
 func (p *planner) provided(value *yaml.Node, have map[string]any) map[string]any {
 	members := map[string]any{}
-	sources := yamlnode.Merged(value)
-	for i := len(sources) - 1; i >= 0; i-- {
-		if now, changed := p.changed[sources[i]].(map[string]any); changed {
+	for _, source := range slices.Backward(yamlnode.Merged(value)) {
+		if now, changed := p.changed[source].(map[string]any); changed {
 			maps.Copy(members, now)
 			continue
 		}
-		for j := 0; j+1 < len(sources[i].Content); j += 2 {
-			key := sources[i].Content[j]
+		for j := 0; j+1 < len(source.Content); j += 2 {
+			key := source.Content[j]
 			if !yamlnode.IsMerge(key) {
 				name := yamlnode.Target(key).Value
 				members[name] = have[name]
 				continue
 			}
-			maps.Copy(members, p.provided(sources[i].Content[j+1], have))
+			maps.Copy(members, p.provided(source.Content[j+1], have))
 		}
 	}
 	return members
