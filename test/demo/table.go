@@ -56,15 +56,22 @@ var expected = map[string]map[string]expectation{
 	"02_nginx_k8s.yaml":                   inModes("image-tag", "require-probes", "require-prestop"),
 	"21_db_config_k8s.yaml":               inModes("plaintext-secret"),
 	"22_deployment_backend-app_k8s.yaml":  {"": {admitted, nil}},
-	"23_service_backend-app_k8s.yaml":     {"": {admitted, nil}, opted: {denied, []string{"restricted-service-type"}}},
-	"41_config_map_batch_k8s.yaml":        {"": {admitted, nil}},
+	"23_service_backend-app_k8s.yaml": {
+		"": {warned, []string{"loadbalancer-exposure"}}, observed: {recorded, []string{"loadbalancer-exposure"}},
+		opted: {denied, []string{"restricted-service-type"}},
+	},
+	"41_config_map_batch_k8s.yaml": {"": {admitted, nil}},
 	// Its resources are missing, and will be filled in: only where nothing may be
 	// patched is there something to say.
 	"43_cronjob_k8s.yaml": {
-		"": {admitted, nil}, told: {warned, []string{"require-resources"}}, observed: {recorded, []string{"require-resources"}},
+		"":       {warned, []string{"app-label", "cronjob-concurrency"}},
+		told:     {warned, []string{"app-label", "cronjob-concurrency", "require-resources"}},
+		observed: {recorded, []string{"app-label", "cronjob-concurrency", "require-resources"}},
 	},
 	"create job --from": {
-		"": {admitted, nil}, told: {warned, []string{"require-resources"}}, observed: {recorded, []string{"require-resources"}},
+		"":       {warned, []string{"app-label"}},
+		told:     {warned, []string{"app-label", "require-resources"}},
+		observed: {recorded, []string{"app-label", "require-resources"}},
 	},
 	"job-controller": {"": {patched, nil}, told: {admitted, nil}, observed: {admitted, nil}},
 }

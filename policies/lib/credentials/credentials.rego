@@ -13,10 +13,10 @@ import future.keywords.not
 #   The last noun decides, as in English: DB_PASSWORD is one; PASSWORD_MIN_LENGTH, TOKEN_URL and SECRET_NAME are not.
 named(name) if {
 	is_string(name)
-	regex.match(`(?i)pass|pwd|secret|token|key|cred|masterauth`, name) # most names are none, and this is cheaper
+	regex.match(`(?i)pass|pwd|secret|token|key|cred|masterauth|cookie`, name) # most names are none, and this is cheaper
 	low := lower(name)
 	regex.match(
-		`(?:passw(?:or)?ds?|passphrases?|passcodes?|(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh)(?:pass|pwd)|secret|token|(?:api|access|secret|private|encrypt(?:ion)?|signing|auth|master|account|admin|licen[cs]e|unseal|fernet|hmac|deploy|jwt|cookie)[_.-]?keys?|credentials?|creds|masterauth)(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)){0,2}(?:\.txt)?$`,
+		`(?:passw(?:or)?ds?|passphrases?|passcodes?|(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh)(?:pass|pwd)|secret|token|(?:api|access|secret|private|encrypt(?:ion)?|signing|auth|master|account|admin|licen[cs]e|unseal|fernet|hmac|deploy|jwt|cookie)[_.-]?keys?|credentials?|creds|masterauth|erl(?:ang)?[_.-]?cookie)(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)){0,2}(?:\.txt)?$`,
 		low,
 	)
 	not regex.match(
@@ -42,14 +42,15 @@ literal(name, value) if {
 innocent(low) if words[low]
 
 innocent(low) if regex.match(
-	`^(?:$|[0-9]$|[~^]?[0-9]+\.[0-9]+\.[0-9]+|[*<{(\[|!]|-+$|%[a-z_({%]|\$(?:[0-9@*#?]?$|[a-z_][a-z0-9_.:/-]*$|__)|@[a-z_.]+[@(]|__.*__$|x{3,}$|\.{3}|your[_ -]|enc[\[(]|-----begin (?:pgp message|age enc)|aqicah|ref\+|projects/|//|[a-z][a-z0-9+.-]*://|(?:vault|bao|ssm|sm|op|akv|keyvault|awssm|awsps|gcpsm|gsm|aws-?secrets?(?:manager)?|secrets?manager|secret|secretref|secretkeyref|arn|env|file|ref|kms|berglas|sops|conjur|doppler|infisical|kubernetes|k8s|parameterstore|bws):|(?:\.{1,2}|~)/|/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*$|[a-z]:\\|(?:os|process|self|this|req|request|config|settings|options|opts|args|params|ctx|event|vars?|local|module|values|secrets|data|user)\.[a-z_])|^\S+\.(?:[a-z_]*(?:password|token|secret|key|credentials)|pem|crt|cer|der|p12|pfx|jks|pub|txt|json|ya?ml|properties|env|conf|cfg|ini|toml|xml|sh|py|js)$|\$[({]|\{\{|#\{|<%`,
+	`^(?:$|[0-9]$|[~^]?[0-9]+\.[0-9]+\.[0-9]+|[*<{(\[|!\x60]|-+$|%[a-z_({%]|\$(?:[0-9@*#?]?$|[a-z_][a-z0-9_.:/-]*$|__)|@[a-z_.]+[@(]|@@[a-z0-9_.-]+@@$|[^\s:]+:\$[a-z_][a-z0-9_]*$|(?:[a-z]+[_.-])*placeholder(?:[_.-][a-z0-9]{1,12})*$|__.*__$|x{3,}$|\.{3}|your[_ -]|enc[\[(]|-----begin (?:pgp message|age enc)|aqicah|ref\+|projects/|//|[a-z][a-z0-9+.-]*://|(?:vault|bao|ssm|sm|op|akv|keyvault|awssm|awsps|gcpsm|gsm|aws-?secrets?(?:manager)?|secrets?manager|secret|secretref|secretkeyref|arn|env|file|ref|kms|berglas|sops|conjur|doppler|infisical|kubernetes|k8s|parameterstore|bws):|(?:\.{1,2}|~)/|/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*$|[a-z]:\\|(?:os|process|self|this|req|request|config|settings|options|opts|args|params|ctx|event|vars?|local|module|values|secrets|data|user)\.[a-z_])|^\S+\.(?:[a-z_]*(?:password|token|secret|key|credentials)|pem|crt|cer|der|p12|pfx|jks|pub|txt|json|ya?ml|properties|env|conf|cfg|ini|toml|xml|sh|py|js)$|\$[({]|\{\{|#\{|<%`,
 	low,
 )
 
 words := {
 	"true", "false", "yes", "no", "on", "off", "y", "n", "null", "nil", "none", "~", "undefined", "enable", "enabled",
 	"disable", "disabled", "required", "optional", "include", "omit", "files", "read", "write", "same-origin", "string", "string!", "str",
-	"bytes", "bearer", "basic", "redacted", "[redacted]", "hidden", "masked", "placeholder", "todo", "tbd", "n/a",
+	"bytes", "bearer", "basic", "redacted", "[redacted]", "hidden", "masked", "todo", "tbd", "n/a",
+	"trace", "debug", "info", "warn", "error",
 }
 
 # METADATA
@@ -57,6 +58,11 @@ words := {
 # description: >-
 #   A name that ends in secret or credentials often means an object: --webhook-secret=cert-manager/webhook-tls. base64
 #   has no hyphen, so that it is not taken for one.
+reference(name, low) if {
+	endswith(name, "secret")
+	regex.match(`^[a-z]{1,30}/[a-z]{1,30}$`, low)
+}
+
 reference(name, low) if {
 	contains(low, "-")
 	regex.match(`(?:secret(?:[_.-]?key)?|credentials?|creds)$`, name)

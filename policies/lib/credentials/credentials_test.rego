@@ -12,6 +12,7 @@ test_names_of_credentials[name] if {
 		"CLOUD_AWS_CREDENTIALS_ACCESSKEY", "CLOUD_AWS_CREDENTIALS_SECRETKEY", "SECRET_KEY", "PRIVATE_KEY",
 		"ENCRYPTION_KEY", "NEW_RELIC_LICENSE_KEY", "fernet_key", "CREDENTIALS", "credential", "creds", "requirepass",
 		"masterauth", ".pgpass", "password.txt", "admin_token",
+		"RABBITMQ_ERL_COOKIE", "ERLANG_COOKIE",
 	]
 	credentials.named(name)
 }
@@ -36,6 +37,7 @@ test_values_that_are_credentials[value] if {
 	some value in [
 		"hunter2", "changeme", "12345", "10", "password", "p@ss w0rd", "$2a$10$abcdefghijklmnop", "wJalrXUtnFEMI/K7MDENG+x",
 		"/9j+4AAQSkZJRg==", "correct-horse", "Tr0ub4dor&3", " hunter2\n", "my-secret",
+		"app:$apr1$abcdefgh", "hunter2-placeholder", "@@hunter2",
 	]
 	literal(value)
 }
@@ -50,7 +52,8 @@ test_values_that_are_not[value] if {
 		"projects/p/secrets/s/versions/1", "op://vault/item/field", "ref+vault://secret/db", "ENC[AES256_GCM,data:x]",
 		"ENC(abc)", "{cipher}abc", "AQICAHexample", "-----BEGIN PGP MESSAGE-----", "/run/secrets/db", "/etc/x/password",
 		"./secrets/x", "~/.pgpass", "file:/run/secrets/x", "tls.key", "server.pem", "https://example.com/token",
-		"postgres://user@host/db", "process.env.X", "1.2.3",
+		"postgres://user@host/db", "process.env.X", "1.2.3", "placeholder", "password-placeholder-0", "@@DB_PASSWORD@@",
+		"app:$PW", "app:${PW}", "`cat /run/x`", "debug",
 	]
 	not literal(value)
 }
@@ -59,6 +62,7 @@ test_names_of_objects[name] if {
 	some name, value in {
 		"webhook-secret": "cert-manager/webhook-tls",
 		"AUTH_SECRET": "oauth2-proxy-credentials",
+		"secret": "ingress/certificate",
 		"secret": "argocd-redis",
 		"credentials": "cloud-creds",
 	}

@@ -89,9 +89,12 @@ assigned(low) := {{"name": name, "what": described(name)} |
 	line := last_line(concat(noun, array.slice(parts, max([0, i - 2]), i + 1)))
 	not aside(line)
 	beginning := regex.find_n(`[a-z0-9_.\-]*$`, line, 1)[0]
-	[ending, value] := assignment(beginning, substring(concat(noun, array.slice(parts, i + 1, i + 5)), 0, 200))
+	right := substring(concat(noun, array.slice(parts, i + 1, i + 5)), 0, 200)
+	[ending, value] := assignment(beginning, right)
 	whole := concat("", [bare(beginning), noun, ending])
 	named(whole)
+	not matched(noun, line, right)
+	not passed_on(line, right)
 	not innocent(value)
 	not reference(whole, value)
 	not regex.match(`[^ -~]`, value) # a label on a screen, in some language
@@ -133,6 +136,7 @@ assignment(beginning, right) := [groups[1], value] if {
 		right,
 		1,
 	)
+	not regex.match(`^[a-z]*[ \t]+:["']`, right) # a variable of psql: PASSWORD :'reader_password'
 	value := trim_right(concat("", array.slice(groups, 2, 7)), `\`)
 } else := [groups[1], value] if {
 	some groups in regex.find_all_string_submatch_n(
@@ -154,6 +158,27 @@ code(_, value) if regex.match(
 	`^(?:[a-z_]+\.)+[a-z_]+$|^[a-z][a-z_]*_(?:password|passphrase|passwd|pass|pwd|token|secret|key|credentials)$`,
 	value,
 )
+
+# METADATA
+# title: 'What a query for metrics asks for: kube_secret_info{namespace="shop",secret="tls"}'
+matched(noun, line, right) if {
+	noun in {"secret", "token"}
+	regex.match(`[a-z0-9_:]\{[^{}]*$`, line)
+	regex.match(`^[a-z0-9_]*=~?\\?["']`, right)
+}
+
+# METADATA
+# title: 'A variable that a call passes on: connect(user=user, password=password)'
+passed_on(line, right) if {
+	regex.match(`[a-z0-9_]\((?:[^"'()]|"[^"]*"|'[^']*')*$`, line)
+	regex.match(`^[a-z0-9_]*=[a-z_.]+[,)]`, right)
+}
+
+# On a line of its own.
+passed_on(line, right) if {
+	regex.match(`^\s+[a-z0-9_]*$`, line)
+	regex.match(`^[a-z0-9_]*=[a-z_.]+,[ \t]*\r?(?:\n|$)`, right)
+}
 
 # METADATA
 # title: A message, in a file of messages

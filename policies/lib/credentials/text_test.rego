@@ -84,6 +84,9 @@ test_names_that_are_not_told[text] if {
 		"//registry.example/:_authToken=abcdef",
 		`<user name="app" password="hunter2"/>`,
 		"ALTER ROLE app WITH PASSWORD 'hunter2'",
+		`redis.connect{host="db", password="hunter2"}`,
+		`connect("db", user=user, password=hunter2)`,
+		"connect(user=\"app\") password=swordfish, and so on",
 	]
 	whats(text) == {"a credential"}
 }
@@ -113,7 +116,10 @@ test_texts_without[text] if {
 		"secretKeyRef: {name: db, key: password}", "imagePullSecrets: [{name: regcred}]", "passwordKey: db-password",
 		"errors.password=Wrong password, try again", "max_tokens: 4096", "kind: Secret", "arn:aws:secretsmanager:ap-northeast-2:123456789012:secret:db",
 		"secretArn: arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:db-AbCdEf", "secret://db/password",
-		"keepalive=1", "passwd: files systemd", "passwd: files",
+		"keepalive=1", "passwd: files systemd", "passwd: files", "CREATE ROLE a PASSWORD :'pw'", "ALTER ROLE a PASSWORD :\"pw\"",
+		"kube_secret_info{secret=\"wildcard\"}", `"kube_secret_info{namespace=\"shop\",secret=\"wildcard\"}"`,
+		"Login required password=\"password-placeholder-0\";", "mysqldump -p`cat /x` db", "copy --src-creds=\"app:$PW\"",
+		"connect(\"db\", user=user, password=password)", "client = Client(\n    password=password,\n    token=get.token,\n)",
 	]
 	credentials.found(text) == set()
 }

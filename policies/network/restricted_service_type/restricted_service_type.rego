@@ -33,7 +33,7 @@ deny contains finding if {
 	type := input.object.spec.type
 	type in input.parameters["restricted-service-type"].types
 	finding := {
-		"msg": sprintf("type %s is restricted in this namespace: %s", [type, reasons[type]]),
+		"msg": sprintf("type %s is not for a restricted namespace: %s", [type, reasons[type]]),
 		"path": "spec.type",
 		"key": concat("=", ["type", type]),
 	}
@@ -43,7 +43,7 @@ deny contains finding if {
 	input.parameters["restricted-service-type"].denyExternalIPs
 	some i, ip in input.object.spec.externalIPs
 	finding := {
-		"msg": sprintf("external IP %v is restricted in this namespace: it takes traffic for an address that may be anybody's", [ip]),
+		"msg": sprintf("external IP %v is not for a restricted namespace: it takes traffic for an address that may be anybody's", [ip]),
 		"path": sprintf("spec.externalIPs[%v]", [i]),
 		"key": sprintf("externalIP=%v", [ip]),
 	}

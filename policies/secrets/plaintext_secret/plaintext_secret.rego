@@ -4,8 +4,8 @@
 #   base64 is not encryption, so a Secret's manifest must not stand in Git. People, CI and deployers (Argo CD, Flux) do
 #   not write plaintext values; secret controllers do, and what other ServiceAccounts and Kubernetes' own components
 #   write is recorded, as operators rotate their own certificates. Allowed from anyone are values that are empty or
-#   encrypted (SOPS, age, PGP, AWS KMS, Vault), and in Secrets of those types what looks like a service-account token, a
-#   bootstrap token or a Helm release. An annotation last-applied-configuration that carries plaintext, or that cannot be
+#   encrypted (SOPS, age, PGP, AWS KMS, Vault), certificates and public keys, the address of an Argo CD repository, and in
+#   Secrets of those types what looks like a service-account token, a bootstrap token or a Helm release. An annotation last-applied-configuration that carries plaintext, or that cannot be
 #   read, is refused whoever writes it. A manifest is judged as a deployer's. Who wrote a live Secret is not known, so its
 #   values are only recorded. Values are judged, never shown. There is no fix.
 # custom:
@@ -103,6 +103,7 @@ plaintext contains key if {
 	is_object(input.object.data) # the API server refuses anything else
 	some key, value in input.object.data
 	not harmless(value)
+	not address(key, decoded(value))
 	not expected(input.object.type, key, value)
 }
 
@@ -129,8 +130,6 @@ forms := {
 	"helm.sh/release.v1": {"release": `^H4sI`},
 	"kubernetes.io/service-account-token": {
 		"token": `^eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`,
-		"ca.crt": `^-----BEGIN CERTIFICATE-----`,
-		"service-ca.crt": `^-----BEGIN CERTIFICATE-----`,
 	},
 	"bootstrap.kubernetes.io/token": {
 		"token-id": `^[a-z0-9]{6}$`,
@@ -167,6 +166,40 @@ harmless(value) if {
 envelopes := input.parameters["plaintext-secret"].envelopes
 
 # METADATA
+# title: What is for everybody to see
+# description: Certificates and public keys, and nothing beside them.
+harmless(value) if {
+	startswith(value, "LS0tLS1CRUdJTi") # -----BEGIN in base64
+	public(decoded(value))
+}
+
+harmless(value) if public(value)
+
+public(text) if {
+	startswith(text, "-----BEGIN")
+	regex.match(
+		`^(?:-----BEGIN (?:CERTIFICATE|PUBLIC KEY)-----[A-Za-z0-9+/=\s]+-----END (?:CERTIFICATE|PUBLIC KEY)-----\s*)+$`,
+		text,
+	)
+}
+
+# METADATA
+# title: Where an Argo CD repository is
+# description: Argo CD wants its address and its name in a Secret. What opens it, password or key, is judged as ever.
+address(key, text) if {
+	input.object.metadata.labels["argocd.argoproj.io/secret-type"] in {"repository", "repo-creds"}
+	regex.match(addresses[key], text)
+}
+
+addresses := {
+	"type": `^(?:git|helm|oci)$`,
+	"name": `^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`,
+	"project": `^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`,
+	"enableOCI": `^(?:true|false)$`,
+	"url": `^(?:(?:https?|ssh|git|oci)://)?(?:git@)?[A-Za-z0-9.-]+(?::[0-9]+)?[/:][A-Za-z0-9._~/-]*$`,
+}
+
+# METADATA
 # title: Another value is another violation
 # description: Values must not be told, so the key of the finding says only that this edit changed it.
 edit(key) := " changed" if {
@@ -179,7 +212,12 @@ leaked contains key if {
 	some field in ["data", "stringData"]
 	some key, value in input.lastApplied[field]
 	not harmless(value)
+	not address(key, in_clear(field, value))
 }
+
+in_clear("data", value) := decoded(value)
+
+in_clear("stringData", value) := value
 
 leak_edit := " changed" if {
 	input.oldObject

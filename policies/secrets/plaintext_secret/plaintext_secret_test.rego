@@ -184,15 +184,11 @@ test_no_data[name] if {
 
 jwt := "eyJhbGciOiJub25lIn0.eyJzdWIiOiJleGFtcGxlIn0.c2lnbmF0dXJl"
 
-certificate := "-----BEGIN CERTIFICATE-----\nZXhhbXBsZQ==\n-----END CERTIFICATE-----\n"
-
 types := {
 	"helm.sh/release.v1": {"release": "H4sIAAAAAAAC/0vOSMzNSVVIrUjMLchJVUjKz04tUihJrShRyE0EAGq+HvkYAAAA"},
 	"kubernetes.io/service-account-token": {
 		"token": jwt,
 		"namespace": "shop",
-		"ca.crt": certificate,
-		"service-ca.crt": certificate,
 	},
 	"bootstrap.kubernetes.io/token": {
 		"token-id": "abcdef",

@@ -22,6 +22,11 @@
 #   parameters:
 #     type: object
 #     properties:
+#       ignoredPorts:
+#         type: array
+#         items: {type: string, minLength: 1}
+#         default: [metrics, http-metrics]
+#         description: Names of ports that no client depends on. A container that opens no other needs no hook.
 #       seconds:
 #         type: integer
 #         minimum: 1
@@ -43,13 +48,18 @@ deny contains object.union(finding, fix(path)) if {
 	input.workload.longRunning
 	some path, container in input.containers
 	container.type == "app"
-	container.spec.ports[0]
+	serves(path)
 	not prestop.waits(container.spec.lifecycle.preStop)
 	finding := {
 		"msg": message(path),
 		"path": concat("", [container.path, ".lifecycle.preStop"]),
 		"container": container.name,
 	}
+}
+
+serves(path) if {
+	some port in input.containers[path].spec.ports
+	not port.name in input.parameters["require-prestop"].ignoredPorts
 }
 
 message(path) := "the preStop hook does not wait, so SIGTERM comes while requests still arrive" if {

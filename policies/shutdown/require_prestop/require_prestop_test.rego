@@ -16,7 +16,7 @@ review(type, spec, grace, seconds) := {
 		"pointer": "/spec/template/spec/containers/0",
 		"spec": spec,
 	}},
-	"parameters": {"require-prestop": {"seconds": seconds, "marginSeconds": 10}},
+	"parameters": {"require-prestop": {"seconds": seconds, "marginSeconds": 10, "ignoredPorts": ["metrics"]}},
 }
 
 grace(period) := {"terminationGracePeriodSeconds": period}

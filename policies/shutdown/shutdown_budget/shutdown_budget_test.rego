@@ -20,7 +20,7 @@ review(containers, pod, margin) := {
 	"containers": {about.path: about | some about in containers},
 	"parameters": {
 		"shutdown-budget": {"marginSeconds": margin},
-		"require-prestop": {"seconds": 5, "marginSeconds": 10},
+		"require-prestop": {"seconds": 5, "marginSeconds": 10, "ignoredPorts": []},
 	},
 }
 
