@@ -1,5 +1,6 @@
 // Package oracle compares what webhook/limitrange predicts with what Kubernetes' own code
 // does: API defaulting, the LimitRanger plugin, the registry's defaults and validation.
+// And it compares how schedules are read.
 //
 //	go test -oracle.pairs=1000000            # more pairs, from a new seed
 //	go test -oracle.seed=42                  # the pairs of a seed
@@ -54,9 +55,7 @@ func TestCases(t *testing.T) {
 // TestPairs compares pairs at random. Each has a generator of its own, so that a seed
 // makes the same ones on any number of processors.
 func TestPairs(t *testing.T) {
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
-	}
+	chooseSeed()
 	// Nearly all the garbage is a pair's own, and the heap small: collecting less often is
 	// a third of the time.
 	defer debug.SetGCPercent(debug.SetGCPercent(800))
@@ -104,6 +103,12 @@ func TestPairs(t *testing.T) {
 				t.Errorf("none %s: the pairs say little", what)
 			}
 		}
+	}
+}
+
+func chooseSeed() {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
 	}
 }
 
