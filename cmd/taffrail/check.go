@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -11,11 +9,7 @@ import (
 
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
-	"taffrail.dev/policies"
-	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
 )
 
@@ -34,9 +28,10 @@ func newCheckCommand() *cobra.Command {
 
 Reads YAML and JSON from files, from folders with everything below them (*.yaml,
 *.yml, *.json), and from standard input ("-", or nothing named and a pipe), Lists
-included. Namespaces, LimitRanges and ResourceQuotas in the input count as facts,
-wherever they stand. The labels of a namespace that is not in the input are unknown;
-a Guardrail that selects by them then makes no verdict but "unknown".
+included. Namespaces, LimitRanges, ResourceQuotas, HorizontalPodAutoscalers,
+PersistentVolumeClaims and StorageClasses in the input count as facts, wherever they
+stand. The labels of a namespace that is not in the input are unknown; a Guardrail
+that selects by them then makes no verdict but "unknown".
 
 Without --config the built-in Guardrails hold: every policy for every namespace but
 the cluster's own. Policies that would break ordinary namespaces hold only in those
@@ -64,60 +59,15 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err != nil {
 		return err
 	}
-	catalog, err := engine.Load(policies.FS)
-	if err != nil {
-		return err
-	}
-	decider, err := f.decider(ctx, catalog)
+	decider, err := f.decider(ctx)
 	if err != nil {
 		return err
 	}
 	report := decider.decide(ctx, manifest.Read(paths, command.InOrStdin()))
-	if err := write(command, report, catalog, f); err != nil {
+	if err := write(command, report, decider.catalog, f); err != nil {
 		return err
 	}
 	return verdict(report, review.Verdict(f.failOn.value))
-}
-
-// inputs is what to read. Waiting in silence for somebody to type a manifest would
-// look like a hang.
-func inputs(command *cobra.Command, args []string) ([]string, error) {
-	if len(args) > 0 {
-		return args, nil
-	}
-	if file, ok := command.InOrStdin().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		return nil, &usageError{fmt.Errorf("nothing to %s: name files or folders, or pipe manifests in", command.Name())}
-	}
-	return []string{manifest.Stdin}, nil
-}
-
-// buildSnapshot compiles the Guardrails of the paths, or the built-in ones.
-func buildSnapshot(ctx context.Context, catalog *engine.Catalog, paths []string) (*pipeline.Snapshot, error) {
-	guardrails := config.Default(catalog)
-	if len(paths) > 0 {
-		var err error
-		if guardrails, err = loadGuardrails(paths, catalog); err != nil {
-			return nil, err
-		}
-	}
-	snapshot, problems, err := pipeline.Build(ctx, catalog, guardrails)
-	if err != nil {
-		return nil, err
-	}
-	var errs []error
-	for _, problem := range problems {
-		for _, err := range problem.Errors {
-			errs = append(errs, &config.Error{Source: "Guardrail " + problem.Guardrail, Field: err.Field, Reason: err.ErrorBody()})
-		}
-	}
-	return snapshot, errors.Join(errs...)
-}
-
-// loadGuardrails checks here what Build would check again, because files have lines.
-func loadGuardrails(paths []string, catalog *engine.Catalog) ([]v1alpha1.Guardrail, error) {
-	set, errs := config.LoadFiles(paths...)
-	errs = append(errs, set.Check(catalog)...)
-	return set.Guardrails(), errors.Join(errs...)
 }
 
 func write(command *cobra.Command, report *render.Report, catalog *engine.Catalog, f *checkFlags) error {

@@ -9,6 +9,7 @@ import (
 
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
+	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
@@ -23,6 +24,7 @@ var (
 
 // decider takes items to their decisions.
 type decider struct {
+	catalog  *engine.Catalog
 	snapshot *pipeline.Snapshot
 	// namespace is where objects go that name none.
 	namespace string

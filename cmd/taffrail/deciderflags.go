@@ -2,12 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"taffrail.dev/cmd/taffrail/manifest"
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
@@ -33,7 +40,7 @@ func addFailOn(command *cobra.Command) *choice {
 }
 
 // decider compiles the Guardrails that the flags name.
-func (f *deciderFlags) decider(ctx context.Context, catalog *engine.Catalog) (*decider, error) {
+func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
 	if reasons := validation.IsDNS1123Label(f.namespace); len(reasons) > 0 {
 		return nil, &usageError{fmt.Errorf("--namespace %q: %s", f.namespace, strings.Join(reasons, "; "))}
 	}
@@ -41,9 +48,54 @@ func (f *deciderFlags) decider(ctx context.Context, catalog *engine.Catalog) (*d
 	if err != nil {
 		return nil, err
 	}
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		return nil, err
+	}
 	snapshot, err := buildSnapshot(ctx, catalog, f.config)
 	if err != nil {
 		return nil, err
 	}
-	return &decider{snapshot: snapshot, namespace: f.namespace, options: pipeline.Options{MaxMode: ceiling}}, nil
+	return &decider{catalog: catalog, snapshot: snapshot, namespace: f.namespace, options: pipeline.Options{MaxMode: ceiling}}, nil
+}
+
+// inputs is what to read. Waiting in silence for somebody to type a manifest would
+// look like a hang.
+func inputs(command *cobra.Command, args []string) ([]string, error) {
+	if len(args) > 0 {
+		return args, nil
+	}
+	if file, ok := command.InOrStdin().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return nil, &usageError{fmt.Errorf("nothing to %s: name files or folders, or pipe manifests in", command.Name())}
+	}
+	return []string{manifest.Stdin}, nil
+}
+
+// buildSnapshot compiles the Guardrails of the paths, or the built-in ones.
+func buildSnapshot(ctx context.Context, catalog *engine.Catalog, paths []string) (*pipeline.Snapshot, error) {
+	guardrails := config.Default(catalog)
+	if len(paths) > 0 {
+		var err error
+		if guardrails, err = loadGuardrails(paths, catalog); err != nil {
+			return nil, err
+		}
+	}
+	snapshot, problems, err := pipeline.Build(ctx, catalog, guardrails)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, problem := range problems {
+		for _, err := range problem.Errors {
+			errs = append(errs, &config.Error{Source: "Guardrail " + problem.Guardrail, Field: err.Field, Reason: err.ErrorBody()})
+		}
+	}
+	return snapshot, errors.Join(errs...)
+}
+
+// loadGuardrails checks here what Build would check again, because files have lines.
+func loadGuardrails(paths []string, catalog *engine.Catalog) ([]v1alpha1.Guardrail, error) {
+	set, errs := config.LoadFiles(paths...)
+	errs = append(errs, set.Check(catalog)...)
+	return set.Guardrails(), errors.Join(errs...)
 }

@@ -12,8 +12,6 @@ import (
 	"taffrail.dev/cmd/taffrail/diff"
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
-	"taffrail.dev/policies"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/review"
 )
 
@@ -62,11 +60,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err != nil {
 		return err
 	}
-	catalog, err := engine.Load(policies.FS)
-	if err != nil {
-		return err
-	}
-	decider, err := f.decider(ctx, catalog)
+	decider, err := f.decider(ctx)
 	if err != nil {
 		return err
 	}

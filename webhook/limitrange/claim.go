@@ -1,9 +1,7 @@
 package limitrange
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -38,12 +36,6 @@ func ClaimRefusals(requests corev1.ResourceList, ranges []*corev1.LimitRange) []
 		}
 	}
 	return found
-}
-
-func sortedByName(ranges []*corev1.LimitRange) []*corev1.LimitRange {
-	ranges = slices.DeleteFunc(slices.Clone(ranges), func(r *corev1.LimitRange) bool { return r == nil })
-	slices.SortStableFunc(ranges, func(a, b *corev1.LimitRange) int { return cmp.Compare(a.Name, b.Name) })
-	return ranges
 }
 
 // refuseClaim differs from refuse in that a maximum, too, is one of the request.

@@ -1,7 +1,6 @@
 package limitrange
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,8 +31,7 @@ import (
 // to have no room to spare. status.used is as old as the informer that brought it: a Pod
 // admitted meanwhile may have taken the room that this one was filled for.
 func (f *fitting) keepQuotas(filled map[slot]resource.Quantity, quotas []*corev1.ResourceQuota, reasons refused) {
-	quotas = slices.DeleteFunc(slices.Clone(quotas), func(q *corev1.ResourceQuota) bool { return q == nil })
-	slices.SortStableFunc(quotas, func(a, b *corev1.ResourceQuota) int { return cmp.Compare(a.Name, b.Name) })
+	quotas = sortedByName(quotas)
 	for i := 0; i < len(quotas) && len(filled) > 0; {
 		why, name := f.quotaHarm(quotas[i], filled)
 		if why == "" {
@@ -83,10 +81,7 @@ type judgment struct {
 }
 
 func judge(q *corev1.ResourceQuota, p *Pod) judgment {
-	hard := q.Status.Hard
-	if len(hard) == 0 {
-		hard = q.Spec.Hard
-	}
+	hard := hardOf(q)
 	usage, tracked := consumption(p, hard)
 	if len(tracked) == 0 || !inScope(q, p) {
 		return judgment{}
@@ -233,7 +228,7 @@ func lacking(p *Pod, tracked corev1.ResourceName) string {
 	if base != corev1.ResourceCPU && base != corev1.ResourceMemory {
 		return ""
 	}
-	f := Field{Requests: !strings.HasPrefix(string(tracked), "limits."), Resource: base}
+	f := demanded(tracked)
 	for i := range p.Containers {
 		if c := &p.Containers[i]; !f.isSet(&c.Resources) {
 			return c.Name

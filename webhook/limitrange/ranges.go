@@ -30,13 +30,20 @@ func readRanges(ranges []*corev1.LimitRange) []limitRange {
 		return nil
 	}
 	read := make([]limitRange, 0, len(ranges))
-	for _, r := range ranges {
-		if r != nil {
-			read = append(read, readRange(r))
-		}
+	for _, r := range sortedByName(ranges) {
+		read = append(read, readRange(r))
 	}
-	slices.SortStableFunc(read, func(a, b limitRange) int { return cmp.Compare(a.by, b.by) })
 	return read
+}
+
+// sortedByName leaves nil out.
+func sortedByName[T any, P interface {
+	*T
+	GetName() string
+}](objects []P) []P {
+	objects = slices.DeleteFunc(slices.Clone(objects), func(object P) bool { return object == nil })
+	slices.SortStableFunc(objects, func(a, b P) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	return objects
 }
 
 func readRange(r *corev1.LimitRange) limitRange {

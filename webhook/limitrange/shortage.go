@@ -1,15 +1,12 @@
 package limitrange
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/selection"
 
 	"taffrail.dev/webhook/review"
 )
@@ -35,25 +32,14 @@ type Present struct {
 	Count  int64
 }
 
-// Scope is what of a Pod decides, beside its resources, which quotas it counts for.
-type Scope struct {
-	PriorityClass string
-	// Terminating Pods have an active deadline.
-	Terminating bool
-	// CrossNamespaceAffinity is that to Pods, or against them, in named or selected namespaces.
-	CrossNamespaceAffinity bool
-}
-
 // Shortages are the quotas with too little left for all of a workload's Pods, and those
 // that demand a value which its Pods lack; sorted by quota, then by resource.
 //
 // What is left is what the quota's status says. One without status, from a file or just
 // created, is taken to be unused: what does not fit then never will.
 func Shortages(d Demand, quotas []*corev1.ResourceQuota) []review.Shortage {
-	quotas = slices.DeleteFunc(slices.Clone(quotas), func(q *corev1.ResourceQuota) bool { return q == nil })
-	slices.SortStableFunc(quotas, func(a, b *corev1.ResourceQuota) int { return cmp.Compare(a.Name, b.Name) })
 	var all []review.Shortage
-	for _, q := range quotas {
+	for _, q := range sortedByName(quotas) {
 		all = append(all, d.shortages(q)...)
 	}
 	return all
@@ -194,51 +180,4 @@ func ofClaims(claims []review.Claim, name string) resource.Quantity {
 		}
 	}
 	return sum
-}
-
-// within tells whether a Pod meets the scopes that its resources do not decide
-// (podMatchesScopeFunc in pkg/quota/v1/evaluator/core/pods.go).
-func (s Scope) within(q *corev1.ResourceQuota) bool {
-	for _, name := range q.Spec.Scopes {
-		if !s.meets(corev1.ScopedResourceSelectorRequirement{ScopeName: name, Operator: corev1.ScopeSelectorOpExists}) {
-			return false
-		}
-	}
-	return q.Spec.ScopeSelector == nil || !slices.ContainsFunc(q.Spec.ScopeSelector.MatchExpressions,
-		func(e corev1.ScopedResourceSelectorRequirement) bool { return !s.meets(e) })
-}
-
-func (s Scope) meets(e corev1.ScopedResourceSelectorRequirement) bool {
-	switch e.ScopeName {
-	case corev1.ResourceQuotaScopeTerminating:
-		return s.Terminating
-	case corev1.ResourceQuotaScopeNotTerminating:
-		return !s.Terminating
-	case corev1.ResourceQuotaScopeCrossNamespacePodAffinity:
-		return s.CrossNamespaceAffinity
-	case corev1.ResourceQuotaScopePriorityClass:
-		return s.meetsPriority(e)
-	case corev1.ResourceQuotaScopeBestEffort, corev1.ResourceQuotaScopeNotBestEffort:
-		return true // decided by the resources: see inScope
-	}
-	return false // about claims, or not known
-}
-
-func (s Scope) meetsPriority(e corev1.ScopedResourceSelectorRequirement) bool {
-	operator, ok := map[corev1.ScopeSelectorOperator]selection.Operator{
-		corev1.ScopeSelectorOpIn: selection.In, corev1.ScopeSelectorOpNotIn: selection.NotIn,
-		corev1.ScopeSelectorOpExists: selection.Exists, corev1.ScopeSelectorOpDoesNotExist: selection.DoesNotExist,
-	}[e.Operator]
-	if !ok {
-		return false
-	}
-	requirement, err := labels.NewRequirement(string(e.ScopeName), operator, e.Values)
-	if err != nil {
-		return false
-	}
-	set := labels.Set{}
-	if s.PriorityClass != "" {
-		set[string(e.ScopeName)] = s.PriorityClass
-	}
-	return requirement.Matches(set)
 }

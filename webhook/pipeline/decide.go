@@ -226,13 +226,8 @@ func filled(r *review.Request, fills []review.Fill) map[string]bool {
 	}
 	paths := make(map[string]bool, len(fills))
 	for _, fill := range fills {
-		if fill.Mode != review.ModeEnforce {
-			continue
-		}
-		for i := range r.Workload.Containers {
-			if c := &r.Workload.Containers[i]; c.Name == fill.Container {
-				paths[c.Path+"."+fill.Field] = true
-			}
+		if fill.Mode == review.ModeEnforce {
+			paths[r.Workload.FieldPath(fill.Container, fill.Field)] = true
 		}
 	}
 	return paths
@@ -244,19 +239,13 @@ func gapFindings(r *review.Request, bounds []guardrail.Bound, gaps []mutate.Gap)
 	var findings []review.Finding
 	for _, gap := range gaps {
 		policy := bounds[gap.Bound].Policy
-		path := gap.Field
-		for c := range r.Workload.Containers {
-			if container := &r.Workload.Containers[c]; container.Name == gap.Container {
-				path = container.Path + "." + gap.Field
-			}
-		}
 		findings = append(findings, review.Finding{
 			Policy:      gap.Policy,
 			Guardrails:  gap.Guardrails,
 			Mode:        min(gap.Mode, review.ModeWarn),
 			Severity:    policy.Severity,
 			Container:   gap.Container,
-			Path:        path,
+			Path:        r.Workload.FieldPath(gap.Container, gap.Field),
 			Key:         gap.Container + "." + gap.Field,
 			Message:     gap.Reason,
 			Remediation: policy.Remediation,

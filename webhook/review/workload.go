@@ -33,6 +33,19 @@ type Workload struct {
 	Autoscaler *Autoscaler
 }
 
+// FieldPath leads to the field of a container, as resources.limits.cpu. It is the field
+// alone where no container has the name. A nil Workload has no containers.
+func (w *Workload) FieldPath(container, field string) string {
+	if w != nil {
+		for i := range w.Containers {
+			if w.Containers[i].Name == container {
+				return w.Containers[i].Path + "." + field
+			}
+		}
+	}
+	return field
+}
+
 // Autoscaler is what a HorizontalPodAutoscaler makes of spec.replicas.
 type Autoscaler struct {
 	Name                     string
@@ -105,7 +118,7 @@ type Refusal struct {
 	// Claim is the Path of the claim that is refused, empty where it is the Pod.
 	Claim    string
 	Resource string
-	// Bound is min, max or maxLimitRequestRatio; "valid" where no bound is broken but the
+	// Bound is min, max or maxLimitRequestRatio; "default" where no bound is broken but the
 	// Pod is invalid once defaults have landed.
 	Bound   string
 	Message string

@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -15,11 +14,7 @@ import (
 // every other one yields an Item or, for a List, one for each of its items.
 func Decode(data []byte, file string) []Item {
 	var items []Item
-	end := 0
 	for _, chunk := range document.Split(data) {
-		// Between JSON values nothing but white space is no part of a chunk.
-		start := end + bytes.Index(data[end:], chunk.Data)
-		end = start + len(chunk.Data)
 		doc, err := document.Parse(chunk)
 		if err != nil {
 			line := chunk.Line
@@ -32,7 +27,7 @@ func Decode(data []byte, file string) []Item {
 		if doc.Value == nil {
 			continue
 		}
-		r := &reader{file: file, doc: doc, text: &Document{Text: chunk.Data, Start: start, before: chunk.Line - 1}}
+		r := &reader{file: file, doc: doc, text: &Document{Text: chunk.Data, Start: chunk.Start, before: chunk.Line - 1}}
 		items = r.add(items, doc.Value, "", "", "")
 	}
 	return items

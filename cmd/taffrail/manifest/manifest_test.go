@@ -95,7 +95,7 @@ func TestNode(t *testing.T) {
 		if depth != 1 || place.Value.Value != "Pod" {
 			t.Errorf("%v: the node is not the object's", item.Source)
 		}
-		lines = append(lines, before+place.Line())
+		lines = append(lines, before+place.Key.Line)
 	}
 	if diff := cmp.Diff([]int{1, 3, 6, 14, 14, 18}, lines); diff != "" {
 		t.Error(diff)

@@ -2,7 +2,6 @@ package render
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"taffrail.dev/webhook/review"
@@ -36,16 +35,9 @@ func (o *Object) remarks() []remark {
 
 // gap is a fill as the finding that something is missing.
 func (o *Object) gap(fill *review.Fill) *review.Finding {
-	path := fill.Field
-	if w := o.Request.Workload; w != nil {
-		at := slices.IndexFunc(w.Containers, func(c review.Container) bool { return c.Name == fill.Container })
-		if at >= 0 {
-			path = w.Containers[at].Path + "." + fill.Field
-		}
-	}
 	return &review.Finding{
 		Policy: fill.Policy, Guardrails: fill.Guardrails, Mode: fill.Mode, Container: fill.Container,
-		Path: path, Key: fill.Field, Message: "would set " + fill.Field + " to " + fill.Value,
+		Path: o.Request.Workload.FieldPath(fill.Container, fill.Field), Key: fill.Field, Message: "would set " + fill.Field + " to " + fill.Value,
 	}
 }
 

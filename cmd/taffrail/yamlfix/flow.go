@@ -73,20 +73,17 @@ func (e *editor) removeFlow(removed map[int]bool, count int, start, end func(int
 			continue
 		}
 		next := nextStaying(removed, i)
-		var from, to int
-		var err, err2 error
-		if next < count {
-			from, err = start(i)
-			to, err2 = start(next)
-		} else {
-			from, err = end(i - 1)
-			to, err2 = end(count - 1)
+		place, first, last := start, i, next
+		if next == count {
+			place, first, last = end, i-1, count-1
 		}
+		from, err := place(first)
 		if err != nil {
 			return err
 		}
-		if err2 != nil {
-			return err2
+		to, err := place(last)
+		if err != nil {
+			return err
 		}
 		e.put(from, to, "")
 		i = next

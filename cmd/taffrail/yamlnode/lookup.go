@@ -12,14 +12,6 @@ type Place struct {
 	Key, Value *yaml.Node
 }
 
-// Line is the line where the place begins, as its nodes count.
-func (p Place) Line() int {
-	if p.Key != nil {
-		return p.Key.Line
-	}
-	return p.Value.Line
-}
-
 // Lookup follows segments (names of members, or decimal indices in sequences) from a
 // document or any node of one, through aliases and merge keys (<<). It returns the
 // deepest place that there is, and how many segments led to it. Beyond an alias that

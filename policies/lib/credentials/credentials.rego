@@ -26,6 +26,13 @@ named(name) if {
 }
 
 # METADATA
+# title: One of the patterns stands for the name, in any case
+listed(name, patterns) if {
+	some pattern in patterns
+	glob.match(lower(pattern), null, lower(name))
+}
+
+# METADATA
 # title: A value that is the credential which its name announces
 # description: The caller knows that the name is a credential's.
 literal(name, value) if {

@@ -10,39 +10,76 @@ letters(n) := substring("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", 
 
 digits(n) := substring("0123456789012345678901234567890123456789", 0, n)
 
+examples := {
+	"AWS": ["an AWS access key", concat("", ["key AKIA", "QWERTYUIOPASDFGH", " x"])],
+	"AWS, temporary": ["an AWS access key", concat("", ["ASIA", "QWERTYUIOPASDFGH"])],
+	"RSA": ["a private key", concat("", ["-----BEGIN RSA ", "PRIVATE KEY-----\nMIIEowIBAAKCAQEAexample"])],
+	"PKCS 8 in JSON": ["a private key", concat("", ["-----BEGIN ", `PRIVATE KEY-----\nMIIEowIBAAKCAQEAexample`])],
+	"SSH": ["a private key", concat("", ["-----BEGIN OPENSSH ", "PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA"])],
+	"JWT": ["a JSON Web Token", "x=eyJhbGciOiJub25lIn0.eyJzdWIiOiJleGFtcGxlIn0.c2lnbmF0dXJl"],
+	"GitHub": ["a GitHub token", concat("", ["ghp_", letters(36)])],
+	"GitLab": ["a GitLab token", concat("", ["glpat-", letters(20)])],
+	"Slack": ["a Slack token", concat("", ["xoxb-", digits(12), "-", letters(20)])],
+	"Slack, webhook": ["a Slack webhook", concat("", ["https://hooks.slack.com/services/", "T000/B000/", letters(24)])],
+	"Stripe": ["a Stripe key", concat("", ["sk_live_", letters(24)])],
+	"Google": ["a Google API key", concat("", ["AIza", letters(35)])],
+	"registry": ["a registry's password", `{"auths": {"registry.example": {"auth": "dXNlcjpwYXNz"}}}`],
+	"URL": ["a URL with a password", "postgres://app:hunter2@db/app"],
+	"URL, no user": ["a URL with a password", "redis://:hunter2@redis:6379/0"],
+	"URL of several hosts": ["a URL with a password", "mongodb://app:hunter2@a:27017,b:27017/app"],
+	"URL in a file": ["a URL with a password", "a: 1\nurl: amqp://guest:guest@rabbit:5672/\nb: 2"],
+	"DSN of Go": ["an address with a password", "app:hunter2@tcp(db:3306)/app"],
+	"curl": ["a password for curl", "curl -fsS -u app:hunter2 https://example.com"],
+	"curl, long": ["a password for curl", "curl --user 'app:hunter2' https://example.com"],
+	"mysql": ["a password for mysql", "mysqladmin ping -uroot -phunter2"],
+	"mariadb": ["a password for mariadb", "mariadb-admin ping -phunter2"],
+	"redis-cli": ["a password for redis-cli", "redis-cli -h redis -a hunter2 ping"],
+	"sshpass": ["a password for sshpass", "sshpass -p hunter2 ssh host"],
+	"redis.conf": ["a password for Redis", "port 6379\nrequirepass hunter2\n"],
+	"Authorization": ["a header Authorization", "Authorization: Bearer abcdefgh"],
+	"Authorization in curl": ["a header Authorization", "curl -H 'Authorization: Basic YXBwOmh1bnRlcjI=' https://example.com"],
+	"Authorization in JSON": ["a header Authorization", `{"Authorization": "Bearer abcdefgh"}`],
+	"SQL": ["a password in SQL", "CREATE USER 'app'@'%' IDENTIFIED BY 'hunter2';"],
+	"GitHub, OAuth": ["a GitHub token", concat("", ["gho_", letters(36)])],
+	"GitHub, user": ["a GitHub token", concat("", ["ghu_", letters(36)])],
+	"GitHub, server": ["a GitHub token", concat("", ["ghs_", letters(36)])],
+	"GitHub, refresh": ["a GitHub token", concat("", ["ghr_", letters(36)])],
+	"GitHub, fine-grained": ["a GitHub token", concat("", ["github_pat_", letters(40)])],
+	"GitLab, runner": ["a GitLab token", concat("", ["glrt-", letters(20)])],
+	"GitLab, deploy": ["a GitLab token", concat("", ["gldt-", letters(20)])],
+	"Stripe, test": ["a Stripe key", concat("", ["sk_test_", letters(24)])],
+	"Stripe, restricted": ["a Stripe key", concat("", ["rk_live_", letters(24)])],
+	"Anthropic": ["an API key", concat("", ["sk-ant-", letters(24)])],
+	"OpenAI": ["an API key", concat("", ["sk-proj-", letters(24)])],
+	"redis.conf of a replica": ["a password for Redis", "port 6379\nmasterauth hunter2\n"],
+	"SQL in lower case": ["a password in SQL", "create user app identified by 'hunter2';"],
+	"npm": ["an npm token", concat("", ["npm_", letters(36)])],
+	"PyPI": ["a PyPI token", concat("", ["pypi-AgE", letters(30)])],
+	"Docker": ["a Docker token", concat("", ["dckr_pat_", letters(20)])],
+	"Hugging Face": ["a Hugging Face token", concat("", ["hf_", letters(34)])],
+	"SendGrid": ["a SendGrid key", concat("", ["SG.", letters(22), ".", letters(43)])],
+	"Vault": ["a Vault token", concat("", ["hvs.", letters(24)])],
+	"DigitalOcean": ["a DigitalOcean token", concat("", ["dop_v1_", digits(32), digits(32)])],
+	"Shopify": ["a Shopify token", concat("", ["shpat_", digits(32)])],
+	"Databricks": ["a Databricks token", concat("", ["dapi", digits(32)])],
+	"age": ["a private key", concat("", ["AGE-SECRET-KEY-1", upper(letters(50))])],
+}
+
 test_shapes[name] if {
-	some name, [what, text] in {
-		"AWS": ["an AWS access key", concat("", ["key AKIA", "QWERTYUIOPASDFGH", " x"])],
-		"AWS, temporary": ["an AWS access key", concat("", ["ASIA", "QWERTYUIOPASDFGH"])],
-		"RSA": ["a private key", concat("", ["-----BEGIN RSA ", "PRIVATE KEY-----\nMIIEowIBAAKCAQEAexample"])],
-		"PKCS 8 in JSON": ["a private key", concat("", ["-----BEGIN ", `PRIVATE KEY-----\nMIIEowIBAAKCAQEAexample`])],
-		"SSH": ["a private key", concat("", ["-----BEGIN OPENSSH ", "PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA"])],
-		"JWT": ["a JSON Web Token", "x=eyJhbGciOiJub25lIn0.eyJzdWIiOiJleGFtcGxlIn0.c2lnbmF0dXJl"],
-		"GitHub": ["a GitHub token", concat("", ["ghp_", letters(36)])],
-		"GitLab": ["a GitLab token", concat("", ["glpat-", letters(20)])],
-		"Slack": ["a Slack token", concat("", ["xoxb-", digits(12), "-", letters(20)])],
-		"Slack, webhook": ["a Slack webhook", concat("", ["https://hooks.slack.com/services/", "T000/B000/", letters(24)])],
-		"Stripe": ["a Stripe key", concat("", ["sk_live_", letters(24)])],
-		"Google": ["a Google API key", concat("", ["AIza", letters(35)])],
-		"registry": ["a registry's password", `{"auths": {"registry.example": {"auth": "dXNlcjpwYXNz"}}}`],
-		"URL": ["a URL with a password", "postgres://app:hunter2@db/app"],
-		"URL, no user": ["a URL with a password", "redis://:hunter2@redis:6379/0"],
-		"URL of several hosts": ["a URL with a password", "mongodb://app:hunter2@a:27017,b:27017/app"],
-		"URL in a file": ["a URL with a password", "a: 1\nurl: amqp://guest:guest@rabbit:5672/\nb: 2"],
-		"DSN of Go": ["an address with a password", "app:hunter2@tcp(db:3306)/app"],
-		"curl": ["a password for curl", "curl -fsS -u app:hunter2 https://example.com"],
-		"curl, long": ["a password for curl", "curl --user 'app:hunter2' https://example.com"],
-		"mysql": ["a password for mysql", "mysqladmin ping -uroot -phunter2"],
-		"mariadb": ["a password for mariadb", "mariadb-admin ping -phunter2"],
-		"redis-cli": ["a password for redis-cli", "redis-cli -h redis -a hunter2 ping"],
-		"sshpass": ["a password for sshpass", "sshpass -p hunter2 ssh host"],
-		"redis.conf": ["a password for Redis", "port 6379\nrequirepass hunter2\n"],
-		"Authorization": ["a header Authorization", "Authorization: Bearer abcdefgh"],
-		"Authorization in curl": ["a header Authorization", "curl -H 'Authorization: Basic YXBwOmh1bnRlcjI=' https://example.com"],
-		"Authorization in JSON": ["a header Authorization", `{"Authorization": "Bearer abcdefgh"}`],
-		"SQL": ["a password in SQL", "CREATE USER 'app'@'%' IDENTIFIED BY 'hunter2';"],
-	}
+	some name, [what, text] in examples
 	whats(text) == {what}
+}
+
+test_every_shape_has_an_example[needle] if {
+	some needle, _ in credentials.shapes
+	some [_, text] in examples
+	contains(text, needle)
+}
+
+test_every_command_has_an_example[needle] if {
+	some needle, _ in credentials.commands
+	some [_, text] in examples
+	contains(text, needle)
 }
 
 test_names_in_texts[name] if {

@@ -91,15 +91,9 @@ decoded(value) := base64.decode(value) if {
 
 credential_name(name) if credentials.named(name)
 
-credential_name(name) if {
-	some pattern in parameters.extraNames
-	glob.match(lower(pattern), null, lower(name))
-}
+credential_name(name) if credentials.listed(name, parameters.extraNames)
 
-allowed(name) if {
-	some pattern in parameters.allowedNames
-	glob.match(lower(pattern), null, lower(name))
-}
+allowed(name) if credentials.listed(name, parameters.allowedNames)
 
 parameters := input.parameters["configmap-credentials"]
 

@@ -158,15 +158,11 @@ credential_name(name) if {
 }
 
 credential_name(name) if {
-	some pattern in parameters.extraNames
-	glob.match(lower(pattern), null, lower(name))
+	credentials.listed(name, parameters.extraNames)
 	not allowed(name)
 }
 
-allowed(name) if {
-	some pattern in parameters.allowedNames
-	glob.match(lower(pattern), null, lower(name))
-}
+allowed(name) if credentials.listed(name, parameters.allowedNames)
 
 parameters := input.parameters["env-credentials"]
 

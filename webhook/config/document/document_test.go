@@ -11,28 +11,39 @@ import (
 )
 
 func TestSplit(t *testing.T) {
+	type piece struct {
+		Line int
+		Text string
+	}
 	tests := []struct {
 		name, text string
-		want       []Chunk
+		want       []piece
 	}{
 		{"nothing", "", nil},
-		{"one document", "a: 1\n", []Chunk{{1, []byte("a: 1\n")}}},
-		{"a marker starts a document", "a: 1\n---\nb: 2", []Chunk{{1, []byte("a: 1\n")}, {2, []byte("---\nb: 2")}}},
-		{"content on the marker's line", "--- {a: 1}\n--- # second\nb: 2", []Chunk{{1, []byte("--- {a: 1}\n")}, {2, []byte("--- # second\nb: 2")}}},
-		{"comments and directives belong to what follows", "# c\n%YAML 1.1\n---\na: 1\n", []Chunk{{1, []byte("# c\n%YAML 1.1\n---\na: 1\n")}}},
-		{"empty documents", "---\n---\na: 1\n", []Chunk{{1, []byte("---\n")}, {2, []byte("---\na: 1\n")}}},
-		{"an indented marker is text", "a: |\n  ---\n  b\n", []Chunk{{1, []byte("a: |\n  ---\n  b\n")}}},
-		{"a longer line is text", "---a\n----\n", []Chunk{{1, []byte("---a\n----\n")}}},
-		{"Windows line breaks", "a: 1\r\n---\r\nb: 2\r\n", []Chunk{{1, []byte("a: 1\r\n")}, {2, []byte("---\r\nb: 2\r\n")}}},
-		{"an end marker", "a: 1\n...\nb: 2\n", []Chunk{{1, []byte("a: 1\n...\n")}, {3, []byte("b: 2\n")}}},
-		{"a byte order mark that cat left inside", "a: 1\n\ufeff---\nb: 2\n", []Chunk{{1, []byte("a: 1\n")}, {2, []byte("\ufeff---\nb: 2\n")}}},
-		{"JSON values in a row", "{\"a\":1}\n{\"b\":2}\n", []Chunk{{1, []byte("{\"a\":1}")}, {1, []byte("\n{\"b\":2}")}}},
-		{"JSON values and a broken one", `{"a":1}{"b":2}{"c"`, []Chunk{{1, []byte(`{"a":1}`)}, {1, []byte(`{"b":2}`)}, {1, []byte(`{"c"`)}}},
-		{"flow style is not JSON", "{a: 1}\n", []Chunk{{1, []byte("{a: 1}\n")}}},
+		{"one document", "a: 1\n", []piece{{1, "a: 1\n"}}},
+		{"a marker starts a document", "a: 1\n---\nb: 2", []piece{{1, "a: 1\n"}, {2, "---\nb: 2"}}},
+		{"content on the marker's line", "--- {a: 1}\n--- # second\nb: 2", []piece{{1, "--- {a: 1}\n"}, {2, "--- # second\nb: 2"}}},
+		{"comments and directives belong to what follows", "# c\n%YAML 1.1\n---\na: 1\n", []piece{{1, "# c\n%YAML 1.1\n---\na: 1\n"}}},
+		{"empty documents", "---\n---\na: 1\n", []piece{{1, "---\n"}, {2, "---\na: 1\n"}}},
+		{"an indented marker is text", "a: |\n  ---\n  b\n", []piece{{1, "a: |\n  ---\n  b\n"}}},
+		{"a longer line is text", "---a\n----\n", []piece{{1, "---a\n----\n"}}},
+		{"Windows line breaks", "a: 1\r\n---\r\nb: 2\r\n", []piece{{1, "a: 1\r\n"}, {2, "---\r\nb: 2\r\n"}}},
+		{"an end marker", "a: 1\n...\nb: 2\n", []piece{{1, "a: 1\n...\n"}, {3, "b: 2\n"}}},
+		{"a byte order mark that cat left inside", "a: 1\n\ufeff---\nb: 2\n", []piece{{1, "a: 1\n"}, {2, "\ufeff---\nb: 2\n"}}},
+		{"JSON values in a row", "{\"a\":1}\n{\"b\":2}\n", []piece{{1, "{\"a\":1}"}, {1, "\n{\"b\":2}"}}},
+		{"JSON values and a broken one", `{"a":1}{"b":2}{"c"`, []piece{{1, `{"a":1}`}, {1, `{"b":2}`}, {1, `{"c"`}}},
+		{"flow style is not JSON", "{a: 1}\n", []piece{{1, "{a: 1}\n"}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, Split([]byte(test.text))); diff != "" {
+			var got []piece
+			for _, chunk := range Split([]byte(test.text)) {
+				got = append(got, piece{chunk.Line, string(chunk.Data)})
+				if !strings.HasPrefix(test.text[chunk.Start:], string(chunk.Data)) {
+					t.Errorf("%q does not start at %d", chunk.Data, chunk.Start)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 )
 
-// Chunk is the text of one document and the line of the file where it begins.
+// Chunk is the text of one document and where in the file it begins.
 type Chunk struct {
 	// Line counts from 1.
 	Line int
-	Data []byte
+	// Start counts bytes, from 0.
+	Start int
+	Data  []byte
 }
 
 // Split cuts a stream into documents before any of them is parsed, so that a
@@ -24,7 +26,7 @@ func Split(data []byte) []Chunk {
 	content := false
 	cut := func(end, nextLine int) {
 		if end > start {
-			chunks = append(chunks, splitJSON(Chunk{Line: startLine, Data: data[start:end]})...)
+			chunks = append(chunks, splitJSON(Chunk{Line: startLine, Start: start, Data: data[start:end]})...)
 		}
 		start, startLine, content = end, nextLine, false
 	}
@@ -80,7 +82,7 @@ func splitJSON(chunk Chunk) []Chunk {
 			break
 		}
 		end := int(decoder.InputOffset())
-		chunks = append(chunks, Chunk{Line: line, Data: chunk.Data[start:end]})
+		chunks = append(chunks, Chunk{Line: line, Start: chunk.Start + start, Data: chunk.Data[start:end]})
 		line += bytes.Count(chunk.Data[start:end], []byte("\n"))
 		start = end
 	}
@@ -88,7 +90,7 @@ func splitJSON(chunk Chunk) []Chunk {
 		return []Chunk{chunk}
 	}
 	if rest := chunk.Data[start:]; len(bytes.TrimSpace(rest)) > 0 {
-		chunks = append(chunks, Chunk{Line: line, Data: rest})
+		chunks = append(chunks, Chunk{Line: line, Start: chunk.Start + start, Data: rest})
 	}
 	return chunks
 }
