@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -68,13 +69,13 @@ func claimsInput(claims []review.Claim) map[string]any {
 	all := make(map[string]any, len(claims))
 	for i := range claims {
 		c := &claims[i]
-		class := ""
+		var class any
 		if c.StorageClass != nil {
 			class = *c.StorageClass
 		}
 		all[c.Path] = map[string]any{
 			"source": string(c.Source), "path": c.Path, "name": c.Name, "known": c.Known,
-			"accessModes": c.AccessModes, "storageClass": class, "provisioner": c.Provisioner,
+			"accessModes": c.AccessModes, "volumeMode": c.VolumeMode, "storageClass": class, "provisioner": c.Provisioner,
 		}
 	}
 	return all
@@ -104,6 +105,8 @@ func workloadInput(w *review.Workload) map[string]any {
 		"template":    w.Template,
 		"replicas":    w.Replicas,
 		"path":        w.PodPath,
+		"specPath":    strings.TrimPrefix(w.PodPath+".spec", "."),
+		"pods":        podsInput(w.Count),
 		"pod":         w.Pod,
 		"refusals":    refusalsInput(w.Refusals),
 		"shortages":   shortagesInput(w.Shortages),
@@ -117,6 +120,10 @@ func workloadInput(w *review.Workload) map[string]any {
 		workload["resources"] = resourcesInput(*w.PodResources)
 	}
 	return workload
+}
+
+func podsInput(c review.PodCount) map[string]any {
+	return map[string]any{"steady": c.Steady, "most": c.Most, "surge": c.Surge, "unavailable": c.Unavailable}
 }
 
 func refusalsInput(refusals []review.Refusal) []any {

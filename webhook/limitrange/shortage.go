@@ -16,10 +16,10 @@ type Demand struct {
 	// Pods is what each of its Pods may be: one Pod per outcome of a prediction.
 	Pods []Pod
 	// Scope of the Pods.
-	Scope Scope
+	Scope review.PodScope
 	// Claims that are made for each Pod.
 	Claims []review.Claim
-	Count  Count
+	Count  review.PodCount
 	// Present is what already counts as used, and goes as the new Pods come.
 	Present *Present
 }
@@ -27,7 +27,7 @@ type Demand struct {
 // Present are the Pods that a workload has.
 type Present struct {
 	Pod    Pod
-	Scope  Scope
+	Scope  review.PodScope
 	Claims []review.Claim
 	Count  int64
 }
@@ -89,7 +89,7 @@ func (d *Demand) shortagesOf(q *corev1.ResourceQuota, p *Pod) []review.Shortage 
 		if own, ok := returned[name]; ok {
 			left.Add(times(own, d.Present.Count))
 		}
-		if when, pods := d.Count.short(each[name], left); when != "" {
+		if when, pods := short(d.Count, each[name], left); when != "" {
 			needed := times(each[name], pods)
 			if left.Sign() < 0 {
 				left = resource.Quantity{Format: left.Format}
@@ -118,18 +118,18 @@ func demanded(tracked corev1.ResourceName) Field {
 }
 
 // short says when there first is too little left, and for how many Pods.
-func (c Count) short(each, left resource.Quantity) (review.ShortageTime, int64) {
+func short(c review.PodCount, each, left resource.Quantity) (review.ShortageTime, int64) {
 	fits := func(pods int64) bool {
 		needed := times(each, pods)
 		return pods <= 0 || each.Sign() <= 0 || needed.Cmp(left) <= 0
 	}
 	switch {
-	case !fits(c.Pods):
-		return review.ShortAlways, c.Pods
-	case c.Surge > 0 && c.Pods > 0 && c.Unavailable == 0 && !fits(c.Pods+1):
-		return review.ShortStuck, c.Pods + 1
-	case c.Surge > 0 && c.Pods > 0 && !fits(c.Pods+c.Surge):
-		return review.ShortRollout, c.Pods + c.Surge
+	case !fits(c.Steady):
+		return review.ShortAlways, c.Steady
+	case c.Surge > 0 && c.Steady > 0 && c.Unavailable == 0 && !fits(c.Steady+1):
+		return review.ShortStuck, c.Steady + 1
+	case c.Surge > 0 && c.Steady > 0 && !fits(c.Steady+c.Surge):
+		return review.ShortRollout, c.Steady + c.Surge
 	case !fits(c.Most):
 		return review.ShortScaling, c.Most
 	}
@@ -144,9 +144,9 @@ func times(q resource.Quantity, n int64) resource.Quantity {
 
 // usageOf is what one Pod, with its claims, adds to what a quota counts, and which of the
 // quota's resources are about Pods. A quota with a scope counts no claims.
-func usageOf(q *corev1.ResourceQuota, p *Pod, scope Scope, claims []review.Claim) (each corev1.ResourceList, tracked []corev1.ResourceName) {
+func usageOf(q *corev1.ResourceQuota, p *Pod, scope review.PodScope, claims []review.Claim) (each corev1.ResourceList, tracked []corev1.ResourceName) {
 	each = corev1.ResourceList{}
-	if scope.within(q) && inScope(q, p) {
+	if within(scope, q) && inScope(q, p) {
 		each, tracked = consumption(p, hardOf(q))
 	}
 	if len(q.Spec.Scopes) == 0 && q.Spec.ScopeSelector == nil {

@@ -51,7 +51,7 @@ func addClaims(r *review.Request) error {
 
 func addClaim(r *review.Request, claim review.Claim, object map[string]any) error {
 	spec := mapAt(object, "spec")
-	claim.Known = true
+	claim.Known, claim.VolumeMode = true, stringAt(spec, "volumeMode")
 	modes, _ := spec["accessModes"].([]any)
 	for _, mode := range modes {
 		if text, ok := mode.(string); ok {

@@ -37,9 +37,9 @@ type testCase struct {
 	Namespace      namespaceCase                            `json:"namespace"`
 	Parameters     map[string]any                           `json:"parameters"`
 	LimitRanges    []*corev1.LimitRange                     `json:"limitRanges"`
-	Quotas         []*corev1.ResourceQuota                  `json:"quotas"`
-	Autoscalers    []*autoscalingv2.HorizontalPodAutoscaler `json:"autoscalers"`
-	Claims         []*corev1.PersistentVolumeClaim          `json:"claims"`
+	Quotas         []*corev1.ResourceQuota                  `json:"resourceQuotas"`
+	Autoscalers    []*autoscalingv2.HorizontalPodAutoscaler `json:"horizontalPodAutoscalers"`
+	Claims         []*corev1.PersistentVolumeClaim          `json:"persistentVolumeClaims"`
 	StorageClasses []*storagev1.StorageClass                `json:"storageClasses"`
 	Findings       *[]findingCase                           `json:"findings"`
 	Intents        []intentCase                             `json:"intents"`

@@ -75,6 +75,7 @@ func enrich(r *review.Request) limitrange.Prediction {
 	}
 	workload.Autoscaler = autoscalerOf(r)
 	r.Workload = &workload
+	workload.Count = normalize.Count(r)
 	return prediction
 }
 
@@ -170,9 +171,9 @@ func foresee(r *review.Request, stored func(*review.Request) *review.Request, pr
 	if len(r.Facts.ResourceQuotas) > 0 {
 		r.Workload.Shortages = limitrange.Shortages(limitrange.Demand{
 			Pods:    filled.Pods(),
-			Scope:   limitrange.ScopeOf(r.Workload.Pod),
+			Scope:   normalize.Scope(r.Workload.Pod),
 			Claims:  ownClaims(r.Claims),
-			Count:   limitrange.CountOf(r),
+			Count:   r.Workload.Count,
 			Present: present(stored(r), r.Facts),
 		}, r.Facts.ResourceQuotas)
 	}
@@ -213,7 +214,7 @@ func present(stored *review.Request, facts review.Facts) *limitrange.Present {
 	}
 	pods := limitrange.Predict(limitrange.PodOf(stored.Workload), facts.LimitRanges).Pods()
 	return &limitrange.Present{
-		Pod: pods[0], Scope: limitrange.ScopeOf(stored.Workload.Pod), Claims: ownClaims(stored.Claims),
-		Count: limitrange.PresentPods(stored.Object, stored.Kind.Kind),
+		Pod: pods[0], Scope: normalize.Scope(stored.Workload.Pod), Claims: ownClaims(stored.Claims),
+		Count: normalize.PresentPods(stored.Object, stored.Kind.Kind),
 	}
 }

@@ -27,8 +27,10 @@ type Claim struct {
 	Name string
 	// Known is false for a claim that a volume names and no fact tells of.
 	Known bool
-	// AccessModes, Requests and StorageClass are the claim's own.
+	// AccessModes, VolumeMode, Requests and StorageClass are the claim's own. VolumeMode is
+	// empty where none is named, which means Filesystem.
 	AccessModes []string
+	VolumeMode  string
 	Requests    corev1.ResourceList
 	// StorageClass is nil where none is named; enrichment puts the default class there.
 	// An empty one asks for no class at all.

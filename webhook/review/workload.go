@@ -31,6 +31,29 @@ type Workload struct {
 	Shortages []Shortage
 	// Autoscaler is the HorizontalPodAutoscaler that scales the object, nil without one.
 	Autoscaler *Autoscaler
+	// Count is how many Pods there will be.
+	Count PodCount
+}
+
+// PodCount is how many Pods a workload has, and for how long.
+type PodCount struct {
+	// Steady is how many there are at once while nothing changes, and Most how many an
+	// autoscaler may make of them; the same without one.
+	Steady, Most int64
+	// Surge is how many more there may be during a rollout, and Unavailable how many it may
+	// take away before it makes new ones: as Kubernetes rounds them, and never both 0 where
+	// the object is a Deployment that rolls.
+	Surge, Unavailable int64
+}
+
+// PodScope is what of a Pod decides, beside its resources, which ResourceQuotas count it.
+type PodScope struct {
+	// PriorityClass is empty where none is named; the cluster's default is not known here.
+	PriorityClass string
+	// Terminating Pods have an active deadline.
+	Terminating bool
+	// CrossNamespaceAffinity is that to Pods, or against them, in named or selected namespaces.
+	CrossNamespaceAffinity bool
 }
 
 // FieldPath leads to the field of a container, as resources.limits.cpu. It is the field

@@ -86,7 +86,7 @@ deny contains finding if {
 	some resource, most in bounds.maximum
 	most > 0
 	resources.limits[resource] > resources.requests[resource] * most
-	finding := too_far(pod, resource, resources)
+	finding := too_far(input.workload.specPath, resource, resources)
 }
 
 deny contains finding if {
@@ -94,12 +94,10 @@ deny contains finding if {
 	some resource, least in bounds.minimum
 	least > 0
 	resources.limits[resource] < resources.requests[resource] * least
-	finding := too_near(pod, resource, resources)
+	finding := too_near(input.workload.specPath, resource, resources)
 }
 
 bounds := input.parameters["limit-request-ratio"]
-
-pod := trim_left(concat(".", [input.workload.path, "spec"]), ".")
 
 too_far(path, resource, resources) := {
 	"msg": sprintf("requests.%s is 0 and limits.%s is %s, so all of it is overcommitted", [

@@ -10,7 +10,7 @@ resources(cpu, memory) := {
 }
 
 review(effective, maximum, minimum) := {
-	"workload": {"path": "spec.template"},
+	"workload": {"specPath": "spec.template.spec"},
 	"containers": {"spec.template.spec.containers[0]": {"name": "web", "resources": effective}},
 	"parameters": {"limit-request-ratio": {"maximum": maximum, "minimum": minimum}},
 }
@@ -102,7 +102,7 @@ test_the_pod_as_a_whole if {
 		"path": "spec.template.spec.resources.limits.cpu",
 		"key": "cpu=1000/100",
 	}} with input as whole
-	pod := object.union(whole, {"workload": {"path": ""}})
+	pod := object.union(whole, {"workload": {"specPath": "spec"}})
 	{finding.path | some finding in limit_request_ratio.deny} == {"spec.resources.limits.cpu"} with input as pod
 }
 

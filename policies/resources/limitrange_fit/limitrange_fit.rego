@@ -37,11 +37,10 @@ deny contains object.union(finding(refusal), {"path": path, "container": refusal
 	path := sprintf("%s.resources.%s.%s", [container.path, list(refusal.bound), refusal.resource])
 }
 
-deny contains object.union(finding(refusal), {"path": path}) if {
+deny contains object.union(finding(refusal), {"path": input.workload.specPath}) if {
 	some refusal in input.workload.refusals
 	refusal.claim == ""
 	refusal.container == ""
-	path := concat("", [input.workload.path, ".spec"])
 }
 
 finding(refusal) := object.union(ceiling(refusal.certain), {

@@ -17,7 +17,7 @@ found(refusals) := findings if {
 			"spec.template.spec.containers[0]": {"name": "app", "type": "app", "path": "spec.template.spec.containers[0]"},
 			"spec.template.spec.ephemeralContainers[0]": {"name": "debug", "type": "ephemeral", "path": "spec.template.spec.ephemeralContainers[0]"},
 		},
-		"workload": {"path": "spec.template", "refusals": refusals},
+		"workload": {"specPath": "spec.template.spec", "refusals": refusals},
 	}
 }
 

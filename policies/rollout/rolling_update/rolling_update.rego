@@ -75,73 +75,46 @@ type_message := "strategy Recreate stops every replica before the first new one 
 	type == "Recreate"
 } else := "the strategy is neither RollingUpdate nor Recreate"
 
+pods := input.workload.pods
+
 max_unavailable := input.object.spec.strategy.rollingUpdate.maxUnavailable
 
-max_surge := input.object.spec.strategy.rollingUpdate.maxSurge
-
-replicas := max([input.workload.replicas, autoscaled])
-
-default autoscaled := 0
-
-autoscaled := input.workload.autoscaler.minReplicas
-
-# Both written as nothing, which the API server refuses. What only rounds to nothing it takes.
 stuck if {
 	nothing(max_unavailable)
-	nothing(max_surge)
+	nothing(input.object.spec.strategy.rollingUpdate.maxSurge)
 }
 
-nothing(value) if value == 0
-
-nothing(value) if percentage(value) == 0
-
-takes_all_down if percentage(max_unavailable) >= 100
+nothing(value) if value in {0, "0%"}
 
 takes_all_down if {
-	replicas > 0
-	down >= replicas
+	pods.steady > 0
+	pods.unavailable >= pods.steady
 }
 
-down := unavailable if unavailable > 0
-
-down := 1 if {
-	unavailable == 0
-	share(max_surge) == 0
+# Scaled to none, it will take all of those that come.
+takes_all_down if {
+	is_string(max_unavailable)
+	regex.match(`^[1-9][0-9]{2,8}%$`, max_unavailable)
 }
 
-unavailable := floor(share(max_unavailable))
-
-# METADATA
-# title: How many of the replicas a number or a percentage is, before rounding
-share(value) := value if {
+share(value) if {
 	is_number(value)
 	value >= 0
 }
 
-share(value) := (percentage(value) * replicas) / 100
-
-percentage(value) := numeral(trim_left(trim_suffix(value, "%"), "0")) if {
+share(value) if {
 	is_string(value)
 	regex.match(`^[0-9]{1,9}%$`, value)
 }
 
-numeral("") := 0
-
-numeral(digits) := to_number(digits) if digits != ""
-
-message := sprintf("maxUnavailable %v takes all %d replicas down at once", [max_unavailable, replicas]) if {
-	replicas > 1
+message := sprintf("maxUnavailable %v takes all %d replicas down at once", [max_unavailable, pods.steady]) if {
+	pods.steady > 1
 } else := sprintf("maxUnavailable %v takes every replica down at once", [max_unavailable]) if {
-	replicas == 0
-} else := sprintf("maxUnavailable %v of 1 replica is none and maxSurge is 0, so the only replica is taken down", [max_unavailable]) if {
-	unavailable == 0
-} else := sprintf("maxUnavailable %v takes the only replica down before a new one is ready", [max_unavailable])
+	pods.steady == 0
+} else := sprintf("maxUnavailable %v takes the only replica down before a new one is ready", [max_unavailable]) if {
+	not pods.surge == 0
+} else := sprintf("maxUnavailable %v and no surge take the only replica down before a new one starts", [max_unavailable])
 
-# METADATA
-# title: What satisfies the policy
-# description: >-
-#   One replica at a time never comes to a halt, whatever keeps a new Pod from starting beside the old ones. With a
-#   single replica only that would help, and whether it can start is not known.
 fix := {"fix": [{"op": "add", "path": "/spec/strategy/rollingUpdate/maxUnavailable", "value": 1}]} if {
-	replicas > 1
+	pods.steady > 1
 } else := {}

@@ -169,6 +169,7 @@ envelopes := input.parameters["plaintext-secret"].envelopes
 # title: What is for everybody to see
 # description: Certificates and public keys, and nothing beside them.
 harmless(value) if {
+	is_string(value)
 	startswith(value, "LS0tLS1CRUdJTi") # -----BEGIN in base64
 	public(decoded(value))
 }
@@ -176,6 +177,7 @@ harmless(value) if {
 harmless(value) if public(value)
 
 public(text) if {
+	is_string(text)
 	startswith(text, "-----BEGIN")
 	regex.match(
 		`^(?:-----BEGIN (?:CERTIFICATE|PUBLIC KEY)-----[A-Za-z0-9+/=\s]+-----END (?:CERTIFICATE|PUBLIC KEY)-----\s*)+$`,

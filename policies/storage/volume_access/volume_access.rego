@@ -53,7 +53,7 @@ deny contains finding if {
 	some mode in {"ReadWriteMany", "ReadOnlyMany"}
 	mode in claim.accessModes
 	ebs(claim.provisioner, claim.storageClass)
-	not multi_attach(path, mode)
+	not multi_attach(claim.volumeMode, mode)
 	finding := {
 		"msg": sprintf("%s cannot be had on EBS, which attaches a volume to one node, so the claim stays pending", [mode]),
 		"path": modes_path(path),
@@ -66,9 +66,8 @@ deny contains finding if {
 	claim.source != "volume"
 	some mode in {"ReadWriteMany", "ReadOnlyMany"}
 	mode in claim.accessModes
-	claim.storageClass == ""
-	object.get(claim_specs[path], "storageClassName", null) == null
-	not multi_attach(path, mode)
+	claim.storageClass == null
+	not multi_attach(claim.volumeMode, mode)
 	finding := {
 		"msg": sprintf("%s cannot be had where the default storage class is EBS", [mode]),
 		"path": modes_path(path),
@@ -123,28 +122,14 @@ provisioners := {"ebs.csi.aws.com", "ebs.csi.eks.amazonaws.com", "kubernetes.io/
 ebs(provisioner, _) if provisioner in provisioners
 
 ebs("", class) if {
+	is_string(class)
 	some pattern in parameters.ebsClasses
 	glob.match(pattern, null, class)
 }
 
 # METADATA
 # title: What io2 volumes can do
-multi_attach(path, "ReadWriteMany") if claim_specs[path].volumeMode == "Block"
-
-claim_specs[""] := spec if {
-	input.claims[""].source == "object"
-	spec := input.object.spec
-}
-
-claim_specs[path] := template.spec if {
-	some i, template in input.object.spec.volumeClaimTemplates
-	path := sprintf("spec.volumeClaimTemplates[%d]", [i])
-}
-
-claim_specs[path] := volume.ephemeral.volumeClaimTemplate.spec if {
-	some i, volume in input.workload.pod.spec.volumes
-	path := concat(".", [trim_left(concat(".", [input.workload.path, "spec"]), "."), sprintf("volumes[%d].ephemeral.volumeClaimTemplate", [i])])
-}
+multi_attach("Block", "ReadWriteMany")
 
 modes_path("") := "spec.accessModes"
 
@@ -179,23 +164,11 @@ one_node if {
 
 # METADATA
 # title: How many Pods there are of the workload at a time
-pods := {"many": number > 1, "words": sprintf("up to %d Pods", [number])} if {
-	input.kind in {"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"}
-	number := max({input.workload.replicas, object.get(input.workload, ["autoscaler", "maxReplicas"], 0)})
+pods := {"many": true, "words": "Pods on every node"} if {
+	input.kind == "DaemonSet"
+} else := {"many": number > 1, "words": sprintf("up to %d Pods", [number])} if {
+	number := input.workload.pods.most
 }
-
-pods := {"many": true, "words": "Pods on every node"} if input.kind == "DaemonSet"
-
-pods := {"many": number > 1, "words": sprintf("up to %d Pods", [number])} if {
-	number := min({limit |
-		some limit in [object.get(job, "parallelism", 1), object.get(job, "completions", null)]
-		is_number(limit)
-	})
-}
-
-job := input.object.spec if input.kind == "Job"
-
-job := input.object.spec.jobTemplate.spec if input.kind == "CronJob"
 
 consequences := {
 	"ReadWriteOnce": "those on another node end in Multi-Attach errors",
@@ -204,15 +177,11 @@ consequences := {
 
 # METADATA
 # title: A rollout of the one Pod waits for the new one
-# description: A share of one Pod is rounded down to none for maxUnavailable, and up to one for maxSurge.
 new_before_old if {
-	input.kind == "Deployment"
 	not pods.many
-	input.workload.replicas == 1
-	rollout := input.object.spec.strategy
-	rollout.type == "RollingUpdate"
-	regex.match(`^(?:0|0*\d{1,2}%)$`, sprintf("%v", [rollout.rollingUpdate.maxUnavailable]))
-	not regex.match("^0+%?$", sprintf("%v", [rollout.rollingUpdate.maxSurge]))
+	input.workload.pods.steady == 1
+	input.workload.pods.surge > 0
+	input.workload.pods.unavailable == 0
 }
 
 hangs := {

@@ -1,4 +1,4 @@
-package limitrange
+package normalize
 
 import (
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -6,52 +6,40 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// Count is how many Pods a workload has, and for how long.
-type Count struct {
-	// Pods at once, when nothing changes.
-	Pods int64
-	// Surge is how many more there may be during a rollout.
-	Surge int64
-	// Unavailable is how many a rollout may take away before it makes new ones.
-	Unavailable int64
-	// Most is how many an autoscaler may make of Pods; 0 without one.
-	Most int64
-}
-
-// CountOf reads the Count of a workload from its object. A DaemonSet has as many Pods as
+// Count is how many Pods a workload has, by its object and its autoscaler. A DaemonSet has as many Pods as
 // it had when its status was written last: how many nodes there are is nobody's to say
 // here. A CronJob counts one run.
-func CountOf(r *review.Request) Count {
-	spec := member(r.Object, "spec")
-	c := Count{Pods: r.Workload.Replicas}
+func Count(r *review.Request) review.PodCount {
+	spec := mapAt(r.Object, "spec")
+	c := review.PodCount{Steady: r.Workload.Replicas}
 	switch r.Kind.Kind {
 	case "DaemonSet":
-		c.Pods = max(1, integer(member(statusOwner(r), "status"), "desiredNumberScheduled"))
+		c.Steady = max(1, integer(statusOwner(r), "status", "desiredNumberScheduled"))
 	case "Job":
-		c.Pods = parallel(spec)
+		c.Steady = parallel(spec)
 	case "CronJob":
-		c.Pods = parallel(member(member(spec, "jobTemplate"), "spec"))
+		c.Steady = parallel(mapAt(spec, "jobTemplate", "spec"))
 	}
-	if autoscaler := r.Workload.Autoscaler; autoscaler != nil && c.Pods > 0 {
-		c.Pods = max(c.Pods, autoscaler.MinReplicas)
-		c.Most = autoscaler.MaxReplicas
+	c.Most = c.Steady
+	if autoscaler := r.Workload.Autoscaler; autoscaler != nil && c.Steady > 0 {
+		c.Steady = max(c.Steady, autoscaler.MinReplicas)
+		c.Most = max(c.Steady, autoscaler.MaxReplicas)
 	}
-	if strategy := member(spec, "strategy"); r.Kind.Kind == "Deployment" && strategy["type"] == "RollingUpdate" {
-		c.Surge, c.Unavailable = rolling(member(strategy, "rollingUpdate"), c.Pods)
+	if strategy := mapAt(spec, "strategy"); r.Kind.Kind == "Deployment" && strategy["type"] == "RollingUpdate" {
+		c.Surge, c.Unavailable = rolling(mapAt(strategy, "rollingUpdate"), c.Steady)
 	}
 	return c
 }
 
 // PresentPods is how many Pods the stored object has, by its status.
 func PresentPods(object map[string]any, kind string) int64 {
-	status := member(object, "status")
 	switch kind {
 	case "DaemonSet":
-		return integer(status, "currentNumberScheduled")
+		return integer(object, "status", "currentNumberScheduled")
 	case "Job":
-		return integer(status, "active")
+		return integer(object, "status", "active")
 	}
-	return integer(status, "replicas")
+	return integer(object, "status", "replicas")
 }
 
 func statusOwner(r *review.Request) map[string]any {
@@ -105,12 +93,7 @@ func scaled(value any, of int64, up bool) int64 {
 	return int64(scaled)
 }
 
-func member(object map[string]any, name string) map[string]any {
-	value, _ := object[name].(map[string]any)
-	return value
-}
-
-func integer(object map[string]any, name string) int64 {
-	value, _ := object[name].(int64)
+func integer(object map[string]any, path ...string) int64 {
+	value, _ := at(object, path...).(int64)
 	return value
 }
