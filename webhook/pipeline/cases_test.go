@@ -250,7 +250,7 @@ func (c *testCase) request(t *testing.T) *review.Request {
 		}
 		request.OldObject, request.OldLastApplied = old.Object, old.LastApplied
 	}
-	foresee(request, storedRequest, enrich(request), nil)
+	predictPods(request, storedRequest, enrich(request), nil)
 	return request
 }
 

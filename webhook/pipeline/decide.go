@@ -156,7 +156,7 @@ func relevant(bounds []guardrail.Bound, r *review.Request) []guardrail.Bound {
 func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardrail.Bound) ([]review.Result, mutate.Plan, error) {
 	part, prediction := partOf(r), enrich(r)
 	if part != engine.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
-		foresee(r, storedRequest, prediction, nil)
+		predictPods(r, storedRequest, prediction, nil)
 		results, err := s.evaluate(ctx, r, bounds, part)
 		if err != nil {
 			return nil, mutate.Plan{}, err
@@ -172,7 +172,7 @@ func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardr
 	if err != nil {
 		return nil, plan, err
 	}
-	foresee(r, storedRequest, prediction, plan.Fills)
+	predictPods(r, storedRequest, prediction, plan.Fills)
 	results, err := s.evaluate(ctx, r, bounds, engine.Deny)
 	for i := range results {
 		results[i].Intents = injected[i].Intents
@@ -263,7 +263,7 @@ func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guard
 	if err != nil || old == nil {
 		return nil, err
 	}
-	foresee(old, itself, enrich(old), nil)
+	predictPods(old, itself, enrich(old), nil)
 	results, err := s.evaluate(ctx, old, bounds, engine.Deny)
 	if err != nil {
 		return nil, err

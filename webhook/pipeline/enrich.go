@@ -157,10 +157,10 @@ func ownClaims(claims []review.Claim) []review.Claim {
 	return own
 }
 
-// foresee adds to a template what becomes of all of its Pods with what will be injected
+// predictPods adds to a template what becomes of all of its Pods with what will be injected
 // into them: what LimitRanges still refuse, and what ResourceQuotas have too little of.
 // What the Pods of the stored object use is given back.
-func foresee(r *review.Request, stored func(*review.Request) *review.Request, prediction limitrange.Prediction, fills []review.Fill) {
+func predictPods(r *review.Request, stored func(*review.Request) *review.Request, prediction limitrange.Prediction, fills []review.Fill) {
 	if r.Workload == nil || !r.Workload.Template {
 		return
 	}
