@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
 )
 
@@ -83,6 +84,9 @@ func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snap
 	}
 	if request.Operation != review.Create && request.Operation != review.Update {
 		return answer, nil
+	}
+	if request.Operation == review.Update && pipeline.Unchanged(request) {
+		return answer, nil // or it could not lose its finalizers
 	}
 	mode, guardrails, err := snapshot.Strictest(ctx, request, e.options.Facts, e.options.Decide)
 	if err != nil {

@@ -55,3 +55,33 @@ func TestHostileObjectsAreRefusedWhereEnforcedAndElsewhereAdmittedWithAWarning(t
 		}
 	}
 }
+
+// An object that came in before there was a limit can lose its finalizers, or its
+// namespace could not be deleted.
+func TestWhatIsTooMuchCanLoseItsFinalizers(t *testing.T) {
+	handler := newRealHandler(t, v1alpha1.ModeEnforce, plain{})
+	many := func(finalizers, image string) string {
+		return `{"metadata":{"name":"a","finalizers":[` + finalizers + `]},"spec":{"template":{"spec":{"containers":[{"image":"` + image + `"}` +
+			strings.Repeat(",{}", 500) + `]}}}}`
+	}
+	update := func(object, old string) []byte {
+		text := strings.Replace(body("Deployment", object), `"operation":"CREATE"`, `"operation":"UPDATE"`, 1)
+		return []byte(strings.Replace(text, `"object":`, `"oldObject":`+old+`,"object":`, 1))
+	}
+	for name, test := range map[string]struct {
+		object  string
+		allowed bool
+	}{
+		"a finalizer is removed": {many("", "a:1"), true},
+		"an image is changed":    {many("", "a:2"), false},
+	} {
+		answer := handler.post("/validate", update(test.object, many(`"example.com/wait"`, "a:1")))
+		var got admissionv1.AdmissionReview
+		if err := json.Unmarshal(answer.Body.Bytes(), &got); answer.Code != http.StatusOK || err != nil {
+			t.Fatalf("%s: HTTP %d: %s", name, answer.Code, answer.Body)
+		}
+		if got.Response.Allowed != test.allowed {
+			t.Errorf("%s: %+v", name, got.Response)
+		}
+	}
+}

@@ -191,30 +191,54 @@ func (p Prediction) Clashes() []review.Refusal {
 		return nil
 	}
 	bare := withPodLevelDefaults(Default(p.declared))
-	own := invalid(&bare)
+	own := setOf(invalid(&bare))
+	var alone []map[Fault]bool
 	var found []review.Refusal
 	for _, fault := range faults {
-		if !slices.Contains(own, fault) {
-			found = append(found, review.Refusal{
-				By: p.culprit(fault), Container: fault.Container, Resource: string(fault.Resource), Bound: boundDefault,
-				Message: "with its defaults the " + fault.Message, Certain: p.exact && outcomes[fault] == len(p.Outcomes),
-			})
+		if own[fault] {
+			continue
 		}
+		if alone == nil {
+			alone = p.faultsAlone()
+		}
+		found = append(found, review.Refusal{
+			By: p.culprit(fault, alone), Container: fault.Container, Resource: string(fault.Resource), Bound: boundDefault,
+			Message: "with its defaults the " + fault.Message, Certain: p.exact && outcomes[fault] == len(p.Outcomes),
+		})
 	}
 	return found
 }
 
-// culprit is the first LimitRange whose defaults alone bring the fault about, or all.
-func (p Prediction) culprit(fault Fault) string {
-	var all []string
+// faultsAlone is, for each LimitRange, what its defaults bring about without the others'.
+func (p Prediction) faultsAlone() []map[Fault]bool {
+	alone := make([]map[Fault]bool, len(p.ranges))
 	for i := range p.ranges {
+		var faults []Fault
 		for _, pod := range foresee(p.declared, p.ranges[i:i+1]).pods {
 			stored := withPodLevelDefaults(pod)
-			if slices.Contains(invalid(&stored), fault) {
-				return p.ranges[i].by
-			}
+			faults = append(faults, invalid(&stored)...)
 		}
-		all = append(all, p.ranges[i].by)
+		alone[i] = setOf(faults)
+	}
+	return alone
+}
+
+func setOf(faults []Fault) map[Fault]bool {
+	set := make(map[Fault]bool, len(faults))
+	for _, fault := range faults {
+		set[fault] = true
+	}
+	return set
+}
+
+// culprit is the first LimitRange whose defaults alone bring the fault about, or all.
+func (p Prediction) culprit(fault Fault, alone []map[Fault]bool) string {
+	all := make([]string, len(p.ranges))
+	for i := range p.ranges {
+		if alone[i][fault] {
+			return p.ranges[i].by
+		}
+		all[i] = p.ranges[i].by
 	}
 	return strings.Join(all, " and ")
 }

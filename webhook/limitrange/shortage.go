@@ -26,10 +26,11 @@ type Demand struct {
 
 // Present are the Pods that a workload has.
 type Present struct {
-	Pod    Pod
-	Scope  review.PodScope
-	Claims []review.Claim
-	Count  int64
+	Pod   Pod
+	Scope review.PodScope
+	Count int64
+	// Claims of each of the Pods, and Kept what there is of those that outlive them.
+	Claims, Kept []review.Claim
 }
 
 // Shortages are the quotas with too little left for all of a workload's Pods, and those
@@ -79,16 +80,11 @@ func (d *Demand) shortagesOf(q *corev1.ResourceQuota, p *Pod) []review.Shortage 
 			}
 		}
 	}
-	var returned corev1.ResourceList
-	if d.Present != nil && d.Present.Count > 0 {
-		returned, _ = usageOf(q, &d.Present.Pod, d.Present.Scope, d.Present.Claims)
-	}
+	returned := d.Present.usage(q)
 	for _, name := range slices.Sorted(maps.Keys(each)) {
 		left := hard[name].DeepCopy()
 		left.Sub(q.Status.Used[name])
-		if own, ok := returned[name]; ok {
-			left.Add(times(own, d.Present.Count))
-		}
+		left.Add(returned[name])
 		if when, pods := short(d.Count, each[name], left); when != "" {
 			needed := times(each[name], pods)
 			if left.Sign() < 0 {
@@ -115,6 +111,24 @@ func byQuota(q *corev1.ResourceQuota) string { return "ResourceQuota/" + q.Name 
 
 func demanded(tracked corev1.ResourceName) Field {
 	return Field{Requests: !strings.HasPrefix(string(tracked), "limits."), Resource: computeOf(tracked)}
+}
+
+// usage is all that a quota counts of what is present.
+func (p *Present) usage(q *corev1.ResourceQuota) corev1.ResourceList {
+	all := corev1.ResourceList{}
+	if p == nil {
+		return all
+	}
+	each, _ := usageOf(q, &p.Pod, p.Scope, p.Claims)
+	for name, amount := range each {
+		all[name] = times(amount, p.Count)
+	}
+	for name := range hardOf(q) {
+		if kept := ofClaims(p.Kept, string(name)); countsClaims(q) && !kept.IsZero() {
+			addTo(all, corev1.ResourceList{name: kept})
+		}
+	}
+	return all
 }
 
 // short says when there first is too little left, and for how many Pods.
@@ -149,7 +163,7 @@ func usageOf(q *corev1.ResourceQuota, p *Pod, scope review.PodScope, claims []re
 	if within(scope, q) && inScope(q, p) {
 		each, tracked = consumption(p, hardOf(q))
 	}
-	if len(q.Spec.Scopes) == 0 && q.Spec.ScopeSelector == nil {
+	if countsClaims(q) {
 		for name := range hardOf(q) {
 			if amount := ofClaims(claims, string(name)); !amount.IsZero() {
 				each[name] = amount
@@ -157,6 +171,10 @@ func usageOf(q *corev1.ResourceQuota, p *Pod, scope review.PodScope, claims []re
 		}
 	}
 	return each, tracked
+}
+
+func countsClaims(q *corev1.ResourceQuota) bool {
+	return len(q.Spec.Scopes) == 0 && q.Spec.ScopeSelector == nil
 }
 
 // ofClaims follows the evaluator of PersistentVolumeClaims (pkg/quota/v1/evaluator/core):

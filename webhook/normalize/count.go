@@ -8,7 +8,7 @@ import (
 
 // Count is how many Pods a workload has, by its object and its autoscaler. A DaemonSet has as many Pods as
 // it had when its status was written last: how many nodes there are is nobody's to say
-// here. A CronJob counts one run.
+// here. A CronJob counts one run. What is suspended or finished makes no Pods.
 func Count(r *review.Request) review.PodCount {
 	spec := mapAt(r.Object, "spec")
 	c := review.PodCount{Steady: r.Workload.Replicas}
@@ -17,8 +17,14 @@ func Count(r *review.Request) review.PodCount {
 		c.Steady = max(1, integer(statusOwner(r), "status", "desiredNumberScheduled"))
 	case "Job":
 		c.Steady = parallel(spec)
+		if finished(mapAt(statusOwner(r), "status")) {
+			c.Steady = 0
+		}
 	case "CronJob":
 		c.Steady = parallel(mapAt(spec, "jobTemplate", "spec"))
+		if spec["suspend"] == true {
+			c.Steady = 0
+		}
 	}
 	c.Most = c.Steady
 	if autoscaler := r.Workload.Autoscaler; autoscaler != nil && c.Steady > 0 {
@@ -63,6 +69,18 @@ func parallel(spec map[string]any) int64 {
 		pods = min(pods, completions)
 	}
 	return pods
+}
+
+// finished tells whether a Job has said that it is done, or has given up.
+func finished(status map[string]any) bool {
+	conditions, _ := status["conditions"].([]any)
+	for _, item := range conditions {
+		condition, _ := item.(map[string]any)
+		if (condition["type"] == "Complete" || condition["type"] == "Failed") && condition["status"] == "True" {
+			return true
+		}
+	}
+	return false
 }
 
 // rolling rounds as the deployment controller does (ResolveFenceposts in

@@ -34,6 +34,8 @@ func TestCount(t *testing.T) {
 		"no more than are to end":    {"{apiVersion: batch/v1, kind: Job, spec: {parallelism: 8, completions: 5}}", nil, review.PodCount{Steady: 5, Most: 5}},
 		"a work queue":               {"{apiVersion: batch/v1, kind: Job, spec: {parallelism: 3}}", nil, review.PodCount{Steady: 3, Most: 3}},
 		"a suspended Job":            {"{apiVersion: batch/v1, kind: Job, spec: {parallelism: 3, suspend: true}}", nil, review.PodCount{}},
+		"a Job that is done":         {"{apiVersion: batch/v1, kind: Job, spec: {}, status: {conditions: [{type: Complete, status: 'True'}]}}", nil, review.PodCount{}},
+		"a suspended CronJob":        {"{apiVersion: batch/v1, kind: CronJob, spec: {suspend: true}}", nil, review.PodCount{}},
 		"one run":                    {"{apiVersion: batch/v1, kind: CronJob, spec: {jobTemplate: {spec: {parallelism: 2}}}}", nil, review.PodCount{Steady: 2, Most: 2}},
 		"a node at least":            {"{apiVersion: apps/v1, kind: DaemonSet, spec: {}}", nil, review.PodCount{Steady: 1, Most: 1}},
 		"as many nodes as last seen": {"{apiVersion: apps/v1, kind: DaemonSet, spec: {}, status: {desiredNumberScheduled: 7}}", nil, review.PodCount{Steady: 7, Most: 7}},

@@ -49,7 +49,7 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 			return nil, fmt.Errorf("learning the facts of namespace %q: %w", factNamespace(&request), err)
 		}
 	}
-	results, plan, err := s.judge(ctx, &request, bounds)
+	results, plan, err := s.judge(ctx, &request, bounds, storedRequest)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 		Filled: filled(&request, plan.Fills), Extra: gapFindings(&request, bounds, plan.Gaps),
 	}
 	if request.Operation == review.Update {
-		evidence.Unchanged = unchanged
+		evidence.Unchanged = Unchanged
 		evidence.Before = func() (map[guardrail.Identity]bool, error) { return s.before(ctx, &request, bounds) }
 	}
 	decision, err := guardrail.Decide(evidence)
@@ -152,11 +152,12 @@ func relevant(bounds []guardrail.Bound, r *review.Request) []guardrail.Bound {
 
 // judge evaluates the bound policies, and plans what is injected. What LimitRanges refuse
 // of a template's Pods, and what quotas have left for them, depends on what will be
-// injected into them: where either is in question, injections come first.
-func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardrail.Bound) ([]review.Result, mutate.Plan, error) {
+// injected into them: where either is in question, injections come first. stored gives the
+// object whose Pods already are there.
+func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardrail.Bound, stored func(*review.Request) *review.Request) ([]review.Result, mutate.Plan, error) {
 	part, prediction := partOf(r), enrich(r)
 	if part != engine.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
-		predictPods(r, storedRequest, prediction, nil)
+		predictPods(r, stored, prediction, nil)
 		results, err := s.evaluate(ctx, r, bounds, part)
 		if err != nil {
 			return nil, mutate.Plan{}, err
@@ -172,7 +173,7 @@ func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardr
 	if err != nil {
 		return nil, plan, err
 	}
-	predictPods(r, storedRequest, prediction, plan.Fills)
+	predictPods(r, stored, prediction, plan.Fills)
 	results, err := s.evaluate(ctx, r, bounds, engine.Deny)
 	for i := range results {
 		results[i].Intents = injected[i].Intents
@@ -263,8 +264,9 @@ func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guard
 	if err != nil || old == nil {
 		return nil, err
 	}
-	predictPods(old, itself, enrich(old), nil)
-	results, err := s.evaluate(ctx, old, bounds, engine.Deny)
+	// With what is injected into its Pods, as for the new object: what a LimitRange says
+	// of a total names the total, which injections are part of.
+	results, _, err := s.judge(ctx, old, bounds, itself)
 	if err != nil {
 		return nil, err
 	}

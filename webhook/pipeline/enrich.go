@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -34,7 +36,7 @@ func matters(r *review.Request, fact review.Fact) bool {
 	case review.FactAutoscalers:
 		return r.Workload != nil && r.Workload.Template
 	case review.FactClaims:
-		return slices.ContainsFunc(r.Claims, func(c review.Claim) bool { return c.Source == review.ClaimVolume })
+		return slices.ContainsFunc(r.Claims, func(c review.Claim) bool { return c.Source == review.ClaimVolume || c.Source == review.ClaimTemplate })
 	case review.FactStorageClasses:
 		return len(r.Claims) > 0
 	}
@@ -174,7 +176,7 @@ func predictPods(r *review.Request, stored func(*review.Request) *review.Request
 			Scope:   normalize.Scope(r.Workload.Pod),
 			Claims:  ownClaims(r.Claims),
 			Count:   r.Workload.Count,
-			Present: present(stored(r), r.Facts),
+			Present: present(stored(r), r.Facts, fills),
 		}, r.Facts.ResourceQuotas)
 	}
 }
@@ -207,14 +209,36 @@ func storedRequest(r *review.Request) *review.Request {
 	return stored
 }
 
-// present is what the stored object's Pods use now.
-func present(stored *review.Request, facts review.Facts) *limitrange.Present {
+// present is what the stored object's Pods use now. What will be injected into the new ones
+// is taken to have been injected into them.
+func present(stored *review.Request, facts review.Facts, fills []review.Fill) *limitrange.Present {
 	if stored == nil {
 		return nil
 	}
-	pods := limitrange.Predict(limitrange.PodOf(stored.Workload), facts.LimitRanges).Pods()
+	pods := limitrange.Predict(limitrange.PodOf(stored.Workload), facts.LimitRanges).After(enforced(fills)).Pods()
+	own := ownClaims(stored.Claims)
 	return &limitrange.Present{
-		Pod: pods[0], Scope: normalize.Scope(stored.Workload.Pod), Claims: ownClaims(stored.Claims),
-		Count: normalize.PresentPods(stored.Object, stored.Kind.Kind),
+		Pod: pods[0], Scope: normalize.Scope(stored.Workload.Pod),
+		Count:  normalize.PresentPods(stored.Object, stored.Kind.Kind),
+		Claims: slices.DeleteFunc(slices.Clone(own), func(c review.Claim) bool { return c.Source == review.ClaimTemplate }),
+		Kept:   keptClaims(own, stored.Name, facts.Claims),
 	}
+}
+
+// keptClaims are those that a StatefulSet has made from its templates, and that stay when
+// its Pods go: <template>-<StatefulSet>-<ordinal>.
+func keptClaims(own []review.Claim, set string, known []*corev1.PersistentVolumeClaim) []review.Claim {
+	var kept []review.Claim
+	for _, template := range own {
+		if template.Source != review.ClaimTemplate {
+			continue
+		}
+		for _, claim := range known {
+			ordinal, made := strings.CutPrefix(claim.Name, template.Name+"-"+set+"-")
+			if _, err := strconv.ParseUint(ordinal, 10, 32); made && err == nil {
+				kept = append(kept, review.Claim{Requests: claim.Spec.Resources.Requests, StorageClass: claim.Spec.StorageClassName})
+			}
+		}
+	}
+	return kept
 }

@@ -78,3 +78,34 @@ func TestAShortageOfBeforeIsTolerated(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 }
+
+// What is injected into the new Pods is in the present ones, and counts for the stored
+// object as for the new one: else eight Pods that run would be two too many, and a total
+// that injections are part of another total than before.
+func TestWhatIsInjectedIsInThePodsOfBefore(t *testing.T) {
+	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("quota-fit", ""), binding("limitrange-fit", ""),
+		binding("inject-resources", `{"requests":{"cpu":"100m"},"limits":{"cpu":"100m"}}`)))
+	update := func(containers, annotations string) *review.Request {
+		object := func(annotations string) string {
+			return `{"metadata":{"name":"web","annotations":{` + annotations + `}},"spec":{"replicas":8,"template":{"spec":{"containers":[` + containers + `]}}},"status":{"replicas":8}}`
+		}
+		return admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(annotations), object(""))
+	}
+	full := known(nil)
+	full.facts.ResourceQuotas = []*corev1.ResourceQuota{quota("1")}
+	full.facts.ResourceQuotas[0].Status = corev1.ResourceQuotaStatus{
+		Hard: corev1.ResourceList{corev1.ResourceRequestsCPU: resource.MustParse("1")},
+		Used: corev1.ResourceList{corev1.ResourceRequestsCPU: resource.MustParse("800m")},
+	}
+	if d := decide(t, s, update(`{"name":"a","image":"a:1"}`, `"note":"new"`), full); d.Verdict != review.VerdictAllow || len(d.Findings) > 0 {
+		t.Errorf("under a quota: got %+v", d)
+	}
+	small := known(nil)
+	small.facts.LimitRanges = []*corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "pods"}, Spec: corev1.LimitRangeSpec{
+		Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypePod, Max: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m")}}},
+	}}}
+	two := `{"name":"a","image":"a:1","resources":{"limits":{"cpu":"300m"}}},{"name":"b","image":"b:1"}`
+	if d := decide(t, s, update(two, `"note":"new"`), small); d.Verdict != review.VerdictWarn || len(d.Findings) != 1 || d.Findings[0].Tolerated == "" {
+		t.Errorf("under a LimitRange: got %+v", d)
+	}
+}

@@ -7,11 +7,11 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// unchanged tells whether an UPDATE leaves everything as it was that a policy may read:
+// Unchanged tells whether an UPDATE leaves everything as it was that a policy may read:
 // all but status and the parts of metadata that the API server, the garbage collector
 // and controllers look after. Such an update is never denied, or an object with a
 // finalizer could not be deleted any more.
-func unchanged(r *review.Request) bool {
+func Unchanged(r *review.Request) bool {
 	if r.OldObject == nil || r.LastApplied != nil && !r.LastApplied.Readable {
 		return false
 	}

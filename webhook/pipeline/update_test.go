@@ -136,7 +136,7 @@ func TestAnUnreadableAnnotationIsNotTakenForUnchanged(t *testing.T) {
 	}
 }
 
-func TestAnOldPodWithTooManyContainersCanShrink(t *testing.T) {
+func TestAnOldPodWithTooManyContainersIsDecided(t *testing.T) {
 	many := strings.Repeat(`{"name":"a","image":"a"},`, normalize.MaxContainers) + `{"name":"b","image":"b"}`
 	r := admission(t, "UPDATE", "", "Pod", "", "alice", `{"spec":{"containers":[{"name":"b","image":"b"}]}}`, `{"spec":{"containers":[`+many+`]}}`)
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", "")))

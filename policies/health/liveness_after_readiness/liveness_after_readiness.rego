@@ -90,17 +90,26 @@ times := {path: [begins, period * (failures - 1), awaited, interval * (successes
 	is_number(successes)
 }
 
-details(path) := {
-	"msg": message(times[path]),
-	"key": sprintf("livenessProbe=%v+%v,readinessProbe=%v+%v", times[path]),
-	"fix": [{
-		"op": "add",
-		"path": concat("/", [input.containers[path].pointer, "livenessProbe/initialDelaySeconds"]),
-		"value": enough(times[path]),
-	}],
-} if {
+details(path) := object.union(
+	{
+		"msg": message(times[path]),
+		"key": sprintf("livenessProbe=%v+%v,readinessProbe=%v+%v", times[path]),
+	},
+	fix(path),
+) if {
 	times[path]
 } else := {"msg": "a time of the probes is no number, so nothing keeps the livenessProbe from restarting a container that starts"}
+
+# METADATA
+# title: A later livenessProbe
+# description: Not by more than a day, which nobody can have meant.
+fix(path) := {"fix": [{
+	"op": "add",
+	"path": concat("/", [input.containers[path].pointer, "livenessProbe/initialDelaySeconds"]),
+	"value": enough(times[path]),
+}]} if {
+	enough(times[path]) <= 86400
+} else := {}
 
 message([begins, patience, awaited, steadies]) := sprintf(
 	"the livenessProbe can restart the container after %vs, but it is ready after %vs at the earliest",

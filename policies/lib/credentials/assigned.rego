@@ -38,12 +38,12 @@ nouns[noun] := concat("", ["^", ending, assignment_follows]) if {
 		"pwd": "",
 		"secret": "",
 		"token": "",
-		"key": `s?`,
+		"key": `(?:s|[_.-]?base)?`,
 		"cred": `(?:entials?|s)`,
 	}
 }
 
-assignment_follows := `(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)){0,2}(?:[\\"\x27\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["\x27]?(?:[^\s"\x27$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+\x27)`
+assignment_follows := `(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)|[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)){0,2}(?:[\\"\x27\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["\x27]?(?:[^\s"\x27$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+\x27)`
 
 # Most keys are none of a credential.
 fits(noun, _) if noun != "key"

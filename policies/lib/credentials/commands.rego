@@ -32,11 +32,12 @@ authorized(low) := {{"name": "", "what": "a header Authorization"} |
 
 # METADATA
 # title: URLs with a password, in lower case
+# description: What is behind the @ of an image, sha256 or sha512, is no host.
 addressed(low) := {{"name": "", "what": "a URL with a password"} |
 	contains(low, "@")
 	parts := split(low, "://")
 	some i, part in array.slice(parts, 1, 2001)
-	some groups in regex.find_all_string_submatch_n(`^[^/?#\s:@"'<>]*:([^/?#\s@"'<>\\]+)@(?:[^s]|s[^h]|sh[^a])`, part, 1)
+	some groups in regex.find_all_string_submatch_n(`^[^/?#\s:@"'<>]*:([^/?#\s@"'<>\\]+)@(?:[^s]|s[^h]|sh[^a]|sha[^25]|sha2[^5]|sha25[^6]|sha5[^1]|sha51[^2])`, part, 1)
 	not innocent(groups[1])
 	not aside(last_line(parts[i]))
 }

@@ -10,13 +10,14 @@ import future.keywords.not
 # METADATA
 # title: The name says that the value is a credential
 # description: >-
-#   The last noun decides, as in English: DB_PASSWORD is one; PASSWORD_MIN_LENGTH, TOKEN_URL and SECRET_NAME are not.
+#   The last noun decides, as in English: DB_PASSWORD is one, and so is DB_PASSWORD_PROD; PASSWORD_MIN_LENGTH, TOKEN_URL
+#   and SECRET_NAME are not. Rails' SECRET_KEY_BASE is one.
 named(name) if {
 	is_string(name)
 	regex.match(`(?i)pass|pwd|secret|token|key|cred|masterauth|cookie`, name) # most names are none, and this is cheaper
 	low := lower(name)
 	regex.match(
-		`(?:passw(?:or)?ds?|passphrases?|passcodes?|(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh)(?:pass|pwd)|secret|token|(?:api|access|secret|private|encrypt(?:ion)?|signing|auth|master|account|admin|licen[cs]e|unseal|fernet|hmac|deploy|jwt|cookie)[_.-]?keys?|credentials?|creds|masterauth|erl(?:ang)?[_.-]?cookie)(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)){0,2}(?:\.txt)?$`,
+		`(?:passw(?:or)?ds?|passphrases?|passcodes?|(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh)(?:pass|pwd)|secret|token|(?:api|access|secret|private|encrypt(?:ion)?|signing|auth|master|account|admin|licen[cs]e|unseal|fernet|hmac|deploy|jwt|cookie)[_.-]?keys?|credentials?|creds|masterauth|erl(?:ang)?[_.-]?cookie|secret[_.-]?key[_.-]?base)(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)|[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)){0,2}(?:\.txt)?$`,
 		low,
 	)
 	not regex.match(
@@ -56,7 +57,7 @@ innocent(low) if regex.match(
 words := {
 	"true", "false", "yes", "no", "on", "off", "y", "n", "null", "nil", "none", "~", "undefined", "enable", "enabled",
 	"disable", "disabled", "required", "optional", "include", "omit", "files", "read", "write", "same-origin", "string", "string!", "str",
-	"bytes", "bearer", "basic", "redacted", "[redacted]", "hidden", "masked", "todo", "tbd", "n/a",
+	"bytes", "bearer", "basic", "jwt", "header", "irsa", "projected", "instance_profile", "aws", "id", "redacted", "[redacted]", "hidden", "masked", "todo", "tbd", "n/a",
 	"trace", "debug", "info", "warn", "error",
 }
 
@@ -65,9 +66,10 @@ words := {
 # description: >-
 #   A name that ends in secret or credentials often means an object: --webhook-secret=cert-manager/webhook-tls. base64
 #   has no hyphen, so that it is not taken for one.
+
 reference(name, low) if {
 	endswith(name, "secret")
-	regex.match(`^[a-z]{1,30}/[a-z]{1,30}$`, low)
+	regex.match(`^[a-z]{1,30}(?:/[a-z]{1,30}){1,4}$`, low)
 }
 
 reference(name, low) if {
@@ -82,4 +84,11 @@ reference(name, low) if {
 reference(name, low) if {
 	name in {"secret", "credential", "credentials", "creds"}
 	regex.match(`^[a-z]{1,16}(?:-[a-z]{1,16})+(?:-?[0-9]{1,2})?$`, low)
+}
+
+# METADATA
+# title: The name of a header, such as X-API-Key
+reference(name, low) if {
+	endswith(name, "key")
+	startswith(low, "x-")
 }

@@ -11,7 +11,8 @@ test_names_of_credentials[name] if {
 		"accessToken", "session-token", "API_KEY", "apiKey", "x-api-key", "API_KEYS", "AWS_SECRET_ACCESS_KEY",
 		"CLOUD_AWS_CREDENTIALS_ACCESSKEY", "CLOUD_AWS_CREDENTIALS_SECRETKEY", "SECRET_KEY", "PRIVATE_KEY",
 		"ENCRYPTION_KEY", "NEW_RELIC_LICENSE_KEY", "fernet_key", "CREDENTIALS", "credential", "creds", "requirepass",
-		"masterauth", ".pgpass", "password.txt", "admin_token",
+		"masterauth", ".pgpass", "password.txt", "admin_token", "SECRET_KEY_BASE", "secretKeyBase", "DB_PASSWORD_PROD",
+		"STRIPE_API_KEY_LIVE", "db.password.old",
 		"RABBITMQ_ERL_COOKIE", "ERLANG_COOKIE",
 	]
 	credentials.named(name)
@@ -26,7 +27,7 @@ test_names_of_other_things[name] if {
 		"IMAGE_PULL_SECRET", "existingSecret", "default-server-tls-secret", "caSecret", "KEY", "KEY_PREFIX", "PUBLIC_KEY",
 		"NEXT_PUBLIC_API_KEY", "PRIMARY_KEY", "AWS_ACCESS_KEY_ID", "AWS_SHARED_CREDENTIALS_FILE", "CREDENTIALS_PATH",
 		"allow-credentials-header", "includeCredentials", "OLDPWD", "compass", "BYPASS", "nginx_proxypass", "username",
-		"trustStorePassword", "password-stdin", "tls.crt", "ca.crt",
+		"trustStorePassword", "password-stdin", "tls.crt", "ca.crt", "KEY_BASE", "PASSWORD_TESTER", "TOKEN_PRODUCER",
 	]
 	not credentials.named(name)
 }
@@ -63,6 +64,10 @@ test_names_of_objects[name] if {
 		"webhook-secret": "cert-manager/webhook-tls",
 		"AUTH_SECRET": "oauth2-proxy-credentials",
 		"secret": "ingress/certificate",
+		"VAULT_SECRET": "secret/data/app",
+		"apiKey": "X-API-Key",
+		"credentials": "instance_profile",
+		"access-token": "projected",
 		"secret": "argocd-redis",
 		"credentials": "cloud-creds",
 	}

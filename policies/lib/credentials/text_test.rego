@@ -27,6 +27,8 @@ examples := {
 	"URL": ["a URL with a password", "postgres://app:hunter2@db/app"],
 	"URL, no user": ["a URL with a password", "redis://:hunter2@redis:6379/0"],
 	"URL of several hosts": ["a URL with a password", "mongodb://app:hunter2@a:27017,b:27017/app"],
+	"URL, a host that begins with sha": ["a URL with a password", "redis://:hunter2@shared-redis:6379/0"],
+	"URL, a host that begins with sha2": ["a URL with a password", "postgres://app:hunter2@sha2.example/app"],
 	"URL in a file": ["a URL with a password", "a: 1\nurl: amqp://guest:guest@rabbit:5672/\nb: 2"],
 	"DSN of Go": ["an address with a password", "app:hunter2@tcp(db:3306)/app"],
 	"curl": ["a password for curl", "curl -fsS -u app:hunter2 https://example.com"],
@@ -104,6 +106,9 @@ test_names_in_texts[name] if {
 		"spring.datasource.password 1": "-Xmx1g -Dspring.datasource.password=hunter2 -jar app.jar",
 		"apikey 1": `"apiKey": "abcdef"`,
 		"client-secret 1": "client-secret: abcdef",
+		"db.password.old 1": "db.password.old=hunter2\n",
+		"secret_key_base 1": "SECRET_KEY_BASE=3f2a9c8e7d6b5a4f",
+		"secret 1": `a = {token_type="x", "secret": "hunter2"}`,
 		"password 16": "a: 1\n# the password: none\npassword: hunter2",
 	}
 	{hit.name | some hit in credentials.found(text)} == {split(name, " ")[0]}
@@ -131,6 +136,7 @@ test_names_that_are_not_told[text] if {
 test_texts_without[text] if {
 	some text in [
 		"", "info", "https://example.com:8080/a?b=c@d", "postgres://user@host/db", "docker://alpine:3.18@sha256:abc",
+		"docker://alpine:3.18@sha512:abc", "absent(kube_secret_info{namespace=\"shop\",secret=\"wildcard\"}) == 1",
 		"https://$(USER):$(PASSWORD)@example.com", "https://x-access-token:${TOKEN}@github.com/a/b", "https://u:<password>@h",
 		"https://token.actions.githubusercontent.com", "AKIAIOSFODNN7EXAMPLE", "-----BEGIN CERTIFICATE-----\nMIIExample",
 		"-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0", "ssh-rsa AAAAB3NzaC1yc2E app@example",

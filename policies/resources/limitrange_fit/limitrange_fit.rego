@@ -31,16 +31,22 @@ deny contains object.union(finding(refusal), {"path": path}) if {
 deny contains object.union(finding(refusal), {"path": path, "container": refusal.container}) if {
 	some refusal in input.workload.refusals
 	refusal.container != ""
-	some container in input.containers
-	container.name == refusal.container
-	container.type != "ephemeral"
-	path := sprintf("%s.resources.%s.%s", [container.path, list(refusal.bound), refusal.resource])
+	some container in places[refusal.container]
+	path := sprintf("%s.resources.%s.%s", [container, list(refusal.bound), refusal.resource])
 }
 
 deny contains object.union(finding(refusal), {"path": input.workload.specPath}) if {
 	some refusal in input.workload.refusals
 	refusal.claim == ""
 	refusal.container == ""
+}
+
+# METADATA
+# title: Where the containers of a name are
+# description: Looked up by name, or many refusals of many containers would be too many pairs.
+places[container.name] contains container.path if {
+	some container in input.containers
+	container.type != "ephemeral"
 }
 
 finding(refusal) := object.union(ceiling(refusal.certain), {

@@ -20,7 +20,7 @@
 #   - CronJob.batch
 #   default_mode: warn
 #   remediation: Ask for fewer replicas or smaller requests, or have the owner of the ResourceQuota raise it.
-#   facts: [limitRanges, resourceQuotas, horizontalPodAutoscalers]
+#   facts: [limitRanges, resourceQuotas, horizontalPodAutoscalers, persistentVolumeClaims, storageClasses]
 package taffrail.resources.quota_fit
 
 import future.keywords.not

@@ -99,10 +99,24 @@ deny contains finding if {
 deny contains finding if {
 	some path, all in words
 	some hit in credentials.commanded(line(all))
-	i := min([i | some i, _ in all; hit in credentials.commanded(line(array.slice(all, 0, i + 1)))])
+	i := completed(all, hit)
 	not hit in credentials.found(all[i].text)
 	finding := spoken(path, all[i], hit.what)
 }
+
+# METADATA
+# title: The word that completes what the program is given
+# description: >-
+#   Found in two steps, first among hundreds and then among those, or a command line of thousands of words would be read
+#   once for each of them. The program is looked for up to 20 words before. The last word stands for what begins further
+#   back.
+completed(all, hit) := min(ends) if {
+	first := min([i | some i, _ in all; i % 200 == 0; ends_in(all, i, i + 200, hit)])
+	ends := [i | some i, _ in all; i >= first; i < first + 200; ends_in(all, i, i + 1, hit)]
+	count(ends) > 0
+} else := count(all) - 1
+
+ends_in(all, start, end, hit) if hit in credentials.commanded(line(array.slice(all, max([0, start - 20]), end)))
 
 # What follows one hyphen may be a password, as in mysql -p.
 named_by(word, flag) := sprintf("the credential %q", [flag]) if {

@@ -50,6 +50,13 @@ test_the_word_that_completes_it if {
 	messages == {"args holds a password for mysql as a literal value"} with input as request
 }
 
+# Among thousands of words, and where the program stands too far before to tell which word completes it.
+test_the_word_that_completes_it_in_a_long_line if {
+	filler := [word | some i in numbers.range(1, 450); word := sprintf("w%d", [i])]
+	paths == {"spec.containers[0].args[453]"} with input as line([], array.concat(filler, ["mysql", "-u", "root", "-ponly-an-example"]))
+	paths == {"spec.containers[0].args[452]"} with input as line([], array.concat(array.concat(["mysql"], filler), ["-ponly-an-example", "db"]))
+}
+
 test_a_key_that_moves_with_its_word if {
 	before := keys with input as line([], ["--password=only-an-example"])
 	after := keys with input as line([], ["--verbose", "--password=another-example"])

@@ -67,15 +67,21 @@ message(wait) := "terminationGracePeriodSeconds is no number, so the preStop hoo
 	[wait, grace_period, margin],
 )
 
+# METADATA
+# title: A longer grace period
+# description: Not for a wait of more than ten minutes, which a drain would wait as well. There the hook is to wait less.
 fix := {"fix": [{
 	"op": "add",
 	"path": concat("", ["/", replace(field, ".", "/")]),
-	"value": ceil(max([wait | some wait in waits])) + margin,
+	"value": longest + margin,
 }]} if {
 	is_number(grace_period)
+	longest <= 600
 } else := {}
 
-field := trim_left(concat(".", [input.workload.path, "spec.terminationGracePeriodSeconds"]), ".")
+longest := ceil(max([wait | some wait in waits]))
+
+field := concat(".", [input.workload.specPath, "terminationGracePeriodSeconds"])
 
 margin := input.parameters["shutdown-budget"].marginSeconds
 

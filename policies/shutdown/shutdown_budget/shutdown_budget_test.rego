@@ -16,7 +16,7 @@ ports := [{"containerPort": 8080}]
 sleeps(seconds) := {"ports": ports, "lifecycle": {"preStop": {"sleep": {"seconds": seconds}}}}
 
 review(containers, pod, margin) := {
-	"workload": {"longRunning": true, "path": "spec.template", "pod": {"spec": pod}},
+	"workload": {"longRunning": true, "specPath": "spec.template.spec", "pod": {"spec": pod}},
 	"containers": {about.path: about | some about in containers},
 	"parameters": {
 		"shutdown-budget": {"marginSeconds": margin},
@@ -100,7 +100,7 @@ test_the_fix_is_for_the_longest_wait if {
 }
 
 test_a_pod_has_no_prefix if {
-	request := object.union(app(sleeps(40), grace(30)), {"workload": {"path": ""}})
+	request := object.union(app(sleeps(40), grace(30)), {"workload": {"specPath": "spec"}})
 	some finding in shutdown_budget.deny with input as request
 	finding.path == "spec.terminationGracePeriodSeconds"
 	finding.fix[0].path == "/spec/terminationGracePeriodSeconds"
