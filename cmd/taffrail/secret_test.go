@@ -49,7 +49,8 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {
-			text = strings.NewReplacer("VALUE", secretValue, "ENCODED", encoded).Replace(text)
+			t.Parallel()
+			text := strings.NewReplacer("VALUE", secretValue, "ENCODED", encoded).Replace(text)
 			for _, args := range [][]string{
 				{"-o", "json"}, {"-v"}, {"-o", "sarif"}, {"-o", "junit"}, {"-o", "github"}, {"-o", "json", "--max-mode", "audit"},
 			} {
