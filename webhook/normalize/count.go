@@ -6,9 +6,9 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// Count is how many Pods a workload has, by its object and its autoscaler. A DaemonSet has as many Pods as
-// it had when its status was written last: how many nodes there are is nobody's to say
-// here. A CronJob counts one run. What is suspended or finished makes no Pods.
+// Count is how many Pods a workload has, by its object and its autoscaler. A DaemonSet has
+// as many as when its status was written last: how many nodes there are is nobody's to
+// say here. A CronJob counts one run. What is suspended or finished makes no Pods.
 func Count(r *review.Request) review.PodCount {
 	spec := mapAt(r.Object, "spec")
 	c := review.PodCount{Steady: r.Workload.Replicas}
