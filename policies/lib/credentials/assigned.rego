@@ -23,7 +23,7 @@ assigned(low) := {{"name": name, "what": described(name)} |
 	named(whole)
 	not matched(noun, line, right)
 	not passed_on(line, right)
-	not innocent(value)
+	not vacant(value)
 	not reference(whole, value)
 	not regex.match(`[^ -~]`, value) # a label on a screen, in some language
 	name := presentable(line, whole)

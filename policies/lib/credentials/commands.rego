@@ -10,7 +10,7 @@ flagged(low) := {{"name": groups[1], "what": described(groups[1])} |
 	some i, part in array.slice(parts, 1, 2001)
 	some groups in regex.find_all_string_submatch_n(`^([a-z][a-z0-9_.\-]*)[ \t=]+["']?([^\s"'\-\\][^\s"']*)`, part, 1)
 	named(groups[1])
-	not innocent(groups[2])
+	not vacant(groups[2])
 	not reference(groups[1], groups[2])
 	not aside(last_line(parts[i]))
 }
@@ -26,7 +26,7 @@ authorized(low) := {{"name": "", "what": "a header Authorization"} |
 		part,
 		1,
 	)
-	not innocent(groups[1])
+	not vacant(groups[1])
 	not aside(last_line(parts[i]))
 }
 
@@ -38,7 +38,7 @@ addressed(low) := {{"name": "", "what": "a URL with a password"} |
 	parts := split(low, "://")
 	some i, part in array.slice(parts, 1, 2001)
 	some groups in regex.find_all_string_submatch_n(`^[^/?#\s:@"'<>]*:([^/?#\s@"'<>\\]+)@(?:[^s]|s[^h]|sh[^a]|sha[^25]|sha2[^5]|sha25[^6]|sha5[^1]|sha51[^2])`, part, 1)
-	not innocent(groups[1])
+	not vacant(groups[1])
 	not aside(last_line(parts[i]))
 }
 
@@ -49,7 +49,7 @@ commanded(text) := {{"name": "", "what": what} |
 	some needle, [what, pattern] in commands
 	contains(text, needle)
 	some groups in regex.find_all_string_submatch_n(pattern, concat("\n", ["", text]), 20)
-	not innocent(lower(groups[1]))
+	not vacant(lower(groups[1]))
 }
 
 # METADATA

@@ -16,15 +16,35 @@ named(name) if {
 	is_string(name)
 	regex.match(`(?i)pass|pwd|secret|token|key|cred|masterauth|cookie`, name) # most names are none, and this is cheaper
 	low := lower(name)
-	regex.match(
-		`(?:passw(?:or)?ds?|passphrases?|passcodes?|(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh)(?:pass|pwd)|secret|token|(?:api|access|secret|private|encrypt(?:ion)?|signing|auth|master|account|admin|licen[cs]e|unseal|fernet|hmac|deploy|jwt|cookie)[_.-]?keys?|credentials?|creds|masterauth|erl(?:ang)?[_.-]?cookie|secret[_.-]?key[_.-]?base)(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)|[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)){0,2}(?:\.txt)?$`,
-		low,
-	)
-	not regex.match(
-		`(?:^|[_.-])(?:(?:pull|existing|tls|ssl|ca|cert|certificate|password|registry|image|k8s|kube|kubernetes)[_.-]?secret|(?:eos|bos|pad|unk|mask|cls|sep|stop|start|end|special|next|page|continue|continuation|csrf|xsrf|max|min|num|per|total|input|output|id|image|audio|video)[_.-]?token|public[_.-].*(?:key|token)s?)$|initial[_.-]cluster[_.-]token$|(?:load|set|import|with|include|allow|use)[_.-]?credentials?$|pull[_.-]?secret$|existing[_.-]?secret$|password[_.-]?secret$|trust[_.-]?store[_.-]?(?:pass|pwd)`,
-		low,
-	)
+	regex.match(names_of_credentials, low)
+	not regex.match(names_of_others, low)
 }
+
+names_of_credentials := concat("", ["(?:", concat("|", credential_nouns), ")(?:", concat("|", credential_suffixes), `){0,2}(?:\.txt)?$`])
+
+credential_nouns := [
+	`passw(?:or)?ds?`, `passphrases?`, `passcodes?`,
+	`(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh)(?:pass|pwd)`, # no compass, no bypass
+	`secret`, `token`, `credentials?`, `creds`, `masterauth`,
+	`(?:api|access|secret|private|encrypt(?:ion)?|signing|auth|master|account|admin|licen[cs]e|unseal|fernet|hmac|deploy|jwt|cookie)[_.-]?keys?`,
+	`secret[_.-]?key[_.-]?base`, `erl(?:ang)?[_.-]?cookie`,
+]
+
+credential_suffixes := [
+	`[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)`,
+	`[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)`,
+]
+
+names_of_others := concat("|", [
+	`(?:^|[_.-])(?:pull|existing|tls|ssl|ca|cert|certificate|password|registry|image|k8s|kube|kubernetes)[_.-]?secret$`, # an object
+	`pull[_.-]?secret$`, `existing[_.-]?secret$`, `password[_.-]?secret$`,
+	`(?:^|[_.-])(?:eos|bos|pad|unk|mask|cls|sep|stop|start|end|special|input|output|image|audio|video)[_.-]?token$`, # of a language model
+	`(?:^|[_.-])(?:next|page|continue|continuation|csrf|xsrf|max|min|num|per|total|id)[_.-]?token$`,
+	`initial[_.-]cluster[_.-]token$`,
+	`(?:^|[_.-])public[_.-].*(?:key|token)s?$`,
+	`(?:load|set|import|with|include|allow|use)[_.-]?credentials?$`, # a switch
+	`trust[_.-]?store[_.-]?(?:pass|pwd)`, # of public certificates
+])
 
 # METADATA
 # title: One of the patterns stands for the name, in any case
@@ -49,10 +69,40 @@ literal(name, value) if {
 #   address of a value in a store of secrets. In lower case. changeme and 12345 are passwords.
 innocent(low) if words[low]
 
-innocent(low) if regex.match(
-	`^(?:$|[0-9]$|[~^]?[0-9]+\.[0-9]+\.[0-9]+|[*<{(\[|!\x60]|-+$|%[a-z_({%]|\$(?:[0-9@*#?]?$|[a-z_][a-z0-9_.:/-]*$|__)|@[a-z_.]+[@(]|@@[a-z0-9_.-]+@@$|[^\s:]+:\$[a-z_][a-z0-9_]*$|(?:[a-z]+[_.-])*placeholder(?:[_.-][a-z0-9]{1,12})*$|__.*__$|x{3,}$|\.{3}|your[_ -]|enc[\[(]|-----begin (?:pgp message|age enc)|aqicah|ref\+|projects/|//|[a-z][a-z0-9+.-]*://|(?:vault|bao|ssm|sm|op|akv|keyvault|awssm|awsps|gcpsm|gsm|aws-?secrets?(?:manager)?|secrets?manager|secret|secretref|secretkeyref|arn|env|file|ref|kms|berglas|sops|conjur|doppler|infisical|kubernetes|k8s|parameterstore|bws):|(?:\.{1,2}|~)/|/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*$|[a-z]:\\|(?:os|process|self|this|req|request|config|settings|options|opts|args|params|ctx|event|vars?|local|module|values|secrets|data|user)\.[a-z_])|^\S+\.(?:[a-z_]*(?:password|token|secret|key|credentials)|pem|crt|cer|der|p12|pfx|jks|pub|txt|json|ya?ml|properties|env|conf|cfg|ini|toml|xml|sh|py|js)$|\$[({]|\{\{|#\{|<%`,
-	low,
-)
+innocent(low) if regex.match(innocent_values, low)
+
+innocent_values := concat("", ["^(?:", concat("|", whole_values), ")$|^(?:", concat("|", beginnings), ")|", concat("|", anywhere)])
+
+whole_values := [
+	``,
+	`[0-9]`, # one digit: a switch
+	`-+`, `x{3,}`, `\*+`, # masked
+	`<[^<>]*>`, `\[[^\[\]]*\]`, `\([^()]*\)`, "`[^`]*`", # a placeholder, a command
+	`(?:[a-z]+[_.-])*placeholder(?:[_.-][a-z0-9]{1,12})*`, `__.*__`, `@@[a-z0-9_.-]+@@`,
+	`\$(?:[0-9@*#?]?|[a-z_][a-z0-9_.:/-]*)`, `[^\s:]+:\$[a-z_][a-z0-9_]*`, # a variable
+	`/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*`, # a path
+	`\S+\.(?:[a-z_]*(?:password|token|secret|key|credentials)|pem|crt|cer|der|p12|pfx|jks|pub|txt|json|ya?ml|properties|env|conf|cfg|ini|toml|xml|sh|py|js)`, # a file
+]
+
+beginnings := [
+	`[~^]?[0-9]+\.[0-9]+\.[0-9]+`, # a version
+	`\{[a-z0-9_-]*\}`, `enc[\[(]`, `-----begin (?:pgp message|age enc)`, `aqicah`, # encrypted
+	`%[a-z_({%]`, `\$__`, `@[a-z_.]+[@(]`, # a template
+	`\.{3}`, `your[_ -]`, # a placeholder
+	`ref\+`, `projects/`, `//`, `[a-z][a-z0-9+.-]*://`, # an address: one with a password is found by that
+	`(?:vault|bao|ssm|sm|op|akv|keyvault|awssm|awsps|gcpsm|gsm|aws-?secrets?(?:manager)?|secrets?manager|secret|secretref|secretkeyref|arn|env|file|ref|kms|berglas|sops|conjur|doppler|infisical|kubernetes|k8s|parameterstore|bws):`,
+	`(?:\.{1,2}|~)/`, `[a-z]:\\`, # a path
+	`(?:os|process|self|this|req|request|config|settings|options|opts|args|params|ctx|event|vars?|local|module|values|secrets|data|user)\.[a-z_]`, # a variable of a program
+]
+
+anywhere := [`\$[({]`, `\{\{`, `#\{`, `<%`] # a variable, a template
+
+# METADATA
+# title: What stands in a text where a value would be
+# description: Beside what is innocent anywhere, what begins an alias, a tag, a list or a call in one language or other.
+vacant(low) if innocent(low)
+
+vacant(low) if regex.match("^[*<{(\\[|!`]", low)
 
 words := {
 	"true", "false", "yes", "no", "on", "off", "y", "n", "null", "nil", "none", "~", "undefined", "enable", "enabled",
@@ -66,7 +116,6 @@ words := {
 # description: >-
 #   A name that ends in secret or credentials often means an object: --webhook-secret=cert-manager/webhook-tls. base64
 #   has no hyphen, so that it is not taken for one.
-
 reference(name, low) if {
 	endswith(name, "secret")
 	regex.match(`^[a-z]{1,30}(?:/[a-z]{1,30}){1,4}$`, low)

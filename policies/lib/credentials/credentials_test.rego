@@ -37,7 +37,7 @@ literal(value) if credentials.literal("PASSWORD", value)
 test_values_that_are_credentials[value] if {
 	some value in [
 		"hunter2", "changeme", "12345", "10", "password", "p@ss w0rd", "$2a$10$abcdefghijklmnop", "wJalrXUtnFEMI/K7MDENG+x",
-		"/9j+4AAQSkZJRg==", "correct-horse", "Tr0ub4dor&3", " hunter2\n", "my-secret",
+		"/9j+4AAQSkZJRg==", "!hunter2", "*hunter2", "<hunter2", "|hunter2", "[hunter2", "correct-horse", "Tr0ub4dor&3", " hunter2\n", "my-secret",
 		"app:$apr1$abcdefgh", "hunter2-placeholder", "@@hunter2",
 	]
 	literal(value)
