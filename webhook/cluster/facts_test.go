@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,16 +30,22 @@ func reader(t *testing.T, reads *int, objects ...client.Object) client.Client {
 	if err := errors.Join(corev1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme), storagev1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
+	var mutex sync.Mutex // facts are read several at a time
+	count := func() {
+		mutex.Lock()
+		defer mutex.Unlock()
+		*reads++
+	}
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-			*reads++
+			count()
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			return c.Get(ctx, key, o, opts...)
 		},
 		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
-			*reads++
+			count()
 			return c.List(ctx, l, opts...)
 		},
 	}).Build()
