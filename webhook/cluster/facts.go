@@ -81,19 +81,18 @@ func (f *Facts) Facts(ctx context.Context, namespace string, wanted []review.Fac
 	if namespace == "" {
 		return facts, nil
 	}
-	reader := f.cached
-	if f.isNew(ctx, namespace) {
-		reader = f.live
+	if !f.isNew(ctx, namespace) {
+		for _, fact := range wanted {
+			if err := f.add(ctx, &facts, fact, f.cached, namespace); err != nil {
+				return review.Facts{}, &NamespaceError{Name: namespace, Err: err}
+			}
+		}
+		return facts, nil
 	}
 	// All at once: a live list may wait a tenth of a second for the API server's own cache.
 	group, ctx := errgroup.WithContext(ctx)
 	for _, fact := range wanted {
-		group.Go(func() error {
-			if err := f.add(ctx, &facts, fact, reader, namespace); err != nil {
-				return fmt.Errorf("listing %s: %w", fact, err)
-			}
-			return nil
-		})
+		group.Go(func() error { return f.add(ctx, &facts, fact, f.live, namespace) })
 	}
 	if err := group.Wait(); err != nil {
 		return review.Facts{}, &NamespaceError{Name: namespace, Err: err}
@@ -101,37 +100,39 @@ func (f *Facts) Facts(ctx context.Context, namespace string, wanted []review.Fac
 	return facts, nil
 }
 
-// add sets the field of facts that is the fact's, and no other.
-func (f *Facts) add(ctx context.Context, facts *review.Facts, fact review.Fact, reader client.Reader, namespace string) error {
+// add sets the field of facts that is the fact's, and no other: several may be added at once.
+func (f *Facts) add(ctx context.Context, facts *review.Facts, fact review.Fact, reader client.Reader, namespace string) (err error) {
 	inside := client.InNamespace(namespace)
 	switch fact {
 	case review.FactLimitRanges:
-		var list corev1.LimitRangeList
-		err := reader.List(ctx, &list, inside)
-		facts.LimitRanges = pointers(list.Items)
-		return err
+		list := &corev1.LimitRangeList{}
+		facts.LimitRanges, err = listed(ctx, reader, list, &list.Items, inside)
 	case review.FactResourceQuotas:
-		var list corev1.ResourceQuotaList
-		err := reader.List(ctx, &list, inside)
-		facts.ResourceQuotas = pointers(list.Items)
-		return err
+		list := &corev1.ResourceQuotaList{}
+		facts.ResourceQuotas, err = listed(ctx, reader, list, &list.Items, inside)
 	case review.FactAutoscalers:
-		var list autoscalingv2.HorizontalPodAutoscalerList
-		err := reader.List(ctx, &list, inside)
-		facts.Autoscalers = pointers(list.Items)
-		return err
+		list := &autoscalingv2.HorizontalPodAutoscalerList{}
+		facts.Autoscalers, err = listed(ctx, reader, list, &list.Items, inside)
 	case review.FactClaims:
-		var list corev1.PersistentVolumeClaimList
-		err := reader.List(ctx, &list, inside)
-		facts.Claims = pointers(list.Items)
-		return err
+		list := &corev1.PersistentVolumeClaimList{}
+		facts.PersistentVolumeClaims, err = listed(ctx, reader, list, &list.Items, inside)
 	case review.FactStorageClasses:
-		var list storagev1.StorageClassList
-		err := f.cached.List(ctx, &list) // the cluster's own: a new namespace has none of them
-		facts.StorageClasses = pointers(list.Items)
-		return err
+		list := &storagev1.StorageClassList{}
+		// The cluster's own: a new namespace has none of them.
+		facts.StorageClasses, err = listed(ctx, f.cached, list, &list.Items)
+	default:
+		return fmt.Errorf("there is no fact %q", fact)
 	}
-	return fmt.Errorf("there is no fact %q", fact)
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", fact, err)
+	}
+	return nil
+}
+
+// listed reads a list and points into it.
+func listed[T any](ctx context.Context, reader client.Reader, list client.ObjectList, items *[]T, options ...client.ListOption) ([]*T, error) {
+	err := reader.List(ctx, list, options...)
+	return pointers(*items), err
 }
 
 // isNew errs on the side of a live read: a clock that runs ahead or behind costs two

@@ -234,7 +234,7 @@ func (c *testCase) request(t *testing.T) *review.Request {
 	request.User = review.User{Name: c.User.Name, Groups: c.User.Groups}
 	request.Namespace = review.Namespace{Name: request.Namespace.Name, Labels: c.Namespace.Labels, Known: true}
 	request.Facts = review.Facts{
-		LimitRanges: c.LimitRanges, ResourceQuotas: c.Quotas, Autoscalers: c.Autoscalers, Claims: c.Claims,
+		LimitRanges: c.LimitRanges, ResourceQuotas: c.Quotas, Autoscalers: c.Autoscalers, PersistentVolumeClaims: c.Claims,
 		StorageClasses: c.StorageClasses,
 	}
 	if c.Origin != "" {

@@ -104,7 +104,7 @@ func claimsWithFacts(r *review.Request) []review.Claim {
 	for i := range claims {
 		c := &claims[i]
 		if c.Source == review.ClaimVolume {
-			addKnownClaim(c, r.Facts.Claims)
+			addKnownClaim(c, r.Facts.PersistentVolumeClaims)
 		}
 		for _, class := range r.Facts.StorageClasses {
 			if c.Known && c.StorageClass == nil && class.Annotations[annotationDefaultClass] == "true" {
@@ -221,7 +221,7 @@ func present(stored *review.Request, facts review.Facts, fills []review.Fill) *l
 		Pod: pods[0], Scope: normalize.Scope(stored.Workload.Pod),
 		Count:  normalize.PresentPods(stored.Object, stored.Kind.Kind),
 		Claims: slices.DeleteFunc(slices.Clone(own), func(c review.Claim) bool { return c.Source == review.ClaimTemplate }),
-		Kept:   keptClaims(own, stored.Name, facts.Claims),
+		Kept:   keptClaims(own, stored.Name, facts.PersistentVolumeClaims),
 	}
 }
 

@@ -67,11 +67,11 @@ func AllFacts() []Fact {
 // Facts is what a decision needs to know beside the object itself: of each sort that was
 // asked for, all there are. All of it is read-only.
 type Facts struct {
-	LimitRanges    []*corev1.LimitRange
-	ResourceQuotas []*corev1.ResourceQuota
-	Autoscalers    []*autoscalingv2.HorizontalPodAutoscaler
-	Claims         []*corev1.PersistentVolumeClaim
-	StorageClasses []*storagev1.StorageClass
+	LimitRanges            []*corev1.LimitRange
+	ResourceQuotas         []*corev1.ResourceQuota
+	Autoscalers            []*autoscalingv2.HorizontalPodAutoscaler
+	PersistentVolumeClaims []*corev1.PersistentVolumeClaim
+	StorageClasses         []*storagev1.StorageClass
 }
 
 // Request is one object to be decided, normalized: API defaults applied, Secrets

@@ -1,9 +1,6 @@
 package diff_test
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,22 +58,16 @@ func TestUnifiedOfLargeTexts(t *testing.T) {
 	}
 }
 
-// FuzzUnified applies the diff with patch, where there is one.
+// FuzzUnified applies the diff and wants the text that it is to lead to.
 func FuzzUnified(f *testing.F) {
-	patch, err := exec.LookPath("patch")
-	if err != nil {
-		f.Skip("there is no patch here")
-	}
 	f.Add("a\nb\nc\n", "a\nc\nd\n")
 	f.Add(numbers(1, 30), numbers(3, 12)+"x\n"+numbers(14, 40))
 	f.Add("", "a")
 	f.Add(numbers(1, 900), numbers(600, 1500))
 	f.Add("a\n\nb", "\nb\n")
 	f.Add("b\na\nb\na\n", "a\nb\na\nb")
+	f.Add("\\ No newline\r\n", "@@ -1 +1 @@\n")
 	f.Fuzz(func(t *testing.T, before, after string) {
-		if strings.ContainsAny(before+after, "\x00\r\\") {
-			return // patch has its own view of those
-		}
 		text := diff.Unified("f", before, after)
 		if (text == "") != (before == after) {
 			t.Fatalf("%q", text)
@@ -84,21 +75,66 @@ func FuzzUnified(f *testing.F) {
 		if text == "" {
 			return
 		}
-		file := filepath.Join(t.TempDir(), "f")
-		if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		command := exec.CommandContext(t.Context(), patch, "-s", "--posix", file)
-		command.Stdin = strings.NewReader(text)
-		if output, err := command.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s\n%s", err, output, text)
-		}
-		got, err := os.ReadFile(file)
-		if os.IsNotExist(err) {
-			got, err = nil, nil // patch removes what has become empty
-		}
-		if err != nil || string(got) != after {
-			t.Errorf("%q, %v, want %q by\n%s", got, err, after, text)
+		if got := apply(t, before, text); got != after {
+			t.Errorf("%q, want %q by\n%s", got, after, text)
 		}
 	})
+}
+
+// apply reads a unified diff as patch does: each hunk begins at the line that its head
+// names, what it keeps and removes must be there, and there are as many lines as it says.
+func apply(t *testing.T, before, text string) string {
+	t.Helper()
+	old := strings.SplitAfter(before, "\n")
+	lines := strings.SplitAfter(text, "\n")[2:] // behind the names of the files
+	var after strings.Builder
+	at := 0
+	for len(lines) > 1 {
+		fields := strings.Fields(lines[0])
+		from, removed := span(t, fields[1])
+		_, added := span(t, fields[2])
+		if removed > 0 {
+			from-- // lines count from 1, but a hunk of none begins behind one
+		}
+		if at > from {
+			t.Fatalf("a hunk begins at line %d, behind line %d:\n%s", from, at, text)
+		}
+		after.WriteString(strings.Join(old[at:from], ""))
+		at, lines = from, lines[1:]
+		for removed > 0 || added > 0 {
+			sign, content := lines[0][0], lines[0][1:]
+			lines = lines[1:]
+			if lines[0] == "\\ No newline at end of file\n" {
+				content, lines = strings.TrimSuffix(content, "\n"), lines[1:]
+			}
+			if sign != '+' {
+				if old[at] != content {
+					t.Fatalf("line %d is %q, not %q:\n%s", at+1, old[at], content, text)
+				}
+				at, removed = at+1, removed-1
+			}
+			if sign != '-' {
+				after.WriteString(content)
+				added--
+			}
+		}
+	}
+	return after.String() + strings.Join(old[at:], "")
+}
+
+// span reads -7,3 as line 7 and three lines, and -7 as that line.
+func span(t *testing.T, text string) (line, count int) {
+	t.Helper()
+	first, second, ok := strings.Cut(text[1:], ",")
+	if !ok {
+		second = "1"
+	}
+	line, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if count, err = strconv.Atoi(second); err != nil {
+		t.Fatal(err)
+	}
+	return line, count
 }

@@ -103,7 +103,7 @@ func (f *Facts) Namespace(_ context.Context, name string) (review.Namespace, err
 func (f *Facts) Facts(_ context.Context, namespace string, _ []review.Fact) (review.Facts, error) {
 	return review.Facts{
 		LimitRanges: f.limitRanges[namespace], ResourceQuotas: f.quotas[namespace], Autoscalers: f.autoscalers[namespace],
-		Claims: f.claims[namespace], StorageClasses: f.classes,
+		PersistentVolumeClaims: f.claims[namespace], StorageClasses: f.classes,
 	}, nil
 }
 

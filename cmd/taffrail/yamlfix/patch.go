@@ -107,21 +107,27 @@ func get(value any, path []string) (any, error) {
 	return value, nil
 }
 
+// parentOf is what a path that is not empty ends in, and the last segment of the path.
+func parentOf(whole any, path []string) (parent any, last string, err error) {
+	end := len(path) - 1
+	parent, err = get(whole, path[:end])
+	return parent, path[end], err
+}
+
 // put sets what is there, or a member that is not, and returns the whole.
 func put(whole any, path []string, value any) (any, error) {
 	if len(path) == 0 {
 		return value, nil
 	}
-	last := len(path) - 1
-	parent, err := get(whole, path[:last])
+	parent, last, err := parentOf(whole, path)
 	if err != nil {
 		return nil, err
 	}
 	switch parent := parent.(type) {
 	case map[string]any:
-		parent[path[last]] = value
+		parent[last] = value
 	case []any:
-		i, err := index(path[last], len(parent)-1)
+		i, err := index(last, len(parent)-1)
 		if err != nil {
 			return nil, err
 		}
@@ -136,8 +142,7 @@ func add(whole any, path []string, value any) (any, error) {
 	if len(path) == 0 {
 		return value, nil
 	}
-	last := len(path) - 1
-	parent, err := get(whole, path[:last])
+	parent, last, err := parentOf(whole, path)
 	if err != nil {
 		return nil, err
 	}
@@ -146,12 +151,12 @@ func add(whole any, path []string, value any) (any, error) {
 		return put(whole, path, value)
 	}
 	i := len(list)
-	if path[last] != "-" {
-		if i, err = index(path[last], len(list)); err != nil {
+	if last != "-" {
+		if i, err = index(last, len(list)); err != nil {
 			return nil, err
 		}
 	}
-	return put(whole, path[:last], slices.Insert(list, i, value))
+	return put(whole, path[:len(path)-1], slices.Insert(list, i, value))
 }
 
 func remove(whole any, path []string) (any, error) {
@@ -161,20 +166,19 @@ func remove(whole any, path []string) (any, error) {
 	if _, err := get(whole, path); err != nil {
 		return nil, err
 	}
-	last := len(path) - 1
-	parent, err := get(whole, path[:last])
+	parent, last, err := parentOf(whole, path)
 	if err != nil {
 		return nil, err
 	}
 	switch parent := parent.(type) {
 	case map[string]any:
-		delete(parent, path[last])
+		delete(parent, last)
 	case []any:
-		i, err := index(path[last], len(parent)-1)
+		i, err := index(last, len(parent)-1)
 		if err != nil {
 			return nil, err
 		}
-		return put(whole, path[:last], slices.Delete(parent, i, i+1))
+		return put(whole, path[:len(path)-1], slices.Delete(parent, i, i+1))
 	}
 	return whole, nil
 }

@@ -1,0 +1,181 @@
+package oracle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/pkg/apis/core"
+
+	"taffrail.dev/test/podgen"
+	"taffrail.dev/webhook/limitrange"
+)
+
+// fitting is what Fit made of wishes.
+type fitting struct {
+	// template is true where LimitRanger had not been through the Pod.
+	template bool
+	wishes   []limitrange.Wish
+	fills    []limitrange.Fill
+	unfilled []limitrange.Unfilled
+}
+
+func fit(p limitrange.Pod, wishes []limitrange.Wish, ranges []*corev1.LimitRange) fitting {
+	fills, unfilled := limitrange.Fit(p, wishes, ranges, nil)
+	return fitting{wishes: wishes, fills: fills, unfilled: unfilled}
+}
+
+// compareFit fills in what was fitted, as a webhook's patch does, and lets Kubernetes go on:
+// decode the Pod again, call LimitRanger again in another order, and store.
+func compareFit(f fitting, p podgen.Pair, admitting *core.Pod, before *verdict, ranges []*corev1.LimitRange, order []int) error {
+	if err := answered(f, admitting); err != nil {
+		return err
+	}
+	if len(f.fills) == 0 {
+		return nil
+	}
+	patched, err := encode(admitting)
+	if err != nil {
+		return err
+	}
+	fill(patched, f.fills)
+	again, err := decode(patched)
+	if err != nil {
+		return err
+	}
+	decoded := text(&again.Spec)
+	order = slices.Clone(order)
+	slices.Reverse(order)
+	if err := mutate(again, ranges, order); err != nil {
+		return err
+	}
+	if mutated := text(&again.Spec); mutated != decoded {
+		return fmt.Errorf("%s: LimitRanger changes the Pod once more:\n\t%s\n\t%s", fillsText(f.fills), decoded, mutated)
+	}
+	filled := again.DeepCopy()
+	after, err := store(again, ranges)
+	if err != nil {
+		return err
+	}
+	switch {
+	case before.admitted() && !after.admitted():
+		return fmt.Errorf("%s: would have been admitted, and now: %v", fillsText(f.fills), after)
+	case len(before.invalid) == 0 && len(after.invalid) > 0:
+		return fmt.Errorf("%s: was valid, and now: %v", fillsText(f.fills), after)
+	}
+	for by, found := range after.refused {
+		for _, r := range found {
+			if !slices.ContainsFunc(before.refused[by], r.SameBound) {
+				return fmt.Errorf("%s: %s did not refuse for %+v before", fillsText(f.fills), by, r)
+			}
+		}
+	}
+	if f.template {
+		// A value may suit none of the orders alike, but well the one that came about.
+		return nil
+	}
+	second := fit(pod(filled), f.wishes, p.Ranges)
+	if len(second.fills) > 0 {
+		return fmt.Errorf("%s: a second time %s", fillsText(f.fills), fillsText(second.fills))
+	}
+	for _, u := range second.unfilled {
+		if !slices.ContainsFunc(f.unfilled, func(v limitrange.Unfilled) bool { return v.Container == u.Container && v.Field == u.Field }) {
+			return fmt.Errorf("%s: only the second time %s %s is reported: %s", fillsText(f.fills), u.Container, u.Field, u.Reason)
+		}
+	}
+	return nil
+}
+
+// answered holds Fit to an answer to each wish: a fill or a report with a reason for a gap
+// of the Pod at the webhook, and neither for what is set there.
+func answered(f fitting, admitting *core.Pod) error {
+	for _, w := range f.wishes {
+		filled := slices.ContainsFunc(f.fills, func(v limitrange.Fill) bool { return v.Container == w.Container && v.Field == w.Field })
+		reported := slices.ContainsFunc(f.unfilled, func(u limitrange.Unfilled) bool {
+			return u.Container == w.Container && u.Field == w.Field && u.Reason != ""
+		})
+		_, err := limitrange.ParseField(w.Field.String())
+		set, there := isSet(w, &admitting.Spec)
+		switch {
+		case err != nil, !there:
+			if filled || !reported {
+				return fmt.Errorf("%s %s cannot be filled: filled %t, reported %t", w.Container, w.Field, filled, reported)
+			}
+		case set && (filled || reported), !set && filled == reported:
+			return fmt.Errorf("%s %s: set %t, filled %t, reported %t", w.Container, w.Field, set, filled, reported)
+		}
+	}
+	return nil
+}
+
+// isSet looks at the container, if it is there, and at Pod level.
+func isSet(w limitrange.Wish, spec *core.PodSpec) (set, there bool) {
+	name := core.ResourceName(w.Field.Resource)
+	if r := spec.Resources; r != nil {
+		_, request := r.Requests[name]
+		_, limit := r.Limits[name]
+		set = request || limit
+	}
+	for _, c := range containers(spec) {
+		if c.Name == w.Container {
+			there = true
+			list := c.Resources.Limits
+			if w.Field.Requests {
+				list = c.Resources.Requests
+			}
+			_, has := list[name]
+			set = set || has
+		}
+	}
+	return set, there
+}
+
+func fill(pod *corev1.Pod, fills []limitrange.Fill) {
+	for _, f := range fills {
+		for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+			for i := range list {
+				if list[i].Name != f.Container {
+					continue
+				}
+				into := &list[i].Resources.Limits
+				if f.Field.Requests {
+					into = &list[i].Resources.Requests
+				}
+				if *into == nil {
+					*into = corev1.ResourceList{}
+				}
+				(*into)[f.Field.Resource] = f.Value
+				sent(*into)
+			}
+		}
+	}
+}
+
+func wishesOf(p podgen.Pair) []limitrange.Wish {
+	var wishes []limitrange.Wish
+	for _, container := range slices.Sorted(maps.Keys(p.Wishes)) {
+		r := p.Wishes[container]
+		for _, requests := range []bool{true, false} {
+			list := r.Limits
+			if requests {
+				list = r.Requests
+			}
+			for _, name := range slices.Sorted(maps.Keys(list)) {
+				wishes = append(wishes, limitrange.Wish{
+					Container: container, Field: limitrange.Field{Requests: requests, Resource: name}, Value: list[name],
+				})
+			}
+		}
+	}
+	return wishes
+}
+
+func fillsText(fills []limitrange.Fill) string {
+	var all []string
+	for _, f := range fills {
+		all = append(all, fmt.Sprintf("%s.%s=%s", f.Container, f.Field, f.Value.String()))
+	}
+	return "filled in " + strings.Join(all, ", ")
+}
