@@ -61,3 +61,12 @@ sleep(step) := sum(durations) if {
 }
 
 units := {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+# METADATA
+# title: How long the Pod has until SIGKILL
+default grace_period := 30
+
+grace_period := given if {
+	given := input.workload.pod.spec.terminationGracePeriodSeconds
+	given != null
+}

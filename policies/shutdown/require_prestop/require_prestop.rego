@@ -76,8 +76,8 @@ hooked(path) if {
 # description: Nothing is proposed over a hook that somebody wrote, nor where SIGKILL would come too early.
 fix(path) := {"fix": [operation]} if {
 	not hooked(path)
-	is_number(grace_period)
-	grace_period >= seconds + input.parameters["require-prestop"].marginSeconds
+	is_number(prestop.grace_period)
+	prestop.grace_period >= seconds + input.parameters["require-prestop"].marginSeconds
 	operation := addition(
 		input.containers[path].pointer,
 		object.get(input.containers[path].spec, "lifecycle", null),
@@ -99,10 +99,3 @@ addition(pointer, lifecycle) := {
 }
 
 seconds := input.parameters["require-prestop"].seconds
-
-default grace_period := 30
-
-grace_period := given if {
-	given := input.workload.pod.spec.terminationGracePeriodSeconds
-	given != null
-}

@@ -43,7 +43,7 @@ deny contains object.union(finding, fix) if {
 		"msg": message(wait),
 		"path": field,
 		"container": input.containers[path].name,
-		"key": sprintf("preStop=%v,terminationGracePeriodSeconds=%v", [wait, grace_period]),
+		"key": sprintf("preStop=%v,terminationGracePeriodSeconds=%v", [wait, prestop.grace_period]),
 	}
 }
 
@@ -56,15 +56,15 @@ waits[path] := wait if {
 	wait > 0
 }
 
-room := grace_period - margin if is_number(grace_period)
+room := prestop.grace_period - margin if is_number(prestop.grace_period)
 
 message(wait) := "terminationGracePeriodSeconds is no number, so the preStop hook may be cut off by SIGKILL" if {
-	not is_number(grace_period)
-} else := sprintf("the preStop hook waits %vs, but SIGKILL cuts it off after %vs", [wait, grace_period]) if {
-	wait > grace_period
+	not is_number(prestop.grace_period)
+} else := sprintf("the preStop hook waits %vs, but SIGKILL cuts it off after %vs", [wait, prestop.grace_period]) if {
+	wait > prestop.grace_period
 } else := sprintf(
 	"the preStop hook waits %vs of the %vs until SIGKILL, which leaves less than %vs to shut down",
-	[wait, grace_period, margin],
+	[wait, prestop.grace_period, margin],
 )
 
 # METADATA
@@ -75,7 +75,7 @@ fix := {"fix": [{
 	"path": concat("", ["/", replace(field, ".", "/")]),
 	"value": longest + margin,
 }]} if {
-	is_number(grace_period)
+	is_number(prestop.grace_period)
 	longest <= 600
 } else := {}
 
@@ -84,10 +84,3 @@ longest := ceil(max([wait | some wait in waits]))
 field := concat(".", [input.workload.specPath, "terminationGracePeriodSeconds"])
 
 margin := input.parameters["shutdown-budget"].marginSeconds
-
-default grace_period := 30
-
-grace_period := given if {
-	given := input.workload.pod.spec.terminationGracePeriodSeconds
-	given != null
-}
