@@ -108,6 +108,13 @@ const (
 	ReasonPartlyInvalid = "PartlyInvalid"
 	// ReasonInvalid: nothing of it is in force.
 	ReasonInvalid = "Invalid"
+
+	// ConditionConflicting is True while another Guardrail would inject other values.
+	ConditionConflicting = "Conflicting"
+	// ReasonInjectsOtherValues: in some namespaces nothing is injected.
+	ReasonInjectsOtherValues = "InjectsOtherValues"
+	// ReasonNoConflict: nobody disagrees.
+	ReasonNoConflict = "NoConflict"
 )
 
 // GuardrailStatus says what of a Guardrail is in force.
@@ -115,10 +122,46 @@ type GuardrailStatus struct {
 	// ObservedGeneration is the metadata.generation that the conditions speak of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// WouldDeny counts what was admitted and would have been denied if every binding were
+	// enforced: what a person wants to know before changing the mode.
+	// +optional
+	WouldDeny *WouldDeny `json:"wouldDeny,omitempty"`
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// WouldDeny counts requests since the Guardrail has its present spec. Dry runs, writers
+// who are trusted and what is exempted or tolerated are left out.
+type WouldDeny struct {
+	// Since is when counting began.
+	Since metav1.Time `json:"since"`
+	// Generation of the Guardrail that was counted for; another one begins anew.
+	Generation int64 `json:"generation"`
+	// Requests that would have been denied.
+	Requests int64 `json:"requests"`
+	// Namespaces with the most such requests, by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Namespaces []WouldDenyNamespace `json:"namespaces,omitempty"`
+	// OtherRequests are those of namespaces that are not listed.
+	// +optional
+	OtherRequests int64 `json:"otherRequests,omitempty"`
+}
+
+// WouldDenyNamespace is the part of one namespace.
+type WouldDenyNamespace struct {
+	// Name is "-" for cluster-scoped objects.
+	Name     string `json:"name"`
+	Requests int64  `json:"requests"`
+	// Policies that would have denied, by id, and how many requests each.
+	// +optional
+	Policies map[string]int64 `json:"policies,omitempty"`
+	// Last names the object of the last such request, and LastTime is when it came.
+	Last     string      `json:"last"`
+	LastTime metav1.Time `json:"lastTime"`
 }
 
 // GuardrailList is a list of Guardrails.

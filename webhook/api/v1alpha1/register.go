@@ -19,7 +19,7 @@ func GroupVersion() schema.GroupVersion {
 
 // AddToScheme registers the kinds of this package.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion(), &Guardrail{}, &GuardrailList{})
+	scheme.AddKnownTypes(GroupVersion(), &Guardrail{}, &GuardrailList{}, &Exemption{}, &ExemptionList{}, &Policy{}, &PolicyList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion())
 	return nil
 }

@@ -1,0 +1,97 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// PolicyFailure says what becomes of a request that a Policy of the user's own could not
+// be evaluated for.
+// +kubebuilder:validation:Enum=Ignore;Fail
+type PolicyFailure string
+
+const (
+	// PolicyFailureIgnore warns the writer; everything else decides.
+	PolicyFailureIgnore PolicyFailure = "Ignore"
+	// PolicyFailureFail answers with an error where the Policy is enforced, so that the
+	// failurePolicy of the webhook configuration decides.
+	PolicyFailureFail PolicyFailure = "Fail"
+)
+
+// Policy is a Rego policy of the user's own, known to Guardrails by its name. It holds
+// nothing by itself: a Guardrail binds it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Active",type=string,JSONPath=`.status.conditions[?(@.type=="Active")].status`
+// +kubebuilder:printcolumn:name="Healthy",type=string,JSONPath=`.status.conditions[?(@.type=="Healthy")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Active")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type Policy struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec PolicySpec `json:"spec"`
+	// +optional
+	Status PolicyStatus `json:"status,omitempty"`
+}
+
+// PolicySpec is the text of a policy.
+type PolicySpec struct {
+	// Rego is one module with METADATA, in package taffrail.user.<name>, with underscores
+	// for the name's hyphens. METADATA's id is the name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=262144
+	Rego string `json:"rego"`
+	// FailurePolicy is for requests that the Policy cannot be evaluated for; Ignore by
+	// default.
+	// +optional
+	// +kubebuilder:default=Ignore
+	FailurePolicy PolicyFailure `json:"failurePolicy,omitempty"`
+}
+
+// Condition types and reasons of a Policy's status, beside ConditionActive,
+// ReasonCompiled and ReasonInvalid.
+const (
+	// ConditionHealthy is False while the Policy fails at run time.
+	ConditionHealthy = "Healthy"
+
+	// ReasonLastGood: the spec does not compile, and the last one that did is in force.
+	ReasonLastGood = "LastGood"
+	// ReasonEvaluates: no request failed of late.
+	ReasonEvaluates = "Evaluates"
+	// ReasonFails: the Policy could not be evaluated for some requests.
+	ReasonFails = "Fails"
+)
+
+// PolicyStatus says which text of a Policy is in force.
+type PolicyStatus struct {
+	// ObservedGeneration is the metadata.generation that the conditions speak of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// LastGood is the last spec that compiled. It is in force where the spec does not
+	// compile, on every replica and after every restart alike.
+	// +optional
+	LastGood *GoodPolicy `json:"lastGood,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// GoodPolicy is a spec that compiled.
+type GoodPolicy struct {
+	// Generation is the metadata.generation of the spec.
+	Generation int64      `json:"generation"`
+	Spec       PolicySpec `json:"spec"`
+}
+
+// PolicyList is a list of Policies.
+//
+// +kubebuilder:object:root=true
+type PolicyList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []Policy `json:"items"`
+}
