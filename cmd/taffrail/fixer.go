@@ -114,7 +114,7 @@ func (f *fixer) proposals(s *state) []proposal {
 		for j, o := range outcomes {
 			for _, finding := range findings(o) {
 				p := proposal{identityOf(i, j, finding), o.object.Request.Subject(), s.items[i][j], finding.Fix}
-				if len(finding.Fix) > 0 && finding.Exempted == "" && finding.Unknown == "" && !f.refused[p.identity] {
+				if len(finding.Fix) > 0 && !finding.Exempted() && finding.Unknown == "" && !f.refused[p.identity] {
 					proposals = append(proposals, p)
 				}
 			}

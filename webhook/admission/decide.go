@@ -46,12 +46,16 @@ func undecided(d *review.Decision, ceiling review.Mode) []string {
 	var policies []string
 	for policy := range d.Errors {
 		var mode review.Mode
+		said := false
 		for i := range d.Findings {
 			if f := &d.Findings[i]; f.Policy == policy && f.Unknown != "" {
-				mode = max(mode, f.Mode)
+				said = true
+				if !f.FailOpen && !f.Exempted() {
+					mode = max(mode, f.Mode)
+				}
 			}
 		}
-		if mode == 0 {
+		if !said {
 			// Nobody says how the policy is bound: assume the strictest.
 			mode = review.ModeEnforce
 		}

@@ -26,11 +26,13 @@ type Evidence struct {
 	Filled map[string]bool
 	// Extra are findings that no rule made, such as a gap that cannot be filled.
 	Extra []review.Finding
+	// Exemptions are those about the request.
+	Exemptions Exemptions
 	// Unchanged tells whether an UPDATE changes nothing that a policy reads. It is called
-	// only where something would be denied.
+	// only where something would be denied if it were enforced.
 	Unchanged func(*review.Request) bool
 	// Before is what the stored object of an UPDATE already had. It is called only
-	// where something would be denied.
+	// where something would be denied if it were enforced.
 	Before func() (map[Identity]bool, error)
 }
 
@@ -45,27 +47,25 @@ const (
 // caller's.
 func Decide(e Evidence) (*review.Decision, error) {
 	candidates := e.candidates()
-	denies := slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() })
+	denies := slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.WouldDeny })
 	if denies && e.Unchanged != nil && e.Unchanged(e.Request) {
 		for i := range candidates {
-			if c := &candidates[i]; c.finding.Denies() {
-				c.finding.Tolerated = changesNothing
-			}
+			candidates[i].forgive(changesNothing)
 		}
 	}
-	if e.Before != nil && slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() && c.tolerate }) {
+	if e.Before != nil && slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.WouldDeny && c.tolerate }) {
 		before, err := e.Before()
-		if err != nil {
+		// Nobody's request fails for what is only counted.
+		if err != nil && slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() }) {
 			return nil, fmt.Errorf("deciding the stored object: %w", err)
 		}
 		for i := range candidates {
-			c := &candidates[i]
-			if c.tolerate && c.finding.Denies() && before[c.identity()] {
-				c.finding.Tolerated = hadBefore
+			if c := &candidates[i]; c.tolerate && before[c.identity()] {
+				c.forgive(hadBefore)
 			}
 		}
 	}
-	d := &review.Decision{Findings: append(merge(candidates), e.Extra...)}
+	d := &review.Decision{Findings: append(merge(candidates), e.extra()...)}
 	for i, bound := range e.Bounds {
 		if err := e.Results[i].Err; err != nil {
 			if d.Errors == nil {
@@ -89,12 +89,29 @@ func (c *candidate) identity() Identity {
 	return Identity{Policy: c.finding.Policy, Container: c.finding.Container, Key: c.finding.Key}
 }
 
+// forgive takes from a finding that it denies, or would.
+func (c *candidate) forgive(why string) {
+	if c.finding.Denies() {
+		c.finding.Tolerated = why
+	}
+	c.finding.WouldDeny = false
+}
+
+func (e *Evidence) extra() []review.Finding {
+	for i := range e.Extra {
+		e.Extra[i].Exemptions = e.Exemptions.Excuse(e.Extra[i].Policy, e.Extra[i].Container)
+	}
+	return e.Extra
+}
+
 func (e *Evidence) candidates() []candidate {
 	var all []candidate
 	for i, bound := range e.Bounds {
 		mode := bound.EffectiveMode(e.Request)
 		if err := e.Results[i].Err; err != nil {
-			all = append(all, candidate{finding: unknownFinding(bound, mode, err)})
+			c := candidate{finding: unknownFinding(bound, mode, err)}
+			c.finding.Exemptions = e.Exemptions.Excuse(bound.Policy.ID, "")
+			all = append(all, c)
 		}
 		for _, violation := range e.Results[i].Violations {
 			if e.Filled[violation.Path] {
@@ -105,6 +122,9 @@ func (e *Evidence) candidates() []candidate {
 				c.finding.Unknown = fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
 					e.Request.Namespace.Name, bound.Guardrail.Name)
 			}
+			c.finding.Exemptions = e.Exemptions.Excuse(bound.Policy.ID, violation.Container)
+			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() &&
+				(violation.AtMost == 0 || violation.AtMost == review.ModeEnforce) && !bound.trusts(e.Request)
 			all = append(all, c)
 		}
 	}
@@ -140,6 +160,7 @@ func unknownFinding(bound Bound, mode review.Mode, err error) review.Finding {
 		Message:     "the policy could not be evaluated",
 		Remediation: "Report this as a defect of the policy.",
 		Unknown:     err.Error(),
+		FailOpen:    bound.FailOpen,
 	}
 }
 
@@ -156,9 +177,11 @@ func merge(candidates []candidate) []review.Finding {
 		}
 		have := &merged[at]
 		guardrails := append(slices.Clone(have.Guardrails), c.finding.Guardrails...)
+		wouldDeny := have.WouldDeny || c.finding.WouldDeny
 		if rank(&c.finding) > rank(have) {
 			*have = c.finding
 		}
+		have.WouldDeny = wouldDeny
 		slices.Sort(guardrails)
 		have.Guardrails = slices.Compact(guardrails)
 	}

@@ -146,11 +146,54 @@ func TestRatchet(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	e = evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeWarn, result: violation("k")})
+	e.Before = func() (map[guardrail.Identity]bool, error) { return nil, broken }
+	if d := decide(t, e); !d.Findings[0].WouldDeny {
+		t.Errorf("got %+v", d)
+	}
+	trusted := v1alpha1.TrustedWriters{Users: []string{"alice"}}
+	r := service(review.Update)
+	r.User.Name = "alice"
+	e = evidence(t, r, asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k"), trusted: trusted})
 	e.Before = func() (map[guardrail.Identity]bool, error) {
 		t.Error("the stored object was decided although nothing would be denied")
 		return nil, nil
 	}
 	decide(t, e)
+}
+
+func TestWhatWouldBeDenied(t *testing.T) {
+	had := map[guardrail.Identity]bool{{Policy: "a-policy", Container: "c", Key: "old"}: true}
+	atMost := violation("new")
+	atMost.Violations[0].AtMost = review.ModeWarn
+	unknown := violation("new")
+	unknown.Violations[0].Unknown = "no LimitRange"
+	for name, test := range map[string]struct {
+		asked asked
+		want  bool
+	}{
+		"enforced":                  {asked{mode: review.ModeEnforce, result: violation("new")}, true},
+		"warned":                    {asked{mode: review.ModeWarn, result: violation("new")}, true},
+		"audited":                   {asked{mode: review.ModeAudit, result: violation("new")}, true},
+		"had it":                    {asked{mode: review.ModeAudit, result: violation("old")}, false},
+		"had it and may not":        {asked{mode: review.ModeAudit, result: violation("old"), existing: v1alpha1.ExistingEnforce}, true},
+		"never more than a warning": {asked{mode: review.ModeWarn, result: atMost}, false},
+		"unknown":                   {asked{mode: review.ModeWarn, result: unknown}, false},
+		"by a trusted writer":       {asked{mode: review.ModeWarn, result: violation("new"), trusted: v1alpha1.TrustedWriters{Users: []string{"alice"}}}, false},
+	} {
+		r := service(review.Update)
+		r.User.Name = "alice"
+		test.asked.guardrail = "g"
+		e := evidence(t, r, test.asked)
+		e.Before = func() (map[guardrail.Identity]bool, error) { return had, nil }
+		d := decide(t, e)
+		if d.Findings[0].WouldDeny != test.want {
+			t.Errorf("%s: got %+v", name, d.Findings[0])
+		}
+		e.Exemptions = guardrail.Exemptions{{Name: "legacy", Policies: []string{"a-policy"}}}
+		if d := decide(t, e); d.Findings[0].WouldDeny || d.Findings[0].Outcome() != "exempted" && d.Findings[0].Unknown == "" {
+			t.Errorf("%s, exempted: got %+v", name, d.Findings[0])
+		}
+	}
 }
 
 func TestTrust(t *testing.T) {

@@ -19,6 +19,8 @@ type Binding struct {
 	// Slot is the index of the policy and its parameters in the engine.Program.
 	Slot int
 	Mode review.Mode
+	// FailOpen leaves a request that the policy cannot be evaluated for to all the others.
+	FailOpen bool
 }
 
 // Guardrail is a v1alpha1.Guardrail with its selector parsed and its policies found.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
@@ -26,6 +27,15 @@ type FactSource interface {
 type Options struct {
 	// MaxMode is a ceiling for every binding; 0 is none.
 	MaxMode review.Mode
+	// Now is the clock that Exemptions expire by; time.Now if nil.
+	Now func() time.Time
+}
+
+func (o *Options) now() time.Time {
+	if o.Now == nil {
+		return time.Now()
+	}
+	return o.Now()
 }
 
 // Decide decides one request, which it leaves as it is. An error means that nothing
@@ -49,7 +59,8 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 			return nil, fmt.Errorf("learning the facts of namespace %q: %w", factNamespace(&request), err)
 		}
 	}
-	results, plan, err := s.judge(ctx, &request, bounds, storedRequest)
+	exempt := s.exemptions.For(&request, o.now())
+	results, plan, err := s.judge(ctx, &request, bounds, exempt, storedRequest)
 	if err != nil {
 		return nil, err
 	}
@@ -58,11 +69,11 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 	}
 	evidence := guardrail.Evidence{
 		Request: &request, Bounds: bounds, Results: results,
-		Filled: filled(&request, plan.Fills), Extra: gapFindings(&request, bounds, plan.Gaps),
+		Filled: filled(&request, plan.Fills), Extra: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt,
 	}
 	if request.Operation == review.Update {
 		evidence.Unchanged = Unchanged
-		evidence.Before = func() (map[guardrail.Identity]bool, error) { return s.before(ctx, &request, bounds) }
+		evidence.Before = func() (map[guardrail.Identity]bool, error) { return s.before(ctx, &request, bounds, exempt) }
 	}
 	decision, err := guardrail.Decide(evidence)
 	if err != nil {
@@ -154,7 +165,7 @@ func relevant(bounds []guardrail.Bound, r *review.Request) []guardrail.Bound {
 // of a template's Pods, and what quotas have left for them, depends on what will be
 // injected into them: where either is in question, injections come first. stored gives the
 // object whose Pods already are there.
-func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardrail.Bound, stored func(*review.Request) *review.Request) ([]review.Result, mutate.Plan, error) {
+func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, stored func(*review.Request) *review.Request) ([]review.Result, mutate.Plan, error) {
 	part, prediction := partOf(r), enrich(r)
 	if part != engine.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
 		predictPods(r, stored, prediction, nil)
@@ -162,14 +173,14 @@ func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardr
 		if err != nil {
 			return nil, mutate.Plan{}, err
 		}
-		plan, err := mutate.NewPlan(r, wishes(r, bounds, results))
+		plan, err := mutate.NewPlan(r, wishes(r, bounds, results, exempt))
 		return results, plan, err
 	}
 	injected, err := s.evaluate(ctx, r, bounds, engine.Inject)
 	if err != nil {
 		return nil, mutate.Plan{}, err
 	}
-	plan, err := mutate.NewPlan(r, wishes(r, bounds, injected))
+	plan, err := mutate.NewPlan(r, wishes(r, bounds, injected, exempt))
 	if err != nil {
 		return nil, plan, err
 	}
@@ -203,8 +214,8 @@ func (s *Snapshot) evaluate(ctx context.Context, r *review.Request, bounds []gua
 	return results, nil
 }
 
-// wishes are the intents of every binding that surely applies.
-func wishes(r *review.Request, bounds []guardrail.Bound, results []review.Result) []mutate.Wish {
+// wishes are the intents of every binding that surely applies and that no Exemption excuses.
+func wishes(r *review.Request, bounds []guardrail.Bound, results []review.Result, exempt guardrail.Exemptions) []mutate.Wish {
 	if r.Workload == nil {
 		return nil
 	}
@@ -214,6 +225,9 @@ func wishes(r *review.Request, bounds []guardrail.Bound, results []review.Result
 			continue
 		}
 		for _, intent := range results[i].Intents {
+			if len(exempt.Excuse(bound.Policy.ID, intent.Container)) > 0 {
+				continue
+			}
 			all = append(all, mutate.Wish{Bound: i, Policy: bound.Policy.ID, Guardrail: bound.Guardrail.Name, Mode: bound.Mode, Intent: intent})
 		}
 	}
@@ -256,7 +270,7 @@ func gapFindings(r *review.Request, bounds []guardrail.Bound, gaps []mutate.Gap)
 }
 
 // before finds what the stored object already had.
-func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guardrail.Bound) (map[guardrail.Identity]bool, error) {
+func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions) (map[guardrail.Identity]bool, error) {
 	old, err := normalize.Old(r)
 	if _, tooMuch := errors.AsType[*normalize.LimitError](err); tooMuch {
 		return nil, nil // it was stored before there was a limit: nothing of it is known
@@ -266,7 +280,7 @@ func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guard
 	}
 	// With what is injected into its Pods, as for the new object: what a LimitRange says
 	// of a total names the total, which injections are part of.
-	results, _, err := s.judge(ctx, old, bounds, itself)
+	results, _, err := s.judge(ctx, old, bounds, exempt, itself)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ import (
 type Snapshot struct {
 	id         string
 	guardrails guardrail.Set
+	exemptions guardrail.Exemptions
 	program    *engine.Program
 	bindings   int
 }

@@ -1,5 +1,7 @@
 package review
 
+import "strings"
+
 // Severity is a policy's own judgement of what a violation may cost.
 type Severity string
 
@@ -69,20 +71,39 @@ type Finding struct {
 	Fix         []PatchOperation
 	// Tolerated says why the finding denies nothing although its mode is enforce.
 	Tolerated string
-	// Exempted names the Exemption that excuses the finding.
-	Exempted string
+	// Exemptions name those that excuse the finding, each by itself, sorted.
+	Exemptions []string
 	// Unknown says what was missing to decide; such a finding neither denies nor passes.
 	Unknown string
+	// FailOpen is set where the policy could not be evaluated and asks that such a request
+	// be left to all the others.
+	FailOpen bool
+	// WouldDeny is set where the finding denies, or would if its mode were enforce.
+	WouldDeny bool
+}
+
+// Exempted tells whether the finding is excused.
+func (f *Finding) Exempted() bool { return len(f.Exemptions) > 0 }
+
+// ExemptedBy names who excuses the finding, as in "Exemption legacy"; empty where nobody does.
+func (f *Finding) ExemptedBy() string {
+	switch len(f.Exemptions) {
+	case 0:
+		return ""
+	case 1:
+		return "Exemption " + f.Exemptions[0]
+	}
+	return "Exemptions " + strings.Join(f.Exemptions, ", ")
 }
 
 // Denies tells whether the finding alone is enough to deny.
 func (f *Finding) Denies() bool {
-	return f.Mode == ModeEnforce && f.Tolerated == "" && f.Exempted == "" && f.Unknown == ""
+	return f.Mode == ModeEnforce && f.Tolerated == "" && !f.Exempted() && f.Unknown == ""
 }
 
 // Warns tells whether the person who writes the object is told without being stopped.
 func (f *Finding) Warns() bool {
-	if f.Exempted != "" || f.Denies() {
+	if f.Exempted() || f.Denies() {
 		return false
 	}
 	return f.Mode >= ModeWarn

@@ -96,7 +96,7 @@ func (f *Finding) Headline() string {
 // tolerated, exempted or unknown.
 func (f *Finding) Outcome() string {
 	switch {
-	case f.Exempted != "":
+	case f.Exempted():
 		return "exempted"
 	case f.Unknown != "":
 		return "unknown"

@@ -57,8 +57,8 @@ func of(container string) string {
 // and stays in the log: nobody vouches for what a rule puts into it.
 func (d *Decision) why(f *Finding) string {
 	switch {
-	case f.Exempted != "":
-		return f.Exempted
+	case f.Exempted():
+		return f.ExemptedBy()
 	case f.Unknown != "" && d.Errors[f.Policy] != nil:
 		return ""
 	case f.Unknown != "":

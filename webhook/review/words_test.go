@@ -129,7 +129,7 @@ func TestWarnings(t *testing.T) {
 	warned.Mode = review.ModeWarn
 	tolerated.Tolerated = "the stored object already has it"
 	audited.Mode = review.ModeAudit
-	exempted.Exempted = "legacy"
+	exempted.Exemptions = []string{"legacy"}
 	unknown, unknownWarn := probes(), probes()
 	unknown.Unknown = "no LimitRange known"
 	unknownWarn.Unknown, unknownWarn.Mode = "no LimitRange known", review.ModeWarn
@@ -188,7 +188,7 @@ func TestFills(t *testing.T) {
 func TestAnnotations(t *testing.T) {
 	audited, exempted := probes(), imageTag()
 	audited.Mode = review.ModeAudit
-	exempted.Exempted = "legacy"
+	exempted.Exemptions = []string{"legacy"}
 	long := imageTag()
 	long.Policy, long.Message = "long", strings.Repeat("ä", 5000)
 	failed := review.Finding{
@@ -209,7 +209,7 @@ func TestAnnotations(t *testing.T) {
 	delete(got, "long")
 	message := `nginx: image "nginx" has no tag, so it means whatever latest is today`
 	want := map[string]string{
-		"image-tag":        "enforce, denied, asked by Guardrail chapter: " + message + "; enforce, exempted (legacy), asked by Guardrail chapter: " + message,
+		"image-tag":        "enforce, denied, asked by Guardrail chapter: " + message + "; enforce, exempted (Exemption legacy), asked by Guardrail chapter: " + message,
 		"require-probes":   "audit, recorded, asked by Guardrails chapter, team-a: nginx: no readinessProbe, so traffic arrives before the container can answer",
 		"plaintext-secret": "could not be evaluated",
 		"broken":           "enforce, unknown, asked by Guardrail chapter: the policy could not be evaluated",

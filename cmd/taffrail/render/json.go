@@ -3,6 +3,7 @@ package render
 import (
 	"encoding/json"
 	"io"
+	"strings"
 
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/review"
@@ -104,7 +105,7 @@ func (o *Object) toJSONFinding(f *review.Finding) jsonFinding {
 		Remediation: f.Remediation,
 		Fix:         list(f.Fix, toJSONOperation),
 		Tolerated:   f.Tolerated,
-		Exempted:    f.Exempted,
+		Exempted:    strings.Join(f.Exemptions, ", "),
 		Unknown:     f.Unknown,
 	}
 }

@@ -40,7 +40,7 @@ func TestJSON(t *testing.T) {
 						{Op: "replace", Path: "/spec/a", Value: false},
 						{Op: "remove", Path: "/spec/a"},
 					},
-					Tolerated: "it was there before", Exempted: "an-exemption", Unknown: "nobody knows",
+					Tolerated: "it was there before", Exemptions: []string{"an-exemption"}, Unknown: "nobody knows",
 				},
 				{Mode: review.ModeAudit},
 			},

@@ -74,8 +74,8 @@ func (m *remark) sentence() string {
 func (m *remark) caveat() string {
 	f := m.finding
 	switch {
-	case f.Exempted != "":
-		return " (" + exemption(f) + ")"
+	case f.Exempted():
+		return " (" + review.Line("excused by "+f.ExemptedBy(), maxMessage) + ")"
 	case m.object.Decision.Errors[f.Policy] != nil:
 		// The message says so, and the error's text may quote a value: the report's errors
 		// have what may be said of it.
@@ -86,10 +86,6 @@ func (m *remark) caveat() string {
 		return " (tolerated: " + review.Line(f.Tolerated, maxMessage) + ")"
 	}
 	return ""
-}
-
-func exemption(f *review.Finding) string {
-	return "excused by Exemption " + review.Line(f.Exempted, maxMessage)
 }
 
 // words are those of a denial, headed by the place, as editors and CI logs link it.

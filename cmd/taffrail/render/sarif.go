@@ -87,8 +87,8 @@ func toSARIFResult(m *remark, rules *sarifRules) sarifResult {
 	case f.Warns():
 		result.Level = "warning"
 	}
-	if f.Exempted != "" {
-		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: exemption(f)}}
+	if f.Exempted() {
+		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: review.Line("excused by "+f.ExemptedBy(), maxMessage)}}
 	}
 	return result
 }

@@ -67,7 +67,7 @@ func TestSARIFLevels(t *testing.T) {
 		{"warned", review.Finding{Mode: review.ModeWarn}, "", "warning", "wrong"},
 		{"recorded", review.Finding{Mode: review.ModeAudit}, "", "note", "wrong"},
 		{"tolerated", review.Finding{Mode: review.ModeEnforce, Tolerated: "it was so before"}, "", "warning", "wrong (tolerated: it was so before)"},
-		{"exempted", review.Finding{Mode: review.ModeEnforce, Exempted: "legacy"}, "", "note", "wrong (excused by Exemption legacy)"},
+		{"exempted", review.Finding{Mode: review.ModeEnforce, Exemptions: []string{"legacy"}}, "", "note", "wrong (excused by Exemption legacy)"},
 		{"unknown", review.Finding{Mode: review.ModeEnforce, Unknown: "nobody knows"}, "open", "none", "wrong (not decided: nobody knows)"},
 	}
 	for _, test := range tests {
@@ -77,7 +77,7 @@ func TestSARIFLevels(t *testing.T) {
 			if got.Kind != test.kind || got.Level != test.level || got.Message.Text != "Secret s: "+test.text {
 				t.Errorf("got %q, %q, %q", got.Kind, got.Level, got.Message.Text)
 			}
-			if (len(got.Suppressions) > 0) != (test.finding.Exempted != "") {
+			if (len(got.Suppressions) > 0) != test.finding.Exempted() {
 				t.Errorf("suppressions %v", got.Suppressions)
 			}
 			for _, s := range got.Suppressions {

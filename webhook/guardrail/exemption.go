@@ -1,0 +1,122 @@
+package guardrail
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/review"
+)
+
+// AnyNamespace as a namespace of an Exemption is every one, and cluster-scoped objects too.
+const AnyNamespace = "*"
+
+// Exemption is a v1alpha1.Exemption that has been checked. Empty Kinds, Names and
+// Containers narrow nothing.
+type Exemption struct {
+	Name       string
+	Policies   []string
+	Namespaces []string
+	// Kinds without a group are those of any group.
+	Kinds      []Kind
+	Names      []string
+	Containers []string
+	// Until is the first moment at which the Exemption excuses nothing any more.
+	Until time.Time
+}
+
+// Kind is a kind as people write it: the group is "" for the core group, and where Any is
+// set it does not matter.
+type Kind struct {
+	schema.GroupKind
+
+	Any bool
+}
+
+// Exemptions are all there are, in force or not, sorted by name.
+type Exemptions []*Exemption
+
+// For leaves the Exemptions that are about a request at a moment.
+func (all Exemptions) For(r *review.Request, now time.Time) Exemptions {
+	var about Exemptions
+	for _, e := range all {
+		if now.Before(e.Until) && e.covers(r) {
+			about = append(about, e)
+		}
+	}
+	return about
+}
+
+// Excuse names the Exemptions that each cover a policy's finding about a container, "" for
+// one that is about none. They are never combined: what two of them cover by halves is
+// not excused.
+func (all Exemptions) Excuse(policy, container string) (names []string) {
+	for _, e := range all {
+		if !slices.Contains(e.Policies, policy) {
+			continue
+		}
+		if len(e.Containers) == 0 || container != "" && slices.ContainsFunc(e.Containers, func(p string) bool { return matches(p, container) }) {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
+func (e *Exemption) covers(r *review.Request) bool {
+	return e.coversNamespace(r) && e.coversKind(r.Kind.GroupKind()) && e.coversName(r)
+}
+
+func (e *Exemption) coversNamespace(r *review.Request) bool {
+	if slices.Contains(e.Namespaces, AnyNamespace) {
+		return true
+	}
+	namespace := r.Namespace.Name
+	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+		namespace = r.Name
+	}
+	return namespace != "" && slices.Contains(e.Namespaces, namespace)
+}
+
+func (e *Exemption) coversKind(kind schema.GroupKind) bool {
+	return len(e.Kinds) == 0 || slices.ContainsFunc(e.Kinds, func(k Kind) bool {
+		return k.GroupKind == kind || k.Any && k.Kind == kind.Kind
+	})
+}
+
+// coversName takes a name that the API server has yet to make for covered only where any
+// name would be that it can make.
+func (e *Exemption) coversName(r *review.Request) bool {
+	if len(e.Names) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(e.Names, func(pattern string) bool {
+		if r.Name == "" {
+			return strings.HasSuffix(pattern, "*") && matches(pattern, r.GenerateName)
+		}
+		return matches(pattern, r.Name)
+	})
+}
+
+// matches tells whether a pattern, in which each asterisk stands for any text, is about
+// the whole of a text. It takes time in proportion to both.
+func matches(pattern, text string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == text
+	}
+	text, found := strings.CutPrefix(text, parts[0])
+	if !found {
+		return false
+	}
+	last := len(parts) - 1
+	for _, part := range parts[1:last] {
+		at := strings.Index(text, part)
+		if at < 0 {
+			return false
+		}
+		text = text[at+len(part):]
+	}
+	return strings.HasSuffix(text, parts[last])
+}
