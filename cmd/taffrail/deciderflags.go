@@ -13,7 +13,6 @@ import (
 
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/policies"
-	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
@@ -29,7 +28,7 @@ type deciderFlags struct {
 
 func (f *deciderFlags) add(command *cobra.Command) {
 	flags := command.Flags()
-	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, instead of the built-in ones (repeatable)")
+	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, Exemptions and Policies; without Guardrails the built-in ones hold (repeatable)")
 	flags.StringVarP(&f.namespace, "namespace", "n", "default", "namespace of objects that name none")
 	f.maxMode = addChoice(command, "max-mode", "", "a ceiling for the modes of all Guardrails", "enforce", "warn", "audit")
 }
@@ -56,7 +55,7 @@ func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &decider{catalog: catalog, snapshot: snapshot, namespace: f.namespace, options: pipeline.Options{MaxMode: ceiling}}, nil
+	return &decider{catalog: snapshot.Catalog(), snapshot: snapshot, namespace: f.namespace, options: pipeline.Options{MaxMode: ceiling}}, nil
 }
 
 // inputs is what to read. Waiting in silence for somebody to type a manifest would
@@ -71,31 +70,35 @@ func inputs(command *cobra.Command, args []string) ([]string, error) {
 	return []string{manifest.Stdin}, nil
 }
 
-// buildSnapshot compiles the Guardrails of the paths, or the built-in ones.
+// buildSnapshot compiles the configuration of the paths. Where it has no Guardrails, the
+// built-in ones hold.
 func buildSnapshot(ctx context.Context, catalog *engine.Catalog, paths []string) (*pipeline.Snapshot, error) {
-	guardrails := config.Default(catalog)
+	var objects config.Objects
 	if len(paths) > 0 {
 		var err error
-		if guardrails, err = loadGuardrails(paths, catalog); err != nil {
+		if objects, err = loadObjects(paths, catalog); err != nil {
 			return nil, err
 		}
 	}
-	snapshot, problems, err := pipeline.Build(ctx, catalog, guardrails)
+	if len(objects.Guardrails) == 0 {
+		objects.Guardrails = config.Default(catalog)
+	}
+	snapshot, problems, err := pipeline.Build(ctx, catalog, objects)
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
 	for _, problem := range problems {
 		for _, err := range problem.Errors {
-			errs = append(errs, &config.Error{Source: "Guardrail " + problem.Guardrail, Field: err.Field, Reason: err.ErrorBody()})
+			errs = append(errs, &config.Error{Source: problem.Kind + " " + problem.Name, Field: err.Field, Reason: err.ErrorBody()})
 		}
 	}
 	return snapshot, errors.Join(errs...)
 }
 
-// loadGuardrails checks here what Build would check again, because files have lines.
-func loadGuardrails(paths []string, catalog *engine.Catalog) ([]v1alpha1.Guardrail, error) {
+// loadObjects checks here what Build would check again, because files have lines.
+func loadObjects(paths []string, catalog *engine.Catalog) (config.Objects, error) {
 	set, errs := config.LoadFiles(paths...)
 	errs = append(errs, set.Check(catalog)...)
-	return set.Guardrails(), errors.Join(errs...)
+	return set.Objects(), errors.Join(errs...)
 }

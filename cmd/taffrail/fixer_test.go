@@ -46,7 +46,7 @@ deny contains finding if {
 	if err != nil {
 		t.Fatal(err)
 	}
-	snapshot, problems, err := pipeline.Build(t.Context(), catalog, config.Default(catalog))
+	snapshot, problems, err := pipeline.Build(t.Context(), catalog, config.Objects{Guardrails: config.Default(catalog)})
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}

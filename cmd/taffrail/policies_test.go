@@ -35,7 +35,7 @@ func TestEverySampleIsAccepted(t *testing.T) {
 				t.Fatal(err)
 			}
 			set, errs := config.LoadFiles(file)
-			if errs = append(errs, set.Check(catalog)...); len(errs) > 0 || len(set.Guardrails()) != 1 {
+			if errs = append(errs, set.Check(catalog)...); len(errs) > 0 || len(set.Objects().Guardrails) != 1 {
 				t.Error(errs, sample)
 			}
 		})

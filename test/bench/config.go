@@ -59,13 +59,14 @@ func snapshotWith(extra int, only ...string) (*pipeline.Snapshot, error) {
 		modules[id] = strings.ReplaceAll(extraPolicy, "NUMBER", fmt.Sprint(i))
 		more.Spec.Policies = append(more.Spec.Policies, v1alpha1.PolicyBinding{Name: id})
 	}
-	if catalog, err = catalog.With(modules); err != nil {
+	catalog, bad := catalog.With(modules)
+	for _, err := range bad {
 		return nil, err
 	}
 	if extra > 0 {
 		guardrails = append(guardrails, more)
 	}
-	snapshot, problems, err := pipeline.Build(context.Background(), catalog, guardrails)
+	snapshot, problems, err := pipeline.Build(context.Background(), catalog, config.Objects{Guardrails: guardrails})
 	if err == nil && len(problems) > 0 {
 		err = fmt.Errorf("configuration: %v", problems)
 	}

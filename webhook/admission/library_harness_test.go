@@ -14,6 +14,7 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
@@ -35,7 +36,7 @@ func newRealHandler(tb testing.TB, mode v1alpha1.Mode, facts pipeline.FactSource
 	for _, policy := range catalog.Policies() {
 		all.Spec.Policies = append(all.Spec.Policies, v1alpha1.PolicyBinding{Name: policy.ID})
 	}
-	snapshot, problems, err := pipeline.Build(tb.Context(), catalog, []v1alpha1.Guardrail{all})
+	snapshot, problems, err := pipeline.Build(tb.Context(), catalog, config.Objects{Guardrails: []v1alpha1.Guardrail{all}})
 	if err != nil || len(problems) > 0 {
 		tb.Fatal(problems, err)
 	}

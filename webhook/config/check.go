@@ -13,7 +13,7 @@ import (
 // checkCoverage is about whom the Guardrail covers, and how. Where any of it is wrong,
 // nothing of the Guardrail can be in force.
 func checkCoverage(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
-	errs := checkName(g.Name)
+	errs := checkName(g.Name, KindGuardrail)
 	errs = append(errs, checkMode(g.Spec.Mode, spec.Child("mode"), field.Required(spec.Child("mode"), "use enforce, warn or audit"))...)
 	return append(errs, checkSelector(g.Spec.NamespaceSelector, spec.Child("namespaceSelector"))...)
 }
@@ -33,10 +33,10 @@ func checkExceptions(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
 	return append(errs, checkSet(g.Spec.TrustedWriters.Groups, trusted.Child("groups"))...)
 }
 
-func checkName(name string) (errs field.ErrorList) {
+func checkName(name, kind string) (errs field.ErrorList) {
 	at := field.NewPath("metadata", "name")
 	if name == "" {
-		return field.ErrorList{field.Required(at, "a Guardrail is known by its name")}
+		return field.ErrorList{field.Required(at, "give the "+kind+" a name")}
 	}
 	for _, reason := range apivalidation.NameIsDNSSubdomain(name, false) {
 		errs = append(errs, field.Invalid(at, name, reason))

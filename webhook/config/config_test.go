@@ -73,20 +73,17 @@ g.yaml:10: spec.excludeNamespaces[0]: must be text, not a number
 g.yaml:7: spec.mode: must be text, not a list
 g.yaml:8: spec.policies: must be a list, not text
 g.yaml:12: spec.trustedWriters: must be a map, not true or false`},
-		{"no apiVersion", "kind: Guardrail\n", `g.yaml:1: apiVersion: is missing: a Guardrail says taffrail.dev/v1alpha1`},
-		{"no kind", "apiVersion: taffrail.dev/v1alpha1\n", `g.yaml:1: kind: is missing: it must be Guardrail`},
-		{"another version", "apiVersion: taffrail.dev/v2\nkind: Guardrail\n", `g.yaml:1: apiVersion: taffrail.dev/v2 Guardrail is not known here: only Guardrails of taffrail.dev/v1alpha1 are`},
-		{"another kind", "apiVersion: v1\nkind: Pod\n", `g.yaml:1: apiVersion: v1 Pod is not known here: only Guardrails of taffrail.dev/v1alpha1 are`},
-		{"a mistyped kind", "apiVersion: taffrail.dev/v1alpha1\nkind: Gardrail\n", `g.yaml:2: kind: "Gardrail" is not known: it must be Guardrail`},
-		{"a kind to come", "apiVersion: taffrail.dev/v1alpha1\nkind: Exemption\n", `g.yaml:2: kind: this version of taffrail does not know Exemption yet, only Guardrail`},
-		{"another kind to come", "apiVersion: taffrail.dev/v1alpha1\nkind: Policy\n", `g.yaml:2: kind: this version of taffrail does not know Policy yet, only Guardrail`},
-		{"no object", "- a\n", `g.yaml:1: is not a Guardrail but a list`},
-		{"broken YAML", "a: b\n---\n" + header + "spec: {\n", `g.yaml:1: apiVersion: is missing: a Guardrail says taffrail.dev/v1alpha1
+		{"no apiVersion", "kind: Guardrail\n", `g.yaml:1: apiVersion: is missing: write taffrail.dev/v1alpha1`},
+		{"no kind", "apiVersion: taffrail.dev/v1alpha1\n", `g.yaml:1: kind: is missing: write Guardrail, Exemption or Policy`},
+		{"another version", "apiVersion: taffrail.dev/v2\nkind: Guardrail\n", `g.yaml:1: apiVersion: taffrail.dev/v2 Guardrail is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"another kind", "apiVersion: v1\nkind: Pod\n", `g.yaml:1: apiVersion: v1 Pod is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"no object", "- a\n", `g.yaml:1: is not a Guardrail, Exemption or Policy but a list`},
+		{"broken YAML", "a: b\n---\n" + header + "spec: {\n", `g.yaml:1: apiVersion: is missing: write taffrail.dev/v1alpha1
 g.yaml:5: is not valid YAML: did not find expected node content`},
 		{"in a List", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: taffrail.dev/v1alpha1\n  kind: Guardrail\n  spec: {mod: warn}\n- 5\n",
 			`g.yaml:6: items[0].spec.mod: unknown field, did you mean "mode"?
-g.yaml:7: items[1]: is not a Guardrail but a number`},
-		{"a List in a List", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}\n", `g.yaml:4: items[0].apiVersion: v1 List is not known here: only Guardrails of taffrail.dev/v1alpha1 are`},
+g.yaml:7: items[1]: is not a Guardrail, Exemption or Policy but a number`},
+		{"a List in a List", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}\n", `g.yaml:4: items[0].apiVersion: v1 List is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
 		{"a timestamp", header + "metadata: {creationTimestamp: soon}\n", `g.yaml:1: parsing time "soon" as "2006-01-02T15:04:05Z07:00": cannot parse "soon" as "2006"`},
 	}
 	for _, test := range tests {
@@ -122,7 +119,8 @@ items:
 	if len(errs) > 0 {
 		t.Fatal(texts(errs))
 	}
-	list := guardrails(entries)
+	set := &Set{entries: entries}
+	list := set.Objects().Guardrails
 	if len(list) != 2 || list[0].Name != "one" || list[1].Name != "two" {
 		t.Fatalf("got %v", list)
 	}
@@ -178,7 +176,7 @@ g.yaml:6: spec.trustedWriters.groups[0]: Required value: must not be empty`},
 
 func TestCheckName(t *testing.T) {
 	for name, want := range map[string]string{
-		"":    `metadata.name: Required value: a Guardrail is known by its name`,
+		"":    `metadata.name: Required value: give the Guardrail a name`,
 		"A_B": `metadata.name: Invalid value: "A_B": a lowercase RFC 1123 subdomain must consist`,
 	} {
 		g := Default(testCatalog(t))[0]
@@ -213,7 +211,7 @@ func TestLoadFiles(t *testing.T) {
 		{"a folder, below it too", map[string]string{"a.yaml": one, "b/c.yml": strings.ReplaceAll(one, "one", "two"), "README.md": "hello"}, ""},
 		{"two of one name", map[string]string{"a.yaml": one, "b.json": one}, `DIR/b.json:3: metadata.name: "one" is the name of another Guardrail, at DIR/a.yaml:3`},
 		{"no file", map[string]string{"README.md": "hello"}, `DIR: holds no *.yaml, *.yml or *.json`},
-		{"no Guardrail", map[string]string{"a.yaml": "# nothing\n"}, `DIR: holds no Guardrail`},
+		{"no Guardrail", map[string]string{"a.yaml": "# nothing\n"}, `DIR: holds no Guardrail, Exemption or Policy`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	kjson "sigs.k8s.io/json"
 
@@ -11,12 +12,13 @@ import (
 	"taffrail.dev/webhook/config/document"
 )
 
-// entry is a Guardrail and where it came from.
+// entry is an object and where it came from.
 type entry struct {
-	guardrail v1alpha1.Guardrail
-	source    string
-	document  *document.Document
-	// prefix leads from the document to the Guardrail: "" or items[3].
+	kind     string
+	object   object
+	source   string
+	document *document.Document
+	// prefix leads from the document to the object: "" or items[3].
 	prefix string
 }
 
@@ -29,18 +31,10 @@ func (e *entry) fail(field, reason string) *Error {
 	return &Error{Source: e.source, Line: e.document.LineOf(path), Field: path, Reason: reason}
 }
 
-func guardrails(entries []entry) []v1alpha1.Guardrail {
-	list := make([]v1alpha1.Guardrail, 0, len(entries))
-	for i := range entries {
-		list = append(list, entries[i].guardrail)
-	}
-	return list
-}
-
-// decode reads the Guardrails of a multi-document YAML or JSON stream, Lists of them
+// decode reads the Guardrails, Exemptions and Policies of a multi-document YAML or JSON stream, Lists of them
 // included. Whatever it does not know is an error, never skipped: an unknown field or
 // kind, a key given twice, a value of the wrong type. What it returns beside errors is
-// sound, but only Resolve knows whether it means anything. Every error is an *Error.
+// sound, but only resolving it tells whether it means anything. Every error is an *Error.
 func decode(data []byte, source string) (entries []entry, errs []error) {
 	for _, chunk := range document.Split(data) {
 		doc, err := document.Parse(chunk)
@@ -68,7 +62,7 @@ func located(err error, source string) error {
 func decodeValue(value any, at entry) ([]entry, []error) {
 	object, ok := value.(map[string]any)
 	if !ok {
-		return nil, []error{at.fail("", "is not a Guardrail but "+describe(value))}
+		return nil, []error{at.fail("", "is not a "+anyKind+" but "+describe(value))}
 	}
 	apiVersion, _ := object["apiVersion"].(string)
 	kind, _ := object["kind"].(string)
@@ -85,12 +79,13 @@ func decodeValue(value any, at entry) ([]entry, []error) {
 	if err := checkKind(apiVersion, kind, at); err != nil {
 		return nil, []error{err}
 	}
+	at.kind, at.object = kind, newObject(kind)
 	if errs := shapeErrors(object, at); len(errs) > 0 {
 		return nil, errs
 	}
 	text, err := json.Marshal(object)
 	if err == nil {
-		err = kjson.UnmarshalCaseSensitivePreserveInts(text, &at.guardrail)
+		err = kjson.UnmarshalCaseSensitivePreserveInts(text, at.object)
 	}
 	if err != nil {
 		return nil, []error{at.fail("", err.Error())}
@@ -98,23 +93,23 @@ func decodeValue(value any, at entry) ([]entry, []error) {
 	return []entry{at}, nil
 }
 
+const anyKind = KindGuardrail + ", " + KindExemption + " or " + KindPolicy
+
 func isList(apiVersion, kind string) bool {
-	return apiVersion == "v1" && kind == "List" || apiVersion == v1alpha1.GroupVersion().String() && kind == "GuardrailList"
+	return apiVersion == "v1" && kind == "List" || apiVersion == v1alpha1.GroupVersion().String() && newObject(strings.TrimSuffix(kind, "List")) != nil && strings.HasSuffix(kind, "List")
 }
 
 func checkKind(apiVersion, kind string, at entry) error {
 	want := v1alpha1.GroupVersion().String()
 	switch {
 	case apiVersion == "":
-		return at.fail("apiVersion", "is missing: a Guardrail says "+want)
+		return at.fail("apiVersion", "is missing: write "+want)
 	case kind == "":
-		return at.fail("kind", "is missing: it must be Guardrail")
+		return at.fail("kind", "is missing: write "+anyKind)
 	case apiVersion != want:
-		return at.fail("apiVersion", fmt.Sprintf("%s %s is not known here: only Guardrails of %s are", apiVersion, kind, want))
-	case kind == "Exemption" || kind == "Policy":
-		return at.fail("kind", "this version of taffrail does not know "+kind+" yet, only Guardrail")
-	case kind != "Guardrail":
-		return at.fail("kind", fmt.Sprintf("%q is not known: it must be Guardrail", kind))
+		return at.fail("apiVersion", fmt.Sprintf("%s %s is not known here: write %s of %s", apiVersion, kind, anyKind, want))
+	case newObject(kind) == nil:
+		return at.fail("kind", fmt.Sprintf("%q is not known: write %s", kind, anyKind))
 	}
 	return nil
 }

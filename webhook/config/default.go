@@ -19,8 +19,8 @@ const (
 // those whose METADATA wants them only where a namespace says that it is restricted.
 func Default(catalog *engine.Catalog) []v1alpha1.Guardrail {
 	excluded := []string{metav1.NamespaceSystem, "kube-node-lease", metav1.NamespacePublic}
-	chapter := guardrail(engine.GuardrailChapter, &metav1.LabelSelector{}, excluded)
-	restricted := guardrail(engine.GuardrailRestricted, &metav1.LabelSelector{
+	chapter := newGuardrail(engine.GuardrailChapter, &metav1.LabelSelector{}, excluded)
+	restricted := newGuardrail(engine.GuardrailRestricted, &metav1.LabelSelector{
 		MatchLabels: map[string]string{exposureLabel: exposureRestricted},
 	}, nil)
 	for _, policy := range catalog.Policies() {
@@ -43,7 +43,7 @@ func Default(catalog *engine.Catalog) []v1alpha1.Guardrail {
 	return list
 }
 
-func guardrail(name engine.DefaultGuardrail, selector *metav1.LabelSelector, excluded []string) v1alpha1.Guardrail {
+func newGuardrail(name engine.DefaultGuardrail, selector *metav1.LabelSelector, excluded []string) v1alpha1.Guardrail {
 	return v1alpha1.Guardrail{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion().String(), Kind: "Guardrail"},
 		ObjectMeta: metav1.ObjectMeta{Name: string(name)},

@@ -6,19 +6,22 @@ import (
 	"io/fs"
 	"os"
 
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config/document"
 	"taffrail.dev/webhook/engine"
 )
 
-// Set is the Guardrails of some files, and remembers where each of them stands.
+// Set is the configuration of some files, and remembers where each object stands.
 type Set struct {
 	entries []entry
 }
 
 // LoadFiles reads multi-document YAML and JSON from files and folders, and knows every
-// field: what it does not know is an error. Each error is an *Error. Two Guardrails of one name are
-// an error, since a cluster could hold only one of them, and so is finding none at all.
+// field: what it does not know is an error. Each error is an *Error. Two objects of
+// one kind and name are an error, since a cluster could hold only one of them, and so is
+// finding nothing at all.
 func LoadFiles(paths ...string) (*Set, []error) {
 	set := &Set{}
 	var errs []error
@@ -41,7 +44,7 @@ func LoadFiles(paths ...string) (*Set, []error) {
 	}
 	if len(errs) == 0 && len(set.entries) == 0 {
 		for _, path := range paths {
-			errs = append(errs, &Error{Source: path, Reason: "holds no Guardrail"})
+			errs = append(errs, &Error{Source: path, Reason: "holds no " + anyKind})
 		}
 	}
 	return set, errs
@@ -49,10 +52,10 @@ func LoadFiles(paths ...string) (*Set, []error) {
 
 func (s *Set) add(entries []entry) (errs []error) {
 	for _, e := range entries {
-		if first := s.find(e.guardrail.Name); first != nil {
+		if first := s.find(e.kind, e.object.GetName()); first != nil {
 			there := first.fail("metadata.name", "")
 			errs = append(errs, e.fail("metadata.name",
-				fmt.Sprintf("%q is the name of another Guardrail, at %s:%d", e.guardrail.Name, there.Source, there.Line)))
+				fmt.Sprintf("%q is the name of another %s, at %s:%d", e.object.GetName(), e.kind, there.Source, there.Line)))
 			continue
 		}
 		s.entries = append(s.entries, e)
@@ -60,24 +63,39 @@ func (s *Set) add(entries []entry) (errs []error) {
 	return errs
 }
 
-// find returns the entry of that name. Nameless ones are left to Resolve.
-func (s *Set) find(name string) *entry {
+// find returns the entry of that name. Nameless ones are left to Check.
+func (s *Set) find(kind, name string) *entry {
 	for i := range s.entries {
-		if name != "" && s.entries[i].guardrail.Name == name {
+		if name != "" && s.entries[i].kind == kind && s.entries[i].object.GetName() == name {
 			return &s.entries[i]
 		}
 	}
 	return nil
 }
 
-// Guardrails returns what was decoded, in the order of the files.
-func (s *Set) Guardrails() []v1alpha1.Guardrail { return guardrails(s.entries) }
+// Objects returns what was decoded, in the order of the files.
+func (s *Set) Objects() (all Objects) {
+	for i := range s.entries {
+		all.add(s.entries[i].object)
+	}
+	return all
+}
 
-// Check resolves every Guardrail and adds file and line to what is wrong with it.
-func (s *Set) Check(catalog *engine.Catalog) (errs []error) {
+// Check resolves everything, Policies first, for Guardrails and Exemptions may name them,
+// and adds file and line to what is wrong.
+func (s *Set) Check(library *engine.Catalog) (errs []error) {
+	policies := ResolvePolicies(s.Objects().Policies, library)
 	for i := range s.entries {
 		e := &s.entries[i]
-		_, bad := Resolve(&e.guardrail, catalog)
+		var bad field.ErrorList
+		switch object := e.object.(type) {
+		case *v1alpha1.Guardrail:
+			_, bad = Resolve(object, policies.Catalog)
+		case *v1alpha1.Exemption:
+			_, bad = ResolveExemption(object, policies.Catalog)
+		case *v1alpha1.Policy:
+			bad = policies.Errors[object.Name]
+		}
 		for _, err := range bad {
 			errs = append(errs, e.fail(err.Field, err.ErrorBody()))
 		}

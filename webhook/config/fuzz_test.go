@@ -34,6 +34,10 @@ func FuzzDecode(f *testing.F) {
 		"apiVersion: v1\nkind: List\nitems: [{apiVersion: taffrail.dev/v1alpha1, kind: Guardrail, spec: {mode: 1}}]\n",
 		header + "metadata: {labels: {a: b}, creationTimestamp: x, managedFields: [{fieldsV1: 5}]}\nstatus: {conditions: [{lastTransitionTime: 5}]}\n",
 		header + "metadata: {name: x}\nspec: {mode: warn, policies: [{name: inject-resources, parameters: {requests: {cpu: null, memory: 1e3}}}]}\n---\n# nothing\n---\n" + header,
+		exemptionHeader + "metadata: {name: x}\nspec:\n  policies: [image-tag]\n  namespaces: [legacy]\n  kinds: [Deployment, Pod]\n  names: [\"batch-*\"]\n" +
+			"  containers: [app]\n  reason: because\n  owner: team-a\n  expires: 2027-01-31\n",
+		"apiVersion: taffrail.dev/v1alpha1\nkind: Policy\nmetadata: {name: x}\nspec:\n  failurePolicy: Fail\n  rego: |\n    package taffrail.user.x\n",
+		"apiVersion: taffrail.dev/v1alpha1\nkind: ExemptionList\nitems: [{apiVersion: taffrail.dev/v1alpha1, kind: Exemption, spec: {policies: 1}}]\n",
 	} {
 		f.Add([]byte(text))
 	}
@@ -60,7 +64,7 @@ func FuzzDecode(f *testing.F) {
 
 func checkEntry(t *testing.T, e *entry) {
 	t.Helper()
-	text, err := json.Marshal(e.guardrail)
+	text, err := json.Marshal(e.object)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +72,7 @@ func checkEntry(t *testing.T, e *entry) {
 	if len(errs) > 0 || len(again) != 1 {
 		t.Fatalf("%s\nreads as %d Guardrails with errors:\n%s", text, len(again), texts(errs))
 	}
-	second, err := json.Marshal(again[0].guardrail)
+	second, err := json.Marshal(again[0].object)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,16 +7,14 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-
-	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// shapeErrors compares an object with the Go type of a Guardrail: every unknown field
+// shapeErrors compares an object with the Go type of its kind: every unknown field
 // and every value of the wrong type, in the order of their paths. The JSON decoder
 // stops at the first, and names Go types to people who write YAML.
 func shapeErrors(object map[string]any, at entry) []error {
 	var errs []error
-	compare(object, reflect.TypeFor[v1alpha1.Guardrail](), "", func(path, reason string) {
+	compare(object, reflect.TypeOf(at.object), "", func(path, reason string) {
 		errs = append(errs, at.fail(path, reason))
 	})
 	return errs

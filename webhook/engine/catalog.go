@@ -119,25 +119,24 @@ func (c *Catalog) addLibraryModule(file, source string) error {
 	return c.addPolicy(policy, module, file)
 }
 
-// With returns a catalogue that has more policies, by name: a user's own, each in
-// package taffrail.user.<name>, where the name's hyphens are underscores and the name is
-// also METADATA's id. None can declare or extend any package of the library. The error
-// names everything that is wrong with any of them, and then there is no catalogue.
-func (c *Catalog) With(modules map[string]string) (*Catalog, error) {
+// With returns a catalogue that has more policies, by name, and what is wrong with those
+// that it could not add.
+func (c *Catalog) With(modules map[string]string) (*Catalog, map[string]error) {
 	more := &Catalog{policies: maps.Clone(c.policies), modules: maps.Clone(c.modules)}
-	var errs []error
+	bad := map[string]error{}
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
-		if err := more.addUserModule(name, modules[name]); err != nil {
-			errs = append(errs, err)
+		one := &Catalog{policies: maps.Clone(more.policies), modules: maps.Clone(more.modules)}
+		err := one.addUserModule(name, modules[name])
+		if err == nil {
+			err = one.complete()
 		}
+		if err != nil {
+			bad[name] = err
+			continue
+		}
+		more = one
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	if err := more.complete(); err != nil {
-		return nil, err
-	}
-	return more, nil
+	return more, bad
 }
 
 func (c *Catalog) addUserModule(name, source string) error {

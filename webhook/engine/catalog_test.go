@@ -147,7 +147,7 @@ func TestUserPolicyKeepsToItsPackage(t *testing.T) {
 		"taffrail.user.my_own.deeper", "other",
 	} {
 		source := own + "package " + pkg + "\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"}\n"
-		if _, err := catalog.With(map[string]string{"my-own": source}); err == nil {
+		if _, bad := catalog.With(map[string]string{"my-own": source}); bad["my-own"] == nil {
 			t.Errorf("a user's policy was taken in package %s", pkg)
 		}
 	}
@@ -155,9 +155,9 @@ func TestUserPolicyKeepsToItsPackage(t *testing.T) {
 		return strings.Replace(metadata, "some-policy", name, 1) +
 			"package taffrail.user." + strings.ReplaceAll(name, "-", "_") + "\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"}\n"
 	}
-	more, err := catalog.With(map[string]string{"my-own": source("my-own"), "my-other": source("my-other")})
-	if err != nil {
-		t.Fatal(err)
+	more, bad := catalog.With(map[string]string{"my-own": source("my-own"), "my-other": source("my-other")})
+	if len(bad) > 0 {
+		t.Fatal(bad)
 	}
 	if _, ok := more.Policy("my-other"); !ok {
 		t.Error("the other policy is missing")
@@ -168,9 +168,9 @@ func TestUserPolicyKeepsToItsPackage(t *testing.T) {
 	if _, ok := catalog.Policy("my-own"); ok {
 		t.Error("With changed the catalogue it was called on")
 	}
-	_, err = catalog.With(map[string]string{"some-policy": source("some-policy"), "my-own": "package a"})
-	if err == nil || !strings.Contains(err.Error(), "some-policy is the id of another policy") || !strings.Contains(err.Error(), "Policy/my-own: package is a") {
-		t.Errorf("got %v", err)
+	_, bad = catalog.With(map[string]string{"some-policy": source("some-policy"), "my-own": "package a"})
+	if len(bad) != 2 || !strings.Contains(bad["some-policy"].Error(), "some-policy is the id of another policy") || !strings.Contains(bad["my-own"].Error(), "Policy/my-own: package is a") {
+		t.Errorf("got %v", bad)
 	}
 }
 

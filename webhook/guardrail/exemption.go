@@ -35,6 +35,11 @@ type Kind struct {
 	Any bool
 }
 
+// Covers tells whether a kind is meant.
+func (k Kind) Covers(kind schema.GroupKind) bool {
+	return k.GroupKind == kind || k.Any && k.Kind == kind.Kind
+}
+
 // Exemptions are all there are, in force or not, sorted by name.
 type Exemptions []*Exemption
 
@@ -80,9 +85,7 @@ func (e *Exemption) coversNamespace(r *review.Request) bool {
 }
 
 func (e *Exemption) coversKind(kind schema.GroupKind) bool {
-	return len(e.Kinds) == 0 || slices.ContainsFunc(e.Kinds, func(k Kind) bool {
-		return k.GroupKind == kind || k.Any && k.Kind == kind.Kind
-	})
+	return len(e.Kinds) == 0 || slices.ContainsFunc(e.Kinds, func(k Kind) bool { return k.Covers(kind) })
 }
 
 // coversName takes a name that the API server has yet to make for covered only where any

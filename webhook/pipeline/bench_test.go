@@ -31,7 +31,7 @@ func BenchmarkDecide(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	snapshot, _, err := pipeline.Build(b.Context(), catalog, config.Default(catalog))
+	snapshot, _, err := pipeline.Build(b.Context(), catalog, config.Objects{Guardrails: config.Default(catalog)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func build(t *testing.T, guardrails ...v1alpha1.Guardrail) *pipeline.Snapshot {
 	if guardrails == nil {
 		guardrails = config.Default(c)
 	}
-	snapshot, problems, err := pipeline.Build(t.Context(), c, guardrails)
+	snapshot, problems, err := pipeline.Build(t.Context(), c, config.Objects{Guardrails: guardrails})
 	if err != nil || len(problems) > 0 {
 		t.Fatal(problems, err)
 	}
@@ -274,14 +274,14 @@ func TestBuildKeepsWhatIsRightOfAGuardrail(t *testing.T) {
 	bad := guardrail("partly", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("no-such-policy", ""), binding("require-probes", `{"probes":7}`))
 	lost := guardrail("lost", v1alpha1.ModeEnforce, binding("image-tag", ""))
 	lost.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}
-	s, problems, err := pipeline.Build(t.Context(), c, []v1alpha1.Guardrail{bad, lost})
+	s, problems, err := pipeline.Build(t.Context(), c, config.Objects{Guardrails: []v1alpha1.Guardrail{bad, lost}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.Guardrails() != 1 || s.Bindings() != 1 || len(problems) != 2 {
 		t.Fatalf("got %d Guardrails, %d bindings, %v", s.Guardrails(), s.Bindings(), problems)
 	}
-	if problems[0].Guardrail != "lost" || !problems[0].Inactive || problems[1].Inactive || len(problems[1].Errors) != 2 {
+	if problems[0].Name != "lost" || !problems[0].Inactive || problems[1].Inactive || len(problems[1].Errors) != 2 {
 		t.Errorf("got %+v", problems)
 	}
 	d := decide(t, s, manifest(t, pod(map[string]any{"name": "app", "image": "app"})), known(nil))

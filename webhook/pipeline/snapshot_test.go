@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/pipeline"
 )
 
@@ -59,7 +60,7 @@ func TestBuildReportsAndLeavesOut(t *testing.T) {
 	c := catalog(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s, problems, err := pipeline.Build(t.Context(), c, []v1alpha1.Guardrail{test.g})
+			s, problems, err := pipeline.Build(t.Context(), c, config.Objects{Guardrails: []v1alpha1.Guardrail{test.g}})
 			if err != nil {
 				t.Fatal(err)
 			}

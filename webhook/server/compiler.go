@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/pipeline"
 )
 
@@ -36,19 +35,29 @@ type snapshot interface {
 	Bindings() int
 }
 
-// outcome is what one compilation had to say about each Guardrail.
+// key names an object of the configuration.
+type key struct{ kind, name string }
+
+// outcome is what one compilation had to say about each object.
 type outcome struct {
-	// generations of the Guardrails that were compiled, by name.
-	generations map[string]int64
-	problems    map[string]pipeline.Problem
+	// generations of the objects that were compiled.
+	generations map[key]int64
+	problems    map[key]pipeline.Problem
 }
 
-// compiler turns the Guardrails of the cluster into a snapshot whenever they change, off
+// of tells what became of an object; known is false where it was not compiled as it is now.
+func (o *outcome) of(k key, generation int64) (problem pipeline.Problem, wrong, known bool) {
+	compiled, known := o.generations[k]
+	problem, wrong = o.problems[k]
+	return problem, wrong, known && compiled == generation
+}
+
+// compiler turns the configuration of the cluster into a snapshot whenever they change, off
 // the path of requests. What it makes depends on the stored objects alone, never on the
 // order of events, so that replicas and restarts agree.
 type compiler struct {
 	reader  client.Reader
-	build   func(context.Context, []v1alpha1.Guardrail) (snapshot, []pipeline.Problem, error)
+	build   func(context.Context, config.Objects) (snapshot, []pipeline.Problem, error)
 	metrics *admission.Metrics
 	log     logr.Logger
 	// told is called after each compilation.
@@ -92,14 +101,22 @@ func (c *compiler) events() toolscache.ResourceEventHandler {
 		AddFunc:    func(any) { c.kick() },
 		DeleteFunc: func(any) { c.kick() },
 		UpdateFunc: func(before, after any) {
-			was, ok := before.(*v1alpha1.Guardrail)
-			is, ok2 := after.(*v1alpha1.Guardrail)
+			was, ok := before.(client.Object)
+			is, ok2 := after.(client.Object)
 			// A relist may show an object that was deleted and made again as an update.
-			if !ok || !ok2 || was.Generation != is.Generation || was.UID != is.UID {
+			if !ok || !ok2 || was.GetGeneration() != is.GetGeneration() || was.GetUID() != is.GetUID() || lastGood(was) != lastGood(is) {
 				c.kick()
 			}
 		},
 	}
+}
+
+// lastGood is the part of a status that may be in force.
+func lastGood(object client.Object) v1alpha1.PolicySpec {
+	if policy, ok := object.(*v1alpha1.Policy); ok && policy.Status.LastGood != nil {
+		return policy.Status.LastGood.Spec
+	}
+	return v1alpha1.PolicySpec{}
 }
 
 // run compiles whenever kicked, until ctx ends.
@@ -121,21 +138,20 @@ func (c *compiler) run(ctx context.Context) {
 	}
 }
 
-// compile makes a snapshot of the Guardrails as they are stored now and swaps it in.
+// compile makes a snapshot of the configuration as it is stored now and swaps it in.
 func (c *compiler) compile(ctx context.Context) (err error) {
 	defer func() {
-		// A Guardrail that trips over a defect must not take every replica down.
+		// An object that trips over a defect must not take every replica down.
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
 		}
 	}()
-	var list v1alpha1.GuardrailList
-	if err := c.reader.List(ctx, &list); err != nil {
-		return fmt.Errorf("listing Guardrails: %w", err)
+	objects, err := readObjects(ctx, c.reader)
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(list.Items, func(a, b v1alpha1.Guardrail) int { return strings.Compare(a.Name, b.Name) })
 	began := time.Now()
-	made, problems, err := c.build(ctx, list.Items)
+	made, problems, err := c.build(ctx, objects)
 	if err != nil {
 		return err
 	}
@@ -144,15 +160,39 @@ func (c *compiler) compile(ctx context.Context) (err error) {
 	c.log.Info("Configuration in force", "snapshot", made.ID(), "guardrails", made.Guardrails(), "bindings", made.Bindings(),
 		"problems", len(problems), "seconds", time.Since(began).Seconds())
 
-	o := &outcome{generations: make(map[string]int64, len(list.Items)), problems: make(map[string]pipeline.Problem, len(problems))}
-	for i := range list.Items {
-		o.generations[list.Items[i].Name] = list.Items[i].Generation
-	}
+	o := &outcome{generations: generations(objects), problems: make(map[key]pipeline.Problem, len(problems))}
 	for _, p := range problems {
-		o.problems[p.Guardrail] = p
-		c.log.Info("A Guardrail is not wholly in force", "guardrail", p.Guardrail, "inactive", p.Inactive, "errors", p.Errors.ToAggregate().Error())
+		o.problems[key{p.Kind, p.Name}] = p
+		c.log.Info("Part of the configuration is not in force", "kind", p.Kind, "name", p.Name, "inactive", p.Inactive, "errors", p.Errors.ToAggregate().Error())
 	}
 	c.last.Store(o)
 	c.told()
 	return nil
+}
+
+// readObjects reads the stored configuration.
+func readObjects(ctx context.Context, reader client.Reader) (config.Objects, error) {
+	var guardrails v1alpha1.GuardrailList
+	var exemptions v1alpha1.ExemptionList
+	var policies v1alpha1.PolicyList
+	for _, list := range []client.ObjectList{&guardrails, &exemptions, &policies} {
+		if err := reader.List(ctx, list); err != nil {
+			return config.Objects{}, fmt.Errorf("listing the configuration: %w", err)
+		}
+	}
+	return config.Objects{Guardrails: guardrails.Items, Exemptions: exemptions.Items, Policies: policies.Items}, nil
+}
+
+func generations(objects config.Objects) map[key]int64 {
+	all := map[key]int64{}
+	for i := range objects.Guardrails {
+		all[key{config.KindGuardrail, objects.Guardrails[i].Name}] = objects.Guardrails[i].Generation
+	}
+	for i := range objects.Exemptions {
+		all[key{config.KindExemption, objects.Exemptions[i].Name}] = objects.Exemptions[i].Generation
+	}
+	for i := range objects.Policies {
+		all[key{config.KindPolicy, objects.Policies[i].Name}] = objects.Policies[i].Generation
+	}
+	return all
 }

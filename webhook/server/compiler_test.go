@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/pipeline"
 )
 
@@ -53,12 +55,13 @@ func store(t *testing.T, writes *atomic.Int32, objects ...client.Object) client.
 		}).Build()
 }
 
-// joinNames is a build whose snapshot id is the names in the order they come in.
-func joinNames(_ context.Context, guardrails []v1alpha1.Guardrail) (snapshot, []pipeline.Problem, error) {
-	names := make([]string, len(guardrails))
-	for i := range guardrails {
-		names[i] = guardrails[i].Name
+// joinNames is a build whose snapshot id is the names.
+func joinNames(_ context.Context, objects config.Objects) (snapshot, []pipeline.Problem, error) {
+	names := make([]string, len(objects.Guardrails))
+	for i := range objects.Guardrails {
+		names[i] = objects.Guardrails[i].Name
 	}
+	slices.Sort(names)
 	return named{id: strings.Join(names, ",")}, nil, nil
 }
 
@@ -79,7 +82,7 @@ func TestCompileSortsAndSwaps(t *testing.T) {
 	if got := c.Current().ID(); got != "a,b" || c.ready() != nil {
 		t.Errorf("got %q", got)
 	}
-	if o := c.last.Load(); o.generations["b"] != 2 || o.generations["a"] != 1 {
+	if o := c.last.Load(); o.generations[key{"Guardrail", "b"}] != 2 || o.generations[key{"Guardrail", "a"}] != 1 {
 		t.Errorf("%+v", o)
 	}
 }
@@ -96,11 +99,11 @@ func TestTheLastGoodConfigurationStays(t *testing.T) {
 	if err := c.compile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for name, build := range map[string]func(context.Context, []v1alpha1.Guardrail) (snapshot, []pipeline.Problem, error){
-		"error": func(context.Context, []v1alpha1.Guardrail) (snapshot, []pipeline.Problem, error) {
+	for name, build := range map[string]func(context.Context, config.Objects) (snapshot, []pipeline.Problem, error){
+		"error": func(context.Context, config.Objects) (snapshot, []pipeline.Problem, error) {
 			return nil, nil, errors.New("broken")
 		},
-		"panic": func(context.Context, []v1alpha1.Guardrail) (snapshot, []pipeline.Problem, error) { panic("broken") },
+		"panic": func(context.Context, config.Objects) (snapshot, []pipeline.Problem, error) { panic("broken") },
 	} {
 		c.build = build
 		if err := c.compile(t.Context()); err == nil || !strings.Contains(err.Error(), "broken") {
@@ -115,9 +118,9 @@ func TestTheLastGoodConfigurationStays(t *testing.T) {
 func TestChangesAreGathered(t *testing.T) {
 	c := newTestCompiler(store(t, new(atomic.Int32)))
 	var builds atomic.Int32
-	c.build = func(ctx context.Context, guardrails []v1alpha1.Guardrail) (snapshot, []pipeline.Problem, error) {
+	c.build = func(ctx context.Context, objects config.Objects) (snapshot, []pipeline.Problem, error) {
 		builds.Add(1)
-		return joinNames(ctx, guardrails)
+		return joinNames(ctx, objects)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})

@@ -23,6 +23,7 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/cluster"
+	"taffrail.dev/webhook/config"
 )
 
 // informerRetry is how long to wait where an informer cannot be made. One that is made
@@ -65,7 +66,9 @@ func newMapper() meta.RESTMapper {
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"), meta.RESTScopeNamespace)
 	mapper.Add(autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"), meta.RESTScopeNamespace)
 	mapper.Add(storagev1.SchemeGroupVersion.WithKind("StorageClass"), meta.RESTScopeRoot)
-	mapper.Add(v1alpha1.GroupVersion().WithKind("Guardrail"), meta.RESTScopeRoot)
+	for _, kind := range []string{config.KindGuardrail, config.KindExemption, config.KindPolicy} {
+		mapper.Add(v1alpha1.GroupVersion().WithKind(kind), meta.RESTScopeRoot)
+	}
 	return mapper
 }
 
@@ -139,13 +142,15 @@ func (i *informers) watch(ctx context.Context, watched cache.Cache, handlers []t
 			return err
 		}
 	}
-	informer, err := get("Guardrail", &v1alpha1.Guardrail{})
-	if err != nil {
-		return err
-	}
-	for _, handler := range handlers {
-		if _, err := informer.AddEventHandler(handler); err != nil {
-			return fmt.Errorf("watching Guardrail: %w", err)
+	for _, object := range []client.Object{&v1alpha1.Guardrail{}, &v1alpha1.Exemption{}, &v1alpha1.Policy{}} {
+		informer, err := get(kindOf(object), object)
+		if err != nil {
+			return err
+		}
+		for _, handler := range handlers {
+			if _, err := informer.AddEventHandler(handler); err != nil {
+				return fmt.Errorf("watching %s: %w", kindOf(object), err)
+			}
 		}
 	}
 	return nil

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"taffrail.dev/webhook/admission"
-	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/cluster"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
 )
@@ -42,18 +42,19 @@ func Run(ctx context.Context, o Options) error {
 
 	status := newStatusWriter()
 	status.client, status.log = watched.GetClient(), o.Log.WithName("status")
-	config := newCompiler()
-	config.reader, config.metrics, config.log = watched.GetCache(), metrics, o.Log.WithName("config")
-	config.told = status.kick
-	config.build = func(ctx context.Context, guardrails []v1alpha1.Guardrail) (snapshot, []pipeline.Problem, error) {
-		return pipeline.Build(ctx, catalog, guardrails)
+	compiling := newCompiler()
+	compiling.reader, compiling.metrics, compiling.log = watched.GetCache(), metrics, o.Log.WithName("config")
+	compiling.told = status.kick
+	builder := pipeline.NewBuilder(catalog)
+	compiling.build = func(ctx context.Context, objects config.Objects) (snapshot, []pipeline.Problem, error) {
+		return builder.Build(ctx, objects)
 	}
-	status.last = config.last.Load
+	status.last = compiling.last.Load
 
 	pair := &certificate{certFile: o.CertFile, keyFile: o.KeyFile, metrics: metrics, log: o.Log.WithName("certificate")}
-	probes := &health{checks: []check{{"certificate", pair.ready}, {"informers", watches.ready}, {"configuration", config.ready}}}
+	probes := &health{checks: []check{{"certificate", pair.ready}, {"informers", watches.ready}, {"configuration", compiling.ready}}}
 	handler := admission.New(admission.Options{
-		Current:          config.Current,
+		Current:          compiling.Current,
 		Facts:            cluster.NewFacts(watched.GetCache(), watched.GetAPIReader(), cluster.Options{}),
 		Decide:           pipeline.Options{MaxMode: o.MaxMode},
 		MaxInFlight:      o.MaxInFlight,
@@ -86,9 +87,9 @@ func Run(ctx context.Context, o Options) error {
 	group.Go(func() error { return watched.Start(background) })
 	group.Go(func() error { return pair.run(background) })
 	group.Go(func() error {
-		watches.start(background, watched.GetCache(), config.events(), status.events())
-		config.kick() // There may be no Guardrail, and so no event.
-		config.run(background)
+		watches.start(background, watched.GetCache(), compiling.events(), status.events())
+		compiling.kick() // There may be no Guardrail, and so no event.
+		compiling.run(background)
 		return nil
 	})
 	group.Go(func() error {

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
 )
@@ -79,10 +80,10 @@ func (w *statusWriter) write(ctx context.Context) error {
 	}
 	for i := range list.Items {
 		g := &list.Items[i]
-		if generation, known := compiled.generations[g.Name]; !known || generation != g.Generation {
+		problem, wrong, known := compiled.of(key{config.KindGuardrail, g.Name}, g.Generation)
+		if !known {
 			continue // It will be compiled, and this be called again.
 		}
-		problem, wrong := compiled.problems[g.Name]
 		want := activeCondition(g.Generation, problem, wrong)
 		if upToDate(g, want) {
 			continue

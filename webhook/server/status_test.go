@@ -20,10 +20,10 @@ func TestStatus(t *testing.T) {
 	c := store(t, &writes, guardrail("good", 3), guardrail("partly", 1), guardrail("bad", 1), guardrail("newer", 2), guardrail("unseen", 1))
 	unknown := field.ErrorList{field.NotFound(field.NewPath("spec", "policies").Index(1).Child("name"), "imagetag")}
 	compiled := &outcome{
-		generations: map[string]int64{"good": 3, "partly": 1, "bad": 1, "newer": 1, "gone": 1},
-		problems: map[string]pipeline.Problem{
-			"partly": {Guardrail: "partly", Errors: unknown},
-			"bad":    {Guardrail: "bad", Errors: unknown, Inactive: true},
+		generations: map[key]int64{{"Guardrail", "good"}: 3, {"Guardrail", "partly"}: 1, {"Guardrail", "bad"}: 1, {"Guardrail", "newer"}: 1, {"Guardrail", "gone"}: 1},
+		problems: map[key]pipeline.Problem{
+			{"Guardrail", "partly"}: {Name: "partly", Errors: unknown},
+			{"Guardrail", "bad"}:    {Name: "bad", Errors: unknown, Inactive: true},
 		},
 	}
 	w := newStatusWriter()
@@ -73,7 +73,7 @@ func TestStatusIsPutRight(t *testing.T) {
 	c := store(t, &writes, g)
 	w := newStatusWriter()
 	w.client, w.log = c, logr.Discard()
-	w.last = func() *outcome { return &outcome{generations: map[string]int64{"a": 1}} }
+	w.last = func() *outcome { return &outcome{generations: map[key]int64{{"Guardrail", "a"}: 1}} }
 	if err := w.write(t.Context()); err != nil || writes.Load() != 1 {
 		t.Fatalf("%v, %d writes", err, writes.Load())
 	}

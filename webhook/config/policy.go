@@ -1,0 +1,104 @@
+package config
+
+import (
+	"errors"
+	"maps"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/engine"
+)
+
+// maxRego is what the CRD's schema allows too.
+const maxRego = 256 << 10
+
+// Policies are those of the users' own, as far as they are in force.
+type Policies struct {
+	// Catalog is the library with every Policy that is in force.
+	Catalog *engine.Catalog
+	// Errors say by name what is wrong with a spec.
+	Errors map[string]field.ErrorList
+	// LastGood has the names of those whose spec is wrong and whose last good one, from
+	// their status, is in force.
+	LastGood map[string]bool
+	// FailOpen has the names of those that leave a request to the others where they
+	// cannot be evaluated.
+	FailOpen map[string]bool
+}
+
+// ResolvePolicies adds Policies to the library's. It depends on the stored objects alone:
+// not on what was in force before.
+func ResolvePolicies(policies []v1alpha1.Policy, library *engine.Catalog) Policies {
+	p := Policies{Catalog: library, Errors: map[string]field.ErrorList{}, LastGood: map[string]bool{}, FailOpen: map[string]bool{}}
+	specs := make(map[string]v1alpha1.PolicySpec, len(policies))
+	for i := range policies {
+		policy := &policies[i]
+		if errs := checkPolicy(policy); len(errs) > 0 {
+			p.Errors[policy.Name] = errs
+			continue
+		}
+		specs[policy.Name] = policy.Spec
+	}
+	_, bad := library.With(regoOf(specs))
+	for name, err := range bad {
+		p.Errors[name] = moduleErrors(err)
+		delete(specs, name)
+	}
+	for i := range policies {
+		policy := &policies[i]
+		if good := policy.Status.LastGood; good != nil && len(p.Errors[policy.Name]) > 0 {
+			specs[policy.Name] = good.Spec
+			p.LastGood[policy.Name] = true
+		}
+	}
+	if len(specs) == 0 {
+		return p
+	}
+	p.Catalog, bad = library.With(regoOf(specs))
+	for name := range bad {
+		// It was good for another version of the library.
+		delete(p.LastGood, name)
+		delete(specs, name)
+	}
+	for name, spec := range specs {
+		p.FailOpen[name] = spec.FailurePolicy != v1alpha1.PolicyFailureFail
+	}
+	return p
+}
+
+func checkPolicy(p *v1alpha1.Policy) field.ErrorList {
+	errs := checkName(p.Name, KindPolicy)
+	at := field.NewPath("spec", "rego")
+	errs = append(errs, required(p.Spec.Rego, at, "a Policy is a Rego module")...)
+	if len(p.Spec.Rego) > maxRego {
+		errs = append(errs, field.TooLong(at, "", maxRego))
+	}
+	switch p.Spec.FailurePolicy {
+	case "", v1alpha1.PolicyFailureIgnore, v1alpha1.PolicyFailureFail:
+	default:
+		errs = append(errs, field.NotSupported(field.NewPath("spec", "failurePolicy"), p.Spec.FailurePolicy,
+			[]v1alpha1.PolicyFailure{v1alpha1.PolicyFailureIgnore, v1alpha1.PolicyFailureFail}))
+	}
+	return errs
+}
+
+// moduleErrors keeps each fault of a module as an error of its own.
+func moduleErrors(err error) (errs field.ErrorList) {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		for _, one := range joined.Unwrap() {
+			errs = append(errs, moduleErrors(one)...)
+		}
+		return errs
+	}
+	return field.ErrorList{field.Forbidden(field.NewPath("spec", "rego"), err.Error())}
+}
+
+func regoOf(specs map[string]v1alpha1.PolicySpec) map[string]string {
+	all := make(map[string]string, len(specs))
+	for name := range maps.Keys(specs) {
+		all[name] = specs[name].Rego
+	}
+	return all
+}

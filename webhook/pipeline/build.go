@@ -1,0 +1,197 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
+)
+
+// Problem is what is wrong with one object of a configuration.
+type Problem struct {
+	// Kind is one of config's, and Name that of the object.
+	Kind, Name string
+	Errors     field.ErrorList
+	// Inactive is true where nothing of the object is in force. Otherwise of a Guardrail
+	// every binding that has no error of its own is, of an Exemption every policy that
+	// exists, and of a Policy the last good spec.
+	Inactive bool
+}
+
+// Builder compiles one configuration after another, and makes anew only what has changed:
+// most changes are about who is covered and not about what is asked. It is not safe for
+// concurrent use.
+type Builder struct {
+	library *engine.Catalog
+
+	modules  string // identify what policies was made of
+	policies config.Policies
+	slots    string // identify what program was made of
+	program  *engine.Program
+}
+
+// NewBuilder makes a Builder on top of the library's policies.
+func NewBuilder(library *engine.Catalog) *Builder { return &Builder{library: library} }
+
+// Build compiles a configuration with a Builder of its own.
+func Build(ctx context.Context, library *engine.Catalog, objects config.Objects) (*Snapshot, []Problem, error) {
+	return NewBuilder(library).Build(ctx, objects)
+}
+
+// Build compiles a configuration. What is wrong is left out and reported, and the rest
+// holds: a typing error in one binding must not switch off a whole Guardrail. The error is
+// not nil only where the policies together do not compile.
+func (b *Builder) Build(ctx context.Context, objects config.Objects) (*Snapshot, []Problem, error) {
+	objects.Guardrails = sortedByName(objects.Guardrails, func(g *v1alpha1.Guardrail) string { return g.Name })
+	objects.Exemptions = sortedByName(objects.Exemptions, func(e *v1alpha1.Exemption) string { return e.Name })
+	objects.Policies = sortedByName(objects.Policies, func(p *v1alpha1.Policy) string { return p.Name })
+	policies := b.resolvePolicies(objects.Policies)
+	made := build{policies: policies, index: map[string]int{}}
+	for i := range objects.Policies {
+		made.reportPolicy(objects.Policies[i].Name)
+	}
+	for i := range objects.Guardrails {
+		made.addGuardrail(&objects.Guardrails[i])
+	}
+	for i := range objects.Exemptions {
+		made.addExemption(&objects.Exemptions[i])
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	program, err := b.compile(&made)
+	if err != nil {
+		return nil, nil, fmt.Errorf("compiling policies: %w", err)
+	}
+	bindings := 0
+	for _, g := range made.set {
+		bindings += len(g.Bindings)
+	}
+	return &Snapshot{
+		id: identity(&objects), catalog: policies.Catalog, guardrails: made.set, exemptions: made.exemptions, program: program, bindings: bindings,
+	}, made.problems, nil
+}
+
+func sortedByName[T any](objects []T, name func(*T) string) []T {
+	return slices.SortedFunc(slices.Values(objects), func(a, b T) int { return strings.Compare(name(&a), name(&b)) })
+}
+
+func (b *Builder) resolvePolicies(policies []v1alpha1.Policy) config.Policies {
+	modules := identity(&config.Objects{Policies: policies})
+	if b.modules != modules {
+		b.policies = config.ResolvePolicies(policies, b.library)
+		b.modules, b.slots = modules, ""
+	}
+	return b.policies
+}
+
+func (b *Builder) compile(made *build) (*engine.Program, error) {
+	slots := strings.Join(made.keys, "\x00")
+	if b.program == nil || b.slots != slots {
+		program, err := engine.Compile(made.policies.Catalog, made.slots)
+		if err != nil {
+			return nil, err
+		}
+		b.program, b.slots = program, slots
+	}
+	return b.program, nil
+}
+
+// identity hashes what decides of objects: names, specs, and what of the status of a
+// Policy may be in force.
+func identity(o *config.Objects) string {
+	hash := sha256.New()
+	encoder := json.NewEncoder(hash)
+	// Encoding to a hash cannot fail: the types hold nothing that JSON lacks.
+	for i := range o.Guardrails {
+		_ = encoder.Encode([]any{config.KindGuardrail, o.Guardrails[i].Name, o.Guardrails[i].Spec})
+	}
+	for i := range o.Exemptions {
+		_ = encoder.Encode([]any{config.KindExemption, o.Exemptions[i].Name, o.Exemptions[i].Spec})
+	}
+	for i := range o.Policies {
+		var last *v1alpha1.PolicySpec
+		if good := o.Policies[i].Status.LastGood; good != nil && good.Spec != o.Policies[i].Spec {
+			last = &good.Spec
+		}
+		_ = encoder.Encode([]any{config.KindPolicy, o.Policies[i].Name, o.Policies[i].Spec, last})
+	}
+	return hex.EncodeToString(hash.Sum(nil))[:12]
+}
+
+// build is one configuration in the making.
+type build struct {
+	policies   config.Policies
+	slots      []engine.Slot
+	keys       []string       // config.Binding's, of the slots
+	index      map[string]int // of slots, by key
+	set        guardrail.Set
+	exemptions guardrail.Exemptions
+	problems   []Problem
+}
+
+func (b *build) report(kind, name string, errs field.ErrorList, inactive bool) {
+	if len(errs) > 0 {
+		b.problems = append(b.problems, Problem{Kind: kind, Name: name, Errors: errs, Inactive: inactive})
+	}
+}
+
+func (b *build) reportPolicy(name string) {
+	b.report(config.KindPolicy, name, b.policies.Errors[name], !b.policies.LastGood[name])
+}
+
+func (b *build) addGuardrail(g *v1alpha1.Guardrail) {
+	resolved, errs := config.Resolve(g, b.policies.Catalog)
+	compiled, err := b.compile(g, resolved)
+	if err != nil {
+		errs = append(errs, field.Invalid(field.NewPath("spec", "namespaceSelector"), "", err.Error()))
+	}
+	if compiled != nil {
+		b.set = append(b.set, compiled)
+	}
+	b.report(config.KindGuardrail, g.Name, errs, compiled == nil)
+}
+
+func (b *build) addExemption(e *v1alpha1.Exemption) {
+	resolved, errs := config.ResolveExemption(e, b.policies.Catalog)
+	if resolved != nil {
+		b.exemptions = append(b.exemptions, resolved)
+	}
+	b.report(config.KindExemption, e.Name, errs, resolved == nil)
+}
+
+// compile returns nil where nothing of the Guardrail can be in force.
+func (b *build) compile(g *v1alpha1.Guardrail, resolved config.Resolved) (*guardrail.Guardrail, error) {
+	if !resolved.Usable || len(resolved.Bindings) == 0 {
+		return nil, nil
+	}
+	bindings := make([]guardrail.Binding, 0, len(resolved.Bindings))
+	for i := range resolved.Bindings {
+		binding := &resolved.Bindings[i]
+		bindings = append(bindings, guardrail.Binding{
+			Policy: binding.Policy, Slot: b.slot(binding), Mode: binding.Mode, FailOpen: b.policies.FailOpen[binding.Policy.ID],
+		})
+	}
+	return guardrail.New(g, bindings)
+}
+
+// slot gives equal parameters of one policy the same slot: they are evaluated once.
+func (b *build) slot(binding *config.Binding) int {
+	if i, known := b.index[binding.Key]; known {
+		return i
+	}
+	b.index[binding.Key] = len(b.slots)
+	b.slots = append(b.slots, engine.Slot{Policy: binding.Policy.ID, Parameters: binding.Parameters})
+	b.keys = append(b.keys, binding.Key)
+	return b.index[binding.Key]
+}
