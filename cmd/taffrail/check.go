@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -10,6 +13,7 @@ import (
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/review"
 )
 
@@ -63,6 +67,9 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err != nil {
 		return err
 	}
+	if err := writeExpired(command.ErrOrStderr(), decider.snapshot.Exemptions(), time.Now()); err != nil {
+		return err
+	}
 	report := decider.decide(ctx, manifest.Read(paths, command.InOrStdin()))
 	if err := write(command, report, decider.catalog, f); err != nil {
 		return err
@@ -87,6 +94,21 @@ func write(command *cobra.Command, report *render.Report, catalog *engine.Catalo
 		return err
 	}
 	return render.ErrorText(command.ErrOrStderr(), report)
+}
+
+// writeExpired names the Exemptions that excuse nothing any more: whoever reads the
+// findings would look for them in vain.
+func writeExpired(w io.Writer, exemptions guardrail.Exemptions, now time.Time) error {
+	for _, e := range exemptions {
+		if now.Before(e.Until) {
+			continue
+		}
+		last := e.Until.AddDate(0, 0, -1).Format(time.DateOnly)
+		if _, err := fmt.Fprintf(w, "note: Exemption %s expired on %s and excuses nothing\n", e.Name, last); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isColourful follows https://no-color.org.

@@ -84,6 +84,9 @@ func (f *Finding) Words() string {
 	detail("field:  ", f.Path)
 	detail("write:  ", f.Remediation)
 	detail("", asked(f.Guardrails))
+	if f.Exempted() {
+		detail("excused by ", f.ExemptedBy())
+	}
 	return b.String()
 }
 
