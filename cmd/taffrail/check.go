@@ -103,8 +103,8 @@ func writeExpired(w io.Writer, exemptions guardrail.Exemptions, now time.Time) e
 		if now.Before(e.Until) {
 			continue
 		}
-		last := e.Until.AddDate(0, 0, -1).Format(time.DateOnly)
-		if _, err := fmt.Fprintf(w, "note: Exemption %s expired on %s and excuses nothing\n", e.Name, last); err != nil {
+		end := e.Until.UTC().Format("2006-01-02 15:04")
+		if _, err := fmt.Fprintf(w, "note: Exemption %s expired at %s UTC and excuses nothing\n", e.Name, end); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"taffrail.dev/webhook/guardrail"
 )
 
+const expiryHint = "write the last day as in 2027-01-31, or the moment of the end as in 2027-01-31T18:00:00Z"
+
 // maxPattern is what the name of any object may have.
 const maxPattern = 253
 
@@ -133,14 +135,17 @@ func required(text string, at *field.Path, why string) field.ErrorList {
 	return nil
 }
 
-// expiry is the end of the last day.
+// expiry is the end of the last day, or the moment that is named.
 func expiry(text string, at *field.Path) (time.Time, field.ErrorList) {
 	if text == "" {
-		return time.Time{}, field.ErrorList{field.Required(at, "the last day of the Exemption, as in 2027-01-31")}
+		return time.Time{}, field.ErrorList{field.Required(at, expiryHint)}
 	}
-	day, err := time.Parse(time.DateOnly, text)
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		return day.AddDate(0, 0, 1), nil
+	}
+	moment, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return time.Time{}, field.ErrorList{field.Invalid(at, text, "write the last day of the Exemption as in 2027-01-31")}
+		return time.Time{}, field.ErrorList{field.Invalid(at, text, expiryHint)}
 	}
-	return day.AddDate(0, 0, 1), nil
+	return moment, nil
 }

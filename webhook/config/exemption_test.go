@@ -38,6 +38,13 @@ func TestExemptionIsResolved(t *testing.T) {
 	}
 }
 
+func TestExemptionsEndAtAMomentToo(t *testing.T) {
+	got, errs := ResolveExemption(exemption(func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-01-31T18:00:00+02:00" }), testCatalog(t))
+	if len(errs) > 0 || !got.Until.Equal(time.Date(2027, 1, 31, 16, 0, 0, 0, time.UTC)) {
+		t.Errorf("%v, %v", got, errs)
+	}
+}
+
 // Whatever is wrong with whom it covers, an Exemption never covers more for it.
 func TestExemptionThatIsWrong(t *testing.T) {
 	catalog := testCatalog(t)
@@ -60,9 +67,9 @@ func TestExemptionThatIsWrong(t *testing.T) {
 		"a blank":                 {func(s *v1alpha1.ExemptionSpec) { s.Containers = []string{"a b"} }, `spec.containers[0]: Invalid value: "a b": no name has a blank in it`, false},
 		"no reason":               {func(s *v1alpha1.ExemptionSpec) { s.Reason = " " }, "spec.reason: Required value: say why the objects need not be right yet", false},
 		"no owner":                {func(s *v1alpha1.ExemptionSpec) { s.Owner = "" }, "spec.owner: Required value: name whom to ask: a team, a person, an address", false},
-		"no end":                  {func(s *v1alpha1.ExemptionSpec) { s.Expires = "" }, "spec.expires: Required value: the last day of the Exemption, as in 2027-01-31", false},
-		"no such day":             {func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-02-30" }, `spec.expires: Invalid value: "2027-02-30": write the last day of the Exemption as in 2027-01-31`, false},
-		"a time":                  {func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-01-31T00:00:00Z" }, `spec.expires: Invalid value: "2027-01-31T00:00:00Z": write the last day of the Exemption as in 2027-01-31`, false},
+		"no end":                  {func(s *v1alpha1.ExemptionSpec) { s.Expires = "" }, "spec.expires: Required value: " + expiryHint, false},
+		"no such day":             {func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-02-30" }, `spec.expires: Invalid value: "2027-02-30": ` + expiryHint, false},
+		"no such time":            {func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-01-31T25:00:00Z" }, `spec.expires: Invalid value: "2027-01-31T25:00:00Z": ` + expiryHint, false},
 	} {
 		got, errs := ResolveExemption(exemption(test.change), catalog)
 		if (got != nil) != test.inForce {

@@ -62,8 +62,9 @@ type ExemptionSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=200
 	Owner string `json:"owner"`
-	// Expires is the last day of the Exemption, as YYYY-MM-DD in UTC.
-	// +kubebuilder:validation:Format=date
+	// Expires is the last day of the Exemption in UTC, as in 2027-01-31, or the moment of
+	// its end in RFC 3339, as in 2027-01-31T18:00:00Z.
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+(Z|[+-][0-9:]+))?$`
 	Expires string `json:"expires"`
 }
 
@@ -76,11 +77,11 @@ const (
 
 	// ReasonInForce: the Exemption excuses what it covers.
 	ReasonInForce = "InForce"
-	// ReasonExpired: its last day is over.
+	// ReasonExpired: its time is over.
 	ReasonExpired = "Expired"
-	// ReasonExpiresSoon: its last day is near.
+	// ReasonExpiresSoon: its end is near.
 	ReasonExpiresSoon = "ExpiresSoon"
-	// ReasonExpiresLater: its last day is not near.
+	// ReasonExpiresLater: its end is not near.
 	ReasonExpiresLater = "ExpiresLater"
 	// ReasonExcuses: some objects would have findings without it.
 	ReasonExcuses = "Excuses"

@@ -73,6 +73,9 @@ type PolicyStatus struct {
 	// compile, on every replica and after every restart alike.
 	// +optional
 	LastGood *GoodPolicy `json:"lastGood,omitempty"`
+	// LastFailure is the last time that the Policy could not be evaluated for a request.
+	// +optional
+	LastFailure *EvaluationFailure `json:"lastFailure,omitempty"`
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -84,6 +87,16 @@ type GoodPolicy struct {
 	// Generation is the metadata.generation of the spec.
 	Generation int64      `json:"generation"`
 	Spec       PolicySpec `json:"spec"`
+}
+
+// EvaluationFailure says why a Policy could not be evaluated. It holds nothing of the
+// request's object.
+type EvaluationFailure struct {
+	// Generation of the Policy that failed.
+	Generation int64 `json:"generation"`
+	// Time is exact to a minute: not every failure is written down.
+	Time    metav1.Time `json:"time"`
+	Message string      `json:"message"`
 }
 
 // PolicyList is a list of Policies.
