@@ -65,6 +65,7 @@ Exit codes:
 	flags.DurationVar(&o.ShutdownGrace, "shutdown-grace", server.DefaultShutdownGrace, "how long requests in flight may then take")
 	flags.IntVar(&o.MaxInFlight, "max-in-flight", admission.DefaultMaxInFlight, "requests worked on at once; the API server is told to try again with the rest")
 	flags.Int64Var(&o.MaxInFlightBytes, "max-in-flight-bytes", admission.DefaultMaxInFlightBytes, "size of their bodies together; the API server is told to try again with the rest")
+	flags.DurationVar(&o.CountInterval, "count-interval", server.DefaultCountInterval, "how often the leader counts what each Exemption excuses")
 	o.logLevel = addChoice(command, "log-level", "", "what to log; debug has every decision in it", "info", "debug", "warn", "error")
 	o.logFormat = addChoice(command, "log-format", "", "how to log, to stderr", "json", "text")
 	for _, name := range []string{"tls-cert-file", "tls-private-key-file"} {
@@ -82,8 +83,8 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	if o.DrainDelay <= 0 {
 		o.DrainDelay = -1 // Options take 0 for the default.
 	}
-	if o.MaxInFlight <= 0 || o.MaxInFlightBytes <= 0 || o.ShutdownGrace <= 0 {
-		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes and --shutdown-grace must be positive")}
+	if o.MaxInFlight <= 0 || o.MaxInFlightBytes <= 0 || o.ShutdownGrace <= 0 || o.CountInterval <= 0 {
+		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes, --shutdown-grace and --count-interval must be positive")}
 	}
 	if o.Config, err = restConfig(o.kubeconfig); err != nil {
 		return fmt.Errorf("connecting to the API server: %w", err)

@@ -27,7 +27,8 @@ func TestRightsAreFew(t *testing.T) {
 	t.Parallel()
 	for _, may := range []authorizationv1.ResourceAttributes{
 		{Verb: "get", Resource: "secrets"},
-		{Verb: "list", Resource: "pods"},
+		{Verb: "list", Resource: "secrets"},
+		{Verb: "watch", Resource: "pods"},
 		{Verb: "patch", Resource: "namespaces"},
 		{Verb: "patch", Group: "taffrail.dev", Resource: "guardrails"},
 		{Verb: "update", Group: "admissionregistration.k8s.io", Resource: "validatingwebhookconfigurations"},

@@ -55,6 +55,9 @@ type Options struct {
 	// MaxInFlightBytes is what the bodies of these requests may have together,
 	// DefaultMaxInFlightBytes if 0. One request always fits.
 	MaxInFlightBytes int64
+	// Failed is told of each policy that could not be evaluated for a request; it may be
+	// nil, must not block, and may be called many times at once.
+	Failed func(policy string, err error)
 	// Metrics may be nil.
 	Metrics *Metrics
 	Log     logr.Logger
@@ -186,6 +189,11 @@ func (e *endpoint) answer(r *http.Request, c *call) ([]byte, error) {
 	}
 	c.began = time.Now()
 	response, err := e.decide(ctx, body, snapshot, c)
+	if c.decision != nil && e.options.Failed != nil {
+		for policy, failure := range c.decision.Errors {
+			e.options.Failed(policy, failure)
+		}
+	}
 	if err != nil {
 		return nil, failureOf(ctx, err)
 	}

@@ -70,7 +70,7 @@ func (all Exemptions) Excuse(policy, container string) (names []string) {
 }
 
 func (e *Exemption) covers(r *review.Request) bool {
-	return e.coversNamespace(r) && e.coversKind(r.Kind.GroupKind()) && e.coversName(r)
+	return e.coversNamespace(r) && e.CoversKind(r.Kind.GroupKind()) && e.coversName(r)
 }
 
 func (e *Exemption) coversNamespace(r *review.Request) bool {
@@ -84,7 +84,8 @@ func (e *Exemption) coversNamespace(r *review.Request) bool {
 	return namespace != "" && slices.Contains(e.Namespaces, namespace)
 }
 
-func (e *Exemption) coversKind(kind schema.GroupKind) bool {
+// CoversKind tells whether objects of a kind may be excused.
+func (e *Exemption) CoversKind(kind schema.GroupKind) bool {
 	return len(e.Kinds) == 0 || slices.ContainsFunc(e.Kinds, func(k Kind) bool { return k.Covers(kind) })
 }
 

@@ -15,6 +15,8 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
 )
 
@@ -33,6 +35,8 @@ type snapshot interface {
 	admission.Decider
 	Guardrails() int
 	Bindings() int
+	Exemptions() guardrail.Exemptions
+	Catalog() *engine.Catalog
 }
 
 // key names an object of the configuration.
@@ -40,6 +44,7 @@ type key struct{ kind, name string }
 
 // outcome is what one compilation had to say about each object.
 type outcome struct {
+	snapshot snapshot
 	// generations of the objects that were compiled.
 	generations map[key]int64
 	problems    map[key]pipeline.Problem
@@ -160,7 +165,7 @@ func (c *compiler) compile(ctx context.Context) (err error) {
 	c.log.Info("Configuration in force", "snapshot", made.ID(), "guardrails", made.Guardrails(), "bindings", made.Bindings(),
 		"problems", len(problems), "seconds", time.Since(began).Seconds())
 
-	o := &outcome{generations: generations(objects), problems: make(map[key]pipeline.Problem, len(problems))}
+	o := &outcome{snapshot: made, generations: generations(objects), problems: make(map[key]pipeline.Problem, len(problems))}
 	for _, p := range problems {
 		o.problems[key{p.Kind, p.Name}] = p
 		c.log.Info("Part of the configuration is not in force", "kind", p.Kind, "name", p.Name, "inactive", p.Inactive, "errors", p.Errors.ToAggregate().Error())

@@ -19,6 +19,8 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
 )
 
@@ -28,11 +30,13 @@ type named struct {
 	id string
 }
 
-func (n named) ID() string    { return n.id }
-func (named) Guardrails() int { return 0 }
-func (named) Bindings() int   { return 0 }
+func (n named) ID() string                     { return n.id }
+func (named) Guardrails() int                  { return 0 }
+func (named) Bindings() int                    { return 0 }
+func (named) Exemptions() guardrail.Exemptions { return nil }
+func (named) Catalog() *engine.Catalog         { return nil }
 
-func guardrail(name string, generation int64) *v1alpha1.Guardrail {
+func newGuardrail(name string, generation int64) *v1alpha1.Guardrail {
 	return &v1alpha1.Guardrail{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Generation: generation},
 		Spec:       v1alpha1.GuardrailSpec{Mode: v1alpha1.ModeEnforce},
@@ -46,7 +50,7 @@ func store(t *testing.T, writes *atomic.Int32, objects ...client.Object) client.
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1alpha1.Guardrail{}).
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1alpha1.Guardrail{}, &v1alpha1.Exemption{}, &v1alpha1.Policy{}).
 		WithInterceptorFuncs(interceptor.Funcs{
 			SubResourcePatch: func(ctx context.Context, c client.Client, name string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 				writes.Add(1)
@@ -72,7 +76,7 @@ func newTestCompiler(reader client.Reader) *compiler {
 }
 
 func TestCompileSortsAndSwaps(t *testing.T) {
-	c := newTestCompiler(store(t, new(atomic.Int32), guardrail("b", 2), guardrail("a", 1)))
+	c := newTestCompiler(store(t, new(atomic.Int32), newGuardrail("b", 2), newGuardrail("a", 1)))
 	if c.Current() != nil || c.ready() == nil {
 		t.Error("something is in force before anything compiled")
 	}
@@ -95,7 +99,7 @@ func TestNoGuardrailIsAConfiguration(t *testing.T) {
 }
 
 func TestTheLastGoodConfigurationStays(t *testing.T) {
-	c := newTestCompiler(store(t, new(atomic.Int32), guardrail("a", 1)))
+	c := newTestCompiler(store(t, new(atomic.Int32), newGuardrail("a", 1)))
 	if err := c.compile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -142,17 +146,17 @@ func TestChangesAreGathered(t *testing.T) {
 func TestOnlyChangesOfSpecCompile(t *testing.T) {
 	c := newCompiler()
 	events := c.events()
-	other := guardrail("a", 1)
+	other := newGuardrail("a", 1)
 	other.UID = "made-again"
 	for name, f := range map[string]struct {
 		event func()
 		kicks bool
 	}{
-		"added":      {func() { events.OnAdd(guardrail("a", 1), true) }, true},
-		"deleted":    {func() { events.OnDelete(guardrail("a", 1)) }, true},
-		"spec":       {func() { events.OnUpdate(guardrail("a", 1), guardrail("a", 2)) }, true},
-		"made again": {func() { events.OnUpdate(guardrail("a", 1), other) }, true},
-		"status":     {func() { events.OnUpdate(guardrail("a", 1), guardrail("a", 1)) }, false},
+		"added":      {func() { events.OnAdd(newGuardrail("a", 1), true) }, true},
+		"deleted":    {func() { events.OnDelete(newGuardrail("a", 1)) }, true},
+		"spec":       {func() { events.OnUpdate(newGuardrail("a", 1), newGuardrail("a", 2)) }, true},
+		"made again": {func() { events.OnUpdate(newGuardrail("a", 1), other) }, true},
+		"status":     {func() { events.OnUpdate(newGuardrail("a", 1), newGuardrail("a", 1)) }, false},
 	} {
 		f.event()
 		select {

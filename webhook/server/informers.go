@@ -10,11 +10,14 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -61,9 +64,17 @@ func newCluster(config *rest.Config, failed toolscache.WatchErrorHandlerWithCont
 func newMapper() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
-	mapper.Add(corev1.SchemeGroupVersion.WithKind("LimitRange"), meta.RESTScopeNamespace)
-	mapper.Add(corev1.SchemeGroupVersion.WithKind("ResourceQuota"), meta.RESTScopeNamespace)
-	mapper.Add(corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"), meta.RESTScopeNamespace)
+	for group, kinds := range map[schema.GroupVersion][]string{
+		corev1.SchemeGroupVersion: {
+			"LimitRange", "ResourceQuota", "PersistentVolumeClaim", "Pod", "ReplicationController", "Service", "ConfigMap", "Secret",
+		},
+		appsv1.SchemeGroupVersion:  {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"},
+		batchv1.SchemeGroupVersion: {"Job", "CronJob"},
+	} {
+		for _, kind := range kinds {
+			mapper.Add(group.WithKind(kind), meta.RESTScopeNamespace)
+		}
+	}
 	mapper.Add(autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"), meta.RESTScopeNamespace)
 	mapper.Add(storagev1.SchemeGroupVersion.WithKind("StorageClass"), meta.RESTScopeRoot)
 	for _, kind := range []string{config.KindGuardrail, config.KindExemption, config.KindPolicy} {

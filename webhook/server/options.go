@@ -62,7 +62,10 @@ type Options struct {
 	LeaderElect bool
 	// Namespace holds the Lease; DefaultNamespace if empty.
 	Namespace string
-	Log       logr.Logger
+	// CountInterval is how often the leader counts what Exemptions excuse, which reads the
+	// objects that they cover; DefaultCountInterval if 0.
+	CountInterval time.Duration
+	Log           logr.Logger
 }
 
 // OptionError says which option is wrong.
@@ -95,6 +98,9 @@ func (o Options) complete() (Options, error) {
 	if o.MaxInFlightBytes < 0 {
 		return o, &OptionError{Option: "MaxInFlightBytes", Err: errNegative}
 	}
+	if o.CountInterval < 0 {
+		return o, &OptionError{Option: "CountInterval", Err: errNegative}
+	}
 	if o.ShutdownGrace < 0 {
 		return o, &OptionError{Option: "ShutdownGrace", Err: errNegative}
 	}
@@ -103,6 +109,7 @@ func (o Options) complete() (Options, error) {
 	fill(&o.Namespace, DefaultNamespace)
 	fill(&o.MaxInFlight, admission.DefaultMaxInFlight)
 	fill(&o.MaxInFlightBytes, admission.DefaultMaxInFlightBytes)
+	fill(&o.CountInterval, DefaultCountInterval)
 	fill(&o.DrainDelay, DefaultDrainDelay)
 	fill(&o.ShutdownGrace, DefaultShutdownGrace)
 	return o, nil

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/cluster"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/engine"
@@ -44,18 +47,31 @@ func Run(ctx context.Context, o Options) error {
 	status.client, status.log = watched.GetClient(), o.Log.WithName("status")
 	compiling := newCompiler()
 	compiling.reader, compiling.metrics, compiling.log = watched.GetCache(), metrics, o.Log.WithName("config")
-	compiling.told = status.kick
 	builder := pipeline.NewBuilder(catalog)
 	compiling.build = func(ctx context.Context, objects config.Objects) (snapshot, []pipeline.Problem, error) {
 		return builder.Build(ctx, objects)
 	}
 	status.last = compiling.last.Load
+	facts := cluster.NewFacts(watched.GetCache(), watched.GetAPIReader(), cluster.Options{})
+	excuses := newExcuseCounter()
+	excuses.scanner = &audit.Scanner{Reader: watched.GetAPIReader(), Facts: facts}
+	excuses.mapper, excuses.interval, excuses.compiled = watched.GetRESTMapper(), o.CountInterval, compiling.last.Load
+	excuses.told, excuses.log = status.kick, o.Log.WithName("excuses")
+	status.excuses = excuses.of
+	compiling.told = func() {
+		status.kick()
+		excuses.kick()
+	}
+	failing := newFailures()
+	failing.client, failing.log = watched.GetClient(), o.Log.WithName("failures")
+	registry.MustRegister(&exemptionMetrics{compiled: compiling.last.Load, counted: excuses.last.Load, now: time.Now})
 
 	pair := &certificate{certFile: o.CertFile, keyFile: o.KeyFile, metrics: metrics, log: o.Log.WithName("certificate")}
 	probes := &health{checks: []check{{"certificate", pair.ready}, {"informers", watches.ready}, {"configuration", compiling.ready}}}
 	handler := admission.New(admission.Options{
 		Current:          compiling.Current,
-		Facts:            cluster.NewFacts(watched.GetCache(), watched.GetAPIReader(), cluster.Options{}),
+		Facts:            facts,
+		Failed:           failing.note,
 		Decide:           pipeline.Options{MaxMode: o.MaxMode},
 		MaxInFlight:      o.MaxInFlight,
 		MaxInFlightBytes: o.MaxInFlightBytes,
@@ -93,10 +109,20 @@ func Run(ctx context.Context, o Options) error {
 		return nil
 	})
 	group.Go(func() error {
-		if o.LeaderElect {
-			return lead(background, o.Config, o.Namespace, o.Log.WithName("leader"), status.run)
+		failing.run(background)
+		return nil
+	})
+	group.Go(func() error {
+		leading := func(ctx context.Context) {
+			var both sync.WaitGroup
+			both.Go(func() { status.run(ctx) })
+			both.Go(func() { excuses.run(ctx) })
+			both.Wait()
 		}
-		status.run(background)
+		if o.LeaderElect {
+			return lead(background, o.Config, o.Namespace, o.Log.WithName("leader"), leading)
+		}
+		leading(background)
 		return nil
 	})
 	if metricsListener != nil {

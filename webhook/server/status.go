@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
@@ -21,20 +24,31 @@ import (
 
 const (
 	statusRetry         = 5 * time.Second
+	statusInterval      = time.Minute
 	maxConditionMessage = 1000
 )
 
-// statusWriter tells each Guardrail's author what became of it. Only one replica runs
-// one; another that does so for a moment writes the same.
+// statusWriter tells the authors of the configuration what became of it. Only one replica
+// runs one; another that does so for a moment writes the same.
 type statusWriter struct {
 	client client.Client
 	// last is what was compiled, nil before the first time.
-	last    func() *outcome
+	last func() *outcome
+	// excuses is what was counted for an Exemption of a snapshot, nil before it was.
+	excuses func(snapshot, name string) (*audit.Excuses, time.Time)
+	now     func() time.Time
 	log     logr.Logger
 	changed chan struct{}
+	// next is when an Exemption's status changes without anybody's doing.
+	next time.Time
 }
 
-func newStatusWriter() *statusWriter { return &statusWriter{changed: make(chan struct{}, 1)} }
+func newStatusWriter() *statusWriter {
+	return &statusWriter{
+		excuses: func(string, string) (*audit.Excuses, time.Time) { return nil, time.Time{} },
+		now:     time.Now, changed: make(chan struct{}, 1),
+	}
+}
 
 // kick asks for every status to be looked at.
 func (w *statusWriter) kick() {
@@ -56,10 +70,16 @@ func (w *statusWriter) events() toolscache.ResourceEventHandler {
 func (w *statusWriter) run(ctx context.Context) {
 	w.kick()
 	for {
+		// Time passes for Exemptions and for failures.
+		timer := time.NewTimer(min(max(w.next.Sub(w.now()), 0)+time.Second, statusInterval))
 		select {
 		case <-ctx.Done():
-			return
 		case <-w.changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return
 		}
 		if err := w.write(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error(err, "Writing status failed, trying again")
@@ -74,6 +94,10 @@ func (w *statusWriter) write(ctx context.Context) error {
 	if compiled == nil {
 		return nil
 	}
+	return errors.Join(w.writeGuardrails(ctx, compiled), w.writeExemptions(ctx, compiled), w.writePolicies(ctx, compiled))
+}
+
+func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome) error {
 	var list v1alpha1.GuardrailList
 	if err := w.client.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing Guardrails: %w", err)
@@ -84,29 +108,30 @@ func (w *statusWriter) write(ctx context.Context) error {
 		if !known {
 			continue // It will be compiled, and this be called again.
 		}
-		want := activeCondition(g.Generation, problem, wrong)
-		if upToDate(g, want) {
-			continue
-		}
 		updated := g.DeepCopy()
 		updated.Status.ObservedGeneration = g.Generation
-		meta.SetStatusCondition(&updated.Status.Conditions, want)
-		err := w.client.Status().Patch(ctx, updated, client.MergeFrom(g))
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("status of Guardrail %s: %w", g.Name, err)
-		}
-		if apierrors.IsNotFound(err) {
-			w.log.V(1).Info("A Guardrail was gone before its status was written", "guardrail", g.Name)
+		meta.SetStatusCondition(&updated.Status.Conditions, activeCondition(g.Generation, problem, wrong))
+		if err := w.patch(ctx, g, updated); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func upToDate(g *v1alpha1.Guardrail, want metav1.Condition) bool {
-	have := meta.FindStatusCondition(g.Status.Conditions, want.Type)
-	return have != nil && g.Status.ObservedGeneration == want.ObservedGeneration &&
-		have.Status == want.Status && have.Reason == want.Reason && have.Message == want.Message &&
-		have.ObservedGeneration == want.ObservedGeneration
+// patch writes what differs of a status, if anything does.
+func (w *statusWriter) patch(ctx context.Context, before, after client.Object) error {
+	if equality.Semantic.DeepEqual(before, after) {
+		return nil
+	}
+	err := w.client.Status().Patch(ctx, after, client.MergeFrom(before))
+	if apierrors.IsNotFound(err) {
+		w.log.V(1).Info("An object was gone before its status was written", "kind", kindOf(before), "name", before.GetName())
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("status of %s %s: %w", kindOf(before), before.GetName(), err)
+	}
+	return nil
 }
 
 // activeCondition says what of a Guardrail is in force.

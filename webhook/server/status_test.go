@@ -17,7 +17,7 @@ import (
 
 func TestStatus(t *testing.T) {
 	var writes atomic.Int32
-	c := store(t, &writes, guardrail("good", 3), guardrail("partly", 1), guardrail("bad", 1), guardrail("newer", 2), guardrail("unseen", 1))
+	c := store(t, &writes, newGuardrail("good", 3), newGuardrail("partly", 1), newGuardrail("bad", 1), newGuardrail("newer", 2), newGuardrail("unseen", 1))
 	unknown := field.ErrorList{field.NotFound(field.NewPath("spec", "policies").Index(1).Child("name"), "imagetag")}
 	compiled := &outcome{
 		generations: map[key]int64{{"Guardrail", "good"}: 3, {"Guardrail", "partly"}: 1, {"Guardrail", "bad"}: 1, {"Guardrail", "newer"}: 1, {"Guardrail", "gone"}: 1},
@@ -64,7 +64,7 @@ func TestStatus(t *testing.T) {
 
 func TestStatusIsPutRight(t *testing.T) {
 	var writes atomic.Int32
-	g := guardrail("a", 1)
+	g := newGuardrail("a", 1)
 	g.Status.ObservedGeneration = 1
 	g.Status.Conditions = []metav1.Condition{
 		{Type: "Other", Status: "True", Reason: "Kept"},

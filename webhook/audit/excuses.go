@@ -1,0 +1,140 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/review"
+)
+
+// Excuses is what one Exemption excuses of what is there.
+type Excuses struct {
+	Findings, Objects int64
+	// NotCounted are the kinds, as in Deployment.apps, that the Exemption covers and that
+	// could not be read, sorted.
+	NotCounted []string
+}
+
+// Configuration is the part of a *pipeline.Snapshot that CountExcuses needs.
+type Configuration interface {
+	Decider
+	Catalog() *engine.Catalog
+}
+
+// CountExcuses counts for each Exemption what it excuses. Exemptions that cover the same
+// objects are counted in one scan. Kinds that the mapper does not know, and those that
+// there is no right to list, are named and do not fail the count.
+func (s *Scanner) CountExcuses(ctx context.Context, c Configuration, exemptions guardrail.Exemptions, mapper meta.RESTMapper) (map[string]*Excuses, error) {
+	counts := make(map[string]*Excuses, len(exemptions))
+	for _, e := range exemptions {
+		counts[e.Name] = &Excuses{NotCounted: injected(e, c.Catalog())}
+	}
+	for kind, covering := range kindsOf(exemptions, c.Catalog()) {
+		mapping, err := mapper.RESTMapping(kind)
+		if err == nil {
+			err = s.count(ctx, c, mapping, covering, counts)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case meta.IsNoMatchError(err), apierrors.IsForbidden(err), apierrors.IsNotFound(err), errors.Is(err, errUndecided):
+			for _, e := range covering {
+				counts[e.Name].NotCounted = append(counts[e.Name].NotCounted, kind.String())
+			}
+		case err != nil:
+			return nil, err
+		}
+	}
+	for _, count := range counts {
+		slices.Sort(count.NotCounted)
+		count.NotCounted = slices.Compact(count.NotCounted)
+	}
+	return counts, nil
+}
+
+// injected are the kinds that an Exemption keeps values from being injected into. Nobody
+// can see in an object that nothing was.
+func injected(e *guardrail.Exemption, catalog *engine.Catalog) (kinds []string) {
+	for _, id := range e.Policies {
+		if policy, known := catalog.Policy(id); known && !policy.Validates {
+			for _, kind := range policy.Kinds {
+				if e.CoversKind(kind) {
+					kinds = append(kinds, kind.String())
+				}
+			}
+		}
+	}
+	return kinds
+}
+
+var errUndecided = errors.New("some objects could not be decided")
+
+// kindsOf are the kinds that the policies of Exemptions are about, each with the
+// Exemptions that cover it.
+func kindsOf(exemptions guardrail.Exemptions, catalog *engine.Catalog) map[schema.GroupKind]guardrail.Exemptions {
+	kinds := map[schema.GroupKind]guardrail.Exemptions{}
+	for _, e := range exemptions {
+		for _, id := range e.Policies {
+			policy, known := catalog.Policy(id)
+			if !known {
+				continue
+			}
+			for _, kind := range policy.Kinds {
+				if policy.Validates && e.CoversKind(kind) && !slices.Contains(kinds[kind], e) {
+					kinds[kind] = append(kinds[kind], e)
+				}
+			}
+		}
+	}
+	return kinds
+}
+
+func (s *Scanner) count(ctx context.Context, c Configuration, mapping *meta.RESTMapping, covering guardrail.Exemptions, counts map[string]*Excuses) error {
+	undecided := 0
+	for _, namespace := range namespacesOf(covering, mapping.Scope) {
+		failed, err := s.Scan(ctx, c, mapping.GroupVersionKind, namespace, func(_ *review.Request, d *review.Decision) {
+			seen := map[string]bool{}
+			for i := range d.Findings {
+				for _, name := range d.Findings[i].Exemptions {
+					count, asked := counts[name]
+					if !asked {
+						continue
+					}
+					count.Findings++
+					if !seen[name] {
+						seen[name] = true
+						count.Objects++
+					}
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+		undecided += failed
+	}
+	if undecided > 0 {
+		return errUndecided
+	}
+	return nil
+}
+
+// namespacesOf is "" alone where all of them, or the cluster's own objects, are to be read.
+func namespacesOf(exemptions guardrail.Exemptions, scope meta.RESTScope) []string {
+	var names []string
+	for _, e := range exemptions {
+		names = append(names, e.Namespaces...)
+	}
+	if scope.Name() == meta.RESTScopeNameRoot || slices.Contains(names, guardrail.AnyNamespace) {
+		return []string{""}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,27 @@
+package normalize
+
+import (
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/review"
+)
+
+// Live is the request that would have made an object of a cluster as it is. The object is
+// not copied and must not be written to; its numbers must be int64 or float64. Errors are
+// a *FieldError or a *LimitError.
+func Live(object map[string]any, kind schema.GroupVersionKind) (*review.Request, error) {
+	if tooDeep(object, 0) {
+		return nil, &LimitError{What: "depth", Limit: MaxDepth}
+	}
+	r := &review.Request{
+		Origin:    review.OriginLive,
+		Operation: review.Create,
+		Kind:      kind,
+		Name:      stringAt(object, "metadata", "name"),
+		Object:    object,
+		Original:  object,
+	}
+	r.Namespace.Name = stringAt(object, "metadata", "namespace")
+	addLastApplied(r)
+	return r, complete(r)
+}

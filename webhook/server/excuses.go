@@ -1,0 +1,107 @@
+package server
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"taffrail.dev/webhook/audit"
+	"taffrail.dev/webhook/guardrail"
+)
+
+// DefaultCountInterval is how often what Exemptions excuse is counted anew.
+const DefaultCountInterval = 10 * time.Minute
+
+// countGap is the part of the interval that lies at least between two counts, however
+// often the configuration changes: a count reads every object that is covered.
+const countGap = 20
+
+// counted is what the Exemptions of one configuration excuse.
+type counted struct {
+	snapshot string
+	at       time.Time
+	excuses  map[string]*audit.Excuses
+}
+
+// excuseCounter counts what Exemptions excuse of the objects that are there, now and then
+// and after each change of the configuration. Only one replica runs one.
+type excuseCounter struct {
+	scanner  *audit.Scanner
+	mapper   meta.RESTMapper
+	compiled func() *outcome
+	interval time.Duration
+	now      func() time.Time
+	// told is called after each count.
+	told func()
+	log  logr.Logger
+
+	changed chan struct{}
+	last    atomic.Pointer[counted]
+}
+
+func newExcuseCounter() *excuseCounter {
+	return &excuseCounter{interval: DefaultCountInterval, now: time.Now, changed: make(chan struct{}, 1)}
+}
+
+// kick asks for a count.
+func (c *excuseCounter) kick() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// run counts until ctx ends.
+func (c *excuseCounter) run(ctx context.Context) {
+	ticker := time.NewTicker(c.interval)
+	defer ticker.Stop()
+	for {
+		if err := c.count(ctx); err != nil && ctx.Err() == nil {
+			c.log.Error(err, "Counting what Exemptions excuse failed")
+		}
+		sleep(ctx, c.interval/countGap)
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.changed:
+		case <-ticker.C:
+		}
+	}
+}
+
+func (c *excuseCounter) count(ctx context.Context) error {
+	compiled := c.compiled()
+	if compiled == nil {
+		return nil
+	}
+	now := c.now()
+	var inForce guardrail.Exemptions
+	for _, e := range compiled.snapshot.Exemptions() {
+		if now.Before(e.Until) {
+			inForce = append(inForce, e)
+		}
+	}
+	found := &counted{snapshot: compiled.snapshot.ID(), at: now}
+	if len(inForce) > 0 {
+		var err error
+		if found.excuses, err = c.scanner.CountExcuses(ctx, compiled.snapshot, inForce, c.mapper); err != nil {
+			return err
+		}
+	}
+	c.last.Store(found)
+	c.told()
+	return nil
+}
+
+// of is what an Exemption of a configuration was found to excuse, nil where that has not
+// been counted.
+func (c *excuseCounter) of(snapshot, name string) (*audit.Excuses, time.Time) {
+	last := c.last.Load()
+	if last == nil || last.snapshot != snapshot || last.excuses[name] == nil {
+		return nil, time.Time{}
+	}
+	return last.excuses[name], last.at
+}

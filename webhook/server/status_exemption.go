@@ -1,0 +1,137 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/audit"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/pipeline"
+)
+
+const (
+	// expirySoon is how long before its end an Exemption is said to expire.
+	expirySoon = 14 * 24 * time.Hour
+	// countedAgain is how old a count may look that has not changed.
+	countedAgain = time.Hour
+)
+
+// writeExemptions brings the status of every Exemption up to date.
+func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) error {
+	var list v1alpha1.ExemptionList
+	if err := w.client.List(ctx, &list); err != nil {
+		return fmt.Errorf("listing Exemptions: %w", err)
+	}
+	now := w.now()
+	w.next = now.Add(statusInterval)
+	for i := range list.Items {
+		e := &list.Items[i]
+		problem, wrong, known := compiled.of(key{config.KindExemption, e.Name}, e.Generation)
+		if !known {
+			continue // It will be compiled, and this be called again.
+		}
+		all := compiled.snapshot.Exemptions()
+		var resolved *guardrail.Exemption
+		if at := slices.IndexFunc(all, func(r *guardrail.Exemption) bool { return r.Name == e.Name }); at >= 0 {
+			resolved = all[at]
+			if resolved.Until.After(now) && resolved.Until.Before(w.next) {
+				w.next = resolved.Until
+			}
+		}
+		excuses, at := w.excuses(compiled.snapshot.ID(), e.Name)
+		updated := e.DeepCopy()
+		updated.Status.ObservedGeneration = e.Generation
+		setExcuses(&updated.Status, excuses, at)
+		for _, condition := range exemptionConditions(e, resolved, problem, wrong, excuses, now) {
+			condition.ObservedGeneration = e.Generation
+			meta.SetStatusCondition(&updated.Status.Conditions, condition)
+		}
+		if err := w.patch(ctx, e, updated); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setExcuses leaves a count alone that says the same and is not old.
+func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.Excuses, at time.Time) {
+	if found == nil {
+		return
+	}
+	have := s.Excuses
+	if have != nil && have.Findings == found.Findings && have.Objects == found.Objects && slices.Equal(have.NotCounted, found.NotCounted) &&
+		at.Sub(have.CountedAt.Time) < countedAgain {
+		return
+	}
+	s.Excuses = &v1alpha1.Excuses{
+		Findings: found.Findings, Objects: found.Objects, NotCounted: found.NotCounted, CountedAt: metav1.NewTime(at),
+	}
+}
+
+// exemptionConditions are Active, Expiring and Needed. resolved is nil where nothing of
+// the Exemption can be in force, and excuses where nothing was counted.
+func exemptionConditions(e *v1alpha1.Exemption, resolved *guardrail.Exemption, p pipeline.Problem, wrong bool, excuses *audit.Excuses, now time.Time) []metav1.Condition {
+	active := metav1.Condition{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce}
+	if resolved == nil {
+		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalid
+		active.Message = "Nothing is excused: " + problemText(p)
+		return []metav1.Condition{active, unneeded("It is not in force.")}
+	}
+	end := resolved.Until.UTC().Format("2006-01-02 15:04 UTC")
+	expiring := metav1.Condition{Type: v1alpha1.ConditionExpiring, Status: metav1.ConditionTrue}
+	switch left := resolved.Until.Sub(now); {
+	case left <= 0:
+		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonExpired
+		active.Message = "It ended at " + end + ": nothing is excused any more."
+		expiring.Reason, expiring.Message = v1alpha1.ReasonExpired, active.Message
+		return []metav1.Condition{active, expiring, unneeded("It is not in force.")}
+	case left <= expirySoon:
+		expiring.Reason = v1alpha1.ReasonExpiresSoon
+		expiring.Message = "It ends at " + end + ". What it excuses is decided from then on; ask " + e.Spec.Owner + "."
+	default:
+		expiring.Status, expiring.Reason = metav1.ConditionFalse, v1alpha1.ReasonExpiresLater
+		expiring.Message = "It ends at " + end + "."
+	}
+	active.Message = "It excuses what it covers until " + end + "."
+	if wrong {
+		active.Reason = v1alpha1.ReasonPartlyInvalid
+		active.Message = "Not all that it names is excused: " + problemText(p)
+	}
+	conditions := []metav1.Condition{active, expiring}
+	if excuses != nil {
+		conditions = append(conditions, neededCondition(excuses))
+	}
+	return conditions
+}
+
+func neededCondition(found *audit.Excuses) metav1.Condition {
+	missing := ""
+	if len(found.NotCounted) > 0 {
+		missing = " Not counted: " + strings.Join(found.NotCounted, ", ") + "."
+	}
+	switch {
+	case found.Findings > 0:
+		return metav1.Condition{
+			Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonExcuses,
+			Message: fmt.Sprintf("Findings: %d, of objects: %d.", found.Findings, found.Objects) + missing,
+		}
+	case missing != "":
+		return unneeded("Nothing is excused of what could be counted." + missing)
+	}
+	return metav1.Condition{
+		Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonExcusesNothing,
+		Message: "No object needs it any more: delete it.",
+	}
+}
+
+func unneeded(message string) metav1.Condition {
+	return metav1.Condition{Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonNotCounted, Message: message}
+}
