@@ -29,26 +29,44 @@ func DefaultGuardrails() ([]v1alpha1.Guardrail, error) {
 // for what Taffrail has to say about it.
 func (h *Harness) PutGuardrail(ctx context.Context, g *v1alpha1.Guardrail) (*metav1.Condition, error) {
 	stored := &v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: g.Name}}
+	return h.put(ctx, stored, func() { stored.Spec = *g.Spec.DeepCopy() }, func() []metav1.Condition { return stored.Status.Conditions })
+}
+
+// PutExemption does the same with an Exemption.
+func (h *Harness) PutExemption(ctx context.Context, e *v1alpha1.Exemption) (*metav1.Condition, error) {
+	stored := &v1alpha1.Exemption{ObjectMeta: metav1.ObjectMeta{Name: e.Name}}
+	return h.put(ctx, stored, func() { stored.Spec = *e.Spec.DeepCopy() }, func() []metav1.Condition { return stored.Status.Conditions })
+}
+
+// PutPolicy does the same with a Policy.
+func (h *Harness) PutPolicy(ctx context.Context, p *v1alpha1.Policy) (*metav1.Condition, error) {
+	stored := &v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: p.Name}}
+	return h.put(ctx, stored, func() { stored.Spec = p.Spec }, func() []metav1.Condition { return stored.Status.Conditions })
+}
+
+// put creates or updates an object whose spec the function sets, and waits for its
+// condition Active.
+func (h *Harness) put(ctx context.Context, stored client.Object, set func(), conditions func() []metav1.Condition) (*metav1.Condition, error) {
 	there, err := h.Exists(ctx, stored)
 	if err != nil {
 		return nil, err
 	}
-	stored.Spec = *g.Spec.DeepCopy()
+	set()
 	if there {
 		err = h.Admin.Client.Update(ctx, stored)
 	} else {
 		err = h.Admin.Client.Create(ctx, stored)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("writing Guardrail %s: %w", g.Name, err)
+		return nil, fmt.Errorf("writing %T %s: %w", stored, stored.GetName(), err)
 	}
-	generation := stored.Generation
+	generation := stored.GetGeneration()
 	var condition *metav1.Condition
-	err = Eventually(ctx, "the status of Guardrail "+g.Name, func(ctx context.Context) error {
+	err = Eventually(ctx, fmt.Sprintf("the status of %T %s", stored, stored.GetName()), func(ctx context.Context) error {
 		if err := h.Admin.Client.Get(ctx, client.ObjectKeyFromObject(stored), stored); err != nil {
 			return err
 		}
-		condition = meta.FindStatusCondition(stored.Status.Conditions, v1alpha1.ConditionActive)
+		condition = meta.FindStatusCondition(conditions(), v1alpha1.ConditionActive)
 		if condition == nil || condition.ObservedGeneration < generation {
 			return fmt.Errorf("no condition for generation %d", generation)
 		}

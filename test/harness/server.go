@@ -69,6 +69,7 @@ func (s *Server) Start(ctx context.Context) error {
 		"--bind-address=" + address(s.port),
 		"--metrics-bind-address=" + address(s.metrics),
 		"--drain-delay=" + s.options.DrainDelay.String(),
+		"--count-interval=2s",
 		// Of several servers one writes status: the first that was started.
 		"--leader-elect", "--namespace=" + SystemNamespace,
 	}

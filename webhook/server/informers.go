@@ -62,7 +62,7 @@ func newCluster(config *rest.Config, failed toolscache.WatchErrorHandlerWithCont
 // newMapper knows the kinds that are read here. Asking the API server for all of its
 // kinds would take time at each start, and fail while it is away.
 func newMapper() meta.RESTMapper {
-	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{corev1.SchemeGroupVersion, appsv1.SchemeGroupVersion, batchv1.SchemeGroupVersion})
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
 	for group, kinds := range map[schema.GroupVersion][]string{
 		corev1.SchemeGroupVersion: {
