@@ -26,44 +26,21 @@ type Evidence struct {
 	Filled map[string]bool
 	// Extra are findings that no rule made, such as a gap that cannot be filled.
 	Extra []review.Finding
-	// Unchanged tells whether an UPDATE changes nothing that a policy reads. It is called
-	// only where something would be denied.
-	Unchanged func(*review.Request) bool
-	// Before is what the stored object of an UPDATE already had. It is called only
-	// where something would be denied.
-	Before func() (map[Identity]bool, error)
+	// Extent is how much an UPDATE changes; nil for a CREATE. It is called only where
+	// something would be denied.
+	Extent func(*review.Request) Extent
+	// Before gives, for each bound, what its policy says of the stored object of an UPDATE.
+	// It is called only where something would be denied.
+	Before func() ([]review.Result, error)
 }
-
-// Why a finding that would deny is tolerated.
-const (
-	hadBefore      = "the stored object has it already"
-	changesNothing = "this update changes nothing that a policy reads"
-)
 
 // Decide merges what the bindings found into one Decision. Findings with the same
 // policy, container and key are one, under the strictest mode. Patch and Fills are the
 // caller's.
 func Decide(e Evidence) (*review.Decision, error) {
 	candidates := e.candidates()
-	denies := slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() })
-	if denies && e.Unchanged != nil && e.Unchanged(e.Request) {
-		for i := range candidates {
-			if c := &candidates[i]; c.finding.Denies() {
-				c.finding.Tolerated = changesNothing
-			}
-		}
-	}
-	if e.Before != nil && slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() && c.tolerate }) {
-		before, err := e.Before()
-		if err != nil {
-			return nil, fmt.Errorf("deciding the stored object: %w", err)
-		}
-		for i := range candidates {
-			c := &candidates[i]
-			if c.tolerate && c.finding.Denies() && before[c.identity()] {
-				c.finding.Tolerated = hadBefore
-			}
-		}
+	if err := e.ratchet(candidates, (*candidate).wouldStop); err != nil {
+		return nil, err
 	}
 	d := &review.Decision{Findings: append(merge(candidates), e.Extra...)}
 	for i, bound := range e.Bounds {
@@ -81,8 +58,11 @@ func Decide(e Evidence) (*review.Decision, error) {
 
 // candidate is a finding as one binding has it.
 type candidate struct {
-	finding  review.Finding
-	tolerate bool
+	finding review.Finding
+	// bound is the binding's index among Evidence.Bounds.
+	bound int
+	// violation is nil where the policy could not be evaluated.
+	violation *review.Violation
 }
 
 func (c *candidate) identity() Identity {
@@ -92,15 +72,16 @@ func (c *candidate) identity() Identity {
 func (e *Evidence) candidates() []candidate {
 	var all []candidate
 	for i, bound := range e.Bounds {
-		mode := bound.EffectiveMode(e.Request)
-		if err := e.Results[i].Err; err != nil {
-			all = append(all, candidate{finding: unknownFinding(bound, mode, err)})
+		mode, result := bound.EffectiveMode(e.Request), &e.Results[i]
+		if result.Err != nil {
+			all = append(all, candidate{finding: unknownFinding(bound, mode, result.Err), bound: i})
 		}
-		for _, violation := range e.Results[i].Violations {
+		for k := range result.Violations {
+			violation := &result.Violations[k]
 			if e.Filled[violation.Path] {
 				continue
 			}
-			c := candidate{finding: newFinding(bound, mode, violation), tolerate: bound.Guardrail.tolerate}
+			c := candidate{finding: newFinding(bound, mode, violation), bound: i, violation: violation}
 			if bound.Uncertain {
 				c.finding.Unknown = fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
 					e.Request.Namespace.Name, bound.Guardrail.Name)
@@ -111,7 +92,7 @@ func (e *Evidence) candidates() []candidate {
 	return all
 }
 
-func newFinding(bound Bound, mode review.Mode, v review.Violation) review.Finding {
+func newFinding(bound Bound, mode review.Mode, v *review.Violation) review.Finding {
 	if v.AtMost != 0 {
 		mode = min(mode, v.AtMost)
 	}

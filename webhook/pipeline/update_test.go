@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
 )
 
@@ -74,25 +77,98 @@ func TestWhatIsNotDecidedIsNotHeldUp(t *testing.T) {
 }
 
 func TestAnUpdateThatChangesNothingAPolicyReadsIsNeverDenied(t *testing.T) {
-	g := guardrail("strict", v1alpha1.ModeEnforce, binding("image-tag", ""))
+	g := guardrail("strict", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("volume-access", ""))
 	g.Spec.Existing = v1alpha1.ExistingEnforce
 	s := build(t, g)
-	object := func(metadata, image string) string {
+	const terminating = `,"deletionTimestamp":"2026-01-01T00:00:00Z"`
+	deployment := func(metadata, image string) string {
 		return `{"metadata":{"name":"web"` + metadata + `},"spec":{"template":{"spec":{"containers":[{"name":"a","image":"` + image + `"}]}}},"status":{"x":1}}`
+	}
+	claim := func(volume string) string {
+		return `{"metadata":{"name":"data"},"spec":{"accessModes":["ReadWriteMany"],"storageClassName":"gp3"` + volume + `}}`
+	}
+	for name, test := range map[string]struct {
+		group, kind, old, object string
+		want                     review.Verdict
+	}{
+		"a finalizer goes":        {"apps", "Deployment", deployment(terminating+`,"finalizers":["x"]`, "nginx"), deployment(terminating, "nginx"), review.VerdictWarn},
+		"an owner comes":          {"apps", "Deployment", deployment("", "nginx"), deployment(`,"ownerReferences":[{"kind":"Fleet"}]`, "nginx"), review.VerdictWarn},
+		"a revision is noted":     {"apps", "Deployment", deployment("", "nginx"), deployment(`,"annotations":{"deployment.kubernetes.io/revision":"2"}`, "nginx"), review.VerdictWarn},
+		"an annotation comes":     {"apps", "Deployment", deployment("", "nginx"), deployment(`,"annotations":{"a":"b"}`, "nginx"), review.VerdictWarn},
+		"a label comes":           {"apps", "Deployment", deployment("", "nginx"), deployment(`,"labels":{"a":"b"}`, "nginx"), review.VerdictWarn},
+		"a label, and an image":   {"apps", "Deployment", deployment("", "nginx"), deployment(`,"labels":{"a":"b"}`, "evil"), review.VerdictDeny},
+		"the same, and a replica": {"apps", "Deployment", deployment("", "nginx"), strings.Replace(deployment("", "nginx"), `"template"`, `"replicas":2,"template"`, 1), review.VerdictDeny},
+		"terminating, but bad":    {"apps", "Deployment", deployment(terminating, "nginx:1"), deployment(terminating, "nginx"), review.VerdictDeny},
+		"a volume is bound":       {"", "PersistentVolumeClaim", claim(""), claim(`,"volumeName":"pv-1"`), review.VerdictWarn},
+		"a claim grows":           {"", "PersistentVolumeClaim", claim(""), claim(`,"resources":{"requests":{"storage":"2Gi"}}`), review.VerdictDeny},
+	} {
+		r := admission(t, "UPDATE", test.group, test.kind, "", "alice", test.object, test.old)
+		if d := decide(t, s, r, known(nil)); d.Verdict != test.want {
+			t.Errorf("%s: got %v, want %v", name, d.Verdict, test.want)
+		}
+	}
+}
+
+// A policy of somebody's own may read anything of an object: no list of annotations that
+// do not matter would be right for it.
+func TestAPolicyThatReadsAnAnnotationIsAskedAboutIt(t *testing.T) {
+	library := fstest.MapFS{"own/team_annotation/team_annotation.rego": {Data: []byte(`# METADATA
+# title: Deployments name a team
+# description: Deployments name a team.
+# custom:
+#   id: team-annotation
+#   severity: low
+#   section: "1"
+#   kinds: [Deployment.apps]
+#   default_mode: enforce
+#   remediation: Name one.
+package taffrail.own.team_annotation
+
+deny contains {"msg": "there is no team", "path": "metadata.annotations"} if {
+	object.get(input.object, ["metadata", "annotations", "kubectl.kubernetes.io/team"], "") == ""
+}
+`)}}
+	c, err := engine.Load(library)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := guardrail("strict", v1alpha1.ModeEnforce, binding("team-annotation", ""))
+	g.Spec.Existing = v1alpha1.ExistingEnforce
+	s, problems, err := pipeline.Build(t.Context(), c, []v1alpha1.Guardrail{g})
+	if err != nil || len(problems) > 0 {
+		t.Fatal(problems, err)
+	}
+	object := func(annotations string) string {
+		return `{"metadata":{"name":"web","annotations":{` + annotations + `}},"spec":{}}`
 	}
 	for name, test := range map[string]struct {
 		old, object string
 		want        review.Verdict
 	}{
-		"a finalizer goes":     {object(`,"deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["x"]`, "nginx"), object(`,"deletionTimestamp":"2026-01-01T00:00:00Z"`, "nginx"), review.VerdictWarn},
-		"a revision is noted":  {object("", "nginx"), object(`,"annotations":{"deployment.kubernetes.io/revision":"2"}`, "nginx"), review.VerdictWarn},
-		"an annotation comes":  {object("", "nginx"), object(`,"annotations":{"a":"b"}`, "nginx"), review.VerdictDeny},
-		"a label comes":        {object("", "nginx"), object(`,"labels":{"a":"b"}`, "nginx"), review.VerdictDeny},
-		"terminating, but bad": {object(`,"deletionTimestamp":"2026-01-01T00:00:00Z"`, "nginx:1"), object(`,"deletionTimestamp":"2026-01-01T00:00:00Z"`, "nginx"), review.VerdictDeny},
+		"the team goes":                {`"kubectl.kubernetes.io/team":"a"`, ``, review.VerdictDeny},
+		"there was no team before":     {`"x":"1"`, `"x":"2"`, review.VerdictWarn},
+		"the team stays":               {`"kubectl.kubernetes.io/team":"a"`, `"kubectl.kubernetes.io/team":"a","x":"1"`, review.VerdictAllow},
+		"a team comes, where none was": {``, `"kubectl.kubernetes.io/team":"a"`, review.VerdictAllow},
 	} {
-		r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", test.object, test.old)
+		r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(test.object), object(test.old))
 		if d := decide(t, s, r, known(nil)); d.Verdict != test.want {
 			t.Errorf("%s: got %v, want %v", name, d.Verdict, test.want)
+		}
+	}
+}
+
+// Nothing that the API server stores looks like this, but nobody on call could mend it.
+func TestAStoredObjectThatCannotBeReadHoldsUpNobody(t *testing.T) {
+	const now = `{"metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"a","image":"nginx"}]}}}}`
+	for _, old := range []string{
+		`{"metadata":{"name":"web"},"spec":{"template":"none"}}`,
+		`{"metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":[]}}}]}}}}`,
+		`null`,
+	} {
+		r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", now, old)
+		d := decide(t, build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", ""))), r, known(nil))
+		if d.Verdict != review.VerdictUnknown {
+			t.Errorf("%s: got %v %+v", old, d.Verdict, d.Findings)
 		}
 	}
 }
