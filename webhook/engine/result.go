@@ -104,10 +104,6 @@ func newViolation(object ast.Object, r *review.Request) (review.Violation, error
 			v.Key, err = text(field, value)
 		case "excess":
 			v.Excess, err = number(field, value)
-		case "hidden":
-			var hidden string
-			hidden, err = text(field, value)
-			v.Hidden = review.Hide(hidden)
 		case "at_most":
 			mode, err = text(field, value)
 		case "unknown":

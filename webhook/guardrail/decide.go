@@ -61,8 +61,9 @@ type candidate struct {
 	finding review.Finding
 	// bound is the binding's index among Evidence.Bounds.
 	bound int
-	// violation is nil where the policy could not be evaluated.
-	violation *review.Violation
+	// violation is its index in the binding's result, and negative where the policy could
+	// not be evaluated.
+	violation int
 }
 
 func (c *candidate) identity() Identity {
@@ -74,14 +75,14 @@ func (e *Evidence) candidates() []candidate {
 	for i, bound := range e.Bounds {
 		mode, result := bound.EffectiveMode(e.Request), &e.Results[i]
 		if result.Err != nil {
-			all = append(all, candidate{finding: unknownFinding(bound, mode, result.Err), bound: i})
+			all = append(all, candidate{finding: unknownFinding(bound, mode, result.Err), bound: i, violation: -1})
 		}
 		for k := range result.Violations {
 			violation := &result.Violations[k]
 			if e.Filled[violation.Path] {
 				continue
 			}
-			c := candidate{finding: newFinding(bound, mode, violation), bound: i, violation: violation}
+			c := candidate{finding: newFinding(bound, mode, violation), bound: i, violation: k}
 			if bound.Uncertain {
 				c.finding.Unknown = fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
 					e.Request.Namespace.Name, bound.Guardrail.Name)

@@ -38,8 +38,10 @@ const (
 // wouldStop tells whether the candidate would keep an update from being admitted: its
 // finding denies, or its policy, which is enforced, could not be evaluated.
 func (c *candidate) wouldStop() bool {
-	return c.finding.Denies() || c.violation == nil && c.finding.Mode == review.ModeEnforce
+	return c.finding.Denies() || c.failed() && c.finding.Mode == review.ModeEnforce
 }
+
+func (c *candidate) failed() bool { return c.violation < 0 }
 
 // ratchet excuses, of the candidates that are asked about, those that an UPDATE did not
 // bring. An update that changes nothing is excused from all of them. One that changes no
@@ -67,7 +69,7 @@ func (e *Evidence) ratchet(candidates []candidate, asked func(*candidate) bool) 
 		return nil
 	}
 	open = slices.DeleteFunc(open, func(c *candidate) bool {
-		return c.violation == nil || extent != ChangesLabels && !e.Bounds[c.bound].Guardrail.tolerate
+		return c.failed() || extent != ChangesLabels && !e.Bounds[c.bound].Guardrail.tolerate
 	})
 	if len(open) == 0 {
 		return nil
@@ -76,16 +78,21 @@ func (e *Evidence) ratchet(candidates []candidate, asked func(*candidate) bool) 
 	if err != nil {
 		return fmt.Errorf("deciding the stored object: %w", err)
 	}
+	compared := make([][]standing, len(e.Bounds))
 	for _, c := range open {
-		stored := &before[c.bound]
-		had := find(stored, c.violation)
-		switch {
-		case stored.Err != nil:
+		if before[c.bound].Err != nil {
 			c.finding.Unknown = unreadable
-		case had.enough:
+			continue
+		}
+		if compared[c.bound] == nil {
+			compared[c.bound] = compare(&before[c.bound], &e.Results[c.bound])
+		}
+		switch compared[c.bound][c.violation] {
+		case wasThere:
 			c.excuse(hadBefore)
-		case had.less:
+		case isWorse:
 			c.finding.Message += worse
+		case isNew:
 		}
 	}
 	return nil
@@ -94,46 +101,89 @@ func (e *Evidence) ratchet(candidates []candidate, asked func(*candidate) bool) 
 // excuse makes the finding one that stops nothing. A policy that could not be evaluated
 // tells so as a warning.
 func (c *candidate) excuse(why string) {
-	if c.violation == nil {
+	if c.failed() {
 		c.finding.Mode = min(c.finding.Mode, review.ModeWarn)
 		return
 	}
 	c.finding.Tolerated = why
 }
 
-// Tolerates tells whether a policy that says before of the stored object has no more to
-// complain of in a violation of the new one: the same violation, no farther from right.
-func Tolerates(before *review.Result, violation *review.Violation) bool {
-	return find(before, violation).enough
+// Tolerated tells, for each violation that a policy finds in the new object, whether the
+// stored one has it already: as often, and no nearer to right.
+func Tolerated(before, after *review.Result) []bool {
+	tolerated := make([]bool, len(after.Violations))
+	for i, s := range compare(before, after) {
+		tolerated[i] = s == wasThere
+	}
+	return tolerated
 }
 
-// earlier is what the stored object has of a violation: as much of it, or less.
-type earlier struct{ enough, less bool }
+// standing is how a violation of the new object stands to those of the stored one.
+type standing int
 
-// find looks among violations that are sorted by container and key. One that was left
-// undecided, or capped, stands for none that is not.
-func find(before *review.Result, v *review.Violation) earlier {
-	var found earlier
-	at, _ := slices.BinarySearchFunc(before.Violations, v, compare)
-	for ; at < len(before.Violations); at++ {
-		had := &before.Violations[at]
-		if compare(*had, v) != 0 {
-			break
+const (
+	isNew standing = iota
+	isWorse
+	wasThere
+)
+
+// compare gives the standing of each violation of after. Both are sorted by container and
+// key, as every result is.
+func compare(before, after *review.Result) []standing {
+	standings := make([]standing, len(after.Violations))
+	for from := 0; from < len(after.Violations); {
+		first := &after.Violations[from]
+		to := from + 1
+		for to < len(after.Violations) && identify(after.Violations[to], first) == 0 {
+			to++
 		}
-		if had.Hidden != v.Hidden || had.Unknown != "" && v.Unknown == "" || ceiling(had) < ceiling(v) {
-			continue
+		at, _ := slices.BinarySearchFunc(before.Violations, first, identify)
+		var had []*review.Violation
+		for ; at < len(before.Violations) && identify(before.Violations[at], first) == 0; at++ {
+			had = append(had, &before.Violations[at])
 		}
-		if v.WorseThan(had) {
-			found.less = true
-		} else {
-			found.enough = true
+		match(had, after.Violations[from:to], standings[from:to])
+		from = to
+	}
+	return standings
+}
+
+func identify(a review.Violation, b *review.Violation) int {
+	return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key))
+}
+
+// match pairs violations of one identity with earlier ones, each with one of its own, the
+// worst with the worst. What was left undecided, or capped, stands for nothing that is not.
+func match(had []*review.Violation, have []review.Violation, standings []standing) {
+	if len(had) == 0 {
+		return
+	}
+	order := make([]int, len(have))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return worstFirst(&have[a], &have[b]) })
+	slices.SortStableFunc(had, worstFirst)
+	for _, i := range order {
+		v := &have[i]
+		had = slices.DeleteFunc(had, func(h *review.Violation) bool {
+			return h.Unknown != "" && v.Unknown == "" || ceiling(h) < ceiling(v)
+		})
+		standings[i] = isWorse
+		if len(had) > 0 && !v.WorseThan(had[0]) {
+			standings[i], had = wasThere, had[1:]
 		}
 	}
-	return found
 }
 
-func compare(a review.Violation, b *review.Violation) int {
-	return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key))
+func worstFirst(a, b *review.Violation) int {
+	switch {
+	case a.WorseThan(b):
+		return -1
+	case b.WorseThan(a):
+		return 1
+	}
+	return 0
 }
 
 func ceiling(v *review.Violation) review.Mode {

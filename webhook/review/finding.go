@@ -2,7 +2,6 @@ package review
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/big"
 )
 
@@ -37,8 +36,6 @@ type Violation struct {
 	// Excess is how far from right it is, as a decimal number: the larger, the worse. Empty
 	// is worse than any number.
 	Excess json.Number
-	// Hidden identifies the violation as Key does, and is nobody's to see.
-	Hidden Hidden
 	// Fix is the JSON Patch that would satisfy the policy, empty where no answer is safe.
 	Fix []PatchOperation
 	// AtMost caps the mode of this one violation; 0 does not.
@@ -61,22 +58,6 @@ func (v *Violation) WorseThan(earlier *Violation) bool {
 func amount(n json.Number) (*big.Float, bool) {
 	f, _, err := big.ParseFloat(string(n), 10, 512, big.ToNearestEven)
 	return f, err == nil
-}
-
-// Hidden is a text that can be compared and not be printed, such as a credential.
-type Hidden struct{ text string }
-
-// Hide hides a text.
-func Hide(text string) Hidden { return Hidden{text} }
-
-// Equal tells whether both hide the same text.
-func (h Hidden) Equal(other Hidden) bool { return h == other }
-
-// Format writes no text, whatever the verb.
-func (h Hidden) Format(f fmt.State, _ rune) {
-	if h.text != "" {
-		_, _ = f.Write([]byte("(hidden)"))
-	}
 }
 
 // Intent is a value that a mutating policy wants to be set where none is.
