@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -320,4 +322,36 @@ func TestTerminatingObjects(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Kubernetes finds a volume for a claim that was there before, by writing into its spec,
+// where the Guardrail tolerates nothing.
+func TestAnOldClaimIsBound(t *testing.T) {
+	t.Parallel()
+	namespace := newNamespace(t, "claims", "test.taffrail.dev/late=claims")
+	class := unique("ratchet-ebs")
+	must(t, cluster.Admin.Client.Create(t.Context(), object(t, "",
+		`{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: `+class+`}, provisioner: ebs.csi.aws.com, volumeBindingMode: Immediate}`)))
+	claim := object(t, namespace, `{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data},
+		spec: {accessModes: [ReadWriteMany], storageClassName: `+class+`, resources: {requests: {storage: 1Gi}}}}`)
+	admit(t, "a claim", cluster.Alice.Create(t.Context(), claim))
+	g := ratchetGuardrail("claims", v1alpha1.ExistingEnforce)
+	g.Spec.Policies = append(g.Spec.Policies, v1alpha1.PolicyBinding{Name: "volume-access"})
+	enforceLate(t, g, namespace)
+	fresh := claim.DeepCopy()
+	fresh.SetName("fresh")
+	fresh.SetResourceVersion("")
+	deny(t, "such a claim", cluster.Alice.Create(t.Context(), fresh, client.DryRunAll))
+
+	must(t, cluster.Admin.Client.Create(t.Context(), object(t, "", `{apiVersion: v1, kind: PersistentVolume, metadata: {name: `+class+`},
+		spec: {accessModes: [ReadWriteMany], storageClassName: `+class+`, capacity: {storage: 1Gi}, hostPath: {path: /tmp}}}`)))
+	eventually(t, "the claim to be bound", func(ctx context.Context) error {
+		if err := cluster.Admin.Client.Get(ctx, client.ObjectKeyFromObject(claim), claim); err != nil {
+			return err
+		}
+		if volume, _, _ := unstructured.NestedString(claim.Object, "spec", "volumeName"); volume != class {
+			return fmt.Errorf("its volume is %q", volume)
+		}
+		return nil
+	})
 }
