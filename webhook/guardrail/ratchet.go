@@ -32,7 +32,7 @@ const (
 // What is said of one that is not.
 const (
 	worse      = " (worse than in the stored object)"
-	unreadable = "the stored object cannot be decided, so nobody can tell whether it has this already"
+	unreadable = "the stored object cannot be decided, and may have it already"
 )
 
 // wouldStop tells whether the candidate would keep an update from being admitted: its

@@ -109,35 +109,41 @@ func TestAnUpdateThatChangesNothingAPolicyReadsIsNeverDenied(t *testing.T) {
 	}
 }
 
-// A policy of somebody's own may read anything of an object: no list of annotations that
-// do not matter would be right for it.
-func TestAPolicyThatReadsAnAnnotationIsAskedAboutIt(t *testing.T) {
-	library := fstest.MapFS{"own/team_annotation/team_annotation.rego": {Data: []byte(`# METADATA
-# title: Deployments name a team
-# description: Deployments name a team.
+// own enforces a policy about Deployments with a rule of the test's own.
+func own(t *testing.T, existing v1alpha1.Existing, rule string) *pipeline.Snapshot {
+	t.Helper()
+	library := fstest.MapFS{"own/a_policy/a_policy.rego": {Data: []byte(`# METADATA
+# title: A policy
+# description: A policy.
 # custom:
-#   id: team-annotation
+#   id: a-policy
 #   severity: low
 #   section: "1"
 #   kinds: [Deployment.apps]
 #   default_mode: enforce
-#   remediation: Name one.
-package taffrail.own.team_annotation
+#   remediation: Mend it.
+package taffrail.own.a_policy
 
-deny contains {"msg": "there is no team", "path": "metadata.annotations"} if {
-	object.get(input.object, ["metadata", "annotations", "kubectl.kubernetes.io/team"], "") == ""
-}
-`)}}
+` + rule + "\n")}}
 	c, err := engine.Load(library)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := guardrail("strict", v1alpha1.ModeEnforce, binding("team-annotation", ""))
-	g.Spec.Existing = v1alpha1.ExistingEnforce
+	g := guardrail("own", v1alpha1.ModeEnforce, binding("a-policy", ""))
+	g.Spec.Existing = existing
 	s, problems, err := pipeline.Build(t.Context(), c, []v1alpha1.Guardrail{g})
 	if err != nil || len(problems) > 0 {
 		t.Fatal(problems, err)
 	}
+	return s
+}
+
+// A policy of somebody's own may read anything of an object: no list of annotations that
+// do not matter would be right for it.
+func TestAPolicyThatReadsAnAnnotationIsAskedAboutIt(t *testing.T) {
+	s := own(t, v1alpha1.ExistingEnforce, `deny contains {"msg": "there is no team", "path": "metadata.annotations"} if {
+	object.get(input.object, ["metadata", "annotations", "kubectl.kubernetes.io/team"], "") == ""
+}`)
 	object := func(annotations string) string {
 		return `{"metadata":{"name":"web","annotations":{` + annotations + `}},"spec":{}}`
 	}
@@ -169,6 +175,19 @@ func TestAStoredObjectThatCannotBeReadHoldsUpNobody(t *testing.T) {
 		d := decide(t, build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", ""))), r, known(nil))
 		if d.Verdict != review.VerdictUnknown {
 			t.Errorf("%s: got %v %+v", old, d.Verdict, d.Findings)
+		}
+	}
+}
+
+func TestAPolicyThatFailsForTheStoredObjectAlone(t *testing.T) {
+	s := own(t, v1alpha1.ExistingTolerate, `deny contains {"msg": "too many", "path": "metadata.annotations"} if {
+	to_number(input.object.metadata.annotations.n) > 1
+}`)
+	object := func(n string) string { return `{"metadata":{"name":"web","annotations":{"n":"` + n + `"}},"spec":{}}` }
+	for old, want := range map[string]review.Verdict{"many": review.VerdictUnknown, "1": review.VerdictDeny, "3": review.VerdictWarn} {
+		d := decide(t, s, admission(t, "UPDATE", "apps", "Deployment", "", "alice", object("2"), object(old)), known(nil))
+		if d.Verdict != want || len(d.Errors) > 0 {
+			t.Errorf("from %s: got %v %+v %v", old, d.Verdict, d.Findings, d.Errors)
 		}
 	}
 }

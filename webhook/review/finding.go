@@ -50,8 +50,8 @@ func (v *Violation) WorseThan(earlier *Violation) bool {
 		return false
 	}
 	excess, ok := amount(v.Excess)
-	had, comparable := amount(earlier.Excess)
-	return !ok || !comparable || excess.Cmp(had) > 0
+	had, too := amount(earlier.Excess)
+	return !ok || !too || excess.Cmp(had) > 0
 }
 
 // amount reads enough digits for any quantity. Rounding keeps the order of numbers.
