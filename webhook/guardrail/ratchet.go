@@ -156,7 +156,7 @@ func identify(a review.Violation, b *review.Violation) int {
 // worst with the worst. What was left undecided, or capped, stands for nothing that is not.
 func match(had []*review.Violation, have []review.Violation, standings []standing) {
 	if len(had) == 0 {
-		return
+		return // they are all new
 	}
 	order := make([]int, len(have))
 	for i := range order {
@@ -166,13 +166,14 @@ func match(had []*review.Violation, have []review.Violation, standings []standin
 	slices.SortStableFunc(had, worstFirst)
 	for _, i := range order {
 		v := &have[i]
-		had = slices.DeleteFunc(had, func(h *review.Violation) bool {
-			return h.Unknown != "" && v.Unknown == "" || ceiling(h) < ceiling(v)
+		worst := slices.IndexFunc(had, func(h *review.Violation) bool {
+			return (h.Unknown == "" || v.Unknown != "") && ceiling(h) >= ceiling(v)
 		})
-		standings[i] = isWorse
-		if len(had) > 0 && !v.WorseThan(had[0]) {
-			standings[i], had = wasThere, had[1:]
+		if worst < 0 || v.WorseThan(had[worst]) {
+			standings[i] = isWorse
+			continue
 		}
+		standings[i], had = wasThere, slices.Delete(had, worst, worst+1)
 	}
 }
 

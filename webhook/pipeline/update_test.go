@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/engine"
@@ -52,8 +54,10 @@ func TestANewNamespaceNeedsNoNamespace(t *testing.T) {
 	}
 }
 
-func admission(t *testing.T, operation, group, kind, subresource, user, object, old string) *review.Request {
-	t.Helper()
+// fataler is a test, or a draw of a property.
+type fataler interface{ Fatal(...any) }
+
+func admission(t fataler, operation, group, kind, subresource, user, object, old string) *review.Request {
 	body := fmt.Sprintf(`{"request":{"uid":"u","kind":{"group":%q,"version":"v1","kind":%q},"subResource":%q,"name":"web","namespace":"shop",`+
 		`"operation":%q,"userInfo":{"username":%q},"object":%s,"oldObject":%s}}`, group, kind, subresource, operation, user, object, old)
 	r, err := normalize.Review([]byte(body), review.OriginValidating)
@@ -210,6 +214,43 @@ func TestTheRatchetSeesTheOldObjectUnderTheSameLimitRange(t *testing.T) {
 	if d := decide(t, s, r, f); d.Verdict != review.VerdictWarn {
 		t.Errorf("the limit was never there, but got %v", d.Verdict)
 	}
+}
+
+// However amounts are written, a limit over the maximum may only come nearer to it.
+func TestALimitMayOnlyComeNearerToItsMaximum(t *testing.T) {
+	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("limitrange-fit", "")))
+	amount := rapid.Custom(func(t *rapid.T) resource.Quantity {
+		format := rapid.SampledFrom([]resource.Format{resource.BinarySI, resource.DecimalSI, resource.DecimalExponent}).Draw(t, "format")
+		n := rapid.Int64Range(1, 1<<52).Draw(t, "bytes")
+		if unit := rapid.SampledFrom([]int64{1, 1000, 1 << 20, 1 << 30}).Draw(t, "unit"); n > unit {
+			n -= n % unit
+		}
+		return *resource.NewQuantity(n, format)
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		most, old, now := amount.Draw(t, "maximum"), amount.Draw(t, "old"), amount.Draw(t, "new")
+		f := known(nil)
+		f.facts.LimitRanges = []*corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "team"}, Spec: corev1.LimitRangeSpec{
+			Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Max: corev1.ResourceList{corev1.ResourceMemory: most}}},
+		}}}
+		object := func(limit resource.Quantity) string {
+			return `{"metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"a","resources":{"limits":{"memory":"` + limit.String() + `"}}}]}}}}`
+		}
+		want := review.VerdictAllow
+		switch {
+		case now.Cmp(most) > 0 && now.Cmp(old) > 0:
+			want = review.VerdictDeny
+		case now.Cmp(most) > 0:
+			want = review.VerdictWarn
+		}
+		d, err := s.Decide(context.Background(), admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(now), object(old)), f, pipeline.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Verdict != want {
+			t.Fatalf("from %s to %s of %s: got %v, want %v", old.String(), now.String(), most.String(), d.Verdict, want)
+		}
+	})
 }
 
 func TestAnUnreadableAnnotationIsNotTakenForUnchanged(t *testing.T) {
