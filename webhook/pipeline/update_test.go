@@ -1,7 +1,6 @@
 package pipeline_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -243,7 +242,7 @@ func TestALimitMayOnlyComeNearerToItsMaximum(t *testing.T) {
 		case now.Cmp(most) > 0:
 			want = review.VerdictWarn
 		}
-		d, err := s.Decide(context.Background(), admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(now), object(old)), f, pipeline.Options{})
+		d, err := s.Decide(t.Context(), admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(now), object(old)), f, pipeline.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
