@@ -27,7 +27,7 @@ type Evidence struct {
 	// Extra are findings that no rule made, such as a gap that cannot be filled.
 	Extra []review.Finding
 	// Extent is how much an UPDATE changes; nil for a CREATE. It is called only where
-	// something would be denied.
+	// something would be denied, or a policy that is enforced has failed.
 	Extent func(*review.Request) Extent
 	// Before gives, for each bound, what its policy says of the stored object of an UPDATE.
 	// It is called only where something would be denied.
