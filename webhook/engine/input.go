@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"math"
 	"strings"
 
@@ -129,10 +130,10 @@ func podsInput(c review.PodCount) map[string]any {
 func refusalsInput(refusals []review.Refusal) []any {
 	all := make([]any, 0, len(refusals))
 	for _, refusal := range refusals {
-		all = append(all, map[string]any{
+		all = append(all, withExcess(refusal.Excess, map[string]any{
 			"by": refusal.By, "container": refusal.Container, "claim": refusal.Claim, "resource": refusal.Resource,
 			"bound": refusal.Bound, "message": refusal.Message, "certain": refusal.Certain,
-		})
+		}))
 	}
 	return all
 }
@@ -140,12 +141,20 @@ func refusalsInput(refusals []review.Refusal) []any {
 func shortagesInput(shortages []review.Shortage) []any {
 	all := make([]any, 0, len(shortages))
 	for _, s := range shortages {
-		all = append(all, map[string]any{
+		all = append(all, withExcess(s.Excess, map[string]any{
 			"by": s.By, "resource": s.Resource, "when": string(s.When), "pods": s.Pods, "needed": s.Needed, "left": s.Left, "hard": s.Hard,
 			"container": s.Container, "field": s.Field, "certain": s.Certain,
-		})
+		}))
 	}
 	return all
+}
+
+// withExcess adds a decimal number as it is, and nothing where there is none.
+func withExcess(excess string, fields map[string]any) map[string]any {
+	if excess != "" {
+		fields["excess"] = json.Number(excess)
+	}
+	return fields
 }
 
 func containersInput(w *review.Workload) map[string]any {

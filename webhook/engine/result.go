@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -101,6 +102,8 @@ func newViolation(object ast.Object, r *review.Request) (review.Violation, error
 			v.Container, err = text(field, value)
 		case "key":
 			v.Key, err = text(field, value)
+		case "excess":
+			v.Excess, err = number(field, value)
 		case "at_most":
 			mode, err = text(field, value)
 		case "unknown":
@@ -165,6 +168,14 @@ func text(field string, term *ast.Term) (string, error) {
 		return "", fmt.Errorf("%s is a %s, not a string", field, ast.ValueName(term.Value))
 	}
 	return string(value), nil
+}
+
+func number(field string, term *ast.Term) (json.Number, error) {
+	value, ok := term.Value.(ast.Number)
+	if !ok {
+		return "", fmt.Errorf("%s is a %s, not a number", field, ast.ValueName(term.Value))
+	}
+	return json.Number(value), nil
 }
 
 // stableKey replaces the indices of a path by the names of what they point at, so

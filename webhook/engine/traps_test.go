@@ -122,6 +122,7 @@ func TestOddFindingsAreErrors(t *testing.T) {
 		"unknown field": `deny contains {"msg": "m", "path": "p", "pth": "q"}`,
 		"odd type":      `deny contains {"msg": "m", "path": 7}`,
 		"odd mode":      `deny contains {"msg": "m", "path": "p", "at_most": "shout"}`,
+		"odd excess":    `deny contains {"msg": "m", "path": "p", "excess": "3"}`,
 		"odd fix":       `deny contains {"msg": "m", "path": "p", "fix": "x"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,6 +138,19 @@ func TestOddFindingsAreErrors(t *testing.T) {
 				t.Errorf("the other policy was not decided: %+v", results[1])
 			}
 		})
+	}
+}
+
+// A quantity in bytes has more digits than a float64.
+func TestAnExcessKeepsItsDigits(t *testing.T) {
+	body := `deny contains {"msg": "m", "path": "p", "excess": to_number(input.object.data.used) - 1}`
+	p := program(t, map[string]string{"a-policy": body})
+	results, err := p.Evaluate(t.Context(), configMap(map[string]any{"used": "9223372036854775809"}), []int{0}, engine.Deny)
+	if err != nil || results[0].Err != nil {
+		t.Fatal(err, results)
+	}
+	if got := results[0].Violations[0].Excess; got != "9223372036854775808" {
+		t.Errorf("got %s", got)
 	}
 }
 

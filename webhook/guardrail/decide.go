@@ -28,42 +28,21 @@ type Evidence struct {
 	Extra []review.Finding
 	// Exemptions are those about the request.
 	Exemptions Exemptions
-	// Unchanged tells whether an UPDATE changes nothing that a policy reads. It is called
-	// only where something would be denied if it were enforced.
-	Unchanged func(*review.Request) bool
-	// Before is what the stored object of an UPDATE already had. It is called only
-	// where something would be denied if it were enforced.
-	Before func() (map[Identity]bool, error)
+	// Extent is how much an UPDATE changes; nil for a CREATE. It is called only where
+	// something would be denied if it were enforced, or a policy that is enforced has failed.
+	Extent func(*review.Request) Extent
+	// Before gives, for each bound, what its policy says of the stored object of an UPDATE.
+	// It is called only where something would be denied if it were enforced.
+	Before func() ([]review.Result, error)
 }
-
-// Why a finding that would deny is tolerated.
-const (
-	hadBefore      = "the stored object has it already"
-	changesNothing = "this update changes nothing that a policy reads"
-)
 
 // Decide merges what the bindings found into one Decision. Findings with the same
 // policy, container and key are one, under the strictest mode. Patch and Fills are the
 // caller's.
 func Decide(e Evidence) (*review.Decision, error) {
 	candidates := e.candidates()
-	denies := slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.WouldDeny })
-	if denies && e.Unchanged != nil && e.Unchanged(e.Request) {
-		for i := range candidates {
-			candidates[i].forgive(changesNothing)
-		}
-	}
-	if e.Before != nil && slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.WouldDeny && c.tolerate }) {
-		before, err := e.Before()
-		// Nobody's request fails for what is only counted.
-		if err != nil && slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() }) {
-			return nil, fmt.Errorf("deciding the stored object: %w", err)
-		}
-		for i := range candidates {
-			if c := &candidates[i]; c.tolerate && before[c.identity()] {
-				c.forgive(hadBefore)
-			}
-		}
+	if err := e.ratchet(candidates, (*candidate).wouldStop); err != nil {
+		return nil, err
 	}
 	d := &review.Decision{Findings: append(merge(candidates), e.extra()...)}
 	for i, bound := range e.Bounds {
@@ -81,20 +60,16 @@ func Decide(e Evidence) (*review.Decision, error) {
 
 // candidate is a finding as one binding has it.
 type candidate struct {
-	finding  review.Finding
-	tolerate bool
+	finding review.Finding
+	// bound is the binding's index among Evidence.Bounds.
+	bound int
+	// violation is its index in the binding's result, and negative where the policy could
+	// not be evaluated.
+	violation int
 }
 
 func (c *candidate) identity() Identity {
 	return Identity{Policy: c.finding.Policy, Container: c.finding.Container, Key: c.finding.Key}
-}
-
-// forgive takes from a finding that it denies, or would.
-func (c *candidate) forgive(why string) {
-	if c.finding.Denies() {
-		c.finding.Tolerated = why
-	}
-	c.finding.WouldDeny = false
 }
 
 func (e *Evidence) extra() []review.Finding {
@@ -107,31 +82,32 @@ func (e *Evidence) extra() []review.Finding {
 func (e *Evidence) candidates() []candidate {
 	var all []candidate
 	for i, bound := range e.Bounds {
-		mode := bound.EffectiveMode(e.Request)
-		if err := e.Results[i].Err; err != nil {
-			c := candidate{finding: unknownFinding(bound, mode, err)}
+		mode, result := bound.EffectiveMode(e.Request), &e.Results[i]
+		if result.Err != nil {
+			c := candidate{finding: unknownFinding(bound, mode, result.Err), bound: i, violation: -1}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Policy.ID, "")
 			all = append(all, c)
 		}
-		for _, violation := range e.Results[i].Violations {
+		for k := range result.Violations {
+			violation := &result.Violations[k]
 			if e.Filled[violation.Path] {
 				continue
 			}
-			c := candidate{finding: newFinding(bound, mode, violation), tolerate: bound.Guardrail.tolerate}
+			c := candidate{finding: newFinding(bound, mode, violation), bound: i, violation: k}
 			if bound.Uncertain {
 				c.finding.Unknown = fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
 					e.Request.Namespace.Name, bound.Guardrail.Name)
 			}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Policy.ID, violation.Container)
-			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() &&
-				(violation.AtMost == 0 || violation.AtMost == review.ModeEnforce) && !bound.trusts(e.Request)
+			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && ceiling(violation) == review.ModeEnforce &&
+				!bound.trusts(e.Request)
 			all = append(all, c)
 		}
 	}
 	return all
 }
 
-func newFinding(bound Bound, mode review.Mode, v review.Violation) review.Finding {
+func newFinding(bound Bound, mode review.Mode, v *review.Violation) review.Finding {
 	if v.AtMost != 0 {
 		mode = min(mode, v.AtMost)
 	}

@@ -2,6 +2,7 @@ package guardrail_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,6 +43,13 @@ func evidence(t interface{ Fatal(...any) }, r *review.Request, all ...asked) gua
 
 func violation(key string) review.Result {
 	return review.Result{Violations: []review.Violation{{Message: "m", Path: key, Key: key, Container: "c"}}}
+}
+
+// updates makes the evidence that of an UPDATE of an object for which every policy said
+// before.
+func updates(e *guardrail.Evidence, before review.Result) {
+	e.Extent = func(*review.Request) guardrail.Extent { return guardrail.ChangesContent }
+	e.Before = func() ([]review.Result, error) { return slices.Repeat([]review.Result{before}, len(e.Bounds)), nil }
 }
 
 func service(operation review.Operation) *review.Request {
@@ -97,13 +105,13 @@ func TestAddingAGuardrailNeverLoosens(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		before := map[guardrail.Identity]bool{}
+		before := review.Result{}
 		if rapid.Bool().Draw(t, "had it") {
-			before[guardrail.Identity{Policy: "a-policy", Container: "c", Key: "k"}] = true
+			before = violation("k")
 		}
 		run := func(all ...asked) review.Verdict {
 			e := evidence(t, service(review.Update), all...)
-			e.Before = func() (map[guardrail.Identity]bool, error) { return before, nil }
+			updates(&e, before)
 			d, err := guardrail.Decide(e)
 			if err != nil {
 				t.Fatal(err)
@@ -121,48 +129,7 @@ func TestAddingAGuardrailNeverLoosens(t *testing.T) {
 	})
 }
 
-func TestRatchet(t *testing.T) {
-	had := map[guardrail.Identity]bool{{Policy: "a-policy", Container: "c", Key: "old"}: true}
-	for name, test := range map[string]struct {
-		key      string
-		existing v1alpha1.Existing
-		want     review.Verdict
-	}{
-		"had it":                {"old", v1alpha1.ExistingTolerate, review.VerdictWarn},
-		"had it, by default":    {"old", "", review.VerdictWarn},
-		"new":                   {"new", v1alpha1.ExistingTolerate, review.VerdictDeny},
-		"had it, not tolerated": {"old", v1alpha1.ExistingEnforce, review.VerdictDeny},
-	} {
-		e := evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeEnforce, result: violation(test.key), existing: test.existing})
-		e.Before = func() (map[guardrail.Identity]bool, error) { return had, nil }
-		if d := decide(t, e); d.Verdict != test.want || (d.Findings[0].Tolerated != "") != (test.want == review.VerdictWarn) {
-			t.Errorf("%s: got %+v", name, d)
-		}
-	}
-	e := evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k")})
-	broken := errors.New("broken")
-	e.Before = func() (map[guardrail.Identity]bool, error) { return nil, broken }
-	if _, err := guardrail.Decide(e); !errors.Is(err, broken) {
-		t.Errorf("got %v", err)
-	}
-	e = evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeWarn, result: violation("k")})
-	e.Before = func() (map[guardrail.Identity]bool, error) { return nil, broken }
-	if d := decide(t, e); !d.Findings[0].WouldDeny {
-		t.Errorf("got %+v", d)
-	}
-	trusted := v1alpha1.TrustedWriters{Users: []string{"alice"}}
-	r := service(review.Update)
-	r.User.Name = "alice"
-	e = evidence(t, r, asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k"), trusted: trusted})
-	e.Before = func() (map[guardrail.Identity]bool, error) {
-		t.Error("the stored object was decided although nothing would be denied")
-		return nil, nil
-	}
-	decide(t, e)
-}
-
 func TestWhatWouldBeDenied(t *testing.T) {
-	had := map[guardrail.Identity]bool{{Policy: "a-policy", Container: "c", Key: "old"}: true}
 	atMost := violation("new")
 	atMost.Violations[0].AtMost = review.ModeWarn
 	unknown := violation("new")
@@ -184,7 +151,8 @@ func TestWhatWouldBeDenied(t *testing.T) {
 		r.User.Name = "alice"
 		test.asked.guardrail = "g"
 		e := evidence(t, r, test.asked)
-		e.Before = func() (map[guardrail.Identity]bool, error) { return had, nil }
+		e.Extent = func(*review.Request) guardrail.Extent { return guardrail.ChangesContent }
+		e.Before = func() ([]review.Result, error) { return []review.Result{violation("old")}, nil }
 		d := decide(t, e)
 		if d.Findings[0].WouldDeny != test.want {
 			t.Errorf("%s: got %+v", name, d.Findings[0])
@@ -291,9 +259,7 @@ func TestATolerantGuardrailSoftensNoOther(t *testing.T) {
 	e := evidence(t, service(review.Update),
 		asked{guardrail: "kind", mode: review.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingTolerate},
 		asked{guardrail: "strict", mode: review.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingEnforce})
-	e.Before = func() (map[guardrail.Identity]bool, error) {
-		return map[guardrail.Identity]bool{{Policy: "a-policy", Container: "c", Key: "k"}: true}, nil
-	}
+	updates(&e, violation("k"))
 	if d := decide(t, e); d.Verdict != review.VerdictDeny {
 		t.Errorf("got %v", d.Verdict)
 	}

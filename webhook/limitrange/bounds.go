@@ -2,6 +2,7 @@ package limitrange
 
 import (
 	"fmt"
+	"math/big"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -82,7 +83,7 @@ func (it *item) check(found []violation, by, container string, have *corev1.Reso
 			message = "the Pod's total " + message
 		}
 		found = append(found, violation{absent: absent, Refusal: review.Refusal{
-			By: by, Container: container, Resource: string(b.resource), Bound: b.kind, Message: message,
+			By: by, Container: container, Resource: string(b.resource), Bound: b.kind, Message: message, Excess: b.excess(have),
 		}})
 	}
 	return found
@@ -126,6 +127,45 @@ func (b *bound) refuse(have *corev1.ResourceRequirements) (message string, absen
 		}
 	}
 	return "", false
+}
+
+// excess is how far values that the bound does not admit are past it, empty where the one
+// that it wants is not set.
+func (b *bound) excess(have *corev1.ResourceRequirements) string {
+	request, hasRequest := have.Requests[b.resource]
+	limit, hasLimit := have.Limits[b.resource]
+	switch {
+	case b.kind == boundMin && hasRequest:
+		if hasLimit && limit.Cmp(request) < 0 {
+			request = limit
+		}
+		return difference(b.value, request)
+	case b.kind == boundMax && hasLimit:
+		if hasRequest && request.Cmp(limit) > 0 {
+			limit = request
+		}
+		return difference(limit, b.value)
+	case b.kind == boundRatio && request.Sign() > 0 && limit.Sign() > 0:
+		ratio := new(big.Rat).Quo(rational(limit), rational(request))
+		return ratio.Sub(ratio, rational(b.value)).FloatString(ratioDigits)
+	}
+	return ""
+}
+
+// ratioDigits is how many digits of a ratio are kept behind the point.
+const ratioDigits = 18
+
+// difference is a - b, exactly.
+func difference(a, b resource.Quantity) string {
+	d := a.DeepCopy()
+	d.Sub(b)
+	return d.AsDec().String()
+}
+
+func rational(q resource.Quantity) *big.Rat {
+	d := q.DeepCopy()
+	r, _ := new(big.Rat).SetString(d.AsDec().String())
+	return r
 }
 
 // overRatio compares in floating point with the plugin's own steps: any other way

@@ -29,7 +29,8 @@ func ClaimRefusals(requests corev1.ResourceList, ranges []*corev1.LimitRange) []
 			for _, b := range appendBounds(appendBounds(nil, boundMin, limit.Min), boundMax, limit.Max) {
 				if message := b.refuseClaim(requests); message != "" {
 					found = append(found, review.Refusal{
-						By: "LimitRange/" + r.Name, Resource: string(b.resource), Bound: b.kind, Message: message, Certain: true,
+						By: "LimitRange/" + r.Name, Resource: string(b.resource), Bound: b.kind, Message: message,
+						Excess: b.excess(&corev1.ResourceRequirements{Requests: requests, Limits: requests}), Certain: true,
 					})
 				}
 			}

@@ -18,6 +18,9 @@ type Fault struct {
 	Container string
 	Resource  corev1.ResourceName
 	Message   string
+	// Excess is how far a request is over the limit, as an exact decimal number; empty where
+	// something else is wrong.
+	Excess string
 }
 
 // String is for whoever is on call.
@@ -45,7 +48,7 @@ func invalid(p *Pod) []Fault {
 		found = append(found, fault)
 	}
 	wrong := func(container string, name corev1.ResourceName, format string, args ...any) {
-		found = append(found, Fault{container, name, fmt.Sprintf(format, args...)})
+		found = append(found, Fault{Container: container, Resource: name, Message: fmt.Sprintf(format, args...)})
 	}
 	requests, limits := containerTotals(p.Containers)
 	for _, name := range slices.Sorted(maps.Keys(requests)) {
@@ -81,7 +84,7 @@ func invalidRequirements(container string, r *corev1.ResourceRequirements) []Fau
 	}
 	var found []Fault
 	wrong := func(name corev1.ResourceName, format string, args ...any) {
-		found = append(found, Fault{container, name, fmt.Sprintf(format, args...)})
+		found = append(found, Fault{Container: container, Resource: name, Message: fmt.Sprintf(format, args...)})
 	}
 	computes, hugePages := false, false
 	look := func(what string, name corev1.ResourceName, q resource.Quantity) {
@@ -104,6 +107,7 @@ func invalidRequirements(container string, r *corev1.ResourceRequirements) []Fau
 			wrong(name, "%s request %s must be equal to the limit %s", name, request.String(), limit.String())
 		case ok && request.Cmp(limit) > 0:
 			wrong(name, "%s request %s is over the limit %s", name, request.String(), limit.String())
+			found[len(found)-1].Excess = difference(request, limit)
 		}
 	}
 	if hugePages && !computes {

@@ -203,7 +203,7 @@ func (p Prediction) Clashes() []review.Refusal {
 		}
 		found = append(found, review.Refusal{
 			By: p.culprit(fault, alone), Container: fault.Container, Resource: string(fault.Resource), Bound: boundDefault,
-			Message: "with its defaults the " + fault.Message, Certain: p.exact && outcomes[fault] == len(p.Outcomes),
+			Message: "with its defaults the " + fault.Message, Excess: fault.Excess, Certain: p.exact && outcomes[fault] == len(p.Outcomes),
 		})
 	}
 	return found

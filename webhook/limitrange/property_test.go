@@ -127,7 +127,7 @@ func inEveryOrder(p Pod, ranges []*corev1.LimitRange, each func(Pod)) {
 	}
 }
 
-// text compares Pods by value: 1Gi and 1024Mi are the same.
+// text compares Pods by value: 1Gi and 1024Mi are the same, and so are 1 and 1.000.
 func text(p Pod) string {
 	var s string
 	for _, c := range p.Containers {
@@ -135,7 +135,7 @@ func text(p Pod) string {
 		for _, l := range []corev1.ResourceList{c.Resources.Requests, c.Resources.Limits} {
 			for _, name := range slices.Sorted(maps.Keys(l)) {
 				q := l[name]
-				s += fmt.Sprint(" ", name, "=", q.AsDec().String())
+				s += fmt.Sprint(" ", name, "=", number(q.AsDec().String()))
 			}
 			s += ";"
 		}

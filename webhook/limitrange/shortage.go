@@ -87,17 +87,31 @@ func (d *Demand) shortagesOf(q *corev1.ResourceQuota, p *Pod) []review.Shortage 
 		left.Add(returned[name])
 		if when, pods := short(d.Count, each[name], left); when != "" {
 			needed := times(each[name], pods)
+			excess := excessOf(when, needed, left)
 			if left.Sign() < 0 {
 				left = resource.Quantity{Format: left.Format}
 			}
 			limit := hard[name]
 			all = append(all, review.Shortage{
 				By: byQuota(q), Resource: string(name), When: when, Pods: pods,
-				Needed: needed.String(), Left: left.String(), Hard: limit.String(),
+				Needed: needed.String(), Left: left.String(), Hard: limit.String(), Excess: excess,
 			})
 		}
 	}
 	return all
+}
+
+// excessOf is about the Pods that run all the time. That one more does not fit is no worse
+// where there are more of them, all of which fit.
+func excessOf(when review.ShortageTime, needed, left resource.Quantity) string {
+	switch when {
+	case review.ShortAlways:
+		return difference(needed, left)
+	case review.ShortStuck:
+		return "0"
+	case review.ShortRollout, review.ShortScaling:
+	}
+	return ""
 }
 
 func hardOf(q *corev1.ResourceQuota) corev1.ResourceList {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"io/fs"
+	"math/big"
 	"path"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ import (
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/review"
 )
@@ -55,16 +57,18 @@ type namespaceCase struct {
 	Labels map[string]string `json:"labels"`
 }
 
-// findingCase is what a case says of a finding. Key and Fix are compared where the case
-// names them.
+// findingCase is what a case says of a finding. Key, Excess, Fix and Tolerated are compared
+// where the case names them.
 type findingCase struct {
 	Container string                   `json:"container"`
 	Path      string                   `json:"path"`
 	Message   string                   `json:"message"`
 	Key       string                   `json:"key"`
+	Excess    json.Number              `json:"excess"`
 	AtMost    string                   `json:"at_most"`
 	Unknown   string                   `json:"unknown"`
 	Fix       *[]review.PatchOperation `json:"fix"`
+	Tolerated *bool                    `json:"tolerated"`
 }
 
 type intentCase struct {
@@ -164,9 +168,36 @@ func (c *testCase) run(t *testing.T, catalog *engine.Catalog, policy *engine.Pol
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	for _, violation := range evaluate(t, program, request, engine.Deny).Violations {
+	found := evaluate(t, program, request, engine.Deny)
+	c.checkRatchet(t, program, request, found)
+	for _, violation := range found.Violations {
 		if len(violation.Fix) > 0 {
 			c.checkFix(t, program, request, violation)
+		}
+	}
+}
+
+// checkRatchet compares what the old object has already with what the case says of it.
+func (c *testCase) checkRatchet(t *testing.T, program *engine.Program, request *review.Request, found review.Result) {
+	t.Helper()
+	old, err := normalize.Old(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wanted := range *c.Findings {
+		if wanted.Tolerated == nil {
+			continue
+		}
+		if old == nil {
+			t.Fatal("the case says what is tolerated, and has no oldObject")
+		}
+		predictPods(old, itself, enrich(old), nil)
+		before := evaluate(t, program, old, engine.Deny)
+		for i, tolerated := range guardrail.Tolerated(&before, &found) {
+			v := &found.Violations[i]
+			if v.Path == wanted.Path && v.Message == wanted.Message && tolerated != *wanted.Tolerated {
+				t.Errorf("tolerated is not %v, though the old object has %+v: %+v", *wanted.Tolerated, before.Violations, *v)
+			}
 		}
 	}
 }
@@ -260,7 +291,7 @@ func (c *testCase) compare(result review.Result) string {
 	for _, v := range result.Violations {
 		fix := v.Fix
 		found = append(found, findingCase{
-			Container: v.Container, Path: v.Path, Message: v.Message, Key: v.Key,
+			Container: v.Container, Path: v.Path, Message: v.Message, Key: v.Key, Excess: v.Excess,
 			AtMost: atMost(v.AtMost), Unknown: v.Unknown, Fix: &fix,
 		})
 	}
@@ -271,6 +302,10 @@ func (c *testCase) compare(result review.Result) string {
 	slices.SortFunc(found, byPlace)
 	slices.SortFunc(wanted, byPlace)
 	for i := range min(len(found), len(wanted)) {
+		wanted[i].Tolerated = nil
+		if wanted[i].Excess == "" || sameNumber(wanted[i].Excess, found[i].Excess) {
+			found[i].Excess = wanted[i].Excess
+		}
 		if wanted[i].Key == "" {
 			found[i].Key = ""
 		}
@@ -294,6 +329,12 @@ func (c *testCase) compare(result review.Result) string {
 		return "intents (-want +got):\n" + diff
 	}
 	return ""
+}
+
+func sameNumber(a, b json.Number) bool {
+	x, ok := new(big.Rat).SetString(string(a))
+	y, too := new(big.Rat).SetString(string(b))
+	return ok && too && x.Cmp(y) == 0
 }
 
 func atMost(mode review.Mode) string {

@@ -72,8 +72,8 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 		Filled: filled(&request, plan.Fills), Extra: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt,
 	}
 	if request.Operation == review.Update {
-		evidence.Unchanged = Unchanged
-		evidence.Before = func() (map[guardrail.Identity]bool, error) { return s.before(ctx, &request, bounds, exempt) }
+		evidence.Extent = extentOf
+		evidence.Before = func() ([]review.Result, error) { return s.before(ctx, &request, bounds, exempt) }
 	}
 	decision, err := guardrail.Decide(evidence)
 	if err != nil {
@@ -269,26 +269,31 @@ func gapFindings(r *review.Request, bounds []guardrail.Bound, gaps []mutate.Gap)
 	return findings
 }
 
-// before finds what the stored object already had.
-func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions) (map[guardrail.Identity]bool, error) {
+// before is what the bound policies say of the stored object. Where that is too much to be
+// looked at they say nothing, or whoever could once store such an object could put anything
+// in its place. Where it cannot be decided they all fail. An error means that ctx ended.
+func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions) ([]review.Result, error) {
+	results := make([]review.Result, len(bounds))
 	old, err := normalize.Old(r)
 	if _, tooMuch := errors.AsType[*normalize.LimitError](err); tooMuch {
-		return nil, nil // it was stored before there was a limit: nothing of it is known
+		return results, nil
 	}
-	if err != nil || old == nil {
-		return nil, err
+	if err == nil && old == nil {
+		err = errNothingStored
 	}
-	// With what is injected into its Pods, as for the new object: what a LimitRange says
-	// of a total names the total, which injections are part of.
-	results, _, err := s.judge(ctx, old, bounds, exempt, itself)
-	if err != nil {
-		return nil, err
-	}
-	had := map[guardrail.Identity]bool{}
-	for i, bound := range bounds {
-		for _, v := range results[i].Violations {
-			had[guardrail.Identity{Policy: bound.Policy.ID, Container: v.Container, Key: v.Key}] = true
+	var found []review.Result
+	if err == nil {
+		// With what is injected into its Pods, as for the new object: what a LimitRange says
+		// of a total is about the total, which injections are part of.
+		found, _, err = s.judge(ctx, old, bounds, exempt, itself)
+		if err == nil || ctx.Err() != nil {
+			return found, err
 		}
 	}
-	return had, nil
+	for i := range results {
+		results[i].Err = err
+	}
+	return results, nil
 }
+
+var errNothingStored = errors.New("an UPDATE without a stored object")

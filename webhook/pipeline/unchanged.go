@@ -1,41 +1,54 @@
 package pipeline
 
 import (
+	"maps"
 	"reflect"
-	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/review"
 )
 
-// Unchanged tells whether an UPDATE leaves everything as it was that a policy may read:
-// all but status and the parts of metadata that the API server, the garbage collector
-// and controllers look after. Such an update is never denied, or an object with a
-// finalizer could not be deleted any more.
-func Unchanged(r *review.Request) bool {
-	if r.OldObject == nil || r.LastApplied != nil && !r.LastApplied.Readable {
-		return false
+// Unchanged tells whether an UPDATE leaves everything as it was that a policy may go by.
+// Such an update is never denied, or an object with a finalizer could not be deleted.
+func Unchanged(r *review.Request) bool { return extentOf(r) == guardrail.ChangesNothing }
+
+// extentOf compares by what is in the object, and not by what today's policies read of it:
+// a policy of somebody's own may read anything. Only finalizers, owners, managed fields
+// and what nobody can set are none of their business.
+//
+// That an object is terminating makes no difference: a Pod that is has time to do harm.
+func extentOf(r *review.Request) guardrail.Extent {
+	if r.OldObject == nil || !reflect.DeepEqual(content(r, r.Object), content(r, r.OldObject)) {
+		return guardrail.ChangesContent
 	}
-	for _, pair := range [][2]map[string]any{{r.Object, r.OldObject}, {r.OldObject, r.Object}} {
-		for name, value := range pair[0] {
-			if name != "metadata" && name != "status" && !reflect.DeepEqual(value, pair[1][name]) {
-				return false
-			}
+	for _, field := range []string{"labels", "annotations"} {
+		if !reflect.DeepEqual(metadata(r.Object)[field], metadata(r.OldObject)[field]) {
+			return guardrail.ChangesLabels
 		}
 	}
-	return reflect.DeepEqual(read(r.Object), read(r.OldObject)) && reflect.DeepEqual(r.LastApplied, r.OldLastApplied)
+	if !reflect.DeepEqual(r.Object["spec"], r.OldObject["spec"]) {
+		return guardrail.ChangesLabels
+	}
+	return guardrail.ChangesNothing
 }
 
-// read is what of an object's metadata policies may read. Annotations that kubectl and
-// the deployment controller keep for themselves are none of it; what kubectl's copy of a
-// Secret carries is compared on its own.
-func read(object map[string]any) map[string]any {
-	metadata, _ := object["metadata"].(map[string]any)
-	all, _ := metadata["annotations"].(map[string]any)
-	annotations := map[string]any{}
-	for name, value := range all {
-		if !strings.HasPrefix(name, "kubectl.kubernetes.io/") && !strings.HasPrefix(name, "deployment.kubernetes.io/") {
-			annotations[name] = value
-		}
+// content is all of an object but metadata and status. The name of its volume is no more
+// than a label of a claim, which Kubernetes puts there when it has found one.
+func content(r *review.Request, object map[string]any) map[string]any {
+	left := maps.Clone(object)
+	delete(left, "metadata")
+	delete(left, "status")
+	if spec, ok := left["spec"].(map[string]any); ok && r.Kind.GroupKind() == (schema.GroupKind{Kind: "PersistentVolumeClaim"}) {
+		spec = maps.Clone(spec)
+		delete(spec, "volumeName")
+		left["spec"] = spec
 	}
-	return map[string]any{"name": metadata["name"], "labels": metadata["labels"], "annotations": annotations}
+	return left
+}
+
+func metadata(object map[string]any) map[string]any {
+	members, _ := object["metadata"].(map[string]any)
+	return members
 }

@@ -5,13 +5,18 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
 )
 
@@ -49,8 +54,10 @@ func TestANewNamespaceNeedsNoNamespace(t *testing.T) {
 	}
 }
 
-func admission(t *testing.T, operation, group, kind, subresource, user, object, old string) *review.Request {
-	t.Helper()
+// fataler is a test, or a draw of a property.
+type fataler interface{ Fatal(...any) }
+
+func admission(t fataler, operation, group, kind, subresource, user, object, old string) *review.Request {
 	body := fmt.Sprintf(`{"request":{"uid":"u","kind":{"group":%q,"version":"v1","kind":%q},"subResource":%q,"name":"web","namespace":"shop",`+
 		`"operation":%q,"userInfo":{"username":%q},"object":%s,"oldObject":%s}}`, group, kind, subresource, operation, user, object, old)
 	r, err := normalize.Review([]byte(body), review.OriginValidating)
@@ -74,25 +81,117 @@ func TestWhatIsNotDecidedIsNotHeldUp(t *testing.T) {
 }
 
 func TestAnUpdateThatChangesNothingAPolicyReadsIsNeverDenied(t *testing.T) {
-	g := guardrail("strict", v1alpha1.ModeEnforce, binding("image-tag", ""))
+	g := guardrail("strict", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("volume-access", ""))
 	g.Spec.Existing = v1alpha1.ExistingEnforce
 	s := build(t, g)
-	object := func(metadata, image string) string {
+	const terminating = `,"deletionTimestamp":"2026-01-01T00:00:00Z"`
+	deployment := func(metadata, image string) string {
 		return `{"metadata":{"name":"web"` + metadata + `},"spec":{"template":{"spec":{"containers":[{"name":"a","image":"` + image + `"}]}}},"status":{"x":1}}`
+	}
+	claim := func(volume string) string {
+		return `{"metadata":{"name":"data"},"spec":{"accessModes":["ReadWriteMany"],"storageClassName":"gp3"` + volume + `}}`
+	}
+	for name, test := range map[string]struct {
+		group, kind, old, object string
+		want                     review.Verdict
+	}{
+		"a finalizer goes":        {"apps", "Deployment", deployment(terminating+`,"finalizers":["x"]`, "nginx"), deployment(terminating, "nginx"), review.VerdictWarn},
+		"an owner comes":          {"apps", "Deployment", deployment("", "nginx"), deployment(`,"ownerReferences":[{"kind":"Fleet"}]`, "nginx"), review.VerdictWarn},
+		"a revision is noted":     {"apps", "Deployment", deployment("", "nginx"), deployment(`,"annotations":{"deployment.kubernetes.io/revision":"2"}`, "nginx"), review.VerdictWarn},
+		"an annotation comes":     {"apps", "Deployment", deployment("", "nginx"), deployment(`,"annotations":{"a":"b"}`, "nginx"), review.VerdictWarn},
+		"a label comes":           {"apps", "Deployment", deployment("", "nginx"), deployment(`,"labels":{"a":"b"}`, "nginx"), review.VerdictWarn},
+		"a label, and an image":   {"apps", "Deployment", deployment("", "nginx"), deployment(`,"labels":{"a":"b"}`, "evil"), review.VerdictDeny},
+		"the same, and a replica": {"apps", "Deployment", deployment("", "nginx"), strings.Replace(deployment("", "nginx"), `"template"`, `"replicas":2,"template"`, 1), review.VerdictDeny},
+		"terminating, but bad":    {"apps", "Deployment", deployment(terminating, "nginx:1"), deployment(terminating, "nginx"), review.VerdictDeny},
+		"a volume is bound":       {"", "PersistentVolumeClaim", claim(""), claim(`,"volumeName":"pv-1"`), review.VerdictWarn},
+		"a claim grows":           {"", "PersistentVolumeClaim", claim(""), claim(`,"resources":{"requests":{"storage":"2Gi"}}`), review.VerdictDeny},
+	} {
+		r := admission(t, "UPDATE", test.group, test.kind, "", "alice", test.object, test.old)
+		if d := decide(t, s, r, known(nil)); d.Verdict != test.want {
+			t.Errorf("%s: got %v, want %v", name, d.Verdict, test.want)
+		}
+	}
+}
+
+// own enforces a policy about Deployments with a rule of the test's own.
+func own(t *testing.T, existing v1alpha1.Existing, rule string) *pipeline.Snapshot {
+	t.Helper()
+	library := fstest.MapFS{"own/a_policy/a_policy.rego": {Data: []byte(`# METADATA
+# title: A policy
+# description: A policy.
+# custom:
+#   id: a-policy
+#   severity: low
+#   section: "1"
+#   kinds: [Deployment.apps]
+#   default_mode: enforce
+#   remediation: Mend it.
+package taffrail.own.a_policy
+
+` + rule + "\n")}}
+	c, err := engine.Load(library)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := guardrail("own", v1alpha1.ModeEnforce, binding("a-policy", ""))
+	g.Spec.Existing = existing
+	s, problems, err := pipeline.Build(t.Context(), c, config.Objects{Guardrails: []v1alpha1.Guardrail{g}})
+	if err != nil || len(problems) > 0 {
+		t.Fatal(problems, err)
+	}
+	return s
+}
+
+// A policy of somebody's own may read anything of an object: no list of annotations that
+// do not matter would be right for it.
+func TestAPolicyThatReadsAnAnnotationIsAskedAboutIt(t *testing.T) {
+	s := own(t, v1alpha1.ExistingEnforce, `deny contains {"msg": "there is no team", "path": "metadata.annotations"} if {
+	object.get(input.object, ["metadata", "annotations", "kubectl.kubernetes.io/team"], "") == ""
+}`)
+	object := func(annotations string) string {
+		return `{"metadata":{"name":"web","annotations":{` + annotations + `}},"spec":{}}`
 	}
 	for name, test := range map[string]struct {
 		old, object string
 		want        review.Verdict
 	}{
-		"a finalizer goes":     {object(`,"deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["x"]`, "nginx"), object(`,"deletionTimestamp":"2026-01-01T00:00:00Z"`, "nginx"), review.VerdictWarn},
-		"a revision is noted":  {object("", "nginx"), object(`,"annotations":{"deployment.kubernetes.io/revision":"2"}`, "nginx"), review.VerdictWarn},
-		"an annotation comes":  {object("", "nginx"), object(`,"annotations":{"a":"b"}`, "nginx"), review.VerdictDeny},
-		"a label comes":        {object("", "nginx"), object(`,"labels":{"a":"b"}`, "nginx"), review.VerdictDeny},
-		"terminating, but bad": {object(`,"deletionTimestamp":"2026-01-01T00:00:00Z"`, "nginx:1"), object(`,"deletionTimestamp":"2026-01-01T00:00:00Z"`, "nginx"), review.VerdictDeny},
+		"the team goes":                {`"kubectl.kubernetes.io/team":"a"`, ``, review.VerdictDeny},
+		"there was no team before":     {`"x":"1"`, `"x":"2"`, review.VerdictWarn},
+		"the team stays":               {`"kubectl.kubernetes.io/team":"a"`, `"kubectl.kubernetes.io/team":"a","x":"1"`, review.VerdictAllow},
+		"a team comes, where none was": {``, `"kubectl.kubernetes.io/team":"a"`, review.VerdictAllow},
 	} {
-		r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", test.object, test.old)
+		r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(test.object), object(test.old))
 		if d := decide(t, s, r, known(nil)); d.Verdict != test.want {
 			t.Errorf("%s: got %v, want %v", name, d.Verdict, test.want)
+		}
+	}
+}
+
+// Nothing that the API server stores looks like this, but nobody on call could mend it.
+func TestAStoredObjectThatCannotBeReadHoldsUpNobody(t *testing.T) {
+	const now = `{"metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"a","image":"nginx"}]}}}}`
+	for _, old := range []string{
+		`{"metadata":{"name":"web"},"spec":{"template":"none"}}`,
+		`{"metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":[]}}}]}}}}`,
+		`null`,
+	} {
+		r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", now, old)
+		d := decide(t, build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", ""))), r, known(nil))
+		if d.Verdict != review.VerdictUnknown {
+			t.Errorf("%s: got %v %+v", old, d.Verdict, d.Findings)
+		}
+	}
+}
+
+func TestAPolicyThatFailsForTheStoredObjectAlone(t *testing.T) {
+	s := own(t, v1alpha1.ExistingTolerate, `deny contains {"msg": "too many", "path": "metadata.annotations"} if {
+	to_number(input.object.metadata.annotations.n) > 1
+}`)
+	object := func(n string) string { return `{"metadata":{"name":"web","annotations":{"n":"` + n + `"}},"spec":{}}` }
+	for old, want := range map[string]review.Verdict{"many": review.VerdictUnknown, "1": review.VerdictDeny, "3": review.VerdictWarn} {
+		d := decide(t, s, admission(t, "UPDATE", "apps", "Deployment", "", "alice", object("2"), object(old)), known(nil))
+		if d.Verdict != want || len(d.Errors) > 0 {
+			t.Errorf("from %s: got %v %+v %v", old, d.Verdict, d.Findings, d.Errors)
 		}
 	}
 }
@@ -115,6 +214,43 @@ func TestTheRatchetSeesTheOldObjectUnderTheSameLimitRange(t *testing.T) {
 	if d := decide(t, s, r, f); d.Verdict != review.VerdictWarn {
 		t.Errorf("the limit was never there, but got %v", d.Verdict)
 	}
+}
+
+// However amounts are written, a limit over the maximum may only come nearer to it.
+func TestALimitMayOnlyComeNearerToItsMaximum(t *testing.T) {
+	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("limitrange-fit", "")))
+	amount := rapid.Custom(func(t *rapid.T) resource.Quantity {
+		format := rapid.SampledFrom([]resource.Format{resource.BinarySI, resource.DecimalSI, resource.DecimalExponent}).Draw(t, "format")
+		n := rapid.Int64Range(1, 1<<52).Draw(t, "bytes")
+		if unit := rapid.SampledFrom([]int64{1, 1000, 1 << 20, 1 << 30}).Draw(t, "unit"); n > unit {
+			n -= n % unit
+		}
+		return *resource.NewQuantity(n, format)
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		most, old, now := amount.Draw(t, "maximum"), amount.Draw(t, "old"), amount.Draw(t, "new")
+		f := known(nil)
+		f.facts.LimitRanges = []*corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "team"}, Spec: corev1.LimitRangeSpec{
+			Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Max: corev1.ResourceList{corev1.ResourceMemory: most}}},
+		}}}
+		object := func(limit resource.Quantity) string {
+			return `{"metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"a","resources":{"limits":{"memory":"` + limit.String() + `"}}}]}}}}`
+		}
+		want := review.VerdictAllow
+		switch {
+		case now.Cmp(most) > 0 && now.Cmp(old) > 0:
+			want = review.VerdictDeny
+		case now.Cmp(most) > 0:
+			want = review.VerdictWarn
+		}
+		d, err := s.Decide(t.Context(), admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(now), object(old)), f, pipeline.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Verdict != want {
+			t.Fatalf("from %s to %s of %s: got %v, want %v", old.String(), now.String(), most.String(), d.Verdict, want)
+		}
+	})
 }
 
 func TestAnUnreadableAnnotationIsNotTakenForUnchanged(t *testing.T) {

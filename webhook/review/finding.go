@@ -1,6 +1,10 @@
 package review
 
-import "strings"
+import (
+	"encoding/json"
+	"math/big"
+	"strings"
+)
 
 // Severity is a policy's own judgement of what a violation may cost.
 type Severity string
@@ -30,12 +34,31 @@ type Violation struct {
 	Container string
 	// Key identifies the violation across edits of the object.
 	Key string
+	// Excess is how far from right it is, as a decimal number: the larger, the worse. Empty
+	// is worse than any number.
+	Excess json.Number
 	// Fix is the JSON Patch that would satisfy the policy, empty where no answer is safe.
 	Fix []PatchOperation
 	// AtMost caps the mode of this one violation; 0 does not.
 	AtMost Mode
 	// Unknown says which fact was missing to decide; empty where nothing was.
 	Unknown string
+}
+
+// WorseThan compares a violation with an earlier one of the same identity.
+func (v *Violation) WorseThan(earlier *Violation) bool {
+	if v.Excess == earlier.Excess || earlier.Excess == "" {
+		return false
+	}
+	excess, ok := amount(v.Excess)
+	had, too := amount(earlier.Excess)
+	return !ok || !too || excess.Cmp(had) > 0
+}
+
+// amount reads enough digits for any quantity. Rounding keeps the order of numbers.
+func amount(n json.Number) (*big.Float, bool) {
+	f, _, err := big.ParseFloat(string(n), 10, 512, big.ToNearestEven)
+	return f, err == nil
 }
 
 // Intent is a value that a mutating policy wants to be set where none is.

@@ -145,6 +145,9 @@ type Refusal struct {
 	// Pod is invalid once defaults have landed.
 	Bound   string
 	Message string
+	// Excess is how far the value is past the bound, as an exact decimal number; empty where
+	// no value is set, or none is too small or too large.
+	Excess string
 	// Certain is false where the outcome depends on the order in which several LimitRanges apply.
 	Certain bool
 }
@@ -163,6 +166,9 @@ type Shortage struct {
 	// Needed by all the Pods, Left of Hard when what the workload's present Pods use is
 	// given back: quantities, and empty where a value is wanting.
 	Needed, Left, Hard string
+	// Excess is how much too little there is for what is to run all the time, as an exact
+	// decimal number: 0 for a rollout that cannot begin. Empty where nothing of it is wanting.
+	Excess string
 	// Container and Field, as in resources.limits.cpu, tell which value is wanting.
 	Container, Field string
 	// Certain is false where the outcome depends on the order in which several LimitRanges apply.

@@ -93,7 +93,7 @@ times := {path: [begins, period * (failures - 1), awaited, interval * (successes
 details(path) := object.union(
 	{
 		"msg": message(times[path]),
-		"key": sprintf("livenessProbe=%v+%v,readinessProbe=%v+%v", times[path]),
+		"excess": enough(times[path]) - times[path][0],
 	},
 	fix(path),
 ) if {

@@ -29,7 +29,7 @@ test_too_early if {
 		"msg": "the livenessProbe can restart the container after 25s, but it is ready after 60s at the earliest",
 		"path": "spec.containers[0].livenessProbe.initialDelaySeconds",
 		"container": "web",
-		"key": "livenessProbe=5+20,readinessProbe=60+0",
+		"excess": 36,
 		"fix": [{"op": "add", "path": "/spec/containers/0/livenessProbe/initialDelaySeconds", "value": 41}],
 	}} with input as early
 }
@@ -53,7 +53,7 @@ test_plain_delays_by_parameter if {
 		"msg": "the livenessProbe begins after 0s, which is no later than the readinessProbe's 0s",
 		"path": "spec.containers[0].livenessProbe.initialDelaySeconds",
 		"container": "web",
-		"key": "livenessProbe=0+20,readinessProbe=0+0",
+		"excess": 1,
 		"fix": [{"op": "add", "path": "/spec/containers/0/livenessProbe/initialDelaySeconds", "value": 1}],
 	}} with input as same
 	count(liveness_after_readiness.deny) == 0 with input as strict(probe({"initialDelaySeconds": 1}), probe({}))

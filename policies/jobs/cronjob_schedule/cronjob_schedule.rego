@@ -43,7 +43,7 @@ deny contains object.union(finding, moved) if {
 	finding := {
 		"msg": "the schedule carries a time zone, which the API server refuses: the zone belongs in timeZone",
 		"path": "spec.schedule",
-		"key": key,
+		"key": concat("=", ["zone", schedule.zone]),
 	}
 }
 
@@ -108,7 +108,8 @@ deny contains finding if {
 			[schedule.interval, parameters.minimumIntervalSeconds],
 		),
 		"path": "spec.schedule",
-		"key": key,
+		"key": "interval",
+		"excess": parameters.minimumIntervalSeconds - schedule.interval,
 	}
 }
 

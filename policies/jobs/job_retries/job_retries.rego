@@ -32,7 +32,7 @@ package taffrail.jobs.job_retries
 import data.taffrail.lib.owners
 import future.keywords.not
 
-deny contains object.union(finding, fix) if {
+deny contains object.union(finding, amount) if {
 	not owners.listed_with_owner
 	not bounded(setting("backoffLimitPerIndex"))
 	not bounded(backoff_limit)
@@ -97,25 +97,28 @@ retries := "backoffLimitPerIndex" if {
 	indexed
 } else := "backoffLimit"
 
-message := sprintf("%s is %v, more than %d", [retries, excess, most]) if {
-	excess
+message := sprintf("%s is %v, more than %d", [retries, too_many, most]) if {
+	too_many
 } else := sprintf("%s is no number of retries", [retries])
 
 # How many retries there are where there are too many.
-excess := limit if {
+too_many := limit if {
 	indexed
 	limit := setting("backoffLimitPerIndex")
 	is_number(limit)
 	limit > most
 }
 
-excess := backoff_limit if {
+too_many := backoff_limit if {
 	not indexed
 	is_number(backoff_limit)
 	backoff_limit > most
 }
 
+amount := object.union(fix, {"excess": too_many - most}) if {
+	too_many
+} else := {}
+
 fix := {"fix": [{"op": "add", "path": sprintf("/%s/backoffLimit", [replace(job, ".", "/")]), "value": most}]} if {
 	not indexed
-	excess
 } else := {}

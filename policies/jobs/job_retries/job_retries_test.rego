@@ -36,6 +36,7 @@ test_too_many_retries if {
 		"msg": "backoffLimit is 100, more than 6",
 		"path": "spec.backoffLimit",
 		"fix": [{"op": "add", "path": "/spec/backoffLimit", "value": 6}],
+		"excess": 94,
 	}} with input as job({"backoffLimit": 100}, retry(6))
 }
 
@@ -44,6 +45,7 @@ test_too_many_retries_of_a_cronjob if {
 		"msg": "backoffLimit is 7, more than 6",
 		"path": "spec.jobTemplate.spec.backoffLimit",
 		"fix": [{"op": "add", "path": "/spec/jobTemplate/spec/backoffLimit", "value": 6}],
+		"excess": 1,
 	}} with input as cronjob({"backoffLimit": 7}, retry(6))
 }
 
@@ -81,6 +83,7 @@ test_too_many_per_index if {
 	job_retries.deny == {{
 		"msg": "backoffLimitPerIndex is 20, more than 6",
 		"path": "spec.backoffLimitPerIndex",
+		"excess": 14,
 	}} with input as job({"backoffLimit": 2147483647, "backoffLimitPerIndex": 20}, retry(6))
 	paths == {"spec.jobTemplate.spec.backoffLimitPerIndex"} with input as cronjob({"backoffLimitPerIndex": 20, "maxFailedIndexes": 1}, retry(6))
 }

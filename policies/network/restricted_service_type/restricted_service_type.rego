@@ -35,7 +35,7 @@ deny contains finding if {
 	finding := {
 		"msg": sprintf("type %s is not for a restricted namespace: %s", [type, reasons[type]]),
 		"path": "spec.type",
-		"key": concat("=", ["type", type]),
+		"key": concat("=", ["type", concat(",", array.concat([type], host(type)))]),
 	}
 }
 
@@ -48,6 +48,12 @@ deny contains finding if {
 		"key": sprintf("externalIP=%v", [ip]),
 	}
 }
+
+# METADATA
+# title: Another host is another way out of the cluster
+host("ExternalName") := [name | name := input.object.spec.externalName]
+
+host(type) := [] if type != "ExternalName"
 
 reasons := {
 	"LoadBalancer": "every such Service costs a load balancer of its own",

@@ -26,7 +26,7 @@ package taffrail.replicas.min_replicas
 import data.taffrail.lib.claims
 import future.keywords.not
 
-deny contains object.union(finding, fix) if {
+deny contains object.union(finding, object.union(fix, excess)) if {
 	not input.object.spec.replicas == 0
 	not enough(lowest)
 	finding := {
@@ -61,6 +61,10 @@ message := sprintf("HorizontalPodAutoscaler %s may leave %s, fewer than %d", [au
 } else := sprintf("there are %s, fewer than %d", [counted(replicas), minimum]) if {
 	is_number(replicas)
 } else := "replicas is not a number"
+
+excess := {"excess": minimum - lowest} if {
+	is_number(lowest)
+} else := {}
 
 counted(number) := "1 replica" if {
 	number == 1

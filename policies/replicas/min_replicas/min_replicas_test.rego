@@ -26,6 +26,7 @@ test_one if {
 		"msg": "there is 1 replica, so none is left while its node is drained",
 		"path": "spec.replicas",
 		"fix": [{"op": "add", "path": "/spec/replicas", "value": 2}],
+		"excess": 1,
 	}} with input as replicas(1)
 }
 
@@ -68,6 +69,7 @@ test_autoscaler_decides if {
 	min_replicas.deny == {{
 		"msg": "HorizontalPodAutoscaler web may leave 1 replica, fewer than 2",
 		"path": "spec.replicas",
+		"excess": 1,
 	}} with input as autoscaled(3, 1)
 	messages == {"HorizontalPodAutoscaler web may leave 0 replicas, fewer than 2"} with input as autoscaled(3, 0)
 }

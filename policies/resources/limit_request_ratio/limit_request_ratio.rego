@@ -105,25 +105,25 @@ too_far(path, resource, resources) := {
 		amount(resource, resources.limits[resource]),
 	]),
 	"path": concat(".", [path, "resources.requests", resource]),
-	"key": key(resource, resources),
+	"key": concat(" ", [resource, "maximum"]),
 } if {
 	resources.requests[resource] == 0
 } else := {
 	"msg": message(resource, resources, ceil(percent(resource, resources)), ["more than", bounds.maximum[resource]]),
 	"path": concat(".", [path, "resources.limits", resource]),
-	"key": key(resource, resources),
+	"key": concat(" ", [resource, "maximum"]),
+	"excess": (resources.limits[resource] / resources.requests[resource]) - bounds.maximum[resource],
 }
 
 # A limit of 0 is none.
 too_near(path, resource, resources) := {
 	"msg": message(resource, resources, floor(percent(resource, resources)), ["less than", bounds.minimum[resource]]),
 	"path": concat(".", [path, "resources.limits", resource]),
-	"key": key(resource, resources),
+	"key": concat(" ", [resource, "minimum"]),
+	"excess": bounds.minimum[resource] - (resources.limits[resource] / resources.requests[resource]),
 } if {
 	resources.limits[resource] > 0
 }
-
-key(resource, resources) := sprintf("%s=%v/%v", [resource, resources.limits[resource], resources.requests[resource]])
 
 percent(resource, resources) := (100 * resources.limits[resource]) / resources.requests[resource]
 

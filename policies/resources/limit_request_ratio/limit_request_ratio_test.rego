@@ -31,7 +31,8 @@ test_cpu_beyond if {
 	limit_request_ratio.deny == {{
 		"msg": "limits.cpu is 10 times requests.cpu (1 / 100m), more than 4",
 		"path": "spec.template.spec.containers[0].resources.limits.cpu",
-		"key": "cpu=1000/100",
+		"key": "cpu maximum",
+		"excess": 6,
 		"container": "web",
 	}} with input as usual(resources([1000, 100], [1, 1]))
 }
@@ -40,7 +41,8 @@ test_memory_beyond if {
 	limit_request_ratio.deny == {{
 		"msg": "limits.memory is 2.01 times requests.memory (1025Mi / 512Mi), more than 2",
 		"path": "spec.template.spec.containers[0].resources.limits.memory",
-		"key": "memory=1074790400/536870912",
+		"key": "memory maximum",
+		"excess": 0.001953125,
 		"container": "web",
 	}} with input as usual(resources([1, 1], [1025, 512]))
 }
@@ -78,7 +80,7 @@ test_request_of_zero if {
 	limit_request_ratio.deny == {{
 		"msg": "requests.cpu is 0 and limits.cpu is 1, so all of it is overcommitted",
 		"path": "spec.template.spec.containers[0].resources.requests.cpu",
-		"key": "cpu=1000/0",
+		"key": "cpu maximum",
 		"container": "web",
 	}} with input as usual(resources([1000, 0], [1, 1]))
 }
@@ -100,7 +102,8 @@ test_the_pod_as_a_whole if {
 	limit_request_ratio.deny == {{
 		"msg": "limits.cpu is 10 times requests.cpu (1 / 100m), more than 4",
 		"path": "spec.template.spec.resources.limits.cpu",
-		"key": "cpu=1000/100",
+		"key": "cpu maximum",
+		"excess": 6,
 	}} with input as whole
 	pod := object.union(whole, {"workload": {"specPath": "spec"}})
 	{finding.path | some finding in limit_request_ratio.deny} == {"spec.resources.limits.cpu"} with input as pod

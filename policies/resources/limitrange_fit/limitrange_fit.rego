@@ -22,6 +22,8 @@
 #   facts: [limitRanges]
 package taffrail.resources.limitrange_fit
 
+import future.keywords.not
+
 deny contains object.union(finding(refusal), {"path": path}) if {
 	some refusal in input.workload.refusals
 	refusal.claim != ""
@@ -49,10 +51,27 @@ places[container.name] contains container.path if {
 	container.type != "ephemeral"
 }
 
-finding(refusal) := object.union(ceiling(refusal.certain), {
-	"msg": sprintf("%s would refuse the %s: %s", [refusal.by, refused(refusal.claim), refusal.message]),
-	"key": sprintf("%s: %s", [refusal.by, refusal.message]),
-})
+finding(refusal) := object.union_n([ceiling(refusal.certain), identity(refusal), {"msg": sprintf(
+	"%s would refuse the %s: %s",
+	[refusal.by, refused(refusal.claim), refusal.message],
+)}])
+
+# METADATA
+# title: What stays the same when a value comes nearer to its bound
+# description: What a default makes invalid has no bound, but for a request over the limit. There the message says what is wrong.
+identity(refusal) := {"key": concat(" ", [place(refusal), refusal.message])} if {
+	refusal.bound == "default"
+	not refusal.excess
+} else := object.union(
+	{"key": concat(" ", [place(refusal), refusal.bound, refusal.resource])},
+	object.filter(refusal, ["excess"]),
+)
+
+place(refusal) := sprintf("%s:", [refusal.by]) if {
+	refusal.claim == ""
+} else := sprintf("%s: claim %s", [refusal.by, input.claims[refusal.claim].name]) if {
+	input.claims[refusal.claim].name
+} else := sprintf("%s: claim %s", [refusal.by, refusal.claim])
 
 refused(claim) := "Pods" if {
 	claim == ""

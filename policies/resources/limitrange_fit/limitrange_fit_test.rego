@@ -6,7 +6,7 @@ import future.keywords.not
 refusal(more) := object.union(
 	{
 		"by": "LimitRange/team", "container": "", "claim": "", "resource": "cpu", "bound": "max",
-		"message": "cpu limit 2 is over the maximum of 1", "certain": true,
+		"message": "cpu limit 2 is over the maximum of 1", "certain": true, "excess": 1,
 	},
 	more,
 )
@@ -26,7 +26,8 @@ test_nothing_is_refused if count(found([])) == 0
 test_container if {
 	found([refusal({"container": "app"})]) == {{
 		"msg": "LimitRange/team would refuse the Pods: cpu limit 2 is over the maximum of 1",
-		"key": "LimitRange/team: cpu limit 2 is over the maximum of 1",
+		"key": "LimitRange/team: max cpu",
+		"excess": 1,
 		"container": "app",
 		"path": "spec.template.spec.containers[0].resources.limits.cpu",
 	}}

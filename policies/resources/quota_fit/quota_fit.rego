@@ -25,7 +25,7 @@ package taffrail.resources.quota_fit
 
 import future.keywords.not
 
-deny contains object.union(ceiling(shortage), finding) if {
+deny contains object.union_n([ceiling(shortage), identity(shortage), finding]) if {
 	some shortage in input.workload.shortages
 	shortage.pods > 0
 	finding := {
@@ -38,7 +38,6 @@ deny contains object.union(ceiling(shortage), finding) if {
 			shortage.hard,
 		]),
 		"path": count_path(input.kind),
-		"key": sprintf("%s: %s, %s", [shortage.by, shortage.resource, shortage.when]),
 	}
 }
 
@@ -55,6 +54,16 @@ deny contains object.union(ceiling(shortage), finding) if {
 		"key": sprintf("%s: %s", [shortage.by, shortage.field]),
 	}
 }
+
+# METADATA
+# title: What stays the same when less is wanting
+# description: Pods that run, so that a rollout can but not begin, are better than Pods that are wanting.
+identity(shortage) := object.union(
+	{"key": sprintf("%s: %s", [shortage.by, shortage.resource])},
+	object.filter(shortage, ["excess"]),
+) if {
+	shortage.when in {"always", "stuck"}
+} else := {"key": sprintf("%s: %s, %s", [shortage.by, shortage.resource, shortage.when])}
 
 purpose(shortage) := sprintf("for %d Pods", [shortage.pods]) if {
 	shortage.when == "always"

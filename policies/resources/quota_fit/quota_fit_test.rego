@@ -5,7 +5,7 @@ import data.taffrail.resources.quota_fit
 shortage(more) := object.union(
 	{
 		"by": "ResourceQuota/team", "resource": "requests.cpu", "when": "always", "pods": 4, "needed": "8", "left": "5",
-		"hard": "10", "container": "", "field": "", "certain": true,
+		"hard": "10", "container": "", "field": "", "certain": true, "excess": 3,
 	},
 	more,
 )
@@ -24,7 +24,8 @@ test_replicas if {
 	found("Deployment", [shortage({})]) == {{
 		"msg": "ResourceQuota/team has too little requests.cpu for 4 Pods: they need 8, and 5 of 10 is left",
 		"path": "spec.replicas",
-		"key": "ResourceQuota/team: requests.cpu, always",
+		"key": "ResourceQuota/team: requests.cpu",
+		"excess": 3,
 	}}
 }
 

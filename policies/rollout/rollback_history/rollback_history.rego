@@ -25,7 +25,7 @@ package taffrail.rollout.rollback_history
 
 import future.keywords.not
 
-deny contains finding if {
+deny contains object.union(finding, excess) if {
 	not enough(limit)
 	finding := {
 		"msg": message,
@@ -45,6 +45,10 @@ enough(revisions) if {
 	is_number(revisions)
 	revisions >= minimum
 }
+
+excess := {"excess": minimum - limit} if {
+	is_number(limit)
+} else := {}
 
 message := "revisionHistoryLimit is 0, so no old revision is left to roll back to" if {
 	limit == 0

@@ -14,6 +14,7 @@ test_none_kept if {
 		"msg": "revisionHistoryLimit is 0, so no old revision is left to roll back to",
 		"path": "spec.revisionHistoryLimit",
 		"fix": [{"op": "add", "path": "/spec/revisionHistoryLimit", "value": 1}],
+		"excess": 1,
 	}} with input as limit(0)
 }
 
@@ -37,6 +38,7 @@ test_minimum_is_a_parameter if {
 		"msg": "revisionHistoryLimit is 2, so fewer than 3 old revisions are left to roll back to",
 		"path": "spec.revisionHistoryLimit",
 		"fix": [{"op": "add", "path": "/spec/revisionHistoryLimit", "value": 3}],
+		"excess": 1,
 	}} with input as review({"revisionHistoryLimit": 2}, 3)
 }
 

@@ -58,7 +58,7 @@ deny contains object.union(finding, fix) if {
 	finding := {
 		"msg": message,
 		"path": "spec.strategy.rollingUpdate.maxUnavailable",
-		"key": sprintf("maxUnavailable=%v", [max_unavailable]),
+		"key": "maxUnavailable",
 	}
 }
 

@@ -51,7 +51,7 @@ test_takes_all_down if {
 	rolling_update.deny == {{
 		"msg": "maxUnavailable 100% takes all 3 replicas down at once",
 		"path": "spec.strategy.rollingUpdate.maxUnavailable",
-		"key": "maxUnavailable=100%",
+		"key": "maxUnavailable",
 		"fix": [{"op": "add", "path": "/spec/strategy/rollingUpdate/maxUnavailable", "value": 1}],
 	}} with input as rolling("100%", "25%", counted(3, 1, 3))
 }

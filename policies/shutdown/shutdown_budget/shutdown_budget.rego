@@ -36,14 +36,13 @@ package taffrail.shutdown.shutdown_budget
 import data.taffrail.lib.prestop
 import future.keywords.not
 
-deny contains object.union(finding, fix) if {
+deny contains object.union(finding, object.union(fix, excess(wait))) if {
 	some path, wait in waits
 	not wait <= room
 	finding := {
 		"msg": message(wait),
 		"path": field,
 		"container": input.containers[path].name,
-		"key": sprintf("preStop=%v,terminationGracePeriodSeconds=%v", [wait, prestop.grace_period]),
 	}
 }
 
@@ -55,6 +54,10 @@ waits[path] := wait if {
 	wait := prestop.seconds(container.spec.lifecycle.preStop)
 	wait > 0
 }
+
+excess(wait) := {"excess": wait - room} if {
+	room
+} else := {}
 
 room := prestop.grace_period - margin if is_number(prestop.grace_period)
 

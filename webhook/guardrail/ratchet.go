@@ -1,0 +1,206 @@
+package guardrail
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"taffrail.dev/webhook/review"
+)
+
+// Extent is how much an UPDATE changes.
+type Extent int
+
+const (
+	// ChangesContent is an update of anything that a policy may read.
+	ChangesContent Extent = iota
+	// ChangesLabels is an update of what others write beside an object's content: labels and
+	// annotations of the object itself. Policies may read them.
+	ChangesLabels
+	// ChangesNothing is an update of nothing that a policy may go by: of status, finalizers,
+	// owners and what the API server keeps for itself.
+	ChangesNothing
+)
+
+// Why a finding that would deny is tolerated.
+const (
+	hadBefore      = "the stored object has it already"
+	changesNothing = "this update changes nothing that a policy reads"
+)
+
+// What is said of one that is not.
+const (
+	worse      = " (worse than in the stored object)"
+	unreadable = "the stored object cannot be decided, and may have it already"
+)
+
+// wouldStop tells whether the candidate would keep an update from being admitted: its
+// finding denies, or would if it were enforced, or its policy, which is enforced, could not
+// be evaluated.
+func (c *candidate) wouldStop() bool {
+	return c.finding.WouldDeny || c.finding.Denies() || c.failed() && c.finding.Mode == review.ModeEnforce
+}
+
+func (c *candidate) failed() bool { return c.violation < 0 }
+
+// ratchet excuses, of the candidates that are asked about, those that an UPDATE did not
+// bring. An update that changes nothing is excused from all of them. One that changes no
+// more than labels is excused from what the stored object has already, whatever its
+// Guardrail says of existing violations: controllers and people label and annotate objects
+// all the time. Any other is where the Guardrail tolerates what exists.
+//
+// Where the stored object cannot be decided the finding becomes unknown, which denies
+// nothing: nobody on call could do anything about it.
+func (e *Evidence) ratchet(candidates []candidate, asked func(*candidate) bool) error {
+	var open []*candidate
+	for i := range candidates {
+		if asked(&candidates[i]) {
+			open = append(open, &candidates[i])
+		}
+	}
+	if len(open) == 0 || e.Extent == nil {
+		return nil
+	}
+	extent := e.Extent(e.Request)
+	if extent == ChangesNothing {
+		for _, c := range open {
+			c.excuse(changesNothing)
+		}
+		return nil
+	}
+	open = slices.DeleteFunc(open, func(c *candidate) bool {
+		return c.failed() || extent != ChangesLabels && !e.Bounds[c.bound].Guardrail.tolerate
+	})
+	if len(open) == 0 {
+		return nil
+	}
+	before, err := e.Before()
+	if err != nil {
+		// Nobody's request fails for what is only counted.
+		if !slices.ContainsFunc(open, func(c *candidate) bool { return c.finding.Denies() }) {
+			return nil
+		}
+		return fmt.Errorf("deciding the stored object: %w", err)
+	}
+	compared := make([][]standing, len(e.Bounds))
+	for _, c := range open {
+		if before[c.bound].Err != nil {
+			if c.finding.Denies() {
+				c.finding.Unknown = unreadable
+			}
+			c.finding.WouldDeny = false
+			continue
+		}
+		if compared[c.bound] == nil {
+			compared[c.bound] = compare(&before[c.bound], &e.Results[c.bound])
+		}
+		switch compared[c.bound][c.violation] {
+		case wasThere:
+			c.excuse(hadBefore)
+		case isWorse:
+			c.finding.Message += worse
+		case isNew:
+		}
+	}
+	return nil
+}
+
+// excuse makes the finding one that stops nothing. A policy that could not be evaluated
+// tells so as a warning.
+func (c *candidate) excuse(why string) {
+	if c.failed() {
+		c.finding.Mode = min(c.finding.Mode, review.ModeWarn)
+		return
+	}
+	if c.finding.Denies() {
+		c.finding.Tolerated = why
+	}
+	c.finding.WouldDeny = false
+}
+
+// Tolerated tells, for each violation that a policy finds in the new object, whether the
+// stored one has it already: as often, and no nearer to right.
+func Tolerated(before, after *review.Result) []bool {
+	tolerated := make([]bool, len(after.Violations))
+	for i, s := range compare(before, after) {
+		tolerated[i] = s == wasThere
+	}
+	return tolerated
+}
+
+// standing is how a violation of the new object stands to those of the stored one.
+type standing int
+
+const (
+	isNew standing = iota
+	isWorse
+	wasThere
+)
+
+// compare gives the standing of each violation of after. Both are sorted by container and
+// key, as every result is.
+func compare(before, after *review.Result) []standing {
+	standings := make([]standing, len(after.Violations))
+	for from := 0; from < len(after.Violations); {
+		first := &after.Violations[from]
+		to := from + 1
+		for to < len(after.Violations) && identify(after.Violations[to], first) == 0 {
+			to++
+		}
+		at, _ := slices.BinarySearchFunc(before.Violations, first, identify)
+		var had []*review.Violation
+		for ; at < len(before.Violations) && identify(before.Violations[at], first) == 0; at++ {
+			had = append(had, &before.Violations[at])
+		}
+		match(had, after.Violations[from:to], standings[from:to])
+		from = to
+	}
+	return standings
+}
+
+func identify(a review.Violation, b *review.Violation) int {
+	return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key))
+}
+
+// match pairs violations of one identity with earlier ones, each with one of its own, the
+// worst with the worst. What was left undecided, or capped, stands for nothing that is not.
+func match(had []*review.Violation, have []review.Violation, standings []standing) {
+	if len(had) == 0 {
+		return // they are all new
+	}
+	order := make([]int, len(have))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return worstFirst(&have[a], &have[b]) })
+	slices.SortStableFunc(had, worstFirst)
+	for _, i := range order {
+		v := &have[i]
+		worst := slices.IndexFunc(had, func(h *review.Violation) bool {
+			return (h.Unknown == "" || v.Unknown != "") && ceiling(h) >= ceiling(v)
+		})
+		if worst < 0 || v.WorseThan(had[worst]) {
+			standings[i] = isWorse
+			continue
+		}
+		standings[i], had = wasThere, slices.Delete(had, worst, worst+1)
+	}
+}
+
+func worstFirst(a, b *review.Violation) int {
+	switch {
+	case a.WorseThan(b):
+		return -1
+	case b.WorseThan(a):
+		return 1
+	}
+	return 0
+}
+
+func ceiling(v *review.Violation) review.Mode {
+	if v.AtMost == 0 {
+		return review.ModeEnforce
+	}
+	return v.AtMost
+}

@@ -1,0 +1,125 @@
+package pipeline
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// edited is a case's object before and after an edit, and which findings about it the
+// stored object has already.
+type edited struct {
+	found     review.Result
+	tolerated []bool
+}
+
+// TestEveryPolicyTellsOldFromNew edits the object of every case of the library in ways that
+// are the same for all policies.
+func TestEveryPolicyTellsOldFromNew(t *testing.T) {
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := loadCases(t)
+	for _, policy := range catalog.Policies() {
+		file := sourceOf(t, policy)
+		alone := load(t, file, source(t, file))
+		for _, c := range all[policy.ID] {
+			if len(*c.Findings) == 0 {
+				continue
+			}
+			t.Run(policy.ID+"/"+c.Name, func(t *testing.T) {
+				program := c.compile(t, alone, policy)
+				same := c.edit(t, program, func([]any) {})
+				for i, tolerated := range same.tolerated {
+					if !tolerated {
+						t.Errorf("nothing was changed, but this is new: %+v", same.found.Violations[i])
+					}
+				}
+				reversed := c.edit(t, program, func(containers []any) { slices.Reverse(containers) })
+				for i, tolerated := range reversed.tolerated {
+					if !tolerated {
+						t.Errorf("the containers changed places, but this is new: %+v", reversed.found.Violations[i])
+					}
+				}
+				renamed := c.edit(t, program, func(containers []any) {
+					for _, container := range containers {
+						if fields, ok := container.(map[string]any); ok {
+							fields["name"] = "renamed-" + text(fields["name"])
+						}
+					}
+				})
+				for i, tolerated := range renamed.tolerated {
+					v := &renamed.found.Violations[i]
+					if own := strings.HasPrefix(v.Container, "renamed-"); own == tolerated {
+						t.Errorf("the containers were renamed; tolerated is %v: %+v", tolerated, *v)
+					}
+				}
+			})
+		}
+	}
+}
+
+func text(value any) string {
+	s, _ := value.(string)
+	return s
+}
+
+// edit makes an UPDATE of the case's object: change is done to its app containers.
+func (c *testCase) edit(t *testing.T, program *engine.Program, change func(containers []any)) edited {
+	t.Helper()
+	update := *c
+	update.Operation, update.OldObject = review.Update, c.Object
+	update.Object, _ = integers(c.Object).(map[string]any)
+	update.Object = clone(update.Object).(map[string]any)
+	if containers := appContainers(update.Object); containers != nil {
+		change(containers)
+	}
+	request := update.request(t)
+	old, err := normalize.Old(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	predictPods(old, itself, enrich(old), nil)
+	before, found := evaluate(t, program, old, engine.Deny), evaluate(t, program, request, engine.Deny)
+	return edited{found: found, tolerated: guardrail.Tolerated(&before, &found)}
+}
+
+// appContainers are those of a Pod, a template, or a CronJob's.
+func appContainers(object map[string]any) []any {
+	for _, path := range []string{"spec.jobTemplate.spec.template.spec", "spec.template.spec", "spec"} {
+		at := object
+		for name := range strings.SplitSeq(path, ".") {
+			at, _ = at[name].(map[string]any)
+		}
+		if containers, ok := at["containers"].([]any); ok {
+			return containers
+		}
+	}
+	return nil
+}
+
+func clone(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		copied := maps.Clone(value)
+		for name := range copied {
+			copied[name] = clone(copied[name])
+		}
+		return copied
+	case []any:
+		copied := slices.Clone(value)
+		for i := range copied {
+			copied[i] = clone(copied[i])
+		}
+		return copied
+	}
+	return value
+}
