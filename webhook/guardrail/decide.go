@@ -32,6 +32,11 @@ type Evidence struct {
 	// Before is what the stored object of an UPDATE already had. It is called only
 	// where something would be denied.
 	Before func() (map[Identity]bool, error)
+	// Restored is what the cluster has already of the object; nil where nobody can tell. It
+	// is called only where something would still be denied.
+	Restored func() (Restored, error)
+	// Only is the field that findings must be about, empty where any will do.
+	Only string
 }
 
 // Why a finding that would deny is tolerated.
@@ -45,8 +50,7 @@ const (
 // caller's.
 func Decide(e Evidence) (*review.Decision, error) {
 	candidates := e.candidates()
-	denies := slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() })
-	if denies && e.Unchanged != nil && e.Unchanged(e.Request) {
+	if anyDenies(candidates) && e.Unchanged != nil && e.Unchanged(e.Request) {
 		for i := range candidates {
 			if c := &candidates[i]; c.finding.Denies() {
 				c.finding.Tolerated = changesNothing
@@ -65,6 +69,9 @@ func Decide(e Evidence) (*review.Decision, error) {
 			}
 		}
 	}
+	if err := e.tolerateRestored(candidates); err != nil {
+		return nil, fmt.Errorf("looking for what the object may be made from: %w", err)
+	}
 	d := &review.Decision{Findings: append(merge(candidates), e.Extra...)}
 	for i, bound := range e.Bounds {
 		if err := e.Results[i].Err; err != nil {
@@ -77,6 +84,10 @@ func Decide(e Evidence) (*review.Decision, error) {
 	sortFindings(d.Findings)
 	d.Verdict = verdict(d.Findings)
 	return d, nil
+}
+
+func anyDenies(candidates []candidate) bool {
+	return slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() })
 }
 
 // candidate is a finding as one binding has it.
@@ -97,7 +108,7 @@ func (e *Evidence) candidates() []candidate {
 			all = append(all, candidate{finding: unknownFinding(bound, mode, err)})
 		}
 		for _, violation := range e.Results[i].Violations {
-			if e.Filled[violation.Path] {
+			if e.Filled[violation.Path] || e.Only != "" && !review.Within(violation.Path, e.Only) {
 				continue
 			}
 			c := candidate{finding: newFinding(bound, mode, violation), tolerate: bound.Guardrail.tolerate}

@@ -73,6 +73,12 @@ func defaultJob(spec map[string]any) {
 		setDefault(spec, "backoffLimit", int64(math.MaxInt32))
 	}
 	setDefault(spec, "suspend", false)
+	setDefault(spec, "completionMode", "NonIndexed")
+	replacement := "TerminatingOrFailed"
+	if spec["podFailurePolicy"] != nil {
+		replacement = "Failed"
+	}
+	setDefault(spec, "podReplacementPolicy", replacement)
 	defaultPodSpec(mapAt(spec, "template", "spec"))
 }
 

@@ -55,7 +55,7 @@ func Run(ctx context.Context, o Options) error {
 	handler := admission.New(admission.Options{
 		Current:          config.Current,
 		Facts:            cluster.NewFacts(watched.GetCache(), watched.GetAPIReader(), cluster.Options{}),
-		Decide:           pipeline.Options{MaxMode: o.MaxMode},
+		Decide:           pipeline.Options{MaxMode: o.MaxMode, Live: cluster.NewLive(watched.GetAPIReader())},
 		MaxInFlight:      o.MaxInFlight,
 		MaxInFlightBytes: o.MaxInFlightBytes,
 		Metrics:          metrics,

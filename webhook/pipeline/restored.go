@@ -1,0 +1,189 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// Live reads objects from the API server, past every cache. It is asked only where an
+// object would be denied. Implementations are safe for concurrent use. An error is an
+// internal error of the decision: whether the object may be what it is is not known.
+type Live interface {
+	// Revisions are the objects of a kind in a namespace that a workload's selector
+	// matches, whoever owns them. kind is ReplicaSet or ControllerRevision.
+	Revisions(ctx context.Context, kind schema.GroupVersionKind, namespace string, selector map[string]any) ([]map[string]any, error)
+	// CronJob is nil where there is none.
+	CronJob(ctx context.Context, namespace, name string) (map[string]any, error)
+}
+
+// restored is what tells of a request which of its fields the cluster has already; nil
+// where nobody can tell.
+func restored(ctx context.Context, r *review.Request, live Live) func() (guardrail.Restored, error) {
+	if live == nil || r.Origin != review.OriginValidating || r.Subresource != "" {
+		return nil
+	}
+	kind := r.Kind.GroupKind()
+	switch {
+	case r.Operation == review.Create && kind == schema.GroupKind{Group: batchv1.GroupName, Kind: "Job"}:
+		return func() (guardrail.Restored, error) { return fromCronJob(ctx, r, live) }
+	case r.Operation == review.Update && r.OldObject != nil && kind.Group == appsv1.GroupName:
+		if revisions, ok := revisionKind(kind.Kind); ok {
+			return func() (guardrail.Restored, error) { return fromRevision(ctx, r, live, revisions) }
+		}
+	}
+	return nil
+}
+
+// revisionKind is where a kind's controller keeps the templates that there were.
+func revisionKind(kind string) (schema.GroupVersionKind, bool) {
+	switch kind {
+	case "Deployment":
+		return appsv1.SchemeGroupVersion.WithKind("ReplicaSet"), true
+	case "StatefulSet", "DaemonSet":
+		return appsv1.SchemeGroupVersion.WithKind("ControllerRevision"), true
+	}
+	return schema.GroupVersionKind{}, false
+}
+
+// fromRevision tells of a workload whether its template is that of a revision which the
+// workload controls. Revisions are decided when they are made, unless by a controller
+// from a template that was.
+func fromRevision(ctx context.Context, r *review.Request, live Live, kind schema.GroupVersionKind) (guardrail.Restored, error) {
+	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
+	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
+	if uid == "" || len(selector) == 0 {
+		return guardrail.Restored{}, nil
+	}
+	revisions, err := live.Revisions(ctx, kind, r.Namespace.Name, selector)
+	if err != nil {
+		return guardrail.Restored{}, err
+	}
+	for _, revision := range revisions {
+		if normalize.Controller(revision).UID != uid {
+			continue
+		}
+		if sameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
+			name, _, _ := unstructured.NestedString(revision, "metadata", "name")
+			return guardrail.Restored{Why: fmt.Sprintf("as in %s %s", kind.Kind, name), Has: func(path string) bool {
+				return review.Within(path, r.Workload.PodPath)
+			}}, nil
+		}
+	}
+	return guardrail.Restored{}, nil
+}
+
+func templateOf(revision map[string]any, kind string) map[string]any {
+	if kind == "ControllerRevision" {
+		return normalize.RevisionTemplate(revision)
+	}
+	return mapOf(mapOf(revision, "spec"), "template")
+}
+
+// addedTo are the labels that a workload's controller adds to the template of a revision.
+func addedTo(kind string) []string {
+	if kind == "ReplicaSet" {
+		return []string{appsv1.DefaultDeploymentUniqueLabelKey}
+	}
+	return nil
+}
+
+// jobLabels are what the API server adds to the template of a Job, and to the Job itself
+// where it has no labels but the template's.
+func jobLabels() []string {
+	return []string{batchv1.ControllerUidLabel, batchv1.JobNameLabel, "controller-uid", "job-name"}
+}
+
+// fromCronJob tells of a Job which fields it has from the CronJob that it names as its
+// controller, as `kubectl create job --from=cronjob/x` does.
+func fromCronJob(ctx context.Context, r *review.Request, live Live) (guardrail.Restored, error) {
+	owner := normalize.Controller(r.Object)
+	if owner.Group != batchv1.GroupName || owner.Kind != "CronJob" || owner.Name == "" || owner.UID == "" {
+		return guardrail.Restored{}, nil
+	}
+	cronJob, err := live.CronJob(ctx, r.Namespace.Name, owner.Name)
+	if err != nil {
+		return guardrail.Restored{}, err
+	}
+	if uid, _, _ := unstructured.NestedString(cronJob, "metadata", "uid"); uid != owner.UID {
+		return guardrail.Restored{}, nil
+	}
+	have, want := mapOf(r.Object, "spec"), normalize.JobSpec(cronJob)
+	template := sameTemplate(mapOf(have, "template"), mapOf(want, "template"), jobLabels()...)
+	return guardrail.Restored{Why: "as in CronJob " + owner.Name, Has: func(path string) bool {
+		if path == "metadata.namespace" {
+			return template // the CronJob's own
+		}
+		field, ok := strings.CutPrefix(path, "spec.")
+		if !ok {
+			return false
+		}
+		field, _, _ = strings.Cut(field, ".")
+		field, _, _ = strings.Cut(field, "[")
+		if field == "template" {
+			return template
+		}
+		return reflect.DeepEqual(have[field], want[field])
+	}}, nil
+}
+
+// sameTemplate compares templates as the API server gives them, but for labels that it,
+// or a controller, adds. null is what is not there.
+func sameTemplate(a, b map[string]any, ignored ...string) bool {
+	return len(a) > 0 && reflect.DeepEqual(plain(a, ignored), plain(b, ignored))
+}
+
+// plain is a copy of a template without null and without some labels.
+func plain(template map[string]any, ignored []string) map[string]any {
+	copied := withoutNull(template)
+	metadata := mapOf(copied, "metadata")
+	labels := mapOf(metadata, "labels")
+	for _, label := range ignored {
+		delete(labels, label)
+	}
+	if len(labels) == 0 {
+		delete(metadata, "labels")
+	}
+	if len(metadata) == 0 {
+		delete(copied, "metadata")
+	}
+	return copied
+}
+
+func withoutNull(object map[string]any) map[string]any {
+	copied := make(map[string]any, len(object))
+	for name, value := range object {
+		switch value := value.(type) {
+		case nil:
+		case map[string]any:
+			copied[name] = withoutNull(value)
+		case []any:
+			items := slices.Clone(value)
+			for i, item := range items {
+				if item, ok := item.(map[string]any); ok {
+					items[i] = withoutNull(item)
+				}
+			}
+			copied[name] = items
+		default:
+			copied[name] = value
+		}
+	}
+	return copied
+}
+
+func mapOf(object map[string]any, name string) map[string]any {
+	m, _ := object[name].(map[string]any)
+	return m
+}
