@@ -127,6 +127,9 @@ func (m marking) RoundTrip(r *http.Request) (*http.Response, error) {
 	return m.next.RoundTrip(r)
 }
 
+// NewUser makes a user of any name, in groups. In system:masters it may do everything.
+func (h *Harness) NewUser(name string, groups ...string) (*User, error) { return h.addUser(name, groups...) }
+
 // addUser makes a user with a client certificate. What the user may do is RBAC's.
 func (h *Harness) addUser(name string, groups ...string) (*User, error) {
 	// A test is no reason to hold back: -1 switches the client's own rate limit off.
