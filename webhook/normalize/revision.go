@@ -64,8 +64,8 @@ func addRevision(r *review.Request) error {
 	revision := *r
 	revision.Kind, revision.Object, revision.Original, revision.OldObject = RevisedKind(), set, set, revisedSet(r.OldObject)
 	err := complete(&revision)
-	if field, ok := errors.AsType[*FieldError](err); ok {
-		return &FieldError{Path: RevisionData + "." + field.Path, Reason: field.Reason}
+	if _, ok := errors.AsType[*FieldError](err); ok {
+		return nil // a field of another type than a Pod's: neither a controller nor the API server takes it
 	}
 	if err == nil {
 		r.Revision = &revision
