@@ -101,7 +101,15 @@ func TestWhatIsRestoredIsTolerated(t *testing.T) {
 		}
 	}
 
-	e := evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k")})
+	e := evidence(t, service(review.Update),
+		asked{guardrail: "g", mode: review.ModeEnforce, result: violation("spec.replicas")},
+		asked{guardrail: "g", mode: review.ModeWarn, result: violation("spec.template")})
+	e.Restored = restored
+	if d := decide(t, e); d.Findings[1].Tolerated != "" {
+		t.Errorf("what only warns needs no tolerance, but got %+v", d.Findings)
+	}
+
+	e = evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k")})
 	broken := errors.New("broken")
 	e.Restored = func() (guardrail.Restored, error) { return guardrail.Restored{}, broken }
 	if _, err := guardrail.Decide(e); !errors.Is(err, broken) {

@@ -131,6 +131,20 @@ func TestRollbacks(t *testing.T) {
 	}
 }
 
+func TestARollbackExcusesItsTemplateAlone(t *testing.T) {
+	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("rollback-history", "")))
+	stored := func(image, history string) string {
+		return `{"metadata":{"name":"web","uid":"1"},"spec":{"selector":{"matchLabels":{"app":"web"}},"revisionHistoryLimit":` + history +
+			`,"template":{"spec":{"containers":[{"name":"a","image":"` + image + `"}]}}}}`
+	}
+	r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", stored("nginx", "0"), stored("nginx:1", "10"))
+	l := &live{revisions: []map[string]any{decoded(t, `{"metadata":{"name":"web-1",`+controlled("1")+`},"spec":{"template":{"spec":{"containers":[{"name":"a","image":"nginx"}]}}}}`)}}
+	d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: l})
+	if err != nil || len(d.Findings) != 2 || d.Findings[0].Policy != "rollback-history" || d.Findings[0].Tolerated != "" || d.Findings[1].Tolerated != "as in ReplicaSet web-1" {
+		t.Errorf("got %v %+v", err, d)
+	}
+}
+
 func TestNothingIsReadLiveWithoutNeed(t *testing.T) {
 	stored := func(image string) string {
 		return `{"metadata":{"name":"web","uid":"1"},"spec":{"selector":{"matchLabels":{"app":"web"}},"template":{"spec":{"containers":[{"name":"a","image":"` + image + `"}]}}}}`
