@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/test/harness"
@@ -38,9 +37,9 @@ func TestAUsersOwnWorkloadsAreDecided(t *testing.T) {
 	}
 	deployment := metav1.NewControllerRef(w.object, appsv1.SchemeGroupVersion.WithKind("Deployment"))
 	deployment.BlockOwnerDeletion = nil
-	replicaSet := &metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "deployment-1", UID: "some-uid", Controller: ptr.To(true)}
-	cronJob := &metav1.OwnerReference{APIVersion: "batch/v1", Kind: "CronJob", Name: "nightly", UID: "some-uid", Controller: ptr.To(true)}
-	node := &metav1.OwnerReference{APIVersion: "v1", Kind: "Node", Name: "alice", UID: "some-uid", Controller: ptr.To(true)}
+	replicaSet := &metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "deployment-1", UID: "some-uid", Controller: new(true)}
+	cronJob := &metav1.OwnerReference{APIVersion: "batch/v1", Kind: "CronJob", Name: "nightly", UID: "some-uid", Controller: new(true)}
+	node := &metav1.OwnerReference{APIVersion: "v1", Kind: "Node", Name: "alice", UID: "some-uid", Controller: new(true)}
 	selector := &metav1.LabelSelector{MatchLabels: template.Labels}
 	once := *template.DeepCopy()
 	once.Spec.RestartPolicy = corev1.RestartPolicyNever
@@ -78,7 +77,7 @@ func TestMirrorPodsAreRecorded(t *testing.T) {
 	mirror := func(owner string) *corev1.Pod {
 		pod := podOf(namespace, "static-"+owner, corev1.Container{Name: "main", Image: badImage})
 		pod.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "hash", "kubernetes.io/config.source": "file"}
-		pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: owner, UID: node.UID, Controller: ptr.To(true)}}
+		pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: owner, UID: node.UID, Controller: new(true)}}
 		pod.Spec.NodeName = owner
 		return pod
 	}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -119,23 +120,64 @@ func fromCronJob(ctx context.Context, r *review.Request, live Live) (guardrail.R
 	if uid, _, _ := unstructured.NestedString(cronJob, "metadata", "uid"); uid != owner.UID {
 		return guardrail.Restored{}, nil
 	}
-	have, want := mapOf(r.Object, "spec"), normalize.JobSpec(cronJob)
+	made := jobOf(cronJob)
+	have, want := mapOf(r.Object, "spec"), mapOf(made, "spec")
+	metadata, given := mapOf(r.Object, "metadata"), mapOf(made, "metadata")
 	template := sameTemplate(mapOf(have, "template"), mapOf(want, "template"), jobLabels()...)
 	return guardrail.Restored{Why: "as in CronJob " + owner.Name, Has: func(path string) bool {
-		if path == "metadata.namespace" {
-			return template // the CronJob's own
-		}
-		field, ok := strings.CutPrefix(path, "spec.")
-		if !ok {
-			return false
-		}
-		field, _, _ = strings.Cut(field, ".")
-		field, _, _ = strings.Cut(field, "[")
-		if field == "template" {
+		switch field := topField(path, "spec."); field {
+		case "":
+		case "template":
 			return template
+		default:
+			return reflect.DeepEqual(have[field], want[field])
 		}
-		return reflect.DeepEqual(have[field], want[field])
+		switch field := topField(path, "metadata."); field {
+		case "namespace":
+			return template // it is the CronJob's
+		case "labels":
+			return sameEntries(mapOf(metadata, field), mapOf(given, field), jobLabels()...)
+		case "annotations":
+			return sameEntries(mapOf(metadata, field), mapOf(given, field), instantiated)
+		}
+		return false
 	}}, nil
+}
+
+// instantiated is the annotation by which kubectl says that a Job was made by hand.
+const instantiated = "cronjob.kubernetes.io/instantiate"
+
+// jobOf is a Job of a CronJob as the API server stores it, but for what it adds to tell
+// the Pods of one Job from those of another. It has the template's labels where it has
+// none of its own.
+func jobOf(cronJob map[string]any) map[string]any {
+	spec := normalize.JobSpec(cronJob)
+	metadata := mapOf(mapOf(mapOf(cronJob, "spec"), "jobTemplate"), "metadata")
+	if len(mapOf(metadata, "labels")) == 0 {
+		metadata = map[string]any{"annotations": metadata["annotations"], "labels": mapOf(mapOf(mapOf(spec, "template"), "metadata"), "labels")}
+	}
+	return map[string]any{"metadata": metadata, "spec": spec}
+}
+
+func sameEntries(a, b map[string]any, ignored ...string) bool {
+	a, b = maps.Clone(a), maps.Clone(b)
+	for _, name := range ignored {
+		delete(a, name)
+		delete(b, name)
+	}
+	return len(a) == len(b) && (len(a) == 0 || reflect.DeepEqual(a, b))
+}
+
+// topField is the field below a prefix that a path leads to or through.
+func topField(path, prefix string) string {
+	rest, ok := strings.CutPrefix(path, prefix)
+	if !ok {
+		return ""
+	}
+	if end := strings.IndexAny(rest, ".["); end >= 0 {
+		return rest[:end]
+	}
+	return rest
 }
 
 // sameTemplate compares templates as the API server gives them, but for labels that it,

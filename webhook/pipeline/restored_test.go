@@ -210,6 +210,37 @@ func TestJobsFromCronJobs(t *testing.T) {
 	}
 }
 
+// What a Job says of itself is the CronJob's too: kubectl copies it, and the API server
+// gives a Job without labels those of its template.
+func TestMetadataOfJobsFromCronJobs(t *testing.T) {
+	const cronJob = `{"metadata":{"uid":"1"},"spec":{"jobTemplate":{"metadata":%s,"spec":{"template":{"metadata":{"labels":{"app":"x"}},"spec":{}}}}}}`
+	for name, test := range map[string]struct {
+		given, labels, annotations  string
+		wantLabels, wantAnnotations bool
+	}{
+		"none given":          {`{}`, `{"app":"x","job-name":"j"}`, `{"cronjob.kubernetes.io/instantiate":"manual"}`, true, true},
+		"given":               {`{"labels":{"a":"1"},"annotations":{"b":"2"}}`, `{"a":"1"}`, `{"b":"2"}`, true, true},
+		"others":              {`{"labels":{"a":"1"},"annotations":{"b":"2"}}`, `{"a":"2"}`, `{"b":"3"}`, false, false},
+		"more":                {`{"labels":{"a":"1"}}`, `{"a":"1","b":"1"}`, `{"b":"2"}`, false, false},
+		"the template's also": {`{"labels":{"a":"1"}}`, `{"app":"x"}`, `{}`, false, true},
+	} {
+		r := admission(t, "CREATE", "batch", "Job", "", "alice", `{"metadata":{"labels":`+test.labels+`,"annotations":`+test.annotations+
+			`,"ownerReferences":[{"apiVersion":"batch/v1","kind":"CronJob","name":"x","uid":"1","controller":true}]},"spec":{"template":{"spec":{}}}}`, "null")
+		restored, err := pipeline.FromCronJob(t.Context(), r, &live{cronJob: decoded(t, fmt.Sprintf(cronJob, test.given))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, want := range map[string]bool{
+			"metadata.labels": test.wantLabels, "metadata.labels[owner]": test.wantLabels, "metadata.annotations": test.wantAnnotations,
+			"metadata.name": false, "metadata.namespace": false, "metadata": false, "spec": false, "specs": false,
+		} {
+			if got := restored.Has(path); got != want {
+				t.Errorf("%s: %s: got %v", name, path, got)
+			}
+		}
+	}
+}
+
 // Of a template, only the hash label makes no difference.
 func TestOnlyTheHashLabelIsNoDifference(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", "")))

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -79,7 +80,7 @@ func TestAControllerRevisionThatIsTooMuchIsBound(t *testing.T) {
 	many := strings.Replace(revisionPatch, `[{`, `[`+strings.Repeat(`{"name":"b"},`, normalize.MaxContainers)+`{`, 1)
 	body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"CREATE","namespace":"shop","object":{"data":` + many + `}}}`
 	_, err := normalize.Review([]byte(body), review.OriginValidating)
-	limit, ok := err.(*normalize.LimitError)
+	limit, ok := errors.AsType[*normalize.LimitError](err)
 	if !ok || limit.Request == nil || limit.Request.Kind.Kind != "ControllerRevision" {
 		t.Fatalf("got %v", err)
 	}
