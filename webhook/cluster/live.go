@@ -2,8 +2,8 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"iter"
 
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,51 +16,70 @@ import (
 
 const (
 	// pageSize takes what a workload has by default, 10 revisions and what is being rolled
-	// out, and several times that, in one request.
-	pageSize = 50
-	// maxRevisions bounds what one decision reads. A revision holds a whole template.
-	maxRevisions = 500
+	// out, in one request.
+	pageSize = 20
+	// maxRevisions bounds what one decision reads. There being more is no error: under
+	// failurePolicy Ignore, whoever may create them could get past every policy by it.
+	maxRevisions = 200
+	// readers is how many decisions read at once. A page may have 30 MiB.
+	readers = 4
 )
 
-// ErrTooManyRevisions says that a selector matches more revisions than are looked at.
-var ErrTooManyRevisions = errors.New("too many revisions to look at")
-
 // Live reads from the API server, past the informers: what is read here is asked for once
-// in a rollback, and is not worth a watch on every ReplicaSet of a cluster.
-type Live struct{ reader client.Reader }
+// in a rollback, and is not worth a watch on every ReplicaSet of a cluster. It is safe for
+// concurrent use.
+type Live struct {
+	reader client.Reader
+	slots  chan struct{}
+}
 
 // NewLive makes a Live of a reader that asks the API server every time.
-func NewLive(reader client.Reader) *Live { return &Live{reader} }
+func NewLive(reader client.Reader) *Live { return &Live{reader, make(chan struct{}, readers)} }
 
-// Revisions lists the objects of a kind that a workload's selector matches.
-func (l *Live) Revisions(ctx context.Context, kind schema.GroupVersionKind, namespace string, selector map[string]any) ([]map[string]any, error) {
+// Revisions gives the objects of a kind that a workload's selector matches, as far as they
+// are looked at. An error is the last that it gives.
+func (l *Live) Revisions(ctx context.Context, kind schema.GroupVersionKind, namespace string, selector map[string]any) iter.Seq2[map[string]any, error] {
+	return func(yield func(map[string]any, error) bool) {
+		if err := l.list(ctx, kind, namespace, selector, func(object map[string]any) bool { return yield(object, nil) }); err != nil {
+			yield(nil, fmt.Errorf("listing the %ss of namespace %q: %w", kind.Kind, namespace, err))
+		}
+	}
+}
+
+func (l *Live) list(ctx context.Context, kind schema.GroupVersionKind, namespace string, selector map[string]any, more func(map[string]any) bool) error {
 	var parsed metav1.LabelSelector
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(selector, &parsed); err != nil {
-		return nil, fmt.Errorf("reading the selector: %w", err)
+		return fmt.Errorf("reading the selector: %w", err)
 	}
 	matching, err := metav1.LabelSelectorAsSelector(&parsed)
 	if err != nil {
-		return nil, fmt.Errorf("reading the selector: %w", err)
+		return fmt.Errorf("reading the selector: %w", err)
 	}
-	var found []map[string]any
-	list := &unstructured.UnstructuredList{}
-	for {
+	select {
+	case l.slots <- struct{}{}:
+		defer func() { <-l.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	next := ""
+	for range maxRevisions / pageSize {
+		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 		err := l.reader.List(ctx, list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: matching},
-			client.Limit(pageSize), client.Continue(list.GetContinue()))
+			client.Limit(pageSize), client.Continue(next))
 		if err != nil {
-			return nil, fmt.Errorf("listing the %ss of namespace %q: %w", kind.Kind, namespace, err)
+			return err
 		}
 		for i := range list.Items {
-			found = append(found, list.Items[i].Object)
+			if !more(list.Items[i].Object) {
+				return nil
+			}
 		}
-		if list.GetContinue() == "" {
-			return found, nil
-		}
-		if len(found) >= maxRevisions {
-			return nil, fmt.Errorf("listing the %ss of namespace %q: %w", kind.Kind, namespace, ErrTooManyRevisions)
+		if next = list.GetContinue(); next == "" {
+			return nil
 		}
 	}
+	return nil
 }
 
 // CronJob reads a CronJob; nil where there is none.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,7 +43,7 @@ func TestRevisionsAreThoseThatTheSelectorMatches(t *testing.T) {
 		"labels":      {"matchLabels": map[string]any{"app": "web"}},
 		"expressions": {"matchExpressions": []any{map[string]any{"key": "app", "operator": "NotIn", "values": []any{"db"}}}},
 	} {
-		found, err := live.Revisions(t.Context(), replicaSets, "shop", selector)
+		found, err := all(live.Revisions(t.Context(), replicaSets, "shop", selector))
 		if err != nil || len(found) != 1 || found[0]["metadata"].(map[string]any)["name"] != "web-1" {
 			t.Errorf("%s: got %v %v", name, found, err)
 		}
@@ -50,39 +52,83 @@ func TestRevisionsAreThoseThatTheSelectorMatches(t *testing.T) {
 		"no selector": {"matchLabels": "text"},
 		"no operator": {"matchExpressions": []any{map[string]any{"key": "app", "operator": "Like"}}},
 	} {
-		if found, err := live.Revisions(t.Context(), replicaSets, "shop", selector); err == nil {
+		if found, err := all(live.Revisions(t.Context(), replicaSets, "shop", selector)); err == nil {
 			t.Errorf("%s: got %v", name, found)
 		}
 	}
 }
 
-// Many revisions come page by page, and there is an end to them.
+// Many revisions come page by page, as long as they are wanted, and there is an end to them.
 func TestRevisionsAreBounded(t *testing.T) {
-	for pages, want := range map[int]error{3: nil, 1000: cluster.ErrTooManyRevisions} {
+	for name, test := range map[string]struct{ pages, wanted, asked, found int }{
+		"some": {3, 1000, 3, 60}, "too many": {1000, 1000, 10, 200}, "the first": {3, 1, 1, 1}, "the next page's": {3, 21, 2, 21},
+	} {
 		asked := 0
 		live := liveReader(t, interceptor.Funcs{List: func(_ context.Context, _ client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
 			var o client.ListOptions
 			o.ApplyOptions(opts)
-			if last := fmt.Sprint(asked); asked > 0 && o.Continue != last || o.Limit == 0 {
+			if asked > 0 && o.Continue != fmt.Sprint(asked) || o.Limit == 0 {
 				t.Fatalf("page %d: asked for %+v", asked, o)
 			}
 			asked++
 			list := l.(*unstructured.UnstructuredList)
 			list.Items = make([]unstructured.Unstructured, o.Limit)
-			list.SetContinue("")
-			if asked < pages {
+			if asked < test.pages {
 				list.SetContinue(fmt.Sprint(asked))
 			}
 			return nil
 		}})
-		found, err := live.Revisions(t.Context(), replicaSets, "shop", map[string]any{"matchLabels": map[string]any{"app": "web"}})
-		if !errors.Is(err, want) || want == nil && (err != nil || asked != pages || len(found) == 0) {
-			t.Errorf("%d pages: got %d objects in %d, %v", pages, len(found), asked, err)
+		found := 0
+		for _, err := range live.Revisions(t.Context(), replicaSets, "shop", map[string]any{"matchLabels": map[string]any{"app": "web"}}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found++; found == test.wanted {
+				break
+			}
 		}
-		if asked > 20 {
-			t.Errorf("asked %d times", asked)
+		if asked != test.asked || found != test.found {
+			t.Errorf("%s: found %d, asked %d times", name, found, asked)
 		}
 	}
+}
+
+// Lists may be large: who finds all readers at work waits, as long as the request has.
+func TestFewReadRevisionsAtOnce(t *testing.T) {
+	reading, finish := make(chan struct{}), make(chan struct{})
+	live := liveReader(t, interceptor.Funcs{List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+		reading <- struct{}{}
+		<-finish
+		return nil
+	}})
+	list := func(ctx context.Context) error {
+		_, err := all(live.Revisions(ctx, replicaSets, "shop", map[string]any{}))
+		return err
+	}
+	var group errgroup.Group
+	for range 4 {
+		group.Go(func() error { return list(t.Context()) })
+		<-reading
+	}
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := list(late); !errors.Is(err, context.Canceled) {
+		t.Errorf("the fifth got %v", err)
+	}
+	close(finish)
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func all(revisions iter.Seq2[map[string]any, error]) (found []map[string]any, err error) {
+	for revision, err := range revisions {
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, revision)
+	}
+	return found, nil
 }
 
 func TestCronJob(t *testing.T) {

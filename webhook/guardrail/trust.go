@@ -66,8 +66,9 @@ func builtInController(r *review.Request) bool {
 	return ok && slices.Contains(controllers, name)
 }
 
-// controllersOf are the controllers that write objects of a kind, other than to take
-// finalizers and ownerReferences away, which is never denied, and statuses.
+// controllersOf are the controllers that write objects of a kind, other than their
+// statuses, which are not asked about, and their finalizers and ownerReferences, for which
+// nobody is denied.
 func controllersOf(kind schema.GroupKind) []string {
 	switch kind.String() {
 	case "Pod":
@@ -84,11 +85,11 @@ func controllersOf(kind schema.GroupKind) []string {
 		// As which ControllerRevisions are decided: DaemonSets themselves they do not write.
 		return []string{"statefulset-controller", "daemon-set-controller"}
 	case "PersistentVolumeClaim":
-		return []string{"statefulset-controller", "ephemeral-volume-controller", "persistent-volume-binder", "expand-controller", "pvc-protection-controller"}
+		return []string{"statefulset-controller", "ephemeral-volume-controller", "persistent-volume-binder", "expand-controller"}
 	case "ConfigMap":
 		return []string{"root-ca-cert-publisher", "bootstrap-signer"}
 	case "Secret":
-		return []string{"legacy-service-account-token-cleaner", "token-cleaner"}
+		return []string{"legacy-service-account-token-cleaner"}
 	}
 	return nil
 }

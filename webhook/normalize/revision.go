@@ -39,18 +39,6 @@ func RevisionTemplate(revision map[string]any) map[string]any {
 	return template
 }
 
-// JobSpec is the spec of the Jobs of a CronJob as the API server stores it, but for what
-// it adds to tell the Pods of one Job from those of another.
-func JobSpec(cronJob map[string]any) map[string]any {
-	spec := mapAt(cronJob, "spec", "jobTemplate", "spec")
-	if spec == nil {
-		return map[string]any{}
-	}
-	spec = runtime.DeepCopyJSON(spec)
-	defaultJob(spec)
-	return spec
-}
-
 // addRevision makes a DaemonSet of a ControllerRevision: what is forged would otherwise
 // get past every policy by a rollback.
 func addRevision(r *review.Request) error {
@@ -87,21 +75,4 @@ func revisedSet(revision map[string]any) map[string]any {
 	}
 	applyDefaults(kind.GroupKind(), set)
 	return set
-}
-
-// Owner is the controller that an object names. Anyone can write it.
-type Owner struct{ Group, Kind, Name, UID string }
-
-// Controller is what an object names as its controller, the zero Owner where that is
-// nothing.
-func Controller(object map[string]any) Owner {
-	owners, _ := at(object, "metadata", "ownerReferences").([]any)
-	for _, item := range owners {
-		owner, _ := item.(map[string]any)
-		if at(owner, "controller") == true {
-			kind := schema.FromAPIVersionAndKind(stringAt(owner, "apiVersion"), stringAt(owner, "kind"))
-			return Owner{Group: kind.Group, Kind: kind.Kind, Name: stringAt(owner, "name"), UID: stringAt(owner, "uid")}
-		}
-	}
-	return Owner{}
 }

@@ -3,9 +3,9 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"reflect"
-	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -24,7 +24,7 @@ import (
 type Live interface {
 	// Revisions are the objects of a kind in a namespace that a workload's selector
 	// matches, whoever owns them. kind is ReplicaSet or ControllerRevision.
-	Revisions(ctx context.Context, kind schema.GroupVersionKind, namespace string, selector map[string]any) ([]map[string]any, error)
+	Revisions(ctx context.Context, kind schema.GroupVersionKind, namespace string, selector map[string]any) iter.Seq2[map[string]any, error]
 	// CronJob is nil where there is none.
 	CronJob(ctx context.Context, namespace, name string) (map[string]any, error)
 }
@@ -67,11 +67,10 @@ func fromRevision(ctx context.Context, r *review.Request, live Live, kind schema
 	if uid == "" || len(selector) == 0 {
 		return guardrail.Restored{}, nil
 	}
-	revisions, err := live.Revisions(ctx, kind, r.Namespace.Name, selector)
-	if err != nil {
-		return guardrail.Restored{}, err
-	}
-	for _, revision := range revisions {
+	for revision, err := range live.Revisions(ctx, kind, r.Namespace.Name, selector) {
+		if err != nil {
+			return guardrail.Restored{}, err
+		}
 		if normalize.Controller(revision).UID != uid {
 			continue
 		}
@@ -178,54 +177,4 @@ func topField(path, prefix string) string {
 		return rest[:end]
 	}
 	return rest
-}
-
-// sameTemplate compares templates as the API server gives them, but for labels that it,
-// or a controller, adds. null is what is not there.
-func sameTemplate(a, b map[string]any, ignored ...string) bool {
-	return len(a) > 0 && reflect.DeepEqual(plain(a, ignored), plain(b, ignored))
-}
-
-// plain is a copy of a template without null and without some labels.
-func plain(template map[string]any, ignored []string) map[string]any {
-	copied := withoutNull(template)
-	metadata := mapOf(copied, "metadata")
-	labels := mapOf(metadata, "labels")
-	for _, label := range ignored {
-		delete(labels, label)
-	}
-	if len(labels) == 0 {
-		delete(metadata, "labels")
-	}
-	if len(metadata) == 0 {
-		delete(copied, "metadata")
-	}
-	return copied
-}
-
-func withoutNull(object map[string]any) map[string]any {
-	copied := make(map[string]any, len(object))
-	for name, value := range object {
-		switch value := value.(type) {
-		case nil:
-		case map[string]any:
-			copied[name] = withoutNull(value)
-		case []any:
-			items := slices.Clone(value)
-			for i, item := range items {
-				if item, ok := item.(map[string]any); ok {
-					items[i] = withoutNull(item)
-				}
-			}
-			copied[name] = items
-		default:
-			copied[name] = value
-		}
-	}
-	return copied
-}
-
-func mapOf(object map[string]any, name string) map[string]any {
-	m, _ := object[name].(map[string]any)
-	return m
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -27,9 +28,18 @@ type live struct {
 	asked     int
 }
 
-func (l *live) Revisions(context.Context, schema.GroupVersionKind, string, map[string]any) ([]map[string]any, error) {
+func (l *live) Revisions(context.Context, schema.GroupVersionKind, string, map[string]any) iter.Seq2[map[string]any, error] {
 	l.asked++
-	return l.revisions, l.err
+	return func(yield func(map[string]any, error) bool) {
+		for _, revision := range l.revisions {
+			if l.err == nil && !yield(revision, nil) {
+				return
+			}
+		}
+		if l.err != nil {
+			yield(nil, l.err)
+		}
+	}
 }
 
 func (l *live) CronJob(context.Context, string, string) (map[string]any, error) {
