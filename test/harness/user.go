@@ -90,6 +90,11 @@ func (u *User) Patch(ctx context.Context, object client.Object, patch client.Pat
 	return answer(ctx, func(ctx context.Context) error { return u.Client.Patch(ctx, object, patch, options...) })
 }
 
+// PatchStatus patches the status of an object.
+func (u *User) PatchStatus(ctx context.Context, object client.Object, patch client.Patch) *Answer {
+	return answer(ctx, func(ctx context.Context) error { return u.Client.Status().Patch(ctx, object, patch) })
+}
+
 // Delete deletes an object.
 func (u *User) Delete(ctx context.Context, object client.Object, options ...client.DeleteOption) *Answer {
 	return answer(ctx, func(ctx context.Context) error { return u.Client.Delete(ctx, object, options...) })
@@ -128,6 +133,11 @@ func (m marking) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set("Audit-ID", a.AuditID)
 	}
 	return m.next.RoundTrip(r)
+}
+
+// NewUser makes a user of any name, in groups. In system:masters it may do everything.
+func (h *Harness) NewUser(name string, groups ...string) (*User, error) {
+	return h.addUser(name, groups...)
 }
 
 // addUser makes a user with a client certificate. What the user may do is RBAC's.

@@ -34,6 +34,11 @@ type Evidence struct {
 	// Before gives, for each bound, what its policy says of the stored object of an UPDATE.
 	// It is called only where something would be denied if it were enforced.
 	Before func() ([]review.Result, error)
+	// Restored is what the cluster has already of the object; nil where nobody can tell. It
+	// is called only where something would still be denied.
+	Restored func() (Restored, error)
+	// Only is the field that findings must be about, empty where any will do.
+	Only string
 }
 
 // Decide merges what the bindings found into one Decision. Findings with the same
@@ -43,6 +48,9 @@ func Decide(e Evidence) (*review.Decision, error) {
 	candidates := e.candidates()
 	if err := e.ratchet(candidates, (*candidate).wouldStop); err != nil {
 		return nil, err
+	}
+	if err := e.tolerateRestored(candidates); err != nil {
+		return nil, fmt.Errorf("looking for what the object may be made from: %w", err)
 	}
 	d := &review.Decision{Findings: append(merge(candidates), e.extra()...)}
 	for i, bound := range e.Bounds {
@@ -56,6 +64,10 @@ func Decide(e Evidence) (*review.Decision, error) {
 	sortFindings(d.Findings)
 	d.Verdict = verdict(d.Findings)
 	return d, nil
+}
+
+func anyDenies(candidates []candidate) bool {
+	return slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() })
 }
 
 // candidate is a finding as one binding has it.
@@ -90,7 +102,7 @@ func (e *Evidence) candidates() []candidate {
 		}
 		for k := range result.Violations {
 			violation := &result.Violations[k]
-			if e.Filled[violation.Path] {
+			if e.Filled[violation.Path] || e.Only != "" && !review.Within(violation.Path, e.Only) {
 				continue
 			}
 			c := candidate{finding: newFinding(bound, mode, violation), bound: i, violation: k}

@@ -237,24 +237,6 @@ func sa(name string) review.User {
 	return review.User{Name: "system:serviceaccount:kube-system:" + name}
 }
 
-func TestMirrorPods(t *testing.T) {
-	for name, test := range map[string]struct {
-		user, owner string
-		want        review.Verdict
-	}{
-		"the node's own":        {"system:node:n1", "n1", review.VerdictAllow},
-		"another node's":        {"system:node:n1", "n2", review.VerdictDeny},
-		"a person who pretends": {"alice", "n1", review.VerdictDeny},
-	} {
-		r := &review.Request{Kind: pods(), User: review.User{Name: test.user}, Operation: review.Create, Object: map[string]any{
-			"metadata": map[string]any{"ownerReferences": []any{map[string]any{"kind": "Node", "name": test.owner}}},
-		}}
-		if d := decide(t, evidence(t, r, asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k")})); d.Verdict != test.want {
-			t.Errorf("%s: got %v", name, d.Verdict)
-		}
-	}
-}
-
 func TestATolerantGuardrailSoftensNoOther(t *testing.T) {
 	e := evidence(t, service(review.Update),
 		asked{guardrail: "kind", mode: review.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingTolerate},

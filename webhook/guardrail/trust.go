@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/review"
@@ -20,7 +21,7 @@ func (b *Bound) EffectiveMode(r *review.Request) review.Mode {
 }
 
 func (b *Bound) trusts(r *review.Request) bool {
-	return builtInController(r) || mirrorPod(r) || b.Guardrail.trusts(r.User)
+	return builtInController(r) || MirrorPod(r) || b.Guardrail.trusts(r.User)
 }
 
 func (g *Guardrail) trusts(user review.User) bool {
@@ -28,39 +29,71 @@ func (g *Guardrail) trusts(user review.User) bool {
 		slices.ContainsFunc(user.Groups, func(group string) bool { return slices.Contains(g.trusted.Groups, group) })
 }
 
-// mirrorPod tells whether a kubelet reports a static Pod, which runs whatever is said:
-// the user is a node, and the Pod's owner is that node.
-func mirrorPod(r *review.Request) bool {
+// MirrorPod tells whether a kubelet reports a static Pod, which runs whatever is said:
+// the user is a node, the Pod's only owner is that node, and the kubelet has marked it.
+func MirrorPod(r *review.Request) bool {
 	node, ok := strings.CutPrefix(r.User.Name, "system:node:")
-	if !ok || r.Kind.GroupKind() != (schema.GroupKind{Kind: "Pod"}) {
+	if !ok || !slices.Contains(r.User.Groups, "system:nodes") || r.Kind.GroupKind() != (schema.GroupKind{Kind: "Pod"}) {
 		return false
 	}
 	metadata, _ := r.Object["metadata"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
 	owners, _ := metadata["ownerReferences"].([]any)
-	return len(owners) == 1 && slices.ContainsFunc(owners, func(item any) bool {
+	return annotations[corev1.MirrorPodAnnotationKey] != nil && len(owners) == 1 && slices.ContainsFunc(owners, func(item any) bool {
 		owner, _ := item.(map[string]any)
 		return owner["kind"] == "Node" && owner["name"] == node
 	})
 }
 
-// builtInController tells whether a controller of the controller-manager makes an
-// object from a template. With --use-service-account-credentials each has a service
-// account of its own; without, all of them are system:kube-controller-manager.
+// The control plane's users. With --use-service-account-credentials each controller has a
+// service account of its own; without, all of them are the controller-manager.
+const (
+	apiServer         = "system:apiserver"
+	scheduler         = "system:kube-scheduler"
+	controllerManager = "system:kube-controller-manager"
+	controllerPrefix  = "system:serviceaccount:kube-system:"
+)
+
+// builtInController tells whether a part of the control plane writes what it makes or
+// looks after. What it makes it from, a template, was decided on its own.
 func builtInController(r *review.Request) bool {
-	var controllers []string
-	switch r.Kind.GroupKind().String() {
-	case "Pod":
-		controllers = []string{"replicaset-controller", "statefulset-controller", "daemon-set-controller", "job-controller", "replication-controller"}
-	case "ReplicaSet.apps":
-		controllers = []string{"deployment-controller"}
-	case "Job.batch":
-		controllers = []string{"cronjob-controller"}
-	default:
-		return false
+	controllers := controllersOf(r.Kind.GroupKind())
+	switch r.User.Name {
+	case apiServer:
+		return true // it writes what it cannot do without, such as its own Service
+	case scheduler:
+		return r.Kind.GroupKind() == schema.GroupKind{Kind: "PersistentVolumeClaim"} // on which node it is to be
+	case controllerManager:
+		return len(controllers) > 0
 	}
-	if r.User.Name == "system:kube-controller-manager" {
-		return true
-	}
-	name, ok := strings.CutPrefix(r.User.Name, "system:serviceaccount:kube-system:")
+	name, ok := strings.CutPrefix(r.User.Name, controllerPrefix)
 	return ok && slices.Contains(controllers, name)
+}
+
+// controllersOf are the controllers that write objects of a kind, other than their
+// statuses, which are not asked about, and their finalizers and ownerReferences, for which
+// nobody is denied.
+func controllersOf(kind schema.GroupKind) []string {
+	switch kind.String() {
+	case "Pod":
+		return []string{"replicaset-controller", "statefulset-controller", "daemon-set-controller", "job-controller", "replication-controller"}
+	case "ReplicaSet.apps":
+		return []string{"deployment-controller"}
+	case "Deployment.apps":
+		// By the annotation deprecated.deployment.rollback.to it puts a ReplicaSet's template
+		// back. Until that succeeds, it does nothing else for the Deployment.
+		return []string{"deployment-controller"}
+	case "Job.batch":
+		return []string{"cronjob-controller"}
+	case "DaemonSet.apps":
+		// As which ControllerRevisions are decided: DaemonSets themselves they do not write.
+		return []string{"statefulset-controller", "daemon-set-controller"}
+	case "PersistentVolumeClaim":
+		return []string{"statefulset-controller", "ephemeral-volume-controller", "persistent-volume-binder", "expand-controller"}
+	case "ConfigMap":
+		return []string{"root-ca-cert-publisher", "bootstrap-signer"}
+	case "Secret":
+		return []string{"legacy-service-account-token-cleaner"}
+	}
+	return nil
 }

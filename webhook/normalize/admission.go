@@ -61,7 +61,7 @@ func Old(r *review.Request) (*review.Request, error) {
 	old := *r
 	old.Object, old.Original, old.OldObject = r.OldObject, r.OldObject, nil
 	old.LastApplied, old.OldLastApplied = r.OldLastApplied, nil
-	old.Workload, old.Claims = nil, nil
+	old.Workload, old.Claims, old.Revision = nil, nil, nil
 	return &old, complete(&old)
 }
 

@@ -3,6 +3,7 @@ package normalize
 import (
 	"math"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -73,7 +74,25 @@ func defaultJob(spec map[string]any) {
 		setDefault(spec, "backoffLimit", int64(math.MaxInt32))
 	}
 	setDefault(spec, "suspend", false)
+	setDefault(spec, "completionMode", "NonIndexed")
+	replacement := "TerminatingOrFailed"
+	if spec["podFailurePolicy"] != nil {
+		replacement = "Failed"
+	}
+	setDefault(spec, "podReplacementPolicy", replacement)
 	defaultPodSpec(mapAt(spec, "template", "spec"))
+}
+
+// JobSpec is the spec of the Jobs of a CronJob as the API server stores it, but for what
+// it adds to tell the Pods of one Job from those of another.
+func JobSpec(cronJob map[string]any) map[string]any {
+	spec := mapAt(cronJob, "spec", "jobTemplate", "spec")
+	if spec == nil {
+		return map[string]any{}
+	}
+	spec = runtime.DeepCopyJSON(spec)
+	defaultJob(spec)
+	return spec
 }
 
 func defaultPodSpec(spec map[string]any) {

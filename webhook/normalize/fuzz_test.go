@@ -39,6 +39,8 @@ func FuzzReview(f *testing.F) {
 	f.Add(body(pod))
 	f.Add(body(`"object":{"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":1}}}]}}`))
 	f.Add(bytes.Replace(body(pod+`,"oldObject":{"spec":{"initContainers":[{"restartPolicy":"Always"}]}}`), []byte("CREATE"), []byte("UPDATE"), 1))
+	f.Add(bytes.Replace(body(`"object":{"data":{"spec":{"template":{"$patch":"replace","spec":{"containers":[{"name":"a","image":"b"}]}}}}}`),
+		[]byte(`"group":"","version":"v1","kind":"Pod"`), []byte(`"group":"apps","version":"v1","kind":"ControllerRevision"`), 1))
 	f.Add([]byte(`{"request":{"object":{}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := normalize.Review(data, review.OriginValidating)
@@ -61,6 +63,7 @@ func FuzzReview(f *testing.F) {
 			t.Fatalf("an object of %d levels, an old one of %d", corpus.Levels(r.Object), corpus.Levels(r.OldObject))
 		}
 		checkWorkload(t, r)
+		checkRevision(t, r)
 		old, err := normalize.Old(r)
 		switch {
 		case err != nil:
@@ -83,6 +86,7 @@ func FuzzManifest(f *testing.F) {
 		"{apiVersion: v1, kind: Pod, spec: {containers: [{name: a, image: 'nginx:1', resources: {limits: {cpu: 1, memory: 1Gi}, requests: null}}]}}",
 		"{apiVersion: batch/v1, kind: CronJob, spec: {jobTemplate: {spec: {template: {spec: {initContainers: [{restartPolicy: Always}]}}}}}}",
 		"apiVersion: apps/v1\nkind: StatefulSet\nspec:\n  replicas: 3\n  template:\n    spec:\n      resources: {limits: {cpu: 2}}\n      ephemeralContainers: [{name: e}]\n",
+		"{apiVersion: apps/v1, kind: ControllerRevision, data: {spec: {template: {$patch: replace, spec: {containers: [{name: a}]}}}}}",
 		"{apiVersion: v1, kind: Secret, stringData: {a: b}, data: {a: Yw==}}",
 		"{apiVersion: v1, kind: ReplicationController, spec: {template: {spec: {containers: [{livenessProbe: {httpGet: {port: 1}}}]}}}}",
 	} {
@@ -116,6 +120,7 @@ func checkManifest(t *testing.T, object map[string]any) {
 		t.Fatalf("the original has %d levels and is %v", corpus.Levels(r.Original), r.Original)
 	}
 	checkWorkload(t, r)
+	checkRevision(t, r)
 	checkDefaults(t, r)
 	checkKept(t, r)
 	second, err := normalize.Manifest(r.Object, "fallback")
@@ -185,6 +190,18 @@ func checkWorkload(t *testing.T, r *review.Request) {
 			t.Fatalf("half an image: %+v", c.Image)
 		}
 	}
+}
+
+// checkRevision holds that whatever a ControllerRevision is decided as has a Pod in it.
+func checkRevision(t *testing.T, r *review.Request) {
+	t.Helper()
+	if r.Revision == nil {
+		return
+	}
+	if r.Revision.Workload == nil || r.Revision.Revision != nil || r.Workload != nil || !normalize.IsRevision(r.Kind.GroupKind()) {
+		t.Fatalf("%+v is decided as %+v", r, r.Revision)
+	}
+	checkWorkload(t, r.Revision)
 }
 
 // follow walks down a path such as spec.containers[0]; nil where the way ends early.

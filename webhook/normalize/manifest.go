@@ -71,6 +71,9 @@ func complete(r *review.Request) error {
 	if err == nil {
 		err = addClaims(r)
 	}
+	if err == nil {
+		err = addRevision(r)
+	}
 	if limit, ok := errors.AsType[*LimitError](err); ok {
 		limit.Request = r
 	}
@@ -83,7 +86,7 @@ func checkServed(kind schema.GroupVersionKind) error {
 	served := map[string]string{
 		"pod": "v1/Pod", "service": "v1/Service", "secret": "v1/Secret", "configmap": "v1/ConfigMap", "namespace": "v1/Namespace", "persistentvolumeclaim": "v1/PersistentVolumeClaim",
 		"replicationcontroller": "v1/ReplicationController", "deployment": "apps/v1/Deployment", "statefulset": "apps/v1/StatefulSet",
-		"daemonset": "apps/v1/DaemonSet", "replicaset": "apps/v1/ReplicaSet", "job": "batch/v1/Job", "cronjob": "batch/v1/CronJob",
+		"daemonset": "apps/v1/DaemonSet", "replicaset": "apps/v1/ReplicaSet", "controllerrevision": "apps/v1/ControllerRevision", "job": "batch/v1/Job", "cronjob": "batch/v1/CronJob",
 	}
 	want, known := served[strings.ToLower(kind.Kind)]
 	switch kind.Group {

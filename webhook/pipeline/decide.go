@@ -27,6 +27,8 @@ type FactSource interface {
 type Options struct {
 	// MaxMode is a ceiling for every binding; 0 is none.
 	MaxMode review.Mode
+	// Live may be nil: then nothing is known that an object may be made from.
+	Live Live
 	// Now is the clock that Exemptions expire by; time.Now if nil.
 	Now func() time.Time
 }
@@ -42,6 +44,14 @@ func (o *Options) now() time.Time {
 // can be said, and never that the object is fine; a policy that fails alone is in
 // Decision.Errors instead.
 func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSource, o Options) (*review.Decision, error) {
+	if r.Revision != nil {
+		return s.decideRevision(ctx, r.Revision, source, o)
+	}
+	return s.decide(ctx, r, source, o, "")
+}
+
+// decide decides an object, or of it only what is found in one field.
+func (s *Snapshot) decide(ctx context.Context, r *review.Request, source FactSource, o Options, only string) (*review.Decision, error) {
 	if !decided(r) {
 		return &review.Decision{Verdict: review.VerdictAllow}, nil
 	}
@@ -70,6 +80,7 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 	evidence := guardrail.Evidence{
 		Request: &request, Bounds: bounds, Results: results,
 		Filled: filled(&request, plan.Fills), Extra: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt,
+		Restored: restored(ctx, &request, o.Live), Only: only,
 	}
 	if request.Operation == review.Update {
 		evidence.Extent = extentOf
@@ -94,6 +105,9 @@ func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source Fact
 		return 0, nil, nil
 	}
 	request := *r
+	if normalize.IsRevision(r.Kind.GroupKind()) {
+		request.Kind = normalize.RevisedKind()
+	}
 	bounds, err := s.resolve(ctx, &request, source, o)
 	if err != nil {
 		return 0, nil, err
@@ -153,10 +167,14 @@ func patches(r *review.Request) bool {
 		(r.Origin == review.OriginMutating || r.Origin == review.OriginManifest)
 }
 
-// relevant leaves out what a part of the way does not need.
+// relevant leaves out what a part of the way does not need. What a mirror Pod is given
+// the static Pod on the node does not have.
 func relevant(bounds []guardrail.Bound, r *review.Request) []guardrail.Bound {
 	if partOf(r) != engine.Inject {
 		return bounds
+	}
+	if guardrail.MirrorPod(r) {
+		return nil
 	}
 	return slices.DeleteFunc(bounds, func(b guardrail.Bound) bool { return !b.Policy.Mutates })
 }

@@ -108,6 +108,9 @@ type Request struct {
 	Claims []Claim
 	// Schedule is nil but for a CronJob.
 	Schedule *Schedule
+	// Revision is what a ControllerRevision is decided as: a DaemonSet with its template. It
+	// is nil for every other kind, and where there is nothing to decide.
+	Revision *Request
 	Facts    Facts
 }
 

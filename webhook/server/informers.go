@@ -68,7 +68,7 @@ func newMapper() meta.RESTMapper {
 		corev1.SchemeGroupVersion: {
 			"LimitRange", "ResourceQuota", "PersistentVolumeClaim", "Pod", "ReplicationController", "Service", "ConfigMap", "Secret",
 		},
-		appsv1.SchemeGroupVersion:  {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"},
+		appsv1.SchemeGroupVersion:  {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ControllerRevision"},
 		batchv1.SchemeGroupVersion: {"Job", "CronJob"},
 	} {
 		for _, kind := range kinds {

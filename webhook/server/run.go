@@ -72,7 +72,7 @@ func Run(ctx context.Context, o Options) error {
 		Current:          compiling.Current,
 		Facts:            facts,
 		Failed:           failing.note,
-		Decide:           pipeline.Options{MaxMode: o.MaxMode},
+		Decide:           pipeline.Options{MaxMode: o.MaxMode, Live: cluster.NewLive(watched.GetAPIReader())},
 		MaxInFlight:      o.MaxInFlight,
 		MaxInFlightBytes: o.MaxInFlightBytes,
 		Metrics:          metrics,

@@ -1,0 +1,97 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// pageSize takes what a workload has by default, 10 revisions and what is being rolled
+	// out, in one request.
+	pageSize = 20
+	// maxRevisions bounds what one decision reads. There being more is no error: under
+	// failurePolicy Ignore, whoever may create them could get past every policy by it.
+	maxRevisions = 200
+	// readers is how many decisions read at once. A page may have 30 MiB.
+	readers = 4
+)
+
+// Live reads from the API server, past the informers: what is read here is asked for once
+// in a rollback, and is not worth a watch on every ReplicaSet of a cluster. It is safe for
+// concurrent use.
+type Live struct {
+	reader client.Reader
+	slots  chan struct{}
+}
+
+// NewLive makes a Live of a reader that asks the API server every time.
+func NewLive(reader client.Reader) *Live { return &Live{reader, make(chan struct{}, readers)} }
+
+// Revisions gives the objects of a kind that a workload's selector matches, as far as they
+// are looked at. An error is the last that it gives.
+func (l *Live) Revisions(ctx context.Context, kind schema.GroupVersionKind, namespace string, selector map[string]any) iter.Seq2[map[string]any, error] {
+	return func(yield func(map[string]any, error) bool) {
+		if err := l.list(ctx, kind, namespace, selector, func(object map[string]any) bool { return yield(object, nil) }); err != nil {
+			yield(nil, fmt.Errorf("listing the %ss of namespace %q: %w", kind.Kind, namespace, err))
+		}
+	}
+}
+
+func (l *Live) list(ctx context.Context, kind schema.GroupVersionKind, namespace string, selector map[string]any, more func(map[string]any) bool) error {
+	var parsed metav1.LabelSelector
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(selector, &parsed); err != nil {
+		return fmt.Errorf("reading the selector: %w", err)
+	}
+	matching, err := metav1.LabelSelectorAsSelector(&parsed)
+	if err != nil {
+		return fmt.Errorf("reading the selector: %w", err)
+	}
+	select {
+	case l.slots <- struct{}{}:
+		defer func() { <-l.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	next := ""
+	for range maxRevisions / pageSize {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+		err := l.reader.List(ctx, list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: matching},
+			client.Limit(pageSize), client.Continue(next))
+		if err != nil {
+			return err
+		}
+		for i := range list.Items {
+			if !more(list.Items[i].Object) {
+				return nil
+			}
+		}
+		if next = list.GetContinue(); next == "" {
+			return nil
+		}
+	}
+	return nil
+}
+
+// CronJob reads a CronJob; nil where there is none.
+func (l *Live) CronJob(ctx context.Context, namespace, name string) (map[string]any, error) {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(batchv1.SchemeGroupVersion.WithKind("CronJob"))
+	err := l.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading CronJob %s/%s: %w", namespace, name, err)
+	}
+	return object.Object, nil
+}

@@ -1,0 +1,18 @@
+package review_test
+
+import (
+	"testing"
+
+	"taffrail.dev/webhook/review"
+)
+
+func TestWithin(t *testing.T) {
+	for path, want := range map[string]bool{
+		"spec.template": true, "spec.template.spec": true, "spec.template[0]": true,
+		"spec.templates": false, "spec": false, "data.spec.template": false, "": false,
+	} {
+		if got := review.Within(path, "spec.template"); got != want {
+			t.Errorf("%q: got %v", path, got)
+		}
+	}
+}
