@@ -59,8 +59,9 @@ func snapshotWith(extra int, only ...string) (*pipeline.Snapshot, error) {
 		modules[id] = strings.ReplaceAll(extraPolicy, "NUMBER", fmt.Sprint(i))
 		more.Spec.Policies = append(more.Spec.Policies, v1alpha1.PolicyBinding{Name: id})
 	}
-	if catalog, err = catalog.With(modules); err != nil {
-		return nil, err
+	catalog, bad := catalog.With(modules)
+	if len(bad) > 0 {
+		return nil, fmt.Errorf("policies: %v", bad)
 	}
 	if extra > 0 {
 		guardrails = append(guardrails, more)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -45,18 +46,27 @@ func member(object ast.Value, name *ast.Term) ast.Value {
 // alone reads an answer that is one policy's own.
 func (a answer) alone(s *slot, part Part, r *review.Request) (review.Result, error) {
 	var result review.Result
+	elements := eachObject
+	if s.policy.User {
+		elements = eachOfUser
+	}
 	if s.policy.Validates && part != Inject {
-		err := each(a.deny, func(element ast.Object) error {
+		err := elements(a.deny, func(element ast.Object) error {
 			violation, err := newViolation(element, r)
 			result.Violations = append(result.Violations, violation)
 			return err
 		})
-		if err != nil {
+		if more := new(moreError); errors.As(err, &more) {
+			result.Violations = append(result.Violations, more.violation(result.Violations))
+		} else if err != nil {
 			return review.Result{}, fmt.Errorf("deny: %w", err)
+		}
+		if s.policy.User {
+			shorten(result.Violations)
 		}
 	}
 	if s.policy.Mutates && part != Deny {
-		err := each(a.inject, func(element ast.Object) error {
+		err := elements(a.inject, func(element ast.Object) error {
 			intent, err := newIntent(element)
 			result.Intents = append(result.Intents, intent)
 			return err
@@ -74,7 +84,7 @@ func (a answer) alone(s *slot, part Part, r *review.Request) (review.Result, err
 	return result, nil
 }
 
-func each(value ast.Value, read func(ast.Object) error) error {
+func eachObject(value ast.Value, read func(ast.Object) error) error {
 	set, ok := value.(ast.Set)
 	if !ok {
 		return errNoResult
