@@ -28,14 +28,15 @@ var ErrTooLarge = errors.New("takes more memory than a policy of one's own may")
 // LimitError says which call of a built-in function would have made too much. It is an
 // ErrTooLarge.
 type LimitError struct {
-	File    string
-	Row     int
+	File string
+	Row  int
+	// Builtin as it is written in Rego.
 	Builtin string
 	Reason  string
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s at %s:%d: %s", e.Builtin, e.File, e.Row, e.Reason)
+	return fmt.Sprintf("%s at %s:%d takes or makes %s", e.Builtin, e.File, e.Row, e.Reason)
 }
 
 // Unwrap returns ErrTooLarge.
@@ -82,6 +83,9 @@ func bounds() map[string]bound {
 		"glob.quote_meta":                  boundTexts,
 		"semver.compare":                   boundTexts,
 	}
+	for _, name := range []string{"equal", "neq", "lt", "lte", "gt", "gte", "internal.member_2", "internal.member_3"} {
+		all[name] = boundRendered
+	}
 	for _, name := range []string{"lower", "upper", "trim", "trim_left", "trim_prefix", "trim_right", "trim_space", "trim_suffix",
 		"base64.decode", "base64.encode", "base64url.decode", "hex.decode", "hex.encode"} {
 		all[name] = boundTexts
@@ -96,32 +100,58 @@ func bounds() map[string]bound {
 // takes the implementation of a name that it knows from nobody else.
 func boundName(builtin string) string { return "bounded." + builtin }
 
-// boundStage makes a compiler's modules call the bounded versions. It runs when types have
-// been checked, so that people read of the functions that they called, and `==` has been
-// rewritten to what the rule indexer knows.
-func boundStage() ast.CompilerStageDefinition {
+// bind makes a compiler's modules call the bounded versions. That happens when types have
+// been checked, so that people read of the functions that they called.
+func bind(compiler *ast.Compiler) *ast.Compiler {
 	operators := map[string]*ast.Term{}
 	for name := range bounds() {
 		operators[name] = ast.NewTerm(ast.MustParseRef(boundName(name)))
 	}
-	return ast.CompilerStageDefinition{Name: "bound_builtins", MetricName: "compile_stage_bound_builtins", Stage: func(c *ast.Compiler) *ast.Error {
-		for _, module := range c.Modules {
-			ast.WalkExprs(module, func(expr *ast.Expr) bool {
-				if expr.IsCall() {
-					if bounded := operators[expr.Operator().String()]; bounded != nil {
-						expr.SetOperator(bounded)
-					}
-				}
-				for _, with := range expr.With {
-					if bounded := operators[with.Target.String()]; bounded != nil {
-						with.Target = bounded
-					}
-				}
-				return false
-			})
+	return compiler.WithStageAfterID(ast.StageCheckTypes, ast.CompilerStageDefinition{
+		Name: "bind_builtins", MetricName: "compile_stage_bind_builtins", Stage: func(c *ast.Compiler) *ast.Error {
+			for _, module := range c.Modules {
+				ast.WalkExprs(module, func(expr *ast.Expr) bool {
+					rebind(expr, operators)
+					return false
+				})
+			}
+			return nil
+		},
+	})
+}
+
+func rebind(expr *ast.Expr, operators map[string]*ast.Term) {
+	if expr.IsCall() {
+		if bounded := operators[expr.Operator().String()]; bounded != nil {
+			expr.SetOperator(bounded)
 		}
-		return nil
-	}}
+	}
+	for _, with := range expr.With {
+		if bounded := operators[with.Target.String()]; bounded != nil {
+			with.Target = bounded
+		}
+	}
+}
+
+// compareEquals leaves `==` a function. OPA makes a unification of it, for its rule indexer,
+// and goes through two values that it unifies with a call in a call for each part: large
+// ones overflow the stack, and that ends the process. Where one side is a single value, as in
+// input.kind == "Pod", nothing can be gone through, and the indexer knows what to do with it.
+func compareEquals(compiler *ast.Compiler) *ast.Compiler {
+	return compiler.WithSkipStages(ast.StageRewriteEquals).WithStageAfterID(ast.StageCheckSafetyRuleBodies, ast.CompilerStageDefinition{
+		Name: "compare_equals", MetricName: "compile_stage_compare_equals", Stage: func(c *ast.Compiler) *ast.Error {
+			for _, module := range c.Modules {
+				ast.WalkExprs(module, func(expr *ast.Expr) bool {
+					if expr.IsCall() && expr.Operator().Equal(ast.Equal.Ref()) && len(expr.Operands()) == 2 &&
+						(ast.IsScalar(expr.Operand(0).Value) || ast.IsScalar(expr.Operand(1).Value)) {
+						expr.SetOperator(ast.NewTerm(ast.Equality.Ref()))
+					}
+					return false
+				})
+			}
+			return nil
+		},
+	})
 }
 
 // boundedBuiltins are the implementations that a query needs for what boundStage makes.
@@ -136,10 +166,15 @@ func boundedBuiltins() map[string]*topdown.Builtin {
 }
 
 func bounded(name string, check bound) topdown.BuiltinFunc {
-	original := topdown.GetBuiltin(name)
+	original, written := topdown.GetBuiltin(name), name
+	if infix := ast.BuiltinMap[name].Infix; infix != "" {
+		written = "`" + infix + "`"
+	} else if name == ast.InternalTemplateString.Name {
+		written = "a template string"
+	}
 	return func(call topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
 		if reason := check(operands); reason != "" {
-			limit := &LimitError{Builtin: name, Reason: reason}
+			limit := &LimitError{Builtin: written, Reason: reason}
 			if call.Location != nil {
 				limit.File, limit.Row = call.Location.File, call.Location.Row
 			}

@@ -145,6 +145,8 @@ type evaluation struct {
 	input    map[string]any
 	part     Part
 	cancel   topdown.Cancel
+	// watched is true for users' policies, under guard.
+	watched bool
 }
 
 func (e *evaluation) round(ctx context.Context, q *query, slots, round []int, results []review.Result) {
@@ -208,7 +210,11 @@ func (e *evaluation) run(ctx context.Context, q *query, input *ast.Term) (answer
 	defer e.unit.store.Abort(ctx, transaction)
 	var failures []topdown.Error
 	found := false
-	err = topdown.NewQuery(q.body).
+	query := topdown.NewQuery(q.body)
+	if e.watched {
+		query = query.WithQueryTracer(&unifyTracer{cancel: e.cancel})
+	}
+	err = query.
 		WithCompiler(e.unit.compiler).
 		WithQueryCompiler(q.compiler).
 		WithStore(e.unit.store).

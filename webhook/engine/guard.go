@@ -52,7 +52,11 @@ func guard(ctx context.Context, limit time.Duration, evaluate func(topdown.Cance
 	go func() {
 		defer close(ended)
 		defer func() {
-			if recover() != nil { // what it says may quote the object
+			switch broken := recover().(type) {
+			case nil:
+			case *LimitError:
+				done.results, done.err = nil, broken
+			default: // what it says may quote the object
 				done.results, done.err = nil, errPanic
 			}
 		}()
@@ -94,7 +98,7 @@ func watch(ctx context.Context, limit time.Duration, ended <-chan struct{}) erro
 			return context.Cause(ctx)
 		case <-timer.C:
 		}
-		now := heap()
+		now := memory()
 		if first {
 			before = now
 		}
@@ -108,14 +112,16 @@ func watch(ctx context.Context, limit time.Duration, ended <-chan struct{}) erro
 	}
 }
 
-// heap is the memory that objects take, dead ones included until they are swept.
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
-		return 0
+// memory is what objects take, dead ones included until they are swept, and stacks.
+func memory() (total uint64) {
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(samples)
+	for _, sample := range samples {
+		if sample.Value.Kind() == metrics.KindUint64 {
+			total += sample.Value.Uint64()
+		}
 	}
-	return sample[0].Value.Uint64()
+	return total
 }
 
 func allowedGrowth() uint64 {

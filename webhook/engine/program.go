@@ -85,8 +85,7 @@ func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
 	if p.library, err = compileUnit(newCompiler(), catalog.modules, library, nil); err != nil {
 		return nil, err
 	}
-	compiler, _ := newUserCompiler(nil, "")
-	p.users, err = compileUnit(compiler, catalog.userModules(users), users, boundedBuiltins())
+	p.users, err = compileUnit(newUserCompiler(), catalog.userModules(users), users, boundedBuiltins())
 	return p, err
 }
 

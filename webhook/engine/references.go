@@ -10,13 +10,15 @@ import (
 // libraryHelpers is the package of the library that users' policies may use.
 const libraryHelpers = libraryRoot + ".lib"
 
-// newUserCompiler compiles users' policies. What is wrong with the references of the
-// module in file is gathered in faults, each a *SourceError: a stage of a compiler can
-// report only one. Where file is "", the modules are known to be sound.
-func newUserCompiler(helpers map[string]bool, file string) (*ast.Compiler, *[]error) {
-	faults := &[]error{}
-	stage := func(after ast.StageID, name string, check func(*ast.Module) []*SourceError) ast.CompilerStageDefinition {
-		return ast.CompilerStageDefinition{Name: name, MetricName: string(after) + "_" + name, Stage: func(c *ast.Compiler) *ast.Error {
+// newUserCompiler makes what evaluates users' policies, which are sound.
+func newUserCompiler() *ast.Compiler { return compareEquals(bind(newCompiler())) }
+
+// newJudge makes a compiler that finds out whether the module in file is sound. What it
+// finds beside OPA's own errors it adds to faults: a stage of a compiler can report only
+// one.
+func newJudge(helpers map[string]bool, file string, faults *[]error) *ast.Compiler {
+	stage := func(name string, check func(*ast.Module) []*SourceError) ast.CompilerStageDefinition {
+		return ast.CompilerStageDefinition{Name: name, MetricName: "compile_stage_" + name, Stage: func(c *ast.Compiler) *ast.Error {
 			found := check(c.Modules[file])
 			for _, fault := range found {
 				*faults = append(*faults, fault)
@@ -27,17 +29,12 @@ func newUserCompiler(helpers map[string]bool, file string) (*ast.Compiler, *[]er
 			return ast.NewError(found[0].Code, nil, "%s", found[0].Reason)
 		}}
 	}
-	compiler := newCompiler().SetErrorLimit(0)
-	if file != "" {
-		compiler = compiler.
-			// Imports are resolved then, so that every reference is written in full.
-			WithStageAfterID(ast.StageResolveRefs, stage(ast.StageResolveRefs, "check_references", func(m *ast.Module) []*SourceError {
-				return checkReferences(m, helpers)
-			})).
-			// Every rule has been taken apart then, and no type has been looked at.
-			WithStageAfterID(ast.StageCheckRecursion, stage(ast.StageCheckRecursion, "check_type_size", checkTypeSize))
-	}
-	return compiler.WithStageAfterID(ast.StageCheckTypes, boundStage()), faults
+	references := func(module *ast.Module) []*SourceError { return checkReferences(module, helpers) }
+	return newCompiler().SetErrorLimit(0).
+		// Imports are resolved then, so that every reference is written in full.
+		WithStageAfterID(ast.StageResolveRefs, stage("check_references", references)).
+		// Every rule has been taken apart then, and no type has been looked at.
+		WithStageAfterID(ast.StageCheckRecursion, stage("check_type_size", checkTypeSize))
 }
 
 // checkReferences lets a user's policy refer in data only to its own package and to the

@@ -114,12 +114,13 @@ func flat(errs []error) error {
 func (c *Catalog) checkUserModule(file string, module *ast.Module) error {
 	modules := c.helpersOf(module)
 	modules[file] = module
-	compiler, faults := newUserCompiler(c.helpers(), file)
+	var faults []error
+	compiler := newJudge(c.helpers(), file, &faults)
 	if compiler.Compile(modules); !compiler.Failed() {
 		return nil
 	}
-	if len(*faults) > 0 {
-		return errors.Join(*faults...)
+	if len(faults) > 0 {
+		return errors.Join(faults...)
 	}
 	return sourceErrors(compiler.Errors)
 }
