@@ -76,7 +76,6 @@ func bounds() map[string]bound {
 		"sum":                              boundElements,
 		"time.parse_duration_ns":           boundTexts,
 		"indexof_n":                        boundTexts,
-		"internal.print":                   boundRendered,
 		"strings.reverse":                  boundTexts,
 		"urlquery.decode":                  boundTexts,
 		"crypto.sha256":                    boundTexts,

@@ -74,7 +74,7 @@ func (p *Program) Evaluate(ctx context.Context, r *review.Request, slots []int, 
 	}
 	input := newInput(r)
 	if entry != nil {
-		e := &evaluation{unit: p.library, indexing: p.indexing, slots: p.slots, request: r, input: input, part: part, cancel: topdown.NewCancel()}
+		e := &evaluation{unit: p.library, indexing: p.indexing, slots: p.slots, request: r, input: input, part: part, cancel: topdown.NewCancel(), coverage: p.coverage}
 		stop := context.AfterFunc(ctx, e.cancel.Cancel)
 		defer stop()
 		for _, round := range p.rounds(slots, kind, false) {
@@ -146,7 +146,8 @@ type evaluation struct {
 	part     Part
 	cancel   topdown.Cancel
 	// watched is true for users' policies, under guard.
-	watched bool
+	watched  bool
+	coverage *Coverage
 }
 
 func (e *evaluation) round(ctx context.Context, q *query, slots, round []int, results []review.Result) {
@@ -213,6 +214,9 @@ func (e *evaluation) run(ctx context.Context, q *query, input *ast.Term) (answer
 	query := topdown.NewQuery(q.body)
 	if e.watched {
 		query = query.WithQueryTracer(&unifyTracer{cancel: e.cancel})
+	}
+	if e.coverage != nil {
+		query = query.WithQueryTracer(e.coverage.cover)
 	}
 	err = query.
 		WithCompiler(e.unit.compiler).

@@ -183,7 +183,7 @@ func (u *userRun) guard(ctx context.Context, evaluate func(context.Context, *eva
 	request := *u.request
 	e := &evaluation{
 		unit: u.program.users, indexing: u.program.indexing, slots: u.program.slots,
-		request: &request, input: maps.Clone(u.input), part: u.part, watched: true,
+		request: &request, input: maps.Clone(u.input), part: u.part, watched: true, coverage: u.program.coverage,
 	}
 	done := guard(ctx, min(u.budget, left), func(cancel topdown.Cancel) ([]review.Result, error) {
 		e.cancel = cancel

@@ -30,6 +30,7 @@ type Program struct {
 	library, users *unit
 	aside          *breaker
 	indexing       bool
+	coverage       *Coverage // nil but for the tests of policies
 }
 
 // unit is what is compiled and evaluated together.
