@@ -216,18 +216,24 @@ func pair(wanted, found []Finding) {
 }
 
 func differ[T any](what string, wanted, got []T) error {
-	want, err := yaml.Marshal(wanted)
+	want, err := list(wanted)
 	if err != nil {
 		return err
 	}
-	have, err := yaml.Marshal(got)
-	if err != nil {
+	have, err := list(got)
+	if err != nil || want == have {
 		return err
 	}
-	if len(wanted)+len(got) == 0 || string(want) == string(have) {
-		return nil
+	return &Failure{Reason: what + " are not as expected", Want: want, Got: have}
+}
+
+// list is empty for an empty list.
+func list[T any](elements []T) (string, error) {
+	if len(elements) == 0 {
+		return "", nil
 	}
-	return &Failure{Reason: what + " are not as expected", Want: string(want), Got: string(have)}
+	text, err := yaml.Marshal(elements)
+	return string(text), err
 }
 
 func atMost(mode review.Mode) string {

@@ -59,7 +59,6 @@ func (c *Catalog) RunTests(ctx context.Context, sources map[string]string, cover
 		if coverage == nil {
 			return runner
 		}
-		coverage.add(c.modules, c.users)
 		return runner.SetCoverageRuns(nil).SetCoverageQueryTracer(coverage.cover)
 	})
 	if err != nil {
@@ -158,6 +157,9 @@ func testBuiltins() []*tester.Builtin {
 				result = term
 				return nil
 			})
+			if err != nil { // as it is: any other would be told again under the bounded name
+				err = rego.NewHaltError(err)
+			}
 			return result, err
 		})})
 	}

@@ -20,7 +20,7 @@ bad(x) if {
 	x != ""
 }`})
 	const file = "b_own_test.rego"
-	coverage := engine.NewCoverage()
+	coverage := engine.NewCoverage(catalog)
 	results, err := catalog.RunTests(t.Context(), map[string]string{file: `package taffrail.user.b_own_test
 
 import data.taffrail.user.b_own
@@ -62,10 +62,10 @@ todo_test_later if false
 	if r := got["todo_test_later"]; !r.Skipped || len(got) != 5 {
 		t.Errorf("got %+v", got)
 	}
-	for _, c := range coverage.Files() {
-		if c.File == "Policy/b-own" && (c.Percent != 40 || len(c.Missing) != 1 || c.Missing[0] != [2]int{17, 19}) {
-			t.Errorf("got %+v", c)
-		}
+	if files := coverage.Files(); len(files) != 1 {
+		t.Errorf("got %+v", files)
+	} else if c := files[0]; c.File != "Policy/b-own" || (c.Percent != 40 || len(c.Missing) != 1 || c.Missing[0] != [2]int{17, 19}) {
+		t.Errorf("got %+v", c)
 	}
 }
 

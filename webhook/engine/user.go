@@ -44,11 +44,24 @@ func (c *Catalog) With(modules map[string]string) (*Catalog, map[string]error) {
 	return more, bad
 }
 
+// UserFile and the name is what errors call the module of a user's policy.
+const UserFile = "Policy/"
+
 // userFile is the name that errors have for the module of a user's policy.
-func userFile(name string) string { return "Policy/" + name }
+func userFile(name string) string { return UserFile + name }
 
 // UserPackage is the package that the policy of a user must be in.
 func UserPackage(name string) string { return userRoot + "." + strings.ReplaceAll(name, "-", "_") }
+
+// PackageOf reads the package of a module, as in taffrail.user.no_host_network. Its errors
+// are like those of With.
+func PackageOf(file, source string) (string, error) {
+	module, err := parse(file, source)
+	if err != nil {
+		return "", sourceErrors(err)
+	}
+	return packageOf(module), nil
+}
 
 // userPath is its path. Spelled out, a name like contains has brackets there.
 func userPath(name string) ast.Ref {
