@@ -60,8 +60,8 @@ func snapshotWith(extra int, only ...string) (*pipeline.Snapshot, error) {
 		more.Spec.Policies = append(more.Spec.Policies, v1alpha1.PolicyBinding{Name: id})
 	}
 	catalog, bad := catalog.With(modules)
-	for _, err := range bad {
-		return nil, err
+	if len(bad) > 0 {
+		return nil, fmt.Errorf("policies: %v", bad)
 	}
 	if extra > 0 {
 		guardrails = append(guardrails, more)

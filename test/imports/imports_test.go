@@ -39,6 +39,7 @@ var (
 		"webhook/admission":    {"taffrail.dev/webhook/audit", "taffrail.dev/webhook/report"},
 		"webhook/api/v1alpha1": append([]string{module, opa}, cluster...),
 		"webhook/audit":        {"taffrail.dev/webhook/admission"},
+		"webhook/cases":        cluster,
 		"webhook/cluster":      {},
 		"webhook/config":       cluster,
 		"webhook/engine":       cluster,

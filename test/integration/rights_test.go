@@ -33,8 +33,8 @@ func TestRightsAreFew(t *testing.T) {
 		// Only what an object may be made from is read, and only when that is asked for.
 		{Verb: "watch", Group: "apps", Resource: "replicasets"},
 		{Verb: "update", Group: "apps", Resource: "controllerrevisions"},
-		{Verb: "list", Group: "apps", Resource: "deployments"},
-		{Verb: "list", Group: "batch", Resource: "cronjobs"},
+		{Verb: "get", Group: "apps", Resource: "deployments"},
+		{Verb: "watch", Group: "batch", Resource: "cronjobs"},
 		{Verb: "get", Group: "batch", Resource: "jobs"},
 		{Verb: "patch", Group: "taffrail.dev", Resource: "guardrails"},
 		{Verb: "update", Group: "admissionregistration.k8s.io", Resource: "validatingwebhookconfigurations"},

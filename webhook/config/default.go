@@ -14,8 +14,8 @@ const (
 	exposureRestricted = "restricted"
 )
 
-// Default returns the Guardrails that hold where nobody configured any: every policy
-// in the mode of its METADATA for every namespace but the cluster's own, except for
+// Default returns the Guardrails that hold where nobody configured any: every policy of
+// the library in the mode of its METADATA for every namespace but the cluster's own, except for
 // those whose METADATA wants them only where a namespace says that it is restricted.
 func Default(catalog *engine.Catalog) []v1alpha1.Guardrail {
 	excluded := []string{metav1.NamespaceSystem, "kube-node-lease", metav1.NamespacePublic}
@@ -24,6 +24,9 @@ func Default(catalog *engine.Catalog) []v1alpha1.Guardrail {
 		MatchLabels: map[string]string{exposureLabel: exposureRestricted},
 	}, nil)
 	for _, policy := range catalog.Policies() {
+		if policy.User {
+			continue
+		}
 		to := &chapter.Spec
 		if policy.DefaultGuardrail == engine.GuardrailRestricted {
 			to = &restricted.Spec

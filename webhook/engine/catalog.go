@@ -58,8 +58,14 @@ type Policy struct {
 	// Validates and Mutates tell whether the package defines deny and inject.
 	Validates bool
 	Mutates   bool
+	// User is true for a policy of a user's own. No built-in Guardrail binds it, and where
+	// it cannot be evaluated, its Policy object says what becomes of the request.
+	User bool
 
 	schema *parameterSchema
+	// text identifies what a user's policy is made of, so that it is known again after
+	// everything was compiled anew.
+	text string
 }
 
 // CheckParameters returns the parameters that the policy will see, defaults filled in.
@@ -71,14 +77,18 @@ func (p *Policy) CheckParameters(given map[string]any, at *field.Path) (map[stri
 // Catalog is every policy there is. It is immutable and safe for concurrent use.
 type Catalog struct {
 	policies map[string]*Policy
-	modules  map[string]*ast.Module
+	// modules are the library's, users those of users' own policies.
+	modules map[string]*ast.Module
+	users   map[string]*ast.Module
+	// aside is shared with every catalogue that With makes of this one.
+	aside *breaker
 }
 
 // Load reads a library: every .rego file but the tests. It fails on a policy whose
 // METADATA is incomplete or has a field it does not know, whose package is not its
 // path, or that does not compile.
 func Load(library fs.FS) (*Catalog, error) {
-	c := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}}
+	c := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}, aside: newBreaker()}
 	err := fs.WalkDir(library, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || path.Ext(file) != ".rego" || strings.HasSuffix(file, "_test.rego") {
 			return err
@@ -100,6 +110,9 @@ func (c *Catalog) addLibraryModule(file, source string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkNegation(module, file); err != nil {
+		return err
+	}
 	folder := path.Dir(file)
 	want := libraryRoot + "." + strings.ReplaceAll(folder, "/", ".")
 	if got := packageOf(module); got != want {
@@ -109,7 +122,7 @@ func (c *Catalog) addLibraryModule(file, source string) error {
 	if folder == "lib" || strings.HasPrefix(folder, "lib/") {
 		return nil
 	}
-	policy, err := newPolicy(module, file)
+	policy, err := newPolicy(module, file, false)
 	if err != nil {
 		return err
 	}
@@ -119,67 +132,36 @@ func (c *Catalog) addLibraryModule(file, source string) error {
 	return c.addPolicy(policy, module, file)
 }
 
-// With returns a catalogue that has more policies, by name, and what is wrong with those
-// that it could not add.
-func (c *Catalog) With(modules map[string]string) (*Catalog, map[string]error) {
-	more := &Catalog{policies: maps.Clone(c.policies), modules: maps.Clone(c.modules)}
-	bad := map[string]error{}
-	for _, name := range slices.Sorted(maps.Keys(modules)) {
-		one := &Catalog{policies: maps.Clone(more.policies), modules: maps.Clone(more.modules)}
-		err := one.addUserModule(name, modules[name])
-		if err == nil {
-			err = one.complete()
-		}
-		if err != nil {
-			bad[name] = err
-			continue
-		}
-		more = one
-	}
-	return more, bad
-}
-
-func (c *Catalog) addUserModule(name, source string) error {
-	file := "Policy/" + name
-	module, err := parse(file, source)
-	if err != nil {
-		return err
-	}
-	want := userRoot + "." + strings.ReplaceAll(name, "-", "_")
-	if got := packageOf(module); got != want {
-		return fmt.Errorf("%s: package is %s: a policy of your own must be in package %s", file, got, want)
-	}
-	policy, err := newPolicy(module, file)
-	if err != nil {
-		return err
-	}
-	if policy.ID != name {
-		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but the Policy is named %s", policy.ID, name)}
-	}
-	c.modules[file] = module
-	return c.addPolicy(policy, module, file)
-}
-
 func (c *Catalog) addPolicy(policy *Policy, module *ast.Module, file string) error {
 	if _, taken := c.policies[policy.ID]; taken {
 		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("%s is the id of another policy", policy.ID)}
 	}
+	if err := policy.readRules(module, file); err != nil {
+		return err
+	}
+	c.policies[policy.ID] = policy
+	return nil
+}
+
+// readRules finds out whether the policy validates, mutates, or does both.
+func (p *Policy) readRules(module *ast.Module, file string) error {
+	var faults []error
 	for _, rule := range module.Rules {
 		name := rule.Head.Ref().String()
 		if name != "deny" && name != "inject" {
 			continue
 		}
 		if rule.Head.RuleKind() != ast.MultiValue || len(rule.Head.Args) > 0 {
-			return fmt.Errorf("%s:%d: %s must be a set: write `%s contains …`", file, rule.Location.Row, name, name)
+			faults = append(faults, &SourceError{File: file, Row: rule.Location.Row, Code: CodeRule,
+				Reason: fmt.Sprintf("%s must be a set: write `%s contains …`", name, name)})
 		}
-		policy.Validates = policy.Validates || name == "deny"
-		policy.Mutates = policy.Mutates || name == "inject"
+		p.Validates = p.Validates || name == "deny"
+		p.Mutates = p.Mutates || name == "inject"
 	}
-	if !policy.Validates && !policy.Mutates {
-		return fmt.Errorf("%s: defines neither deny nor inject", file)
+	if !p.Validates && !p.Mutates {
+		faults = append(faults, &SourceError{File: file, Code: CodeRule, Reason: "defines neither deny nor inject"})
 	}
-	c.policies[policy.ID] = policy
-	return nil
+	return errors.Join(faults...)
 }
 
 // complete compiles everything once, so that what does not compile is known now.
@@ -202,6 +184,31 @@ func (c *Catalog) Policy(id string) (*Policy, bool) {
 	return policy, ok
 }
 
+// Only returns a catalogue that has one of the policies, and the helpers that it needs: it
+// compiles faster than all of them. Nothing is in it where there is no such policy.
+func (c *Catalog) Only(id string) *Catalog {
+	only := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}, users: map[string]*ast.Module{}, aside: c.aside}
+	policy, ok := c.policies[id]
+	if !ok {
+		return only
+	}
+	only.policies[id] = policy
+	own := map[string]*ast.Module{}
+	into := own
+	from := c.modules
+	if policy.User {
+		into, from = only.users, c.users
+	}
+	for file, module := range from {
+		if packageOf(module) == policy.Package {
+			into[file] = module
+		}
+	}
+	only.modules = c.helpersOf(slices.AppendSeq(slices.Collect(maps.Values(into)), maps.Values(own))...)
+	maps.Copy(only.modules, own)
+	return only
+}
+
 func newCompiler() *ast.Compiler {
 	return ast.NewCompiler().WithCapabilities(capabilities()).WithStrict(true)
 }
@@ -210,25 +217,24 @@ func parse(file, source string) (*ast.Module, error) {
 	module, err := ast.ParseModuleWithOpts(file, source, ast.ParserOptions{
 		ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: capabilities(),
 	})
-	if err != nil {
-		return nil, err
+	if err == nil && module == nil {
+		err = &SourceError{File: file, Code: ast.ParseErr, Reason: "empty module"}
 	}
-	if module == nil {
-		return nil, errors.New(file + ": is empty")
-	}
-	return module, checkNegation(module, file)
+	return module, err
 }
 
 // checkNegation refuses the negation of Rego v1 as it is without its import: `not f(x.y)`
 // is then undefined where x.y is, instead of true, and a deny rule says nothing.
-func checkNegation(module *ast.Module, file string) (err error) {
+func checkNegation(module *ast.Module, file string) error {
+	var faults []error
 	ast.WalkExprs(module, func(expr *ast.Expr) bool {
-		if expr.Negated && err == nil {
-			err = fmt.Errorf("%s:%d: `not` without `import future.keywords.not` is undefined where its argument is: import it", file, expr.Location.Row)
+		if expr.Negated {
+			faults = append(faults, &SourceError{File: file, Row: expr.Location.Row, Code: CodeNegation,
+				Reason: "`not` without `import future.keywords.not` is undefined where its argument is: import it"})
 		}
-		return err != nil
+		return false
 	})
-	return err
+	return errors.Join(faults...)
 }
 
 func packageOf(module *ast.Module) string {

@@ -136,44 +136,6 @@ func TestPoliciesReachNoOutside(t *testing.T) {
 	}
 }
 
-func TestUserPolicyKeepsToItsPackage(t *testing.T) {
-	catalog, err := engine.Load(library(metadata + rules))
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := strings.Replace(metadata, "some-policy", "my-own", 1)
-	for _, pkg := range []string{
-		"taffrail.topic.some_policy", "taffrail.lib.workload", "taffrail.entry.k0", "taffrail.user", "taffrail.user.other",
-		"taffrail.user.my_own.deeper", "other",
-	} {
-		source := own + "package " + pkg + "\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"}\n"
-		if _, bad := catalog.With(map[string]string{"my-own": source}); bad["my-own"] == nil {
-			t.Errorf("a user's policy was taken in package %s", pkg)
-		}
-	}
-	source := func(name string) string {
-		return strings.Replace(metadata, "some-policy", name, 1) +
-			"package taffrail.user." + strings.ReplaceAll(name, "-", "_") + "\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"}\n"
-	}
-	more, bad := catalog.With(map[string]string{"my-own": source("my-own"), "my-other": source("my-other")})
-	if len(bad) > 0 {
-		t.Fatal(bad)
-	}
-	if _, ok := more.Policy("my-other"); !ok {
-		t.Error("the other policy is missing")
-	}
-	if _, ok := more.Policy("my-own"); !ok {
-		t.Error("the policy is missing")
-	}
-	if _, ok := catalog.Policy("my-own"); ok {
-		t.Error("With changed the catalogue it was called on")
-	}
-	_, bad = catalog.With(map[string]string{"some-policy": source("some-policy"), "my-own": "package a"})
-	if len(bad) != 2 || !strings.Contains(bad["some-policy"].Error(), "some-policy is the id of another policy") || !strings.Contains(bad["my-own"].Error(), "Policy/my-own: package is a") {
-		t.Errorf("got %v", bad)
-	}
-}
-
 func TestCheckParameters(t *testing.T) {
 	source := metadata + `#   parameters:
 #     type: object

@@ -30,6 +30,9 @@ const (
 // withoutValues drops the text of OPA's own errors: it may quote what a rule was
 // looking at, and that may be a Secret.
 func withoutValues(err error) error {
+	if limit := new(LimitError); errors.As(err, &limit) {
+		return limit
+	}
 	var failure *topdown.Error
 	if !errors.As(err, &failure) {
 		return err
@@ -60,25 +63,32 @@ func (p *Program) about(slot int, kind schema.GroupKind) bool {
 // Evaluate gives one result per slot, in their order. A policy that fails has an
 // *EvaluationError in its own result and does not touch the others'. The error is not
 // nil only where ctx ended before the policies did.
+//
+// Users' own policies are evaluated after the library's, within a budget: see UserBudget.
 func (p *Program) Evaluate(ctx context.Context, r *review.Request, slots []int, part Part) ([]review.Result, error) {
 	results := make([]review.Result, len(slots))
 	kind := r.Kind.GroupKind()
-	entry := p.entries[kind]
-	if entry == nil || len(slots) == 0 {
+	entry, users := p.library.entries[kind], p.users.entries[kind]
+	if entry == nil && users == nil || len(slots) == 0 {
 		return results, nil
 	}
-	e := &evaluation{program: p, request: r, input: newInput(r)}
-	cancel := topdown.NewCancel()
-	stop := context.AfterFunc(ctx, cancel.Cancel)
-	defer stop()
-	e.cancel = cancel
-
-	query := entry.pick(part)
-	for _, round := range p.rounds(slots, kind) {
-		e.round(ctx, query, part, slots, round, results)
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("evaluating policies: %w", context.Cause(ctx))
+	input := newInput(r)
+	if entry != nil {
+		e := &evaluation{unit: p.library, indexing: p.indexing, slots: p.slots, request: r, input: input, part: part, cancel: topdown.NewCancel(), coverage: p.coverage}
+		stop := context.AfterFunc(ctx, e.cancel.Cancel)
+		defer stop()
+		for _, round := range p.rounds(slots, kind, false) {
+			e.round(ctx, entry.pick(part), slots, round, results)
+			if ctx.Err() != nil {
+				return nil, fmt.Errorf("evaluating policies: %w", context.Cause(ctx))
+			}
 		}
+	}
+	if users != nil {
+		p.evaluateUsers(ctx, users.pick(part), r, input, slots, part, results)
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("evaluating policies: %w", context.Cause(ctx))
 	}
 	return results, nil
 }
@@ -96,10 +106,10 @@ func (e *entry) pick(part Part) *query {
 
 // rounds splits the slots so that no policy stands twice in one: parameters are found
 // by policy id, so each further set of parameters takes one more evaluation.
-func (p *Program) rounds(slots []int, kind schema.GroupKind) [][]int {
+func (p *Program) rounds(slots []int, kind schema.GroupKind, user bool) [][]int {
 	var rounds [][]int
 	for position, slot := range slots {
-		if !p.about(slot, kind) {
+		if p.slots[slot].policy.User != user || !p.about(slot, kind) {
 			continue
 		}
 		placed := false
@@ -128,42 +138,51 @@ func (p *Program) contains(slots, round []int, policy *Policy) bool {
 
 // evaluation is what the rounds of one request share.
 type evaluation struct {
-	program *Program
-	request *review.Request
-	input   map[string]any
-	cancel  topdown.Cancel
+	unit     *unit
+	indexing bool
+	slots    []slot
+	request  *review.Request
+	input    map[string]any
+	part     Part
+	cancel   topdown.Cancel
+	// watched is true for users' policies, under guard.
+	watched  bool
+	coverage *Coverage
 }
 
-func (e *evaluation) round(ctx context.Context, q *query, part Part, slots, round []int, results []review.Result) {
+func (e *evaluation) round(ctx context.Context, q *query, slots, round []int, results []review.Result) {
 	if q == nil {
 		return
 	}
 	input := e.withParameters(slots, round)
 	answer, err := e.run(ctx, q, input)
 	for _, position := range round {
-		slot := &e.program.slots[slots[position]]
+		slot := &e.slots[slots[position]]
+		var own error // of this policy only; the next one may be fine
 		if err == nil {
-			if results[position], err = answer.of(slot, part, e.request); err == nil {
+			if results[position], own = answer.of(slot, e.part, e.request); own == nil {
 				continue
 			}
-			err = nil // of this policy only; the next one may be fine
 		}
-		results[position] = e.evaluateAlone(ctx, slot, part, input)
+		if results[position], own = e.evaluateAlone(ctx, slot, input); own != nil {
+			results[position] = failed(slot.policy, own)
+		}
 	}
+}
+
+func failed(policy *Policy, err error) review.Result {
+	return review.Result{Err: &EvaluationError{Policy: policy.ID, Err: withoutValues(err)}}
 }
 
 // evaluateAlone finds out what one policy says, or what is wrong with it, after a
 // query for several has failed: in OPA a conflict in one fails the whole query, and a
 // failing built-in is silence.
-func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, part Part, input *ast.Term) review.Result {
-	answer, err := e.run(ctx, e.program.alone[s.policy.ID], input)
-	if err == nil {
-		var result review.Result
-		if result, err = answer.alone(s, part, e.request); err == nil {
-			return result
-		}
+func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, input *ast.Term) (review.Result, error) {
+	answer, err := e.run(ctx, e.unit.alone[s.policy.ID], input)
+	if err != nil {
+		return review.Result{}, err
 	}
-	return review.Result{Err: &EvaluationError{Policy: s.policy.ID, Err: withoutValues(err)}}
+	return answer.alone(s, e.part, e.request)
 }
 
 // withParameters is the input of one round. Rounds follow one another, so they share
@@ -171,7 +190,7 @@ func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, part Part, inpu
 func (e *evaluation) withParameters(slots, round []int) *ast.Term {
 	parameters := make([][2]*ast.Term, 0, len(round))
 	for _, position := range round {
-		slot := &e.program.slots[slots[position]]
+		slot := &e.slots[slots[position]]
 		parameters = append(parameters, [2]*ast.Term{slot.id, slot.parameters})
 	}
 	e.input["parameters"] = ast.NewObject(parameters...)
@@ -185,21 +204,29 @@ type answer struct {
 
 func (e *evaluation) run(ctx context.Context, q *query, input *ast.Term) (answer, error) {
 	var a answer
-	transaction, err := e.program.store.NewTransaction(ctx, storage.TransactionParams{})
+	transaction, err := e.unit.store.NewTransaction(ctx, storage.TransactionParams{})
 	if err != nil {
 		return a, err
 	}
-	defer e.program.store.Abort(ctx, transaction)
+	defer e.unit.store.Abort(ctx, transaction)
 	var failures []topdown.Error
 	found := false
-	err = topdown.NewQuery(q.body).
-		WithCompiler(e.program.compiler).
+	query := topdown.NewQuery(q.body)
+	if e.watched {
+		query = query.WithQueryTracer(&unifyTracer{cancel: e.cancel})
+	}
+	if e.coverage != nil {
+		query = query.WithQueryTracer(e.coverage.cover)
+	}
+	err = query.
+		WithCompiler(e.unit.compiler).
 		WithQueryCompiler(q.compiler).
-		WithStore(e.program.store).
+		WithStore(e.unit.store).
 		WithTransaction(transaction).
 		WithCancel(e.cancel).
 		WithMetrics(metrics.NoOp()).
-		WithIndexing(e.program.indexing).
+		WithIndexing(e.indexing).
+		WithBuiltins(e.unit.builtins).
 		WithBuiltinErrorList(&failures).
 		WithInput(input).
 		Iter(ctx, func(bound topdown.QueryResult) error {

@@ -33,8 +33,9 @@ func (e *MetadataError) Error() string {
 }
 
 // newPolicy reads the METADATA of a policy's package. The error names everything that
-// is wrong with it, each a *MetadataError, in the order of AUTHORING.md.
-func newPolicy(module *ast.Module, file string) (*Policy, error) {
+// is wrong with it, each a *MetadataError, in the order of AUTHORING.md. For a user's own
+// policy no chapter asks, and nothing binds it by default.
+func newPolicy(module *ast.Module, file string, user bool) (*Policy, error) {
 	annotations := packageAnnotations(module)
 	if annotations == nil {
 		return nil, &MetadataError{File: file, Field: "block", Reason: "is missing above the package"}
@@ -48,13 +49,14 @@ func newPolicy(module *ast.Module, file string) (*Policy, error) {
 	p := &Policy{
 		ID: r.text("id"), Title: annotations.Title, Description: annotations.Description,
 		Severity:         review.Severity(r.choice("severity", r.text("severity"), severities)),
-		Section:          r.text("section"),
+		Section:          r.section(user),
 		Kinds:            r.kinds(),
-		DefaultMode:      r.mode(),
-		DefaultGuardrail: DefaultGuardrail(r.choice("default_guardrail", r.optionalText("default_guardrail", string(GuardrailChapter)), guardrails)),
+		DefaultMode:      r.mode(user),
+		DefaultGuardrail: r.defaultGuardrail(user),
 		Remediation:      r.text("remediation"),
 		Facts:            r.facts(),
 		Package:          packageOf(module),
+		User:             user,
 	}
 	p.schema = r.parameters()
 	r.unknown()
@@ -172,8 +174,31 @@ func (r *metadataReader) choice(name, value string, allowed []string) string {
 	return value
 }
 
-func (r *metadataReader) mode() review.Mode {
-	text := r.text("default_mode")
+func (r *metadataReader) section(user bool) string {
+	if user {
+		return r.optionalText("section", "")
+	}
+	return r.text("section")
+}
+
+func (r *metadataReader) defaultGuardrail(user bool) DefaultGuardrail {
+	if !user {
+		return DefaultGuardrail(r.choice("default_guardrail", r.optionalText("default_guardrail", string(GuardrailChapter)), guardrails))
+	}
+	if _, given := r.custom["default_guardrail"]; given {
+		r.known = append(r.known, "default_guardrail")
+		r.fail("custom.default_guardrail", "is for the library: a policy of your own holds where a Guardrail of yours names it")
+	}
+	return ""
+}
+
+func (r *metadataReader) mode(user bool) review.Mode {
+	text := ""
+	if user {
+		text = r.optionalText("default_mode", review.ModeWarn.String())
+	} else {
+		text = r.text("default_mode")
+	}
 	mode, err := review.ParseMode(text)
 	if err != nil && text != "" {
 		r.fail("custom.default_mode", "%s", err)

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/topdown"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -23,15 +24,25 @@ type Slot struct {
 
 // Program evaluates a fixed list of slots. It is immutable and safe for concurrent use.
 type Program struct {
+	slots []slot
+	// The library's policies and users' own are compiled apart: nothing in a user's policy
+	// can change, slow down or break what the library says.
+	library, users *unit
+	aside          *breaker
+	indexing       bool
+	coverage       *Coverage // nil but for the tests of policies
+}
+
+// unit is what is compiled and evaluated together.
+type unit struct {
 	compiler *ast.Compiler
 	store    storage.Store
-	slots    []slot
+	builtins map[string]*topdown.Builtin
 	// entries has one prepared query per kind for all policies bound to it, so that a
 	// request costs nothing for policies about other kinds.
 	entries map[schema.GroupKind]*entry
 	// alone has a query per policy, for naming the culprit when an entry's query fails.
-	alone    map[string]*query
-	indexing bool
+	alone map[string]*query
 }
 
 type slot struct {
@@ -53,13 +64,8 @@ type query struct {
 
 // Compile prepares the slots. Evaluate speaks of them by index.
 func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
-	p := &Program{
-		store:    inmem.New(),
-		entries:  map[schema.GroupKind]*entry{},
-		alone:    map[string]*query{},
-		indexing: true,
-	}
-	bound := map[string]*Policy{}
+	p := &Program{aside: catalog.aside, indexing: true}
+	library, users := map[string]*Policy{}, map[string]*Policy{}
 	for _, s := range slots {
 		policy, ok := catalog.Policy(s.Policy)
 		if !ok {
@@ -70,10 +76,41 @@ func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
 			return nil, fmt.Errorf("parameters of policy %q: %w", s.Policy, err)
 		}
 		p.slots = append(p.slots, slot{policy: policy, id: ast.StringTerm(policy.ID), parameters: ast.NewTerm(parameters)})
-		bound[policy.ID] = policy
+		if policy.User {
+			users[policy.ID] = policy
+		} else {
+			library[policy.ID] = policy
+		}
+	}
+	var err error
+	if p.library, err = compileUnit(newCompiler(), catalog.modules, library, nil); err != nil {
+		return nil, err
+	}
+	p.users, err = compileUnit(newUserCompiler(), catalog.userModules(users), users, boundedBuiltins())
+	return p, err
+}
+
+// userModules are those of the policies, with what they need of the library.
+func (c *Catalog) userModules(policies map[string]*Policy) map[string]*ast.Module {
+	own := map[string]*ast.Module{}
+	for id := range policies {
+		own[userFile(id)] = c.users[userFile(id)]
+	}
+	modules := c.helpersOf(slices.Collect(maps.Values(own))...)
+	maps.Copy(modules, own)
+	return modules
+}
+
+func compileUnit(compiler *ast.Compiler, modules map[string]*ast.Module, bound map[string]*Policy, builtins map[string]*topdown.Builtin) (*unit, error) {
+	u := &unit{
+		compiler: compiler, store: inmem.New(), builtins: builtins,
+		entries: map[schema.GroupKind]*entry{}, alone: map[string]*query{},
+	}
+	if len(bound) == 0 {
+		return u, nil
 	}
 	kinds := kindsOf(bound)
-	modules := maps.Clone(catalog.modules)
+	modules = maps.Clone(modules)
 	for i, kind := range kinds {
 		name := entryName(i)
 		module, err := ast.ParseModuleWithOpts(name, entryModule(name, policiesFor(bound, kind)), ast.ParserOptions{RegoVersion: ast.RegoV1})
@@ -82,25 +119,24 @@ func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
 		}
 		modules[name] = module
 	}
-	p.compiler = newCompiler()
-	if p.compiler.Compile(modules); p.compiler.Failed() {
-		return nil, p.compiler.Errors
+	if u.compiler.Compile(modules); u.compiler.Failed() {
+		return nil, u.compiler.Errors
 	}
 	for i, kind := range kinds {
-		e, err := p.newEntry(entryName(i), policiesFor(bound, kind))
+		e, err := u.newEntry(entryName(i), policiesFor(bound, kind))
 		if err != nil {
 			return nil, fmt.Errorf("entry of %s: %w", kind, err)
 		}
-		p.entries[kind] = e
+		u.entries[kind] = e
 	}
 	for id, policy := range bound {
-		alone, err := p.newQuery(policy.Package, policy.Validates, policy.Mutates)
+		alone, err := u.newQuery(policy.Package, policy.Validates, policy.Mutates)
 		if err != nil {
 			return nil, fmt.Errorf("policy %s: %w", id, err)
 		}
-		p.alone[id] = alone
+		u.alone[id] = alone
 	}
-	return p, nil
+	return u, nil
 }
 
 // WithoutRuleIndexing returns the same program with OPA's rule indexer off: an oracle
@@ -161,26 +197,26 @@ func entryModule(name string, policies []*Policy) string {
 	return text.String()
 }
 
-func (p *Program) newEntry(name string, policies []*Policy) (*entry, error) {
+func (u *unit) newEntry(name string, policies []*Policy) (*entry, error) {
 	validates := slices.ContainsFunc(policies, func(policy *Policy) bool { return policy.Validates })
 	mutates := slices.ContainsFunc(policies, func(policy *Policy) bool { return policy.Mutates })
 	e := &entry{}
 	var err error
 	if validates {
-		if e.deny, err = p.newQuery(name, true, false); err != nil {
+		if e.deny, err = u.newQuery(name, true, false); err != nil {
 			return nil, err
 		}
 	}
 	if mutates {
-		if e.inject, err = p.newQuery(name, false, true); err != nil {
+		if e.inject, err = u.newQuery(name, false, true); err != nil {
 			return nil, err
 		}
 	}
-	e.both, err = p.newQuery(name, validates, mutates)
+	e.both, err = u.newQuery(name, validates, mutates)
 	return e, err
 }
 
-func (p *Program) newQuery(pkg string, deny, inject bool) (*query, error) {
+func (u *unit) newQuery(pkg string, deny, inject bool) (*query, error) {
 	var parts []string
 	if deny {
 		parts = append(parts, "deny = data."+pkg+".deny")
@@ -192,7 +228,7 @@ func (p *Program) newQuery(pkg string, deny, inject bool) (*query, error) {
 	if err != nil {
 		return nil, err
 	}
-	compiler := p.compiler.QueryCompiler()
+	compiler := u.compiler.QueryCompiler()
 	body, err := compiler.Compile(parsed)
 	if err != nil {
 		return nil, err

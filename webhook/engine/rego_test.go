@@ -9,7 +9,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/tester"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"taffrail.dev/policies"
@@ -35,39 +34,33 @@ func libraryModules(t *testing.T) map[string]*ast.Module {
 	return modules
 }
 
-// testCompiler allows what policies may use, and the built-in that OPA's tester
-// rewrites tests to.
-func testCompiler() *ast.Compiler {
-	caps := capabilities()
-	for _, builtin := range ast.CapabilitiesForThisVersion().Builtins {
-		if builtin.Name == ast.InternalTestCase.Name {
-			caps.Builtins = append(caps.Builtins, builtin)
-		}
-	}
-	return newCompiler().WithCapabilities(caps).WithRewriteTestRules(true)
-}
-
 // TestRego runs the library's own Rego tests with OPA's tester, under the same
 // capabilities as the policies have.
 func TestRego(t *testing.T) {
-	ctx, store := t.Context(), inmem.New()
-	transaction := storage.NewTransactionOrDie(ctx, store)
-	defer store.Abort(ctx, transaction)
-	results, err := tester.NewRunner().
-		SetCompiler(testCompiler()).
-		SetStore(store).
-		SetModules(libraryModules(t)).
-		RaiseBuiltinErrors(true).
-		RunTests(ctx, transaction)
+	catalog, err := Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := map[string]string{}
+	for file := range libraryModules(t) {
+		if strings.HasSuffix(file, "_test.rego") {
+			source, err := fs.ReadFile(policies.FS, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources[file] = string(source)
+		}
+	}
+	results, err := catalog.RunTests(t.Context(), sources, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	passed := 0
-	for result := range results {
-		if result.Pass() {
+	for _, result := range results {
+		if result.Failure == nil && !result.Skipped {
 			passed++
 		} else {
-			t.Errorf("%s.%s: %s", result.Package, result.Name, result)
+			t.Errorf("%s.%s: %+v", result.Package, result.Name, result.Failure)
 		}
 	}
 	if passed == 0 {

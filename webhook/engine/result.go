@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -46,18 +47,27 @@ func member(object ast.Value, name *ast.Term) ast.Value {
 // alone reads an answer that is one policy's own.
 func (a answer) alone(s *slot, part Part, r *review.Request) (review.Result, error) {
 	var result review.Result
+	elements := eachObject
+	if s.policy.User {
+		elements = eachOfUser
+	}
 	if s.policy.Validates && part != Inject {
-		err := each(a.deny, func(element ast.Object) error {
+		err := elements(a.deny, func(element ast.Object) error {
 			violation, err := newViolation(element, r)
 			result.Violations = append(result.Violations, violation)
 			return err
 		})
-		if err != nil {
+		if more := new(moreError); errors.As(err, &more) {
+			result.Violations = append(result.Violations, more.violation(result.Violations))
+		} else if err != nil {
 			return review.Result{}, fmt.Errorf("deny: %w", err)
+		}
+		if s.policy.User {
+			shorten(result.Violations)
 		}
 	}
 	if s.policy.Mutates && part != Deny {
-		err := each(a.inject, func(element ast.Object) error {
+		err := elements(a.inject, func(element ast.Object) error {
 			intent, err := newIntent(element)
 			result.Intents = append(result.Intents, intent)
 			return err
@@ -75,7 +85,7 @@ func (a answer) alone(s *slot, part Part, r *review.Request) (review.Result, err
 	return result, nil
 }
 
-func each(value ast.Value, read func(ast.Object) error) error {
+func eachObject(value ast.Value, read func(ast.Object) error) error {
 	set, ok := value.(ast.Set)
 	if !ok {
 		return errNoResult
@@ -103,7 +113,7 @@ func newViolation(object ast.Object, r *review.Request) (review.Violation, error
 		case "key":
 			v.Key, err = text(field, value)
 		case "excess":
-			v.Excess, err = number(field, value)
+			v.Excess, err = exactNumber(field, value)
 		case "at_most":
 			mode, err = text(field, value)
 		case "unknown":
@@ -170,7 +180,7 @@ func text(field string, term *ast.Term) (string, error) {
 	return string(value), nil
 }
 
-func number(field string, term *ast.Term) (json.Number, error) {
+func exactNumber(field string, term *ast.Term) (json.Number, error) {
 	value, ok := term.Value.(ast.Number)
 	if !ok {
 		return "", fmt.Errorf("%s is a %s, not a number", field, ast.ValueName(term.Value))

@@ -1,4 +1,4 @@
-package pipeline
+package cases_test
 
 import (
 	"fmt"
@@ -34,8 +34,15 @@ func TestCasesHoldEveryPolicy(t *testing.T) {
 				}
 				broken := ""
 				for _, c := range all[policy.ID] {
-					result := evaluate(t, c.compile(t, mutant, emptied), c.request(t), engine.Both)
-					if c.compare(result) != "" {
+					program, err := c.Program(mutant, emptied)
+					if err != nil {
+						t.Fatal(err)
+					}
+					result, err := c.Evaluate(t.Context(), program)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if c.Compare(result) != nil {
 						broken = c.Name
 						break
 					}

@@ -1,4 +1,4 @@
-package pipeline
+package cases_test
 
 import (
 	"maps"
@@ -7,9 +7,8 @@ import (
 	"testing"
 
 	"taffrail.dev/policies"
+	"taffrail.dev/webhook/cases"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/review"
 )
 
@@ -29,27 +28,29 @@ func TestEveryPolicyTellsOldFromNew(t *testing.T) {
 	}
 	all := loadCases(t)
 	for _, policy := range catalog.Policies() {
-		file := sourceOf(t, policy)
-		alone := load(t, file, source(t, file))
+		alone := catalog.Only(policy.ID)
 		for _, c := range all[policy.ID] {
 			if len(*c.Findings) == 0 {
 				continue
 			}
 			t.Run(policy.ID+"/"+c.Name, func(t *testing.T) {
-				program := c.compile(t, alone, policy)
-				same := c.edit(t, program, func([]any) {})
+				program, err := c.Program(alone, policy)
+				if err != nil {
+					t.Fatal(err)
+				}
+				same := edit(t, c, program, func([]any) {})
 				for i, tolerated := range same.tolerated {
 					if !tolerated {
 						t.Errorf("nothing was changed, but this is new: %+v", same.found.Violations[i])
 					}
 				}
-				reversed := c.edit(t, program, func(containers []any) { slices.Reverse(containers) })
+				reversed := edit(t, c, program, func(containers []any) { slices.Reverse(containers) })
 				for i, tolerated := range reversed.tolerated {
 					if !tolerated {
 						t.Errorf("the containers changed places, but this is new: %+v", reversed.found.Violations[i])
 					}
 				}
-				renamed := c.edit(t, program, func(containers []any) {
+				renamed := edit(t, c, program, func(containers []any) {
 					for _, container := range containers {
 						if fields, ok := container.(map[string]any); ok {
 							fields["name"] = "renamed-" + text(fields["name"])
@@ -73,23 +74,19 @@ func text(value any) string {
 }
 
 // edit makes an UPDATE of the case's object: change is done to its app containers.
-func (c *testCase) edit(t *testing.T, program *engine.Program, change func(containers []any)) edited {
+func edit(t *testing.T, c *cases.Case, program *engine.Program, change func(containers []any)) edited {
 	t.Helper()
 	update := *c
 	update.Operation, update.OldObject = review.Update, c.Object
-	update.Object, _ = integers(c.Object).(map[string]any)
-	update.Object = clone(update.Object).(map[string]any)
+	update.Object, _ = clone(c.Object).(map[string]any)
 	if containers := appContainers(update.Object); containers != nil {
 		change(containers)
 	}
-	request := update.request(t)
-	old, err := normalize.Old(request)
+	found, tolerated, err := update.Tolerated(t.Context(), program)
 	if err != nil {
 		t.Fatal(err)
 	}
-	predictPods(old, itself, enrich(old), nil)
-	before, found := evaluate(t, program, old, engine.Deny), evaluate(t, program, request, engine.Deny)
-	return edited{found: found, tolerated: guardrail.Tolerated(&before, &found)}
+	return edited{found: found, tolerated: tolerated}
 }
 
 // appContainers are those of a Pod, a template, or a CronJob's.

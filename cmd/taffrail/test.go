@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/engine"
+)
+
+// errNoTests keeps a mistyped path from passing.
+var errNoTests = errors.New("found no policy with a test or a case")
+
+// testFlags are the flags of taffrail test.
+type testFlags struct {
+	coverage bool
+	output   *choice
+}
+
+func newTestCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "test [DIR…]",
+		Short: "Run the tests and cases of policies",
+		Long: `Run the tests and cases of policies, those of this folder if none is named.
+
+A policy is a Policy in a YAML file, or a Rego file as in Taffrail's own library. Its
+Rego tests are the rules named test_… in the files *_test.rego beside it. Its cases
+are in the folder cases beside it: objects, with the findings expected of them. All
+run under the limits that hold in the cluster.
+
+Exit codes:
+  0  all tests and cases passed
+  1  some failed
+  2  wrong usage, a policy or a test that cannot be read, or nothing to test`,
+		Example: `  taffrail test
+  taffrail test --coverage my-policies/
+  taffrail test -o json my-policies/no-host-network`,
+	}
+	var f testFlags
+	command.Flags().BoolVar(&f.coverage, "coverage", false, "show which lines of the policies no test and no case evaluates")
+	f.output = addChoice(command, "output", "o", "how to print", "text", "json")
+	command.RunE = func(command *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			args = []string{"."}
+		}
+		return test(command, args, &f)
+	}
+	return command
+}
+
+func test(command *cobra.Command, paths []string, f *testFlags) error {
+	found, err := findTests(paths)
+	if err != nil {
+		return err
+	}
+	library, err := engine.Load(policies.FS)
+	if err != nil {
+		return err
+	}
+	report := &testReport{Groups: []testGroup{}}
+	report.fail(nil, found.errs...)
+	for _, suite := range found.suites(library, report) {
+		if err := suite.run(command.Context(), f.coverage, report); err != nil {
+			return err
+		}
+	}
+	report.sort()
+	if f.output.value == "json" {
+		err = report.json(command.OutOrStdout())
+	} else {
+		err = report.text(command.OutOrStdout(), command.ErrOrStderr(), f.coverage)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(report.Errors) > 0:
+		return errUntested
+	case report.empty():
+		return errNoTests
+	case report.failed():
+		return errViolations
+	}
+	return nil
+}
+
+var errUntested = errors.New("part of the policies could not be tested")

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/cases"
+	"taffrail.dev/webhook/config/document"
+	"taffrail.dev/webhook/engine"
+)
+
+// place is where the Rego of a policy stands: from which line of which file on.
+type place struct {
+	file   string
+	before int // lines above it
+}
+
+// userPolicy is a policy of a user's own, in a Policy or in a Rego file.
+type userPolicy struct {
+	place
+	name, rego string
+}
+
+// foundTests is what there is to test.
+type foundTests struct {
+	users   []userPolicy
+	library map[string]bool   // Rego files of a library, tests apart
+	roots   map[string]bool   // the libraries' folders
+	tests   map[string]string // sources of Rego tests
+	cases   []*cases.Case
+	errs    []error
+}
+
+// findTests reads what it can and gathers in errs what is wrong with the rest.
+func findTests(paths []string) (*foundTests, error) {
+	found := &foundTests{library: map[string]bool{}, roots: map[string]bool{}, tests: map[string]string{}}
+	seen := map[string]bool{}
+	for _, path := range paths {
+		err := filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case entry.IsDir() && file != path && strings.HasPrefix(entry.Name(), "."):
+				return fs.SkipDir
+			case entry.IsDir() || seen[file]:
+				return nil
+			}
+			seen[file] = true
+			return found.add(file)
+		})
+		if pathErr := new(fs.PathError); errors.As(err, &pathErr) {
+			return nil, fmt.Errorf("%s: %w", pathErr.Path, pathErr.Err)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+func (f *foundTests) add(file string) error {
+	extension := filepath.Ext(file)
+	if extension != ".rego" && extension != ".yaml" && extension != ".yml" {
+		return nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	switch {
+	case strings.HasSuffix(file, "_test.rego"):
+		f.tests[file] = string(data)
+	case extension == ".rego":
+		f.addRego(file, string(data))
+	case filepath.Base(filepath.Dir(file)) == "cases":
+		found, errs := cases.Read(data, file)
+		f.cases, f.errs = append(f.cases, found...), append(f.errs, errs...)
+	default:
+		f.addPolicies(file, data)
+	}
+	return nil
+}
+
+func (f *foundTests) addRego(file, source string) {
+	pkg, err := engine.PackageOf(file, source)
+	if err != nil {
+		f.errs = append(f.errs, err)
+		return
+	}
+	if name, ok := strings.CutPrefix(pkg, engine.UserPackage("")); ok {
+		f.users = append(f.users, userPolicy{place: place{file: file}, name: strings.ReplaceAll(name, "_", "-"), rego: source})
+		return
+	}
+	// A library is the folder in which the package's path leads to the file.
+	_, below, _ := strings.Cut(pkg, ".")
+	folder := filepath.ToSlash(filepath.Dir(file))
+	want := strings.ReplaceAll(below, ".", "/")
+	root, ok := strings.CutSuffix("/"+folder, "/"+want)
+	if !ok || want == "" {
+		f.errs = append(f.errs, fmt.Errorf("%s: package %s: a policy of your own is in package %s", file, pkg, engine.UserPackage("<name>")))
+		return
+	}
+	root = strings.TrimPrefix(root, "/")
+	if strings.HasPrefix(folder, "/") {
+		root = "/" + strings.TrimPrefix(root, "/")
+	}
+	if root == "" {
+		root = "."
+	}
+	f.library[file] = true
+	f.roots[root] = true
+}
+
+// addPolicies leaves other kinds alone: Guardrails and manifests may well stand there too.
+// What is no YAML is somebody else's, a chart's template for example.
+func (f *foundTests) addPolicies(file string, data []byte) {
+	for _, chunk := range document.Split(data) {
+		doc, err := document.Parse(chunk)
+		if err != nil {
+			continue
+		}
+		object, _ := doc.Value.(map[string]any)
+		if object["kind"] != "Policy" || object["apiVersion"] != v1alpha1.GroupVersion().String() {
+			continue
+		}
+		metadata, _ := object["metadata"].(map[string]any)
+		spec, _ := object["spec"].(map[string]any)
+		name, _ := metadata["name"].(string)
+		rego, _ := spec["rego"].(string)
+		if name == "" || rego == "" {
+			f.errs = append(f.errs, fmt.Errorf("%s:%d: a Policy needs a metadata.name and spec.rego", file, doc.Line))
+			continue
+		}
+		f.users = append(f.users, userPolicy{place: place{file: file, before: linesBefore(data, doc.LineOf("spec.rego"))}, name: name, rego: rego})
+	}
+}
+
+// linesBefore is the line before a block of text begins, which is the one with its key.
+func linesBefore(data []byte, key int) int {
+	lines := strings.Split(string(data), "\n")
+	if key < 1 || key > len(lines) || !strings.ContainsAny(lines[key-1], "|>") {
+		return key - 1
+	}
+	for key < len(lines) && strings.TrimSpace(lines[key]) == "" {
+		key++ // they are not part of the text
+	}
+	return key
+}
+
+// policiesBeside are the names of users' policies in a folder.
+func (f *foundTests) policiesBeside(folder string) (names []string) {
+	for _, policy := range f.users {
+		if filepath.Dir(policy.file) == folder && !slices.Contains(names, policy.name) {
+			names = append(names, policy.name)
+		}
+	}
+	return names
+}

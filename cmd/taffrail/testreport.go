@@ -1,0 +1,307 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"taffrail.dev/cmd/taffrail/diff"
+	"taffrail.dev/cmd/taffrail/render"
+	"taffrail.dev/webhook/cases"
+	"taffrail.dev/webhook/engine"
+)
+
+// testReport is what taffrail test prints. Its JSON is for programs.
+type testReport struct {
+	Groups []testGroup `json:"policies"`
+	Errors []string    `json:"errors,omitempty"`
+}
+
+// testGroup is one policy, or a folder with tests of no policy.
+type testGroup struct {
+	// Name of a folder ends in a slash.
+	Name     string         `json:"name"`
+	Tests    testCount      `json:"tests"`
+	Cases    testCount      `json:"cases"`
+	Failed   []failedTest   `json:"failed,omitempty"`
+	Coverage []fileCoverage `json:"coverage,omitempty"`
+}
+
+type testCount struct {
+	Passed  int `json:"passed"`
+	Failed  int `json:"failed"`
+	Skipped int `json:"skipped,omitempty"`
+}
+
+type failedTest struct {
+	Name string `json:"name"`
+	File string `json:"file"`
+	Line int    `json:"line"`
+	// Case tells a case from a Rego test.
+	Case   bool   `json:"case,omitempty"`
+	Reason string `json:"reason"`
+	Want   string `json:"want,omitempty"`
+	Got    string `json:"got,omitempty"`
+	Left   string `json:"left,omitempty"`
+	Right  string `json:"right,omitempty"`
+	Output string `json:"output,omitempty"`
+}
+
+type fileCoverage struct {
+	File    string  `json:"file"`
+	Percent float64 `json:"percent"`
+	// Missing are lines that were not evaluated: 7 or 7-9.
+	Missing []string `json:"missing,omitempty"`
+}
+
+func (r *testReport) group(name string) *testGroup {
+	for i := range r.Groups {
+		if r.Groups[i].Name == name {
+			return &r.Groups[i]
+		}
+	}
+	r.Groups = append(r.Groups, testGroup{Name: name})
+	return &r.Groups[len(r.Groups)-1]
+}
+
+// fail reports what could not be tested.
+func (r *testReport) fail(places map[string]place, errs ...error) {
+	for _, err := range errs {
+		if err != nil {
+			r.Errors = append(r.Errors, inFiles(err.Error(), places))
+		}
+	}
+}
+
+var userPlace = regexp.MustCompile(regexp.QuoteMeta(engine.UserFile) + `[a-z0-9-]+(:[0-9]+)?`)
+
+// inFiles writes the files in which policies stand for the names that the engine has for
+// them.
+func inFiles(text string, places map[string]place) string {
+	return userPlace.ReplaceAllStringFunc(text, func(name string) string {
+		name, row, found := strings.Cut(name, ":")
+		at, ok := places[name]
+		if !ok {
+			return name
+		}
+		if line, err := strconv.Atoi(row); found && err == nil {
+			return fmt.Sprintf("%s:%d", at.file, at.before+line)
+		}
+		return at.file
+	})
+}
+
+func (r *testReport) addTest(group string, places map[string]place, result engine.TestResult) {
+	g := r.group(group)
+	switch {
+	case result.Skipped:
+		g.Tests.Skipped++
+		return
+	case result.Failure == nil:
+		g.Tests.Passed++
+		return
+	}
+	g.Tests.Failed++
+	failed := failedTest{Name: result.Name, File: places[result.File].file, Line: cmp.Or(result.Failure.Row, result.Row), Reason: "does not hold", Output: result.Output}
+	failed.Left, failed.Right = result.Failure.Left, result.Failure.Right
+	if result.Failure.Err != nil {
+		failed.Reason = inFiles(result.Failure.Err.Error(), places)
+	}
+	g.Failed = append(g.Failed, failed)
+}
+
+func (r *testReport) addCase(group string, places map[string]place, c *cases.Case, failure *cases.Failure) {
+	g := r.group(group)
+	if failure == nil {
+		g.Cases.Passed++
+		return
+	}
+	g.Cases.Failed++
+	g.Failed = append(g.Failed, failedTest{
+		Name: c.Name, File: c.File, Line: c.Line, Case: true, Reason: inFiles(failure.Reason, places), Want: failure.Want, Got: failure.Got,
+	})
+}
+
+// addCoverage leaves out files of which nothing was to be tested.
+func (r *testReport) addCoverage(group string, places map[string]place, file engine.FileCoverage) {
+	at, ok := places[file.File]
+	if !ok || !slices.ContainsFunc(r.Groups, func(g testGroup) bool { return g.Name == group }) {
+		return
+	}
+	c := fileCoverage{File: at.file, Percent: file.Percent}
+	for _, missing := range file.Missing {
+		lines := strconv.Itoa(at.before + missing[0])
+		if missing[1] > missing[0] {
+			lines += "-" + strconv.Itoa(at.before+missing[1])
+		}
+		c.Missing = append(c.Missing, lines)
+	}
+	g := r.group(group)
+	g.Coverage = append(g.Coverage, c)
+}
+
+func (r *testReport) sort() {
+	slices.SortFunc(r.Groups, func(a, b testGroup) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func (r *testReport) empty() bool {
+	for _, g := range r.Groups {
+		if g.total() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (g *testGroup) total() int {
+	return g.Tests.Passed + g.Tests.Failed + g.Tests.Skipped + g.Cases.Passed + g.Cases.Failed
+}
+
+func (r *testReport) failed() bool {
+	return slices.ContainsFunc(r.Groups, func(g testGroup) bool { return len(g.Failed) > 0 })
+}
+
+func (r *testReport) json(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(r)
+}
+
+func (r *testReport) text(out, errs io.Writer, coverage bool) error {
+	var b strings.Builder
+	for i := range r.Groups {
+		r.Groups[i].text(&b, coverage)
+	}
+	b.WriteString(r.summary())
+	if _, err := io.WriteString(out, b.String()); err != nil {
+		return err
+	}
+	for _, problem := range r.Errors {
+		if _, err := fmt.Fprintln(errs, "error:", printableLines(problem)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// summary is about policies; a folder with tests of none is not one.
+func (r *testReport) summary() string {
+	policies, failed, untested := 0, 0, 0
+	for i := range r.Groups {
+		g := &r.Groups[i]
+		switch {
+		case strings.HasSuffix(g.Name, "/"):
+			continue
+		case g.total() == 0:
+			untested++
+		case len(g.Failed) > 0:
+			failed++
+		}
+		policies++
+	}
+	if len(r.Groups) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("\n%d policies: ", policies)
+	if policies == 1 {
+		text = "\n1 policy: "
+	}
+	text += fmt.Sprintf("%d passed, %d failed", policies-failed-untested, failed)
+	if untested > 0 {
+		text += fmt.Sprintf(", %d without a test", untested)
+	}
+	return text + "\n"
+}
+
+func (g *testGroup) text(b *strings.Builder, coverage bool) {
+	word := "ok  "
+	switch {
+	case len(g.Failed) > 0:
+		word = "FAIL"
+	case g.total() == 0:
+		word = "none"
+	}
+	fmt.Fprintf(b, "%s  %s: %s, %s\n", word, render.Printable(g.Name), g.Tests.words("test"), g.Cases.words("case"))
+	for i := range g.Failed {
+		g.Failed[i].text(b)
+	}
+	if !coverage {
+		return
+	}
+	for _, c := range g.Coverage {
+		fmt.Fprintf(b, "      %s: %.0f%% covered", render.Printable(c.File), c.Percent)
+		if len(c.Missing) > 0 {
+			fmt.Fprintf(b, "; not evaluated: %s", strings.Join(c.Missing, ", "))
+		}
+		b.WriteString("\n")
+	}
+}
+
+func (c testCount) words(noun string) string {
+	total := c.Passed + c.Failed + c.Skipped
+	if total != 1 {
+		noun += "s"
+	}
+	var notes []string
+	if c.Failed > 0 {
+		notes = append(notes, fmt.Sprintf("%d failed", c.Failed))
+	}
+	if c.Skipped > 0 {
+		notes = append(notes, fmt.Sprintf("%d skipped", c.Skipped))
+	}
+	text := fmt.Sprintf("%d %s", total, noun)
+	if len(notes) > 0 {
+		text += " (" + strings.Join(notes, ", ") + ")"
+	}
+	return text
+}
+
+func (f *failedTest) text(b *strings.Builder) {
+	name := f.Name
+	if f.Case {
+		name = fmt.Sprintf("case %q", f.Name)
+	}
+	fmt.Fprintf(b, "      %s:%d: %s: %s\n", render.Printable(f.File), f.Line, render.Printable(name), printableLines(f.Reason))
+	if f.Left != "" {
+		fmt.Fprintf(b, "        left:  %s\n        right: %s\n", render.Printable(f.Left), render.Printable(f.Right))
+	}
+	if f.Want != f.Got {
+		b.WriteString("        - what it expects, + what there is\n")
+		indent(b, changes(f.Want, f.Got))
+	}
+	if f.Output != "" {
+		b.WriteString("        printed:\n")
+		indent(b, f.Output)
+	}
+}
+
+// changes are the lines of a diff, the sign apart from what may begin with a sign itself.
+func changes(want, got string) string {
+	_, hunks, _ := strings.Cut(diff.Unified("", want, got), "@@\n")
+	var b strings.Builder
+	for line := range strings.Lines(hunks) {
+		b.WriteString(line[:1] + " " + line[1:])
+	}
+	return b.String()
+}
+
+func indent(b *strings.Builder, text string) {
+	for line := range strings.Lines(text) {
+		fmt.Fprintf(b, "        %s\n", printableLines(strings.TrimRight(line, "\n")))
+	}
+}
+
+// printableLines is render.Printable for text of several lines, indentation kept.
+func printableLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = render.Printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}

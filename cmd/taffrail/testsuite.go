@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"taffrail.dev/webhook/cases"
+	"taffrail.dev/webhook/engine"
+)
+
+// testSuite is what is tested with one catalogue: a library, or users' own policies.
+type testSuite struct {
+	catalog *engine.Catalog
+	// tests are the sources by the names that the engine knows them by.
+	tests map[string]string
+	cases map[string][]*cases.Case // by policy
+	// group finds the group of a file by the engine's name for it.
+	group  func(file, pkg string) string
+	places map[string]place
+}
+
+// suites sorts what was found, and reports what does not fit together.
+func (f *foundTests) suites(library *engine.Catalog, report *testReport) []*testSuite {
+	var suites []*testSuite
+	left := maps.Clone(f.tests)
+	others := slices.Clone(f.cases)
+	for _, root := range slices.Sorted(maps.Keys(f.roots)) {
+		catalog, err := engine.Load(os.DirFS(root))
+		if err != nil {
+			report.fail(nil, fmt.Errorf("%s: %w", root, err))
+			continue
+		}
+		suites = append(suites, f.librarySuite(root, catalog, left, &others))
+	}
+	if user := f.userSuite(library, left, others, report); user != nil {
+		suites = append(suites, user)
+	}
+	return suites
+}
+
+// librarySuite takes what is below the root out of what is left.
+func (f *foundTests) librarySuite(root string, catalog *engine.Catalog, left map[string]string, others *[]*cases.Case) *testSuite {
+	s := &testSuite{catalog: catalog, tests: map[string]string{}, cases: map[string][]*cases.Case{}, places: map[string]place{}}
+	names := map[string]string{} // of policies by their folders
+	for _, policy := range catalog.Policies() {
+		names[strings.ReplaceAll(strings.TrimPrefix(policy.Package, "taffrail."), ".", "/")] = policy.ID
+	}
+	s.group = func(file, _ string) string {
+		folder := filepath.ToSlash(filepath.Dir(file))
+		if name, ok := names[folder]; ok {
+			return name
+		}
+		return filepath.ToSlash(filepath.Join(root, folder)) + "/"
+	}
+	for file := range f.library {
+		if name, ok := below(root, file); ok {
+			s.places[name] = place{file: file}
+		}
+	}
+	for file, source := range left {
+		if name, ok := below(root, file); ok {
+			s.tests[name], s.places[name] = source, place{file: file}
+			delete(left, file)
+		}
+	}
+	*others = slices.DeleteFunc(*others, func(c *cases.Case) bool {
+		name, ok := below(root, filepath.Dir(filepath.Dir(c.File)))
+		if policy, known := names[name]; ok && known {
+			s.cases[policy] = append(s.cases[policy], c)
+			return true
+		}
+		return false
+	})
+	return s
+}
+
+func below(root, file string) (name string, ok bool) {
+	name, err := filepath.Rel(root, file)
+	name = filepath.ToSlash(name)
+	return name, err == nil && name != ".." && !strings.HasPrefix(name, "../")
+}
+
+func (f *foundTests) userSuite(library *engine.Catalog, tests map[string]string, others []*cases.Case, report *testReport) *testSuite {
+	s := &testSuite{tests: map[string]string{}, cases: map[string][]*cases.Case{}, places: map[string]place{}}
+	modules := map[string]string{}
+	for _, policy := range f.users {
+		if first, taken := s.places[engine.UserFile+policy.name]; taken {
+			report.fail(nil, fmt.Errorf("%s: %q is the name of another policy, in %s", policy.file, policy.name, first.file))
+			continue
+		}
+		s.places[engine.UserFile+policy.name] = policy.place
+		modules[policy.name] = policy.rego
+	}
+	catalog, bad := library.With(modules)
+	s.catalog = catalog
+	for _, name := range slices.Sorted(maps.Keys(bad)) {
+		report.fail(s.places, flatten(bad[name])...)
+	}
+	s.group = func(file, pkg string) string { return f.owner(file, pkg, modules) }
+	for file, source := range tests {
+		pkg, err := engine.PackageOf(file, source)
+		if err != nil {
+			report.fail(nil, flatten(err)...)
+		} else if bad[s.group(file, pkg)] == nil {
+			s.tests[file], s.places[file] = source, place{file: file}
+		}
+	}
+	for _, c := range others {
+		name, err := f.policyOf(c)
+		if err != nil {
+			report.fail(nil, err)
+		} else if bad[name] == nil {
+			s.cases[name] = append(s.cases[name], c)
+		}
+	}
+	if len(modules) == 0 && len(s.tests) == 0 {
+		return nil
+	}
+	return s
+}
+
+// owner is the policy that a test is about: the one that its package is named after, or the
+// only one in its folder. A test of none is shown under its folder.
+func (f *foundTests) owner(file, pkg string, modules map[string]string) string {
+	if name, ok := strings.CutPrefix(file, engine.UserFile); ok && modules[name] != "" {
+		return name
+	}
+	for name := range modules {
+		if own := engine.UserPackage(name); pkg == own || pkg == own+"_test" {
+			return name
+		}
+	}
+	folder := filepath.Dir(file)
+	if names := f.policiesBeside(folder); len(names) == 1 {
+		return names[0]
+	}
+	return filepath.ToSlash(folder) + "/"
+}
+
+func (f *foundTests) policyOf(c *cases.Case) (string, error) {
+	names := f.policiesBeside(filepath.Dir(filepath.Dir(c.File)))
+	switch {
+	case c.Policy != "" && slices.Contains(names, c.Policy):
+		return c.Policy, nil
+	case c.Policy != "":
+		return "", &cases.Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("there is no policy %q beside the folder of this case", c.Policy)}
+	case len(names) == 1:
+		return names[0], nil
+	case len(names) == 0:
+		return "", &cases.Error{File: c.File, Line: c.Line, Reason: "there is no policy beside the folder of this case"}
+	}
+	return "", &cases.Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("several policies are beside the folder of this case: add policy, one of %s", strings.Join(names, ", "))}
+}
+
+// run adds to the report what becomes of the suite. The error is not about the policies.
+func (s *testSuite) run(ctx context.Context, withCoverage bool, report *testReport) error {
+	var coverage *engine.Coverage
+	if withCoverage {
+		coverage = engine.NewCoverage(s.catalog)
+	}
+	for file := range s.places {
+		if id := s.group(file, ""); strings.HasPrefix(file, engine.UserFile) {
+			if _, sound := s.catalog.Policy(id); sound {
+				report.group(id) // it is shown even if nothing tests it
+			}
+		}
+	}
+	results, err := s.catalog.RunTests(ctx, s.tests, coverage)
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	report.fail(s.places, flatten(err)...)
+	for _, result := range results {
+		report.addTest(s.group(result.File, result.Package), s.places, result)
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.cases)) {
+		if err := s.runCases(ctx, id, coverage, report); err != nil {
+			return err
+		}
+	}
+	if withCoverage {
+		for _, file := range coverage.Files() {
+			report.addCoverage(s.group(file.File, ""), s.places, file)
+		}
+	}
+	return nil
+}
+
+func (s *testSuite) runCases(ctx context.Context, id string, coverage *engine.Coverage, report *testReport) error {
+	policy, ok := s.catalog.Policy(id)
+	if !ok {
+		return nil // that it is not sound has been said
+	}
+	only := s.catalog.Only(id)
+	programs := map[string]*engine.Program{} // by parameters
+	for _, c := range s.cases[id] {
+		key, err := json.Marshal(c.Parameters)
+		if err != nil {
+			return err
+		}
+		program := programs[string(key)]
+		if program == nil {
+			if program, err = c.Program(only, policy); err != nil {
+				report.addCase(id, s.places, c, &cases.Failure{Reason: err.Error()})
+				continue
+			}
+			if coverage != nil {
+				program = program.WithCoverage(coverage)
+			}
+			programs[string(key)] = program
+		}
+		err = c.Run(ctx, program)
+		failure := new(cases.Failure)
+		if err != nil && !errors.As(err, &failure) {
+			return err
+		}
+		if err == nil {
+			failure = nil
+		}
+		report.addCase(id, s.places, c, failure)
+	}
+	return nil
+}

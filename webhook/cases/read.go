@@ -1,0 +1,116 @@
+package cases
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"sigs.k8s.io/yaml"
+
+	"taffrail.dev/webhook/config/document"
+	"taffrail.dev/webhook/review"
+)
+
+// Case is one document of a case file.
+type Case struct {
+	Name string `json:"name"`
+	// Policy is only needed beside several policies.
+	Policy         string                                   `json:"policy"`
+	Object         map[string]any                           `json:"object"`
+	OldObject      map[string]any                           `json:"oldObject"`
+	Operation      review.Operation                         `json:"operation"`
+	Origin         review.Origin                            `json:"origin"`
+	User           User                                     `json:"user"`
+	Namespace      Namespace                                `json:"namespace"`
+	Parameters     map[string]any                           `json:"parameters"`
+	LimitRanges    []*corev1.LimitRange                     `json:"limitRanges"`
+	Quotas         []*corev1.ResourceQuota                  `json:"resourceQuotas"`
+	Autoscalers    []*autoscalingv2.HorizontalPodAutoscaler `json:"horizontalPodAutoscalers"`
+	Claims         []*corev1.PersistentVolumeClaim          `json:"persistentVolumeClaims"`
+	StorageClasses []*storagev1.StorageClass                `json:"storageClasses"`
+	Findings       *[]Finding                               `json:"findings"`
+	Intents        []Intent                                 `json:"intents"`
+
+	// File and Line of where the case begins.
+	File string `json:"-"`
+	Line int    `json:"-"`
+}
+
+// User is who makes the request of a case.
+type User struct {
+	Name   string   `json:"name"`
+	Groups []string `json:"groups"`
+}
+
+// Namespace is where the object of a case is.
+type Namespace struct {
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels"`
+}
+
+// Finding is what a case says of a finding. Key, Excess, Fix and Tolerated are compared
+// where the case names them.
+type Finding struct {
+	Container string                   `json:"container,omitempty"`
+	Path      string                   `json:"path"`
+	Message   string                   `json:"message"`
+	Key       string                   `json:"key,omitempty"`
+	Excess    json.Number              `json:"excess,omitempty"`
+	AtMost    string                   `json:"at_most,omitempty"`
+	Unknown   string                   `json:"unknown,omitempty"`
+	Fix       *[]review.PatchOperation `json:"fix,omitempty"`
+	Tolerated *bool                    `json:"tolerated,omitempty"`
+}
+
+// Intent is a value that a policy wants injected.
+type Intent struct {
+	Container string `json:"container"`
+	Field     string `json:"field"`
+	Value     string `json:"value"`
+}
+
+// Error is what is wrong with a case file.
+type Error struct {
+	File   string
+	Line   int
+	Reason string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Reason) }
+
+// Read reads the cases of a file, and knows every field: what it does not know is an
+// error. Each error is an *Error.
+func Read(data []byte, file string) (cases []*Case, errs []error) {
+	for _, chunk := range document.Split(data) {
+		doc, err := document.Parse(chunk)
+		if broken := new(document.Error); errors.As(err, &broken) {
+			errs = append(errs, &Error{File: file, Line: broken.Line, Reason: broken.Error()})
+			continue
+		}
+		if doc.Value == nil {
+			continue
+		}
+		c := &Case{File: file, Line: doc.Line}
+		if err := yaml.UnmarshalStrict(chunk.Data, c); err != nil {
+			errs = append(errs, &Error{File: file, Line: doc.Line, Reason: plainReason(err)})
+			continue
+		}
+		if c.Name == "" || c.Findings == nil || c.Object == nil {
+			errs = append(errs, &Error{File: file, Line: doc.Line, Reason: "a case needs a name, an object and findings: [] for none"})
+			continue
+		}
+		cases = append(cases, c)
+	}
+	return cases, errs
+}
+
+// plainReason leaves out what tells nobody anything: which parser it was.
+func plainReason(err error) string {
+	reason := strings.TrimPrefix(err.Error(), "error unmarshaling JSON: ")
+	reason = strings.TrimPrefix(reason, "while decoding JSON: ")
+	return strings.TrimPrefix(reason, "json: ")
+}

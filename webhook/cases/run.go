@@ -1,0 +1,327 @@
+package cases
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/yaml"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+// Failure is why a case does not hold.
+type Failure struct {
+	// Reason in words.
+	Reason string
+	// Want and Got, in YAML, are the findings or intents that are not as the case has them;
+	// both empty for other reasons.
+	Want, Got string
+}
+
+// Error makes a Failure an error.
+func (f *Failure) Error() string { return f.Reason }
+
+// Program compiles a policy of a catalogue with the parameters of the case. The catalogue
+// is best the policy's own: see engine.Catalog.Only.
+func (c *Case) Program(catalog *engine.Catalog, policy *engine.Policy) (*engine.Program, error) {
+	parameters, bad := policy.CheckParameters(c.Parameters, field.NewPath("parameters"))
+	if len(bad) > 0 {
+		return nil, bad.ToAggregate()
+	}
+	return engine.Compile(catalog, []engine.Slot{{Policy: policy.ID, Parameters: parameters}})
+}
+
+// Run decides the case by a program that Program has made, with OPA's rule indexer and
+// without, and applies every fix that is proposed: its finding must then be gone. It is nil
+// where the case holds, and a *Failure where it does not.
+func (c *Case) Run(ctx context.Context, program *engine.Program) error {
+	result, err := c.Evaluate(ctx, program)
+	if err != nil {
+		return err
+	}
+	if err := c.Compare(result); err != nil {
+		return err
+	}
+	plain, err := c.Evaluate(ctx, program.WithoutRuleIndexing())
+	if err != nil {
+		return err
+	}
+	if err := c.Compare(plain); err != nil {
+		return &Failure{Reason: "OPA's rule indexer makes a difference, which is a bug of OPA: " + err.Error()}
+	}
+	if err := c.checkTolerated(ctx, program); err != nil {
+		return err
+	}
+	for _, violation := range result.Violations {
+		if len(violation.Fix) == 0 {
+			continue
+		}
+		if err := c.checkFix(ctx, program, violation); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Evaluate is what the policy says about the case.
+func (c *Case) Evaluate(ctx context.Context, program *engine.Program) (review.Result, error) {
+	request, err := c.request(c.Object)
+	if err != nil {
+		return review.Result{}, &Failure{Reason: "the object cannot be decided: " + err.Error()}
+	}
+	return evaluate(ctx, program, request, engine.Both)
+}
+
+func evaluate(ctx context.Context, program *engine.Program, request *review.Request, part engine.Part) (review.Result, error) {
+	results, err := program.Evaluate(ctx, request, []int{0}, part)
+	if err != nil {
+		return review.Result{}, err
+	}
+	if results[0].Err != nil {
+		return review.Result{}, &Failure{Reason: results[0].Err.Error()}
+	}
+	return results[0], nil
+}
+
+// Tolerated is what the policy finds in the new object of an UPDATE and, for each of that,
+// whether the old object has it already.
+func (c *Case) Tolerated(ctx context.Context, program *engine.Program) (found review.Result, tolerated []bool, err error) {
+	request, err := c.request(c.Object)
+	if err != nil {
+		return found, nil, err
+	}
+	old, err := normalize.Old(request)
+	if err != nil {
+		return found, nil, &Failure{Reason: "the old object cannot be decided: " + err.Error()}
+	}
+	if old == nil {
+		return found, nil, &Failure{Reason: "the case says what is tolerated, and has no oldObject"}
+	}
+	pipeline.EnrichStored(old)
+	before, err := evaluate(ctx, program, old, engine.Deny)
+	if err != nil {
+		return found, nil, err
+	}
+	found, err = evaluate(ctx, program, request, engine.Deny)
+	return found, guardrail.Tolerated(&before, &found), err
+}
+
+// checkTolerated compares what the old object has already with what the case says of it.
+func (c *Case) checkTolerated(ctx context.Context, program *engine.Program) error {
+	if !slices.ContainsFunc(*c.Findings, func(f Finding) bool { return f.Tolerated != nil }) {
+		return nil
+	}
+	found, tolerated, err := c.Tolerated(ctx, program)
+	if err != nil {
+		return err
+	}
+	for i := range tolerated {
+		v := &found.Violations[i]
+		for _, wanted := range *c.Findings {
+			if wanted.Tolerated != nil && wanted.Path == v.Path && wanted.Message == v.Message && *wanted.Tolerated != tolerated[i] {
+				return &Failure{Reason: fmt.Sprintf("tolerated is %v of: %s", tolerated[i], v.Message)}
+			}
+		}
+	}
+	return nil
+}
+
+// checkFix applies what a finding proposes to the object as its writer has it, and
+// decides again.
+func (c *Case) checkFix(ctx context.Context, program *engine.Program, violation review.Violation) error {
+	request, err := c.request(c.Object)
+	if err != nil {
+		return err
+	}
+	operations, err := json.Marshal(violation.Fix)
+	if err != nil {
+		return err
+	}
+	fixed, err := apply(request.Original, operations)
+	if err != nil {
+		return &Failure{Reason: fmt.Sprintf("the fix %s does not apply: %v", operations, err)}
+	}
+	if request, err = c.request(fixed); err != nil {
+		return &Failure{Reason: fmt.Sprintf("after the fix %s the object cannot be decided: %v", operations, err)}
+	}
+	result, err := evaluate(ctx, program, request, engine.Deny)
+	if err != nil {
+		return err
+	}
+	for _, left := range result.Violations {
+		if left.Container == violation.Container && left.Key == violation.Key {
+			return &Failure{Reason: fmt.Sprintf("after the fix %s there still is: %s", operations, left.Message)}
+		}
+	}
+	return nil
+}
+
+func apply(original map[string]any, operations []byte) (fixed map[string]any, err error) {
+	object, err := json.Marshal(original)
+	if err != nil {
+		return nil, err
+	}
+	patch, err := jsonpatch.DecodePatch(operations)
+	if err != nil {
+		return nil, err
+	}
+	if object, err = patch.Apply(object); err != nil {
+		return nil, err
+	}
+	err = json.Unmarshal(object, &fixed)
+	return fixed, err
+}
+
+func (c *Case) request(object map[string]any) (*review.Request, error) {
+	request, err := normalize.Manifest(integers(object).(map[string]any), c.Namespace.Name)
+	if err != nil {
+		return nil, err
+	}
+	request.User = review.User{Name: c.User.Name, Groups: c.User.Groups}
+	request.Namespace = review.Namespace{Name: request.Namespace.Name, Labels: c.Namespace.Labels, Known: true}
+	request.Facts = review.Facts{
+		LimitRanges: c.LimitRanges, ResourceQuotas: c.Quotas, Autoscalers: c.Autoscalers, PersistentVolumeClaims: c.Claims,
+		StorageClasses: c.StorageClasses,
+	}
+	request.Origin = cmp.Or(c.Origin, request.Origin)
+	request.Operation = cmp.Or(c.Operation, request.Operation)
+	if c.OldObject != nil {
+		old, err := normalize.Manifest(integers(c.OldObject).(map[string]any), c.Namespace.Name)
+		if err != nil {
+			return nil, fmt.Errorf("oldObject: %w", err)
+		}
+		request.OldObject, request.OldLastApplied = old.Object, old.LastApplied
+	}
+	pipeline.Enrich(request)
+	return request, nil
+}
+
+// Compare says what is not as the case has it: nil, or a *Failure. Findings and intents are
+// sets.
+func (c *Case) Compare(result review.Result) error {
+	found := make([]Finding, 0, len(result.Violations))
+	for _, v := range result.Violations {
+		fix := v.Fix
+		found = append(found, Finding{
+			Container: v.Container, Path: v.Path, Message: v.Message, Key: v.Key, Excess: v.Excess,
+			AtMost: atMost(v.AtMost), Unknown: v.Unknown, Fix: &fix,
+		})
+	}
+	wanted := slices.Clone(*c.Findings)
+	for i := range wanted {
+		wanted[i].Tolerated = nil // it is not the policy's to say
+	}
+	byPlace := func(a, b Finding) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Message, b.Message), strings.Compare(a.Container, b.Container))
+	}
+	slices.SortFunc(found, byPlace)
+	slices.SortFunc(wanted, byPlace)
+	pair(wanted, found)
+	if err := differ("findings", wanted, found); err != nil {
+		return err
+	}
+	intents := make([]Intent, 0, len(result.Intents))
+	for _, i := range result.Intents {
+		intents = append(intents, Intent(i))
+	}
+	byField := func(a, b Intent) int {
+		return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Field, b.Field))
+	}
+	wantedIntents := slices.Clone(c.Intents)
+	slices.SortFunc(intents, byField)
+	slices.SortFunc(wantedIntents, byField)
+	return differ("intents", wantedIntents, intents)
+}
+
+// pair leaves out of what was found what the case does not name. A fix that may not be
+// there is written as [] in a case.
+func pair(wanted, found []Finding) {
+	for i := range found {
+		var want Finding
+		if at := slices.IndexFunc(wanted, func(w Finding) bool {
+			return w.Path == found[i].Path && w.Message == found[i].Message && w.Container == found[i].Container
+		}); at >= 0 {
+			want = wanted[at]
+		}
+		if want.Key == "" {
+			found[i].Key = ""
+		}
+		if want.Excess == "" || sameNumber(want.Excess, found[i].Excess) {
+			found[i].Excess = want.Excess
+		}
+		switch {
+		case want.Fix == nil:
+			found[i].Fix = nil
+		case *found[i].Fix == nil:
+			found[i].Fix = &[]review.PatchOperation{}
+		}
+	}
+}
+
+func sameNumber(a, b json.Number) bool {
+	x, ok := new(big.Rat).SetString(string(a))
+	y, too := new(big.Rat).SetString(string(b))
+	return ok && too && x.Cmp(y) == 0
+}
+
+func differ[T any](what string, wanted, got []T) error {
+	want, err := list(wanted)
+	if err != nil {
+		return err
+	}
+	have, err := list(got)
+	if err != nil || want == have {
+		return err
+	}
+	return &Failure{Reason: what + " are not as expected", Want: want, Got: have}
+}
+
+// list is empty for an empty list.
+func list[T any](elements []T) (string, error) {
+	if len(elements) == 0 {
+		return "", nil
+	}
+	text, err := yaml.Marshal(elements)
+	return string(text), err
+}
+
+func atMost(mode review.Mode) string {
+	if mode == 0 {
+		return ""
+	}
+	return mode.String()
+}
+
+// integers copies a value and does what Taffrail's own readers do to numbers.
+func integers(value any) any {
+	switch value := value.(type) {
+	case float64:
+		if float64(int64(value)) == value {
+			return int64(value)
+		}
+	case map[string]any:
+		members := make(map[string]any, len(value))
+		for name, member := range value {
+			members[name] = integers(member)
+		}
+		return members
+	case []any:
+		elements := make([]any, len(value))
+		for i, element := range value {
+			elements[i] = integers(element)
+		}
+		return elements
+	}
+	return value
+}

@@ -1,0 +1,331 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+	"unicode/utf8"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/review"
+)
+
+// withUsers is a library with one policy that always denies, and users' policies beside it.
+func withUsers(t *testing.T, bodies map[string]string) *engine.Catalog {
+	t.Helper()
+	modules := map[string]string{}
+	for name, body := range bodies {
+		modules[name] = user(name, body)
+	}
+	name, source := file("a-library", always)
+	catalog, err := engine.Load(fstest.MapFS{name: source})
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, bad := catalog.With(modules)
+	if len(bad) > 0 {
+		t.Fatal(bad)
+	}
+	return more
+}
+
+// decide evaluates every policy of a catalogue as the webhook would, within a deadline.
+func decide(t *testing.T, catalog *engine.Catalog, r *review.Request) map[string]review.Result {
+	t.Helper()
+	var slots []engine.Slot
+	var all []int
+	for i, policy := range catalog.Policies() {
+		slots, all = append(slots, engine.Slot{Policy: policy.ID, Parameters: map[string]any{}}), append(all, i)
+	}
+	p, err := engine.Compile(catalog, slots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	results, err := p.Evaluate(ctx, r, all, engine.Both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]review.Result{}
+	for i, slot := range slots {
+		named[slot.Policy] = results[i]
+	}
+	return named
+}
+
+// traps are policies that a user may write, and what becomes of them alone.
+var traps = map[string]struct {
+	body string
+	// want is the error that is wrapped; nil for any.
+	want error
+}{
+	"endless loop": {`many := numbers.range(1, 9999)
+
+deny contains {"msg": "m", "path": "p"} if {
+	some x in many
+	some y in many
+	some z in many
+	x * y * z == -1
+}`, engine.ErrTooSlow},
+	"huge comprehension": {`many := numbers.range(1, 9999)
+
+deny contains {"msg": "m", "path": "p"} if {
+	all := {[x, y, "a text that takes some room"] | some x in many; some y in many}
+	count(all) == 7
+}`, nil},
+	"long range":     {`deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, 1000000000)) == 7`, engine.ErrTooLarge},
+	"range of huge":  {`deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, to_number("1e9999999"))) == 7`, engine.ErrTooLarge},
+	"doubled text":   {doubling(`concat("", [t%[2]d, t%[2]d])`), engine.ErrTooLarge},
+	"doubled hex":    {doubling(`hex.encode(t%[2]d)`), engine.ErrTooLarge},
+	"doubled list":   {strings.Replace(doubling(`array.concat(t%[2]d, t%[2]d)`), `"text"`, "[1]", 1), engine.ErrTooLarge},
+	"squared number": {strings.Replace(doubling(`t%[2]d * t%[2]d`), `"text"`, "12345", 1), engine.ErrTooLarge},
+	"replaced text":  {doubling(`replace(t%[2]d, "t", "tttttttttttttttttttt")`), engine.ErrTooLarge},
+	"replaced many":  {doubling(`strings.replace_n({"t": "tttttttttttttttttttt"}, t%[2]d)`), engine.ErrTooLarge},
+	"replaced regex": {doubling(`regex.replace(t%[2]d, "(.*)", "$1$1$1$1$1")`), engine.ErrTooLarge},
+	"padded text":    {`deny contains {"msg": sprintf("%999999999d", [1]), "path": "p"}`, engine.ErrTooLarge},
+	"width given":    {`deny contains {"msg": sprintf("%*d", [999999999, 1]), "path": "p"}`, engine.ErrTooLarge},
+	"repeated text":  {doubling(`sprintf("%%[1]s%%[1]s%%[1]s%%[1]s", [t%[2]d])`), engine.ErrTooLarge},
+	"a template":     {doubling("$\"{t%[2]d}{t%[2]d}\""), engine.ErrTooLarge},
+	"many parts":     {`deny contains {"msg": "m", "path": "p"} if count(split(replace(sprintf("%1000d", [1]), " ", sprintf("%1000d", [1])), "")) == 7`, engine.ErrTooLarge},
+	"marshalled":     {sharing + `deny contains {"msg": json.marshal(a(input.kind)), "path": "p"}`, engine.ErrTooLarge},
+	"written":        {sharing + `deny contains {"msg": sprintf("%v", [a(input.kind)]), "path": "p"}`, engine.ErrTooLarge},
+	"as a finding":   {sharing + `deny contains {"msg": "m", "path": "p", "fix": a(input.kind)}`, engine.ErrTooLarge},
+	"merged":         {sharing + `deny contains {"msg": "m", "path": "p"} if object.union({"a": a(input.kind)}, {"a": a(input.kind)})`, engine.ErrTooLarge},
+	"huge exponent":  {`deny contains {"msg": "m", "path": "p"} if round(to_number("1e999999999")) == 7`, engine.ErrTooLarge},
+	"compared":       {sharing + `deny contains {"msg": "m", "path": "p"} if a(1) == object.get({}, "z", a40(1))`, engine.ErrTooLarge},
+	"unified":        {sharing + `deny contains {"msg": "m", "path": "p"} if a(1) = object.get({}, "z", a40(1))`, engine.ErrTooLarge},
+	"conflict": {`value := 1 if input.object.data.x
+
+value := 2 if input.object.data.x
+
+deny contains {"msg": "m", "path": "p"} if value`, nil},
+	"no number":        {`deny contains {"msg": "m", "path": "p"} if to_number(input.object.data.x) > 3`, nil},
+	"texts as finding": {`deny contains "m"`, nil},
+	"odd finding":      {`deny contains {"msg": 7, "path": "p"}`, nil},
+	"huge finding":     {`deny contains {"msg": "m", "path": "p", "fix": [{"op": "add", "path": "/x", "value": numbers.range(1, 99999)}]}`, engine.ErrTooLarge},
+}
+
+// doubling is a chain of rules that each make more of the one before.
+func doubling(step string) string {
+	var body strings.Builder
+	body.WriteString("t0 := \"text\"\n\n")
+	for i := 1; i <= 40; i++ {
+		fmt.Fprintf(&body, "t%d := "+step+"\n\n", i, i-1)
+	}
+	body.WriteString(`deny contains {"msg": "m", "path": "p"} if count(t40) == 7`)
+	if strings.Contains(step, " * ") {
+		return strings.Replace(body.String(), "count(t40)", "t40", 1)
+	}
+	return body.String()
+}
+
+// sharing builds a value of 2^40 parts in 40 steps, by functions, of which the type is not
+// known when it is compiled.
+var sharing = func() string {
+	var body strings.Builder
+	body.WriteString("a0(_) := {\"leaf\": 1}\n\n")
+	for i := 1; i <= 40; i++ {
+		fmt.Fprintf(&body, "a%d(_) := [{\"l\": y}, y] if y := object.get({}, \"z\", a%d(1))\n\n", i, i-1)
+	}
+	body.WriteString("a(_) := a40(1)\n\n")
+	return body.String()
+}()
+
+// Whatever one user's policy does, the library's and another user's are decided, and it is
+// named.
+func TestWhatAUsersPolicyDoesIsItsOwnAffair(t *testing.T) {
+	for name, trap := range traps {
+		t.Run(name, func(t *testing.T) {
+			catalog := withUsers(t, map[string]string{"b-trap": trap.body, "c-other": always})
+			results := decide(t, catalog, configMap(map[string]any{"x": "swordfish"}))
+			for _, policy := range []string{"a-library", "c-other"} {
+				if result := results[policy]; result.Err != nil || len(result.Violations) != 1 {
+					t.Errorf("%s was not decided: %+v", policy, result)
+				}
+			}
+			var failed *engine.EvaluationError
+			if err := results["b-trap"].Err; !errors.As(err, &failed) || failed.Policy != "b-trap" || trap.want != nil && !errors.Is(err, trap.want) {
+				t.Errorf("got %v", err)
+			} else if strings.Contains(err.Error(), "swordfish") {
+				t.Errorf("the error quotes the object: %v", err)
+			} else {
+				t.Log(err)
+			}
+		})
+	}
+}
+
+// One comparison of two values in which parts are shared may never end, and cannot be
+// stopped. The request goes on without it.
+func TestAComparisonThatDoesNotEndIsLeftToItself(t *testing.T) {
+	var body strings.Builder
+	for _, name := range []string{"a", "b"} {
+		fmt.Fprintf(&body, "%s0(_) := [1]\n\n", name)
+		for i := 1; i <= 29; i++ { // it does end, some seconds later, so as not to keep the other tests waiting
+			fmt.Fprintf(&body, "%[1]s%[2]d(_) := [y, y] if y := object.get({}, \"z\", %[1]s%[3]d(1))\n\n", name, i, i-1)
+		}
+	}
+	body.WriteString(`deny contains {"msg": "m", "path": "p"} if count({a29(1), b29(1)}) == 1`)
+	catalog := withUsers(t, map[string]string{"b-trap": body.String(), "c-other": always})
+	for range 2 { // the second time it is not tried
+		results := decide(t, catalog, configMap(nil))
+		for _, policy := range []string{"a-library", "c-other"} {
+			if result := results[policy]; result.Err != nil || len(result.Violations) != 1 {
+				t.Errorf("%s was not decided: %+v", policy, result)
+			}
+		}
+		if err := results["b-trap"].Err; !errors.Is(err, engine.ErrTooSlow) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// A policy that took too long is not tried again with every request, and not by a program
+// that was compiled anew, unless its text is another.
+func TestASlowPolicyCostsItsTimeOnce(t *testing.T) {
+	slow := traps["endless loop"].body
+	catalog := withUsers(t, map[string]string{"b-trap": slow, "c-other": always})
+	first := decide(t, catalog, configMap(nil))["b-trap"].Err
+	if aside := new(engine.AsideError); !errors.Is(first, engine.ErrTooSlow) || errors.As(first, &aside) {
+		t.Errorf("got %v", first)
+	}
+	second := decide(t, catalog, configMap(nil))
+	if aside := new(engine.AsideError); !errors.As(second["b-trap"].Err, &aside) || !errors.Is(second["b-trap"].Err, engine.ErrTooSlow) {
+		t.Errorf("got %v", second["b-trap"].Err)
+	}
+	if other := second["c-other"]; other.Err != nil || len(other.Violations) != 1 {
+		t.Errorf("got %+v", other)
+	}
+}
+
+func TestWhatIsSetAsideStaysSoWhenAllIsCompiledAnew(t *testing.T) {
+	slow := user("b-trap", traps["endless loop"].body)
+	library := userLibrary(t)
+	compile := func(source string) *engine.Catalog {
+		catalog, bad := library.With(map[string]string{"b-trap": source})
+		if len(bad) > 0 {
+			t.Fatal(bad)
+		}
+		return catalog
+	}
+	decide(t, compile(slow), configMap(nil))
+	aside := new(engine.AsideError)
+	if err := decide(t, compile(slow), configMap(nil))["b-trap"].Err; !errors.As(err, &aside) {
+		t.Errorf("the same text was tried again: %v", err)
+	}
+	if err := decide(t, compile(slow+"# mended?\n"), configMap(nil))["b-trap"].Err; !errors.Is(err, engine.ErrTooSlow) || errors.As(err, &aside) {
+		t.Errorf("another text was not tried: %v", err)
+	}
+}
+
+// A policy may find more than anybody reads, but nothing may hide behind it.
+func TestFindingsOfAUsersPolicyAreCapped(t *testing.T) {
+	body := `deny contains {"msg": sprintf("%d%s", [i, name]), "path": "data", "key": sprintf("%d", [i])} if {
+	some i in numbers.range(1, 250)
+	name := object.get(input.object.data, sprintf("%d", [i]), "")
+}
+
+deny contains {"msg": concat("", [x | some i in numbers.range(1, 5000); x := "é"]), "path": "p", "key": " first"}`
+	catalog := withUsers(t, map[string]string{"b-many": body})
+	keys := map[string]bool{}
+	last := ""
+	for _, data := range []map[string]any{{}, {"99": "another"}} {
+		violations := decide(t, catalog, configMap(data))["b-many"].Violations
+		if len(violations) != 101 {
+			t.Fatalf("%d findings", len(violations))
+		}
+		for _, v := range violations {
+			keys[v.Key] = true
+			if len(v.Message) > 1100 || !utf8.ValidString(v.Message) {
+				t.Errorf("a message of %d bytes", len(v.Message))
+			}
+			if strings.Contains(v.Message, "more findings") {
+				last = v.Message
+			}
+		}
+	}
+	if want := "there are 151 more findings of this policy"; last != want || len(keys) != 102 {
+		t.Errorf("got %q and %d keys", last, len(keys))
+	}
+}
+
+// A name may be a word of Rego.
+func TestAUsersPolicyIsEvaluatedWhateverItsName(t *testing.T) {
+	for _, name := range []string{"contains", "if", "data", "input", "deny", "a-b-c"} {
+		result := decide(t, withUsers(t, map[string]string{name: always}), configMap(nil))[name]
+		if result.Err != nil || len(result.Violations) != 1 {
+			t.Errorf("%s: %+v", name, result)
+		}
+	}
+}
+
+func TestUsersPoliciesUnderSeveralParameterSets(t *testing.T) {
+	catalog := withUsers(t, map[string]string{
+		"b-own": `deny contains {"msg": input.parameters["b-own"].word, "path": "p"}`,
+		"c-own": always,
+	})
+	p, err := engine.Compile(catalog, []engine.Slot{
+		{Policy: "b-own", Parameters: map[string]any{"word": "one"}},
+		{Policy: "a-library", Parameters: map[string]any{}},
+		{Policy: "b-own", Parameters: map[string]any{"word": "two"}},
+		{Policy: "c-own", Parameters: map[string]any{}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := p.Evaluate(t.Context(), configMap(nil), []int{0, 1, 2, 3}, engine.Both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"one", "always", "two", "always"} {
+		if len(results[i].Violations) != 1 || results[i].Violations[0].Message != want {
+			t.Errorf("slot %d: got %+v, want %q", i, results[i], want)
+		}
+	}
+}
+
+// The deadline of a request is nobody's fault, and what is decided by then counts.
+func TestARequestWithLittleTimeSetsNothingAside(t *testing.T) {
+	catalog := withUsers(t, map[string]string{"b-trap": traps["endless loop"].body})
+	p, err := engine.Compile(catalog, []engine.Slot{{Policy: "a-library"}, {Policy: "b-trap"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	results, err := p.Evaluate(ctx, configMap(nil), []int{0, 1}, engine.Deny)
+	if err != nil || len(results[0].Violations) != 1 || !errors.Is(results[1].Err, engine.ErrTooSlow) {
+		t.Errorf("got %+v, %v", results, err)
+	}
+	again := decide(t, catalog, configMap(nil))["b-trap"].Err
+	if aside := new(engine.AsideError); errors.As(again, &aside) {
+		t.Errorf("it was set aside: %v", again)
+	}
+}
+
+// Many requests at once may hit a policy that has just gone wrong.
+func TestUsersPoliciesUnderLoad(t *testing.T) {
+	catalog := withUsers(t, map[string]string{"b-trap": traps["endless loop"].body, "c-other": always, "d-wrong": traps["conflict"].body})
+	p, err := engine.Compile(catalog, []engine.Slot{{Policy: "a-library"}, {Policy: "b-trap"}, {Policy: "c-other"}, {Policy: "d-wrong"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 30 {
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			results, err := p.Evaluate(ctx, configMap(map[string]any{"x": true}), []int{0, 1, 2, 3}, engine.Both)
+			if err != nil || len(results[0].Violations) != 1 || results[1].Err == nil {
+				t.Errorf("got %+v, %v", results, err)
+			}
+		})
+	}
+	group.Wait()
+}
