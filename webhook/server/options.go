@@ -32,8 +32,8 @@ type Options struct {
 	// read again when they change. They may appear after the start: the server is not
 	// ready until they do.
 	CertFile, KeyFile string
-	// BindAddress serves /mutate, /validate, /healthz and /readyz over TLS;
-	// DefaultBindAddress if empty.
+	// BindAddress serves /mutate, /validate, /relax, /config, /healthz and /readyz over
+	// TLS; DefaultBindAddress if empty.
 	BindAddress string
 	// Listener serves instead of BindAddress where it is not nil.
 	Listener net.Listener

@@ -57,6 +57,7 @@ func Run(ctx context.Context, o Options) error {
 		Current:          compiling.Current,
 		Facts:            cluster.NewFacts(watched.GetCache(), watched.GetAPIReader(), cluster.Options{}),
 		Decide:           pipeline.Options{MaxMode: o.MaxMode},
+		Relaxers:         cluster.NewRights(watched.GetClient()),
 		MaxInFlight:      o.MaxInFlight,
 		MaxInFlightBytes: o.MaxInFlightBytes,
 		Metrics:          metrics,
