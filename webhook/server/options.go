@@ -20,6 +20,7 @@ const (
 	DefaultDrainDelay         = 5 * time.Second
 	DefaultShutdownGrace      = 15 * time.Second
 	DefaultNamespace          = "taffrail-system"
+	DefaultTallyInterval      = 30 * time.Second
 )
 
 // Options of Run.
@@ -57,6 +58,9 @@ type Options struct {
 	// ShutdownGrace is how long requests in flight may then take; DefaultShutdownGrace
 	// if 0. A Pod's terminationGracePeriodSeconds must exceed both together.
 	ShutdownGrace time.Duration
+	// TallyInterval is how often this replica adds to the status of Guardrails what it has
+	// admitted and would have denied; DefaultTallyInterval if 0.
+	TallyInterval time.Duration
 	// LeaderElect makes replicas elect one that writes status. Where it is off, this
 	// one does.
 	LeaderElect bool
@@ -98,6 +102,10 @@ func (o Options) complete() (Options, error) {
 	if o.ShutdownGrace < 0 {
 		return o, &OptionError{Option: "ShutdownGrace", Err: errNegative}
 	}
+	if o.TallyInterval < 0 {
+		return o, &OptionError{Option: "TallyInterval", Err: errNegative}
+	}
+	fill(&o.TallyInterval, DefaultTallyInterval)
 	fill(&o.BindAddress, DefaultBindAddress)
 	fill(&o.MetricsBindAddress, DefaultMetricsBindAddress)
 	fill(&o.Namespace, DefaultNamespace)

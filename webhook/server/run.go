@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,14 +51,23 @@ func Run(ctx context.Context, o Options) error {
 		return builder.Build(ctx, objects)
 	}
 	status.last = compiling.last.Load
+	facts := cluster.NewFacts(watched.GetCache(), watched.GetAPIReader(), cluster.Options{})
+	status.conflicts = conflictsIn(compiling.Current, facts.Namespaces)
+	counting := newTally(registry, time.Now)
+	tallies := &tallyWriter{
+		tally: counting, current: compiling.Current, cached: watched.GetCache(), live: watched.GetAPIReader(), writer: watched.GetClient(),
+		interval: o.TallyInterval, log: o.Log.WithName("tally"),
+	}
 
 	pair := &certificate{certFile: o.CertFile, keyFile: o.KeyFile, metrics: metrics, log: o.Log.WithName("certificate")}
 	probes := &health{checks: []check{{"certificate", pair.ready}, {"informers", watches.ready}, {"configuration", compiling.ready}}}
 	handler := admission.New(admission.Options{
 		Current:          compiling.Current,
-		Facts:            cluster.NewFacts(watched.GetCache(), watched.GetAPIReader(), cluster.Options{}),
+		Facts:            facts,
 		Decide:           pipeline.Options{MaxMode: o.MaxMode},
 		Relaxers:         cluster.NewRights(watched.GetClient()),
+		Config:           pipeline.NewChecker(catalog, &storedConfig{live: watched.GetAPIReader(), facts: facts}, nil),
+		Admitted:         counting.admitted,
 		MaxInFlight:      o.MaxInFlight,
 		MaxInFlightBytes: o.MaxInFlightBytes,
 		Metrics:          metrics,
@@ -89,6 +99,7 @@ func Run(ctx context.Context, o Options) error {
 	group.Go(func() error { return pair.run(background) })
 	group.Go(func() error {
 		watches.start(background, watched.GetCache(), compiling.events(), status.events())
+		status.watchNamespaces(background, watched.GetCache())
 		compiling.kick() // There may be no Guardrail, and so no event.
 		compiling.run(background)
 		return nil
@@ -98,6 +109,10 @@ func Run(ctx context.Context, o Options) error {
 			return lead(background, o.Config, o.Namespace, o.Log.WithName("leader"), status.run)
 		}
 		status.run(background)
+		return nil
+	})
+	group.Go(func() error {
+		tallies.run(background)
 		return nil
 	})
 	if metricsListener != nil {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,10 @@ const (
 type statusWriter struct {
 	client client.Client
 	// last is what was compiled, nil before the first time.
-	last    func() *outcome
+	last func() *outcome
+	// conflicts are those of the Guardrails in force, by name. It may be nil.
+	conflicts func(context.Context) (map[string][]pipeline.Conflict, error)
+
 	log     logr.Logger
 	changed chan struct{}
 }
@@ -78,19 +82,31 @@ func (w *statusWriter) write(ctx context.Context) error {
 	if err := w.client.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing Guardrails: %w", err)
 	}
+	var conflicts map[string][]pipeline.Conflict
+	if w.conflicts != nil {
+		var err error
+		if conflicts, err = w.conflicts(ctx); err != nil {
+			return fmt.Errorf("looking for conflicts: %w", err)
+		}
+	}
 	for i := range list.Items {
 		g := &list.Items[i]
 		problem, wrong, known := compiled.of(key{config.KindGuardrail, g.Name}, g.Generation)
 		if !known {
 			continue // It will be compiled, and this be called again.
 		}
-		want := activeCondition(g.Generation, problem, wrong)
-		if upToDate(g, want) {
+		want := []metav1.Condition{activeCondition(g.Generation, problem, wrong)}
+		if conflicting := conflictingCondition(g, conflicts[g.Name]); conflicting != nil {
+			want = append(want, *conflicting)
+		}
+		if !slices.ContainsFunc(want, func(c metav1.Condition) bool { return !upToDate(g, c) }) {
 			continue
 		}
 		updated := g.DeepCopy()
 		updated.Status.ObservedGeneration = g.Generation
-		meta.SetStatusCondition(&updated.Status.Conditions, want)
+		for _, condition := range want {
+			meta.SetStatusCondition(&updated.Status.Conditions, condition)
+		}
 		err := w.client.Status().Patch(ctx, updated, client.MergeFrom(g))
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("status of Guardrail %s: %w", g.Name, err)
