@@ -39,8 +39,9 @@ func newServeCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the policies as an admission webhook",
-		Long: `Serve answers AdmissionReviews at /mutate and /validate over TLS, by the Guardrails
-of the cluster. /healthz and /readyz are on the same port, for a kubelet that does
+		Long: `Serve answers AdmissionReviews over TLS, by the Guardrails of the cluster: at /mutate
+and /validate about objects, at /relax about the labels of namespaces, and at /config
+about Guardrails, Exemptions and Policies themselves. /healthz and /readyz are on the same port, for a kubelet that does
 not verify certificates, and with /metrics on the plain one.
 
 On SIGTERM it fails /readyz at once, goes on deciding for --drain-delay while the
@@ -55,7 +56,7 @@ Exit codes:
 	flags := command.Flags()
 	flags.StringVar(&o.CertFile, "tls-cert-file", "", "PEM file with the serving certificate; read again when it changes (required)")
 	flags.StringVar(&o.KeyFile, "tls-private-key-file", "", "PEM file with its key (required)")
-	flags.StringVar(&o.BindAddress, "bind-address", server.DefaultBindAddress, "address for /mutate, /validate, /healthz and /readyz over TLS")
+	flags.StringVar(&o.BindAddress, "bind-address", server.DefaultBindAddress, "address for the webhooks, /healthz and /readyz over TLS")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", server.DefaultMetricsBindAddress, `address for /metrics, /healthz and /readyz in plain HTTP; "0" for none`)
 	o.maxMode = addChoice(command, "max-mode", "", "ceiling for every Guardrail: under warn or audit nothing is denied or patched", "enforce", "warn", "audit")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the Pod's own service account)")
@@ -66,6 +67,7 @@ Exit codes:
 	flags.IntVar(&o.MaxInFlight, "max-in-flight", admission.DefaultMaxInFlight, "requests worked on at once; the API server is told to try again with the rest")
 	flags.Int64Var(&o.MaxInFlightBytes, "max-in-flight-bytes", admission.DefaultMaxInFlightBytes, "size of their bodies together; the API server is told to try again with the rest")
 	flags.DurationVar(&o.CountInterval, "count-interval", server.DefaultCountInterval, "how often the leader counts what each Exemption excuses")
+	flags.DurationVar(&o.TallyInterval, "tally-interval", server.DefaultTallyInterval, "how often to add to the status of Guardrails what would have been denied")
 	o.logLevel = addChoice(command, "log-level", "", "what to log; debug has every decision in it", "info", "debug", "warn", "error")
 	o.logFormat = addChoice(command, "log-format", "", "how to log, to stderr", "json", "text")
 	for _, name := range []string{"tls-cert-file", "tls-private-key-file"} {
@@ -83,8 +85,8 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	if o.DrainDelay <= 0 {
 		o.DrainDelay = -1 // Options take 0 for the default.
 	}
-	if o.MaxInFlight <= 0 || o.MaxInFlightBytes <= 0 || o.ShutdownGrace <= 0 || o.CountInterval <= 0 {
-		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes, --shutdown-grace and --count-interval must be positive")}
+	if o.MaxInFlight <= 0 || o.MaxInFlightBytes <= 0 || o.ShutdownGrace <= 0 || o.CountInterval <= 0 || o.TallyInterval <= 0 {
+		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes, --shutdown-grace, --count-interval and --tally-interval must be positive")}
 	}
 	if o.Config, err = restConfig(o.kubeconfig); err != nil {
 		return fmt.Errorf("connecting to the API server: %w", err)

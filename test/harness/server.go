@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -24,6 +25,9 @@ type ServerOptions struct {
 	// DrainDelay is how long a server that was told to stop goes on deciding. It need
 	// not be long here: there is no Service whose endpoints take time.
 	DrainDelay time.Duration
+	// TallyInterval is how often what would have been denied is added to the status of
+	// Guardrails; a second if 0.
+	TallyInterval time.Duration
 }
 
 // Server is a process of `taffrail serve`. Stopped or killed, it can be started again
@@ -70,6 +74,7 @@ func (s *Server) Start(ctx context.Context) error {
 		"--metrics-bind-address=" + address(s.metrics),
 		"--drain-delay=" + s.options.DrainDelay.String(),
 		"--count-interval=2s",
+		"--tally-interval=" + cmp.Or(s.options.TallyInterval, time.Second).String(),
 		// Of several servers one writes status: the first that was started.
 		"--leader-elect", "--namespace=" + SystemNamespace,
 	}

@@ -85,6 +85,16 @@ func (u *User) UpdateSubresource(ctx context.Context, name string, object, body 
 	})
 }
 
+// Update replaces an object.
+func (u *User) Update(ctx context.Context, object client.Object, options ...client.UpdateOption) *Answer {
+	return answer(ctx, func(ctx context.Context) error { return u.Client.Update(ctx, object, options...) })
+}
+
+// ServerSideApply applies a configuration with fields that the user then owns.
+func (u *User) ServerSideApply(ctx context.Context, object runtime.ApplyConfiguration, options ...client.ApplyOption) *Answer {
+	return answer(ctx, func(ctx context.Context) error { return u.Client.Apply(ctx, object, options...) })
+}
+
 // Patch patches an object.
 func (u *User) Patch(ctx context.Context, object client.Object, patch client.Patch, options ...client.PatchOption) *Answer {
 	return answer(ctx, func(ctx context.Context) error { return u.Client.Patch(ctx, object, patch, options...) })

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"taffrail.dev/webhook/normalize"
@@ -78,7 +77,7 @@ const limitAnnotation = "request-limit"
 func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snapshot Decider, c *call) (*response, error) {
 	request := limit.Request
 	if request == nil || request.UID == "" {
-		return nil, &failure{status: http.StatusRequestEntityTooLarge, reason: reasonTooLarge, text: brief(limit.Error()), err: limit}
+		return nil, tooLarge(limit)
 	}
 	c.request, c.verdict = request, review.VerdictAllow
 	answer := allowed(request)

@@ -1,4 +1,6 @@
-// Package admission answers AdmissionReviews over HTTP, at /mutate and /validate.
+// Package admission answers AdmissionReviews over HTTP: at /mutate and /validate by the
+// policies in force, at /relax whether the labels of a Namespace may change, and at
+// /config whether an object of Taffrail's own configuration would work.
 //
 // It is a handler of our own: controller-runtime's admission.Webhook answers its own
 // errors with 200 and a refusal, which overrides the failurePolicy. Here only a decision

@@ -15,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/semaphore"
 
+	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
 )
@@ -23,6 +24,10 @@ import (
 const (
 	MutatePath   = "/mutate"
 	ValidatePath = "/validate"
+	// RelaxPath is for changes of a Namespace's labels.
+	RelaxPath = "/relax"
+	// ConfigPath is for Taffrail's own Guardrails, Exemptions and Policies.
+	ConfigPath = "/config"
 )
 
 // DefaultMaxInFlight lets several API servers fill up their own default limit of 200
@@ -38,6 +43,8 @@ type Decider interface {
 	ID() string
 	Decide(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) (*review.Decision, error)
 	Strictest(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) (review.Mode, []string, error)
+	Relax(context.Context, *review.Request, pipeline.Relaxers, pipeline.Options) (*review.Decision, error)
+	RelaxUnseen(*normalize.LimitError, pipeline.Options) *review.Decision
 }
 
 // Options of a Handler.
@@ -49,6 +56,14 @@ type Options struct {
 	Facts pipeline.FactSource
 	// Decide holds the ceiling on modes.
 	Decide pipeline.Options
+	// Relaxers is asked at RelaxPath, which is not served where it is nil.
+	Relaxers pipeline.Relaxers
+	// Config is asked at ConfigPath, which is not served where it is nil.
+	Config Checker
+	// Admitted is told of each object that policies were asked about and that was not
+	// denied, but for dry runs, with the snapshot that decided. It must not block. It may
+	// be nil.
+	Admitted func(Decider, *review.Request, *review.Decision)
 	// MaxInFlight requests are worked on at once, DefaultMaxInFlight if 0. The API server
 	// is told to try again with the rest.
 	MaxInFlight int
@@ -95,10 +110,16 @@ func New(o Options) *Handler {
 	}
 }
 
-// Register adds both paths to mux.
+// Register adds the paths to mux.
 func (h *Handler) Register(mux *http.ServeMux) {
-	mux.Handle(MutatePath, &endpoint{Handler: h, origin: review.OriginMutating, path: MutatePath})
-	mux.Handle(ValidatePath, &endpoint{Handler: h, origin: review.OriginValidating, path: ValidatePath})
+	mux.Handle(MutatePath, &endpoint{Handler: h, origin: review.OriginMutating, path: MutatePath, way: (*endpoint).decide})
+	mux.Handle(ValidatePath, &endpoint{Handler: h, origin: review.OriginValidating, path: ValidatePath, way: (*endpoint).decide})
+	if h.options.Relaxers != nil {
+		mux.Handle(RelaxPath, &endpoint{Handler: h, origin: review.OriginValidating, path: RelaxPath, way: (*endpoint).relax})
+	}
+	if h.options.Config != nil {
+		mux.Handle(ConfigPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ConfigPath, way: (*endpoint).check})
+	}
 }
 
 // Drain goes on deciding, but ends each connection with its answer: the API server then
@@ -114,6 +135,8 @@ type endpoint struct {
 	*Handler
 	origin review.Origin
 	path   string
+	// way takes the body of an AdmissionReview to its answer.
+	way func(*endpoint, context.Context, []byte, Decider, *call) (*response, error)
 }
 
 // call is what becomes known of one request on the way, for the log and the metrics.
@@ -121,6 +144,7 @@ type call struct {
 	began    time.Time // once the body was there
 	request  *review.Request
 	snapshot string
+	decider  Decider
 	decision *review.Decision
 	verdict  review.Verdict
 }
@@ -179,7 +203,7 @@ func (e *endpoint) answer(r *http.Request, c *call) ([]byte, error) {
 	if snapshot == nil {
 		return nil, &failure{status: http.StatusServiceUnavailable, reason: reasonNotReady, retry: true, text: "no policies compiled yet"}
 	}
-	c.snapshot = snapshot.ID()
+	c.snapshot, c.decider = snapshot.ID(), snapshot
 
 	ctx, cancel := context.WithTimeout(r.Context(), timeLeft(r))
 	defer cancel()
@@ -188,7 +212,7 @@ func (e *endpoint) answer(r *http.Request, c *call) ([]byte, error) {
 		return nil, err
 	}
 	c.began = time.Now()
-	response, err := e.decide(ctx, body, snapshot, c)
+	response, err := e.way(e, ctx, body, snapshot, c)
 	if c.decision != nil && e.options.Failed != nil {
 		for policy, failure := range c.decision.Errors {
 			e.options.Failed(policy, failure)

@@ -16,6 +16,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
 )
@@ -24,6 +25,7 @@ import (
 type fake struct {
 	decide    func(context.Context, *review.Request) (*review.Decision, error)
 	strictest func() (review.Mode, []string, error)
+	relax     func(context.Context, *review.Request, pipeline.Relaxers) (*review.Decision, error)
 }
 
 func (fake) ID() string { return "abc123" }
@@ -34,6 +36,14 @@ func (f fake) Decide(ctx context.Context, r *review.Request, _ pipeline.FactSour
 
 func (f fake) Strictest(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) (review.Mode, []string, error) {
 	return f.strictest()
+}
+
+func (f fake) Relax(ctx context.Context, r *review.Request, relaxers pipeline.Relaxers, _ pipeline.Options) (*review.Decision, error) {
+	return f.relax(ctx, r, relaxers)
+}
+
+func (f fake) RelaxUnseen(*normalize.LimitError, pipeline.Options) *review.Decision {
+	return &review.Decision{Verdict: review.VerdictAllow}
 }
 
 // answering always decides the same.

@@ -2,12 +2,17 @@ package admission
 
 import (
 	"time"
+
+	"taffrail.dev/webhook/review"
 )
 
 // record writes a decision to the log and the metrics. Decisions with something to say
 // are logged; those without, and dry runs, only at -v1. Names are logged, values never.
 func (e *endpoint) record(c *call) {
 	e.options.Metrics.decided(e.path, c)
+	if e.options.Admitted != nil && e.path == ValidatePath && c.decision != nil && c.verdict != review.VerdictDeny && !c.request.DryRun {
+		e.options.Admitted(c.decider, c.request, c.decision)
+	}
 	level := 1
 	if d := c.decision; d != nil && !c.request.DryRun && (len(d.Findings) > 0 || len(d.Errors) > 0 || len(d.Patch) > 0) {
 		level = 0

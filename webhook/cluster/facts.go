@@ -74,6 +74,20 @@ func (f *Facts) Namespace(ctx context.Context, name string) (review.Namespace, e
 	return review.Namespace{Name: name, Labels: namespace.Labels, Known: true}, nil
 }
 
+// Namespaces lists every namespace that the informers know, with its labels.
+func (f *Facts) Namespaces(ctx context.Context) ([]review.Namespace, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
+	if err := f.cached.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("listing namespaces: %w", err)
+	}
+	all := make([]review.Namespace, 0, len(list.Items))
+	for i := range list.Items {
+		all = append(all, review.Namespace{Name: list.Items[i].Name, Labels: list.Items[i].Labels, Known: true})
+	}
+	return all, nil
+}
+
 // Facts lists, of each wanted sort, what there is in a namespace. The objects may be
 // shared with the informers and must not be written to.
 func (f *Facts) Facts(ctx context.Context, namespace string, wanted []review.Fact) (review.Facts, error) {

@@ -17,6 +17,10 @@ func Watched() []client.Object {
 	}
 }
 
+// WatchedNamespaces is the one of Watched that stands for namespaces: of them nothing but
+// metadata is kept.
+func WatchedNamespaces() client.Object { return namespaceMetadata() }
+
 // CacheOptions is what a cache needs to know about the objects that Facts reads. They
 // are not copied on the way out, which a decision per request would pay for: what
 // Facts answers is read-only.

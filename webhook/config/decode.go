@@ -28,7 +28,11 @@ func (e *entry) fail(field, reason string) *Error {
 		path += "."
 	}
 	path += field
-	return &Error{Source: e.source, Line: e.document.LineOf(path), Field: path, Reason: reason}
+	line := 0
+	if e.document != nil {
+		line = e.document.LineOf(path)
+	}
+	return &Error{Source: e.source, Line: line, Field: path, Reason: reason}
 }
 
 // decode reads the Guardrails, Exemptions and Policies of a multi-document YAML or JSON stream, Lists of them

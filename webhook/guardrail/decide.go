@@ -24,6 +24,9 @@ type Evidence struct {
 	Results []review.Result
 	// Filled are the fields that enforced injections set, as paths in the user's object.
 	Filled map[string]bool
+	// WouldFill are those and the fields that injections of any mode would set if they
+	// were enforced.
+	WouldFill map[string]bool
 	// Extra are findings that no rule made, such as a gap that cannot be filled.
 	Extra []review.Finding
 	// Exemptions are those about the request.
@@ -111,7 +114,7 @@ func (e *Evidence) candidates() []candidate {
 					e.Request.Namespace.Name, bound.Guardrail.Name)
 			}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Policy.ID, violation.Container)
-			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && ceiling(violation) == review.ModeEnforce &&
+			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.WouldFill[violation.Path] && ceiling(violation) == review.ModeEnforce &&
 				!bound.trusts(e.Request)
 			all = append(all, c)
 		}
@@ -157,6 +160,9 @@ func merge(candidates []candidate) []review.Finding {
 	var merged []review.Finding
 	for i := range candidates {
 		c := &candidates[i]
+		if c.finding.WouldDeny {
+			c.finding.WouldDenyBy = c.finding.Guardrails
+		}
 		at, known := position[c.identity()]
 		if !known {
 			position[c.identity()] = len(merged)
@@ -165,13 +171,14 @@ func merge(candidates []candidate) []review.Finding {
 		}
 		have := &merged[at]
 		guardrails := append(slices.Clone(have.Guardrails), c.finding.Guardrails...)
-		wouldDeny := have.WouldDeny || c.finding.WouldDeny
+		by := append(slices.Clone(have.WouldDenyBy), c.finding.WouldDenyBy...)
 		if rank(&c.finding) > rank(have) {
 			*have = c.finding
 		}
-		have.WouldDeny = wouldDeny
 		slices.Sort(guardrails)
 		have.Guardrails = slices.Compact(guardrails)
+		slices.Sort(by)
+		have.WouldDeny, have.WouldDenyBy = len(by) > 0, slices.Compact(by)
 	}
 	return merged
 }

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/engine"
@@ -27,6 +28,9 @@ type Binding struct {
 type Guardrail struct {
 	Name     string
 	Bindings []Binding
+	// UID and Generation are those of the stored object; empty for one from a file.
+	UID        types.UID
+	Generation int64
 
 	selector labels.Selector
 	exclude  []string
@@ -45,12 +49,14 @@ func New(g *v1alpha1.Guardrail, bindings []Binding) (*Guardrail, error) {
 		}
 	}
 	return &Guardrail{
-		Name:     g.Name,
-		Bindings: bindings,
-		selector: selector,
-		exclude:  g.Spec.ExcludeNamespaces,
-		tolerate: g.Spec.Existing != v1alpha1.ExistingEnforce,
-		trusted:  g.Spec.TrustedWriters,
+		Name:       g.Name,
+		Bindings:   bindings,
+		UID:        g.UID,
+		Generation: g.Generation,
+		selector:   selector,
+		exclude:    g.Spec.ExcludeNamespaces,
+		tolerate:   g.Spec.Existing != v1alpha1.ExistingEnforce,
+		trusted:    g.Spec.TrustedWriters,
 	}, nil
 }
 
@@ -94,8 +100,12 @@ func (s Set) Resolve(r *review.Request, ceiling review.Mode) []Bound {
 func (g *Guardrail) selects(r *review.Request) (matches, certain bool) {
 	namespace := r.Namespace
 	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
-		namespace = review.Namespace{Name: r.Name, Labels: objectLabels(r.Object), Known: true}
+		namespace = NamespaceOf(r.Name, r.Object)
 	}
+	return g.selectsNamespace(namespace)
+}
+
+func (g *Guardrail) selectsNamespace(namespace review.Namespace) (matches, certain bool) {
 	if slices.Contains(g.exclude, namespace.Name) && namespace.Name != "" {
 		return false, true
 	}
@@ -139,6 +149,11 @@ func (n namespaceLabels) Lookup(label string) (string, bool) {
 	}
 	value, ok := n.Labels[label]
 	return value, ok
+}
+
+// NamespaceOf is what a Namespace object says of itself.
+func NamespaceOf(name string, object map[string]any) review.Namespace {
+	return review.Namespace{Name: name, Labels: objectLabels(object), Known: true}
 }
 
 func objectLabels(object map[string]any) map[string]string {

@@ -185,19 +185,38 @@ func (a *admissionReader) user() (user review.User, err error) {
 		case "username":
 			user.Name, err = a.text()
 			return err
+		case "uid":
+			user.UID, err = a.text()
+			return err
 		case "groups":
 			value, err := readValue(a.decoder, 0)
-			groups, _ := value.([]any)
-			for _, group := range groups {
-				if text, ok := group.(string); ok {
-					user.Groups = append(user.Groups, text)
+			user.Groups = textsIn(value)
+			return err
+		case "extra":
+			value, err := readValue(a.decoder, 0)
+			extra, _ := value.(map[string]any)
+			for key, values := range extra {
+				if user.Extra == nil {
+					user.Extra = make(map[string][]string, len(extra))
 				}
+				user.Extra[key] = textsIn(values)
 			}
 			return err
 		}
 		return a.decoder.SkipValue()
 	})
 	return user, err
+}
+
+// textsIn leaves out of a list what is not text.
+func textsIn(value any) (all []string) {
+	list, _ := value.([]any)
+	for _, item := range list {
+		if text, ok := item.(string); ok {
+			all = append(all, text)
+		}
+	}
+	return all
 }
 
 func (a *admissionReader) object() (map[string]any, error) {

@@ -73,12 +73,14 @@ func (b *Builder) Build(ctx context.Context, objects config.Objects) (*Snapshot,
 	if err != nil {
 		return nil, nil, fmt.Errorf("compiling policies: %w", err)
 	}
-	bindings := 0
+	bindings, versions := 0, make(map[string]Version, len(made.set))
 	for _, g := range made.set {
 		bindings += len(g.Bindings)
+		versions[g.Name] = Version{UID: g.UID, Generation: g.Generation}
 	}
 	return &Snapshot{
 		id: identity(&objects), catalog: policies.Catalog, guardrails: made.set, exemptions: made.exemptions, program: program, bindings: bindings,
+		versions: versions,
 	}, made.problems, nil
 }
 

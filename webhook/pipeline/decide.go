@@ -79,8 +79,8 @@ func (s *Snapshot) decide(ctx context.Context, r *review.Request, source FactSou
 	}
 	evidence := guardrail.Evidence{
 		Request: &request, Bounds: bounds, Results: results,
-		Filled: filled(&request, plan.Fills), Extra: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt,
-		Restored: restored(ctx, &request, o.Live), Only: only,
+		Filled: filled(&request, plan.Fills, review.ModeEnforce), WouldFill: filled(&request, plan.Fills, review.ModeAudit),
+		Extra: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt, Restored: restored(ctx, &request, o.Live), Only: only,
 	}
 	if request.Operation == review.Update {
 		evidence.Extent = extentOf
@@ -252,14 +252,14 @@ func wishes(r *review.Request, bounds []guardrail.Bound, results []review.Result
 	return all
 }
 
-// filled are the paths of the fields that enforced injections set.
-func filled(r *review.Request, fills []review.Fill) map[string]bool {
+// filled are the paths of the fields that injections of a mode, or a stricter one, set.
+func filled(r *review.Request, fills []review.Fill, mode review.Mode) map[string]bool {
 	if len(fills) == 0 {
 		return nil
 	}
 	paths := make(map[string]bool, len(fills))
 	for _, fill := range fills {
-		if fill.Mode == review.ModeEnforce {
+		if fill.Mode >= mode {
 			paths[r.Workload.FieldPath(fill.Container, fill.Field)] = true
 		}
 	}

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"k8s.io/apimachinery/pkg/types"
+
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 )
@@ -15,6 +17,7 @@ type Snapshot struct {
 	exemptions guardrail.Exemptions
 	program    *engine.Program
 	bindings   int
+	versions   map[string]Version
 }
 
 // ID is a short hash of the configuration: equal on replicas that decide alike.
@@ -22,6 +25,16 @@ func (s *Snapshot) ID() string { return s.id }
 
 // Guardrails counts those in force.
 func (s *Snapshot) Guardrails() int { return len(s.guardrails) }
+
+// Versions tells by name which Guardrails are in force, and as which version of the stored
+// object.
+func (s *Snapshot) Versions() map[string]Version { return s.versions }
+
+// Version of a stored object.
+type Version struct {
+	UID        types.UID
+	Generation int64
+}
 
 // Bindings counts the policies bound by all Guardrails in force.
 func (s *Snapshot) Bindings() int { return s.bindings }

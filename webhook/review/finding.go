@@ -103,6 +103,9 @@ type Finding struct {
 	FailOpen bool
 	// WouldDeny is set where the finding denies, or would if its mode were enforce.
 	WouldDeny bool
+	// WouldDenyBy are the Guardrails that it is so for, sorted: another may trust the
+	// writer, or tolerate what was there before.
+	WouldDenyBy []string
 }
 
 // Exempted tells whether the finding is excused.

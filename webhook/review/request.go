@@ -32,8 +32,12 @@ const (
 
 // User is who makes a request. The zero User is that of a manifest: nobody yet.
 type User struct {
-	Name   string
+	Name string
+	// UID and Extra are for asking the API server what the user may do. Policies see
+	// neither.
+	UID    string
 	Groups []string
+	Extra  map[string][]string
 }
 
 // Namespace is what is known of an object's namespace.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -37,7 +38,8 @@ const informerRetry = 2 * time.Second
 // may have to come up first.
 func newCluster(config *rest.Config, failed toolscache.WatchErrorHandlerWithContext, log logr.Logger) (ctrlcluster.Cluster, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme), storagev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme), storagev1.AddToScheme(scheme),
+		authorizationv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	config = rest.CopyConfig(config)
@@ -77,6 +79,7 @@ func newMapper() meta.RESTMapper {
 	}
 	mapper.Add(autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"), meta.RESTScopeNamespace)
 	mapper.Add(storagev1.SchemeGroupVersion.WithKind("StorageClass"), meta.RESTScopeRoot)
+	mapper.Add(authorizationv1.SchemeGroupVersion.WithKind("SubjectAccessReview"), meta.RESTScopeRoot)
 	for _, kind := range []string{config.KindGuardrail, config.KindExemption, config.KindPolicy} {
 		mapper.Add(v1alpha1.GroupVersion().WithKind(kind), meta.RESTScopeRoot)
 	}

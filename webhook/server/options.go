@@ -20,6 +20,7 @@ const (
 	DefaultDrainDelay         = 5 * time.Second
 	DefaultShutdownGrace      = 15 * time.Second
 	DefaultNamespace          = "taffrail-system"
+	DefaultTallyInterval      = 30 * time.Second
 )
 
 // Options of Run.
@@ -32,8 +33,8 @@ type Options struct {
 	// read again when they change. They may appear after the start: the server is not
 	// ready until they do.
 	CertFile, KeyFile string
-	// BindAddress serves /mutate, /validate, /healthz and /readyz over TLS;
-	// DefaultBindAddress if empty.
+	// BindAddress serves /mutate, /validate, /relax, /config, /healthz and /readyz over
+	// TLS; DefaultBindAddress if empty.
 	BindAddress string
 	// Listener serves instead of BindAddress where it is not nil.
 	Listener net.Listener
@@ -57,6 +58,9 @@ type Options struct {
 	// ShutdownGrace is how long requests in flight may then take; DefaultShutdownGrace
 	// if 0. A Pod's terminationGracePeriodSeconds must exceed both together.
 	ShutdownGrace time.Duration
+	// TallyInterval is how often this replica adds to the status of Guardrails what it has
+	// admitted and would have denied; DefaultTallyInterval if 0.
+	TallyInterval time.Duration
 	// LeaderElect makes replicas elect one that writes status. Where it is off, this
 	// one does.
 	LeaderElect bool
@@ -104,6 +108,10 @@ func (o Options) complete() (Options, error) {
 	if o.ShutdownGrace < 0 {
 		return o, &OptionError{Option: "ShutdownGrace", Err: errNegative}
 	}
+	if o.TallyInterval < 0 {
+		return o, &OptionError{Option: "TallyInterval", Err: errNegative}
+	}
+	fill(&o.TallyInterval, DefaultTallyInterval)
 	fill(&o.BindAddress, DefaultBindAddress)
 	fill(&o.MetricsBindAddress, DefaultMetricsBindAddress)
 	fill(&o.Namespace, DefaultNamespace)

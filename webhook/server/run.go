@@ -65,6 +65,12 @@ func Run(ctx context.Context, o Options) error {
 	failing := newFailures()
 	failing.client, failing.log = watched.GetClient(), o.Log.WithName("failures")
 	registry.MustRegister(&exemptionMetrics{compiled: compiling.last.Load, counted: excuses.last.Load, now: time.Now})
+	status.conflicts = conflictsIn(compiling.Current, facts.Namespaces)
+	counting := newTally(registry, time.Now)
+	tallies := &tallyWriter{
+		tally: counting, current: compiling.Current, cached: watched.GetCache(), live: watched.GetAPIReader(), writer: watched.GetClient(),
+		interval: o.TallyInterval, log: o.Log.WithName("tally"),
+	}
 
 	pair := &certificate{certFile: o.CertFile, keyFile: o.KeyFile, metrics: metrics, log: o.Log.WithName("certificate")}
 	probes := &health{checks: []check{{"certificate", pair.ready}, {"informers", watches.ready}, {"configuration", compiling.ready}}}
@@ -73,6 +79,9 @@ func Run(ctx context.Context, o Options) error {
 		Facts:            facts,
 		Failed:           failing.note,
 		Decide:           pipeline.Options{MaxMode: o.MaxMode, Live: cluster.NewLive(watched.GetAPIReader())},
+		Relaxers:         cluster.NewRights(watched.GetClient()),
+		Config:           pipeline.NewChecker(catalog, &storedConfig{live: watched.GetAPIReader(), facts: facts}, nil),
+		Admitted:         counting.admitted,
 		MaxInFlight:      o.MaxInFlight,
 		MaxInFlightBytes: o.MaxInFlightBytes,
 		Metrics:          metrics,
@@ -104,6 +113,7 @@ func Run(ctx context.Context, o Options) error {
 	group.Go(func() error { return pair.run(background) })
 	group.Go(func() error {
 		watches.start(background, watched.GetCache(), compiling.events(), status.events())
+		status.watchNamespaces(background, watched.GetCache())
 		compiling.kick() // There may be no Guardrail, and so no event.
 		compiling.run(background)
 		return nil
@@ -123,6 +133,10 @@ func Run(ctx context.Context, o Options) error {
 			return lead(background, o.Config, o.Namespace, o.Log.WithName("leader"), leading)
 		}
 		leading(background)
+		return nil
+	})
+	group.Go(func() error {
+		tallies.run(background)
 		return nil
 	})
 	if metricsListener != nil {

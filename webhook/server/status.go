@@ -37,8 +37,10 @@ type statusWriter struct {
 	// excuses is what was counted for an Exemption of a snapshot, nil before it was.
 	excuses func(snapshot, name string) (*audit.Excuses, time.Time)
 	now     func() time.Time
-	log     logr.Logger
-	changed chan struct{}
+	// conflicts are those of the Guardrails in force, by name. It may be nil.
+	conflicts func(context.Context) (map[string][]pipeline.Conflict, error)
+	log       logr.Logger
+	changed   chan struct{}
 	// next is when an Exemption's status changes without anybody's doing.
 	next time.Time
 }
@@ -102,6 +104,13 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome) e
 	if err := w.client.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing Guardrails: %w", err)
 	}
+	var conflicts map[string][]pipeline.Conflict
+	if w.conflicts != nil {
+		var err error
+		if conflicts, err = w.conflicts(ctx); err != nil {
+			return fmt.Errorf("looking for conflicts: %w", err)
+		}
+	}
 	for i := range list.Items {
 		g := &list.Items[i]
 		problem, wrong, known := compiled.of(key{config.KindGuardrail, g.Name}, g.Generation)
@@ -111,6 +120,9 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome) e
 		updated := g.DeepCopy()
 		updated.Status.ObservedGeneration = g.Generation
 		meta.SetStatusCondition(&updated.Status.Conditions, activeCondition(g.Generation, problem, wrong))
+		if conflicting := conflictingCondition(g, conflicts[g.Name]); conflicting != nil {
+			meta.SetStatusCondition(&updated.Status.Conditions, *conflicting)
+		}
 		if err := w.patch(ctx, g, updated); err != nil {
 			return err
 		}

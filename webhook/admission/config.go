@@ -1,0 +1,62 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// Checker judges an object of Taffrail's own configuration that is about to be stored. An
+// error means that nothing can be said of it.
+type Checker interface {
+	Check(ctx context.Context, r *review.Request) (*review.Checked, error)
+}
+
+// check takes a Guardrail, Exemption or Policy to its answer. Where the API server can say
+// what is wrong with an object of its own kinds it answers 422, and so does this: kubectl
+// then prints each field on a line of its own.
+func (e *endpoint) check(ctx context.Context, body []byte, _ Decider, c *call) (*response, error) {
+	request, err := normalize.Review(body, e.origin)
+	var limit *normalize.LimitError
+	switch {
+	case errors.As(err, &limit):
+		return nil, tooLarge(limit)
+	case err != nil:
+		return nil, err
+	}
+	c.request = request
+	checked, err := e.options.Config.Check(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	c.verdict = review.VerdictAllow
+	answer := allowed(request)
+	answer.Warnings = checked.Notes()
+	if len(answer.Warnings) > 0 {
+		c.verdict = review.VerdictWarn
+	}
+	if len(checked.Faults) > 0 {
+		c.verdict = review.VerdictDeny
+		answer.Allowed = false
+		answer.Result = invalid(request, checked)
+	}
+	return answer, nil
+}
+
+func invalid(request *review.Request, checked *review.Checked) *metav1.Status {
+	details := &metav1.StatusDetails{Name: request.Name, Group: request.Kind.Group, Kind: request.Kind.Kind}
+	for _, fault := range checked.Shown() {
+		details.Causes = append(details.Causes, metav1.StatusCause{
+			Type: metav1.CauseTypeFieldValueInvalid, Field: fault.Field, Message: fault.Reason,
+		})
+	}
+	return &metav1.Status{
+		Status: metav1.StatusFailure, Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid,
+		Message: checked.Refusal(request.Subject()), Details: details,
+	}
+}

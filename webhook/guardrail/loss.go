@@ -1,0 +1,124 @@
+package guardrail
+
+import (
+	"maps"
+	"slices"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/review"
+)
+
+// Loss is what a Guardrail holds of a namespace and, under other labels, would not any
+// more.
+type Loss struct {
+	Guardrail string
+	// Mode is the strictest of what is lost.
+	Mode review.Mode
+	// Policies that are lost under that mode, by id, sorted.
+	Policies []string
+	// Labels are those that change and that the Guardrail selects by, sorted.
+	Labels []string
+}
+
+// Losses compares what binds a namespace under its labels before and after, each binding
+// under the ceiling; 0 is no ceiling. A binding is not lost where another Guardrail that
+// selects the namespace afterwards holds the same policy with the same parameters at least
+// as strictly: under no weaker mode, tolerating no more, and trusting nobody else.
+func (s Set) Losses(before, after review.Namespace, ceiling review.Mode) []Loss {
+	var selecting Set
+	for _, g := range s {
+		if g.covers(after) {
+			selecting = append(selecting, g)
+		}
+	}
+	var losses []Loss
+	for _, g := range s {
+		if !g.covers(before) || g.covers(after) {
+			continue
+		}
+		loss := Loss{Guardrail: g.Name, Labels: g.labelsChanged(before, after)}
+		for _, b := range g.Bindings {
+			if mode := under(ceiling, b.Mode); !selecting.hold(g, b, mode, ceiling) {
+				loss.add(b.Policy.ID, mode)
+			}
+		}
+		if loss.Mode > 0 {
+			slices.Sort(loss.Policies)
+			loss.Policies = slices.Compact(loss.Policies)
+			losses = append(losses, loss)
+		}
+	}
+	return losses
+}
+
+// Unseen is the most that may be lost where nobody knows a namespace's labels: the
+// strictest mode of all Guardrails that do not exclude it, and who binds under it.
+func (s Set) Unseen(name string, ceiling review.Mode) (strictest review.Mode, guardrails []string) {
+	for _, g := range s {
+		if slices.Contains(g.exclude, name) {
+			continue
+		}
+		for _, b := range g.Bindings {
+			mode := under(ceiling, b.Mode)
+			if mode > strictest {
+				strictest, guardrails = mode, nil
+			}
+			if mode == strictest && !slices.Contains(guardrails, g.Name) {
+				guardrails = append(guardrails, g.Name)
+			}
+		}
+	}
+	return strictest, guardrails
+}
+
+// covers tells whether the Guardrail binds what is in a namespace whose labels are known.
+func (g *Guardrail) covers(namespace review.Namespace) bool {
+	matches, _ := g.selectsNamespace(namespace)
+	return matches
+}
+
+// hold tells whether one of the Guardrails binds as strictly as from does.
+func (s Set) hold(from *Guardrail, b Binding, mode, ceiling review.Mode) bool {
+	return slices.ContainsFunc(s, func(g *Guardrail) bool {
+		return (from.tolerate || !g.tolerate) && trustsNoMore(g.trusted, from.trusted) &&
+			slices.ContainsFunc(g.Bindings, func(other Binding) bool {
+				return other.Slot == b.Slot && under(ceiling, other.Mode) >= mode
+			})
+	})
+}
+
+func trustsNoMore(a, than v1alpha1.TrustedWriters) bool {
+	outside := func(all []string) func(string) bool {
+		return func(name string) bool { return !slices.Contains(all, name) }
+	}
+	return !slices.ContainsFunc(a.Users, outside(than.Users)) && !slices.ContainsFunc(a.Groups, outside(than.Groups))
+}
+
+func (l *Loss) add(policy string, mode review.Mode) {
+	if mode > l.Mode {
+		l.Mode, l.Policies = mode, nil
+	}
+	if mode == l.Mode {
+		l.Policies = append(l.Policies, policy)
+	}
+}
+
+func (g *Guardrail) labelsChanged(before, after review.Namespace) []string {
+	changed := map[string]bool{}
+	requirements, _ := g.selector.Requirements()
+	for _, requirement := range requirements {
+		was, had := before.Labels[requirement.Key()]
+		is, has := after.Labels[requirement.Key()]
+		if was != is || had != has {
+			changed[requirement.Key()] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(changed))
+}
+
+func under(ceiling, mode review.Mode) review.Mode {
+	if ceiling == 0 {
+		return mode
+	}
+	return min(mode, ceiling)
+}

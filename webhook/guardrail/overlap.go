@@ -1,0 +1,22 @@
+package guardrail
+
+import (
+	"slices"
+
+	"taffrail.dev/webhook/review"
+)
+
+// BothEverywhere tells whether two Guardrails select every namespace that there is or may
+// be, but for those that they exclude.
+func BothEverywhere(a, b *Guardrail) bool { return a.selector.Empty() && b.selector.Empty() }
+
+// BothCover names the namespaces that two Guardrails bind, sorted.
+func BothCover(a, b *Guardrail, namespaces []review.Namespace) (names []string) {
+	for _, namespace := range namespaces {
+		if a.covers(namespace) && b.covers(namespace) {
+			names = append(names, namespace.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

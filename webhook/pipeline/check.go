@@ -1,0 +1,202 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/review"
+)
+
+// Stored tells what is stored now. Implementations are safe for concurrent use.
+type Stored interface {
+	// Configuration has the Guardrails and Policies, and need not have the Exemptions. It
+	// must not trail the API server: a Policy and the Guardrail that binds it may come in
+	// one apply.
+	Configuration(ctx context.Context) (config.Objects, error)
+	Namespaces(ctx context.Context) ([]review.Namespace, error)
+}
+
+// Checker judges objects of the configuration before they are stored, as Build would
+// afterwards. It is safe for concurrent use.
+type Checker struct {
+	library *engine.Catalog
+	stored  Stored
+	now     func() time.Time
+}
+
+// NewChecker makes a Checker; now is time.Now if nil.
+func NewChecker(library *engine.Catalog, stored Stored, now func() time.Time) *Checker {
+	if now == nil {
+		now = time.Now
+	}
+	return &Checker{library: library, stored: stored, now: now}
+}
+
+// farAway is how long an Exemption may last before its writer is asked whether that is meant.
+const farAway = 366 * 24 * time.Hour
+
+// Check finds in an object what would not work. An UPDATE that leaves the spec as it is, or
+// of an object that is being deleted, always passes. What was wrong with the stored object
+// already is no reason to refuse the new one: whoever is on call must be able to loosen a
+// Guardrail that somebody else's Policy has broken.
+func (c *Checker) Check(ctx context.Context, r *review.Request) (*review.Checked, error) {
+	if r.Subresource != "" || r.Operation != review.Create && r.Operation != review.Update || deleting(r.Object) {
+		return &review.Checked{}, nil
+	}
+	if r.Operation == review.Update && reflect.DeepEqual(r.Object["spec"], r.OldObject["spec"]) {
+		return &review.Checked{}, nil
+	}
+	object, faults := config.Decode(r.Object)
+	if len(faults) > 0 {
+		return &review.Checked{Faults: faults}, nil
+	}
+	var before config.Object
+	if r.Operation == review.Update {
+		before, _ = config.Decode(r.OldObject) // what does not decode tells of no fault
+	}
+	stored, err := c.stored.Configuration(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	checked := &review.Checked{}
+	switch object := object.(type) {
+	case *v1alpha1.Guardrail:
+		catalog := config.ResolvePolicies(stored.Policies, c.library).Catalog
+		tell(checked, guardrailErrors(object, catalog), guardrailErrors(before, catalog))
+		if len(checked.Faults) == 0 {
+			warnings, err := c.conflicts(ctx, object, stored)
+			if err != nil {
+				return nil, err
+			}
+			checked.Warnings = append(checked.Warnings, warnings...)
+		}
+	case *v1alpha1.Exemption:
+		catalog := config.ResolvePolicies(stored.Policies, c.library).Catalog
+		tell(checked, exemptionErrors(object, catalog), exemptionErrors(before, catalog))
+		c.checkExpiry(checked, object, before, catalog)
+	case *v1alpha1.Policy:
+		c.checkPolicy(checked, object, stored)
+	}
+	return checked, nil
+}
+
+func deleting(object map[string]any) bool {
+	metadata, _ := object["metadata"].(map[string]any)
+	return metadata["deletionTimestamp"] != nil
+}
+
+// tell refuses for what is wrong, and warns of what was so before.
+func tell(checked *review.Checked, errs, before field.ErrorList) {
+	for _, err := range errs {
+		fault := review.Fault{Field: err.Field, Reason: err.ErrorBody()}
+		// By what is said and not where: entries of a list move.
+		if slices.ContainsFunc(before, func(old *field.Error) bool { return old.ErrorBody() == err.ErrorBody() }) {
+			checked.Warnings = append(checked.Warnings, "still wrong: "+fault.String())
+			continue
+		}
+		checked.Faults = append(checked.Faults, fault)
+	}
+}
+
+func guardrailErrors(object config.Object, catalog *engine.Catalog) field.ErrorList {
+	g, ok := object.(*v1alpha1.Guardrail)
+	if !ok {
+		return nil
+	}
+	_, errs := config.Resolve(g, catalog)
+	return errs
+}
+
+func exemptionErrors(object config.Object, catalog *engine.Catalog) field.ErrorList {
+	e, ok := object.(*v1alpha1.Exemption)
+	if !ok {
+		return nil
+	}
+	_, errs := config.ResolveExemption(e, catalog)
+	return errs
+}
+
+// checkExpiry is about a date that is new. One that has passed since it was written is what
+// Exemptions are for.
+func (c *Checker) checkExpiry(checked *review.Checked, e *v1alpha1.Exemption, before config.Object, catalog *engine.Catalog) {
+	if old, ok := before.(*v1alpha1.Exemption); ok && old.Spec.Expires == e.Spec.Expires {
+		return
+	}
+	resolved, _ := config.ResolveExemption(e, catalog)
+	if resolved == nil {
+		return
+	}
+	switch left := resolved.Until.Sub(c.now()); {
+	case left <= 0:
+		checked.Faults = append(checked.Faults, review.Fault{
+			Field: "spec.expires", Reason: fmt.Sprintf("%s is over: write the last day on which the Exemption is needed", e.Spec.Expires),
+		})
+	case left > farAway:
+		checked.Warnings = append(checked.Warnings, "spec.expires: "+e.Spec.Expires+" is more than a year away: is it an exception, or another rule?")
+	}
+}
+
+// checkPolicy warns of what binds the Policy and would not any more. It does not refuse: with
+// other parameters, either the Policy or the Guardrail has to be stored first.
+func (c *Checker) checkPolicy(checked *review.Checked, p *v1alpha1.Policy, stored config.Objects) {
+	others := slices.DeleteFunc(slices.Clone(stored.Policies), func(other v1alpha1.Policy) bool { return other.Name == p.Name })
+	now := config.ResolvePolicies(stored.Policies, c.library)
+	then := config.ResolvePolicies(append(others, *p), c.library)
+	tell(checked, then.Errors[p.Name], now.Errors[p.Name])
+	if len(then.Errors[p.Name]) > 0 {
+		return
+	}
+	for i := range stored.Guardrails {
+		g := &stored.Guardrails[i]
+		if !slices.ContainsFunc(g.Spec.Policies, func(b v1alpha1.PolicyBinding) bool { return b.Name == p.Name }) {
+			continue
+		}
+		was := guardrailErrors(g, now.Catalog)
+		for _, err := range guardrailErrors(g, then.Catalog) {
+			if !slices.ContainsFunc(was, func(old *field.Error) bool { return old.Error() == err.Error() }) {
+				checked.Warnings = append(checked.Warnings, "Guardrail "+g.Name+" will not hold: "+err.Error())
+			}
+		}
+	}
+}
+
+// conflicts warns of the Guardrails that would inject other values than g.
+func (c *Checker) conflicts(ctx context.Context, g *v1alpha1.Guardrail, stored config.Objects) ([]string, error) {
+	others := slices.DeleteFunc(slices.Clone(stored.Guardrails), func(other v1alpha1.Guardrail) bool { return other.Name == g.Name })
+	// Only what injects is compiled.
+	catalog := config.ResolvePolicies(stored.Policies, c.library).Catalog
+	objects := config.Objects{Policies: stored.Policies}
+	for _, one := range append(others, *g) {
+		one.Spec.Policies = slices.DeleteFunc(slices.Clone(one.Spec.Policies), func(b v1alpha1.PolicyBinding) bool {
+			policy, known := catalog.Policy(b.Name)
+			return !known || !policy.Mutates
+		})
+		if len(one.Spec.Policies) > 0 {
+			objects.Guardrails = append(objects.Guardrails, one)
+		}
+	}
+	if len(objects.Guardrails) == 0 || objects.Guardrails[len(objects.Guardrails)-1].Name != g.Name {
+		return nil, nil
+	}
+	snapshot, _, err := Build(ctx, c.library, objects)
+	if err != nil {
+		return nil, err
+	}
+	all, err := snapshot.Conflicts(ctx, c.stored.Namespaces)
+	if err != nil {
+		return nil, err
+	}
+	var warnings []string
+	for _, conflict := range all[g.Name] {
+		warnings = append(warnings, conflict.String())
+	}
+	return warnings, nil
+}

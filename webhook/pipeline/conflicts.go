@@ -1,0 +1,147 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// Conflict is a field that two enforced bindings would fill with different values, so that
+// neither does.
+type Conflict struct {
+	// With names the other Guardrail; empty where one Guardrail has both bindings.
+	With string
+	// Field is relative to a container, as in resources.limits.cpu.
+	Field string
+	// Value is this Guardrail's, and Other the other's.
+	Value, Other string
+	// Everywhere is true where both select every namespace but those that they exclude.
+	// Otherwise these are the namespaces that both select, sorted.
+	Everywhere bool
+	Namespaces []string
+}
+
+func (c *Conflict) String() string {
+	other := "another binding"
+	if c.With != "" {
+		other = "Guardrail " + c.With
+	}
+	where := "in every namespace"
+	if !c.Everywhere {
+		where = "in " + listed(c.Namespaces)
+	}
+	return fmt.Sprintf("%s: %s asks for %s, this one for %s, so neither is filled in %s", c.Field, other, c.Other, c.Value, where)
+}
+
+// Conflicts finds by Guardrail what two of them would inject differently, in a Pod that
+// sets nothing. What a policy injects only where a Pod has something special it cannot
+// know: that is told when such a Pod comes. It asks for the namespaces that there are only
+// where the answer hangs on them.
+func (s *Snapshot) Conflicts(ctx context.Context, namespaces func(context.Context) ([]review.Namespace, error)) (map[string][]Conflict, error) {
+	injections, err := s.injections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string][]Conflict{}
+	var there []review.Namespace
+	for i, a := range injections {
+		for _, b := range injections[:i+1] {
+			if a.field != b.field || a.value.Cmp(b.value) == 0 {
+				continue
+			}
+			everywhere := guardrail.BothEverywhere(a.guardrail, b.guardrail)
+			if !everywhere && there == nil {
+				if there, err = namespaces(ctx); err != nil {
+					return nil, fmt.Errorf("listing the namespaces: %w", err)
+				}
+			}
+			var both []string
+			if !everywhere {
+				if both = guardrail.BothCover(a.guardrail, b.guardrail, there); len(both) == 0 {
+					continue
+				}
+			}
+			add := func(one, other injection) {
+				with := other.guardrail.Name
+				if one.guardrail == other.guardrail {
+					with = ""
+				}
+				found[one.guardrail.Name] = append(found[one.guardrail.Name], Conflict{
+					With: with, Field: one.field, Value: one.value.String(), Other: other.value.String(),
+					Everywhere: everywhere, Namespaces: both,
+				})
+			}
+			add(a, b)
+			if a.guardrail != b.guardrail {
+				add(b, a)
+			}
+		}
+	}
+	for _, conflicts := range found {
+		slices.SortStableFunc(conflicts, func(a, b Conflict) int {
+			return strings.Compare(a.With+" "+a.Field+" "+a.Other, b.With+" "+b.Field+" "+b.Other)
+		})
+	}
+	return found, nil
+}
+
+// injection is what an enforced binding would fill in.
+type injection struct {
+	guardrail *guardrail.Guardrail
+	field     string
+	value     resource.Quantity
+}
+
+// injections are those of all Guardrails, by trying them on a Pod that sets nothing.
+func (s *Snapshot) injections(ctx context.Context) ([]injection, error) {
+	var slots []int
+	mutating := func(b *guardrail.Binding) bool { return b.Policy.Mutates && b.Mode == review.ModeEnforce }
+	for _, g := range s.guardrails {
+		for i := range g.Bindings {
+			if b := &g.Bindings[i]; mutating(b) && !slices.Contains(slots, b.Slot) {
+				slots = append(slots, b.Slot)
+			}
+		}
+	}
+	if len(slots) < 2 {
+		return nil, nil // one set of parameters cannot disagree
+	}
+	probe, err := normalize.Manifest(map[string]any{
+		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "probe", "namespace": "probe"},
+		"spec": map[string]any{"containers": []any{map[string]any{"name": "probe", "image": "probe"}}},
+	}, "probe")
+	if err != nil {
+		return nil, err
+	}
+	probe.Namespace.Known = true
+	enrich(probe)
+	results, err := s.program.Evaluate(ctx, probe, slots, engine.Inject)
+	if err != nil {
+		return nil, err
+	}
+	var all []injection
+	for _, g := range s.guardrails {
+		for i := range g.Bindings {
+			b := &g.Bindings[i]
+			if !mutating(b) {
+				continue
+			}
+			for _, intent := range results[slices.Index(slots, b.Slot)].Intents {
+				value, err := resource.ParseQuantity(intent.Value)
+				if err != nil {
+					continue // told where it is injected
+				}
+				all = append(all, injection{guardrail: g, field: intent.Field, value: value})
+			}
+		}
+	}
+	return all, nil
+}

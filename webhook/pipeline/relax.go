@@ -1,0 +1,108 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// Relaxers tells who may let a Guardrail go of a namespace. Implementations are safe for
+// concurrent use.
+type Relaxers interface {
+	// MayRelax tells whether a user has the verb relax on a Guardrail.
+	MayRelax(ctx context.Context, user review.User, guardrail string) (bool, error)
+}
+
+// Relax decides whether somebody may change the labels of a Namespace: there is a finding
+// for each Guardrail that lets go and that the user may not relax, under the mode of what
+// is lost. It asks about no other Guardrail. An error means that nobody knows whether the
+// user may, and something that is enforced depends on it.
+func (s *Snapshot) Relax(ctx context.Context, r *review.Request, relaxers Relaxers, o Options) (*review.Decision, error) {
+	d := &review.Decision{Verdict: review.VerdictAllow}
+	if r.Operation != review.Update || r.Subresource != "" || !isNamespace(r) {
+		return d, nil
+	}
+	before, after := guardrail.NamespaceOf(r.Name, r.OldObject), guardrail.NamespaceOf(r.Name, r.Object)
+	for _, loss := range s.guardrails.Losses(before, after, o.MaxMode) {
+		may, err := relaxers.MayRelax(ctx, r.User, loss.Guardrail)
+		if err != nil && loss.Mode == review.ModeEnforce {
+			return nil, fmt.Errorf("asking whether %q may relax Guardrail %s: %w", r.User.Name, loss.Guardrail, err)
+		}
+		if may {
+			continue
+		}
+		f := review.Finding{
+			Policy: review.RelaxVerb, Guardrails: []string{loss.Guardrail}, Mode: loss.Mode, Severity: review.SeverityHigh,
+			Key: loss.Guardrail, Path: "metadata.labels",
+			Message:     lossText(loss, before.Labels, after.Labels),
+			Remediation: "Leave the labels as they are, or ask somebody who may relax Guardrail " + loss.Guardrail + ".",
+		}
+		if err != nil {
+			// Nobody's request fails for what is only counted.
+			f.Unknown = err.Error()
+		}
+		d.Findings = append(d.Findings, f)
+	}
+	slices.SortStableFunc(d.Findings, func(a, b review.Finding) int { return int(b.Mode - a.Mode) })
+	if len(d.Findings) > 0 {
+		d.Verdict = map[review.Mode]review.Verdict{
+			review.ModeEnforce: review.VerdictDeny, review.ModeWarn: review.VerdictWarn, review.ModeAudit: review.VerdictAllow,
+		}[d.Findings[0].Mode]
+	}
+	return d, nil
+}
+
+// RelaxUnseen decides about a Namespace that is too much to be looked at, as if all that
+// may hold it were lost.
+func (s *Snapshot) RelaxUnseen(limit *normalize.LimitError, o Options) *review.Decision {
+	d := &review.Decision{Verdict: review.VerdictAllow}
+	mode, guardrails := s.guardrails.Unseen(limit.Request.Name, o.MaxMode)
+	if mode == 0 {
+		return d
+	}
+	d.Findings = []review.Finding{{
+		Policy: review.RelaxVerb, Guardrails: guardrails, Mode: mode, Severity: review.SeverityHigh, Path: "metadata",
+		Message: limit.Error() + ", so nobody can tell what its labels change", Remediation: "Make the Namespace smaller.",
+	}}
+	switch mode {
+	case review.ModeEnforce:
+		d.Verdict = review.VerdictDeny
+	case review.ModeWarn:
+		d.Verdict = review.VerdictWarn
+	case review.ModeAudit:
+	}
+	return d
+}
+
+// lossText says what changes, and what that costs.
+func lossText(loss guardrail.Loss, before, after map[string]string) string {
+	changes := make([]string, 0, len(loss.Labels))
+	for _, label := range loss.Labels {
+		was, had := before[label]
+		is, has := after[label]
+		switch {
+		case !has:
+			changes = append(changes, fmt.Sprintf("without %s=%s", label, was))
+		case !had:
+			changes = append(changes, fmt.Sprintf("with %s=%s", label, is))
+		default:
+			changes = append(changes, fmt.Sprintf("with %s=%s instead of %s", label, is, was))
+		}
+	}
+	effect := map[review.Mode]string{review.ModeEnforce: "enforces", review.ModeWarn: "warns of", review.ModeAudit: "records"}[loss.Mode]
+	return fmt.Sprintf("%s, Guardrail %s no longer %s %s", strings.Join(changes, " and "), loss.Guardrail, effect, listed(loss.Policies))
+}
+
+// listed names the first policies and counts the others.
+func listed(policies []string) string {
+	const most = 4
+	if len(policies) <= most {
+		return strings.Join(policies, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(policies[:most-1], ", "), len(policies)-most+1)
+}

@@ -1,0 +1,127 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+// relaxers may relax the Guardrails of these names.
+type relaxers struct {
+	names []string
+	asked []string
+	err   error
+}
+
+func (r *relaxers) MayRelax(_ context.Context, user review.User, guardrail string) (bool, error) {
+	r.asked = append(r.asked, user.Name+" "+guardrail)
+	return slices.Contains(r.names, guardrail), r.err
+}
+
+func relabel(before, after map[string]any) *review.Request {
+	object := func(labels map[string]any) map[string]any {
+		return map[string]any{"metadata": map[string]any{"name": "team-a", "labels": labels}}
+	}
+	return &review.Request{
+		Operation: review.Update, Kind: schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, Name: "team-a",
+		User: review.User{Name: "alice"}, Object: object(after), OldObject: object(before),
+	}
+}
+
+func TestRelax(t *testing.T) {
+	selecting := func(g v1alpha1.Guardrail, label string) v1alpha1.Guardrail {
+		g.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{label: "on"}}
+		return g
+	}
+	s := build(
+		t,
+		selecting(guardrail("hard", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("require-probes", "")), "hard"),
+		selecting(guardrail("soft", v1alpha1.ModeWarn, binding("require-prestop", "")), "soft"),
+		selecting(guardrail("quiet", v1alpha1.ModeAudit, binding("app-label", "")), "quiet"),
+	)
+	all := map[string]any{"hard": "on", "soft": "on", "quiet": "on"}
+	without := func(labels ...string) map[string]any {
+		left := map[string]any{}
+		for label, value := range all {
+			if !slices.Contains(labels, label) {
+				left[label] = value
+			}
+		}
+		return left
+	}
+	broken := errors.New("the API server is away")
+	for name, test := range map[string]struct {
+		after   map[string]any
+		may     relaxers
+		ceiling review.Mode
+		verdict review.Verdict
+		asked   int
+		fails   bool
+	}{
+		"nothing changes":               {all, relaxers{}, 0, review.VerdictAllow, 0, false},
+		"enforced":                      {without("hard"), relaxers{}, 0, review.VerdictDeny, 1, false},
+		"enforced, with the right":      {without("hard"), relaxers{names: []string{"hard"}}, 0, review.VerdictAllow, 1, false},
+		"enforced, with another right":  {without("hard"), relaxers{names: []string{"soft"}}, 0, review.VerdictDeny, 1, false},
+		"warned":                        {without("soft"), relaxers{}, 0, review.VerdictWarn, 1, false},
+		"recorded":                      {without("quiet"), relaxers{}, 0, review.VerdictAllow, 1, false},
+		"all":                           {nil, relaxers{}, 0, review.VerdictDeny, 3, false},
+		"all, with the right to one":    {nil, relaxers{names: []string{"hard"}}, 0, review.VerdictWarn, 3, false},
+		"enforced, under warn":          {without("hard"), relaxers{}, review.ModeWarn, review.VerdictWarn, 1, false},
+		"enforced, under audit":         {without("hard"), relaxers{}, review.ModeAudit, review.VerdictAllow, 1, false},
+		"enforced, and nobody can tell": {without("hard"), relaxers{err: broken}, 0, "", 1, true},
+		"warned, and nobody can tell":   {without("soft"), relaxers{err: broken}, 0, review.VerdictWarn, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, err := s.Relax(t.Context(), relabel(all, test.after), &test.may, pipeline.Options{MaxMode: test.ceiling})
+			if (err != nil) != test.fails || len(test.may.asked) != test.asked {
+				t.Fatalf("%v, asked %q", err, test.may.asked)
+			}
+			if !test.fails && d.Verdict != test.verdict {
+				t.Errorf("%s: %+v", d.Verdict, d.Findings)
+			}
+		})
+	}
+	created := relabel(nil, all)
+	created.Operation, created.OldObject = review.Create, nil
+	if d, err := s.Relax(t.Context(), created, &relaxers{}, pipeline.Options{}); err != nil || len(d.Findings) > 0 {
+		t.Errorf("a Namespace that is created: %+v, %v", d, err)
+	}
+}
+
+func TestRelaxSaysWhatToDo(t *testing.T) {
+	g := guardrail("team", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("require-probes", ""))
+	g.Spec.NamespaceSelector = &metav1.LabelSelector{
+		MatchLabels:      map[string]string{"guard": "on"},
+		MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "skip", Operator: metav1.LabelSelectorOpDoesNotExist}},
+	}
+	r := relabel(map[string]any{"guard": "on"}, map[string]any{"guard": "off", "skip": "yes", "other": "label"})
+	r.User.Name = "system:serviceaccount:ci:deployer"
+	d, err := build(t, g).Relax(t.Context(), r, &relaxers{}, pipeline.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.TrimSpace(`
+Namespace team-a would be held to less, and system:serviceaccount:ci:deployer may not relax 1 Guardrail:
+- with guard=off instead of on and with skip=yes, Guardrail team no longer enforces image-tag, require-probes
+    field:  metadata.labels
+    write:  Leave the labels as they are, or ask somebody who may relax Guardrail team.
+An administrator gives the right with:
+    kubectl create clusterrole relax-team --verb=relax --resource=guardrails.taffrail.dev --resource-name=team
+    kubectl create clusterrolebinding relax-team --clusterrole=relax-team --serviceaccount=ci:deployer`)
+	if got := d.RelaxDenial(r.Subject(), r.User); got != want {
+		t.Errorf("got\n%s", got)
+	}
+	// A name is whatever an identity provider says, and the line is for a shell.
+	if words := d.RelaxDenial(r.Subject(), review.User{Name: "x'; rm -rf $HOME #"}); !strings.Contains(words, `--user='x'\''; rm -rf $HOME #'`) {
+		t.Errorf("got\n%s", words)
+	}
+}

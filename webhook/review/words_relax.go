@@ -1,0 +1,61 @@
+package review
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// RelaxVerb is the RBAC verb on a Guardrail that lets a user take a namespace out of it,
+// and stands where a finding about that names a policy.
+const RelaxVerb = "relax"
+
+// RelaxDenial is what a person reads who may not change the labels of a namespace. It is
+// empty where no finding denies.
+func (d *Decision) RelaxDenial(subject string, user User) string {
+	var denying []*Finding
+	for i := range d.Findings {
+		if d.Findings[i].Denies() {
+			denying = append(denying, &d.Findings[i])
+		}
+	}
+	if len(denying) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s would be held to less, and %s may not relax %s:", subject, Line(user.Name, MaxWarning),
+		count(len(denying), "Guardrail", "Guardrails"))
+	for _, f := range denying[:min(len(denying), MaxFindings)] {
+		fmt.Fprintf(&b, "\n- %s\n    field:  %s\n    write:  %s", Line(f.Message, maxLine), f.Path, Line(f.Remediation, maxLine))
+	}
+	if rest := len(denying) - MaxFindings; rest > 0 {
+		fmt.Fprintf(&b, "\n- and %s", count(rest, "more Guardrail", "more Guardrails"))
+	}
+	if first := denying[0]; len(first.Guardrails) == 1 {
+		b.WriteString("\nAn administrator gives the right with:")
+		for _, command := range relaxCommands(first.Guardrails[0], user.Name) {
+			b.WriteString("\n    " + command)
+		}
+	}
+	return b.String()
+}
+
+// relaxCommands are lines for a shell: a user name is whatever an identity provider says.
+func relaxCommands(guardrail, user string) []string {
+	role := "relax-" + guardrail
+	subject := "--user=" + quoted(user)
+	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
+		subject = "--serviceaccount=" + quoted(account)
+	}
+	return []string{
+		fmt.Sprintf("kubectl create clusterrole %s --verb=%s --resource=guardrails.taffrail.dev --resource-name=%s", role, RelaxVerb, guardrail),
+		fmt.Sprintf("kubectl create clusterrolebinding %s --clusterrole=%s %s", role, role, subject),
+	}
+}
+
+func quoted(text string) string {
+	if regexp.MustCompile(`^[A-Za-z0-9@%+=:,./_-]+$`).MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(Line(text, maxLine), "'", `'\''`) + "'"
+}

@@ -1,0 +1,243 @@
+package server
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+const (
+	// mostTallied is how many namespaces of a Guardrail are told apart between two writes.
+	mostTallied = 200
+	// mostListed is how many a status lists.
+	mostListed = 50
+	// mostMeasured is how many pairs of Guardrail and namespace metrics tell apart.
+	mostMeasured = 1000
+	// clusterScoped stands for the namespace of objects that are in none, and otherNamespaces
+	// in metrics for those that are not told apart. Neither can be a namespace's name.
+	clusterScoped   = "-"
+	otherNamespaces = "*"
+	longestName     = 200
+)
+
+// versioned is the part of a snapshot that knows what it was made of.
+type versioned interface {
+	Versions() map[string]pipeline.Version
+}
+
+// tally counts what was admitted and would have been denied if every binding were enforced,
+// since the last write. What it holds is bounded by the Guardrails in force.
+type tally struct {
+	now     func() time.Time
+	metrics *tallyMetrics
+
+	mutex  sync.Mutex
+	counts map[string]*count // by Guardrail
+}
+
+// count is of one version of a Guardrail.
+type count struct {
+	version    pipeline.Version
+	since      time.Time
+	requests   int64
+	namespaces map[string]*v1alpha1.WouldDenyNamespace
+	other      int64
+}
+
+func newTally(registerer prometheus.Registerer, now func() time.Time) *tally {
+	return &tally{now: now, metrics: newTallyMetrics(registerer), counts: map[string]*count{}}
+}
+
+// admitted is an admission.Options.Admitted.
+func (t *tally) admitted(by admission.Decider, r *review.Request, d *review.Decision) {
+	denied := map[string][]string{} // policies by Guardrail
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		if !f.WouldDeny || f.Denies() {
+			continue
+		}
+		for _, guardrail := range f.WouldDenyBy {
+			if !slices.Contains(denied[guardrail], f.Policy) {
+				denied[guardrail] = append(denied[guardrail], f.Policy)
+			}
+		}
+	}
+	snapshot, ok := by.(versioned)
+	if len(denied) == 0 || !ok {
+		return
+	}
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	versions := snapshot.Versions()
+	for guardrail, policies := range denied {
+		if version, known := versions[guardrail]; known {
+			t.add(guardrail, version, r, policies)
+		}
+	}
+}
+
+func (t *tally) add(guardrail string, version pipeline.Version, r *review.Request, policies []string) {
+	c := t.counts[guardrail]
+	switch {
+	case c == nil, c.version.UID != version.UID, c.version.Generation < version.Generation:
+		c = &count{version: version, since: t.now(), namespaces: map[string]*v1alpha1.WouldDenyNamespace{}}
+		t.counts[guardrail] = c
+	case c.version.Generation > version.Generation:
+		return // decided by a configuration that is no longer in force
+	}
+	namespace := r.Namespace.Name
+	if namespace == "" {
+		namespace = clusterScoped
+	}
+	c.requests++
+	t.metrics.add(guardrail, namespace, policies)
+	one := c.namespaces[namespace]
+	if one == nil {
+		if len(c.namespaces) == mostTallied {
+			c.other++
+			return
+		}
+		one = &v1alpha1.WouldDenyNamespace{Name: namespace, Policies: map[string]int64{}}
+		c.namespaces[namespace] = one
+	}
+	one.Requests++
+	for _, policy := range policies {
+		one.Policies[policy]++
+	}
+	one.Last = review.Line(r.Kind.Kind+" "+r.DisplayName(), longestName)
+	one.LastTime = metav1.NewTime(t.now())
+}
+
+// take hands over what was counted for a Guardrail; nil where nothing was.
+func (t *tally) take(guardrail string) *count {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	c := t.counts[guardrail]
+	delete(t.counts, guardrail)
+	return c
+}
+
+// giveBack counts again what could not be written, unless the Guardrail has become another
+// in the meantime.
+func (t *tally) giveBack(guardrail string, c *count) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	since := t.counts[guardrail]
+	switch {
+	case since == nil:
+		t.counts[guardrail] = c
+	case since.version == c.version:
+		since.merge(c)
+	}
+}
+
+func (c *count) merge(earlier *count) {
+	c.since = earlier.since
+	c.requests += earlier.requests
+	c.other += earlier.other
+	for name, old := range earlier.namespaces {
+		switch one := c.namespaces[name]; {
+		case one != nil:
+			addTo(one, old)
+		case len(c.namespaces) < mostTallied:
+			c.namespaces[name] = old
+		default:
+			c.other += old.Requests
+		}
+	}
+}
+
+// addTo adds another count of the same namespace.
+func addTo(to, more *v1alpha1.WouldDenyNamespace) {
+	to.Requests += more.Requests
+	policies := maps.Clone(to.Policies)
+	if policies == nil {
+		policies = map[string]int64{}
+	}
+	for policy, n := range more.Policies {
+		policies[policy] += n
+	}
+	to.Policies = policies
+	if to.LastTime.Before(&more.LastTime) {
+		to.Last, to.LastTime = more.Last, more.LastTime
+	}
+}
+
+// forget drops what is left of Guardrails that are gone.
+func (t *tally) forget(exists func(guardrail string) bool) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	for guardrail := range t.counts {
+		if !exists(guardrail) {
+			delete(t.counts, guardrail)
+		}
+	}
+	t.metrics.forget(exists)
+}
+
+// tallyMetrics is what Prometheus reads of a tally: for each Guardrail that there is, by
+// policy of the catalogue and by namespace. The namespaces are told apart until there are
+// mostMeasured pairs; the others of a Guardrail are one.
+type tallyMetrics struct {
+	policies   *prometheus.CounterVec
+	namespaces *prometheus.CounterVec
+	pairs      map[string]map[string]bool
+	size       int
+}
+
+func newTallyMetrics(registerer prometheus.Registerer) *tallyMetrics {
+	m := &tallyMetrics{
+		policies: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "taffrail_would_deny_total",
+			Help: "Requests that were admitted and would have been denied if every binding were enforced, by Guardrail and policy. Dry runs are left out.",
+		}, []string{"guardrail", "policy"}),
+		namespaces: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "taffrail_would_deny_requests_total",
+			Help: `The same by Guardrail and namespace, each request once: "-" for cluster-scoped objects, "*" for namespaces beyond the first 1000 pairs.`,
+		}, []string{"guardrail", "namespace"}),
+		pairs: map[string]map[string]bool{},
+	}
+	registerer.MustRegister(m.policies, m.namespaces)
+	return m
+}
+
+func (m *tallyMetrics) add(guardrail, namespace string, policies []string) {
+	known := m.pairs[guardrail]
+	if known == nil {
+		known = map[string]bool{}
+		m.pairs[guardrail] = known
+	}
+	if !known[namespace] {
+		if m.size < mostMeasured {
+			known[namespace] = true
+			m.size++
+		} else {
+			namespace = otherNamespaces
+		}
+	}
+	m.namespaces.WithLabelValues(guardrail, namespace).Inc()
+	for _, policy := range policies {
+		m.policies.WithLabelValues(guardrail, policy).Inc()
+	}
+}
+
+func (m *tallyMetrics) forget(exists func(guardrail string) bool) {
+	for guardrail, known := range m.pairs {
+		if exists(guardrail) {
+			continue
+		}
+		m.policies.DeletePartialMatch(prometheus.Labels{"guardrail": guardrail})
+		m.namespaces.DeletePartialMatch(prometheus.Labels{"guardrail": guardrail})
+		m.size -= len(known)
+		delete(m.pairs, guardrail)
+	}
+}
