@@ -25,33 +25,39 @@ func DefaultGuardrails() ([]v1alpha1.Guardrail, error) {
 	return config.Default(catalog), nil
 }
 
+// Unguarded are annotations for an object of the configuration that is stored as if it had
+// come in while Taffrail was down: nobody looks at it before.
+func Unguarded() map[string]string { return map[string]string{"test.taffrail.dev/unguarded": ""} }
+
 // PutGuardrail creates a Guardrail, or gives one that is there another spec, and waits
 // for what Taffrail has to say about it.
 func (h *Harness) PutGuardrail(ctx context.Context, g *v1alpha1.Guardrail) (*metav1.Condition, error) {
-	stored := &v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: g.Name}}
+	stored := &v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: g.Name, Annotations: g.Annotations}}
 	return h.put(ctx, stored, func() { stored.Spec = *g.Spec.DeepCopy() }, func() []metav1.Condition { return stored.Status.Conditions })
 }
 
 // PutExemption does the same with an Exemption.
 func (h *Harness) PutExemption(ctx context.Context, e *v1alpha1.Exemption) (*metav1.Condition, error) {
-	stored := &v1alpha1.Exemption{ObjectMeta: metav1.ObjectMeta{Name: e.Name}}
+	stored := &v1alpha1.Exemption{ObjectMeta: metav1.ObjectMeta{Name: e.Name, Annotations: e.Annotations}}
 	return h.put(ctx, stored, func() { stored.Spec = *e.Spec.DeepCopy() }, func() []metav1.Condition { return stored.Status.Conditions })
 }
 
 // PutPolicy does the same with a Policy.
 func (h *Harness) PutPolicy(ctx context.Context, p *v1alpha1.Policy) (*metav1.Condition, error) {
-	stored := &v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: p.Name}}
+	stored := &v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Annotations: p.Annotations}}
 	return h.put(ctx, stored, func() { stored.Spec = p.Spec }, func() []metav1.Condition { return stored.Status.Conditions })
 }
 
 // put creates or updates an object whose spec the function sets, and waits for its
 // condition Active.
 func (h *Harness) put(ctx context.Context, stored client.Object, set func(), conditions func() []metav1.Condition) (*metav1.Condition, error) {
+	annotations := stored.GetAnnotations()
 	there, err := h.Exists(ctx, stored)
 	if err != nil {
 		return nil, err
 	}
 	set()
+	stored.SetAnnotations(annotations)
 	if there {
 		err = h.Admin.Client.Update(ctx, stored)
 	} else {

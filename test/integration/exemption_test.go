@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"taffrail.dev/test/harness"
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
@@ -149,6 +150,7 @@ func TestExemptionThatIsWrong(t *testing.T) {
 	} {
 		e := nginxExemption("wrong", namespace, time.Now().Add(time.Hour))
 		change(&e.Spec)
+		e.Annotations = harness.Unguarded()
 		t.Cleanup(func() {
 			if err := client.IgnoreNotFound(cluster.Admin.Client.Delete(context.Background(), e)); err != nil { //nolint:usetesting // it has ended
 				t.Error(err)

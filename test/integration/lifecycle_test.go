@@ -68,6 +68,7 @@ func TestGuardrailThatIsWrong(t *testing.T) {
 		return b
 	}
 	g := lateGuardrail(t, "wrong")
+	g.Annotations = harness.Unguarded()
 	t.Cleanup(func() {
 		if err := cluster.DeleteGuardrail(context.Background(), g.Name); err != nil { //nolint:usetesting // it has ended
 			t.Error(err)
