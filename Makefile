@@ -17,8 +17,8 @@ golangci-lint := $(call tool,golangci-lint)
 opa := $(call tool,opa)
 controller-gen := $(call tool,controller-gen)
 
-# The folder with etcd, kube-apiserver and kube-controller-manager. Not inside `VAR=$$(…) command`: bash ignores a
-# failure there.
+# The folder with etcd, kube-apiserver, kube-controller-manager and kubectl. Not inside `VAR=$$(…) command`: bash
+# ignores a failure there.
 with-assets := assets=$$(test/controlplane/assets.sh); KUBEBUILDER_ASSETS="$$assets"
 
 api := webhook/api/v1alpha1

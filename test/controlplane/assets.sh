@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Prints a folder with etcd, kube-apiserver and kube-controller-manager for envtest, and makes it first if need be:
+# Prints a folder with etcd, kube-apiserver, kube-controller-manager and kubectl for envtest, and makes it first if
+# need be:
 #   KUBEBUILDER_ASSETS="$(test/controlplane/assets.sh)"
 #
-# In order: a KUBEBUILDER_ASSETS that already holds all three; a cache keyed by the content of this folder; etcd and
-# kube-apiserver downloaded by setup-envtest; a build from the modules pinned in go.mod (5 to 6 minutes on 2 cores, once).
+# In order: a KUBEBUILDER_ASSETS that already holds all four; a cache keyed by the content of this folder; etcd,
+# kube-apiserver and kubectl downloaded by setup-envtest; a build from the modules pinned in go.mod (6 minutes on 2 cores,
+# once).
 # setup-envtest ships no kube-controller-manager, so that one is always built. Progress goes to stderr.
 #   TAFFRAIL_NO_DOWNLOAD=1   never ask setup-envtest
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-programs=(etcd kube-apiserver kube-controller-manager)
+programs=(etcd kube-apiserver kube-controller-manager kubectl)
 
 say() { printf 'control plane: %4ds  %s\n' "$SECONDS" "$*" >&2; }
 
@@ -56,16 +58,17 @@ build() {
 download() {
   [[ -z ${TAFFRAIL_NO_DOWNLOAD:-} ]] || return 1
   local from
-  say "asking setup-envtest for etcd and kube-apiserver ${version#v}"
+  say "asking setup-envtest for etcd, kube-apiserver and kubectl ${version#v}"
   from=$(cd "$here/../tools/setup-envtest" && timeout 120 go tool setup-envtest use "${version#v}" \
     --bin-dir "$root/envtest" -p path 2>/dev/null) || return 1
-  cp "$from/etcd" "$from/kube-apiserver" "$work/"
+  cp "$from/etcd" "$from/kube-apiserver" "$from/kubectl" "$work/"
 }
 
 if ! download; then
-  say "no download: building everything; this happens once, and takes 5 to 6 minutes on 2 cores"
+  say "no download: building everything; this happens once, and takes 6 minutes on 2 cores"
   build etcd go.etcd.io/etcd/server/v3
   build kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver
+  build kubectl k8s.io/kubernetes/cmd/kubectl
 fi
 build kube-controller-manager k8s.io/kubernetes/cmd/kube-controller-manager
 

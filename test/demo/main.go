@@ -74,11 +74,11 @@ func hold(ctx context.Context, h *harness.Harness, out io.Writer) error {
 	printf(out, `
 It stays up until Ctrl-C. In another terminal:
 
-export KUBECONFIG=%s
+export KUBECONFIG=%s PATH=%s:$PATH
 kubectl get guardrails
 kubectl --as alice -n eks-work run web --image=nginx
 kubectl --as alice -n eks-work get cronjob,job,pod
-`, kubeconfig)
+`, kubeconfig, h.Programs)
 	<-ctx.Done()
 	return nil
 }

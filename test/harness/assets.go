@@ -20,7 +20,7 @@ func assets() (string, error) {
 	if dir == "" {
 		return "", fmt.Errorf("KUBEBUILDER_ASSETS is not set: %s", howTo)
 	}
-	for _, program := range []string{"etcd", "kube-apiserver", "kube-controller-manager"} {
+	for _, program := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"} {
 		// An absolute path: LookPath then only asks whether it can be run.
 		if _, err := exec.LookPath(filepath.Join(dir, program)); err != nil {
 			return "", fmt.Errorf("KUBEBUILDER_ASSETS=%s has no %s: %s", dir, program, howTo)

@@ -18,7 +18,7 @@ import (
 var auditPolicy []byte
 
 // startAPIServer starts etcd and the API server, with an audit log and the CRDs.
-func (h *Harness) startAPIServer(programs string) error {
+func (h *Harness) startAPIServer() error {
 	policy := h.path("audit-policy.yaml")
 	if err := os.WriteFile(policy, auditPolicy, 0o600); err != nil {
 		return err
@@ -27,7 +27,7 @@ func (h *Harness) startAPIServer(programs string) error {
 	own := false
 	h.environment = &envtest.Environment{
 		UseExistingCluster:       &own,
-		BinaryAssetsDirectory:    programs,
+		BinaryAssetsDirectory:    h.Programs,
 		CRDDirectoryPaths:        []string{h.Root + "/charts/taffrail/crds"},
 		ErrorIfCRDPathMissing:    true,
 		ControlPlaneStartTimeout: startTimeout,
@@ -65,7 +65,7 @@ func (h *Harness) startAPIServer(programs string) error {
 
 // startControllers starts the controller-manager in the way that real clusters do: each
 // controller under a service account of its own. Taffrail trusts those by name.
-func (h *Harness) startControllers(ctx context.Context, programs string) error {
+func (h *Harness) startControllers(ctx context.Context) error {
 	user, err := h.addUser("system:kube-controller-manager")
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (h *Harness) startControllers(ctx context.Context, programs string) error {
 	if err != nil {
 		return err
 	}
-	p, err := h.run(ctx, "kube-controller-manager", programs+"/kube-controller-manager",
+	p, err := h.run(ctx, "kube-controller-manager", h.Programs+"/kube-controller-manager",
 		"--kubeconfig="+kubeconfig,
 		"--use-service-account-credentials",
 		"--service-account-private-key-file="+h.path("apiserver", "sa-signer.key"),

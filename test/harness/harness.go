@@ -41,6 +41,8 @@ type Options struct {
 type Harness struct {
 	// Root is the folder of Taffrail's module, Binary its program built from it.
 	Root, Binary string
+	// Programs is the folder of the control plane's programs and of kubectl.
+	Programs string
 	// Dir holds everything that this run writes. Stop removes it.
 	Dir string
 	// Admin may do everything.
@@ -67,11 +69,10 @@ func Start(ctx context.Context, o Options) (h *Harness, err error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	programs, err := assets()
-	if err != nil {
+	h = &Harness{progress: o.Progress}
+	if h.Programs, err = assets(); err != nil {
 		return nil, err
 	}
-	h = &Harness{progress: o.Progress}
 	if h.Root, err = Root(ctx); err != nil {
 		return nil, err
 	}
@@ -100,12 +101,12 @@ func Start(ctx context.Context, o Options) (h *Harness, err error) {
 		h.Binary, err = build(ctx, h.Root, h.path("bin"))
 		return err
 	})
-	both.Go(func() error { return h.startAPIServer(programs) })
+	both.Go(func() error { return h.startAPIServer() })
 	if err := both.Wait(); err != nil {
 		return h, err
 	}
 	h.progress("starting kube-controller-manager")
-	if err := h.startControllers(ctx, programs); err != nil {
+	if err := h.startControllers(ctx); err != nil {
 		return h, err
 	}
 	objects, err := decode(rbac)

@@ -75,13 +75,18 @@ func validating(t *testing.T, r Registration) *admissionregistrationv1.Validatin
 
 // Without the programs the tests fail, and say what to do.
 func TestAssetsAreRequired(t *testing.T) {
-	incomplete := t.TempDir()
-	for _, program := range []string{"etcd", "kube-apiserver"} {
-		if err := os.WriteFile(filepath.Join(incomplete, program), nil, 0o700); err != nil {
-			t.Fatal(err)
+	all := []string{"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"}
+	wants := map[string]string{"": "is not set"}
+	for i, missing := range all {
+		incomplete := t.TempDir()
+		for _, program := range slices.Delete(slices.Clone(all), i, i+1) {
+			if err := os.WriteFile(filepath.Join(incomplete, program), nil, 0o700); err != nil {
+				t.Fatal(err)
+			}
 		}
+		wants[incomplete] = "has no " + missing
 	}
-	for dir, want := range map[string]string{"": "is not set", incomplete: "has no kube-controller-manager"} {
+	for dir, want := range wants {
 		t.Setenv("KUBEBUILDER_ASSETS", dir)
 		_, err := Start(t.Context(), Options{})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "test/controlplane/assets.sh") {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,8 @@ type User struct {
 	Config *rest.Config
 	// Kubeconfig is the same as a file's content.
 	Kubeconfig []byte
+
+	kubeconfigFile string
 }
 
 // Answer is what the API server said to one write.
@@ -149,7 +152,11 @@ func (h *Harness) addUser(name string, groups ...string) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &User{Name: name, Client: made, Config: config, Kubeconfig: kubeconfig}, nil
+	file := h.path("user-" + name + ".kubeconfig")
+	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
+		return nil, err
+	}
+	return &User{Name: name, Client: made, Config: config, Kubeconfig: kubeconfig, kubeconfigFile: file}, nil
 }
 
 func newScheme() (*runtime.Scheme, error) {
