@@ -18,7 +18,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: enforce
-#   remediation: Keep requests and limits inside the LimitRange that is named, or ask its owner to change it.
+#   remediation: "Keep requests and limits inside the LimitRange, which otherwise lets no Pod be created (kubectl describe limitrange shows it), or have its owner change it."
 #   facts: [limitRanges]
 package taffrail.resources.limitrange_fit
 
@@ -50,13 +50,9 @@ places[container.name] contains container.path if {
 }
 
 finding(refusal) := object.union(ceiling(refusal.certain), {
-	"msg": sprintf("%s would refuse the %s: %s", [refusal.by, refused(refusal.claim), refusal.message]),
+	"msg": sprintf("%s (%s)", [refusal.message, refusal.by]),
 	"key": sprintf("%s: %s", [refusal.by, refusal.message]),
 })
-
-refused(claim) := "Pods" if {
-	claim == ""
-} else := "claims"
 
 # METADATA
 # title: Where a bound is broken
