@@ -141,7 +141,7 @@ func annotations(t *testing.T, answer *harness.Answer) map[string]string {
 func ours(event *harness.AuditEvent) map[string]string {
 	found := map[string]string{}
 	for key, value := range event.Annotations {
-		if strings.HasPrefix(key, "validate.taffrail.dev/") || strings.HasPrefix(key, "mutate.taffrail.dev/") {
+		if webhook, _, annotated := strings.Cut(key, "/"); annotated && strings.HasSuffix(webhook, ".taffrail.dev") {
 			found[key] = value
 		}
 	}

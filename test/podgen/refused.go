@@ -46,7 +46,7 @@ func RefusedBy(r review.Refusal) Refused {
 	message := r.Message
 	if r.Container == "" {
 		found.Type = "Pod"
-		message = strings.TrimPrefix(message, "the Pod's total ")
+		message = strings.TrimPrefix(message, "the Pod's ")
 	}
 	if r.Bound != "maxLimitRequestRatio" || strings.Contains(message, "not set or zero") {
 		found.Value, _, _ = strings.Cut(strings.TrimPrefix(message, r.Resource+" "), " ")

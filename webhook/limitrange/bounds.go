@@ -80,7 +80,7 @@ func (it *item) check(found []violation, by, container string, have *corev1.Reso
 			continue
 		}
 		if it.limitType == corev1.LimitTypePod {
-			message = "the Pod's total " + message
+			message = "the Pod's " + message
 		}
 		found = append(found, violation{absent: absent, Refusal: review.Refusal{
 			By: by, Container: container, Resource: string(b.resource), Bound: b.kind, Message: message, Excess: b.excess(have),

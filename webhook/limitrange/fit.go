@@ -162,6 +162,9 @@ func (f *fitting) gaps(wishes []Wish) (map[corev1.ResourceName][]*gap, refused) 
 // them together do harm. Each try looks at the whole Pod.
 const maxSettled = 64
 
+// unset begins a reason that is what filling would lead to.
+const unset = "not set: "
+
 // settle fills the gaps of one resource. All together come first, as totals may need them
 // all. Else one after the other, the request alone where the limit is what is refused;
 // and again, as long as something was filled, since with another request in the total a
@@ -181,7 +184,7 @@ func (f *fitting) settle(open []*gap, reasons refused) map[slot]resource.Quantit
 		}
 		if len(open) > maxSettled {
 			for at := range all {
-				reasons.slots[at] = fmt.Sprintf("with all of its %d gaps filled the Pod would be refused: %s", len(open), why)
+				reasons.slots[at] = unset + why
 			}
 			return filled
 		}
@@ -194,7 +197,7 @@ func (f *fitting) settle(open []*gap, reasons refused) map[slot]resource.Quantit
 					break
 				}
 				for at := range values {
-					reasons.slots[at] = refusal(values, why)
+					reasons.slots[at] = unset + why
 				}
 			}
 			if _, ok := filled[g.requestSlot()]; ok {
@@ -216,26 +219,6 @@ func offers(g *gap, values map[slot]resource.Quantity) []map[slot]resource.Quant
 		return []map[slot]resource.Quantity{values}
 	}
 	return []map[slot]resource.Quantity{values, {g.requestSlot(): values[g.requestSlot()]}}
-}
-
-func refusal(values map[slot]resource.Quantity, why string) string {
-	tried := ""
-	for _, requests := range []bool{true, false} {
-		for at, value := range values {
-			if at.field.Requests != requests {
-				continue
-			}
-			if tried != "" {
-				tried += " and "
-			}
-			if requests {
-				tried += "a request of " + value.String()
-			} else {
-				tried += "a limit of " + value.String()
-			}
-		}
-	}
-	return "with " + tried + " the Pod would be refused: " + why
 }
 
 func merged(a, b map[slot]resource.Quantity) map[slot]resource.Quantity {

@@ -63,9 +63,9 @@ func (f *fitting) harm(values map[slot]resource.Quantity) string {
 				continue
 			}
 			if v.Container != "" {
-				return fmt.Sprintf("%s: container %q: %s", v.By, v.Container, v.Message)
+				return fmt.Sprintf("container %q: %s (%s)", v.Container, v.Message, v.By)
 			}
-			return v.By + ": " + v.Message
+			return fmt.Sprintf("%s (%s)", v.Message, v.By)
 		}
 		for _, fault := range invalid(&stored) {
 			if !slices.Contains(f.before[i].invalid, fault) {

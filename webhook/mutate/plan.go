@@ -128,7 +128,7 @@ func group(wishes []Wish) ([]*target, error) {
 
 func (t *target) join(other *target) {
 	if t.value.Cmp(other.value) != 0 {
-		t.conflict = fmt.Sprintf("not injected, because bindings disagree: %s asks for %s, %s for %s",
+		t.conflict = fmt.Sprintf("not set: Guardrails disagree, %s asks for %s, %s for %s",
 			strings.Join(t.guardrails, ", "), t.value.String(), other.guardrails[0], other.value.String())
 	}
 	t.guardrails = append(t.guardrails, other.guardrails...)

@@ -60,7 +60,7 @@ func TestAQuotaDemandsAValue(t *testing.T) {
 	f.facts.ResourceQuotas = []*corev1.ResourceQuota{quota("10")}
 	d := decide(t, s, manifest(t, deployment(container(nil))), f)
 	if len(d.Findings) != 1 || d.Findings[0].Path != "spec.template.spec.containers[0].resources.requests.cpu" ||
-		!strings.Contains(d.Findings[0].Message, "ResourceQuota/team demands requests.cpu") {
+		!strings.Contains(d.Findings[0].Message, "ResourceQuota/team requires requests.cpu") {
 		t.Errorf("got %+v", d)
 	}
 }

@@ -60,9 +60,13 @@ func (d *Decision) Denial(subject string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s is refused by %s:", subject, count(len(policiesOf(denying)), "policy", "policies"))
 	shown := min(len(denying), MaxFindings)
-	for _, f := range denying[:shown] {
+	for i, f := range denying[:shown] {
 		b.WriteString("\n- ")
-		b.WriteString(f.Words())
+		b.WriteString(f.finding())
+		// What all findings of a policy have in common is said once, after the last.
+		if i+1 == shown || f.advice() != denying[i+1].advice() || f.Policy != denying[i+1].Policy {
+			b.WriteString(f.advice())
+		}
 	}
 	if rest := denying[shown:]; len(rest) > 0 {
 		fmt.Fprintf(&b, "\n- and %s of %s", count(len(rest), "more finding", "more findings"),
@@ -73,21 +77,25 @@ func (d *Decision) Denial(subject string) string {
 
 // Words spells one finding out: a headline, then the field, what to write and who asks,
 // each on an indented line of its own where there is something to say.
-func (f *Finding) Words() string {
-	var b strings.Builder
-	b.WriteString(f.Headline())
-	detail := func(label, text string) {
-		if text != "" {
-			b.WriteString("\n    " + label + Line(text, maxLine))
-		}
-	}
-	detail("field:  ", f.Path)
-	detail("write:  ", f.Remediation)
-	detail("", asked(f.Guardrails))
+func (f *Finding) Words() string { return f.finding() + f.advice() }
+
+// finding is what is about this one finding alone.
+func (f *Finding) finding() string { return f.Headline() + detail("field:  ", f.Path) }
+
+// advice is what the finding shares with others of its policy.
+func (f *Finding) advice() string {
+	text := detail("write:  ", f.Remediation) + detail("", asked(f.Guardrails))
 	if f.Exempted() {
-		detail("excused by ", f.ExemptedBy())
+		text += detail("excused by ", f.ExemptedBy())
 	}
-	return b.String()
+	return text
+}
+
+func detail(label, text string) string {
+	if text == "" {
+		return ""
+	}
+	return "\n    " + label + Line(text, maxLine)
 }
 
 // Headline is the finding in one line: policy, container, and what is wrong.
@@ -114,8 +122,9 @@ func (f *Finding) Outcome() string {
 }
 
 // Warnings is what the writer of the object is told about findings without being
-// stopped: one line of at most MaxWarning characters each. What could not be decided
-// warns only where it would have denied.
+// stopped: one line of at most MaxWarning characters each. Where there is no room for
+// all, reasons are left out before what is wrong is. What could not be decided warns only
+// where it would have denied.
 func (d *Decision) Warnings() []string {
 	var warnings []string
 	for i := range d.Findings {
@@ -123,18 +132,61 @@ func (d *Decision) Warnings() []string {
 		if !f.Warns() || f.Unknown != "" && f.Mode < ModeEnforce {
 			continue
 		}
-		prefix := where(f.Policy, f.Container) + ": "
+		start := where(f.Policy, f.Container) + ": "
 		why := d.why(f)
 		switch {
 		case f.Unknown != "" && why != "":
-			warnings = append(warnings, prefix+"not decided ("+why+"): "+f.Message)
+			warnings = append(warnings, warning(start, "not decided ("+why+"): "+f.Message, "not decided: "+why))
 		case f.Tolerated != "":
-			warnings = append(warnings, prefix+"tolerated: "+f.Message+" ("+why+")")
+			warnings = append(warnings, warning(start, "tolerated: "+f.Message+" ("+why+")", "tolerated: "+f.Message))
 		default:
-			warnings = append(warnings, prefix+f.Message)
+			warnings = append(warnings, warning(start, f.Message))
 		}
 	}
 	return bounded(warnings)
+}
+
+// warning is start and the first of some texts that there is room for, or else the last
+// of them up to where a clause ends.
+func warning(start string, texts ...string) string {
+	start = Line(start, maxLine) + " "
+	line := ""
+	for _, text := range texts {
+		line = start + Line(text, maxLine)
+		if utf8.RuneCountInString(line) <= MaxWarning {
+			return line
+		}
+	}
+	if end := lastClause(line, len(start)); end > 0 {
+		return line[:end]
+	}
+	return line
+}
+
+// clauses are what begins a part of a sentence that the rest makes sense without.
+var clauses = []string{", so ", ", which ", ", but ", ", and ", ": ", " ("}
+
+// lastClause is where the last clause begins that leaves no more than a warning has room
+// for, or 0 if none does after from. What is in quotes is somebody's value.
+func lastClause(line string, from int) (end int) {
+	quoted, escaped, runes := false, false, 0
+	for i, r := range line {
+		if runes > MaxWarning {
+			break
+		}
+		runes++
+		switch {
+		case escaped:
+			escaped = false
+		case quoted && r == '\\':
+			escaped = true
+		case r == '"':
+			quoted = !quoted
+		case !quoted && i > from && slices.ContainsFunc(clauses, func(c string) bool { return strings.HasPrefix(line[i:], c) }):
+			end = i
+		}
+	}
+	return end
 }
 
 // FillWarnings tells what injections would set if their mode were enforce: per policy

@@ -136,11 +136,33 @@ func TestWarnings(t *testing.T) {
 	d := &review.Decision{Findings: []review.Finding{imageTag(), warned, tolerated, audited, exempted, unknown, unknownWarn}}
 	want := []string{
 		`require-probes, container "nginx": no readinessProbe, so traffic arrives before the container can answer`,
-		`image-tag, container "nginx": tolerated: image "nginx" has no tag, so it means whatever latest is today (the stored obj…`,
-		`require-probes, container "nginx": not decided (no LimitRange known): no readinessProbe, so traffic arrives before the…`,
+		`image-tag, container "nginx": tolerated: image "nginx" has no tag, so it means whatever latest is today`,
+		`require-probes, container "nginx": not decided: no LimitRange known`,
 	}
 	if diff := cmp.Diff(want, d.Warnings()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What there is no room for is left out where a clause ends, and never inside a value.
+func TestWarningsEndWithAClause(t *testing.T) {
+	const start = `image-tag, container "nginx": `
+	long := strings.Repeat("x", 60)
+	for message, want := range map[string]string{
+		`image "` + long + `" has no tag, so it means whatever latest is today`: `image "` + long + `" has no tag`,
+		`it is "a, so b", so ` + long + " " + long:                              `it is "a, so b"`,
+		`it is "a\", so b" (` + long + " " + long + `)`:                         `it is "a\", so b"`,
+		`one, so two, but ` + long + ": three":                                  `one, so two, but ` + long + ": three",
+		`one, so two, but ` + long + ": three four five":                        `one, so two, but ` + long,
+		long + " " + long:                 long + " " + strings.Repeat("x", 120-len(start)-62) + "…",
+		`"` + long + `, so ` + long + `"`: `"` + long + `, so ` + strings.Repeat("x", 120-len(start)-67) + "…",
+	} {
+		f := imageTag()
+		f.Mode, f.Message = review.ModeWarn, message
+		d := &review.Decision{Findings: []review.Finding{f}}
+		if diff := cmp.Diff([]string{start + want}, d.Warnings()); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@
 #   - ReplicaSet.apps
 #   - ReplicationController
 #   default_mode: enforce
-#   remediation: "Add a startupProbe, or raise livenessProbe.initialDelaySeconds, for example to 30 where the readinessProbe has 15."
+#   remediation: "Add a startupProbe, for example startupProbe: {httpGet: {path: /healthz, port: 8080}, failureThreshold: 30}, or raise livenessProbe.initialDelaySeconds."
 #   parameters:
 #     type: object
 #     properties:
@@ -98,7 +98,7 @@ details(path) := object.union(
 	fix(path),
 ) if {
 	times[path]
-} else := {"msg": "a time of the probes is no number, so nothing keeps the livenessProbe from restarting a container that starts"}
+} else := {"msg": "a probe's time is not a number, so the API server refuses it"}
 
 # METADATA
 # title: A later livenessProbe
@@ -112,11 +112,11 @@ fix(path) := {"fix": [{
 } else := {}
 
 message([begins, patience, awaited, steadies]) := sprintf(
-	"the livenessProbe can restart the container after %vs, but it is ready after %vs at the earliest",
+	"the livenessProbe can restart it after %vs, but it is ready after %vs at best",
 	[begins + patience, awaited + steadies],
 ) if {
 	begins + patience <= awaited + steadies
-} else := sprintf("the livenessProbe begins after %vs, which is no later than the readinessProbe's %vs", [begins, awaited])
+} else := sprintf("the livenessProbe begins after %vs, no later than the readinessProbe's %vs", [begins, awaited])
 
 enough([_, patience, awaited, steadies]) := 1 + max(array.concat(
 	[(awaited + steadies) - patience],

@@ -17,7 +17,7 @@
 #   - ReplicaSet.apps
 #   - ReplicationController
 #   default_mode: enforce
-#   remediation: Add the probe with an httpGet, tcpSocket, exec or grpc handler, on an endpoint that tells the container's own health.
+#   remediation: "Add the probe with httpGet, tcpSocket, exec or grpc, for example readinessProbe: {httpGet: {path: /healthz, port: 8080}}."
 #   parameters:
 #     type: object
 #     properties:

@@ -19,7 +19,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: enforce
-#   remediation: "Name a version in the image, for example nginx:1.27.3, or a digest: nginx@sha256:…"
+#   remediation: "Name a version, for example image: nginx:1.27.3, or a digest, image: nginx@sha256:<digest>."
 #   parameters:
 #     type: object
 #     properties:

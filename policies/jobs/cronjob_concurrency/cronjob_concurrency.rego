@@ -10,7 +10,7 @@
 #   section: 3.2.9
 #   kinds: [CronJob.batch]
 #   default_mode: warn
-#   remediation: "Write concurrencyPolicy: Forbid, which skips a run while the last one is still going, or Replace, which ends it."
+#   remediation: "Set concurrencyPolicy: Forbid, which skips a run while the last one is still going, or concurrencyPolicy: Replace, which ends that one."
 #   parameters:
 #     type: object
 #     properties:

@@ -12,7 +12,7 @@
 #   section: 3.2.9
 #   kinds: [CronJob.batch]
 #   default_mode: warn
-#   remediation: "Write minute, hour, day of month, month and day of week, and the zone, for example schedule: \"30 2 * * *\" with timeZone: Asia/Seoul."
+#   remediation: "Give minute, hour, day of month, month and day of week, and the zone, for example schedule: \"30 2 * * *\" with timeZone: Asia/Seoul."
 #   parameters:
 #     type: object
 #     properties:
@@ -41,7 +41,7 @@ deny contains finding if {
 deny contains object.union(finding, moved) if {
 	schedule.zone != ""
 	finding := {
-		"msg": "the schedule carries a time zone, which the API server refuses: the zone belongs in timeZone",
+		"msg": "the schedule names a time zone, which the API server refuses: the zone belongs in timeZone",
 		"path": "spec.schedule",
 		"key": concat("=", ["zone", schedule.zone]),
 	}
@@ -52,7 +52,7 @@ deny contains finding if {
 	not schedule.valid
 	finding := {
 		"msg": sprintf(
-			"%q is no macro that Kubernetes knows: write @hourly, @daily, @weekly, @monthly, @yearly or @every 1h30m",
+			"Kubernetes knows no %q: write @hourly, @daily, @weekly, @monthly, @yearly or @every 1h30m",
 			[schedule.text],
 		),
 		"path": "spec.schedule",
@@ -66,7 +66,7 @@ deny contains finding if {
 	schedule.fields != 5
 	finding := {
 		"msg": sprintf(
-			"a schedule has 5 fields and this one %d: minute, hour, day of month, month, day of week",
+			"the schedule has %d fields, not 5: minute, hour, day of month, month, day of week",
 			[schedule.fields],
 		),
 		"path": "spec.schedule",
@@ -78,7 +78,7 @@ deny contains finding if {
 	some fault in schedule.faults
 	finding := {
 		"msg": sprintf(
-			"the %s is %q: write %s, with lists (1,2), ranges (1-5) and steps (*/2) of it",
+			"the %s is %q: write %s, also as 1,2 or 1-5 or */2",
 			[fault.field, fault.text, fault.range],
 		),
 		"path": "spec.schedule",
@@ -94,7 +94,7 @@ deny contains finding if {
 	not schedule.interval
 	not input.object.spec.suspend == true
 	finding := {
-		"msg": "the schedule never comes to pass: no month that it names has such a day",
+		"msg": "the schedule never runs: no month that it names has such a day",
 		"path": "spec.schedule",
 		"key": key,
 	}
@@ -104,7 +104,7 @@ deny contains finding if {
 	schedule.interval < parameters.minimumIntervalSeconds
 	finding := {
 		"msg": sprintf(
-			"two runs can be %d s apart, and at least %d s are asked for",
+			"two runs can be %ds apart, less than the minimum of %ds",
 			[schedule.interval, parameters.minimumIntervalSeconds],
 		),
 		"path": "spec.schedule",
@@ -119,7 +119,7 @@ deny contains finding if {
 	schedule.zone == ""
 	not zoned
 	finding := {
-		"msg": "the schedule is tied to an hour of the day and names no timeZone: EKS takes it for UTC",
+		"msg": "there is no timeZone, so EKS takes the hour of the schedule for UTC",
 		"path": "spec.timeZone",
 		"key": "timeZone",
 		"fix": [utc],
@@ -131,7 +131,7 @@ deny contains object.union(finding, filled(zone)) if {
 	zone != null
 	not named(zone)
 	finding := {
-		"msg": sprintf("%s is no time zone, so the API server refuses the CronJob", [json.marshal(zone)]),
+		"msg": sprintf("timeZone %s is not a time zone, so the API server refuses the CronJob", [json.marshal(zone)]),
 		"path": "spec.timeZone",
 		"key": sprintf("timeZone=%v", [zone]),
 	}

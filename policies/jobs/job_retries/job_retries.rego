@@ -14,7 +14,7 @@
 #   section: 3.2.8
 #   kinds: [Job.batch, CronJob.batch]
 #   default_mode: warn
-#   remediation: "Bound the retries, for example backoffLimit: 3, with restartPolicy: Never or OnFailure; where a deadline is asked for, add activeDeadlineSeconds."
+#   remediation: "Set for example backoffLimit: 3, with restartPolicy: Never or OnFailure, and to end a Job that hangs, activeDeadlineSeconds: 3600."
 #   parameters:
 #     type: object
 #     properties:
@@ -46,7 +46,7 @@ deny contains finding if {
 	not owners.listed_with_owner
 	not input.workload.pod.spec.restartPolicy in {"Never", "OnFailure"}
 	finding := {
-		"msg": "restartPolicy is neither Never nor OnFailure, and the default, Always, is refused in a Job",
+		"msg": "restartPolicy is neither Never nor OnFailure, so the API server refuses the Job",
 		"path": concat(".", [input.workload.path, "spec.restartPolicy"]),
 	}
 }
@@ -97,9 +97,9 @@ retries := "backoffLimitPerIndex" if {
 	indexed
 } else := "backoffLimit"
 
-message := sprintf("%s is %v, more than %d", [retries, too_many, most]) if {
+message := sprintf("%s is %v, more than the maximum of %d", [retries, too_many, most]) if {
 	too_many
-} else := sprintf("%s is no number of retries", [retries])
+} else := sprintf("%s is not a number of retries", [retries])
 
 # How many retries there are where there are too many.
 too_many := limit if {

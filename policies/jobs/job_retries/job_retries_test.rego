@@ -33,7 +33,7 @@ fixes contains finding.fix if some finding in job_retries.deny
 
 test_too_many_retries if {
 	job_retries.deny == {{
-		"msg": "backoffLimit is 100, more than 6",
+		"msg": "backoffLimit is 100, more than the maximum of 6",
 		"path": "spec.backoffLimit",
 		"fix": [{"op": "add", "path": "/spec/backoffLimit", "value": 6}],
 		"excess": 94,
@@ -42,7 +42,7 @@ test_too_many_retries if {
 
 test_too_many_retries_of_a_cronjob if {
 	job_retries.deny == {{
-		"msg": "backoffLimit is 7, more than 6",
+		"msg": "backoffLimit is 7, more than the maximum of 6",
 		"path": "spec.jobTemplate.spec.backoffLimit",
 		"fix": [{"op": "add", "path": "/spec/jobTemplate/spec/backoffLimit", "value": 6}],
 		"excess": 1,
@@ -63,13 +63,13 @@ test_no_retries_at_all if {
 test_a_cronjob_is_defaulted_later[name] if {
 	some name, spec in {"absent": {}, "null": {"backoffLimit": null}, "null per index": {"backoffLimitPerIndex": null}, "no spec": null}
 	count(job_retries.deny) == 0 with input as cronjob(spec, retry(6))
-	messages == {"backoffLimit is 6, more than 5"} with input as cronjob(spec, retry(5))
+	messages == {"backoffLimit is 6, more than the maximum of 5"} with input as cronjob(spec, retry(5))
 }
 
 test_odd_limits[name] if {
 	some name, value in {"text": "3", "list": [3], "object": {}, "false": false, "negative": -1}
-	messages == {"backoffLimit is no number of retries"} with input as job({"backoffLimit": value}, retry(6))
-	messages == {"backoffLimit is no number of retries"} with input as cronjob({"backoffLimit": value}, retry(6))
+	messages == {"backoffLimit is not a number of retries"} with input as job({"backoffLimit": value}, retry(6))
+	messages == {"backoffLimit is not a number of retries"} with input as cronjob({"backoffLimit": value}, retry(6))
 	fixes == set() with input as job({"backoffLimit": value}, retry(6))
 }
 
@@ -81,7 +81,7 @@ test_bounded_per_index if {
 
 test_too_many_per_index if {
 	job_retries.deny == {{
-		"msg": "backoffLimitPerIndex is 20, more than 6",
+		"msg": "backoffLimitPerIndex is 20, more than the maximum of 6",
 		"path": "spec.backoffLimitPerIndex",
 		"excess": 14,
 	}} with input as job({"backoffLimit": 2147483647, "backoffLimitPerIndex": 20}, retry(6))
@@ -89,7 +89,7 @@ test_too_many_per_index if {
 }
 
 test_odd_per_index if {
-	messages == {"backoffLimitPerIndex is no number of retries"} with input as cronjob({"backoffLimitPerIndex": "2"}, retry(6))
+	messages == {"backoffLimitPerIndex is not a number of retries"} with input as cronjob({"backoffLimitPerIndex": "2"}, retry(6))
 }
 
 test_restart_policies[value] if {
@@ -100,7 +100,7 @@ test_restart_policies[value] if {
 test_restart_for_ever[name] if {
 	some name, value in {"Always": "Always", "another case": "never", "null": null, "number": 1, "list": ["Never"]}
 	job_retries.deny == {{
-		"msg": "restartPolicy is neither Never nor OnFailure, and the default, Always, is refused in a Job",
+		"msg": "restartPolicy is neither Never nor OnFailure, so the API server refuses the Job",
 		"path": "spec.template.spec.restartPolicy",
 	}} with input as restart(value)
 }

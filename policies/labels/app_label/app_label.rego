@@ -21,7 +21,7 @@
 #   - CronJob.batch
 #   - Service
 #   default_mode: warn
-#   remediation: "Label the Pods, for example app: backend-app, and select them by it: selector: {app: backend-app}."
+#   remediation: "Label the Pods, for example labels: {app: backend-app}, and select them in the Service: selector: {app: backend-app}."
 #   parameters:
 #     type: object
 #     properties:

@@ -10,7 +10,7 @@
 #   section: 3.2.11, 3.7.3, 3.7.4
 #   kinds: [Namespace]
 #   default_mode: audit
-#   remediation: "Create a LimitRange with default, defaultRequest and max, and a ResourceQuota with requests.cpu, requests.memory, limits.cpu and limits.memory, in the namespace."
+#   remediation: "Create a LimitRange with default, defaultRequest and max, and a ResourceQuota, for example kubectl create quota team -n eks-work --hard=requests.cpu=10,requests.memory=20Gi,limits.memory=40Gi."
 #   facts: [limitRanges, resourceQuotas]
 #   parameters:
 #     type: object
@@ -40,7 +40,7 @@ deny contains finding if {
 	applies
 	count(input.namespace.resourceQuotas) == 0
 	finding := {
-		"msg": "the namespace has no ResourceQuota, so its workloads may take the whole cluster",
+		"msg": "the namespace has no ResourceQuota, so its Pods may take the whole cluster",
 		"path": "metadata.name",
 		"key": "ResourceQuota",
 	}

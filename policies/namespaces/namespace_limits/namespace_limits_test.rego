@@ -24,7 +24,7 @@ test_neither if {
 			"key": "LimitRange",
 		},
 		{
-			"msg": "the namespace has no ResourceQuota, so its workloads may take the whole cluster",
+			"msg": "the namespace has no ResourceQuota, so its Pods may take the whole cluster",
 			"path": "metadata.name",
 			"key": "ResourceQuota",
 		},

@@ -24,7 +24,7 @@
 #   - ConfigMap
 #   - Secret
 #   default_mode: warn
-#   remediation: "Create a namespace for the application and name it, for example metadata.namespace: eks-work, or apply with -n eks-work."
+#   remediation: "Create a namespace for the application and name it, for example metadata: {namespace: eks-work}, or apply with -n eks-work."
 #   parameters:
 #     type: object
 #     properties:
@@ -55,7 +55,7 @@ deny contains finding if {
 message := sprintf("no namespace is named, so it goes to %s unless -n says otherwise", [input.namespace.name]) if {
 	input.origin == "manifest"
 	not named
-} else := sprintf("namespace %s is no application's own", [input.namespace.name])
+} else := sprintf("namespace %s is not for applications: they would share its quota, limits and RBAC", [input.namespace.name])
 
 named if {
 	is_string(input.object.metadata.namespace)

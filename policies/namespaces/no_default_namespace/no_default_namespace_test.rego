@@ -26,7 +26,7 @@ messages contains finding.msg if some finding in no_default_namespace.deny
 
 test_default if {
 	no_default_namespace.deny == {{
-		"msg": "namespace default is no application's own",
+		"msg": "namespace default is not for applications: they would share its quota, limits and RBAC",
 		"path": "metadata.namespace",
 		"key": "namespace=default",
 	}} with input as deployment
@@ -55,7 +55,7 @@ test_manifest_names_none[name] if {
 }
 
 test_manifest_names_it if {
-	messages == {"namespace default is no application's own"} with input as manifest({"namespace": "default"})
+	messages == {"namespace default is not for applications: they would share its quota, limits and RBAC"} with input as manifest({"namespace": "default"})
 }
 
 test_what_belongs_there[name] if {

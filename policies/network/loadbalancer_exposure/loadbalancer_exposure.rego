@@ -37,7 +37,7 @@ deny contains finding if {
 	class == ""
 	stated(type_annotation) == ""
 	finding := {
-		"msg": "no class is stated, for which EKS by itself makes a classic load balancer",
+		"msg": "there is no loadBalancerClass, so EKS by itself makes a Classic Load Balancer",
 		"path": "spec.loadBalancerClass",
 		"key": "class",
 	}
@@ -48,7 +48,7 @@ deny contains finding if {
 	class != ""
 	not class in parameters.classes
 	finding := {
-		"msg": sprintf("class %q is not one of %s", [class, concat(", ", parameters.classes)]),
+		"msg": sprintf("loadBalancerClass %q is not one of %s", [class, concat(", ", parameters.classes)]),
 		"path": "spec.loadBalancerClass",
 		"key": concat("=", ["class", class]),
 	}
@@ -72,7 +72,7 @@ deny contains object.union(finding, scheme_fix) if {
 	stated(scheme_annotation) == ""
 	stated(internal_annotation) == ""
 	finding := {
-		"msg": "the scheme is not stated: say whether the load balancer is internal or faces the internet",
+		"msg": "aws-load-balancer-scheme is missing: is the load balancer internal or internet-facing?",
 		"path": annotation_path(scheme_annotation),
 		"key": "scheme",
 	}
@@ -106,7 +106,7 @@ deny contains finding if {
 	stated(scheme_annotation) == "internal"
 	stated(internal_annotation) in {"", "false"}
 	finding := {
-		"msg": "type nlb leaves it to the cloud provider, which does not read aws-load-balancer-scheme: it faces the internet",
+		"msg": "aws-load-balancer-type nlb does not read aws-load-balancer-scheme, so it is internet-facing",
 		"path": annotation_path(internal_annotation),
 		"key": "scheme=internal,type=nlb",
 	}
@@ -163,7 +163,7 @@ legacy_booleans := {"0.0.0.0/0"} if {
 
 wrong_boolean(value) := `is neither "true" nor "false"` if {
 	is_string(value)
-} else := "is no text: quote it"
+} else := "is not a string: quote it"
 
 default scheme_fix := {}
 

@@ -36,12 +36,12 @@ internal_fix := [{
 test_nothing_is_stated if {
 	loadbalancer_exposure.deny == {
 		{
-			"msg": "no class is stated, for which EKS by itself makes a classic load balancer",
+			"msg": "there is no loadBalancerClass, so EKS by itself makes a Classic Load Balancer",
 			"path": "spec.loadBalancerClass",
 			"key": "class",
 		},
 		{
-			"msg": "the scheme is not stated: say whether the load balancer is internal or faces the internet",
+			"msg": "aws-load-balancer-scheme is missing: is the load balancer internal or internet-facing?",
 			"path": place("scheme"),
 			"key": "scheme",
 		},
@@ -79,7 +79,7 @@ test_other_services[name] if {
 test_classes_of_aws[class] if {
 	some class in ["service.k8s.aws/nbl", "service.k8s.aws/alb", "eks.amazonaws.com/clb"]
 	loadbalancer_exposure.deny == {{
-		"msg": sprintf("class %q is not one of service.k8s.aws/nlb, eks.amazonaws.com/nlb", [class]),
+		"msg": sprintf("loadBalancerClass %q is not one of service.k8s.aws/nlb, eks.amazonaws.com/nlb", [class]),
 		"path": "spec.loadBalancerClass",
 		"key": concat("=", ["class", class]),
 	}} with input as review({"loadBalancerClass": class}, {"scheme": "internal"})
@@ -122,7 +122,7 @@ test_internal_of_the_cloud_provider[value] if {
 
 test_no_text if {
 	messages == {
-		"aws-load-balancer-internal true is no text: quote it",
+		"aws-load-balancer-internal true is not a string: quote it",
 		"aws-load-balancer-scheme false is neither internal nor internet-facing",
 		"aws-load-balancer-type 5 is not one of external, nlb-ip, nlb",
 	} with input as review({}, {"internal": true, "scheme": false, "type": 5})
@@ -134,7 +134,7 @@ test_cloud_provider_does_not_read_the_scheme[name] if {
 		"another internal": {"type": "nlb", "scheme": "internal", "internal": "false"},
 	}
 	loadbalancer_exposure.deny == {{
-		"msg": "type nlb leaves it to the cloud provider, which does not read aws-load-balancer-scheme: it faces the internet",
+		"msg": "aws-load-balancer-type nlb does not read aws-load-balancer-scheme, so it is internet-facing",
 		"path": place("internal"),
 		"key": "scheme=internal,type=nlb",
 	}} with input as review({}, annotations)

@@ -33,7 +33,7 @@ deny contains finding if {
 	type := input.object.spec.type
 	type in input.parameters["restricted-service-type"].types
 	finding := {
-		"msg": sprintf("type %s is not for a restricted namespace: %s", [type, reasons[type]]),
+		"msg": sprintf("type %s is not allowed in this namespace: %s", [type, reasons[type]]),
 		"path": "spec.type",
 		"key": concat("=", ["type", concat(",", array.concat([type], host(type)))]),
 	}
@@ -43,7 +43,7 @@ deny contains finding if {
 	input.parameters["restricted-service-type"].denyExternalIPs
 	some i, ip in input.object.spec.externalIPs
 	finding := {
-		"msg": sprintf("external IP %v is not for a restricted namespace: it takes traffic for an address that may be anybody's", [ip]),
+		"msg": sprintf("external IP %v is not allowed in this namespace: it may take another's traffic", [ip]),
 		"path": sprintf("spec.externalIPs[%v]", [i]),
 		"key": sprintf("externalIP=%v", [ip]),
 	}
@@ -56,7 +56,7 @@ host("ExternalName") := [name | name := input.object.spec.externalName]
 host(type) := [] if type != "ExternalName"
 
 reasons := {
-	"LoadBalancer": "every such Service costs a load balancer of its own",
+	"LoadBalancer": "it costs a load balancer of its own",
 	"NodePort": "it opens a port on every node",
-	"ExternalName": "it gives a host outside the cluster a name inside",
+	"ExternalName": "it stands for a host outside the cluster",
 }

@@ -11,7 +11,7 @@ every_type := ["LoadBalancer", "NodePort", "ExternalName"]
 
 test_load_balancer if {
 	restricted_service_type.deny == {{
-		"msg": "type LoadBalancer is not for a restricted namespace: every such Service costs a load balancer of its own",
+		"msg": "type LoadBalancer is not allowed in this namespace: it costs a load balancer of its own",
 		"path": "spec.type",
 		"key": "type=LoadBalancer",
 	}} with input as review({"type": "LoadBalancer"}, ["LoadBalancer"], false)
@@ -44,7 +44,7 @@ test_external_ips_are_a_parameter if {
 	spec := {"type": "ClusterIP", "externalIPs": ["192.0.2.10"]}
 	count(restricted_service_type.deny) == 0 with input as review(spec, every_type, false)
 	restricted_service_type.deny == {{
-		"msg": "external IP 192.0.2.10 is not for a restricted namespace: it takes traffic for an address that may be anybody's",
+		"msg": "external IP 192.0.2.10 is not allowed in this namespace: it may take another's traffic",
 		"path": "spec.externalIPs[0]",
 		"key": "externalIP=192.0.2.10",
 	}} with input as review(spec, every_type, true)

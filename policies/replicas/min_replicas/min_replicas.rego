@@ -11,7 +11,7 @@
 #   section: 3.2.3
 #   kinds: [Deployment.apps, StatefulSet.apps]
 #   default_mode: warn
-#   remediation: "Run at least two, for example replicas: 2, or give the HorizontalPodAutoscaler minReplicas: 2."
+#   remediation: "Set for example replicas: 2, or where a HorizontalPodAutoscaler scales it, minReplicas: 2."
 #   facts: [horizontalPodAutoscalers]
 #   parameters:
 #     type: object

@@ -11,7 +11,7 @@
 #   section: 3.2.3
 #   kinds: [Pod]
 #   default_mode: warn
-#   remediation: Create it through a Deployment, StatefulSet or DaemonSet, or through a Job or CronJob if it ends.
+#   remediation: "Create it through a Deployment, StatefulSet or DaemonSet, for example kubectl create deployment web --image=nginx:1.27.3, or through a Job or CronJob if it ends."
 package taffrail.replicas.no_bare_pod
 
 import data.taffrail.lib.owners

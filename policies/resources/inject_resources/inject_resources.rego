@@ -19,7 +19,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: enforce
-#   remediation: Set resources.requests and resources.limits to what the container needs, or give the namespace a LimitRange with defaults.
+#   remediation: "Set what the container needs, for example resources: {requests: {cpu: 100m, memory: 512Mi}, limits: {cpu: 250m, memory: 768Mi}}, or give the namespace a LimitRange with defaults."
 #   facts: [limitRanges, resourceQuotas]
 #   parameters:
 #     type: object

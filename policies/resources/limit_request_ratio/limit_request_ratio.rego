@@ -23,7 +23,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: warn
-#   remediation: "Raise the request to what the container usually needs, or lower the limit, for example requests.cpu: 250m for limits.cpu: 1."
+#   remediation: "Raise the request to what the container usually needs, or lower the limit, for example resources: {requests: {cpu: 250m}, limits: {cpu: 1}}."
 #   facts: [limitRanges]
 #   parameters:
 #     type: object

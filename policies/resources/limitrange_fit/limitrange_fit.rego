@@ -18,7 +18,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: enforce
-#   remediation: Keep requests and limits inside the LimitRange that is named, or ask its owner to change it.
+#   remediation: "Keep requests and limits inside the LimitRange, which otherwise lets no Pod be created (kubectl describe limitrange shows it), or have its owner change it."
 #   facts: [limitRanges]
 package taffrail.resources.limitrange_fit
 
@@ -51,10 +51,7 @@ places[container.name] contains container.path if {
 	container.type != "ephemeral"
 }
 
-finding(refusal) := object.union_n([ceiling(refusal.certain), identity(refusal), {"msg": sprintf(
-	"%s would refuse the %s: %s",
-	[refusal.by, refused(refusal.claim), refusal.message],
-)}])
+finding(refusal) := object.union_n([ceiling(refusal.certain), identity(refusal), {"msg": sprintf("%s (%s)", [refusal.message, refusal.by])}])
 
 # METADATA
 # title: What stays the same when a value comes nearer to its bound
@@ -72,10 +69,6 @@ place(refusal) := sprintf("%s:", [refusal.by]) if {
 } else := sprintf("%s: claim %s", [refusal.by, input.claims[refusal.claim].name]) if {
 	input.claims[refusal.claim].name
 } else := sprintf("%s: claim %s", [refusal.by, refusal.claim])
-
-refused(claim) := "Pods" if {
-	claim == ""
-} else := "claims"
 
 # METADATA
 # title: Where a bound is broken

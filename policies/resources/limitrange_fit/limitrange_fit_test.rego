@@ -25,7 +25,7 @@ test_nothing_is_refused if count(found([])) == 0
 
 test_container if {
 	found([refusal({"container": "app"})]) == {{
-		"msg": "LimitRange/team would refuse the Pods: cpu limit 2 is over the maximum of 1",
+		"msg": "cpu limit 2 is over the maximum of 1 (LimitRange/team)",
 		"key": "LimitRange/team: max cpu",
 		"excess": 1,
 		"container": "app",
@@ -47,7 +47,7 @@ test_pod_as_a_whole if {
 test_claim if {
 	some finding in found([refusal({"claim": "spec.volumeClaimTemplates[0]", "resource": "storage", "message": "too large"})])
 	finding.path == "spec.volumeClaimTemplates[0].spec.resources.requests.storage"
-	finding.msg == "LimitRange/team would refuse the claims: too large"
+	finding.msg == "too large (LimitRange/team)"
 }
 
 test_doubt_is_a_warning if {

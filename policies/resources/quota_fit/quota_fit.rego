@@ -19,7 +19,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: warn
-#   remediation: Ask for fewer replicas or smaller requests, or have the owner of the ResourceQuota raise it.
+#   remediation: "Lower replicas or requests, for example replicas: 2, set what the ResourceQuota requires, or have its owner raise it."
 #   facts: [limitRanges, resourceQuotas, horizontalPodAutoscalers, persistentVolumeClaims, storageClasses]
 package taffrail.resources.quota_fit
 
@@ -29,13 +29,12 @@ deny contains object.union_n([ceiling(shortage), identity(shortage), finding]) i
 	some shortage in input.workload.shortages
 	shortage.pods > 0
 	finding := {
-		"msg": sprintf("%s has too little %s %s: they need %s, and %s of %s is left", [
+		"msg": sprintf("%s has %s of %s %s left, but %s", [
 			shortage.by,
-			shortage.resource,
-			purpose(shortage),
-			shortage.needed,
 			shortage.left,
 			shortage.hard,
+			shortage.resource,
+			demand(shortage),
 		]),
 		"path": count_path(input.kind),
 	}
@@ -48,7 +47,7 @@ deny contains object.union(ceiling(shortage), finding) if {
 	container.name == shortage.container
 	container.type != "ephemeral"
 	finding := {
-		"msg": sprintf("%s demands %s of every container", [shortage.by, trim_prefix(shortage.field, "resources.")]),
+		"msg": sprintf("%s requires %s of every container", [shortage.by, trim_prefix(shortage.field, "resources.")]),
 		"container": shortage.container,
 		"path": sprintf("%s.%s", [container.path, shortage.field]),
 		"key": sprintf("%s: %s", [shortage.by, shortage.field]),
@@ -65,19 +64,25 @@ identity(shortage) := object.union(
 	shortage.when in {"always", "stuck"}
 } else := {"key": sprintf("%s: %s, %s", [shortage.by, shortage.resource, shortage.when])}
 
-purpose(shortage) := sprintf("for %d Pods", [shortage.pods]) if {
+demand(shortage) := sprintf("%d Pods need %s", [shortage.pods, shortage.needed]) if {
 	shortage.when == "always"
+	shortage.pods > 1
 }
 
-purpose(shortage) := sprintf("for a rollout, which cannot begin without Pod %d", [shortage.pods]) if {
+demand(shortage) := sprintf("1 Pod needs %s", [shortage.needed]) if {
+	shortage.when == "always"
+	shortage.pods == 1
+}
+
+demand(shortage) := sprintf("a rollout needs %s to begin with Pod %d", [shortage.needed, shortage.pods]) if {
 	shortage.when == "stuck"
 }
 
-purpose(shortage) := sprintf("for the %d Pods of a rollout", [shortage.pods]) if {
+demand(shortage) := sprintf("the %d Pods of a rollout need %s", [shortage.pods, shortage.needed]) if {
 	shortage.when == "rollout"
 }
 
-purpose(shortage) := sprintf("for the %d Pods of autoscaler %s", [shortage.pods, input.workload.autoscaler.name]) if {
+demand(shortage) := sprintf("the %d Pods of autoscaler %s need %s", [shortage.pods, input.workload.autoscaler.name, shortage.needed]) if {
 	shortage.when == "scaling"
 }
 

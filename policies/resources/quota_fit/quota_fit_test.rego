@@ -22,18 +22,23 @@ test_nothing_is_short if count(found("Deployment", [])) == 0
 
 test_replicas if {
 	found("Deployment", [shortage({})]) == {{
-		"msg": "ResourceQuota/team has too little requests.cpu for 4 Pods: they need 8, and 5 of 10 is left",
+		"msg": "ResourceQuota/team has 5 of 10 requests.cpu left, but 4 Pods need 8",
 		"path": "spec.replicas",
 		"key": "ResourceQuota/team: requests.cpu",
 		"excess": 3,
 	}}
 }
 
-test_purpose[when] if {
+test_one_pod if {
+	some finding in found("Deployment", [shortage({"pods": 1})])
+	finding.msg == "ResourceQuota/team has 5 of 10 requests.cpu left, but 1 Pod needs 8"
+}
+
+test_demand[when] if {
 	some when, words in {
-		"stuck": "for a rollout, which cannot begin without Pod 4",
-		"rollout": "for the 4 Pods of a rollout",
-		"scaling": "for the 4 Pods of autoscaler web",
+		"stuck": "but a rollout needs 8 to begin with Pod 4",
+		"rollout": "but the 4 Pods of a rollout need 8",
+		"scaling": "but the 4 Pods of autoscaler web need 8",
 	}
 	some finding in found("Deployment", [shortage({"when": when})])
 	contains(finding.msg, words)
@@ -61,7 +66,7 @@ test_path[kind] if {
 
 test_wanting_value if {
 	found("Deployment", [shortage({"pods": 0, "resource": "limits.cpu", "container": "app", "field": "resources.limits.cpu"})]) == {{
-		"msg": "ResourceQuota/team demands limits.cpu of every container",
+		"msg": "ResourceQuota/team requires limits.cpu of every container",
 		"path": "spec.template.spec.containers[0].resources.limits.cpu",
 		"container": "app",
 		"key": "ResourceQuota/team: resources.limits.cpu",

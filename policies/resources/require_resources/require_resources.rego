@@ -18,7 +18,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: enforce
-#   remediation: Set resources.requests and resources.limits for cpu and memory, or give the namespace a LimitRange with defaults.
+#   remediation: "Set what the container needs, for example resources: {requests: {cpu: 100m, memory: 512Mi}, limits: {cpu: 250m, memory: 768Mi}}, or give the namespace a LimitRange with defaults."
 #   facts: [limitRanges]
 #   parameters:
 #     type: object
@@ -46,7 +46,7 @@ deny contains finding if {
 
 message(null, about) := sprintf("there is no %s, so %s", [about.words, about.consequence])
 
-message(amount, about) := sprintf("the %s is %v, which is none, so %s", [about.words, amount, about.consequence]) if {
+message(amount, about) := sprintf("the %s is %v, so %s", [about.words, amount, about.consequence]) if {
 	amount != null
 }
 

@@ -50,7 +50,7 @@ test_one_is_missing[field] if {
 
 test_zero_is_none if {
 	zero := object.union(full, {"limits": {"memory": 0}})
-	messages == {"the memory limit is 0, which is none, so the container may use all memory of its node"} with input as review(
+	messages == {"the memory limit is 0, so the container may use all memory of its node"} with input as review(
 		zero,
 		["limits.memory"],
 		all,
@@ -59,7 +59,7 @@ test_zero_is_none if {
 
 test_a_negative_amount_is_none if {
 	negative := object.union(full, {"requests": {"cpu": -100}})
-	messages == {"the CPU request is -100, which is none, so the scheduler keeps no CPU free for the container"} with input as review(
+	messages == {"the CPU request is -100, so the scheduler keeps no CPU free for the container"} with input as review(
 		negative,
 		["requests.cpu"],
 		all,

@@ -12,7 +12,7 @@
 #   - StatefulSet.apps
 #   - DaemonSet.apps
 #   default_mode: enforce
-#   remediation: "Leave revisionHistoryLimit out, which keeps ten revisions, or write for example revisionHistoryLimit: 3."
+#   remediation: "Remove revisionHistoryLimit, which keeps 10 old revisions, or set for example revisionHistoryLimit: 3."
 #   parameters:
 #     type: object
 #     properties:

@@ -14,7 +14,7 @@
 #   section: rollout/rollback
 #   kinds: [Deployment.apps]
 #   default_mode: warn
-#   remediation: "Use strategy RollingUpdate with a maxUnavailable that leaves replicas running, for example 25%, or 0 with maxSurge: 1."
+#   remediation: "Set for example strategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}, so that a new replica is ready before an old one stops."
 #   facts: [horizontalPodAutoscalers]
 package taffrail.rollout.rolling_update
 

@@ -14,7 +14,7 @@
 #   section: 3.4.4
 #   kinds: [ConfigMap]
 #   default_mode: enforce
-#   remediation: "Move it into a Secret, and mount that or refer to it by secretKeyRef; in a file, write a variable such as ${DB_PASSWORD}."
+#   remediation: "Move it into a Secret, and mount that or refer to it by secretKeyRef: {name: db-config, key: db-password}; in a file, write a variable such as ${DB_PASSWORD}."
 #   parameters:
 #     type: object
 #     properties:
@@ -41,7 +41,7 @@ deny contains finding if {
 	credential(key, content)
 	path := sprintf("%s[%s]", [field, key])
 	finding := {
-		"msg": sprintf("%q is a credential, and a ConfigMap is for what is not secret", [key]),
+		"msg": sprintf("%q is a credential, which belongs in a Secret", [key]),
 		"path": path,
 		"key": path,
 	}
@@ -57,7 +57,7 @@ deny contains finding if {
 	not allowed(hit.name)
 	path := sprintf("%s[%s]", [field, key])
 	finding := {
-		"msg": sprintf("%q holds %s, and a ConfigMap is for what is not secret", [key, hit.what]),
+		"msg": sprintf("%q holds %s, which belongs in a Secret", [key, hit.what]),
 		"path": path,
 		"key": concat(" ", [path, "holds", hit.what]),
 	}

@@ -21,7 +21,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: enforce
-#   remediation: "Put it into a Secret and refer to that: env valueFrom.secretKeyRef {name: db-config, key: db-password}; in args write $(DB_PASSWORD)."
+#   remediation: "Put it into a Secret and refer to that: valueFrom: {secretKeyRef: {name: db-config, key: db-password}}; in args write $(DB_PASSWORD)."
 #   parameters:
 #     type: object
 #     properties:

@@ -14,7 +14,7 @@
 #   section: 3.4.2, 3.4.3
 #   kinds: [Secret]
 #   default_mode: enforce
-#   remediation: Write an ExternalSecret or a SealedSecret and let its controller make the Secret, or encrypt the manifest with SOPS.
+#   remediation: "Apply an ExternalSecret or a SealedSecret, whose controller makes the Secret, or encrypt the manifest with SOPS: sops --encrypt --in-place secret.yaml."
 #   parameters:
 #     type: object
 #     properties:
@@ -68,7 +68,7 @@ deny contains object.union(finding, ceiling) if {
 	not by_controller
 	some key in plaintext
 	finding := {
-		"msg": sprintf("%q is plaintext, base64 is not encryption: use an ExternalSecret, a SealedSecret or SOPS", [key]),
+		"msg": sprintf("%q is in plaintext: base64 is an encoding, not encryption", [key]),
 		"path": concat("", ["data[", key, "]"]),
 		"key": concat("", ["data[", key, "]", edit(key)]),
 	}
@@ -80,7 +80,7 @@ deny contains object.union(finding, leniency) if {
 	names := sort([key | some key in leaked])
 	names[0]
 	finding := {
-		"msg": sprintf("last-applied-configuration carries plaintext of %s: use an ExternalSecret, a SealedSecret or SOPS", [listing(names)]),
+		"msg": sprintf("last-applied-configuration holds %s in plaintext", [listing(names)]),
 		"path": "metadata.annotations[kubectl.kubernetes.io/last-applied-configuration]",
 		"key": concat("", ["last-applied-configuration", leak_edit]),
 	}
@@ -91,7 +91,7 @@ deny contains object.union(finding, leniency) if {
 deny contains object.union(finding, leniency) if {
 	input.lastApplied.readable == false
 	finding := {
-		"msg": "last-applied-configuration is not what kubectl writes, so nobody can tell whether it carries plaintext",
+		"msg": "last-applied-configuration is not what kubectl writes, so it may hold anything in plaintext",
 		"path": "metadata.annotations[kubectl.kubernetes.io/last-applied-configuration]",
 		"key": concat("", ["last-applied-configuration unreadable", unreadable_edit]),
 	}

@@ -73,7 +73,7 @@ keys contains finding.key if some finding in plaintext_secret.deny
 
 test_person if {
 	plaintext_secret.deny == {{
-		"msg": `"db-password" is plaintext, base64 is not encryption: use an ExternalSecret, a SealedSecret or SOPS`,
+		"msg": `"db-password" is in plaintext: base64 is an encoding, not encryption`,
 		"path": "data[db-password]",
 		"key": "data[db-password]",
 	}} with input as request
@@ -320,7 +320,7 @@ test_last_applied_is_refused_whoever_writes_it[user] if {
 	some user in [person, deployer, controller, operator, "system:kube-controller-manager"]
 	some finding in plaintext_secret.deny with input as copied(by(user), {"data": {"db-password": plain}})
 	finding == {
-		"msg": `last-applied-configuration carries plaintext of "db-password": use an ExternalSecret, a SealedSecret or SOPS`,
+		"msg": `last-applied-configuration holds "db-password" in plaintext`,
 		"path": annotation_path,
 		"key": "last-applied-configuration",
 	}
@@ -350,7 +350,7 @@ test_last_applied_names_the_keys[names] if {
 		`"a", "b" and 98 more`: object.union({"a": plain, "b": plain}, many(98)),
 	}
 	some finding in plaintext_secret.deny with input as applied({"data": data_})
-	contains(finding.msg, sprintf("plaintext of %s: use", [names]))
+	contains(finding.msg, sprintf("holds %s in plaintext", [names]))
 }
 
 test_last_applied_without_plaintext[name] if {
@@ -386,7 +386,7 @@ test_unreadable_is_refused_whoever_writes_it[user] if {
 	some user in [person, deployer, controller, operator, "system:kube-controller-manager"]
 	review := object.union(changed_object(by(user), {"type": "Opaque"}), {"lastApplied": unreadable})
 	plaintext_secret.deny == {{
-		"msg": "last-applied-configuration is not what kubectl writes, so nobody can tell whether it carries plaintext",
+		"msg": "last-applied-configuration is not what kubectl writes, so it may hold anything in plaintext",
 		"path": annotation_path,
 		"key": "last-applied-configuration unreadable",
 	}} with input as review

@@ -18,7 +18,7 @@
 #   - ReplicaSet.apps
 #   - ReplicationController
 #   default_mode: enforce
-#   remediation: "Add a preStop hook that waits, for example lifecycle.preStop.sleep.seconds: 5."
+#   remediation: "Add a preStop hook that waits, for example lifecycle: {preStop: {sleep: {seconds: 5}}}."
 #   parameters:
 #     type: object
 #     properties:

@@ -21,7 +21,7 @@
 #   - ReplicaSet.apps
 #   - ReplicationController
 #   default_mode: enforce
-#   remediation: "Raise terminationGracePeriodSeconds above what the hook waits and the shutdown takes, for example to 60 for sleep 30, or wait less."
+#   remediation: "Set terminationGracePeriodSeconds above the hook's wait plus the shutdown, for example terminationGracePeriodSeconds: 60 where the hook has sleep: {seconds: 30}, or wait less."
 #   parameters:
 #     type: object
 #     properties:
@@ -61,12 +61,12 @@ excess(wait) := {"excess": wait - room} if {
 
 room := prestop.grace_period - margin if is_number(prestop.grace_period)
 
-message(wait) := "terminationGracePeriodSeconds is no number, so the preStop hook may be cut off by SIGKILL" if {
+message(wait) := "terminationGracePeriodSeconds is not a number, so the API server refuses it" if {
 	not is_number(prestop.grace_period)
 } else := sprintf("the preStop hook waits %vs, but SIGKILL cuts it off after %vs", [wait, prestop.grace_period]) if {
 	wait > prestop.grace_period
 } else := sprintf(
-	"the preStop hook waits %vs of the %vs until SIGKILL, which leaves less than %vs to shut down",
+	"the preStop hook waits %vs of %vs until SIGKILL, leaving less than %vs to shut down",
 	[wait, prestop.grace_period, margin],
 )
 

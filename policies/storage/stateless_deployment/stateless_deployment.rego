@@ -11,7 +11,7 @@
 #   section: 3.2.10, 3.4
 #   kinds: [Deployment.apps]
 #   default_mode: audit
-#   remediation: "Keep the state in S3 or a database, or run a StatefulSet, whose volumeClaimTemplates give each Pod a claim."
+#   remediation: "Keep the state in S3 or a database, or use kind: StatefulSet, whose volumeClaimTemplates give each Pod a claim of its own."
 package taffrail.storage.stateless_deployment
 
 deny contains finding if {

@@ -3,7 +3,7 @@
 # description: >-
 #   EBS attaches a volume to one node. So no claim on EBS asks for ReadOnlyMany, or for ReadWriteMany other than with
 #   volumeMode Block (io2 Multi-Attach), and no claim that is ReadWriteOnce or ReadWriteOncePod is shared by the Pods of
-#   a workload: those on another node end in Multi-Attach errors. It may be shared where all Pods are held to one node
+#   a workload: other nodes get Multi-Attach errors. It may be shared where all Pods are held to one node
 #   (nodeName, the label kubernetes.io/hostname, a required podAffinity to it) or where its provisioner attaches
 #   nothing, as for EFS. The claims that a StatefulSet's templates and generic ephemeral volumes make are one for each
 #   Pod. A Deployment of one Pod that is replaced by RollingUpdate hangs if the new Pod lands on another node. As it may
@@ -55,7 +55,7 @@ deny contains finding if {
 	ebs(claim.provisioner, claim.storageClass)
 	not multi_attach(claim.volumeMode, mode)
 	finding := {
-		"msg": sprintf("%s cannot be had on EBS, which attaches a volume to one node, so the claim stays pending", [mode]),
+		"msg": sprintf("EBS has no %s: it attaches a volume to one node, so the claim stays Pending", [mode]),
 		"path": modes_path(path),
 		"key": sprintf("claim=%s,mode=%s", [claim.name, mode]),
 	}
@@ -69,10 +69,10 @@ deny contains finding if {
 	claim.storageClass == null
 	not multi_attach(claim.volumeMode, mode)
 	finding := {
-		"msg": sprintf("%s cannot be had where the default storage class is EBS", [mode]),
+		"msg": sprintf("EBS has no %s", [mode]),
 		"path": modes_path(path),
 		"key": sprintf("claim=%s,mode=%s", [claim.name, mode]),
-		"unknown": "the claim names no storage class, and which one is the default is not known",
+		"unknown": "the default StorageClass is not known",
 	}
 }
 
@@ -95,10 +95,10 @@ deny contains finding if {
 	pods.many
 	not one_node
 	finding := {
-		"msg": sprintf("claim %q cannot be used by %s unless it is ReadWriteMany", [claim.name, pods.words]),
+		"msg": sprintf("claim %q must be ReadWriteMany for %s", [claim.name, pods.words]),
 		"path": concat("", [claim.path, ".persistentVolumeClaim.claimName"]),
 		"key": sprintf("claim=%s,shared", [claim.name]),
-		"unknown": sprintf("the PersistentVolumeClaim %q is not known", [claim.name]),
+		"unknown": sprintf("claim %q is not known", [claim.name]),
 	}
 }
 
@@ -171,8 +171,8 @@ pods := {"many": true, "words": "Pods on every node"} if {
 }
 
 consequences := {
-	"ReadWriteOnce": "those on another node end in Multi-Attach errors",
-	"ReadWriteOncePod": "all but one stay pending",
+	"ReadWriteOnce": "other nodes get Multi-Attach errors",
+	"ReadWriteOncePod": "all but one stay Pending",
 }
 
 # METADATA

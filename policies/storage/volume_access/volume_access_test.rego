@@ -40,7 +40,7 @@ messages contains finding.msg if some finding in volume_access.deny
 test_many_on_ebs[mode] if {
 	some mode in ["ReadWriteMany", "ReadOnlyMany"]
 	volume_access.deny == {{
-		"msg": sprintf("%s cannot be had on EBS, which attaches a volume to one node, so the claim stays pending", [mode]),
+		"msg": sprintf("EBS has no %s: it attaches a volume to one node, so the claim stays Pending", [mode]),
 		"path": "spec.accessModes",
 		"key": sprintf("claim=data,mode=%s", [mode]),
 	}} with input as pvc(claim([mode], ebs))
@@ -82,10 +82,10 @@ unclassed(class) := object.union(claim(["ReadWriteMany"], ""), {"storageClass": 
 
 test_default_class_not_known if {
 	volume_access.deny == {{
-		"msg": "ReadWriteMany cannot be had where the default storage class is EBS",
+		"msg": "EBS has no ReadWriteMany",
 		"path": "spec.accessModes",
 		"key": "claim=data,mode=ReadWriteMany",
-		"unknown": "the claim names no storage class, and which one is the default is not known",
+		"unknown": "the default StorageClass is not known",
 	}} with input as pvc(unclassed(null))
 	volume_access.deny == set() with input as pvc(object.union(unclassed(null), {"volumeMode": "Block"}))
 }
@@ -109,7 +109,7 @@ test_mode_is_not_said_of_a_volume if {
 
 test_shared_claim if {
 	volume_access.deny == {{
-		"msg": `claim "data" is ReadWriteOnce, but up to 2 Pods use it: those on another node end in Multi-Attach errors`,
+		"msg": `claim "data" is ReadWriteOnce, but up to 2 Pods use it: other nodes get Multi-Attach errors`,
 		"path": "spec.template.spec.volumes[0].persistentVolumeClaim.claimName",
 		"key": "claim=data,mode=ReadWriteOnce,shared",
 	}} with input as shared
@@ -122,7 +122,7 @@ test_shared_by_kind[name] if {
 		"ReplicationController": "up to 2 Pods",
 		"DaemonSet": "Pods on every node",
 	}
-	message := sprintf(`claim "data" is ReadWriteOncePod, but %s use it: all but one stay pending`, [expected])
+	message := sprintf(`claim "data" is ReadWriteOncePod, but %s use it: all but one stay Pending`, [expected])
 	messages == {message} with input as workload(name, 2, mounted(claim(["ReadWriteOncePod"], ebs)))
 }
 
@@ -187,10 +187,10 @@ test_autoscaler if {
 test_unknown_claim if {
 	unknown := mounted({"accessModes": [], "storageClass": "", "provisioner": "", "known": false})
 	volume_access.deny == {{
-		"msg": `claim "data" cannot be used by up to 2 Pods unless it is ReadWriteMany`,
+		"msg": `claim "data" must be ReadWriteMany for up to 2 Pods`,
 		"path": "spec.template.spec.volumes[0].persistentVolumeClaim.claimName",
 		"key": "claim=data,shared",
-		"unknown": `the PersistentVolumeClaim "data" is not known`,
+		"unknown": `claim "data" is not known`,
 	}} with input as workload("Deployment", 2, unknown)
 	volume_access.deny == set() with input as workload("Deployment", 1, unknown)
 	volume_access.deny == set() with input as workload("Pod", 1, unknown)

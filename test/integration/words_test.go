@@ -1,0 +1,286 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/test/harness"
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/engine"
+)
+
+// example is how the example of a policy differs from most.
+type example struct {
+	// commands of kubectl, "apply -f <policy>.yaml" if there are none.
+	commands []string
+	// user is Alice, unless the object is not hers to write.
+	user *harness.User
+	// namespace is what the golden file calls the namespace, "shop" if empty.
+	namespace  string
+	parameters func(namespace string) string
+}
+
+var examples = map[string]func() example{
+	"inject-resources": func() example {
+		return example{commands: []string{
+			"apply -f inject-resources.yaml",
+			"create -f inject-resources.yaml -o jsonpath={.spec.containers[*].resources}",
+		}}
+	},
+	// Nothing is wrong with a namespace that is being created: it cannot hold anything yet.
+	"namespace-limits": func() example {
+		return example{user: cluster.Admin, commands: []string{"label namespace shop team=web"}}
+	},
+	// Other tests use the real one.
+	"no-default-namespace": func() example {
+		return example{namespace: "default", parameters: func(namespace string) string {
+			return fmt.Sprintf(`{"namespaces": [%q]}`, namespace)
+		}}
+	},
+}
+
+// What kubectl prints of an example of each policy, word by word, where the policy alone is
+// bound: under enforce, under warn and, with what the audit log keeps, under audit. The
+// examples are in testdata/words, beside what is printed; <policy>.namespace.yaml is what
+// the namespace holds.
+func TestWordsOfEveryPolicy(t *testing.T) {
+	t.Parallel()
+	catalog, err := engine.Load(policies.FS)
+	must(t, err)
+	for _, policy := range catalog.Policies() {
+		t.Run(policy.ID, func(t *testing.T) {
+			t.Parallel()
+			e := example{}
+			if made, differs := examples[policy.ID]; differs {
+				e = made()
+			}
+			if e.user == nil {
+				e.user = cluster.Alice
+			}
+			if e.namespace == "" {
+				e.namespace = "shop"
+			}
+			if e.commands == nil {
+				e.commands = []string{"apply -f " + policy.ID + ".yaml"}
+			}
+			s := newSession(t, "words-"+policy.ID, e.namespace)
+			binding := v1alpha1.PolicyBinding{Name: policy.ID}
+			if e.parameters != nil {
+				binding.Parameters = &apiextensionsv1.JSON{Raw: []byte(e.parameters(s.namespace))}
+			}
+			for _, mode := range []v1alpha1.Mode{v1alpha1.ModeEnforce, v1alpha1.ModeWarn, v1alpha1.ModeAudit} {
+				s.bindWith(mode, binding)
+				if mode == v1alpha1.ModeEnforce && s.prepare(policy.ID) {
+					s.await(policy.ID, e.user, e.commands[0]+" --dry-run=server")
+				}
+				s.say("== %s", mode)
+				for _, command := range e.commands {
+					written := s.kubectl(e.user, command+" --dry-run=server")
+					if mode == v1alpha1.ModeAudit {
+						s.auditLog(written)
+					}
+				}
+			}
+			golden(t, "words/"+policy.ID+".txt", s.text())
+		})
+	}
+}
+
+// What kubectl prints of what is no policy's own: where a denial and a warning are not the
+// plain case.
+func TestWordsBesidePolicies(t *testing.T) {
+	t.Parallel()
+	for name, play := range map[string]func(s *session){
+		// Findings past the twentieth are counted, and so are warnings.
+		"many": func(s *session) {
+			for _, mode := range []v1alpha1.Mode{v1alpha1.ModeEnforce, v1alpha1.ModeWarn} {
+				s.bind(mode, "require-resources", "image-tag")
+				s.kubectl(cluster.Alice, "apply -f many.yaml --dry-run=server")
+			}
+		},
+		// A value that cannot be filled in is named, and why it cannot.
+		"gap": func(s *session) {
+			s.bind(v1alpha1.ModeEnforce, "inject-resources", "require-resources")
+			s.prepare("gap")
+			s.await("LimitRange/pods", cluster.Alice, "create -f gap.yaml --dry-run=server")
+			s.kubectl(cluster.Alice, "create -f gap.yaml --dry-run=server")
+		},
+		// What was wrong before the policy came may stay; what is added may not.
+		"tolerated": func(s *session) {
+			s.kubectl(cluster.Alice, "create deployment web --image=nginx")
+			s.bind(v1alpha1.ModeEnforce, "image-tag", "require-probes", "min-replicas")
+			s.kubectl(cluster.Alice, "set env deployment/web LANG=C")
+			s.kubectl(cluster.Alice, "set image deployment/web nginx=nginx:latest")
+		},
+		// What cannot be decided is no denial.
+		"unknown": func(s *session) {
+			s.bind(v1alpha1.ModeEnforce, "volume-access")
+			s.kubectl(cluster.Alice, "apply -f volume-access.yaml --dry-run=server")
+		},
+		"ephemeral-container": func(s *session) {
+			s.bind(v1alpha1.ModeEnforce, "image-tag")
+			s.kubectl(cluster.Admin, "run web --image=nginx:1.27.3")
+			s.kubectl(cluster.Admin, "debug web --image=busybox --container=debugger --attach=false")
+		},
+		"generate-name": func(s *session) {
+			s.bind(v1alpha1.ModeEnforce, "image-tag")
+			s.kubectl(cluster.Alice, "create -f generate-name.yaml --dry-run=server")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSession(t, "words-"+name, "shop")
+			play(s)
+			golden(t, "words/beside/"+name+".txt", s.text())
+		})
+	}
+}
+
+// session is what somebody does in a terminal, in a namespace of its own that goes by
+// another name in what is told.
+type session struct {
+	*testing.T
+	namespace, alias string
+	told             strings.Builder
+	// audited are requests of the audit log that were told, by their ids.
+	audited map[string]bool
+}
+
+func newSession(t *testing.T, namespace, alias string) *session {
+	t.Helper()
+	return &session{T: t, namespace: newNamespace(t, namespace), alias: alias, audited: map[string]bool{}}
+}
+
+func (s *session) say(format string, args ...any) {
+	if s.told.Len() > 0 {
+		s.told.WriteByte('\n')
+	}
+	fmt.Fprintf(&s.told, format+"\n", args...)
+}
+
+// generated is the name that the API server makes for the example of generate-name.
+var generated = regexp.MustCompile(`import-[a-z0-9]{5}\b`)
+
+func (s *session) text() string {
+	return generated.ReplaceAllString(strings.ReplaceAll(s.told.String(), s.namespace, s.alias), "import-xxxxx")
+}
+
+// bind binds policies to the namespace, and nothing else, in one mode.
+func (s *session) bind(mode v1alpha1.Mode, policies ...string) {
+	s.Helper()
+	var bindings []v1alpha1.PolicyBinding
+	for _, policy := range policies {
+		bindings = append(bindings, v1alpha1.PolicyBinding{Name: policy})
+	}
+	s.bindWith(mode, bindings...)
+}
+
+func (s *session) bindWith(mode v1alpha1.Mode, bindings ...v1alpha1.PolicyBinding) {
+	s.Helper()
+	g := &v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: s.namespace + "-guardrail"}}
+	g.Spec = v1alpha1.GuardrailSpec{Mode: mode, Existing: v1alpha1.ExistingTolerate, Policies: bindings}
+	g.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": s.namespace}}
+	putGuardrail(s.T, g)
+}
+
+// prepare puts into the namespace what a file says, if there is one.
+func (s *session) prepare(name string) bool {
+	s.Helper()
+	content, err := os.ReadFile(filepath.Join("testdata/words", name+".namespace.yaml"))
+	if os.IsNotExist(err) {
+		return false
+	}
+	must(s.T, err)
+	printed, err := cluster.KubectlWith(s.Context(), cluster.Admin, nil, content, "create", "-n", s.namespace, "-f", "-")
+	must(s.T, err)
+	if printed.ExitCode != 0 {
+		s.Fatal(printed.Output)
+	}
+	return true
+}
+
+// await waits until Taffrail knows what the namespace holds.
+func (s *session) await(policy string, user *harness.User, command string) {
+	s.Helper()
+	eventually(s.T, policy+" to know the namespace", func(context.Context) error {
+		if printed := s.run(user, command); !strings.Contains(printed.Output, policy) {
+			return fmt.Errorf("kubectl prints:\n%s", printed.Output)
+		}
+		return nil
+	})
+}
+
+// kubectl tells what a command prints, and how it ends. It returns how many objects the
+// command writes.
+func (s *session) kubectl(user *harness.User, command string) (writes int) {
+	s.Helper()
+	printed := s.run(user, command)
+	s.say("$ kubectl %s", command)
+	s.told.WriteString(printed.Output)
+	if !strings.HasSuffix(printed.Output, "\n") {
+		s.told.WriteByte('\n')
+	}
+	fmt.Fprintf(&s.told, "(exit code %d)\n", printed.ExitCode)
+	for _, content := range filesOf(s.T, command) {
+		writes += strings.Count(string(content), "\n---\n")
+	}
+	return writes + 1
+}
+
+func (s *session) run(user *harness.User, command string) *harness.Printed {
+	s.Helper()
+	args := strings.Fields(strings.ReplaceAll(command, " "+s.alias+" ", " "+s.namespace+" "))
+	printed, err := cluster.KubectlWith(s.Context(), user, filesOf(s.T, command), nil, append(args, "-n", s.namespace)...)
+	must(s.T, err)
+	return printed
+}
+
+// filesOf are the examples that a command names.
+func filesOf(t *testing.T, command string) harness.Files {
+	t.Helper()
+	files := harness.Files{}
+	for _, word := range strings.Fields(command) {
+		if filepath.Ext(word) == ".yaml" {
+			content, err := os.ReadFile(filepath.Join("testdata/words", word))
+			must(t, err)
+			files[word] = content
+		}
+	}
+	return files
+}
+
+// auditLog tells what Taffrail wrote to the audit log about writes of objects under audit.
+func (s *session) auditLog(writes int) {
+	s.Helper()
+	for range writes {
+		event, err := cluster.Audited(s.Context(), "a write in "+s.namespace, func(e *harness.AuditEvent) bool {
+			return e.ObjectRef.Namespace == s.namespace && !s.audited[e.AuditID] && underAudit(ours(e))
+		})
+		must(s.T, err)
+		s.audited[event.AuditID] = true
+		notes := ours(event)
+		for _, key := range slices.Sorted(maps.Keys(notes)) {
+			fmt.Fprintf(&s.told, "audit log: %s=%s\n", key, notes[key])
+		}
+	}
+}
+
+func underAudit(notes map[string]string) bool {
+	for _, note := range notes {
+		if strings.HasPrefix(note, "audit, ") {
+			return true
+		}
+	}
+	return false
+}
