@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/policies"
@@ -52,17 +53,19 @@ func (h *Harness) PutPolicy(ctx context.Context, p *v1alpha1.Policy) (*metav1.Co
 // condition Active.
 func (h *Harness) put(ctx context.Context, stored client.Object, set func(), conditions func() []metav1.Condition) (*metav1.Condition, error) {
 	annotations := stored.GetAnnotations()
-	there, err := h.Exists(ctx, stored)
-	if err != nil {
-		return nil, err
-	}
-	set()
-	stored.SetAnnotations(annotations)
-	if there {
-		err = h.Admin.Client.Update(ctx, stored)
-	} else {
-		err = h.Admin.Client.Create(ctx, stored)
-	}
+	// Whoever writes its status may be faster.
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		there, err := h.Exists(ctx, stored)
+		if err != nil {
+			return err
+		}
+		set()
+		stored.SetAnnotations(annotations)
+		if there {
+			return h.Admin.Client.Update(ctx, stored)
+		}
+		return h.Admin.Client.Create(ctx, stored)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("writing %T %s: %w", stored, stored.GetName(), err)
 	}

@@ -152,7 +152,7 @@ func TestRatchetOfADeployment(t *testing.T) {
 		"its image is mended":                {patch: `[{"op":"replace","path":"` + container + `/image","value":"nginx:1.27.3"}]`},
 		"its limit comes nearer to right":    {patch: `[{"op":"replace","path":"` + container + `/resources/limits/memory","value":"3Gi"}]`},
 		"a container goes":                   {patch: `[{"op":"remove","path":"/spec/template/spec/containers/1"}]`},
-		"it is scaled down, as less than it": {patch: `[{"op":"replace","path":"/spec/replicas","value":2}]`, denied: []string{"min-replicas"}, words: "there are 2 replicas, fewer than 5 (worse than in the stored object)"},
+		"it is scaled down, as less than it": {patch: `[{"op":"replace","path":"/spec/replicas","value":2}]`, denied: []string{"min-replicas"}, words: "there are 2 replicas, fewer than 5, worse than in the stored object"},
 		"its image is another without a tag": {patch: `[{"op":"replace","path":"` + container + `/image","value":"evil"}]`, denied: []string{"image-tag"}, container: "app", words: `image "evil" has no tag`},
 		"its image is latest": {
 			patch:  `[{"op":"replace","path":"` + container + `/image","value":"evil:latest"}]`,
@@ -160,11 +160,11 @@ func TestRatchetOfADeployment(t *testing.T) {
 		},
 		"its limit goes farther from right": {
 			patch:  `[{"op":"replace","path":"` + container + `/resources/limits/memory","value":"5Gi"}]`,
-			denied: []string{"limitrange-fit"}, container: "app", words: "memory limit 5Gi is over the maximum of 2Gi (worse than in the stored object)",
+			denied: []string{"limitrange-fit"}, container: "app", words: "memory limit 5Gi is over the maximum of 2Gi (LimitRange/team), worse than in the stored object",
 		},
 		"a limit that was right is wrong": {
 			patch:  `[{"op":"replace","path":"/spec/template/spec/containers/1/resources/limits/memory","value":"3Gi"}]`,
-			denied: []string{"limitrange-fit"}, container: "aside", words: "memory limit 3Gi is over the maximum of 2Gi\n",
+			denied: []string{"limitrange-fit"}, container: "aside", words: "memory limit 3Gi is over the maximum of 2Gi (LimitRange/team)\n",
 		},
 		"its container is renamed": {
 			patch:     `[{"op":"replace","path":"` + container + `/name","value":"web"}]`,
@@ -252,21 +252,21 @@ func TestRatchetOfOtherKinds(t *testing.T) {
 		edit
 	}{
 		"a port of a NodePort":              {"Service", edit{patch: `[{"op":"add","path":"/spec/ports/-","value":{"name":"admin","port":81}}]`}},
-		"a NodePort becomes a LoadBalancer": {"Service", edit{patch: `[{"op":"replace","path":"/spec/type","value":"LoadBalancer"}]`, denied: []string{"restricted-service-type"}, words: "type LoadBalancer is not for a restricted namespace"}},
+		"a NodePort becomes a LoadBalancer": {"Service", edit{patch: `[{"op":"replace","path":"/spec/type","value":"LoadBalancer"}]`, denied: []string{"restricted-service-type"}, words: "type LoadBalancer is not allowed in this namespace"}},
 		"a NodePort becomes a ClusterIP":    {"Service", edit{patch: `[{"op":"replace","path":"/spec/type","value":"ClusterIP"},{"op":"remove","path":"/spec/ports/0/nodePort"}]`}},
 
 		"a key of a Secret goes":           {"Secret", edit{patch: `[{"op":"remove","path":"/data/user"}]`}},
 		"a Secret is labelled":             {"Secret", edit{patch: `[{"op":"add","path":"/metadata/labels","value":{"a":"b"}}]`}},
-		"a Secret is given another value":  {"Secret", edit{patch: `[{"op":"replace","path":"/data/password","value":"c2Vjb25k"}]`, denied: []string{"plaintext-secret"}, words: `"password" is plaintext`}},
-		"a Secret is given another key":    {"Secret", edit{patch: `[{"op":"add","path":"/data/token","value":"c2Vjb25k"}]`, denied: []string{"plaintext-secret"}, words: `"token" is plaintext`}},
+		"a Secret is given another value":  {"Secret", edit{patch: `[{"op":"replace","path":"/data/password","value":"c2Vjb25k"}]`, denied: []string{"plaintext-secret"}, words: `"password" is in plaintext`}},
+		"a Secret is given another key":    {"Secret", edit{patch: `[{"op":"add","path":"/data/token","value":"c2Vjb25k"}]`, denied: []string{"plaintext-secret"}, words: `"token" is in plaintext`}},
 		"two keys of a Secret swap":        {"Secret", edit{patch: `[{"op":"replace","path":"/data/password","value":"YWRtaW4="},{"op":"replace","path":"/data/user","value":"Zmlyc3Q="}]`, denied: []string{"plaintext-secret", "plaintext-secret"}}},
 		"another line of a ConfigMap":      {"ConfigMap", edit{patch: `[{"op":"replace","path":"/data/app.properties","value":"level=debug\ndb.password=first-literal-7\n"}]`}},
 		"a leaked password in a ConfigMap": {"ConfigMap", edit{patch: `[{"op":"replace","path":"/data/DB_PASSWORD","value":"second-literal-8"}]`}},
 		"another credential in a file":     {"ConfigMap", edit{patch: `[{"op":"replace","path":"/data/app.properties","value":"level=info\ndb.password=first-literal-7\nadmin.password=second-literal-8\n"}]`, denied: []string{"configmap-credentials"}, words: `"app.properties" holds the credential "admin.password"`}},
 
 		"a CronJob runs less often, but too often": {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/schedule","value":"*/5 * * * *"}]`}},
-		"a CronJob runs more often":                {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/schedule","value":"* * * * *"}]`, denied: []string{"cronjob-schedule"}, words: "two runs can be 60 s apart, and at least 600 s are asked for (worse than in the stored object)"}},
-		"a CronJob runs on a day that never comes": {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/suspend","value":false},{"op":"replace","path":"/spec/schedule","value":"0 0 31 2 *"}]`, denied: []string{"cronjob-schedule"}, words: "the schedule never comes to pass"}},
+		"a CronJob runs more often":                {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/schedule","value":"* * * * *"}]`, denied: []string{"cronjob-schedule"}, words: "two runs can be 60s apart, less than the minimum of 600s, worse than in the stored object"}},
+		"a CronJob runs on a day that never comes": {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/suspend","value":false},{"op":"replace","path":"/spec/schedule","value":"0 0 31 2 *"}]`, denied: []string{"cronjob-schedule"}, words: "the schedule never runs"}},
 		"a CronJob is resumed":                     {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/suspend","value":false}]`}},
 	} {
 		t.Run(name, func(t *testing.T) { test.check(t, olds[test.kind]) })

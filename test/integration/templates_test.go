@@ -126,7 +126,7 @@ func TestAQuotaTooSmallForAllReplicasIsSaidBeforehand(t *testing.T) {
 	})
 	three := backend(t, namespace, 3, injected)
 	answer := admit(t, "three replicas", cluster.Alice.Create(t.Context(), three))
-	wantWarning(t, "three replicas", answer.Warnings, "quota-fit", "too little requests.cpu for 3 Pods")
+	wantWarning(t, "three replicas", answer.Warnings, "quota-fit", "250m of 250m requests.cpu left, but 3 Pods need 300m")
 	podsOf(t, namespace, "app", "backend-app", 2)
 
 	// Its own two Pods are given back: two fit, though the quota has no room for two more.

@@ -31,7 +31,7 @@ const (
 
 // What is said of one that is not.
 const (
-	worse      = " (worse than in the stored object)"
+	worse      = ", worse than in the stored object"
 	unreadable = "the stored object cannot be decided, and may have it already"
 )
 
