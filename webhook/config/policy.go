@@ -92,7 +92,7 @@ func moduleErrors(err error) (errs field.ErrorList) {
 		}
 		return errs
 	}
-	return field.ErrorList{field.Forbidden(field.NewPath("spec", "rego"), err.Error())}
+	return field.ErrorList{field.Invalid(field.NewPath("spec", "rego"), field.OmitValueType{}, err.Error())}
 }
 
 func regoOf(specs map[string]v1alpha1.PolicySpec) map[string]string {
