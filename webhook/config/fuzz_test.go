@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	kjson "sigs.k8s.io/json"
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/engine"
@@ -58,6 +59,46 @@ func FuzzDecode(f *testing.F) {
 			if at := new(Error); !errors.As(err, &at) || at.Line < 1 || at.Field == "" {
 				t.Fatalf("%#v", err)
 			}
+		}
+	})
+}
+
+// FuzzDecodeObject holds that what an API server is about to store is judged as a file is:
+// one is taken where the other is, and read as the same.
+func FuzzDecodeObject(f *testing.F) {
+	for _, text := range []string{
+		`{"apiVersion":"taffrail.dev/v1alpha1","kind":"Guardrail","metadata":{"name":"x","uid":"u"},"spec":{"mode":"warn","policies":[{"name":"image-tag"}]},"status":{"new":1}}`,
+		`{"apiVersion":"taffrail.dev/v1alpha1","kind":"Exemption","metadata":{"name":"x"},"spec":{"policies":["a"],"namespaces":["b"],"reason":"c","owner":"d","expires":"2027-01-31"}}`,
+		`{"apiVersion":"taffrail.dev/v1alpha1","kind":"Policy","metadata":{"name":"x"},"spec":{"rego":"package x","failurePolicy":"Fail"}}`,
+		`{"apiVersion":"v1","kind":"List","items":[]}`, `{"metadata":5,"spec":[]}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var object map[string]any
+		if strict, err := kjson.UnmarshalStrict(data, &object); err != nil || len(strict) > 0 {
+			return
+		}
+		decoded, faults := Decode(object)
+		if (decoded == nil) == (len(faults) == 0) {
+			t.Fatalf("decoded %v with faults %v", decoded, faults)
+		}
+		metadata, _ := object["metadata"].(map[string]any)
+		delete(object, "status")
+		object["metadata"] = map[string]any{"name": metadata["name"]}
+		text, err := json.Marshal(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, errs := decode(text, "f")
+		if (len(errs) > 0 || len(entries) != 1 || entries[0].prefix != "") != (len(faults) > 0) {
+			t.Fatalf("as a file it has errors %q, stored it has %v: %s", texts(errs), faults, text)
+		}
+		if len(faults) > 0 {
+			return
+		}
+		if diff := cmp.Diff(entries[0].object, decoded); diff != "" {
+			t.Fatalf("-file +stored:\n%s", diff)
 		}
 	})
 }

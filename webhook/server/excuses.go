@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -72,7 +74,13 @@ func (c *excuseCounter) run(ctx context.Context) {
 	}
 }
 
-func (c *excuseCounter) count(ctx context.Context) error {
+func (c *excuseCounter) count(ctx context.Context) (err error) {
+	defer func() {
+		// An object that trips over a defect must not take the process down: it serves.
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %T\n%s", cause, debug.Stack())
+		}
+	}()
 	compiled := c.compiled()
 	if compiled == nil {
 		return nil
@@ -86,7 +94,6 @@ func (c *excuseCounter) count(ctx context.Context) error {
 	}
 	found := &counted{snapshot: compiled.snapshot.ID(), at: now}
 	if len(inForce) > 0 {
-		var err error
 		if found.excuses, err = c.scanner.CountExcuses(ctx, compiled.snapshot, inForce, c.mapper); err != nil {
 			return err
 		}
