@@ -115,7 +115,7 @@ func (r *testReport) addTest(group string, places map[string]place, result engin
 	g.Failed = append(g.Failed, failed)
 }
 
-func (r *testReport) addCase(group string, places map[string]place, c *cases.Case, failure *cases.Failure) {
+func (r *testReport) addCase(group string, places map[string]place, c *cases.Case, failure *cases.FailureError) {
 	g := r.group(group)
 	if failure == nil {
 		g.Cases.Passed++

@@ -208,7 +208,7 @@ func (s *testSuite) runCases(ctx context.Context, id string, coverage *engine.Co
 		program := programs[string(key)]
 		if program == nil {
 			if program, err = c.Program(only, policy); err != nil {
-				report.addCase(id, s.places, c, &cases.Failure{Reason: err.Error()})
+				report.addCase(id, s.places, c, &cases.FailureError{Reason: err.Error()})
 				continue
 			}
 			if coverage != nil {
@@ -217,7 +217,7 @@ func (s *testSuite) runCases(ctx context.Context, id string, coverage *engine.Co
 			programs[string(key)] = program
 		}
 		err = c.Run(ctx, program)
-		failure := new(cases.Failure)
+		failure := new(cases.FailureError)
 		if err != nil && !errors.As(err, &failure) {
 			return err
 		}

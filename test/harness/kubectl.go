@@ -43,7 +43,7 @@ func (h *Harness) KubectlWith(ctx context.Context, user *User, files Files, stdi
 		}
 	}
 	var out bytes.Buffer
-	command := exec.CommandContext(ctx, filepath.Join(h.Programs, "kubectl"), args...) //nolint:gosec // tests say what to run
+	command := exec.CommandContext(ctx, filepath.Join(h.Programs, "kubectl"), args...)
 	command.Dir, command.Stdin = dir, bytes.NewReader(stdin)
 	// One writer for both keeps their order.
 	command.Stdout, command.Stderr = &out, &out

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,7 +108,7 @@ func TestBrokenPolicyLeavesTheLastGoodSpecInForce(t *testing.T) {
 		namespaces[i] = newNamespace(t, registration, "test.taffrail.dev/own="+label, servedBy(registration))
 	}
 	own := newNamespace(t, label, "test.taffrail.dev/own="+label)
-	all := append(namespaces, own) // the last is the main server's
+	all := append(slices.Clone(namespaces), own) // the last is the main server's
 
 	policy := ownPolicy(name, wants("team"))
 	putPolicy(t, policy)

@@ -135,9 +135,9 @@ func TestWhoMayLoosen(t *testing.T) {
 	}
 
 	// The right does what it says.
-	real := client.RawPatch(types.MergePatchType, []byte(fmt.Sprintf(`{"metadata":{"labels":{%q:null}}}`, label)))
-	deny(t, "for real", carol.Patch(t.Context(), named(namespace), real))
-	admit(t, "for real, with the right", bob.Patch(t.Context(), named(namespace), real))
+	patch := client.RawPatch(types.MergePatchType, []byte(fmt.Sprintf(`{"metadata":{"labels":{%q:null}}}`, label)))
+	deny(t, "for real", carol.Patch(t.Context(), named(namespace), patch))
+	admit(t, "for real, with the right", bob.Patch(t.Context(), named(namespace), patch))
 	admit(t, "there is nothing left to lose", relabeled(t, carol, namespace, label, `"off"`))
 }
 

@@ -40,7 +40,7 @@ func (s *story) kubectl(exitCode int, args ...string) {
 func (s *story) plain(text string) string {
 	text = strings.ReplaceAll(text, s.namespace, "story")
 	text = regexp.MustCompile(`-[bcdfghjklmnpqrstvwxz2456789]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b`).ReplaceAllString(text, "-xxxxxxxxxx-xxxxx")
-	return regexp.MustCompile(`("|/)(bare|once)-[bcdfghjklmnpqrstvwxz2456789]{5}\b`).ReplaceAllString(text, "$1$2-xxxxx")
+	return regexp.MustCompile(`(["/])(bare|once)-[bcdfghjklmnpqrstvwxz2456789]{5}\b`).ReplaceAllString(text, "$1$2-xxxxx")
 }
 
 // pods waits for so many Pods that are not among the old ones, and returns them all.

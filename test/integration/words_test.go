@@ -213,8 +213,8 @@ func (s *session) prepare(name string) bool {
 // await waits until Taffrail knows what the namespace holds.
 func (s *session) await(policy string, user *harness.User, command string) {
 	s.Helper()
-	eventually(s.T, policy+" to know the namespace", func(context.Context) error {
-		if printed := s.run(user, command); !strings.Contains(printed.Output, policy) {
+	eventually(s.T, policy+" to know the namespace", func(ctx context.Context) error {
+		if printed := s.run(ctx, user, command); !strings.Contains(printed.Output, policy) {
 			return fmt.Errorf("kubectl prints:\n%s", printed.Output)
 		}
 		return nil
@@ -225,7 +225,7 @@ func (s *session) await(policy string, user *harness.User, command string) {
 // command writes.
 func (s *session) kubectl(user *harness.User, command string) (writes int) {
 	s.Helper()
-	printed := s.run(user, command)
+	printed := s.run(s.Context(), user, command)
 	s.say("$ kubectl %s", command)
 	s.told.WriteString(printed.Output)
 	if !strings.HasSuffix(printed.Output, "\n") {
@@ -238,10 +238,10 @@ func (s *session) kubectl(user *harness.User, command string) (writes int) {
 	return writes + 1
 }
 
-func (s *session) run(user *harness.User, command string) *harness.Printed {
+func (s *session) run(ctx context.Context, user *harness.User, command string) *harness.Printed {
 	s.Helper()
 	args := strings.Fields(strings.ReplaceAll(command, " "+s.alias+" ", " "+s.namespace+" "))
-	printed, err := cluster.KubectlWith(s.Context(), user, filesOf(s.T, command), nil, append(args, "-n", s.namespace)...)
+	printed, err := cluster.KubectlWith(ctx, user, filesOf(s.T, command), nil, append(args, "-n", s.namespace)...)
 	must(s.T, err)
 	return printed
 }
@@ -250,7 +250,7 @@ func (s *session) run(user *harness.User, command string) *harness.Printed {
 func filesOf(t *testing.T, command string) harness.Files {
 	t.Helper()
 	files := harness.Files{}
-	for _, word := range strings.Fields(command) {
+	for word := range strings.FieldsSeq(command) {
 		if filepath.Ext(word) == ".yaml" {
 			content, err := os.ReadFile(filepath.Join("testdata/words", word))
 			must(t, err)

@@ -53,7 +53,7 @@ func hold(t *testing.T, catalog *engine.Catalog, policy *engine.Policy, c *cases
 		t.Fatal(err)
 	}
 	err = c.Run(t.Context(), program)
-	if failure := new(cases.Failure); errors.As(err, &failure) {
+	if failure := new(cases.FailureError); errors.As(err, &failure) {
 		t.Errorf("%s (-want +got):\n%s", failure, gocmp.Diff(failure.Want, failure.Got))
 	} else if err != nil {
 		t.Fatal(err)

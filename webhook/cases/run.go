@@ -20,8 +20,8 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// Failure is why a case does not hold.
-type Failure struct {
+// FailureError is why a case does not hold.
+type FailureError struct {
 	// Reason in words.
 	Reason string
 	// Want and Got, in YAML, are the findings or intents that are not as the case has them;
@@ -29,8 +29,7 @@ type Failure struct {
 	Want, Got string
 }
 
-// Error makes a Failure an error.
-func (f *Failure) Error() string { return f.Reason }
+func (f *FailureError) Error() string { return f.Reason }
 
 // Program compiles a policy of a catalogue with the parameters of the case. The catalogue
 // is best the policy's own: see engine.Catalog.Only.
@@ -44,7 +43,7 @@ func (c *Case) Program(catalog *engine.Catalog, policy *engine.Policy) (*engine.
 
 // Run decides the case by a program that Program has made, with OPA's rule indexer and
 // without, and applies every fix that is proposed: its finding must then be gone. It is nil
-// where the case holds, and a *Failure where it does not.
+// where the case holds, and a *FailureError where it does not.
 func (c *Case) Run(ctx context.Context, program *engine.Program) error {
 	result, err := c.Evaluate(ctx, program)
 	if err != nil {
@@ -58,7 +57,7 @@ func (c *Case) Run(ctx context.Context, program *engine.Program) error {
 		return err
 	}
 	if err := c.Compare(plain); err != nil {
-		return &Failure{Reason: "OPA's rule indexer makes a difference, which is a bug of OPA: " + err.Error()}
+		return &FailureError{Reason: "OPA's rule indexer makes a difference, which is a bug of OPA: " + err.Error()}
 	}
 	if err := c.checkTolerated(ctx, program); err != nil {
 		return err
@@ -78,7 +77,7 @@ func (c *Case) Run(ctx context.Context, program *engine.Program) error {
 func (c *Case) Evaluate(ctx context.Context, program *engine.Program) (review.Result, error) {
 	request, err := c.request(c.Object)
 	if err != nil {
-		return review.Result{}, &Failure{Reason: "the object cannot be decided: " + err.Error()}
+		return review.Result{}, &FailureError{Reason: "the object cannot be decided: " + err.Error()}
 	}
 	return evaluate(ctx, program, request, engine.Both)
 }
@@ -89,7 +88,7 @@ func evaluate(ctx context.Context, program *engine.Program, request *review.Requ
 		return review.Result{}, err
 	}
 	if results[0].Err != nil {
-		return review.Result{}, &Failure{Reason: results[0].Err.Error()}
+		return review.Result{}, &FailureError{Reason: results[0].Err.Error()}
 	}
 	return results[0], nil
 }
@@ -103,10 +102,10 @@ func (c *Case) Tolerated(ctx context.Context, program *engine.Program) (found re
 	}
 	old, err := normalize.Old(request)
 	if err != nil {
-		return found, nil, &Failure{Reason: "the old object cannot be decided: " + err.Error()}
+		return found, nil, &FailureError{Reason: "the old object cannot be decided: " + err.Error()}
 	}
 	if old == nil {
-		return found, nil, &Failure{Reason: "the case says what is tolerated, and has no oldObject"}
+		return found, nil, &FailureError{Reason: "the case says what is tolerated, and has no oldObject"}
 	}
 	pipeline.EnrichStored(old)
 	before, err := evaluate(ctx, program, old, engine.Deny)
@@ -130,7 +129,7 @@ func (c *Case) checkTolerated(ctx context.Context, program *engine.Program) erro
 		v := &found.Violations[i]
 		for _, wanted := range *c.Findings {
 			if wanted.Tolerated != nil && wanted.Path == v.Path && wanted.Message == v.Message && *wanted.Tolerated != tolerated[i] {
-				return &Failure{Reason: fmt.Sprintf("tolerated is %v of: %s", tolerated[i], v.Message)}
+				return &FailureError{Reason: fmt.Sprintf("tolerated is %v of: %s", tolerated[i], v.Message)}
 			}
 		}
 	}
@@ -150,10 +149,10 @@ func (c *Case) checkFix(ctx context.Context, program *engine.Program, violation 
 	}
 	fixed, err := apply(request.Original, operations)
 	if err != nil {
-		return &Failure{Reason: fmt.Sprintf("the fix %s does not apply: %v", operations, err)}
+		return &FailureError{Reason: fmt.Sprintf("the fix %s does not apply: %v", operations, err)}
 	}
 	if request, err = c.request(fixed); err != nil {
-		return &Failure{Reason: fmt.Sprintf("after the fix %s the object cannot be decided: %v", operations, err)}
+		return &FailureError{Reason: fmt.Sprintf("after the fix %s the object cannot be decided: %v", operations, err)}
 	}
 	result, err := evaluate(ctx, program, request, engine.Deny)
 	if err != nil {
@@ -161,7 +160,7 @@ func (c *Case) checkFix(ctx context.Context, program *engine.Program, violation 
 	}
 	for _, left := range result.Violations {
 		if left.Container == violation.Container && left.Key == violation.Key {
-			return &Failure{Reason: fmt.Sprintf("after the fix %s there still is: %s", operations, left.Message)}
+			return &FailureError{Reason: fmt.Sprintf("after the fix %s there still is: %s", operations, left.Message)}
 		}
 	}
 	return nil
@@ -207,7 +206,7 @@ func (c *Case) request(object map[string]any) (*review.Request, error) {
 	return request, nil
 }
 
-// Compare says what is not as the case has it: nil, or a *Failure. Findings and intents are
+// Compare says what is not as the case has it: nil, or a *FailureError. Findings and intents are
 // sets.
 func (c *Case) Compare(result review.Result) error {
 	found := make([]Finding, 0, len(result.Violations))
@@ -284,7 +283,7 @@ func differ[T any](what string, wanted, got []T) error {
 	if err != nil || want == have {
 		return err
 	}
-	return &Failure{Reason: what + " are not as expected", Want: want, Got: have}
+	return &FailureError{Reason: what + " are not as expected", Want: want, Got: have}
 }
 
 // list is empty for an empty list.

@@ -25,7 +25,7 @@ const (
 var (
 	// longValue is a value that cannot be expected to leave room for anything else.
 	longValue  = regexp.MustCompile(fmt.Sprintf(`"[^"]{%d,}"|\S{%[1]d,}/\S+`, shortValue+1))
-	longNumber = regexp.MustCompile(`[0-9]{7,}`)
+	longNumber = regexp.MustCompile(`\d{7,}`)
 	// internal are words of Taffrail's own code. No user has seen them.
 	internal = regexp.MustCompile(`\b(?i:taffrail|rego|input|findings?|bindings?|ratchet|intents?|gaps?|guardrails?)\b|\b[a-z]+_[a-z_]+\b`)
 	quoted   = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)

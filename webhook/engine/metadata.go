@@ -193,7 +193,7 @@ func (r *metadataReader) defaultGuardrail(user bool) DefaultGuardrail {
 }
 
 func (r *metadataReader) mode(user bool) review.Mode {
-	text := ""
+	var text string
 	if user {
 		text = r.optionalText("default_mode", review.ModeWarn.String())
 	} else {

@@ -66,7 +66,7 @@ func PackageOf(file, source string) (string, error) {
 // userPath is its path. Spelled out, a name like contains has brackets there.
 func userPath(name string) ast.Ref {
 	path := ast.Ref{ast.DefaultRootDocument}
-	for _, segment := range strings.Split(UserPackage(name), ".") {
+	for segment := range strings.SplitSeq(UserPackage(name), ".") {
 		path = append(path, ast.StringTerm(segment))
 	}
 	return path
@@ -114,7 +114,7 @@ func (c *Catalog) checkID(policy *Policy, name, file string) error {
 func flat(errs []error) error {
 	var all []error
 	for _, err := range errs {
-		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what is joined is to be taken apart, not found
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
 			all = append(all, joined.Unwrap()...)
 		} else if err != nil {
 			all = append(all, err)
