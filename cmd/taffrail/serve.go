@@ -41,8 +41,9 @@ func newServeCommand() *cobra.Command {
 		Short: "Serve the policies as an admission webhook",
 		Long: `Serve answers AdmissionReviews over TLS, by the Guardrails of the cluster: at /mutate
 and /validate about objects, at /relax about the labels of namespaces, and at /config
-about Guardrails, Exemptions and Policies themselves. /healthz and /readyz are on the same port, for a kubelet that does
-not verify certificates, and with /metrics on the plain one.
+about Guardrails, Exemptions and Policies themselves. /healthz and /readyz are on the
+same port, for a kubelet that does not verify certificates, and with /metrics on the
+plain one.
 
 On SIGTERM it fails /readyz at once, goes on deciding for --drain-delay while the
 Service forgets it, and then waits for what is in flight. A second signal ends it.
@@ -60,14 +61,14 @@ Exit codes:
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", server.DefaultMetricsBindAddress, `address for /metrics, /healthz and /readyz in plain HTTP; "0" for none`)
 	o.maxMode = addChoice(command, "max-mode", "", "ceiling for every Guardrail: under warn or audit nothing is denied or patched", "enforce", "warn", "audit")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the Pod's own service account)")
-	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect one of several replicas to write the status of Guardrails")
+	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect one of several replicas to write conditions and to count what Exemptions excuse")
 	flags.StringVarP(&o.Namespace, "namespace", "n", "", "namespace of the Lease for --leader-elect (default: the Pod's own, or "+server.DefaultNamespace+")")
 	flags.DurationVar(&o.DrainDelay, "drain-delay", server.DefaultDrainDelay, "how long to go on deciding after a signal to stop")
 	flags.DurationVar(&o.ShutdownGrace, "shutdown-grace", server.DefaultShutdownGrace, "how long requests in flight may then take")
 	flags.IntVar(&o.MaxInFlight, "max-in-flight", admission.DefaultMaxInFlight, "requests worked on at once; the API server is told to try again with the rest")
 	flags.Int64Var(&o.MaxInFlightBytes, "max-in-flight-bytes", admission.DefaultMaxInFlightBytes, "size of their bodies together; the API server is told to try again with the rest")
-	flags.DurationVar(&o.CountInterval, "count-interval", server.DefaultCountInterval, "how often the leader counts what each Exemption excuses")
-	flags.DurationVar(&o.TallyInterval, "tally-interval", server.DefaultTallyInterval, "how often to add to the status of Guardrails what would have been denied")
+	flags.DurationVar(&o.ExcusesInterval, "excuses-interval", server.DefaultExcusesInterval, "how often the leader counts what each Exemption excuses")
+	flags.DurationVar(&o.WouldDenyInterval, "would-deny-interval", server.DefaultWouldDenyInterval, "how often to add to the status of Guardrails what would have been denied")
 	o.logLevel = addChoice(command, "log-level", "", "what to log; debug has every decision in it", "info", "debug", "warn", "error")
 	o.logFormat = addChoice(command, "log-format", "", "how to log, to stderr", "json", "text")
 	for _, name := range []string{"tls-cert-file", "tls-private-key-file"} {
@@ -85,8 +86,8 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	if o.DrainDelay <= 0 {
 		o.DrainDelay = -1 // Options take 0 for the default.
 	}
-	if o.MaxInFlight <= 0 || o.MaxInFlightBytes <= 0 || o.ShutdownGrace <= 0 || o.CountInterval <= 0 || o.TallyInterval <= 0 {
-		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes, --shutdown-grace, --count-interval and --tally-interval must be positive")}
+	if o.MaxInFlight <= 0 || o.MaxInFlightBytes <= 0 || o.ShutdownGrace <= 0 || o.ExcusesInterval <= 0 || o.WouldDenyInterval <= 0 {
+		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes, --shutdown-grace, --excuses-interval and --would-deny-interval must be positive")}
 	}
 	if o.Config, err = restConfig(o.kubeconfig); err != nil {
 		return fmt.Errorf("connecting to the API server: %w", err)

@@ -11,8 +11,10 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/cases"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/config/document"
 	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/review"
 )
 
 // place is where the Rego of a policy stands: from which line of which file on.
@@ -77,7 +79,7 @@ func (f *foundTests) add(file string) error {
 		f.tests[file] = string(data)
 	case extension == ".rego":
 		f.addRego(file, string(data))
-	case filepath.Base(filepath.Dir(file)) == "cases":
+	case document.IsCaseFile(file):
 		found, errs := cases.Read(data, file)
 		f.cases, f.errs = append(f.cases, found...), append(f.errs, errs...)
 	default:
@@ -128,15 +130,25 @@ func (f *foundTests) addPolicies(file string, data []byte) {
 		if object["kind"] != "Policy" || object["apiVersion"] != v1alpha1.GroupVersion().String() {
 			continue
 		}
-		metadata, _ := object["metadata"].(map[string]any)
-		spec, _ := object["spec"].(map[string]any)
-		name, _ := metadata["name"].(string)
-		rego, _ := spec["rego"].(string)
-		if name == "" || rego == "" {
-			f.errs = append(f.errs, fmt.Errorf("%s:%d: a Policy needs a metadata.name and spec.rego", file, doc.Line))
-			continue
+		at := place{file: file, before: linesBefore(data, doc.LineOf("spec.rego"))}
+		f.addPolicy(object, at, doc)
+	}
+}
+
+// addPolicy reads a Policy as check -c and the cluster do.
+func (f *foundTests) addPolicy(object map[string]any, at place, doc *document.Document) {
+	decoded, faults := config.Decode(object)
+	policy, ok := decoded.(*v1alpha1.Policy)
+	if ok {
+		for _, err := range config.CheckPolicy(policy) {
+			faults = append(faults, review.Fault{Field: err.Field, Reason: err.ErrorBody()})
 		}
-		f.users = append(f.users, userPolicy{place: place{file: file, before: linesBefore(data, doc.LineOf("spec.rego"))}, name: name, rego: rego})
+	}
+	for _, fault := range faults {
+		f.errs = append(f.errs, &config.Error{Source: at.file, Line: doc.LineOf(fault.Field), Field: fault.Field, Reason: fault.Reason})
+	}
+	if len(faults) == 0 {
+		f.users = append(f.users, userPolicy{place: at, name: policy.Name, rego: policy.Spec.Rego})
 	}
 }
 

@@ -25,9 +25,9 @@ type ServerOptions struct {
 	// DrainDelay is how long a server that was told to stop goes on deciding. It need
 	// not be long here: there is no Service whose endpoints take time.
 	DrainDelay time.Duration
-	// TallyInterval is how often what would have been denied is added to the status of
+	// WouldDenyInterval is how often what would have been denied is added to the status of
 	// Guardrails; a second if 0.
-	TallyInterval time.Duration
+	WouldDenyInterval time.Duration
 }
 
 // Server is a process of `taffrail serve`. Stopped or killed, it can be started again
@@ -73,8 +73,8 @@ func (s *Server) Start(ctx context.Context) error {
 		"--bind-address=" + address(s.port),
 		"--metrics-bind-address=" + address(s.metrics),
 		"--drain-delay=" + s.options.DrainDelay.String(),
-		"--count-interval=2s",
-		"--tally-interval=" + cmp.Or(s.options.TallyInterval, time.Second).String(),
+		"--excuses-interval=2s",
+		"--would-deny-interval=" + cmp.Or(s.options.WouldDenyInterval, time.Second).String(),
 		// Of several servers one writes status: the first that was started.
 		"--leader-elect", "--namespace=" + SystemNamespace,
 	}

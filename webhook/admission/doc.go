@@ -16,5 +16,7 @@
 //	504                 the deadline passed; without Retry-After, as no time is left
 //
 // An object too large, deep or wide to be looked at is a decision, not an error: under
-// failurePolicy Ignore an error would be a way around every policy.
+// failurePolicy Ignore an error would be a way around every policy. At /config it is an
+// error: that entry is registered with Ignore, and what is stored then is judged again when
+// it is compiled.
 package admission

@@ -13,5 +13,8 @@
 // is changed in an older namespace is seen once its event arrives; the API server's
 // own LimitRanger works from an informer in the same way.
 //
+// Live reads what an object may be made from, and Rights asks what a user may do: both
+// always from the API server.
+//
 // Live reads carry the caller's context and thus end with the deadline of the request.
 package cluster

@@ -32,6 +32,9 @@ func LoadFiles(paths ...string) (*Set, []error) {
 			continue
 		}
 		for _, file := range files {
+			if file != path && document.IsCaseFile(file) {
+				continue
+			}
 			data, err := os.ReadFile(file)
 			if err != nil {
 				errs = append(errs, unreadable(file, err))

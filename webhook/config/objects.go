@@ -22,14 +22,14 @@ type Objects struct {
 	Policies   []v1alpha1.Policy
 }
 
-// object is one of them, by pointer.
-type object interface {
+// Object is a Guardrail, an Exemption or a Policy, by pointer.
+type Object interface {
 	metav1.Object
 	runtime.Object
 }
 
 // newObject is nil for a kind that is none of a configuration's.
-func newObject(kind string) object {
+func newObject(kind string) Object {
 	switch kind {
 	case KindGuardrail:
 		return &v1alpha1.Guardrail{}
@@ -41,7 +41,7 @@ func newObject(kind string) object {
 	return nil
 }
 
-func (o *Objects) add(one object) {
+func (o *Objects) add(one Object) {
 	switch one := one.(type) {
 	case *v1alpha1.Guardrail:
 		o.Guardrails = append(o.Guardrails, *one)

@@ -10,9 +10,6 @@ import (
 	"taffrail.dev/webhook/engine"
 )
 
-// maxRego is what the CRD's schema allows too.
-const maxRego = 256 << 10
-
 // Policies are those of the users' own, as far as they are in force.
 type Policies struct {
 	// Catalog is the library with every Policy that is in force.
@@ -34,7 +31,7 @@ func ResolvePolicies(policies []v1alpha1.Policy, library *engine.Catalog) Polici
 	specs := make(map[string]v1alpha1.PolicySpec, len(policies))
 	for i := range policies {
 		policy := &policies[i]
-		if errs := checkPolicy(policy); len(errs) > 0 {
+		if errs := CheckPolicy(policy); len(errs) > 0 {
 			p.Errors[policy.Name] = errs
 			continue
 		}
@@ -67,13 +64,11 @@ func ResolvePolicies(policies []v1alpha1.Policy, library *engine.Catalog) Polici
 	return p
 }
 
-func checkPolicy(p *v1alpha1.Policy) field.ErrorList {
+// CheckPolicy is about all of a Policy but the module itself.
+func CheckPolicy(p *v1alpha1.Policy) field.ErrorList {
 	errs := checkName(p.Name, KindPolicy)
 	at := field.NewPath("spec", "rego")
 	errs = append(errs, required(p.Spec.Rego, at, "a Policy is a Rego module")...)
-	if len(p.Spec.Rego) > maxRego {
-		errs = append(errs, field.TooLong(at, "", maxRego))
-	}
 	switch p.Spec.FailurePolicy {
 	case "", v1alpha1.PolicyFailureIgnore, v1alpha1.PolicyFailureFail:
 	default:

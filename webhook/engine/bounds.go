@@ -153,7 +153,7 @@ func compareEquals(compiler *ast.Compiler) *ast.Compiler {
 	})
 }
 
-// boundedBuiltins are the implementations that a query needs for what boundStage makes.
+// boundedBuiltins are the implementations that a query needs for the names that bind puts in.
 func boundedBuiltins() map[string]*topdown.Builtin {
 	all := map[string]*topdown.Builtin{}
 	for name, check := range bounds() {

@@ -74,7 +74,8 @@ func (p *Policy) CheckParameters(given map[string]any, at *field.Path) (map[stri
 	return p.schema.apply(given, at)
 }
 
-// Catalog is every policy there is. It is immutable and safe for concurrent use.
+// Catalog is every policy there is. It is safe for concurrent use, and immutable but for
+// its memory of which users' policies are set aside.
 type Catalog struct {
 	policies map[string]*Policy
 	// modules are the library's, users those of users' own policies.

@@ -63,7 +63,7 @@ func PackageOf(file, source string) (string, error) {
 	return packageOf(module), nil
 }
 
-// userPath is its path. Spelled out, a name like contains has brackets there.
+// userPath is UserPackage as a path in data. Spelled out, a segment like contains has brackets there.
 func userPath(name string) ast.Ref {
 	path := ast.Ref{ast.DefaultRootDocument}
 	for segment := range strings.SplitSeq(UserPackage(name), ".") {

@@ -18,6 +18,7 @@ import (
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
 )
 
 const (
@@ -37,7 +38,12 @@ type snapshot interface {
 	Bindings() int
 	Exemptions() guardrail.Exemptions
 	Catalog() *engine.Catalog
+	// Versions are the versions of the Guardrails in force, by name.
+	Versions() map[string]pipeline.Version
+	Conflicts(context.Context, func(context.Context) ([]review.Namespace, error)) (map[string][]pipeline.Conflict, error)
 }
+
+var _ snapshot = (*pipeline.Snapshot)(nil)
 
 // key names an object of the configuration.
 type key struct{ kind, name string }
@@ -68,12 +74,12 @@ type compiler struct {
 	// told is called after each compilation.
 	told func()
 
-	changed chan struct{} // holds one: any number of changes is one
+	bell
 	current atomic.Pointer[snapshot]
 	last    atomic.Pointer[outcome]
 }
 
-func newCompiler() *compiler { return &compiler{changed: make(chan struct{}, 1)} }
+func newCompiler() *compiler { return &compiler{bell: newBell()} }
 
 // Current is nil until something compiled.
 func (c *compiler) Current() admission.Decider {
@@ -89,14 +95,6 @@ func (c *compiler) ready() error {
 		return errNotCompiled
 	}
 	return nil
-}
-
-// kick asks for a compilation.
-func (c *compiler) kick() {
-	select {
-	case c.changed <- struct{}{}:
-	default:
-	}
 }
 
 // events kicks where a change may change what compiles: not for a change of status,
@@ -130,7 +128,7 @@ func (c *compiler) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.changed:
+		case <-c.bell:
 		}
 		if c.current.Load() != nil {
 			sleep(ctx, settle)

@@ -22,6 +22,7 @@ import (
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
 )
 
 // named is a snapshot that is nothing but its id.
@@ -35,6 +36,12 @@ func (named) Guardrails() int                  { return 0 }
 func (named) Bindings() int                    { return 0 }
 func (named) Exemptions() guardrail.Exemptions { return nil }
 func (named) Catalog() *engine.Catalog         { return nil }
+
+func (named) Versions() map[string]pipeline.Version { return nil }
+
+func (named) Conflicts(context.Context, func(context.Context) ([]review.Namespace, error)) (map[string][]pipeline.Conflict, error) {
+	return nil, nil
+}
 
 func newGuardrail(name string, generation int64) *v1alpha1.Guardrail {
 	return &v1alpha1.Guardrail{
@@ -160,7 +167,7 @@ func TestOnlyChangesOfSpecCompile(t *testing.T) {
 	} {
 		f.event()
 		select {
-		case <-c.changed:
+		case <-c.bell:
 			if !f.kicks {
 				t.Errorf("%s compiles", name)
 			}

@@ -2,11 +2,9 @@ package server
 
 import (
 	"context"
-	"fmt"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/cluster"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/review"
@@ -19,16 +17,9 @@ type storedConfig struct {
 	facts *cluster.Facts
 }
 
-// Configuration leaves the Exemptions out: none depends on another.
+// Configuration is all that is stored.
 func (s *storedConfig) Configuration(ctx context.Context) (config.Objects, error) {
-	var guardrails v1alpha1.GuardrailList
-	var policies v1alpha1.PolicyList
-	for _, list := range []client.ObjectList{&guardrails, &policies} {
-		if err := s.live.List(ctx, list); err != nil {
-			return config.Objects{}, fmt.Errorf("listing: %w", err)
-		}
-	}
-	return config.Objects{Guardrails: guardrails.Items, Policies: policies.Items}, nil
+	return readObjects(ctx, s.live)
 }
 
 // Namespaces are those that there are.

@@ -11,27 +11,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/cluster"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
 )
-
-// conflicter is the part of a snapshot that knows which Guardrails disagree.
-type conflicter interface {
-	Conflicts(context.Context, func(context.Context) ([]review.Namespace, error)) (map[string][]pipeline.Conflict, error)
-}
-
-// conflictsIn finds the conflicts of what is in force.
-func conflictsIn(current func() admission.Decider, namespaces func(context.Context) ([]review.Namespace, error)) func(context.Context) (map[string][]pipeline.Conflict, error) {
-	return func(ctx context.Context) (map[string][]pipeline.Conflict, error) {
-		if s, ok := current().(conflicter); ok {
-			return s.Conflicts(ctx, namespaces)
-		}
-		return nil, nil
-	}
-}
 
 // conflictingCondition is nil for a Guardrail that no other ever disagreed with.
 func conflictingCondition(g *v1alpha1.Guardrail, conflicts []pipeline.Conflict) *metav1.Condition {

@@ -14,15 +14,12 @@ import (
 	"taffrail.dev/webhook/guardrail"
 )
 
-// DefaultCountInterval is how often what Exemptions excuse is counted anew.
-const DefaultCountInterval = 10 * time.Minute
-
 // countGap is the part of the interval that lies at least between two counts, however
 // often the configuration changes: a count reads every object that is covered.
 const countGap = 20
 
-// counted is what the Exemptions of one configuration excuse.
-type counted struct {
+// excusesCount is what the Exemptions of one configuration excuse.
+type excusesCount struct {
 	snapshot string
 	at       time.Time
 	excuses  map[string]*audit.Excuses
@@ -40,20 +37,12 @@ type excuseCounter struct {
 	told func()
 	log  logr.Logger
 
-	changed chan struct{}
-	last    atomic.Pointer[counted]
+	bell
+	last atomic.Pointer[excusesCount]
 }
 
 func newExcuseCounter() *excuseCounter {
-	return &excuseCounter{interval: DefaultCountInterval, now: time.Now, changed: make(chan struct{}, 1)}
-}
-
-// kick asks for a count.
-func (c *excuseCounter) kick() {
-	select {
-	case c.changed <- struct{}{}:
-	default:
-	}
+	return &excuseCounter{interval: DefaultExcusesInterval, now: time.Now, bell: newBell()}
 }
 
 // run counts until ctx ends.
@@ -68,7 +57,7 @@ func (c *excuseCounter) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.changed:
+		case <-c.bell:
 		case <-ticker.C:
 		}
 	}
@@ -92,7 +81,7 @@ func (c *excuseCounter) count(ctx context.Context) (err error) {
 			inForce = append(inForce, e)
 		}
 	}
-	found := &counted{snapshot: compiled.snapshot.ID(), at: now}
+	found := &excusesCount{snapshot: compiled.snapshot.ID(), at: now}
 	if len(inForce) > 0 {
 		if found.excuses, err = c.scanner.CountExcuses(ctx, compiled.snapshot, inForce, c.mapper); err != nil {
 			return err

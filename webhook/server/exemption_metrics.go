@@ -18,7 +18,7 @@ const (
 type exemptionMetrics struct {
 	compiled func() *outcome
 	// counted is nil where this replica counts nothing.
-	counted func() *counted
+	counted func() *excusesCount
 	now     func() time.Time
 }
 

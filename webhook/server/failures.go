@@ -31,11 +31,11 @@ type failures struct {
 	mutex    sync.Mutex
 	reported map[string]time.Time // by Policy
 	waiting  map[string]string    // messages by Policy
-	noted    chan struct{}
+	bell
 }
 
 func newFailures() *failures {
-	return &failures{now: time.Now, reported: map[string]time.Time{}, waiting: map[string]string{}, noted: make(chan struct{}, 1)}
+	return &failures{now: time.Now, reported: map[string]time.Time{}, waiting: map[string]string{}, bell: newBell()}
 }
 
 // note takes a failure of a policy, of the users' own or not.
@@ -49,10 +49,7 @@ func (f *failures) note(policy string, err error) {
 		return
 	}
 	f.waiting[policy] = err.Error()
-	select {
-	case f.noted <- struct{}{}:
-	default:
-	}
+	f.kick()
 }
 
 // run reports until ctx ends.
@@ -61,7 +58,7 @@ func (f *failures) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-f.noted:
+		case <-f.bell:
 		}
 		for policy, message := range f.take() {
 			if err := f.report(ctx, policy, message); err != nil && ctx.Err() == nil {

@@ -20,7 +20,8 @@ const (
 	DefaultDrainDelay         = 5 * time.Second
 	DefaultShutdownGrace      = 15 * time.Second
 	DefaultNamespace          = "taffrail-system"
-	DefaultTallyInterval      = 30 * time.Second
+	DefaultExcusesInterval    = 10 * time.Minute
+	DefaultWouldDenyInterval  = 30 * time.Second
 )
 
 // Options of Run.
@@ -58,18 +59,18 @@ type Options struct {
 	// ShutdownGrace is how long requests in flight may then take; DefaultShutdownGrace
 	// if 0. A Pod's terminationGracePeriodSeconds must exceed both together.
 	ShutdownGrace time.Duration
-	// TallyInterval is how often this replica adds to the status of Guardrails what it has
-	// admitted and would have denied; DefaultTallyInterval if 0.
-	TallyInterval time.Duration
+	// WouldDenyInterval is how often this replica adds to the status of Guardrails what it has
+	// admitted and would have denied; DefaultWouldDenyInterval if 0.
+	WouldDenyInterval time.Duration
 	// LeaderElect makes replicas elect one that writes status. Where it is off, this
 	// one does.
 	LeaderElect bool
 	// Namespace holds the Lease; DefaultNamespace if empty.
 	Namespace string
-	// CountInterval is how often the leader counts what Exemptions excuse, which reads the
-	// objects that they cover; DefaultCountInterval if 0.
-	CountInterval time.Duration
-	Log           logr.Logger
+	// ExcusesInterval is how often the leader counts what Exemptions excuse, which reads the
+	// objects that they cover; DefaultExcusesInterval if 0.
+	ExcusesInterval time.Duration
+	Log             logr.Logger
 }
 
 // OptionError says which option is wrong.
@@ -102,22 +103,22 @@ func (o Options) complete() (Options, error) {
 	if o.MaxInFlightBytes < 0 {
 		return o, &OptionError{Option: "MaxInFlightBytes", Err: errNegative}
 	}
-	if o.CountInterval < 0 {
-		return o, &OptionError{Option: "CountInterval", Err: errNegative}
+	if o.ExcusesInterval < 0 {
+		return o, &OptionError{Option: "ExcusesInterval", Err: errNegative}
 	}
 	if o.ShutdownGrace < 0 {
 		return o, &OptionError{Option: "ShutdownGrace", Err: errNegative}
 	}
-	if o.TallyInterval < 0 {
-		return o, &OptionError{Option: "TallyInterval", Err: errNegative}
+	if o.WouldDenyInterval < 0 {
+		return o, &OptionError{Option: "WouldDenyInterval", Err: errNegative}
 	}
-	fill(&o.TallyInterval, DefaultTallyInterval)
+	fill(&o.WouldDenyInterval, DefaultWouldDenyInterval)
 	fill(&o.BindAddress, DefaultBindAddress)
 	fill(&o.MetricsBindAddress, DefaultMetricsBindAddress)
 	fill(&o.Namespace, DefaultNamespace)
 	fill(&o.MaxInFlight, admission.DefaultMaxInFlight)
 	fill(&o.MaxInFlightBytes, admission.DefaultMaxInFlightBytes)
-	fill(&o.CountInterval, DefaultCountInterval)
+	fill(&o.ExcusesInterval, DefaultExcusesInterval)
 	fill(&o.DrainDelay, DefaultDrainDelay)
 	fill(&o.ShutdownGrace, DefaultShutdownGrace)
 	return o, nil

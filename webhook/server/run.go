@@ -55,7 +55,7 @@ func Run(ctx context.Context, o Options) error {
 	facts := cluster.NewFacts(watched.GetCache(), watched.GetAPIReader(), cluster.Options{})
 	excuses := newExcuseCounter()
 	excuses.scanner = &audit.Scanner{Reader: watched.GetAPIReader(), Facts: facts}
-	excuses.mapper, excuses.interval, excuses.compiled = watched.GetRESTMapper(), o.CountInterval, compiling.last.Load
+	excuses.mapper, excuses.interval, excuses.compiled = watched.GetRESTMapper(), o.ExcusesInterval, compiling.last.Load
 	excuses.told, excuses.log = status.kick, o.Log.WithName("excuses")
 	status.excuses = excuses.of
 	compiling.told = func() {
@@ -65,11 +65,11 @@ func Run(ctx context.Context, o Options) error {
 	failing := newFailures()
 	failing.client, failing.log = watched.GetClient(), o.Log.WithName("failures")
 	registry.MustRegister(&exemptionMetrics{compiled: compiling.last.Load, counted: excuses.last.Load, now: time.Now})
-	status.conflicts = conflictsIn(compiling.Current, facts.Namespaces)
+	status.namespaces = facts.Namespaces
 	counting := newTally(registry, time.Now)
 	tallies := &tallyWriter{
-		tally: counting, current: compiling.Current, cached: watched.GetCache(), live: watched.GetAPIReader(), writer: watched.GetClient(),
-		interval: o.TallyInterval, log: o.Log.WithName("tally"),
+		tally: counting, compiled: compiling.last.Load, cached: watched.GetCache(), live: watched.GetAPIReader(), writer: watched.GetClient(),
+		interval: o.WouldDenyInterval, log: o.Log.WithName("tally"),
 	}
 
 	pair := &certificate{certFile: o.CertFile, keyFile: o.KeyFile, metrics: metrics, log: o.Log.WithName("certificate")}

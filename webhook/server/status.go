@@ -36,11 +36,11 @@ type statusWriter struct {
 	last func() *outcome
 	// excuses is what was counted for an Exemption of a snapshot, nil before it was.
 	excuses func(snapshot, name string) (*audit.Excuses, time.Time)
-	now     func() time.Time
-	// conflicts are those of the Guardrails in force, by name. It may be nil.
-	conflicts func(context.Context) (map[string][]pipeline.Conflict, error)
-	log       logr.Logger
-	changed   chan struct{}
+	// namespaces are those that there are.
+	namespaces func(context.Context) ([]review.Namespace, error)
+	now        func() time.Time
+	log        logr.Logger
+	bell
 	// next is when an Exemption's status changes without anybody's doing.
 	next time.Time
 }
@@ -48,15 +48,7 @@ type statusWriter struct {
 func newStatusWriter() *statusWriter {
 	return &statusWriter{
 		excuses: func(string, string) (*audit.Excuses, time.Time) { return nil, time.Time{} },
-		now:     time.Now, changed: make(chan struct{}, 1),
-	}
-}
-
-// kick asks for every status to be looked at.
-func (w *statusWriter) kick() {
-	select {
-	case w.changed <- struct{}{}:
-	default:
+		now:     time.Now, bell: newBell(),
 	}
 }
 
@@ -76,7 +68,7 @@ func (w *statusWriter) run(ctx context.Context) {
 		timer := time.NewTimer(min(max(w.next.Sub(w.now()), 0)+time.Second, statusInterval))
 		select {
 		case <-ctx.Done():
-		case <-w.changed:
+		case <-w.bell:
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -104,12 +96,9 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome) e
 	if err := w.client.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing Guardrails: %w", err)
 	}
-	var conflicts map[string][]pipeline.Conflict
-	if w.conflicts != nil {
-		var err error
-		if conflicts, err = w.conflicts(ctx); err != nil {
-			return fmt.Errorf("looking for conflicts: %w", err)
-		}
+	conflicts, err := compiled.snapshot.Conflicts(ctx, w.namespaces)
+	if err != nil {
+		return fmt.Errorf("looking for conflicts: %w", err)
 	}
 	for i := range list.Items {
 		g := &list.Items[i]

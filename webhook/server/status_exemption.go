@@ -50,6 +50,12 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) e
 		updated := e.DeepCopy()
 		updated.Status.ObservedGeneration = e.Generation
 		setExcuses(&updated.Status, excuses, at)
+		if resolved == nil {
+			meta.RemoveStatusCondition(&updated.Status.Conditions, v1alpha1.ConditionExpiring)
+		}
+		if resolved == nil || !now.Before(resolved.Until) {
+			updated.Status.Excuses = nil
+		}
 		for _, condition := range exemptionConditions(e, resolved, problem, wrong, excuses, now) {
 			condition.ObservedGeneration = e.Generation
 			meta.SetStatusCondition(&updated.Status.Conditions, condition)

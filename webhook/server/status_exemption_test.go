@@ -139,8 +139,8 @@ func TestMetricsOfExemptions(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(&exemptionMetrics{
 		compiled: func() *outcome { return compiled },
-		counted: func() *counted {
-			return &counted{snapshot: "s", excuses: map[string]*audit.Excuses{"a": {Findings: 7}}}
+		counted: func() *excusesCount {
+			return &excusesCount{snapshot: "s", excuses: map[string]*audit.Excuses{"a": {Findings: 7}}}
 		},
 		now: func() time.Time { return now },
 	})

@@ -20,6 +20,7 @@ func TestStatus(t *testing.T) {
 	c := store(t, &writes, newGuardrail("good", 3), newGuardrail("partly", 1), newGuardrail("bad", 1), newGuardrail("newer", 2), newGuardrail("unseen", 1))
 	unknown := field.ErrorList{field.NotFound(field.NewPath("spec", "policies").Index(1).Child("name"), "imagetag")}
 	compiled := &outcome{
+		snapshot:    named{},
 		generations: map[key]int64{{"Guardrail", "good"}: 3, {"Guardrail", "partly"}: 1, {"Guardrail", "bad"}: 1, {"Guardrail", "newer"}: 1, {"Guardrail", "gone"}: 1},
 		problems: map[key]pipeline.Problem{
 			{"Guardrail", "partly"}: {Name: "partly", Errors: unknown},
@@ -73,7 +74,7 @@ func TestStatusIsPutRight(t *testing.T) {
 	c := store(t, &writes, g)
 	w := newStatusWriter()
 	w.client, w.log = c, logr.Discard()
-	w.last = func() *outcome { return &outcome{generations: map[key]int64{{"Guardrail", "a"}: 1}} }
+	w.last = func() *outcome { return &outcome{snapshot: named{}, generations: map[key]int64{{"Guardrail", "a"}: 1}} }
 	if err := w.write(t.Context()); err != nil || writes.Load() != 1 {
 		t.Fatalf("%v, %d writes", err, writes.Load())
 	}

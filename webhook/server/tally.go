@@ -29,11 +29,6 @@ const (
 	longestName     = 200
 )
 
-// versioned is the part of a snapshot that knows what it was made of.
-type versioned interface {
-	Versions() map[string]pipeline.Version
-}
-
 // tally counts what was admitted and would have been denied if every binding were enforced,
 // since the last write. What it holds is bounded by the Guardrails in force.
 type tally struct {
@@ -71,13 +66,13 @@ func (t *tally) admitted(by admission.Decider, r *review.Request, d *review.Deci
 			}
 		}
 	}
-	snapshot, ok := by.(versioned)
+	decidedBy, ok := by.(snapshot)
 	if len(denied) == 0 || !ok {
 		return
 	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	versions := snapshot.Versions()
+	versions := decidedBy.Versions()
 	for guardrail, policies := range denied {
 		if version, known := versions[guardrail]; known {
 			t.add(guardrail, version, r, policies)

@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/pipeline"
 )
@@ -31,8 +30,8 @@ const (
 // runs one: each write names the version of the object that it adds to, so that none is
 // lost. It writes status.wouldDeny alone, and the leader everything else.
 type tallyWriter struct {
-	tally   *tally
-	current func() admission.Decider
+	tally    *tally
+	compiled func() *outcome
 	// cached trails the API server; live does not.
 	cached, live client.Reader
 	writer       client.StatusClient
@@ -55,11 +54,11 @@ func (w *tallyWriter) run(ctx context.Context) {
 
 // write brings the status of each Guardrail in force up to date.
 func (w *tallyWriter) write(ctx context.Context) {
-	snapshot, ok := w.current().(versioned)
-	if !ok {
+	compiled := w.compiled()
+	if compiled == nil {
 		return
 	}
-	versions := snapshot.Versions()
+	versions := compiled.snapshot.Versions()
 	w.tally.forget(func(guardrail string) bool { _, exists := versions[guardrail]; return exists })
 	for _, name := range slices.Sorted(maps.Keys(versions)) {
 		counted := w.tally.take(name)

@@ -87,7 +87,8 @@ const (
 	ReasonExcuses = "Excuses"
 	// ReasonExcusesNothing: no object that could be looked at needs it.
 	ReasonExcusesNothing = "ExcusesNothing"
-	// ReasonNotCounted: the objects it covers could not be looked at.
+	// ReasonNotCounted: nothing was counted, because it is not in force or its objects could
+	// not be looked at.
 	ReasonNotCounted = "NotCounted"
 )
 
@@ -112,7 +113,8 @@ type Excuses struct {
 	Findings int64 `json:"findings"`
 	// Objects that have such findings.
 	Objects int64 `json:"objects"`
-	// NotCounted are the kinds that could not be looked at, for want of a right.
+	// NotCounted are the kinds of which it is not known what is excused: they could not be
+	// listed, some object could not be decided, or what is excused is an injection.
 	// +optional
 	// +listType=atomic
 	NotCounted []string `json:"notCounted,omitempty"`

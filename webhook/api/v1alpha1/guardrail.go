@@ -25,7 +25,8 @@ type Existing string
 const (
 	// ExistingTolerate turns a finding that the stored object already has into a warning.
 	ExistingTolerate Existing = "tolerate"
-	// ExistingEnforce denies it like any other.
+	// ExistingEnforce denies it like any other, but for updates of labels, annotations,
+	// finalizers or owners alone, and for rollbacks.
 	ExistingEnforce Existing = "enforce"
 )
 
@@ -104,7 +105,7 @@ const (
 	ConditionActive = "Active"
 	// ReasonCompiled: all of it is in force.
 	ReasonCompiled = "Compiled"
-	// ReasonPartlyInvalid: some bindings are wrong, the others hold.
+	// ReasonPartlyInvalid: some of what it names is wrong, the rest holds.
 	ReasonPartlyInvalid = "PartlyInvalid"
 	// ReasonInvalid: nothing of it is in force.
 	ReasonInvalid = "Invalid"

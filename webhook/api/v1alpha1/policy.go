@@ -10,7 +10,8 @@ import (
 type PolicyFailure string
 
 const (
-	// PolicyFailureIgnore warns the writer; everything else decides.
+	// PolicyFailureIgnore lets everything else decide; the writer is warned where the Policy
+	// is enforced.
 	PolicyFailureIgnore PolicyFailure = "Ignore"
 	// PolicyFailureFail answers with an error where the Policy is enforced, so that the
 	// failurePolicy of the webhook configuration decides.
@@ -41,7 +42,7 @@ type PolicySpec struct {
 	// Rego is one module with METADATA, in package taffrail.user.<name>, with underscores
 	// for the name's hyphens. METADATA's id is the name.
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=262144
+	// +kubebuilder:validation:MaxLength=65536
 	Rego string `json:"rego"`
 	// FailurePolicy is for requests that the Policy cannot be evaluated for; Ignore by
 	// default.

@@ -45,6 +45,12 @@ func Files(path string) ([]string, error) {
 	return files, nil
 }
 
+// IsCaseFile tells whether a file is one of a policy's cases, which are no manifests: it
+// stands in a folder named cases.
+func IsCaseFile(path string) bool {
+	return isManifestName(path) && filepath.Base(filepath.Dir(path)) == "cases"
+}
+
 func isManifestName(path string) bool {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".yaml", ".yml", ".json":
