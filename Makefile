@@ -21,13 +21,16 @@ controller-gen := $(call tool,controller-gen)
 # ignores a failure there.
 with-assets := assets=$$(test/controlplane/assets.sh); KUBEBUILDER_ASSETS="$$assets"
 
+build := go build -buildvcs=auto -ldflags '-s -w'
 api := webhook/api/v1alpha1
 crds := charts/taffrail/crds
 FUZZTIME ?= 5m
 HOLD ?=
 PAIRS ?= 100000
 SEED ?= 0
-IMAGE ?= taffrail:dev
+VERSION ?= $(shell sed -n 's/^appVersion: *"*\([^"]*\)"*$$/\1/p' charts/taffrail/Chart.yaml)
+IMAGE ?= taffrail.dev/taffrail:$(VERSION)
+ARCHS ?= $(shell go env GOARCH)
 BASE ?= gcr.io/distroless/static:nonroot
 
 say = @printf '\n== %s\n' "$(1)" >&2
@@ -42,7 +45,7 @@ help: ## Show this
 
 .PHONY: build
 build: ## Build bin/taffrail
-	go build -buildvcs=auto -ldflags '-s -w' -o bin/taffrail ./cmd/taffrail
+	$(build) -o bin/taffrail ./cmd/taffrail
 
 .PHONY: demo
 demo: build ## Show what Taffrail does on a control plane started here; HOLD=1 keeps it up
@@ -123,10 +126,20 @@ verify: ## Check that generated files and go.mod are up to date
 
 ##@ Ship
 
+# An image for each architecture; the manifest list is the registry's. The time of the commit stands in for that of the
+# build, so that the same commit makes the same layer anywhere.
 .PHONY: image
-image: export GOOS := linux
-image: build ## Build the container image; needs docker
-	docker build --build-arg BASE='$(BASE)' -t '$(IMAGE)' .
+image: ## Build the container image, for each of ARCHS; needs docker
+	@epoch=$$(git log -1 --format=%ct); \
+	for arch in $(ARCHS); do \
+	  tag='$(IMAGE)'; [[ '$(ARCHS)' == "$$arch" ]] || tag+="-$$arch"; \
+	  printf '\n== %s\n' "$$tag" >&2; \
+	  GOOS=linux GOARCH=$$arch $(build) -o bin/linux-$$arch/taffrail ./cmd/taffrail; \
+	  touch -d "@$$epoch" bin/linux-$$arch/taffrail; \
+	  SOURCE_DATE_EPOCH=$$epoch docker build --no-cache --platform "linux/$$arch" --build-arg BASE='$(BASE)' \
+	    --build-arg VERSION='$(VERSION)' --build-arg REVISION="$$(git rev-parse HEAD)" \
+	    -t "$$tag" -f Dockerfile bin/linux-$$arch; \
+	done
 
 .PHONY: clean
 clean: ## Remove what was built here; Go's caches and the control plane stay
