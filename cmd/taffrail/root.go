@@ -86,7 +86,8 @@ Both give the same verdict in the same words.
 		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(newCheckCommand(), newFixCommand(), newPoliciesCommand(), newTestCommand(), newServeCommand(), newVersionCommand())
+	root.AddCommand(newCheckCommand(), newFixCommand(), newPoliciesCommand(), newTestCommand(), newServeCommand(), newCRDsCommand(),
+		newSelfTestCommand(), newVersionCommand())
 	return root
 }
 

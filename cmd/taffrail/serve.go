@@ -20,9 +20,12 @@ import (
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/certs"
 	"taffrail.dev/webhook/review"
 	"taffrail.dev/webhook/server"
 )
+
+const kubeconfigHelp = "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the Pod's own service account)"
 
 // namespaceFile is where the kubelet tells a Pod its namespace.
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
@@ -32,7 +35,15 @@ type serveOptions struct {
 	server.Options
 	maxMode, logLevel, logFormat *choice
 	kubeconfig                   string
+	// kept is Options.Certificate where it names a Secret.
+	kept certs.Options
 }
+
+// The defaults of the certificate that Taffrail makes for itself.
+const (
+	defaultCertificateValidity = 90 * 24 * time.Hour
+	defaultCAValidity          = 2 * 365 * 24 * time.Hour
+)
 
 func newServeCommand() *cobra.Command {
 	var o serveOptions
@@ -45,6 +56,9 @@ about Guardrails, Exemptions and Policies themselves. /healthz and /readyz are o
 same port, for a kubelet that does not verify certificates, and with /metrics on the
 plain one.
 
+The certificate comes from files, or from a Secret that Taffrail fills and renews by
+itself (--tls-secret), together with the caBundle of the webhook configurations.
+
 On SIGTERM it fails /readyz at once, goes on deciding for --drain-delay while the
 Service forgets it, and then waits for what is in flight. A second signal ends it.
 
@@ -55,12 +69,19 @@ Exit codes:
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command) },
 	}
 	flags := command.Flags()
-	flags.StringVar(&o.CertFile, "tls-cert-file", "", "PEM file with the serving certificate; read again when it changes (required)")
-	flags.StringVar(&o.KeyFile, "tls-private-key-file", "", "PEM file with its key (required)")
+	flags.StringVar(&o.CertFile, "tls-cert-file", "", "PEM file with the serving certificate; read again when it changes")
+	flags.StringVar(&o.KeyFile, "tls-private-key-file", "", "PEM file with its key")
+	flags.StringVar(&o.kept.Secret, "tls-secret", "", "Secret in --namespace to keep the certificate in, instead of files; it must be there, and may be empty")
+	flags.StringVar(&o.kept.Service, "service-name", "taffrail", "Service in --namespace that the API server calls; the certificate is for it")
+	flags.StringVar(&o.kept.Configuration, "webhook-configuration", "taffrail", "name of the two webhook configurations whose caBundle is kept")
+	flags.DurationVar(&o.kept.Lifetimes.Certificate, "certificate-validity", defaultCertificateValidity, "how long the certificate in --tls-secret is valid; it is renewed when a third is left")
+	flags.DurationVar(&o.kept.Authority, "ca-validity", defaultCAValidity, "how long its authority is valid, three times as long at least; succeeded when a third is left")
+	flags.StringVar(&o.ClientCAFile, "client-ca-file", "", "PEM file with who signs the API server's client certificate; without it anybody may ask for decisions")
+	flags.StringSliceVar(&o.ClientNames, "client-names", nil, "common names of client certificates to let in; all that are signed if empty")
 	flags.StringVar(&o.BindAddress, "bind-address", server.DefaultBindAddress, "address for the webhooks, /healthz and /readyz over TLS")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", server.DefaultMetricsBindAddress, `address for /metrics, /healthz and /readyz in plain HTTP; "0" for none`)
 	o.maxMode = addChoice(command, "max-mode", "", "ceiling for every Guardrail: under warn or audit nothing is denied or patched", "enforce", "warn", "audit")
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the Pod's own service account)")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", kubeconfigHelp)
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect one of several replicas to write conditions and to count what Exemptions excuse")
 	flags.StringVarP(&o.Namespace, "namespace", "n", "", "namespace of the Lease for --leader-elect (default: the Pod's own, or "+server.DefaultNamespace+")")
 	flags.DurationVar(&o.DrainDelay, "drain-delay", server.DefaultDrainDelay, "how long to go on deciding after a signal to stop")
@@ -71,10 +92,9 @@ Exit codes:
 	flags.DurationVar(&o.WouldDenyInterval, "would-deny-interval", server.DefaultWouldDenyInterval, "how often to add to the status of Guardrails what would have been denied")
 	o.logLevel = addChoice(command, "log-level", "", "what to log; debug has every decision in it", "info", "debug", "warn", "error")
 	o.logFormat = addChoice(command, "log-format", "", "how to log, to stderr", "json", "text")
-	for _, name := range []string{"tls-cert-file", "tls-private-key-file"} {
-		// It fails for a flag that is not there.
-		_ = command.MarkFlagRequired(name)
-	}
+	command.MarkFlagsOneRequired("tls-cert-file", "tls-secret")
+	command.MarkFlagsMutuallyExclusive("tls-cert-file", "tls-secret")
+	command.MarkFlagsRequiredTogether("tls-cert-file", "tls-private-key-file")
 	return command
 }
 
@@ -88,6 +108,12 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	}
 	if o.MaxInFlight <= 0 || o.MaxInFlightBytes <= 0 || o.ShutdownGrace <= 0 || o.ExcusesInterval <= 0 || o.WouldDenyInterval <= 0 {
 		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes, --shutdown-grace, --excuses-interval and --would-deny-interval must be positive")}
+	}
+	if o.kept.Secret != "" {
+		if err := o.kept.Check(); err != nil {
+			return &usageError{fmt.Errorf("--certificate-validity and --ca-validity: %w", err)}
+		}
+		o.Certificate = &o.kept
 	}
 	if o.Config, err = restConfig(o.kubeconfig); err != nil {
 		return fmt.Errorf("connecting to the API server: %w", err)

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"taffrail.dev/webhook/certs"
 )
 
 // writePair writes a certificate with the given serial number, and its key.
@@ -65,17 +67,17 @@ func insecure(version uint16) *tls.Config {
 
 func TestCertificateAppearsAndChanges(t *testing.T) {
 	folder := t.TempDir()
-	c := &certificate{certFile: filepath.Join(folder, "tls.crt"), keyFile: filepath.Join(folder, "tls.key"), log: logr.Discard()}
+	c := certs.NewFiles(filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key"), logr.Discard(), func(*x509.Certificate) {})
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ended := make(chan error, 1)
-	go func() { ended <- c.run(ctx) }()
+	go func() { ended <- c.Run(ctx) }()
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := withTLS(newHTTPServer(http.NotFoundHandler(), logr.Discard()), c.get)
+	server := withTLS(newHTTPServer(http.NotFoundHandler(), logr.Discard()), c.Get)
 	go server.ServeTLS(listener, "", "") //nolint:errcheck // ends with the test
 	defer server.Close()
 	serial := func() int64 {
@@ -91,11 +93,11 @@ func TestCertificateAppearsAndChanges(t *testing.T) {
 		return state.PeerCertificates[0].SerialNumber.Int64()
 	}
 
-	if c.ready() == nil || serial() != 0 {
+	if c.Ready() == nil || serial() != 0 {
 		t.Error("serves without a certificate")
 	}
 	writePair(t, folder, 1)
-	eventually(t, "loading", func() bool { return c.ready() == nil })
+	eventually(t, "loading", func() bool { return c.Ready() == nil })
 	if got := serial(); got != 1 {
 		t.Errorf("serial %d", got)
 	}
@@ -106,7 +108,7 @@ func TestCertificateAppearsAndChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.Sleep(100 * time.Millisecond)
-	if c.ready() != nil || serial() != 2 {
+	if c.Ready() != nil || serial() != 2 {
 		t.Error("a bad file took the good certificate away")
 	}
 	if _, err := tls.Dial("tcp", listener.Addr().String(), insecure(tls.VersionTLS12)); err == nil {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"taffrail.dev/webhook/certs"
 )
 
 func TestReadyzSaysWhatIsMissing(t *testing.T) {
@@ -66,9 +69,9 @@ func (s *steps) Stop()  { s.add("stop") }
 func TestFrontLosesNoRequest(t *testing.T) {
 	folder := t.TempDir()
 	certFile, keyFile := writePair(t, folder, 1)
-	c := &certificate{certFile: certFile, keyFile: keyFile, log: logr.Discard()}
-	go c.run(t.Context()) //nolint:errcheck // returns nil
-	eventually(t, "loading", func() bool { return c.ready() == nil })
+	c := certs.NewFiles(certFile, keyFile, logr.Discard(), func(*x509.Certificate) {})
+	go c.Run(t.Context()) //nolint:errcheck // returns nil
+	eventually(t, "loading", func() bool { return c.Ready() == nil })
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -85,7 +88,7 @@ func TestFrontLosesNoRequest(t *testing.T) {
 		writeText(w, http.StatusOK, "done")
 	})
 	f := &front{
-		server: withTLS(newHTTPServer(mux, logr.Discard()), c.get), listener: listener, health: probes, admission: order,
+		server: withTLS(newHTTPServer(mux, logr.Discard()), c.Get), listener: listener, health: probes, admission: order,
 		drainDelay: 300 * time.Millisecond, grace: 10 * time.Second, log: logr.Discard(),
 	}
 	ctx, stop := context.WithCancel(t.Context())

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/certs"
 	"taffrail.dev/webhook/review"
 )
 
@@ -30,10 +31,18 @@ type Options struct {
 	Config *rest.Config
 	// Library holds the Rego policies. Required.
 	Library fs.FS
-	// CertFile and KeyFile hold the serving certificate in PEM. Both are required and
-	// read again when they change. They may appear after the start: the server is not
-	// ready until they do.
+	// CertFile and KeyFile hold the serving certificate in PEM, and are read again when
+	// they change. They may appear after the start: the server is not ready until they
+	// do. Both are required, unless Certificate is set.
 	CertFile, KeyFile string
+	// Certificate makes the server keep its certificate by itself, in a Secret in
+	// Namespace, which fills in the same field here.
+	Certificate *certs.Options
+	// ClientCAFile holds, in PEM, who signs the certificates of those who may ask for
+	// decisions; anybody may if it is empty. It is read again when it changes.
+	ClientCAFile string
+	// ClientNames are the common names that are let in; all if empty.
+	ClientNames []string
 	// BindAddress serves /mutate, /validate, /relax, /config, /healthz and /readyz over
 	// TLS; DefaultBindAddress if empty.
 	BindAddress string
@@ -65,7 +74,7 @@ type Options struct {
 	// LeaderElect makes replicas elect one that writes status. Where it is off, this
 	// one does.
 	LeaderElect bool
-	// Namespace holds the Lease; DefaultNamespace if empty.
+	// Namespace holds the Lease, and the Secret of Certificate; DefaultNamespace if empty.
 	Namespace string
 	// ExcusesInterval is how often the leader counts what Exemptions excuse, which reads the
 	// objects that they cover; DefaultExcusesInterval if 0.
@@ -90,8 +99,10 @@ var (
 
 // complete checks Options and fills in the defaults.
 func (o Options) complete() (Options, error) {
+	files := o.Certificate == nil
 	for option, missing := range map[string]bool{
-		"Config": o.Config == nil, "Library": o.Library == nil, "CertFile": o.CertFile == "", "KeyFile": o.KeyFile == "",
+		"Config": o.Config == nil, "Library": o.Library == nil,
+		"CertFile": files && o.CertFile == "", "KeyFile": files && o.KeyFile == "",
 	} {
 		if missing {
 			return o, &OptionError{Option: option, Err: errRequired}
@@ -116,6 +127,11 @@ func (o Options) complete() (Options, error) {
 	fill(&o.BindAddress, DefaultBindAddress)
 	fill(&o.MetricsBindAddress, DefaultMetricsBindAddress)
 	fill(&o.Namespace, DefaultNamespace)
+	if !files {
+		certificate := *o.Certificate
+		certificate.Namespace = o.Namespace
+		o.Certificate = &certificate
+	}
 	fill(&o.MaxInFlight, admission.DefaultMaxInFlight)
 	fill(&o.MaxInFlightBytes, admission.DefaultMaxInFlightBytes)
 	fill(&o.ExcusesInterval, DefaultExcusesInterval)

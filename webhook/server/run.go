@@ -72,8 +72,11 @@ func Run(ctx context.Context, o Options) error {
 		interval: o.WouldDenyInterval, log: o.Log.WithName("tally"),
 	}
 
-	pair := &certificate{certFile: o.CertFile, keyFile: o.KeyFile, metrics: metrics, log: o.Log.WithName("certificate")}
-	probes := &health{checks: []check{{"certificate", pair.ready}, {"informers", watches.ready}, {"configuration", compiling.ready}}}
+	serving, err := newCertificate(o, metrics)
+	if err != nil {
+		return err
+	}
+	probes := &health{checks: []check{{"certificate", serving.Ready}, {"informers", watches.ready}, {"configuration", compiling.ready}}}
 	handler := admission.New(admission.Options{
 		Current:          compiling.Current,
 		Facts:            facts,
@@ -87,16 +90,29 @@ func Run(ctx context.Context, o Options) error {
 		Metrics:          metrics,
 		Log:              o.Log.WithName("admission"),
 	})
+	decisions := http.NewServeMux()
+	handler.Register(decisions)
+
 	mux := http.NewServeMux()
-	handler.Register(mux)
 	probes.register(mux)
+	secured := withTLS(newHTTPServer(mux, o.Log.WithName("http")), serving.Get)
+	if o.ClientCAFile == "" {
+		mux.Handle("/", decisions)
+	} else {
+		known := &clients{file: o.ClientCAFile, names: o.ClientNames, log: o.Log.WithName("clients")}
+		if err := known.load(); err != nil {
+			return fmt.Errorf("reading the authorities of clients: %w", err)
+		}
+		known.handshakes(secured)
+		mux.Handle("/", known.only(decisions))
+	}
 
 	listener, metricsListener, err := listen(ctx, o)
 	if err != nil {
 		return err
 	}
 	https := &front{
-		server:     withTLS(newHTTPServer(mux, o.Log.WithName("http")), pair.get),
+		server:     secured,
 		listener:   listener,
 		health:     probes,
 		admission:  handler,
@@ -110,7 +126,7 @@ func Run(ctx context.Context, o Options) error {
 	defer stop()
 	group, background := errgroup.WithContext(background)
 	group.Go(func() error { return watched.Start(background) })
-	group.Go(func() error { return pair.run(background) })
+	group.Go(func() error { return serving.Run(background) })
 	group.Go(func() error {
 		watches.start(background, watched.GetCache(), compiling.events(), status.events())
 		status.watchNamespaces(background, watched.GetCache())
@@ -151,10 +167,10 @@ func Run(ctx context.Context, o Options) error {
 	o.Log.Info("Serving", "address", listener.Addr().String(), "maxMode", ceiling, "apiServer", o.Config.Host)
 
 	// Whatever ends, in here or outside, ends by draining.
-	serving, end := context.WithCancel(ctx)
+	until, end := context.WithCancel(ctx)
 	defer end()
 	defer context.AfterFunc(background, end)()
-	err = https.run(serving)
+	err = https.run(until)
 	stop()
 	return errors.Join(err, group.Wait())
 }

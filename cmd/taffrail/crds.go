@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/spf13/cobra"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/dynamic"
+	"sigs.k8s.io/yaml"
+
+	"taffrail.dev/charts"
+)
+
+const (
+	// crdManager owns the fields of the CRDs that are applied.
+	crdManager = "taffrail"
+	// establishing is the longest that the API server may take to serve a CRD.
+	establishing = time.Minute
+)
+
+func newCRDsCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "crds",
+		Short: "Print the CustomResourceDefinitions of this version, or apply them",
+		Long: `Crds prints the CustomResourceDefinitions of Guardrail, Exemption and Policy, as this
+version of taffrail reads them. Helm installs the CRDs of a chart once and never touches
+them again; the chart runs "taffrail crds apply" before an upgrade, so that they come
+along.`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(command *cobra.Command, _ []string) error { return printCRDs(command.OutOrStdout()) },
+	}
+	command.AddCommand(newCRDsApplyCommand())
+	return command
+}
+
+func newCRDsApplyCommand() *cobra.Command {
+	var kubeconfig string
+	command := &cobra.Command{
+		Use:   "apply",
+		Short: "Apply them to the cluster, and wait until they are served",
+		Long: `Apply makes the cluster's CustomResourceDefinitions those of this version. Guardrails,
+Exemptions and Policies stay as they are.
+
+Exit codes:
+  0  applied and served
+  2  wrong usage, or they could not be applied`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(command *cobra.Command, _ []string) error {
+			return applyCRDs(command.Context(), kubeconfig, command.OutOrStdout())
+		},
+	}
+	command.Flags().StringVar(&kubeconfig, "kubeconfig", "", kubeconfigHelp)
+	return command
+}
+
+// eachCRD calls do with the text of each.
+func eachCRD(do func(text []byte) error) error {
+	return fs.WalkDir(charts.CRDs, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := charts.CRDs.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return do(text)
+	})
+}
+
+func printCRDs(w io.Writer) error {
+	return eachCRD(func(text []byte) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+func applyCRDs(ctx context.Context, kubeconfig string, w io.Writer) error {
+	config, err := restConfig(kubeconfig)
+	if err != nil {
+		return fmt.Errorf("connecting to the API server: %w", err)
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("connecting to the API server: %w", err)
+	}
+	crds := client.Resource(schema.GroupVersionResource{
+		Group: apiextensionsv1.GroupName, Version: "v1", Resource: "customresourcedefinitions",
+	})
+	return eachCRD(func(text []byte) error {
+		object := &unstructured.Unstructured{}
+		if err := yaml.UnmarshalStrict(text, &object.Object); err != nil {
+			return err
+		}
+		// By force, as they are Helm's from the installation on.
+		if _, err := crds.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: crdManager, Force: true}); err != nil {
+			return fmt.Errorf("applying %s: %w", object.GetName(), err)
+		}
+		if err := served(ctx, crds, object.GetName()); err != nil {
+			return fmt.Errorf("waiting for the API server to serve %s: %w", object.GetName(), err)
+		}
+		_, err := fmt.Fprintf(w, "customresourcedefinition.apiextensions.k8s.io/%s applied\n", object.GetName())
+		return err
+	})
+}
+
+// served waits for the condition Established.
+func served(ctx context.Context, crds dynamic.ResourceInterface, name string) error {
+	return wait.PollUntilContextTimeout(ctx, time.Second/2, establishing, true, func(ctx context.Context) (bool, error) {
+		object, err := crds.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return false, err
+		}
+		conditions, _, err := unstructured.NestedSlice(object.Object, "status", "conditions")
+		if err != nil {
+			return false, errors.Join(errUnreadable, err)
+		}
+		for _, condition := range conditions {
+			if c, ok := condition.(map[string]any); ok && c["type"] == string(apiextensionsv1.Established) {
+				return c["status"] == string(apiextensionsv1.ConditionTrue), nil
+			}
+		}
+		return false, nil
+	})
+}
+
+var errUnreadable = errors.New("its status cannot be read")

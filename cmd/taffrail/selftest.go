@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/dynamic"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+)
+
+const (
+	configWebhook = "config.taffrail.dev"
+	// selfTestPolicy is no policy, and cannot become one: the id of a policy has no dot.
+	selfTestPolicy = "no.such.policy"
+)
+
+// errNotAsked is an API server that admits what Taffrail refuses.
+var errNotAsked = errors.New(`the API server did not ask Taffrail: it admitted a Guardrail that binds a policy that does not exist.
+Look at "kubectl get validatingwebhookconfigurations", at the Pods of Taffrail, and at whether the API server reaches port 9443 of their nodes`)
+
+func newSelfTestCommand() *cobra.Command {
+	var kubeconfig string
+	var patience time.Duration
+	command := &cobra.Command{
+		Use:   "selftest",
+		Short: "Show that the API server reaches Taffrail, and changes nothing",
+		Long: `Selftest asks the API server, as a dry run, for a Guardrail that binds a policy that
+does not exist. Taffrail refuses it whatever its ceiling is, so the refusal shows the
+whole way: API server, Service, certificate, Taffrail. Nothing is changed.
+
+Exit codes:
+  0  Taffrail refused it
+  2  it did not, or the API server cannot be asked`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(command *cobra.Command, _ []string) error {
+			return selfTest(command.Context(), kubeconfig, patience, command.OutOrStdout())
+		},
+	}
+	command.Flags().StringVar(&kubeconfig, "kubeconfig", "", kubeconfigHelp)
+	command.Flags().DurationVar(&patience, "timeout", 30*time.Second, "how long to try")
+	return command
+}
+
+func selfTest(ctx context.Context, kubeconfig string, patience time.Duration, w io.Writer) error {
+	config, err := restConfig(kubeconfig)
+	if err != nil {
+		return fmt.Errorf("connecting to the API server: %w", err)
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("connecting to the API server: %w", err)
+	}
+	guardrails := client.Resource(schema.GroupVersionResource{
+		Group: v1alpha1.Group, Version: v1alpha1.Version, Resource: "guardrails",
+	})
+	var refusal string
+	last := errNotAsked
+	err = wait.PollUntilContextTimeout(ctx, time.Second, patience, true, func(ctx context.Context) (bool, error) {
+		refusal, last = askForNonsense(ctx, guardrails)
+		return last == nil, nil
+	})
+	if err != nil {
+		return last
+	}
+	_, err = fmt.Fprintf(w, "Taffrail answers: the API server asked it for a Guardrail that cannot be, and it said\n%s\n", refusal)
+	return err
+}
+
+// askForNonsense returns in which words it is refused.
+func askForNonsense(ctx context.Context, guardrails dynamic.ResourceInterface) (string, error) {
+	nonsense := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": v1alpha1.GroupVersion().String(), "kind": config.KindGuardrail,
+		"metadata": map[string]any{"generateName": "taffrail-selftest-"},
+		"spec": map[string]any{
+			"mode": string(v1alpha1.ModeAudit), "policies": []any{map[string]any{"name": selfTestPolicy}},
+		},
+	}}
+	_, err := guardrails.Create(ctx, nonsense, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	refused := new(apierrors.StatusError)
+	switch {
+	case err == nil:
+		return "", errNotAsked
+	case errors.As(err, &refused) && strings.Contains(err.Error(), fmt.Sprintf("%q denied the request", configWebhook)):
+		return err.Error(), nil
+	}
+	return "", fmt.Errorf("asking the API server for a Guardrail: %w", err)
+}

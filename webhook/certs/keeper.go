@@ -1,0 +1,298 @@
+package certs
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"maps"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// longestPause is how long the keeper looks at nothing where nothing changes.
+	longestPause = time.Minute
+	// retry is how long to wait after what failed.
+	retry = 2 * time.Second
+)
+
+// Options of a Keeper; all are required.
+type Options struct {
+	// Namespace has the Secret and the Service.
+	Namespace string
+	// Secret is the name of a Secret that is there; it may be empty.
+	Secret string
+	// Service is the name of the Service that the API server calls.
+	Service string
+	// Configuration is the name of the MutatingWebhookConfiguration and of the
+	// ValidatingWebhookConfiguration. Either may be missing, for a while or forever:
+	// deleting them is how an engineer on call switches Taffrail off.
+	Configuration string
+	Lifetimes
+}
+
+// Keeper has the serving certificate of the Secret, renews it there, and keeps the
+// caBundle of the webhook configurations.
+type Keeper struct {
+	options Options
+	client  client.Client
+	cached  cache.Cache
+	log     logr.Logger
+	// loaded is told of every certificate that is served from now on.
+	loaded func(*x509.Certificate)
+	now    func() time.Time
+	kicked chan struct{}
+	served atomic.Pointer[tls.Certificate]
+	// last is why there is no certificate yet.
+	last atomic.Pointer[error]
+}
+
+// NewKeeper does not reach for the API server. loaded is told of every certificate when
+// it begins to be served.
+func NewKeeper(config *rest.Config, o Options, log logr.Logger, loaded func(*x509.Certificate)) (*Keeper, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Secret"), meta.RESTScopeNamespace)
+	mapper.Add(admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingWebhookConfiguration"), meta.RESTScopeRoot)
+	mapper.Add(admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingWebhookConfiguration"), meta.RESTScopeRoot)
+	writer, err := client.New(config, client.Options{Scheme: scheme, Mapper: mapper})
+	if err != nil {
+		return nil, err
+	}
+	// RBAC grants these objects by name, and a watch of one name is granted so too.
+	named := func(name string) cache.ByObject {
+		return cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", name)}
+	}
+	secret := named(o.Secret)
+	secret.Namespaces = map[string]cache.Config{o.Namespace: {}}
+	k := &Keeper{options: o, client: writer, log: log, loaded: loaded, now: time.Now, kicked: make(chan struct{}, 1)}
+	k.cached, err = cache.New(config, cache.Options{
+		Scheme: scheme, Mapper: mapper, ReaderFailOnMissingInformer: true,
+		DefaultWatchErrorHandler: func(_ context.Context, _ *toolscache.Reflector, err error) { k.failed(err) },
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: secret,
+			&admissionregistrationv1.MutatingWebhookConfiguration{}:   named(o.Configuration),
+			&admissionregistrationv1.ValidatingWebhookConfiguration{}: named(o.Configuration),
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// Get is a tls.Config.GetCertificate.
+func (k *Keeper) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if pair := k.served.Load(); pair != nil {
+		return pair, nil
+	}
+	return nil, errNoPair
+}
+
+// Ready is a health check.
+func (k *Keeper) Ready() error {
+	if k.served.Load() != nil {
+		return nil
+	}
+	if last := k.last.Load(); last != nil {
+		return *last
+	}
+	return errNoPair
+}
+
+// Run keeps until ctx ends.
+func (k *Keeper) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return k.cached.Start(ctx) })
+	group.Go(func() error {
+		if err := k.watch(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		k.run(ctx)
+		return nil
+	})
+	return group.Wait()
+}
+
+// watch returns once the first lists have arrived, and tries for as long as that takes.
+func (k *Keeper) watch(ctx context.Context) error {
+	for _, o := range []client.Object{
+		&corev1.Secret{}, &admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{},
+	} {
+		informer, err := k.cached.GetInformer(ctx, o)
+		if err != nil {
+			return fmt.Errorf("watching %T: %w", o, err)
+		}
+		if _, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			AddFunc:    func(any) { k.kick() },
+			UpdateFunc: func(any, any) { k.kick() },
+			DeleteFunc: func(any) { k.kick() },
+		}); err != nil {
+			return fmt.Errorf("watching %T: %w", o, err)
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) run(ctx context.Context) {
+	pause := max(time.Second, min(longestPause, k.options.settling()/2))
+	for ctx.Err() == nil {
+		next := pause
+		if err := k.keep(ctx); err != nil && ctx.Err() == nil {
+			k.failed(err)
+			next = min(retry, pause)
+		}
+		k.wait(ctx, next)
+	}
+}
+
+// failed logs once for each cause: what fails is tried every other second.
+func (k *Keeper) failed(err error) {
+	if last := k.last.Swap(&err); last == nil || (*last).Error() != err.Error() {
+		k.log.Error(err, "The certificate cannot be kept, trying again", "secret", k.options.Secret)
+	}
+}
+
+func (k *Keeper) kick() {
+	select {
+	case k.kicked <- struct{}{}:
+	default:
+	}
+}
+
+func (k *Keeper) wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-k.kicked:
+	case <-ctx.Done():
+	}
+}
+
+// keep does what there is to do: it serves what the Secret holds, lets it be trusted, and
+// renews it.
+func (k *Keeper) keep(ctx context.Context) error {
+	secret := &corev1.Secret{}
+	if err := k.cached.Get(ctx, client.ObjectKey{Namespace: k.options.Namespace, Name: k.options.Secret}, secret); err != nil {
+		return fmt.Errorf("reading the Secret of the certificate: %w", err)
+	}
+	material, damage := parse(secret.Data)
+	if damage != nil {
+		k.log.Error(damage, "The Secret of the certificate is damaged, what is wrong is made anew", "secret", k.options.Secret)
+	}
+	configurations, err := k.configurations(ctx)
+	if err != nil {
+		return err
+	}
+	step := renewal{
+		lifetimes: k.options.Lifetimes, now: k.now(),
+		name: k.options.Service + "." + k.options.Namespace + ".svc",
+		trusted: func(authority *x509.Certificate) bool {
+			for _, c := range configurations {
+				if !trusts(k.entries(c), authority) {
+					return false
+				}
+			}
+			return true
+		},
+	}
+	if step.broken(material) == nil {
+		k.serve(material.pair)
+	}
+	next, why, err := step.step(material)
+	if err != nil {
+		return err
+	}
+	if why == "" {
+		return k.entrust(ctx, configurations, material)
+	}
+	data, err := next.encode()
+	if err != nil {
+		return err
+	}
+	if secret.Data == nil {
+		secret.Data = map[string][]byte{}
+	}
+	maps.Copy(secret.Data, data)
+	switch err := k.client.Update(ctx, secret); {
+	case apierrors.IsConflict(err):
+		// Another replica came first, and the watch will tell what it wrote.
+		return nil
+	case err != nil:
+		return fmt.Errorf("writing the Secret of the certificate: %w", err)
+	}
+	k.log.Info("Wrote the certificate", "why", why, "expires", next.pair.Leaf.NotAfter, "authorityExpires", next.authorities[0].NotAfter)
+	return nil
+}
+
+// configurations are those that there are.
+func (k *Keeper) configurations(ctx context.Context) ([]client.Object, error) {
+	var found []client.Object
+	for _, c := range []client.Object{
+		&admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{},
+	} {
+		switch err := k.cached.Get(ctx, client.ObjectKey{Name: k.options.Configuration}, c); {
+		case err == nil:
+			found = append(found, c)
+		case !apierrors.IsNotFound(err):
+			return nil, fmt.Errorf("reading a webhook configuration: %w", err)
+		}
+	}
+	return found, nil
+}
+
+func (k *Keeper) entries(configuration client.Object) []*admissionregistrationv1.WebhookClientConfig {
+	return clientConfigs(configuration, k.options.Namespace, k.options.Service)
+}
+
+// entrust writes the caBundle where it has to be. The objects are copies of the cache's.
+func (k *Keeper) entrust(ctx context.Context, configurations []client.Object, m Material) error {
+	for _, c := range configurations {
+		if !entrust(k.entries(c), m, k.now()) {
+			continue
+		}
+		switch err := k.client.Update(ctx, c); {
+		case apierrors.IsConflict(err) || apierrors.IsNotFound(err):
+			// It has changed since, or is gone; the watch will tell.
+		case err != nil:
+			return fmt.Errorf("writing the caBundle of %T %s: %w", c, c.GetName(), err)
+		default:
+			k.log.Info("Wrote the caBundle", "configuration", c.GetName(), "kind", fmt.Sprintf("%T", c))
+		}
+	}
+	return nil
+}
+
+// serve begins to serve a pair.
+func (k *Keeper) serve(pair *tls.Certificate) {
+	if before := k.served.Load(); before != nil && before.Leaf.Equal(pair.Leaf) {
+		return
+	}
+	k.served.Store(pair)
+	k.loaded(pair.Leaf)
+}

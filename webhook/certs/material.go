@@ -1,0 +1,152 @@
+package certs
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// The keys of the Secret beside those of a kubernetes.io/tls Secret.
+const (
+	authoritiesKey  = "ca.crt"
+	authorityKeyKey = "ca.key"
+)
+
+// The types of PEM blocks.
+const (
+	certificateBlock = "CERTIFICATE"
+	keyBlock         = "PRIVATE KEY"
+)
+
+// Material is what the Secret holds. It is never changed, only replaced.
+type Material struct {
+	// authorities are trusted, the newest first.
+	authorities []*x509.Certificate
+	// signer is the key of the newest.
+	signer crypto.Signer
+	// pair is what is served, nil while there is none.
+	pair *tls.Certificate
+}
+
+// DamagedError says which key of the Secret does not hold what it should.
+type DamagedError struct {
+	Key string
+	Err error
+}
+
+func (e *DamagedError) Error() string { return e.Key + ": " + e.Err.Error() }
+
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+var (
+	errNoCertificate = errors.New("no certificate in it")
+	errNoKey         = errors.New("no private key in it")
+	errNotOurs       = errors.New("it is not the key of the newest authority in " + authoritiesKey)
+)
+
+// parse reads the data of the Secret. Empty data is empty Material. Of damaged data it
+// returns what is whole: an authority only with its key, and a pair only as a pair.
+func parse(data map[string][]byte) (Material, error) {
+	var m Material
+	var damages []error
+	if len(data[authoritiesKey]) > 0 || len(data[authorityKeyKey]) > 0 {
+		authorities, signer, err := parseAuthorities(data)
+		if err != nil {
+			damages = append(damages, err)
+		}
+		m.authorities, m.signer = authorities, signer
+	}
+	if len(data[corev1.TLSCertKey]) > 0 || len(data[corev1.TLSPrivateKeyKey]) > 0 {
+		// It names no part of either in its errors.
+		pair, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey])
+		if err != nil {
+			damages = append(damages, &DamagedError{Key: corev1.TLSCertKey, Err: err})
+		} else {
+			m.pair = &pair
+		}
+	}
+	return m, errors.Join(damages...)
+}
+
+func parseAuthorities(data map[string][]byte) ([]*x509.Certificate, crypto.Signer, error) {
+	authorities, err := parseBundle(data[authoritiesKey])
+	if err != nil {
+		return nil, nil, &DamagedError{Key: authoritiesKey, Err: err}
+	}
+	if len(authorities) == 0 {
+		return nil, nil, &DamagedError{Key: authoritiesKey, Err: errNoCertificate}
+	}
+	block, _ := pem.Decode(data[authorityKeyKey])
+	if block == nil {
+		return nil, nil, &DamagedError{Key: authorityKeyKey, Err: errNoKey}
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, nil, &DamagedError{Key: authorityKeyKey, Err: err}
+	}
+	signer, ok := key.(*ecdsa.PrivateKey)
+	if !ok || !signer.PublicKey.Equal(authorities[0].PublicKey) {
+		return nil, nil, &DamagedError{Key: authorityKeyKey, Err: errNotOurs}
+	}
+	return authorities, signer, nil
+}
+
+// parseBundle reads certificates in PEM, as in a caBundle.
+func parseBundle(text []byte) ([]*x509.Certificate, error) {
+	var bundle []*x509.Certificate
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			return bundle, nil
+		}
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		bundle = append(bundle, certificate)
+	}
+}
+
+// encode is the other way round.
+func (m Material) encode() (map[string][]byte, error) {
+	signer, err := encodeKey(m.signer)
+	if err != nil {
+		return nil, err
+	}
+	served, err := encodeKey(m.pair.PrivateKey)
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{
+		authoritiesKey:          m.bundle(),
+		authorityKeyKey:         signer,
+		corev1.TLSCertKey:       encodeCertificates(m.pair.Leaf),
+		corev1.TLSPrivateKeyKey: served,
+	}, nil
+}
+
+// bundle is what a webhook configuration has to trust.
+func (m Material) bundle() []byte { return encodeCertificates(m.authorities...) }
+
+func encodeCertificates(certificates ...*x509.Certificate) []byte {
+	var text bytes.Buffer
+	for _, c := range certificates {
+		text.Write(pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: c.Raw}))
+	}
+	return text.Bytes()
+}
+
+func encodeKey(key crypto.PrivateKey) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: keyBlock, Bytes: der}), nil
+}

@@ -1,0 +1,187 @@
+package certs
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"time"
+)
+
+const (
+	// skew is how far the clocks of nodes may be apart.
+	skew = 5 * time.Minute
+	// longestSettling is the most that is waited between trusting an authority and
+	// signing by it. API servers learn of it by a watch, within seconds.
+	longestSettling = time.Hour
+)
+
+// Lifetimes are how long what is made here holds. Each is renewed when a third of it is
+// left.
+type Lifetimes struct {
+	Certificate, Authority time.Duration
+}
+
+// The least that Lifetimes may be: shorter ones leave no time between trusting an
+// authority, signing by it and the end of what the one before signed.
+const (
+	LeastCertificateValidity = time.Minute
+	LeastAuthorityFactor     = 3
+)
+
+var errLifetimes = fmt.Errorf("a certificate must be valid for %v at least, and its authority for %d times as long",
+	LeastCertificateValidity, LeastAuthorityFactor)
+
+// Check returns an error where no renewal could be in time.
+func (l Lifetimes) Check() error {
+	if l.Certificate < LeastCertificateValidity || l.Authority < LeastAuthorityFactor*l.Certificate {
+		return errLifetimes
+	}
+	return nil
+}
+
+// settling is how long a new authority is trusted before it signs.
+func (l Lifetimes) settling() time.Duration { return min(longestSettling, l.Certificate/10) }
+
+// renewal is one step.
+type renewal struct {
+	lifetimes Lifetimes
+	// name is the DNS name to serve under.
+	name string
+	now  time.Time
+	// trusted tells whether whoever calls trusts an authority already.
+	trusted func(*x509.Certificate) bool
+}
+
+// step returns what m should become, and why; an empty why leaves m as it is.
+func (r renewal) step(m Material) (next Material, why string, err error) {
+	next = m
+	if len(m.authorities) == 0 || r.due(m.authorities[0]) {
+		why = "a new authority"
+		if next.authorities, next.signer, err = r.succeed(m.authorities); err != nil {
+			return m, "", err
+		}
+	} else if next.authorities = r.valid(m.authorities); len(next.authorities) < len(m.authorities) {
+		why = "an expired authority is forgotten"
+	}
+	broken := r.broken(next)
+	if broken == nil && !r.due(next.pair.Leaf) && signedBy(next.pair.Leaf, next.authorities[0]) {
+		return next, why, nil
+	}
+	// As long as what is served works, the one to replace it must work at once.
+	if broken == nil && !r.settled(next.authorities[0]) {
+		return next, why, nil
+	}
+	if next.pair, err = r.issue(next.authorities[0], next.signer); err != nil {
+		return m, "", err
+	}
+	if why == "" {
+		why = "a new certificate"
+	}
+	return next, why, nil
+}
+
+// due tells whether a third or less of a certificate's life is left.
+func (r renewal) due(c *x509.Certificate) bool {
+	return c.NotAfter.Sub(r.now) <= c.NotAfter.Sub(made(c))/3
+}
+
+// made is when a certificate was made.
+func made(c *x509.Certificate) time.Time { return c.NotBefore.Add(skew) }
+
+func (r renewal) valid(authorities []*x509.Certificate) []*x509.Certificate {
+	return slices.DeleteFunc(slices.Clone(authorities), func(c *x509.Certificate) bool { return c.NotAfter.Before(r.now) })
+}
+
+// settled tells whether an authority may sign what is to be verified at once.
+func (r renewal) settled(authority *x509.Certificate) bool {
+	return r.now.Sub(made(authority)) >= r.lifetimes.settling() && r.trusted(authority)
+}
+
+var errNoPair = errors.New("there is none yet")
+
+// broken says why what is served would not be accepted by whoever trusts m's authorities.
+func (r renewal) broken(m Material) error {
+	if m.pair == nil {
+		return errNoPair
+	}
+	roots := x509.NewCertPool()
+	for _, authority := range m.authorities {
+		roots.AddCert(authority)
+	}
+	_, err := m.pair.Leaf.Verify(x509.VerifyOptions{
+		Roots: roots, DNSName: r.name, CurrentTime: r.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	})
+	return err
+}
+
+// signedBy compares keys, as the subject of every authority is the same.
+func signedBy(leaf, authority *x509.Certificate) bool { return leaf.CheckSignatureFrom(authority) == nil }
+
+// succeed makes an authority and puts it before those that are still valid.
+func (r renewal) succeed(before []*x509.Certificate) ([]*x509.Certificate, crypto.Signer, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	template, err := r.template("taffrail-ca", r.lifetimes.Authority)
+	if err != nil {
+		return nil, nil, err
+	}
+	template.IsCA, template.BasicConstraintsValid, template.MaxPathLenZero = true, true, true
+	template.KeyUsage = x509.KeyUsageCertSign
+	authority, err := sign(template, template, key.Public(), key)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append([]*x509.Certificate{authority}, r.valid(before)...), key, nil
+}
+
+// issue makes a serving certificate.
+func (r renewal) issue(authority *x509.Certificate, signer crypto.Signer) (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template, err := r.template("taffrail", r.lifetimes.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	template.DNSNames = []string{r.name}
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	if template.NotAfter.After(authority.NotAfter) {
+		template.NotAfter = authority.NotAfter
+	}
+	leaf, err := sign(template, authority, key.Public(), signer)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}, nil
+}
+
+func (r renewal) template(commonName string, lifetime time.Duration) (*x509.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return nil, err
+	}
+	return &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: commonName},
+		NotBefore: r.now.Add(-skew), NotAfter: r.now.Add(lifetime),
+	}, nil
+}
+
+func sign(template, parent *x509.Certificate, public crypto.PublicKey, signer crypto.Signer) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
+	if err != nil {
+		return nil, fmt.Errorf("signing %s: %w", template.Subject.CommonName, err)
+	}
+	return x509.ParseCertificate(der)
+}

@@ -1,0 +1,72 @@
+package certs
+
+import (
+	"bytes"
+	"crypto/x509"
+	"slices"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// clientConfigs are those of a webhook configuration that lead to a Service: an entry
+// that somebody pointed elsewhere has a caBundle of its own.
+func clientConfigs(configuration client.Object, namespace, service string) []*admissionregistrationv1.WebhookClientConfig {
+	var found []*admissionregistrationv1.WebhookClientConfig
+	add := func(c *admissionregistrationv1.WebhookClientConfig) {
+		if c.Service != nil && c.Service.Namespace == namespace && c.Service.Name == service {
+			found = append(found, c)
+		}
+	}
+	switch configuration := configuration.(type) {
+	case *admissionregistrationv1.MutatingWebhookConfiguration:
+		for i := range configuration.Webhooks {
+			add(&configuration.Webhooks[i].ClientConfig)
+		}
+	case *admissionregistrationv1.ValidatingWebhookConfiguration:
+		for i := range configuration.Webhooks {
+			add(&configuration.Webhooks[i].ClientConfig)
+		}
+	}
+	return found
+}
+
+// trusts tells whether every entry trusts an authority.
+func trusts(entries []*admissionregistrationv1.WebhookClientConfig, authority *x509.Certificate) bool {
+	for _, entry := range entries {
+		bundle, err := parseBundle(entry.CABundle)
+		if err != nil || !slices.ContainsFunc(bundle, authority.Equal) {
+			return false
+		}
+	}
+	return true
+}
+
+// outdated tells whether an entry has to be written. A replica that has yet to see the
+// newest authority must not take it away again, so one more than is wanted is left alone
+// until it expires.
+func outdated(entry *admissionregistrationv1.WebhookClientConfig, wanted []*x509.Certificate, now time.Time) bool {
+	bundle, err := parseBundle(entry.CABundle)
+	if err != nil {
+		return true
+	}
+	for _, authority := range wanted {
+		if !slices.ContainsFunc(bundle, authority.Equal) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(bundle, func(c *x509.Certificate) bool { return c.NotAfter.Before(now) })
+}
+
+// entrust makes every outdated entry trust what m does, and tells whether any was.
+func entrust(entries []*admissionregistrationv1.WebhookClientConfig, m Material, now time.Time) bool {
+	changed := false
+	for _, entry := range entries {
+		if outdated(entry, m.authorities, now) && !bytes.Equal(entry.CABundle, m.bundle()) {
+			entry.CABundle = m.bundle()
+			changed = true
+		}
+	}
+	return changed
+}
