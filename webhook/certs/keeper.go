@@ -57,6 +57,8 @@ type Keeper struct {
 	loaded func(*x509.Certificate)
 	now    func() time.Time
 	kicked chan struct{}
+	// trust is Run's alone.
+	trust  trust
 	served atomic.Pointer[tls.Certificate]
 	// last is why there is no certificate yet.
 	last atomic.Pointer[error]
@@ -209,17 +211,16 @@ func (k *Keeper) keep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(material.authorities) > 0 {
+		var entries []*admissionregistrationv1.WebhookClientConfig
+		for _, c := range configurations {
+			entries = append(entries, k.entries(c)...)
+		}
+		k.trust = k.trust.seen(entries, material.authorities[0], k.now())
+	}
 	step := renewal{
-		lifetimes: k.options.Lifetimes, now: k.now(),
+		lifetimes: k.options.Lifetimes, now: k.now(), trust: k.trust,
 		name: k.options.Service + "." + k.options.Namespace + ".svc",
-		trusted: func(authority *x509.Certificate) bool {
-			for _, c := range configurations {
-				if !trusts(k.entries(c), authority) {
-					return false
-				}
-			}
-			return true
-		},
 	}
 	if step.broken(material) == nil {
 		k.serve(material.pair)

@@ -56,8 +56,8 @@ type renewal struct {
 	// name is the DNS name to serve under.
 	name string
 	now  time.Time
-	// trusted tells whether whoever calls trusts an authority already.
-	trusted func(*x509.Certificate) bool
+	// trust is in the newest authority.
+	trust trust
 }
 
 // step returns what m should become, and why; an empty why leaves m as it is.
@@ -65,7 +65,7 @@ func (r renewal) step(m Material) (next Material, why string, err error) {
 	next = m
 	if len(m.authorities) == 0 || r.due(m.authorities[0]) {
 		why = "a new authority"
-		if next.authorities, next.signer, err = r.succeed(m.authorities); err != nil {
+		if next, err = r.succeed(m); err != nil {
 			return m, "", err
 		}
 	} else if next.authorities = r.valid(m.authorities); len(next.authorities) < len(m.authorities) {
@@ -102,7 +102,7 @@ func (r renewal) valid(authorities []*x509.Certificate) []*x509.Certificate {
 
 // settled tells whether an authority may sign what is to be verified at once.
 func (r renewal) settled(authority *x509.Certificate) bool {
-	return r.now.Sub(made(authority)) >= r.lifetimes.settling() && r.trusted(authority)
+	return r.trust.in(authority) && r.now.Sub(r.trust.since) >= r.lifetimes.settling()
 }
 
 var errNoPair = errors.New("there is none yet")
@@ -123,25 +123,36 @@ func (r renewal) broken(m Material) error {
 }
 
 // signedBy compares keys, as the subject of every authority is the same.
-func signedBy(leaf, authority *x509.Certificate) bool { return leaf.CheckSignatureFrom(authority) == nil }
+func signedBy(leaf, authority *x509.Certificate) bool {
+	return leaf.CheckSignatureFrom(authority) == nil
+}
 
-// succeed makes an authority and puts it before those that are still valid.
-func (r renewal) succeed(before []*x509.Certificate) ([]*x509.Certificate, crypto.Signer, error) {
+// succeed makes an authority and puts it before those that are still valid. The last
+// thing that the one before signs, with the key that goes with it, has to do until the new
+// one is trusted everywhere.
+func (r renewal) succeed(m Material) (next Material, err error) {
+	next.authorities, next.pair = r.valid(m.authorities), m.pair
+	if len(next.authorities) > 0 {
+		if next.pair, err = r.issue(next.authorities[0], m.signer); err != nil {
+			return m, err
+		}
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, nil, err
+		return m, err
 	}
 	template, err := r.template("taffrail-ca", r.lifetimes.Authority)
 	if err != nil {
-		return nil, nil, err
+		return m, err
 	}
 	template.IsCA, template.BasicConstraintsValid, template.MaxPathLenZero = true, true, true
 	template.KeyUsage = x509.KeyUsageCertSign
 	authority, err := sign(template, template, key.Public(), key)
 	if err != nil {
-		return nil, nil, err
+		return m, err
 	}
-	return append([]*x509.Certificate{authority}, r.valid(before)...), key, nil
+	next.authorities, next.signer = append([]*x509.Certificate{authority}, next.authorities...), key
+	return next, nil
 }
 
 // issue makes a serving certificate.

@@ -32,6 +32,28 @@ func clientConfigs(configuration client.Object, namespace, service string) []*ad
 	return found
 }
 
+// trust is since when every entry is known to trust an authority. It is no more than a
+// replica has seen by itself, so that one that starts anew waits anew.
+type trust struct {
+	authority *x509.Certificate
+	since     time.Time
+}
+
+func (t trust) in(authority *x509.Certificate) bool {
+	return t.authority != nil && t.authority.Equal(authority)
+}
+
+// seen is what to remember after a look at the entries.
+func (t trust) seen(entries []*admissionregistrationv1.WebhookClientConfig, authority *x509.Certificate, now time.Time) trust {
+	switch {
+	case !trusts(entries, authority):
+		return trust{}
+	case t.in(authority):
+		return t
+	}
+	return trust{authority: authority, since: now}
+}
+
 // trusts tells whether every entry trusts an authority.
 func trusts(entries []*admissionregistrationv1.WebhookClientConfig, authority *x509.Certificate) bool {
 	for _, entry := range entries {

@@ -1,0 +1,207 @@
+package certs
+
+import (
+	"crypto/x509"
+	"slices"
+	"testing"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"pgregory.net/rapid"
+)
+
+const name = "taffrail.taffrail-system.svc"
+
+// world is the Secret, a webhook configuration, an API server that learns of it late, and
+// replicas that learn of both late.
+type world struct {
+	lifetimes Lifetimes
+	now       time.Time
+	secret    stored[map[string][]byte]
+	bundle    stored[[]byte]
+	replicas  []*replica
+}
+
+// stored is an object with all of its versions.
+type stored[T any] struct{ versions []version[T] }
+
+type version[T any] struct {
+	since time.Time
+	value T
+}
+
+func (s *stored[T]) write(now time.Time, value T) {
+	s.versions = append(s.versions, version[T]{since: now, value: value})
+}
+
+// at is the newest version at some time, and its number.
+func (s *stored[T]) at(when time.Time) (T, int) {
+	for i, v := range slices.Backward(s.versions) {
+		if !v.since.After(when) {
+			return v.value, i
+		}
+	}
+	var none T
+	return none, -1
+}
+
+type replica struct {
+	served *x509.Certificate
+	trust  trust
+}
+
+// act is Keeper.keep with what the replica knew a while ago.
+func (w *world) act(t *rapid.T, r *replica, lag time.Duration) {
+	data, number := w.secret.at(w.now.Add(-lag))
+	m, err := parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, bundleNumber := w.bundle.at(w.now.Add(-lag))
+	entry := &admissionregistrationv1.WebhookClientConfig{CABundle: slices.Clone(bundle)}
+	entries := []*admissionregistrationv1.WebhookClientConfig{entry}
+	if len(m.authorities) > 0 {
+		r.trust = r.trust.seen(entries, m.authorities[0], w.now)
+	}
+	step := renewal{lifetimes: w.lifetimes, name: name, now: w.now, trust: r.trust}
+	if step.broken(m) == nil {
+		r.served = m.pair.Leaf
+	}
+	next, why, err := step.step(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why == "" {
+		if entrust(entries, m, w.now) && bundleNumber == len(w.bundle.versions)-1 {
+			w.bundle.write(w.now, entry.CABundle)
+		}
+		return
+	}
+	encoded, err := next.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if number == len(w.secret.versions)-1 { // or it is a conflict
+		w.secret.write(w.now, encoded)
+	}
+}
+
+// verify is what an API server does with what a replica serves.
+func (w *world) verify(r *replica, lag time.Duration) error {
+	bundle, _ := w.bundle.at(w.now.Add(-lag))
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(bundle)
+	_, err := r.served.Verify(x509.VerifyOptions{Roots: roots, DNSName: name, CurrentTime: w.now})
+	return err
+}
+
+// Whatever is renewed, and however late anyone learns of it, the API server accepts what
+// every replica serves.
+func TestRenewalFailsNoHandshake(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		certificate := time.Duration(rapid.Int64Range(int64(LeastCertificateValidity), int64(100*24*time.Hour)).Draw(t, "certificate"))
+		factor := rapid.Int64Range(LeastAuthorityFactor, 5).Draw(t, "factor")
+		w := &world{
+			lifetimes: Lifetimes{Certificate: certificate, Authority: time.Duration(factor) * certificate},
+			now:       time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC),
+			replicas:  []*replica{{}, {}},
+		}
+		if err := w.lifetimes.Check(); err != nil {
+			t.Fatal(err)
+		}
+		// Nobody learns of anything later than this; a replica looks this often.
+		late := w.lifetimes.settling() / 3
+		lag := rapid.Custom(func(t *rapid.T) time.Duration { return time.Duration(rapid.Int64Range(0, int64(late)).Draw(t, "lag")) })
+		for range 8 {
+			for _, r := range w.replicas {
+				w.act(t, r, 0)
+			}
+		}
+		w.now = w.now.Add(late)
+
+		end := w.now.Add(w.lifetimes.Authority + w.lifetimes.Certificate)
+		leaves, authorities := map[string]bool{}, map[string]bool{}
+		// After a change time goes slowly, so that all sorts of lateness come up.
+		written, slowly := 0, 0
+		for w.now.Before(end) {
+			order := rapid.Permutation(w.replicas).Draw(t, "order")
+			for _, r := range order {
+				if rapid.IntRange(0, 20).Draw(t, "restarts") == 0 {
+					*r = replica{served: r.served}
+				}
+				w.act(t, r, lag.Draw(t, "replica is late"))
+				if err := w.verify(r, lag.Draw(t, "API server is late")); err != nil {
+					t.Fatalf("%v before the end: %v", end.Sub(w.now), err)
+				}
+				leaves[r.served.SerialNumber.String()] = true
+				authorities[string(r.served.AuthorityKeyId)] = true
+			}
+			if now := len(w.secret.versions) + len(w.bundle.versions); now != written {
+				written, slowly = now, 8
+			}
+			if slowly--; slowly > 0 {
+				w.now = w.now.Add(late / 2)
+			} else {
+				w.now = w.now.Add(w.lifetimes.Certificate / 12)
+			}
+		}
+		if len(leaves) < 4 || len(authorities) < 2 {
+			t.Fatalf("%d certificates of %d authorities: nothing was renewed", len(leaves), len(authorities))
+		}
+	})
+}
+
+func TestWhatIsBrokenIsMadeAnewAtOnce(t *testing.T) {
+	now := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
+	lifetimes := Lifetimes{Certificate: 90 * 24 * time.Hour, Authority: 730 * 24 * time.Hour}
+	step := renewal{lifetimes: lifetimes, name: name, now: now}
+	first, why, err := step.step(Material{})
+	if err != nil || why == "" {
+		t.Fatalf("%q, %v", why, err)
+	}
+	if _, why, _ := step.step(first); why != "" {
+		t.Errorf("what is new is replaced: %s", why)
+	}
+	elsewhere := step
+	elsewhere.name = "taffrail.other.svc"
+	muchLater := step
+	muchLater.now = now.Add(lifetimes.Authority + time.Hour)
+	for what, c := range map[string]struct {
+		step     renewal
+		material Material
+		stays    bool // the authority
+	}{
+		"another name":           {elsewhere, first, true},
+		"no certificate":         {step, Material{authorities: first.authorities, signer: first.signer}, true},
+		"everything has expired": {muchLater, first, false},
+		"no authority":           {step, Material{pair: first.pair}, false},
+	} {
+		next, why, err := c.step.step(c.material)
+		if err != nil || why == "" {
+			t.Errorf("%s: %q, %v", what, why, err)
+			continue
+		}
+		if err := c.step.broken(next); err != nil {
+			t.Errorf("%s: still broken: %v", what, err)
+		}
+		if stays := next.authorities[len(next.authorities)-1].Equal(first.authorities[0]); stays != c.stays {
+			t.Errorf("%s: the authority stays: %t", what, stays)
+		}
+	}
+}
+
+func TestLifetimesThatLeaveNoTime(t *testing.T) {
+	for _, c := range []struct {
+		lifetimes Lifetimes
+		good      bool
+	}{
+		{Lifetimes{Certificate: time.Minute, Authority: 3 * time.Minute}, true},
+		{Lifetimes{Certificate: time.Minute - 1, Authority: time.Hour}, false},
+		{Lifetimes{Certificate: time.Hour, Authority: 3*time.Hour - 1}, false},
+		{Lifetimes{}, false},
+	} {
+		if err := c.lifetimes.Check(); (err == nil) != c.good {
+			t.Errorf("%v: %v", c.lifetimes, err)
+		}
+	}
+}
