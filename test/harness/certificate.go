@@ -57,6 +57,10 @@ func (a *Authority) Issue() (certificate, key []byte, err error) {
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	template.DNSNames = []string{"localhost"}
 	template.IPAddresses = []net.IP{net.ParseIP(localhost)}
+	return a.sign(template)
+}
+
+func (a *Authority) sign(template *x509.Certificate) (certificate, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
@@ -70,6 +74,17 @@ func (a *Authority) Issue() (certificate, key []byte, err error) {
 		return nil, nil, err
 	}
 	return encode("CERTIFICATE", der), encode("PRIVATE KEY", encoded), nil
+}
+
+// IssueClient makes a certificate for a client, with a common name.
+func (a *Authority) IssueClient(name string) (certificate, key []byte, err error) {
+	template, err := newTemplate(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	return a.sign(template)
 }
 
 // IssueInto replaces tls.crt and tls.key in a folder by a new pair, each by a rename as

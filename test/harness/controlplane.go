@@ -24,6 +24,10 @@ func (h *Harness) startAPIServer() error {
 		return err
 	}
 	h.audit.file = h.path("audit.log")
+	admission, err := h.writeAdmissionConfiguration()
+	if err != nil {
+		return err
+	}
 	own := false
 	h.environment = &envtest.Environment{
 		UseExistingCluster:       &own,
@@ -47,6 +51,7 @@ func (h *Harness) startAPIServer() error {
 	server.Configure().
 		// envtest leaves it out, because it has no controller that makes ServiceAccounts.
 		Disable("disable-admission-plugins").
+		Set("admission-control-config-file", admission).
 		Set("audit-policy-file", policy).
 		Set("audit-log-path", h.audit.file).
 		Set("audit-log-mode", "blocking")

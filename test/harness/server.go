@@ -28,6 +28,12 @@ type ServerOptions struct {
 	// WouldDenyInterval is how often what would have been denied is added to the status of
 	// Guardrails; a second if 0.
 	WouldDenyInterval time.Duration
+	// TLSSecret is the Secret to keep the certificate in, instead of files, for a Service and
+	// webhook configurations of the same name.
+	TLSSecret string
+	// Clients are the common names that may ask for decisions, of those that Authority has
+	// signed; anybody may if it is empty.
+	Clients []string
 }
 
 // Server is a process of `taffrail serve`. Stopped or killed, it can be started again
@@ -68,8 +74,6 @@ func (s *Server) Start(ctx context.Context) error {
 	args := []string{
 		"serve",
 		"--kubeconfig=" + filepath.Join(s.dir, "kubeconfig"),
-		"--tls-cert-file=" + filepath.Join(s.dir, "tls.crt"),
-		"--tls-private-key-file=" + filepath.Join(s.dir, "tls.key"),
 		"--bind-address=" + address(s.port),
 		"--metrics-bind-address=" + address(s.metrics),
 		"--drain-delay=" + s.options.DrainDelay.String(),
@@ -77,6 +81,18 @@ func (s *Server) Start(ctx context.Context) error {
 		"--would-deny-interval=" + cmp.Or(s.options.WouldDenyInterval, time.Second).String(),
 		// Of several servers one writes status: the first that was started.
 		"--leader-elect", "--namespace=" + SystemNamespace,
+	}
+	if name := s.options.TLSSecret; name != "" {
+		args = append(args, "--tls-secret="+name, "--service-name="+name, "--webhook-configuration="+name)
+	} else {
+		args = append(args, "--tls-cert-file="+filepath.Join(s.dir, "tls.crt"), "--tls-private-key-file="+filepath.Join(s.dir, "tls.key"))
+	}
+	if len(s.options.Clients) > 0 {
+		authority := filepath.Join(s.dir, "clients.crt")
+		if err := os.WriteFile(authority, s.harness.Authority.PEM, 0o600); err != nil {
+			return err
+		}
+		args = append(args, "--client-ca-file="+authority, "--client-names="+strings.Join(s.options.Clients, ","))
 	}
 	if s.options.MaxMode != "" {
 		args = append(args, "--max-mode="+s.options.MaxMode)
@@ -136,6 +152,10 @@ func (s *Server) Serial(ctx context.Context) (*big.Int, error) {
 }
 
 func (s *Server) trust() *tls.Config {
+	if s.options.TLSSecret != "" {
+		// As the kubelet asks. What the API server trusts is not this one's to say.
+		return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13} //nolint:gosec // our own process, on this machine
+	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(s.harness.Authority.PEM)
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}

@@ -40,6 +40,7 @@ var (
 		"webhook/api/v1alpha1": append([]string{module, opa}, cluster...),
 		"webhook/audit":        {"taffrail.dev/webhook/admission"},
 		"webhook/cases":        cluster,
+		"webhook/certs":        {module, opa},
 		"webhook/cluster":      {},
 		"webhook/config":       cluster,
 		"webhook/engine":       cluster,

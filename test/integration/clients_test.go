@@ -1,0 +1,69 @@
+package integration
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+
+	"taffrail.dev/test/harness"
+)
+
+// Where the API server has a certificate to show, nobody else gets a decision.
+func TestOnlyTheAPIServerMayAsk(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, harness.ServerOptions{Name: "clients", Clients: []string{harness.APIServerName}})
+	registration := unique("clients")
+	register(t, harness.Registration{Name: registration, Address: server.Address(), FailurePolicy: admissionregistrationv1.Fail})
+	namespace := newNamespace(t, registration, enforced, servedBy(registration))
+	must(t, cluster.AwaitEnforcement(t.Context(), namespace))
+
+	stranger, err := harness.NewAuthority()
+	must(t, err)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(cluster.Authority.PEM)
+	post := func(by *harness.Authority, name, path string) (int, string) {
+		t.Helper()
+		config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}
+		if by != nil {
+			certificate, key, err := by.IssueClient(name)
+			must(t, err)
+			pair, err := tls.X509KeyPair(certificate, key)
+			must(t, err)
+			// Shown whoever the server says it knows.
+			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+		}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+server.Address()+path, strings.NewReader("{}"))
+		must(t, err)
+		request.Header.Set("Content-Type", "application/json")
+		response, err := client.Do(request)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		must(t, err)
+		return response.StatusCode, string(text)
+	}
+	for _, path := range []string{"/validate", "/mutate", "/relax", "/config"} {
+		if status, text := post(nil, "", path); status != http.StatusUnauthorized {
+			t.Errorf("%s without a certificate: HTTP %d %s", path, status, text)
+		}
+		if status, text := post(cluster.Authority, "somebody", path); status != http.StatusForbidden {
+			t.Errorf("%s as somebody: HTTP %d %s", path, status, text)
+		}
+		if status, text := post(stranger, harness.APIServerName, path); status != 0 {
+			t.Errorf("%s by another authority: HTTP %d %s", path, status, text)
+		}
+		// It gets as far as the review that it is not.
+		if status, text := post(cluster.Authority, harness.APIServerName, path); status != http.StatusBadRequest {
+			t.Errorf("%s as the API server: HTTP %d %s", path, status, text)
+		}
+	}
+	must(t, server.Ready(t.Context()))
+}
