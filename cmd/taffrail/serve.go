@@ -74,7 +74,7 @@ Exit codes:
 	flags.StringVar(&o.kept.Secret, "tls-secret", "", "Secret in --namespace to keep the certificate in, instead of files; it must be there, and may be empty")
 	flags.StringVar(&o.kept.Service, "service-name", "taffrail", "Service in --namespace that the API server calls; the certificate is for it")
 	flags.StringVar(&o.kept.Configuration, "webhook-configuration", "taffrail", "name of the two webhook configurations whose caBundle is kept")
-	flags.DurationVar(&o.kept.Lifetimes.Certificate, "certificate-validity", defaultCertificateValidity, "how long the certificate in --tls-secret is valid; it is renewed when a third is left")
+	flags.DurationVar(&o.kept.Certificate, "certificate-validity", defaultCertificateValidity, "how long the certificate in --tls-secret is valid; it is renewed when a third is left")
 	flags.DurationVar(&o.kept.Authority, "ca-validity", defaultCAValidity, "how long its authority is valid, three times as long at least; succeeded when a third is left")
 	flags.StringVar(&o.ClientCAFile, "client-ca-file", "", "PEM file with who signs the API server's client certificate; without it anybody may ask for decisions")
 	flags.StringSliceVar(&o.ClientNames, "client-names", nil, "common names of client certificates to let in; all that are signed if empty")

@@ -20,7 +20,7 @@ func command(t *testing.T, user *harness.User, args ...string) (string, int) {
 	t.Helper()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	must(t, os.WriteFile(kubeconfig, user.Kubeconfig, 0o600))
-	run := exec.CommandContext(t.Context(), cluster.Binary, append(args, "--kubeconfig="+kubeconfig)...) //nolint:gosec // our own program
+	run := exec.CommandContext(t.Context(), cluster.Binary, append(args, "--kubeconfig="+kubeconfig)...)
 	output, err := run.CombinedOutput()
 	if ended := new(exec.ExitError); err != nil && !errors.As(err, &ended) {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func TestCRDsAreApplied(t *testing.T) {
 		must(t, cluster.Admin.Client.Get(t.Context(), name, crd))
 		versions, _, err := unstructured.NestedSlice(crd.Object, "spec", "versions")
 		must(t, err)
-		printed, _, err := unstructured.NestedSlice(versions[0].(map[string]any), "additionalPrinterColumns") //nolint:errcheck // a CRD
+		printed, _, err := unstructured.NestedSlice(versions[0].(map[string]any), "additionalPrinterColumns")
 		must(t, err)
 		return len(printed)
 	}

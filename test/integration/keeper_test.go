@@ -89,7 +89,7 @@ func accepted(ctx context.Context, servers ...*harness.Server) (*x509.Certificat
 			if err != nil {
 				return nil, err
 			}
-			shown := connection.(*tls.Conn).ConnectionState().PeerCertificates[0] //nolint:errcheck // what a tls.Dialer makes
+			shown := connection.(*tls.Conn).ConnectionState().PeerCertificates[0]
 			if err := connection.Close(); err != nil {
 				return nil, err
 			}

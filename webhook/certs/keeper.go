@@ -128,14 +128,14 @@ func (k *Keeper) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return k.cached.Start(ctx) })
 	group.Go(func() error {
-		if err := k.watch(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
+		err := k.watch(ctx)
+		if err == nil {
+			k.run(ctx)
 		}
-		k.run(ctx)
-		return nil
+		if ctx.Err() != nil {
+			err = nil // it ended as it was told to
+		}
+		return err
 	})
 	return group.Wait()
 }
