@@ -123,6 +123,7 @@ verify: ## Check that generated files and go.mod are up to date
 	if ((stale)); then echo 'Stale: run make generate.' >&2; exit 1; fi
 	go mod tidy -diff
 	go -C test/oracle mod tidy -diff
+	go -C test/certmanager mod tidy -diff
 
 ##@ Ship
 
