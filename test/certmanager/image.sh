@@ -5,8 +5,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 module=github.com/cert-manager/cert-manager
-version=$(cd "$here" && go mod edit -json | awk -v module="\"$module\"," '
-  $1 == "\"Path\":" && $2 == module { getline; gsub(/"/, "", $2); print $2 }')
+version=$(go -C "$here" list -m -f '{{.Version}}' "$module")
 image=taffrail.dev/test/certmanager:$version
 label=taffrail.dev/sources
 
