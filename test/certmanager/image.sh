@@ -28,7 +28,8 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 say "building $version from its module; the first time takes minutes on 2 cores"
-CGO_ENABLED=0 GOOS=linux go -C "$here" build -mod=readonly -trimpath -ldflags '-s -w' -o "$work/certmanager" . >&2
+CGO_ENABLED=0 GOOS=linux go -C "$here" build -mod=readonly -trimpath -buildvcs=false -ldflags '-s -w' \
+  -o "$work/certmanager" . >&2
 docker build --quiet --label "$label=$key" -t "$image" -f "$here/Dockerfile" "$work" >&2
 say "ready"
 echo "$image"
