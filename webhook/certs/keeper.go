@@ -164,7 +164,10 @@ func (k *Keeper) run(ctx context.Context) {
 	pause := max(time.Second, min(longestPause, k.options.settling()/2))
 	for ctx.Err() == nil {
 		next := pause
-		if err := k.keep(ctx); err != nil && ctx.Err() == nil {
+		switch err := k.keep(ctx); {
+		case err == nil:
+			k.last.Store(nil)
+		case ctx.Err() == nil:
 			k.failed(err)
 			next = min(retry, pause)
 		}
@@ -172,7 +175,7 @@ func (k *Keeper) run(ctx context.Context) {
 	}
 }
 
-// failed logs once for each cause: what fails is tried every other second.
+// failed logs once for each cause in a row: what fails is tried every other second.
 func (k *Keeper) failed(err error) {
 	if last := k.last.Swap(&err); last == nil || (*last).Error() != err.Error() {
 		k.log.Error(err, "The certificate cannot be kept, trying again", "secret", k.options.Secret)
