@@ -142,6 +142,10 @@ func (k *Keeper) Run(ctx context.Context) error {
 
 // watch returns once the first lists have arrived, and tries for as long as that takes.
 func (k *Keeper) watch(ctx context.Context) error {
+	// Before the cache has started, informers come back without having been synced.
+	if !k.cached.WaitForCacheSync(ctx) {
+		return ctx.Err()
+	}
 	for _, o := range []client.Object{
 		&corev1.Secret{}, &admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{},
 	} {
