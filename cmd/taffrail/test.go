@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"taffrail.dev/cmd/taffrail/policytest"
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/engine"
 )
@@ -50,35 +51,27 @@ Exit codes:
 }
 
 func test(command *cobra.Command, paths []string, f *testFlags) error {
-	found, err := findTests(paths)
-	if err != nil {
-		return err
-	}
 	library, err := engine.Load(policies.FS)
 	if err != nil {
 		return err
 	}
-	report := &testReport{Groups: []testGroup{}}
-	report.fail(nil, found.errs...)
-	for _, suite := range found.suites(library, report) {
-		if err := suite.run(command.Context(), f.coverage, report); err != nil {
-			return err
-		}
+	report, err := policytest.Run(command.Context(), library, paths, f.coverage)
+	if err != nil {
+		return err
 	}
-	report.sort()
 	if f.output.value == "json" {
-		err = report.json(command.OutOrStdout())
+		err = report.WriteJSON(command.OutOrStdout())
 	} else {
-		err = report.text(command.OutOrStdout(), command.ErrOrStderr(), f.coverage)
+		err = report.WriteText(command.OutOrStdout(), command.ErrOrStderr(), f.coverage)
 	}
 	switch {
 	case err != nil:
 		return err
 	case len(report.Errors) > 0:
 		return errUntested
-	case report.empty():
+	case report.Empty():
 		return errNoTests
-	case report.failed():
+	case report.Failed():
 		return errViolations
 	}
 	return nil

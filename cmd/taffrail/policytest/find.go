@@ -1,4 +1,4 @@
-package main
+package policytest
 
 import (
 	"errors"
@@ -29,8 +29,8 @@ type userPolicy struct {
 	name, rego string
 }
 
-// foundTests is what there is to test.
-type foundTests struct {
+// found is what there is to test.
+type found struct {
 	users   []userPolicy
 	library map[string]bool   // Rego files of a library, tests apart
 	roots   map[string]bool   // the libraries' folders
@@ -39,9 +39,9 @@ type foundTests struct {
 	errs    []error
 }
 
-// findTests reads what it can and gathers in errs what is wrong with the rest.
-func findTests(paths []string) (*foundTests, error) {
-	found := &foundTests{library: map[string]bool{}, roots: map[string]bool{}, tests: map[string]string{}}
+// find reads what it can and gathers in errs what is wrong with the rest.
+func find(paths []string) (*found, error) {
+	all := &found{library: map[string]bool{}, roots: map[string]bool{}, tests: map[string]string{}}
 	seen := map[string]bool{}
 	for _, path := range paths {
 		err := filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
@@ -54,7 +54,7 @@ func findTests(paths []string) (*foundTests, error) {
 				return nil
 			}
 			seen[file] = true
-			return found.add(file)
+			return all.add(file)
 		})
 		if pathErr := new(fs.PathError); errors.As(err, &pathErr) {
 			return nil, fmt.Errorf("%s: %w", pathErr.Path, pathErr.Err)
@@ -62,10 +62,10 @@ func findTests(paths []string) (*foundTests, error) {
 			return nil, err
 		}
 	}
-	return found, nil
+	return all, nil
 }
 
-func (f *foundTests) add(file string) error {
+func (f *found) add(file string) error {
 	extension := filepath.Ext(file)
 	if extension != ".rego" && extension != ".yaml" && extension != ".yml" {
 		return nil
@@ -80,15 +80,15 @@ func (f *foundTests) add(file string) error {
 	case extension == ".rego":
 		f.addRego(file, string(data))
 	case document.IsCaseFile(file):
-		found, errs := cases.Read(data, file)
-		f.cases, f.errs = append(f.cases, found...), append(f.errs, errs...)
+		read, errs := cases.Read(data, file)
+		f.cases, f.errs = append(f.cases, read...), append(f.errs, errs...)
 	default:
 		f.addPolicies(file, data)
 	}
 	return nil
 }
 
-func (f *foundTests) addRego(file, source string) {
+func (f *found) addRego(file, source string) {
 	pkg, err := engine.PackageOf(file, source)
 	if err != nil {
 		f.errs = append(f.errs, err)
@@ -120,7 +120,7 @@ func (f *foundTests) addRego(file, source string) {
 
 // addPolicies leaves other kinds alone: Guardrails and manifests may well stand there too.
 // What is no YAML is somebody else's, a chart's template for example.
-func (f *foundTests) addPolicies(file string, data []byte) {
+func (f *found) addPolicies(file string, data []byte) {
 	for _, chunk := range document.Split(data) {
 		doc, err := document.Parse(chunk)
 		if err != nil {
@@ -136,7 +136,7 @@ func (f *foundTests) addPolicies(file string, data []byte) {
 }
 
 // addPolicy reads a Policy as check -c and the cluster do.
-func (f *foundTests) addPolicy(object map[string]any, at place, doc *document.Document) {
+func (f *found) addPolicy(object map[string]any, at place, doc *document.Document) {
 	decoded, faults := config.Decode(object)
 	policy, ok := decoded.(*v1alpha1.Policy)
 	if ok {
@@ -165,7 +165,7 @@ func linesBefore(data []byte, key int) int {
 }
 
 // policiesBeside are the names of users' policies in a folder.
-func (f *foundTests) policiesBeside(folder string) (names []string) {
+func (f *found) policiesBeside(folder string) (names []string) {
 	for _, policy := range f.users {
 		if filepath.Dir(policy.file) == folder && !slices.Contains(names, policy.name) {
 			names = append(names, policy.name)

@@ -1,4 +1,4 @@
-package main
+package policytest
 
 import (
 	"cmp"
@@ -16,29 +16,32 @@ import (
 	"taffrail.dev/webhook/engine"
 )
 
-// testReport is what taffrail test prints. Its JSON is for programs.
-type testReport struct {
-	Groups []testGroup `json:"policies"`
-	Errors []string    `json:"errors,omitempty"`
+// Report is what taffrail test prints. Its JSON is for programs, and stable.
+type Report struct {
+	Groups []Group `json:"policies"`
+	// Errors say what could not be read or tested.
+	Errors []string `json:"errors,omitempty"`
 }
 
-// testGroup is one policy, or a folder with tests of no policy.
-type testGroup struct {
+// Group is one policy, or a folder with tests of no policy.
+type Group struct {
 	// Name of a folder ends in a slash.
 	Name     string         `json:"name"`
-	Tests    testCount      `json:"tests"`
-	Cases    testCount      `json:"cases"`
-	Failed   []failedTest   `json:"failed,omitempty"`
-	Coverage []fileCoverage `json:"coverage,omitempty"`
+	Tests    Count          `json:"tests"`
+	Cases    Count          `json:"cases"`
+	Failed   []Failure      `json:"failed,omitempty"`
+	Coverage []FileCoverage `json:"coverage,omitempty"`
 }
 
-type testCount struct {
+// Count is of tests, or of cases.
+type Count struct {
 	Passed  int `json:"passed"`
 	Failed  int `json:"failed"`
 	Skipped int `json:"skipped,omitempty"`
 }
 
-type failedTest struct {
+// Failure is one test or case that failed.
+type Failure struct {
 	Name string `json:"name"`
 	File string `json:"file"`
 	Line int    `json:"line"`
@@ -52,25 +55,26 @@ type failedTest struct {
 	Output string `json:"output,omitempty"`
 }
 
-type fileCoverage struct {
+// FileCoverage is how much of one file was evaluated.
+type FileCoverage struct {
 	File    string  `json:"file"`
 	Percent float64 `json:"percent"`
 	// Missing are lines that were not evaluated: 7 or 7-9.
 	Missing []string `json:"missing,omitempty"`
 }
 
-func (r *testReport) group(name string) *testGroup {
+func (r *Report) group(name string) *Group {
 	for i := range r.Groups {
 		if r.Groups[i].Name == name {
 			return &r.Groups[i]
 		}
 	}
-	r.Groups = append(r.Groups, testGroup{Name: name})
+	r.Groups = append(r.Groups, Group{Name: name})
 	return &r.Groups[len(r.Groups)-1]
 }
 
 // fail reports what could not be tested.
-func (r *testReport) fail(places map[string]place, errs ...error) {
+func (r *Report) fail(places map[string]place, errs ...error) {
 	for _, err := range errs {
 		if err != nil {
 			r.Errors = append(r.Errors, inFiles(err.Error(), places))
@@ -96,7 +100,7 @@ func inFiles(text string, places map[string]place) string {
 	})
 }
 
-func (r *testReport) addTest(group string, places map[string]place, result engine.TestResult) {
+func (r *Report) addTest(group string, places map[string]place, result engine.TestResult) {
 	g := r.group(group)
 	switch {
 	case result.Skipped:
@@ -107,7 +111,7 @@ func (r *testReport) addTest(group string, places map[string]place, result engin
 		return
 	}
 	g.Tests.Failed++
-	failed := failedTest{Name: result.Name, File: places[result.File].file, Line: cmp.Or(result.Failure.Row, result.Row), Reason: "does not hold", Output: result.Output}
+	failed := Failure{Name: result.Name, File: places[result.File].file, Line: cmp.Or(result.Failure.Row, result.Row), Reason: "does not hold", Output: result.Output}
 	failed.Left, failed.Right = result.Failure.Left, result.Failure.Right
 	if result.Failure.Err != nil {
 		failed.Reason = inFiles(result.Failure.Err.Error(), places)
@@ -115,25 +119,25 @@ func (r *testReport) addTest(group string, places map[string]place, result engin
 	g.Failed = append(g.Failed, failed)
 }
 
-func (r *testReport) addCase(group string, places map[string]place, c *cases.Case, failure *cases.FailureError) {
+func (r *Report) addCase(group string, places map[string]place, c *cases.Case, failure *cases.FailureError) {
 	g := r.group(group)
 	if failure == nil {
 		g.Cases.Passed++
 		return
 	}
 	g.Cases.Failed++
-	g.Failed = append(g.Failed, failedTest{
+	g.Failed = append(g.Failed, Failure{
 		Name: c.Name, File: c.File, Line: c.Line, Case: true, Reason: inFiles(failure.Reason, places), Want: failure.Want, Got: failure.Got,
 	})
 }
 
 // addCoverage leaves out files of which nothing was to be tested.
-func (r *testReport) addCoverage(group string, places map[string]place, file engine.FileCoverage) {
+func (r *Report) addCoverage(group string, places map[string]place, file engine.FileCoverage) {
 	at, ok := places[file.File]
-	if !ok || !slices.ContainsFunc(r.Groups, func(g testGroup) bool { return g.Name == group }) {
+	if !ok || !slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Name == group }) {
 		return
 	}
-	c := fileCoverage{File: at.file, Percent: file.Percent}
+	c := FileCoverage{File: at.file, Percent: file.Percent}
 	for _, missing := range file.Missing {
 		lines := strconv.Itoa(at.before + missing[0])
 		if missing[1] > missing[0] {
@@ -145,11 +149,12 @@ func (r *testReport) addCoverage(group string, places map[string]place, file eng
 	g.Coverage = append(g.Coverage, c)
 }
 
-func (r *testReport) sort() {
-	slices.SortFunc(r.Groups, func(a, b testGroup) int { return strings.Compare(a.Name, b.Name) })
+func (r *Report) sort() {
+	slices.SortFunc(r.Groups, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
 }
 
-func (r *testReport) empty() bool {
+// Empty tells whether there was nothing to test.
+func (r *Report) Empty() bool {
 	for _, g := range r.Groups {
 		if g.total() > 0 {
 			return false
@@ -158,22 +163,25 @@ func (r *testReport) empty() bool {
 	return true
 }
 
-func (g *testGroup) total() int {
+func (g *Group) total() int {
 	return g.Tests.Passed + g.Tests.Failed + g.Tests.Skipped + g.Cases.Passed + g.Cases.Failed
 }
 
-func (r *testReport) failed() bool {
-	return slices.ContainsFunc(r.Groups, func(g testGroup) bool { return len(g.Failed) > 0 })
+// Failed tells whether any test or case did.
+func (r *Report) Failed() bool {
+	return slices.ContainsFunc(r.Groups, func(g Group) bool { return len(g.Failed) > 0 })
 }
 
-func (r *testReport) json(w io.Writer) error {
+// WriteJSON writes it for programs.
+func (r *Report) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(r)
 }
 
-func (r *testReport) text(out, errs io.Writer, coverage bool) error {
+// WriteText writes it for people, and what could not be tested to errs.
+func (r *Report) WriteText(out, errs io.Writer, coverage bool) error {
 	var b strings.Builder
 	for i := range r.Groups {
 		r.Groups[i].text(&b, coverage)
@@ -191,7 +199,7 @@ func (r *testReport) text(out, errs io.Writer, coverage bool) error {
 }
 
 // summary is about policies; a folder with tests of none is not one.
-func (r *testReport) summary() string {
+func (r *Report) summary() string {
 	policies, failed, untested := 0, 0, 0
 	for i := range r.Groups {
 		g := &r.Groups[i]
@@ -219,7 +227,7 @@ func (r *testReport) summary() string {
 	return text + "\n"
 }
 
-func (g *testGroup) text(b *strings.Builder, coverage bool) {
+func (g *Group) text(b *strings.Builder, coverage bool) {
 	word := "ok  "
 	switch {
 	case len(g.Failed) > 0:
@@ -243,7 +251,7 @@ func (g *testGroup) text(b *strings.Builder, coverage bool) {
 	}
 }
 
-func (c testCount) words(noun string) string {
+func (c Count) words(noun string) string {
 	total := c.Passed + c.Failed + c.Skipped
 	if total != 1 {
 		noun += "s"
@@ -262,7 +270,7 @@ func (c testCount) words(noun string) string {
 	return text
 }
 
-func (f *failedTest) text(b *strings.Builder) {
+func (f *Failure) text(b *strings.Builder) {
 	name := f.Name
 	if f.Case {
 		name = fmt.Sprintf("case %q", f.Name)

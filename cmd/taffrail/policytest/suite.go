@@ -1,4 +1,4 @@
-package main
+package policytest
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"taffrail.dev/webhook/engine"
 )
 
-// testSuite is what is tested with one catalogue: a library, or users' own policies.
-type testSuite struct {
+// suite is what is tested with one catalogue: a library, or users' own policies.
+type suite struct {
 	catalog *engine.Catalog
 	// tests are the sources by the names that the engine knows them by.
 	tests map[string]string
@@ -26,9 +26,27 @@ type testSuite struct {
 	places map[string]place
 }
 
+// Run tests everything in files and folders. Where part of it cannot be tested the Report
+// has why; the error is not about the policies.
+func Run(ctx context.Context, library *engine.Catalog, paths []string, coverage bool) (*Report, error) {
+	all, err := find(paths)
+	if err != nil {
+		return nil, err
+	}
+	report := &Report{Groups: []Group{}}
+	report.fail(nil, all.errs...)
+	for _, s := range all.suites(library, report) {
+		if err := s.run(ctx, coverage, report); err != nil {
+			return nil, err
+		}
+	}
+	report.sort()
+	return report, nil
+}
+
 // suites sorts what was found, and reports what does not fit together.
-func (f *foundTests) suites(library *engine.Catalog, report *testReport) []*testSuite {
-	var suites []*testSuite
+func (f *found) suites(library *engine.Catalog, report *Report) []*suite {
+	var suites []*suite
 	left := maps.Clone(f.tests)
 	others := slices.Clone(f.cases)
 	for _, root := range slices.Sorted(maps.Keys(f.roots)) {
@@ -46,8 +64,8 @@ func (f *foundTests) suites(library *engine.Catalog, report *testReport) []*test
 }
 
 // librarySuite takes what is below the root out of what is left.
-func (f *foundTests) librarySuite(root string, catalog *engine.Catalog, left map[string]string, others *[]*cases.Case) *testSuite {
-	s := &testSuite{catalog: catalog, tests: map[string]string{}, cases: map[string][]*cases.Case{}, places: map[string]place{}}
+func (f *found) librarySuite(root string, catalog *engine.Catalog, left map[string]string, others *[]*cases.Case) *suite {
+	s := &suite{catalog: catalog, tests: map[string]string{}, cases: map[string][]*cases.Case{}, places: map[string]place{}}
 	names := map[string]string{} // of policies by their folders
 	for _, policy := range catalog.Policies() {
 		names[strings.ReplaceAll(strings.TrimPrefix(policy.Package, "taffrail."), ".", "/")] = policy.ID
@@ -87,8 +105,8 @@ func below(root, file string) (name string, ok bool) {
 	return name, err == nil && name != ".." && !strings.HasPrefix(name, "../")
 }
 
-func (f *foundTests) userSuite(library *engine.Catalog, tests map[string]string, others []*cases.Case, report *testReport) *testSuite {
-	s := &testSuite{tests: map[string]string{}, cases: map[string][]*cases.Case{}, places: map[string]place{}}
+func (f *found) userSuite(library *engine.Catalog, tests map[string]string, others []*cases.Case, report *Report) *suite {
+	s := &suite{tests: map[string]string{}, cases: map[string][]*cases.Case{}, places: map[string]place{}}
 	modules := map[string]string{}
 	for _, policy := range f.users {
 		if first, taken := s.places[engine.UserFile+policy.name]; taken {
@@ -128,7 +146,7 @@ func (f *foundTests) userSuite(library *engine.Catalog, tests map[string]string,
 
 // owner is the policy that a test is about: the one that its package is named after, or the
 // only one in its folder. A test of none is shown under its folder.
-func (f *foundTests) owner(file, pkg string, modules map[string]string) string {
+func (f *found) owner(file, pkg string, modules map[string]string) string {
 	if name, ok := strings.CutPrefix(file, engine.UserFile); ok && modules[name] != "" {
 		return name
 	}
@@ -144,7 +162,7 @@ func (f *foundTests) owner(file, pkg string, modules map[string]string) string {
 	return filepath.ToSlash(folder) + "/"
 }
 
-func (f *foundTests) policyOf(c *cases.Case) (string, error) {
+func (f *found) policyOf(c *cases.Case) (string, error) {
 	names := f.policiesBeside(filepath.Dir(filepath.Dir(c.File)))
 	switch {
 	case c.Policy != "" && slices.Contains(names, c.Policy):
@@ -160,7 +178,7 @@ func (f *foundTests) policyOf(c *cases.Case) (string, error) {
 }
 
 // run adds to the report what becomes of the suite. The error is not about the policies.
-func (s *testSuite) run(ctx context.Context, withCoverage bool, report *testReport) error {
+func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) error {
 	var coverage *engine.Coverage
 	if withCoverage {
 		coverage = engine.NewCoverage(s.catalog)
@@ -193,7 +211,7 @@ func (s *testSuite) run(ctx context.Context, withCoverage bool, report *testRepo
 	return nil
 }
 
-func (s *testSuite) runCases(ctx context.Context, id string, coverage *engine.Coverage, report *testReport) error {
+func (s *suite) runCases(ctx context.Context, id string, coverage *engine.Coverage, report *Report) error {
 	policy, ok := s.catalog.Policy(id)
 	if !ok {
 		return nil // that it is not sound has been said
@@ -227,4 +245,16 @@ func (s *testSuite) runCases(ctx context.Context, id string, coverage *engine.Co
 		report.addCase(id, s.places, c, failure)
 	}
 	return nil
+}
+
+// flatten takes joined errors apart.
+func flatten(err error) []error {
+	var joined interface{ Unwrap() []error }
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &joined):
+		return joined.Unwrap()
+	}
+	return []error{err}
 }
