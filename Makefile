@@ -28,7 +28,9 @@ FUZZTIME ?= 5m
 HOLD ?=
 PAIRS ?= 100000
 SEED ?= 0
-VERSION ?= $(shell sed -n 's/^appVersion: *"*\([^"]*\)"*$$/\1/p' charts/taffrail/Chart.yaml)
+ifndef VERSION
+VERSION := $(shell sed -n 's/^appVersion: *"*\([^"]*\)"*$$/\1/p' charts/taffrail/Chart.yaml)
+endif
 IMAGE ?= taffrail.dev/taffrail:$(VERSION)
 ARCHS ?= $(shell go env GOARCH)
 BASE ?= gcr.io/distroless/static:nonroot

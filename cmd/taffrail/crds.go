@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
@@ -101,35 +103,42 @@ func applyCRDs(ctx context.Context, kubeconfig string, w io.Writer) error {
 			return err
 		}
 		// By force, as they are Helm's from the installation on.
-		if _, err := crds.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: crdManager, Force: true}); err != nil {
+		applied, err := crds.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: crdManager, Force: true})
+		if err != nil {
 			return fmt.Errorf("applying %s: %w", object.GetName(), err)
 		}
-		if err := served(ctx, crds, object.GetName()); err != nil {
+		if err := served(ctx, crds, applied); err != nil {
 			return fmt.Errorf("waiting for the API server to serve %s: %w", object.GetName(), err)
 		}
-		_, err := fmt.Fprintf(w, "customresourcedefinition.apiextensions.k8s.io/%s applied\n", object.GetName())
+		_, err = fmt.Fprintf(w, "customresourcedefinition.apiextensions.k8s.io/%s applied\n", object.GetName())
 		return err
 	})
 }
 
-// served waits for the condition Established.
-func served(ctx context.Context, crds dynamic.ResourceInterface, name string) error {
-	return wait.PollUntilContextTimeout(ctx, time.Second/2, establishing, true, func(ctx context.Context) (bool, error) {
-		object, err := crds.Get(ctx, name, metav1.GetOptions{})
+// served waits for the condition Established, of what was applied where the API server says
+// of which generation it is.
+func served(ctx context.Context, crds dynamic.ResourceInterface, applied *unstructured.Unstructured) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, time.Second/2, establishing, true, func(ctx context.Context) (bool, error) {
+		object, err := crds.Get(ctx, applied.GetName(), metav1.GetOptions{})
 		if err != nil {
+			last = err
+			return false, nil //nolint:nilerr // the API server may come back
+		}
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, crd); err != nil {
 			return false, err
 		}
-		conditions, _, err := unstructured.NestedSlice(object.Object, "status", "conditions")
-		if err != nil {
-			return false, errors.Join(errUnreadable, err)
-		}
-		for _, condition := range conditions {
-			if c, ok := condition.(map[string]any); ok && c["type"] == string(apiextensionsv1.Established) {
-				return c["status"] == string(apiextensionsv1.ConditionTrue), nil
-			}
-		}
-		return false, nil
+		last = errNotEstablished
+		return slices.ContainsFunc(crd.Status.Conditions, func(c apiextensionsv1.CustomResourceDefinitionCondition) bool {
+			return c.Type == apiextensionsv1.Established && c.Status == apiextensionsv1.ConditionTrue &&
+				(c.ObservedGeneration == 0 || c.ObservedGeneration >= applied.GetGeneration())
+		}), nil
 	})
+	if wait.Interrupted(err) && last != nil {
+		return last
+	}
+	return err
 }
 
-var errUnreadable = errors.New("its status cannot be read")
+var errNotEstablished = errors.New("it is not established")

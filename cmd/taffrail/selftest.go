@@ -26,6 +26,9 @@ const (
 	selfTestPolicy = "no.such.policy"
 )
 
+// errNoAnswer is an API server, or a webhook that it waits for, that says nothing.
+var errNoAnswer = errors.New("the API server did not answer in time: it may be waiting for Taffrail; give it longer by --timeout")
+
 // errNotAsked is an API server that admits what Taffrail refuses.
 var errNotAsked = errors.New(`the API server did not ask Taffrail: it admitted a Guardrail that binds a policy that does not exist.
 Look at "kubectl get validatingwebhookconfigurations", at the Pods of Taffrail, and at whether the API server reaches port 9443 of their nodes`)
@@ -69,7 +72,7 @@ func selfTest(ctx context.Context, kubeconfig string, patience time.Duration, w 
 	deadline, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var refusal string
-	last := errNotAsked
+	last := errNoAnswer
 	wait.UntilWithContext(deadline, func(attempt context.Context) {
 		said, err := askForNonsense(attempt, guardrails)
 		if attempt.Err() != nil {

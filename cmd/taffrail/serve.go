@@ -83,7 +83,7 @@ Exit codes:
 	o.maxMode = addChoice(command, "max-mode", "", "ceiling for every Guardrail: under warn or audit nothing is denied or patched", "enforce", "warn", "audit")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", kubeconfigHelp)
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect one of several replicas to write conditions and to count what Exemptions excuse")
-	flags.StringVarP(&o.Namespace, "namespace", "n", "", "namespace of the Lease for --leader-elect (default: the Pod's own, or "+server.DefaultNamespace+")")
+	flags.StringVarP(&o.Namespace, "namespace", "n", "", "namespace of the Lease for --leader-elect, of --tls-secret and of --service-name (default: the Pod's own, or "+server.DefaultNamespace+")")
 	flags.DurationVar(&o.DrainDelay, "drain-delay", server.DefaultDrainDelay, "how long to go on deciding after a signal to stop")
 	flags.DurationVar(&o.ShutdownGrace, "shutdown-grace", server.DefaultShutdownGrace, "how long requests in flight may then take")
 	flags.IntVar(&o.MaxInFlight, "max-in-flight", admission.DefaultMaxInFlight, "requests worked on at once; the API server is told to try again with the rest")
@@ -108,6 +108,9 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	}
 	if o.MaxInFlight <= 0 || o.MaxInFlightBytes <= 0 || o.ShutdownGrace <= 0 || o.ExcusesInterval <= 0 || o.WouldDenyInterval <= 0 {
 		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes, --shutdown-grace, --excuses-interval and --would-deny-interval must be positive")}
+	}
+	if len(o.ClientNames) > 0 && o.ClientCAFile == "" {
+		return &usageError{errors.New("--client-names restricts nobody without --client-ca-file: name the file with who signs the API server's client certificate")}
 	}
 	if o.kept.Secret != "" {
 		if err := o.kept.Check(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -178,6 +179,17 @@ func TestCertificateIsKept(t *testing.T) {
 		}
 		return changed(now)
 	})
+	changeSecret(t, func(data map[string][]byte) { data["ca.key"] = []byte("garbage") })
+	eventually(t, "the next authority to be trusted beside the one whose key is lost", func(ctx context.Context) error {
+		bundles, err := keptBundles(ctx)
+		for _, bundle := range bundles {
+			if n := strings.Count(string(bundle), "BEGIN CERTIFICATE"); n != 2 && err == nil {
+				err = fmt.Errorf("%d authorities", n)
+			}
+		}
+		return err
+	})
+	holds("the key of the authority is damaged", same)
 	changeSecret(t, func(data map[string][]byte) { data["tls.key"] = []byte("garbage") })
 	holds("the key is damaged", changed)
 	changeSecret(t, func(data map[string][]byte) { clear(data) })

@@ -29,6 +29,11 @@ const (
 	longestPause = time.Minute
 	// retry is how long to wait after what failed.
 	retry = 2 * time.Second
+	// rewriting is the least between two writes of the Secret by one replica. Only clocks that
+	// do not agree could ask for more.
+	rewriting = 5 * time.Second
+	// reminding is how often what goes on failing is logged.
+	reminding = time.Hour
 )
 
 // Options of a Keeper; all are required.
@@ -60,15 +65,35 @@ type Keeper struct {
 	// trust is Run's alone.
 	trust  trust
 	served atomic.Pointer[tls.Certificate]
-	// last is why there is no certificate yet.
-	last atomic.Pointer[error]
+	// last is what failed last, nil once nothing does.
+	last atomic.Pointer[failure]
+	// wrote is when Run last wrote the Secret.
+	wrote time.Time
+	// configured tell whether all webhook configurations are known.
+	configured []toolscache.InformerSynced
 }
+
+// failure is an error, and when it was logged.
+type failure struct {
+	err    error
+	logged time.Time
+}
+
+var (
+	errForeign = errors.New("it has a tls.crt and no ca.key, so somebody else keeps it: serve it from files, or empty it")
+	errHasty   = errors.New("it was written a moment ago and does not hold: do the clocks of all nodes agree?")
+	errUnknown = errors.New("the webhook configurations are not known yet")
+	errMissing = errors.New("one of Namespace, Secret, Service and Configuration is empty")
+)
 
 // NewKeeper does not reach for the API server. loaded is told of every certificate when
 // it begins to be served.
 func NewKeeper(config *rest.Config, o Options, log logr.Logger, loaded func(*x509.Certificate)) (*Keeper, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
+	}
+	if o.Namespace == "" || o.Secret == "" || o.Service == "" || o.Configuration == "" {
+		return nil, errMissing
 	}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme)); err != nil {
@@ -118,7 +143,7 @@ func (k *Keeper) Ready() error {
 		return nil
 	}
 	if last := k.last.Load(); last != nil {
-		return *last
+		return last.err
 	}
 	return errNoPair
 }
@@ -146,25 +171,37 @@ func (k *Keeper) watch(ctx context.Context) error {
 	if !k.cached.WaitForCacheSync(ctx) {
 		return ctx.Err()
 	}
+	handler := toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { k.kick() },
+		UpdateFunc: func(any, any) { k.kick() },
+		DeleteFunc: func(any) { k.kick() },
+	}
 	for _, o := range []client.Object{
-		&corev1.Secret{}, &admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{},
+		&admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{}, &corev1.Secret{},
 	} {
-		informer, err := k.cached.GetInformer(ctx, o)
+		// What is in the Secret can be served before all that trust it are known.
+		_, needed := o.(*corev1.Secret)
+		informer, err := k.cached.GetInformer(ctx, o, cache.BlockUntilSynced(needed))
 		if err != nil {
 			return fmt.Errorf("watching %T: %w", o, err)
 		}
-		if _, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-			AddFunc:    func(any) { k.kick() },
-			UpdateFunc: func(any, any) { k.kick() },
-			DeleteFunc: func(any) { k.kick() },
-		}); err != nil {
+		if _, err := informer.AddEventHandler(handler); err != nil {
 			return fmt.Errorf("watching %T: %w", o, err)
+		}
+		if !needed {
+			k.configured = append(k.configured, informer.HasSynced)
 		}
 	}
 	return nil
 }
 
 func (k *Keeper) run(ctx context.Context) {
+	// Where there is none, no event tells that.
+	go func() {
+		if toolscache.WaitForCacheSync(ctx.Done(), k.configured...) {
+			k.kick()
+		}
+	}()
 	pause := max(time.Second, min(longestPause, k.options.settling()/2))
 	for ctx.Err() == nil {
 		next := pause
@@ -179,11 +216,15 @@ func (k *Keeper) run(ctx context.Context) {
 	}
 }
 
-// failed logs once for each cause in a row: what fails is tried every other second.
+// failed logs each cause when it comes up, and again while it lasts: what fails is tried
+// every other second, and a certificate that is not renewed works for weeks.
 func (k *Keeper) failed(err error) {
-	if last := k.last.Swap(&err); last == nil || (*last).Error() != err.Error() {
-		k.log.Error(err, "The certificate cannot be kept, trying again", "secret", k.options.Secret)
+	now := k.now()
+	if last := k.last.Load(); last != nil && last.err.Error() == err.Error() && now.Sub(last.logged) < reminding {
+		return
 	}
+	k.last.Store(&failure{err: err, logged: now})
+	k.log.Error(err, "The certificate cannot be kept, trying again", "secret", k.options.Secret)
 }
 
 func (k *Keeper) kick() {
@@ -211,8 +252,14 @@ func (k *Keeper) keep(ctx context.Context) error {
 		return fmt.Errorf("reading the Secret of the certificate: %w", err)
 	}
 	material, damage := parse(secret.Data)
-	if damage != nil {
-		k.log.Error(damage, "The Secret of the certificate is damaged, what is wrong is made anew", "secret", k.options.Secret)
+	step := renewal{
+		lifetimes: k.options.Lifetimes, now: k.now(), name: k.options.Service + "." + k.options.Namespace + ".svc",
+	}
+	if step.broken(material) == nil {
+		k.serve(material.pair)
+	}
+	if foreign(secret.Data) {
+		return fmt.Errorf("the Secret of the certificate: %w", errForeign)
 	}
 	configurations, err := k.configurations(ctx)
 	if err != nil {
@@ -223,43 +270,61 @@ func (k *Keeper) keep(ctx context.Context) error {
 		for _, c := range configurations {
 			entries = append(entries, k.entries(c)...)
 		}
-		k.trust = k.trust.seen(entries, material.authorities[0], k.now())
+		k.trust = k.trust.seen(entries, material.authorities[0], step.now)
 	}
-	step := renewal{
-		lifetimes: k.options.Lifetimes, now: k.now(), trust: k.trust,
-		name: k.options.Service + "." + k.options.Namespace + ".svc",
-	}
-	if step.broken(material) == nil {
-		k.serve(material.pair)
-	}
+	step.trust = k.trust
 	next, why, err := step.step(material)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if why == "" {
+	case why == "":
 		return k.entrust(ctx, configurations, material)
+	case step.now.Sub(k.wrote) < rewriting:
+		return fmt.Errorf("the Secret of the certificate: %w", errHasty)
 	}
-	data, err := next.encode()
+	if damage != nil {
+		k.log.Error(damage, "The Secret of the certificate is damaged, what is wrong is made anew", "secret", k.options.Secret)
+	}
+	return k.write(ctx, secret, next, why)
+}
+
+// write puts material into the Secret, which is a copy of the cache's.
+func (k *Keeper) write(ctx context.Context, secret *corev1.Secret, m Material, why string) error {
+	data, err := m.encode()
 	if err != nil {
 		return err
 	}
+	before := secret.DeepCopy()
 	if secret.Data == nil {
 		secret.Data = map[string][]byte{}
 	}
 	maps.Copy(secret.Data, data)
-	switch err := k.client.Update(ctx, secret); {
+	k.wrote = k.now()
+	switch err := k.client.Patch(ctx, secret, locked(before)); {
 	case apierrors.IsConflict(err):
 		// Another replica came first, and the watch will tell what it wrote.
 		return nil
 	case err != nil:
 		return fmt.Errorf("writing the Secret of the certificate: %w", err)
 	}
-	k.log.Info("Wrote the certificate", "why", why, "expires", next.pair.Leaf.NotAfter, "authorityExpires", next.authorities[0].NotAfter)
+	k.log.Info("Wrote the certificate", "why", why, "expires", m.pair.Leaf.NotAfter, "authorityExpires", m.authorities[0].NotAfter)
 	return nil
 }
 
-// configurations are those that there are.
+// locked is a patch that leaves alone what this version of the types does not know, and
+// fails where somebody else has written since.
+func locked(before client.Object) client.Patch {
+	return client.StrategicMergeFrom(before, client.MergeFromWithOptimisticLock{})
+}
+
+// configurations are those that there are. As long as that is not known they must not be
+// taken for none, which would be none that has yet to trust anything.
 func (k *Keeper) configurations(ctx context.Context) ([]client.Object, error) {
+	for _, synced := range k.configured {
+		if !synced() {
+			return nil, errUnknown
+		}
+	}
 	var found []client.Object
 	for _, c := range []client.Object{
 		&admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{},
@@ -281,10 +346,11 @@ func (k *Keeper) entries(configuration client.Object) []*admissionregistrationv1
 // entrust writes the caBundle where it has to be. The objects are copies of the cache's.
 func (k *Keeper) entrust(ctx context.Context, configurations []client.Object, m Material) error {
 	for _, c := range configurations {
-		if !entrust(k.entries(c), m, k.now()) {
+		before, ok := c.DeepCopyObject().(client.Object)
+		if !ok || !entrust(k.entries(c), m, k.now()) {
 			continue
 		}
-		switch err := k.client.Update(ctx, c); {
+		switch err := k.client.Patch(ctx, c, locked(before)); {
 		case apierrors.IsConflict(err) || apierrors.IsNotFound(err):
 			// It has changed since, or is gone; the watch will tell.
 		case err != nil:

@@ -29,7 +29,7 @@ const (
 type Material struct {
 	// authorities are trusted, the newest first.
 	authorities []*x509.Certificate
-	// signer is the key of the newest.
+	// signer is the key of the newest; nil where it was lost.
 	signer crypto.Signer
 	// pair is what is served, nil while there is none.
 	pair *tls.Certificate
@@ -52,7 +52,7 @@ var (
 )
 
 // parse reads the data of the Secret. Empty data is empty Material. Of damaged data it
-// returns what is whole: an authority only with its key, and a pair only as a pair.
+// returns what is whole: a pair only as a pair, and authorities also without the key.
 func parse(data map[string][]byte) (Material, error) {
 	var m Material
 	var damages []error
@@ -85,17 +85,23 @@ func parseAuthorities(data map[string][]byte) ([]*x509.Certificate, crypto.Signe
 	}
 	block, _ := pem.Decode(data[authorityKeyKey])
 	if block == nil {
-		return nil, nil, &DamagedError{Key: authorityKeyKey, Err: errNoKey}
+		return authorities, nil, &DamagedError{Key: authorityKeyKey, Err: errNoKey}
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, nil, &DamagedError{Key: authorityKeyKey, Err: err}
+		return authorities, nil, &DamagedError{Key: authorityKeyKey, Err: err}
 	}
 	signer, ok := key.(*ecdsa.PrivateKey)
 	if !ok || !signer.PublicKey.Equal(authorities[0].PublicKey) {
-		return nil, nil, &DamagedError{Key: authorityKeyKey, Err: errNotOurs}
+		return authorities, nil, &DamagedError{Key: authorityKeyKey, Err: errNotOurs}
 	}
 	return authorities, signer, nil
+}
+
+// foreign tells whether somebody else keeps the Secret, such as cert-manager: we leave no
+// certificate in it without the key of its authority.
+func foreign(data map[string][]byte) bool {
+	return len(data[corev1.TLSCertKey]) > 0 && len(data[authorityKeyKey]) == 0
 }
 
 // parseBundle reads certificates in PEM, as in a caBundle.

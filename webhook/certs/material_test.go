@@ -46,9 +46,9 @@ func TestDamagedSecretKeepsWhatIsWhole(t *testing.T) {
 		authorities, pair bool
 	}{
 		"garbage for an authority":    {map[string][]byte{"ca.crt": []byte("garbage")}, "ca.crt", false, true},
-		"a key of another authority":  {map[string][]byte{"ca.key": other["ca.key"]}, "ca.key", false, true},
-		"no key of the authority":     {map[string][]byte{"ca.key": nil}, "ca.key", false, true},
-		"a certificate for a key":     {map[string][]byte{"ca.key": data["ca.crt"]}, "ca.key", false, true},
+		"a key of another authority":  {map[string][]byte{"ca.key": other["ca.key"]}, "ca.key", true, true},
+		"no key of the authority":     {map[string][]byte{"ca.key": nil}, "ca.key", true, true},
+		"a certificate for a key":     {map[string][]byte{"ca.key": data["ca.crt"]}, "ca.key", true, true},
 		"garbage for a certificate":   {map[string][]byte{"tls.crt": []byte("garbage")}, "tls.crt", true, false},
 		"a key of another one":        {map[string][]byte{"tls.key": other["tls.key"]}, "tls.crt", true, false},
 		"no key of the certificate":   {map[string][]byte{"tls.key": nil}, "tls.crt", true, false},

@@ -17,7 +17,7 @@ import (
 
 const (
 	// skew is how far the clocks of nodes may be apart.
-	skew = 5 * time.Minute
+	skew = 24 * time.Hour
 	// longestSettling is the most that is waited between trusting an authority and
 	// signing by it. API servers learn of it by a watch, within seconds.
 	longestSettling = time.Hour
@@ -41,7 +41,7 @@ var errLifetimes = fmt.Errorf("a certificate must be valid for %v at least, and 
 
 // Check returns an error where no renewal could be in time.
 func (l Lifetimes) Check() error {
-	if l.Certificate < LeastCertificateValidity || l.Authority < LeastAuthorityFactor*l.Certificate {
+	if l.Certificate < LeastCertificateValidity || l.Authority/LeastAuthorityFactor < l.Certificate {
 		return errLifetimes
 	}
 	return nil
@@ -63,7 +63,7 @@ type renewal struct {
 // step returns what m should become, and why; an empty why leaves m as it is.
 func (r renewal) step(m Material) (next Material, why string, err error) {
 	next = m
-	if len(m.authorities) == 0 || r.due(m.authorities[0]) {
+	if len(m.authorities) == 0 || m.signer == nil || r.due(m.authorities[0]) {
 		why = "a new authority"
 		if next, err = r.succeed(m); err != nil {
 			return m, "", err
@@ -82,15 +82,22 @@ func (r renewal) step(m Material) (next Material, why string, err error) {
 	if next.pair, err = r.issue(next.authorities[0], next.signer); err != nil {
 		return m, "", err
 	}
+	if r.broken(next) != nil {
+		// Written, it would be replaced at once, by the next replica as by this one.
+		return m, "", errClocks
+	}
 	if why == "" {
 		why = "a new certificate"
 	}
 	return next, why, nil
 }
 
-// due tells whether a third or less of a certificate's life is left.
+var errClocks = errors.New("a certificate made now would not be valid: do the clocks of all nodes agree?")
+
+// due tells whether a third or less of a certificate's life is left. One that is of the
+// future comes from a clock that was wrong.
 func (r renewal) due(c *x509.Certificate) bool {
-	return c.NotAfter.Sub(r.now) <= c.NotAfter.Sub(made(c))/3
+	return c.NotBefore.After(r.now) || c.NotAfter.Sub(r.now) <= c.NotAfter.Sub(made(c))/3
 }
 
 // made is when a certificate was made.
@@ -132,7 +139,7 @@ func signedBy(leaf, authority *x509.Certificate) bool {
 // one is trusted everywhere.
 func (r renewal) succeed(m Material) (next Material, err error) {
 	next.authorities, next.pair = r.valid(m.authorities), m.pair
-	if len(next.authorities) > 0 {
+	if m.signer != nil && len(next.authorities) > 0 && next.authorities[0].Equal(m.authorities[0]) {
 		if next.pair, err = r.issue(next.authorities[0], m.signer); err != nil {
 			return m, err
 		}

@@ -198,10 +198,58 @@ func TestLifetimesThatLeaveNoTime(t *testing.T) {
 		{Lifetimes{Certificate: time.Minute, Authority: 3 * time.Minute}, true},
 		{Lifetimes{Certificate: time.Minute - 1, Authority: time.Hour}, false},
 		{Lifetimes{Certificate: time.Hour, Authority: 3*time.Hour - 1}, false},
+		{Lifetimes{Certificate: 100 * 365 * 24 * time.Hour, Authority: 2 * 365 * 24 * time.Hour}, false},
 		{Lifetimes{}, false},
 	} {
 		if err := c.lifetimes.Check(); (err == nil) != c.good {
 			t.Errorf("%v: %v", c.lifetimes, err)
 		}
+	}
+}
+
+// Two clocks that do not agree must not keep two replicas writing.
+func TestWrongClocksEnd(t *testing.T) {
+	lifetimes := Lifetimes{Certificate: 90 * 24 * time.Hour, Authority: 730 * 24 * time.Hour}
+	right := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
+	at := func(now time.Time) renewal { return renewal{lifetimes: lifetimes, name: name, now: now} }
+	for _, wrong := range []time.Duration{-23 * time.Hour, -10 * time.Minute, 10 * time.Minute, 23 * time.Hour} {
+		m, _, err := at(right.Add(wrong)).step(Material{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, now := range []time.Time{right, right.Add(wrong)} {
+			if at(now).broken(m) != nil {
+				t.Errorf("made %v from now, it is not accepted", wrong)
+			}
+			if _, why, err := at(now).step(m); why != "" || err != nil {
+				t.Errorf("made %v from now, it is replaced: %s, %v", wrong, why, err)
+			}
+		}
+	}
+	// A clock that was years ahead leaves behind what is not valid yet.
+	future, _, err := at(right.Add(3 * lifetimes.Authority)).step(Material{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mended, why, err := at(right).step(future)
+	if err != nil || why == "" || at(right).broken(mended) != nil {
+		t.Fatalf("%q, %v, %v", why, err, at(right).broken(mended))
+	}
+	if _, why, err := at(right).step(mended); why != "" || err != nil {
+		t.Errorf("it is replaced again: %s, %v", why, err)
+	}
+}
+
+// A lost key is no reason to serve anything else at once.
+func TestLostKeyOfAnAuthorityIsSucceeded(t *testing.T) {
+	m, _ := newMaterial(t)
+	lost := Material{authorities: m.authorities, pair: m.pair}
+	step := renewal{lifetimes: Lifetimes{Certificate: time.Hour, Authority: 3 * time.Hour}, name: name, now: time.Now()}
+	next, why, err := step.step(lost)
+	if err != nil || why == "" {
+		t.Fatalf("%q, %v", why, err)
+	}
+	if len(next.authorities) != 2 || !next.pair.Leaf.Equal(m.pair.Leaf) || next.signer == nil {
+		t.Errorf("%d authorities, the same certificate: %t", len(next.authorities), next.pair.Leaf.Equal(m.pair.Leaf))
 	}
 }

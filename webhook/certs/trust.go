@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"bytes"
 	"crypto/x509"
 	"slices"
 	"time"
@@ -78,17 +77,29 @@ func outdated(entry *admissionregistrationv1.WebhookClientConfig, wanted []*x509
 			return true
 		}
 	}
-	return slices.ContainsFunc(bundle, func(c *x509.Certificate) bool { return c.NotAfter.Before(now) })
+	return slices.ContainsFunc(bundle, func(c *x509.Certificate) bool { return !c.NotAfter.After(now) })
 }
 
-// entrust makes every outdated entry trust what m does, and tells whether any was.
+// entrust makes every outdated entry trust what m does, beside what it trusts already and
+// is still valid: other replicas may be serving by that. It tells whether any was outdated.
 func entrust(entries []*admissionregistrationv1.WebhookClientConfig, m Material, now time.Time) bool {
 	changed := false
 	for _, entry := range entries {
-		if outdated(entry, m.authorities, now) && !bytes.Equal(entry.CABundle, m.bundle()) {
-			entry.CABundle = m.bundle()
-			changed = true
+		if !outdated(entry, m.authorities, now) {
+			continue
 		}
+		wanted := slices.Clone(m.authorities)
+		before, err := parseBundle(entry.CABundle)
+		if err != nil {
+			before = nil // nobody can trust what cannot be read
+		}
+		for _, authority := range before {
+			if authority.NotAfter.After(now) && !slices.ContainsFunc(wanted, authority.Equal) {
+				wanted = append(wanted, authority)
+			}
+		}
+		entry.CABundle = encodeCertificates(wanted...)
+		changed = true
 	}
 	return changed
 }

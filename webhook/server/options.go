@@ -39,9 +39,9 @@ type Options struct {
 	// Namespace, which fills in the same field here.
 	Certificate *certs.Options
 	// ClientCAFile holds, in PEM, who signs the certificates of those who may ask for
-	// decisions; anybody may if it is empty. It is read again when it changes.
+	// decisions; anybody may if it is empty. It is read again for every new connection.
 	ClientCAFile string
-	// ClientNames are the common names that are let in; all if empty.
+	// ClientNames are the common names that are let in, with ClientCAFile; all if empty.
 	ClientNames []string
 	// BindAddress serves /mutate, /validate, /relax, /config, /healthz and /readyz over
 	// TLS; DefaultBindAddress if empty.
@@ -107,6 +107,9 @@ func (o Options) complete() (Options, error) {
 		if missing {
 			return o, &OptionError{Option: option, Err: errRequired}
 		}
+	}
+	if len(o.ClientNames) > 0 && o.ClientCAFile == "" {
+		return o, &OptionError{Option: "ClientCAFile", Err: errRequired}
 	}
 	if o.MaxInFlight < 0 {
 		return o, &OptionError{Option: "MaxInFlight", Err: errNegative}

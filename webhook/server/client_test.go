@@ -1,0 +1,132 @@
+package server
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"taffrail.dev/webhook/certs"
+)
+
+// newClient is an authority in PEM, and a certificate that it has signed.
+func newClient(t *testing.T, name string) (authority []byte, pair tls.Certificate) {
+	t.Helper()
+	template := func(serial int64, name string) *x509.Certificate {
+		return &x509.Certificate{
+			SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name},
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		}
+	}
+	issue := func(template, parent *x509.Certificate, signer *ecdsa.PrivateKey) ([]byte, *ecdsa.PrivateKey) {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if signer == nil {
+			signer = key
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der, key
+	}
+	root := template(1, "authority")
+	root.IsCA, root.BasicConstraintsValid, root.KeyUsage = true, true, x509.KeyUsageCertSign
+	der, signer := issue(root, root, nil)
+	leaf := template(2, name)
+	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	leafDER, key := issue(leaf, root, signer)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: key}
+}
+
+func TestClientsAreVerifiedByWhatTheFileHoldsNow(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "ca.crt")
+	write := func(content []byte) {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := &clients{file: file, names: []string{"kube-apiserver"}, log: logr.Discard()}
+	if err := known.load(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	write([]byte("garbage"))
+	if none := new(NoAuthorityError); !errors.As(known.load(), &none) {
+		t.Error("a file without a certificate is taken")
+	}
+	firstAuthority, first := newClient(t, "kube-apiserver")
+	secondAuthority, second := newClient(t, "kube-apiserver")
+	_, stranger := newClient(t, "kube-apiserver")
+	write(firstAuthority)
+	if err := known.load(); err != nil {
+		t.Fatal(err)
+	}
+
+	certFile, keyFile := writePair(t, folder, 1)
+	c := certs.NewFiles(certFile, keyFile, logr.Discard(), func(*x509.Certificate) {})
+	go c.Run(t.Context()) //nolint:errcheck // returns nil
+	eventually(t, "loading", func() bool { return c.Ready() == nil })
+	mux := http.NewServeMux()
+	(&health{}).register(mux)
+	mux.Handle("/", known.only(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "decided") })))
+	server := withTLS(newHTTPServer(mux, logr.Discard()), c.Get)
+	known.handshakes(server)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.ServeTLS(listener, "", "") //nolint:errcheck // ends with the test
+	defer server.Close()
+
+	// A cache for each, so that a session made before a change could be resumed after it.
+	sessions := map[*tls.Certificate]tls.ClientSessionCache{}
+	for _, pair := range []*tls.Certificate{nil, &first, &second, &stranger} {
+		sessions[pair] = tls.NewLRUClientSessionCache(8)
+	}
+	ask := func(path string, pair *tls.Certificate) int {
+		config := insecure(0)
+		config.ClientSessionCache = sessions[pair]
+		if pair != nil {
+			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair, nil }
+		}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
+		response, err := client.Post("https://"+listener.Addr().String()+path, "application/json", nil)
+		if err != nil {
+			return 0
+		}
+		response.Body.Close()
+		return response.StatusCode
+	}
+	want := func(what string, got, status int) {
+		t.Helper()
+		if got != status {
+			t.Errorf("%s: HTTP %d, want %d", what, got, status)
+		}
+	}
+	want("nobody", ask("/validate", nil), http.StatusUnauthorized)
+	want("nobody, about health", ask("/healthz", nil), http.StatusOK)
+	want("a stranger", ask("/validate", &stranger), 0)
+	want("the first", ask("/validate", &first), http.StatusOK)
+	want("the first again", ask("/validate", &first), http.StatusOK)
+	write([]byte("garbage"))
+	want("the first, with the file damaged", ask("/validate", &first), http.StatusOK)
+	write(secondAuthority)
+	want("the first, whose authority is gone", ask("/validate", &first), 0)
+	want("the second", ask("/validate", &second), http.StatusOK)
+}
