@@ -1,0 +1,57 @@
+{{/* Values that are each right and together wrong. A schema could refuse them too, but not say why. */}}
+{{- define "taffrail.check" -}}
+{{- $fail := eq .Values.failurePolicy "Fail" -}}
+{{- if and $fail (lt (int .Values.replicas) 2) -}}
+{{- fail (printf "failurePolicy Fail with replicas %d: whenever that Pod is away, nothing can be created or changed in the cluster; write replicas: 2 or more, or failurePolicy: Ignore" (int .Values.replicas)) -}}
+{{- end -}}
+{{- if and $fail (not .Values.excludeReleaseNamespace) -}}
+{{- fail (printf "failurePolicy Fail with excludeReleaseNamespace false: once all replicas are gone, their own webhook would refuse the Pods that replace them; write excludeReleaseNamespace: true, or failurePolicy: Ignore") -}}
+{{- end -}}
+{{- if and $fail (not (has "kube-system" .Values.excludeNamespaces)) -}}
+{{- fail "failurePolicy Fail without kube-system in excludeNamespaces: while Taffrail is away the cluster could not repair its own network or DNS; add kube-system to excludeNamespaces, or write failurePolicy: Ignore" -}}
+{{- end -}}
+{{- if .Values.podDisruptionBudget.enabled -}}
+{{- if and $fail (ge (int .Values.podDisruptionBudget.maxUnavailable) (int .Values.replicas)) -}}
+{{- fail (printf "podDisruptionBudget.maxUnavailable %d with replicas %d and failurePolicy Fail: a drain may take every replica at once, and requests are refused until one is back; write podDisruptionBudget.maxUnavailable: 1" (int .Values.podDisruptionBudget.maxUnavailable) (int .Values.replicas)) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.certificates -}}
+{{- if eq .mode "existing-secret" -}}
+{{- if not .existingSecret.name -}}
+{{- fail "certificates.mode existing-secret without certificates.existingSecret.name: Taffrail has no certificate to serve with; write the name of a Secret with tls.crt and tls.key" -}}
+{{- end -}}
+{{- if not .existingSecret.caBundle -}}
+{{- fail "certificates.mode existing-secret without certificates.existingSecret.caBundle: the API server would trust no certificate of Taffrail's; pass the CA with --set-file certificates.existingSecret.caBundle=ca.crt" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.clientCA.names (not .Values.clientCA.configMap) -}}
+{{- fail "clientCA.names without clientCA.configMap: no client certificate is asked for, so the names would restrict nobody; write the ConfigMap that holds the CA of the API server's client certificate, or clientCA.names: []" -}}
+{{- end -}}
+{{- if eq (int .Values.ports.webhook) (int .Values.ports.metrics) -}}
+{{- fail (printf "ports.webhook and ports.metrics are both %d: one process cannot listen twice on a port; write two different ports" (int .Values.ports.webhook)) -}}
+{{- end -}}
+{{- if .Values.hostNetwork -}}
+{{- range $name, $port := .Values.ports -}}
+{{- if has (int $port) (list 10248 10249 10250 10255 10256) -}}
+{{- fail (printf "ports.%s %d with hostNetwork: kubelet or kube-proxy has this port on every node; write another one" $name (int $port)) -}}
+{{- end -}}
+{{- if and (ge (int $port) 30000) (le (int $port) 32767) -}}
+{{- fail (printf "ports.%s %d with hostNetwork: a Service of type NodePort may be given this port; write one below 30000" $name (int $port)) -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.networkPolicy.enabled -}}
+{{- fail "networkPolicy.enabled with hostNetwork: a NetworkPolicy does not hold Pods on the host's network, so it would protect nothing; write networkPolicy.enabled: false, and restrict the ports in the nodes' firewall" -}}
+{{- end -}}
+{{- end -}}
+{{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
+{{- fail "serviceAccount.create false without serviceAccount.name: the namespace's default account would get Taffrail's rights, and so every Pod there; write the name of an account that you made for it" -}}
+{{- end -}}
+{{- range $key := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" -}}
+{{- range $values := list "podLabels" "commonLabels" -}}
+{{- if hasKey (index $.Values $values) $key -}}
+{{- fail (printf "%s names %s: the Deployment and the Service find their Pods by it; write another label" $values $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
