@@ -2,7 +2,7 @@
 {{- define "taffrail.check" -}}
 {{- $fail := eq .Values.failurePolicy "Fail" -}}
 {{- if and $fail (lt (int .Values.replicas) 2) -}}
-{{- fail (printf "failurePolicy Fail with replicas %d: whenever that Pod is away, nothing can be created or changed in the cluster; write replicas: 2 or more, or failurePolicy: Ignore" (int .Values.replicas)) -}}
+{{- fail (printf "failurePolicy Fail with replicas %d: whenever that Pod is away, no workload can be created or changed; write replicas: 2 or more, or failurePolicy: Ignore" (int .Values.replicas)) -}}
 {{- end -}}
 {{- if and $fail (not .Values.excludeReleaseNamespace) -}}
 {{- fail (printf "failurePolicy Fail with excludeReleaseNamespace false: once all replicas are gone, their own webhook would refuse the Pods that replace them; write excludeReleaseNamespace: true, or failurePolicy: Ignore") -}}
@@ -11,6 +11,9 @@
 {{- fail "failurePolicy Fail without kube-system in excludeNamespaces: while Taffrail is away the cluster could not repair its own network or DNS; add kube-system to excludeNamespaces, or write failurePolicy: Ignore" -}}
 {{- end -}}
 {{- if .Values.podDisruptionBudget.enabled -}}
+{{- if lt (int .Values.podDisruptionBudget.maxUnavailable) 1 -}}
+{{- fail "podDisruptionBudget.maxUnavailable 0: no replica could ever be evicted, so the drain of a node would never end; write podDisruptionBudget.maxUnavailable: 1, or podDisruptionBudget.enabled: false" -}}
+{{- end -}}
 {{- if and $fail (ge (int .Values.podDisruptionBudget.maxUnavailable) (int .Values.replicas)) -}}
 {{- fail (printf "podDisruptionBudget.maxUnavailable %d with replicas %d and failurePolicy Fail: a drain may take every replica at once, and requests are refused until one is back; write podDisruptionBudget.maxUnavailable: 1" (int .Values.podDisruptionBudget.maxUnavailable) (int .Values.replicas)) -}}
 {{- end -}}
@@ -22,6 +25,20 @@
 {{- end -}}
 {{- if not .existingSecret.caBundle -}}
 {{- fail "certificates.mode existing-secret without certificates.existingSecret.caBundle: the API server would trust no certificate of Taffrail's; pass the CA with --set-file certificates.existingSecret.caBundle=ca.crt" -}}
+{{- end -}}
+{{- end -}}
+{{- include "taffrail.shorter" (list "selfManaged.certificateValidity" .selfManaged.certificateValidity "selfManaged.caValidity" .selfManaged.caValidity) -}}
+{{- include "taffrail.shorter" (list "certManager.duration" .certManager.duration "certManager.caDuration" .certManager.caDuration) -}}
+{{- include "taffrail.shorter" (list "certManager.renewBefore" .certManager.renewBefore "certManager.duration" .certManager.duration) -}}
+{{- if and .certManager.issuerRef (not .certManager.issuerRef.name) -}}
+{{- fail "certificates.certManager.issuerRef without a name: cert-manager would not know whom to ask; write name and kind of an Issuer or ClusterIssuer, or issuerRef: {} for a CA of Taffrail's own" -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.resources.limits -}}
+{{- with .memory -}}
+{{- $most := div (include "taffrail.bytes" . | int64) 25 -}}
+{{- if gt (int64 $.Values.server.maxInFlightBytes) $most -}}
+{{- fail (printf "server.maxInFlightBytes %d with resources.limits.memory %v: decoded, requests take 20 times their size, so the kernel would kill Taffrail before it sheds any; write server.maxInFlightBytes: %d or less, or a higher limit" (int64 $.Values.server.maxInFlightBytes) . $most) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -53,5 +70,12 @@
 {{- fail (printf "%s names %s: the Deployment and the Service find their Pods by it; write another label" $values $key) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Called with the names and values, in hours, of what must be shorter and what must be longer. */}}
+{{- define "taffrail.shorter" -}}
+{{- if ge (trimSuffix "h" (index . 1) | int64) (trimSuffix "h" (index . 3) | int64) -}}
+{{- fail (printf "certificates.%s %s is not shorter than certificates.%s %s: one would end before the other is renewed; write a shorter one" (index . 0) (index . 1) (index . 2) (index . 3)) -}}
 {{- end -}}
 {{- end -}}

@@ -22,16 +22,22 @@ capabilities:
 {{- trimSuffix "s" . | int64 -}}
 {{- end -}}
 
-{{/* 80 % of the memory limit in bytes, so that Go collects garbage before the kernel kills. Nothing without a limit. */}}
+{{/* A quantity of memory in bytes. */}}
+{{- define "taffrail.bytes" -}}
+{{- $text := . | toString -}}
+{{- if kindIs "float64" . -}}{{- $text = int64 . | toString -}}{{- end -}}
+{{- $units := dict "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "k" 1000 "M" 1000000 "G" 1000000000 "" 1 -}}
+{{- mul (regexFind "^[0-9]+" $text | int64) (index $units (regexFind "[A-Za-z]*$" $text)) -}}
+{{- end -}}
+
+{{/* 80 % of the memory limit, so that Go collects garbage before the kernel kills. Nothing without a limit. */}}
 {{- define "taffrail.goMemLimit" -}}
 {{- if .Values.goMemLimit -}}
 {{- .Values.goMemLimit -}}
 {{- else -}}
 {{- with .Values.resources.limits -}}
 {{- with .memory -}}
-{{- $units := dict "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "k" 1000 "M" 1000000 "G" 1000000000 "" 1 -}}
-{{- $text := toString . -}}
-{{- div (mul (regexFind "^[0-9]+" $text | int64) (index $units (regexFind "[A-Za-z]*$" $text)) 80) 100 -}}
+{{- div (mul (include "taffrail.bytes" . | int64) 4) 5 -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -9,6 +9,7 @@ import (
 // a finding is excused where one of them covers it wholly.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:metadata:labels="app.kubernetes.io/part-of=taffrail"
 // +kubebuilder:resource:scope=Cluster
 // +kubebuilder:subresource:status
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.expires`
