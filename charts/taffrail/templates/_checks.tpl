@@ -27,7 +27,12 @@
 {{- fail "certificates.mode existing-secret without certificates.existingSecret.caBundle: the API server would trust no certificate of Taffrail's; pass the CA with --set-file certificates.existingSecret.caBundle=ca.crt" -}}
 {{- end -}}
 {{- end -}}
-{{- include "taffrail.shorter" (list "selfManaged.certificateValidity" .selfManaged.certificateValidity "selfManaged.caValidity" .selfManaged.caValidity) -}}
+{{- with .selfManaged -}}
+{{- $least := mul (trimSuffix "h" .certificateValidity | int64) 3 -}}
+{{- if lt (trimSuffix "h" .caValidity | int64) $least -}}
+{{- fail (printf "certificates.selfManaged.caValidity %s with certificateValidity %s: a CA must outlive what it signs while another one takes over; write caValidity: %dh or more" .caValidity .certificateValidity $least) -}}
+{{- end -}}
+{{- end -}}
 {{- include "taffrail.shorter" (list "certManager.duration" .certManager.duration "certManager.caDuration" .certManager.caDuration) -}}
 {{- include "taffrail.shorter" (list "certManager.renewBefore" .certManager.renewBefore "certManager.duration" .certManager.duration) -}}
 {{- if and .certManager.issuerRef (not .certManager.issuerRef.name) -}}

@@ -1,0 +1,189 @@
+// Package chart renders charts/taffrail with the helm program, and its tests hold what
+// comes out to what the rest of Taffrail expects: the API types, the webhook
+// configurations and rights that the integration tests run with, the metrics that the
+// binary serves.
+package chart
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// KubeVersion is what charts are rendered for where there is no cluster to ask.
+const KubeVersion = "1.37.2"
+
+// Helm is the helm program of one version.
+type Helm struct {
+	// Version is 3 or 4.
+	Version int
+	path    string
+	chart   string
+}
+
+// Build makes the helm program from the module that pins it, once: it is kept in the
+// user's cache by what it is made of. Root is the folder of Taffrail's module.
+func Build(ctx context.Context, root string, version int) (*Helm, error) {
+	tool := filepath.Join(root, "test", "tools", map[int]string{3: "helm3", 4: "helm"}[version])
+	h := &Helm{Version: version, chart: filepath.Join(root, "charts", "taffrail")}
+	flags := linkerFlags(version)
+	sum := sha256.New()
+	for _, name := range []string{"go.mod", "go.sum"} {
+		content, err := os.ReadFile(filepath.Join(tool, name))
+		if err != nil {
+			return nil, err
+		}
+		sum.Write(content)
+	}
+	sum.Write([]byte(strings.Join([]string{runtime.Version(), runtime.GOOS, runtime.GOARCH, flags}, "\n")))
+	cache := os.Getenv("TAFFRAIL_CACHE")
+	if cache == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return nil, err
+		}
+		cache = filepath.Join(user, "taffrail")
+	}
+	h.path = filepath.Join(cache, "helm", fmt.Sprintf("%x", sum.Sum(nil))[:12], "helm")
+	if _, err := os.Stat(h.path); err == nil {
+		return h, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	// Built beside its place and renamed, as other tests may do the same now.
+	if err := os.MkdirAll(filepath.Dir(h.path), 0o700); err != nil {
+		return nil, err
+	}
+	work, err := os.MkdirTemp(filepath.Dir(h.path), "new-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(work)
+	made := filepath.Join(work, "helm")
+	command := exec.CommandContext(ctx, "go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", flags,
+		"-o", made, fmt.Sprintf("helm.sh/helm/v%d/cmd/helm", version))
+	command.Dir = tool
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := command.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building helm %d: %w\n%s", version, err, out)
+	}
+	return h, os.Rename(made, h.path)
+}
+
+// linkerFlags tell helm 3 which Kubernetes it knows, as its releases are told: helm 4
+// reads that from the modules in it.
+func linkerFlags(version int) string {
+	flags := "-s -w"
+	if version == 3 {
+		minor := strings.Split(KubeVersion, ".")[1]
+		for _, name := range []string{"pkg/lint/rules", "pkg/chartutil"} {
+			flags += fmt.Sprintf(" -X helm.sh/helm/v3/%s.k8sVersionMajor=1 -X helm.sh/helm/v3/%s.k8sVersionMinor=%s", name, name, minor)
+		}
+	}
+	return flags
+}
+
+// Release is what to render the chart for.
+type Release struct {
+	// Name and Namespace of the release.
+	Name, Namespace string
+	// Presets are values files of the chart, as eks for values-eks.yaml.
+	Presets []string
+	// Set are single values, as --set takes them.
+	Set []string
+	// Values are further values, in YAML.
+	Values string
+}
+
+// Template renders the chart, hooks and tests included but not the CRDs. An error holds what
+// helm says.
+func (h *Helm) Template(ctx context.Context, r Release) ([]byte, error) {
+	return h.run(ctx, r.Values, r.arguments("template", r.Name, h.chart)...)
+}
+
+// Notes are what a person reads after an installation.
+func (h *Helm) Notes(ctx context.Context, r Release) (string, error) {
+	out, err := h.run(ctx, r.Values, r.arguments("install", r.Name, h.chart, "--dry-run=client")...)
+	if err != nil {
+		return "", err
+	}
+	_, notes, found := strings.Cut(string(out), "\nNOTES:\n")
+	if !found {
+		return "", errors.New("helm install printed no notes")
+	}
+	return notes, nil
+}
+
+// Lint checks the chart, and takes warnings for errors.
+func (h *Helm) Lint(ctx context.Context, r Release) error {
+	_, err := h.run(ctx, r.Values, r.arguments("lint", h.chart, "--strict", "--kube-version="+KubeVersion)...)
+	return err
+}
+
+func (r Release) arguments(command ...string) []string {
+	if command[0] == "template" {
+		command = append(command, "--kube-version="+KubeVersion)
+	}
+	for _, preset := range r.Presets {
+		command = append(command, "--values=values-"+preset+".yaml")
+	}
+	for _, value := range r.Set {
+		command = append(command, "--set="+value)
+	}
+	if r.Values != "" {
+		command = append(command, "--values=-")
+	}
+	return append(command, "--namespace="+r.Namespace)
+}
+
+// run runs helm in the folder of the chart, away from whatever the user has configured.
+func (h *Helm) run(ctx context.Context, stdin string, args ...string) ([]byte, error) {
+	home, err := os.MkdirTemp("", "taffrail-helm-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(home)
+	command := exec.CommandContext(ctx, h.path, args...)
+	command.Dir = h.chart
+	command.Env = append(os.Environ(), "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home,
+		"KUBECONFIG="+filepath.Join(home, "none"))
+	command.Stdin = strings.NewReader(stdin)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		return nil, &Error{Arguments: args, Text: stderr.String() + lintText(args, out), Err: err}
+	}
+	return out, nil
+}
+
+// lintText is the output of helm lint, which says what it finds there.
+func lintText(args []string, out []byte) string {
+	if args[0] == "lint" {
+		return string(out)
+	}
+	return ""
+}
+
+// Error is what helm says when it fails.
+type Error struct {
+	Arguments []string
+	// Text is what a person reads.
+	Text string
+	Err  error
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("helm %s: %v\n%s", strings.Join(e.Arguments, " "), e.Err, e.Text)
+}
+
+// Unwrap returns how the program ended.
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,173 @@
+package chart
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
+)
+
+const (
+	root     = "../.."
+	chartDir = root + "/charts/taffrail"
+)
+
+// Both versions of helm are built once. Helm 3 differs in how it reads values and says
+// what is wrong with them, so what is asserted of words is asserted of both.
+var helms = sync.OnceValues(func() ([]*Helm, error) {
+	var both []*Helm
+	for _, version := range []int{4, 3} {
+		h, err := Build(context.Background(), root, version)
+		if err != nil {
+			return nil, err
+		}
+		h.chart, err = filepath.Abs(chartDir)
+		if err != nil {
+			return nil, err
+		}
+		both = append(both, h)
+	}
+	return both, nil
+})
+
+// everyHelm runs a test with both versions.
+func everyHelm(t *testing.T, test func(t *testing.T, h *Helm)) {
+	t.Helper()
+	t.Parallel()
+	watch(t)
+	both, err := helms()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range both {
+		t.Run(fmt.Sprintf("helm%d", h.Version), func(t *testing.T) {
+			t.Parallel()
+			test(t, h)
+		})
+	}
+}
+
+// helm4 is for what does not depend on the version.
+func helm4(t *testing.T) *Helm {
+	t.Helper()
+	t.Parallel()
+	watch(t)
+	both, err := helms()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return both[0]
+}
+
+// watch reads the chart for go test's sake, which would answer from its cache otherwise:
+// it does not see what helm reads.
+func watch(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir(chartDir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		_, err = os.ReadFile(path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// release is one as the documentation recommends it.
+func release(presets ...string) Release {
+	return Release{Name: "taffrail", Namespace: "taffrail-system", Presets: presets}
+}
+
+func (r Release) with(set ...string) Release {
+	r.Set = append(slices.Clone(r.Set), set...)
+	return r
+}
+
+// everything asks for every object that the chart has.
+var everything = []string{
+	"metrics.serviceMonitor.enabled=true", "metrics.prometheusRule.enabled=true", "metrics.dashboard.enabled=true",
+	"networkPolicy.enabled=true", "clientCA.configMap=apiserver-client-ca", "clientCA.names={kube-apiserver}",
+	"imagePullSecrets[0].name=registry", "commonLabels.team=platform",
+}
+
+// releases are what the chart is rendered for where every way to install it matters.
+func releases() map[string]Release {
+	existing := release()
+	existing.Values = "certificates: {mode: existing-secret, existingSecret: {name: serving, caBundle: \"-----BEGIN CERTIFICATE-----\\nMA==\\n-----END CERTIFICATE-----\\n\"}}"
+	return map[string]Release{
+		"default":              release(),
+		"audit":                release("audit"),
+		"opt-in":               release("opt-in"),
+		"eks":                  release("eks"),
+		"eks with its own CNI": release("eks", "eks-custom-cni"),
+		"cert-manager":         release("eks").with("certificates.mode=cert-manager"),
+		"existing Secret":      existing,
+		"everything":           release().with(everything...),
+		"another name":         {Name: "guard", Namespace: "platform"},
+	}
+}
+
+func render(t *testing.T, h *Helm, r Release) []*unstructured.Unstructured {
+	t.Helper()
+	rendered, err := h.Template(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decode(t, rendered)
+}
+
+func decode(t *testing.T, stream []byte) (objects []*unstructured.Unstructured) {
+	t.Helper()
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(stream), 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
+			return objects
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if len(object.Object) > 0 {
+			objects = append(objects, object)
+		}
+	}
+}
+
+// find returns the one object of a kind and name as its Go type, and wants to know every
+// field of it.
+func find[T any](t *testing.T, objects []*unstructured.Unstructured, kind, name string) *T {
+	t.Helper()
+	for _, object := range objects {
+		if object.GetKind() == kind && object.GetName() == name {
+			typed := new(T)
+			strictly(t, object, typed)
+			return typed
+		}
+	}
+	var there []string
+	for _, object := range objects {
+		there = append(there, object.GetKind()+" "+object.GetName())
+	}
+	t.Fatalf("no %s %s among %s", kind, name, strings.Join(there, ", "))
+	return nil
+}
+
+func strictly(t *testing.T, object *unstructured.Unstructured, into any) {
+	t.Helper()
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, into, true); err != nil {
+		t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
+	}
+}
