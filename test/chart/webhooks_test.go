@@ -1,0 +1,208 @@
+package chart
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"text/template"
+
+	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// webhook is what both kinds of entries have in common. reinvocationPolicy is nil for
+// those that validate.
+type webhook struct {
+	Name               string
+	Path               string
+	Rules              []admissionregistrationv1.RuleWithOperations
+	FailurePolicy      admissionregistrationv1.FailurePolicyType
+	MatchPolicy        admissionregistrationv1.MatchPolicyType
+	SideEffects        admissionregistrationv1.SideEffectClass
+	ReinvocationPolicy *admissionregistrationv1.ReinvocationPolicyType
+	Versions           []string
+	NamespaceSelector  *metav1.LabelSelector
+	ObjectSelector     *metav1.LabelSelector
+	MatchConditions    []admissionregistrationv1.MatchCondition
+}
+
+// entries reads the webhooks of both configurations, and what only the chart has of them.
+func entries(t *testing.T, objects []*unstructured.Unstructured, name string) (all []webhook, clients []admissionregistrationv1.WebhookClientConfig) {
+	t.Helper()
+	add := func(w webhook, c admissionregistrationv1.WebhookClientConfig, timeout *int32) {
+		switch {
+		case c.URL != nil:
+			w.Path = (*c.URL)[strings.LastIndex(*c.URL, "/"):]
+		case c.Service != nil:
+			w.Path = *c.Service.Path
+		}
+		if timeout == nil || *timeout > 10 {
+			t.Errorf("%s: no timeout, or one that people wait longer for than for an API server that is away", w.Name)
+		}
+		all, clients = append(all, w), append(clients, c)
+	}
+	for _, w := range find[admissionregistrationv1.MutatingWebhookConfiguration](t, objects, "MutatingWebhookConfiguration", name).Webhooks {
+		add(webhook{
+			w.Name, "", w.Rules, *w.FailurePolicy, *w.MatchPolicy, *w.SideEffects, w.ReinvocationPolicy, w.AdmissionReviewVersions,
+			w.NamespaceSelector, w.ObjectSelector, w.MatchConditions,
+		}, w.ClientConfig, w.TimeoutSeconds)
+	}
+	for _, w := range find[admissionregistrationv1.ValidatingWebhookConfiguration](t, objects, "ValidatingWebhookConfiguration", name).Webhooks {
+		add(webhook{
+			w.Name, "", w.Rules, *w.FailurePolicy, *w.MatchPolicy, *w.SideEffects, nil, w.AdmissionReviewVersions,
+			w.NamespaceSelector, w.ObjectSelector, w.MatchConditions,
+		}, w.ClientConfig, w.TimeoutSeconds)
+	}
+	return all, clients
+}
+
+// excluding selects every namespace but these.
+func excluding(names ...string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
+		Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpNotIn, Values: names,
+	}}}
+}
+
+// registered are the webhooks that the integration tests register, filled in as the chart
+// does it under maxMode enforce and failurePolicy Fail.
+func registered(t *testing.T) []webhook {
+	t.Helper()
+	text, err := os.ReadFile(root + "/test/harness/manifests/webhooks.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	selector, err := json.Marshal(excluding("kube-system", "kube-node-lease", "kube-public", "taffrail-system"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var filled bytes.Buffer
+	err = template.Must(template.New("webhooks.yaml").Option("missingkey=error").Parse(string(text))).Execute(&filled, map[string]any{
+		"Name": "taffrail", "Main": true, "Address": "127.0.0.1:9443", "CABundle": "", "FailurePolicy": "Fail", "NamespaceSelector": string(selector),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _ := entries(t, decode(t, filled.Bytes()), "taffrail")
+	return all
+}
+
+// What the integration tests prove holds for the chart only as far as it registers the
+// same.
+func TestWebhooksAreThoseOfTheIntegrationTests(t *testing.T) {
+	h := helm4(t)
+	want := registered(t)
+	for i := range want {
+		w := &want[i]
+		switch w.Name {
+		case "mutate.taffrail.dev":
+			// The tests hold it closed to see that it would be; a missed fill is found by validate.
+			w.FailurePolicy = admissionregistrationv1.Ignore
+			w.MatchConditions = nil
+		case "validate.taffrail.dev":
+			w.MatchConditions = nil
+		case "config.taffrail.dev":
+			// A way past it that only the tests have.
+			if len(w.MatchConditions) != 1 || w.MatchConditions[0].Name != "guarded" {
+				t.Errorf("config: %+v", w.MatchConditions)
+			}
+			w.MatchConditions = nil
+		}
+	}
+	got, clients := entries(t, render(t, h, release().with("maxMode=enforce", "failurePolicy=Fail")), "taffrail")
+	for i := range got {
+		w := &got[i]
+		// The two that are the chart's own are held to what they do on a real API server.
+		if w.Name == "mutate.taffrail.dev" || w.Name == "validate.taffrail.dev" {
+			var names []string
+			for _, condition := range w.MatchConditions {
+				names = append(names, condition.Name)
+			}
+			if !slices.Equal(names, []string{"not-a-mirror-pod", "not-taffrail-itself"}) {
+				t.Errorf("%s: conditions %v", w.Name, names)
+			}
+			w.MatchConditions = nil
+		}
+		service := clients[i].Service
+		if service == nil || service.Name != "taffrail" || service.Namespace != "taffrail-system" || *service.Port != 443 {
+			t.Errorf("%s calls %+v", w.Name, service)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-integration tests +chart:\n%s", diff)
+	}
+}
+
+// Under audit and warn nothing may be refused, so nothing may be held up either, whatever
+// failurePolicy says: maxMode is one line, and means the same in an outage.
+func TestNothingIsHeldUpBeforeItIsEnforced(t *testing.T) {
+	h := helm4(t)
+	for mode, want := range map[string]map[string]admissionregistrationv1.FailurePolicyType{
+		"audit":   {},
+		"warn":    {},
+		"enforce": {"validate.taffrail.dev": admissionregistrationv1.Fail, "relax.taffrail.dev": admissionregistrationv1.Fail},
+	} {
+		all, _ := entries(t, render(t, h, release().with("failurePolicy=Fail", "maxMode="+mode)), "taffrail")
+		for _, w := range all {
+			policy := admissionregistrationv1.Ignore
+			if closed, ok := want[w.Name]; ok {
+				policy = closed
+			}
+			if w.FailurePolicy != policy {
+				t.Errorf("maxMode %s: %s has failurePolicy %s, want %s", mode, w.Name, w.FailurePolicy, policy)
+			}
+		}
+	}
+}
+
+func TestNamespacesThatAreNotAskedAbout(t *testing.T) {
+	h := helm4(t)
+	for name, test := range map[string]struct {
+		release Release
+		want    *metav1.LabelSelector
+	}{
+		"default":      {release(), excluding("kube-system", "kube-node-lease", "kube-public", "taffrail-system")},
+		"cert-manager": {release().with("certificates.mode=cert-manager"), excluding("kube-system", "kube-node-lease", "kube-public", "taffrail-system", "cert-manager")},
+		"its own, named twice": {
+			release().with("excludeNamespaces={kube-system,taffrail-system}"), excluding("kube-system", "taffrail-system"),
+		},
+		"its own not": {release().with("excludeReleaseNamespace=false"), excluding("kube-system", "kube-node-lease", "kube-public")},
+		"opt-in": {release("opt-in"), &metav1.LabelSelector{
+			MatchLabels:      map[string]string{"taffrail.dev/guard": "enabled"},
+			MatchExpressions: excluding("kube-system", "kube-node-lease", "kube-public", "taffrail-system").MatchExpressions,
+		}},
+	} {
+		all, _ := entries(t, render(t, h, test.release), "taffrail")
+		for _, w := range all {
+			want := test.want
+			if w.Name == "relax.taffrail.dev" || w.Name == "config.taffrail.dev" {
+				want = nil
+			}
+			if diff := cmp.Diff(want, w.NamespaceSelector); diff != "" {
+				t.Errorf("%s: %s -want +got:\n%s", name, w.Name, diff)
+			}
+			if w.Name == "relax.taffrail.dev" && !strings.Contains(w.MatchConditions[1].Expression, `"taffrail-system"`) {
+				t.Errorf("%s: labels of the release's own namespace wait for it: %s", name, w.MatchConditions[1].Expression)
+			}
+		}
+	}
+}
+
+// A caBundle that the chart writes is one that an upgrade puts back.
+func TestWhoWritesTheCABundle(t *testing.T) {
+	h := helm4(t)
+	for name, want := range map[string]string{
+		"default": "", "cert-manager": "", "existing Secret": "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n",
+	} {
+		_, clients := entries(t, render(t, h, releases()[name]), "taffrail")
+		for _, c := range clients {
+			if string(c.CABundle) != want {
+				t.Errorf("%s: caBundle %q, want %q", name, c.CABundle, want)
+			}
+		}
+	}
+}
