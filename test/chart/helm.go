@@ -109,7 +109,7 @@ func (h *Helm) Template(ctx context.Context, r Release) ([]byte, error) {
 	return h.run(ctx, r.Values, r.arguments("template", r.Name, h.chart)...)
 }
 
-// Notes are what a person reads after an installation.
+// Notes are what a person reads after an installation. Helm 3 asks a cluster first.
 func (h *Helm) Notes(ctx context.Context, r Release) (string, error) {
 	out, err := h.run(ctx, r.Values, r.arguments("install", r.Name, h.chart, "--dry-run=client")...)
 	if err != nil {

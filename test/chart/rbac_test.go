@@ -63,7 +63,9 @@ func TestEveryRoleIsBoundToItsOwnAccount(t *testing.T) {
 			if hook := object.GetAnnotations()["helm.sh/hook"]; hook != "" && account != binding.Name {
 				t.Errorf("%s: the hook %s binds %s", name, binding.Name, account)
 			}
-			if !slices.ContainsFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() == "ServiceAccount" && o.GetName() == account }) {
+			if !slices.ContainsFunc(objects, func(o *unstructured.Unstructured) bool {
+				return o.GetKind() == "ServiceAccount" && o.GetName() == account
+			}) {
 				t.Errorf("%s: %s binds %s, which is not there", name, binding.Name, account)
 			}
 		}

@@ -1,0 +1,56 @@
+package chart
+
+import (
+	"strings"
+	"testing"
+)
+
+// The notes are what a person knows of what they have just done. Helm 3 prints them only
+// where it reaches a cluster.
+func TestNotesSayWhatIsGuardedNow(t *testing.T) {
+	h := helm4(t)
+	for name, test := range map[string]struct {
+		release Release
+		want    []string
+		not     []string
+	}{
+		"default": {release(), []string{
+			"maxMode        audit: nothing is denied or filled in; findings are only recorded",
+			"failurePolicy  Ignore: while no replica answers, requests pass unchecked",
+			"all but kube-system, kube-node-lease, kube-public, taffrail-system",
+			"chapter (enforce, 26 policies), restricted (enforce, 1 policy)",
+			"helm test taffrail -n taffrail-system",
+			"helm upgrade taffrail CHART -n taffrail-system --reset-then-reuse-values --set maxMode=warn",
+			"kubectl delete validatingwebhookconfiguration,mutatingwebhookconfiguration taffrail",
+		}, []string{"WARNING"}},
+		"warn": {release().with("maxMode=warn"), []string{"people read warnings", "--set maxMode=enforce"}, nil},
+		"warn, and Fail to come": {release().with("maxMode=warn", "failurePolicy=Fail"), []string{
+			"failurePolicy  Ignore: while no replica answers, requests pass unchecked (Fail comes with maxMode enforce)",
+		}, nil},
+		"opt-in": {release("opt-in"), []string{
+			"maxMode        enforce", `those that match {"matchLabels":{"taffrail.dev/guard":"enabled"}}, but kube-system`, "--set failurePolicy=Fail",
+		}, nil},
+		"eks": {release("eks"), []string{
+			"failurePolicy  Fail: while no replica answers, workloads cannot be created or changed", "Next: nothing.",
+		}, nil},
+		"no Guardrail":                  {release().with("guardrails.chapter=null", "guardrails.restricted=null"), []string{"none: nothing is asked for until you apply one"}, nil},
+		"in the default namespace":      {Release{Name: "taffrail", Namespace: "default"}, []string{"WARNING: the namespace of this release is default."}, nil},
+		"among the cluster's own":       {Release{Name: "taffrail", Namespace: "kube-system"}, []string{"WARNING: the namespace of this release is kube-system."}, nil},
+		"under another name of its own": {Release{Name: "guard", Namespace: "platform"}, []string{"mutatingwebhookconfiguration guard-taffrail", "patch deployment guard-taffrail"}, nil},
+	} {
+		notes, err := h.Notes(t.Context(), test.release)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(notes, want) {
+				t.Errorf("%s: want %q in:\n%s", name, want, notes)
+			}
+		}
+		for _, not := range test.not {
+			if strings.Contains(notes, not) {
+				t.Errorf("%s: do not want %q in:\n%s", name, not, notes)
+			}
+		}
+	}
+}
