@@ -55,9 +55,10 @@ demo: build ## Show what Taffrail does on a control plane started here; HOLD=1 k
 	@$(with-assets) HOLD='$(HOLD)' go run ./test/demo
 
 .PHONY: generate
-generate: ## Write what is made from the API types, deep copies and CRDs, and from METADATA, policies/README.md
+generate: ## Write what is made from the API types, from METADATA, policies/README.md, and from the chart's values, its README
 	$(controller-gen) object crd paths=./$(api) output:object:dir=$(api) output:crd:dir=$(crds)
 	go run ./cmd/taffrail policies list -o markdown >policies/README.md
+	go run ./test/chart/readme -w
 
 ##@ Check
 
@@ -65,7 +66,7 @@ generate: ## Write what is made from the API types, deep copies and CRDs, and fr
 test: ## Run every test, on a real control plane too
 	$(call say,control plane: built once and cached; the first time takes 6 minutes on 2 cores)
 	@assets=$$(test/controlplane/assets.sh); echo "$$assets"
-	$(call say,go test)
+	$(call say,go test: builds helm 3 and 4 once and caches them; that takes 2 minutes on 2 cores)
 	$(with-assets) go test -timeout=30m ./...
 	@$(MAKE) --no-print-directory oracle
 	$(call say,fuzzing: 3s a target; instrumented packages are built once and cached)
@@ -122,6 +123,7 @@ verify: ## Check that generated files and go.mod are up to date
 	stale=0; \
 	diff -u $(api)/zz_generated.deepcopy.go "$$fresh/api/zz_generated.deepcopy.go" || stale=1; \
 	diff -ru $(crds) "$$fresh/crds" || stale=1; \
+	go run ./test/chart/readme >"$$fresh/README.md"; diff -u charts/taffrail/README.md "$$fresh/README.md" || stale=1; \
 	if ((stale)); then echo 'Stale: run make generate.' >&2; exit 1; fi
 	go mod tidy -diff
 	go -C test/oracle mod tidy -diff

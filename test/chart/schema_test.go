@@ -1,0 +1,68 @@
+package chart
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+// schema is what is read of a JSON schema.
+type schema struct {
+	Ref                  string             `json:"$ref"`
+	Type                 any                `json:"type"`
+	Properties           map[string]*schema `json:"properties"`
+	AdditionalProperties any                `json:"additionalProperties"`
+	Definitions          map[string]*schema `json:"definitions"`
+}
+
+// A value that the schema does not know cannot be set, and one that only the schema knows
+// does nothing. The exceptions are Kubernetes' own types, whose keys are theirs.
+func TestSchemaAndValuesNameTheSameKeys(t *testing.T) {
+	text, err := os.ReadFile(chartDir + "/values.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole schema
+	if err := json.Unmarshal(text, &whole); err != nil {
+		t.Fatal(err)
+	}
+	text, err = os.ReadFile(chartDir + "/values.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values map[string]any
+	if err := yaml.UnmarshalStrict(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	delete(whole.Properties, "global") // Helm's own, which a parent chart may set.
+	var compare func(path string, s *schema, value any)
+	compare = func(path string, s *schema, value any) {
+		if name, ok := strings.CutPrefix(s.Ref, "#/definitions/"); ok {
+			if s = whole.Definitions[name]; s == nil {
+				t.Fatalf("%s: no definition %s", path, name)
+			}
+		}
+		below, ok := value.(map[string]any)
+		if !ok || len(s.Properties) == 0 || len(below) == 0 {
+			return
+		}
+		if s.AdditionalProperties != false {
+			return
+		}
+		want, got := slices.Sorted(maps.Keys(s.Properties)), slices.Sorted(maps.Keys(below))
+		if !slices.Equal(want, got) {
+			t.Errorf("%s: the schema has %v, the values %v", path, want, got)
+		}
+		for key, child := range below {
+			if s.Properties[key] != nil {
+				compare(path+"."+key, s.Properties[key], child)
+			}
+		}
+	}
+	compare("", &whole, values)
+}
