@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -81,7 +82,7 @@ func TestBreakGlassPatchesTheEntriesThatAreClosed(t *testing.T) {
 	text := page(t, "docs/break-glass.md")
 	webhooks := find[admissionregistrationv1.ValidatingWebhookConfiguration](t, render(t, h, release("eks")), "ValidatingWebhookConfiguration", "taffrail").Webhooks
 	for i, w := range webhooks {
-		patched := strings.Contains(text, `"/webhooks/`+string(rune('0'+i))+`/failurePolicy","value":"Ignore"`)
+		patched := strings.Contains(text, `"/webhooks/`+strconv.Itoa(i)+`/failurePolicy","value":"Ignore"`)
 		if closed := *w.FailurePolicy == admissionregistrationv1.Fail; patched != closed {
 			t.Errorf("%s is closed: %t, and is opened: %t", w.Name, closed, patched)
 		}

@@ -66,7 +66,7 @@ func Build(ctx context.Context, root string, version int) (*Helm, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	made := filepath.Join(work, "helm")
 	command := exec.CommandContext(ctx, "go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", flags,
 		"-o", made, fmt.Sprintf("helm.sh/helm/v%d/cmd/helm", version))
@@ -81,14 +81,15 @@ func Build(ctx context.Context, root string, version int) (*Helm, error) {
 // linkerFlags tell helm 3 which Kubernetes it knows, as its releases are told: helm 4
 // reads that from the modules in it.
 func linkerFlags(version int) string {
-	flags := "-s -w"
+	flags := []string{"-s", "-w"}
 	if version == 3 {
-		minor := strings.Split(KubeVersion, ".")[1]
-		for _, name := range []string{"pkg/lint/rules", "pkg/chartutil"} {
-			flags += fmt.Sprintf(" -X helm.sh/helm/v3/%s.k8sVersionMajor=1 -X helm.sh/helm/v3/%s.k8sVersionMinor=%s", name, name, minor)
+		major, rest, _ := strings.Cut(KubeVersion, ".")
+		minor, _, _ := strings.Cut(rest, ".")
+		for _, name := range []string{"helm.sh/helm/v3/pkg/lint/rules", "helm.sh/helm/v3/pkg/chartutil"} {
+			flags = append(flags, "-X", name+".k8sVersionMajor="+major, "-X", name+".k8sVersionMinor="+minor)
 		}
 	}
-	return flags
+	return strings.Join(flags, " ")
 }
 
 // Release is what to render the chart for.
@@ -150,7 +151,7 @@ func (h *Helm) run(ctx context.Context, stdin string, args ...string) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(home)
+	defer func() { _ = os.RemoveAll(home) }()
 	command := exec.CommandContext(ctx, h.path, args...)
 	command.Dir = h.chart
 	command.Env = append(os.Environ(), "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home,

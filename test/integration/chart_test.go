@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -217,9 +218,7 @@ func TestWhomTheChartsConditionsLeaveOut(t *testing.T) {
 			"apiVersion": apiVersion, "kind": kind,
 			"metadata": map[string]any{"name": name, "namespace": namespace, "labels": nil, "annotations": nil},
 		}
-		for key, value := range rest {
-			made[key] = value
-		}
+		maps.Copy(made, rest)
 		return &unstructured.Unstructured{Object: made}
 	}
 	mirror := map[string]any{corev1.MirrorPodAnnotationKey: "0123456789abcdef"}

@@ -54,7 +54,7 @@ func run(write bool) error {
 	}
 	made := fmt.Appendf(nil, "%s%s\n%s\n%s%s", before, begin, table, end, after)
 	if write {
-		return os.WriteFile(folder+"README.md", made, 0o644) //nolint:gosec // a file of the repository
+		return os.WriteFile(folder+"README.md", made, 0o644)
 	}
 	_, err = os.Stdout.Write(made)
 	return err
@@ -142,5 +142,5 @@ func show(value *yaml.Node) (string, error) {
 }
 
 func row(path, value, comment string) string {
-	return fmt.Sprintf("| `%s` | %s | %s |\n", path, value, strings.ReplaceAll(comment, "|", `\|`))
+	return "| `" + path + "` | " + value + " | " + strings.ReplaceAll(comment, "|", `\|`) + " |\n"
 }
