@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"bytes"
 	"os/exec"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"taffrail.dev/test/harness"
 )
 
 func deployment(t *testing.T, objects []*unstructured.Unstructured, name string) *appsv1.Deployment {
@@ -136,12 +139,12 @@ func TestReplicasGoOneByOne(t *testing.T) {
 	}
 }
 
-// Longer than --drain-delay and --shutdown-grace together, or the kubelet ends what is
-// still being decided.
+// Longer than the hook, --drain-delay and --shutdown-grace together, or the kubelet ends
+// what is still being decided.
 func TestGracePeriodHoldsTheDrain(t *testing.T) {
 	h := helm4(t)
 	for set, want := range map[string]int64{
-		"server.logLevel=info": 30, "server.drainDelay=30s": 55, "server.shutdownGrace=60s": 75, "server.drainDelay=0s": 25,
+		"server.logLevel=info": 31, "server.drainDelay=30s": 56, "server.shutdownGrace=60s": 76, "server.drainDelay=0s": 26,
 	} {
 		web := deployment(t, render(t, h, release().with(set)), "taffrail")
 		if got := *web.Spec.Template.Spec.TerminationGracePeriodSeconds; got != want {
@@ -233,18 +236,45 @@ func TestCertificateFlags(t *testing.T) {
 	}
 }
 
+// binary is taffrail, built from the source beside the chart.
+func binary(t *testing.T) string {
+	t.Helper()
+	if err := harness.Watch(root); err != nil {
+		t.Fatal(err)
+	}
+	built := t.TempDir() + "/taffrail"
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-o", built, root+"/cmd/taffrail").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return built
+}
+
+// Taffrail asks nothing of others that it does not do itself.
+func TestChartFollowsTaffrailsOwnPolicies(t *testing.T) {
+	h := helm4(t)
+	taffrail := binary(t)
+	for name, r := range releases() {
+		rendered, err := h.Template(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := exec.CommandContext(t.Context(), taffrail, "check", "--namespace="+r.Namespace, "--fail-on=warn", "-")
+		check.Stdin = bytes.NewReader(rendered)
+		if out, err := check.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
 // A flag that the binary does not have is a Pod that never starts.
 func TestBinaryHasEveryFlagAndCommand(t *testing.T) {
 	h := helm4(t)
-	binary := t.TempDir() + "/taffrail"
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-o", binary, root+"/cmd/taffrail").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := binary(t)
 	for name, r := range releases() {
 		for pod, spec := range pods(t, render(t, h, r)) {
 			// With --help a command reads its flags and does nothing.
 			args := append(slices.Clone(spec.Containers[0].Args), "--help")
-			out, err := exec.CommandContext(t.Context(), binary, args...).CombinedOutput()
+			out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 			command := "taffrail " + strings.Join(slices.DeleteFunc(slices.Clone(spec.Containers[0].Args), func(a string) bool { return strings.HasPrefix(a, "-") }), " ")
 			if err != nil || !strings.Contains(string(out), command) {
 				t.Errorf("%s: %s: %s: %v\n%s", name, pod, strings.Join(args, " "), err, out)

@@ -36,7 +36,7 @@ containers:
   args: {{ rest . | toJson }}
   resources:
     requests:
-      cpu: 50m
+      cpu: 125m
       memory: 64Mi
     limits:
       cpu: 500m
