@@ -55,7 +55,7 @@ demo: build ## Show what Taffrail does on a control plane started here; HOLD=1 k
 	@$(with-assets) HOLD='$(HOLD)' go run ./test/demo
 
 .PHONY: generate
-generate: ## Write what is made from the API types, from METADATA, policies/README.md, and from the chart's values, its README
+generate: ## Write what is made from the API types, from METADATA and from the chart's values
 	$(controller-gen) object crd paths=./$(api) output:object:dir=$(api) output:crd:dir=$(crds)
 	go run ./cmd/taffrail policies list -o markdown >policies/README.md
 	go run ./test/chart/readme -w
