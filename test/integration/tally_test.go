@@ -28,9 +28,11 @@ func TestWhatWouldBeDeniedIsCountedUntilItIs(t *testing.T) {
 	early := podOf(main, "early", corev1.Container{Name: "main", Image: "nginx"})
 	admit(t, "before there is a Guardrail", cluster.Alice.Create(t.Context(), early))
 
-	g := binding(label, label, "image-tag", "min-replicas")
+	// What inject-resources will fill in, require-resources will not miss; and every Pod here is
+	// a bare one, which this Guardrail will never deny.
+	g := binding(label, label, "image-tag", "min-replicas", "inject-resources", "require-resources", "no-bare-pod")
 	g.Spec.Mode = v1alpha1.ModeWarn
-	g.Spec.Policies[1].Mode = v1alpha1.ModeAudit
+	g.Spec.Policies[4].Mode = v1alpha1.ModeAudit
 	g.Spec.TrustedWriters = v1alpha1.TrustedWriters{Users: []string{"admin"}}
 	putGuardrail(t, g)
 	e := nginxExemption(label, main, time.Now().Add(time.Hour))
@@ -53,7 +55,7 @@ func TestWhatWouldBeDeniedIsCountedUntilItIs(t *testing.T) {
 			t.Errorf("%s: no warning", pod.Name)
 		}
 	}
-	admit(t, "min-replicas, for the audit", cluster.Alice.Create(t.Context(), tagged(chapter(t, "01_nginx", main), 1)))
+	admit(t, "one replica", cluster.Alice.Create(t.Context(), tagged(chapter(t, "01_nginx", main), 1)))
 	// None of these would be denied.
 	admit(t, "a good one", cluster.Alice.Create(t.Context(), podOf(main, "good", corev1.Container{Name: "main", Image: "nginx:1.27.3"})))
 	admit(t, "a dry run", cluster.Alice.Create(t.Context(), bad(main, "dry"), client.DryRunAll))
@@ -89,7 +91,7 @@ func TestWhatWouldBeDeniedIsCountedUntilItIs(t *testing.T) {
 		}
 	}
 
-	g.Spec.Mode, g.Spec.Policies[1].Mode = v1alpha1.ModeEnforce, ""
+	g.Spec.Mode = v1alpha1.ModeEnforce
 	putGuardrail(t, g)
 	deny(t, "enforced", cluster.Alice.Create(t.Context(), bad(main, "d"), client.DryRunAll))
 	admit(t, "a good one", cluster.Alice.Create(t.Context(), podOf(main, "good-too", corev1.Container{Name: "main", Image: "nginx:1.27.3"}), client.DryRunAll))

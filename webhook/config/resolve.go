@@ -28,6 +28,8 @@ type Binding struct {
 	Parameters map[string]any
 	// Mode is the Guardrail's where the binding has none of its own.
 	Mode review.Mode
+	// Held is true where it has one of its own, below enforce.
+	Held bool
 	// Key is equal for equal parameters of one policy: whoever says a default aloud
 	// means the same as who leaves it out.
 	Key string
@@ -97,7 +99,8 @@ func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *engine.
 		named = fallback
 	}
 	mode, _ := review.ParseMode(string(named))
-	return Binding{Policy: policy, Parameters: all, Mode: mode, Key: policy.ID + " " + string(text)}, nil
+	held := p.Mode != "" && mode != review.ModeEnforce
+	return Binding{Policy: policy, Parameters: all, Mode: mode, Held: held, Key: policy.ID + " " + string(text)}, nil
 }
 
 func findPolicy(name string, catalog *engine.Catalog, at *field.Path) (*engine.Policy, *field.Error) {

@@ -24,8 +24,7 @@ type Evidence struct {
 	Results []review.Result
 	// Filled are the fields that enforced injections set, as paths in the user's object.
 	Filled map[string]bool
-	// WouldFill are those and the fields that injections of any mode would set if they
-	// were enforced.
+	// WouldFill are the fields that injections would set if their Guardrails enforced them.
 	WouldFill map[string]bool
 	// Extra are findings that no rule made, such as a gap that cannot be filled.
 	Extra []review.Finding
@@ -115,7 +114,7 @@ func (e *Evidence) candidates() []candidate {
 			}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Policy.ID, violation.Container)
 			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.WouldFill[violation.Path] && ceiling(violation) == review.ModeEnforce &&
-				!bound.trusts(e.Request)
+				!bound.Held && !bound.trusts(e.Request)
 			all = append(all, c)
 		}
 	}

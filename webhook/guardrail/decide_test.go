@@ -18,6 +18,7 @@ import (
 type asked struct {
 	guardrail string
 	mode      review.Mode
+	held      bool
 	result    review.Result
 	uncertain bool
 	existing  v1alpha1.Existing
@@ -34,7 +35,7 @@ func evidence(t interface{ Fatal(...any) }, r *review.Request, all ...asked) gua
 		g.Name = a.guardrail
 		policy := &engine.Policy{ID: "a-policy", Severity: review.SeverityHigh, Remediation: "Do it right."}
 		e.Bounds = append(e.Bounds, guardrail.Bound{
-			Binding: guardrail.Binding{Policy: policy, Mode: a.mode}, Guardrail: g, Uncertain: a.uncertain,
+			Binding: guardrail.Binding{Policy: policy, Mode: a.mode, Held: a.held}, Guardrail: g, Uncertain: a.uncertain,
 		})
 		e.Results = append(e.Results, a.result)
 	}
@@ -141,6 +142,7 @@ func TestWhatWouldBeDenied(t *testing.T) {
 		"enforced":                  {asked{mode: review.ModeEnforce, result: violation("new")}, true},
 		"warned":                    {asked{mode: review.ModeWarn, result: violation("new")}, true},
 		"audited":                   {asked{mode: review.ModeAudit, result: violation("new")}, true},
+		"never enforced":            {asked{mode: review.ModeAudit, held: true, result: violation("new")}, false},
 		"had it":                    {asked{mode: review.ModeAudit, result: violation("old")}, false},
 		"had it and may not":        {asked{mode: review.ModeAudit, result: violation("old"), existing: v1alpha1.ExistingEnforce}, true},
 		"never more than a warning": {asked{mode: review.ModeWarn, result: atMost}, false},

@@ -20,6 +20,9 @@ type Binding struct {
 	// Slot is the index of the policy and its parameters in the engine.Program.
 	Slot int
 	Mode review.Mode
+	// Held is true where the binding names a mode of its own below enforce: neither the
+	// Guardrail's mode nor a ceiling, when they are raised, make it deny.
+	Held bool
 	// FailOpen leaves a request that the policy cannot be evaluated for to all the others.
 	FailOpen bool
 }

@@ -181,7 +181,8 @@ func (b *build) compile(g *v1alpha1.Guardrail, resolved config.Resolved) (*guard
 	for i := range resolved.Bindings {
 		binding := &resolved.Bindings[i]
 		bindings = append(bindings, guardrail.Binding{
-			Policy: binding.Policy, Slot: b.slot(binding), Mode: binding.Mode, FailOpen: b.policies.FailOpen[binding.Policy.ID],
+			Policy: binding.Policy, Slot: b.slot(binding), Mode: binding.Mode, Held: binding.Held,
+			FailOpen: b.policies.FailOpen[binding.Policy.ID],
 		})
 	}
 	return guardrail.New(g, bindings)

@@ -77,9 +77,13 @@ func (s *Snapshot) decide(ctx context.Context, r *review.Request, source FactSou
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("placing injections: %w", err)
 	}
+	would, err := s.wouldFill(ctx, &request, bounds, results, plan, exempt)
+	if err != nil {
+		return nil, err
+	}
 	evidence := guardrail.Evidence{
 		Request: &request, Bounds: bounds, Results: results,
-		Filled: filled(&request, plan.Fills, review.ModeEnforce), WouldFill: filled(&request, plan.Fills, review.ModeAudit),
+		Filled: filled(&request, plan.Fills, review.ModeEnforce), WouldFill: would,
 		Extra: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt, Restored: restored(ctx, &request, o.Live), Only: only,
 	}
 	if request.Operation == review.Update {
@@ -264,6 +268,33 @@ func filled(r *review.Request, fills []review.Fill, mode review.Mode) map[string
 		}
 	}
 	return paths
+}
+
+// wouldFill has the fields that injections would set if their Guardrails enforced them. At
+// /validate a Pod has what enforced ones have set, and nothing was planned for the others.
+func (s *Snapshot) wouldFill(ctx context.Context, r *review.Request, bounds []guardrail.Bound, results []review.Result, plan mutate.Plan, exempt guardrail.Exemptions) (map[string]bool, error) {
+	var raised []guardrail.Bound
+	var intents []review.Result
+	more := false
+	for i, bound := range bounds {
+		if bound.Policy.Mutates && !bound.Held {
+			raised, intents = append(raised, bound), append(intents, results[i])
+			more = more || bound.Mode != review.ModeEnforce
+		}
+	}
+	if !more {
+		return filled(r, plan.Fills, review.ModeEnforce), nil
+	}
+	if partOf(r) == engine.Deny {
+		earlier := *r
+		earlier.Origin = review.OriginMutating
+		var err error
+		if intents, err = s.evaluate(ctx, &earlier, raised, engine.Inject); err != nil {
+			return nil, err
+		}
+	}
+	plan, err := mutate.NewPlan(r, wishes(r, raised, intents, exempt))
+	return filled(r, plan.Fills, review.ModeAudit), err
 }
 
 // gapFindings report what could not be injected. They never deny: whether a gap is

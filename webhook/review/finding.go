@@ -101,7 +101,8 @@ type Finding struct {
 	// FailOpen is set where the policy could not be evaluated and asks that such a request
 	// be left to all the others.
 	FailOpen bool
-	// WouldDeny is set where the finding denies, or would if its mode were enforce.
+	// WouldDeny is set where the finding denies, or would if the Guardrail's mode and the
+	// server's ceiling were enforce.
 	WouldDeny bool
 	// WouldDenyBy are the Guardrails that it is so for, sorted: another may trust the
 	// writer, or tolerate what was there before.

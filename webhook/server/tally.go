@@ -29,8 +29,8 @@ const (
 	longestName     = 200
 )
 
-// tally counts what was admitted and would have been denied if every binding were enforced,
-// since the last write. What it holds is bounded by the Guardrails in force.
+// tally counts what was admitted and would have been denied if Guardrails and the ceiling
+// were to enforce, since the last write. What it holds is bounded by the Guardrails in force.
 type tally struct {
 	now     func() time.Time
 	metrics *tallyMetrics
@@ -193,7 +193,7 @@ func newTallyMetrics(registerer prometheus.Registerer) *tallyMetrics {
 	m := &tallyMetrics{
 		policies: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "taffrail_would_deny_total",
-			Help: "Requests that were admitted and would have been denied if every binding were enforced, by Guardrail and policy. Dry runs are left out.",
+			Help: "Requests that were admitted and would have been denied if the Guardrail's mode and the ceiling were enforce, by Guardrail and policy. Dry runs are left out.",
 		}, []string{"guardrail", "policy"}),
 		namespaces: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "taffrail_would_deny_requests_total",

@@ -124,8 +124,9 @@ type GuardrailStatus struct {
 	// ObservedGeneration is the metadata.generation that the conditions speak of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// WouldDeny counts what was admitted and would have been denied if every binding were
-	// enforced: what a person wants to know before changing the mode.
+	// WouldDeny counts what was admitted and would have been denied if the Guardrail's mode
+	// and the server's ceiling were enforce: what a person wants to know before changing
+	// either. Policies that the Guardrail binds with a lower mode of their own are left out.
 	// +optional
 	WouldDeny *WouldDeny `json:"wouldDeny,omitempty"`
 	// +optional
