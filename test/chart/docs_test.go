@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 )
@@ -24,7 +25,7 @@ func page(t *testing.T, name string) string {
 
 var link = regexp.MustCompile(`\]\(([^)#]+)\)`)
 
-func TestLinksLeadSomewhere(t *testing.T) {
+func TestPagesAreReadable(t *testing.T) {
 	pages, err := filepath.Glob(chartDir + "/docs/*.md")
 	if err != nil || len(pages) < 9 {
 		t.Fatalf("%d pages, %v", len(pages), err)
@@ -33,6 +34,11 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if utf8.RuneCountInString(line) > 120 && !strings.HasPrefix(line, "|") {
+				t.Errorf("%s:%d: longer than 120 characters", file, i+1)
+			}
 		}
 		for _, to := range link.FindAllStringSubmatch(string(text), -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(file), to[1])); err != nil {
