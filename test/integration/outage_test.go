@@ -8,6 +8,8 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/test/harness"
@@ -137,4 +139,43 @@ func TestFullRestart(t *testing.T) {
 	must(t, server.Start(t.Context()))
 	admit(t, "started", cluster.Alice.Create(t.Context(), chapter(t, "23_service", namespaces.fail)))
 	deny(t, "started", cluster.Alice.Create(t.Context(), chapter(t, "02_nginx_k8s", namespaces.fail)))
+}
+
+// What is being deleted goes while nobody decides, though its finalizers are taken away by
+// an UPDATE; anything else about it waits for Taffrail as ever.
+func TestDeletionEndsWhileNobodyDecides(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, harness.ServerOptions{Name: "deletion"})
+	namespace := breakable(t, "deletion", server.Address()).fail
+	must(t, cluster.AwaitEnforcement(t.Context(), namespace))
+	var objects []*unstructured.Unstructured
+	for _, manifest := range []string{
+		`{apiVersion: v1, kind: Pod, metadata: {name: pod, annotations: {helm.sh/hook: test}}, spec: {restartPolicy: Never, containers: [{name: main, image: "app:1.0.0"}]}}`,
+		`{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: claim}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}`,
+		`{apiVersion: v1, kind: ConfigMap, metadata: {name: map}, data: {key: value}}`,
+		`{apiVersion: v1, kind: Service, metadata: {name: service}, spec: {ports: [{port: 80}]}}`,
+	} {
+		o := object(t, namespace, manifest)
+		o.SetFinalizers([]string{"test.taffrail.dev/kept"})
+		must(t, cluster.Admin.Client.Create(t.Context(), o))
+		objects = append(objects, o)
+	}
+	must(t, server.Kill())
+	for _, o := range objects {
+		finalizers := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":["test.taffrail.dev/other"]}}`))
+		failedClosed(t, o.GetKind()+", not being deleted", cluster.Alice.Patch(t.Context(), o.DeepCopy(), finalizers), "failed calling webhook")
+		admit(t, o.GetKind()+", deleting", cluster.Alice.Delete(t.Context(), o, client.GracePeriodSeconds(0)))
+		for _, change := range []string{
+			`{"metadata":{"labels":{"a":"b"},"finalizers":null}}`, `{"metadata":{"annotations":{"a":"b"},"finalizers":null}}`,
+		} {
+			patch := client.RawPatch(types.MergePatchType, []byte(change))
+			failedClosed(t, o.GetKind()+", "+change, cluster.Alice.Patch(t.Context(), o.DeepCopy(), patch), "failed calling webhook")
+		}
+		gone := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+		admit(t, o.GetKind()+", the finalizers go", cluster.Alice.Patch(t.Context(), o.DeepCopy(), gone))
+		if exists, err := cluster.Exists(t.Context(), o); err != nil || exists {
+			t.Errorf("%s is still there: %v", o.GetKind(), err)
+		}
+	}
+	must(t, server.Start(t.Context()))
 }

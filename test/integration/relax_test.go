@@ -81,6 +81,41 @@ func labelled(key, value string) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
 }
 
+// Labels can be written by way of a Namespace's subresources too, and go there no more easily.
+func TestLooseningByWayOfSubresources(t *testing.T) {
+	t.Parallel()
+	const label = "test.taffrail.dev/relax-subresources"
+	g := optIn("relax-subresources", v1alpha1.ModeEnforce, labelled(label, "held"), "image-tag")
+	putGuardrail(t, g)
+	namespace := newNamespace(t, "relax-subresources", label+"=held")
+	everywhere := rbacv1.PolicyRule{
+		APIGroups: []string{""}, Resources: []string{"namespaces", "namespaces/status", "namespaces/finalize"},
+		Verbs: []string{"get", "update", "patch"},
+	}
+	carol := newUser(t, "carol-subresources", everywhere)
+	bob := newUser(t, "bob-subresources", everywhere, relaxes(g.Name))
+	ways := map[string]func(*harness.User) error{
+		"status": func(user *harness.User) error {
+			patch := client.RawPatch(types.MergePatchType, []byte(fmt.Sprintf(`{"metadata":{"labels":{%q:null}}}`, label)))
+			return user.Client.Status().Patch(t.Context(), named(namespace), patch, client.DryRunAll)
+		},
+		"finalize": func(user *harness.User) error {
+			stored := named(namespace)
+			must(t, user.Client.Get(t.Context(), client.ObjectKeyFromObject(stored), stored))
+			delete(stored.Labels, label)
+			return user.Client.SubResource("finalize").Update(t.Context(), stored, client.DryRunAll)
+		},
+	}
+	for way, loosen := range ways {
+		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), carol.Name+" may not relax 1 Guardrail:") {
+			t.Errorf("by way of %s: %v", way, err)
+		}
+		if err := loosen(bob); err != nil {
+			t.Errorf("by way of %s, with the right: %v", way, err)
+		}
+	}
+}
+
 // Whoever may edit namespaces cannot take one out of a Guardrail, in whichever way the
 // label goes, without the right to relax that Guardrail.
 func TestWhoMayLoosen(t *testing.T) {

@@ -30,6 +30,14 @@ const (
 	reasonPanic      reason = "panic"
 )
 
+// reasons are all of them.
+func reasons() []reason {
+	return []reason{
+		reasonMethod, reasonMediaType, reasonUnreadable, reasonMalformed, reasonTooLarge, reasonNotReady, reasonStopping, reasonShed,
+		reasonDeadline, reasonCanceled, reasonUndecided, reasonInternal, reasonPanic,
+	}
+}
+
 // maxCause bounds the text of an HTTP error; the API server reads 2048 bytes of it.
 const maxCause = 500
 

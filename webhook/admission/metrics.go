@@ -21,6 +21,7 @@ type Metrics struct {
 	bindings      prometheus.Gauge
 	compiled      prometheus.Gauge
 	compileErrors prometheus.Counter
+	problems      *prometheus.GaugeVec
 	certificate   prometheus.Gauge
 }
 
@@ -59,12 +60,19 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		compileErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "taffrail_snapshot_errors_total", Help: "Configurations that did not compile; the one before stays in force.",
 		}),
+		problems: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "taffrail_configuration_problems", Help: "Guardrails, Exemptions and Policies of which something is wrong, by kind; their status says what.",
+		}, []string{"kind"}),
 		certificate: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "taffrail_certificate_expiry_timestamp_seconds", Help: "When the serving certificate expires.",
 		}),
 	}
 	registerer.MustRegister(m.requests, m.results, m.seconds, m.errors, m.snapshot, m.guardrails, m.bindings,
-		m.compiled, m.compileErrors, m.certificate)
+		m.compiled, m.compileErrors, m.problems, m.certificate)
+	// A series that begins with its first error has no rate that an alert could see.
+	for _, reason := range reasons() {
+		m.errors.WithLabelValues(string(reason))
+	}
 	return m
 }
 
@@ -84,6 +92,13 @@ func (m *Metrics) Snapshot(id string, guardrails, bindings int) {
 func (m *Metrics) SnapshotFailed() {
 	if m != nil {
 		m.compileErrors.Inc()
+	}
+}
+
+// Problems tells how many objects of a kind are wrong.
+func (m *Metrics) Problems(kind string, n int) {
+	if m != nil {
+		m.problems.WithLabelValues(kind).Set(float64(n))
 	}
 }
 

@@ -164,9 +164,14 @@ func (c *compiler) compile(ctx context.Context) (err error) {
 		"problems", len(problems), "seconds", time.Since(began).Seconds())
 
 	o := &outcome{snapshot: made, generations: generations(objects), problems: make(map[key]pipeline.Problem, len(problems))}
+	wrong := map[string]int{}
 	for _, p := range problems {
 		o.problems[key{p.Kind, p.Name}] = p
+		wrong[p.Kind]++
 		c.log.Info("Part of the configuration is not in force", "kind", p.Kind, "name", p.Name, "inactive", p.Inactive, "errors", p.Errors.ToAggregate().Error())
+	}
+	for _, kind := range []string{config.KindGuardrail, config.KindExemption, config.KindPolicy} {
+		c.metrics.Problems(kind, wrong[kind])
 	}
 	c.last.Store(o)
 	c.told()
