@@ -27,6 +27,7 @@ crds := charts/taffrail/crds
 FUZZTIME ?= 5m
 HOLD ?=
 PAIRS ?= 100000
+RUN ?=
 SEED ?= 0
 ifndef VERSION
 VERSION := $(shell sed -n 's/^appVersion: *"*\([^"]*\)"*$$/\1/p' charts/taffrail/Chart.yaml)
@@ -79,6 +80,13 @@ unit: ## Run the tests that need no control plane
 .PHONY: integration
 integration: ## Run the tests on a real control plane
 	$(with-assets) go test -timeout=30m ./test/integration/...
+
+# What is tested needs no registry, BASE=… takes another base. -count=1, as the cluster is no file that go test watches.
+.PHONY: e2e
+e2e: BASE := scratch
+e2e: image ## Run the image and the chart in a kind cluster; RUN=TestName for one, E2E_KEEP=1 keeps the cluster
+	$(call say,helm and the end-to-end tests: built once and cached; the first time takes minutes on 2 cores)
+	E2E_IMAGE='$(IMAGE)' go test -tags=e2e -count=1 -v -timeout=60m -run='$(RUN)' ./test/e2e/
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target in turn for FUZZTIME, 5m if not set

@@ -1,0 +1,60 @@
+// Command app stands in for the chapter's images, which cannot be pulled everywhere: the API
+// server it calls backend-app, its batch-app, and nginx. It is the only file of their images,
+// so it is /bin/sh too, for a preStop hook that sleeps.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	var err error
+	switch command := strings.Join(os.Args[1:], " "); {
+	case filepath.Base(os.Args[0]) == "sh":
+		err = shell(command)
+	case command == "batch":
+		fmt.Println("done")
+	default:
+		err = serve()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+// serve says that it is well, until it is told to stop.
+func serve() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	context.AfterFunc(ctx, func() { _ = server.Shutdown(context.Background()) })
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+var sleeping = regexp.MustCompile(`^-c sleep ([0-9]+)$`)
+
+func shell(command string) error {
+	found := sleeping.FindStringSubmatch(command)
+	if found == nil {
+		return fmt.Errorf("this shell sleeps and does nothing else: %q", command)
+	}
+	duration, err := time.ParseDuration(found[1] + "s")
+	time.Sleep(duration)
+	return err
+}

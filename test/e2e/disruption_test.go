@@ -1,0 +1,105 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// shop is where the load writes.
+	shop = "shop"
+	// webhookTimeout is that of the chart for validate.taffrail.dev.
+	webhookTimeout = 5 * time.Second
+	// proxySync is what kube-proxy may take to follow the endpoints.
+	proxySync = 2 * time.Second
+)
+
+// Three nodes, three replicas, failurePolicy Fail, and a client that never stops: nobody
+// notices that every replica is replaced, nor that a node is drained.
+func TestRollingUpdateAndDrain(t *testing.T) {
+	install(t, "eks")
+	namespace(t, shop)
+
+	load := startLoad(t, shop)
+	before := mustReplicas(t, 3)
+	install(t, "eks", "podAnnotations.rolled=again")
+	load.more(t, 2*writesPerSecond)
+	load.unharmed(t, "rolling update")
+	for _, old := range before {
+		for _, now := range mustReplicas(t, 3) {
+			if now.UID == old.UID {
+				t.Errorf("Pod %s was not replaced", old.Name)
+			}
+		}
+	}
+
+	node := mustReplicas(t, 3)[0].Spec.NodeName
+	if node == world.cluster.controlPlane() {
+		node = mustReplicas(t, 3)[1].Spec.NodeName
+	}
+	load = startLoad(t, shop)
+	t.Cleanup(func() { uncordon(t, node) })
+	kubectl(t, world.admin, "drain "+node+" --ignore-daemonsets --delete-emptydir-data --timeout=3m")
+	load.more(t, 2*writesPerSecond)
+	for _, pod := range mustReplicas(t, 3) {
+		if pod.Spec.NodeName == node && pod.DeletionTimestamp == nil {
+			t.Errorf("Pod %s is still on %s", pod.Name, node)
+		}
+	}
+	settled(t)
+	load.more(t, 2*writesPerSecond)
+	load.unharmed(t, "node drain")
+}
+
+// A replica dies from one moment to the next. Requests fail for as long as the API server
+// waits for an answer and endpoints take to follow, no longer; sent again they are answered;
+// and nothing gets in undecided.
+func TestReplicaKilled(t *testing.T) {
+	install(t, "eks")
+	namespace(t, shop)
+	for _, test := range []struct{ name, signal string }{
+		{"Pod killed hard", "KILL"},
+		// It holds its connections, and says nothing any more.
+		{"Pod hung", "STOP"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			settled(t)
+			load := startLoad(t, shop)
+			pod := mustReplicas(t, 3)[0]
+			killed := time.Now()
+			signalPod(t, &pod, test.signal)
+			removed := awaitEndpoint(t, &pod, false)
+			if test.signal == "STOP" {
+				// What the liveness probe would do a minute later.
+				load.more(t, 5*writesPerSecond)
+				signalPod(t, &pod, "KILL")
+			}
+			awaitEndpoint(t, &pod, true)
+			load.more(t, 2*writesPerSecond)
+			result := load.end(t, test.name)
+
+			now, err := world.admin.client.CoreV1().Pods(systemNamespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
+			must(t, err)
+			if restarts(now) != restarts(&pod)+1 {
+				t.Errorf("its container was started again %d times, want once", restarts(now)-restarts(&pod))
+			}
+			allowed := webhookTimeout + removed.Sub(killed) + proxySync
+			t.Logf("the endpoint was gone after %s, so failures may last %s", removed.Sub(killed), allowed)
+			if longest := result.longest().length(); longest > allowed {
+				t.Errorf("requests failed for %s, longer than %s", longest, allowed)
+			}
+		})
+	}
+}
+
+func uncordon(t *testing.T, node string) {
+	out, err := world.kubectl(context.Background(), world.admin, "uncordon "+node) //nolint:usetesting // the test has ended
+	if err != nil || out.code != 0 {
+		t.Errorf("uncordon %s: %v %s", node, err, out.text)
+	}
+}

@@ -1,0 +1,144 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"taffrail.dev/test/harness"
+)
+
+// environment is the cluster, who acts on it, and with what.
+type environment struct {
+	// dir is for what nobody needs afterwards.
+	dir string
+	// root is the folder of Taffrail's module.
+	root string
+	say  func(format string, args ...any)
+
+	kubectlProgram, helmProgram string
+
+	cluster *kindCluster
+	// image is Taffrail's, as repository:tag.
+	image string
+	table table
+
+	// admin may do everything, alice may edit what is in the namespaces of applications.
+	admin, alice *user
+}
+
+func newEnvironment(ctx context.Context, say func(string, ...any)) (*environment, error) {
+	dir, err := os.MkdirTemp("", "taffrail-e2e-")
+	if err != nil {
+		return nil, err
+	}
+	e := &environment{dir: dir, say: say}
+	if e.root, err = harness.Root(ctx); err != nil {
+		return nil, err
+	}
+	e.cluster, err = newKindCluster(filepath.Join(dir, "admin.kubeconfig"), say)
+	return e, err
+}
+
+// begin makes the cluster, with every image on its nodes and nothing installed.
+func (e *environment) begin(ctx context.Context) error {
+	var err error
+	if e.kubectlProgram, err = findKubectl(ctx, e.root); err != nil {
+		return err
+	}
+	e.say("helm")
+	if e.helmProgram, err = buildHelm(ctx, e.root); err != nil {
+		return err
+	}
+	e.say("images")
+	if e.image, err = findImage(ctx, e.root); err != nil {
+		return err
+	}
+	if err := e.buildApps(ctx); err != nil {
+		return err
+	}
+	if err := e.cluster.create(ctx, filepath.Join(e.root, "test/e2e/testdata/kind.yaml")); err != nil {
+		return err
+	}
+	e.say("images onto the nodes")
+	if err := e.cluster.load(ctx, append(appImages(), e.image)...); err != nil {
+		return err
+	}
+	if e.admin, err = newUser("admin", e.cluster.kubeconfig); err != nil {
+		return err
+	}
+	e.alice, err = e.addUser(ctx, "alice", "shop")
+	return err
+}
+
+// end deletes what was made, and keeps the logs where something failed.
+func (e *environment) end(code int) int {
+	if code != 0 {
+		e.explain()
+	}
+	if err := e.cluster.delete(); err != nil {
+		fmt.Fprintln(os.Stderr, "error: deleting the cluster:", err)
+		code = max(code, 1)
+	}
+	if err := os.RemoveAll(e.dir); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+	}
+	return code
+}
+
+// explain prints what is on the cluster, and where its logs are.
+func (e *environment) explain() {
+	if !e.cluster.made {
+		return
+	}
+	dir, err := artifacts()
+	if err == nil {
+		err = e.cluster.collectLogs(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error: collecting logs:", err)
+	}
+	for _, what := range []string{
+		"get nodes,pods --all-namespaces --output=wide",
+		"get events --namespace=" + systemNamespace + " --sort-by=.lastTimestamp",
+		"logs --namespace=" + systemNamespace + " --selector=app.kubernetes.io/name=taffrail --tail=20 --prefix",
+	} {
+		out, _ := e.kubectl(context.Background(), e.admin, what)
+		fmt.Fprintf(os.Stderr, "$ kubectl %s\n%s\n", what, out.text)
+	}
+	fmt.Fprintln(os.Stderr, "The logs of the nodes and of every container are in", dir)
+}
+
+func artifacts() (string, error) {
+	if dir := os.Getenv("E2E_ARTIFACTS"); dir != "" {
+		return dir, os.MkdirAll(dir, 0o755)
+	}
+	return os.MkdirTemp("", "taffrail-e2e-logs-")
+}
+
+// findKubectl looks where the other suites have it, in PATH, and makes it if need be.
+func findKubectl(ctx context.Context, root string) (string, error) {
+	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
+		if program, err := exec.LookPath(filepath.Join(dir, "kubectl")); err == nil {
+			return program, nil
+		}
+	}
+	if program, err := exec.LookPath("kubectl"); err == nil {
+		return program, nil
+	}
+	dir, err := output(ctx, filepath.Join(root, "test/controlplane/assets.sh"))
+	return filepath.Join(dir, "kubectl"), err
+}
+
+// buildHelm returns the program of the tool module, out of Go's build cache.
+func buildHelm(ctx context.Context, root string) (string, error) {
+	return output(ctx, "go", "tool", "-n", "-modfile="+filepath.Join(root, "test/tools/helm/go.mod"), "helm")
+}
+
+// errNoImage is an image that is for `make image` to build.
+var errNoImage = errors.New("docker does not have the image: run through make e2e, or set E2E_IMAGE")

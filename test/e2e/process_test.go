@@ -1,0 +1,86 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// findProcess prints the process of a Pod, seen from its node: the one whose files are the
+// Pod's and whose program is named so. Nothing in the Pod could say, it has no shell.
+const findProcess = `
+for mounts in $(grep -ls "/pods/$1/" /proc/[0-9]*/mountinfo); do
+  process=${mounts%/mountinfo}
+  case $(tr '\0' ' ' <"$process/cmdline") in "$2 "*) echo "${process#/proc/}"; exit ;; esac
+done
+exit 1`
+
+// process finds the process of a replica on its node.
+func process(ctx context.Context, pod *corev1.Pod) (string, error) {
+	id, err := world.cluster.on(ctx, pod.Spec.NodeName, findProcess, string(pod.UID), "/taffrail serve")
+	if err != nil {
+		return "", fmt.Errorf("Pod %s has no process on %s: %w", pod.Name, pod.Spec.NodeName, err)
+	}
+	return id, nil
+}
+
+// signalPod sends a signal to the process of a replica, and to nobody else: neither it nor the
+// kubelet is told.
+func signalPod(t *testing.T, pod *corev1.Pod, signal string) {
+	t.Helper()
+	id, err := process(t.Context(), pod)
+	must(t, err)
+	_, err = world.cluster.on(t.Context(), pod.Spec.NodeName, `kill -s "$1" "$2"`, signal, id)
+	must(t, err)
+}
+
+// restarts is how often the container of a replica was started again.
+func restarts(pod *corev1.Pod) int32 {
+	var n int32
+	for i := range pod.Status.ContainerStatuses {
+		n += pod.Status.ContainerStatuses[i].RestartCount
+	}
+	return n
+}
+
+// awaitEndpoint waits until a replica is ready to be called, or is not, by what kube-proxy
+// goes by, and returns when that was seen.
+func awaitEndpoint(t *testing.T, pod *corev1.Pod, ready bool) time.Time {
+	t.Helper()
+	what := "the endpoint of " + pod.Name + " to be taken out"
+	if ready {
+		what = "the endpoint of " + pod.Name + " to be ready"
+	}
+	eventually(t, what, func(ctx context.Context) error {
+		list, err := world.admin.client.DiscoveryV1().EndpointSlices(systemNamespace).List(ctx, metav1.ListOptions{
+			LabelSelector: discoveryv1.LabelServiceName + "=" + release,
+		})
+		if err != nil {
+			return err
+		}
+		if called(list.Items, pod.Name) != ready {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	return time.Now()
+}
+
+func called(slices []discoveryv1.EndpointSlice, pod string) bool {
+	for i := range slices {
+		for _, endpoint := range slices[i].Endpoints {
+			if endpoint.TargetRef != nil && endpoint.TargetRef.Name == pod && endpoint.Conditions.Ready != nil && *endpoint.Conditions.Ready {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,45 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"text/tabwriter"
+)
+
+// table is what the suite has to show in the end: a line for every load, and what was
+// measured beside.
+type table struct {
+	mutex    sync.Mutex
+	rows     []string
+	measured []string
+}
+
+const tableHead = "scenario\ttried\tanswered\twrong\tfailed\tlongest failure\tretries\thow they failed"
+
+func (t *table) add(scenario string, result tally) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.rows = append(t.rows, scenario+"\t"+result.row())
+}
+
+func (t *table) measure(format string, args ...any) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.measured = append(t.measured, fmt.Sprintf(format, args...))
+}
+
+func (t *table) print(w io.Writer) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	fmt.Fprintln(w)
+	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if len(t.rows) > 0 {
+		fmt.Fprintln(columns, tableHead+"\n"+strings.Join(t.rows, "\n"))
+	}
+	_ = columns.Flush()
+	fmt.Fprintln(w, "\n"+strings.Join(t.measured, "\n"))
+}

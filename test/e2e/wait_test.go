@@ -1,0 +1,54 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+)
+
+const (
+	// patience is how long anything may take that is expected to happen. It is far more
+	// than anything takes: a busy machine must not fail a test.
+	patience = 4 * time.Minute
+	// interval between two looks.
+	interval = 200 * time.Millisecond
+)
+
+// eventually calls look until it returns nil. Its last error fails the test.
+func eventually(t *testing.T, what string, look func(ctx context.Context) error) {
+	t.Helper()
+	must(t, await(t.Context(), what, look))
+}
+
+func await(ctx context.Context, what string, look func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	var last error
+	for {
+		err := look(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil || last == nil {
+			// The error of a look that the deadline cut short says nothing.
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w: %w", what, context.Cause(ctx), last)
+		case <-ticker.C:
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
