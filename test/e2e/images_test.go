@@ -13,12 +13,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The chapter's images, which are everywhere only here: test/e2e/app.
+// The chapter's images, as its manifests name them. Nobody can pull them: test/e2e/app is in them.
 const (
-	backendImage  = "registry.example/k8sbook/backend-app"
+	registry      = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com"
+	backendImage  = registry + "/k8sbook/backend-app"
 	backendImage1 = backendImage + ":1.0.0"
 	backendImage2 = backendImage + ":2.0.0"
-	batchImage    = "registry.example/k8sbook/batch-app:1.0.0"
+	batchImage    = registry + "/k8sbook/batch-app:1.0.0"
 )
 
 func appImages() []string { return []string{backendImage1, backendImage2, batchImage} }

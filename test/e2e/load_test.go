@@ -190,7 +190,7 @@ func (l *load) end(t *testing.T, scenario string) tally {
 	l.stop()
 	l.working.Wait()
 	world.table.add(scenario, l.tally)
-	t.Logf("%s: %s", tableHead, l.tally.row())
+	t.Logf("%s: %s", scenario, l.tally)
 	for _, a := range l.tally.wrong {
 		t.Errorf("%s: at %s: %s", scenario, a.began.Format(time.TimeOnly), a.class)
 	}

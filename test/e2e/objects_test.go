@@ -21,7 +21,9 @@ func goodDeployment(name, image string) *appsv1.Deployment {
 			InitialDelaySeconds: delay, PeriodSeconds: 1,
 		}
 	}
-	resources := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("20m"), corev1.ResourceMemory: resource.MustParse("32Mi")}
+	resources := func() corev1.ResourceList {
+		return corev1.ResourceList{corev1.ResourceCPU: *quantity("20m"), corev1.ResourceMemory: *quantity("32Mi")}
+	}
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
 		Spec: appsv1.DeploymentSpec{
@@ -32,9 +34,14 @@ func goodDeployment(name, image string) *appsv1.Deployment {
 					Name: "main", Image: image, Ports: []corev1.ContainerPort{{ContainerPort: 8080}},
 					ReadinessProbe: probe(0), LivenessProbe: probe(5),
 					Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 2}}},
-					Resources: corev1.ResourceRequirements{Requests: resources, Limits: resources},
+					Resources: corev1.ResourceRequirements{Requests: resources(), Limits: resources()},
 				}}},
 			},
 		},
 	}
+}
+
+func quantity(text string) *resource.Quantity {
+	q := resource.MustParse(text)
+	return &q
 }

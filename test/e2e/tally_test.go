@@ -79,6 +79,17 @@ func (t tally) longest() phase {
 
 // row is the tally for the table.
 func (t tally) row() string {
+	return fmt.Sprintf("%d\t%d\t%d\t%d\t%.1f s\t%d\t%s",
+		t.tried, t.answered, len(t.wrong), len(t.failed), t.longest().length().Seconds(), t.retries, t.how())
+}
+
+func (t tally) String() string {
+	return fmt.Sprintf("%d tried, %d answered, %d wrong, %d failed for %.1f s at most, %d retries at most. %s",
+		t.tried, t.answered, len(t.wrong), len(t.failed), t.longest().length().Seconds(), t.retries, t.how())
+}
+
+// how says in which ways it failed, and how often.
+func (t tally) how() string {
 	classes := map[string]int{}
 	for _, a := range append(slices.Clone(t.wrong), t.failed...) {
 		classes[a.class]++
@@ -88,8 +99,7 @@ func (t tally) row() string {
 		how = append(how, fmt.Sprintf("%d × %s", n, class))
 	}
 	slices.Sort(how)
-	return fmt.Sprintf("%d\t%d\t%d\t%d\t%.1f s\t%d\t%s",
-		t.tried, t.answered, len(t.wrong), len(t.failed), t.longest().length().Seconds(), t.retries, strings.Join(how, "; "))
+	return strings.Join(how, "; ")
 }
 
 const (

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,15 +67,29 @@ func (e *environment) addUser(ctx context.Context, name string, groups ...string
 	if err != nil {
 		return nil, fmt.Errorf("signing the certificate of %s: %w", name, err)
 	}
-	kubeconfig := filepath.Join(e.dir, name+".kubeconfig")
-	written := clientcmdapi.NewConfig()
-	written.Clusters["kind"] = &clientcmdapi.Cluster{Server: e.admin.config.Host, CertificateAuthorityData: e.admin.config.CAData}
-	written.AuthInfos[name] = &clientcmdapi.AuthInfo{
+	return e.writeUser(name, &clientcmdapi.AuthInfo{
 		ClientCertificateData: certificate,
 		ClientKeyData:         pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyBytes}),
+	})
+}
+
+// serviceAccount is a ServiceAccount that is there, by a token of it.
+func (e *environment) serviceAccount(ctx context.Context, namespace, name string) (*user, error) {
+	token, err := e.admin.client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	if err != nil {
+		return nil, err
 	}
+	return e.writeUser(name, &clientcmdapi.AuthInfo{Token: token.Status.Token})
+}
+
+// writeUser writes the kubeconfig of somebody.
+func (e *environment) writeUser(name string, known *clientcmdapi.AuthInfo) (*user, error) {
+	written := clientcmdapi.NewConfig()
+	written.Clusters["kind"] = &clientcmdapi.Cluster{Server: e.admin.config.Host, CertificateAuthorityData: e.admin.config.CAData}
+	written.AuthInfos[name] = known
 	written.Contexts["kind"] = &clientcmdapi.Context{Cluster: "kind", AuthInfo: name}
 	written.CurrentContext = "kind"
+	kubeconfig := filepath.Join(e.dir, name+".kubeconfig")
 	if err := clientcmd.WriteToFile(*written, kubeconfig); err != nil {
 		return nil, err
 	}
