@@ -33,7 +33,9 @@ type story struct {
 func (s *story) tell(what string) { fmt.Fprintf(&s.transcript, "\n# %s\n", what) }
 
 // saw notes what does not come from a command.
-func (s *story) saw(format string, args ...any) { fmt.Fprintf(&s.transcript, "("+format+")\n", args...) }
+func (s *story) saw(format string, args ...any) {
+	fmt.Fprintf(&s.transcript, "("+format+")\n", args...)
+}
 
 // types runs a command in the namespace, as somebody, and wants it to succeed.
 func (s *story) types(as *user, line string) {

@@ -1,0 +1,144 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const certificateSecret = release + "-tls"
+
+// A certificate that Taffrail keeps lives a minute here, and its authority three: both are
+// succeeded while a client never stops, and nobody notices.
+func TestSelfManagedCertificateIsRotated(t *testing.T) {
+	install(t, "eks")
+	namespace(t, shop)
+	// The chart's values are in hours.
+	kubectl(t, world.admin, "patch deployment "+release+" --namespace="+systemNamespace+" --type=json --patch",
+		`[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--certificate-validity=1m"},
+		  {"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--ca-validity=3m"}]`)
+	settled(t)
+	// What is there is good for months. Taffrail fills it in anew.
+	kubectl(t, world.admin, "patch secret "+certificateSecret+" --namespace="+systemNamespace+" --type=merge --patch", `{"data":null}`)
+	eventually(t, "a certificate for a minute", func(ctx context.Context) error {
+		leaf, _, err := keptCertificate(ctx)
+		if err == nil && time.Until(leaf.NotAfter) > 2*time.Minute {
+			err = errors.New("it is the old one")
+		}
+		return err
+	})
+	rotated(t, "self-managed rotation", func(t *testing.T) {
+		first, authority, err := keptCertificate(t.Context())
+		must(t, err)
+		leaves := map[string]bool{}
+		eventually(t, "an authority and three certificates to succeed", func(ctx context.Context) error {
+			leaf, now, err := keptCertificate(ctx)
+			if err != nil {
+				return err
+			}
+			leaves[leaf.SerialNumber.String()] = true
+			delete(leaves, first.SerialNumber.String())
+			if len(leaves) < 3 || now.Equal(authority) || leaf.CheckSignatureFrom(now) != nil {
+				return fmt.Errorf("%d certificates, another authority: %t", len(leaves), !now.Equal(authority))
+			}
+			return nil
+		})
+	})
+	// Back to what the chart wants.
+	install(t, "eks")
+}
+
+// rotated rotates under load, and wants nobody to have noticed, every replica to serve the
+// newest certificate in the end, and none to have been restarted for it.
+func rotated(t *testing.T, scenario string, rotate func(t *testing.T)) {
+	t.Helper()
+	settled(t)
+	load := startLoad(t, shop)
+	before := mustReplicas(t, 3)
+	rotate(t)
+	for i := range before {
+		eventually(t, "Pod "+before[i].Name+" to serve the newest certificate", func(ctx context.Context) error {
+			kept, _, err := keptCertificate(ctx)
+			if err != nil {
+				return err
+			}
+			served, err := servedCertificate(ctx, &before[i])
+			if err == nil && !served.Equal(kept) {
+				err = errors.New("it serves another one")
+			}
+			return err
+		})
+	}
+	load.more(t, 2*writesPerSecond)
+	load.unharmed(t, scenario)
+	for i := range before {
+		now, err := world.admin.client.CoreV1().Pods(systemNamespace).Get(t.Context(), before[i].Name, metav1.GetOptions{})
+		must(t, err)
+		if restarts(now) != restarts(&before[i]) {
+			t.Errorf("Pod %s was restarted", now.Name)
+		}
+	}
+}
+
+// keptCertificate reads the certificate in the Secret, and the newest authority there.
+func keptCertificate(ctx context.Context) (leaf, authority *x509.Certificate, err error) {
+	secret, err := world.admin.client.CoreV1().Secrets(systemNamespace).Get(ctx, certificateSecret, metav1.GetOptions{})
+	if err != nil {
+		return nil, nil, err
+	}
+	leaf, err1 := firstCertificate(secret.Data["tls.crt"])
+	authority, err2 := firstCertificate(secret.Data["ca.crt"])
+	return leaf, authority, errors.Join(err1, err2)
+}
+
+func firstCertificate(content []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(content)
+	if block == nil {
+		return nil, errors.New("the Secret has no certificate")
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+var forwarding = regexp.MustCompile(`^Forwarding from (127\.0\.0\.1:[0-9]+) `)
+
+// servedCertificate asks a replica for its certificate, past the Service.
+func servedCertificate(ctx context.Context, pod *corev1.Pod) (*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, world.kubectlProgram, "port-forward", "--namespace="+systemNamespace, "pod/"+pod.Name, ":9443")
+	command.Env = []string{"HOME=" + world.dir, "KUBECONFIG=" + world.admin.kubeconfig, "PATH=" + os.Getenv("PATH")}
+	out, err := command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+	defer func() { cancel(); _ = command.Wait() }()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	found := forwarding.FindStringSubmatch(line)
+	if err != nil || found == nil {
+		return nil, fmt.Errorf("kubectl port-forward says %q: %w", line, err)
+	}
+	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // What it is is the question.
+	connection, err := dialer.DialContext(ctx, "tcp", found[1])
+	if err != nil {
+		return nil, err
+	}
+	defer connection.Close()
+	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0], nil
+}
