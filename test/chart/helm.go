@@ -78,6 +78,9 @@ func Build(ctx context.Context, root string, version int) (*Helm, error) {
 	return h, os.Rename(made, h.path)
 }
 
+// Path is where the program is, for who runs it against a cluster.
+func (h *Helm) Path() string { return h.path }
+
 // linkerFlags tell helm 3 which Kubernetes it knows, as its releases are told: helm 4
 // reads that from the modules in it.
 func linkerFlags(version int) string {

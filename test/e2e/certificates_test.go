@@ -132,7 +132,7 @@ func servedCertificate(ctx context.Context, pod *corev1.Pod) (*x509.Certificate,
 	line, err := bufio.NewReader(out).ReadString('\n')
 	found := forwarding.FindStringSubmatch(line)
 	if err != nil || found == nil {
-		return nil, fmt.Errorf("kubectl port-forward says %q: %w", line, err)
+		return nil, fmt.Errorf("kubectl port-forward says %q: %v", line, err)
 	}
 	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // What it is is the question.
 	connection, err := dialer.DialContext(ctx, "tcp", found[1])

@@ -149,6 +149,7 @@ func follow(s *story) {
 	s.types(alice, "rollout restart deployment/plain")
 	s.awaitRestarted("plain")
 	s.runs(2, "plain", "/backend-app:1.0.0")
+	s.awaitQuota("4")
 	s.refused(alice, "set resources --dry-run=server deployment/plain --limits=memory=2Gi")
 	s.types(alice, "set resources --dry-run=server deployment/plain --requests=memory=900Mi --limits=memory=1Gi")
 	s.types(alice, "scale --dry-run=server deployment/plain --replicas=3")
@@ -206,7 +207,7 @@ func (s *story) awaitRestriction() {
 			Ports: []corev1.ServicePort{{Port: 80}},
 		},
 	}
-	s.agreed("a load balancer to be refused", func(ctx context.Context) error {
+	agreed(s.t, "a load balancer to be refused", func(ctx context.Context) error {
 		_, err := world.alice.client.CoreV1().Services(s.namespace).Create(ctx, service, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if !deniedBy(err) {
 			return orAdmitted(err)
@@ -231,7 +232,7 @@ func (s *story) awaitLimits() {
 	}
 	big := goodDeployment("probe", backendImage1)
 	big.Spec.Template.Spec.Containers[0].Resources.Limits[corev1.ResourceCPU] = *quantity("2")
-	s.agreed("two CPUs to be refused", func(ctx context.Context) error {
+	agreed(s.t, "two CPUs to be refused", func(ctx context.Context) error {
 		_, err := world.alice.client.AppsV1().Deployments(s.namespace).Create(ctx, big, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if !deniedBy(err) {
 			return orAdmitted(err)
@@ -240,17 +241,16 @@ func (s *story) awaitLimits() {
 	})
 }
 
-// agreed waits until look returns nil so often in a row that every replica was asked.
-func (s *story) agreed(what string, look func(context.Context) error) {
+// awaitQuota waits until only so many Pods are counted: old ones take their time to stop.
+func (s *story) awaitQuota(pods string) {
 	s.t.Helper()
-	inARow := 0
-	eventually(s.t, what, func(ctx context.Context) error {
-		if err := look(ctx); err != nil {
-			inARow = 0
+	eventually(s.t, pods+" Pods to be counted", func(ctx context.Context) error {
+		quota, err := world.admin.client.CoreV1().ResourceQuotas(s.namespace).Get(ctx, "quota", metav1.GetOptions{})
+		if err != nil {
 			return err
 		}
-		if inARow++; inARow < 10 {
-			return fmt.Errorf("%d times", inARow)
+		if used := quota.Status.Used[corev1.ResourcePods]; used.Cmp(*quantity(pods)) != 0 {
+			return fmt.Errorf("there are %s", used.String())
 		}
 		return nil
 	})

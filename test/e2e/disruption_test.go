@@ -70,7 +70,7 @@ func TestReplicaKilled(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			settled(t)
 			load := startLoad(t, shop)
-			pod := mustReplicas(t, 3)[0]
+			pod := busiest(t)
 			killed := time.Now()
 			signalPod(t, &pod, test.signal)
 			removed := awaitEndpoint(t, &pod, false)

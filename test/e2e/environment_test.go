@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	charttest "taffrail.dev/test/chart"
 	"taffrail.dev/test/harness"
 )
 
@@ -52,9 +53,11 @@ func (e *environment) begin(ctx context.Context) error {
 		return err
 	}
 	e.say("helm")
-	if e.helmProgram, err = buildHelm(ctx, e.root); err != nil {
+	helm, err := charttest.Build(ctx, e.root, 4)
+	if err != nil {
 		return err
 	}
+	e.helmProgram = helm.Path()
 	e.say("images")
 	if e.image, err = findImage(ctx, e.root); err != nil {
 		return err
@@ -133,11 +136,6 @@ func findKubectl(ctx context.Context, root string) (string, error) {
 	}
 	dir, err := output(ctx, filepath.Join(root, "test/controlplane/assets.sh"))
 	return filepath.Join(dir, "kubectl"), err
-}
-
-// buildHelm returns the program of the tool module, out of Go's build cache.
-func buildHelm(ctx context.Context, root string) (string, error) {
-	return output(ctx, "go", "tool", "-n", "-modfile="+filepath.Join(root, "test/tools/helm/go.mod"), "helm")
 }
 
 // errNoImage is an image that is for `make image` to build.

@@ -1,0 +1,143 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	olderVersion = "0.0.1"
+	// partOf is the label by which the CRDs are found that helm leaves behind.
+	partOf = "app.kubernetes.io/part-of=taffrail"
+)
+
+// A version from before, installed from its package, is upgraded and taken away again while
+// a client never stops, and nobody notices either.
+func TestUpgradeAndUninstall(t *testing.T) {
+	removeEverything(t)
+	old := packageOlder(t)
+	repository, _ := splitImage(world.image)
+	older := repository + ":" + olderVersion + "-e2e"
+	_, err := output(t.Context(), "docker", "tag", world.image, older)
+	must(t, err)
+	must(t, world.cluster.load(t.Context(), older))
+	helm(t, installCommand(old, "eks", "image.tag="+olderVersion+"-e2e")...)
+	settled(t)
+	if column := reasonColumn(t); column != "" {
+		t.Fatalf("the CRD of the older version has what it should lack: %s", column)
+	}
+	namespace(t, shop)
+
+	load := startLoad(t, shop)
+	install(t, "eks")
+	load.more(t, 2*writesPerSecond)
+	load.unharmed(t, "upgrade of the chart")
+	for _, pod := range mustReplicas(t, 3) {
+		if got := pod.Spec.Containers[0].Image; got != world.image {
+			t.Errorf("Pod %s runs %s", pod.Name, got)
+		}
+	}
+	// Helm leaves the CRDs of a chart as they are; a hook of ours does not.
+	if reasonColumn(t) == "" {
+		t.Error("the CRD is still that of the older version")
+	}
+	if kept := kubectl(t, world.admin, "get guardrail ours --output=name"); !strings.Contains(kept, "ours") {
+		t.Errorf("a Guardrail of the user's is gone: %s", kept)
+	}
+
+	load = startGoodLoad(t, shop)
+	uninstall(t)
+	unregistered(t)
+	load.more(t, 2*writesPerSecond)
+	load.unharmed(t, "uninstall")
+	if err := letsIn(t.Context()); err != nil {
+		t.Errorf("a violating Pod, with nobody to refuse it: %v", err)
+	}
+	kubectl(t, world.admin, "label namespace "+shop+" left=alone")
+	for _, kinds := range []string{
+		"clusterroles,clusterrolebindings,validatingwebhookconfigurations,mutatingwebhookconfigurations,priorityclasses",
+		"all,secrets,configmaps,serviceaccounts,roles,rolebindings,poddisruptionbudgets,networkpolicies --namespace=" + systemNamespace,
+	} {
+		left := kubectl(t, world.admin, "get --output=name --selector=app.kubernetes.io/instance="+release+" "+kinds)
+		if left = strings.TrimSpace(left); left != "" && !strings.Contains(left, "No resources found") {
+			t.Errorf("helm uninstall leaves behind:\n%s", left)
+		}
+	}
+
+	// By choice: what users wrote stays, until they say so.
+	kubectl(t, world.admin, "get guardrail ours")
+	kubectl(t, world.admin, "delete crd --selector="+partOf)
+	if left := kubectl(t, world.admin, "get crd --output=name"); strings.Contains(left, "taffrail.dev") {
+		t.Errorf("left are:\n%s", left)
+	}
+}
+
+// removeEverything leaves a cluster that has never heard of Taffrail.
+func removeEverything(t *testing.T) {
+	t.Helper()
+	helm(t, "uninstall", release, "--namespace="+systemNamespace, "--ignore-not-found", "--wait", "--timeout=4m")
+	unregistered(t)
+	kubectl(t, world.admin, "delete crd --ignore-not-found --selector="+partOf)
+	kubectl(t, world.admin, "delete namespace --ignore-not-found "+systemNamespace)
+}
+
+// packageOlder packages the chart as if it were a version from before: with CRDs that lack
+// what came later, and a Guardrail of the user's to be kept.
+func packageOlder(t *testing.T) string {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "taffrail")
+	must(t, os.CopyFS(folder, os.DirFS(chartFolder())))
+	crd := filepath.Join(folder, "crds/taffrail.dev_guardrails.yaml")
+	content, err := os.ReadFile(crd)
+	must(t, err)
+	older, err := withoutColumns(content)
+	must(t, err)
+	must(t, os.WriteFile(crd, older, 0o600))
+	must(t, os.WriteFile(filepath.Join(folder, "templates/ours.yaml"), []byte(`apiVersion: taffrail.dev/v1alpha1
+kind: Guardrail
+metadata: {name: ours, annotations: {helm.sh/resource-policy: keep}}
+spec: {mode: audit, policies: [{name: image-tag}]}
+`), 0o600))
+	dir := t.TempDir()
+	helm(t, "package", folder, "--version="+olderVersion, "--app-version="+olderVersion, "--destination="+dir)
+	return filepath.Join(dir, "taffrail-"+olderVersion+".tgz")
+}
+
+// withoutColumns takes from a CRD what `kubectl get` prints.
+func withoutColumns(crd []byte) ([]byte, error) {
+	var object map[string]any
+	if err := yaml.Unmarshal(crd, &object); err != nil {
+		return nil, err
+	}
+	spec, _ := object["spec"].(map[string]any)
+	versions, _ := spec["versions"].([]any)
+	if len(versions) == 0 {
+		return nil, errors.New("the CRD has no versions")
+	}
+	for _, version := range versions {
+		if v, ok := version.(map[string]any); ok {
+			delete(v, "additionalPrinterColumns")
+		}
+	}
+	older, err := yaml.Marshal(object)
+	if err == nil && bytes.Contains(older, []byte("additionalPrinterColumns")) {
+		err = fmt.Errorf("they are still there:\n%s", older)
+	}
+	return older, err
+}
+
+// reasonColumn is what the CRD of Guardrails prints in its column Reason.
+func reasonColumn(t *testing.T) string {
+	t.Helper()
+	return strings.TrimSpace(kubectl(t, world.admin, "get crd guardrails.taffrail.dev --output",
+		`jsonpath={.spec.versions[0].additionalPrinterColumns[?(@.name=="Reason")].jsonPath}`))
+}
