@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -113,7 +114,10 @@ func firstCertificate(content []byte) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
-var forwarding = regexp.MustCompile(`^Forwarding from (127\.0\.0\.1:[0-9]+) `)
+// errNoAddress is a line that names none.
+var errNoAddress = errors.New("that names no address")
+
+var forwarding = regexp.MustCompile(`^Forwarding from (127\.0\.0\.1:\d+) `)
 
 // servedCertificate asks a replica for its certificate, past the Service.
 func servedCertificate(ctx context.Context, pod *corev1.Pod) (*x509.Certificate, error) {
@@ -131,8 +135,8 @@ func servedCertificate(ctx context.Context, pod *corev1.Pod) (*x509.Certificate,
 	defer func() { cancel(); _ = command.Wait() }()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	found := forwarding.FindStringSubmatch(line)
-	if err != nil || found == nil {
-		return nil, fmt.Errorf("kubectl port-forward says %q: %v", line, err)
+	if found == nil {
+		return nil, fmt.Errorf("kubectl port-forward says %q: %w", line, cmp.Or(err, errNoAddress))
 	}
 	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // What it is is the question.
 	connection, err := dialer.DialContext(ctx, "tcp", found[1])

@@ -68,7 +68,7 @@ func TestChapterUnderThePresetForAudit(t *testing.T) {
 	eventually(t, "it to be counted", func(ctx context.Context) error {
 		out, err := world.kubectl(ctx, world.admin, "get guardrail chapter --output=jsonpath={.status.wouldDeny.namespaces}")
 		if err == nil {
-			err = counts(out.text, chapterNamespace, "image-tag", "plaintext-secret", "limitrange-fit")
+			err = counts(out.text, chapterNamespace, "image-tag", "plaintext-secret", "require-probes")
 		}
 		return err
 	})

@@ -104,7 +104,7 @@ func (c *kindCluster) load(ctx context.Context, images ...string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(archive.Name())
+	defer os.Remove(archive.Name()) //nolint:errcheck // it is in a folder for such files
 	defer archive.Close()
 	if _, err := output(ctx, "docker", append([]string{"save", "-o", archive.Name()}, images...)...); err != nil {
 		return err

@@ -93,7 +93,7 @@ func apply(t *testing.T, as *user, manifest, line string) string {
 // exits runs kubectl and wants it to end with a code.
 func exits(t *testing.T, code int, as *user, stdin []byte, line string, more ...string) string {
 	t.Helper()
-	out, err := world.kubectlReading(t.Context(), as, stdin, line, more...)
+	out, err := world.kubectlReading(context.WithoutCancel(t.Context()), as, stdin, line, more...)
 	must(t, err)
 	if out.code != code {
 		t.Fatalf("kubectl %s %s, as %s, ended with %d:\n%s", line, strings.Join(more, " "), as.name, out.code, out.text)
@@ -104,7 +104,7 @@ func exits(t *testing.T, code int, as *user, stdin []byte, line string, more ...
 // helm runs helm and wants it to succeed.
 func helm(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := world.helm(t.Context(), args...)
+	out, err := world.helm(context.WithoutCancel(t.Context()), args...)
 	must(t, err)
 	if out.code != 0 {
 		t.Fatalf("helm %s ended with %d:\n%s", strings.Join(args, " "), out.code, out.text)

@@ -58,7 +58,9 @@ func run(m *testing.M) int {
 	}
 	say("testing")
 	code := m.Run()
-	world.table.print(os.Stdout)
+	if err := world.table.print(os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+	}
 	say("tested")
 	return finish(code)
 }

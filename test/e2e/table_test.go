@@ -5,7 +5,7 @@ package e2e
 import (
 	"fmt"
 	"io"
-	"strings"
+	"slices"
 	"sync"
 	"text/tabwriter"
 )
@@ -32,14 +32,18 @@ func (t *table) measure(format string, args ...any) {
 	t.measured = append(t.measured, fmt.Sprintf(format, args...))
 }
 
-func (t *table) print(w io.Writer) {
+func (t *table) print(w io.Writer) error {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	fmt.Fprintln(w)
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if len(t.rows) > 0 {
-		fmt.Fprintln(columns, tableHead+"\n"+strings.Join(t.rows, "\n"))
+	lines := append([]string{"", tableHead}, t.rows...)
+	if len(t.rows) == 0 {
+		lines = nil
 	}
-	_ = columns.Flush()
-	fmt.Fprintln(w, "\n"+strings.Join(t.measured, "\n"))
+	for _, line := range slices.Concat(lines, []string{""}, t.measured) {
+		if _, err := fmt.Fprintln(columns, line); err != nil {
+			return err
+		}
+	}
+	return columns.Flush()
 }

@@ -20,7 +20,7 @@ const (
 // eventually calls look until it returns nil. Its last error fails the test.
 func eventually(t *testing.T, what string, look func(ctx context.Context) error) {
 	t.Helper()
-	must(t, await(t.Context(), what, look))
+	must(t, await(context.WithoutCancel(t.Context()), what, look)) // Clean-up waits too.
 }
 
 func await(ctx context.Context, what string, look func(ctx context.Context) error) error {
