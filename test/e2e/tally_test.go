@@ -142,5 +142,9 @@ func classify(err error) string {
 	if found := calling.FindStringSubmatch(text); found != nil {
 		return found[1] + ":" + tail
 	}
+	if apierrors.IsForbidden(err) {
+		// RBAC after a restart, before it has read its roles.
+		return "API server: forbidden"
+	}
 	return "API server:" + tail
 }
