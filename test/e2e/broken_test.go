@@ -50,6 +50,7 @@ spec:
 // were replaced, and the status says what is wrong.
 func TestBrokenConfiguration(t *testing.T) {
 	install(t, "eks")
+	restoreAfterFailure(t)
 	namespace(t, shop)
 	namespace(t, house)
 	good := strings.NewReplacer("FUNCTION", "object.get", "NAME", "min-replicas").Replace(houseRules)
@@ -76,7 +77,7 @@ func TestBrokenConfiguration(t *testing.T) {
 	load.unharmed(t, "broken configuration")
 
 	// And back.
-	install(t, "eks")
+	restore(t, "eks")
 	exits(t, 1, world.admin, []byte(strings.ReplaceAll(broken, "object.fetch", "object.fetched")), "apply -f -")
 	apply(t, world.admin, good, "")
 	says(t, "policy/house-team", "Compiled", "")

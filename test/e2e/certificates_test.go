@@ -27,6 +27,7 @@ const certificateSecret = release + "-tls"
 // succeeded while a client never stops, and nobody notices.
 func TestSelfManagedCertificateIsRotated(t *testing.T) {
 	install(t, "eks")
+	restoreAfterFailure(t)
 	namespace(t, shop)
 	// The chart's values are in hours.
 	kubectl(t, world.admin, "patch deployment "+release+" --namespace="+systemNamespace+" --type=json --patch",
@@ -59,8 +60,7 @@ func TestSelfManagedCertificateIsRotated(t *testing.T) {
 			return nil
 		})
 	})
-	// Back to what the chart wants.
-	install(t, "eks")
+	restore(t, "eks")
 }
 
 // rotated rotates under load, and wants nobody to have noticed, every replica to serve the

@@ -46,6 +46,22 @@ func install(t *testing.T, preset string, sets ...string) string {
 	return out
 }
 
+// restore is install where kubectl has changed what the chart made.
+func restore(t *testing.T, preset string) {
+	t.Helper()
+	helm(t, append(installCommand(chartFolder(), preset), "--force-conflicts")...)
+	settled(t)
+}
+
+// restoreAfterFailure leaves the next test what it expects.
+func restoreAfterFailure(t *testing.T) {
+	t.Cleanup(func() {
+		if t.Failed() {
+			restore(t, "eks")
+		}
+	})
+}
+
 // uninstall takes away what helm installed.
 func uninstall(t *testing.T) string {
 	t.Helper()

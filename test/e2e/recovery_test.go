@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -65,40 +64,6 @@ func deleteAll(t *testing.T) {
 func restartControlPlane(t *testing.T) {
 	t.Helper()
 	must(t, world.cluster.restart(t.Context(), world.cluster.controlPlane()))
-}
-
-// The ways out that NOTES.txt and the docs give to whoever is on call, and the way back.
-func TestBreakGlass(t *testing.T) {
-	install(t, "eks")
-	namespace(t, shop)
-	enforced(t, shop)
-
-	t.Run("deny nothing, while Taffrail works", func(t *testing.T) {
-		exits(t, 0, world.admin, nil, "patch deployment "+release+" --namespace="+systemNamespace+" --type=json --patch",
-			`[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--max-mode=audit"}]`)
-		settled(t)
-		eventually(t, "violating objects to be let in", letsIn)
-		install(t, "eks")
-		enforced(t, shop)
-	})
-	t.Run("delete the webhook configurations, while Taffrail is away", func(t *testing.T) {
-		kubectl(t, world.admin, "scale deployment/"+release+" --replicas=0 --namespace="+systemNamespace)
-		eventually(t, "requests to fail", func(ctx context.Context) error {
-			if err := createDry(ctx, "registry.example/app:1.0.0"); !failsClosed(err) {
-				return orAdmitted(err)
-			}
-			return nil
-		})
-		// What is wrong is in what people read.
-		out := exits(t, 1, world.alice, nil, "run web --image=registry.example/app:1.0.0 --dry-run=server --namespace="+shop)
-		if !strings.Contains(out, `failed calling webhook "validate.taffrail.dev"`) {
-			t.Errorf("people read:\n%s", out)
-		}
-		kubectl(t, world.admin, "delete validatingwebhookconfiguration,mutatingwebhookconfiguration "+release)
-		eventually(t, "violating objects to be let in", letsIn)
-		install(t, "eks")
-		enforced(t, shop)
-	})
 }
 
 // letsIn wants a violating Pod to be admitted.
