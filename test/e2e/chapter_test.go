@@ -72,6 +72,7 @@ func TestChapterUnderThePresetForAudit(t *testing.T) {
 		}
 		return err
 	})
+	s.saw("Guardrail chapter counts image-tag, plaintext-secret and require-probes in %s", chapterNamespace)
 	s.golden("chapter/audit.txt")
 }
 
@@ -131,10 +132,11 @@ func follow(s *story) {
 	s.refused(alice, "apply -f 23_service_backend-app_k8s.yaml")
 	s.types(admin, "label namespace "+chapterNamespace+" taffrail.dev/exposure-")
 
-	s.tell("The batch, and a run of it now.")
+	s.tell("The batch, a run of it now, and none by itself.")
 	s.types(alice, "apply -f 43_cronjob_k8s.yaml")
 	s.types(alice, "create job now --from=cronjob/batch-app")
 	s.completes("now")
+	s.types(alice, `patch cronjob/batch-app --patch={"spec":{"suspend":true}}`)
 
 	s.tell("A rollout, one that is refused, and back.")
 	s.types(alice, "set image deployment/backend-app backend-app="+backendImage2)

@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/go-logr/logr"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // world is what every test is in: they run one after the other, in one cluster.
@@ -19,6 +22,8 @@ var world *environment
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// Libraries log through a logger of the process, and have nothing to say here.
+	ctrllog.SetLogger(logr.Discard())
 	os.Exit(run(m))
 }
 
