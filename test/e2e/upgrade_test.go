@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -67,10 +68,14 @@ func TestUpgradeAndUninstall(t *testing.T) {
 		"clusterroles,clusterrolebindings,validatingwebhookconfigurations,mutatingwebhookconfigurations,priorityclasses",
 		"all,secrets,configmaps,serviceaccounts,roles,rolebindings,poddisruptionbudgets,networkpolicies --namespace=" + systemNamespace,
 	} {
-		left := kubectl(t, world.admin, "get --output=name --selector=app.kubernetes.io/instance="+release+" "+kinds)
-		if left = strings.TrimSpace(left); left != "" && !strings.Contains(left, "No resources found") {
-			t.Errorf("helm uninstall leaves behind:\n%s", left)
-		}
+		// Helm does not wait for Pods, which drain.
+		eventually(t, "nothing to be left behind", func(ctx context.Context) error {
+			left, err := world.kubectl(ctx, world.admin, "get --output=name --selector=app.kubernetes.io/instance="+release+" "+kinds)
+			if text := strings.TrimSpace(left.text); err == nil && text != "" && !strings.HasPrefix(text, "No resources found") {
+				err = errors.New(text)
+			}
+			return err
+		})
 	}
 
 	// By choice: what users wrote stays, until they say so.
