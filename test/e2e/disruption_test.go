@@ -56,6 +56,24 @@ func TestRollingUpdateAndDrain(t *testing.T) {
 	load.unharmed(t, "node drain")
 }
 
+// The variant for an EKS cluster with a CNI of its own: replicas have the network of their
+// nodes, so one is missing while it is replaced, and nobody misses it.
+func TestHostNetwork(t *testing.T) {
+	const variant = "eks+eks-custom-cni"
+	install(t, variant)
+	helm(t, "test", release, "--namespace="+systemNamespace)
+	namespace(t, shop)
+	for _, pod := range mustReplicas(t, 3) {
+		if pod.Status.PodIP != pod.Status.HostIP {
+			t.Errorf("Pod %s has %s, and its node %s", pod.Name, pod.Status.PodIP, pod.Status.HostIP)
+		}
+	}
+	load := startLoad(t, shop)
+	install(t, variant, "podAnnotations.rolled=again")
+	load.more(t, 2*writesPerSecond)
+	load.unharmed(t, "rolling update with hostNetwork")
+}
+
 // A replica dies from one moment to the next. Requests fail for as long as the API server
 // waits for an answer and endpoints take to follow, no longer; sent again they are answered;
 // and nothing gets in undecided.

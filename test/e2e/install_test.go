@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,15 +22,17 @@ const (
 )
 
 // installCommand is what installs a preset, or turns what is installed into it, from a chart
-// that is a folder or a package.
+// that is a folder or a package. A preset on top of another comes after a plus.
 func installCommand(chart, preset string, sets ...string) []string {
 	repository, tag := splitImage(world.image)
 	args := []string{
 		"upgrade", "--install", release, chart, "--namespace=" + systemNamespace, "--create-namespace",
-		"--values=" + filepath.Join(chartFolder(), "values-"+preset+".yaml"),
-		"--values=" + filepath.Join(world.root, "test/e2e/testdata/values.yaml"),
 		"--set=image.repository=" + repository + ",image.tag=" + tag, "--wait", "--timeout=4m",
 	}
+	for _, one := range strings.Split(preset, "+") {
+		args = append(args, "--values="+filepath.Join(chartFolder(), "values-"+one+".yaml"))
+	}
+	args = append(args, "--values="+filepath.Join(world.root, "test/e2e/testdata/values.yaml"))
 	for _, set := range sets {
 		args = append(args, "--set="+set)
 	}

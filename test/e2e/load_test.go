@@ -25,6 +25,8 @@ const (
 	writesPerSecond = 40
 	// retryAfter is how long a client waits before it sends a request again.
 	retryAfter = time.Second
+	// violatingKey is what no ConfigMap may hold.
+	violatingKey = "db-password"
 )
 
 // load is a client that writes all the time, good objects and violating ones by turns.
@@ -65,7 +67,7 @@ func writes() []write {
 		{false, deployment("registry.example/app:1.0.0")},
 		{true, deployment("registry.example/app:latest")},
 		{false, configMap("folder-name", "locationData")},
-		{true, configMap("db-password", harness.SecretValue)},
+		{true, configMap(violatingKey, harness.SecretValue)},
 	}
 }
 
@@ -87,6 +89,7 @@ func configMap(key, value string) func(context.Context, kubernetes.Interface, st
 // until they are: what comes later counts.
 func startLoad(t *testing.T, namespace string) *load {
 	t.Helper()
+	enforced(t, namespace)
 	return startWriting(t, namespace, writes())
 }
 
@@ -104,7 +107,6 @@ func startGoodLoad(t *testing.T, namespace string) *load {
 
 func startWriting(t *testing.T, namespace string, writes []write) *load {
 	t.Helper()
-	enforced(t, namespace)
 	ctx, stop := context.WithCancel(t.Context())
 	l := &load{namespace: namespace, stop: stop}
 	t.Cleanup(stop)
@@ -193,6 +195,14 @@ func (l *load) end(t *testing.T, scenario string) tally {
 	t.Logf("%s: %s", scenario, l.tally)
 	for _, a := range l.tally.wrong {
 		t.Errorf("%s: at %s: %s", scenario, a.began.Format(time.TimeOnly), a.class)
+	}
+	// An answer may be lost on the way, so what got in is looked for too.
+	there, err := world.admin.client.CoreV1().ConfigMaps(l.namespace).List(t.Context(), metav1.ListOptions{})
+	must(t, err)
+	for i := range there.Items {
+		if _, violates := there.Items[i].Data[violatingKey]; violates {
+			t.Errorf("%s: ConfigMap %s got in, whatever its author was told", scenario, there.Items[i].Name)
+		}
 	}
 	if l.tally.gaveUp > 0 {
 		t.Errorf("%s: %d requests were never answered", scenario, l.tally.gaveUp)

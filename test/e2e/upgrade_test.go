@@ -31,14 +31,18 @@ func TestUpgradeAndUninstall(t *testing.T) {
 	_, err := output(t.Context(), "docker", "tag", world.image, older)
 	must(t, err)
 	must(t, world.cluster.load(t.Context(), older))
+	namespace(t, shop)
+	load := startGoodLoad(t, shop)
 	helm(t, installCommand(old, "eks", "image.tag="+olderVersion+"-e2e")...)
 	settled(t)
+	load.more(t, 2*writesPerSecond)
+	// The first replica has to start before failurePolicy Fail can be kept, so not unharmed.
+	load.end(t, "first installation")
 	if column := reasonColumn(t); column != "" {
 		t.Fatalf("the CRD of the older version has what it should lack: %s", column)
 	}
-	namespace(t, shop)
 
-	load := startLoad(t, shop)
+	load = startLoad(t, shop)
 	install(t, "eks")
 	load.more(t, 2*writesPerSecond)
 	load.unharmed(t, "upgrade of the chart")
