@@ -29,7 +29,7 @@ func installCommand(chart, preset string, sets ...string) []string {
 		"upgrade", "--install", release, chart, "--namespace=" + systemNamespace, "--create-namespace",
 		"--set=image.repository=" + repository + ",image.tag=" + tag, "--wait", "--timeout=4m",
 	}
-	for _, one := range strings.Split(preset, "+") {
+	for one := range strings.SplitSeq(preset, "+") {
 		args = append(args, "--values="+filepath.Join(chartFolder(), "values-"+one+".yaml"))
 	}
 	args = append(args, "--values="+filepath.Join(world.root, "test/e2e/testdata/values.yaml"))
