@@ -46,12 +46,13 @@ type tally struct {
 }
 
 // phase is a time in which requests failed: from when the first was sent to when the last
-// came back. Failures that are less than calm apart are one phase.
+// came back. Failures that are less than calm apart are one phase: a client that waits to
+// try again does not end it.
 type phase struct{ began, ended time.Time }
 
 func (p phase) length() time.Duration { return p.ended.Sub(p.began) }
 
-const calm = time.Second
+const calm = 2 * retryAfter
 
 func (t tally) phases() []phase {
 	attempts := slices.SortedFunc(slices.Values(t.failed), func(a, b attempt) int { return a.began.Compare(b.began) })
