@@ -116,6 +116,7 @@ lint-go:
 	$(call say,golangci-lint: built once and cached; the first time takes 2 minutes on 2 cores)
 	$(golangci-lint) config verify
 	$(golangci-lint) run ./...
+	go -C test/certmanager vet .
 
 .PHONY: lint-rego
 lint-rego:

@@ -86,13 +86,9 @@ func printCRDs(w io.Writer) error {
 }
 
 func applyCRDs(ctx context.Context, kubeconfig string, w io.Writer) error {
-	config, err := restConfig(kubeconfig)
+	client, err := dynamicClient(kubeconfig)
 	if err != nil {
-		return fmt.Errorf("connecting to the API server: %w", err)
-	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("connecting to the API server: %w", err)
+		return err
 	}
 	crds := client.Resource(schema.GroupVersionResource{
 		Group: apiextensionsv1.GroupName, Version: "v1", Resource: "customresourcedefinitions",

@@ -57,13 +57,9 @@ Exit codes:
 }
 
 func selfTest(ctx context.Context, kubeconfig string, patience time.Duration, w io.Writer) error {
-	config, err := restConfig(kubeconfig)
+	client, err := dynamicClient(kubeconfig)
 	if err != nil {
-		return fmt.Errorf("connecting to the API server: %w", err)
-	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("connecting to the API server: %w", err)
+		return err
 	}
 	guardrails := client.Resource(schema.GroupVersionResource{
 		Group: v1alpha1.Group, Version: v1alpha1.Version, Resource: "guardrails",

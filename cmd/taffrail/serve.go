@@ -13,8 +13,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -24,8 +22,6 @@ import (
 	"taffrail.dev/webhook/review"
 	"taffrail.dev/webhook/server"
 )
-
-const kubeconfigHelp = "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the Pod's own service account)"
 
 // namespaceFile is where the kubelet tells a Pod its namespace.
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
@@ -119,7 +115,7 @@ func (o *serveOptions) run(command *cobra.Command) error {
 		o.Certificate = &o.kept
 	}
 	if o.Config, err = restConfig(o.kubeconfig); err != nil {
-		return fmt.Errorf("connecting to the API server: %w", err)
+		return err
 	}
 	if o.Namespace == "" {
 		o.Namespace = podNamespace()
@@ -144,17 +140,6 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	}
 	o.Log.Info("Stopped", "after", time.Since(began).Round(time.Second).String())
 	return nil
-}
-
-// restConfig finds the API server as kubectl does, and inside a Pod as its Pods do.
-func restConfig(kubeconfig string) (*rest.Config, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{}).ClientConfig()
-	if err != nil {
-		return nil, err
-	}
-	return rest.AddUserAgent(config, "taffrail"), nil
 }
 
 func podNamespace() string {

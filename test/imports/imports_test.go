@@ -36,6 +36,7 @@ var (
 	// below it. An entry forbids a module or package, and all below it, at any distance.
 	never = map[string][]string{
 		"policies":             append([]string{module, opa}, cluster...),
+		"charts":               append([]string{module, opa}, cluster...),
 		"webhook/admission":    {"taffrail.dev/webhook/audit", "taffrail.dev/webhook/report"},
 		"webhook/api/v1alpha1": append([]string{module, opa}, cluster...),
 		"webhook/audit":        {"taffrail.dev/webhook/admission"},
@@ -70,7 +71,7 @@ func TestDependencies(t *testing.T) {
 		if !strings.HasPrefix(folder, "test/") {
 			forbidden = append(slices.Clone(nowhere), module+"test")
 		}
-		if strings.HasPrefix(folder, "policies") || strings.HasPrefix(folder, "webhook/") {
+		if strings.HasPrefix(folder, "charts") || strings.HasPrefix(folder, "policies") || strings.HasPrefix(folder, "webhook/") {
 			row := rowOf(folder)
 			if row == "" {
 				t.Errorf("%s has no row in the table: say there what it may not depend on", folder)

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"maps"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -29,9 +27,6 @@ const (
 	longestPause = time.Minute
 	// retry is how long to wait after what failed.
 	retry = 2 * time.Second
-	// rewriting is the least between two writes of the Secret by one replica. Only clocks that
-	// do not agree could ask for more.
-	rewriting = 5 * time.Second
 	// reminding is how often what goes on failing is logged.
 	reminding = time.Hour
 )
@@ -60,15 +55,12 @@ type Keeper struct {
 	log     logr.Logger
 	// loaded is told of every certificate that is served from now on.
 	loaded func(*x509.Certificate)
-	now    func() time.Time
 	kicked chan struct{}
-	// trust is Run's alone.
-	trust  trust
 	served atomic.Pointer[tls.Certificate]
 	// last is what failed last, nil once nothing does.
 	last atomic.Pointer[failure]
-	// wrote is when Run last wrote the Secret.
-	wrote time.Time
+	// mind is Run's alone.
+	mind mind
 	// configured tell whether all webhook configurations are known.
 	configured []toolscache.InformerSynced
 }
@@ -80,8 +72,6 @@ type failure struct {
 }
 
 var (
-	errForeign = errors.New("it has a tls.crt and no ca.key, so somebody else keeps it: serve it from files, or empty it")
-	errHasty   = errors.New("it was written a moment ago and does not hold: do the clocks of all nodes agree?")
 	errUnknown = errors.New("the webhook configurations are not known yet")
 	errMissing = errors.New("one of Namespace, Secret, Service and Configuration is empty")
 )
@@ -113,7 +103,8 @@ func NewKeeper(config *rest.Config, o Options, log logr.Logger, loaded func(*x50
 	}
 	secret := named(o.Secret)
 	secret.Namespaces = map[string]cache.Config{o.Namespace: {}}
-	k := &Keeper{options: o, client: writer, log: log, loaded: loaded, now: time.Now, kicked: make(chan struct{}, 1)}
+	k := &Keeper{options: o, client: writer, log: log, loaded: loaded, kicked: make(chan struct{}, 1)}
+	k.mind = mind{lifetimes: o.Lifetimes, name: o.Service + "." + o.Namespace + ".svc"}
 	k.cached, err = cache.New(config, cache.Options{
 		Scheme: scheme, Mapper: mapper, ReaderFailOnMissingInformer: true,
 		DefaultWatchErrorHandler: func(_ context.Context, _ *toolscache.Reflector, err error) { k.failed(err) },
@@ -219,7 +210,7 @@ func (k *Keeper) run(ctx context.Context) {
 // failed logs each cause when it comes up, and again while it lasts: what fails is tried
 // every other second, and a certificate that is not renewed works for weeks.
 func (k *Keeper) failed(err error) {
-	now := k.now()
+	now := time.Now()
 	if last := k.last.Load(); last != nil && last.err.Error() == err.Error() && now.Sub(last.logged) < reminding {
 		return
 	}
@@ -242,124 +233,6 @@ func (k *Keeper) wait(ctx context.Context, d time.Duration) {
 	case <-k.kicked:
 	case <-ctx.Done():
 	}
-}
-
-// keep does what there is to do: it serves what the Secret holds, lets it be trusted, and
-// renews it.
-func (k *Keeper) keep(ctx context.Context) error {
-	secret := &corev1.Secret{}
-	if err := k.cached.Get(ctx, client.ObjectKey{Namespace: k.options.Namespace, Name: k.options.Secret}, secret); err != nil {
-		return fmt.Errorf("reading the Secret of the certificate: %w", err)
-	}
-	material, damage := parse(secret.Data)
-	step := renewal{
-		lifetimes: k.options.Lifetimes, now: k.now(), name: k.options.Service + "." + k.options.Namespace + ".svc",
-	}
-	if step.broken(material) == nil {
-		k.serve(material.pair)
-	}
-	if foreign(secret.Data) {
-		return fmt.Errorf("the Secret of the certificate: %w", errForeign)
-	}
-	configurations, err := k.configurations(ctx)
-	if err != nil {
-		return err
-	}
-	if len(material.authorities) > 0 {
-		var entries []*admissionregistrationv1.WebhookClientConfig
-		for _, c := range configurations {
-			entries = append(entries, k.entries(c)...)
-		}
-		k.trust = k.trust.seen(entries, material.authorities[0], step.now)
-	}
-	step.trust = k.trust
-	next, why, err := step.step(material)
-	switch {
-	case err != nil:
-		return err
-	case why == "":
-		return k.entrust(ctx, configurations, material)
-	case step.now.Sub(k.wrote) < rewriting:
-		return fmt.Errorf("the Secret of the certificate: %w", errHasty)
-	}
-	if damage != nil {
-		k.log.Error(damage, "The Secret of the certificate is damaged, what is wrong is made anew", "secret", k.options.Secret)
-	}
-	return k.write(ctx, secret, next, why)
-}
-
-// write puts material into the Secret, which is a copy of the cache's.
-func (k *Keeper) write(ctx context.Context, secret *corev1.Secret, m Material, why string) error {
-	data, err := m.encode()
-	if err != nil {
-		return err
-	}
-	before := secret.DeepCopy()
-	if secret.Data == nil {
-		secret.Data = map[string][]byte{}
-	}
-	maps.Copy(secret.Data, data)
-	k.wrote = k.now()
-	switch err := k.client.Patch(ctx, secret, locked(before)); {
-	case apierrors.IsConflict(err):
-		// Another replica came first, and the watch will tell what it wrote.
-		return nil
-	case err != nil:
-		return fmt.Errorf("writing the Secret of the certificate: %w", err)
-	}
-	k.log.Info("Wrote the certificate", "why", why, "expires", m.pair.Leaf.NotAfter, "authorityExpires", m.authorities[0].NotAfter)
-	return nil
-}
-
-// locked is a patch that leaves alone what this version of the types does not know, and
-// fails where somebody else has written since.
-func locked(before client.Object) client.Patch {
-	return client.StrategicMergeFrom(before, client.MergeFromWithOptimisticLock{})
-}
-
-// configurations are those that there are. As long as that is not known they must not be
-// taken for none, which would be none that has yet to trust anything.
-func (k *Keeper) configurations(ctx context.Context) ([]client.Object, error) {
-	for _, synced := range k.configured {
-		if !synced() {
-			return nil, errUnknown
-		}
-	}
-	var found []client.Object
-	for _, c := range []client.Object{
-		&admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{},
-	} {
-		switch err := k.cached.Get(ctx, client.ObjectKey{Name: k.options.Configuration}, c); {
-		case err == nil:
-			found = append(found, c)
-		case !apierrors.IsNotFound(err):
-			return nil, fmt.Errorf("reading a webhook configuration: %w", err)
-		}
-	}
-	return found, nil
-}
-
-func (k *Keeper) entries(configuration client.Object) []*admissionregistrationv1.WebhookClientConfig {
-	return clientConfigs(configuration, k.options.Namespace, k.options.Service)
-}
-
-// entrust writes the caBundle where it has to be. The objects are copies of the cache's.
-func (k *Keeper) entrust(ctx context.Context, configurations []client.Object, m Material) error {
-	for _, c := range configurations {
-		before, ok := c.DeepCopyObject().(client.Object)
-		if !ok || !entrust(k.entries(c), m, k.now()) {
-			continue
-		}
-		switch err := k.client.Patch(ctx, c, locked(before)); {
-		case apierrors.IsConflict(err) || apierrors.IsNotFound(err):
-			// It has changed since, or is gone; the watch will tell.
-		case err != nil:
-			return fmt.Errorf("writing the caBundle of %T %s: %w", c, c.GetName(), err)
-		default:
-			k.log.Info("Wrote the caBundle", "configuration", c.GetName(), "kind", fmt.Sprintf("%T", c))
-		}
-	}
-	return nil
 }
 
 // serve begins to serve a pair.

@@ -25,8 +25,8 @@ const (
 	keyBlock         = "PRIVATE KEY"
 )
 
-// Material is what the Secret holds. It is never changed, only replaced.
-type Material struct {
+// material is what the Secret holds. It is never changed, only replaced.
+type material struct {
 	// authorities are trusted, the newest first.
 	authorities []*x509.Certificate
 	// signer is the key of the newest; nil where it was lost.
@@ -35,15 +35,15 @@ type Material struct {
 	pair *tls.Certificate
 }
 
-// DamagedError says which key of the Secret does not hold what it should.
-type DamagedError struct {
+// damagedError says which key of the Secret does not hold what it should.
+type damagedError struct {
 	Key string
 	Err error
 }
 
-func (e *DamagedError) Error() string { return e.Key + ": " + e.Err.Error() }
+func (e *damagedError) Error() string { return e.Key + ": " + e.Err.Error() }
 
-func (e *DamagedError) Unwrap() error { return e.Err }
+func (e *damagedError) Unwrap() error { return e.Err }
 
 var (
 	errNoCertificate = errors.New("no certificate in it")
@@ -51,10 +51,10 @@ var (
 	errNotOurs       = errors.New("it is not the key of the newest authority in " + authoritiesKey)
 )
 
-// parse reads the data of the Secret. Empty data is empty Material. Of damaged data it
+// parse reads the data of the Secret. Empty data is empty material. Of damaged data it
 // returns what is whole: a pair only as a pair, and authorities also without the key.
-func parse(data map[string][]byte) (Material, error) {
-	var m Material
+func parse(data map[string][]byte) (material, error) {
+	var m material
 	var damages []error
 	if len(data[authoritiesKey]) > 0 || len(data[authorityKeyKey]) > 0 {
 		authorities, signer, err := parseAuthorities(data)
@@ -67,7 +67,7 @@ func parse(data map[string][]byte) (Material, error) {
 		// It names no part of either in its errors.
 		pair, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey])
 		if err != nil {
-			damages = append(damages, &DamagedError{Key: corev1.TLSCertKey, Err: err})
+			damages = append(damages, &damagedError{Key: corev1.TLSCertKey, Err: err})
 		} else {
 			m.pair = &pair
 		}
@@ -78,22 +78,22 @@ func parse(data map[string][]byte) (Material, error) {
 func parseAuthorities(data map[string][]byte) ([]*x509.Certificate, crypto.Signer, error) {
 	authorities, err := parseBundle(data[authoritiesKey])
 	if err != nil {
-		return nil, nil, &DamagedError{Key: authoritiesKey, Err: err}
+		return nil, nil, &damagedError{Key: authoritiesKey, Err: err}
 	}
 	if len(authorities) == 0 {
-		return nil, nil, &DamagedError{Key: authoritiesKey, Err: errNoCertificate}
+		return nil, nil, &damagedError{Key: authoritiesKey, Err: errNoCertificate}
 	}
 	block, _ := pem.Decode(data[authorityKeyKey])
 	if block == nil {
-		return authorities, nil, &DamagedError{Key: authorityKeyKey, Err: errNoKey}
+		return authorities, nil, &damagedError{Key: authorityKeyKey, Err: errNoKey}
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return authorities, nil, &DamagedError{Key: authorityKeyKey, Err: err}
+		return authorities, nil, &damagedError{Key: authorityKeyKey, Err: err}
 	}
 	signer, ok := key.(*ecdsa.PrivateKey)
 	if !ok || !signer.PublicKey.Equal(authorities[0].PublicKey) {
-		return authorities, nil, &DamagedError{Key: authorityKeyKey, Err: errNotOurs}
+		return authorities, nil, &damagedError{Key: authorityKeyKey, Err: errNotOurs}
 	}
 	return authorities, signer, nil
 }
@@ -121,7 +121,7 @@ func parseBundle(text []byte) ([]*x509.Certificate, error) {
 }
 
 // encode is the other way round.
-func (m Material) encode() (map[string][]byte, error) {
+func (m material) encode() (map[string][]byte, error) {
 	signer, err := encodeKey(m.signer)
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (m Material) encode() (map[string][]byte, error) {
 }
 
 // bundle is what a webhook configuration has to trust.
-func (m Material) bundle() []byte { return encodeCertificates(m.authorities...) }
+func (m material) bundle() []byte { return encodeCertificates(m.authorities...) }
 
 func encodeCertificates(certificates ...*x509.Certificate) []byte {
 	var text bytes.Buffer

@@ -9,10 +9,10 @@ import (
 )
 
 // newMaterial is as a Secret holds it.
-func newMaterial(t *testing.T) (Material, map[string][]byte) {
+func newMaterial(t *testing.T) (material, map[string][]byte) {
 	t.Helper()
 	step := renewal{lifetimes: Lifetimes{Certificate: time.Hour, Authority: 3 * time.Hour}, name: name, now: time.Now()}
-	m, _, err := step.step(Material{})
+	m, _, err := step.step(material{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestDamagedSecretKeepsWhatIsWhole(t *testing.T) {
 		damaged := maps.Clone(data)
 		maps.Copy(damaged, c.damage)
 		m, err := parse(damaged)
-		damage := new(DamagedError)
+		damage := new(damagedError)
 		if !errors.As(err, &damage) || damage.Key != c.key {
 			t.Errorf("%s: %v", what, err)
 			continue

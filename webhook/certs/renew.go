@@ -32,16 +32,16 @@ type Lifetimes struct {
 // The least that Lifetimes may be: shorter ones leave no time between trusting an
 // authority, signing by it and the end of what the one before signed.
 const (
-	LeastCertificateValidity = time.Minute
-	LeastAuthorityFactor     = 3
+	leastCertificateValidity = time.Minute
+	leastAuthorityFactor     = 3
 )
 
 var errLifetimes = fmt.Errorf("a certificate must be valid for %v at least, and its authority for %d times as long",
-	LeastCertificateValidity, LeastAuthorityFactor)
+	leastCertificateValidity, leastAuthorityFactor)
 
 // Check returns an error where no renewal could be in time.
 func (l Lifetimes) Check() error {
-	if l.Certificate < LeastCertificateValidity || l.Authority/LeastAuthorityFactor < l.Certificate {
+	if l.Certificate < leastCertificateValidity || l.Authority/leastAuthorityFactor < l.Certificate {
 		return errLifetimes
 	}
 	return nil
@@ -61,7 +61,7 @@ type renewal struct {
 }
 
 // step returns what m should become, and why; an empty why leaves m as it is.
-func (r renewal) step(m Material) (next Material, why string, err error) {
+func (r renewal) step(m material) (next material, why string, err error) {
 	next = m
 	if len(m.authorities) == 0 || m.signer == nil || r.due(m.authorities[0]) {
 		why = "a new authority"
@@ -115,7 +115,7 @@ func (r renewal) settled(authority *x509.Certificate) bool {
 var errNoPair = errors.New("there is none yet")
 
 // broken says why what is served would not be accepted by whoever trusts m's authorities.
-func (r renewal) broken(m Material) error {
+func (r renewal) broken(m material) error {
 	if m.pair == nil {
 		return errNoPair
 	}
@@ -137,7 +137,7 @@ func signedBy(leaf, authority *x509.Certificate) bool {
 // succeed makes an authority and puts it before those that are still valid. The last
 // thing that the one before signs, with the key that goes with it, has to do until the new
 // one is trusted everywhere.
-func (r renewal) succeed(m Material) (next Material, err error) {
+func (r renewal) succeed(m material) (next material, err error) {
 	next.authorities, next.pair = r.valid(m.authorities), m.pair
 	if m.signer != nil && len(next.authorities) > 0 && next.authorities[0].Equal(m.authorities[0]) {
 		if next.pair, err = r.issue(next.authorities[0], m.signer); err != nil {

@@ -1,7 +1,9 @@
 package certs
 
 import (
+	"bytes"
 	"crypto/x509"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -46,43 +48,35 @@ func (s *stored[T]) at(when time.Time) (T, int) {
 }
 
 type replica struct {
+	mind
 	served *x509.Certificate
-	trust  trust
 }
 
-// act is Keeper.keep with what the replica knew a while ago.
+// act does what Keeper.keep does with what the replica knew a while ago.
 func (w *world) act(t *rapid.T, r *replica, lag time.Duration) {
 	data, number := w.secret.at(w.now.Add(-lag))
-	m, err := parse(data)
-	if err != nil {
-		t.Fatal(err)
-	}
 	bundle, bundleNumber := w.bundle.at(w.now.Add(-lag))
+	if pair := r.serves(data, w.now); pair != nil {
+		r.served = pair.Leaf
+	}
 	entry := &admissionregistrationv1.WebhookClientConfig{CABundle: slices.Clone(bundle)}
-	entries := []*admissionregistrationv1.WebhookClientConfig{entry}
-	if len(m.authorities) > 0 {
-		r.trust = r.trust.seen(entries, m.authorities[0], w.now)
-	}
-	step := renewal{lifetimes: w.lifetimes, name: name, now: w.now, trust: r.trust}
-	if step.broken(m) == nil {
-		r.served = m.pair.Leaf
-	}
-	next, why, err := step.step(m)
-	if err != nil {
+	change, err := r.next(data, []*admissionregistrationv1.WebhookClientConfig{entry}, w.now)
+	switch {
+	case errors.Is(err, errHasty): // it has yet to see what it wrote
+	case err != nil:
 		t.Fatal(err)
-	}
-	if why == "" {
-		if entrust(entries, m, w.now) && bundleNumber == len(w.bundle.versions)-1 {
+	case change == nil:
+		if !bytes.Equal(entry.CABundle, bundle) && bundleNumber == len(w.bundle.versions)-1 { // or it is a conflict
 			w.bundle.write(w.now, entry.CABundle)
 		}
-		return
-	}
-	encoded, err := next.encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if number == len(w.secret.versions)-1 { // or it is a conflict
-		w.secret.write(w.now, encoded)
+	default:
+		encoded, err := change.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if number == len(w.secret.versions)-1 { // or it is a conflict
+			w.secret.write(w.now, encoded)
+		}
 	}
 }
 
@@ -99,13 +93,14 @@ func (w *world) verify(r *replica, lag time.Duration) error {
 // every replica serves.
 func TestRenewalFailsNoHandshake(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		certificate := time.Duration(rapid.Int64Range(int64(LeastCertificateValidity), int64(100*24*time.Hour)).Draw(t, "certificate"))
-		factor := rapid.Int64Range(LeastAuthorityFactor, 5).Draw(t, "factor")
+		certificate := time.Duration(rapid.Int64Range(int64(leastCertificateValidity), int64(100*24*time.Hour)).Draw(t, "certificate"))
+		factor := rapid.Int64Range(leastAuthorityFactor, 5).Draw(t, "factor")
 		w := &world{
 			lifetimes: Lifetimes{Certificate: certificate, Authority: time.Duration(factor) * certificate},
 			now:       time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC),
-			replicas:  []*replica{{}, {}},
 		}
+		fresh := func() mind { return mind{lifetimes: w.lifetimes, name: name} }
+		w.replicas = []*replica{{mind: fresh()}, {mind: fresh()}}
 		if err := w.lifetimes.Check(); err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +122,7 @@ func TestRenewalFailsNoHandshake(t *testing.T) {
 			order := rapid.Permutation(w.replicas).Draw(t, "order")
 			for _, r := range order {
 				if rapid.IntRange(0, 20).Draw(t, "restarts") == 0 {
-					*r = replica{served: r.served}
+					r.mind = fresh()
 				}
 				w.act(t, r, lag.Draw(t, "replica is late"))
 				if err := w.verify(r, lag.Draw(t, "API server is late")); err != nil {
@@ -155,7 +150,7 @@ func TestWhatIsBrokenIsMadeAnewAtOnce(t *testing.T) {
 	now := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
 	lifetimes := Lifetimes{Certificate: 90 * 24 * time.Hour, Authority: 730 * 24 * time.Hour}
 	step := renewal{lifetimes: lifetimes, name: name, now: now}
-	first, why, err := step.step(Material{})
+	first, why, err := step.step(material{})
 	if err != nil || why == "" {
 		t.Fatalf("%q, %v", why, err)
 	}
@@ -168,13 +163,13 @@ func TestWhatIsBrokenIsMadeAnewAtOnce(t *testing.T) {
 	muchLater.now = now.Add(lifetimes.Authority + time.Hour)
 	for what, c := range map[string]struct {
 		step     renewal
-		material Material
+		material material
 		stays    bool // the authority
 	}{
 		"another name":           {elsewhere, first, true},
-		"no certificate":         {step, Material{authorities: first.authorities, signer: first.signer}, true},
+		"no certificate":         {step, material{authorities: first.authorities, signer: first.signer}, true},
 		"everything has expired": {muchLater, first, false},
-		"no authority":           {step, Material{pair: first.pair}, false},
+		"no authority":           {step, material{pair: first.pair}, false},
 	} {
 		next, why, err := c.step.step(c.material)
 		if err != nil || why == "" {
@@ -213,7 +208,7 @@ func TestWrongClocksEnd(t *testing.T) {
 	right := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
 	at := func(now time.Time) renewal { return renewal{lifetimes: lifetimes, name: name, now: now} }
 	for _, wrong := range []time.Duration{-23 * time.Hour, -10 * time.Minute, 10 * time.Minute, 23 * time.Hour} {
-		m, _, err := at(right.Add(wrong)).step(Material{})
+		m, _, err := at(right.Add(wrong)).step(material{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +222,7 @@ func TestWrongClocksEnd(t *testing.T) {
 		}
 	}
 	// A clock that was years ahead leaves behind what is not valid yet.
-	future, _, err := at(right.Add(3 * lifetimes.Authority)).step(Material{})
+	future, _, err := at(right.Add(3 * lifetimes.Authority)).step(material{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +238,7 @@ func TestWrongClocksEnd(t *testing.T) {
 // A lost key is no reason to serve anything else at once.
 func TestLostKeyOfAnAuthorityIsSucceeded(t *testing.T) {
 	m, _ := newMaterial(t)
-	lost := Material{authorities: m.authorities, pair: m.pair}
+	lost := material{authorities: m.authorities, pair: m.pair}
 	step := renewal{lifetimes: Lifetimes{Certificate: time.Hour, Authority: 3 * time.Hour}, name: name, now: time.Now()}
 	next, why, err := step.step(lost)
 	if err != nil || why == "" {

@@ -82,7 +82,7 @@ func outdated(entry *admissionregistrationv1.WebhookClientConfig, wanted []*x509
 
 // entrust makes every outdated entry trust what m does, beside what it trusts already and
 // is still valid: other replicas may be serving by that. It tells whether any was outdated.
-func entrust(entries []*admissionregistrationv1.WebhookClientConfig, m Material, now time.Time) bool {
+func entrust(entries []*admissionregistrationv1.WebhookClientConfig, m material, now time.Time) bool {
 	changed := false
 	for _, entry := range entries {
 		if !outdated(entry, m.authorities, now) {

@@ -16,7 +16,7 @@ func TestWhatIsTrustedStaysTrustedUntilItExpires(t *testing.T) {
 	after, _ := newMaterial(t)
 	entry := &admissionregistrationv1.WebhookClientConfig{CABundle: before.bundle()}
 	entries := []*admissionregistrationv1.WebhookClientConfig{entry}
-	has := func(m Material) bool { return trusts(entries, m.authorities[0]) }
+	has := func(m material) bool { return trusts(entries, m.authorities[0]) }
 
 	if !entrust(entries, after, now) || !has(before) || !has(after) {
 		t.Errorf("trusts what was there before: %t, what came: %t", has(before), has(after))
@@ -24,7 +24,7 @@ func TestWhatIsTrustedStaysTrustedUntilItExpires(t *testing.T) {
 	if entrust(entries, after, now) || entrust(entries, before, now) {
 		t.Error("it is written although nothing is missing")
 	}
-	if later := now.Add(4 * time.Hour); !entrust(entries, Material{authorities: after.authorities}, later) || has(before) {
+	if later := now.Add(4 * time.Hour); !entrust(entries, material{authorities: after.authorities}, later) || has(before) {
 		t.Error("what has expired is still trusted")
 	}
 	entry.CABundle = []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")

@@ -21,8 +21,8 @@ type Relaxers interface {
 // Relax decides whether somebody may change the labels of a Namespace: there is a finding
 // for each Guardrail that lets go and that the user may not relax, under the mode of what
 // is lost. It asks about no other Guardrail. Labels can be written by way of /status and
-// /finalize too. An error means that nobody knows whether the
-// user may, and something that is enforced depends on it.
+// /finalize too. An error means that nobody knows whether the user may, and something that
+// is enforced depends on it.
 func (s *Snapshot) Relax(ctx context.Context, r *review.Request, relaxers Relaxers, o Options) (*review.Decision, error) {
 	d := &review.Decision{Verdict: review.VerdictAllow}
 	if r.Operation != review.Update || !isNamespace(r) {

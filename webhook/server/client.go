@@ -23,8 +23,8 @@ type clients struct {
 	log   logr.Logger
 	// last are the authorities that the file held when it could be read.
 	last atomic.Pointer[x509.CertPool]
-	// said is what was logged last: anybody who reaches the port can bring about more.
-	said atomic.Pointer[string]
+	// What was logged last: anybody who reaches the port can bring about more.
+	unreadable, refused latest
 }
 
 // NoAuthorityError is a file that should hold certificates and holds none.
@@ -53,7 +53,7 @@ func (c *clients) handshakes(s *http.Server) {
 	base := s.TLSConfig
 	s.TLSConfig = base.Clone()
 	s.TLSConfig.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		if err := c.load(); err != nil && c.isNews(err.Error()) {
+		if err := c.load(); err != nil && c.unreadable.isNews(err.Error()) {
 			c.log.Error(err, "The authorities of clients cannot be read, going on with those before")
 		}
 		config := base.Clone()
@@ -80,14 +80,17 @@ func (c *clients) only(next http.Handler) http.Handler {
 // refuse answers with an error and never with a verdict, so that failurePolicy decides
 // where it is the API server that is turned away.
 func (c *clients) refuse(w http.ResponseWriter, r *http.Request, status int, why string) {
-	if c.isNews(why) {
+	if c.refused.isNews(why) {
 		c.log.Info("Turned a client away", "remote", r.RemoteAddr, "path", r.URL.Path, "why", why)
 	}
 	writeText(w, status, why+"\n")
 }
 
-// isNews tells whether something else was logged before.
-func (c *clients) isNews(what string) bool {
-	last := c.said.Swap(&what)
-	return last == nil || *last != what
+// latest is what one source has said last.
+type latest struct{ text atomic.Pointer[string] }
+
+// isNews tells whether it said something else before.
+func (l *latest) isNews(text string) bool {
+	before := l.text.Swap(&text)
+	return before == nil || *before != text
 }

@@ -35,8 +35,8 @@ type Options struct {
 	// they change. They may appear after the start: the server is not ready until they
 	// do. Both are required, unless Certificate is set.
 	CertFile, KeyFile string
-	// Certificate makes the server keep its certificate by itself, in a Secret in
-	// Namespace, which fills in the same field here.
+	// Certificate makes the server keep its certificate by itself, in a Secret, instead of
+	// files. Its Namespace is that of these Options.
 	Certificate *certs.Options
 	// ClientCAFile holds, in PEM, who signs the certificates of those who may ask for
 	// decisions; anybody may if it is empty. It is read again for every new connection.
@@ -95,6 +95,7 @@ func (e *OptionError) Unwrap() error { return e.Err }
 var (
 	errRequired = errors.New("required")
 	errNegative = errors.New("must not be negative")
+	errEither   = errors.New("either files or a Certificate")
 )
 
 // complete checks Options and fills in the defaults.
@@ -107,6 +108,9 @@ func (o Options) complete() (Options, error) {
 		if missing {
 			return o, &OptionError{Option: option, Err: errRequired}
 		}
+	}
+	if !files && (o.CertFile != "" || o.KeyFile != "") {
+		return o, &OptionError{Option: "CertFile", Err: errEither}
 	}
 	if len(o.ClientNames) > 0 && o.ClientCAFile == "" {
 		return o, &OptionError{Option: "ClientCAFile", Err: errRequired}
