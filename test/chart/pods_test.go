@@ -208,7 +208,7 @@ func TestCertificateFlags(t *testing.T) {
 		flags  []string
 		secret string
 	}{
-		"default": {kept, ""}, "cert-manager": {mounted, "taffrail-tls"}, "existing Secret": {mounted, "serving"},
+		"default": {kept, ""}, "cert-manager": {mounted, "taffrail-cert-manager-tls"}, "existing Secret": {mounted, "serving"},
 	} {
 		objects := render(t, h, releases()[name])
 		var flags []string

@@ -17,6 +17,7 @@ type schema struct {
 	Type                 any                `json:"type"`
 	Properties           map[string]*schema `json:"properties"`
 	AdditionalProperties any                `json:"additionalProperties"`
+	Required             []string           `json:"required"`
 	Definitions          map[string]*schema `json:"definitions"`
 }
 
@@ -39,7 +40,9 @@ func TestSchemaAndValuesNameTheSameKeys(t *testing.T) {
 	if err := yaml.UnmarshalStrict(text, &values); err != nil {
 		t.Fatal(err)
 	}
-	delete(whole.Properties, "global") // Helm's own, which a parent chart may set.
+	// A parent chart's: it may set the one, and name the other as its condition.
+	delete(whole.Properties, "global")
+	delete(whole.Properties, "enabled")
 	var compare func(path string, s *schema, value any)
 	compare = func(path string, s *schema, value any) {
 		if name, ok := strings.CutPrefix(s.Ref, "#/definitions/"); ok {

@@ -119,6 +119,12 @@ func TestCertManagerMakesWhatIsMountedAndTrusted(t *testing.T) {
 	if got := deployment(t, objects, "taffrail").Spec.Template.Spec.Volumes[0].Secret.SecretName; got != serving.Spec.SecretName {
 		t.Errorf("mounted is %s, the certificate is in %s", got, serving.Spec.SecretName)
 	}
+	// Whatever cert-manager made stays when the mode changes, and Helm would refuse to take it for its own.
+	for _, object := range render(t, h, release()) {
+		if name := object.GetName(); object.GetKind() == "Secret" && (name == serving.Spec.SecretName || name == authority.Spec.SecretName) {
+			t.Errorf("Secret %s is cert-manager's in one mode and Helm's in another", name)
+		}
+	}
 	for _, object := range objects {
 		if strings.HasSuffix(object.GetKind(), "WebhookConfiguration") {
 			if got := object.GetAnnotations()["cert-manager.io/inject-ca-from"]; got != "taffrail-system/taffrail" {

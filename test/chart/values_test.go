@@ -49,11 +49,24 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"a Guardrail's mode":        {release().with("guardrails.mine.mode=deny", "guardrails.mine.policies[0].name=image-tag"), "at '/guardrails/mine/mode': value must be one of 'enforce', 'warn', 'audit'"},
 		"a Guardrail of nothing":    {release().with("guardrails.mine.mode=warn"), "at '/guardrails/mine': missing property 'policies'"},
 		"a selector's operator":     {release().with("namespaceSelector.matchExpressions[0].key=a", "namespaceSelector.matchExpressions[0].operator=Gt"), "at '/namespaceSelector/matchExpressions/0/operator': value must be one of"},
+		"a selector for none of nothing": {
+			release().with("namespaceSelector.matchExpressions[0].key=a", "namespaceSelector.matchExpressions[0].operator=In"),
+			"at '/namespaceSelector/matchExpressions/0': missing property 'values'",
+		},
+		"a selector for one of no values": {
+			Release{Name: "taffrail", Namespace: "taffrail-system", Values: "namespaceSelector: {matchExpressions: [{key: a, operator: NotIn, values: []}]}"},
+			"at '/namespaceSelector/matchExpressions/0/values': minItems: got 0, want 1",
+		},
+		"a selector for the values of what is not there": {
+			release().with("namespaceSelector.matchExpressions[0].key=a", "namespaceSelector.matchExpressions[0].operator=DoesNotExist", "namespaceSelector.matchExpressions[0].values={b}"),
+			"at '/namespaceSelector/matchExpressions/0/values': maxItems: got 1, want 0",
+		},
+		"a parent's condition without a parent": {release().with("enabled=false"), "enabled false: only a parent chart that names it as its condition can leave Taffrail out"},
 
 		// what is wrong together
 		"Fail with one replica": {
 			fail.with("replicas=1"),
-			"failurePolicy Fail with replicas 1: whenever that Pod is away, no workload can be created or changed; write replicas: 2 or more, or failurePolicy: Ignore",
+			"failurePolicy Fail with replicas 1: whenever that Pod is away, requests are refused; write replicas: 2 or more, or failurePolicy: Ignore",
 		},
 		"Fail with one replica, before it is in force": {
 			fail.with("replicas=1", "maxMode=audit"), "failurePolicy Fail with replicas 1",
@@ -69,6 +82,10 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"Fail with a budget for all": {
 			fail.with("podDisruptionBudget.maxUnavailable=3"),
 			"podDisruptionBudget.maxUnavailable 3 with replicas 3 and failurePolicy Fail: a drain may take every replica at once",
+		},
+		"Fail without a budget": {
+			fail.with("podDisruptionBudget.enabled=false"),
+			"failurePolicy Fail with podDisruptionBudget.enabled false: a drain may take every replica at once",
 		},
 		"a budget for none": {
 			release().with("podDisruptionBudget.maxUnavailable=0"),
@@ -91,7 +108,8 @@ func TestValuesThatAreRefused(t *testing.T) {
 			"certificates.selfManaged.caValidity 2160h with certificateValidity 2160h: a CA must outlive what it signs while another one takes over; write caValidity: 6480h or more",
 		},
 		"a CA of cert-manager's that ends too soon": {
-			release().with("certificates.certManager.caDuration=2160h"), "certificates.certManager.duration 2160h is not shorter than certificates.certManager.caDuration 2160h",
+			release().with("certificates.certManager.caDuration=6479h"),
+			"certificates.certManager.caDuration 6479h with duration 2160h: a CA must outlive what it signs while another one takes over; write caDuration: 6480h or more",
 		},
 		"a renewal before the beginning": {
 			release().with("certificates.certManager.renewBefore=2160h"), "certificates.certManager.renewBefore 2160h is not shorter than certificates.certManager.duration 2160h",
@@ -151,8 +169,10 @@ func TestValuesThatAreAccepted(t *testing.T) {
 		"no Guardrail":                      release().with("guardrails.chapter=null", "guardrails.restricted=null"),
 		"an image by digest":                release().with("image.digest=" + digest),
 		"an issuer of one's own":            release().with("certificates.mode=cert-manager", "certificates.certManager.issuerRef.name=corporate", "certificates.certManager.issuerRef.kind=ClusterIssuer"),
+		"a CA of somebody else's":           release().with("certificates.mode=cert-manager", "certificates.certManager.issuerRef.name=corporate", "certificates.certManager.issuerRef.kind=ClusterIssuer", "certificates.certManager.duration=8760h"),
 		"an account of one's own":           release().with("serviceAccount.create=false", "serviceAccount.name=guard"),
 		"ports of the node":                 release().with("hostNetwork=true", "ports.webhook=9543"),
+		"a label that must be there":        release().with("namespaceSelector.matchExpressions[0].key=a", "namespaceSelector.matchExpressions[0].operator=Exists"),
 		"values for subcharts":              release().with("global.region=eu-central-1"),
 	} {
 		t.Run(name, func(t *testing.T) {

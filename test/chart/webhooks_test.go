@@ -160,6 +160,10 @@ func TestNothingIsHeldUpBeforeItIsEnforced(t *testing.T) {
 
 func TestNamespacesThatAreNotAskedAbout(t *testing.T) {
 	h := helm4(t)
+	// The API server refuses an expression without values.
+	nobody, nobodyElse := release(), release("opt-in")
+	nobody.Values = "{excludeNamespaces: [], excludeReleaseNamespace: false}"
+	nobodyElse.Values = nobody.Values
 	for name, test := range map[string]struct {
 		release Release
 		want    *metav1.LabelSelector
@@ -169,7 +173,9 @@ func TestNamespacesThatAreNotAskedAbout(t *testing.T) {
 		"its own, named twice": {
 			release().with("excludeNamespaces={kube-system,taffrail-system}"), excluding("kube-system", "taffrail-system"),
 		},
-		"its own not": {release().with("excludeReleaseNamespace=false"), excluding("kube-system", "kube-node-lease", "kube-public")},
+		"its own not":  {release().with("excludeReleaseNamespace=false"), excluding("kube-system", "kube-node-lease", "kube-public")},
+		"none":         {nobody, &metav1.LabelSelector{}},
+		"none, opt-in": {nobodyElse, &metav1.LabelSelector{MatchLabels: map[string]string{"taffrail.dev/guard": "enabled"}}},
 		"opt-in": {release("opt-in"), &metav1.LabelSelector{
 			MatchLabels:      map[string]string{"taffrail.dev/guard": "enabled"},
 			MatchExpressions: excluding("kube-system", "kube-node-lease", "kube-public", "taffrail-system").MatchExpressions,

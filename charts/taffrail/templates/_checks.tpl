@@ -1,14 +1,20 @@
 {{/* Values that are each right and together wrong. A schema could refuse them too, but not say why. */}}
 {{- define "taffrail.check" -}}
-{{- $fail := eq .Values.failurePolicy "Fail" -}}
+{{- if and (hasKey .Values "enabled") (not .Values.enabled) -}}
+{{- fail "enabled false: only a parent chart that names it as its condition can leave Taffrail out, and this is none; leave the key out" -}}
+{{- end -}}
+{{- $fail := eq (toString .Values.failurePolicy) "Fail" -}}
 {{- if and $fail (lt (int .Values.replicas) 2) -}}
-{{- fail (printf "failurePolicy Fail with replicas %d: whenever that Pod is away, no workload can be created or changed; write replicas: 2 or more, or failurePolicy: Ignore" (int .Values.replicas)) -}}
+{{- fail (printf "failurePolicy Fail with replicas %d: whenever that Pod is away, requests are refused; write replicas: 2 or more, or failurePolicy: Ignore" (int .Values.replicas)) -}}
 {{- end -}}
 {{- if and $fail (not .Values.excludeReleaseNamespace) -}}
 {{- fail (printf "failurePolicy Fail with excludeReleaseNamespace false: once all replicas are gone, their own webhook would refuse the Pods that replace them; write excludeReleaseNamespace: true, or failurePolicy: Ignore") -}}
 {{- end -}}
 {{- if and $fail (not (has "kube-system" .Values.excludeNamespaces)) -}}
 {{- fail "failurePolicy Fail without kube-system in excludeNamespaces: while Taffrail is away the cluster could not repair its own network or DNS; add kube-system to excludeNamespaces, or write failurePolicy: Ignore" -}}
+{{- end -}}
+{{- if and $fail (not .Values.podDisruptionBudget.enabled) -}}
+{{- fail "failurePolicy Fail with podDisruptionBudget.enabled false: a drain may take every replica at once, and requests are refused until one is back; write podDisruptionBudget.enabled: true" -}}
 {{- end -}}
 {{- if .Values.podDisruptionBudget.enabled -}}
 {{- if lt (int .Values.podDisruptionBudget.maxUnavailable) 1 -}}
@@ -27,14 +33,13 @@
 {{- fail "certificates.mode existing-secret without certificates.existingSecret.caBundle: the API server would trust no certificate of Taffrail's; pass the CA with --set-file certificates.existingSecret.caBundle=ca.crt" -}}
 {{- end -}}
 {{- end -}}
-{{- with .selfManaged -}}
-{{- $least := mul (trimSuffix "h" .certificateValidity | int64) 3 -}}
-{{- if lt (trimSuffix "h" .caValidity | int64) $least -}}
-{{- fail (printf "certificates.selfManaged.caValidity %s with certificateValidity %s: a CA must outlive what it signs while another one takes over; write caValidity: %dh or more" .caValidity .certificateValidity $least) -}}
+{{- include "taffrail.outlives" (list "selfManaged.caValidity" .selfManaged.caValidity "certificateValidity" .selfManaged.certificateValidity) -}}
+{{- if not .certManager.issuerRef -}}
+{{- include "taffrail.outlives" (list "certManager.caDuration" .certManager.caDuration "duration" .certManager.duration) -}}
 {{- end -}}
+{{- if ge (trimSuffix "h" .certManager.renewBefore | int64) (trimSuffix "h" .certManager.duration | int64) -}}
+{{- fail (printf "certificates.certManager.renewBefore %s is not shorter than certificates.certManager.duration %s: a certificate would be renewed for ever; write a shorter one" .certManager.renewBefore .certManager.duration) -}}
 {{- end -}}
-{{- include "taffrail.shorter" (list "certManager.duration" .certManager.duration "certManager.caDuration" .certManager.caDuration) -}}
-{{- include "taffrail.shorter" (list "certManager.renewBefore" .certManager.renewBefore "certManager.duration" .certManager.duration) -}}
 {{- if and .certManager.issuerRef (not .certManager.issuerRef.name) -}}
 {{- fail "certificates.certManager.issuerRef without a name: cert-manager would not know whom to ask; write name and kind of an Issuer or ClusterIssuer, or issuerRef: {} for a CA of Taffrail's own" -}}
 {{- end -}}
@@ -78,9 +83,10 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Called with the names and values, in hours, of what must be shorter and what must be longer. */}}
-{{- define "taffrail.shorter" -}}
-{{- if ge (trimSuffix "h" (index . 1) | int64) (trimSuffix "h" (index . 3) | int64) -}}
-{{- fail (printf "certificates.%s %s is not shorter than certificates.%s %s: one would end before the other is renewed; write a shorter one" (index . 0) (index . 1) (index . 2) (index . 3)) -}}
+{{/* Called with the names and the values, in hours, of what a CA and what it signs are valid for. */}}
+{{- define "taffrail.outlives" -}}
+{{- $least := mul (trimSuffix "h" (index . 3) | int64) 3 -}}
+{{- if lt (trimSuffix "h" (index . 1) | int64) $least -}}
+{{- fail (printf "certificates.%s %s with %s %s: a CA must outlive what it signs while another one takes over; write %s: %dh or more" (index . 0) (index . 1) (index . 2) (index . 3) (splitList "." (index . 0) | last) $least) -}}
 {{- end -}}
 {{- end -}}

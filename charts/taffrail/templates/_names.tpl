@@ -53,10 +53,15 @@ app.kubernetes.io/part-of: taffrail
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret that the webhook's certificate is in. */}}
+{{/*
+The Secret that the webhook's certificate is in. cert-manager's has a name of its own: it is not Helm's, which would
+refuse to make one where that is when the mode changes.
+*/}}
 {{- define "taffrail.certificateSecret" -}}
 {{- if eq .Values.certificates.mode "existing-secret" -}}
 {{ .Values.certificates.existingSecret.name }}
+{{- else if eq .Values.certificates.mode "cert-manager" -}}
+{{ include "taffrail.fullname" . }}-cert-manager-tls
 {{- else -}}
 {{ include "taffrail.fullname" . }}-tls
 {{- end -}}

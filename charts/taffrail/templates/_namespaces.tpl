@@ -12,17 +12,21 @@
 {{- $names | uniq | toJson -}}
 {{- end -}}
 
-{{/* The namespaceSelector of the webhooks that ask about objects in namespaces, and about namespaces. */}}
+{{/*
+The namespaceSelector of the webhooks that ask about objects in namespaces, and about namespaces. The API server refuses
+an expression without values.
+*/}}
 {{- define "taffrail.webhookNamespaceSelector" -}}
+{{- $expressions := default (list) .Values.namespaceSelector.matchExpressions -}}
+{{- with include "taffrail.excludedNamespaces" . | fromJsonArray -}}
+{{- $expressions = prepend $expressions (dict "key" "kubernetes.io/metadata.name" "operator" "NotIn" "values" .) -}}
+{{- end -}}
+{{- $selector := dict -}}
 {{- with .Values.namespaceSelector.matchLabels -}}
-matchLabels:
-  {{- toYaml . | nindent 2 }}
-{{ end -}}
-matchExpressions:
-- key: kubernetes.io/metadata.name
-  operator: NotIn
-  values: {{ include "taffrail.excludedNamespaces" . }}
-{{- with .Values.namespaceSelector.matchExpressions }}
-{{ toYaml . }}
-{{- end }}
+{{- $_ := set $selector "matchLabels" . -}}
+{{- end -}}
+{{- with $expressions -}}
+{{- $_ := set $selector "matchExpressions" . -}}
+{{- end -}}
+{{- toYaml $selector -}}
 {{- end -}}

@@ -1,12 +1,15 @@
 {{/* What the entries of both webhook configurations share. */}}
 
-{{/* Fail refuses requests while Taffrail is away, which a ceiling of warn or audit promises never to do. */}}
+{{/*
+Fail refuses requests while Taffrail is away, which a ceiling of warn or audit promises never to do. Whatever else the
+values say, even nothing, is Ignore: the API server takes an entry without failurePolicy for one that says Fail.
+*/}}
 {{- define "taffrail.failurePolicy" -}}
-{{- if eq .Values.maxMode "enforce" }}{{ .Values.failurePolicy }}{{ else }}Ignore{{ end -}}
+{{- if and (eq (toString .Values.maxMode) "enforce") (eq (toString .Values.failurePolicy) "Fail") }}Fail{{ else }}Ignore{{ end -}}
 {{- end -}}
 
 {{- define "taffrail.relaxFailurePolicy" -}}
-{{- if eq .Values.maxMode "enforce" }}Fail{{ else }}Ignore{{ end -}}
+{{- if eq (toString .Values.maxMode) "enforce" }}Fail{{ else }}Ignore{{ end -}}
 {{- end -}}
 
 {{/* Called with the root and a path. Without a caBundle Taffrail, or cert-manager, puts one there, and an upgrade keeps it. */}}
