@@ -9,6 +9,8 @@ import (
 // where it reaches a cluster.
 func TestNotesSayWhatIsGuardedNow(t *testing.T) {
 	h := helm4(t)
+	nobody := release()
+	nobody.Values = "{excludeNamespaces: [], excludeReleaseNamespace: false}"
 	for name, test := range map[string]struct {
 		release Release
 		want    []string
@@ -22,7 +24,7 @@ func TestNotesSayWhatIsGuardedNow(t *testing.T) {
 			"helm test taffrail -n taffrail-system",
 			"helm upgrade taffrail CHART -n taffrail-system --reset-then-reuse-values --set maxMode=warn",
 			"kubectl delete validatingwebhookconfiguration,mutatingwebhookconfiguration taffrail",
-		}, []string{"WARNING"}},
+		}, []string{"WARNING", "node autoscaler"}},
 		"warn": {release().with("maxMode=warn"), []string{"people read warnings", "--set maxMode=enforce"}, nil},
 		"warn, and Fail to come": {release().with("maxMode=warn", "failurePolicy=Fail"), []string{
 			"failurePolicy  Ignore: while no replica answers, requests pass unchecked (Fail comes with maxMode enforce)",
@@ -31,8 +33,10 @@ func TestNotesSayWhatIsGuardedNow(t *testing.T) {
 			"maxMode        enforce", `those that match {"matchLabels":{"taffrail.dev/guard":"enabled"}}, but kube-system`, "--set failurePolicy=Fail",
 		}, nil},
 		"eks": {release("eks"), []string{
-			"failurePolicy  Fail: while no replica answers, workloads cannot be created or changed", "Next: nothing.",
+			"failurePolicy  Fail: while no replica answers, workloads, Services, Secrets, ConfigMaps and volume claims cannot be created or changed",
+			"excludeNamespaces must name those of your node autoscaler", "must leave taffrail-system alone", "Next: nothing.",
 		}, nil},
+		"nobody left alone":             {nobody, []string{"namespaces     all\n"}, nil},
 		"no Guardrail":                  {release().with("guardrails.chapter=null", "guardrails.restricted=null"), []string{"none: nothing is asked for until you apply one"}, nil},
 		"in the default namespace":      {Release{Name: "taffrail", Namespace: "default"}, []string{"WARNING: the namespace of this release is default."}, nil},
 		"among the cluster's own":       {Release{Name: "taffrail", Namespace: "kube-system"}, []string{"WARNING: the namespace of this release is kube-system."}, nil},
@@ -50,6 +54,34 @@ func TestNotesSayWhatIsGuardedNow(t *testing.T) {
 		for _, not := range test.not {
 			if strings.Contains(notes, not) {
 				t.Errorf("%s: do not want %q in:\n%s", name, not, notes)
+			}
+		}
+	}
+}
+
+// What waits for Taffrail is what the entry that is closed asks about, and people are told
+// all of it.
+func TestNotesNameAllThatIsHeldUp(t *testing.T) {
+	h := helm4(t)
+	notes, err := h.Notes(t.Context(), release("eks"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[string]string{"services": "Services", "secrets": "Secrets", "configmaps": "ConfigMaps", "persistentvolumeclaims": "volume claims"}
+	workloads := strings.Fields("pods pods/ephemeralcontainers pods/resize replicationcontrollers deployments statefulsets daemonsets replicasets controllerrevisions jobs cronjobs")
+	for _, resource := range workloads {
+		words[resource] = "workloads"
+	}
+	all, _ := entries(t, render(t, h, release("eks")), "taffrail")
+	for _, w := range all {
+		if w.Name != "validate.taffrail.dev" {
+			continue
+		}
+		for _, rule := range w.Rules {
+			for _, resource := range rule.Resources {
+				if words[resource] == "" || !strings.Contains(notes, words[resource]) {
+					t.Errorf("the notes do not say that %s wait", resource)
+				}
 			}
 		}
 	}

@@ -2,6 +2,8 @@ package integration
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/test/harness"
@@ -55,6 +58,23 @@ func failedClosed(t *testing.T, what string, answer *harness.Answer, words strin
 	}
 }
 
+// counted wants the API server to have counted something: the chart's alerts ask for it.
+func counted(t *testing.T, series string) {
+	t.Helper()
+	asking, err := rest.HTTPClientFor(cluster.Admin.Config)
+	must(t, err)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.TrimSuffix(cluster.Admin.Config.Host, "/")+"/metrics", http.NoBody)
+	must(t, err)
+	response, err := asking.Do(request)
+	must(t, err)
+	defer func() { _ = response.Body.Close() }()
+	metrics, err := io.ReadAll(response.Body)
+	must(t, err)
+	if !strings.Contains(string(metrics), "\n"+series) {
+		t.Errorf("%s: no %s", response.Status, series)
+	}
+}
+
 // While the server is dead its failurePolicy decides. Started again, it does.
 func TestServerKilledAndRestarted(t *testing.T) {
 	t.Parallel()
@@ -71,6 +91,8 @@ func TestServerKilledAndRestarted(t *testing.T) {
 		`Post "https://`+server.Address()+`/validate?timeout=10s": dial tcp `+server.Address()+`: connect: connection refused`)
 	pod := harness.ProbePod(namespaces.fail, "registry.example/app:1.0.0")
 	failedClosed(t, "Fail", cluster.Alice.Create(t.Context(), pod), `failed calling webhook "mutate.taffrail.dev"`)
+	counted(t, `apiserver_admission_webhook_fail_open_count{name="validate.taffrail.dev",`)
+	counted(t, `apiserver_admission_webhook_rejection_count{error_type="calling_webhook_error",name="validate.taffrail.dev",`)
 	// What nobody asks Taffrail about goes on.
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespaces.fail, Name: "unasked"}}
 	admit(t, "a ServiceAccount", cluster.Alice.Create(t.Context(), account))

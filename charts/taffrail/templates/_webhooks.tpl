@@ -12,6 +12,11 @@ values say, even nothing, is Ignore: the API server takes an entry without failu
 {{- if eq (toString .Values.maxMode) "enforce" }}Fail{{ else }}Ignore{{ end -}}
 {{- end -}}
 
+{{/* What people cannot do while failurePolicy Fail holds and nobody answers: the rules of validate, in their words. */}}
+{{- define "taffrail.heldUp" -}}
+workloads, Services, Secrets, ConfigMaps and volume claims cannot be created or changed
+{{- end -}}
+
 {{/* Called with the root and a path. Without a caBundle Taffrail, or cert-manager, puts one there, and an upgrade keeps it. */}}
 {{- define "taffrail.clientConfig" -}}
 {{- $root := index . 0 -}}
