@@ -47,7 +47,7 @@ func TestPagesAreReadable(t *testing.T) {
 		}
 	}
 	// The notes and the comments name pages too.
-	for _, file := range []string{"templates/NOTES.txt", "values.yaml", "values-audit.yaml", "values-opt-in.yaml", "values-eks.yaml", "values-eks-custom-cni.yaml"} {
+	for _, file := range []string{"templates/NOTES.txt", "values.yaml", "values-audit.yaml", "values-opt-in.yaml", "values-eks.yaml", "values-eks-custom-cni.yaml", "values-eks-calico.yaml"} {
 		for _, named := range regexp.MustCompile(`docs/[a-z-]+\.md`).FindAllString(page(t, file), -1) {
 			page(t, named)
 		}

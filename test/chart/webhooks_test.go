@@ -176,6 +176,9 @@ func TestNamespacesThatAreNotAskedAbout(t *testing.T) {
 		"its own not":  {release().with("excludeReleaseNamespace=false"), excluding("kube-system", "kube-node-lease", "kube-public")},
 		"none":         {nobody, &metav1.LabelSelector{}},
 		"none, opt-in": {nobodyElse, &metav1.LabelSelector{MatchLabels: map[string]string{"taffrail.dev/guard": "enabled"}}},
+		// Names that are free are a gap, so only who has Calico is given Calico's.
+		"another CNI": {release("eks", "eks-custom-cni"), excluding("kube-system", "kube-node-lease", "kube-public", "taffrail-system")},
+		"Calico":      {release("eks", "eks-custom-cni", "eks-calico"), excluding("kube-system", "kube-node-lease", "kube-public", "calico-system", "calico-apiserver", "tigera-operator", "taffrail-system")},
 		"opt-in": {release("opt-in"), &metav1.LabelSelector{
 			MatchLabels:      map[string]string{"taffrail.dev/guard": "enabled"},
 			MatchExpressions: excluding("kube-system", "kube-node-lease", "kube-public", "taffrail-system").MatchExpressions,
