@@ -68,8 +68,8 @@ func TestNotesNameAllThatIsHeldUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := map[string]string{"services": "Services", "secrets": "Secrets", "configmaps": "ConfigMaps", "persistentvolumeclaims": "volume claims"}
-	workloads := strings.Fields("pods pods/ephemeralcontainers pods/resize replicationcontrollers deployments statefulsets daemonsets replicasets controllerrevisions jobs cronjobs")
-	for _, resource := range workloads {
+	const workloads = "pods pods/ephemeralcontainers pods/resize replicationcontrollers deployments statefulsets daemonsets replicasets controllerrevisions jobs cronjobs"
+	for resource := range strings.FieldsSeq(workloads) {
 		words[resource] = "workloads"
 	}
 	all, _ := entries(t, render(t, h, release("eks")), "taffrail")

@@ -17,7 +17,6 @@ type schema struct {
 	Type                 any                `json:"type"`
 	Properties           map[string]*schema `json:"properties"`
 	AdditionalProperties any                `json:"additionalProperties"`
-	Required             []string           `json:"required"`
 	Definitions          map[string]*schema `json:"definitions"`
 }
 

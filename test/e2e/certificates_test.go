@@ -37,18 +37,18 @@ func TestSelfManagedCertificateIsRotated(t *testing.T) {
 	// What is there is good for months. Taffrail fills it in anew.
 	kubectl(t, world.admin, "patch secret "+certificateSecret+" --namespace="+systemNamespace+" --type=merge --patch", `{"data":null}`)
 	eventually(t, "a certificate for a minute", func(ctx context.Context) error {
-		leaf, _, err := keptCertificate(ctx)
+		leaf, _, err := keptCertificate(ctx, certificateSecret)
 		if err == nil && time.Until(leaf.NotAfter) > 2*time.Minute {
 			err = errors.New("it is the old one")
 		}
 		return err
 	})
-	rotated(t, "self-managed rotation", func(t *testing.T) {
-		first, authority, err := keptCertificate(t.Context())
+	rotated(t, "self-managed rotation", certificateSecret, func(t *testing.T) {
+		first, authority, err := keptCertificate(t.Context(), certificateSecret)
 		must(t, err)
 		leaves := map[string]bool{}
 		eventually(t, "an authority and three certificates to succeed", func(ctx context.Context) error {
-			leaf, now, err := keptCertificate(ctx)
+			leaf, now, err := keptCertificate(ctx, certificateSecret)
 			if err != nil {
 				return err
 			}
@@ -65,7 +65,7 @@ func TestSelfManagedCertificateIsRotated(t *testing.T) {
 
 // rotated rotates under load, and wants nobody to have noticed, every replica to serve the
 // newest certificate in the end, and none to have been restarted for it.
-func rotated(t *testing.T, scenario string, rotate func(t *testing.T)) {
+func rotated(t *testing.T, scenario, secret string, rotate func(t *testing.T)) {
 	t.Helper()
 	settled(t)
 	load := startLoad(t, shop)
@@ -73,7 +73,7 @@ func rotated(t *testing.T, scenario string, rotate func(t *testing.T)) {
 	rotate(t)
 	for i := range before {
 		eventually(t, "Pod "+before[i].Name+" to serve the newest certificate", func(ctx context.Context) error {
-			kept, _, err := keptCertificate(ctx)
+			kept, _, err := keptCertificate(ctx, secret)
 			if err != nil {
 				return err
 			}
@@ -95,9 +95,9 @@ func rotated(t *testing.T, scenario string, rotate func(t *testing.T)) {
 	}
 }
 
-// keptCertificate reads the certificate in the Secret, and the newest authority there.
-func keptCertificate(ctx context.Context) (leaf, authority *x509.Certificate, err error) {
-	secret, err := world.admin.client.CoreV1().Secrets(systemNamespace).Get(ctx, certificateSecret, metav1.GetOptions{})
+// keptCertificate reads the certificate in a Secret, and the newest authority there.
+func keptCertificate(ctx context.Context, name string) (leaf, authority *x509.Certificate, err error) {
+	secret, err := world.admin.client.CoreV1().Secrets(systemNamespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return nil, nil, err
 	}

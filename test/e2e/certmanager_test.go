@@ -17,20 +17,21 @@ import (
 // cert-manager renews the authority and the certificate while a client never stops, and
 // nobody notices.
 func TestCertManagerRotatesTheCertificate(t *testing.T) {
-	// The Secret changes hands.
+	// From one mode to another there is a moment in which nothing is trusted.
 	removeEverything(t)
+	const secret = release + "-cert-manager-tls"
 	installCertManager(t)
 	install(t, "eks", "certificates.mode=cert-manager")
 	t.Cleanup(func() { removeEverything(t) })
 	namespace(t, shop)
 	enforced(t, shop)
-	rotated(t, "cert-manager rotation", func(t *testing.T) {
+	rotated(t, "cert-manager rotation", secret, func(t *testing.T) {
 		for _, certificate := range []string{release + "-ca", release} {
 			renew(t, certificate)
 		}
 	})
 	// What comes later is signed by the new authority, and trusted too.
-	rotated(t, "cert-manager rotation again", func(t *testing.T) { renew(t, release) })
+	rotated(t, "cert-manager rotation again", secret, func(t *testing.T) { renew(t, release) })
 }
 
 // installCertManager installs its controllers, as they were released.

@@ -68,8 +68,11 @@ func TestAPIServerTakesWhatTheChartRenders(t *testing.T) {
 	}
 	certManager := chartRelease("dry", "eks")
 	certManager.Set = []string{"certificates.mode=cert-manager"}
+	nobody := chartRelease("dry")
+	nobody.Values = "{excludeNamespaces: [], excludeReleaseNamespace: false}"
 	for name, r := range map[string]chart.Release{
-		"default": chartRelease("dry"), "audit": chartRelease("dry", "audit"), "opt-in": chartRelease("dry", "opt-in"), "eks": chartRelease("dry", "eks"),
+		"no namespace left alone": nobody,
+		"default":                 chartRelease("dry"), "audit": chartRelease("dry", "audit"), "opt-in": chartRelease("dry", "opt-in"), "eks": chartRelease("dry", "eks"),
 		"eks with its own CNI": chartRelease("dry", "eks", "eks-custom-cni"), "extras": extras, "cert-manager": certManager,
 	} {
 		applied := 0
