@@ -80,18 +80,22 @@ func (e *environment) begin(ctx context.Context) error {
 }
 
 // end deletes what was made, and keeps the logs where something failed.
-func (e *environment) end(code int) int {
+func (e *environment) end(code int) (exit int) {
+	exit = code
+	// Deferred, as whatever goes wrong in explaining must not leave a cluster behind.
+	defer func() {
+		if err := e.cluster.delete(); err != nil {
+			fmt.Fprintln(os.Stderr, "error: deleting the cluster:", err)
+			exit = max(exit, 1)
+		}
+		if err := os.RemoveAll(e.dir); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+		}
+	}()
 	if code != 0 {
 		e.explain()
 	}
-	if err := e.cluster.delete(); err != nil {
-		fmt.Fprintln(os.Stderr, "error: deleting the cluster:", err)
-		code = max(code, 1)
-	}
-	if err := os.RemoveAll(e.dir); err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-	}
-	return code
+	return exit
 }
 
 // explain prints what is on the cluster, and where its logs are.
@@ -106,12 +110,17 @@ func (e *environment) explain() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error: collecting logs:", err)
 	}
+	// Not admin, which is not there yet if the cluster came up only in part.
+	whoever := &user{name: "admin", kubeconfig: e.cluster.kubeconfig}
 	for _, what := range []string{
 		"get nodes,pods --all-namespaces --output=wide",
 		"get events --namespace=" + systemNamespace + " --sort-by=.lastTimestamp",
 		"logs --namespace=" + systemNamespace + " --selector=app.kubernetes.io/name=taffrail --tail=20 --prefix",
 	} {
-		out, _ := e.kubectl(context.Background(), e.admin, what)
+		out, err := e.kubectl(context.Background(), whoever, what)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+		}
 		fmt.Fprintf(os.Stderr, "$ kubectl %s\n%s\n", what, out.text)
 	}
 	fmt.Fprintln(os.Stderr, "The logs of the nodes and of every container are in", dir)
