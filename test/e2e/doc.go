@@ -2,8 +2,9 @@
 // nodes: by kubectl as a person with few rights, and by a client that never stops writing
 // while what it relies on is upgraded, drained, killed and brought back.
 //
-// Everything but this file has the build tag e2e: `make e2e` runs it. What it takes is a
-// docker that kind can use. Settings, all by environment:
+// Everything but this file and the program in app, which images are built from, has the build
+// tag e2e: `make e2e` runs it. What it takes is a docker that kind can use. Settings, all by
+// environment:
 //
 //	KIND_NODE_IMAGE   the image of the nodes, kind's default if not set
 //	E2E_IMAGE         the image of Taffrail, which docker has to have already

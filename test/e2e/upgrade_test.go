@@ -45,7 +45,7 @@ func TestUpgradeAndUninstall(t *testing.T) {
 	load = startLoad(t, shop)
 	install(t, "eks")
 	load.more(t, 2*writesPerSecond)
-	load.unharmed(t, "upgrade of the chart")
+	load.unharmed(t, "upgrade of CRDs and image")
 	for _, pod := range mustReplicas(t, 3) {
 		if got := pod.Spec.Containers[0].Image; got != world.image {
 			t.Errorf("Pod %s runs %s", pod.Name, got)
