@@ -17,7 +17,10 @@ import (
 )
 
 // asked is how many AdmissionReviews a replica has answered, by its own count.
-func asked(ctx context.Context, pod *corev1.Pod) (float64, error) {
+func asked(ctx context.Context, pod *corev1.Pod) (float64, error) { return askedAt(ctx, pod, "") }
+
+// askedAt is asked for one path, or for all of them if it is empty.
+func askedAt(ctx context.Context, pod *corev1.Pod, path string) (float64, error) {
 	page, err := world.admin.client.CoreV1().Pods(systemNamespace).ProxyGet("http", pod.Name, "8080", "metrics", nil).DoRaw(ctx)
 	if err != nil {
 		return 0, err
@@ -25,7 +28,8 @@ func asked(ctx context.Context, pod *corev1.Pod) (float64, error) {
 	var sum float64
 	lines := bufio.NewScanner(bytes.NewReader(page))
 	for lines.Scan() {
-		if name, value, found := strings.Cut(lines.Text(), "} "); found && strings.HasPrefix(name, "taffrail_requests_total{") {
+		name, value, found := strings.Cut(lines.Text(), "} ")
+		if found && strings.HasPrefix(name, "taffrail_requests_total{") && (path == "" || strings.Contains(name, fmt.Sprintf("path=%q", path))) {
 			n, err := strconv.ParseFloat(value, 64)
 			if err != nil {
 				return 0, err

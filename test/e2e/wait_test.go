@@ -46,22 +46,6 @@ func await(ctx context.Context, what string, look func(ctx context.Context) erro
 	}
 }
 
-// agreed waits until look returns nil so often in a row that every replica was asked.
-func agreed(t *testing.T, what string, look func(context.Context) error) {
-	t.Helper()
-	inARow := 0
-	eventually(t, what, func(ctx context.Context) error {
-		if err := look(ctx); err != nil {
-			inARow = 0
-			return err
-		}
-		if inARow++; inARow < 10 {
-			return fmt.Errorf("%d times", inARow)
-		}
-		return nil
-	})
-}
-
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
