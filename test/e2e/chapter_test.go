@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/test/harness"
 )
 
 const (
@@ -51,9 +53,15 @@ func TestChapterUnderThePresetForOptIn(t *testing.T) {
 	})
 	s.types(nora, "label namespace "+chapterNamespace+" "+guardLabel+"-")
 
+	unasked := s.awaitSilence()
 	s.tell("Without it nobody says anything.")
 	s.types(world.alice, "apply -f 02_nginx_k8s.yaml")
 	s.types(world.alice, "apply -f 21_db_config_k8s.yaml")
+	total, err := askedTogether(t.Context())
+	must(t, err)
+	if total != unasked {
+		t.Errorf("Taffrail was asked %v times about a namespace without the label", total-unasked)
+	}
 	s.golden("chapter/opt-in.txt")
 }
 
@@ -194,6 +202,28 @@ func (s *story) whoLabelsNamespaces(name string) *user {
 		return err
 	})
 	return made
+}
+
+// awaitSilence waits until the API server no longer asks Taffrail about the namespace, and
+// returns how often it has asked until then.
+func (s *story) awaitSilence() float64 {
+	s.t.Helper()
+	var total float64
+	eventually(s.t, "nobody to be asked about "+s.namespace, func(ctx context.Context) error {
+		before, err := askedTogether(ctx)
+		if err != nil {
+			return err
+		}
+		pod := harness.ProbePod(s.namespace, "registry.example/app:1.0.0")
+		if _, err := world.alice.client.CoreV1().Pods(s.namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}); err != nil {
+			return err
+		}
+		if total, err = askedTogether(ctx); err == nil && total != before {
+			err = fmt.Errorf("asked %v times", total-before)
+		}
+		return err
+	})
+	return total
 }
 
 // awaitRestriction waits until a label of the namespace has come to every replica.

@@ -40,6 +40,23 @@ func askedAt(ctx context.Context, pod *corev1.Pod, path string) (float64, error)
 	return sum, lines.Err()
 }
 
+// askedTogether is how many AdmissionReviews all replicas have answered.
+func askedTogether(ctx context.Context) (float64, error) {
+	pods, err := replicas(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var sum float64
+	for i := range pods {
+		n, err := asked(ctx, &pods[i])
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
 // busiest is the replica that the API server asks most, now: its connections last, and not
 // every replica has one.
 func busiest(t *testing.T) corev1.Pod {
