@@ -80,9 +80,29 @@ func TestBreakGlass(t *testing.T) {
 		page.follow(t, "**Switch it off.**")
 		unregistered(t)
 		letIn(t)
+		selfTestFails(t)
 		comeBack(t)
 		page.follow(t, "If Taffrail was away")
 	})
+}
+
+// selfTestFails wants helm's test to say that the API server does not ask Taffrail.
+func selfTestFails(t *testing.T) {
+	t.Helper()
+	// A test that failed is left for its log. Nothing else looks for it there.
+	const name = release + "-selftest"
+	t.Cleanup(func() {
+		inside := " --namespace=" + systemNamespace
+		forget(t, "pod/"+name+inside, "serviceaccount/"+name+inside, "clusterrole/"+name, "clusterrolebinding/"+name)
+	})
+	out, err := world.helm(t.Context(), "test", release, "--namespace="+systemNamespace, "--logs")
+	must(t, err)
+	if out.code == 0 {
+		t.Errorf("helm test succeeds with nobody to ask:\n%s", out.text)
+	}
+	if err := counts(out.text, "did not ask Taffrail"); err != nil {
+		t.Error(err)
+	}
 }
 
 // page is a page of the chart's documentation.
