@@ -13,8 +13,6 @@ import (
 const (
 	// shop is where the load writes.
 	shop = "shop"
-	// webhookTimeout is that of the chart for validate.taffrail.dev.
-	webhookTimeout = 5 * time.Second
 	// proxySync is what kube-proxy may take to follow the endpoints.
 	proxySync = 2 * time.Second
 )
@@ -92,9 +90,11 @@ func TestReplicaKilled(t *testing.T) {
 			killed := time.Now()
 			signalPod(t, &pod, test.signal)
 			removed := awaitEndpoint(t, &pod, false)
+			ended := time.Time{}
 			if test.signal == "STOP" {
 				// What the liveness probe would do a minute later.
 				load.more(t, 5*writesPerSecond)
+				ended = time.Now()
 				signalPod(t, &pod, "KILL")
 			}
 			awaitEndpoint(t, &pod, true)
@@ -106,13 +106,35 @@ func TestReplicaKilled(t *testing.T) {
 			if restarts(now) != restarts(&pod)+1 {
 				t.Errorf("its container was started again %d times, want once", restarts(now)-restarts(&pod))
 			}
-			allowed := webhookTimeout + removed.Sub(killed) + proxySync
-			t.Logf("the endpoint was gone after %s, so failures may last %s", removed.Sub(killed), allowed)
+			allowed := webhookTimeout(t) + removed.Sub(killed) + proxySync
+			last := result.lastFailure(ended)
+			t.Logf("the endpoint was gone after %s, so failures may last %s; the last was over after %s",
+				removed.Sub(killed), allowed, max(0, last.Sub(killed)))
+			if last.After(killed.Add(allowed)) {
+				t.Errorf("a request failed %s after the replica did, later than %s", last.Sub(killed), allowed)
+			}
+			if test.signal == "STOP" && len(result.failed) == 0 {
+				t.Error("nothing failed: the replica that hung was asked most, and nobody missed it")
+			}
 			if longest := result.longest().length(); longest > allowed {
 				t.Errorf("requests failed for %s, longer than %s", longest, allowed)
 			}
 		})
 	}
+}
+
+// webhookTimeout is how long the API server waits for validate.taffrail.dev.
+func webhookTimeout(t *testing.T) time.Duration {
+	t.Helper()
+	registered, err := world.admin.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(t.Context(), release, metav1.GetOptions{})
+	must(t, err)
+	for i := range registered.Webhooks {
+		if webhook := &registered.Webhooks[i]; webhook.Name == validating {
+			return time.Duration(*webhook.TimeoutSeconds) * time.Second
+		}
+	}
+	t.Fatalf("%s is not registered", validating)
+	return 0
 }
 
 func uncordon(t *testing.T, node string) {

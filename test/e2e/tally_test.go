@@ -78,6 +78,18 @@ func (t tally) longest() phase {
 	return slices.MaxFunc(phases, func(a, b phase) int { return cmp.Compare(a.length(), b.length()) })
 }
 
+// lastFailure is when the last of the failures came back that began before a time, or of all
+// where the time is zero. It is zero where there are none.
+func (t tally) lastFailure(before time.Time) time.Time {
+	var last time.Time
+	for _, a := range t.failed {
+		if (before.IsZero() || a.began.Before(before)) && a.ended.After(last) {
+			last = a.ended
+		}
+	}
+	return last
+}
+
 // row is the tally for the table.
 func (t tally) row() string {
 	return fmt.Sprintf("%d\t%d\t%d\t%d\t%.1f s\t%d\t%s",
