@@ -90,11 +90,11 @@ func TestReplicaKilled(t *testing.T) {
 			killed := time.Now()
 			signalPod(t, &pod, test.signal)
 			removed := awaitEndpoint(t, &pod, false)
-			ended := time.Time{}
+			var secondSignal time.Time
 			if test.signal == "STOP" {
 				// What the liveness probe would do a minute later.
 				load.more(t, 5*writesPerSecond)
-				ended = time.Now()
+				secondSignal = time.Now()
 				signalPod(t, &pod, "KILL")
 			}
 			awaitEndpoint(t, &pod, true)
@@ -107,7 +107,7 @@ func TestReplicaKilled(t *testing.T) {
 				t.Errorf("its container was started again %d times, want once", restarts(now)-restarts(&pod))
 			}
 			allowed := webhookTimeout(t) + removed.Sub(killed) + proxySync
-			last := result.lastFailure(ended)
+			last := result.lastFailure(secondSignal)
 			t.Logf("the endpoint was gone after %s, so failures may last %s; the last was over after %s",
 				removed.Sub(killed), allowed, max(0, last.Sub(killed)))
 			if last.After(killed.Add(allowed)) {
