@@ -47,6 +47,7 @@ func agreed(t *testing.T, what string, look func(context.Context) error) {
 		}
 		return err
 	})
+	t.Logf("%s: %d replicas agreed after %d bursts", what, len(met), inARow)
 }
 
 // burst looks many times at once, and tells of each ready replica whether it was it that
@@ -91,7 +92,8 @@ func burst(ctx context.Context, look func(context.Context) error) (map[types.UID
 	return answered, nil
 }
 
-// validated is how many requests each ready replica has answered for validate.taffrail.dev.
+// validated is how many requests each replica has answered for validate.taffrail.dev. One that
+// comes or goes is an error: what it answers could not be told from what nobody has.
 func validated(ctx context.Context) (map[types.UID]float64, error) {
 	pods, err := replicas(ctx)
 	if err != nil {
@@ -100,7 +102,7 @@ func validated(ctx context.Context) (map[types.UID]float64, error) {
 	counts := map[types.UID]float64{}
 	for i := range pods {
 		if !ready(&pods[i]) {
-			continue
+			return nil, fmt.Errorf("Pod %s is not ready", pods[i].Name)
 		}
 		if counts[pods[i].UID], err = askedAt(ctx, &pods[i], admission.ValidatePath); err != nil {
 			return nil, err
