@@ -78,13 +78,13 @@ func (t tally) longest() phase {
 	return slices.MaxFunc(phases, func(a, b phase) int { return cmp.Compare(a.length(), b.length()) })
 }
 
-// lastFailure is when the last of the failures came back that began before a time, or of all
-// where the time is zero. It is zero where there are none.
-func (t tally) lastFailure(before time.Time) time.Time {
-	var last time.Time
+// lastFailure is the failure that came back last, of those that began before a time, or of all
+// where the time is zero. Where there are none it is empty.
+func (t tally) lastFailure(before time.Time) attempt {
+	var last attempt
 	for _, a := range t.failed {
-		if (before.IsZero() || a.began.Before(before)) && a.ended.After(last) {
-			last = a.ended
+		if (before.IsZero() || a.began.Before(before)) && a.ended.After(last.ended) {
+			last = a
 		}
 	}
 	return last
@@ -116,6 +116,7 @@ func (t tally) how() string {
 }
 
 const (
+	mutating   = "mutate.taffrail.dev"
 	validating = "validate.taffrail.dev"
 	// unfilled is a class.
 	unfilled = "nothing was filled in, and so refused"
