@@ -47,15 +47,15 @@ func NewAuthority() (*Authority, error) {
 	return &Authority{certificate: certificate, key: key, PEM: encode("CERTIFICATE", der)}, nil
 }
 
-// Issue makes a serving certificate for 127.0.0.1.
-func (a *Authority) Issue() (certificate, key []byte, err error) {
+// Issue makes a serving certificate for 127.0.0.1, and for other DNS names.
+func (a *Authority) Issue(names ...string) (certificate, key []byte, err error) {
 	template, err := newTemplate("taffrail")
 	if err != nil {
 		return nil, nil, err
 	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	template.DNSNames = []string{"localhost"}
+	template.DNSNames = append([]string{"localhost"}, names...)
 	template.IPAddresses = []net.IP{net.ParseIP(localhost)}
 	return a.sign(template)
 }

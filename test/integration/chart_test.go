@@ -68,12 +68,15 @@ func TestAPIServerTakesWhatTheChartRenders(t *testing.T) {
 	}
 	certManager := chartRelease("dry", "eks")
 	certManager.Set = []string{"certificates.mode=cert-manager"}
+	existing := chartRelease("dry", "eks")
+	existing.Values = fmt.Sprintf("certificates: {mode: existing-secret, existingSecret: {name: our-own-tls, caBundle: %q}}", cluster.Authority.PEM)
 	nobody := chartRelease("dry")
 	nobody.Values = "{excludeNamespaces: [], excludeReleaseNamespace: false}"
 	for name, r := range map[string]chart.Release{
 		"no namespace left alone": nobody,
 		"default":                 chartRelease("dry"), "audit": chartRelease("dry", "audit"), "opt-in": chartRelease("dry", "opt-in"), "eks": chartRelease("dry", "eks"),
 		"eks with its own CNI": chartRelease("dry", "eks", "eks-custom-cni"), "extras": extras, "cert-manager": certManager,
+		"existing Secret": existing,
 	} {
 		applied := 0
 		for _, object := range renderChart(t, r) {
