@@ -24,6 +24,9 @@ func (k *Keeper) keep(ctx context.Context) error {
 	if pair := k.mind.serves(secret.Data, now); pair != nil {
 		k.serve(pair)
 	}
+	if secret.ResourceVersion == k.replaced {
+		return nil // what was written has yet to come back, and will kick
+	}
 	configurations, err := k.configurations(ctx)
 	if err != nil {
 		return err
@@ -92,6 +95,7 @@ func (k *Keeper) writeSecret(ctx context.Context, secret *corev1.Secret, c *chan
 	case err != nil:
 		return fmt.Errorf("writing the Secret of the certificate: %w", err)
 	}
+	k.replaced, k.mind.wrote = before.ResourceVersion, time.Now()
 	k.log.Info("Wrote the certificate", "why", c.why, "expires", c.pair.Leaf.NotAfter, "authorityExpires", c.authorities[0].NotAfter)
 	return nil
 }

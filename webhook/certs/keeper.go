@@ -59,8 +59,9 @@ type Keeper struct {
 	served atomic.Pointer[tls.Certificate]
 	// last is what failed last, nil once nothing does.
 	last atomic.Pointer[failure]
-	// mind is Run's alone.
-	mind mind
+	// mind is Run's alone, and so is replaced, the version of the Secret that it wrote over.
+	mind     mind
+	replaced string
 	// configured tell whether all webhook configurations are known.
 	configured []toolscache.InformerSynced
 }
@@ -199,6 +200,9 @@ func (k *Keeper) run(ctx context.Context) {
 		switch err := k.keep(ctx); {
 		case err == nil:
 			k.last.Store(nil)
+		case errors.Is(err, errUnknown):
+			// A list that fails is told by its watch.
+			next = min(retry, pause)
 		case ctx.Err() == nil:
 			k.failed(err)
 			next = min(retry, pause)

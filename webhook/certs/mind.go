@@ -24,7 +24,7 @@ type mind struct {
 	// name is the DNS name to serve under.
 	name  string
 	trust trust
-	// wrote is when it last wanted the Secret to be written.
+	// wrote is when it last wrote the Secret.
 	wrote time.Time
 }
 
@@ -70,6 +70,5 @@ func (m *mind) next(data map[string][]byte, entries []*admissionregistrationv1.W
 	case now.Sub(m.wrote) < rewriting:
 		return nil, fmt.Errorf("the Secret of the certificate: %w", errHasty)
 	}
-	m.wrote = now
 	return &change{material: next, why: why, damage: damage}, nil
 }

@@ -33,6 +33,10 @@ func TestNobodyWritesInHaste(t *testing.T) {
 	if change, err := m.next(nil, nil, now); change == nil || err != nil {
 		t.Fatalf("%v, %v", change, err)
 	}
+	if change, err := m.next(nil, nil, now); change == nil || err != nil {
+		t.Errorf("what could not be written is not tried again: %v, %v", change, err)
+	}
+	m.wrote = now
 	if change, err := m.next(nil, nil, now.Add(rewriting-1)); change != nil || !errors.Is(err, errHasty) {
 		t.Errorf("%v, %v", change, err)
 	}

@@ -76,6 +76,7 @@ func (w *world) act(t *rapid.T, r *replica, lag time.Duration) {
 		}
 		if number == len(w.secret.versions)-1 { // or it is a conflict
 			w.secret.write(w.now, encoded)
+			r.wrote = w.now
 		}
 	}
 }
