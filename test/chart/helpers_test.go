@@ -1,11 +1,8 @@
 package chart
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,7 +13,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
 const (
@@ -130,20 +126,13 @@ func render(t *testing.T, h *Helm, r Release) []*unstructured.Unstructured {
 	return decode(t, rendered)
 }
 
-func decode(t *testing.T, stream []byte) (objects []*unstructured.Unstructured) {
+func decode(t *testing.T, stream []byte) []*unstructured.Unstructured {
 	t.Helper()
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(stream), 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
-			return objects
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		if len(object.Object) > 0 {
-			objects = append(objects, object)
-		}
+	objects, err := Decode(stream)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return objects
 }
 
 // find returns the one object of a kind and name as its Go type, and wants to know every

@@ -4,9 +4,10 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
+
+	"taffrail.dev/test/harness"
 )
 
 const (
@@ -24,26 +25,7 @@ func eventually(t *testing.T, what string, look func(ctx context.Context) error)
 }
 
 func await(ctx context.Context, what string, look func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	var last error
-	for {
-		err := look(ctx)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() == nil || last == nil {
-			// The error of a look that the deadline cut short says nothing.
-			last = err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w: %w", what, context.Cause(ctx), last)
-		case <-ticker.C:
-		}
-	}
+	return harness.Await(ctx, patience, interval, what, look)
 }
 
 func must(t *testing.T, err error) {

@@ -16,6 +16,11 @@ const (
 
 // Eventually calls look until it returns nil. Its last error is in the error returned.
 func Eventually(ctx context.Context, what string, look func(context.Context) error) error {
+	return Await(ctx, patience, interval, what, look)
+}
+
+// Await is Eventually with another patience, and another interval between two looks.
+func Await(ctx context.Context, patience, interval time.Duration, what string, look func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	ticker := time.NewTicker(interval)

@@ -1,13 +1,11 @@
 package integration
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -23,7 +21,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/test/chart"
@@ -36,25 +33,16 @@ func chartRelease(name string, presets ...string) chart.Release {
 	return chart.Release{Name: name, Namespace: harness.SystemNamespace, Presets: presets}
 }
 
-func renderChart(t *testing.T, r chart.Release) (objects []*unstructured.Unstructured) {
+func renderChart(t *testing.T, r chart.Release) []*unstructured.Unstructured {
 	t.Helper()
 	must(t, harness.Watch(cluster.Root))
 	helm, err := chart.Build(t.Context(), cluster.Root, 4)
 	must(t, err)
 	rendered, err := helm.Template(t.Context(), r)
 	must(t, err)
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(rendered), 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
-			return objects
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		if len(object.Object) > 0 {
-			objects = append(objects, object)
-		}
-	}
+	objects, err := chart.Decode(rendered)
+	must(t, err)
+	return objects
 }
 
 // Whatever the chart renders is taken by the real API server as it is: applied by the
