@@ -96,9 +96,9 @@ func (e *Evidence) extra() []review.Finding {
 func (e *Evidence) candidates() []candidate {
 	var all []candidate
 	for i, bound := range e.Bounds {
-		mode, result := bound.EffectiveMode(e.Request), &e.Results[i]
+		result := &e.Results[i]
 		if result.Err != nil {
-			c := candidate{finding: unknownFinding(bound, mode, result.Err), bound: i, violation: -1}
+			c := candidate{finding: unknownFinding(bound, bound.EffectiveMode(e.Request, ""), result.Err), bound: i, violation: -1}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Policy.ID, "")
 			all = append(all, c)
 		}
@@ -107,14 +107,14 @@ func (e *Evidence) candidates() []candidate {
 			if e.Filled[violation.Path] || e.Only != "" && !review.Within(violation.Path, e.Only) {
 				continue
 			}
-			c := candidate{finding: newFinding(bound, mode, violation), bound: i, violation: k}
+			c := candidate{finding: newFinding(bound, bound.EffectiveMode(e.Request, violation.Path), violation), bound: i, violation: k}
 			if bound.Uncertain {
 				c.finding.Unknown = fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
 					e.Request.Namespace.Name, bound.Guardrail.Name)
 			}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Policy.ID, violation.Container)
 			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.WouldFill[violation.Path] && ceiling(violation) == review.ModeEnforce &&
-				!bound.Held && !bound.trusts(e.Request)
+				!bound.Held && !bound.trusts(e.Request, violation.Path)
 			all = append(all, c)
 		}
 	}

@@ -119,7 +119,7 @@ func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source Fact
 	var strictest review.Mode
 	var names []string
 	for _, bound := range bounds {
-		mode := bound.EffectiveMode(&request)
+		mode := bound.EffectiveMode(&request, "")
 		if mode > strictest {
 			strictest, names = mode, nil
 		}

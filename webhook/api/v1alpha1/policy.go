@@ -58,6 +58,17 @@ const (
 	// ConditionHealthy is False while the Policy fails at run time.
 	ConditionHealthy = "Healthy"
 
+	// ConditionCovered is False while the kinds of the Policy leave objects out that its rules are
+	// about: those that a controller makes from a template of another kind.
+	ConditionCovered = "Covered"
+
+	// ReasonEveryKind: METADATA names every kind that such objects are made from.
+	ReasonEveryKind = "EveryKind"
+	// ReasonKindsCompleted: METADATA left kinds out, and the Policy is about them too.
+	ReasonKindsCompleted = "KindsCompleted"
+	// ReasonKindsMissing: METADATA leaves kinds out.
+	ReasonKindsMissing = "KindsMissing"
+
 	// ReasonLastGood: the spec does not compile, and the last one that did is in force.
 	ReasonLastGood = "LastGood"
 	// ReasonEvaluates: no request failed of late.
