@@ -22,6 +22,8 @@ type Stored interface {
 	// one apply.
 	Configuration(ctx context.Context) (config.Objects, error)
 	Namespaces(ctx context.Context) ([]review.Namespace, error)
+	// Labels has the namespaces of these names that exist. It must not trail the API server.
+	Labels(ctx context.Context, names []string) (map[string]review.Namespace, error)
 }
 
 // Checker judges objects of the configuration before they are stored, as Build would
@@ -79,9 +81,13 @@ func (c *Checker) Check(ctx context.Context, r *review.Request) (*review.Checked
 			checked.Warnings = append(append(checked.Warnings, uncoveredBy(object, catalog)...), warnings...)
 		}
 	case *v1alpha1.Exemption:
-		catalog := config.ResolvePolicies(stored.Policies, c.library).Catalog
+		policies := config.ResolvePolicies(stored.Policies, c.library)
+		catalog := policies.Catalog
 		tell(checked, exemptionErrors(object, catalog), exemptionErrors(before, catalog))
 		c.checkExpiry(checked, object, before, catalog)
+		if err := c.checkLimits(ctx, checked, object, before, policies, stored); err != nil {
+			return nil, err
+		}
 	case *v1alpha1.Policy:
 		c.checkPolicy(checked, object, stored)
 	}

@@ -247,7 +247,7 @@ func wishes(r *review.Request, bounds []guardrail.Bound, results []review.Result
 			continue
 		}
 		for _, intent := range results[i].Intents {
-			if len(exempt.Excuse(bound.Policy.ID, intent.Container)) > 0 {
+			if len(exempt.Excuse(bound.Guardrail, bound.Policy.ID, intent.Container)) > 0 {
 				continue
 			}
 			all = append(all, mutate.Wish{Bound: i, Policy: bound.Policy.ID, Guardrail: bound.Guardrail.Name, Mode: bound.Mode, Intent: intent})
