@@ -27,7 +27,10 @@ func newLimits(l *v1alpha1.ExemptionLimits) limits {
 // Honours reports whether an Exemption excuses from a policy of the Guardrail at a moment at
 // which it is in force.
 func (g *Guardrail) Honours(e *Exemption, policy string, now time.Time) bool {
-	return now.Before(g.HonouredUntil(e, policy, now))
+	if slices.Contains(g.limits.never, policy) {
+		return false
+	}
+	return g.limits.most <= 0 || now.Before(g.HonouredUntil(e, policy, now))
 }
 
 // HonouredUntil returns the first moment at which an Exemption does not excuse from a policy
