@@ -80,9 +80,9 @@ func TestNoValueCanBeTakenAway(t *testing.T) {
 func TestOnlyFailIsClosed(t *testing.T) {
 	everyHelm(t, func(t *testing.T, h *Helm) {
 		for set, want := range map[string]map[string]bool{
-			"failurePolicy=null": {"relax.taffrail.dev": true},
-			"failurePolicy=fail": {"relax.taffrail.dev": true},
-			"failurePolicy=Fail": {"relax.taffrail.dev": true, "validate.taffrail.dev": true},
+			"failurePolicy=null": {"relax.taffrail.dev": true, "exemptions.taffrail.dev": true},
+			"failurePolicy=fail": {"relax.taffrail.dev": true, "exemptions.taffrail.dev": true},
+			"failurePolicy=Fail": {"relax.taffrail.dev": true, "exemptions.taffrail.dev": true, "validate.taffrail.dev": true},
 		} {
 			rendered, err := h.run(t.Context(), "", release().with("maxMode=enforce", set).arguments("template", "taffrail", h.chart, "--skip-schema-validation")...)
 			if err != nil {

@@ -108,6 +108,8 @@ func TestWebhooksAreThoseOfTheIntegrationTests(t *testing.T) {
 				t.Errorf("config: %+v", w.MatchConditions)
 			}
 			w.MatchConditions = nil
+		case "exemptions.taffrail.dev":
+			w.MatchConditions = slices.DeleteFunc(w.MatchConditions, func(c admissionregistrationv1.MatchCondition) bool { return c.Name == "guarded" })
 		}
 	}
 	got, clients := entries(t, render(t, h, release().with("maxMode=enforce", "failurePolicy=Fail")), "taffrail")
@@ -143,7 +145,7 @@ func TestNothingIsHeldUpBeforeItIsEnforced(t *testing.T) {
 	for mode, want := range map[string]map[string]admissionregistrationv1.FailurePolicyType{
 		"audit":   {},
 		"warn":    {},
-		"enforce": {"validate.taffrail.dev": admissionregistrationv1.Fail, "relax.taffrail.dev": admissionregistrationv1.Fail},
+		"enforce": {"validate.taffrail.dev": admissionregistrationv1.Fail, "relax.taffrail.dev": admissionregistrationv1.Fail, "exemptions.taffrail.dev": admissionregistrationv1.Fail},
 	} {
 		all, _ := entries(t, render(t, h, release().with("failurePolicy=Fail", "maxMode="+mode)), "taffrail")
 		for _, w := range all {
@@ -187,7 +189,7 @@ func TestNamespacesThatAreNotAskedAbout(t *testing.T) {
 		all, _ := entries(t, render(t, h, test.release), "taffrail")
 		for _, w := range all {
 			want := test.want
-			if w.Name == "relax.taffrail.dev" || w.Name == "config.taffrail.dev" {
+			if slices.Contains([]string{"relax.taffrail.dev", "config.taffrail.dev", "exemptions.taffrail.dev"}, w.Name) {
 				want = nil
 			}
 			if diff := cmp.Diff(want, w.NamespaceSelector); diff != "" {

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
 )
 
@@ -15,6 +16,8 @@ import (
 // error means that nothing can be said of it.
 type Checker interface {
 	Check(ctx context.Context, r *review.Request) (*review.Checked, error)
+	// Exempt returns what an Exemption loosens and its writer has no right to.
+	Exempt(ctx context.Context, r *review.Request, rights pipeline.Exempters) ([]review.NotExempting, error)
 }
 
 // check takes a Guardrail, Exemption or Policy to its answer. Where the API server can say

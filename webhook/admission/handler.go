@@ -28,6 +28,8 @@ const (
 	RelaxPath = "/relax"
 	// ConfigPath is for Taffrail's own Guardrails, Exemptions and Policies.
 	ConfigPath = "/config"
+	// ExemptPath is for who writes Exemptions.
+	ExemptPath = "/exempt"
 )
 
 // DefaultMaxInFlight lets several API servers fill up their own default limit of 200
@@ -60,6 +62,8 @@ type Options struct {
 	Relaxers pipeline.Relaxers
 	// Config is asked at ConfigPath, which is not served where it is nil.
 	Config Checker
+	// Exempters is asked at ExemptPath, which is not served where it or Config is nil.
+	Exempters pipeline.Exempters
 	// Admitted is told of each object that policies were asked about and that was not
 	// denied, but for dry runs, with the snapshot that decided. It must not block. It may
 	// be nil.
@@ -119,6 +123,9 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	}
 	if h.options.Config != nil {
 		mux.Handle(ConfigPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ConfigPath, way: (*endpoint).check})
+	}
+	if h.options.Config != nil && h.options.Exempters != nil {
+		mux.Handle(ExemptPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ExemptPath, way: (*endpoint).exempt})
 	}
 }
 

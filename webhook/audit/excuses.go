@@ -98,10 +98,14 @@ func kindsOf(exemptions guardrail.Exemptions, catalog *engine.Catalog) map[schem
 
 func (s *Scanner) count(ctx context.Context, c Configuration, mapping *meta.RESTMapping, covering guardrail.Exemptions, counts map[string]*Excuses) error {
 	undecided := 0
+	apart := decidedApart(covering, mapping.GroupVersionKind.GroupKind(), c.Catalog())
 	for _, namespace := range namespacesOf(covering, mapping.Scope) {
-		failed, err := s.Scan(ctx, c, mapping.GroupVersionKind, namespace, func(_ *review.Request, d *review.Decision) {
+		failed, err := s.Scan(ctx, c, mapping.GroupVersionKind, namespace, len(apart) > 0, func(d *review.Decision, made bool) {
 			seen := map[string]bool{}
 			for i := range d.Findings {
+				if made && !slices.Contains(apart, d.Findings[i].Policy) {
+					continue
+				}
 				for _, name := range d.Findings[i].Exemptions {
 					count, asked := counts[name]
 					if !asked {
@@ -124,6 +128,20 @@ func (s *Scanner) count(ctx context.Context, c Configuration, mapping *meta.REST
 		return errUndecided
 	}
 	return nil
+}
+
+// decidedApart are the policies of Exemptions for which no template stands for the objects of
+// a kind, because they are not about the kinds that carry the templates.
+func decidedApart(exemptions guardrail.Exemptions, kind schema.GroupKind, catalog *engine.Catalog) (ids []string) {
+	for _, e := range exemptions {
+		for _, id := range e.Policies {
+			policy, known := catalog.Policy(id)
+			if known && slices.ContainsFunc(policy.Uncovered(), func(u engine.Uncovered) bool { return u.Kind == kind }) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
 }
 
 // namespacesOf is "" alone where all of them, or the cluster's own objects, are to be read.

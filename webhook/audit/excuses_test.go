@@ -184,3 +184,38 @@ func setItems(list client.ObjectList, items []any) error {
 	}
 	return nil
 }
+
+// Where a Policy is about Pods and not about what they are made from, no template stands for
+// them: an Exemption that only its Pods need is not told to be needless.
+func TestPodsAreCountedWhereNoTemplateStandsForThem(t *testing.T) {
+	library, err := engine.Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rule, want := range map[string]int64{
+		"input.object.spec.containers[0].image": 2, "input.workload.pod.spec.containers[0].image": 1,
+	} {
+		objects := config.Objects{
+			Policies: []v1alpha1.Policy{{ObjectMeta: metav1.ObjectMeta{Name: "own"}, Spec: v1alpha1.PolicySpec{Rego: "# METADATA\n# title: t\n# description: d\n" +
+				"# custom:\n#   id: own\n#   severity: low\n#   kinds: [Pod]\n#   remediation: r\npackage taffrail.user.own\n\n" +
+				`deny contains {"msg": "m", "path": "spec"} if ` + rule + " == \"nginx\"\n"}}},
+			Guardrails: []v1alpha1.Guardrail{{ObjectMeta: metav1.ObjectMeta{Name: "g"}, Spec: v1alpha1.GuardrailSpec{
+				Mode: v1alpha1.ModeEnforce, Policies: []v1alpha1.PolicyBinding{{Name: "own"}},
+			}}},
+			Exemptions: []v1alpha1.Exemption{{ObjectMeta: metav1.ObjectMeta{Name: "e"}, Spec: v1alpha1.ExemptionSpec{
+				Policies: []string{"own"}, Namespaces: []string{"legacy"}, Kinds: []string{"Pod"}, Reason: "r", Owner: "o", Expires: "2999-12-31",
+			}}},
+		}
+		snapshot, problems, err := pipeline.Build(t.Context(), library, objects)
+		if err != nil || len(problems) > 0 {
+			t.Fatal(problems, err)
+		}
+		reader := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(
+			pod("legacy", "bare", "nginx", nil), pod("legacy", "made", "nginx", owner("apps/v1", "ReplicaSet")),
+		).Build()
+		got, err := (&audit.Scanner{Reader: reader, Facts: nothing{}}).CountExcuses(t.Context(), snapshot, snapshot.Exemptions(), mapper())
+		if err != nil || got["e"].Objects != want {
+			t.Errorf("%s: counted %+v, want %d; %v", rule, got["e"], want, err)
+		}
+	}
+}

@@ -31,10 +31,10 @@ type Scanner struct {
 }
 
 // Scan decides the objects of a kind in a namespace, "" for all of them, and hands each
-// decision on. What a built-in controller made from a template is left out: the template
-// stands for it. An object that cannot be decided is left out too, and counted as failed.
+// decision on. What a built-in controller made from a template is left out unless withMade:
+// the template stands for it. An object that cannot be decided is left out too, and counted as failed.
 // The error is that of the listing, or of ctx.
-func (s *Scanner) Scan(ctx context.Context, snapshot Decider, kind schema.GroupVersionKind, namespace string, each func(*review.Request, *review.Decision)) (failed int, err error) {
+func (s *Scanner) Scan(ctx context.Context, snapshot Decider, kind schema.GroupVersionKind, namespace string, withMade bool, each func(d *review.Decision, made bool)) (failed int, err error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 	options := &client.ListOptions{Namespace: namespace, Limit: pageSize}
@@ -43,7 +43,8 @@ func (s *Scanner) Scan(ctx context.Context, snapshot Decider, kind schema.GroupV
 			return failed, fmt.Errorf("listing %s: %w", kind.Kind, err)
 		}
 		for i := range list.Items {
-			if made(&list.Items[i]) {
+			fromTemplate := made(&list.Items[i])
+			if fromTemplate && !withMade {
 				continue
 			}
 			request, err := normalize.Live(list.Items[i].Object, kind)
@@ -58,7 +59,7 @@ func (s *Scanner) Scan(ctx context.Context, snapshot Decider, kind schema.GroupV
 				failed++
 				continue
 			}
-			each(request, decision)
+			each(decision, fromTemplate)
 		}
 		if options.Continue = list.GetContinue(); options.Continue == "" {
 			return failed, nil

@@ -21,6 +21,17 @@ func NewRights(writer client.Writer) *Rights { return &Rights{writer: writer} }
 
 // MayRelax tells whether a user has the verb relax on a Guardrail.
 func (r *Rights) MayRelax(ctx context.Context, user review.User, guardrail string) (bool, error) {
+	return r.may(ctx, user, review.RelaxVerb, guardrail, "")
+}
+
+// MayExempt reports whether a user has the verb exempt on a Guardrail, "" for every one, in a
+// namespace, "" for all of them. A RoleBinding gives it in its own namespace, although
+// Guardrails are in none.
+func (r *Rights) MayExempt(ctx context.Context, user review.User, guardrail, namespace string) (bool, error) {
+	return r.may(ctx, user, review.ExemptVerb, guardrail, namespace)
+}
+
+func (r *Rights) may(ctx context.Context, user review.User, verb, guardrail, namespace string) (bool, error) {
 	extra := make(map[string]authorizationv1.ExtraValue, len(user.Extra))
 	for key, values := range user.Extra {
 		extra[key] = values
@@ -28,8 +39,8 @@ func (r *Rights) MayRelax(ctx context.Context, user review.User, guardrail strin
 	asked := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: user.Name, UID: user.UID, Groups: user.Groups, Extra: extra,
 		ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Verb: review.RelaxVerb, Group: v1alpha1.GroupVersion().Group, Version: v1alpha1.GroupVersion().Version,
-			Resource: "guardrails", Name: guardrail,
+			Verb: verb, Group: v1alpha1.GroupVersion().Group, Version: v1alpha1.GroupVersion().Version,
+			Resource: "guardrails", Name: guardrail, Namespace: namespace,
 		},
 	}}
 	if err := r.writer.Create(ctx, asked); err != nil {

@@ -1,6 +1,9 @@
 package config
 
 import (
+	"slices"
+	"time"
+
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
@@ -30,7 +33,28 @@ func checkExceptions(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
 	}
 	trusted := spec.Child("trustedWriters")
 	errs = append(errs, checkSet(g.Spec.TrustedWriters.Users, trusted.Child("users"))...)
-	return append(errs, checkSet(g.Spec.TrustedWriters.Groups, trusted.Child("groups"))...)
+	errs = append(errs, checkSet(g.Spec.TrustedWriters.Groups, trusted.Child("groups"))...)
+	return append(errs, checkExemptionLimits(g, spec.Child("exemptions"))...)
+}
+
+func checkExemptionLimits(g *v1alpha1.Guardrail, at *field.Path) (errs field.ErrorList) {
+	limits := g.Spec.Exemptions
+	if limits == nil {
+		return nil
+	}
+	if text := limits.MaxDuration; text != "" {
+		if most, err := time.ParseDuration(text); err != nil || most <= 0 {
+			errs = append(errs, field.Invalid(at.Child("maxDuration"), text, "write hours, as in 2160h for 90 days"))
+		}
+	}
+	errs = append(errs, checkSet(limits.Never, at.Child("never"))...)
+	for i, id := range limits.Never {
+		if id == "" || slices.ContainsFunc(g.Spec.Policies, func(b v1alpha1.PolicyBinding) bool { return b.Name == id }) {
+			continue
+		}
+		errs = append(errs, field.Invalid(at.Child("never").Index(i), id, "this Guardrail binds no such policy"))
+	}
+	return errs
 }
 
 func checkName(name, kind string) (errs field.ErrorList) {

@@ -43,7 +43,7 @@ func ResolveExemption(e *v1alpha1.Exemption, catalog *engine.Catalog) (*guardrai
 	}
 	return &guardrail.Exemption{
 		Name: e.Name, Policies: policies, Namespaces: e.Spec.Namespaces, Kinds: kinds,
-		Names: e.Spec.Names, Containers: e.Spec.Containers, Until: until,
+		Names: e.Spec.Names, Containers: e.Spec.Containers, Until: until, Created: e.CreationTimestamp.Time,
 	}, errs
 }
 

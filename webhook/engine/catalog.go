@@ -43,8 +43,12 @@ type Policy struct {
 	Description string
 	Severity    review.Severity
 	// Section of the chapter that asks for it.
-	Section     string
-	Kinds       []schema.GroupKind
+	Section string
+	// Kinds are those of METADATA and, behind them, Completed.
+	Kinds []schema.GroupKind
+	// Completed are the kinds that METADATA leaves out and that the policy is about all the
+	// same: see completeKinds.
+	Completed   []schema.GroupKind
 	DefaultMode review.Mode
 	// DefaultGuardrail is the built-in Guardrail that binds it.
 	DefaultGuardrail DefaultGuardrail
@@ -63,6 +67,10 @@ type Policy struct {
 	User bool
 
 	schema *parameterSchema
+	// asWritten is METADATA's complete_kinds: false.
+	asWritten bool
+	// readsPods is true if the rules read the Pod of a workload.
+	readsPods bool
 	// text identifies what a user's policy is made of, so that it is known again after
 	// everything was compiled anew.
 	text string

@@ -59,6 +59,7 @@ func newPolicy(module *ast.Module, file string, user bool) (*Policy, error) {
 		User:             user,
 	}
 	p.schema = r.parameters()
+	p.asWritten = !r.optionalBool("complete_kinds", true)
 	r.unknown()
 	if len(r.errs) > 0 {
 		return nil, errors.Join(r.errs...)
@@ -146,6 +147,17 @@ func (r *metadataReader) optionalText(name, otherwise string) string {
 		r.fail("custom."+name, "must be text: quote it")
 	}
 	return ""
+}
+
+func (r *metadataReader) optionalBool(name string, otherwise bool) bool {
+	switch value := r.value(name).(type) {
+	case nil:
+		return otherwise
+	case bool:
+		return value
+	}
+	r.fail("custom."+name, "must be true or false")
+	return otherwise
 }
 
 // texts are those of a list, none where there is no such field.

@@ -94,6 +94,7 @@ func (c *Catalog) readUserModule(name, source string) (*Policy, *ast.Module, err
 	faults := []error{err, checkNegation(module, file), c.checkUserModule(file, module)}
 	if policy != nil {
 		faults = append(faults, c.checkID(policy, name, file), policy.readRules(module, file))
+		policy.completeKinds(readsOf(append(slices.Collect(maps.Values(c.helpersOf(module))), module)))
 		digest := sha256.Sum256([]byte(name + "\x00" + source))
 		policy.text = hex.EncodeToString(digest[:])
 	}

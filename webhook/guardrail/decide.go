@@ -88,18 +88,35 @@ func (c *candidate) identity() Identity {
 
 func (e *Evidence) extra() []review.Finding {
 	for i := range e.Extra {
-		e.Extra[i].Exemptions = e.Exemptions.Excuse(e.Extra[i].Policy, e.Extra[i].Container)
+		e.Extra[i].Exemptions = e.excuseAll(&e.Extra[i])
 	}
 	return e.Extra
+}
+
+// excuseAll names the Exemptions that every Guardrail which asks for a finding honours.
+func (e *Evidence) excuseAll(f *review.Finding) []string {
+	var names []string
+	first := true
+	for _, bound := range e.Bounds {
+		if bound.Policy.ID != f.Policy || !slices.Contains(f.Guardrails, bound.Guardrail.Name) {
+			continue
+		}
+		excusing := e.Exemptions.Excuse(bound.Guardrail, f.Policy, f.Container)
+		if first {
+			names, first = excusing, false
+		}
+		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(excusing, name) })
+	}
+	return names
 }
 
 func (e *Evidence) candidates() []candidate {
 	var all []candidate
 	for i, bound := range e.Bounds {
-		mode, result := bound.EffectiveMode(e.Request), &e.Results[i]
+		result := &e.Results[i]
 		if result.Err != nil {
-			c := candidate{finding: unknownFinding(bound, mode, result.Err), bound: i, violation: -1}
-			c.finding.Exemptions = e.Exemptions.Excuse(bound.Policy.ID, "")
+			c := candidate{finding: unknownFinding(bound, bound.EffectiveMode(e.Request, ""), result.Err), bound: i, violation: -1}
+			c.finding.Exemptions = e.Exemptions.Excuse(bound.Guardrail, bound.Policy.ID, "")
 			all = append(all, c)
 		}
 		for k := range result.Violations {
@@ -107,14 +124,14 @@ func (e *Evidence) candidates() []candidate {
 			if e.Filled[violation.Path] || e.Only != "" && !review.Within(violation.Path, e.Only) {
 				continue
 			}
-			c := candidate{finding: newFinding(bound, mode, violation), bound: i, violation: k}
+			c := candidate{finding: newFinding(bound, bound.EffectiveMode(e.Request, violation.Path), violation), bound: i, violation: k}
 			if bound.Uncertain {
 				c.finding.Unknown = fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
 					e.Request.Namespace.Name, bound.Guardrail.Name)
 			}
-			c.finding.Exemptions = e.Exemptions.Excuse(bound.Policy.ID, violation.Container)
+			c.finding.Exemptions = e.Exemptions.Excuse(bound.Guardrail, bound.Policy.ID, violation.Container)
 			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.WouldFill[violation.Path] && ceiling(violation) == review.ModeEnforce &&
-				!bound.Held && !bound.trusts(e.Request)
+				!bound.Held && !bound.trusts(e.Request, violation.Path)
 			all = append(all, c)
 		}
 	}

@@ -23,6 +23,8 @@ type asked struct {
 	uncertain bool
 	existing  v1alpha1.Existing
 	trusted   v1alpha1.TrustedWriters
+	// kinds of the policy; Pods and every kind that carries their template if nil.
+	kinds []schema.GroupKind
 }
 
 func evidence(t interface{ Fatal(...any) }, r *review.Request, all ...asked) guardrail.Evidence {
@@ -33,7 +35,10 @@ func evidence(t interface{ Fatal(...any) }, r *review.Request, all ...asked) gua
 			t.Fatal(err)
 		}
 		g.Name = a.guardrail
-		policy := &engine.Policy{ID: "a-policy", Severity: review.SeverityHigh, Remediation: "Do it right."}
+		policy := &engine.Policy{ID: "a-policy", Severity: review.SeverityHigh, Remediation: "Do it right.", Kinds: a.kinds}
+		if a.kinds == nil {
+			policy.Kinds = review.PodKinds()
+		}
 		e.Bounds = append(e.Bounds, guardrail.Bound{
 			Binding: guardrail.Binding{Policy: policy, Mode: a.mode, Held: a.held}, Guardrail: g, Uncertain: a.uncertain,
 		})

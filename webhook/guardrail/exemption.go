@@ -25,6 +25,11 @@ type Exemption struct {
 	Containers []string
 	// Until is the first moment at which the Exemption excuses nothing any more.
 	Until time.Time
+	// Created is when it was stored, the zero Time for one from a file.
+	Created time.Time
+
+	// At is the moment that For was asked about, the zero Time before.
+	At time.Time
 }
 
 // Kind is a kind as people write it: the group is "" for the core group, and where Any is
@@ -48,18 +53,20 @@ func (all Exemptions) For(r *review.Request, now time.Time) Exemptions {
 	var about Exemptions
 	for _, e := range all {
 		if now.Before(e.Until) && e.covers(r) {
-			about = append(about, e)
+			then := *e
+			then.At = now
+			about = append(about, &then)
 		}
 	}
 	return about
 }
 
 // Excuse names the Exemptions that each cover a policy's finding about a container, "" for
-// one that is about none. They are never combined: what two of them cover by halves is
-// not excused.
-func (all Exemptions) Excuse(policy, container string) (names []string) {
+// one that is about none, and that the Guardrail which asks for the policy honours. They are
+// never combined: what two of them cover by halves is not excused. They must be from For.
+func (all Exemptions) Excuse(g *Guardrail, policy, container string) (names []string) {
 	for _, e := range all {
-		if !slices.Contains(e.Policies, policy) {
+		if !slices.Contains(e.Policies, policy) || !g.Honours(e, policy, e.At) {
 			continue
 		}
 		if len(e.Containers) == 0 || container != "" && slices.ContainsFunc(e.Containers, func(p string) bool { return matches(p, container) }) {

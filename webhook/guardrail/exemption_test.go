@@ -82,7 +82,7 @@ func TestExemptionsAreNotCombined(t *testing.T) {
 		{"require-probes", "", []string{"b"}},
 		{"min-replicas", "", nil},
 	} {
-		if diff := cmp.Diff(test.want, all.Excuse(test.policy, test.container)); diff != "" {
+		if diff := cmp.Diff(test.want, all.Excuse(&guardrail.Guardrail{}, test.policy, test.container)); diff != "" {
 			t.Errorf("%s of %q:\n%s", test.policy, test.container, diff)
 		}
 	}

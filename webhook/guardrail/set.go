@@ -39,6 +39,7 @@ type Guardrail struct {
 	exclude  []string
 	tolerate bool
 	trusted  v1alpha1.TrustedWriters
+	limits   limits
 }
 
 // New makes a Guardrail from one that has been checked. The error is that of a
@@ -60,6 +61,7 @@ func New(g *v1alpha1.Guardrail, bindings []Binding) (*Guardrail, error) {
 		exclude:    g.Spec.ExcludeNamespaces,
 		tolerate:   g.Spec.Existing != v1alpha1.ExistingEnforce,
 		trusted:    g.Spec.TrustedWriters,
+		limits:     newLimits(g.Spec.Exemptions),
 	}, nil
 }
 

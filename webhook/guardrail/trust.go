@@ -10,18 +10,18 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// EffectiveMode is the binding's mode for a request's writer: one who is trusted is
-// recorded and never denied. Trust rests on the authenticated user name and never on
-// ownerReferences alone, which anyone can write.
-func (b *Bound) EffectiveMode(r *review.Request) review.Mode {
-	if b.trusts(r) {
+// EffectiveMode returns the mode of a finding about the field at a path: what a trusted
+// writer writes is recorded and never denied. Trust rests on the authenticated user name
+// and never on ownerReferences alone, which anyone can write.
+func (b *Bound) EffectiveMode(r *review.Request, path string) review.Mode {
+	if b.trusts(r, path) {
 		return min(b.Mode, review.ModeAudit)
 	}
 	return b.Mode
 }
 
-func (b *Bound) trusts(r *review.Request) bool {
-	return builtInController(r) || MirrorPod(r) || b.Guardrail.trusts(r.User)
+func (b *Bound) trusts(r *review.Request, path string) bool {
+	return b.trustsControlPlane(r, path) || MirrorPod(r) || b.Guardrail.trusts(r.User)
 }
 
 func (g *Guardrail) trusts(user review.User) bool {
@@ -54,46 +54,62 @@ const (
 	controllerPrefix  = "system:serviceaccount:kube-system:"
 )
 
-// builtInController tells whether a part of the control plane writes what it makes or
-// looks after. What it makes it from, a template, was decided on its own.
-func builtInController(r *review.Request) bool {
-	controllers := controllersOf(r.Kind.GroupKind())
+// trustsControlPlane reports whether a part of the control plane writes the field at a path
+// and needs no decision for it. What a controller writes from a template was decided where
+// the binding is about the kinds that carry the template. Where it is not, nothing has been
+// decided yet.
+func (b *Bound) trustsControlPlane(r *review.Request, path string) bool {
+	makers := review.Makers(r.Kind.GroupKind())
 	switch r.User.Name {
 	case apiServer:
 		return true // it writes what it cannot do without, such as its own Service
 	case scheduler:
 		return r.Kind.GroupKind() == schema.GroupKind{Kind: "PersistentVolumeClaim"} // on which node it is to be
 	case controllerManager:
-		return len(controllers) > 0
+		makers = makersOf(makers, r)
+	default:
+		name, ok := strings.CutPrefix(r.User.Name, controllerPrefix)
+		makers = slices.DeleteFunc(makers, func(m review.Maker) bool { return !ok || m.Controller != name })
 	}
-	name, ok := strings.CutPrefix(r.User.Name, controllerPrefix)
-	return ok && slices.Contains(controllers, name)
+	return len(makers) > 0 && !slices.ContainsFunc(makers, func(m review.Maker) bool {
+		return writesTemplate(&m, r, path) && !m.Decided(b.Policy.Kinds)
+	})
 }
 
-// controllersOf are the controllers that write objects of a kind, other than their
-// statuses, which are not asked about, and their finalizers and ownerReferences, for which
-// nobody is denied.
-func controllersOf(kind schema.GroupKind) []string {
-	switch kind.String() {
-	case "Pod":
-		return []string{"replicaset-controller", "statefulset-controller", "daemon-set-controller", "job-controller", "replication-controller"}
-	case "ReplicaSet.apps":
-		return []string{"deployment-controller"}
-	case "Deployment.apps":
-		// By the annotation deprecated.deployment.rollback.to it puts a ReplicaSet's template
-		// back. Until that succeeds, it does nothing else for the Deployment.
-		return []string{"deployment-controller"}
-	case "Job.batch":
-		return []string{"cronjob-controller"}
-	case "DaemonSet.apps":
-		// As which ControllerRevisions are decided: DaemonSets themselves they do not write.
-		return []string{"statefulset-controller", "daemon-set-controller"}
-	case "PersistentVolumeClaim":
-		return []string{"statefulset-controller", "ephemeral-volume-controller", "persistent-volume-binder", "expand-controller"}
-	case "ConfigMap":
-		return []string{"root-ca-cert-publisher", "bootstrap-signer"}
-	case "Secret":
-		return []string{"legacy-service-account-token-cleaner"}
+// writesTemplate reports whether the field at a path may come from a template that the
+// Maker works by. A whole object is created from one. An update of such an object, as for
+// scaling, brings no template in.
+func writesTemplate(m *review.Maker, r *review.Request, path string) bool {
+	switch {
+	case len(m.From) == 0:
+		return false
+	case m.Updates:
+		return r.Workload != nil && (review.Within(path, r.Workload.PodPath) || review.Within(r.Workload.PodPath, path))
 	}
-	return nil
+	return r.Operation == review.Create
+}
+
+// makersOf narrows the controllers that share one user down to the one that the object
+// names as its controller. Only the controllers get here, and they write that truthfully.
+// An object that names none of them may be anyone's.
+func makersOf(makers []review.Maker, r *review.Request) []review.Maker {
+	owner := controllerOf(r.Object)
+	if at := slices.IndexFunc(makers, func(m review.Maker) bool { return len(m.From) > 0 && m.Owner == owner }); at >= 0 {
+		return makers[at : at+1]
+	}
+	return makers
+}
+
+func controllerOf(object map[string]any) schema.GroupKind {
+	metadata, _ := object["metadata"].(map[string]any)
+	owners, _ := metadata["ownerReferences"].([]any)
+	for _, item := range owners {
+		owner, _ := item.(map[string]any)
+		if owner["controller"] == true {
+			version, _ := owner["apiVersion"].(string)
+			kind, _ := owner["kind"].(string)
+			return schema.FromAPIVersionAndKind(version, kind).GroupKind()
+		}
+	}
+	return schema.GroupKind{}
 }

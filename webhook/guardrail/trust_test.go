@@ -133,3 +133,80 @@ func TestOnlyWhatIsAboutAFieldCounts(t *testing.T) {
 		}
 	}
 }
+
+// A controller is trusted with an object that it makes from a template only where the binding
+// is about the kinds that carry the template.
+func TestTrustNeedsTheKindThatCarriesTheTemplate(t *testing.T) {
+	kinds := func(names ...string) (all []schema.GroupKind) {
+		for _, name := range names {
+			all = append(all, schema.ParseGroupKind(name))
+		}
+		return all
+	}
+	gvk := func(name string) schema.GroupVersionKind { return schema.ParseGroupKind(name).WithVersion("v1") }
+	manager := review.User{Name: "system:kube-controller-manager"}
+	for name, test := range map[string]struct {
+		kind      string
+		user      review.User
+		operation review.Operation
+		owner     string
+		kinds     []schema.GroupKind
+		path      string
+		want      review.Verdict
+	}{
+		"a ReplicaSet's Pod":              {"Pod", sa("replicaset-controller"), review.Create, "", kinds("Pod", "ReplicaSet.apps"), "k", review.VerdictAllow},
+		"its kind is left out":            {"Pod", sa("replicaset-controller"), review.Create, "", kinds("Pod", "Deployment.apps"), "k", review.VerdictDeny},
+		"only Pods":                       {"Pod", sa("job-controller"), review.Create, "", kinds("Pod"), "k", review.VerdictDeny},
+		"a Job's Pod":                     {"Pod", sa("job-controller"), review.Create, "", kinds("Pod", "Job.batch"), "k", review.VerdictAllow},
+		"a StatefulSet's Pod":             {"Pod", sa("statefulset-controller"), review.Create, "", kinds("Pod", "StatefulSet.apps", "DaemonSet.apps"), "k", review.VerdictAllow},
+		"no ControllerRevisions":          {"Pod", sa("statefulset-controller"), review.Create, "", kinds("Pod", "StatefulSet.apps"), "k", review.VerdictDeny},
+		"a DaemonSet's Pod":               {"Pod", sa("daemon-set-controller"), review.Create, "", kinds("Pod", "DaemonSet.apps"), "k", review.VerdictAllow},
+		"a ReplicationController's":       {"Pod", sa("replication-controller"), review.Create, "", kinds("Pod", "ReplicationController"), "k", review.VerdictAllow},
+		"without ReplicationController":   {"Pod", sa("replication-controller"), review.Create, "", kinds("Pod", "ReplicaSet.apps"), "k", review.VerdictDeny},
+		"a Deployment's ReplicaSet":       {"ReplicaSet.apps", sa("deployment-controller"), review.Create, "", kinds("ReplicaSet.apps", "Deployment.apps"), "k", review.VerdictAllow},
+		"of an undecided Deployment":      {"ReplicaSet.apps", sa("deployment-controller"), review.Create, "", kinds("ReplicaSet.apps"), "k", review.VerdictDeny},
+		"it is scaled":                    {"ReplicaSet.apps", sa("deployment-controller"), review.Update, "", kinds("ReplicaSet.apps"), "k", review.VerdictAllow},
+		"a CronJob's Job":                 {"Job.batch", sa("cronjob-controller"), review.Create, "", kinds("Job.batch", "CronJob.batch"), "k", review.VerdictAllow},
+		"of an undecided CronJob":         {"Job.batch", sa("cronjob-controller"), review.Create, "", kinds("Job.batch"), "k", review.VerdictDeny},
+		"a set's claim":                   {"PersistentVolumeClaim", sa("statefulset-controller"), review.Create, "", kinds("PersistentVolumeClaim", "StatefulSet.apps"), "k", review.VerdictAllow},
+		"only claims":                     {"PersistentVolumeClaim", sa("statefulset-controller"), review.Create, "", kinds("PersistentVolumeClaim"), "k", review.VerdictDeny},
+		"an ephemeral volume's claim":     {"PersistentVolumeClaim", sa("ephemeral-volume-controller"), review.Create, "", kinds("PersistentVolumeClaim", "Pod"), "k", review.VerdictAllow},
+		"without Pods":                    {"PersistentVolumeClaim", sa("ephemeral-volume-controller"), review.Create, "", kinds("PersistentVolumeClaim", "StatefulSet.apps"), "k", review.VerdictDeny},
+		"a claim is bound":                {"PersistentVolumeClaim", sa("persistent-volume-binder"), review.Update, "", kinds("PersistentVolumeClaim"), "k", review.VerdictAllow},
+		"a rollback, of the template":     {"Deployment.apps", sa("deployment-controller"), review.Update, "", kinds("Deployment.apps"), "spec.template.spec", review.VerdictDeny},
+		"a rollback, all of it":           {"Deployment.apps", sa("deployment-controller"), review.Update, "", kinds("Deployment.apps"), "spec", review.VerdictDeny},
+		"a rollback, of anything else":    {"Deployment.apps", sa("deployment-controller"), review.Update, "", kinds("Deployment.apps"), "spec.replicas", review.VerdictAllow},
+		"a rollback to what is decided":   {"Deployment.apps", sa("deployment-controller"), review.Update, "", kinds("Deployment.apps", "ReplicaSet.apps"), "spec.template.spec", review.VerdictAllow},
+		"one user for all, a Job's":       {"Pod", manager, review.Create, "Job.batch", kinds("Pod", "Job.batch"), "k", review.VerdictAllow},
+		"one user, another owner's":       {"Pod", manager, review.Create, "ReplicaSet.apps", kinds("Pod", "Job.batch"), "k", review.VerdictDeny},
+		"one user, no owner":              {"Pod", manager, review.Create, "", kinds("Pod", "Job.batch"), "k", review.VerdictDeny},
+		"one user, an unknown owner":      {"Pod", manager, review.Create, "Thing.example.com", kinds("Pod", "Job.batch"), "k", review.VerdictDeny},
+		"one user, no owner, all decided": {"Pod", manager, review.Create, "", review.PodKinds(), "k", review.VerdictAllow},
+		"one user, a volume's claim":      {"PersistentVolumeClaim", manager, review.Create, "Pod", kinds("PersistentVolumeClaim", "Pod"), "k", review.VerdictAllow},
+		"one user, a set's claim":         {"PersistentVolumeClaim", manager, review.Create, "", kinds("PersistentVolumeClaim", "Pod"), "k", review.VerdictDeny},
+		"one user, a claim is bound":      {"PersistentVolumeClaim", manager, review.Update, "", kinds("PersistentVolumeClaim"), "k", review.VerdictAllow},
+	} {
+		metadata := map[string]any{}
+		if test.owner != "" {
+			owner := gvk(test.owner)
+			metadata["ownerReferences"] = []any{
+				map[string]any{"apiVersion": "v1", "kind": "Node"},
+				map[string]any{"apiVersion": owner.GroupVersion().String(), "kind": owner.Kind, "controller": true},
+			}
+		}
+		r := &review.Request{
+			Kind: gvk(test.kind), User: test.user, Operation: test.operation, Object: map[string]any{"metadata": metadata},
+			Workload: &review.Workload{PodPath: "spec.template"},
+		}
+		a := asked{guardrail: "g", mode: review.ModeEnforce, result: violation(test.path), kinds: test.kinds}
+		d := decide(t, evidence(t, r, a))
+		if d.Verdict != test.want {
+			t.Errorf("%s: got %v", name, d.Verdict)
+		}
+		// What would be denied is counted before it is.
+		a.mode = review.ModeAudit
+		if d := decide(t, evidence(t, r, a)); d.Findings[0].WouldDeny != (test.want == review.VerdictDeny) {
+			t.Errorf("%s: under audit, WouldDeny is %v", name, d.Findings[0].WouldDeny)
+		}
+	}
+}

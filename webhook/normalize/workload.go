@@ -67,12 +67,12 @@ func addWorkload(r *review.Request) error {
 	if !w.Template {
 		policy := stringAt(spec, "restartPolicy")
 		w.LongRunning = policy == "" || policy == string(corev1.RestartPolicyAlways)
-		// A container may restart for ever in a Pod that does not.
-		items, _ := spec["containers"].([]any)
-		for _, item := range items {
-			container, _ := item.(map[string]any)
-			w.LongRunning = w.LongRunning || stringAt(container, "restartPolicy") == string(corev1.ContainerRestartPolicyAlways)
-		}
+	}
+	// A container may restart for ever in a Pod that does not, and in a Job.
+	items, _ := spec["containers"].([]any)
+	for _, item := range items {
+		container, _ := item.(map[string]any)
+		w.LongRunning = w.LongRunning || stringAt(container, "restartPolicy") == string(corev1.ContainerRestartPolicyAlways)
 	}
 	if resources := mapAt(spec, "resources"); resources != nil {
 		declared, err := requirements(resources, join(w.PodPath, "spec"))

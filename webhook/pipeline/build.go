@@ -109,8 +109,8 @@ func (b *Builder) compile(made *build) (*engine.Program, error) {
 	return b.program, nil
 }
 
-// identity hashes what decides of objects: names, specs, and what of the status of a
-// Policy may be in force.
+// identity hashes what decides of objects: names, specs, when an Exemption was created, and
+// what of the status of a Policy may be in force.
 func identity(o *config.Objects) string {
 	hash := sha256.New()
 	encoder := json.NewEncoder(hash)
@@ -119,7 +119,7 @@ func identity(o *config.Objects) string {
 		_ = encoder.Encode([]any{config.KindGuardrail, o.Guardrails[i].Name, o.Guardrails[i].Spec})
 	}
 	for i := range o.Exemptions {
-		_ = encoder.Encode([]any{config.KindExemption, o.Exemptions[i].Name, o.Exemptions[i].Spec})
+		_ = encoder.Encode([]any{config.KindExemption, o.Exemptions[i].Name, o.Exemptions[i].Spec, o.Exemptions[i].CreationTimestamp})
 	}
 	for i := range o.Policies {
 		var last *v1alpha1.PolicySpec

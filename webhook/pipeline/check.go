@@ -22,6 +22,8 @@ type Stored interface {
 	// one apply.
 	Configuration(ctx context.Context) (config.Objects, error)
 	Namespaces(ctx context.Context) ([]review.Namespace, error)
+	// Labels has the namespaces of these names that exist. It must not trail the API server.
+	Labels(ctx context.Context, names []string) (map[string]review.Namespace, error)
 }
 
 // Checker judges objects of the configuration before they are stored, as Build would
@@ -76,12 +78,16 @@ func (c *Checker) Check(ctx context.Context, r *review.Request) (*review.Checked
 			if err != nil {
 				return nil, err
 			}
-			checked.Warnings = append(checked.Warnings, warnings...)
+			checked.Warnings = append(append(checked.Warnings, uncoveredBy(object, catalog)...), warnings...)
 		}
 	case *v1alpha1.Exemption:
-		catalog := config.ResolvePolicies(stored.Policies, c.library).Catalog
+		policies := config.ResolvePolicies(stored.Policies, c.library)
+		catalog := policies.Catalog
 		tell(checked, exemptionErrors(object, catalog), exemptionErrors(before, catalog))
 		c.checkExpiry(checked, object, before, catalog)
+		if err := c.checkLimits(ctx, checked, object, before, policies, stored); err != nil {
+			return nil, err
+		}
 	case *v1alpha1.Policy:
 		c.checkPolicy(checked, object, stored)
 	}
@@ -154,6 +160,9 @@ func (c *Checker) checkPolicy(checked *review.Checked, p *v1alpha1.Policy, store
 	if len(then.Errors[p.Name]) > 0 {
 		return
 	}
+	if policy, inForce := then.Catalog.Policy(p.Name); inForce {
+		checked.Warnings = append(checked.Warnings, kindWarnings(policy)...)
+	}
 	for i := range stored.Guardrails {
 		g := &stored.Guardrails[i]
 		if !slices.ContainsFunc(g.Spec.Policies, func(b v1alpha1.PolicyBinding) bool { return b.Name == p.Name }) {
@@ -166,6 +175,37 @@ func (c *Checker) checkPolicy(checked *review.Checked, p *v1alpha1.Policy, store
 			}
 		}
 	}
+}
+
+// uncoveredBy warns of the kinds that the bound policies leave out.
+func uncoveredBy(g *v1alpha1.Guardrail, catalog *engine.Catalog) (warnings []string) {
+	var known []string
+	for i := range g.Spec.Policies {
+		name := g.Spec.Policies[i].Name
+		policy, found := catalog.Policy(name)
+		if !found || !policy.User || slices.Contains(known, name) {
+			continue
+		}
+		known = append(known, name)
+		for _, uncovered := range policy.Uncovered() {
+			warnings = append(warnings, name+": "+uncovered.Warning())
+		}
+	}
+	return warnings
+}
+
+// kindWarnings say to the author of a Policy what it is about beyond METADATA, and what not.
+func kindWarnings(policy *engine.Policy) (warnings []string) {
+	if len(policy.Completed) > 0 {
+		warnings = append(warnings, "kinds: it is about "+engine.KindList(policy.Completed)+" too")
+	}
+	for _, uncovered := range policy.Uncovered() {
+		warnings = append(warnings, "kinds: "+uncovered.Warning())
+	}
+	if kinds := policy.Undecided(); len(kinds) > 0 {
+		warnings = append(warnings, "kinds: nothing is decided about "+engine.KindList(kinds))
+	}
+	return warnings
 }
 
 // conflicts warns of the Guardrails that would inject other values than g.

@@ -119,7 +119,7 @@ func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source Fact
 	var strictest review.Mode
 	var names []string
 	for _, bound := range bounds {
-		mode := bound.EffectiveMode(&request)
+		mode := bound.EffectiveMode(&request, "")
 		if mode > strictest {
 			strictest, names = mode, nil
 		}
@@ -247,7 +247,7 @@ func wishes(r *review.Request, bounds []guardrail.Bound, results []review.Result
 			continue
 		}
 		for _, intent := range results[i].Intents {
-			if len(exempt.Excuse(bound.Policy.ID, intent.Container)) > 0 {
+			if len(exempt.Excuse(bound.Guardrail, bound.Policy.ID, intent.Container)) > 0 {
 				continue
 			}
 			all = append(all, mutate.Wish{Bound: i, Policy: bound.Policy.ID, Guardrail: bound.Guardrail.Name, Mode: bound.Mode, Intent: intent})

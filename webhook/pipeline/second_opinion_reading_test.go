@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -79,21 +80,16 @@ func readPod(object map[string]any) *podReading {
 			pod.containers = append(pod.containers, c)
 		}
 	}
-	if kind == "Pod" {
-		pod.longRunning = restarts(pod)
-	}
-	return pod
-}
-
-// restarts: a Pod restarts its containers unless it says something else, and a single
-// app container may say that it restarts all the same.
-func restarts(pod *podReading) bool {
 	policy, said := pod.spec["restartPolicy"].(string)
-	always := !said || policy == "" || policy == "Always"
-	for _, c := range pod.containers {
-		always = always || c.kind == "app" && c.spec["restartPolicy"] == "Always"
+	if kind == "Pod" {
+		// It restarts its containers unless it says something else.
+		pod.longRunning = !said || policy == "" || policy == "Always"
 	}
-	return always
+	// A single app container may say that it restarts all the same, in a Job too.
+	pod.longRunning = pod.longRunning || slices.ContainsFunc(pod.containers, func(c containerReading) bool {
+		return c.kind == "app" && c.spec["restartPolicy"] == "Always"
+	})
+	return pod
 }
 
 // amount is the text of a quantity at resources of a container or Pod, nil where there

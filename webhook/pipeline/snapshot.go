@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"time"
+
 	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/engine"
@@ -44,3 +46,8 @@ func (s *Snapshot) Catalog() *engine.Catalog { return s.catalog }
 
 // Exemptions are all that are right, in force or expired.
 func (s *Snapshot) Exemptions() guardrail.Exemptions { return s.exemptions }
+
+// Honoured lists what the Guardrails make of an Exemption.
+func (s *Snapshot) Honoured(e *guardrail.Exemption, now time.Time) []guardrail.Honoured {
+	return s.guardrails.Honoured(e, now)
+}

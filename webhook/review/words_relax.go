@@ -43,14 +43,17 @@ func (d *Decision) RelaxDenial(subject string, user User) string {
 // relaxCommands are lines for a shell: a user name is whatever an identity provider says.
 func relaxCommands(guardrail, user string) []string {
 	role := "relax-" + guardrail
-	subject := "--user=" + quoted(user)
-	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
-		subject = "--serviceaccount=" + quoted(account)
-	}
 	return []string{
 		fmt.Sprintf("kubectl create clusterrole %s --verb=%s --resource=guardrails.taffrail.dev --resource-name=%s", role, RelaxVerb, guardrail),
-		fmt.Sprintf("kubectl create clusterrolebinding %s --clusterrole=%s %s", role, role, subject),
+		fmt.Sprintf("kubectl create clusterrolebinding %s --clusterrole=%s %s", role, role, subjectFlag(user)),
 	}
+}
+
+func subjectFlag(user string) string {
+	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
+		return "--serviceaccount=" + quoted(account)
+	}
+	return "--user=" + quoted(user)
 }
 
 func quoted(text string) string {

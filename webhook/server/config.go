@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/cluster"
@@ -25,4 +28,38 @@ func (s *storedConfig) Configuration(ctx context.Context) (config.Objects, error
 // Namespaces are those that there are.
 func (s *storedConfig) Namespaces(ctx context.Context) ([]review.Namespace, error) {
 	return s.facts.Namespaces(ctx)
+}
+
+// liveNamespaces is the most namespaces that are read one by one.
+const liveNamespaces = 20
+
+// Labels reads the namespaces of these names from the API server itself. Those that do not
+// exist are left out.
+func (s *storedConfig) Labels(ctx context.Context, names []string) (map[string]review.Namespace, error) {
+	found := make(map[string]review.Namespace, len(names))
+	add := func(namespace *corev1.Namespace) {
+		found[namespace.Name] = review.Namespace{Name: namespace.Name, Labels: namespace.Labels, Known: true}
+	}
+	if len(names) > liveNamespaces {
+		var list corev1.NamespaceList
+		if err := s.live.List(ctx, &list); err != nil {
+			return nil, fmt.Errorf("listing namespaces: %w", err)
+		}
+		for i := range list.Items {
+			add(&list.Items[i])
+		}
+		return found, nil
+	}
+	for _, name := range names {
+		namespace := &corev1.Namespace{}
+		err := s.live.Get(ctx, client.ObjectKey{Name: name}, namespace)
+		switch {
+		case apierrors.IsNotFound(err):
+		case err != nil:
+			return nil, fmt.Errorf("reading namespace %s: %w", name, err)
+		default:
+			add(namespace)
+		}
+	}
+	return found, nil
 }

@@ -53,9 +53,13 @@ func (m *exemptionMetrics) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
 	for _, e := range compiled.snapshot.Exemptions() {
-		gauge(exemptionExpiry(), float64(e.Until.Unix()), e.Name)
+		end := e.End(compiled.snapshot.Honoured(e, m.now()))
+		if end.IsZero() {
+			end = e.Created // no Guardrail honours any of it
+		}
+		gauge(exemptionExpiry(), float64(end.Unix()), e.Name)
 		state := stateInForce
-		switch left := e.Until.Sub(m.now()); {
+		switch left := end.Sub(m.now()); {
 		case left <= 0:
 			state = stateExpired
 		case left <= expirySoon:

@@ -77,12 +77,14 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	probes := &health{checks: []check{{"certificate", serving.Ready}, {"informers", watches.ready}, {"configuration", compiling.ready}}}
+	rights := cluster.NewRights(watched.GetClient())
 	handler := admission.New(admission.Options{
 		Current:          compiling.Current,
 		Facts:            facts,
 		Failed:           failing.note,
 		Decide:           pipeline.Options{MaxMode: o.MaxMode, Live: cluster.NewLive(watched.GetAPIReader())},
-		Relaxers:         cluster.NewRights(watched.GetClient()),
+		Relaxers:         rights,
+		Exempters:        rights,
 		Config:           pipeline.NewChecker(catalog, &storedConfig{live: watched.GetAPIReader(), facts: facts}, nil),
 		Admitted:         counting.admitted,
 		MaxInFlight:      o.MaxInFlight,

@@ -15,6 +15,7 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
 )
 
 const (
@@ -40,10 +41,13 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) e
 		}
 		all := compiled.snapshot.Exemptions()
 		var resolved *guardrail.Exemption
+		var honoured []guardrail.Honoured
+		end := time.Time{}
 		if at := slices.IndexFunc(all, func(r *guardrail.Exemption) bool { return r.Name == e.Name }); at >= 0 {
 			resolved = all[at]
-			if resolved.Until.After(now) && resolved.Until.Before(w.next) {
-				w.next = resolved.Until
+			honoured = compiled.snapshot.Honoured(resolved, now)
+			if end = resolved.End(honoured); end.After(now) && end.Before(w.next) {
+				w.next = end
 			}
 		}
 		excuses, at := w.excuses(compiled.snapshot.ID(), e.Name)
@@ -53,10 +57,10 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) e
 		if resolved == nil {
 			meta.RemoveStatusCondition(&updated.Status.Conditions, v1alpha1.ConditionExpiring)
 		}
-		if resolved == nil || !now.Before(resolved.Until) {
+		if resolved == nil || !now.Before(end) {
 			updated.Status.Excuses = nil
 		}
-		for _, condition := range exemptionConditions(e, resolved, problem, wrong, excuses, now) {
+		for _, condition := range exemptionConditions(e, resolved, honoured, problem, wrong, excuses, now) {
 			condition.ObservedGeneration = e.Generation
 			meta.SetStatusCondition(&updated.Status.Conditions, condition)
 		}
@@ -83,17 +87,28 @@ func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.Excuses, at time.Time)
 }
 
 // exemptionConditions are Active, Expiring and Needed. resolved is nil where nothing of
-// the Exemption can be in force, and excuses where nothing was counted.
-func exemptionConditions(e *v1alpha1.Exemption, resolved *guardrail.Exemption, p pipeline.Problem, wrong bool, excuses *audit.Excuses, now time.Time) []metav1.Condition {
+// the Exemption can be in force, honoured is what Guardrails make of it, and excuses is nil
+// where nothing was counted.
+func exemptionConditions(
+	e *v1alpha1.Exemption, resolved *guardrail.Exemption, honoured []guardrail.Honoured, p pipeline.Problem, wrong bool, excuses *audit.Excuses, now time.Time,
+) []metav1.Condition {
 	active := metav1.Condition{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce}
 	if resolved == nil {
 		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalid
 		active.Message = "Nothing is excused: " + problemText(p)
 		return []metav1.Condition{active, unneeded("It is not in force.")}
 	}
-	end := resolved.Until.UTC().Format("2006-01-02 15:04 UTC")
+	last := resolved.End(honoured)
+	limited := limitedText(resolved, honoured)
+	if now.Before(resolved.Until) && !now.Before(last) {
+		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonLimited
+		active.Message = review.Line("Nothing is excused: "+limited, maxConditionMessage)
+		expired := metav1.Condition{Type: v1alpha1.ConditionExpiring, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonLimited, Message: active.Message}
+		return []metav1.Condition{active, expired, unneeded("It is not in force.")}
+	}
+	end := last.UTC().Format("2006-01-02 15:04 UTC")
 	expiring := metav1.Condition{Type: v1alpha1.ConditionExpiring, Status: metav1.ConditionTrue}
-	switch left := resolved.Until.Sub(now); {
+	switch left := last.Sub(now); {
 	case left <= 0:
 		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonExpired
 		active.Message = "It ended at " + end + ": nothing is excused any more."
@@ -107,6 +122,10 @@ func exemptionConditions(e *v1alpha1.Exemption, resolved *guardrail.Exemption, p
 		expiring.Message = "It ends at " + end + "."
 	}
 	active.Message = "It excuses what it covers until " + end + "."
+	if limited != "" {
+		active.Reason = v1alpha1.ReasonLimited
+		active.Message = review.Line(active.Message+" Not all that it names is excused: "+limited, maxConditionMessage)
+	}
 	if wrong {
 		active.Reason = v1alpha1.ReasonPartlyInvalid
 		active.Message = "Not all that it names is excused: " + problemText(p)
@@ -116,6 +135,24 @@ func exemptionConditions(e *v1alpha1.Exemption, resolved *guardrail.Exemption, p
 		conditions = append(conditions, neededCondition(excuses))
 	}
 	return conditions
+}
+
+// limitedText says what Guardrails do not honour, and from when on. It is empty if they honour
+// all of the Exemption.
+func limitedText(e *guardrail.Exemption, honoured []guardrail.Honoured) string {
+	var texts []string
+	for _, h := range honoured {
+		switch {
+		case h.Until.IsZero():
+			texts = append(texts, fmt.Sprintf("Guardrail %s does not honour it for %s", h.Guardrail, h.Policy))
+		case h.Until.Before(e.Until):
+			texts = append(texts, fmt.Sprintf("Guardrail %s honours it for %s until %s", h.Guardrail, h.Policy, h.Until.UTC().Format("2006-01-02 15:04 UTC")))
+		}
+	}
+	if len(texts) == 0 {
+		return ""
+	}
+	return strings.Join(texts, "; ") + "."
 }
 
 func neededCondition(found *audit.Excuses) metav1.Condition {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -10,7 +11,9 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
 )
 
 // failsFor is how long a Policy counts as failing after its last failure.
@@ -34,7 +37,13 @@ func (w *statusWriter) writePolicies(ctx context.Context, compiled *outcome) err
 		if !wrong && (p.Status.LastGood == nil || p.Status.LastGood.Spec != p.Spec) {
 			updated.Status.LastGood = &v1alpha1.GoodPolicy{Generation: p.Generation, Spec: p.Spec}
 		}
-		for _, condition := range []metav1.Condition{policyCondition(problem, wrong, p.Status.LastGood), healthyCondition(p, w.now())} {
+		conditions := []metav1.Condition{policyCondition(problem, wrong, p.Status.LastGood), healthyCondition(p, w.now())}
+		if policy, inForce := compiled.snapshot.Catalog().Policy(p.Name); inForce && policy.User {
+			conditions = append(conditions, coveredCondition(policy))
+		} else {
+			meta.RemoveStatusCondition(&updated.Status.Conditions, v1alpha1.ConditionCovered)
+		}
+		for _, condition := range conditions {
 			condition.ObservedGeneration = p.Generation
 			meta.SetStatusCondition(&updated.Status.Conditions, condition)
 		}
@@ -69,6 +78,22 @@ func healthyCondition(p *v1alpha1.Policy, now time.Time) metav1.Condition {
 	if last := p.Status.LastFailure; last != nil && last.Generation == p.Generation && now.Sub(last.Time.Time) < failsFor {
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonFails
 		c.Message = "It could not be evaluated for some requests: " + last.Message
+	}
+	return c
+}
+
+// coveredCondition says which kinds the Policy leaves out.
+func coveredCondition(policy *engine.Policy) metav1.Condition {
+	c := metav1.Condition{
+		Type: v1alpha1.ConditionCovered, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonEveryKind,
+		Message: "It is about every kind that its objects are made from.",
+	}
+	notes, covered := policy.KindNotes()
+	if len(notes) > 0 {
+		c.Reason, c.Message = v1alpha1.ReasonKindsCompleted, review.Line(strings.Join(notes, " "), maxConditionMessage)
+	}
+	if !covered {
+		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonKindsMissing
 	}
 	return c
 }

@@ -31,6 +31,8 @@ type Group struct {
 	Cases    Count          `json:"cases"`
 	Failed   []Failure      `json:"failed,omitempty"`
 	Coverage []FileCoverage `json:"coverage,omitempty"`
+	// Kinds are notes about the kinds that METADATA names and leaves out.
+	Kinds []string `json:"kinds,omitempty"`
 }
 
 // Count is of tests, or of cases.
@@ -238,6 +240,9 @@ func (g *Group) text(b *strings.Builder, coverage bool) {
 	fmt.Fprintf(b, "%s  %s: %s, %s\n", word, render.Printable(g.Name), g.Tests.words("test"), g.Cases.words("case"))
 	for i := range g.Failed {
 		g.Failed[i].text(b)
+	}
+	for _, note := range g.Kinds {
+		fmt.Fprintf(b, "      kinds: %s\n", render.Printable(note))
 	}
 	if !coverage {
 		return

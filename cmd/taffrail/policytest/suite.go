@@ -185,8 +185,9 @@ func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) erro
 	}
 	for file := range s.places {
 		if id := s.group(file, ""); strings.HasPrefix(file, engine.UserFile) {
-			if _, sound := s.catalog.Policy(id); sound {
-				report.group(id) // it is shown even if nothing tests it
+			if policy, sound := s.catalog.Policy(id); sound {
+				group := report.group(id) // it is shown even if nothing tests it
+				group.Kinds, _ = policy.KindNotes()
 			}
 		}
 	}

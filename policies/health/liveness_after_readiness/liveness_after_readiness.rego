@@ -19,6 +19,8 @@
 #   - DaemonSet.apps
 #   - ReplicaSet.apps
 #   - ReplicationController
+#   - Job.batch
+#   - CronJob.batch
 #   default_mode: enforce
 #   remediation: "Add a startupProbe, for example startupProbe: {httpGet: {path: /healthz, port: 8080}, failureThreshold: 30}, or raise livenessProbe.initialDelaySeconds."
 #   parameters:

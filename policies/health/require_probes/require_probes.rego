@@ -16,6 +16,8 @@
 #   - DaemonSet.apps
 #   - ReplicaSet.apps
 #   - ReplicationController
+#   - Job.batch
+#   - CronJob.batch
 #   default_mode: enforce
 #   remediation: "Add the probe with httpGet, tcpSocket, exec or grpc, for example readinessProbe: {httpGet: {path: /healthz, port: 8080}}."
 #   parameters:

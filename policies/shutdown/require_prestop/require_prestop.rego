@@ -17,6 +17,8 @@
 #   - DaemonSet.apps
 #   - ReplicaSet.apps
 #   - ReplicationController
+#   - Job.batch
+#   - CronJob.batch
 #   default_mode: enforce
 #   remediation: "Add a preStop hook that waits, for example lifecycle: {preStop: {sleep: {seconds: 5}}}."
 #   parameters:

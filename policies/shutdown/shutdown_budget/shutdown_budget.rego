@@ -20,6 +20,8 @@
 #   - DaemonSet.apps
 #   - ReplicaSet.apps
 #   - ReplicationController
+#   - Job.batch
+#   - CronJob.batch
 #   default_mode: enforce
 #   remediation: "Set terminationGracePeriodSeconds above the hook's wait plus the shutdown, for example terminationGracePeriodSeconds: 60 where the hook has sleep: {seconds: 30}, or wait less."
 #   parameters:

@@ -76,6 +76,8 @@ const (
 	// ConditionNeeded is False where the Exemption excuses nothing that is there.
 	ConditionNeeded = "Needed"
 
+	// ReasonLimited: a Guardrail honours it for less than it names, or not at all.
+	ReasonLimited = "Limited"
 	// ReasonInForce: the Exemption excuses what it covers.
 	ReasonInForce = "InForce"
 	// ReasonExpired: its time is over.

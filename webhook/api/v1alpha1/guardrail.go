@@ -69,6 +69,9 @@ type GuardrailSpec struct {
 	// TrustedWriters are operators and add-ons whose objects are recorded, never denied.
 	// +optional
 	TrustedWriters TrustedWriters `json:"trustedWriters,omitempty"`
+	// Exemptions says how far Exemptions from this Guardrail may go; without limit by default.
+	// +optional
+	Exemptions *ExemptionLimits `json:"exemptions,omitempty"`
 	// Policies to hold. One policy may be bound several times with different parameters.
 	// +kubebuilder:validation:MinItems=1
 	// +listType=atomic
@@ -83,6 +86,21 @@ type TrustedWriters struct {
 	// +optional
 	// +listType=set
 	Groups []string `json:"groups,omitempty"`
+}
+
+// ExemptionLimits limit what Exemptions excuse from a Guardrail. An Exemption that goes
+// beyond them is refused when it is applied, and never honoured beyond them.
+type ExemptionLimits struct {
+	// MaxDuration is how long an Exemption is honoured after its creation, as in 2160h.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,6}(h|m|s))+$`
+	// +kubebuilder:validation:MaxLength=30
+	MaxDuration string `json:"maxDuration,omitempty"`
+	// Never are policies of this Guardrail, by id, that no Exemption excuses from.
+	// +optional
+	// +kubebuilder:validation:MaxItems=1000
+	// +listType=set
+	Never []string `json:"never,omitempty"`
 }
 
 // PolicyBinding asks for one policy.

@@ -27,6 +27,7 @@ const (
 // +kubebuilder:subresource:status
 // +kubebuilder:printcolumn:name="Active",type=string,JSONPath=`.status.conditions[?(@.type=="Active")].status`
 // +kubebuilder:printcolumn:name="Healthy",type=string,JSONPath=`.status.conditions[?(@.type=="Healthy")].status`
+// +kubebuilder:printcolumn:name="Covered",type=string,JSONPath=`.status.conditions[?(@.type=="Covered")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Active")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type Policy struct {
@@ -57,6 +58,17 @@ type PolicySpec struct {
 const (
 	// ConditionHealthy is False while the Policy fails at run time.
 	ConditionHealthy = "Healthy"
+
+	// ConditionCovered is False while the kinds of the Policy leave objects out that its rules are
+	// about: those that a controller makes from a template of another kind.
+	ConditionCovered = "Covered"
+
+	// ReasonEveryKind: METADATA names every kind that such objects are made from.
+	ReasonEveryKind = "EveryKind"
+	// ReasonKindsCompleted: METADATA left kinds out, and the Policy is about them too.
+	ReasonKindsCompleted = "KindsCompleted"
+	// ReasonKindsMissing: METADATA leaves kinds out.
+	ReasonKindsMissing = "KindsMissing"
 
 	// ReasonLastGood: the spec does not compile, and the last one that did is in force.
 	ReasonLastGood = "LastGood"

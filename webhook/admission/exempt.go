@@ -1,0 +1,42 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// exempt takes an Exemption to its answer: whether its writer may loosen what it loosens.
+// Whether it is valid is asked at /config, which may fail open where this may not.
+func (e *endpoint) exempt(ctx context.Context, body []byte, _ Decider, c *call) (*response, error) {
+	request, err := normalize.Review(body, e.origin)
+	var limit *normalize.LimitError
+	switch {
+	case errors.As(err, &limit):
+		return nil, tooLarge(limit)
+	case err != nil:
+		return nil, err
+	}
+	c.request = request
+	lacking, err := e.options.Config.Exempt(ctx, request, e.options.Exempters)
+	if err != nil {
+		return nil, err
+	}
+	c.verdict = review.VerdictAllow
+	answer := allowed(request)
+	if len(lacking) > 0 {
+		c.verdict = review.VerdictDeny
+		answer.Allowed = false
+		answer.Result = &metav1.Status{
+			Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden,
+			Message: review.ExemptDenial(request.Subject(), request.User, lacking),
+			Details: &metav1.StatusDetails{Name: request.Name, Group: request.Kind.Group, Kind: request.Kind.Kind},
+		}
+	}
+	return answer, nil
+}

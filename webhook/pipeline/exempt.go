@@ -1,0 +1,240 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/review"
+)
+
+// Exempters tells who may excuse objects from a Guardrail. Implementations are safe for
+// concurrent use.
+type Exempters interface {
+	// MayExempt reports whether a user has the verb exempt on a Guardrail, "" for every one,
+	// in a namespace, "" for all of them.
+	MayExempt(ctx context.Context, user review.User, guardrail, namespace string) (bool, error)
+}
+
+// maxNamespaceReviews is the most often that one Exemption is asked about in a namespace of its
+// own. Whoever names more needs the right in all of them.
+const maxNamespaceReviews = 100
+
+// Exempt returns what an Exemption loosens and its writer has no right to, whatever the
+// modes of the Guardrails and the ceiling are: it stays when they are raised. An UPDATE is asked
+// about only what it adds, also while the object is being deleted, as it excuses until it
+// is gone. What is not valid is not in force, and for Check to refuse. An error
+// means that it is not known whether the user may.
+func (c *Checker) Exempt(ctx context.Context, r *review.Request, rights Exempters) ([]review.NotExempting, error) {
+	if r.Subresource != "" || r.Operation != review.Create && r.Operation != review.Update {
+		return nil, nil
+	}
+	after, err := decodeExemption(r.Object)
+	if err != nil {
+		return nil, err
+	}
+	var before *v1alpha1.Exemption
+	if r.Operation == review.Update {
+		before, _ = decodeExemption(r.OldObject) // what does not decode excuses nothing
+	}
+	if after == nil || before != nil && sameExtent(after, before) {
+		return nil, nil
+	}
+	stored, err := c.stored.Configuration(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	m, err := c.measure(ctx, after, config.ResolvePolicies(stored.Policies, c.library), stored)
+	if err != nil {
+		return nil, err
+	}
+	loosened := m.loosened(before)
+	asking := &asking{rights: rights, user: r.User, everywhere: map[string]bool{}}
+	var lacking []review.NotExempting
+	for i := range loosened {
+		l := &loosened[i]
+		may, err := asking.may(ctx, l.Guardrail, l.Namespace)
+		if err != nil {
+			return nil, fmt.Errorf("asking whether %q may exempt from Guardrail %q: %w", r.User.Name, l.Guardrail, err)
+		}
+		if !may {
+			lacking = append(lacking, review.NotExempting{Guardrail: l.Guardrail, Namespace: l.Namespace, Message: l.Describe()})
+		}
+	}
+	return lacking, nil
+}
+
+// asking remembers what a user may do in every namespace.
+type asking struct {
+	rights     Exempters
+	user       review.User
+	everywhere map[string]bool
+	reviews    int
+}
+
+func (a *asking) may(ctx context.Context, guardrail, namespace string) (bool, error) {
+	may, known := a.everywhere[guardrail]
+	if !known {
+		var err error
+		if may, err = a.rights.MayExempt(ctx, a.user, guardrail, ""); err != nil {
+			return false, err
+		}
+		a.everywhere[guardrail] = may
+	}
+	if may || namespace == "" || a.reviews >= maxNamespaceReviews {
+		return may, nil
+	}
+	a.reviews++
+	return a.rights.MayExempt(ctx, a.user, guardrail, namespace)
+}
+
+// decodeExemption returns nil for what is not a valid Exemption.
+func decodeExemption(object map[string]any) (*v1alpha1.Exemption, error) {
+	decoded, faults := config.Decode(object)
+	if len(faults) > 0 {
+		return nil, nil
+	}
+	e, ok := decoded.(*v1alpha1.Exemption)
+	if !ok {
+		return nil, fmt.Errorf("a %T where an Exemption is decided", decoded)
+	}
+	return e, nil
+}
+
+// sameExtent reports whether two Exemptions differ in no more than their reason and owner.
+func sameExtent(a, b *v1alpha1.Exemption) bool {
+	extent := func(e *v1alpha1.Exemption) *v1alpha1.ExemptionSpec {
+		spec := e.Spec.DeepCopy()
+		spec.Reason, spec.Owner = "", ""
+		return spec
+	}
+	return reflect.DeepEqual(extent(a), extent(b))
+}
+
+// measured is an Exemption beside the stored Guardrails.
+type measured struct {
+	exemption   *guardrail.Exemption // nil where it excuses nothing
+	guardrails  guardrail.Set
+	catalog     *engine.Catalog
+	namespaceOf func(name string) review.Namespace
+	now         time.Time
+}
+
+func (c *Checker) measure(ctx context.Context, e *v1alpha1.Exemption, policies config.Policies, stored config.Objects) (*measured, error) {
+	m := &measured{exemption: effective(e, policies.Catalog), catalog: policies.Catalog, now: c.now()}
+	if m.exemption == nil {
+		return m, nil
+	}
+	m.guardrails = guardrailsOf(stored, policies)
+	names := slices.DeleteFunc(slices.Clone(m.exemption.Namespaces), func(name string) bool { return name == guardrail.AnyNamespace })
+	labels, err := c.stored.Labels(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	m.namespaceOf = func(name string) review.Namespace {
+		if namespace, exists := labels[name]; exists {
+			return namespace
+		}
+		return review.Namespace{Name: name}
+	}
+	return m, nil
+}
+
+// loosened is what the Exemption takes from the Guardrails beyond what it took before, nil for
+// a new one.
+func (m *measured) loosened(before *v1alpha1.Exemption) []guardrail.Loosened {
+	if m.exemption == nil {
+		return nil
+	}
+	var was *guardrail.Exemption
+	if before != nil {
+		was = effective(before, m.catalog)
+	}
+	return m.guardrails.Loosened(m.exemption, was, m.namespaceOf, m.now)
+}
+
+// effective is an Exemption with the policies alone that are about a kind which it covers; nil
+// where it excuses nothing.
+func effective(e *v1alpha1.Exemption, catalog *engine.Catalog) *guardrail.Exemption {
+	resolved, _ := config.ResolveExemption(e, catalog)
+	if resolved == nil {
+		return nil
+	}
+	resolved.Policies = slices.DeleteFunc(resolved.Policies, func(id string) bool {
+		policy, known := catalog.Policy(id)
+		return !known || !slices.ContainsFunc(policy.Kinds, resolved.CoversKind)
+	})
+	return resolved
+}
+
+// guardrailsOf are the stored Guardrails as far as they are in force, without a program.
+func guardrailsOf(stored config.Objects, policies config.Policies) guardrail.Set {
+	made := build{policies: policies, index: map[string]int{}}
+	guardrails := sortedByName(stored.Guardrails, func(g *v1alpha1.Guardrail) string { return g.Name })
+	for i := range guardrails {
+		made.addGuardrail(&guardrails[i])
+	}
+	return made.set
+}
+
+// checkLimits refuses an Exemption that a Guardrail would not honour for what is new in it, and
+// warns of what was so before.
+func (c *Checker) checkLimits(ctx context.Context, checked *review.Checked, e *v1alpha1.Exemption, before config.Object, policies config.Policies, stored config.Objects) error {
+	m, err := c.measure(ctx, e, policies, stored)
+	if err != nil || m.exemption == nil {
+		return err
+	}
+	if m.exemption.Created.IsZero() {
+		m.exemption.Created = m.now
+	}
+	old, _ := before.(*v1alpha1.Exemption)
+	faults := m.limitFaults(e, m.loosened(old))
+	checked.Faults = append(checked.Faults, faults...)
+	for _, fault := range m.limitFaults(e, m.loosened(nil)) {
+		if !slices.Contains(faults, fault) {
+			checked.Warnings = append(checked.Warnings, "not honoured: "+fault.String())
+		}
+	}
+	return nil
+}
+
+// limitFaults are about what is loosened and not honoured, once a field and Guardrail.
+func (m *measured) limitFaults(e *v1alpha1.Exemption, loosened []guardrail.Loosened) (faults []review.Fault) {
+	add := func(fault review.Fault) {
+		if !slices.Contains(faults, fault) {
+			faults = append(faults, fault)
+		}
+	}
+	for _, honoured := range m.guardrails.Honoured(m.exemption, m.now) {
+		touched := slices.ContainsFunc(loosened, func(l guardrail.Loosened) bool {
+			return l.Guardrail == honoured.Guardrail && slices.Contains(l.Policies, honoured.Policy)
+		})
+		switch {
+		case !touched || !honoured.Until.Before(m.exemption.Until):
+		case honoured.Until.IsZero():
+			at := slices.Index(e.Spec.Policies, honoured.Policy)
+			add(review.Fault{Field: fmt.Sprintf("spec.policies[%d]", at),
+				Reason: fmt.Sprintf("Guardrail %s lets no Exemption excuse from %s: leave it out", honoured.Guardrail, honoured.Policy)})
+		default:
+			add(review.Fault{Field: "spec.expires", Reason: fmt.Sprintf("Guardrail %s honours it no longer than until %s: write %s, or earlier",
+				honoured.Guardrail, honoured.Until.UTC().Format(time.RFC3339), lastDay(honoured.Until, m.now))})
+		}
+	}
+	return faults
+}
+
+// lastDay is what to write for an end that is not after a moment.
+func lastDay(until, now time.Time) string {
+	day := until.UTC().AddDate(0, 0, -1).Format(time.DateOnly)
+	if strings.Compare(day, now.UTC().Format(time.DateOnly)) < 0 {
+		return until.UTC().Truncate(time.Second).Format(time.RFC3339)
+	}
+	return day
+}

@@ -1,0 +1,118 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+// exempters may exempt from "GUARDRAIL NAMESPACE", and count what they are asked.
+type exempters struct {
+	may   []string
+	asked []string
+	err   error
+}
+
+func (e *exempters) MayExempt(_ context.Context, _ review.User, guardrail, namespace string) (bool, error) {
+	e.asked = append(e.asked, guardrail+" "+namespace)
+	return slices.Contains(e.may, guardrail+" "+namespace), e.err
+}
+
+// stores is a configuration in clusters where every namespace exists.
+type stores struct {
+	guardrails []v1alpha1.Guardrail
+	err        error
+}
+
+func (s *stores) Configuration(context.Context) (config.Objects, error) {
+	return config.Objects{Guardrails: s.guardrails}, s.err
+}
+func (s *stores) Namespaces(context.Context) ([]review.Namespace, error) { return nil, nil }
+func (s *stores) Labels(_ context.Context, names []string) (map[string]review.Namespace, error) {
+	found := map[string]review.Namespace{}
+	for _, name := range names {
+		found[name] = review.Namespace{Name: name, Known: true}
+	}
+	return found, nil
+}
+
+func exemptionRequest(change func(spec map[string]any)) *review.Request {
+	spec := map[string]any{
+		"policies": []any{"image-tag"}, "namespaces": []any{"shop"}, "reason": "r", "owner": "o", "expires": "2027-01-31",
+	}
+	change(spec)
+	return &review.Request{
+		Operation: review.Create, Kind: schema.GroupVersionKind{Group: "taffrail.dev", Version: "v1alpha1", Kind: "Exemption"}, Name: "e",
+		Object: map[string]any{"apiVersion": "taffrail.dev/v1alpha1", "kind": "Exemption", "metadata": map[string]any{"name": "e"}, "spec": spec},
+	}
+}
+
+func TestExempt(t *testing.T) {
+	library, err := engine.Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := &stores{guardrails: []v1alpha1.Guardrail{
+		guardrail("b", v1alpha1.ModeAudit, binding("image-tag", "")), guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("require-probes", "")),
+	}}
+	now := func() time.Time { return time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC) }
+	checker := pipeline.NewChecker(library, stored, now)
+	many := make([]any, 0, 300)
+	for i := range 300 {
+		many = append(many, fmt.Sprint("n", i))
+	}
+	for name, test := range map[string]struct {
+		change  func(map[string]any)
+		may     []string
+		lacking string // as GUARDRAIL NAMESPACE
+		asked   int
+	}{
+		"nobody":                 {func(map[string]any) {}, nil, "a shop,b shop", 4},
+		"one of two":             {func(map[string]any) {}, []string{"a "}, "b shop", 3},
+		"one in the namespace":   {func(map[string]any) {}, []string{"a ", "b shop"}, "", 3},
+		"everywhere":             {func(s map[string]any) { s["namespaces"] = []any{"*"} }, []string{"a shop", "b shop"}, "a ,b ", 2},
+		"asked once for many":    {func(s map[string]any) { s["namespaces"] = many }, []string{"a ", "b "}, "", 2},
+		"not valid":              {func(s map[string]any) { s["expires"] = "soon" }, nil, "", 0},
+		"over":                   {func(s map[string]any) { s["expires"] = "2026-12-01" }, nil, "", 0},
+		"a policy nobody binds":  {func(s map[string]any) { s["policies"] = []any{"min-replicas"} }, []string{"a ", "b "}, " shop", 2},
+		"the right to every one": {func(s map[string]any) { s["policies"] = []any{"min-replicas"} }, []string{" "}, "", 1},
+	} {
+		rights := &exempters{may: test.may}
+		lacking, err := checker.Exempt(t.Context(), exemptionRequest(test.change), rights)
+		var got []string
+		for _, l := range lacking {
+			got = append(got, l.Guardrail+" "+l.Namespace)
+		}
+		if err != nil || strings.Join(got, ",") != test.lacking || len(rights.asked) != test.asked {
+			t.Errorf("%s: lacking %q, asked %q, %v", name, got, rights.asked, err)
+		}
+	}
+	// An Exemption that names ever so many namespaces costs a bounded number of reviews.
+	rights := &exempters{}
+	lacking, err := checker.Exempt(t.Context(), exemptionRequest(func(s map[string]any) { s["namespaces"] = many }), rights)
+	if err != nil || len(lacking) != 600 || len(rights.asked) > 110 {
+		t.Errorf("lacking %d, asked %d times, %v", len(lacking), len(rights.asked), err)
+	}
+	// Nobody knows is never yes.
+	broken := errors.New("broken")
+	if _, err := checker.Exempt(t.Context(), exemptionRequest(func(map[string]any) {}), &exempters{may: []string{"a ", "b "}, err: broken}); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	stored.err = broken
+	if _, err := checker.Exempt(t.Context(), exemptionRequest(func(map[string]any) {}), &exempters{may: []string{"a ", "b "}}); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
