@@ -92,6 +92,7 @@ type asked struct {
 	address string
 	mutex   sync.Mutex
 	names   map[string]bool
+	calls   int
 }
 
 func newAsked(t *testing.T) *asked {
@@ -109,6 +110,7 @@ func newAsked(t *testing.T) *asked {
 		}
 		a.mutex.Lock()
 		a.names[r.URL.Path+" "+review.Request.Name] = true
+		a.calls++
 		a.mutex.Unlock()
 		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
 		w.Header().Set("Content-Type", "application/json")
@@ -127,6 +129,13 @@ func (a *asked) about(path, name string) bool {
 	return a.names[path+" "+name]
 }
 
+// count is how many requests there were.
+func (a *asked) count() int {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	return a.calls
+}
+
 // registerCharted registers the chart's own entries for objects, in one namespace, at
 // another address. They are closed, so that an expression that fails is a refusal.
 func registerCharted(t *testing.T, r chart.Release, namespace, address string) {
@@ -143,9 +152,13 @@ func registerCharted(t *testing.T, r chart.Release, namespace, address string) {
 		case "ValidatingWebhookConfiguration":
 			typed := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 			must(t, runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, typed))
-			typed.Webhooks = slices.DeleteFunc(typed.Webhooks, func(w admissionregistrationv1.ValidatingWebhook) bool { return w.Name != "validate.taffrail.dev" })
-			w := &typed.Webhooks[0]
-			w.ClientConfig, w.NamespaceSelector, w.FailurePolicy = redirected(w.ClientConfig, address), only(namespace), closed()
+			typed.Webhooks = slices.DeleteFunc(typed.Webhooks, func(w admissionregistrationv1.ValidatingWebhook) bool {
+				return !strings.HasSuffix(w.Name, "validate.taffrail.dev")
+			})
+			for i := range typed.Webhooks {
+				w := &typed.Webhooks[i]
+				w.ClientConfig, w.NamespaceSelector, w.FailurePolicy = redirected(w.ClientConfig, address), only(namespace), closed()
+			}
 			made = typed
 		default:
 			continue

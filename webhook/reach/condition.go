@@ -30,7 +30,8 @@ func Conditions() []Condition {
 			`oldObject.exists(k, k != "metadata" && k != "status" && !(k in object))`},
 		{Name: "labels-or-annotations-change", Metadata: true, Expression: `request.operation == "UPDATE" ? ` +
 			`object.metadata.?labels != oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations : ` +
-			`has(object.metadata.annotations) && size(object.metadata.annotations) > 0`},
+			`has(object.metadata.annotations) && size(object.metadata.annotations) > 0 || ` +
+			`has(object.metadata.labels) && object.metadata.labels.exists(k, !(k in ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"]))`},
 		{Name: "not-the-control-plane", Metadata: true, Expression: `!request.userInfo.username.startsWith("system:serviceaccount:kube-system:") && ` +
 			`!(request.userInfo.username in ["system:kube-controller-manager", "system:kube-scheduler"])`},
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/review"
@@ -87,6 +88,15 @@ func NewCluster(entries []Entry, resources Resources, namespaces []review.Namesp
 		c.groups[at].namespaces = append(c.groups[at].namespaces, namespace)
 	}
 	return c
+}
+
+// SelectsByLabels reports whether the entries that ask policies select namespaces by more
+// than their names: by what can be taken away from a namespace.
+func (c *Cluster) SelectsByLabels() bool {
+	return slices.ContainsFunc(Selectors(c.entries), func(s labels.Selector) bool {
+		requirements, _ := s.Requirements()
+		return slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return r.Key() != metadataName })
+	})
 }
 
 // Report compares what is bound with what is sent.
@@ -208,7 +218,7 @@ func (c *Cluster) missing(n *need) string {
 			continue
 		}
 		switch {
-		case e.astray != "" && (e.path == n.path || !strings.HasSuffix(e.Name, ".taffrail.dev")):
+		case e.astray != "" && (e.path == n.path || e.path == ""):
 			return "entry " + e.Name + ": " + e.astray
 		case e.astray == "" && e.path != n.path && n.path != relaxPath && e.path != relaxPath:
 			return "entry " + e.Name + ": it calls " + cmp.Or(e.path, "no path") + " instead of " + n.path

@@ -38,6 +38,7 @@ type snapshot interface {
 	Bindings() int
 	Exemptions() guardrail.Exemptions
 	Catalog() *engine.Catalog
+	Set() guardrail.Set
 	// Versions are the versions of the Guardrails in force, by name.
 	Versions() map[string]pipeline.Version
 	Conflicts(context.Context, func(context.Context) ([]review.Namespace, error)) (map[string][]pipeline.Conflict, error)

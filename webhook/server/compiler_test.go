@@ -36,6 +36,7 @@ func (named) Guardrails() int                  { return 0 }
 func (named) Bindings() int                    { return 0 }
 func (named) Exemptions() guardrail.Exemptions { return nil }
 func (named) Catalog() *engine.Catalog         { return nil }
+func (named) Set() guardrail.Set               { return nil }
 
 func (named) Versions() map[string]pipeline.Version { return nil }
 
