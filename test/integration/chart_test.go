@@ -92,7 +92,7 @@ type asked struct {
 	address string
 	mutex   sync.Mutex
 	names   map[string]bool
-	calls   int
+	below   int // how many were about a subresource
 }
 
 func newAsked(t *testing.T) *asked {
@@ -110,7 +110,9 @@ func newAsked(t *testing.T) *asked {
 		}
 		a.mutex.Lock()
 		a.names[r.URL.Path+" "+review.Request.Name] = true
-		a.calls++
+		if review.Request.SubResource != "" {
+			a.below++
+		}
 		a.mutex.Unlock()
 		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
 		w.Header().Set("Content-Type", "application/json")
@@ -129,11 +131,11 @@ func (a *asked) about(path, name string) bool {
 	return a.names[path+" "+name]
 }
 
-// count is how many requests there were.
-func (a *asked) count() int {
+// subresources is how many requests were about one.
+func (a *asked) subresources() int {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	return a.calls
+	return a.below
 }
 
 // registerCharted registers the chart's own entries for objects, in one namespace, at

@@ -34,7 +34,7 @@ func carriers(t *testing.T, namespace string) map[string]*unstructured.Unstructu
 	const selector = `selector: {matchLabels: {app: x}}`
 	all := map[string]*unstructured.Unstructured{}
 	for resource, manifest := range map[string]string{
-		"pods":                   `{apiVersion: v1, kind: Pod, ` + carrying + `, spec: {containers: [{name: main, image: "app:1.0.0"}]}}`,
+		"pods":                   `{apiVersion: v1, kind: Pod, metadata: {name: x, labels: {app: alone}, annotations: {team: shop}}, spec: {containers: [{name: main, image: "app:1.0.0"}]}}`,
 		"services":               `{apiVersion: v1, kind: Service, ` + carrying + `, spec: {ports: [{port: 80}]}}`,
 		"persistentvolumeclaims": `{apiVersion: v1, kind: PersistentVolumeClaim, ` + carrying + `, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}`,
 		"replicationcontrollers": `{apiVersion: v1, kind: ReplicationController, ` + carrying + `, spec: {replicas: 0, selector: {app: x}, template: ` + always + `}}`,
@@ -55,7 +55,7 @@ func carriers(t *testing.T, namespace string) map[string]*unstructured.Unstructu
 	return all
 }
 
-// served asks the API server for the subresources of a resource that write.
+// subresources asks the API server for the subresources of a resource that write.
 func subresources(t *testing.T, resource string, kind schema.GroupVersionKind) []string {
 	t.Helper()
 	asking, err := discovery.NewDiscoveryClientForConfig(cluster.Admin.Config)
@@ -79,7 +79,7 @@ func subresources(t *testing.T, resource string, kind schema.GroupVersionKind) [
 // writeMetadata writes annotation team=other by way of a subresource.
 func writeMetadata(t *testing.T, stored *unstructured.Unstructured, subresource string) error {
 	t.Helper()
-	labels, annotations := map[string]string{"app": "x", "team": "other"}, map[string]string{"team": "other"}
+	labels, annotations := map[string]string{"team": "other"}, map[string]string{"team": "other"}
 	body := stored.DeepCopy()
 	switch subresource {
 	case "binding":
@@ -290,13 +290,13 @@ func TestOrdinaryStatusIsNeverSent(t *testing.T) {
 		}
 		o.SetName("x-" + resource)
 		admit(t, resource, cluster.Admin.Create(t.Context(), o))
-		before := webhook.count()
+		before := webhook.subresources()
 		status := `{"observedGeneration":1}`
 		switch resource {
 		case "pods":
 			status = `{"phase":"Running","conditions":[{"type":"Ready","status":"True"}]}`
 		case "services":
-			status = `{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}`
+			status = `{"conditions":[{"type":"Ready","status":"True","reason":"A","message":"","lastTransitionTime":"2026-01-01T00:00:00Z"}]}`
 		case "persistentvolumeclaims":
 			status = `{"phase":"Pending"}`
 		case "jobs", "cronjobs":
@@ -305,20 +305,20 @@ func TestOrdinaryStatusIsNeverSent(t *testing.T) {
 		for _, patch := range []string{`{"status":` + status + `}`, `{"metadata":{"finalizers":["example.com/x"]}}`, `{"metadata":{"finalizers":null}}`} {
 			admit(t, resource+" "+patch, node.PatchStatus(t.Context(), o.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(patch))))
 		}
-		if sent := webhook.count() - before; sent > 0 {
+		if sent := webhook.subresources() - before; sent > 0 {
 			t.Errorf("%s: %d requests about a status", resource, sent)
 		}
 		admit(t, resource, node.PatchStatus(t.Context(), o.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"b":"c"}}}`))))
-		if sent := webhook.count() - before; sent != 1 {
+		if sent := webhook.subresources() - before; sent != 1 {
 			t.Errorf("%s: %d requests about an annotation", resource, sent)
 		}
 	}
 	pod := carriers(t, namespace)["pods"]
 	admit(t, "a Pod", cluster.Admin.Create(t.Context(), pod))
-	before := webhook.count()
+	before := webhook.subresources()
 	bind := object(t, namespace, `{apiVersion: v1, kind: Binding, metadata: {name: x, labels: {topology.kubernetes.io/zone: a}}, target: {kind: Node, name: nowhere}}`)
 	must(t, cluster.Admin.Client.SubResource("binding").Create(t.Context(), pod.DeepCopy(), bind))
-	if sent := webhook.count() - before; sent > 0 {
+	if sent := webhook.subresources() - before; sent > 0 {
 		t.Errorf("%d requests about what a scheduler binds", sent)
 	}
 }
