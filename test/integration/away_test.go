@@ -236,6 +236,11 @@ func awayWrite(t *testing.T, c client.Client, namespace, label, write string, h 
 	target, how, _ := strings.Cut(rest, ", ")
 	resource, subresource, _ := strings.Cut(target, "/")
 	stored := awayStored(t, namespace, resource, h)
+	if subresource == "eviction" || subresource == "binding" {
+		pod := object(t, namespace, `{apiVersion: v1, kind: Pod, metadata: {name: x}}`)
+		pod.SetName(stored.GetName())
+		stored = pod
+	}
 	switch {
 	case verb == "delete":
 		return c.Delete(t.Context(), stored, client.DryRunAll)

@@ -44,7 +44,7 @@ func carriers(t *testing.T, namespace string) map[string]*unstructured.Unstructu
 		"statefulsets":           `{apiVersion: apps/v1, kind: StatefulSet, ` + carrying + `, spec: {serviceName: x, replicas: 0, ` + selector + `, template: ` + always + `}}`,
 		"daemonsets":             `{apiVersion: apps/v1, kind: DaemonSet, ` + carrying + `, spec: {` + selector + `, template: ` + always + `}}`,
 		"replicasets":            `{apiVersion: apps/v1, kind: ReplicaSet, ` + carrying + `, spec: {replicas: 0, ` + selector + `, template: ` + always + `}}`,
-		"controllerrevisions":    `{apiVersion: apps/v1, kind: ControllerRevision, ` + carrying + `, revision: 1}`,
+		"controllerrevisions":    `{apiVersion: apps/v1, kind: ControllerRevision, ` + carrying + `, revision: 1, data: {a: b}}`,
 		"jobs":                   `{apiVersion: batch/v1, kind: Job, ` + carrying + `, spec: {suspend: true, template: ` + never + `}}`,
 		"cronjobs":               `{apiVersion: batch/v1, kind: CronJob, ` + carrying + `, spec: {schedule: "0 0 1 1 *", jobTemplate: {spec: {template: ` + never + `}}}}`,
 		"ingresses":              `{apiVersion: networking.k8s.io/v1, kind: Ingress, ` + carrying + `, spec: {defaultBackend: {service: {name: x, port: {number: 80}}}}}`,
@@ -309,8 +309,8 @@ func TestOrdinaryStatusIsNeverSent(t *testing.T) {
 			t.Errorf("%s: %d requests about a status", resource, sent)
 		}
 		admit(t, resource, node.PatchStatus(t.Context(), o.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"b":"c"}}}`))))
-		if sent := webhook.subresources() - before; sent != 1 {
-			t.Errorf("%s: %d requests about an annotation", resource, sent)
+		if sent := webhook.subresources() - before; sent < 1 { // A patch that meets another write is decided again.
+			t.Errorf("%s: nobody was asked about an annotation", resource)
 		}
 	}
 	pod := carriers(t, namespace)["pods"]

@@ -38,7 +38,7 @@ const informerRetry = 2 * time.Second
 
 // newCluster makes the client and the cache. It does not reach for the API server, which
 // may have to come up first.
-func newCluster(config *rest.Config, configuration string, failed toolscache.WatchErrorHandlerWithContext, log logr.Logger) (ctrlcluster.Cluster, error) {
+func newCluster(config *rest.Config, configuration string, mapper meta.RESTMapper, failed toolscache.WatchErrorHandlerWithContext, log logr.Logger) (ctrlcluster.Cluster, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme), storagev1.AddToScheme(scheme),
 		authorizationv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -53,7 +53,7 @@ func newCluster(config *rest.Config, configuration string, failed toolscache.Wat
 	return ctrlcluster.New(config, func(o *ctrlcluster.Options) {
 		o.Scheme = scheme
 		o.Logger = log
-		o.MapperProvider = func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return newMapper(), nil }
+		o.MapperProvider = func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return mapper, nil }
 		o.Cache = cache.Options{
 			Scheme:           scheme,
 			ByObject:         watched,

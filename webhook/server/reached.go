@@ -2,12 +2,10 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,8 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,10 +26,6 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// discoveryInterval is how long what the cluster serves is taken to stay the same. A CRD
-// that is installed is noticed by then.
-const discoveryInterval = 30 * time.Second
-
 // reachability reads the webhook configurations of this installation. Each replica needs
 // them to know what a namespace leaves when its labels change; the one that writes status
 // says what is not sent.
@@ -43,16 +35,10 @@ type reachability struct {
 	here         reach.Here
 	cached, live client.Reader
 	// synced reports whether both configurations are known to cached.
-	synced    []toolscache.InformerSynced
-	discovery interface {
-		ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.APIResourceList, error)
-	}
-	now func() time.Time
-	log logr.Logger
-
-	mutex      sync.Mutex
-	resources  reach.Resources
-	discovered time.Time
+	synced []toolscache.InformerSynced
+	served *servedResources
+	log    logr.Logger
+	mutex  sync.Mutex // of synced
 }
 
 // webhookCache restricts a cache to the two configurations of a name: RBAC grants them so.
@@ -125,7 +111,7 @@ func (r *reachability) cluster(ctx context.Context, namespaces func(context.Cont
 	if err != nil {
 		return nil, err
 	}
-	resources, err := r.served()
+	resources, err := r.served.get()
 	if err != nil {
 		return nil, err
 	}
@@ -134,53 +120,6 @@ func (r *reachability) cluster(ctx context.Context, namespaces func(context.Cont
 		return nil, err
 	}
 	return reach.NewCluster(entries, resources, all, r.here.Namespace), nil
-}
-
-// served asks the API server for its resources, unless it has lately.
-func (r *reachability) served() (reach.Resources, error) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if r.resources != nil && r.now().Sub(r.discovered) < discoveryInterval {
-		return r.resources, nil
-	}
-	_, lists, err := r.discovery.ServerGroupsAndResources()
-	// An aggregated API that is away is no reason to know nothing of the others.
-	if partly := new(discovery.ErrGroupDiscoveryFailed); err != nil && !errors.As(err, &partly) {
-		return nil, fmt.Errorf("asking what the cluster serves: %w", err)
-	}
-	r.resources, r.discovered = resourcesOf(lists), r.now()
-	return r.resources, nil
-}
-
-// resourcesOf gathers resources by kind, over all versions.
-func resourcesOf(lists []*metav1.APIResourceList) reach.Resources {
-	found := reach.Resources{}
-	below := map[schema.GroupResource][]string{}
-	for _, list := range lists {
-		version, err := schema.ParseGroupVersion(list.GroupVersion)
-		if err != nil {
-			continue
-		}
-		for i := range list.APIResources {
-			served := &list.APIResources[i]
-			name, subresource, isBelow := strings.Cut(served.Name, "/")
-			if isBelow {
-				resource := schema.GroupResource{Group: version.Group, Resource: name}
-				below[resource] = append(below[resource], subresource)
-				continue
-			}
-			kind := schema.GroupKind{Group: version.Group, Kind: served.Kind}
-			known := found[kind]
-			known.Group, known.Name, known.Namespaced = version.Group, name, served.Namespaced
-			known.Versions = append(known.Versions, version.Version)
-			found[kind] = known
-		}
-	}
-	for kind, resource := range found {
-		resource.Subresources = below[schema.GroupResource{Group: resource.Group, Resource: resource.Name}]
-		found[kind] = resource
-	}
-	return found
 }
 
 // boundBy is what a Guardrail in force has bound. labelled is true if the webhooks select

@@ -35,8 +35,13 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("loading the policies: %w", err)
 	}
+	asking, err := discovery.NewDiscoveryClientForConfig(o.Config)
+	if err != nil {
+		return fmt.Errorf("connecting to the API server: %w", err)
+	}
+	served := &servedResources{discovery: asking, now: time.Now}
 	watches := &informers{log: o.Log.WithName("informers")}
-	watched, err := newCluster(o.Config, o.WebhookConfiguration, watches.failed, o.Log.WithName("cluster"))
+	watched, err := newCluster(o.Config, o.WebhookConfiguration, servedMapper{newMapper(), served}, watches.failed, o.Log.WithName("cluster"))
 	if err != nil {
 		return fmt.Errorf("connecting to the API server: %w", err)
 	}
@@ -45,13 +50,9 @@ func Run(ctx context.Context, o Options) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics := admission.NewMetrics(registry)
 
-	asking, err := discovery.NewDiscoveryClientForConfig(o.Config)
-	if err != nil {
-		return fmt.Errorf("connecting to the API server: %w", err)
-	}
 	reaching := &reachability{
 		name: o.WebhookConfiguration, here: reach.Here{Namespace: o.Namespace, Service: o.Service, URL: o.WebhookURL},
-		cached: watched.GetCache(), live: watched.GetAPIReader(), discovery: asking, now: time.Now, log: o.Log.WithName("reach"),
+		cached: watched.GetCache(), live: watched.GetAPIReader(), served: served, log: o.Log.WithName("reach"),
 	}
 	status := newStatusWriter()
 	status.reaching, status.metric = reaching, newReachedMetric(registry)
