@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"encoding/json"
 	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -37,10 +38,30 @@ func Conditions() []Condition {
 	}
 }
 
+// labelsChange is the condition of the entry that is asked who may relax.
+const labelsChange = `(has(object.metadata.labels) ? object.metadata.labels : {}) != (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {})`
+
+// namesLeftOut returns the names of the namespaces about which the entry at /relax is not
+// asked. It reports false for any other condition.
+func namesLeftOut(c admissionregistrationv1.MatchCondition) ([]string, bool) {
+	list, ok := strings.CutPrefix(joined(c.Expression), "!(object.metadata.name in ")
+	list, closed := strings.CutSuffix(list, ")")
+	if !ok || !closed {
+		return nil, false
+	}
+	// A list of strings in CEL, without escapes, is one in JSON.
+	var names []string
+	err := json.Unmarshal([]byte(list), &names)
+	return names, err == nil
+}
+
+// joined returns an expression on one line.
+func joined(expression string) string { return strings.Join(strings.Fields(expression), " ") }
+
 // harmless reports whether a matchCondition leaves out nothing of a request that is to be
 // decided. namespace is that of this installation.
 func harmless(c admissionregistrationv1.MatchCondition, metadata bool, namespace string) bool {
-	expression := strings.Join(strings.Fields(c.Expression), " ")
+	expression := joined(c.Expression)
 	for _, known := range Conditions() {
 		if known.Metadata && !metadata {
 			continue

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -155,7 +156,20 @@ func (c *Cluster) look(n *need, covers func(review.Namespace) bool, found *gaps,
 		return
 	}
 	sure := slices.ContainsFunc(candidates, func(i int) bool { return c.doubt(i, n) == "" })
-	if !n.inNamespaces() || n.path == relaxPath && c.everywhere(candidates) {
+	switch {
+	case n.path == relaxPath:
+		if !sure {
+			found.add(n, c.doubt(candidates[0], n), nil, true)
+		}
+		if left := c.covered(covers, func(name string) bool { return c.unrelaxed(candidates, name) }); len(left) > 0 {
+			found.add(n, "a matchCondition of "+strings.Join(c.entryNames(candidates), ", ")+" leaves it out", left, false)
+		}
+		return
+	case !n.inNamespaces():
+		// What is in no namespace is covered by who selects every namespace.
+		if covers != nil && !covers(review.Namespace{Known: true}) {
+			found.add(n, "what is in no namespace is decided only by a Guardrail that selects every namespace", nil, false)
+		}
 		if !sure {
 			found.add(n, c.doubt(candidates[0], n), nil, true)
 		}
@@ -192,8 +206,28 @@ func (c *Cluster) look(n *need, covers func(review.Namespace) bool, found *gaps,
 	}
 }
 
-func (c *Cluster) everywhere(candidates []int) bool {
-	return slices.ContainsFunc(candidates, func(i int) bool { return c.entries[i].namespaces.Empty() })
+// covered returns the names of the covered namespaces for which also holds, sorted.
+func (c *Cluster) covered(covers func(review.Namespace) bool, also func(name string) bool) []string {
+	var all []string
+	for _, g := range c.groups {
+		for _, namespace := range g.namespaces {
+			if (covers == nil || covers(namespace)) && also(namespace.Name) {
+				all = append(all, namespace.Name)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// unrelaxed reports whether every entry leaves a namespace out by its name.
+func (c *Cluster) unrelaxed(candidates []int, name string) bool {
+	return !slices.ContainsFunc(candidates, func(i int) bool {
+		return !slices.ContainsFunc(c.entries[i].conditions, func(condition admissionregistrationv1.MatchCondition) bool {
+			names, known := namesLeftOut(condition)
+			return known && slices.Contains(names, name)
+		})
+	})
 }
 
 // doubt says why an entry may not send what its rules name. Empty if it does.
@@ -202,8 +236,16 @@ func (c *Cluster) doubt(i int, n *need) string {
 	if len(e.doubts) > 0 {
 		return "entry " + e.Name + ": " + e.doubts[0]
 	}
+	if n.path == relaxPath && !e.namespaces.Empty() {
+		return "entry " + e.Name + ": its namespaceSelector is compared with the labels that a namespace is to get"
+	}
 	for _, condition := range e.conditions {
-		if n.path != relaxPath && !harmless(condition, n.metadata, c.own) {
+		understood := harmless(condition, n.metadata, c.own)
+		if n.path == relaxPath {
+			_, understood = namesLeftOut(condition)
+			understood = understood || joined(condition.Expression) == labelsChange
+		}
+		if !understood {
 			return "entry " + e.Name + ": matchCondition " + condition.Name + " is not known"
 		}
 	}

@@ -164,6 +164,10 @@ func TestWhatIsNotSent(t *testing.T) {
 		"cluster-scoped": {
 			entry: strings.ReplaceAll(widgets, "widgets", "fleets"), kinds: []schema.GroupKind{{Group: "example.com", Kind: "Fleet"}},
 		},
+		"cluster-scoped, and only some namespaces are bound": {
+			entry: strings.ReplaceAll(widgets, "widgets", "fleets"), kinds: []schema.GroupKind{{Group: "example.com", Kind: "Fleet"}}, covers: guarded,
+			want: []string{"fleets.example.com (CREATE, UPDATE) not sent: what is in no namespace is decided only by a Guardrail that selects every namespace"},
+		},
 		"cluster-scoped, whatever namespaces are selected": {
 			entry: "namespaceSelector: {matchLabels: {guard: \"on\"}}\n" + strings.ReplaceAll(widgets, "widgets", "fleets"), kinds: []schema.GroupKind{{Group: "example.com", Kind: "Fleet"}},
 		},
@@ -232,6 +236,39 @@ func TestWhatInjectsAndWhatRelaxesIsNeededToo(t *testing.T) {
 	}
 	if !c.SelectsByLabels() {
 		t.Error("a label that can be taken away is not noticed")
+	}
+}
+
+// Whoever may not relax a Guardrail must not get around that either.
+func TestWhoMayRelaxIsAsked(t *testing.T) {
+	const rules = "clientConfig: {url: \"https://10.0.0.1:9443/relax\"}\nrules: [{operations: [UPDATE], apiGroups: [\"\"], apiVersions: [v1], resources: [namespaces, namespaces/status, namespaces/finalize]}]\n"
+	const all = "namespaces at /relax (UPDATE), namespaces/status at /relax (UPDATE), namespaces/finalize at /relax (UPDATE)"
+	for name, test := range map[string]struct {
+		entry string
+		want  []string
+	}{
+		"as the chart does it": {rules + "matchConditions: [{name: a, expression: '" + labelsChange + "'}, {name: b, expression: '!(object.metadata.name in [\"kube-system\", \"taffrail-system\"])'}]", nil},
+		"a namespace is left out by name": {
+			rules + "matchConditions: [{name: b, expression: '!(object.metadata.name in [\"kube-system\", \"shop\"])'}]",
+			[]string{all + " not sent in shop: a matchCondition of test.taffrail.dev leaves it out"},
+		},
+		"another condition": {
+			rules + "matchConditions: [{name: mine, expression: '!(object.metadata.name in [\"a\"]) && false'}]",
+			[]string{all + " may not be sent: entry test.taffrail.dev: matchCondition mine is not known"},
+		},
+		"a selector": {
+			rules + "namespaceSelector: {matchLabels: {guard: \"on\"}}",
+			[]string{all + " may not be sent: entry test.taffrail.dev: its namespaceSelector is compared with the labels that a namespace is to get"},
+		},
+		"without the subresources": {
+			strings.Replace(rules, ", namespaces/status, namespaces/finalize", "", 1),
+			[]string{"namespaces/status at /relax (UPDATE), namespaces/finalize at /relax (UPDATE) not sent: no webhook entry names it"},
+		},
+	} {
+		got := texts(NewCluster(entry(t, test.entry), serving(), namespaces(), here.Namespace).Report(Bound{Relaxes: true}))
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
 	}
 }
 
