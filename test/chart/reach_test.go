@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+	apischema "k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/engine"
@@ -16,7 +16,7 @@ import (
 func serves() reach.Resources {
 	all := reach.Resources{}
 	add := func(group, kind, name string, namespaced bool, subresources ...string) {
-		all[schema.GroupKind{Group: group, Kind: kind}] = reach.Resource{Group: group, Name: name, Versions: []string{"v1"}, Namespaced: namespaced, Subresources: subresources}
+		all[apischema.GroupKind{Group: group, Kind: kind}] = reach.Resource{Group: group, Name: name, Versions: []string{"v1"}, Namespaced: namespaced, Subresources: subresources}
 	}
 	add("", "Pod", "pods", true, "status", "binding", "eviction", "ephemeralcontainers", "resize", "exec", "log")
 	add("", "Binding", "bindings", true)
@@ -48,7 +48,7 @@ func TestEverythingThatIsBoundIsReached(t *testing.T) {
 	for _, policy := range catalog.Policies() {
 		bound.Kinds = append(bound.Kinds, policy.Kinds...)
 	}
-	ingress := schema.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}
+	ingress := apischema.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}
 	extra := release("eks")
 	extra.Values = `extraKinds: [{group: networking.k8s.io, versions: [v1], resources: [ingresses, ingresses/status]}]`
 	for name, r := range map[string]Release{
@@ -83,7 +83,7 @@ func TestEverythingThatIsBoundIsReached(t *testing.T) {
 		if len(report.Unserved) > 0 || c.SelectsByLabels() != (name == "opt-in") {
 			t.Errorf("%s: %+v", name, report)
 		}
-		b.Kinds = []schema.GroupKind{ingress}
+		b.Kinds = []apischema.GroupKind{ingress}
 		if got := len(c.Report(b).Gaps) == 0; got != (name == "extra") {
 			t.Errorf("%s: Ingresses are reached: %t", name, got)
 		}
