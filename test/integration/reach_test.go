@@ -250,9 +250,9 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	t.Parallel()
 	label := unique("webhook-selector")
 	guard := "test.taffrail.dev/" + label
-	entry := extraEntry(t, label, "none", `[{group: networking.k8s.io, versions: [v1], resources: [ingresses]}]`)
-	entry.NamespaceSelector = labelled(guard, "enabled")
-	setEntry(t, entry)
+	entry := registeredEntries(t)[0]
+	entry.Name, entry.NamespaceSelector = label+".taffrail.dev", labelled(guard, "enabled")
+	setEntry(t, &entry)
 	// Its own selector is another one, that stays.
 	g := binding("own-"+label, label, "image-tag")
 	putGuardrail(t, g)
