@@ -60,6 +60,7 @@ generate: ## Write what is made from the API types, from METADATA and from the c
 	$(controller-gen) object crd paths=./$(api) output:object:dir=$(api) output:crd:dir=$(crds)
 	go run ./cmd/taffrail policies list -o markdown >policies/README.md
 	go run ./test/chart/readme -w
+	go run ./test/chart/entries -w
 
 ##@ Check
 

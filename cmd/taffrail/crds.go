@@ -45,22 +45,30 @@ along.`,
 }
 
 func newCRDsApplyCommand() *cobra.Command {
-	var kubeconfig string
+	var kubeconfig, entries string
 	command := &cobra.Command{
 		Use:   "apply",
 		Short: "Apply them to the cluster, and wait until they are served",
 		Long: `Apply makes the cluster's CustomResourceDefinitions those of this version. Guardrails,
 Exemptions and Policies stay as they are.
 
+With --webhook-entries it then adds to a ValidatingWebhookConfiguration that exists the
+entries that this version brings and that it lacks, with the caBundle of the others: a
+closed entry that came without one would refuse everything until somebody writes it.
+
 Exit codes:
   0  applied and served
   2  wrong usage, or they could not be applied`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
-			return applyCRDs(command.Context(), kubeconfig, command.OutOrStdout())
+			if err := applyCRDs(command.Context(), kubeconfig, command.OutOrStdout()); err != nil || entries == "" {
+				return err
+			}
+			return addEntries(command.Context(), kubeconfig, entries, command.OutOrStdout())
 		},
 	}
 	command.Flags().StringVar(&kubeconfig, "kubeconfig", "", kubeconfigHelp)
+	command.Flags().StringVar(&entries, "webhook-entries", "", "the ValidatingWebhookConfiguration to come, in YAML")
 	return command
 }
 

@@ -36,6 +36,7 @@ Look at "kubectl get validatingwebhookconfigurations", at the Pods of Taffrail, 
 func newSelfTestCommand() *cobra.Command {
 	var kubeconfig string
 	var patience time.Duration
+	var reached bool
 	command := &cobra.Command{
 		Use:   "selftest",
 		Short: "Show that the API server reaches Taffrail, and changes nothing",
@@ -43,16 +44,27 @@ func newSelfTestCommand() *cobra.Command {
 does not exist. Taffrail refuses it whatever its ceiling is, so the refusal shows the
 whole way: API server, Service, certificate, Taffrail. Nothing is changed.
 
+With --reached it also reads the condition Reached of every Guardrail and Policy, which
+says whether the webhook configurations send everything that is bound.
+
 Exit codes:
-  0  Taffrail refused it
-  2  it did not, or the API server cannot be asked`,
+  0  Taffrail refused it, and everything that is bound is sent
+  2  it did not, or the API server cannot be asked, or something is not sent`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
-			return selfTest(command.Context(), kubeconfig, patience, command.OutOrStdout())
+			if err := selfTest(command.Context(), kubeconfig, patience, command.OutOrStdout()); err != nil || !reached {
+				return err
+			}
+			client, err := dynamicClient(kubeconfig)
+			if err != nil {
+				return err
+			}
+			return testReached(command.Context(), client, patience, command.OutOrStdout())
 		},
 	}
 	command.Flags().StringVar(&kubeconfig, "kubeconfig", "", kubeconfigHelp)
 	command.Flags().DurationVar(&patience, "timeout", 30*time.Second, "how long to try")
+	command.Flags().BoolVar(&reached, "reached", false, "fail too if the API server does not ask about everything that Guardrails bind")
 	return command
 }
 

@@ -68,8 +68,9 @@ Exit codes:
 	flags.StringVar(&o.CertFile, "tls-cert-file", "", "PEM file with the serving certificate; read again when it changes")
 	flags.StringVar(&o.KeyFile, "tls-private-key-file", "", "PEM file with its key")
 	flags.StringVar(&o.kept.Secret, "tls-secret", "", "Secret in --namespace to keep the certificate in, instead of files; it must be there, and may be empty")
-	flags.StringVar(&o.kept.Service, "service-name", "taffrail", "Service in --namespace that the API server calls; the certificate is for it")
-	flags.StringVar(&o.kept.Configuration, "webhook-configuration", "taffrail", "name of the two webhook configurations whose caBundle is kept")
+	flags.StringVar(&o.Service, "service-name", server.DefaultName, "Service in --namespace that the API server calls; the certificate in --tls-secret is for it")
+	flags.StringVar(&o.WebhookConfiguration, "webhook-configuration", server.DefaultName, "name of the two webhook configurations, which are read to know what the API server asks about; with --tls-secret their caBundle is kept")
+	flags.StringVar(&o.WebhookURL, "webhook-url", "", "beginning of the URL by which they call this server where no Service leads to it, as in https://10.0.0.1:9443")
 	flags.DurationVar(&o.kept.Certificate, "certificate-validity", defaultCertificateValidity, "how long the certificate in --tls-secret is valid; it is renewed when a third is left")
 	flags.DurationVar(&o.kept.Authority, "ca-validity", defaultCAValidity, "how long its authority is valid, three times as long at least; succeeded when a third is left")
 	flags.StringVar(&o.ClientCAFile, "client-ca-file", "", "PEM file with who signs the API server's client certificate; without it anybody may ask for decisions")
@@ -109,6 +110,7 @@ func (o *serveOptions) run(command *cobra.Command) error {
 		return &usageError{errors.New("--client-names restricts nobody without --client-ca-file: name the file with who signs the API server's client certificate")}
 	}
 	if o.kept.Secret != "" {
+		o.kept.Service, o.kept.Configuration = o.Service, o.WebhookConfiguration
 		if err := o.kept.Check(); err != nil {
 			return &usageError{fmt.Errorf("--certificate-validity and --ca-validity: %w", err)}
 		}

@@ -50,7 +50,10 @@ func commands(section string) (all []command) {
 
 // but leaves out what closing a webhook changes.
 func but(objects []*unstructured.Unstructured, kind string) []*unstructured.Unstructured {
-	return slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() == kind })
+	return slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
+		// The Job before an upgrade knows what is to come.
+		return o.GetKind() == kind || o.GetKind() == "Job"
+	})
 }
 
 // Whoever installs by a page and then closes what they installed gets what they installed,

@@ -165,7 +165,7 @@ func TestAlertsSayWhatHoldsHere(t *testing.T) {
 	if got := open["TaffrailDown"].Annotations["description"]; !strings.Contains(got, "Nothing is refused") {
 		t.Error(got)
 	}
-	if got := closed["TaffrailDown"].Annotations["description"]; !strings.Contains(got, "Workloads, Services, Secrets, ConfigMaps and volume claims cannot be created") || !strings.Contains(got, "break-glass") {
+	if got := closed["TaffrailDown"].Annotations["description"]; !strings.Contains(got, "Workloads cannot be created") || !strings.Contains(got, "break-glass") {
 		t.Error(got)
 	}
 	if got := alerts(t, render(t, h, release().with(everything...).with("replicas=5")))["TaffrailReplicasMissing"].Expr; !strings.HasSuffix(got, "< 5") {

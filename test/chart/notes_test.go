@@ -3,6 +3,8 @@ package chart
 import (
 	"strings"
 	"testing"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 )
 
 // The notes are what a person knows of what they have just done. Helm 3 prints them only
@@ -33,7 +35,7 @@ func TestNotesSayWhatIsGuardedNow(t *testing.T) {
 			"maxMode        enforce", `those that match {"matchLabels":{"taffrail.dev/guard":"enabled"}}, but kube-system`, "--set failurePolicy=Fail",
 		}, nil},
 		"eks": {release("eks"), []string{
-			"failurePolicy  Fail: while no replica answers, workloads, Services, Secrets, ConfigMaps and volume claims cannot be created or changed",
+			"failurePolicy  Fail: while no replica answers, workloads cannot be created or changed",
 			"excludeNamespaces must name those of your node autoscaler", "must leave taffrail-system alone", "Next: nothing.",
 		}, nil},
 		"nobody left alone":             {nobody, []string{"namespaces     all\n"}, nil},
@@ -63,7 +65,8 @@ func TestNotesSayWhatIsGuardedNow(t *testing.T) {
 // all of it.
 func TestNotesNameAllThatIsHeldUp(t *testing.T) {
 	h := helm4(t)
-	notes, err := h.Notes(t.Context(), release("eks"))
+	all := release("eks").with("webhooks.services.failurePolicy=Fail", "webhooks.secrets.failurePolicy=Fail", "webhooks.configMaps.failurePolicy=Fail")
+	notes, err := h.Notes(t.Context(), all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,11 +75,13 @@ func TestNotesNameAllThatIsHeldUp(t *testing.T) {
 	for resource := range strings.FieldsSeq(workloads) {
 		words[resource] = "workloads"
 	}
-	all, _ := entries(t, render(t, h, release("eks")), "taffrail")
-	for _, w := range all {
-		if w.Name != "validate.taffrail.dev" {
+	rendered, _ := entries(t, render(t, h, all), "taffrail")
+	closed := 0
+	for _, w := range rendered {
+		if w.FailurePolicy != admissionregistrationv1.Fail || w.Name == "relax.taffrail.dev" {
 			continue
 		}
+		closed++
 		for _, rule := range w.Rules {
 			for _, resource := range rule.Resources {
 				if words[resource] == "" || !strings.Contains(notes, words[resource]) {
@@ -84,5 +89,8 @@ func TestNotesNameAllThatIsHeldUp(t *testing.T) {
 				}
 			}
 		}
+	}
+	if closed != 4 {
+		t.Errorf("%d closed entries", closed)
 	}
 }

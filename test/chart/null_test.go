@@ -82,7 +82,10 @@ func TestOnlyFailIsClosed(t *testing.T) {
 		for set, want := range map[string]map[string]bool{
 			"failurePolicy=null": {"relax.taffrail.dev": true, "exemptions.taffrail.dev": true},
 			"failurePolicy=fail": {"relax.taffrail.dev": true, "exemptions.taffrail.dev": true},
-			"failurePolicy=Fail": {"relax.taffrail.dev": true, "exemptions.taffrail.dev": true, "validate.taffrail.dev": true},
+			"failurePolicy=Fail": {
+				"relax.taffrail.dev": true, "exemptions.taffrail.dev": true, "validate.taffrail.dev": true, "services.validate.taffrail.dev": true,
+				"secrets.validate.taffrail.dev": true, "configmaps.validate.taffrail.dev": true,
+			},
 		} {
 			rendered, err := h.run(t.Context(), "", release().with("maxMode=enforce", set).arguments("template", "taffrail", h.chart, "--skip-schema-validation")...)
 			if err != nil {

@@ -205,9 +205,9 @@ func TestHostNetwork(t *testing.T) {
 func TestCertificateFlags(t *testing.T) {
 	h := helm4(t)
 	kept := []string{
-		"--tls-secret=taffrail-tls", "--service-name=taffrail", "--webhook-configuration=taffrail", "--certificate-validity=2160h", "--ca-validity=17520h",
+		"--service-name=taffrail", "--webhook-configuration=taffrail", "--tls-secret=taffrail-tls", "--certificate-validity=2160h", "--ca-validity=17520h",
 	}
-	mounted := []string{"--tls-cert-file=/etc/taffrail/tls/tls.crt", "--tls-private-key-file=/etc/taffrail/tls/tls.key"}
+	mounted := []string{"--service-name=taffrail", "--webhook-configuration=taffrail", "--tls-cert-file=/etc/taffrail/tls/tls.crt", "--tls-private-key-file=/etc/taffrail/tls/tls.key"}
 	for name, want := range map[string]struct {
 		flags  []string
 		secret string

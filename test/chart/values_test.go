@@ -25,15 +25,18 @@ func TestValuesThatAreRefused(t *testing.T) {
 		want    string
 	}{
 		// keys and types
-		"an unknown key":            {release().with("replicaCount=2"), "at '': additional properties 'replicaCount' not allowed"},
-		"an unknown key below":      {release().with("server.loglevel=debug"), "at '/server': additional properties 'loglevel' not allowed"},
-		"an unknown mode":           {release().with("maxMode=deny"), "at '/maxMode': value must be one of 'audit', 'warn', 'enforce'"},
-		"an unknown failurePolicy":  {release().with("failurePolicy=Open"), "at '/failurePolicy': value must be one of 'Ignore', 'Fail'"},
-		"no replicas":               {release().with("replicas=0"), "at '/replicas': minimum: got 0, want 1"},
-		"a text for a number":       {release().with("replicas=many"), "at '/replicas': got string, want integer"},
-		"a namespace's name":        {release().with("excludeNamespaces={Kube}"), "at '/excludeNamespaces/0': 'Kube' does not match pattern"},
-		"a namespace twice":         {release().with("excludeNamespaces={a,a}"), "at '/excludeNamespaces': items at 0 and 1 are equal"},
-		"too long a timeout":        {release().with("webhooks.validate.timeoutSeconds=31"), "at '/webhooks/validate/timeoutSeconds': maximum: got 31, want 30"},
+		"an unknown key":           {release().with("replicaCount=2"), "at '': additional properties 'replicaCount' not allowed"},
+		"an unknown key below":     {release().with("server.loglevel=debug"), "at '/server': additional properties 'loglevel' not allowed"},
+		"an unknown mode":          {release().with("maxMode=deny"), "at '/maxMode': value must be one of 'audit', 'warn', 'enforce'"},
+		"an unknown failurePolicy": {release().with("failurePolicy=Open"), "at '/failurePolicy': value must be one of 'Ignore', 'Fail'"},
+		"no replicas":              {release().with("replicas=0"), "at '/replicas': minimum: got 0, want 1"},
+		"a text for a number":      {release().with("replicas=many"), "at '/replicas': got string, want integer"},
+		"a namespace's name":       {release().with("excludeNamespaces={Kube}"), "at '/excludeNamespaces/0': 'Kube' does not match pattern"},
+		"a namespace twice":        {release().with("excludeNamespaces={a,a}"), "at '/excludeNamespaces': items at 0 and 1 are equal"},
+		"too long a timeout":       {release().with("webhooks.workloads.timeoutSeconds=31"), "at '/webhooks/workloads/timeoutSeconds': maximum: got 31, want 30"},
+		"the entry that all kinds had": {
+			release().with("webhooks.validate.timeoutSeconds=5"), "webhooks.validate is now an entry for each group of kinds: write webhooks.workloads,",
+		},
 		"a duration without a unit": {release().with("server.excusesInterval=10"), "at '/server/excusesInterval': got number, want string"},
 		"an interval of nothing":    {release().with("server.wouldDenyInterval=0s"), "at '/server/wouldDenyInterval': '0s' does not match pattern"},
 		"a drain in minutes":        {release().with("server.drainDelay=1m"), "at '/server/drainDelay': '1m' does not match pattern '^[0-9]{1,4}s$'"},

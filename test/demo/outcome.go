@@ -93,7 +93,7 @@ func (s *scene) outcomeOf(ctx context.Context, answer *harness.Answer) (outcome,
 	}
 	o := outcome{verdict: admitted}
 	for _, key := range slices.Sorted(maps.Keys(event.Annotations)) {
-		policy, ours := strings.CutPrefix(key, "validate.taffrail.dev/")
+		_, policy, ours := strings.Cut(key, "validate.taffrail.dev/") // The entries' names end alike.
 		if ours && strings.HasPrefix(event.Annotations[key], "audit, ") {
 			o.verdict = recorded
 			o.add(policy)

@@ -24,7 +24,7 @@ const (
 
 // agreed waits until look returns nil, burst after burst, and every ready replica is known to
 // have answered one of them: by one look after the other a single replica may be all that
-// is asked. A look is one request that validate.taffrail.dev is asked about, or more.
+// is asked. A look is one request that an entry at /validate is asked about, or more.
 func agreed(t *testing.T, what string, look func(context.Context) error) {
 	t.Helper()
 	inARow, met := 0, map[types.UID]bool{}
@@ -92,7 +92,7 @@ func burst(ctx context.Context, look func(context.Context) error) (map[types.UID
 	return answered, nil
 }
 
-// validated is how many requests each replica has answered for validate.taffrail.dev. One that
+// validated is how many requests each replica has answered at /validate. One that
 // comes or goes is an error: what it answers could not be told from what nobody has.
 func validated(ctx context.Context) (map[types.UID]float64, error) {
 	pods, err := replicas(ctx)

@@ -117,7 +117,7 @@ func (t tally) how() string {
 
 const (
 	mutating   = "mutate.taffrail.dev"
-	validating = "validate.taffrail.dev"
+	validating = "validate.taffrail.dev" // the names of the other entries that validate end alike
 	// unfilled is a class.
 	unfilled = "nothing was filled in, and so refused"
 )
@@ -144,7 +144,7 @@ func judge(violating bool, err error) (outcome, string) {
 // deniedBy tells whether a policy refused, and not the API server or an error.
 func deniedBy(err error) bool {
 	status := apierrors.APIStatus(nil)
-	return errors.As(err, &status) && strings.Contains(status.Status().Message, fmt.Sprintf("admission webhook %q denied the request", validating))
+	return errors.As(err, &status) && strings.Contains(status.Status().Message, validating+`" denied the request`)
 }
 
 var calling = regexp.MustCompile(`failed calling webhook "([^"]+)"`)

@@ -86,6 +86,9 @@ func (h *Harness) Audited(ctx context.Context, what string, matches func(*AuditE
 	return found, err
 }
 
+// AuditEvents returns the requests that have reached the audit log so far.
+func (h *Harness) AuditEvents() ([]AuditEvent, error) { return h.audit.all() }
+
 // AuditedAnswer is the audit log's entry of one write.
 func (h *Harness) AuditedAnswer(ctx context.Context, a *Answer) (*AuditEvent, error) {
 	return h.Audited(ctx, "request "+a.AuditID, func(e *AuditEvent) bool { return e.AuditID == a.AuditID })

@@ -85,6 +85,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if name := s.options.TLSSecret; name != "" {
 		args = append(args, "--tls-secret="+name, "--service-name="+name, "--webhook-configuration="+name)
 	} else {
+		args = append(args, "--webhook-url=https://"+s.Address())
 		args = append(args, "--tls-cert-file="+filepath.Join(s.dir, "tls.crt"), "--tls-private-key-file="+filepath.Join(s.dir, "tls.key"))
 	}
 	if len(s.options.Clients) > 0 {

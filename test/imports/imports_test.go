@@ -50,6 +50,7 @@ var (
 		"webhook/mutate":       cluster,
 		"webhook/normalize":    append([]string{opa}, cluster...),
 		"webhook/pipeline":     cluster,
+		"webhook/reach":        append([]string{opa}, cluster...),
 		"webhook/replay":       {"taffrail.dev/webhook/admission"},
 		"webhook/report":       {"taffrail.dev/webhook/admission"},
 		"webhook/review":       append([]string{module, opa}, cluster...),

@@ -92,6 +92,7 @@ type asked struct {
 	address string
 	mutex   sync.Mutex
 	names   map[string]bool
+	below   int // how many were about a subresource
 }
 
 func newAsked(t *testing.T) *asked {
@@ -109,6 +110,9 @@ func newAsked(t *testing.T) *asked {
 		}
 		a.mutex.Lock()
 		a.names[r.URL.Path+" "+review.Request.Name] = true
+		if review.Request.SubResource != "" {
+			a.below++
+		}
 		a.mutex.Unlock()
 		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
 		w.Header().Set("Content-Type", "application/json")
@@ -127,6 +131,13 @@ func (a *asked) about(path, name string) bool {
 	return a.names[path+" "+name]
 }
 
+// subresources is how many requests were about one.
+func (a *asked) subresources() int {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	return a.below
+}
+
 // registerCharted registers the chart's own entries for objects, in one namespace, at
 // another address. They are closed, so that an expression that fails is a refusal.
 func registerCharted(t *testing.T, r chart.Release, namespace, address string) {
@@ -143,9 +154,13 @@ func registerCharted(t *testing.T, r chart.Release, namespace, address string) {
 		case "ValidatingWebhookConfiguration":
 			typed := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 			must(t, runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, typed))
-			typed.Webhooks = slices.DeleteFunc(typed.Webhooks, func(w admissionregistrationv1.ValidatingWebhook) bool { return w.Name != "validate.taffrail.dev" })
-			w := &typed.Webhooks[0]
-			w.ClientConfig, w.NamespaceSelector, w.FailurePolicy = redirected(w.ClientConfig, address), only(namespace), closed()
+			typed.Webhooks = slices.DeleteFunc(typed.Webhooks, func(w admissionregistrationv1.ValidatingWebhook) bool {
+				return !strings.HasSuffix(w.Name, "validate.taffrail.dev")
+			})
+			for i := range typed.Webhooks {
+				w := &typed.Webhooks[i]
+				w.ClientConfig, w.NamespaceSelector, w.FailurePolicy = redirected(w.ClientConfig, address), only(namespace), closed()
+			}
 			made = typed
 		default:
 			continue

@@ -179,7 +179,7 @@ func TestControllersMayMakeAndBindViolatingClaims(t *testing.T) {
 						e.ResponseStatus.Code != http.StatusConflict // it tries again
 				})
 				must(t, err)
-				if note := ours(event)["validate.taffrail.dev/volume-access"]; event.ResponseStatus.Code >= 300 || !strings.HasPrefix(note, "audit, recorded, ") {
+				if note := ours(event)["services.validate.taffrail.dev/volume-access"]; event.ResponseStatus.Code >= 300 || !strings.HasPrefix(note, "audit, recorded, ") {
 					t.Errorf("%s: answered with %d, volume-access is %q", by.user, event.ResponseStatus.Code, note)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -92,6 +93,20 @@ func (l *Live) CronJob(ctx context.Context, namespace, name string) (map[string]
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading CronJob %s/%s: %w", namespace, name, err)
+	}
+	return object.Object, nil
+}
+
+// Pod reads a Pod. It returns nil if there is none.
+func (l *Live) Pod(ctx context.Context, namespace, name string) (map[string]any, error) {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))
+	err := l.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading Pod %s/%s: %w", namespace, name, err)
 	}
 	return object.Object, nil
 }

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/review"
 )
@@ -16,27 +18,43 @@ type Loss struct {
 	Mode review.Mode
 	// Policies that are lost under that mode, by id, sorted.
 	Policies []string
-	// Labels are those that change and that the Guardrail selects by, sorted.
+	// Labels are those that change and that the Guardrail selects by, or the webhooks if
+	// Unsent, sorted.
 	Labels []string
+	// Unsent is true if the webhooks no longer select the namespace. The Guardrail itself may.
+	Unsent bool
 }
 
 // Losses compares what binds a namespace under its labels before and after, each binding
 // under the ceiling; 0 is no ceiling. A binding is not lost where another Guardrail that
 // selects the namespace afterwards holds the same policy with the same parameters at least
 // as strictly: under no weaker mode, tolerating no more, and trusting nobody else.
-func (s Set) Losses(before, after review.Namespace, ceiling review.Mode) []Loss {
+//
+// webhooks are the selectors by which the API server is told what to ask about. A namespace
+// that leaves one of them loses every binding that it had: which of them the webhook was
+// asked about is not looked at.
+func (s Set) Losses(before, after review.Namespace, ceiling review.Mode, webhooks ...labels.Selector) []Loss {
+	unsent := leaves(webhooks, before, after)
 	var selecting Set
 	for _, g := range s {
-		if g.covers(after) {
+		if g.covers(after) && len(unsent) == 0 {
 			selecting = append(selecting, g)
 		}
 	}
 	var losses []Loss
 	for _, g := range s {
-		if !g.covers(before) || g.covers(after) {
+		if !g.covers(before) || g.covers(after) && len(unsent) == 0 {
 			continue
 		}
-		loss := Loss{Guardrail: g.Name, Labels: g.labelsChanged(before, after)}
+		loss := Loss{Guardrail: g.Name, Labels: labelsChanged(g.selector, before, after)}
+		if g.covers(after) {
+			loss.Unsent = true
+			for _, selector := range unsent {
+				loss.Labels = append(loss.Labels, labelsChanged(selector, before, after)...)
+			}
+			slices.Sort(loss.Labels)
+			loss.Labels = slices.Compact(loss.Labels)
+		}
 		for _, b := range g.Bindings {
 			if mode := under(ceiling, b.Mode); !selecting.hold(g, b, mode, ceiling) {
 				loss.add(b.Policy.ID, mode)
@@ -103,9 +121,20 @@ func (l *Loss) add(policy string, mode review.Mode) {
 	}
 }
 
-func (g *Guardrail) labelsChanged(before, after review.Namespace) []string {
+// leaves returns the selectors that match a namespace before and not after.
+func leaves(selectors []labels.Selector, before, after review.Namespace) []labels.Selector {
+	var left []labels.Selector
+	for _, selector := range selectors {
+		if selector.Matches(namespaceLabels(before)) && !selector.Matches(namespaceLabels(after)) {
+			left = append(left, selector)
+		}
+	}
+	return left
+}
+
+func labelsChanged(selector labels.Selector, before, after review.Namespace) []string {
 	changed := map[string]bool{}
-	requirements, _ := g.selector.Requirements()
+	requirements, _ := selector.Requirements()
 	for _, requirement := range requirements {
 		was, had := before.Labels[requirement.Key()]
 		is, has := after.Labels[requirement.Key()]

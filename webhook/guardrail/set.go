@@ -131,6 +131,13 @@ func (g *Guardrail) selectsByMoreThanName() bool {
 	return slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return r.Key() != corev1.LabelMetadataName })
 }
 
+// Covers reports whether the Guardrail binds what is in a namespace whose labels are known.
+func (g *Guardrail) Covers(namespace review.Namespace) bool { return g.covers(namespace) }
+
+// SelectsByLabels reports whether a change of a namespace's labels can take it out of the
+// Guardrail.
+func (g *Guardrail) SelectsByLabels() bool { return g.selectsByMoreThanName() }
+
 // namespaceLabels are a namespace's labels, with the name that a manifest leaves to
 // the API server.
 type namespaceLabels review.Namespace

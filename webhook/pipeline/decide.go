@@ -29,6 +29,10 @@ type Options struct {
 	MaxMode review.Mode
 	// Live may be nil: then nothing is known that an object may be made from.
 	Live Live
+	// Pods may be nil: then a Binding with labels or annotations cannot be decided.
+	Pods PodReader
+	// Webhooks may be nil: then Relax goes by Guardrails alone.
+	Webhooks Webhooks
 	// Now is the clock that Exemptions expire by; time.Now if nil.
 	Now func() time.Time
 }
@@ -46,6 +50,9 @@ func (o *Options) now() time.Time {
 func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSource, o Options) (*review.Decision, error) {
 	if r.Revision != nil {
 		return s.decideRevision(ctx, r.Revision, source, o)
+	}
+	if isBinding(r) {
+		return s.decideBinding(ctx, r, source, o)
 	}
 	return s.decide(ctx, r, source, o, "")
 }
@@ -130,14 +137,15 @@ func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source Fact
 	return strictest, names, nil
 }
 
-// decided tells whether there is anything to decide. What a webhook configuration sends
-// beyond it, a DELETE or a status, is not held up.
+// decided reports whether there is anything to decide. What a webhook configuration sends
+// besides, such as a DELETE or a status that comes without new labels or annotations, is
+// not held up.
 func decided(r *review.Request) bool {
 	switch r.Subresource {
 	case "", "ephemeralcontainers", "resize":
 		return r.Operation == review.Create || r.Operation == review.Update
 	}
-	return false
+	return carriesMetadata(r) && r.Operation == review.Update && metadataChanged(r)
 }
 
 // resolve learns the namespace and finds the bindings.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/review"
@@ -16,6 +18,13 @@ import (
 type Relaxers interface {
 	// MayRelax tells whether a user has the verb relax on a Guardrail.
 	MayRelax(ctx context.Context, user review.User, guardrail string) (bool, error)
+}
+
+// Webhooks knows what the webhook configurations select. Implementations are safe for
+// concurrent use.
+type Webhooks interface {
+	// Selectors returns what the entries select namespaces by that policies are asked at.
+	Selectors(ctx context.Context) ([]labels.Selector, error)
 }
 
 // Relax decides whether somebody may change the labels of a Namespace: there is a finding
@@ -29,7 +38,14 @@ func (s *Snapshot) Relax(ctx context.Context, r *review.Request, relaxers Relaxe
 		return d, nil
 	}
 	before, after := guardrail.NamespaceOf(r.Name, r.OldObject), guardrail.NamespaceOf(r.Name, r.Object)
-	for _, loss := range s.guardrails.Losses(before, after, o.MaxMode) {
+	var webhooks []labels.Selector
+	if o.Webhooks != nil {
+		var err error
+		if webhooks, err = o.Webhooks.Selectors(ctx); err != nil {
+			return nil, fmt.Errorf("reading what the webhooks select: %w", err)
+		}
+	}
+	for _, loss := range s.guardrails.Losses(before, after, o.MaxMode, webhooks...) {
 		may, err := relaxers.MayRelax(ctx, r.User, loss.Guardrail)
 		if err != nil && loss.Mode == review.ModeEnforce {
 			return nil, fmt.Errorf("asking whether %q may relax Guardrail %s: %w", r.User.Name, loss.Guardrail, err)
@@ -96,6 +112,10 @@ func lossText(loss guardrail.Loss, before, after map[string]string) string {
 		}
 	}
 	effect := map[review.Mode]string{review.ModeEnforce: "enforces", review.ModeWarn: "warns of", review.ModeAudit: "records"}[loss.Mode]
+	if loss.Unsent {
+		return fmt.Sprintf("%s, the API server no longer asks Taffrail about this namespace, and Guardrail %s no longer %s %s",
+			strings.Join(changes, " and "), loss.Guardrail, effect, listed(loss.Policies))
+	}
 	return fmt.Sprintf("%s, Guardrail %s no longer %s %s", strings.Join(changes, " and "), loss.Guardrail, effect, listed(loss.Policies))
 }
 

@@ -28,6 +28,9 @@ func (s *Snapshot) ID() string { return s.id }
 // Guardrails counts those in force.
 func (s *Snapshot) Guardrails() int { return len(s.guardrails) }
 
+// Set returns the Guardrails in force, sorted by name. It must not be written to.
+func (s *Snapshot) Set() guardrail.Set { return s.guardrails }
+
 // Versions tells by name which Guardrails are in force, and as which version of the stored
 // object.
 func (s *Snapshot) Versions() map[string]Version { return s.versions }

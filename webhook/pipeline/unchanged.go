@@ -20,6 +20,13 @@ func Unchanged(r *review.Request) bool { return extentOf(r) == guardrail.Changes
 //
 // That an object is terminating makes no difference: a Pod that is has time to do harm.
 func extentOf(r *review.Request) guardrail.Extent {
+	if carriesMetadata(r) {
+		// Of the rest nothing is taken that a policy may go by.
+		if metadataChanged(r) {
+			return guardrail.ChangesLabels
+		}
+		return guardrail.ChangesNothing
+	}
 	if r.OldObject == nil || !reflect.DeepEqual(content(r, r.Object), content(r, r.OldObject)) {
 		return guardrail.ChangesContent
 	}

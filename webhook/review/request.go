@@ -85,7 +85,8 @@ type Request struct {
 	UID       string // of the admission request; empty elsewhere
 	Operation Operation
 	Kind      schema.GroupVersionKind
-	// Subresource is empty, "ephemeralcontainers" or "resize".
+	// Subresource is empty, "ephemeralcontainers" or "resize", or one by way of which labels
+	// and annotations are written: "status" or "finalize".
 	Subresource string
 	// Name is empty while the API server has yet to make one from GenerateName.
 	Name         string

@@ -39,6 +39,7 @@ type snapshot interface {
 	Exemptions() guardrail.Exemptions
 	Honoured(*guardrail.Exemption, time.Time) []guardrail.Honoured
 	Catalog() *engine.Catalog
+	Set() guardrail.Set
 	// Versions are the versions of the Guardrails in force, by name.
 	Versions() map[string]pipeline.Version
 	Conflicts(context.Context, func(context.Context) ([]review.Namespace, error)) (map[string][]pipeline.Conflict, error)

@@ -39,6 +39,7 @@ func (named) Honoured(*guardrail.Exemption, time.Time) []guardrail.Honoured {
 	return nil
 }
 func (named) Catalog() *engine.Catalog { return &engine.Catalog{} }
+func (named) Set() guardrail.Set       { return nil }
 
 func (named) Versions() map[string]pipeline.Version { return nil }
 

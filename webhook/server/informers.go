@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -36,9 +38,9 @@ const informerRetry = 2 * time.Second
 
 // newCluster makes the client and the cache. It does not reach for the API server, which
 // may have to come up first.
-func newCluster(config *rest.Config, failed toolscache.WatchErrorHandlerWithContext, log logr.Logger) (ctrlcluster.Cluster, error) {
+func newCluster(config *rest.Config, configuration string, mapper meta.RESTMapper, failed toolscache.WatchErrorHandlerWithContext, log logr.Logger) (ctrlcluster.Cluster, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme), storagev1.AddToScheme(scheme),
+	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme), storagev1.AddToScheme(scheme),
 		authorizationv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
@@ -46,13 +48,15 @@ func newCluster(config *rest.Config, failed toolscache.WatchErrorHandlerWithCont
 	// The API server's own priority and fairness is limit enough. The client's would
 	// make admission wait in a burst of requests about a new namespace.
 	config.QPS = -1
+	watched := cluster.CacheOptions()
+	maps.Copy(watched, webhookCache(configuration))
 	return ctrlcluster.New(config, func(o *ctrlcluster.Options) {
 		o.Scheme = scheme
 		o.Logger = log
-		o.MapperProvider = func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return newMapper(), nil }
+		o.MapperProvider = func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return mapper, nil }
 		o.Cache = cache.Options{
 			Scheme:           scheme,
-			ByObject:         cluster.CacheOptions(),
+			ByObject:         watched,
 			DefaultTransform: cache.TransformStripManagedFields(),
 			// What nobody asked to be watched must not be watched by a mistyped Get.
 			ReaderFailOnMissingInformer: true,
@@ -80,6 +84,9 @@ func newMapper() meta.RESTMapper {
 	mapper.Add(autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"), meta.RESTScopeNamespace)
 	mapper.Add(storagev1.SchemeGroupVersion.WithKind("StorageClass"), meta.RESTScopeRoot)
 	mapper.Add(authorizationv1.SchemeGroupVersion.WithKind("SubjectAccessReview"), meta.RESTScopeRoot)
+	for _, kind := range []string{"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"} {
+		mapper.Add(admissionregistrationv1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeRoot)
+	}
 	for _, kind := range []string{config.KindGuardrail, config.KindExemption, config.KindPolicy} {
 		mapper.Add(v1alpha1.GroupVersion().WithKind(kind), meta.RESTScopeRoot)
 	}

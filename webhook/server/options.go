@@ -21,6 +21,7 @@ const (
 	DefaultDrainDelay         = 5 * time.Second
 	DefaultShutdownGrace      = 15 * time.Second
 	DefaultNamespace          = "taffrail-system"
+	DefaultName               = "taffrail"
 	DefaultExcusesInterval    = 10 * time.Minute
 	DefaultWouldDenyInterval  = 30 * time.Second
 )
@@ -38,6 +39,13 @@ type Options struct {
 	// Certificate makes the server keep its certificate by itself, in a Secret, instead of
 	// files. Its Namespace is that of these Options.
 	Certificate *certs.Options
+	// WebhookConfiguration is the name of both webhook configurations, and Service that of
+	// the Service in Namespace that they call; DefaultName if empty. They are read to know
+	// what the API server asks about.
+	WebhookConfiguration, Service string
+	// WebhookURL is the beginning of the URL by which the configurations call this
+	// installation where no Service leads to it, as in https://10.0.0.1:9443.
+	WebhookURL string
 	// ClientCAFile holds, in PEM, who signs the certificates of those who may ask for
 	// decisions; anybody may if it is empty. It is read again for every new connection.
 	ClientCAFile string
@@ -134,6 +142,8 @@ func (o Options) complete() (Options, error) {
 	fill(&o.BindAddress, DefaultBindAddress)
 	fill(&o.MetricsBindAddress, DefaultMetricsBindAddress)
 	fill(&o.Namespace, DefaultNamespace)
+	fill(&o.WebhookConfiguration, DefaultName)
+	fill(&o.Service, DefaultName)
 	if !files {
 		certificate := *o.Certificate
 		certificate.Namespace = o.Namespace

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/discovery"
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/audit"
@@ -20,6 +21,7 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/reach"
 )
 
 // Run serves until ctx ends and everything in flight is answered. It returns nil after
@@ -33,8 +35,13 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("loading the policies: %w", err)
 	}
+	asking, err := discovery.NewDiscoveryClientForConfig(o.Config)
+	if err != nil {
+		return fmt.Errorf("connecting to the API server: %w", err)
+	}
+	served := &servedResources{discovery: asking, now: time.Now}
 	watches := &informers{log: o.Log.WithName("informers")}
-	watched, err := newCluster(o.Config, watches.failed, o.Log.WithName("cluster"))
+	watched, err := newCluster(o.Config, o.WebhookConfiguration, servedMapper{newMapper(), served}, watches.failed, o.Log.WithName("cluster"))
 	if err != nil {
 		return fmt.Errorf("connecting to the API server: %w", err)
 	}
@@ -43,7 +50,12 @@ func Run(ctx context.Context, o Options) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics := admission.NewMetrics(registry)
 
+	reaching := &reachability{
+		name: o.WebhookConfiguration, here: reach.Here{Namespace: o.Namespace, Service: o.Service, URL: o.WebhookURL},
+		cached: watched.GetCache(), live: watched.GetAPIReader(), served: served, log: o.Log.WithName("reach"),
+	}
 	status := newStatusWriter()
+	status.reaching, status.metric = reaching, newReachedMetric(registry)
 	status.client, status.log = watched.GetClient(), o.Log.WithName("status")
 	compiling := newCompiler()
 	compiling.reader, compiling.metrics, compiling.log = watched.GetCache(), metrics, o.Log.WithName("config")
@@ -78,11 +90,12 @@ func Run(ctx context.Context, o Options) error {
 	}
 	probes := &health{checks: []check{{"certificate", serving.Ready}, {"informers", watches.ready}, {"configuration", compiling.ready}}}
 	rights := cluster.NewRights(watched.GetClient())
+	live := cluster.NewLive(watched.GetAPIReader())
 	handler := admission.New(admission.Options{
 		Current:          compiling.Current,
 		Facts:            facts,
 		Failed:           failing.note,
-		Decide:           pipeline.Options{MaxMode: o.MaxMode, Live: cluster.NewLive(watched.GetAPIReader())},
+		Decide:           pipeline.Options{MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: reaching},
 		Relaxers:         rights,
 		Exempters:        rights,
 		Config:           pipeline.NewChecker(catalog, &storedConfig{live: watched.GetAPIReader(), facts: facts}, nil),
@@ -132,6 +145,7 @@ func Run(ctx context.Context, o Options) error {
 	group.Go(func() error {
 		watches.start(background, watched.GetCache(), compiling.events(), status.events())
 		status.watchNamespaces(background, watched.GetCache())
+		reaching.watch(background, watched.GetCache(), status.kick)
 		compiling.kick() // There may be no Guardrail, and so no event.
 		compiling.run(background)
 		return nil

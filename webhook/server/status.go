@@ -38,8 +38,11 @@ type statusWriter struct {
 	excuses func(snapshot, name string) (*audit.Excuses, time.Time)
 	// namespaces are those that there are.
 	namespaces func(context.Context) ([]review.Namespace, error)
-	now        func() time.Time
-	log        logr.Logger
+	// reaching knows what the API server sends. It may be nil.
+	reaching *reachability
+	metric   *reachedMetric
+	now      func() time.Time
+	log      logr.Logger
 	bell
 	// next is when an Exemption's status changes without anybody's doing.
 	next time.Time
@@ -62,6 +65,7 @@ func (w *statusWriter) events() toolscache.ResourceEventHandler {
 
 // run writes whenever kicked, until ctx ends.
 func (w *statusWriter) run(ctx context.Context) {
+	defer w.metric.clear()
 	w.kick()
 	for {
 		// Time passes for Exemptions and for failures.
@@ -88,10 +92,11 @@ func (w *statusWriter) write(ctx context.Context) error {
 	if compiled == nil {
 		return nil
 	}
-	return errors.Join(w.writeGuardrails(ctx, compiled), w.writeExemptions(ctx, compiled), w.writePolicies(ctx, compiled))
+	sent := w.look(ctx, compiled)
+	return errors.Join(w.writeGuardrails(ctx, compiled, sent), w.writeExemptions(ctx, compiled), w.writePolicies(ctx, compiled, sent))
 }
 
-func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome) error {
+func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, sent *reached) error {
 	var list v1alpha1.GuardrailList
 	if err := w.client.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing Guardrails: %w", err)
@@ -100,6 +105,7 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome) e
 	if err != nil {
 		return fmt.Errorf("looking for conflicts: %w", err)
 	}
+	notSent := 0
 	for i := range list.Items {
 		g := &list.Items[i]
 		problem, wrong, known := compiled.of(key{config.KindGuardrail, g.Name}, g.Generation)
@@ -112,10 +118,12 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome) e
 		if conflicting := conflictingCondition(g, conflicts[g.Name]); conflicting != nil {
 			meta.SetStatusCondition(&updated.Status.Conditions, *conflicting)
 		}
+		setReached(&updated.Status.Conditions, sent.guardrail(g.Name, g.Generation), &notSent)
 		if err := w.patch(ctx, g, updated); err != nil {
 			return err
 		}
 	}
+	w.metric.found(config.KindGuardrail, notSent)
 	return nil
 }
 

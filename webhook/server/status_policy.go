@@ -21,11 +21,12 @@ const failsFor = 15 * time.Minute
 
 // writePolicies brings the status of every Policy up to date, and keeps each spec that
 // compiles as the last good one.
-func (w *statusWriter) writePolicies(ctx context.Context, compiled *outcome) error {
+func (w *statusWriter) writePolicies(ctx context.Context, compiled *outcome, sent *reached) error {
 	var list v1alpha1.PolicyList
 	if err := w.client.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing Policies: %w", err)
 	}
+	notSent := 0
 	for i := range list.Items {
 		p := &list.Items[i]
 		problem, wrong, known := compiled.of(key{config.KindPolicy, p.Name}, p.Generation)
@@ -47,10 +48,12 @@ func (w *statusWriter) writePolicies(ctx context.Context, compiled *outcome) err
 			condition.ObservedGeneration = p.Generation
 			meta.SetStatusCondition(&updated.Status.Conditions, condition)
 		}
+		setReached(&updated.Status.Conditions, sent.policy(p.Name, p.Generation), &notSent)
 		if err := w.patch(ctx, p, updated); err != nil {
 			return err
 		}
 	}
+	w.metric.found(config.KindPolicy, notSent)
 	return nil
 }
 

@@ -3,7 +3,21 @@
 {{- if and (hasKey .Values "enabled") (not .Values.enabled) -}}
 {{- fail "enabled false: only a parent chart that names it as its condition can leave Taffrail out, and this is none; leave the key out" -}}
 {{- end -}}
-{{- $fail := eq (toString .Values.failurePolicy) "Fail" -}}
+{{- if hasKey .Values.webhooks "validate" -}}
+{{- fail "webhooks.validate is now an entry for each group of kinds: write webhooks.workloads, webhooks.services, webhooks.secrets and webhooks.configMaps, and leave webhooks.validate out" -}}
+{{- end -}}
+{{- range $extra := .Values.extraKinds -}}
+{{- range $resource := $extra.resources -}}
+{{- if and (eq $extra.group "") (has (splitList "/" $resource | first) (list "pods" "replicationcontrollers" "services" "persistentvolumeclaims" "secrets" "configmaps" "namespaces" "bindings")) -}}
+{{- fail (printf "extraKinds names %s, which has an entry of its own; leave it out" $resource) -}}
+{{- end -}}
+{{- if has $extra.group (list "admissionregistration.k8s.io" "taffrail.dev") -}}
+{{- fail (printf "extraKinds names %s.%s: what switches Taffrail off must not wait for it; leave it out" $resource $extra.group) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $closed := include "taffrail.closedEntries" (list . "taffrail.wantedFailurePolicy") | fromJsonArray -}}
+{{- $fail := gt (len $closed) 0 -}}
 {{- if and $fail (lt (int .Values.replicas) 2) -}}
 {{- fail (printf "failurePolicy Fail with replicas %d: whenever that Pod is away, requests are refused; write replicas: 2 or more, or failurePolicy: Ignore" (int .Values.replicas)) -}}
 {{- end -}}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/dynamic"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+)
+
+// reachedInterval is how often conditions are read while one is missing or not True.
+const reachedInterval = 2 * time.Second
+
+// errNotReached says that something is bound and not asked about.
+var errNotReached = errors.New(`the API server does not ask Taffrail about everything that is bound.
+Add the kinds to extraKinds of the chart, or put back what was changed in the webhook configurations: charts/taffrail/docs/blind-spots.md`)
+
+// testReached reads the condition Reached of every Guardrail and Policy. It waits for those
+// that are not True yet: they follow the configuration by a moment.
+func testReached(ctx context.Context, client dynamic.Interface, patience time.Duration, w io.Writer) error {
+	var found error
+	var looked int
+	err := wait.PollUntilContextTimeout(ctx, reachedInterval, patience, true, func(ctx context.Context) (bool, error) {
+		looked, found = 0, nil
+		for _, resource := range []string{"guardrails", "policies"} {
+			n, err := lookReached(ctx, client, resource)
+			looked += n
+			found = errors.Join(found, err)
+		}
+		return found == nil, nil
+	})
+	if found != nil {
+		return fmt.Errorf("%w\n%w", found, errNotReached)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "The API server asks about everything that %d Guardrails and Policies are about.\n", looked)
+	return err
+}
+
+// lookReached returns how many objects of a kind there are, and what is wrong with them.
+func lookReached(ctx context.Context, client dynamic.Interface, resource string) (int, error) {
+	list, err := client.Resource(schema.GroupVersionResource{Group: v1alpha1.Group, Version: v1alpha1.Version, Resource: resource}).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return 0, fmt.Errorf("listing %s: %w", resource, err)
+	}
+	var wrong []error
+	for i := range list.Items {
+		object := &list.Items[i]
+		// Both kinds have their conditions in the same place.
+		var typed v1alpha1.Policy
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(map[string]any{"status": map[string]any{"conditions": conditionsOf(object.Object)}}, &typed); err != nil {
+			return 0, fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+		active := meta.FindStatusCondition(typed.Status.Conditions, v1alpha1.ConditionActive)
+		reached := meta.FindStatusCondition(typed.Status.Conditions, v1alpha1.ConditionReached)
+		switch {
+		case active == nil || active.ObservedGeneration < object.GetGeneration():
+			wrong = append(wrong, fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), errNoStatus))
+		case active.Status == metav1.ConditionFalse:
+			// Nothing of it is in force that could be asked about.
+		case reached == nil || reached.ObservedGeneration < object.GetGeneration():
+			wrong = append(wrong, fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), errNoStatus))
+		case reached.Status != metav1.ConditionTrue:
+			wrong = append(wrong, fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), errors.New(reached.Message))) //nolint:err113 // the message is the condition's
+		}
+	}
+	return len(list.Items), errors.Join(wrong...)
+}
+
+// errNoStatus is an object whose status no replica has written.
+var errNoStatus = errors.New("its status does not say yet what is asked about")
+
+func conditionsOf(object map[string]any) []any {
+	status, _ := object["status"].(map[string]any)
+	conditions, _ := status["conditions"].([]any)
+	return conditions
+}

@@ -1,0 +1,192 @@
+package reach
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"taffrail.dev/webhook/review"
+)
+
+// The paths that entries are called at.
+const (
+	mutatePath   = "/mutate"
+	validatePath = "/validate"
+	relaxPath    = "/relax"
+)
+
+// Here identifies the clientConfigs that lead to this installation.
+type Here struct {
+	// Namespace and Service name the Service that the API server calls.
+	Namespace, Service string
+	// URL is the beginning of the addresses that lead here without a Service, as in
+	// https://10.0.0.1:9443. Empty if none does.
+	URL string
+}
+
+// Entry is one webhook of a webhook configuration.
+type Entry struct {
+	Name     string
+	Mutating bool
+	// FailOpen is true if the API server admits what it cannot ask about.
+	FailOpen bool
+
+	path string
+	// astray says why no request of the entry is answered by this installation. Empty if
+	// they are.
+	astray     string
+	rules      []admissionregistrationv1.RuleWithOperations
+	exact      bool
+	namespaces labels.Selector
+	// doubts say why objects that the rules name may not be sent.
+	doubts     []string
+	conditions []admissionregistrationv1.MatchCondition
+}
+
+// Entries returns the entries of the two configurations of this installation. Either may
+// be nil, if it does not exist.
+func Entries(mutating *admissionregistrationv1.MutatingWebhookConfiguration, validating *admissionregistrationv1.ValidatingWebhookConfiguration, here Here) []Entry {
+	var all []Entry
+	if mutating != nil {
+		for i := range mutating.Webhooks {
+			w := &mutating.Webhooks[i]
+			e := here.entry(w.Name, &w.ClientConfig, w.Rules, w.MatchPolicy, w.NamespaceSelector, w.ObjectSelector, w.MatchConditions)
+			e.Mutating, e.FailOpen = true, failsOpen(w.FailurePolicy)
+			all = append(all, e)
+		}
+	}
+	if validating != nil {
+		for i := range validating.Webhooks {
+			w := &validating.Webhooks[i]
+			e := here.entry(w.Name, &w.ClientConfig, w.Rules, w.MatchPolicy, w.NamespaceSelector, w.ObjectSelector, w.MatchConditions)
+			e.FailOpen = failsOpen(w.FailurePolicy)
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+func failsOpen(policy *admissionregistrationv1.FailurePolicyType) bool {
+	return policy != nil && *policy == admissionregistrationv1.Ignore
+}
+
+func (h Here) entry(
+	name string, c *admissionregistrationv1.WebhookClientConfig, rules []admissionregistrationv1.RuleWithOperations,
+	match *admissionregistrationv1.MatchPolicyType, namespaces, objects *metav1.LabelSelector, conditions []admissionregistrationv1.MatchCondition,
+) Entry {
+	e := Entry{Name: name, rules: rules, conditions: conditions, exact: match != nil && *match == admissionregistrationv1.Exact}
+	e.path, e.astray = h.leads(c)
+	if selector, err := asSelector(namespaces); err == nil {
+		e.namespaces = selector
+	} else {
+		e.namespaces, e.astray = labels.Nothing(), cmp.Or(e.astray, "its namespaceSelector cannot be read")
+	}
+	if selector, err := asSelector(objects); err != nil || !selector.Empty() {
+		e.doubts = append(e.doubts, "its objectSelector leaves objects out by their labels")
+	}
+	return e
+}
+
+// asSelector returns what the API server takes a selector for: nil selects everything in a
+// webhook configuration, where elsewhere it selects nothing.
+func asSelector(s *metav1.LabelSelector) (labels.Selector, error) {
+	if s == nil {
+		return labels.Everything(), nil
+	}
+	return metav1.LabelSelectorAsSelector(s)
+}
+
+// leads returns the path that a clientConfig calls, and why that is not this installation.
+func (h Here) leads(c *admissionregistrationv1.WebhookClientConfig) (path, astray string) {
+	switch {
+	case c.Service != nil:
+		if c.Service.Path != nil {
+			path = *c.Service.Path
+		}
+		switch {
+		case c.Service.Namespace != h.Namespace || c.Service.Name != h.Service:
+			return path, "it calls Service " + c.Service.Namespace + "/" + c.Service.Name
+		case len(c.CABundle) == 0:
+			return path, "it has no caBundle, so the API server trusts no answer"
+		}
+		return path, ""
+	case c.URL != nil:
+		parsed, err := url.Parse(*c.URL)
+		if err != nil {
+			return "", "its URL cannot be read"
+		}
+		path = parsed.Path
+		parsed.Path, parsed.RawPath = "", ""
+		if h.URL == "" || parsed.String() != strings.TrimSuffix(h.URL, "/") {
+			return path, "it calls another URL"
+		}
+		return path, ""
+	}
+	return "", "it calls nothing"
+}
+
+// sends reports whether the rules of an entry name a request.
+func (e *Entry) sends(n *need) bool {
+	return slices.ContainsFunc(e.rules, func(r admissionregistrationv1.RuleWithOperations) bool {
+		return names(r.Operations, n.operation) && names(r.APIGroups, n.resource.Group) && e.namesVersion(r.APIVersions, n.resource.Versions) &&
+			slices.ContainsFunc(r.Resources, n.namedBy) && n.inScope(r.Scope)
+	})
+}
+
+func names[T ~string](all []T, wanted T) bool {
+	return slices.Contains(all, wanted) || slices.Contains(all, "*")
+}
+
+// namesVersion reports whether requests in every served version are sent. With matchPolicy
+// Equivalent the API server converts them to a version that the rule names.
+func (e *Entry) namesVersion(rule, served []string) bool {
+	if slices.Contains(rule, "*") {
+		return true
+	}
+	missing := func(version string) bool { return !slices.Contains(rule, version) }
+	if e.exact {
+		return len(served) > 0 && !slices.ContainsFunc(served, missing)
+	}
+	return slices.ContainsFunc(served, func(version string) bool { return !missing(version) })
+}
+
+// selects reports whether requests about objects in a namespace are sent.
+func (e *Entry) selects(namespace review.Namespace) bool {
+	return e.namespaces.Matches(withName(namespace))
+}
+
+// decides reports whether policies are asked about what the entry sends.
+func (e *Entry) decides() bool {
+	return e.astray == "" && (e.Mutating && e.path == mutatePath || !e.Mutating && e.path == validatePath)
+}
+
+// Selectors returns what the entries that ask policies select namespaces by. A namespace
+// that leaves one of them is no longer decided by what it sends.
+func Selectors(entries []Entry) []labels.Selector {
+	var all []labels.Selector
+	seen := map[string]bool{}
+	for i := range entries {
+		if e := &entries[i]; e.decides() && !e.namespaces.Empty() && !seen[e.namespaces.String()] {
+			seen[e.namespaces.String()] = true
+			all = append(all, e.namespaces)
+		}
+	}
+	return all
+}
+
+// withName returns the labels of a namespace, with the one that the API server adds.
+func withName(namespace review.Namespace) labels.Set {
+	all := make(labels.Set, len(namespace.Labels)+1)
+	for key, value := range namespace.Labels {
+		all[key] = value
+	}
+	all[metadataName] = namespace.Name
+	return all
+}
+
+const metadataName = "kubernetes.io/metadata.name"

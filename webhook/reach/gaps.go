@@ -1,0 +1,351 @@
+package reach
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/review"
+)
+
+// Bound is what somebody has bound.
+type Bound struct {
+	// Kinds that policies are about.
+	Kinds []schema.GroupKind
+	// Injects is true if something is filled into Pods.
+	Injects bool
+	// Relaxes is true if a change of labels takes namespaces out.
+	Relaxes bool
+	// Covers reports whether it holds in a namespace. Nil covers every namespace.
+	Covers func(review.Namespace) bool
+}
+
+// Gap is a sort of request that the API server does not send, or may not send.
+type Gap struct {
+	// What names resources, each with its operations.
+	What []string
+	// Namespaces are those in which they are not sent, sorted. Empty if they are sent for none.
+	Namespaces []string
+	Reason     string
+	// Maybe is true if the reason cannot be understood well enough to be sure.
+	Maybe bool
+}
+
+// Report is what was found.
+type Report struct {
+	Gaps []Gap
+	// Unserved are the bound kinds that the cluster does not serve: there are no such objects.
+	Unserved []schema.GroupKind
+	// FailOpen names the entries by which some of this is sent, and whose failurePolicy is Ignore.
+	FailOpen []string
+}
+
+// Cluster is what the API server sends, and about what. It is immutable.
+type Cluster struct {
+	entries   []Entry
+	resources Resources
+	own       string
+	groups    []group
+}
+
+// group is the namespaces that the same entries select.
+type group struct {
+	selected   []bool // by entry
+	namespaces []review.Namespace
+}
+
+// NewCluster returns a Cluster. own is the namespace of this installation: neither it nor
+// the namespaces that every cluster begins with are ever missed, since a cluster has to
+// recover without Taffrail.
+func NewCluster(entries []Entry, resources Resources, namespaces []review.Namespace, own string) *Cluster {
+	c := &Cluster{entries: entries, resources: resources, own: own}
+	index := map[string]int{}
+	key := make([]byte, len(entries))
+	for _, namespace := range namespaces {
+		if namespace.Name == own || slices.Contains([]string{"kube-system", "kube-public", "kube-node-lease"}, namespace.Name) {
+			continue
+		}
+		for i := range entries {
+			key[i] = '0'
+			if entries[i].selects(namespace) {
+				key[i] = '1'
+			}
+		}
+		at, known := index[string(key)]
+		if !known {
+			at = len(c.groups)
+			index[string(key)] = at
+			selected := make([]bool, len(entries))
+			for i := range selected {
+				selected[i] = key[i] == '1'
+			}
+			c.groups = append(c.groups, group{selected: selected})
+		}
+		c.groups[at].namespaces = append(c.groups[at].namespaces, namespace)
+	}
+	return c
+}
+
+// SelectsByLabels reports whether the entries that ask policies select namespaces by more
+// than their names: by what can be taken away from a namespace.
+func (c *Cluster) SelectsByLabels() bool {
+	return slices.ContainsFunc(Selectors(c.entries), func(s labels.Selector) bool {
+		requirements, _ := s.Requirements()
+		return slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return r.Key() != metadataName })
+	})
+}
+
+// Report compares what is bound with what is sent.
+func (c *Cluster) Report(b Bound) Report {
+	var r Report
+	var needs []need
+	for _, kind := range b.Kinds {
+		if _, served := c.resources[kind]; !served {
+			r.Unserved = append(r.Unserved, kind)
+			continue
+		}
+		needs = append(needs, c.resources.needs(kind)...)
+	}
+	if b.Injects {
+		needs = append(needs, c.resources.injecting()...)
+	}
+	if b.Relaxes {
+		needs = append(needs, c.resources.relaxing()...)
+	}
+	var found gaps
+	seen := map[string]bool{}
+	open := map[string]bool{}
+	for i := range needs {
+		n := &needs[i]
+		key := fmt.Sprintf("%s %s %s", n, n.operation, n.path)
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		c.look(n, b.Covers, &found, open)
+	}
+	r.Gaps = found.sorted()
+	for name := range open {
+		r.FailOpen = append(r.FailOpen, name)
+	}
+	slices.Sort(r.FailOpen)
+	slices.SortFunc(r.Unserved, func(a, b schema.GroupKind) int { return strings.Compare(a.String(), b.String()) })
+	r.Unserved = slices.Compact(r.Unserved)
+	return r
+}
+
+// look finds where a request is not sent.
+func (c *Cluster) look(n *need, covers func(review.Namespace) bool, found *gaps, open map[string]bool) {
+	var candidates []int
+	for i := range c.entries {
+		e := &c.entries[i]
+		if e.astray == "" && e.path == n.path && e.Mutating == (n.path == mutatePath) && e.sends(n) {
+			candidates = append(candidates, i)
+			if e.FailOpen {
+				open[e.Name] = true
+			}
+		}
+	}
+	if len(candidates) == 0 {
+		found.add(n, c.missing(n), nil, false)
+		return
+	}
+	sure := slices.ContainsFunc(candidates, func(i int) bool { return c.doubt(i, n) == "" })
+	switch {
+	case n.path == relaxPath:
+		if !sure {
+			found.add(n, c.doubt(candidates[0], n), nil, true)
+		}
+		if left := c.covered(covers, func(name string) bool { return c.unrelaxed(candidates, name) }); len(left) > 0 {
+			found.add(n, "a matchCondition of "+strings.Join(c.entryNames(candidates), ", ")+" leaves it out", left, false)
+		}
+		return
+	case !n.inNamespaces():
+		// What is in no namespace is covered by who selects every namespace.
+		if covers != nil && !covers(review.Namespace{Known: true}) {
+			found.add(n, "what is in no namespace is decided only by a Guardrail that selects every namespace", nil, false)
+		}
+		if !sure {
+			found.add(n, c.doubt(candidates[0], n), nil, true)
+		}
+		return
+	}
+	total := 0
+	for _, g := range c.groups {
+		var covered []string
+		for _, namespace := range g.namespaces {
+			if covers == nil || covers(namespace) {
+				covered = append(covered, namespace.Name)
+			}
+		}
+		if len(covered) == 0 {
+			continue
+		}
+		total++
+		var selecting []int
+		for _, i := range candidates {
+			if g.selected[i] {
+				selecting = append(selecting, i)
+			}
+		}
+		switch {
+		case len(selecting) == 0:
+			found.add(n, leftOut(c.entryNames(candidates)), covered, false)
+		case !slices.ContainsFunc(selecting, func(i int) bool { return c.doubt(i, n) == "" }):
+			found.add(n, c.doubt(selecting[0], n), covered, true)
+		}
+	}
+	// It may come to cover some.
+	if total == 0 && !sure {
+		found.add(n, c.doubt(candidates[0], n), nil, true)
+	}
+}
+
+// covered returns the names of the covered namespaces for which also holds, sorted.
+func (c *Cluster) covered(covers func(review.Namespace) bool, also func(name string) bool) []string {
+	var all []string
+	for _, g := range c.groups {
+		for _, namespace := range g.namespaces {
+			if (covers == nil || covers(namespace)) && also(namespace.Name) {
+				all = append(all, namespace.Name)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// unrelaxed reports whether every entry leaves a namespace out by its name.
+func (c *Cluster) unrelaxed(candidates []int, name string) bool {
+	return !slices.ContainsFunc(candidates, func(i int) bool {
+		return !slices.ContainsFunc(c.entries[i].conditions, func(condition admissionregistrationv1.MatchCondition) bool {
+			names, known := namesLeftOut(condition)
+			return known && slices.Contains(names, name)
+		})
+	})
+}
+
+// doubt says why an entry may not send what its rules name. Empty if it does.
+func (c *Cluster) doubt(i int, n *need) string {
+	e := &c.entries[i]
+	if len(e.doubts) > 0 {
+		return "entry " + e.Name + ": " + e.doubts[0]
+	}
+	if n.path == relaxPath && !e.namespaces.Empty() {
+		return "entry " + e.Name + ": its namespaceSelector is compared with the labels that a namespace is to get"
+	}
+	for _, condition := range e.conditions {
+		understood := harmless(condition, n.metadata, c.own)
+		if n.path == relaxPath {
+			_, understood = namesLeftOut(condition)
+			understood = understood || joined(condition.Expression) == labelsChange
+		}
+		if !understood {
+			return "entry " + e.Name + ": matchCondition " + condition.Name + " is not known"
+		}
+	}
+	return ""
+}
+
+// missing says why no entry sends a request.
+func (c *Cluster) missing(n *need) string {
+	for i := range c.entries {
+		e := &c.entries[i]
+		if e.Mutating != (n.path == mutatePath) || !e.sends(n) {
+			continue
+		}
+		switch {
+		case e.astray != "" && (e.path == n.path || e.path == ""):
+			return "entry " + e.Name + ": " + e.astray
+		case e.astray == "" && e.path != n.path && n.path != relaxPath && e.path != relaxPath:
+			return "entry " + e.Name + ": it calls " + cmp.Or(e.path, "no path") + " instead of " + n.path
+		}
+	}
+	return "no webhook entry names it"
+}
+
+func (c *Cluster) entryNames(indexes []int) []string {
+	all := make([]string, len(indexes))
+	for i, at := range indexes {
+		all[i] = c.entries[at].Name
+	}
+	return all
+}
+
+func leftOut(entries []string) string {
+	if len(entries) == 1 {
+		return "the namespaceSelector of " + entries[0] + " leaves it out"
+	}
+	return "the namespaceSelectors of " + strings.Join(entries, ", ") + " leave it out"
+}
+
+// gaps gathers what is not sent for the same reason.
+type gaps struct {
+	all []*gathered
+}
+
+type gathered struct {
+	Gap
+	operations map[string][]string
+	order      []string
+}
+
+func (g *gaps) add(n *need, reason string, namespaces []string, maybe bool) {
+	slices.Sort(namespaces)
+	at := slices.IndexFunc(g.all, func(e *gathered) bool {
+		return e.Reason == reason && e.Maybe == maybe && slices.Equal(e.Namespaces, namespaces)
+	})
+	if at < 0 {
+		at = len(g.all)
+		g.all = append(g.all, &gathered{Gap: Gap{Namespaces: namespaces, Reason: reason, Maybe: maybe}, operations: map[string][]string{}})
+	}
+	e := g.all[at]
+	what := n.String()
+	if n.path != validatePath {
+		what += " at " + n.path
+	}
+	if e.operations[what] == nil {
+		e.order = append(e.order, what)
+	}
+	e.operations[what] = append(e.operations[what], string(n.operation))
+}
+
+func (g *gaps) sorted() []Gap {
+	all := make([]Gap, 0, len(g.all))
+	for _, e := range g.all {
+		for _, what := range e.order {
+			e.What = append(e.What, what+" ("+strings.Join(e.operations[what], ", ")+")")
+		}
+		all = append(all, e.Gap)
+	}
+	slices.SortStableFunc(all, func(a, b Gap) int {
+		if a.Maybe != b.Maybe {
+			return map[bool]int{false: -1, true: 1}[a.Maybe]
+		}
+		return cmp.Compare(strings.Join(a.What, " "), strings.Join(b.What, " "))
+	})
+	return all
+}
+
+// String returns the gap in one line.
+func (g *Gap) String() string {
+	text := strings.Join(g.What, ", ")
+	if g.Maybe {
+		text += " may not be sent"
+	} else {
+		text += " not sent"
+	}
+	const most = 5
+	switch n := len(g.Namespaces); {
+	case n > most:
+		text += fmt.Sprintf(" in %s and %d more namespaces", strings.Join(g.Namespaces[:most-1], ", "), n-most+1)
+	case n > 0:
+		text += " in " + strings.Join(g.Namespaces, ", ")
+	}
+	return text + ": " + g.Reason
+}
