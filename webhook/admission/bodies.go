@@ -44,6 +44,8 @@ type bodyBudget struct {
 	mostArriving int
 
 	mutex sync.Mutex
+	// incomplete is how many bodies are not complete, those that wait for room included.
+	incomplete int
 	// arriving holds the *incoming that may be evicted, the one without progress for the
 	// longest time first.
 	arriving list.List
@@ -74,14 +76,25 @@ type incoming struct {
 	place      *list.Element // in arriving; nil if it cannot be evicted
 	progressed time.Time
 	evicted    bool
+	counted    bool // in incomplete
 }
 
-// open makes room for one more body, which must have arrived at the time ends. close must
-// be called.
+// open makes a place for one more body, which must have arrived at the time ends. close must
+// be called. It returns nil if every place is taken by a body that waits for room.
 func (b *bodyBudget) open(setDeadline func(time.Time), ends time.Time) *incoming {
 	in := &incoming{budget: b, setDeadline: setDeadline, ends: ends}
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
+	if b.incomplete >= b.mostArriving {
+		front := b.arriving.Front()
+		if front == nil {
+			return nil
+		}
+		slowest, _ := front.Value.(*incoming)
+		slowest.evict()
+	}
+	b.incomplete++
+	in.counted = true
 	in.enlist()
 	return in
 }
@@ -93,10 +106,6 @@ func (in *incoming) enlist() {
 	if in.place != nil {
 		b.arriving.MoveToBack(in.place)
 	} else {
-		if b.arriving.Len() >= b.mostArriving {
-			slowest, _ := b.arriving.Front().Value.(*incoming)
-			slowest.evict()
-		}
 		in.place = b.arriving.PushBack(in)
 	}
 	if next := in.progressed.Add(stepTimeout); next.Before(in.ends) {
@@ -110,6 +119,15 @@ func (in *incoming) delist() {
 	if in.place != nil {
 		in.budget.arriving.Remove(in.place)
 		in.place = nil
+	}
+}
+
+// leave gives the place to another body.
+func (in *incoming) leave() {
+	in.delist()
+	if in.counted {
+		in.counted = false
+		in.budget.incomplete--
 	}
 }
 
@@ -205,7 +223,7 @@ func (b *bodyBudget) evict(n int64, safe time.Duration, holds func(*incoming) in
 // evict ends the Read that the body waits in. Its goroutine then gives back what it holds.
 func (in *incoming) evict() {
 	in.evicted = true
-	in.delist()
+	in.leave()
 	in.setDeadline(time.Unix(1, 0))
 }
 
@@ -217,7 +235,7 @@ func (in *incoming) complete(whole bool) error {
 	if in.evicted {
 		return errEvicted
 	}
-	in.delist()
+	in.leave()
 	if whole {
 		// net/http goes on reading, to notice a client that hangs up. A deadline that passes
 		// then would end the request.
@@ -229,7 +247,7 @@ func (in *incoming) complete(whole bool) error {
 // close gives back what the body holds.
 func (in *incoming) close() {
 	in.budget.mutex.Lock()
-	in.delist()
+	in.leave()
 	in.budget.mutex.Unlock()
 	in.budget.total.Release(in.held)
 	in.budget.large.Release(in.heldLarge)

@@ -37,13 +37,8 @@ const DefaultMaxInFlight = 512
 // An ordinary review has some 10 KiB.
 const DefaultMaxInFlightBytes = 64 << 20
 
-const (
-	// maxConfiguration is how many objects of Taffrail's own configuration are checked at once.
-	maxConfiguration = 8
-	// slotWait is how long a complete request waits for a slot before the API server is told
-	// to try again: slots become free many times a second, and waiting is fair.
-	slotWait = time.Second
-)
+// maxConfiguration is how many objects of Taffrail's own configuration are checked at once.
+const maxConfiguration = 8
 
 // Decider is the part of a *pipeline.Snapshot that requests need.
 type Decider interface {
@@ -91,7 +86,7 @@ type Handler struct {
 	options Options
 	// slots are for decisions about objects; configuration is for those about Taffrail's own,
 	// which compile policies and must not keep the others waiting.
-	slots, configuration chan struct{}
+	slots, configuration *slots
 	bodies               *bodyBudget
 	phase                atomic.Int32
 }
@@ -114,8 +109,8 @@ func New(o Options) *Handler {
 	}
 	return &Handler{
 		options:       o,
-		slots:         make(chan struct{}, o.MaxInFlight),
-		configuration: make(chan struct{}, min(o.MaxInFlight, maxConfiguration)),
+		slots:         newSlots(o.MaxInFlight),
+		configuration: newSlots(min(o.MaxInFlight, maxConfiguration)),
 		bodies:        newBodyBudget(o.MaxInFlightBytes, 2*o.MaxInFlight),
 	}
 }
@@ -145,7 +140,7 @@ type endpoint struct {
 	*Handler
 	origin review.Origin
 	path   string
-	slots  chan struct{}
+	slots  *slots
 	// way takes the body of an AdmissionReview to its answer.
 	way func(*endpoint, context.Context, []byte, Decider, *call) (*response, error)
 }
@@ -214,12 +209,15 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *call) ([]by
 	ctx, cancel := context.WithTimeout(r.Context(), timeLeft(r))
 	defer cancel()
 	in := e.open(w, bodyTimeout)
+	if in == nil {
+		return nil, noRoom(errNoRoom)
+	}
 	defer in.close()
 	body, err := readBody(ctx, r, in)
 	if err != nil {
 		return nil, err
 	}
-	release, err := e.slot(ctx)
+	release, err := e.slots.take(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -235,27 +233,6 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *call) ([]by
 		return nil, failureOf(ctx, err)
 	}
 	return response.encode()
-}
-
-// slot waits for one of the slots for decisions, in the order of arrival.
-func (e *endpoint) slot(ctx context.Context) (release func(), err error) {
-	release = func() { <-e.slots }
-	select {
-	case e.slots <- struct{}{}:
-		return release, nil
-	default:
-	}
-	waited := time.NewTimer(slotWait)
-	defer waited.Stop()
-	select {
-	case e.slots <- struct{}{}:
-		return release, nil
-	case <-waited.C:
-		text := fmt.Sprintf("more than %d requests at once", cap(e.slots))
-		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: text}
-	case <-ctx.Done():
-		return nil, failureOf(ctx, ctx.Err())
-	}
 }
 
 // fail answers with an HTTP error. Its text reaches the person whose request fails.

@@ -90,30 +90,28 @@ func Run(ctx context.Context, o Options) error {
 		Metrics:          metrics,
 		Log:              o.Log.WithName("admission"),
 	})
-	decisions := http.NewServeMux()
-	handler.Register(decisions)
-
 	mux := http.NewServeMux()
 	probes.register(mux)
+	handler.Register(mux)
 	secured := withTLS(newHTTPServer(mux, o.Log.WithName("http")), serving.Get)
-	if o.ClientCAFile == "" {
-		mux.Handle("/", decisions)
-	} else {
-		known := &clients{file: o.ClientCAFile, names: o.ClientNames, log: o.Log.WithName("clients")}
+	if o.ClientCAFile != "" {
+		known := &clients{file: o.ClientCAFile, names: o.ClientNames, log: o.Log.WithName("clients"), now: time.Now}
 		if err := known.load(); err != nil {
 			return fmt.Errorf("reading the authorities of clients: %w", err)
 		}
-		known.handshakes(secured)
-		mux.Handle("/", known.only(decisions))
+		known.require(secured)
 	}
 
 	listener, metricsListener, err := listen(ctx, o)
 	if err != nil {
 		return err
 	}
+	evicted := newEvictions(registry)
+	calls := newConnections(listener, connectionsPerSlot*o.MaxInFlight, evicted.of("webhook"))
+	calls.serve(secured)
 	https := &front{
 		server:     secured,
-		listener:   listener,
+		listener:   calls,
 		health:     probes,
 		admission:  handler,
 		drainDelay: o.DrainDelay,
@@ -157,7 +155,8 @@ func Run(ctx context.Context, o Options) error {
 	})
 	if metricsListener != nil {
 		group.Go(func() error {
-			return serveMetrics(background, metricsListener, metricsHandler(registry, probes), o.Log.WithName("metrics"))
+			limited := newConnections(metricsListener, maxMetricsConnections, evicted.of("metrics"))
+			return serveMetrics(background, limited, metricsHandler(registry, probes), o.Log.WithName("metrics"))
 		})
 	}
 	ceiling := "none"
