@@ -33,7 +33,7 @@ const (
 	// that waits for a slot and one that has it.
 	connectionsPerSlot = 5
 	// maxMetricsConnections is for probes and scrapers.
-	maxMetricsConnections = 64
+	maxMetricsConnections = 512
 )
 
 // newHTTPServer is a server with every timeout set, HTTP/1.1 alone.
