@@ -91,7 +91,7 @@ func TestHundredsAtOnceFromTwoAddresses(t *testing.T) {
 	namespace := breakable(t, "hundreds", server.Address()).fail
 	must(t, cluster.AwaitEnforcement(t.Context(), namespace))
 	attack := hostile.Start(t.Context(), server.Address(), map[hostile.Sort]int{
-		hostile.Announced: 10, hostile.SlowBody: 20, hostile.SlowHeader: 20, hostile.Idle: 20,
+		hostile.Announced: 10, hostile.Stalled: 3, hostile.SlowHeader: 20, hostile.Idle: 20,
 	})
 	defer attack.Stop()
 	eventually(t, "the attack", func(context.Context) error { return attack.UnderWay() })
@@ -121,7 +121,7 @@ func TestTheLargestRequestPassesBesideHostileOnes(t *testing.T) {
 	server := newServer(t, harness.ServerOptions{Name: "largest", MaxInFlightBytes: chartBytes})
 	namespace := breakable(t, "largest", server.Address()).ignore
 	must(t, cluster.AwaitEnforcement(t.Context(), namespace))
-	attack := hostile.Start(t.Context(), server.Address(), map[hostile.Sort]int{hostile.Announced: 10, hostile.Stalled: 3, hostile.SlowBody: 20})
+	attack := hostile.Start(t.Context(), server.Address(), map[hostile.Sort]int{hostile.Announced: 10, hostile.Stalled: 3})
 	defer attack.Stop()
 	eventually(t, "the attack", func(context.Context) error { return attack.UnderWay() })
 

@@ -57,6 +57,19 @@ const (
 	working
 )
 
+// ownFiles are kept for everything but callers: the API server, files, the log.
+const ownFiles = 128
+
+// affordable returns how many connections there may be at the webhook port, of so many that
+// are wanted, beside reserved ones elsewhere: no more than the process may open files, with
+// some left.
+func affordable(wanted, reserved int, files uint64) int {
+	if uint64(wanted+reserved+ownFiles) <= files { //nolint:gosec // all of them are small and positive
+		return wanted
+	}
+	return max(int(files)-reserved-ownFiles, 1) //nolint:gosec // it is less than wanted
+}
+
 // newConnections bounds the connections of a listener. evicted counts those closed.
 func newConnections(l net.Listener, most int, evicted prometheus.Counter) *connections {
 	return &connections{Listener: l, most: most, evicted: evicted}

@@ -107,7 +107,14 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	evicted := newEvictions(registry)
-	calls := newConnections(listener, connectionsPerSlot*o.MaxInFlight, evicted.of("webhook"))
+	most := connectionsPerSlot * o.MaxInFlight
+	if files, known := maxFiles(); known {
+		wanted := most
+		if most = affordable(wanted, maxMetricsConnections, files); most < wanted {
+			o.Log.Info("The limit of open files allows fewer connections than MaxInFlight requests may need", "connections", most, "wanted", wanted, "files", files)
+		}
+	}
+	calls := newConnections(listener, most, evicted.of("webhook"))
 	calls.serve(secured)
 	https := &front{
 		server:     secured,
