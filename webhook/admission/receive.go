@@ -101,7 +101,7 @@ func readBody(ctx context.Context, r *http.Request, in *incoming) ([]byte, error
 	case errors.Is(err, errEvicted), in.isEvicted():
 		// It may be the API server's all the same, on a bad day.
 		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonEvicted, retry: true, text: errEvicted.Error(), err: errEvicted}
-	case errors.Is(err, os.ErrDeadlineExceeded), ctx.Err() != nil:
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return nil, &failure{status: http.StatusRequestTimeout, reason: reasonSlow, text: "the body did not arrive in time", err: err}
 	}
 	return nil, &failure{status: http.StatusBadRequest, reason: reasonUnreadable, text: brief(fmt.Sprintf("reading the body: %v", err)), err: err}
