@@ -22,7 +22,8 @@ const (
 	// roomRetry is how often a waiting body looks for another one to evict.
 	roomRetry = 20 * time.Millisecond
 	// sprint is how long after its last progress a body is safe from large ones that need
-	// room: those that arrive quickly wait for one another.
+	// room: those that arrive quickly wait for one another. It is also how long a large one
+	// waits before a smaller one that waits too must give way.
 	sprint = 250 * time.Millisecond
 )
 
@@ -44,11 +45,10 @@ type bodyBudget struct {
 	mostArriving int
 
 	mutex sync.Mutex
-	// incomplete is how many bodies are not complete, those that wait for room included.
-	incomplete int
-	// arriving holds the *incoming that may be evicted, the one without progress for the
+	// arriving holds every *incoming that is not complete, the one without progress for the
 	// longest time first.
 	arriving list.List
+	opened   uint64
 }
 
 // newBodyBudget returns a budget of size bytes, or a little more: one body of the largest
@@ -69,45 +69,37 @@ type incoming struct {
 	// setDeadline sets when a Read of the body ends, also of one that is under way.
 	setDeadline func(time.Time)
 	ends        time.Time
-	held        int64
-	heldLarge   int64
+	number      uint64
 
 	// The budget's mutex guards the rest.
-	place      *list.Element // in arriving; nil if it cannot be evicted
-	progressed time.Time
-	evicted    bool
-	counted    bool // in incomplete
+	place           *list.Element // in arriving; nil once it cannot be evicted
+	progressed      time.Time
+	interrupt       context.CancelFunc // ends a wait for room; nil if it waits for its sender
+	evicted         bool
+	held, heldLarge int64
 }
 
 // open makes a place for one more body, which must have arrived at the time ends. close must
-// be called. It returns nil if every place is taken by a body that waits for room.
+// be called.
 func (b *bodyBudget) open(setDeadline func(time.Time), ends time.Time) *incoming {
 	in := &incoming{budget: b, setDeadline: setDeadline, ends: ends}
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	if b.incomplete >= b.mostArriving {
-		front := b.arriving.Front()
-		if front == nil {
-			return nil
-		}
-		slowest, _ := front.Value.(*incoming)
+	if b.arriving.Len() >= b.mostArriving {
+		slowest, _ := b.arriving.Front().Value.(*incoming)
 		slowest.evict()
 	}
-	b.incomplete++
-	in.counted = true
-	in.enlist()
+	b.opened++
+	in.number = b.opened
+	in.place = b.arriving.PushBack(in)
+	in.step()
 	return in
 }
 
-// enlist makes in the last to be evicted, and gives it time for its next step.
-func (in *incoming) enlist() {
-	b := in.budget
+// step makes in the last to be evicted, and gives it time for what comes next.
+func (in *incoming) step() {
 	in.progressed = time.Now()
-	if in.place != nil {
-		b.arriving.MoveToBack(in.place)
-	} else {
-		in.place = b.arriving.PushBack(in)
-	}
+	in.budget.arriving.MoveToBack(in.place)
 	if next := in.progressed.Add(stepTimeout); next.Before(in.ends) {
 		in.setDeadline(next)
 	} else {
@@ -115,19 +107,10 @@ func (in *incoming) enlist() {
 	}
 }
 
-func (in *incoming) delist() {
+func (in *incoming) leave() {
 	if in.place != nil {
 		in.budget.arriving.Remove(in.place)
 		in.place = nil
-	}
-}
-
-// leave gives the place to another body.
-func (in *incoming) leave() {
-	in.delist()
-	if in.counted {
-		in.counted = false
-		in.budget.incomplete--
 	}
 }
 
@@ -139,7 +122,7 @@ func (in *incoming) progress() error {
 	if in.evicted {
 		return errEvicted
 	}
-	in.enlist()
+	in.step()
 	return nil
 }
 
@@ -153,78 +136,114 @@ func (in *incoming) isEvicted() bool {
 // grow takes n more bytes from the budget. The error is errEvicted, errNoRoom or that of ctx.
 func (in *incoming) grow(ctx context.Context, n int64) error {
 	b := in.budget
-	safe := time.Duration(0)
-	if large := max(in.held+n-ordinary, 0) - in.heldLarge; large > 0 {
-		safe = sprint
-		if err := in.take(ctx, b.large, large, safe, func(other *incoming) int64 { return other.heldLarge }); err != nil {
-			return err
-		}
-		in.heldLarge += large
+	large := max(in.held+n-ordinary, 0) - in.heldLarge
+	if large <= 0 {
+		return in.take(ctx, n, room{b.total, (*incoming).total, in.mayEvictForOrdinary})
 	}
-	if err := in.take(ctx, b.total, n, safe, func(other *incoming) int64 { return other.held }); err != nil {
+	if err := in.take(ctx, large, room{b.large, (*incoming).beyondOrdinary, in.mayEvictForLarge}); err != nil {
 		return err
 	}
-	in.held += n
+	return in.take(ctx, n, room{b.total, (*incoming).total, in.mayEvictForLarge})
+}
+
+// room is what a body takes bytes from.
+type room struct {
+	free *semaphore.Weighted
+	// held points to what a body holds of it.
+	held func(*incoming) *int64
+	// mayEvict reports whether another body may be evicted by one that has waited so long.
+	mayEvict func(other *incoming, waited time.Duration) bool
+}
+
+func (in *incoming) total() *int64 { return &in.held }
+
+func (in *incoming) beyondOrdinary() *int64 { return &in.heldLarge }
+
+// take acquires n bytes of a room, evicting others for them.
+func (in *incoming) take(ctx context.Context, n int64, from room) error {
+	if !from.free.TryAcquire(n) {
+		if err := in.wait(ctx, n, from); err != nil {
+			return err
+		}
+	}
+	in.budget.mutex.Lock()
+	defer in.budget.mutex.Unlock()
+	*from.held(in) += n
+	if in.evicted {
+		return errEvicted
+	}
 	return nil
 }
 
-// take acquires n of a semaphore, and evicts for it what holds some of it and has made no
-// progress for safe.
-func (in *incoming) take(ctx context.Context, from *semaphore.Weighted, n int64, safe time.Duration, holds func(*incoming) int64) error {
-	if from.TryAcquire(n) {
-		return nil
-	}
-	b := in.budget
-	// Whoever waits is not slow, and holds its room until it has what it needs or gives up.
-	b.mutex.Lock()
-	if in.evicted {
-		b.mutex.Unlock()
-		return errEvicted
-	}
-	in.delist()
-	b.mutex.Unlock()
-
-	waited, cancel := context.WithTimeout(ctx, roomWait)
-	defer cancel()
-	for {
-		b.evict(n, safe, holds)
-		step, stop := context.WithTimeout(waited, roomRetry)
-		err := from.Acquire(step, n)
-		stop()
+// wait acquires n bytes of a room as soon as others have given them back.
+func (in *incoming) wait(ctx context.Context, n int64, from room) error {
+	patience, stop := context.WithTimeout(ctx, roomWait)
+	defer stop()
+	in.setWaiting(stop)
+	defer in.setWaiting(nil)
+	for began := time.Now(); ; {
+		in.budget.evict(n, in, from, time.Since(began))
+		attempt, end := context.WithTimeout(patience, roomRetry)
+		err := from.free.Acquire(attempt, n)
+		end()
 		switch {
 		case err == nil:
-			return in.progress()
+			return nil
+		case in.isEvicted():
+			return errEvicted
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case waited.Err() != nil:
+		case patience.Err() != nil:
 			return errNoRoom
 		}
 	}
 }
 
-// evict evicts from the slowest on until n bytes will become free.
-func (b *bodyBudget) evict(n int64, safe time.Duration, holds func(*incoming) int64) {
+func (in *incoming) setWaiting(interrupt context.CancelFunc) {
+	in.budget.mutex.Lock()
+	defer in.budget.mutex.Unlock()
+	in.interrupt = interrupt
+	if interrupt == nil && !in.evicted {
+		in.step() // the time it has waited is not its sender's
+	}
+}
+
+// mayEvictForOrdinary lets an ordinary body in whoever must go for it.
+func (in *incoming) mayEvictForOrdinary(*incoming, time.Duration) bool { return true }
+
+// mayEvictForLarge spares those that make progress. Of two that wait for one another, the
+// smaller one gives way in the end.
+func (in *incoming) mayEvictForLarge(other *incoming, waited time.Duration) bool {
+	if other.interrupt == nil {
+		return time.Since(other.progressed) > sprint
+	}
+	smaller := other.held < in.held || other.held == in.held && other.number > in.number
+	return waited > sprint && smaller
+}
+
+// evict evicts from the slowest on until n bytes of a room will become free.
+func (b *bodyBudget) evict(n int64, in *incoming, from room, waited time.Duration) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	since := time.Now().Add(-safe)
 	for e := b.arriving.Front(); e != nil && n > 0; {
 		other, _ := e.Value.(*incoming)
 		e = e.Next()
-		if other.progressed.After(since) {
-			return
-		}
-		if held := holds(other); held > 0 {
+		if held := *from.held(other); other != in && held > 0 && from.mayEvict(other, waited) {
 			n -= held
 			other.evict()
 		}
 	}
 }
 
-// evict ends the Read that the body waits in. Its goroutine then gives back what it holds.
+// evict ends the Read or the wait that the body is in. Its goroutine then gives back what it
+// holds.
 func (in *incoming) evict() {
 	in.evicted = true
 	in.leave()
 	in.setDeadline(time.Unix(1, 0))
+	if in.interrupt != nil {
+		in.interrupt()
+	}
 }
 
 // complete ends the time in which the body may be evicted, because it has all arrived or,
@@ -248,8 +267,9 @@ func (in *incoming) complete(whole bool) error {
 func (in *incoming) close() {
 	in.budget.mutex.Lock()
 	in.leave()
-	in.budget.mutex.Unlock()
-	in.budget.total.Release(in.held)
-	in.budget.large.Release(in.heldLarge)
+	held, heldLarge := in.held, in.heldLarge
 	in.held, in.heldLarge = 0, 0
+	in.budget.mutex.Unlock()
+	in.budget.total.Release(held)
+	in.budget.large.Release(heldLarge)
 }

@@ -209,9 +209,6 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *call) ([]by
 	ctx, cancel := context.WithTimeout(r.Context(), timeLeft(r))
 	defer cancel()
 	in := e.open(w, bodyTimeout)
-	if in == nil {
-		return nil, noRoom(errNoRoom)
-	}
 	defer in.close()
 	body, err := readBody(ctx, r, in)
 	if err != nil {

@@ -77,7 +77,7 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// open gives a body a place among those that arrive; nil if there is none.
+// open gives a body a place among those that arrive.
 func (h *Handler) open(w http.ResponseWriter, timeout time.Duration) *incoming {
 	connection := http.NewResponseController(w)
 	setDeadline := func(t time.Time) {
@@ -97,7 +97,7 @@ func readBody(ctx context.Context, r *http.Request, in *incoming) ([]byte, error
 	case err == nil:
 		return body, nil
 	case errors.Is(err, errNoRoom):
-		return nil, noRoom(err)
+		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: "too many bytes in requests at once", err: err}
 	case errors.Is(err, errEvicted), in.isEvicted():
 		// It may be the API server's all the same, on a bad day.
 		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonEvicted, retry: true, text: errEvicted.Error(), err: errEvicted}
@@ -105,10 +105,6 @@ func readBody(ctx context.Context, r *http.Request, in *incoming) ([]byte, error
 		return nil, &failure{status: http.StatusRequestTimeout, reason: reasonSlow, text: "the body did not arrive in time", err: err}
 	}
 	return nil, &failure{status: http.StatusBadRequest, reason: reasonUnreadable, text: brief(fmt.Sprintf("reading the body: %v", err)), err: err}
-}
-
-func noRoom(err error) error {
-	return &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: "too many bytes in requests at once", err: err}
 }
 
 // readAll reads into memory that grows with what has arrived: it never holds more than
@@ -146,9 +142,6 @@ func readAll(ctx context.Context, r *http.Request, in *incoming) ([]byte, error)
 // writes resets it, and the answer is lost.
 func (h *Handler) drain(w http.ResponseWriter, r *http.Request) {
 	in := h.open(w, drainTimeout)
-	if in == nil {
-		return
-	}
 	defer in.close()
 	_, _ = io.CopyN(io.Discard, &bodyReader{from: r.Body, incoming: in}, maxBody)
 }
