@@ -50,7 +50,8 @@ func newServeCommand() *cobra.Command {
 and /validate about objects, at /relax about the labels of namespaces, and at /config
 about Guardrails, Exemptions and Policies themselves. /healthz and /readyz are on the
 same port, for a kubelet that does not verify certificates, and with /metrics on the
-plain one.
+plain one. With --client-ca-file they are on the plain one alone: the other then refuses
+the handshake of everybody who shows no certificate.
 
 The certificate comes from files, or from a Secret that Taffrail fills and renews by
 itself (--tls-secret), together with the caBundle of the webhook configurations.
@@ -73,7 +74,7 @@ Exit codes:
 	flags.StringVar(&o.WebhookURL, "webhook-url", "", "beginning of the URL by which they call this server where no Service leads to it, as in https://10.0.0.1:9443")
 	flags.DurationVar(&o.kept.Certificate, "certificate-validity", defaultCertificateValidity, "how long the certificate in --tls-secret is valid; it is renewed when a third is left")
 	flags.DurationVar(&o.kept.Authority, "ca-validity", defaultCAValidity, "how long its authority is valid, three times as long at least; succeeded when a third is left")
-	flags.StringVar(&o.ClientCAFile, "client-ca-file", "", "PEM file with who signs the API server's client certificate; without it anybody may ask for decisions")
+	flags.StringVar(&o.ClientCAFile, "client-ca-file", "", "PEM file with the CA of the API server's client certificate; nobody else gets past the handshake then, and without it anybody may ask for decisions")
 	flags.StringSliceVar(&o.ClientNames, "client-names", nil, "common names of client certificates to let in; all that are signed if empty")
 	flags.StringVar(&o.BindAddress, "bind-address", server.DefaultBindAddress, "address for the webhooks, /healthz and /readyz over TLS")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", server.DefaultMetricsBindAddress, `address for /metrics, /healthz and /readyz in plain HTTP; "0" for none`)
@@ -83,8 +84,8 @@ Exit codes:
 	flags.StringVarP(&o.Namespace, "namespace", "n", "", "namespace of the Lease for --leader-elect, of --tls-secret and of --service-name (default: the Pod's own, or "+server.DefaultNamespace+")")
 	flags.DurationVar(&o.DrainDelay, "drain-delay", server.DefaultDrainDelay, "how long to go on deciding after a signal to stop")
 	flags.DurationVar(&o.ShutdownGrace, "shutdown-grace", server.DefaultShutdownGrace, "how long requests in flight may then take")
-	flags.IntVar(&o.MaxInFlight, "max-in-flight", admission.DefaultMaxInFlight, "requests worked on at once; the API server is told to try again with the rest")
-	flags.Int64Var(&o.MaxInFlightBytes, "max-in-flight-bytes", admission.DefaultMaxInFlightBytes, "size of their bodies together; the API server is told to try again with the rest")
+	flags.IntVar(&o.MaxInFlight, "max-in-flight", admission.DefaultMaxInFlight, "requests decided at once; as many may wait, twice as many arrive, and five times as many connections be open")
+	flags.Int64Var(&o.MaxInFlightBytes, "max-in-flight-bytes", admission.DefaultMaxInFlightBytes, "bytes that have arrived of all bodies together; a quarter is kept for bodies of up to 64 KiB")
 	flags.DurationVar(&o.ExcusesInterval, "excuses-interval", server.DefaultExcusesInterval, "how often the leader counts what each Exemption excuses")
 	flags.DurationVar(&o.WouldDenyInterval, "would-deny-interval", server.DefaultWouldDenyInterval, "how often to add to the status of Guardrails what would have been denied")
 	o.logLevel = addChoice(command, "log-level", "", "what to log; debug has every decision in it", "info", "debug", "warn", "error")
@@ -108,6 +109,9 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	}
 	if len(o.ClientNames) > 0 && o.ClientCAFile == "" {
 		return &usageError{errors.New("--client-names restricts nobody without --client-ca-file: name the file with who signs the API server's client certificate")}
+	}
+	if o.ClientCAFile != "" && o.MetricsBindAddress == "0" {
+		return &usageError{errors.New("--client-ca-file needs --metrics-bind-address: probes have no client certificate, and would have nowhere else to ask")}
 	}
 	if o.kept.Secret != "" {
 		o.kept.Service, o.kept.Configuration = o.Service, o.WebhookConfiguration

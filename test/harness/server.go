@@ -34,6 +34,8 @@ type ServerOptions struct {
 	// Clients are the common names that may ask for decisions, of those that Authority has
 	// signed; anybody may if it is empty.
 	Clients []string
+	// MaxInFlightBytes is what the bodies of requests may take; the server's default if 0.
+	MaxInFlightBytes int64
 }
 
 // Server is a process of `taffrail serve`. Stopped or killed, it can be started again
@@ -95,6 +97,9 @@ func (s *Server) Start(ctx context.Context) error {
 		}
 		args = append(args, "--client-ca-file="+authority, "--client-names="+strings.Join(s.options.Clients, ","))
 	}
+	if n := s.options.MaxInFlightBytes; n > 0 {
+		args = append(args, fmt.Sprintf("--max-in-flight-bytes=%d", n))
+	}
 	if s.options.MaxMode != "" {
 		args = append(args, "--max-mode="+s.options.MaxMode)
 	}
@@ -123,10 +128,23 @@ func (s *Server) Kill() error { return s.process.kill() }
 // Address is the host and port that the server is called at.
 func (s *Server) Address() string { return address(s.port) }
 
-// Ready asks /readyz once, over TLS as the kubelet would.
+// MetricsAddress is the host and port that metrics, and probes in plain HTTP, are served at.
+func (s *Server) MetricsAddress() string { return address(s.metrics) }
+
+// Ready asks /readyz once, as the kubelet would: over TLS, or where the server knows only
+// the API server, at the plain port.
 func (s *Server) Ready(ctx context.Context) error {
+	if len(s.options.Clients) > 0 {
+		return s.ReadyPlain(ctx)
+	}
 	asking := &http.Client{Transport: &http.Transport{TLSClientConfig: s.trust(), DisableKeepAlives: true}}
 	return ask(ctx, asking, "https://"+s.Address()+"/readyz")
+}
+
+// ReadyPlain asks /readyz once at the plain port.
+func (s *Server) ReadyPlain(ctx context.Context) error {
+	asking := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	return ask(ctx, asking, "http://"+s.MetricsAddress()+"/readyz")
 }
 
 // Metrics reads /metrics.

@@ -11,6 +11,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 
 	"taffrail.dev/test/harness"
+	"taffrail.dev/test/hostile"
 )
 
 // Where the API server has a certificate to show, nobody else gets a decision.
@@ -50,20 +51,57 @@ func TestOnlyTheAPIServerMayAsk(t *testing.T) {
 		must(t, err)
 		return response.StatusCode, string(text)
 	}
-	for _, path := range []string{"/validate", "/mutate", "/relax", "/config"} {
-		if status, text := post(nil, "", path); status != http.StatusUnauthorized {
+	counted := func() string {
+		t.Helper()
+		metrics, err := server.Metrics(t.Context())
+		must(t, err)
+		var lines []string
+		for line := range strings.Lines(metrics) {
+			if strings.HasPrefix(line, "taffrail_requests_total") || strings.HasPrefix(line, "taffrail_errors_total") {
+				lines = append(lines, line)
+			}
+		}
+		return strings.Join(lines, "")
+	}
+	before := counted()
+	for _, path := range []string{"/validate", "/mutate", "/relax", "/config", "/healthz", "/readyz", "/nowhere"} {
+		// Nobody else gets past the handshake.
+		if status, text := post(nil, "", path); status != 0 || !strings.Contains(text, "tls:") {
 			t.Errorf("%s without a certificate: HTTP %d %s", path, status, text)
 		}
-		if status, text := post(cluster.Authority, "somebody", path); status != http.StatusForbidden {
+		if status, text := post(cluster.Authority, "somebody", path); status != 0 || !strings.Contains(text, "tls:") {
 			t.Errorf("%s as somebody: HTTP %d %s", path, status, text)
 		}
-		if status, text := post(stranger, harness.APIServerName, path); status != 0 {
+		if status, text := post(stranger, harness.APIServerName, path); status != 0 || !strings.Contains(text, "tls:") {
 			t.Errorf("%s by another authority: HTTP %d %s", path, status, text)
 		}
+	}
+	if after := counted(); after != before {
+		t.Errorf("callers that were turned away are counted:\n%s", diff(before, after))
+	}
+	for _, path := range []string{"/validate", "/mutate", "/relax", "/config"} {
 		// It gets as far as the review that it is not.
 		if status, text := post(cluster.Authority, harness.APIServerName, path); status != http.StatusBadRequest {
 			t.Errorf("%s as the API server: HTTP %d %s", path, status, text)
 		}
 	}
 	must(t, server.Ready(t.Context()))
+}
+
+// Where the API server has a certificate to show, an attack ends at the handshake.
+func TestStrangersDoNotGetPastTheHandshake(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, harness.ServerOptions{Name: "strangers", Clients: []string{harness.APIServerName}, MaxInFlightBytes: chartBytes})
+	namespaces := breakable(t, "strangers", server.Address())
+	for _, namespace := range []string{namespaces.ignore, namespaces.fail} {
+		must(t, cluster.AwaitEnforcement(t.Context(), namespace))
+	}
+	silences(t, server, namespaces, hostile.Start(t.Context(), server.Address(), map[hostile.Sort]int{
+		hostile.Announced: 20, hostile.Ordinary: 20, hostile.Endless: 5, hostile.Idle: 20, hostile.Silent: 20,
+	}))
+	metrics, err := server.Metrics(t.Context())
+	must(t, err)
+	if !strings.Contains(metrics, "\ntaffrail_errors_total{reason=\"slow\"} 0\n") {
+		t.Error("a stranger's body was waited for")
+	}
 }

@@ -10,7 +10,8 @@
 //	400, 405, 413, 415  no AdmissionReview, or one that cannot be answered by uid
 //	408                 the body did not arrive in time
 //	429 + Retry-After   more than MaxInFlight requests, or more than MaxInFlightBytes
-//	                    in their bodies: the API server tries again
+//	                    in their bodies, or a body that arrived more slowly than others
+//	                    when room was short: the API server tries again
 //	503 + Retry-After   nothing compiled yet, or stopping: the API server tries again
 //	500                 a policy in force could not be evaluated, or a defect
 //	504                 the deadline passed; without Retry-After, as no time is left

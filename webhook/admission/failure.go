@@ -18,6 +18,8 @@ const (
 	reasonMethod     reason = "method"
 	reasonMediaType  reason = "media_type"
 	reasonUnreadable reason = "unreadable"
+	reasonSlow       reason = "slow"
+	reasonEvicted    reason = "evicted"
 	reasonMalformed  reason = "malformed"
 	reasonTooLarge   reason = "too_large"
 	reasonNotReady   reason = "not_ready"
@@ -33,8 +35,8 @@ const (
 // reasons are all of them.
 func reasons() []reason {
 	return []reason{
-		reasonMethod, reasonMediaType, reasonUnreadable, reasonMalformed, reasonTooLarge, reasonNotReady, reasonStopping, reasonShed,
-		reasonDeadline, reasonCanceled, reasonUndecided, reasonInternal, reasonPanic,
+		reasonMethod, reasonMediaType, reasonUnreadable, reasonSlow, reasonEvicted, reasonMalformed, reasonTooLarge,
+		reasonNotReady, reasonStopping, reasonShed, reasonDeadline, reasonCanceled, reasonUndecided, reasonInternal, reasonPanic,
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/sync/semaphore"
 
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
@@ -39,6 +38,9 @@ const DefaultMaxInFlight = 512
 // DefaultMaxInFlightBytes bounds memory: a body may take 20 times its size once decoded.
 // An ordinary review has some 10 KiB.
 const DefaultMaxInFlightBytes = 64 << 20
+
+// maxConfiguration is how many objects of Taffrail's own configuration are checked at once.
+const maxConfiguration = 8
 
 // Decider is the part of a *pipeline.Snapshot that requests need.
 type Decider interface {
@@ -68,11 +70,12 @@ type Options struct {
 	// denied, but for dry runs, with the snapshot that decided. It must not block. It may
 	// be nil.
 	Admitted func(Decider, *review.Request, *review.Decision)
-	// MaxInFlight requests are worked on at once, DefaultMaxInFlight if 0. The API server
-	// is told to try again with the rest.
+	// MaxInFlight requests are decided at once, DefaultMaxInFlight if 0. The API server
+	// is told to try again with the rest. A request counts once its body is complete; twice
+	// as many may be on their way.
 	MaxInFlight int
-	// MaxInFlightBytes is what the bodies of these requests may have together,
-	// DefaultMaxInFlightBytes if 0. One request always fits.
+	// MaxInFlightBytes is what has arrived of all bodies together, DefaultMaxInFlightBytes
+	// if 0. One request of the largest legal size always fits.
 	MaxInFlightBytes int64
 	// Failed is told of each policy that could not be evaluated for a request; it may be
 	// nil, must not block, and may be called many times at once.
@@ -85,9 +88,11 @@ type Options struct {
 // Handler answers AdmissionReviews.
 type Handler struct {
 	options Options
-	slots   chan struct{}
-	bytes   *semaphore.Weighted
-	phase   atomic.Int32
+	// slots are for decisions about objects; configuration is for those about Taffrail's own,
+	// which compile policies and must not keep the others waiting.
+	slots, configuration *slots
+	bodies               *bodyBudget
+	phase                atomic.Int32
 }
 
 const (
@@ -106,23 +111,23 @@ func New(o Options) *Handler {
 	if o.MaxInFlightBytes <= 0 {
 		o.MaxInFlightBytes = DefaultMaxInFlightBytes
 	}
-	o.MaxInFlightBytes = max(o.MaxInFlightBytes, maxBody)
 	return &Handler{
-		options: o,
-		slots:   make(chan struct{}, o.MaxInFlight),
-		bytes:   semaphore.NewWeighted(o.MaxInFlightBytes),
+		options:       o,
+		slots:         newSlots(o.MaxInFlight),
+		configuration: newSlots(min(o.MaxInFlight, maxConfiguration)),
+		bodies:        newBodyBudget(o.MaxInFlightBytes, 2*o.MaxInFlight),
 	}
 }
 
 // Register adds the paths to mux.
 func (h *Handler) Register(mux *http.ServeMux) {
-	mux.Handle(MutatePath, &endpoint{Handler: h, origin: review.OriginMutating, path: MutatePath, way: (*endpoint).decide})
-	mux.Handle(ValidatePath, &endpoint{Handler: h, origin: review.OriginValidating, path: ValidatePath, way: (*endpoint).decide})
+	mux.Handle(MutatePath, &endpoint{Handler: h, origin: review.OriginMutating, path: MutatePath, slots: h.slots, way: (*endpoint).decide})
+	mux.Handle(ValidatePath, &endpoint{Handler: h, origin: review.OriginValidating, path: ValidatePath, slots: h.slots, way: (*endpoint).decide})
 	if h.options.Relaxers != nil {
-		mux.Handle(RelaxPath, &endpoint{Handler: h, origin: review.OriginValidating, path: RelaxPath, way: (*endpoint).relax})
+		mux.Handle(RelaxPath, &endpoint{Handler: h, origin: review.OriginValidating, path: RelaxPath, slots: h.slots, way: (*endpoint).relax})
 	}
 	if h.options.Config != nil {
-		mux.Handle(ConfigPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ConfigPath, way: (*endpoint).check})
+		mux.Handle(ConfigPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ConfigPath, slots: h.configuration, way: (*endpoint).check})
 	}
 	if h.options.Config != nil && h.options.Exempters != nil {
 		mux.Handle(ExemptPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ExemptPath, way: (*endpoint).exempt})
@@ -142,6 +147,7 @@ type endpoint struct {
 	*Handler
 	origin review.Origin
 	path   string
+	slots  *slots
 	// way takes the body of an AdmissionReview to its answer.
 	way func(*endpoint, context.Context, []byte, Decider, *call) (*response, error)
 }
@@ -158,7 +164,7 @@ type call struct {
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{}
-	body, err := e.recovered(r, c)
+	body, err := e.recovered(w, r, c)
 	if e.phase.Load() != serving {
 		w.Header().Set("Connection", "close")
 	}
@@ -176,7 +182,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // recovered turns a panic into an error: one object that trips over a defect must not
 // take the requests of everybody else down with it.
-func (e *endpoint) recovered(r *http.Request, c *call) (body []byte, err error) {
+func (e *endpoint) recovered(w http.ResponseWriter, r *http.Request, c *call) (body []byte, err error) {
 	defer func() {
 		cause := recover()
 		if cause == nil {
@@ -191,21 +197,16 @@ func (e *endpoint) recovered(r *http.Request, c *call) (body []byte, err error) 
 		e.options.Log.Error(errors.New(text), "A request panicked", append(c.fields(e.path), "stack", string(debug.Stack()))...)
 		err = &failure{status: http.StatusInternalServerError, reason: reasonPanic, text: "internal error: a defect in Taffrail, see its log"}
 	}()
-	return e.answer(r, c)
+	return e.answer(w, r, c)
 }
 
-func (e *endpoint) answer(r *http.Request, c *call) ([]byte, error) {
+func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *call) ([]byte, error) {
 	if err := checkHeader(r); err != nil {
 		return nil, err
 	}
 	if e.phase.Load() == stopped {
 		return nil, &failure{status: http.StatusServiceUnavailable, reason: reasonStopping, retry: true, text: "stopping"}
 	}
-	release, err := e.admit(r)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
 	snapshot := e.options.Current()
 	if snapshot == nil {
 		return nil, &failure{status: http.StatusServiceUnavailable, reason: reasonNotReady, retry: true, text: "no policies compiled yet"}
@@ -214,10 +215,17 @@ func (e *endpoint) answer(r *http.Request, c *call) ([]byte, error) {
 
 	ctx, cancel := context.WithTimeout(r.Context(), timeLeft(r))
 	defer cancel()
-	body, err := readBody(r)
+	in := e.open(w, bodyTimeout)
+	defer in.close()
+	body, err := readBody(ctx, r, in)
 	if err != nil {
 		return nil, err
 	}
+	release, err := e.slots.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	c.began = time.Now()
 	response, err := e.way(e, ctx, body, snapshot, c)
 	if c.decision != nil && e.options.Failed != nil {
@@ -229,27 +237,6 @@ func (e *endpoint) answer(r *http.Request, c *call) ([]byte, error) {
 		return nil, failureOf(ctx, err)
 	}
 	return response.encode()
-}
-
-// admit takes a slot and room for the body, before any of it is read.
-func (h *Handler) admit(r *http.Request) (release func(), err error) {
-	shed := func(text string) error {
-		return &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: text}
-	}
-	select {
-	case h.slots <- struct{}{}:
-	default:
-		return nil, shed(fmt.Sprintf("more than %d requests at once", cap(h.slots)))
-	}
-	size := mostOf(r)
-	if !h.bytes.TryAcquire(size) {
-		<-h.slots
-		return nil, shed(fmt.Sprintf("requests with more than %d bytes at once", h.options.MaxInFlightBytes))
-	}
-	return func() {
-		h.bytes.Release(size)
-		<-h.slots
-	}, nil
 }
 
 // fail answers with an HTTP error. Its text reaches the person whose request fails.
@@ -264,11 +251,15 @@ func (e *endpoint) fail(w http.ResponseWriter, r *http.Request, c *call, err err
 	} else {
 		e.options.Log.V(1).Info("A request was not decided", append(c.fields(e.path), "reason", string(f.reason), "status", f.status)...)
 	}
-	// Closing a connection on a client that still writes resets it, and the answer is
-	// lost: take what it has to say first.
-	_, _ = io.CopyN(io.Discard, r.Body, maxBody)
-
 	header := w.Header()
+	switch {
+	case f.status == http.StatusServiceUnavailable && f.retry:
+		// It may be the API server's, which is to read this.
+		e.drain(w, r)
+	case f.status < http.StatusInternalServerError && f.reason != reasonShed:
+		// Whatever is left of the body is not worth waiting for.
+		header.Set("Connection", "close")
+	}
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	header.Set("X-Content-Type-Options", "nosniff")
 	if f.retry {

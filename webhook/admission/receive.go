@@ -1,7 +1,7 @@
 package admission
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,11 +22,20 @@ const (
 	// mostMargin is the most that is kept back of a timeout to get an answer across.
 	mostMargin = 500 * time.Millisecond
 
+	// bodyTimeout is how long a body may take to arrive, and drainTimeout how long one that
+	// nobody wants.
+	bodyTimeout  = 10 * time.Second
+	drainTimeout = 2 * time.Second
+	// stepTimeout is how long each step of a body may take, which is the slowest that a
+	// caller may be.
+	stepTimeout = 5 * time.Second
+	step        = 16 << 10
+
 	// maxBody is one byte more than is decoded, so that a body of exactly MaxBytes can
 	// be told from a longer one.
 	maxBody = normalize.MaxBytes + 1
-	// trusted is how much of Content-Length is believed before anything has arrived.
-	trusted = 256 << 10
+	// firstRoom is what a body costs as soon as its header is there.
+	firstRoom = 4 << 10
 )
 
 func checkHeader(r *http.Request) error {
@@ -52,25 +61,87 @@ func timeLeft(r *http.Request) time.Duration {
 	return timeout - min(timeout/10, mostMargin)
 }
 
-// mostOf is how many bytes readBody may come to hold.
-func mostOf(r *http.Request) int64 {
-	if r.ContentLength < 0 {
-		return maxBody
-	}
-	return min(r.ContentLength, maxBody)
+// bodyReader reads the body of a request, and reports each step of it as progress.
+type bodyReader struct {
+	from     io.Reader
+	incoming *incoming
+	since    int
 }
 
-// readBody reads at most maxBody bytes.
-func readBody(r *http.Request) ([]byte, error) {
-	var buffer bytes.Buffer
-	if r.ContentLength > 0 {
-		buffer.Grow(int(min(r.ContentLength, trusted)) + bytes.MinRead)
+func (r *bodyReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if r.since += n; r.since >= step && err == nil {
+		r.since = 0
+		err = r.incoming.progress()
 	}
-	if _, err := buffer.ReadFrom(io.LimitReader(r.Body, maxBody)); err != nil {
-		if r.Context().Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil, &failure{status: http.StatusRequestTimeout, reason: reasonUnreadable, text: "the body did not arrive in time", err: err}
+	return n, err
+}
+
+// open gives a body a place among those that arrive.
+func (h *Handler) open(w http.ResponseWriter, timeout time.Duration) *incoming {
+	connection := http.NewResponseController(w)
+	setDeadline := func(t time.Time) {
+		// Without a connection, as in a test, there is no Read to end.
+		_ = connection.SetReadDeadline(t)
+	}
+	return h.bodies.open(setDeadline, time.Now().Add(timeout))
+}
+
+// readBody reads at most maxBody bytes, which in holds until it is closed.
+func readBody(ctx context.Context, r *http.Request, in *incoming) ([]byte, error) {
+	body, err := readAll(ctx, r, in)
+	if err == nil {
+		err = in.complete(len(body) < maxBody)
+	}
+	switch {
+	case err == nil:
+		return body, nil
+	case errors.Is(err, errNoRoom):
+		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: "too many bytes in requests at once", err: err}
+	case errors.Is(err, errEvicted), in.isEvicted():
+		// It may be the API server's all the same, on a bad day.
+		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonEvicted, retry: true, text: errEvicted.Error(), err: errEvicted}
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return nil, &failure{status: http.StatusRequestTimeout, reason: reasonSlow, text: "the body did not arrive in time", err: err}
+	}
+	return nil, &failure{status: http.StatusBadRequest, reason: reasonUnreadable, text: brief(fmt.Sprintf("reading the body: %v", err)), err: err}
+}
+
+// readAll reads into memory that grows with what has arrived: it never holds more than
+// twice as much, and never takes a Content-Length for more than the end to expect.
+func readAll(ctx context.Context, r *http.Request, in *incoming) ([]byte, error) {
+	reader := &bodyReader{from: r.Body, incoming: in}
+	var body []byte
+	for {
+		if len(body) == cap(body) && len(body) < maxBody {
+			larger := max(2*cap(body), firstRoom)
+			if announced := r.ContentLength; announced >= int64(len(body)) && announced < int64(larger) {
+				larger = int(announced) + 1 // one byte to see the end in
+			}
+			larger = min(larger, maxBody)
+			if err := in.grow(ctx, int64(larger-cap(body))); err != nil {
+				return nil, err
+			}
+			body = append(make([]byte, 0, larger), body...)
 		}
-		return nil, &failure{status: http.StatusBadRequest, reason: reasonUnreadable, text: brief(fmt.Sprintf("reading the body: %v", err)), err: err}
+		if len(body) == maxBody {
+			return body, nil
+		}
+		n, err := reader.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return nil, err
+		}
 	}
-	return buffer.Bytes(), nil
+}
+
+// drain reads what nobody wants of a body: closing a connection on a client that still
+// writes resets it, and the answer is lost.
+func (h *Handler) drain(w http.ResponseWriter, r *http.Request) {
+	in := h.open(w, drainTimeout)
+	defer in.close()
+	_, _ = io.CopyN(io.Discard, &bodyReader{from: r.Body, incoming: in}, maxBody)
 }

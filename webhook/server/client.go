@@ -3,26 +3,38 @@ package server
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
 )
 
-// clients says who may ask for decisions: whoever shows a certificate that an authority
-// in a file has signed. An API server shows one where its AdmissionConfiguration has a
-// kubeconfig for webhooks; that of EKS does not.
+// authoritiesAge is how old what was read of the authorities may be: whoever reaches the
+// port can begin handshakes without end, and must not make each of them read a file.
+const authoritiesAge = time.Second
+
+// clients verifies callers at the handshake: whoever does not show a certificate that an
+// authority in a file has signed gets no further, and so learns and costs nothing. An API
+// server shows one where its AdmissionConfiguration has a kubeconfig for webhooks; that of
+// EKS does not.
 type clients struct {
 	file string
 	// names are the common names that are let in; all if empty.
 	names []string
 	log   logr.Logger
-	// last are the authorities that the file held when it could be read.
-	last atomic.Pointer[x509.CertPool]
+	now   func() time.Time
+
+	mutex sync.Mutex
+	// authorities are those that the file held when it could be read, at the time read.
+	authorities *x509.CertPool
+	read        time.Time
 	// What was logged last: anybody who reaches the port can bring about more.
 	unreadable, refused latest
 }
@@ -42,48 +54,72 @@ func (c *clients) load() error {
 	if !pool.AppendCertsFromPEM(text) {
 		return &NoAuthorityError{File: c.file}
 	}
-	c.last.Store(pool)
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.authorities = pool
 	return nil
 }
 
-// handshakes makes a server ask for certificates. None has to be shown, or the kubelet's
-// probes would fail; one that is shown has to be good. The file is read at each handshake,
-// and those are few: the API server keeps its connections.
-func (c *clients) handshakes(s *http.Server) {
-	base := s.TLSConfig
-	s.TLSConfig = base.Clone()
-	s.TLSConfig.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+// current returns the authorities, and reads them again when they may be out of date. What
+// cannot be read leaves the last ones in use.
+func (c *clients) current() *x509.CertPool {
+	c.mutex.Lock()
+	due := c.now().Sub(c.read) >= authoritiesAge
+	if due {
+		c.read = c.now()
+	}
+	c.mutex.Unlock()
+	if due {
 		if err := c.load(); err != nil && c.unreadable.isNews(err.Error()) {
 			c.log.Error(err, "The authorities of clients cannot be read, going on with those before")
 		}
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.authorities
+}
+
+// require makes a server refuse the handshakes of all others. Probes too are refused on its
+// port: they ask at the one for metrics.
+func (c *clients) require(s *http.Server) {
+	base := s.TLSConfig
+	s.TLSConfig = base.Clone()
+	s.TLSConfig.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		config := base.Clone()
-		config.ClientAuth, config.ClientCAs = tls.VerifyClientCertIfGiven, c.last.Load()
+		// A certificate is not required here but in verify, which can say so in the log.
+		config.ClientAuth, config.ClientCAs = tls.VerifyClientCertIfGiven, c.current()
+		remote := hello.Conn.RemoteAddr()
+		config.VerifyConnection = func(state tls.ConnectionState) error {
+			err := c.verify(state.VerifiedChains)
+			if err != nil && c.refused.isNews(err.Error()) {
+				c.log.Info("Turned a client away", "remote", remote.String(), "why", err.Error())
+			}
+			return err
+		}
 		return config, nil
 	}
 }
 
-// only lets through who has shown a certificate.
-func (c *clients) only(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
-			c.refuse(w, r, http.StatusUnauthorized, "show a client certificate that --client-ca-file verifies")
-			return
-		}
-		if name := r.TLS.VerifiedChains[0][0].Subject.CommonName; len(c.names) > 0 && !slices.Contains(c.names, name) {
-			c.refuse(w, r, http.StatusForbidden, fmt.Sprintf("%q is none of --client-names %s", name, strings.Join(c.names, ",")))
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+var errNoClientCertificate = errors.New("it shows no client certificate that --client-ca-file verifies")
+
+// clientNameError names who is not let in.
+type clientNameError struct {
+	name  string
+	names []string
 }
 
-// refuse answers with an error and never with a verdict, so that failurePolicy decides
-// where it is the API server that is turned away.
-func (c *clients) refuse(w http.ResponseWriter, r *http.Request, status int, why string) {
-	if c.refused.isNews(why) {
-		c.log.Info("Turned a client away", "remote", r.RemoteAddr, "path", r.URL.Path, "why", why)
+func (e *clientNameError) Error() string {
+	return fmt.Sprintf("%q is none of --client-names %s", e.name, strings.Join(e.names, ","))
+}
+
+func (c *clients) verify(chains [][]*x509.Certificate) error {
+	if len(chains) == 0 {
+		return errNoClientCertificate
 	}
-	writeText(w, status, why+"\n")
+	if name := chains[0][0].Subject.CommonName; len(c.names) > 0 && !slices.Contains(c.names, name) {
+		return &clientNameError{name: name, names: c.names}
+	}
+	return nil
 }
 
 // latest is what one source has said last.

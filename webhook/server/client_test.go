@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,12 +58,15 @@ func newClient(t *testing.T, name string) (authority []byte, pair tls.Certificat
 func TestClientsAreVerifiedByWhatTheFileHoldsNow(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "ca.crt")
+	var clock atomic.Int64
+	now := func() time.Time { return time.Unix(clock.Load(), 0) }
 	write := func(content []byte) {
 		if err := os.WriteFile(file, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
+		clock.Add(1)
 	}
-	known := &clients{file: file, names: []string{"kube-apiserver"}, log: logr.Discard()}
+	known := &clients{file: file, names: []string{"kube-apiserver"}, log: logr.Discard(), now: now}
 	if err := known.load(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
@@ -73,6 +77,7 @@ func TestClientsAreVerifiedByWhatTheFileHoldsNow(t *testing.T) {
 	firstAuthority, first := newClient(t, "kube-apiserver")
 	secondAuthority, second := newClient(t, "kube-apiserver")
 	_, stranger := newClient(t, "kube-apiserver")
+	somebodysAuthority, somebody := newClient(t, "somebody")
 	write(firstAuthority)
 	if err := known.load(); err != nil {
 		t.Fatal(err)
@@ -84,9 +89,9 @@ func TestClientsAreVerifiedByWhatTheFileHoldsNow(t *testing.T) {
 	eventually(t, "loading", func() bool { return c.Ready() == nil })
 	mux := http.NewServeMux()
 	(&health{}).register(mux)
-	mux.Handle("/", known.only(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "decided") })))
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "decided") })
 	server := withTLS(newHTTPServer(mux, logr.Discard()), c.Get)
-	known.handshakes(server)
+	known.require(server)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +101,7 @@ func TestClientsAreVerifiedByWhatTheFileHoldsNow(t *testing.T) {
 
 	// A cache for each, so that a session made before a change could be resumed after it.
 	sessions := map[*tls.Certificate]tls.ClientSessionCache{}
-	for _, pair := range []*tls.Certificate{nil, &first, &second, &stranger} {
+	for _, pair := range []*tls.Certificate{nil, &first, &second, &stranger, &somebody} {
 		sessions[pair] = tls.NewLRUClientSessionCache(8)
 	}
 	ask := func(path string, pair *tls.Certificate) int {
@@ -119,8 +124,8 @@ func TestClientsAreVerifiedByWhatTheFileHoldsNow(t *testing.T) {
 			t.Errorf("%s: HTTP %d, want %d", what, got, status)
 		}
 	}
-	want("nobody", ask("/validate", nil), http.StatusUnauthorized)
-	want("nobody, about health", ask("/healthz", nil), http.StatusOK)
+	want("nobody", ask("/validate", nil), 0)
+	want("nobody, about health", ask("/healthz", nil), 0)
 	want("a stranger", ask("/validate", &stranger), 0)
 	want("the first", ask("/validate", &first), http.StatusOK)
 	want("the first again", ask("/validate", &first), http.StatusOK)
@@ -129,4 +134,6 @@ func TestClientsAreVerifiedByWhatTheFileHoldsNow(t *testing.T) {
 	write(secondAuthority)
 	want("the first, whose authority is gone", ask("/validate", &first), 0)
 	want("the second", ask("/validate", &second), http.StatusOK)
+	write(somebodysAuthority)
+	want("another name", ask("/validate", &somebody), 0)
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -23,8 +24,16 @@ const (
 	// idleTimeout is longer than the API server keeps an idle connection (90 s): the
 	// side that sends must be the one that hangs up. A request that meets a closing
 	// connection is lost, and the API server does not send it again.
-	idleTimeout    = 3 * time.Minute
-	maxHeaderBytes = 64 << 10
+	idleTimeout = 3 * time.Minute
+	// maxHeaderBytes is ten times what the API server sends, a token included.
+	maxHeaderBytes = 16 << 10
+
+	// connectionsPerSlot is how many connections there may be for each request that is
+	// decided at once. Of those five, four may be worked on: two whose bodies arrive, one
+	// that waits for a slot and one that has it.
+	connectionsPerSlot = 5
+	// maxMetricsConnections is for probes and scrapers.
+	maxMetricsConnections = 512
 )
 
 // newHTTPServer is a server with every timeout set, HTTP/1.1 alone.
@@ -46,7 +55,11 @@ func newHTTPServer(handler http.Handler, log logr.Logger) *http.Server {
 
 // withTLS adds TLS 1.3: every API server that Taffrail supports speaks it.
 func withTLS(s *http.Server, get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *http.Server {
-	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: get}
+	s.TLSConfig = &tls.Config{
+		MinVersion: tls.VersionTLS13, GetCertificate: get,
+		// The API server does not resume sessions, and tickets cost a signature's worth of time.
+		SessionTicketsDisabled: true,
+	}
 	return s
 }
 
@@ -106,14 +119,26 @@ func shutdown(ctx context.Context, s *http.Server, grace time.Duration) error {
 // metricsHandler serves what a scraper and a probe ask for.
 func metricsHandler(gatherer prometheus.Gatherer, h *health) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	mux.Handle("/metrics", promhttp.HandlerFor(prometheus.GathererFunc(inTurn(gatherer.Gather)), promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	h.register(mux)
 	return mux
 }
 
+// inTurn calls gather for one caller at a time, so that scraping without end takes no more
+// than one processor.
+func inTurn[T any](gather func() (T, error)) func() (T, error) {
+	var mutex sync.Mutex
+	return func() (T, error) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		return gather()
+	}
+}
+
 // serveMetrics serves until ctx ends.
-func serveMetrics(ctx context.Context, listener net.Listener, handler http.Handler, log logr.Logger) error {
+func serveMetrics(ctx context.Context, listener *connections, handler http.Handler, log logr.Logger) error {
 	server := newHTTPServer(handler, log)
+	listener.serve(server)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	select {

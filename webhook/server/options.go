@@ -47,7 +47,8 @@ type Options struct {
 	// installation where no Service leads to it, as in https://10.0.0.1:9443.
 	WebhookURL string
 	// ClientCAFile holds, in PEM, who signs the certificates of those who may ask for
-	// decisions; anybody may if it is empty. It is read again for every new connection.
+	// decisions; anybody may if it is empty. It is read again when it changes. With it, nobody
+	// else gets past the handshake, so that health is for MetricsBindAddress alone.
 	ClientCAFile string
 	// ClientNames are the common names that are let in, with ClientCAFile; all if empty.
 	ClientNames []string
@@ -64,9 +65,10 @@ type Options struct {
 	MetricsListener net.Listener
 	// MaxMode is a ceiling for every binding; 0 is none.
 	MaxMode review.Mode
-	// MaxInFlight requests are worked on at once; admission.DefaultMaxInFlight if 0.
+	// MaxInFlight requests are decided at once; admission.DefaultMaxInFlight if 0. There may
+	// be five times as many connections.
 	MaxInFlight int
-	// MaxInFlightBytes is what the bodies of these requests may have together;
+	// MaxInFlightBytes is what has arrived of all bodies together;
 	// admission.DefaultMaxInFlightBytes if 0. One request always fits.
 	MaxInFlightBytes int64
 	// DrainDelay is how long requests are still decided after a signal to stop, while
@@ -104,6 +106,7 @@ var (
 	errRequired = errors.New("required")
 	errNegative = errors.New("must not be negative")
 	errEither   = errors.New("either files or a Certificate")
+	errNoProbes = errors.New("required with ClientCAFile, or no probe could ask whether the server is ready")
 )
 
 // complete checks Options and fills in the defaults.
@@ -122,6 +125,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if len(o.ClientNames) > 0 && o.ClientCAFile == "" {
 		return o, &OptionError{Option: "ClientCAFile", Err: errRequired}
+	}
+	if o.ClientCAFile != "" && o.MetricsListener == nil && o.MetricsBindAddress == "0" {
+		return o, &OptionError{Option: "MetricsBindAddress", Err: errNoProbes}
 	}
 	if o.MaxInFlight < 0 {
 		return o, &OptionError{Option: "MaxInFlight", Err: errNegative}

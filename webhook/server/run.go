@@ -105,30 +105,35 @@ func Run(ctx context.Context, o Options) error {
 		Metrics:          metrics,
 		Log:              o.Log.WithName("admission"),
 	})
-	decisions := http.NewServeMux()
-	handler.Register(decisions)
-
 	mux := http.NewServeMux()
 	probes.register(mux)
+	handler.Register(mux)
 	secured := withTLS(newHTTPServer(mux, o.Log.WithName("http")), serving.Get)
-	if o.ClientCAFile == "" {
-		mux.Handle("/", decisions)
-	} else {
-		known := &clients{file: o.ClientCAFile, names: o.ClientNames, log: o.Log.WithName("clients")}
+	if o.ClientCAFile != "" {
+		known := &clients{file: o.ClientCAFile, names: o.ClientNames, log: o.Log.WithName("clients"), now: time.Now}
 		if err := known.load(); err != nil {
 			return fmt.Errorf("reading the authorities of clients: %w", err)
 		}
-		known.handshakes(secured)
-		mux.Handle("/", known.only(decisions))
+		known.require(secured)
 	}
 
 	listener, metricsListener, err := listen(ctx, o)
 	if err != nil {
 		return err
 	}
+	evicted := newEvictions(registry)
+	most := connectionsPerSlot * o.MaxInFlight
+	if files, known := maxFiles(); known {
+		wanted := most
+		if most = affordable(wanted, maxMetricsConnections, files); most < wanted {
+			o.Log.Info("The limit of open files allows fewer connections than MaxInFlight requests may need", "connections", most, "wanted", wanted, "files", files)
+		}
+	}
+	calls := newConnections(listener, most, evicted.of("webhook"))
+	calls.serve(secured)
 	https := &front{
 		server:     secured,
-		listener:   listener,
+		listener:   calls,
 		health:     probes,
 		admission:  handler,
 		drainDelay: o.DrainDelay,
@@ -173,7 +178,8 @@ func Run(ctx context.Context, o Options) error {
 	})
 	if metricsListener != nil {
 		group.Go(func() error {
-			return serveMetrics(background, metricsListener, metricsHandler(registry, probes), o.Log.WithName("metrics"))
+			limited := newConnections(metricsListener, maxMetricsConnections, evicted.of("metrics"))
+			return serveMetrics(background, limited, metricsHandler(registry, probes), o.Log.WithName("metrics"))
 		})
 	}
 	ceiling := "none"

@@ -22,12 +22,13 @@ func TestOptionsAreChecked(t *testing.T) {
 		t.Errorf("%+v, %v", complete, err)
 	}
 	for option, change := range map[string]func(*Options){
-		"Config":        func(o *Options) { o.Config = nil },
-		"Library":       func(o *Options) { o.Library = nil },
-		"CertFile":      func(o *Options) { o.CertFile = "" },
-		"KeyFile":       func(o *Options) { o.KeyFile = "" },
-		"MaxInFlight":   func(o *Options) { o.MaxInFlight = -1 },
-		"ShutdownGrace": func(o *Options) { o.ShutdownGrace = -1 },
+		"Config":             func(o *Options) { o.Config = nil },
+		"Library":            func(o *Options) { o.Library = nil },
+		"CertFile":           func(o *Options) { o.CertFile = "" },
+		"KeyFile":            func(o *Options) { o.KeyFile = "" },
+		"MaxInFlight":        func(o *Options) { o.MaxInFlight = -1 },
+		"ShutdownGrace":      func(o *Options) { o.ShutdownGrace = -1 },
+		"MetricsBindAddress": func(o *Options) { o.ClientCAFile, o.MetricsBindAddress = "ca.crt", "0" },
 	} {
 		o := good
 		change(&o)

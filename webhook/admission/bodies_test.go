@@ -1,0 +1,306 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// arriving opens a body whose deadlines it records.
+func arriving(b *bodyBudget) (*incoming, *deadline) {
+	d := &deadline{}
+	return b.open(d.set, time.Now().Add(time.Hour)), d
+}
+
+type deadline struct {
+	mutex sync.Mutex
+	at    time.Time
+}
+
+func (d *deadline) set(t time.Time) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.at = t
+}
+
+// passed reports whether a Read would end now.
+func (d *deadline) passed() bool {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return !d.at.IsZero() && d.at.Before(time.Now())
+}
+
+func grow(t *testing.T, in *incoming, n int64) {
+	t.Helper()
+	if err := in.grow(t.Context(), n); err != nil {
+		t.Fatalf("%d bytes more: %v", n, err)
+	}
+}
+
+// hold opens bodies until none of n bytes fits any more, and gives back what is evicted, as
+// the goroutines that read them do.
+func hold(t *testing.T, b *bodyBudget, count int, n int64) []*incoming {
+	t.Helper()
+	var all []*incoming
+	for range count {
+		in, _ := arriving(b)
+		grow(t, in, n)
+		all = append(all, in)
+	}
+	return all
+}
+
+// closing gives back what evicted bodies hold, as their goroutines do.
+func closing(t *testing.T, all ...*incoming) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		for ctx.Err() == nil {
+			all = slices.DeleteFunc(all, func(in *incoming) bool {
+				if !in.isEvicted() {
+					return false
+				}
+				in.close()
+				return true
+			})
+			time.Sleep(time.Millisecond)
+		}
+	})
+	t.Cleanup(func() { stop(); ended.Wait() })
+}
+
+func TestTheSlowestBodyIsEvicted(t *testing.T) {
+	b := newBodyBudget(0, 3)
+	first, firstDeadline := arriving(b)
+	second, secondDeadline := arriving(b)
+	third, _ := arriving(b)
+	if err := first.progress(); err != nil {
+		t.Fatal(err)
+	}
+	arriving(b)
+	if !second.isEvicted() || !secondDeadline.passed() || second.progress() == nil {
+		t.Error("the second, which made no progress, goes on")
+	}
+	if err := second.complete(true); !errors.Is(err, errEvicted) {
+		t.Errorf("complete after that: %v", err)
+	}
+	if first.isEvicted() || third.isEvicted() || firstDeadline.passed() {
+		t.Error("others are evicted too")
+	}
+}
+
+func TestACompleteBodyIsNeverEvicted(t *testing.T) {
+	b := newBodyBudget(0, 2)
+	whole, wholeDeadline := arriving(b)
+	grow(t, whole, ordinary)
+	if err := whole.complete(true); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		arriving(b)
+	}
+	if whole.isEvicted() || !wholeDeadline.at.IsZero() {
+		t.Errorf("evicted %t, deadline %v", whole.isEvicted(), wholeDeadline.at)
+	}
+}
+
+// Large bodies, half of them there, leave room for ordinary ones, which evict nobody.
+func TestLargeBodiesLeaveRoomForOrdinaryOnes(t *testing.T) {
+	const size = 16 << 20
+	b := newBodyBudget(size, 1000)
+	one, _ := arriving(b)
+	grow(t, one, maxBody)
+	two, _ := arriving(b)
+	grow(t, two, size*3/4-maxBody+ordinary)
+	for _, in := range hold(t, b, 60, ordinary) {
+		if in.isEvicted() {
+			t.Fatal("an ordinary body is evicted")
+		}
+	}
+	if one.isEvicted() || two.isEvicted() {
+		t.Error("ordinary bodies evict large ones while there is room")
+	}
+}
+
+// Where ordinary bodies that do not go on have taken all the room, the next one gets it.
+func TestAnOrdinaryBodyIsAlwaysLetIn(t *testing.T) {
+	b := newBodyBudget(0, 1<<20)
+	stalled := hold(t, b, 160, ordinary)
+	large, _ := arriving(b)
+	grow(t, large, ordinary)
+	closing(t, append(stalled, large)...)
+	for range 100 {
+		in, _ := arriving(b)
+		grow(t, in, 12<<10)
+		if err := in.complete(true); err != nil {
+			t.Fatal(err)
+		}
+		in.close()
+	}
+}
+
+// A large body that has all it needs waits for another one to be decided, and not for ever.
+func TestALargeBodyWaitsForRoom(t *testing.T) {
+	b := newBodyBudget(0, 100)
+	one, _ := arriving(b)
+	grow(t, one, maxBody)
+	if err := one.complete(true); err != nil {
+		t.Fatal(err)
+	}
+	two, _ := arriving(b)
+	grow(t, two, ordinary)
+	if err := two.grow(t.Context(), 1<<20); !errors.Is(err, errNoRoom) {
+		t.Fatalf("room twice: %v", err)
+	}
+	two.close()
+	three, _ := arriving(b)
+	grow(t, three, ordinary)
+	grown := make(chan error)
+	go func() { grown <- three.grow(t.Context(), 1<<20) }()
+	one.close()
+	if err := <-grown; err != nil {
+		t.Error(err)
+	}
+}
+
+// Of two large bodies that are both on their way, the one that has stopped gives way.
+func TestALargeBodyThatStopsGivesWay(t *testing.T) {
+	b := newBodyBudget(0, 100)
+	stopped, _ := arriving(b)
+	grow(t, stopped, 7<<20)
+	going, _ := arriving(b)
+	closing(t, stopped)
+	for range 7 {
+		grow(t, going, 1<<20)
+	}
+	if !stopped.isEvicted() || going.isEvicted() {
+		t.Errorf("evicted: %t and %t", stopped.isEvicted(), going.isEvicted())
+	}
+}
+
+// Large bodies that all arrive quickly and together are more than fits: some get through,
+// however they have shared the room, and ordinary ones do meanwhile.
+func TestLargeBodiesDoNotBlockOneAnother(t *testing.T) {
+	b := newBodyBudget(0, 1000)
+	var whole atomic.Int64
+	var callers sync.WaitGroup
+	ctx, stop := context.WithCancel(t.Context())
+	defer callers.Wait()
+	defer stop()
+	for range 80 {
+		callers.Go(func() {
+			for ctx.Err() == nil {
+				in, _ := arriving(b)
+				err := in.grow(ctx, ordinary)
+				for held := int64(ordinary); err == nil && held < 6<<20; held += 256 << 10 {
+					err = in.grow(ctx, 256<<10)
+				}
+				if err == nil && in.complete(true) == nil {
+					whole.Add(1)
+				}
+				in.close()
+			}
+		})
+	}
+	for i := 0; i < 100 || whole.Load() < 3; i++ {
+		in, _ := arriving(b)
+		if err := in.grow(t.Context(), 12<<10); err != nil {
+			t.Fatal(err)
+		}
+		if err := in.complete(true); err != nil {
+			t.Fatal(err)
+		}
+		in.close()
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Whatever callers do, the budget holds and everything comes back.
+func TestBodyBudgetHolds(t *testing.T) {
+	for _, seed := range []uint64{1, rand.Uint64()} { //nolint:gosec // a seed is no secret
+		t.Logf("seed %d", seed)
+		const size, most = 12 << 20, 16
+		b := newBodyBudget(size, most)
+		var holding ledger
+		var callers sync.WaitGroup
+		for i := range uint64(32) {
+			callers.Go(func() {
+				random := rand.New(rand.NewPCG(seed, i)) //nolint:gosec // as above
+				for range 30 {
+					holding.caller(t, b, random, size, most)
+				}
+			})
+		}
+		callers.Wait()
+		if !b.total.TryAcquire(size) || !b.large.TryAcquire(size-size/keptFor) || b.arriving.Len() != 0 {
+			t.Errorf("not everything came back; %d bodies are still arriving", b.arriving.Len())
+		}
+	}
+}
+
+// ledger is what callers hold together.
+type ledger struct {
+	mutex       sync.Mutex
+	held, large int64
+}
+
+func (l *ledger) add(t *testing.T, held, large, size int64) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.held += held
+	l.large += large
+	if l.held > size || l.large > size-size/keptFor {
+		t.Errorf("%d bytes of %d are held, by large bodies %d", l.held, size, l.large)
+	}
+}
+
+// caller sends one body of a random size in random steps, and may stop in the middle of it.
+func (l *ledger) caller(t *testing.T, b *bodyBudget, random *rand.Rand, size int64, most int) {
+	in, _ := arriving(b)
+	defer in.close()
+	var held, large int64
+	defer func() { l.add(t, -held, -large, size) }()
+	b.mutex.Lock()
+	if n := b.arriving.Len(); n > most {
+		t.Errorf("%d bodies are arriving", n)
+	}
+	b.mutex.Unlock()
+	left := int64(random.IntN(40 << 10))
+	if random.IntN(4) == 0 {
+		left = int64(random.IntN(maxBody))
+	}
+	for left > 0 {
+		n := min(left, 1+int64(random.IntN(int(max(held, 8<<10)))))
+		patient, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		err := in.grow(patient, n)
+		cancel()
+		if err != nil {
+			if !errors.Is(err, errEvicted) && !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+			return
+		}
+		beyond := max(held+n-ordinary, 0) - max(held-ordinary, 0)
+		l.add(t, n, beyond, size)
+		held, large, left = held+n, large+beyond, left-n
+		if random.IntN(20) == 0 {
+			time.Sleep(time.Duration(random.IntN(3)) * time.Millisecond)
+		}
+	}
+	if in.complete(true) != nil {
+		return
+	}
+	for range most + 1 {
+		other, _ := arriving(b)
+		defer other.close()
+	}
+	if in.isEvicted() {
+		t.Error("a complete body is evicted")
+	}
+}

@@ -1,0 +1,152 @@
+package admission_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/review"
+)
+
+// begin sends a header and the beginning of a body, and leaves it at that.
+func (f *fixture) begin(path, header, body string) net.Conn {
+	f.t.Helper()
+	conn, err := net.Dial("tcp", f.server.Listener.Addr().String())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = conn.Close() })
+	if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n%s\r\n\r\n%s", path, header, body); err != nil {
+		f.t.Fatal(err)
+	}
+	return conn
+}
+
+// answered reads an answer of such a connection.
+func (f *fixture) answered(conn net.Conn) (status int, text string) {
+	f.t.Helper()
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	read, err := io.ReadAll(response.Body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return response.StatusCode, string(read)
+}
+
+// What is announced takes neither room nor a slot, however many announce it.
+func TestAnnouncedBodiesTakeNothing(t *testing.T) {
+	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}), func(o *admission.Options) { o.MaxInFlight, o.MaxInFlightBytes = 4, 1 })
+	for range 40 {
+		f.begin("/validate", "Content-Length: 8388607", "{")
+	}
+	for range 20 {
+		f.reviewed(f.post("/validate", body("Deployment", deployment)))
+	}
+}
+
+// The body that makes no progress is given up for the next one, and its caller is told to
+// try again: it may be the API server on a bad day.
+func TestTheSlowestCallerIsToldToTryAgain(t *testing.T) {
+	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}), func(o *admission.Options) { o.MaxInFlight = 1 })
+	// Two may arrive at once, so one of three is given up.
+	answers := make(chan *http.Response, 3)
+	for range 3 {
+		conn := f.begin("/validate", "Content-Length: 1000", "{")
+		go func() {
+			if response, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+				answers <- response
+			}
+		}()
+	}
+	response := <-answers
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusTooManyRequests || response.Header.Get("Retry-After") != "1" || !response.Close || !strings.Contains(string(text), "evicted") {
+		t.Errorf("%s %v %s", response.Status, response.Header, text)
+	}
+	if got := f.metric("taffrail_errors_total", map[string]string{"reason": "evicted"}); got != 1 {
+		t.Errorf("%v evicted", got)
+	}
+}
+
+// A body without end is read as far as the largest legal one, and refused by its size.
+func TestABodyWithoutEnd(t *testing.T) {
+	f := start(t, fake{strictest: func() (review.Mode, []string, error) { return review.ModeEnforce, []string{"chapter"}, nil }})
+	conn := f.begin("/validate", "Transfer-Encoding: chunked", "")
+	chunk := strings.Repeat("x", 64<<10)
+	go func() {
+		text := body("Deployment", `{"a":"`)
+		text = text[:strings.Index(text, `{"a":"`)+6]
+		_, err := fmt.Fprintf(conn, "%x\r\n%s\r\n", len(text), text)
+		for err == nil {
+			_, err = fmt.Fprintf(conn, "%x\r\n%s\r\n", len(chunk), chunk)
+		}
+	}()
+	if status, text := f.answered(conn); status != http.StatusOK || !strings.Contains(text, "larger than 8388608 bytes") {
+		t.Errorf("HTTP %d %.300s", status, text)
+	}
+}
+
+// A Content-Length that cannot be is no reason to allocate anything.
+func TestAbsurdContentLength(t *testing.T) {
+	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}))
+	conn := f.begin("/validate", "Content-Length: 9223372036854775807", "{")
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
+	if status, text := f.answered(conn); status != http.StatusBadRequest {
+		t.Errorf("HTTP %d %s", status, text)
+	}
+}
+
+// Whoever waits for a slot gets one before whoever comes later, and the rest is shed.
+func TestWaitingForASlot(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	f := start(t, fake{decide: func(context.Context, *review.Request) (*review.Decision, error) {
+		arrived <- struct{}{}
+		<-release
+		return &review.Decision{Verdict: review.VerdictAllow}, nil
+	}}, func(o *admission.Options) { o.MaxInFlight = 1 })
+	var callers sync.WaitGroup
+	answers := make(chan answer, 3)
+	callers.Go(func() { answers <- f.post("/validate", body("Deployment", deployment)) })
+	<-arrived
+	for range 2 { // one may wait
+		callers.Go(func() { answers <- f.post("/validate", body("Deployment", deployment)) })
+	}
+	if a := <-answers; a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "1" {
+		t.Errorf("HTTP %d, header %v", a.status, a.header)
+	}
+	close(release)
+	select {
+	case <-arrived:
+	case a := <-answers: // the machine took a second from the one that waited
+		answers <- a
+	}
+	callers.Wait()
+}
+
+// Bodies of every length arrive whole, whatever the pieces that they come in.
+func TestBodiesArriveWhole(t *testing.T) {
+	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}))
+	base := len(body("Deployment", `{"a":""}`))
+	for _, length := range []int{base, base + 1, 4 << 10, 4<<10 + 1, 8<<10 - 1, 16 << 10, 64 << 10, 64<<10 + 1, 1 << 20, 8 << 20} {
+		text := body("Deployment", `{"a":"`+strings.Repeat("x", length-base)+`"}`)
+		f.reviewed(f.post("/validate", text))
+		f.reviewed(f.do(http.MethodPost, "/validate", "application/json", io.MultiReader(strings.NewReader(text))))
+	}
+}

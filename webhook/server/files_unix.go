@@ -1,0 +1,15 @@
+//go:build unix
+
+package server
+
+import "syscall"
+
+// maxFiles returns how many files the process may have open. Go has raised the soft limit to
+// the hard one at the start.
+func maxFiles() (most uint64, known bool) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, false
+	}
+	return uint64(limit.Cur), true //nolint:unconvert // signed on some systems
+}
