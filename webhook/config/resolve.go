@@ -28,6 +28,8 @@ type Binding struct {
 	Parameters map[string]any
 	// Mode is the Guardrail's where the binding has none of its own.
 	Mode review.Mode
+	// FailurePolicy is empty if the binding has none of its own.
+	FailurePolicy v1alpha1.PolicyFailure
 	// Held is true where it has one of its own, below enforce.
 	Held bool
 	// Key is equal for equal parameters of one policy: whoever says a default aloud
@@ -80,6 +82,7 @@ func resolveBindings(g *v1alpha1.Guardrail, catalog *engine.Catalog, at *field.P
 // at all is checked once, for the Guardrail.
 func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *engine.Catalog, at *field.Path) (Binding, field.ErrorList) {
 	errs := checkMode(p.Mode, at.Child("mode"), nil)
+	errs = append(errs, checkFailurePolicy(p.FailurePolicy, at.Child("failurePolicy"))...)
 	policy, err := findPolicy(p.Name, catalog, at.Child("name"))
 	if err != nil {
 		return Binding{}, append(errs, err)
@@ -100,7 +103,7 @@ func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *engine.
 	}
 	mode, _ := review.ParseMode(string(named))
 	held := p.Mode != "" && mode != review.ModeEnforce
-	return Binding{Policy: policy, Parameters: all, Mode: mode, Held: held, Key: policy.ID + " " + string(text)}, nil
+	return Binding{Policy: policy, Parameters: all, Mode: mode, Held: held, FailurePolicy: p.FailurePolicy, Key: policy.ID + " " + string(text)}, nil
 }
 
 func findPolicy(name string, catalog *engine.Catalog, at *field.Path) (*engine.Policy, *field.Error) {

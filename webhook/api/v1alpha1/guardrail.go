@@ -93,6 +93,10 @@ type PolicyBinding struct {
 	// Mode of this policy; the Guardrail's mode by default.
 	// +optional
 	Mode Mode `json:"mode,omitempty"`
+	// FailurePolicy is what happens to an object that the policy cannot decide. It overrides the
+	// failurePolicy of a Policy; for a policy of the library it is Fail by default.
+	// +optional
+	FailurePolicy PolicyFailure `json:"failurePolicy,omitempty"`
 	// Parameters as the policy's own schema describes them.
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields
