@@ -137,6 +137,26 @@ func TestNobodySwitchesAPolicyOffByAnObjectThatExhaustsIt(t *testing.T) {
 	}
 }
 
+// Nobody is helped by another's object either where a Policy admits what it cannot decide.
+func TestNobodySwitchesAPolicyOffThatFailsOpen(t *testing.T) {
+	t.Parallel()
+	for sort, c := range exhausting {
+		t.Run(sort, func(t *testing.T) {
+			t.Parallel()
+			namespace, policy, _ := exhaustion(t, sort)
+			policy.Spec.FailurePolicy = v1alpha1.PolicyFailureIgnore
+			putPolicy(t, policy)
+			for range 3 {
+				admit(t, "the large one", cluster.Alice.Create(t.Context(), called(configMap(namespace, c.data), "large"), client.DryRunAll))
+				violating := called(configMap(namespace, map[string]string{"owner": "a"}), "violating")
+				if words := deny(t, "a small one that violates", cluster.Alice.Create(t.Context(), violating)); !strings.Contains(words, "the key team is missing") {
+					t.Errorf("denied for\n%s", words)
+				}
+			}
+		})
+	}
+}
+
 // A Guardrail says for each binding what happens to objects that a policy cannot decide, whatever the
 // Policy says of itself.
 func TestABindingDecidesWhatAPolicyCannotDecide(t *testing.T) {

@@ -265,6 +265,7 @@ func (e *evaluation) run(ctx context.Context, q *query, input *ast.Term) (answer
 		WithMetrics(metrics.NoOp()).
 		WithIndexing(e.indexing).
 		WithBuiltins(e.unit.builtins).
+		WithInterQueryBuiltinValueCache(e.unit.values).
 		WithBuiltinErrorList(&failures).
 		WithInput(input).
 		Iter(ctx, func(bound topdown.QueryResult) error {

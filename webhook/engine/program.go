@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/cache"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -21,6 +23,9 @@ type Slot struct {
 	Policy     string
 	Parameters map[string]any
 }
+
+// maxPatterns is how many compiled patterns are kept. OPA itself keeps 100.
+const maxPatterns = 4096
 
 // Program evaluates a fixed list of slots. It is immutable and safe for concurrent use.
 type Program struct {
@@ -43,6 +48,9 @@ type unit struct {
 	// entries has one prepared query per kind for all policies bound to it, so that a
 	// request costs nothing for policies about other kinds.
 	entries map[schema.GroupKind]*entry
+	// values keeps compiled patterns, which are constants or parameters; nil for users' Policies,
+	// whose patterns may be anything.
+	values cache.InterQueryValueCache
 	// alone has queries for each policy: for naming the culprit when an entry's query fails.
 	alone map[string]*entry
 	// literal is the size of the largest value that a rule writes out.
@@ -104,6 +112,10 @@ func newUnit(compiler *ast.Compiler, builtins map[string]*topdown.Builtin) *unit
 // parameters are in the input. A change of Guardrails compiles nothing.
 func (c *Catalog) compileLibrary() (*unit, error) {
 	u := newUnit(newCompiler(), nil)
+	most := maxPatterns
+	u.values = cache.NewInterQueryValueCache(context.Background(), &cache.Config{
+		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &most},
+	})
 	policies := maps.Clone(c.policies)
 	maps.DeleteFunc(policies, func(_ string, policy *Policy) bool { return policy.User })
 	kinds := kindsOf(policies)
