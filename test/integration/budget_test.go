@@ -9,6 +9,7 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -215,4 +216,61 @@ func TestWhatAPolicyCannotDecideStaysUsableWhenItIsStored(t *testing.T) {
 	must(t, cluster.Admin.Client.Get(t.Context(), client.ObjectKeyFromObject(large), large))
 	large.Finalizers = nil
 	admit(t, "the finalizer", cluster.Alice.Update(t.Context(), large))
+}
+
+// Whoever edits Guardrails cannot make every request late: what would is refused with the limit, and the most
+// that is allowed decides a large Deployment.
+func TestParametersThatWouldMakeEveryRequestLateAreRefused(t *testing.T) {
+	t.Parallel()
+	label := unique("parameters")
+	namespace := newNamespace(t, label, "test.taffrail.dev/own="+label)
+	texts := func(n int, text string) []byte {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = fmt.Sprintf("%q", fmt.Sprintf("%sz%d", text, i))
+		}
+		return []byte("[" + strings.Join(list, ",") + "]")
+	}
+	with := func(policy, parameter string, list []byte) v1alpha1.PolicyBinding {
+		return v1alpha1.PolicyBinding{Name: policy, Parameters: &apiextensionsv1.JSON{Raw: []byte(fmt.Sprintf("{%q:%s}", parameter, list))}}
+	}
+	for what, c := range map[string]struct {
+		bindings []v1alpha1.PolicyBinding
+		want     string
+	}{
+		"40,000 tags":        {[]v1alpha1.PolicyBinding{with("image-tag", "tags", texts(40_000, "t"))}, "spec.policies[0].parameters: Invalid value: has "},
+		"1,000 patterns":     {[]v1alpha1.PolicyBinding{with("env-credentials", "allowedNames", texts(1000, "*a*"))}, "spec.policies[0].parameters.allowedNames: Invalid value: has 1000 items, and 256 are allowed"},
+		"a pattern too long": {[]v1alpha1.PolicyBinding{with("env-credentials", "allowedNames", texts(1, strings.Repeat("*a", 600)))}, "spec.policies[0].parameters.allowedNames[0]: Invalid value: has 1202 bytes"},
+		"nine sets of a policy": {func() (all []v1alpha1.PolicyBinding) {
+			for i := range 9 {
+				all = append(all, with("image-tag", "tags", texts(1+i, "t")))
+			}
+			return all
+		}(), "spec.policies[8].parameters: Invalid value: is the 9th set of parameters of this policy in the Guardrail, and 8 are allowed"},
+	} {
+		g := binding(unique("too-much"), label)
+		g.Spec.Policies = c.bindings
+		err := cluster.Admin.Client.Create(t.Context(), g, client.DryRunAll)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %.600v", what, err)
+		}
+	}
+
+	g := binding(label, label)
+	g.Spec.Policies = []v1alpha1.PolicyBinding{
+		with("env-credentials", "allowedNames", texts(256, strings.Repeat("*a", 20))), with("image-tag", "tags", texts(256, strings.Repeat("t", 40))),
+	}
+	putGuardrail(t, g)
+	pod := podOf(namespace, "large", app("main", corev1.ResourceRequirements{}))
+	pod.Spec.Containers[0].Image = "registry.example/main:tttz1"
+	for i := range 300 {
+		pod.Spec.Containers[0].Env = append(pod.Spec.Containers[0].Env, corev1.EnvVar{Name: fmt.Sprintf("E%d_%s_PASSWORD", i, strings.Repeat("a", 40)), Value: "swordfish"})
+	}
+	eventually(t, "300 env entries to be decided", func(ctx context.Context) error {
+		words, denied := cluster.Alice.Create(ctx, pod, client.DryRunAll).Denied()
+		if !denied || !strings.Contains(words, "env-credentials") {
+			return fmt.Errorf("got %q", words)
+		}
+		return nil
+	})
 }
