@@ -71,6 +71,9 @@ func (c *Checker) Check(ctx context.Context, r *review.Request) (*review.Checked
 	case *v1alpha1.Guardrail:
 		catalog := config.ResolvePolicies(stored.Policies, c.library).Catalog
 		tell(checked, guardrailErrors(object, catalog), guardrailErrors(before, catalog))
+		if err := c.checkOverlap(ctx, checked, object, before, stored.Guardrails); err != nil {
+			return nil, err
+		}
 		if len(checked.Faults) == 0 {
 			warnings, err := c.conflicts(ctx, object, stored)
 			if err != nil {
