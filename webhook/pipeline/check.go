@@ -86,7 +86,9 @@ func (c *Checker) Check(ctx context.Context, r *review.Request) (*review.Checked
 		tell(checked, exemptionErrors(object, catalog), exemptionErrors(before, catalog))
 		c.checkExpiry(checked, object, before, catalog)
 	case *v1alpha1.Policy:
-		c.checkPolicy(checked, object, stored)
+		if err := c.checkPolicy(ctx, checked, object, stored); err != nil {
+			return nil, err
+		}
 	}
 	return checked, nil
 }
@@ -149,13 +151,20 @@ func (c *Checker) checkExpiry(checked *review.Checked, e *v1alpha1.Exemption, be
 
 // checkPolicy warns of what binds the Policy and would not any more. It does not refuse: with
 // other parameters, either the Policy or the Guardrail has to be stored first.
-func (c *Checker) checkPolicy(checked *review.Checked, p *v1alpha1.Policy, stored config.Objects) {
+func (c *Checker) checkPolicy(ctx context.Context, checked *review.Checked, p *v1alpha1.Policy, stored config.Objects) error {
 	others := slices.DeleteFunc(slices.Clone(stored.Policies), func(other v1alpha1.Policy) bool { return other.Name == p.Name })
 	now := config.ResolvePolicies(stored.Policies, c.library)
 	then := config.ResolvePolicies(append(others, *p), c.library)
 	tell(checked, then.Errors[p.Name], now.Errors[p.Name])
 	if len(then.Errors[p.Name]) > 0 {
-		return
+		return nil
+	}
+	if policy, ok := then.Catalog.Policy(p.Name); ok {
+		warnings, err := trial(ctx, then.Catalog, policy)
+		if err != nil {
+			return err
+		}
+		checked.Warnings = append(checked.Warnings, warnings...)
 	}
 	for i := range stored.Guardrails {
 		g := &stored.Guardrails[i]
@@ -169,6 +178,7 @@ func (c *Checker) checkPolicy(checked *review.Checked, p *v1alpha1.Policy, store
 			}
 		}
 	}
+	return nil
 }
 
 // conflicts warns of the Guardrails that would inject other values than g.

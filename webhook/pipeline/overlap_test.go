@@ -63,3 +63,32 @@ func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
 		}
 	}
 }
+
+// An author learns of a Policy that cannot decide anything before it refuses everything.
+func TestAPolicyThatCannotDecideAPlainObjectIsWarnedOf(t *testing.T) {
+	library, err := engine.Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(rule string) []string {
+		p := manyPolicies(t, library, 1).Policies[0]
+		at := strings.Index(p.Spec.Rego, "import data")
+		p.Spec.Rego = p.Spec.Rego[:at] + rule
+		object := map[string]any{
+			"apiVersion": v1alpha1.GroupVersion().String(), "kind": config.KindPolicy,
+			"metadata": map[string]any{"name": p.Name}, "spec": map[string]any{"rego": p.Spec.Rego},
+		}
+		checked, err := pipeline.NewChecker(library, stored{}, nil).Check(t.Context(), &review.Request{Operation: review.Create, Object: object})
+		if err != nil || len(checked.Faults) > 0 {
+			t.Fatal(checked, err)
+		}
+		return checked.Warnings
+	}
+	if got := check(`deny contains {"msg": "m", "path": "p"} if input.object.spec.replicas == 7`); len(got) > 0 {
+		t.Errorf("got %q", got)
+	}
+	got := check(`deny contains {"msg": "m", "path": "p"} if to_number(input.object.metadata.name) == 7`)
+	if len(got) != 3 || !strings.Contains(got[0], "it cannot decide a plain Deployment: it fails with eval_builtin_error at Policy/own-0:") {
+		t.Errorf("got %q", got)
+	}
+}
