@@ -40,10 +40,28 @@ func withoutValues(err error) error {
 	if !errors.As(err, &failure) {
 		return err
 	}
-	if failure.Location == nil {
-		return errors.New(failure.Code)
+	fault := &RuleError{Code: failure.Code}
+	if failure.Location != nil {
+		fault.File, fault.Row = failure.Location.File, failure.Location.Row
 	}
-	return fmt.Errorf("%s at %s:%d", failure.Code, failure.Location.File, failure.Location.Row)
+	return fault
+}
+
+// RuleError is returned when OPA cannot evaluate a rule. It leaves out OPA's own words, which may
+// quote the object.
+type RuleError struct {
+	// Code is OPA's, as in eval_conflict_error.
+	Code string
+	// File is empty if the place is not known.
+	File string
+	Row  int
+}
+
+func (e *RuleError) Error() string {
+	if e.File == "" {
+		return e.Code
+	}
+	return fmt.Sprintf("%s at %s:%d", e.Code, e.File, e.Row)
 }
 
 // EvaluationError says that one policy could not be evaluated.
@@ -62,7 +80,7 @@ func (e *EvaluationError) Unwrap() error { return e.Err }
 func FailureReason(err error) string {
 	var steps *StepsError
 	var limit *LimitError
-	var failure *topdown.Error
+	var rule *RuleError
 	switch {
 	case errors.As(err, &steps):
 		return steps.Error()
@@ -72,8 +90,8 @@ func FailureReason(err error) string {
 		return "makes more than a policy may: " + limit.Error()
 	case errors.Is(err, ErrTooLarge):
 		return "makes more than a policy may"
-	case errors.As(err, &failure):
-		return "fails with " + withoutValues(failure).Error()
+	case errors.As(err, &rule):
+		return "fails with " + rule.Error()
 	}
 	return "fails, see Taffrail's log"
 }
