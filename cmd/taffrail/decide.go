@@ -83,9 +83,17 @@ func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts
 	}
 	o.object = &render.Object{Source: item.Source, Item: item, Request: request, Decision: decision}
 	for _, id := range slices.Sorted(maps.Keys(decision.Errors)) {
+		if failsClosed(decision, id) {
+			continue // The decision is what the cluster's would be, and its finding says why.
+		}
 		o.problems = append(o.problems, problem(item, evaluationError(request, id, decision.Errors[id])))
 	}
 	return nil
+}
+
+// failsClosed reports whether an object that a policy cannot decide was decided anyway.
+func failsClosed(d *review.Decision, policy string) bool {
+	return slices.ContainsFunc(d.Findings, func(f review.Finding) bool { return f.Policy == policy && f.Failed && !f.FailOpen && f.Unknown == "" })
 }
 
 // evaluationError leaves out what the engine says about a Secret: it may quote a value.

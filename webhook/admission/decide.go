@@ -27,46 +27,14 @@ func (e *endpoint) decide(ctx context.Context, body []byte, snapshot Decider, c 
 	if err != nil {
 		return nil, err
 	}
-	c.decision, c.verdict = decision, decision.Verdict
-	denied := decision.Verdict == review.VerdictDeny
-	if policies := undecided(decision, e.options.Decide.MaxMode); len(policies) > 0 && !denied {
-		return nil, undecidedError(policies, decision.Errors)
+	if err := ctx.Err(); err != nil && len(decision.Errors) > 0 {
+		return nil, err // the policies are late, not broken
 	}
+	c.decision, c.verdict = decision, decision.Verdict
 	if e.origin == review.OriginMutating {
 		return mutated(request, decision)
 	}
 	return validated(request, decision)
-}
-
-// undecided lists the policies that would have been enforced and could not be
-// evaluated, sorted. What would only have warned or been recorded is no reason to fail
-// anybody's request.
-func undecided(d *review.Decision, ceiling review.Mode) []string {
-	var policies []string
-	for policy := range d.Errors {
-		var mode review.Mode
-		said := false
-		for i := range d.Findings {
-			if f := &d.Findings[i]; f.Policy == policy && f.Unknown != "" {
-				said = true
-				if !f.FailOpen && !f.Exempted() {
-					mode = max(mode, f.Mode)
-				}
-			}
-		}
-		if !said {
-			// Nobody says how the policy is bound: assume the strictest.
-			mode = review.ModeEnforce
-		}
-		if ceiling != 0 {
-			mode = min(mode, ceiling)
-		}
-		if mode == review.ModeEnforce {
-			policies = append(policies, policy)
-		}
-	}
-	slices.Sort(policies)
-	return policies
 }
 
 // limitAnnotation is the key of the audit annotation for objects that were not looked at.
@@ -141,9 +109,10 @@ func validated(request *review.Request, d *review.Decision) (*response, error) {
 	return answer, nil
 }
 
-// mutated answers at /mutate: it patches, and tells what it would patch or could not.
-// It never denies. What is wrong with the object is said at /validate, which sees it
-// after everybody has changed it, and where templates are told of their Pods' fills.
+// mutated answers at /mutate: it patches, and tells what it would patch or could not. It denies
+// only what an enforced injection cannot decide: /validate does not evaluate injections of Pods.
+// What else is wrong with the object is said there, after everybody has changed it, and templates
+// are told there of their Pods' fills.
 func mutated(request *review.Request, d *review.Decision) (*response, error) {
 	answer := allowed(request)
 	if request.Workload != nil && request.Workload.Template {
@@ -151,6 +120,10 @@ func mutated(request *review.Request, d *review.Decision) (*response, error) {
 	}
 	answer.AuditAnnotations = d.Annotations()
 	answer.Warnings = append(d.Warnings(), d.FillWarnings()...)
+	if slices.ContainsFunc(d.Findings, func(f review.Finding) bool { return f.Failed && f.Denies() }) {
+		answer.deny(d.Denial(request.Subject()), request, d)
+		return answer, nil
+	}
 	if err := answer.patch(d.Patch); err != nil {
 		return nil, fmt.Errorf("encoding the patch: %w", err)
 	}

@@ -3,9 +3,7 @@ package admission
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/review"
@@ -27,7 +25,6 @@ const (
 	reasonShed       reason = "shed"
 	reasonDeadline   reason = "deadline"
 	reasonCanceled   reason = "canceled"
-	reasonUndecided  reason = "undecided"
 	reasonInternal   reason = "internal"
 	reasonPanic      reason = "panic"
 )
@@ -36,7 +33,7 @@ const (
 func reasons() []reason {
 	return []reason{
 		reasonMethod, reasonMediaType, reasonUnreadable, reasonSlow, reasonEvicted, reasonMalformed, reasonTooLarge,
-		reasonNotReady, reasonStopping, reasonShed, reasonDeadline, reasonCanceled, reasonUndecided, reasonInternal, reasonPanic,
+		reasonNotReady, reasonStopping, reasonShed, reasonDeadline, reasonCanceled, reasonInternal, reasonPanic,
 	}
 }
 
@@ -79,23 +76,6 @@ func failureOf(ctx context.Context, err error) error {
 		return &failure{status: http.StatusBadRequest, reason: reasonMalformed, text: brief(err.Error()), err: err}
 	}
 	return internal(err)
-}
-
-// undecidedError says which policies in force could not be evaluated.
-func undecidedError(policies []string, causes map[string]error) error {
-	errs := make([]error, 0, len(policies))
-	for _, policy := range policies {
-		errs = append(errs, fmt.Errorf("%s: %w", policy, causes[policy]))
-	}
-	noun := "policy "
-	if len(policies) > 1 {
-		noun = "policies "
-	}
-	return &failure{
-		status: http.StatusInternalServerError, reason: reasonUndecided,
-		text: brief(noun + strings.Join(policies, ", ") + " could not be evaluated, see Taffrail's log"),
-		err:  errors.Join(errs...),
-	}
 }
 
 func brief(text string) string {

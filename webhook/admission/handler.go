@@ -228,7 +228,7 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *call) ([]by
 	defer release()
 	c.began = time.Now()
 	response, err := e.way(e, ctx, body, snapshot, c)
-	if c.decision != nil && e.options.Failed != nil {
+	if c.decision != nil && e.options.Failed != nil && !c.request.DryRun {
 		for policy, failure := range c.decision.Errors {
 			e.options.Failed(policy, failure)
 		}

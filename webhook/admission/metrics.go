@@ -120,6 +120,9 @@ func (m *Metrics) decided(path string, c *call) {
 	if c.decision == nil || c.request.DryRun {
 		return
 	}
+	for policy := range c.decision.Errors {
+		m.results.WithLabelValues(policy, "", "error").Inc()
+	}
 	if path == MutatePath {
 		for _, f := range c.decision.Fills {
 			outcome := "suggested"

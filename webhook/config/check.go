@@ -24,7 +24,8 @@ func checkCoverage(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
 // checkExceptions is about whom and what the Guardrail leaves alone. Whatever is wrong
 // there, the policies hold all the same.
 func checkExceptions(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
-	errs := checkNamespaces(g.Spec.ExcludeNamespaces, spec.Child("excludeNamespaces"))
+	errs := append(checkNames(g, spec), checkSelectorSize(g.Spec.NamespaceSelector, spec.Child("namespaceSelector"))...)
+	errs = append(errs, checkNamespaces(g.Spec.ExcludeNamespaces, spec.Child("excludeNamespaces"))...)
 	switch g.Spec.Existing {
 	case "", v1alpha1.ExistingTolerate, v1alpha1.ExistingEnforce:
 	default:

@@ -28,7 +28,7 @@ func ResolveExemption(e *v1alpha1.Exemption, catalog *engine.Catalog) (*guardrai
 	kinds, errs := exemptedKinds(e.Spec.Kinds, catalog, spec.Child("kinds"))
 	until, late := expiry(e.Spec.Expires, spec.Child("expires"))
 	errs = slices.Concat(
-		checkName(e.Name, KindExemption), errs, late,
+		checkName(e.Name, KindExemption), errs, late, checkExemptionSize(e, spec),
 		checkExemptedNamespaces(e.Spec.Namespaces, spec.Child("namespaces")),
 		checkPatterns(e.Spec.Names, spec.Child("names")),
 		checkPatterns(e.Spec.Containers, spec.Child("containers")),
@@ -123,6 +123,10 @@ func checkPatterns(patterns []string, at *field.Path) field.ErrorList {
 			errs = append(errs, field.Invalid(at.Index(i), pattern, "only an asterisk is special, and stands for any text"))
 		case len(pattern) > maxPattern:
 			errs = append(errs, field.TooLong(at.Index(i), pattern, maxPattern))
+		default:
+			if err := tooManyAsterisks(pattern, at.Index(i)); err != nil {
+				errs = append(errs, err)
+			}
 		}
 	}
 	return errs

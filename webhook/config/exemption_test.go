@@ -113,10 +113,12 @@ deny contains {"msg": "bad", "path": "spec"} if ` + rule + "\n"
 func TestPoliciesAreResolvedOneByOne(t *testing.T) {
 	good, bad, fallen := userPolicy("good", `input.name == "bad"`), userPolicy("bad", "nobody(input)"), userPolicy("fallen", "nobody(input)")
 	fallen.Status.LastGood = &v1alpha1.GoodPolicy{Generation: 1, Spec: userPolicy("fallen", `input.name == "old"`).Spec}
-	fallen.Status.LastGood.Spec.FailurePolicy = v1alpha1.PolicyFailureFail
-	p := ResolvePolicies([]v1alpha1.Policy{good, bad, fallen}, testCatalog(t))
+	open := userPolicy("open", `input.name == "bad"`)
+	open.Spec.FailurePolicy = v1alpha1.PolicyFailureIgnore
+	p := ResolvePolicies([]v1alpha1.Policy{good, bad, fallen, open}, testCatalog(t))
 	for name, want := range map[string]struct{ inForce, wrong, lastGood, failOpen bool }{
-		"good":   {true, false, false, true},
+		"good":   {true, false, false, false},
+		"open":   {true, false, false, true},
 		"bad":    {false, true, false, false},
 		"fallen": {true, true, true, false},
 	} {

@@ -19,8 +19,7 @@ type Policies struct {
 	// LastGood has the names of those whose spec is wrong and whose last good one, from
 	// their status, is in force.
 	LastGood map[string]bool
-	// FailOpen has the names of those that leave a request to the others where they
-	// cannot be evaluated.
+	// FailOpen has the names of those that admit what they cannot decide.
 	FailOpen map[string]bool
 }
 
@@ -59,7 +58,7 @@ func ResolvePolicies(policies []v1alpha1.Policy, library *engine.Catalog) Polici
 		delete(specs, name)
 	}
 	for name, spec := range specs {
-		p.FailOpen[name] = spec.FailurePolicy != v1alpha1.PolicyFailureFail
+		p.FailOpen[name] = spec.FailurePolicy == v1alpha1.PolicyFailureIgnore
 	}
 	return p
 }
@@ -69,13 +68,15 @@ func CheckPolicy(p *v1alpha1.Policy) field.ErrorList {
 	errs := checkName(p.Name, KindPolicy)
 	at := field.NewPath("spec", "rego")
 	errs = append(errs, required(p.Spec.Rego, at, "a Policy is a Rego module")...)
-	switch p.Spec.FailurePolicy {
+	return append(errs, checkFailurePolicy(p.Spec.FailurePolicy, field.NewPath("spec", "failurePolicy"))...)
+}
+
+func checkFailurePolicy(failure v1alpha1.PolicyFailure, at *field.Path) field.ErrorList {
+	switch failure {
 	case "", v1alpha1.PolicyFailureIgnore, v1alpha1.PolicyFailureFail:
-	default:
-		errs = append(errs, field.NotSupported(field.NewPath("spec", "failurePolicy"), p.Spec.FailurePolicy,
-			[]v1alpha1.PolicyFailure{v1alpha1.PolicyFailureIgnore, v1alpha1.PolicyFailureFail}))
+		return nil
 	}
-	return errs
+	return field.ErrorList{field.NotSupported(at, failure, []v1alpha1.PolicyFailure{v1alpha1.PolicyFailureIgnore, v1alpha1.PolicyFailureFail})}
 }
 
 // moduleErrors keeps each fault of a module as an error of its own.

@@ -28,6 +28,8 @@ type Binding struct {
 	Parameters map[string]any
 	// Mode is the Guardrail's where the binding has none of its own.
 	Mode review.Mode
+	// FailurePolicy is empty if the binding has none of its own.
+	FailurePolicy v1alpha1.PolicyFailure
 	// Held is true where it has one of its own, below enforce.
 	Held bool
 	// Key is equal for equal parameters of one policy: whoever says a default aloud
@@ -57,7 +59,11 @@ func resolveBindings(g *v1alpha1.Guardrail, catalog *engine.Catalog, at *field.P
 	if len(g.Spec.Policies) == 0 {
 		return nil, field.ErrorList{field.Required(at, "a Guardrail without policies holds nothing")}
 	}
+	if n := len(g.Spec.Policies); n > maxPolicies {
+		errs = append(errs, tooManyItems(at, n, maxPolicies, "bind some in another Guardrail"))
+	}
 	bound := make(map[string]int, len(g.Spec.Policies))
+	used := map[string]*usage{}
 	for i := range g.Spec.Policies {
 		binding, bad := resolve(&g.Spec.Policies[i], g.Spec.Mode, catalog, at.Index(i))
 		if len(bad) > 0 {
@@ -70,6 +76,13 @@ func resolveBindings(g *v1alpha1.Guardrail, catalog *engine.Catalog, at *field.P
 			errs = append(errs, duplicate)
 			continue
 		}
+		if used[binding.Policy.ID] == nil {
+			used[binding.Policy.ID] = &usage{}
+		}
+		if bad := used[binding.Policy.ID].add([]byte(binding.Key), at.Index(i).Child("parameters")); len(bad) > 0 {
+			errs = append(errs, bad...)
+			continue
+		}
 		bound[binding.Key] = i
 		bindings = append(bindings, binding)
 	}
@@ -80,6 +93,7 @@ func resolveBindings(g *v1alpha1.Guardrail, catalog *engine.Catalog, at *field.P
 // at all is checked once, for the Guardrail.
 func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *engine.Catalog, at *field.Path) (Binding, field.ErrorList) {
 	errs := checkMode(p.Mode, at.Child("mode"), nil)
+	errs = append(errs, checkFailurePolicy(p.FailurePolicy, at.Child("failurePolicy"))...)
 	policy, err := findPolicy(p.Name, catalog, at.Child("name"))
 	if err != nil {
 		return Binding{}, append(errs, err)
@@ -100,7 +114,7 @@ func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *engine.
 	}
 	mode, _ := review.ParseMode(string(named))
 	held := p.Mode != "" && mode != review.ModeEnforce
-	return Binding{Policy: policy, Parameters: all, Mode: mode, Held: held, Key: policy.ID + " " + string(text)}, nil
+	return Binding{Policy: policy, Parameters: all, Mode: mode, Held: held, FailurePolicy: p.FailurePolicy, Key: policy.ID + " " + string(text)}, nil
 }
 
 func findPolicy(name string, catalog *engine.Catalog, at *field.Path) (*engine.Policy, *field.Error) {
@@ -132,6 +146,10 @@ func IDs(catalog *engine.Catalog) []string {
 // with the defaults filled in. at is their place, for the errors.
 func parameters(binding *v1alpha1.PolicyBinding, policy *engine.Policy, at *field.Path) (map[string]any, field.ErrorList) {
 	var given map[string]any
+	if binding.Parameters != nil && len(binding.Parameters.Raw) > MaxParameters {
+		return nil, field.ErrorList{field.Invalid(at, field.OmitValueType{}, fmt.Sprintf(
+			"has %d bytes, and %d are allowed: shorten it, or bind the policy in several Guardrails for different namespaces", len(binding.Parameters.Raw), MaxParameters))}
+	}
 	if binding.Parameters != nil && len(binding.Parameters.Raw) > 0 {
 		var value any
 		if err := kjson.UnmarshalCaseSensitivePreserveInts(binding.Parameters.Raw, &value); err != nil {
@@ -140,6 +158,9 @@ func parameters(binding *v1alpha1.PolicyBinding, policy *engine.Policy, at *fiel
 		object, ok := value.(map[string]any)
 		if !ok && value != nil {
 			return nil, field.ErrorList{field.TypeInvalid(at, value, "must be a map, not "+describe(value))}
+		}
+		if errs := checkSize(object, at); len(errs) > 0 {
+			return nil, errs
 		}
 		given = object
 	}

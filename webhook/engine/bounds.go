@@ -22,11 +22,11 @@ const (
 	maxWidth = 1_000
 )
 
-// ErrTooLarge says that a policy of a user's own took more memory than it may.
-var ErrTooLarge = errors.New("takes more memory than a policy of one's own may")
+// ErrTooLarge is wrapped by the errors about values that are larger than users' Policies may
+// make.
+var ErrTooLarge = errors.New("is larger than a Policy may make")
 
-// LimitError says which call of a built-in function would have made too much. It is an
-// ErrTooLarge.
+// LimitError is returned when a call of a built-in function would have made too much.
 type LimitError struct {
 	File string
 	Row  int
@@ -44,6 +44,9 @@ func (e *LimitError) Unwrap() error { return ErrTooLarge }
 
 // A bound says what is too large about the operands of a call, "" where nothing is.
 type bound func(operands []*ast.Term) string
+
+// none is for functions that make at most what is there already.
+func none([]*ast.Term) string { return "" }
 
 // bounds has every allowed built-in function whose result may be much larger than its
 // operands, or that may take very long over some. OPA limits none of them, and cannot
@@ -64,6 +67,8 @@ func bounds() map[string]bound {
 		"product":                          boundProduct,
 		"regex.find_all_string_submatch_n": boundMatches,
 		"regex.find_n":                     boundMatches,
+		"regex.is_valid":                   boundPattern,
+		"regex.match":                      boundPattern,
 		"regex.replace":                    boundRegexReplace,
 		"regex.split":                      boundRegexSplit,
 		"replace":                          boundReplace,
@@ -92,12 +97,17 @@ func bounds() map[string]bound {
 	for _, name := range []string{"plus", "minus", "mul", "div", "rem", "abs", "round", "ceil", "floor", "format_int", "substring", "array.slice"} {
 		all[name] = boundNumbers
 	}
+	for name := range costs() {
+		if all[name] == nil {
+			all[name] = none
+		}
+	}
 	return all
 }
 
 // boundName is the name that the bounded version of a built-in function has for OPA. It
 // takes the implementation of a name that it knows from nobody else.
-func boundName(builtin string) string { return "bounded." + builtin }
+func boundName(builtin string) string { return "bounded.b_" + builtin } // contains is a keyword
 
 // bind makes a compiler's modules call the bounded versions. That happens when types have
 // been checked, so that people read of the functions that they called.
@@ -165,13 +175,19 @@ func boundedBuiltins() map[string]*topdown.Builtin {
 }
 
 func bounded(name string, check bound) topdown.BuiltinFunc {
-	original, written := topdown.GetBuiltin(name), name
+	original, written, price := topdown.GetBuiltin(name), name, costs()[name]
 	if infix := ast.BuiltinMap[name].Infix; infix != "" {
 		written = "`" + infix + "`"
 	} else if name == ast.InternalTemplateString.Name {
 		written = "a template string"
 	}
 	return func(call topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
+		m, metered := call.Cancel.(*meter) // not in a Rego test
+		if metered {
+			if m.charge(price(m, operands)); m.ended() {
+				return topdown.Halt{Err: &topdown.Error{Code: topdown.CancelErr}}
+			}
+		}
 		if reason := check(operands); reason != "" {
 			limit := &LimitError{Builtin: written, Reason: reason}
 			if call.Location != nil {
@@ -180,6 +196,12 @@ func bounded(name string, check bound) topdown.BuiltinFunc {
 			// Any other error would make the call undefined, and the rule go on.
 			return topdown.Halt{Err: limit}
 		}
-		return original(call, operands, iter)
+		if !metered {
+			return original(call, operands, iter)
+		}
+		return original(call, operands, func(result *ast.Term) error {
+			m.charge(made(result))
+			return iter(result)
+		})
 	}
 }

@@ -140,12 +140,28 @@ func readFormat(format string) (verbs, widest int, reason string) {
 	return verbs, widest, ""
 }
 
-func compiled(pattern string) *regexp.Regexp {
-	re, err := regexp.Compile(pattern)
+// compiled returns nil for what is no regular expression, or too large a one.
+func compiled(text string, p pattern) *regexp.Regexp {
+	if p.size > maxPattern {
+		return nil
+	}
+	re, err := regexp.Compile(text)
 	if err != nil {
-		return nil // the function itself will say so
+		return nil // the function itself reports it
 	}
 	return re
+}
+
+// readPattern is (*meter).pattern without its memory.
+func readPattern(term *ast.Term) pattern { return new(meter).pattern(term) }
+
+func boundPattern(operands []*ast.Term) string { return tooLargePattern(operands[0]) }
+
+func tooLargePattern(term *ast.Term) string {
+	if p := readPattern(term); p.size > maxPattern {
+		return fmt.Sprintf("a pattern of %d instructions, and %d are allowed", p.size, maxPattern)
+	}
+	return ""
 }
 
 func boundMatches(operands []*ast.Term) string {
@@ -155,26 +171,29 @@ func boundMatches(operands []*ast.Term) string {
 			most = count
 		}
 	}
-	return countMatches(textOf(operands[0]), textOf(operands[1]), most)
+	return countMatches(operands[0], textOf(operands[1]), most)
 }
 
 func boundRegexSplit(operands []*ast.Term) string {
-	return countMatches(textOf(operands[0]), textOf(operands[1]), -1)
+	return countMatches(operands[0], textOf(operands[1]), -1)
 }
 
 // countMatches looks for matches only where there could be too many, each with its groups.
-func countMatches(pattern, text string, most int) string {
+func countMatches(pattern *ast.Term, text string, most int) string {
+	if reason := tooLargePattern(pattern); reason != "" {
+		return reason
+	}
 	if len(text) > maxText {
 		return tooLong(len(text))
 	}
 	if most < 0 || most > len(text)+1 {
 		most = len(text) + 1
 	}
-	groups := 1 + strings.Count(pattern, "(")
+	groups := 1 + strings.Count(textOf(pattern), "(")
 	if most*groups <= maxElements {
 		return ""
 	}
-	if re := compiled(pattern); re != nil {
+	if re := compiled(textOf(pattern), readPattern(pattern)); re != nil {
 		if found := re.FindAllStringIndex(text, min(most, maxElements+1)); len(found)*groups > maxElements {
 			return tooMany(len(found) * groups)
 		}
@@ -185,12 +204,15 @@ func countMatches(pattern, text string, most int) string {
 // boundRegexReplace takes operands in the order text, pattern, replacement, in which every
 // $ may stand for all that was matched.
 func boundRegexReplace(operands []*ast.Term) string {
+	if reason := tooLargePattern(operands[1]); reason != "" {
+		return reason
+	}
 	text, after := textOf(operands[0]), textOf(operands[2])
 	groups := strings.Count(after, "$")
 	if len(text)+(len(text)+1)*len(after)+groups*len(text) <= maxText {
 		return ""
 	}
-	re := compiled(textOf(operands[1]))
+	re := compiled(textOf(operands[1]), readPattern(operands[1]))
 	if re == nil {
 		return ""
 	}

@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -71,9 +73,7 @@ type Policy struct {
 	asWritten bool
 	// readsPods is true if the rules read the Pod of a workload.
 	readsPods bool
-	// text identifies what a user's policy is made of, so that it is known again after
-	// everything was compiled anew.
-	text string
+	own    *ownUnit // of a user's Policy
 }
 
 // CheckParameters returns the parameters that the policy will see, defaults filled in.
@@ -82,22 +82,37 @@ func (p *Policy) CheckParameters(given map[string]any, at *field.Path) (map[stri
 	return p.schema.apply(given, at)
 }
 
-// Catalog is every policy there is. It is safe for concurrent use, and immutable but for
-// its memory of which users' policies are set aside.
+// Catalog is every policy there is. It is immutable but for what it remembers to have compiled, and
+// safe for concurrent use.
 type Catalog struct {
 	policies map[string]*Policy
 	// modules are the library's, users those of users' own policies.
 	modules map[string]*ast.Module
 	users   map[string]*ast.Module
-	// aside is shared with every catalogue that With makes of this one.
-	aside *breaker
+	shared  *shared
+}
+
+// shared is what a catalogue shares with every one that With makes of it.
+type shared struct {
+	users *userCache
+	turns turns
+	// library compiles all of the library's policies, once.
+	library func() (*unit, error)
+}
+
+func (c *Catalog) share() {
+	c.shared = &shared{
+		users: newUserCache(), turns: make(turns, max(2, runtime.GOMAXPROCS(0))),
+		library: sync.OnceValues(c.compileLibrary),
+	}
 }
 
 // Load reads a library: every .rego file but the tests. It fails on a policy whose
 // METADATA is incomplete or has a field it does not know, whose package is not its
 // path, or that does not compile.
 func Load(library fs.FS) (*Catalog, error) {
-	c := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}, aside: newBreaker()}
+	c := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}}
+	c.share()
 	err := fs.WalkDir(library, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || path.Ext(file) != ".rego" || strings.HasSuffix(file, "_test.rego") {
 			return err
@@ -196,7 +211,8 @@ func (c *Catalog) Policy(id string) (*Policy, bool) {
 // Only returns a catalogue that has one of the policies, and the helpers that it needs: it
 // compiles faster than all of them. Nothing is in it where there is no such policy.
 func (c *Catalog) Only(id string) *Catalog {
-	only := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}, users: map[string]*ast.Module{}, aside: c.aside}
+	only := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}, users: map[string]*ast.Module{}}
+	only.share()
 	policy, ok := c.policies[id]
 	if !ok {
 		return only

@@ -33,14 +33,35 @@ func withoutValues(err error) error {
 	if limit := new(LimitError); errors.As(err, &limit) {
 		return limit
 	}
+	if steps := new(StepsError); errors.As(err, &steps) {
+		return steps
+	}
 	var failure *topdown.Error
 	if !errors.As(err, &failure) {
 		return err
 	}
-	if failure.Location == nil {
-		return errors.New(failure.Code)
+	fault := &RuleError{Code: failure.Code}
+	if failure.Location != nil {
+		fault.File, fault.Row = failure.Location.File, failure.Location.Row
 	}
-	return fmt.Errorf("%s at %s:%d", failure.Code, failure.Location.File, failure.Location.Row)
+	return fault
+}
+
+// RuleError is returned when OPA cannot evaluate a rule. It leaves out OPA's own words, which may
+// quote the object.
+type RuleError struct {
+	// Code is OPA's, as in eval_conflict_error.
+	Code string
+	// File is empty if the place is not known.
+	File string
+	Row  int
+}
+
+func (e *RuleError) Error() string {
+	if e.File == "" {
+		return e.Code
+	}
+	return fmt.Sprintf("%s at %s:%d", e.Code, e.File, e.Row)
 }
 
 // EvaluationError says that one policy could not be evaluated.
@@ -54,6 +75,27 @@ func (e *EvaluationError) Error() string { return fmt.Sprintf("policy %s: %v", e
 // Unwrap returns the cause.
 func (e *EvaluationError) Unwrap() error { return e.Err }
 
+// FailureReason says why a policy could not decide an object, for whoever writes the object: in words
+// that follow "it", and without anything that a rule has put into them.
+func FailureReason(err error) string {
+	var steps *StepsError
+	var limit *LimitError
+	var rule *RuleError
+	switch {
+	case errors.As(err, &steps):
+		return steps.Error()
+	case errors.Is(err, ErrNoTime):
+		return ErrNoTime.Error()
+	case errors.As(err, &limit):
+		return "makes more than a policy may: " + limit.Error()
+	case errors.Is(err, ErrTooLarge):
+		return "makes more than a policy may"
+	case errors.As(err, &rule):
+		return "fails with " + rule.Error()
+	}
+	return "fails, see Taffrail's log"
+}
+
 var errNoResult = errors.New("the evaluation gave no result")
 
 func (p *Program) about(slot int, kind schema.GroupKind) bool {
@@ -64,28 +106,35 @@ func (p *Program) about(slot int, kind schema.GroupKind) bool {
 // *EvaluationError in its own result and does not touch the others'. The error is not
 // nil only where ctx ended before the policies did.
 //
-// Users' own policies are evaluated after the library's, within a budget: see UserBudget.
+// Users' Policies are evaluated after the library's, each within its budget: see MaxSteps.
 func (p *Program) Evaluate(ctx context.Context, r *review.Request, slots []int, part Part) ([]review.Result, error) {
 	results := make([]review.Result, len(slots))
 	kind := r.Kind.GroupKind()
-	entry, users := p.library.entries[kind], p.users.entries[kind]
-	if entry == nil && users == nil || len(slots) == 0 {
+	rounds, users := p.rounds(slots, kind)
+	if len(rounds) == 0 && !users {
 		return results, nil
 	}
 	input := newInput(r)
-	if entry != nil {
-		e := &evaluation{unit: p.library, indexing: p.indexing, slots: p.slots, request: r, input: input, part: part, cancel: topdown.NewCancel(), coverage: p.coverage}
-		stop := context.AfterFunc(ctx, e.cancel.Cancel)
+	if len(rounds) > 0 {
+		e := &evaluation{unit: p.library, indexing: p.indexing, slots: p.slots, request: r, input: input, part: part, coverage: p.coverage}
+		cancel := newCounter()
+		e.cancel = cancel
+		stop := context.AfterFunc(ctx, cancel.Cancel)
 		defer stop()
-		for _, round := range p.rounds(slots, kind, false) {
-			e.round(ctx, entry.pick(part), slots, round, results)
+		for _, round := range rounds {
+			e.round(ctx, p.library.entries[kind].pick(part), slots, round, results)
 			if ctx.Err() != nil {
 				return nil, fmt.Errorf("evaluating policies: %w", context.Cause(ctx))
 			}
 		}
+		if p.steps != nil {
+			p.steps("", cancel.steps)
+		}
 	}
-	if users != nil {
-		p.evaluateUsers(ctx, users.pick(part), r, input, slots, part, results)
+	if users {
+		if err := p.evaluateUsers(ctx, r, input, slots, part, results); err != nil {
+			return nil, fmt.Errorf("evaluating policies: %w", err)
+		}
 	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("evaluating policies: %w", context.Cause(ctx))
@@ -104,12 +153,16 @@ func (e *entry) pick(part Part) *query {
 	return e.both
 }
 
-// rounds splits the slots so that no policy stands twice in one: parameters are found
-// by policy id, so each further set of parameters takes one more evaluation.
-func (p *Program) rounds(slots []int, kind schema.GroupKind, user bool) [][]int {
-	var rounds [][]int
+// rounds splits the library's slots so that no policy stands twice in one: parameters are found
+// by policy id, so each further set of parameters takes one more evaluation. users reports
+// whether any of the slots is a user's Policy.
+func (p *Program) rounds(slots []int, kind schema.GroupKind) (rounds [][]int, users bool) {
 	for position, slot := range slots {
-		if p.slots[slot].policy.User != user || !p.about(slot, kind) {
+		if !p.about(slot, kind) {
+			continue
+		}
+		if p.slots[slot].policy.User {
+			users = true
 			continue
 		}
 		placed := false
@@ -124,7 +177,7 @@ func (p *Program) rounds(slots []int, kind schema.GroupKind, user bool) [][]int 
 			rounds = append(rounds, append(make([]int, 0, len(slots)), position))
 		}
 	}
-	return rounds
+	return rounds, users
 }
 
 func (p *Program) contains(slots, round []int, policy *Policy) bool {
@@ -145,8 +198,8 @@ type evaluation struct {
 	input    map[string]any
 	part     Part
 	cancel   topdown.Cancel
-	// watched is true for users' policies, under guard.
-	watched  bool
+	// meter is nil for the library.
+	meter    *meter
 	coverage *Coverage
 }
 
@@ -154,7 +207,11 @@ func (e *evaluation) round(ctx context.Context, q *query, slots, round []int, re
 	if q == nil {
 		return
 	}
-	input := e.withParameters(slots, round)
+	bound := make([]*slot, 0, len(round))
+	for _, position := range round {
+		bound = append(bound, &e.slots[slots[position]])
+	}
+	input := e.withParameters(bound)
 	answer, err := e.run(ctx, q, input)
 	for _, position := range round {
 		slot := &e.slots[slots[position]]
@@ -178,7 +235,7 @@ func failed(policy *Policy, err error) review.Result {
 // query for several has failed: in OPA a conflict in one fails the whole query, and a
 // failing built-in is silence.
 func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, input *ast.Term) (review.Result, error) {
-	answer, err := e.run(ctx, e.unit.alone[s.policy.ID], input)
+	answer, err := e.run(ctx, e.unit.alone[s.policy.ID].both, input)
 	if err != nil {
 		return review.Result{}, err
 	}
@@ -187,10 +244,9 @@ func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, input *ast.Term
 
 // withParameters is the input of one round. Rounds follow one another, so they share
 // all of it but the parameters.
-func (e *evaluation) withParameters(slots, round []int) *ast.Term {
-	parameters := make([][2]*ast.Term, 0, len(round))
-	for _, position := range round {
-		slot := &e.slots[slots[position]]
+func (e *evaluation) withParameters(slots []*slot) *ast.Term {
+	parameters := make([][2]*ast.Term, 0, len(slots))
+	for _, slot := range slots {
 		parameters = append(parameters, [2]*ast.Term{slot.id, slot.parameters})
 	}
 	e.input["parameters"] = ast.NewObject(parameters...)
@@ -212,8 +268,8 @@ func (e *evaluation) run(ctx context.Context, q *query, input *ast.Term) (answer
 	var failures []topdown.Error
 	found := false
 	query := topdown.NewQuery(q.body)
-	if e.watched {
-		query = query.WithQueryTracer(&unifyTracer{cancel: e.cancel})
+	if e.meter != nil {
+		query = query.WithQueryTracer(e.meter)
 	}
 	if e.coverage != nil {
 		query = query.WithQueryTracer(e.coverage.cover)
@@ -227,6 +283,7 @@ func (e *evaluation) run(ctx context.Context, q *query, input *ast.Term) (answer
 		WithMetrics(metrics.NoOp()).
 		WithIndexing(e.indexing).
 		WithBuiltins(e.unit.builtins).
+		WithInterQueryBuiltinValueCache(e.unit.values).
 		WithBuiltinErrorList(&failures).
 		WithInput(input).
 		Iter(ctx, func(bound topdown.QueryResult) error {

@@ -2,196 +2,143 @@ package engine
 
 import (
 	"context"
-	"maps"
+	"errors"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"taffrail.dev/webhook/review"
 )
 
-const (
-	// UserBudget is how long one evaluation of users' policies may take: of all of a kind
-	// together, and of each alone where that did not go well.
-	UserBudget = 250 * time.Millisecond
-	// userTotal is how long all evaluations of users' policies for one request may take.
-	userTotal = 4 * UserBudget
-	// patience is the budget where no deadline is set, so nobody waits: in a check of
-	// files. A slow machine must not make another verdict.
-	patience = 20 * UserBudget
-)
+// errPanic stands for a panic, of which the text may quote the object.
+var errPanic = errors.New("the evaluation broke off")
 
-// userRun is the evaluation of users' policies for one request.
+// userRun evaluates users' Policies for one request.
 type userRun struct {
 	program *Program
-	query   *query
 	request *review.Request
 	input   map[string]any
-	part    Part
-	slots   []int
-	results []review.Result
-	budget  time.Duration
-	until   time.Time
+	size    int
+	// left is what remains of maxRequestSteps.
+	left int
 }
 
-// evaluateUsers fills in the results of users' policies. Whatever they do, it returns
-// within userTotal, and within three quarters of the time that the request has left: the
-// decision has yet to be made and sent.
-func (p *Program) evaluateUsers(ctx context.Context, q *query, r *review.Request, input map[string]any, slots []int, part Part, results []review.Result) {
-	if q == nil {
-		return
-	}
-	u := &userRun{
-		program: p, query: q, request: r, input: input, part: part, slots: slots, results: results,
-		budget: patience, until: time.Now().Add(4 * patience),
-	}
+// evaluateUsers fills in the results of users' Policies. Each is evaluated alone, its deny and
+// its inject rules apart, under a budget of its own: what it costs and whether it fails does
+// not depend on which other Policies are bound.
+//
+// The error is not nil when ctx ended, or is about to, although the object is an ordinary one. One
+// that is expensive gets a result instead: its writer must not get past the Policy by
+// overstraining it.
+func (p *Program) evaluateUsers(ctx context.Context, r *review.Request, input map[string]any, slots []int, part Part, results []review.Result) error {
 	if deadline, ok := ctx.Deadline(); ok {
-		u.budget = UserBudget
-		u.until = time.Now().Add(min(userTotal, time.Until(deadline)*3/4))
+		// The decision has yet to be made and sent.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)*3/4)
+		defer cancel()
 	}
-	for _, round := range p.rounds(slots, r.Kind.GroupKind(), true) {
-		u.round(ctx, round)
-	}
-}
-
-func (u *userRun) slot(position int) *slot { return &u.program.slots[u.slots[position]] }
-
-func (u *userRun) fail(position int, err error) {
-	u.results[position] = failed(u.slot(position).policy, err)
-}
-
-func (u *userRun) round(ctx context.Context, round []int) {
-	release, err := u.turn(ctx)
-	if err != nil {
-		for _, position := range round {
-			u.fail(position, err)
-		}
-		return
-	}
-	defer release()
-	ready, trials := u.sort(round)
-	suspects := suspicion{}
-	if len(ready) > 1 {
-		ready = u.together(ctx, ready, &suspects)
-	}
-	for _, position := range ready {
-		if aside, _ := u.program.aside.state(u.slot(position).policy); aside != nil {
-			u.fail(position, aside) // another request has just found out
+	u := &userRun{program: p, request: r, left: maxRequestSteps}
+	kind := r.Kind.GroupKind()
+	for position, index := range slots {
+		s := &p.slots[index]
+		if !s.policy.User || !p.about(index, kind) {
 			continue
 		}
-		u.alone(ctx, position, false, &suspects)
-	}
-	u.program.aside.blame(&suspects)
-	for _, position := range trials {
-		u.alone(ctx, position, true, &suspicion{})
-	}
-}
-
-// turn waits until not too many others evaluate.
-func (u *userRun) turn(ctx context.Context) (release func(), err error) {
-	turns := u.program.aside.turns
-	timer := time.NewTimer(max(0, time.Until(u.until)))
-	defer timer.Stop()
-	select {
-	case turns <- struct{}{}:
-		return func() { <-turns }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	case <-timer.C:
-		return nil, errNoTime
-	}
-}
-
-// sort leaves out what is set aside.
-func (u *userRun) sort(round []int) (ready, trials []int) {
-	for _, position := range round {
-		aside, trial := u.program.aside.state(u.slot(position).policy)
-		switch {
-		case aside != nil:
-			u.fail(position, aside)
-		case trial:
-			trials = append(trials, position)
-		default:
-			ready = append(ready, position)
+		if u.input == nil {
+			u.input, u.size = strict(input)
 		}
-	}
-	return ready, trials
-}
-
-// together evaluates policies in one query, and returns the positions of those for which
-// that did not do.
-func (u *userRun) together(ctx context.Context, round []int, suspects *suspicion) (left []int) {
-	done := u.guard(ctx, func(ctx context.Context, e *evaluation, own []review.Result) error {
-		answer, err := e.run(ctx, u.query, e.withParameters(u.slots, round))
-		if err != nil {
-			return err
+		var err error
+		if results[position], err = u.evaluate(ctx, s, part); err == nil {
+			continue
 		}
-		for _, position := range round {
-			if own[position], err = answer.of(u.slot(position), u.part, e.request); err != nil {
-				own[position].Err = err
+		if ctx.Err() != nil && !errors.Is(err, ErrTooManySteps) {
+			if maxRequestSteps-u.left <= lightSteps {
+				return context.Cause(ctx)
 			}
+			err = ErrNoTime
 		}
-		return nil
-	})
-	if done.err != nil {
-		suspects.err, suspects.running = done.fault, done.running
-		return round
+		results[position] = failed(s.policy, err)
 	}
-	for _, position := range round {
-		if done.results[position].Err != nil {
-			left = append(left, position)
-			continue
-		}
-		u.results[position] = done.results[position]
-	}
-	return left
+	return nil
 }
 
-func (u *userRun) alone(ctx context.Context, position int, trial bool, suspects *suspicion) {
-	s := u.slot(position)
-	start := time.Now()
-	done := u.guard(ctx, func(ctx context.Context, e *evaluation, own []review.Result) (err error) {
-		own[position], err = e.evaluateAlone(ctx, s, e.withParameters(u.slots, []int{position}))
-		return err
-	})
-	switch {
-	case done.fault != nil:
-		suspects.found = true
-		u.program.aside.trip(s.policy, done.fault, trial)
-		u.program.aside.runsOn(s.policy, done.running)
-		u.program.aside.runsOn(s.policy, suspects.running)
-	case trial && ctx.Err() == nil:
-		u.program.aside.passed(s.policy)
+// strict converts an input for OPA at once, and returns its size. What OPA converts lazily it
+// converts for each Policy anew, and compares whole even with itself.
+func strict(input map[string]any) (converted map[string]any, size int) {
+	converted = make(map[string]any, len(input))
+	m := newMeter(0, &unit{})
+	for name, value := range input {
+		if name == "parameters" {
+			continue // of others
+		}
+		term := ast.NewTerm(ast.MustInterfaceToValue(value))
+		converted[name] = term.Value
+		size = plus(size, m.sizeOf(term))
 	}
-	if took := time.Since(start); took > suspects.took {
-		suspects.slowest, suspects.took = s.policy, took
-	}
-	if done.err != nil {
-		u.fail(position, done.err)
-		return
-	}
-	u.results[position] = done.results[position]
+	return converted, size
 }
 
-// guard evaluates within what is left of the budget. The evaluation gets copies of all that
-// others go on to use, because it may have to be left to itself.
-func (u *userRun) guard(ctx context.Context, evaluate func(context.Context, *evaluation, []review.Result) error) guarded {
-	left := time.Until(u.until)
-	if left <= 0 {
-		return guarded{err: errNoTime}
+func (u *userRun) evaluate(ctx context.Context, s *slot, part Part) (review.Result, error) {
+	unit, err := s.policy.own.compile()
+	if err != nil {
+		return review.Result{}, err
 	}
-	request := *u.request
 	e := &evaluation{
-		unit: u.program.users, indexing: u.program.indexing, slots: u.program.slots,
-		request: &request, input: maps.Clone(u.input), part: u.part, watched: true, coverage: u.program.coverage,
+		unit: unit, indexing: u.program.indexing, slots: u.program.slots,
+		request: u.request, input: u.input, coverage: u.program.coverage,
 	}
-	done := guard(ctx, min(u.budget, left), func(cancel topdown.Cancel) ([]review.Result, error) {
-		e.cancel = cancel
-		own := make([]review.Result, len(u.slots))
-		return own, evaluate(ctx, e, own)
-	})
-	if left < u.budget && done.fault == ErrTooSlow { //nolint:errorlint // exactly that: nobody has wrapped it
-		done.fault = nil // it had no time
+	var result review.Result
+	if s.policy.Validates && part != Inject {
+		found, err := u.within(ctx, e, s, Deny)
+		if err != nil {
+			return review.Result{}, err
+		}
+		result.Violations = found.Violations
 	}
-	return done
+	if s.policy.Mutates && part != Deny {
+		found, err := u.within(ctx, e, s, Inject)
+		if err != nil {
+			return review.Result{}, err
+		}
+		result.Intents = found.Intents
+	}
+	return result, nil
+}
+
+// within evaluates one part of a Policy within its budget.
+func (u *userRun) within(ctx context.Context, e *evaluation, s *slot, part Part) (result review.Result, err error) {
+	m := newMeter(min(MaxSteps, u.left), e.unit)
+	m.input = u.size
+	leave := func() {}
+	m.enter = func() { leave = u.program.turns.wait(ctx) }
+	defer func() {
+		leave()
+		u.left -= min(m.steps, m.limit)
+	}()
+	stop := context.AfterFunc(ctx, m.Cancel)
+	defer stop()
+	defer func() {
+		switch broken := recover().(type) {
+		case nil:
+		case *LimitError:
+			err = broken
+		case *topdown.Error:
+			err = broken
+		default:
+			err = errPanic
+		}
+		if exhausted := m.err(); exhausted != nil {
+			err = exhausted
+		}
+		if u.program.steps != nil {
+			u.program.steps(s.policy.ID, m.steps)
+		}
+	}()
+	e.part, e.cancel, e.meter = part, m, m
+	answer, err := e.run(ctx, e.unit.alone[s.policy.ID].pick(part), e.withParameters([]*slot{s}))
+	if err != nil {
+		return result, err
+	}
+	return answer.alone(s, part, u.request)
 }

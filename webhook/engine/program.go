@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/cache"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -22,15 +24,20 @@ type Slot struct {
 	Parameters map[string]any
 }
 
+// maxPatterns is how many compiled patterns are kept. OPA itself keeps 100.
+const maxPatterns = 4096
+
 // Program evaluates a fixed list of slots. It is immutable and safe for concurrent use.
 type Program struct {
 	slots []slot
-	// The library's policies and users' own are compiled apart: nothing in a user's policy
-	// can change, slow down or break what the library says.
-	library, users *unit
-	aside          *breaker
-	indexing       bool
-	coverage       *Coverage // nil but for the tests of policies
+	// library is shared by all programs of a catalogue. Users' Policies are compiled apart, each
+	// alone: nothing in one can change, slow down or break what the others find.
+	library  *unit
+	turns    turns
+	indexing bool
+	coverage *Coverage // nil but for the tests of policies
+	// steps is told what each evaluation took, "" for the library; nil but for tests.
+	steps func(policy string, steps int)
 }
 
 // unit is what is compiled and evaluated together.
@@ -41,8 +48,15 @@ type unit struct {
 	// entries has one prepared query per kind for all policies bound to it, so that a
 	// request costs nothing for policies about other kinds.
 	entries map[schema.GroupKind]*entry
-	// alone has a query per policy, for naming the culprit when an entry's query fails.
-	alone map[string]*query
+	// values keeps compiled patterns, which are constants or parameters; nil for users' Policies,
+	// whose patterns may be anything.
+	values cache.InterQueryValueCache
+	// alone has queries for each policy: for naming the culprit when an entry's query fails.
+	alone map[string]*entry
+	// literal is the size of the largest value that a rule writes out.
+	literal int
+	// last has the last expression of each body of a user's Policy.
+	last map[*ast.Expr]bool
 }
 
 type slot struct {
@@ -64,8 +78,7 @@ type query struct {
 
 // Compile prepares the slots. Evaluate speaks of them by index.
 func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
-	p := &Program{aside: catalog.aside, indexing: true}
-	library, users := map[string]*Policy{}, map[string]*Policy{}
+	p := &Program{turns: catalog.shared.turns, indexing: true}
 	for _, s := range slots {
 		policy, ok := catalog.Policy(s.Policy)
 		if !ok {
@@ -77,43 +90,39 @@ func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
 		}
 		p.slots = append(p.slots, slot{policy: policy, id: ast.StringTerm(policy.ID), parameters: ast.NewTerm(parameters)})
 		if policy.User {
-			users[policy.ID] = policy
+			_, err = policy.own.compile()
 		} else {
-			library[policy.ID] = policy
+			p.library, err = catalog.shared.library()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("policy %s: %w", s.Policy, err)
 		}
 	}
-	var err error
-	if p.library, err = compileUnit(newCompiler(), catalog.modules, library, nil); err != nil {
-		return nil, err
-	}
-	p.users, err = compileUnit(newUserCompiler(), catalog.userModules(users), users, boundedBuiltins())
-	return p, err
+	return p, nil
 }
 
-// userModules are those of the policies, with what they need of the library.
-func (c *Catalog) userModules(policies map[string]*Policy) map[string]*ast.Module {
-	own := map[string]*ast.Module{}
-	for id := range policies {
-		own[userFile(id)] = c.users[userFile(id)]
-	}
-	modules := c.helpersOf(slices.Collect(maps.Values(own))...)
-	maps.Copy(modules, own)
-	return modules
-}
-
-func compileUnit(compiler *ast.Compiler, modules map[string]*ast.Module, bound map[string]*Policy, builtins map[string]*topdown.Builtin) (*unit, error) {
-	u := &unit{
+func newUnit(compiler *ast.Compiler, builtins map[string]*topdown.Builtin) *unit {
+	return &unit{
 		compiler: compiler, store: inmem.New(), builtins: builtins,
-		entries: map[schema.GroupKind]*entry{}, alone: map[string]*query{},
+		entries: map[schema.GroupKind]*entry{}, alone: map[string]*entry{},
 	}
-	if len(bound) == 0 {
-		return u, nil
-	}
-	kinds := kindsOf(bound)
-	modules = maps.Clone(modules)
+}
+
+// compileLibrary compiles all policies, bound or not: which are evaluated depends on whose
+// parameters are in the input. A change of Guardrails compiles nothing.
+func (c *Catalog) compileLibrary() (*unit, error) {
+	u := newUnit(newCompiler(), nil)
+	most := maxPatterns
+	u.values = cache.NewInterQueryValueCache(context.Background(), &cache.Config{
+		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &most},
+	})
+	policies := maps.Clone(c.policies)
+	maps.DeleteFunc(policies, func(_ string, policy *Policy) bool { return policy.User })
+	kinds := kindsOf(policies)
+	modules := maps.Clone(c.modules)
 	for i, kind := range kinds {
 		name := entryName(i)
-		module, err := ast.ParseModuleWithOpts(name, entryModule(name, policiesFor(bound, kind)), ast.ParserOptions{RegoVersion: ast.RegoV1})
+		module, err := ast.ParseModuleWithOpts(name, entryModule(name, policiesFor(policies, kind)), ast.ParserOptions{RegoVersion: ast.RegoV1})
 		if err != nil {
 			return nil, fmt.Errorf("entry of %s: %w", kind, err)
 		}
@@ -123,20 +132,24 @@ func compileUnit(compiler *ast.Compiler, modules map[string]*ast.Module, bound m
 		return nil, u.compiler.Errors
 	}
 	for i, kind := range kinds {
-		e, err := u.newEntry(entryName(i), policiesFor(bound, kind))
+		about := policiesFor(policies, kind)
+		e, err := u.newEntry(entryName(i), about)
 		if err != nil {
 			return nil, fmt.Errorf("entry of %s: %w", kind, err)
 		}
 		u.entries[kind] = e
 	}
-	for id, policy := range bound {
-		alone, err := u.newQuery(policy.Package, policy.Validates, policy.Mutates)
-		if err != nil {
+	for id, policy := range policies {
+		if err := u.addAlone(policy); err != nil {
 			return nil, fmt.Errorf("policy %s: %w", id, err)
 		}
-		u.alone[id] = alone
 	}
 	return u, nil
+}
+
+func (u *unit) addAlone(policy *Policy) (err error) {
+	u.alone[policy.ID], err = u.newEntry(policy.Package, []*Policy{policy})
+	return err
 }
 
 // WithoutRuleIndexing returns the same program with OPA's rule indexer off: an oracle

@@ -63,7 +63,7 @@ func eachOfUser(value ast.Value, read func(ast.Object) error) error {
 		}
 		taken++
 		if size := rendered(ast.NewTerm(element)); size > maxFinding {
-			return fmt.Errorf("an element is longer than %d bytes: it %w", maxFinding, ErrTooLarge)
+			return fmt.Errorf("an element of %d bytes or more %w", maxFinding, ErrTooLarge)
 		}
 		return read(element)
 	})

@@ -1,13 +1,12 @@
 package engine
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -27,19 +26,24 @@ const maxSource = 64 << 10
 // alone with the library, and none may refer to another, so what becomes of one depends
 // neither on the others nor on any order.
 func (c *Catalog) With(modules map[string]string) (*Catalog, map[string]error) {
-	more := &Catalog{policies: maps.Clone(c.policies), modules: c.modules, users: maps.Clone(c.users), aside: c.aside}
+	more := &Catalog{policies: maps.Clone(c.policies), modules: c.modules, users: maps.Clone(c.users), shared: c.shared}
 	if more.users == nil {
 		more.users = map[string]*ast.Module{}
 	}
 	bad := map[string]error{}
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
-		policy, module, err := c.readUserModule(name, modules[name])
+		source := modules[name]
+		read := c.shared.users.get(name, source, func() userModule { return c.readUserModule(name, source) })
+		err := read.err
+		if read.policy != nil {
+			err = flat([]error{err, c.checkTaken(name)})
+		}
 		if err != nil {
 			bad[name] = err
 			continue
 		}
-		more.policies[name] = policy
-		more.users[userFile(name)] = module
+		more.policies[name] = read.policy
+		more.users[userFile(name)] = read.module
 	}
 	return more, bad
 }
@@ -72,43 +76,88 @@ func userPath(name string) ast.Ref {
 	return path
 }
 
-func (c *Catalog) readUserModule(name, source string) (*Policy, *ast.Module, error) {
+func (c *Catalog) readUserModule(name, source string) userModule {
 	file := userFile(name)
+	fail := func(err error) userModule { return userModule{err: err} }
 	if reasons := validation.IsDNS1035Label(name); len(reasons) > 0 {
-		return nil, nil, &SourceError{File: file, Code: CodeName, Reason: "the name becomes part of a package, so it must be " +
-			"lower case letters, digits and hyphens, 63 at most, a letter first and no hyphen last"}
+		return fail(&SourceError{File: file, Code: CodeName, Reason: "the name becomes part of a package, so it must be " +
+			"lower case letters, digits and hyphens, 63 at most, a letter first and no hyphen last"})
 	}
 	if len(source) > maxSource {
-		return nil, nil, &SourceError{File: file, Code: CodeSize, Reason: fmt.Sprintf("is %d bytes long, and %d are allowed", len(source), maxSource)}
+		return fail(&SourceError{File: file, Code: CodeSize, Reason: fmt.Sprintf("is %d bytes long, and %d are allowed", len(source), maxSource)})
 	}
 	module, err := parse(file, source)
 	if err != nil {
-		return nil, nil, sourceErrors(err)
+		return fail(sourceErrors(err))
 	}
 	if !module.Package.Path.Equal(userPath(name)) {
-		return nil, nil, &SourceError{File: file, Row: module.Package.Location.Row, Code: CodePackage,
-			Reason: fmt.Sprintf("the package is %s: the policy %s must be in package %s", packageOf(module), name, UserPackage(name))}
+		return fail(&SourceError{File: file, Row: module.Package.Location.Row, Code: CodePackage,
+			Reason: fmt.Sprintf("the package is %s: the policy %s must be in package %s", packageOf(module), name, UserPackage(name))})
 	}
-	// What is wrong beside is told at once, whatever else is.
+	// What else is wrong is reported together.
 	policy, err := newPolicy(module, file, true)
 	faults := []error{err, checkNegation(module, file), c.checkUserModule(file, module)}
 	if policy != nil {
-		faults = append(faults, c.checkID(policy, name, file), policy.readRules(module, file))
+		if policy.ID != name {
+			faults = append(faults, &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but the Policy is named %s", policy.ID, name)})
+		}
+		faults = append(faults, policy.readRules(module, file))
 		policy.completeKinds(readsOf(append(slices.Collect(maps.Values(c.helpersOf(module))), module)))
-		digest := sha256.Sum256([]byte(name + "\x00" + source))
-		policy.text = hex.EncodeToString(digest[:])
+		policy.own = &ownUnit{compile: sync.OnceValues(func() (*unit, error) { return c.compileUser(policy, module) })}
 	}
-	return policy, module, flat(faults)
+	return userModule{policy: policy, module: module, err: flat(faults)}
 }
 
-func (c *Catalog) checkID(policy *Policy, name, file string) error {
-	if policy.ID != name {
-		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but the Policy is named %s", policy.ID, name)}
-	}
+func (c *Catalog) checkTaken(name string) error {
 	if _, taken := c.policies[name]; taken {
-		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("%s is the id of another policy: choose another name", name)}
+		return &MetadataError{File: userFile(name), Field: "custom.id", Reason: fmt.Sprintf("%s is the id of another policy: choose another name", name)}
 	}
 	return nil
+}
+
+// ownUnit compiles a user's Policy when it is first evaluated: it is alone in it.
+type ownUnit struct {
+	compile func() (*unit, error)
+}
+
+func (c *Catalog) compileUser(policy *Policy, module *ast.Module) (*unit, error) {
+	u := newUnit(newUserCompiler(), boundedBuiltins())
+	modules := c.helpersOf(module)
+	modules[userFile(policy.ID)] = module
+	if u.compiler.Compile(modules); u.compiler.Failed() {
+		return nil, u.compiler.Errors
+	}
+	u.literal, u.last = largestLiteral(u.compiler.Modules), map[*ast.Expr]bool{}
+	for _, module := range u.compiler.Modules {
+		ast.WalkBodies(module, func(body ast.Body) bool {
+			u.last[body[len(body)-1]] = true
+			return false
+		})
+	}
+	return u, u.addAlone(policy)
+}
+
+// largestLiteral is how many parts the largest value has that a rule makes anew each time that it
+// is evaluated.
+func largestLiteral(modules map[string]*ast.Module) (largest int) {
+	for _, module := range modules {
+		ast.WalkTerms(module, func(term *ast.Term) bool {
+			switch term.Value.(type) {
+			case *ast.Array, ast.Object, ast.Set:
+				if !term.IsGround() {
+					parts := 0
+					ast.WalkTerms(term, func(*ast.Term) bool {
+						parts++
+						return false
+					})
+					largest = max(largest, parts)
+				}
+				return true
+			}
+			return false
+		})
+	}
+	return largest
 }
 
 // flat joins errors, and what they have joined, in one list.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/review"
 )
 
@@ -115,8 +116,12 @@ func (e *Evidence) candidates() []candidate {
 	for i, bound := range e.Bounds {
 		result := &e.Results[i]
 		if result.Err != nil {
-			c := candidate{finding: unknownFinding(bound, bound.EffectiveMode(e.Request, ""), result.Err), bound: i, violation: -1}
+			c := candidate{finding: failureFinding(bound, bound.EffectiveMode(e.Request, ""), result.Err), bound: i, violation: -1}
+			if bound.Uncertain && !bound.FailOpen {
+				c.finding.Unknown = e.uncertain(bound)
+			}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Guardrail, bound.Policy.ID, "")
+			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !bound.Held && !bound.trusts(e.Request, "")
 			all = append(all, c)
 		}
 		for k := range result.Violations {
@@ -126,8 +131,7 @@ func (e *Evidence) candidates() []candidate {
 			}
 			c := candidate{finding: newFinding(bound, bound.EffectiveMode(e.Request, violation.Path), violation), bound: i, violation: k}
 			if bound.Uncertain {
-				c.finding.Unknown = fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
-					e.Request.Namespace.Name, bound.Guardrail.Name)
+				c.finding.Unknown = e.uncertain(bound)
 			}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Guardrail, bound.Policy.ID, violation.Container)
 			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.WouldFill[violation.Path] && ceiling(violation) == review.ModeEnforce &&
@@ -157,18 +161,29 @@ func newFinding(bound Bound, mode review.Mode, v *review.Violation) review.Findi
 	}
 }
 
-func unknownFinding(bound Bound, mode review.Mode, err error) review.Finding {
-	return review.Finding{
+func (e *Evidence) uncertain(bound Bound) string {
+	return fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
+		e.Request.Namespace.Name, bound.Guardrail.Name)
+}
+
+// failureFinding is about an object that a policy cannot decide. Under failurePolicy Fail it denies
+// like a violation, and Unknown is empty.
+func failureFinding(bound Bound, mode review.Mode, err error) review.Finding {
+	f := review.Finding{
 		Policy:      bound.Policy.ID,
 		Guardrails:  []string{bound.Guardrail.Name},
 		Mode:        mode,
 		Severity:    bound.Policy.Severity,
 		Key:         "evaluation",
-		Message:     "the policy could not be evaluated",
-		Remediation: "Report this as a defect of the policy.",
-		Unknown:     err.Error(),
+		Message:     "this policy cannot decide the object: it " + engine.FailureReason(err),
+		Remediation: "Make the object simpler or smaller, or ask whoever wrote the policy. A Guardrail admits what it cannot decide by failurePolicy: Ignore.",
+		Failed:      true,
 		FailOpen:    bound.FailOpen,
 	}
+	if bound.FailOpen {
+		f.Unknown = err.Error()
+	}
+	return f
 }
 
 func merge(candidates []candidate) []review.Finding {

@@ -1,8 +1,8 @@
 package guardrail_test
 
 import (
-	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -203,11 +203,51 @@ func TestTrust(t *testing.T) {
 	}
 }
 
-func TestAFailedPolicyIsUnknown(t *testing.T) {
-	failed := review.Result{Err: errors.New("conflict")}
-	d := decide(t, evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeEnforce, result: failed}))
-	if d.Verdict != review.VerdictUnknown || d.Errors["a-policy"] == nil || d.Findings[0].Unknown == "" {
-		t.Errorf("got %+v", d)
+func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T) {
+	late := &engine.EvaluationError{Policy: "a-policy", Err: engine.ErrNoTime}
+	steps := &engine.EvaluationError{Policy: "a-policy", Err: &engine.StepsError{Used: 250_007, Limit: engine.MaxSteps}}
+	for name, test := range map[string]struct {
+		failOpen, uncertain bool
+		mode                review.Mode
+		after, before       error
+		violates            bool // the new object, instead of failing
+		update              bool
+		want                review.Verdict
+		wouldDeny           bool
+	}{
+		"Fail, CREATE":                              {mode: review.ModeEnforce, after: steps, want: review.VerdictDeny, wouldDeny: true},
+		"Ignore, CREATE":                            {mode: review.ModeEnforce, failOpen: true, after: steps, want: review.VerdictUnknown},
+		"Fail, only warned":                         {mode: review.ModeWarn, after: steps, want: review.VerdictWarn, wouldDeny: true},
+		"Fail, only recorded":                       {mode: review.ModeAudit, after: steps, want: review.VerdictAllow, wouldDeny: true},
+		"Fail, nobody knows whether it is bound":    {mode: review.ModeEnforce, uncertain: true, after: steps, want: review.VerdictUnknown},
+		"Fail, the stored object was fine":          {mode: review.ModeEnforce, update: true, after: steps, want: review.VerdictDeny, wouldDeny: true},
+		"Fail, the stored object too":               {mode: review.ModeEnforce, update: true, after: steps, before: steps, want: review.VerdictWarn},
+		"Fail, no time for the stored object":       {mode: review.ModeEnforce, update: true, after: steps, before: late, want: review.VerdictDeny, wouldDeny: true},
+		"Ignore, the stored object too":             {mode: review.ModeEnforce, failOpen: true, update: true, after: steps, before: steps, want: review.VerdictUnknown},
+		"Fail, the stored object alone":             {mode: review.ModeEnforce, update: true, before: steps, violates: true, want: review.VerdictDeny, wouldDeny: true},
+		"Fail, no time for the stored object alone": {mode: review.ModeEnforce, update: true, before: late, violates: true, want: review.VerdictDeny, wouldDeny: true},
+		"Ignore, the stored object alone":           {mode: review.ModeEnforce, failOpen: true, update: true, before: steps, violates: true, want: review.VerdictUnknown},
+	} {
+		operation, result := review.Create, review.Result{Err: test.after}
+		if test.update {
+			operation = review.Update
+		}
+		if test.violates {
+			result = violation("k")
+		}
+		e := evidence(t, service(operation), asked{guardrail: "g", mode: test.mode, result: result, uncertain: test.uncertain})
+		e.Bounds[0].FailOpen = test.failOpen
+		if test.update {
+			updates(&e, review.Result{Err: test.before})
+		}
+		d := decide(t, e)
+		f := d.Findings[0]
+		if d.Verdict != test.want || f.WouldDeny != test.wouldDeny {
+			t.Errorf("%s: got %s, would deny %v: %+v", name, d.Verdict, f.WouldDeny, f)
+		}
+		if test.after != nil && !strings.Contains(f.Message, "used more than 250,000 steps") {
+			t.Errorf("%s: got %q", name, f.Message)
+		}
 	}
 }
 

@@ -113,21 +113,18 @@ func (e *Exemption) coversName(r *review.Request) bool {
 // matches tells whether a pattern, in which each asterisk stands for any text, is about
 // the whole of a text. It takes time in proportion to both.
 func matches(pattern, text string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
+	first, rest, found := strings.Cut(pattern, "*")
+	if !found {
 		return pattern == text
 	}
-	text, found := strings.CutPrefix(text, parts[0])
-	if !found {
-		return false
-	}
-	last := len(parts) - 1
-	for _, part := range parts[1:last] {
-		at := strings.Index(text, part)
-		if at < 0 {
-			return false
+	text, found = strings.CutPrefix(text, first)
+	for found {
+		part, more, another := strings.Cut(rest, "*")
+		if !another {
+			return strings.HasSuffix(text, rest)
 		}
-		text = text[at+len(part):]
+		_, text, found = strings.Cut(text, part)
+		rest = more
 	}
-	return strings.HasSuffix(text, parts[last])
+	return false
 }

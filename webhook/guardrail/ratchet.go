@@ -2,10 +2,12 @@ package guardrail
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/review"
 )
 
@@ -26,6 +28,7 @@ const (
 // Why a finding that would deny is tolerated.
 const (
 	hadBefore      = "the stored object has it already"
+	failedBefore   = "it cannot decide the stored object either"
 	changesNothing = "this update changes nothing that a policy reads"
 )
 
@@ -70,7 +73,7 @@ func (e *Evidence) ratchet(candidates []candidate, asked func(*candidate) bool) 
 		return nil
 	}
 	open = slices.DeleteFunc(open, func(c *candidate) bool {
-		return c.failed() || extent != ChangesLabels && !e.Bounds[c.bound].Guardrail.tolerate
+		return c.failed() && c.finding.FailOpen || extent != ChangesLabels && !e.Bounds[c.bound].Guardrail.tolerate
 	})
 	if len(open) == 0 {
 		return nil
@@ -85,11 +88,8 @@ func (e *Evidence) ratchet(candidates []candidate, asked func(*candidate) bool) 
 	}
 	compared := make([][]standing, len(e.Bounds))
 	for _, c := range open {
-		if before[c.bound].Err != nil {
-			if c.finding.Denies() {
-				c.finding.Unknown = unreadable
-			}
-			c.finding.WouldDeny = false
+		if err := before[c.bound].Err; c.failed() || err != nil {
+			e.tolerateFailure(c, err)
 			continue
 		}
 		if compared[c.bound] == nil {
@@ -106,10 +106,26 @@ func (e *Evidence) ratchet(candidates []candidate, asked func(*candidate) bool) 
 	return nil
 }
 
-// excuse makes the finding one that stops nothing. A policy that could not be evaluated
-// tells so as a warning.
+// tolerateFailure is for a policy that cannot decide the new object, the stored one, or both. What it
+// cannot decide either way has not become worse. One that time ran out for says nothing of the
+// stored object.
+func (e *Evidence) tolerateFailure(c *candidate, before error) {
+	switch {
+	case c.failed() && before != nil && !errors.Is(before, engine.ErrNoTime):
+		c.excuse(failedBefore)
+	case c.failed() || !e.Bounds[c.bound].FailOpen && errors.As(before, new(*engine.EvaluationError)):
+		// It denies, as it would if the stored object had been fine.
+	default:
+		if c.finding.Denies() {
+			c.finding.Unknown = unreadable
+		}
+		c.finding.WouldDeny = false
+	}
+}
+
+// excuse makes the finding one that stops nothing. What a policy cannot decide stays a warning.
 func (c *candidate) excuse(why string) {
-	if c.failed() {
+	if c.failed() && c.finding.FailOpen {
 		c.finding.Mode = min(c.finding.Mode, review.ModeWarn)
 		return
 	}

@@ -103,7 +103,9 @@ func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 		"labels, and it is worse":      {excessive("k", "1"), excessive("k", "2"), guardrail.ChangesLabels, review.VerdictDeny},
 		"anything, and it had it":      {violation("k"), violation("k"), guardrail.ChangesContent, review.VerdictDeny},
 		"a policy that fails, nothing": {review.Result{}, review.Result{Err: errors.New("broken")}, guardrail.ChangesNothing, review.VerdictWarn},
-		"a policy that fails, labels":  {review.Result{}, review.Result{Err: errors.New("broken")}, guardrail.ChangesLabels, review.VerdictUnknown},
+		"a policy that fails, labels":  {review.Result{}, review.Result{Err: errors.New("broken")}, guardrail.ChangesLabels, review.VerdictDeny},
+		"it failed before, labels":     {review.Result{Err: errors.New("broken")}, review.Result{Err: errors.New("broken")}, guardrail.ChangesLabels, review.VerdictWarn},
+		"it failed before, anything":   {review.Result{Err: errors.New("broken")}, review.Result{Err: errors.New("broken")}, guardrail.ChangesContent, review.VerdictDeny},
 	} {
 		e := evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeEnforce, result: test.after, existing: v1alpha1.ExistingEnforce})
 		updates(&e, test.before)

@@ -19,7 +19,7 @@ func (e *Evidence) tolerateRestored(candidates []candidate) error {
 		return err
 	}
 	for i := range candidates {
-		if c := &candidates[i]; c.finding.Denies() && restored.Has(c.finding.Path) {
+		if c := &candidates[i]; c.finding.Denies() && !c.failed() && restored.Has(c.finding.Path) {
 			c.excuse(restored.Why)
 		}
 	}

@@ -23,7 +23,7 @@ type Binding struct {
 	// Held is true where the binding names a mode of its own below enforce: neither the
 	// Guardrail's mode nor a ceiling, when they are raised, make it deny.
 	Held bool
-	// FailOpen leaves a request that the policy cannot be evaluated for to all the others.
+	// FailOpen admits what the policy cannot decide, unless another policy denies it.
 	FailOpen bool
 }
 

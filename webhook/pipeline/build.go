@@ -182,10 +182,18 @@ func (b *build) compile(g *v1alpha1.Guardrail, resolved config.Resolved) (*guard
 		binding := &resolved.Bindings[i]
 		bindings = append(bindings, guardrail.Binding{
 			Policy: binding.Policy, Slot: b.slot(binding), Mode: binding.Mode, Held: binding.Held,
-			FailOpen: b.policies.FailOpen[binding.Policy.ID],
+			FailOpen: b.failsOpen(binding),
 		})
 	}
 	return guardrail.New(g, bindings)
+}
+
+// failsOpen reports whether what a binding's policy cannot decide is admitted.
+func (b *build) failsOpen(binding *config.Binding) bool {
+	if binding.FailurePolicy != "" {
+		return binding.FailurePolicy == v1alpha1.PolicyFailureIgnore
+	}
+	return b.policies.FailOpen[binding.Policy.ID]
 }
 
 // slot gives equal parameters of one policy the same slot: they are evaluated once.

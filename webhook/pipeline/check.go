@@ -73,6 +73,9 @@ func (c *Checker) Check(ctx context.Context, r *review.Request) (*review.Checked
 	case *v1alpha1.Guardrail:
 		catalog := config.ResolvePolicies(stored.Policies, c.library).Catalog
 		tell(checked, guardrailErrors(object, catalog), guardrailErrors(before, catalog))
+		if err := c.checkOverlap(ctx, checked, object, before, stored.Guardrails); err != nil {
+			return nil, err
+		}
 		if len(checked.Faults) == 0 {
 			warnings, err := c.conflicts(ctx, object, stored)
 			if err != nil {
@@ -89,7 +92,9 @@ func (c *Checker) Check(ctx context.Context, r *review.Request) (*review.Checked
 			return nil, err
 		}
 	case *v1alpha1.Policy:
-		c.checkPolicy(checked, object, stored)
+		if err := c.checkPolicy(ctx, checked, object, stored); err != nil {
+			return nil, err
+		}
 	}
 	return checked, nil
 }
@@ -152,13 +157,20 @@ func (c *Checker) checkExpiry(checked *review.Checked, e *v1alpha1.Exemption, be
 
 // checkPolicy warns of what binds the Policy and would not any more. It does not refuse: with
 // other parameters, either the Policy or the Guardrail has to be stored first.
-func (c *Checker) checkPolicy(checked *review.Checked, p *v1alpha1.Policy, stored config.Objects) {
+func (c *Checker) checkPolicy(ctx context.Context, checked *review.Checked, p *v1alpha1.Policy, stored config.Objects) error {
 	others := slices.DeleteFunc(slices.Clone(stored.Policies), func(other v1alpha1.Policy) bool { return other.Name == p.Name })
 	now := config.ResolvePolicies(stored.Policies, c.library)
 	then := config.ResolvePolicies(append(others, *p), c.library)
 	tell(checked, then.Errors[p.Name], now.Errors[p.Name])
 	if len(then.Errors[p.Name]) > 0 {
-		return
+		return nil
+	}
+	if policy, ok := then.Catalog.Policy(p.Name); ok {
+		warnings, err := trial(ctx, then.Catalog, policy)
+		if err != nil {
+			return err
+		}
+		checked.Warnings = append(checked.Warnings, warnings...)
 	}
 	if policy, inForce := then.Catalog.Policy(p.Name); inForce {
 		checked.Warnings = append(checked.Warnings, kindWarnings(policy)...)
@@ -175,6 +187,7 @@ func (c *Checker) checkPolicy(checked *review.Checked, p *v1alpha1.Policy, store
 			}
 		}
 	}
+	return nil
 }
 
 // uncoveredBy warns of the kinds that the bound policies leave out.

@@ -98,8 +98,9 @@ type Finding struct {
 	Exemptions []string
 	// Unknown says what was missing to decide; such a finding neither denies nor passes.
 	Unknown string
-	// FailOpen is set where the policy could not be evaluated and asks that such a request
-	// be left to all the others.
+	// Failed is set when the policy cannot decide the object.
+	Failed bool
+	// FailOpen is set when it is then admitted, unless another policy denies it.
 	FailOpen bool
 	// WouldDeny is set where the finding denies, or would if the Guardrail's mode and the
 	// server's ceiling were enforce.

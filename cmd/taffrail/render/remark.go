@@ -76,7 +76,7 @@ func (m *remark) caveat() string {
 	switch {
 	case f.Exempted():
 		return " (" + review.Line("excused by "+f.ExemptedBy(), maxMessage) + ")"
-	case m.object.Decision.Errors[f.Policy] != nil:
+	case f.Unknown != "" && m.object.Decision.Errors[f.Policy] != nil:
 		// The message says so, and the error's text may quote a value: the report's errors
 		// have what may be said of it.
 		return ""

@@ -48,7 +48,12 @@ names_of_others := concat("|", [
 
 # METADATA
 # title: One of the patterns stands for the name, in any case
+# description: >-
+#   For a name of ordinary length: nothing limits how long the name of an env entry is, and a pattern with several
+#   asterisks takes as long as the square of it.
 listed(name, patterns) if {
+	is_string(name)
+	count(name) <= 1024
 	some pattern in patterns
 	glob.match(lower(pattern), null, lower(name))
 }

@@ -59,6 +59,7 @@ in_creation if {
 }
 
 exempt if {
+	count(input.name) <= 253
 	some pattern in input.parameters["namespace-limits"].exempt
 	glob.match(pattern, null, input.name)
 }

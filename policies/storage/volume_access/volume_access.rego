@@ -123,6 +123,7 @@ ebs(provisioner, _) if provisioner in provisioners
 
 ebs("", class) if {
 	is_string(class)
+	count(class) <= 253
 	some pattern in parameters.ebsClasses
 	glob.match(pattern, null, class)
 }

@@ -42,6 +42,7 @@ type ExemptionSpec struct {
 	Namespaces []string `json:"namespaces"`
 	// Kinds as Kind for any group, or as Kind.group.
 	// +optional
+	// +kubebuilder:validation:MaxItems=100
 	// +listType=set
 	Kinds []string `json:"kinds,omitempty"`
 	// Names of objects. An asterisk stands for any text. What anybody may name so is
@@ -53,6 +54,7 @@ type ExemptionSpec struct {
 	// Containers by name, with asterisks as in names. Where any is given, findings that
 	// are not about a container are not excused.
 	// +optional
+	// +kubebuilder:validation:MaxItems=256
 	// +listType=set
 	Containers []string `json:"containers,omitempty"`
 	// Reason why the objects need not be right yet.

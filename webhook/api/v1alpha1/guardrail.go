@@ -61,6 +61,7 @@ type GuardrailSpec struct {
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 	// ExcludeNamespaces are namespaces left alone, by name.
 	// +optional
+	// +kubebuilder:validation:MaxItems=1000
 	// +listType=set
 	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
 	// Existing says what an UPDATE may keep that was already wrong; tolerate by default.
@@ -75,6 +76,7 @@ type GuardrailSpec struct {
 	Exemptions *ExemptionLimits `json:"exemptions,omitempty"`
 	// Policies to hold. One policy may be bound several times with different parameters.
 	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
 	// +listType=atomic
 	Policies []PolicyBinding `json:"policies"`
 }
@@ -82,9 +84,11 @@ type GuardrailSpec struct {
 // TrustedWriters names users and groups as the API server authenticates them.
 type TrustedWriters struct {
 	// +optional
+	// +kubebuilder:validation:MaxItems=1000
 	// +listType=set
 	Users []string `json:"users,omitempty"`
 	// +optional
+	// +kubebuilder:validation:MaxItems=1000
 	// +listType=set
 	Groups []string `json:"groups,omitempty"`
 }
@@ -112,7 +116,12 @@ type PolicyBinding struct {
 	// Mode of this policy; the Guardrail's mode by default.
 	// +optional
 	Mode Mode `json:"mode,omitempty"`
-	// Parameters as the policy's own schema describes them.
+	// FailurePolicy is what happens to an object that the policy cannot decide. It overrides the
+	// failurePolicy of a Policy; for a policy of the library it is Fail by default.
+	// +optional
+	FailurePolicy PolicyFailure `json:"failurePolicy,omitempty"`
+	// Parameters as the policy's own schema describes them. Those of one policy have 16 KiB at
+	// most, in up to 8 different sets; a list has 256 items and a text 1024 bytes at most.
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object

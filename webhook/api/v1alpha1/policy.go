@@ -4,17 +4,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// PolicyFailure says what becomes of a request that a Policy of the user's own could not
-// be evaluated for.
+// PolicyFailure is what happens to an object that a policy cannot decide: it exhausts its budget, a
+// built-in function fails on the object, two rules contradict each other, or a result has a wrong
+// shape.
 // +kubebuilder:validation:Enum=Ignore;Fail
 type PolicyFailure string
 
 const (
-	// PolicyFailureIgnore lets everything else decide; the writer is warned where the Policy
-	// is enforced.
+	// PolicyFailureIgnore admits the object, with a warning if the policy is enforced, unless
+	// another policy denies it. Whoever may create objects can then get past the policy with one
+	// that it cannot decide.
 	PolicyFailureIgnore PolicyFailure = "Ignore"
-	// PolicyFailureFail answers with an error where the Policy is enforced, so that the
-	// failurePolicy of the webhook configuration decides.
+	// PolicyFailureFail treats the object as one that violates the policy. What the stored
+	// object does not pass either is tolerated on UPDATE like any other violation.
 	PolicyFailureFail PolicyFailure = "Fail"
 )
 
@@ -47,10 +49,14 @@ type PolicySpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
 	Rego string `json:"rego"`
-	// FailurePolicy is for requests that the Policy cannot be evaluated for; Ignore by
-	// default.
+	// FailurePolicy is what happens to an object that the Policy cannot decide; Fail by default,
+	// as in a ValidatingAdmissionPolicy. A writer can make up objects that a Policy cannot
+	// decide, so Ignore makes the Policy optional for whoever looks for one. Fail makes a mistake
+	// of the author deny new objects that run into it: one request at a time, with a message that
+	// names the Policy, and none that changes nothing about what is stored. A Guardrail may
+	// decide otherwise for its bindings.
 	// +optional
-	// +kubebuilder:default=Ignore
+	// +kubebuilder:default=Fail
 	FailurePolicy PolicyFailure `json:"failurePolicy,omitempty"`
 }
 

@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"container/list"
+	"crypto/sha256"
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// maxCached bounds how many users' Policies are remembered: a cluster with more of them compiles
+// some anew with each change, and is decided alike.
+const maxCached = 1000
+
+// userModule is the module of one user's Policy, as readUserModule found it.
+type userModule struct {
+	policy *Policy
+	module *ast.Module
+	err    error
+}
+
+// userCache remembers users' Policies by their name and text. Whether one is sound, and what it
+// compiles to, depends on nothing else but the library, so a change of one Policy or Guardrail
+// leaves all others as they are. It is safe for concurrent use.
+type userCache struct {
+	mutex   sync.Mutex
+	entries map[[sha256.Size]byte]*list.Element
+	recent  *list.List // of *cachedModule, the last used one first
+}
+
+type cachedModule struct {
+	key [sha256.Size]byte
+	// read is called without the mutex: compiling one Policy must not hold up another.
+	read func() userModule
+}
+
+func newUserCache() *userCache {
+	return &userCache{entries: map[[sha256.Size]byte]*list.Element{}, recent: list.New()}
+}
+
+func (c *userCache) get(name, source string, read func() userModule) userModule {
+	return c.find(sha256.Sum256([]byte(name+"\x00"+source)), read).read()
+}
+
+func (c *userCache) find(key [sha256.Size]byte, read func() userModule) *cachedModule {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if found, ok := c.entries[key]; ok {
+		c.recent.MoveToFront(found)
+		return found.Value.(*cachedModule)
+	}
+	entry := &cachedModule{key: key, read: sync.OnceValue(read)}
+	c.entries[key] = c.recent.PushFront(entry)
+	if c.recent.Len() > maxCached {
+		oldest := c.recent.Back()
+		c.recent.Remove(oldest)
+		delete(c.entries, oldest.Value.(*cachedModule).key)
+	}
+	return entry
+}

@@ -1,0 +1,127 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/review"
+)
+
+// parameterSets are the different parameters of one policy, as JSON.
+type parameterSets map[string]bool
+
+func (s parameterSets) add(g *v1alpha1.Guardrail, policy string) {
+	for i := range g.Spec.Policies {
+		if b := &g.Spec.Policies[i]; b.Name == policy {
+			text := ""
+			if b.Parameters != nil {
+				text = string(b.Parameters.Raw)
+			}
+			s[text] = true
+		}
+	}
+}
+
+// excess says what of the limits of one Guardrail the sets exceed, "" for nothing.
+func (s parameterSets) excess() string {
+	bytes := 0
+	for text := range s {
+		bytes += len(text)
+	}
+	switch {
+	case len(s) > config.MaxSets:
+		return fmt.Sprintf("%d different sets of parameters, and %d are allowed", len(s), config.MaxSets)
+	case bytes > config.MaxParameters:
+		return fmt.Sprintf("parameters of %d bytes, and %d are allowed", bytes, config.MaxParameters)
+	}
+	return ""
+}
+
+// checkOverlap holds Guardrails that share namespaces to the limits of one: a policy is evaluated for
+// each of its sets, whoever asks for it.
+func (c *Checker) checkOverlap(ctx context.Context, checked *review.Checked, g *v1alpha1.Guardrail, before config.Object, stored []v1alpha1.Guardrail) error {
+	others := slices.DeleteFunc(slices.Clone(stored), func(other v1alpha1.Guardrail) bool { return other.Name == g.Name })
+	errs, err := c.overlap(ctx, g, others)
+	if err != nil || len(errs) == 0 {
+		return err
+	}
+	var had field.ErrorList
+	if old, ok := before.(*v1alpha1.Guardrail); ok {
+		if had, err = c.overlap(ctx, old, others); err != nil {
+			return err
+		}
+	}
+	tell(checked, errs, had)
+	return nil
+}
+
+func (c *Checker) overlap(ctx context.Context, g *v1alpha1.Guardrail, others []v1alpha1.Guardrail) (errs field.ErrorList, err error) {
+	this, err := guardrail.New(g, nil)
+	if err != nil {
+		return nil, nil //nolint:nilerr // the selector's error is reported by itself
+	}
+	var namespaces []review.Namespace
+	for _, policy := range policiesOf(g) {
+		all := parameterSets{}
+		all.add(g, policy)
+		for i := range others {
+			all.add(&others[i], policy)
+		}
+		if all.excess() == "" {
+			continue // wherever they hold
+		}
+		if namespaces == nil {
+			if namespaces, err = c.stored.Namespaces(ctx); err != nil {
+				return nil, fmt.Errorf("listing the namespaces: %w", err)
+			}
+		}
+		if where, excess := worstNamespace(this, g, others, policy, namespaces); excess != "" {
+			errs = append(errs, field.Invalid(field.NewPath("spec", "policies"), policy, fmt.Sprintf(
+				"together with other Guardrails, %s would have %s: merge them, or select other namespaces", where, excess)))
+		}
+	}
+	return errs, nil
+}
+
+func policiesOf(g *v1alpha1.Guardrail) (names []string) {
+	for i := range g.Spec.Policies {
+		names = append(names, g.Spec.Policies[i].Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// worstNamespace finds a namespace in which a policy has too many parameters.
+func worstNamespace(this *guardrail.Guardrail, g *v1alpha1.Guardrail, others []v1alpha1.Guardrail, policy string, namespaces []review.Namespace) (where, excess string) {
+	everywhere, shared := parameterSets{}, map[string]parameterSets{}
+	everywhere.add(g, policy)
+	for i := range others {
+		if !slices.ContainsFunc(others[i].Spec.Policies, func(b v1alpha1.PolicyBinding) bool { return b.Name == policy }) {
+			continue
+		}
+		other, err := guardrail.New(&others[i], nil)
+		if err != nil {
+			continue // it is not in force
+		}
+		if guardrail.BothEverywhere(this, other) {
+			everywhere.add(&others[i], policy)
+		}
+		for _, name := range guardrail.BothCover(this, other, namespaces) {
+			if shared[name] == nil {
+				shared[name] = parameterSets{}
+				shared[name].add(g, policy)
+			}
+			shared[name].add(&others[i], policy)
+			if excess := shared[name].excess(); excess != "" {
+				return "namespace " + name, excess
+			}
+		}
+	}
+	return "every namespace", everywhere.excess()
+}

@@ -1,0 +1,59 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/normalize"
+)
+
+// trial warns of a Policy that cannot decide even a plain object of one of its kinds: bound under
+// failurePolicy Fail, it would refuse every one.
+func trial(ctx context.Context, catalog *engine.Catalog, policy *engine.Policy) (warnings []string, err error) {
+	parameters, errs := policy.CheckParameters(nil, nil)
+	if len(errs) > 0 {
+		return nil, nil // it has no defaults to try it with
+	}
+	program, err := engine.Compile(catalog, []engine.Slot{{Policy: policy.ID, Parameters: parameters}})
+	if err != nil {
+		return nil, fmt.Errorf("compiling Policy %s: %w", policy.ID, err)
+	}
+	for _, kind := range policy.Kinds {
+		request, err := normalize.Manifest(exampleOf(kind), "example")
+		if err != nil {
+			continue // a kind of which no plain object is known
+		}
+		request.Namespace.Known = true
+		enrich(request)
+		results, err := program.Evaluate(ctx, request, []int{0}, engine.Both)
+		if err != nil {
+			return nil, err
+		}
+		if err := results[0].Err; err != nil {
+			warnings = append(warnings, fmt.Sprintf("it cannot decide a plain %s: it %s", kind.Kind, engine.FailureReason(err)))
+		}
+	}
+	return warnings, nil
+}
+
+// exampleOf is an object of a kind that sets nothing but what it must.
+func exampleOf(kind schema.GroupKind) map[string]any {
+	version := schema.GroupVersion{Group: kind.Group, Version: "v1"}
+	object := map[string]any{"apiVersion": version.String(), "kind": kind.Kind, "metadata": map[string]any{"name": "example", "namespace": "example"}}
+	pod := map[string]any{"containers": []any{map[string]any{"name": "main", "image": "registry.example/main:1"}}}
+	template := map[string]any{"template": map[string]any{"spec": pod}}
+	switch kind.String() {
+	case "Pod":
+		object["spec"] = pod
+	case "Deployment.apps", "StatefulSet.apps", "DaemonSet.apps", "ReplicaSet.apps", "ReplicationController", "Job.batch":
+		object["spec"] = template
+	case "CronJob.batch":
+		object["spec"] = map[string]any{"schedule": "0 3 * * *", "jobTemplate": map[string]any{"spec": template}}
+	case "Namespace":
+		object["metadata"] = map[string]any{"name": "example"}
+	}
+	return object
+}
