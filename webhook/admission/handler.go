@@ -60,9 +60,9 @@ type Options struct {
 	Relaxers pipeline.Relaxers
 	// Config is asked at ConfigPath, which is not served where it is nil.
 	Config Checker
-	// Admitted is told of each object that policies were asked about and that was not
-	// denied, but for dry runs, with the snapshot that decided. It must not block. It may
-	// be nil.
+	// Admitted is called with each object that policies were asked about and that was not
+	// denied, at MutatePath and at ValidatePath, but for dry runs, with the snapshot that
+	// decided. It must not block. It may be nil.
 	Admitted func(Decider, *review.Request, *review.Decision)
 	// MaxInFlight requests are worked on at once, DefaultMaxInFlight if 0. The API server
 	// is told to try again with the rest.

@@ -27,13 +27,13 @@ type Loss struct {
 func (s Set) Losses(before, after review.Namespace, ceiling review.Mode) []Loss {
 	var selecting Set
 	for _, g := range s {
-		if g.covers(after) {
+		if g.Covers(after) {
 			selecting = append(selecting, g)
 		}
 	}
 	var losses []Loss
 	for _, g := range s {
-		if !g.covers(before) || g.covers(after) {
+		if !g.Covers(before) || g.Covers(after) {
 			continue
 		}
 		loss := Loss{Guardrail: g.Name, Labels: g.labelsChanged(before, after)}
@@ -71,8 +71,9 @@ func (s Set) Unseen(name string, ceiling review.Mode) (strictest review.Mode, gu
 	return strictest, guardrails
 }
 
-// covers tells whether the Guardrail binds what is in a namespace whose labels are known.
-func (g *Guardrail) covers(namespace review.Namespace) bool {
+// Covers tells whether the Guardrail binds what is in a namespace whose labels are known.
+// Covers reports whether the Guardrail selects a namespace, or may.
+func (g *Guardrail) Covers(namespace review.Namespace) bool {
 	matches, _ := g.selectsNamespace(namespace)
 	return matches
 }

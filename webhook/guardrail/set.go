@@ -34,6 +34,8 @@ type Guardrail struct {
 	// UID and Generation are those of the stored object; empty for one from a file.
 	UID        types.UID
 	Generation int64
+	// Injection is what is recorded of the Guardrail's injections; nil if nothing is.
+	Injection *Injection
 
 	selector labels.Selector
 	exclude  []string
@@ -170,3 +172,7 @@ func objectLabels(object map[string]any) map[string]string {
 	}
 	return found
 }
+
+// SelectsByLabels reports whether it depends on the labels of a namespace whether the
+// Guardrail selects it, and not on its name alone.
+func (g *Guardrail) SelectsByLabels() bool { return !g.selector.Empty() && g.selectsByMoreThanName() }

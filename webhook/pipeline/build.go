@@ -80,7 +80,7 @@ func (b *Builder) Build(ctx context.Context, objects config.Objects) (*Snapshot,
 	}
 	return &Snapshot{
 		id: identity(&objects), catalog: policies.Catalog, guardrails: made.set, exemptions: made.exemptions, program: program, bindings: bindings,
-		versions: versions,
+		versions: versions, parameters: made.encodedParameters(),
 	}, made.problems, nil
 }
 
@@ -110,13 +110,13 @@ func (b *Builder) compile(made *build) (*engine.Program, error) {
 }
 
 // identity hashes what decides of objects: names, specs, and what of the status of a
-// Policy may be in force.
+// Policy may be in force and of a Guardrail is recorded of its injections.
 func identity(o *config.Objects) string {
 	hash := sha256.New()
 	encoder := json.NewEncoder(hash)
 	// Encoding to a hash cannot fail: the types hold nothing that JSON lacks.
 	for i := range o.Guardrails {
-		_ = encoder.Encode([]any{config.KindGuardrail, o.Guardrails[i].Name, o.Guardrails[i].Spec})
+		_ = encoder.Encode([]any{config.KindGuardrail, o.Guardrails[i].Name, o.Guardrails[i].Spec, o.Guardrails[i].Status.Injection})
 	}
 	for i := range o.Exemptions {
 		_ = encoder.Encode([]any{config.KindExemption, o.Exemptions[i].Name, o.Exemptions[i].Spec})
@@ -185,7 +185,12 @@ func (b *build) compile(g *v1alpha1.Guardrail, resolved config.Resolved) (*guard
 			FailOpen: b.policies.FailOpen[binding.Policy.ID],
 		})
 	}
-	return guardrail.New(g, bindings)
+	compiled, err := guardrail.New(g, bindings)
+	if err != nil {
+		return nil, err
+	}
+	compiled.Injection = guardrail.NewInjection(g, b.periods(g))
+	return compiled, nil
 }
 
 // slot gives equal parameters of one policy the same slot: they are evaluated once.

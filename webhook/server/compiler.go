@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/equality"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -40,6 +41,10 @@ type snapshot interface {
 	Catalog() *engine.Catalog
 	// Versions are the versions of the Guardrails in force, by name.
 	Versions() map[string]pipeline.Version
+	// Injecting returns, by Guardrail, what injects under the ceiling.
+	Injecting(ceiling review.Mode) map[string][]pipeline.Injecting
+	// Selects reports whether a Guardrail selects a namespace.
+	Selects(guardrail string, namespace review.Namespace) bool
 	Conflicts(context.Context, func(context.Context) ([]review.Namespace, error)) (map[string][]pipeline.Conflict, error)
 }
 
@@ -107,7 +112,8 @@ func (c *compiler) events() toolscache.ResourceEventHandler {
 			was, ok := before.(client.Object)
 			is, ok2 := after.(client.Object)
 			// A relist may show an object that was deleted and made again as an update.
-			if !ok || !ok2 || was.GetGeneration() != is.GetGeneration() || was.GetUID() != is.GetUID() || lastGood(was) != lastGood(is) {
+			if !ok || !ok2 || was.GetGeneration() != is.GetGeneration() || was.GetUID() != is.GetUID() || lastGood(was) != lastGood(is) ||
+				!equality.Semantic.DeepEqual(injection(was), injection(is)) {
 				c.kick()
 			}
 		},
@@ -120,6 +126,14 @@ func lastGood(object client.Object) v1alpha1.PolicySpec {
 		return policy.Status.LastGood.Spec
 	}
 	return v1alpha1.PolicySpec{}
+}
+
+// injection is the part of the status of a Guardrail that decides.
+func injection(object client.Object) *v1alpha1.Injection {
+	if g, ok := object.(*v1alpha1.Guardrail); ok {
+		return g.Status.Injection
+	}
+	return nil
 }
 
 // run compiles whenever kicked, until ctx ends.

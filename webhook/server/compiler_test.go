@@ -37,6 +37,9 @@ func (named) Bindings() int                    { return 0 }
 func (named) Exemptions() guardrail.Exemptions { return nil }
 func (named) Catalog() *engine.Catalog         { return nil }
 
+func (named) Injecting(review.Mode) map[string][]pipeline.Injecting { return nil }
+func (named) Selects(string, review.Namespace) bool                 { return false }
+
 func (named) Versions() map[string]pipeline.Version { return nil }
 
 func (named) Conflicts(context.Context, func(context.Context) ([]review.Namespace, error)) (map[string][]pipeline.Conflict, error) {

@@ -66,6 +66,8 @@ func Run(ctx context.Context, o Options) error {
 	failing.client, failing.log = watched.GetClient(), o.Log.WithName("failures")
 	registry.MustRegister(&exemptionMetrics{compiled: compiling.last.Load, counted: excuses.last.Load, now: time.Now})
 	status.namespaces = facts.Namespaces
+	live := cluster.NewLive(watched.GetAPIReader())
+	status.maxMode, status.live, status.clock = o.MaxMode, live, cluster.NewClock(watched.GetClient())
 	counting := newTally(registry, time.Now)
 	tallies := &tallyWriter{
 		tally: counting, compiled: compiling.last.Load, cached: watched.GetCache(), live: watched.GetAPIReader(), writer: watched.GetClient(),
@@ -81,7 +83,7 @@ func Run(ctx context.Context, o Options) error {
 		Current:          compiling.Current,
 		Facts:            facts,
 		Failed:           failing.note,
-		Decide:           pipeline.Options{MaxMode: o.MaxMode, Live: cluster.NewLive(watched.GetAPIReader())},
+		Decide:           pipeline.Options{MaxMode: o.MaxMode, Live: live, Templates: live, Fresh: cluster.NewFresh(watched.GetAPIReader())},
 		Relaxers:         cluster.NewRights(watched.GetClient()),
 		Config:           pipeline.NewChecker(catalog, &storedConfig{live: watched.GetAPIReader(), facts: facts}, nil),
 		Admitted:         counting.admitted,

@@ -39,7 +39,12 @@ type statusWriter struct {
 	// namespaces are those that there are.
 	namespaces func(context.Context) ([]review.Namespace, error)
 	now        func() time.Time
-	log        logr.Logger
+	// maxMode is the ceiling of this replica.
+	maxMode review.Mode
+	// live and clock are the API server's.
+	live  pipeline.Templates
+	clock clock
+	log   logr.Logger
 	bell
 	// next is when an Exemption's status changes without anybody's doing.
 	next time.Time
@@ -113,6 +118,9 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome) e
 			meta.SetStatusCondition(&updated.Status.Conditions, *conflicting)
 		}
 		if err := w.patch(ctx, g, updated); err != nil {
+			return err
+		}
+		if err := w.recordInjection(ctx, updated, compiled.snapshot); err != nil {
 			return err
 		}
 	}
