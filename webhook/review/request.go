@@ -51,7 +51,7 @@ type Namespace struct {
 	// as for a manifest whose Namespace is not part of the input.
 	Known bool
 	// Created is zero if it is not known.
-	Created time.Time
+	Created time.Time `json:"-"`
 }
 
 // Fact is a sort of object that policies may rest on beside the one that is decided, by
