@@ -33,14 +33,19 @@ func (s *Snapshot) Injecting(ceiling review.Mode) map[string][]Injecting {
 	return all
 }
 
-// Selects reports whether a Guardrail selects a namespace.
-func (s *Snapshot) Selects(name string, namespace review.Namespace) bool {
+// Selected returns those namespaces that a Guardrail selects.
+func (s *Snapshot) Selected(name string, namespaces []review.Namespace) (selected []review.Namespace) {
 	for _, g := range s.guardrails {
-		if g.Name == name {
-			return g.Covers(namespace)
+		if g.Name != name {
+			continue
+		}
+		for _, namespace := range namespaces {
+			if g.Covers(namespace) {
+				selected = append(selected, namespace)
+			}
 		}
 	}
-	return false
+	return selected
 }
 
 // periods returns what was recorded of a Guardrail's injections and can still be evaluated.

@@ -43,8 +43,8 @@ type snapshot interface {
 	Versions() map[string]pipeline.Version
 	// Injecting returns, by Guardrail, what injects under the ceiling.
 	Injecting(ceiling review.Mode) map[string][]pipeline.Injecting
-	// Selects reports whether a Guardrail selects a namespace.
-	Selects(guardrail string, namespace review.Namespace) bool
+	// Selected returns those namespaces that a Guardrail selects.
+	Selected(guardrail string, namespaces []review.Namespace) []review.Namespace
 	Conflicts(context.Context, func(context.Context) ([]review.Namespace, error)) (map[string][]pipeline.Conflict, error)
 }
 

@@ -38,7 +38,8 @@ func (named) Exemptions() guardrail.Exemptions { return nil }
 func (named) Catalog() *engine.Catalog         { return nil }
 
 func (named) Injecting(review.Mode) map[string][]pipeline.Injecting { return nil }
-func (named) Selects(string, review.Namespace) bool                 { return false }
+
+func (named) Selected(string, []review.Namespace) []review.Namespace { return nil }
 
 func (named) Versions() map[string]pipeline.Version { return nil }
 

@@ -49,11 +49,7 @@ func (w *statusWriter) recordInjection(ctx context.Context, g *v1alpha1.Guardrai
 		if err != nil {
 			return fmt.Errorf("listing the namespaces: %w", err)
 		}
-		for _, namespace := range all {
-			if compiled.Selects(g.Name, namespace) {
-				r.selected = append(r.selected, namespace)
-			}
-		}
+		r.selected = compiled.Selected(g.Name, all)
 	}
 	record, err := r.make()
 	if err != nil {
