@@ -302,3 +302,35 @@ func TestTheRecordIsPartOfTheSnapshot(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// Guardrails disagree only about Pods that both inject into.
+func TestOnlyWhatInjectsDisagrees(t *testing.T) {
+	const parameters = `{"fill":["requests"],"limits":{"cpu":"250m","memory":"768Mi"},"requests":{"cpu":"30m","memory":"512Mi"}}`
+	thirty := minutes(30)
+	later := guardrail("later", v1alpha1.ModeEnforce, binding("inject-resources", parameters))
+	later.Status.Injection = &v1alpha1.Injection{
+		Periods:        []v1alpha1.InjectionPeriod{{Policy: "inject-resources", Parameters: apiextensionsv1.JSON{Raw: []byte(parameters)}, Since: thirty}},
+		SelectionSince: thirty, Everywhere: &thirty,
+	}
+	s := build(t, injectingSince(t), later)
+	f := known(nil)
+	f.namespace.Created = minutes(1).Time
+	const pod = `{"metadata":{"name":"p","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"r","uid":"u","controller":true}]},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`
+	for created, want := range map[int]string{25: "20m", 35: ""} {
+		r := reviewed(t, review.OriginMutating, "CREATE", "", "Pod", pod, "null")
+		d, err := s.Decide(t.Context(), r, f, pipeline.Options{Templates: storedObjects{"ReplicaSet r": createdAt(created, "u", nil)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, fill := range d.Fills {
+			if fill.Mode == review.ModeEnforce && fill.Field == "resources.requests.cpu" {
+				got = fill.Value
+			}
+		}
+		disagree := slices.ContainsFunc(d.Findings, func(f review.Finding) bool { return strings.Contains(f.Message, "Guardrails disagree") })
+		if got != want || disagree != (want == "") {
+			t.Errorf("created at %d: %q, findings %+v", created, got, d.Findings)
+		}
+	}
+}
