@@ -35,7 +35,7 @@ func TestRightsAreFew(t *testing.T) {
 		{Verb: "update", Group: "apps", Resource: "controllerrevisions"},
 		{Verb: "get", Group: "apps", Resource: "deployments"},
 		{Verb: "watch", Group: "batch", Resource: "cronjobs"},
-		{Verb: "get", Group: "batch", Resource: "jobs"},
+		{Verb: "watch", Group: "batch", Resource: "jobs"},
 		{Verb: "patch", Group: "taffrail.dev", Resource: "guardrails"},
 		{Verb: "update", Group: "admissionregistration.k8s.io", Resource: "validatingwebhookconfigurations"},
 	} {

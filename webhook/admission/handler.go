@@ -66,9 +66,9 @@ type Options struct {
 	Config Checker
 	// Exempters is asked at ExemptPath, which is not served where it or Config is nil.
 	Exempters pipeline.Exempters
-	// Admitted is told of each object that policies were asked about and that was not
-	// denied, but for dry runs, with the snapshot that decided. It must not block. It may
-	// be nil.
+	// Admitted is called with each object that policies were asked about and that was not
+	// denied, at MutatePath and at ValidatePath, but for dry runs, with the snapshot that
+	// decided. It must not block. It may be nil.
 	Admitted func(Decider, *review.Request, *review.Decision)
 	// MaxInFlight requests are decided at once, DefaultMaxInFlight if 0. The API server
 	// is told to try again with the rest. A request counts once its body is complete; twice

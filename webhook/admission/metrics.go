@@ -126,8 +126,11 @@ func (m *Metrics) decided(path string, c *call) {
 	if path == MutatePath {
 		for _, f := range c.decision.Fills {
 			outcome := "suggested"
-			if f.Mode == review.ModeEnforce {
+			switch {
+			case f.Mode == review.ModeEnforce:
 				outcome = "filled"
+			case f.Left != "":
+				outcome = "left"
 			}
 			m.results.WithLabelValues(f.Policy, f.Mode.String(), outcome).Inc()
 		}

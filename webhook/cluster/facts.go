@@ -71,7 +71,11 @@ func (f *Facts) Namespace(ctx context.Context, name string) (review.Namespace, e
 	if err != nil {
 		return review.Namespace{}, &NamespaceError{Name: name, Err: err}
 	}
-	return review.Namespace{Name: name, Labels: namespace.Labels, Known: true}, nil
+	return namespaceOf(namespace), nil
+}
+
+func namespaceOf(namespace *metav1.PartialObjectMetadata) review.Namespace {
+	return review.Namespace{Name: namespace.Name, Labels: namespace.Labels, Known: true, Created: namespace.CreationTimestamp.Time}
 }
 
 // Namespaces lists every namespace that the informers know, with its labels.
@@ -83,7 +87,7 @@ func (f *Facts) Namespaces(ctx context.Context) ([]review.Namespace, error) {
 	}
 	all := make([]review.Namespace, 0, len(list.Items))
 	for i := range list.Items {
-		all = append(all, review.Namespace{Name: list.Items[i].Name, Labels: list.Items[i].Labels, Known: true})
+		all = append(all, namespaceOf(&list.Items[i]))
 	}
 	return all, nil
 }
@@ -111,6 +115,7 @@ func (f *Facts) Facts(ctx context.Context, namespace string, wanted []review.Fac
 	if err := group.Wait(); err != nil {
 		return review.Facts{}, &NamespaceError{Name: namespace, Err: err}
 	}
+	facts.Fresh = true
 	return facts, nil
 }
 

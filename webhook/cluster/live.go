@@ -32,10 +32,14 @@ const (
 type Live struct {
 	reader client.Reader
 	slots  chan struct{}
+	// known are the creations of objects by what identifies them: they never change.
+	known *creations
 }
 
 // NewLive makes a Live of a reader that asks the API server every time.
-func NewLive(reader client.Reader) *Live { return &Live{reader, make(chan struct{}, readers)} }
+func NewLive(reader client.Reader) *Live {
+	return &Live{reader, make(chan struct{}, readers), newCreations()}
+}
 
 // Revisions gives the objects of a kind that a workload's selector matches, as far as they
 // are looked at. An error is the last that it gives.

@@ -73,7 +73,7 @@ type Policy struct {
 	asWritten bool
 	// readsPods is true if the rules read the Pod of a workload.
 	readsPods bool
-	own    *ownUnit // of a user's Policy
+	own       *ownUnit // of a user's Policy
 }
 
 // CheckParameters returns the parameters that the policy will see, defaults filled in.

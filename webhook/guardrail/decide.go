@@ -25,6 +25,9 @@ type Evidence struct {
 	Results []review.Result
 	// Filled are the fields that enforced injections set, as paths in the user's object.
 	Filled map[string]bool
+	// Undecided are the fields of which it is not known whether enforced injections will set
+	// them, and why.
+	Undecided map[string]string
 	// WouldFill are the fields that injections would set if their Guardrails enforced them.
 	WouldFill map[string]bool
 	// Extra are findings that no rule made, such as a gap that cannot be filled.
@@ -132,6 +135,9 @@ func (e *Evidence) candidates() []candidate {
 			c := candidate{finding: newFinding(bound, bound.EffectiveMode(e.Request, violation.Path), violation), bound: i, violation: k}
 			if bound.Uncertain {
 				c.finding.Unknown = e.uncertain(bound)
+			}
+			if why, undecided := e.Undecided[violation.Path]; undecided && c.finding.Unknown == "" {
+				c.finding.Unknown = why
 			}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Guardrail, bound.Policy.ID, violation.Container)
 			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.WouldFill[violation.Path] && ceiling(violation) == review.ModeEnforce &&

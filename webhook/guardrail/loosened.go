@@ -53,7 +53,7 @@ func (s Set) loosenedIn(e *Exemption, policies []string, name string, namespaceO
 	}
 	bound := map[string]bool{}
 	for _, g := range s {
-		if name != "" && !g.covers(namespace) {
+		if name != "" && !g.Covers(namespace) {
 			continue
 		}
 		loosened := Loosened{Guardrail: g.Name, Namespace: name}

@@ -37,17 +37,17 @@ func (s Set) Losses(before, after review.Namespace, ceiling review.Mode, webhook
 	unsent := leaves(webhooks, before, after)
 	var selecting Set
 	for _, g := range s {
-		if g.covers(after) && len(unsent) == 0 {
+		if g.Covers(after) && len(unsent) == 0 {
 			selecting = append(selecting, g)
 		}
 	}
 	var losses []Loss
 	for _, g := range s {
-		if !g.covers(before) || g.covers(after) && len(unsent) == 0 {
+		if !g.Covers(before) || g.Covers(after) && len(unsent) == 0 {
 			continue
 		}
 		loss := Loss{Guardrail: g.Name, Labels: labelsChanged(g.selector, before, after)}
-		if g.covers(after) {
+		if g.Covers(after) {
 			loss.Unsent = true
 			for _, selector := range unsent {
 				loss.Labels = append(loss.Labels, labelsChanged(selector, before, after)...)
@@ -89,8 +89,8 @@ func (s Set) Unseen(name string, ceiling review.Mode) (strictest review.Mode, gu
 	return strictest, guardrails
 }
 
-// covers tells whether the Guardrail binds what is in a namespace whose labels are known.
-func (g *Guardrail) covers(namespace review.Namespace) bool {
+// Covers reports whether the Guardrail selects a namespace, or may.
+func (g *Guardrail) Covers(namespace review.Namespace) bool {
 	matches, _ := g.selectsNamespace(namespace)
 	return matches
 }

@@ -13,7 +13,7 @@ func BothEverywhere(a, b *Guardrail) bool { return a.selector.Empty() && b.selec
 // BothCover names the namespaces that two Guardrails bind, sorted.
 func BothCover(a, b *Guardrail, namespaces []review.Namespace) (names []string) {
 	for _, namespace := range namespaces {
-		if a.covers(namespace) && b.covers(namespace) {
+		if a.Covers(namespace) && b.Covers(namespace) {
 			names = append(names, namespace.Name)
 		}
 	}

@@ -34,6 +34,8 @@ type Guardrail struct {
 	// UID and Generation are those of the stored object; empty for one from a file.
 	UID        types.UID
 	Generation int64
+	// Injection is what is recorded of the Guardrail's injections; nil if nothing is.
+	Injection *Injection
 
 	selector labels.Selector
 	exclude  []string
@@ -131,13 +133,6 @@ func (g *Guardrail) selectsByMoreThanName() bool {
 	return slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return r.Key() != corev1.LabelMetadataName })
 }
 
-// Covers reports whether the Guardrail binds what is in a namespace whose labels are known.
-func (g *Guardrail) Covers(namespace review.Namespace) bool { return g.covers(namespace) }
-
-// SelectsByLabels reports whether a change of a namespace's labels can take it out of the
-// Guardrail.
-func (g *Guardrail) SelectsByLabels() bool { return g.selectsByMoreThanName() }
-
 // namespaceLabels are a namespace's labels, with the name that a manifest leaves to
 // the API server.
 type namespaceLabels review.Namespace
@@ -179,3 +174,7 @@ func objectLabels(object map[string]any) map[string]string {
 	}
 	return found
 }
+
+// SelectsByLabels reports whether it depends on the labels of a namespace whether the
+// Guardrail selects it, and not on its name alone.
+func (g *Guardrail) SelectsByLabels() bool { return g.selectsByMoreThanName() }

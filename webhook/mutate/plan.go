@@ -19,6 +19,9 @@ type Wish struct {
 	Guardrail string
 	Mode      review.Mode
 	Intent    review.Intent
+	// Left and Undecided are those of the Fill that it becomes.
+	Left      string
+	Undecided bool
 }
 
 // Gap is a wish that was not granted, with a reason a person can act on.
@@ -90,6 +93,8 @@ type target struct {
 	field      limitrange.Field
 	value      resource.Quantity
 	conflict   string
+	left       string
+	undecided  bool
 }
 
 func (t *target) gap(reason string) Gap {
@@ -111,7 +116,7 @@ func group(wishes []Wish) ([]*target, error) {
 		}
 		fresh := &target{
 			bound: w.Bound, policy: w.Policy, guardrails: []string{w.Guardrail}, mode: w.Mode,
-			container: w.Intent.Container, field: field, value: value,
+			container: w.Intent.Container, field: field, value: value, left: w.Left, undecided: w.Undecided,
 		}
 		i := slices.IndexFunc(targets, func(t *target) bool { return t.container == fresh.container && t.field == fresh.field })
 		switch {
@@ -154,6 +159,7 @@ func (p *Plan) fit(r *review.Request, pod limitrange.Pod, targets []*target) {
 		p.Fills = append(p.Fills, review.Fill{
 			Policy: t.policy, Guardrails: t.guardrails, Mode: t.mode,
 			Container: fill.Container, Field: fill.Field.String(), Value: fill.Value.String(),
+			Left: t.left, Undecided: t.undecided,
 		})
 	}
 	for _, gap := range unfilled {

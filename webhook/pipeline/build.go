@@ -80,7 +80,7 @@ func (b *Builder) Build(ctx context.Context, objects config.Objects) (*Snapshot,
 	}
 	return &Snapshot{
 		id: identity(&objects), catalog: policies.Catalog, guardrails: made.set, exemptions: made.exemptions, program: program, bindings: bindings,
-		versions: versions,
+		versions: versions, parameters: made.encodedParameters(),
 	}, made.problems, nil
 }
 
@@ -109,14 +109,15 @@ func (b *Builder) compile(made *build) (*engine.Program, error) {
 	return b.program, nil
 }
 
-// identity hashes what decides of objects: names, specs, when an Exemption was created, and
-// what of the status of a Policy may be in force.
+// identity hashes what decides of objects: names, specs, when an Exemption was created, what of
+// the status of a Policy may be in force, and what a Guardrail's status records of its
+// injections.
 func identity(o *config.Objects) string {
 	hash := sha256.New()
 	encoder := json.NewEncoder(hash)
 	// Encoding to a hash cannot fail: the types hold nothing that JSON lacks.
 	for i := range o.Guardrails {
-		_ = encoder.Encode([]any{config.KindGuardrail, o.Guardrails[i].Name, o.Guardrails[i].Spec})
+		_ = encoder.Encode([]any{config.KindGuardrail, o.Guardrails[i].Name, o.Guardrails[i].Spec, o.Guardrails[i].Status.Injection})
 	}
 	for i := range o.Exemptions {
 		_ = encoder.Encode([]any{config.KindExemption, o.Exemptions[i].Name, o.Exemptions[i].Spec, o.Exemptions[i].CreationTimestamp})
@@ -185,7 +186,12 @@ func (b *build) compile(g *v1alpha1.Guardrail, resolved config.Resolved) (*guard
 			FailOpen: b.failsOpen(binding),
 		})
 	}
-	return guardrail.New(g, bindings)
+	compiled, err := guardrail.New(g, bindings)
+	if err != nil {
+		return nil, err
+	}
+	compiled.Injection = guardrail.NewInjection(g, b.periods(g))
+	return compiled, nil
 }
 
 // failsOpen reports whether what a binding's policy cannot decide is admitted.

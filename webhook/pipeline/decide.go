@@ -33,6 +33,10 @@ type Options struct {
 	Pods PodReader
 	// Webhooks may be nil: then Relax goes by Guardrails alone.
 	Webhooks Webhooks
+	// Templates may be nil: then every template counts as written now.
+	Templates Templates
+	// Fresh reads facts past every cache; nil if the FactSource does.
+	Fresh FactSource
 	// Now is the clock that Exemptions expire by; time.Now if nil.
 	Now func() time.Time
 }
@@ -59,53 +63,68 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 
 // decide decides an object, or of it only what is found in one field.
 func (s *Snapshot) decide(ctx context.Context, r *review.Request, source FactSource, o Options, only string) (*review.Decision, error) {
+	decision, rests, err := s.decideOnce(ctx, r, source, o, only)
+	if err != nil || rests == nil {
+		return decision, err
+	}
+	return s.confirm(ctx, r, rests, decision, o, only)
+}
+
+// decideOnce decides by the facts of one source. The basis is nil if there are none.
+func (s *Snapshot) decideOnce(ctx context.Context, r *review.Request, source FactSource, o Options, only string) (*review.Decision, *basis, error) {
 	if !decided(r) {
-		return &review.Decision{Verdict: review.VerdictAllow}, nil
+		return &review.Decision{Verdict: review.VerdictAllow}, nil, nil
 	}
 	request := *r
 	bounds, err := s.resolve(ctx, &request, source, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	bounds = relevant(bounds, &request)
 	if len(bounds) == 0 {
-		return &review.Decision{Verdict: review.VerdictAllow}, nil
+		return &review.Decision{Verdict: review.VerdictAllow}, nil, nil
 	}
-	if wanted := wantedFacts(&request, bounds); len(wanted) > 0 {
+	wanted := wantedFacts(&request, bounds)
+	if len(wanted) > 0 {
 		if request.Facts, err = source.Facts(ctx, factNamespace(&request), wanted); err != nil {
-			return nil, fmt.Errorf("learning the facts of namespace %q: %w", factNamespace(&request), err)
+			return nil, nil, fmt.Errorf("learning the facts of namespace %q: %w", factNamespace(&request), err)
 		}
 	}
-	exempt := s.exemptions.For(&request, o.now())
-	results, plan, err := s.judge(ctx, &request, bounds, exempt, storedRequest)
+	exempt, there := s.exemptions.For(&request, o.now()), s.existingOf(&request, &o)
+	results, plan, err := s.judge(ctx, &request, bounds, exempt, there, storedRequest)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("placing injections: %w", err)
+		return nil, nil, fmt.Errorf("placing injections: %w", err)
 	}
 	would, err := s.wouldFill(ctx, &request, bounds, results, plan, exempt)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	evidence := guardrail.Evidence{
 		Request: &request, Bounds: bounds, Results: results,
-		Filled: filled(&request, plan.Fills, review.ModeEnforce), WouldFill: would,
+		Filled: filled(&request, plan.Fills, review.ModeEnforce), Undecided: undecidedFields(&request, plan.Fills), WouldFill: would,
 		Extra: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt, Restored: restored(ctx, &request, o.Live), Only: only,
 	}
 	if request.Operation == review.Update {
 		evidence.Extent = extentOf
-		evidence.Before = func() ([]review.Result, error) { return s.before(ctx, &request, bounds, exempt) }
+		evidence.Before = func() ([]review.Result, error) { return s.before(ctx, &request, bounds, exempt, there) }
 	}
 	decision, err := guardrail.Decide(evidence)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	decision.Fills = plan.Fills
 	if patches(&request) {
 		decision.Patch = mutate.Patch(&request, plan.Fills)
 	}
-	return decision, nil
+	return decision, &basis{request: &request, bounds: bounds, wanted: wanted, injects: injects(plan)}, nil
+}
+
+func injects(plan mutate.Plan) bool {
+	return slices.ContainsFunc(plan.Fills, func(f review.Fill) bool { return f.Mode == review.ModeEnforce }) ||
+		slices.ContainsFunc(plan.Gaps, func(g mutate.Gap) bool { return g.Mode == review.ModeEnforce })
 }
 
 // Strictest is the strictest mode bound for a request's kind and namespace, and the
@@ -195,7 +214,7 @@ func relevant(bounds []guardrail.Bound, r *review.Request) []guardrail.Bound {
 // of a template's Pods, and what quotas have left for them, depends on what will be
 // injected into them: where either is in question, injections come first. stored gives the
 // object whose Pods already are there.
-func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, stored func(*review.Request) *review.Request) ([]review.Result, mutate.Plan, error) {
+func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, there *existing, stored func(*review.Request) *review.Request) ([]review.Result, mutate.Plan, error) {
 	part, prediction := partOf(r), enrich(r)
 	if part != engine.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
 		predictPods(r, stored, prediction, nil)
@@ -203,14 +222,14 @@ func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardr
 		if err != nil {
 			return nil, mutate.Plan{}, err
 		}
-		plan, err := mutate.NewPlan(r, wishes(r, bounds, results, exempt))
+		plan, err := there.plan(ctx, r, bounds, results, exempt)
 		return results, plan, err
 	}
 	injected, err := s.evaluate(ctx, r, bounds, engine.Inject)
 	if err != nil {
 		return nil, mutate.Plan{}, err
 	}
-	plan, err := mutate.NewPlan(r, wishes(r, bounds, injected, exempt))
+	plan, err := there.plan(ctx, r, bounds, injected, exempt)
 	if err != nil {
 		return nil, plan, err
 	}
@@ -329,7 +348,7 @@ func gapFindings(r *review.Request, bounds []guardrail.Bound, gaps []mutate.Gap)
 // before is what the bound policies say of the stored object. Where that is too much to be
 // looked at they say nothing, or whoever could once store such an object could put anything
 // in its place. Where it cannot be decided they all fail. An error means that ctx ended.
-func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions) ([]review.Result, error) {
+func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, there *existing) ([]review.Result, error) {
 	results := make([]review.Result, len(bounds))
 	old, err := normalize.Old(r)
 	if _, tooMuch := errors.AsType[*normalize.LimitError](err); tooMuch {
@@ -342,7 +361,7 @@ func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guard
 	if err == nil {
 		// With what is injected into its Pods, as for the new object: what a LimitRange says
 		// of a total is about the total, which injections are part of.
-		found, _, err = s.judge(ctx, old, bounds, exempt, itself)
+		found, _, err = s.judge(ctx, old, bounds, exempt, there, itself)
 		if err == nil || ctx.Err() != nil {
 			return found, err
 		}

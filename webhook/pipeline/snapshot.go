@@ -3,6 +3,7 @@ package pipeline
 import (
 	"time"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/engine"
@@ -20,6 +21,8 @@ type Snapshot struct {
 	program    *engine.Program
 	bindings   int
 	versions   map[string]Version
+	// parameters of the slots whose policies inject.
+	parameters []apiextensionsv1.JSON
 }
 
 // ID is a short hash of the configuration: equal on replicas that decide alike.

@@ -23,6 +23,11 @@ type Fill struct {
 	// Field is relative to the container, as in resources.requests.cpu.
 	Field string
 	Value string
+	// Left says why an enforced injection leaves the field as it is; empty otherwise. Mode is
+	// then audit.
+	Left string
+	// Undecided is set if whether it is left could not be found out.
+	Undecided bool
 }
 
 // Decision is the outcome for one Request.

@@ -1,6 +1,8 @@
 package review
 
 import (
+	"time"
+
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -48,6 +50,8 @@ type Namespace struct {
 	// Known is false where nobody could say what labels the namespace carries,
 	// as for a manifest whose Namespace is not part of the input.
 	Known bool
+	// Created is zero if it is not known.
+	Created time.Time `json:"-"`
 }
 
 // Fact is a sort of object that policies may rest on beside the one that is decided, by
@@ -76,6 +80,8 @@ type Facts struct {
 	Autoscalers            []*autoscalingv2.HorizontalPodAutoscaler
 	PersistentVolumeClaims []*corev1.PersistentVolumeClaim
 	StorageClasses         []*storagev1.StorageClass
+	// Fresh is true if they were read past every cache, for this very request.
+	Fresh bool
 }
 
 // Request is one object to be decided, normalized: API defaults applied, Secrets

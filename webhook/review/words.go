@@ -227,20 +227,21 @@ func (d *Decision) FillLines() []string {
 type fillGroup struct {
 	policy, container string
 	mode              Mode
+	left              string
 	guardrails        []string
 	values            []string
 }
 
-// groupFills gathers fills of one policy, mode and container, in the order they come in.
+// groupFills gathers fills of one policy, mode, reason and container, in the order they come in.
 func groupFills(fills []Fill) []fillGroup {
 	var groups []fillGroup
 	for _, f := range fills {
 		at := slices.IndexFunc(groups, func(g fillGroup) bool {
-			return g.policy == f.Policy && g.container == f.Container && g.mode == f.Mode
+			return g.policy == f.Policy && g.container == f.Container && g.mode == f.Mode && g.left == f.Left
 		})
 		if at < 0 {
 			at = len(groups)
-			groups = append(groups, fillGroup{policy: f.Policy, container: f.Container, mode: f.Mode})
+			groups = append(groups, fillGroup{policy: f.Policy, container: f.Container, mode: f.Mode, left: f.Left})
 		}
 		g := &groups[at]
 		g.guardrails = append(g.guardrails, f.Guardrails...)

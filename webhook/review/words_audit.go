@@ -23,11 +23,15 @@ func (d *Decision) Annotations() map[string]string {
 		}
 	}
 	for _, g := range groupFills(d.Fills) {
+		text := g.mode.String()
 		verb := "sets "
 		if g.mode < ModeEnforce {
 			verb = "would set "
 		}
-		notes[g.policy] = append(notes[g.policy], g.mode.String()+by(g.guardrails)+": "+of(g.container)+verb+strings.Join(g.values, ", "))
+		if g.left != "" {
+			text = ModeEnforce.String() + ", left as it is (" + g.left + ")"
+		}
+		notes[g.policy] = append(notes[g.policy], text+by(g.guardrails)+": "+of(g.container)+verb+strings.Join(g.values, ", "))
 	}
 	if len(notes) == 0 {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/equality"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -42,6 +43,10 @@ type snapshot interface {
 	Set() guardrail.Set
 	// Versions are the versions of the Guardrails in force, by name.
 	Versions() map[string]pipeline.Version
+	// Injecting returns, by Guardrail, what injects under the ceiling.
+	Injecting(ceiling review.Mode) map[string][]pipeline.Injecting
+	// Selected returns those namespaces that a Guardrail selects.
+	Selected(guardrail string, namespaces []review.Namespace) []review.Namespace
 	Conflicts(context.Context, func(context.Context) ([]review.Namespace, error)) (map[string][]pipeline.Conflict, error)
 }
 
@@ -109,7 +114,8 @@ func (c *compiler) events() toolscache.ResourceEventHandler {
 			was, ok := before.(client.Object)
 			is, ok2 := after.(client.Object)
 			// A relist may show an object that was deleted and made again as an update.
-			if !ok || !ok2 || was.GetGeneration() != is.GetGeneration() || was.GetUID() != is.GetUID() || lastGood(was) != lastGood(is) {
+			if !ok || !ok2 || was.GetGeneration() != is.GetGeneration() || was.GetUID() != is.GetUID() || lastGood(was) != lastGood(is) ||
+				!equality.Semantic.DeepEqual(injection(was), injection(is)) {
 				c.kick()
 			}
 		},
@@ -122,6 +128,14 @@ func lastGood(object client.Object) v1alpha1.PolicySpec {
 		return policy.Status.LastGood.Spec
 	}
 	return v1alpha1.PolicySpec{}
+}
+
+// injection is the part of the status of a Guardrail that decides.
+func injection(object client.Object) *v1alpha1.Injection {
+	if g, ok := object.(*v1alpha1.Guardrail); ok {
+		return g.Status.Injection
+	}
+	return nil
 }
 
 // run compiles whenever kicked, until ctx ends.

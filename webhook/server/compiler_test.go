@@ -41,6 +41,10 @@ func (named) Honoured(*guardrail.Exemption, time.Time) []guardrail.Honoured {
 func (named) Catalog() *engine.Catalog { return &engine.Catalog{} }
 func (named) Set() guardrail.Set       { return nil }
 
+func (named) Injecting(review.Mode) map[string][]pipeline.Injecting { return nil }
+
+func (named) Selected(string, []review.Namespace) []review.Namespace { return nil }
+
 func (named) Versions() map[string]pipeline.Version { return nil }
 
 func (named) Conflicts(context.Context, func(context.Context) ([]review.Namespace, error)) (map[string][]pipeline.Conflict, error) {

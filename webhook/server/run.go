@@ -78,6 +78,8 @@ func Run(ctx context.Context, o Options) error {
 	failing.client, failing.log = watched.GetClient(), o.Log.WithName("failures")
 	registry.MustRegister(&exemptionMetrics{compiled: compiling.last.Load, counted: excuses.last.Load, now: time.Now})
 	status.namespaces = facts.Namespaces
+	live := cluster.NewLive(watched.GetAPIReader())
+	status.maxMode, status.live, status.clock = o.MaxMode, live, cluster.NewClock(watched.GetClient())
 	counting := newTally(registry, time.Now)
 	tallies := &tallyWriter{
 		tally: counting, compiled: compiling.last.Load, cached: watched.GetCache(), live: watched.GetAPIReader(), writer: watched.GetClient(),
@@ -90,12 +92,13 @@ func Run(ctx context.Context, o Options) error {
 	}
 	probes := &health{checks: []check{{"certificate", serving.Ready}, {"informers", watches.ready}, {"configuration", compiling.ready}}}
 	rights := cluster.NewRights(watched.GetClient())
-	live := cluster.NewLive(watched.GetAPIReader())
 	handler := admission.New(admission.Options{
-		Current:          compiling.Current,
-		Facts:            facts,
-		Failed:           failing.note,
-		Decide:           pipeline.Options{MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: reaching},
+		Current: compiling.Current,
+		Facts:   facts,
+		Failed:  failing.note,
+		Decide: pipeline.Options{
+			MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: reaching, Templates: live, Fresh: cluster.NewFresh(watched.GetAPIReader()),
+		},
 		Relaxers:         rights,
 		Exempters:        rights,
 		Config:           pipeline.NewChecker(catalog, &storedConfig{live: watched.GetAPIReader(), facts: facts}, nil),

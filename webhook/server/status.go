@@ -42,7 +42,12 @@ type statusWriter struct {
 	reaching *reachability
 	metric   *reachedMetric
 	now      func() time.Time
-	log      logr.Logger
+	// maxMode is the ceiling of this replica.
+	maxMode review.Mode
+	// live and clock are the API server's.
+	live  pipeline.Templates
+	clock clock
+	log   logr.Logger
 	bell
 	// next is when an Exemption's status changes without anybody's doing.
 	next time.Time
@@ -120,6 +125,9 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, s
 		}
 		setReached(&updated.Status.Conditions, sent.guardrail(g.Name, g.Generation), &notSent)
 		if err := w.patch(ctx, g, updated); err != nil {
+			return err
+		}
+		if err := w.recordInjection(ctx, updated, compiled.snapshot); err != nil {
 			return err
 		}
 	}

@@ -46,6 +46,7 @@ type count struct {
 	requests   int64
 	namespaces map[string]*v1alpha1.WouldDenyNamespace
 	other      int64
+	fills      fillCount
 }
 
 func newTally(registerer prometheus.Registerer, now func() time.Time) *tally {
@@ -54,6 +55,10 @@ func newTally(registerer prometheus.Registerer, now func() time.Time) *tally {
 
 // admitted is an admission.Options.Admitted.
 func (t *tally) admitted(by admission.Decider, r *review.Request, d *review.Decision) {
+	if r.Origin == review.OriginMutating {
+		t.filled(by, r, d)
+		return
+	}
 	denied := map[string][]string{} // policies by Guardrail
 	for i := range d.Findings {
 		f := &d.Findings[i]
@@ -80,13 +85,22 @@ func (t *tally) admitted(by admission.Decider, r *review.Request, d *review.Deci
 	}
 }
 
-func (t *tally) add(guardrail string, version pipeline.Version, r *review.Request, policies []string) {
+// of returns the count of a version of a Guardrail, and nil for one that is no longer in force.
+func (t *tally) of(guardrail string, version pipeline.Version) *count {
 	c := t.counts[guardrail]
 	switch {
 	case c == nil, c.version.UID != version.UID, c.version.Generation < version.Generation:
 		c = &count{version: version, since: t.now(), namespaces: map[string]*v1alpha1.WouldDenyNamespace{}}
 		t.counts[guardrail] = c
 	case c.version.Generation > version.Generation:
+		return nil
+	}
+	return c
+}
+
+func (t *tally) add(guardrail string, version pipeline.Version, r *review.Request, policies []string) {
+	c := t.of(guardrail, version)
+	if c == nil {
 		return // decided by a configuration that is no longer in force
 	}
 	namespace := r.Namespace.Name
@@ -139,6 +153,7 @@ func (c *count) merge(earlier *count) {
 	c.since = earlier.since
 	c.requests += earlier.requests
 	c.other += earlier.other
+	c.fills.merge(&earlier.fills)
 	for name, old := range earlier.namespaces {
 		switch one := c.namespaces[name]; {
 		case one != nil:

@@ -28,7 +28,8 @@ const (
 
 // tallyWriter adds what this replica has counted to the status of Guardrails. Every replica
 // runs one: each write names the version of the object that it adds to, so that none is
-// lost. It writes status.wouldDeny alone, and the leader everything else.
+// lost. It writes status.wouldDeny and status.wouldFill, and the leader everything
+// else.
 type tallyWriter struct {
 	tally    *tally
 	compiled func() *outcome
@@ -82,7 +83,8 @@ func (w *tallyWriter) begun(ctx context.Context, name string, version pipeline.V
 	if err := w.cached.Get(ctx, client.ObjectKey{Name: name}, &g); err != nil {
 		return true // there is nothing to tell of, or nowhere to
 	}
-	return g.UID != version.UID || g.Status.WouldDeny != nil && g.Status.WouldDeny.Generation >= version.Generation
+	return g.UID != version.UID || g.Status.WouldDeny != nil && g.Status.WouldDeny.Generation >= version.Generation &&
+		g.Status.WouldFill != nil && g.Status.WouldFill.Generation >= version.Generation
 }
 
 // add adds a count to what is stored.
@@ -93,7 +95,11 @@ func (w *tallyWriter) add(ctx context.Context, name string, counted *count) (err
 			return client.IgnoreNotFound(err)
 		}
 		updated := g.DeepCopy()
-		if g.UID != counted.version.UID || !addCount(&updated.Status, counted) {
+		if g.UID != counted.version.UID {
+			return nil
+		}
+		denied, filled := addCount(&updated.Status, counted), addFills(&updated.Status, counted)
+		if !denied && !filled {
 			return nil // it was of another
 		}
 		patch := client.MergeFromWithOptions(&g, client.MergeFromWithOptimisticLock{})

@@ -4,7 +4,9 @@
 #   Where neither a container, nor the namespace's LimitRange, nor the Pod as a whole sets a request or a limit for CPU
 #   or memory, Pods get the value given here when they are created. Nothing that is set is changed, and the value stays
 #   inside the LimitRange's bounds. The defaults are those of the chapter's own Deployments: a small web application that
-#   may burst to two and a half times its CPU and one and a half times its memory.
+#   may burst to two and a half times its CPU and one and a half times its memory. A Guardrail with existing: tolerate
+#   leaves the Pods of templates alone that were there before it enforced this: a limit that nobody asked for kills what
+#   has run without one.
 # custom:
 #   id: inject-resources
 #   severity: medium
@@ -24,6 +26,13 @@
 #   parameters:
 #     type: object
 #     properties:
+#       fill:
+#         type: array
+#         items:
+#           type: string
+#           enum: [requests, limits]
+#         default: [requests, limits]
+#         description: What is filled in. With [requests] alone, no container gets a limit.
 #       requests:
 #         type: object
 #         additionalProperties: false
@@ -61,7 +70,7 @@ package taffrail.resources.inject_resources
 import future.keywords.not
 
 inject contains intent if {
-	some list in ["requests", "limits"]
+	some list in input.parameters["inject-resources"].fill
 	some resource, value in input.parameters["inject-resources"][list]
 	value != ""
 	some path, _ in input.gaps[concat(".", [list, resource])]

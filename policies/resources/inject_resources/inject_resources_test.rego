@@ -2,7 +2,7 @@ package taffrail.resources.inject_resources_test
 
 import data.taffrail.resources.inject_resources
 
-defaults := {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"cpu": "250m", "memory": "768Mi"}}
+defaults := {"fill": ["requests", "limits"], "requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"cpu": "250m", "memory": "768Mi"}}
 
 full := {"requests": {"cpu": 100, "memory": 536870912}, "limits": {"cpu": 250, "memory": 805306368}}
 
@@ -67,6 +67,14 @@ test_values_may_be_left_out if {
 		"resources.limits.memory": "768Mi",
 	} with input as giving({"limits": {"cpu": ""}})
 	fields == {} with input as giving({"requests": {"cpu": "", "memory": ""}, "limits": {"cpu": "", "memory": ""}})
+}
+
+test_requests_alone if {
+	fields == {
+		"resources.requests.cpu": "100m",
+		"resources.requests.memory": "512Mi",
+	} with input as giving({"fill": ["requests"]})
+	fields == {} with input as giving({"fill": []})
 }
 
 test_other_gaps_are_left if {

@@ -18,15 +18,17 @@ const (
 	ModeAudit Mode = "audit"
 )
 
-// Existing says what an UPDATE may keep that was already wrong.
+// Existing says what becomes of what was there before: what an UPDATE may keep that was
+// already wrong, and which Pods are injected into.
 // +kubebuilder:validation:Enum=tolerate;enforce
 type Existing string
 
 const (
-	// ExistingTolerate turns a finding that the stored object already has into a warning.
+	// ExistingTolerate turns a finding that the stored object already has into a warning, and
+	// injects only into Pods whose template was written while the injection was enforced.
 	ExistingTolerate Existing = "tolerate"
 	// ExistingEnforce denies it like any other, but for updates of labels, annotations,
-	// finalizers or owners alone, and for rollbacks.
+	// finalizers or owners alone, and for rollbacks; and injects into every Pod.
 	ExistingEnforce Existing = "enforce"
 )
 
@@ -64,7 +66,8 @@ type GuardrailSpec struct {
 	// +kubebuilder:validation:MaxItems=1000
 	// +listType=set
 	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
-	// Existing says what an UPDATE may keep that was already wrong; tolerate by default.
+	// Existing says what an UPDATE may keep that was already wrong, and whether the Pods of
+	// templates that were there before are injected into; tolerate by default.
 	// +optional
 	// +kubebuilder:default=tolerate
 	Existing Existing `json:"existing,omitempty"`
@@ -157,6 +160,13 @@ type GuardrailStatus struct {
 	// either. Policies that the Guardrail binds with a lower mode of their own are left out.
 	// +optional
 	WouldDeny *WouldDeny `json:"wouldDeny,omitempty"`
+	// WouldFill counts, by workload, the Pods that injections would fill in if they were
+	// enforced, and those that they leave alone.
+	// +optional
+	WouldFill *WouldFill `json:"wouldFill,omitempty"`
+	// Injection records since when enforced injections hold, and where; unset if there is none.
+	// +optional
+	Injection *Injection `json:"injection,omitempty"`
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -1,0 +1,143 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"taffrail.dev/webhook/review"
+)
+
+// freshTimeout bounds a read that several requests wait for.
+const freshTimeout = 3 * time.Second
+
+// Fresh reads facts about namespaces from the API server, never older than the request that
+// asks. Requests that ask for the same while a read is under way share the next one, so that
+// a burst of Pods in a namespace costs two reads at a time and not one a Pod. It is safe for
+// concurrent use.
+type Fresh struct {
+	facts      *Facts
+	namespaces shared[review.Namespace]
+	lists      shared[review.Facts]
+}
+
+// NewFresh makes a Fresh of a reader that asks the API server every time.
+func NewFresh(live client.Reader) *Fresh {
+	return &Fresh{facts: NewFacts(live, live, Options{})}
+}
+
+// Namespace reads the labels of a namespace.
+func (f *Fresh) Namespace(ctx context.Context, name string) (review.Namespace, error) {
+	if name == "" {
+		return review.Namespace{Known: true}, nil
+	}
+	return f.namespaces.do(ctx, name, func(ctx context.Context) (review.Namespace, error) { return f.facts.Namespace(ctx, name) })
+}
+
+// Facts lists, of each wanted sort, what there is in a namespace. The objects are shared and
+// must not be written to.
+func (f *Fresh) Facts(ctx context.Context, namespace string, wanted []review.Fact) (review.Facts, error) {
+	all := review.Facts{Fresh: true}
+	if namespace == "" {
+		return all, nil
+	}
+	parts := make([]review.Facts, len(wanted))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, fact := range wanted {
+		group.Go(func() (err error) {
+			parts[i], err = f.lists.do(ctx, string(fact)+" "+namespace, func(ctx context.Context) (review.Facts, error) {
+				var part review.Facts
+				err := f.facts.add(ctx, &part, fact, f.facts.live, namespace)
+				return part, err
+			})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return review.Facts{}, &NamespaceError{Name: namespace, Err: err}
+	}
+	for i, fact := range wanted {
+		part := &parts[i]
+		switch fact {
+		case review.FactLimitRanges:
+			all.LimitRanges = part.LimitRanges
+		case review.FactResourceQuotas:
+			all.ResourceQuotas = part.ResourceQuotas
+		case review.FactAutoscalers:
+			all.Autoscalers = part.Autoscalers
+		case review.FactClaims:
+			all.PersistentVolumeClaims = part.PersistentVolumeClaims
+		case review.FactStorageClasses:
+			all.StorageClasses = part.StorageClasses
+		}
+	}
+	return all, nil
+}
+
+// shared answers callers with a read that began after they asked. At any time one read of a
+// key is under way, and at most one more is waited for.
+type shared[T any] struct {
+	mutex sync.Mutex
+	keys  map[string]*reads[T]
+}
+
+type reads[T any] struct {
+	running, next *reading[T]
+}
+
+type reading[T any] struct {
+	done  chan struct{}
+	value T
+	err   error
+}
+
+// do returns early with the error of ctx. The read goes on for the others.
+func (s *shared[T]) do(ctx context.Context, key string, read func(context.Context) (T, error)) (T, error) {
+	s.mutex.Lock()
+	if s.keys == nil {
+		s.keys = map[string]*reads[T]{}
+	}
+	r := s.keys[key]
+	if r == nil {
+		r = &reads[T]{}
+		s.keys[key] = r
+	}
+	mine := r.next
+	if mine == nil {
+		mine = &reading[T]{done: make(chan struct{})}
+		r.next = mine
+	}
+	if r.running == nil {
+		s.begin(context.WithoutCancel(ctx), key, r, read)
+	}
+	s.mutex.Unlock()
+	select {
+	case <-mine.done:
+		return mine.value, mine.err
+	case <-ctx.Done():
+		var zero T
+		return zero, ctx.Err()
+	}
+}
+
+// begin starts the next read. The mutex is held.
+func (s *shared[T]) begin(ctx context.Context, key string, r *reads[T], read func(context.Context) (T, error)) {
+	now := r.next
+	r.running, r.next = now, nil
+	go func() {
+		reading, cancel := context.WithTimeout(ctx, freshTimeout)
+		defer cancel()
+		now.value, now.err = read(reading)
+		close(now.done)
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		if r.running = nil; r.next == nil {
+			delete(s.keys, key)
+			return
+		}
+		s.begin(ctx, key, r, read)
+	}()
+}

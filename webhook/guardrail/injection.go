@@ -1,0 +1,148 @@
+package guardrail
+
+import (
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/review"
+)
+
+// Injection is a v1alpha1.Injection, ready to be asked.
+type Injection struct {
+	periods []InjectionPeriod
+	// current is false if the spec selects otherwise than was recorded.
+	current        bool
+	selectionSince time.Time
+	everywhere     time.Time
+	// excluded are the namespaces that everywhere is not about.
+	excluded   []string
+	namespaces map[string]time.Time
+}
+
+// InjectionPeriod is a time in which a policy was enforced under one set of parameters.
+type InjectionPeriod struct {
+	Policy string
+	// Slot is the index of both in the engine.Program.
+	Slot  int
+	Since time.Time
+	// Until is zero while it lasts.
+	Until time.Time
+}
+
+// NewInjection reads what was recorded of a Guardrail. periods are those of the record that
+// can still be evaluated.
+func NewInjection(g *v1alpha1.Guardrail, periods []InjectionPeriod) *Injection {
+	record := g.Status.Injection
+	if record == nil {
+		return nil
+	}
+	i := &Injection{
+		periods: periods, current: RecordsSelection(record, &g.Spec), selectionSince: record.SelectionSince.Time,
+		namespaces: map[string]time.Time{},
+	}
+	if record.Everywhere != nil {
+		i.everywhere, i.excluded = record.Everywhere.Time, record.ExcludeNamespaces
+	}
+	for _, group := range record.Namespaces {
+		for _, name := range group.Names {
+			i.namespaces[name] = group.Since.Time
+		}
+	}
+	return i
+}
+
+// RecordsSelection reports whether a record is about the namespaces that the spec selects.
+func RecordsSelection(record *v1alpha1.Injection, spec *v1alpha1.GuardrailSpec) bool {
+	return equality.Semantic.DeepEqual(selectorOf(record.NamespaceSelector), selectorOf(spec.NamespaceSelector)) &&
+		equality.Semantic.DeepEqual(record.ExcludeNamespaces, spec.ExcludeNamespaces)
+}
+
+func selectorOf(s *metav1.LabelSelector) metav1.LabelSelector {
+	if s == nil {
+		return metav1.LabelSelector{}
+	}
+	return *s
+}
+
+// SelectsEverywhere reports whether a spec selects every namespace but those that it excludes.
+func SelectsEverywhere(spec *v1alpha1.GuardrailSpec) bool {
+	selector, err := metav1.LabelSelectorAsSelector(spec.NamespaceSelector)
+	return spec.NamespaceSelector == nil || err == nil && selector.String() == labels.Everything().String()
+}
+
+// SelectedSince returns since when a namespace is selected; known is false if that is not
+// recorded. A record from before the namespace was created is of another of the same name.
+func (i *Injection) SelectedSince(namespace review.Namespace) (since time.Time, known bool) {
+	if i == nil {
+		return time.Time{}, false
+	}
+	if since, listed := i.namespaces[namespace.Name]; listed && !since.Before(namespace.Created) {
+		return since, true
+	}
+	if !i.everywhere.IsZero() && !slices.Contains(i.excluded, namespace.Name) {
+		return i.everywhere, true
+	}
+	return time.Time{}, false
+}
+
+// MayBeNew reports whether a namespace that is not recorded may have been selected ever since
+// it was created: the selector is older than it.
+func (i *Injection) MayBeNew(namespace review.Namespace) bool {
+	return i != nil && i.current && i.everywhere.IsZero() && !namespace.Created.Before(i.selectionSince)
+}
+
+// Slots returns those of a policy's periods, sorted.
+func (i *Injection) Slots(policy string) (slots []int) {
+	if i == nil {
+		return nil
+	}
+	for _, p := range i.periods {
+		if p.Policy == policy {
+			slots = append(slots, p.Slot)
+		}
+	}
+	slices.Sort(slots)
+	return slices.Compact(slots)
+}
+
+// Covering returns the slots under which a policy was enforced when a template was written
+// in a namespace that was created, and is selected since, the times given. A template that
+// has yet to be stored is written at the zero time: it gets what is enforced now.
+//
+// Times have whole seconds. What was written in the second in which something began counts
+// as from before, unless the namespace itself is newer.
+func (i *Injection) Covering(policy string, written, selected, created time.Time) (slots []int) {
+	for _, p := range i.periods {
+		if p.Policy != policy {
+			continue
+		}
+		began := p.Since
+		if selected.After(began) {
+			began = selected
+		}
+		switch {
+		case written.IsZero():
+			if !p.Until.IsZero() {
+				continue
+			}
+		case !written.After(began) && created.Before(began):
+			continue
+		case !p.Until.IsZero() && written.After(p.Until):
+			continue
+		}
+		slots = append(slots, p.Slot)
+	}
+	return slots
+}
+
+// LeavesExisting reports whether the Guardrail injects only into Pods whose template was
+// written while it did.
+func (g *Guardrail) LeavesExisting() bool { return g.tolerate }
+
+// Trusts reports whether the Guardrail names a user among its trusted writers.
+func (g *Guardrail) Trusts(user review.User) bool { return g.trusts(user) }

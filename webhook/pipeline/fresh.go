@@ -1,0 +1,135 @@
+package pipeline
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/review"
+)
+
+// An informer cannot know that it is behind. Most requests do not care: they are allowed,
+// and nothing is changed. A Pod that is filled inside the bounds of a second ago may be
+// refused for it, though, and a writer who has just raised a bound is denied for the old
+// one. So what injects or denies is confirmed with facts that were read after the request
+// arrived, and decided again if they differ.
+
+// leftUnconfirmed is why nothing is injected where these cannot be read.
+const leftUnconfirmed = "the namespace's labels, LimitRanges and ResourceQuotas could not be read"
+
+// basis is what a decision rests on.
+type basis struct {
+	request *review.Request
+	bounds  []guardrail.Bound
+	wanted  []review.Fact
+	// injects is true if an enforced binding fills a Pod, or cannot.
+	injects bool
+}
+
+// confirm returns the decision, or the one that newer facts lead to.
+func (s *Snapshot) confirm(ctx context.Context, r *review.Request, b *basis, decision *review.Decision, o Options, only string) (*review.Decision, error) {
+	injects, denies := b.injects && patches(r), decision.Verdict == review.VerdictDeny
+	if o.Fresh == nil || !injects && !denies {
+		return decision, nil
+	}
+	wanted := b.wanted
+	if !injects {
+		wanted = factsOf(b, decision)
+	}
+	same, err := b.confirmed(ctx, o.Fresh, wanted)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil && injects:
+		return unconfirmed(decision), nil
+	case err != nil || same:
+		return decision, nil
+	}
+	fresh := o.Fresh
+	o.Fresh = nil
+	again, _, err := s.decideOnce(ctx, r, fresh, o, only)
+	return again, err
+}
+
+// factsOf are the facts that the policies which deny read.
+func factsOf(b *basis, decision *review.Decision) []review.Fact {
+	var denying []*engine.Policy
+	for i := range b.bounds {
+		policy := b.bounds[i].Policy
+		if slices.ContainsFunc(decision.Findings, func(f review.Finding) bool { return f.Denies() && f.Policy == policy.ID }) {
+			denying = append(denying, policy)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(b.wanted), func(fact review.Fact) bool {
+		return !slices.ContainsFunc(denying, func(p *engine.Policy) bool { return slices.Contains(p.Facts, fact) })
+	})
+}
+
+// confirmed reports whether fresh facts are those that were decided by.
+func (b *basis) confirmed(ctx context.Context, fresh FactSource, wanted []review.Fact) (bool, error) {
+	ctx, cancel := briefly(ctx)
+	defer cancel()
+	if name := b.request.Namespace.Name; name != "" && slices.ContainsFunc(b.bounds, func(x guardrail.Bound) bool { return x.Guardrail.SelectsByLabels() }) {
+		namespace, err := fresh.Namespace(ctx, name)
+		if err != nil {
+			return false, err
+		}
+		if !maps.Equal(namespace.Labels, b.request.Namespace.Labels) {
+			return false, nil
+		}
+	}
+	if len(wanted) == 0 || b.request.Facts.Fresh {
+		return true, nil
+	}
+	facts, err := fresh.Facts(ctx, factNamespace(b.request), wanted)
+	if err != nil {
+		return false, err
+	}
+	for _, fact := range wanted {
+		if !maps.Equal(versions(&facts, fact), versions(&b.request.Facts, fact)) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// versions returns the resourceVersions of a sort of facts by uid.
+func versions(f *review.Facts, fact review.Fact) map[types.UID]string {
+	switch fact {
+	case review.FactLimitRanges:
+		return versionsOf(f.LimitRanges)
+	case review.FactResourceQuotas:
+		return versionsOf(f.ResourceQuotas)
+	case review.FactAutoscalers:
+		return versionsOf(f.Autoscalers)
+	case review.FactClaims:
+		return versionsOf(f.PersistentVolumeClaims)
+	case review.FactStorageClasses:
+		return versionsOf(f.StorageClasses)
+	}
+	return nil
+}
+
+func versionsOf[T metav1.Object](objects []T) map[types.UID]string {
+	all := make(map[types.UID]string, len(objects))
+	for _, object := range objects {
+		all[object.GetUID()] = object.GetResourceVersion()
+	}
+	return all
+}
+
+// unconfirmed takes what would be injected out of a decision.
+func unconfirmed(decision *review.Decision) *review.Decision {
+	decision.Patch = nil
+	for i := range decision.Fills {
+		if fill := &decision.Fills[i]; fill.Mode == review.ModeEnforce {
+			fill.Mode, fill.Left, fill.Undecided = review.ModeAudit, leftUnconfirmed, true
+		}
+	}
+	return decision
+}

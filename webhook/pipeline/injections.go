@@ -1,0 +1,92 @@
+package pipeline
+
+import (
+	"encoding/json"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	kjson "sigs.k8s.io/json"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/review"
+)
+
+// Injecting is a policy that a Guardrail injects by, and its parameters.
+type Injecting struct {
+	Policy string
+	// Parameters have the defaults filled in.
+	Parameters apiextensionsv1.JSON
+}
+
+// Injecting returns, by Guardrail, the bindings that inject under the ceiling; 0 is none.
+func (s *Snapshot) Injecting(ceiling review.Mode) map[string][]Injecting {
+	all := map[string][]Injecting{}
+	for _, g := range s.guardrails {
+		for i := range g.Bindings {
+			b := &g.Bindings[i]
+			if b.Policy.Mutates && b.Mode == review.ModeEnforce && (ceiling == 0 || ceiling == review.ModeEnforce) {
+				all[g.Name] = append(all[g.Name], Injecting{Policy: b.Policy.ID, Parameters: s.parameters[b.Slot]})
+			}
+		}
+	}
+	return all
+}
+
+// Selected returns those namespaces that a Guardrail selects.
+func (s *Snapshot) Selected(name string, namespaces []review.Namespace) (selected []review.Namespace) {
+	for _, g := range s.guardrails {
+		if g.Name != name {
+			continue
+		}
+		for _, namespace := range namespaces {
+			if g.Covers(namespace) {
+				selected = append(selected, namespace)
+			}
+		}
+	}
+	return selected
+}
+
+// periods returns what was recorded of a Guardrail's injections and can still be evaluated.
+func (b *build) periods(g *v1alpha1.Guardrail) []guardrail.InjectionPeriod {
+	if g.Status.Injection == nil {
+		return nil
+	}
+	var periods []guardrail.InjectionPeriod
+	for i := range g.Status.Injection.Periods {
+		recorded := &g.Status.Injection.Periods[i]
+		policy, known := b.policies.Catalog.Policy(recorded.Policy)
+		var parameters map[string]any
+		if !known || !policy.Mutates || kjson.UnmarshalCaseSensitivePreserveInts(recorded.Parameters.Raw, &parameters) != nil {
+			continue
+		}
+		// Writing JSON sorts the names, as config does for a binding's key.
+		text, err := json.Marshal(parameters)
+		if err != nil {
+			continue
+		}
+		period := guardrail.InjectionPeriod{
+			Policy: policy.ID, Since: recorded.Since.Time,
+			Slot: b.slot(&config.Binding{Policy: policy, Parameters: parameters, Key: policy.ID + " " + string(text)}),
+		}
+		if recorded.Until != nil {
+			period.Until = recorded.Until.Time
+		}
+		periods = append(periods, period)
+	}
+	return periods
+}
+
+// encodedParameters are those of each slot as JSON, nil where the policy injects nothing.
+func (b *build) encodedParameters() []apiextensionsv1.JSON {
+	all := make([]apiextensionsv1.JSON, len(b.slots))
+	for i, slot := range b.slots {
+		if policy, known := b.policies.Catalog.Policy(slot.Policy); known && policy.Mutates {
+			if text, err := json.Marshal(slot.Parameters); err == nil {
+				all[i] = apiextensionsv1.JSON{Raw: text}
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,197 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// Templates reads what tells when a template was written. Implementations are safe for
+// concurrent use, and must not trail the API server.
+type Templates interface {
+	// Metadata is nil if there is no such object, or it has another uid than one that is given.
+	Metadata(ctx context.Context, kind schema.GroupVersionKind, namespace, name, uid string) (*metav1.PartialObjectMetadata, error)
+}
+
+var (
+	namespaceKind             = corev1.SchemeGroupVersion.WithKind("Namespace")
+	replicationControllerKind = corev1.SchemeGroupVersion.WithKind("ReplicationController")
+	replicaSetKind            = appsv1.SchemeGroupVersion.WithKind("ReplicaSet")
+	controllerRevisionKind    = appsv1.SchemeGroupVersion.WithKind("ControllerRevision")
+	jobKind                   = batchv1.SchemeGroupVersion.WithKind("Job")
+	cronJobKind               = batchv1.SchemeGroupVersion.WithKind("CronJob")
+)
+
+// longestRead bounds what is read from the API server for the sake of an injection.
+const longestRead = 2 * time.Second
+
+// briefly leaves a decision at least half of its time, whatever the API server does.
+func briefly(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := longestRead
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(deadline)/2)
+	}
+	return context.WithTimeout(ctx, limit)
+}
+
+// Untouched reports whether nobody has changed a namespace since it was created. Where
+// nothing is known of its fields' managers it may have been.
+func Untouched(namespace *metav1.PartialObjectMetadata) bool {
+	known := false
+	for _, entry := range namespace.ManagedFields {
+		if entry.Subresource != "" {
+			continue
+		}
+		if entry.Time == nil || entry.Time.After(namespace.CreationTimestamp.Time) {
+			return false
+		}
+		known = true
+	}
+	return known
+}
+
+// unowned reports whether the request is a Pod of its own, or of a controller that is not
+// Kubernetes': nobody can tell when an operator's template was written, and whoever makes a
+// Pod by hand may name any owner. Such a Pod is written now.
+func (e *existing) unowned() bool {
+	if e.request.Workload.Template {
+		return false
+	}
+	owner := normalize.Controller(e.request.Object)
+	switch (schema.GroupKind{Group: owner.Group, Kind: owner.Kind}) {
+	case replicaSetKind.GroupKind(), jobKind.GroupKind(), replicationControllerKind.GroupKind(),
+		schema.GroupKind{Group: appsv1.GroupName, Kind: "StatefulSet"}, schema.GroupKind{Group: appsv1.GroupName, Kind: "DaemonSet"}:
+		return owner.Name == "" || owner.UID == ""
+	}
+	return true
+}
+
+// templateWritten returns when the template of the request's Pods was written: by the time at
+// which the API server stored the revision of it that there is. What can be edited in place
+// counts from when it was created, as there is no telling when its template was.
+func (e *existing) templateWritten(ctx context.Context) written {
+	if e.written == nil {
+		ctx, cancel := briefly(ctx)
+		defer cancel()
+		at, err := e.readWritten(ctx)
+		e.written = &written{at: at, err: err}
+	}
+	return *e.written
+}
+
+func (e *existing) readWritten(ctx context.Context) (time.Time, error) {
+	r := e.request
+	switch {
+	case !r.Workload.Template:
+		return e.ofPod(ctx)
+	case r.Operation != review.Update:
+		if r.Kind.GroupKind() == jobKind.GroupKind() {
+			return e.ofJob(ctx, normalize.Controller(r.Object), time.Time{})
+		}
+		return time.Time{}, nil
+	case r.Kind.GroupKind() == jobKind.GroupKind():
+		return e.ofJob(ctx, normalize.Controller(r.OldObject), createdAt(r.OldObject))
+	case r.Kind.Group == appsv1.GroupName:
+		if kind, revisioned := revisionKind(r.Kind.Kind); revisioned {
+			return e.ofRevisions(ctx, kind)
+		}
+	}
+	return createdAt(r.OldObject), nil
+}
+
+// ofPod is zero if the owner is not there: then nobody has made the Pod from a template.
+func (e *existing) ofPod(ctx context.Context) (time.Time, error) {
+	r, owner := e.request, normalize.Controller(e.request.Object)
+	kind, name, uid := replicaSetKind, owner.Name, owner.UID
+	switch owner.Kind {
+	case "ReplicationController":
+		kind = replicationControllerKind
+	case "Job":
+		kind = jobKind
+	case "StatefulSet", "DaemonSet":
+		kind, uid = controllerRevisionKind, ""
+		hash, _, _ := unstructured.NestedString(r.Object, "metadata", "labels", appsv1.ControllerRevisionHashLabelKey)
+		if hash == "" {
+			return time.Time{}, nil
+		}
+		if name = hash; owner.Kind == "DaemonSet" {
+			name = owner.Name + "-" + hash
+		}
+	}
+	object, err := e.options.Templates.Metadata(ctx, kind, r.Namespace.Name, name, uid)
+	if err != nil || object == nil {
+		return time.Time{}, err
+	}
+	controller := metav1.GetControllerOf(object)
+	switch kind {
+	case controllerRevisionKind:
+		if controller == nil || string(controller.UID) != owner.UID {
+			return time.Time{}, nil
+		}
+	case jobKind:
+		return e.ofJob(ctx, ownerOf(controller), object.CreationTimestamp.Time)
+	}
+	return object.CreationTimestamp.Time, nil
+}
+
+func ownerOf(controller *metav1.OwnerReference) normalize.Owner {
+	if controller == nil {
+		return normalize.Owner{}
+	}
+	kind := schema.FromAPIVersionAndKind(controller.APIVersion, controller.Kind)
+	return normalize.Owner{Group: kind.Group, Kind: kind.Kind, Name: controller.Name, UID: string(controller.UID)}
+}
+
+// ofJob is when a CronJob was created for a Job of it, and otherwise when the Job was.
+func (e *existing) ofJob(ctx context.Context, owner normalize.Owner, created time.Time) (time.Time, error) {
+	if (schema.GroupKind{Group: owner.Group, Kind: owner.Kind}) != cronJobKind.GroupKind() || owner.Name == "" || owner.UID == "" {
+		return created, nil
+	}
+	object, err := e.options.Templates.Metadata(ctx, cronJobKind, e.request.Namespace.Name, owner.Name, owner.UID)
+	if err != nil || object == nil {
+		return created, err
+	}
+	return object.CreationTimestamp.Time, nil
+}
+
+// ofRevisions is when the oldest revision with the request's template was made, and zero if
+// there is none yet.
+func (e *existing) ofRevisions(ctx context.Context, kind schema.GroupVersionKind) (oldest time.Time, err error) {
+	r := e.request
+	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
+	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
+	if e.options.Live == nil || uid == "" || len(selector) == 0 {
+		return createdAt(r.OldObject), nil
+	}
+	for revision, err := range e.options.Live.Revisions(ctx, kind, r.Namespace.Name, selector) {
+		if err != nil {
+			return time.Time{}, err
+		}
+		if normalize.Controller(revision).UID != uid || !sameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
+			continue
+		}
+		if created := createdAt(revision); oldest.IsZero() || created.Before(oldest) {
+			oldest = created
+		}
+	}
+	return oldest, nil
+}
+
+// createdAt is zero if the object says nothing of it.
+func createdAt(object map[string]any) time.Time {
+	text, _, _ := unstructured.NestedString(object, "metadata", "creationTimestamp")
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}

@@ -1,0 +1,264 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kjson "sigs.k8s.io/json"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+const (
+	// maxPeriods is how many periods of a Guardrail are recorded. The oldest that are over make
+	// room: Pods of their templates are then left alone.
+	maxPeriods = 20
+	// maxRecorded is how many namespaces of a Guardrail are recorded.
+	maxRecorded = 2000
+)
+
+// clock tells the API server's time.
+type clock interface {
+	Now(ctx context.Context) (time.Time, error)
+}
+
+// recordInjection records since when what the Guardrail injects is enforced, and where. The
+// record decides which Pods are older, so it is written only over the version that it was
+// made from; another version makes this be called again.
+func (w *statusWriter) recordInjection(ctx context.Context, g *v1alpha1.Guardrail, compiled snapshot) error {
+	injecting := compiled.Injecting(w.maxMode)[g.Name]
+	if len(injecting) == 0 && g.Status.Injection == nil {
+		return nil
+	}
+	r := &injectionRecord{ctx: ctx, clock: w.clock, live: w.live, before: g.Status.Injection, spec: &g.Spec, injecting: injecting}
+	if len(injecting) > 0 {
+		all, err := w.namespaces(ctx)
+		if err != nil {
+			return fmt.Errorf("listing the namespaces: %w", err)
+		}
+		r.selected = compiled.Selected(g.Name, all)
+	}
+	record, err := r.make()
+	if err != nil {
+		return fmt.Errorf("recording since when Guardrail %s injects: %w", g.Name, err)
+	}
+	if equality.Semantic.DeepEqual(record, g.Status.Injection) {
+		return nil
+	}
+	updated := g.DeepCopy()
+	updated.Status.Injection = record
+	err = w.client.Status().Patch(ctx, updated, client.MergeFromWithOptions(g, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		w.log.V(1).Info("A Guardrail changed before its injections were recorded", "guardrail", g.Name)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("status of Guardrail %s: %w", g.Name, err)
+	}
+	return nil
+}
+
+// injectionRecord is a record in the making.
+type injectionRecord struct {
+	ctx    context.Context //nolint:containedctx // it lives no longer than one call
+	clock  clock
+	live   pipeline.Templates
+	before *v1alpha1.Injection
+	spec   *v1alpha1.GuardrailSpec
+	// injecting are the bindings that are enforced now, and selected the namespaces.
+	injecting []pipeline.Injecting
+	selected  []review.Namespace
+
+	now metav1.Time
+	err error
+}
+
+// time asks the API server once, and only if something has changed.
+func (r *injectionRecord) time() metav1.Time {
+	if r.now.IsZero() && r.err == nil {
+		var now time.Time
+		now, r.err = r.clock.Now(r.ctx)
+		r.now = metav1.NewTime(now)
+	}
+	return r.now
+}
+
+// make returns nil where nothing injects.
+func (r *injectionRecord) make() (*v1alpha1.Injection, error) {
+	if len(r.injecting) == 0 {
+		return nil, nil
+	}
+	record := &v1alpha1.Injection{
+		Periods:           r.periods(),
+		NamespaceSelector: r.spec.NamespaceSelector.DeepCopy(), ExcludeNamespaces: slices.Clone(r.spec.ExcludeNamespaces),
+	}
+	if r.sameSelection() {
+		record.SelectionSince = r.before.SelectionSince
+	} else {
+		record.SelectionSince = r.time()
+	}
+	since := r.listed()
+	if guardrail.SelectsEverywhere(r.spec) {
+		everywhere := r.everywhereBefore()
+		if everywhere == nil {
+			now := r.time()
+			everywhere = &now
+		}
+		record.Everywhere = everywhere
+		r.addIncluded(since)
+	} else {
+		r.addSelected(since)
+	}
+	record.Namespaces, record.Unrecorded = grouped(since)
+	return record, r.err
+}
+
+// periods goes on with those of before. One begins where a policy is enforced under other
+// parameters, and ends where it no longer is; with a policy that is not enforced at all, all
+// of its periods go.
+func (r *injectionRecord) periods() []v1alpha1.InjectionPeriod {
+	var periods []v1alpha1.InjectionPeriod
+	if r.before != nil {
+		for _, period := range r.before.Periods {
+			if !slices.ContainsFunc(r.injecting, func(i pipeline.Injecting) bool { return i.Policy == period.Policy }) {
+				continue
+			}
+			if period.Until == nil && !slices.ContainsFunc(r.injecting, func(i pipeline.Injecting) bool { return samePeriod(&period, &i) }) {
+				now := r.time()
+				period.Until = &now
+			}
+			periods = append(periods, period)
+		}
+	}
+	for _, i := range r.injecting {
+		open := func(p v1alpha1.InjectionPeriod) bool { return p.Until == nil && samePeriod(&p, &i) }
+		if !slices.ContainsFunc(periods, open) {
+			periods = append(periods, v1alpha1.InjectionPeriod{Policy: i.Policy, Parameters: i.Parameters, Since: r.time()})
+		}
+	}
+	for len(periods) > maxPeriods {
+		ended := slices.IndexFunc(periods, func(p v1alpha1.InjectionPeriod) bool { return p.Until != nil })
+		if ended < 0 {
+			break // as many as are bound
+		}
+		periods = slices.Delete(periods, ended, ended+1)
+	}
+	return periods
+}
+
+func samePeriod(p *v1alpha1.InjectionPeriod, i *pipeline.Injecting) bool {
+	var a, b any
+	return p.Policy == i.Policy && kjson.UnmarshalCaseSensitivePreserveInts(p.Parameters.Raw, &a) == nil &&
+		kjson.UnmarshalCaseSensitivePreserveInts(i.Parameters.Raw, &b) == nil && equality.Semantic.DeepEqual(a, b)
+}
+
+func (r *injectionRecord) sameSelection() bool {
+	return r.before != nil && guardrail.RecordsSelection(r.before, r.spec)
+}
+
+func (r *injectionRecord) everywhereBefore() *metav1.Time {
+	if r.before == nil {
+		return nil
+	}
+	return r.before.Everywhere.DeepCopy()
+}
+
+// listed are the namespaces of before that still are selected. One that was created since is
+// another of the same name.
+func (r *injectionRecord) listed() map[string]metav1.Time {
+	since := map[string]metav1.Time{}
+	if r.before == nil {
+		return since
+	}
+	created := make(map[string]time.Time, len(r.selected))
+	for _, namespace := range r.selected {
+		created[namespace.Name] = namespace.Created
+	}
+	for _, group := range r.before.Namespaces {
+		for _, name := range group.Names {
+			if at, selected := created[name]; selected && !group.Since.Time.Before(at) {
+				since[name] = group.Since
+			}
+		}
+	}
+	return since
+}
+
+// addIncluded adds the namespaces that the spec excludes no more.
+func (r *injectionRecord) addIncluded(since map[string]metav1.Time) {
+	if r.everywhereBefore() == nil {
+		return
+	}
+	for _, namespace := range r.selected {
+		if slices.Contains(r.before.ExcludeNamespaces, namespace.Name) {
+			since[namespace.Name] = r.time()
+		}
+	}
+}
+
+// addSelected adds the namespaces that the selector has come to select.
+func (r *injectionRecord) addSelected(since map[string]metav1.Time) {
+	everywhere := r.everywhereBefore()
+	for _, namespace := range r.selected {
+		if _, listed := since[namespace.Name]; listed {
+			continue
+		}
+		switch {
+		case everywhere != nil && !slices.Contains(r.before.ExcludeNamespaces, namespace.Name):
+			since[namespace.Name] = *everywhere
+		case r.selectedSinceCreation(namespace):
+			since[namespace.Name] = metav1.NewTime(namespace.Created)
+		default:
+			since[namespace.Name] = r.time()
+		}
+	}
+}
+
+// selectedSinceCreation reports whether a namespace was created with the labels that it has,
+// under a selector that was recorded before.
+func (r *injectionRecord) selectedSinceCreation(namespace review.Namespace) bool {
+	if !r.sameSelection() || namespace.Created.Before(r.before.SelectionSince.Time) {
+		return false
+	}
+	object, err := r.live.Metadata(r.ctx, corev1.SchemeGroupVersion.WithKind("Namespace"), "", namespace.Name, "")
+	if err != nil {
+		r.err = err
+		return false
+	}
+	return object != nil && pipeline.Untouched(object)
+}
+
+// grouped lists namespaces by since when they are selected, as many as there is room for.
+func grouped(since map[string]metav1.Time) (groups []v1alpha1.InjectionNamespaces, unrecorded int32) {
+	names := slices.SortedFunc(maps.Keys(since), func(a, b string) int {
+		if order := since[a].Compare(since[b].Time); order != 0 {
+			return order
+		}
+		return strings.Compare(a, b)
+	})
+	if over := len(names) - maxRecorded; over > 0 {
+		names, unrecorded = names[:maxRecorded], int32(over) //nolint:gosec // there are not that many namespaces
+	}
+	for _, name := range names {
+		at := since[name]
+		if last := len(groups) - 1; last >= 0 && groups[last].Since.Time.Equal(at.Time) {
+			groups[last].Names = append(groups[last].Names, name)
+			continue
+		}
+		groups = append(groups, v1alpha1.InjectionNamespaces{Since: at, Names: []string{name}})
+	}
+	return groups, unrecorded
+}
