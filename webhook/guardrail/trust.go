@@ -21,7 +21,7 @@ func (b *Bound) EffectiveMode(r *review.Request) review.Mode {
 }
 
 func (b *Bound) trusts(r *review.Request) bool {
-	return builtInController(r) || MirrorPod(r) || b.Guardrail.trusts(r.User)
+	return !b.Distrusted && (builtInController(r) || MirrorPod(r) || b.Guardrail.trusts(r.User))
 }
 
 func (g *Guardrail) trusts(user review.User) bool {
