@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -174,3 +175,8 @@ func batch(t *testing.T, namespace string) client.Object {
 }
 
 func diff(want, got any) string { return cmp.Diff(want, got) }
+
+func jsonOf(value any) (string, error) {
+	encoded, err := json.Marshal(value)
+	return string(encoded), err
+}
