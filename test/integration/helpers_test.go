@@ -180,3 +180,16 @@ func jsonOf(value any) (string, error) {
 	encoded, err := json.Marshal(value)
 	return string(encoded), err
 }
+
+// tolerated is nil where a write was admitted only because something is tolerated.
+func tolerated(answer *harness.Answer) error {
+	if answer.Err != nil {
+		return answer.Err
+	}
+	for _, warning := range answer.Warnings {
+		if strings.Contains(warning, ": tolerated: ") {
+			return nil
+		}
+	}
+	return fmt.Errorf("nothing was tolerated: %q", answer.Warnings)
+}

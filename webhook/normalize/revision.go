@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -64,7 +66,8 @@ func readRevision(revision map[string]any) (template map[string]any, ambiguous s
 		return nil, "", err
 	}
 	var used, exact appsv1.StatefulSet
-	usedErr, exactErr := json.Unmarshal(raw, &used), runtime.DefaultUnstructuredConverter.FromUnstructured(data, &exact)
+	usedErr := json.Unmarshal(raw, &used)
+	exactErr := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(data, &exact, true)
 	pod := mapAt(data, "spec", "template", "spec")
 	hasPod := hasContainers(&used) || pod["containers"] != nil || pod["initContainers"] != nil
 	// The StatefulSet controller takes Pod templates from its revisions without a rollback.
@@ -79,7 +82,7 @@ func readRevision(revision map[string]any) (template map[string]any, ambiguous s
 	if usedErr != nil {
 		return nil, "", nil // nobody can apply it
 	}
-	if exactErr != nil || !apiequality.Semantic.DeepEqual(&exact.Spec, &used.Spec) {
+	if misspelled(exactErr) || !apiequality.Semantic.DeepEqual(&exact.Spec, &used.Spec) {
 		return nil, "data has the name of a field in other letters, which controllers take for that field and policies do not", nil
 	}
 	if !hasPod {
@@ -100,6 +103,40 @@ func readRevision(revision map[string]any) (template map[string]any, ambiguous s
 	delete(template, "$patch") // says how the rest is merged
 	defaultPodSpec(mapAt(template, "spec"))
 	return template, "", nil
+}
+
+// misspelled reports whether an object cannot be decoded, or has a name that is a field's
+// but for the case of its letters. Which of two such names counts depends on their order.
+func misspelled(err error) bool {
+	strict, ok := runtime.AsStrictDecodingError(err)
+	if !ok {
+		return err != nil
+	}
+	known := fieldNames(reflect.TypeFor[appsv1.StatefulSetSpec](), map[reflect.Type]bool{}, map[string]bool{"spec": true})
+	return slices.ContainsFunc(strict.Errors(), func(unknown error) bool {
+		name := strings.TrimSuffix(unknown.Error(), `"`)
+		name = name[strings.LastIndexAny(name, `."`)+1:]
+		return !known[name] && slices.ContainsFunc(slices.Collect(maps.Keys(known)), func(field string) bool { return strings.EqualFold(field, name) })
+	})
+}
+
+// fieldNames adds the names that the fields of a type, and of all types in it, have in JSON.
+func fieldNames(t reflect.Type, seen map[reflect.Type]bool, names map[string]bool) map[string]bool {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || seen[t] {
+		return names
+	}
+	seen[t] = true
+	for i := range t.NumField() {
+		field := t.Field(i)
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" {
+			names[name] = true
+		}
+		fieldNames(field.Type, seen, names)
+	}
+	return names
 }
 
 func hasContainers(set *appsv1.StatefulSet) bool {
