@@ -71,20 +71,22 @@ func trimmed(text string) string {
 }
 
 // hugeQuantities reports whether hugeExponent is true of a quantity anywhere in a Pod
-// template, whatever the case of the names that lead there.
+// template or a claim, whatever the case of the names that lead there. Decoders fold case by
+// Unicode's rules.
 func hugeQuantities(value any) bool {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, member := range value {
-			switch strings.ToLower(name) {
-			case "limits", "requests", "overhead":
+			like := func(other string) bool { return strings.EqualFold(name, other) }
+			switch {
+			case slices.ContainsFunc([]string{"limits", "requests", "overhead", "capacity", "allocatedResources"}, like):
 				list, _ := member.(map[string]any)
 				for _, quantity := range list {
 					if isHuge(quantity) {
 						return true
 					}
 				}
-			case "sizelimit", "divisor":
+			case like("sizeLimit"), like("divisor"):
 				if isHuge(member) {
 					return true
 				}

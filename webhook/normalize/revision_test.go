@@ -1,6 +1,7 @@
 package normalize_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -168,6 +169,22 @@ func TestSameTemplate(t *testing.T) {
 	} {
 		if got := normalize.SameTemplate(template(base), template(text), "hash"); got != same {
 			t.Errorf("%s: got %v", text, got)
+		}
+	}
+}
+
+// Decoding such a quantity takes minutes, whatever its name looks like.
+func TestAnExponentInARevisionIsRefusedBeforeItIsDecoded(t *testing.T) {
+	for _, data := range []string{
+		`{"spec":{"template":{"spec":{"containers":[{"resources":{"limits":{"cpu":" 1e-1000000000"}}}]}}}}`,
+		`{"spec":{"template":{"spec":{"containers":[{"resources":{"REQUEST\u017f":{"cpu":"1e-1000000000"}}}]}}}}`,
+		`{"spec":{"template":{"spec":{"volumes":[{"emptyDir":{"\u017fizeLimit":"1e-1000000000"}}],"containers":[]}}}}`,
+		`{"spec":{"volumeClaimTemplates":[{"status":{"Capacity":{"storage":"1e-1000000000"}}}]}}`,
+	} {
+		body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"CREATE","object":{"data":` + data + `}}}`
+		_, err := normalize.Review([]byte(body), review.OriginValidating)
+		if limit, ok := errors.AsType[*normalize.LimitError](err); !ok || limit.What != "exponent" || limit.Request == nil {
+			t.Errorf("%s: got %v", data, err)
 		}
 	}
 }
