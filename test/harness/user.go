@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -83,6 +84,14 @@ func (u *User) UpdateSubresource(ctx context.Context, name string, object, body 
 	return answer(ctx, func(ctx context.Context) error {
 		return u.Client.SubResource(name).Update(ctx, object, client.WithSubResourceBody(body))
 	})
+}
+
+// REST is a client for requests whose bodies are to reach the API server byte by byte.
+func (u *User) REST(version schema.GroupVersion) (*rest.RESTClient, error) {
+	config := rest.CopyConfig(u.Config)
+	config.GroupVersion, config.APIPath = &version, "/apis"
+	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	return rest.RESTClientFor(config)
 }
 
 // Update replaces an object.

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -174,3 +175,21 @@ func batch(t *testing.T, namespace string) client.Object {
 }
 
 func diff(want, got any) string { return cmp.Diff(want, got) }
+
+func jsonOf(value any) (string, error) {
+	encoded, err := json.Marshal(value)
+	return string(encoded), err
+}
+
+// tolerated is nil where a write was admitted only because something is tolerated.
+func tolerated(answer *harness.Answer) error {
+	if answer.Err != nil {
+		return answer.Err
+	}
+	for _, warning := range answer.Warnings {
+		if strings.Contains(warning, ": tolerated: ") {
+			return nil
+		}
+	}
+	return fmt.Errorf("nothing was tolerated: %q", answer.Warnings)
+}

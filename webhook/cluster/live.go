@@ -114,3 +114,17 @@ func (l *Live) Pod(ctx context.Context, namespace, name string) (map[string]any,
 	}
 	return object.Object, nil
 }
+
+// Owner reads a Deployment, StatefulSet or DaemonSet; nil where there is none. It lists, as
+// Taffrail may list these and not get them.
+func (l *Live) Owner(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (map[string]any, error) {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+	if err := l.reader.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{"metadata.name": name}); err != nil {
+		return nil, fmt.Errorf("reading %s %s/%s: %w", kind.Kind, namespace, name, err)
+	}
+	if len(list.Items) == 0 {
+		return nil, nil
+	}
+	return list.Items[0].Object, nil
+}

@@ -76,6 +76,9 @@ type Bound struct {
 	Guardrail *Guardrail
 	// Uncertain is true where the labels that the Guardrail selects by are not known.
 	Uncertain bool
+	// Distrusted is true where nobody is trusted, be it a built-in controller: what it writes
+	// is from a place that was not decided.
+	Distrusted bool
 }
 
 // Resolve finds the bindings for a request, each under the ceiling; 0 is no ceiling.

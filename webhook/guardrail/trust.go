@@ -21,7 +21,7 @@ func (b *Bound) EffectiveMode(r *review.Request, path string) review.Mode {
 }
 
 func (b *Bound) trusts(r *review.Request, path string) bool {
-	return b.trustsControlPlane(r, path) || MirrorPod(r) || b.Guardrail.trusts(r.User)
+	return !b.Distrusted && (b.trustsControlPlane(r, path) || MirrorPod(r) || b.Guardrail.trusts(r.User))
 }
 
 func (g *Guardrail) trusts(user review.User) bool {

@@ -67,8 +67,6 @@ func TestTrustOfTheControlPlane(t *testing.T) {
 		"a ConfigMap by another":       {configMaps, sa("job-controller"), review.VerdictDeny},
 		"the API server's own Service": {services, review.User{Name: "system:apiserver"}, review.VerdictAllow},
 		"a Service by a person":        {services, review.User{Name: "apiserver"}, review.VerdictDeny},
-		"a revision's template":        {kind("apps", "DaemonSet"), sa("statefulset-controller"), review.VerdictAllow},
-		"a revision by another":        {kind("apps", "DaemonSet"), sa("deployment-controller"), review.VerdictDeny},
 		"a StatefulSet":                {kind("apps", "StatefulSet"), sa("statefulset-controller"), review.VerdictDeny},
 		"a kind of the same name":      {kind("example.com", "Deployment"), sa("deployment-controller"), review.VerdictDeny},
 	} {
@@ -158,8 +156,7 @@ func TestTrustNeedsTheKindThatCarriesTheTemplate(t *testing.T) {
 		"its kind is left out":            {"Pod", sa("replicaset-controller"), review.Create, "", kinds("Pod", "Deployment.apps"), "k", review.VerdictDeny},
 		"only Pods":                       {"Pod", sa("job-controller"), review.Create, "", kinds("Pod"), "k", review.VerdictDeny},
 		"a Job's Pod":                     {"Pod", sa("job-controller"), review.Create, "", kinds("Pod", "Job.batch"), "k", review.VerdictAllow},
-		"a StatefulSet's Pod":             {"Pod", sa("statefulset-controller"), review.Create, "", kinds("Pod", "StatefulSet.apps", "DaemonSet.apps"), "k", review.VerdictAllow},
-		"no ControllerRevisions":          {"Pod", sa("statefulset-controller"), review.Create, "", kinds("Pod", "StatefulSet.apps"), "k", review.VerdictDeny},
+		"a StatefulSet's Pod":             {"Pod", sa("statefulset-controller"), review.Create, "", kinds("Pod", "StatefulSet.apps"), "k", review.VerdictAllow},
 		"a DaemonSet's Pod":               {"Pod", sa("daemon-set-controller"), review.Create, "", kinds("Pod", "DaemonSet.apps"), "k", review.VerdictAllow},
 		"a ReplicationController's":       {"Pod", sa("replication-controller"), review.Create, "", kinds("Pod", "ReplicationController"), "k", review.VerdictAllow},
 		"without ReplicationController":   {"Pod", sa("replication-controller"), review.Create, "", kinds("Pod", "ReplicaSet.apps"), "k", review.VerdictDeny},

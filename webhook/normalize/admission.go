@@ -20,7 +20,9 @@ import (
 // still be refused by name.
 func Review(body []byte, origin review.Origin) (*review.Request, error) {
 	reader := admissionReader{
-		decoder: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true)),
+		decoder: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true),
+			// Raw JSON inside an object is passed on as it came. Consumers replace what is not UTF-8.
+			jsontext.AllowInvalidUTF8(true)),
 		request: &review.Request{Origin: origin},
 		tooLong: len(body) > MaxBytes,
 	}
@@ -61,6 +63,7 @@ func Old(r *review.Request) (*review.Request, error) {
 	old := *r
 	old.Object, old.Original, old.OldObject = r.OldObject, r.OldObject, nil
 	old.LastApplied, old.OldLastApplied = r.OldLastApplied, nil
+	old.Ambiguous, old.OldAmbiguous = r.OldAmbiguous, ""
 	old.Workload, old.Claims, old.Revision = nil, nil, nil
 	return &old, complete(&old)
 }
@@ -116,12 +119,12 @@ func (a *admissionReader) readField(name string) (err error) {
 		r.User, err = a.user()
 	case "dryRun":
 		var value any
-		value, err = readValue(a.decoder, 0)
+		value, err = a.value()
 		r.DryRun, _ = value.(bool)
 	case "object":
-		r.Object, err = a.object()
+		r.Object, r.Ambiguous, err = a.object()
 	case "oldObject":
-		r.OldObject, err = a.object()
+		r.OldObject, r.OldAmbiguous, err = a.object()
 	default:
 		err = a.decoder.SkipValue()
 	}
@@ -189,11 +192,11 @@ func (a *admissionReader) user() (user review.User, err error) {
 			user.UID, err = a.text()
 			return err
 		case "groups":
-			value, err := readValue(a.decoder, 0)
+			value, err := a.value()
 			user.Groups = textsIn(value)
 			return err
 		case "extra":
-			value, err := readValue(a.decoder, 0)
+			value, err := a.value()
 			extra, _ := value.(map[string]any)
 			for key, values := range extra {
 				if user.Extra == nil {
@@ -219,22 +222,29 @@ func textsIn(value any) (all []string) {
 	return all
 }
 
-func (a *admissionReader) object() (map[string]any, error) {
+func (a *admissionReader) value() (any, error) {
+	reader := valueReader{decoder: a.decoder}
+	return reader.read(0)
+}
+
+// object reads an object, and says what in it can be read in more than one way.
+func (a *admissionReader) object() (object map[string]any, ambiguous string, err error) {
 	if a.tooLong {
-		return nil, &LimitError{What: "size", Limit: MaxBytes, Request: a.request}
+		return nil, "", &LimitError{What: "size", Limit: MaxBytes, Request: a.request}
 	}
-	value, err := readValue(a.decoder, 0)
+	reader := valueReader{decoder: a.decoder}
+	value, err := reader.read(0)
 	switch {
 	case errors.Is(err, errTooDeep):
-		return nil, &LimitError{What: "depth", Limit: MaxDepth, Request: a.request}
+		return nil, "", &LimitError{What: "depth", Limit: MaxDepth, Request: a.request}
 	case err != nil:
-		return nil, err
+		return nil, "", err
 	case value == nil:
-		return nil, nil
+		return nil, "", nil
 	}
 	object, ok := value.(map[string]any)
 	if !ok {
-		return nil, errors.New("the object is not a JSON object")
+		return nil, "", errors.New("the object is not a JSON object")
 	}
-	return object, nil
+	return object, reader.ambiguous, nil
 }

@@ -83,15 +83,15 @@ func defaultJob(spec map[string]any) {
 	defaultPodSpec(mapAt(spec, "template", "spec"))
 }
 
-// JobSpec is the spec of the Jobs of a CronJob as the API server stores it, but for what
-// it adds to tell the Pods of one Job from those of another.
-func JobSpec(cronJob map[string]any) map[string]any {
-	spec := mapAt(cronJob, "spec", "jobTemplate", "spec")
+// JobSpec is the spec of a Job as the API server stores it, but for what it adds to tell
+// the Pods of one Job from those of another. The one passed in stays as it is.
+func JobSpec(spec map[string]any) map[string]any {
 	if spec == nil {
 		return map[string]any{}
 	}
 	spec = runtime.DeepCopyJSON(spec)
 	defaultJob(spec)
+	setDefault(spec, "manualSelector", false)
 	return spec
 }
 

@@ -10,10 +10,17 @@ import (
 
 var errTooDeep = errors.New("too deep")
 
-// readValue builds what encoding/json would, with two differences: integers stay
-// int64, as Kubernetes' own decoder has it, and a name that comes twice is an error,
-// because two parsers may disagree on which one counts.
-func readValue(d *jsontext.Decoder, depth int) (any, error) {
+// valueReader builds what encoding/json would, with one difference: integers stay int64,
+// as Kubernetes' own decoder has it. Of a name that comes twice the last counts, as it
+// does there, but two parsers may disagree: that it does is remembered.
+type valueReader struct {
+	decoder *jsontext.Decoder
+	// ambiguous says what can be read in more than one way, empty where nothing can.
+	ambiguous string
+}
+
+func (r *valueReader) read(depth int) (any, error) {
+	d := r.decoder
 	token, err := d.ReadToken()
 	if err != nil {
 		return nil, err
@@ -28,16 +35,17 @@ func readValue(d *jsontext.Decoder, depth int) (any, error) {
 	case '"':
 		return token.String(), nil
 	case '0':
-		return number(token.String())
+		return r.number(token.String()), nil
 	case '{':
-		return readMembers(d, depth)
+		return r.members(depth)
 	case '[':
-		return readElements(d, depth)
+		return r.elements(depth)
 	}
 	return nil, fmt.Errorf("unexpected token %s", token.Kind())
 }
 
-func readMembers(d *jsontext.Decoder, depth int) (map[string]any, error) {
+func (r *valueReader) members(depth int) (map[string]any, error) {
+	d := r.decoder
 	if depth >= MaxDepth {
 		return nil, errTooDeep
 	}
@@ -48,12 +56,16 @@ func readMembers(d *jsontext.Decoder, depth int) (map[string]any, error) {
 			return nil, err
 		}
 		name := token.String()
-		value, err := readValue(d, depth+1)
+		value, err := r.read(depth + 1)
 		if err != nil {
 			return nil, err
 		}
 		if _, twice := object[name]; twice {
-			return nil, fmt.Errorf("the name %q comes twice in one object", name)
+			if depth == 0 {
+				// Only raw JSON inside an object is passed on as it came. This is no API server.
+				return nil, fmt.Errorf("the name %q comes twice in one object", name)
+			}
+			r.remember(fmt.Sprintf("the name %q comes twice in one object", shortened(name)))
 		}
 		object[name] = value
 	}
@@ -61,13 +73,14 @@ func readMembers(d *jsontext.Decoder, depth int) (map[string]any, error) {
 	return object, err
 }
 
-func readElements(d *jsontext.Decoder, depth int) ([]any, error) {
+func (r *valueReader) elements(depth int) ([]any, error) {
+	d := r.decoder
 	if depth >= MaxDepth {
 		return nil, errTooDeep
 	}
 	array := []any{}
 	for d.PeekKind() != ']' {
-		value, err := readValue(d, depth+1)
+		value, err := r.read(depth + 1)
 		if err != nil {
 			return nil, err
 		}
@@ -77,9 +90,30 @@ func readElements(d *jsontext.Decoder, depth int) ([]any, error) {
 	return array, err
 }
 
-func number(text string) (any, error) {
+// number is null where no float64 can hold it: no decoder of a consumer takes such a number.
+func (r *valueReader) number(text string) any {
 	if integer, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return integer, nil
+		return integer
 	}
-	return strconv.ParseFloat(text, 64)
+	float, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		r.remember("a number is too large for any decoder")
+		return nil
+	}
+	return float
+}
+
+func (r *valueReader) remember(what string) {
+	if r.ambiguous == "" {
+		r.ambiguous = what
+	}
+}
+
+// shortened keeps a text that a writer chose from filling a message.
+func shortened(text string) string {
+	const most = 40
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
 }

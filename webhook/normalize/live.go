@@ -25,3 +25,14 @@ func Live(object map[string]any, kind schema.GroupVersionKind) (*review.Request,
 	addLastApplied(r)
 	return r, complete(r)
 }
+
+// Stored is the request that would have made an object of a cluster as it is at the moment
+// of r, by the same user. Errors are a *FieldError or a *LimitError.
+func Stored(r *review.Request, object map[string]any, kind schema.GroupVersionKind) (*review.Request, error) {
+	stored, err := Live(object, kind)
+	if err != nil {
+		return nil, err
+	}
+	stored.Origin, stored.Namespace, stored.User, stored.Facts = r.Origin, r.Namespace, r.User, r.Facts
+	return stored, nil
+}

@@ -2,6 +2,7 @@ package normalize
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -58,6 +59,51 @@ func hugeExponent(text string) bool {
 	}
 	digits := strings.TrimLeft(text[e+1:], "+-")
 	return len(digits) > MaxExponentDigits && strings.Trim(digits, "0123456789") == ""
+}
+
+// trimmed takes away the blanks around a quantity, as its decoder does. Those that JSON
+// has to escape it does not take away.
+func trimmed(text string) string {
+	if strings.ContainsAny(text, "\b\t\n\f\r") {
+		return text
+	}
+	return strings.TrimSpace(text)
+}
+
+// hugeQuantities reports whether hugeExponent is true of a quantity anywhere in a Pod
+// template or a claim, whatever the case of the names that lead there. Decoders fold case by
+// Unicode's rules.
+func hugeQuantities(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, member := range value {
+			like := func(other string) bool { return strings.EqualFold(name, other) }
+			switch {
+			case slices.ContainsFunc([]string{"limits", "requests", "overhead", "capacity", "allocatedResources"}, like):
+				list, _ := member.(map[string]any)
+				for _, quantity := range list {
+					if isHuge(quantity) {
+						return true
+					}
+				}
+			case like("sizeLimit"), like("divisor"):
+				if isHuge(member) {
+					return true
+				}
+			}
+			if hugeQuantities(member) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(value, hugeQuantities)
+	}
+	return false
+}
+
+func isHuge(quantity any) bool {
+	text, ok := quantity.(string)
+	return ok && hugeExponent(strings.TrimSpace(text))
 }
 
 // checkOverhead looks at the one list of quantities that others parse later.

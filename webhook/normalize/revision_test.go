@@ -1,12 +1,15 @@
 package normalize_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
 )
 
 func TestRevisionTemplateHasDefaults(t *testing.T) {
@@ -26,5 +29,162 @@ func TestRevisionTemplateHasDefaults(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, revision); diff != "" {
 		t.Errorf("the revision was changed:\n%s", diff)
+	}
+}
+
+// A revision is read as the StatefulSet controller reads it. Where a policy could see
+// something else, that is said; where the controller can make nothing of it, nothing is.
+func TestRevisionsAreReadAsTheirControllerReadsThem(t *testing.T) {
+	const good = `{"spec":{"containers":[{"name":"a","image":"a:1"}]}}`
+	for name, test := range map[string]struct {
+		data      string
+		image     string
+		ambiguous string
+	}{
+		"whole":                  {`{"spec":{"template":` + good + `}}`, "a:1", ""},
+		"replaced":               {`{"spec":{"template":{"$patch":"replace",` + good[1:] + `}}`, "a:1", ""},
+		"a field of tomorrow":    {`{"spec":{"template":{"spec":{"tomorrow":1,"containers":[{"name":"a","image":"a:1"}]}}}}`, "a:1", ""},
+		"labels in two cases":    {`{"spec":{"template":{"metadata":{"labels":{"app":"a","App":"b"}},"spec":{"containers":[{"image":"a:1"}]}}}}`, "a:1", ""},
+		"no patch":               {`[1]`, "", ""},
+		"no template":            {`{"spec":{"replicas":1}}`, "", ""},
+		"another sort":           {`{"spec":{"template":{"spec":{"containers":{"a":{}}}}}}`, "", ""},
+		"Containers":             {`{"spec":{"template":{"spec":{"Containers":[{"image":"a"}]}}}}`, "", "in other letters"},
+		"both":                   {`{"spec":{"template":{"spec":{"Containers":[{"image":"a"}],"containers":[{"image":"a:1"}]}}}}`, "", "in other letters"},
+		"Spec":                   {`{"Spec":{"template":` + good + `}}`, "", "in other letters"},
+		"TEMPLATE":               {`{"spec":{"TEMPLATE":` + good + `}}`, "", "in other letters"},
+		"a long s":               {`{"spec":{"template":{"spec":{"containerſ":[{"image":"a"}]}}}}`, "", "in other letters"},
+		"a Kelvin sign":          {`{"spec":{"template":{"spec":{"containers":[{"image":"a:1","volumeDevices":[{"name":"a","devicePath":"b"}],"envFrom":[],"wor\u212aingDir":"/"}]}}}}`, "", "in other letters"},
+		"a directive":            {`{"spec":{"template":{"spec":{"containers":[{"name":"a","$patch":"delete"}]}}}}`, "", `"$patch"`},
+		"another place for it":   {`{"spec":{"$patch":"replace","template":` + good + `}}`, "", `"$patch"`},
+		"not to replace":         {`{"spec":{"template":{"$patch":"merge",` + good[1:] + `}}`, "", `"$patch"`},
+		"an order":               {`{"spec":{"template":{"spec":{"$setElementOrder/containers":[{"name":"a"}],"containers":[{"name":"a","image":"a:1"}]}}}}`, "", "$setElementOrder"},
+		"a part":                 {`{"spec":{"template":{"spec":{"hostNetwork":true}}}}`, "", "a part of a Pod template"},
+		"claims":                 {`{"spec":{"volumeClaimTemplates":[{"metadata":{"name":"a"}}],"template":` + good + `}}`, "", "volumeClaimTemplates"},
+		"claims only":            {`{"spec":{"volumeClaimTemplates":[{"metadata":{"name":"a"}}]}}`, "", "volumeClaimTemplates"},
+		"a container of nothing": {`{"spec":{"template":{"spec":{"containers":[null,{"name":"a","image":"a"}]}}}}`, "", "policies cannot read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"CREATE","namespace":"shop","object":{"metadata":{"name":"a-1"},"data":` + test.data + `}}}`
+			r, err := normalize.Review([]byte(body), review.OriginValidating)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var image string
+			if r.Revision != nil {
+				image = r.Revision.Workload.Containers[0].Image.Reference
+			}
+			if image != test.image {
+				t.Errorf("it has the image %q, want %q", image, test.image)
+			}
+			if !strings.Contains(r.Ambiguous, test.ambiguous) || (r.Ambiguous != "") != (test.ambiguous != "") {
+				t.Errorf("it is said to be ambiguous for %q, want %q", r.Ambiguous, test.ambiguous)
+			}
+		})
+	}
+}
+
+// Another kind's revisions are its controller's, unless there is a Pod in them.
+func TestOtherKindsRevisionsAreTheirControllers(t *testing.T) {
+	for data, ambiguous := range map[string]bool{
+		`{"spec":{"template":{"spec":{"domain":{},"terminationGracePeriodSeconds":0}}}}`: false,
+		`{"spec":{"$patch":"replace","anything":[]}}`:                                    false,
+		`{"spec":{"template":{"spec":{"Containers":[{"image":"a"}]}}}}`:                  true,
+	} {
+		body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"CREATE","namespace":"shop","object":{"metadata":{"name":"a-1",` +
+			`"ownerReferences":[{"apiVersion":"kubevirt.io/v1","kind":"VirtualMachine","name":"a","uid":"1","controller":true}]},"data":` + data + `}}}`
+		r, err := normalize.Review([]byte(body), review.OriginValidating)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Revision != nil || (r.Ambiguous != "") != ambiguous {
+			t.Errorf("%s: got %+v, %q", data, r.Revision, r.Ambiguous)
+		}
+	}
+}
+
+// Quantities are those that the controller's decoder makes of them.
+func TestQuantitiesInRevisionsMayHaveBlanksAroundThem(t *testing.T) {
+	template := normalize.RevisionTemplate(map[string]any{"data": map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
+		"terminationGracePeriodSeconds": 30.0,
+		"containers":                    []any{map[string]any{"name": "a", "resources": map[string]any{"limits": map[string]any{"cpu": " 2 ", "memory": "\u00a01Gi"}}}},
+	}}}}})
+	want := map[string]any{"spec": map[string]any{
+		"restartPolicy": "Always", "terminationGracePeriodSeconds": int64(30),
+		"containers": []any{map[string]any{"name": "a", "resources": map[string]any{"limits": map[string]any{"cpu": "2", "memory": "1Gi"}}}},
+	}}
+	if diff := cmp.Diff(want, template); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What an object says twice is remembered; what no API server can have sent is no review.
+func TestNamesThatComeTwiceAreRemembered(t *testing.T) {
+	review := func(object, old string) (*review.Request, error) {
+		return normalize.Review([]byte(`{"request":{"uid":"u","kind":{"group":"example.com","version":"v1","kind":"Thing"},"operation":"UPDATE","object":`+object+`,"oldObject":`+old+`}}`), review.OriginValidating)
+	}
+	for object, ambiguous := range map[string]string{
+		`{"data":{"a":1,"b":2}}`:              "",
+		`{"data":{"a":1,"a":2}}`:              `the name "a" comes twice in one object`,
+		`{"data":[{"x":{"a":1,"\u0061":2}}]}`: `the name "a" comes twice in one object`,
+		`{"data":1e999}`:                      "a number is too large for any decoder",
+		"{\"data\":\"\xff\"}":                 "",
+		`{"data":"\ud800"}`:                   "",
+	} {
+		r, err := review(object, `{}`)
+		if err != nil || r.Ambiguous != ambiguous || r.OldAmbiguous != "" {
+			t.Errorf("%s: got %v, %+v", object, err, r)
+		}
+		if r, err = review(`{}`, object); err != nil || r.OldAmbiguous != ambiguous || r.Ambiguous != "" {
+			t.Errorf("old %s: got %v, %+v", object, err, r)
+		}
+	}
+}
+
+// Two templates that Kubernetes takes for the same are, and no others.
+func TestSameTemplate(t *testing.T) {
+	template := func(text string) map[string]any {
+		r, err := normalize.Review([]byte(`{"request":{"uid":"u","kind":{"group":"example.com","version":"v1","kind":"Thing"},"operation":"CREATE","object":`+text+`}}`), review.OriginValidating)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Object
+	}
+	const base = `{"metadata":{"labels":{"app":"a"}},"spec":{"containers":[{"name":"a","image":"a:1","readinessProbe":{"httpGet":{"port":80}},"resources":{"limits":{"cpu":"1.5"}}}]}}`
+	for text, same := range map[string]bool{
+		base: true,
+		strings.Replace(base, `"labels"`, `"creationTimestamp":null,"labels"`, 1):                                          true,
+		strings.Replace(base, `"app":"a"`, `"app":"a","hash":"1"`, 1):                                                      true,
+		strings.Replace(base, `"app":"a"`, `"app":"a","other":"1"`, 1):                                                     false,
+		strings.Replace(base, `"port":80`, `"port":80,"path":"/","scheme":"HTTP"`, 1):                                      true,
+		strings.Replace(base, `"port":80`, `"port":"80"`, 1):                                                               false,
+		strings.Replace(base, `{"httpGet"`, `{"initialDelaySeconds":0,"timeoutSeconds":1,"httpGet"`, 1):                    true,
+		strings.Replace(base, `{"httpGet"`, `{"initialDelaySeconds":1,"httpGet"`, 1):                                       false,
+		strings.Replace(base, `"1.5"`, `"1500m"`, 1):                                                                       true,
+		strings.Replace(base, `"1.5"`, `"1501m"`, 1):                                                                       false,
+		strings.Replace(base, `"image":"a:1"`, `"image":"a:1","tomorrow":1`, 1):                                            false,
+		strings.Replace(base, `"image":"a:1"`, `"image":"a:1","tomorrow":0`, 1):                                            true,
+		strings.Replace(base, `"spec":{`, `"spec":{"serviceAccountName":"a",`, 1):                                          false,
+		strings.Replace(base, `"spec":{`, `"spec":{"nodeSelector":{},"dnsPolicy":"ClusterFirst","securityContext":{},`, 1): true,
+		`{}`: false,
+	} {
+		if got := normalize.SameTemplate(template(base), template(text), "hash"); got != same {
+			t.Errorf("%s: got %v", text, got)
+		}
+	}
+}
+
+// Decoding such a quantity takes minutes, whatever its name looks like.
+func TestAnExponentInARevisionIsRefusedBeforeItIsDecoded(t *testing.T) {
+	for _, data := range []string{
+		`{"spec":{"template":{"spec":{"containers":[{"resources":{"limits":{"cpu":" 1e-1000000000"}}}]}}}}`,
+		`{"spec":{"template":{"spec":{"containers":[{"resources":{"REQUEST\u017f":{"cpu":"1e-1000000000"}}}]}}}}`,
+		`{"spec":{"template":{"spec":{"volumes":[{"emptyDir":{"\u017fizeLimit":"1e-1000000000"}}],"containers":[]}}}}`,
+		`{"spec":{"volumeClaimTemplates":[{"status":{"Capacity":{"storage":"1e-1000000000"}}}]}}`,
+	} {
+		body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"CREATE","object":{"data":` + data + `}}}`
+		_, err := normalize.Review([]byte(body), review.OriginValidating)
+		if limit, ok := errors.AsType[*normalize.LimitError](err); !ok || limit.What != "exponent" || limit.Request == nil {
+			t.Errorf("%s: got %v", data, err)
+		}
 	}
 }

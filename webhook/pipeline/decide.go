@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/mutate"
@@ -52,26 +54,69 @@ func (o *Options) now() time.Time {
 // can be said, and never that the object is fine; a policy that fails alone is in
 // Decision.Errors instead.
 func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSource, o Options) (*review.Decision, error) {
-	if r.Revision != nil {
-		return s.decideRevision(ctx, r.Revision, source, o)
+	d, err := s.decideObject(ctx, r, source, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, also := range []func(context.Context, *review.Request, FactSource, Options) (*review.Decision, error){s.decideClaim, s.decideAmbiguous} {
+		more, err := also(ctx, r, source, o)
+		if err != nil {
+			return nil, err
+		}
+		if more != nil {
+			guardrail.Join(d, more)
+		}
+	}
+	return d, nil
+}
+
+func (s *Snapshot) decideObject(ctx context.Context, r *review.Request, source FactSource, o Options) (*review.Decision, error) {
+	if normalize.IsRevision(r.Kind.GroupKind()) {
+		return s.decideRevision(ctx, r, source, o)
 	}
 	if isBinding(r) {
 		return s.decideBinding(ctx, r, source, o)
 	}
-	return s.decide(ctx, r, source, o, "")
+	return s.decide(ctx, r, source, o, scope{})
 }
 
-// decide decides an object, or of it only what is found in one field.
-func (s *Snapshot) decide(ctx context.Context, r *review.Request, source FactSource, o Options, only string) (*review.Decision, error) {
-	decision, rests, err := s.decideOnce(ctx, r, source, o, only)
+// scope narrows a decision down. The zero scope is an object as a whole.
+type scope struct {
+	// only is the field that findings must be about, empty where any will do.
+	only string
+	// strict trusts nobody but the built-in controllers, and takes no Exemption.
+	strict bool
+	// trusted is set where a built-in controller writes what is its own.
+	trusted bool
+	// unnarrowed takes those Exemptions only that excuse objects of any name.
+	unnarrowed bool
+	// restored stands for what a request of its kind may be made from; it may be nil.
+	restored func() (guardrail.Restored, error)
+}
+
+// setTrust gives the bindings the trust that the scope leaves.
+func (part scope) setTrust(bounds []guardrail.Bound, r *review.Request) {
+	for i := range bounds {
+		switch {
+		case part.trusted:
+			bounds[i].Guardrail = bounds[i].Guardrail.Trusting(r.User.Name)
+		case part.strict:
+			bounds[i].Guardrail = bounds[i].Guardrail.Trusting()
+		}
+	}
+}
+
+// decide decides an object, or a part of it.
+func (s *Snapshot) decide(ctx context.Context, r *review.Request, source FactSource, o Options, part scope) (*review.Decision, error) {
+	decision, rests, err := s.decideOnce(ctx, r, source, o, part)
 	if err != nil || rests == nil {
 		return decision, err
 	}
-	return s.confirm(ctx, r, rests, decision, o, only)
+	return s.confirm(ctx, r, rests, decision, o, part)
 }
 
 // decideOnce decides by the facts of one source. The basis is nil if there are none.
-func (s *Snapshot) decideOnce(ctx context.Context, r *review.Request, source FactSource, o Options, only string) (*review.Decision, *basis, error) {
+func (s *Snapshot) decideOnce(ctx context.Context, r *review.Request, source FactSource, o Options, part scope) (*review.Decision, *basis, error) {
 	if !decided(r) {
 		return &review.Decision{Verdict: review.VerdictAllow}, nil, nil
 	}
@@ -91,6 +136,13 @@ func (s *Snapshot) decideOnce(ctx context.Context, r *review.Request, source Fac
 		}
 	}
 	exempt, there := s.exemptions.For(&request, o.now()), s.existingOf(&request, &o)
+	switch {
+	case part.strict:
+		exempt = nil
+	case part.unnarrowed:
+		exempt = exempt.Unnarrowed()
+	}
+	part.setTrust(bounds, &request)
 	results, plan, err := s.judge(ctx, &request, bounds, exempt, there, storedRequest)
 	if err != nil {
 		return nil, nil, err
@@ -102,10 +154,16 @@ func (s *Snapshot) decideOnce(ctx context.Context, r *review.Request, source Fac
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := distrust(ctx, &request, bounds, results, o); err != nil {
+		return nil, nil, err
+	}
 	evidence := guardrail.Evidence{
 		Request: &request, Bounds: bounds, Results: results,
 		Filled: filled(&request, plan.Fills, review.ModeEnforce), Undecided: undecidedFields(&request, plan.Fills), WouldFill: would,
-		Extra: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt, Restored: restored(ctx, &request, o.Live), Only: only,
+		Extra: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt, Restored: part.restored, Only: part.only,
+	}
+	if part.restored == nil {
+		evidence.Restored = s.restored(ctx, &request, bounds, o)
 	}
 	if request.Operation == review.Update {
 		evidence.Extent = extentOf
@@ -134,18 +192,14 @@ func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source Fact
 	if !decided(r) {
 		return 0, nil, nil
 	}
-	request := *r
-	if normalize.IsRevision(r.Kind.GroupKind()) {
-		request.Kind = normalize.RevisedKind()
-	}
-	bounds, err := s.resolve(ctx, &request, source, o)
+	bounds, err := s.resolveAll(ctx, r, source, o)
 	if err != nil {
 		return 0, nil, err
 	}
 	var strictest review.Mode
 	var names []string
 	for _, bound := range bounds {
-		mode := bound.EffectiveMode(&request, "")
+		mode := bound.EffectiveMode(r, "")
 		if mode > strictest {
 			strictest, names = mode, nil
 		}
@@ -154,6 +208,29 @@ func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source Fact
 		}
 	}
 	return strictest, names, nil
+}
+
+// resolveAll finds the bindings for a request whose object is not looked at: those of its
+// kind, and for a ControllerRevision those of the kinds that it is decided as.
+func (s *Snapshot) resolveAll(ctx context.Context, r *review.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
+	kinds := []schema.GroupVersionKind{r.Kind}
+	if normalize.IsRevision(r.Kind.GroupKind()) {
+		kinds = revisedKinds(r)
+	}
+	var all []guardrail.Bound
+	for _, kind := range kinds {
+		request := *r
+		request.Kind = kind
+		bounds, err := s.resolve(ctx, &request, source, o)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, bounds...)
+	}
+	if normalize.IsRevision(r.Kind.GroupKind()) {
+		revisionScope(r).setTrust(all, r)
+	}
+	return all, nil
 }
 
 // decided reports whether there is anything to decide. What a webhook configuration sends

@@ -32,7 +32,7 @@ type basis struct {
 }
 
 // confirm returns the decision, or the one that newer facts lead to.
-func (s *Snapshot) confirm(ctx context.Context, r *review.Request, b *basis, decision *review.Decision, o Options, only string) (*review.Decision, error) {
+func (s *Snapshot) confirm(ctx context.Context, r *review.Request, b *basis, decision *review.Decision, o Options, part scope) (*review.Decision, error) {
 	injects, denies := b.injects && patches(r), decision.Verdict == review.VerdictDeny
 	if o.Fresh == nil || !injects && !denies {
 		return decision, nil
@@ -52,7 +52,7 @@ func (s *Snapshot) confirm(ctx context.Context, r *review.Request, b *basis, dec
 	}
 	fresh := o.Fresh
 	o.Fresh = nil
-	again, _, err := s.decideOnce(ctx, r, fresh, o, only)
+	again, _, err := s.decideOnce(ctx, r, fresh, o, part)
 	return again, err
 }
 

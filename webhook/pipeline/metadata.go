@@ -78,7 +78,7 @@ func (s *Snapshot) decideBinding(ctx context.Context, r *review.Request, source 
 	}
 	bound.Origin, bound.Operation, bound.OldObject = r.Origin, review.Update, pod
 	bound.UID, bound.User, bound.DryRun, bound.Namespace = r.UID, r.User, r.DryRun, r.Namespace
-	return s.decide(ctx, bound, source, o, "")
+	return s.decide(ctx, bound, source, o, scope{})
 }
 
 // withMetadata returns an object with the labels and annotations of another added to its

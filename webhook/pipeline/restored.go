@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
-	"reflect"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/normalize"
@@ -29,25 +28,32 @@ type Live interface {
 	CronJob(ctx context.Context, namespace, name string) (map[string]any, error)
 }
 
-// restored is what tells of a request which of its fields the cluster has already; nil
-// where nobody can tell.
-func restored(ctx context.Context, r *review.Request, live Live) func() (guardrail.Restored, error) {
-	if live == nil || r.Origin != review.OriginValidating || r.Subresource != "" {
+// Owners is what a Live may implement to have ReplicaSets and ControllerRevisions compared
+// with the object that controls them.
+type Owners interface {
+	// Owner is nil where there is none. kind is Deployment, StatefulSet or DaemonSet.
+	Owner(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (map[string]any, error)
+}
+
+// restored returns a lookup of what the object may be made from that exists in the cluster
+// already, or nil if it cannot be known.
+func (s *Snapshot) restored(ctx context.Context, r *review.Request, bounds []guardrail.Bound, o Options) func() (guardrail.Restored, error) {
+	if o.Live == nil || r.Origin != review.OriginValidating || r.Subresource != "" {
 		return nil
 	}
 	kind := r.Kind.GroupKind()
 	switch {
 	case r.Operation == review.Create && kind == schema.GroupKind{Group: batchv1.GroupName, Kind: "Job"}:
-		return func() (guardrail.Restored, error) { return fromCronJob(ctx, r, live) }
+		return func() (guardrail.Restored, error) { return s.madeFromCronJob(ctx, r, bounds, o) }
 	case r.Operation == review.Update && r.OldObject != nil && kind.Group == appsv1.GroupName:
 		if revisions, ok := revisionKind(kind.Kind); ok {
-			return func() (guardrail.Restored, error) { return fromRevision(ctx, r, live, revisions) }
+			return func() (guardrail.Restored, error) { return fromRevision(ctx, r, o.Live, revisions) }
 		}
 	}
 	return nil
 }
 
-// revisionKind is where a kind's controller keeps the templates that there were.
+// revisionKind is where a kind's controller keeps its former templates.
 func revisionKind(kind string) (schema.GroupVersionKind, bool) {
 	switch kind {
 	case "Deployment":
@@ -58,37 +64,86 @@ func revisionKind(kind string) (schema.GroupVersionKind, bool) {
 	return schema.GroupVersionKind{}, false
 }
 
-// fromRevision tells of a workload whether its template is that of a revision which the
-// workload controls. Revisions are decided when they are made, unless by a controller
-// from a template that was.
+// fromRevision looks for a revision with the template of a workload that changes its
+// template. Such a revision was decided when it was made, unless its controller made it
+// from a template that was decided, or from one that predates the Guardrail.
 func fromRevision(ctx context.Context, r *review.Request, live Live, kind schema.GroupVersionKind) (guardrail.Restored, error) {
+	name, _, _ := unstructured.NestedString(r.OldObject, "metadata", "name")
 	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
 	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
-	if uid == "" || len(selector) == 0 {
-		return guardrail.Restored{}, nil
+	if uid == "" || len(selector) == 0 || normalize.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
+		return guardrail.Restored{}, nil // what stays as it is comes back from nowhere
 	}
 	for revision, err := range live.Revisions(ctx, kind, r.Namespace.Name, selector) {
 		if err != nil {
 			return guardrail.Restored{}, err
 		}
-		if normalize.Controller(revision).UID != uid {
+		if normalize.Controller(revision).UID != uid || deleting(revision) || !madeFor(name, revision, kind.Kind) {
 			continue
 		}
-		if sameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
-			name, _, _ := unstructured.NestedString(revision, "metadata", "name")
-			return guardrail.Restored{Why: fmt.Sprintf("as in %s %s", kind.Kind, name), Has: func(path string) bool {
-				return review.Within(path, r.Workload.PodPath)
-			}}, nil
+		if normalize.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
+			return guardrail.Restored{Why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), Has: within(r.Workload.PodPath)}, nil
 		}
 	}
 	return guardrail.Restored{}, nil
+}
+
+// madeFor reports whether a revision has the name that a controller gives the revisions of
+// an object. A revision that controllers made for another object, which may be excused from
+// more, can be had by whoever may delete that one and leave its revisions to be adopted.
+func madeFor(object string, revision map[string]any, kind string) bool {
+	name := nameOf(revision)
+	if kind == "ReplicaSet" {
+		hash := templateHash(templateOf(revision, kind))
+		return hash != "" && name == beginning(object, validation.DNS1123SubdomainMaxLength-len("-")-len(hash))+"-"+hash
+	}
+	const longestPrefix = 223
+	hash, ok := strings.CutPrefix(name, beginning(object, longestPrefix)+"-")
+	return ok && hash != "" && !strings.Contains(hash, "-")
+}
+
+func beginning(text string, most int) string { return text[:max(0, min(len(text), most))] }
+
+func nameOf(object map[string]any) string {
+	name, _, _ := unstructured.NestedString(object, "metadata", "name")
+	return name
+}
+
+// within is true of the fields at a path and below it.
+func within(parent string) func(path string) bool {
+	return func(path string) bool { return review.Within(path, parent) }
+}
+
+// fromOwner looks whether the object that controls a revision has its template now, as
+// when an operator makes the revision instead of the built-in controller.
+func fromOwner(ctx context.Context, r *review.Request, template map[string]any, live Live) func() (guardrail.Restored, error) {
+	owners, ok := live.(Owners)
+	if !ok || r.Origin != review.OriginValidating {
+		return nil
+	}
+	return func() (guardrail.Restored, error) {
+		owner := normalize.Controller(r.Object)
+		revisions, ok := revisionKind(owner.Kind)
+		if !ok || owner.Group != appsv1.GroupName || revisions.Kind != r.Kind.Kind || owner.UID == "" || !madeFor(owner.Name, r.Object, r.Kind.Kind) {
+			return guardrail.Restored{}, nil
+		}
+		object, err := owners.Owner(ctx, appsv1.SchemeGroupVersion.WithKind(owner.Kind), r.Namespace.Name, owner.Name)
+		if err != nil {
+			return guardrail.Restored{}, err
+		}
+		if uid, _, _ := unstructured.NestedString(object, "metadata", "uid"); uid != owner.UID || deleting(object) ||
+			!normalize.SameTemplate(templateIn(object), template, addedTo(r.Kind.Kind)...) {
+			return guardrail.Restored{}, nil
+		}
+		return guardrail.Restored{Why: fmt.Sprintf("as in %s %s", owner.Kind, owner.Name), Has: within("spec.template")}, nil
+	}
 }
 
 func templateOf(revision map[string]any, kind string) map[string]any {
 	if kind == "ControllerRevision" {
 		return normalize.RevisionTemplate(revision)
 	}
-	return mapOf(mapOf(revision, "spec"), "template")
+	return templateIn(revision)
 }
 
 // addedTo are the labels that a workload's controller adds to the template of a revision.
@@ -99,82 +154,43 @@ func addedTo(kind string) []string {
 	return nil
 }
 
-// jobLabels are what the API server adds to the template of a Job, and to the Job itself
-// where it has no labels but the template's.
-func jobLabels() []string {
-	return []string{batchv1.ControllerUidLabel, batchv1.JobNameLabel, "controller-uid", "job-name"}
-}
-
-// fromCronJob tells of a Job which fields it has from the CronJob that it names as its
-// controller, as `kubectl create job --from=cronjob/x` does.
-func fromCronJob(ctx context.Context, r *review.Request, live Live) (guardrail.Restored, error) {
-	owner := normalize.Controller(r.Object)
-	if owner.Group != batchv1.GroupName || owner.Kind != "CronJob" || owner.Name == "" || owner.UID == "" {
-		return guardrail.Restored{}, nil
+// distrust takes the trust in the deployment controller from every binding where it gives
+// a Deployment a template that no revision of the Deployment has. It does so by the
+// annotation deprecated.deployment.rollback.to, which takes any ReplicaSet that the
+// Deployment has adopted.
+func distrust(ctx context.Context, r *review.Request, bounds []guardrail.Bound, results []review.Result, o Options) error {
+	if o.Live == nil || r.Origin != review.OriginValidating || r.Operation != review.Update || r.Subresource != "" || r.OldObject == nil ||
+		r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}) || !guardrail.DeploymentController(r.User) ||
+		!enforcedIn(r.Workload.PodPath, bounds, results) || normalize.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
+		return nil
 	}
-	cronJob, err := live.CronJob(ctx, r.Namespace.Name, owner.Name)
+	revisions, _ := revisionKind(r.Kind.Kind)
+	restored, err := fromRevision(ctx, r, o.Live, revisions)
 	if err != nil {
-		return guardrail.Restored{}, err
+		return fmt.Errorf("looking for what the object may be made from: %w", err)
 	}
-	if uid, _, _ := unstructured.NestedString(cronJob, "metadata", "uid"); uid != owner.UID {
-		return guardrail.Restored{}, nil
+	for i := range bounds {
+		bounds[i].Distrusted = restored.Has == nil
 	}
-	made := jobOf(cronJob)
-	have, want := mapOf(r.Object, "spec"), mapOf(made, "spec")
-	metadata, given := mapOf(r.Object, "metadata"), mapOf(made, "metadata")
-	template := sameTemplate(mapOf(have, "template"), mapOf(want, "template"), jobLabels()...)
-	return guardrail.Restored{Why: "as in CronJob " + owner.Name, Has: func(path string) bool {
-		switch field := topField(path, "spec."); field {
-		case "":
-		case "template":
-			return template
-		default:
-			return reflect.DeepEqual(have[field], want[field])
+	return nil
+}
+
+// enforcedIn reports whether a binding that enforces has found something in a field.
+func enforcedIn(field string, bounds []guardrail.Bound, results []review.Result) bool {
+	for i := range bounds {
+		if bounds[i].Mode != review.ModeEnforce {
+			continue
 		}
-		switch field := topField(path, "metadata."); field {
-		case "namespace":
-			return template // it is the CronJob's
-		case "labels":
-			return sameEntries(mapOf(metadata, field), mapOf(given, field), jobLabels()...)
-		case "annotations":
-			return sameEntries(mapOf(metadata, field), mapOf(given, field), instantiated)
+		for k := range results[i].Violations {
+			if review.Within(results[i].Violations[k].Path, field) {
+				return true
+			}
 		}
-		return false
-	}}, nil
+	}
+	return false
 }
 
-// instantiated is the annotation by which kubectl says that a Job was made by hand.
-const instantiated = "cronjob.kubernetes.io/instantiate"
-
-// jobOf is a Job of a CronJob as the API server stores it, but for what it adds to tell
-// the Pods of one Job from those of another. It has the template's labels where it has
-// none of its own.
-func jobOf(cronJob map[string]any) map[string]any {
-	spec := normalize.JobSpec(cronJob)
-	metadata := mapOf(mapOf(mapOf(cronJob, "spec"), "jobTemplate"), "metadata")
-	if len(mapOf(metadata, "labels")) == 0 {
-		metadata = map[string]any{"annotations": metadata["annotations"], "labels": mapOf(mapOf(mapOf(spec, "template"), "metadata"), "labels")}
-	}
-	return map[string]any{"metadata": metadata, "spec": spec}
-}
-
-func sameEntries(a, b map[string]any, ignored ...string) bool {
-	a, b = maps.Clone(a), maps.Clone(b)
-	for _, name := range ignored {
-		delete(a, name)
-		delete(b, name)
-	}
-	return len(a) == len(b) && (len(a) == 0 || reflect.DeepEqual(a, b))
-}
-
-// topField is the field below a prefix that a path leads to or through.
-func topField(path, prefix string) string {
-	rest, ok := strings.CutPrefix(path, prefix)
-	if !ok {
-		return ""
-	}
-	if end := strings.IndexAny(rest, ".["); end >= 0 {
-		return rest[:end]
-	}
-	return rest
+func mapOf(object map[string]any, name string) map[string]any {
+	m, _ := object[name].(map[string]any)
+	return m
 }

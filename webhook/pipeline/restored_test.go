@@ -111,6 +111,12 @@ func TestRollbacks(t *testing.T) {
 		"one more label":             {"Deployment", replicaSet(controlled("1"), labelled), review.VerdictDeny},
 		"another image":              {"Deployment", replicaSet(controlled("1"), other), review.VerdictDeny},
 		"no template":                {"Deployment", replicaSet(controlled("1"), `{}`), review.VerdictDeny},
+		"no hash":                    {"Deployment", replicaSet(controlled("1"), template), review.VerdictDeny},
+		"made for another":           {"Deployment", strings.Replace(replicaSet(controlled("1"), hashed), "web-1", "batch-1", 1), review.VerdictDeny},
+		"made for a longer name":     {"Deployment", strings.Replace(replicaSet(controlled("1"), hashed), "web-1", "web-a-1", 1), review.VerdictDeny},
+		"on its way out":             {"Deployment", replicaSet(`"deletionTimestamp":"2026-01-01T00:00:00Z",`+controlled("1"), hashed), review.VerdictDeny},
+		"another set's by its name":  {"StatefulSet", strings.Replace(revision(controlled("1"), replacing), "web-1", "web-a-1", 1), review.VerdictDeny},
+		"in other letters":           {"StatefulSet", revision(controlled("1"), strings.Replace(replacing, "containers", "Containers", 1)), review.VerdictDeny},
 		"a set's revision":           {"StatefulSet", revision(controlled("1"), replacing), review.VerdictWarn},
 		"a DaemonSet's revision":     {"DaemonSet", revision(controlled("1"), replacing), review.VerdictWarn},
 		"another set's revision":     {"StatefulSet", revision(controlled("2"), replacing), review.VerdictDeny},
@@ -148,7 +154,7 @@ func TestARollbackExcusesItsTemplateAlone(t *testing.T) {
 			`,"template":{"spec":{"containers":[{"name":"a","image":"` + image + `"}]}}}}`
 	}
 	r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", stored("nginx", "0"), stored("nginx:1", "10"))
-	l := &live{revisions: []map[string]any{decoded(t, `{"metadata":{"name":"web-1",`+controlled("1")+`},"spec":{"template":{"spec":{"containers":[{"name":"a","image":"nginx"}]}}}}`)}}
+	l := &live{revisions: []map[string]any{decoded(t, `{"metadata":{"name":"web-1",`+controlled("1")+`},"spec":{"template":{"metadata":{"labels":{"pod-template-hash":"1"}},"spec":{"containers":[{"name":"a","image":"nginx"}]}}}}`)}}
 	d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: l})
 	if err != nil || len(d.Findings) != 2 || d.Findings[0].Policy != "rollback-history" || d.Findings[0].Tolerated != "" || d.Findings[1].Tolerated != "as in ReplicaSet web-1" {
 		t.Errorf("got %v %+v", err, d)
@@ -251,16 +257,17 @@ func TestMetadataOfJobsFromCronJobs(t *testing.T) {
 	}
 }
 
-// Of a template, only the hash label makes no difference.
+// Of a template, only the hash label and API defaults make no difference.
 func TestOnlyTheHashLabelIsNoDifference(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", "")))
-	const base = `{"metadata":{"labels":{"app":"web","tier":"1"},"annotations":{"a":"b"}},"spec":{"hostNetwork":true,"nodeSelector":{"a":"b"},` +
-		`"containers":[{"name":"a","image":"nginx","env":[{"name":"A","value":"1"}],"emptyDir":{},"ports":[{"containerPort":80}]}],"volumes":[{"name":"v","emptyDir":{}}]}}`
+	// A field that this version of k8s.io/api does not know is compared too.
+	const base = `{"metadata":{"labels":{"app":"web","tier":"1"},"annotations":{"a":"b"}},"spec":{"hostname":"h","nodeSelector":{"a":"b"},` +
+		`"containers":[{"name":"a","image":"nginx","env":[{"name":"A","value":"1"}],"ports":[{"name":"http","containerPort":80}],"later":"x"}],"volumes":[{"name":"v","emptyDir":{"medium":"Memory"}}]}}`
 	leaves := leavesOf(decoded(t, base), nil)
 	rapid.Check(t, func(rt *rapid.T) {
 		changed := decoded(t, base)
 		leaf := rapid.SampledFrom(leaves).Draw(rt, "leaf")
-		touch := rapid.SampledFrom([]string{"nothing", "replace", "remove", "hash", "null"}).Draw(rt, "touch")
+		touch := rapid.SampledFrom([]string{"nothing", "replace", "remove", "default", "null"}).Draw(rt, "touch")
 		same := true
 		switch touch {
 		case "replace":
@@ -269,8 +276,8 @@ func TestOnlyTheHashLabelIsNoDifference(t *testing.T) {
 		case "remove":
 			same = false
 			put(changed, leaf, nil)
-		case "hash":
-			put(changed, []any{"metadata", "labels", "pod-template-hash"}, "1")
+		case "default":
+			put(changed, []any{"spec", "dnsPolicy"}, "ClusterFirst")
 		case "null":
 			put(changed, []any{"metadata", "creationTimestamp"}, nil)
 			changed["metadata"].(map[string]any)["creationTimestamp"] = nil
@@ -280,6 +287,7 @@ func TestOnlyTheHashLabelIsNoDifference(t *testing.T) {
 		r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", fmt.Sprintf(web, base), fmt.Sprintf(web, old))
 		revision := decoded(t, `{"metadata":{"name":"web-1",`+controlled("1")+`},"spec":{}}`)
 		revision["spec"].(map[string]any)["template"] = changed
+		put(changed, []any{"metadata", "labels", "pod-template-hash"}, "1")
 		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: &live{revisions: []map[string]any{revision}}})
 		if err != nil || (d.Verdict == review.VerdictWarn) != same {
 			rt.Fatalf("%s of %v: got %v %+v", touch, leaf, err, d)

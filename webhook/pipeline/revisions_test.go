@@ -1,11 +1,14 @@
 package pipeline_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/normalize"
@@ -90,5 +93,89 @@ func TestAControllerRevisionThatIsTooMuchIsBound(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"g"}, names); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// owning is a live that knows what controls a revision.
+type owning struct {
+	live
+
+	owner map[string]any
+}
+
+func (o *owning) Owner(context.Context, schema.GroupVersionKind, string, string) (map[string]any, error) {
+	o.asked++
+	return o.owner, o.err
+}
+
+// A ReplicaSet that a Deployment may take for its own is decided as the Deployment that
+// would be rolled back to it.
+func TestAClaimedReplicaSetIsDecidedAsADeployment(t *testing.T) {
+	const template = `{"metadata":{"labels":{"app":"web","pod-template-hash":"1"}},"spec":{"containers":[{"name":"a","image":"nginx:1"}],"volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"c"}}]}}`
+	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("stateless-deployment", "")))
+	set := func(metadata, template string) string {
+		return `{"metadata":{"name":"web-1",` + metadata + `},"spec":{"replicas":0,"template":` + template + `}}`
+	}
+	unhashed := strings.Replace(template, `,"pod-template-hash":"1"`, "", 1)
+	owner := `{"metadata":{"name":"web","uid":"1"},"spec":{"template":` + unhashed + `}}`
+	for name, test := range map[string]struct {
+		user, set, old, owner string
+		want                  review.Verdict
+	}{
+		"a Deployment's":            {"alice", set(controlled("1"), template), "", "{}", review.VerdictDeny},
+		"nobody's":                  {"alice", set(`"labels":{}`, template), "", "{}", review.VerdictDeny},
+		"one that stands alone":     {"alice", set(`"labels":{}`, unhashed), "", "{}", review.VerdictAllow},
+		"by its controller":         {"system:serviceaccount:kube-system:deployment-controller", set(controlled("1"), template), "", "{}", review.VerdictAllow},
+		"by another controller":     {"system:serviceaccount:kube-system:replicaset-controller", set(controlled("1"), template), "", "{}", review.VerdictDeny},
+		"with its owner's template": {"alice", set(controlled("1"), template), "", owner, review.VerdictWarn},
+		"with another's template":   {"alice", set(controlled("2"), template), "", owner, review.VerdictDeny},
+		"with a former template":    {"alice", set(controlled("1"), template), "", strings.Replace(owner, "nginx:1", "nginx:2", 1), review.VerdictDeny},
+		"under another name":        {"alice", strings.Replace(set(controlled("1"), template), "web-1", "batch-1", 1), "", owner, review.VerdictDeny},
+		"scaled":                    {"alice", set(controlled("1"), template), strings.Replace(set(controlled("1"), template), `"replicas":0`, `"replicas":1`, 1), "{}", review.VerdictAllow},
+		"given away":                {"alice", set(controlled("2"), template), set(controlled("1"), template), "{}", review.VerdictAllow},
+		"changed":                   {"alice", set(controlled("1"), template), set(controlled("1"), strings.Replace(template, "nginx:1", "nginx:2", 1)), "{}", review.VerdictDeny},
+		"claimed later":             {"alice", set(controlled("1"), template), set(controlled("1"), unhashed), "{}", review.VerdictDeny},
+	} {
+		operation, old := "CREATE", "null"
+		if test.old != "" {
+			operation, old = "UPDATE", test.old
+		}
+		r := admission(t, operation, "apps", "ReplicaSet", "", test.user, test.set, old)
+		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: &owning{owner: decoded(t, test.owner)}})
+		if err != nil || d.Verdict != test.want {
+			t.Errorf("%s: got %v %+v, want %v", name, err, d, test.want)
+		}
+	}
+}
+
+// What is ambiguous is refused where anything enforced applies, by a finding that says so.
+func TestWhatIsAmbiguousIsRefused(t *testing.T) {
+	const ambiguous = `{"metadata":{"name":"web-1"%s},"data":{"spec":{"template":{"spec":{"Containers":[{"name":"a","image":"nginx:1"}]}}}}}`
+	for mode, want := range map[v1alpha1.Mode]review.Verdict{
+		v1alpha1.ModeEnforce: review.VerdictDeny, v1alpha1.ModeWarn: review.VerdictWarn, v1alpha1.ModeAudit: review.VerdictAllow,
+	} {
+		g := guardrail("g", mode, binding("image-tag", ""))
+		g.Spec.TrustedWriters.Users = []string{"operator"}
+		s := build(t, g)
+		machine := `,"ownerReferences":[{"apiVersion":"example.com/v1","kind":"Machine","name":"m","uid":"1","controller":true}]`
+		for name, test := range map[string]struct {
+			user, metadata string
+			want           review.Verdict
+		}{
+			"a person":                  {"alice", "", want},
+			"an operator's":             {"operator", machine, review.VerdictAllow},
+			"an operator's for anybody": {"operator", "", want},
+			"the set's controller":      {"system:serviceaccount:kube-system:statefulset-controller", "", review.VerdictAllow},
+		} {
+			r := admission(t, "CREATE", "apps", "ControllerRevision", "", test.user, fmt.Sprintf(ambiguous, test.metadata), "null")
+			d := decide(t, s, r, known(nil))
+			if d.Verdict != test.want || len(d.Findings) != 1 || d.Findings[0].Policy != pipeline.AmbiguousPolicy {
+				t.Errorf("%s, %s: got %+v, want %v", mode, name, d, test.want)
+			}
+			r = admission(t, "UPDATE", "apps", "ControllerRevision", "", test.user, fmt.Sprintf(ambiguous, test.metadata), fmt.Sprintf(ambiguous, test.metadata))
+			if d := decide(t, s, r, known(nil)); d.Verdict != review.VerdictAllow {
+				t.Errorf("%s, %s: an UPDATE of nothing: got %+v", mode, name, d)
+			}
+		}
 	}
 }

@@ -176,7 +176,7 @@ func (e *existing) ofRevisions(ctx context.Context, kind schema.GroupVersionKind
 		if err != nil {
 			return time.Time{}, err
 		}
-		if normalize.Controller(revision).UID != uid || !sameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
+		if normalize.Controller(revision).UID != uid || !normalize.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
 			continue
 		}
 		if created := createdAt(revision); oldest.IsZero() || created.Before(oldest) {

@@ -35,9 +35,7 @@ func Makers(kind schema.GroupKind) []Maker {
 	case pod:
 		return []Maker{
 			{Controller: "replicaset-controller", Owner: replicaSet, From: []schema.GroupKind{replicaSet}},
-			// While an update is partitioned it creates Pods from ControllerRevisions, which
-			// are decided as DaemonSets.
-			{Controller: "statefulset-controller", Owner: statefulSet, From: []schema.GroupKind{statefulSet, daemonSet}},
+			{Controller: "statefulset-controller", Owner: statefulSet, From: []schema.GroupKind{statefulSet}},
 			{Controller: "daemon-set-controller", Owner: daemonSet, From: []schema.GroupKind{daemonSet}},
 			{Controller: "job-controller", Owner: job, From: []schema.GroupKind{job}},
 			{Controller: "replication-controller", Owner: controller, From: []schema.GroupKind{controller}},
@@ -57,9 +55,6 @@ func Makers(kind schema.GroupKind) []Maker {
 		// By the annotation deprecated.deployment.rollback.to it puts a ReplicaSet's template
 		// back. Until that succeeds, it does nothing else for the Deployment.
 		return []Maker{{Controller: "deployment-controller", From: []schema.GroupKind{replicaSet}, Updates: true}}
-	case daemonSet:
-		// As which ControllerRevisions are decided: DaemonSets themselves they do not write.
-		return []Maker{{Controller: "statefulset-controller"}, {Controller: "daemon-set-controller"}}
 	case schema.GroupKind{Kind: "ConfigMap"}:
 		return []Maker{{Controller: "root-ca-cert-publisher"}, {Controller: "bootstrap-signer"}}
 	case schema.GroupKind{Kind: "Secret"}:

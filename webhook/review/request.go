@@ -109,6 +109,11 @@ type Request struct {
 	// OldObject is the stored object of an UPDATE, nil otherwise.
 	OldObject map[string]any
 
+	// Ambiguous and OldAmbiguous say what in the object, and in its old object, can be read
+	// in more than one way, so that a policy and whoever uses the object may not see the
+	// same. They are empty where nothing can.
+	Ambiguous, OldAmbiguous string
+
 	// LastApplied and OldLastApplied are what kubectl's annotation on a Secret and on its
 	// old object carries; nil where there is none, and for every other kind.
 	LastApplied, OldLastApplied *LastApplied

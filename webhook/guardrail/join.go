@@ -1,0 +1,44 @@
+package guardrail
+
+import (
+	"maps"
+	"slices"
+
+	"taffrail.dev/webhook/review"
+)
+
+// Join adds to a decision the findings and errors of another one about the same object. Of
+// two findings with the same identity the one that costs the writer more is left.
+func Join(d, more *review.Decision) {
+	for i := range more.Findings {
+		f := &more.Findings[i]
+		at := slices.IndexFunc(d.Findings, func(have review.Finding) bool { return identityOf(&have) == identityOf(f) })
+		if at < 0 {
+			d.Findings = append(d.Findings, *f)
+			continue
+		}
+		have := &d.Findings[at]
+		guardrails, by := union(have.Guardrails, f.Guardrails), union(have.WouldDenyBy, f.WouldDenyBy)
+		if rank(f) > rank(have) {
+			*have = *f
+		}
+		have.Guardrails, have.WouldDenyBy, have.WouldDeny = guardrails, by, len(by) > 0
+	}
+	if len(more.Errors) > 0 && d.Errors == nil {
+		d.Errors = map[string]error{}
+	}
+	maps.Copy(d.Errors, more.Errors)
+	sortFindings(d.Findings)
+	d.Verdict = verdict(d.Findings)
+}
+
+func identityOf(f *review.Finding) Identity {
+	return Identity{Policy: f.Policy, Container: f.Container, Key: f.Key}
+}
+
+// union is sorted.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -1,0 +1,149 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// madeFromCronJob is fromCronJob, for each binding only as far as the binding is about
+// CronJobs, finds the same in this one, and no Exemption excuses it there: what nobody has
+// decided of the CronJob is decided of the Job.
+func (s *Snapshot) madeFromCronJob(ctx context.Context, r *review.Request, bounds []guardrail.Bound, o Options) (guardrail.Restored, error) {
+	restored, cronJob, err := compareWithCronJob(ctx, r, o.Live)
+	if err != nil || restored.Has == nil {
+		return restored, err
+	}
+	restored.Decided = func(int, *review.Finding) bool { return false }
+	kind := batchv1.SchemeGroupVersion.WithKind("CronJob")
+	stored, err := normalize.Stored(r, cronJob, kind)
+	if unreadable(err) {
+		return restored, nil
+	}
+	if err != nil {
+		return restored, err
+	}
+	position := map[int]int{}
+	var about []guardrail.Bound
+	for i := range bounds {
+		if slices.Contains(bounds[i].Policy.Kinds, kind.GroupKind()) {
+			position[i], about = len(about), append(about, bounds[i])
+		}
+	}
+	if len(about) == 0 {
+		return restored, nil
+	}
+	results, _, err := s.judge(ctx, stored, about, nil, s.existingOf(stored, &o), storedRequest)
+	if err != nil {
+		return restored, err
+	}
+	exempt := s.exemptions.For(stored, o.now())
+	restored.Decided = func(bound int, f *review.Finding) bool {
+		at, ok := position[bound]
+		return ok && len(exempt.Excuse(bounds[bound].Guardrail, f.Policy, f.Container)) == 0 && slices.ContainsFunc(results[at].Violations, func(v review.Violation) bool {
+			return v.Unknown == "" && v.Container == f.Container && (v.Path == "spec.jobTemplate."+f.Path || !review.Within(f.Path, "spec"))
+		})
+	}
+	return restored, nil
+}
+
+func unreadable(err error) bool {
+	_, field := errors.AsType[*normalize.FieldError](err)
+	_, limit := errors.AsType[*normalize.LimitError](err)
+	return field || limit
+}
+
+// jobLabels are what the API server adds to the template of a Job, and to the Job itself
+// where it has no labels but the template's.
+func jobLabels() []string {
+	return []string{batchv1.ControllerUidLabel, batchv1.JobNameLabel, "controller-uid", "job-name"}
+}
+
+// fromCronJob returns which fields of a Job are those of the CronJob that it names as its
+// controller, as after `kubectl create job --from=cronjob/x`.
+func fromCronJob(ctx context.Context, r *review.Request, live Live) (guardrail.Restored, error) {
+	restored, _, err := compareWithCronJob(ctx, r, live)
+	return restored, err
+}
+
+func compareWithCronJob(ctx context.Context, r *review.Request, live Live) (guardrail.Restored, map[string]any, error) {
+	owner := normalize.Controller(r.Object)
+	if owner.Group != batchv1.GroupName || owner.Kind != "CronJob" || owner.Name == "" || owner.UID == "" {
+		return guardrail.Restored{}, nil, nil
+	}
+	cronJob, err := live.CronJob(ctx, r.Namespace.Name, owner.Name)
+	if err != nil {
+		return guardrail.Restored{}, nil, err
+	}
+	if uid, _, _ := unstructured.NestedString(cronJob, "metadata", "uid"); uid != owner.UID {
+		return guardrail.Restored{}, nil, nil
+	}
+	made := jobOf(cronJob)
+	have, want := normalize.JobSpec(mapOf(r.Object, "spec")), mapOf(made, "spec")
+	metadata, given := mapOf(r.Object, "metadata"), mapOf(made, "metadata")
+	template := normalize.SameTemplate(mapOf(have, "template"), mapOf(want, "template"), jobLabels()...)
+	return guardrail.Restored{Why: "as in CronJob " + owner.Name, Has: func(path string) bool {
+		switch field := topField(path, "spec."); field {
+		case "":
+		case "template":
+			return template
+		default:
+			return reflect.DeepEqual(have[field], want[field])
+		}
+		switch field := topField(path, "metadata."); field {
+		case "namespace":
+			return template // it is the CronJob's
+		case "labels":
+			return sameEntries(mapOf(metadata, field), mapOf(given, field), jobLabels()...)
+		case "annotations":
+			return sameEntries(mapOf(metadata, field), mapOf(given, field), instantiated)
+		}
+		return false
+	}}, cronJob, nil
+}
+
+// instantiated is the annotation by which kubectl says that a Job was made by hand.
+const instantiated = "cronjob.kubernetes.io/instantiate"
+
+// jobOf is a Job of a CronJob as the API server stores it, but for what it adds to tell
+// the Pods of one Job from those of another. It has the template's labels where it has
+// none of its own.
+func jobOf(cronJob map[string]any) map[string]any {
+	jobTemplate := mapOf(mapOf(cronJob, "spec"), "jobTemplate")
+	spec, metadata := normalize.JobSpec(mapOf(jobTemplate, "spec")), mapOf(jobTemplate, "metadata")
+	if len(mapOf(metadata, "labels")) == 0 {
+		metadata = map[string]any{"annotations": metadata["annotations"], "labels": mapOf(mapOf(mapOf(spec, "template"), "metadata"), "labels")}
+	}
+	return map[string]any{"metadata": metadata, "spec": spec}
+}
+
+func sameEntries(a, b map[string]any, ignored ...string) bool {
+	a, b = maps.Clone(a), maps.Clone(b)
+	for _, name := range ignored {
+		delete(a, name)
+		delete(b, name)
+	}
+	return len(a) == len(b) && (len(a) == 0 || reflect.DeepEqual(a, b))
+}
+
+// topField is the field below a prefix that a path leads to or through.
+func topField(path, prefix string) string {
+	rest, ok := strings.CutPrefix(path, prefix)
+	if !ok {
+		return ""
+	}
+	if end := strings.IndexAny(rest, ".["); end >= 0 {
+		return rest[:end]
+	}
+	return rest
+}
