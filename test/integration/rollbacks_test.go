@@ -85,7 +85,7 @@ func each(t *testing.T, all []*drawn, do func(ctx context.Context, d *drawn) err
 	for _, d := range all {
 		group.Go(func() error {
 			if err := do(ctx, d); err != nil {
-				template, _ := jsonOf(d.written) //nolint:errcheck // for people
+				template, _ := jsonOf(d.written)
 				return fmt.Errorf("%T %s: %w, template %s", d.object, d.object.GetName(), err, template)
 			}
 			return nil
@@ -107,7 +107,7 @@ func TestNoRollbackIsDenied(t *testing.T) {
 	for i, left := 0, *rollbacks; left > 0; i, left = i+1, left-batch {
 		seed := seeds[i%len(seeds)] + uint64(i/len(seeds))
 		t.Logf("-rollbacks.seed=%d", seed)
-		rollBack(t, rand.New(rand.NewPCG(seed, 1)), min(batch, left)) //nolint:gosec // a test's
+		rollBack(t, rand.New(rand.NewPCG(seed, 1)), min(batch, left))
 	}
 }
 
