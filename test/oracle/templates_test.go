@@ -61,8 +61,8 @@ func TestPodTemplateDefaults(t *testing.T) {
 	chooseSeed()
 	t.Logf("-oracle.seed=%d", *seed)
 	for _, from := range []uint64{42, *seed} {
-		random := rand.New(rand.NewPCG(from, 1))                                                        //nolint:gosec // a test's
-		filler := randfill.NewWithSeed(int64(from)).NilChance(.4).NumElements(0, 2).MaxDepth(12).Funcs( //nolint:gosec // any number will do
+		random := rand.New(rand.NewPCG(from, 1))
+		filler := randfill.NewWithSeed(int64(from)).NilChance(.4).NumElements(0, 2).MaxDepth(12).Funcs(
 			func(q *resource.Quantity, c randfill.Continue) {
 				*q = resource.MustParse([]string{"0", "1", "100m", "0.1", "100u", "1.5Gi", "1e3", "999999999n", "128Mi"}[c.Intn(9)])
 			},

@@ -80,7 +80,7 @@ func readRevision(revision map[string]any) (template map[string]any, ambiguous s
 		return nil, fmt.Sprintf("data has the directive %q, and what it makes depends on what it is applied to", shortened(directive)), nil
 	}
 	if usedErr != nil {
-		return nil, "", nil // nobody can apply it
+		return nil, "", nil //nolint:nilerr // nobody can apply it
 	}
 	if misspelled(exactErr) || !apiequality.Semantic.DeepEqual(&exact.Spec, &used.Spec) {
 		return nil, "data has the name of a field in other letters, which controllers take for that field and policies do not", nil
@@ -129,8 +129,7 @@ func fieldNames(t reflect.Type, seen map[reflect.Type]bool, names map[string]boo
 		return names
 	}
 	seen[t] = true
-	for i := range t.NumField() {
-		field := t.Field(i)
+	for field := range t.Fields() {
 		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" {
 			names[name] = true
 		}
