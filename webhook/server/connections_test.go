@@ -42,6 +42,7 @@ func newLimited(t *testing.T, most int) *limited {
 		writeText(w, http.StatusOK, "worked")
 	})
 	server := newHTTPServer(mux, logr.Discard())
+	server.ReadTimeout = 0 // what would end connections that are not evicted
 	l.serve(server)
 	go server.Serve(l.connections) //nolint:errcheck // ends with the test
 	t.Cleanup(func() { _ = server.Close() })
@@ -311,4 +312,25 @@ func TestConnectionsAreNoMoreThanFiles(t *testing.T) {
 			t.Errorf("%+v: %d", c, got)
 		}
 	}
+}
+
+// A header costs memory before anybody has asked for anything.
+func TestLongHeadersAreRefused(t *testing.T) {
+	l := newLimited(t, 4)
+	c := l.dial(t)
+	_, _ = fmt.Fprintf(c, "POST /decide HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nX: %s\r\n\r\n", strings.Repeat("x", 2*maxHeaderBytes))
+	if line, _ := c.answers.ReadString('\n'); !strings.Contains(line, "431") {
+		t.Error(line)
+	}
+}
+
+// A body that nobody reads is not waited for.
+func TestTheRestOfABodyIsNotWaitedFor(t *testing.T) {
+	l := newLimited(t, 4)
+	c := l.dial(t)
+	_, _ = io.WriteString(c, "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nx")
+	if text := c.answer(); !strings.Contains(text, "not found") {
+		t.Error(text)
+	}
+	eventually(t, "closing the connection", func() bool { return !c.isOpen() })
 }
