@@ -217,7 +217,7 @@ func TestDeafConnectionsAreClosedFirst(t *testing.T) {
 
 // Whatever clients do, the limit holds and the count is right.
 func TestConnectionsAreCounted(t *testing.T) {
-	for _, seed := range []uint64{1, rand.Uint64()} { //nolint:gosec // a seed is no secret
+	for _, seed := range []uint64{1, rand.Uint64()} {
 		t.Logf("seed %d", seed)
 		const most = 8
 		l := newLimited(t, most)
@@ -225,7 +225,7 @@ func TestConnectionsAreCounted(t *testing.T) {
 		var clients sync.WaitGroup
 		for i := range uint64(16) {
 			clients.Go(func() {
-				random := rand.New(rand.NewPCG(seed, i)) //nolint:gosec // as above
+				random := rand.New(rand.NewPCG(seed, i))
 				for range 20 {
 					conn, err := net.Dial("tcp", l.address)
 					if err != nil {
