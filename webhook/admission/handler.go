@@ -40,7 +40,7 @@ const DefaultMaxInFlight = 512
 const DefaultMaxInFlightBytes = 64 << 20
 
 // maxConfiguration is how many objects of Taffrail's own configuration are checked at once.
-const maxConfiguration = 8
+const maxConfiguration = 4
 
 // Decider is the part of a *pipeline.Snapshot that requests need.
 type Decider interface {

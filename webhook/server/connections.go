@@ -64,10 +64,10 @@ const ownFiles = 128
 // are wanted, beside reserved ones elsewhere: no more than the process may open files, with
 // some left.
 func affordable(wanted, reserved int, files uint64) int {
-	if uint64(wanted+reserved+ownFiles) <= files { //nolint:gosec // all of them are small and positive
+	if uint64(wanted+reserved+ownFiles) <= files {
 		return wanted
 	}
-	return max(int(files)-reserved-ownFiles, 1) //nolint:gosec // it is less than wanted
+	return max(int(files)-reserved-ownFiles, 1)
 }
 
 // newConnections bounds the connections of a listener. evicted counts those closed.

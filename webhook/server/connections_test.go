@@ -42,6 +42,7 @@ func newLimited(t *testing.T, most int) *limited {
 		writeText(w, http.StatusOK, "worked")
 	})
 	server := newHTTPServer(mux, logr.Discard())
+	server.ReadTimeout = 0 // what would end connections that are not evicted
 	l.serve(server)
 	go server.Serve(l.connections) //nolint:errcheck // ends with the test
 	t.Cleanup(func() { _ = server.Close() })
@@ -216,7 +217,7 @@ func TestDeafConnectionsAreClosedFirst(t *testing.T) {
 
 // Whatever clients do, the limit holds and the count is right.
 func TestConnectionsAreCounted(t *testing.T) {
-	for _, seed := range []uint64{1, rand.Uint64()} { //nolint:gosec // a seed is no secret
+	for _, seed := range []uint64{1, rand.Uint64()} {
 		t.Logf("seed %d", seed)
 		const most = 8
 		l := newLimited(t, most)
@@ -224,7 +225,7 @@ func TestConnectionsAreCounted(t *testing.T) {
 		var clients sync.WaitGroup
 		for i := range uint64(16) {
 			clients.Go(func() {
-				random := rand.New(rand.NewPCG(seed, i)) //nolint:gosec // as above
+				random := rand.New(rand.NewPCG(seed, i))
 				for range 20 {
 					conn, err := net.Dial("tcp", l.address)
 					if err != nil {
@@ -311,4 +312,25 @@ func TestConnectionsAreNoMoreThanFiles(t *testing.T) {
 			t.Errorf("%+v: %d", c, got)
 		}
 	}
+}
+
+// A header costs memory before anybody has asked for anything.
+func TestLongHeadersAreRefused(t *testing.T) {
+	l := newLimited(t, 4)
+	c := l.dial(t)
+	_, _ = fmt.Fprintf(c, "POST /decide HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nX: %s\r\n\r\n", strings.Repeat("x", 2*maxHeaderBytes))
+	if line, _ := c.answers.ReadString('\n'); !strings.Contains(line, "431") {
+		t.Error(line)
+	}
+}
+
+// A body that nobody reads is not waited for.
+func TestTheRestOfABodyIsNotWaitedFor(t *testing.T) {
+	l := newLimited(t, 4)
+	c := l.dial(t)
+	_, _ = io.WriteString(c, "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nx")
+	if text := c.answer(); !strings.Contains(text, "not found") {
+		t.Error(text)
+	}
+	eventually(t, "closing the connection", func() bool { return !c.isOpen() })
 }

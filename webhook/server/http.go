@@ -25,8 +25,9 @@ const (
 	// side that sends must be the one that hangs up. A request that meets a closing
 	// connection is lost, and the API server does not send it again.
 	idleTimeout = 3 * time.Minute
-	// maxHeaderBytes is ten times what the API server sends, a token included.
-	maxHeaderBytes = 16 << 10
+	// maxHeaderBytes is ten times what the API server sends, and room for a token: what a
+	// connection may cost before it has had a decision.
+	maxHeaderBytes = 8 << 10
 
 	// connectionsPerSlot is how many connections there may be for each request that is
 	// decided at once. Of those five, four may be worked on: two whose bodies arrive, one
