@@ -243,7 +243,8 @@ func TestEnforcingKeepsPodsAsTheyAre(t *testing.T) {
 		}
 		filled := podWith(t, namespace, app, "out", pod)
 		wantResources(t, app+" rolled out", filled.Spec.Containers[0].Resources, injected)
-		wantResources(t, app+" replaced", replaced(t, app, filled).Spec.Containers[0].Resources, injected)
+		admit(t, "deleting it", cluster.Alice.Delete(t.Context(), filled, client.GracePeriodSeconds(0)))
+		wantResources(t, app+" replaced", podWith(t, namespace, app, "out", filled).Spec.Containers[0].Resources, injected)
 		back := `{"spec":{"template":{"metadata":{"annotations":{"rolled":null}}}}}`
 		answer = admit(t, "rolling back "+app, cluster.Alice.Patch(t.Context(), object, client.RawPatch(types.StrategicMergePatchType, []byte(back))))
 		if len(answer.Warnings) == 0 {

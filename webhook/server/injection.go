@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -233,12 +232,11 @@ func (r *injectionRecord) selectedSinceCreation(namespace review.Namespace) bool
 	if !r.sameSelection() || namespace.Created.Before(r.before.SelectionSince.Time) {
 		return false
 	}
-	object, err := r.live.Metadata(r.ctx, corev1.SchemeGroupVersion.WithKind("Namespace"), "", namespace.Name, "")
+	untouched, err := pipeline.Untouched(r.ctx, r.live, namespace.Name)
 	if err != nil {
 		r.err = err
-		return false
 	}
-	return object != nil && pipeline.Untouched(object)
+	return untouched
 }
 
 // grouped lists namespaces by since when they are selected, as many as there is room for.
