@@ -203,9 +203,18 @@ func (r *injectionRecord) addIncluded(since map[string]metav1.Time) {
 	}
 	for _, namespace := range r.selected {
 		if slices.Contains(r.before.ExcludeNamespaces, namespace.Name) {
-			since[namespace.Name] = r.time()
+			since[namespace.Name] = r.later(namespace)
 		}
 	}
+}
+
+// later is now, or the second after a namespace was created: if it is recorded as selected since
+// the second in which it was, it was created so.
+func (r *injectionRecord) later(namespace review.Namespace) metav1.Time {
+	if now := r.time(); now.After(namespace.Created) {
+		return now
+	}
+	return metav1.NewTime(namespace.Created.Add(time.Second))
 }
 
 // addSelected adds the namespaces that the selector has come to select.
@@ -221,7 +230,7 @@ func (r *injectionRecord) addSelected(since map[string]metav1.Time) {
 		case r.selectedSinceCreation(namespace):
 			since[namespace.Name] = metav1.NewTime(namespace.Created)
 		default:
-			since[namespace.Name] = r.time()
+			since[namespace.Name] = r.later(namespace)
 		}
 	}
 }

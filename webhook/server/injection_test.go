@@ -146,6 +146,11 @@ func TestRecordOfSelectedNamespaces(t *testing.T) {
 	want(t, r.next(14, by(`{}`), a, there("born", 11), there("late", 11), there("old", 9)), "i {} 10-; a 10; born 11; old 12; late 14")
 	// Deleted, and another of the same name.
 	want(t, r.next(20, by(`{}`), a, there("old", 19)), "i {} 10-; a 10; old 20")
+	// Labelled in the second in which it was created.
+	r.next(21, by(`{}`), a, there("now", 21))
+	if got := r.record.Namespaces[1].Since.Time; !got.Equal(at(21).Add(time.Second)) {
+		t.Errorf("recorded since %s", got)
+	}
 	// Labelled in its first second, but when there could be Pods already.
 	want(t, r.next(30, by(`{}`), a, there("born", 29)), "i {} 10-; a 10; born 30")
 	// Another selector is newer than every namespace that it comes to select.
