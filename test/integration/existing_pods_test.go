@@ -157,8 +157,8 @@ func replaced(t *testing.T, app string, pod *corev1.Pod) *corev1.Pod {
 
 var tokenVolume = regexp.MustCompile(`kube-api-access-\w+`)
 
-// comparable is all of a Pod but what no two Pods have in common.
-func comparable(t *testing.T, pod *corev1.Pod) map[string]any {
+// shared is all of a Pod but what no two Pods have in common.
+func shared(t *testing.T, pod *corev1.Pod) map[string]any {
 	t.Helper()
 	pod = pod.DeepCopy()
 	for i := range pod.Spec.Volumes {
@@ -212,7 +212,7 @@ func TestEnforcingKeepsPodsAsTheyAre(t *testing.T) {
 	after := map[string]*corev1.Pod{}
 	for app, pod := range before {
 		after[app] = replaced(t, app, pod)
-		if diff := diff(comparable(t, pod), comparable(t, after[app])); diff != "" {
+		if diff := diff(shared(t, pod), shared(t, after[app])); diff != "" {
 			t.Errorf("the successor of a Pod of %s differs (-before +after):\n%s", app, diff)
 		}
 	}
@@ -222,13 +222,13 @@ func TestEnforcingKeepsPodsAsTheyAre(t *testing.T) {
 	awaitRecord(t, g.Name, namespace, 1)
 	for app, pod := range after {
 		again := replaced(t, app, pod)
-		if diff := diff(comparable(t, pod), comparable(t, again)); diff != "" {
+		if diff := diff(shared(t, pod), shared(t, again)); diff != "" {
 			t.Errorf("once it is recorded, the successor of a Pod of %s differs (-before +after):\n%s", app, diff)
 		}
 	}
 	// A run of an old CronJob is as the one before.
 	makeJobFrom(t, namespace, "cronjob", "cronjob-second")
-	if diff := diff(comparable(t, before["cronjob"])["spec"], comparable(t, podOfJob(t, namespace, "cronjob-second"))["spec"]); diff != "" {
+	if diff := diff(shared(t, before["cronjob"])["spec"], shared(t, podOfJob(t, namespace, "cronjob-second"))["spec"]); diff != "" {
 		t.Errorf("another run of the CronJob differs:\n%s", diff)
 	}
 
@@ -271,13 +271,10 @@ func TestEnforcingKeepsPodsAsTheyAre(t *testing.T) {
 
 	g.Spec.Existing = v1alpha1.ExistingEnforce
 	putGuardrail(t, g)
-	eventually(t, "old templates to be filled", func(context.Context) error {
+	for filled := false; !filled; { // the replicas have to hear of it
 		got := replaced(t, "replicaset", podOfApp(t, namespace, "replicaset"))
-		if len(got.Spec.Containers[0].Resources.Limits) == 0 {
-			return errors.New("they are not")
-		}
-		return nil
-	})
+		filled = len(got.Spec.Containers[0].Resources.Limits) > 0
+	}
 	for _, app := range []string{"deployment", "statefulset", "daemonset", "replicationcontroller"} {
 		wantResources(t, app+" under existing: enforce", replaced(t, app, podOfApp(t, namespace, app)).Spec.Containers[0].Resources, injected)
 	}

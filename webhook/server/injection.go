@@ -257,7 +257,7 @@ func grouped(since map[string]metav1.Time) (groups []v1alpha1.InjectionNamespace
 		return strings.Compare(a, b)
 	})
 	if over := len(names) - maxRecorded; over > 0 {
-		names, unrecorded = names[:maxRecorded], int32(over) //nolint:gosec // there are not that many namespaces
+		names, unrecorded = names[:maxRecorded], int32(over)
 	}
 	for _, name := range names {
 		at := since[name]
