@@ -271,7 +271,10 @@ func TestEnforcingKeepsPodsAsTheyAre(t *testing.T) {
 
 	g.Spec.Existing = v1alpha1.ExistingEnforce
 	putGuardrail(t, g)
-	for filled := false; !filled; { // the replicas have to hear of it
+	for i, filled := 0, false; !filled; i++ { // the server has to hear of it
+		if i == 50 {
+			t.Fatal("old templates are not filled under existing: enforce")
+		}
 		got := replaced(t, "replicaset", podOfApp(t, namespace, "replicaset"))
 		filled = len(got.Spec.Containers[0].Resources.Limits) > 0
 	}
