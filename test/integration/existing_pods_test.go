@@ -233,7 +233,7 @@ func TestEnforcingKeepsPodsAsTheyAre(t *testing.T) {
 	}
 
 	// What is written now is filled, and /validate says so: nothing is missed.
-	for _, app := range []string{"deployment", "statefulset", "daemonset"} {
+	for _, app := range []string{"deployment", "statefulset"} {
 		object, pod := all[app], podOfApp(t, namespace, app)
 		must(t, cluster.Admin.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object))
 		annotation := fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"rolled":%q}}}}}`, "out")
