@@ -38,11 +38,11 @@ func TestOptingInKeepsPodsAsTheyAre(t *testing.T) {
 		return nil
 	})
 	after := replaced(t, "old", before)
-	if diff := diff(comparable(t, before), comparable(t, after)); diff != "" {
+	if diff := diff(shared(t, before), shared(t, after)); diff != "" {
 		t.Errorf("the successor differs (-before +after):\n%s", diff)
 	}
 	awaitRecord(t, g.Name, namespace, 1)
-	if diff := diff(comparable(t, before), comparable(t, replaced(t, "old", after))); diff != "" {
+	if diff := diff(shared(t, before), shared(t, replaced(t, "old", after))); diff != "" {
 		t.Errorf("once it is recorded, the successor differs (-before +after):\n%s", diff)
 	}
 	admit(t, "a new Deployment", cluster.Alice.Create(t.Context(), deploymentOf(namespace, "new")))
@@ -92,14 +92,14 @@ func TestOtherParametersAreForNewTemplates(t *testing.T) {
 		return nil
 	})
 	after := replaced(t, "old", before)
-	if diff := diff(comparable(t, before), comparable(t, after)); diff != "" {
+	if diff := diff(shared(t, before), shared(t, after)); diff != "" {
 		t.Errorf("the successor differs (-before +after):\n%s", diff)
 	}
 	if t.Failed() {
 		return
 	}
 	awaitRecord(t, g.Name, namespace, 2)
-	if diff := diff(comparable(t, before), comparable(t, replaced(t, "old", after))); diff != "" {
+	if diff := diff(shared(t, before), shared(t, replaced(t, "old", after))); diff != "" {
 		t.Errorf("once it is recorded, the successor differs (-before +after):\n%s", diff)
 	}
 	admit(t, "a new Deployment", cluster.Alice.Create(t.Context(), deploymentOf(namespace, "new")))

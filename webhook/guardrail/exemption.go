@@ -52,7 +52,7 @@ type Exemptions []*Exemption
 func (all Exemptions) For(r *review.Request, now time.Time) Exemptions {
 	var about Exemptions
 	for _, e := range all {
-		if now.Before(e.Until) && e.Covers(r) {
+		if now.Before(e.Until) && e.covers(r) {
 			then := *e
 			then.At = now
 			about = append(about, &then)
@@ -76,7 +76,7 @@ func (all Exemptions) Excuse(g *Guardrail, policy, container string) (names []st
 	return names
 }
 
-func (e *Exemption) Covers(r *review.Request) bool {
+func (e *Exemption) covers(r *review.Request) bool {
 	return e.coversNamespace(r) && e.CoversKind(r.Kind.GroupKind()) && e.coversName(r)
 }
 

@@ -115,24 +115,18 @@ func (i *Injection) Slots(policy string) (slots []int) {
 // has yet to be stored is written at the zero time: it gets what is enforced now.
 //
 // Times have whole seconds. What was written in the second in which something began counts
-// as from before, unless the namespace itself is newer.
+// as from before, but in a namespace that is selected since it was created.
 func (i *Injection) Covering(policy string, written, selected, created time.Time) (slots []int) {
+	sinceCreation := !selected.After(created)
 	for _, p := range i.periods {
-		if p.Policy != policy {
-			continue
-		}
-		began := p.Since
-		if selected.After(began) {
-			began = selected
-		}
 		switch {
+		case p.Policy != policy:
+			continue
 		case written.IsZero():
 			if !p.Until.IsZero() {
 				continue
 			}
-		case !written.After(began) && created.Before(began):
-			continue
-		case !p.Until.IsZero() && written.After(p.Until):
+		case !written.After(p.Since), !sinceCreation && !written.After(selected), !p.Until.IsZero() && written.After(p.Until):
 			continue
 		}
 		slots = append(slots, p.Slot)

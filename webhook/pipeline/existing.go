@@ -208,9 +208,9 @@ func (e *existing) selectedSince(ctx context.Context, g *guardrail.Guardrail) se
 	if !found.known && g.Injection.MayBeNew(namespace) {
 		ctx, cancel := briefly(ctx)
 		defer cancel()
-		object, err := e.options.Templates.Metadata(ctx, namespaceKind, "", namespace.Name, "")
+		untouched, err := Untouched(ctx, e.options.Templates, namespace.Name)
 		found.err = err
-		if object != nil && Untouched(object) {
+		if untouched {
 			found = selected{since: namespace.Created, known: true}
 		}
 	}

@@ -48,7 +48,7 @@ func (s *Snapshot) confirm(ctx context.Context, r *review.Request, b *basis, dec
 	case err != nil && injects:
 		return unconfirmed(decision), nil
 	case err != nil || same:
-		return decision, nil
+		return decision, nil //nolint:nilerr // what the watches brought has to do
 	}
 	fresh := o.Fresh
 	o.Fresh = nil

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/review"
@@ -24,6 +25,7 @@ type Templates interface {
 
 var (
 	namespaceKind             = corev1.SchemeGroupVersion.WithKind("Namespace")
+	configMapKind             = corev1.SchemeGroupVersion.WithKind("ConfigMap")
 	replicationControllerKind = corev1.SchemeGroupVersion.WithKind("ReplicationController")
 	replicaSetKind            = appsv1.SchemeGroupVersion.WithKind("ReplicaSet")
 	controllerRevisionKind    = appsv1.SchemeGroupVersion.WithKind("ControllerRevision")
@@ -43,20 +45,38 @@ func briefly(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, limit)
 }
 
-// Untouched reports whether nobody has changed a namespace since it was created. Where
-// nothing is known of its fields' managers it may have been.
-func Untouched(namespace *metav1.PartialObjectMetadata) bool {
+// rootCA is a ConfigMap that Kubernetes makes in every new namespace, together with the
+// ServiceAccount that Pods need.
+const rootCA = "kube-root-ca.crt"
+
+// Untouched reports whether nobody has changed a namespace since it was created, or at least
+// since there could be Pods in it: its fields' managers have written nothing in a later second,
+// and its version is older than what Kubernetes puts into it at first. If nothing is known of
+// the managers, somebody may have.
+func Untouched(ctx context.Context, t Templates, name string) (bool, error) {
+	namespace, err := t.Metadata(ctx, namespaceKind, "", name, "")
+	if err != nil || namespace == nil {
+		return false, err
+	}
 	known := false
 	for _, entry := range namespace.ManagedFields {
 		if entry.Subresource != "" {
 			continue
 		}
 		if entry.Time == nil || entry.Time.After(namespace.CreationTimestamp.Time) {
-			return false
+			return false, nil
 		}
 		known = true
 	}
-	return known
+	if !known {
+		return false, nil
+	}
+	first, err := t.Metadata(ctx, configMapKind, name, rootCA, "")
+	if err != nil || first == nil {
+		return err == nil, err
+	}
+	order, err := resourceversion.CompareResourceVersion(namespace.ResourceVersion, first.ResourceVersion)
+	return err == nil && order < 0, nil
 }
 
 // unowned reports whether the request is a Pod of its own, or of a controller that is not

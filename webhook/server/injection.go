@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -204,9 +203,18 @@ func (r *injectionRecord) addIncluded(since map[string]metav1.Time) {
 	}
 	for _, namespace := range r.selected {
 		if slices.Contains(r.before.ExcludeNamespaces, namespace.Name) {
-			since[namespace.Name] = r.time()
+			since[namespace.Name] = r.later(namespace)
 		}
 	}
+}
+
+// later is now, or the second after a namespace was created: if it is recorded as selected since
+// the second in which it was, it was created so.
+func (r *injectionRecord) later(namespace review.Namespace) metav1.Time {
+	if now := r.time(); now.After(namespace.Created) {
+		return now
+	}
+	return metav1.NewTime(namespace.Created.Add(time.Second))
 }
 
 // addSelected adds the namespaces that the selector has come to select.
@@ -222,7 +230,7 @@ func (r *injectionRecord) addSelected(since map[string]metav1.Time) {
 		case r.selectedSinceCreation(namespace):
 			since[namespace.Name] = metav1.NewTime(namespace.Created)
 		default:
-			since[namespace.Name] = r.time()
+			since[namespace.Name] = r.later(namespace)
 		}
 	}
 }
@@ -233,12 +241,11 @@ func (r *injectionRecord) selectedSinceCreation(namespace review.Namespace) bool
 	if !r.sameSelection() || namespace.Created.Before(r.before.SelectionSince.Time) {
 		return false
 	}
-	object, err := r.live.Metadata(r.ctx, corev1.SchemeGroupVersion.WithKind("Namespace"), "", namespace.Name, "")
+	untouched, err := pipeline.Untouched(r.ctx, r.live, namespace.Name)
 	if err != nil {
 		r.err = err
-		return false
 	}
-	return object != nil && pipeline.Untouched(object)
+	return untouched
 }
 
 // grouped lists namespaces by since when they are selected, as many as there is room for.
@@ -250,7 +257,7 @@ func grouped(since map[string]metav1.Time) (groups []v1alpha1.InjectionNamespace
 		return strings.Compare(a, b)
 	})
 	if over := len(names) - maxRecorded; over > 0 {
-		names, unrecorded = names[:maxRecorded], int32(over) //nolint:gosec // there are not that many namespaces
+		names, unrecorded = names[:maxRecorded], int32(over)
 	}
 	for _, name := range names {
 		at := since[name]

@@ -32,9 +32,15 @@ func (m *minute) Now(context.Context) (time.Time, error) {
 	return at(m.now), nil
 }
 
-func (m *minute) Metadata(_ context.Context, _ schema.GroupVersionKind, _, name, _ string) (*metav1.PartialObjectMetadata, error) {
+func (m *minute) Metadata(_ context.Context, kind schema.GroupVersionKind, _, name, _ string) (*metav1.PartialObjectMetadata, error) {
+	if kind.Kind == "ConfigMap" {
+		return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "10"}}, nil
+	}
 	created := metav1.NewTime(at(m.now - 1))
-	object := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: created}}
+	object := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: created, ResourceVersion: "9"}}
+	if m.now == 30 {
+		object.ResourceVersion = "11"
+	}
 	touched := created
 	if !m.untouched[name] {
 		touched = metav1.NewTime(at(m.now))
@@ -140,11 +146,18 @@ func TestRecordOfSelectedNamespaces(t *testing.T) {
 	want(t, r.next(14, by(`{}`), a, there("born", 11), there("late", 11), there("old", 9)), "i {} 10-; a 10; born 11; old 12; late 14")
 	// Deleted, and another of the same name.
 	want(t, r.next(20, by(`{}`), a, there("old", 19)), "i {} 10-; a 10; old 20")
+	// Labelled in the second in which it was created.
+	r.next(21, by(`{}`), a, there("now", 21))
+	if got := r.record.Namespaces[1].Since.Time; !got.Equal(at(21).Add(time.Second)) {
+		t.Errorf("recorded since %s", got)
+	}
+	// Labelled in its first second, but when there could be Pods already.
+	want(t, r.next(30, by(`{}`), a, there("born", 29)), "i {} 10-; a 10; born 30")
 	// Another selector is newer than every namespace that it comes to select.
 	r.spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"c": "d"}}
-	want(t, r.next(21, by(`{}`), a, there("born", 20)), "i {} 10-; a 10; born 21")
+	want(t, r.next(41, by(`{}`), a, there("new", 40)), "i {} 10-; a 10; new 41")
 	r.spec.NamespaceSelector = nil
-	want(t, r.next(22, by(`{}`), a, there("born", 20), there("x", 0)), "i {} 10-; everywhere 22; a 10; born 21")
+	want(t, r.next(42, by(`{}`), a, there("new", 40), there("x", 0)), "i {} 10-; everywhere 42; a 10; new 41")
 }
 
 func TestRecordOfExcludedNamespaces(t *testing.T) {
