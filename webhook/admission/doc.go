@@ -13,7 +13,7 @@
 //	                    in their bodies, or a body that arrived more slowly than others
 //	                    when room was short: the API server tries again
 //	503 + Retry-After   nothing compiled yet, or stopping: the API server tries again
-//	500                 a policy in force could not be evaluated, or a defect
+//	500                 a defect; what a policy cannot decide is a decision
 //	504                 the deadline passed; without Retry-After, as no time is left
 //
 // An object too large, deep or wide to be looked at is a decision, not an error: under

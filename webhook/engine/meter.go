@@ -176,7 +176,7 @@ func (m *meter) TraceEvent(event topdown.Event) {
 
 // weigh takes note of a value that is in use from now on.
 func (m *meter) weigh(value ast.Value) {
-	size := 0
+	var size int
 	switch value := value.(type) {
 	case ast.String:
 		m.charge(len(value) / (128 * perStep)) // it is hashed

@@ -45,6 +45,7 @@ func (c *Catalog) With(modules map[string]string) (*Catalog, map[string]error) {
 		more.policies[name] = read.policy
 		more.users[userFile(name)] = read.module
 	}
+	c.shared.users.trim(len(modules))
 	return more, bad
 }
 

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -40,5 +42,34 @@ func TestMeasuringEnds(t *testing.T) {
 	}
 	if got := rendered(ast.MustParseTerm(`{"a": [1, "two", {"x": null}]}`)); got < 20 || got > 60 {
 		t.Errorf("got %d", got)
+	}
+}
+
+// What is remembered of users' Policies stays in proportion to those that there are, however often they
+// change, and a Policy that stays as it is is compiled once.
+func TestWhatIsRememberedOfUsersPoliciesIsBounded(t *testing.T) {
+	c := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}}
+	c.share()
+	source := func(i int) string {
+		return fmt.Sprintf("# METADATA\n# title: t\n# description: d\n# custom:\n#   id: p\n#   severity: low\n#   kinds: [Pod]\n#   remediation: r\npackage taffrail.user.p\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"} if input.x == %d\n", i)
+	}
+	stays := map[string]string{"q": strings.ReplaceAll(strings.ReplaceAll(source(0), "id: p", "id: q"), "user.p", "user.q")}
+	var first *Policy
+	for i := range 200 {
+		stays["p"] = source(i)
+		more, bad := c.With(stays)
+		if len(bad) > 0 {
+			t.Fatal(bad)
+		}
+		policy, _ := more.Policy("q")
+		if first == nil {
+			first = policy
+		}
+		if policy != first {
+			t.Fatalf("it was read again after %d changes of another", i)
+		}
+	}
+	if n := len(c.shared.users.entries); n > 2*2+spare || n != c.shared.users.recent.Len() {
+		t.Errorf("%d are remembered", n)
 	}
 }

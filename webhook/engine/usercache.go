@@ -8,9 +8,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// maxCached bounds how many users' Policies are remembered: a cluster with more of them compiles
-// some anew with each change, and is decided alike.
-const maxCached = 1000
+// spare is how many users' Policies are remembered besides twice those that there are: a compiled one
+// takes some 300 KB, and earlier versions are of no use for long.
+const spare = 16
 
 // userModule is the module of one user's Policy, as readUserModule found it.
 type userModule struct {
@@ -51,10 +51,16 @@ func (c *userCache) find(key [sha256.Size]byte, read func() userModule) *cachedM
 	}
 	entry := &cachedModule{key: key, read: sync.OnceValue(read)}
 	c.entries[key] = c.recent.PushFront(entry)
-	if c.recent.Len() > maxCached {
+	return entry
+}
+
+// trim forgets what was not used for the longest time, where there are so many Policies now.
+func (c *userCache) trim(now int) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	for c.recent.Len() > 2*now+spare {
 		oldest := c.recent.Back()
 		c.recent.Remove(oldest)
 		delete(c.entries, oldest.Value.(*cachedModule).key)
 	}
-	return entry
 }

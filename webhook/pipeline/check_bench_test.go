@@ -69,7 +69,7 @@ func (stored) Labels(context.Context, []string) (map[string]review.Namespace, er
 func updateOf(tb testing.TB, g v1alpha1.Guardrail, n int) (r *review.Request, changed v1alpha1.Guardrail) {
 	tb.Helper()
 	object := func(g v1alpha1.Guardrail) map[string]any {
-		g.TypeMeta.APIVersion, g.TypeMeta.Kind = v1alpha1.GroupVersion().String(), config.KindGuardrail
+		g.APIVersion, g.Kind = v1alpha1.GroupVersion().String(), config.KindGuardrail
 		text, err := json.Marshal(g)
 		if err != nil {
 			tb.Fatal(err)

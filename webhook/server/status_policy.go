@@ -76,11 +76,11 @@ func policyCondition(p pipeline.Problem, wrong bool, good *v1alpha1.GoodPolicy) 
 func healthyCondition(p *v1alpha1.Policy, now time.Time) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonEvaluates,
-		Message: "No request failed of late.",
+		Message: "It decided every object of late.",
 	}
 	if last := p.Status.LastFailure; last != nil && last.Generation == p.Generation && now.Sub(last.Time.Time) < failsFor {
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonFails
-		c.Message = "It could not be evaluated for some requests: " + last.Message
+		c.Message = "It could not decide some objects: " + last.Message
 	}
 	return c
 }
