@@ -37,7 +37,7 @@ type snapshot interface {
 	Guardrails() int
 	Bindings() int
 	Exemptions() guardrail.Exemptions
-	Honoured(*guardrail.Exemption, time.Time) []guardrail.Honoured
+	Honoured(*guardrail.Exemption, func(name string) review.Namespace, time.Time) []guardrail.Honoured
 	Catalog() *engine.Catalog
 	// Versions are the versions of the Guardrails in force, by name.
 	Versions() map[string]pipeline.Version
