@@ -206,8 +206,8 @@ func TestAGuardrailLimitsItsExemptions(t *testing.T) {
 		t.Errorf("denied for:\n%s", words)
 	}
 	bothUpdated := map[string]any{"reason": "another"}
-	clear := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":null}}`))
-	must(t, cluster.Admin.Client.Patch(t.Context(), both, clear))
+	unmark := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":null}}`))
+	must(t, cluster.Admin.Client.Patch(t.Context(), both, unmark))
 	answer := admit(t, "its reason", merged(t, cluster.Admin, both, bothUpdated))
 	if warnings := strings.Join(answer.Warnings, "\n"); !strings.Contains(warnings, "not honoured: ") {
 		t.Errorf("warned: %q", answer.Warnings)
