@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/review"
 )
 
 // limits are what Exemptions may do with a Guardrail.
@@ -58,10 +59,13 @@ type Honoured struct {
 	Until time.Time
 }
 
-// Honoured lists what the Guardrails that bind the policies of an Exemption make of it, by
-// Guardrail and policy. Whom they select is not asked: labels change.
-func (s Set) Honoured(e *Exemption, now time.Time) (all []Honoured) {
+// Honoured lists what the Guardrails make of an Exemption that bind its policies in one of its
+// namespaces, by Guardrail and policy.
+func (s Set) Honoured(e *Exemption, namespaceOf func(name string) review.Namespace, now time.Time) (all []Honoured) {
 	for _, g := range s {
+		if !slices.ContainsFunc(e.Namespaces, func(name string) bool { return name == AnyNamespace || g.covers(namespaceOf(name)) }) {
+			continue
+		}
 		for _, policy := range e.Policies {
 			if g.binds(e, policy) {
 				all = append(all, Honoured{Guardrail: g.Name, Policy: policy, Until: g.HonouredUntil(e, policy, now)})

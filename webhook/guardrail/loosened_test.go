@@ -127,7 +127,7 @@ func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 		}
 		for range 20 {
 			r := &review.Request{
-				Kind: kind.Draw(t, "of").GroupKind.WithVersion("v1"), Name: rapid.StringMatching(`[ab]{0,5}`).Draw(t, "name"), GenerateName: "ab",
+				Kind: kind.Draw(t, "of").WithVersion("v1"), Name: rapid.StringMatching(`[ab]{0,5}`).Draw(t, "name"), GenerateName: "ab",
 				Namespace: known(rapid.SampledFrom([]string{"shop", "x", "y"}).Draw(t, "namespace")),
 			}
 			if r.Kind.Kind == "Deployment" {

@@ -212,7 +212,7 @@ func (m *measured) limitFaults(e *v1alpha1.Exemption, loosened []guardrail.Loose
 			faults = append(faults, fault)
 		}
 	}
-	for _, honoured := range m.guardrails.Honoured(m.exemption, m.now) {
+	for _, honoured := range m.guardrails.Honoured(m.exemption, m.namespaceOf, m.now) {
 		touched := slices.ContainsFunc(loosened, func(l guardrail.Loosened) bool {
 			return l.Guardrail == honoured.Guardrail && slices.Contains(l.Policies, honoured.Policy)
 		})

@@ -8,6 +8,7 @@ import (
 
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/review"
 )
 
 // Snapshot is a compiled configuration. It is immutable, safe for concurrent use, and
@@ -53,7 +54,8 @@ func (s *Snapshot) Catalog() *engine.Catalog { return s.catalog }
 // Exemptions are all that are right, in force or expired.
 func (s *Snapshot) Exemptions() guardrail.Exemptions { return s.exemptions }
 
-// Honoured lists what the Guardrails make of an Exemption.
-func (s *Snapshot) Honoured(e *guardrail.Exemption, now time.Time) []guardrail.Honoured {
-	return s.guardrails.Honoured(e, now)
+// Honoured lists what the Guardrails make of an Exemption that bind its policies in one of its
+// namespaces.
+func (s *Snapshot) Honoured(e *guardrail.Exemption, namespaceOf func(name string) review.Namespace, now time.Time) []guardrail.Honoured {
+	return s.guardrails.Honoured(e, namespaceOf, now)
 }

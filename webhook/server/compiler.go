@@ -38,7 +38,7 @@ type snapshot interface {
 	Guardrails() int
 	Bindings() int
 	Exemptions() guardrail.Exemptions
-	Honoured(*guardrail.Exemption, time.Time) []guardrail.Honoured
+	Honoured(*guardrail.Exemption, func(name string) review.Namespace, time.Time) []guardrail.Honoured
 	Catalog() *engine.Catalog
 	Set() guardrail.Set
 	// Versions are the versions of the Guardrails in force, by name.

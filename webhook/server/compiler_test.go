@@ -35,7 +35,7 @@ func (n named) ID() string                     { return n.id }
 func (named) Guardrails() int                  { return 0 }
 func (named) Bindings() int                    { return 0 }
 func (named) Exemptions() guardrail.Exemptions { return nil }
-func (named) Honoured(*guardrail.Exemption, time.Time) []guardrail.Honoured {
+func (named) Honoured(*guardrail.Exemption, func(name string) review.Namespace, time.Time) []guardrail.Honoured {
 	return nil
 }
 func (named) Catalog() *engine.Catalog { return &engine.Catalog{} }

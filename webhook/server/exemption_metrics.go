@@ -53,13 +53,9 @@ func (m *exemptionMetrics) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
 	for _, e := range compiled.snapshot.Exemptions() {
-		end := e.End(compiled.snapshot.Honoured(e, m.now()))
-		if end.IsZero() {
-			end = e.Created // no Guardrail honours any of it
-		}
-		gauge(exemptionExpiry(), float64(end.Unix()), e.Name)
+		gauge(exemptionExpiry(), float64(e.Until.Unix()), e.Name)
 		state := stateInForce
-		switch left := end.Sub(m.now()); {
+		switch left := e.Until.Sub(m.now()); {
 		case left <= 0:
 			state = stateExpired
 		case left <= expirySoon:

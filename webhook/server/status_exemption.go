@@ -31,6 +31,10 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) e
 	if err := w.client.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing Exemptions: %w", err)
 	}
+	namespaceOf, err := w.namespaceOf(ctx)
+	if err != nil {
+		return err
+	}
 	now := w.now()
 	w.next = now.Add(statusInterval)
 	for i := range list.Items {
@@ -45,7 +49,7 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) e
 		end := time.Time{}
 		if at := slices.IndexFunc(all, func(r *guardrail.Exemption) bool { return r.Name == e.Name }); at >= 0 {
 			resolved = all[at]
-			honoured = compiled.snapshot.Honoured(resolved, now)
+			honoured = compiled.snapshot.Honoured(resolved, namespaceOf, now)
 			if end = resolved.End(honoured); end.After(now) && end.Before(w.next) {
 				w.next = end
 			}
@@ -69,6 +73,26 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) e
 		}
 	}
 	return nil
+}
+
+// namespaceOf returns a lookup of the namespaces that exist.
+func (w *statusWriter) namespaceOf(ctx context.Context) (func(name string) review.Namespace, error) {
+	known := map[string]review.Namespace{}
+	if w.namespaces != nil {
+		all, err := w.namespaces(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("listing namespaces: %w", err)
+		}
+		for _, namespace := range all {
+			known[namespace.Name] = namespace
+		}
+	}
+	return func(name string) review.Namespace {
+		if namespace, exists := known[name]; exists {
+			return namespace
+		}
+		return review.Namespace{Name: name}
+	}, nil
 }
 
 // setExcuses leaves a count alone that says the same and is not old.
