@@ -263,7 +263,7 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	}
 	carol := newUser(t, "carol-"+label, everywhere)
 	bob := newUser(t, "bob-"+label, everywhere, relaxes(g.Name))
-	eventually(t, "the server to know the entry", func(ctx context.Context) error {
+	eventually(t, "the server to know the entry", func(context.Context) error {
 		if _, denied := relabeled(t, carol, namespace, guard, "null").Denied(); !denied {
 			return errors.New("admitted")
 		}
