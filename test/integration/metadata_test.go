@@ -77,7 +77,7 @@ func subresources(t *testing.T, resource string, kind schema.GroupVersionKind) [
 }
 
 // writeMetadata writes annotation team=other by way of a subresource.
-func writeMetadata(t *testing.T, stored *unstructured.Unstructured, subresource string) error {
+func writeMetadata(ctx context.Context, t *testing.T, stored *unstructured.Unstructured, subresource string) error {
 	t.Helper()
 	labels, annotations := map[string]string{"team": "other"}, map[string]string{"team": "other"}
 	body := stored.DeepCopy()
@@ -90,16 +90,16 @@ func writeMetadata(t *testing.T, stored *unstructured.Unstructured, subresource 
 		body = &unstructured.Unstructured{}
 		body.SetAPIVersion("autoscaling/v1")
 		body.SetKind("Scale")
-		must(t, cluster.Admin.Client.SubResource("scale").Get(t.Context(), stored, body))
+		must(t, cluster.Admin.Client.SubResource("scale").Get(ctx, stored, body))
 	}
 	body.SetName(stored.GetName())
 	body.SetLabels(labels)
 	body.SetAnnotations(annotations)
 	writer := cluster.Admin.Client.SubResource(subresource)
 	if subresource == "binding" || subresource == "eviction" {
-		return writer.Create(t.Context(), stored.DeepCopy(), body)
+		return writer.Create(ctx, stored.DeepCopy(), body)
 	}
-	return writer.Update(t.Context(), stored.DeepCopy(), client.WithSubResourceBody(body))
+	return writer.Update(ctx, stored.DeepCopy(), client.WithSubResourceBody(body))
 }
 
 // By way of which subresources the API server takes labels and annotations is the API
@@ -140,7 +140,7 @@ func TestWhichSubresourcesCarryMetadata(t *testing.T) {
 				if err := cluster.Admin.Client.Get(ctx, client.ObjectKeyFromObject(o), stored); err != nil {
 					return err
 				}
-				if err = writeMetadata(t, stored, subresource); err != nil && strings.Contains(err.Error(), "the object has been modified") {
+				if err = writeMetadata(ctx, t, stored, subresource); err != nil && strings.Contains(err.Error(), "the object has been modified") {
 					return err
 				}
 				return nil

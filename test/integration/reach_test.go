@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -263,8 +264,9 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	}
 	carol := newUser(t, "carol-"+label, everywhere)
 	bob := newUser(t, "bob-"+label, everywhere, relaxes(g.Name))
+	patch := client.RawPatch(types.MergePatchType, []byte(fmt.Sprintf(`{"metadata":{"labels":{%q:null}}}`, guard)))
 	eventually(t, "the server to know the entry", func(ctx context.Context) error {
-		if _, denied := relabeled(t, carol, namespace, guard, "null").Denied(); !denied {
+		if _, denied := carol.Patch(ctx, named(namespace), patch, client.DryRunAll).Denied(); !denied {
 			return errors.New("admitted")
 		}
 		return nil
@@ -287,7 +289,6 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	must(t, carol.Client.Get(t.Context(), client.ObjectKeyFromObject(stored), stored))
 	delete(stored.Labels, guard)
 	deny(t, "PUT", carol.Update(t.Context(), stored.DeepCopy(), client.DryRunAll))
-	patch := client.RawPatch(types.MergePatchType, []byte(fmt.Sprintf(`{"metadata":{"labels":{%q:null}}}`, guard)))
 	for way, loosen := range map[string]func(*harness.User) error{
 		"status": func(user *harness.User) error {
 			return user.Client.Status().Patch(t.Context(), named(namespace), patch, client.DryRunAll)
@@ -308,4 +309,33 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	admit(t, "another label", relabeled(t, carol, namespace, "color", `"blue"`))
 	unguarded := newNamespace(t, label+"-unguarded", guard+"=enabled")
 	admit(t, "where no Guardrail holds", relabeled(t, carol, unguarded, guard, "null"))
+}
+
+// What an Exemption excuses is counted for a kind that only a Policy names too, once
+// Taffrail may list it, as extraKinds of the chart makes it.
+func TestExemptionsOfOtherKindsAreCounted(t *testing.T) {
+	t.Parallel()
+	label := unique("excused-kind")
+	namespace := newNamespace(t, label, "test.taffrail.dev/own="+label)
+	name := "own-" + label
+	putPolicy(t, ownedPolicy(name, "Ingress.networking.k8s.io"))
+	putGuardrail(t, binding(name, label, name))
+	ingress := carriers(t, namespace)["ingresses"]
+	ingress.SetAnnotations(nil)
+	admit(t, "what nobody asks about", cluster.Admin.Create(t.Context(), ingress))
+	may := &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses"}, Verbs: []string{"list"}}},
+	}
+	must(t, cluster.Admin.Client.Create(t.Context(), may))
+	must(t, cluster.Admin.Client.Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "taffrail"}},
+	}))
+	e := nginxExemption(label, namespace, time.Now().Add(time.Hour))
+	e.Spec.Policies, e.Spec.Kinds, e.Spec.Names, e.Spec.Containers = []string{name}, nil, nil, nil
+	putExemption(t, e)
+	if got, want := wantCondition(t, e, v1alpha1.ConditionNeeded, metav1.ConditionTrue, v1alpha1.ReasonExcuses), "Findings: 1, of objects: 1."; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 }

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"cmp"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -182,9 +183,7 @@ func Selectors(entries []Entry) []labels.Selector {
 // withName returns the labels of a namespace, with the one that the API server adds.
 func withName(namespace review.Namespace) labels.Set {
 	all := make(labels.Set, len(namespace.Labels)+1)
-	for key, value := range namespace.Labels {
-		all[key] = value
-	}
+	maps.Copy(all, namespace.Labels)
 	all[metadataName] = namespace.Name
 	return all
 }

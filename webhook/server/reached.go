@@ -87,7 +87,7 @@ func (r *reachability) entries(ctx context.Context) ([]reach.Entry, error) {
 	r.mutex.Unlock()
 	mutating, validating := &admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	for _, object := range []client.Object{mutating, validating} {
-		if err := reader.Get(ctx, client.ObjectKey{Name: r.name}, object); client.IgnoreNotFound(err) != nil {
+		if err := client.IgnoreNotFound(reader.Get(ctx, client.ObjectKey{Name: r.name}, object)); err != nil {
 			return nil, fmt.Errorf("reading %s %s: %w", kindOf(object), r.name, err)
 		}
 	}

@@ -91,12 +91,10 @@ func (m servedMapper) RESTMapping(kind schema.GroupKind, versions ...string) (*m
 	if !meta.IsNoMatchError(err) {
 		return mapping, err
 	}
+	// Where nobody can tell, the kind counts as one that is not served: it is asked for again.
 	resources, failed := m.served.get()
-	if failed != nil {
-		return nil, failed
-	}
 	resource, there := resources[kind]
-	if !there {
+	if failed != nil || !there {
 		return nil, err
 	}
 	// Discovery lists the preferred version first.
