@@ -1,7 +1,9 @@
 package guardrail
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +16,7 @@ type Identity struct {
 	Policy    string
 	Container string
 	Key       string
+	Digest    [sha256.Size]byte
 }
 
 // Evidence is what is known when a request is decided.
@@ -83,7 +86,7 @@ type candidate struct {
 }
 
 func (c *candidate) identity() Identity {
-	return Identity{Policy: c.finding.Policy, Container: c.finding.Container, Key: c.finding.Key}
+	return Identity{Policy: c.finding.Policy, Container: c.finding.Container, Key: c.finding.Key, Digest: c.finding.Digest}
 }
 
 func (e *Evidence) extra() []review.Finding {
@@ -114,7 +117,7 @@ func (e *Evidence) candidates() []candidate {
 			}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Policy.ID, violation.Container)
 			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.WouldFill[violation.Path] && ceiling(violation) == review.ModeEnforce &&
-				!bound.Held && !bound.trusts(e.Request)
+				bound.WouldDeny(e.Request)
 			all = append(all, c)
 		}
 	}
@@ -133,6 +136,7 @@ func newFinding(bound Bound, mode review.Mode, v *review.Violation) review.Findi
 		Container:   v.Container,
 		Path:        v.Path,
 		Key:         v.Key,
+		Digest:      v.Digest,
 		Message:     v.Message,
 		Remediation: bound.Policy.Remediation,
 		Fix:         v.Fix,
@@ -198,7 +202,7 @@ func rank(f *review.Finding) int {
 func sortFindings(findings []review.Finding) {
 	slices.SortStableFunc(findings, func(a, b review.Finding) int {
 		return cmp.Or(rank(&b)-rank(&a), strings.Compare(a.Policy, b.Policy),
-			strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key))
+			strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), bytes.Compare(a.Digest[:], b.Digest[:]))
 	})
 }
 

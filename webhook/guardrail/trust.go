@@ -20,6 +20,10 @@ func (b *Bound) EffectiveMode(r *review.Request) review.Mode {
 	return b.Mode
 }
 
+// WouldDeny reports whether the binding denies a request's writer anything once its
+// Guardrail's mode and the ceiling are enforce.
+func (b *Bound) WouldDeny(r *review.Request) bool { return !b.Held && !b.trusts(r) }
+
 func (b *Bound) trusts(r *review.Request) bool {
 	return builtInController(r) || MirrorPod(r) || b.Guardrail.trusts(r.User)
 }

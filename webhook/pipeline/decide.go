@@ -130,6 +130,30 @@ func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source Fact
 	return strictest, names, nil
 }
 
+// WouldRefuse returns the Guardrails that would refuse a request whose object cannot be
+// looked at, if their mode and the ceiling were enforce.
+func (s *Snapshot) WouldRefuse(ctx context.Context, r *review.Request, source FactSource, o Options) ([]string, error) {
+	if !decided(r) {
+		return nil, nil
+	}
+	request := *r
+	if normalize.IsRevision(r.Kind.GroupKind()) {
+		request.Kind = normalize.RevisedKind()
+	}
+	bounds, err := s.resolve(ctx, &request, source, o)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for i := range bounds {
+		if bounds[i].WouldDeny(&request) && !slices.Contains(names, bounds[i].Guardrail.Name) {
+			names = append(names, bounds[i].Guardrail.Name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
 // decided tells whether there is anything to decide. What a webhook configuration sends
 // beyond it, a DELETE or a status, is not held up.
 func decided(r *review.Request) bool {
