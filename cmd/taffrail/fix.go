@@ -94,7 +94,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 func (f *fixFlags) write(stdout io.Writer, file manifest.File, before []byte, isReadable bool) error {
 	switch {
 	case f.diff:
-		_, err := io.WriteString(stdout, diff.Unified(render.PrintablePath(file.Name), review.Redact(string(before)), review.Redact(string(file.Data))))
+		_, err := io.WriteString(stdout, diff.Unified(render.PrintablePath(file.Name), shown(file, before), shown(file, file.Data)))
 		return err
 	case file.IsStdin && isReadable:
 		_, err := stdout.Write(file.Data)

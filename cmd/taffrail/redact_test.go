@@ -170,3 +170,26 @@ func TestTestPrintsNoCredentials(t *testing.T) {
 		}
 	}
 }
+
+// The lines around a fix may be a Secret's. Nothing of its values is in a diff, whose lines
+// are numbered as they are in the file.
+func TestADiffQuotesNoSecret(t *testing.T) {
+	t.Parallel()
+	// Its first lines change, so that the last ones of what stands before it are quoted.
+	const deployment = "spec:\n  replicas: 1\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n" +
+		"    spec: {containers: [{name: web, image: \"web:1.0.0\", ports: [{containerPort: 80}]}]}\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"
+	for name, secret := range map[string]string{
+		"block":      "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  a: MARK\n  b: |\n    MARK\n\n    MARK\n  c: \"x\n    MARK\"\n",
+		"flow":       "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: MARK,\n  b: MARK}\n",
+		"quoted":     "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n\"stringData\":\n    \"a\": MARK\n",
+		"JSON":       `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"},"stringData":{"a":"MARK"}}` + "\n",
+		"annotation": "apiVersion: v1\nkind: Secret\ndata: {}\nmetadata:\n  name: a\n  annotations:\n    a: '{\"MARK\":\"MARK\"}'\n",
+		"CRLF":       "apiVersion: v1\r\nkind: Secret\r\nmetadata: {name: a}\r\nstringData:\r\n  a: MARK\r\n",
+	} {
+		secret = strings.ReplaceAll(secret, "MARK", mark)
+		_, stdout, _ := execute(strings.NewReader(secret+"---\n"+deployment), "fix", "--diff")
+		if !strings.Contains(stdout, "***") || strings.Contains(stdout, mark) {
+			t.Errorf("%s:\n%s", name, stdout)
+		}
+	}
+}
