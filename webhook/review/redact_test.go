@@ -24,6 +24,7 @@ func TestRedact(t *testing.T) {
 		`user:` + mark + `@x@registry.example/x`:                             `***@registry.example/x`,
 		`user:` + mark + `@registry.example/x@sha256:0a1b`:                   `***@registry.example/x@sha256:0a1b`,
 		`https://` + mark + `@github.com/org/repository`:                     `https://***@github.com/org/repository`,
+		mark + `@registry.example/x,user:` + mark + `@y`:                     `***@registry.example/x,***@y`,
 		mark + `@registry.example/x`:                                         `***@registry.example/x`,
 		`https://:` + mark + `@host/`:                                        `https://***@host/`,
 		`https://user:` + mark + `/?@host/`:                                  `https://***@host/`,

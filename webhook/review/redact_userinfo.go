@@ -1,7 +1,6 @@
 package review
 
 import (
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,11 +18,10 @@ func userinfo(text string, regions []span) (spans []span) {
 		if len(ats) > 2*maxAts {
 			ats = append(ats[:maxAts:maxAts], ats[len(ats)-maxAts:]...)
 		}
-		// The last that is userinfo's includes all before.
-		for _, at := range slices.Backward(ats) {
+		// A password may have an @ in it, so that spans may overlap.
+		for _, at := range ats {
 			if begin := userBegin(word[:at.begin], word[at.end:]); begin < at.begin {
 				spans = append(spans, span{r.begin + begin, r.begin + at.begin})
-				break
 			}
 		}
 	}
