@@ -40,7 +40,7 @@ test_values_that_are_credentials[value] if {
 		"/9j+4AAQSkZJRg==", "!hunter2", "*hunter2", "<hunter2", "|hunter2", "[hunter2", "correct-horse", "Tr0ub4dor&3", " hunter2\n", "my-secret",
 		"app:$apr1$abcdefgh", "hunter2-placeholder", "@@hunter2",
 		"vault:v1:only-an-example", "vault:hunter2", "env:hunter2", "arn:hunter2", "ENC(hunter2)", "ENC[hunter2]", "ENC[AES256_GCM,data:x]",
-		"{cipher}hunter2", "{noop}hunter2", "AQICAHexample", "-----BEGIN PGP MESSAGE----- hunter2", "hunter2${NOTHING}", "$(NOTHING)p4ssw0rd",
+		"{cipher}hunter2", "{noop}hunter2", "AQICAHexample", "hunter2${NOTHING}", "$(NOTHING)p4ssw0rd",
 		"{{ x }}hunter2", "hunter2<% %>",
 	]
 	literal(value)
