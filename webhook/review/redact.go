@@ -170,7 +170,7 @@ func assignments(text string) (spans []span) {
 			continue
 		}
 		// What begins like this is a variable, a template, or taken out already.
-		if value := after + run(text[after:], `\"'`); value == len(text) || strings.Contains("$<{*%", text[value:value+1]) {
+		if value := after + run(text[after:], `\"'`); value == len(text) || strings.IndexByte("$<{*%", text[value]) >= 0 {
 			continue
 		}
 		if s := valueAt(text, after); s.begin < s.end {
@@ -197,7 +197,7 @@ func isAssigned(text string) bool {
 		return r
 	}, low)
 	last := low[strings.LastIndexAny(low, "_-.")+1:]
-	query := begin > 0 && strings.Contains("?&;", text[begin-1:begin])
+	query := begin > 0 && strings.IndexByte("?&;", text[begin-1]) >= 0
 	if strings.HasPrefix(low, "u0026") && strings.HasSuffix(text[:begin], `\`) { // & as JSON has it
 		query, last = true, strings.TrimPrefix(last, "u0026")
 	}

@@ -148,7 +148,7 @@ func isDigest(text string) bool {
 	for _, algorithm := range []string{"sha256:", "sha384:", "sha512:"} {
 		if rest, ok := strings.CutPrefix(text, algorithm); ok {
 			rest = rest[run(rest, hexadecimal):]
-			return rest == "" || !strings.Contains(token68+"@:%", rest[:1])
+			return rest == "" || strings.IndexByte(token68+"@:%", rest[0]) < 0
 		}
 	}
 	return false

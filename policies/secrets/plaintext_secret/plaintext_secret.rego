@@ -249,8 +249,8 @@ public(text) if {
 	is_string(text)
 	startswith(text, "-----BEGIN")
 	regex.match(
-		# Their base64 begins as every ASN.1 sequence does.
-		`^(?:-----BEGIN (?:CERTIFICATE|PUBLIC KEY)-----\s+M[A-Z][A-Za-z0-9+/\s]{30,}={0,2}\s*-----END (?:CERTIFICATE|PUBLIC KEY)-----\s*)+$`,
+		# Their base64 begins as that of an ASN.1 sequence of sequences does.
+		`^(?:-----BEGIN (?:CERTIFICATE|PUBLIC KEY)-----\s+(?:MI|M[A-H][A-Za-z0-9+/]w)[A-Za-z0-9+/=\s]+-----END (?:CERTIFICATE|PUBLIC KEY)-----\s*)+$`,
 		text,
 	)
 }
