@@ -105,7 +105,7 @@ func evaluationError(request *review.Request, policy string, err error) error {
 }
 
 func problem(item manifest.Item, err error) render.Problem {
-	return render.Problem{Source: item.Source, Message: err.Error()}
+	return render.Problem{Source: item.Source, Message: review.Redact(err.Error())}
 }
 
 // verdict is the error that makes the exit code. Violations come second to input that

@@ -47,7 +47,7 @@ result. A file with anything in it that cannot be read is left alone.
 	}
 	var f fixFlags
 	f.add(command)
-	command.Flags().BoolVar(&f.diff, "diff", false, "print what would change as a unified diff, and write nothing")
+	command.Flags().BoolVar(&f.diff, "diff", false, "print what would change as a unified diff, without credentials, and write nothing")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
 		return fix(command.Context(), command, args, &f)
@@ -94,7 +94,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 func (f *fixFlags) write(stdout io.Writer, file manifest.File, before []byte, isReadable bool) error {
 	switch {
 	case f.diff:
-		_, err := io.WriteString(stdout, diff.Unified(render.Printable(file.Name), string(before), string(file.Data)))
+		_, err := io.WriteString(stdout, diff.Unified(render.PrintablePath(file.Name), shown(file, before), shown(file, file.Data)))
 		return err
 	case file.IsStdin && isReadable:
 		_, err := stdout.Write(file.Data)

@@ -163,6 +163,7 @@ func newLogger(w io.Writer, level, format string) (logr.Logger, error) {
 		return logr.Logger{}, err
 	}
 	options.Level = threshold
+	options.ReplaceAttr = redacted
 	if level == "debug" {
 		// logr's V(1) is one below info. Debug means that, and not client-go's V(4).
 		options.Level = slog.LevelInfo - 1
@@ -171,4 +172,30 @@ func newLogger(w io.Writer, level, format string) (logr.Logger, error) {
 		return logr.FromSlogHandler(slog.NewTextHandler(w, &options)), nil
 	}
 	return logr.FromSlogHandler(slog.NewJSONHandler(w, &options)), nil
+}
+
+// redacted takes credentials out of what is logged. Names of users stay: the API server has
+// authenticated them, and oidc:ana@example.com is only like a password before a host.
+func redacted(_ []string, attr slog.Attr) slog.Attr {
+	if attr.Key == "user" {
+		return attr
+	}
+	switch value := attr.Value.Resolve(); value.Kind() {
+	case slog.KindString:
+		attr.Value = slog.StringValue(review.Redact(value.String()))
+	case slog.KindAny:
+		switch value := value.Any().(type) {
+		case error:
+			attr.Value = slog.StringValue(review.Redact(value.Error()))
+		case []string:
+			texts := make([]string, len(value))
+			for i, text := range value {
+				texts[i] = review.Redact(text)
+			}
+			attr.Value = slog.AnyValue(texts)
+		case fmt.Stringer:
+			attr.Value = slog.StringValue(review.Redact(value.String()))
+		}
+	}
+	return attr
 }

@@ -320,7 +320,7 @@ func TestExemptionsOfOtherKindsAreCounted(t *testing.T) {
 	name := "own-" + label
 	putPolicy(t, ownedPolicy(name, "Ingress.networking.k8s.io"))
 	putGuardrail(t, binding(name, label, name))
-	ingress := carriers(t, namespace)["ingresses"]
+	ingress := metadataCarriers(t, namespace)["ingresses"]
 	ingress.SetAnnotations(nil)
 	admit(t, "what nobody asks about", cluster.Admin.Create(t.Context(), ingress))
 	may := &rbacv1.ClusterRole{

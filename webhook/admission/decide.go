@@ -66,8 +66,12 @@ func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snap
 	if mode == 0 {
 		return answer, nil
 	}
+	wouldDenyBy, err := snapshot.WouldRefuse(ctx, request, e.options.Facts, e.options.Decide)
+	if err != nil {
+		return nil, err
+	}
 	finding := review.Finding{
-		Policy: limitAnnotation, Guardrails: guardrails, Mode: mode,
+		Policy: limitAnnotation, Guardrails: guardrails, Mode: mode, WouldDeny: len(wouldDenyBy) > 0, WouldDenyBy: wouldDenyBy,
 		Message:     limit.Error() + ", more than policies look at",
 		Remediation: "Make the object smaller, or split it into several.",
 	}

@@ -47,6 +47,7 @@ type Decider interface {
 	ID() string
 	Decide(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) (*review.Decision, error)
 	Strictest(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) (review.Mode, []string, error)
+	WouldRefuse(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) ([]string, error)
 	Relax(context.Context, *review.Request, pipeline.Relaxers, pipeline.Options) (*review.Decision, error)
 	RelaxUnseen(*normalize.LimitError, pipeline.Options) *review.Decision
 }

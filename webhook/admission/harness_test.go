@@ -38,6 +38,10 @@ func (f fake) Strictest(context.Context, *review.Request, pipeline.FactSource, p
 	return f.strictest()
 }
 
+func (fake) WouldRefuse(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) ([]string, error) {
+	return nil, nil
+}
+
 func (f fake) Relax(ctx context.Context, r *review.Request, relaxers pipeline.Relaxers, _ pipeline.Options) (*review.Decision, error) {
 	return f.relax(ctx, r, relaxers)
 }

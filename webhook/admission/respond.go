@@ -21,7 +21,7 @@ func allowed(request *review.Request) *response {
 // deny refuses with a message for people and, in the details, a cause for each finding
 // that the message spells out, for programs.
 func (r *response) deny(text string, request *review.Request, d *review.Decision) {
-	details := &metav1.StatusDetails{Name: request.Name, Group: request.Kind.Group, Kind: request.Kind.Kind}
+	details := &metav1.StatusDetails{Name: review.RedactValue(request.Name), Group: request.Kind.Group, Kind: request.Kind.Kind}
 	for i := range d.Findings {
 		f := &d.Findings[i]
 		if f.Denies() && len(details.Causes) < review.MaxFindings {

@@ -43,6 +43,9 @@ func newInput(r *review.Request) map[string]any {
 	if r.OldLastApplied != nil {
 		input["oldLastApplied"] = lastAppliedInput(r.OldLastApplied)
 	}
+	if r.HelmRelease {
+		input["helmRelease"] = true
+	}
 	if r.Workload != nil {
 		input["workload"] = workloadInput(r.Workload)
 	}
@@ -164,7 +167,7 @@ func containersInput(w *review.Workload) map[string]any {
 	containers := make(map[string]any, len(w.Containers))
 	for i := range w.Containers {
 		c := &w.Containers[i]
-		containers[c.Path] = map[string]any{
+		container := map[string]any{
 			"name":    c.Name,
 			"type":    string(c.Type),
 			"path":    c.Path,
@@ -180,6 +183,10 @@ func containersInput(w *review.Workload) map[string]any {
 			},
 			"resources": resourcesInput(c.Effective),
 		}
+		if expanded := expandedInput(c.Spec); expanded != nil {
+			container["expanded"] = expanded
+		}
+		containers[c.Path] = container
 	}
 	return containers
 }

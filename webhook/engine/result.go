@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -47,6 +48,7 @@ func member(object ast.Value, name *ast.Term) ast.Value {
 // alone reads an answer that is one policy's own.
 func (a answer) alone(s *slot, part Part, r *review.Request) (review.Result, error) {
 	var result review.Result
+	redactor := &redactor{request: r, user: s.policy.User}
 	elements := eachObject
 	if s.policy.User {
 		elements = eachOfUser
@@ -54,6 +56,7 @@ func (a answer) alone(s *slot, part Part, r *review.Request) (review.Result, err
 	if s.policy.Validates && part != Inject {
 		err := elements(a.deny, func(element ast.Object) error {
 			violation, err := newViolation(element, r)
+			redactor.violation(&violation)
 			result.Violations = append(result.Violations, violation)
 			return err
 		})
@@ -77,7 +80,8 @@ func (a answer) alone(s *slot, part Part, r *review.Request) (review.Result, err
 		}
 	}
 	slices.SortFunc(result.Violations, func(a, b review.Violation) int {
-		return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), strings.Compare(a.Message, b.Message))
+		return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key),
+			bytes.Compare(a.Digest[:], b.Digest[:]), strings.Compare(a.Message, b.Message))
 	})
 	slices.SortFunc(result.Intents, func(a, b review.Intent) int {
 		return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Field, b.Field), strings.Compare(a.Value, b.Value))
@@ -167,7 +171,7 @@ func newIntent(object ast.Object) (review.Intent, error) {
 		return i, err
 	}
 	if _, err := resource.ParseQuantity(i.Value); err != nil {
-		return i, fmt.Errorf("an intent has %q where a quantity must be", i.Value)
+		return i, errors.New("the value of an intent is not a quantity") // it may be anything that the object holds
 	}
 	return i, nil
 }

@@ -1,7 +1,9 @@
 package guardrail
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ type Identity struct {
 	Policy    string
 	Container string
 	Key       string
+	Digest    [sha256.Size]byte
 }
 
 // Evidence is what is known when a request is decided.
@@ -87,7 +90,7 @@ type candidate struct {
 }
 
 func (c *candidate) identity() Identity {
-	return Identity{Policy: c.finding.Policy, Container: c.finding.Container, Key: c.finding.Key}
+	return identityOf(&c.finding)
 }
 
 func (e *Evidence) extra() []review.Finding {
@@ -124,7 +127,7 @@ func (e *Evidence) candidates() []candidate {
 				c.finding.Unknown = e.uncertain(bound)
 			}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Guardrail, bound.Policy.ID, "")
-			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !bound.Held && !bound.trusts(e.Request, "")
+			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && bound.WouldDeny(e.Request, "")
 			all = append(all, c)
 		}
 		for k := range result.Violations {
@@ -141,7 +144,7 @@ func (e *Evidence) candidates() []candidate {
 			}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Guardrail, bound.Policy.ID, violation.Container)
 			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.WouldFill[violation.Path] && ceiling(violation) == review.ModeEnforce &&
-				!bound.Held && !bound.trusts(e.Request, violation.Path)
+				bound.WouldDeny(e.Request, violation.Path)
 			all = append(all, c)
 		}
 	}
@@ -160,6 +163,7 @@ func newFinding(bound Bound, mode review.Mode, v *review.Violation) review.Findi
 		Container:   v.Container,
 		Path:        v.Path,
 		Key:         v.Key,
+		Digest:      v.Digest,
 		Message:     v.Message,
 		Remediation: bound.Policy.Remediation,
 		Fix:         v.Fix,
@@ -236,7 +240,7 @@ func rank(f *review.Finding) int {
 func sortFindings(findings []review.Finding) {
 	slices.SortStableFunc(findings, func(a, b review.Finding) int {
 		return cmp.Or(rank(&b)-rank(&a), strings.Compare(a.Policy, b.Policy),
-			strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key))
+			strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), bytes.Compare(a.Digest[:], b.Digest[:]))
 	})
 }
 

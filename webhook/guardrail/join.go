@@ -33,7 +33,7 @@ func Join(d, more *review.Decision) {
 }
 
 func identityOf(f *review.Finding) Identity {
-	return Identity{Policy: f.Policy, Container: f.Container, Key: f.Key}
+	return Identity{Policy: f.Policy, Container: f.Container, Key: f.Key, Digest: f.Digest}
 }
 
 // union is sorted.

@@ -63,7 +63,7 @@ type Honoured struct {
 // namespaces, by Guardrail and policy.
 func (s Set) Honoured(e *Exemption, namespaceOf func(name string) review.Namespace, now time.Time) (all []Honoured) {
 	for _, g := range s {
-		if !slices.ContainsFunc(e.Namespaces, func(name string) bool { return name == AnyNamespace || g.covers(namespaceOf(name)) }) {
+		if !slices.ContainsFunc(e.Namespaces, func(name string) bool { return name == AnyNamespace || g.Covers(namespaceOf(name)) }) {
 			continue
 		}
 		for _, policy := range e.Policies {

@@ -1,6 +1,7 @@
 package guardrail
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -176,7 +177,7 @@ func compare(before, after *review.Result) []standing {
 }
 
 func identify(a review.Violation, b *review.Violation) int {
-	return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key))
+	return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), bytes.Compare(a.Digest[:], b.Digest[:]))
 }
 
 // match pairs violations of one identity with earlier ones, each with one of its own, the

@@ -20,6 +20,12 @@ func (b *Bound) EffectiveMode(r *review.Request, path string) review.Mode {
 	return b.Mode
 }
 
+// WouldDeny reports whether the binding denies a request's writer what is found at a path
+// once its Guardrail's mode and the ceiling are enforce.
+func (b *Bound) WouldDeny(r *review.Request, path string) bool {
+	return !b.Held && !b.trusts(r, path)
+}
+
 func (b *Bound) trusts(r *review.Request, path string) bool {
 	return !b.Distrusted && (b.trustsControlPlane(r, path) || MirrorPod(r) || b.Guardrail.trusts(r.User))
 }

@@ -67,6 +67,7 @@ func Manifest(object map[string]any, defaultNamespace string) (*review.Request, 
 // is refused by name.
 func complete(r *review.Request) error {
 	addSchedule(r)
+	r.HelmRelease = isHelmRelease(r.Kind, r.Object)
 	err := addWorkload(r)
 	if err == nil {
 		err = addClaims(r)

@@ -49,9 +49,7 @@ func ask(finding *review.Finding, bound *guardrail.Bound, r *review.Request) {
 	if mode == finding.Mode && !slices.Contains(finding.Guardrails, bound.Guardrail.Name) {
 		finding.Guardrails = append(finding.Guardrails, bound.Guardrail.Name)
 	}
-	raised := *bound
-	raised.Mode = review.ModeEnforce
-	if !bound.Held && raised.EffectiveMode(r, "") == review.ModeEnforce && !slices.Contains(finding.WouldDenyBy, bound.Guardrail.Name) {
+	if bound.WouldDeny(r, "") && !slices.Contains(finding.WouldDenyBy, bound.Guardrail.Name) {
 		finding.WouldDeny, finding.WouldDenyBy = true, append(finding.WouldDenyBy, bound.Guardrail.Name)
 	}
 }

@@ -233,6 +233,26 @@ func (s *Snapshot) resolveAll(ctx context.Context, r *review.Request, source Fac
 	return all, nil
 }
 
+// WouldRefuse returns the Guardrails that would refuse a request whose object cannot be
+// looked at, if their mode and the ceiling were enforce.
+func (s *Snapshot) WouldRefuse(ctx context.Context, r *review.Request, source FactSource, o Options) ([]string, error) {
+	if !decided(r) {
+		return nil, nil
+	}
+	bounds, err := s.resolveAll(ctx, r, source, o)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for i := range bounds {
+		if bounds[i].WouldDeny(r, "") && !slices.Contains(names, bounds[i].Guardrail.Name) {
+			names = append(names, bounds[i].Guardrail.Name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
 // decided reports whether there is anything to decide. What a webhook configuration sends
 // besides, such as a DELETE or a status that comes without new labels or annotations, is
 // not held up.

@@ -371,3 +371,24 @@ func TestAGapThatCannotBeFilledOnlyWarns(t *testing.T) {
 		t.Errorf("got %v %+v", d.Verdict, d.Findings)
 	}
 }
+
+// Whom an object that cannot be looked at would be refused by depends neither on modes nor
+// on the ceiling, but on trust and on bindings that will never deny.
+func TestWouldRefuse(t *testing.T) {
+	held := binding("image-tag", "")
+	held.Mode = v1alpha1.ModeWarn
+	s := build(t, guardrail("b", v1alpha1.ModeAudit, binding("image-tag", "")), guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", "")),
+		guardrail("never", v1alpha1.ModeEnforce, held))
+	r := manifest(t, pod(container(nil)))
+	for user, want := range map[string]string{"alice": "a b", "system:serviceaccount:kube-system:replicaset-controller": ""} {
+		r.User.Name = user
+		names, err := s.WouldRefuse(t.Context(), r, known(nil), pipeline.Options{MaxMode: review.ModeAudit})
+		if got := strings.Join(names, " "); err != nil || got != want {
+			t.Errorf("%s: got %q, %v", user, got, err)
+		}
+	}
+	names, err := s.WouldRefuse(t.Context(), manifest(t, map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}), known(nil), pipeline.Options{})
+	if err != nil || len(names) > 0 {
+		t.Errorf("nothing is bound, but got %v, %v", names, err)
+	}
+}

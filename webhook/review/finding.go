@@ -1,6 +1,7 @@
 package review
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"math/big"
 	"strings"
@@ -32,8 +33,11 @@ type Violation struct {
 	Path string
 	// Container is the container's name, empty where the finding is not about one.
 	Container string
-	// Key identifies the violation across edits of the object.
+	// Key identifies the violation across edits of the object, together with Digest.
 	Key string
+	// Digest tells violations apart whose keys differ only in what was redacted. It is zero
+	// for others, and is never printed: a password could be guessed by it.
+	Digest [sha256.Size]byte
 	// Excess is how far from right it is, as a decimal number: the larger, the worse. Empty
 	// is worse than any number.
 	Excess json.Number
@@ -89,6 +93,7 @@ type Finding struct {
 	Container   string
 	Path        string
 	Key         string
+	Digest      [sha256.Size]byte // the Violation's
 	Message     string
 	Remediation string
 	Fix         []PatchOperation

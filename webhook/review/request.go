@@ -117,6 +117,8 @@ type Request struct {
 	// LastApplied and OldLastApplied are what kubectl's annotation on a Secret and on its
 	// old object carries; nil where there is none, and for every other kind.
 	LastApplied, OldLastApplied *LastApplied
+	// HelmRelease is true for a Secret that holds a release of Helm, packed as Helm packs it.
+	HelmRelease bool
 
 	// Workload is nil where Kind carries no Pods.
 	Workload *Workload

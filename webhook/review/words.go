@@ -299,11 +299,20 @@ func count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// Line makes text one line of at most limit characters, cut on a rune boundary. Space
-// of any length becomes one blank and everything that does not print is dropped: the
-// text may hold what an object's writer chose, and it is read in a terminal and sent
-// in a header.
+// redactAhead is how much further than it is printed a text is searched for credentials.
+const redactAhead = 4096
+
+// Line makes text one line of at most limit characters, cut on a rune boundary, without
+// credentials. Space of any length becomes one blank and everything that does not print is
+// dropped: the text may hold what an object's writer chose, and it is read in a terminal
+// and sent in a header.
 func Line(text string, limit int) string {
+	// What is dropped may have kept a token apart, and a line break ends a word.
+	return shortened(Redact(oneLine(text, limit+redactAhead)), limit)
+}
+
+// oneLine makes text one line of little more than limit characters.
+func oneLine(text string, limit int) string {
 	var b strings.Builder
 	runes, blank := 0, false
 	for _, r := range text {
@@ -321,8 +330,16 @@ func Line(text string, limit int) string {
 		}
 		b.WriteRune(r)
 		if runes++; runes > limit {
-			return strings.TrimRight(string([]rune(b.String())[:limit-1]), " ") + "…"
+			break
 		}
 	}
 	return b.String()
+}
+
+// shortened cuts a line to limit characters.
+func shortened(line string, limit int) string {
+	if utf8.RuneCountInString(line) <= limit {
+		return line
+	}
+	return strings.TrimRight(string([]rune(line)[:limit-1]), " ") + "…"
 }

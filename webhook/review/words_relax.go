@@ -23,10 +23,10 @@ func (d *Decision) RelaxDenial(subject string, user User) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s would be held to less, and %s may not relax %s:", subject, Line(user.Name, MaxWarning),
+	fmt.Fprintf(&b, "%s would be held to less, and %s may not relax %s:", subject, userName(user.Name, MaxWarning),
 		count(len(denying), "Guardrail", "Guardrails"))
 	for _, f := range denying[:min(len(denying), MaxFindings)] {
-		fmt.Fprintf(&b, "\n- %s\n    field:  %s\n    write:  %s", Line(f.Message, maxLine), f.Path, Line(f.Remediation, maxLine))
+		fmt.Fprintf(&b, "\n- %s\n    field:  %s\n    write:  %s", Line(f.Message, maxLine), Line(f.Path, maxLine), Line(f.Remediation, maxLine))
 	}
 	if rest := len(denying) - MaxFindings; rest > 0 {
 		fmt.Fprintf(&b, "\n- and %s", count(rest, "more Guardrail", "more Guardrails"))
@@ -60,5 +60,9 @@ func quoted(text string) string {
 	if regexp.MustCompile(`^[A-Za-z0-9@%+=:,./_-]+$`).MatchString(text) {
 		return text
 	}
-	return "'" + strings.ReplaceAll(Line(text, maxLine), "'", `'\''`) + "'"
+	return "'" + strings.ReplaceAll(userName(text, maxLine), "'", `'\''`) + "'"
 }
+
+// userName is a user's name in one line. It is not searched for credentials: the API server
+// has authenticated it, and oidc:ana@example.com is only like a password before a host.
+func userName(name string, limit int) string { return shortened(oneLine(name, limit), limit) }

@@ -14,6 +14,7 @@ import (
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/cases"
 	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/review"
 )
 
 // Report is what taffrail test prints. Its JSON is for programs, and stable.
@@ -79,7 +80,7 @@ func (r *Report) group(name string) *Group {
 func (r *Report) fail(places map[string]place, errs ...error) {
 	for _, err := range errs {
 		if err != nil {
-			r.Errors = append(r.Errors, inFiles(err.Error(), places))
+			r.Errors = append(r.Errors, review.Redact(inFiles(err.Error(), places)))
 		}
 	}
 }
@@ -118,7 +119,7 @@ func (r *Report) addTest(group string, places map[string]place, result engine.Te
 	if result.Failure.Err != nil {
 		failed.Reason = inFiles(result.Failure.Err.Error(), places)
 	}
-	g.Failed = append(g.Failed, failed)
+	g.fail(failed)
 }
 
 func (r *Report) addCase(group string, places map[string]place, c *cases.Case, failure *cases.FailureError) {
@@ -128,9 +129,17 @@ func (r *Report) addCase(group string, places map[string]place, c *cases.Case, f
 		return
 	}
 	g.Cases.Failed++
-	g.Failed = append(g.Failed, Failure{
+	g.fail(Failure{
 		Name: c.Name, File: c.File, Line: c.Line, Case: true, Reason: inFiles(failure.Reason, places), Want: failure.Want, Got: failure.Got,
 	})
+}
+
+// fail reports a failure, without the credentials that objects of tests may hold.
+func (g *Group) fail(f Failure) {
+	for _, text := range []*string{&f.Name, &f.Reason, &f.Want, &f.Got, &f.Left, &f.Right, &f.Output} {
+		*text = review.Redact(*text)
+	}
+	g.Failed = append(g.Failed, f)
 }
 
 // addCoverage leaves out files of which nothing was to be tested.
@@ -248,7 +257,7 @@ func (g *Group) text(b *strings.Builder, coverage bool) {
 		return
 	}
 	for _, c := range g.Coverage {
-		fmt.Fprintf(b, "      %s: %.0f%% covered", render.Printable(c.File), c.Percent)
+		fmt.Fprintf(b, "      %s: %.0f%% covered", render.PrintablePath(c.File), c.Percent)
 		if len(c.Missing) > 0 {
 			fmt.Fprintf(b, "; not evaluated: %s", strings.Join(c.Missing, ", "))
 		}
@@ -280,7 +289,7 @@ func (f *Failure) text(b *strings.Builder) {
 	if f.Case {
 		name = fmt.Sprintf("case %q", f.Name)
 	}
-	fmt.Fprintf(b, "      %s:%d: %s: %s\n", render.Printable(f.File), f.Line, render.Printable(name), printableLines(f.Reason))
+	fmt.Fprintf(b, "      %s:%d: %s: %s\n", render.PrintablePath(f.File), f.Line, render.Printable(name), printableLines(f.Reason))
 	if f.Left != "" {
 		fmt.Fprintf(b, "        left:  %s\n        right: %s\n", render.Printable(f.Left), render.Printable(f.Right))
 	}

@@ -88,7 +88,7 @@ func (c *githubCommand) text() string {
 func command(name, file string, at position, title, message string) string {
 	var properties []string
 	if file != "" {
-		properties = append(properties, "file="+escapeProperty(Printable(artifact(file))))
+		properties = append(properties, "file="+escapeProperty(PrintablePath(artifact(file))))
 	}
 	if at.Line > 0 {
 		properties = append(properties, fmt.Sprintf("line=%d", at.Line))

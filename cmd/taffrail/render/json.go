@@ -67,22 +67,22 @@ type jsonOperation struct {
 	Value *any   `json:"value,omitempty"`
 }
 
-// JSON writes the report for programs.
+// JSON writes the report for programs, without the credentials in what it quotes.
 func JSON(w io.Writer, r *Report) error {
 	return writeJSON(w, jsonReport{
 		Objects: list(r.Objects, toJSONObject),
-		Errors:  append([]Problem{}, r.Errors...),
+		Errors:  list(r.Errors, redacted),
 		Summary: r.Summary(),
 	})
 }
 
 func toJSONObject(o *Object) jsonObject {
 	return jsonObject{
-		APIVersion:   o.Request.Kind.GroupVersion().String(),
-		Kind:         o.Request.Kind.Kind,
-		Namespace:    o.Request.Namespace.Name,
-		Name:         o.Request.Name,
-		GenerateName: o.Request.GenerateName,
+		APIVersion:   review.RedactValue(o.Request.Kind.GroupVersion().String()),
+		Kind:         review.RedactValue(o.Request.Kind.Kind),
+		Namespace:    review.RedactValue(o.Request.Namespace.Name),
+		Name:         review.RedactValue(o.Request.Name),
+		GenerateName: review.RedactValue(o.Request.GenerateName),
 		Source:       o.Source,
 		Verdict:      o.Decision.Verdict,
 		Findings:     list(o.Decision.Findings, o.toJSONFinding),
@@ -97,17 +97,31 @@ func (o *Object) toJSONFinding(f *review.Finding) jsonFinding {
 		Guardrails:  append([]string{}, f.Guardrails...),
 		Mode:        f.Mode,
 		Severity:    f.Severity,
-		Container:   f.Container,
+		Container:   review.RedactValue(f.Container),
 		Path:        f.Path,
 		Line:        o.position(f.Path).Line,
 		Key:         f.Key,
 		Message:     f.Message,
 		Remediation: f.Remediation,
-		Fix:         list(f.Fix, toJSONOperation),
+		Fix:         list(printable(f.Fix), toJSONOperation),
 		Tolerated:   f.Tolerated,
 		Exempted:    strings.Join(f.Exemptions, ", "),
 		Unknown:     f.Unknown,
 	}
+}
+
+// printable is a fix, or nothing where a credential is in it: one without it would write
+// something else.
+func printable(fix []review.PatchOperation) []review.PatchOperation {
+	encoded, err := json.Marshal(fix)
+	if text := string(encoded); err != nil || review.Redact(text) != text {
+		return nil
+	}
+	return fix
+}
+
+func redacted(p *Problem) Problem {
+	return Problem{Source: p.Source, Message: review.Redact(p.Message)}
 }
 
 func toJSONFill(f *review.Fill) jsonFill {
@@ -115,7 +129,7 @@ func toJSONFill(f *review.Fill) jsonFill {
 		Policy:     f.Policy,
 		Guardrails: append([]string{}, f.Guardrails...),
 		Mode:       f.Mode,
-		Container:  f.Container,
+		Container:  review.RedactValue(f.Container),
 		Field:      f.Field,
 		Value:      f.Value,
 	}

@@ -82,7 +82,7 @@ func JUnit(w io.Writer, r *Report, failOn review.Verdict) error {
 func (r *junitReport) add(file string, c junitCase) {
 	name := "input"
 	if file != "" {
-		c.File = Printable(artifact(file))
+		c.File = PrintablePath(artifact(file))
 		name = c.File
 	}
 	at := slices.IndexFunc(r.Suites, func(s junitSuite) bool { return s.Name == name })
@@ -156,7 +156,7 @@ func junitError(p *Problem) junitCase {
 	message := Printable(p.Message)
 	text := message
 	if p.Source.File != "" {
-		text = Printable(p.Source.String()) + ": " + message
+		text = PrintablePath(p.Source.String()) + ": " + message
 	}
 	return junitCase{
 		// Two errors may stand on one line; readers take cases of one name for one.

@@ -93,7 +93,7 @@ func (m *remark) words() string {
 	headline, rest, found := strings.Cut(m.finding.Words(), "\n")
 	source := m.object.Source
 	source.Line = m.position().Line
-	text := Printable(source.String()) + ": " + headline + m.caveat()
+	text := PrintablePath(source.String()) + ": " + headline + m.caveat()
 	if found {
 		text += "\n" + rest
 	}

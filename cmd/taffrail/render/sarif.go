@@ -112,8 +112,9 @@ func logicalLocations(m *remark) []sarifLogical {
 	if request.Namespace.Name != "" {
 		object += request.Namespace.Name + "/"
 	}
-	object += request.DisplayName()
-	locations := []sarifLogical{{Name: request.DisplayName(), FullyQualifiedName: object, Kind: "resource"}}
+	name := review.RedactValue(request.DisplayName())
+	object = review.Redact(object) + name
+	locations := []sarifLogical{{Name: name, FullyQualifiedName: object, Kind: "resource"}}
 	if path := m.finding.Path; path != "" {
 		locations = append(locations, sarifLogical{Name: path, FullyQualifiedName: object + "/" + path, Kind: "property"})
 	}

@@ -42,7 +42,7 @@ func objectText(o *Object, options TextOptions, p palette) string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString(p.bold(Printable(o.Source.String())) + ": ")
+	b.WriteString(p.bold(PrintablePath(o.Source.String())) + ": ")
 	if denial := d.Denial(subject); denial != "" {
 		headline, rest, _ := strings.Cut(denial, "\n")
 		b.WriteString(p.red(headline) + "\n" + rest + "\n")
@@ -143,7 +143,7 @@ func plural(n int, noun string) string {
 // ErrorText writes the report's errors, one line each.
 func ErrorText(w io.Writer, r *Report) error {
 	for _, problem := range r.Errors {
-		if _, err := fmt.Fprintf(w, "error: %s: %s\n", Printable(problem.Source.String()), Printable(problem.Message)); err != nil {
+		if _, err := fmt.Fprintf(w, "error: %s: %s\n", PrintablePath(problem.Source.String()), Printable(problem.Message)); err != nil {
 			return err
 		}
 	}

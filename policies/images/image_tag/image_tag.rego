@@ -54,6 +54,9 @@ moving contains lower(tag) if some tag in input.parameters["image-tag"].tags
 
 message(image) := "the container has no image" if {
 	image.reference == ""
+} else := sprintf("image %q holds a password and cannot be pulled: use imagePullSecrets", [image.reference]) if {
+	not image.valid
+	regex.match(`^(?:[a-z]+://)?[^/@]*:[^@]*@[^@]+/`, image.reference)
 } else := sprintf("%q is not an image reference", [image.reference]) if {
 	not image.valid
 } else := sprintf("image %q has no tag, so it means whatever latest is today", [image.reference]) if {

@@ -76,7 +76,47 @@ innocent(low) if words[low]
 
 innocent(low) if regex.match(innocent_values, low)
 
-innocent_values := concat("", ["^(?:", concat("|", whole_values), ")$|^(?:", concat("|", beginnings), ")|", concat("|", anywhere)])
+# METADATA
+# title: A value that is put together, where no part of it is more than a word
+innocent(low) if {
+	regex.match(opening, low)
+	rest := regex.replace(low, variable, "")
+	not telling(rest)
+}
+
+opening := `\$[({]|\{\{|#\{|<%`
+
+# The innermost of those that are in each other go, and what is left of the others is a beginning.
+variable := `\$\([^()]*\)|\$\{[^{}]*\}|\{\{.*?\}\}|#\{[^{}]*\}|<%.*?%>`
+
+telling(rest) if {
+	not regex.match(opening, rest)
+	some word in regex.split(`[\s/:,;._@=?&-]+`, rest)
+	count(word) >= 6
+	regex.match(`[a-z]`, word)
+	regex.match(`[0-9]`, word)
+}
+
+# METADATA
+# title: A value that is encrypted, as far as can be seen
+# description: Apart from the others, because patterns that count make the whole of a pattern slow.
+innocent(low) if {
+	strings.any_prefix_match(low, ["enc[", "enc(", "aqicah", "vault:v", "bao:v", "{"])
+	regex.match(ciphertext, low)
+}
+
+ciphertext := concat("", ["^(?:", concat("|", ciphertexts), ")"])
+
+ciphertexts := [
+	`enc\[aes256_gcm,data:(?:[a-z0-9+/]{100}|[a-z0-9+/]*={0,2},iv:[a-z0-9+/]{43}=,tag:[a-z0-9+/]{22}==)`,
+	`enc\[(?:pkcs7|gpg|kms),[a-z0-9+/]{40}`,
+	`enc\([a-z0-9+/]{22}`,
+	`aqicah[a-z0-9+/]{120}`,
+	`(?:vault|bao):v[0-9]+:[a-z0-9+/]{38}`,
+	`\{(?:cipher|s?sha[0-9]*|s?md5|crypt|bcrypt|pbkdf2|scrypt|argon2)\}[a-z0-9+/=$.,]{20}`,
+]
+
+innocent_values := concat("", ["^(?:", concat("|", whole_values), ")$|^(?:", concat("|", beginnings), ")"])
 
 whole_values := [
 	``,
@@ -91,16 +131,16 @@ whole_values := [
 
 beginnings := [
 	`[~^]?[0-9]+\.[0-9]+\.[0-9]+`, # a version
-	`\{[a-z0-9_-]*\}`, `enc[\[(]`, `-----begin (?:pgp message|age enc)`, `aqicah`, # encrypted
+	`\{[a-z0-9_-]*\}(?:$|[^a-z0-9])`, # a placeholder
+	`-----begin (?:pgp message|age encrypted file)-----(?:$|(?:\s|\\[nr])+[a-z0-9])`, # the first line of what is encrypted
 	`%[a-z_({%]`, `\$__`, `@[a-z_.]+[@(]`, # a template
 	`\.{3}`, `your[_ -]`, # a placeholder
 	`ref\+`, `projects/`, `//`, `[a-z][a-z0-9+.-]*://`, # an address: one with a password is found by that
-	`(?:vault|bao|ssm|sm|op|akv|keyvault|awssm|awsps|gcpsm|gsm|aws-?secrets?(?:manager)?|secrets?manager|secret|secretref|secretkeyref|arn|env|file|ref|kms|berglas|sops|conjur|doppler|infisical|kubernetes|k8s|parameterstore|bws):`,
+	`(?:vault|bao):[^\s:]*[/#]`, `arn:aws[a-z-]*:[a-z0-9-]+:`,
+	`(?:ssm|sm|op|akv|keyvault|awssm|awsps|gcpsm|gsm|aws-?secrets?(?:manager)?|secrets?manager|secret|secretref|secretkeyref|env|file|ref|kms|berglas|sops|conjur|doppler|infisical|kubernetes|k8s|parameterstore|bws):(?:\S*[/#]|[a-z]+$|[a-z0-9]+(?:[_.:-][a-z0-9]+)+$)`,
 	`(?:\.{1,2}|~)/`, `[a-z]:\\`, # a path
 	`(?:os|process|self|this|req|request|config|settings|options|opts|args|params|ctx|event|vars?|local|module|values|secrets|data|user)\.[a-z_]`, # a variable of a program
 ]
-
-anywhere := [`\$[({]`, `\{\{`, `#\{`, `<%`] # a variable, a template
 
 # METADATA
 # title: What stands in a text where a value would be

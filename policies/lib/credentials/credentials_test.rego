@@ -39,6 +39,9 @@ test_values_that_are_credentials[value] if {
 		"hunter2", "changeme", "12345", "10", "password", "p@ss w0rd", "$2a$10$abcdefghijklmnop", "wJalrXUtnFEMI/K7MDENG+x",
 		"/9j+4AAQSkZJRg==", "!hunter2", "*hunter2", "<hunter2", "|hunter2", "[hunter2", "correct-horse", "Tr0ub4dor&3", " hunter2\n", "my-secret",
 		"app:$apr1$abcdefgh", "hunter2-placeholder", "@@hunter2",
+		"vault:v1:only-an-example", "vault:hunter2", "env:hunter2", "arn:hunter2", "ENC(hunter2)", "ENC[hunter2]", "ENC[AES256_GCM,data:x]",
+		"{cipher}hunter2", "{noop}hunter2", "AQICAHexample", "hunter2${NOTHING}", "$(NOTHING)p4ssw0rd",
+		"{{ x }}hunter2", "hunter2<% %>",
 	]
 	literal(value)
 }
@@ -50,8 +53,11 @@ test_values_that_are_not[value] if {
 		"{{ template }}", "#{ENV['X']}", "%(ENV_X)s", "%PASSWORD%", "<placeholder>", "<your password>", "[redacted]",
 		"****", "xxxxx", "...", "-", "your-password", "vault:secret/data/db#password", "vault://secret/db",
 		"arn:aws:secretsmanager:ap-northeast-2:123456789012:secret:db", "ssm:/db/password", "sm://project/secret",
-		"projects/p/secrets/s/versions/1", "op://vault/item/field", "ref+vault://secret/db", "ENC[AES256_GCM,data:x]",
-		"ENC(abc)", "{cipher}abc", "AQICAHexample", "-----BEGIN PGP MESSAGE-----", "/run/secrets/db", "/etc/x/password",
+		"projects/p/secrets/s/versions/1", "op://vault/item/field", "ref+vault://secret/db", "ENC[AES256_GCM,data:pU3KGCUwux1tEyze1iM=,iv:ey7ZHj9yH8sZcRdElNZJPJ1cNGC+MSAeaf7aoO7ouZk=,tag:f1x8KZn9r+WTJTzWVK9N+g==,type:str]",
+		"ENC(nrmZtkF7T0kjG/VodDvBw93Ct8EgjCA+)",
+		"{cipher}682bc583f4641835fa2db009355293665d2647dade3375c0ee201de2a49f7bda", "AQICAHhC2ITPTP2nLY4dXdkliQgthSpxIoc+6AWt1YlCFno4UoYZXGefnGmU5FuKsQmAEgcJYfN95Dbd/cmdbnWvZUfPsRtCBySC3FMcK8OQfJYX615QieQBhrqopX0Rnm+2XQCrwyrzjmZ/Ai6HLUnMFckLmZt3K0/Hpv1MkUoW20cIdSsPFUS4NcDnGQl9+ocB6SMvIfKBJod4aXbr/MMn9ZMXZSdLqYKbRAb2Hw==", "vault:v1:+Ikyb/qUku3u7jxmnyvyCJTqJ+aJxmtrJi5IhrhDjzm6dv74yQxRAQ==",
+		"-----BEGIN PGP MESSAGE-----", "-----BEGIN PGP MESSAGE-----\nVersion: GnuPG v2\n\nhQEMA", "env:DB_PASSWORD", "secretsmanager:db:SecretString:password",
+		"pre-$(DB_PASSWORD)-post", "{user}:{password}", "postgresql-${ENV}", "/run/secrets/db", "/etc/x/password",
 		"./secrets/x", "~/.pgpass", "file:/run/secrets/x", "tls.key", "server.pem", "https://example.com/token",
 		"postgres://user@host/db", "process.env.X", "1.2.3", "placeholder", "password-placeholder-0", "@@DB_PASSWORD@@",
 		"app:$PW", "app:${PW}", "`cat /run/x`", "debug",

@@ -4,8 +4,8 @@
 #   Credentials reach a container by secretKeyRef, never as a literal env value or a word of command or args: whoever may
 #   read the workload reads them, and its manifest stands in Git. A credential is known by its name (DB_PASSWORD,
 #   --api-key), by its shape (AWS keys, private keys, JSON Web Tokens, URLs with a password, tokens of well-known
-#   services), or by what it is given to (curl -u, mysql -p, a header Authorization). References pass: $(VAR), templates,
-#   paths, URLs without a password, addresses in a store of secrets. A credential by both names that comes from a
+#   services), or by what it is given to (curl -u, mysql -p, a header Authorization). References pass: templates, paths,
+#   $(VAR) unless its value stands beside it as a literal, URLs without a password, addresses in a store of secrets. A credential by both names that comes from a
 #   ConfigMap is only warned of, as its value is not here. Values are judged, never shown. There is no fix.
 # custom:
 #   id: env-credentials
@@ -45,7 +45,7 @@ import future.keywords.not
 deny contains finding if {
 	some container in input.containers
 	some i, env in container.spec.env
-	value := text(env.value)
+	value := expanded(container, "env", i, env.value)
 	name := text(object.get(env, "name", ""))
 	regex.match(clue, concat("=", [name, value]))
 	finding := {
@@ -135,8 +135,8 @@ spoken(path, word, what) := {
 # title: The words of a container, command before args
 words[path] := array.concat(command, args) if {
 	some path, container in input.containers
-	command := [{"field": "command", "index": i, "text": text(word)} | some i, word in container.spec.command]
-	args := [{"field": "args", "index": i, "text": text(word)} | some i, word in container.spec.args]
+	command := [{"field": "command", "index": i, "text": expanded(container, "command", i, word)} | some i, word in container.spec.command]
+	args := [{"field": "args", "index": i, "text": expanded(container, "args", i, word)} | some i, word in container.spec.args]
 }
 
 line(all) := concat(" ", [word.text | some word in all])
@@ -179,6 +179,13 @@ credential_name(name) if {
 allowed(name) if credentials.listed(name, parameters.allowedNames)
 
 parameters := input.parameters["env-credentials"]
+
+# METADATA
+# title: A text as the program gets it
+# description: With the values of $(VAR) where they stand beside it as literals. Others stay references.
+expanded(container, list, i, value) := value_ if {
+	value_ := container.expanded[list][format_int(i, 10)]
+} else := text(value)
 
 # A value that is no text is refused by the API server, but not by every reader of a manifest.
 text(value) := value if {

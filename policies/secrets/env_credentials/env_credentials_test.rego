@@ -97,3 +97,20 @@ test_nothing_to_judge[name] if {
 	}
 	count(env_credentials.deny) == 0 with input as review(spec, {})
 }
+
+expanding(spec, expanded) := {
+	"containers": {path: {"name": "web", "path": path, "spec": spec, "expanded": expanded}},
+	"parameters": {"env-credentials": {"allowedNames": [], "extraNames": []}},
+}
+
+# Go expands them, as the kubelet does.
+test_references_to_a_literal_beside_them if {
+	spec := {
+		"env": [{"name": "X1", "value": "only-an-example"}, {"name": "DB_PASSWORD", "value": "$(X1)"}],
+		"command": ["server", "--password=$(X1)"],
+		"args": ["--token", "$(X1)"],
+	}
+	count(env_credentials.deny) == 0 with input as expanding(spec, {})
+	expanded := {"env": {"1": "only-an-example"}, "command": {"1": "--password=only-an-example"}, "args": {"1": "only-an-example"}}
+	paths == {sprintf("%s.%s", [path, field]) | some field in ["env[1].value", "command[1]", "args[1]"]} with input as expanding(spec, expanded)
+}

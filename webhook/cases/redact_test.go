@@ -1,0 +1,128 @@
+package cases_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"taffrail.dev/policies"
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/review"
+)
+
+const mark = "Hunter2MARK"
+
+// credentials are texts with a password in them, and none that any policy could want.
+func credentials() []string {
+	return []string{
+		"user:" + mark + "@registry.example/app:1.0.0",
+		"https://user:" + mark + "@host.example/path",
+		"user:with blanks " + mark + "@registry.example/app",
+		`user:"` + mark + `"@registry.example/app`,
+		"https://host.example/?X-Amz-Signature=" + mark,
+		"Bearer " + mark,
+		"ghp_" + mark + strings.Repeat("0", 36-len(mark)),
+		"DB_PASSWORD=" + mark,
+	}
+}
+
+// Whatever stands in any string of any object of the library's cases, no policy tells a
+// credential: not in a message, not in a path, not in a key, and in no fix.
+func TestNoPolicyTellsACredential(t *testing.T) {
+	catalog, err := engine.Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := loadCases(t)
+	next := 0
+	for _, policy := range catalog.Policies() {
+		alone := catalog.Only(policy.ID)
+		seen := map[string]bool{}
+		findings := 0
+		for _, c := range all[policy.ID] {
+			program, err := c.Program(alone, policy)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kind, _ := c.Object["kind"].(string)
+			eachText(c.Object, kind, func(path string, set func(string) (undo func())) {
+				if seen[path] || path == kind+".kind" || path == kind+".apiVersion" {
+					return
+				}
+				seen[path] = true
+				for range 2 {
+					text := credentials()[next%len(credentials())]
+					next++
+					undo := set(text)
+					result, err := c.Evaluate(t.Context(), program)
+					undo()
+					if err != nil {
+						// What cannot be an object is not decided; the CLI's tests read its errors.
+						continue
+					}
+					findings += len(result.Violations)
+					if told := tells(result); told != "" {
+						t.Errorf("%s: %s = %q: %s", policy.ID, path, text, told)
+					}
+				}
+			})
+		}
+		if findings == 0 && policy.Validates {
+			t.Errorf("%s: nothing was found in %d fields", policy.ID, len(seen))
+		}
+	}
+}
+
+func tells(result review.Result) string {
+	text := ""
+	for _, intent := range result.Intents {
+		text += intent.Field + intent.Value + "\n"
+	}
+	for _, v := range result.Violations {
+		// The container's name is how the container is found, and printed as a line is.
+		text += review.Line(fmt.Sprintf("%q", v.Container), 400) + fmt.Sprintf("\n%s\n%s\n%s\n%s\n%+v", v.Message, v.Path, v.Key, v.Unknown, v.Fix)
+	}
+	if strings.Contains(text, mark) {
+		return text
+	}
+	return ""
+}
+
+// eachText visits every string in a JSON value, with its path without indices, and every
+// key of a map of strings.
+func eachText(value any, path string, visit func(path string, set func(string) (undo func()))) {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, member := range value {
+			text, ok := member.(string)
+			if !ok {
+				eachText(member, path+"."+key, visit)
+				continue
+			}
+			visit(path+"."+key, func(to string) func() {
+				value[key] = to
+				return func() { value[key] = text }
+			})
+			visit(path+".(a key)", func(to string) func() {
+				delete(value, key)
+				value[to] = text
+				return func() {
+					delete(value, to)
+					value[key] = text
+				}
+			})
+		}
+	case []any:
+		for i, element := range value {
+			text, ok := element.(string)
+			if !ok {
+				eachText(element, path+"[]", visit)
+				continue
+			}
+			visit(path+"[]", func(to string) func() {
+				value[i] = to
+				return func() { value[i] = text }
+			})
+		}
+	}
+}

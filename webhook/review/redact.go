@@ -1,0 +1,275 @@
+package review
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Redacted stands for a credential in everything that Taffrail prints.
+const Redacted = "***"
+
+// shape is a credential that its first characters give away.
+type shape struct {
+	prefix string
+	// length is the least number of characters that follow the prefix, all of them in class.
+	length int
+	class  string
+	// word requires the prefix to begin a word: task-proj- holds no sk-proj-.
+	word bool
+}
+
+const (
+	hexadecimal = "0123456789abcdefABCDEF"
+	alnum       = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	hyphened    = alnum + "_-"
+	dotted      = hyphened + "."
+	token68     = dotted + "+/=~"
+)
+
+// shapes are the tokens of well-known services. policies/lib/credentials finds the same.
+var shapes = []shape{
+	{"AKIA", 16, alnum, false}, {"ASIA", 16, alnum, false},
+	{"AGE-SECRET-KEY-1", 50, alnum, false},
+	{"eyJ", 20, token68, true},
+	{"ghp_", 36, alnum, false}, {"gho_", 36, alnum, false}, {"ghu_", 36, alnum, false}, {"ghs_", 36, alnum, false}, {"ghr_", 36, alnum, false},
+	{"github_pat_", 40, hyphened, false},
+	{"glpat-", 20, dotted, false}, {"glrt-", 20, dotted, false}, {"gldt-", 20, dotted, false},
+	{"xoxa-", 10, hyphened, false}, {"xoxb-", 10, hyphened, false}, {"xoxe-", 10, hyphened, false}, {"xoxe.", 10, dotted, false},
+	{"xoxp-", 10, hyphened, false}, {"xoxr-", 10, hyphened, false}, {"xoxs-", 10, hyphened, false}, {"xapp-", 10, hyphened, true},
+	{"hooks.slack.com/services/", 16, hyphened + "/", false},
+	{"sk_live_", 16, alnum, true}, {"sk_test_", 16, alnum, true}, {"rk_live_", 16, alnum, true},
+	{"AIza", 35, hyphened, true},
+	{"sk-ant-", 20, hyphened, true}, {"sk-proj-", 20, hyphened, true},
+	{"npm_", 36, alnum, true}, {"pypi-AgE", 30, hyphened, false}, {"dckr_pat_", 20, hyphened, false},
+	{"hf_", 34, alnum, true}, {"SG.", 60, dotted, true}, {"hvs.", 24, hyphened, true},
+	{"dop_v1_", 64, hexadecimal, false}, {"shpat_", 32, hexadecimal, false}, {"dapi", 32, hexadecimal, true},
+}
+
+// assigned are the last words of names whose value is a credential: DB_PASSWORD=,
+// X-Amz-Signature=, "client_secret":. They are lower case, and without separators.
+var assigned = []string{
+	"password", "passwd", "passphrase", "passcode", "secret", "token", "signature", "credential", "credentials",
+	"apikey", "accesskey", "secretkey", "accountkey", "privatekey", "authkey", "encryptionkey", "secretaccesskey", "accesskeyid",
+}
+
+// assignedWords are further ones, that many other names end in: they count as a word of their own.
+var assignedWords = []string{"pass", "pwd", "sig", "pat", "auth", "creds", "jwt"}
+
+// queried are names that are a credential's in the query of a URL alone.
+var queried = []string{"key", "code", "sas", "session", "assertion"}
+
+// span is what is taken out of a text, from begin up to end.
+type span struct{ begin, end int }
+
+// Redact returns text with every credential in it replaced: what stands before the @ of an
+// image or a URL, values of names such as password or X-Amz-Signature, tokens of
+// well-known services, Authorization headers, and private keys. Text keeps its lines.
+//
+// Whatever quotes an object, a configuration or an error is printed through it, and it errs
+// on the side of taking out too much. Its cost is linear in the length of text.
+func Redact(text string) string { return redact(text, userinfo(text, words(text))) }
+
+// RedactValue is Redact for a text that is one value, which may hold blanks and quotes.
+func RedactValue(value string) string {
+	return redact(value, userinfo(value, append(words(value), span{0, len(value)})))
+}
+
+func redact(text string, spans []span) string {
+	spans = append(spans, tokens(text)...)
+	spans = append(spans, assignments(text)...)
+	spans = append(spans, authorizations(text)...)
+	spans = append(spans, privateKeys(text)...)
+	if len(spans) == 0 {
+		return text
+	}
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(b.end, a.end)) })
+	var b strings.Builder
+	done := 0
+	for _, s := range spans {
+		if s.end <= done {
+			continue
+		}
+		if s.begin >= done {
+			b.WriteString(text[done:s.begin] + Redacted)
+		}
+		b.WriteString(strings.Repeat("\n", strings.Count(text[max(s.begin, done):s.end], "\n")))
+		done = s.end
+	}
+	return b.String() + text[done:]
+}
+
+// tokens finds credentials by their shape.
+func tokens(text string) (spans []span) {
+	for _, s := range shapes {
+		for from := 0; ; {
+			i := strings.Index(text[from:], s.prefix)
+			if i < 0 {
+				break
+			}
+			begin := from + i
+			from = begin + len(s.prefix)
+			if s.word && !endsWord(text[:begin]) {
+				continue
+			}
+			if end := from + run(text[from:], s.class); end-from >= s.length {
+				spans = append(spans, span{begin, end})
+				from = end
+			}
+		}
+	}
+	return spans
+}
+
+// run is how many bytes text begins with that are all in class.
+func run(text, class string) int {
+	if i := strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune(class, r) }); i >= 0 {
+		return i
+	}
+	return len(text)
+}
+
+// endsWord reports whether a new word may begin after text: at its end there is none, or an
+// escape such as \n or \u0026.
+func endsWord(text string) bool {
+	n := len(text)
+	if n == 0 || !strings.Contains(alnum, text[n-1:]) {
+		return true
+	}
+	for _, digits := range []int{1, 3, 5, 9} {
+		if n > digits && text[n-digits-1] == '\\' {
+			return true
+		}
+	}
+	return n > 2 && text[n-3] == '%'
+}
+
+// assignments finds the values of names that are a credential's: name=value, with or
+// without quotes, and "name":"value".
+func assignments(text string) (spans []span) {
+	for from := 0; ; {
+		i := strings.IndexAny(text[from:], "=:")
+		if i < 0 {
+			return spans
+		}
+		at := from + i
+		from = at + 1
+		before, after := text[:at], at+1
+		if text[at] == ':' {
+			trimmed := strings.TrimRight(before, " \t")
+			before = strings.TrimRight(trimmed, `\"'`)
+			if before == trimmed {
+				continue
+			}
+			after += run(text[after:], " \t")
+			if run(text[after:], `\"'`) == 0 {
+				continue
+			}
+		}
+		if !isAssigned(before) {
+			continue
+		}
+		// What begins like this is a variable, a template, or taken out already.
+		if value := after + run(text[after:], `\"'`); value == len(text) || strings.IndexByte("$<{*%", text[value]) >= 0 {
+			continue
+		}
+		if s := valueAt(text, after); s.begin < s.end {
+			spans = append(spans, s)
+			from = s.end
+		}
+	}
+}
+
+// isAssigned reports whether text ends in a name that is a credential's.
+func isAssigned(text string) bool {
+	begin := len(text)
+	for begin > 0 && len(text)-begin < 128 && strings.Contains(dotted, text[begin-1:begin]) {
+		begin--
+	}
+	if begin == len(text) {
+		return false
+	}
+	low := lower(text[begin:])
+	joined := strings.Map(func(r rune) rune {
+		if strings.ContainsRune("_-.", r) {
+			return -1
+		}
+		return r
+	}, low)
+	last := low[strings.LastIndexAny(low, "_-.")+1:]
+	query := begin > 0 && strings.IndexByte("?&;", text[begin-1]) >= 0
+	if strings.HasPrefix(low, "u0026") && strings.HasSuffix(text[:begin], `\`) { // & as JSON has it
+		query, last = true, strings.TrimPrefix(last, "u0026")
+	}
+	return slices.ContainsFunc(assigned, func(word string) bool { return strings.HasSuffix(joined, word) }) ||
+		slices.Contains(assignedWords, last) || query && slices.Contains(queried, last)
+}
+
+// valueAt is the value that begins at a position: up to the quote that closes it, or what
+// ends a word or a parameter.
+func valueAt(text string, at int) span {
+	quote := run(text[at:], `\"'`)
+	if quote == 0 {
+		if end := strings.IndexAny(text[at:], " \t\r\n\"'<>&;#,)}]\\"); end >= 0 {
+			return span{at, at + end}
+		}
+		return span{at, len(text)}
+	}
+	opening := text[at : at+quote]
+	begin := at + quote
+	if end := strings.Index(text[begin:], opening); end >= 0 {
+		return span{begin, begin + end}
+	}
+	return span{begin, len(text)}
+}
+
+// authorizations finds what follows Bearer and Basic, unless it is prose.
+func authorizations(text string) (spans []span) {
+	for from := 0; ; {
+		i := strings.IndexByte(text[from:], ' ')
+		if i < 0 {
+			return spans
+		}
+		from += i + 1
+		before := text[max(0, from-160) : from-1]
+		scheme := len(before) - len("bearer")
+		if scheme < 0 || !strings.EqualFold(before[scheme:], "bearer") {
+			if scheme++; scheme < 0 || !strings.EqualFold(before[scheme:], "basic") {
+				continue
+			}
+		}
+		begin := from + run(text[from:], " ")
+		end := begin + run(text[begin:], token68)
+		header := strings.Contains(lower(before[:scheme]), "authorization")
+		if header && end > begin || end-begin >= 8 && !isProse(text[begin:end]) {
+			spans = append(spans, span{begin, end})
+		}
+	}
+}
+
+// isProse reports whether text may be a word of a sentence, as in basic authentication.
+func isProse(text string) bool {
+	text = strings.TrimRight(text, ".")
+	return strings.Trim(text[1:], "abcdefghijklmnopqrstuvwxyz-/") == ""
+}
+
+// privateKeys finds keys in PEM: what is between their first and their last line.
+func privateKeys(text string) (spans []span) {
+	const label = "PRIVATE KEY"
+	for from := 0; ; {
+		i := strings.Index(text[from:], label)
+		if i < 0 {
+			return spans
+		}
+		from += i + len(label)
+		if !strings.Contains(text[max(0, from-60):from], "-----BEGIN") {
+			continue
+		}
+		end := strings.Index(text[from:], "-----END")
+		if end < 0 {
+			return append(spans, span{from, len(text)})
+		}
+		spans = append(spans, span{from, from + end})
+		from += end
+	}
+}

@@ -1,0 +1,25 @@
+package review_test
+
+import (
+	"strings"
+	"testing"
+
+	"taffrail.dev/webhook/review"
+)
+
+// No text makes it panic, and it takes no line away.
+func FuzzRedact(f *testing.F) {
+	for _, text := range []string{
+		"", "@", "a:b@c/d", `"a b:c"@d`, "https://a%3Ab%40c", `\u0026sig=x`, `password="`, `"token" : "x`, "Bearer \xff", "-----BEGIN PRIVATE KEY\n-----END", "é:\u0130@x/", "=:=", `\`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, got := range []string{review.Redact(text), review.RedactValue(text)} {
+			if strings.Count(got, "\n") != strings.Count(text, "\n") {
+				t.Errorf("%q: other lines: %q", text, got)
+			}
+		}
+		review.Line(text, 100)
+	})
+}
