@@ -44,6 +44,7 @@ func TestNoEntryForWhatNobodyBinds(t *testing.T) {
 	h := helm4(t)
 	everything := []string{
 		"mutate", "validate", "services.validate", "secrets.validate", "configmaps.validate", "metadata.validate", "namespaces.validate", "relax", "config",
+		"exemptions",
 	}
 	with := func(values string) Release {
 		r := release().with("guardrails.restricted=null")
@@ -57,10 +58,10 @@ func TestNoEntryForWhatNobodyBinds(t *testing.T) {
 		"the default":       {release(), everything},
 		"no Guardrail":      {release().with("guardrails.chapter=null", "guardrails.restricted=null"), everything},
 		"a policy of yours": {with("{name: our-own}"), everything},
-		"probes":            {with("{name: require-probes}"), []string{"validate", "metadata.validate", "relax", "config"}},
-		"injection":         {with("{name: inject-resources}"), []string{"mutate", "validate", "metadata.validate", "relax", "config"}},
-		"secrets":           {with("{name: plaintext-secret}"), []string{"secrets.validate", "metadata.validate", "relax", "config"}},
-		"what is asked for": {with("{name: plaintext-secret}").with("webhooks.configMaps.enabled=true", "webhooks.metadata.enabled=false"), []string{"secrets.validate", "configmaps.validate", "relax", "config"}},
+		"probes":            {with("{name: require-probes}"), []string{"validate", "metadata.validate", "relax", "config", "exemptions"}},
+		"injection":         {with("{name: inject-resources}"), []string{"mutate", "validate", "metadata.validate", "relax", "config", "exemptions"}},
+		"secrets":           {with("{name: plaintext-secret}"), []string{"secrets.validate", "metadata.validate", "relax", "config", "exemptions"}},
+		"what is asked for": {with("{name: plaintext-secret}").with("webhooks.configMaps.enabled=true", "webhooks.metadata.enabled=false"), []string{"secrets.validate", "configmaps.validate", "relax", "config", "exemptions"}},
 	} {
 		all, _ := entries(t, render(t, h, test.release), "taffrail")
 		if got := entryNames(all); !slices.Equal(got, test.want) {
@@ -86,11 +87,11 @@ func TestEntriesAreClosedOneByOne(t *testing.T) {
 		release Release
 		want    []string
 	}{
-		"eks":            {release("eks"), []string{"validate", "relax"}},
-		"eks, Secrets":   {release("eks").with("webhooks.secrets.failurePolicy=Fail"), []string{"validate", "secrets.validate", "relax"}},
-		"eks, opened":    {release("eks").with("failurePolicy=Ignore"), []string{"relax"}},
-		"workloads only": {release().with("maxMode=enforce", "webhooks.workloads.failurePolicy=Fail"), []string{"validate", "relax"}},
-		"all":            {release().with("maxMode=enforce", "failurePolicy=Fail"), []string{"validate", "services.validate", "secrets.validate", "configmaps.validate", "relax"}},
+		"eks":            {release("eks"), []string{"validate", "relax", "exemptions"}},
+		"eks, Secrets":   {release("eks").with("webhooks.secrets.failurePolicy=Fail"), []string{"validate", "secrets.validate", "relax", "exemptions"}},
+		"eks, opened":    {release("eks").with("failurePolicy=Ignore"), []string{"relax", "exemptions"}},
+		"workloads only": {release().with("maxMode=enforce", "webhooks.workloads.failurePolicy=Fail"), []string{"validate", "relax", "exemptions"}},
+		"all":            {release().with("maxMode=enforce", "failurePolicy=Fail"), []string{"validate", "services.validate", "secrets.validate", "configmaps.validate", "relax", "exemptions"}},
 		"warn":           {release().with("maxMode=warn", "webhooks.secrets.failurePolicy=Fail"), nil},
 	} {
 		if got := closed(test.release); !slices.Equal(got, test.want) {
@@ -168,7 +169,7 @@ func TestReachKnowsEveryCondition(t *testing.T) {
 	used := map[string]bool{}
 	all, _ := entries(t, render(t, h, release("eks")), "taffrail")
 	for _, w := range all {
-		if w.Name == "relax.taffrail.dev" || w.Name == "config.taffrail.dev" {
+		if slices.Contains([]string{"relax.taffrail.dev", "config.taffrail.dev", "exemptions.taffrail.dev"}, w.Name) {
 			continue
 		}
 		for _, c := range w.MatchConditions {
