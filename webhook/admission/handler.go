@@ -131,7 +131,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 		mux.Handle(ConfigPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ConfigPath, slots: h.configuration, way: (*endpoint).check})
 	}
 	if h.options.Config != nil && h.options.Exempters != nil {
-		mux.Handle(ExemptPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ExemptPath, way: (*endpoint).exempt})
+		mux.Handle(ExemptPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ExemptPath, slots: h.configuration, way: (*endpoint).exempt})
 	}
 }
 
