@@ -155,7 +155,7 @@ func TestWhatIsWrittenWithAMintedTokenIsTracedToWhoMintedIt(t *testing.T) {
 			minters[id] = event.User.Username
 		}
 		if id := event.User.Extra["authentication.kubernetes.io/credential-id"]; event.ObjectRef.Name == "recorded" && len(id) == 1 {
-			writers[id[0]] = event.Annotations["validate.taffrail.dev/plaintext-secret"]
+			writers[id[0]] = event.Annotations["secrets.validate.taffrail.dev/plaintext-secret"]
 			if pod := event.User.Extra["authentication.kubernetes.io/pod-name"]; len(pod) > 0 {
 				t.Errorf("the token is a Pod's: %v", pod)
 			}

@@ -1,6 +1,7 @@
 // Package admission answers AdmissionReviews over HTTP: at /mutate and /validate by the
-// policies in force, at /relax whether the labels of a Namespace may change, and at
-// /config whether an object of Taffrail's own configuration would work.
+// policies in force, at /relax whether the labels of a Namespace may change, at /exempt
+// whether a user may write an Exemption, and at /config whether an object of Taffrail's own
+// configuration would work.
 //
 // It is a handler of our own: controller-runtime's admission.Webhook answers its own
 // errors with 200 and a refusal, which overrides the failurePolicy. Here only a decision
@@ -17,7 +18,7 @@
 //	504                 the deadline passed; without Retry-After, as no time is left
 //
 // An object too large, deep or wide to be looked at is a decision, not an error: under
-// failurePolicy Ignore an error would be a way around every policy. At /config it is an
-// error: that entry is registered with Ignore, and what is stored then is judged again when
-// it is compiled.
+// failurePolicy Ignore an error would be a way around every policy. At /config and /exempt
+// it is an error: /config is registered with Ignore, and its objects are checked again when
+// they are compiled; /exempt is registered with Fail under maxMode enforce.
 package admission

@@ -35,7 +35,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}, []string{"path", "operation", "verdict"}),
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "taffrail_policy_results_total",
-			Help: "Findings and fills by policy, mode and outcome (denied, warned, recorded, tolerated, exempted, unknown, error, filled, suggested). Dry runs are left out.",
+			Help: "Findings and fills by policy, mode and outcome (denied, warned, recorded, tolerated, exempted, unknown, error, filled, suggested, left). Dry runs are left out.",
 		}, []string{"policy", "mode", "outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "taffrail_evaluation_seconds",

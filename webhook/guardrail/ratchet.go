@@ -54,8 +54,9 @@ func (c *candidate) failed() bool { return c.violation < 0 }
 // Guardrail says of existing violations: controllers and people label and annotate objects
 // all the time. Any other is where the Guardrail tolerates what exists.
 //
-// Where the stored object cannot be decided the finding becomes unknown, which denies
-// nothing: nobody on call could do anything about it.
+// If a policy cannot decide the stored object, what it finds in the new one stays under
+// failurePolicy Fail, and becomes unknown under Ignore, which denies nothing. If the policy
+// can decide neither object, its failure is tolerated.
 func (e *Evidence) ratchet(candidates []candidate, asked func(*candidate) bool) error {
 	var open []*candidate
 	for i := range candidates {

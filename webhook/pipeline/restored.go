@@ -17,8 +17,8 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// Live reads objects from the API server, past every cache. It is asked only where an
-// object would be denied. Implementations are safe for concurrent use. An error is an
+// Live reads objects from the API server, past every cache. It is asked only if
+// something would be denied or injected. Implementations are safe for concurrent use. An error is an
 // internal error of the decision: whether the object may be what it is is not known.
 type Live interface {
 	// Revisions are the objects of a kind in a namespace that a workload's selector
