@@ -25,7 +25,7 @@ func taggedIn(t *testing.T, name string, kinds ...string) string {
 	some c in input.containers
 	c.image.tag == ""
 }`)
-	p.Spec.Rego = strings.Replace(p.Spec.Rego, "[ConfigMap]", "["+strings.Join(kinds, ", ")+"]", 1)
+	p.Spec.Rego = strings.Replace(p.Spec.Rego, "[ConfigMap]", "["+strings.Join(kinds, ", ")+"]\n#   complete_kinds: false", 1)
 	if condition := putPolicy(t, p); condition.Status != metav1.ConditionTrue {
 		t.Fatalf("%+v", condition)
 	}
