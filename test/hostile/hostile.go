@@ -50,11 +50,6 @@ const (
 	Lost Sort = "lost"
 )
 
-// Sorts lists them all.
-func Sorts() []Sort {
-	return []Sort{Announced, Ordinary, Stalled, Endless, SlowHeader, SlowBody, Many, Silent, HTTP2, Idle, Deaf, Lost}
-}
-
 const (
 	// largest is one byte less than the largest body that is decoded.
 	largest = 8<<20 - 1

@@ -87,30 +87,25 @@ func (l *Live) list(ctx context.Context, kind schema.GroupVersionKind, namespace
 	return nil
 }
 
-// CronJob reads a CronJob; nil where there is none.
+// CronJob reads a CronJob. It returns nil if there is none.
 func (l *Live) CronJob(ctx context.Context, namespace, name string) (map[string]any, error) {
-	object := &unstructured.Unstructured{}
-	object.SetGroupVersionKind(batchv1.SchemeGroupVersion.WithKind("CronJob"))
-	err := l.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("reading CronJob %s/%s: %w", namespace, name, err)
-	}
-	return object.Object, nil
+	return l.get(ctx, batchv1.SchemeGroupVersion.WithKind("CronJob"), namespace, name)
 }
 
 // Pod reads a Pod. It returns nil if there is none.
 func (l *Live) Pod(ctx context.Context, namespace, name string) (map[string]any, error) {
+	return l.get(ctx, corev1.SchemeGroupVersion.WithKind("Pod"), namespace, name)
+}
+
+func (l *Live) get(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (map[string]any, error) {
 	object := &unstructured.Unstructured{}
-	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))
+	object.SetGroupVersionKind(kind)
 	err := l.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("reading Pod %s/%s: %w", namespace, name, err)
+		return nil, fmt.Errorf("reading %s %s/%s: %w", kind.Kind, namespace, name, err)
 	}
 	return object.Object, nil
 }

@@ -210,16 +210,7 @@ func merge(candidates []candidate) []review.Finding {
 			merged = append(merged, c.finding)
 			continue
 		}
-		have := &merged[at]
-		guardrails := append(slices.Clone(have.Guardrails), c.finding.Guardrails...)
-		by := append(slices.Clone(have.WouldDenyBy), c.finding.WouldDenyBy...)
-		if rank(&c.finding) > rank(have) {
-			*have = c.finding
-		}
-		slices.Sort(guardrails)
-		have.Guardrails = slices.Compact(guardrails)
-		slices.Sort(by)
-		have.WouldDeny, have.WouldDenyBy = len(by) > 0, slices.Compact(by)
+		combine(&merged[at], &c.finding)
 	}
 	return merged
 }

@@ -137,6 +137,3 @@ func (i *Injection) Covering(policy string, written, selected, created time.Time
 // LeavesExisting reports whether the Guardrail injects only into Pods whose template was
 // written while it did.
 func (g *Guardrail) LeavesExisting() bool { return g.tolerate }
-
-// Trusts reports whether the Guardrail names a user among its trusted writers.
-func (g *Guardrail) Trusts(user review.User) bool { return g.trusts(user) }

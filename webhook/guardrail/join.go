@@ -17,12 +17,7 @@ func Join(d, more *review.Decision) {
 			d.Findings = append(d.Findings, *f)
 			continue
 		}
-		have := &d.Findings[at]
-		guardrails, by := union(have.Guardrails, f.Guardrails), union(have.WouldDenyBy, f.WouldDenyBy)
-		if rank(f) > rank(have) {
-			*have = *f
-		}
-		have.Guardrails, have.WouldDenyBy, have.WouldDeny = guardrails, by, len(by) > 0
+		combine(&d.Findings[at], f)
 	}
 	if len(more.Errors) > 0 && d.Errors == nil {
 		d.Errors = map[string]error{}
@@ -30,6 +25,16 @@ func Join(d, more *review.Decision) {
 	maps.Copy(d.Errors, more.Errors)
 	sortFindings(d.Findings)
 	d.Verdict = verdict(d.Findings)
+}
+
+// combine makes one of two findings with the same identity: that which costs the writer
+// more, for all Guardrails that asked for either.
+func combine(have, f *review.Finding) {
+	guardrails, by := union(have.Guardrails, f.Guardrails), union(have.WouldDenyBy, f.WouldDenyBy)
+	if rank(f) > rank(have) {
+		*have = *f
+	}
+	have.Guardrails, have.WouldDenyBy, have.WouldDeny = guardrails, by, len(by) > 0
 }
 
 func identityOf(f *review.Finding) Identity {

@@ -125,13 +125,15 @@ func (g *Guardrail) selectsNamespace(namespace review.Namespace) (matches, certa
 	if namespace.Name == "" {
 		return false, true
 	}
-	if !namespace.Known && g.selectsByMoreThanName() {
+	if !namespace.Known && g.SelectsByLabels() {
 		return true, false
 	}
 	return g.selector.Matches(namespaceLabels(namespace)), true
 }
 
-func (g *Guardrail) selectsByMoreThanName() bool {
+// SelectsByLabels reports whether it depends on the labels of a namespace whether the
+// Guardrail selects it, and not on its name alone.
+func (g *Guardrail) SelectsByLabels() bool {
 	requirements, _ := g.selector.Requirements()
 	return slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return r.Key() != corev1.LabelMetadataName })
 }
@@ -177,7 +179,3 @@ func objectLabels(object map[string]any) map[string]string {
 	}
 	return found
 }
-
-// SelectsByLabels reports whether it depends on the labels of a namespace whether the
-// Guardrail selects it, and not on its name alone.
-func (g *Guardrail) SelectsByLabels() bool { return g.selectsByMoreThanName() }

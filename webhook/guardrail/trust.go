@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/review"
 )
 
@@ -27,10 +28,11 @@ func (b *Bound) WouldDeny(r *review.Request, path string) bool {
 }
 
 func (b *Bound) trusts(r *review.Request, path string) bool {
-	return !b.Distrusted && (b.trustsControlPlane(r, path) || MirrorPod(r) || b.Guardrail.trusts(r.User))
+	return !b.Distrusted && (b.trustsControlPlane(r, path) || MirrorPod(r) || b.Guardrail.Trusts(r.User))
 }
 
-func (g *Guardrail) trusts(user review.User) bool {
+// Trusts reports whether the Guardrail names a user among its trusted writers.
+func (g *Guardrail) Trusts(user review.User) bool {
 	return slices.Contains(g.trusted.Users, user.Name) ||
 		slices.ContainsFunc(user.Groups, func(group string) bool { return slices.Contains(g.trusted.Groups, group) })
 }
@@ -99,23 +101,10 @@ func writesTemplate(m *review.Maker, r *review.Request, path string) bool {
 // names as its controller. Only the controllers get here, and they write that truthfully.
 // An object that names none of them may be anyone's.
 func makersOf(makers []review.Maker, r *review.Request) []review.Maker {
-	owner := controllerOf(r.Object)
+	controller := normalize.Controller(r.Object)
+	owner := schema.GroupKind{Group: controller.Group, Kind: controller.Kind}
 	if at := slices.IndexFunc(makers, func(m review.Maker) bool { return len(m.From) > 0 && m.Owner == owner }); at >= 0 {
 		return makers[at : at+1]
 	}
 	return makers
-}
-
-func controllerOf(object map[string]any) schema.GroupKind {
-	metadata, _ := object["metadata"].(map[string]any)
-	owners, _ := metadata["ownerReferences"].([]any)
-	for _, item := range owners {
-		owner, _ := item.(map[string]any)
-		if owner["controller"] == true {
-			version, _ := owner["apiVersion"].(string)
-			kind, _ := owner["kind"].(string)
-			return schema.FromAPIVersionAndKind(version, kind).GroupKind()
-		}
-	}
-	return schema.GroupKind{}
 }

@@ -74,9 +74,9 @@ func (e *existing) plan(ctx context.Context, r *review.Request, bounds []guardra
 	return mutate.NewPlan(r, wished)
 }
 
-// wishes returns what the bindings inject into r. A binding that leaves the Pods alone wishes no more than to be recorded. One whose
-// parameters have changed injects the values that were enforced when the template was
-// written.
+// wishes returns what the bindings inject into r. The wishes of a binding that leaves the
+// Pods alone are only recorded. A binding whose parameters have changed injects the values
+// that were enforced when the template was written.
 func (e *existing) wishes(ctx context.Context, r *review.Request, bounds []guardrail.Bound, results []review.Result, exempt guardrail.Exemptions) ([]mutate.Wish, error) {
 	all := wishes(r, bounds, results, exempt)
 	if !e.asks() {

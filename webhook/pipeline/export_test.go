@@ -1,4 +1,4 @@
 package pipeline
 
-// FromCronJob is for tests of what no policy of the library reads.
-var FromCronJob = fromCronJob
+// CompareWithCronJob is for tests of what no policy of the library reads.
+var CompareWithCronJob = compareWithCronJob

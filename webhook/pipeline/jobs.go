@@ -16,9 +16,8 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// madeFromCronJob is fromCronJob, for each binding only as far as the binding is about
-// CronJobs, finds the same in this one, and no Exemption excuses it there: what nobody has
-// decided of the CronJob is decided of the Job.
+// madeFromCronJob returns which fields of a Job are those of its CronJob, for each binding
+// only if that binding finds the same in the CronJob and no Exemption excuses it there.
 func (s *Snapshot) madeFromCronJob(ctx context.Context, r *review.Request, bounds []guardrail.Bound, o Options) (guardrail.Restored, error) {
 	restored, cronJob, err := compareWithCronJob(ctx, r, o.Live)
 	if err != nil || restored.Has == nil {
@@ -69,13 +68,8 @@ func jobLabels() []string {
 	return []string{batchv1.ControllerUidLabel, batchv1.JobNameLabel, "controller-uid", "job-name"}
 }
 
-// fromCronJob returns which fields of a Job are those of the CronJob that it names as its
-// controller, as after `kubectl create job --from=cronjob/x`.
-func fromCronJob(ctx context.Context, r *review.Request, live Live) (guardrail.Restored, error) {
-	restored, _, err := compareWithCronJob(ctx, r, live)
-	return restored, err
-}
-
+// compareWithCronJob returns which fields of a Job are those of the CronJob that it names as
+// its controller, as after `kubectl create job --from=cronjob/x`, and that CronJob.
 func compareWithCronJob(ctx context.Context, r *review.Request, live Live) (guardrail.Restored, map[string]any, error) {
 	owner := normalize.Controller(r.Object)
 	if owner.Group != batchv1.GroupName || owner.Kind != "CronJob" || owner.Name == "" || owner.UID == "" {

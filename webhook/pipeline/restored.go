@@ -17,21 +17,17 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// Live reads objects from the API server, past every cache. It is asked only if
-// something would be denied or injected. Implementations are safe for concurrent use. An error is an
-// internal error of the decision: whether the object may be what it is is not known.
+// Live reads objects from the API server, past every cache. It is asked only if something
+// would be denied or injected. Implementations are safe for concurrent use. An error is an
+// internal error of the decision: it is not known whether the object is tolerated.
 type Live interface {
 	// Revisions are the objects of a kind in a namespace that a workload's selector
 	// matches, whoever owns them. kind is ReplicaSet or ControllerRevision.
 	Revisions(ctx context.Context, kind schema.GroupVersionKind, namespace string, selector map[string]any) iter.Seq2[map[string]any, error]
-	// CronJob is nil where there is none.
+	// CronJob is nil if there is none.
 	CronJob(ctx context.Context, namespace, name string) (map[string]any, error)
-}
-
-// Owners is what a Live may implement to have ReplicaSets and ControllerRevisions compared
-// with the object that controls them.
-type Owners interface {
-	// Owner is nil where there is none. kind is Deployment, StatefulSet or DaemonSet.
+	// Owner is the object that controls a ReplicaSet or ControllerRevision, nil if there is
+	// none. kind is Deployment, StatefulSet or DaemonSet.
 	Owner(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (map[string]any, error)
 }
 
@@ -117,8 +113,7 @@ func within(parent string) func(path string) bool {
 // fromOwner looks whether the object that controls a revision has its template now, as
 // when an operator makes the revision instead of the built-in controller.
 func fromOwner(ctx context.Context, r *review.Request, template map[string]any, live Live) func() (guardrail.Restored, error) {
-	owners, ok := live.(Owners)
-	if !ok || r.Origin != review.OriginValidating {
+	if live == nil || r.Origin != review.OriginValidating {
 		return nil
 	}
 	return func() (guardrail.Restored, error) {
@@ -127,7 +122,7 @@ func fromOwner(ctx context.Context, r *review.Request, template map[string]any, 
 		if !ok || owner.Group != appsv1.GroupName || revisions.Kind != r.Kind.Kind || owner.UID == "" || !madeFor(owner.Name, r.Object, r.Kind.Kind) {
 			return guardrail.Restored{}, nil
 		}
-		object, err := owners.Owner(ctx, appsv1.SchemeGroupVersion.WithKind(owner.Kind), r.Namespace.Name, owner.Name)
+		object, err := live.Owner(ctx, appsv1.SchemeGroupVersion.WithKind(owner.Kind), r.Namespace.Name, owner.Name)
 		if err != nil {
 			return guardrail.Restored{}, err
 		}

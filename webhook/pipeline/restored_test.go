@@ -42,6 +42,10 @@ func (l *live) Revisions(context.Context, schema.GroupVersionKind, string, map[s
 	}
 }
 
+func (l *live) Owner(context.Context, schema.GroupVersionKind, string, string) (map[string]any, error) {
+	return nil, nil
+}
+
 func (l *live) CronJob(context.Context, string, string) (map[string]any, error) {
 	l.asked++
 	return l.cronJob, l.err
@@ -242,7 +246,7 @@ func TestMetadataOfJobsFromCronJobs(t *testing.T) {
 	} {
 		r := admission(t, "CREATE", "batch", "Job", "", "alice", `{"metadata":{"labels":`+test.labels+`,"annotations":`+test.annotations+
 			`,"ownerReferences":[{"apiVersion":"batch/v1","kind":"CronJob","name":"x","uid":"1","controller":true}]},"spec":{"template":{"spec":{}}}}`, "null")
-		restored, err := pipeline.FromCronJob(t.Context(), r, &live{cronJob: decoded(t, fmt.Sprintf(cronJob, test.given))})
+		restored, _, err := pipeline.CompareWithCronJob(t.Context(), r, &live{cronJob: decoded(t, fmt.Sprintf(cronJob, test.given))})
 		if err != nil {
 			t.Fatal(err)
 		}

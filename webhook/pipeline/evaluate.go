@@ -1,0 +1,121 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/mutate"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// partOf says which rules a request needs. A Pod is injected into at /mutate and
+// validated at /validate. A template is never patched; its injections are predicted
+// where it is validated, because they count for what the Pods will have.
+func partOf(r *review.Request) engine.Part {
+	template := r.Workload != nil && r.Workload.Template
+	switch {
+	case r.Origin == review.OriginMutating:
+		return engine.Inject
+	case r.Origin == review.OriginManifest || template:
+		return engine.Both
+	}
+	return engine.Deny
+}
+
+// relevant leaves out what a part of the way does not need. What a mirror Pod is given
+// the static Pod on the node does not have.
+func relevant(bounds []guardrail.Bound, r *review.Request) []guardrail.Bound {
+	if partOf(r) != engine.Inject {
+		return bounds
+	}
+	if guardrail.MirrorPod(r) {
+		return nil
+	}
+	return slices.DeleteFunc(bounds, func(b guardrail.Bound) bool { return !b.Policy.Mutates })
+}
+
+// judge evaluates the bound policies, and plans what is injected. What LimitRanges refuse
+// of a template's Pods, and what quotas have left for them, depends on what will be
+// injected into them: where either is in question, injections come first. stored gives the
+// object whose Pods already are there.
+func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, there *existing, stored func(*review.Request) *review.Request) ([]review.Result, mutate.Plan, error) {
+	part, prediction := partOf(r), enrich(r)
+	if part != engine.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
+		predictPods(r, stored, prediction, nil)
+		results, err := s.evaluate(ctx, r, bounds, part)
+		if err != nil {
+			return nil, mutate.Plan{}, err
+		}
+		plan, err := there.plan(ctx, r, bounds, results, exempt)
+		return results, plan, err
+	}
+	injected, err := s.evaluate(ctx, r, bounds, engine.Inject)
+	if err != nil {
+		return nil, mutate.Plan{}, err
+	}
+	plan, err := there.plan(ctx, r, bounds, injected, exempt)
+	if err != nil {
+		return nil, plan, err
+	}
+	predictPods(r, stored, prediction, plan.Fills)
+	results, err := s.evaluate(ctx, r, bounds, engine.Deny)
+	for i := range results {
+		results[i].Intents = injected[i].Intents
+		if results[i].Err == nil {
+			results[i].Err = injected[i].Err
+		}
+	}
+	return results, plan, err
+}
+
+// evaluate gives one result per bound; bounds that share a slot share its result.
+func (s *Snapshot) evaluate(ctx context.Context, r *review.Request, bounds []guardrail.Bound, part engine.Part) ([]review.Result, error) {
+	slots := make([]int, 0, len(bounds))
+	for _, bound := range bounds {
+		if !slices.Contains(slots, bound.Slot) {
+			slots = append(slots, bound.Slot)
+		}
+	}
+	found, err := s.program.Evaluate(ctx, r, slots, part)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]review.Result, len(bounds))
+	for i, bound := range bounds {
+		results[i] = found[slices.Index(slots, bound.Slot)]
+	}
+	return results, nil
+}
+
+// before is what the bound policies say of the stored object. Where that is too much to be
+// looked at they say nothing, or whoever could once store such an object could put anything
+// in its place. Where it cannot be decided they all fail. An error means that ctx ended.
+func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, there *existing) ([]review.Result, error) {
+	results := make([]review.Result, len(bounds))
+	old, err := normalize.Old(r)
+	if _, tooMuch := errors.AsType[*normalize.LimitError](err); tooMuch {
+		return results, nil
+	}
+	if err == nil && old == nil {
+		err = errNothingStored
+	}
+	var found []review.Result
+	if err == nil {
+		// With what is injected into its Pods, as for the new object: what a LimitRange says
+		// of a total is about the total, which injections are part of.
+		found, _, err = s.judge(ctx, old, bounds, exempt, there, itself)
+		if err == nil || ctx.Err() != nil {
+			return found, err
+		}
+	}
+	for i := range results {
+		results[i].Err = err
+	}
+	return results, nil
+}
+
+var errNothingStored = errors.New("an UPDATE without a stored object")

@@ -1,0 +1,105 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+
+	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/mutate"
+	"taffrail.dev/webhook/review"
+)
+
+// patches tells whether fills become a patch: on Pods, whose resources nobody can
+// change later, and where the object has yet to be stored.
+func patches(r *review.Request) bool {
+	return r.Workload != nil && !r.Workload.Template && r.Operation == review.Create &&
+		(r.Origin == review.OriginMutating || r.Origin == review.OriginManifest)
+}
+
+func injects(plan mutate.Plan) bool {
+	return slices.ContainsFunc(plan.Fills, func(f review.Fill) bool { return f.Mode == review.ModeEnforce }) ||
+		slices.ContainsFunc(plan.Gaps, func(g mutate.Gap) bool { return g.Mode == review.ModeEnforce })
+}
+
+// wishes are the intents of every binding that surely applies and that no Exemption excuses.
+func wishes(r *review.Request, bounds []guardrail.Bound, results []review.Result, exempt guardrail.Exemptions) []mutate.Wish {
+	if r.Workload == nil {
+		return nil
+	}
+	var all []mutate.Wish
+	for i, bound := range bounds {
+		if bound.Uncertain {
+			continue
+		}
+		for _, intent := range results[i].Intents {
+			if len(exempt.Excuse(bound.Guardrail, bound.Policy.ID, intent.Container)) > 0 {
+				continue
+			}
+			all = append(all, mutate.Wish{Bound: i, Policy: bound.Policy.ID, Guardrail: bound.Guardrail.Name, Mode: bound.Mode, Intent: intent})
+		}
+	}
+	return all
+}
+
+// filled are the paths of the fields that injections of a mode, or a stricter one, set.
+func filled(r *review.Request, fills []review.Fill, mode review.Mode) map[string]bool {
+	if len(fills) == 0 {
+		return nil
+	}
+	paths := make(map[string]bool, len(fills))
+	for _, fill := range fills {
+		if fill.Mode >= mode {
+			paths[r.Workload.FieldPath(fill.Container, fill.Field)] = true
+		}
+	}
+	return paths
+}
+
+// wouldFill has the fields that injections would set if their Guardrails enforced them. At
+// /validate a Pod has what enforced ones have set, and nothing was planned for the others.
+func (s *Snapshot) wouldFill(ctx context.Context, r *review.Request, bounds []guardrail.Bound, results []review.Result, plan mutate.Plan, exempt guardrail.Exemptions) (map[string]bool, error) {
+	var raised []guardrail.Bound
+	var intents []review.Result
+	more := false
+	for i, bound := range bounds {
+		if bound.Policy.Mutates && !bound.Held {
+			raised, intents = append(raised, bound), append(intents, results[i])
+			more = more || bound.Mode != review.ModeEnforce
+		}
+	}
+	if !more {
+		return filled(r, plan.Fills, review.ModeEnforce), nil
+	}
+	if partOf(r) == engine.Deny {
+		earlier := *r
+		earlier.Origin = review.OriginMutating
+		var err error
+		if intents, err = s.evaluate(ctx, &earlier, raised, engine.Inject); err != nil {
+			return nil, err
+		}
+	}
+	plan, err := mutate.NewPlan(r, wishes(r, raised, intents, exempt))
+	return filled(r, plan.Fills, review.ModeAudit), err
+}
+
+// gapFindings report what could not be injected. They never deny: whether a gap is
+// refused is for the policies that look at the field.
+func gapFindings(r *review.Request, bounds []guardrail.Bound, gaps []mutate.Gap) []review.Finding {
+	var findings []review.Finding
+	for _, gap := range gaps {
+		policy := bounds[gap.Bound].Policy
+		findings = append(findings, review.Finding{
+			Policy:      gap.Policy,
+			Guardrails:  gap.Guardrails,
+			Mode:        min(gap.Mode, review.ModeWarn),
+			Severity:    policy.Severity,
+			Container:   gap.Container,
+			Path:        r.Workload.FieldPath(gap.Container, gap.Field),
+			Key:         gap.Container + "." + gap.Field,
+			Message:     gap.Reason,
+			Remediation: policy.Remediation,
+		})
+	}
+	return findings
+}
