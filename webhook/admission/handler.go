@@ -92,8 +92,11 @@ type Handler struct {
 	// slots are for decisions about objects; configuration is for those about Taffrail's own,
 	// which compile policies and must not keep the others waiting.
 	slots, configuration *slots
-	bodies               *bodyBudget
-	phase                atomic.Int32
+	// exemptions is for who may write Exemptions, apart from configuration: that entry is open,
+	// and this one may be closed.
+	exemptions *slots
+	bodies     *bodyBudget
+	phase      atomic.Int32
 }
 
 const (
@@ -116,6 +119,7 @@ func New(o Options) *Handler {
 		options:       o,
 		slots:         newSlots(o.MaxInFlight),
 		configuration: newSlots(min(o.MaxInFlight, maxConfiguration)),
+		exemptions:    newSlots(min(o.MaxInFlight, maxConfiguration)),
 		bodies:        newBodyBudget(o.MaxInFlightBytes, 2*o.MaxInFlight),
 	}
 }
@@ -131,7 +135,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 		mux.Handle(ConfigPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ConfigPath, slots: h.configuration, way: (*endpoint).check})
 	}
 	if h.options.Config != nil && h.options.Exempters != nil {
-		mux.Handle(ExemptPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ExemptPath, slots: h.configuration, way: (*endpoint).exempt})
+		mux.Handle(ExemptPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ExemptPath, slots: h.exemptions, way: (*endpoint).exempt})
 	}
 }
 

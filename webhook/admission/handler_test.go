@@ -69,6 +69,41 @@ func TestNoSnapshotYet(t *testing.T) {
 	}
 }
 
+// nobody has any right, and finds nothing wrong with any configuration.
+type nobody struct{}
+
+func (nobody) MayRelax(context.Context, review.User, string) (bool, error) { return false, nil }
+
+func (nobody) MayExempt(context.Context, review.User, string, string) (bool, error) {
+	return false, nil
+}
+
+func (nobody) Check(context.Context, *review.Request) (*review.Checked, error) {
+	return &review.Checked{}, nil
+}
+
+func (nobody) Exempt(context.Context, *review.Request, pipeline.Exempters) ([]review.NotExempting, error) {
+	return nil, nil
+}
+
+// Every path that is registered answers: one that is wired only halfway would be found by
+// whoever needs it.
+func TestEveryPathAnswers(t *testing.T) {
+	f := start(t, fake{
+		decide: func(context.Context, *review.Request) (*review.Decision, error) { return &review.Decision{Verdict: review.VerdictAllow}, nil },
+		relax: func(context.Context, *review.Request, pipeline.Relaxers) (*review.Decision, error) {
+			return &review.Decision{Verdict: review.VerdictAllow}, nil
+		},
+	}, func(o *admission.Options) {
+		o.Relaxers, o.Config, o.Exempters = &nobody{}, &nobody{}, &nobody{}
+	})
+	for _, path := range []string{admission.MutatePath, admission.ValidatePath, admission.RelaxPath, admission.ConfigPath, admission.ExemptPath} {
+		if a := f.post(path, body("Deployment", deployment)); a.status != http.StatusOK {
+			t.Errorf("%s: HTTP %d: %s", path, a.status, a.text)
+		}
+	}
+}
+
 func TestDeadline(t *testing.T) {
 	left := make(chan time.Duration, 1)
 	waiting := fake{decide: func(ctx context.Context, _ *review.Request) (*review.Decision, error) {

@@ -99,7 +99,7 @@ func readBody(ctx context.Context, r *http.Request, in *incoming) ([]byte, error
 	case errors.Is(err, errNoRoom):
 		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: "too many bytes in requests at once", err: err}
 	case errors.Is(err, errEvicted), in.isEvicted():
-		// It may be the API server's all the same, on a bad day.
+		// It may be a request of the API server on a slow network.
 		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonEvicted, retry: true, text: errEvicted.Error(), err: errEvicted}
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return nil, &failure{status: http.StatusRequestTimeout, reason: reasonSlow, text: "the body did not arrive in time", err: err}

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Clock tells the API server's time: what is compared with creationTimestamps must not hang
+// Clock reads the API server's time: what is compared with creationTimestamps must not hang
 // on the clock of another machine. It is safe for concurrent use.
 type Clock struct {
 	writer client.Writer

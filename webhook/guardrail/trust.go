@@ -84,6 +84,15 @@ func (b *Bound) trustsControlPlane(r *review.Request, path string) bool {
 	})
 }
 
+// MakesFromTemplate reports whether a user is a built-in controller that creates objects of a
+// kind from templates.
+func MakesFromTemplate(user review.User, kind schema.GroupKind) bool {
+	name, account := strings.CutPrefix(user.Name, controllerPrefix)
+	return slices.ContainsFunc(review.Makers(kind), func(m review.Maker) bool {
+		return len(m.From) > 0 && (user.Name == controllerManager || account && m.Controller == name)
+	})
+}
+
 // writesTemplate reports whether the field at a path may come from a template that the
 // Maker works by. A whole object is created from one. An update of such an object, as for
 // scaling, brings no template in.

@@ -71,9 +71,11 @@ func readRevision(revision map[string]any) (template map[string]any, ambiguous s
 	pod := mapAt(data, "spec", "template", "spec")
 	hasPod := hasContainers(&used) || pod["containers"] != nil || pod["initContainers"] != nil
 	// The StatefulSet controller takes Pod templates from its revisions without a rollback.
-	// Those that nobody controls are adopted.
+	// Those that nobody controls are adopted, and the garbage collector takes away a controller
+	// of Kubernetes' own kinds that is not there.
 	owner := Controller(revision)
-	if !hasPod && owner != (Owner{}) && owner.Kind != "StatefulSet" {
+	adoptable := owner == (Owner{}) || owner.Group == appsv1.GroupName
+	if !hasPod && !adoptable {
 		return nil, "", nil
 	}
 	if directive := strayDirective(data, nil); directive != "" {
@@ -94,9 +96,12 @@ func readRevision(revision map[string]any) (template map[string]any, ambiguous s
 		}
 		return nil, "", nil
 	}
-	if owner == (Owner{}) || owner.Kind == "StatefulSet" {
-		if len(used.Spec.VolumeClaimTemplates) > 0 {
+	if adoptable {
+		switch {
+		case len(used.Spec.VolumeClaimTemplates) > 0:
 			return nil, "data changes volumeClaimTemplates", nil
+		case mapAt(data, "spec", "template")["$patch"] != "replace":
+			return nil, "data is merged into the template that there is, and what it makes depends on that", nil
 		}
 	}
 	template, _ = plainValues(mapAt(data, "spec", "template")).(map[string]any)
@@ -210,6 +215,13 @@ func addRevision(r *review.Request) error {
 	if r.Ambiguous == "" {
 		r.Ambiguous = ambiguous
 	}
+	old, ambiguous, err := readRevision(r.OldObject)
+	if err != nil {
+		return err
+	}
+	if r.OldAmbiguous == "" {
+		r.OldAmbiguous = ambiguous
+	}
 	if template == nil {
 		return nil
 	}
@@ -217,7 +229,7 @@ func addRevision(r *review.Request) error {
 	revision := *r
 	revision.Ambiguous, revision.OldAmbiguous = "", ""
 	revision.Kind, revision.Object, revision.Original, revision.OldObject = RevisedKind(), set, set, nil
-	if old := RevisionTemplate(r.OldObject); old != nil {
+	if old != nil {
 		revision.OldObject = revisedSet(r.OldObject, old)
 	}
 	err = complete(&revision)
@@ -225,6 +237,9 @@ func addRevision(r *review.Request) error {
 		// The controllers' decoder has taken it, and nobody can say for what.
 		if r.Ambiguous == "" {
 			r.Ambiguous = "data has a field that policies cannot read: " + field.Error()
+		}
+		if old != nil && r.OldAmbiguous == "" {
+			r.OldAmbiguous = r.Ambiguous // data never changes
 		}
 		return nil
 	}

@@ -41,10 +41,10 @@ func TestRevisionsAreReadAsTheirControllerReadsThem(t *testing.T) {
 		image     string
 		ambiguous string
 	}{
-		"whole":                  {`{"spec":{"template":` + good + `}}`, "a:1", ""},
+		"merged":                 {`{"spec":{"template":` + good + `}}`, "", "is merged"},
 		"replaced":               {`{"spec":{"template":{"$patch":"replace",` + good[1:] + `}}`, "a:1", ""},
-		"a field of tomorrow":    {`{"spec":{"template":{"spec":{"tomorrow":1,"containers":[{"name":"a","image":"a:1"}]}}}}`, "a:1", ""},
-		"labels in two cases":    {`{"spec":{"template":{"metadata":{"labels":{"app":"a","App":"b"}},"spec":{"containers":[{"image":"a:1"}]}}}}`, "a:1", ""},
+		"a field of tomorrow":    {`{"spec":{"template":{"$patch":"replace","spec":{"tomorrow":1,"containers":[{"name":"a","image":"a:1"}]}}}}`, "a:1", ""},
+		"labels in two cases":    {`{"spec":{"template":{"$patch":"replace","metadata":{"labels":{"app":"a","App":"b"}},"spec":{"containers":[{"image":"a:1"}]}}}}`, "a:1", ""},
 		"no patch":               {`[1]`, "", ""},
 		"no template":            {`{"spec":{"replicas":1}}`, "", ""},
 		"another sort":           {`{"spec":{"template":{"spec":{"containers":{"a":{}}}}}}`, "", ""},
@@ -61,7 +61,7 @@ func TestRevisionsAreReadAsTheirControllerReadsThem(t *testing.T) {
 		"a part":                 {`{"spec":{"template":{"spec":{"hostNetwork":true}}}}`, "", "a part of a Pod template"},
 		"claims":                 {`{"spec":{"volumeClaimTemplates":[{"metadata":{"name":"a"}}],"template":` + good + `}}`, "", "volumeClaimTemplates"},
 		"claims only":            {`{"spec":{"volumeClaimTemplates":[{"metadata":{"name":"a"}}]}}`, "", "volumeClaimTemplates"},
-		"a container of nothing": {`{"spec":{"template":{"spec":{"containers":[null,{"name":"a","image":"a"}]}}}}`, "", "policies cannot read"},
+		"a container of nothing": {`{"spec":{"template":{"$patch":"replace","spec":{"containers":[null,{"name":"a","image":"a"}]}}}}`, "", "policies cannot read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"CREATE","namespace":"shop","object":{"metadata":{"name":"a-1"},"data":` + test.data + `}}}`
@@ -80,6 +80,33 @@ func TestRevisionsAreReadAsTheirControllerReadsThem(t *testing.T) {
 				t.Errorf("it is said to be ambiguous for %q, want %q", r.Ambiguous, test.ambiguous)
 			}
 		})
+	}
+}
+
+// The garbage collector takes away an owner that is not there, and a StatefulSet adopts what is
+// left: a part of a template is no more harmless for an owner of Kubernetes' own kinds.
+func TestAPartOfATemplateIsAmbiguousForEveryOwnerThatCanBeLost(t *testing.T) {
+	for owner, ambiguous := range map[string]bool{
+		`"apiVersion":"apps/v1","kind":"DaemonSet"`:         true,
+		`"apiVersion":"apps/v1","kind":"Deployment"`:        true,
+		`"apiVersion":"apps/v1","kind":"StatefulSet"`:       true,
+		`"apiVersion":"kubevirt.io/v1","kind":"AnyMachine"`: false,
+	} {
+		for _, data := range []string{
+			`{"spec":{"template":{"spec":{"hostPID":true}}}}`, `{"spec":{"volumeClaimTemplates":[{"metadata":{"name":"a"}}]}}`,
+			`{"spec":{"template":{"spec":{"volumes":[{"name":"a","hostPath":{"path":"/"}}]}}}}`,
+		} {
+			kept := `{"metadata":{"name":"a-1","ownerReferences":[{` + owner + `,"name":"a","uid":"1","controller":true}]},"data":` + data + `}`
+			lost := `{"metadata":{"name":"a-1"},"data":` + data + `}`
+			body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"UPDATE","namespace":"shop","object":` + lost + `,"oldObject":` + kept + `}}`
+			r, err := normalize.Review([]byte(body), review.OriginValidating)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Ambiguous == "" || (r.OldAmbiguous != "") != ambiguous {
+				t.Errorf("%s, %s: %q, and before %q", owner, data, r.Ambiguous, r.OldAmbiguous)
+			}
+		}
 	}
 }
 
@@ -104,7 +131,7 @@ func TestOtherKindsRevisionsAreTheirControllers(t *testing.T) {
 
 // Quantities are those that the controller's decoder makes of them.
 func TestQuantitiesInRevisionsMayHaveBlanksAroundThem(t *testing.T) {
-	template := normalize.RevisionTemplate(map[string]any{"data": map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
+	template := normalize.RevisionTemplate(map[string]any{"data": map[string]any{"spec": map[string]any{"template": map[string]any{"$patch": "replace", "spec": map[string]any{
 		"terminationGracePeriodSeconds": 30.0,
 		"containers":                    []any{map[string]any{"name": "a", "resources": map[string]any{"limits": map[string]any{"cpu": " 2 ", "memory": "\u00a01Gi"}}}},
 	}}}}})

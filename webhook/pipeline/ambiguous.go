@@ -55,10 +55,11 @@ func ask(finding *review.Finding, bound *guardrail.Bound, r *review.Request) {
 }
 
 // keepsAmbiguity reports whether an UPDATE leaves what is ambiguous as it is. The data of a
-// ControllerRevision never changes.
+// ControllerRevision never changes, but it becomes ambiguous if the revision loses an owner of
+// another kind, whoever takes that away: then a StatefulSet may adopt it.
 func keepsAmbiguity(r *review.Request) bool {
 	if r.Operation != review.Update || rehomed(r) {
 		return false
 	}
-	return r.OldAmbiguous != "" || normalize.IsRevision(r.Kind.GroupKind()) || extentOf(r) != guardrail.ChangesContent
+	return r.OldAmbiguous != "" || !normalize.IsRevision(r.Kind.GroupKind()) && extentOf(r) != guardrail.ChangesContent
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/engine"
@@ -15,7 +17,7 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// Exempters tells who may excuse objects from a Guardrail. Implementations are safe for
+// Exempters reports who may excuse objects from a Guardrail. Implementations are safe for
 // concurrent use.
 type Exempters interface {
 	// MayExempt reports whether a user has the verb exempt on a Guardrail, "" for every one,
@@ -55,7 +57,7 @@ func (c *Checker) Exempt(ctx context.Context, r *review.Request, rights Exempter
 	if err != nil {
 		return nil, err
 	}
-	loosened := m.loosened(before)
+	loosened := append(m.loosened(before), pending(after, m.catalog)...)
 	asking := &asking{rights: rights, user: r.User, everywhere: map[string]bool{}}
 	var lacking []review.NotExempting
 	for i := range loosened {
@@ -118,7 +120,7 @@ func sameExtent(a, b *v1alpha1.Exemption) bool {
 	return reflect.DeepEqual(extent(a), extent(b))
 }
 
-// measured is an Exemption beside the stored Guardrails.
+// measured is an Exemption compared with the stored Guardrails.
 type measured struct {
 	exemption   *guardrail.Exemption // nil where it excuses nothing
 	guardrails  guardrail.Set
@@ -158,6 +160,31 @@ func (m *measured) loosened(before *v1alpha1.Exemption) []guardrail.Loosened {
 		was = effective(before, m.catalog)
 	}
 	return m.guardrails.Loosened(m.exemption, was, m.namespaceOf, m.now)
+}
+
+// pending returns what an Exemption may loosen later: from policies that do not exist yet, or
+// that are about none of its kinds yet. It may come to excuse from them without being written
+// again.
+func pending(e *v1alpha1.Exemption, catalog *engine.Catalog) (all []guardrail.Loosened) {
+	resolved, errs := config.ResolveExemption(e, catalog)
+	kindMissing := slices.ContainsFunc(errs, func(err *field.Error) bool { return strings.HasPrefix(err.Field, "spec.kinds[") })
+	var policies []string
+	for _, id := range e.Spec.Policies {
+		policy, known := catalog.Policy(id)
+		if !known || kindMissing || resolved != nil && policy.User && !slices.ContainsFunc(policy.Kinds, resolved.CoversKind) {
+			policies = append(policies, id)
+		}
+	}
+	if len(policies) == 0 {
+		return nil
+	}
+	for _, namespace := range e.Spec.Namespaces {
+		if namespace == guardrail.AnyNamespace {
+			namespace = ""
+		}
+		all = append(all, guardrail.Loosened{Namespace: namespace, Policies: policies})
+	}
+	return all
 }
 
 // effective is an Exemption with the policies alone that are about a kind which it covers; nil

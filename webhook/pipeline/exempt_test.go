@@ -80,15 +80,18 @@ func TestExempt(t *testing.T) {
 		lacking string // as GUARDRAIL NAMESPACE
 		asked   int
 	}{
-		"nobody":                 {func(map[string]any) {}, nil, "a shop,b shop", 4},
-		"one of two":             {func(map[string]any) {}, []string{"a "}, "b shop", 3},
-		"one in the namespace":   {func(map[string]any) {}, []string{"a ", "b shop"}, "", 3},
-		"everywhere":             {func(s map[string]any) { s["namespaces"] = []any{"*"} }, []string{"a shop", "b shop"}, "a ,b ", 2},
-		"asked once for many":    {func(s map[string]any) { s["namespaces"] = many }, []string{"a ", "b "}, "", 2},
-		"not valid":              {func(s map[string]any) { s["expires"] = "soon" }, nil, "", 0},
-		"over":                   {func(s map[string]any) { s["expires"] = "2026-12-01" }, nil, "", 0},
-		"a policy nobody binds":  {func(s map[string]any) { s["policies"] = []any{"min-replicas"} }, []string{"a ", "b "}, " shop", 2},
-		"the right to every one": {func(s map[string]any) { s["policies"] = []any{"min-replicas"} }, []string{" "}, "", 1},
+		"nobody":                  {func(map[string]any) {}, nil, "a shop,b shop", 4},
+		"one of two":              {func(map[string]any) {}, []string{"a "}, "b shop", 3},
+		"one in the namespace":    {func(map[string]any) {}, []string{"a ", "b shop"}, "", 3},
+		"everywhere":              {func(s map[string]any) { s["namespaces"] = []any{"*"} }, []string{"a shop", "b shop"}, "a ,b ", 2},
+		"asked once for many":     {func(s map[string]any) { s["namespaces"] = many }, []string{"a ", "b "}, "", 2},
+		"not valid":               {func(s map[string]any) { s["expires"] = "soon" }, nil, "", 0},
+		"over":                    {func(s map[string]any) { s["expires"] = "2026-12-01" }, nil, "", 0},
+		"a policy nobody binds":   {func(s map[string]any) { s["policies"] = []any{"min-replicas"} }, []string{"a ", "b "}, " shop", 2},
+		"a policy to come":        {func(s map[string]any) { s["policies"] = []any{"ours-to-come"} }, []string{"a ", "b "}, " shop", 2},
+		"one of a policy to come": {func(s map[string]any) { s["policies"] = []any{"image-tag", "ours-to-come"} }, []string{"a ", "b "}, " shop", 4},
+		"a kind to come":          {func(s map[string]any) { s["kinds"] = []any{"Gadget.example.com"} }, []string{"a ", "b "}, " shop", 2},
+		"the right to every one":  {func(s map[string]any) { s["policies"] = []any{"min-replicas"} }, []string{" "}, "", 1},
 	} {
 		rights := &exempters{may: test.may}
 		lacking, err := checker.Exempt(t.Context(), exemptionRequest(test.change), rights)

@@ -125,6 +125,32 @@ func TestPodsAreFilledByTheAgeOfTheirTemplate(t *testing.T) {
 	}
 }
 
+// Only the built-in controllers say truthfully which template they made a Pod from: whoever names
+// an old owner by hand has a Pod of today.
+func TestNobodyElseMakesAPodOld(t *testing.T) {
+	s := build(t, injectingSince(t))
+	for user, want := range map[string]string{
+		"system:serviceaccount:kube-system:replicaset-controller":     "left: the template is older than the injection",
+		"system:kube-controller-manager":                              "left: the template is older than the injection",
+		"system:serviceaccount:kube-system:generic-garbage-collector": "20m",
+		"system:serviceaccount:shop:replicaset-controller":            "20m",
+		"alice": "20m",
+	} {
+		r := reviewed(t, review.OriginMutating, "CREATE", "", "Pod", `{"metadata":{"name":"p","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"old","uid":"u","controller":true}]},
+			"spec":{"containers":[{"name":"app","image":"app:1"}]}}`, "null")
+		r.User.Name = user
+		f := known(nil)
+		f.namespace.Created = minutes(1).Time
+		d, err := s.Decide(t.Context(), r, f, pipeline.Options{Templates: storedObjects{"ReplicaSet old": createdAt(9, "u", nil)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := outcome(d); got != want {
+			t.Errorf("%s: got %q, want %q", user, got, want)
+		}
+	}
+}
+
 // outcome is the CPU request that is filled in, or why none is.
 func outcome(d *review.Decision) string {
 	for i := range d.Fills {
@@ -145,9 +171,13 @@ func outcome(d *review.Decision) string {
 
 func reviewed(t *testing.T, origin review.Origin, operation, group, kind, object, old string) *review.Request {
 	t.Helper()
+	user := "alice"
+	if kind == "Pod" {
+		user = "system:kube-controller-manager"
+	}
 	body, err := json.Marshal(map[string]any{"request": map[string]any{
 		"uid": "u", "kind": map[string]string{"group": group, "version": "v1", "kind": kind}, "namespace": "shop", "operation": operation,
-		"userInfo": map[string]any{"username": "alice"}, "object": json.RawMessage(object), "oldObject": json.RawMessage(old),
+		"userInfo": map[string]any{"username": user}, "object": json.RawMessage(object), "oldObject": json.RawMessage(old),
 	}})
 	if err != nil {
 		t.Fatal(err)

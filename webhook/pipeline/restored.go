@@ -170,10 +170,11 @@ func distrust(ctx context.Context, r *review.Request, bounds []guardrail.Bound, 
 	return nil
 }
 
-// enforcedIn reports whether a binding that enforces has found something in a field.
+// enforcedIn reports whether a binding that enforces, or would once its Guardrail and the
+// ceiling do, has found something in a field.
 func enforcedIn(field string, bounds []guardrail.Bound, results []review.Result) bool {
 	for i := range bounds {
-		if bounds[i].Mode != review.ModeEnforce {
+		if bounds[i].Held {
 			continue
 		}
 		for k := range results[i].Violations {

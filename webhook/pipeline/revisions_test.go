@@ -150,6 +150,7 @@ func TestAClaimedReplicaSetIsDecidedAsADeployment(t *testing.T) {
 
 // What is ambiguous is refused where anything enforced applies, by a finding that says so.
 func TestWhatIsAmbiguousIsRefused(t *testing.T) {
+	const part = `{"metadata":{"name":"web-1"%s},"data":{"spec":{"template":{"spec":{"hostPID":true}}}}}`
 	const ambiguous = `{"metadata":{"name":"web-1"%s},"data":{"spec":{"template":{"spec":{"Containers":[{"name":"a","image":"nginx:1"}]}}}}}`
 	for mode, want := range map[v1alpha1.Mode]review.Verdict{
 		v1alpha1.ModeEnforce: review.VerdictDeny, v1alpha1.ModeWarn: review.VerdictWarn, v1alpha1.ModeAudit: review.VerdictAllow,
@@ -171,6 +172,13 @@ func TestWhatIsAmbiguousIsRefused(t *testing.T) {
 			d := decide(t, s, r, known(nil))
 			if d.Verdict != test.want || len(d.Findings) != 1 || d.Findings[0].Policy != pipeline.AmbiguousPolicy {
 				t.Errorf("%s, %s: got %+v, want %v", mode, name, d, test.want)
+			}
+			if test.metadata != "" {
+				r = admission(t, "UPDATE", "apps", "ControllerRevision", "", "system:serviceaccount:kube-system:generic-garbage-collector",
+					fmt.Sprintf(part, ""), fmt.Sprintf(part, test.metadata))
+				if d := decide(t, s, r, known(nil)); d.Verdict != want {
+					t.Errorf("%s, %s: the owner of a part is lost: got %+v", mode, name, d)
+				}
 			}
 			r = admission(t, "UPDATE", "apps", "ControllerRevision", "", test.user, fmt.Sprintf(ambiguous, test.metadata), fmt.Sprintf(ambiguous, test.metadata))
 			if d := decide(t, s, r, known(nil)); d.Verdict != review.VerdictAllow {

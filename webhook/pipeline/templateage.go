@@ -12,11 +12,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
+	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/review"
 )
 
-// Templates reads what tells when a template was written. Implementations are safe for
+// Templates reads the metadata that shows when a template was written. Implementations are safe for
 // concurrent use, and must not trail the API server.
 type Templates interface {
 	// Metadata is nil if there is no such object, or it has another uid than one that is given.
@@ -80,11 +81,14 @@ func Untouched(ctx context.Context, t Templates, name string) (bool, error) {
 }
 
 // unowned reports whether the request is a Pod of its own, or of a controller that is not
-// Kubernetes': nobody can tell when an operator's template was written, and whoever makes a
-// Pod by hand may name any owner. Such a Pod is written now.
+// Kubernetes': it cannot be known when an operator's template was written, and whoever makes
+// a Pod by hand may name any owner. Such a Pod is written now.
 func (e *existing) unowned() bool {
 	if e.request.Workload.Template {
 		return false
+	}
+	if !guardrail.MakesFromTemplate(e.request.User, e.request.Kind.GroupKind()) {
+		return true
 	}
 	owner := normalize.Controller(e.request.Object)
 	switch (schema.GroupKind{Group: owner.Group, Kind: owner.Kind}) {

@@ -34,9 +34,18 @@ var (
 	podKind       = schema.GroupKind{Kind: "Pod"}
 	bindingKind   = schema.GroupKind{Kind: "Binding"}
 	namespaceKind = schema.GroupKind{Kind: "Namespace"}
-	revisionKind  = schema.GroupKind{Group: "apps", Kind: "ControllerRevision"}
-	revisedKinds  = []schema.GroupKind{{Group: "apps", Kind: "DaemonSet"}, {Group: "apps", Kind: "StatefulSet"}}
 )
+
+// revisionKindOf is the kind that keeps the earlier templates of a kind, zero if none does.
+func revisionKindOf(kind schema.GroupKind) schema.GroupKind {
+	switch kind {
+	case schema.GroupKind{Group: "apps", Kind: "Deployment"}:
+		return schema.GroupKind{Group: "apps", Kind: "ReplicaSet"}
+	case schema.GroupKind{Group: "apps", Kind: "DaemonSet"}, schema.GroupKind{Group: "apps", Kind: "StatefulSet"}:
+		return schema.GroupKind{Group: "apps", Kind: "ControllerRevision"}
+	}
+	return schema.GroupKind{}
+}
 
 // builtIn are groups whose status carries labels and annotations. The API server takes
 // neither from the status of a custom resource.
@@ -86,7 +95,8 @@ func (r Resources) needs(kind schema.GroupKind) []need {
 	if kind == namespaceKind {
 		carrying(resource, "finalize", update)
 	}
-	if revisions, served := r[revisionKind]; served && slices.Contains(revisedKinds, kind) {
+	// What a workload can be rolled back to is decided as the workload.
+	if revisions, served := r[revisionKindOf(kind)]; served {
 		for _, operation := range []admissionregistrationv1.OperationType{create, update} {
 			all = append(all, need{resource: revisions, operation: operation, path: validatePath})
 		}

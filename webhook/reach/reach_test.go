@@ -23,6 +23,8 @@ func serving() Resources {
 		{Kind: "Binding"}:                               {Name: "bindings", Versions: []string{"v1"}, Namespaced: true},
 		{Kind: "Namespace"}:                             {Name: "namespaces", Versions: []string{"v1"}, Subresources: []string{"status", "finalize"}},
 		{Kind: "ConfigMap"}:                             {Name: "configmaps", Versions: []string{"v1"}, Namespaced: true},
+		{Group: "apps", Kind: "Deployment"}:             {Group: "apps", Name: "deployments", Versions: []string{"v1"}, Namespaced: true, Subresources: []string{"status", "scale"}},
+		{Group: "apps", Kind: "ReplicaSet"}:             {Group: "apps", Name: "replicasets", Versions: []string{"v1"}, Namespaced: true},
 		{Group: "apps", Kind: "StatefulSet"}:            {Group: "apps", Name: "statefulsets", Versions: []string{"v1"}, Namespaced: true, Subresources: []string{"status", "scale"}},
 		{Group: "apps", Kind: "ControllerRevision"}:     {Group: "apps", Name: "controllerrevisions", Versions: []string{"v1"}, Namespaced: true},
 		{Group: "networking.k8s.io", Kind: "Ingress"}:   {Group: "networking.k8s.io", Name: "ingresses", Versions: []string{"v1"}, Namespaced: true, Subresources: []string{"status"}},
@@ -187,6 +189,11 @@ func TestWhatIsNotSent(t *testing.T) {
 			entry: `rules: [{operations: [CREATE, UPDATE], apiGroups: [apps], apiVersions: [v1], resources: [statefulsets, statefulsets/status]}]`,
 			kinds: []schema.GroupKind{{Group: "apps", Kind: "StatefulSet"}},
 			want:  []string{"controllerrevisions.apps (CREATE, UPDATE) not sent: no webhook entry names it"},
+		},
+		"a Deployment without its ReplicaSets": {
+			entry: `rules: [{operations: [CREATE, UPDATE], apiGroups: [apps], apiVersions: [v1], resources: [deployments, deployments/status]}]`,
+			kinds: []schema.GroupKind{{Group: "apps", Kind: "Deployment"}},
+			want:  []string{"replicasets.apps (CREATE, UPDATE) not sent: no webhook entry names it"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -29,7 +29,7 @@ const (
 	maxRecorded = 2000
 )
 
-// clock tells the API server's time.
+// clock reads the API server's time.
 type clock interface {
 	Now(ctx context.Context) (time.Time, error)
 }

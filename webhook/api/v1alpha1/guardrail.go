@@ -71,7 +71,8 @@ type GuardrailSpec struct {
 	// +optional
 	// +kubebuilder:default=tolerate
 	Existing Existing `json:"existing,omitempty"`
-	// TrustedWriters are operators and add-ons whose objects are recorded, never denied.
+	// TrustedWriters are operators and add-ons whose objects are recorded, never denied, except
+	// for a ReplicaSet or ControllerRevision that others could roll a workload back to.
 	// +optional
 	TrustedWriters TrustedWriters `json:"trustedWriters,omitempty"`
 	// Exemptions says how far Exemptions from this Guardrail may go; without limit by default.
