@@ -272,7 +272,7 @@ func TestAForgedControllerRevisionRestoresNothing(t *testing.T) {
 			awaitDenial(t, "enforcement", func() *harness.Answer { return toBad(t, w) })
 			bad := w.template.DeepCopy()
 			bad.Spec.Containers[0].Image = badImage
-			data := patchTo(bad)
+			data := patchTo(t, bad)
 
 			for _, name := range []string{"batch-1", w.object.GetName() + "-1"} {
 				for _, owner := range []string{"StatefulSet", "DaemonSet"} {

@@ -29,9 +29,16 @@ func revisionOf(t *testing.T, owner client.Object, kind, name string, data any) 
 	}
 }
 
-// patchTo is the data of a revision: what makes a workload have a template.
-func patchTo(template any) map[string]any {
-	return map[string]any{"spec": map[string]any{"template": template}}
+// patchTo is the data of a revision as the controllers write it: it replaces the template of a
+// workload.
+func patchTo(t *testing.T, template any) map[string]any {
+	t.Helper()
+	encoded, err := json.Marshal(template)
+	must(t, err)
+	var whole map[string]any
+	must(t, json.Unmarshal(encoded, &whole))
+	whole["$patch"] = "replace"
+	return map[string]any{"spec": map[string]any{"template": whole}}
 }
 
 // A revision is a template that nobody has decided yet, unless a controller has made it.
@@ -44,7 +51,7 @@ func TestAForgedControllerRevisionIsDenied(t *testing.T) {
 		admit(t, kind, cluster.Alice.Create(t.Context(), w.object))
 		bad := w.template.DeepCopy()
 		bad.Spec.Containers[0].Image = badImage
-		forged := revisionOf(t, w.object, kind, strings.ToLower(kind)+"-forged", patchTo(bad))
+		forged := revisionOf(t, w.object, kind, strings.ToLower(kind)+"-forged", patchTo(t, bad))
 
 		// No built-in role may do it: Admin is a person like Alice, with more rights.
 		words := deny(t, kind, cluster.Admin.Create(t.Context(), forged.DeepCopy()))
@@ -63,12 +70,12 @@ func TestAForgedControllerRevisionIsDenied(t *testing.T) {
 		other := forged.DeepCopy()
 		other.OwnerReferences[0].APIVersion, other.OwnerReferences[0].Kind = "example.com/v1", "Machine"
 		deny(t, "one that hides its owner behind another kind", cluster.Admin.Create(t.Context(), other))
-		partly := revisionOf(t, w.object, kind, "partly", patchTo(map[string]any{"spec": map[string]any{
+		partly := revisionOf(t, w.object, kind, "partly", patchTo(t, map[string]any{"spec": map[string]any{
 			"containers": []any{map[string]any{"name": "backend-app", "image": badImage}},
 		}}))
 		deny(t, "one that patches an image", cluster.Admin.Create(t.Context(), partly))
 
-		good := revisionOf(t, w.object, kind, strings.ToLower(kind)+"-good", patchTo(w.template))
+		good := revisionOf(t, w.object, kind, strings.ToLower(kind)+"-good", patchTo(t, w.template))
 		if answer := admit(t, "one that breaks nothing", cluster.Admin.Create(t.Context(), good)); len(answer.Warnings) > 0 {
 			t.Errorf("%s: warnings %q", kind, answer.Warnings)
 		}
@@ -82,10 +89,13 @@ func TestARevisionThatIsNoPodTemplateIsNotDecided(t *testing.T) {
 	owner := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "x", UID: "no-uid"}}
 	for name, data := range map[string]any{
 		"no-spec": map[string]any{"anything": 1}, "no-template": map[string]any{"spec": map[string]any{"template": "text"}},
-		"other-containers": patchTo(map[string]any{"spec": map[string]any{"containers": map[string]any{"main": map[string]any{"image": "x"}}}}),
-		"virtual-machine":  patchTo(map[string]any{"spec": map[string]any{"domain": map[string]any{}, "terminationGracePeriodSeconds": 0}}),
+		"other-containers": patchTo(t, map[string]any{"spec": map[string]any{"containers": map[string]any{"main": map[string]any{"image": "x"}}}}),
+		"virtual-machine":  patchTo(t, map[string]any{"spec": map[string]any{"domain": map[string]any{}, "terminationGracePeriodSeconds": 0}}),
 	} {
 		revision := revisionOf(t, owner, "DaemonSet", name, data)
+		if name == "virtual-machine" {
+			revision.OwnerReferences[0].APIVersion, revision.OwnerReferences[0].Kind = "kubevirt.io/v1", "VirtualMachine"
+		}
 		if answer := admit(t, name, cluster.Admin.Create(t.Context(), revision, client.DryRunAll)); len(answer.Warnings) > 0 {
 			t.Errorf("%s: warnings %q", name, answer.Warnings)
 		}
