@@ -28,10 +28,10 @@ func Join(d, more *review.Decision) {
 }
 
 // combine makes one of two findings with the same identity: that which costs the writer
-// more, for all Guardrails that asked for either.
+// more, now or once it is enforced, for all Guardrails that asked for either.
 func combine(have, f *review.Finding) {
 	guardrails, by := union(have.Guardrails, f.Guardrails), union(have.WouldDenyBy, f.WouldDenyBy)
-	if rank(f) > rank(have) {
+	if rank(f) > rank(have) || rank(f) == rank(have) && f.WouldDeny && !have.WouldDeny {
 		*have = *f
 	}
 	have.Guardrails, have.WouldDenyBy, have.WouldDeny = guardrails, by, len(by) > 0
