@@ -76,7 +76,7 @@ func TestHostNetwork(t *testing.T) {
 // waits for an answer and endpoints take to follow, no longer; sent again they are answered;
 // and nothing gets in undecided.
 func TestReplicaKilled(t *testing.T) {
-	install(t, "eks")
+	install(t, "eks", closedConfigMaps)
 	namespace(t, shop)
 	for _, test := range []struct{ name, signal string }{
 		{"Pod killed hard", "KILL"},

@@ -39,6 +39,10 @@ type load struct {
 	tally tally
 }
 
+// closedConfigMaps has ConfigMaps wait for Taffrail too, which the preset for EKS leaves open: a
+// load writes them, and none that violates may get in while replicas are gone.
+const closedConfigMaps = "webhooks.configMaps.failurePolicy=Fail"
+
 // write is one kind of request.
 type write struct {
 	violating bool

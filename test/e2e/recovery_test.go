@@ -17,7 +17,7 @@ import (
 // Everything that Taffrail needs may be gone at once, under failurePolicy Fail: the cluster
 // comes back by itself, nobody lends a hand, and meanwhile nothing gets in undecided.
 func TestEveryReplicaIsGone(t *testing.T) {
-	install(t, "eks")
+	install(t, "eks", closedConfigMaps)
 	namespace(t, shop)
 	for _, test := range []struct {
 		name string
