@@ -90,7 +90,9 @@ func (nobody) Exempt(context.Context, *review.Request, pipeline.Exempters) ([]re
 // whoever needs it.
 func TestEveryPathAnswers(t *testing.T) {
 	f := start(t, fake{
-		decide: func(context.Context, *review.Request) (*review.Decision, error) { return &review.Decision{Verdict: review.VerdictAllow}, nil },
+		decide: func(context.Context, *review.Request) (*review.Decision, error) {
+			return &review.Decision{Verdict: review.VerdictAllow}, nil
+		},
 		relax: func(context.Context, *review.Request, pipeline.Relaxers) (*review.Decision, error) {
 			return &review.Decision{Verdict: review.VerdictAllow}, nil
 		},
