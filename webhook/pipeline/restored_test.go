@@ -151,6 +151,30 @@ func TestRollbacks(t *testing.T) {
 	}
 }
 
+// The deployment controller rolls back by an annotation, which takes any ReplicaSet that its
+// Deployment has adopted. What enforcement denies of that is counted before, and is no reason to
+// fail anybody's request then.
+func TestARollbackToNoRevisionIsCountedBeforeItIsDenied(t *testing.T) {
+	stored := func(image string) string {
+		return `{"metadata":{"name":"web","uid":"1"},"spec":{"selector":{"matchLabels":{"app":"web"}},"template":{"spec":{"containers":[{"name":"a","image":"` + image + `"}]}}}}`
+	}
+	r := admission(t, "UPDATE", "apps", "Deployment", "", "system:serviceaccount:kube-system:deployment-controller", stored("nginx"), stored("nginx:1"))
+	for mode, want := range map[v1alpha1.Mode]review.Verdict{
+		v1alpha1.ModeEnforce: review.VerdictDeny, v1alpha1.ModeWarn: review.VerdictWarn, v1alpha1.ModeAudit: review.VerdictAllow,
+	} {
+		s := build(t, guardrail("g", mode, binding("image-tag", "")))
+		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: &live{}})
+		if err != nil || d.Verdict != want || len(d.Findings) != 1 || !d.Findings[0].WouldDeny {
+			t.Errorf("%s: got %v %+v, want %v", mode, err, d, want)
+		}
+		away := errors.New("away")
+		_, err = s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: &live{err: away}})
+		if errors.Is(err, away) != (mode == v1alpha1.ModeEnforce) {
+			t.Errorf("%s, with the API server away: got %v", mode, err)
+		}
+	}
+}
+
 func TestARollbackExcusesItsTemplateAlone(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("rollback-history", "")))
 	stored := func(image, history string) string {
