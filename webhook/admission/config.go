@@ -20,19 +20,27 @@ type Checker interface {
 	Exempt(ctx context.Context, r *review.Request, rights pipeline.Exempters) ([]review.NotExempting, error)
 }
 
+// readConfiguration reads the review of an object of Taffrail's own configuration.
+func (e *endpoint) readConfiguration(body []byte, c *call) (*review.Request, error) {
+	request, err := normalize.Review(body, e.origin)
+	if limit, ok := errors.AsType[*normalize.LimitError](err); ok {
+		return nil, tooLarge(limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.request = request
+	return request, nil
+}
+
 // check takes a Guardrail, Exemption or Policy to its answer. Where the API server can say
 // what is wrong with an object of its own kinds it answers 422, and so does this: kubectl
 // then prints each field on a line of its own.
 func (e *endpoint) check(ctx context.Context, body []byte, _ Decider, c *call) (*response, error) {
-	request, err := normalize.Review(body, e.origin)
-	var limit *normalize.LimitError
-	switch {
-	case errors.As(err, &limit):
-		return nil, tooLarge(limit)
-	case err != nil:
+	request, err := e.readConfiguration(body, c)
+	if err != nil {
 		return nil, err
 	}
-	c.request = request
 	checked, err := e.options.Config.Check(ctx, request)
 	if err != nil {
 		return nil, err

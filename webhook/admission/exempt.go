@@ -2,27 +2,20 @@ package admission
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/review"
 )
 
 // exempt takes an Exemption to its answer: whether its writer may loosen what it loosens.
 // Whether it is valid is asked at /config, which may fail open where this may not.
 func (e *endpoint) exempt(ctx context.Context, body []byte, _ Decider, c *call) (*response, error) {
-	request, err := normalize.Review(body, e.origin)
-	var limit *normalize.LimitError
-	switch {
-	case errors.As(err, &limit):
-		return nil, tooLarge(limit)
-	case err != nil:
+	request, err := e.readConfiguration(body, c)
+	if err != nil {
 		return nil, err
 	}
-	c.request = request
 	lacking, err := e.options.Config.Exempt(ctx, request, e.options.Exempters)
 	if err != nil {
 		return nil, err
