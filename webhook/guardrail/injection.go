@@ -18,7 +18,9 @@ type Injection struct {
 	// current is false if the spec selects otherwise than was recorded.
 	current        bool
 	selectionSince time.Time
-	everywhere     time.Time
+	// byPresence is true if the selector asks only for labels that are there.
+	byPresence bool
+	everywhere time.Time
 	// excluded are the namespaces that everywhere is not about.
 	excluded   []string
 	namespaces map[string]time.Time
@@ -43,7 +45,7 @@ func NewInjection(g *v1alpha1.Guardrail, periods []InjectionPeriod) *Injection {
 	}
 	i := &Injection{
 		periods: periods, current: RecordsSelection(record, &g.Spec), selectionSince: record.SelectionSince.Time,
-		namespaces: map[string]time.Time{},
+		byPresence: SelectsByPresence(&g.Spec), namespaces: map[string]time.Time{},
 	}
 	if record.Everywhere != nil {
 		i.everywhere, i.excluded = record.Everywhere.Time, record.ExcludeNamespaces
@@ -75,6 +77,20 @@ func SelectsEverywhere(spec *v1alpha1.GuardrailSpec) bool {
 	return spec.NamespaceSelector == nil || err == nil && selector.String() == labels.Everything().String()
 }
 
+// SelectsByPresence reports whether a spec selects namespaces by labels that they have, and by
+// none that they lack.
+func SelectsByPresence(spec *v1alpha1.GuardrailSpec) bool {
+	if spec.NamespaceSelector == nil {
+		return false
+	}
+	for _, expression := range spec.NamespaceSelector.MatchExpressions {
+		if expression.Operator != metav1.LabelSelectorOpIn && expression.Operator != metav1.LabelSelectorOpExists {
+			return false
+		}
+	}
+	return true
+}
+
 // SelectedSince returns since when a namespace is selected; known is false if that is not
 // recorded. A record from before the namespace was created is of another of the same name.
 func (i *Injection) SelectedSince(namespace review.Namespace) (since time.Time, known bool) {
@@ -90,10 +106,17 @@ func (i *Injection) SelectedSince(namespace review.Namespace) (since time.Time, 
 	return time.Time{}, false
 }
 
-// MayBeNew reports whether a namespace that is not recorded may have been selected ever since
-// it was created: the selector is older than it.
-func (i *Injection) MayBeNew(namespace review.Namespace) bool {
-	return i != nil && i.current && i.everywhere.IsZero() && !namespace.Created.Before(i.selectionSince)
+// TellsByLabels reports whether a namespace that is not recorded may tell by its labels since
+// when it is selected: what selects it is recorded.
+func (i *Injection) TellsByLabels(namespace review.Namespace) bool {
+	return i != nil && i.current && i.everywhere.IsZero() && (i.byPresence || !namespace.Created.Before(i.selectionSince))
+}
+
+// SelectsSince reports whether a namespace that has had its labels since a time has been
+// selected as long: the selector is no younger, and asks for labels that are there. One that
+// asks for the want of a label selects only what was created so.
+func (i *Injection) SelectsSince(labelled time.Time, namespace review.Namespace) bool {
+	return i.current && !labelled.Before(i.selectionSince) && (i.byPresence || labelled.Equal(namespace.Created))
 }
 
 // Slots returns those of a policy's periods, sorted.

@@ -196,8 +196,7 @@ func (e *existing) covering(ctx context.Context, bound *guardrail.Bound) (slots 
 	return slots, leftOlder, false
 }
 
-// selectedSince is read from the record, or else from the namespace itself: where it has not
-// been changed since it was created, it has been selected ever since.
+// selectedSince is read from the record, or else from the namespace itself.
 func (e *existing) selectedSince(ctx context.Context, g *guardrail.Guardrail) selected {
 	if known, ok := e.selected[g]; ok {
 		return known
@@ -205,13 +204,13 @@ func (e *existing) selectedSince(ctx context.Context, g *guardrail.Guardrail) se
 	var found selected
 	namespace := e.request.Namespace
 	found.since, found.known = g.Injection.SelectedSince(namespace)
-	if !found.known && g.Injection.MayBeNew(namespace) {
+	if !found.known && g.Injection.TellsByLabels(namespace) {
 		ctx, cancel := briefly(ctx)
 		defer cancel()
-		untouched, err := Untouched(ctx, e.options.Templates, namespace.Name)
+		labelled, known, err := LabelledSince(ctx, e.options.Templates, namespace.Name)
 		found.err = err
-		if untouched {
-			found = selected{since: namespace.Created, known: true}
+		if known && g.Injection.SelectsSince(labelled, namespace) {
+			found = selected{since: labelled, known: true}
 		}
 	}
 	e.selected[g] = found

@@ -50,34 +50,42 @@ func briefly(ctx context.Context) (context.Context, context.CancelFunc) {
 // ServiceAccount that Pods need.
 const rootCA = "kube-root-ca.crt"
 
-// Untouched reports whether nobody has changed a namespace since it was created, or at least
-// since there could be Pods in it: its fields' managers have written nothing in a later second,
-// and its version is older than what Kubernetes puts into it at first. If nothing is known of
-// the managers, somebody may have.
-func Untouched(ctx context.Context, t Templates, name string) (bool, error) {
+// LabelledSince returns a time since when a namespace has the labels that it has: the last at
+// which somebody changed it, by the managers of its fields. What was taken away leaves no time
+// there. The second in which it was created is returned only if it had them before there could
+// be Pods in it: its version is older than what Kubernetes puts into it at first. If nothing is
+// known of the managers, known is false.
+func LabelledSince(ctx context.Context, t Templates, name string) (since time.Time, known bool, err error) {
 	namespace, err := t.Metadata(ctx, namespaceKind, "", name, "")
 	if err != nil || namespace == nil {
-		return false, err
+		return time.Time{}, false, err
 	}
-	known := false
+	created := namespace.CreationTimestamp.Time
+	since = created
 	for _, entry := range namespace.ManagedFields {
-		if entry.Subresource != "" {
+		switch {
+		case entry.Subresource != "":
 			continue
-		}
-		if entry.Time == nil || entry.Time.After(namespace.CreationTimestamp.Time) {
-			return false, nil
+		case entry.Time == nil:
+			return time.Time{}, false, nil
+		case entry.Time.After(since):
+			since = entry.Time.Time
 		}
 		known = true
 	}
-	if !known {
-		return false, nil
+	if !known || since.After(created) {
+		return since, known, nil
 	}
 	first, err := t.Metadata(ctx, configMapKind, name, rootCA, "")
-	if err != nil || first == nil {
-		return err == nil, err
+	if err != nil {
+		return time.Time{}, false, err
 	}
-	order, err := resourceversion.CompareResourceVersion(namespace.ResourceVersion, first.ResourceVersion)
-	return err == nil && order < 0, nil
+	if first != nil {
+		if order, err := resourceversion.CompareResourceVersion(namespace.ResourceVersion, first.ResourceVersion); err != nil || order >= 0 {
+			since = created.Add(time.Second)
+		}
+	}
+	return since, true, nil
 }
 
 // unowned reports whether the request is a Pod of its own, or of a controller that is not

@@ -227,25 +227,30 @@ func (r *injectionRecord) addSelected(since map[string]metav1.Time) {
 		switch {
 		case everywhere != nil && !slices.Contains(r.before.ExcludeNamespaces, namespace.Name):
 			since[namespace.Name] = *everywhere
-		case r.selectedSinceCreation(namespace):
-			since[namespace.Name] = metav1.NewTime(namespace.Created)
 		default:
-			since[namespace.Name] = r.later(namespace)
+			since[namespace.Name] = r.selectedSince(namespace)
 		}
 	}
 }
 
-// selectedSinceCreation reports whether a namespace was created with the labels that it has,
-// under a selector that was recorded before.
-func (r *injectionRecord) selectedSinceCreation(namespace review.Namespace) bool {
-	if !r.sameSelection() || namespace.Created.Before(r.before.SelectionSince.Time) {
-		return false
+// selectedSince is since when a namespace has its labels, where that tells, and otherwise now.
+func (r *injectionRecord) selectedSince(namespace review.Namespace) metav1.Time {
+	if !r.sameSelection() {
+		return r.later(namespace)
 	}
-	untouched, err := pipeline.Untouched(r.ctx, r.live, namespace.Name)
+	// Read with the record of before: the selector is the same.
+	before := guardrail.NewInjection(&v1alpha1.Guardrail{Spec: *r.spec, Status: v1alpha1.GuardrailStatus{Injection: r.before}}, nil)
+	if !before.TellsByLabels(namespace) {
+		return r.later(namespace)
+	}
+	labelled, known, err := pipeline.LabelledSince(r.ctx, r.live, namespace.Name)
 	if err != nil {
 		r.err = err
 	}
-	return untouched
+	if known && before.SelectsSince(labelled, namespace) {
+		return metav1.NewTime(labelled)
+	}
+	return r.later(namespace)
 }
 
 // grouped lists namespaces by since when they are selected, as many as there is room for.

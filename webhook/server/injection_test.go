@@ -17,10 +17,12 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// minute is a clock, and tells of namespaces that were not touched since they were created.
+// minute is a clock, and tells of namespaces that were not touched since they were created, or
+// since they were labelled.
 type minute struct {
 	now       int
 	untouched map[string]bool
+	labelled  map[string]int
 }
 
 func at(minutes int) time.Time { return time.Date(2027, 1, 1, 0, minutes, 0, 0, time.UTC) }
@@ -38,12 +40,18 @@ func (m *minute) Metadata(_ context.Context, kind schema.GroupVersionKind, _, na
 	}
 	created := metav1.NewTime(at(m.now - 1))
 	object := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: created, ResourceVersion: "9"}}
-	if m.now == 30 {
+	if name == "now" {
+		object.CreationTimestamp = metav1.NewTime(at(m.now))
+	}
+	if m.now == 30 || name == "now" {
 		object.ResourceVersion = "11"
 	}
 	touched := created
 	if !m.untouched[name] {
 		touched = metav1.NewTime(at(m.now))
+	}
+	if labelled, known := m.labelled[name]; known {
+		object.CreationTimestamp, touched = metav1.NewTime(at(1)), metav1.NewTime(at(labelled))
 	}
 	object.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Time: &touched}}
 	return object, nil
@@ -152,12 +160,29 @@ func TestRecordOfSelectedNamespaces(t *testing.T) {
 		t.Errorf("recorded since %s", got)
 	}
 	// Labelled in its first second, but when there could be Pods already.
-	want(t, r.next(30, by(`{}`), a, there("born", 29)), "i {} 10-; a 10; born 30")
+	r.next(30, by(`{}`), a, there("born", 29))
+	if got := r.record.Namespaces[1].Since.Time; !got.Equal(at(29).Add(time.Second)) {
+		t.Errorf("recorded since %s", got)
+	}
 	// Another selector is newer than every namespace that it comes to select.
 	r.spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"c": "d"}}
 	want(t, r.next(41, by(`{}`), a, there("new", 40)), "i {} 10-; a 10; new 41")
 	r.spec.NamespaceSelector = nil
 	want(t, r.next(42, by(`{}`), a, there("new", 40), there("x", 0)), "i {} 10-; everywhere 42; a 10; new 41")
+}
+
+// However late it is recorded, a namespace is selected since it has the label that the selector
+// asks for. A label that has gone leaves no time.
+func TestNamespacesAreRecordedSinceTheyWereLabelled(t *testing.T) {
+	r := &recorder{t: t, clock: minute{labelled: map[string]int{"between": 15, "before": 8}}}
+	r.spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
+	want(t, r.next(10, by(`{}`)), "i {} 10-")
+	want(t, r.next(20, by(`{}`), there("between", 1), there("before", 1)), "i {} 10-; between 15; before 20")
+
+	r = &recorder{t: t, clock: minute{labelled: map[string]int{"between": 15}}}
+	r.spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: metav1.LabelSelectorOpDoesNotExist}}}
+	r.next(10, by(`{}`))
+	want(t, r.next(20, by(`{}`), there("between", 1)), "i {} 10-; between 20")
 }
 
 func TestRecordOfExcludedNamespaces(t *testing.T) {
