@@ -103,14 +103,6 @@ func sample(mutants []Mutant, o *options) []Mutant {
 }
 
 func tryAll(ctx context.Context, r *runner, mutants []Mutant, tests map[string][]string, n int) (survived int, err error) {
-	var needed []string
-	for _, m := range mutants {
-		needed = append(needed, tests[m.File]...)
-	}
-	slices.Sort(needed)
-	if err := r.baseline(ctx, slices.Compact(needed)); err != nil {
-		return 0, err
-	}
 	var survivors []Mutant
 	tried, broken := 0, 0
 	for i := range mutants {

@@ -34,19 +34,18 @@ type runner struct {
 	limits map[string]time.Duration
 }
 
-// baseline runs tests without any change: they must pass, and their time is the measure for
-// those that do not end.
-func (r *runner) baseline(ctx context.Context, folders []string) error {
-	for _, folder := range folders {
-		began := time.Now()
-		if output, err := r.test(ctx, folder, "", time.Hour); err != nil {
-			return fmt.Errorf("%s fails without a change: %w\n%s", folder, err, output)
-		}
-		took := time.Since(began)
-		r.limits[folder] = time.Minute + 5*took
-		fmt.Printf("%s passes unchanged in %s\n", folder, took.Round(time.Second))
+// baseline runs a package's tests without any change, once: they must pass, and their time is
+// the measure for those that do not end.
+func (r *runner) baseline(ctx context.Context, folder string) (limit time.Duration, err error) {
+	if limit, known := r.limits[folder]; known {
+		return limit, nil
 	}
-	return nil
+	began := time.Now()
+	if output, err := r.test(ctx, folder, "", time.Hour); err != nil {
+		return 0, fmt.Errorf("%s fails without a change: %w\n%s", folder, err, output)
+	}
+	r.limits[folder] = time.Minute + 5*time.Since(began)
+	return r.limits[folder], nil
 }
 
 // try runs the tests of folders one after the other until one notices the mutant, and returns
@@ -57,7 +56,11 @@ func (r *runner) try(ctx context.Context, m *Mutant, folders []string) (Outcome,
 		return "", "", err
 	}
 	for _, folder := range folders {
-		output, err := r.test(ctx, folder, overlay, r.limits[folder])
+		limit, err := r.baseline(ctx, folder)
+		if err != nil {
+			return "", "", err
+		}
+		output, err := r.test(ctx, folder, overlay, limit)
 		failed := new(exec.ExitError)
 		switch {
 		case err == nil:
