@@ -266,6 +266,8 @@ func TestMetadataOfJobsFromCronJobs(t *testing.T) {
 		"given":               {`{"labels":{"a":"1"},"annotations":{"b":"2"}}`, `{"a":"1"}`, `{"b":"2"}`, true, true},
 		"others":              {`{"labels":{"a":"1"},"annotations":{"b":"2"}}`, `{"a":"2"}`, `{"b":"3"}`, false, false},
 		"more":                {`{"labels":{"a":"1"}}`, `{"a":"1","b":"1"}`, `{"b":"2"}`, false, false},
+		"annotations alone":   {`{"annotations":{"b":"2"}}`, `{"app":"x"}`, `{"b":"2"}`, true, true},
+		"none, and annotated": {`{}`, `{"app":"x"}`, `{"b":"2"}`, true, false},
 		"the template's also": {`{"labels":{"a":"1"}}`, `{"app":"x"}`, `{}`, false, true},
 	} {
 		r := admission(t, "CREATE", "batch", "Job", "", "alice", `{"metadata":{"labels":`+test.labels+`,"annotations":`+test.annotations+
