@@ -185,7 +185,7 @@ func TestValuesInOneAnotherAreRefusedBeforeTheyAreTyped(t *testing.T) {
 		case "locals":
 			body.WriteString("deny contains {\"msg\": \"m\", \"path\": \"p\"} if {\n\ta0 := [1]\n")
 		case "comprehension":
-			body.WriteString("deny contains {\"msg\": \"m\", \"path\": \"p\"} if count({a40 |\n\ta0 := [1]\n")
+			body.WriteString("deny contains {\"msg\": \"m\", \"path\": \"p\"} if count({1 |\n\ta0 := [1]\n")
 		default:
 			body.WriteString("a0 := [1]\n")
 		}
