@@ -177,12 +177,14 @@ func TestValuesInOneAnotherAreRefusedBeforeTheyAreTyped(t *testing.T) {
 	for name, lines := range map[string]func(i int) string{
 		"rules":  func(i int) string { return fmt.Sprintf("a%d := [a%d, a%d]\n", i, i-1, i-1) },
 		"locals": func(i int) string { return fmt.Sprintf("\ta%d := {\"x\": a%d, \"y\": a%d}\n", i, i-1, i-1) },
+		// The name may be on either side.
+		"unified": func(i int) string { return fmt.Sprintf("\t[a%d, a%d] = a%d\n", i-1, i-1, i) },
 		// A comprehension has a body of its own.
 		"comprehension": func(i int) string { return fmt.Sprintf("\ta%d := [a%d, a%d]\n", i, i-1, i-1) },
 	} {
 		var body strings.Builder
 		switch name {
-		case "locals":
+		case "locals", "unified":
 			body.WriteString("deny contains {\"msg\": \"m\", \"path\": \"p\"} if {\n\ta0 := [1]\n")
 		case "comprehension":
 			body.WriteString("deny contains {\"msg\": \"m\", \"path\": \"p\"} if count({1 |\n\ta0 := [1]\n")
@@ -193,7 +195,7 @@ func TestValuesInOneAnotherAreRefusedBeforeTheyAreTyped(t *testing.T) {
 			body.WriteString(lines(i + 1))
 		}
 		switch name {
-		case "locals":
+		case "locals", "unified":
 			body.WriteString("\ta40 == a39\n}")
 		case "comprehension":
 			body.WriteString("\ta40 == a39\n}) > 0")
