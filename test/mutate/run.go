@@ -117,5 +117,6 @@ func (r *runner) test(ctx context.Context, folder, overlay string, limit time.Du
 	}
 	command := exec.CommandContext(ctx, "go", append(args, "./"+folder)...) //nolint:gosec // the arguments are our own
 	command.Dir = r.root
+	command.WaitDelay = 10 * time.Second // what the tests have started may keep the output open
 	return command.CombinedOutput()
 }

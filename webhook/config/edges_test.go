@@ -58,3 +58,20 @@ func TestSizesOfParametersAtTheirEdge(t *testing.T) {
 		}
 	}
 }
+
+// A name is near if no more than a third of its letters are wrong, or two of a short one.
+func TestWhatIsNear(t *testing.T) {
+	for word, want := range map[string]string{
+		"image-tag": "image-tag", "Image-Tag": "image-tag", "imagetag": "image-tag", "iimage-tagg": "image-tag",
+		"image-tagxxx": "image-tag", "xxxximage-tag": "image-tag", "xxxxximage-tag": "", "imagxxxxx": "",
+		"im": "", "job": "jobs", "jab": "jobs", "jxb": "jobs", "xxb": "", "": "",
+		"probes": "probe", "require-probes": "require-probe",
+	} {
+		if got := Nearest(word, []string{"image-tag", "jobs", "probe", "require-probe"}); got != want {
+			t.Errorf("%q: got %q, want %q", word, got, want)
+		}
+	}
+	if got := Nearest("abc", []string{"abd", "abe"}); got != "abd" {
+		t.Errorf("of two that are equally near, %s wins", got)
+	}
+}

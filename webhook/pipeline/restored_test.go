@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"pgregory.net/rapid"
 
+	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
@@ -294,7 +295,7 @@ func TestOnlyTheHashLabelIsNoDifference(t *testing.T) {
 	const base = `{"metadata":{"labels":{"app":"web","tier":"1"},"annotations":{"a":"b"}},"spec":{"hostname":"h","nodeSelector":{"a":"b"},` +
 		`"containers":[{"name":"a","image":"nginx","env":[{"name":"A","value":"1"}],"ports":[{"name":"http","containerPort":80}],"later":"x"}],"volumes":[{"name":"v","emptyDir":{"medium":"Memory"}}]}}`
 	leaves := leavesOf(decoded(t, base), nil)
-	rapid.Check(t, func(rt *rapid.T) {
+	property.Check(t, func(rt *rapid.T) {
 		changed := decoded(t, base)
 		leaf := rapid.SampledFrom(leaves).Draw(rt, "leaf")
 		touch := rapid.SampledFrom([]string{"nothing", "replace", "remove", "default", "null"}).Draw(rt, "touch")
