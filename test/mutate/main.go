@@ -25,7 +25,7 @@ func main() {
 	flag.IntVar(&o.n, "n", 150, "how many mutants that compile are tried")
 	flag.Uint64Var(&o.seed, "seed", 1, "which sample is taken")
 	flag.StringVar(&o.packages, "packages", "", "packages to take it from, separated by commas, such as normalize,pipeline; all that make up a verdict if empty")
-	flag.StringVar(&o.at, "at", "", "try every mutant of these places instead, FILE:LINE separated by commas")
+	flag.StringVar(&o.at, "at", "", "try every mutant of these places instead, FILE:LINE or FILE:LINE:OPERATOR, separated by commas")
 	flag.BoolVar(&o.list, "list", false, "list the sample without running a test")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -96,7 +96,10 @@ func run(ctx context.Context, o options) (survived int, err error) {
 func sample(mutants []Mutant, o *options) []Mutant {
 	if o.at != "" {
 		places := strings.Split(o.at, ",")
-		return slices.DeleteFunc(mutants, func(m Mutant) bool { return !slices.Contains(places, fmt.Sprintf("%s:%d", m.File, m.Line)) })
+		return slices.DeleteFunc(mutants, func(m Mutant) bool {
+			place := fmt.Sprintf("%s:%d", m.File, m.Line)
+			return !slices.Contains(places, place) && !slices.Contains(places, place+":"+m.Operator)
+		})
 	}
 	slices.SortFunc(mutants, func(a, b Mutant) int { return cmp.Compare(a.rank(o.seed), b.rank(o.seed)) })
 	return mutants
