@@ -62,7 +62,7 @@ func TestAServerThatFailsExitsWithAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close() //nolint:errcheck // nothing is sent
+	defer taken.Close()
 	missing := filepath.Join(t.TempDir(), "missing")
 	for name, test := range map[string]struct{ flag, want string }{
 		"the address is taken":       {"--bind-address=" + taken.Addr().String(), "in use"},

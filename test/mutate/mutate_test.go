@@ -159,15 +159,15 @@ func TestTheTreeIsNotWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := os.ReadFile(path) //nolint:gosec // written above
+	kept, err := os.ReadFile(path)
 	if err != nil || string(kept) != example {
 		t.Errorf("the tree is written: %v", err)
 	}
-	names, err := os.ReadFile(overlay) //nolint:gosec // written above
+	names, err := os.ReadFile(overlay)
 	if err != nil || !strings.Contains(string(names), path) {
 		t.Errorf("%s, %v", names, err)
 	}
-	if changed, err := os.ReadFile(filepath.Join(work, "changed.go")); err != nil || string(changed) != string(mutants[0].Apply([]byte(example))) { //nolint:gosec // as above
+	if changed, err := os.ReadFile(filepath.Join(work, "changed.go")); err != nil || string(changed) != string(mutants[0].Apply([]byte(example))) {
 		t.Errorf("%s, %v", changed, err)
 	}
 }

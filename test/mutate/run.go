@@ -89,7 +89,7 @@ func firstLine(output []byte, with string) string {
 // overlay writes the changed file, and the file that tells the go command about it.
 func (r *runner) overlay(m *Mutant) (string, error) {
 	original := filepath.Join(r.root, filepath.FromSlash(m.File))
-	source, err := os.ReadFile(original) //nolint:gosec // a file of the repository
+	source, err := os.ReadFile(original)
 	if err != nil {
 		return "", err
 	}
@@ -115,7 +115,7 @@ func (r *runner) test(ctx context.Context, folder, overlay string, limit time.Du
 	if overlay != "" {
 		args = append(args, "-overlay="+overlay)
 	}
-	command := exec.CommandContext(ctx, "go", append(args, "./"+folder)...) //nolint:gosec // the arguments are our own
+	command := exec.CommandContext(ctx, "go", append(args, "./"+folder)...)
 	command.Dir = r.root
 	command.WaitDelay = 10 * time.Second // what the tests have started may keep the output open
 	return command.CombinedOutput()

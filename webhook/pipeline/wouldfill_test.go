@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/review"
 )
 
@@ -41,6 +42,32 @@ func TestWhatWouldBeFilledWouldNotBeDenied(t *testing.T) {
 			}
 			if test.denied != "" && !found {
 				t.Errorf("%s, %v: nothing about %s would be denied", name, origin, test.denied)
+			}
+		}
+	}
+}
+
+// What a trusted writer creates is left as it is under a Guardrail that tolerates what exists,
+// and the decision gives the reason.
+func TestATrustedWritersPodIsNotFilled(t *testing.T) {
+	g := injectingSince(t)
+	g.Spec.TrustedWriters.Users = []string{"operator"}
+	s := build(t, g)
+	for user, want := range map[string]string{"operator": "the writer is trusted", "alice": ""} {
+		r := reviewed(t, review.OriginMutating, "CREATE", "", "Pod", `{"metadata":{"name":"p"},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`, "null")
+		r.User.Name = user
+		f := known(nil)
+		f.namespace.Created = minutes(1).Time
+		d, err := s.Decide(t.Context(), r, f, pipeline.Options{Templates: storedObjects{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(d.Fills) == 0 || (len(d.Patch) > 0) != (want == "") {
+			t.Errorf("%s: fills %+v, patch %v", user, d.Fills, d.Patch)
+		}
+		for _, f := range d.Fills {
+			if f.Left != want {
+				t.Errorf("%s: %s is left: %q", user, f.Field, f.Left)
 			}
 		}
 	}
