@@ -316,3 +316,19 @@ func (l *ledger) caller(t *testing.T, b *bodyBudget, random *rand.Rand, size int
 		other.close()
 	}
 }
+
+// A body that is evicted gets no more room, even while there is some, and gives back all that
+// it has.
+func TestAnEvictedBodyGrowsNoMore(t *testing.T) {
+	b := newBodyBudget(0, 1)
+	evicted, _ := arriving(b)
+	grow(t, evicted, ordinary)
+	arriving(b)
+	if err := evicted.grow(t.Context(), 1); !errors.Is(err, errEvicted) {
+		t.Errorf("got %v", err)
+	}
+	evicted.close()
+	if evicted.held != 0 || !b.total.TryAcquire(int64(maxBody)) {
+		t.Errorf("%d bytes are held after it", evicted.held)
+	}
+}
