@@ -26,6 +26,8 @@ api := webhook/api/v1alpha1
 crds := charts/taffrail/crds
 FUZZTIME ?= 5m
 HOLD ?=
+N ?= 150
+PACKAGES ?=
 PAIRS ?= 100000
 RUN ?=
 SEED ?= 0
@@ -99,6 +101,12 @@ fuzz: ## Fuzz each target in turn for FUZZTIME, 5m if not set
 oracle: ## Compare predictions with Kubernetes' own code; PAIRS=1000000 for more, SEED=42 for the same again
 	$(call say,$(PAIRS) Pods and LimitRanges through Kubernetes' own code)
 	go -C test/oracle test -vet=off -timeout=60m -oracle.pairs=$(PAIRS) -oracle.seed=$(SEED)
+
+# Takes an hour or more. A survivor is judged: a test is written, or it is listed in test/mutate/equivalent.yaml.
+.PHONY: mutate
+mutate: ## See whether tests notice N small changes of what makes up a verdict; SEED=42, PACKAGES=normalize,engine
+	$(call say,mutate: $(N) changes)
+	go run ./test/mutate -n='$(N)' -seed='$(SEED)' -packages='$(PACKAGES)'
 
 .PHONY: race
 race: ## Run the unit tests with the race detector; needs a C compiler

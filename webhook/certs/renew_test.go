@@ -10,6 +10,8 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"pgregory.net/rapid"
+
+	"taffrail.dev/test/property"
 )
 
 const name = "taffrail.taffrail-system.svc"
@@ -93,7 +95,7 @@ func (w *world) verify(r *replica, lag time.Duration) error {
 // Whatever is renewed, and however late anyone learns of it, the API server accepts what
 // every replica serves.
 func TestRenewalFailsNoHandshake(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		certificate := time.Duration(rapid.Int64Range(int64(leastCertificateValidity), int64(100*24*time.Hour)).Draw(t, "certificate"))
 		factor := rapid.Int64Range(leastAuthorityFactor, 5).Draw(t, "factor")
 		w := &world{

@@ -117,12 +117,13 @@ func TestKindsThatAreLeftOutAreNamed(t *testing.T) {
 	catalog := userLibrary(t)
 	found := `deny contains {"msg": "m", "path": "p"} if `
 	for name, test := range map[string]struct{ kinds, rules, want string }{
-		"containers":      {"Deployment.apps, StatefulSet.apps", found + "some c in input.containers\n\tc.name == \"x\"", "Pod, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Job.batch, CronJob.batch"},
-		"only replicas":   {"Deployment.apps", found + "input.workload.replicas < 2", ""},
-		"not the Pods":    {"Deployment.apps", found + "input.object.spec.replicas < 2", ""},
-		"every Pod":       {"Pod", found + "some c in input.containers\n\tc.name == \"x\"", ""},
-		"something else":  {"Service", found + "input.object.spec.type == \"NodePort\"", ""},
-		"Pods as written": {"Pod", found + "input.object.spec.hostNetwork", ""},
+		"containers":       {"Deployment.apps, StatefulSet.apps", found + "some c in input.containers\n\tc.name == \"x\"", "Pod, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Job.batch, CronJob.batch"},
+		"only replicas":    {"Deployment.apps", found + "input.workload.replicas < 2", ""},
+		"not the Pods":     {"Deployment.apps", found + "input.object.spec.replicas < 2", ""},
+		"every Pod":        {"Pod", found + "some c in input.containers\n\tc.name == \"x\"", ""},
+		"something else":   {"Service", found + "input.object.spec.type == \"NodePort\"", ""},
+		"Pods as they are": {"Pod", found + "some c in input.containers\n\tc.name == \"x\"\n\tinput.object.spec.hostNetwork", ""},
+		"Pods as written":  {"Pod", found + "input.object.spec.hostNetwork", ""},
 	} {
 		more, bad := catalog.With(map[string]string{"own": withKinds("own", test.kinds, braced(test.rules))})
 		if len(bad) > 0 {

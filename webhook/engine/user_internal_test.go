@@ -73,3 +73,13 @@ func TestWhatIsRememberedOfUsersPoliciesIsBounded(t *testing.T) {
 		t.Errorf("%d are remembered", n)
 	}
 }
+
+// The parameters of the library's policies are no part of what a Policy sees, nor of what its
+// budget is measured by.
+func TestParametersOfOthersAreLeftOut(t *testing.T) {
+	without, size := strict(map[string]any{"name": "web", "object": map[string]any{"a": "b"}})
+	with, same := strict(map[string]any{"name": "web", "object": map[string]any{"a": "b"}, "parameters": map[string]any{"image-tag": map[string]any{"tags": []any{"x"}}}})
+	if len(with) != len(without) || with["parameters"] != nil || size != same || size == 0 {
+		t.Errorf("%v of size %d, and %v of size %d", without, size, with, same)
+	}
+}

@@ -177,19 +177,29 @@ func TestValuesInOneAnotherAreRefusedBeforeTheyAreTyped(t *testing.T) {
 	for name, lines := range map[string]func(i int) string{
 		"rules":  func(i int) string { return fmt.Sprintf("a%d := [a%d, a%d]\n", i, i-1, i-1) },
 		"locals": func(i int) string { return fmt.Sprintf("\ta%d := {\"x\": a%d, \"y\": a%d}\n", i, i-1, i-1) },
+		// The name may be on either side.
+		"unified": func(i int) string { return fmt.Sprintf("\t[a%d, a%d] = a%d\n", i-1, i-1, i) },
+		// A comprehension has a body of its own.
+		"comprehension": func(i int) string { return fmt.Sprintf("\ta%d := [a%d, a%d]\n", i, i-1, i-1) },
 	} {
 		var body strings.Builder
-		if name == "locals" {
+		switch name {
+		case "locals", "unified":
 			body.WriteString("deny contains {\"msg\": \"m\", \"path\": \"p\"} if {\n\ta0 := [1]\n")
-		} else {
+		case "comprehension":
+			body.WriteString("deny contains {\"msg\": \"m\", \"path\": \"p\"} if count({1 |\n\ta0 := [1]\n")
+		default:
 			body.WriteString("a0 := [1]\n")
 		}
 		for i := range 40 {
 			body.WriteString(lines(i + 1))
 		}
-		if name == "locals" {
+		switch name {
+		case "locals", "unified":
 			body.WriteString("\ta40 == a39\n}")
-		} else {
+		case "comprehension":
+			body.WriteString("\ta40 == a39\n}) > 0")
+		default:
 			body.WriteString(`deny contains {"msg": "m", "path": "p"} if a40 == a39`)
 		}
 		_, bad := userLibrary(t).With(map[string]string{"p": user("p", body.String())})

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,7 +8,6 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
-	"time"
 	"unicode/utf8"
 
 	"taffrail.dev/webhook/engine"
@@ -47,9 +45,7 @@ func decide(t *testing.T, catalog *engine.Catalog, r *review.Request) map[string
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	results, err := p.Evaluate(ctx, r, all, engine.Both)
+	results, err := p.Evaluate(t.Context(), r, all, engine.Both)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -334,9 +330,7 @@ func TestUsersPoliciesUnderLoad(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			results, err := p.Evaluate(ctx, configMap(map[string]any{"x": true}), []int{0, 1, 2, 3}, engine.Both)
+			results, err := p.Evaluate(t.Context(), configMap(map[string]any{"x": true}), []int{0, 1, 2, 3}, engine.Both)
 			if err != nil || len(results[0].Violations) != 1 || results[1].Err == nil {
 				t.Errorf("got %+v, %v", results, err)
 			}

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"pgregory.net/rapid"
 
+	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
@@ -110,7 +111,7 @@ func TestAddingAGuardrailNeverLoosens(t *testing.T) {
 			existing:  rapid.SampledFrom([]v1alpha1.Existing{"", v1alpha1.ExistingTolerate, v1alpha1.ExistingEnforce}).Draw(t, "existing"),
 		}
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		before := review.Result{}
 		if rapid.Bool().Draw(t, "had it") {
 			before = violation("k")

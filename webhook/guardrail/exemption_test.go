@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"pgregory.net/rapid"
 
+	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/review"
 )
@@ -90,7 +91,7 @@ func TestExemptionsAreNotCombined(t *testing.T) {
 
 // An asterisk is any text, as in a regular expression, and nothing else is special.
 func TestPatternsAreThoseOfRegularExpressions(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		pattern := rapid.StringMatching(`[ab*.-]{0,8}`).Draw(t, "pattern")
 		name := rapid.StringMatching(`[ab.-]{1,10}`).Draw(t, "name")
 		e := &guardrail.Exemption{Namespaces: []string{"*"}, Names: []string{pattern}, Until: time.Unix(1, 0)}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"pgregory.net/rapid"
 
+	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
@@ -145,7 +146,7 @@ func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 			}
 		}
 	}
-	rapid.Check(t, check)
+	property.Check(t, check)
 }
 
 // A Guardrail honours an Exemption for as long as it says from its creation on, and for some

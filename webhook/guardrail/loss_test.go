@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
+	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
@@ -131,7 +132,7 @@ func TestLossLaws(t *testing.T) {
 		}
 		return all
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		var set guardrail.Set
 		for i := range rapid.IntRange(0, 4).Draw(t, "guardrails") {
 			set = append(set, draw(t, fmt.Sprintf("g%d", i)))

@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/review"
@@ -199,7 +200,7 @@ func ofIdentity(result review.Result, id guardrail.Identity) []review.Violation 
 // An update that keeps some of what there was, or comes nearer to right, is never denied
 // where that is tolerated.
 func TestImprovementIsNeverDenied(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		before := results().Draw(t, "before")
 		var after review.Result
 		for _, v := range before.Violations {
@@ -228,7 +229,7 @@ func TestImprovementIsNeverDenied(t *testing.T) {
 // What is new or worse is denied, and so is whatever a Guardrail asks for that tolerates
 // nothing. All else is but a warning.
 func TestWhatIsNewOrWorseIsDenied(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		before, after := results().Draw(t, "before"), results().Draw(t, "after")
 		all := []asked{{guardrail: "kind", mode: review.ModeEnforce, result: after}}
 		strict := rapid.Bool().Draw(t, "a strict Guardrail too")

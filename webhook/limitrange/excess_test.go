@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"pgregory.net/rapid"
 
+	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/review"
 )
 
@@ -56,7 +57,7 @@ func TestExcessGrowsWithTheDistance(t *testing.T) {
 		}
 		return *resource.NewMilliQuantity(rapid.Int64Range(1, 5000).Draw(t, name), resource.DecimalSI)
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		b := bound{kind: boundMax, resource: "memory", value: amount(t, "maximum")}
 		less, more := amount(t, "less"), amount(t, "more")
 		of := func(q resource.Quantity) *big.Rat {

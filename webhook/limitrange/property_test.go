@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"taffrail.dev/test/podgen"
+	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/review"
 )
 
@@ -144,7 +145,7 @@ func text(p Pod) string {
 }
 
 func TestPredictIsEveryOrder(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		p, ranges := drawPod(t), drawRanges(t)
 		before := snapshot(t, p, ranges)
 		prediction := Predict(p, ranges)
@@ -210,7 +211,7 @@ func refusalsOf(all []review.Refusal) map[refusalKey]bool {
 }
 
 func TestFitKeepsItsPromises(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		p, ranges, quotas := drawPod(t), drawRanges(t), drawQuotas(t)
 		wishes := drawWishes(t, p)
 		before := snapshot(t, p, ranges, quotas)
@@ -283,7 +284,7 @@ func everyWishIsAnswered(t *rapid.T, p Pod, wishes []Wish, fills []Fill, unfille
 // A limit in the ratio is the largest that the plugin's own arithmetic admits, but for a
 // step: its division is inexact.
 func TestInRatio(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		whole := rapid.Bool().Draw(t, "whole")
 		request := *resource.NewMilliQuantity(rapid.Int64Range(1, 1<<50).Draw(t, "request"), resource.DecimalSI)
 		if whole {

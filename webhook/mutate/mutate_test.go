@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"pgregory.net/rapid"
 
+	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/mutate"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/review"
@@ -150,7 +151,7 @@ func TestOddIntentsAreErrors(t *testing.T) {
 // What is injected is never injected again, and nothing that was there is changed.
 func TestASecondPassChangesNothing(t *testing.T) {
 	quantities := map[string][]string{"cpu": {"", "50m", "100m", "1"}, "memory": {"", "64Mi", "256Mi", "2Gi"}}
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		draw := func(name string) string {
 			return rapid.SampledFrom(quantities[strings.TrimPrefix(strings.TrimPrefix(name, "requests."), "limits.")]).Draw(t, name)
 		}

@@ -367,7 +367,8 @@ func TestAGapThatCannotBeFilledOnlyWarns(t *testing.T) {
 		guardrail("two", v1alpha1.ModeEnforce, binding("inject-resources", `{"requests":{"cpu":"2"}}`)))
 	d := decide(t, s, manifest(t, pod(container(nil))), known(nil))
 	if d.Verdict != review.VerdictWarn || len(d.Findings) != 1 || d.Findings[0].Mode != review.ModeWarn ||
-		d.Findings[0].Path != "spec.containers[0].resources.requests.cpu" {
+		d.Findings[0].Path != "spec.containers[0].resources.requests.cpu" || d.Findings[0].Policy != "inject-resources" ||
+		!slices.Equal(d.Findings[0].Guardrails, []string{"one", "two"}) || d.Findings[0].Container != "app" || d.Findings[0].Remediation == "" || d.Findings[0].Severity == "" {
 		t.Errorf("got %v %+v", d.Verdict, d.Findings)
 	}
 }

@@ -119,3 +119,22 @@ func TestExempt(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Only an Exemption is decided: of another kind, or one that does not decode, it would look
+// as if nothing was loosened.
+func TestExemptDecidesExemptionsAlone(t *testing.T) {
+	library, err := engine.Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checker := pipeline.NewChecker(library, &stores{}, nil)
+	r := exemptionRequest(func(map[string]any) {})
+	r.Object = map[string]any{
+		"apiVersion": "taffrail.dev/v1alpha1", "kind": "Guardrail", "metadata": map[string]any{"name": "g"},
+		"spec": map[string]any{"mode": "enforce", "policies": []any{map[string]any{"name": "image-tag"}}},
+	}
+	rights := &exempters{}
+	if lacking, err := checker.Exempt(t.Context(), r, rights); err == nil || len(rights.asked) > 0 {
+		t.Errorf("a Guardrail: lacking %v, asked %q", lacking, rights.asked)
+	}
+}

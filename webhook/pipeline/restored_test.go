@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"pgregory.net/rapid"
 
+	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
@@ -266,6 +267,8 @@ func TestMetadataOfJobsFromCronJobs(t *testing.T) {
 		"given":               {`{"labels":{"a":"1"},"annotations":{"b":"2"}}`, `{"a":"1"}`, `{"b":"2"}`, true, true},
 		"others":              {`{"labels":{"a":"1"},"annotations":{"b":"2"}}`, `{"a":"2"}`, `{"b":"3"}`, false, false},
 		"more":                {`{"labels":{"a":"1"}}`, `{"a":"1","b":"1"}`, `{"b":"2"}`, false, false},
+		"annotations alone":   {`{"annotations":{"b":"2"}}`, `{"app":"x"}`, `{"b":"2"}`, true, true},
+		"none, and annotated": {`{}`, `{"app":"x"}`, `{"b":"2"}`, true, false},
 		"the template's also": {`{"labels":{"a":"1"}}`, `{"app":"x"}`, `{}`, false, true},
 	} {
 		r := admission(t, "CREATE", "batch", "Job", "", "alice", `{"metadata":{"labels":`+test.labels+`,"annotations":`+test.annotations+
@@ -292,7 +295,7 @@ func TestOnlyTheHashLabelIsNoDifference(t *testing.T) {
 	const base = `{"metadata":{"labels":{"app":"web","tier":"1"},"annotations":{"a":"b"}},"spec":{"hostname":"h","nodeSelector":{"a":"b"},` +
 		`"containers":[{"name":"a","image":"nginx","env":[{"name":"A","value":"1"}],"ports":[{"name":"http","containerPort":80}],"later":"x"}],"volumes":[{"name":"v","emptyDir":{"medium":"Memory"}}]}}`
 	leaves := leavesOf(decoded(t, base), nil)
-	rapid.Check(t, func(rt *rapid.T) {
+	property.Check(t, func(rt *rapid.T) {
 		changed := decoded(t, base)
 		leaf := rapid.SampledFrom(leaves).Draw(rt, "leaf")
 		touch := rapid.SampledFrom([]string{"nothing", "replace", "remove", "default", "null"}).Draw(rt, "touch")

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
+	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/engine"
@@ -227,7 +228,7 @@ func TestALimitMayOnlyComeNearerToItsMaximum(t *testing.T) {
 		}
 		return *resource.NewQuantity(n, format)
 	})
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		most, old, now := amount.Draw(t, "maximum"), amount.Draw(t, "old"), amount.Draw(t, "new")
 		f := known(nil)
 		f.facts.LimitRanges = []*corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "team"}, Spec: corev1.LimitRangeSpec{

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// group is a package, and the packages whose tests say whether it does its work besides its
+// own, those that notice most in the least time first.
+type group struct {
+	folder string
+	tests  []string
+}
+
+// groups are the packages that make up a verdict.
+func groups() []group {
+	return []group{
+		{"webhook/normalize", []string{"webhook/limitrange", "webhook/admission", "webhook/pipeline"}},
+		{"webhook/limitrange", []string{"webhook/pipeline"}},
+		{"webhook/guardrail", []string{"webhook/config", "webhook/admission", "webhook/pipeline"}},
+		{"webhook/pipeline", []string{"webhook/admission", "webhook/audit"}},
+		{"webhook/mutate", []string{"webhook/pipeline"}},
+		{"webhook/engine", []string{"webhook/cases", "webhook/config", "webhook/pipeline"}},
+		{"webhook/review", []string{"webhook/guardrail", "webhook/admission", "webhook/pipeline"}},
+		{"webhook/config", []string{"webhook/admission", "webhook/pipeline"}},
+		{"webhook/admission", []string{"webhook/server"}},
+	}
+}
+
+// chosen returns the groups of the packages with the given names, all if there are none.
+func chosen(names string) ([]group, error) {
+	all := groups()
+	if names == "" {
+		return all, nil
+	}
+	var some []group
+	for name := range strings.SplitSeq(names, ",") {
+		at := slices.IndexFunc(all, func(g group) bool { return g.folder == "webhook/"+name || g.folder == name })
+		if at < 0 {
+			return nil, fmt.Errorf("no package %q: name some of those that make up a verdict, such as normalize,pipeline", name)
+		}
+		some = append(some, all[at])
+	}
+	return some, nil
+}

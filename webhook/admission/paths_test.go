@@ -1,0 +1,194 @@
+package admission_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/review"
+)
+
+// relaxing is a Decider for /relax, with a decision for what is too much to be looked at.
+type relaxing struct {
+	fake
+	unseen *review.Decision
+}
+
+func (r relaxing) RelaxUnseen(*normalize.LimitError, pipeline.Options) *review.Decision {
+	return r.unseen
+}
+
+// configuring is a Checker whose answers a test chooses.
+type configuring struct {
+	checked *review.Checked
+	lacking []review.NotExempting
+	err     error
+}
+
+func (c configuring) Check(context.Context, *review.Request) (*review.Checked, error) {
+	return c.checked, c.err
+}
+
+func (c configuring) Exempt(context.Context, *review.Request, pipeline.Exempters) ([]review.NotExempting, error) {
+	return c.lacking, c.err
+}
+
+// deep is an object that nests too deep to be looked at.
+func deep() string {
+	return strings.Repeat(`{"a":`, normalize.MaxDepth+2) + "1" + strings.Repeat("}", normalize.MaxDepth+2)
+}
+
+func losing(mode review.Mode, verdict review.Verdict) *review.Decision {
+	return &review.Decision{Verdict: verdict, Findings: []review.Finding{{
+		Policy: review.RelaxVerb, Guardrails: []string{"team"}, Mode: mode, Path: "metadata.labels", Key: "team",
+		Message: "without guard=on, Guardrail team no longer enforces image-tag", Remediation: "Leave the labels as they are.",
+	}}}
+}
+
+func TestRelaxAnswersWhatIsDecided(t *testing.T) {
+	for name, test := range map[string]struct {
+		object   string
+		decision *review.Decision
+		allowed  bool
+		warnings int
+		verdict  string
+	}{
+		"allowed":               {`{}`, &review.Decision{Verdict: review.VerdictAllow}, true, 0, "allow"},
+		"denied":                {`{}`, losing(review.ModeEnforce, review.VerdictDeny), false, 0, "deny"},
+		"warned":                {`{}`, losing(review.ModeWarn, review.VerdictWarn), true, 1, "warn"},
+		"recorded":              {`{}`, losing(review.ModeAudit, review.VerdictAllow), true, 0, "allow"},
+		"too deep":              {deep(), losing(review.ModeEnforce, review.VerdictDeny), false, 0, "deny"},
+		"too deep, warned":      {deep(), losing(review.ModeWarn, review.VerdictWarn), true, 1, "warn"},
+		"too deep, and nothing": {deep(), &review.Decision{Verdict: review.VerdictAllow}, true, 0, "allow"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen := fake{relax: func(context.Context, *review.Request, pipeline.Relaxers) (*review.Decision, error) {
+				if test.object == deep() {
+					return nil, errors.New("what is too deep is not looked at")
+				}
+				return test.decision, nil
+			}}
+			f := start(t, relaxing{seen, test.decision}, func(o *admission.Options) { o.Relaxers = &nobody{} })
+			sent := strings.NewReplacer(`"CREATE"`, `"UPDATE"`, `"group":"apps"`, `"group":""`).Replace(body("Namespace", test.object))
+			r := f.reviewed(f.post(admission.RelaxPath, sent))
+			if r.Allowed != test.allowed || len(r.Warnings) != test.warnings {
+				t.Errorf("allowed: %v, warnings: %q", r.Allowed, r.Warnings)
+			}
+			if !r.Allowed && (r.Result.Code != http.StatusForbidden || r.Result.Details.Name != "nginx" || !strings.Contains(r.Result.Message, "alice may not relax") || len(r.Result.Details.Causes) != 1) {
+				t.Errorf("%+v", r.Result)
+			}
+			if got := f.metric("taffrail_requests_total", map[string]string{"path": "/relax", "operation": "UPDATE", "verdict": test.verdict}); got != 1 {
+				t.Errorf("%v requests are counted as %s", got, test.verdict)
+			}
+		})
+	}
+}
+
+// Where nobody can tell, no path answers that something is allowed.
+func TestAnErrorIsNoAnswerAtAnyPath(t *testing.T) {
+	broken := errors.New("the API server is away")
+	f := start(t, fake{
+		decide: func(context.Context, *review.Request) (*review.Decision, error) { return nil, broken },
+		relax: func(context.Context, *review.Request, pipeline.Relaxers) (*review.Decision, error) {
+			return nil, broken
+		},
+	}, func(o *admission.Options) {
+		o.Relaxers, o.Config, o.Exempters = &nobody{}, configuring{err: broken}, &nobody{}
+	})
+	unnamed := `{"request":{"object":{"a":"` + strings.Repeat("x", normalize.MaxBytes) + `"}}}`
+	for _, path := range []string{admission.MutatePath, admission.ValidatePath, admission.RelaxPath, admission.ConfigPath, admission.ExemptPath} {
+		if a := f.post(path, body("Namespace", `{}`)); a.status != http.StatusInternalServerError || !strings.Contains(a.text, "the API server is away") {
+			t.Errorf("%s: HTTP %d: %s", path, a.status, a.text)
+		}
+		if a := f.post(path, `{"request":{}}`); a.status != http.StatusBadRequest {
+			t.Errorf("%s: what is malformed: HTTP %d: %s", path, a.status, a.text)
+		}
+		if a := f.post(path, unnamed); a.status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: what is too large to be named: HTTP %d: %s", path, a.status, a.text)
+		}
+	}
+	for _, path := range []string{admission.ConfigPath, admission.ExemptPath} {
+		if a := f.post(path, body("Guardrail", deep())); a.status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: what is too deep: HTTP %d: %s", path, a.status, a.text)
+		}
+	}
+}
+
+func TestConfigurationIsAnsweredFieldByField(t *testing.T) {
+	faults := []review.Fault{{Field: "spec.mode", Reason: "must be enforce, warn or audit"}, {Field: "spec.policies[0].name", Reason: "there is no policy imagetag"}}
+	for name, test := range map[string]struct {
+		checked  *review.Checked
+		allowed  bool
+		warnings int
+		verdict  string
+	}{
+		"right":            {&review.Checked{}, true, 0, "allow"},
+		"warned of":        {&review.Checked{Warnings: []string{"it binds nothing"}}, true, 1, "warn"},
+		"wrong":            {&review.Checked{Faults: faults}, false, 0, "deny"},
+		"wrong and warned": {&review.Checked{Faults: faults, Warnings: []string{"it binds nothing"}}, false, 1, "deny"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, fake{}, func(o *admission.Options) { o.Config = configuring{checked: test.checked} })
+			r := f.reviewed(f.post(admission.ConfigPath, body("Guardrail", `{}`)))
+			if r.Allowed != test.allowed || len(r.Warnings) != test.warnings {
+				t.Errorf("allowed: %v, warnings: %q", r.Allowed, r.Warnings)
+			}
+			if !test.allowed {
+				d := r.Result.Details
+				if r.Result.Code != http.StatusUnprocessableEntity || r.Result.Reason != "Invalid" || r.Result.Status != "Failure" || d.Name != "nginx" || d.Kind != "Guardrail" || d.Group != "apps" {
+					t.Errorf("%+v", r.Result)
+				}
+				if len(d.Causes) != 2 || d.Causes[1].Field != "spec.policies[0].name" || d.Causes[1].Message != "there is no policy imagetag" || d.Causes[1].Type != "FieldValueInvalid" {
+					t.Errorf("%+v", d.Causes)
+				}
+			}
+			if got := f.metric("taffrail_requests_total", map[string]string{"path": "/config", "operation": "CREATE", "verdict": test.verdict}); got != 1 {
+				t.Errorf("%v requests are counted as %s", got, test.verdict)
+			}
+		})
+	}
+}
+
+func TestWhoMayNotExemptIsTold(t *testing.T) {
+	lacking := []review.NotExempting{{Guardrail: "team", Namespace: "legacy", Message: "it excuses objects of namespace legacy from Guardrail team"}}
+	for verdict, missing := range map[string][]review.NotExempting{"allow": nil, "deny": lacking} {
+		f := start(t, fake{}, func(o *admission.Options) { o.Config, o.Exempters = configuring{lacking: missing}, &nobody{} })
+		r := f.reviewed(f.post(admission.ExemptPath, body("Exemption", `{}`)))
+		if r.Allowed != (missing == nil) {
+			t.Errorf("%s: allowed: %v", verdict, r.Allowed)
+		}
+		if missing != nil && (r.Result.Code != http.StatusForbidden || r.Result.Reason != "Forbidden" || r.Result.Status != "Failure" || r.Result.Details.Kind != "Exemption" ||
+			!strings.Contains(r.Result.Message, lacking[0].Message)) {
+			t.Errorf("%+v", r.Result)
+		}
+		if got := f.metric("taffrail_requests_total", map[string]string{"path": "/exempt", "verdict": verdict}); got != 1 {
+			t.Errorf("%v requests are counted as %s", got, verdict)
+		}
+	}
+}
+
+// A path that nobody can decide at is not served: the API server must not take its answer
+// for one.
+func TestPathsAreServedOnlyWithWhoDecidesThere(t *testing.T) {
+	for name, test := range map[string]struct {
+		change  func(*admission.Options)
+		missing []string
+	}{
+		"nobody":       {func(*admission.Options) {}, []string{admission.RelaxPath, admission.ConfigPath, admission.ExemptPath}},
+		"no relaxers":  {func(o *admission.Options) { o.Config, o.Exempters = &nobody{}, &nobody{} }, []string{admission.RelaxPath}},
+		"no exempters": {func(o *admission.Options) { o.Config, o.Relaxers = &nobody{}, &nobody{} }, []string{admission.ExemptPath}},
+		"no checker":   {func(o *admission.Options) { o.Relaxers, o.Exempters = &nobody{}, &nobody{} }, []string{admission.ConfigPath, admission.ExemptPath}},
+	} {
+		f := start(t, fake{}, test.change)
+		for _, path := range test.missing {
+			if a := f.post(path, body("Guardrail", `{}`)); a.status != http.StatusNotFound {
+				t.Errorf("%s: %s: HTTP %d", name, path, a.status)
+			}
+		}
+	}
+}

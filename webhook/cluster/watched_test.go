@@ -1,0 +1,268 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"taffrail.dev/webhook/cluster"
+	"taffrail.dev/webhook/review"
+)
+
+// asking is a client that notes the kinds that it is asked for, and fails for some.
+type asking struct {
+	client.Client
+	mutex sync.Mutex
+	kinds []string
+	fails map[string]error
+}
+
+func newAsking(t *testing.T, objects ...client.Object) *asking {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(corev1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme), storagev1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	a := &asking{fails: map[string]error{}}
+	asked := func(object runtime.Object) error {
+		kind, err := apiutil.GVKForObject(object, scheme)
+		if err != nil {
+			return err
+		}
+		name := strings.TrimSuffix(kind.Kind, "List")
+		a.mutex.Lock()
+		defer a.mutex.Unlock()
+		a.kinds = append(a.kinds, name)
+		return a.fails[name]
+	}
+	a.Client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if err := asked(o); err != nil {
+				return err
+			}
+			return c.Get(ctx, key, o, opts...)
+		},
+		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
+			if err := asked(l); err != nil {
+				return err
+			}
+			return c.List(ctx, l, opts...)
+		},
+	}).Build()
+	return a
+}
+
+// one of each sort that facts are about, in a namespace.
+func oneOfEach(namespace string) []client.Object {
+	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
+	return []client.Object{
+		&corev1.LimitRange{ObjectMeta: meta("range")}, &corev1.ResourceQuota{ObjectMeta: meta("quota")},
+		&autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: meta("scaler")}, &corev1.PersistentVolumeClaim{ObjectMeta: meta("claim")},
+	}
+}
+
+// namesOf lists what is in facts, by the field.
+func namesOf(f review.Facts) map[string]string {
+	names := map[string]string{}
+	add := func(field, name string) { names[field] = strings.TrimPrefix(names[field]+" "+name, " ") }
+	for _, o := range f.LimitRanges {
+		add("LimitRange", o.Name)
+	}
+	for _, o := range f.ResourceQuotas {
+		add("ResourceQuota", o.Name)
+	}
+	for _, o := range f.Autoscalers {
+		add("HorizontalPodAutoscaler", o.Name)
+	}
+	for _, o := range f.PersistentVolumeClaims {
+		add("PersistentVolumeClaim", o.Name)
+	}
+	for _, o := range f.StorageClasses {
+		add("StorageClass", o.Name)
+	}
+	return names
+}
+
+func factKinds() map[review.Fact]struct{ kind, name string } {
+	return map[review.Fact]struct{ kind, name string }{
+		review.FactLimitRanges: {"LimitRange", "range"}, review.FactResourceQuotas: {"ResourceQuota", "quota"},
+		review.FactAutoscalers: {"HorizontalPodAutoscaler", "scaler"}, review.FactClaims: {"PersistentVolumeClaim", "claim"},
+		review.FactStorageClasses: {"StorageClass", "class"},
+	}
+}
+
+// Each fact is listed alone, in an old namespace and a new one, and by way of the API server.
+func TestEveryFactIsListed(t *testing.T) {
+	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
+	objects := append(append(oneOfEach("old"), oneOfEach("new")...), class, namespace("old", time.Hour), namespace("new", 0))
+	store := newAsking(t, append(objects, oneOfEach("elsewhere")...)...)
+	facts := cluster.NewFacts(store, store, cluster.Options{Now: func() time.Time { return now }})
+	if len(factKinds()) != len(review.AllFacts()) {
+		t.Fatalf("there are %d facts", len(review.AllFacts()))
+	}
+	for _, fact := range review.AllFacts() {
+		want := factKinds()[fact]
+		for name, list := range map[string]func() (review.Facts, error){
+			"old": func() (review.Facts, error) { return facts.Facts(t.Context(), "old", []review.Fact{fact}) },
+			"new": func() (review.Facts, error) { return facts.Facts(t.Context(), "new", []review.Fact{fact}) },
+			"fresh": func() (review.Facts, error) {
+				return cluster.NewFresh(store).Facts(t.Context(), "old", []review.Fact{fact})
+			},
+		} {
+			got, err := list()
+			if names := namesOf(got); err != nil || len(names) != 1 || names[want.kind] != want.name || got.Fresh != (name != "old") {
+				t.Errorf("%s, %s: %v, fresh: %v, %v", fact, name, names, got.Fresh, err)
+			}
+		}
+	}
+}
+
+// A list that fails is no list of nothing: the verdict would hang on it.
+func TestNoFailedListIsTakenForAnEmptyOne(t *testing.T) {
+	broken := errors.New("the API server is away")
+	for fact, of := range factKinds() {
+		store := newAsking(t, namespace("old", time.Hour), namespace("new", 0))
+		store.fails[of.kind] = broken
+		facts := cluster.NewFacts(store, store, cluster.Options{Now: func() time.Time { return now }})
+		for _, name := range []string{"old", "new"} {
+			_, err := facts.Facts(t.Context(), name, review.AllFacts())
+			if failed, ok := errors.AsType[*cluster.NamespaceError](err); !ok || failed.Name != name || !errors.Is(err, broken) {
+				t.Errorf("%s, %s: got %v", fact, name, err)
+			}
+		}
+		_, err := cluster.NewFresh(store).Facts(t.Context(), "old", review.AllFacts())
+		if failed, ok := errors.AsType[*cluster.NamespaceError](err); !ok || failed.Name != "old" || !errors.Is(err, broken) {
+			t.Errorf("%s, fresh: got %v", fact, err)
+		}
+	}
+	store := newAsking(t, namespace("old", time.Hour))
+	facts := cluster.NewFacts(store, store, cluster.Options{Now: func() time.Time { return now }})
+	if _, err := facts.Facts(t.Context(), "old", []review.Fact{"moons"}); err == nil {
+		t.Error("a fact that there is not is listed")
+	}
+	store.fails["Namespace"] = broken
+	if _, err := facts.Namespaces(t.Context()); !errors.Is(err, broken) {
+		t.Errorf("the namespaces: got %v", err)
+	}
+	if _, err := facts.Namespace(t.Context(), "old"); !errors.Is(err, broken) {
+		t.Errorf("a namespace: got %v", err)
+	}
+}
+
+// Whatever is read by way of informers is waited for, kept slim and not copied: nothing else
+// makes an informer of it.
+func TestWhatIsReadIsWatched(t *testing.T) {
+	store := newAsking(t, namespace("old", time.Hour))
+	facts := cluster.NewFacts(store, nil, cluster.Options{Now: func() time.Time { return now }})
+	if _, err := facts.Facts(t.Context(), "old", review.AllFacts()); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := facts.Namespaces(t.Context()); err != nil || len(all) != 1 || all[0].Name != "old" || !all[0].Known || all[0].Created.IsZero() {
+		t.Errorf("%+v, %v", all, err)
+	}
+	var watched, cached []string
+	kindOf := func(o client.Object) string {
+		kind, err := apiutil.GVKForObject(o, store.Scheme())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kind.Kind
+	}
+	for _, o := range cluster.Watched() {
+		watched = append(watched, kindOf(o))
+	}
+	for o, by := range cluster.CacheOptions() {
+		cached = append(cached, kindOf(o))
+		if by.Transform == nil || by.UnsafeDisableDeepCopy == nil || !*by.UnsafeDisableDeepCopy {
+			t.Errorf("%T: %+v", o, by)
+		}
+	}
+	slices.Sort(store.kinds)
+	slices.Sort(watched)
+	slices.Sort(cached)
+	if read := slices.Compact(store.kinds); !slices.Equal(read, watched) || !slices.Equal(read, cached) {
+		t.Errorf("%q are read, %q are waited for, %q are kept", read, watched, cached)
+	}
+	if o := cluster.WatchedNamespaces(); fmt.Sprintf("%T", o) != "*v1.PartialObjectMetadata" || kindOf(o) != "Namespace" {
+		t.Errorf("namespaces are watched as %T", o)
+	}
+}
+
+// A namespace is new for as long as its facts may not have arrived.
+func TestWhenANamespaceIsNew(t *testing.T) {
+	for age, want := range map[time.Duration]bool{
+		0: true, cluster.DefaultYoung - time.Second: true, cluster.DefaultYoung: false, time.Hour: false,
+		-time.Hour: true, // by another clock
+	} {
+		store := newAsking(t, namespace("a", age))
+		facts := cluster.NewFacts(store, store, cluster.Options{Now: func() time.Time { return now }})
+		if got, err := facts.Facts(t.Context(), "a", nil); err != nil || got.Fresh != want {
+			t.Errorf("%s old: fresh: %v, %v", age, got.Fresh, err)
+		}
+	}
+}
+
+// What policies read of each kind is kept.
+func TestWhatPoliciesReadIsKept(t *testing.T) {
+	weight := metav1.ObjectMeta{
+		Name: "a", Labels: map[string]string{"team": "a"}, Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"},
+		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}, OwnerReferences: []metav1.OwnerReference{{Name: "o"}},
+	}
+	for want, object := range map[string]client.Object{
+		"a LimitRange":    &corev1.LimitRange{ObjectMeta: weight, Spec: corev1.LimitRangeSpec{Limits: make([]corev1.LimitRangeItem, 1)}},
+		"a ResourceQuota": &corev1.ResourceQuota{ObjectMeta: weight, Status: corev1.ResourceQuotaStatus{Used: corev1.ResourceList{"pods": {}}}},
+		"a claim":         &corev1.PersistentVolumeClaim{ObjectMeta: weight, Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimBound}},
+		"a class":         &storagev1.StorageClass{ObjectMeta: weight, Provisioner: "p"},
+		"a scaler": &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: weight, Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			MaxReplicas: 3, Metrics: make([]autoscalingv2.MetricSpec, 1), Behavior: &autoscalingv2.HorizontalPodAutoscalerBehavior{},
+		}, Status: autoscalingv2.HorizontalPodAutoscalerStatus{CurrentReplicas: 2}},
+	} {
+		for _, by := range cluster.CacheOptions() {
+			copied, _ := object.DeepCopyObject().(client.Object)
+			if _, err := by.Transform(copied); err != nil {
+				t.Fatal(err)
+			}
+			_, class := object.(*storagev1.StorageClass)
+			if copied.GetManagedFields() != nil || copied.GetOwnerReferences() != nil || copied.GetLabels()["team"] != "a" || (copied.GetAnnotations() != nil) != class {
+				t.Errorf("%s: %+v", want, copied)
+			}
+			switch o := copied.(type) {
+			case *corev1.LimitRange:
+				if len(o.Spec.Limits) != 1 {
+					t.Errorf("%s: %+v", want, o)
+				}
+			case *corev1.ResourceQuota:
+				if len(o.Status.Used) != 1 {
+					t.Errorf("%s: %+v", want, o)
+				}
+			case *corev1.PersistentVolumeClaim:
+				if o.Status.Phase != "" {
+					t.Errorf("%s: %+v", want, o)
+				}
+			case *storagev1.StorageClass:
+				if o.Provisioner != "p" {
+					t.Errorf("%s: %+v", want, o)
+				}
+			case *autoscalingv2.HorizontalPodAutoscaler:
+				if o.Spec.MaxReplicas != 3 || o.Spec.Metrics != nil || o.Spec.Behavior != nil || o.Status.CurrentReplicas != 0 {
+					t.Errorf("%s: %+v", want, o)
+				}
+			}
+		}
+	}
+}

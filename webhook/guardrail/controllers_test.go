@@ -1,0 +1,91 @@
+package guardrail_test
+
+import (
+	"slices"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/review"
+)
+
+// controllers are the service accounts of Kubernetes' controllers, as their names stand in
+// the policy of kube-apiserver's own ClusterRoles (system:controller:…).
+func controllers() []string {
+	return []string{
+		"attachdetach-controller", "bootstrap-signer", "certificate-controller", "clusterrole-aggregation-controller",
+		"cronjob-controller", "daemon-set-controller", "deployment-controller", "device-taint-eviction-controller",
+		"disruption-controller", "endpoint-controller", "endpointslice-controller", "endpointslicemirroring-controller",
+		"ephemeral-volume-controller", "expand-controller", "generic-garbage-collector", "horizontal-pod-autoscaler",
+		"job-controller", "legacy-service-account-token-cleaner", "namespace-controller", "node-controller",
+		"persistent-volume-binder", "pod-garbage-collector", "pv-protection-controller", "pvc-protection-controller",
+		"replicaset-controller", "replication-controller", "resource-claim-controller", "resourcequota-controller",
+		"root-ca-cert-publisher", "route-controller", "service-account-controller", "service-cidrs-controller",
+		"service-controller", "statefulset-controller", "taint-eviction-controller", "token-cleaner",
+		"ttl-after-finished-controller", "ttl-controller", "validatingadmissionpolicy-status-controller",
+	}
+}
+
+// Each controller is trusted with the kinds that it writes in Kubernetes' own code, and with
+// no other, whoever it is.
+func TestEveryControllerIsTrustedWithWhatItWrites(t *testing.T) {
+	writers := map[string][]string{
+		"Pod":                   {"replicaset-controller", "statefulset-controller", "daemon-set-controller", "job-controller", "replication-controller"},
+		"ReplicaSet.apps":       {"deployment-controller"},
+		"Job.batch":             {"cronjob-controller"},
+		"Deployment.apps":       {"deployment-controller"},
+		"PersistentVolumeClaim": {"statefulset-controller", "ephemeral-volume-controller", "persistent-volume-binder", "expand-controller"},
+		"ConfigMap":             {"root-ca-cert-publisher", "bootstrap-signer"},
+		"Secret":                {"legacy-service-account-token-cleaner"},
+		"StatefulSet.apps":      nil, "DaemonSet.apps": nil, "CronJob.batch": nil, "ReplicationController": nil,
+		"Service": nil, "Namespace": nil, "ControllerRevision.apps": nil, "Pod.example.com": nil,
+	}
+	everything := append(review.PodKinds(), schema.GroupKind{Kind: "PersistentVolumeClaim"})
+	for name, trusted := range writers {
+		kind := schema.ParseGroupKind(name)
+		for _, controller := range controllers() {
+			want := review.VerdictDeny
+			if slices.Contains(trusted, controller) {
+				want = review.VerdictAllow
+			}
+			for _, operation := range []review.Operation{review.Create, review.Update} {
+				r := &review.Request{
+					Kind: kind.WithVersion("v1"), User: sa(controller), Operation: operation,
+					Workload: &review.Workload{PodPath: "spec.template"},
+				}
+				a := asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k"), kinds: append(everything, kind)}
+				if d := decide(t, evidence(t, r, a)); d.Verdict != want {
+					t.Errorf("%s of %s by %s: got %v, want %v", operation, name, controller, d.Verdict, want)
+				}
+			}
+		}
+	}
+}
+
+// Who writes from a template is known for each kind that is made from one.
+func TestWhoMakesFromTemplates(t *testing.T) {
+	makers := map[string][]string{
+		"Pod":                   {"replicaset-controller", "statefulset-controller", "daemon-set-controller", "job-controller", "replication-controller"},
+		"ReplicaSet.apps":       {"deployment-controller"},
+		"Job.batch":             {"cronjob-controller"},
+		"Deployment.apps":       {"deployment-controller"},
+		"PersistentVolumeClaim": {"statefulset-controller", "ephemeral-volume-controller"},
+		"ConfigMap":             nil, "Secret": nil, "Service": nil,
+	}
+	manager := review.User{Name: "system:kube-controller-manager"}
+	for name, makes := range makers {
+		kind := schema.ParseGroupKind(name)
+		for _, controller := range controllers() {
+			if got := guardrail.MakesFromTemplate(sa(controller), kind); got != slices.Contains(makes, controller) {
+				t.Errorf("%s by %s: got %v", name, controller, got)
+			}
+			if guardrail.MakesFromTemplate(review.User{Name: controller}, kind) {
+				t.Errorf("%s by a user who is only called %s", name, controller)
+			}
+		}
+		if got := guardrail.MakesFromTemplate(manager, kind); got != (makes != nil) {
+			t.Errorf("%s by the controller manager: got %v", name, got)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package limitrange
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"taffrail.dev/webhook/review"
+)
+
+// Each scope of a ResourceQuota with a Pod that is in it and one that is not, as the API
+// reference says it: by the list of scopes and by a selector.
+func TestEveryScopeOfAQuota(t *testing.T) {
+	idle, busy := pod(app("a", "")), pod(app("a", "cpu=1"))
+	type of struct {
+		scope review.PodScope
+		pod   Pod
+	}
+	for scope, test := range map[corev1.ResourceQuotaScope]struct{ in, out of }{
+		corev1.ResourceQuotaScopeTerminating:               {of{review.PodScope{Terminating: true}, busy}, of{review.PodScope{}, busy}},
+		corev1.ResourceQuotaScopeNotTerminating:            {of{review.PodScope{}, busy}, of{review.PodScope{Terminating: true}, busy}},
+		corev1.ResourceQuotaScopeBestEffort:                {of{review.PodScope{}, idle}, of{review.PodScope{}, busy}},
+		corev1.ResourceQuotaScopeNotBestEffort:             {of{review.PodScope{}, busy}, of{review.PodScope{}, idle}},
+		corev1.ResourceQuotaScopePriorityClass:             {of{review.PodScope{PriorityClass: "high"}, busy}, of{review.PodScope{}, busy}},
+		corev1.ResourceQuotaScopeCrossNamespacePodAffinity: {of{review.PodScope{CrossNamespaceAffinity: true}, busy}, of{review.PodScope{}, busy}},
+	} {
+		byList := &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{Scopes: []corev1.ResourceQuotaScope{scope}}}
+		bySelector := &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{ScopeSelector: &corev1.ScopeSelector{
+			MatchExpressions: []corev1.ScopedResourceSelectorRequirement{{ScopeName: scope, Operator: corev1.ScopeSelectorOpExists}},
+		}}}
+		for _, q := range []*corev1.ResourceQuota{byList, bySelector} {
+			if !within(test.in.scope, q) || !inScope(q, &test.in.pod) {
+				t.Errorf("a Pod is not in the scope %s: %+v", scope, q.Spec)
+			}
+			if within(test.out.scope, q) && inScope(q, &test.out.pod) {
+				t.Errorf("a Pod is in the scope %s: %+v", scope, q.Spec)
+			}
+		}
+	}
+	for _, foreign := range []corev1.ResourceQuotaScope{corev1.ResourceQuotaScopeVolumeAttributesClass, "Unknown"} {
+		if within(review.PodScope{}, &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{Scopes: []corev1.ResourceQuotaScope{foreign}}}) {
+			t.Errorf("a Pod is in the scope %s", foreign)
+		}
+	}
+}
+
+// A Pod has to be in every scope.
+func TestScopesOfAQuotaAddUp(t *testing.T) {
+	expression := func(name corev1.ResourceQuotaScope) corev1.ScopedResourceSelectorRequirement {
+		return corev1.ScopedResourceSelectorRequirement{ScopeName: name, Operator: corev1.ScopeSelectorOpExists}
+	}
+	q := &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{
+		Scopes: []corev1.ResourceQuotaScope{corev1.ResourceQuotaScopeTerminating},
+		ScopeSelector: &corev1.ScopeSelector{MatchExpressions: []corev1.ScopedResourceSelectorRequirement{
+			expression(corev1.ResourceQuotaScopePriorityClass), expression(corev1.ResourceQuotaScopeCrossNamespacePodAffinity),
+		}},
+	}}
+	all := review.PodScope{Terminating: true, PriorityClass: "high", CrossNamespaceAffinity: true}
+	if !within(all, q) {
+		t.Error("a Pod in every scope is not in the quota's")
+	}
+	for name, lacks := range map[string]func(*review.PodScope){
+		"a deadline": func(s *review.PodScope) { s.Terminating = false },
+		"a class":    func(s *review.PodScope) { s.PriorityClass = "" },
+		"affinity":   func(s *review.PodScope) { s.CrossNamespaceAffinity = false },
+	} {
+		some := all
+		lacks(&some)
+		if within(some, q) {
+			t.Errorf("a Pod without %s is in the quota's scopes", name)
+		}
+	}
+}
+
+func TestPriorityClassOfAQuota(t *testing.T) {
+	for name, test := range map[string]struct {
+		class    string
+		operator corev1.ScopeSelectorOperator
+		values   []string
+		want     bool
+	}{
+		"in":                         {"high", corev1.ScopeSelectorOpIn, []string{"low", "high"}, true},
+		"not in":                     {"high", corev1.ScopeSelectorOpIn, []string{"low"}, false},
+		"none in":                    {"", corev1.ScopeSelectorOpIn, []string{"low"}, false},
+		"not in, and wanted so":      {"high", corev1.ScopeSelectorOpNotIn, []string{"low"}, true},
+		"in, and wanted otherwise":   {"low", corev1.ScopeSelectorOpNotIn, []string{"low"}, false},
+		"none, and wanted otherwise": {"", corev1.ScopeSelectorOpNotIn, []string{"low"}, true},
+		"any":                        {"high", corev1.ScopeSelectorOpExists, nil, true},
+		"any, and there is none":     {"", corev1.ScopeSelectorOpExists, nil, false},
+		"none":                       {"", corev1.ScopeSelectorOpDoesNotExist, nil, true},
+		"none, and there is one":     {"high", corev1.ScopeSelectorOpDoesNotExist, nil, false},
+		"no operator":                {"high", "Like", []string{"high"}, false},
+		"no values":                  {"high", corev1.ScopeSelectorOpIn, nil, false},
+	} {
+		q := &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{ScopeSelector: &corev1.ScopeSelector{
+			MatchExpressions: []corev1.ScopedResourceSelectorRequirement{{ScopeName: corev1.ResourceQuotaScopePriorityClass, Operator: test.operator, Values: test.values}},
+		}}}
+		if got := within(review.PodScope{PriorityClass: test.class}, q); got != test.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package pipeline
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/webhook/review"
+)
+
+// A claim is a StatefulSet's by its name alone: template, StatefulSet, ordinal.
+func TestWhichClaimsAStatefulSetKeeps(t *testing.T) {
+	own := []review.Claim{{Name: "data", Source: review.ClaimTemplate}, {Name: "logs", Source: review.ClaimTemplate}, {Name: "other", Source: review.ClaimEphemeral}}
+	for name, want := range map[string]int{
+		"data-db-0": 1, "data-db-17": 1, "logs-db-0": 1,
+		"data-db-": 0, "data-db": 0, "data-db-x": 0, "data-db--1": 0, "data-db-0-1": 0, "data-db-4294967296": 0,
+		"other-db-0": 0, "data-dbs-0": 0, "data-d-0": 0, "db-0": 0, "0": 0, "unrelated": 0,
+	} {
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		claim.Spec.StorageClassName = new("fast")
+		kept := keptClaims(own, "db", []*corev1.PersistentVolumeClaim{claim})
+		if len(kept) != want || want > 0 && *kept[0].StorageClass != "fast" {
+			t.Errorf("%s: got %+v", name, kept)
+		}
+	}
+}

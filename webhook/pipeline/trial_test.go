@@ -1,0 +1,23 @@
+package pipeline
+
+import (
+	"testing"
+
+	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/review"
+)
+
+// The example of every kind that carries Pods has one, with a container that a policy can look
+// at: a Policy would otherwise be tried on nothing.
+func TestExamplesHaveWhatTheirKindHas(t *testing.T) {
+	for _, kind := range review.PodKinds() {
+		r, err := normalize.Manifest(exampleOf(kind), "default")
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+			continue
+		}
+		if r.Kind.GroupKind() != kind || r.Workload == nil || len(r.Workload.Containers) != 1 || r.Workload.Containers[0].Name != "main" || r.Namespace.Name != "example" {
+			t.Errorf("%s: %+v", kind, r.Workload)
+		}
+	}
+}
