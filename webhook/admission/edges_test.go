@@ -183,7 +183,7 @@ func TestConfigurationIsMeasured(t *testing.T) {
 }
 
 // Without metrics nothing is counted, and nothing fails.
-func TestNoMetrics(t *testing.T) {
+func TestNoMetrics(*testing.T) {
 	var m *Metrics
 	m.Snapshot("id", 1, 1)
 	m.SnapshotFailed()
