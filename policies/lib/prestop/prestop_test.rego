@@ -31,6 +31,26 @@ test_waits[name] if {
 		"a script, then true": shell("/opt/drain;/bin/true"),
 		"a word that begins like one": exec(["truelight"]),
 		"busybox": exec(["busybox", "sleep", "5"]),
+		"env": exec(["/usr/bin/env", "bash", "-c", "sleep 5"]),
+		"nohup in the foreground": exec(["nohup", "sleep", "5"]),
+		"another in the background": shell("drain & sleep 5"),
+		"waited for": shell("sleep 5 & wait"),
+		"a pid that is waited for": shell("sleep 5 &\nwait $!"),
+		"silent": shell("sleep 5 >/dev/null 2>&1"),
+		"all of it silent": exec(["bash", "-c", "sleep 5 &>/dev/null"]),
+		"a branch": shell("if [ -f /drain ]; then sleep 5; fi"),
+		"a number of times": shell("for i in 1 2 3; do sleep 1; done"),
+		"a loop that does nothing": shell("while kill -0 1; do :; done"),
+		"a group": shell("{ echo bye; sleep 5; }"),
+		"a subshell": shell("(echo bye; sleep 5)"),
+		"after what may exit": shell("drained && exit 0; sleep 5"),
+		"a variable": shell("sleep $DELAY"),
+		"another variable": shell("sleep \"${DELAY:-5}\""),
+		"for ever": exec(["sleep", "infinity"]),
+		"killall that waits": shell("killall -w nginx"),
+		"setsid that waits": shell("setsid --wait /drain.sh"),
+		"a server's own way": exec(["rabbitmqctl", "stop_app"]),
+		"curl and then a wait": shell("curl -s localhost/drain; sleep 5"),
 	}
 	prestop.waits(hook)
 }
@@ -69,6 +89,60 @@ test_does_not_wait[name] if {
 		"on two lines": shell("echo bye\n/bin/true\n"),
 		"nginx": exec(["/usr/sbin/nginx", "-s", "quit"]),
 		"kill": shell("kill -TERM 1"),
+		"pkill": shell("pkill -TERM app"),
+		"pkill by its path": exec(["/usr/bin/pkill", "-f", "app"]),
+		"killall": exec(["killall", "-TERM", "nginx"]),
+		"touch": shell("touch /tmp/draining"),
+		"a file is removed": exec(["rm", "-f", "/tmp/ready"]),
+		"nginx elsewhere": shell("nginx -c /etc/n.conf -s quit"),
+		"Apache": exec(["apachectl", "-k", "graceful-stop"]),
+		"a branch of such": shell("if [ -f /run/x.pid ]; then kill $(cat /run/x.pid); fi"),
+		"one or the other": shell("kill 1 || true"),
+		"with sudo and a variable": shell("LEVEL=1 sudo kill 1"),
+		"in the background": shell("sleep 5 &"),
+		"a script in the background": shell("/drain.sh >/dev/null 2>&1 &"),
+		"nohup in the background": shell("nohup sleep 5 &"),
+		"both in the background": shell("sleep 5 && nginx -s quit &"),
+		"a group in the background": shell("(sleep 5; nginx -s quit) &"),
+		"braces in the background": shell("{ sleep 5; kill 1; } & echo $!"),
+		"a loop in the background": shell("while true; do sleep 1; done &"),
+		"in the background, disowned": shell("sleep 5 & disown"),
+		"setsid": exec(["setsid", "sleep", "5"]),
+		"after exit": shell("exit 0; sleep 5"),
+		"after exec": shell("exec nginx -s quit; sleep 5"),
+		"split after -c": exec(["/bin/sh", "-c", "sleep", "10"]),
+		"bash split after -c": exec(["bash", "-ec", "sleep", "10"]),
+		"nothing after -c": exec(["sh", "-c"]),
+		"a shell without -c": exec(["sh", "sleep 10"]),
+		"a shell that reads sleep": exec(["/bin/sh", "sleep", "10"]),
+		"one word": exec(["sleep 10"]),
+		"a whole line": exec(["/bin/sh -c 'sleep 10'"]),
+		"a shell's & without a shell": exec(["sleep", "10", "&"]),
+		"milliseconds": exec(["sleep", "500ms"]),
+		"a word for the unit": shell("sleep 5 seconds"),
+		"less than nothing": shell("sleep -5"),
+		"curl": shell("curl -s localhost/drain"),
+		"wget": exec(["wget", "-qO-", "http://localhost/drain"]),
 	}
 	not prestop.waits(hook)
+}
+
+test_requests[name] if {
+	some name, hook in {
+		"curl": exec(["curl", "-X", "POST", "http://localhost:9901/healthcheck/fail"]),
+		"in a shell": shell("curl -s localhost/drain || true"),
+		"wget": shell("/usr/bin/wget -qO- localhost/drain; echo done"),
+	}
+	prestop.requests(hook)
+}
+
+test_no_requests[name] if {
+	some name, hook in {
+		"null": null,
+		"an HTTP call of the kubelet": {"httpGet": {"path": "/drain", "port": 8080}},
+		"curl and then a wait": shell("curl -s localhost/drain; sleep 5"),
+		"in the background": shell("curl -s localhost/drain &"),
+		"kill": shell("kill 1"),
+	}
+	not prestop.requests(hook)
 }

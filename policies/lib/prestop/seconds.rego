@@ -18,17 +18,32 @@ seconds(hook) := hook.sleep.seconds if {
 	amount := trim_prefix(script, "sleep ")
 	regex.match(`^[0-9]{1,9}$`, amount)
 } else := sum(durations) if {
-	words := [word | some word in hook.exec.command; is_string(word)]
-	durations := [duration | some step in steps(words); duration := sleep(step)]
+	durations := [duration | some step in steps(words(hook)); duration := sleep(step)]
 	count(durations) > 0
 }
 
+# METADATA
+# title: The hook ends only when it is killed
+endless(hook) if {
+	some step in steps(words(hook))
+	regex.match(`^(?:exec\s+)?(?:\S*/)?(?:sleep\s(?:.*\s)?(?:inf(?:inity)?|[0-9]{13,}[0-9.]*[smhd]?)(?:\s|$)|tail\s(?:.*\s)?(?:-\w*[fF]|--follow))`, step)
+}
+
+endless(hook) if {
+	text := kept(script(words(hook)))
+	regex.match(`(?:^|[;\n])\s*(?:while\s+(?:true|:)|until\s+false)\s*[;\n]`, text)
+	not regex.match(`\b(?:break|exit|return|exec)\b`, text)
+}
+
 steps(words) := sequence(script(words)) if {
-	regex.match(`(?:^|/)(?:ba|da|a|k|z)?sh$`, words[0])
+	regex.match(shell, words[0])
 } else := [concat(" ", words)]
 
-# What follows -c, or a switch such as -lc that has it at its end.
+shell := `(?:^|/)(?:ba|da|a|k|z)?sh$`
+
+# What follows -c, or a switch such as -lc that has it at its end. Words after it are operands of the script.
 script(words) := words[first + 1] if {
+	regex.match(shell, words[0])
 	first := min([i | some i, word in words; regex.match(`^-[a-z]*c$`, word)])
 }
 
@@ -38,16 +53,24 @@ script(words) := words[first + 1] if {
 #   Left out is what stands in quotes, in a substitution or a comment, what || or a test makes conditional, what runs in
 #   the background, and what comes after exit.
 sequence(text) := [trim_space(step) | some step in regex.split(`[;\n∧]`, certain)] if {
-	joined := replace(text, "\\\n", " ")
-	unquoted := regex.replace(joined, `["']([0-9.]+[smhd]?)["']`, "$1")
-	plain := regex.replace(unquoted, `'[^']*'|"(?:[^"\\]|\\.)*"|\$\([^()]*\)|\$\{[^}]*\}|\x60[^\x60]*\x60`, "_")
-	uncommented := regex.replace(plain, `(^|\s)#[^\n]*`, "$1")
+	uncommented := shown(text)
 	not regex.match(`[(){}\x60"']|<<|(?:^|[;&|\n])\s*(?:if|while|until|for|case|select)\s`, uncommented)
-	silent := regex.replace(uncommented, `[0-9]*(?:&?>{1,2}|<)&?\s*[^\s;&|]+`, "")
-	unconditional := regex.replace(silent, `\|\|[^;\n]*|(?:\[|\btest)\s[^;\n]*`, "")
+	unconditional := regex.replace(silenced(uncommented), `\|\|[^;\n]*|(?:\[|\btest)\s[^;\n]*`, "")
 	foreground := regex.replace(replace(unconditional, "&&", "∧"), `[^;\n&]*&`, "")
 	certain := regex.replace(foreground, `(?s)(?:^|[;\n∧])\s*exit\b.*`, "")
 }
+
+# METADATA
+# title: A script without what stands in quotes, in a substitution or a comment
+shown(text) := regex.replace(plain, `(^|\s)#[^\n]*`, "$1") if {
+	joined := replace(text, "\\\n", " ")
+	unquoted := regex.replace(joined, `["']([0-9.]+[smhd]?)["']`, "$1")
+	plain := regex.replace(unquoted, `'[^']*'|"(?:[^"\\]|\\.)*"|\$\([^()]*\)|\$\{[^}]*\}|\x60[^\x60]*\x60`, "_")
+}
+
+# METADATA
+# title: A script without redirections
+silenced(text) := regex.replace(text, `[0-9]*(?:&?>{1,2}|<)&?\s*[^\s;&|]+`, "")
 
 sleep(step) := sum(durations) if {
 	operands := regex.find_all_string_submatch_n(

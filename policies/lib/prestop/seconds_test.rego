@@ -110,3 +110,37 @@ test_nothing_is_known_of_a_hook[name] if {
 	}
 	not prestop.seconds(hook)
 }
+
+test_endless[name] if {
+	some name, hook in {
+		"infinity": exec(["sleep", "infinity"]),
+		"inf": shell("sleep inf"),
+		"after something else": shell("nginx -s quit; sleep infinity"),
+		"exec": shell("exec sleep infinity"),
+		"more seconds than there will be": shell("sleep 9999999999999"),
+		"tail": exec(["tail", "-f", "/dev/null"]),
+		"tail with a number": shell("tail -n0 -F /var/log/drain"),
+		"while true": shell("while true; do sleep 1; done"),
+		"while colon": shell("while :\ndo sleep 1\ndone"),
+		"until false": shell("until false; do sleep 1; done"),
+	}
+	prestop.endless(hook)
+}
+
+test_it_ends[name] if {
+	some name, hook in {
+		"null": null,
+		"the sleep action": {"sleep": {"seconds": 3600}},
+		"an hour": shell("sleep 1h"),
+		"in the background": shell("sleep infinity &"),
+		"a loop in the background": shell("while true; do sleep 1; done &"),
+		"a way out": shell("while true; do drained && break; sleep 1; done"),
+		"another way out": shell("while true; do drained && exit 0; sleep 1; done"),
+		"until something": shell("while killall -0 nginx; do sleep 1; done"),
+		"in a branch": shell("[ -f /drain ] && sleep infinity"),
+		"with a limit": shell("timeout 5 sleep infinity"),
+		"tail of a file": shell("tail -n 5 /var/log/drain"),
+		"a word": shell("echo sleep infinity"),
+	}
+	not prestop.endless(hook)
+}
