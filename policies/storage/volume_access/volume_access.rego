@@ -8,6 +8,8 @@
 #   nothing, as for EFS. The claims that a StatefulSet's templates and generic ephemeral volumes make are one for each
 #   Pod. A Deployment of one Pod that is replaced by RollingUpdate hangs if the new Pod lands on another node. As it may
 #   not, and as Recreate is what rolling-update warns of, that is only recorded. With ReadWriteOncePod it hangs always.
+#   A disk that the Pods name themselves (awsElasticBlockStore, azureDisk, cinder, vsphereVolume, photonPersistentDisk,
+#   and unless they only read it gcePersistentDisk, iscsi, fc and rbd) is like a claim that is ReadWriteOnce.
 #   There is no fix: whether the data is to be shared, split or moved is for the author to say.
 # custom:
 #   id: volume-access
@@ -44,6 +46,7 @@
 #         description: Provisioners that attach no volume to a node, so that many Pods can mount even one that is ReadWriteOnce.
 package taffrail.storage.volume_access
 
+import data.taffrail.lib.claims
 import future.keywords.not
 
 # The mode is said where the claim is made, not wherever a volume names it.
@@ -112,6 +115,28 @@ deny contains object.union(finding, ceilings[mode]) if {
 		"msg": sprintf("claim %q is %s: a rollout hangs%s", [claim.name, mode, hangs[mode]]),
 		"path": concat("", [claim.path, ".persistentVolumeClaim.claimName"]),
 		"key": sprintf("claim=%s,mode=%s,rollout", [claim.name, mode]),
+	}
+}
+
+deny contains finding if {
+	some i, disk in claims.disks
+	pods.many
+	not one_node
+	finding := {
+		"msg": sprintf("volume %q is one %s disk, but %s use it: %s", [disk.name, disk.type, pods.words, consequences.ReadWriteOnce]),
+		"path": sprintf("%s.volumes[%d].%s", [input.workload.specPath, i, disk.type]),
+		"key": sprintf("volume=%s,type=%s,shared", [disk.name, disk.type]),
+	}
+}
+
+deny contains object.union(finding, ceilings.ReadWriteOnce) if {
+	some i, disk in claims.disks
+	new_before_old
+	not one_node
+	finding := {
+		"msg": sprintf("volume %q is one %s disk: a rollout hangs%s", [disk.name, disk.type, hangs.ReadWriteOnce]),
+		"path": sprintf("%s.volumes[%d].%s", [input.workload.specPath, i, disk.type]),
+		"key": sprintf("volume=%s,type=%s,rollout", [disk.name, disk.type]),
 	}
 }
 
