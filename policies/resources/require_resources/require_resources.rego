@@ -4,8 +4,8 @@
 #   Every app, init and sidecar container has requests and limits for CPU and memory, its own, from the namespace's
 #   LimitRange or from the Pod as a whole. Without requests the scheduler overfills nodes; without limits one container
 #   can starve its neighbours. An amount of 0 is none. So is one of less than 1 KiB, wherever bytes are asked for (memory,
-#   ephemeral-storage, the sizeLimit of an emptyDir, the storage of a claim): m is for thousandths, as in 100m of CPU, so
-#   memory: 128m is 0.128 byte. There is no fix: inject-resources fills in what is missing, and which unit was meant is
+#   ephemeral-storage, the sizeLimit of an emptyDir): m is for thousandths, as in 100m of CPU, so memory: 128m is
+#   0.128 byte. There is no fix: inject-resources fills in what is missing, and which unit was meant is
 #   for the author to say.
 # custom:
 #   id: require-resources
@@ -20,7 +20,6 @@
 #   - ReplicationController
 #   - Job.batch
 #   - CronJob.batch
-#   - PersistentVolumeClaim
 #   default_mode: enforce
 #   remediation: "Set what the container needs, for example resources: {requests: {cpu: 100m, memory: 512Mi}, limits: {cpu: 250m, memory: 768Mi}}, or give the namespace a LimitRange with defaults."
 #   facts: [limitRanges]
@@ -36,6 +35,8 @@
 #         description: What each container has. CPU limits are at times left out on purpose, as they throttle.
 package taffrail.resources.require_resources
 
+import data.taffrail.lib.quantities
+
 deny contains finding if {
 	some field in input.parameters["require-resources"].required
 	some path, _ in input.gaps[field]
@@ -50,10 +51,11 @@ deny contains finding if {
 
 deny contains finding if {
 	some path, container in input.containers
+	container.type != "ephemeral"
 	some field, given in amounts(container.spec.resources)
-	size := bytes(given)
+	wrong := quantities.too_few_bytes(field, given)
 	finding := {
-		"msg": too_small(field, given, size),
+		"msg": wrong,
 		"path": concat(".", [path, "resources", field]),
 		"key": concat(".", [path, "resources", field, "bytes"]),
 		"container": container.name,
@@ -63,44 +65,20 @@ deny contains finding if {
 # The Pod as a whole.
 deny contains finding if {
 	some field, given in amounts(input.workload.pod.spec.resources)
-	size := bytes(given)
+	wrong := quantities.too_few_bytes(field, given)
 	finding := {
-		"msg": too_small(field, given, size),
+		"msg": wrong,
 		"path": concat(".", [input.workload.specPath, "resources", field]),
 	}
 }
 
 deny contains finding if {
 	some i, volume in input.workload.pod.spec.volumes
-	given := volume.emptyDir.sizeLimit
-	size := bytes(given)
+	wrong := quantities.too_few_bytes("sizeLimit", volume.emptyDir.sizeLimit)
 	finding := {
-		"msg": too_small("sizeLimit", given, size),
+		"msg": wrong,
 		"path": sprintf("%s.volumes[%d].emptyDir.sizeLimit", [input.workload.specPath, i]),
 	}
-}
-
-deny contains finding if {
-	some path, spec in claims
-	given := spec.resources.requests.storage
-	size := bytes(given)
-	finding := {
-		"msg": too_small("requests.storage", given, size),
-		"path": concat(".", [path, "resources.requests.storage"]),
-	}
-}
-
-claims["spec"] := input.object.spec if input.kind == "PersistentVolumeClaim"
-
-claims[path] := template.spec if {
-	input.kind == "StatefulSet"
-	some i, template in input.object.spec.volumeClaimTemplates
-	path := sprintf("spec.volumeClaimTemplates[%d].spec", [i])
-}
-
-claims[path] := volume.ephemeral.volumeClaimTemplate.spec if {
-	some i, volume in input.workload.pod.spec.volumes
-	path := sprintf("%s.volumes[%d].ephemeral.volumeClaimTemplate.spec", [input.workload.specPath, i])
 }
 
 # METADATA
@@ -111,34 +89,6 @@ amounts(resources) := {field: given |
 	given := resources[list][resource]
 	field := concat(".", [list, resource])
 }
-
-# METADATA
-# title: The bytes of an amount that is less than 1 KiB, and more than nothing
-bytes(given) := size if {
-	[_, digits, unit] := regex.find_all_string_submatch_n(`^([0-9]{0,12}\.?[0-9]{0,12})([mun]?)$`, sprintf("%v", [given]), 1)[0]
-	digits != ""
-	digits != "."
-	size := to_number(concat("", ["0", digits])) / thousands[unit]
-	size > 0
-	size < 1024
-}
-
-thousands := {"": 1, "m": 1000, "u": 1000000, "n": 1000000000}
-
-too_small(field, given, size) := sprintf("%s is %v, which is %v %s: write a unit of bytes, such as %s%s", [
-	field, given, size, noun(size),
-	trim_right(sprintf("%v", [given]), "mun"), usual(given),
-])
-
-noun(size) := "byte" if {
-	size <= 1
-} else := "bytes"
-
-# METADATA
-# title: The unit that was probably meant
-usual(given) := "Gi" if {
-	regex.match(`^0?\.`, sprintf("%v", [given]))
-} else := "Mi"
 
 message(null, about) := sprintf("there is no %s, so %s", [about.words, about.consequence])
 

@@ -234,7 +234,7 @@ inline(kind, replicas, volume) := {
 
 test_a_disk_of_many_pods if {
 	volume_access.deny == {{
-		"msg": `volume "data" is one awsElasticBlockStore disk, but up to 2 Pods use it: other nodes get Multi-Attach errors`,
+		"msg": `awsElasticBlockStore attaches to one node, but up to 2 Pods use volume "data"`,
 		"path": "spec.template.spec.volumes[1].awsElasticBlockStore",
 		"key": "volume=data,type=awsElasticBlockStore,shared",
 	}} with input as inline("Deployment", 2, {"awsElasticBlockStore": {"volumeID": "vol-1"}})
@@ -242,7 +242,7 @@ test_a_disk_of_many_pods if {
 
 test_a_disk_of_a_rollout if {
 	volume_access.deny == {{
-		"msg": `volume "data" is one iscsi disk: a rollout hangs where the new Pod lands on another node than the old one`,
+		"msg": `iscsi attaches to one node: a rollout hangs if the new Pod lands on another`,
 		"path": "spec.template.spec.volumes[1].iscsi",
 		"key": "volume=data,type=iscsi,rollout",
 		"at_most": "audit",
