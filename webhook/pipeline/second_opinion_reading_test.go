@@ -116,17 +116,22 @@ func tooFewBytes(owner map[string]any, limitsStandIn bool) (fields []string) {
 			request = limit
 		}
 		for list, text := range map[string]any{"limits": limit, "requests": request} {
-			words := byteWords.FindStringSubmatch(fmt.Sprint(text))
-			if words == nil {
-				continue
-			}
-			number, err := strconv.ParseFloat(words[1], 64)
-			if size := number / map[string]float64{"": 1, "m": 1e3, "u": 1e6, "n": 1e9}[words[2]]; err == nil && 0 < size && size < 1024 {
+			if isTooFewBytes(text) {
 				fields = append(fields, "resources."+list+"."+resource)
 			}
 		}
 	}
 	return fields
+}
+
+func isTooFewBytes(text any) bool {
+	words := byteWords.FindStringSubmatch(fmt.Sprint(text))
+	if words == nil {
+		return false
+	}
+	number, err := strconv.ParseFloat(words[1], 64)
+	size := number / map[string]float64{"": 1, "m": 1e3, "u": 1e6, "n": 1e9}[words[2]]
+	return err == nil && 0 < size && size < 1024
 }
 
 var byteWords = regexp.MustCompile(`^\+?([0-9]{0,12}\.?[0-9]{0,12})([mun]?)\z`)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -71,6 +72,14 @@ func requireProbes(pod *podReading) (places []place) {
 func requireResources(pod *podReading) (places []place) {
 	for _, field := range tooFewBytes(pod.spec, false) {
 		places = append(places, place{"", pod.path + "." + field})
+	}
+	volumes, _ := pod.spec["volumes"].([]any)
+	for i, item := range volumes {
+		volume, _ := item.(map[string]any)
+		directory, _ := volume["emptyDir"].(map[string]any)
+		if isTooFewBytes(directory["sizeLimit"]) {
+			places = append(places, place{"", fmt.Sprintf("%s.volumes[%d].emptyDir.sizeLimit", pod.path, i)})
+		}
 	}
 	for _, c := range pod.containers {
 		if c.kind == "ephemeral" {
