@@ -45,17 +45,26 @@ requests(hook) if {
 
 # METADATA
 # title: The commands that the hook runs and waits for
-# description: Those of branches are included, because they may run.
+# description: Those of branches and of substitutions are included, because they may run.
 foreground(hook) := steps if {
-	text := kept(script(words(hook)))
+	text := script(words(hook))
 	steps := [step |
-		some part in regex.split(`[;\n∧|(){}]+`, text)
+		some commands in array.concat([kept(text)], substituted(text))
+		some part in regex.split(`[;\n∧|(){}]+`, commands)
 		step := command(part)
 		step != ""
 	]
 } else := [concat(" ", words(hook))] if {
 	runs(words(hook))
 }
+
+# METADATA
+# title: The commands of a script whose output it takes
+substituted(text) := [commands |
+	unquoted := regex.replace(uncommented(text), `("(?:[^"\\]|\\.)*")|'[^']*'`, "$1")
+	some [_, dollar, tick] in regex.find_all_string_submatch_n(`\$\(([^()]*)\)|\x60([^\x60]*)\x60`, unquoted, -1)
+	commands := silenced(concat("", [dollar, tick]))
+]
 
 # What env, busybox and nohup run is looked at instead of them. A word that is no text is left out: the API server
 # refuses it.
@@ -84,16 +93,23 @@ runs(words) if {
 # METADATA
 # title: What of a script is waited for
 # description: >-
-#   Left out is what runs in the background, unless wait waits for it, and what comes after exit or exec. Redirections
-#   are left out too. A command whose text is not plain, such as a here-document, stays as it is.
+#   Left out is what runs in the background, unless wait waits for it, and what comes after exit or exec, unless they may
+#   stand in a branch. Redirections are left out too. A command whose text is not plain, such as a here-document, stays as
+#   it is.
 kept(text) := together if {
 	together := replace(silenced(shown(text)), "&", ";")
 	regex.match(`(?:^|[;\n|(){}])\s*wait\b`, together)
-} else := regex.replace(ended, `(?s)((?:^|[;\n])\s*exec\s+[^;\n]*).*`, "$1") if {
+} else := awaited(text) if {
+	compound(shown(text))
+} else := regex.replace(ended, `(?s)((?:^|[;\n])\s*exec[ \t]+[^\s;\n][^;\n]*).*`, "$1") if {
+	ended := regex.replace(awaited(text), `(?s)(^|[;\n])\s*exit\b.*`, "$1")
+}
+
+# METADATA
+# title: A script without what runs in the background
+awaited(text) := regex.replace(ungrouped, `[^;\n&]*&`, "") if {
 	together := replace(silenced(shown(text)), "&&", "∧")
 	ungrouped := regex.replace(together, `(?s)(?:\([^()]*\)|\{[^{}]*\}|(?:\bwhile|\buntil|\bfor)\s.*\bdone)\s*&`, "")
-	foreground := regex.replace(ungrouped, `[^;\n&]*&`, "")
-	ended := regex.replace(foreground, `(?s)(^|[;\n])\s*exit\b.*`, "$1")
 }
 
 # METADATA
@@ -113,9 +129,17 @@ at_once(step) if {
 	)
 }
 
+# What looks something up or passes text on.
+at_once(step) if {
+	regex.match(
+		`^(?:\S*/)?(?:ps|pidof|pgrep|netstat|ss|e?grep|awk|sed|cut|tr|head|wc|sort|uniq|tee|seq|find|jq|basename|dirname|printenv|uname|whoami|xargs\s+(?:-\S+\s+)*kill)(?:\s|$)`,
+		step,
+	)
+}
+
 # Servers that are told to stop, by a program that does not wait until they have.
 at_once(step) if {
-	regex.match(`^(?:\S*/)?(?:(?:nginx|openresty)\s+(?:.*\s)?-s\s|(?:apache2(?:ctl)?|apachectl|httpd)\s+(?:-k\s+)?(?:graceful|stop))`, step)
+	regex.match(`^(?:\S*/)?(?:(?:nginx|openresty)\s+(?:.*\s)?-s\s|(?:apache2(?:ctl)?|apachectl|httpd)\s+(?:-k\s+)?(?:graceful|stop)|pg_ctl\s(?:.*\s)?(?:-W|--no-wait)(?:\s|$))`, step)
 }
 
 # A signal to all of a name, or a program in the background, unless told to wait.
@@ -127,7 +151,7 @@ at_once(step) if {
 # Nothing to sleep, or an operand that sleep refuses.
 at_once(step) if {
 	regex.match(`^(?:\S*/)?sleep(?:\s|$)`, step)
-	not regex.match(`^\S+(?:\s+(?:[0-9.]*[0-9][0-9.]*(?:e[0-9]+)?[smhd]?|inf(?:inity)?|\S*[$_]\S*))+$`, step)
+	not regex.match(`^\S+(?:\s+(?:\+?[0-9.]*[0-9][0-9.]*(?:e[0-9]+)?[smhd]?|inf(?:inity)?|\S*[$_]\S*))+$`, step)
 }
 
 at_once(step) if regex.match(`^(?:\S*/)?sleep(?:\s+[0.]+[smhd]?)+$`, step)

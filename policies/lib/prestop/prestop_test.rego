@@ -51,6 +51,20 @@ test_waits[name] if {
 		"setsid that waits": shell("setsid --wait /drain.sh"),
 		"a server's own way": exec(["rabbitmqctl", "stop_app"]),
 		"curl and then a wait": shell("curl -s localhost/drain; sleep 5"),
+		"after an exit of a branch": shell("if [ -f /gone ]; then\n  exit 0\nfi\nsleep 5"),
+		"after an exec of a branch": shell("if [ -f /gone ]; then\n  exec nginx -s quit\nfi\nsleep 5"),
+		"after an exit of a function": shell("fail() {\n  echo $1\n  exit 1\n}\nsleep 5"),
+		"after an exit of a here-document": shell("cat <<END >/tmp/x\nexit 0\nEND\nsleep 5"),
+		"after an exit on the line after ||": shell("[ -f /ready ] ||\n  exit 0\nsleep 5"),
+		"after an exec of redirections alone": shell("exec 2>/dev/null; sleep 5"),
+		"between comments with an apostrophe": shell("# don't drop requests\nsleep 5\n# it's done"),
+		"both streams into a pipe": shell("/drain |& tee /proc/1/fd/1"),
+		"a substitution": shell("RESULT=$(/drain.sh); echo $RESULT"),
+		"a substitution in quotes": shell("echo \"$(/drain.sh)\""),
+		"an old substitution": shell("echo `sleep 5`"),
+		"a quote that is escaped": shell("echo \\\"; sleep 5; echo \\\""),
+		"a number with a sign": shell("sleep +5"),
+		"pg_ctl": exec(["pg_ctl", "stop", "-m", "smart"]),
 	}
 	prestop.waits(hook)
 }
@@ -123,6 +137,13 @@ test_does_not_wait[name] if {
 		"less than nothing": shell("sleep -5"),
 		"curl": shell("curl -s localhost/drain"),
 		"wget": exec(["wget", "-qO-", "http://localhost/drain"]),
+		"comments with an apostrophe": shell("# don't drop requests\nnginx -s quit\n# it's done"),
+		"a process that is looked up": shell("kill -QUIT $(pidof nginx)"),
+		"a process that is looked up in a pipe": shell("ps aux | grep java | awk '{print $2}' | xargs -r kill -TERM"),
+		"a substitution in single quotes": shell("echo '$(sleep 5)'"),
+		"the date": shell("echo \"bye at $(date) on `hostname`\" >/proc/1/fd/1"),
+		"a file, written by tee": shell("echo 1 | tee /tmp/draining"),
+		"pg_ctl that does not wait": exec(["pg_ctl", "-W", "stop"]),
 	}
 	not prestop.waits(hook)
 }
@@ -132,6 +153,7 @@ test_requests[name] if {
 		"curl": exec(["curl", "-X", "POST", "http://localhost:9901/healthcheck/fail"]),
 		"in a shell": shell("curl -s localhost/drain || true"),
 		"wget": shell("/usr/bin/wget -qO- localhost/drain; echo done"),
+		"an answer that is kept": shell("RESULT=$(curl -s localhost/drain 2>&1); echo $RESULT"),
 	}
 	prestop.requests(hook)
 }

@@ -27,12 +27,13 @@ seconds(hook) := hook.sleep.seconds if {
 endless(hook) if {
 	some step in steps(words(hook))
 	regex.match(`^(?:exec\s+)?(?:\S*/)?(?:sleep\s(?:.*\s)?(?:inf(?:inity)?|[0-9]{13,}[0-9.]*[smhd]?)(?:\s|$)|tail\s(?:.*\s)?(?:-\w*[fF]|--follow))`, step)
+	not regex.match(`\s--pid\b|\|`, step)
 }
 
 endless(hook) if {
 	text := kept(script(words(hook)))
 	regex.match(`(?:^|[;\n])\s*(?:while\s+(?:true|:)|until\s+false)\s*[;\n]`, text)
-	not regex.match(`\b(?:break|exit|return|exec)\b`, text)
+	not regex.match(`\b(?:break|exit|return|exec)\b|\bset\s+-\w*e|\bkill\s[^;\n]*\$`, text)
 }
 
 steps(words) := sequence(script(words)) if {
@@ -53,24 +54,38 @@ script(words) := words[first + 1] if {
 #   Left out is what stands in quotes, in a substitution or a comment, what || or a test makes conditional, what runs in
 #   the background, and what comes after exit.
 sequence(text) := [trim_space(step) | some step in regex.split(`[;\n∧]`, certain)] if {
-	uncommented := shown(text)
-	not regex.match(`[(){}\x60"']|<<|(?:^|[;&|\n])\s*(?:if|while|until|for|case|select)\s`, uncommented)
-	unconditional := regex.replace(silenced(uncommented), `\|\|[^;\n]*|(?:\[|\btest)\s[^;\n]*`, "")
+	not compound(shown(text))
+	unconditional := regex.replace(silenced(shown(text)), `\|\|[^;\n]*|(?:\[|\btest)\s[^;\n]*`, "")
 	foreground := regex.replace(replace(unconditional, "&&", "∧"), `[^;\n&]*&`, "")
 	certain := regex.replace(foreground, `(?s)(?:^|[;\n∧])\s*exit\b.*`, "")
 }
 
 # METADATA
-# title: A script without what stands in quotes, in a substitution or a comment
-shown(text) := regex.replace(plain, `(^|\s)#[^\n]*`, "$1") if {
-	joined := replace(text, "\\\n", " ")
-	unquoted := regex.replace(joined, `["']([0-9.]+[smhd]?)["']`, "$1")
-	plain := regex.replace(unquoted, `'[^']*'|"(?:[^"\\]|\\.)*"|\$\([^()]*\)|\$\{[^}]*\}|\x60[^\x60]*\x60`, "_")
+# title: A script with commands inside others
+compound(text) if {
+	regex.match(`[(){}\x60"']|<<|(?:^|[;&|\n])\s*(?:if|while|until|for|case|select)\s`, text)
 }
 
 # METADATA
+# title: A script without what stands in quotes, in a substitution or a comment
+# description: A list that goes on after && or | on the next line becomes one line.
+shown(text) := regex.replace(plain, `(&&|\|)\s*\n`, "$1 ") if {
+	unquoted := regex.replace(uncommented(text), `["']([0-9.]+[smhd]?)["']`, "$1")
+	plain := regex.replace(unquoted, `\\.|'[^']*'|"(?:[^"\\]|\\.)*"|\$\([^()]*\)|\$\{[^}]*\}|\x60[^\x60]*\x60`, "_")
+}
+
+# METADATA
+# title: A script without comments
+# description: They go before quotes are looked at, because some are like "don't".
+uncommented(text) := regex.replace(
+	replace(text, "\\\n", " "),
+	`(\\.|'[^']*'|"(?:[^"\\]|\\.)*")|(^|\s)#[^\n]*`,
+	"$1$2",
+)
+
+# METADATA
 # title: A script without redirections
-silenced(text) := regex.replace(text, `[0-9]*(?:&?>{1,2}|<)&?\s*[^\s;&|]+`, "")
+silenced(text) := replace(regex.replace(text, `[0-9]*(?:&?>{1,2}|<)&?\s*[^\s;&|]+`, ""), "|&", "|")
 
 sleep(step) := sum(durations) if {
 	operands := regex.find_all_string_submatch_n(

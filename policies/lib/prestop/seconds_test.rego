@@ -39,6 +39,7 @@ test_seconds_of_a_script[text] if {
 		"echo wait for clients; sleep 8": 8,
 		"echo '; sleep 100'; sleep 1": 1,
 		"echo \"say \\\"a; sleep 100\\\"\"; sleep 1": 1,
+		"# don't drop requests\nsleep 6\n# it's done": 6,
 	}
 	prestop.seconds(shell(text)) == expected
 }
@@ -141,6 +142,11 @@ test_it_ends[name] if {
 		"with a limit": shell("timeout 5 sleep infinity"),
 		"tail of a file": shell("tail -n 5 /var/log/drain"),
 		"a word": shell("echo sleep infinity"),
+		"tail, until a process ends": exec(["tail", "--pid=1", "-f", "/dev/null"]),
+		"tail, until a line comes": shell("tail -f /var/log/drain | grep -m1 done"),
+		"a loop that is killed": shell("while true; do date; sleep 1; done & P=$!; /drain; kill $P; wait"),
+		"a loop until something fails": shell("set -e; while true; do pgrep nginx; sleep 1; done"),
+		"a way out on its own line": shell("while true; do\n  if drained; then\n    exit 0\n  fi\n  sleep 1\ndone"),
 	}
 	not prestop.endless(hook)
 }
