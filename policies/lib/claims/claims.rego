@@ -20,12 +20,13 @@ mounted if some _ in disks
 
 # METADATA
 # title: Disks that the Pods name themselves and that attach to one node
-# description: By the index of the volume.
-disks[i] := {"name": object.get(volume, "name", ""), "type": type} if {
+# description: By the path of the field in the spec of the Pods.
+disks[path] := {"name": object.get(volume, "name", ""), "type": type} if {
 	some i, volume in input.workload.pod.spec.volumes
 	some type, readers in attached
 	is_object(volume[type])
 	not shared_by_readers(readers, volume[type])
+	path := sprintf("volumes[%d].%s", [i, type])
 }
 
 # Those that any number of nodes may attach to read are true.

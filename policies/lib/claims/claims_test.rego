@@ -32,7 +32,7 @@ test_a_disk_that_attaches_to_one_node[type] if {
 		"photonPersistentDisk", "rbd", "vsphereVolume",
 	]
 	request := review([{"name": "tmp", "emptyDir": {}}, {"name": "data", type: {}}])
-	claims.disks == {1: {"name": "data", "type": type}} with input as request
+	claims.disks == {sprintf("volumes[1].%s", [type]): {"name": "data", "type": type}} with input as request
 	claims.mounted with input as request
 }
 
@@ -40,6 +40,11 @@ test_many_may_read[type] if {
 	some type, expected in {"gcePersistentDisk": 0, "iscsi": 0, "fc": 0, "rbd": 0, "awsElasticBlockStore": 1, "azureDisk": 1}
 	count(claims.disks) == expected with input as review([{"name": "data", type: {"readOnly": true}}])
 	count(claims.disks) == 1 with input as review([{"name": "data", type: {"readOnly": false}}])
+}
+
+# The API server refuses them.
+test_two_disks_in_one_volume if {
+	count(claims.disks) == 2 with input as review([{"name": "data", "cinder": {}, "azureDisk": {}}])
 }
 
 test_no_disks[name] if {

@@ -5,8 +5,8 @@
 #   LimitRange or from the Pod as a whole. Without requests the scheduler overfills nodes; without limits one container
 #   can starve its neighbours. An amount of 0 is none. So is one of less than 1 KiB, wherever bytes are asked for (memory,
 #   ephemeral-storage, the sizeLimit of an emptyDir): m is for thousandths, as in 100m of CPU, so memory: 128m is
-#   0.128 byte. There is no fix: inject-resources fills in what is missing, and which unit was meant is
-#   for the author to say.
+#   0.128 byte. There is no fix: inject-resources fills in what is missing, and which unit was meant is for the author to
+#   say.
 # custom:
 #   id: require-resources
 #   severity: high

@@ -6,8 +6,9 @@
 #   command, or an httpGet, whose answer the kubelet waits for. Any program is taken to wait but those known to return at
 #   once: true, echo, exit, kill, pkill, touch, nginx -s, sleep 0 and the like. What runs in the background, what follows
 #   exit, and what no shell or program takes for a command, as sh -c sleep 10, which sleeps for nothing, does not wait
-#   either. Of curl or wget alone it is not known whether the answer comes at once, so that is a warning at most. The fix is the sleep action, where there is no hook
-#   and terminationGracePeriodSeconds holds the wait and a margin, so that shutdown-budget has nothing against it.
+#   either. Of curl or wget alone it is not known whether the answer comes at once, so that is a warning at most. The fix
+#   is the sleep action, where there is no hook and terminationGracePeriodSeconds holds the wait and a margin, so that
+#   shutdown-budget has nothing against it.
 # custom:
 #   id: require-prestop
 #   severity: medium

@@ -121,23 +121,23 @@ deny contains object.union(finding, ceilings[mode]) if {
 }
 
 deny contains finding if {
-	some i, disk in claims.disks
+	some path, disk in claims.disks
 	pods.many
 	not one_node
 	finding := {
 		"msg": sprintf("%s attaches to one node, but %s use volume %q", [disk.type, pods.words, disk.name]),
-		"path": sprintf("%s.volumes[%d].%s", [input.workload.specPath, i, disk.type]),
+		"path": concat(".", [input.workload.specPath, path]),
 		"key": sprintf("volume=%s,type=%s,shared", [disk.name, disk.type]),
 	}
 }
 
 deny contains object.union(finding, ceilings.ReadWriteOnce) if {
-	some i, disk in claims.disks
+	some path, disk in claims.disks
 	new_before_old
 	not one_node
 	finding := {
 		"msg": sprintf("%s attaches to one node: a rollout hangs if the new Pod lands on another", [disk.type]),
-		"path": sprintf("%s.volumes[%d].%s", [input.workload.specPath, i, disk.type]),
+		"path": concat(".", [input.workload.specPath, path]),
 		"key": sprintf("volume=%s,type=%s,rollout", [disk.name, disk.type]),
 	}
 }
@@ -152,7 +152,7 @@ deny contains finding if {
 }
 
 # The claims that the object makes, with what they ask for.
-requested.spec := input.object.spec if input.kind == "PersistentVolumeClaim"
+requested["spec"] := input.object.spec if input.kind == "PersistentVolumeClaim"
 
 requested[path] := template.spec if {
 	input.kind == "StatefulSet"
