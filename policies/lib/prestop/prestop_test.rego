@@ -21,6 +21,8 @@ test_waits[name] if {
 		"a path": exec(["/bin/sleep", "5"]),
 		"a path in a shell": shell("/usr/bin/sleep 5"),
 		"bash": exec(["bash", "-lc", "sleep 5"]),
+		"switches after c": exec(["sh", "-ce", "sleep 5"]),
+		"a capital switch": exec(["bash", "-Eec", "sleep 5"]),
 		"two switches": exec(["sh", "-e", "-c", "sleep 5"]),
 		"last of several": shell("echo draining; nginx -s quit; sleep 5"),
 		"first of several": shell("sleep 5 && nginx -s quit"),

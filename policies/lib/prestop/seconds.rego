@@ -32,7 +32,7 @@ endless(hook) if {
 
 endless(hook) if {
 	text := kept(script(words(hook)))
-	regex.match(`(?:^|[;\n])\s*(?:while\s+(?:true|:)|until\s+false)\s*[;\n]`, text)
+	regex.match(`(?:^|[;\n])\s*(?:while\s+(?:true|:|sleep\s+[0-9.]+[smhd]?|\[{1,2}\s+(?:1|true)\s+\]{1,2}|\(\(\s*1\s*\)\))|until\s+false|for\s*\(\(\s*;\s*;\s*\)\))\s*[;\n]`, text)
 	not regex.match(`\b(?:break|exit|return|exec)\b|\bset\s+-\w*e|\bkill\s[^;\n]*\$`, text)
 }
 
@@ -42,10 +42,10 @@ steps(words) := sequence(script(words)) if {
 
 shell := `(?:^|/)(?:ba|da|a|k|z)?sh$`
 
-# What follows -c, or a switch such as -lc that has it at its end. Words after it are operands of the script.
+# What follows -c, or switches such as -lc that have it among them. Words after it are operands of the script.
 script(words) := words[first + 1] if {
 	regex.match(shell, words[0])
-	first := min([i | some i, word in words; regex.match(`^-[a-z]*c$`, word)])
+	first := min([i | some i, word in words; regex.match(`^-[A-Za-z]*c[A-Za-z]*$`, word)])
 }
 
 # METADATA

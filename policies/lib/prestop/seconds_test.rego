@@ -123,6 +123,11 @@ test_endless[name] if {
 		"tail with a number": shell("tail -n0 -F /var/log/drain"),
 		"while true": shell("while true; do sleep 1; done"),
 		"while colon": shell("while :\ndo sleep 1\ndone"),
+		"while one": shell("while [ 1 ]; do sleep 1; done"),
+		"while one is true": shell("while [[ true ]]; do sleep 1; done"),
+		"while one, as a number": shell("while ((1)); do sleep 1; done"),
+		"while it sleeps": shell("while sleep 5; do date; done"),
+		"for without an end": shell("for ((;;)); do sleep 1; done"),
 		"until false": shell("until false; do sleep 1; done"),
 	}
 	prestop.endless(hook)
@@ -135,6 +140,9 @@ test_it_ends[name] if {
 		"an hour": shell("sleep 1h"),
 		"in the background": shell("sleep infinity &"),
 		"a loop in the background": shell("while true; do sleep 1; done &"),
+		"while a variable": shell("while [ $BUSY ]; do sleep 1; done"),
+		"while it sleeps, with a way out": shell("while sleep 5; do drained && break; done"),
+		"for with an end": shell("for ((i=0; i<5; i++)); do sleep 1; done"),
 		"a way out": shell("while true; do drained && break; sleep 1; done"),
 		"another way out": shell("while true; do drained && exit 0; sleep 1; done"),
 		"until something": shell("while killall -0 nginx; do sleep 1; done"),
