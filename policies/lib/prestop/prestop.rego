@@ -132,7 +132,7 @@ at_once(step) if {
 # What looks something up or passes text on.
 at_once(step) if {
 	regex.match(
-		`^(?:\S*/)?(?:ps|pidof|pgrep|netstat|ss|e?grep|awk|sed|cut|tr|head|wc|sort|uniq|tee|seq|find|jq|basename|dirname|printenv|uname|whoami|xargs\s+(?:-\S+\s+)*kill)(?:\s|$)`,
+		`^(?:\S*/)?(?:ps|pidof|pgrep|lsof|fuser|jps|netstat|ss|e?grep|awk|sed|cut|tr|head|wc|sort|uniq|tee|seq|find|jq|basename|dirname|printenv|uname|whoami|xargs\s+(?:-\S+\s+)*kill)(?:\s|$)`,
 		step,
 	)
 }

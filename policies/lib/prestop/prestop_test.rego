@@ -141,6 +141,7 @@ test_does_not_wait[name] if {
 		"wget": exec(["wget", "-qO-", "http://localhost/drain"]),
 		"comments with an apostrophe": shell("# don't drop requests\nnginx -s quit\n# it's done"),
 		"a process that is looked up": shell("kill -QUIT $(pidof nginx)"),
+		"a process that is looked up by its port": shell("kill $(lsof -t -i:8080)"),
 		"a process that is looked up in a pipe": shell("ps aux | grep java | awk '{print $2}' | xargs -r kill -TERM"),
 		"a substitution in single quotes": shell("echo '$(sleep 5)'"),
 		"the date": shell("echo \"bye at $(date) on `hostname`\" >/proc/1/fd/1"),
