@@ -38,7 +38,8 @@ with its comments; one that shares text by an anchor keeps the other users as th
 
 A fix after which its policy still objects is not made. What was fixed and what is left
 to a person is said on standard error, and the exit code is that of a check of the
-result. A file with anything in it that cannot be read or decided is left alone.
+result. A file with anything in it that cannot be read or decided is left alone. One
+whose verdicts only lack a Namespace that is not in the input is fixed.
 
 ` + exitHelp,
 		Example: `  taffrail fix deploy/

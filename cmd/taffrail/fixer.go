@@ -107,7 +107,8 @@ func (f *fixer) leave(withheld []proposal) {
 }
 
 // isUndecided reports whether an item has no decision, or one without some policy's say: the
-// cluster may then admit it or refuse it, but nobody knows what is right.
+// cluster may then admit it or refuse it, but nobody knows what is right. A
+// Namespace that is missing from the input leaves a verdict open, but not what a fix should be.
 func (o outcome) isUndecided() bool {
 	return len(o.problems) > 0 || slices.ContainsFunc(findings(o), func(f review.Finding) bool { return f.Failed })
 }
