@@ -38,7 +38,8 @@ with its comments; one that shares text by an anchor keeps the other users as th
 
 A fix after which its policy still objects is not made. What was fixed and what is left
 to a person is said on standard error, and the exit code is that of a check of the
-result. A file with anything in it that cannot be read is left alone.
+result. A file with anything in it that cannot be read or decided is left alone. One
+whose verdicts only lack a Namespace that is not in the input is fixed.
 
 ` + exitHelp,
 		Example: `  taffrail fix deploy/
@@ -71,7 +72,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 		return err
 	}
 	for i, file := range fixer.files {
-		if err := f.write(command.OutOrStdout(), file, before[i].Data, fixer.isReadable(i)); err != nil {
+		if err := f.write(command.OutOrStdout(), file, before[i].Data, fixer.isDecided(i)); err != nil {
 			return err
 		}
 	}
@@ -89,14 +90,14 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	return err
 }
 
-// write puts a fixed file where it belongs. Of standard input nothing is passed on that
-// could not be read: whatever comes next in the pipe shall not get half of it.
-func (f *fixFlags) write(stdout io.Writer, file manifest.File, before []byte, isReadable bool) error {
+// write puts a fixed file where it belongs. Of standard input nothing is passed on if a part
+// of it could not be decided: whatever comes next in the pipe must not get half of it.
+func (f *fixFlags) write(stdout io.Writer, file manifest.File, before []byte, isDecided bool) error {
 	switch {
 	case f.diff:
 		_, err := io.WriteString(stdout, diff.Unified(render.PrintablePath(file.Name), shown(file, before), shown(file, file.Data)))
 		return err
-	case file.IsStdin && isReadable:
+	case file.IsStdin && isDecided:
 		_, err := stdout.Write(file.Data)
 		return err
 	case !file.IsStdin && string(before) != string(file.Data):
@@ -110,6 +111,9 @@ func tell(stderr io.Writer, done string, fixer *fixer, report *render.Report) er
 	var b strings.Builder
 	for _, line := range fixer.fixed {
 		b.WriteString(done + render.Printable(line) + "\n")
+	}
+	for _, name := range fixer.left {
+		b.WriteString("left alone: " + render.PrintablePath(name) + ": a part of it could not be decided, so none of its fixes was made\n")
 	}
 	shown := *report
 	shown.Errors = append(shown.Errors, fixer.problems...)

@@ -14,8 +14,12 @@ import (
 	"taffrail.dev/webhook/review"
 )
 
-// errStays says that a policy is not content with its own fix.
-var errStays = errors.New("the policy still objects after it")
+var (
+	// errStays says that a policy is not content with its own fix.
+	errStays = errors.New("the policy still objects after it")
+	// errUndecidable says that a fix would make something that cannot be decided.
+	errUndecidable = errors.New("its file could not be decided after it")
+)
 
 // fixer applies what findings propose to files, in memory.
 type fixer struct {
@@ -26,10 +30,12 @@ type fixer struct {
 	fixed []string
 	// problems are fixes that could not be made.
 	problems []render.Problem
+	// left are the files that have fixes and are left alone.
+	left []string
 	// refused are those fixes, never to be tried again.
 	refused map[identity]bool
-	// unreadable are the files with something in them that is no object, by their index.
-	unreadable map[int]bool
+	// undecided are the files that are left alone, by their index.
+	undecided map[int]bool
 }
 
 // identity knows a finding again in the next decision.
@@ -55,13 +61,13 @@ type state struct {
 
 // run fixes round by round until nothing is left to fix, and reports what then remains.
 func (f *fixer) run(ctx context.Context) (*render.Report, error) {
-	f.refused, f.unreadable = map[identity]bool{}, map[int]bool{}
+	f.refused, f.undecided = map[identity]bool{}, map[int]bool{}
 	now := f.decide(ctx, f.files)
-	for i, items := range now.items {
-		if slices.ContainsFunc(items, func(item manifest.Item) bool { return item.Err != nil }) {
-			f.unreadable[i] = true
-		}
+	withheld := f.proposals(now)
+	for i, outcomes := range now.outcomes {
+		f.undecided[i] = slices.ContainsFunc(outcomes, outcome.isUndecided)
 	}
+	f.leave(withheld)
 	// Every round makes or refuses a fix. Fixes may bring up others, but not without end.
 	for rounds := 20 + 2*len(f.proposals(now)); ; rounds-- {
 		plan := disjoint(f.proposals(now))
@@ -85,8 +91,27 @@ func (f *fixer) run(ctx context.Context) (*render.Report, error) {
 	return reportOf(slices.Concat(now.outcomes...)), nil
 }
 
-// isReadable tells whether everything in a file is an object.
-func (f *fixer) isReadable(file int) bool { return !f.unreadable[file] }
+// isDecided reports whether there is a whole decision about everything in a file. Any other
+// file is left alone: what could not be decided may be what makes a fix wrong.
+func (f *fixer) isDecided(file int) bool { return !f.undecided[file] }
+
+// leave reports the files with fixes that are not made because a part of them is undecided.
+func (f *fixer) leave(withheld []proposal) {
+	told := map[int]bool{}
+	for _, p := range withheld {
+		if f.undecided[p.file] && !told[p.file] {
+			told[p.file] = true
+			f.left = append(f.left, f.files[p.file].Name)
+		}
+	}
+}
+
+// isUndecided reports whether an item has no decision, or one without some policy's say: the
+// cluster may then admit it or refuse it, but nobody knows what is right. A
+// Namespace that is missing from the input leaves a verdict open, but not what a fix should be.
+func (o outcome) isUndecided() bool {
+	return len(o.problems) > 0 || slices.ContainsFunc(findings(o), func(f review.Finding) bool { return f.Failed })
+}
 
 func (f *fixer) decide(ctx context.Context, files []manifest.File) *state {
 	s := &state{files: files}
@@ -108,7 +133,7 @@ func (f *fixer) decide(ctx context.Context, files []manifest.File) *state {
 func (f *fixer) proposals(s *state) []proposal {
 	var proposals []proposal
 	for i, outcomes := range s.outcomes {
-		if f.unreadable[i] {
+		if f.undecided[i] {
 			continue
 		}
 		for j, o := range outcomes {
@@ -230,10 +255,15 @@ func patched(text []byte, proposals []proposal) ([]byte, error) {
 func (f *fixer) refuseStaying(made []proposal, before, after *state) bool {
 	all := true
 	for _, p := range made {
-		if stays(p, made, before, after) {
+		switch {
+		case slices.ContainsFunc(after.outcomes[p.file], outcome.isUndecided):
+			f.refuse(p, errUndecidable)
+		case stays(p, made, before, after):
 			f.refuse(p, errStays)
-			all = false
+		default:
+			continue
 		}
+		all = false
 	}
 	return all
 }

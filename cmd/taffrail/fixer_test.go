@@ -63,6 +63,7 @@ var (
 	works       = rule{"works", "not input.object.data.works", `"data.works"`, `[{"op": "add", "path": "/data/works", "value": "x"}]`}
 	unsatisfied = rule{"stays", "not input.object.data.other", `"data.other"`, `[{"op": "add", "path": "/data/wrong", "value": "x"}]`}
 	misses      = rule{"misses", "not input.object.x", `"x.y"`, `[{"op": "replace", "path": "/x/y", "value": "x"}]`}
+	number      = rule{"number", "to_number(input.object.data.number) == 0", `"data.number"`, `[{"op": "add", "path": "/data/number", "value": "1"}]`}
 	different   = rule{"different", `input.object.data.password`, `"data[password]"`, `[{"op": "test", "path": "/data/password", "value": ""}]`}
 )
 
@@ -129,6 +130,22 @@ func TestFixes(t *testing.T) {
 			"a file that cannot be read as a whole",
 			[]rule{works},
 			configMap + "data: {}\n---\nkind: [\n", configMap + "data: {}\n---\nkind: [\n", 0, nil,
+		},
+		{
+			"a file with an object that no API server has",
+			[]rule{works},
+			configMap + "data: {}\n---\napiVersion: v2\nkind: ConfigMap\nmetadata: {name: d}\n", configMap + "data: {}\n---\napiVersion: v2\nkind: ConfigMap\nmetadata: {name: d}\n", 0, nil,
+		},
+		{
+			"a file with an object that a policy fails on",
+			[]rule{works, number},
+			configMap + "data: {}\n---\n" + configMap + "data: {works: x, number: many}\n", configMap + "data: {}\n---\n" + configMap + "data: {works: x, number: many}\n", 0, nil,
+		},
+		{
+			"a fix that another policy fails on",
+			[]rule{number, {"many", "not input.object.data.number", `"data.number"`, `[{"op": "add", "path": "/data/number", "value": "many"}]`}},
+			configMap + "data: {}\n", configMap + "data: {}\n", 0,
+			[]string{"f0:1: ConfigMap shop/c: the fix of policy many for data.number was not made: its file could not be decided after it"},
 		},
 		{
 			"what cannot be written costs only itself",

@@ -176,7 +176,7 @@ func TestTestPrintsNoCredentials(t *testing.T) {
 func TestADiffQuotesNoSecret(t *testing.T) {
 	t.Parallel()
 	// Its first lines change, so that the last ones of what stands before it are quoted.
-	const deployment = "spec:\n  replicas: 1\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n" +
+	const deployment = "spec:\n  revisionHistoryLimit: 0\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n" +
 		"    spec: {containers: [{name: web, image: \"web:1.0.0\", ports: [{containerPort: 80}]}]}\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"
 	for name, secret := range map[string]string{
 		"block":      "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  a: MARK\n  b: |\n    MARK\n\n    MARK\n  c: \"x\n    MARK\"\n",

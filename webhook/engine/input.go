@@ -90,8 +90,12 @@ func scheduleInput(s *review.Schedule) map[string]any {
 	for _, fault := range s.Faults {
 		faults = append(faults, map[string]any{"field": fault.Field, "text": fault.Text, "range": fault.Range})
 	}
+	zones := make([]any, 0, len(s.Zones))
+	for _, zone := range s.Zones {
+		zones = append(zones, zone)
+	}
 	schedule := map[string]any{
-		"text": s.Text, "zone": s.Zone, "valid": s.Valid, "fields": s.Fields, "faults": faults, "daily": s.Daily,
+		"text": s.Text, "zone": s.Zone, "zones": zones, "valid": s.Valid, "fields": s.Fields, "faults": faults, "daily": s.Daily,
 	}
 	if s.Interval > 0 {
 		schedule["interval"] = s.Interval

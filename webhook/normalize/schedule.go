@@ -15,7 +15,13 @@ import (
 // robfig/cron v3).
 func addSchedule(r *review.Request) {
 	if r.Kind.GroupKind() == (schema.GroupKind{Group: "batch", Kind: "CronJob"}) {
-		r.Schedule = readSchedule(stringAt(r.Object, "spec", "schedule"))
+		s := readSchedule(stringAt(r.Object, "spec", "schedule"))
+		for _, zone := range []string{s.Zone, stringAt(r.Object, "spec", "timeZone")} {
+			if zoneExists(zone) && !slices.Contains(s.Zones, zone) {
+				s.Zones = append(s.Zones, zone)
+			}
+		}
+		r.Schedule = s
 	}
 }
 

@@ -69,7 +69,7 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 		"* 22-2 * * *":        {Fields: 5, Faults: []review.ScheduleFault{{Field: "hour", Text: "22-2", Range: "0-23"}}},
 		"* * 1,32 * *":        {Fields: 5, Faults: []review.ScheduleFault{{Field: "day of month", Text: "1,32", Range: "1-31"}}},
 		"* * * * 7":           {Fields: 5, Faults: []review.ScheduleFault{{Field: "day of week", Text: "7", Range: "0-6 or SUN-SAT, where Sunday is 0"}}},
-		"CRON_TZ=Asia/Seoul ": {Zone: "Asia/Seoul"},
+		"CRON_TZ=Asia/Seoul ": {Zone: "Asia/Seoul", Zones: []string{"Asia/Seoul"}},
 	} {
 		got := schedule(t, text)
 		got.Text = ""

@@ -4,14 +4,18 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // podReading is what an oracle knows of an object.
 type podReading struct {
 	longRunning bool
-	spec        map[string]any
-	containers  []containerReading
+	// bare is true for a Pod, whose limits the API server takes for requests that are not there.
+	bare       bool
+	path       string
+	spec       map[string]any
+	containers []containerReading
 }
 
 type containerReading struct {
@@ -45,7 +49,7 @@ func readPod(object map[string]any) *podReading {
 		}
 		spec = next
 	}
-	pod := &podReading{spec: spec, longRunning: kind != "Job" && kind != "CronJob"}
+	pod := &podReading{spec: spec, bare: kind == "Pod", path: strings.Join(steps, "."), longRunning: kind != "Job" && kind != "CronJob"}
 	if !quantitiesDecode(spec) {
 		return nil
 	}
@@ -102,6 +106,35 @@ func amount(owner map[string]any, list, resource string) any {
 	}
 	return fmt.Sprint(values[resource])
 }
+
+// tooFewBytes are the fields at owner of less than 1 KiB, but more than nothing, in bytes or
+// parts of one.
+func tooFewBytes(owner map[string]any, limitsStandIn bool) (fields []string) {
+	for _, resource := range []string{"memory", "ephemeral-storage"} {
+		limit, request := amount(owner, "limits", resource), amount(owner, "requests", resource)
+		if request == nil && limitsStandIn {
+			request = limit
+		}
+		for list, text := range map[string]any{"limits": limit, "requests": request} {
+			if isTooFewBytes(text) {
+				fields = append(fields, "resources."+list+"."+resource)
+			}
+		}
+	}
+	return fields
+}
+
+func isTooFewBytes(text any) bool {
+	words := byteWords.FindStringSubmatch(fmt.Sprint(text))
+	if words == nil {
+		return false
+	}
+	number, err := strconv.ParseFloat(words[1], 64)
+	size := number / map[string]float64{"": 1, "m": 1e3, "u": 1e6, "n": 1e9}[words[2]]
+	return err == nil && 0 < size && size < 1024
+}
+
+var byteWords = regexp.MustCompile(`^\+?([0-9]{0,12}\.?[0-9]{0,12})([mun]?)\z`)
 
 func quantitiesDecode(owner map[string]any) bool {
 	resources, _ := owner["resources"].(map[string]any)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -67,11 +68,25 @@ func requireProbes(pod *podReading) (places []place) {
 
 // requireResources: every app, init and sidecar container has requests and limits for
 // CPU and memory, its own or the Pod's. A limit stands in for a request that is not
-// there. An amount of 0 is none.
+// there. An amount of 0 is none, and few bytes are no amount for them or for the Pod.
 func requireResources(pod *podReading) (places []place) {
+	for _, field := range tooFewBytes(pod.spec, false) {
+		places = append(places, place{"", pod.path + "." + field})
+	}
+	volumes, _ := pod.spec["volumes"].([]any)
+	for i, item := range volumes {
+		volume, _ := item.(map[string]any)
+		directory, _ := volume["emptyDir"].(map[string]any)
+		if isTooFewBytes(directory["sizeLimit"]) {
+			places = append(places, place{"", fmt.Sprintf("%s.volumes[%d].emptyDir.sizeLimit", pod.path, i)})
+		}
+	}
 	for _, c := range pod.containers {
 		if c.kind == "ephemeral" {
 			continue
+		}
+		for _, field := range tooFewBytes(c.spec, pod.bare) {
+			places = append(places, place{c.name, c.path + "." + field})
 		}
 		for _, resource := range []string{"cpu", "memory"} {
 			limit, request := amount(c.spec, "limits", resource), amount(c.spec, "requests", resource)

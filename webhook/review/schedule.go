@@ -5,6 +5,8 @@ type Schedule struct {
 	// Text is the schedule, and Zone the time zone that was written in front of it: TZ=Zone
 	// Text. Kubernetes wants it in spec.timeZone.
 	Text, Zone string
+	// Zones are those of Zone and of spec.timeZone that exist, by their exact names.
+	Zones []string
 	// Valid is false for text that Kubernetes refuses, whatever zone is in front.
 	Valid bool
 	// Fields is how many there are, 0 for a macro such as @daily.

@@ -7,7 +7,7 @@
 #   readinessProbe can succeed (initialDelaySeconds + periodSeconds × (successThreshold − 1)); at the same second is not
 #   later. By parameter the plain initialDelaySeconds must be later, too. Where a probe is missing, require-probes says
 #   so. A probe's own terminationGracePeriodSeconds changes nothing about when it fails. The fix raises the
-#   livenessProbe's initialDelaySeconds.
+#   livenessProbe's initialDelaySeconds, to ten minutes at most: until then, nothing restarts a container that hangs.
 # custom:
 #   id: liveness-after-readiness
 #   severity: high
@@ -104,13 +104,13 @@ details(path) := object.union(
 
 # METADATA
 # title: A later livenessProbe
-# description: Not by more than a day, which nobody can have meant.
+# description: Nobody wants a container that hangs to be left alone for longer, so there the readinessProbe is to be looked at.
 fix(path) := {"fix": [{
 	"op": "add",
 	"path": concat("/", [input.containers[path].pointer, "livenessProbe/initialDelaySeconds"]),
 	"value": enough(times[path]),
 }]} if {
-	enough(times[path]) <= 86400
+	enough(times[path]) <= 600
 } else := {}
 
 message([begins, patience, awaited, steadies]) := sprintf(

@@ -2,15 +2,16 @@
 # title: Runs of a CronJob do not overlap
 # description: >-
 #   With concurrencyPolicy Allow, the default, a run starts while the last one is still going, and a slow one piles up.
-#   Forbid skips a run that comes too early, Replace ends the old one. The fix is Forbid, which ends nothing, or, where
-#   Forbid is not allowed, the first policy that is.
+#   Forbid skips a run that comes too early, Replace ends the old one. The fix is Forbid instead of Allow, and only if the
+#   Job's activeDeadlineSeconds and its Pods' grace period end each run before the next one, so that Forbid skips none.
+#   Without a deadline, one run that hangs would silently stop all that follow.
 # custom:
 #   id: cronjob-concurrency
 #   severity: medium
 #   section: 3.2.9
 #   kinds: [CronJob.batch]
 #   default_mode: warn
-#   remediation: "Set concurrencyPolicy: Forbid, which skips a run while the last one is still going, or concurrencyPolicy: Replace, which ends that one."
+#   remediation: "Set concurrencyPolicy: Forbid, which skips a run while the last one goes on, and in the Job activeDeadlineSeconds, as one that hangs stops all others; or concurrencyPolicy: Replace, which ends it."
 #   parameters:
 #     type: object
 #     properties:
@@ -24,15 +25,15 @@
 #         description: The concurrency policies that a CronJob may have.
 package taffrail.jobs.cronjob_concurrency
 
+import data.taffrail.lib.prestop
 import future.keywords.not
 
-deny contains finding if {
+deny contains object.union(finding, fix) if {
 	not policy in allowed
 	finding := {
 		"msg": message,
 		"path": "spec.concurrencyPolicy",
 		"key": sprintf("concurrencyPolicy=%v", [policy]),
-		"fix": [{"op": "add", "path": "/spec/concurrencyPolicy", "value": better}],
 	}
 }
 
@@ -47,6 +48,11 @@ message := "concurrencyPolicy is Allow, so a run starts while the last one is st
 	policy == "Allow"
 } else := sprintf("concurrencyPolicy is %v, not %s", [policy, concat(" or ", allowed)])
 
-better := "Forbid" if {
+fix := {"fix": [{"op": "add", "path": "/spec/concurrencyPolicy", "value": "Forbid"}]} if {
+	policy == "Allow"
 	"Forbid" in allowed
-} else := allowed[0]
+	deadline := input.object.spec.jobTemplate.spec.activeDeadlineSeconds
+	is_number(deadline)
+	is_number(prestop.grace_period)
+	deadline + prestop.grace_period <= input.schedule.interval
+} else := {}

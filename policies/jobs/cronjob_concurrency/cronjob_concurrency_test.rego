@@ -16,7 +16,6 @@ test_allow if {
 		"msg": "concurrencyPolicy is Allow, so a run starts while the last one is still going",
 		"path": "spec.concurrencyPolicy",
 		"key": "concurrencyPolicy=Allow",
-		"fix": [{"op": "add", "path": "/spec/concurrencyPolicy", "value": "Forbid"}],
 	}} with input as policy("Allow")
 }
 
@@ -34,12 +33,31 @@ test_no_spec_is_defaulted if {
 	messages == {"concurrencyPolicy is Allow, so a run starts while the last one is still going"} with input as review(null, ["Forbid"])
 }
 
-test_parameter[name] if {
-	some name, expected in {
-		"Allow": {"has": "Allow", "allowed": ["Replace", "Allow"], "fixes": set()},
-		"Replace is not": {"has": "Replace", "allowed": ["Forbid"], "fixes": {"Forbid"}},
-		"Forbid is not": {"has": "Forbid", "allowed": ["Replace", "Allow"], "fixes": {"Replace"}},
-		"Forbid comes last": {"has": "Allow", "allowed": ["Replace", "Forbid"], "fixes": {"Forbid"}},
+ends(deadline, changed) := object.union(
+	{
+		"object": {"spec": {"concurrencyPolicy": "Allow", "jobTemplate": {"spec": {"activeDeadlineSeconds": deadline}}}},
+		"schedule": {"interval": 300},
+		"parameters": {"cronjob-concurrency": {"allowed": ["Replace", "Forbid"]}},
+	},
+	changed,
+)
+
+test_fix_where_no_run_is_skipped if {
+	fixes == {"Forbid"} with input as ends(270, {})
+}
+
+test_no_fix[name] if {
+	some name, request in {
+		"a run may still go on": ends(271, {}),
+		"no deadline": ends(null, {}),
+		"text": ends("60", {}),
+		"it never runs": object.remove(ends(60, {}), ["schedule"]),
+		"Forbid is not allowed": ends(60, {"parameters": {"cronjob-concurrency": {"allowed": ["Replace"]}}}),
+		"Replace ends runs": ends(60, {
+			"object": {"spec": {"concurrencyPolicy": "Replace"}},
+			"parameters": {"cronjob-concurrency": {"allowed": ["Forbid"]}},
+		}),
 	}
-	fixes == expected.fixes with input as review({"concurrencyPolicy": expected.has}, expected.allowed)
+	count(cronjob_concurrency.deny) == 1 with input as request
+	fixes == set() with input as request
 }

@@ -5,9 +5,9 @@
 #   maxBackoffLimit. A Job that counts failures per index is bounded by its backoffLimitPerIndex instead; maxFailedIndexes
 #   makes no difference, because it does not end an index. Its Pods have restartPolicy Never or OnFailure, the only ones
 #   that the API server takes in a Job; Always is the default. By parameter, activeDeadlineSeconds of the Job, not of its
-#   Pods, ends what hangs. An audit leaves out the Jobs of a CronJob that it lists. The fix of a backoffLimit that is too
-#   high is maxBackoffLimit. There is none for the rest: how long a Job may take, and whether Pods that failed are kept to
-#   be looked at, is for the author to say.
+#   Pods, ends what hangs. An audit leaves out the Jobs of a CronJob that it lists. There is no fix: a Job that succeeds at
+#   its twentieth attempt today, or whose Spot nodes are taken away, would fail with fewer, and how long it may take and
+#   whether Pods that failed are kept to be looked at is for the author to say.
 # custom:
 #   id: job-retries
 #   severity: low
@@ -115,10 +115,6 @@ too_many := backoff_limit if {
 	backoff_limit > most
 }
 
-amount := object.union(fix, {"excess": too_many - most}) if {
+amount := {"excess": too_many - most} if {
 	too_many
-} else := {}
-
-fix := {"fix": [{"op": "add", "path": sprintf("/%s/backoffLimit", [replace(job, ".", "/")]), "value": most}]} if {
-	not indexed
 } else := {}

@@ -17,21 +17,145 @@ waits(hook) if {
 
 # What most hooks are, [sh, -c, "sleep 5"], at little cost.
 waits(hook) if {
+	hook.exec.command[1] == "-c"
 	script := hook.exec.command[2]
 	is_string(script)
-	regex.match(`(?:^|[;&|/\n])\s*sleep\s+[0.]*[1-9]`, script)
+	regex.match(`^sleep [1-9][0-9]{0,8}s?\s*(?:$|;)`, script)
 }
 
-# Any command but echo, kill, nginx -s, sleep 0 and the like, one after the other, in a shell or without.
 waits(hook) if {
-	command := text(hook.exec.command)
-	not regex.match(
-		`^(?:(?:[^\s;&|]*/)?(?:ba|da|a|k|z)?sh(?:\s+-\S+)*)?(?:[\s;&|]*(?:[^\s;&|]*/)?(?:(?:true|false|:|echo|printf|exit|kill|nginx\s+-s)(?:\s[^;&|\n]*)?|sleep(?:\s+0*\.?0*[smhd]?)?)(?:[;&|\n]|\s*$))*[\s;&|]*$`,
-		command,
-	)
+	some step in foreground(hook)
+	not at_once(step)
+	not asks(step)
 }
+
+# A loop goes on until something outside has ended, whatever its steps are.
+waits(hook) if regex.match(`(?:^|[;&|(){\n])\s*(?:while|until)\s`, kept(script(words(hook))))
 
 waits(hook) if is_object(hook.httpGet)
 
-# A word that is no text is left out: the API server refuses it.
-text(command) := concat(" ", [word | some word in command; is_string(word)]) if command[0]
+# METADATA
+# title: The hook does no more than send a request
+# description: Whether whoever is asked waits before it answers is unknown.
+requests(hook) if {
+	not waits(hook)
+	some step in foreground(hook)
+	asks(step)
+}
+
+# METADATA
+# title: The commands that the hook runs and waits for
+# description: Those of branches and of substitutions are included, because they may run.
+foreground(hook) := steps if {
+	text := script(words(hook))
+	steps := [step |
+		some commands in array.concat([kept(text)], substituted(text))
+		some part in regex.split(`[;\n∧|(){}]+`, commands)
+		step := command(part)
+		step != ""
+	]
+} else := [concat(" ", words(hook))] if {
+	runs(words(hook))
+}
+
+# METADATA
+# title: The commands of a script whose output it takes
+substituted(text) := [commands |
+	unquoted := regex.replace(uncommented(text), `("(?:[^"\\]|\\.)*")|'[^']*'`, "$1")
+	some [_, dollar, tick] in regex.find_all_string_submatch_n(`\$\(([^()]*)\)|\x60([^\x60]*)\x60`, unquoted, -1)
+	commands := silenced(concat("", [dollar, tick]))
+]
+
+# What env, busybox and nohup run is looked at instead of them. A word that is no text is left out: the API server
+# refuses it.
+words(hook) := array.slice(all, 1, count(all)) if {
+	all := [word | some word in hook.exec.command; is_string(word)]
+	regex.match(`^(?:\S*/)?(?:env|busybox|nohup)$`, all[0])
+} else := [word | some word in hook.exec.command; is_string(word)]
+
+# METADATA
+# title: There is such a program
+# description: >-
+#   Without a shell, the first word is the program's name, blanks and all, and a shell without -c takes its first operand
+#   for a file.
+runs(words) if {
+	words[0] != ""
+	not regex.match(`\s`, words[0])
+	not regex.match(shell, words[0])
+}
+
+runs(words) if {
+	regex.match(shell, words[0])
+	operand := [word | some i, word in words; i > 0; not startswith(word, "-")][0]
+	not regex.match(`\s|^(?:\S*/)?sleep$`, operand)
+}
+
+# METADATA
+# title: What of a script is waited for
+# description: >-
+#   Left out is what runs in the background, unless wait waits for it, and what comes after exit or exec, unless they may
+#   stand in a branch. Redirections are left out too. A command whose text is not plain, such as a here-document, stays as
+#   it is.
+kept(text) := together if {
+	together := replace(silenced(shown(text)), "&", ";")
+	regex.match(`(?:^|[;\n|(){}])\s*wait\b`, together)
+} else := awaited(text) if {
+	compound(shown(text))
+} else := regex.replace(ended, `(?s)((?:^|[;\n])\s*exec[ \t]+[^\s;\n][^;\n]*).*`, "$1") if {
+	ended := regex.replace(awaited(text), `(?s)(^|[;\n])\s*exit\b.*`, "$1")
+}
+
+# METADATA
+# title: A script without what runs in the background
+awaited(text) := regex.replace(ungrouped, `[^;\n&]*&`, "") if {
+	together := replace(silenced(shown(text)), "&&", "∧")
+	ungrouped := regex.replace(together, `(?s)(?:\([^()]*\)|\{[^{}]*\}|(?:\bwhile|\buntil|\bfor)\s.*\bdone)\s*&`, "")
+}
+
+# METADATA
+# title: A command without the words that stand in front of it
+command(text) := regex.replace(
+	trim_space(text),
+	`^(?:(?:if|then|elif|else|fi|for\s+\w+\s+in\s[^;]*|do|done|!|exec|command|builtin|time|sudo|nohup|(?:\S*/)?env|(?:\S*/)?busybox|[A-Za-z_]\w*=\S*)(?:\s+|$))+`,
+	"",
+)
+
+# METADATA
+# title: A command that returns at once
+at_once(step) if {
+	regex.match(
+		`^(?:\S*/)?(?:true|false|:|echo|printf|exit|return|p?kill|killall5|skill|touch|rm|rmdir|mkdir|cp|mv|ln|chmod|chown|cat|ls|date|id|hostname|logger|test|\[|\[\[|export|set|unset|cd|pwd|trap|umask|disown|break|continue|wait)(?:\s|$)`,
+		step,
+	)
+}
+
+# What looks something up or passes text on.
+at_once(step) if {
+	regex.match(
+		`^(?:\S*/)?(?:ps|pidof|pgrep|lsof|fuser|jps|netstat|ss|e?grep|awk|sed|cut|tr|head|wc|sort|uniq|tee|seq|find|jq|basename|dirname|printenv|uname|whoami|xargs\s+(?:-\S+\s+)*kill)(?:\s|$)`,
+		step,
+	)
+}
+
+# Servers that are told to stop, by a program that does not wait until they have.
+at_once(step) if {
+	regex.match(`^(?:\S*/)?(?:(?:nginx|openresty)\s+(?:.*\s)?-s\s|(?:apache2(?:ctl)?|apachectl|httpd)\s+(?:-k\s+)?(?:graceful|stop)|pg_ctl\s(?:.*\s)?(?:-W|--no-wait)(?:\s|$))`, step)
+}
+
+# A signal to all of a name, or a program in the background, unless told to wait.
+at_once(step) if {
+	regex.match(`^(?:\S*/)?(?:killall|setsid)(?:\s|$)`, step)
+	not regex.match(`\s(?:-\w*w|--wait)(?:\s|$)`, step)
+}
+
+# Nothing to sleep, or an operand that sleep refuses.
+at_once(step) if {
+	regex.match(`^(?:\S*/)?sleep(?:\s|$)`, step)
+	not regex.match(`^\S+(?:\s+(?:\+?[0-9.]*[0-9][0-9.]*(?:e[0-9]+)?[smhd]?|inf(?:inity)?|\S*[$_]\S*))+$`, step)
+}
+
+at_once(step) if regex.match(`^(?:\S*/)?sleep(?:\s+[0.]+[smhd]?)+$`, step)
+
+# METADATA
+# title: A command that sends a request and waits for no more than the answer
+asks(step) if regex.match(`^(?:\S*/)?(?:curl|wget)(?:\s|$)`, step)

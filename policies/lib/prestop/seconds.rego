@@ -18,18 +18,34 @@ seconds(hook) := hook.sleep.seconds if {
 	amount := trim_prefix(script, "sleep ")
 	regex.match(`^[0-9]{1,9}$`, amount)
 } else := sum(durations) if {
-	words := [word | some word in hook.exec.command; is_string(word)]
-	durations := [duration | some step in steps(words); duration := sleep(step)]
+	durations := [duration | some step in steps(words(hook)); duration := sleep(step)]
 	count(durations) > 0
 }
 
+# METADATA
+# title: The hook ends only when it is killed
+endless(hook) if {
+	some step in steps(words(hook))
+	regex.match(`^(?:exec\s+)?(?:\S*/)?(?:sleep\s(?:.*\s)?(?:inf(?:inity)?|[0-9]{13,}[0-9.]*[smhd]?)(?:\s|$)|tail\s(?:.*\s)?(?:-\w*[fF]|--follow))`, step)
+	not regex.match(`\s--pid\b|\|`, step)
+}
+
+endless(hook) if {
+	text := kept(script(words(hook)))
+	regex.match(`(?:^|[;\n])\s*(?:while\s+(?:true|:|sleep\s+[0-9.]+[smhd]?|\[{1,2}\s+(?:1|true)\s+\]{1,2}|\(\(\s*1\s*\)\))|until\s+false|for\s*\(\(\s*;\s*;\s*\)\))\s*[;\n]`, text)
+	not regex.match(`\b(?:break|exit|return|exec)\b|\bset\s+-\w*e|\bkill\s[^;\n]*\$`, text)
+}
+
 steps(words) := sequence(script(words)) if {
-	regex.match(`(?:^|/)(?:ba|da|a|k|z)?sh$`, words[0])
+	regex.match(shell, words[0])
 } else := [concat(" ", words)]
 
-# What follows -c, or a switch such as -lc that has it at its end.
+shell := `(?:^|/)(?:ba|da|a|k|z)?sh$`
+
+# What follows -c, or switches such as -lc that have it among them. Words after it are operands of the script.
 script(words) := words[first + 1] if {
-	first := min([i | some i, word in words; regex.match(`^-[a-z]*c$`, word)])
+	regex.match(shell, words[0])
+	first := min([i | some i, word in words; regex.match(`^-[A-Za-z]*c[A-Za-z]*$`, word)])
 }
 
 # METADATA
@@ -38,16 +54,38 @@ script(words) := words[first + 1] if {
 #   Left out is what stands in quotes, in a substitution or a comment, what || or a test makes conditional, what runs in
 #   the background, and what comes after exit.
 sequence(text) := [trim_space(step) | some step in regex.split(`[;\n∧]`, certain)] if {
-	joined := replace(text, "\\\n", " ")
-	unquoted := regex.replace(joined, `["']([0-9.]+[smhd]?)["']`, "$1")
-	plain := regex.replace(unquoted, `'[^']*'|"(?:[^"\\]|\\.)*"|\$\([^()]*\)|\$\{[^}]*\}|\x60[^\x60]*\x60`, "_")
-	uncommented := regex.replace(plain, `(^|\s)#[^\n]*`, "$1")
-	not regex.match(`[(){}\x60"']|<<|(?:^|[;&|\n])\s*(?:if|while|until|for|case|select)\s`, uncommented)
-	silent := regex.replace(uncommented, `[0-9]*(?:&?>{1,2}|<)&?\s*[^\s;&|]+`, "")
-	unconditional := regex.replace(silent, `\|\|[^;\n]*|(?:\[|\btest)\s[^;\n]*`, "")
+	not compound(shown(text))
+	unconditional := regex.replace(silenced(shown(text)), `\|\|[^;\n]*|(?:\[|\btest)\s[^;\n]*`, "")
 	foreground := regex.replace(replace(unconditional, "&&", "∧"), `[^;\n&]*&`, "")
 	certain := regex.replace(foreground, `(?s)(?:^|[;\n∧])\s*exit\b.*`, "")
 }
+
+# METADATA
+# title: A script with commands inside others
+compound(text) if {
+	regex.match(`[(){}\x60"']|<<|(?:^|[;&|\n])\s*(?:if|while|until|for|case|select)\s`, text)
+}
+
+# METADATA
+# title: A script without what stands in quotes, in a substitution or a comment
+# description: A list that goes on after && or | on the next line becomes one line.
+shown(text) := regex.replace(plain, `(&&|\|)\s*\n`, "$1 ") if {
+	unquoted := regex.replace(uncommented(text), `["']([0-9.]+[smhd]?)["']`, "$1")
+	plain := regex.replace(unquoted, `\\.|'[^']*'|"(?:[^"\\]|\\.)*"|\$\([^()]*\)|\$\{[^}]*\}|\x60[^\x60]*\x60`, "_")
+}
+
+# METADATA
+# title: A script without comments
+# description: They go before quotes are looked at, because some are like "don't".
+uncommented(text) := regex.replace(
+	replace(text, "\\\n", " "),
+	`(\\.|'[^']*'|"(?:[^"\\]|\\.)*")|(^|\s)#[^\n]*`,
+	"$1$2",
+)
+
+# METADATA
+# title: A script without redirections
+silenced(text) := replace(regex.replace(text, `[0-9]*(?:&?>{1,2}|<)&?\s*[^\s;&|]+`, ""), "|&", "|")
 
 sleep(step) := sum(durations) if {
 	operands := regex.find_all_string_submatch_n(

@@ -39,6 +39,7 @@ test_seconds_of_a_script[text] if {
 		"echo wait for clients; sleep 8": 8,
 		"echo '; sleep 100'; sleep 1": 1,
 		"echo \"say \\\"a; sleep 100\\\"\"; sleep 1": 1,
+		"# don't drop requests\nsleep 6\n# it's done": 6,
 	}
 	prestop.seconds(shell(text)) == expected
 }
@@ -109,4 +110,51 @@ test_nothing_is_known_of_a_hook[name] if {
 		"no shell to split": exec(["echo", "x; sleep 100"]),
 	}
 	not prestop.seconds(hook)
+}
+
+test_endless[name] if {
+	some name, hook in {
+		"infinity": exec(["sleep", "infinity"]),
+		"inf": shell("sleep inf"),
+		"after something else": shell("nginx -s quit; sleep infinity"),
+		"exec": shell("exec sleep infinity"),
+		"more seconds than there will be": shell("sleep 9999999999999"),
+		"tail": exec(["tail", "-f", "/dev/null"]),
+		"tail with a number": shell("tail -n0 -F /var/log/drain"),
+		"while true": shell("while true; do sleep 1; done"),
+		"while colon": shell("while :\ndo sleep 1\ndone"),
+		"while one": shell("while [ 1 ]; do sleep 1; done"),
+		"while one is true": shell("while [[ true ]]; do sleep 1; done"),
+		"while one, as a number": shell("while ((1)); do sleep 1; done"),
+		"while it sleeps": shell("while sleep 5; do date; done"),
+		"for without an end": shell("for ((;;)); do sleep 1; done"),
+		"until false": shell("until false; do sleep 1; done"),
+	}
+	prestop.endless(hook)
+}
+
+test_it_ends[name] if {
+	some name, hook in {
+		"null": null,
+		"the sleep action": {"sleep": {"seconds": 3600}},
+		"an hour": shell("sleep 1h"),
+		"in the background": shell("sleep infinity &"),
+		"a loop in the background": shell("while true; do sleep 1; done &"),
+		"while a variable": shell("while [ $BUSY ]; do sleep 1; done"),
+		"while it sleeps, with a way out": shell("while sleep 5; do drained && break; done"),
+		"for with an end": shell("for ((i=0; i<5; i++)); do sleep 1; done"),
+		"a way out": shell("while true; do drained && break; sleep 1; done"),
+		"another way out": shell("while true; do drained && exit 0; sleep 1; done"),
+		"until something": shell("while killall -0 nginx; do sleep 1; done"),
+		"in a branch": shell("[ -f /drain ] && sleep infinity"),
+		"with a limit": shell("timeout 5 sleep infinity"),
+		"tail of a file": shell("tail -n 5 /var/log/drain"),
+		"a word": shell("echo sleep infinity"),
+		"tail, until a process ends": exec(["tail", "--pid=1", "-f", "/dev/null"]),
+		"tail, until a line comes": shell("tail -f /var/log/drain | grep -m1 done"),
+		"a loop that is killed": shell("while true; do date; sleep 1; done & P=$!; /drain; kill $P; wait"),
+		"a loop until something fails": shell("set -e; while true; do pgrep nginx; sleep 1; done"),
+		"a way out on its own line": shell("while true; do\n  if drained; then\n    exit 0\n  fi\n  sleep 1\ndone"),
+	}
+	not prestop.endless(hook)
 }

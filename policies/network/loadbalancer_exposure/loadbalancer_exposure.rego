@@ -5,9 +5,9 @@
 #   each states its class, by spec.loadBalancerClass or the annotation aws-load-balancer-type, and its scheme, by the
 #   annotation aws-load-balancer-scheme or aws-load-balancer-internal. With type nlb and no class it is left to the cloud
 #   provider, which reads only aws-load-balancer-internal. A class that is not AWS's own is another implementation's
-#   and is left alone. The fix is scheme internal, where the class or type external hands the Service to the AWS Load
-#   Balancer Controller or EKS Auto Mode: that is their default, so it changes nothing. Elsewhere the default faces the
-#   internet, or did, and whether it should is for the author to say. So is the class, which cannot be changed later.
+#   and is left alone. There is no fix: whether a Service should face the internet is for the author to say, and a scheme
+#   that is not the one in effect (the AWS Load Balancer Controller's default is a flag of it) replaces the load balancer,
+#   with another DNS name. The class is for the author to say too, and cannot be changed later.
 # custom:
 #   id: loadbalancer-exposure
 #   severity: high
@@ -67,7 +67,7 @@ deny contains finding if {
 	}
 }
 
-deny contains object.union(finding, scheme_fix) if {
+deny contains finding if {
 	made_by_aws
 	stated(scheme_annotation) == ""
 	stated(internal_annotation) == ""
@@ -164,21 +164,3 @@ legacy_booleans := {"0.0.0.0/0"} if {
 wrong_boolean(value) := `is neither "true" nor "false"` if {
 	is_string(value)
 } else := "is not a string: quote it"
-
-default scheme_fix := {}
-
-scheme_fix := {"fix": [operation]} if {
-	defaults_to_internal
-	operation := {
-		"op": "add",
-		"path": concat("/", ["/metadata/annotations", replace(scheme_annotation, "/", "~1")]),
-		"value": "internal",
-	}
-}
-
-defaults_to_internal if class in {"service.k8s.aws/nlb", "eks.amazonaws.com/nlb"}
-
-defaults_to_internal if {
-	class == ""
-	stated(type_annotation) == "external"
-}

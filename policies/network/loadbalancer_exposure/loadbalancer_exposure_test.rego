@@ -25,14 +25,6 @@ keys contains finding.key if some finding in loadbalancer_exposure.deny
 
 messages contains finding.msg if some finding in loadbalancer_exposure.deny
 
-fixes contains finding.fix if some finding in loadbalancer_exposure.deny
-
-internal_fix := [{
-	"op": "add",
-	"path": "/metadata/annotations/service.beta.kubernetes.io~1aws-load-balancer-scheme",
-	"value": "internal",
-}]
-
 test_nothing_is_stated if {
 	loadbalancer_exposure.deny == {
 		{
@@ -138,22 +130,6 @@ test_cloud_provider_does_not_read_the_scheme[name] if {
 		"path": place("internal"),
 		"key": "scheme=internal,type=nlb",
 	}} with input as review({}, annotations)
-}
-
-test_fix[name] if {
-	some name, expected in {
-		"class": {"spec": nlb, "annotations": {}, "fixes": {internal_fix}},
-		"Auto Mode": {"spec": {"loadBalancerClass": "eks.amazonaws.com/nlb"}, "annotations": {}, "fixes": {internal_fix}},
-		"external": {"spec": {}, "annotations": {"type": "external"}, "fixes": {internal_fix}},
-		"empty": {"spec": nlb, "annotations": {"scheme": "", "internal": ""}, "fixes": {internal_fix}},
-		"null": {"spec": nlb, "annotations": {"scheme": null, "internal": null}, "fixes": {internal_fix}},
-		"nlb": {"spec": {}, "annotations": {"type": "nlb"}, "fixes": set()},
-		"nlb-ip": {"spec": {}, "annotations": {"type": "nlb-ip"}, "fixes": set()},
-		"another class": {"spec": {"loadBalancerClass": "service.k8s.aws/nbl"}, "annotations": {}, "fixes": set()},
-		"nothing": {"spec": {}, "annotations": {}, "fixes": set()},
-	}
-	"scheme" in keys with input as review(expected.spec, expected.annotations)
-	fixes == expected.fixes with input as review(expected.spec, expected.annotations)
 }
 
 test_odd_annotations[name] if {

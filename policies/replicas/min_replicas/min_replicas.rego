@@ -3,15 +3,17 @@
 # description: >-
 #   While a node is drained, one of its replicas is gone, so there is another. Where a HorizontalPodAutoscaler targets the
 #   object, its minReplicas counts and spec.replicas does not. An object that is scaled to 0 passes: nothing is served, and
-#   nothing scales it up by itself. The fix is the minimum, for a Deployment that no HorizontalPodAutoscaler targets, that
-#   mounts no claim and rolls: a second replica of a StatefulSet, or of what is stopped before it is replaced, can do harm.
+#   nothing scales it up by itself. There is no fix, because no manifest shows that a second replica is safe. Two databases
+#   on two volumes split the data, two on one volume destroy it, a scheduler without leader election runs everything twice,
+#   and a host port or a disk that attaches to one node leaves the second Pod Pending. A KEDA ScaledObject, or whatever
+#   else scales the object, undoes a number that is written here.
 # custom:
 #   id: min-replicas
 #   severity: medium
 #   section: 3.2.3
 #   kinds: [Deployment.apps, StatefulSet.apps]
 #   default_mode: warn
-#   remediation: "Set for example replicas: 2, or where a HorizontalPodAutoscaler scales it, minReplicas: 2."
+#   remediation: "Set for example replicas: 2, or an autoscaler's minReplicas: 2, unless two would clash: data in memory or on one Pod's volume, a host port, a scheduler without leader election."
 #   facts: [horizontalPodAutoscalers]
 #   parameters:
 #     type: object
@@ -23,10 +25,9 @@
 #         description: How many replicas there are at least.
 package taffrail.replicas.min_replicas
 
-import data.taffrail.lib.claims
 import future.keywords.not
 
-deny contains object.union(finding, object.union(fix, excess)) if {
+deny contains object.union(finding, excess) if {
 	not input.object.spec.replicas == 0
 	not enough(lowest)
 	finding := {
@@ -69,10 +70,3 @@ excess := {"excess": minimum - lowest} if {
 counted(number) := "1 replica" if {
 	number == 1
 } else := sprintf("%v replicas", [number])
-
-fix := {"fix": [{"op": "add", "path": "/spec/replicas", "value": minimum}]} if {
-	input.kind == "Deployment"
-	input.object.spec.strategy.type == "RollingUpdate"
-	not autoscaler
-	not claims.mounted
-} else := {}

@@ -3,7 +3,10 @@
 # description: >-
 #   Every app, init and sidecar container has requests and limits for CPU and memory, its own, from the namespace's
 #   LimitRange or from the Pod as a whole. Without requests the scheduler overfills nodes; without limits one container
-#   can starve its neighbours. An amount of 0 is none. There is no fix: inject-resources fills in what is missing.
+#   can starve its neighbours. An amount of 0 is none. So is one of less than 1 KiB, wherever bytes are asked for (memory,
+#   ephemeral-storage, the sizeLimit of an emptyDir): m is for thousandths, as in 100m of CPU, so memory: 128m is
+#   0.128 byte. There is no fix: inject-resources fills in what is missing, and which unit was meant is for the author to
+#   say.
 # custom:
 #   id: require-resources
 #   severity: high
@@ -32,6 +35,8 @@
 #         description: What each container has. CPU limits are at times left out on purpose, as they throttle.
 package taffrail.resources.require_resources
 
+import data.taffrail.lib.quantities
+
 deny contains finding if {
 	some field in input.parameters["require-resources"].required
 	some path, _ in input.gaps[field]
@@ -42,6 +47,47 @@ deny contains finding if {
 		"path": concat(".", [path, "resources", field]),
 		"container": container.name,
 	}
+}
+
+deny contains finding if {
+	some path, container in input.containers
+	container.type != "ephemeral"
+	some field, given in amounts(container.spec.resources)
+	wrong := quantities.too_few_bytes(field, given)
+	finding := {
+		"msg": wrong,
+		"path": concat(".", [path, "resources", field]),
+		"key": concat(".", [path, "resources", field, "bytes"]),
+		"container": container.name,
+	}
+}
+
+# The Pod as a whole.
+deny contains finding if {
+	some field, given in amounts(input.workload.pod.spec.resources)
+	wrong := quantities.too_few_bytes(field, given)
+	finding := {
+		"msg": wrong,
+		"path": concat(".", [input.workload.specPath, "resources", field]),
+	}
+}
+
+deny contains finding if {
+	some i, volume in input.workload.pod.spec.volumes
+	wrong := quantities.too_few_bytes("sizeLimit", volume.emptyDir.sizeLimit)
+	finding := {
+		"msg": wrong,
+		"path": sprintf("%s.volumes[%d].emptyDir.sizeLimit", [input.workload.specPath, i]),
+	}
+}
+
+# METADATA
+# title: What is asked for in bytes
+amounts(resources) := {field: given |
+	some list in ["requests", "limits"]
+	some resource in ["memory", "ephemeral-storage"]
+	given := resources[list][resource]
+	field := concat(".", [list, resource])
 }
 
 message(null, about) := sprintf("there is no %s, so %s", [about.words, about.consequence])

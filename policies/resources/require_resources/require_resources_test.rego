@@ -87,3 +87,38 @@ test_only_what_is_required[name] if {
 	expected := {concat(".", ["spec.containers[0].resources", field]) | some field in required}
 	paths == expected with input as review(none, array.concat(all, ["requests.ephemeral-storage"]), required)
 }
+
+sized(resources) := {
+	"containers": {"spec.containers[0]": {"name": "web", "type": "app", "spec": {"resources": resources}, "resources": full}},
+	"gaps": {},
+	"parameters": {"require-resources": {"required": all}},
+}
+
+test_thousandths_of_a_byte if {
+	require_resources.deny == {{
+		"msg": "limits.memory is 128m, or 0.128 byte: write a unit, such as 128Mi",
+		"path": "spec.containers[0].resources.limits.memory",
+		"key": "spec.containers[0].resources.limits.memory.bytes",
+		"container": "web",
+	}} with input as sized({"requests": {"memory": "128Mi", "cpu": "100m"}, "limits": {"memory": "128m", "cpu": "250m"}})
+}
+
+test_enough_bytes if {
+	messages == set() with input as sized({"requests": {"memory": "128Mi", "cpu": "100m"}, "limits": {"memory": "129e6"}})
+}
+
+test_of_the_pod_as_a_whole if {
+	require_resources.deny == {
+		{
+			"msg": "limits.ephemeral-storage is 1m, or 0.001 byte: write a unit, such as 1Mi",
+			"path": "spec.resources.limits.ephemeral-storage",
+		},
+		{
+			"msg": "sizeLimit is 2m, or 0.002 byte: write a unit, such as 2Mi",
+			"path": "spec.volumes[1].emptyDir.sizeLimit",
+		},
+	} with input as object.union(sized({}), {"workload": {"specPath": "spec", "pod": {"spec": {
+		"resources": {"limits": {"ephemeral-storage": "1m"}},
+		"volumes": [{"emptyDir": {"sizeLimit": "64Mi"}}, {"emptyDir": {"sizeLimit": "2m"}}],
+	}}}})
+}

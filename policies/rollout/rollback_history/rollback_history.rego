@@ -2,7 +2,8 @@
 # title: Old revisions are kept for a rollback
 # description: >-
 #   kubectl rollout undo returns to an old ReplicaSet or ControllerRevision, and revisionHistoryLimit says how many are
-#   kept. Where it is not set, Kubernetes keeps ten. The fix sets the least that is asked for.
+#   kept. Where it is not set, Kubernetes keeps ten. The fix raises a number to the least that is asked for. There is none
+#   for what is not a number, such as "3", which is not meant to become another one.
 # custom:
 #   id: rollback-history
 #   severity: medium
@@ -25,12 +26,11 @@ package taffrail.rollout.rollback_history
 
 import future.keywords.not
 
-deny contains object.union(finding, excess) if {
+deny contains object.union(finding, amount) if {
 	not enough(limit)
 	finding := {
 		"msg": message,
 		"path": "spec.revisionHistoryLimit",
-		"fix": [{"op": "add", "path": "/spec/revisionHistoryLimit", "value": minimum}],
 	}
 }
 
@@ -46,7 +46,10 @@ enough(revisions) if {
 	revisions >= minimum
 }
 
-excess := {"excess": minimum - limit} if {
+amount := {
+	"excess": minimum - limit,
+	"fix": [{"op": "add", "path": "/spec/revisionHistoryLimit", "value": minimum}],
+} if {
 	is_number(limit)
 } else := {}
 

@@ -29,7 +29,10 @@ test_negative if {
 
 test_no_number[name] if {
 	some name, value in {"text": "5", "null": null, "list": [5], "object": {}, "false": false}
-	messages == {"revisionHistoryLimit is not a number"} with input as limit(value)
+	rollback_history.deny == {{
+		"msg": "revisionHistoryLimit is not a number",
+		"path": "spec.revisionHistoryLimit",
+	}} with input as limit(value)
 }
 
 test_minimum_is_a_parameter if {

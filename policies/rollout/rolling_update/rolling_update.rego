@@ -6,8 +6,9 @@
 #   spec.replicas, or of the minReplicas of a HorizontalPodAutoscaler where that is more; a percentage of maxUnavailable
 #   is rounded down and one of maxSurge up, and where both come to nothing one replica is taken down. Pods that mount a
 #   claim may have to let go of their disk before the next one starts, so theirs may all stop at once. At 0 replicas only
-#   a maxUnavailable of 100% or more is too much; paused makes no difference, because it ends. The fix, for two replicas
-#   and more, is maxUnavailable 1. There is none for Recreate: two versions side by side may be what it keeps apart.
+#   a maxUnavailable of 100% or more is too much; paused makes no difference, because it ends. The fix, for a number that
+#   takes down two replicas or more, is maxUnavailable 1. There is none for Recreate, nor for a percentage of 100 or more,
+#   which says "all" whatever replicas is: two versions side by side may be what they keep apart.
 # custom:
 #   id: rolling-update
 #   severity: medium
@@ -117,4 +118,5 @@ message := sprintf("maxUnavailable %v takes all %d replicas down at once", [max_
 
 fix := {"fix": [{"op": "add", "path": "/spec/strategy/rollingUpdate/maxUnavailable", "value": 1}]} if {
 	pods.steady > 1
+	is_number(max_unavailable)
 } else := {}

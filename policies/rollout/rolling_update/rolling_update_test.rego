@@ -52,8 +52,16 @@ test_takes_all_down if {
 		"msg": "maxUnavailable 100% takes all 3 replicas down at once",
 		"path": "spec.strategy.rollingUpdate.maxUnavailable",
 		"key": "maxUnavailable",
-		"fix": [{"op": "add", "path": "/spec/strategy/rollingUpdate/maxUnavailable", "value": 1}],
 	}} with input as rolling("100%", "25%", counted(3, 1, 3))
+}
+
+test_a_number_is_fixed if {
+	rolling_update.deny == {{
+		"msg": "maxUnavailable 5 takes all 3 replicas down at once",
+		"path": "spec.strategy.rollingUpdate.maxUnavailable",
+		"key": "maxUnavailable",
+		"fix": [{"op": "add", "path": "/spec/strategy/rollingUpdate/maxUnavailable", "value": 1}],
+	}} with input as rolling(5, "25%", counted(3, 1, 3))
 }
 
 test_the_only_replica if {

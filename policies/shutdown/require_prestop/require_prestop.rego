@@ -4,8 +4,11 @@
 #   SIGTERM is sent while the Pod is still being taken out of the endpoints, so every app container that opens a port, in
 #   a workload that runs on, has a preStop hook that waits: the sleep action with at least one second, an exec of a
 #   command, or an httpGet, whose answer the kubelet waits for. Any program is taken to wait but those known to return at
-#   once: true, echo, exit, kill, nginx -s, sleep 0 and the like. The fix is the sleep action, where there is no hook
-#   and terminationGracePeriodSeconds holds the wait and a margin, so that shutdown-budget has nothing against it.
+#   once: true, echo, exit, kill, pkill, touch, nginx -s, sleep 0 and the like. What runs in the background, what follows
+#   exit, and what no shell or program takes for a command, as sh -c sleep 10, which sleeps for nothing, does not wait
+#   either. Of curl or wget alone it is not known whether the answer comes at once, so that is a warning at most. The fix
+#   is the sleep action, where there is no hook and terminationGracePeriodSeconds holds the wait and a margin, so that
+#   shutdown-budget has nothing against it.
 # custom:
 #   id: require-prestop
 #   severity: medium
@@ -46,7 +49,7 @@ package taffrail.shutdown.require_prestop
 import data.taffrail.lib.prestop
 import future.keywords.not
 
-deny contains object.union(finding, fix(path)) if {
+deny contains object.union(finding, object.union(fix(path), ceiling(path))) if {
 	input.workload.longRunning
 	some path, container in input.containers
 	container.type == "app"
@@ -64,9 +67,17 @@ serves(path) if {
 	not port.name in input.parameters["require-prestop"].ignoredPorts
 }
 
-message(path) := "the preStop hook does not wait, so SIGTERM comes while requests still arrive" if {
+message(path) := "the preStop hook only sends a request, so SIGTERM comes as soon as that is answered" if {
+	requests(path)
+} else := "the preStop hook does not wait, so SIGTERM comes while requests still arrive" if {
 	hooked(path)
 } else := "there is no preStop hook, so SIGTERM comes while requests still arrive"
+
+requests(path) if prestop.requests(input.containers[path].spec.lifecycle.preStop)
+
+ceiling(path) := {"at_most": "warn"} if {
+	requests(path)
+} else := {}
 
 hooked(path) if {
 	hook := input.containers[path].spec.lifecycle.preStop

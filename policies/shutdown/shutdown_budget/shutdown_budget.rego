@@ -4,11 +4,12 @@
 #   The kubelet counts terminationGracePeriodSeconds from before the preStop hook, and sends SIGKILL when it is over. In
 #   every app container that opens a port, in a workload that runs on, what the hook is sure to wait leaves some of it
 #   to shut down: the seconds of a sleep action, or the sum of the sleeps of an exec, whose other programs come on top.
-#   How long an httpGet or another program takes is unknown and not judged. A probe's own terminationGracePeriodSeconds
-#   is not looked at: it counts where the probe has failed, when there are no requests to wait for. The fix raises
-#   terminationGracePeriodSeconds to what the longest wait of the Pod needs. It never undoes what require-prestop asks
-#   for, and require-prestop proposes no wait that this policy would object to, as long as its marginSeconds is not
-#   smaller.
+#   How long an httpGet or another program takes is unknown and not judged, but what never ends by itself, as sleep
+#   infinity, fits in no grace period. A probe's own terminationGracePeriodSeconds is not looked at: it counts where the
+#   probe has failed, when there are no requests to wait for. The fix raises terminationGracePeriodSeconds to what the
+#   longest wait of the Pod needs, from a period of a second or more to ten minutes at most. It never undoes what
+#   require-prestop asks for, and require-prestop proposes no wait that this policy would object to, as long as its
+#   marginSeconds is not smaller.
 # custom:
 #   id: shutdown-budget
 #   severity: medium
@@ -48,13 +49,30 @@ deny contains object.union(finding, object.union(fix, excess(wait))) if {
 	}
 }
 
+deny contains finding if {
+	some path in serving
+	container := input.containers[path]
+	prestop.endless(container.spec.lifecycle.preStop)
+	finding := {
+		"msg": "the preStop hook never ends, so SIGKILL ends the container without a SIGTERM",
+		"path": concat("", [path, ".lifecycle.preStop"]),
+		"container": container.name,
+	}
+}
+
 waits[path] := wait if {
+	some path in serving
+	hook := input.containers[path].spec.lifecycle.preStop
+	not prestop.endless(hook)
+	wait := prestop.seconds(hook)
+	wait > 0
+}
+
+serving contains path if {
 	input.workload.longRunning
 	some path, container in input.containers
 	container.type == "app"
 	container.spec.ports[0]
-	wait := prestop.seconds(container.spec.lifecycle.preStop)
-	wait > 0
 }
 
 excess(wait) := {"excess": wait - room} if {
@@ -74,14 +92,17 @@ message(wait) := "terminationGracePeriodSeconds is not a number, so the API serv
 
 # METADATA
 # title: A longer grace period
-# description: Not for a wait of more than ten minutes, which a drain would wait as well. There the hook is to wait less.
+# description: >-
+#   Not to more than ten minutes, which a drain would wait as well: there the hook is to wait less. Nor from 0, which says
+#   that the Pod is to be killed at once.
 fix := {"fix": [{
 	"op": "add",
 	"path": concat("", ["/", replace(field, ".", "/")]),
 	"value": longest + margin,
 }]} if {
 	is_number(prestop.grace_period)
-	longest <= 600
+	prestop.grace_period >= 1
+	longest + margin <= 600
 } else := {}
 
 longest := ceil(max([wait | some wait in waits]))

@@ -8,6 +8,9 @@
 #   nothing, as for EFS. The claims that a StatefulSet's templates and generic ephemeral volumes make are one for each
 #   Pod. A Deployment of one Pod that is replaced by RollingUpdate hangs if the new Pod lands on another node. As it may
 #   not, and as Recreate is what rolling-update warns of, that is only recorded. With ReadWriteOncePod it hangs always.
+#   A disk that the Pods name themselves (awsElasticBlockStore, azureDisk, cinder, vsphereVolume, photonPersistentDisk,
+#   and unless they only read it gcePersistentDisk, iscsi, fc and rbd) is like a claim that is ReadWriteOnce.
+#   A claim of less than 1 KiB is a slip of its unit: storage: 10m is 0.01 byte.
 #   There is no fix: whether the data is to be shared, split or moved is for the author to say.
 # custom:
 #   id: volume-access
@@ -44,6 +47,8 @@
 #         description: Provisioners that attach no volume to a node, so that many Pods can mount even one that is ReadWriteOnce.
 package taffrail.storage.volume_access
 
+import data.taffrail.lib.claims
+import data.taffrail.lib.quantities
 import future.keywords.not
 
 # The mode is said where the claim is made, not wherever a volume names it.
@@ -113,6 +118,51 @@ deny contains object.union(finding, ceilings[mode]) if {
 		"path": concat("", [claim.path, ".persistentVolumeClaim.claimName"]),
 		"key": sprintf("claim=%s,mode=%s,rollout", [claim.name, mode]),
 	}
+}
+
+deny contains finding if {
+	some path, disk in claims.disks
+	pods.many
+	not one_node
+	finding := {
+		"msg": sprintf("%s attaches to one node, but %s use volume %q", [disk.type, pods.words, disk.name]),
+		"path": concat(".", [input.workload.specPath, path]),
+		"key": sprintf("volume=%s,type=%s,shared", [disk.name, disk.type]),
+	}
+}
+
+deny contains object.union(finding, ceilings.ReadWriteOnce) if {
+	some path, disk in claims.disks
+	new_before_old
+	not one_node
+	finding := {
+		"msg": sprintf("%s attaches to one node: a rollout hangs if the new Pod lands on another", [disk.type]),
+		"path": concat(".", [input.workload.specPath, path]),
+		"key": sprintf("volume=%s,type=%s,rollout", [disk.name, disk.type]),
+	}
+}
+
+deny contains finding if {
+	some path, spec in requested
+	wrong := quantities.too_few_bytes("storage", spec.resources.requests.storage)
+	finding := {
+		"msg": wrong,
+		"path": concat(".", [path, "resources.requests.storage"]),
+	}
+}
+
+# The claims that the object makes, with what they ask for.
+requested["spec"] := input.object.spec if input.kind == "PersistentVolumeClaim"
+
+requested[path] := template.spec if {
+	input.kind == "StatefulSet"
+	some i, template in input.object.spec.volumeClaimTemplates
+	path := sprintf("spec.volumeClaimTemplates[%d].spec", [i])
+}
+
+requested[path] := volume.ephemeral.volumeClaimTemplate.spec if {
+	some i, volume in input.workload.pod.spec.volumes
+	path := sprintf("%s.volumes[%d].ephemeral.volumeClaimTemplate.spec", [input.workload.specPath, i])
 }
 
 parameters := input.parameters["volume-access"]

@@ -220,3 +220,38 @@ test_no_pod_no_rollout if {
 }
 
 test_no_claims if volume_access.deny == set() with input as workload("Deployment", 3, {})
+
+inline(kind, replicas, volume) := {
+	"kind": kind,
+	"workload": {
+		"specPath": "spec.template.spec",
+		"pods": counted(replicas, replicas, rolled[kind], 0),
+		"pod": {"spec": {"volumes": [{"name": "tmp", "emptyDir": {}}, object.union({"name": "data"}, volume)]}},
+	},
+	"claims": {},
+	"parameters": {"volume-access": parameters},
+}
+
+test_a_disk_of_many_pods if {
+	volume_access.deny == {{
+		"msg": `awsElasticBlockStore attaches to one node, but up to 2 Pods use volume "data"`,
+		"path": "spec.template.spec.volumes[1].awsElasticBlockStore",
+		"key": "volume=data,type=awsElasticBlockStore,shared",
+	}} with input as inline("Deployment", 2, {"awsElasticBlockStore": {"volumeID": "vol-1"}})
+}
+
+test_a_disk_of_a_rollout if {
+	volume_access.deny == {{
+		"msg": `iscsi attaches to one node: a rollout hangs if the new Pod lands on another`,
+		"path": "spec.template.spec.volumes[1].iscsi",
+		"key": "volume=data,type=iscsi,rollout",
+		"at_most": "audit",
+	}} with input as inline("Deployment", 1, {"iscsi": {}})
+	volume_access.deny == set() with input as inline("StatefulSet", 1, {"iscsi": {}})
+}
+
+test_a_disk_held_on_one_node if {
+	held := {"workload": {"pod": {"spec": {"nodeSelector": {"kubernetes.io/hostname": "a"}}}}}
+	volume_access.deny == set() with input as object.union(inline("Deployment", 2, {"iscsi": {}}), held)
+	volume_access.deny == set() with input as object.union(inline("Deployment", 1, {"iscsi": {}}), held)
+}
