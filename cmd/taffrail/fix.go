@@ -64,7 +64,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err != nil {
 		return err
 	}
-	before := manifest.Load(paths, command.InOrStdin())
+	before := manifest.Load(paths, command.InOrStdin(), f.reading())
 	fixer := &fixer{decider: decider, files: before}
 	report, err := fixer.run(ctx)
 	if err != nil {
@@ -82,7 +82,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err := tell(command.ErrOrStderr(), done, fixer, report); err != nil {
 		return err
 	}
-	err = verdict(report, review.Verdict(f.failOn.value))
+	err = verdict(report.Summary(), review.Verdict(f.failOn.value))
 	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
 		return errUnfixed
 	}

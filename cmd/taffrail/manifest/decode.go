@@ -15,22 +15,25 @@ import (
 func Decode(data []byte, file string) []Item {
 	var items []Item
 	for _, chunk := range document.Split(data) {
-		doc, err := document.Parse(chunk)
-		if err != nil {
-			line := chunk.Line
-			if broken := new(document.Error); errors.As(err, &broken) {
-				line = broken.Line
-			}
-			items = append(items, Item{Source: Source{File: file, Line: line}, Err: err})
-			continue
-		}
-		if doc.Value == nil {
-			continue
-		}
-		r := &reader{file: file, doc: doc, text: &Document{Text: chunk.Data, Start: chunk.Start, before: chunk.Line - 1}}
-		items = r.add(items, doc.Value, "", "", "")
+		items = append(items, decodeChunk(chunk, file)...)
 	}
 	return items
+}
+
+func decodeChunk(chunk document.Chunk, file string) []Item {
+	doc, err := document.Parse(chunk)
+	if err != nil {
+		line := chunk.Line
+		if broken := new(document.Error); errors.As(err, &broken) {
+			line = broken.Line
+		}
+		return []Item{{Source: Source{File: file, Line: line}, Err: err}}
+	}
+	if doc.Value == nil {
+		return nil
+	}
+	r := &reader{file: file, doc: doc, text: &Document{Text: chunk.Data, Start: chunk.Start, before: chunk.Line - 1}}
+	return r.add(nil, doc.Value, "", "", "")
 }
 
 type reader struct {

@@ -2,8 +2,10 @@ package manifest
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -129,6 +131,10 @@ func TestDocumentStart(t *testing.T) {
 	}
 }
 
+func read(paths []string, stdin io.Reader, o Options) []Item {
+	return slices.Collect(Open(paths, stdin, o).Items())
+}
+
 func TestRead(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -149,7 +155,7 @@ func TestRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	items := Read([]string{"d", "-", "d/x.yaml.template", "empty", "missing.yaml"}, strings.NewReader("\n"+pod("stdin")))
+	items := read([]string{"d", "-", "d/x.yaml.template", "empty", "missing.yaml"}, strings.NewReader("\n"+pod("stdin")), Options{})
 	want := `d/b.yaml:1: v1 Pod b
 d/c.json:1: v1 Pod c
 d/link.yaml:1: v1 Pod b
@@ -165,7 +171,7 @@ missing.yaml: error: no such file or directory`
 }
 
 func TestReadError(t *testing.T) {
-	items := Read([]string{Stdin}, iotest.ErrReader(os.ErrClosed))
+	items := read([]string{Stdin}, iotest.ErrReader(os.ErrClosed), Options{})
 	if got := show(items); got != "<stdin>: error: file already closed" {
 		t.Error(got)
 	}
@@ -195,10 +201,10 @@ func TestFacts(t *testing.T) {
 ---
 5
 `), "f")
-	facts, bad := NewFacts(items, "default")
+	facts := FactsOf(slices.Values(items), "default")
 	var lines []string
-	for i, item := range items {
-		if err := bad[i]; err != nil {
+	for _, item := range items {
+		if err := FactError(item.Object); err != nil {
 			lines = append(lines, item.Source.String()+": "+err.Error())
 		}
 	}
@@ -251,6 +257,6 @@ func FuzzDecode(f *testing.F) {
 				}
 			}
 		}
-		NewFacts(items, "default")
+		FactsOf(slices.Values(items), "default")
 	})
 }

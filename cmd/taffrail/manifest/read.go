@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -15,7 +14,8 @@ const (
 	Stdin = "-"
 	// stdinName is how a Source names standard input.
 	stdinName = "<stdin>"
-	// maxFile bounds a file or standard input, in bytes. A List of a whole cluster fits.
+	// maxFile bounds a file that is read as a whole, and one document, in bytes. A List of
+	// a whole cluster fits.
 	maxFile = 256 << 20
 )
 
@@ -62,18 +62,9 @@ func (f *File) Items() []Item {
 	return Decode(f.Data, f.Name)
 }
 
-// Read reads everything that the paths name, in their order; Stdin is standard input.
-// What cannot be read is an Item too, so that the rest is still decided.
-func Read(paths []string, stdin io.Reader) []Item {
-	var items []Item
-	for _, file := range Load(paths, stdin) {
-		items = append(items, file.Items()...)
-	}
-	return items
-}
-
-// Load reads the files that the paths name, in their order; Stdin is standard input.
-func Load(paths []string, stdin io.Reader) []File {
+// Load reads the files that the paths name, in their order and as a whole; Stdin is
+// standard input.
+func Load(paths []string, stdin io.Reader, o Options) []File {
 	var files []File
 	for _, path := range paths {
 		if path == Stdin {
@@ -82,13 +73,12 @@ func Load(paths []string, stdin io.Reader) []File {
 			files = append(files, file)
 			continue
 		}
-		names, err := document.Files(path)
-		if err != nil {
-			files = append(files, unreadable(path, err))
-			continue
-		}
-		for _, name := range names {
-			files = append(files, open(name))
+		for _, f := range find(path, o) {
+			if f.err != nil {
+				files = append(files, unreadable(f.name, f.err))
+				continue
+			}
+			files = append(files, open(f.name))
 		}
 	}
 	return files
@@ -109,7 +99,10 @@ func load(reader io.Reader, name string) File {
 		return unreadable(name, err)
 	}
 	if len(data) > maxFile {
-		return unreadable(name, fmt.Errorf("is larger than %d MiB", maxFile>>20))
+		return unreadable(name, &document.TooLargeError{Limit: maxFile})
+	}
+	if err := checkText(data[:min(len(data), sniffed)]); err != nil {
+		return unreadable(name, err)
 	}
 	return File{Name: name, Data: data}
 }

@@ -11,11 +11,10 @@ import (
 
 // The types below are a stable format: fields may be added, never renamed or removed.
 // Every field is always there: an empty string where there is nothing to say, and lists
-// are never null.
-type jsonReport struct {
-	Objects []jsonObject `json:"objects"`
-	Errors  []Problem    `json:"errors"`
-	Summary Summary      `json:"summary"`
+// are never null. Before jsonEnd, the report has "objects", which are jsonObjects.
+type jsonEnd struct {
+	Errors  []Problem `json:"errors"`
+	Summary Summary   `json:"summary"`
 }
 
 type jsonObject struct {
@@ -68,12 +67,55 @@ type jsonOperation struct {
 }
 
 // JSON writes the report for programs, without the credentials in what it quotes.
-func JSON(w io.Writer, r *Report) error {
-	return writeJSON(w, jsonReport{
-		Objects: list(r.Objects, toJSONObject),
-		Errors:  list(r.Errors, redacted),
-		Summary: r.Summary(),
-	})
+func JSON(w io.Writer, r *Report) error { return whole(NewJSON(w), r) }
+
+// NewJSON prints each object as it comes, and keeps the errors.
+func NewJSON(w io.Writer) Printer { return &jsonPrinter{w: w} }
+
+type jsonPrinter struct {
+	w       io.Writer
+	summary Summary
+	errors  []Problem
+}
+
+// The pieces of a report between which its objects are.
+const (
+	jsonStart   = "{\n  \"objects\": ["
+	jsonIndent  = "    "
+	jsonNoneEnd = "],\n"
+	jsonListEnd = "\n  ],\n"
+)
+
+func (p *jsonPrinter) Add(r *Report) error {
+	p.errors = append(p.errors, r.Errors...)
+	for i := range r.Objects {
+		before := ",\n" + jsonIndent
+		if p.summary.Objects+i == 0 {
+			before = jsonStart + "\n" + jsonIndent
+		}
+		text, err := indented(toJSONObject(&r.Objects[i]), jsonIndent)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(p.w, before+text); err != nil {
+			return err
+		}
+	}
+	p.summary.Add(r.Summary())
+	return nil
+}
+
+func (p *jsonPrinter) Close() error {
+	before := jsonListEnd
+	if p.summary.Objects == 0 {
+		before = jsonStart + jsonNoneEnd
+	}
+	end, err := indented(jsonEnd{Errors: list(p.errors, redacted), Summary: p.summary}, "")
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(p.w, before+strings.TrimPrefix(end, "{\n")+"\n")
+	return err
 }
 
 func toJSONObject(o *Object) jsonObject {
@@ -154,8 +196,20 @@ func list[From, To any](from []From, convert func(*From) To) []To {
 }
 
 func writeJSON(w io.Writer, value any) error {
-	encoder := json.NewEncoder(w)
+	text, err := indented(value, "")
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, text+"\n")
+	return err
+}
+
+// indented is a value as JSON, every line of it but the first after the prefix.
+func indented(value any, prefix string) (string, error) {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	encoder.SetIndent(prefix, "  ")
+	err := encoder.Encode(value)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }

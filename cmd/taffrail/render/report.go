@@ -60,13 +60,29 @@ func (r *Report) Summary() Summary {
 	return s
 }
 
+// Add counts what another report holds.
+func (s *Summary) Add(other Summary) {
+	s.Objects += other.Objects
+	s.Allow += other.Allow
+	s.Warn += other.Warn
+	s.Deny += other.Deny
+	s.Unknown += other.Unknown
+	s.Errors += other.Errors
+}
+
+// Fails reports whether one of the objects makes the exit code 1.
+func (s *Summary) Fails(failOn review.Verdict) bool {
+	return s.Deny > 0 && Fails(review.VerdictDeny, failOn) || s.Unknown > 0 && Fails(review.VerdictUnknown, failOn) ||
+		s.Warn > 0 && Fails(review.VerdictWarn, failOn)
+}
+
 // problems are what makes the exit code 2: the errors or, where there is neither an
 // object nor an error, that.
-func (r *Report) problems() []Problem {
-	if len(r.Errors)+len(r.Objects) == 0 {
+func problems(s Summary, errors []Problem) []Problem {
+	if s.Errors+s.Objects == 0 {
 		return []Problem{{Message: Nothing}}
 	}
-	return r.Errors
+	return errors
 }
 
 // Fails tells whether a verdict makes the exit code 1, failOn being the mildest that does.

@@ -19,17 +19,36 @@ type TextOptions struct {
 // Text writes the report for people: a denial in the words of the API server's answer,
 // warnings as kubectl prints them, and a summary line. Errors are not part of it: see
 // ErrorText.
-func Text(w io.Writer, r *Report, o TextOptions) error {
-	var b strings.Builder
-	p := palette{on: o.Colour}
+func Text(w io.Writer, r *Report, o TextOptions) error { return whole(NewText(w, o), r) }
+
+// NewText prints each object as it comes.
+func NewText(w io.Writer, o TextOptions) Printer {
+	return &textPrinter{w: w, options: o, palette: palette{on: o.Colour}}
+}
+
+type textPrinter struct {
+	w       io.Writer
+	options TextOptions
+	palette palette
+	summary Summary
+}
+
+func (p *textPrinter) Add(r *Report) error {
+	p.summary.Add(r.Summary())
 	for i := range r.Objects {
-		if text := objectText(&r.Objects[i], o, p); text != "" {
-			b.WriteString(text)
-			b.WriteByte('\n')
+		text := objectText(&r.Objects[i], p.options, p.palette)
+		if text == "" {
+			continue
+		}
+		if _, err := io.WriteString(p.w, text+"\n"); err != nil {
+			return err
 		}
 	}
-	b.WriteString(summaryText(r.Summary()) + "\n")
-	_, err := io.WriteString(w, b.String())
+	return nil
+}
+
+func (p *textPrinter) Close() error {
+	_, err := io.WriteString(p.w, summaryText(p.summary)+"\n")
 	return err
 }
 
