@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/review"
 )
@@ -27,6 +28,8 @@ type SARIFOptions struct {
 	// Policies are the catalogue. Of it only those become rules that have a result: which
 	// others were asked hangs on the Guardrails.
 	Policies []*engine.Policy
+	// Repository finds the paths that code scanning needs; nil where there is none.
+	Repository *repository.Finder
 }
 
 // SARIF writes the report in the Static Analysis Results Interchange Format 2.1.0, for
@@ -55,7 +58,7 @@ func (p *sarifPrinter) Add(r *Report) error {
 	p.errors = append(p.errors, r.Errors...)
 	for i := range r.Objects {
 		for _, m := range r.Objects[i].remarks() {
-			p.results = append(p.results, toSARIFResult(&m, p.rules))
+			p.results = append(p.results, p.result(&m))
 		}
 	}
 	return nil
@@ -69,32 +72,40 @@ func (p *sarifPrinter) Close() error {
 		}},
 		Invocations: []sarifInvocation{{
 			ExecutionSuccessful: len(problems) == 0,
-			Notifications:       list(problems, toSARIFNotification),
+			Notifications:       list(problems, p.notification),
 		}},
-		OriginalURIBaseIDs: map[string]sarifBase{sourceRoot: {sarifText{"The folder that the check was run in."}}},
+		OriginalURIBaseIDs: map[string]sarifBase{sourceRoot: {sarifText{p.base()}}},
 		ColumnKind:         "unicodeCodePoints",
 		Results:            p.results,
 	}
 	return writeJSON(p.w, sarifLog{Schema: sarifSchema, Version: sarifVersion, Runs: []sarifRun{run}})
 }
 
-func toSARIFNotification(p *Problem) sarifNotification {
-	notification := sarifNotification{Level: "error", Message: sarifText{Printable(p.Message)}}
-	if p.Source.File != "" {
-		notification.Locations = []sarifLocation{{Physical: toSARIFPlace(p.Source.File, position{Line: p.Source.Line})}}
+// base says what paths are relative to.
+func (p *sarifPrinter) base() string {
+	if p.options.Repository.IsInside() {
+		return "The root of the repository."
+	}
+	return "The folder that the check was run in."
+}
+
+func (p *sarifPrinter) notification(problem *Problem) sarifNotification {
+	notification := sarifNotification{Level: "error", Message: sarifText{Printable(problem.Message)}}
+	if problem.Source.File != "" {
+		notification.Locations = []sarifLocation{{Physical: p.place(problem.Source.File, position{Line: problem.Source.Line})}}
 	}
 	return notification
 }
 
-func toSARIFResult(m *remark, rules *sarifRules) sarifResult {
+func (p *sarifPrinter) result(m *remark) sarifResult {
 	f := m.finding
 	result := sarifResult{
 		RuleID:    f.Policy,
-		RuleIndex: rules.index(f.Policy),
+		RuleIndex: p.rules.index(f.Policy),
 		Level:     "note",
 		Message:   sarifText{m.sentence()},
 		Locations: []sarifLocation{{
-			Physical: toSARIFPlace(m.object.Source.File, m.position()),
+			Physical: p.place(m.object.Source.File, m.position()),
 			Logical:  logicalLocations(m),
 		}},
 		Fingerprints: map[string]string{fingerprint: fingerprintOf(m)},
@@ -115,8 +126,8 @@ func toSARIFResult(m *remark, rules *sarifRules) sarifResult {
 	return result
 }
 
-func toSARIFPlace(file string, at position) sarifPlace {
-	uri, based := artifactURI(file)
+func (p *sarifPrinter) place(file string, at position) sarifPlace {
+	uri, based := artifactURI(p.options.Repository, file)
 	place := sarifPlace{Artifact: sarifArtifact{URI: uri}}
 	if based {
 		place.Artifact.BaseID = sourceRoot
