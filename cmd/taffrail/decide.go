@@ -41,6 +41,9 @@ type outcome struct {
 	// object is nil where there is no decision about the item.
 	object   *render.Object
 	problems []render.Problem
+	warnings []render.Problem
+	// skipped is nil for an item that is, or was meant to be, an object.
+	skipped *render.Skipped
 }
 
 func reportOf(outcomes []outcome) *render.Report {
@@ -50,6 +53,10 @@ func reportOf(outcomes []outcome) *render.Report {
 			report.Objects = append(report.Objects, *o.object)
 		}
 		report.Errors = append(report.Errors, o.problems...)
+		report.Warnings = append(report.Warnings, o.warnings...)
+		if o.skipped != nil {
+			report.Skipped = append(report.Skipped, *o.skipped)
+		}
 	}
 	return report
 }
@@ -59,13 +66,20 @@ func (d *decider) outcomes(ctx context.Context, items []manifest.Item) []outcome
 	facts, bad := manifest.NewFacts(items, d.namespace)
 	for i, item := range items {
 		o, err := &outcomes[i], item.Err
+		for _, fault := range item.Warnings {
+			o.warnings = append(o.warnings, faulty(item, fault))
+		}
+		if reason, ok := errors.AsType[*manifest.NotObject](err); ok && item.Skipped() {
+			o.skipped = &render.Skipped{Source: item.Source, Reason: reason}
+			continue
+		}
 		if err == nil {
 			err = d.one(ctx, o, item, facts)
 		}
 		// An object that is no fact may still be decided, and the other way round.
 		for _, err := range []error{err, bad[i]} {
 			if err != nil {
-				o.problems = append(o.problems, problem(item, err))
+				o.problems = append(o.problems, problems(item, err)...)
 			}
 		}
 	}
@@ -86,7 +100,7 @@ func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts
 		if failsClosed(decision, id) {
 			continue // The decision is what the cluster's would be, and its finding says why.
 		}
-		o.problems = append(o.problems, problem(item, evaluationError(request, id, decision.Errors[id])))
+		o.problems = append(o.problems, problem(item.Source, evaluationError(request, id, decision.Errors[id])))
 	}
 	return nil
 }
@@ -104,8 +118,28 @@ func evaluationError(request *review.Request, policy string, err error) error {
 	return fmt.Errorf("policy %s could not be evaluated: %w", policy, err)
 }
 
-func problem(item manifest.Item, err error) render.Problem {
-	return render.Problem{Source: item.Source, Message: review.Redact(err.Error())}
+// problems point at the fields that an error is about.
+func problems(item manifest.Item, err error) []render.Problem {
+	if refused, ok := errors.AsType[*manifest.Refused](err); ok {
+		all := make([]render.Problem, 0, len(refused.Faults))
+		for _, fault := range refused.Faults {
+			all = append(all, faulty(item, fault))
+		}
+		return all
+	}
+	at := item.Source
+	if wrong, ok := errors.AsType[*normalize.FieldError](err); ok {
+		at.Line = item.LineOf(wrong.Path)
+	}
+	return []render.Problem{problem(at, err)}
+}
+
+func faulty(item manifest.Item, fault manifest.Fault) render.Problem {
+	return render.Problem{Source: manifest.Source{File: item.Source.File, Line: fault.Line}, Message: review.Redact(fault.String())}
+}
+
+func problem(at manifest.Source, err error) render.Problem {
+	return render.Problem{Source: at, Message: review.Redact(err.Error())}
 }
 
 // verdict is the error that makes the exit code. Violations come second to input that
@@ -114,7 +148,7 @@ func verdict(report *render.Report, failOn review.Verdict) error {
 	if len(report.Errors) > 0 {
 		return errUndecided
 	}
-	if len(report.Objects) == 0 {
+	if report.IsEmpty() {
 		return errNothing
 	}
 	for i := range report.Objects {

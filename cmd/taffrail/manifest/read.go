@@ -43,6 +43,16 @@ type Item struct {
 	Document *Document
 	// Path leads from the document to Object, as in items[0]; empty outside of Lists.
 	Path string
+	// Warnings are about fields that have no effect.
+	Warnings []Fault
+	// Walked is true for what was found in a folder, and not named.
+	Walked bool
+}
+
+// Skipped reports whether the item is no object, and nobody meant it for one.
+func (i *Item) Skipped() bool {
+	reason, ok := errors.AsType[*NotObject](i.Err)
+	return ok && (i.Walked || reason.Sort == Blank)
 }
 
 // File is a file or standard input, as it was read or as it could not be.
@@ -52,6 +62,10 @@ type File struct {
 	Data    []byte
 	// Err is not nil where there is no Data.
 	Err error
+	// Walked is true for a file that was found in a folder, and not named.
+	Walked bool
+	// NotObject says what the file is for its neighbours; nil if it may hold objects.
+	NotObject *NotObject
 }
 
 // Items are those that Decode finds in the file.
@@ -59,7 +73,14 @@ func (f *File) Items() []Item {
 	if f.Err != nil {
 		return []Item{{Source: Source{File: f.Name}, Err: f.Err}}
 	}
-	return Decode(f.Data, f.Name)
+	if f.NotObject != nil {
+		return []Item{{Source: Source{File: f.Name, Line: 1}, Err: f.NotObject, Walked: f.Walked}}
+	}
+	items := Decode(f.Data, f.Name)
+	for i := range items {
+		items[i].Walked = f.Walked
+	}
+	return items
 }
 
 // Read reads everything that the paths name, in their order; Stdin is standard input.
@@ -75,11 +96,10 @@ func Read(paths []string, stdin io.Reader) []Item {
 // Load reads the files that the paths name, in their order; Stdin is standard input.
 func Load(paths []string, stdin io.Reader) []File {
 	var files []File
+	around := newNeighbours()
 	for _, path := range paths {
 		if path == Stdin {
-			file := load(stdin, stdinName)
-			file.IsStdin = true
-			files = append(files, file)
+			files = append(files, File{Name: stdinName, IsStdin: true})
 			continue
 		}
 		names, err := document.Files(path)
@@ -88,10 +108,28 @@ func Load(paths []string, stdin io.Reader) []File {
 			continue
 		}
 		for _, name := range names {
-			files = append(files, open(name))
+			around.look(name)
+			files = append(files, File{Name: name, Walked: name != path})
 		}
 	}
+	for i := range files {
+		files[i].load(stdin, around)
+	}
 	return files
+}
+
+// load reads the file, once the neighbours of all files are known.
+func (f *File) load(stdin io.Reader, around *neighbours) {
+	switch {
+	case f.Err != nil:
+	case f.IsStdin:
+		*f = load(stdin, stdinName)
+		f.IsStdin = true
+	default:
+		walked := f.Walked
+		*f = open(f.Name)
+		f.Walked, f.NotObject = walked, around.sortOf(f.Name, walked)
+	}
 }
 
 func open(path string) File {

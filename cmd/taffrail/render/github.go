@@ -30,7 +30,7 @@ func GitHub(w io.Writer, r *Report, o GitHubOptions) error {
 	for _, c := range commands(r, o) {
 		b.WriteString(c.text())
 	}
-	b.WriteString(summaryText(r.Summary()) + "\n")
+	b.WriteString(r.summaryText() + "\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }

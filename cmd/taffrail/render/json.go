@@ -15,7 +15,12 @@ import (
 type jsonReport struct {
 	Objects []jsonObject `json:"objects"`
 	Errors  []Problem    `json:"errors"`
-	Summary Summary      `json:"summary"`
+	// Warnings are about fields that have no effect. They leave the exit code alone.
+	Warnings []Problem `json:"warnings"`
+	// NotJudged are the kinds that no bound policy is about, and Skipped what is no object.
+	NotJudged []KindCount `json:"notJudged"`
+	Skipped   []SortCount `json:"skipped"`
+	Summary   Summary     `json:"summary"`
 }
 
 type jsonObject struct {
@@ -26,10 +31,13 @@ type jsonObject struct {
 	Name         string          `json:"name"`
 	GenerateName string          `json:"generateName"`
 	Source       manifest.Source `json:"source"`
-	Verdict      review.Verdict  `json:"verdict"`
-	Findings     []jsonFinding   `json:"findings"`
-	Filled       []jsonFill      `json:"filled"`
-	Patch        []jsonOperation `json:"patch"`
+	// Verdict is allow for what is not judged.
+	Verdict review.Verdict `json:"verdict"`
+	// Judged is false where no bound policy is about the object.
+	Judged   bool            `json:"judged"`
+	Findings []jsonFinding   `json:"findings"`
+	Filled   []jsonFill      `json:"filled"`
+	Patch    []jsonOperation `json:"patch"`
 }
 
 type jsonFinding struct {
@@ -70,8 +78,13 @@ type jsonOperation struct {
 // JSON writes the report for programs, without the credentials in what it quotes.
 func JSON(w io.Writer, r *Report) error {
 	return writeJSON(w, jsonReport{
-		Objects: list(r.Objects, toJSONObject),
-		Errors:  list(r.Errors, redacted),
+		Objects:  list(r.Objects, toJSONObject),
+		Errors:   list(r.Errors, redacted),
+		Warnings: list(r.Warnings, redacted),
+		NotJudged: list(r.NotJudged(), func(c *KindCount) KindCount {
+			return KindCount{Group: review.RedactValue(c.Group), Kind: review.RedactValue(c.Kind), Count: c.Count}
+		}),
+		Skipped: r.SkippedBySort(),
 		Summary: r.Summary(),
 	})
 }
@@ -85,6 +98,7 @@ func toJSONObject(o *Object) jsonObject {
 		GenerateName: review.RedactValue(o.Request.GenerateName),
 		Source:       o.Source,
 		Verdict:      o.Decision.Verdict,
+		Judged:       o.IsJudged(),
 		Findings:     list(o.Decision.Findings, o.toJSONFinding),
 		Filled:       list(o.Decision.Fills, toJSONFill),
 		Patch:        list(o.Decision.Patch, toJSONOperation),

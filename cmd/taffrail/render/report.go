@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"slices"
 
 	"taffrail.dev/cmd/taffrail/manifest"
@@ -11,6 +12,16 @@ import (
 type Report struct {
 	Objects []Object
 	Errors  []Problem
+	// Warnings are about fields that have no effect.
+	Warnings []Problem
+	// Skipped is what is no object, and was not named as one.
+	Skipped []Skipped
+}
+
+// Skipped is a document that is no object.
+type Skipped struct {
+	Source manifest.Source
+	Reason *manifest.NotObject
 }
 
 // Object is one object and the decision about it.
@@ -39,13 +50,109 @@ type Summary struct {
 	Warn    int `json:"warn"`
 	Deny    int `json:"deny"`
 	Unknown int `json:"unknown"`
-	Errors  int `json:"errors"`
+	// NotJudged counts the objects that no bound policy is about. Allow does not.
+	NotJudged int `json:"notJudged"`
+	Errors    int `json:"errors"`
+	Warnings  int `json:"warnings"`
+	Skipped   int `json:"skipped"`
+}
+
+// IsJudged reports whether any policy was asked about the object.
+func (o *Object) IsJudged() bool { return !o.Decision.Unbound }
+
+// notJudgedText is why nothing is said of an object that is not judged.
+func (o *Object) notJudgedText() string {
+	text := "is not judged: no bound policy is about a " + Printable(o.Request.Kind.Kind)
+	if namespace := o.Request.Namespace.Name; namespace != "" {
+		text += " in namespace " + Printable(namespace)
+	}
+	return text
+}
+
+// KindCount is how many objects of a kind are not judged.
+type KindCount struct {
+	// Group is empty for the core kinds.
+	Group string `json:"group"`
+	Kind  string `json:"kind"`
+	Count int    `json:"count"`
+}
+
+// NotJudged counts the objects that are not judged by their kind, the most first.
+func (r *Report) NotJudged() []KindCount {
+	counts := []KindCount{}
+	for i := range r.Objects {
+		o := &r.Objects[i]
+		if o.IsJudged() {
+			continue
+		}
+		kind := o.Request.Kind
+		at := slices.IndexFunc(counts, func(c KindCount) bool { return c.Group == kind.Group && c.Kind == kind.Kind })
+		if at < 0 {
+			at = len(counts)
+			counts = append(counts, KindCount{Group: kind.Group, Kind: kind.Kind})
+		}
+		counts[at].Count++
+	}
+	slices.SortStableFunc(counts, func(a, b KindCount) int { return b.Count - a.Count })
+	return counts
+}
+
+// SortCount is how many documents of a sort were skipped.
+type SortCount struct {
+	What    manifest.Sort `json:"what"`
+	Count   int           `json:"count"`
+	Message string        `json:"message"`
+}
+
+// SkippedBySort counts what was skipped, the most first. Blank documents are of no interest.
+func (r *Report) SkippedBySort() []SortCount {
+	counts := []SortCount{}
+	for _, s := range r.Skipped {
+		sort := s.Reason.Sort
+		if sort == manifest.Blank {
+			continue
+		}
+		at := slices.IndexFunc(counts, func(c SortCount) bool { return c.What == sort })
+		if at < 0 {
+			at = len(counts)
+			counts = append(counts, SortCount{What: sort})
+		}
+		counts[at].Count++
+	}
+	slices.SortStableFunc(counts, func(a, b SortCount) int { return b.Count - a.Count })
+	for i := range counts {
+		counts[i].Message = counts[i].message()
+	}
+	return counts
+}
+
+func (c *SortCount) message() string {
+	text := fmt.Sprintf("%d %s: not objects, not judged", c.Count, c.What.Plural())
+	if c.Count == 1 {
+		text = fmt.Sprintf("1 %s: no object, not judged", c.What)
+	}
+	if hint := c.What.Hint(); hint != "" {
+		text += "; " + hint
+	}
+	return text
+}
+
+// IsEmpty reports whether the input has nothing in it that anybody could have meant.
+func (r *Report) IsEmpty() bool {
+	return len(r.Objects)+len(r.Errors) == 0 && (len(r.Skipped) == 0 || len(r.SkippedBySort()) > 0)
 }
 
 // Summary counts what the report holds.
 func (r *Report) Summary() Summary {
-	s := Summary{Objects: len(r.Objects), Errors: len(r.Errors)}
+	s := Summary{Objects: len(r.Objects), Errors: len(r.Errors), Warnings: len(r.Warnings)}
+	for _, c := range r.SkippedBySort() {
+		s.Skipped += c.Count
+	}
 	for i := range r.Objects {
+		if !r.Objects[i].IsJudged() {
+			s.NotJudged++
+			continue
+		}
 		switch r.Objects[i].Decision.Verdict {
 		case review.VerdictAllow:
 			s.Allow++
@@ -63,7 +170,7 @@ func (r *Report) Summary() Summary {
 // problems are what makes the exit code 2: the errors or, where there is neither an
 // object nor an error, that.
 func (r *Report) problems() []Problem {
-	if len(r.Errors)+len(r.Objects) == 0 {
+	if r.IsEmpty() {
 		return []Problem{{Message: Nothing}}
 	}
 	return r.Errors

@@ -28,7 +28,7 @@ func Text(w io.Writer, r *Report, o TextOptions) error {
 			b.WriteByte('\n')
 		}
 	}
-	b.WriteString(summaryText(r.Summary()) + "\n")
+	b.WriteString(r.summaryText() + "\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -36,6 +36,12 @@ func Text(w io.Writer, r *Report, o TextOptions) error {
 // objectText is empty where there is nothing to say. Every line ends in a line break.
 func objectText(o *Object, options TextOptions, p palette) string {
 	d, subject := o.Decision, o.Request.Subject()
+	if !o.IsJudged() {
+		if !options.Verbose {
+			return ""
+		}
+		return p.bold(PrintablePath(o.Source.String())) + ": " + subject + " " + o.notJudgedText() + "\n"
+	}
 	known, unknown := split(d)
 	warnings := append(known.Warnings(), d.FillWarnings()...)
 	if len(warnings)+len(unknown) == 0 && d.Verdict == review.VerdictAllow && !options.Verbose {
@@ -112,7 +118,8 @@ func detailText(o *Object) string {
 	return b.String()
 }
 
-func summaryText(s Summary) string {
+func (r *Report) summaryText() string {
+	s := r.Summary()
 	parts := []string{}
 	add := func(n int, what string) {
 		if n > 0 {
@@ -123,6 +130,7 @@ func summaryText(s Summary) string {
 	add(s.Unknown, "not decided in full")
 	add(s.Warn, "with warnings")
 	add(s.Allow, "clean")
+	add(s.NotJudged, "not judged ("+r.notJudgedKinds()+")")
 	text := plural(s.Objects, "object")
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
@@ -133,6 +141,21 @@ func summaryText(s Summary) string {
 	return text
 }
 
+// notJudgedKinds lists the kinds that are not judged, as in 5 Rollout, 4 Application.
+func (r *Report) notJudgedKinds() string {
+	const most = 8
+	var parts []string
+	counts := r.NotJudged()
+	for i, c := range counts {
+		if i == most {
+			parts = append(parts, plural(len(counts)-most, "more kind"))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", c.Count, Printable(review.RedactValue(c.Kind))))
+	}
+	return strings.Join(parts, ", ")
+}
+
 func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -140,8 +163,24 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// ErrorText writes the report's errors, one line each.
+// ErrorText writes what was skipped, one line a sort, and the report's warnings and errors,
+// one line each.
 func ErrorText(w io.Writer, r *Report) error {
+	for _, skipped := range r.SkippedBySort() {
+		if _, err := fmt.Fprintf(w, "note: %s\n", skipped.Message); err != nil {
+			return err
+		}
+	}
+	if len(r.Objects)+len(r.Errors) == 0 && !r.IsEmpty() {
+		if _, err := fmt.Fprintln(w, "note: "+Nothing); err != nil {
+			return err
+		}
+	}
+	for _, problem := range r.Warnings {
+		if _, err := fmt.Fprintf(w, "warning: %s: %s\n", PrintablePath(problem.Source.String()), Printable(problem.Message)); err != nil {
+			return err
+		}
+	}
 	for _, problem := range r.Errors {
 		if _, err := fmt.Fprintf(w, "error: %s: %s\n", PrintablePath(problem.Source.String()), Printable(problem.Message)); err != nil {
 			return err
