@@ -71,7 +71,7 @@ type NotObject struct {
 }
 
 func (e *NotObject) Error() string {
-	if hint := e.Sort.Hint(); hint != "" {
+	if hint := e.Sort.Hint(); hint != "" && e.Sort != Template {
 		return e.Reason + "; " + hint
 	}
 	return e.Reason

@@ -152,7 +152,7 @@ func (r *reader) check(item *Item) error {
 		}
 	}
 	if what := incomplete(item.Object, gvk.GroupKind()); what != "" {
-		return notObject(Patch, "has no %s, so no API server takes it: if it is a kustomize patch, it is no object", what)
+		return notObject(Patch, "has no %s, without which no API server takes a %s: if it is a kustomize patch, it is no object", what, kind)
 	}
 	var refused []Fault
 	placeholders := true
@@ -172,7 +172,7 @@ func (r *reader) check(item *Item) error {
 	case len(refused) == 0:
 		return nil
 	case placeholders:
-		return notObject(Template, "is a template: %s", refused[0])
+		return notObject(Template, "has placeholders that no API server takes: %s; %s", refused[0], Template.Hint())
 	}
 	return &Refused{Faults: refused}
 }

@@ -30,6 +30,12 @@ func GitHub(w io.Writer, r *Report, o GitHubOptions) error {
 	for _, c := range commands(r, o) {
 		b.WriteString(c.text())
 	}
+	for _, p := range r.Warnings {
+		b.WriteString(command("warning", p.Source.File, position{Line: p.Source.Line}, "has no effect", Printable(p.Message)))
+	}
+	for _, note := range r.notes() {
+		b.WriteString(command("notice", "", position{}, "not judged", note))
+	}
 	b.WriteString(r.summaryText() + "\n")
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -58,14 +58,22 @@ type junitText struct {
 // for every error of the report. What makes the exit code 1 fails and what makes it 2 is
 // an error, and nothing else is either: CI systems take both for a broken build. An
 // object that cannot be decided in full fails with an error or, where failOn lets it
-// pass, is skipped. What it is told besides is its output.
+// pass, is skipped, as is one that no policy is about. What it is told besides is its output.
 func JUnit(w io.Writer, r *Report, failOn review.Verdict) error {
 	report := junitReport{junitCounts: junitCounts{Name: "taffrail check"}}
 	for i := range r.Objects {
 		report.add(r.Objects[i].Source.File, junitObject(&r.Objects[i], failOn))
 	}
+	for _, p := range r.Warnings {
+		report.add(p.Source.File, junitWarning(&p))
+	}
 	for _, p := range r.problems() {
 		report.add(p.Source.File, junitError(&p))
+	}
+	for _, skipped := range r.SkippedBySort() {
+		report.add("", junitCase{
+			Name: skipped.What.Plural(), Class: "input", Skipped: &junitProblem{Message: skipped.Message, Type: "input"},
+		})
 	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
@@ -139,6 +147,8 @@ func junitObject(o *Object, failOn review.Verdict) junitCase {
 		c.Class += "/" + Printable(namespace)
 	}
 	switch {
+	case !o.IsJudged():
+		c.Skipped = &junitProblem{Message: o.Request.Subject() + " " + o.notJudgedText(), Type: "not judged"}
 	case d.Verdict == review.VerdictUnknown && Fails(d.Verdict, failOn):
 		c.Error = problem
 	case d.Verdict == review.VerdictUnknown:
@@ -149,6 +159,13 @@ func junitObject(o *Object, failOn review.Verdict) junitCase {
 	if len(rest) > 0 {
 		c.Out = &junitText{strings.Join(rest, "\n")}
 	}
+	return c
+}
+
+// junitWarning passes: it is about a field without effect, and what it says is its output.
+func junitWarning(p *Problem) junitCase {
+	c := junitError(p)
+	c.Error, c.Out = nil, &junitText{"warning: " + c.Error.Text}
 	return c
 }
 

@@ -137,6 +137,19 @@ func (c *SortCount) message() string {
 	return text
 }
 
+// notes are what there is to say of the run as a whole: what was not judged, and what was
+// skipped.
+func (r *Report) notes() []string {
+	var notes []string
+	if kinds := r.notJudgedKinds(); kinds != "" {
+		notes = append(notes, fmt.Sprintf("%s not judged, for no bound policy is about them: %s", plural(r.Summary().NotJudged, "object"), kinds))
+	}
+	for _, skipped := range r.SkippedBySort() {
+		notes = append(notes, skipped.Message)
+	}
+	return notes
+}
+
 // IsEmpty reports whether the input has nothing in it that anybody could have meant.
 func (r *Report) IsEmpty() bool {
 	return len(r.Objects)+len(r.Errors) == 0 && (len(r.Skipped) == 0 || len(r.SkippedBySort()) > 0)

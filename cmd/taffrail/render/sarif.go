@@ -47,7 +47,7 @@ func SARIF(w io.Writer, r *Report, o SARIFOptions) error {
 		}},
 		Invocations: []sarifInvocation{{
 			ExecutionSuccessful: len(problems) == 0,
-			Notifications:       list(problems, toSARIFNotification),
+			Notifications:       r.toSARIFNotifications(problems),
 		}},
 		OriginalURIBaseIDs: map[string]sarifBase{sourceRoot: {sarifText{"The folder that the check was run in."}}},
 		ColumnKind:         "unicodeCodePoints",
@@ -56,8 +56,22 @@ func SARIF(w io.Writer, r *Report, o SARIFOptions) error {
 	return writeJSON(w, sarifLog{Schema: sarifSchema, Version: sarifVersion, Runs: []sarifRun{run}})
 }
 
-func toSARIFNotification(p *Problem) sarifNotification {
-	notification := sarifNotification{Level: "error", Message: sarifText{Printable(p.Message)}}
+func (r *Report) toSARIFNotifications(problems []Problem) []sarifNotification {
+	all := []sarifNotification{}
+	for i := range problems {
+		all = append(all, toSARIFNotification("error", &problems[i]))
+	}
+	for i := range r.Warnings {
+		all = append(all, toSARIFNotification("warning", &r.Warnings[i]))
+	}
+	for _, note := range r.notes() {
+		all = append(all, toSARIFNotification("note", &Problem{Message: note}))
+	}
+	return all
+}
+
+func toSARIFNotification(level string, p *Problem) sarifNotification {
+	notification := sarifNotification{Level: level, Message: sarifText{Printable(p.Message)}}
 	if p.Source.File != "" {
 		notification.Locations = []sarifLocation{{Physical: toSARIFPlace(p.Source.File, position{Line: p.Source.Line})}}
 	}
