@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -70,30 +71,38 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err := writeExpired(command.ErrOrStderr(), decider.snapshot.Exemptions(), time.Now()); err != nil {
 		return err
 	}
-	report := decider.decide(ctx, manifest.Read(paths, command.InOrStdin()))
-	if err := write(command, report, decider.catalog, f); err != nil {
+	printer := f.printer(command, decider.catalog)
+	input := manifest.Open(paths, command.InOrStdin(), f.reading())
+	var totals render.Totals
+	err = decider.decide(ctx, input, func(piece *render.Report) error {
+		totals.Add(piece)
+		return printer.Add(piece)
+	})
+	if err := errors.Join(err, printer.Close()); err != nil {
 		return err
 	}
-	return verdict(report, review.Verdict(f.failOn.value))
+	// The log of a step has them already, as commands.
+	if f.output.value != "github" {
+		if err := render.ErrorText(command.ErrOrStderr(), &totals); err != nil {
+			return err
+		}
+	}
+	return verdict(totals.Summary, review.Verdict(f.failOn.value))
 }
 
-func write(command *cobra.Command, report *render.Report, catalog *engine.Catalog, f *checkFlags) error {
+func (f *checkFlags) printer(command *cobra.Command, catalog *engine.Catalog) render.Printer {
 	out, failOn := command.OutOrStdout(), review.Verdict(f.failOn.value)
 	switch f.output.value {
 	case "json":
-		return render.JSON(out, report)
+		return render.NewJSON(out)
 	case "sarif":
-		return render.SARIF(out, report, render.SARIFOptions{Version: version(), Policies: catalog.Policies()})
+		return render.NewSARIF(out, render.SARIFOptions{Version: version(), Policies: catalog.Policies()})
 	case "junit":
-		return render.JUnit(out, report, failOn)
+		return render.NewJUnit(out, failOn)
 	case "github":
-		return render.GitHub(out, report, render.GitHubOptions{Verbose: f.verbose, FailOn: failOn})
+		return render.NewGitHub(out, render.GitHubOptions{Verbose: f.verbose, FailOn: failOn})
 	}
-	options := render.TextOptions{Verbose: f.verbose, Colour: isColourful(command)}
-	if err := render.Text(out, report, options); err != nil {
-		return err
-	}
-	return render.ErrorText(command.ErrOrStderr(), report)
+	return render.NewText(out, render.TextOptions{Verbose: f.verbose, Colour: isColourful(command)})
 }
 
 // writeExpired names the Exemptions that excuse nothing any more: whoever reads the

@@ -24,12 +24,14 @@ type deciderFlags struct {
 	config    []string
 	namespace string
 	maxMode   *choice
+	exclude   []string
 }
 
 func (f *deciderFlags) add(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, Exemptions and Policies; without Guardrails the built-in ones hold (repeatable)")
 	flags.StringVarP(&f.namespace, "namespace", "n", "default", "namespace of objects that name none")
+	flags.StringArrayVar(&f.exclude, "exclude", nil, "leave out of folders what matches, in the syntax of .gitignore (repeatable)")
 	f.maxMode = addChoice(command, "max-mode", "", "a ceiling for the modes of all Guardrails", "enforce", "warn", "audit")
 }
 
@@ -57,6 +59,8 @@ func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
 	}
 	return &decider{catalog: snapshot.Catalog(), snapshot: snapshot, namespace: f.namespace, options: pipeline.Options{MaxMode: ceiling}}, nil
 }
+
+func (f *deciderFlags) reading() manifest.Options { return manifest.Options{Exclude: f.exclude} }
 
 // inputs is what to read. Waiting in silence for somebody to type a manifest would
 // look like a hang.

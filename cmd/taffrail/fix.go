@@ -64,7 +64,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err != nil {
 		return err
 	}
-	before := manifest.Load(paths, command.InOrStdin())
+	before := manifest.Load(paths, command.InOrStdin(), f.reading())
 	fixer := &fixer{decider: decider, files: before}
 	report, err := fixer.run(ctx)
 	if err != nil {
@@ -82,7 +82,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err := tell(command.ErrOrStderr(), done, fixer, report); err != nil {
 		return err
 	}
-	err = verdict(report, review.Verdict(f.failOn.value))
+	err = verdict(report.Summary(), review.Verdict(f.failOn.value))
 	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
 		return errUnfixed
 	}
@@ -113,12 +113,14 @@ func tell(stderr io.Writer, done string, fixer *fixer, report *render.Report) er
 	}
 	shown := *report
 	shown.Errors = append(shown.Errors, fixer.problems...)
-	if s := shown.Summary(); s.Allow < s.Objects {
+	if s := shown.Summary(); s.Allow+s.NotJudged < s.Objects {
 		if err := render.Text(&b, &shown, render.TextOptions{}); err != nil {
 			return err
 		}
 	}
-	if err := render.ErrorText(&b, &shown); err != nil {
+	var totals render.Totals
+	totals.Add(&shown)
+	if err := render.ErrorText(&b, &totals); err != nil {
 		return err
 	}
 	_, err := fmt.Fprint(stderr, b.String())

@@ -11,39 +11,47 @@ import (
 )
 
 // Decode reads the objects of a multi-document YAML or JSON stream, in their order.
-// Lists are taken apart as kubectl does it. Documents without content yield nothing;
-// every other one yields an Item or, for a List, one for each of its items. Text that
-// yields none at all is one Item that is Blank, unless it is nothing but white space. Objects of
+// Lists are taken apart as kubectl does it. Every document yields an Item or, for a List,
+// one for each of its items; one without content yields an Item that is Blank. Objects of
 // built-in kinds are what the API server's decoder takes.
 func Decode(data []byte, file string) []Item {
 	var items []Item
-	checker := strict.NewChecker()
+	checker := &strict.Checker{}
 	for _, chunk := range document.Split(data) {
-		doc, err := document.Parse(chunk)
-		if err != nil {
-			line := chunk.Line
-			if broken := new(document.Error); errors.As(err, &broken) {
-				line = broken.Line
-			}
-			switch {
-			case isTemplate(chunk.Data):
-				err = notObject(Template, "%s", err)
-			case !claimsByText(chunk.Data):
-				err = notObject(sortByName(file), "%s", err)
-			}
-			items = append(items, Item{Source: Source{File: file, Line: line}, Err: err})
-			continue
-		}
-		if doc.Value == nil {
-			continue
-		}
-		r := &reader{file: file, doc: doc, checker: checker, text: &Document{Text: chunk.Data, Start: chunk.Start, before: chunk.Line - 1}}
-		items = r.add(items, doc.Value, "", "", "")
-	}
-	if len(items) == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\ufeff")))) > 0 {
-		items = []Item{{Source: Source{File: file, Line: 1}, Err: notObject(Blank, "has no object in it")}}
+		items = append(items, decodeChunk(chunk, file, checker)...)
 	}
 	return items
+}
+
+func decodeChunk(chunk document.Chunk, file string, checker *strict.Checker) []Item {
+	doc, err := document.Parse(chunk)
+	if err != nil {
+		return []Item{unparsed(err, chunk, file)}
+	}
+	var items []Item
+	if doc.Value != nil {
+		r := &reader{file: file, doc: doc, checker: checker, text: &Document{Text: chunk.Data, Start: chunk.Start, before: chunk.Line - 1}}
+		items = r.add(nil, doc.Value, "", "", "")
+	}
+	if len(items) == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(chunk.Data, []byte("\ufeff")))) > 0 {
+		items = []Item{{Source: Source{File: file, Line: doc.Line}, Err: notObject(Blank, "has no object in it")}}
+	}
+	return items
+}
+
+// unparsed is the item of text that is no YAML.
+func unparsed(err error, chunk document.Chunk, file string) Item {
+	line := chunk.Line
+	if broken := new(document.Error); errors.As(err, &broken) {
+		line = broken.Line
+	}
+	switch {
+	case isTemplate(chunk.Data):
+		err = notObject(Template, "%s", err)
+	case !claimsByText(chunk.Data):
+		err = notObject(sortByName(file), "%s", err)
+	}
+	return Item{Source: Source{File: file, Line: line}, Err: err}
 }
 
 type reader struct {

@@ -76,6 +76,14 @@ func (n *neighbours) sortOf(file string, walked bool) *NotObject {
 	}
 }
 
+// check is sortOf as an error.
+func (n *neighbours) check(file string, walked bool) error {
+	if reason := n.sortOf(file, walked); reason != nil {
+		return reason
+	}
+	return nil
+}
+
 func (n *neighbours) inTemplates(path string) bool {
 	for folder := filepath.Dir(path); folder != filepath.Dir(folder); folder = filepath.Dir(folder) {
 		if filepath.Base(folder) == "templates" && n.charts[filepath.Dir(folder)] {

@@ -2,8 +2,10 @@ package manifest
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -37,7 +39,7 @@ func TestDecode(t *testing.T) {
 		{"nothing but white space", "f", "\ufeff\n \n", ""},
 		{"nothing but comments", "f", "# a licence\n---\n", "f:1: error: has no object in it"},
 		{"documents, some empty", "f", "---\n# nothing\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n---\n{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"b\"}}\n",
-			"f:4: v1 ConfigMap a\nf:9: v1 ConfigMap b"},
+			"f:1: error: has no object in it\nf:4: v1 ConfigMap a\nf:7: error: has no object in it\nf:9: v1 ConfigMap b"},
 		{"a broken document among others", "f", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\nkind: ConfigMap\n metadata: {}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n",
 			"f:1: v1 ConfigMap a\nf:6: error: is not valid YAML: mapping values are not allowed in this context\nf:8: v1 ConfigMap b"},
 		{"a marker inside a block scalar is indented", "f", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  x: |\n    ---\n    apiVersion: v1\n",
@@ -50,7 +52,7 @@ func TestDecode(t *testing.T) {
 			"f:7: v1 ConfigMap a"},
 		{"anything with items is a List to kubectl", "f", "apiVersion: example.com/v1\nkind: Thing\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n", "f:4: v1 ConfigMap a"},
 		{"an object whose items are no list", "f", "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nitems: {b: c}\n", "f:1: example.com/v1 Thing a"},
-		{"empty Lists", "f", "{apiVersion: v1, kind: List, items: []}\n---\n{apiVersion: v1, kind: List, items: null}\n", "f:1: error: has no object in it"},
+		{"empty Lists", "f", "{apiVersion: v1, kind: List, items: []}\n---\n{apiVersion: v1, kind: List, items: null}\n", "f:1: error: has no object in it\nf:3: error: has no object in it"},
 		{"items that are no objects", "f", "apiVersion: v1\nkind: List\nitems:\n- {metadata: {}}\n- text\n",
 			"f:4: error: is not a Kubernetes object: it has neither apiVersion nor kind\nf:5: error: is not a Kubernetes object: an object is a map"},
 		{"no object", "f", "- a\n---\ntext\n---\n5\n",
@@ -89,6 +91,9 @@ func TestNode(t *testing.T) {
 		"- &a\n  apiVersion: v1\n  kind: ConfigMap\n- *a\n\ufeff---\napiVersion: v1\nkind: ConfigMap\n"), "f")
 	var lines []int
 	for _, item := range items {
+		if item.Skipped() {
+			continue
+		}
 		node, before, err := item.Node()
 		if err != nil {
 			t.Fatal(err)
@@ -131,6 +136,10 @@ func TestDocumentStart(t *testing.T) {
 	}
 }
 
+func read(paths []string, stdin io.Reader, o Options) []Item {
+	return slices.Collect(Open(paths, stdin, o).Items())
+}
+
 func TestRead(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -151,7 +160,7 @@ func TestRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	items := Read([]string{"d", "-", "d/x.yaml.template", "empty", "missing.yaml"}, strings.NewReader("\n"+pod("stdin")))
+	items := read([]string{"d", "-", "d/x.yaml.template", "empty", "missing.yaml"}, strings.NewReader("\n"+pod("stdin")), Options{})
 	want := `d/b.yaml:1: v1 ConfigMap b
 d/c.json:1: v1 ConfigMap c
 d/link.yaml:1: v1 ConfigMap b
@@ -167,7 +176,7 @@ missing.yaml: error: no such file or directory`
 }
 
 func TestReadError(t *testing.T) {
-	items := Read([]string{Stdin}, iotest.ErrReader(os.ErrClosed))
+	items := read([]string{Stdin}, iotest.ErrReader(os.ErrClosed), Options{})
 	if got := show(items); got != "<stdin>: error: file already closed" {
 		t.Error(got)
 	}
@@ -197,10 +206,10 @@ func TestFacts(t *testing.T) {
 ---
 5
 `), "f")
-	facts, bad := NewFacts(items, "default")
+	facts := FactsOf(slices.Values(items), "default")
 	var lines []string
-	for i, item := range items {
-		if err := bad[i]; err != nil {
+	for _, item := range items {
+		if err := FactError(item.Object); err != nil {
 			lines = append(lines, item.Source.String()+": "+err.Error())
 		}
 	}
@@ -251,6 +260,6 @@ func FuzzDecode(f *testing.F) {
 				}
 			}
 		}
-		NewFacts(items, "default")
+		FactsOf(slices.Values(items), "default")
 	})
 }

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -15,7 +14,8 @@ const (
 	Stdin = "-"
 	// stdinName is how a Source names standard input.
 	stdinName = "<stdin>"
-	// maxFile bounds a file or standard input, in bytes. A List of a whole cluster fits.
+	// maxFile bounds a file that is read as a whole, and one document, in bytes. A List of
+	// a whole cluster fits.
 	maxFile = 256 << 20
 )
 
@@ -83,53 +83,35 @@ func (f *File) Items() []Item {
 	return items
 }
 
-// Read reads everything that the paths name, in their order; Stdin is standard input.
-// What cannot be read is an Item too, so that the rest is still decided.
-func Read(paths []string, stdin io.Reader) []Item {
-	var items []Item
-	for _, file := range Load(paths, stdin) {
-		items = append(items, file.Items()...)
-	}
-	return items
-}
-
-// Load reads the files that the paths name, in their order; Stdin is standard input.
-func Load(paths []string, stdin io.Reader) []File {
+// Load reads the files that the paths name, in their order and as a whole; Stdin is
+// standard input.
+func Load(paths []string, stdin io.Reader, o Options) []File {
 	var files []File
 	around := newNeighbours()
 	for _, path := range paths {
 		if path == Stdin {
-			files = append(files, File{Name: stdinName, IsStdin: true})
+			file := load(stdin, stdinName)
+			file.IsStdin = true
+			files = append(files, file)
 			continue
 		}
-		names, err := document.Files(path)
-		if err != nil {
-			files = append(files, unreadable(path, err))
-			continue
-		}
-		for _, name := range names {
-			around.look(name)
-			files = append(files, File{Name: name, Walked: name != path})
+		for _, f := range find(path, o) {
+			if f.err != nil {
+				files = append(files, unreadable(f.name, f.err))
+				continue
+			}
+			file := open(f.name)
+			file.Walked = f.name != path
+			around.look(f.name)
+			files = append(files, file)
 		}
 	}
 	for i := range files {
-		files[i].load(stdin, around)
+		if f := &files[i]; f.Err == nil && !f.IsStdin {
+			f.NotObject = around.sortOf(f.Name, f.Walked)
+		}
 	}
 	return files
-}
-
-// load reads the file, once the neighbours of all files are known.
-func (f *File) load(stdin io.Reader, around *neighbours) {
-	switch {
-	case f.Err != nil:
-	case f.IsStdin:
-		*f = load(stdin, stdinName)
-		f.IsStdin = true
-	default:
-		walked := f.Walked
-		*f = open(f.Name)
-		f.Walked, f.NotObject = walked, around.sortOf(f.Name, walked)
-	}
 }
 
 func open(path string) File {
@@ -147,7 +129,10 @@ func load(reader io.Reader, name string) File {
 		return unreadable(name, err)
 	}
 	if len(data) > maxFile {
-		return unreadable(name, fmt.Errorf("is larger than %d MiB", maxFile>>20))
+		return unreadable(name, &document.TooLargeError{Limit: maxFile})
+	}
+	if err := checkText(data[:min(len(data), sniffed)]); err != nil {
+		return unreadable(name, err)
 	}
 	return File{Name: name, Data: data}
 }

@@ -207,7 +207,7 @@ func TestJSON(t *testing.T) {
     {
       "what": "document without apiVersion and kind",
       "count": 1,
-      "message": "1 document without apiVersion and kind: no object, not judged"
+      "message": "1 document without apiVersion and kind: not an object, not judged"
     }
   ],
   "summary": {
@@ -224,10 +224,7 @@ func TestJSON(t *testing.T) {
 }
 `
 	problem := Problem{Source: manifest.Source{File: "g.yaml"}, Message: "is a puzzle"}
-	skipped := []Skipped{{Reason: &manifest.NotObject{Sort: manifest.Foreign}}}
-	for range 2 {
-		skipped = append(skipped, Skipped{Reason: &manifest.NotObject{Sort: manifest.Patch}})
-	}
+	skipped := []manifest.Sort{manifest.Foreign, manifest.Patch, manifest.Patch, manifest.Blank}
 	got := asJSON(t, &Report{
 		Objects: []Object{named, generated}, Errors: []Problem{problem}, Skipped: skipped,
 		Warnings: []Problem{{Source: manifest.Source{File: "f.yaml", Line: 4}, Message: "spec.b: has no effect"}},

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"slices"
 
 	"taffrail.dev/cmd/taffrail/manifest"
@@ -14,14 +13,8 @@ type Report struct {
 	Errors  []Problem
 	// Warnings are about fields that have no effect.
 	Warnings []Problem
-	// Skipped is what is no object, and was not named as one.
-	Skipped []Skipped
-}
-
-// Skipped is a document that is no object.
-type Skipped struct {
-	Source manifest.Source
-	Reason *manifest.NotObject
+	// Skipped are the sorts of the documents that are no objects, and were not named as one.
+	Skipped []manifest.Sort
 }
 
 // Object is one object and the decision about it.
@@ -32,6 +25,18 @@ type Object struct {
 	Item     manifest.Item
 	Request  *review.Request
 	Decision *review.Decision
+}
+
+// IsJudged reports whether any policy was asked about the object.
+func (o *Object) IsJudged() bool { return !o.Decision.Unbound }
+
+// notJudgedText is why nothing is said of an object that is not judged.
+func (o *Object) notJudgedText() string {
+	text := "is not judged: no bound policy is about a " + Printable(o.Request.Kind.Kind)
+	if namespace := o.Request.Namespace.Name; namespace != "" {
+		text += " in namespace " + Printable(namespace)
+	}
+	return text
 }
 
 // Nothing is why an empty input is no clean one.
@@ -54,112 +59,20 @@ type Summary struct {
 	NotJudged int `json:"notJudged"`
 	Errors    int `json:"errors"`
 	Warnings  int `json:"warnings"`
-	Skipped   int `json:"skipped"`
-}
-
-// IsJudged reports whether any policy was asked about the object.
-func (o *Object) IsJudged() bool { return !o.Decision.Unbound }
-
-// notJudgedText is why nothing is said of an object that is not judged.
-func (o *Object) notJudgedText() string {
-	text := "is not judged: no bound policy is about a " + Printable(o.Request.Kind.Kind)
-	if namespace := o.Request.Namespace.Name; namespace != "" {
-		text += " in namespace " + Printable(namespace)
-	}
-	return text
-}
-
-// KindCount is how many objects of a kind are not judged.
-type KindCount struct {
-	// Group is empty for the core kinds.
-	Group string `json:"group"`
-	Kind  string `json:"kind"`
-	Count int    `json:"count"`
-}
-
-// NotJudged counts the objects that are not judged by their kind, the most first.
-func (r *Report) NotJudged() []KindCount {
-	counts := []KindCount{}
-	for i := range r.Objects {
-		o := &r.Objects[i]
-		if o.IsJudged() {
-			continue
-		}
-		kind := o.Request.Kind
-		at := slices.IndexFunc(counts, func(c KindCount) bool { return c.Group == kind.Group && c.Kind == kind.Kind })
-		if at < 0 {
-			at = len(counts)
-			counts = append(counts, KindCount{Group: kind.Group, Kind: kind.Kind})
-		}
-		counts[at].Count++
-	}
-	slices.SortStableFunc(counts, func(a, b KindCount) int { return b.Count - a.Count })
-	return counts
-}
-
-// SortCount is how many documents of a sort were skipped.
-type SortCount struct {
-	What    manifest.Sort `json:"what"`
-	Count   int           `json:"count"`
-	Message string        `json:"message"`
-}
-
-// SkippedBySort counts what was skipped, the most first. Blank documents are of no interest.
-func (r *Report) SkippedBySort() []SortCount {
-	counts := []SortCount{}
-	for _, s := range r.Skipped {
-		sort := s.Reason.Sort
-		if sort == manifest.Blank {
-			continue
-		}
-		at := slices.IndexFunc(counts, func(c SortCount) bool { return c.What == sort })
-		if at < 0 {
-			at = len(counts)
-			counts = append(counts, SortCount{What: sort})
-		}
-		counts[at].Count++
-	}
-	slices.SortStableFunc(counts, func(a, b SortCount) int { return b.Count - a.Count })
-	for i := range counts {
-		counts[i].Message = counts[i].message()
-	}
-	return counts
-}
-
-func (c *SortCount) message() string {
-	text := fmt.Sprintf("%d %s: not objects, not judged", c.Count, c.What.Plural())
-	if c.Count == 1 {
-		text = fmt.Sprintf("1 %s: no object, not judged", c.What)
-	}
-	if hint := c.What.Hint(); hint != "" {
-		text += "; " + hint
-	}
-	return text
-}
-
-// notes are what there is to say of the run as a whole: what was not judged, and what was
-// skipped.
-func (r *Report) notes() []string {
-	var notes []string
-	if kinds := r.notJudgedKinds(); kinds != "" {
-		notes = append(notes, fmt.Sprintf("%s not judged, for no bound policy is about them: %s", plural(r.Summary().NotJudged, "object"), kinds))
-	}
-	for _, skipped := range r.SkippedBySort() {
-		notes = append(notes, skipped.Message)
-	}
-	return notes
-}
-
-// IsEmpty reports whether the input has nothing in it that anybody could have meant.
-func (r *Report) IsEmpty() bool {
-	return len(r.Objects)+len(r.Errors) == 0 && (len(r.Skipped) == 0 || len(r.SkippedBySort()) > 0)
+	// Skipped counts the documents that are no objects, without the blank ones.
+	Skipped int `json:"skipped"`
+	blank   int
 }
 
 // Summary counts what the report holds.
 func (r *Report) Summary() Summary {
 	s := Summary{Objects: len(r.Objects), Errors: len(r.Errors), Warnings: len(r.Warnings)}
-	for _, c := range r.SkippedBySort() {
-		s.Skipped += c.Count
+	for _, sort := range r.Skipped {
+		if sort == manifest.Blank {
+			s.blank++
+		} else {
+			s.Skipped++
+		}
 	}
 	for i := range r.Objects {
 		if !r.Objects[i].IsJudged() {
@@ -180,13 +93,40 @@ func (r *Report) Summary() Summary {
 	return s
 }
 
+// Add counts what another report holds.
+func (s *Summary) Add(other Summary) {
+	s.Objects += other.Objects
+	s.Allow += other.Allow
+	s.Warn += other.Warn
+	s.Deny += other.Deny
+	s.Unknown += other.Unknown
+	s.NotJudged += other.NotJudged
+	s.Errors += other.Errors
+	s.Warnings += other.Warnings
+	s.Skipped += other.Skipped
+	s.blank += other.blank
+}
+
+// IsEmpty reports whether the input has nothing in it that anybody could have meant. Text
+// without an object is something, if there is nothing else: a chart with everything off
+// renders to comments.
+func (s *Summary) IsEmpty() bool {
+	return s.Objects+s.Errors == 0 && (s.blank == 0 || s.Skipped > 0)
+}
+
+// Fails reports whether one of the objects makes the exit code 1.
+func (s *Summary) Fails(failOn review.Verdict) bool {
+	return s.Deny > 0 && Fails(review.VerdictDeny, failOn) || s.Unknown > 0 && Fails(review.VerdictUnknown, failOn) ||
+		s.Warn > 0 && Fails(review.VerdictWarn, failOn)
+}
+
 // problems are what makes the exit code 2: the errors or, where there is neither an
 // object nor an error, that.
-func (r *Report) problems() []Problem {
-	if r.IsEmpty() {
+func problems(s Summary, errors []Problem) []Problem {
+	if s.IsEmpty() {
 		return []Problem{{Message: Nothing}}
 	}
-	return r.Errors
+	return errors
 }
 
 // Fails tells whether a verdict makes the exit code 1, failOn being the mildest that does.

@@ -33,38 +33,58 @@ type SARIFOptions struct {
 // GitHub's code scanning and its like. A check that did not decide everything is no
 // successful execution: whoever compares it with an earlier one must not take what is
 // missing for mended.
-func SARIF(w io.Writer, r *Report, o SARIFOptions) error {
+func SARIF(w io.Writer, r *Report, o SARIFOptions) error { return whole(NewSARIF(w, o), r) }
+
+// NewSARIF keeps the results: the rules that they are about come before them.
+func NewSARIF(w io.Writer, o SARIFOptions) Printer {
 	rules := &sarifRules{policies: o.Policies, indices: map[string]int{}, list: []sarifRule{}}
-	results, problems := []sarifResult{}, r.problems()
+	return &sarifPrinter{w: w, options: o, rules: rules, results: []sarifResult{}}
+}
+
+type sarifPrinter struct {
+	w       io.Writer
+	options SARIFOptions
+	rules   *sarifRules
+	results []sarifResult
+	totals  Totals
+}
+
+func (p *sarifPrinter) Add(r *Report) error {
+	p.totals.Add(r)
 	for i := range r.Objects {
 		for _, m := range r.Objects[i].remarks() {
-			results = append(results, toSARIFResult(&m, rules))
+			p.results = append(p.results, toSARIFResult(&m, p.rules))
 		}
 	}
+	return nil
+}
+
+func (p *sarifPrinter) Close() error {
+	problems := problems(p.totals.Summary, p.totals.Errors)
 	run := sarifRun{
 		Tool: sarifTool{sarifDriver{
-			Name: "Taffrail", Version: o.Version, SemanticVersion: strings.TrimPrefix(o.Version, "v"), Rules: rules.list,
+			Name: "Taffrail", Version: p.options.Version, SemanticVersion: strings.TrimPrefix(p.options.Version, "v"), Rules: p.rules.list,
 		}},
 		Invocations: []sarifInvocation{{
 			ExecutionSuccessful: len(problems) == 0,
-			Notifications:       r.toSARIFNotifications(problems),
+			Notifications:       p.notifications(problems),
 		}},
 		OriginalURIBaseIDs: map[string]sarifBase{sourceRoot: {sarifText{"The folder that the check was run in."}}},
 		ColumnKind:         "unicodeCodePoints",
-		Results:            results,
+		Results:            p.results,
 	}
-	return writeJSON(w, sarifLog{Schema: sarifSchema, Version: sarifVersion, Runs: []sarifRun{run}})
+	return writeJSON(p.w, sarifLog{Schema: sarifSchema, Version: sarifVersion, Runs: []sarifRun{run}})
 }
 
-func (r *Report) toSARIFNotifications(problems []Problem) []sarifNotification {
+func (p *sarifPrinter) notifications(problems []Problem) []sarifNotification {
 	all := []sarifNotification{}
 	for i := range problems {
 		all = append(all, toSARIFNotification("error", &problems[i]))
 	}
-	for i := range r.Warnings {
-		all = append(all, toSARIFNotification("warning", &r.Warnings[i]))
+	for i := range p.totals.Warnings {
+		all = append(all, toSARIFNotification("warning", &p.totals.Warnings[i]))
 	}
-	for _, note := range r.notes() {
+	for _, note := range p.totals.notes() {
 		all = append(all, toSARIFNotification("note", &Problem{Message: note}))
 	}
 	return all

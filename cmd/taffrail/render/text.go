@@ -19,17 +19,36 @@ type TextOptions struct {
 // Text writes the report for people: a denial in the words of the API server's answer,
 // warnings as kubectl prints them, and a summary line. Errors are not part of it: see
 // ErrorText.
-func Text(w io.Writer, r *Report, o TextOptions) error {
-	var b strings.Builder
-	p := palette{on: o.Colour}
+func Text(w io.Writer, r *Report, o TextOptions) error { return whole(NewText(w, o), r) }
+
+// NewText prints each object as it comes.
+func NewText(w io.Writer, o TextOptions) Printer {
+	return &textPrinter{w: w, options: o, palette: palette{on: o.Colour}}
+}
+
+type textPrinter struct {
+	w       io.Writer
+	options TextOptions
+	palette palette
+	totals  Totals
+}
+
+func (p *textPrinter) Add(r *Report) error {
+	p.totals.Add(r)
 	for i := range r.Objects {
-		if text := objectText(&r.Objects[i], o, p); text != "" {
-			b.WriteString(text)
-			b.WriteByte('\n')
+		text := objectText(&r.Objects[i], p.options, p.palette)
+		if text == "" {
+			continue
+		}
+		if _, err := io.WriteString(p.w, text+"\n"); err != nil {
+			return err
 		}
 	}
-	b.WriteString(r.summaryText() + "\n")
-	_, err := io.WriteString(w, b.String())
+	return nil
+}
+
+func (p *textPrinter) Close() error {
+	_, err := io.WriteString(p.w, p.totals.summaryText()+"\n")
 	return err
 }
 
@@ -118,73 +137,22 @@ func detailText(o *Object) string {
 	return b.String()
 }
 
-func (r *Report) summaryText() string {
-	s := r.Summary()
-	parts := []string{}
-	add := func(n int, what string) {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
-		}
+// ErrorText writes what was skipped, one line a sort, and the warnings and errors of a
+// report, one line each.
+func ErrorText(w io.Writer, t *Totals) error {
+	var b strings.Builder
+	for _, skipped := range t.skipped() {
+		b.WriteString("note: " + skipped.Message + "\n")
 	}
-	add(s.Deny, "denied")
-	add(s.Unknown, "not decided in full")
-	add(s.Warn, "with warnings")
-	add(s.Allow, "clean")
-	add(s.NotJudged, "not judged ("+r.notJudgedKinds()+")")
-	text := plural(s.Objects, "object")
-	if len(parts) > 0 {
-		text += ": " + strings.Join(parts, ", ")
+	if s := t.Summary; s.Objects+s.Errors == 0 && !s.IsEmpty() {
+		b.WriteString("note: " + Nothing + "\n")
 	}
-	if s.Errors > 0 {
-		text += "; " + plural(s.Errors, "error")
+	for _, p := range t.Warnings {
+		b.WriteString("warning: " + PrintablePath(p.Source.String()) + ": " + Printable(p.Message) + "\n")
 	}
-	return text
-}
-
-// notJudgedKinds lists the kinds that are not judged, as in 5 Rollout, 4 Application.
-func (r *Report) notJudgedKinds() string {
-	const most = 8
-	var parts []string
-	counts := r.NotJudged()
-	for i, c := range counts {
-		if i == most {
-			parts = append(parts, plural(len(counts)-most, "more kind"))
-			break
-		}
-		parts = append(parts, fmt.Sprintf("%d %s", c.Count, Printable(review.RedactValue(c.Kind))))
+	for _, p := range t.Errors {
+		b.WriteString("error: " + PrintablePath(p.Source.String()) + ": " + Printable(p.Message) + "\n")
 	}
-	return strings.Join(parts, ", ")
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// ErrorText writes what was skipped, one line a sort, and the report's warnings and errors,
-// one line each.
-func ErrorText(w io.Writer, r *Report) error {
-	for _, skipped := range r.SkippedBySort() {
-		if _, err := fmt.Fprintf(w, "note: %s\n", skipped.Message); err != nil {
-			return err
-		}
-	}
-	if len(r.Objects)+len(r.Errors) == 0 && !r.IsEmpty() {
-		if _, err := fmt.Fprintln(w, "note: "+Nothing); err != nil {
-			return err
-		}
-	}
-	for _, problem := range r.Warnings {
-		if _, err := fmt.Fprintf(w, "warning: %s: %s\n", PrintablePath(problem.Source.String()), Printable(problem.Message)); err != nil {
-			return err
-		}
-	}
-	for _, problem := range r.Errors {
-		if _, err := fmt.Fprintf(w, "error: %s: %s\n", PrintablePath(problem.Source.String()), Printable(problem.Message)); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return err
 }

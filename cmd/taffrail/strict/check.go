@@ -2,6 +2,7 @@ package strict
 
 import (
 	"reflect"
+	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -21,23 +22,24 @@ type Fault struct {
 	Placeholder bool
 }
 
-// Checker checks objects. It remembers the types that it has seen, and is not safe for
-// concurrent use.
+// Checker checks objects, and remembers the types that it has seen. It is safe for
+// concurrent use; the zero Checker is ready.
 type Checker struct {
-	types  map[reflect.Type]map[string]reflect.Type
-	faults []Fault
+	// types are the fields of structs, as fieldsOf returns them.
+	types sync.Map
 }
 
-// NewChecker returns a Checker for any number of objects.
-func NewChecker() *Checker {
-	return &Checker{types: map[reflect.Type]map[string]reflect.Type{}}
+// check is that of one object.
+type check struct {
+	*Checker
+	faults []Fault
 }
 
 // Check returns what the API server's decoder would not take of an object as it is. Of a
 // kind that is not built in only the metadata can be known. Values must be those that
 // decoding JSON gives, with integers as int64.
-func (c *Checker) Check(object map[string]any, kind schema.GroupVersionKind) []Fault {
-	c.faults = nil
+func (checker *Checker) Check(object map[string]any, kind schema.GroupVersionKind) []Fault {
+	c := &check{Checker: checker}
 	typed, err := scheme.Scheme.New(kind)
 	if err != nil {
 		c.value(object["metadata"], reflect.TypeFor[metav1.ObjectMeta](), "metadata")
@@ -50,7 +52,7 @@ func (c *Checker) Check(object map[string]any, kind schema.GroupVersionKind) []F
 	return c.faults
 }
 
-func (c *Checker) refused() bool {
+func (c *check) refused() bool {
 	for _, f := range c.faults {
 		if !f.Dropped {
 			return true
@@ -59,6 +61,6 @@ func (c *Checker) refused() bool {
 	return false
 }
 
-func (c *Checker) refuse(path, reason string) {
+func (c *check) refuse(path, reason string) {
 	c.faults = append(c.faults, Fault{Path: path, Reason: reason})
 }

@@ -8,7 +8,7 @@ import (
 
 // require refuses an object without what no default sets and every policy about Pods
 // looks at. What else the API server's validation wants is its own business.
-func (c *Checker) require(object map[string]any, kind schema.GroupKind) {
+func (c *check) require(object map[string]any, kind schema.GroupKind) {
 	pod := podSpecOf(kind)
 	if pod == nil {
 		return

@@ -20,7 +20,7 @@ import (
 
 // value compares a value with the Go type that the API server decodes it into. Null is
 // taken for every type, and leaves its zero value.
-func (c *Checker) value(value any, t reflect.Type, path string) {
+func (c *check) value(value any, t reflect.Type, path string) {
 	if value == nil {
 		return
 	}
@@ -45,7 +45,7 @@ func (c *Checker) value(value any, t reflect.Type, path string) {
 	}
 }
 
-func (c *Checker) fields(value any, t reflect.Type, path string) {
+func (c *check) fields(value any, t reflect.Type, path string) {
 	object, ok := value.(map[string]any)
 	if !ok {
 		c.mismatch(value, path, "must be a map of fields")
@@ -69,11 +69,10 @@ func (c *Checker) fields(value any, t reflect.Type, path string) {
 // fieldsOf returns the types of a struct's fields by their names in JSON, with those of
 // the structs that it embeds without a name.
 func (c *Checker) fieldsOf(t reflect.Type) map[string]reflect.Type {
-	if known, found := c.types[t]; found {
-		return known
+	if known, found := c.types.Load(t); found {
+		return known.(map[string]reflect.Type) //nolint:forcetypeassert // nothing else is stored
 	}
 	fields := map[string]reflect.Type{}
-	c.types[t] = fields
 	for _, field := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		switch {
@@ -84,6 +83,7 @@ func (c *Checker) fieldsOf(t reflect.Type) map[string]reflect.Type {
 			fields[field.Name] = field.Type
 		}
 	}
+	c.types.Store(t, fields)
 	return fields
 }
 
@@ -103,7 +103,7 @@ func inlined(t reflect.Type, index []int) bool {
 	return true
 }
 
-func (c *Checker) members(value any, t reflect.Type, path string) {
+func (c *check) members(value any, t reflect.Type, path string) {
 	object, ok := value.(map[string]any)
 	if !ok {
 		c.mismatch(value, path, "must be a map")
@@ -114,7 +114,7 @@ func (c *Checker) members(value any, t reflect.Type, path string) {
 	}
 }
 
-func (c *Checker) elements(value any, t reflect.Type, path string) {
+func (c *check) elements(value any, t reflect.Type, path string) {
 	if t.Elem().Kind() == reflect.Uint8 {
 		c.bytes(value, path)
 		return
@@ -131,7 +131,7 @@ func (c *Checker) elements(value any, t reflect.Type, path string) {
 
 // bytes only warns of text that is not base64: references and placeholders are common in
 // Secrets that a tool fills in before they are applied.
-func (c *Checker) bytes(value any, path string) {
+func (c *check) bytes(value any, path string) {
 	text, ok := value.(string)
 	if !ok {
 		c.mismatch(value, path, "must be text in base64: "+quoted(value))
@@ -146,7 +146,7 @@ func (c *Checker) bytes(value any, path string) {
 	}
 }
 
-func (c *Checker) scalar(value any, t reflect.Type, path string) {
+func (c *check) scalar(value any, t reflect.Type, path string) {
 	switch t.Kind() {
 	case reflect.String:
 		if _, ok := value.(string); !ok {
@@ -204,7 +204,7 @@ func unquoted(value any) string {
 }
 
 // custom asks a type that reads JSON in its own way.
-func (c *Checker) custom(value any, t reflect.Type, path string) {
+func (c *check) custom(value any, t reflect.Type, path string) {
 	if text, ok := value.(string); ok && t == reflect.TypeFor[resource.Quantity]() && normalize.HugeExponent(text) {
 		c.refuse(path, "has an exponent of more digits than any quantity needs")
 		return
@@ -248,7 +248,7 @@ func nearQuantity(value any) string {
 
 // mismatch refuses a value of the wrong type. Text in the place of something else may be
 // waiting for a tool to replace it.
-func (c *Checker) mismatch(value any, path, reason string) {
+func (c *check) mismatch(value any, path, reason string) {
 	text, _ := value.(string)
 	c.faults = append(c.faults, Fault{Path: path, Reason: reason, Placeholder: placeholder().MatchString(text)})
 }
