@@ -76,11 +76,9 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	}
 	printer := f.printer(command, decider.catalog)
 	input := manifest.Open(paths, command.InOrStdin(), f.reading())
-	var summary render.Summary
-	var failed render.Report
+	var totals render.Totals
 	err = decider.decide(ctx, input, func(piece *render.Report) error {
-		summary.Add(piece.Summary())
-		failed.Errors = append(failed.Errors, piece.Errors...)
+		totals.Add(piece)
 		return printer.Add(piece)
 	})
 	if err := errors.Join(err, printer.Close()); err != nil {
@@ -88,11 +86,11 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	}
 	// The log of a step has them already, as commands.
 	if f.output.value != "github" {
-		if err := render.ErrorText(command.ErrOrStderr(), &failed); err != nil {
+		if err := render.ErrorText(command.ErrOrStderr(), &totals); err != nil {
 			return err
 		}
 	}
-	return verdict(summary, review.Verdict(f.failOn.value))
+	return verdict(totals.Summary, review.Verdict(f.failOn.value))
 }
 
 func (f *checkFlags) printer(command *cobra.Command, catalog *engine.Catalog) render.Printer {

@@ -50,6 +50,9 @@ type outcome struct {
 	// object is nil where there is no decision about the item.
 	object   *render.Object
 	problems []render.Problem
+	warnings []render.Problem
+	// skipped is nil for an item that is, or was meant to be, an object.
+	skipped *manifest.NotObject
 }
 
 func reportOf(outcomes []outcome) *render.Report {
@@ -59,6 +62,10 @@ func reportOf(outcomes []outcome) *render.Report {
 			report.Objects = append(report.Objects, *o.object)
 		}
 		report.Errors = append(report.Errors, o.problems...)
+		report.Warnings = append(report.Warnings, o.warnings...)
+		if o.skipped != nil {
+			report.Skipped = append(report.Skipped, o.skipped.Sort)
+		}
 	}
 	return report
 }
@@ -75,13 +82,19 @@ func (d *decider) outcomes(ctx context.Context, items []manifest.Item) []outcome
 
 func (d *decider) outcome(ctx context.Context, item manifest.Item, facts *manifest.Facts) (o outcome) {
 	err := item.Err
+	if reason, ok := errors.AsType[*manifest.NotObject](err); ok && item.Skipped() {
+		return outcome{skipped: reason}
+	}
+	for _, fault := range item.Warnings {
+		o.warnings = append(o.warnings, faulty(item, fault))
+	}
 	if err == nil {
 		err = d.one(ctx, &o, item, facts)
 	}
 	// An object that is no fact may still be decided, and the other way round.
 	for _, err := range []error{err, manifest.FactError(item.Object)} {
 		if err != nil {
-			o.problems = append(o.problems, problem(item, err))
+			o.problems = append(o.problems, problems(item, err)...)
 		}
 	}
 	return o
@@ -101,7 +114,7 @@ func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts
 		if failsClosed(decision, id) {
 			continue // The decision is what the cluster's would be, and its finding says why.
 		}
-		o.problems = append(o.problems, problem(item, evaluationError(request, id, decision.Errors[id])))
+		o.problems = append(o.problems, problem(item.Source, evaluationError(request, id, decision.Errors[id])))
 	}
 	return nil
 }
@@ -119,8 +132,28 @@ func evaluationError(request *review.Request, policy string, err error) error {
 	return fmt.Errorf("policy %s could not be evaluated: %w", policy, err)
 }
 
-func problem(item manifest.Item, err error) render.Problem {
-	return render.Problem{Source: item.Source, Message: review.Redact(err.Error())}
+// problems point at the fields that an error is about.
+func problems(item manifest.Item, err error) []render.Problem {
+	if refused, ok := errors.AsType[*manifest.Refused](err); ok {
+		all := make([]render.Problem, 0, len(refused.Faults))
+		for _, fault := range refused.Faults {
+			all = append(all, faulty(item, fault))
+		}
+		return all
+	}
+	at := item.Source
+	if wrong, ok := errors.AsType[*normalize.FieldError](err); ok {
+		at.Line = item.LineOf(wrong.Path)
+	}
+	return []render.Problem{problem(at, err)}
+}
+
+func faulty(item manifest.Item, fault manifest.Fault) render.Problem {
+	return render.Problem{Source: manifest.Source{File: item.Source.File, Line: fault.Line}, Message: review.Redact(fault.String())}
+}
+
+func problem(at manifest.Source, err error) render.Problem {
+	return render.Problem{Source: at, Message: review.Redact(err.Error())}
 }
 
 // verdict is the error that makes the exit code. Violations come second to input that
@@ -129,7 +162,7 @@ func verdict(s render.Summary, failOn review.Verdict) error {
 	switch {
 	case s.Errors > 0:
 		return errUndecided
-	case s.Objects == 0:
+	case s.IsEmpty():
 		return errNothing
 	case s.Fails(failOn):
 		return errViolations

@@ -115,12 +115,14 @@ func tell(stderr io.Writer, done string, fixer *fixer, report *render.Report) er
 	}
 	shown := *report
 	shown.Errors = append(shown.Errors, fixer.problems...)
-	if s := shown.Summary(); s.Allow < s.Objects {
+	if s := shown.Summary(); s.Allow+s.NotJudged < s.Objects {
 		if err := render.Text(&b, &shown, render.TextOptions{}); err != nil {
 			return err
 		}
 	}
-	if err := render.ErrorText(&b, &shown); err != nil {
+	var totals render.Totals
+	totals.Add(&shown)
+	if err := render.ErrorText(&b, &totals); err != nil {
 		return err
 	}
 	_, err := fmt.Fprint(stderr, b.String())

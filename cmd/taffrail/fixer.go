@@ -58,7 +58,7 @@ func (f *fixer) run(ctx context.Context) (*render.Report, error) {
 	f.refused, f.unreadable = map[identity]bool{}, map[int]bool{}
 	now := f.decide(ctx, f.files)
 	for i, items := range now.items {
-		if slices.ContainsFunc(items, func(item manifest.Item) bool { return item.Err != nil }) {
+		if slices.ContainsFunc(items, func(item manifest.Item) bool { return item.Err != nil && !item.Skipped() }) {
 			f.unreadable[i] = true
 		}
 	}

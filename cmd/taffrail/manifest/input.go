@@ -8,31 +8,48 @@ import (
 	"os"
 
 	"taffrail.dev/cmd/taffrail/ordered"
+	"taffrail.dev/cmd/taffrail/strict"
 	"taffrail.dev/webhook/config/document"
 )
 
 // Input is what the paths of a command line name, read document by document and as often
 // as it is asked for: facts come from everywhere in the input, and the input may be larger
 // than memory.
-type Input struct{ files []inputFile }
+type Input struct {
+	files   []inputFile
+	checker *strict.Checker
+}
 
 type inputFile struct {
 	name string
 	open func() (io.ReadCloser, error)
 	err  error
+	// walked is true for a file that was found in a folder, and not named.
+	walked bool
 }
 
 // Open finds the files that the paths name, in their order; Stdin is standard input, of
 // which a copy is kept.
 func Open(paths []string, stdin io.Reader, o Options) *Input {
-	input := &Input{}
+	input := &Input{checker: &strict.Checker{}}
+	around := newNeighbours()
 	for _, path := range paths {
 		if path == Stdin {
 			input.files = append(input.files, spooled(stdin, stdinName))
 			continue
 		}
 		for _, f := range find(path, o) {
-			input.files = append(input.files, inputFileOf(f))
+			file := inputFileOf(f)
+			file.walked = f.name != path
+			if file.err == nil {
+				around.look(f.name)
+			}
+			input.files = append(input.files, file)
+		}
+	}
+	for i := range input.files {
+		if f := &input.files[i]; f.err == nil && f.name != stdinName {
+			f.err = around.check(f.name, f.walked)
 		}
 	}
 	return input
@@ -88,20 +105,31 @@ type text struct {
 	file  string
 	chunk document.Chunk
 	err   error
+
+	walked  bool
+	checker *strict.Checker
 }
 
 func (t text) items() []Item {
 	if t.err != nil {
-		return []Item{{Source: Source{File: t.file, Line: t.chunk.Line}, Err: t.err}}
+		return []Item{{Source: Source{File: t.file, Line: t.chunk.Line}, Err: t.err, Walked: t.walked}}
 	}
-	return decodeChunk(t.chunk, t.file)
+	items := decodeChunk(t.chunk, t.file, t.checker)
+	for i := range items {
+		items[i].Walked = t.walked
+	}
+	return items
 }
 
 // texts yields the documents of all files.
 func (in *Input) texts() iter.Seq[text] {
 	return func(yield func(text) bool) {
 		for i := range in.files {
-			if !in.files[i].each(yield) {
+			f := &in.files[i]
+			if !f.each(func(t text) bool {
+				t.walked, t.checker = f.walked, in.checker
+				return yield(t)
+			}) {
 				return
 			}
 		}

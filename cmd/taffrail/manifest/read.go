@@ -43,6 +43,16 @@ type Item struct {
 	Document *Document
 	// Path leads from the document to Object, as in items[0]; empty outside of Lists.
 	Path string
+	// Warnings are about fields that have no effect.
+	Warnings []Fault
+	// Walked is true for what was found in a folder, and not named.
+	Walked bool
+}
+
+// Skipped reports whether the item is no object, and nobody meant it for one.
+func (i *Item) Skipped() bool {
+	reason, ok := errors.AsType[*NotObject](i.Err)
+	return ok && (i.Walked || reason.Sort == Blank)
 }
 
 // File is a file or standard input, as it was read or as it could not be.
@@ -52,6 +62,10 @@ type File struct {
 	Data    []byte
 	// Err is not nil where there is no Data.
 	Err error
+	// Walked is true for a file that was found in a folder, and not named.
+	Walked bool
+	// NotObject says what the file is for its neighbours; nil if it may hold objects.
+	NotObject *NotObject
 }
 
 // Items are those that Decode finds in the file.
@@ -59,13 +73,21 @@ func (f *File) Items() []Item {
 	if f.Err != nil {
 		return []Item{{Source: Source{File: f.Name}, Err: f.Err}}
 	}
-	return Decode(f.Data, f.Name)
+	if f.NotObject != nil {
+		return []Item{{Source: Source{File: f.Name, Line: 1}, Err: f.NotObject, Walked: f.Walked}}
+	}
+	items := Decode(f.Data, f.Name)
+	for i := range items {
+		items[i].Walked = f.Walked
+	}
+	return items
 }
 
 // Load reads the files that the paths name, in their order and as a whole; Stdin is
 // standard input.
 func Load(paths []string, stdin io.Reader, o Options) []File {
 	var files []File
+	around := newNeighbours()
 	for _, path := range paths {
 		if path == Stdin {
 			file := load(stdin, stdinName)
@@ -78,7 +100,15 @@ func Load(paths []string, stdin io.Reader, o Options) []File {
 				files = append(files, unreadable(f.name, f.err))
 				continue
 			}
-			files = append(files, open(f.name))
+			file := open(f.name)
+			file.Walked = f.name != path
+			around.look(f.name)
+			files = append(files, file)
+		}
+	}
+	for i := range files {
+		if f := &files[i]; f.Err == nil && !f.IsStdin {
+			f.NotObject = around.sortOf(f.Name, f.Walked)
 		}
 	}
 	return files

@@ -35,8 +35,7 @@ type githubPrinter struct {
 	w        io.Writer
 	options  GitHubOptions
 	commands []githubCommand
-	summary  Summary
-	errors   []Problem
+	totals   Totals
 }
 
 // githubCommand is a command and what it is sorted by.
@@ -56,8 +55,7 @@ const (
 )
 
 func (p *githubPrinter) Add(r *Report) error {
-	p.summary.Add(r.Summary())
-	p.errors = append(p.errors, r.Errors...)
+	p.totals.Add(r)
 	for i := range r.Objects {
 		for _, m := range r.Objects[i].remarks() {
 			if level, isShown := p.level(&m); isShown {
@@ -79,7 +77,7 @@ func (p *githubPrinter) level(m *remark) (level githubLevel, isShown bool) {
 }
 
 func (p *githubPrinter) Close() error {
-	for _, problem := range problems(p.summary, p.errors) {
+	for _, problem := range problems(p.totals.Summary, p.totals.Errors) {
 		text := command("error", p.file(problem.Source), position{Line: problem.Source.Line}, "cannot be decided", Printable(problem.Message))
 		if _, err := io.WriteString(p.w, text); err != nil {
 			return err
@@ -91,8 +89,20 @@ func (p *githubPrinter) Close() error {
 			return err
 		}
 	}
-	_, err := io.WriteString(p.w, summaryText(p.summary)+"\n")
+	_, err := io.WriteString(p.w, p.end())
 	return err
+}
+
+// end is what is not about an object, and the summary line.
+func (p *githubPrinter) end() string {
+	var b strings.Builder
+	for _, problem := range p.totals.Warnings {
+		b.WriteString(command("warning", p.file(problem.Source), position{Line: problem.Source.Line}, "has no effect", Printable(problem.Message)))
+	}
+	for _, note := range p.totals.notes() {
+		b.WriteString(command("notice", "", position{}, "not judged", note))
+	}
+	return b.String() + p.totals.summaryText() + "\n"
 }
 
 func byCost(a, b githubCommand) int {

@@ -13,8 +13,13 @@ import (
 // Every field is always there: an empty string where there is nothing to say, and lists
 // are never null. Before jsonEnd, the report has "objects", which are jsonObjects.
 type jsonEnd struct {
-	Errors  []Problem `json:"errors"`
-	Summary Summary   `json:"summary"`
+	Errors []Problem `json:"errors"`
+	// Warnings are about fields that have no effect. They leave the exit code alone.
+	Warnings []Problem `json:"warnings"`
+	// NotJudged are the kinds that no bound policy is about, and Skipped what is no object.
+	NotJudged []KindCount `json:"notJudged"`
+	Skipped   []SortCount `json:"skipped"`
+	Summary   Summary     `json:"summary"`
 }
 
 type jsonObject struct {
@@ -25,10 +30,13 @@ type jsonObject struct {
 	Name         string          `json:"name"`
 	GenerateName string          `json:"generateName"`
 	Source       manifest.Source `json:"source"`
-	Verdict      review.Verdict  `json:"verdict"`
-	Findings     []jsonFinding   `json:"findings"`
-	Filled       []jsonFill      `json:"filled"`
-	Patch        []jsonOperation `json:"patch"`
+	// Verdict is allow for what is not judged.
+	Verdict review.Verdict `json:"verdict"`
+	// Judged is false where no bound policy is about the object.
+	Judged   bool            `json:"judged"`
+	Findings []jsonFinding   `json:"findings"`
+	Filled   []jsonFill      `json:"filled"`
+	Patch    []jsonOperation `json:"patch"`
 }
 
 type jsonFinding struct {
@@ -73,9 +81,8 @@ func JSON(w io.Writer, r *Report) error { return whole(NewJSON(w), r) }
 func NewJSON(w io.Writer) Printer { return &jsonPrinter{w: w} }
 
 type jsonPrinter struct {
-	w       io.Writer
-	summary Summary
-	errors  []Problem
+	w      io.Writer
+	totals Totals
 }
 
 // The pieces of a report between which its objects are.
@@ -87,10 +94,9 @@ const (
 )
 
 func (p *jsonPrinter) Add(r *Report) error {
-	p.errors = append(p.errors, r.Errors...)
 	for i := range r.Objects {
 		before := ",\n" + jsonIndent
-		if p.summary.Objects+i == 0 {
+		if p.totals.Summary.Objects+i == 0 {
 			before = jsonStart + "\n" + jsonIndent
 		}
 		text, err := indented(toJSONObject(&r.Objects[i]), jsonIndent)
@@ -101,16 +107,19 @@ func (p *jsonPrinter) Add(r *Report) error {
 			return err
 		}
 	}
-	p.summary.Add(r.Summary())
+	p.totals.Add(r)
 	return nil
 }
 
 func (p *jsonPrinter) Close() error {
 	before := jsonListEnd
-	if p.summary.Objects == 0 {
+	if p.totals.Summary.Objects == 0 {
 		before = jsonStart + jsonNoneEnd
 	}
-	end, err := indented(jsonEnd{Errors: list(p.errors, redacted), Summary: p.summary}, "")
+	end, err := indented(jsonEnd{
+		Errors: list(p.totals.Errors, redacted), Warnings: list(p.totals.Warnings, redacted),
+		NotJudged: p.totals.notJudged(), Skipped: p.totals.skipped(), Summary: p.totals.Summary,
+	}, "")
 	if err != nil {
 		return err
 	}
@@ -127,6 +136,7 @@ func toJSONObject(o *Object) jsonObject {
 		GenerateName: review.RedactValue(o.Request.GenerateName),
 		Source:       o.Source,
 		Verdict:      o.Decision.Verdict,
+		Judged:       o.IsJudged(),
 		Findings:     list(o.Decision.Findings, o.toJSONFinding),
 		Filled:       list(o.Decision.Fills, toJSONFill),
 		Patch:        list(o.Decision.Patch, toJSONOperation),

@@ -58,7 +58,7 @@ type junitText struct {
 // for every error of the report. What makes the exit code 1 fails and what makes it 2 is
 // an error, and nothing else is either: CI systems take both for a broken build. An
 // object that cannot be decided in full fails with an error or, where failOn lets it
-// pass, is skipped. What it is told besides is its output.
+// pass, is skipped, as is one that no policy is about. What it is told besides is its output.
 func JUnit(w io.Writer, r *Report, failOn review.Verdict) error {
 	return whole(NewJUnit(w, failOn, nil), r)
 }
@@ -71,18 +71,16 @@ func NewJUnit(w io.Writer, failOn review.Verdict, repo *repository.Finder) Print
 }
 
 type junitPrinter struct {
-	w       io.Writer
-	failOn  review.Verdict
-	repo    *repository.Finder
-	report  junitReport
-	suites  map[string]int // the index of a suite by its name
-	summary Summary
-	errors  []Problem
+	w      io.Writer
+	failOn review.Verdict
+	repo   *repository.Finder
+	report junitReport
+	suites map[string]int // the index of a suite by its name
+	totals Totals
 }
 
 func (p *junitPrinter) Add(r *Report) error {
-	p.summary.Add(r.Summary())
-	p.errors = append(p.errors, r.Errors...)
+	p.totals.Add(r)
 	for i := range r.Objects {
 		p.add(r.Objects[i].Source.File, junitObject(&r.Objects[i], p.failOn))
 	}
@@ -90,8 +88,14 @@ func (p *junitPrinter) Add(r *Report) error {
 }
 
 func (p *junitPrinter) Close() error {
-	for _, problem := range problems(p.summary, p.errors) {
+	for _, problem := range problems(p.totals.Summary, p.totals.Errors) {
 		p.add(problem.Source.File, junitError(&problem))
+	}
+	for _, problem := range p.totals.Warnings {
+		p.add(problem.Source.File, junitWarning(&problem))
+	}
+	for _, skipped := range p.totals.skipped() {
+		p.add("", junitCase{Name: skipped.What.Plural(), Class: "input", Skipped: &junitProblem{Message: skipped.Message, Type: "not judged"}})
 	}
 	if _, err := io.WriteString(p.w, xml.Header); err != nil {
 		return err
@@ -167,6 +171,8 @@ func junitObject(o *Object, failOn review.Verdict) junitCase {
 		c.Class += "/" + Printable(namespace)
 	}
 	switch {
+	case !o.IsJudged():
+		c.Skipped = &junitProblem{Message: o.Request.Subject() + " " + o.notJudgedText(), Type: "not judged"}
 	case d.Verdict == review.VerdictUnknown && Fails(d.Verdict, failOn):
 		c.Error = problem
 	case d.Verdict == review.VerdictUnknown:
@@ -177,6 +183,13 @@ func junitObject(o *Object, failOn review.Verdict) junitCase {
 	if len(rest) > 0 {
 		c.Out = &junitText{strings.Join(rest, "\n")}
 	}
+	return c
+}
+
+// junitWarning passes: it is about a field without effect.
+func junitWarning(p *Problem) junitCase {
+	c := junitError(p)
+	c.Error, c.Out = nil, &junitText{"warning: " + c.Error.Text}
 	return c
 }
 

@@ -49,13 +49,11 @@ type sarifPrinter struct {
 	options SARIFOptions
 	rules   *sarifRules
 	results []sarifResult
-	summary Summary
-	errors  []Problem
+	totals  Totals
 }
 
 func (p *sarifPrinter) Add(r *Report) error {
-	p.summary.Add(r.Summary())
-	p.errors = append(p.errors, r.Errors...)
+	p.totals.Add(r)
 	for i := range r.Objects {
 		for _, m := range r.Objects[i].remarks() {
 			p.results = append(p.results, p.result(&m))
@@ -65,14 +63,14 @@ func (p *sarifPrinter) Add(r *Report) error {
 }
 
 func (p *sarifPrinter) Close() error {
-	problems := problems(p.summary, p.errors)
+	problems := problems(p.totals.Summary, p.totals.Errors)
 	run := sarifRun{
 		Tool: sarifTool{sarifDriver{
 			Name: "Taffrail", Version: p.options.Version, SemanticVersion: strings.TrimPrefix(p.options.Version, "v"), Rules: p.rules.list,
 		}},
 		Invocations: []sarifInvocation{{
 			ExecutionSuccessful: len(problems) == 0,
-			Notifications:       list(problems, p.notification),
+			Notifications:       p.notifications(problems),
 		}},
 		OriginalURIBaseIDs: map[string]sarifBase{sourceRoot: {sarifText{p.base()}}},
 		ColumnKind:         "unicodeCodePoints",
@@ -89,8 +87,22 @@ func (p *sarifPrinter) base() string {
 	return "The folder that the check was run in."
 }
 
-func (p *sarifPrinter) notification(problem *Problem) sarifNotification {
-	notification := sarifNotification{Level: "error", Message: sarifText{Printable(problem.Message)}}
+func (p *sarifPrinter) notifications(problems []Problem) []sarifNotification {
+	all := []sarifNotification{}
+	for i := range problems {
+		all = append(all, p.notification("error", &problems[i]))
+	}
+	for i := range p.totals.Warnings {
+		all = append(all, p.notification("warning", &p.totals.Warnings[i]))
+	}
+	for _, note := range p.totals.notes() {
+		all = append(all, p.notification("note", &Problem{Message: note}))
+	}
+	return all
+}
+
+func (p *sarifPrinter) notification(level string, problem *Problem) sarifNotification {
+	notification := sarifNotification{Level: level, Message: sarifText{Printable(problem.Message)}}
 	if problem.Source.File != "" {
 		notification.Locations = []sarifLocation{{Physical: p.place(problem.Source.File, position{Line: problem.Source.Line})}}
 	}

@@ -30,11 +30,11 @@ type textPrinter struct {
 	w       io.Writer
 	options TextOptions
 	palette palette
-	summary Summary
+	totals  Totals
 }
 
 func (p *textPrinter) Add(r *Report) error {
-	p.summary.Add(r.Summary())
+	p.totals.Add(r)
 	for i := range r.Objects {
 		text := objectText(&r.Objects[i], p.options, p.palette)
 		if text == "" {
@@ -48,13 +48,19 @@ func (p *textPrinter) Add(r *Report) error {
 }
 
 func (p *textPrinter) Close() error {
-	_, err := io.WriteString(p.w, summaryText(p.summary)+"\n")
+	_, err := io.WriteString(p.w, p.totals.summaryText()+"\n")
 	return err
 }
 
 // objectText is empty where there is nothing to say. Every line ends in a line break.
 func objectText(o *Object, options TextOptions, p palette) string {
 	d, subject := o.Decision, o.Request.Subject()
+	if !o.IsJudged() {
+		if !options.Verbose {
+			return ""
+		}
+		return p.bold(PrintablePath(o.Source.String())) + ": " + subject + " " + o.notJudgedText() + "\n"
+	}
 	known, unknown := split(d)
 	warnings := append(known.Warnings(), d.FillWarnings()...)
 	if len(warnings)+len(unknown) == 0 && d.Verdict == review.VerdictAllow && !options.Verbose {
@@ -131,40 +137,22 @@ func detailText(o *Object) string {
 	return b.String()
 }
 
-func summaryText(s Summary) string {
-	parts := []string{}
-	add := func(n int, what string) {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
-		}
+// ErrorText writes what was skipped, one line a sort, and the warnings and errors of a
+// report, one line each.
+func ErrorText(w io.Writer, t *Totals) error {
+	var b strings.Builder
+	for _, skipped := range t.skipped() {
+		b.WriteString("note: " + skipped.Message + "\n")
 	}
-	add(s.Deny, "denied")
-	add(s.Unknown, "not decided in full")
-	add(s.Warn, "with warnings")
-	add(s.Allow, "clean")
-	text := plural(s.Objects, "object")
-	if len(parts) > 0 {
-		text += ": " + strings.Join(parts, ", ")
+	if s := t.Summary; s.Objects+s.Errors == 0 && !s.IsEmpty() {
+		b.WriteString("note: " + Nothing + "\n")
 	}
-	if s.Errors > 0 {
-		text += "; " + plural(s.Errors, "error")
+	for _, p := range t.Warnings {
+		b.WriteString("warning: " + PrintablePath(p.Source.String()) + ": " + Printable(p.Message) + "\n")
 	}
-	return text
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
+	for _, p := range t.Errors {
+		b.WriteString("error: " + PrintablePath(p.Source.String()) + ": " + Printable(p.Message) + "\n")
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// ErrorText writes the report's errors, one line each.
-func ErrorText(w io.Writer, r *Report) error {
-	for _, problem := range r.Errors {
-		if _, err := fmt.Fprintf(w, "error: %s: %s\n", PrintablePath(problem.Source.String()), Printable(problem.Message)); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return err
 }
