@@ -58,7 +58,11 @@ func (p *githubPrinter) Add(r *Report) error {
 	p.totals.Add(r)
 	for i := range r.Objects {
 		for _, m := range r.Objects[i].remarks() {
-			if level, isShown := p.level(&m); isShown {
+			level, isShown := p.level(&m)
+			if isUnselected(m.finding) && level != githubError && !p.options.Verbose {
+				continue // once is enough
+			}
+			if isShown {
 				p.commands = append(p.commands, githubCommand{level, m.verdict(), m.finding.Severity, p.text(level, &m)})
 			}
 		}
@@ -98,6 +102,9 @@ func (p *githubPrinter) end() string {
 	var b strings.Builder
 	for _, problem := range p.totals.Warnings {
 		b.WriteString(command("warning", p.file(problem.Source), position{Line: problem.Source.Line}, "has no effect", Printable(problem.Message)))
+	}
+	if text := p.totals.unselected.text(); text != "" {
+		b.WriteString(command("warning", "", position{}, "not decided in full", strings.TrimSuffix(text, "\n")))
 	}
 	for _, note := range p.totals.notes() {
 		b.WriteString(command("notice", "", position{}, "not judged", note))

@@ -156,7 +156,7 @@ func junitObject(o *Object, failOn review.Verdict) junitCase {
 		}
 	}
 	problem := &junitProblem{
-		Message:   strings.TrimSuffix(o.Request.Subject()+" "+outcome(d, warnings), ":"),
+		Message:   strings.TrimSuffix(o.Request.Subject()+" "+outcome(d.Verdict == review.VerdictUnknown, warnings), ":"),
 		Type:      string(d.Verdict),
 		junitText: junitText{strings.Join(failing, "\n")},
 	}

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"taffrail.dev/webhook/review"
@@ -48,7 +49,11 @@ func (p *textPrinter) Add(r *Report) error {
 }
 
 func (p *textPrinter) Close() error {
-	_, err := io.WriteString(p.w, p.totals.summaryText()+"\n")
+	text := p.totals.unselected.text()
+	if text != "" {
+		text += "\n"
+	}
+	_, err := io.WriteString(p.w, text+p.totals.summaryText()+"\n")
 	return err
 }
 
@@ -63,8 +68,11 @@ func objectText(o *Object, options TextOptions, p palette) string {
 	}
 	known, unknown := split(d)
 	warnings := append(known.Warnings(), d.FillWarnings()...)
-	if len(warnings)+len(unknown) == 0 && d.Verdict == review.VerdictAllow && !options.Verbose {
-		return ""
+	if !options.Verbose {
+		unknown = slices.DeleteFunc(unknown, func(f review.Finding) bool { return isUnselected(&f) })
+		if len(warnings)+len(unknown) == 0 && d.Verdict != review.VerdictDeny {
+			return ""
+		}
 	}
 	var b strings.Builder
 	b.WriteString(p.bold(PrintablePath(o.Source.String())) + ": ")
@@ -72,7 +80,7 @@ func objectText(o *Object, options TextOptions, p palette) string {
 		headline, rest, _ := strings.Cut(denial, "\n")
 		b.WriteString(p.red(headline) + "\n" + rest + "\n")
 	} else {
-		b.WriteString(subject + " " + outcome(d, len(warnings)) + "\n")
+		b.WriteString(subject + " " + outcome(d.Verdict == review.VerdictUnknown && len(unknown) > 0, len(warnings)) + "\n")
 	}
 	for i := range unknown {
 		b.WriteString("- " + unknown[i].Words() + "\n    unknown, because " + Printable(unknown[i].Unknown) + "\n")
@@ -105,9 +113,9 @@ func split(d *review.Decision) (known review.Decision, unknown []review.Finding)
 	return known, unknown
 }
 
-func outcome(d *review.Decision, warnings int) string {
+func outcome(isUnknown bool, warnings int) string {
 	switch {
-	case d.Verdict == review.VerdictUnknown:
+	case isUnknown:
 		return "cannot be decided in full:"
 	case warnings == 1:
 		return "is admitted with a warning:"

@@ -16,6 +16,8 @@ type Totals struct {
 	Warnings []Problem
 	kinds    []KindCount
 	sorts    []SortCount
+	// unselected is the zero value where everything is decided.
+	unselected unselected
 }
 
 // KindCount is how many objects of a kind are not judged.
@@ -39,7 +41,9 @@ func (t *Totals) Add(r *Report) {
 	t.Errors = append(t.Errors, r.Errors...)
 	t.Warnings = append(t.Warnings, r.Warnings...)
 	for i := range r.Objects {
-		if o := &r.Objects[i]; !o.IsJudged() {
+		o := &r.Objects[i]
+		t.unselected.add(o)
+		if !o.IsJudged() {
 			t.countKind(review.RedactValue(o.Request.Kind.Group), review.RedactValue(o.Request.Kind.Kind))
 		}
 	}
