@@ -44,12 +44,15 @@ that selects by them then makes no verdict but "unknown".
 
 Without --config the built-in Guardrails hold: every policy for every namespace but
 the cluster's own. Policies that would break ordinary namespaces hold only in those
-labelled taffrail.dev/exposure=restricted.
+labelled taffrail.dev/exposure=restricted. --policy and --skip choose among them.
+
+` + foldersHelp + `
 
 ` + exitHelp,
 		Example: `  taffrail check deploy/
   kustomize build overlays/prod | taffrail check -n prod
   taffrail check -c guardrails/ -o json deploy/ namespaces.yaml
+  taffrail check --exclude charts/ --policy image-tag .
   taffrail check -o sarif deploy/ > taffrail.sarif`,
 	}
 	var f checkFlags
@@ -99,7 +102,7 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 // all of it are policies, which stay, and one object at a time is little beside them.
 func collectLess() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300)
+		debug.SetGCPercent(200)
 	}
 }
 

@@ -42,6 +42,8 @@ A fix after which its policy still objects is not made. What was fixed and what 
 to a person is said on standard error, and the exit code is that of a check of the
 result. A file with anything in it that cannot be read is left alone.
 
+` + foldersHelp + `
+
 ` + exitHelp,
 		Example: `  taffrail fix deploy/
   taffrail fix --diff deploy/ namespaces.yaml

@@ -13,6 +13,13 @@ import (
 	"taffrail.dev/cmd/taffrail/manifest"
 )
 
+const foldersHelp = `--exclude and files named .taffrailignore leave files out of folders, in the syntax of
+.gitignore. A pattern of --exclude with a slash is relative to the working folder or to
+the folder named, one in a file to the folder of the file; files in the folders above
+hold too, up to the root of the repository. A file that is named itself is always read.
+Everything else below a folder is read, hidden folders and linked ones included, except
+for .git and names that begin with two dots.`
+
 // inputFlags are the flags of every command that reads manifests.
 type inputFlags struct {
 	files, exclude []string
