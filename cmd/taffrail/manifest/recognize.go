@@ -194,8 +194,8 @@ func noItems(item *Item) error {
 
 // checkForeign looks at an object of a kind that is not built in.
 func checkForeign(item *Item, kind schema.GroupVersionKind) error {
-	if reason := strict.Misspelt(kind); reason != "" {
-		return &Refused{Faults: []Fault{{Line: item.LineOf("kind"), Path: "kind", Reason: reason}}}
+	if field, reason := strict.Misspelt(kind); reason != "" {
+		return &Refused{Faults: []Fault{{Line: item.LineOf(field), Path: field, Reason: reason}}}
 	}
 	if _, ok := item.Object["metadata"].(map[string]any); !ok && item.Object["metadata"] == nil {
 		return notObject(Settings, "is not a Kubernetes object: it has no metadata")
