@@ -111,7 +111,7 @@ func TestParseErrors(t *testing.T) {
 		{"broken JSON", `{"a": "hunter"`, Error{10, "", "is not valid YAML: did not find expected ',' or '}'"}},
 		{"a template", "a: {{ .Values.hunter }}\n", Error{10, "a", `a key is neither text nor a number nor a boolean ("{{" looks like a template: render it first, as in helm template … | taffrail check -)`}},
 		{"a key given twice", "a:\n  b: hunter\n  c: 1\n  b: hunter\n", Error{13, "a.b", "this key stands in the same map twice, first 2 lines above"}},
-		{"a key given twice in a list", "a: [{b: 1, b: 2}]\n", Error{10, "a[0].b", "this key stands in the same map twice, first 0 lines above"}},
+		{"a key given twice in a list", "a: [{b: 1, b: 2}]\n", Error{10, "a[0].b", "this key stands in the same map twice, first on the same line"}},
 		{"a map as a key", "{hunter: 1}: x\n", Error{10, "", "a key is neither text nor a number nor a boolean"}},
 		{"an empty key", "a:\n  : hunter\n", Error{10, "", "is not valid YAML: did not find expected key"}},
 		{"infinity", "a: .inf\nb: hunter", Error{10, "a", "JSON has no infinite numbers, and none that are not a number: quote it if it is text"}},

@@ -17,11 +17,12 @@ const (
 	maxSize = 64 << 20
 )
 
-// guard refuses what the second parser would take the wrong way, or never finish.
-func guard(root *yamlv3.Node) *Error {
-	g := guardian{seen: map[*yamlv3.Node]extent{}}
+// guard refuses what the second parser would take the wrong way, or never finish. It
+// returns the keys that are in one map twice, if they are taken.
+func guard(root *yamlv3.Node, takesDoubled bool) ([]Error, *Error) {
+	g := guardian{seen: map[*yamlv3.Node]extent{}, takesDoubled: takesDoubled}
 	_, err := g.measure(root, "")
-	return err
+	return g.doubled, err
 }
 
 // extent is what a node comes to once its aliases are written out.
@@ -31,7 +32,9 @@ type extent struct {
 }
 
 type guardian struct {
-	seen map[*yamlv3.Node]extent
+	seen         map[*yamlv3.Node]extent
+	takesDoubled bool
+	doubled      []Error
 }
 
 func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
@@ -90,7 +93,11 @@ func (g *guardian) mapping(node *yamlv3.Node, path string, add func(*yamlv3.Node
 		// "<<" merges, and may stand more than once.
 		if name.ShortTag() != "!!merge" {
 			if first, found := lines[name.Value]; found {
-				return twice(key, path, first)
+				err := twice(key, path, first)
+				if !g.takesDoubled || beginsObject(key, path) {
+					return err
+				}
+				g.doubled = append(g.doubled, *err)
 			}
 			lines[name.Value] = key.Line
 		} else if !mergeable(value) {
@@ -109,8 +116,12 @@ func (g *guardian) mapping(node *yamlv3.Node, path string, add func(*yamlv3.Node
 // twice is the error of a key that is in one map for the second time. Where it begins an
 // object, two objects have run together.
 func twice(key *yamlv3.Node, path string, first int) *Error {
-	reason := fmt.Sprintf("this key stands in the same map twice, first %s above", count(key.Line-first, "line"))
-	if path == "" && (key.Value == "apiVersion" || key.Value == "kind") {
+	before := "on the same line"
+	if key.Line != first {
+		before = count(key.Line-first, "line") + " above"
+	}
+	reason := "this key stands in the same map twice, first " + before
+	if beginsObject(key, path) {
 		reason += `: if another object begins here, put "---" on a line of its own above it`
 	}
 	return &Error{Line: key.Line, Field: join(path, key.Value), Reason: reason}
@@ -123,6 +134,10 @@ func isNotFinite(node *yamlv3.Node) bool {
 	}
 	number := strings.TrimLeft(strings.ToLower(node.Value), "+-")
 	return number == ".inf" || number == ".nan"
+}
+
+func beginsObject(key *yamlv3.Node, path string) bool {
+	return path == "" && (key.Value == "apiVersion" || key.Value == "kind")
 }
 
 // mergeable reports whether the value of a merge key (<<) is a map or a list of maps.
