@@ -13,6 +13,7 @@ import (
 
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
+	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/review"
@@ -29,6 +30,8 @@ func newCheckCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "check [FILE…|DIR|-]",
 		Short: "Decide manifests as the webhook would",
+
+		SuggestFor: []string{"lint", "validate", "verify", "scan", "audit"},
 		Long: `Decide manifests as the webhook would when they are applied.
 
 Reads YAML and JSON from files, from folders with everything below them (*.yaml,
@@ -60,7 +63,7 @@ labelled taffrail.dev/exposure=restricted.
 }
 
 func check(ctx context.Context, command *cobra.Command, args []string, f *checkFlags) error {
-	paths, err := inputs(command, args)
+	paths, err := f.paths(command, args)
 	if err != nil {
 		return err
 	}
@@ -96,11 +99,11 @@ func (f *checkFlags) printer(command *cobra.Command, catalog *engine.Catalog) re
 	case "json":
 		return render.NewJSON(out)
 	case "sarif":
-		return render.NewSARIF(out, render.SARIFOptions{Version: version(), Policies: catalog.Policies()})
+		return render.NewSARIF(out, render.SARIFOptions{Version: version(), Policies: catalog.Policies(), Repository: repository.NewFinder()})
 	case "junit":
-		return render.NewJUnit(out, failOn)
+		return render.NewJUnit(out, failOn, repository.NewFinder())
 	case "github":
-		return render.NewGitHub(out, render.GitHubOptions{Verbose: f.verbose, FailOn: failOn})
+		return render.NewGitHub(out, render.GitHubOptions{Verbose: f.verbose, FailOn: failOn, Repository: repository.NewFinder()})
 	}
 	return render.NewText(out, render.TextOptions{Verbose: f.verbose, Colour: isColourful(command)})
 }

@@ -29,6 +29,8 @@ func newFixCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "fix [FILE…|DIR|-]",
 		Short: "Write into manifests what policies propose",
+
+		SuggestFor: []string{"autofix", "format", "fmt", "patch"},
 		Long: `Write into manifests what policies propose, where one answer is safe.
 
 Reads what "taffrail check" reads. Files are rewritten in place; what comes from standard
@@ -56,7 +58,7 @@ result. A file with anything in it that cannot be read is left alone.
 }
 
 func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags) error {
-	paths, err := inputs(command, args)
+	paths, err := f.paths(command, args)
 	if err != nil {
 		return err
 	}

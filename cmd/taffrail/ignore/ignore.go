@@ -29,7 +29,7 @@ type SyntaxError struct {
 }
 
 func (e *SyntaxError) Error() string {
-	return fmt.Sprintf("line %d: %q is not a pattern: a [ has no ]", e.Line, e.Pattern)
+	return fmt.Sprintf("%q in line %d is not a pattern: a [ has no ]", e.Pattern, e.Line)
 }
 
 // Parse reads the lines of a file in the folder base, an absolute path with slashes.

@@ -21,6 +21,8 @@ const (
 	// Blank text is a file of comments, or a List without items: something made it on
 	// purpose, and there is nothing to judge.
 	Blank Sort = "document without content"
+	// Binary files are no text, whatever they are named.
+	Binary Sort = "binary file"
 	// Message is what API servers, webhooks and clients send each other about objects.
 	Message Sort = "message of the API server"
 )

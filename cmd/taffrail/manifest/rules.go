@@ -27,7 +27,7 @@ func excludes(path string, flags []string) (ignore.Patterns, error) {
 		for _, flag := range flags {
 			patterns, err := ignore.Parse(flag, base)
 			if err != nil {
-				return nil, fmt.Errorf("--exclude: %w", err)
+				return nil, err
 			}
 			all = append(all, patterns...)
 		}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"taffrail.dev/cmd/taffrail/manifest"
+	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/review"
 )
 
@@ -16,6 +18,8 @@ type GitHubOptions struct {
 	Verbose bool
 	// FailOn is the mildest verdict that fails the check: from it on remarks are errors.
 	FailOn review.Verdict
+	// Repository finds the paths that annotations need; nil where there is none.
+	Repository *repository.Finder
 }
 
 // GitHub writes workflow commands, which GitHub Actions shows beside the lines they are
@@ -55,7 +59,7 @@ func (p *githubPrinter) Add(r *Report) error {
 	for i := range r.Objects {
 		for _, m := range r.Objects[i].remarks() {
 			if level, isShown := p.level(&m); isShown {
-				p.commands = append(p.commands, githubCommand{level, m.verdict(), m.finding.Severity, githubText(level, &m)})
+				p.commands = append(p.commands, githubCommand{level, m.verdict(), m.finding.Severity, p.text(level, &m)})
 			}
 		}
 	}
@@ -74,7 +78,7 @@ func (p *githubPrinter) level(m *remark) (level githubLevel, isShown bool) {
 
 func (p *githubPrinter) Close() error {
 	for _, problem := range problems(p.totals.Summary, p.totals.Errors) {
-		text := command("error", problem.Source.File, position{Line: problem.Source.Line}, "cannot be decided", Printable(problem.Message))
+		text := command("error", p.file(problem.Source), position{Line: problem.Source.Line}, "cannot be decided", Printable(problem.Message))
 		if _, err := io.WriteString(p.w, text); err != nil {
 			return err
 		}
@@ -93,7 +97,7 @@ func (p *githubPrinter) Close() error {
 func (p *githubPrinter) end() string {
 	var b strings.Builder
 	for _, problem := range p.totals.Warnings {
-		b.WriteString(command("warning", problem.Source.File, position{Line: problem.Source.Line}, "has no effect", Printable(problem.Message)))
+		b.WriteString(command("warning", p.file(problem.Source), position{Line: problem.Source.Line}, "has no effect", Printable(problem.Message)))
 	}
 	for _, note := range p.totals.notes() {
 		b.WriteString(command("notice", "", position{}, "not judged", note))
@@ -109,20 +113,28 @@ func byCost(a, b githubCommand) int {
 		cmp.Compare(slices.Index(severities, a.severity), slices.Index(severities, b.severity)))
 }
 
-func githubText(level githubLevel, m *remark) string {
+func (p *githubPrinter) text(level githubLevel, m *remark) string {
 	name := [...]string{githubError: "error", githubWarning: "warning", githubNotice: "notice"}[level]
 	message := m.sentence()
 	if _, details, found := strings.Cut(m.finding.Words(), "\n"); found {
 		message += "\n" + details
 	}
-	return command(name, m.object.Source.File, m.position(), m.finding.Policy, message)
+	return command(name, p.file(m.object.Source), m.position(), m.finding.Policy, message)
+}
+
+// file is empty where the source has none.
+func (p *githubPrinter) file(source manifest.Source) string {
+	if source.File == "" {
+		return ""
+	}
+	return artifact(p.options.Repository, source.File)
 }
 
 // command is one workflow command, on one line.
 func command(name, file string, at position, title, message string) string {
 	var properties []string
 	if file != "" {
-		properties = append(properties, "file="+escapeProperty(PrintablePath(artifact(file))))
+		properties = append(properties, "file="+escapeProperty(PrintablePath(file)))
 	}
 	if at.Line > 0 {
 		properties = append(properties, fmt.Sprintf("line=%d", at.Line))

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/review"
 )
 
@@ -58,16 +59,21 @@ type junitText struct {
 // an error, and nothing else is either: CI systems take both for a broken build. An
 // object that cannot be decided in full fails with an error or, where failOn lets it
 // pass, is skipped, as is one that no policy is about. What it is told besides is its output.
-func JUnit(w io.Writer, r *Report, failOn review.Verdict) error { return whole(NewJUnit(w, failOn), r) }
+func JUnit(w io.Writer, r *Report, failOn review.Verdict) error {
+	return whole(NewJUnit(w, failOn, nil), r)
+}
 
 // NewJUnit keeps the test cases: how many of them fail comes before them.
-func NewJUnit(w io.Writer, failOn review.Verdict) Printer {
-	return &junitPrinter{w: w, failOn: failOn, report: junitReport{junitCounts: junitCounts{Name: "taffrail check"}}, suites: map[string]int{}}
+// repo may be nil.
+func NewJUnit(w io.Writer, failOn review.Verdict, repo *repository.Finder) Printer {
+	report := junitReport{junitCounts: junitCounts{Name: "taffrail check"}}
+	return &junitPrinter{w: w, failOn: failOn, repo: repo, report: report, suites: map[string]int{}}
 }
 
 type junitPrinter struct {
 	w      io.Writer
 	failOn review.Verdict
+	repo   *repository.Finder
 	report junitReport
 	suites map[string]int // the index of a suite by its name
 	totals Totals
@@ -106,7 +112,7 @@ func (p *junitPrinter) Close() error {
 func (p *junitPrinter) add(file string, c junitCase) {
 	name := "input"
 	if file != "" {
-		c.File = PrintablePath(artifact(file))
+		c.File = PrintablePath(artifact(p.repo, file))
 		name = c.File
 	}
 	at, found := p.suites[name]

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/review"
 )
@@ -27,6 +28,8 @@ type SARIFOptions struct {
 	// Policies are the catalogue. Of it only those become rules that have a result: which
 	// others were asked hangs on the Guardrails.
 	Policies []*engine.Policy
+	// Repository finds the paths that code scanning needs; nil where there is none.
+	Repository *repository.Finder
 }
 
 // SARIF writes the report in the Static Analysis Results Interchange Format 2.1.0, for
@@ -53,7 +56,7 @@ func (p *sarifPrinter) Add(r *Report) error {
 	p.totals.Add(r)
 	for i := range r.Objects {
 		for _, m := range r.Objects[i].remarks() {
-			p.results = append(p.results, toSARIFResult(&m, p.rules))
+			p.results = append(p.results, p.result(&m))
 		}
 	}
 	return nil
@@ -69,44 +72,52 @@ func (p *sarifPrinter) Close() error {
 			ExecutionSuccessful: len(problems) == 0,
 			Notifications:       p.notifications(problems),
 		}},
-		OriginalURIBaseIDs: map[string]sarifBase{sourceRoot: {sarifText{"The folder that the check was run in."}}},
+		OriginalURIBaseIDs: map[string]sarifBase{sourceRoot: {sarifText{p.base()}}},
 		ColumnKind:         "unicodeCodePoints",
 		Results:            p.results,
 	}
 	return writeJSON(p.w, sarifLog{Schema: sarifSchema, Version: sarifVersion, Runs: []sarifRun{run}})
 }
 
+// base says what paths are relative to.
+func (p *sarifPrinter) base() string {
+	if p.options.Repository.IsInside() {
+		return "The root of the repository."
+	}
+	return "The folder that the check was run in."
+}
+
 func (p *sarifPrinter) notifications(problems []Problem) []sarifNotification {
 	all := []sarifNotification{}
 	for i := range problems {
-		all = append(all, toSARIFNotification("error", &problems[i]))
+		all = append(all, p.notification("error", &problems[i]))
 	}
 	for i := range p.totals.Warnings {
-		all = append(all, toSARIFNotification("warning", &p.totals.Warnings[i]))
+		all = append(all, p.notification("warning", &p.totals.Warnings[i]))
 	}
 	for _, note := range p.totals.notes() {
-		all = append(all, toSARIFNotification("note", &Problem{Message: note}))
+		all = append(all, p.notification("note", &Problem{Message: note}))
 	}
 	return all
 }
 
-func toSARIFNotification(level string, p *Problem) sarifNotification {
-	notification := sarifNotification{Level: level, Message: sarifText{Printable(p.Message)}}
-	if p.Source.File != "" {
-		notification.Locations = []sarifLocation{{Physical: toSARIFPlace(p.Source.File, position{Line: p.Source.Line})}}
+func (p *sarifPrinter) notification(level string, problem *Problem) sarifNotification {
+	notification := sarifNotification{Level: level, Message: sarifText{Printable(problem.Message)}}
+	if problem.Source.File != "" {
+		notification.Locations = []sarifLocation{{Physical: p.place(problem.Source.File, position{Line: problem.Source.Line})}}
 	}
 	return notification
 }
 
-func toSARIFResult(m *remark, rules *sarifRules) sarifResult {
+func (p *sarifPrinter) result(m *remark) sarifResult {
 	f := m.finding
 	result := sarifResult{
 		RuleID:    f.Policy,
-		RuleIndex: rules.index(f.Policy),
+		RuleIndex: p.rules.index(f.Policy),
 		Level:     "note",
 		Message:   sarifText{m.sentence()},
 		Locations: []sarifLocation{{
-			Physical: toSARIFPlace(m.object.Source.File, m.position()),
+			Physical: p.place(m.object.Source.File, m.position()),
 			Logical:  logicalLocations(m),
 		}},
 		Fingerprints: map[string]string{fingerprint: fingerprintOf(m)},
@@ -127,8 +138,8 @@ func toSARIFResult(m *remark, rules *sarifRules) sarifResult {
 	return result
 }
 
-func toSARIFPlace(file string, at position) sarifPlace {
-	uri, based := artifactURI(file)
+func (p *sarifPrinter) place(file string, at position) sarifPlace {
+	uri, based := artifactURI(p.options.Repository, file)
 	place := sarifPlace{Artifact: sarifArtifact{URI: uri}}
 	if based {
 		place.Artifact.BaseID = sourceRoot
