@@ -97,7 +97,7 @@ func (p *githubPrinter) Close() error {
 func (p *githubPrinter) end() string {
 	var b strings.Builder
 	for _, problem := range p.totals.Warnings {
-		b.WriteString(command("warning", p.file(problem.Source), position{Line: problem.Source.Line}, "has no effect", Printable(problem.Message)))
+		b.WriteString(command("warning", p.file(problem.Source), position{Line: problem.Source.Line}, "likely mistake", Printable(problem.Message)))
 	}
 	for _, note := range p.totals.notes() {
 		b.WriteString(command("notice", "", position{}, "not judged", note))

@@ -16,12 +16,15 @@ import (
 // Known reports whether a kind is built into Kubernetes.
 func Known(kind schema.GroupVersionKind) bool { return scheme.Scheme.Recognizes(kind) }
 
+// KnownGroup reports whether a group is built into Kubernetes.
+func KnownGroup(group string) bool { return scheme.Scheme.IsGroupRegistered(group) }
+
 // Misspelt returns why no API server can have a kind, and which field says so; both are
 // empty if one may have it. A kind of a group that is not built in may be a custom
 // resource's. Whether the version of a built-in kind is still served is not decided here.
 func Misspelt(kind schema.GroupVersionKind) (field, reason string) {
 	written := kind.GroupVersion().String() + "/" + kind.Kind
-	if !scheme.Scheme.IsGroupRegistered(kind.Group) {
+	if !KnownGroup(kind.Group) {
 		// CustomResourceDefinitions have a domain for a group.
 		if strings.Contains(kind.Group, ".") {
 			return "", ""
