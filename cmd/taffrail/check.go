@@ -42,6 +42,11 @@ PersistentVolumeClaims and StorageClasses in the input count as facts, wherever 
 stand. The labels of a namespace that is not in the input are unknown; a Guardrail
 that selects by them then makes no verdict but "unknown".
 
+Objects that no bound policy is about are counted as not judged. In a folder, what is no
+object is skipped and counted: kustomize patches and other files that a kustomization
+names, charts, templates, and files without apiVersion and kind; name one, and it is an
+error. What no API server takes is an error too; a field that none knows is a warning.
+
 Without --config the built-in Guardrails hold: every policy for every namespace but
 the cluster's own. Policies that would break ordinary namespaces hold only in those
 labelled taffrail.dev/exposure=restricted. --policy and --skip choose among them.

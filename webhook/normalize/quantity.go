@@ -2,6 +2,7 @@ package normalize
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,7 +31,9 @@ func quantities(list map[string]any, path string) (corev1.ResourceList, error) {
 		return nil, nil
 	}
 	parsed := make(corev1.ResourceList, len(list))
-	for name, value := range list {
+	// In a fixed order, so that of two that are wrong always the same is named.
+	for _, name := range slices.Sorted(maps.Keys(list)) {
+		value := list[name]
 		if value == nil {
 			continue
 		}

@@ -24,7 +24,7 @@ func Decode(data []byte, file string) []Item {
 }
 
 func decodeChunk(chunk document.Chunk, file string, checker *strict.Checker) []Item {
-	doc, err := document.Parse(chunk)
+	doc, err := document.ParseManifest(chunk)
 	if err != nil {
 		return []Item{unparsed(err, chunk, file)}
 	}
@@ -33,10 +33,21 @@ func decodeChunk(chunk document.Chunk, file string, checker *strict.Checker) []I
 		r := &reader{file: file, doc: doc, checker: checker, text: &Document{Text: chunk.Data, Start: chunk.Start, before: chunk.Line - 1}}
 		items = r.add(nil, doc.Value, "", "", "")
 	}
+	if len(items) > 0 {
+		items[0].Warnings = append(doubled(doc), items[0].Warnings...)
+	}
 	if len(items) == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(chunk.Data, []byte("\ufeff")))) > 0 {
 		items = []Item{{Source: Source{File: file, Line: doc.Line}, Err: notObject(Blank, "has no object in it")}}
 	}
 	return items
+}
+
+// doubled are the keys that a document has twice.
+func doubled(doc *document.Document) (faults []Fault) {
+	for _, key := range doc.Doubled {
+		faults = append(faults, Fault{Line: key.Line, Path: key.Field, Reason: key.Reason + "; the last one counts"})
+	}
+	return faults
 }
 
 // unparsed is the item of text that is no YAML.

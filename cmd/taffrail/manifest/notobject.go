@@ -41,8 +41,6 @@ func (s Sort) Hint() string {
 		return renderHint
 	case Template:
 		return "check what the tool makes that replaces the placeholders"
-	case Message:
-		return "check the object in it: jq .request.object FILE | taffrail check -"
 	}
 	return ""
 }
@@ -90,6 +88,8 @@ type Fault struct {
 	// Path is the field, as in spec.containers[0].image.
 	Path   string
 	Reason string
+
+	column int
 }
 
 func (f Fault) String() string { return f.Path + ": " + f.Reason }

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -98,8 +99,10 @@ func isKustomize(apiVersion any) bool {
 // message names what passes between clients, API servers and webhooks.
 func message(kind schema.GroupVersionKind) string {
 	switch {
-	case kind.Kind == "AdmissionReview" && kind.Group == "admission.k8s.io", kind.Kind == "ConversionReview":
-		return "an " + kind.Kind + ", which the API server sends to a webhook"
+	case kind.Kind == "AdmissionReview" && kind.Group == "admission.k8s.io":
+		return "an AdmissionReview, the API server's question to a webhook (check its object: jq .request.object FILE | taffrail check -)"
+	case kind.Kind == "ConversionReview" && kind.Group == "apiextensions.k8s.io":
+		return "a ConversionReview, the API server's question to a webhook"
 	case kind.Group == "" && kind.Kind == "Status":
 		return "a Status, the API server's answer to a request"
 	case kind.Group == "meta.k8s.io":
@@ -157,7 +160,8 @@ func (r *reader) check(item *Item) error {
 	var refused []Fault
 	placeholders := true
 	for _, f := range r.checker.Check(item.Object, gvk) {
-		fault := Fault{Line: item.LineOf(f.Path), Path: f.Path, Reason: f.Reason}
+		fault := Fault{Path: f.Path, Reason: f.Reason}
+		fault.Line, fault.column = item.placeOf(f.Path)
 		if f.Dropped {
 			item.Warnings = append(item.Warnings, fault)
 			continue
@@ -165,9 +169,9 @@ func (r *reader) check(item *Item) error {
 		refused = append(refused, fault)
 		placeholders = placeholders && f.Placeholder
 	}
-	byLine := func(a, b Fault) int { return a.Line - b.Line }
-	slices.SortStableFunc(item.Warnings, byLine)
-	slices.SortStableFunc(refused, byLine)
+	byPlace := func(a, b Fault) int { return cmp.Or(a.Line-b.Line, a.column-b.column) }
+	slices.SortStableFunc(item.Warnings, byPlace)
+	slices.SortStableFunc(refused, byPlace)
 	switch {
 	case len(refused) == 0:
 		return nil
@@ -194,13 +198,13 @@ func noItems(item *Item) error {
 
 // checkForeign looks at an object of a kind that is not built in.
 func checkForeign(item *Item, kind schema.GroupVersionKind) error {
-	if reason := strict.Misspelt(kind); reason != "" {
-		return &Refused{Faults: []Fault{{Line: item.LineOf("kind"), Path: "kind", Reason: reason}}}
+	if field, reason := strict.Misspelt(kind); reason != "" {
+		return &Refused{Faults: []Fault{{Line: item.LineOf(field), Path: field, Reason: reason}}}
 	}
 	if _, ok := item.Object["metadata"].(map[string]any); !ok && item.Object["metadata"] == nil {
 		return notObject(Settings, "is not a Kubernetes object: it has no metadata")
 	}
-	if kind.Group != "" && !strings.Contains(kind.Group, ".") {
+	if !strict.KnownGroup(kind.Group) && !strings.Contains(kind.Group, ".") {
 		return notObject(Settings, "is not a Kubernetes object: no API server has a group %q", kind.Group)
 	}
 	return nil

@@ -101,7 +101,7 @@ func (p *githubPrinter) Close() error {
 func (p *githubPrinter) end() string {
 	var b strings.Builder
 	for _, problem := range p.totals.Warnings {
-		b.WriteString(command("warning", p.file(problem.Source), position{Line: problem.Source.Line}, "has no effect", Printable(problem.Message)))
+		b.WriteString(command("warning", p.file(problem.Source), position{Line: problem.Source.Line}, "likely mistake", Printable(problem.Message)))
 	}
 	if text := p.totals.unselected.text(); text != "" {
 		b.WriteString(command("warning", "", position{}, "not decided in full", strings.TrimSuffix(text, "\n")))

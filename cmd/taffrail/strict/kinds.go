@@ -16,33 +16,36 @@ import (
 // Known reports whether a kind is built into Kubernetes.
 func Known(kind schema.GroupVersionKind) bool { return scheme.Scheme.Recognizes(kind) }
 
-// Misspelt returns why no API server can have a kind, or "" if one may. A kind of a group
-// that is not built in may be a custom resource's. Whether the version of a built-in kind
-// is still served is not decided here.
-func Misspelt(kind schema.GroupVersionKind) string {
+// KnownGroup reports whether a group is built into Kubernetes.
+func KnownGroup(group string) bool { return scheme.Scheme.IsGroupRegistered(group) }
+
+// Misspelt returns why no API server can have a kind, and which field says so; both are
+// empty if one may have it. A kind of a group that is not built in may be a custom
+// resource's. Whether the version of a built-in kind is still served is not decided here.
+func Misspelt(kind schema.GroupVersionKind) (field, reason string) {
 	written := kind.GroupVersion().String() + "/" + kind.Kind
-	if !scheme.Scheme.IsGroupRegistered(kind.Group) {
+	if !KnownGroup(kind.Group) {
 		// CustomResourceDefinitions have a domain for a group.
 		if strings.Contains(kind.Group, ".") {
-			return ""
+			return "", ""
 		}
 		if home := homeOf(kind.Kind); home != "" {
-			return fmt.Sprintf("no Kubernetes has %s: did you mean %s?", written, home)
+			return "apiVersion", fmt.Sprintf("no Kubernetes has %s: write apiVersion: %s", written, home)
 		}
-		return ""
+		return "", ""
 	}
 	here := kindsOf(kind.Group)
 	if here[kind.Kind] || foreign(kind.Kind) {
-		return ""
+		return "", ""
 	}
 	if home := homeOf(kind.Kind); home != "" {
-		return fmt.Sprintf("no Kubernetes has %s: did you mean %s?", written, home)
+		return "apiVersion", fmt.Sprintf("no Kubernetes has %s: write apiVersion: %s", written, home)
 	}
 	near := nearKind(kind.Kind, here)
 	if near == "" {
-		return fmt.Sprintf("no Kubernetes has %s", written)
+		return "kind", "no Kubernetes has " + written
 	}
-	return fmt.Sprintf("no Kubernetes has %s: did you mean kind %s?", written, near)
+	return "kind", fmt.Sprintf("no Kubernetes has %s: did you mean %s?", written, near)
 }
 
 // foreign kinds are those that Kubernetes once had or that OpenShift has, in groups that

@@ -140,6 +140,14 @@ test_cloud_provider_does_not_read_the_scheme[name] if {
 	}} with input as review({}, annotations)
 }
 
+test_cloud_provider_reads_one_annotation if {
+	loadbalancer_exposure.deny == {{
+		"msg": `aws-load-balancer-internal is missing, the only annotation that type nlb reads: "true" is internal, "false" internet-facing`,
+		"path": place("internal"),
+		"key": "scheme",
+	}} with input as review({}, {"type": "nlb"})
+}
+
 test_fix[name] if {
 	some name, expected in {
 		"class": {"spec": nlb, "annotations": {}, "fixes": {internal_fix}},

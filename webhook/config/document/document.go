@@ -35,12 +35,23 @@ type Document struct {
 	// whatever aliases the text has.
 	Value any
 
+	// Doubled are the keys that are in one map twice, in a document that ParseManifest read.
+	// The last one counts, as it does for kubectl.
+	Doubled []Error
+
 	root   *yamlv3.Node
 	before int // lines of the file above the text that was parsed
 }
 
-// Parse reads a chunk that Split made. The error is always an *Error.
-func Parse(chunk Chunk) (*Document, error) {
+// Parse reads a chunk that Split made. The error is always an *Error. A key that is in one
+// map twice is one.
+func Parse(chunk Chunk) (*Document, error) { return parse(chunk, false) }
+
+// ParseManifest is Parse for objects that kubectl would apply: it takes a key twice, unless
+// two objects have run together.
+func ParseManifest(chunk Chunk) (*Document, error) { return parse(chunk, true) }
+
+func parse(chunk Chunk, takesDoubled bool) (*Document, error) {
 	if hasUTF16Mark(chunk.Data) {
 		return nil, &Error{Line: chunk.Line, Reason: "the text is UTF-16: save it as UTF-8"}
 	}
@@ -69,10 +80,15 @@ func Parse(chunk Chunk) (*Document, error) {
 	}
 	d.root = node.Content[0]
 	d.Line = d.before + d.root.Line
-	if err := guard(d.root); err != nil {
+	doubled, err := guard(d.root, takesDoubled)
+	if err != nil {
 		err.Line += d.before
 		err.Reason = withHint(err.Reason, chunk)
 		return nil, err
+	}
+	for _, key := range doubled {
+		key.Line += d.before
+		d.Doubled = append(d.Doubled, key)
 	}
 	return d, d.evaluate(text, chunk)
 }
