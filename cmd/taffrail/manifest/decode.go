@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"taffrail.dev/cmd/taffrail/strict"
 	"taffrail.dev/webhook/config/document"
 )
@@ -50,14 +52,16 @@ func doubled(doc *document.Document) (faults []Fault) {
 	return faults
 }
 
-// unparsed is the item of text that is no YAML.
+// unparsed is the item of text that cannot be read. What kubectl may read is no template.
 func unparsed(err error, chunk document.Chunk, file string) Item {
 	line := chunk.Line
+	lenient := false
 	if broken := new(document.Error); errors.As(err, &broken) {
-		line = broken.Line
+		line, lenient = broken.Line, broken.Lenient
 	}
 	switch {
-	case isTemplate(chunk.Data):
+	case lenient && mayClaim(chunk.Data):
+	case !lenient && isTemplate(chunk.Data):
 		err = notObject(Template, "%s", err)
 	case !claimsByText(chunk.Data):
 		err = notObject(sortByName(file), "%s", err)
@@ -91,7 +95,7 @@ func (r *reader) add(items []Item, value any, path, apiVersion, kind string) []I
 	// kubectl takes anything with a list of items for a List, whatever its kind.
 	inside, found := object["items"]
 	list, ok := inside.([]any)
-	if !found || !ok && inside != nil {
+	if !found || !ok && inside != nil || isNoList(apiVersion, kind) {
 		return append(items, r.object(Item{Source: source, Object: object, Document: r.text, Path: path}))
 	}
 	for i, item := range list {
@@ -99,6 +103,11 @@ func (r *reader) add(items []Item, value any, path, apiVersion, kind string) []I
 		items = r.add(items, item, inner, apiVersion, strings.TrimSuffix(kind, "List"))
 	}
 	return items
+}
+
+// isNoList knows the built-in kinds that are no Lists, whatever fields an object has.
+func isNoList(apiVersion, kind string) bool {
+	return strict.Known(schema.FromAPIVersionAndKind(apiVersion, kind)) && !strings.HasSuffix(kind, "List")
 }
 
 // noMap is the error of what stands where an object should. An element of a List was meant

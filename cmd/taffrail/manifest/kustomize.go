@@ -3,6 +3,7 @@ package manifest
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"taffrail.dev/webhook/config/document"
@@ -108,7 +109,7 @@ func (n *neighbours) read(path string) {
 		root, _ := doc.Value.(map[string]any)
 		for field, sort := range namedBy() {
 			for _, name := range texts(root, strings.Split(field, ".")) {
-				n.name(folder, name, sort)
+				n.name(folder, name, sort, slices.Contains(pluginFields(), field))
 			}
 		}
 		for _, field := range []string{"resources", "bases", "components"} {
@@ -120,16 +121,24 @@ func (n *neighbours) read(path string) {
 }
 
 // name notes a file. Fields that take a file also take its content, and generators take
-// key=file.
-func (n *neighbours) name(folder, file string, sort Sort) {
+// key=file. A folder that is named has a kustomization of plugins, and is not one that the
+// naming one is in.
+func (n *neighbours) name(folder, file string, sort Sort, takesFolder bool) {
 	if file == "" || strings.ContainsAny(file, "\n{") {
 		return
 	}
 	if _, after, found := strings.Cut(file, "="); found {
 		file = after
 	}
-	n.named[filepath.Join(folder, file)] = sort
+	path := filepath.Join(folder, file)
+	if info, err := os.Stat(path); err == nil && info.IsDir() && (!takesFolder || isBelow(folder, path)) {
+		return
+	}
+	n.named[path] = sort
 }
+
+// pluginFields have files or folders with the configuration of kustomize's plugins.
+func pluginFields() []string { return []string{"transformers", "generators", "validators"} }
 
 // namedBy has the fields of a kustomization that name files which are not objects.
 func namedBy() map[string]Sort {

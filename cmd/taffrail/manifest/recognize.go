@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/cmd/taffrail/strict"
@@ -36,9 +38,6 @@ func recognize(object map[string]any, file string) error {
 	}
 	if gvk.Group == "" && gvk.Kind == "Config" {
 		return notObject(Settings, "is a kubeconfig, not an object")
-	}
-	if key := patchKey(object); key != "" {
-		return notObject(Patch, "has the directive %s: it is a kustomize patch, not an object", key)
 	}
 	return nil
 }
@@ -67,6 +66,11 @@ func claims(object map[string]any) bool {
 // claimsByText does the same for text that cannot be parsed.
 func claimsByText(text []byte) bool {
 	return regexp.MustCompile(`(?m)^("?apiVersion"?[ \t]*:|"?kind"?[ \t]*:)|"(apiVersion|kind)"[ \t\r\n]*:`).Match(text)
+}
+
+// mayClaim does the same for text that kubectl may take. YAML can write a word without its letters only by escapes and tags.
+func mayClaim(text []byte) bool {
+	return bytes.Contains(text, []byte("apiVersion")) && bytes.Contains(text, []byte("kind")) || bytes.ContainsAny(text, `\!`)
 }
 
 // isTemplate reports whether directives of a template stand where YAML has its structure.
@@ -111,6 +115,40 @@ func message(kind schema.GroupVersionKind) string {
 	return ""
 }
 
+// directive returns the directive that makes a patch of an object, or "". The API server
+// drops directives, so that they make no patch of a workload that has all it needs. Inside
+// of custom resources they may be meant for the object that the resource is about.
+func directive(object map[string]any, kind schema.GroupVersionKind) string {
+	if isWhole(object, kind.GroupKind()) {
+		return ""
+	}
+	if !strict.Known(kind) {
+		for _, name := range slices.Sorted(maps.Keys(object)) {
+			if isDirective(name) {
+				return name
+			}
+		}
+		return ""
+	}
+	return patchKey(object)
+}
+
+// isWhole reports whether an object is a workload with all that the API server wants of one.
+func isWhole(object map[string]any, kind schema.GroupKind) bool {
+	path := strict.PodSpecPath(kind)
+	if path == nil || incomplete(object, kind) != "" {
+		return false
+	}
+	// What is no map on the way is no Pod either.
+	spec, _, _ := unstructured.NestedFieldNoCopy(object, path...)
+	fields, _ := spec.(map[string]any)
+	containers, _ := fields["containers"].([]any)
+	return len(containers) > 0 && !slices.ContainsFunc(containers, func(container any) bool {
+		fields, _ := container.(map[string]any)
+		return !isText(fields["image"])
+	})
+}
+
 // patchKey finds a directive of a strategic merge patch, the first in the order of names.
 func patchKey(value any) string {
 	switch value := value.(type) {
@@ -149,10 +187,16 @@ func (r *reader) check(item *Item) error {
 	if isList(gvk) {
 		return noItems(item)
 	}
+	if _, found := item.Object["items"]; found && strict.Known(gvk) {
+		return &Refused{Faults: []Fault{{Line: item.LineOf("items"), Path: "items", Reason: "is no field of a " + kind + ": with it, kubectl takes the object for a List"}}}
+	}
 	if !strict.Known(gvk) {
 		if err := checkForeign(item, gvk); err != nil {
 			return err
 		}
+	}
+	if key := directive(item.Object, gvk); key != "" {
+		return notObject(Patch, "has the directive %s: it is a kustomize patch, not an object", key)
 	}
 	if what := incomplete(item.Object, gvk.GroupKind()); what != "" {
 		return notObject(Patch, "has no %s, without which no API server takes a %s: if it is a kustomize patch, it is no object", what, kind)

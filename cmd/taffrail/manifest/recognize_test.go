@@ -58,7 +58,13 @@ func TestSorts(t *testing.T) {
 		{"a transformer", "f", "apiVersion: builtin\nkind: PrefixTransformer\n" + meta, string(Kustomization)},
 
 		{"a directive", "f", "apiVersion: v1\nkind: Service\n" + meta + "$patch: delete\n", string(Patch)},
-		{"a directive deep inside", "f", "apiVersion: example.com/v1\nkind: Thing\n" + meta + "spec: {a: [{b: {$retainKeys: [x]}}]}\n", string(Patch)},
+		{"a directive deep inside", "f", "apiVersion: v1\nkind: Service\n" + meta + "spec: {a: [{b: {$retainKeys: [x]}}]}\n", string(Patch)},
+		{"a directive for a custom resource", "f", "apiVersion: example.com/v1\nkind: Thing\n" + meta + "$patch: delete\n", string(Patch)},
+		{"a custom resource about patches", "f", "apiVersion: example.com/v1\nkind: Thing\n" + meta + "spec: {patches: [{$patch: delete}]}\n", "object"},
+		{"a directive in a whole Deployment", "f", "apiVersion: apps/v1\nkind: Deployment\n" + meta + "$patch: merge\nspec: {selector: {}, " + pod + "}\n", "object"},
+		{"a directive in a whole CronJob", "f", "apiVersion: batch/v1\nkind: CronJob\n" + meta + "spec: {schedule: '@daily', jobTemplate: {$patch: replace, spec: {" + pod + "}}}\n", "object"},
+		{"a directive in a whole Pod", "f", "apiVersion: v1\nkind: Pod\n" + meta + "spec: {containers: [{name: a, image: b, $patch: replace}]}\n", "object"},
+		{"a directive for a container", "f", "apiVersion: v1\nkind: Pod\n" + meta + "spec: {containers: [{name: a, $patch: delete}]}\n", string(Patch)},
 		{"an order of elements", "f", "apiVersion: v1\nkind: Pod\n" + meta + "spec: {$setElementOrder/containers: []}\n", string(Patch)},
 		{"elements to delete", "f", "apiVersion: v1\nkind: Service\n" + meta + "metadata2: {$deleteFromPrimitiveList/finalizers: []}\n", string(Patch)},
 		{"data that look like a directive", "f", "apiVersion: v1\nkind: ConfigMap\n" + meta + "data: {x: '$patch: delete'}\n", "object"},
@@ -84,11 +90,21 @@ func TestSorts(t *testing.T) {
 		{"a table", "f", `{"apiVersion": "meta.k8s.io/v1", "kind": "Table", "rows": []}`, string(Message)},
 
 		{"a template of Go", "f", "apiVersion: v1\nkind: Pod\n{{ if .x }}\n  a: b\n{{ end }}\n", string(Template)},
+		{"a template of a value", "f", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .x }}\n", string(Template)},
 		{"a template of Jinja", "f", "apiVersion: v1\nkind: Pod\n{% if x %}\n  a: b\n{% endif %}\n", string(Template)},
 		{"braces in a text do not make a template", "f", "apiVersion: v1\nkind: Pod\na: 'see {{ this }}'\nb: [\n", "error"},
 		{"a placeholder for a number", "f", "apiVersion: v1\nkind: Service\n" + meta + "spec: {healthCheckNodePort: '${PORT}'}\n", string(Template)},
 		{"a placeholder beside a fault", "f", "apiVersion: v1\nkind: Service\n" + meta + "spec: {healthCheckNodePort: '${PORT}', type: 1}\n", "error"},
 
+		{"a key twice next to what looks like a template", "f", "apiVersion: v1\nkind: Pod\nkind: Pod\n" + meta + "x: |\n  a: {{ b }}\n", "error"},
+		{"a key twice in braces", "f", "{apiVersion: v1, kind: Pod, kind: Pod, metadata: {name: a}}\n", "error"},
+		{"a key twice that is written otherwise", "f", "{\"api\\u0056ersion\": v1, \"kin\\u0064\": Pod, \"kin\\u0064\": Pod}\n", "error"},
+		{"two documents that kubectl takes for one", "f", "# a\rapiVersion: v1\rkind: Pod\r---\rb: c\r", "error"},
+		{"two documents, of which one is broken", "f", "# a\rapiVersion: v1\rkind: Pod\r---\r{{ c\r", "error"},
+		{"two documents that no API server wants", "f", "a: b\r---\rc: d\r", string(Foreign)},
+
+		{"a workload with items", "f", "apiVersion: apps/v1\nkind: Deployment\n" + meta + "items: []\nspec: {selector: {}, " + pod + "}\n", "error"},
+		{"a ConfigMap with null items", "f", "apiVersion: v1\nkind: ConfigMap\n" + meta + "items:\n", "error"},
 		{"a List without items", "f", "apiVersion: v1\nkind: List\nlist: []\n", "error"},
 		{"a typed List without items", "f", "apiVersion: apps/v1\nkind: DeploymentList\n", "error"},
 		{"comments", "f", "# a\n", string(Blank)},
@@ -101,6 +117,14 @@ func TestSorts(t *testing.T) {
 				t.Error(diff, show(items))
 			}
 		})
+	}
+}
+
+// A patch in a List says nothing about its neighbours there.
+func TestPatchInAList(t *testing.T) {
+	const text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n- {apiVersion: v1, kind: Service, metadata: {name: b}, $patch: delete}\n"
+	if diff := cmp.Diff([]string{"object", string(Patch)}, sorts(Decode([]byte(text), "f"))); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -124,11 +148,11 @@ patches: [{path: p1.yaml}, {patch: "inline"}]
 patchesStrategicMerge: [p2.yaml, both.yaml, "{apiVersion: v1}"]
 patchesJson6902: [{path: p3.yaml}]
 replacements: [{path: k1.yaml}]
-transformers: [k2.yaml, folder]
+transformers: [k2.yaml, folder, ., ..]
 generators: [k3.yaml]
 validators: [k4.yaml]
 configurations: [k5.yaml]
-crds: [k6.yaml]
+crds: [k6.yaml, plain]
 openapi: {path: k7.yaml}
 configMapGenerator: [{files: [k8.yaml, name=k9.yaml], envs: [ka.yaml], env: kb.yaml}]
 secretGenerator: [{files: [kc.yaml]}]
@@ -136,11 +160,11 @@ helmCharts: [{valuesFile: c1.yaml, additionalValuesFiles: [c2.yaml]}]
 helmChartInflationGenerator: [{values: c3.yaml}]
 `
 	files := map[string]string{
-		"k/kustomization.yml": kustomization, "component/object.yaml": object, "k/unnamed.yaml": object, "k/folder/deep/k.yaml": object,
+		"k/kustomization.yml": kustomization, "component/object.yaml": object, "k/unnamed.yaml": object, "k/folder/deep/k.yaml": object, "k/plain/object.yaml": object,
 		"chart/Chart.yaml": "apiVersion: v2\nname: c\n", "chart/templates/sub/c.yaml": object, "chart/crds/object.yaml": object, "templates/object.yaml": object,
 	}
 	want := map[string]string{
-		"k/kustomization.yml": string(Kustomization), "component/object.yaml": "object", "k/unnamed.yaml": "object", "k/folder/deep/k.yaml": string(Kustomization),
+		"k/kustomization.yml": string(Kustomization), "component/object.yaml": "object", "k/unnamed.yaml": "object", "k/folder/deep/k.yaml": string(Kustomization), "k/plain/object.yaml": "object",
 		"chart/Chart.yaml": string(Chart), "chart/templates/sub/c.yaml": string(Chart), "chart/crds/object.yaml": "object", "templates/object.yaml": "object",
 	}
 	for _, name := range strings.Fields("object both p1 p2 p3 k1 k2 k3 k4 k5 k6 k7 k8 k9 ka kb kc c1 c2 c3") {

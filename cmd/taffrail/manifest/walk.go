@@ -123,7 +123,7 @@ func (w *walker) entry(path, real string, entry fs.DirEntry) {
 		}
 	}
 	switch {
-	case isInternal(entry.Name()):
+	case mode.IsDir() && isInternal(entry.Name()):
 	case mode.IsDir():
 		if !w.leavesOut(path, true) {
 			w.walk(path, real)
@@ -147,8 +147,8 @@ func isBelow(path, folder string) bool {
 	return err == nil && relative != ".." && !strings.HasPrefix(relative, ".."+string(filepath.Separator))
 }
 
-// isInternal reports whether an entry belongs to a tool: the data of Git, where a branch
-// may be named like a file, and what the kubelet keeps beside the files of a ConfigMap.
+// isInternal reports whether a folder belongs to a tool: the data of Git, where a branch
+// may be named like a file, and what the kubelet keeps next to the files of a ConfigMap.
 func isInternal(name string) bool { return name == ".git" || strings.HasPrefix(name, "..") }
 
 func (w *walker) leavesOut(path string, isDir bool) bool {

@@ -9,7 +9,7 @@ import (
 // require refuses an object without what no default sets and every policy about Pods
 // looks at. What else the API server's validation wants is its own business.
 func (c *check) require(object map[string]any, kind schema.GroupKind) {
-	pod := podSpecOf(kind)
+	pod := PodSpecPath(kind)
 	if pod == nil {
 		return
 	}
@@ -33,8 +33,8 @@ func (c *check) require(object map[string]any, kind schema.GroupKind) {
 	}
 }
 
-// podSpecOf is the way to the Pod's spec in the built-in workloads.
-func podSpecOf(kind schema.GroupKind) []string {
+// PodSpecPath is the way to the Pod's spec in the built-in workloads; nil for other kinds.
+func PodSpecPath(kind schema.GroupKind) []string {
 	switch kind {
 	case schema.GroupKind{Kind: "Pod"}:
 		return []string{"spec"}

@@ -17,6 +17,8 @@ type Error struct {
 	// Field is empty where the error is not about one, as for a syntax error.
 	Field  string
 	Reason string
+	// Lenient is true if readers that check less take the text, as kubectl may.
+	Lenient bool
 }
 
 func (e *Error) Error() string {
@@ -70,9 +72,11 @@ func parse(chunk Chunk, takesDoubled bool) (*Document, error) {
 	var second yamlv3.Node
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
 		if err != nil {
-			return nil, syntaxError(err, chunk)
+			broken := syntaxError(err, chunk)
+			broken.Lenient = true // They stop after the first document.
+			return nil, broken
 		}
-		return nil, &Error{Line: d.before + second.Line, Reason: `another document begins here: put "---" on a line of its own above it`}
+		return nil, &Error{Line: d.before + second.Line, Lenient: true, Reason: `another document begins here: put "---" on a line of its own above it`}
 	}
 	// Of a document that holds nothing, the parser says that it begins where the text ends.
 	if len(node.Content) != 1 || isNull(node.Content[0]) {

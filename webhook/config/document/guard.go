@@ -54,10 +54,10 @@ func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
 		total.size += inner.size
 		total.depth = max(total.depth, inner.depth+1)
 		if total.size > maxSize {
-			return &Error{Line: node.Line, Reason: fmt.Sprintf("is larger than %d MiB with its aliases written out", maxSize>>20)}
+			return &Error{Line: node.Line, Lenient: true, Reason: fmt.Sprintf("is larger than %d MiB with its aliases written out", maxSize>>20)}
 		}
 		if total.depth > maxDepth {
-			return &Error{Line: node.Line, Reason: fmt.Sprintf("is nested deeper than %d levels", maxDepth)}
+			return &Error{Line: node.Line, Lenient: true, Reason: fmt.Sprintf("is nested deeper than %d levels", maxDepth)}
 		}
 		return nil
 	}
@@ -124,7 +124,7 @@ func twice(key *yamlv3.Node, path string, first int) *Error {
 	if beginsObject(key, path) {
 		reason += `: if another object begins here, put "---" on a line of its own above it`
 	}
-	return &Error{Line: key.Line, Field: join(path, key.Value), Reason: reason}
+	return &Error{Line: key.Line, Field: join(path, key.Value), Lenient: true, Reason: reason}
 }
 
 // isNotFinite knows .inf and .nan, however they are written.
