@@ -32,7 +32,10 @@ type Checker struct {
 // check is that of one object.
 type check struct {
 	*Checker
-	faults []Fault
+	// foreign is true for a kind that is not built in. It may be a tool's that no API server
+	// reads, with metadata of its own.
+	foreign bool
+	faults  []Fault
 }
 
 // Check returns what the API server's decoder would not take of an object as it is. Of a
@@ -42,6 +45,7 @@ func (checker *Checker) Check(object map[string]any, kind schema.GroupVersionKin
 	c := &check{Checker: checker}
 	typed, err := scheme.Scheme.New(kind)
 	if err != nil {
+		c.foreign = true
 		c.value(object["metadata"], reflect.TypeFor[metav1.ObjectMeta](), "metadata")
 		return c.faults
 	}

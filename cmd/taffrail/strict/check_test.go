@@ -96,6 +96,8 @@ func TestCheck(t *testing.T) {
 			"warning: spec.containers[0].imagePullPolicyy: is no field that Kubernetes knows, so it has no effect: did you mean imagePullPolicy?\n" +
 				"warning: spec.zone: is no field that Kubernetes knows, so it has no effect"},
 		{"names are told apart by case", pod + "    hostnetwork: true\n" + container, "warning: spec.hostnetwork: is no field that Kubernetes knows, so it has no effect: did you mean hostNetwork?"},
+		{"the metadata of a tool", "apiVersion: eksctl.io/v1alpha5\nkind: ClusterConfig\nmetadata: {name: a, region: b, lables: {}}\n",
+			"warning: metadata.lables: is no field that Kubernetes knows, so it has no effect: did you mean labels?"},
 		{"the metadata of a custom resource", "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a, labels: {x: 1}}\nspec: {anything: [1, {}]}\n",
 			"error: metadata.labels[x]: must be text: quote it, or YAML reads a number"},
 	}
@@ -125,6 +127,7 @@ func TestPlaceholder(t *testing.T) {
 func TestMisspelt(t *testing.T) {
 	for written, want := range map[string]string{
 		"v1/Pod": "", "apps/v1/Deployment": "", "example.com/v1/Deployment": "", "argoproj.io/v1alpha1/Rollout": "", "policy/v1beta1/PodSecurityPolicy": "",
+		"resource.k8s.io/v1alpha2/ResourceClass": "", "networking.k8s.io/v1alpha1/ClusterCIDR": "", "scheduling.k8s.io/v9/Quux": "",
 		"apps/v1/deployments":             "kind: no Kubernetes has apps/v1/deployments: did you mean Deployment?",
 		"apps/v1/deployment":              "kind: no Kubernetes has apps/v1/deployment: did you mean Deployment?",
 		"v1/Services":                     "kind: no Kubernetes has v1/Services: did you mean Service?",

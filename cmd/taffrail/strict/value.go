@@ -59,8 +59,12 @@ func (c *check) fields(value any, t reflect.Type, path string) {
 			continue
 		}
 		reason := "is no field that Kubernetes knows, so it has no effect"
-		if near := config.Nearest(name, slices.Sorted(maps.Keys(known))); near != "" {
+		near := config.Nearest(name, slices.Sorted(maps.Keys(known)))
+		switch {
+		case near != "":
 			reason += ": did you mean " + near + "?"
+		case c.foreign:
+			continue
 		}
 		c.faults = append(c.faults, Fault{Path: at, Reason: reason, Dropped: true})
 	}
