@@ -28,7 +28,8 @@ type fixer struct {
 	problems []render.Problem
 	// refused are those fixes, never to be tried again.
 	refused map[identity]bool
-	// unreadable are the files with something in them that is no object, by their index.
+	// unreadable are the files with something in them that is no object, by their index. A
+	// diff could not tell which of their text is a Secret's.
 	unreadable map[int]bool
 }
 
@@ -58,7 +59,7 @@ func (f *fixer) run(ctx context.Context) (*render.Report, error) {
 	f.refused, f.unreadable = map[identity]bool{}, map[int]bool{}
 	now := f.decide(ctx, f.files)
 	for i, items := range now.items {
-		if slices.ContainsFunc(items, func(item manifest.Item) bool { return item.Err != nil && !item.Skipped() }) {
+		if slices.ContainsFunc(items, func(item manifest.Item) bool { return item.Err != nil && !item.IsBlank() }) {
 			f.unreadable[i] = true
 		}
 	}
