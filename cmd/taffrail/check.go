@@ -62,7 +62,7 @@ labelled taffrail.dev/exposure=restricted. --policy and --skip choose among them
 	}
 	var f checkFlags
 	f.add(command)
-	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, with what is only recorded and what injections fill in")
+	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, with what is only recorded and what injections fill in, and every file that is skipped")
 	f.output = addChoice(command, "output", "o", "how to print", "text", "json", "sarif", "junit", "github")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {

@@ -52,7 +52,7 @@ type outcome struct {
 	problems []render.Problem
 	warnings []render.Problem
 	// skipped is nil for an item that is, or was meant to be, an object.
-	skipped *manifest.NotObject
+	skipped *render.Skipped
 }
 
 func reportOf(outcomes []outcome) *render.Report {
@@ -64,7 +64,7 @@ func reportOf(outcomes []outcome) *render.Report {
 		report.Errors = append(report.Errors, o.problems...)
 		report.Warnings = append(report.Warnings, o.warnings...)
 		if o.skipped != nil {
-			report.Skipped = append(report.Skipped, o.skipped.Sort)
+			report.Skipped = append(report.Skipped, *o.skipped)
 		}
 	}
 	return report
@@ -83,7 +83,7 @@ func (d *decider) outcomes(ctx context.Context, items []manifest.Item) []outcome
 func (d *decider) outcome(ctx context.Context, item manifest.Item, facts *manifest.Facts) (o outcome) {
 	err := item.Err
 	if reason, ok := errors.AsType[*manifest.NotObject](err); ok && item.Skipped() {
-		return outcome{skipped: reason}
+		return outcome{skipped: &render.Skipped{Source: item.Source, Reason: reason}}
 	}
 	for _, fault := range item.Warnings {
 		o.warnings = append(o.warnings, faulty(item, fault))

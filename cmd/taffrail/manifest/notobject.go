@@ -23,6 +23,8 @@ const (
 	Blank Sort = "document without content"
 	// Binary files are no text, whatever they are named.
 	Binary Sort = "binary file"
+	// Excluded are the files and folders that somebody chose to leave out.
+	Excluded Sort = "file or folder left out by --exclude or .taffrailignore"
 	// Message is what API servers, webhooks and clients send each other about objects.
 	Message Sort = "message of the API server"
 )
@@ -56,6 +58,8 @@ func (s Sort) Plural() string {
 		return "kustomize patches"
 	case Chart:
 		return "files of Helm charts"
+	case Excluded:
+		return "files or folders left out by --exclude or .taffrailignore"
 	case Message:
 		return "messages of the API server"
 	}

@@ -51,8 +51,14 @@ type Item struct {
 
 // Skipped reports whether the item is no object, and nobody meant it for one.
 func (i *Item) Skipped() bool {
+	_, ok := errors.AsType[*NotObject](i.Err)
+	return ok && i.Walked || i.IsBlank()
+}
+
+// IsBlank reports whether the item has nothing in it.
+func (i *Item) IsBlank() bool {
 	reason, ok := errors.AsType[*NotObject](i.Err)
-	return ok && (i.Walked || reason.Sort == Blank)
+	return ok && reason.Sort == Blank
 }
 
 // File is a file or standard input, as it was read or as it could not be.
@@ -96,6 +102,10 @@ func Load(paths []string, stdin io.Reader, o Options) []File {
 			continue
 		}
 		for _, f := range find(path, o) {
+			if reason, ok := errors.AsType[*NotObject](f.err); ok {
+				files = append(files, File{Name: f.name, Walked: true, NotObject: reason})
+				continue
+			}
 			if f.err != nil {
 				files = append(files, unreadable(f.name, f.err))
 				continue
@@ -107,7 +117,7 @@ func Load(paths []string, stdin io.Reader, o Options) []File {
 		}
 	}
 	for i := range files {
-		if f := &files[i]; f.Err == nil && !f.IsStdin {
+		if f := &files[i]; f.Err == nil && f.NotObject == nil && !f.IsStdin {
 			f.NotObject = around.sortOf(f.Name, f.Walked)
 		}
 	}

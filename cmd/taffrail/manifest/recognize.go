@@ -119,7 +119,8 @@ func message(kind schema.GroupVersionKind) string {
 // drops directives, so that they make no patch of a workload that has all it needs. Inside
 // of custom resources they may be meant for the object that the resource is about.
 func directive(object map[string]any, kind schema.GroupVersionKind) string {
-	if isWhole(object, kind.GroupKind()) {
+	// The API server keeps a patch in every ControllerRevision.
+	if isWhole(object, kind.GroupKind()) || kind.GroupKind() == (schema.GroupKind{Group: "apps", Kind: "ControllerRevision"}) {
 		return ""
 	}
 	if !strict.Known(kind) {

@@ -63,6 +63,7 @@ func TestSorts(t *testing.T) {
 		{"a custom resource about patches", "f", "apiVersion: example.com/v1\nkind: Thing\n" + meta + "spec: {patches: [{$patch: delete}]}\n", "object"},
 		{"a directive in a whole Deployment", "f", "apiVersion: apps/v1\nkind: Deployment\n" + meta + "$patch: merge\nspec: {selector: {}, " + pod + "}\n", "object"},
 		{"a directive in a whole CronJob", "f", "apiVersion: batch/v1\nkind: CronJob\n" + meta + "spec: {schedule: '@daily', jobTemplate: {$patch: replace, spec: {" + pod + "}}}\n", "object"},
+		{"the directive in a ControllerRevision", "f", "apiVersion: apps/v1\nkind: ControllerRevision\n" + meta + "data: {spec: {template: {$patch: replace, spec: {}}}}\nrevision: 1\n", "object"},
 		{"a directive in a whole Pod", "f", "apiVersion: v1\nkind: Pod\n" + meta + "spec: {containers: [{name: a, image: b, $patch: replace}]}\n", "object"},
 		{"a directive for a container", "f", "apiVersion: v1\nkind: Pod\n" + meta + "spec: {containers: [{name: a, $patch: delete}]}\n", string(Patch)},
 		{"an order of elements", "f", "apiVersion: v1\nkind: Pod\n" + meta + "spec: {$setElementOrder/containers: []}\n", string(Patch)},
@@ -130,7 +131,7 @@ func TestPatchInAList(t *testing.T) {
 
 // Whoever looks for the file that a note is about finds the sort in it.
 func TestSortsHavePlurals(t *testing.T) {
-	for _, sort := range []Sort{Foreign, Settings, Kustomization, Patch, Chart, Template, Blank, Message} {
+	for _, sort := range []Sort{Foreign, Settings, Kustomization, Patch, Chart, Template, Blank, Excluded, Message} {
 		if first, _, _ := strings.Cut(string(sort), " "); !strings.HasPrefix(sort.Plural(), first) || sort.Plural() == string(sort) {
 			t.Errorf("%q: %q", sort, sort.Plural())
 		}

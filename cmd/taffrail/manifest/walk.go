@@ -20,7 +20,7 @@ type Options struct {
 
 var errNoManifests = errors.New("holds no *.yaml, *.yml or *.json")
 
-// found is a file that a path names, or a folder that cannot be read.
+// found is a file that a path names, or what cannot be read or is left out, and why.
 type found struct {
 	name string
 	err  error
@@ -42,14 +42,13 @@ func find(path string, o Options) []found {
 		return []found{{path, err}}
 	}
 	w.walk(path, w.root)
-	if len(w.found) == 0 {
-		err := errNoManifests
-		if w.excluded {
-			err = errors.New(errNoManifests.Error() + " that is not left out by --exclude or " + ignoreFile)
-		}
-		return []found{{path, err}}
+	switch {
+	case len(w.found) > 0:
+		return append(w.found, w.excluded...)
+	case len(w.excluded) > 0:
+		return []found{{path, errors.New(errNoManifests.Error() + " that is not left out by --exclude or " + ignoreFile)}}
 	}
-	return w.found
+	return []found{{path, errNoManifests}}
 }
 
 // walker finds the files below a folder.
@@ -61,7 +60,7 @@ type walker struct {
 	// flags count before all.
 	rules, flags ignore.Patterns
 	found        []found
-	excluded     bool
+	excluded     []found
 }
 
 func newWalker(path string, o Options) (*walker, error) {
@@ -157,7 +156,9 @@ func (w *walker) leavesOut(path string, isDir bool) bool {
 		return false
 	}
 	rules := append(w.rules[:len(w.rules):len(w.rules)], w.flags...)
-	out := rules.Match(name, isDir)
-	w.excluded = w.excluded || out
-	return out
+	if !rules.Match(name, isDir) {
+		return false
+	}
+	w.excluded = append(w.excluded, found{path, notObject(Excluded, "is left out by --exclude or %s", ignoreFile)})
+	return true
 }

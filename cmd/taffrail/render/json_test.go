@@ -224,7 +224,10 @@ func TestJSON(t *testing.T) {
 }
 `
 	problem := Problem{Source: manifest.Source{File: "g.yaml"}, Message: "is a puzzle"}
-	skipped := []manifest.Sort{manifest.Foreign, manifest.Patch, manifest.Patch, manifest.Blank}
+	var skipped []Skipped
+	for _, sort := range []manifest.Sort{manifest.Foreign, manifest.Patch, manifest.Patch, manifest.Blank} {
+		skipped = append(skipped, Skipped{Reason: &manifest.NotObject{Sort: sort}})
+	}
 	got := asJSON(t, &Report{
 		Objects: []Object{named, generated}, Errors: []Problem{problem}, Skipped: skipped,
 		Warnings: []Problem{{Source: manifest.Source{File: "f.yaml", Line: 4}, Message: "spec.b: has no effect"}},

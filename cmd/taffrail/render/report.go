@@ -13,8 +13,14 @@ type Report struct {
 	Errors  []Problem
 	// Warnings are about fields that have no effect.
 	Warnings []Problem
-	// Skipped are the sorts of the documents that are no objects, and were not named as one.
-	Skipped []manifest.Sort
+	// Skipped are the documents that are no objects, and were not named as one.
+	Skipped []Skipped
+}
+
+// Skipped is a document that is no object.
+type Skipped struct {
+	Source manifest.Source
+	Reason *manifest.NotObject
 }
 
 // Object is one object and the decision about it.
@@ -67,8 +73,8 @@ type Summary struct {
 // Summary counts what the report holds.
 func (r *Report) Summary() Summary {
 	s := Summary{Objects: len(r.Objects), Errors: len(r.Errors), Warnings: len(r.Warnings)}
-	for _, sort := range r.Skipped {
-		if sort == manifest.Blank {
+	for _, skipped := range r.Skipped {
+		if skipped.Reason.Sort == manifest.Blank {
 			s.blank++
 		} else {
 			s.Skipped++

@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 
+	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/review"
 )
 
 // TextOptions of Text.
 type TextOptions struct {
-	// Verbose lists every object, with what is only recorded and what injections fill.
+	// Verbose lists every object, with what is only recorded and what injections fill, and
+	// what was skipped.
 	Verbose bool
 	// Colour is for terminals only.
 	Colour bool
@@ -42,6 +44,22 @@ func (p *textPrinter) Add(r *Report) error {
 			continue
 		}
 		if _, err := io.WriteString(p.w, text+"\n"); err != nil {
+			return err
+		}
+	}
+	if p.options.Verbose {
+		return p.skipped(r)
+	}
+	return nil
+}
+
+func (p *textPrinter) skipped(r *Report) error {
+	for _, s := range r.Skipped {
+		if s.Reason.Sort == manifest.Blank {
+			continue
+		}
+		reason := Printable(review.Redact(s.Reason.Reason))
+		if _, err := fmt.Fprintf(p.w, "%s: %s\n\n", p.palette.bold(PrintablePath(s.Source.String())), reason); err != nil {
 			return err
 		}
 	}

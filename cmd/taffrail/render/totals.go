@@ -47,8 +47,8 @@ func (t *Totals) Add(r *Report) {
 			t.countKind(review.RedactValue(o.Request.Kind.Group), review.RedactValue(o.Request.Kind.Kind))
 		}
 	}
-	for _, sort := range r.Skipped {
-		if sort != manifest.Blank {
+	for _, skipped := range r.Skipped {
+		if sort := skipped.Reason.Sort; sort != manifest.Blank {
 			t.countSort(sort)
 		}
 	}
@@ -91,7 +91,14 @@ func (t *Totals) skipped() []SortCount {
 
 func (c *SortCount) message() string {
 	text := fmt.Sprintf("%d %s: not objects, not judged", c.Count, c.What.Plural())
-	if c.Count == 1 {
+	switch {
+	case c.What == manifest.Excluded:
+		// There may be objects in them.
+		text = fmt.Sprintf("%d %s: not judged", c.Count, c.What.Plural())
+		if c.Count == 1 {
+			text = fmt.Sprintf("1 %s: not judged", c.What)
+		}
+	case c.Count == 1:
 		text = fmt.Sprintf("1 %s: not an object, not judged", c.What)
 	}
 	if hint := c.What.Hint(); hint != "" {
