@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -91,7 +90,10 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 		totals.Add(piece)
 		return printer.Add(piece)
 	})
-	if err := errors.Join(err, printer.Close()); err != nil {
+	if err == nil {
+		err = printer.Close()
+	}
+	if err != nil {
 		return err
 	}
 	// The log of a step has them already, as commands.

@@ -26,10 +26,11 @@ func recognize(object map[string]any, file string) error {
 	}
 	if what := missing(apiVersion, kind); what != "" {
 		reason := "is not a Kubernetes object: " + what
-		if claims(object) {
+		sort := sortByName(file)
+		if claims(object) && sort != Chart {
 			return errors.New(reason)
 		}
-		return notObject(sortByName(file), "%s", reason)
+		return notObject(sort, "%s", reason)
 	}
 	text, _ := apiVersion.(string)
 	gvk := schema.FromAPIVersionAndKind(text, kind.(string))

@@ -42,6 +42,7 @@ func TestSorts(t *testing.T) {
 
 		{"a chart", "Chart.yaml", "apiVersion: v2\nname: a\n", string(Chart)},
 		{"values", "values.yaml", "a: b\n", string(Chart)},
+		{"values for an object", "values.yaml", "kind: StatefulSet\n" + meta, string(Chart)},
 		{"provisioning", "f", "apiVersion: 1\ndatasources: []\n", string(Foreign)},
 		{"a pipeline", "f", "kind: pipeline\nname: a\n", string(Foreign)},
 		{"a JSON patch", "f", "- op: replace\n  path: /spec\n", string(Foreign)},
