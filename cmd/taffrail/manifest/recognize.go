@@ -71,6 +71,7 @@ func claimsByText(text []byte) bool {
 
 // mayClaim does the same for text that kubectl may take. YAML can write a word without its letters only by escapes and tags.
 func mayClaim(text []byte) bool {
+	text = bytes.ReplaceAll(text, []byte{0}, nil) // as UTF-16 has them between letters
 	return bytes.Contains(text, []byte("apiVersion")) && bytes.Contains(text, []byte("kind")) || bytes.ContainsAny(text, `\!`)
 }
 

@@ -103,6 +103,7 @@ func TestSorts(t *testing.T) {
 		{"a key twice that is written otherwise", "f", "{\"api\\u0056ersion\": v1, \"kin\\u0064\": Pod, \"kin\\u0064\": Pod}\n", "error"},
 		{"two documents that kubectl takes for one", "f", "# a\rapiVersion: v1\rkind: Pod\r---\rb: c\r", "error"},
 		{"two documents, of which one is broken", "f", "# a\rapiVersion: v1\rkind: Pod\r---\r{{ c\r", "error"},
+		{"UTF-16", "f", "\xff\xfe" + strings.Join(strings.Split("apiVersion: v1\nkind: Pod\n", ""), "\x00") + "\x00", "error"},
 		{"two documents that no API server wants", "f", "a: b\r---\rc: d\r", string(Foreign)},
 
 		{"a workload with items", "f", "apiVersion: apps/v1\nkind: Deployment\n" + meta + "items: []\nspec: {selector: {}, " + pod + "}\n", "error"},

@@ -55,7 +55,7 @@ func ParseManifest(chunk Chunk) (*Document, error) { return parse(chunk, true) }
 
 func parse(chunk Chunk, takesDoubled bool) (*Document, error) {
 	if hasUTF16Mark(chunk.Data) {
-		return nil, &Error{Line: chunk.Line, Reason: "the text is UTF-16: save it as UTF-8"}
+		return nil, &Error{Line: chunk.Line, Lenient: true, Reason: "the text is UTF-16: save it as UTF-8"}
 	}
 	// A lone mark is how some editors save an empty file; the parser would refuse it.
 	text := bytes.TrimPrefix(chunk.Data, []byte("\ufeff"))

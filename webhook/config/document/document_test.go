@@ -123,7 +123,7 @@ func TestParseErrors(t *testing.T) {
 		{"an alias bomb of keys", "a: &a " + strings.Repeat("x", 1<<20) + "\nb: [" + strings.Repeat("{*a : 1},", 100) + "]\n", Error{Line: 11, Reason: "is larger than 64 MiB with its aliases written out", Lenient: true}},
 		{"depth", "a: " + strings.Repeat("[", 1500) + strings.Repeat("]", 1500), Error{Line: 10, Reason: "is nested deeper than 1000 levels", Lenient: true}},
 		{"absurd depth", strings.Repeat("[", 100000), Error{Line: 10, Reason: "is not valid YAML: exceeded max depth of 10000"}},
-		{"UTF-16", "\xff\xfea\x00", Error{Line: 10, Reason: "the text is UTF-16: save it as UTF-8"}},
+		{"UTF-16", "\xff\xfea\x00", Error{Line: 10, Reason: "the text is UTF-16: save it as UTF-8", Lenient: true}},
 		{"no text", "a: \x00\n", Error{Line: 10, Reason: "is not valid YAML: control characters are not allowed"}},
 		{"a document after an exotic line break", "a: 1\r---\rb: hunter\r", Error{Line: 11, Reason: `another document begins here: put "---" on a line of its own above it`, Lenient: true}},
 	}
