@@ -54,12 +54,13 @@ func TestLinkedFolders(t *testing.T) {
 		"elsewhere/b.yaml": configMap, "elsewhere/again@": "../elsewhere", "elsewhere/home@": "../repo",
 		"repo/a.yaml": configMap, "repo/linked@": "../elsewhere", "repo/twice@": "../elsewhere", "repo/up@": "..", "repo/self@": ".",
 		"repo/base/c.yaml": configMap, "repo/inside@": "base", "repo/gone@": "nowhere",
+		"repo/..d.yaml": configMap, "repo/..internal/e.yaml": configMap, "repo/shown@": "..internal",
 		// As the kubelet mounts a ConfigMap.
 		"mount/..2026/d.yaml": configMap, "mount/..data@": "..2026", "mount/d.yaml@": "..data/d.yaml",
 	})
 	for path, want := range map[string][]string{
-		"repo":        {"repo/a.yaml", "repo/base/c.yaml", "repo/linked/b.yaml"},
-		"repo/linked": {"repo/linked/b.yaml", "repo/linked/home/a.yaml", "repo/linked/home/base/c.yaml"},
+		"repo":        {"repo/..d.yaml", "repo/a.yaml", "repo/base/c.yaml", "repo/linked/b.yaml", "repo/shown/e.yaml"},
+		"repo/linked": {"repo/linked/b.yaml", "repo/linked/home/..d.yaml", "repo/linked/home/a.yaml", "repo/linked/home/base/c.yaml", "repo/linked/home/shown/e.yaml"},
 		"mount":       {"mount/d.yaml"},
 	} {
 		if diff := cmp.Diff(want, names(read([]string{path}, nil, Options{}))); diff != "" {

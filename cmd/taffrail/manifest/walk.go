@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"taffrail.dev/cmd/taffrail/ignore"
@@ -116,7 +117,7 @@ func (w *walker) entry(path, real string, entry fs.DirEntry) {
 			mode = info.Mode().Type()
 		}
 		if err == nil && mode.IsDir() {
-			if real, err = realPath(path); err != nil || !w.isOutside(real) {
+			if real, err = realPath(path); err != nil || !w.isRead(real) {
 				return
 			}
 		}
@@ -135,10 +136,15 @@ func (w *walker) entry(path, real string, entry fs.DirEntry) {
 	}
 }
 
-// isOutside reports whether the target of a link is read by way of it. What is in the
-// folder anyway is read there, and what holds the folder would be read without end.
-func (w *walker) isOutside(real string) bool {
-	return !isBelow(real, w.root) && !isBelow(w.root, real)
+// isRead reports whether the target of a link is read by way of it. What is in the folder
+// anyway is read there, unless it is internal, and what holds the folder would be read
+// without end.
+func (w *walker) isRead(real string) bool {
+	if !isBelow(real, w.root) {
+		return !isBelow(w.root, real)
+	}
+	inside, err := filepath.Rel(w.root, real)
+	return err == nil && slices.ContainsFunc(strings.Split(inside, string(filepath.Separator)), isInternal)
 }
 
 func isBelow(path, folder string) bool {
