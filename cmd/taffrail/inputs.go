@@ -18,7 +18,7 @@ const foldersHelp = `--exclude and files named .taffrailignore leave files out o
 the folder named, one in a file to the folder of the file; files in the folders above
 hold too, up to the root of the repository. A file that is named itself is always read.
 Everything else below a folder is read, hidden folders and linked ones included, except
-for .git and folders whose names begin with two dots. What is left out is counted.`
+for .git and folders whose names begin with two dots. What patterns leave out is counted.`
 
 // inputFlags are the flags of every command that reads manifests.
 type inputFlags struct {
