@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
+	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/review"
@@ -28,6 +30,8 @@ func newCheckCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "check [FILE…|DIR|-]",
 		Short: "Decide manifests as the webhook would",
+
+		SuggestFor: []string{"lint", "validate", "verify", "scan", "audit"},
 		Long: `Decide manifests as the webhook would when they are applied.
 
 Reads YAML and JSON from files, from folders with everything below them (*.yaml,
@@ -37,19 +41,27 @@ PersistentVolumeClaims and StorageClasses in the input count as facts, wherever 
 stand. The labels of a namespace that is not in the input are unknown; a Guardrail
 that selects by them then makes no verdict but "unknown".
 
+Objects that no bound policy is about are counted as not judged. In a folder, what is no
+object is skipped and counted: kustomize patches and other files that a kustomization
+names, charts, templates, and files without apiVersion and kind; name one, and it is an
+error. What no API server takes is an error too; a field that none knows is a warning.
+
 Without --config the built-in Guardrails hold: every policy for every namespace but
 the cluster's own. Policies that would break ordinary namespaces hold only in those
-labelled taffrail.dev/exposure=restricted.
+labelled taffrail.dev/exposure=restricted. --policy and --skip choose among them.
+
+` + foldersHelp + `
 
 ` + exitHelp,
 		Example: `  taffrail check deploy/
   kustomize build overlays/prod | taffrail check -n prod
   taffrail check -c guardrails/ -o json deploy/ namespaces.yaml
+  taffrail check --exclude charts/ --policy image-tag .
   taffrail check -o sarif deploy/ > taffrail.sarif`,
 	}
 	var f checkFlags
 	f.add(command)
-	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, with what is only recorded and what injections fill in")
+	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, with what is only recorded and what injections fill in, and every file that is skipped")
 	f.output = addChoice(command, "output", "o", "how to print", "text", "json", "sarif", "junit", "github")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
@@ -59,7 +71,7 @@ labelled taffrail.dev/exposure=restricted.
 }
 
 func check(ctx context.Context, command *cobra.Command, args []string, f *checkFlags) error {
-	paths, err := inputs(command, args)
+	paths, err := f.paths(command, args)
 	if err != nil {
 		return err
 	}
@@ -70,30 +82,50 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err := writeExpired(command.ErrOrStderr(), decider.snapshot.Exemptions(), time.Now()); err != nil {
 		return err
 	}
-	report := decider.decide(ctx, manifest.Read(paths, command.InOrStdin()))
-	if err := write(command, report, decider.catalog, f); err != nil {
+	collectLess()
+	printer := f.printer(command, decider.catalog)
+	input := manifest.Open(paths, command.InOrStdin(), f.reading())
+	var totals render.Totals
+	err = decider.decide(ctx, input, func(piece *render.Report) error {
+		totals.Add(piece)
+		return printer.Add(piece)
+	})
+	if err == nil {
+		err = printer.Close()
+	}
+	if err != nil {
 		return err
 	}
-	return verdict(report, review.Verdict(f.failOn.value))
+	// The log of a step has them already, as commands.
+	if f.output.value != "github" {
+		if err := render.ErrorText(command.ErrOrStderr(), &totals); err != nil {
+			return err
+		}
+	}
+	return verdict(totals.Summary, review.Verdict(f.failOn.value))
 }
 
-func write(command *cobra.Command, report *render.Report, catalog *engine.Catalog, f *checkFlags) error {
+// collectLess lets the heap grow by more than Go's default before it is collected. Nearly
+// all of it are policies, which stay, and one object at a time is little beside them.
+func collectLess() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
+}
+
+func (f *checkFlags) printer(command *cobra.Command, catalog *engine.Catalog) render.Printer {
 	out, failOn := command.OutOrStdout(), review.Verdict(f.failOn.value)
 	switch f.output.value {
 	case "json":
-		return render.JSON(out, report)
+		return render.NewJSON(out)
 	case "sarif":
-		return render.SARIF(out, report, render.SARIFOptions{Version: version(), Policies: catalog.Policies()})
+		return render.NewSARIF(out, render.SARIFOptions{Version: version(), Policies: catalog.Policies(), Repository: repository.NewFinder()})
 	case "junit":
-		return render.JUnit(out, report, failOn)
+		return render.NewJUnit(out, failOn, repository.NewFinder())
 	case "github":
-		return render.GitHub(out, report, render.GitHubOptions{Verbose: f.verbose, FailOn: failOn})
+		return render.NewGitHub(out, render.GitHubOptions{Verbose: f.verbose, FailOn: failOn, Repository: repository.NewFinder()})
 	}
-	options := render.TextOptions{Verbose: f.verbose, Colour: isColourful(command)}
-	if err := render.Text(out, report, options); err != nil {
-		return err
-	}
-	return render.ErrorText(command.ErrOrStderr(), report)
+	return render.NewText(out, render.TextOptions{Verbose: f.verbose, Colour: isColourful(command)})
 }
 
 // writeExpired names the Exemptions that excuse nothing any more: whoever reads the

@@ -37,7 +37,7 @@ func newCRDsCommand() *cobra.Command {
 version of taffrail reads them. Helm installs the CRDs of a chart once and never touches
 them again; the chart runs "taffrail crds apply" before an upgrade, so that they come
 along.`,
-		Args: usage(cobra.NoArgs),
+		Args: onlySubcommands,
 		RunE: func(command *cobra.Command, _ []string) error { return printCRDs(command.OutOrStdout()) },
 	}
 	command.AddCommand(newCRDsApplyCommand())

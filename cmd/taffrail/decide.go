@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"taffrail.dev/cmd/taffrail/manifest"
+	"taffrail.dev/cmd/taffrail/ordered"
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/normalize"
@@ -31,9 +32,17 @@ type decider struct {
 	options   pipeline.Options
 }
 
-// decide reports every item in order, whatever becomes of the others.
-func (d *decider) decide(ctx context.Context, items []manifest.Item) *render.Report {
-	return reportOf(d.outcomes(ctx, items))
+// decide hands over the outcome of every object of the input, in order and as soon as it
+// is decided, whatever becomes of the others. It returns the first error of tell.
+func (d *decider) decide(ctx context.Context, input *manifest.Input, tell func(*render.Report) error) error {
+	facts := input.Facts(d.namespace)
+	outcomes := ordered.Map(input.Items(), func(item manifest.Item) outcome { return d.outcome(ctx, item, facts) })
+	for o := range outcomes {
+		if err := tell(reportOf([]outcome{o})); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // outcome is what became of one item.
@@ -41,6 +50,9 @@ type outcome struct {
 	// object is nil where there is no decision about the item.
 	object   *render.Object
 	problems []render.Problem
+	warnings []render.Problem
+	// skipped is nil for an item that is, or was meant to be, an object.
+	skipped *render.Skipped
 }
 
 func reportOf(outcomes []outcome) *render.Report {
@@ -50,26 +62,42 @@ func reportOf(outcomes []outcome) *render.Report {
 			report.Objects = append(report.Objects, *o.object)
 		}
 		report.Errors = append(report.Errors, o.problems...)
+		report.Warnings = append(report.Warnings, o.warnings...)
+		if o.skipped != nil {
+			report.Skipped = append(report.Skipped, *o.skipped)
+		}
 	}
 	return report
 }
 
+// outcomes decides items that are the whole input.
 func (d *decider) outcomes(ctx context.Context, items []manifest.Item) []outcome {
+	facts := manifest.FactsOf(slices.Values(items), d.namespace)
 	outcomes := make([]outcome, len(items))
-	facts, bad := manifest.NewFacts(items, d.namespace)
 	for i, item := range items {
-		o, err := &outcomes[i], item.Err
-		if err == nil {
-			err = d.one(ctx, o, item, facts)
-		}
-		// An object that is no fact may still be decided, and the other way round.
-		for _, err := range []error{err, bad[i]} {
-			if err != nil {
-				o.problems = append(o.problems, problem(item, err))
-			}
-		}
+		outcomes[i] = d.outcome(ctx, item, facts)
 	}
 	return outcomes
+}
+
+func (d *decider) outcome(ctx context.Context, item manifest.Item, facts *manifest.Facts) (o outcome) {
+	err := item.Err
+	if reason, ok := errors.AsType[*manifest.NotObject](err); ok && item.Skipped() {
+		return outcome{skipped: &render.Skipped{Source: item.Source, Reason: reason}}
+	}
+	for _, fault := range item.Warnings {
+		o.warnings = append(o.warnings, faulty(item, fault))
+	}
+	if err == nil {
+		err = d.one(ctx, &o, item, facts)
+	}
+	// An object that is no fact may still be decided, and the other way round.
+	for _, err := range []error{err, manifest.FactError(item.Object)} {
+		if err != nil {
+			o.problems = append(o.problems, problems(item, err)...)
+		}
+	}
+	return o
 }
 
 func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts *manifest.Facts) error {
@@ -86,7 +114,7 @@ func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts
 		if failsClosed(decision, id) {
 			continue // The decision is what the cluster's would be, and its finding says why.
 		}
-		o.problems = append(o.problems, problem(item, evaluationError(request, id, decision.Errors[id])))
+		o.problems = append(o.problems, problem(item.Source, evaluationError(request, id, decision.Errors[id])))
 	}
 	return nil
 }
@@ -104,23 +132,40 @@ func evaluationError(request *review.Request, policy string, err error) error {
 	return fmt.Errorf("policy %s could not be evaluated: %w", policy, err)
 }
 
-func problem(item manifest.Item, err error) render.Problem {
-	return render.Problem{Source: item.Source, Message: review.Redact(err.Error())}
+// problems point at the fields that an error is about.
+func problems(item manifest.Item, err error) []render.Problem {
+	if refused, ok := errors.AsType[*manifest.Refused](err); ok {
+		all := make([]render.Problem, 0, len(refused.Faults))
+		for _, fault := range refused.Faults {
+			all = append(all, faulty(item, fault))
+		}
+		return all
+	}
+	at := item.Source
+	if wrong, ok := errors.AsType[*normalize.FieldError](err); ok {
+		at.Line = item.LineOf(wrong.Path)
+	}
+	return []render.Problem{problem(at, err)}
+}
+
+func faulty(item manifest.Item, fault manifest.Fault) render.Problem {
+	return render.Problem{Source: manifest.Source{File: item.Source.File, Line: fault.Line}, Message: review.Redact(fault.String())}
+}
+
+func problem(at manifest.Source, err error) render.Problem {
+	return render.Problem{Source: at, Message: review.Redact(err.Error())}
 }
 
 // verdict is the error that makes the exit code. Violations come second to input that
 // was not decided: a pipeline that treats 1 as "known and accepted" must not pass it.
-func verdict(report *render.Report, failOn review.Verdict) error {
-	if len(report.Errors) > 0 {
+func verdict(s render.Summary, failOn review.Verdict) error {
+	switch {
+	case s.Errors > 0:
 		return errUndecided
-	}
-	if len(report.Objects) == 0 {
+	case s.IsEmpty():
 		return errNothing
-	}
-	for i := range report.Objects {
-		if render.Fails(report.Objects[i].Decision.Verdict, failOn) {
-			return errViolations
-		}
+	case s.Fails(failOn):
+		return errViolations
 	}
 	return nil
 }

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/engine"
@@ -24,9 +21,14 @@ type deciderFlags struct {
 	config    []string
 	namespace string
 	maxMode   *choice
+
+	inputFlags
+	policyFlags
 }
 
 func (f *deciderFlags) add(command *cobra.Command) {
+	f.inputFlags.add(command)
+	f.policyFlags.add(command)
 	flags := command.Flags()
 	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, Exemptions and Policies; without Guardrails the built-in ones hold (repeatable)")
 	flags.StringVarP(&f.namespace, "namespace", "n", "default", "namespace of objects that name none")
@@ -51,37 +53,28 @@ func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	snapshot, err := buildSnapshot(ctx, catalog, f.config)
+	snapshot, err := f.snapshot(ctx, catalog)
 	if err != nil {
 		return nil, err
 	}
 	return &decider{catalog: snapshot.Catalog(), snapshot: snapshot, namespace: f.namespace, options: pipeline.Options{MaxMode: ceiling}}, nil
 }
 
-// inputs is what to read. Waiting in silence for somebody to type a manifest would
-// look like a hang.
-func inputs(command *cobra.Command, args []string) ([]string, error) {
-	if len(args) > 0 {
-		return args, nil
-	}
-	if file, ok := command.InOrStdin().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		return nil, &usageError{fmt.Errorf("nothing to %s: name files or folders, or pipe manifests in", command.Name())}
-	}
-	return []string{manifest.Stdin}, nil
-}
-
-// buildSnapshot compiles the configuration of the paths. Where it has no Guardrails, the
+// snapshot compiles the configuration of the paths. Where it has no Guardrails, the
 // built-in ones hold.
-func buildSnapshot(ctx context.Context, catalog *engine.Catalog, paths []string) (*pipeline.Snapshot, error) {
+func (f *deciderFlags) snapshot(ctx context.Context, catalog *engine.Catalog) (*pipeline.Snapshot, error) {
 	var objects config.Objects
-	if len(paths) > 0 {
+	if len(f.config) > 0 {
 		var err error
-		if objects, err = loadObjects(paths, catalog); err != nil {
+		if objects, err = loadObjects(f.config, catalog); err != nil {
 			return nil, err
 		}
 	}
 	if len(objects.Guardrails) == 0 {
 		objects.Guardrails = config.Default(catalog)
+	}
+	if err := f.choose(&objects, catalog); err != nil {
+		return nil, err
 	}
 	snapshot, problems, err := pipeline.Build(ctx, catalog, objects)
 	if err != nil {

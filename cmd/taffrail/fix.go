@@ -29,6 +29,8 @@ func newFixCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "fix [FILE…|DIR|-]",
 		Short: "Write into manifests what policies propose",
+
+		SuggestFor: []string{"autofix", "format", "fmt", "patch"},
 		Long: `Write into manifests what policies propose, where one answer is safe.
 
 Reads what "taffrail check" reads. Files are rewritten in place; what comes from standard
@@ -40,6 +42,8 @@ A fix after which its policy still objects is not made. What was fixed and what 
 to a person is said on standard error, and the exit code is that of a check of the
 result. A file with anything in it that cannot be read or decided is left alone. One
 whose verdicts only lack a Namespace that is not in the input is fixed.
+
+` + foldersHelp + `
 
 ` + exitHelp,
 		Example: `  taffrail fix deploy/
@@ -57,7 +61,7 @@ whose verdicts only lack a Namespace that is not in the input is fixed.
 }
 
 func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags) error {
-	paths, err := inputs(command, args)
+	paths, err := f.paths(command, args)
 	if err != nil {
 		return err
 	}
@@ -65,7 +69,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err != nil {
 		return err
 	}
-	before := manifest.Load(paths, command.InOrStdin())
+	before := manifest.Load(paths, command.InOrStdin(), f.reading())
 	fixer := &fixer{decider: decider, files: before}
 	report, err := fixer.run(ctx)
 	if err != nil {
@@ -83,7 +87,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err := tell(command.ErrOrStderr(), done, fixer, report); err != nil {
 		return err
 	}
-	err = verdict(report, review.Verdict(f.failOn.value))
+	err = verdict(report.Summary(), review.Verdict(f.failOn.value))
 	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
 		return errUnfixed
 	}
@@ -117,12 +121,14 @@ func tell(stderr io.Writer, done string, fixer *fixer, report *render.Report) er
 	}
 	shown := *report
 	shown.Errors = append(shown.Errors, fixer.problems...)
-	if s := shown.Summary(); s.Allow < s.Objects {
+	if s := shown.Summary(); s.Allow+s.NotJudged < s.Objects {
 		if err := render.Text(&b, &shown, render.TextOptions{}); err != nil {
 			return err
 		}
 	}
-	if err := render.ErrorText(&b, &shown); err != nil {
+	var totals render.Totals
+	totals.Add(&shown)
+	if err := render.ErrorText(&b, &totals); err != nil {
 		return err
 	}
 	_, err := fmt.Fprint(stderr, b.String())

@@ -34,7 +34,9 @@ type fixer struct {
 	left []string
 	// refused are those fixes, never to be tried again.
 	refused map[identity]bool
-	// undecided are the files that are left alone, by their index.
+	// undecided are the files that are left alone, by their index: those with anything in them
+	// that has no whole decision, or is no object, so that a diff could not tell which of their
+	// text is a Secret's.
 	undecided map[int]bool
 }
 
@@ -65,7 +67,7 @@ func (f *fixer) run(ctx context.Context) (*render.Report, error) {
 	now := f.decide(ctx, f.files)
 	withheld := f.proposals(now)
 	for i, outcomes := range now.outcomes {
-		f.undecided[i] = slices.ContainsFunc(outcomes, outcome.isUndecided)
+		f.undecided[i] = slices.ContainsFunc(outcomes, outcome.isUndecided) || slices.ContainsFunc(now.items[i], isNoObject)
 	}
 	f.leave(withheld)
 	// Every round makes or refuses a fix. Fixes may bring up others, but not without end.
@@ -112,6 +114,9 @@ func (f *fixer) leave(withheld []proposal) {
 func (o outcome) isUndecided() bool {
 	return len(o.problems) > 0 || slices.ContainsFunc(findings(o), func(f review.Finding) bool { return f.Failed })
 }
+
+// isNoObject reports whether an item is something else than an object or a blank.
+func isNoObject(item manifest.Item) bool { return item.Err != nil && !item.IsBlank() }
 
 func (f *fixer) decide(ctx context.Context, files []manifest.File) *state {
 	s := &state{files: files}

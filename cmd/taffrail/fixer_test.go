@@ -117,8 +117,8 @@ func TestFixes(t *testing.T) {
 		{
 			"objects of a List and of other documents",
 			[]rule{works},
-			"apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: a}\n  data: {a: b}\n- metadata: {name: b}\n  data: {}\n---\n# left alone\napiVersion: v1\nkind:  Pod\nmetadata: {name: p}\nspec: {}\n---\n" + configMap + "data:\n  a: b\n",
-			"apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: a}\n  data: {a: b, works: x}\n- metadata: {name: b}\n  data:\n    works: x\n---\n# left alone\napiVersion: v1\nkind:  Pod\nmetadata: {name: p}\nspec: {}\n---\n" + configMap + "data:\n  a: b\n  works: x\n", 3, nil,
+			"apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: a}\n  data: {a: b}\n- metadata: {name: b}\n  data: {}\n---\n# left alone\napiVersion: v1\nkind:  Service\nmetadata: {name: p}\nspec: {}\n---\n" + configMap + "data:\n  a: b\n",
+			"apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: a}\n  data: {a: b, works: x}\n- metadata: {name: b}\n  data:\n    works: x\n---\n# left alone\napiVersion: v1\nkind:  Service\nmetadata: {name: p}\nspec: {}\n---\n" + configMap + "data:\n  a: b\n  works: x\n", 3, nil,
 		},
 		{
 			"a stream of JSON",

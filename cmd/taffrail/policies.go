@@ -17,8 +17,10 @@ func newPoliciesCommand() *cobra.Command {
 		Use:   "policies",
 		Short: "Show the catalogue of policies",
 		Long:  "Show the catalogue of policies, from the policies' own metadata. Without a subcommand, list it.",
-		Args:  usage(cobra.NoArgs),
+		Args:  onlySubcommands,
 		RunE:  list.RunE,
+
+		SuggestFor: []string{"policy", "rules", "rule", "list"},
 	}
 	command.Flags().AddFlagSet(list.Flags())
 	command.AddCommand(list, newPoliciesShowCommand())

@@ -82,10 +82,10 @@ Both give the same verdict in the same words.
 ` + exitHelp,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          usage(cobra.NoArgs),
+		Args:          onlySubcommands,
 		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(newCheckCommand(), newFixCommand(), newPoliciesCommand(), newTestCommand(), newServeCommand(), newCRDsCommand(),
 		newSelfTestCommand(), newVersionCommand())
 	return root

@@ -22,6 +22,7 @@ var update = flag.Bool("update", false, "rewrite what testdata/*.txtar expects")
 //
 //	args: check -o json a.yaml
 //	stdin: b.yaml                (a file of the archive; none by default)
+//	dir: deploy                  (the folder to run in, . by default)
 //	chapter: true                (the chapter's manifests in the folder chapter)
 //	exit: 2
 //	stdout: ^ID +MODE             (a pattern that a line matches, instead of the whole)
@@ -29,10 +30,10 @@ var update = flag.Bool("update", false, "rewrite what testdata/*.txtar expects")
 // after free text. The files stdout and stderr are what is expected, all others are
 // there in the working directory.
 type script struct {
-	args, stdin string
-	chapter     bool
-	exit        int
-	patterns    []string // of stdout
+	args, stdin, dir string
+	chapter          bool
+	exit             int
+	patterns         []string // of stdout
 }
 
 func parseScript(t *testing.T, comment string) script {
@@ -45,6 +46,8 @@ func parseScript(t *testing.T, comment string) script {
 			s.args = value
 		case "stdin":
 			s.stdin = value
+		case "dir":
+			s.dir = value
 		case "chapter":
 			s.chapter = value == "true"
 		case "stdout":
@@ -94,6 +97,9 @@ func runScript(t *testing.T, path string) {
 		}
 	}
 	writeFiles(t, ".", inputs)
+	if s.dir != "" {
+		t.Chdir(s.dir)
+	}
 	exit, stdout, stderr := execute(strings.NewReader(inputs[s.stdin]), strings.Fields(s.args)...)
 	if exit != s.exit {
 		t.Errorf("exit code %d, want %d", exit, s.exit)

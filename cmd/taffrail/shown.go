@@ -23,32 +23,34 @@ func shown(file manifest.File, data []byte) string {
 			continue
 		}
 		for _, name := range []string{"data", "stringData"} {
-			key, value := member(node, name)
-			mask(lines, before, key, value)
+			maskMembers(lines, before, node, name)
 		}
-		if _, metadata := member(node, "metadata"); metadata != nil {
-			key, value := member(metadata, "annotations")
-			mask(lines, before, key, value)
+		for _, metadata := range members(node, "metadata") {
+			maskMembers(lines, before, metadata[1], "annotations")
 		}
 	}
 	return review.Redact(strings.Join(lines, ""))
 }
 
-func member(object *yaml.Node, name string) (key, value *yaml.Node) {
+// members are the key and the value of each member of a name. A manifest may have it twice.
+func members(object *yaml.Node, name string) (all [][2]*yaml.Node) {
 	for i := 0; i+1 < len(object.Content); i += 2 {
 		if object.Content[i].Value == name {
-			return object.Content[i], object.Content[i+1]
+			all = append(all, [2]*yaml.Node{object.Content[i], object.Content[i+1]})
 		}
 	}
-	return nil, nil
+	return all
+}
+
+func maskMembers(lines []string, before int, object *yaml.Node, name string) {
+	for _, member := range members(object, name) {
+		mask(lines, before, member[0], member[1])
+	}
 }
 
 // mask replaces a value: what follows it on its first line, and the lines below that are
 // indented further than its key.
 func mask(lines []string, before int, key, value *yaml.Node) {
-	if key == nil {
-		return
-	}
 	at := before + key.Line - 1
 	if from := value.Column - 1; value.Line == key.Line && at < len(lines) && from <= len(lines[at]) {
 		lines[at] = lines[at][:from] + review.Redacted + lineEnd(lines[at])

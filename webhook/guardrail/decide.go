@@ -124,7 +124,7 @@ func (e *Evidence) candidates() []candidate {
 		if result.Err != nil {
 			c := candidate{finding: failureFinding(bound, bound.EffectiveMode(e.Request, ""), result.Err), bound: i, violation: -1}
 			if bound.Uncertain && !bound.FailOpen {
-				c.finding.Unknown = e.uncertain(bound)
+				c.finding.Unknown, c.finding.Unselected = e.uncertain(bound), true
 			}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Guardrail, bound.Policy.ID, "")
 			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && bound.WouldDeny(e.Request, "")
@@ -137,7 +137,7 @@ func (e *Evidence) candidates() []candidate {
 			}
 			c := candidate{finding: newFinding(bound, bound.EffectiveMode(e.Request, violation.Path), violation), bound: i, violation: k}
 			if bound.Uncertain {
-				c.finding.Unknown = e.uncertain(bound)
+				c.finding.Unknown, c.finding.Unselected = e.uncertain(bound), true
 			}
 			if why, undecided := e.Undecided[violation.Path]; undecided && c.finding.Unknown == "" {
 				c.finding.Unknown = why

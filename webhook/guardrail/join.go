@@ -23,6 +23,7 @@ func Join(d, more *review.Decision) {
 		d.Errors = map[string]error{}
 	}
 	maps.Copy(d.Errors, more.Errors)
+	d.Unbound = d.Unbound && more.Unbound
 	sortFindings(d.Findings)
 	d.Verdict = verdict(d.Findings)
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -96,9 +98,28 @@ func checkServed(kind schema.GroupVersionKind) error {
 		return nil
 	}
 	if got := kind.GroupVersion().String() + "/" + kind.Kind; known && got != want {
-		return &FieldError{Path: "apiVersion", Reason: fmt.Sprintf("no Kubernetes from 1.25 on has %s: write %s", got, want)}
+		until := ""
+		if onceServed(kind) {
+			until = " from 1.25 on"
+		}
+		return &FieldError{Path: "apiVersion", Reason: fmt.Sprintf("no Kubernetes%s has %s: write %s", until, got, want)}
 	}
 	return nil
+}
+
+// onceServed reports whether older Kubernetes had a kind in a version that is gone.
+func onceServed(kind schema.GroupVersionKind) bool {
+	switch kind.GroupVersion().String() {
+	case "extensions/v1beta1":
+		return slices.Contains([]string{"Deployment", "DaemonSet", "ReplicaSet"}, kind.Kind)
+	case "apps/v1beta1":
+		return slices.Contains([]string{"Deployment", "StatefulSet", "ControllerRevision"}, kind.Kind)
+	case "apps/v1beta2":
+		return slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ControllerRevision"}, kind.Kind)
+	case "batch/v1beta1", "batch/v2alpha1":
+		return kind.Kind == "CronJob"
+	}
+	return false
 }
 
 // clusterScoped knows the built-in kinds without a namespace. A custom resource
@@ -152,7 +173,8 @@ func checkSecret(secret map[string]any) error {
 		if err != nil {
 			return err
 		}
-		for name, value := range content {
+		for _, name := range slices.Sorted(maps.Keys(content)) {
+			value := content[name]
 			if _, ok := value.(string); !ok && value != nil {
 				return &FieldError{Path: field + "[" + name + "]", Reason: "must be a string"}
 			}

@@ -2,6 +2,7 @@ package normalize
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,7 +31,9 @@ func quantities(list map[string]any, path string) (corev1.ResourceList, error) {
 		return nil, nil
 	}
 	parsed := make(corev1.ResourceList, len(list))
-	for name, value := range list {
+	// In a fixed order, so that of two that are wrong always the same is named.
+	for _, name := range slices.Sorted(maps.Keys(list)) {
+		value := list[name]
 		if value == nil {
 			continue
 		}
@@ -38,7 +41,7 @@ func quantities(list map[string]any, path string) (corev1.ResourceList, error) {
 		if !ok {
 			text = fmt.Sprint(value)
 		}
-		if hugeExponent(text) {
+		if HugeExponent(text) {
 			return nil, &LimitError{What: "exponent", Limit: MaxExponentDigits}
 		}
 		quantity, err := resource.ParseQuantity(text)
@@ -50,9 +53,9 @@ func quantities(list map[string]any, path string) (corev1.ResourceList, error) {
 	return parsed, nil
 }
 
-// hugeExponent tells whether a quantity that is short would take minutes to parse, as
+// HugeExponent tells whether a quantity that is short would take minutes to parse, as
 // 1e-100000000 does, or to compare with another. The API server takes such quantities.
-func hugeExponent(text string) bool {
+func HugeExponent(text string) bool {
 	e := strings.LastIndexAny(text, "eE")
 	if e < 0 {
 		return false
@@ -70,7 +73,7 @@ func trimmed(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// hugeQuantities reports whether hugeExponent is true of a quantity anywhere in a Pod
+// hugeQuantities reports whether HugeExponent is true of a quantity anywhere in a Pod
 // template or a claim, whatever the case of the names that lead there. Decoders fold case by
 // Unicode's rules.
 func hugeQuantities(value any) bool {
@@ -103,7 +106,7 @@ func hugeQuantities(value any) bool {
 
 func isHuge(quantity any) bool {
 	text, ok := quantity.(string)
-	return ok && hugeExponent(strings.TrimSpace(text))
+	return ok && HugeExponent(strings.TrimSpace(text))
 }
 
 // checkOverhead looks at the one list of quantities that others parse later.

@@ -127,6 +127,9 @@ func (s *Snapshot) decideOnce(ctx context.Context, r *review.Request, source Fac
 	if err != nil {
 		return nil, nil, err
 	}
+	if len(bounds) == 0 {
+		return &review.Decision{Verdict: review.VerdictAllow, Unbound: true}, nil, nil
+	}
 	bounds = relevant(bounds, &request)
 	if len(bounds) == 0 {
 		return &review.Decision{Verdict: review.VerdictAllow}, nil, nil

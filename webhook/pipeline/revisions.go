@@ -22,7 +22,7 @@ import (
 // or DaemonSet which a rollback to it would make, and names fields as the
 // ControllerRevision has them. Of all else that those have, a revision has nothing.
 func (s *Snapshot) decideRevision(ctx context.Context, r *review.Request, source FactSource, o Options) (*review.Decision, error) {
-	d := &review.Decision{Verdict: review.VerdictAllow}
+	d := &review.Decision{Verdict: review.VerdictAllow, Unbound: true}
 	if r.Revision == nil {
 		return d, nil
 	}

@@ -33,6 +33,9 @@ type Fill struct {
 // Decision is the outcome for one Request.
 type Decision struct {
 	Verdict Verdict
+	// Unbound is true if no policy that is bound for the object is about its kind: then the
+	// Verdict is VerdictAllow, and nothing was evaluated.
+	Unbound bool
 	// Findings are sorted by what they cost, then by policy, container and key.
 	Findings []Finding
 	// Fills is what enforced injections set. For a template nothing is patched: its

@@ -103,6 +103,9 @@ type Finding struct {
 	Exemptions []string
 	// Unknown says what was missing to decide; such a finding neither denies nor passes.
 	Unknown string
+	// Unselected is set when what is missing are the labels of the namespace, by which a
+	// Guardrail selects. It is the same for every object there.
+	Unselected bool
 	// Failed is set when the policy cannot decide the object.
 	Failed bool
 	// FailOpen is set when it is then admitted, unless another policy denies it.

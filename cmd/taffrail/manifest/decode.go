@@ -1,42 +1,79 @@
 package manifest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/cmd/taffrail/strict"
 	"taffrail.dev/webhook/config/document"
 )
 
 // Decode reads the objects of a multi-document YAML or JSON stream, in their order.
-// Lists are taken apart as kubectl does it. Documents without content yield nothing;
-// every other one yields an Item or, for a List, one for each of its items.
+// Lists are taken apart as kubectl does it. Every document yields an Item or, for a List,
+// one for each of its items; one without content yields an Item that is Blank. Objects of
+// built-in kinds are what the API server's decoder takes.
 func Decode(data []byte, file string) []Item {
 	var items []Item
+	checker := &strict.Checker{}
 	for _, chunk := range document.Split(data) {
-		doc, err := document.Parse(chunk)
-		if err != nil {
-			line := chunk.Line
-			if broken := new(document.Error); errors.As(err, &broken) {
-				line = broken.Line
-			}
-			items = append(items, Item{Source: Source{File: file, Line: line}, Err: err})
-			continue
-		}
-		if doc.Value == nil {
-			continue
-		}
-		r := &reader{file: file, doc: doc, text: &Document{Text: chunk.Data, Start: chunk.Start, before: chunk.Line - 1}}
-		items = r.add(items, doc.Value, "", "", "")
+		items = append(items, decodeChunk(chunk, file, checker)...)
 	}
 	return items
 }
 
+func decodeChunk(chunk document.Chunk, file string, checker *strict.Checker) []Item {
+	doc, err := document.ParseManifest(chunk)
+	if err != nil {
+		return []Item{unparsed(err, chunk, file)}
+	}
+	var items []Item
+	if doc.Value != nil {
+		r := &reader{file: file, doc: doc, checker: checker, text: &Document{Text: chunk.Data, Start: chunk.Start, before: chunk.Line - 1}}
+		items = r.add(nil, doc.Value, "", "", "")
+	}
+	if len(items) > 0 {
+		items[0].Warnings = append(doubled(doc), items[0].Warnings...)
+	}
+	if len(items) == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(chunk.Data, []byte("\ufeff")))) > 0 {
+		items = []Item{{Source: Source{File: file, Line: doc.Line}, Err: notObject(Blank, "has no object in it")}}
+	}
+	return items
+}
+
+// doubled are the keys that a document has twice.
+func doubled(doc *document.Document) (faults []Fault) {
+	for _, key := range doc.Doubled {
+		faults = append(faults, Fault{Line: key.Line, Path: key.Field, Reason: key.Reason + "; the last one counts"})
+	}
+	return faults
+}
+
+// unparsed is the item of text that cannot be read. What kubectl may read is no template.
+func unparsed(err error, chunk document.Chunk, file string) Item {
+	line := chunk.Line
+	lenient := false
+	if broken := new(document.Error); errors.As(err, &broken) {
+		line, lenient = broken.Line, broken.Lenient
+	}
+	switch {
+	case lenient && mayClaim(chunk.Data):
+	case !lenient && isTemplate(chunk.Data):
+		err = notObject(Template, "%s", err)
+	case !claimsByText(chunk.Data):
+		err = notObject(sortByName(file), "%s", err)
+	}
+	return Item{Source: Source{File: file, Line: line}, Err: err}
+}
+
 type reader struct {
-	file string
-	doc  *document.Document
-	text *Document
+	file    string
+	doc     *document.Document
+	text    *Document
+	checker *strict.Checker
 }
 
 // add appends the object at path, or those of the List there. apiVersion and kind are
@@ -45,22 +82,22 @@ func (r *reader) add(items []Item, value any, path, apiVersion, kind string) []I
 	source := Source{File: r.file, Line: r.doc.LineOf(path)}
 	object, ok := value.(map[string]any)
 	if !ok {
-		return append(items, Item{Source: source, Err: errors.New("is not a Kubernetes object: an object is a map")})
+		return append(items, Item{Source: source, Err: r.noMap(path)})
 	}
 	if kind != "" && object["kind"] == nil {
 		object["apiVersion"], object["kind"] = apiVersion, kind
 	}
-	if err := checkObject(object, r.file); err != nil {
+	if err := recognize(object, r.file); err != nil {
 		return append(items, Item{Source: source, Err: err})
-	}
-	// kubectl takes anything with a list of items for a List, whatever its kind.
-	inside, found := object["items"]
-	list, ok := inside.([]any)
-	if !found || !ok && inside != nil {
-		return append(items, Item{Source: source, Object: object, Document: r.text, Path: path})
 	}
 	apiVersion, _ = object["apiVersion"].(string)
 	kind, _ = object["kind"].(string)
+	// kubectl takes anything with a list of items for a List, whatever its kind.
+	inside, found := object["items"]
+	list, ok := inside.([]any)
+	if !found || !ok && inside != nil || isNoList(apiVersion, kind) {
+		return append(items, r.object(Item{Source: source, Object: object, Document: r.text, Path: path}))
+	}
 	for i, item := range list {
 		inner := fmt.Sprintf("%s.items[%d]", path, i)
 		items = r.add(items, item, inner, apiVersion, strings.TrimSuffix(kind, "List"))
@@ -68,44 +105,26 @@ func (r *reader) add(items []Item, value any, path, apiVersion, kind string) []I
 	return items
 }
 
-// checkObject tells what no API server would take for an object from what it might.
-func checkObject(object map[string]any, file string) error {
-	apiVersion, kind := object["apiVersion"], object["kind"]
-	hint := hintFor(file, apiVersion)
-	switch {
-	case apiVersion == nil && kind == nil:
-		return errors.New("is not a Kubernetes object: it has neither apiVersion nor kind" + hint)
-	case apiVersion == nil:
-		return errors.New("is not a Kubernetes object: it has no apiVersion" + hint)
-	case kind == nil:
-		return errors.New("is not a Kubernetes object: it has no kind" + hint)
-	}
-	if !isText(apiVersion) || !isText(kind) {
-		return errors.New("is not a Kubernetes object: apiVersion and kind must be text" + hint)
-	}
-	if isKustomize(apiVersion) {
-		return errors.New("is input for kustomize, not an object" + hint)
-	}
-	return nil
+// isNoList knows the built-in kinds that are no Lists, whatever fields an object has.
+func isNoList(apiVersion, kind string) bool {
+	return strict.Known(schema.FromAPIVersionAndKind(apiVersion, kind)) && !strings.HasSuffix(kind, "List")
 }
 
-// hintFor names the tool that makes objects of what is none.
-func hintFor(file string, apiVersion any) string {
-	switch base := filepath.Base(file); {
-	case isKustomize(apiVersion) || strings.TrimSuffix(strings.ToLower(base), filepath.Ext(base)) == "kustomization":
-		return "; check what it builds: kustomize build DIR | taffrail check -"
-	case base == "Chart.yaml" || strings.HasPrefix(base, "values"):
-		return "; check what the chart renders: helm template DIR | taffrail check -"
+// noMap is the error of what stands where an object should. An element of a List was meant
+// to be one.
+func (r *reader) noMap(path string) error {
+	const reason = "is not a Kubernetes object: an object is a map"
+	if path == "" {
+		return notObject(sortByName(r.file), reason)
 	}
-	return ""
+	return errors.New(reason)
 }
 
-func isText(value any) bool {
-	text, ok := value.(string)
-	return ok && text != ""
-}
-
-func isKustomize(apiVersion any) bool {
-	text, _ := apiVersion.(string)
-	return strings.HasPrefix(text, "kustomize.config.k8s.io/")
+// object is the item, checked. What is refused has no Object.
+func (r *reader) object(item Item) Item {
+	err := r.check(&item)
+	if err == nil {
+		return item
+	}
+	return Item{Source: item.Source, Warnings: item.Warnings, Err: err}
 }

@@ -50,3 +50,25 @@ func (d *Document) parse() (*yaml.Node, error) {
 	})
 	return &d.root, d.err
 }
+
+// LineOf is the line of the file on which the field at path is written or, if it is not
+// there, the nearest place above it. Whatever is behind an alias is at its anchor.
+func (i *Item) LineOf(path string) int {
+	line, _ := i.placeOf(path)
+	return line
+}
+
+func (i *Item) placeOf(path string) (line, column int) {
+	root, before, err := i.Node()
+	if err != nil {
+		return i.Source.Line, 0
+	}
+	place, depth := yamlnode.Lookup(root, yamlnode.Segments(path))
+	switch {
+	case depth == 0:
+		return i.Source.Line, 0
+	case place.Key != nil:
+		return before + place.Key.Line, place.Key.Column
+	}
+	return before + place.Value.Line, place.Value.Column
+}

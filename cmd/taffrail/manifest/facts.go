@@ -1,15 +1,18 @@
 package manifest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/review"
 )
@@ -19,34 +22,46 @@ import (
 // input nobody knows the labels.
 type Facts struct {
 	labels      map[string]map[string]string
-	limitRanges map[string][]*corev1.LimitRange
-	quotas      map[string][]*corev1.ResourceQuota
-	autoscalers map[string][]*autoscalingv2.HorizontalPodAutoscaler
-	claims      map[string][]*corev1.PersistentVolumeClaim
-	classes     []*storagev1.StorageClass
+	limitRanges lists[*corev1.LimitRange]
+	quotas      lists[*corev1.ResourceQuota]
+	autoscalers lists[*autoscalingv2.HorizontalPodAutoscaler]
+	claims      lists[*corev1.PersistentVolumeClaim]
+	// classes are in no namespace.
+	classes lists[*storagev1.StorageClass]
 }
 
-// NewFacts gathers what are facts among the items, from Namespaces to StorageClasses,
-// wherever they stand. Of two of one name the last counts, as it does for kubectl
-// apply. The errors are those of items that it could not read, by their index.
-func NewFacts(items []Item, defaultNamespace string) (*Facts, map[int]error) {
-	f := &Facts{
-		labels:      map[string]map[string]string{},
-		limitRanges: map[string][]*corev1.LimitRange{},
-		quotas:      map[string][]*corev1.ResourceQuota{},
-		autoscalers: map[string][]*autoscalingv2.HorizontalPodAutoscaler{},
-		claims:      map[string][]*corev1.PersistentVolumeClaim{},
-	}
-	bad := map[int]error{}
-	for i, item := range items {
-		if item.Object == nil {
-			continue
-		}
-		if err := f.add(item.Object, defaultNamespace); err != nil {
-			bad[i] = err
+// FactsOf gathers what are facts among the items, from Namespaces to StorageClasses,
+// wherever they are. Of two of one name the last counts, as it does for kubectl apply. An
+// object that FactError returns an error for is none.
+func FactsOf(items iter.Seq[Item], defaultNamespace string) *Facts {
+	f := &Facts{labels: map[string]map[string]string{}}
+	for item := range items {
+		if item.Object != nil {
+			// Whoever decides the object reports what FactError returns.
+			_ = f.add(item.Object, defaultNamespace)
 		}
 	}
-	return f, bad
+	return f
+}
+
+// FactError returns why an object of a kind that counts as a fact cannot be read as one.
+func FactError(object map[string]any) error {
+	return (&Facts{labels: map[string]map[string]string{}}).add(object, "")
+}
+
+// factKinds are the kinds that add reads.
+var factKinds = [...]string{"Namespace", "LimitRange", "ResourceQuota", "PersistentVolumeClaim", "HorizontalPodAutoscaler", "StorageClass"}
+
+// mayHoldFact reports whether a document has to be parsed to know whether it holds a
+// fact. Most name no such kind anywhere, and so not as the kind of a List either. YAML can write a word without its letters only
+// by escapes and by the tag !!binary, or one with the prefix of that tag.
+func mayHoldFact(text []byte) bool {
+	for _, kind := range factKinds {
+		if bytes.Contains(text, []byte(kind)) {
+			return true
+		}
+	}
+	return bytes.IndexByte(text, '\\') >= 0 || bytes.IndexByte(text, '!') >= 0
 }
 
 func (f *Facts) add(object map[string]any, defaultNamespace string) error {
@@ -56,20 +71,16 @@ func (f *Facts) add(object map[string]any, defaultNamespace string) error {
 	case "v1/Namespace":
 		return f.addNamespace(object)
 	case "v1/LimitRange":
-		return putIn(f.limitRanges, object, &corev1.LimitRange{}, defaultNamespace)
+		return f.limitRanges.put(object, &corev1.LimitRange{}, defaultNamespace)
 	case "v1/ResourceQuota":
-		return putIn(f.quotas, object, &corev1.ResourceQuota{}, defaultNamespace)
+		return f.quotas.put(object, &corev1.ResourceQuota{}, defaultNamespace)
 	case "v1/PersistentVolumeClaim":
-		return putIn(f.claims, object, &corev1.PersistentVolumeClaim{}, defaultNamespace)
+		return f.claims.put(object, &corev1.PersistentVolumeClaim{}, defaultNamespace)
 	case "autoscaling/v2/HorizontalPodAutoscaler", "autoscaling/v1/HorizontalPodAutoscaler":
 		// What is read of it is the same in both versions.
-		return putIn(f.autoscalers, object, &autoscalingv2.HorizontalPodAutoscaler{}, defaultNamespace)
+		return f.autoscalers.put(object, &autoscalingv2.HorizontalPodAutoscaler{}, defaultNamespace)
 	case "storage.k8s.io/v1/StorageClass":
-		class := &storagev1.StorageClass{}
-		if err := convert(object, class); err != nil {
-			return err
-		}
-		f.classes = put(f.classes, class)
+		return f.classes.put(object, &storagev1.StorageClass{}, "")
 	}
 	return nil
 }
@@ -102,8 +113,8 @@ func (f *Facts) Namespace(_ context.Context, name string) (review.Namespace, err
 // taken not to exist: a manifest that leans on it cannot say so.
 func (f *Facts) Facts(_ context.Context, namespace string, _ []review.Fact) (review.Facts, error) {
 	return review.Facts{
-		LimitRanges: f.limitRanges[namespace], ResourceQuotas: f.quotas[namespace], Autoscalers: f.autoscalers[namespace],
-		PersistentVolumeClaims: f.claims[namespace], StorageClasses: f.classes,
+		LimitRanges: f.limitRanges.of(namespace), ResourceQuotas: f.quotas.of(namespace), Autoscalers: f.autoscalers.of(namespace),
+		PersistentVolumeClaims: f.claims.of(namespace), StorageClasses: f.classes.of(""),
 	}, nil
 }
 
@@ -119,24 +130,32 @@ type named interface {
 	GetNamespace() string
 }
 
-func putIn[T named](lists map[string][]T, object map[string]any, into T, defaultNamespace string) error {
+// lists are the objects of one kind by their namespace. The zero lists are empty.
+type lists[T named] struct {
+	byNamespace map[string][]T
+	// index finds an object in the list of its namespace.
+	index map[types.NamespacedName]int
+}
+
+func (l *lists[T]) of(namespace string) []T { return l.byNamespace[namespace] }
+
+// put replaces the object of the same name, or appends.
+func (l *lists[T]) put(object map[string]any, into T, defaultNamespace string) error {
 	if err := convert(object, into); err != nil {
 		return err
 	}
-	namespace := orDefault(into.GetNamespace(), defaultNamespace)
-	lists[namespace] = put(lists[namespace], into)
-	return nil
-}
-
-// put replaces the object of the same name, or appends.
-func put[T named](list []T, object T) []T {
-	for i := range list {
-		if list[i].GetName() == object.GetName() {
-			list[i] = object
-			return list
-		}
+	if l.index == nil {
+		l.byNamespace, l.index = map[string][]T{}, map[types.NamespacedName]int{}
 	}
-	return append(list, object)
+	namespace := orDefault(into.GetNamespace(), defaultNamespace)
+	key := types.NamespacedName{Namespace: namespace, Name: into.GetName()}
+	if at, found := l.index[key]; found {
+		l.byNamespace[namespace][at] = into
+		return nil
+	}
+	l.index[key] = len(l.byNamespace[namespace])
+	l.byNamespace[namespace] = append(l.byNamespace[namespace], into)
+	return nil
 }
 
 func orDefault(text, otherwise string) string {

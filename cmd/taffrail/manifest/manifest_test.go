@@ -2,8 +2,10 @@ package manifest
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -34,32 +36,34 @@ func show(items []Item) string {
 func TestDecode(t *testing.T) {
 	tests := []struct{ name, file, text, want string }{
 		{"nothing", "f", "", ""},
-		{"documents, some empty", "f", "---\n# nothing\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\n---\n{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": \"b\"}}\n",
-			"f:4: v1 Pod a\nf:9: v1 Pod b"},
-		{"a broken document among others", "f", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\nkind: Pod\n metadata: {}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: b}\n",
-			"f:1: v1 Pod a\nf:6: error: is not valid YAML: mapping values are not allowed in this context\nf:8: v1 Pod b"},
+		{"nothing but white space", "f", "\ufeff\n \n", ""},
+		{"nothing but comments", "f", "# a licence\n---\n", "f:1: error: has no object in it"},
+		{"documents, some empty", "f", "---\n# nothing\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n---\n{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"b\"}}\n",
+			"f:1: error: has no object in it\nf:4: v1 ConfigMap a\nf:7: error: has no object in it\nf:9: v1 ConfigMap b"},
+		{"a broken document among others", "f", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\nkind: ConfigMap\n metadata: {}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n",
+			"f:1: v1 ConfigMap a\nf:6: error: is not valid YAML: mapping values are not allowed in this context\nf:8: v1 ConfigMap b"},
 		{"a marker inside a block scalar is indented", "f", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  x: |\n    ---\n    apiVersion: v1\n",
 			"f:1: v1 ConfigMap a"},
-		{"a List", "f", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata:\n    name: a\n- apiVersion: apps/v1\n  kind: Deployment\n  metadata: {name: b}\n",
-			"f:4: v1 Pod a\nf:8: apps/v1 Deployment b"},
-		{"a typed List gives its items their kind", "f", "apiVersion: apps/v1\nkind: DeploymentList\nitems:\n- metadata: {name: a}\n- {apiVersion: v1, kind: Pod, metadata: {name: b}}\n",
-			"f:4: apps/v1 Deployment a\nf:5: v1 Pod b"},
-		{"a List in a List", "f", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: PodList\n  items:\n  - metadata: {name: a}\n",
-			"f:7: v1 Pod a"},
-		{"anything with items is a List to kubectl", "f", "apiVersion: x/v1\nkind: Thing\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: a}}\n", "f:4: v1 Pod a"},
-		{"an object whose items are no list", "f", "apiVersion: x/v1\nkind: Thing\nmetadata: {name: a}\nitems: {b: c}\n", "f:1: x/v1 Thing a"},
-		{"empty Lists", "f", "{apiVersion: v1, kind: List, items: []}\n---\n{apiVersion: v1, kind: List, items: null}\n", ""},
+		{"a List", "f", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: a\n- apiVersion: apps/v1\n  kind: ControllerRevision\n  metadata: {name: b}\n",
+			"f:4: v1 ConfigMap a\nf:8: apps/v1 ControllerRevision b"},
+		{"a typed List gives its items their kind", "f", "apiVersion: apps/v1\nkind: ControllerRevisionList\nitems:\n- metadata: {name: a}\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: b}}\n",
+			"f:4: apps/v1 ControllerRevision a\nf:5: v1 ConfigMap b"},
+		{"a List in a List", "f", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMapList\n  items:\n  - metadata: {name: a}\n",
+			"f:7: v1 ConfigMap a"},
+		{"anything with items is a List to kubectl", "f", "apiVersion: example.com/v1\nkind: Thing\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n", "f:4: v1 ConfigMap a"},
+		{"an object whose items are no list", "f", "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nitems: {b: c}\n", "f:1: example.com/v1 Thing a"},
+		{"empty Lists", "f", "{apiVersion: v1, kind: List, items: []}\n---\n{apiVersion: v1, kind: List, items: null}\n", "f:1: error: has no object in it\nf:3: error: has no object in it"},
 		{"items that are no objects", "f", "apiVersion: v1\nkind: List\nitems:\n- {metadata: {}}\n- text\n",
 			"f:4: error: is not a Kubernetes object: it has neither apiVersion nor kind\nf:5: error: is not a Kubernetes object: an object is a map"},
 		{"no object", "f", "- a\n---\ntext\n---\n5\n",
 			"f:1: error: is not a Kubernetes object: an object is a map\nf:3: error: is not a Kubernetes object: an object is a map\nf:5: error: is not a Kubernetes object: an object is a map"},
-		{"half an object", "f", "kind: Pod\n---\napiVersion: v1\n---\napiVersion: 1\nkind: Pod\n---\napiVersion: v1\nkind: ''\n",
+		{"half an object", "f", "kind: ConfigMap\n---\napiVersion: v1\n---\napiVersion: 1\nkind: ConfigMap\n---\napiVersion: v1\nkind: ''\n",
 			"f:1: error: is not a Kubernetes object: it has no apiVersion\nf:3: error: is not a Kubernetes object: it has no kind\nf:5: error: is not a Kubernetes object: apiVersion and kind must be text\nf:8: error: is not a Kubernetes object: apiVersion and kind must be text"},
 		{"Helm values", "chart/values-prod.yaml", "replicaCount: 2\n", "chart/values-prod.yaml:1: error: is not a Kubernetes object: it has neither apiVersion nor kind; check what the chart renders: helm template DIR | taffrail check -"},
-		{"a kustomization without kind", "k/kustomization.yaml", "resources: [a.yaml]\n", "k/kustomization.yaml:1: error: is not a Kubernetes object: it has neither apiVersion nor kind; check what it builds: kustomize build DIR | taffrail check -"},
-		{"a kustomization", "k/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", "k/kustomization.yaml:1: error: is input for kustomize, not an object; check what it builds: kustomize build DIR | taffrail check -"},
-		{"a template", "f", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n", `f:4: error: metadata.name: a key is neither text nor a number nor a boolean ("{{" looks like a template: render it first, as in helm template … | taffrail check -)`},
-		{"anchors", "f", "apiVersion: v1\nkind: Pod\nmetadata: &m {name: a}\nspec: {x: *m}\n", "f:1: v1 Pod a"},
+		{"a kustomization without kind", "k/kustomization.yaml", "resources: [a.yaml]\n", "k/kustomization.yaml:1: error: is not a Kubernetes object: it has neither apiVersion nor kind; check what the kustomization builds: kustomize build DIR | taffrail check -"},
+		{"a kustomization", "k/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", "k/kustomization.yaml:1: error: is input for kustomize, not an object; check what the kustomization builds: kustomize build DIR | taffrail check -"},
+		{"a template", "f", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n", `f:4: error: metadata.name: a key is neither text nor a number nor a boolean ("{{" looks like a template: render it first, as in helm template … | taffrail check -)`},
+		{"anchors", "f", "apiVersion: v1\nkind: ConfigMap\nmetadata: &m {name: a}\nx: *m\n", "f:1: v1 ConfigMap a"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -73,7 +77,7 @@ func TestDecode(t *testing.T) {
 // What is shared in the text must not be shared in the objects: defaulting one place
 // would change the other.
 func TestAliasesAreCopied(t *testing.T) {
-	items := Decode([]byte("apiVersion: v1\nkind: Pod\na: &a {k: 1}\nb: *a\n"), "f")
+	items := Decode([]byte("apiVersion: v1\nkind: ConfigMap\na: &a {k: 1}\nb: *a\n"), "f")
 	items[0].Object["a"].(map[string]any)["k"] = "changed"
 	if got := items[0].Object["b"].(map[string]any)["k"]; got != int64(1) {
 		t.Errorf("got %v", got)
@@ -82,17 +86,20 @@ func TestAliasesAreCopied(t *testing.T) {
 
 // Whoever points at a field needs the object's node and the line it stands on in the file.
 func TestNode(t *testing.T) {
-	const pod = "{\"kind\": \"Pod\", \"apiVersion\": \"v1\"}\n"
-	items := Decode([]byte(pod+"\n "+pod+"# above\n---\nkind: Pod\napiVersion: v1\n---\napiVersion: v1\nkind: List\nitems:\n"+
-		"- &a\n  apiVersion: v1\n  kind: Pod\n- *a\n\ufeff---\napiVersion: v1\nkind: Pod\n"), "f")
+	const pod = "{\"kind\": \"ConfigMap\", \"apiVersion\": \"v1\"}\n"
+	items := Decode([]byte(pod+"\n "+pod+"# above\n---\nkind: ConfigMap\napiVersion: v1\n---\napiVersion: v1\nkind: List\nitems:\n"+
+		"- &a\n  apiVersion: v1\n  kind: ConfigMap\n- *a\n\ufeff---\napiVersion: v1\nkind: ConfigMap\n"), "f")
 	var lines []int
 	for _, item := range items {
+		if item.Skipped() {
+			continue
+		}
 		node, before, err := item.Node()
 		if err != nil {
 			t.Fatal(err)
 		}
 		place, depth := yamlnode.Lookup(node, []string{"kind"})
-		if depth != 1 || place.Value.Value != "Pod" {
+		if depth != 1 || place.Value.Value != "ConfigMap" {
 			t.Errorf("%v: the node is not the object's", item.Source)
 		}
 		lines = append(lines, before+place.Key.Line)
@@ -100,7 +107,7 @@ func TestNode(t *testing.T) {
 	if diff := cmp.Diff([]int{1, 3, 6, 14, 14, 18}, lines); diff != "" {
 		t.Error(diff)
 	}
-	for _, item := range Decode([]byte("kind: Pod"), "f") {
+	for _, item := range Decode([]byte("kind: ConfigMap"), "f") {
 		if _, _, err := item.Node(); err == nil {
 			t.Error("a node of what is no object")
 		}
@@ -108,7 +115,7 @@ func TestNode(t *testing.T) {
 }
 
 func TestDocumentStart(t *testing.T) {
-	const text = "{\"kind\": \"Pod\", \"apiVersion\": \"v1\"}\n {\"kind\": \"Pod\", \"apiVersion\": \"v1\"}\n\n---\r\nkind: Pod\r\napiVersion: v1\r\n...\n# c\n---\nkind: Pod\napiVersion: v1"
+	const text = "{\"kind\": \"ConfigMap\", \"apiVersion\": \"v1\"}\n {\"kind\": \"ConfigMap\", \"apiVersion\": \"v1\"}\n\n---\r\nkind: ConfigMap\r\napiVersion: v1\r\n...\n# c\n---\nkind: ConfigMap\napiVersion: v1"
 	items := Decode([]byte(text), "f")
 	if len(items) != 4 {
 		t.Fatal(show(items))
@@ -129,12 +136,16 @@ func TestDocumentStart(t *testing.T) {
 	}
 }
 
+func read(paths []string, stdin io.Reader, o Options) []Item {
+	return slices.Collect(Open(paths, stdin, o).Items())
+}
+
 func TestRead(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	pod := func(name string) string { return "apiVersion: v1\nkind: Pod\nmetadata: {name: " + name + "}\n" }
+	pod := func(name string) string { return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " + name + "}\n" }
 	for path, text := range map[string]string{
-		"d/b.yaml": pod("b"), "d/sub/a.yml": pod("a"), "d/c.json": `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"c"}}`,
+		"d/b.yaml": pod("b"), "d/sub/a.yml": pod("a"), "d/c.json": `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"}}`,
 		"d/README.md": "hello", "d/x.yaml.template": pod("x"), "empty/README.md": "hello",
 	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -149,14 +160,14 @@ func TestRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	items := Read([]string{"d", "-", "d/x.yaml.template", "empty", "missing.yaml"}, strings.NewReader("\n"+pod("stdin")))
-	want := `d/b.yaml:1: v1 Pod b
-d/c.json:1: v1 Pod c
-d/link.yaml:1: v1 Pod b
-d/sub/a.yml:1: v1 Pod a
+	items := read([]string{"d", "-", "d/x.yaml.template", "empty", "missing.yaml"}, strings.NewReader("\n"+pod("stdin")), Options{})
+	want := `d/b.yaml:1: v1 ConfigMap b
+d/c.json:1: v1 ConfigMap c
+d/link.yaml:1: v1 ConfigMap b
+d/sub/a.yml:1: v1 ConfigMap a
 d/zdangling.yaml: error: no such file or directory
-<stdin>:2: v1 Pod stdin
-d/x.yaml.template:1: v1 Pod x
+<stdin>:2: v1 ConfigMap stdin
+d/x.yaml.template:1: v1 ConfigMap x
 empty: error: holds no *.yaml, *.yml or *.json
 missing.yaml: error: no such file or directory`
 	if diff := cmp.Diff(want, show(items)); diff != "" {
@@ -165,7 +176,7 @@ missing.yaml: error: no such file or directory`
 }
 
 func TestReadError(t *testing.T) {
-	items := Read([]string{Stdin}, iotest.ErrReader(os.ErrClosed))
+	items := read([]string{Stdin}, iotest.ErrReader(os.ErrClosed), Options{})
 	if got := show(items); got != "<stdin>: error: file already closed" {
 		t.Error(got)
 	}
@@ -195,16 +206,14 @@ func TestFacts(t *testing.T) {
 ---
 5
 `), "f")
-	facts, bad := NewFacts(items, "default")
+	facts := FactsOf(slices.Values(items), "default")
 	var lines []string
-	for i, item := range items {
-		if err := bad[i]; err != nil {
+	for _, item := range items {
+		if err := FactError(item.Object); err != nil {
 			lines = append(lines, item.Source.String()+": "+err.Error())
 		}
 	}
 	want := []string{
-		"f:14: the labels of the Namespace must be text, every one of them",
-		"f:16: the LimitRange cannot be read: cannot restore slice from string",
 		"f:18: the Namespace has no name",
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
@@ -251,6 +260,6 @@ func FuzzDecode(f *testing.F) {
 				}
 			}
 		}
-		NewFacts(items, "default")
+		FactsOf(slices.Values(items), "default")
 	})
 }

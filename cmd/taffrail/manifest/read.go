@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -15,7 +14,8 @@ const (
 	Stdin = "-"
 	// stdinName is how a Source names standard input.
 	stdinName = "<stdin>"
-	// maxFile bounds a file or standard input, in bytes. A List of a whole cluster fits.
+	// maxFile bounds a file that is read as a whole, and one document, in bytes. A List of
+	// a whole cluster fits.
 	maxFile = 256 << 20
 )
 
@@ -43,6 +43,22 @@ type Item struct {
 	Document *Document
 	// Path leads from the document to Object, as in items[0]; empty outside of Lists.
 	Path string
+	// Warnings are about fields that have no effect.
+	Warnings []Fault
+	// Walked is true for what was found in a folder, and not named.
+	Walked bool
+}
+
+// Skipped reports whether the item is no object, and nobody meant it for one.
+func (i *Item) Skipped() bool {
+	_, ok := errors.AsType[*NotObject](i.Err)
+	return ok && i.Walked || i.IsBlank()
+}
+
+// IsBlank reports whether the item has nothing in it.
+func (i *Item) IsBlank() bool {
+	reason, ok := errors.AsType[*NotObject](i.Err)
+	return ok && reason.Sort == Blank
 }
 
 // File is a file or standard input, as it was read or as it could not be.
@@ -52,6 +68,10 @@ type File struct {
 	Data    []byte
 	// Err is not nil where there is no Data.
 	Err error
+	// Walked is true for a file that was found in a folder, and not named.
+	Walked bool
+	// NotObject says what the file is for its neighbours; nil if it may hold objects.
+	NotObject *NotObject
 }
 
 // Items are those that Decode finds in the file.
@@ -59,22 +79,21 @@ func (f *File) Items() []Item {
 	if f.Err != nil {
 		return []Item{{Source: Source{File: f.Name}, Err: f.Err}}
 	}
-	return Decode(f.Data, f.Name)
-}
-
-// Read reads everything that the paths name, in their order; Stdin is standard input.
-// What cannot be read is an Item too, so that the rest is still decided.
-func Read(paths []string, stdin io.Reader) []Item {
-	var items []Item
-	for _, file := range Load(paths, stdin) {
-		items = append(items, file.Items()...)
+	if f.NotObject != nil {
+		return []Item{{Source: Source{File: f.Name, Line: 1}, Err: f.NotObject, Walked: f.Walked}}
+	}
+	items := Decode(f.Data, f.Name)
+	for i := range items {
+		items[i].Walked = f.Walked
 	}
 	return items
 }
 
-// Load reads the files that the paths name, in their order; Stdin is standard input.
-func Load(paths []string, stdin io.Reader) []File {
+// Load reads the files that the paths name, in their order and as a whole; Stdin is
+// standard input.
+func Load(paths []string, stdin io.Reader, o Options) []File {
 	var files []File
+	around := newNeighbours()
 	for _, path := range paths {
 		if path == Stdin {
 			file := load(stdin, stdinName)
@@ -82,13 +101,24 @@ func Load(paths []string, stdin io.Reader) []File {
 			files = append(files, file)
 			continue
 		}
-		names, err := document.Files(path)
-		if err != nil {
-			files = append(files, unreadable(path, err))
-			continue
+		for _, f := range find(path, o) {
+			if reason, ok := errors.AsType[*NotObject](f.err); ok {
+				files = append(files, File{Name: f.name, Walked: true, NotObject: reason})
+				continue
+			}
+			if f.err != nil {
+				files = append(files, unreadable(f.name, f.err))
+				continue
+			}
+			file := open(f.name)
+			file.Walked = f.name != path
+			around.look(f.name)
+			files = append(files, file)
 		}
-		for _, name := range names {
-			files = append(files, open(name))
+	}
+	for i := range files {
+		if f := &files[i]; f.Err == nil && f.NotObject == nil && !f.IsStdin {
+			f.NotObject = around.sortOf(f.Name, f.Walked)
 		}
 	}
 	return files
@@ -109,7 +139,10 @@ func load(reader io.Reader, name string) File {
 		return unreadable(name, err)
 	}
 	if len(data) > maxFile {
-		return unreadable(name, fmt.Errorf("is larger than %d MiB", maxFile>>20))
+		return unreadable(name, &document.TooLargeError{Limit: maxFile})
+	}
+	if err := checkText(data[:min(len(data), sniffed)]); err != nil {
+		return unreadable(name, err)
 	}
 	return File{Name: name, Data: data}
 }

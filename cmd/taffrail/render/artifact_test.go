@@ -23,7 +23,7 @@ func TestArtifactURI(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.file, func(t *testing.T) {
-			got, base := artifactURI(test.file)
+			got, base := artifactURI(nil, test.file)
 			if got != test.want || base != test.base {
 				t.Errorf("got %s, %v", got, base)
 			}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"taffrail.dev/cmd/taffrail/manifest"
+	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/review"
 )
 
@@ -16,28 +18,32 @@ type GitHubOptions struct {
 	Verbose bool
 	// FailOn is the mildest verdict that fails the check: from it on remarks are errors.
 	FailOn review.Verdict
+	// Repository finds the paths that annotations need; nil where there is none.
+	Repository *repository.Finder
 }
 
 // GitHub writes workflow commands, which GitHub Actions shows beside the lines they are
 // about, and the summary line. A step shows no more than 10 errors, 10 warnings and 10
 // notices, the first of each; so the report's errors come first, then what costs most.
 // The rest is in the log.
-func GitHub(w io.Writer, r *Report, o GitHubOptions) error {
-	var b strings.Builder
-	for _, p := range r.problems() {
-		b.WriteString(command("error", p.Source.File, position{Line: p.Source.Line}, "cannot be decided", Printable(p.Message)))
-	}
-	for _, c := range commands(r, o) {
-		b.WriteString(c.text())
-	}
-	b.WriteString(summaryText(r.Summary()) + "\n")
-	_, err := io.WriteString(w, b.String())
-	return err
+func GitHub(w io.Writer, r *Report, o GitHubOptions) error { return whole(NewGitHub(w, o), r) }
+
+// NewGitHub keeps the commands, to sort them.
+func NewGitHub(w io.Writer, o GitHubOptions) Printer { return &githubPrinter{w: w, options: o} }
+
+type githubPrinter struct {
+	w        io.Writer
+	options  GitHubOptions
+	commands []githubCommand
+	totals   Totals
 }
 
+// githubCommand is a command and what it is sorted by.
 type githubCommand struct {
-	level githubLevel
-	remark
+	level    githubLevel
+	verdict  review.Verdict
+	severity review.Severity
+	text     string
 }
 
 type githubLevel int
@@ -48,47 +54,94 @@ const (
 	githubNotice
 )
 
-// commands are sorted by what they cost, and are in the order of the input otherwise.
-func commands(r *Report, o GitHubOptions) []githubCommand {
-	var all []githubCommand
+func (p *githubPrinter) Add(r *Report) error {
+	p.totals.Add(r)
 	for i := range r.Objects {
 		for _, m := range r.Objects[i].remarks() {
-			c := githubCommand{level: githubNotice, remark: m}
-			switch verdict := m.verdict(); {
-			case verdict != review.VerdictAllow && Fails(verdict, o.FailOn):
-				c.level = githubError
-			case m.told():
-				c.level = githubWarning
-			case !o.Verbose:
-				continue
+			level, isShown := p.level(&m)
+			if isUnselected(m.finding) && level != githubError && !p.options.Verbose {
+				continue // once is enough
 			}
-			all = append(all, c)
+			if isShown {
+				p.commands = append(p.commands, githubCommand{level, m.verdict(), m.finding.Severity, p.text(level, &m)})
+			}
 		}
 	}
-	verdicts := []review.Verdict{review.VerdictDeny, review.VerdictUnknown, review.VerdictWarn, review.VerdictAllow}
-	severities := []review.Severity{review.SeverityCritical, review.SeverityHigh, review.SeverityMedium, review.SeverityLow, ""}
-	slices.SortStableFunc(all, func(a, b githubCommand) int {
-		return cmp.Or(cmp.Compare(a.level, b.level),
-			cmp.Compare(slices.Index(verdicts, a.verdict()), slices.Index(verdicts, b.verdict())),
-			cmp.Compare(slices.Index(severities, a.finding.Severity), slices.Index(severities, b.finding.Severity)))
-	})
-	return all
+	return nil
 }
 
-func (c *githubCommand) text() string {
-	name := [...]string{githubError: "error", githubWarning: "warning", githubNotice: "notice"}[c.level]
-	message := c.sentence()
-	if _, details, found := strings.Cut(c.finding.Words(), "\n"); found {
+func (p *githubPrinter) level(m *remark) (level githubLevel, isShown bool) {
+	switch verdict := m.verdict(); {
+	case verdict != review.VerdictAllow && Fails(verdict, p.options.FailOn):
+		return githubError, true
+	case m.told():
+		return githubWarning, true
+	}
+	return githubNotice, p.options.Verbose
+}
+
+func (p *githubPrinter) Close() error {
+	for _, problem := range problems(p.totals.Summary, p.totals.Errors) {
+		text := command("error", p.file(problem.Source), position{Line: problem.Source.Line}, "cannot be decided", Printable(problem.Message))
+		if _, err := io.WriteString(p.w, text); err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(p.commands, byCost)
+	for _, c := range p.commands {
+		if _, err := io.WriteString(p.w, c.text); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(p.w, p.end())
+	return err
+}
+
+// end is what is not about an object, and the summary line.
+func (p *githubPrinter) end() string {
+	var b strings.Builder
+	for _, problem := range p.totals.Warnings {
+		b.WriteString(command("warning", p.file(problem.Source), position{Line: problem.Source.Line}, "likely mistake", Printable(problem.Message)))
+	}
+	if text := p.totals.unselected.text(); text != "" {
+		b.WriteString(command("warning", "", position{}, "not decided in full", strings.TrimSuffix(text, "\n")))
+	}
+	for _, note := range p.totals.notes() {
+		b.WriteString(command("notice", "", position{}, "not judged", note))
+	}
+	return b.String() + p.totals.summaryText() + "\n"
+}
+
+func byCost(a, b githubCommand) int {
+	verdicts := []review.Verdict{review.VerdictDeny, review.VerdictUnknown, review.VerdictWarn, review.VerdictAllow}
+	severities := []review.Severity{review.SeverityCritical, review.SeverityHigh, review.SeverityMedium, review.SeverityLow, ""}
+	return cmp.Or(cmp.Compare(a.level, b.level),
+		cmp.Compare(slices.Index(verdicts, a.verdict), slices.Index(verdicts, b.verdict)),
+		cmp.Compare(slices.Index(severities, a.severity), slices.Index(severities, b.severity)))
+}
+
+func (p *githubPrinter) text(level githubLevel, m *remark) string {
+	name := [...]string{githubError: "error", githubWarning: "warning", githubNotice: "notice"}[level]
+	message := m.sentence()
+	if _, details, found := strings.Cut(m.finding.Words(), "\n"); found {
 		message += "\n" + details
 	}
-	return command(name, c.object.Source.File, c.position(), c.finding.Policy, message)
+	return command(name, p.file(m.object.Source), m.position(), m.finding.Policy, message)
+}
+
+// file is empty where the source has none.
+func (p *githubPrinter) file(source manifest.Source) string {
+	if source.File == "" {
+		return ""
+	}
+	return artifact(p.options.Repository, source.File)
 }
 
 // command is one workflow command, on one line.
 func command(name, file string, at position, title, message string) string {
 	var properties []string
 	if file != "" {
-		properties = append(properties, "file="+escapeProperty(PrintablePath(artifact(file))))
+		properties = append(properties, "file="+escapeProperty(PrintablePath(file)))
 	}
 	if at.Line > 0 {
 		properties = append(properties, fmt.Sprintf("line=%d", at.Line))

@@ -11,11 +11,15 @@ import (
 
 // The types below are a stable format: fields may be added, never renamed or removed.
 // Every field is always there: an empty string where there is nothing to say, and lists
-// are never null.
-type jsonReport struct {
-	Objects []jsonObject `json:"objects"`
-	Errors  []Problem    `json:"errors"`
-	Summary Summary      `json:"summary"`
+// are never null. Before jsonEnd, the report has "objects", which are jsonObjects.
+type jsonEnd struct {
+	Errors []Problem `json:"errors"`
+	// Warnings are about fields that have no effect. They leave the exit code alone.
+	Warnings []Problem `json:"warnings"`
+	// NotJudged are the kinds that no bound policy is about, and Skipped what is no object.
+	NotJudged []KindCount `json:"notJudged"`
+	Skipped   []SortCount `json:"skipped"`
+	Summary   Summary     `json:"summary"`
 }
 
 type jsonObject struct {
@@ -26,10 +30,13 @@ type jsonObject struct {
 	Name         string          `json:"name"`
 	GenerateName string          `json:"generateName"`
 	Source       manifest.Source `json:"source"`
-	Verdict      review.Verdict  `json:"verdict"`
-	Findings     []jsonFinding   `json:"findings"`
-	Filled       []jsonFill      `json:"filled"`
-	Patch        []jsonOperation `json:"patch"`
+	// Verdict is allow for what is not judged.
+	Verdict review.Verdict `json:"verdict"`
+	// Judged is false where no bound policy is about the object.
+	Judged   bool            `json:"judged"`
+	Findings []jsonFinding   `json:"findings"`
+	Filled   []jsonFill      `json:"filled"`
+	Patch    []jsonOperation `json:"patch"`
 }
 
 type jsonFinding struct {
@@ -68,12 +75,56 @@ type jsonOperation struct {
 }
 
 // JSON writes the report for programs, without the credentials in what it quotes.
-func JSON(w io.Writer, r *Report) error {
-	return writeJSON(w, jsonReport{
-		Objects: list(r.Objects, toJSONObject),
-		Errors:  list(r.Errors, redacted),
-		Summary: r.Summary(),
-	})
+func JSON(w io.Writer, r *Report) error { return whole(NewJSON(w), r) }
+
+// NewJSON prints each object as it comes, and keeps the errors.
+func NewJSON(w io.Writer) Printer { return &jsonPrinter{w: w} }
+
+type jsonPrinter struct {
+	w      io.Writer
+	totals Totals
+}
+
+// The pieces of a report between which its objects are.
+const (
+	jsonStart   = "{\n  \"objects\": ["
+	jsonIndent  = "    "
+	jsonNoneEnd = "],\n"
+	jsonListEnd = "\n  ],\n"
+)
+
+func (p *jsonPrinter) Add(r *Report) error {
+	for i := range r.Objects {
+		before := ",\n" + jsonIndent
+		if p.totals.Summary.Objects+i == 0 {
+			before = jsonStart + "\n" + jsonIndent
+		}
+		text, err := indented(toJSONObject(&r.Objects[i]), jsonIndent)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(p.w, before+text); err != nil {
+			return err
+		}
+	}
+	p.totals.Add(r)
+	return nil
+}
+
+func (p *jsonPrinter) Close() error {
+	before := jsonListEnd
+	if p.totals.Summary.Objects == 0 {
+		before = jsonStart + jsonNoneEnd
+	}
+	end, err := indented(jsonEnd{
+		Errors: list(p.totals.Errors, redacted), Warnings: list(p.totals.Warnings, redacted),
+		NotJudged: p.totals.notJudged(), Skipped: p.totals.skipped(), Summary: p.totals.Summary,
+	}, "")
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(p.w, before+strings.TrimPrefix(end, "{\n")+"\n")
+	return err
 }
 
 func toJSONObject(o *Object) jsonObject {
@@ -85,6 +136,7 @@ func toJSONObject(o *Object) jsonObject {
 		GenerateName: review.RedactValue(o.Request.GenerateName),
 		Source:       o.Source,
 		Verdict:      o.Decision.Verdict,
+		Judged:       o.IsJudged(),
 		Findings:     list(o.Decision.Findings, o.toJSONFinding),
 		Filled:       list(o.Decision.Fills, toJSONFill),
 		Patch:        list(o.Decision.Patch, toJSONOperation),
@@ -154,8 +206,20 @@ func list[From, To any](from []From, convert func(*From) To) []To {
 }
 
 func writeJSON(w io.Writer, value any) error {
-	encoder := json.NewEncoder(w)
+	text, err := indented(value, "")
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, text+"\n")
+	return err
+}
+
+// indented is a value as JSON, every line of it but the first after the prefix.
+func indented(value any, prefix string) (string, error) {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	encoder.SetIndent(prefix, "  ")
+	err := encoder.Encode(value)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }

@@ -53,7 +53,7 @@ func TestJSON(t *testing.T) {
 	}
 	generated := Object{
 		Request:  &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, GenerateName: "web-"},
-		Decision: &review.Decision{Verdict: review.VerdictAllow},
+		Decision: &review.Decision{Verdict: review.VerdictAllow, Unbound: true},
 	}
 	const want = `{
   "objects": [
@@ -68,6 +68,7 @@ func TestJSON(t *testing.T) {
         "line": 3
       },
       "verdict": "deny",
+      "judged": true,
       "findings": [
         {
           "policy": "a-policy",
@@ -166,6 +167,7 @@ func TestJSON(t *testing.T) {
         "line": 0
       },
       "verdict": "allow",
+      "judged": false,
       "findings": [],
       "filled": [],
       "patch": []
@@ -180,22 +182,60 @@ func TestJSON(t *testing.T) {
       "message": "is a puzzle"
     }
   ],
+  "warnings": [
+    {
+      "source": {
+        "file": "f.yaml",
+        "line": 4
+      },
+      "message": "spec.b: has no effect"
+    }
+  ],
+  "notJudged": [
+    {
+      "group": "",
+      "kind": "Pod",
+      "count": 1
+    }
+  ],
+  "skipped": [
+    {
+      "what": "kustomize patch",
+      "count": 2,
+      "message": "2 kustomize patches: not objects, not judged; check what the kustomization builds: kustomize build DIR | taffrail check -"
+    },
+    {
+      "what": "document without apiVersion and kind",
+      "count": 1,
+      "message": "1 document without apiVersion and kind: not an object, not judged"
+    }
+  ],
   "summary": {
     "objects": 2,
-    "allow": 1,
+    "allow": 0,
     "warn": 0,
     "deny": 1,
     "unknown": 0,
-    "errors": 1
+    "notJudged": 1,
+    "errors": 1,
+    "warnings": 1,
+    "skipped": 3
   }
 }
 `
 	problem := Problem{Source: manifest.Source{File: "g.yaml"}, Message: "is a puzzle"}
-	got := asJSON(t, &Report{Objects: []Object{named, generated}, Errors: []Problem{problem}})
+	var skipped []Skipped
+	for _, sort := range []manifest.Sort{manifest.Foreign, manifest.Patch, manifest.Patch, manifest.Blank} {
+		skipped = append(skipped, Skipped{Reason: &manifest.NotObject{Sort: sort}})
+	}
+	got := asJSON(t, &Report{
+		Objects: []Object{named, generated}, Errors: []Problem{problem}, Skipped: skipped,
+		Warnings: []Problem{{Source: manifest.Source{File: "f.yaml", Line: 4}, Message: "spec.b: has no effect"}},
+	})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if empty := asJSON(t, &Report{}); !strings.HasPrefix(empty, "{\n  \"objects\": [],\n  \"errors\": [],\n  \"summary\": {") {
+	if empty := asJSON(t, &Report{}); !strings.HasPrefix(empty, "{\n  \"objects\": [],\n  \"errors\": [],\n  \"warnings\": [],\n  \"notJudged\": [],\n  \"skipped\": [],\n  \"summary\": {") {
 		t.Errorf("an empty report:\n%s", empty)
 	}
 }

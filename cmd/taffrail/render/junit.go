@@ -3,9 +3,9 @@ package render
 import (
 	"encoding/xml"
 	"io"
-	"slices"
 	"strings"
 
+	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/review"
 )
 
@@ -58,41 +58,73 @@ type junitText struct {
 // for every error of the report. What makes the exit code 1 fails and what makes it 2 is
 // an error, and nothing else is either: CI systems take both for a broken build. An
 // object that cannot be decided in full fails with an error or, where failOn lets it
-// pass, is skipped. What it is told besides is its output.
+// pass, is skipped, as is one that no policy is about. What it is told besides is its output.
 func JUnit(w io.Writer, r *Report, failOn review.Verdict) error {
+	return whole(NewJUnit(w, failOn, nil), r)
+}
+
+// NewJUnit keeps the test cases: how many of them fail comes before them.
+// repo may be nil.
+func NewJUnit(w io.Writer, failOn review.Verdict, repo *repository.Finder) Printer {
 	report := junitReport{junitCounts: junitCounts{Name: "taffrail check"}}
+	return &junitPrinter{w: w, failOn: failOn, repo: repo, report: report, suites: map[string]int{}}
+}
+
+type junitPrinter struct {
+	w      io.Writer
+	failOn review.Verdict
+	repo   *repository.Finder
+	report junitReport
+	suites map[string]int // the index of a suite by its name
+	totals Totals
+}
+
+func (p *junitPrinter) Add(r *Report) error {
+	p.totals.Add(r)
 	for i := range r.Objects {
-		report.add(r.Objects[i].Source.File, junitObject(&r.Objects[i], failOn))
+		p.add(r.Objects[i].Source.File, junitObject(&r.Objects[i], p.failOn))
 	}
-	for _, p := range r.problems() {
-		report.add(p.Source.File, junitError(&p))
+	return nil
+}
+
+func (p *junitPrinter) Close() error {
+	for _, problem := range problems(p.totals.Summary, p.totals.Errors) {
+		p.add(problem.Source.File, junitError(&problem))
 	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
+	for _, problem := range p.totals.Warnings {
+		p.add(problem.Source.File, junitWarning(&problem))
+	}
+	for _, skipped := range p.totals.skipped() {
+		p.add("", junitCase{Name: skipped.What.Plural(), Class: "input", Skipped: &junitProblem{Message: skipped.Message, Type: "not judged"}})
+	}
+	if _, err := io.WriteString(p.w, xml.Header); err != nil {
 		return err
 	}
-	encoder := xml.NewEncoder(w)
+	encoder := xml.NewEncoder(p.w)
 	encoder.Indent("", "  ")
-	if err := encoder.Encode(report); err != nil {
+	if err := encoder.Encode(p.report); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, "\n")
+	_, err := io.WriteString(p.w, "\n")
 	return err
 }
 
-func (r *junitReport) add(file string, c junitCase) {
+func (p *junitPrinter) add(file string, c junitCase) {
 	name := "input"
 	if file != "" {
-		c.File = PrintablePath(artifact(file))
+		c.File = PrintablePath(artifact(p.repo, file))
 		name = c.File
 	}
-	at := slices.IndexFunc(r.Suites, func(s junitSuite) bool { return s.Name == name })
-	if at < 0 {
-		at = len(r.Suites)
-		r.Suites = append(r.Suites, junitSuite{junitCounts: junitCounts{Name: name}})
+	at, found := p.suites[name]
+	if !found {
+		at = len(p.report.Suites)
+		p.suites[name] = at
+		p.report.Suites = append(p.report.Suites, junitSuite{junitCounts: junitCounts{Name: name}})
 	}
-	r.Suites[at].Cases = append(r.Suites[at].Cases, c)
-	r.count(&c)
-	r.Suites[at].count(&c)
+	suite := &p.report.Suites[at]
+	suite.Cases = append(suite.Cases, c)
+	p.report.count(&c)
+	suite.count(&c)
 }
 
 func (n *junitCounts) count(c *junitCase) {
@@ -124,7 +156,7 @@ func junitObject(o *Object, failOn review.Verdict) junitCase {
 		}
 	}
 	problem := &junitProblem{
-		Message:   strings.TrimSuffix(o.Request.Subject()+" "+outcome(d, warnings), ":"),
+		Message:   strings.TrimSuffix(o.Request.Subject()+" "+outcome(d.Verdict == review.VerdictUnknown, warnings), ":"),
 		Type:      string(d.Verdict),
 		junitText: junitText{strings.Join(failing, "\n")},
 	}
@@ -139,6 +171,8 @@ func junitObject(o *Object, failOn review.Verdict) junitCase {
 		c.Class += "/" + Printable(namespace)
 	}
 	switch {
+	case !o.IsJudged():
+		c.Skipped = &junitProblem{Message: o.Request.Subject() + " " + o.notJudgedText(), Type: "not judged"}
 	case d.Verdict == review.VerdictUnknown && Fails(d.Verdict, failOn):
 		c.Error = problem
 	case d.Verdict == review.VerdictUnknown:
@@ -149,6 +183,13 @@ func junitObject(o *Object, failOn review.Verdict) junitCase {
 	if len(rest) > 0 {
 		c.Out = &junitText{strings.Join(rest, "\n")}
 	}
+	return c
+}
+
+// junitWarning passes: it is about a field without effect.
+func junitWarning(p *Problem) junitCase {
+	c := junitError(p)
+	c.Error, c.Out = nil, &junitText{"warning: " + c.Error.Text}
 	return c
 }
 

@@ -11,6 +11,16 @@ import (
 type Report struct {
 	Objects []Object
 	Errors  []Problem
+	// Warnings are about fields that have no effect.
+	Warnings []Problem
+	// Skipped are the documents that are no objects, and were not named as one.
+	Skipped []Skipped
+}
+
+// Skipped is a document that is no object.
+type Skipped struct {
+	Source manifest.Source
+	Reason *manifest.NotObject
 }
 
 // Object is one object and the decision about it.
@@ -21,6 +31,18 @@ type Object struct {
 	Item     manifest.Item
 	Request  *review.Request
 	Decision *review.Decision
+}
+
+// IsJudged reports whether any policy was asked about the object.
+func (o *Object) IsJudged() bool { return !o.Decision.Unbound }
+
+// notJudgedText is why nothing is said of an object that is not judged.
+func (o *Object) notJudgedText() string {
+	text := "is not judged: no bound policy is about a " + Printable(o.Request.Kind.Kind)
+	if namespace := o.Request.Namespace.Name; namespace != "" {
+		text += " in namespace " + Printable(namespace)
+	}
+	return text
 }
 
 // Nothing is why an empty input is no clean one.
@@ -39,13 +61,30 @@ type Summary struct {
 	Warn    int `json:"warn"`
 	Deny    int `json:"deny"`
 	Unknown int `json:"unknown"`
-	Errors  int `json:"errors"`
+	// NotJudged counts the objects that no bound policy is about. Allow does not.
+	NotJudged int `json:"notJudged"`
+	Errors    int `json:"errors"`
+	Warnings  int `json:"warnings"`
+	// Skipped counts the documents that are no objects, without the blank ones.
+	Skipped int `json:"skipped"`
+	blank   int
 }
 
 // Summary counts what the report holds.
 func (r *Report) Summary() Summary {
-	s := Summary{Objects: len(r.Objects), Errors: len(r.Errors)}
+	s := Summary{Objects: len(r.Objects), Errors: len(r.Errors), Warnings: len(r.Warnings)}
+	for _, skipped := range r.Skipped {
+		if skipped.Reason.Sort == manifest.Blank {
+			s.blank++
+		} else {
+			s.Skipped++
+		}
+	}
 	for i := range r.Objects {
+		if !r.Objects[i].IsJudged() {
+			s.NotJudged++
+			continue
+		}
 		switch r.Objects[i].Decision.Verdict {
 		case review.VerdictAllow:
 			s.Allow++
@@ -60,13 +99,40 @@ func (r *Report) Summary() Summary {
 	return s
 }
 
+// Add counts what another report holds.
+func (s *Summary) Add(other Summary) {
+	s.Objects += other.Objects
+	s.Allow += other.Allow
+	s.Warn += other.Warn
+	s.Deny += other.Deny
+	s.Unknown += other.Unknown
+	s.NotJudged += other.NotJudged
+	s.Errors += other.Errors
+	s.Warnings += other.Warnings
+	s.Skipped += other.Skipped
+	s.blank += other.blank
+}
+
+// IsEmpty reports whether the input has nothing in it that anybody could have meant. Text
+// without an object is something, if there is nothing else: a chart with everything off
+// renders to comments.
+func (s *Summary) IsEmpty() bool {
+	return s.Objects+s.Errors == 0 && (s.blank == 0 || s.Skipped > 0)
+}
+
+// Fails reports whether one of the objects makes the exit code 1.
+func (s *Summary) Fails(failOn review.Verdict) bool {
+	return s.Deny > 0 && Fails(review.VerdictDeny, failOn) || s.Unknown > 0 && Fails(review.VerdictUnknown, failOn) ||
+		s.Warn > 0 && Fails(review.VerdictWarn, failOn)
+}
+
 // problems are what makes the exit code 2: the errors or, where there is neither an
 // object nor an error, that.
-func (r *Report) problems() []Problem {
-	if len(r.Errors)+len(r.Objects) == 0 {
+func problems(s Summary, errors []Problem) []Problem {
+	if s.IsEmpty() {
 		return []Problem{{Message: Nothing}}
 	}
-	return r.Errors
+	return errors
 }
 
 // Fails tells whether a verdict makes the exit code 1, failOn being the mildest that does.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/review"
 )
@@ -27,52 +28,96 @@ type SARIFOptions struct {
 	// Policies are the catalogue. Of it only those become rules that have a result: which
 	// others were asked hangs on the Guardrails.
 	Policies []*engine.Policy
+	// Repository finds the paths that code scanning needs; nil where there is none.
+	Repository *repository.Finder
 }
 
 // SARIF writes the report in the Static Analysis Results Interchange Format 2.1.0, for
 // GitHub's code scanning and its like. A check that did not decide everything is no
 // successful execution: whoever compares it with an earlier one must not take what is
 // missing for mended.
-func SARIF(w io.Writer, r *Report, o SARIFOptions) error {
+func SARIF(w io.Writer, r *Report, o SARIFOptions) error { return whole(NewSARIF(w, o), r) }
+
+// NewSARIF keeps the results: the rules that they are about come before them.
+func NewSARIF(w io.Writer, o SARIFOptions) Printer {
 	rules := &sarifRules{policies: o.Policies, indices: map[string]int{}, list: []sarifRule{}}
-	results, problems := []sarifResult{}, r.problems()
+	return &sarifPrinter{w: w, options: o, rules: rules, results: []sarifResult{}}
+}
+
+type sarifPrinter struct {
+	w       io.Writer
+	options SARIFOptions
+	rules   *sarifRules
+	results []sarifResult
+	totals  Totals
+}
+
+func (p *sarifPrinter) Add(r *Report) error {
+	p.totals.Add(r)
 	for i := range r.Objects {
 		for _, m := range r.Objects[i].remarks() {
-			results = append(results, toSARIFResult(&m, rules))
+			p.results = append(p.results, p.result(&m))
 		}
 	}
+	return nil
+}
+
+func (p *sarifPrinter) Close() error {
+	problems := problems(p.totals.Summary, p.totals.Errors)
 	run := sarifRun{
 		Tool: sarifTool{sarifDriver{
-			Name: "Taffrail", Version: o.Version, SemanticVersion: strings.TrimPrefix(o.Version, "v"), Rules: rules.list,
+			Name: "Taffrail", Version: p.options.Version, SemanticVersion: strings.TrimPrefix(p.options.Version, "v"), Rules: p.rules.list,
 		}},
 		Invocations: []sarifInvocation{{
 			ExecutionSuccessful: len(problems) == 0,
-			Notifications:       list(problems, toSARIFNotification),
+			Notifications:       p.notifications(problems),
 		}},
-		OriginalURIBaseIDs: map[string]sarifBase{sourceRoot: {sarifText{"The folder that the check was run in."}}},
+		OriginalURIBaseIDs: map[string]sarifBase{sourceRoot: {sarifText{p.base()}}},
 		ColumnKind:         "unicodeCodePoints",
-		Results:            results,
+		Results:            p.results,
 	}
-	return writeJSON(w, sarifLog{Schema: sarifSchema, Version: sarifVersion, Runs: []sarifRun{run}})
+	return writeJSON(p.w, sarifLog{Schema: sarifSchema, Version: sarifVersion, Runs: []sarifRun{run}})
 }
 
-func toSARIFNotification(p *Problem) sarifNotification {
-	notification := sarifNotification{Level: "error", Message: sarifText{Printable(p.Message)}}
-	if p.Source.File != "" {
-		notification.Locations = []sarifLocation{{Physical: toSARIFPlace(p.Source.File, position{Line: p.Source.Line})}}
+// base says what paths are relative to.
+func (p *sarifPrinter) base() string {
+	if p.options.Repository.IsInside() {
+		return "The root of the repository."
+	}
+	return "The folder that the check was run in."
+}
+
+func (p *sarifPrinter) notifications(problems []Problem) []sarifNotification {
+	all := []sarifNotification{}
+	for i := range problems {
+		all = append(all, p.notification("error", &problems[i]))
+	}
+	for i := range p.totals.Warnings {
+		all = append(all, p.notification("warning", &p.totals.Warnings[i]))
+	}
+	for _, note := range p.totals.notes() {
+		all = append(all, p.notification("note", &Problem{Message: note}))
+	}
+	return all
+}
+
+func (p *sarifPrinter) notification(level string, problem *Problem) sarifNotification {
+	notification := sarifNotification{Level: level, Message: sarifText{Printable(problem.Message)}}
+	if problem.Source.File != "" {
+		notification.Locations = []sarifLocation{{Physical: p.place(problem.Source.File, position{Line: problem.Source.Line})}}
 	}
 	return notification
 }
 
-func toSARIFResult(m *remark, rules *sarifRules) sarifResult {
+func (p *sarifPrinter) result(m *remark) sarifResult {
 	f := m.finding
 	result := sarifResult{
 		RuleID:    f.Policy,
-		RuleIndex: rules.index(f.Policy),
+		RuleIndex: p.rules.index(f.Policy),
 		Level:     "note",
 		Message:   sarifText{m.sentence()},
 		Locations: []sarifLocation{{
-			Physical: toSARIFPlace(m.object.Source.File, m.position()),
+			Physical: p.place(m.object.Source.File, m.position()),
 			Logical:  logicalLocations(m),
 		}},
 		Fingerprints: map[string]string{fingerprint: fingerprintOf(m)},
@@ -93,8 +138,8 @@ func toSARIFResult(m *remark, rules *sarifRules) sarifResult {
 	return result
 }
 
-func toSARIFPlace(file string, at position) sarifPlace {
-	uri, based := artifactURI(file)
+func (p *sarifPrinter) place(file string, at position) sarifPlace {
+	uri, based := artifactURI(p.options.Repository, file)
 	place := sarifPlace{Artifact: sarifArtifact{URI: uri}}
 	if based {
 		place.Artifact.BaseID = sourceRoot

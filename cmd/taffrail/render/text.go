@@ -3,14 +3,17 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
+	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/review"
 )
 
 // TextOptions of Text.
 type TextOptions struct {
-	// Verbose lists every object, with what is only recorded and what injections fill.
+	// Verbose lists every object, with what is only recorded and what injections fill, and
+	// what was skipped.
 	Verbose bool
 	// Colour is for terminals only.
 	Colour bool
@@ -19,27 +22,75 @@ type TextOptions struct {
 // Text writes the report for people: a denial in the words of the API server's answer,
 // warnings as kubectl prints them, and a summary line. Errors are not part of it: see
 // ErrorText.
-func Text(w io.Writer, r *Report, o TextOptions) error {
-	var b strings.Builder
-	p := palette{on: o.Colour}
+func Text(w io.Writer, r *Report, o TextOptions) error { return whole(NewText(w, o), r) }
+
+// NewText prints each object as it comes.
+func NewText(w io.Writer, o TextOptions) Printer {
+	return &textPrinter{w: w, options: o, palette: palette{on: o.Colour}}
+}
+
+type textPrinter struct {
+	w       io.Writer
+	options TextOptions
+	palette palette
+	totals  Totals
+}
+
+func (p *textPrinter) Add(r *Report) error {
+	p.totals.Add(r)
 	for i := range r.Objects {
-		if text := objectText(&r.Objects[i], o, p); text != "" {
-			b.WriteString(text)
-			b.WriteByte('\n')
+		text := objectText(&r.Objects[i], p.options, p.palette)
+		if text == "" {
+			continue
+		}
+		if _, err := io.WriteString(p.w, text+"\n"); err != nil {
+			return err
 		}
 	}
-	b.WriteString(summaryText(r.Summary()) + "\n")
-	_, err := io.WriteString(w, b.String())
+	if p.options.Verbose {
+		return p.skipped(r)
+	}
+	return nil
+}
+
+func (p *textPrinter) skipped(r *Report) error {
+	for _, s := range r.Skipped {
+		if s.Reason.Sort == manifest.Blank {
+			continue
+		}
+		reason := Printable(review.Redact(s.Reason.Reason))
+		if _, err := fmt.Fprintf(p.w, "%s: %s\n\n", p.palette.bold(PrintablePath(s.Source.String())), reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *textPrinter) Close() error {
+	text := p.totals.unselected.text()
+	if text != "" {
+		text += "\n"
+	}
+	_, err := io.WriteString(p.w, text+p.totals.summaryText()+"\n")
 	return err
 }
 
 // objectText is empty where there is nothing to say. Every line ends in a line break.
 func objectText(o *Object, options TextOptions, p palette) string {
 	d, subject := o.Decision, o.Request.Subject()
+	if !o.IsJudged() {
+		if !options.Verbose {
+			return ""
+		}
+		return p.bold(PrintablePath(o.Source.String())) + ": " + subject + " " + o.notJudgedText() + "\n"
+	}
 	known, unknown := split(d)
 	warnings := append(known.Warnings(), d.FillWarnings()...)
-	if len(warnings)+len(unknown) == 0 && d.Verdict == review.VerdictAllow && !options.Verbose {
-		return ""
+	if !options.Verbose {
+		unknown = slices.DeleteFunc(unknown, func(f review.Finding) bool { return isUnselected(&f) })
+		if len(warnings)+len(unknown) == 0 && d.Verdict != review.VerdictDeny {
+			return ""
+		}
 	}
 	var b strings.Builder
 	b.WriteString(p.bold(PrintablePath(o.Source.String())) + ": ")
@@ -47,7 +98,7 @@ func objectText(o *Object, options TextOptions, p palette) string {
 		headline, rest, _ := strings.Cut(denial, "\n")
 		b.WriteString(p.red(headline) + "\n" + rest + "\n")
 	} else {
-		b.WriteString(subject + " " + outcome(d, len(warnings)) + "\n")
+		b.WriteString(subject + " " + outcome(d.Verdict == review.VerdictUnknown && len(unknown) > 0, len(warnings)) + "\n")
 	}
 	for i := range unknown {
 		b.WriteString("- " + unknown[i].Words() + "\n    unknown, because " + Printable(unknown[i].Unknown) + "\n")
@@ -80,9 +131,9 @@ func split(d *review.Decision) (known review.Decision, unknown []review.Finding)
 	return known, unknown
 }
 
-func outcome(d *review.Decision, warnings int) string {
+func outcome(isUnknown bool, warnings int) string {
 	switch {
-	case d.Verdict == review.VerdictUnknown:
+	case isUnknown:
 		return "cannot be decided in full:"
 	case warnings == 1:
 		return "is admitted with a warning:"
@@ -112,40 +163,22 @@ func detailText(o *Object) string {
 	return b.String()
 }
 
-func summaryText(s Summary) string {
-	parts := []string{}
-	add := func(n int, what string) {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
-		}
+// ErrorText writes what was skipped, one line a sort, and the warnings and errors of a
+// report, one line each.
+func ErrorText(w io.Writer, t *Totals) error {
+	var b strings.Builder
+	for _, skipped := range t.skipped() {
+		b.WriteString("note: " + skipped.Message + "\n")
 	}
-	add(s.Deny, "denied")
-	add(s.Unknown, "not decided in full")
-	add(s.Warn, "with warnings")
-	add(s.Allow, "clean")
-	text := plural(s.Objects, "object")
-	if len(parts) > 0 {
-		text += ": " + strings.Join(parts, ", ")
+	if s := t.Summary; s.Objects+s.Errors == 0 && !s.IsEmpty() {
+		b.WriteString("note: " + Nothing + "\n")
 	}
-	if s.Errors > 0 {
-		text += "; " + plural(s.Errors, "error")
+	for _, p := range t.Warnings {
+		b.WriteString("warning: " + PrintablePath(p.Source.String()) + ": " + Printable(p.Message) + "\n")
 	}
-	return text
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
+	for _, p := range t.Errors {
+		b.WriteString("error: " + PrintablePath(p.Source.String()) + ": " + Printable(p.Message) + "\n")
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// ErrorText writes the report's errors, one line each.
-func ErrorText(w io.Writer, r *Report) error {
-	for _, problem := range r.Errors {
-		if _, err := fmt.Fprintf(w, "error: %s: %s\n", PrintablePath(problem.Source.String()), Printable(problem.Message)); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return err
 }

@@ -75,8 +75,9 @@ func TestColourChangesNoWord(t *testing.T) {
 
 func TestErrorText(t *testing.T) {
 	var b strings.Builder
-	r := &Report{Errors: []Problem{{Source: manifest.Source{File: "a\x1b[2J"}, Message: "b\n::error::c"}}}
-	if err := ErrorText(&b, r); err != nil {
+	var totals Totals
+	totals.Add(&Report{Errors: []Problem{{Source: manifest.Source{File: "a\x1b[2J"}, Message: "b\n::error::c"}}})
+	if err := ErrorText(&b, &totals); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := b.String(), "error: a\ufffd[2J: b ::error::c\n"; got != want {

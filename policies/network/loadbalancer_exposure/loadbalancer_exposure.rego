@@ -72,8 +72,8 @@ deny contains finding if {
 	stated(scheme_annotation) == ""
 	stated(internal_annotation) == ""
 	finding := {
-		"msg": "aws-load-balancer-scheme is missing: is the load balancer internal or internet-facing?",
-		"path": annotation_path(scheme_annotation),
+		"msg": unstated.msg,
+		"path": annotation_path(unstated.annotation),
 		"key": "scheme",
 	}
 }
@@ -144,6 +144,17 @@ stated(name) := value if {
 	value := input.object.metadata.annotations[name]
 	value != null
 } else := ""
+
+# The cloud provider reads only one of the two annotations.
+unstated := {
+	"msg": `aws-load-balancer-internal is missing, which is what type nlb reads: "true" or "false"?`,
+	"annotation": internal_annotation,
+} if {
+	left_to_the_cloud_provider
+} else := {
+	"msg": "aws-load-balancer-scheme is missing: is the load balancer internal or internet-facing?",
+	"annotation": scheme_annotation,
+}
 
 left_to_the_cloud_provider if {
 	class == ""

@@ -132,6 +132,14 @@ test_cloud_provider_does_not_read_the_scheme[name] if {
 	}} with input as review({}, annotations)
 }
 
+test_cloud_provider_reads_one_annotation if {
+	loadbalancer_exposure.deny == {{
+		"msg": `aws-load-balancer-internal is missing, which is what type nlb reads: "true" or "false"?`,
+		"path": place("internal"),
+		"key": "scheme",
+	}} with input as review({}, {"type": "nlb"})
+}
+
 test_odd_annotations[name] if {
 	some name, annotations in {"null": null, "text": "internal", "a list": []}
 	request := object.union(review(nlb, {}), {"object": {"metadata": {"annotations": annotations}}})

@@ -17,6 +17,8 @@ type Error struct {
 	// Field is empty where the error is not about one, as for a syntax error.
 	Field  string
 	Reason string
+	// Lenient is true if readers that check less take the text, as kubectl may.
+	Lenient bool
 }
 
 func (e *Error) Error() string {
@@ -35,14 +37,25 @@ type Document struct {
 	// whatever aliases the text has.
 	Value any
 
+	// Doubled are the keys that are in one map twice, in a document that ParseManifest read.
+	// The last one counts, as it does for kubectl.
+	Doubled []Error
+
 	root   *yamlv3.Node
 	before int // lines of the file above the text that was parsed
 }
 
-// Parse reads a chunk that Split made. The error is always an *Error.
-func Parse(chunk Chunk) (*Document, error) {
+// Parse reads a chunk that Split made. The error is always an *Error. A key that is in one
+// map twice is one.
+func Parse(chunk Chunk) (*Document, error) { return parse(chunk, false) }
+
+// ParseManifest is Parse for objects that kubectl would apply: it takes a key twice, unless
+// two objects have run together.
+func ParseManifest(chunk Chunk) (*Document, error) { return parse(chunk, true) }
+
+func parse(chunk Chunk, takesDoubled bool) (*Document, error) {
 	if hasUTF16Mark(chunk.Data) {
-		return nil, &Error{Line: chunk.Line, Reason: "the text is UTF-16: save it as UTF-8"}
+		return nil, &Error{Line: chunk.Line, Lenient: true, Reason: "the text is UTF-16: save it as UTF-8"}
 	}
 	// A lone mark is how some editors save an empty file; the parser would refuse it.
 	text := bytes.TrimPrefix(chunk.Data, []byte("\ufeff"))
@@ -59,9 +72,11 @@ func Parse(chunk Chunk) (*Document, error) {
 	var second yamlv3.Node
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
 		if err != nil {
-			return nil, syntaxError(err, chunk)
+			broken := syntaxError(err, chunk)
+			broken.Lenient = true // They stop after the first document.
+			return nil, broken
 		}
-		return nil, &Error{Line: d.before + second.Line, Reason: `another document begins here: put "---" on a line of its own above it`}
+		return nil, &Error{Line: d.before + second.Line, Lenient: true, Reason: `another document begins here: put "---" on a line of its own above it`}
 	}
 	// Of a document that holds nothing, the parser says that it begins where the text ends.
 	if len(node.Content) != 1 || isNull(node.Content[0]) {
@@ -69,10 +84,15 @@ func Parse(chunk Chunk) (*Document, error) {
 	}
 	d.root = node.Content[0]
 	d.Line = d.before + d.root.Line
-	if err := guard(d.root); err != nil {
+	doubled, err := guard(d.root, takesDoubled)
+	if err != nil {
 		err.Line += d.before
 		err.Reason = withHint(err.Reason, chunk)
 		return nil, err
+	}
+	for _, key := range doubled {
+		key.Line += d.before
+		d.Doubled = append(d.Doubled, key)
 	}
 	return d, d.evaluate(text, chunk)
 }

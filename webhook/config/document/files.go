@@ -25,7 +25,7 @@ func Files(path string) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() || !isManifestName(file) {
+		if entry.IsDir() || !IsManifestName(file) {
 			return nil
 		}
 		if entry.Type()&fs.ModeSymlink != 0 {
@@ -48,10 +48,11 @@ func Files(path string) ([]string, error) {
 // IsCaseFile tells whether a file is one of a policy's cases, which are no manifests: it
 // stands in a folder named cases.
 func IsCaseFile(path string) bool {
-	return isManifestName(path) && filepath.Base(filepath.Dir(path)) == "cases"
+	return IsManifestName(path) && filepath.Base(filepath.Dir(path)) == "cases"
 }
 
-func isManifestName(path string) bool {
+// IsManifestName reports whether a file is named like YAML or JSON.
+func IsManifestName(path string) bool {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".yaml", ".yml", ".json":
 		return true

@@ -2,7 +2,9 @@ package document
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	yamlv3 "go.yaml.in/yaml/v3"
 )
@@ -15,11 +17,12 @@ const (
 	maxSize = 64 << 20
 )
 
-// guard refuses what the second parser would take the wrong way, or never finish.
-func guard(root *yamlv3.Node) *Error {
-	g := guardian{seen: map[*yamlv3.Node]extent{}}
+// guard refuses what the second parser would take the wrong way, or never finish. It
+// returns the keys that are in one map twice, if they are taken.
+func guard(root *yamlv3.Node, takesDoubled bool) ([]Error, *Error) {
+	g := guardian{seen: map[*yamlv3.Node]extent{}, takesDoubled: takesDoubled}
 	_, err := g.measure(root, "")
-	return err
+	return g.doubled, err
 }
 
 // extent is what a node comes to once its aliases are written out.
@@ -29,7 +32,9 @@ type extent struct {
 }
 
 type guardian struct {
-	seen map[*yamlv3.Node]extent
+	seen         map[*yamlv3.Node]extent
+	takesDoubled bool
+	doubled      []Error
 }
 
 func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
@@ -49,15 +54,19 @@ func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
 		total.size += inner.size
 		total.depth = max(total.depth, inner.depth+1)
 		if total.size > maxSize {
-			return &Error{Line: node.Line, Reason: fmt.Sprintf("is larger than %d MiB with its aliases written out", maxSize>>20)}
+			return &Error{Line: node.Line, Lenient: true, Reason: fmt.Sprintf("is larger than %d MiB with its aliases written out", maxSize>>20)}
 		}
 		if total.depth > maxDepth {
-			return &Error{Line: node.Line, Reason: fmt.Sprintf("is nested deeper than %d levels", maxDepth)}
+			return &Error{Line: node.Line, Lenient: true, Reason: fmt.Sprintf("is nested deeper than %d levels", maxDepth)}
 		}
 		return nil
 	}
 	var err *Error
 	switch node.Kind {
+	case yamlv3.ScalarNode:
+		if isNotFinite(node) {
+			err = &Error{Line: node.Line, Field: path, Reason: "JSON has no infinite numbers, and none that are not a number: quote it if it is text"}
+		}
 	case yamlv3.AliasNode:
 		err = add(node.Alias, path)
 	case yamlv3.SequenceNode:
@@ -77,22 +86,22 @@ func (g *guardian) mapping(node *yamlv3.Node, path string, add func(*yamlv3.Node
 	lines := make(map[string]int, len(node.Content)/2)
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		name := key
-		if name.Kind == yamlv3.AliasNode {
-			name = name.Alias
-		}
+		name := target(key)
 		if name.Kind != yamlv3.ScalarNode || isNull(name) {
 			return &Error{Line: key.Line, Field: path, Reason: "a key is neither text nor a number nor a boolean"}
 		}
 		// "<<" merges, and may stand more than once.
 		if name.ShortTag() != "!!merge" {
 			if first, found := lines[name.Value]; found {
-				return &Error{
-					Line: key.Line, Field: join(path, name.Value),
-					Reason: fmt.Sprintf("this key stands in the same map twice, first %s above", count(key.Line-first, "line")),
+				err := twice(key, path, first)
+				if !g.takesDoubled || beginsObject(key, path) {
+					return err
 				}
+				g.doubled = append(g.doubled, *err)
 			}
 			lines[name.Value] = key.Line
+		} else if !mergeable(value) {
+			return &Error{Line: key.Line, Field: join(path, name.Value), Reason: "only a map can be merged here: a list cannot be, nor can text"}
 		}
 		if err := add(key, path); err != nil {
 			return err
@@ -102,6 +111,49 @@ func (g *guardian) mapping(node *yamlv3.Node, path string, add func(*yamlv3.Node
 		}
 	}
 	return nil
+}
+
+// twice is the error of a key that is in one map for the second time. Where it begins an
+// object, two objects have run together.
+func twice(key *yamlv3.Node, path string, first int) *Error {
+	before := "on the same line"
+	if key.Line != first {
+		before = count(key.Line-first, "line") + " above"
+	}
+	reason := "this key stands in the same map twice, first " + before
+	if beginsObject(key, path) {
+		reason += `: if another object begins here, put "---" on a line of its own above it`
+	}
+	return &Error{Line: key.Line, Field: join(path, key.Value), Lenient: true, Reason: reason}
+}
+
+// isNotFinite knows .inf and .nan, however they are written.
+func isNotFinite(node *yamlv3.Node) bool {
+	if node.ShortTag() != "!!float" {
+		return false
+	}
+	number := strings.TrimLeft(strings.ToLower(node.Value), "+-")
+	return number == ".inf" || number == ".nan"
+}
+
+func beginsObject(key *yamlv3.Node, path string) bool {
+	return path == "" && (key.Value == "apiVersion" || key.Value == "kind")
+}
+
+// mergeable reports whether the value of a merge key (<<) is a map or a list of maps.
+func mergeable(value *yamlv3.Node) bool {
+	value = target(value)
+	if value.Kind == yamlv3.SequenceNode {
+		return !slices.ContainsFunc(value.Content, func(n *yamlv3.Node) bool { return target(n).Kind != yamlv3.MappingNode })
+	}
+	return value.Kind == yamlv3.MappingNode
+}
+
+func target(node *yamlv3.Node) *yamlv3.Node {
+	if node.Kind == yamlv3.AliasNode {
+		return node.Alias
+	}
+	return node
 }
 
 func join(path, key string) string {

@@ -19,6 +19,9 @@ func syntaxError(err error, chunk Chunk) *Error {
 		}
 	}
 	reason := "is not valid YAML"
+	if tab := tabLine(chunk, line); tab > 0 && (strings.Contains(message, "cannot start any token") || strings.Contains(message, "tab character")) {
+		return &Error{Line: tab, Reason: "is not valid YAML: the line is indented with a tab, and YAML takes spaces only"}
+	}
 	switch {
 	case strings.HasPrefix(message, "unknown anchor "):
 		reason += ": an alias (*name) has no anchor (&name) above it"
@@ -26,6 +29,20 @@ func syntaxError(err error, chunk Chunk) *Error {
 		reason += ": " + message
 	}
 	return &Error{Line: line, Reason: withHint(reason, chunk)}
+}
+
+// tabLine is the first line that is indented with a tab, among those near the one that the
+// parser names: it often objects to the line before or after. 0 if there is none.
+func tabLine(chunk Chunk, near int) int {
+	line := chunk.Line
+	for text := range bytes.Lines(chunk.Data) {
+		indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
+		if line >= near-1 && line <= near+1 && bytes.IndexByte(indent, '\t') >= 0 && len(bytes.TrimSpace(text)) > 0 {
+			return line
+		}
+		line++
+	}
+	return 0
 }
 
 // fixedWords matches the complaints of yaml/v3's scanner, parser and reader, none of

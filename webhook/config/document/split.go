@@ -23,36 +23,50 @@ type Chunk struct {
 func Split(data []byte) []Chunk {
 	var chunks []Chunk
 	start, startLine, line := 0, 1, 1
-	content := false
+	var ends boundaries
 	cut := func(end, nextLine int) {
 		if end > start {
 			chunks = append(chunks, splitJSON(Chunk{Line: startLine, Start: start, Data: data[start:end]})...)
 		}
-		start, startLine, content = end, nextLine, false
+		start, startLine = end, nextLine
 	}
 	for at := 0; at < len(data); line++ {
 		next := len(data)
 		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
 			next = at + i + 1
 		}
-		text := data[at:next]
-		switch {
-		case isMarker(text, "---"):
-			// What stands above without being content, comments and %YAML, belongs to
-			// the document that begins here.
-			if content {
-				cut(at, line)
-			}
-			content = true
-		case isMarker(text, "..."):
+		above, with := ends.next(data[at:next])
+		if above {
+			cut(at, line)
+		}
+		if with {
 			cut(next, line+1)
-		case !isPreamble(text):
-			content = true
 		}
 		at = next
 	}
 	cut(len(data), line)
 	return chunks
+}
+
+// boundaries finds, line by line, where documents end.
+type boundaries struct {
+	// content is true once the document has more than a preamble.
+	content bool
+}
+
+// next reports whether a document ends above the line, or with it.
+func (b *boundaries) next(line []byte) (above, with bool) {
+	switch {
+	case isMarker(line, "---"):
+		// What stands above without being content, comments and %YAML, belongs to
+		// the document that begins here.
+		above, b.content = b.content, true
+	case isMarker(line, "..."):
+		with, b.content = true, false
+	case !isPreamble(line):
+		b.content = true
+	}
+	return above, with
 }
 
 // isMarker tells whether the line is the marker, alone or followed by white space.

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A job that nobody pipes anything into has the null device.
+func TestNothingToRead(t *testing.T) {
+	for _, command := range []string{"check", "fix"} {
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer null.Close() //nolint:errcheck // it was only read
+		exit, stdout, stderr := execute(null, command)
+		if exit != exitError || stdout != "" || !strings.Contains(stderr, "nothing to "+command+": name files or folders, or pipe manifests in") {
+			t.Errorf("exit code %d: %s%s", exit, stdout, stderr)
+		}
+	}
+}
+
+// What a shell makes of <(…) can be read once, and facts are looked for first.
+func TestAPipeThatIsNamed(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close() //nolint:errcheck // it was only read
+	if _, err := writer.WriteString("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := "/dev/fd/" + strconv.Itoa(int(reader.Fd()))
+	if exit, stdout, stderr := execute(strings.NewReader(""), "check", path); exit != exitClean || !strings.HasPrefix(stdout, "1 object") {
+		t.Errorf("exit code %d: %s%s", exit, stdout, stderr)
+	}
+}

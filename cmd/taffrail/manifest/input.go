@@ -1,0 +1,181 @@
+package manifest
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"iter"
+	"os"
+
+	"taffrail.dev/cmd/taffrail/ordered"
+	"taffrail.dev/cmd/taffrail/strict"
+	"taffrail.dev/webhook/config/document"
+)
+
+// Input is what the paths of a command line name, read document by document and as often
+// as it is asked for: facts come from everywhere in the input, and the input may be larger
+// than memory.
+type Input struct {
+	files   []inputFile
+	checker *strict.Checker
+}
+
+type inputFile struct {
+	name string
+	open func() (io.ReadCloser, error)
+	err  error
+	// walked is true for a file that was found in a folder, and not named.
+	walked bool
+}
+
+// Open finds the files that the paths name, in their order; Stdin is standard input, of
+// which a copy is kept.
+func Open(paths []string, stdin io.Reader, o Options) *Input {
+	input := &Input{checker: &strict.Checker{}}
+	around := newNeighbours()
+	for _, path := range paths {
+		if path == Stdin {
+			input.files = append(input.files, spooled(stdin, stdinName))
+			continue
+		}
+		for _, f := range find(path, o) {
+			file := inputFileOf(f)
+			file.walked = f.name != path
+			if file.err == nil {
+				around.look(f.name)
+			}
+			input.files = append(input.files, file)
+		}
+	}
+	for i := range input.files {
+		if f := &input.files[i]; f.err == nil && f.name != stdinName {
+			f.err = around.check(f.name, f.walked)
+		}
+	}
+	return input
+}
+
+func inputFileOf(f found) inputFile {
+	if f.err != nil {
+		broken := unreadable(f.name, f.err)
+		return inputFile{name: broken.Name, err: broken.Err}
+	}
+	open := func() (io.ReadCloser, error) { return os.Open(f.name) }
+	// What a shell puts in the place of <(…) can be read once only.
+	if info, err := os.Stat(f.name); err == nil && !info.Mode().IsRegular() {
+		file, err := open()
+		if err != nil {
+			return inputFile{name: f.name, err: unreadable(f.name, err).Err}
+		}
+		defer file.Close() //nolint:errcheck // it was only read
+		return spooled(file, f.name)
+	}
+	return inputFile{name: f.name, open: open}
+}
+
+func spooled(stream io.Reader, name string) inputFile {
+	kept, err := keep(stream)
+	if err != nil {
+		return inputFile{name: name, err: unreadable(name, err).Err}
+	}
+	return inputFile{name: name, open: func() (io.ReadCloser, error) { return kept.reader(), nil }}
+}
+
+// Items yields the objects of the input, in their order. What cannot be read is an Item
+// too, so that the rest is still decided.
+func (in *Input) Items() iter.Seq[Item] {
+	return flat(ordered.Map(in.texts(), text.items))
+}
+
+// Facts gathers the facts of the whole input. What cannot be read is none; Items has the
+// error.
+func (in *Input) Facts(defaultNamespace string) *Facts {
+	candidates := func(yield func(text) bool) {
+		for t := range in.texts() {
+			if t.err == nil && mayHoldFact(t.chunk.Data) && !yield(t) {
+				return
+			}
+		}
+	}
+	return FactsOf(flat(ordered.Map(candidates, text.items)), defaultNamespace)
+}
+
+// text is one document that is not parsed yet, or why there is none.
+type text struct {
+	file  string
+	chunk document.Chunk
+	err   error
+
+	walked  bool
+	checker *strict.Checker
+}
+
+func (t text) items() []Item {
+	if t.err != nil {
+		return []Item{{Source: Source{File: t.file, Line: t.chunk.Line}, Err: t.err, Walked: t.walked}}
+	}
+	items := decodeChunk(t.chunk, t.file, t.checker)
+	for i := range items {
+		items[i].Walked = t.walked
+	}
+	return items
+}
+
+// texts yields the documents of all files.
+func (in *Input) texts() iter.Seq[text] {
+	return func(yield func(text) bool) {
+		for i := range in.files {
+			f := &in.files[i]
+			if !f.each(func(t text) bool {
+				t.walked, t.checker = f.walked, in.checker
+				return yield(t)
+			}) {
+				return
+			}
+		}
+	}
+}
+
+// each yields the documents of a file, and reports whether more files are wanted.
+func (f *inputFile) each(yield func(text) bool) bool {
+	broken := func(err error, line int) bool {
+		return yield(text{file: f.name, err: unreadable(f.name, err).Err, chunk: document.Chunk{Line: line}})
+	}
+	if f.err != nil {
+		return broken(f.err, 0)
+	}
+	file, err := f.open()
+	if err != nil {
+		return broken(err, 0)
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	reader := bufio.NewReaderSize(file, sniffed)
+	head, err := reader.Peek(sniffed)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return broken(err, 0)
+	}
+	if err := checkText(head); err != nil {
+		return broken(err, 0)
+	}
+	for chunk, err := range document.Scan(reader, maxFile) {
+		if err != nil {
+			return broken(err, chunk.Line)
+		}
+		if !yield(text{file: f.name, chunk: chunk}) {
+			return false
+		}
+	}
+	return true
+}
+
+func flat[T any](lists iter.Seq[[]T]) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for list := range lists {
+			for _, one := range list {
+				if !yield(one) {
+					return
+				}
+			}
+		}
+	}
+}

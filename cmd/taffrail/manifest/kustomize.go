@@ -1,0 +1,185 @@
+package manifest
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"taffrail.dev/webhook/config/document"
+)
+
+// neighbours is what the files around a manifest say about it: which files kustomizations
+// name as something else than an object, and which belong to a chart.
+type neighbours struct {
+	// named are files and folders by their absolute path.
+	named     map[string]Sort
+	resources map[string]bool
+	seen      map[string]bool
+	charts    map[string]bool
+}
+
+func newNeighbours() *neighbours {
+	return &neighbours{named: map[string]Sort{}, resources: map[string]bool{}, seen: map[string]bool{}, charts: map[string]bool{}}
+}
+
+// maxParents is how far above a file its kustomization may be.
+const maxParents = 8
+
+// look reads the kustomizations and charts in the folder of a file and above it, up to the
+// root of its repository.
+func (n *neighbours) look(file string) {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return
+	}
+	folder := filepath.Dir(path)
+	for range maxParents {
+		if n.seen[folder] {
+			return
+		}
+		n.seen[folder] = true
+		n.charts[folder] = exists(filepath.Join(folder, "Chart.yaml"))
+		for _, name := range []string{"kustomization.yaml", "kustomization.yml", "Kustomization"} {
+			n.read(filepath.Join(folder, name))
+		}
+		parent := filepath.Dir(folder)
+		if parent == folder || exists(filepath.Join(folder, ".git")) {
+			return
+		}
+		folder = parent
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// sortOf returns what a file is for its neighbours, or nil if they say nothing of it.
+func (n *neighbours) sortOf(file string, walked bool) *NotObject {
+	path, err := filepath.Abs(file)
+	if err != nil || n.resources[path] {
+		return nil
+	}
+	for at := path; ; at = filepath.Dir(at) {
+		switch sort, found := n.named[at]; {
+		case found && sort == Patch:
+			return notObject(sort, "is a kustomize patch, not an object")
+		case found:
+			return notObject(sort, "is input for kustomize, not an object")
+		case at == filepath.Dir(at):
+			if walked && n.inTemplates(path) {
+				return notObject(Chart, "is a template of a Helm chart, not an object")
+			}
+			return nil
+		}
+	}
+}
+
+// check is sortOf as an error.
+func (n *neighbours) check(file string, walked bool) error {
+	if reason := n.sortOf(file, walked); reason != nil {
+		return reason
+	}
+	return nil
+}
+
+func (n *neighbours) inTemplates(path string) bool {
+	for folder := filepath.Dir(path); folder != filepath.Dir(folder); folder = filepath.Dir(folder) {
+		if filepath.Base(folder) == "templates" && n.charts[filepath.Dir(folder)] {
+			return true
+		}
+	}
+	return false
+}
+
+// read notes what a kustomization names. Whatever is wrong with it, kustomize will say.
+func (n *neighbours) read(path string) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return
+	}
+	folder := filepath.Dir(path)
+	for _, chunk := range document.Split(data) {
+		doc, err := document.Parse(chunk)
+		if err != nil {
+			continue
+		}
+		root, _ := doc.Value.(map[string]any)
+		for field, sort := range namedBy() {
+			for _, name := range texts(root, strings.Split(field, ".")) {
+				n.name(folder, name, sort, slices.Contains(pluginFields(), field))
+			}
+		}
+		for _, field := range []string{"resources", "bases", "components"} {
+			for _, name := range texts(root, []string{field}) {
+				n.resources[filepath.Join(folder, name)] = true
+			}
+		}
+	}
+}
+
+// name notes a file. Fields that take a file also take its content, and generators take
+// key=file. A folder that is named has a kustomization of plugins, and is not one that the
+// naming one is in.
+func (n *neighbours) name(folder, file string, sort Sort, takesFolder bool) {
+	if file == "" || strings.ContainsAny(file, "\n{") {
+		return
+	}
+	if _, after, found := strings.Cut(file, "="); found {
+		file = after
+	}
+	path := filepath.Join(folder, file)
+	if info, err := os.Stat(path); err == nil && info.IsDir() && (!takesFolder || isBelow(folder, path)) {
+		return
+	}
+	n.named[path] = sort
+}
+
+// pluginFields have files or folders with the configuration of kustomize's plugins.
+func pluginFields() []string { return []string{"transformers", "generators", "validators"} }
+
+// namedBy has the fields of a kustomization that name files which are not objects.
+func namedBy() map[string]Sort {
+	return map[string]Sort{
+		"patches.path":                       Patch,
+		"patchesStrategicMerge":              Patch,
+		"patchesJson6902.path":               Patch,
+		"replacements.path":                  Kustomization,
+		"transformers":                       Kustomization,
+		"generators":                         Kustomization,
+		"validators":                         Kustomization,
+		"configurations":                     Kustomization,
+		"crds":                               Kustomization,
+		"openapi.path":                       Kustomization,
+		"configMapGenerator.files":           Kustomization,
+		"configMapGenerator.envs":            Kustomization,
+		"configMapGenerator.env":             Kustomization,
+		"secretGenerator.files":              Kustomization,
+		"secretGenerator.envs":               Kustomization,
+		"secretGenerator.env":                Kustomization,
+		"helmCharts.valuesFile":              Chart,
+		"helmCharts.additionalValuesFiles":   Chart,
+		"helmChartInflationGenerator.values": Chart,
+	}
+}
+
+// texts are the strings at a way through maps, and through the elements of lists.
+func texts(value any, way []string) (all []string) {
+	switch value := value.(type) {
+	case []any:
+		for _, element := range value {
+			all = append(all, texts(element, way)...)
+		}
+	case map[string]any:
+		if len(way) > 0 {
+			return texts(value[way[0]], way[1:])
+		}
+	case string:
+		if len(way) == 0 {
+			return []string{value}
+		}
+	}
+	return all
+}

@@ -1,0 +1,192 @@
+package manifest
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/cmd/taffrail/strict"
+)
+
+// recognize tells what no API server would take for an object from what it might. The
+// error is a *NotObject unless the document claims to be an object.
+func recognize(object map[string]any, file string) error {
+	apiVersion, kind := object["apiVersion"], object["kind"]
+	if isKustomize(apiVersion) {
+		return notObject(Kustomization, "is input for kustomize, not an object")
+	}
+	if what := missing(apiVersion, kind); what != "" {
+		reason := "is not a Kubernetes object: " + what
+		sort := sortByName(file)
+		if claims(object) && sort != Chart {
+			return errors.New(reason)
+		}
+		return notObject(sort, "%s", reason)
+	}
+	text, _ := apiVersion.(string)
+	gvk := schema.FromAPIVersionAndKind(text, kind.(string))
+	if what := message(gvk); what != "" {
+		return notObject(Message, "is %s, not an object", what)
+	}
+	if gvk.Group == "" && gvk.Kind == "Config" {
+		return notObject(Settings, "is a kubeconfig, not an object")
+	}
+	return nil
+}
+
+func missing(apiVersion, kind any) string {
+	switch {
+	case apiVersion == nil && kind == nil:
+		return "it has neither apiVersion nor kind"
+	case apiVersion == nil:
+		return "it has no apiVersion"
+	case kind == nil:
+		return "it has no kind"
+	case !isText(apiVersion) || !isText(kind):
+		return "apiVersion and kind must be text"
+	}
+	return ""
+}
+
+// claims reports whether half an object was meant to be a whole one. Charts, pipelines and
+// provisioning files have an apiVersion or a kind of their own, but no metadata.
+func claims(object map[string]any) bool {
+	_, metadata := object["metadata"].(map[string]any)
+	return metadata && (object["apiVersion"] != nil || isText(object["kind"]))
+}
+
+// claimsByText does the same for text that cannot be parsed.
+func claimsByText(text []byte) bool {
+	return regexp.MustCompile(`(?m)^("?apiVersion"?[ \t]*:|"?kind"?[ \t]*:)|"(apiVersion|kind)"[ \t\r\n]*:`).Match(text)
+}
+
+// mayClaim does the same for text that kubectl may take. YAML can write a word without its letters only by escapes and tags.
+func mayClaim(text []byte) bool {
+	text = bytes.ReplaceAll(text, []byte{0}, nil) // as UTF-16 has them between letters
+	return bytes.Contains(text, []byte("apiVersion")) && bytes.Contains(text, []byte("kind")) || bytes.ContainsAny(text, `\!`)
+}
+
+// isTemplate reports whether directives of a template stand where YAML has its structure.
+func isTemplate(text []byte) bool {
+	return regexp.MustCompile(`(?m)^[ \t]*(- )?\{[{%]|^[^"'#\n]*:[ \t]+\{\{`).Match(text)
+}
+
+func sortByName(file string) Sort {
+	base := filepath.Base(file)
+	switch name := strings.ToLower(strings.TrimSuffix(base, filepath.Ext(base))); {
+	case name == "kustomization":
+		return Kustomization
+	case base == "Chart.yaml" || strings.HasPrefix(name, "values"):
+		return Chart
+	}
+	return Foreign
+}
+
+func isText(value any) bool {
+	text, ok := value.(string)
+	return ok && text != ""
+}
+
+// isKustomize knows kustomizations, and the configuration of kustomize's own plugins.
+func isKustomize(apiVersion any) bool {
+	text, _ := apiVersion.(string)
+	return strings.HasPrefix(text, "kustomize.config.k8s.io/") || text == "builtin"
+}
+
+// message names what passes between clients, API servers and webhooks.
+func message(kind schema.GroupVersionKind) string {
+	switch {
+	case kind.Kind == "AdmissionReview" && kind.Group == "admission.k8s.io":
+		return "an AdmissionReview, the API server's question to a webhook (check its object: jq .request.object FILE | taffrail check -)"
+	case kind.Kind == "ConversionReview" && kind.Group == "apiextensions.k8s.io":
+		return "a ConversionReview, the API server's question to a webhook"
+	case kind.Group == "" && kind.Kind == "Status":
+		return "a Status, the API server's answer to a request"
+	case kind.Group == "meta.k8s.io":
+		return "a " + kind.Kind + ", an extract of the API server's"
+	}
+	return ""
+}
+
+// check compares an object with what Kubernetes knows about its kind. It returns what the
+// API server would drop, and an error for what it would not take.
+func (r *reader) check(item *Item) error {
+	apiVersion, _ := item.Object["apiVersion"].(string)
+	kind, _ := item.Object["kind"].(string)
+	gvk := schema.FromAPIVersionAndKind(apiVersion, kind)
+	if isList(gvk) {
+		return noItems(item)
+	}
+	if _, found := item.Object["items"]; found && strict.Known(gvk) {
+		return &Refused{Faults: []Fault{{Line: item.LineOf("items"), Path: "items", Reason: "is no field of a " + kind + ": with it, kubectl takes the object for a List"}}}
+	}
+	if !strict.Known(gvk) {
+		if err := checkForeign(item, gvk); err != nil {
+			return err
+		}
+	}
+	if key := directive(item.Object, gvk); key != "" {
+		return notObject(Patch, "has the directive %s: it is a kustomize patch, not an object", key)
+	}
+	if what := incomplete(item.Object, gvk.GroupKind()); what != "" {
+		return notObject(Patch, "has no %s, without which no API server takes a %s: if it is a kustomize patch, it is no object", what, kind)
+	}
+	var refused []Fault
+	placeholders := true
+	for _, f := range r.checker.Check(item.Object, gvk) {
+		fault := Fault{Path: f.Path, Reason: f.Reason}
+		fault.Line, fault.column = item.placeOf(f.Path)
+		if f.Dropped {
+			item.Warnings = append(item.Warnings, fault)
+			continue
+		}
+		refused = append(refused, fault)
+		placeholders = placeholders && f.Placeholder
+	}
+	byPlace := func(a, b Fault) int { return cmp.Or(a.Line-b.Line, a.column-b.column) }
+	slices.SortStableFunc(item.Warnings, byPlace)
+	slices.SortStableFunc(refused, byPlace)
+	switch {
+	case len(refused) == 0:
+		return nil
+	case placeholders:
+		return notObject(Template, "has placeholders that no API server takes: %s; %s", refused[0], Template.Hint())
+	}
+	return &Refused{Faults: refused}
+}
+
+func isList(kind schema.GroupVersionKind) bool {
+	return strings.HasSuffix(kind.Kind, "List") && strict.Known(kind)
+}
+
+// noItems is the error of a List without items.
+func noItems(item *Item) error {
+	path, reason := "items", "is missing, so nothing of this List would be applied"
+	for _, name := range slices.Sorted(maps.Keys(item.Object)) {
+		if _, ok := item.Object[name].([]any); ok {
+			path, reason = name, "is no field of a List: did you mean items?"
+		}
+	}
+	return &Refused{Faults: []Fault{{Line: item.LineOf(path), Path: path, Reason: reason}}}
+}
+
+// checkForeign looks at an object of a kind that is not built in.
+func checkForeign(item *Item, kind schema.GroupVersionKind) error {
+	if field, reason := strict.Misspelt(kind); reason != "" {
+		return &Refused{Faults: []Fault{{Line: item.LineOf(field), Path: field, Reason: reason}}}
+	}
+	if _, ok := item.Object["metadata"].(map[string]any); !ok && item.Object["metadata"] == nil {
+		return notObject(Settings, "is not a Kubernetes object: it has no metadata")
+	}
+	if !strict.KnownGroup(kind.Group) && !strings.Contains(kind.Group, ".") {
+		return notObject(Settings, "is not a Kubernetes object: no API server has a group %q", kind.Group)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"taffrail.dev/cmd/taffrail/ignore"
+	"taffrail.dev/cmd/taffrail/repository"
+)
+
+// ignoreFile names the files that list what is left out of the folder they are in.
+const ignoreFile = ".taffrailignore"
+
+// excludes parses the patterns of flags, for the working folder and for the one named.
+func excludes(path string, flags []string) (ignore.Patterns, error) {
+	var all ignore.Patterns
+	for _, folder := range []string{".", path} {
+		base, err := absolute(folder)
+		if err != nil {
+			return nil, err
+		}
+		for _, flag := range flags {
+			patterns, err := ignore.Parse(flag, base)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, patterns...)
+		}
+	}
+	return all, nil
+}
+
+// outerRules are those of the folders above the one named, up to the root of the
+// repository or, outside of one, to the working folder.
+func outerRules(path string) (rules ignore.Patterns, err error) {
+	folder, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	top := repository.Root(folder)
+	if top == "" {
+		if top, err = os.Getwd(); err != nil {
+			return nil, err
+		}
+	}
+	var above []string
+	for folder != top && isBelow(folder, top) {
+		folder = filepath.Dir(folder)
+		above = append(above, folder)
+	}
+	for _, folder := range slices.Backward(above) {
+		if rules, err = withRulesOf(folder, rules); err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Join(folder, ignoreFile), err)
+		}
+	}
+	return rules, nil
+}
+
+// withRulesOf adds to the rules those of a folder, if it has any.
+func withRulesOf(folder string, rules ignore.Patterns) (ignore.Patterns, error) {
+	text, err := os.ReadFile(filepath.Join(folder, ignoreFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return rules, nil
+	} else if err != nil {
+		return nil, err
+	}
+	base, err := absolute(folder)
+	if err != nil {
+		return nil, err
+	}
+	own, err := ignore.Parse(strings.TrimPrefix(string(text), "\ufeff"), base)
+	return append(rules[:len(rules):len(rules)], own...), err
+}
+
+func absolute(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	return filepath.ToSlash(path), err
+}

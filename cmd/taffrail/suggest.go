@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"taffrail.dev/webhook/config"
+)
+
+// suggestFlag is a mistake in a flag as the caller's, with the flag that may be meant.
+func suggestFlag(command *cobra.Command, err error) error {
+	unknown := new(pflag.NotExistError)
+	if !errors.As(err, &unknown) {
+		return &usageError{err}
+	}
+	if hint := kubectlHint(unknown.GetSpecifiedName()); hint != "" && command.Flags().Lookup("filename") != nil {
+		return &usageError{fmt.Errorf("%w: %s", err, hint)}
+	}
+	if unknown.GetSpecifiedShortnames() != "" {
+		return &usageError{err}
+	}
+	var names []string
+	command.Flags().VisitAll(func(flag *pflag.Flag) {
+		if !flag.Hidden {
+			names = append(names, flag.Name)
+		}
+	})
+	if near := config.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+		return &usageError{fmt.Errorf("%w: did you mean --%s?", err, near)}
+	}
+	return &usageError{err}
+}
+
+// kubectlHint is what to do instead of a flag that kubectl has beside --filename.
+func kubectlHint(name string) string {
+	switch name {
+	case "k", "kustomize":
+		return "check what kustomize builds: kustomize build DIR | taffrail check -"
+	case "R", "recursive":
+		return "folders are read with everything below them"
+	}
+	return ""
+}
+
+// onlySubcommands refuses what is no command, with the one that may be meant.
+func onlySubcommands(command *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q for %q", args[0], command.CommandPath())
+	if near := nearestCommand(command, args[0]); near != "" {
+		text += fmt.Sprintf(": did you mean %q?", command.CommandPath()+" "+near)
+	} else if _, err := os.Stat(args[0]); err == nil && !command.HasParent() {
+		text += fmt.Sprintf(": did you mean %q?", command.CommandPath()+" check "+args[0])
+	}
+	return &usageError{errors.New(text)}
+}
+
+// nearestCommand goes by what is typed in other tools before it goes by letters.
+func nearestCommand(command *cobra.Command, word string) string {
+	var names []string
+	for _, sub := range command.Commands() {
+		if !sub.IsAvailableCommand() {
+			continue
+		}
+		for _, other := range sub.SuggestFor {
+			if strings.EqualFold(other, word) {
+				return sub.Name()
+			}
+		}
+		names = append(names, sub.Name())
+	}
+	return config.Nearest(word, names)
+}
