@@ -208,8 +208,12 @@ func (in *incoming) setWaiting(interrupt context.CancelFunc) {
 	}
 }
 
-// mayEvictForOrdinary lets an ordinary body in whoever must go for it.
-func (in *incoming) mayEvictForOrdinary(*incoming, time.Duration) bool { return true }
+// mayEvictForOrdinary lets an ordinary body in whoever must go for it: large ones at once, as
+// there is room for hundreds in the place of one, and then those that have stopped or, in the
+// end, any other. On a busy machine ordinary ones have all made little progress.
+func (in *incoming) mayEvictForOrdinary(other *incoming, waited time.Duration) bool {
+	return other.heldLarge > 0 || waited > sprint || time.Since(other.progressed) > sprint
+}
 
 // mayEvictForLarge spares those that make progress. Of two that wait for one another, the
 // smaller one gives way in the end.
