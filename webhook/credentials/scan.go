@@ -1,0 +1,117 @@
+package credentials
+
+import (
+	"sort"
+	"strings"
+)
+
+// text is what is searched, with what was found in it so far.
+type text struct {
+	// file is the name of the file, or of the value.
+	file string
+	// raw is the text itself, and low the same in lower case, byte for byte.
+	raw, low string
+	found    []hit
+}
+
+type hit struct {
+	Match
+	at int
+}
+
+func (t *text) add(m Match, at int) { t.found = append(t.found, hit{m, at}) }
+
+// maxFound is how many matches of one text are told.
+const maxFound = 200
+
+// matches are those that were found, one of each name and description, in the order of the text.
+func (t *text) matches() []Match {
+	sort.SliceStable(t.found, func(i, j int) bool { return t.found[i].at < t.found[j].at })
+	byKind := map[[2]string]int{}
+	var all []Match
+	line, counted := 1, 0
+	for _, h := range t.found {
+		key := [2]string{h.Name, h.What}
+		if i, seen := byKind[key]; seen {
+			if all[i].Likely && !h.Likely {
+				all[i].Likely, all[i].Detector = false, h.Detector
+			}
+			continue
+		}
+		if len(all) == maxFound {
+			break
+		}
+		line += strings.Count(t.raw[counted:h.at], "\n")
+		counted = h.at
+		h.Line = line
+		byKind[key] = len(all)
+		all = append(all, h.Match)
+	}
+	return all
+}
+
+// Value finds what the value of an env entry, a header or a key of a ConfigMap holds.
+func Value(name, value string) []Match {
+	if m, ok := named(name, value); ok {
+		return []Match{m}
+	}
+	return Text(name, value)
+}
+
+// Text finds what a value, a script or a file holds. The name of the file may be empty.
+func Text(file, content string) []Match {
+	if !suspicious(content) {
+		return nil
+	}
+	t := &text{file: file, raw: content, low: lower(content)}
+	shaped(t)
+	assigned(t)
+	flagged(t)
+	authorized(t)
+	addressed(t)
+	marked(t)
+	paired(t)
+	spaced(t)
+	stored(t)
+	commanded(t)
+	return t.matches()
+}
+
+// suspicious reports whether a text has anything in it that a detector looks for. Most values have not.
+func suspicious(content string) bool {
+	if len(content) > 4096 {
+		return true
+	}
+	if len(content) < 4 {
+		return false
+	}
+	return clue.MatchString(content)
+}
+
+var clue = re(`(?i:pass|pwd|\bpw|_pw|secret|token|key|cred|auth|bearer|basic|psk|identified by|@tcp\(|://|machine |webhook|sig=|\s--?[a-z])|AKIA|ASIA|-----BEGIN|PuTTY|LS0tLS1|eyJ|gh[pousr]_|gl[a-z]+-|glsa_|glc_|xox|xapp|[sr]k[_-]|AIza|GOCSPX|npm_|pypi|dckr|hf_|SG\.|hv[sb]\.|do[op]_v1|shp|dapi|lin_api|ATATT3|atlasv1|NRAK|:AA|rabbitmqctl|sqlplus|\bmc\b|requirepass`)
+
+// line is the line up to a position, far enough back for any name. A longer line is taken from its middle.
+func (t *text) line(at int) string {
+	from := max(0, at-300)
+	if i := strings.LastIndexByte(t.low[from:at], '\n'); i >= 0 {
+		from += i + 1
+	}
+	return t.low[from:at]
+}
+
+// lineEnd is where the line of a position ends, or 400 bytes further on.
+func (t *text) lineEnd(at int) int {
+	end := min(len(t.raw), at+400)
+	if i := strings.IndexByte(t.raw[at:end], '\n'); i >= 0 {
+		return at + i
+	}
+	return end
+}
+
+// aside reports a line that is a comment, or that uses a variable by its name.
+func aside(line string) bool { return comment.MatchString(line) || use.MatchString(line) }
+
+var (
+	comment = re(`^\s*(?:#|;|//\s|//[^/]*$|/\*|\*|--\s|<!--|rem\s)`)
+	use     = re(`(?:arn:aws[a-z-]*:secretsmanager:[a-z0-9:-]*|\$[{(]?[a-z0-9_.\-]*)$`)
+)
