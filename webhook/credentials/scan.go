@@ -115,3 +115,6 @@ var (
 	comment = re(`^\s*(?:#|;|//\s|//[^/]*$|/\*|\*|--\s|<!--|rem\s)`)
 	use     = re(`(?:arn:aws[a-z-]*:secretsmanager:[a-z0-9:-]*|\$[{(]?[a-z0-9_.\-]*)$`)
 )
+
+// IsFile reports whether a text has several lines. It is then a file, whatever its name.
+func IsFile(text string) bool { return strings.Contains(strings.TrimSpace(text), "\n") }

@@ -35,13 +35,24 @@ import future.keywords.not
 
 # METADATA
 # title: A key that is named as a credential
-deny contains finding if {
-	some field, texts in contents
-	some key, content in texts
-	credential(key, content)
-	path := sprintf("%s[%s]", [field, key])
+deny contains object.union(finding, credentials.ceiling(hit)) if {
+	some path, place in places
+	some hit in place.holds
+	hit.named
 	finding := {
-		"msg": sprintf("%q is a credential, which belongs in a Secret", [key]),
+		"msg": sprintf("%q is a credential, which belongs in a Secret", [place.name]),
+		"path": path,
+		"key": path,
+	}
+}
+
+# METADATA
+# title: A key that a parameter says is a credential's
+deny contains finding if {
+	some path, place in input.credentials.plain
+	extra(place.name)
+	finding := {
+		"msg": sprintf("%q is a credential, which belongs in a Secret", [place.name]),
 		"path": path,
 		"key": path,
 	}
@@ -49,52 +60,32 @@ deny contains finding if {
 
 # METADATA
 # title: A text with a credential in it
-deny contains finding if {
-	some field, texts in contents
-	some key, content in texts
-	not credential(key, content)
-	some hit in credentials.found(content)
+deny contains object.union(finding, credentials.ceiling(hit)) if {
+	some path, place in places
+	not extra(place.name)
+	some hit in place.holds
+	not hit.named
 	not allowed(hit.name)
-	path := sprintf("%s[%s]", [field, key])
 	finding := {
-		"msg": sprintf("%q holds %s, which belongs in a Secret", [key, hit.what]),
+		"msg": sprintf("%q holds %s, which belongs in a Secret", [place.name, hit.what]),
 		"path": path,
 		"key": concat(" ", [path, "holds", hit.what]),
 	}
 }
 
-# A value of several lines is a file, whatever its name.
-credential(key, content) if {
-	credential_name(key)
-	not contains(trim_space(content), "\n")
-	credentials.literal(key, content)
-}
-
 # METADATA
-# title: The texts of the keys that are not allowed
-# description: Comprehensions, because a rule with a key in its head takes the longer for each the more keys there are.
-contents := {
-	"data": {key: text(value) | some key, value in entries("data"); not allowed(key)},
-	"binaryData": {key: decoded(text(value)) | some key, value in entries("binaryData"); not allowed(key)},
+# title: The texts in which something was found
+# description: Go looks for it, see webhook/credentials.
+places[path] := place if {
+	some path, place in input.credentials.found
+	not allowed(place.name)
 }
 
-entries(field) := input.object[field] if is_object(input.object[field])
-
-decoded(value) := base64.decode(value) if {
-	base64.is_valid(value)
-} else := value
-
-credential_name(name) if credentials.named(name)
-
-credential_name(name) if credentials.listed(name, parameters.extraNames)
+extra(name) if {
+	credentials.listed(name, parameters.extraNames)
+	not allowed(name)
+}
 
 allowed(name) if credentials.listed(name, parameters.allowedNames)
 
 parameters := input.parameters["configmap-credentials"]
-
-# A value that is no text is refused by the API server, but not by every reader of a manifest.
-text(value) := value if {
-	is_string(value)
-} else := "" if {
-	value == null
-} else := json.marshal(value)

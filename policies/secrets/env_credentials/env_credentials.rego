@@ -42,136 +42,106 @@ import future.keywords.not
 
 # METADATA
 # title: A literal value
-deny contains finding if {
-	some container in input.containers
-	some i, env in container.spec.env
-	value := expanded(container, "env", i, env.value)
-	name := text(object.get(env, "name", ""))
-	regex.match(clue, concat("=", [name, value]))
+deny contains object.union(finding, credentials.ceiling(hit)) if {
+	some path, place in places
+	place.sort != "word"
+	hit := foremost(path)
 	finding := {
-		"msg": sprintf("%q holds %s as a literal value", [name, held(name, value)]),
-		"path": sprintf("%s.env[%v].value", [container.path, i]),
-		"container": container.name,
+		"msg": sprintf("%s holds %s as a literal value", [place.field, hit.what]),
+		"path": path,
+		"container": place.container,
 	}
+}
+
+# METADATA
+# title: A value under a name that a parameter says is a credential's
+deny contains finding if {
+	some path, place in input.credentials.plain
+	extra(place.name)
+	finding := object.union(
+		{
+			"msg": sprintf("%s holds %s as a literal value", [place.field, what(place)]),
+			"path": path,
+			"container": place.container,
+		},
+		moving(place, what(place)),
+	)
 }
 
 # METADATA
 # title: A value out of a ConfigMap
 # description: It may be a reference after all, so this is a warning. configmap-credentials decides about the value.
 deny contains finding if {
-	some container in input.containers
-	some i, env in container.spec.env
-	credential_name(env.valueFrom.configMapKeyRef.key)
-	credential_name(env.name)
+	some path, env in input.credentials.fromConfigMap
+	credential(env.key, env.keyIsCredential)
+	credential(env.name, env.nameIsCredential)
 	finding := {
 		"msg": sprintf("%q is a credential and comes from a ConfigMap", [env.name]),
-		"path": sprintf("%s.env[%v].valueFrom.configMapKeyRef", [container.path, i]),
-		"container": container.name,
+		"path": path,
+		"container": env.container,
 		"at_most": "warn",
 	}
 }
 
 # METADATA
-# title: A word that holds a credential
-deny contains finding if {
-	some path, i
-	word := words[path][i]
-	not announced(path, i)
-	some hit in credentials.found(word.text)
+# title: A word of a command line
+deny contains object.union(finding, credentials.ceiling(hit)) if {
+	some path, place in places
+	place.sort == "word"
+	some hit in place.holds
 	not allowed(hit.name)
-	finding := spoken(path, word, hit.what)
+	finding := object.union(
+		{
+			"msg": sprintf("%s holds %s as a literal value", [place.field, hit.what]),
+			"path": path,
+			"container": place.container,
+		},
+		moving(place, hit.what),
+	)
 }
 
 # METADATA
-# title: A word after a flag
-deny contains finding if {
-	some path, i
-	flag := announced(path, i)
-	word := words[path][i]
-	not startswith(word.text, "-")
-	credentials.literal(flag, word.text)
-	finding := spoken(path, word, named_by(words[path][i - 1].text, flag))
+# title: The texts in which something was found
+# description: Go looks for it, see webhook/credentials.
+places[path] := place if {
+	some path, place in input.credentials.found
+	not allowed(place.name)
+	not extra_value(path)
 }
 
+extra_value(path) if extra(input.credentials.plain[path].name)
+
 # METADATA
-# title: A word that is a password because of the program
-# description: The name of the program stands several words before, as in mysql -p. The word that completes it is named.
-deny contains finding if {
-	some path, all in words
-	some hit in credentials.commanded(line(all))
-	i := completed(all, hit)
-	not hit in credentials.found(all[i].text)
-	finding := spoken(path, all[i], hit.what)
+# title: One of what a value holds
+# description: One finding is enough for a value. What is certain comes first.
+foremost(path) := hit if {
+	ranked := sort([[rank(hit), hit.what, hit] | some hit in places[path].holds; not allowed(hit.name)])
+	hit := ranked[0][2]
 }
 
+rank(hit) := 1 if {
+	hit.likely
+} else := 0
+
 # METADATA
-# title: The word that completes what the program is given
-# description: >-
-#   Found in two steps, first among hundreds and then among those, or a command line of thousands of words would be read
-#   once for each of them. The program is looked for up to 20 words before. The last word stands for what begins further
-#   back.
-completed(all, hit) := min(ends) if {
-	first := min([i | some i, _ in all; i % 200 == 0; ends_in(all, i, i + 200, hit)])
-	ends := [i | some i, _ in all; i >= first; i < first + 200; ends_in(all, i, i + 1, hit)]
-	count(ends) > 0
-} else := count(all) - 1
+# title: The key of a finding about a word
+# description: Words move when others come before them.
+moving(place, what_) := {"key": concat(" ", ["command line holds", what_])} if {
+	place.sort == "word"
+} else := {}
 
-ends_in(all, start, end, hit) if hit in credentials.commanded(line(array.slice(all, max([0, start - 20]), end)))
-
-# What follows one hyphen may be a password, as in mysql -p.
-named_by(word, flag) := sprintf("the credential %q", [flag]) if {
-	startswith(word, "--")
+what(place) := sprintf("the credential %q", [place.name]) if {
+	place.sort == "word"
 } else := "a credential"
 
-spoken(path, word, what) := {
-	"msg": sprintf("%s holds %s as a literal value", [word.field, what]),
-	"path": sprintf("%s.%s[%v]", [path, word.field, word.index]),
-	"container": input.containers[path].name,
-	# Words move when others come before them.
-	"key": concat(" ", ["command line holds", what]),
-}
-
-# METADATA
-# title: The words of a container, command before args
-words[path] := array.concat(command, args) if {
-	some path, container in input.containers
-	command := [{"field": "command", "index": i, "text": expanded(container, "command", i, word)} | some i, word in container.spec.command]
-	args := [{"field": "args", "index": i, "text": expanded(container, "args", i, word)} | some i, word in container.spec.args]
-}
-
-line(all) := concat(" ", [word.text | some word in all])
-
-# METADATA
-# title: The flag before a word, if it says that the word is a credential
-announced(path, i) := flag if {
-	word := words[path][i - 1].text
-	regex.match(`^--?[A-Za-z][A-Za-z0-9_.-]*$`, word)
-	flag := trim_left(word, "-")
-	credential_name(flag)
-}
-
-# METADATA
-# title: What all entries match that are worth a look
-# description: Most have nothing in them that any of the searches looks for, and end here.
-clue := "" if {
-	parameters.extraNames[0]
-} else := credentials.clue
-
-# METADATA
-# title: What an env entry holds
-held(name, value) := "a credential" if {
-	credential_name(name)
-	credentials.literal(name, value)
-} else := min({hit.what | some hit in credentials.found(value); not allowed(hit.name)}) if {
+credential(name, known) if {
+	known
 	not allowed(name)
 }
 
-credential_name(name) if {
-	credentials.named(name)
-	not allowed(name)
-}
+credential(name, _) if extra(name)
 
-credential_name(name) if {
+extra(name) if {
 	credentials.listed(name, parameters.extraNames)
 	not allowed(name)
 }
@@ -179,15 +149,3 @@ credential_name(name) if {
 allowed(name) if credentials.listed(name, parameters.allowedNames)
 
 parameters := input.parameters["env-credentials"]
-
-# METADATA
-# title: A text as the program gets it
-# description: With the values of $(VAR) where they stand beside it as literals. Others stay references.
-expanded(container, list, i, value) := value_ if {
-	value_ := container.expanded[list][format_int(i, 10)]
-} else := text(value)
-
-# A value that is no text is refused by the API server, but not by every reader of a manifest.
-text(value) := value if {
-	is_string(value)
-} else := json.marshal(value)
