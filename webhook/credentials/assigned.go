@@ -62,11 +62,11 @@ func assigned(t *text) {
 var keyed = re(`(?:api|access|secret|private|encrypt|encryption|signing|auth|master|account|admin|license|licence|unseal|fernet|hmac|deploy|jwt|cookie|client|storage|shared|preshared|session|app|batch|webhook)[_.-]?$`)
 
 func (t *text) assignedAt(n *noun, at int, line string) {
-	if aside(line) {
-		return
-	}
 	after := at + len(n.word)
 	right := t.low[after:min(len(t.low), after+300)]
+	if aside(line, right) {
+		return
+	}
 	beginning := nameEnd.FindString(line)
 	ending, value, offset, ok := assignment(beginning, right)
 	if !ok {
@@ -179,7 +179,7 @@ func prose(beginning, right string) bool {
 var (
 	label     = re(`^(?:[A-Z][a-z]*|PIN|API|SSH|JWT)(?:[ -](?:[A-Za-z][a-z]*|API|SSH))*[:*?!.]?$`)
 	labelNoun = re(`(?i)^(?:(?:pass(?:word|code|phrase)|secret|token|(?:api|access|private|secret|ssh|licen[cs]e)?[ -]?key|credentials?|pin)s?)$`)
-	messages  = re(`(?i)(?:^|[/_.-])(?:messages?|strings|translations?|locales?|i18n|l10n|lang(?:uage)?s?|labels)(?:[_.-].*)?\.(?:json|properties|ya?ml|po|xml|js|ts|arb|ini|toml|resx|strings)$|^[a-z]{2,3}(?:[_-][A-Za-z]{2,4})?\.(?:json|ya?ml|properties|po|js|ts|arb|toml|ini|xml|strings)$|\.(?:po|arb|resx|strings|ftl)$`)
+	messages  = re(`(?i)(?:^|[/_.-])(?:messages?|strings|translations?|locales?|i18n|l10n|lang(?:uage)?s?|labels)(?:[_.-].*)?\.(?:json|properties|ya?ml|po|xml|js|ts|arb|ini|toml|resx|strings)$|^(?:en|de|fr|es|it|pt|nl|sv|da|fi|no|nb|nn|pl|cs|sk|hu|ro|bg|ru|uk|el|tr|ar|he|fa|hi|bn|th|vi|id|ms|ja|ko|zh|lt|lv|et|sl|hr|sr|ca|eu|gl)(?:[_-][A-Za-z]{2,4})?\.(?:json|ya?ml|properties|po|js|ts|arb|toml|ini|xml|strings)$|\.(?:po|arb|resx|strings|ftl)$`)
 	spoken    = re(`^[A-Za-z][A-Za-z '’,.:!?*()-]*$`)
 )
 

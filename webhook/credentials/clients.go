@@ -29,7 +29,6 @@ var clients = []client{
 	{programs: "redis-cli valkey-cli keydb-cli", what: "redis-cli", after: "config set requirepass", nth: 1},
 	{programs: "redis-cli valkey-cli keydb-cli", what: "redis-cli", after: "config set masterauth", nth: 1},
 	{programs: "redis-cli valkey-cli keydb-cli", what: "redis-cli", after: "auth", nth: 1},
-	{programs: "redis-server valkey-server", what: "Redis", flags: "--requirepass --masterauth"},
 	{programs: "sshpass", flags: "-p+"},
 	{programs: "docker podman nerdctl buildah skopeo crane oras helm img ctr regctl cosign oc cf az argocd flux kubelogin rancher", sub: "login", flags: "-p+ --password"},
 	{programs: "oc", sub: "login", flags: "--token -t"},

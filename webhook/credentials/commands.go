@@ -98,7 +98,13 @@ func (c *client) positional(words []string) (int, bool) {
 	n := 0
 	for i := first; i < len(words); i++ {
 		if strings.HasPrefix(words[i], "-") && words[i] != "-" {
+			if len(words[i]) > 3 && !strings.HasPrefix(c.after, "-") && !strings.Contains(words[i], "=") {
+				i++ // its value
+			}
 			continue
+		}
+		if c.nth == 1 && strings.Contains(words[i], "=") {
+			return 0, false
 		}
 		if n++; n == c.nth {
 			return i, true

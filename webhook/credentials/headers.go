@@ -23,7 +23,7 @@ func flagged(t *text) {
 		}
 		from += at + 2
 		groups := longFlag.FindStringSubmatch(t.low[from:min(len(t.low), from+300)])
-		if groups == nil || !Named(groups[1]) || vacant(groups[2]) || reference(groups[1], groups[2]) || repeats(groups[1], groups[2]) || aside(t.line(from-2)) {
+		if groups == nil || !Named(groups[1]) || vacant(groups[2]) || reference(groups[1], groups[2]) || repeats(groups[1], groups[2]) || aside(t.line(from-2), "") {
 			continue
 		}
 		t.add(Match{Detector: "flag", Name: groups[1], What: described(groups[1])}, from-2)
@@ -44,7 +44,7 @@ func authorized(t *text) {
 		}
 		from += at + len("authorization")
 		groups := authHeader.FindStringSubmatch(t.low[from:min(len(t.low), from+300)])
-		if groups == nil || vacant(groups[1]) || aside(t.line(from)) {
+		if groups == nil || vacant(groups[1]) || aside(t.line(from), "") {
 			continue
 		}
 		t.add(m, from)
@@ -72,7 +72,7 @@ func addressed(t *text) {
 		}
 		from += at + 3
 		groups := userinfo.FindStringSubmatch(t.low[from:min(len(t.low), from+600)])
-		if groups == nil || vacant(groups[1]) || aside(t.line(from)) {
+		if groups == nil || vacant(groups[1]) || aside(t.line(from), "") {
 			continue
 		}
 		t.add(Match{Detector: "URL with a password", What: "a URL with a password"}, from)

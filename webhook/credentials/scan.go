@@ -88,7 +88,7 @@ func suspicious(content string) bool {
 	return clue.MatchString(content)
 }
 
-var clue = re(`(?i:pass|pwd|\bpw|_pw|secret|token|key|cred|auth|bearer|basic|psk|identified by|@tcp\(|://|machine |webhook|sig=|\s--?[a-z])|AKIA|ASIA|-----BEGIN|PuTTY|LS0tLS1|eyJ|gh[pousr]_|gl[a-z]+-|glsa_|glc_|xox|xapp|[sr]k[_-]|AIza|GOCSPX|npm_|pypi|dckr|hf_|SG\.|hv[sb]\.|do[op]_v1|shp|dapi|lin_api|ATATT3|atlasv1|NRAK|:AA|rabbitmqctl|sqlplus|\bmc\b|requirepass`)
+var clue = re(`(?i:pass|pwd|\bpw|_pw|secret|token|key|cred|auth|bearer|basic|psk|identified by|@tcp\(|://|machine |webhook|sig=|\s--?[a-z])|AKIA|ASIA|-----BEGIN|PuTTY|LS0tLS1|eyJ|gh[pousr]_|gl[a-z]+-|glsa_|glc_|xox|xapp|[sr]k[_-]|AIza|GOCSPX|npm_|pypi|dckr|hf_|SG\.|hv[sb]\.|do[op]_v1|shp|dapi|lin_api|ATATT3|atlasv1|NRAK|:AA|rabbitmqctl|sqlplus|\bmc\b|requirepass|\bon >|:5432:|\bPSK\b`)
 
 // line is the line up to a position, far enough back for any name. A longer line is taken from its middle.
 func (t *text) line(at int) string {
@@ -109,12 +109,31 @@ func (t *text) lineEnd(at int) int {
 }
 
 // aside reports a line that is a comment, or that uses a variable by its name.
-func aside(line string) bool { return comment.MatchString(line) || use.MatchString(line) }
+func aside(line, right string) bool {
+	return comment.MatchString(line) || use.MatchString(line) && !(sigil.MatchString(line) && sigilValue.MatchString(right))
+}
 
 var (
 	comment = re(`^\s*(?:#|;|//\s|//[^/]*$|/\*|\*|--\s|<!--|rem\s)`)
-	use     = re(`(?:arn:aws[a-z-]*:secretsmanager:[a-z0-9:-]*|\$[{(]?[a-z0-9_.\-]*)$`)
+	// A variable of PHP, Perl or PowerShell that is given a text.
+	sigil      = re(`^\s*(?:(?:my|our|const|private|protected|public|static|var)\s+)?\$[a-z0-9_:]*$`)
+	sigilValue = re(`^[a-z0-9_]*\s*=\s*["']`)
+	use        = re(`(?:arn:aws[a-z-]*:secretsmanager:[a-z0-9:-]*|\$[{(]?[a-z0-9_.\-]*)$`)
 )
 
 // IsFile reports whether a text has several lines. It is then a file, whatever its name.
 func IsFile(text string) bool { return strings.Contains(strings.TrimSpace(text), "\n") }
+
+// Annotation finds what an annotation holds. Its name often says which Secret there is, or its checksum, so
+// that only names count that can mean nothing else.
+func Annotation(name, value string) []Match {
+	own := lower(name[strings.LastIndexByte(name, '/')+1:])
+	if annotated.MatchString(own) && !strings.Contains(lower(name), "checksum") {
+		if m, ok := named(own, value); ok {
+			return []Match{m}
+		}
+	}
+	return Text("", value)
+}
+
+var annotated = re(`(?:passw(?:or)?d|passphrase|token|api[_.-]?key|secret[_.-]?access[_.-]?key)$`)

@@ -214,7 +214,7 @@ func (p *places) annotations(path string, metadata map[string]any) {
 	annotations, _ := metadata["annotations"].(map[string]any)
 	for name, value := range annotations {
 		text, _ := value.(string)
-		matches := credentials.Value(name, text)
+		matches := credentials.Annotation(name, text)
 		if name == corev1.LastAppliedConfigAnnotation {
 			matches = slices.DeleteFunc(matches, func(credentials.Match) bool { return len(p.found) > 0 })
 		}
