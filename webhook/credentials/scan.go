@@ -88,7 +88,7 @@ func suspicious(content string) bool {
 	return clue.MatchString(content)
 }
 
-var clue = re(`(?i:pass|pwd|\bpw|_pw|secret|token|key|cred|auth|bearer|basic|psk|identified by|@tcp\(|://|machine |webhook|sig=|\s--?[a-z])|AKIA|ASIA|-----BEGIN|PuTTY|LS0tLS1|eyJ|gh[pousr]_|gl[a-z]+-|glsa_|glc_|xox|xapp|[sr]k[_-]|AIza|GOCSPX|npm_|pypi|dckr|hf_|SG\.|hv[sb]\.|do[op]_v1|shp|dapi|lin_api|ATATT3|atlasv1|NRAK|:AA|rabbitmqctl|sqlplus|\bmc\b|requirepass|\bon >|:5432:|\bPSK\b`)
+var clue = re(`(?i:pass|pwd|\bpw|_pw|secret|token|key|cred|auth|bearer|basic|psk|identified by|@tcp\(|://|machine |webhook|sig=|\s--?[a-z])|AKIA|ASIA|-----BEGIN|PuTTY|LS0tLS1|eyJ|gh[pousr]_|github_pat|gl[a-z]+-|glsa_|glc_|xox|xapp|[sr]k[_-]|whsec_|AIza|GOCSPX|npm_|pypi|dckr|hf_|SG\.|hv[sb]\.|do[op]_v1|shp|dapi|lin_api|ATATT3|atlasv1|NRAK|:AA|rabbitmqctl|sqlplus|\bmc\b|requirepass|\bon >|:5432:|\bPSK\b`)
 
 // line is the line up to a position, far enough back for any name. A longer line is taken from its middle.
 func (t *text) line(at int) string {

@@ -62,6 +62,9 @@ func (p *places) put(at place, matches []credentials.Match) {
 	}
 	holds := make([]any, 0, len(matches))
 	for _, m := range matches {
+		if m.Named {
+			m.Name = "" // the place's own, which is asked about once
+		}
 		holds = append(holds, map[string]any{"name": m.Name, "what": m.What, "named": m.Named, "likely": m.Likely, "detector": m.Detector, "line": m.Line})
 	}
 	if before, ok := p.found[at.path].(map[string]any); ok {

@@ -6,15 +6,16 @@
 package taffrail.lib.credentials
 
 # METADATA
-# title: One of the patterns stands for the name, in any case
+# title: One of the patterns, in lower case, stands for the name in any case
 # description: >-
 #   For a name of ordinary length: nothing limits how long the name of an env entry is, and a pattern with several
 #   asterisks takes as long as the square of it.
 listed(name, patterns) if {
 	is_string(name)
 	count(name) <= 1024
+	low := lower(name)
 	some pattern in patterns
-	glob.match(lower(pattern), null, lower(name))
+	glob.match(pattern, null, low)
 }
 
 # METADATA

@@ -49,8 +49,8 @@ deny contains object.union(finding, credentials.ceiling(hit)) if {
 # METADATA
 # title: A key that a parameter says is a credential's
 deny contains finding if {
-	some path, place in input.credentials.plain
-	extra(place.name)
+	some path in extra_paths
+	place := input.credentials.plain[path]
 	finding := {
 		"msg": sprintf("%q is a credential, which belongs in a Secret", [place.name]),
 		"path": path,
@@ -62,7 +62,7 @@ deny contains finding if {
 # title: A text with a credential in it
 deny contains object.union(finding, credentials.ceiling(hit)) if {
 	some path, place in places
-	not extra(place.name)
+	not path in extra_paths
 	some hit in place.holds
 	not hit.named
 	not allowed(hit.name)
@@ -81,11 +81,20 @@ places[path] := place if {
 	not allowed(place.name)
 }
 
+# METADATA
+# title: The literals under a name that a parameter says is a credential's
+extra_paths := {path |
+	some path, place in input.credentials.plain
+	extra(place.name)
+}
+
 extra(name) if {
-	credentials.listed(name, parameters.extraNames)
+	credentials.listed(name, extra_names)
 	not allowed(name)
 }
 
-allowed(name) if credentials.listed(name, parameters.allowedNames)
+allowed(name) if credentials.listed(name, allowed_names)
 
-parameters := input.parameters["configmap-credentials"]
+allowed_names := {lower(name) | some name in input.parameters["configmap-credentials"].allowedNames}
+
+extra_names := {lower(name) | some name in input.parameters["configmap-credentials"].extraNames}

@@ -56,8 +56,8 @@ deny contains object.union(finding, credentials.ceiling(hit)) if {
 # METADATA
 # title: A value under a name that a parameter says is a credential's
 deny contains finding if {
-	some path, place in input.credentials.plain
-	extra(place.name)
+	some path in extra_paths
+	place := input.credentials.plain[path]
 	finding := object.union(
 		{
 			"msg": sprintf("%s holds %s as a literal value", [place.field, what(place)]),
@@ -106,10 +106,15 @@ deny contains object.union(finding, credentials.ceiling(hit)) if {
 places[path] := place if {
 	some path, place in input.credentials.found
 	not allowed(place.name)
-	not extra_value(path)
+	not path in extra_paths
 }
 
-extra_value(path) if extra(input.credentials.plain[path].name)
+# METADATA
+# title: The literals under a name that a parameter says is a credential's
+extra_paths := {path |
+	some path, place in input.credentials.plain
+	extra(place.name)
+}
 
 # METADATA
 # title: One of what a value holds
@@ -142,10 +147,12 @@ credential(name, known) if {
 credential(name, _) if extra(name)
 
 extra(name) if {
-	credentials.listed(name, parameters.extraNames)
+	credentials.listed(name, extra_names)
 	not allowed(name)
 }
 
-allowed(name) if credentials.listed(name, parameters.allowedNames)
+allowed(name) if credentials.listed(name, allowed_names)
 
-parameters := input.parameters["env-credentials"]
+allowed_names := {lower(name) | some name in input.parameters["env-credentials"].allowedNames}
+
+extra_names := {lower(name) | some name in input.parameters["env-credentials"].extraNames}
