@@ -88,7 +88,7 @@ func (c *client) positional(words []string) (int, bool) {
 		}
 	} else {
 		for _, want := range strings.Fields(c.after) {
-			i := slices.IndexFunc(words[first:], func(word string) bool { return strings.EqualFold(word, want) })
+			i := slices.IndexFunc(words[first:], func(word string) bool { return strings.EqualFold(word, want) || strings.HasSuffix(word, "."+want) })
 			if i < 0 {
 				return 0, false
 			}

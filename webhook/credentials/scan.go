@@ -60,7 +60,7 @@ func Value(name, value string) []Match {
 
 // Text finds what a value, a script or a file holds. The name of the file may be empty.
 func Text(file, content string) []Match {
-	if !suspicious(content) {
+	if !suspicious(content) && !telltale(file) {
 		return nil
 	}
 	t := &text{file: file, raw: content, low: lower(content)}
@@ -88,7 +88,17 @@ func suspicious(content string) bool {
 	return clue.MatchString(content)
 }
 
-var clue = re(`(?i:pass|pwd|\bpw|_pw|secret|token|key|cred|auth|bearer|basic|psk|identified by|@tcp\(|://|machine |webhook|sig=|\s--?[a-z])|AKIA|ASIA|-----BEGIN|PuTTY|LS0tLS1|eyJ|gh[pousr]_|github_pat|gl[a-z]+-|glsa_|glc_|xox|xapp|[sr]k[_-]|whsec_|AIza|GOCSPX|npm_|pypi|dckr|hf_|SG\.|hv[sb]\.|do[op]_v1|shp|dapi|lin_api|ATATT3|atlasv1|NRAK|:AA|rabbitmqctl|sqlplus|\bmc\b|requirepass|\bon >|:5432:|\bPSK\b`)
+// telltale reports whether the name of a file says that it is one of passwords.
+func telltale(file string) bool {
+	for i := range formats {
+		if f := formats[i].files; f != nil && f.MatchString(file) {
+			return true
+		}
+	}
+	return false
+}
+
+var clue = re(`(?i:pass|pwd|\bpw|_pw|secret|token|key|cred|auth|bearer|basic|psk|identified by|@tcp\(|://|machine |webhook|sig=|\s--?[a-z])|AKIA|ASIA|-----BEGIN|PuTTY|LS0tLS1|eyJ|gh[pousr]_|github_pat|gl[a-z]+-|glsa_|glc_|xox|xapp|[sr]k[_-]|whsec_|AIza|GOCSPX|npm_|pypi|dckr|hf_|SG\.|hv[sb]\.|do[op]_v1|shp|dapi|lin_api|ATATT3|atlasv1|NRAK|:AA|rabbitmqctl|sqlplus|\bmc\b|requirepass|\bon >|:5432:|\bPSK\b|rootpw|cache_peer|\b(?:vault|bao|snyk|ngrok|neo4j-admin)\s`)
 
 // line is the line up to a position, far enough back for any name. A longer line is taken from its middle.
 func (t *text) line(at int) string {

@@ -14,7 +14,7 @@ func Plain(name, value string) bool {
 func literal(name, value string) bool { return Plain(name, value) }
 
 var words = set("true", "false", "yes", "no", "on", "off", "y", "n", "null", "nil", "none", "~", "undefined", "enable", "enabled",
-	"disable", "disabled", "required", "optional", "include", "omit", "files", "read", "write", "same-origin", "string", "string!", "str",
+	"disable", "disabled", "required", "sufficient", "requisite", "substack", "optional", "include", "omit", "files", "read", "write", "same-origin", "string", "string!", "str",
 	"bytes", "bearer", "basic", "jwt", "header", "irsa", "projected", "instance_profile", "aws", "id", "redacted", "[redacted]", "hidden", "masked", "todo", "tbd", "n/a",
 	"trace", "debug", "info", "warn", "error")
 
