@@ -28,7 +28,7 @@ var nouns = func() []noun {
 
 // limits of how many mentions of a noun are looked at, and how many of those that may have a value.
 const (
-	maxMentions   = 20000
+	maxMentions   = 5000
 	maxCandidates = 1000
 )
 

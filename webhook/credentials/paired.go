@@ -35,6 +35,9 @@ func paired(t *text) {
 			if from < len(t.low) && strings.IndexByte(`"':\ `, t.low[from]) < 0 {
 				continue
 			}
+			if near := t.low[at:min(len(t.low), at+400)]; p.swapped && !strings.Contains(near[1:], "name") && !strings.Contains(near[1:], "key") || !p.swapped && !nameClue.MatchString(member(near[len(p.needle):])) {
+				continue
+			}
 			groups := p.pattern.FindStringSubmatch(strings.ReplaceAll(t.raw[at:min(len(t.raw), at+400)], `\"`, `"`))
 			if groups == nil || comment.MatchString(t.line(at)) {
 				continue
@@ -47,6 +50,15 @@ func paired(t *text) {
 		}
 	}
 	t.elements()
+}
+
+// member is the first word of what follows the name of a member.
+func member(text string) string {
+	text = strings.TrimLeft(text, "\"':\\ \t")
+	if end := strings.IndexAny(text, "\"'\\ \t\r\n,}"); end >= 0 {
+		return text[:end]
+	}
+	return text
 }
 
 func (t *text) pair(name, value string, at int) {

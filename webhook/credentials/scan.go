@@ -85,11 +85,28 @@ func suspicious(content string) bool {
 	if len(content) < 4 {
 		return false
 	}
-	return clue.MatchString(content)
+	low := lower(content)
+	for _, clue := range clues {
+		if strings.Contains(low, clue) {
+			return true
+		}
+	}
+	return false
+}
+
+// clues, in lower case, are what every text has one of in which something can be found.
+var clues = []string{
+	"pass", "pwd", "pw", "secret", "token", "key", "cred", "auth", "bearer ", "basic ", "psk", "identified by", "@tcp(", "://", "machine ", "webhook", "sig=", "signature=",
+	" -", "\t-", "\n-", "-----begin", "putty", "ls0tls1", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "glpat-", "glrt-", "gldt-", "glptt-", "glcbt-",
+	"glsa_", "glc_", "xox", "xapp", "sk_", "rk_", "sk-", "whsec_", "aiza", "gocspx", "npm_", "pypi", "dckr", "hf_", "sg.", "hvs.", "hvb.", "dop_v1", "doo_v1", "shpat", "shpss", "shpca", "dapi", "lin_api", "atatt3", "atlasv1", "nrak",
+	":aa", "rabbitmqctl", "sqlplus", "sqlldr", "on >", ":5432:", "cache_peer", "vault ", "bao ", "snyk ", "ngrok ", "hooks.zapier", "maker.ifttt", "events.pagerduty", "api.telegram", "/bot/",
 }
 
 // telltale reports whether the name of a file says that it is one of passwords.
 func telltale(file string) bool {
+	if !strings.Contains(file, "rc") && !strings.Contains(file, "pass") && !strings.Contains(file, "secrets") && !strings.Contains(file, "keys") {
+		return false
+	}
 	for i := range formats {
 		if f := formats[i].files; f != nil && f.MatchString(file) {
 			return true
@@ -97,8 +114,6 @@ func telltale(file string) bool {
 	}
 	return false
 }
-
-var clue = re(`(?i:pass|pwd|\bpw|_pw|secret|token|key|cred|auth|bearer|basic|psk|identified by|@tcp\(|://|machine |webhook|sig=|\s--?[a-z])|AKIA|ASIA|-----BEGIN|PuTTY|LS0tLS1|eyJ|gh[pousr]_|github_pat|gl[a-z]+-|glsa_|glc_|xox|xapp|[sr]k[_-]|whsec_|AIza|GOCSPX|npm_|pypi|dckr|hf_|SG\.|hv[sb]\.|do[op]_v1|shp|dapi|lin_api|ATATT3|atlasv1|NRAK|:AA|rabbitmqctl|sqlplus|\bmc\b|requirepass|\bon >|:5432:|\bPSK\b|rootpw|cache_peer|\b(?:vault|bao|snyk|ngrok|neo4j-admin)\s`)
 
 // line is the line up to a position, far enough back for any name. A longer line is taken from its middle.
 func (t *text) line(at int) string {
