@@ -148,17 +148,3 @@ var (
 
 // IsFile reports whether a text has several lines. It is then a file, whatever its name.
 func IsFile(text string) bool { return strings.Contains(strings.TrimSpace(text), "\n") }
-
-// Annotation finds what an annotation holds. Its name often says which Secret there is, or its checksum, so
-// that only names count that can mean nothing else.
-func Annotation(name, value string) []Match {
-	own := lower(name[strings.LastIndexByte(name, '/')+1:])
-	if annotated.MatchString(own) && !strings.Contains(lower(name), "checksum") {
-		if m, ok := named(own, value); ok {
-			return []Match{m}
-		}
-	}
-	return Text("", value)
-}
-
-var annotated = re(`(?:passw(?:or)?d|passphrase|token|api[_.-]?key|secret[_.-]?access[_.-]?key)$`)

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -97,8 +96,6 @@ func (p *places) workload(r *review.Request) {
 		metadata, _ := r.Workload.Pod["metadata"].(map[string]any)
 		p.annotations(r.Workload.PodPath+".metadata.annotations", metadata)
 	}
-	metadata, _ := r.Object["metadata"].(map[string]any)
-	p.annotations("metadata.annotations", metadata)
 	spec, _ := r.Workload.Pod["spec"].(map[string]any)
 	volumes, _ := spec["volumes"].([]any)
 	for i, element := range volumes {
@@ -113,6 +110,8 @@ func (p *places) workload(r *review.Request) {
 			}
 		}
 	}
+	metadata, _ := r.Object["metadata"].(map[string]any)
+	p.annotations("metadata.annotations", metadata)
 }
 
 func (p *places) container(c *review.Container) {
@@ -211,18 +210,24 @@ func (p *places) words(container string, words, paths, fields []string) {
 	}
 }
 
-// annotations looks at texts that may carry a whole object. kubectl's copy repeats this one, so only what
-// is nowhere else in it counts.
+// annotations looks at texts that may carry a whole object. kubectl's copy repeats this one, so it counts
+// only if nothing was found in the object itself.
 func (p *places) annotations(path string, metadata map[string]any) {
 	annotations, _ := metadata["annotations"].(map[string]any)
 	for name, value := range annotations {
-		text, _ := value.(string)
-		matches := credentials.Annotation(name, text)
-		if name == corev1.LastAppliedConfigAnnotation {
-			matches = slices.DeleteFunc(matches, func(credentials.Match) bool { return len(p.found) > 0 })
+		if name != corev1.LastAppliedConfigAnnotation {
+			p.annotation(path, name, value)
 		}
-		p.put(place{path: fmt.Sprintf("%s[%s]", path, name), sort: "text", name: name, field: strconv.Quote(name)}, matches)
 	}
+	if applied, ok := annotations[corev1.LastAppliedConfigAnnotation]; ok && len(p.found) == 0 {
+		p.annotation(path, corev1.LastAppliedConfigAnnotation, applied)
+	}
+}
+
+func (p *places) annotation(path, name string, value any) {
+	text, _ := value.(string)
+	at := place{path: fmt.Sprintf("%s[%s]", path, name), sort: "text", name: name, field: strconv.Quote(name)}
+	p.put(at, credentials.Annotation(name, text))
 }
 
 func (p *places) configMap(object map[string]any) {

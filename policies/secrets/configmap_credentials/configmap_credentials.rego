@@ -1,11 +1,12 @@
 # METADATA
 # title: ConfigMaps hold no credentials
 # description: >-
-#   A ConfigMap holds what is not secret: it is shown in full by kubectl describe, and its manifest stands in Git. Refused
+#   A ConfigMap holds what is not secret: it is shown in full by kubectl describe, and its manifest is in Git. Refused
 #   are keys that are named as credentials and hold a literal value, values that are known by their shape (AWS keys,
-#   private keys, JSON Web Tokens, URLs with a password, tokens of well-known services), and such names and values in
-#   files and scripts (password: x, db.password=x, "apiKey": "x"), in data and in binaryData. Certificates and public keys
-#   pass, and so do comments, references ($VAR, templates, paths, URLs without a password, addresses in a store of
+#   private keys, JSON Web Tokens, URLs with a password, webhooks, tokens of well-known services), and such names and
+#   values in files and scripts (password: x, db.password=x, "apiKey": "x", XML, PHP, .netrc, redis.conf, command lines of
+#   well-known clients), in data, binaryData and annotations. What is only likely to be one is warned of. Certificates and
+#   public keys pass, and so do labels of a user interface, comments, references ($VAR, templates, paths, URLs without a password, addresses in a store of
 #   secrets) and names that only describe a credential (password_file, token_ttl). Values are judged, never shown. There
 #   is no fix.
 # custom:

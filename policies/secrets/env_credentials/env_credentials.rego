@@ -1,12 +1,15 @@
 # METADATA
 # title: Credentials come from Secrets
 # description: >-
-#   Credentials reach a container by secretKeyRef, never as a literal env value or a word of command or args: whoever may
-#   read the workload reads them, and its manifest stands in Git. A credential is known by its name (DB_PASSWORD,
-#   --api-key), by its shape (AWS keys, private keys, JSON Web Tokens, URLs with a password, tokens of well-known
-#   services), or by what it is given to (curl -u, mysql -p, a header Authorization). References pass: templates, paths,
-#   $(VAR) unless its value stands beside it as a literal, URLs without a password, addresses in a store of secrets. A credential by both names that comes from a
-#   ConfigMap is only warned of, as its value is not here. Values are judged, never shown. There is no fix.
+#   Credentials reach a container by secretKeyRef, never as a literal: whoever may read the workload reads them, and its
+#   manifest is in Git. Every text that reaches a process or the network counts: env, command and args, what probes and
+#   lifecycle hooks run and the headers they send, attributes of CSI volumes, and annotations, which may carry a whole
+#   object. A credential is known by its name (DB_PASSWORD, --api-key), by its shape (AWS keys, private keys, JSON Web
+#   Tokens, URLs with a password, webhooks, tokens of well-known services), or by the program that takes it (curl -u,
+#   mysql -p, docker login -p). What is only likely to be one, such as a random value under a name that ends in KEY, is
+#   warned of. References pass: templates, paths, $(VAR) unless its value is next to it as a literal, URLs without a
+#   password, addresses in a store of secrets. A credential by both names that comes from a ConfigMap is only warned of,
+#   as its value is not here. Values are judged, never shown. There is no fix.
 # custom:
 #   id: env-credentials
 #   severity: critical

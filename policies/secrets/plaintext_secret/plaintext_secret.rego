@@ -4,8 +4,9 @@
 #   base64 is not encryption, so a Secret's manifest must not stand in Git. People, CI and deployers (Argo CD, Flux) do
 #   not write plaintext values; secret controllers do, and what other ServiceAccounts and Kubernetes' own components
 #   write is recorded, as operators rotate their own certificates. Allowed from anyone are values that are empty or
-#   encrypted as a whole (SOPS, age, PGP, AWS KMS, Vault), certificates and public keys, the address of an Argo CD repository, and in
-#   Secrets of those types what looks like a service-account token, a bootstrap token or a Helm release. An annotation last-applied-configuration that carries plaintext, or that cannot be
+#   encrypted as a whole (SOPS, age, PGP, AWS KMS, Vault), references as a whole (op://, ${VAR}, <path:…>, vault:…#key,
+#   ARNs), certificates, requests for them, public keys of SSH and PGP and DH parameters, the addresses and switches of
+#   Argo CD's repositories and clusters, and in Secrets of those types what looks like a service-account token, a bootstrap token or a Helm release. An annotation last-applied-configuration that carries plaintext, or that cannot be
 #   read, is refused whoever writes it. A manifest is judged as a deployer's. Who wrote a live Secret is not known, so its
 #   values are only recorded. Values are judged, never shown. There is no fix.
 # custom:
