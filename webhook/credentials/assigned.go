@@ -74,7 +74,7 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 	}
 	whole := bare(beginning) + n.word + ending
 	c := nameOf(whole)
-	if c == unnamed || matched(n.word, line, right) || passedOn(line, right) {
+	if c == unnamed || mounted.MatchString(right) || matched(n.word, line, right) || passedOn(line, right) {
 		return
 	}
 	original := t.raw[after+offset : after+offset+len(value)]
@@ -101,6 +101,9 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 	m.What = described(m.Name)
 	t.add(m, at)
 }
+
+// mounted is the name of a secret with where it comes from: --secret=db,type=env.
+var mounted = re(`^=[a-z0-9_.-]+,(?:type|src|source|target|env|mode|uid|id)=`)
 
 var (
 	nameEnd = re(`[a-z0-9_.\-]*$`)

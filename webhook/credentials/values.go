@@ -76,12 +76,13 @@ var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`(?:[a-z]+[_.-])*placeholder(?:[_.-][a-z0-9]{1,12})*`, `__.*__`, `@@[a-z0-9_.-]+@@`,
 	`\$(?:[0-9@*#?]?|[a-z_][a-z0-9_.:/-]*)`, `[^\s:]+:\$[a-z_][a-z0-9_]*`, // a variable
 	`/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*`, // a path
-	`\S+\.(?:[a-z_]*(?:password|token|secret|key|credentials)|pem|crt|cer|der|p12|pfx|jks|pub|txt|json|ya?ml|properties|env|conf|cfg|ini|toml|xml|sh|py|js)`, // a file
+	`\S+\.(?:[a-z_]*(?:password|token|secret|key|credentials)|pem|crt|cer|der|enc|gpg|age|asc|p12|pfx|jks|pub|txt|json|ya?ml|properties|env|conf|cfg|ini|toml|xml|sh|py|js)`, // a file
 }, "|") + `)$|^(?:` + strings.Join([]string{
 	`[~^]?[0-9]+\.[0-9]+\.[0-9]+`,    // a version
 	`\{[a-z0-9_-]*\}(?:$|[^a-z0-9])`, // a placeholder
 	`-----begin (?:pgp message|age encrypted file)-----(?:$|(?:\s|\\[nr])+[a-z0-9])`, // the first line of what is encrypted
 	`%[a-z_({%]`, `\$__`, `@[a-z_.]+[@(]`, // a template
+	`@(?:/|\./|[a-z0-9_.-]+\.[a-z]{2,5}$|-$)`, `[a-z0-9_.-]+,(?:type|src|source|target|env|mode|uid)=`, `(?:id|type)=[a-z0-9_.-]+(?:,|$)`, // a file, or an option of one
 	`\.{3}`, `your[_ -]`, `(?:replace|insert|fill)[_ -](?:me|with|by|this|here|your|in)`, // a placeholder
 	`ref\+`, `projects/`, `//`, `[a-z][a-z0-9+.-]*://`, // an address: one with a password is found by that
 	`(?:vault|bao):[^\s:]*[/#]`, `arn:aws[a-z-]*:[a-z0-9-]+:`,
