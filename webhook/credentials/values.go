@@ -81,7 +81,7 @@ var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`[~^]?[0-9]+\.[0-9]+\.[0-9]+`,    // a version
 	`\{[a-z0-9_-]*\}(?:$|[^a-z0-9])`, // a placeholder
 	`-----begin (?:pgp message|age encrypted file)-----(?:$|(?:\s|\\[nr])+[a-z0-9])`, // the first line of what is encrypted
-	`%[a-z_({%]`, `\$__`, `@[a-z_.]+[@(]`, // a template
+	`%[a-z_({%\[]`, `\$__`, `@[a-z_.]+[@(]`, // a template
 	`@(?:/|\./|[a-z0-9_.-]+\.[a-z]{2,5}$|-$)`, `[a-z0-9_.-]+,(?:type|src|source|target|env|mode|uid)=`, `(?:id|type)=[a-z0-9_.-]+(?:,|$)`, // a file, or an option of one
 	`\.{3}`, `your[_ -]`, `(?:replace|insert|fill)[_ -](?:me|with|by|this|here|your|in)`, // a placeholder
 	`ref\+`, `projects/`, `//`, `[a-z][a-z0-9+.-]*://`, // an address: one with a password is found by that
