@@ -8,7 +8,7 @@ type client struct {
 	programs string
 	// what follows "a password for"; empty for the name of the program.
 	what string
-	// sub is a word that has to be among the arguments, "" for none.
+	// sub is a word that has to come before the flags, "" for none.
 	sub string
 	// flags by which a credential is given: "-p" and the next word, or joined to it by =; "-p*" and the rest
 	// of the word; "-p+" either. Behind a bar stands what separates a user from the password.
@@ -20,7 +20,7 @@ type client struct {
 
 // clients are the programs that are known. Flags that name a credential, such as --password, need no row.
 var clients = []client{
-	{programs: "curl", flags: "-u+|: --user|: -U+|: --proxy-user|: -E+|: --pass"},
+	{programs: "curl", flags: "-u+|: -su|: -fsSu|: -sSu|: -fsu|: -sSLu|: --user|: -U+|: --proxy-user|: -E+|: --pass"},
 	{programs: "wget", flags: "--password --http-password --ftp-password --proxy-password"},
 	{programs: "mysql mysqldump mysqladmin mysqlimport mysqlcheck mysqlshow mysqlsh mysqlslap mysqlpump mysqlbinlog mysql_upgrade", what: "mysql", flags: "-p*"},
 	{programs: "mariadb mariadb-dump mariadb-admin mariadb-import mariadb-check mariadb-show mariabackup mariadb-backup", what: "mariadb", flags: "-p*"},
@@ -32,12 +32,14 @@ var clients = []client{
 	{programs: "sshpass", flags: "-p+"},
 	{programs: "docker podman nerdctl buildah skopeo crane oras helm img ctr regctl cosign oc cf az argocd flux kubelogin rancher", sub: "login", flags: "-p+ --password"},
 	{programs: "oc", sub: "login", flags: "--token -t"},
-	{programs: "skopeo ctr", flags: "--creds|: --src-creds|: --dest-creds|: --user|: -u|:"},
+	{programs: "skopeo", flags: "--creds|: --src-creds|: --dest-creds|:"},
+	{programs: "ctr", sub: "pull", flags: "--user|: -u|:"},
+	{programs: "ctr", sub: "push", flags: "--user|: -u|:"},
 	{programs: "helm", flags: "--password"},
 	{programs: "ldapsearch ldapadd ldapmodify ldapdelete ldapmodrdn ldapcompare ldapwhoami ldapexop", what: "LDAP", flags: "-w+"},
 	{programs: "ldappasswd", what: "LDAP", flags: "-w+ -s+ -a+"},
 	{programs: "sqlcmd bcp osql isql tsql", what: "SQL Server", flags: "-P+"},
-	{programs: "sqlplus sqlldr exp imp expdp impdp rman", what: "Oracle", after: "", nth: -1},
+	{programs: "sqlplus sqlldr expdp impdp rman", what: "Oracle", after: "", nth: -1},
 	{programs: "psql pg_dump pg_restore pgbench createdb", what: "PostgreSQL", flags: "--dbname"},
 	{programs: "cqlsh nodetool sstableloader", what: "Cassandra", flags: "-p+ -pw"},
 	{programs: "clickhouse-client", what: "ClickHouse", flags: "--password"},

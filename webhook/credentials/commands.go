@@ -11,20 +11,26 @@ type given struct {
 	what  string
 }
 
-// maxPrograms is how many words of one command are looked up as programs.
-const maxPrograms = 2000
+const (
+	// maxPrograms is how many words of one command are looked up as programs.
+	maxPrograms = 2000
+	// maxArguments is how many words after a program are looked at.
+	maxArguments = 200
+)
 
 // takes finds what the programs in a command are given.
 func takes(words []string) (all []given) {
+	seen := map[given]bool{}
 	for i, word := range words[:min(len(words), maxPrograms)] {
 		for _, c := range byProgram[program(word)] {
 			what := c.what
 			if what == "" {
 				what = program(word)
 			}
-			for _, at := range c.arguments(words[i+1:]) {
+			for _, at := range c.arguments(words[i+1 : min(len(words), i+1+maxArguments)]) {
 				g := given{index: i + 1 + at, what: "a password for " + what}
-				if !slices.Contains(all, g) {
+				if !seen[g] {
+					seen[g] = true
 					all = append(all, g)
 				}
 			}
@@ -35,8 +41,12 @@ func takes(words []string) (all []given) {
 
 // arguments are the positions of credentials among the arguments of the client.
 func (c *client) arguments(words []string) (at []int) {
-	if c.sub != "" && !slices.Contains(words, c.sub) {
-		return nil
+	first := 0
+	if c.sub != "" {
+		first = slices.Index(words, c.sub)
+		if first < 0 {
+			return nil
+		}
 	}
 	for _, spec := range strings.Fields(c.flags) {
 		flag, sep, _ := strings.Cut(spec, "|")
@@ -45,7 +55,7 @@ func (c *client) arguments(words []string) (at []int) {
 		for i, word := range words {
 			rest, ok := strings.CutPrefix(word, name)
 			switch {
-			case !ok:
+			case !ok || i < first:
 			case rest == "" && apart && i+1 < len(words):
 				if secretPart(words[i+1], sep) && !strings.HasPrefix(words[i+1], "-") {
 					at = append(at, i+1)
@@ -181,8 +191,15 @@ func commanded(t *text) {
 			}
 			end++
 		}
-		if line := t.raw[from:end]; len(line) <= maxCommand && called(line) {
-			t.commands(line, from, false)
+		for line := t.raw[from:end]; line != ""; {
+			part := line[:min(len(line), maxCommand)]
+			if i := strings.LastIndexByte(part, ' '); i > 0 && len(part) < len(line) {
+				part = part[:i]
+			}
+			if called(part) {
+				t.commands(part, from, false)
+			}
+			from, line = from+len(part), line[len(part):]
 		}
 		from = end + 1
 	}
@@ -208,6 +225,7 @@ func (t *text) commands(script string, offset int, words bool) {
 	if comment.MatchString(script[:min(len(script), 200)]) && !strings.Contains(script, "\n") && !strings.HasPrefix(script, "#!") {
 		return
 	}
+	t.substituted(script, offset)
 	all := parseShell(script)
 	for i, c := range all {
 		for _, g := range takes(c.words) {
@@ -217,6 +235,9 @@ func (t *text) commands(script string, offset int, words bool) {
 			t.add(Match{Detector: "client", What: "a password for " + program(all[i+1].words[0])}, offset+c.at[0])
 		}
 		for j, word := range c.words {
+			if j > 0 && strings.ContainsAny(word, " \t") && called(word) && !prints[program(c.words[0])] {
+				t.calls(word, offset+c.at[j])
+			}
 			if words && j > 0 && strings.ContainsAny(word, " \t\n:=") && len(c.words) > 1 {
 				for _, m := range Text("", word) {
 					t.add(m, offset+c.at[j])
@@ -225,6 +246,45 @@ func (t *text) commands(script string, offset int, words bool) {
 			if flag, ok := announces(word); words && ok && j+1 < len(c.words) && announced(flag, c.words[j+1]) && strings.IndexByte(word, '-') == 0 && !strings.HasPrefix(word, "--") {
 				t.add(Match{Detector: "flag", What: described("")}, offset+c.at[j])
 			}
+		}
+	}
+}
+
+// prints has the programs whose arguments are sentences.
+var prints = set("echo", "printf", "logger", "log", "say")
+
+// substituted looks at commands in $( ) and between backticks.
+func (t *text) substituted(script string, offset int) {
+	for from, n := 0, 0; n < maxSubstitutions; n++ {
+		at := strings.IndexAny(script[from:], "$`")
+		if at < 0 {
+			return
+		}
+		from += at + 1
+		length := 0
+		switch {
+		case script[from-1] == '`':
+			length = strings.IndexByte(script[from:], '`')
+		case strings.HasPrefix(script[from:], "("):
+			length = balanced(script[from:])
+		}
+		if length > 1 {
+			t.calls(strings.Trim(script[from:from+length], "()"), offset+from)
+		}
+	}
+}
+
+// maxSubstitutions is how many of a command are looked at.
+const maxSubstitutions = 50
+
+// calls looks at a command within another one, of which only the beginning is known.
+func (t *text) calls(script string, at int) {
+	if len(script) > maxCommand || !called(script) {
+		return
+	}
+	for _, c := range parseShell(script) {
+		for _, g := range takes(c.words) {
+			t.add(Match{Detector: "client", What: g.what}, at)
 		}
 	}
 }

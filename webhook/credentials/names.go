@@ -54,8 +54,8 @@ var vendorKeys = regexp.MustCompile(`(?:^|[_.-])(?:` + strings.Join([]string{
 	`azure[a-z_.-]*`, `storage(?:[_.-]?account)?`, `batch`, `cosmos(?:[_.-]?db)?`, `openai`, `cognitive(?:[_.-]?services?)?`, `speech`, `translator`,
 	`service[_.-]?bus`, `event[_.-]?(?:hub|grid)s?`, `(?:dd|datadog)[_.-]?app(?:lication)?`, `app(?:lication)?`, `consumer`, `shared`, `service`, `function`,
 	`stripe`, `sendgrid`, `mailgun`, `mailchimp`, `mandrill`, `postmark`, `twilio`, `algolia[a-z_.-]*`, `anthropic`, `gemini`, `mistral`, `cohere`,
-	`groq`, `pinecone`, `honeycomb`, `bugsnag`, `rollbar`, `airtable`, `pagerduty`, `opsgenie`, `cloudflare`, `linode`, `vultr`, `heroku`,
-	`wireguard`, `wg`, `aes`, `session`, `security`, `crypto`, `cipher`, `kek`, `root`, `integration`, `routing`, `insert`, `ingest(?:ion)?`, `write`,
+	`groq`, `pinecone`, `honeycomb`, `bugsnag`, `rollbar`, `airtable`, `pagerduty[a-z_.-]*`, `opsgenie`, `cloudflare`, `linode`, `vultr`, `heroku`,
+	`wireguard`, `wg`, `aes`, `session`, `security`, `crypto`, `cipher`, `kek`, `root`, `integration`, `insert`, `ingest(?:ion)?`, `write`,
 	`webhook`, `newrelic`, `new[_.-]relic`, `sentry`, `github`, `gitlab`, `slack`, `firebase`, `fcm(?:[_.-]server)?`, `server`, `maps`, `google[a-z_.-]*`,
 }, "|") + `)[_.-]?key$`)
 
@@ -73,9 +73,7 @@ var describing = regexp.MustCompile(`(?:^|_)(?:names?|files?|filename|paths?|dir
 
 // nameOf tells how sure a name is that its value is a credential.
 func nameOf(name string) confidence {
-	if len(name) > 1024 {
-		name = name[len(name)-1024:]
-	}
+	name = tail(name)
 	low := lower(name)
 	if !nameClue.MatchString(low) {
 		return unnamed
@@ -108,11 +106,15 @@ func nameOf(name string) confidence {
 	return unnamed
 }
 
+// tail is as much of a name as is looked at: its end decides, and its length has no limit.
+func tail(name string) string { return name[max(0, len(name)-1024):] }
+
 // Named reports whether a name alone says that its value is a credential.
 func Named(name string) bool { return nameOf(name) == certain }
 
 // named finds a value by the name it is given: that of an env entry, a key, a header or a flag.
 func named(name, value string) (Match, bool) {
+	name = tail(name)
 	c := nameOf(name)
 	if c == unnamed || !Plain(name, value) {
 		return Match{}, false
@@ -142,7 +144,11 @@ func isAuth(low, value string) bool {
 	if strings.HasSuffix(low, "rediscli_auth") || strings.HasSuffix(low, "_auth") && strings.HasPrefix(low[:max(0, len(low)-5)], "//") || low == "_auth" || strings.HasSuffix(low, ":_auth") {
 		return true
 	}
-	i := strings.IndexAny(value, ":/")
+	separators := ":"
+	if strings.HasSuffix(low, "neo4j_auth") {
+		separators = "/"
+	}
+	i := strings.IndexAny(value, separators)
 	return i > 0 && len(value)-i > 4 && !strings.ContainsAny(value, " \t") && !strings.HasPrefix(value[i:], "://") &&
 		!strings.ContainsRune(value[i+1:], '/') && !crypted.MatchString(value[i+1:]) && value[:i] != "auth" && literal("", value[i+1:])
 }

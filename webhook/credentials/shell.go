@@ -13,12 +13,15 @@ type command struct {
 // maxCommand is how much of a text is read as one command.
 const maxCommand = 8192
 
+// maxUnclosed is how many brackets that nothing closes are looked for in one script.
+const maxUnclosed = 50
+
 // parseShell splits a script into commands. What is in $( ) stays a part of its word, and begins with a
 // dollar, so that no value is taken from it.
 func parseShell(script string) (all []command) {
 	var c command
 	var word strings.Builder
-	begun, start := false, 0
+	begun, start, unclosed := false, 0, 0
 	endWord := func() {
 		if begun {
 			c.words, c.at = append(c.words, word.String()), append(c.at, start)
@@ -92,8 +95,12 @@ func parseShell(script string) (all []command) {
 			i += end + 1
 		case '$':
 			end := i + 1
-			if end < len(script) && (script[end] == '(' || script[end] == '{') {
-				end = i + 1 + balanced(script[end:])
+			if end < len(script) && (script[end] == '(' || script[end] == '{') && unclosed < maxUnclosed {
+				length := balanced(script[end:])
+				if length == 1 {
+					unclosed++
+				}
+				end = i + 1 + length
 			}
 			put(i, script[i:end])
 			i = end - 1

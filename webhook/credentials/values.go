@@ -7,6 +7,7 @@ import (
 
 // Plain reports whether a value is a literal one: it would be a credential if its name says so.
 func Plain(name, value string) bool {
+	name = tail(name)
 	low := lower(strings.TrimSpace(value))
 	return !innocent(low) && !reference(lower(name), low) && !repeats(name, strings.TrimSpace(value))
 }
