@@ -60,7 +60,7 @@ func (o *objects) walk(name string, value any) {
 			}
 			o.walk(name, element)
 		}
-		for _, word := range Words(words) {
+		for _, word := range Words(words, nil) {
 			o.add(word.Match)
 		}
 	case map[string]any:

@@ -68,10 +68,10 @@ func TestCommands(t *testing.T) {
 		"echo \"password: hunter2pw\" > /etc/app.yaml", "printf 'password=hunter2pw\\n' > f", "echo \"requirepass hunter2pw\" >> /etc/redis.conf", "echo 'machine x login a password hunter2pw' > ~/.netrc", "export DB_PASSWORD=hunter2pw; run", "env DB_PASSWORD=hunter2pw run", "kubectl create secret generic x --from-literal=password=hunter2pw",
 		"set -e; while true; do redis-cli -a hunter2pw ping && break; sleep 1; done", "nohup mysqladmin ping -phunter2pw &", "cat > f <<EOF\npassword: hunter2pw\nEOF", "if mysqladmin -phunter2pw ping; then exit 0; fi", "curl -sf \\\n  -u a:hunter2pw \\\n  http://x", "app -password hunter2pw", "app -db-password hunter2pw",
 	} {
-		if credentials.Words([]string{"sh", "-c", line}) == nil {
+		if credentials.Words([]string{"sh", "-c", line}, nil) == nil {
 			t.Errorf("sh -c %s: nothing found", line)
 		}
-		if fields := strings.Fields(line); !strings.ContainsAny(line, "'\"|>;&=<\\") && credentials.Words(fields) == nil {
+		if fields := strings.Fields(line); !strings.ContainsAny(line, "'\"|>;&=<\\") && credentials.Words(fields, nil) == nil {
 			t.Errorf("%s: nothing found", fields)
 		}
 	}
@@ -83,11 +83,11 @@ func TestCommands(t *testing.T) {
 		"vault login -method=kubernetes role=app", "vault login \"$TOKEN\"", "etcdctl --endpoints x get y", "tar -xzf a -p", "mkdir -p /a/b", "cp -p a b", "nc -w 5 h 80", "ssh -p 22 h", "sudo -u app run", "grep -w word f", "apt-get install -y mysql-client curl", "useradd -u 1000 app", "java -jar app.jar --token-file=/x",
 		"echo password: ${P} > f", "cat /run/secrets/password", "test -n \"$PASSWORD\"", "echo \"token is $TOKEN\"", "az login --identity", "oc login --token=$(cat /t)", "zip -r a.zip d", "unzip -q a.zip -d d", "7z x a.7z", "consul members", "npm run build -- --key value", "run --secret-name db", "podman run --secret=db,type=env img", "docker build --secret id=npm,src=/n .", "vault kv put secret/a password=@/run/pw", "curl -d password=@pw.txt http://x", "run --secret db-credentials",
 	} {
-		if got := credentials.Words([]string{"sh", "-c", line}); got != nil {
+		if got := credentials.Words([]string{"sh", "-c", line}, nil); got != nil {
 			t.Errorf("sh -c %s: found %+v", line, got)
 		}
 		if fields := strings.Fields(line); !strings.ContainsAny(line, "'\"|>;&=<\\") {
-			if got := credentials.Words(fields); got != nil {
+			if got := credentials.Words(fields, nil); got != nil {
 				t.Errorf("%s: found %+v", fields, got)
 			}
 		}

@@ -22,7 +22,8 @@ type Word struct {
 }
 
 // Words finds what a command line holds: command and args of a container, or the command of a probe.
-func Words(words []string) (all []Word) {
+// It gives up once stopped, which may be nil, reports true.
+func Words(words []string, stopped func() bool) (all []Word) {
 	type key struct {
 		index int
 		what  string
@@ -36,6 +37,9 @@ func Words(words []string) (all []Word) {
 	}
 	shell := false
 	for i, word := range words {
+		if stopped != nil && stopped() {
+			return all
+		}
 		if i > 0 {
 			if flag, ok := announces(words[i-1]); ok && Named(flag) {
 				if announced(flag, word) {

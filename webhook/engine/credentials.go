@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -14,15 +15,15 @@ import (
 )
 
 // credentialsInput is what the scanner finds in an object, for the policies about credentials, or nil for
-// a kind that they are not about. Nothing in it is made from a value.
-func credentialsInput(r *review.Request) map[string]any {
+// a kind that they are not about. Nothing in it is made from a value. It is not complete if ctx has ended.
+func credentialsInput(ctx context.Context, r *review.Request) map[string]any {
 	switch {
 	case r.Workload != nil:
-		p := newPlaces()
+		p := newPlaces(ctx)
 		p.workload(r)
 		return map[string]any{"found": p.found, "plain": p.plain, "fromConfigMap": p.fromConfigMap}
 	case r.Kind.GroupKind() == schema.GroupKind{Kind: "ConfigMap"}:
-		p := newPlaces()
+		p := newPlaces(ctx)
 		p.configMap(r.Object)
 		return map[string]any{"found": p.found, "plain": p.plain}
 	case r.Kind.GroupKind() == schema.GroupKind{Kind: "Secret"}:
@@ -38,10 +39,12 @@ type places struct {
 	found, plain map[string]any
 	// fromConfigMap has the env entries that come from a ConfigMap.
 	fromConfigMap map[string]any
+	// stopped reports that nobody waits for the answer any more: a large object may take seconds.
+	stopped func() bool
 }
 
-func newPlaces() *places {
-	return &places{found: map[string]any{}, plain: map[string]any{}, fromConfigMap: map[string]any{}}
+func newPlaces(ctx context.Context) *places {
+	return &places{stopped: func() bool { return ctx.Err() != nil }, found: map[string]any{}, plain: map[string]any{}, fromConfigMap: map[string]any{}}
 }
 
 // place is where a text is.
@@ -80,6 +83,9 @@ func (at place) input() map[string]any {
 }
 
 func (p *places) value(at place, value string) {
+	if p.stopped() {
+		return
+	}
 	if credentials.Plain(at.name, value) {
 		p.plain[at.path] = at.input()
 	}
@@ -88,6 +94,9 @@ func (p *places) value(at place, value string) {
 
 func (p *places) workload(r *review.Request) {
 	for i := range r.Workload.Containers {
+		if p.stopped() {
+			return
+		}
 		p.container(&r.Workload.Containers[i])
 	}
 	specPath := "spec"
@@ -205,7 +214,7 @@ func (p *places) words(container string, words, paths, fields []string) {
 			p.plain[paths[i]] = place{path: paths[i], container: container, sort: "word", name: flag, field: fields[i]}.input()
 		}
 	}
-	for _, word := range credentials.Words(words) {
+	for _, word := range credentials.Words(words, p.stopped) {
 		p.put(place{path: paths[word.Index], container: container, sort: "word", field: fields[word.Index]}, []credentials.Match{word.Match})
 	}
 }
@@ -225,6 +234,9 @@ func (p *places) annotations(path string, metadata map[string]any) {
 }
 
 func (p *places) annotation(path, name string, value any) {
+	if p.stopped() {
+		return
+	}
 	text, _ := value.(string)
 	at := place{path: fmt.Sprintf("%s[%s]", path, name), sort: "text", name: name, field: strconv.Quote(name)}
 	p.put(at, credentials.Annotation(name, text))
@@ -252,6 +264,9 @@ func (p *places) configMap(object map[string]any) {
 
 // file looks at a value of a ConfigMap. One of several lines is a file, whatever its name.
 func (p *places) file(at place, text string) {
+	if p.stopped() {
+		return
+	}
 	if !credentials.IsFile(text) {
 		p.value(at, text)
 		return

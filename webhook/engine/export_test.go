@@ -1,6 +1,10 @@
 package engine
 
-import "taffrail.dev/webhook/review"
+import (
+	"context"
+
+	"taffrail.dev/webhook/review"
+)
 
 // Counting returns the same program, which reports the steps of each evaluation: "" is the library.
 func (p *Program) Counting(report func(policy string, steps int)) *Program {
@@ -12,7 +16,7 @@ func (p *Program) Counting(report func(policy string, steps int)) *Program {
 // Detectors returns which detectors find something in an object, and whether that is only likely.
 func Detectors(r *review.Request) map[string]bool {
 	all := map[string]bool{}
-	found, _ := credentialsInput(r)["found"].(map[string]any)
+	found, _ := credentialsInput(context.Background(), r)["found"].(map[string]any)
 	for _, at := range found {
 		for _, hit := range at.(map[string]any)["holds"].([]any) {
 			hit := hit.(map[string]any)

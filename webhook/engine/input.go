@@ -46,9 +46,6 @@ func newInput(r *review.Request) map[string]any {
 	if r.HelmRelease {
 		input["helmRelease"] = true
 	}
-	if found := credentialsInput(r); found != nil {
-		input["credentials"] = found
-	}
 	if keys := stringDataInput(r); keys != nil {
 		input["stringData"] = keys
 	}
