@@ -15,7 +15,7 @@ const (
 	// maxPrograms is how many words of one command are looked up as programs.
 	maxPrograms = 2000
 	// maxArguments is how many words after a program are looked at.
-	maxArguments = 200
+	maxArguments = 60
 )
 
 // takes finds what the programs in a command are given.
@@ -227,6 +227,7 @@ func (t *text) commands(script string, offset int, words bool) {
 	}
 	t.substituted(script, offset)
 	all := parseShell(script)
+	looked := 0
 	for i, c := range all {
 		for _, g := range takes(c.words) {
 			t.add(Match{Detector: "client", What: g.what}, offset+c.at[g.index])
@@ -238,7 +239,8 @@ func (t *text) commands(script string, offset int, words bool) {
 			if j > 0 && strings.ContainsAny(word, " \t") && called(word) && !prints[program(c.words[0])] {
 				t.calls(word, offset+c.at[j])
 			}
-			if words && j > 0 && strings.ContainsAny(word, " \t\n:=") && len(c.words) > 1 {
+			if words && j > 0 && looked < maxCandidates && strings.ContainsAny(word, " \t\n:=") && len(c.words) > 1 {
+				looked++
 				for _, m := range Text("", word) {
 					t.add(m, offset+c.at[j])
 				}
