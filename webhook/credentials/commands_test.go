@@ -75,3 +75,18 @@ func TestAuthThatIsAnObject(t *testing.T) {
 		}
 	}
 }
+
+// A noun that begins a name is not always what the value is.
+func TestNamesOfWhatIsKnownAboutASecret(t *testing.T) {
+	for name, value := range map[string]string{
+		"SECRET_LABEL_SELECTOR": "app=grafana,tier=web", "REFRESH_TOKEN_COOKIE": "__Host-refresh", "TOKEN_AUDIENCES": "istio-ca",
+		"SECRET_NAMESPACES": "shop,billing", "TOKEN_CLAIMS": "sub,groups", "SECRET_ANNOTATIONS": "reloader=true", "TOKEN_DOMAIN": "shop.example",
+	} {
+		if got := credentials.Value(name, value); len(got) > 0 {
+			t.Errorf("%s=%s: %v", name, value, got)
+		}
+	}
+	if got := credentials.Value("TOKEN_GITHUB", "abc123def456"); len(got) != 1 {
+		t.Errorf("TOKEN_GITHUB: %v", got)
+	}
+}

@@ -69,7 +69,22 @@ var first = regexp.MustCompile(`^(?:[a-z0-9]+_)?(?:password|passwd|passphrase|pw
 var systems = regexp.MustCompile(`^(?:github|gitlab|gitea|bitbucket|jira|slack|discord|telegram|twilio|stripe|sendgrid|aws|azure|gcp|google|db|database|jwt|redis|postgres(?:ql)?|pg|mysql|mariadb|mongo(?:db)?|rabbitmq|kafka|smtp|mail|backup|ldap|ftp|sftp|ssh|docker|dockerhub|npm|pypi|vault|sonar|nexus|artifactory|elastic(?:search)?|grafana|root|admin|api|app)(?:_(?:prod|dev|test|staging|[0-9]{1,2}))?$`)
 
 // describing words make a name of what is known about a credential.
-var describing = regexp.MustCompile(`(?:^|_)(?:names?|files?|filename|paths?|dir|directory|urls?|uris?|endpoint|host|port|ttl|length|len|min|max|size|count|limit|expir[a-z]*|age|lifetime|duration|interval|timeout|renew[a-z]*|refresh|rotat[a-z]*|type|types|kind|id|ids|ref|refs|version|versions|namespace|ns|policy|rule|rules|store|provider|backend|engine|mount|prefix|suffix|header|headers|issuer|iss|audience|aud|alg|algorithm|algorithms|hash|hashed|encoder|encoding|format|enabled?|disabled?|required?|allowed|mode|scopes?|role|user|username|email|key|keys|field|column|regex|pattern|charset?|symbols?|digits?|upper|lower|special|history|reset|change|source|sources|manager|service|server|client|env|var|label|title|hint|placeholder|text|message|description|exchange|introspection|validation|verify|verification|grace|skew|leeway|bucket|group|owner|cmd|command|script|cost|rounds|iterations|memory|plugin|class|auth|method|strategy|sync|project|region|account|annotation|template|data|change|generator|parameters?|config|settings?|options?|mapping|separator|delimiter|per|budget|usage|window|rate|quota|symbol|address|decimals|contract|supply|standard|network|chain|list|access|in|at|days?|hours?|minutes?|seconds?|hasher|prompt|complexity|strength|margin|retries|attempts|tries|check|checks|checksum|digest|suffixes|words?|question|reminder|manager|generation|issued|valid|validity|locked?|lockout|cache|caching|storage|location|arn|resource|resources|object|objects|count|number|index|uid|guid|flow|grant|types?|lookup|resolver|injector|agent|mounts?|volume|keys?|rotate|sync|watch|operator|controller|class|engine|driver|driver|csi)$`)
+var describing = regexp.MustCompile(`(?:^|_)(?:` + strings.Join([]string{
+	`access|account|address|age|agent|alg|algorithm|algorithms|allowed|annotations?|arn|at|attempts|aud|audiences?|auth`,
+	`backend|bucket|budget|cache|caching|chain|change|charset?|check|checks|checksum|claims?|class|client|cmd|column|command`,
+	`complexity|config|contract|controller|cookies?|cost|count|csi|data|days?|decimals|delimiter|description|digest|digits?`,
+	`dir|directory|disabled?|domains?|driver|duration|email|enabled?|encoder|encoding|endpoint|engine|env|exchange|expir[a-z]*`,
+	`field|filename|files?|filters?|flow|format|generation|generator|grace|grant|group|guid|hash|hashed|hasher|header|headers`,
+	`hint|history|host|hours?|id|ids|in|index|injector|interval|introspection|iss|issued|issuer|iterations|keys?|kind|labels?`,
+	`leeway|len|length|lifetime|limit|list|location|locked?|lockout|lookup|lower|manager|mapping|margin|max|memory|message`,
+	`method|min|minutes?|mode|mounts?|names?|namespaces?|network|ns|number|object|objects|operator|options?|owner|parameters?`,
+	`paths?|patterns?|per|placeholder|plugin|policy|port|prefix|project|prompt|provider|question|quota|rate|realms?|ref`,
+	`refresh|refs|regex|region|reminder|renew[a-z]*|required?|reset|resolver|resource|resources|retries|role|rotat[a-z]*`,
+	`rotate|rounds|rule|rules|scopes?|script|seconds?|secure|selectors?|separator|server|service|settings?|size|skew|source`,
+	`sources|special|standard|storage|store|strategy|strength|suffix|suffixes|supply|symbols?|sync|template|text|timeout|title`,
+	`tries|ttl|types?|uid|upper|uris?|urls?|usage|user|username|valid|validation|validity|var|verification|verify|version`,
+	`versions|volume|watch|window|words?`,
+}, "|") + `)$`)
 
 // nameOf tells how sure a name is that its value is a credential.
 func nameOf(name string) confidence {
