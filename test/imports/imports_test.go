@@ -42,6 +42,7 @@ var (
 		"webhook/audit":        {"taffrail.dev/webhook/admission"},
 		"webhook/cases":        cluster,
 		"webhook/certs":        {module, opa},
+		"webhook/credentials":  append([]string{module, opa}, cluster...),
 		"webhook/cluster":      {},
 		"webhook/config":       cluster,
 		"webhook/engine":       cluster,

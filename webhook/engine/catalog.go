@@ -73,7 +73,9 @@ type Policy struct {
 	asWritten bool
 	// readsPods is true if the rules read the Pod of a workload.
 	readsPods bool
-	own       *ownUnit // of a user's Policy
+	// readsCredentials is true if the rules read, or may read, what the scanner finds.
+	readsCredentials bool
+	own              *ownUnit // of a user's Policy
 }
 
 // CheckParameters returns the parameters that the policy will see, defaults filled in.
@@ -163,6 +165,7 @@ func (c *Catalog) addPolicy(policy *Policy, module *ast.Module, file string) err
 	if err := policy.readRules(module, file); err != nil {
 		return err
 	}
+	policy.readsCredentials = readsOf([]*ast.Module{module}).credentials
 	c.policies[policy.ID] = policy
 	return nil
 }

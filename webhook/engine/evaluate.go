@@ -115,6 +115,11 @@ func (p *Program) Evaluate(ctx context.Context, r *review.Request, slots []int, 
 		return results, nil
 	}
 	input := newInput(r)
+	if p.readsCredentials(slots, kind) {
+		if found := credentialsInput(ctx, r); found != nil {
+			input["credentials"] = found
+		}
+	}
 	if len(rounds) > 0 {
 		e := &evaluation{unit: p.library, indexing: p.indexing, slots: p.slots, request: r, input: input, part: part, coverage: p.coverage}
 		cancel := newCounter()
@@ -140,6 +145,14 @@ func (p *Program) Evaluate(ctx context.Context, r *review.Request, slots []int, 
 		return nil, fmt.Errorf("evaluating policies: %w", context.Cause(ctx))
 	}
 	return results, nil
+}
+
+// readsCredentials reports whether one of the slots needs what the scanner finds: looking for it is most of
+// the work for a large object.
+func (p *Program) readsCredentials(slots []int, kind schema.GroupKind) bool {
+	return slices.ContainsFunc(slots, func(slot int) bool {
+		return p.slots[slot].policy.readsCredentials && p.about(slot, kind)
+	})
 }
 
 func (e *entry) pick(part Part) *query {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -20,6 +21,9 @@ type userRun struct {
 	request *review.Request
 	input   map[string]any
 	size    int
+	// credentials is what the scanner finds, apart: only what reads it is charged for it.
+	credentials     map[string]any
+	credentialsSize int
 	// left is what remains of maxRequestSteps.
 	left int
 }
@@ -46,7 +50,7 @@ func (p *Program) evaluateUsers(ctx context.Context, r *review.Request, input ma
 			continue
 		}
 		if u.input == nil {
-			u.input, u.size = strict(input)
+			u.convert(input)
 		}
 		var err error
 		if results[position], err = u.evaluate(ctx, s, part); err == nil {
@@ -61,6 +65,28 @@ func (p *Program) evaluateUsers(ctx context.Context, r *review.Request, input ma
 		results[position] = failed(s.policy, err)
 	}
 	return nil
+}
+
+// convert prepares the input. What the scanner finds is kept apart, because it is in the input only if some
+// policy reads it: what a Policy costs must not depend on the others.
+func (u *userRun) convert(input map[string]any) {
+	found, scanned := input["credentials"]
+	rest := maps.Clone(input)
+	delete(rest, "credentials")
+	u.input, u.size = strict(rest)
+	if scanned {
+		u.credentials, u.credentialsSize = strict(map[string]any{"credentials": found})
+	}
+}
+
+// inputFor is what a Policy sees, and its size.
+func (u *userRun) inputFor(policy *Policy) (input map[string]any, size int) {
+	if !policy.readsCredentials || u.credentials == nil {
+		return u.input, u.size
+	}
+	input = maps.Clone(u.input)
+	maps.Copy(input, u.credentials)
+	return input, plus(u.size, u.credentialsSize)
 }
 
 // strict converts an input for OPA at once, and returns its size. What OPA converts lazily it
@@ -84,20 +110,21 @@ func (u *userRun) evaluate(ctx context.Context, s *slot, part Part) (review.Resu
 	if err != nil {
 		return review.Result{}, err
 	}
+	input, size := u.inputFor(s.policy)
 	e := &evaluation{
 		unit: unit, indexing: u.program.indexing, slots: u.program.slots,
-		request: u.request, input: u.input, coverage: u.program.coverage,
+		request: u.request, input: input, coverage: u.program.coverage,
 	}
 	var result review.Result
 	if s.policy.Validates && part != Inject {
-		found, err := u.within(ctx, e, s, Deny)
+		found, err := u.within(ctx, e, s, Deny, size)
 		if err != nil {
 			return review.Result{}, err
 		}
 		result.Violations = found.Violations
 	}
 	if s.policy.Mutates && part != Deny {
-		found, err := u.within(ctx, e, s, Inject)
+		found, err := u.within(ctx, e, s, Inject, size)
 		if err != nil {
 			return review.Result{}, err
 		}
@@ -107,9 +134,9 @@ func (u *userRun) evaluate(ctx context.Context, s *slot, part Part) (review.Resu
 }
 
 // within evaluates one part of a Policy within its budget.
-func (u *userRun) within(ctx context.Context, e *evaluation, s *slot, part Part) (result review.Result, err error) {
+func (u *userRun) within(ctx context.Context, e *evaluation, s *slot, part Part, size int) (result review.Result, err error) {
 	m := newMeter(min(MaxSteps, u.left), e.unit)
-	m.input = u.size
+	m.input = size
 	leave := func() {}
 	m.enter = func() { leave = u.program.turns.wait(ctx) }
 	defer func() {

@@ -46,6 +46,9 @@ func newInput(r *review.Request) map[string]any {
 	if r.HelmRelease {
 		input["helmRelease"] = true
 	}
+	if keys := stringDataInput(r); keys != nil {
+		input["stringData"] = keys
+	}
 	if r.Workload != nil {
 		input["workload"] = workloadInput(r.Workload)
 	}

@@ -93,6 +93,8 @@ type inputReads struct {
 	// that is not the same for a Pod and a template, or may do so: what cannot be seen in the
 	// text counts.
 	pods, other bool
+	// credentials is true if they read input.credentials, or may do so.
+	credentials bool
 }
 
 func readsOf(modules []*ast.Module) *inputReads {
@@ -119,7 +121,8 @@ func (reads *inputReads) visit(node any) bool {
 			}
 			return true
 		case ast.Var:
-			reads.other = reads.other || value.Equal(ast.InputRootDocument.Value)
+			whole := value.Equal(ast.InputRootDocument.Value)
+			reads.other, reads.credentials = reads.other || whole, reads.credentials || whole
 		case ast.String:
 			// workload.template tells a template from a Pod, under whichever name the workload goes.
 			reads.other = reads.other || value == "template"
@@ -132,6 +135,7 @@ func (reads *inputReads) reference(ref ast.Ref) {
 	if !ref.HasPrefix(ast.InputRootRef) {
 		return
 	}
+	reads.credentials = reads.credentials || constantAt(ref, 1) == "" || constantAt(ref, 1) == "credentials"
 	switch constantAt(ref, 1) {
 	case "containers", "gaps", "claims":
 		reads.pods = true

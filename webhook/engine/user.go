@@ -103,7 +103,9 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 			faults = append(faults, &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but the Policy is named %s", policy.ID, name)})
 		}
 		faults = append(faults, policy.readRules(module, file))
-		policy.completeKinds(readsOf(append(slices.Collect(maps.Values(c.helpersOf(module))), module)))
+		reads := readsOf(append(slices.Collect(maps.Values(c.helpersOf(module))), module))
+		policy.completeKinds(reads)
+		policy.readsCredentials = reads.credentials
 		policy.own = &ownUnit{compile: sync.OnceValues(func() (*unit, error) { return c.compileUser(policy, module) })}
 	}
 	return userModule{policy: policy, module: module, err: flat(faults)}

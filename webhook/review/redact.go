@@ -27,7 +27,7 @@ const (
 	token68     = dotted + "+/=~"
 )
 
-// shapes are the tokens of well-known services. policies/lib/credentials finds the same.
+// shapes are the tokens of well-known services. webhook/credentials finds the same.
 var shapes = []shape{
 	{"AKIA", 16, alnum, false}, {"ASIA", 16, alnum, false},
 	{"AGE-SECRET-KEY-1", 50, alnum, false},
@@ -43,7 +43,17 @@ var shapes = []shape{
 	{"sk-ant-", 20, hyphened, true}, {"sk-proj-", 20, hyphened, true},
 	{"npm_", 36, alnum, true}, {"pypi-AgE", 30, hyphened, false}, {"dckr_pat_", 20, hyphened, false},
 	{"hf_", 34, alnum, true}, {"SG.", 60, dotted, true}, {"hvs.", 24, hyphened, true},
-	{"dop_v1_", 64, hexadecimal, false}, {"shpat_", 32, hexadecimal, false}, {"dapi", 32, hexadecimal, true},
+	{"glptt-", 20, hyphened, false}, {"glcbt-", 20, hyphened, false}, {"rk_test_", 16, alnum, true}, {"whsec_", 24, token68, true},
+	{"GOCSPX-", 28, hyphened, false}, {"sk-svcacct-", 20, hyphened, true}, {"hvb.", 24, hyphened, true}, {"doo_v1_", 64, hexadecimal, false},
+	{"shpss_", 32, hexadecimal, false}, {"shpca_", 32, hexadecimal, false}, {"glsa_", 32, hyphened, true}, {"glc_eyJ", 30, token68, true},
+	{"lin_api_", 40, alnum, true}, {"ATATT3", 60, token68, true}, {".atlasv1.", 60, token68, false}, {"key-", 32, hexadecimal, true},
+	{"NRAK-", 27, alnum, true}, {"tskey-", 8, hyphened, true}, {":AA", 33, hyphened, false}, {"LS0tLS1CRUdJTi", 16, token68, false},
+	{"PuTTY-User-Key-File-", 10, "0123456789: \r\n" + token68, false}, {"hooks.slack.com/workflows/", 16, hyphened + "/", false},
+	{"hooks.slack.com/triggers/", 16, hyphened + "/", false}, {"/api/webhooks/", 40, hyphened + "/", false},
+	{"webhook.office.com/", 20, dotted + "@/", false}, {"outlook.office.com/webhook/", 20, dotted + "@/", false},
+	{"hooks.zapier.com/hooks/catch/", 9, hyphened + "/", false}, {"api.telegram.org/bot", 30, hyphened + ":", false}, {"/with/key/", 16, hyphened, false},
+	{"events.pagerduty.com/integration/", 32, hexadecimal, false}, {"/open-apis/bot/v2/hook/", 30, hyphened, false},
+	{"cgi-bin/webhook/send?key=", 30, hyphened, false}, {"dop_v1_", 64, hexadecimal, false}, {"shpat_", 32, hexadecimal, false}, {"dapi", 32, hexadecimal, true},
 }
 
 // assigned are the last words of names whose value is a credential: DB_PASSWORD=,

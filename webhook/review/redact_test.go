@@ -2,8 +2,6 @@ package review_test
 
 import (
 	"math/rand/v2"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -75,46 +73,6 @@ func TestRedactValue(t *testing.T) {
 	} {
 		if got := review.RedactValue(value); got != want {
 			t.Errorf("%q: got %q, want %q", value, got, want)
-		}
-	}
-}
-
-// What the policies about credentials know by its shape is taken out of texts too.
-func TestRedactKnowsTheShapesOfTheLibrary(t *testing.T) {
-	rego, err := os.ReadFile("../../policies/lib/credentials/shapes.rego")
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := strings.Repeat("aB3", 30)
-	samples := map[string]string{
-		"AKIA": "AKIA" + strings.Repeat("AB12", 4), "ASIA": "ASIA" + strings.Repeat("AB12", 4),
-		"PRIVATE KEY":      "-----BEGIN EC PRIVATE KEY-----\n" + key + "\n-----END EC PRIVATE KEY-----",
-		"AGE-SECRET-KEY-1": "AGE-SECRET-KEY-1" + strings.Repeat("AB123", 10),
-		"eyJ":              "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJleGFtcGxlIn0." + key,
-		"xox":              "xoxb-1234567890-" + key,
-		"SG.":              "SG." + key[:22] + "." + key[:43],
-		"dop_v1_":          "dop_v1_" + strings.Repeat("0a", 32), "shpat_": "shpat_" + strings.Repeat("0a", 16), "dapi": "dapi" + strings.Repeat("0a", 16),
-		"://hooks.slack.com/services/T": "https://hooks.slack.com/services/T0AB/B0AB/" + key,
-		`"auths"`:                       `{"auths":{"x":{"auth":"` + key + `"}}}`,
-	}
-	rows := regexp.MustCompile("(?m)^\t[\"`](.+)[\"`]: \\[\"").FindAllStringSubmatch(string(rego), -1)
-	if len(rows) < 30 {
-		t.Fatalf("only %d shapes are read", len(rows))
-	}
-	for _, row := range rows {
-		needle := row[1]
-		sample, known := samples[needle]
-		if !known {
-			sample = needle + key
-		}
-		secret := sample[len(sample)-12:]
-		if needle == "PRIVATE KEY" || needle == `"auths"` {
-			secret = key
-		}
-		for _, text := range []string{sample, "a text with " + sample + ", quoted", `"\n` + sample + `"`, "x=" + sample} {
-			if got := review.Redact(text); strings.Contains(got, secret) {
-				t.Errorf("%s: %s", needle, got)
-			}
 		}
 	}
 }

@@ -1,11 +1,12 @@
 # METADATA
 # title: ConfigMaps hold no credentials
 # description: >-
-#   A ConfigMap holds what is not secret: it is shown in full by kubectl describe, and its manifest stands in Git. Refused
+#   A ConfigMap holds what is not secret: it is shown in full by kubectl describe, and its manifest is in Git. Refused
 #   are keys that are named as credentials and hold a literal value, values that are known by their shape (AWS keys,
-#   private keys, JSON Web Tokens, URLs with a password, tokens of well-known services), and such names and values in
-#   files and scripts (password: x, db.password=x, "apiKey": "x"), in data and in binaryData. Certificates and public keys
-#   pass, and so do comments, references ($VAR, templates, paths, URLs without a password, addresses in a store of
+#   private keys, JSON Web Tokens, URLs with a password, webhooks, tokens of well-known services), and such names and
+#   values in files and scripts (password: x, db.password=x, "apiKey": "x", XML, PHP, .netrc, redis.conf, command lines of
+#   well-known clients), in data, binaryData and annotations. What is only likely to be one is warned of. Certificates and
+#   public keys pass, and so do labels of a user interface, comments, references ($VAR, templates, paths, URLs without a password, addresses in a store of
 #   secrets) and names that only describe a credential (password_file, token_ttl). Values are judged, never shown. There
 #   is no fix.
 # custom:
@@ -35,13 +36,24 @@ import future.keywords.not
 
 # METADATA
 # title: A key that is named as a credential
-deny contains finding if {
-	some field, texts in contents
-	some key, content in texts
-	credential(key, content)
-	path := sprintf("%s[%s]", [field, key])
+deny contains object.union(finding, credentials.ceiling(hit)) if {
+	some path, place in places
+	some hit in place.holds
+	hit.named
 	finding := {
-		"msg": sprintf("%q is a credential, which belongs in a Secret", [key]),
+		"msg": sprintf("%q is a credential, which belongs in a Secret", [place.name]),
+		"path": path,
+		"key": path,
+	}
+}
+
+# METADATA
+# title: A key that a parameter says is a credential's
+deny contains finding if {
+	some path in extra_paths
+	place := input.credentials.plain[path]
+	finding := {
+		"msg": sprintf("%q is a credential, which belongs in a Secret", [place.name]),
 		"path": path,
 		"key": path,
 	}
@@ -49,52 +61,41 @@ deny contains finding if {
 
 # METADATA
 # title: A text with a credential in it
-deny contains finding if {
-	some field, texts in contents
-	some key, content in texts
-	not credential(key, content)
-	some hit in credentials.found(content)
+deny contains object.union(finding, credentials.ceiling(hit)) if {
+	some path, place in places
+	not path in extra_paths
+	some hit in place.holds
+	not hit.named
 	not allowed(hit.name)
-	path := sprintf("%s[%s]", [field, key])
 	finding := {
-		"msg": sprintf("%q holds %s, which belongs in a Secret", [key, hit.what]),
+		"msg": sprintf("%q holds %s, which belongs in a Secret", [place.name, hit.what]),
 		"path": path,
 		"key": concat(" ", [path, "holds", hit.what]),
 	}
 }
 
-# A value of several lines is a file, whatever its name.
-credential(key, content) if {
-	credential_name(key)
-	not contains(trim_space(content), "\n")
-	credentials.literal(key, content)
+# METADATA
+# title: The texts in which something was found
+# description: Go looks for it, see webhook/credentials.
+places[path] := place if {
+	some path, place in input.credentials.found
+	not allowed(place.name)
 }
 
 # METADATA
-# title: The texts of the keys that are not allowed
-# description: Comprehensions, because a rule with a key in its head takes the longer for each the more keys there are.
-contents := {
-	"data": {key: text(value) | some key, value in entries("data"); not allowed(key)},
-	"binaryData": {key: decoded(text(value)) | some key, value in entries("binaryData"); not allowed(key)},
+# title: The literals under a name that a parameter says is a credential's
+extra_paths := {path |
+	some path, place in input.credentials.plain
+	extra(place.name)
 }
 
-entries(field) := input.object[field] if is_object(input.object[field])
+extra(name) if {
+	credentials.listed(name, extra_names)
+	not allowed(name)
+}
 
-decoded(value) := base64.decode(value) if {
-	base64.is_valid(value)
-} else := value
+allowed(name) if credentials.listed(name, allowed_names)
 
-credential_name(name) if credentials.named(name)
+allowed_names := {lower(name) | some name in input.parameters["configmap-credentials"].allowedNames}
 
-credential_name(name) if credentials.listed(name, parameters.extraNames)
-
-allowed(name) if credentials.listed(name, parameters.allowedNames)
-
-parameters := input.parameters["configmap-credentials"]
-
-# A value that is no text is refused by the API server, but not by every reader of a manifest.
-text(value) := value if {
-	is_string(value)
-} else := "" if {
-	value == null
-} else := json.marshal(value)
+extra_names := {lower(name) | some name in input.parameters["configmap-credentials"].extraNames}

@@ -3,114 +3,79 @@ package taffrail.secrets.env_credentials_test
 import data.taffrail.secrets.env_credentials
 import future.keywords.not
 
-path := "spec.containers[0]"
+path := "spec.containers[0].env[0].value"
 
-review(spec, parameters) := {
-	"containers": {path: {"name": "web", "path": path, "spec": spec}},
+word := "spec.containers[0].args[1]"
+
+# Go finds the credentials: these are what it hands over.
+hit(name, what) := {"name": name, "what": what, "named": false, "likely": false}
+
+env(name, holds) := {"container": "web", "sort": "env", "name": name, "field": sprintf("%q", [name]), "holds": holds}
+
+args(holds) := {"container": "web", "sort": "word", "name": "", "field": "args", "holds": holds}
+
+review(found, fields, parameters) := {
+	"credentials": object.union({"found": found, "plain": {}, "fromConfigMap": {}}, fields),
 	"parameters": {"env-credentials": object.union({"allowedNames": [], "extraNames": []}, parameters)},
 }
 
-env(name, value) := review({"env": [{"name": name, "value": value}]}, {})
-
-line(command, args) := review({"command": command, "args": args}, {})
-
-paths contains finding.path if some finding in env_credentials.deny
-
 messages contains finding.msg if some finding in env_credentials.deny
 
-keys contains finding.key if some finding in env_credentials.deny
+keys contains object.get(finding, "key", finding.path) if some finding in env_credentials.deny
+
+modes contains object.get(finding, "at_most", "enforce") if some finding in env_credentials.deny
 
 test_one_finding_for_a_value_of_many if {
-	value := "postgres://shop:only-an-example@db/shop?password=only-an-example AKIAQWERTYUIOPASDFGH"
-	count(env_credentials.deny) == 1 with input as env("DB_PASSWORD", value)
-	count(env_credentials.deny) == 1 with input as env("DB", value)
+	several := [hit("", "an AWS access key"), hit("password", "the credential \"password\""), hit("", "a URL with a password")]
+	messages == {`"DB" holds a URL with a password as a literal value`} with input as review({path: env("DB", several)}, {}, {})
 }
 
-test_the_second_of_two_words if {
-	paths == {"spec.containers[0].args[1]"} with input as line([], ["--password", "only-an-example"])
-	paths == {"spec.containers[0].args[0]"} with input as line(["server", "--password"], ["only-an-example"])
-	paths == {"spec.containers[0].args[1]"} with input as line([], ["-token", "only-an-example"])
+test_what_is_certain_comes_first if {
+	likely := object.union(hit("", "a credential"), {"likely": true})
+	modes == {"enforce"} with input as review({path: env("DB", [likely, hit("", "an AWS access key")])}, {}, {})
+	modes == {"warn"} with input as review({path: env("DB", [likely])}, {}, {})
+	modes == {"warn"} with input as review({word: args([likely])}, {}, {})
 }
 
-test_words_that_follow_no_flag[name] if {
-	some name, args in {
-		"another flag": ["--password", "--verbose"],
-		"nothing": ["--password"],
-		"a reference": ["--password", "$(PASSWORD)"],
-		"a file": ["--password", "/run/secrets/db"],
-		"a flag with a value": ["--secret-name=x", "only-an-example"],
-		"a word": ["password", "only-an-example"],
-	}
-	count(env_credentials.deny) == 0 with input as line([], args)
+test_one_finding_for_each_in_a_word if {
+	several := [hit("", "an AWS access key"), hit("password", "the credential \"password\"")]
+	keys == {"command line holds an AWS access key", `command line holds the credential "password"`} with input as review({word: args(several)}, {}, {})
 }
 
-test_the_word_that_completes_it if {
-	request := line(["mysql"], ["-u", "root", "-ponly-an-example", "-h", "db"])
-	paths == {"spec.containers[0].args[2]"} with input as request
-	messages == {"args holds a password for mysql as a literal value"} with input as request
-}
-
-# Among thousands of words, and where the program stands too far before to tell which word completes it.
-test_the_word_that_completes_it_in_a_long_line if {
-	filler := [word | some i in numbers.range(1, 450); word := sprintf("w%d", [i])]
-	paths == {"spec.containers[0].args[453]"} with input as line([], array.concat(filler, ["mysql", "-u", "root", "-ponly-an-example"]))
-	paths == {"spec.containers[0].args[452]"} with input as line([], array.concat(array.concat(["mysql"], filler), ["-ponly-an-example", "db"]))
-}
-
-test_a_key_that_moves_with_its_word if {
-	before := keys with input as line([], ["--password=only-an-example"])
-	after := keys with input as line([], ["--verbose", "--password=another-example"])
-	before == after
-	before == {`command line holds the credential "password"`}
-}
-
-test_the_name_after_one_hyphen_is_not_told if {
-	messages == {"args holds a credential as a literal value"} with input as line([], ["-psecret-token", "x1"])
-}
-
-test_allowed_names[name] if {
-	some name, request in {
-		"env": {"env": [{"name": "DEMO_PASSWORD", "value": "only-an-example"}]},
-		"env with another credential": {"env": [{"name": "DEMO_PASSWORD", "value": "AKIAQWERTYUIOPASDFGH"}]},
-		"a flag": {"args": ["--demo_password=only-an-example"]},
-		"a flag before a word": {"args": ["--demo_password", "only-an-example"]},
-		"a ConfigMap": {"env": [{"name": "DEMO_PASSWORD", "valueFrom": {"configMapKeyRef": {"key": "db-password"}}}]},
-	}
-	count(env_credentials.deny) == 0 with input as review(request, {"allowedNames": ["demo_*"]})
-	count(env_credentials.deny) > 0 with input as review(request, {})
+test_allowed_names if {
+	demo := {"allowedNames": ["demo_*"]}
+	found := {path: env("DEMO_PASSWORD", [hit("demo_password", "a credential")])}
+	count(env_credentials.deny) == 0 with input as review(found, {}, demo)
+	count(env_credentials.deny) == 1 with input as review(found, {}, {})
+	inside := {path: env("OPTS", [hit("demo_password", "the credential \"demo_password\"")])}
+	count(env_credentials.deny) == 0 with input as review(inside, {}, demo)
+	said := {word: args([hit("demo_password", "the credential \"demo_password\"")])}
+	count(env_credentials.deny) == 0 with input as review(said, {}, demo)
+	count(env_credentials.deny) == 1 with input as review(said, {}, {})
 }
 
 test_extra_names if {
-	request := {"env": [{"name": "DOOR_PIN", "value": "only-an-example"}], "args": ["--door-pin", "only-an-example"]}
-	count(env_credentials.deny) == 0 with input as review(request, {})
-	count(env_credentials.deny) == 2 with input as review(request, {"extraNames": ["*?pin"]})
-	count(env_credentials.deny) == 0 with input as review(request, {"extraNames": ["*?pin"], "allowedNames": ["*"]})
-}
-
-test_nothing_to_judge[name] if {
-	some name, spec in {
-		"nothing": {},
-		"nulls": {"env": null, "command": null, "args": null},
-		"empty": {"env": [], "command": [], "args": []},
-		"texts": {"env": "PASSWORD=x1", "command": "x", "args": "--password=x1"},
-		"odd entries": {"env": [null, 5, "text", [], {}], "args": [null, 5, false, {}]},
+	plain := {
+		path: {"container": "web", "sort": "env", "name": "DOOR_PIN", "field": `"DOOR_PIN"`},
+		word: {"container": "web", "sort": "word", "name": "door-pin", "field": "args"},
 	}
-	count(env_credentials.deny) == 0 with input as review(spec, {})
+	found := {path: env("DOOR_PIN", [hit("", "an AWS access key")])}
+	keys == {path} with input as review(found, {"plain": plain}, {})
+	messages == {
+		`"DOOR_PIN" holds a credential as a literal value`,
+		`args holds the credential "door-pin" as a literal value`,
+	} with input as review(found, {"plain": plain}, {"extraNames": ["*?pin"]})
+	keys == set() with input as review(found, {"plain": plain}, {"extraNames": ["*?pin"], "allowedNames": ["*"]})
 }
 
-expanding(spec, expanded) := {
-	"containers": {path: {"name": "web", "path": path, "spec": spec, "expanded": expanded}},
-	"parameters": {"env-credentials": {"allowedNames": [], "extraNames": []}},
+from(name, name_is, key, key_is) := {"p": {"container": "web", "name": name, "nameIsCredential": name_is, "key": key, "keyIsCredential": key_is}}
+
+test_from_a_config_map if {
+	modes == {"warn"} with input as review({}, {"fromConfigMap": from("PASSWORD", true, "password", true)}, {})
+	modes == set() with input as review({}, {"fromConfigMap": from("PASSWORD", true, "url", false)}, {})
+	modes == set() with input as review({}, {"fromConfigMap": from("URL", false, "password", true)}, {})
+	modes == {"warn"} with input as review({}, {"fromConfigMap": from("PIN", false, "pin", false)}, {"extraNames": ["pin"]})
+	modes == set() with input as review({}, {"fromConfigMap": from("PASSWORD", true, "password", true)}, {"allowedNames": ["password"]})
 }
 
-# Go expands them, as the kubelet does.
-test_references_to_a_literal_beside_them if {
-	spec := {
-		"env": [{"name": "X1", "value": "only-an-example"}, {"name": "DB_PASSWORD", "value": "$(X1)"}],
-		"command": ["server", "--password=$(X1)"],
-		"args": ["--token", "$(X1)"],
-	}
-	count(env_credentials.deny) == 0 with input as expanding(spec, {})
-	expanded := {"env": {"1": "only-an-example"}, "command": {"1": "--password=only-an-example"}, "args": {"1": "only-an-example"}}
-	paths == {sprintf("%s.%s", [path, field]) | some field in ["env[1].value", "command[1]", "args[1]"]} with input as expanding(spec, expanded)
-}
+test_nothing_to_judge if count(env_credentials.deny) == 0 with input as review({}, {}, {})

@@ -4,8 +4,9 @@
 #   base64 is not encryption, so a Secret's manifest must not stand in Git. People, CI and deployers (Argo CD, Flux) do
 #   not write plaintext values; secret controllers do, and what other ServiceAccounts and Kubernetes' own components
 #   write is recorded, as operators rotate their own certificates. Allowed from anyone are values that are empty or
-#   encrypted as a whole (SOPS, age, PGP, AWS KMS, Vault), certificates and public keys, the address of an Argo CD repository, and in
-#   Secrets of those types what looks like a service-account token, a bootstrap token or a Helm release. An annotation last-applied-configuration that carries plaintext, or that cannot be
+#   encrypted as a whole (SOPS, age, PGP, AWS KMS, Vault), references as a whole (op://, ${VAR}, <path:…>, vault:…#key,
+#   ARNs), certificates, requests for them, public keys of SSH and PGP and DH parameters, the addresses and switches of
+#   Argo CD's repositories and clusters, and in Secrets of those types what looks like a service-account token, a bootstrap token or a Helm release. An annotation last-applied-configuration that carries plaintext, or that cannot be
 #   read, is refused whoever writes it. A manifest is judged as a deployer's. Who wrote a live Secret is not known, so its
 #   values are only recorded. Values are judged, never shown. There is no fix.
 # custom:
@@ -69,10 +70,16 @@ deny contains object.union(finding, ceiling) if {
 	some key in plaintext
 	finding := {
 		"msg": sprintf("%q is in plaintext: base64 is an encoding, not encryption", [key]),
-		"path": concat("", ["data[", key, "]"]),
+		"path": concat("", [field(key), "[", key, "]"]),
 		"key": concat("", ["data[", key, "]", edit(key)]),
 	}
 }
+
+# METADATA
+# title: Where the writer has put a key
+field(key) := "stringData" if {
+	input.stringData[key]
+} else := "data"
 
 # METADATA
 # title: kubectl's copy of the manifest
@@ -103,6 +110,7 @@ plaintext contains key if {
 	is_object(input.object.data) # the API server refuses anything else
 	some key, value in input.object.data
 	not harmless(value)
+	not input.credentials.public.data[key]
 	not address(key, decoded(value))
 	not expected(input.object.type, key, value)
 }
@@ -235,41 +243,50 @@ legible(text) if regex.match(`^[\t\r\n -~]{12,}$|[\t\r\n -~]{24}`, text)
 envelopes := input.parameters["plaintext-secret"].envelopes
 
 # METADATA
-# title: What is for everybody to see
-# description: Certificates and public keys, and nothing beside them.
-harmless(value) if {
-	is_string(value)
-	startswith(value, "LS0tLS1CRUdJTi") # -----BEGIN in base64
-	public(decoded(value))
-}
-
-harmless(value) if public(value)
-
-public(text) if {
-	is_string(text)
-	startswith(text, "-----BEGIN")
-	regex.match(
-		# Their base64 begins as that of an ASN.1 sequence of sequences does.
-		`^(?:-----BEGIN (?:CERTIFICATE|PUBLIC KEY)-----\s+(?:MI|M[A-H][A-Za-z0-9+/]w)[A-Za-z0-9+/=\s]+-----END (?:CERTIFICATE|PUBLIC KEY)-----\s*)+$`,
-		text,
-	)
-}
-
-# METADATA
-# title: Where an Argo CD repository is
-# description: Argo CD wants its address and its name in a Secret. What opens it, password or key, is judged as ever.
+# title: What Argo CD wants in a Secret without its being one
+# description: Addresses, names and switches of repositories and clusters. What opens them is judged as ever.
 address(key, text) if {
-	input.object.metadata.labels["argocd.argoproj.io/secret-type"] in {"repository", "repo-creds"}
-	regex.match(addresses[key], text)
+	some kind, pattern in addresses[key]
+	input.object.metadata.labels["argocd.argoproj.io/secret-type"] in kinds[kind]
+	regex.match(pattern, text)
+}
+
+kinds := {
+	"repository": {"repository", "repo-creds", "repository-write", "repo-write-creds"},
+	"cluster": {"cluster"},
 }
 
 addresses := {
-	"type": `^(?:git|helm|oci)$`,
-	"name": `^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`,
-	"project": `^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`,
-	"enableOCI": `^(?:true|false)$`,
-	"url": `^(?:(?:https?|ssh|git|oci)://)?(?:git@)?[A-Za-z0-9.-]+(?::[0-9]+)?[/:][A-Za-z0-9._~/-]*$`,
+	"type": {"repository": `^(?:git|helm|oci)$`},
+	"name": {"repository": name, "cluster": name},
+	"project": {"repository": name, "cluster": name},
+	"url": {"repository": url},
+	"server": {"cluster": url},
+	"proxy": {"repository": url},
+	"githubAppEnterpriseBaseUrl": {"repository": url},
+	"noProxy": {"repository": `^[A-Za-z0-9.,*:/-]{1,255}$`},
+	"namespaces": {"cluster": `^[a-z0-9.,-]{1,1000}$`},
+	"clusterResources": {"cluster": switch},
+	"shard": {"cluster": number},
+	"githubAppID": {"repository": number},
+	"githubAppInstallationID": {"repository": number},
+	"depth": {"repository": number},
+	"enableOCI": {"repository": switch},
+	"enableLfs": {"repository": switch},
+	"insecure": {"repository": switch},
+	"insecureIgnoreHostKey": {"repository": switch},
+	"insecureOCIForceHttp": {"repository": switch},
+	"forceHttpBasicAuth": {"repository": switch},
+	"useAzureWorkloadIdentity": {"repository": switch},
 }
+
+name := `^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`
+
+switch := `^(?:true|false)$`
+
+number := `^[0-9]{1,12}$`
+
+url := `^(?:(?:https?|ssh|git|oci)://)?(?:git@)?[A-Za-z0-9.-]+(?::[0-9]+)?(?:[/:][A-Za-z0-9._~/-]*)?$`
 
 # METADATA
 # title: Another value is another violation
@@ -281,10 +298,11 @@ edit(key) := " changed" if {
 # METADATA
 # title: Keys that kubectl's copy of the manifest carries in plaintext
 leaked contains key if {
-	some field in ["data", "stringData"]
-	some key, value in input.lastApplied[field]
+	some members, public in {"data": "lastAppliedData", "stringData": "lastAppliedStringData"}
+	some key, value in input.lastApplied[members]
 	not harmless(value)
-	not address(key, in_clear(field, value))
+	not input.credentials.public[public][key]
+	not address(key, in_clear(members, value))
 }
 
 in_clear("data", value) := decoded(value)

@@ -146,6 +146,70 @@ test_values_that_are_harmless[name] if {
 	count(plaintext_secret.deny) == 0 with input as holding({"value": value})
 }
 
+# What is public, or only a reference, is found out in Go.
+test_values_that_are_public if {
+	public := {"credentials": {"public": {"data": {"a": true}, "lastAppliedData": {"a": true}, "lastAppliedStringData": {"b": true}}}}
+	keys == {"data[b]"} with input as object.union(holding({"a": plain, "b": plain}), public)
+	copies := {"data": {"a": plain}, "stringData": {"b": "x1"}}
+	keys == set() with input as object.union(applied(copies), public)
+	keys == {"last-applied-configuration"} with input as object.union(applied({"stringData": {"a": "x1"}}), public)
+	keys == {"last-applied-configuration"} with input as object.union(applied({"data": {"b": plain}}), public)
+}
+
+test_a_key_is_named_where_it_is_written if {
+	review := object.union(holding({"a": plain, "b": plain}), {"stringData": {"b": true}})
+	modes.enforce == {"data[a]", "stringData[b]"} with input as review
+	keys == {"data[a]", "data[b]"} with input as review
+}
+
+argo(type, key, text) := changed_object(request, {
+	"type": "Opaque",
+	"metadata": {"labels": {"argocd.argoproj.io/secret-type": type}},
+	"data": {key: base64.encode(text)},
+})
+
+test_what_argo_cd_wants_in_a_secret[name] if {
+	some name, [type, key, text] in {
+		"insecure": ["repository", "insecure", "true"],
+		"LFS": ["repository", "enableLfs", "true"],
+		"host keys": ["repo-creds", "insecureIgnoreHostKey", "false"],
+		"basic": ["repository", "forceHttpBasicAuth", "true"],
+		"Azure": ["repository", "useAzureWorkloadIdentity", "true"],
+		"HTTP": ["repository", "insecureOCIForceHttp", "true"],
+		"OCI": ["repository", "enableOCI", "true"],
+		"depth": ["repository", "depth", "1"],
+		"app": ["repository", "githubAppID", "123456"],
+		"installation": ["repo-creds", "githubAppInstallationID", "12345678"],
+		"GitHub": ["repo-creds", "githubAppEnterpriseBaseUrl", "https://ghe.example.com/api/v3"],
+		"proxy": ["repository", "proxy", "http://proxy.example.com:3128"],
+		"no proxy": ["repository", "noProxy", ".example.com,10.0.0.0/8"],
+		"a template's address": ["repo-creds", "url", "https://git.example.com"],
+		"write": ["repository-write", "url", "https://git.example.com/a"],
+		"write template": ["repo-write-creds", "url", "https://git.example.com/a"],
+		"cluster": ["cluster", "server", "https://10.0.0.1:6443"],
+		"cluster's name": ["cluster", "name", "prod"],
+		"cluster's project": ["cluster", "project", "prod"],
+		"namespaces": ["cluster", "namespaces", "a,b"],
+		"resources": ["cluster", "clusterResources", "true"],
+		"shard": ["cluster", "shard", "1"],
+	}
+	count(plaintext_secret.deny) == 0 with input as argo(type, key, text)
+}
+
+test_what_opens_it_is_plaintext[name] if {
+	some name, [type, key, text] in {
+		"password": ["repository", "password", "x1"],
+		"key": ["repository", "sshPrivateKey", "x1"],
+		"configuration": ["cluster", "config", "{}"],
+		"another kind's": ["cluster", "insecure", "true"],
+		"another Secret's": ["notifications", "insecure", "true"],
+		"no switch": ["repository", "insecure", "hunter2"],
+		"no number": ["repository", "githubAppID", "hunter2"],
+		"an address with a password": ["repository", "proxy", "http://a:b@proxy.example.com"],
+	}
+	count(plaintext_secret.deny) == 1 with input as argo(type, key, text)
+}
+
 test_values_that_are_plaintext[name] if {
 	some name, value in {
 		"text": plain,

@@ -1,10 +1,13 @@
-package taffrail.lib.credentials_test
+package credentials_test
 
-import data.taffrail.lib.credentials
-import future.keywords.not
+import (
+	"testing"
 
-test_names_of_credentials[name] if {
-	some name in [
+	"taffrail.dev/webhook/credentials"
+)
+
+func TestNamesOfCredentials(t *testing.T) {
+	for _, name := range []string{
 		"PASSWORD", "DB_PASSWORD", "db-password", "spring.datasource.password", "dbPassword", "MYSQL_ROOT_PASSWORD",
 		"PGPASSWORD", "DB_PASS", "dbPass", "SMTP_PASSWD", "DB_PWD", "passphrase", "PASSWORD_1", "PASSWORD_BASE64",
 		"SECRET", "JWT_SECRET", "clientSecret", "client-secret", "APP_TOKEN_SECRET", "TOKEN", "GITHUB_TOKEN",
@@ -14,12 +17,15 @@ test_names_of_credentials[name] if {
 		"masterauth", ".pgpass", "password.txt", "admin_token", "SECRET_KEY_BASE", "secretKeyBase", "DB_PASSWORD_PROD",
 		"STRIPE_API_KEY_LIVE", "db.password.old",
 		"RABBITMQ_ERL_COOKIE", "ERLANG_COOKIE",
-	]
-	credentials.named(name)
+	} {
+		if !credentials.Named(name) {
+			t.Error(name)
+		}
+	}
 }
 
-test_names_of_other_things[name] if {
-	some name in [
+func TestNamesOfOtherThings(t *testing.T) {
+	for _, name := range []string{
 		"", "PASSWORD_MIN_LENGTH", "PASSWORD_POLICY", "PASSWORD_FILE", "GF_SECURITY_ADMIN_PASSWORD__FILE", "PGPASSFILE",
 		"PASSWORD_HASH", "passwords.yaml", "TOKEN_URL", "TOKEN_TTL", "TOKEN_EXPIRY", "ACCESS_TOKEN_EXPIRE_MINUTES",
 		"AUTH_TOKEN_HEADER", "AWS_WEB_IDENTITY_TOKEN_FILE", "TOKENIZERS_PARALLELISM", "MAX_TOKENS", "max_token",
@@ -28,26 +34,30 @@ test_names_of_other_things[name] if {
 		"NEXT_PUBLIC_API_KEY", "PRIMARY_KEY", "AWS_ACCESS_KEY_ID", "AWS_SHARED_CREDENTIALS_FILE", "CREDENTIALS_PATH",
 		"allow-credentials-header", "includeCredentials", "OLDPWD", "compass", "BYPASS", "nginx_proxypass", "username",
 		"trustStorePassword", "password-stdin", "tls.crt", "ca.crt", "KEY_BASE", "PASSWORD_TESTER", "TOKEN_PRODUCER",
-	]
-	not credentials.named(name)
+	} {
+		if credentials.Named(name) {
+			t.Error(name)
+		}
+	}
 }
 
-literal(value) if credentials.literal("PASSWORD", value)
-
-test_values_that_are_credentials[value] if {
-	some value in [
+func TestValuesThatAreCredentials(t *testing.T) {
+	for _, value := range []string{
 		"hunter2", "changeme", "12345", "10", "password", "p@ss w0rd", "$2a$10$abcdefghijklmnop", "wJalrXUtnFEMI/K7MDENG+x",
 		"/9j+4AAQSkZJRg==", "!hunter2", "*hunter2", "<hunter2", "|hunter2", "[hunter2", "correct-horse", "Tr0ub4dor&3", " hunter2\n", "my-secret",
 		"app:$apr1$abcdefgh", "hunter2-placeholder", "@@hunter2",
 		"vault:v1:only-an-example", "vault:hunter2", "env:hunter2", "arn:hunter2", "ENC(hunter2)", "ENC[hunter2]", "ENC[AES256_GCM,data:x]",
 		"{cipher}hunter2", "{noop}hunter2", "AQICAHexample", "hunter2${NOTHING}", "$(NOTHING)p4ssw0rd",
 		"{{ x }}hunter2", "hunter2<% %>",
-	]
-	literal(value)
+	} {
+		if !credentials.Plain("PASSWORD", value) {
+			t.Errorf("%q", value)
+		}
+	}
 }
 
-test_values_that_are_not[value] if {
-	some value in [
+func TestValuesThatAreNot(t *testing.T) {
+	for _, value := range []string{
 		"", " ", "true", "False", "no", "0", "1", "null", "~", "required", "string", "$(DB_PASSWORD)", "${DB_PASSWORD}",
 		"${DB_PASSWORD:-x}", "$DB_PASSWORD", "Bearer $(TOKEN)", "$__file{/etc/secret}", "{{ .Values.password }}",
 		"{{ template }}", "#{ENV['X']}", "%(ENV_X)s", "%PASSWORD%", "<placeholder>", "<your password>", "[redacted]",
@@ -61,31 +71,40 @@ test_values_that_are_not[value] if {
 		"./secrets/x", "~/.pgpass", "file:/run/secrets/x", "tls.key", "server.pem", "https://example.com/token",
 		"postgres://user@host/db", "process.env.X", "1.2.3", "placeholder", "password-placeholder-0", "@@DB_PASSWORD@@",
 		"app:$PW", "app:${PW}", "`cat /run/x`", "debug",
-	]
-	not literal(value)
+	} {
+		if credentials.Plain("PASSWORD", value) {
+			t.Errorf("%q", value)
+		}
+	}
 }
 
-test_names_of_objects[name] if {
-	some name, value in {
-		"webhook-secret": "cert-manager/webhook-tls",
-		"AUTH_SECRET": "oauth2-proxy-credentials",
-		"secret": "ingress/certificate",
-		"VAULT_SECRET": "secret/data/app",
-		"apiKey": "X-API-Key",
-		"credentials": "instance_profile",
-		"access-token": "projected",
-		"secret": "argocd-redis",
-		"credentials": "cloud-creds",
+func TestNamesOfObjects(t *testing.T) {
+	for _, row := range [][2]string{
+		{"webhook-secret", "cert-manager/webhook-tls"},
+		{"AUTH_SECRET", "oauth2-proxy-credentials"},
+		{"secret", "ingress/certificate"},
+		{"VAULT_SECRET", "secret/data/app"},
+		{"apiKey", "X-API-Key"},
+		{"credentials", "instance_profile"},
+		{"access-token", "projected"},
+		{"secret", "argocd-redis"},
+		{"credentials", "cloud-creds"},
+	} {
+		if credentials.Plain(row[0], row[1]) {
+			t.Errorf("%q", row)
+		}
 	}
-	not credentials.literal(name, value)
 }
 
-test_credentials_that_are_no_objects[name] if {
-	some name, value in {
-		"JWT_SECRET": "my-app",
-		"secret": "hunter2",
-		"API_KEY": "cert-manager/webhook-tls",
-		"CLIENT_SECRET": "wJalrXUtnFEMI/K7MDENG",
+func TestCredentialsThatAreNoObjects(t *testing.T) {
+	for _, row := range [][2]string{
+		{"JWT_SECRET", "my-app"},
+		{"secret", "hunter2"},
+		{"API_KEY", "cert-manager/webhook-tls"},
+		{"CLIENT_SECRET", "wJalrXUtnFEMI/K7MDENG"},
+	} {
+		if !credentials.Plain(row[0], row[1]) {
+			t.Errorf("%q", row)
+		}
 	}
-	credentials.literal(name, value)
 }

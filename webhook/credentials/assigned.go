@@ -1,0 +1,217 @@
+package credentials
+
+import (
+	"regexp"
+	"strings"
+)
+
+// noun is a word at which a text is looked at closely, with the rest of a name that ends there.
+type noun struct {
+	word string
+	// rest is what may come next: the end of the name, and something that may be a value. Most mentions
+	// are passed over by this.
+	rest *regexp.Regexp
+}
+
+var nouns = func() []noun {
+	const follows = `(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64|data|content|pem)|[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)){0,2}` +
+		`(?:[\\"'\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["']?(?:[^\s"'$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+'|\\?["'][ \t]*,[ \t]*\\?["'])`
+	var all []noun
+	for _, n := range [][2]string{
+		{"pass", `(?:w(?:or)?ds?|phrases?|codes?)?`}, {"pwd", ""}, {"pw", ""}, {"secret", ""}, {"token", ""},
+		{"key", `(?:s|[_.-]?base)?`}, {"cred", `(?:entials?|s)`}, {"_auth", ""}, {"psk", ""},
+	} {
+		all = append(all, noun{n[0], re("^" + n[1] + follows)})
+	}
+	return all
+}()
+
+// limits of how many mentions of a noun are looked at, and how many of those that may have a value.
+const (
+	maxMentions   = 5000
+	maxCandidates = 1000
+)
+
+// assigned finds values under a name, in files and scripts of any language: password: x,
+// db.password=x, "apiKey": "x", <password>x</password>, define('DB_PASSWORD', 'x').
+func assigned(t *text) {
+	for i := range nouns {
+		n := &nouns[i]
+		candidates := 0
+		for from, mentions := 0, 0; mentions < maxMentions && candidates < maxCandidates; mentions++ {
+			at := strings.Index(t.low[from:], n.word)
+			if at < 0 {
+				break
+			}
+			at += from
+			from = at + len(n.word)
+			if !n.rest.MatchString(t.low[from:min(len(t.low), from+120)]) {
+				continue
+			}
+			line := t.line(at)
+			if n.word == "key" && !keyed.MatchString(line[max(0, len(line)-24):]) || n.word == "pw" && strings.HasPrefix(t.low[from:], "d") {
+				continue
+			}
+			candidates++
+			t.assignedAt(n, at, line)
+		}
+	}
+}
+
+// keyed is what comes before a key that opens something. Most keys are none of a credential.
+var keyed = re(`(?:api|access|secret|private|encrypt|encryption|signing|auth|master|account|admin|license|licence|unseal|fernet|hmac|deploy|jwt|cookie|client|storage|shared|preshared|session|app|batch|webhook)[_.-]?$`)
+
+func (t *text) assignedAt(n *noun, at int, line string) {
+	after := at + len(n.word)
+	right := t.low[after:min(len(t.low), after+300)]
+	if aside(line, right) {
+		return
+	}
+	beginning := nameEnd.FindString(line)
+	ending, value, offset, ok := assignment(beginning, right)
+	if !ok {
+		return
+	}
+	whole := bare(beginning) + n.word + ending
+	c := nameOf(whole)
+	if c == unnamed || mounted.MatchString(right) || matched(n.word, line, right) || passedOn(line, right) {
+		return
+	}
+	original := t.raw[after+offset : after+offset+len(value)]
+	value = strings.TrimRight(value, `\`)
+	original = original[:len(value)]
+	if vacant(value) || reference(whole, value) || repeats(whole, original) || t.label(original) || foreign.MatchString(value) {
+		return
+	}
+	m := Match{Detector: "assignment", Name: presentable(line, whole)}
+	switch c {
+	case vendor, opaque:
+		if !random(original) {
+			return
+		}
+		m.Detector, m.Likely = "assignment of a random value", c == opaque
+	case likely:
+		m.Detector, m.Likely = "assignment, noun first", true
+	case certain:
+		if low := lower(whole); authNames.MatchString(low) && !certainNames.MatchString(low) && !isAuth(low, original) {
+			return
+		}
+	case unnamed:
+	}
+	m.What = described(m.Name)
+	t.add(m, at)
+}
+
+// mounted is the name of a secret with where it comes from: --secret=db,type=env.
+var mounted = re(`^=[a-z0-9_.-]+,(?:type|src|source|target|env|mode|uid|id)=`)
+
+var (
+	nameEnd = re(`[a-z0-9_.\-]*$`)
+	foreign = re(`[^ -~]`) // a label on a screen, in some language
+)
+
+var (
+	quoted  = re(`^([a-z0-9_.\-]*)(?:[\\"']{0,2}\]?[ \t]*(?:=>|:=|[:=])[ \t]*(?:\\?"([!#-~]+)(?:"|$)|'([!-&(-~]+)(?:'|$)|([0-9]+)[ \t]*,)|>([!-;=-~]+)</|[ \t]+'([!-&(-~]+)'|\\?["'][ \t]*,[ \t]*(?:"([!#-~]+)"|'([!-&(-~]+)')[ \t]*\))`)
+	bareEnd = re(`^([a-z0-9_.\-]*)(?:\]?:?=([^\s"'=~,;&|<>(){}\[\]\x60\\][^\s"',;&|<>(){}\[\]\x60]*)(?:[\s"',;&|<>)}\]\x60]|$)|[\\"']{0,2}\]?[ \t]*(?:=>|:=|[:=])[ \t]*([^\s"'=~,;&|<>(){}\[\]\x60\\][^\s"',;(){}\[\]\x60]*)[ \t]*(?:\r?(?:\n|$|[#}]|//)|,"))`)
+	psql    = re(`^[a-z]*[ \t]+:["']`) // a variable of psql: PASSWORD :'reader_password'
+)
+
+// assignment reads the rest of a name, and its value with where that begins. A value without quotes
+// ends at a blank after "=", as in a shell, and is all of its line after ":" or " = ", or it would be
+// prose. One that goes on with a bracket is a call in some programming language.
+func assignment(beginning, right string) (ending, value string, offset int, ok bool) {
+	if at := quoted.FindStringSubmatchIndex(right); at != nil && !psql.MatchString(right) {
+		for i := 4; i < len(at); i += 2 {
+			if at[i] >= 0 {
+				return right[at[2]:at[3]], right[at[i]:at[i+1]], at[i], true
+			}
+		}
+	}
+	at := bareEnd.FindStringSubmatchIndex(right)
+	if at == nil {
+		return "", "", 0, false
+	}
+	begin, end := at[4], at[5]
+	if begin < 0 {
+		begin, end = at[6], at[7]
+	}
+	value = right[begin:end]
+	if code(beginning, value) || prose(beginning, right) {
+		return "", "", 0, false
+	}
+	return right[at[2]:at[3]], value, begin, true
+}
+
+var (
+	ownField = re(`^(?:self|this)\.`)
+	variably = re(`^(?:[a-z_]+\.)+[a-z_]+$|^[a-z][a-z_]*_(?:password|passphrase|passwd|pass|pwd|token|secret|key|credentials)$`)
+)
+
+// code reports a variable, in a script: self.password = password, token: user.token,
+// secret = default_secret. Nobody quotes those.
+func code(beginning, value string) bool {
+	return ownField.MatchString(beginning) || variably.MatchString(value)
+}
+
+var (
+	inQuery   = re(`[a-z0-9_:]\{[^{}]*$`)
+	queryEnd  = re(`^[a-z0-9_]*=~?\\?["']`)
+	inCall    = re(`[a-z0-9_]\((?:[^"'()]|"[^"]*"|'[^']*')*$`)
+	callEnd   = re(`^[a-z0-9_]*=[a-z_.]+[,)]`)
+	ownLine   = re(`^\s+[a-z0-9_]*$`)
+	ownEnd    = re(`^[a-z0-9_]*=[a-z_.]+,[ \t]*\r?(?:\n|$)`)
+	proseLine = re(`^[a-z0-9_.\-]*=\S+[ \t]+\S`)
+)
+
+// matched reports what a query for metrics asks for: kube_secret_info{namespace="shop",secret="tls"}.
+func matched(word, line, right string) bool {
+	return (word == "secret" || word == "token") && inQuery.MatchString(line) && queryEnd.MatchString(right)
+}
+
+// passedOn reports a variable that a call passes on: connect(user=user, password=password).
+func passedOn(line, right string) bool {
+	return inCall.MatchString(line) && callEnd.MatchString(right) || ownLine.MatchString(line) && ownEnd.MatchString(right)
+}
+
+// prose reports a message, in a file of messages: error.password=Wrong password. A shell, where a blank
+// ends the value, has no dots in its names.
+func prose(beginning, right string) bool {
+	return strings.Contains(beginning, ".") && !strings.HasPrefix(beginning, "-") && proseLine.MatchString(right)
+}
+
+var (
+	label     = re(`^(?:[A-Z][a-z]*|PIN|API|SSH|JWT)(?:[ -](?:[A-Za-z][a-z]*|API|SSH))*[:*?!.]?$`)
+	labelNoun = re(`(?i)^(?:(?:pass(?:word|code|phrase)|secret|token|(?:api|access|private|secret|ssh|licen[cs]e)?[ -]?key|credentials?|pin)s?)$`)
+	messages  = re(`(?i)(?:^|[/_.-])(?:messages?|strings|translations?|locales?|i18n|l10n|lang(?:uage)?s?|labels)(?:[_.-].*)?\.(?:json|properties|ya?ml|po|xml|js|ts|arb|ini|toml|resx|strings)$|^(?:en|de|fr|es|it|pt|nl|sv|da|fi|no|nb|nn|pl|cs|sk|hu|ro|bg|ru|uk|el|tr|ar|he|fa|hi|bn|th|vi|id|ms|ja|ko|zh|lt|lv|et|sl|hr|sr|ca|eu|gl)(?:[_-][A-Za-z]{2,4})?\.(?:json|ya?ml|properties|po|js|ts|arb|toml|ini|xml|strings)$|\.(?:po|arb|resx|strings|ftl)$`)
+	spoken    = re(`^[A-Za-z][A-Za-z '’,.:!?*()-]*$`)
+)
+
+// label reports what stands on a screen: the word itself with a capital, or any words in a file of
+// messages.
+func (t *text) label(value string) bool {
+	if label.MatchString(value) && labelNoun.MatchString(strings.TrimRight(value, ":*?!.")) {
+		return true
+	}
+	return spoken.MatchString(value) && messages.MatchString(t.file)
+}
+
+var javaProperty = re(`^-d[a-z0-9_\-]+\.`)
+
+// bare is the beginning of a name, without what makes it a flag or a property of Java.
+func bare(beginning string) string {
+	if javaProperty.MatchString(beginning) {
+		return beginning[2:]
+	}
+	return strings.TrimLeft(beginning, "-.")
+}
+
+var presentably = re(`(?:^\s*(?:-\s)?[\s"'<{,\\]*(?:--|(?:export|set|env|-e)\s+)?|[{,]\s*\\?["']|\s--)(?:[a-z0-9_.][a-z0-9_.\-]*)?$|(?:^|\s)-d[a-z0-9_\-]+\.[a-z0-9_.\-]*$`)
+
+// presentable is the name, where it cannot be a part of another value: at the beginning of a line, of a
+// member of a JSON object, or of a flag.
+func presentable(line, name string) string {
+	if len(name) <= 80 && presentably.MatchString(line) {
+		return name
+	}
+	return ""
+}

@@ -1,0 +1,303 @@
+package credentials
+
+import (
+	"slices"
+	"strings"
+)
+
+// given is a credential that a program is given: the word that completes it, and what it is.
+type given struct {
+	index int
+	what  string
+}
+
+const (
+	// maxPrograms is how many words of one command are looked up as programs.
+	maxPrograms = 2000
+	// maxArguments is how many words after a program are looked at.
+	maxArguments = 60
+)
+
+// takes finds what the programs in a command are given.
+func takes(words []string) (all []given) {
+	seen := map[given]bool{}
+	for i, word := range words[:min(len(words), maxPrograms)] {
+		for _, c := range byProgram[program(word)] {
+			what := c.what
+			if what == "" {
+				what = program(word)
+			}
+			for _, at := range c.arguments(words[i+1 : min(len(words), i+1+maxArguments)]) {
+				g := given{index: i + 1 + at, what: "a password for " + what}
+				if !seen[g] {
+					seen[g] = true
+					all = append(all, g)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// arguments are the positions of credentials among the arguments of the client.
+func (c *client) arguments(words []string) (at []int) {
+	first := 0
+	if c.sub != "" {
+		first = slices.Index(words, c.sub)
+		if first < 0 {
+			return nil
+		}
+	}
+	for _, spec := range strings.Fields(c.flags) {
+		flag, sep, _ := strings.Cut(spec, "|")
+		name := strings.TrimRight(flag, "*+")
+		joined, apart := flag != name, !strings.HasSuffix(flag, "*")
+		for i, word := range words {
+			rest, ok := strings.CutPrefix(word, name)
+			switch {
+			case !ok || i < first:
+			case rest == "" && apart && i+1 < len(words):
+				if secretPart(words[i+1], sep) && !strings.HasPrefix(words[i+1], "-") {
+					at = append(at, i+1)
+				}
+			case strings.HasPrefix(rest, "="):
+				if secretPart(rest[1:], sep) {
+					at = append(at, i)
+				}
+			case joined && rest != "" && (rest[0] != '-' || len(rest) > 8):
+				if secretPart(rest, sep) {
+					at = append(at, i)
+				}
+			}
+		}
+	}
+	switch {
+	case c.nth > 0:
+		if i, ok := c.positional(words); ok && secretPart(words[i], "") {
+			at = append(at, i)
+		}
+	case c.nth < 0: // user/password@database
+		for i, word := range words {
+			if user, rest, ok := strings.Cut(word, "/"); ok && user != "" && !strings.HasPrefix(word, "-") && !strings.ContainsAny(user, ".:$@") {
+				if password, _, _ := strings.Cut(rest, "@"); password != "" && secretPart(password, "") && !strings.Contains(password, "/") {
+					at = append(at, i)
+				}
+				break
+			}
+		}
+	}
+	return at
+}
+
+// positional is where the nth word without a flag stands after the words that have to come before.
+func (c *client) positional(words []string) (int, bool) {
+	first := 0
+	if strings.HasPrefix(c.after, "-") {
+		if !slices.ContainsFunc(words, func(word string) bool { return bundle(word, c.after) }) {
+			return 0, false
+		}
+	} else {
+		for _, want := range strings.Fields(c.after) {
+			i := slices.IndexFunc(words[first:], func(word string) bool { return strings.EqualFold(word, want) || strings.HasSuffix(word, "."+want) })
+			if i < 0 {
+				return 0, false
+			}
+			first += i + 1
+		}
+	}
+	n := 0
+	for i := first; i < len(words); i++ {
+		if strings.HasPrefix(words[i], "-") && words[i] != "-" {
+			if len(words[i]) > 3 && !strings.HasPrefix(c.after, "-") && !strings.Contains(words[i], "=") {
+				i++ // its value
+			}
+			continue
+		}
+		if c.nth == 1 && strings.Contains(words[i], "=") {
+			return 0, false
+		}
+		if n++; n == c.nth {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// bundle reports whether a word is short flags together that are those of a row: -b, or -nb.
+func bundle(word, flags string) bool {
+	if len(word) < 2 || word[0] != '-' || word[1] == '-' {
+		return false
+	}
+	return strings.Contains(word, "b") && strings.Contains(word, "n") == strings.Contains(flags, "n")
+}
+
+// secretPart reports whether an argument holds a literal, behind the separator if there is one.
+func secretPart(word, sep string) bool {
+	word = strings.Trim(word, `"'`)
+	if sep != "" {
+		i := strings.Index(word, sep)
+		if i < 0 {
+			return false
+		}
+		word = word[i+len(sep):]
+		if sep == "password=" {
+			word, _, _ = strings.Cut(word, ",")
+		}
+	}
+	return !vacant(lower(word)) && !strings.HasPrefix(word, "$") && !crypted.MatchString(word)
+}
+
+// sinks take a password from their input: echo x | docker login --password-stdin.
+func sinks(words []string) bool {
+	for _, word := range words {
+		switch program(word) {
+		case "chpasswd", "--password-stdin", "--stdin", "--with-token", "--passphrase-fd":
+			return true
+		}
+	}
+	return len(words) > 1 && program(words[0]) == "sudo" && slices.Contains(words[:2], "-S")
+}
+
+// piped finds what echo writes into a program that takes a password from its input.
+func piped(c, next command) bool {
+	if !c.piped || !sinks(next.words) || len(c.words) < 2 {
+		return false
+	}
+	switch program(c.words[0]) {
+	case "echo", "printf":
+		value := c.words[len(c.words)-1]
+		if slices.ContainsFunc(next.words, func(word string) bool { return program(word) == "chpasswd" }) {
+			return secretPart(value, ":")
+		}
+		return secretPart(value, "") && !strings.Contains(value, "%s")
+	}
+	return false
+}
+
+// commanded finds passwords in what programs are called with, in the lines of a text that may be
+// commands.
+func commanded(t *text) {
+	for from := 0; from < len(t.raw); {
+		end := from
+		for { // a line goes on behind a backslash
+			i := strings.IndexByte(t.raw[end:], '\n')
+			if i < 0 {
+				end = len(t.raw)
+				break
+			}
+			end += i
+			if end == from || t.raw[end-1] != '\\' || end-from > maxCommand {
+				break
+			}
+			end++
+		}
+		for line := t.raw[from:end]; line != ""; {
+			part := line[:min(len(line), maxCommand)]
+			if i := strings.LastIndexByte(part, ' '); i > 0 && len(part) < len(line) {
+				part = part[:i]
+			}
+			if called(part) {
+				t.commands(part, from, false)
+			}
+			from, line = from+len(part), line[len(part):]
+		}
+		from = end + 1
+	}
+}
+
+// called reports whether one of the words of a line is a known program.
+func called(line string) bool {
+	for from := 0; from < len(line); {
+		end := from
+		for end < len(line) && strings.IndexByte(" \t;|&()\"'`\r", line[end]) < 0 {
+			end++
+		}
+		if end > from && byProgram[program(line[from:end])] != nil {
+			return true
+		}
+		from = end + 1
+	}
+	return strings.Contains(line, "chpasswd")
+}
+
+// commands looks at a script. The words of it are searched as texts too where nothing else does that.
+func (t *text) commands(script string, offset int, words bool) {
+	if comment.MatchString(script[:min(len(script), 200)]) && !strings.Contains(script, "\n") && !strings.HasPrefix(script, "#!") {
+		return
+	}
+	t.substituted(script, offset)
+	all := parseShell(script)
+	looked := 0
+	for i, c := range all {
+		for _, g := range takes(c.words) {
+			t.add(Match{Detector: "client", What: g.what}, offset+c.at[g.index])
+		}
+		if i+1 < len(all) && piped(c, all[i+1]) {
+			t.add(Match{Detector: "client", What: "a password for " + program(all[i+1].words[0])}, offset+c.at[0])
+		}
+		for j, word := range c.words {
+			if j > 0 && strings.ContainsAny(word, " \t") && called(word) && !prints[program(c.words[0])] {
+				t.calls(word, offset+c.at[j])
+			}
+			if words && j > 0 && looked < maxCandidates && strings.ContainsAny(word, " \t\n:=") && len(c.words) > 1 {
+				looked++
+				for _, m := range Text("", word) {
+					t.add(m, offset+c.at[j])
+				}
+			}
+			if flag, ok := announces(word); words && ok && j+1 < len(c.words) && announced(flag, c.words[j+1]) && strings.IndexByte(word, '-') == 0 && !strings.HasPrefix(word, "--") {
+				t.add(Match{Detector: "flag", What: described("")}, offset+c.at[j])
+			}
+		}
+	}
+}
+
+// prints has the programs whose arguments are sentences.
+var prints = set("echo", "printf", "logger", "log", "say")
+
+// substituted looks at commands in $( ) and between backticks.
+func (t *text) substituted(script string, offset int) {
+	for from, n := 0, 0; n < maxSubstitutions; n++ {
+		at := strings.IndexAny(script[from:], "$`")
+		if at < 0 {
+			return
+		}
+		from += at + 1
+		length := 0
+		switch {
+		case script[from-1] == '`':
+			length = strings.IndexByte(script[from:], '`')
+		case strings.HasPrefix(script[from:], "("):
+			length = balanced(script[from:])
+		}
+		if length > 1 {
+			t.calls(strings.Trim(script[from:from+length], "()"), offset+from)
+		}
+	}
+}
+
+// maxSubstitutions is how many of a command are looked at.
+const maxSubstitutions = 50
+
+// calls looks at a command within another one, of which only the beginning is known.
+func (t *text) calls(script string, at int) {
+	if len(script) > maxCommand || !called(script) {
+		return
+	}
+	for _, c := range parseShell(script) {
+		for _, g := range takes(c.words) {
+			t.add(Match{Detector: "client", What: g.what}, at)
+		}
+	}
+}
+
+var flagWord = re(`^--?[A-Za-z][A-Za-z0-9_.-]*$`)
+
+// announces is the name of a flag, if a word is one.
+func announces(word string) (string, bool) {
+	return strings.TrimLeft(word, "-"), flagWord.MatchString(word)
+}
+
+func announced(flag, value string) bool {
+	return !strings.HasPrefix(value, "-") && Named(flag) && Plain(flag, value)
+}

@@ -1,0 +1,92 @@
+package credentials_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"taffrail.dev/webhook/credentials"
+)
+
+func TestCommandsWithinOthers(t *testing.T) {
+	for _, line := range []string{
+		"RESULT=$(mysql -uroot -phunter2 -e 'select 1')", "x=\"$(mysql -phunter2 db)\"", "`mysql -phunter2 db`", "`mysql -phunter2`",
+		"bash -c 'mysql -phunter2 db'", `command: ["sh", "-c", "mysql -phunter2 db"]`, `run: "mysql -phunter2 db"`,
+		"ssh host 'mysql -phunter2 db'", "echo " + strings.Repeat("a ", 8000) + "; mysql -phunter2 db",
+	} {
+		if got := whats(line); len(got) != 1 || got[0] != "a password for mysql" {
+			t.Errorf("%.60s: %q", line, got)
+		}
+	}
+	for _, line := range []string{
+		"x=$(mysql -p$PASSWORD db)", "bash -c 'mysql -p\"$PASSWORD\" db'", "echo 'try mysql -ppassword db'", "docker run -p 80:80 login",
+		"ctr run --user 1000:1000 x", "2024 exp a/b", `mysql -p"$(cat /run/secrets/db)"`,
+	} {
+		if got := whats(line); len(got) > 0 {
+			t.Errorf("%s: %q", line, got)
+		}
+	}
+}
+
+// A cloud's tokens and passwords are thousands of characters long.
+func TestValuesOfAnyLength(t *testing.T) {
+	part := strings.Repeat("aB3_x-Z9", 400)
+	login := base64.StdEncoding.EncodeToString([]byte("_json_key:" + part))
+	for what, text := range map[string]string{
+		"a JSON Web Token":      "eyJhbGciOiJSUzI1NiJ9.eyJ" + part + "." + part,
+		"a registry's password": `{"auths":{"registry.example":{"auth":"` + login + `"}}}`,
+	} {
+		for _, text := range []string{text, "a: " + text + " b"} {
+			if got := whats(text); len(got) != 1 || got[0] != what {
+				t.Errorf("%.60s: %q", text, got)
+			}
+		}
+	}
+	for _, text := range []string{"eyJ" + part + "." + part, "eyJ" + part + ".eyJ" + part, "eyJhbG.eyJ" + part + "." + part, `"auth":"` + login, `"auth":"` + part + `"`} {
+		if got := whats(text); len(got) > 0 {
+			t.Errorf("%.60s: %q", text, got)
+		}
+	}
+}
+
+// What nginx passes on is a request.
+func TestPlacesToPassOnTo(t *testing.T) {
+	for _, line := range []string{
+		"fastcgi_pass php:9000;", "fastcgi_pass 127.0.0.1:9000;", "uwsgi_pass app-1:3031;", "scgi_pass localhost:9000;",
+		"grpc_pass grpc1:9000;", "memcached_pass cache-1:11211;", "http-request set-header X-Token %[src]",
+	} {
+		text := "server {\n  " + line + "\n}\n"
+		if got := credentials.Text("nginx.conf", text); len(got) > 0 {
+			t.Errorf("%s: %v", line, got)
+		}
+	}
+}
+
+// What stands before a slash in the name of an object is no user.
+func TestAuthThatIsAnObject(t *testing.T) {
+	for name, value := range map[string]string{"HTTP_AUTH": "kubernetes/argocd", "BASIC_AUTH": "shop/basic-auth", "NEO4J_AUTH": "none"} {
+		if got := credentials.Value(name, value); len(got) > 0 {
+			t.Errorf("%s=%s: %v", name, value, got)
+		}
+	}
+	for name, value := range map[string]string{"HTTP_AUTH": "app:hunter2", "NEO4J_AUTH": "neo4j/hunter2"} {
+		if got := credentials.Value(name, value); len(got) != 1 {
+			t.Errorf("%s=%s: %v", name, value, got)
+		}
+	}
+}
+
+// A noun that begins a name is not always what the value is.
+func TestNamesOfWhatIsKnownAboutASecret(t *testing.T) {
+	for name, value := range map[string]string{
+		"SECRET_LABEL_SELECTOR": "app=grafana,tier=web", "REFRESH_TOKEN_COOKIE": "__Host-refresh", "TOKEN_AUDIENCES": "istio-ca",
+		"SECRET_NAMESPACES": "shop,billing", "TOKEN_CLAIMS": "sub,groups", "SECRET_ANNOTATIONS": "reloader=true", "TOKEN_DOMAIN": "shop.example",
+	} {
+		if got := credentials.Value(name, value); len(got) > 0 {
+			t.Errorf("%s=%s: %v", name, value, got)
+		}
+	}
+	if got := credentials.Value("TOKEN_GITHUB", "abc123def456"); len(got) != 1 {
+		t.Errorf("TOKEN_GITHUB: %v", got)
+	}
+}

@@ -1,0 +1,106 @@
+package credentials
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+var (
+	longFlag   = re(`^([a-z][a-z0-9_.\-]*)[ \t=]+["']?([^\s"'\-\\][^\s"']*)`)
+	authHeader = re(`^[\\"']{0,2}(?:[ \t]*[:=,][ \t]*|[ \t]+)[\\"']{0,2}(?:bearer|basic|token|apikey|splunk)[ \t]+([^\s"'\\]{6,})`)
+	userinfo   = re(`^[^/?#\s:@"'<>]*:([^/?#\s@"'<>\\]+)@(?:[^s]|s[^h]|sh[^a]|sha[^25]|sha2[^5]|sha25[^6]|sha5[^1]|sha51[^2])`)
+	wholeAuth  = re(`^\s*["']?(?i:(basic|bearer|token|apikey|splunk))[ \t]+([A-Za-z0-9+/=._~-]{8,})["']?\s*$`)
+	proxyAuth  = re(`[^\s:/@"'$]+:([^\s@"']+)@tcp\(`)
+	sqlSecret  = re(`(?i:identified (?:with \S+ )?by|(?:with |encrypted )password) +['"]([^'"\s]+)`)
+)
+
+// flagged finds the word after a flag.
+func flagged(t *text) {
+	for from, n := 0, 0; n < maxMentions; n++ {
+		at := strings.Index(t.low[from:], "--")
+		if at < 0 {
+			return
+		}
+		from += at + 2
+		groups := longFlag.FindStringSubmatch(t.low[from:min(len(t.low), from+300)])
+		if groups == nil || !Named(groups[1]) || vacant(groups[2]) || reference(groups[1], groups[2]) || repeats(groups[1], groups[2]) || aside(t.line(from-2), "") {
+			continue
+		}
+		t.add(Match{Detector: "flag", Name: groups[1], What: described(groups[1])}, from-2)
+	}
+}
+
+// authorized finds what a header Authorization says.
+func authorized(t *text) {
+	m := Match{Detector: "header Authorization", What: "a header Authorization"}
+	if groups := wholeAuth.FindStringSubmatch(t.raw[:min(len(t.raw), 4096)]); groups != nil && len(t.raw) < 4096 && opens(lower(groups[1]), groups[2]) {
+		t.add(m, 0)
+		return
+	}
+	for from, n := 0, 0; n < maxMentions; n++ {
+		at := strings.Index(t.low[from:], "authorization")
+		if at < 0 {
+			return
+		}
+		from += at + len("authorization")
+		groups := authHeader.FindStringSubmatch(t.low[from:min(len(t.low), from+300)])
+		if groups == nil || vacant(groups[1]) || aside(t.line(from), "") {
+			continue
+		}
+		t.add(m, from)
+	}
+}
+
+// opens tells a credential from a word that follows Basic or Bearer in a sentence.
+func opens(scheme, value string) bool {
+	if scheme == "basic" {
+		decoded, err := base64.StdEncoding.DecodeString(value)
+		return err == nil && strings.Contains(string(decoded), ":")
+	}
+	return !vacant(lower(value)) && strings.ContainsAny(value, "0123456789")
+}
+
+// addressed finds URLs with a password. What is behind the @ of an image, sha256 or sha512, is no host.
+func addressed(t *text) {
+	if !strings.Contains(t.low, "@") {
+		return
+	}
+	for from, n := 0, 0; n < maxMentions; n++ {
+		at := strings.Index(t.low[from:], "://")
+		if at < 0 {
+			break
+		}
+		from += at + 3
+		groups := userinfo.FindStringSubmatch(t.low[from:min(len(t.low), from+600)])
+		if groups == nil || vacant(groups[1]) || aside(t.line(from), "") {
+			continue
+		}
+		t.add(Match{Detector: "URL with a password", What: "a URL with a password"}, from)
+	}
+	for from, n := 0, 0; n < maxMentions; n++ {
+		at := strings.Index(t.raw[from:], "@tcp(")
+		if at < 0 {
+			return
+		}
+		at += from
+		from = at + len("@tcp(")
+		if groups := proxyAuth.FindStringSubmatch(t.raw[max(0, at-300):from]); groups != nil && !vacant(lower(groups[1])) {
+			t.add(Match{Detector: "URL with a password", What: "an address with a password"}, at)
+		}
+	}
+}
+
+// marked finds what the grammar of a language says is a password.
+func marked(t *text) {
+	for from, n := 0, 0; n < maxMentions; n++ {
+		at := strings.Index(t.low[from:], "identified ")
+		if at < 0 {
+			return
+		}
+		at += from
+		from = at + len("identified ")
+		if groups := sqlSecret.FindStringSubmatch(t.raw[at:t.lineEnd(at)]); groups != nil && !vacant(lower(groups[1])) {
+			t.add(Match{Detector: "SQL", What: "a password in SQL"}, at)
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package credentials
+
+import (
+	"regexp"
+	"strings"
+)
+
+// confidence of a name.
+type confidence int
+
+const (
+	unnamed confidence = iota
+	// opaque names count if the value looks random, and are only likely then.
+	opaque
+	// vendor names count if the value looks random.
+	vendor
+	// likely names may be another thing's.
+	likely
+	certain
+)
+
+// nameClue is in every name that can be a credential's. Most names have none of it.
+var nameClue = regexp.MustCompile(`pass|pwd|pw|secret|token|key|cred|auth|cookie|bearer|psk|webhook`)
+
+// The last noun decides, as in English: DB_PASSWORD is a credential, and so is DB_PASSWORD_PROD;
+// PASSWORD_MIN_LENGTH, TOKEN_URL and SECRET_NAME are not. Rails' SECRET_KEY_BASE is one.
+var certainNames = regexp.MustCompile(`(?:` + strings.Join([]string{
+	`passw(?:or)?ds?`, `passphrases?`, `passcodes?`,
+	`(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh)(?:pass|pwd)`, // no compass, no bypass
+	`(?:^|[_.-]|bind|root|admin|user|db|key|store)pw`,
+	`secret`, `token`, `credentials?`, `creds`, `masterauth`, `(?:^|[_.-])bearer`,
+	`(?:api|access|secret|private|encrypt(?:ion)?|signing|auth|master|account|admin|licen[cs]e|unseal|fernet|hmac|deploy|jwt|cookie|preshared|pre[_.-]shared)[_.-]?keys?`,
+	`(?:^|[_.-])psk`, `service[_.-]?role[_.-]?key`,
+	`(?:^|[_.-])(?:api|private|ssh|client|cli|signing|user|deploy)[_.-]?key[_.-]?(?:content|data|pem|material)`,
+	`secret[_.-]?key[_.-]?base`, `erl(?:ang)?[_.-]?cookie`,
+}, "|") + `)(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)|[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)){0,2}(?:\.txt)?$`)
+
+var otherNames = regexp.MustCompile(strings.Join([]string{
+	`(?:^|[_.-])(?:pull|existing|tls|ssl|ca|cert|certificate|password|registry|image|k8s|kube|kubernetes)[_.-]?secret$`, // an object
+	`pull[_.-]?secret$`, `existing[_.-]?secret$`, `password[_.-]?secret$`,
+	`(?:^|[_.-])(?:eos|bos|pad|unk|mask|cls|sep|stop|start|end|special|input|output|image|audio|video)[_.-]?token$`, // of a language model
+	`(?:^|[_.-])(?:next|page|continue|continuation|csrf|xsrf|max|min|num|per|total|id)[_.-]?token$`,
+	`initial[_.-]cluster[_.-]token$`,
+	`(?:^|[_.-])public[_.-].*(?:key|token)s?$`,
+	`(?:load|set|import|with|include|allow|use)[_.-]?credentials?$`, // a switch
+	`trust[_.-]?store[_.-]?(?:pass|pwd)`,                            // of public certificates
+}, "|"))
+
+// authNames hold user and password of well-known programs, or the password alone.
+var authNames = regexp.MustCompile(`(?:^|[_.-])(?:rediscli|neo4j|(?:flower|http|proxy|registry|nexus|elastic|es|consul|consul_http|composer|npm|docker|influx|traefik|dashboard|ui|web|admin)_?)?(?:basic)?[_.-]?auth$|:_auth$|^_auth$`)
+
+// vendorKeys are names of keys that services hand out.
+var vendorKeys = regexp.MustCompile(`(?:^|[_.-])(?:` + strings.Join([]string{
+	`azure[a-z_.-]*`, `storage(?:[_.-]?account)?`, `batch`, `cosmos(?:[_.-]?db)?`, `openai`, `cognitive(?:[_.-]?services?)?`, `speech`, `translator`,
+	`service[_.-]?bus`, `event[_.-]?(?:hub|grid)s?`, `(?:dd|datadog)[_.-]?app(?:lication)?`, `app(?:lication)?`, `consumer`, `shared`, `service`, `function`,
+	`stripe`, `sendgrid`, `mailgun`, `mailchimp`, `mandrill`, `postmark`, `twilio`, `algolia[a-z_.-]*`, `anthropic`, `gemini`, `mistral`, `cohere`,
+	`groq`, `pinecone`, `honeycomb`, `bugsnag`, `rollbar`, `airtable`, `pagerduty[a-z_.-]*`, `opsgenie`, `cloudflare`, `linode`, `vultr`, `heroku`,
+	`wireguard`, `wg`, `aes`, `session`, `security`, `crypto`, `cipher`, `kek`, `root`, `integration`, `insert`, `ingest(?:ion)?`, `write`,
+	`webhook`, `newrelic`, `new[_.-]relic`, `sentry`, `github`, `gitlab`, `slack`, `firebase`, `fcm(?:[_.-]server)?`, `server`, `maps`, `google[a-z_.-]*`,
+}, "|") + `)[_.-]?key$`)
+
+// plainKeys are keys that are none of a lock.
+var plainKeys = regexp.MustCompile(`(?:public|publishable|gpg|pgp|partition|sort|primary|foreign|cache|object|s3|index|lookup|group|instrumentation|site|host|lock|path|registry|label|annotation|config|redis|map|row|dict|header|map|hot|cert|ca|alias|project|issue|language|translation|message|i18n|dedupe?|idempotency|trust(?:ed)?|pub)[_.-]?key$`)
+
+// first are nouns that begin a name: TOKEN_GITHUB, SECRET_JWT, PASSWORD_DB.
+var first = regexp.MustCompile(`^(?:[a-z0-9]+_)?(?:password|passwd|passphrase|pwd|pw|secret|token|apikey|api_key)_([a-z0-9_]+)$`)
+
+// systems are what a password that begins a name is for. After any other word the name is only likely.
+var systems = regexp.MustCompile(`^(?:github|gitlab|gitea|bitbucket|jira|slack|discord|telegram|twilio|stripe|sendgrid|aws|azure|gcp|google|db|database|jwt|redis|postgres(?:ql)?|pg|mysql|mariadb|mongo(?:db)?|rabbitmq|kafka|smtp|mail|backup|ldap|ftp|sftp|ssh|docker|dockerhub|npm|pypi|vault|sonar|nexus|artifactory|elastic(?:search)?|grafana|root|admin|api|app)(?:_(?:prod|dev|test|staging|[0-9]{1,2}))?$`)
+
+// describing words make a name of what is known about a credential.
+var describing = regexp.MustCompile(`(?:^|_)(?:` + strings.Join([]string{
+	`access|account|address|age|agent|alg|algorithm|algorithms|allowed|annotations?|arn|at|attempts|aud|audiences?|auth`,
+	`backend|bucket|budget|cache|caching|chain|change|charset?|check|checks|checksum|claims?|class|client|cmd|column|command`,
+	`complexity|config|contract|controller|cookies?|cost|count|csi|data|days?|decimals|delimiter|description|digest|digits?`,
+	`dir|directory|disabled?|domains?|driver|duration|email|enabled?|encoder|encoding|endpoint|engine|env|exchange|expir[a-z]*`,
+	`field|filename|files?|filters?|flow|format|generation|generator|grace|grant|group|guid|hash|hashed|hasher|header|headers`,
+	`hint|history|host|hours?|id|ids|in|index|injector|interval|introspection|iss|issued|issuer|iterations|keys?|kind|labels?`,
+	`leeway|len|length|lifetime|limit|list|location|locked?|lockout|lookup|lower|manager|mapping|margin|max|memory|message`,
+	`method|min|minutes?|mode|mounts?|names?|namespaces?|network|ns|number|object|objects|operator|options?|owner|parameters?`,
+	`paths?|patterns?|per|placeholder|plugin|policy|port|prefix|project|prompt|provider|question|quota|rate|realms?|ref`,
+	`refresh|refs|regex|region|reminder|renew[a-z]*|required?|reset|resolver|resource|resources|retries|role|rotat[a-z]*`,
+	`rotate|rounds|rule|rules|scopes?|script|seconds?|secure|selectors?|separator|server|service|settings?|size|skew|source`,
+	`sources|special|standard|storage|store|strategy|strength|suffix|suffixes|supply|symbols?|sync|template|text|timeout|title`,
+	`tries|ttl|types?|uid|upper|uris?|urls?|usage|user|username|valid|validation|validity|var|verification|verify|version`,
+	`versions|volume|watch|window|words?`,
+}, "|") + `)$`)
+
+// nameOf tells how sure a name is that its value is a credential.
+func nameOf(name string) confidence {
+	name = tail(name)
+	low := lower(name)
+	if !nameClue.MatchString(low) {
+		return unnamed
+	}
+	switch {
+	case otherNames.MatchString(low):
+		return unnamed
+	case certainNames.MatchString(low) || strings.HasSuffix(name, "Pw"):
+		return certain
+	case authNames.MatchString(low):
+		return certain
+	}
+	low = strings.NewReplacer("-", "_", ".", "_").Replace(low)
+	if groups := first.FindStringSubmatch(low); groups != nil && !describing.MatchString(groups[1]) {
+		if systems.MatchString(groups[1]) {
+			return certain
+		}
+		return likely
+	}
+	switch {
+	case plainKeys.MatchString(low):
+		return unnamed
+	case vendorKeys.MatchString(low):
+		return vendor
+	case strings.HasSuffix(low, "_key") || strings.HasSuffix(name, "Key"):
+		return opaque
+	case strings.HasSuffix(low, "_auth"):
+		return opaque
+	}
+	return unnamed
+}
+
+// tail is as much of a name as is looked at: its end decides, and its length has no limit.
+func tail(name string) string { return name[max(0, len(name)-1024):] }
+
+// Named reports whether a name alone says that its value is a credential.
+func Named(name string) bool { return nameOf(name) == certain }
+
+// named finds a value by the name it is given: that of an env entry, a key, a header or a flag.
+func named(name, value string) (Match, bool) {
+	name = tail(name)
+	c := nameOf(name)
+	if c == unnamed || !Plain(name, value) {
+		return Match{}, false
+	}
+	low := lower(name)
+	m := Match{Detector: "name", Name: low, What: "a credential", Named: true, Line: 1}
+	switch {
+	case c == certain && authNames.MatchString(low) && !certainNames.MatchString(low):
+		return m, isAuth(low, value)
+	case c == vendor:
+		m.Detector = "name of a vendor's key"
+		return m, random(value)
+	case c == likely:
+		m.Detector, m.Likely = "noun first", true
+		return m, len(value) >= 8 && !strings.ContainsAny(value, " \t\n") && strings.ContainsAny(lower(value), "abcdefghijklmnopqrstuvwxyz")
+	case c == certain && !certainNames.MatchString(low) && first.MatchString(strings.NewReplacer("-", "_", ".", "_").Replace(low)):
+		m.Detector = "noun first"
+	case c == opaque:
+		m.Detector, m.Likely = "random value under a key", true
+		return m, random(value)
+	}
+	return m, true
+}
+
+// isAuth tells a user with a password from the name of a scheme.
+func isAuth(low, value string) bool {
+	if strings.HasSuffix(low, "rediscli_auth") || strings.HasSuffix(low, "_auth") && strings.HasPrefix(low[:max(0, len(low)-5)], "//") || low == "_auth" || strings.HasSuffix(low, ":_auth") {
+		return true
+	}
+	separators := ":"
+	if strings.HasSuffix(low, "neo4j_auth") {
+		separators = "/"
+	}
+	i := strings.IndexAny(value, separators)
+	return i > 0 && len(value)-i > 4 && !strings.ContainsAny(value, " \t") && !strings.HasPrefix(value[i:], "://") &&
+		!strings.ContainsRune(value[i+1:], '/') && !crypted.MatchString(value[i+1:]) && value[:i] != "auth" && literal("", value[i+1:])
+}
+
+// crypted is a password that was hashed.
+var crypted = regexp.MustCompile(`^(?:\$(?:apr1|1|2[aby]?|5|6|7|y|argon2[a-z]*|scrypt|pbkdf2)\$|\{[A-Za-z0-9-]+\})`)
+
+// random reports whether a value looks like one that a machine made.
+func random(value string) bool {
+	value = strings.TrimPrefix(strings.TrimSpace(value), "base64:")
+	if len(value) < 16 || len(value) > 1024 || uuid.MatchString(value) || wordy.MatchString(value) {
+		return false
+	}
+	var seen [128]bool
+	distinct, digits, letters := 0, 0, 0
+	for i := range len(value) {
+		c := value[i]
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
+			letters++
+		case strings.IndexByte("+/=_-.~", c) < 0:
+			return false
+		}
+		if !seen[c] {
+			seen[c] = true
+			distinct++
+		}
+	}
+	return distinct >= 8 && digits >= 2 && letters >= 4
+}
+
+var (
+	uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+	// wordy is a name of words with a number here and there, a path or a host.
+	wordy = regexp.MustCompile(`^/?[A-Za-z]{2,20}[0-9]{0,4}(?:[-_./][A-Za-z0-9]{1,15}){1,12}/?$`)
+)
+
+func lower(text string) string {
+	for i := range len(text) {
+		if c := text[i]; c >= 'A' && c <= 'Z' {
+			b := []byte(text)
+			for ; i < len(b); i++ {
+				if b[i] >= 'A' && b[i] <= 'Z' {
+					b[i] += 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return text
+}

@@ -1,0 +1,160 @@
+package credentials
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"regexp"
+	"strings"
+)
+
+// Public reports whether a text is for everybody to see: certificates, public keys and parameters, and
+// nothing next to them.
+func Public(text string) bool {
+	rest := strings.TrimSpace(text)
+	if strings.HasPrefix(rest, "-----BEGIN ") {
+		return publicPEM(rest)
+	}
+	if rest == "" {
+		return false
+	}
+	for line := range strings.SplitSeq(rest, "\n") {
+		line = strings.TrimSpace(line)
+		if line != "" && !publicSSH(line) {
+			return false
+		}
+	}
+	return true
+}
+
+var (
+	block = re(`^-----BEGIN ([A-Z0-9 .]{2,40})-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END ([A-Z0-9 .]{2,40})-----\s*`)
+	armor = re(`^-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n(?:(?:Version|Comment|Hash): [A-Za-z0-9 ()./@:<>+-]{1,80}\r?\n)*\s*([A-Za-z0-9+/=\s]+?)\s*(?:=[A-Za-z0-9+/]{4}\s+)?-----END PGP PUBLIC KEY BLOCK-----\s*`)
+)
+
+// public are the labels of what may be seen, each with how it begins in DER: an ASN.1 sequence of
+// sequences, or one of numbers, which is the way a private key begins too but for its version.
+var public = map[string]*regexp.Regexp{
+	"CERTIFICATE": sequences, "TRUSTED CERTIFICATE": sequences, "X509 CERTIFICATE": sequences, "PUBLIC KEY": sequences,
+	"CERTIFICATE REQUEST": sequences, "NEW CERTIFICATE REQUEST": sequences, "X509 CRL": sequences,
+	"DH PARAMETERS": numbers, "X9.42 DH PARAMETERS": numbers, "DSA PARAMETERS": numbers, "RSA PUBLIC KEY": numbers,
+	"EC PARAMETERS": identifier,
+}
+
+var (
+	// Their base64 begins as that of an ASN.1 sequence of sequences does.
+	sequences  = re(`^(?:MI|M[A-H][A-Za-z0-9+/]w)`)
+	numbers    = re(`^M`)
+	identifier = re(`^Bg`)
+)
+
+func publicPEM(rest string) bool {
+	for rest != "" {
+		if groups := armor.FindStringSubmatch(rest); groups != nil {
+			body := decoded(groups[1])
+			// The tag of a public key packet, in the old format or the new one.
+			if len(body) < 20 || body[0]&0xfc != 0x98 && body[0] != 0xc6 || legible(body) {
+				return false
+			}
+			rest = rest[len(groups[0]):]
+			continue
+		}
+		groups := block.FindStringSubmatch(rest)
+		if groups == nil || groups[1] != groups[3] {
+			return false
+		}
+		begins, ok := public[groups[1]]
+		if !ok || !begins.MatchString(groups[2]) || begins == numbers && !publicNumbers(decoded(groups[2])) {
+			return false
+		}
+		rest = rest[len(groups[0]):]
+	}
+	return true
+}
+
+// publicNumbers reports a sequence that begins with a large number. A private key begins with its
+// version, which is a small one.
+func publicNumbers(der []byte) bool {
+	if len(der) < 12 || der[0] != 0x30 || legible(der) {
+		return false
+	}
+	at := 2
+	if der[1] > 0x80 {
+		at += int(der[1] & 0x7f)
+	}
+	return at+1 < len(der) && der[at] == 0x02 && der[at+1] > 8
+}
+
+var sshKey = re(`^(?:@(?:cert-authority|revoked) )?(?:(?:[a-z-]+="[A-Za-z0-9 .,:/*_-]{0,80}"|no-[a-z-]+|restrict|cert-authority|[A-Za-z0-9.*?,:\[\]_-]{1,200}|\|1\|[A-Za-z0-9+/=]{28}\|[A-Za-z0-9+/=]{28})[ ,])?((?:ssh|ecdsa|sk)-[a-z0-9@.-]+) ([A-Za-z0-9+/]{30,}={0,2})(?: [A-Za-z0-9 @._:/+-]{0,80})?$`)
+
+// publicSSH reports a line of id_rsa.pub, authorized_keys or known_hosts: one whose base64 says itself
+// which sort of key it is.
+func publicSSH(line string) bool {
+	if strings.HasPrefix(line, "#") {
+		return len(line) < 80 && !strings.ContainsAny(line, "=")
+	}
+	groups := sshKey.FindStringSubmatch(line)
+	if groups == nil {
+		return false
+	}
+	key := decoded(groups[2])
+	if len(key) < 4 {
+		return false
+	}
+	n := binary.BigEndian.Uint32(key)
+	return uint64(n)+4 <= uint64(len(key)) && string(key[4:4+n]) == groups[1] && !legible(key[4+n:])
+}
+
+func decoded(text string) []byte {
+	text = strings.Join(strings.Fields(text), "")
+	if all, err := base64.StdEncoding.DecodeString(text); err == nil {
+		return all
+	}
+	all, _ := base64.RawStdEncoding.DecodeString(text[:len(text)/4*4])
+	return all
+}
+
+var legibly = re(`[\t\r\n -~]{24}`)
+
+// legible reports whether bytes hold text. Of random ones this is 1 in 100,000 or less.
+func legible(all []byte) bool { return legibly.Match(all) }
+
+var references = re(`^(?:` + strings.Join([]string{
+	`\$\{[A-Za-z_][A-Za-z0-9_.]*(?::[-?])?\}`, `\$\([A-Za-z_][A-Za-z0-9_.-]*\)`, `\$[A-Z_][A-Z0-9_]*`, `%[A-Z_]+%`, `@@?[A-Z_]+@@?`,
+	`<(?:path|vault|secret|avp)?:?[A-Za-z0-9/_.#:| -]*>`,
+	`\{\{[^{}]*\}\}`, `<%[^%]*%>`, `#\{[A-Za-z_][A-Za-z0-9_.-]*\}`,
+	`(?:op|ref\+[a-z0-9]+|secretref\+[a-z0-9]+|vault|bao|sm|ssm|awssm|awsps|gcpsm|gsm|akv|keyvault|azurekeyvault|secretsmanager|berglas|conjur|doppler|infisical|bws|keeper|pass|dashlane|lpass|bw|aws-secretsmanager|gcp-secretmanager|azure-keyvault)://[A-Za-z0-9 _.@-]+(?:/[A-Za-z0-9 _.@?=&%+-]+)+(?:#[A-Za-z0-9/_.-]+)?`,
+	`(?:vault|bao):(?:secrets?|kv|[a-z0-9_-]+)/[A-Za-z0-9/_.-]*[A-Za-z0-9]#[A-Za-z0-9_.-]+(?:#[0-9]+)?`,
+	`>>(?:vault|bao):[A-Za-z0-9/_.#-]+`,
+	`(?:aws:secretsmanager|aws:ssm|aws-sm|aws-ssm|gcp:secretmanager|gcp-sm|azure:keyvault|azurekeyvault|ssm|sm|secretsmanager|awssm|keyvault):(?:/?[A-Za-z0-9_.-]+)(?:[/:#][A-Za-z0-9_.-]+)+`,
+	`arn:aws[a-z-]*:(?:secretsmanager|ssm|kms|iam|s3|rds|sns|sqs|acm):[a-z0-9-]*:[0-9]{0,12}:[A-Za-z0-9/_+=.@:-]+`,
+	`projects/[a-z0-9-]+/secrets/[A-Za-z0-9_-]+(?:/versions/(?:latest|[0-9]+))?`,
+	`[A-Za-z0-9-]+@azurekeyvault(?:\?[A-Za-z0-9/_.-]+)?`, `azurekeyvault@[A-Za-z0-9/_.-]+`, `@Microsoft\.KeyVault\([A-Za-z0-9=:/;., -]+\)`,
+	`https://[a-z0-9-]+\.vault\.azure\.net/secrets/[A-Za-z0-9-]+(?:/[0-9a-f]*)?`,
+	`\{\{resolve:(?:secretsmanager|ssm|ssm-secure):[^{}]+\}\}`,
+	`k8s:[a-z0-9/v-]*:?[A-Za-z]*:?[a-z0-9-]+/[a-z0-9-]+#[A-Za-z0-9._-]+`,
+	`(?:secretKeyRef|secretkeyref|secretRef):[A-Za-z0-9._/-]+`,
+}, "|") + `)$`)
+
+// withReferences is a URL of which nothing but a reference opens anything.
+var withReferences = re(`^[a-z][a-z0-9+.-]*://(?:[A-Za-z0-9_.-]*|` + aVariable + `):` + aVariable + `@(?:[A-Za-z0-9_.:,-]|` + aVariable + `)+(?:/(?:[A-Za-z0-9_./-]|` + aVariable + `)*)?(?:\?(?:[A-Za-z0-9_.=&-])*)?$`)
+
+const aVariable = `(?:\$\{[A-Za-z_][A-Za-z0-9_.]*\}|\$\([A-Za-z_][A-Za-z0-9_.-]*\)|\{\{[^{}"']*\}\}|<path:[^<>]*>)`
+
+// quoting is a text in quotes within a template, which may be the secret itself.
+var quoting = re(`["'\x60]`)
+
+// Reference reports whether a whole text is the address of a secret elsewhere, or a variable or template
+// that something fills in. A text that only begins with one, or that holds a default, is not.
+func Reference(text string) bool {
+	text = strings.TrimSpace(text)
+	if len(text) > 1024 || strings.Contains(text, "\n") {
+		return false
+	}
+	if strings.HasPrefix(text, "{{") && quoting.MatchString(text) {
+		return templated.MatchString(text)
+	}
+	return references.MatchString(text) || withReferences.MatchString(text)
+}
+
+// templated is a template that fetches a secret by its name.
+var templated = re(`^\{\{-?\s*(?:with\s+)?(?:[a-zA-Z_.]*(?:secret|vault|lookup|env|key|param|include|index)[a-zA-Z_.]*)\s[^{}]*\}\}$`)

@@ -1,0 +1,114 @@
+package credentials
+
+import (
+	"regexp"
+	"strings"
+)
+
+// format is a line of a kind of file in which a blank stands between a name and its value, or no name
+// at all.
+type format struct {
+	detector, what string
+	// needle is in every file of the kind.
+	needle string
+	// files is what the name of the file has to be, nil for any.
+	files *regexp.Regexp
+	// pattern is matched against each line that has the needle in it. Its last group is the value.
+	pattern *regexp.Regexp
+	likely  bool
+}
+
+var formats = []format{
+	{"redis.conf", "a password for Redis", "requirepass", nil, re(`^\s*requirepass\s+["']?([^\s"']+)`), false},
+	{"redis.conf", "a password for Redis", "masterauth", nil, re(`^\s*masterauth\s+["']?([^\s"']+)`), false},
+	{"redis.conf", "a password for Redis", "auth-pass", nil, re(`^\s*sentinel\s+auth-pass\s+\S+\s+["']?([^\s"']+)`), false},
+	{"Redis ACL", "a password for Redis", " >", nil, re(`(?i)^\s*(?:user|acl\s+setuser)\s+\S+\s(?:.*\s)?>([^\s"']+)`), false},
+	{".netrc", "a password for a machine", "machine", nil, re(`^\s*machine\s+\S+(?:\s+login\s+\S+)?\s+password\s+(\S+)`), false},
+	{".netrc", "a password for a machine", "default", re(`netrc$`), re(`^\s*default\s+login\s+\S+\s+password\s+(\S+)`), false},
+	{".netrc", "a password for a machine", "password", re(`netrc$`), re(`^\s*(?:login\s+\S+\s+)?password\s+(\S+)`), false},
+	{".pgpass", "a password for PostgreSQL", ":", re(`pgpass`), re(`^[^:#\s]+:[0-9*]+:[^:]+:[^:]+:([^:\s]+)\s*$`), false},
+	{".pgpass", "a password for PostgreSQL", ":5432:", nil, re(`^[^:#\s"'=]+:5432:[^:\s"'=]+:[^:\s"'=]+:([^:\s"'=]+)\s*$`), false},
+	{"HAProxy", "a password for HAProxy", "insecure-password", nil, re(`^\s*user\s+\S+\s.*\binsecure-password\s+(\S+)`), false},
+	{"HAProxy", "a password for HAProxy", "insecure-password", nil, re(`^\s*user\s+\S+\s+insecure-password\s+(\S+)`), false},
+	{"HAProxy", "a password for HAProxy", "stats auth", nil, re(`^\s*stats\s+auth\s+[^\s:]+:(\S+)`), false},
+	{"IPsec", "a pre-shared key", "PSK", nil, re(`^[^#]*:\s*PSK\s+"([^"]+)"`), false},
+	{"squid", "a password for a proxy", "cache_peer", nil, re(`^\s*cache_peer\s.*\blogin=[^:\s]+:(\S+)`), false},
+	{"Postfix", "a password for a mail server", ":", re(`sasl_passw(?:or)?d`), re(`^\S+\s+[^:\s]+:(\S+)\s*$`), false},
+	{"chap-secrets", "a password for a peer", " ", re(`(?:chap|pap)-secrets`), re(`^\s*[^#\s]+\s+\S+\s+["']?([^\s"']+)["']?(?:\s+\S+)?\s*$`), false},
+	{"Duo or NTP key", "a key", " ", re(`^(?:ntp|chrony)\.keys$`), re(`^\s*[0-9]+\s+(?:M|MD5|SHA\S*)\s+(\S+)`), false},
+}
+
+// stored finds what belongs to one kind of file alone.
+func stored(t *text) {
+	for i := range formats {
+		f := &formats[i]
+		if f.files != nil && !f.files.MatchString(t.file) {
+			continue
+		}
+		for from, n := 0, 0; n < maxCandidates; n++ {
+			at := strings.Index(t.raw[from:], f.needle)
+			if at < 0 {
+				break
+			}
+			at += from
+			begin := max(0, at-300)
+			if i := strings.LastIndexByte(t.raw[begin:at], '\n'); i >= 0 {
+				begin += i + 1
+			}
+			from = max(at+len(f.needle), t.lineEnd(at))
+			groups := f.pattern.FindStringSubmatch(t.raw[begin:t.lineEnd(at)])
+			if groups == nil || vacant(lower(groups[1])) || crypted.MatchString(groups[1]) {
+				continue
+			}
+			t.add(Match{Detector: f.detector, What: f.what, Likely: f.likely}, at)
+		}
+	}
+}
+
+var (
+	// blank is a line of a name and a value, with a blank between them.
+	blank    = re(`^\s*(?i:(?:set|option|default|setenv|env|(?:proxy|grpc|uwsgi)_(?:set_header|pass_header)|add_header|fastcgi_param|requestheader\s+set|http-request\s+set-header|export)\s+)?["']?([A-Za-z][A-Za-z0-9_.-]*)["']?[ \t]+(?:"([!#-~]+)"|'([!-&(-~]+)'|([!#-&(-:<-~][!-:<-~]*))[ \t]*;?[ \t]*\r?$`)
+	settings = re(`(?i)\.(?:conf|cfg|config|cnf|cf|rc|acl|ctl)$|rc$|conf$|config$|^[^.]*$`)
+	// elsewhere are names that formats has, and what nginx passes requests on to.
+	elsewhere = re(`(?i)^(?:requirepass|masterauth|(?:proxy|fastcgi|uwsgi|scgi|grpc|memcached|tunnel|js)_pass)$`)
+	languages = re(`(?i)\.(?:md|rst|txt|html?|js|ts|py|go|rb|java|json|ya?ml|xml|sql|po|graphql|proto|tf)$`)
+)
+
+// spaced finds a name and a value with a blank between them, as fluentd, Apache and many others have
+// them. A line of exactly two words is no sentence.
+func spaced(t *text) {
+	if strings.IndexByte(t.low, ' ') < 0 && strings.IndexByte(t.low, '\t') < 0 || languages.MatchString(t.file) {
+		return
+	}
+	for i := range nouns {
+		word := nouns[i].word
+		candidates := 0
+		for from := 0; candidates < maxCandidates; {
+			at := strings.Index(t.low[from:], word)
+			if at < 0 {
+				break
+			}
+			at += from
+			from = at + len(word)
+			line := t.line(at)
+			if strings.Contains(strings.TrimSpace(line), "  ") || comment.MatchString(line) {
+				continue
+			}
+			candidates++
+			end := t.lineEnd(at)
+			groups := blank.FindStringSubmatch(t.raw[at-len(line) : end])
+			from = max(from, end)
+			if groups == nil || nameOf(groups[1]) != certain || elsewhere.MatchString(groups[1]) {
+				continue
+			}
+			value := strings.Join(groups[2:], "")
+			low := lower(value)
+			if vacant(low) || !Plain(groups[1], value) || crypted.MatchString(value) || strings.IndexByte("=:>-{", value[0]) >= 0 || t.label(value) || strings.HasSuffix(value, ":") {
+				continue
+			}
+			name := lower(groups[1])
+			sure := settings.MatchString(t.file) && (strings.Count(t.raw, "\n") > 0 || t.file != "") && strings.ContainsAny(value, "0123456789!@#%^&*_-")
+			t.add(Match{Detector: "name, blank, value", Name: name, What: described(name), Likely: !sure}, at)
+		}
+	}
+}

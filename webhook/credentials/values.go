@@ -1,0 +1,164 @@
+package credentials
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Plain reports whether a value is a literal one: it would be a credential if its name says so.
+func Plain(name, value string) bool {
+	name = tail(name)
+	low := lower(strings.TrimSpace(value))
+	return !innocent(low) && !reference(lower(name), low) && !repeats(name, strings.TrimSpace(value))
+}
+
+func literal(name, value string) bool { return Plain(name, value) }
+
+var words = set("true", "false", "yes", "no", "on", "off", "y", "n", "null", "nil", "none", "~", "undefined", "enable", "enabled",
+	"disable", "disabled", "required", "sufficient", "requisite", "substack", "optional", "include", "omit", "files", "read", "write", "same-origin", "string", "string!", "str",
+	"bytes", "bearer", "basic", "jwt", "header", "irsa", "projected", "instance_profile", "aws", "id", "redacted", "[redacted]", "hidden", "masked", "todo", "tbd", "n/a",
+	"trace", "debug", "info", "warn", "error")
+
+func set(all ...string) map[string]bool {
+	m := make(map[string]bool, len(all))
+	for _, one := range all {
+		m[one] = true
+	}
+	return m
+}
+
+// innocent reports whether a value, in lower case, tells nobody anything: nothing, a switch, a
+// type's name, a placeholder, a variable, a template, a path, a URL, what is encrypted, or the
+// address of a value in a store of secrets. changeme and 12345 are passwords.
+func innocent(low string) bool {
+	if words[low] || innocentValues.MatchString(low) || ciphertext.MatchString(low) {
+		return true
+	}
+	if !opening.MatchString(low) {
+		return false
+	}
+	return !telling(variable.ReplaceAllString(low, ""))
+}
+
+var (
+	opening = regexp.MustCompile(`\$[({]|\{\{|#\{|<%`)
+	// The innermost of those that are in each other go, and what is left of the others is a beginning.
+	variable  = regexp.MustCompile(`\$\([^()]*\)|\$\{[^{}]*\}|\{\{.*?\}\}|#\{[^{}]*\}|<%.*?%>`)
+	separator = regexp.MustCompile(`[\s/:,;._@=?&-]+`)
+)
+
+// telling reports whether a part of a value that is put together is more than a word.
+func telling(rest string) bool {
+	if opening.MatchString(rest) {
+		return false
+	}
+	for _, word := range separator.Split(rest, -1) {
+		if len(word) >= 6 && strings.ContainsAny(word, "abcdefghijklmnopqrstuvwxyz") && strings.ContainsAny(word, "0123456789") {
+			return true
+		}
+	}
+	return false
+}
+
+var ciphertext = regexp.MustCompile(`^(?:` + strings.Join([]string{
+	`enc\[aes256_gcm,data:(?:[a-z0-9+/]{100}|[a-z0-9+/]*={0,2},iv:[a-z0-9+/]{43}=,tag:[a-z0-9+/]{22}==)`,
+	`enc\[(?:pkcs7|gpg|kms),[a-z0-9+/]{40}`,
+	`enc\([a-z0-9+/]{22}`,
+	`aqicah[a-z0-9+/]{120}`,
+	`(?:vault|bao):v[0-9]+:[a-z0-9+/]{38}`,
+	`\{(?:cipher|s?sha[0-9]*|s?md5|crypt|bcrypt|pbkdf2|scrypt|argon2)\}[a-z0-9+/=$.,]{20}`,
+}, "|") + `)`)
+
+var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
+	``,
+	`[0-9]`,              // one digit: a switch
+	`-+`, `x{3,}`, `\*+`, // masked
+	`<[^<>]*>`, `\[[^\[\]]*\]`, `\([^()]*\)`, "`[^`]*`", // a placeholder, a command
+	`(?:[a-z]+[_.-])*placeholder(?:[_.-][a-z0-9]{1,12})*`, `__.*__`, `@@[a-z0-9_.-]+@@`,
+	`\$(?:[0-9@*#?]?|[a-z_][a-z0-9_.:/-]*)`, `[^\s:]+:\$[a-z_][a-z0-9_]*`, // a variable
+	`/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*`, // a path
+	`\S+\.(?:[a-z_]*(?:password|token|secret|key|credentials)|pem|crt|cer|der|enc|gpg|age|asc|p12|pfx|jks|pub|txt|json|ya?ml|properties|env|conf|cfg|ini|toml|xml|sh|py|js)`, // a file
+}, "|") + `)$|^(?:` + strings.Join([]string{
+	`[~^]?[0-9]+\.[0-9]+\.[0-9]+`,    // a version
+	`\{[a-z0-9_-]*\}(?:$|[^a-z0-9])`, // a placeholder
+	`-----begin (?:pgp message|age encrypted file)-----(?:$|(?:\s|\\[nr])+[a-z0-9])`, // the first line of what is encrypted
+	`%[a-z_({%\[]`, `\$__`, `@[a-z_.]+[@(]`, // a template
+	`@(?:/|\./|[a-z0-9_.-]+\.[a-z]{2,5}$|-$)`, `[a-z0-9_.-]+,(?:type|src|source|target|env|mode|uid)=`, `(?:id|type)=[a-z0-9_.-]+(?:,|$)`, // a file, or an option of one
+	`\.{3}`, `your[_ -]`, `(?:replace|insert|fill)[_ -](?:me|with|by|this|here|your|in)`, // a placeholder
+	`ref\+`, `projects/`, `//`, `[a-z][a-z0-9+.-]*://`, // an address: one with a password is found by that
+	`(?:vault|bao):[^\s:]*[/#]`, `arn:aws[a-z-]*:[a-z0-9-]+:`,
+	`(?:ssm|sm|op|akv|keyvault|awssm|awsps|gcpsm|gsm|aws-?secrets?(?:manager)?|secrets?manager|secret|secretref|secretkeyref|env|file|ref|kms|berglas|sops|conjur|doppler|infisical|kubernetes|k8s|parameterstore|bws|gcp:secretmanager|azurekeyvault|valuefrom|dynamic|pass|keyring):(?:\S*[/#]|[a-z]+$|[a-z0-9]+(?:[_.:-][a-z0-9]+)+$)`,
+	`azurekeyvault@`, `@microsoft\.keyvault\(`, `\{\{resolve:`,
+	`(?:\.{1,2}|~)/`, `[a-z]:\\`, // a path
+	`(?:os|process|self|this|req|request|config|settings|options|opts|args|params|ctx|event|vars?|local|module|values|secrets|data|user)\.[a-z_]`, // a variable of a program
+}, "|") + `)`)
+
+// vacant reports what is written where a value would be: beside what is innocent anywhere, what
+// begins an alias, a tag, a list or a call in one language or other.
+func vacant(low string) bool {
+	return low == "" || strings.IndexByte("*<{([|!`", low[0]) >= 0 || innocent(low)
+}
+
+var (
+	path       = regexp.MustCompile(`^[a-z]{1,30}(?:/[a-z]{1,30}){1,4}$`)
+	holder     = regexp.MustCompile(`(?:secret(?:[_.-]?key)?|credentials?|creds)$`)
+	objectName = regexp.MustCompile(`^(?:[a-z0-9-]+/[a-z0-9.-]+|[a-z0-9.]+(?:-[a-z0-9.]+)*-(?:secrets?|tls|ssl|certs?|certificate|ca|creds?|credentials?|passwords?|tokens?|keys?|auth|config|registry))$`)
+	plainWords = regexp.MustCompile(`^[a-z]{1,16}(?:-[a-z]{1,16})+(?:-?[0-9]{1,2})?$`)
+	// keyHolder are names of a key within a Secret, and keyName is how those look.
+	keyHolder = regexp.MustCompile(`(?:secret|password|passwd|token|credentials?|user(?:name)?|auth)[_.-]?(?:secret)?[_.-]?key$`)
+	keyName   = regexp.MustCompile(`^(?:[a-z][a-z0-9]*[_.-])*(?:password|passwd|pass|passphrase|secret|token|key|apikey|credentials?|username|user|auth|cookie|dsn|url|uri|certificate|cert)(?:[_.-](?:prod|dev|staging|test))?$`)
+)
+
+// reference reports the name of a Secret, or of a key in one, and not what is in it. A name that ends
+// in secret or credentials often means an object: --webhook-secret=cert-manager/webhook-tls. base64
+// has no hyphen, so that it is not taken for one.
+func reference(name, low string) bool {
+	switch {
+	case strings.HasSuffix(name, "secret") && path.MatchString(low):
+		return true
+	case strings.Contains(low, "-") && holder.MatchString(name) && objectName.MatchString(low):
+		return true
+	case strings.HasSuffix(name, "key") && strings.HasPrefix(low, "x-"): // the name of a header, such as X-API-Key
+		return true
+	case strings.HasSuffix(name, "key") && keyHolder.MatchString(name) && keyName.MatchString(low):
+		return true
+	}
+	switch name {
+	case "secret", "credential", "credentials", "creds":
+		return plainWords.MatchString(low)
+	}
+	return false
+}
+
+// repeats reports a value that says its own name: GOOGLE_API_KEY=GOOGLE_API_KEY_VAL. One word is a
+// password all the same, as in password=password.
+func repeats(name, value string) bool {
+	if len(value) > 200 || len(name) < 6 {
+		return false
+	}
+	v, n := letters(value), letters(name)
+	for _, prefix := range []string{"your", "my", "insert", "enter", "the", "some", "example", "sample", "dummy", "fake", "replace"} {
+		if rest := strings.TrimPrefix(v, prefix); rest == n && rest != v && strings.ContainsAny(value, "_- ") {
+			return true
+		}
+	}
+	if !strings.HasPrefix(v, n) {
+		return false
+	}
+	switch v[len(n):] {
+	case "":
+		return strings.ContainsAny(value, "_-. ") && strings.ContainsAny(name, "_-.")
+	case "val", "value", "here", "placeholder", "goeshere", "string", "example", "tbd", "todo":
+		return true
+	}
+	return false
+}
+
+func letters(text string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("_-. <>[]", r) {
+			return -1
+		}
+		return r
+	}, lower(text))
+}

@@ -1,0 +1,81 @@
+package credentials
+
+import "strings"
+
+// Script finds what a line for a shell holds.
+func Script(script string) []Match {
+	t := &text{raw: script, low: lower(script)}
+	if suspicious(script) {
+		for _, m := range Text("", script) {
+			t.add(m, 0)
+		}
+		t.commands(script, 0, true)
+	}
+	return t.matches()
+}
+
+// Word is a credential in a command line.
+type Word struct {
+	Match
+	// Index of the word that completes it.
+	Index int
+}
+
+// Words finds what a command line holds: command and args of a container, or the command of a probe.
+// It gives up once stopped, which may be nil, reports true.
+func Words(words []string, stopped func() bool) (all []Word) {
+	type key struct {
+		index int
+		what  string
+	}
+	seen := map[key]bool{}
+	add := func(index int, m Match) {
+		if k := (key{index, m.What}); !seen[k] {
+			seen[k] = true
+			all = append(all, Word{m, index})
+		}
+	}
+	shell := false
+	for i, word := range words {
+		if stopped != nil && stopped() {
+			return all
+		}
+		if i > 0 {
+			if flag, ok := announces(words[i-1]); ok && Named(flag) {
+				if announced(flag, word) {
+					m := Match{Detector: "flag", Name: lower(flag), What: described(""), Line: 1}
+					if strings.HasPrefix(words[i-1], "--") {
+						m.What = described(flag)
+					}
+					add(i, m)
+				}
+				continue
+			}
+		}
+		find := func(text string) []Match { return Text("", text) }
+		if shell && i > 0 && isCommandFlag(words[i-1]) {
+			find = Script
+		}
+		for _, m := range find(word) {
+			add(i, m)
+		}
+		shell = shell || shells[program(word)]
+	}
+	for _, g := range takes(words) {
+		add(g.index, Match{Detector: "client", What: g.what, Line: 1})
+	}
+	return all
+}
+
+// Follows reports whether a word of a command line has the literal value of a flag before it, and which.
+func Follows(before, word string) (flag string, ok bool) {
+	flag, ok = announces(before)
+	return flag, ok && !strings.HasPrefix(word, "-") && Plain(flag, word)
+}
+
+var shells = set("sh", "bash", "ash", "dash", "zsh", "ksh", "busybox")
+
+// isCommandFlag reports -c, -ec, -lc and the like.
+func isCommandFlag(word string) bool {
+	return len(word) > 1 && len(word) < 8 && word[0] == '-' && word[1] != '-' && strings.HasSuffix(word, "c")
+}
