@@ -99,7 +99,7 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 	case unnamed:
 	}
 	m.What = described(m.Name)
-	t.add(m, at)
+	t.add(m.of(original), at)
 }
 
 // mounted is the name of a secret with where it comes from: --secret=db,type=env.

@@ -246,7 +246,7 @@ func (t *text) commands(script string, offset int, words bool) {
 				}
 			}
 			if flag, ok := announces(word); words && ok && j+1 < len(c.words) && announced(flag, c.words[j+1]) && strings.IndexByte(word, '-') == 0 && !strings.HasPrefix(word, "--") {
-				t.add(Match{Detector: "flag", What: described("")}, offset+c.at[j])
+				t.add(Match{Detector: "flag", What: described("")}.of(c.words[j+1]), offset+c.at[j])
 			}
 		}
 	}

@@ -22,11 +22,14 @@ func flagged(t *text) {
 			return
 		}
 		from += at + 2
-		groups := longFlag.FindStringSubmatch(t.low[from:min(len(t.low), from+300)])
-		if groups == nil || !Named(groups[1]) || vacant(groups[2]) || reference(groups[1], groups[2]) || repeats(groups[1], groups[2]) || aside(t.line(from-2), "") {
+		ends := longFlag.FindStringSubmatchIndex(t.low[from:min(len(t.low), from+300)])
+		if ends == nil || aside(t.line(from-2), "") {
 			continue
 		}
-		t.add(Match{Detector: "flag", Name: groups[1], What: described(groups[1])}, from-2)
+		name, value := t.low[from+ends[2]:from+ends[3]], t.low[from+ends[4]:from+ends[5]]
+		if Named(name) && !vacant(value) && !reference(name, value) && !repeats(name, value) {
+			t.add(Match{Detector: "flag", Name: name, What: described(name)}.of(t.raw[from+ends[4]:from+ends[5]]), from-2)
+		}
 	}
 }
 

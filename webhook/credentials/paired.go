@@ -74,7 +74,7 @@ func (t *text) pair(name, value string, at int) {
 		m.Name = ""
 	}
 	m.Detector, m.What = "name and value", described(m.Name)
-	t.add(m, at)
+	t.add(m.of(value), at)
 }
 
 var (

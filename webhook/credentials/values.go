@@ -82,7 +82,8 @@ var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`[~^]?[0-9]+\.[0-9]+\.[0-9]+`,    // a version
 	`\{[a-z0-9_-]*\}(?:$|[^a-z0-9])`, // a placeholder
 	`-----begin (?:pgp message|age encrypted file)-----(?:$|(?:\s|\\[nr])+[a-z0-9])`, // the first line of what is encrypted
-	`%[a-z_({%\[]`, `\$__`, `@[a-z_.]+[@(]`, // a template
+	`%[a-z_({%\[]`, `\$__`, `@[a-z_.]+[@(]`, `@\{[a-z0-9_.:/-]+\}$`, // a template
+	`secret\[[a-z0-9_.:/-]+\]$`,                                                                                                           // a store of secrets, as Vector has them
 	`@(?:/|\./|[a-z0-9_.-]+\.[a-z]{2,5}$|-$)`, `[a-z0-9_.-]+,(?:type|src|source|target|env|mode|uid)=`, `(?:id|type)=[a-z0-9_.-]+(?:,|$)`, // a file, or an option of one
 	`\.{3}`, `your[_ -]`, `(?:replace|insert|fill)[_ -](?:me|with|by|this|here|your|in)`, // a placeholder
 	`ref\+`, `projects/`, `//`, `[a-z][a-z0-9+.-]*://`, // an address: one with a password is found by that
@@ -108,6 +109,18 @@ var (
 	keyHolder = regexp.MustCompile(`(?:secret|password|passwd|token|credentials?|user(?:name)?|auth)[_.-]?(?:secret)?[_.-]?key$`)
 	keyName   = regexp.MustCompile(`^(?:[a-z][a-z0-9]*[_.-])*(?:password|passwd|pass|passphrase|secret|token|key|apikey|credentials?|username|user|auth|cookie|dsn|url|uri|certificate|cert)(?:[_.-](?:prod|dev|staging|test))?$`)
 )
+
+// aWord is a word or two, as names of fields are. People do have such passwords, but beside a name it
+// is as often a field, a type or a mode.
+var aWord = regexp.MustCompile(`^(?:[a-z]+|[A-Z]+|[A-Z][a-z]+)(?:[_.](?:[a-z]+|[A-Z]+|[A-Z][a-z]+))?$`)
+
+// of makes a match that rests on its name alone only likely where the value is a word.
+func (m Match) of(value string) Match {
+	if aWord.MatchString(strings.TrimRight(value, `])}>.,;:`)) {
+		m.Detector, m.Likely = m.Detector+" of a word", true
+	}
+	return m
+}
 
 // reference reports the name of a Secret, or of a key in one, and not what is in it. A name that ends
 // in secret or credentials often means an object: --webhook-secret=cert-manager/webhook-tls. base64

@@ -108,3 +108,22 @@ func TestCredentialsThatAreNoObjects(t *testing.T) {
 		}
 	}
 }
+
+// A word beside a name is a field or a mode as often as a password: it is found, and denies nothing.
+func TestAWordIsOnlyLikely(t *testing.T) {
+	for text, likely := range map[string]bool{
+		"password=premium":                       true,
+		"password=Premium":                       true,
+		"run --password PREMIUM]":                true,
+		`<property name="password" value="me"/>`: true,
+		"password=premium1":                      false,
+		"password=preMium":                       false,
+		"password=three-short-words":             false,
+		"run --password pre!mium":                false,
+	} {
+		found := credentials.Text("app.conf", text)
+		if len(found) != 1 || found[0].Likely != likely {
+			t.Errorf("%s: want one, likely %t; got %+v", text, likely, found)
+		}
+	}
+}

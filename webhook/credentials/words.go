@@ -47,7 +47,7 @@ func Words(words []string, stopped func() bool) (all []Word) {
 					if strings.HasPrefix(words[i-1], "--") {
 						m.What = described(flag)
 					}
-					add(i, m)
+					add(i, m.of(word))
 				}
 				continue
 			}
