@@ -82,7 +82,7 @@ func (d *decider) outcomes(ctx context.Context, items []manifest.Item) []outcome
 
 func (d *decider) outcome(ctx context.Context, item manifest.Item, facts *manifest.Facts) (o outcome) {
 	err := item.Err
-	if reason, ok := errors.AsType[*manifest.NotObject](err); ok && item.Skipped() {
+	if reason, ok := errors.AsType[*manifest.NotObjectError](err); ok && item.Skipped() {
 		return outcome{skipped: &render.Skipped{Source: item.Source, Reason: reason}}
 	}
 	for _, fault := range item.Warnings {
@@ -134,7 +134,7 @@ func evaluationError(request *review.Request, policy string, err error) error {
 
 // problems point at the fields that an error is about.
 func problems(item manifest.Item, err error) []render.Problem {
-	if refused, ok := errors.AsType[*manifest.Refused](err); ok {
+	if refused, ok := errors.AsType[*manifest.RefusedError](err); ok {
 		all := make([]render.Problem, 0, len(refused.Faults))
 		for _, fault := range refused.Faults {
 			all = append(all, faulty(item, fault))

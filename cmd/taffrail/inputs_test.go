@@ -14,8 +14,10 @@ func TestNothingToRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer null.Close() //nolint:errcheck // it was only read
 		exit, stdout, stderr := execute(null, command)
+		if err := null.Close(); err != nil {
+			t.Fatal(err)
+		}
 		if exit != exitError || stdout != "" || !strings.Contains(stderr, "nothing to "+command+": name files or folders, or pipe manifests in") {
 			t.Errorf("exit code %d: %s%s", exit, stdout, stderr)
 		}
@@ -28,7 +30,7 @@ func TestAPipeThatIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reader.Close() //nolint:errcheck // it was only read
+	defer reader.Close()
 	if _, err := writer.WriteString("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"); err != nil {
 		t.Fatal(err)
 	}

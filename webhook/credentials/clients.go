@@ -111,7 +111,7 @@ var clients = []client{
 var byProgram = func() map[string][]*client {
 	all := map[string][]*client{}
 	for i := range clients {
-		for _, program := range strings.Fields(clients[i].programs) {
+		for program := range strings.FieldsSeq(clients[i].programs) {
 			all[program] = append(all[program], &clients[i])
 		}
 	}

@@ -48,7 +48,7 @@ func (c *client) arguments(words []string) (at []int) {
 			return nil
 		}
 	}
-	for _, spec := range strings.Fields(c.flags) {
+	for spec := range strings.FieldsSeq(c.flags) {
 		flag, sep, _ := strings.Cut(spec, "|")
 		name := strings.TrimRight(flag, "*+")
 		joined, apart := flag != name, !strings.HasSuffix(flag, "*")
@@ -97,7 +97,7 @@ func (c *client) positional(words []string) (int, bool) {
 			return 0, false
 		}
 	} else {
-		for _, want := range strings.Fields(c.after) {
+		for want := range strings.FieldsSeq(c.after) {
 			i := slices.IndexFunc(words[first:], func(word string) bool { return strings.EqualFold(word, want) || strings.HasSuffix(word, "."+want) })
 			if i < 0 {
 				return 0, false

@@ -36,7 +36,7 @@ func flagged(t *text) {
 // authorized finds what a header Authorization says.
 func authorized(t *text) {
 	m := Match{Detector: "header Authorization", What: "a header Authorization"}
-	if groups := wholeAuth.FindStringSubmatch(t.raw[:min(len(t.raw), 4096)]); groups != nil && len(t.raw) < 4096 && opens(lower(groups[1]), groups[2]) {
+	if groups := wholeAuth.FindStringSubmatch(t.raw[:min(len(t.raw), 4096)]); len(groups) > 0 && len(t.raw) < 4096 && opens(lower(groups[1]), groups[2]) {
 		t.add(m, 0)
 		return
 	}
@@ -47,7 +47,7 @@ func authorized(t *text) {
 		}
 		from += at + len("authorization")
 		groups := authHeader.FindStringSubmatch(t.low[from:min(len(t.low), from+300)])
-		if groups == nil || vacant(groups[1]) || aside(t.line(from), "") {
+		if len(groups) == 0 || vacant(groups[1]) || aside(t.line(from), "") {
 			continue
 		}
 		t.add(m, from)
@@ -75,7 +75,7 @@ func addressed(t *text) {
 		}
 		from += at + 3
 		groups := userinfo.FindStringSubmatch(t.low[from:min(len(t.low), from+600)])
-		if groups == nil || vacant(groups[1]) || aside(t.line(from), "") {
+		if len(groups) == 0 || vacant(groups[1]) || aside(t.line(from), "") {
 			continue
 		}
 		t.add(Match{Detector: "URL with a password", What: "a URL with a password"}, from)
@@ -87,7 +87,7 @@ func addressed(t *text) {
 		}
 		at += from
 		from = at + len("@tcp(")
-		if groups := proxyAuth.FindStringSubmatch(t.raw[max(0, at-300):from]); groups != nil && !vacant(lower(groups[1])) {
+		if groups := proxyAuth.FindStringSubmatch(t.raw[max(0, at-300):from]); len(groups) > 0 && !vacant(lower(groups[1])) {
 			t.add(Match{Detector: "URL with a password", What: "an address with a password"}, at)
 		}
 	}
@@ -102,7 +102,7 @@ func marked(t *text) {
 		}
 		at += from
 		from = at + len("identified ")
-		if groups := sqlSecret.FindStringSubmatch(t.raw[at:t.lineEnd(at)]); groups != nil && !vacant(lower(groups[1])) {
+		if groups := sqlSecret.FindStringSubmatch(t.raw[at:t.lineEnd(at)]); len(groups) > 0 && !vacant(lower(groups[1])) {
 			t.add(Match{Detector: "SQL", What: "a password in SQL"}, at)
 		}
 	}

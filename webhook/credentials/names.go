@@ -60,7 +60,7 @@ var vendorKeys = regexp.MustCompile(`(?:^|[_.-])(?:` + strings.Join([]string{
 }, "|") + `)[_.-]?key$`)
 
 // plainKeys are keys that are none of a lock.
-var plainKeys = regexp.MustCompile(`(?:public|publishable|gpg|pgp|partition|sort|primary|foreign|cache|object|s3|index|lookup|group|instrumentation|site|host|lock|path|registry|label|annotation|config|redis|map|row|dict|header|map|hot|cert|ca|alias|project|issue|language|translation|message|i18n|dedupe?|idempotency|trust(?:ed)?|pub)[_.-]?key$`)
+var plainKeys = regexp.MustCompile(`(?:public|publishable|gpg|pgp|partition|sort|primary|foreign|cache|object|s3|index|lookup|group|instrumentation|site|host|lock|path|registry|label|annotation|config|redis|map|row|dict|header|hot|cert|ca|alias|project|issue|language|translation|message|i18n|dedupe?|idempotency|trust(?:ed)?|pub)[_.-]?key$`)
 
 // first are nouns that begin a name: TOKEN_GITHUB, SECRET_JWT, PASSWORD_DB.
 var first = regexp.MustCompile(`^(?:[a-z0-9]+_)?(?:password|passwd|passphrase|pwd|pw|secret|token|apikey|api_key)_([a-z0-9_]+)$`)
@@ -102,7 +102,7 @@ func nameOf(name string) confidence {
 		return certain
 	}
 	low = strings.NewReplacer("-", "_", ".", "_").Replace(low)
-	if groups := first.FindStringSubmatch(low); groups != nil && !describing.MatchString(groups[1]) {
+	if groups := first.FindStringSubmatch(low); len(groups) > 0 && !describing.MatchString(groups[1]) {
 		if systems.MatchString(groups[1]) {
 			return certain
 		}

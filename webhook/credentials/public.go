@@ -59,7 +59,7 @@ func publicPEM(rest string) bool {
 			continue
 		}
 		groups := block.FindStringSubmatch(rest)
-		if groups == nil || groups[1] != groups[3] {
+		if len(groups) == 0 || groups[1] != groups[3] {
 			return false
 		}
 		begins, ok := public[groups[1]]

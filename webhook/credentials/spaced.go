@@ -57,7 +57,7 @@ func stored(t *text) {
 			}
 			from = max(at+len(f.needle), t.lineEnd(at))
 			groups := f.pattern.FindStringSubmatch(t.raw[begin:t.lineEnd(at)])
-			if groups == nil || vacant(lower(groups[1])) || crypted.MatchString(groups[1]) {
+			if len(groups) == 0 || vacant(lower(groups[1])) || crypted.MatchString(groups[1]) {
 				continue
 			}
 			t.add(Match{Detector: f.detector, What: f.what, Likely: f.likely}, at)
@@ -98,7 +98,7 @@ func spaced(t *text) {
 			end := t.lineEnd(at)
 			groups := blank.FindStringSubmatch(t.raw[at-len(line) : end])
 			from = max(from, end)
-			if groups == nil || nameOf(groups[1]) != certain || elsewhere.MatchString(groups[1]) {
+			if len(groups) == 0 || nameOf(groups[1]) != certain || elsewhere.MatchString(groups[1]) {
 				continue
 			}
 			value := strings.Join(groups[2:], "")

@@ -104,7 +104,7 @@ var (
 	path       = regexp.MustCompile(`^[a-z]{1,30}(?:/[a-z]{1,30}){1,4}$`)
 	holder     = regexp.MustCompile(`(?:secret(?:[_.-]?key)?|credentials?|creds)$`)
 	objectName = regexp.MustCompile(`^(?:[a-z0-9-]+/[a-z0-9.-]+|[a-z0-9.]+(?:-[a-z0-9.]+)*-(?:secrets?|tls|ssl|certs?|certificate|ca|creds?|credentials?|passwords?|tokens?|keys?|auth|config|registry))$`)
-	plainWords = regexp.MustCompile(`^[a-z]{1,16}(?:-[a-z]{1,16})+(?:-?[0-9]{1,2})?$`)
+	plainWords = regexp.MustCompile(`^[a-z]{1,16}(?:-[a-z]{1,16})+(?:-?\d{1,2})?$`)
 	// keyHolder are names of a key within a Secret, and keyName is how those look.
 	keyHolder = regexp.MustCompile(`(?:secret|password|passwd|token|credentials?|user(?:name)?|auth)[_.-]?(?:secret)?[_.-]?key$`)
 	keyName   = regexp.MustCompile(`^(?:[a-z][a-z0-9]*[_.-])*(?:password|passwd|pass|passphrase|secret|token|key|apikey|credentials?|username|user|auth|cookie|dsn|url|uri|certificate|cert)(?:[_.-](?:prod|dev|staging|test))?$`)

@@ -24,7 +24,7 @@ import (
 var updateFigures = flag.Bool("update", false, "write the figures into the page about credentials")
 
 const (
-	heldOut     = "../credentials/testdata/corpus/heldout.jsonl"
+	corpus      = "../credentials/testdata/corpus/"
 	figuresPage = "../../charts/taffrail/docs/credentials.md"
 	figuresFrom = "<!-- figures -->\n"
 	figuresTo   = "<!-- end of figures -->\n"
@@ -101,8 +101,8 @@ func permille(part, whole int) int {
 	return part * 1000 / whole
 }
 
-// measure evaluates the policies about credentials on every line.
-func measure(t *testing.T) (byPolicy, byDetector map[string]*figures) {
+// measure evaluates the policies about credentials on every line of a part of the corpus.
+func measure(t *testing.T, part string) (byPolicy, byDetector map[string]*figures) {
 	t.Helper()
 	library, err := engine.Load(policies.FS)
 	if err != nil {
@@ -124,7 +124,7 @@ func measure(t *testing.T) (byPolicy, byDetector map[string]*figures) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(heldOut)
+	data, err := os.ReadFile(corpus + part)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,20 +171,13 @@ func of(all map[string]*figures, name string) *figures {
 	return all[name]
 }
 
-// TestTheCorpus holds the policies to what they find of the half of the corpus that they were not written
-// against: a detector of which less than 99 % is right may not deny. The page has the figures.
+// TestTheCorpus holds the policies to what they find of lines that they were not written against: a detector of
+// which less than 99 % is right may not deny. The page has the figures of the last part, which nobody had seen when it
+// was measured; what the other parts brought up has been corrected since.
 func TestTheCorpus(t *testing.T) {
-	byPolicy, byDetector := measure(t)
-	for detector, f := range byDetector {
-		if f.denyPrecision() < 990 {
-			t.Errorf("%s denies, and %d of %d are right", detector, f.denied, f.denied+f.wronglyDenied)
-		}
-	}
-	for policy, floor := range map[string]int{"env-credentials": 930, "configmap-credentials": 920, "plaintext-secret": 1000} {
-		if got := byPolicy[policy].recall(); got < floor {
-			t.Errorf("%s finds %d of 1000, and found %d", policy, got, floor)
-		}
-	}
+	measured(t, "heldout.jsonl", map[string]int{"env-credentials": 930, "configmap-credentials": 920, "plaintext-secret": 1000})
+	measured(t, "heldout2.jsonl", map[string]int{"env-credentials": 950, "configmap-credentials": 950, "plaintext-secret": 1000})
+	byPolicy, byDetector := measured(t, "heldout3.jsonl", map[string]int{"env-credentials": 900, "configmap-credentials": 900})
 	var b strings.Builder
 	b.WriteString("| policy | denied, rightly | warned, rightly | missed | denied, wrongly | warned, wrongly | passed, rightly |\n|---|---|---|---|---|---|---|\n")
 	for _, policy := range slices.Sorted(maps.Keys(byPolicy)) {
@@ -214,4 +207,21 @@ func TestTheCorpus(t *testing.T) {
 	if strings.TrimSpace(was) != strings.TrimSpace(b.String()) {
 		t.Errorf("%s has other figures: go test ./webhook/engine -run TestTheCorpus -update\n%s", figuresPage, b.String())
 	}
+}
+
+// measured fails for detectors that may not deny, and for policies that find less of 1000 than they did.
+func measured(t *testing.T, part string, floors map[string]int) (byPolicy, byDetector map[string]*figures) {
+	t.Helper()
+	byPolicy, byDetector = measure(t, part)
+	for detector, f := range byDetector {
+		if f.denyPrecision() < 990 {
+			t.Errorf("%s: %s denies, and %d of %d are right", part, detector, f.denied, f.denied+f.wronglyDenied)
+		}
+	}
+	for policy, floor := range floors {
+		if got := of(byPolicy, policy).recall(); got < floor {
+			t.Errorf("%s: %s finds %d of 1000, and found %d", part, policy, got, floor)
+		}
+	}
+	return byPolicy, byDetector
 }

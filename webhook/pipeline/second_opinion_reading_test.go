@@ -134,7 +134,7 @@ func isTooFewBytes(text any) bool {
 	return err == nil && 0 < size && size < 1024
 }
 
-var byteWords = regexp.MustCompile(`^\+?([0-9]{0,12}\.?[0-9]{0,12})([mun]?)\z`)
+var byteWords = regexp.MustCompile(`^\+?(\d{0,12}\.?\d{0,12})([mun]?)\z`)
 
 func quantitiesDecode(owner map[string]any) bool {
 	resources, _ := owner["resources"].(map[string]any)

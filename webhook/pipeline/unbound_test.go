@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"maps"
 	"testing"
 
 	"taffrail.dev/webhook/api/v1alpha1"
@@ -13,9 +14,7 @@ func TestUnbound(t *testing.T) {
 	imageTag := guardrail("all", v1alpha1.ModeEnforce, binding("image-tag", ""))
 	object := func(apiVersion, kind string, fields map[string]any) map[string]any {
 		all := map[string]any{"apiVersion": apiVersion, "kind": kind, "metadata": map[string]any{"name": "web"}}
-		for name, value := range fields {
-			all[name] = value
-		}
+		maps.Copy(all, fields)
 		return all
 	}
 	good := container(map[string]any{"image": "nginx:1.27.3"})

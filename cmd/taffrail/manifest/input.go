@@ -67,7 +67,7 @@ func inputFileOf(f found) inputFile {
 		if err != nil {
 			return inputFile{name: f.name, err: unreadable(f.name, err).Err}
 		}
-		defer file.Close() //nolint:errcheck // it was only read
+		defer file.Close()
 		return spooled(file, f.name)
 	}
 	return inputFile{name: f.name, open: open}
@@ -148,7 +148,7 @@ func (f *inputFile) each(yield func(text) bool) bool {
 	if err != nil {
 		return broken(err, 0)
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	reader := bufio.NewReaderSize(file, sniffed)
 	head, err := reader.Peek(sniffed)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -29,7 +29,7 @@ func tree(t *testing.T, files map[string]string) {
 		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		err := error(nil)
+		var err error
 		if isLink {
 			err = os.Symlink(files[name], link)
 		} else {

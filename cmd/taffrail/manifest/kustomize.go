@@ -57,10 +57,10 @@ func exists(path string) bool {
 }
 
 // sortOf returns what a file is for its neighbours, or nil if they say nothing of it.
-func (n *neighbours) sortOf(file string, walked bool) *NotObject {
+func (n *neighbours) sortOf(file string, walked bool) *NotObjectError {
 	path, err := filepath.Abs(file)
 	if err != nil || n.resources[path] {
-		return nil
+		return nil //nolint:nilerr // of a file without a path the neighbours say nothing
 	}
 	for at := path; ; at = filepath.Dir(at) {
 		switch sort, found := n.named[at]; {

@@ -43,6 +43,7 @@ func (s Sort) Hint() string {
 		return renderHint
 	case Template:
 		return "check what the tool makes that replaces the placeholders"
+	case Foreign, Settings, Blank, Binary, Excluded, Message:
 	}
 	return ""
 }
@@ -62,27 +63,28 @@ func (s Sort) Plural() string {
 		return "files or folders left out by --exclude or .taffrailignore"
 	case Message:
 		return "messages of the API server"
+	case Kustomization, Template, Blank, Binary:
 	}
 	return string(s) + "s"
 }
 
-// NotObject is why a document is no object to judge, although nothing need be wrong with
+// NotObjectError is why a document is no object to judge, although nothing need be wrong with
 // it. Among the files of a folder it is skipped; somebody who names it meant an object.
-type NotObject struct {
+type NotObjectError struct {
 	Sort Sort
 	// Reason completes a sentence about the document, as in "has no metadata".
 	Reason string
 }
 
-func (e *NotObject) Error() string {
+func (e *NotObjectError) Error() string {
 	if hint := e.Sort.Hint(); hint != "" && e.Sort != Template {
 		return e.Reason + "; " + hint
 	}
 	return e.Reason
 }
 
-func notObject(sort Sort, format string, args ...any) *NotObject {
-	return &NotObject{Sort: sort, Reason: fmt.Sprintf(format, args...)}
+func notObject(sort Sort, format string, args ...any) *NotObjectError {
+	return &NotObjectError{Sort: sort, Reason: fmt.Sprintf(format, args...)}
 }
 
 // Fault is what is wrong with a field of an object, and where it is written.
@@ -98,8 +100,8 @@ type Fault struct {
 
 func (f Fault) String() string { return f.Path + ": " + f.Reason }
 
-// Refused is the error of an object that no API server takes. Faults are in the order of
+// RefusedError is the error of an object that no API server takes. Faults are in the order of
 // the file, and never none.
-type Refused struct{ Faults []Fault }
+type RefusedError struct{ Faults []Fault }
 
-func (e *Refused) Error() string { return e.Faults[0].String() }
+func (e *RefusedError) Error() string { return e.Faults[0].String() }

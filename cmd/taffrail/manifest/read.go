@@ -51,13 +51,13 @@ type Item struct {
 
 // Skipped reports whether the item is no object, and nobody meant it for one.
 func (i *Item) Skipped() bool {
-	_, ok := errors.AsType[*NotObject](i.Err)
+	_, ok := errors.AsType[*NotObjectError](i.Err)
 	return ok && i.Walked || i.IsBlank()
 }
 
 // IsBlank reports whether the item has nothing in it.
 func (i *Item) IsBlank() bool {
-	reason, ok := errors.AsType[*NotObject](i.Err)
+	reason, ok := errors.AsType[*NotObjectError](i.Err)
 	return ok && reason.Sort == Blank
 }
 
@@ -71,7 +71,7 @@ type File struct {
 	// Walked is true for a file that was found in a folder, and not named.
 	Walked bool
 	// NotObject says what the file is for its neighbours; nil if it may hold objects.
-	NotObject *NotObject
+	NotObject *NotObjectError
 }
 
 // Items are those that Decode finds in the file.
@@ -102,7 +102,7 @@ func Load(paths []string, stdin io.Reader, o Options) []File {
 			continue
 		}
 		for _, f := range find(path, o) {
-			if reason, ok := errors.AsType[*NotObject](f.err); ok {
+			if reason, ok := errors.AsType[*NotObjectError](f.err); ok {
 				files = append(files, File{Name: f.name, Walked: true, NotObject: reason})
 				continue
 			}

@@ -16,7 +16,7 @@ import (
 )
 
 // recognize tells what no API server would take for an object from what it might. The
-// error is a *NotObject unless the document claims to be an object.
+// error is a *NotObjectError unless the document claims to be an object.
 func recognize(object map[string]any, file string) error {
 	apiVersion, kind := object["apiVersion"], object["kind"]
 	if isKustomize(apiVersion) {
@@ -125,7 +125,7 @@ func (r *reader) check(item *Item) error {
 		return noItems(item)
 	}
 	if _, found := item.Object["items"]; found && strict.Known(gvk) {
-		return &Refused{Faults: []Fault{{Line: item.LineOf("items"), Path: "items", Reason: "is no field of a " + kind + ": with it, kubectl takes the object for a List"}}}
+		return &RefusedError{Faults: []Fault{{Line: item.LineOf("items"), Path: "items", Reason: "is no field of a " + kind + ": with it, kubectl takes the object for a List"}}}
 	}
 	if !strict.Known(gvk) {
 		if err := checkForeign(item, gvk); err != nil {
@@ -159,7 +159,7 @@ func (r *reader) check(item *Item) error {
 	case placeholders:
 		return notObject(Template, "has placeholders that no API server takes: %s; %s", refused[0], Template.Hint())
 	}
-	return &Refused{Faults: refused}
+	return &RefusedError{Faults: refused}
 }
 
 func isList(kind schema.GroupVersionKind) bool {
@@ -174,13 +174,13 @@ func noItems(item *Item) error {
 			path, reason = name, "is no field of a List: did you mean items?"
 		}
 	}
-	return &Refused{Faults: []Fault{{Line: item.LineOf(path), Path: path, Reason: reason}}}
+	return &RefusedError{Faults: []Fault{{Line: item.LineOf(path), Path: path, Reason: reason}}}
 }
 
 // checkForeign looks at an object of a kind that is not built in.
 func checkForeign(item *Item, kind schema.GroupVersionKind) error {
 	if field, reason := strict.Misspelt(kind); reason != "" {
-		return &Refused{Faults: []Fault{{Line: item.LineOf(field), Path: field, Reason: reason}}}
+		return &RefusedError{Faults: []Fault{{Line: item.LineOf(field), Path: field, Reason: reason}}}
 	}
 	if _, ok := item.Object["metadata"].(map[string]any); !ok && item.Object["metadata"] == nil {
 		return notObject(Settings, "is not a Kubernetes object: it has no metadata")

@@ -15,7 +15,7 @@ import (
 // be one.
 func sorts(items []Item) (all []string) {
 	for _, item := range items {
-		reason, isNone := errors.AsType[*NotObject](item.Err)
+		reason, isNone := errors.AsType[*NotObjectError](item.Err)
 		switch {
 		case item.Err == nil:
 			all = append(all, "object")
@@ -170,7 +170,7 @@ helmChartInflationGenerator: [{values: c3.yaml}]
 		"k/kustomization.yml": string(Kustomization), "component/object.yaml": "object", "k/unnamed.yaml": "object", "k/folder/deep/k.yaml": string(Kustomization), "k/plain/object.yaml": "object",
 		"chart/Chart.yaml": string(Chart), "chart/templates/sub/c.yaml": string(Chart), "chart/crds/object.yaml": "object", "templates/object.yaml": "object",
 	}
-	for _, name := range strings.Fields("object both p1 p2 p3 k1 k2 k3 k4 k5 k6 k7 k8 k9 ka kb kc c1 c2 c3") {
+	for name := range strings.FieldsSeq("object both p1 p2 p3 k1 k2 k3 k4 k5 k6 k7 k8 k9 ka kb kc c1 c2 c3") {
 		path := "k/" + name + ".yaml"
 		files[path] = object
 		want[path] = map[byte]string{'o': "object", 'b': "object", 'p': string(Patch), 'k': string(Kustomization), 'c': string(Chart)}[name[0]]
@@ -212,7 +212,7 @@ helmChartInflationGenerator: [{values: c3.yaml}]
 func TestFaults(t *testing.T) {
 	const text = "# c\n---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n  metadata: {name: a}\n  spec:\n    typo: 1\n    ports:\n    - {targetPort: true, port: '80'}\n    clusterIP: 5\n"
 	items := Decode([]byte(text), "f")
-	refused, ok := errors.AsType[*Refused](items[0].Err)
+	refused, ok := errors.AsType[*RefusedError](items[0].Err)
 	if len(items) != 1 || !ok {
 		t.Fatal(show(items))
 	}

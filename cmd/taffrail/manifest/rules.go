@@ -74,7 +74,7 @@ func withRulesOf(folder string, rules ignore.Patterns) (ignore.Patterns, error) 
 		return nil, err
 	}
 	own, err := ignore.Parse(strings.TrimPrefix(string(text), "\ufeff"), base)
-	return append(rules[:len(rules):len(rules)], own...), err
+	return slices.Concat(rules, own), err
 }
 
 func absolute(path string) (string, error) {

@@ -87,12 +87,12 @@ func realPath(path string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// walk reads a folder. real is the folder without links.
-func (w *walker) walk(path, real string) {
-	if w.seen[real] {
+// walk reads a folder. target is the folder without links.
+func (w *walker) walk(path, target string) {
+	if w.seen[target] {
 		return
 	}
-	w.seen[real] = true
+	w.seen[target] = true
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		w.found = append(w.found, found{path, err})
@@ -105,11 +105,11 @@ func (w *walker) walk(path, real string) {
 		return
 	}
 	for _, entry := range entries {
-		w.entry(filepath.Join(path, entry.Name()), filepath.Join(real, entry.Name()), entry)
+		w.entry(filepath.Join(path, entry.Name()), filepath.Join(target, entry.Name()), entry)
 	}
 }
 
-func (w *walker) entry(path, real string, entry fs.DirEntry) {
+func (w *walker) entry(path, target string, entry fs.DirEntry) {
 	mode := entry.Type()
 	if mode&fs.ModeSymlink != 0 {
 		info, err := os.Stat(path)
@@ -117,7 +117,7 @@ func (w *walker) entry(path, real string, entry fs.DirEntry) {
 			mode = info.Mode().Type()
 		}
 		if err == nil && mode.IsDir() {
-			if real, err = realPath(path); err != nil || !w.isRead(real) {
+			if target, err = realPath(path); err != nil || !w.isRead(target) {
 				return
 			}
 		}
@@ -126,7 +126,7 @@ func (w *walker) entry(path, real string, entry fs.DirEntry) {
 	case mode.IsDir() && isInternal(entry.Name()):
 	case mode.IsDir():
 		if !w.leavesOut(path, true) {
-			w.walk(path, real)
+			w.walk(path, target)
 		}
 	// A pipe would be waited for. A link that leads nowhere is an error when it is opened.
 	case document.IsManifestName(path) && (mode.IsRegular() || mode&fs.ModeSymlink != 0):
@@ -139,11 +139,11 @@ func (w *walker) entry(path, real string, entry fs.DirEntry) {
 // isRead reports whether the target of a link is read by way of it. What is in the folder
 // anyway is read there, unless it is internal, and what holds the folder would be read
 // without end.
-func (w *walker) isRead(real string) bool {
-	if !isBelow(real, w.root) {
-		return !isBelow(w.root, real)
+func (w *walker) isRead(target string) bool {
+	if !isBelow(target, w.root) {
+		return !isBelow(w.root, target)
 	}
-	inside, err := filepath.Rel(w.root, real)
+	inside, err := filepath.Rel(w.root, target)
 	return err == nil && slices.ContainsFunc(strings.Split(inside, string(filepath.Separator)), isInternal)
 }
 
@@ -161,7 +161,7 @@ func (w *walker) leavesOut(path string, isDir bool) bool {
 	if err != nil {
 		return false
 	}
-	rules := append(w.rules[:len(w.rules):len(w.rules)], w.flags...)
+	rules := slices.Concat(w.rules, w.flags)
 	if !rules.Match(name, isDir) {
 		return false
 	}

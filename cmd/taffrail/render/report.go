@@ -20,7 +20,7 @@ type Report struct {
 // Skipped is a document that is no object.
 type Skipped struct {
 	Source manifest.Source
-	Reason *manifest.NotObject
+	Reason *manifest.NotObjectError
 }
 
 // Object is one object and the decision about it.

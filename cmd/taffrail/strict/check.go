@@ -41,19 +41,19 @@ type check struct {
 // Check returns what the API server's decoder would not take of an object as it is. Of a
 // kind that is not built in only the metadata can be known. Values must be those that
 // decoding JSON gives, with integers as int64.
-func (checker *Checker) Check(object map[string]any, kind schema.GroupVersionKind) []Fault {
-	c := &check{Checker: checker}
+func (c *Checker) Check(object map[string]any, kind schema.GroupVersionKind) []Fault {
+	in := &check{Checker: c}
 	typed, err := scheme.Scheme.New(kind)
 	if err != nil {
-		c.foreign = true
-		c.value(object["metadata"], reflect.TypeFor[metav1.ObjectMeta](), "metadata")
-		return c.faults
+		in.foreign = true
+		in.value(object["metadata"], reflect.TypeFor[metav1.ObjectMeta](), "metadata")
+		return in.faults
 	}
-	c.value(object, reflect.TypeOf(typed).Elem(), "")
-	if !c.refused() {
-		c.require(object, kind.GroupKind())
+	in.value(object, reflect.TypeOf(typed).Elem(), "")
+	if !in.refused() {
+		in.require(object, kind.GroupKind())
 	}
-	return c.faults
+	return in.faults
 }
 
 func (c *check) refused() bool {

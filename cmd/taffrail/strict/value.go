@@ -237,7 +237,7 @@ func expectation(value any, t reflect.Type) string {
 // nearQuantity finds the suffix that differs only by its case, or by the B of bytes.
 func nearQuantity(value any) string {
 	text, _ := value.(string)
-	parts := regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)$`).FindStringSubmatch(text)
+	parts := regexp.MustCompile(`^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$`).FindStringSubmatch(text)
 	if parts == nil {
 		return ""
 	}
