@@ -110,14 +110,19 @@ var (
 	keyName   = regexp.MustCompile(`^(?:[a-z][a-z0-9]*[_.-])*(?:password|passwd|pass|passphrase|secret|token|key|apikey|credentials?|username|user|auth|cookie|dsn|url|uri|certificate|cert)(?:[_.-](?:prod|dev|staging|test))?$`)
 )
 
-// aWord is a word or two, as names of fields are. People do have such passwords, but beside a name it
-// is as often a field, a type or a mode.
-var aWord = regexp.MustCompile(`^(?:[a-z]+|[A-Z]+|[A-Z][a-z]+)(?:[_.](?:[a-z]+|[A-Z]+|[A-Z][a-z]+))?$`)
+// asWords matches a word, or some with a number at the end of one, as names, modes and metrics have
+// them. People do have such passwords, but beside a name it is as often something else.
+var asWords = regexp.MustCompile(`^(?:` + aWord + `|` + numbered + `(?:[-_./:=]` + numbered + `){1,8})$`)
 
-// of makes a match that rests on its name alone only likely where the value is a word.
+const (
+	aWord    = `(?:[a-z]{1,15}|[A-Z]{1,15}|[A-Z][a-z]{1,15})`
+	numbered = aWord + `(?:\d{1,2}[a-z]?)?`
+)
+
+// of makes a match that rests on its name alone only likely where the value is made of words.
 func (m Match) of(value string) Match {
-	if aWord.MatchString(strings.TrimRight(value, `])}>.,;:`)) {
-		m.Detector, m.Likely = m.Detector+" of a word", true
+	if asWords.MatchString(strings.TrimRight(value, `])}>.,;:`)) {
+		m.Detector, m.Likely = m.Detector+" of words", true
 	}
 	return m
 }

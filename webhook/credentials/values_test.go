@@ -109,8 +109,8 @@ func TestCredentialsThatAreNoObjects(t *testing.T) {
 	}
 }
 
-// A word beside a name is a field or a mode as often as a password: it is found, and denies nothing.
-func TestAWordIsOnlyLikely(t *testing.T) {
+// Words beside a name are a field or a mode as often as a password: they are found, and deny nothing.
+func TestWordsAreOnlyLikely(t *testing.T) {
 	for text, likely := range map[string]bool{
 		"password=premium":                       true,
 		"password=Premium":                       true,
@@ -118,7 +118,10 @@ func TestAWordIsOnlyLikely(t *testing.T) {
 		`<property name="password" value="me"/>`: true,
 		"password=premium1":                      false,
 		"password=preMium":                       false,
-		"password=three-short-words":             false,
+		"password=three-short-words":             true,
+		"password=rate:errors:rate5m":            true,
+		"password=three-sh0rt-words":             false,
+		"password=abcdefghijklmnopqrstuvw":       false,
 		"run --password pre!mium":                false,
 	} {
 		found := credentials.Text("app.conf", text)
