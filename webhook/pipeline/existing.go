@@ -204,14 +204,10 @@ func (e *existing) selectedSince(ctx context.Context, g *guardrail.Guardrail) se
 	var found selected
 	namespace := e.request.Namespace
 	found.since, found.known = g.Injection.SelectedSince(namespace)
-	if !found.known && g.Injection.TellsByLabels(namespace) {
+	if !found.known {
 		ctx, cancel := briefly(ctx)
 		defer cancel()
-		labelled, known, err := LabelledSince(ctx, e.options.Templates, namespace.Name)
-		found.err = err
-		if known && g.Injection.SelectsSince(labelled, namespace) {
-			found = selected{since: labelled, known: true}
-		}
+		found.since, found.known, found.err = SelectedByLabels(ctx, e.options.Templates, g.Injection, namespace)
 	}
 	e.selected[g] = found
 	return found
