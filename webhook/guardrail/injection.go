@@ -112,12 +112,12 @@ func (i *Injection) TellsByLabels(namespace review.Namespace) bool {
 	return i != nil && i.current && i.everywhere.IsZero() && (i.byPresence || !namespace.Created.Before(i.selectionSince))
 }
 
-// ByPresence reports whether namespaces are selected by labels that they have, and by none
-// that they lack.
-func (i *Injection) ByPresence() bool { return i.byPresence }
-
-// SelectedAt reports whether what selects now selected at a time already.
-func (i *Injection) SelectedAt(at time.Time) bool { return !at.Before(i.selectionSince) }
+// SelectsSince reports whether a namespace that has had its labels since a time has been
+// selected as long: the selector is no younger, and asks for labels that are there. One that
+// asks for the want of a label selects only what was created so.
+func (i *Injection) SelectsSince(labelled time.Time, namespace review.Namespace) bool {
+	return i.current && !labelled.Before(i.selectionSince) && (i.byPresence || labelled.Equal(namespace.Created))
+}
 
 // Slots returns those of a policy's periods, sorted.
 func (i *Injection) Slots(policy string) (slots []int) {
@@ -137,9 +137,8 @@ func (i *Injection) Slots(policy string) (slots []int) {
 // in a namespace that was created, and is selected since, the times given. A template that
 // has yet to be stored is written at the zero time: it gets what is enforced now.
 //
-// Times have whole seconds. What was written in the second in which a policy came into force
-// counts as from before. What was written in the second in which its namespace came to be
-// selected counts as from after: people label and apply in one go, and it is new in any case.
+// Times have whole seconds. What was written in the second in which something began counts
+// as from before, but in a namespace that is selected since it was created.
 func (i *Injection) Covering(policy string, written, selected, created time.Time) (slots []int) {
 	sinceCreation := !selected.After(created)
 	for _, p := range i.periods {
@@ -150,7 +149,7 @@ func (i *Injection) Covering(policy string, written, selected, created time.Time
 			if !p.Until.IsZero() {
 				continue
 			}
-		case !written.After(p.Since), !sinceCreation && written.Before(selected), !p.Until.IsZero() && written.After(p.Until):
+		case !written.After(p.Since), !sinceCreation && !written.After(selected), !p.Until.IsZero() && written.After(p.Until):
 			continue
 		}
 		slots = append(slots, p.Slot)

@@ -204,10 +204,14 @@ func (e *existing) selectedSince(ctx context.Context, g *guardrail.Guardrail) se
 	var found selected
 	namespace := e.request.Namespace
 	found.since, found.known = g.Injection.SelectedSince(namespace)
-	if !found.known {
+	if !found.known && g.Injection.TellsByLabels(namespace) {
 		ctx, cancel := briefly(ctx)
 		defer cancel()
-		found.since, found.known, found.err = SelectedByLabels(ctx, e.options.Templates, g.Injection, namespace)
+		labelled, known, err := LabelledSince(ctx, e.options.Templates, namespace.Name)
+		found.err = err
+		if known && g.Injection.SelectsSince(labelled, namespace) {
+			found = selected{since: labelled, known: true}
+		}
 	}
 	e.selected[g] = found
 	return found

@@ -137,7 +137,7 @@ func TestALabelTellsSinceWhenANamespaceIsSelected(t *testing.T) {
 	}{
 		"written after the label":           {present, 15, 16, "10m"},
 		"written before the label":          {present, 15, 14, "left: the template is older than the injection"},
-		"written in the label's second":     {present, 15, 15, "10m"},
+		"written in the label's second":     {present, 15, 15, "left: the template is older than the injection"},
 		"labelled before it was selected":   {present, 9, 16, "left: not recorded yet since when Guardrail g injects here"},
 		"selected by a label that has gone": {absent, 15, 16, "left: not recorded yet since when Guardrail g injects here"},
 	} {

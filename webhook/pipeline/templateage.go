@@ -50,47 +50,42 @@ func briefly(ctx context.Context) (context.Context, context.CancelFunc) {
 // ServiceAccount that Pods need.
 const rootCA = "kube-root-ca.crt"
 
-// SelectedByLabels returns since when a namespace that is not recorded is selected, where its
-// labels tell. A label that is there was written when the managers of the namespace's fields
-// last wrote at the latest. One that was taken away leaves no time: a namespace that is selected
-// for the want of it is known only if nobody has changed it since there could be Pods in it, as
-// its version is older than what Kubernetes puts into it at first.
-func SelectedByLabels(ctx context.Context, t Templates, i *guardrail.Injection, namespace review.Namespace) (since time.Time, known bool, err error) {
-	if !i.TellsByLabels(namespace) {
-		return time.Time{}, false, nil
-	}
-	object, err := t.Metadata(ctx, namespaceKind, "", namespace.Name, "")
-	if err != nil || object == nil {
+// LabelledSince returns a time since when a namespace has the labels that it has: the last at
+// which somebody changed it, by the managers of its fields. What was taken away leaves no time
+// there. The second in which it was created is returned only if it had them before there could
+// be Pods in it: its version is older than what Kubernetes puts into it at first. If nothing is
+// known of the managers, known is false.
+func LabelledSince(ctx context.Context, t Templates, name string) (since time.Time, known bool, err error) {
+	namespace, err := t.Metadata(ctx, namespaceKind, "", name, "")
+	if err != nil || namespace == nil {
 		return time.Time{}, false, err
 	}
-	since, known = lastWritten(object)
-	if !known || i.ByPresence() || since.After(object.CreationTimestamp.Time) {
-		return since, known && i.ByPresence() && i.SelectedAt(since), nil
-	}
-	first, err := t.Metadata(ctx, configMapKind, namespace.Name, rootCA, "")
-	if err != nil || first == nil {
-		return since, err == nil, err
-	}
-	order, err := resourceversion.CompareResourceVersion(object.ResourceVersion, first.ResourceVersion)
-	return since, err == nil && order < 0, nil
-}
-
-// lastWritten is the last second in which a manager of the fields wrote an object, and no
-// earlier than its creation. If nothing is known of a manager, known is false.
-func lastWritten(object *metav1.PartialObjectMetadata) (at time.Time, known bool) {
-	at = object.CreationTimestamp.Time
-	for _, entry := range object.ManagedFields {
+	created := namespace.CreationTimestamp.Time
+	since = created
+	for _, entry := range namespace.ManagedFields {
 		switch {
 		case entry.Subresource != "":
 			continue
 		case entry.Time == nil:
-			return time.Time{}, false
-		case entry.Time.After(at):
-			at = entry.Time.Time
+			return time.Time{}, false, nil
+		case entry.Time.After(since):
+			since = entry.Time.Time
 		}
 		known = true
 	}
-	return at, known
+	if !known || since.After(created) {
+		return since, known, nil
+	}
+	first, err := t.Metadata(ctx, configMapKind, name, rootCA, "")
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	if first != nil {
+		if order, err := resourceversion.CompareResourceVersion(namespace.ResourceVersion, first.ResourceVersion); err != nil || order >= 0 {
+			since = created.Add(time.Second)
+		}
+	}
+	return since, true, nil
 }
 
 // unowned reports whether the request is a Pod of its own, or of a controller that is not

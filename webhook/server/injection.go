@@ -240,12 +240,15 @@ func (r *injectionRecord) selectedSince(namespace review.Namespace) metav1.Time 
 	}
 	// Read with the record of before: the selector is the same.
 	before := guardrail.NewInjection(&v1alpha1.Guardrail{Spec: *r.spec, Status: v1alpha1.GuardrailStatus{Injection: r.before}}, nil)
-	since, known, err := pipeline.SelectedByLabels(r.ctx, r.live, before, namespace)
+	if !before.TellsByLabels(namespace) {
+		return r.later(namespace)
+	}
+	labelled, known, err := pipeline.LabelledSince(r.ctx, r.live, namespace.Name)
 	if err != nil {
 		r.err = err
 	}
-	if known {
-		return metav1.NewTime(since)
+	if known && before.SelectsSince(labelled, namespace) {
+		return metav1.NewTime(labelled)
 	}
 	return r.later(namespace)
 }
