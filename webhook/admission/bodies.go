@@ -208,12 +208,8 @@ func (in *incoming) setWaiting(interrupt context.CancelFunc) {
 	}
 }
 
-// mayEvictForOrdinary lets an ordinary body in whoever must go for it: large ones at once, as
-// there is room for hundreds in the place of one, and then those that have stopped or, in the
-// end, any other. On a busy machine ordinary ones have all made little progress.
-func (in *incoming) mayEvictForOrdinary(other *incoming, waited time.Duration) bool {
-	return other.heldLarge > 0 || waited > sprint || time.Since(other.progressed) > sprint
-}
+// mayEvictForOrdinary lets an ordinary body in whoever must go for it.
+func (in *incoming) mayEvictForOrdinary(*incoming, time.Duration) bool { return true }
 
 // mayEvictForLarge spares those that make progress. Of two that wait for one another, the
 // smaller one gives way in the end.
@@ -225,16 +221,19 @@ func (in *incoming) mayEvictForLarge(other *incoming, waited time.Duration) bool
 	return waited > sprint && smaller
 }
 
-// evict evicts from the slowest on until n bytes of a room will become free.
+// evict evicts until n bytes of a room will become free: large bodies before ordinary ones, as
+// there is room for hundreds in the place of one, and of each the slowest first.
 func (b *bodyBudget) evict(n int64, in *incoming, from room, waited time.Duration) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	for e := b.arriving.Front(); e != nil && n > 0; {
-		other, _ := e.Value.(*incoming)
-		e = e.Next()
-		if held := *from.held(other); other != in && held > 0 && from.mayEvict(other, waited) {
-			n -= held
-			other.evict()
+	for _, large := range []bool{true, false} {
+		for e := b.arriving.Front(); e != nil && n > 0; {
+			other, _ := e.Value.(*incoming)
+			e = e.Next()
+			if held := *from.held(other); other != in && held > 0 && (other.heldLarge > 0) == large && from.mayEvict(other, waited) {
+				n -= held
+				other.evict()
+			}
 		}
 	}
 }
