@@ -156,6 +156,24 @@ func TestAnOrdinaryBodyIsAlwaysLetIn(t *testing.T) {
 	}
 }
 
+// Where there is no room at all, a large body that goes on makes it, and not the ordinary ones that came before: on
+// a busy machine they all look slow.
+func TestLargeBodiesMakeRoomFirst(t *testing.T) {
+	const size = 16 << 20
+	b := newBodyBudget(size, 1000)
+	slow := hold(t, b, size/4/ordinary-2, ordinary)
+	one, _ := arriving(b)
+	grow(t, one, maxBody)
+	two, _ := arriving(b)
+	grow(t, two, size*3/4-maxBody+2*ordinary)
+	closing(t, one, two)
+	in, _ := arriving(b)
+	grow(t, in, ordinary)
+	if !one.isEvicted() || slices.ContainsFunc(slow, (*incoming).isEvicted) {
+		t.Errorf("the large one is evicted: %t; an ordinary one: %t", one.isEvicted(), slices.ContainsFunc(slow, (*incoming).isEvicted))
+	}
+}
+
 // A large body that has all it needs waits for another one to be decided, and not for ever.
 func TestALargeBodyWaitsForRoom(t *testing.T) {
 	b := newBodyBudget(0, 100)

@@ -165,7 +165,7 @@ func isAuth(low, value string) bool {
 	}
 	i := strings.IndexAny(value, separators)
 	return i > 0 && len(value)-i > 4 && !strings.ContainsAny(value, " \t") && !strings.HasPrefix(value[i:], "://") &&
-		!strings.ContainsRune(value[i+1:], '/') && !crypted.MatchString(value[i+1:]) && value[:i] != "auth" && literal("", value[i+1:])
+		!strings.ContainsRune(value[i+1:], '/') && !crypted.MatchString(value[i+1:]) && value[:i] != "auth" && Plain("", value[i+1:])
 }
 
 // crypted is a password that was hashed.

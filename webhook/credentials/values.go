@@ -12,8 +12,6 @@ func Plain(name, value string) bool {
 	return !innocent(low) && !reference(lower(name), low) && !repeats(name, strings.TrimSpace(value))
 }
 
-func literal(name, value string) bool { return Plain(name, value) }
-
 var words = set("true", "false", "yes", "no", "on", "off", "y", "n", "null", "nil", "none", "~", "undefined", "enable", "enabled",
 	"disable", "disabled", "required", "sufficient", "requisite", "substack", "optional", "include", "omit", "files", "read", "write", "same-origin", "string", "string!", "str",
 	"bytes", "bearer", "basic", "jwt", "header", "irsa", "projected", "instance_profile", "aws", "id", "redacted", "[redacted]", "hidden", "masked", "todo", "tbd", "n/a",

@@ -119,6 +119,9 @@ func (p *Program) Evaluate(ctx context.Context, r *review.Request, slots []int, 
 		if found := credentialsInput(ctx, r); found != nil {
 			input["credentials"] = found
 		}
+		if ctx.Err() != nil { // what was found is not all there is
+			return nil, fmt.Errorf("looking for credentials: %w", context.Cause(ctx))
+		}
 	}
 	if len(rounds) > 0 {
 		e := &evaluation{unit: p.library, indexing: p.indexing, slots: p.slots, request: r, input: input, part: part, coverage: p.coverage}

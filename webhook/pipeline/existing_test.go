@@ -125,44 +125,6 @@ func TestPodsAreFilledByTheAgeOfTheirTemplate(t *testing.T) {
 	}
 }
 
-// A namespace that is not recorded yet tells by its label since when it is selected: what is
-// applied right after it was labelled is filled.
-func TestALabelTellsSinceWhenANamespaceIsSelected(t *testing.T) {
-	present := metav1.LabelSelector{MatchLabels: map[string]string{"guard": "on"}}
-	absent := metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "unguarded", Operator: metav1.LabelSelectorOpDoesNotExist}}}
-	for name, c := range map[string]struct {
-		selector          metav1.LabelSelector
-		labelled, written int
-		want              string
-	}{
-		"written after the label":           {present, 15, 16, "10m"},
-		"written before the label":          {present, 15, 14, "left: the template is older than the injection"},
-		"written in the label's second":     {present, 15, 15, "left: the template is older than the injection"},
-		"labelled before it was selected":   {present, 9, 16, "left: not recorded yet since when Guardrail g injects here"},
-		"selected by a label that has gone": {absent, 15, 16, "left: not recorded yet since when Guardrail g injects here"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := injectingSince(t)
-			g.Spec.NamespaceSelector = &c.selector
-			g.Status.Injection.NamespaceSelector, g.Status.Injection.Everywhere = &c.selector, nil
-			namespace, labelled := createdAt(1, "n", nil), minutes(c.labelled)
-			namespace.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Time: &labelled}}
-			objects := storedObjects{"Namespace shop": namespace, "ReplicaSet rs": createdAt(c.written, "u", nil)}
-			object := `{"metadata":{"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"rs","uid":"u","controller":true}]},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`
-			r := reviewed(t, review.OriginMutating, "CREATE", "", "Pod", object, "null")
-			f := known(nil)
-			f.namespace.Created, f.namespace.Labels = minutes(1).Time, map[string]string{"guard": "on"}
-			d, err := build(t, g).Decide(t.Context(), r, f, pipeline.Options{Templates: objects})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := outcome(d); got != c.want {
-				t.Errorf("got %q, want %q", got, c.want)
-			}
-		})
-	}
-}
-
 // Only the built-in controllers say truthfully which template they made a Pod from: whoever names
 // an old owner by hand has a Pod of today.
 func TestNobodyElseMakesAPodOld(t *testing.T) {
