@@ -14,9 +14,9 @@ import (
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/cmd/taffrail/repository"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 // checkFlags are the flags of taffrail check.
@@ -102,7 +102,7 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 			return err
 		}
 	}
-	return verdict(totals.Summary, review.Verdict(f.failOn.value))
+	return verdict(totals.Summary, decision.Verdict(f.failOn.value))
 }
 
 // collectLess lets the heap grow by more than Go's default before it is collected. Nearly
@@ -114,7 +114,7 @@ func collectLess() {
 }
 
 func (f *checkFlags) printer(command *cobra.Command, catalog *engine.Catalog) render.Printer {
-	out, failOn := command.OutOrStdout(), review.Verdict(f.failOn.value)
+	out, failOn := command.OutOrStdout(), decision.Verdict(f.failOn.value)
 	switch f.output.value {
 	case "json":
 		return render.NewJSON(out)

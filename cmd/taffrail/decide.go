@@ -10,10 +10,10 @@ import (
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/ordered"
 	"taffrail.dev/cmd/taffrail/render"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 var (
@@ -120,12 +120,12 @@ func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts
 }
 
 // failsClosed reports whether an object that a policy cannot decide was decided anyway.
-func failsClosed(d *review.Decision, policy string) bool {
-	return slices.ContainsFunc(d.Findings, func(f review.Finding) bool { return f.Policy == policy && f.Failed && !f.FailOpen && f.Unknown == "" })
+func failsClosed(d *decision.Decision, policy string) bool {
+	return slices.ContainsFunc(d.Findings, func(f decision.Finding) bool { return f.Policy == policy && f.Failed && !f.FailOpen && f.Unknown == "" })
 }
 
 // evaluationError leaves out what the engine says about a Secret: it may quote a value.
-func evaluationError(request *review.Request, policy string, err error) error {
+func evaluationError(request *decision.Request, policy string, err error) error {
 	if request.Kind.Group == "" && request.Kind.Kind == "Secret" {
 		return fmt.Errorf("policy %s could not be evaluated", policy)
 	}
@@ -149,16 +149,16 @@ func problems(item manifest.Item, err error) []render.Problem {
 }
 
 func faulty(item manifest.Item, fault manifest.Fault) render.Problem {
-	return render.Problem{Source: manifest.Source{File: item.Source.File, Line: fault.Line}, Message: review.Redact(fault.String())}
+	return render.Problem{Source: manifest.Source{File: item.Source.File, Line: fault.Line}, Message: decision.Redact(fault.String())}
 }
 
 func problem(at manifest.Source, err error) render.Problem {
-	return render.Problem{Source: at, Message: review.Redact(err.Error())}
+	return render.Problem{Source: at, Message: decision.Redact(err.Error())}
 }
 
 // verdict is the error that makes the exit code. Violations come second to input that
 // was not decided: a pipeline that treats 1 as "known and accepted" must not pass it.
-func verdict(s render.Summary, failOn review.Verdict) error {
+func verdict(s render.Summary, failOn decision.Verdict) error {
 	switch {
 	case s.Errors > 0:
 		return errUndecided

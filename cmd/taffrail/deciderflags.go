@@ -11,9 +11,9 @@ import (
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // deciderFlags are the flags of every command that decides manifests.
@@ -45,7 +45,7 @@ func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
 	if reasons := validation.IsDNS1123Label(f.namespace); len(reasons) > 0 {
 		return nil, &usageError{fmt.Errorf("--namespace %q: %s", f.namespace, strings.Join(reasons, "; "))}
 	}
-	ceiling, err := review.ParseMode(f.maxMode.value)
+	ceiling, err := decision.ParseMode(f.maxMode.value)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"taffrail.dev/cmd/taffrail/diff"
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // errUnfixed says that a fix was proposed and not made; the report has named it.
@@ -87,7 +87,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err := tell(command.ErrOrStderr(), done, fixer, report); err != nil {
 		return err
 	}
-	err = verdict(report.Summary(), review.Verdict(f.failOn.value))
+	err = verdict(report.Summary(), decision.Verdict(f.failOn.value))
 	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
 		return errUnfixed
 	}

@@ -11,7 +11,7 @@ import (
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/cmd/taffrail/yamlfix"
 	"taffrail.dev/cmd/taffrail/yamlnode"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 var (
@@ -51,7 +51,7 @@ type proposal struct {
 	identity
 	subject string
 	from    manifest.Item
-	patch   []review.PatchOperation
+	patch   []decision.PatchOperation
 }
 
 // state is files together with what was decided about them.
@@ -112,7 +112,7 @@ func (f *fixer) leave(withheld []proposal) {
 // cluster may then admit it or refuse it, but nobody knows what is right. A
 // Namespace that is missing from the input leaves a verdict open, but not what a fix should be.
 func (o outcome) isUndecided() bool {
-	return len(o.problems) > 0 || slices.ContainsFunc(findings(o), func(f review.Finding) bool { return f.Failed })
+	return len(o.problems) > 0 || slices.ContainsFunc(findings(o), func(f decision.Finding) bool { return f.Failed })
 }
 
 // isNoObject reports whether an item is something else than an object or a blank.
@@ -153,14 +153,14 @@ func (f *fixer) proposals(s *state) []proposal {
 	return proposals
 }
 
-func findings(o outcome) []review.Finding {
+func findings(o outcome) []decision.Finding {
 	if o.object == nil {
 		return nil
 	}
 	return o.object.Decision.Findings
 }
 
-func identityOf(file, item int, f review.Finding) identity {
+func identityOf(file, item int, f decision.Finding) identity {
 	return identity{file, item, f.Policy, f.Container, f.Key, f.Path, f.Message}
 }
 
@@ -185,7 +185,7 @@ func disjoint(proposals []proposal) []proposal {
 }
 
 // paths are what a patch touches. Where an element comes or goes, its whole list moves.
-func paths(patch []review.PatchOperation) []string {
+func paths(patch []decision.PatchOperation) []string {
 	var paths []string
 	for _, o := range patch {
 		path := o.Path
@@ -280,10 +280,10 @@ func stays(p proposal, made []proposal, before, after *state) bool {
 		return true
 	}
 	found := findings(after.outcomes[p.file][p.item])
-	if !slices.ContainsFunc(found, func(f review.Finding) bool { return identityOf(p.file, p.item, f) == p.identity }) {
+	if !slices.ContainsFunc(found, func(f decision.Finding) bool { return identityOf(p.file, p.item, f) == p.identity }) {
 		return false
 	}
-	isAlike := func(f review.Finding) bool { return f.Policy == p.policy && f.Container == p.container }
+	isAlike := func(f decision.Finding) bool { return f.Policy == p.policy && f.Container == p.container }
 	fixed := 0
 	for _, other := range made {
 		if other.file == p.file && other.item == p.item && other.policy == p.policy && other.container == p.container {

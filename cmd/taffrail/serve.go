@@ -19,7 +19,7 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/certs"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/server"
 )
 
@@ -98,7 +98,7 @@ Exit codes:
 
 func (o *serveOptions) run(command *cobra.Command) error {
 	var err error
-	if o.MaxMode, err = review.ParseMode(o.maxMode.value); err != nil {
+	if o.MaxMode, err = decision.ParseMode(o.maxMode.value); err != nil {
 		return &usageError{err}
 	}
 	if o.DrainDelay <= 0 {
@@ -182,19 +182,19 @@ func redacted(_ []string, attr slog.Attr) slog.Attr {
 	}
 	switch value := attr.Value.Resolve(); value.Kind() {
 	case slog.KindString:
-		attr.Value = slog.StringValue(review.Redact(value.String()))
+		attr.Value = slog.StringValue(decision.Redact(value.String()))
 	case slog.KindAny:
 		switch value := value.Any().(type) {
 		case error:
-			attr.Value = slog.StringValue(review.Redact(value.Error()))
+			attr.Value = slog.StringValue(decision.Redact(value.Error()))
 		case []string:
 			texts := make([]string, len(value))
 			for i, text := range value {
-				texts[i] = review.Redact(text)
+				texts[i] = decision.Redact(text)
 			}
 			attr.Value = slog.AnyValue(texts)
 		case fmt.Stringer:
-			attr.Value = slog.StringValue(review.Redact(value.String()))
+			attr.Value = slog.StringValue(decision.Redact(value.String()))
 		}
 	}
 	return attr

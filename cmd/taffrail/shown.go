@@ -6,7 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"taffrail.dev/cmd/taffrail/manifest"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // shown is the content of a file as a diff may quote it: without the values of Secrets, and
@@ -29,7 +29,7 @@ func shown(file manifest.File, data []byte) string {
 			maskMembers(lines, before, metadata[1], "annotations")
 		}
 	}
-	return review.Redact(strings.Join(lines, ""))
+	return decision.Redact(strings.Join(lines, ""))
 }
 
 // members are the key and the value of each member of a name. A manifest may have it twice.
@@ -53,7 +53,7 @@ func maskMembers(lines []string, before int, object *yaml.Node, name string) {
 func mask(lines []string, before int, key, value *yaml.Node) {
 	at := before + key.Line - 1
 	if from := value.Column - 1; value.Line == key.Line && at < len(lines) && from <= len(lines[at]) {
-		lines[at] = lines[at][:from] + review.Redacted + lineEnd(lines[at])
+		lines[at] = lines[at][:from] + decision.Redacted + lineEnd(lines[at])
 	}
 	for at++; at < len(lines); at++ {
 		text := strings.TrimLeft(lines[at], " ")
@@ -62,7 +62,7 @@ func mask(lines []string, before int, key, value *yaml.Node) {
 			if indent < key.Column && !strings.HasPrefix(text, "-") || strings.HasPrefix(lines[at], "---") {
 				return
 			}
-			lines[at] = strings.Repeat(" ", indent) + review.Redacted + lineEnd(text)
+			lines[at] = strings.Repeat(" ", indent) + decision.Redacted + lineEnd(text)
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // extraPolicies are bound to other kinds to show that they cost a request nothing.
@@ -22,12 +22,12 @@ const extraPolicies = 200
 // noFacts is a namespace without labels, LimitRanges or quotas.
 type noFacts struct{}
 
-func (noFacts) Namespace(_ context.Context, name string) (review.Namespace, error) {
-	return review.Namespace{Name: name, Known: true}, nil
+func (noFacts) Namespace(_ context.Context, name string) (decision.Namespace, error) {
+	return decision.Namespace{Name: name, Known: true}, nil
 }
 
-func (noFacts) Facts(context.Context, string, []review.Fact) (review.Facts, error) {
-	return review.Facts{}, nil
+func (noFacts) Facts(context.Context, string, []decision.Fact) (decision.Facts, error) {
+	return decision.Facts{}, nil
 }
 
 // spine are the policies that native is written for. They came first, and what they cost
@@ -89,7 +89,7 @@ deny contains {"msg": "bad", "path": "spec"} if input.object.spec.bad
 `
 
 // declaredIsEffective is enrichment in a namespace without LimitRanges.
-func declaredIsEffective(r *review.Request) {
+func declaredIsEffective(r *decision.Request) {
 	if r.Workload == nil {
 		return
 	}

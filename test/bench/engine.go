@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"testing"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // engineTable compares the decision alone, on a request that is already normalized.
@@ -26,7 +26,7 @@ func engineTable(all []sample) error {
 		return err
 	}
 	for _, s := range all {
-		request, err := normalize.Review(s.review, review.OriginValidating)
+		request, err := normalize.Review(s.review, decision.OriginValidating)
 		if err != nil {
 			return err
 		}
@@ -34,12 +34,12 @@ func engineTable(all []sample) error {
 		if found := native(request); len(found) > 0 {
 			return fmt.Errorf("the native checks find %v", found)
 		}
-		decision, err := plain.Decide(context.Background(), request, noFacts{}, pipeline.Options{})
+		d, err := plain.Decide(context.Background(), request, noFacts{}, pipeline.Options{})
 		if err != nil {
 			return err
 		}
-		if decision.Verdict != review.VerdictAllow || len(decision.Findings) > 0 {
-			return fmt.Errorf("the policies find %+v", decision.Findings)
+		if d.Verdict != decision.VerdictAllow || len(d.Findings) > 0 {
+			return fmt.Errorf("the policies find %+v", d.Findings)
 		}
 		fmt.Printf("\nengine: %s\n", s.Name)
 		rows := [][]string{{"step", "time", "× native", "allocs", "KiB"}}
@@ -49,7 +49,7 @@ func engineTable(all []sample) error {
 			run  func()
 		}{
 			{"native Go checks", func() { native(request) }},
-			{"normalize the review", func() { _, _ = normalize.Review(s.review, review.OriginValidating) }},
+			{"normalize the review", func() { _, _ = normalize.Review(s.review, decision.OriginValidating) }},
 			{fmt.Sprintf("Taffrail, the first %d policies", len(spine)), func() { _, _ = first.Decide(context.Background(), request, noFacts{}, pipeline.Options{}) }},
 			{"Taffrail, all policies", func() { _, _ = plain.Decide(context.Background(), request, noFacts{}, pipeline.Options{}) }},
 			{fmt.Sprintf("Taffrail, %d more policies", extraPolicies), func() { _, _ = many.Decide(context.Background(), request, noFacts{}, pipeline.Options{}) }},

@@ -6,12 +6,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // native is what the bound policies say, written by hand in Go over the same
 // normalized request: the floor that a policy language is measured against.
-func native(r *review.Request) []string {
+func native(r *decision.Request) []string {
 	if r.Workload == nil {
 		return nil
 	}
@@ -19,10 +19,10 @@ func native(r *review.Request) []string {
 	for i := range r.Workload.Containers {
 		c := &r.Workload.Containers[i]
 		findings = nativeImage(c, findings)
-		if c.Type == review.ContainerEphemeral {
+		if c.Type == decision.ContainerEphemeral {
 			continue
 		}
-		if r.Workload.LongRunning && c.Type != review.ContainerInit {
+		if r.Workload.LongRunning && c.Type != decision.ContainerInit {
 			findings = nativeProbes(c, findings)
 			findings = nativePreStop(c, findings)
 		}
@@ -31,14 +31,14 @@ func native(r *review.Request) []string {
 	return findings
 }
 
-func nativeImage(c *review.Container, findings []string) []string {
+func nativeImage(c *decision.Container, findings []string) []string {
 	if c.Image.Digest == "" && (c.Image.Tag == "" || strings.EqualFold(c.Image.Tag, "latest")) {
 		return append(findings, fmt.Sprintf("%s.image: %q names no version", c.Path, c.Image.Reference))
 	}
 	return findings
 }
 
-func nativeProbes(c *review.Container, findings []string) []string {
+func nativeProbes(c *decision.Container, findings []string) []string {
 	for _, name := range []string{"readinessProbe", "livenessProbe"} {
 		probe, _ := c.Spec[name].(map[string]any)
 		handled := false
@@ -54,7 +54,7 @@ func nativeProbes(c *review.Container, findings []string) []string {
 	return findings
 }
 
-func nativePreStop(c *review.Container, findings []string) []string {
+func nativePreStop(c *decision.Container, findings []string) []string {
 	if ports, _ := c.Spec["ports"].([]any); len(ports) == 0 {
 		return findings
 	}
@@ -74,7 +74,7 @@ func nativePreStop(c *review.Container, findings []string) []string {
 	return append(findings, c.Path+".lifecycle.preStop: does not wait")
 }
 
-func nativeResources(w *review.Workload, c *review.Container, findings []string) []string {
+func nativeResources(w *decision.Workload, c *decision.Container, findings []string) []string {
 	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 		if w.PodResources != nil {
 			if _, ok := w.PodResources.Requests[name]; ok {

@@ -22,9 +22,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // serverRole marks the process that serves, so that its CPU time is its own and none
@@ -119,7 +119,7 @@ func nativeHandler(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	request, err := normalize.Review(body, review.OriginValidating)
+	request, err := normalize.Review(body, decision.OriginValidating)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

@@ -7,9 +7,9 @@ import (
 	apischema "k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/policies"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/reach"
-	"taffrail.dev/webhook/review"
 )
 
 // serves is what every cluster serves of what the library is about.
@@ -64,7 +64,7 @@ func TestEverythingThatIsBoundIsReached(t *testing.T) {
 		for i := range validating.Webhooks {
 			validating.Webhooks[i].ClientConfig.CABundle = []byte("ca")
 		}
-		all := []review.Namespace{
+		all := []decision.Namespace{
 			{Name: "shop", Labels: map[string]string{"taffrail.dev/guard": "enabled"}, Known: true}, {Name: "lab", Known: true},
 			{Name: "kube-system", Known: true}, {Name: "taffrail-system", Known: true}, {Name: "cert-manager", Known: true},
 		}
@@ -73,7 +73,7 @@ func TestEverythingThatIsBoundIsReached(t *testing.T) {
 			excluded["lab"] = true
 		}
 		b := bound
-		b.Covers = func(n review.Namespace) bool { return !excluded[n.Name] }
+		b.Covers = func(n decision.Namespace) bool { return !excluded[n.Name] }
 		entries := reach.Entries(mutating, validating, reach.Here{Namespace: "taffrail-system", Service: "taffrail"})
 		c := reach.NewCluster(entries, serves(), all, "taffrail-system")
 		report := c.Report(b)

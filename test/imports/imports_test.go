@@ -54,7 +54,7 @@ var (
 		"webhook/reach":        append([]string{opa}, cluster...),
 		"webhook/replay":       {"taffrail.dev/webhook/admission"},
 		"webhook/report":       {"taffrail.dev/webhook/admission"},
-		"webhook/review":       append([]string{module, opa}, cluster...),
+		"webhook/decision":     append([]string{module, opa}, cluster...),
 		"webhook/server":       {},
 	}
 
@@ -169,8 +169,8 @@ func listImports(t *testing.T) map[string][]string {
 		}
 		imports[listed.ImportPath] = listed.Imports
 	}
-	if len(imports[module+"webhook/review"]) == 0 {
-		t.Fatal("go list did not list webhook/review: the test would hold nothing")
+	if len(imports[module+"webhook/decision"]) == 0 {
+		t.Fatal("go list did not list webhook/decision: the test would hold nothing")
 	}
 	return imports
 }

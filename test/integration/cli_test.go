@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"taffrail.dev/test/harness"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // checked is one object as `taffrail check -o json` prints it.
@@ -27,9 +27,9 @@ type checked struct {
 	Source    struct {
 		File string `json:"file"`
 	} `json:"source"`
-	Verdict  review.Verdict   `json:"verdict"`
-	Findings []review.Finding `json:"findings"`
-	Filled   []review.Fill    `json:"filled"`
+	Verdict  decision.Verdict   `json:"verdict"`
+	Findings []decision.Finding `json:"findings"`
+	Filled   []decision.Fill    `json:"filled"`
 }
 
 // The API server's verdict and the command line's are the same, in the same words.
@@ -82,24 +82,24 @@ func sameVerdict(t *testing.T, file string, answer *harness.Answer, said *checke
 	if answer.Err != nil && !denied {
 		t.Fatalf("%s: %v", file, answer.Err)
 	}
-	wantVerdict := review.VerdictAllow
+	wantVerdict := decision.VerdictAllow
 	switch {
 	case denied:
-		wantVerdict = review.VerdictDeny
-	case slices.ContainsFunc(said.Findings, func(f review.Finding) bool { return f.Warns() }):
-		wantVerdict = review.VerdictWarn
+		wantVerdict = decision.VerdictDeny
+	case slices.ContainsFunc(said.Findings, func(f decision.Finding) bool { return f.Warns() }):
+		wantVerdict = decision.VerdictWarn
 	}
 	if said.Verdict != wantVerdict {
 		t.Errorf("%s: taffrail check says %s, the API server %s", file, said.Verdict, wantVerdict)
 	}
-	decision := &review.Decision{Findings: said.Findings, Fills: said.Filled}
+	d := &decision.Decision{Findings: said.Findings, Fills: said.Filled}
 	// The API server stores stringData as data before anybody is asked; a file is shown as it is written.
-	denial := strings.ReplaceAll(decision.Denial(review.Subject(said.Kind, said.Namespace, said.Name)), "stringData[", "data[")
+	denial := strings.ReplaceAll(d.Denial(decision.Subject(said.Kind, said.Namespace, said.Name)), "stringData[", "data[")
 	if diff := diff(words, denial); diff != "" {
 		t.Errorf("%s: the denial (-API server +taffrail check):\n%s", file, diff)
 	}
 	// Mutating webhooks warn first; which of two comes first is not what this is about.
-	warnings := slices.Sorted(slices.Values(append(decision.Warnings(), decision.FillWarnings()...)))
+	warnings := slices.Sorted(slices.Values(append(d.Warnings(), d.FillWarnings()...)))
 	if diff := diff(slices.Sorted(slices.Values(answer.Warnings)), warnings); diff != "" {
 		t.Errorf("%s: the warnings (-API server +taffrail check):\n%s", file, diff)
 	}

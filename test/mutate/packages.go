@@ -22,7 +22,7 @@ func groups() []group {
 		{"webhook/pipeline", []string{"webhook/admission", "webhook/audit"}},
 		{"webhook/mutate", []string{"webhook/pipeline"}},
 		{"webhook/engine", []string{"webhook/cases", "webhook/config", "webhook/pipeline"}},
-		{"webhook/review", []string{"webhook/guardrail", "webhook/admission", "webhook/pipeline"}},
+		{"webhook/decision", []string{"webhook/guardrail", "webhook/admission", "webhook/pipeline"}},
 		{"webhook/config", []string{"webhook/admission", "webhook/pipeline"}},
 		{"webhook/admission", []string{"webhook/server"}},
 	}

@@ -12,8 +12,8 @@ import (
 	"k8s.io/kubernetes/pkg/apis/core"
 
 	"taffrail.dev/test/podgen"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/limitrange"
-	"taffrail.dev/webhook/review"
 )
 
 // tally counts what the pairs were like: a comparison of Pods that are all alike, or all
@@ -164,8 +164,8 @@ func compareOutcome(got *verdict, prediction limitrange.Prediction) (int, error)
 
 // compareCertain holds Certain to its word: in every outcome.
 func compareCertain(p limitrange.Prediction) error {
-	in := func(o limitrange.Outcome, want review.Refusal) bool {
-		return slices.ContainsFunc(o.Refusals, func(r review.Refusal) bool {
+	in := func(o limitrange.Outcome, want decision.Refusal) bool {
+		return slices.ContainsFunc(o.Refusals, func(r decision.Refusal) bool {
 			return r.By == want.By && r.Container == want.Container && r.Resource == want.Resource && r.Bound == want.Bound
 		})
 	}
@@ -203,12 +203,12 @@ func compareClaim(p podgen.Pair, ranges []*corev1.LimitRange, count *tally) erro
 func declaredBy(p *corev1.Pod) limitrange.Pod {
 	declared := limitrange.Pod{Resources: p.Spec.Resources, Overhead: p.Spec.Overhead}
 	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
-		kind := review.ContainerApp
+		kind := decision.ContainerApp
 		switch {
 		case c.RestartPolicy != nil:
-			kind = review.ContainerSidecar
+			kind = decision.ContainerSidecar
 		case slices.ContainsFunc(p.Spec.InitContainers, func(i corev1.Container) bool { return i.Name == c.Name }):
-			kind = review.ContainerInit
+			kind = decision.ContainerInit
 		}
 		declared.Containers = append(declared.Containers, limitrange.Container{Name: c.Name, Type: kind, Resources: c.Resources})
 	}

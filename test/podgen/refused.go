@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Refused is a bound of a LimitRange that is not kept, as far as both LimitRanger's words
@@ -41,7 +41,7 @@ func RefusedIn(words string) []Refused {
 }
 
 // RefusedBy reads a predicted refusal of a Pod.
-func RefusedBy(r review.Refusal) Refused {
+func RefusedBy(r decision.Refusal) Refused {
 	found := Refused{Type: "Container", Resource: r.Resource, Bound: r.Bound, Value: "ratio"}
 	message := r.Message
 	if r.Container == "" {
@@ -55,7 +55,7 @@ func RefusedBy(r review.Refusal) Refused {
 }
 
 // RefusedClaim reads a predicted refusal of a PersistentVolumeClaim.
-func RefusedClaim(r review.Refusal) Refused {
+func RefusedClaim(r decision.Refusal) Refused {
 	return Refused{Type: "PersistentVolumeClaim", Resource: r.Resource, Bound: r.Bound, Value: "request"}
 }
 

@@ -7,21 +7,21 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // Checker judges an object of Taffrail's own configuration that is about to be stored. An
 // error means that nothing can be said of it.
 type Checker interface {
-	Check(ctx context.Context, r *review.Request) (*review.Checked, error)
+	Check(ctx context.Context, r *decision.Request) (*decision.Checked, error)
 	// Exempt returns what an Exemption loosens and its writer has no right to.
-	Exempt(ctx context.Context, r *review.Request, rights pipeline.Exempters) ([]review.NotExempting, error)
+	Exempt(ctx context.Context, r *decision.Request, rights pipeline.Exempters) ([]decision.NotExempting, error)
 }
 
 // readConfiguration reads the review of an object of Taffrail's own configuration.
-func (e *endpoint) readConfiguration(body []byte, c *call) (*review.Request, error) {
+func (e *endpoint) readConfiguration(body []byte, c *call) (*decision.Request, error) {
 	request, err := normalize.Review(body, e.origin)
 	if limit, ok := errors.AsType[*normalize.LimitError](err); ok {
 		return nil, tooLarge(limit)
@@ -45,21 +45,21 @@ func (e *endpoint) check(ctx context.Context, body []byte, _ Decider, c *call) (
 	if err != nil {
 		return nil, err
 	}
-	c.verdict = review.VerdictAllow
+	c.verdict = decision.VerdictAllow
 	answer := allowed(request)
 	answer.Warnings = checked.Notes()
 	if len(answer.Warnings) > 0 {
-		c.verdict = review.VerdictWarn
+		c.verdict = decision.VerdictWarn
 	}
 	if len(checked.Faults) > 0 {
-		c.verdict = review.VerdictDeny
+		c.verdict = decision.VerdictDeny
 		answer.Allowed = false
 		answer.Result = invalid(request, checked)
 	}
 	return answer, nil
 }
 
-func invalid(request *review.Request, checked *review.Checked) *metav1.Status {
+func invalid(request *decision.Request, checked *decision.Checked) *metav1.Status {
 	details := &metav1.StatusDetails{Name: request.Name, Group: request.Kind.Group, Kind: request.Kind.Kind}
 	for _, fault := range checked.Shown() {
 		details.Causes = append(details.Causes, metav1.StatusCause{

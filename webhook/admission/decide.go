@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // decide takes the body of one AdmissionReview to its answer.
@@ -23,18 +23,18 @@ func (e *endpoint) decide(ctx context.Context, body []byte, snapshot Decider, c 
 	}
 	c.request = request
 
-	decision, err := snapshot.Decide(ctx, request, e.options.Facts, e.options.Decide)
+	d, err := snapshot.Decide(ctx, request, e.options.Facts, e.options.Decide)
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil && len(decision.Errors) > 0 {
+	if err := ctx.Err(); err != nil && len(d.Errors) > 0 {
 		return nil, err // the policies are late, not broken
 	}
-	c.decision, c.verdict = decision, decision.Verdict
-	if e.origin == review.OriginMutating {
-		return mutated(request, decision)
+	c.decision, c.verdict = d, d.Verdict
+	if e.origin == decision.OriginMutating {
+		return mutated(request, d)
 	}
-	return validated(request, decision)
+	return validated(request, d)
 }
 
 // limitAnnotation is the key of the audit annotation for objects that were not looked at.
@@ -47,16 +47,16 @@ func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snap
 	if request == nil || request.UID == "" {
 		return nil, tooLarge(limit)
 	}
-	c.request, c.verdict = request, review.VerdictAllow
+	c.request, c.verdict = request, decision.VerdictAllow
 	answer := allowed(request)
-	if e.origin == review.OriginMutating {
+	if e.origin == decision.OriginMutating {
 		// What is to be said of it, /validate says.
 		return answer, nil
 	}
-	if request.Operation != review.Create && request.Operation != review.Update {
+	if request.Operation != decision.Create && request.Operation != decision.Update {
 		return answer, nil
 	}
-	if request.Operation == review.Update && pipeline.Unchanged(request) {
+	if request.Operation == decision.Update && pipeline.Unchanged(request) {
 		return answer, nil // or it could not lose its finalizers
 	}
 	mode, guardrails, err := snapshot.Strictest(ctx, request, e.options.Facts, e.options.Decide)
@@ -70,7 +70,7 @@ func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snap
 	if err != nil {
 		return nil, err
 	}
-	finding := review.Finding{
+	finding := decision.Finding{
 		Policy: limitAnnotation, Guardrails: guardrails, Mode: mode, WouldDeny: len(wouldDenyBy) > 0, WouldDenyBy: wouldDenyBy,
 		Message:     limit.Error() + ", more than policies look at",
 		Remediation: "Make the object smaller, or split it into several.",
@@ -83,27 +83,27 @@ func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snap
 	case "exponent":
 		finding.Remediation = "Write quantities as in 100m or 128Mi."
 	}
-	decision := &review.Decision{Verdict: review.VerdictAllow, Findings: []review.Finding{finding}}
+	d := &decision.Decision{Verdict: decision.VerdictAllow, Findings: []decision.Finding{finding}}
 	switch mode {
-	case review.ModeEnforce:
-		decision.Verdict = review.VerdictDeny
-	case review.ModeWarn:
-		decision.Verdict = review.VerdictWarn
-	case review.ModeAudit:
+	case decision.ModeEnforce:
+		d.Verdict = decision.VerdictDeny
+	case decision.ModeWarn:
+		d.Verdict = decision.VerdictWarn
+	case decision.ModeAudit:
 	}
-	c.decision, c.verdict = decision, decision.Verdict
-	return validated(request, decision)
+	c.decision, c.verdict = d, d.Verdict
+	return validated(request, d)
 }
 
 var errNoDenial = errors.New("a decision denies without a finding that does")
 
 // validated answers at /validate: everything about findings, and what would be filled in
 // the Pods of a template, which reach /mutate without their writer.
-func validated(request *review.Request, d *review.Decision) (*response, error) {
+func validated(request *decision.Request, d *decision.Decision) (*response, error) {
 	answer := allowed(request)
 	answer.AuditAnnotations = d.Annotations()
 	answer.Warnings = append(d.Warnings(), d.FillWarnings()...)
-	if d.Verdict == review.VerdictDeny {
+	if d.Verdict == decision.VerdictDeny {
 		text := d.Denial(request.Subject())
 		if text == "" {
 			return nil, errNoDenial
@@ -117,14 +117,14 @@ func validated(request *review.Request, d *review.Decision) (*response, error) {
 // only what an enforced injection cannot decide: /validate does not evaluate injections of Pods.
 // What else is wrong with the object is said there, after everybody has changed it, and templates
 // are told there of their Pods' fills.
-func mutated(request *review.Request, d *review.Decision) (*response, error) {
+func mutated(request *decision.Request, d *decision.Decision) (*response, error) {
 	answer := allowed(request)
 	if request.Workload != nil && request.Workload.Template {
 		return answer, nil
 	}
 	answer.AuditAnnotations = d.Annotations()
 	answer.Warnings = append(d.Warnings(), d.FillWarnings()...)
-	if slices.ContainsFunc(d.Findings, func(f review.Finding) bool { return f.Failed && f.Denies() }) {
+	if slices.ContainsFunc(d.Findings, func(f decision.Finding) bool { return f.Failed && f.Denies() }) {
 		answer.deny(d.Denial(request.Subject()), request, d)
 		return answer, nil
 	}

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -40,7 +40,7 @@ func golden(t *testing.T, name, got string) {
 
 func TestDenied(t *testing.T) {
 	d := denied(25)
-	d.Findings = append(d.Findings, imageTag(review.ModeWarn))
+	d.Findings = append(d.Findings, imageTag(decision.ModeWarn))
 	f := start(t, answering(d))
 	r := f.reviewed(f.post("/validate?timeout=10s", body("Deployment", deployment)))
 	if r.Allowed || r.Result.Code != http.StatusForbidden || r.Result.Reason != "Forbidden" || r.Result.Status != "Failure" {
@@ -76,7 +76,7 @@ func TestDenied(t *testing.T) {
 }
 
 func TestAllowedSaysNothing(t *testing.T) {
-	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}))
+	f := start(t, answering(&decision.Decision{Verdict: decision.VerdictAllow}))
 	for _, path := range []string{"/validate", "/mutate"} {
 		r := f.reviewed(f.post(path, body("Deployment", deployment)))
 		if !r.Allowed || r.Result != nil || r.Warnings != nil || r.AuditAnnotations != nil || r.Patch != nil {
@@ -86,11 +86,11 @@ func TestAllowedSaysNothing(t *testing.T) {
 }
 
 func TestWarnedAndAudited(t *testing.T) {
-	audited := imageTag(review.ModeAudit)
+	audited := imageTag(decision.ModeAudit)
 	audited.Policy = "spread-replicas"
-	long := imageTag(review.ModeWarn)
+	long := imageTag(decision.ModeWarn)
 	long.Message = strings.Repeat("ü", 500)
-	d := &review.Decision{Verdict: review.VerdictWarn, Findings: []review.Finding{long, audited}}
+	d := &decision.Decision{Verdict: decision.VerdictWarn, Findings: []decision.Finding{long, audited}}
 	f := start(t, answering(d))
 	r := f.reviewed(f.post("/validate", body("Deployment", deployment)))
 	if !r.Allowed || len(r.Warnings) != 1 || utf8.RuneCountInString(r.Warnings[0]) != 120 || !strings.HasSuffix(r.Warnings[0], "…") {
@@ -111,17 +111,17 @@ func TestDryRunIsNotCounted(t *testing.T) {
 	}
 }
 
-func fills(mode review.Mode) *review.Decision {
-	return &review.Decision{
-		Verdict: review.VerdictAllow,
-		Fills: []review.Fill{{Policy: "inject-resources", Guardrails: []string{"chapter"}, Mode: mode,
+func fills(mode decision.Mode) *decision.Decision {
+	return &decision.Decision{
+		Verdict: decision.VerdictAllow,
+		Fills: []decision.Fill{{Policy: "inject-resources", Guardrails: []string{"chapter"}, Mode: mode,
 			Container: "nginx", Field: "resources.requests.cpu", Value: "100m"}},
 	}
 }
 
 func TestMutate(t *testing.T) {
-	enforced := fills(review.ModeEnforce)
-	enforced.Patch = []review.PatchOperation{{Op: "add", Path: "/spec/containers/0/resources", Value: map[string]any{}}}
+	enforced := fills(decision.ModeEnforce)
+	enforced.Patch = []decision.PatchOperation{{Op: "add", Path: "/spec/containers/0/resources", Value: map[string]any{}}}
 	f := start(t, answering(enforced))
 	r := f.reviewed(f.post("/mutate", podBody()))
 	if !r.Allowed || string(r.Patch) != `[{"op":"add","path":"/spec/containers/0/resources","value":{}}]` || *r.PatchType != "JSONPatch" || r.Warnings != nil {
@@ -140,7 +140,7 @@ func TestMutate(t *testing.T) {
 
 func TestFillsInWarnModeAreToldOnce(t *testing.T) {
 	want := `inject-resources, container "nginx": would set requests.cpu=100m`
-	f := start(t, answering(fills(review.ModeWarn)))
+	f := start(t, answering(fills(decision.ModeWarn)))
 	for _, c := range []struct {
 		path, body string
 		told       bool
@@ -168,21 +168,21 @@ func TestMutateNeverDenies(t *testing.T) {
 // What a policy cannot decide is decided all the same: an error would leave it to the failurePolicy of
 // the webhook, and under Ignore the object would get in.
 func TestAPolicyThatCannotDecideIsADecision(t *testing.T) {
-	cannot := func(mode review.Mode, unknown string) review.Finding {
-		return review.Finding{Policy: "broken", Mode: mode, Guardrails: []string{"chapter"}, Message: "this policy cannot decide the object", Failed: true, FailOpen: unknown != "", Unknown: unknown}
+	cannot := func(mode decision.Mode, unknown string) decision.Finding {
+		return decision.Finding{Policy: "broken", Mode: mode, Guardrails: []string{"chapter"}, Message: "this policy cannot decide the object", Failed: true, FailOpen: unknown != "", Unknown: unknown}
 	}
 	failed := map[string]error{"broken": errors.New("hunter2")}
 	for name, c := range map[string]struct {
-		decision review.Decision
+		decision decision.Decision
 		path     string
 		allowed  bool
 	}{
-		"under Fail":                 {review.Decision{Verdict: review.VerdictDeny, Findings: []review.Finding{cannot(review.ModeEnforce, "")}, Errors: failed}, "/validate", false},
-		"under Fail, an injection":   {review.Decision{Verdict: review.VerdictDeny, Findings: []review.Finding{cannot(review.ModeEnforce, "")}, Errors: failed}, "/mutate", false},
-		"under Ignore":               {review.Decision{Verdict: review.VerdictUnknown, Findings: []review.Finding{cannot(review.ModeEnforce, "x")}, Errors: failed}, "/validate", true},
-		"warned":                     {review.Decision{Verdict: review.VerdictWarn, Findings: []review.Finding{cannot(review.ModeWarn, "")}, Errors: failed}, "/validate", true},
-		"audited":                    {review.Decision{Verdict: review.VerdictAllow, Findings: []review.Finding{cannot(review.ModeAudit, "")}, Errors: failed}, "/validate", true},
-		"nothing known of how bound": {review.Decision{Verdict: review.VerdictAllow, Errors: failed}, "/validate", true},
+		"under Fail":                 {decision.Decision{Verdict: decision.VerdictDeny, Findings: []decision.Finding{cannot(decision.ModeEnforce, "")}, Errors: failed}, "/validate", false},
+		"under Fail, an injection":   {decision.Decision{Verdict: decision.VerdictDeny, Findings: []decision.Finding{cannot(decision.ModeEnforce, "")}, Errors: failed}, "/mutate", false},
+		"under Ignore":               {decision.Decision{Verdict: decision.VerdictUnknown, Findings: []decision.Finding{cannot(decision.ModeEnforce, "x")}, Errors: failed}, "/validate", true},
+		"warned":                     {decision.Decision{Verdict: decision.VerdictWarn, Findings: []decision.Finding{cannot(decision.ModeWarn, "")}, Errors: failed}, "/validate", true},
+		"audited":                    {decision.Decision{Verdict: decision.VerdictAllow, Findings: []decision.Finding{cannot(decision.ModeAudit, "")}, Errors: failed}, "/validate", true},
+		"nothing known of how bound": {decision.Decision{Verdict: decision.VerdictAllow, Errors: failed}, "/validate", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := start(t, answering(&c.decision))
@@ -207,21 +207,21 @@ func TestTooLargeOrTooDeep(t *testing.T) {
 	wide := body("Deployment", `{"spec":{"template":{"spec":{"containers":[{}`+strings.Repeat(",{}", normalize.MaxContainers)+`]}}}}`)
 	for name, c := range map[string]struct {
 		path, body string
-		mode       review.Mode
+		mode       decision.Mode
 		allowed    bool
 		warnings   int
 		notes      int
 	}{
-		"enforced, large": {"/validate", large, review.ModeEnforce, false, 0, 1},
-		"enforced, deep":  {"/validate", deep, review.ModeEnforce, false, 0, 1},
-		"enforced, wide":  {"/validate", wide, review.ModeEnforce, false, 0, 1},
-		"warned":          {"/validate", large, review.ModeWarn, true, 1, 1},
-		"audited":         {"/validate", large, review.ModeAudit, true, 0, 1},
+		"enforced, large": {"/validate", large, decision.ModeEnforce, false, 0, 1},
+		"enforced, deep":  {"/validate", deep, decision.ModeEnforce, false, 0, 1},
+		"enforced, wide":  {"/validate", wide, decision.ModeEnforce, false, 0, 1},
+		"warned":          {"/validate", large, decision.ModeWarn, true, 1, 1},
+		"audited":         {"/validate", large, decision.ModeAudit, true, 0, 1},
 		"not bound":       {"/validate", large, 0, true, 0, 0},
-		"mutating":        {"/mutate", large, review.ModeEnforce, true, 0, 0},
+		"mutating":        {"/mutate", large, decision.ModeEnforce, true, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := start(t, fake{strictest: func() (review.Mode, []string, error) { return c.mode, []string{"chapter"}, nil }})
+			f := start(t, fake{strictest: func() (decision.Mode, []string, error) { return c.mode, []string{"chapter"}, nil }})
 			r := f.reviewed(f.post(c.path, c.body))
 			if r.Allowed != c.allowed || len(r.Warnings) != c.warnings || len(r.AuditAnnotations) != c.notes {
 				t.Errorf("%+v", r)
@@ -245,7 +245,7 @@ func TestTooLargeToNameIsAnError(t *testing.T) {
 }
 
 func TestStrictestFails(t *testing.T) {
-	f := start(t, fake{strictest: func() (review.Mode, []string, error) { return 0, nil, errors.New("no namespace") }})
+	f := start(t, fake{strictest: func() (decision.Mode, []string, error) { return 0, nil, errors.New("no namespace") }})
 	a := f.post("/validate", body("Deployment", `{"a":"`+strings.Repeat("x", normalize.MaxBytes)+`"}`))
 	if a.status != http.StatusInternalServerError {
 		t.Errorf("HTTP %d: %s", a.status, a.text)
@@ -253,19 +253,19 @@ func TestStrictestFails(t *testing.T) {
 }
 
 func TestDenyWithoutFindingIsADefect(t *testing.T) {
-	f := start(t, answering(&review.Decision{Verdict: review.VerdictDeny}))
+	f := start(t, answering(&decision.Decision{Verdict: decision.VerdictDeny}))
 	if a := f.post("/validate", body("Deployment", deployment)); a.status != http.StatusInternalServerError {
 		t.Errorf("HTTP %d: %s", a.status, a.text)
 	}
 }
 
 func TestRequestReachesTheDecider(t *testing.T) {
-	var got *review.Request
-	f := start(t, fake{decide: func(_ context.Context, r *review.Request) (*review.Decision, error) {
+	var got *decision.Request
+	f := start(t, fake{decide: func(_ context.Context, r *decision.Request) (*decision.Decision, error) {
 		got = r
-		return &review.Decision{Verdict: review.VerdictAllow}, nil
+		return &decision.Decision{Verdict: decision.VerdictAllow}, nil
 	}})
-	for path, origin := range map[string]review.Origin{"/mutate": review.OriginMutating, "/validate": review.OriginValidating} {
+	for path, origin := range map[string]decision.Origin{"/mutate": decision.OriginMutating, "/validate": decision.OriginValidating} {
 		f.reviewed(f.post(path, body("Deployment", deployment)))
 		if got.Origin != origin || got.User.Name != "alice" || got.Namespace.Name != "eks-work" || got.Name != "nginx" {
 			t.Errorf("%s: %+v", path, got)

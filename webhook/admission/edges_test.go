@@ -15,8 +15,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // What is kept back of a timeout is a tenth, and never more than the API server's own time to
@@ -93,18 +93,18 @@ func TestFailures(t *testing.T) {
 // Each outcome of a finding and of a fill is counted under its name, once, and no label takes
 // what a caller writes.
 func TestDecisionsAreCounted(t *testing.T) {
-	finding := func(change func(*review.Finding)) review.Finding {
-		f := review.Finding{Policy: "p", Mode: review.ModeEnforce}
+	finding := func(change func(*decision.Finding)) decision.Finding {
+		f := decision.Finding{Policy: "p", Mode: decision.ModeEnforce}
 		change(&f)
 		return f
 	}
-	decision := &review.Decision{
-		Findings: []review.Finding{
-			finding(func(*review.Finding) {}), finding(func(f *review.Finding) { f.Mode = review.ModeWarn }), finding(func(f *review.Finding) { f.Mode = review.ModeAudit }),
-			finding(func(f *review.Finding) { f.Tolerated = "as before" }), finding(func(f *review.Finding) { f.Exemptions = []string{"e"} }),
+	d := &decision.Decision{
+		Findings: []decision.Finding{
+			finding(func(*decision.Finding) {}), finding(func(f *decision.Finding) { f.Mode = decision.ModeWarn }), finding(func(f *decision.Finding) { f.Mode = decision.ModeAudit }),
+			finding(func(f *decision.Finding) { f.Tolerated = "as before" }), finding(func(f *decision.Finding) { f.Exemptions = []string{"e"} }),
 		},
-		Fills: []review.Fill{
-			{Policy: "q", Mode: review.ModeEnforce}, {Policy: "q", Mode: review.ModeWarn}, {Policy: "q", Mode: review.ModeAudit, Left: "it is older"},
+		Fills: []decision.Fill{
+			{Policy: "q", Mode: decision.ModeEnforce}, {Policy: "q", Mode: decision.ModeWarn}, {Policy: "q", Mode: decision.ModeAudit, Left: "it is older"},
 		},
 		Errors: map[string]error{"broken": errors.New("broken")},
 	}
@@ -121,7 +121,7 @@ func TestDecisionsAreCounted(t *testing.T) {
 	} {
 		registry := prometheus.NewRegistry()
 		m := NewMetrics(registry)
-		m.decided(test.path, &call{began: time.Now(), request: &review.Request{Operation: review.Update, DryRun: test.dry}, decision: decision, verdict: review.VerdictDeny})
+		m.decided(test.path, &call{began: time.Now(), request: &decision.Request{Operation: decision.Update, DryRun: test.dry}, decision: d, verdict: decision.VerdictDeny})
 		got := counted(t, registry, "taffrail_policy_results_total", "policy", "mode", "outcome")
 		if fmt.Sprint(got) != fmt.Sprint(test.results) {
 			t.Errorf("%s, dry run: %v: got %v, want %v", test.path, test.dry, got, test.results)
@@ -140,8 +140,8 @@ func TestFailuresAreCounted(t *testing.T) {
 	m := NewMetrics(registry)
 	shed := &failure{reason: reasonShed}
 	m.failed(ValidatePath, &call{}, shed)
-	for _, operation := range []review.Operation{review.Create, review.Update, "DELETE", "CONNECT", "whatever a caller writes"} {
-		m.failed(ValidatePath, &call{request: &review.Request{Operation: operation}, decision: &review.Decision{Errors: map[string]error{"broken": errors.New("broken")}}}, shed)
+	for _, operation := range []decision.Operation{decision.Create, decision.Update, "DELETE", "CONNECT", "whatever a caller writes"} {
+		m.failed(ValidatePath, &call{request: &decision.Request{Operation: operation}, decision: &decision.Decision{Errors: map[string]error{"broken": errors.New("broken")}}}, shed)
 	}
 	want := map[string]float64{"/validate  error": 1, "/validate CREATE error": 1, "/validate UPDATE error": 1, "/validate OTHER error": 3}
 	if got := counted(t, registry, "taffrail_requests_total", "path", "operation", "verdict"); fmt.Sprint(got) != fmt.Sprint(want) {

@@ -6,7 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // exempt takes an Exemption to its answer: whether its writer may loosen what it loosens.
@@ -20,14 +20,14 @@ func (e *endpoint) exempt(ctx context.Context, body []byte, _ Decider, c *call) 
 	if err != nil {
 		return nil, err
 	}
-	c.verdict = review.VerdictAllow
+	c.verdict = decision.VerdictAllow
 	answer := allowed(request)
 	if len(lacking) > 0 {
-		c.verdict = review.VerdictDeny
+		c.verdict = decision.VerdictDeny
 		answer.Allowed = false
 		answer.Result = &metav1.Status{
 			Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden,
-			Message: review.ExemptDenial(request.Subject(), request.User, lacking),
+			Message: decision.ExemptDenial(request.Subject(), request.User, lacking),
 			Details: &metav1.StatusDetails{Name: request.Name, Group: request.Kind.Group, Kind: request.Kind.Kind},
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // reason is why a request was not decided: the label of a metric, so the set is closed.
@@ -79,5 +79,5 @@ func failureOf(ctx context.Context, err error) error {
 }
 
 func brief(text string) string {
-	return review.Line(text, maxCause)
+	return decision.Line(text, maxCause)
 }

@@ -17,8 +17,8 @@ import (
 
 	"taffrail.dev/test/corpus"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // FuzzValidate holds that every body gets an answer an API server understands, that what
@@ -179,7 +179,7 @@ func wellFormed(t *testing.T, answer *httptest.ResponseRecorder, mayFail bool) *
 		t.Fatalf("refused with %+v", r.Result)
 	}
 	for _, warning := range r.Warnings {
-		if warning == "" || utf8.RuneCountInString(warning) > review.MaxWarning || strings.ContainsFunc(warning, unicode.IsControl) {
+		if warning == "" || utf8.RuneCountInString(warning) > decision.MaxWarning || strings.ContainsFunc(warning, unicode.IsControl) {
 			t.Fatalf("warning %q", warning)
 		}
 	}

@@ -14,9 +14,9 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // The paths that the webhook configurations name.
@@ -45,11 +45,11 @@ const maxConfiguration = 4
 // Decider is the part of a *pipeline.Snapshot that requests need.
 type Decider interface {
 	ID() string
-	Decide(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) (*review.Decision, error)
-	Strictest(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) (review.Mode, []string, error)
-	WouldRefuse(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) ([]string, error)
-	Relax(context.Context, *review.Request, pipeline.Relaxers, pipeline.Options) (*review.Decision, error)
-	RelaxUnseen(*normalize.LimitError, pipeline.Options) *review.Decision
+	Decide(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) (*decision.Decision, error)
+	Strictest(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) (decision.Mode, []string, error)
+	WouldRefuse(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) ([]string, error)
+	Relax(context.Context, *decision.Request, pipeline.Relaxers, pipeline.Options) (*decision.Decision, error)
+	RelaxUnseen(*normalize.LimitError, pipeline.Options) *decision.Decision
 }
 
 // Options of a Handler.
@@ -70,7 +70,7 @@ type Options struct {
 	// Admitted is called with each object that policies were asked about and that was not
 	// denied, at MutatePath and at ValidatePath, but for dry runs, with the snapshot that
 	// decided. It must not block. It may be nil.
-	Admitted func(Decider, *review.Request, *review.Decision)
+	Admitted func(Decider, *decision.Request, *decision.Decision)
 	// MaxInFlight requests are decided at once, DefaultMaxInFlight if 0. The API server
 	// is told to try again with the rest. A request counts once its body is complete; twice
 	// as many may be on their way.
@@ -126,16 +126,16 @@ func New(o Options) *Handler {
 
 // Register adds the paths to mux.
 func (h *Handler) Register(mux *http.ServeMux) {
-	mux.Handle(MutatePath, &endpoint{Handler: h, origin: review.OriginMutating, path: MutatePath, slots: h.slots, way: (*endpoint).decide})
-	mux.Handle(ValidatePath, &endpoint{Handler: h, origin: review.OriginValidating, path: ValidatePath, slots: h.slots, way: (*endpoint).decide})
+	mux.Handle(MutatePath, &endpoint{Handler: h, origin: decision.OriginMutating, path: MutatePath, slots: h.slots, way: (*endpoint).decide})
+	mux.Handle(ValidatePath, &endpoint{Handler: h, origin: decision.OriginValidating, path: ValidatePath, slots: h.slots, way: (*endpoint).decide})
 	if h.options.Relaxers != nil {
-		mux.Handle(RelaxPath, &endpoint{Handler: h, origin: review.OriginValidating, path: RelaxPath, slots: h.slots, way: (*endpoint).relax})
+		mux.Handle(RelaxPath, &endpoint{Handler: h, origin: decision.OriginValidating, path: RelaxPath, slots: h.slots, way: (*endpoint).relax})
 	}
 	if h.options.Config != nil {
-		mux.Handle(ConfigPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ConfigPath, slots: h.configuration, way: (*endpoint).check})
+		mux.Handle(ConfigPath, &endpoint{Handler: h, origin: decision.OriginValidating, path: ConfigPath, slots: h.configuration, way: (*endpoint).check})
 	}
 	if h.options.Config != nil && h.options.Exempters != nil {
-		mux.Handle(ExemptPath, &endpoint{Handler: h, origin: review.OriginValidating, path: ExemptPath, slots: h.exemptions, way: (*endpoint).exempt})
+		mux.Handle(ExemptPath, &endpoint{Handler: h, origin: decision.OriginValidating, path: ExemptPath, slots: h.exemptions, way: (*endpoint).exempt})
 	}
 }
 
@@ -150,7 +150,7 @@ func (h *Handler) Stop() { h.phase.Store(stopped) }
 // endpoint is a Handler at one path.
 type endpoint struct {
 	*Handler
-	origin review.Origin
+	origin decision.Origin
 	path   string
 	slots  *slots
 	// way takes the body of an AdmissionReview to its answer.
@@ -160,11 +160,11 @@ type endpoint struct {
 // call is what becomes known of one request on the way, for the log and the metrics.
 type call struct {
 	began    time.Time // once the body was there
-	request  *review.Request
+	request  *decision.Request
 	snapshot string
 	decider  Decider
-	decision *review.Decision
-	verdict  review.Verdict
+	decision *decision.Decision
+	verdict  decision.Verdict
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {

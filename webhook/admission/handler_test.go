@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 func TestNotAnAdmissionReview(t *testing.T) {
-	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}))
+	f := start(t, answering(&decision.Decision{Verdict: decision.VerdictAllow}))
 	for name, c := range map[string]struct {
 		method, media, body string
 		status              int
@@ -72,17 +72,17 @@ func TestNoSnapshotYet(t *testing.T) {
 // nobody has any right, and finds nothing wrong with any configuration.
 type nobody struct{}
 
-func (nobody) MayRelax(context.Context, review.User, string) (bool, error) { return false, nil }
+func (nobody) MayRelax(context.Context, decision.User, string) (bool, error) { return false, nil }
 
-func (nobody) MayExempt(context.Context, review.User, string, string) (bool, error) {
+func (nobody) MayExempt(context.Context, decision.User, string, string) (bool, error) {
 	return false, nil
 }
 
-func (nobody) Check(context.Context, *review.Request) (*review.Checked, error) {
-	return &review.Checked{}, nil
+func (nobody) Check(context.Context, *decision.Request) (*decision.Checked, error) {
+	return &decision.Checked{}, nil
 }
 
-func (nobody) Exempt(context.Context, *review.Request, pipeline.Exempters) ([]review.NotExempting, error) {
+func (nobody) Exempt(context.Context, *decision.Request, pipeline.Exempters) ([]decision.NotExempting, error) {
 	return nil, nil
 }
 
@@ -90,11 +90,11 @@ func (nobody) Exempt(context.Context, *review.Request, pipeline.Exempters) ([]re
 // whoever needs it.
 func TestEveryPathAnswers(t *testing.T) {
 	f := start(t, fake{
-		decide: func(context.Context, *review.Request) (*review.Decision, error) {
-			return &review.Decision{Verdict: review.VerdictAllow}, nil
+		decide: func(context.Context, *decision.Request) (*decision.Decision, error) {
+			return &decision.Decision{Verdict: decision.VerdictAllow}, nil
 		},
-		relax: func(context.Context, *review.Request, pipeline.Relaxers) (*review.Decision, error) {
-			return &review.Decision{Verdict: review.VerdictAllow}, nil
+		relax: func(context.Context, *decision.Request, pipeline.Relaxers) (*decision.Decision, error) {
+			return &decision.Decision{Verdict: decision.VerdictAllow}, nil
 		},
 	}, func(o *admission.Options) {
 		o.Relaxers, o.Config, o.Exempters = &nobody{}, &nobody{}, &nobody{}
@@ -108,14 +108,14 @@ func TestEveryPathAnswers(t *testing.T) {
 
 func TestDeadline(t *testing.T) {
 	ends := make(chan time.Time, 1)
-	f := start(t, fake{decide: func(ctx context.Context, r *review.Request) (*review.Decision, error) {
+	f := start(t, fake{decide: func(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
 		if r.DryRun {
 			<-ctx.Done()
 			return nil, fmt.Errorf("evaluating: %w", ctx.Err())
 		}
 		deadline, _ := ctx.Deadline()
 		ends <- deadline
-		return &review.Decision{Verdict: review.VerdictAllow}, nil
+		return &decision.Decision{Verdict: decision.VerdictAllow}, nil
 	}})
 	for query, want := range map[string]time.Duration{
 		"":                10*time.Second - 500*time.Millisecond,
@@ -139,9 +139,9 @@ func TestDeadline(t *testing.T) {
 
 // A policy that fails because the deadline passed is late, not broken.
 func TestDeadlineComesBeforeUndecided(t *testing.T) {
-	f := start(t, fake{decide: func(ctx context.Context, _ *review.Request) (*review.Decision, error) {
+	f := start(t, fake{decide: func(ctx context.Context, _ *decision.Request) (*decision.Decision, error) {
 		<-ctx.Done()
-		return &review.Decision{Errors: map[string]error{"slow": ctx.Err()}}, nil
+		return &decision.Decision{Errors: map[string]error{"slow": ctx.Err()}}, nil
 	}})
 	if a := f.post("/validate?timeout=50ms", body("Deployment", deployment)); a.status != http.StatusGatewayTimeout {
 		t.Errorf("HTTP %d: %s", a.status, a.text)
@@ -150,10 +150,10 @@ func TestDeadlineComesBeforeUndecided(t *testing.T) {
 
 func TestShed(t *testing.T) {
 	arrived, release := make(chan struct{}), make(chan struct{})
-	f := start(t, fake{decide: func(context.Context, *review.Request) (*review.Decision, error) {
+	f := start(t, fake{decide: func(context.Context, *decision.Request) (*decision.Decision, error) {
 		arrived <- struct{}{}
 		<-release
-		return &review.Decision{Verdict: review.VerdictAllow}, nil
+		return &decision.Decision{Verdict: decision.VerdictAllow}, nil
 	}}, func(o *admission.Options) { o.MaxInFlight = 2 })
 
 	var waiting sync.WaitGroup
@@ -178,10 +178,10 @@ func TestShed(t *testing.T) {
 // What a body announces takes no room, and there is always some for ordinary ones.
 func TestShedBytes(t *testing.T) {
 	arrived, release := make(chan struct{}), make(chan struct{})
-	f := start(t, fake{decide: func(context.Context, *review.Request) (*review.Decision, error) {
+	f := start(t, fake{decide: func(context.Context, *decision.Request) (*decision.Decision, error) {
 		arrived <- struct{}{}
 		<-release
-		return &review.Decision{Verdict: review.VerdictAllow}, nil
+		return &decision.Decision{Verdict: decision.VerdictAllow}, nil
 	}}, func(o *admission.Options) { o.MaxInFlightBytes = 1 })
 	large := body("Deployment", `{"a":"`+strings.Repeat("x", 5<<20)+`"}`)
 	var waiting sync.WaitGroup
@@ -209,7 +209,7 @@ func TestShedBytes(t *testing.T) {
 // What a hand-edited webhook configuration sends beyond CREATE and UPDATE of objects is
 // never held up.
 func TestNothingToDecide(t *testing.T) {
-	f := start(t, fake{decide: func(ctx context.Context, r *review.Request) (*review.Decision, error) {
+	f := start(t, fake{decide: func(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
 		return new(pipeline.Snapshot).Decide(ctx, r, nil, pipeline.Options{})
 	}})
 	for name, edit := range map[string][]string{
@@ -236,13 +236,13 @@ func TestNothingToDecide(t *testing.T) {
 
 func TestPanic(t *testing.T) {
 	var log strings.Builder
-	for name, cause := range map[string]func(*review.Request){
-		"runtime": func(r *review.Request) { _ = r.Object["spec"].(map[string]any)["none"].(map[string]any) },
-		"content": func(r *review.Request) { panic(fmt.Sprint(r.Object)) },
+	for name, cause := range map[string]func(*decision.Request){
+		"runtime": func(r *decision.Request) { _ = r.Object["spec"].(map[string]any)["none"].(map[string]any) },
+		"content": func(r *decision.Request) { panic(fmt.Sprint(r.Object)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			log.Reset()
-			f := start(t, fake{decide: func(_ context.Context, r *review.Request) (*review.Decision, error) {
+			f := start(t, fake{decide: func(_ context.Context, r *decision.Request) (*decision.Decision, error) {
 				cause(r)
 				return nil, nil
 			}}, logged(&log))
@@ -267,7 +267,7 @@ func TestPanic(t *testing.T) {
 }
 
 func TestDrain(t *testing.T) {
-	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}))
+	f := start(t, answering(&decision.Decision{Verdict: decision.VerdictAllow}))
 	if a := f.post("/validate", body("Deployment", deployment)); a.close {
 		t.Error("a connection is closed while serving")
 	}
@@ -304,7 +304,7 @@ func TestLogNamesButQuotesNothing(t *testing.T) {
 func TestClientGone(t *testing.T) {
 	arrived := make(chan struct{})
 	ended := make(chan error, 1)
-	f := start(t, fake{decide: func(ctx context.Context, _ *review.Request) (*review.Decision, error) {
+	f := start(t, fake{decide: func(ctx context.Context, _ *decision.Request) (*decision.Decision, error) {
 		close(arrived)
 		<-ctx.Done()
 		ended <- ctx.Err()

@@ -16,47 +16,47 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // fake is a Decider whose answers a test chooses.
 type fake struct {
-	decide    func(context.Context, *review.Request) (*review.Decision, error)
-	strictest func() (review.Mode, []string, error)
-	relax     func(context.Context, *review.Request, pipeline.Relaxers) (*review.Decision, error)
+	decide    func(context.Context, *decision.Request) (*decision.Decision, error)
+	strictest func() (decision.Mode, []string, error)
+	relax     func(context.Context, *decision.Request, pipeline.Relaxers) (*decision.Decision, error)
 }
 
 func (fake) ID() string { return "abc123" }
 
-func (f fake) Decide(ctx context.Context, r *review.Request, _ pipeline.FactSource, _ pipeline.Options) (*review.Decision, error) {
+func (f fake) Decide(ctx context.Context, r *decision.Request, _ pipeline.FactSource, _ pipeline.Options) (*decision.Decision, error) {
 	return f.decide(ctx, r)
 }
 
-func (f fake) Strictest(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) (review.Mode, []string, error) {
+func (f fake) Strictest(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) (decision.Mode, []string, error) {
 	return f.strictest()
 }
 
-func (fake) WouldRefuse(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) ([]string, error) {
+func (fake) WouldRefuse(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) ([]string, error) {
 	return nil, nil
 }
 
-func (f fake) Relax(ctx context.Context, r *review.Request, relaxers pipeline.Relaxers, _ pipeline.Options) (*review.Decision, error) {
+func (f fake) Relax(ctx context.Context, r *decision.Request, relaxers pipeline.Relaxers, _ pipeline.Options) (*decision.Decision, error) {
 	return f.relax(ctx, r, relaxers)
 }
 
-func (f fake) RelaxUnseen(*normalize.LimitError, pipeline.Options) *review.Decision {
-	return &review.Decision{Verdict: review.VerdictAllow}
+func (f fake) RelaxUnseen(*normalize.LimitError, pipeline.Options) *decision.Decision {
+	return &decision.Decision{Verdict: decision.VerdictAllow}
 }
 
 // answering always decides the same.
-func answering(d *review.Decision) fake {
-	return fake{decide: func(context.Context, *review.Request) (*review.Decision, error) { return d, nil }}
+func answering(d *decision.Decision) fake {
+	return fake{decide: func(context.Context, *decision.Request) (*decision.Decision, error) { return d, nil }}
 }
 
 func failing(err error) fake {
-	return fake{decide: func(context.Context, *review.Request) (*review.Decision, error) { return nil, err }}
+	return fake{decide: func(context.Context, *decision.Request) (*decision.Decision, error) { return nil, err }}
 }
 
 // fixture is a Handler behind a real HTTP server.
@@ -190,20 +190,20 @@ func podBody() string {
 	return strings.Replace(strings.Replace(body("Pod", pod), `"group":"apps"`, `"group":""`, 1), `"name":"nginx","namespace"`, `"namespace"`, 1)
 }
 
-func imageTag(mode review.Mode) review.Finding {
-	return review.Finding{
+func imageTag(mode decision.Mode) decision.Finding {
+	return decision.Finding{
 		Policy: "image-tag", Guardrails: []string{"chapter"}, Mode: mode, Container: "nginx",
 		Path:        "spec.template.spec.containers[0].image",
 		Message:     `image "nginx" has no tag, so it means whatever latest is today`,
 		Remediation: "Name a version in the image, for example nginx:1.27.3.",
-		Fix:         []review.PatchOperation{{Op: "add", Path: "/spec", Value: "not-to-be-printed"}},
+		Fix:         []decision.PatchOperation{{Op: "add", Path: "/spec", Value: "not-to-be-printed"}},
 	}
 }
 
-func denied(n int) *review.Decision {
-	d := &review.Decision{Verdict: review.VerdictDeny}
+func denied(n int) *decision.Decision {
+	d := &decision.Decision{Verdict: decision.VerdictDeny}
 	for i := range n {
-		f := imageTag(review.ModeEnforce)
+		f := imageTag(decision.ModeEnforce)
 		f.Container = fmt.Sprintf("c%02d", i)
 		d.Findings = append(d.Findings, f)
 	}

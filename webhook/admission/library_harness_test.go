@@ -15,9 +15,9 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // realHandler is a Handler with every policy of the library, bound to every namespace.
@@ -62,17 +62,17 @@ func (r realHandler) post(path string, body []byte) *httptest.ResponseRecorder {
 // plain knows namespaces without labels, LimitRanges or quotas.
 type plain struct{}
 
-func (plain) Namespace(_ context.Context, name string) (review.Namespace, error) {
-	return review.Namespace{Name: name, Known: true}, nil
+func (plain) Namespace(_ context.Context, name string) (decision.Namespace, error) {
+	return decision.Namespace{Name: name, Known: true}, nil
 }
 
-func (plain) Facts(context.Context, string, []review.Fact) (review.Facts, error) {
-	return review.Facts{}, nil
+func (plain) Facts(context.Context, string, []decision.Fact) (decision.Facts, error) {
+	return decision.Facts{}, nil
 }
 
 // silent knows nothing.
 type silent struct{ plain }
 
-func (silent) Namespace(context.Context, string) (review.Namespace, error) {
-	return review.Namespace{}, errors.New("no answer")
+func (silent) Namespace(context.Context, string) (decision.Namespace, error) {
+	return decision.Namespace{}, errors.New("no answer")
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Metrics is what Prometheus reads of Taffrail. Labels are bounded: by the catalogue
@@ -127,7 +127,7 @@ func (m *Metrics) decided(path string, c *call) {
 		for _, f := range c.decision.Fills {
 			outcome := "suggested"
 			switch {
-			case f.Mode == review.ModeEnforce:
+			case f.Mode == decision.ModeEnforce:
 				outcome = "filled"
 			case f.Left != "":
 				outcome = "left"
@@ -161,7 +161,7 @@ func operationOf(c *call) string {
 		return ""
 	}
 	switch c.request.Operation {
-	case review.Create, review.Update:
+	case decision.Create, decision.Update:
 		return string(c.request.Operation)
 	}
 	return "OTHER"

@@ -8,33 +8,33 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // relaxing is a Decider for /relax, with a decision for what is too much to be looked at.
 type relaxing struct {
 	fake
-	unseen *review.Decision
+	unseen *decision.Decision
 }
 
-func (r relaxing) RelaxUnseen(*normalize.LimitError, pipeline.Options) *review.Decision {
+func (r relaxing) RelaxUnseen(*normalize.LimitError, pipeline.Options) *decision.Decision {
 	return r.unseen
 }
 
 // configuring is a Checker whose answers a test chooses.
 type configuring struct {
-	checked *review.Checked
-	lacking []review.NotExempting
+	checked *decision.Checked
+	lacking []decision.NotExempting
 	err     error
 }
 
-func (c configuring) Check(context.Context, *review.Request) (*review.Checked, error) {
+func (c configuring) Check(context.Context, *decision.Request) (*decision.Checked, error) {
 	return c.checked, c.err
 }
 
-func (c configuring) Exempt(context.Context, *review.Request, pipeline.Exempters) ([]review.NotExempting, error) {
+func (c configuring) Exempt(context.Context, *decision.Request, pipeline.Exempters) ([]decision.NotExempting, error) {
 	return c.lacking, c.err
 }
 
@@ -43,9 +43,9 @@ func deep() string {
 	return strings.Repeat(`{"a":`, normalize.MaxDepth+2) + "1" + strings.Repeat("}", normalize.MaxDepth+2)
 }
 
-func losing(mode review.Mode, verdict review.Verdict) *review.Decision {
-	return &review.Decision{Verdict: verdict, Findings: []review.Finding{{
-		Policy: review.RelaxVerb, Guardrails: []string{"team"}, Mode: mode, Path: "metadata.labels", Key: "team",
+func losing(mode decision.Mode, verdict decision.Verdict) *decision.Decision {
+	return &decision.Decision{Verdict: verdict, Findings: []decision.Finding{{
+		Policy: decision.RelaxVerb, Guardrails: []string{"team"}, Mode: mode, Path: "metadata.labels", Key: "team",
 		Message: "without guard=on, Guardrail team no longer enforces image-tag", Remediation: "Leave the labels as they are.",
 	}}}
 }
@@ -53,21 +53,21 @@ func losing(mode review.Mode, verdict review.Verdict) *review.Decision {
 func TestRelaxAnswersWhatIsDecided(t *testing.T) {
 	for name, test := range map[string]struct {
 		object   string
-		decision *review.Decision
+		decision *decision.Decision
 		allowed  bool
 		warnings int
 		verdict  string
 	}{
-		"allowed":               {`{}`, &review.Decision{Verdict: review.VerdictAllow}, true, 0, "allow"},
-		"denied":                {`{}`, losing(review.ModeEnforce, review.VerdictDeny), false, 0, "deny"},
-		"warned":                {`{}`, losing(review.ModeWarn, review.VerdictWarn), true, 1, "warn"},
-		"recorded":              {`{}`, losing(review.ModeAudit, review.VerdictAllow), true, 0, "allow"},
-		"too deep":              {deep(), losing(review.ModeEnforce, review.VerdictDeny), false, 0, "deny"},
-		"too deep, warned":      {deep(), losing(review.ModeWarn, review.VerdictWarn), true, 1, "warn"},
-		"too deep, and nothing": {deep(), &review.Decision{Verdict: review.VerdictAllow}, true, 0, "allow"},
+		"allowed":               {`{}`, &decision.Decision{Verdict: decision.VerdictAllow}, true, 0, "allow"},
+		"denied":                {`{}`, losing(decision.ModeEnforce, decision.VerdictDeny), false, 0, "deny"},
+		"warned":                {`{}`, losing(decision.ModeWarn, decision.VerdictWarn), true, 1, "warn"},
+		"recorded":              {`{}`, losing(decision.ModeAudit, decision.VerdictAllow), true, 0, "allow"},
+		"too deep":              {deep(), losing(decision.ModeEnforce, decision.VerdictDeny), false, 0, "deny"},
+		"too deep, warned":      {deep(), losing(decision.ModeWarn, decision.VerdictWarn), true, 1, "warn"},
+		"too deep, and nothing": {deep(), &decision.Decision{Verdict: decision.VerdictAllow}, true, 0, "allow"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			seen := fake{relax: func(context.Context, *review.Request, pipeline.Relaxers) (*review.Decision, error) {
+			seen := fake{relax: func(context.Context, *decision.Request, pipeline.Relaxers) (*decision.Decision, error) {
 				if test.object == deep() {
 					return nil, errors.New("what is too deep is not looked at")
 				}
@@ -93,8 +93,8 @@ func TestRelaxAnswersWhatIsDecided(t *testing.T) {
 func TestAnErrorIsNoAnswerAtAnyPath(t *testing.T) {
 	broken := errors.New("the API server is away")
 	f := start(t, fake{
-		decide: func(context.Context, *review.Request) (*review.Decision, error) { return nil, broken },
-		relax: func(context.Context, *review.Request, pipeline.Relaxers) (*review.Decision, error) {
+		decide: func(context.Context, *decision.Request) (*decision.Decision, error) { return nil, broken },
+		relax: func(context.Context, *decision.Request, pipeline.Relaxers) (*decision.Decision, error) {
 			return nil, broken
 		},
 	}, func(o *admission.Options) {
@@ -120,17 +120,17 @@ func TestAnErrorIsNoAnswerAtAnyPath(t *testing.T) {
 }
 
 func TestConfigurationIsAnsweredFieldByField(t *testing.T) {
-	faults := []review.Fault{{Field: "spec.mode", Reason: "must be enforce, warn or audit"}, {Field: "spec.policies[0].name", Reason: "there is no policy imagetag"}}
+	faults := []decision.Fault{{Field: "spec.mode", Reason: "must be enforce, warn or audit"}, {Field: "spec.policies[0].name", Reason: "there is no policy imagetag"}}
 	for name, test := range map[string]struct {
-		checked  *review.Checked
+		checked  *decision.Checked
 		allowed  bool
 		warnings int
 		verdict  string
 	}{
-		"right":            {&review.Checked{}, true, 0, "allow"},
-		"warned of":        {&review.Checked{Warnings: []string{"it binds nothing"}}, true, 1, "warn"},
-		"wrong":            {&review.Checked{Faults: faults}, false, 0, "deny"},
-		"wrong and warned": {&review.Checked{Faults: faults, Warnings: []string{"it binds nothing"}}, false, 1, "deny"},
+		"right":            {&decision.Checked{}, true, 0, "allow"},
+		"warned of":        {&decision.Checked{Warnings: []string{"it binds nothing"}}, true, 1, "warn"},
+		"wrong":            {&decision.Checked{Faults: faults}, false, 0, "deny"},
+		"wrong and warned": {&decision.Checked{Faults: faults, Warnings: []string{"it binds nothing"}}, false, 1, "deny"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := start(t, fake{}, func(o *admission.Options) { o.Config = configuring{checked: test.checked} })
@@ -155,8 +155,8 @@ func TestConfigurationIsAnsweredFieldByField(t *testing.T) {
 }
 
 func TestWhoMayNotExemptIsTold(t *testing.T) {
-	lacking := []review.NotExempting{{Guardrail: "team", Namespace: "legacy", Message: "it excuses objects of namespace legacy from Guardrail team"}}
-	for verdict, missing := range map[string][]review.NotExempting{"allow": nil, "deny": lacking} {
+	lacking := []decision.NotExempting{{Guardrail: "team", Namespace: "legacy", Message: "it excuses objects of namespace legacy from Guardrail team"}}
+	for verdict, missing := range map[string][]decision.NotExempting{"allow": nil, "deny": lacking} {
 		f := start(t, fake{}, func(o *admission.Options) { o.Config, o.Exempters = configuring{lacking: missing}, &nobody{} })
 		r := f.reviewed(f.post(admission.ExemptPath, body("Exemption", `{}`)))
 		if r.Allowed != (missing == nil) {

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/admission"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // begin sends a header and the beginning of a body, and leaves it at that.
@@ -46,7 +46,7 @@ func (f *fixture) answered(conn net.Conn) (status int, text string) {
 
 // What is announced takes neither room nor a slot, however many announce it.
 func TestAnnouncedBodiesTakeNothing(t *testing.T) {
-	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}), func(o *admission.Options) { o.MaxInFlight, o.MaxInFlightBytes = 4, 1 })
+	f := start(t, answering(&decision.Decision{Verdict: decision.VerdictAllow}), func(o *admission.Options) { o.MaxInFlight, o.MaxInFlightBytes = 4, 1 })
 	for range 40 {
 		f.begin("/validate", "Content-Length: 8388607", "{")
 	}
@@ -58,7 +58,7 @@ func TestAnnouncedBodiesTakeNothing(t *testing.T) {
 // The body that makes no progress is given up for the next one, and its caller is told to
 // try again: it may be the API server on a bad day.
 func TestTheSlowestCallerIsToldToTryAgain(t *testing.T) {
-	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}), func(o *admission.Options) { o.MaxInFlight = 1 })
+	f := start(t, answering(&decision.Decision{Verdict: decision.VerdictAllow}), func(o *admission.Options) { o.MaxInFlight = 1 })
 	// Two may arrive at once, so one of three is given up.
 	answers := make(chan string, 3)
 	for range 3 {
@@ -82,7 +82,7 @@ func TestTheSlowestCallerIsToldToTryAgain(t *testing.T) {
 
 // A body without end is read as far as the largest legal one, and refused by its size.
 func TestABodyWithoutEnd(t *testing.T) {
-	f := start(t, fake{strictest: func() (review.Mode, []string, error) { return review.ModeEnforce, []string{"chapter"}, nil }})
+	f := start(t, fake{strictest: func() (decision.Mode, []string, error) { return decision.ModeEnforce, []string{"chapter"}, nil }})
 	conn := f.begin("/validate", "Transfer-Encoding: chunked", "")
 	chunk := strings.Repeat("x", 64<<10)
 	go func() {
@@ -100,7 +100,7 @@ func TestABodyWithoutEnd(t *testing.T) {
 
 // A Content-Length that cannot be is no reason to allocate anything.
 func TestAbsurdContentLength(t *testing.T) {
-	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}))
+	f := start(t, answering(&decision.Decision{Verdict: decision.VerdictAllow}))
 	conn := f.begin("/validate", "Content-Length: 9223372036854775807", "{")
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.CloseWrite()
@@ -113,10 +113,10 @@ func TestAbsurdContentLength(t *testing.T) {
 // Whoever waits for a slot gets one before whoever comes later, and the rest is shed.
 func TestWaitingForASlot(t *testing.T) {
 	arrived, release := make(chan struct{}), make(chan struct{})
-	f := start(t, fake{decide: func(context.Context, *review.Request) (*review.Decision, error) {
+	f := start(t, fake{decide: func(context.Context, *decision.Request) (*decision.Decision, error) {
 		arrived <- struct{}{}
 		<-release
-		return &review.Decision{Verdict: review.VerdictAllow}, nil
+		return &decision.Decision{Verdict: decision.VerdictAllow}, nil
 	}}, func(o *admission.Options) { o.MaxInFlight = 1 })
 	var callers sync.WaitGroup
 	answers := make(chan answer, 3)
@@ -139,7 +139,7 @@ func TestWaitingForASlot(t *testing.T) {
 
 // Bodies of every length arrive whole, whatever the pieces that they come in.
 func TestBodiesArriveWhole(t *testing.T) {
-	f := start(t, answering(&review.Decision{Verdict: review.VerdictAllow}))
+	f := start(t, answering(&decision.Decision{Verdict: decision.VerdictAllow}))
 	base := len(body("Deployment", `{"a":""}`))
 	for _, length := range []int{base, base + 1, 4 << 10, 4<<10 + 1, 8<<10 - 1, 16 << 10, 64 << 10, 64<<10 + 1, 1 << 20, 8 << 20} {
 		text := body("Deployment", `{"a":"`+strings.Repeat("x", length-base)+`"}`)

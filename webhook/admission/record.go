@@ -3,14 +3,14 @@ package admission
 import (
 	"time"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // record writes a decision to the log and the metrics. Decisions with something to say
 // are logged; those without, and dry runs, only at -v1. Names are logged, values never.
 func (e *endpoint) record(c *call) {
 	e.options.Metrics.decided(e.path, c)
-	if e.options.Admitted != nil && c.decision != nil && c.verdict != review.VerdictDeny && !c.request.DryRun {
+	if e.options.Admitted != nil && c.decision != nil && c.verdict != decision.VerdictDeny && !c.request.DryRun {
 		e.options.Admitted(c.decider, c.request, c.decision)
 	}
 	level := 1

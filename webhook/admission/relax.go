@@ -5,8 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // relax takes an UPDATE of a Namespace to its answer: whether its labels may change. What
@@ -14,28 +14,28 @@ import (
 func (e *endpoint) relax(ctx context.Context, body []byte, snapshot Decider, c *call) (*response, error) {
 	request, err := normalize.Review(body, e.origin)
 	var limit *normalize.LimitError
-	var decision *review.Decision
+	var d *decision.Decision
 	switch {
 	case errors.As(err, &limit):
 		if request = limit.Request; request == nil || request.UID == "" {
 			return nil, tooLarge(limit)
 		}
 		c.request = request
-		decision = snapshot.RelaxUnseen(limit, e.options.Decide)
+		d = snapshot.RelaxUnseen(limit, e.options.Decide)
 	case err != nil:
 		return nil, err
 	default:
 		c.request = request
-		if decision, err = snapshot.Relax(ctx, request, e.options.Relaxers, e.options.Decide); err != nil {
+		if d, err = snapshot.Relax(ctx, request, e.options.Relaxers, e.options.Decide); err != nil {
 			return nil, err
 		}
 	}
-	c.decision, c.verdict = decision, decision.Verdict
+	c.decision, c.verdict = d, d.Verdict
 	answer := allowed(request)
-	answer.AuditAnnotations = decision.Annotations()
-	answer.Warnings = decision.Warnings()
-	if decision.Verdict == review.VerdictDeny {
-		answer.deny(decision.RelaxDenial(request.Subject(), request.User), request, decision)
+	answer.AuditAnnotations = d.Annotations()
+	answer.Warnings = d.Warnings()
+	if d.Verdict == decision.VerdictDeny {
+		answer.deny(d.RelaxDenial(request.Subject(), request.User), request, d)
 	}
 	return answer, nil
 }

@@ -8,23 +8,23 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // response is an AdmissionResponse in the making.
 type response struct{ admissionv1.AdmissionResponse }
 
-func allowed(request *review.Request) *response {
+func allowed(request *decision.Request) *response {
 	return &response{admissionv1.AdmissionResponse{UID: types.UID(request.UID), Allowed: true}}
 }
 
 // deny refuses with a message for people and, in the details, a cause for each finding
 // that the message spells out, for programs.
-func (r *response) deny(text string, request *review.Request, d *review.Decision) {
-	details := &metav1.StatusDetails{Name: review.RedactValue(request.Name), Group: request.Kind.Group, Kind: request.Kind.Kind}
+func (r *response) deny(text string, request *decision.Request, d *decision.Decision) {
+	details := &metav1.StatusDetails{Name: decision.RedactValue(request.Name), Group: request.Kind.Group, Kind: request.Kind.Kind}
 	for i := range d.Findings {
 		f := &d.Findings[i]
-		if f.Denies() && len(details.Causes) < review.MaxFindings {
+		if f.Denies() && len(details.Causes) < decision.MaxFindings {
 			details.Causes = append(details.Causes, metav1.StatusCause{
 				Type: metav1.CauseType(f.Policy), Field: f.Path, Message: f.Headline(),
 			})
@@ -38,7 +38,7 @@ func (r *response) deny(text string, request *review.Request, d *review.Decision
 }
 
 // patch sets patch and patchType, or neither: the API server refuses one without the other.
-func (r *response) patch(operations []review.PatchOperation) error {
+func (r *response) patch(operations []decision.PatchOperation) error {
 	if len(operations) == 0 {
 		return nil
 	}

@@ -9,9 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 // Excuses is what one Exemption excuses of what is there.
@@ -100,7 +100,7 @@ func (s *Scanner) count(ctx context.Context, c Configuration, mapping *meta.REST
 	undecided := 0
 	apart := decidedApart(covering, mapping.GroupVersionKind.GroupKind(), c.Catalog())
 	for _, namespace := range namespacesOf(covering, mapping.Scope) {
-		failed, err := s.Scan(ctx, c, mapping.GroupVersionKind, namespace, len(apart) > 0, func(d *review.Decision, made bool) {
+		failed, err := s.Scan(ctx, c, mapping.GroupVersionKind, namespace, len(apart) > 0, func(d *decision.Decision, made bool) {
 			seen := map[string]bool{}
 			for i := range d.Findings {
 				if made && !slices.Contains(apart, d.Findings[i].Policy) {

@@ -24,20 +24,20 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // nothing is a cluster of which nothing but the namespaces is known.
 type nothing struct{}
 
-func (nothing) Namespace(_ context.Context, name string) (review.Namespace, error) {
-	return review.Namespace{Name: name, Known: true}, nil
+func (nothing) Namespace(_ context.Context, name string) (decision.Namespace, error) {
+	return decision.Namespace{Name: name, Known: true}, nil
 }
 
-func (nothing) Facts(context.Context, string, []review.Fact) (review.Facts, error) {
-	return review.Facts{}, nil
+func (nothing) Facts(context.Context, string, []decision.Fact) (decision.Facts, error) {
+	return decision.Facts{}, nil
 }
 
 func exempting(t *testing.T, specs map[string]v1alpha1.ExemptionSpec) *pipeline.Snapshot {

@@ -9,9 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // pageSize is how many objects are held at once.
@@ -19,7 +19,7 @@ const pageSize = 250
 
 // Decider is the part of a *pipeline.Snapshot that a scan needs.
 type Decider interface {
-	Decide(context.Context, *review.Request, pipeline.FactSource, pipeline.Options) (*review.Decision, error)
+	Decide(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) (*decision.Decision, error)
 }
 
 // Scanner decides live objects. It is safe for concurrent use.
@@ -34,7 +34,7 @@ type Scanner struct {
 // decision on. What a built-in controller made from a template is left out unless withMade:
 // the template stands for it. An object that cannot be decided is left out too, and counted as failed.
 // The error is that of the listing, or of ctx.
-func (s *Scanner) Scan(ctx context.Context, snapshot Decider, kind schema.GroupVersionKind, namespace string, withMade bool, each func(d *review.Decision, made bool)) (failed int, err error) {
+func (s *Scanner) Scan(ctx context.Context, snapshot Decider, kind schema.GroupVersionKind, namespace string, withMade bool, each func(d *decision.Decision, made bool)) (failed int, err error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 	options := &client.ListOptions{Namespace: namespace, Limit: pageSize}
@@ -48,7 +48,7 @@ func (s *Scanner) Scan(ctx context.Context, snapshot Decider, kind schema.GroupV
 				continue
 			}
 			request, err := normalize.Live(list.Items[i].Object, kind)
-			var decision *review.Decision
+			var decision *decision.Decision
 			if err == nil {
 				decision, err = snapshot.Decide(ctx, request, s.Facts, s.Options)
 			}

@@ -8,14 +8,14 @@ import (
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/cases"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // edited is a case's object before and after an edit, and which findings about it the
 // stored object has already.
 type edited struct {
-	found     review.Result
+	found     decision.Result
 	tolerated []bool
 }
 
@@ -77,7 +77,7 @@ func text(value any) string {
 func edit(t *testing.T, c *cases.Case, program *engine.Program, change func(containers []any)) edited {
 	t.Helper()
 	update := *c
-	update.Operation, update.OldObject = review.Update, c.Object
+	update.Operation, update.OldObject = decision.Update, c.Object
 	update.Object, _ = clone(c.Object).(map[string]any)
 	if containers := appContainers(update.Object); containers != nil {
 		change(containers)

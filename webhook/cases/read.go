@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"taffrail.dev/webhook/config/document"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Case is one document of a case file.
@@ -22,8 +22,8 @@ type Case struct {
 	Policy         string                                   `json:"policy"`
 	Object         map[string]any                           `json:"object"`
 	OldObject      map[string]any                           `json:"oldObject"`
-	Operation      review.Operation                         `json:"operation"`
-	Origin         review.Origin                            `json:"origin"`
+	Operation      decision.Operation                       `json:"operation"`
+	Origin         decision.Origin                          `json:"origin"`
 	User           User                                     `json:"user"`
 	Namespace      Namespace                                `json:"namespace"`
 	Parameters     map[string]any                           `json:"parameters"`
@@ -55,15 +55,15 @@ type Namespace struct {
 // Finding is what a case says of a finding. Key, Excess, Fix and Tolerated are compared
 // where the case names them.
 type Finding struct {
-	Container string                   `json:"container,omitempty"`
-	Path      string                   `json:"path"`
-	Message   string                   `json:"message"`
-	Key       string                   `json:"key,omitempty"`
-	Excess    json.Number              `json:"excess,omitempty"`
-	AtMost    string                   `json:"at_most,omitempty"`
-	Unknown   string                   `json:"unknown,omitempty"`
-	Fix       *[]review.PatchOperation `json:"fix,omitempty"`
-	Tolerated *bool                    `json:"tolerated,omitempty"`
+	Container string                     `json:"container,omitempty"`
+	Path      string                     `json:"path"`
+	Message   string                     `json:"message"`
+	Key       string                     `json:"key,omitempty"`
+	Excess    json.Number                `json:"excess,omitempty"`
+	AtMost    string                     `json:"at_most,omitempty"`
+	Unknown   string                     `json:"unknown,omitempty"`
+	Fix       *[]decision.PatchOperation `json:"fix,omitempty"`
+	Tolerated *bool                      `json:"tolerated,omitempty"`
 }
 
 // Intent is a value that a policy wants injected.

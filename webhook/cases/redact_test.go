@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"taffrail.dev/policies"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 const mark = "Hunter2MARK"
@@ -73,14 +73,14 @@ func TestNoPolicyTellsACredential(t *testing.T) {
 	}
 }
 
-func tells(result review.Result) string {
+func tells(result decision.Result) string {
 	text := ""
 	for _, intent := range result.Intents {
 		text += intent.Field + intent.Value + "\n"
 	}
 	for _, v := range result.Violations {
 		// The container's name is how the container is found, and printed as a line is.
-		text += review.Line(fmt.Sprintf("%q", v.Container), 400) + fmt.Sprintf("\n%s\n%s\n%s\n%s\n%+v", v.Message, v.Path, v.Key, v.Unknown, v.Fix)
+		text += decision.Line(fmt.Sprintf("%q", v.Container), 400) + fmt.Sprintf("\n%s\n%s\n%s\n%s\n%+v", v.Message, v.Path, v.Key, v.Unknown, v.Fix)
 	}
 	if strings.Contains(text, mark) {
 		return text

@@ -13,11 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // FailureError is why a case does not hold.
@@ -74,28 +74,28 @@ func (c *Case) Run(ctx context.Context, program *engine.Program) error {
 }
 
 // Evaluate is what the policy says about the case.
-func (c *Case) Evaluate(ctx context.Context, program *engine.Program) (review.Result, error) {
+func (c *Case) Evaluate(ctx context.Context, program *engine.Program) (decision.Result, error) {
 	request, err := c.request(c.Object)
 	if err != nil {
-		return review.Result{}, &FailureError{Reason: "the object cannot be decided: " + err.Error()}
+		return decision.Result{}, &FailureError{Reason: "the object cannot be decided: " + err.Error()}
 	}
 	return evaluate(ctx, program, request, engine.Both)
 }
 
-func evaluate(ctx context.Context, program *engine.Program, request *review.Request, part engine.Part) (review.Result, error) {
+func evaluate(ctx context.Context, program *engine.Program, request *decision.Request, part engine.Part) (decision.Result, error) {
 	results, err := program.Evaluate(ctx, request, []int{0}, part)
 	if err != nil {
-		return review.Result{}, err
+		return decision.Result{}, err
 	}
 	if results[0].Err != nil {
-		return review.Result{}, &FailureError{Reason: results[0].Err.Error()}
+		return decision.Result{}, &FailureError{Reason: results[0].Err.Error()}
 	}
 	return results[0], nil
 }
 
 // Tolerated is what the policy finds in the new object of an UPDATE and, for each of that,
 // whether the old object has it already.
-func (c *Case) Tolerated(ctx context.Context, program *engine.Program) (found review.Result, tolerated []bool, err error) {
+func (c *Case) Tolerated(ctx context.Context, program *engine.Program) (found decision.Result, tolerated []bool, err error) {
 	request, err := c.request(c.Object)
 	if err != nil {
 		return found, nil, err
@@ -138,7 +138,7 @@ func (c *Case) checkTolerated(ctx context.Context, program *engine.Program) erro
 
 // checkFix applies what a finding proposes to the object as its writer has it, and
 // decides again.
-func (c *Case) checkFix(ctx context.Context, program *engine.Program, violation review.Violation) error {
+func (c *Case) checkFix(ctx context.Context, program *engine.Program, violation decision.Violation) error {
 	request, err := c.request(c.Object)
 	if err != nil {
 		return err
@@ -182,14 +182,14 @@ func apply(original map[string]any, operations []byte) (fixed map[string]any, er
 	return fixed, err
 }
 
-func (c *Case) request(object map[string]any) (*review.Request, error) {
+func (c *Case) request(object map[string]any) (*decision.Request, error) {
 	request, err := normalize.Manifest(integers(object).(map[string]any), c.Namespace.Name)
 	if err != nil {
 		return nil, err
 	}
-	request.User = review.User{Name: c.User.Name, Groups: c.User.Groups}
-	request.Namespace = review.Namespace{Name: request.Namespace.Name, Labels: c.Namespace.Labels, Known: true}
-	request.Facts = review.Facts{
+	request.User = decision.User{Name: c.User.Name, Groups: c.User.Groups}
+	request.Namespace = decision.Namespace{Name: request.Namespace.Name, Labels: c.Namespace.Labels, Known: true}
+	request.Facts = decision.Facts{
 		LimitRanges: c.LimitRanges, ResourceQuotas: c.Quotas, Autoscalers: c.Autoscalers, PersistentVolumeClaims: c.Claims,
 		StorageClasses: c.StorageClasses,
 	}
@@ -208,7 +208,7 @@ func (c *Case) request(object map[string]any) (*review.Request, error) {
 
 // Compare says what is not as the case has it: nil, or a *FailureError. Findings and intents are
 // sets.
-func (c *Case) Compare(result review.Result) error {
+func (c *Case) Compare(result decision.Result) error {
 	found := make([]Finding, 0, len(result.Violations))
 	for _, v := range result.Violations {
 		fix := v.Fix
@@ -221,7 +221,7 @@ func (c *Case) Compare(result review.Result) error {
 	for i := range wanted {
 		wanted[i].Tolerated = nil // it is not the policy's to say
 		for _, text := range []*string{&wanted[i].Message, &wanted[i].Path, &wanted[i].Key, &wanted[i].Unknown} {
-			*text = review.Redact(*text)
+			*text = decision.Redact(*text)
 		}
 	}
 	byPlace := func(a, b Finding) int {
@@ -266,7 +266,7 @@ func pair(wanted, found []Finding) {
 		case want.Fix == nil:
 			found[i].Fix = nil
 		case *found[i].Fix == nil:
-			found[i].Fix = &[]review.PatchOperation{}
+			found[i].Fix = &[]decision.PatchOperation{}
 		}
 	}
 }
@@ -298,7 +298,7 @@ func list[T any](elements []T) (string, error) {
 	return string(text), err
 }
 
-func atMost(mode review.Mode) string {
+func atMost(mode decision.Mode) string {
 	if mode == 0 {
 		return ""
 	}

@@ -10,8 +10,8 @@ import (
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/cases"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 const (
@@ -70,7 +70,7 @@ func messageLaws(catalog *engine.Catalog, id string, f cases.Finding) (complaint
 	for _, policy := range catalog.Policies() {
 		broken(strings.Contains(own, policy.ID), "names policy %s", policy.ID)
 	}
-	if n := utf8.RuneCountInString(headline(id, f)); n > review.MaxWarning {
+	if n := utf8.RuneCountInString(headline(id, f)); n > decision.MaxWarning {
 		broken(true, "is a headline of %d characters, which a warning has no room for: %s", n, headline(id, f))
 	}
 	return complaints
@@ -86,7 +86,7 @@ func capitalized(word string) bool {
 // headline is the line that a warning has, with names and values of a common length.
 func headline(id string, f cases.Finding) string {
 	message := longValue.ReplaceAllString(f.Message, strings.Repeat("x", shortValue))
-	shown := review.Finding{Policy: id, Message: longNumber.ReplaceAllString(message, "1000000")}
+	shown := decision.Finding{Policy: id, Message: longNumber.ReplaceAllString(message, "1000000")}
 	if f.Container != "" {
 		shown.Container = shortName
 	}

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // DefaultYoung is how long a namespace counts as new. It covers the lag of an informer
@@ -60,32 +60,32 @@ func (e *NamespaceError) Unwrap() error { return e.Err }
 
 // Namespace tells a namespace's labels. The empty name is that of cluster-scoped
 // objects, of which there is nothing to know.
-func (f *Facts) Namespace(ctx context.Context, name string) (review.Namespace, error) {
+func (f *Facts) Namespace(ctx context.Context, name string) (decision.Namespace, error) {
 	if name == "" {
-		return review.Namespace{Known: true}, nil
+		return decision.Namespace{Known: true}, nil
 	}
 	namespace, err := get(ctx, f.cached, name)
 	if apierrors.IsNotFound(err) {
 		namespace, err = get(ctx, f.live, name)
 	}
 	if err != nil {
-		return review.Namespace{}, &NamespaceError{Name: name, Err: err}
+		return decision.Namespace{}, &NamespaceError{Name: name, Err: err}
 	}
 	return namespaceOf(namespace), nil
 }
 
-func namespaceOf(namespace *metav1.PartialObjectMetadata) review.Namespace {
-	return review.Namespace{Name: namespace.Name, Labels: namespace.Labels, Known: true, Created: namespace.CreationTimestamp.Time}
+func namespaceOf(namespace *metav1.PartialObjectMetadata) decision.Namespace {
+	return decision.Namespace{Name: namespace.Name, Labels: namespace.Labels, Known: true, Created: namespace.CreationTimestamp.Time}
 }
 
 // Namespaces lists every namespace that the informers know, with its labels.
-func (f *Facts) Namespaces(ctx context.Context) ([]review.Namespace, error) {
+func (f *Facts) Namespaces(ctx context.Context) ([]decision.Namespace, error) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
 	if err := f.cached.List(ctx, list); err != nil {
 		return nil, fmt.Errorf("listing namespaces: %w", err)
 	}
-	all := make([]review.Namespace, 0, len(list.Items))
+	all := make([]decision.Namespace, 0, len(list.Items))
 	for i := range list.Items {
 		all = append(all, namespaceOf(&list.Items[i]))
 	}
@@ -94,15 +94,15 @@ func (f *Facts) Namespaces(ctx context.Context) ([]review.Namespace, error) {
 
 // Facts lists, of each wanted sort, what there is in a namespace. The objects may be
 // shared with the informers and must not be written to.
-func (f *Facts) Facts(ctx context.Context, namespace string, wanted []review.Fact) (review.Facts, error) {
-	var facts review.Facts
+func (f *Facts) Facts(ctx context.Context, namespace string, wanted []decision.Fact) (decision.Facts, error) {
+	var facts decision.Facts
 	if namespace == "" {
 		return facts, nil
 	}
 	if !f.isNew(ctx, namespace) {
 		for _, fact := range wanted {
 			if err := f.add(ctx, &facts, fact, f.cached, namespace); err != nil {
-				return review.Facts{}, &NamespaceError{Name: namespace, Err: err}
+				return decision.Facts{}, &NamespaceError{Name: namespace, Err: err}
 			}
 		}
 		return facts, nil
@@ -113,29 +113,29 @@ func (f *Facts) Facts(ctx context.Context, namespace string, wanted []review.Fac
 		group.Go(func() error { return f.add(ctx, &facts, fact, f.live, namespace) })
 	}
 	if err := group.Wait(); err != nil {
-		return review.Facts{}, &NamespaceError{Name: namespace, Err: err}
+		return decision.Facts{}, &NamespaceError{Name: namespace, Err: err}
 	}
 	facts.Fresh = true
 	return facts, nil
 }
 
 // add sets the field of facts that is the fact's, and no other: several may be added at once.
-func (f *Facts) add(ctx context.Context, facts *review.Facts, fact review.Fact, reader client.Reader, namespace string) (err error) {
+func (f *Facts) add(ctx context.Context, facts *decision.Facts, fact decision.Fact, reader client.Reader, namespace string) (err error) {
 	inside := client.InNamespace(namespace)
 	switch fact {
-	case review.FactLimitRanges:
+	case decision.FactLimitRanges:
 		list := &corev1.LimitRangeList{}
 		facts.LimitRanges, err = listed(ctx, reader, list, &list.Items, inside)
-	case review.FactResourceQuotas:
+	case decision.FactResourceQuotas:
 		list := &corev1.ResourceQuotaList{}
 		facts.ResourceQuotas, err = listed(ctx, reader, list, &list.Items, inside)
-	case review.FactAutoscalers:
+	case decision.FactAutoscalers:
 		list := &autoscalingv2.HorizontalPodAutoscalerList{}
 		facts.Autoscalers, err = listed(ctx, reader, list, &list.Items, inside)
-	case review.FactClaims:
+	case decision.FactClaims:
 		list := &corev1.PersistentVolumeClaimList{}
 		facts.PersistentVolumeClaims, err = listed(ctx, reader, list, &list.Items, inside)
-	case review.FactStorageClasses:
+	case decision.FactStorageClasses:
 		list := &storagev1.StorageClassList{}
 		// The cluster's own: a new namespace has none of them.
 		facts.StorageClasses, err = listed(ctx, f.cached, list, &list.Items)

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"taffrail.dev/webhook/cluster"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 var now = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -103,7 +103,7 @@ func TestClusterScopedNeedsNoRead(t *testing.T) {
 	if err != nil || got.Name != "" || !got.Known {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := facts.Facts(t.Context(), "", review.AllFacts()); err != nil || reads != 0 {
+	if _, err := facts.Facts(t.Context(), "", decision.AllFacts()); err != nil || reads != 0 {
 		t.Errorf("%v after %d reads", err, reads)
 	}
 }
@@ -116,7 +116,7 @@ func TestFactsOfNewNamespacesAreReadLive(t *testing.T) {
 	facts := cluster.NewFacts(cached, live, cluster.Options{Now: func() time.Time { return now }})
 
 	for name, want := range map[string]string{"old": "seen", "young": "fresh", "missing": "fresh"} {
-		got, err := facts.Facts(t.Context(), name, review.AllFacts())
+		got, err := facts.Facts(t.Context(), name, decision.AllFacts())
 		if err != nil || len(got.LimitRanges) != 1 || got.LimitRanges[0].Name != want {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}

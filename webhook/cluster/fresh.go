@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // freshTimeout bounds a read that several requests wait for.
@@ -20,8 +20,8 @@ const freshTimeout = 3 * time.Second
 // concurrent use.
 type Fresh struct {
 	facts      *Facts
-	namespaces shared[review.Namespace]
-	lists      shared[review.Facts]
+	namespaces shared[decision.Namespace]
+	lists      shared[decision.Facts]
 }
 
 // NewFresh makes a Fresh of a reader that asks the API server every time.
@@ -30,26 +30,26 @@ func NewFresh(live client.Reader) *Fresh {
 }
 
 // Namespace reads the labels of a namespace.
-func (f *Fresh) Namespace(ctx context.Context, name string) (review.Namespace, error) {
+func (f *Fresh) Namespace(ctx context.Context, name string) (decision.Namespace, error) {
 	if name == "" {
-		return review.Namespace{Known: true}, nil
+		return decision.Namespace{Known: true}, nil
 	}
-	return f.namespaces.do(ctx, name, func(ctx context.Context) (review.Namespace, error) { return f.facts.Namespace(ctx, name) })
+	return f.namespaces.do(ctx, name, func(ctx context.Context) (decision.Namespace, error) { return f.facts.Namespace(ctx, name) })
 }
 
 // Facts lists, of each wanted sort, what there is in a namespace. The objects are shared and
 // must not be written to.
-func (f *Fresh) Facts(ctx context.Context, namespace string, wanted []review.Fact) (review.Facts, error) {
-	all := review.Facts{Fresh: true}
+func (f *Fresh) Facts(ctx context.Context, namespace string, wanted []decision.Fact) (decision.Facts, error) {
+	all := decision.Facts{Fresh: true}
 	if namespace == "" {
 		return all, nil
 	}
-	parts := make([]review.Facts, len(wanted))
+	parts := make([]decision.Facts, len(wanted))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, fact := range wanted {
 		group.Go(func() (err error) {
-			parts[i], err = f.lists.do(ctx, string(fact)+" "+namespace, func(ctx context.Context) (review.Facts, error) {
-				var part review.Facts
+			parts[i], err = f.lists.do(ctx, string(fact)+" "+namespace, func(ctx context.Context) (decision.Facts, error) {
+				var part decision.Facts
 				err := f.facts.add(ctx, &part, fact, f.facts.live, namespace)
 				return part, err
 			})
@@ -57,20 +57,20 @@ func (f *Fresh) Facts(ctx context.Context, namespace string, wanted []review.Fac
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return review.Facts{}, &NamespaceError{Name: namespace, Err: err}
+		return decision.Facts{}, &NamespaceError{Name: namespace, Err: err}
 	}
 	for i, fact := range wanted {
 		part := &parts[i]
 		switch fact {
-		case review.FactLimitRanges:
+		case decision.FactLimitRanges:
 			all.LimitRanges = part.LimitRanges
-		case review.FactResourceQuotas:
+		case decision.FactResourceQuotas:
 			all.ResourceQuotas = part.ResourceQuotas
-		case review.FactAutoscalers:
+		case decision.FactAutoscalers:
 			all.Autoscalers = part.Autoscalers
-		case review.FactClaims:
+		case decision.FactClaims:
 			all.PersistentVolumeClaims = part.PersistentVolumeClaims
-		case review.FactStorageClasses:
+		case decision.FactStorageClasses:
 			all.StorageClasses = part.StorageClasses
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Rights asks the API server what users may do. It is safe for concurrent use.
@@ -20,18 +20,18 @@ type Rights struct {
 func NewRights(writer client.Writer) *Rights { return &Rights{writer: writer} }
 
 // MayRelax tells whether a user has the verb relax on a Guardrail.
-func (r *Rights) MayRelax(ctx context.Context, user review.User, guardrail string) (bool, error) {
-	return r.may(ctx, user, review.RelaxVerb, guardrail, "")
+func (r *Rights) MayRelax(ctx context.Context, user decision.User, guardrail string) (bool, error) {
+	return r.may(ctx, user, decision.RelaxVerb, guardrail, "")
 }
 
 // MayExempt reports whether a user has the verb exempt on a Guardrail, "" for every one, in a
 // namespace, "" for all of them. A RoleBinding gives it in its own namespace, although
 // Guardrails are in none.
-func (r *Rights) MayExempt(ctx context.Context, user review.User, guardrail, namespace string) (bool, error) {
-	return r.may(ctx, user, review.ExemptVerb, guardrail, namespace)
+func (r *Rights) MayExempt(ctx context.Context, user decision.User, guardrail, namespace string) (bool, error) {
+	return r.may(ctx, user, decision.ExemptVerb, guardrail, namespace)
 }
 
-func (r *Rights) may(ctx context.Context, user review.User, verb, guardrail, namespace string) (bool, error) {
+func (r *Rights) may(ctx context.Context, user decision.User, verb, guardrail, namespace string) (bool, error) {
 	extra := make(map[string]authorizationv1.ExtraValue, len(user.Extra))
 	for key, values := range user.Extra {
 		extra[key] = values

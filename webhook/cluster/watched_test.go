@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"taffrail.dev/webhook/cluster"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // asking is a client that notes the kinds that it is asked for, and fails for some.
@@ -77,7 +77,7 @@ func oneOfEach(namespace string) []client.Object {
 }
 
 // namesOf lists what is in facts, by the field.
-func namesOf(f review.Facts) map[string]string {
+func namesOf(f decision.Facts) map[string]string {
 	names := map[string]string{}
 	add := func(field, name string) { names[field] = strings.TrimPrefix(names[field]+" "+name, " ") }
 	for _, o := range f.LimitRanges {
@@ -98,11 +98,11 @@ func namesOf(f review.Facts) map[string]string {
 	return names
 }
 
-func factKinds() map[review.Fact]struct{ kind, name string } {
-	return map[review.Fact]struct{ kind, name string }{
-		review.FactLimitRanges: {"LimitRange", "range"}, review.FactResourceQuotas: {"ResourceQuota", "quota"},
-		review.FactAutoscalers: {"HorizontalPodAutoscaler", "scaler"}, review.FactClaims: {"PersistentVolumeClaim", "claim"},
-		review.FactStorageClasses: {"StorageClass", "class"},
+func factKinds() map[decision.Fact]struct{ kind, name string } {
+	return map[decision.Fact]struct{ kind, name string }{
+		decision.FactLimitRanges: {"LimitRange", "range"}, decision.FactResourceQuotas: {"ResourceQuota", "quota"},
+		decision.FactAutoscalers: {"HorizontalPodAutoscaler", "scaler"}, decision.FactClaims: {"PersistentVolumeClaim", "claim"},
+		decision.FactStorageClasses: {"StorageClass", "class"},
 	}
 }
 
@@ -112,16 +112,16 @@ func TestEveryFactIsListed(t *testing.T) {
 	objects := append(append(oneOfEach("old"), oneOfEach("new")...), class, namespace("old", time.Hour), namespace("new", 0))
 	store := newAsking(t, append(objects, oneOfEach("elsewhere")...)...)
 	facts := cluster.NewFacts(store, store, cluster.Options{Now: func() time.Time { return now }})
-	if len(factKinds()) != len(review.AllFacts()) {
-		t.Fatalf("there are %d facts", len(review.AllFacts()))
+	if len(factKinds()) != len(decision.AllFacts()) {
+		t.Fatalf("there are %d facts", len(decision.AllFacts()))
 	}
-	for _, fact := range review.AllFacts() {
+	for _, fact := range decision.AllFacts() {
 		want := factKinds()[fact]
-		for name, list := range map[string]func() (review.Facts, error){
-			"old": func() (review.Facts, error) { return facts.Facts(t.Context(), "old", []review.Fact{fact}) },
-			"new": func() (review.Facts, error) { return facts.Facts(t.Context(), "new", []review.Fact{fact}) },
-			"fresh": func() (review.Facts, error) {
-				return cluster.NewFresh(store).Facts(t.Context(), "old", []review.Fact{fact})
+		for name, list := range map[string]func() (decision.Facts, error){
+			"old": func() (decision.Facts, error) { return facts.Facts(t.Context(), "old", []decision.Fact{fact}) },
+			"new": func() (decision.Facts, error) { return facts.Facts(t.Context(), "new", []decision.Fact{fact}) },
+			"fresh": func() (decision.Facts, error) {
+				return cluster.NewFresh(store).Facts(t.Context(), "old", []decision.Fact{fact})
 			},
 		} {
 			got, err := list()
@@ -140,19 +140,19 @@ func TestNoFailedListIsTakenForAnEmptyOne(t *testing.T) {
 		store.fails[of.kind] = broken
 		facts := cluster.NewFacts(store, store, cluster.Options{Now: func() time.Time { return now }})
 		for _, name := range []string{"old", "new"} {
-			_, err := facts.Facts(t.Context(), name, review.AllFacts())
+			_, err := facts.Facts(t.Context(), name, decision.AllFacts())
 			if failed, ok := errors.AsType[*cluster.NamespaceError](err); !ok || failed.Name != name || !errors.Is(err, broken) {
 				t.Errorf("%s, %s: got %v", fact, name, err)
 			}
 		}
-		_, err := cluster.NewFresh(store).Facts(t.Context(), "old", review.AllFacts())
+		_, err := cluster.NewFresh(store).Facts(t.Context(), "old", decision.AllFacts())
 		if failed, ok := errors.AsType[*cluster.NamespaceError](err); !ok || failed.Name != "old" || !errors.Is(err, broken) {
 			t.Errorf("%s, fresh: got %v", fact, err)
 		}
 	}
 	store := newAsking(t, namespace("old", time.Hour))
 	facts := cluster.NewFacts(store, store, cluster.Options{Now: func() time.Time { return now }})
-	if _, err := facts.Facts(t.Context(), "old", []review.Fact{"moons"}); err == nil {
+	if _, err := facts.Facts(t.Context(), "old", []decision.Fact{"moons"}); err == nil {
 		t.Error("a fact that there is not is listed")
 	}
 	store.fails["Namespace"] = broken
@@ -169,7 +169,7 @@ func TestNoFailedListIsTakenForAnEmptyOne(t *testing.T) {
 func TestWhatIsReadIsWatched(t *testing.T) {
 	store := newAsking(t, namespace("old", time.Hour))
 	facts := cluster.NewFacts(store, nil, cluster.Options{Now: func() time.Time { return now }})
-	if _, err := facts.Facts(t.Context(), "old", review.AllFacts()); err != nil {
+	if _, err := facts.Facts(t.Context(), "old", decision.AllFacts()); err != nil {
 		t.Fatal(err)
 	}
 	if all, err := facts.Namespaces(t.Context()); err != nil || len(all) != 1 || all[0].Name != "old" || !all[0].Known || all[0].Created.IsZero() {

@@ -10,7 +10,7 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config/document"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // entry is an object and where it came from.
@@ -122,7 +122,7 @@ func checkKind(apiVersion, kind string, at entry) error {
 // Decode reads one object of an API server's as strictly as files are read. Only its name
 // and spec are looked at: the rest is the API server's to judge, and a status may be that
 // of a newer version. Numbers must be int64 or float64.
-func Decode(value map[string]any) (Object, []review.Fault) {
+func Decode(value map[string]any) (Object, []decision.Fault) {
 	trimmed := map[string]any{}
 	for name, member := range value {
 		if name != "status" && name != "metadata" {
@@ -132,11 +132,11 @@ func Decode(value map[string]any) (Object, []review.Fault) {
 	metadata, _ := value["metadata"].(map[string]any)
 	trimmed["metadata"] = map[string]any{"name": metadata["name"]}
 	entries, errs := decodeValue(trimmed, entry{})
-	var faults []review.Fault
+	var faults []decision.Fault
 	for _, err := range errs {
-		fault := review.Fault{Reason: err.Error()}
+		fault := decision.Fault{Reason: err.Error()}
 		if at, ok := err.(*Error); ok { //nolint:errorlint // decodeValue wraps nothing
-			fault = review.Fault{Field: at.Field, Reason: at.Reason}
+			fault = decision.Fault{Field: at.Field, Reason: at.Reason}
 		}
 		faults = append(faults, fault)
 	}
@@ -144,7 +144,7 @@ func Decode(value map[string]any) (Object, []review.Fault) {
 	case len(faults) > 0:
 		return nil, faults
 	case len(entries) != 1 || entries[0].prefix != "":
-		return nil, []review.Fault{{Reason: fmt.Sprintf("is not one %s", anyKind)}}
+		return nil, []decision.Fault{{Reason: fmt.Sprintf("is not one %s", anyKind)}}
 	}
 	return entries[0].object, nil
 }

@@ -4,8 +4,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // A namespace with this label opts in to the built-in Guardrail restricted.
@@ -32,7 +32,7 @@ func Default(catalog *engine.Catalog) []v1alpha1.Guardrail {
 			to = &restricted.Spec
 		}
 		binding := v1alpha1.PolicyBinding{Name: policy.ID}
-		if policy.DefaultMode != review.ModeEnforce {
+		if policy.DefaultMode != decision.ModeEnforce {
 			binding.Mode = v1alpha1.Mode(policy.DefaultMode.String())
 		}
 		to.Policies = append(to.Policies, binding)

@@ -8,8 +8,8 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // Resolved is what of a Guardrail can be in force.
@@ -27,7 +27,7 @@ type Binding struct {
 	// Parameters are checked, with the defaults filled in.
 	Parameters map[string]any
 	// Mode is the Guardrail's where the binding has none of its own.
-	Mode review.Mode
+	Mode decision.Mode
 	// FailurePolicy is empty if the binding has none of its own.
 	FailurePolicy v1alpha1.PolicyFailure
 	// Held is true where it has one of its own, below enforce.
@@ -112,8 +112,8 @@ func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *engine.
 	if named == "" {
 		named = fallback
 	}
-	mode, _ := review.ParseMode(string(named))
-	held := p.Mode != "" && mode != review.ModeEnforce
+	mode, _ := decision.ParseMode(string(named))
+	held := p.Mode != "" && mode != decision.ModeEnforce
 	return Binding{Policy: policy, Parameters: all, Mode: mode, Held: held, FailurePolicy: p.FailurePolicy, Key: policy.ID + " " + string(text)}, nil
 }
 

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/credentials"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 const guid = "01234567-89ab-cdef-0123-456789abcdef"
@@ -154,7 +154,7 @@ func TestRedactKnowsTheShapes(t *testing.T) {
 		if strings.HasPrefix(example[0], "a password") {
 			continue // known by what is around it
 		}
-		if redacted := review.Redact(example[1]); redacted == example[1] {
+		if redacted := decision.Redact(example[1]); redacted == example[1] {
 			t.Errorf("%s: nothing is taken out", example[0])
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 const (
@@ -43,7 +43,7 @@ type Policy struct {
 	ID          string
 	Title       string
 	Description string
-	Severity    review.Severity
+	Severity    decision.Severity
 	// Section of the chapter that asks for it.
 	Section string
 	// Kinds are those of METADATA and, behind them, Completed.
@@ -51,12 +51,12 @@ type Policy struct {
 	// Completed are the kinds that METADATA leaves out and that the policy is about all the
 	// same: see completeKinds.
 	Completed   []schema.GroupKind
-	DefaultMode review.Mode
+	DefaultMode decision.Mode
 	// DefaultGuardrail is the built-in Guardrail that binds it.
 	DefaultGuardrail DefaultGuardrail
 	Remediation      string
 	// Facts beside the object that the policy rests on.
-	Facts []review.Fact
+	Facts []decision.Fact
 	// Parameters are sorted by name.
 	Parameters []Parameter
 	// Package is the Rego package, as in taffrail.images.image_tag.

@@ -16,9 +16,9 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 var updateFigures = flag.Bool("update", false, "write the figures into the page about credentials")
@@ -147,8 +147,8 @@ func measure(t *testing.T, part string) (byPolicy, byDetector map[string]*figure
 		denied, warned := false, false
 		for _, result := range results {
 			for _, finding := range result.Violations {
-				denied = denied || finding.AtMost != review.ModeWarn
-				warned = warned || finding.AtMost == review.ModeWarn
+				denied = denied || finding.AtMost != decision.ModeWarn
+				warned = warned || finding.AtMost == decision.ModeWarn
 			}
 		}
 		secret := e.Label == "secret"

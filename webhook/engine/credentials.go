@@ -11,12 +11,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/credentials"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // credentialsInput is what the scanner finds in an object, for the policies about credentials, or nil for
 // a kind that they are not about. Nothing in it is made from a value. It is not complete if ctx has ended.
-func credentialsInput(ctx context.Context, r *review.Request) map[string]any {
+func credentialsInput(ctx context.Context, r *decision.Request) map[string]any {
 	switch {
 	case r.Workload != nil:
 		p := newPlaces(ctx)
@@ -92,7 +92,7 @@ func (p *places) value(at place, value string) {
 	p.put(at, credentials.Value(at.name, value))
 }
 
-func (p *places) workload(r *review.Request) {
+func (p *places) workload(r *decision.Request) {
 	for i := range r.Workload.Containers {
 		if p.stopped() {
 			return
@@ -123,7 +123,7 @@ func (p *places) workload(r *review.Request) {
 	p.annotations("metadata.annotations", metadata)
 }
 
-func (p *places) container(c *review.Container) {
+func (p *places) container(c *decision.Container) {
 	expanded := expandedInput(c.Spec)
 	resolved := func(list string, i int, value any) string {
 		texts, _ := expanded[list].(map[string]any)
@@ -167,7 +167,7 @@ func (p *places) container(c *review.Container) {
 }
 
 // source notes an env entry that comes from a ConfigMap.
-func (p *places) source(c *review.Container, i int, entry map[string]any) {
+func (p *places) source(c *decision.Container, i int, entry map[string]any) {
 	from, _ := entry["valueFrom"].(map[string]any)
 	reference, _ := from["configMapKeyRef"].(map[string]any)
 	key, isKey := reference["key"].(string)
@@ -181,7 +181,7 @@ func (p *places) source(c *review.Container, i int, entry map[string]any) {
 }
 
 // handler looks at what a probe or a hook runs and sends. Neither resolves $(VAR).
-func (p *places) handler(c *review.Container, field string, value any) {
+func (p *places) handler(c *decision.Container, field string, value any) {
 	handler, _ := value.(map[string]any)
 	path := c.Path + "." + field
 	exec, _ := handler["exec"].(map[string]any)
@@ -289,7 +289,7 @@ func jsonText(value any) string {
 
 // publicInput is which values of a Secret, and of kubectl's copy of it, are for everybody to see or only
 // refer to a secret.
-func publicInput(r *review.Request) map[string]any {
+func publicInput(r *decision.Request) map[string]any {
 	data, _ := r.Object["data"].(map[string]any)
 	public := map[string]any{"data": open(data)}
 	if r.LastApplied != nil {
@@ -333,8 +333,8 @@ func isOpen(text string, encoded bool) bool {
 
 // stringDataInput is the keys that a manifest of a Secret has in stringData. The API server merges them
 // into data, so that a request never has any.
-func stringDataInput(r *review.Request) map[string]any {
-	if r.Origin != review.OriginManifest || r.Kind.GroupKind() != (schema.GroupKind{Kind: "Secret"}) {
+func stringDataInput(r *decision.Request) map[string]any {
+	if r.Origin != decision.OriginManifest || r.Kind.GroupKind() != (schema.GroupKind{Kind: "Secret"}) {
 		return nil
 	}
 	stringData, _ := r.Original["stringData"].(map[string]any)

@@ -12,7 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Part says what of the policies a request needs.
@@ -107,8 +107,8 @@ func (p *Program) about(slot int, kind schema.GroupKind) bool {
 // nil only where ctx ended before the policies did.
 //
 // Users' Policies are evaluated after the library's, each within its budget: see MaxSteps.
-func (p *Program) Evaluate(ctx context.Context, r *review.Request, slots []int, part Part) ([]review.Result, error) {
-	results := make([]review.Result, len(slots))
+func (p *Program) Evaluate(ctx context.Context, r *decision.Request, slots []int, part Part) ([]decision.Result, error) {
+	results := make([]decision.Result, len(slots))
 	kind := r.Kind.GroupKind()
 	rounds, users := p.rounds(slots, kind)
 	if len(rounds) == 0 && !users {
@@ -210,7 +210,7 @@ type evaluation struct {
 	unit     *unit
 	indexing bool
 	slots    []slot
-	request  *review.Request
+	request  *decision.Request
 	input    map[string]any
 	part     Part
 	cancel   topdown.Cancel
@@ -219,7 +219,7 @@ type evaluation struct {
 	coverage *Coverage
 }
 
-func (e *evaluation) round(ctx context.Context, q *query, slots, round []int, results []review.Result) {
+func (e *evaluation) round(ctx context.Context, q *query, slots, round []int, results []decision.Result) {
 	if q == nil {
 		return
 	}
@@ -243,17 +243,17 @@ func (e *evaluation) round(ctx context.Context, q *query, slots, round []int, re
 	}
 }
 
-func failed(policy *Policy, err error) review.Result {
-	return review.Result{Err: &EvaluationError{Policy: policy.ID, Err: withoutValues(err)}}
+func failed(policy *Policy, err error) decision.Result {
+	return decision.Result{Err: &EvaluationError{Policy: policy.ID, Err: withoutValues(err)}}
 }
 
 // evaluateAlone finds out what one policy says, or what is wrong with it, after a
 // query for several has failed: in OPA a conflict in one fails the whole query, and a
 // failing built-in is silence.
-func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, input *ast.Term) (review.Result, error) {
+func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, input *ast.Term) (decision.Result, error) {
 	answer, err := e.run(ctx, e.unit.alone[s.policy.ID].both, input)
 	if err != nil {
-		return review.Result{}, err
+		return decision.Result{}, err
 	}
 	return answer.alone(s, e.part, e.request)
 }

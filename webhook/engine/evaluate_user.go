@@ -9,7 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // errPanic stands for a panic, of which the text may quote the object.
@@ -18,7 +18,7 @@ var errPanic = errors.New("the evaluation broke off")
 // userRun evaluates users' Policies for one request.
 type userRun struct {
 	program *Program
-	request *review.Request
+	request *decision.Request
 	input   map[string]any
 	size    int
 	// credentials is what the scanner finds, apart: only what reads it is charged for it.
@@ -35,7 +35,7 @@ type userRun struct {
 // The error is not nil when ctx ended, or is about to, although the object is an ordinary one. One
 // that is expensive gets a result instead: its writer must not get past the Policy by
 // overstraining it.
-func (p *Program) evaluateUsers(ctx context.Context, r *review.Request, input map[string]any, slots []int, part Part, results []review.Result) error {
+func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input map[string]any, slots []int, part Part, results []decision.Result) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		// The decision has yet to be made and sent.
 		var cancel context.CancelFunc
@@ -105,28 +105,28 @@ func strict(input map[string]any) (converted map[string]any, size int) {
 	return converted, size
 }
 
-func (u *userRun) evaluate(ctx context.Context, s *slot, part Part) (review.Result, error) {
+func (u *userRun) evaluate(ctx context.Context, s *slot, part Part) (decision.Result, error) {
 	unit, err := s.policy.own.compile()
 	if err != nil {
-		return review.Result{}, err
+		return decision.Result{}, err
 	}
 	input, size := u.inputFor(s.policy)
 	e := &evaluation{
 		unit: unit, indexing: u.program.indexing, slots: u.program.slots,
 		request: u.request, input: input, coverage: u.program.coverage,
 	}
-	var result review.Result
+	var result decision.Result
 	if s.policy.Validates && part != Inject {
 		found, err := u.within(ctx, e, s, Deny, size)
 		if err != nil {
-			return review.Result{}, err
+			return decision.Result{}, err
 		}
 		result.Violations = found.Violations
 	}
 	if s.policy.Mutates && part != Deny {
 		found, err := u.within(ctx, e, s, Inject, size)
 		if err != nil {
-			return review.Result{}, err
+			return decision.Result{}, err
 		}
 		result.Intents = found.Intents
 	}
@@ -134,7 +134,7 @@ func (u *userRun) evaluate(ctx context.Context, s *slot, part Part) (review.Resu
 }
 
 // within evaluates one part of a Policy within its budget.
-func (u *userRun) within(ctx context.Context, e *evaluation, s *slot, part Part, size int) (result review.Result, err error) {
+func (u *userRun) within(ctx context.Context, e *evaluation, s *slot, part Part, size int) (result decision.Result, err error) {
 	m := newMeter(min(MaxSteps, u.left), e.unit)
 	m.input = size
 	leave := func() {}

@@ -3,7 +3,7 @@ package engine
 import (
 	"context"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Counting returns the same program, which reports the steps of each evaluation: "" is the library.
@@ -14,7 +14,7 @@ func (p *Program) Counting(report func(policy string, steps int)) *Program {
 }
 
 // Detectors returns which detectors find something in an object, and whether that is only likely.
-func Detectors(r *review.Request) map[string]bool {
+func Detectors(r *decision.Request) map[string]bool {
 	all := map[string]bool{}
 	found, _ := credentialsInput(context.Background(), r)["found"].(map[string]any)
 	for _, at := range found {

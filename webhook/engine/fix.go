@@ -8,13 +8,13 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // newFix reads the JSON Patch that a finding proposes for the object as its writer has
 // it. Policies see API defaults that are not written there, so a fix may add to a parent
 // that is missing: the operations that create it are put in front.
-func newFix(value ast.Value, original map[string]any) ([]review.PatchOperation, error) {
+func newFix(value ast.Value, original map[string]any) ([]decision.PatchOperation, error) {
 	plain, err := ast.JSON(value)
 	if err != nil {
 		return nil, err
@@ -23,11 +23,11 @@ func newFix(value ast.Value, original map[string]any) ([]review.PatchOperation, 
 	if err != nil {
 		return nil, err
 	}
-	var operations []review.PatchOperation
+	var operations []decision.PatchOperation
 	if err := json.Unmarshal(encoded, &operations); err != nil {
 		return nil, fmt.Errorf("fix is no JSON Patch: %w", err)
 	}
-	var fix []review.PatchOperation
+	var fix []decision.PatchOperation
 	created := map[string]bool{}
 	for _, operation := range operations {
 		switch operation.Op {
@@ -44,8 +44,8 @@ func newFix(value ast.Value, original map[string]any) ([]review.PatchOperation, 
 
 // missingParents creates the members on the way to a pointer that are missing or null.
 // Nothing is created inside a list, where a missing element would move others.
-func missingParents(object map[string]any, pointer string, created map[string]bool) []review.PatchOperation {
-	var operations []review.PatchOperation
+func missingParents(object map[string]any, pointer string, created map[string]bool) []decision.PatchOperation {
+	var operations []decision.PatchOperation
 	segments := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
 	var at any = object
 	for i, segment := range segments[:len(segments)-1] {
@@ -64,7 +64,7 @@ func missingParents(object map[string]any, pointer string, created map[string]bo
 		}
 		if path := "/" + strings.Join(segments[:i+1], "/"); at == nil && !created[path] {
 			created[path] = true
-			operations = append(operations, review.PatchOperation{Op: "add", Path: path, Value: map[string]any{}})
+			operations = append(operations, decision.PatchOperation{Op: "add", Path: path, Value: map[string]any{}})
 		}
 	}
 	return operations

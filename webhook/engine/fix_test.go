@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 func TestFixCreatesMissingParents(t *testing.T) {
@@ -14,22 +14,22 @@ func TestFixCreatesMissingParents(t *testing.T) {
 	object := map[string]any{}
 	for name, test := range map[string]struct {
 		fix  string
-		want []review.PatchOperation
+		want []decision.PatchOperation
 	}{
 		"nothing is missing": {`[{"op": "add", "path": "/spec/replicas", "value": 2}]`,
-			[]review.PatchOperation{{Op: "add", Path: "/spec/replicas", Value: 2.0}}},
+			[]decision.PatchOperation{{Op: "add", Path: "/spec/replicas", Value: 2.0}}},
 		"null is missing": {`[{"op": "add", "path": "/metadata/labels/app.kubernetes.io~1name", "value": "a"}]`,
-			[]review.PatchOperation{{Op: "add", Path: "/metadata/labels", Value: object}, {Op: "add", Path: "/metadata/labels/app.kubernetes.io~1name", Value: "a"}}},
+			[]decision.PatchOperation{{Op: "add", Path: "/metadata/labels", Value: object}, {Op: "add", Path: "/metadata/labels/app.kubernetes.io~1name", Value: "a"}}},
 		"two levels, once": {`[{"op": "add", "path": "/spec/a/b/c", "value": 1}, {"op": "add", "path": "/spec/a/b/d", "value": 1}]`,
-			[]review.PatchOperation{
+			[]decision.PatchOperation{
 				{Op: "add", Path: "/spec/a", Value: object}, {Op: "add", Path: "/spec/a/b", Value: object},
 				{Op: "add", Path: "/spec/a/b/c", Value: 1.0}, {Op: "add", Path: "/spec/a/b/d", Value: 1.0},
 			}},
 		"inside an element": {`[{"op": "add", "path": "/spec/items/0/lifecycle/preStop", "value": 1}]`,
-			[]review.PatchOperation{{Op: "add", Path: "/spec/items/0/lifecycle", Value: object}, {Op: "add", Path: "/spec/items/0/lifecycle/preStop", Value: 1.0}}},
+			[]decision.PatchOperation{{Op: "add", Path: "/spec/items/0/lifecycle", Value: object}, {Op: "add", Path: "/spec/items/0/lifecycle/preStop", Value: 1.0}}},
 		"no element is made": {`[{"op": "add", "path": "/spec/items/1/a", "value": 1}]`,
-			[]review.PatchOperation{{Op: "add", Path: "/spec/items/1/a", Value: 1.0}}},
-		"others create nothing": {`[{"op": "remove", "path": "/spec/a/b"}]`, []review.PatchOperation{{Op: "remove", Path: "/spec/a/b"}}},
+			[]decision.PatchOperation{{Op: "add", Path: "/spec/items/1/a", Value: 1.0}}},
+		"others create nothing": {`[{"op": "remove", "path": "/spec/a/b"}]`, []decision.PatchOperation{{Op: "remove", Path: "/spec/a/b"}}},
 	} {
 		got, err := newFix(ast.MustParseTerm(test.fix).Value, original)
 		if err != nil {

@@ -8,14 +8,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // newInput is the document that policies see as input, without the parameters; its
 // fields are described in policies/AUTHORING.md. It stays made of Go maps: OPA
 // converts of them only what the rules reach for. That is also why the containers are
 // an object keyed by path and not an array, which OPA converts whole.
-func newInput(r *review.Request) map[string]any {
+func newInput(r *decision.Request) map[string]any {
 	input := map[string]any{
 		"origin":      string(r.Origin),
 		"operation":   string(r.Operation),
@@ -55,7 +55,7 @@ func newInput(r *review.Request) map[string]any {
 	return input
 }
 
-func namespaceInput(r *review.Request) map[string]any {
+func namespaceInput(r *decision.Request) map[string]any {
 	return map[string]any{
 		"name":           r.Namespace.Name,
 		"labels":         r.Namespace.Labels,
@@ -72,7 +72,7 @@ func names[T interface{ GetName() string }](objects []T) []any {
 	return all
 }
 
-func claimsInput(claims []review.Claim) map[string]any {
+func claimsInput(claims []decision.Claim) map[string]any {
 	all := make(map[string]any, len(claims))
 	for i := range claims {
 		c := &claims[i]
@@ -88,7 +88,7 @@ func claimsInput(claims []review.Claim) map[string]any {
 	return all
 }
 
-func scheduleInput(s *review.Schedule) map[string]any {
+func scheduleInput(s *decision.Schedule) map[string]any {
 	faults := make([]any, 0, len(s.Faults))
 	for _, fault := range s.Faults {
 		faults = append(faults, map[string]any{"field": fault.Field, "text": fault.Text, "range": fault.Range})
@@ -106,11 +106,11 @@ func scheduleInput(s *review.Schedule) map[string]any {
 	return schedule
 }
 
-func lastAppliedInput(applied *review.LastApplied) map[string]any {
+func lastAppliedInput(applied *decision.LastApplied) map[string]any {
 	return map[string]any{"readable": applied.Readable, "data": applied.Data, "stringData": applied.StringData}
 }
 
-func workloadInput(w *review.Workload) map[string]any {
+func workloadInput(w *decision.Workload) map[string]any {
 	workload := map[string]any{
 		"longRunning": w.LongRunning,
 		"template":    w.Template,
@@ -133,11 +133,11 @@ func workloadInput(w *review.Workload) map[string]any {
 	return workload
 }
 
-func podsInput(c review.PodCount) map[string]any {
+func podsInput(c decision.PodCount) map[string]any {
 	return map[string]any{"steady": c.Steady, "most": c.Most, "surge": c.Surge, "unavailable": c.Unavailable}
 }
 
-func refusalsInput(refusals []review.Refusal) []any {
+func refusalsInput(refusals []decision.Refusal) []any {
 	all := make([]any, 0, len(refusals))
 	for _, refusal := range refusals {
 		all = append(all, withExcess(refusal.Excess, map[string]any{
@@ -148,7 +148,7 @@ func refusalsInput(refusals []review.Refusal) []any {
 	return all
 }
 
-func shortagesInput(shortages []review.Shortage) []any {
+func shortagesInput(shortages []decision.Shortage) []any {
 	all := make([]any, 0, len(shortages))
 	for _, s := range shortages {
 		all = append(all, withExcess(s.Excess, map[string]any{
@@ -167,7 +167,7 @@ func withExcess(excess string, fields map[string]any) map[string]any {
 	return fields
 }
 
-func containersInput(w *review.Workload) map[string]any {
+func containersInput(w *decision.Workload) map[string]any {
 	if w == nil {
 		return map[string]any{}
 	}
@@ -202,7 +202,7 @@ func containersInput(w *review.Workload) map[string]any {
 // object which lacks nothing costs a policy one look per field. A limit of the Pod as a
 // whole counts as its request too: the API server makes the one from the other, but
 // only after admission.
-func gapsInput(w *review.Workload) map[string]any {
+func gapsInput(w *decision.Workload) map[string]any {
 	gaps := map[string]any{}
 	if w == nil {
 		return gaps
@@ -212,7 +212,7 @@ func gapsInput(w *review.Workload) map[string]any {
 		podRequest := podLimit || w.PodResources != nil && positive(w.PodResources.Requests, resource)
 		for i := range w.Containers {
 			c := &w.Containers[i]
-			if c.Type == review.ContainerEphemeral {
+			if c.Type == decision.ContainerEphemeral {
 				continue
 			}
 			if !podRequest && !positive(c.Effective.Requests, resource) {

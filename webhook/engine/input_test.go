@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // A policy reads CPU in millicores and memory in bytes, however they were written.
@@ -40,9 +40,9 @@ func TestQuantitiesReachPoliciesAsNumbers(t *testing.T) {
 		"-1": "-1000 -1", "-1m": "-1 -1", "-1e99": least + " " + least,
 	} {
 		quantity := resource.MustParse(text)
-		w := &review.Workload{Pod: map[string]any{}, Containers: []review.Container{{Name: "a", Type: review.ContainerApp, Path: "a",
+		w := &decision.Workload{Pod: map[string]any{}, Containers: []decision.Container{{Name: "a", Type: decision.ContainerApp, Path: "a",
 			Effective: corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceCPU: quantity, corev1.ResourceMemory: quantity}}}}}
-		r := &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: map[string]any{}, Workload: w}
+		r := &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: map[string]any{}, Workload: w}
 		results, err := p.Evaluate(t.Context(), r, []int{0}, engine.Deny)
 		if err != nil || results[0].Err != nil || len(results[0].Violations) != 1 {
 			t.Fatal(text, err, results)

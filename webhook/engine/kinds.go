@@ -8,7 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // completeKinds adds the kinds whose templates a policy's kinds are made from: a policy
@@ -22,7 +22,7 @@ func (p *Policy) completeKinds(reads *inputReads) {
 		return
 	}
 	for i := 0; i < len(p.Kinds); i++ {
-		if !slices.Contains(review.PodKinds(), p.Kinds[i]) {
+		if !slices.Contains(decision.PodKinds(), p.Kinds[i]) {
 			continue
 		}
 		for _, kind := range missing(p.Kinds[i], p.Kinds) {
@@ -33,7 +33,7 @@ func (p *Policy) completeKinds(reads *inputReads) {
 
 // missing are the kinds that carry the templates of a kind and are not among kinds.
 func missing(kind schema.GroupKind, kinds []schema.GroupKind) (absent []schema.GroupKind) {
-	for _, maker := range review.Makers(kind) {
+	for _, maker := range decision.Makers(kind) {
 		if maker.Updates {
 			continue // what the template was restored from is not what the policy is about
 		}
@@ -77,7 +77,7 @@ func (p *Policy) Undecided() (kinds []schema.GroupKind) {
 	if !p.readsPods || slices.Contains(p.Kinds, schema.GroupKind{Kind: "Pod"}) {
 		return nil
 	}
-	for _, kind := range review.PodKinds() {
+	for _, kind := range decision.PodKinds() {
 		if !slices.Contains(p.Kinds, kind) {
 			kinds = append(kinds, kind)
 		}

@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/policies"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 const everyTemplate = "ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps, Job.batch, ReplicationController"
@@ -147,7 +147,7 @@ func TestTheLibraryCoversEveryKindThatPodsAreMadeFrom(t *testing.T) {
 		if uncovered := policy.Uncovered(); len(uncovered) > 0 && policy.ID != "no-bare-pod" {
 			t.Errorf("%s: %+v", policy.ID, uncovered)
 		}
-		if slices.Contains(policy.Kinds, review.PodKinds()[0]) && len(policy.Completed) > 0 {
+		if slices.Contains(policy.Kinds, decision.PodKinds()[0]) && len(policy.Completed) > 0 {
 			t.Errorf("%s is completed: %v", policy.ID, policy.Completed)
 		}
 	}

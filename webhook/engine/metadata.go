@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // MetadataError says what is wrong with a policy's METADATA.
@@ -48,7 +48,7 @@ func newPolicy(module *ast.Module, file string, user bool) (*Policy, error) {
 	r.present("description", annotations.Description)
 	p := &Policy{
 		ID: r.text("id"), Title: annotations.Title, Description: annotations.Description,
-		Severity:         review.Severity(r.choice("severity", r.text("severity"), severities)),
+		Severity:         decision.Severity(r.choice("severity", r.text("severity"), severities)),
 		Section:          r.section(user),
 		Kinds:            r.kinds(),
 		DefaultMode:      r.mode(user),
@@ -69,7 +69,7 @@ func newPolicy(module *ast.Module, file string, user bool) (*Policy, error) {
 }
 
 var (
-	severities = []string{string(review.SeverityLow), string(review.SeverityMedium), string(review.SeverityHigh), string(review.SeverityCritical)}
+	severities = []string{string(decision.SeverityLow), string(decision.SeverityMedium), string(decision.SeverityHigh), string(decision.SeverityCritical)}
 	guardrails = []string{string(GuardrailChapter), string(GuardrailRestricted)}
 
 	// builtinKinds are those of the groups where every kind is Kubernetes' own. In any
@@ -204,27 +204,27 @@ func (r *metadataReader) defaultGuardrail(user bool) DefaultGuardrail {
 	return ""
 }
 
-func (r *metadataReader) mode(user bool) review.Mode {
+func (r *metadataReader) mode(user bool) decision.Mode {
 	var text string
 	if user {
-		text = r.optionalText("default_mode", review.ModeWarn.String())
+		text = r.optionalText("default_mode", decision.ModeWarn.String())
 	} else {
 		text = r.text("default_mode")
 	}
-	mode, err := review.ParseMode(text)
+	mode, err := decision.ParseMode(text)
 	if err != nil && text != "" {
 		r.fail("custom.default_mode", "%s", err)
 	}
 	return mode
 }
 
-func (r *metadataReader) facts() (facts []review.Fact) {
+func (r *metadataReader) facts() (facts []decision.Fact) {
 	var known []string
-	for _, fact := range review.AllFacts() {
+	for _, fact := range decision.AllFacts() {
 		known = append(known, string(fact))
 	}
 	for _, name := range r.texts("facts") {
-		facts = append(facts, review.Fact(r.choice("facts", name, known)))
+		facts = append(facts, decision.Fact(r.choice("facts", name, known)))
 	}
 	return facts
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // minSecret is how long the value of a Secret is at least for it to be looked for in texts.
@@ -17,7 +17,7 @@ const minSecret = 4
 // redactor takes credentials out of what policies say about one object. It knows the
 // object's values whole, so that blanks and quotes in them hide nothing.
 type redactor struct {
-	request *review.Request
+	request *decision.Request
 	// user is true for a user's policy, which nobody has reviewed.
 	user bool
 	// odd replaces credentials with blanks or quotes in them; nil until it is needed.
@@ -28,7 +28,7 @@ type redactor struct {
 
 // violation redacts the texts of v. Its container stays as it is, because Exemptions and
 // injections find the container by it, and so does its fix, which has to work.
-func (r *redactor) violation(v *review.Violation) {
+func (r *redactor) violation(v *decision.Violation) {
 	for _, text := range []*string{&v.Message, &v.Path, &v.Unknown} {
 		*text = r.text(*text)
 	}
@@ -54,7 +54,7 @@ func (r *redactor) text(text string) string {
 		}
 		text = r.odd.Replace(text)
 	}
-	return review.Redact(text)
+	return decision.Redact(text)
 }
 
 // replacer replaces the longest first.
@@ -73,14 +73,14 @@ func replacer(values map[string]string) *strings.Replacer {
 
 // oddValues are the strings of an object that are only known as credentials when they are
 // seen whole.
-func oddValues(r *review.Request) map[string]string {
+func oddValues(r *decision.Request) map[string]string {
 	values := map[string]string{}
 	for _, object := range []map[string]any{r.Object, r.OldObject} {
 		for value := range allStrings(object) {
 			if !strings.Contains(value, "@") || !strings.ContainsAny(value, " \t\r\n\"") {
 				continue
 			}
-			if redacted := review.RedactValue(value); redacted != value {
+			if redacted := decision.RedactValue(value); redacted != value {
 				values[value] = redacted
 			}
 		}
@@ -89,11 +89,11 @@ func oddValues(r *review.Request) map[string]string {
 }
 
 // secretValues are what a Secret and kubectl's copy of it hold, encoded and decoded.
-func secretValues(r *review.Request) map[string]string {
+func secretValues(r *decision.Request) map[string]string {
 	values := map[string]string{}
 	add := func(value string) {
 		if len(value) >= minSecret {
-			values[value] = review.Redacted
+			values[value] = decision.Redacted
 		}
 	}
 	for _, object := range []map[string]any{r.Object, r.OldObject} {
@@ -106,7 +106,7 @@ func secretValues(r *review.Request) map[string]string {
 			}
 		}
 	}
-	for _, applied := range []*review.LastApplied{r.LastApplied, r.OldLastApplied} {
+	for _, applied := range []*decision.LastApplied{r.LastApplied, r.OldLastApplied} {
 		if applied == nil {
 			continue
 		}

@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // A user's policy that quotes values tells no credential, and none of a Secret's values at
@@ -28,13 +28,13 @@ values contains base64.decode(value) if {
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	request := func(kind, value string) *review.Request {
+	request := func(kind, value string) *decision.Request {
 		r := configMap(map[string]any{"a": value})
 		r.Kind = schema.GroupVersionKind{Version: "v1", Kind: kind}
 		return r
 	}
 	digests := map[[32]byte]bool{}
-	for _, r := range []*review.Request{
+	for _, r := range []*decision.Request{
 		request("ConfigMap", "user:hunter2@registry.example/app"), request("ConfigMap", "user:hunter2-too@registry.example/app"),
 		request("ConfigMap", "user:with blanks hunter2@registry.example/app"),
 	} {

@@ -13,21 +13,21 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/limitrange"
-	"taffrail.dev/webhook/review"
 )
 
 // of takes one policy's share out of the answer of an entry's query.
-func (a answer) of(s *slot, part Part, r *review.Request) (review.Result, error) {
+func (a answer) of(s *slot, part Part, r *decision.Request) (decision.Result, error) {
 	share := answer{}
 	if s.policy.Validates && part != Inject {
 		if share.deny = member(a.deny, s.id); share.deny == nil {
-			return review.Result{}, errNoResult
+			return decision.Result{}, errNoResult
 		}
 	}
 	if s.policy.Mutates && part != Deny {
 		if share.inject = member(a.inject, s.id); share.inject == nil {
-			return review.Result{}, errNoResult
+			return decision.Result{}, errNoResult
 		}
 	}
 	return share.alone(s, part, r)
@@ -46,8 +46,8 @@ func member(object ast.Value, name *ast.Term) ast.Value {
 }
 
 // alone reads an answer that is one policy's own.
-func (a answer) alone(s *slot, part Part, r *review.Request) (review.Result, error) {
-	var result review.Result
+func (a answer) alone(s *slot, part Part, r *decision.Request) (decision.Result, error) {
+	var result decision.Result
 	redactor := &redactor{request: r, user: s.policy.User}
 	elements := eachObject
 	if s.policy.User {
@@ -63,7 +63,7 @@ func (a answer) alone(s *slot, part Part, r *review.Request) (review.Result, err
 		if more := new(moreError); errors.As(err, &more) {
 			result.Violations = append(result.Violations, more.violation(result.Violations))
 		} else if err != nil {
-			return review.Result{}, fmt.Errorf("deny: %w", err)
+			return decision.Result{}, fmt.Errorf("deny: %w", err)
 		}
 		if s.policy.User {
 			shorten(result.Violations)
@@ -76,14 +76,14 @@ func (a answer) alone(s *slot, part Part, r *review.Request) (review.Result, err
 			return err
 		})
 		if err != nil {
-			return review.Result{}, fmt.Errorf("inject: %w", err)
+			return decision.Result{}, fmt.Errorf("inject: %w", err)
 		}
 	}
-	slices.SortFunc(result.Violations, func(a, b review.Violation) int {
+	slices.SortFunc(result.Violations, func(a, b decision.Violation) int {
 		return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key),
 			bytes.Compare(a.Digest[:], b.Digest[:]), strings.Compare(a.Message, b.Message))
 	})
-	slices.SortFunc(result.Intents, func(a, b review.Intent) int {
+	slices.SortFunc(result.Intents, func(a, b decision.Intent) int {
 		return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Field, b.Field), strings.Compare(a.Value, b.Value))
 	})
 	return result, nil
@@ -103,8 +103,8 @@ func eachObject(value ast.Value, read func(ast.Object) error) error {
 	})
 }
 
-func newViolation(object ast.Object, r *review.Request) (review.Violation, error) {
-	var v review.Violation
+func newViolation(object ast.Object, r *decision.Request) (decision.Violation, error) {
+	var v decision.Violation
 	var mode string
 	err := object.Iter(func(name, value *ast.Term) (err error) {
 		switch field := string(name.Value.(ast.String)); field {
@@ -136,7 +136,7 @@ func newViolation(object ast.Object, r *review.Request) (review.Violation, error
 		return v, fmt.Errorf("a finding lacks msg or path")
 	}
 	if mode != "" {
-		if v.AtMost, err = review.ParseMode(mode); err != nil {
+		if v.AtMost, err = decision.ParseMode(mode); err != nil {
 			return v, fmt.Errorf("at_most: %w", err)
 		}
 	}
@@ -146,8 +146,8 @@ func newViolation(object ast.Object, r *review.Request) (review.Violation, error
 	return v, nil
 }
 
-func newIntent(object ast.Object) (review.Intent, error) {
-	var i review.Intent
+func newIntent(object ast.Object) (decision.Intent, error) {
+	var i decision.Intent
 	err := object.Iter(func(name, value *ast.Term) (err error) {
 		switch field := string(name.Value.(ast.String)); field {
 		case "container":

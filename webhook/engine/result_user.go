@@ -9,7 +9,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 const (
@@ -45,8 +45,8 @@ func (e *moreError) add(element ast.Object) {
 
 // violation stands for all that were not read. Where they change it is a new violation, so
 // that none can hide behind those that an object had already.
-func (e *moreError) violation(read []review.Violation) review.Violation {
-	return review.Violation{
+func (e *moreError) violation(read []decision.Violation) decision.Violation {
+	return decision.Violation{
 		Message: fmt.Sprintf("there are %d more findings of this policy", e.left),
 		Path:    read[len(read)-1].Path,
 		Key:     fmt.Sprintf("more findings: %x", e.digest.Sum(nil)),
@@ -74,7 +74,7 @@ func eachOfUser(value ast.Value, read func(ast.Object) error) error {
 }
 
 // shorten cuts texts that people read, and what they are found again by.
-func shorten(violations []review.Violation) {
+func shorten(violations []decision.Violation) {
 	for i := range violations {
 		v := &violations[i]
 		if len(v.Key) > maxWords {

@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // file is a policy about ConfigMaps with the given rules.
@@ -48,9 +48,9 @@ func program(t *testing.T, bodies map[string]string, slots ...engine.Slot) *engi
 	return p
 }
 
-func configMap(data map[string]any) *review.Request {
-	return &review.Request{
-		Kind: schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, Operation: review.Create, Origin: review.OriginManifest,
+func configMap(data map[string]any) *decision.Request {
+	return &decision.Request{
+		Kind: schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, Operation: decision.Create, Origin: decision.OriginManifest,
 		Object: map[string]any{"data": data},
 	}
 }
@@ -246,7 +246,7 @@ func TestKeysSurviveReordering(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: map[string]any{"spec": map[string]any{
+	r := &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: map[string]any{"spec": map[string]any{
 		"containers": []any{map[string]any{"name": "a"}, map[string]any{"name": "b"}},
 	}}}
 	results, err := p.Evaluate(t.Context(), r, []int{0}, engine.Both)
@@ -276,12 +276,12 @@ deny contains {"msg": field, "path": path} if {
 		t.Fatal(err)
 	}
 	one := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}
-	w := &review.Workload{Pod: map[string]any{}, Refusals: []review.Refusal{{Message: "too much"}}, Containers: []review.Container{
-		{Name: "a", Type: review.ContainerApp, Path: "a", Effective: corev1.ResourceRequirements{Requests: one, Limits: one}},
-		{Name: "b", Type: review.ContainerInit, Path: "b", Effective: corev1.ResourceRequirements{Requests: one}},
-		{Name: "e", Type: review.ContainerEphemeral, Path: "e"},
+	w := &decision.Workload{Pod: map[string]any{}, Refusals: []decision.Refusal{{Message: "too much"}}, Containers: []decision.Container{
+		{Name: "a", Type: decision.ContainerApp, Path: "a", Effective: corev1.ResourceRequirements{Requests: one, Limits: one}},
+		{Name: "b", Type: decision.ContainerInit, Path: "b", Effective: corev1.ResourceRequirements{Requests: one}},
+		{Name: "e", Type: decision.ContainerEphemeral, Path: "e"},
 	}}
-	r := &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: map[string]any{}, Workload: w}
+	r := &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Object: map[string]any{}, Workload: w}
 	for _, test := range []struct {
 		pod  *corev1.ResourceRequirements
 		want string

@@ -8,8 +8,8 @@ import (
 	"testing/fstest"
 
 	"taffrail.dev/policies"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 const helperFile = "lib/words/words.rego"
@@ -52,7 +52,7 @@ func TestUserPoliciesAreTakenOneByOne(t *testing.T) {
 		t.Error("With changed the catalogue it was called on")
 	}
 	policy, _ := more.Policy("my-own")
-	if policy.DefaultMode != review.ModeWarn || policy.DefaultGuardrail != "" || policy.Section != "" || !policy.Validates {
+	if policy.DefaultMode != decision.ModeWarn || policy.DefaultGuardrail != "" || policy.Section != "" || !policy.Validates {
 		t.Errorf("got %+v", policy)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"testing/fstest"
 	"unicode/utf8"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // withUsers is a library with one policy that always denies, and users' policies beside it.
@@ -34,7 +34,7 @@ func withUsers(t *testing.T, bodies map[string]string) *engine.Catalog {
 }
 
 // decide evaluates every policy of a catalogue as the webhook would, within a deadline.
-func decide(t *testing.T, catalog *engine.Catalog, r *review.Request) map[string]review.Result {
+func decide(t *testing.T, catalog *engine.Catalog, r *decision.Request) map[string]decision.Result {
 	t.Helper()
 	var slots []engine.Slot
 	var all []int
@@ -49,7 +49,7 @@ func decide(t *testing.T, catalog *engine.Catalog, r *review.Request) map[string
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := map[string]review.Result{}
+	named := map[string]decision.Result{}
 	for i, slot := range slots {
 		named[slot.Policy] = results[i]
 	}

@@ -12,13 +12,13 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // manyEntries is a Deployment with 300 env entries whose names most policies look at twice.
-func manyEntries(t *testing.T) *review.Request {
+func manyEntries(t *testing.T) *decision.Request {
 	t.Helper()
 	var env []any
 	for i := range 300 {

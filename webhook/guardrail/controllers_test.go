@@ -6,8 +6,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 // controllers are the service accounts of Kubernetes' controllers, as their names stand in
@@ -41,20 +41,20 @@ func TestEveryControllerIsTrustedWithWhatItWrites(t *testing.T) {
 		"StatefulSet.apps":      nil, "DaemonSet.apps": nil, "CronJob.batch": nil, "ReplicationController": nil,
 		"Service": nil, "Namespace": nil, "ControllerRevision.apps": nil, "Pod.example.com": nil,
 	}
-	everything := append(review.PodKinds(), schema.GroupKind{Kind: "PersistentVolumeClaim"})
+	everything := append(decision.PodKinds(), schema.GroupKind{Kind: "PersistentVolumeClaim"})
 	for name, trusted := range writers {
 		kind := schema.ParseGroupKind(name)
 		for _, controller := range controllers() {
-			want := review.VerdictDeny
+			want := decision.VerdictDeny
 			if slices.Contains(trusted, controller) {
-				want = review.VerdictAllow
+				want = decision.VerdictAllow
 			}
-			for _, operation := range []review.Operation{review.Create, review.Update} {
-				r := &review.Request{
+			for _, operation := range []decision.Operation{decision.Create, decision.Update} {
+				r := &decision.Request{
 					Kind: kind.WithVersion("v1"), User: sa(controller), Operation: operation,
-					Workload: &review.Workload{PodPath: "spec.template"},
+					Workload: &decision.Workload{PodPath: "spec.template"},
 				}
-				a := asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k"), kinds: append(everything, kind)}
+				a := asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), kinds: append(everything, kind)}
 				if d := decide(t, evidence(t, r, a)); d.Verdict != want {
 					t.Errorf("%s of %s by %s: got %v, want %v", operation, name, controller, d.Verdict, want)
 				}
@@ -73,14 +73,14 @@ func TestWhoMakesFromTemplates(t *testing.T) {
 		"PersistentVolumeClaim": {"statefulset-controller", "ephemeral-volume-controller"},
 		"ConfigMap":             nil, "Secret": nil, "Service": nil,
 	}
-	manager := review.User{Name: "system:kube-controller-manager"}
+	manager := decision.User{Name: "system:kube-controller-manager"}
 	for name, makes := range makers {
 		kind := schema.ParseGroupKind(name)
 		for _, controller := range controllers() {
 			if got := guardrail.MakesFromTemplate(sa(controller), kind); got != slices.Contains(makes, controller) {
 				t.Errorf("%s by %s: got %v", name, controller, got)
 			}
-			if guardrail.MakesFromTemplate(review.User{Name: controller}, kind) {
+			if guardrail.MakesFromTemplate(decision.User{Name: controller}, kind) {
 				t.Errorf("%s by a user who is only called %s", name, controller)
 			}
 		}

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // Identity tells violations apart across edits of an object and across Guardrails.
@@ -22,10 +22,10 @@ type Identity struct {
 
 // Evidence is what is known when a request is decided.
 type Evidence struct {
-	Request *review.Request
+	Request *decision.Request
 	Bounds  []Bound
 	// Results has one entry per bound.
-	Results []review.Result
+	Results []decision.Result
 	// Filled are the fields that enforced injections set, as paths in the user's object.
 	Filled map[string]bool
 	// Undecided are the fields of which it is not known whether enforced injections will set
@@ -34,15 +34,15 @@ type Evidence struct {
 	// WouldFill are the fields that injections would set if their Guardrails enforced them.
 	WouldFill map[string]bool
 	// Extra are findings that no rule made, such as a gap that cannot be filled.
-	Extra []review.Finding
+	Extra []decision.Finding
 	// Exemptions are those about the request.
 	Exemptions Exemptions
 	// Extent is how much an UPDATE changes; nil for a CREATE. It is called only where
 	// something would be denied if it were enforced, or a policy that is enforced has failed.
-	Extent func(*review.Request) Extent
+	Extent func(*decision.Request) Extent
 	// Before gives, for each bound, what its policy says of the stored object of an UPDATE.
 	// It is called only where something would be denied if it were enforced.
-	Before func() ([]review.Result, error)
+	Before func() ([]decision.Result, error)
 	// Restored is what the cluster has already of the object; nil where nobody can tell. It
 	// is called only where something would still be denied.
 	Restored func() (Restored, error)
@@ -53,7 +53,7 @@ type Evidence struct {
 // Decide merges what the bindings found into one Decision. Findings with the same
 // policy, container and key are one, under the strictest mode. Patch and Fills are the
 // caller's.
-func Decide(e Evidence) (*review.Decision, error) {
+func Decide(e Evidence) (*decision.Decision, error) {
 	candidates := e.candidates()
 	if err := e.ratchet(candidates, (*candidate).wouldStop); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func Decide(e Evidence) (*review.Decision, error) {
 	if err := e.tolerateRestored(candidates); err != nil {
 		return nil, fmt.Errorf("looking for what the object may be made from: %w", err)
 	}
-	d := &review.Decision{Findings: append(merge(candidates), e.extra()...)}
+	d := &decision.Decision{Findings: append(merge(candidates), e.extra()...)}
 	for i, bound := range e.Bounds {
 		if err := e.Results[i].Err; err != nil {
 			if d.Errors == nil {
@@ -81,7 +81,7 @@ func anyDenies(candidates []candidate) bool {
 
 // candidate is a finding as one binding has it.
 type candidate struct {
-	finding review.Finding
+	finding decision.Finding
 	// bound is the binding's index among Evidence.Bounds.
 	bound int
 	// violation is its index in the binding's result, and negative where the policy could
@@ -93,7 +93,7 @@ func (c *candidate) identity() Identity {
 	return identityOf(&c.finding)
 }
 
-func (e *Evidence) extra() []review.Finding {
+func (e *Evidence) extra() []decision.Finding {
 	for i := range e.Extra {
 		e.Extra[i].Exemptions = e.excuseAll(&e.Extra[i])
 	}
@@ -101,7 +101,7 @@ func (e *Evidence) extra() []review.Finding {
 }
 
 // excuseAll names the Exemptions that every Guardrail which asks for a finding honours.
-func (e *Evidence) excuseAll(f *review.Finding) []string {
+func (e *Evidence) excuseAll(f *decision.Finding) []string {
 	var names []string
 	first := true
 	for _, bound := range e.Bounds {
@@ -132,7 +132,7 @@ func (e *Evidence) candidates() []candidate {
 		}
 		for k := range result.Violations {
 			violation := &result.Violations[k]
-			if e.Filled[violation.Path] || e.Only != "" && !review.Within(violation.Path, e.Only) {
+			if e.Filled[violation.Path] || e.Only != "" && !decision.Within(violation.Path, e.Only) {
 				continue
 			}
 			c := candidate{finding: newFinding(bound, bound.EffectiveMode(e.Request, violation.Path), violation), bound: i, violation: k}
@@ -143,7 +143,7 @@ func (e *Evidence) candidates() []candidate {
 				c.finding.Unknown = why
 			}
 			c.finding.Exemptions = e.Exemptions.Excuse(bound.Guardrail, bound.Policy.ID, violation.Container)
-			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.WouldFill[violation.Path] && ceiling(violation) == review.ModeEnforce &&
+			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.WouldFill[violation.Path] && ceiling(violation) == decision.ModeEnforce &&
 				bound.WouldDeny(e.Request, violation.Path)
 			all = append(all, c)
 		}
@@ -151,11 +151,11 @@ func (e *Evidence) candidates() []candidate {
 	return all
 }
 
-func newFinding(bound Bound, mode review.Mode, v *review.Violation) review.Finding {
+func newFinding(bound Bound, mode decision.Mode, v *decision.Violation) decision.Finding {
 	if v.AtMost != 0 {
 		mode = min(mode, v.AtMost)
 	}
-	return review.Finding{
+	return decision.Finding{
 		Policy:      bound.Policy.ID,
 		Guardrails:  []string{bound.Guardrail.Name},
 		Mode:        mode,
@@ -178,8 +178,8 @@ func (e *Evidence) uncertain(bound Bound) string {
 
 // failureFinding is about an object that a policy cannot decide. Under failurePolicy Fail it denies
 // like a violation, and Unknown is empty.
-func failureFinding(bound Bound, mode review.Mode, err error) review.Finding {
-	f := review.Finding{
+func failureFinding(bound Bound, mode decision.Mode, err error) decision.Finding {
+	f := decision.Finding{
 		Policy:      bound.Policy.ID,
 		Guardrails:  []string{bound.Guardrail.Name},
 		Mode:        mode,
@@ -196,9 +196,9 @@ func failureFinding(bound Bound, mode review.Mode, err error) review.Finding {
 	return f
 }
 
-func merge(candidates []candidate) []review.Finding {
+func merge(candidates []candidate) []decision.Finding {
 	position := map[Identity]int{}
-	var merged []review.Finding
+	var merged []decision.Finding
 	for i := range candidates {
 		c := &candidates[i]
 		if c.finding.WouldDeny {
@@ -216,11 +216,11 @@ func merge(candidates []candidate) []review.Finding {
 }
 
 // rank orders findings by what they cost the writer.
-func rank(f *review.Finding) int {
+func rank(f *decision.Finding) int {
 	switch {
 	case f.Denies():
 		return 4
-	case f.Unknown != "" && f.Mode == review.ModeEnforce:
+	case f.Unknown != "" && f.Mode == decision.ModeEnforce:
 		return 3
 	case f.Warns():
 		return 2
@@ -228,19 +228,19 @@ func rank(f *review.Finding) int {
 	return 1
 }
 
-func sortFindings(findings []review.Finding) {
-	slices.SortStableFunc(findings, func(a, b review.Finding) int {
+func sortFindings(findings []decision.Finding) {
+	slices.SortStableFunc(findings, func(a, b decision.Finding) int {
 		return cmp.Or(rank(&b)-rank(&a), strings.Compare(a.Policy, b.Policy),
 			strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), bytes.Compare(a.Digest[:], b.Digest[:]))
 	})
 }
 
-func verdict(findings []review.Finding) review.Verdict {
+func verdict(findings []decision.Finding) decision.Verdict {
 	worst := 1
 	for i := range findings {
 		worst = max(worst, rank(&findings[i]))
 	}
-	return map[int]review.Verdict{
-		1: review.VerdictAllow, 2: review.VerdictWarn, 3: review.VerdictUnknown, 4: review.VerdictDeny,
+	return map[int]decision.Verdict{
+		1: decision.VerdictAllow, 2: decision.VerdictWarn, 3: decision.VerdictUnknown, 4: decision.VerdictDeny,
 	}[worst]
 }

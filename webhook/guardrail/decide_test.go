@@ -11,16 +11,16 @@ import (
 
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 type asked struct {
 	guardrail string
-	mode      review.Mode
+	mode      decision.Mode
 	held      bool
-	result    review.Result
+	result    decision.Result
 	uncertain bool
 	existing  v1alpha1.Existing
 	trusted   v1alpha1.TrustedWriters
@@ -28,7 +28,7 @@ type asked struct {
 	kinds []schema.GroupKind
 }
 
-func evidence(t interface{ Fatal(...any) }, r *review.Request, all ...asked) guardrail.Evidence {
+func evidence(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) guardrail.Evidence {
 	e := guardrail.Evidence{Request: r}
 	for _, a := range all {
 		g, err := guardrail.New(&v1alpha1.Guardrail{Spec: v1alpha1.GuardrailSpec{Existing: a.existing, TrustedWriters: a.trusted}}, nil)
@@ -36,9 +36,9 @@ func evidence(t interface{ Fatal(...any) }, r *review.Request, all ...asked) gua
 			t.Fatal(err)
 		}
 		g.Name = a.guardrail
-		policy := &engine.Policy{ID: "a-policy", Severity: review.SeverityHigh, Remediation: "Do it right.", Kinds: a.kinds}
+		policy := &engine.Policy{ID: "a-policy", Severity: decision.SeverityHigh, Remediation: "Do it right.", Kinds: a.kinds}
 		if a.kinds == nil {
-			policy.Kinds = review.PodKinds()
+			policy.Kinds = decision.PodKinds()
 		}
 		e.Bounds = append(e.Bounds, guardrail.Bound{
 			Binding: guardrail.Binding{Policy: policy, Mode: a.mode, Held: a.held}, Guardrail: g, Uncertain: a.uncertain,
@@ -48,22 +48,22 @@ func evidence(t interface{ Fatal(...any) }, r *review.Request, all ...asked) gua
 	return e
 }
 
-func violation(key string) review.Result {
-	return review.Result{Violations: []review.Violation{{Message: "m", Path: key, Key: key, Container: "c"}}}
+func violation(key string) decision.Result {
+	return decision.Result{Violations: []decision.Violation{{Message: "m", Path: key, Key: key, Container: "c"}}}
 }
 
 // updates makes the evidence that of an UPDATE of an object for which every policy said
 // before.
-func updates(e *guardrail.Evidence, before review.Result) {
-	e.Extent = func(*review.Request) guardrail.Extent { return guardrail.ChangesContent }
-	e.Before = func() ([]review.Result, error) { return slices.Repeat([]review.Result{before}, len(e.Bounds)), nil }
+func updates(e *guardrail.Evidence, before decision.Result) {
+	e.Extent = func(*decision.Request) guardrail.Extent { return guardrail.ChangesContent }
+	e.Before = func() ([]decision.Result, error) { return slices.Repeat([]decision.Result{before}, len(e.Bounds)), nil }
 }
 
-func service(operation review.Operation) *review.Request {
-	return &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, Operation: operation, Namespace: review.Namespace{Name: "shop"}}
+func service(operation decision.Operation) *decision.Request {
+	return &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, Operation: operation, Namespace: decision.Namespace{Name: "shop"}}
 }
 
-func decide(t *testing.T, e guardrail.Evidence) *review.Decision {
+func decide(t *testing.T, e guardrail.Evidence) *decision.Decision {
 	t.Helper()
 	d, err := guardrail.Decide(e)
 	if err != nil {
@@ -73,51 +73,51 @@ func decide(t *testing.T, e guardrail.Evidence) *review.Decision {
 }
 
 func TestModesDecide(t *testing.T) {
-	for mode, want := range map[review.Mode]review.Verdict{
-		review.ModeEnforce: review.VerdictDeny, review.ModeWarn: review.VerdictWarn, review.ModeAudit: review.VerdictAllow,
+	for mode, want := range map[decision.Mode]decision.Verdict{
+		decision.ModeEnforce: decision.VerdictDeny, decision.ModeWarn: decision.VerdictWarn, decision.ModeAudit: decision.VerdictAllow,
 	} {
-		if d := decide(t, evidence(t, service(review.Create), asked{guardrail: "g", mode: mode, result: violation("k")})); d.Verdict != want {
+		if d := decide(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: mode, result: violation("k")})); d.Verdict != want {
 			t.Errorf("%v: got %v", mode, d.Verdict)
 		}
 	}
-	if d := decide(t, evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeEnforce})); d.Verdict != review.VerdictAllow {
+	if d := decide(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce})); d.Verdict != decision.VerdictAllow {
 		t.Errorf("nothing found: got %v", d.Verdict)
 	}
 }
 
 func TestEqualFindingsAreOneUnderTheStrictestMode(t *testing.T) {
-	d := decide(t, evidence(t, service(review.Create),
-		asked{guardrail: "z", mode: review.ModeWarn, result: violation("k")},
-		asked{guardrail: "a", mode: review.ModeEnforce, result: violation("k")},
-		asked{guardrail: "m", mode: review.ModeAudit, result: violation("other")},
+	d := decide(t, evidence(t, service(decision.Create),
+		asked{guardrail: "z", mode: decision.ModeWarn, result: violation("k")},
+		asked{guardrail: "a", mode: decision.ModeEnforce, result: violation("k")},
+		asked{guardrail: "m", mode: decision.ModeAudit, result: violation("other")},
 	))
-	if len(d.Findings) != 2 || d.Verdict != review.VerdictDeny {
+	if len(d.Findings) != 2 || d.Verdict != decision.VerdictDeny {
 		t.Fatalf("got %+v", d)
 	}
-	if diff := cmp.Diff([]string{"a", "z"}, d.Findings[0].Guardrails); diff != "" || d.Findings[0].Mode != review.ModeEnforce {
+	if diff := cmp.Diff([]string{"a", "z"}, d.Findings[0].Guardrails); diff != "" || d.Findings[0].Mode != decision.ModeEnforce {
 		t.Errorf("got %+v", d.Findings[0])
 	}
 }
 
 // Adding a Guardrail never loosens anything.
 func TestAddingAGuardrailNeverLoosens(t *testing.T) {
-	order := map[review.Verdict]int{review.VerdictAllow: 0, review.VerdictWarn: 1, review.VerdictUnknown: 2, review.VerdictDeny: 3}
+	order := map[decision.Verdict]int{decision.VerdictAllow: 0, decision.VerdictWarn: 1, decision.VerdictUnknown: 2, decision.VerdictDeny: 3}
 	draw := func(t *rapid.T, name string) asked {
 		return asked{
 			guardrail: name,
-			mode:      rapid.SampledFrom([]review.Mode{review.ModeAudit, review.ModeWarn, review.ModeEnforce}).Draw(t, "mode"),
+			mode:      rapid.SampledFrom([]decision.Mode{decision.ModeAudit, decision.ModeWarn, decision.ModeEnforce}).Draw(t, "mode"),
 			result:    violation(rapid.SampledFrom([]string{"k", "l"}).Draw(t, "key")),
 			uncertain: rapid.Bool().Draw(t, "uncertain"),
 			existing:  rapid.SampledFrom([]v1alpha1.Existing{"", v1alpha1.ExistingTolerate, v1alpha1.ExistingEnforce}).Draw(t, "existing"),
 		}
 	}
 	property.Check(t, func(t *rapid.T) {
-		before := review.Result{}
+		before := decision.Result{}
 		if rapid.Bool().Draw(t, "had it") {
 			before = violation("k")
 		}
-		run := func(all ...asked) review.Verdict {
-			e := evidence(t, service(review.Update), all...)
+		run := func(all ...asked) decision.Verdict {
+			e := evidence(t, service(decision.Update), all...)
 			updates(&e, before)
 			d, err := guardrail.Decide(e)
 			if err != nil {
@@ -138,29 +138,29 @@ func TestAddingAGuardrailNeverLoosens(t *testing.T) {
 
 func TestWhatWouldBeDenied(t *testing.T) {
 	atMost := violation("new")
-	atMost.Violations[0].AtMost = review.ModeWarn
+	atMost.Violations[0].AtMost = decision.ModeWarn
 	unknown := violation("new")
 	unknown.Violations[0].Unknown = "no LimitRange"
 	for name, test := range map[string]struct {
 		asked asked
 		want  bool
 	}{
-		"enforced":                  {asked{mode: review.ModeEnforce, result: violation("new")}, true},
-		"warned":                    {asked{mode: review.ModeWarn, result: violation("new")}, true},
-		"audited":                   {asked{mode: review.ModeAudit, result: violation("new")}, true},
-		"never enforced":            {asked{mode: review.ModeAudit, held: true, result: violation("new")}, false},
-		"had it":                    {asked{mode: review.ModeAudit, result: violation("old")}, false},
-		"had it and may not":        {asked{mode: review.ModeAudit, result: violation("old"), existing: v1alpha1.ExistingEnforce}, true},
-		"never more than a warning": {asked{mode: review.ModeWarn, result: atMost}, false},
-		"unknown":                   {asked{mode: review.ModeWarn, result: unknown}, false},
-		"by a trusted writer":       {asked{mode: review.ModeWarn, result: violation("new"), trusted: v1alpha1.TrustedWriters{Users: []string{"alice"}}}, false},
+		"enforced":                  {asked{mode: decision.ModeEnforce, result: violation("new")}, true},
+		"warned":                    {asked{mode: decision.ModeWarn, result: violation("new")}, true},
+		"audited":                   {asked{mode: decision.ModeAudit, result: violation("new")}, true},
+		"never enforced":            {asked{mode: decision.ModeAudit, held: true, result: violation("new")}, false},
+		"had it":                    {asked{mode: decision.ModeAudit, result: violation("old")}, false},
+		"had it and may not":        {asked{mode: decision.ModeAudit, result: violation("old"), existing: v1alpha1.ExistingEnforce}, true},
+		"never more than a warning": {asked{mode: decision.ModeWarn, result: atMost}, false},
+		"unknown":                   {asked{mode: decision.ModeWarn, result: unknown}, false},
+		"by a trusted writer":       {asked{mode: decision.ModeWarn, result: violation("new"), trusted: v1alpha1.TrustedWriters{Users: []string{"alice"}}}, false},
 	} {
-		r := service(review.Update)
+		r := service(decision.Update)
 		r.User.Name = "alice"
 		test.asked.guardrail = "g"
 		e := evidence(t, r, test.asked)
-		e.Extent = func(*review.Request) guardrail.Extent { return guardrail.ChangesContent }
-		e.Before = func() ([]review.Result, error) { return []review.Result{violation("old")}, nil }
+		e.Extent = func(*decision.Request) guardrail.Extent { return guardrail.ChangesContent }
+		e.Before = func() ([]decision.Result, error) { return []decision.Result{violation("old")}, nil }
 		d := decide(t, e)
 		if d.Findings[0].WouldDeny != test.want {
 			t.Errorf("%s: got %+v", name, d.Findings[0])
@@ -175,29 +175,29 @@ func TestWhatWouldBeDenied(t *testing.T) {
 func TestTrust(t *testing.T) {
 	for name, test := range map[string]struct {
 		kind    schema.GroupVersionKind
-		user    review.User
+		user    decision.User
 		trusted v1alpha1.TrustedWriters
-		want    review.Verdict
+		want    decision.Verdict
 	}{
-		"replica sets' Pod":        {kind: pods(), user: sa("replicaset-controller"), want: review.VerdictAllow},
-		"jobs' Pod":                {kind: pods(), user: sa("job-controller"), want: review.VerdictAllow},
-		"deployments' ReplicaSet":  {kind: replicaSets(), user: sa("deployment-controller"), want: review.VerdictAllow},
-		"manager without accounts": {kind: pods(), user: review.User{Name: "system:kube-controller-manager"}, want: review.VerdictAllow},
-		"cron jobs' Job":           {kind: schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"}, user: sa("cronjob-controller"), want: review.VerdictAllow},
-		"a node, another's Pod":    {kind: pods(), user: review.User{Name: "system:node:n1"}, want: review.VerdictDeny},
-		"wrong controller":         {kind: pods(), user: sa("deployment-controller"), want: review.VerdictDeny},
-		"another namespace's":      {kind: pods(), user: review.User{Name: "system:serviceaccount:shop:replicaset-controller"}, want: review.VerdictDeny},
-		"controller, a Service":    {kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, user: sa("replicaset-controller"), want: review.VerdictDeny},
-		"manager, a Service":       {kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, user: review.User{Name: "system:kube-controller-manager"}, want: review.VerdictDeny},
-		"a person":                 {kind: pods(), user: review.User{Name: "alice"}, want: review.VerdictDeny},
-		"a trusted user":           {kind: pods(), user: review.User{Name: "bot"}, trusted: v1alpha1.TrustedWriters{Users: []string{"bot"}}, want: review.VerdictAllow},
-		"a trusted group":          {kind: pods(), user: review.User{Name: "x", Groups: []string{"ops"}}, trusted: v1alpha1.TrustedWriters{Groups: []string{"ops"}}, want: review.VerdictAllow},
-		"another group":            {kind: pods(), user: review.User{Name: "x", Groups: []string{"dev"}}, trusted: v1alpha1.TrustedWriters{Groups: []string{"ops"}}, want: review.VerdictDeny},
+		"replica sets' Pod":        {kind: pods(), user: sa("replicaset-controller"), want: decision.VerdictAllow},
+		"jobs' Pod":                {kind: pods(), user: sa("job-controller"), want: decision.VerdictAllow},
+		"deployments' ReplicaSet":  {kind: replicaSets(), user: sa("deployment-controller"), want: decision.VerdictAllow},
+		"manager without accounts": {kind: pods(), user: decision.User{Name: "system:kube-controller-manager"}, want: decision.VerdictAllow},
+		"cron jobs' Job":           {kind: schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"}, user: sa("cronjob-controller"), want: decision.VerdictAllow},
+		"a node, another's Pod":    {kind: pods(), user: decision.User{Name: "system:node:n1"}, want: decision.VerdictDeny},
+		"wrong controller":         {kind: pods(), user: sa("deployment-controller"), want: decision.VerdictDeny},
+		"another namespace's":      {kind: pods(), user: decision.User{Name: "system:serviceaccount:shop:replicaset-controller"}, want: decision.VerdictDeny},
+		"controller, a Service":    {kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, user: sa("replicaset-controller"), want: decision.VerdictDeny},
+		"manager, a Service":       {kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, user: decision.User{Name: "system:kube-controller-manager"}, want: decision.VerdictDeny},
+		"a person":                 {kind: pods(), user: decision.User{Name: "alice"}, want: decision.VerdictDeny},
+		"a trusted user":           {kind: pods(), user: decision.User{Name: "bot"}, trusted: v1alpha1.TrustedWriters{Users: []string{"bot"}}, want: decision.VerdictAllow},
+		"a trusted group":          {kind: pods(), user: decision.User{Name: "x", Groups: []string{"ops"}}, trusted: v1alpha1.TrustedWriters{Groups: []string{"ops"}}, want: decision.VerdictAllow},
+		"another group":            {kind: pods(), user: decision.User{Name: "x", Groups: []string{"dev"}}, trusted: v1alpha1.TrustedWriters{Groups: []string{"ops"}}, want: decision.VerdictDeny},
 	} {
-		r := &review.Request{Kind: test.kind, User: test.user, Operation: review.Create, Object: map[string]any{
+		r := &decision.Request{Kind: test.kind, User: test.user, Operation: decision.Create, Object: map[string]any{
 			"metadata": map[string]any{"ownerReferences": []any{map[string]any{"kind": "ReplicaSet", "controller": true}}},
 		}}
-		d := decide(t, evidence(t, r, asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k"), trusted: test.trusted}))
+		d := decide(t, evidence(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), trusted: test.trusted}))
 		if d.Verdict != test.want || len(d.Findings) != 1 {
 			t.Errorf("%s: got %+v", name, d)
 		}
@@ -209,29 +209,29 @@ func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T)
 	steps := &engine.EvaluationError{Policy: "a-policy", Err: &engine.StepsError{Used: 250_007, Limit: engine.MaxSteps}}
 	for name, test := range map[string]struct {
 		failOpen, uncertain bool
-		mode                review.Mode
+		mode                decision.Mode
 		after, before       error
 		violates            bool // the new object, instead of failing
 		update              bool
-		want                review.Verdict
+		want                decision.Verdict
 		wouldDeny           bool
 	}{
-		"Fail, CREATE":                              {mode: review.ModeEnforce, after: steps, want: review.VerdictDeny, wouldDeny: true},
-		"Ignore, CREATE":                            {mode: review.ModeEnforce, failOpen: true, after: steps, want: review.VerdictUnknown},
-		"Fail, only warned":                         {mode: review.ModeWarn, after: steps, want: review.VerdictWarn, wouldDeny: true},
-		"Fail, only recorded":                       {mode: review.ModeAudit, after: steps, want: review.VerdictAllow, wouldDeny: true},
-		"Fail, nobody knows whether it is bound":    {mode: review.ModeEnforce, uncertain: true, after: steps, want: review.VerdictUnknown},
-		"Fail, the stored object was fine":          {mode: review.ModeEnforce, update: true, after: steps, want: review.VerdictDeny, wouldDeny: true},
-		"Fail, the stored object too":               {mode: review.ModeEnforce, update: true, after: steps, before: steps, want: review.VerdictWarn},
-		"Fail, no time for the stored object":       {mode: review.ModeEnforce, update: true, after: steps, before: late, want: review.VerdictDeny, wouldDeny: true},
-		"Ignore, the stored object too":             {mode: review.ModeEnforce, failOpen: true, update: true, after: steps, before: steps, want: review.VerdictUnknown},
-		"Fail, the stored object alone":             {mode: review.ModeEnforce, update: true, before: steps, violates: true, want: review.VerdictDeny, wouldDeny: true},
-		"Fail, no time for the stored object alone": {mode: review.ModeEnforce, update: true, before: late, violates: true, want: review.VerdictDeny, wouldDeny: true},
-		"Ignore, the stored object alone":           {mode: review.ModeEnforce, failOpen: true, update: true, before: steps, violates: true, want: review.VerdictUnknown},
+		"Fail, CREATE":                              {mode: decision.ModeEnforce, after: steps, want: decision.VerdictDeny, wouldDeny: true},
+		"Ignore, CREATE":                            {mode: decision.ModeEnforce, failOpen: true, after: steps, want: decision.VerdictUnknown},
+		"Fail, only warned":                         {mode: decision.ModeWarn, after: steps, want: decision.VerdictWarn, wouldDeny: true},
+		"Fail, only recorded":                       {mode: decision.ModeAudit, after: steps, want: decision.VerdictAllow, wouldDeny: true},
+		"Fail, nobody knows whether it is bound":    {mode: decision.ModeEnforce, uncertain: true, after: steps, want: decision.VerdictUnknown},
+		"Fail, the stored object was fine":          {mode: decision.ModeEnforce, update: true, after: steps, want: decision.VerdictDeny, wouldDeny: true},
+		"Fail, the stored object too":               {mode: decision.ModeEnforce, update: true, after: steps, before: steps, want: decision.VerdictWarn},
+		"Fail, no time for the stored object":       {mode: decision.ModeEnforce, update: true, after: steps, before: late, want: decision.VerdictDeny, wouldDeny: true},
+		"Ignore, the stored object too":             {mode: decision.ModeEnforce, failOpen: true, update: true, after: steps, before: steps, want: decision.VerdictUnknown},
+		"Fail, the stored object alone":             {mode: decision.ModeEnforce, update: true, before: steps, violates: true, want: decision.VerdictDeny, wouldDeny: true},
+		"Fail, no time for the stored object alone": {mode: decision.ModeEnforce, update: true, before: late, violates: true, want: decision.VerdictDeny, wouldDeny: true},
+		"Ignore, the stored object alone":           {mode: decision.ModeEnforce, failOpen: true, update: true, before: steps, violates: true, want: decision.VerdictUnknown},
 	} {
-		operation, result := review.Create, review.Result{Err: test.after}
+		operation, result := decision.Create, decision.Result{Err: test.after}
 		if test.update {
-			operation = review.Update
+			operation = decision.Update
 		}
 		if test.violates {
 			result = violation("k")
@@ -239,7 +239,7 @@ func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T)
 		e := evidence(t, service(operation), asked{guardrail: "g", mode: test.mode, result: result, uncertain: test.uncertain})
 		e.Bounds[0].FailOpen = test.failOpen
 		if test.update {
-			updates(&e, review.Result{Err: test.before})
+			updates(&e, decision.Result{Err: test.before})
 		}
 		d := decide(t, e)
 		f := d.Findings[0]
@@ -253,22 +253,22 @@ func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T)
 }
 
 func TestUncertainBindingsNeitherDenyNorPass(t *testing.T) {
-	d := decide(t, evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k"), uncertain: true}))
-	if d.Verdict != review.VerdictUnknown {
+	d := decide(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), uncertain: true}))
+	if d.Verdict != decision.VerdictUnknown {
 		t.Errorf("got %+v", d)
 	}
 }
 
 func TestAViolationMayCapItsOwnMode(t *testing.T) {
 	result := violation("k")
-	result.Violations[0].AtMost = review.ModeAudit
-	if d := decide(t, evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeEnforce, result: result})); d.Verdict != review.VerdictAllow || len(d.Findings) != 1 {
+	result.Violations[0].AtMost = decision.ModeAudit
+	if d := decide(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: result})); d.Verdict != decision.VerdictAllow || len(d.Findings) != 1 {
 		t.Errorf("got %+v", d)
 	}
 }
 
 func TestFilledFieldsAreNoFindings(t *testing.T) {
-	e := evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k")})
+	e := evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
 	e.Filled = map[string]bool{"k": true}
 	if d := decide(t, e); len(d.Findings) > 0 {
 		t.Errorf("got %+v", d)
@@ -281,16 +281,16 @@ func replicaSets() schema.GroupVersionKind {
 	return schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "ReplicaSet"}
 }
 
-func sa(name string) review.User {
-	return review.User{Name: "system:serviceaccount:kube-system:" + name}
+func sa(name string) decision.User {
+	return decision.User{Name: "system:serviceaccount:kube-system:" + name}
 }
 
 func TestATolerantGuardrailSoftensNoOther(t *testing.T) {
-	e := evidence(t, service(review.Update),
-		asked{guardrail: "kind", mode: review.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingTolerate},
-		asked{guardrail: "strict", mode: review.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingEnforce})
+	e := evidence(t, service(decision.Update),
+		asked{guardrail: "kind", mode: decision.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingTolerate},
+		asked{guardrail: "strict", mode: decision.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingEnforce})
 	updates(&e, violation("k"))
-	if d := decide(t, e); d.Verdict != review.VerdictDeny {
+	if d := decide(t, e); d.Verdict != decision.VerdictDeny {
 		t.Errorf("got %v", d.Verdict)
 	}
 }

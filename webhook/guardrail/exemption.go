@@ -7,7 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // AnyNamespace as a namespace of an Exemption is every one, and cluster-scoped objects too.
@@ -49,7 +49,7 @@ func (k Kind) Covers(kind schema.GroupKind) bool {
 type Exemptions []*Exemption
 
 // For leaves the Exemptions that are about a request at a moment.
-func (all Exemptions) For(r *review.Request, now time.Time) Exemptions {
+func (all Exemptions) For(r *decision.Request, now time.Time) Exemptions {
 	var about Exemptions
 	for _, e := range all {
 		if now.Before(e.Until) && e.covers(r) {
@@ -76,11 +76,11 @@ func (all Exemptions) Excuse(g *Guardrail, policy, container string) (names []st
 	return names
 }
 
-func (e *Exemption) covers(r *review.Request) bool {
+func (e *Exemption) covers(r *decision.Request) bool {
 	return e.coversNamespace(r) && e.CoversKind(r.Kind.GroupKind()) && e.coversName(r)
 }
 
-func (e *Exemption) coversNamespace(r *review.Request) bool {
+func (e *Exemption) coversNamespace(r *decision.Request) bool {
 	if slices.Contains(e.Namespaces, AnyNamespace) {
 		return true
 	}
@@ -98,7 +98,7 @@ func (e *Exemption) CoversKind(kind schema.GroupKind) bool {
 
 // coversName takes a name that the API server has yet to make for covered only where any
 // name would be that it can make.
-func (e *Exemption) coversName(r *review.Request) bool {
+func (e *Exemption) coversName(r *decision.Request) bool {
 	if len(e.Names) == 0 {
 		return true
 	}

@@ -11,28 +11,28 @@ import (
 	"pgregory.net/rapid"
 
 	"taffrail.dev/test/property"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
-func batchDeployment(namespace, name string) *review.Request {
-	return &review.Request{
+func batchDeployment(namespace, name string) *decision.Request {
+	return &decision.Request{
 		Kind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"},
-		Name: name, Namespace: review.Namespace{Name: namespace, Known: true},
+		Name: name, Namespace: decision.Namespace{Name: namespace, Known: true},
 	}
 }
 
 func TestExemptionIsAbout(t *testing.T) {
 	now := time.Date(2027, 1, 31, 23, 59, 59, 0, time.UTC)
 	midnight := now.Add(time.Second)
-	pod := &review.Request{
-		Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, GenerateName: "batch-", Namespace: review.Namespace{Name: "legacy"},
+	pod := &decision.Request{
+		Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, GenerateName: "batch-", Namespace: decision.Namespace{Name: "legacy"},
 	}
-	namespace := &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, Name: "legacy"}
-	node := &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Node"}, Name: "legacy"}
+	namespace := &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, Name: "legacy"}
+	node := &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Node"}, Name: "legacy"}
 	for name, test := range map[string]struct {
 		exemption guardrail.Exemption
-		request   *review.Request
+		request   *decision.Request
 		want      bool
 	}{
 		"its namespace":                {guardrail.Exemption{Namespaces: []string{"legacy"}}, batchDeployment("legacy", "batch-a"), true},

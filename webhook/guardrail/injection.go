@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Injection is a v1alpha1.Injection, ready to be asked.
@@ -93,7 +93,7 @@ func SelectsByPresence(spec *v1alpha1.GuardrailSpec) bool {
 
 // SelectedSince returns since when a namespace is selected; known is false if that is not
 // recorded. A record from before the namespace was created is of another of the same name.
-func (i *Injection) SelectedSince(namespace review.Namespace) (since time.Time, known bool) {
+func (i *Injection) SelectedSince(namespace decision.Namespace) (since time.Time, known bool) {
 	if i == nil {
 		return time.Time{}, false
 	}
@@ -108,14 +108,14 @@ func (i *Injection) SelectedSince(namespace review.Namespace) (since time.Time, 
 
 // TellsByLabels reports whether a namespace that is not recorded may tell by its labels since
 // when it is selected: what selects it is recorded.
-func (i *Injection) TellsByLabels(namespace review.Namespace) bool {
+func (i *Injection) TellsByLabels(namespace decision.Namespace) bool {
 	return i != nil && i.current && i.everywhere.IsZero() && (i.byPresence || !namespace.Created.Before(i.selectionSince))
 }
 
 // SelectsSince reports whether a namespace that has had its labels since a time has been
 // selected as long: the selector is no younger, and asks for labels that are there. One that
 // asks for the want of a label selects only what was created so.
-func (i *Injection) SelectsSince(labelled time.Time, namespace review.Namespace) bool {
+func (i *Injection) SelectsSince(labelled time.Time, namespace decision.Namespace) bool {
 	return i.current && !labelled.Before(i.selectionSince) && (i.byPresence || labelled.Equal(namespace.Created))
 }
 

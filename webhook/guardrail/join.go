@@ -4,15 +4,15 @@ import (
 	"maps"
 	"slices"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Join adds to a decision the findings and errors of another one about the same object. Of
 // two findings with the same identity the one that costs the writer more is left.
-func Join(d, more *review.Decision) {
+func Join(d, more *decision.Decision) {
 	for i := range more.Findings {
 		f := &more.Findings[i]
-		at := slices.IndexFunc(d.Findings, func(have review.Finding) bool { return identityOf(&have) == identityOf(f) })
+		at := slices.IndexFunc(d.Findings, func(have decision.Finding) bool { return identityOf(&have) == identityOf(f) })
 		if at < 0 {
 			d.Findings = append(d.Findings, *f)
 			continue
@@ -30,7 +30,7 @@ func Join(d, more *review.Decision) {
 
 // combine makes one of two findings with the same identity: that which costs the writer
 // more, now or once it is enforced, for all Guardrails that asked for either.
-func combine(have, f *review.Finding) {
+func combine(have, f *decision.Finding) {
 	guardrails, by := union(have.Guardrails, f.Guardrails), union(have.WouldDenyBy, f.WouldDenyBy)
 	if rank(f) > rank(have) || rank(f) == rank(have) && f.WouldDeny && !have.WouldDeny {
 		*have = *f
@@ -38,7 +38,7 @@ func combine(have, f *review.Finding) {
 	have.Guardrails, have.WouldDenyBy, have.WouldDeny = guardrails, by, len(by) > 0
 }
 
-func identityOf(f *review.Finding) Identity {
+func identityOf(f *decision.Finding) Identity {
 	return Identity{Policy: f.Policy, Container: f.Container, Key: f.Key, Digest: f.Digest}
 }
 

@@ -14,9 +14,9 @@ import (
 
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 // exempting is a Guardrail that enforces policies about Deployments.
@@ -24,7 +24,7 @@ func exempting(t interface{ Fatal(...any) }, name string, spec v1alpha1.Guardrai
 	var bindings []guardrail.Binding
 	for _, id := range policies {
 		policy := &engine.Policy{ID: id, Kinds: []schema.GroupKind{{Group: "apps", Kind: "Deployment"}, {Kind: "Pod"}}}
-		bindings = append(bindings, guardrail.Binding{Policy: policy, Mode: review.ModeEnforce})
+		bindings = append(bindings, guardrail.Binding{Policy: policy, Mode: decision.ModeEnforce})
 	}
 	g, err := guardrail.New(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, bindings)
 	if err != nil {
@@ -38,15 +38,15 @@ func TestWhatAnExemptionLoosens(t *testing.T) {
 		exempting(t, "all", v1alpha1.GuardrailSpec{ExcludeNamespaces: []string{"kube-system"}}, "a", "b"),
 		exempting(t, "team", v1alpha1.GuardrailSpec{NamespaceSelector: selecting("team", "x")}, "a", "c"),
 	}
-	namespaces := map[string]review.Namespace{
+	namespaces := map[string]decision.Namespace{
 		"shop": {Name: "shop", Known: true}, "x": {Name: "x", Known: true, Labels: map[string]string{"team": "x"}},
 		"kube-system": {Name: "kube-system", Known: true},
 	}
-	namespaceOf := func(name string) review.Namespace {
+	namespaceOf := func(name string) decision.Namespace {
 		if namespace, known := namespaces[name]; known {
 			return namespace
 		}
-		return review.Namespace{Name: name}
+		return decision.Namespace{Name: name}
 	}
 	now := time.Unix(1000, 0)
 	is := func(policies, namespaces string, change ...func(*guardrail.Exemption)) *guardrail.Exemption {
@@ -122,12 +122,12 @@ func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 		}
 		before, after := exemption("e"), exemption("e")
 		set := guardrail.Set{exempting(t, "all", v1alpha1.GuardrailSpec{}, "a", "b")}
-		known := func(name string) review.Namespace { return review.Namespace{Name: name, Known: true} }
+		known := func(name string) decision.Namespace { return decision.Namespace{Name: name, Known: true} }
 		if len(set.Loosened(after, before, known, time.Unix(0, 0))) > 0 {
 			return
 		}
 		for range 20 {
-			r := &review.Request{
+			r := &decision.Request{
 				Kind: kind.Draw(t, "of").WithVersion("v1"), Name: rapid.StringMatching(`[ab]{0,5}`).Draw(t, "name"), GenerateName: "ab",
 				Namespace: known(rapid.SampledFrom([]string{"shop", "x", "y"}).Draw(t, "namespace")),
 			}

@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Loss is what a Guardrail holds of a namespace and, under other labels, would not any
@@ -15,7 +15,7 @@ import (
 type Loss struct {
 	Guardrail string
 	// Mode is the strictest of what is lost.
-	Mode review.Mode
+	Mode decision.Mode
 	// Policies that are lost under that mode, by id, sorted.
 	Policies []string
 	// Labels are those that change and that the Guardrail selects by, or the webhooks if
@@ -33,7 +33,7 @@ type Loss struct {
 // webhooks are the selectors by which the API server is told what to ask about. A namespace
 // that leaves one of them loses every binding that it had: which of them the webhook was
 // asked about is not looked at.
-func (s Set) Losses(before, after review.Namespace, ceiling review.Mode, webhooks ...labels.Selector) []Loss {
+func (s Set) Losses(before, after decision.Namespace, ceiling decision.Mode, webhooks ...labels.Selector) []Loss {
 	unsent := leaves(webhooks, before, after)
 	var selecting Set
 	for _, g := range s {
@@ -71,7 +71,7 @@ func (s Set) Losses(before, after review.Namespace, ceiling review.Mode, webhook
 
 // Unseen is the most that may be lost where nobody knows a namespace's labels: the
 // strictest mode of all Guardrails that do not exclude it, and who binds under it.
-func (s Set) Unseen(name string, ceiling review.Mode) (strictest review.Mode, guardrails []string) {
+func (s Set) Unseen(name string, ceiling decision.Mode) (strictest decision.Mode, guardrails []string) {
 	for _, g := range s {
 		if slices.Contains(g.exclude, name) {
 			continue
@@ -90,13 +90,13 @@ func (s Set) Unseen(name string, ceiling review.Mode) (strictest review.Mode, gu
 }
 
 // Covers reports whether the Guardrail selects a namespace, or may.
-func (g *Guardrail) Covers(namespace review.Namespace) bool {
+func (g *Guardrail) Covers(namespace decision.Namespace) bool {
 	matches, _ := g.selectsNamespace(namespace)
 	return matches
 }
 
 // hold tells whether one of the Guardrails binds as strictly as from does.
-func (s Set) hold(from *Guardrail, b Binding, mode, ceiling review.Mode) bool {
+func (s Set) hold(from *Guardrail, b Binding, mode, ceiling decision.Mode) bool {
 	return slices.ContainsFunc(s, func(g *Guardrail) bool {
 		return (from.tolerate || !g.tolerate) && trustsNoMore(g.trusted, from.trusted) &&
 			slices.ContainsFunc(g.Bindings, func(other Binding) bool {
@@ -112,7 +112,7 @@ func trustsNoMore(a, than v1alpha1.TrustedWriters) bool {
 	return !slices.ContainsFunc(a.Users, outside(than.Users)) && !slices.ContainsFunc(a.Groups, outside(than.Groups))
 }
 
-func (l *Loss) add(policy string, mode review.Mode) {
+func (l *Loss) add(policy string, mode decision.Mode) {
 	if mode > l.Mode {
 		l.Mode, l.Policies = mode, nil
 	}
@@ -122,7 +122,7 @@ func (l *Loss) add(policy string, mode review.Mode) {
 }
 
 // leaves returns the selectors that match a namespace before and not after.
-func leaves(selectors []labels.Selector, before, after review.Namespace) []labels.Selector {
+func leaves(selectors []labels.Selector, before, after decision.Namespace) []labels.Selector {
 	var left []labels.Selector
 	for _, selector := range selectors {
 		if selector.Matches(namespaceLabels(before)) && !selector.Matches(namespaceLabels(after)) {
@@ -132,7 +132,7 @@ func leaves(selectors []labels.Selector, before, after review.Namespace) []label
 	return left
 }
 
-func labelsChanged(selector labels.Selector, before, after review.Namespace) []string {
+func labelsChanged(selector labels.Selector, before, after decision.Namespace) []string {
 	changed := map[string]bool{}
 	requirements, _ := selector.Requirements()
 	for _, requirement := range requirements {
@@ -145,7 +145,7 @@ func labelsChanged(selector labels.Selector, before, after review.Namespace) []s
 	return slices.Sorted(maps.Keys(changed))
 }
 
-func under(ceiling, mode review.Mode) review.Mode {
+func under(ceiling, mode decision.Mode) decision.Mode {
 	if ceiling == 0 {
 		return mode
 	}

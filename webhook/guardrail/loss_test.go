@@ -11,13 +11,13 @@ import (
 
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 // bind makes a Guardrail that binds policies by slot: slot 3 is of policy p3.
-func bind(t interface{ Fatal(...any) }, name string, spec v1alpha1.GuardrailSpec, slots map[int]review.Mode) *guardrail.Guardrail {
+func bind(t interface{ Fatal(...any) }, name string, spec v1alpha1.GuardrailSpec, slots map[int]decision.Mode) *guardrail.Guardrail {
 	var bindings []guardrail.Binding
 	for slot := range 10 {
 		if mode, ok := slots[slot]; ok {
@@ -31,8 +31,8 @@ func bind(t interface{ Fatal(...any) }, name string, spec v1alpha1.GuardrailSpec
 	return g
 }
 
-func team(labels map[string]string) review.Namespace {
-	return review.Namespace{Name: "team-a", Labels: labels, Known: true}
+func team(labels map[string]string) decision.Namespace {
+	return decision.Namespace{Name: "team-a", Labels: labels, Known: true}
 }
 
 func expression(key string, operator metav1.LabelSelectorOperator, values ...string) v1alpha1.GuardrailSpec {
@@ -42,8 +42,8 @@ func expression(key string, operator metav1.LabelSelectorOperator, values ...str
 }
 
 func TestLosses(t *testing.T) {
-	const enforce, warn, audit = review.ModeEnforce, review.ModeWarn, review.ModeAudit
-	type slots = map[int]review.Mode
+	const enforce, warn, audit = decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit
+	type slots = map[int]decision.Mode
 	type labels = map[string]string
 	on := v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on")}
 	with := func(spec v1alpha1.GuardrailSpec, change func(*v1alpha1.GuardrailSpec)) v1alpha1.GuardrailSpec {
@@ -55,14 +55,14 @@ func TestLosses(t *testing.T) {
 	excluding := func(s *v1alpha1.GuardrailSpec) { s.ExcludeNamespaces = []string{"team-a"} }
 	everyone := v1alpha1.GuardrailSpec{}
 	one := bind(t, "g", on, slots{0: enforce, 1: enforce, 2: warn})
-	lost := func(name string, mode review.Mode, labels []string, policies ...string) []guardrail.Loss {
+	lost := func(name string, mode decision.Mode, labels []string, policies ...string) []guardrail.Loss {
 		return []guardrail.Loss{{Guardrail: name, Mode: mode, Labels: labels, Policies: policies}}
 	}
 	guard := []string{"guard"}
 	for name, test := range map[string]struct {
 		set           guardrail.Set
 		before, after labels
-		ceiling       review.Mode
+		ceiling       decision.Mode
 		want          []guardrail.Loss
 	}{
 		"the label goes":                       {guardrail.Set{one}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
@@ -106,7 +106,7 @@ func TestLosses(t *testing.T) {
 func TestLossLaws(t *testing.T) {
 	labelsOf := rapid.MapOf(rapid.SampledFrom([]string{"a", "b"}), rapid.SampledFrom([]string{"1", "2"}))
 	operators := []metav1.LabelSelectorOperator{metav1.LabelSelectorOpIn, metav1.LabelSelectorOpNotIn, metav1.LabelSelectorOpExists, metav1.LabelSelectorOpDoesNotExist}
-	modes := []review.Mode{review.ModeAudit, review.ModeWarn, review.ModeEnforce}
+	modes := []decision.Mode{decision.ModeAudit, decision.ModeWarn, decision.ModeEnforce}
 	draw := func(t *rapid.T, name string) *guardrail.Guardrail {
 		var spec v1alpha1.GuardrailSpec
 		if rapid.IntRange(0, 4).Draw(t, "selects") > 0 {
@@ -138,7 +138,7 @@ func TestLossLaws(t *testing.T) {
 			set = append(set, draw(t, fmt.Sprintf("g%d", i)))
 		}
 		before, after := team(labelsOf.Draw(t, "before")), team(labelsOf.Draw(t, "after"))
-		ceiling := rapid.SampledFrom([]review.Mode{0, review.ModeAudit, review.ModeWarn, review.ModeEnforce}).Draw(t, "ceiling")
+		ceiling := rapid.SampledFrom([]decision.Mode{0, decision.ModeAudit, decision.ModeWarn, decision.ModeEnforce}).Draw(t, "ceiling")
 		there, back := set.Losses(before, after, ceiling), set.Losses(after, before, ceiling)
 
 		if len(set.Losses(before, before, ceiling)) > 0 {

@@ -3,7 +3,7 @@ package guardrail
 import (
 	"slices"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // BothEverywhere tells whether two Guardrails select every namespace that there is or may
@@ -11,7 +11,7 @@ import (
 func BothEverywhere(a, b *Guardrail) bool { return a.selector.Empty() && b.selector.Empty() }
 
 // BothCover names the namespaces that two Guardrails bind, sorted.
-func BothCover(a, b *Guardrail, namespaces []review.Namespace) (names []string) {
+func BothCover(a, b *Guardrail, namespaces []decision.Namespace) (names []string) {
 	for _, namespace := range namespaces {
 		if a.Covers(namespace) && b.Covers(namespace) {
 			names = append(names, namespace.Name)

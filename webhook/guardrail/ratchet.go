@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // Extent is how much an UPDATE changes.
@@ -43,7 +43,7 @@ const (
 // finding denies, or would if it were enforced, or its policy, which is enforced, could not
 // be evaluated.
 func (c *candidate) wouldStop() bool {
-	return c.finding.WouldDeny || c.finding.Denies() || c.failed() && c.finding.Mode == review.ModeEnforce
+	return c.finding.WouldDeny || c.finding.Denies() || c.failed() && c.finding.Mode == decision.ModeEnforce
 }
 
 func (c *candidate) failed() bool { return c.violation < 0 }
@@ -128,7 +128,7 @@ func (e *Evidence) tolerateFailure(c *candidate, before error) {
 // excuse makes the finding one that stops nothing. What a policy cannot decide stays a warning.
 func (c *candidate) excuse(why string) {
 	if c.failed() && c.finding.FailOpen {
-		c.finding.Mode = min(c.finding.Mode, review.ModeWarn)
+		c.finding.Mode = min(c.finding.Mode, decision.ModeWarn)
 		return
 	}
 	if c.finding.Denies() {
@@ -139,7 +139,7 @@ func (c *candidate) excuse(why string) {
 
 // Tolerated tells, for each violation that a policy finds in the new object, whether the
 // stored one has it already: as often, and no nearer to right.
-func Tolerated(before, after *review.Result) []bool {
+func Tolerated(before, after *decision.Result) []bool {
 	tolerated := make([]bool, len(after.Violations))
 	for i, s := range compare(before, after) {
 		tolerated[i] = s == wasThere
@@ -158,7 +158,7 @@ const (
 
 // compare gives the standing of each violation of after. Both are sorted by container and
 // key, as every result is.
-func compare(before, after *review.Result) []standing {
+func compare(before, after *decision.Result) []standing {
 	standings := make([]standing, len(after.Violations))
 	for from := 0; from < len(after.Violations); {
 		first := &after.Violations[from]
@@ -167,7 +167,7 @@ func compare(before, after *review.Result) []standing {
 			to++
 		}
 		at, _ := slices.BinarySearchFunc(before.Violations, first, identify)
-		var had []*review.Violation
+		var had []*decision.Violation
 		for ; at < len(before.Violations) && identify(before.Violations[at], first) == 0; at++ {
 			had = append(had, &before.Violations[at])
 		}
@@ -177,13 +177,13 @@ func compare(before, after *review.Result) []standing {
 	return standings
 }
 
-func identify(a review.Violation, b *review.Violation) int {
+func identify(a decision.Violation, b *decision.Violation) int {
 	return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), bytes.Compare(a.Digest[:], b.Digest[:]))
 }
 
 // match pairs violations of one identity with earlier ones, each with one of its own, the
 // worst with the worst. What was left undecided, or capped, stands for nothing that is not.
-func match(had []*review.Violation, have []review.Violation, standings []standing) {
+func match(had []*decision.Violation, have []decision.Violation, standings []standing) {
 	if len(had) == 0 {
 		return // they are all new
 	}
@@ -195,7 +195,7 @@ func match(had []*review.Violation, have []review.Violation, standings []standin
 	slices.SortStableFunc(had, worstFirst)
 	for _, i := range order {
 		v := &have[i]
-		worst := slices.IndexFunc(had, func(h *review.Violation) bool {
+		worst := slices.IndexFunc(had, func(h *decision.Violation) bool {
 			return (h.Unknown == "" || v.Unknown != "") && ceiling(h) >= ceiling(v)
 		})
 		if worst < 0 || v.WorseThan(had[worst]) {
@@ -206,7 +206,7 @@ func match(had []*review.Violation, have []review.Violation, standings []standin
 	}
 }
 
-func worstFirst(a, b *review.Violation) int {
+func worstFirst(a, b *decision.Violation) int {
 	switch {
 	case a.WorseThan(b):
 		return -1
@@ -216,9 +216,9 @@ func worstFirst(a, b *review.Violation) int {
 	return 0
 }
 
-func ceiling(v *review.Violation) review.Mode {
+func ceiling(v *decision.Violation) decision.Mode {
 	if v.AtMost == 0 {
-		return review.ModeEnforce
+		return decision.ModeEnforce
 	}
 	return v.AtMost
 }

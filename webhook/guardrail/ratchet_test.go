@@ -13,59 +13,59 @@ import (
 
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
-func extent(of guardrail.Extent) func(*review.Request) guardrail.Extent {
-	return func(*review.Request) guardrail.Extent { return of }
+func extent(of guardrail.Extent) func(*decision.Request) guardrail.Extent {
+	return func(*decision.Request) guardrail.Extent { return of }
 }
 
-func excessive(key string, excess json.Number) review.Result {
+func excessive(key string, excess json.Number) decision.Result {
 	result := violation(key)
 	result.Violations[0].Excess = excess
 	return result
 }
 
-func twice(result review.Result) review.Result {
+func twice(result decision.Result) decision.Result {
 	result.Violations = slices.Repeat(result.Violations, 2)
 	return result
 }
 
 func TestRatchet(t *testing.T) {
 	capped, undecided := violation("k"), violation("k")
-	capped.Violations[0].AtMost = review.ModeWarn
+	capped.Violations[0].AtMost = decision.ModeWarn
 	undecided.Violations[0].Unknown = "a fact is missing"
 	for name, test := range map[string]struct {
-		before, after review.Result
+		before, after decision.Result
 		existing      v1alpha1.Existing
-		want          review.Verdict
+		want          decision.Verdict
 	}{
-		"had it":                         {violation("k"), violation("k"), v1alpha1.ExistingTolerate, review.VerdictWarn},
-		"had it, by default":             {violation("k"), violation("k"), "", review.VerdictWarn},
-		"had it, not tolerated":          {violation("k"), violation("k"), v1alpha1.ExistingEnforce, review.VerdictDeny},
-		"had another":                    {violation("other"), violation("k"), "", review.VerdictDeny},
-		"had none":                       {review.Result{}, violation("k"), "", review.VerdictDeny},
-		"as far from right":              {excessive("k", "2"), excessive("k", "2.0"), "", review.VerdictWarn},
-		"nearer to right":                {excessive("k", "10"), excessive("k", "9"), "", review.VerdictWarn},
-		"farther from right":             {excessive("k", "9"), excessive("k", "10"), "", review.VerdictDeny},
-		"farther below nothing":          {excessive("k", "-2"), excessive("k", "-1"), "", review.VerdictDeny},
-		"nearer, past what a float has":  {excessive("k", "9007199254740993"), excessive("k", "9007199254740992"), "", review.VerdictWarn},
-		"farther, past what a float has": {excessive("k", "9007199254740992"), excessive("k", "9007199254740993"), "", review.VerdictDeny},
-		"farther, past what an int has":  {excessive("k", "99999999999999999999998"), excessive("k", "99999999999999999999999"), "", review.VerdictDeny},
-		"from no bound to some":          {violation("k"), excessive("k", "1000"), "", review.VerdictWarn},
-		"from some bound to none":        {excessive("k", "1000"), violation("k"), "", review.VerdictDeny},
-		"as often":                       {twice(violation("k")), twice(violation("k")), "", review.VerdictWarn},
-		"once less":                      {twice(violation("k")), violation("k"), "", review.VerdictWarn},
-		"once more":                      {violation("k"), twice(violation("k")), "", review.VerdictDeny},
-		"was but a warning":              {capped, violation("k"), "", review.VerdictDeny},
-		"was not decided":                {undecided, violation("k"), "", review.VerdictDeny},
+		"had it":                         {violation("k"), violation("k"), v1alpha1.ExistingTolerate, decision.VerdictWarn},
+		"had it, by default":             {violation("k"), violation("k"), "", decision.VerdictWarn},
+		"had it, not tolerated":          {violation("k"), violation("k"), v1alpha1.ExistingEnforce, decision.VerdictDeny},
+		"had another":                    {violation("other"), violation("k"), "", decision.VerdictDeny},
+		"had none":                       {decision.Result{}, violation("k"), "", decision.VerdictDeny},
+		"as far from right":              {excessive("k", "2"), excessive("k", "2.0"), "", decision.VerdictWarn},
+		"nearer to right":                {excessive("k", "10"), excessive("k", "9"), "", decision.VerdictWarn},
+		"farther from right":             {excessive("k", "9"), excessive("k", "10"), "", decision.VerdictDeny},
+		"farther below nothing":          {excessive("k", "-2"), excessive("k", "-1"), "", decision.VerdictDeny},
+		"nearer, past what a float has":  {excessive("k", "9007199254740993"), excessive("k", "9007199254740992"), "", decision.VerdictWarn},
+		"farther, past what a float has": {excessive("k", "9007199254740992"), excessive("k", "9007199254740993"), "", decision.VerdictDeny},
+		"farther, past what an int has":  {excessive("k", "99999999999999999999998"), excessive("k", "99999999999999999999999"), "", decision.VerdictDeny},
+		"from no bound to some":          {violation("k"), excessive("k", "1000"), "", decision.VerdictWarn},
+		"from some bound to none":        {excessive("k", "1000"), violation("k"), "", decision.VerdictDeny},
+		"as often":                       {twice(violation("k")), twice(violation("k")), "", decision.VerdictWarn},
+		"once less":                      {twice(violation("k")), violation("k"), "", decision.VerdictWarn},
+		"once more":                      {violation("k"), twice(violation("k")), "", decision.VerdictDeny},
+		"was but a warning":              {capped, violation("k"), "", decision.VerdictDeny},
+		"was not decided":                {undecided, violation("k"), "", decision.VerdictDeny},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeEnforce, result: test.after, existing: test.existing})
+			e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: test.existing})
 			updates(&e, test.before)
 			d := decide(t, e)
-			if d.Verdict != test.want || (d.Findings[0].Tolerated != "") != (test.want == review.VerdictWarn) {
+			if d.Verdict != test.want || (d.Findings[0].Tolerated != "") != (test.want == decision.VerdictWarn) {
 				t.Errorf("got %+v", d)
 			}
 		})
@@ -73,7 +73,7 @@ func TestRatchet(t *testing.T) {
 }
 
 func TestADenialSaysThatItGotWorse(t *testing.T) {
-	e := evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeEnforce, result: excessive("k", "3")})
+	e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: excessive("k", "3")})
 	updates(&e, excessive("k", "2"))
 	if words := decide(t, e).Denial("Service shop/web"); !strings.Contains(words, "worse than in the stored object") {
 		t.Errorf("got %s", words)
@@ -82,33 +82,33 @@ func TestADenialSaysThatItGotWorse(t *testing.T) {
 
 // One set of parameters excuses nothing under another.
 func TestEachBindingHasItsOwnPast(t *testing.T) {
-	e := evidence(t, service(review.Update),
-		asked{guardrail: "loose", mode: review.ModeEnforce, result: violation("replicas")},
-		asked{guardrail: "strict", mode: review.ModeEnforce, result: violation("replicas")})
-	updates(&e, review.Result{})
-	e.Before = func() ([]review.Result, error) { return []review.Result{{}, violation("replicas")}, nil }
-	if d := decide(t, e); d.Verdict != review.VerdictDeny {
+	e := evidence(t, service(decision.Update),
+		asked{guardrail: "loose", mode: decision.ModeEnforce, result: violation("replicas")},
+		asked{guardrail: "strict", mode: decision.ModeEnforce, result: violation("replicas")})
+	updates(&e, decision.Result{})
+	e.Before = func() ([]decision.Result, error) { return []decision.Result{{}, violation("replicas")}, nil }
+	if d := decide(t, e); d.Verdict != decision.VerdictDeny {
 		t.Errorf("there were enough for the loose one, and are not any more: got %v", d.Verdict)
 	}
 }
 
 func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 	for name, test := range map[string]struct {
-		before, after review.Result
+		before, after decision.Result
 		extent        guardrail.Extent
-		want          review.Verdict
+		want          decision.Verdict
 	}{
-		"nothing changes":              {review.Result{}, violation("k"), guardrail.ChangesNothing, review.VerdictWarn},
-		"labels, and it had it":        {violation("k"), violation("k"), guardrail.ChangesLabels, review.VerdictWarn},
-		"labels, and it is new":        {review.Result{}, violation("k"), guardrail.ChangesLabels, review.VerdictDeny},
-		"labels, and it is worse":      {excessive("k", "1"), excessive("k", "2"), guardrail.ChangesLabels, review.VerdictDeny},
-		"anything, and it had it":      {violation("k"), violation("k"), guardrail.ChangesContent, review.VerdictDeny},
-		"a policy that fails, nothing": {review.Result{}, review.Result{Err: errors.New("broken")}, guardrail.ChangesNothing, review.VerdictWarn},
-		"a policy that fails, labels":  {review.Result{}, review.Result{Err: errors.New("broken")}, guardrail.ChangesLabels, review.VerdictDeny},
-		"it failed before, labels":     {review.Result{Err: errors.New("broken")}, review.Result{Err: errors.New("broken")}, guardrail.ChangesLabels, review.VerdictWarn},
-		"it failed before, anything":   {review.Result{Err: errors.New("broken")}, review.Result{Err: errors.New("broken")}, guardrail.ChangesContent, review.VerdictDeny},
+		"nothing changes":              {decision.Result{}, violation("k"), guardrail.ChangesNothing, decision.VerdictWarn},
+		"labels, and it had it":        {violation("k"), violation("k"), guardrail.ChangesLabels, decision.VerdictWarn},
+		"labels, and it is new":        {decision.Result{}, violation("k"), guardrail.ChangesLabels, decision.VerdictDeny},
+		"labels, and it is worse":      {excessive("k", "1"), excessive("k", "2"), guardrail.ChangesLabels, decision.VerdictDeny},
+		"anything, and it had it":      {violation("k"), violation("k"), guardrail.ChangesContent, decision.VerdictDeny},
+		"a policy that fails, nothing": {decision.Result{}, decision.Result{Err: errors.New("broken")}, guardrail.ChangesNothing, decision.VerdictWarn},
+		"a policy that fails, labels":  {decision.Result{}, decision.Result{Err: errors.New("broken")}, guardrail.ChangesLabels, decision.VerdictDeny},
+		"it failed before, labels":     {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, guardrail.ChangesLabels, decision.VerdictWarn},
+		"it failed before, anything":   {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, guardrail.ChangesContent, decision.VerdictDeny},
 	} {
-		e := evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeEnforce, result: test.after, existing: v1alpha1.ExistingEnforce})
+		e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: v1alpha1.ExistingEnforce})
 		updates(&e, test.before)
 		e.Extent = extent(test.extent)
 		if d := decide(t, e); d.Verdict != test.want {
@@ -119,14 +119,14 @@ func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 
 // Nobody on call can do anything about an object that cannot be decided any more.
 func TestWhereTheStoredObjectCannotBeDecidedNothingIsDenied(t *testing.T) {
-	e := evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeEnforce, result: violation("k")})
-	updates(&e, review.Result{Err: errors.New("hunter2")})
+	e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
+	updates(&e, decision.Result{Err: errors.New("hunter2")})
 	d := decide(t, e)
-	if d.Verdict != review.VerdictUnknown || len(d.Errors) > 0 || len(d.Warnings()) != 1 || strings.Contains(d.Warnings()[0], "hunter2") {
+	if d.Verdict != decision.VerdictUnknown || len(d.Errors) > 0 || len(d.Warnings()) != 1 || strings.Contains(d.Warnings()[0], "hunter2") {
 		t.Errorf("got %+v, %q", d, d.Warnings())
 	}
 	ended := errors.New("ended")
-	e.Before = func() ([]review.Result, error) { return nil, ended }
+	e.Before = func() ([]decision.Result, error) { return nil, ended }
 	if _, err := guardrail.Decide(e); !errors.Is(err, ended) {
 		t.Errorf("got %v", err)
 	}
@@ -134,27 +134,27 @@ func TestWhereTheStoredObjectCannotBeDecidedNothingIsDenied(t *testing.T) {
 
 func TestTheStoredObjectIsLeftAloneWhereNothingWouldBeDenied(t *testing.T) {
 	capped := violation("k")
-	capped.Violations[0].AtMost = review.ModeWarn
+	capped.Violations[0].AtMost = decision.ModeWarn
 	for name, a := range map[string]asked{
-		"never denied":  {guardrail: "g", mode: review.ModeEnforce, result: capped},
-		"not tolerated": {guardrail: "g", mode: review.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingEnforce},
+		"never denied":  {guardrail: "g", mode: decision.ModeEnforce, result: capped},
+		"not tolerated": {guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingEnforce},
 	} {
-		e := evidence(t, service(review.Update), a)
-		updates(&e, review.Result{})
-		e.Before = func() ([]review.Result, error) {
+		e := evidence(t, service(decision.Update), a)
+		updates(&e, decision.Result{})
+		e.Before = func() ([]decision.Result, error) {
 			t.Errorf("%s: the stored object was decided", name)
-			return make([]review.Result, 1), nil
+			return make([]decision.Result, 1), nil
 		}
 		decide(t, e)
 	}
 }
 
 // results draws what a policy may say: few keys, so that they meet.
-func results() *rapid.Generator[review.Result] {
-	return rapid.Custom(func(t *rapid.T) review.Result {
-		var result review.Result
+func results() *rapid.Generator[decision.Result] {
+	return rapid.Custom(func(t *rapid.T) decision.Result {
+		var result decision.Result
 		for range rapid.IntRange(0, 4).Draw(t, "violations") {
-			v := review.Violation{
+			v := decision.Violation{
 				Message: "m", Path: "p", Container: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "container"),
 				Key: rapid.SampledFrom([]string{"k", "l"}).Draw(t, "key"),
 			}
@@ -167,8 +167,8 @@ func results() *rapid.Generator[review.Result] {
 	})
 }
 
-func sorted(result review.Result) review.Result {
-	slices.SortFunc(result.Violations, func(a, b review.Violation) int {
+func sorted(result decision.Result) decision.Result {
+	slices.SortFunc(result.Violations, func(a, b decision.Violation) int {
 		return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key))
 	})
 	return result
@@ -176,7 +176,7 @@ func sorted(result review.Result) review.Result {
 
 // mostExcused is the law, tried out: of the violations of one identity, the most that can
 // be paired with earlier ones that are as far from right or farther.
-func mostExcused(had, have []review.Violation) int {
+func mostExcused(had, have []decision.Violation) int {
 	if len(have) == 0 {
 		return 0
 	}
@@ -191,8 +191,8 @@ func mostExcused(had, have []review.Violation) int {
 	return most
 }
 
-func ofIdentity(result review.Result, id guardrail.Identity) []review.Violation {
-	return slices.DeleteFunc(slices.Clone(result.Violations), func(v review.Violation) bool {
+func ofIdentity(result decision.Result, id guardrail.Identity) []decision.Violation {
+	return slices.DeleteFunc(slices.Clone(result.Violations), func(v decision.Violation) bool {
 		return v.Container != id.Container || v.Key != id.Key
 	})
 }
@@ -202,7 +202,7 @@ func ofIdentity(result review.Result, id guardrail.Identity) []review.Violation 
 func TestImprovementIsNeverDenied(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
 		before := results().Draw(t, "before")
-		var after review.Result
+		var after decision.Result
 		for _, v := range before.Violations {
 			if rapid.Bool().Draw(t, "mended") {
 				continue
@@ -214,13 +214,13 @@ func TestImprovementIsNeverDenied(t *testing.T) {
 			}
 			after.Violations = append(after.Violations, v)
 		}
-		e := evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeEnforce, result: sorted(after)})
+		e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: sorted(after)})
 		updates(&e, before)
 		d, err := guardrail.Decide(e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d.Verdict == review.VerdictDeny {
+		if d.Verdict == decision.VerdictDeny {
 			t.Fatalf("from %+v to %+v: %s", before, after, d.Denial("it"))
 		}
 	})
@@ -231,12 +231,12 @@ func TestImprovementIsNeverDenied(t *testing.T) {
 func TestWhatIsNewOrWorseIsDenied(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
 		before, after := results().Draw(t, "before"), results().Draw(t, "after")
-		all := []asked{{guardrail: "kind", mode: review.ModeEnforce, result: after}}
+		all := []asked{{guardrail: "kind", mode: decision.ModeEnforce, result: after}}
 		strict := rapid.Bool().Draw(t, "a strict Guardrail too")
 		if strict {
-			all = append(all, asked{guardrail: "strict", mode: review.ModeEnforce, result: after, existing: v1alpha1.ExistingEnforce})
+			all = append(all, asked{guardrail: "strict", mode: decision.ModeEnforce, result: after, existing: v1alpha1.ExistingEnforce})
 		}
-		e := evidence(t, service(review.Update), all...)
+		e := evidence(t, service(decision.Update), all...)
 		updates(&e, before)
 		d, err := guardrail.Decide(e)
 		if err != nil {

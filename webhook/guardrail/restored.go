@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Restored says which fields of an object are not new to the cluster although they are
@@ -19,7 +19,7 @@ type Restored struct {
 	Why string
 	// Decided reports whether the binding of that index has decided a finding's like where
 	// the field is from, and nothing excused it there. It may be nil: then every binding has.
-	Decided func(bound int, f *review.Finding) bool
+	Decided func(bound int, f *decision.Finding) bool
 }
 
 func (e *Evidence) tolerateRestored(candidates []candidate) error {
@@ -54,13 +54,13 @@ func (all Exemptions) Unnarrowed() Exemptions {
 
 // DeploymentController reports whether a user is the deployment controller, which makes
 // ReplicaSets from Deployments, and Deployments from ReplicaSets where it rolls back.
-func DeploymentController(user review.User) bool {
+func DeploymentController(user decision.User) bool {
 	return user.Name == controllerManager || user.Name == controllerPrefix+"deployment-controller"
 }
 
 // RevisionController reports whether a user is a controller that keeps its objects'
 // templates in ControllerRevisions, and of which kinds; kinds is nil where it is none.
-func RevisionController(user review.User) (kinds []schema.GroupKind) {
+func RevisionController(user decision.User) (kinds []schema.GroupKind) {
 	set, daemons := schema.GroupKind{Group: "apps", Kind: "StatefulSet"}, schema.GroupKind{Group: "apps", Kind: "DaemonSet"}
 	switch user.Name {
 	case controllerManager:
@@ -75,6 +75,6 @@ func RevisionController(user review.User) (kinds []schema.GroupKind) {
 
 // GarbageCollector reports whether a user is the garbage collector, which takes away the
 // ownerReferences of what its owner leaves behind.
-func GarbageCollector(user review.User) bool {
+func GarbageCollector(user decision.User) bool {
 	return user.Name == controllerManager || user.Name == controllerPrefix+"generic-garbage-collector"
 }

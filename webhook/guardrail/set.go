@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // Binding is one policy asked for by one Guardrail, checked and ready.
@@ -19,7 +19,7 @@ type Binding struct {
 	Policy *engine.Policy
 	// Slot is the index of the policy and its parameters in the engine.Program.
 	Slot int
-	Mode review.Mode
+	Mode decision.Mode
 	// Held is true where the binding names a mode of its own below enforce: neither the
 	// Guardrail's mode nor a ceiling, when they are raised, make it deny.
 	Held bool
@@ -83,7 +83,7 @@ type Bound struct {
 
 // Resolve finds the bindings for a request, each under the ceiling; 0 is no ceiling.
 // Every one of them must hold.
-func (s Set) Resolve(r *review.Request, ceiling review.Mode) []Bound {
+func (s Set) Resolve(r *decision.Request, ceiling decision.Mode) []Bound {
 	var bounds []Bound
 	kind := r.Kind.GroupKind()
 	for _, g := range s {
@@ -107,7 +107,7 @@ func (s Set) Resolve(r *review.Request, ceiling review.Mode) []Bound {
 // selects tells whether the Guardrail covers the request's namespace, and whether that
 // is certain. A Namespace is matched by its own labels. Other cluster-scoped objects
 // are in no namespace that could carry a label: only the empty selector covers them.
-func (g *Guardrail) selects(r *review.Request) (matches, certain bool) {
+func (g *Guardrail) selects(r *decision.Request) (matches, certain bool) {
 	namespace := r.Namespace
 	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
 		namespace = NamespaceOf(r.Name, r.Object)
@@ -115,7 +115,7 @@ func (g *Guardrail) selects(r *review.Request) (matches, certain bool) {
 	return g.selectsNamespace(namespace)
 }
 
-func (g *Guardrail) selectsNamespace(namespace review.Namespace) (matches, certain bool) {
+func (g *Guardrail) selectsNamespace(namespace decision.Namespace) (matches, certain bool) {
 	if slices.Contains(g.exclude, namespace.Name) && namespace.Name != "" {
 		return false, true
 	}
@@ -140,7 +140,7 @@ func (g *Guardrail) SelectsByLabels() bool {
 
 // namespaceLabels are a namespace's labels, with the name that a manifest leaves to
 // the API server.
-type namespaceLabels review.Namespace
+type namespaceLabels decision.Namespace
 
 // Has implements labels.Labels.
 func (n namespaceLabels) Has(label string) bool {
@@ -164,8 +164,8 @@ func (n namespaceLabels) Lookup(label string) (string, bool) {
 }
 
 // NamespaceOf is what a Namespace object says of itself.
-func NamespaceOf(name string, object map[string]any) review.Namespace {
-	return review.Namespace{Name: name, Labels: objectLabels(object), Known: true}
+func NamespaceOf(name string, object map[string]any) decision.Namespace {
+	return decision.Namespace{Name: name, Labels: objectLabels(object), Known: true}
 }
 
 func objectLabels(object map[string]any) map[string]string {

@@ -7,19 +7,19 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 func serviceKind() schema.GroupKind { return schema.GroupKind{Kind: "Service"} }
 
-func newGuardrail(t *testing.T, spec v1alpha1.GuardrailSpec, modes ...review.Mode) *guardrail.Guardrail {
+func newGuardrail(t *testing.T, spec v1alpha1.GuardrailSpec, modes ...decision.Mode) *guardrail.Guardrail {
 	t.Helper()
 	var bindings []guardrail.Binding
 	for i, mode := range modes {
 		policy := &engine.Policy{
-			ID: "a-policy", Severity: review.SeverityHigh, Remediation: "Do it right.",
+			ID: "a-policy", Severity: decision.SeverityHigh, Remediation: "Do it right.",
 			Kinds: []schema.GroupKind{serviceKind(), {Kind: "Pod"}, {Kind: "Namespace"}, {Group: "storage.k8s.io", Kind: "StorageClass"}},
 		}
 		bindings = append(bindings, guardrail.Binding{Policy: policy, Slot: i, Mode: mode})
@@ -36,32 +36,32 @@ func selecting(label, value string) *metav1.LabelSelector {
 }
 
 func TestResolveByNamespace(t *testing.T) {
-	known := func(name string, labels map[string]string) review.Namespace {
-		return review.Namespace{Name: name, Labels: labels, Known: true}
+	known := func(name string, labels map[string]string) decision.Namespace {
+		return decision.Namespace{Name: name, Labels: labels, Known: true}
 	}
 	opted := map[string]string{"guard": "on"}
 	for name, test := range map[string]struct {
 		spec      v1alpha1.GuardrailSpec
 		kind      string
-		namespace review.Namespace
+		namespace decision.Namespace
 		object    map[string]any
 		bound     bool
 		uncertain bool
 	}{
 		"no selector":               {v1alpha1.GuardrailSpec{}, "Service", known("a", nil), nil, true, false},
 		"empty selector":            {v1alpha1.GuardrailSpec{NamespaceSelector: &metav1.LabelSelector{}}, "Service", known("a", nil), nil, true, false},
-		"empty, labels unknown":     {v1alpha1.GuardrailSpec{}, "Service", review.Namespace{Name: "a"}, nil, true, false},
+		"empty, labels unknown":     {v1alpha1.GuardrailSpec{}, "Service", decision.Namespace{Name: "a"}, nil, true, false},
 		"excluded":                  {v1alpha1.GuardrailSpec{ExcludeNamespaces: []string{"a"}}, "Service", known("a", nil), nil, false, false},
 		"another excluded":          {v1alpha1.GuardrailSpec{ExcludeNamespaces: []string{"b"}}, "Service", known("a", nil), nil, true, false},
 		"selected":                  {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on")}, "Service", known("a", opted), nil, true, false},
 		"not selected":              {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on")}, "Service", known("a", nil), nil, false, false},
-		"labels unknown":            {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on")}, "Service", review.Namespace{Name: "a"}, nil, true, true},
-		"unknown but excluded":      {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on"), ExcludeNamespaces: []string{"a"}}, "Service", review.Namespace{Name: "a"}, nil, false, false},
-		"by name, labels unknown":   {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("kubernetes.io/metadata.name", "a")}, "Service", review.Namespace{Name: "a"}, nil, true, false},
-		"by another name":           {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("kubernetes.io/metadata.name", "b")}, "Service", review.Namespace{Name: "a"}, nil, false, false},
-		"cluster-scoped, selector":  {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on")}, "StorageClass", review.Namespace{Known: true}, nil, false, false},
-		"cluster-scoped, empty":     {v1alpha1.GuardrailSpec{}, "StorageClass", review.Namespace{Known: true}, nil, true, false},
-		"a Namespace by its labels": {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on")}, "Namespace", review.Namespace{Known: true}, map[string]any{"metadata": map[string]any{"labels": map[string]any{"guard": "on"}}}, true, false},
+		"labels unknown":            {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on")}, "Service", decision.Namespace{Name: "a"}, nil, true, true},
+		"unknown but excluded":      {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on"), ExcludeNamespaces: []string{"a"}}, "Service", decision.Namespace{Name: "a"}, nil, false, false},
+		"by name, labels unknown":   {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("kubernetes.io/metadata.name", "a")}, "Service", decision.Namespace{Name: "a"}, nil, true, false},
+		"by another name":           {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("kubernetes.io/metadata.name", "b")}, "Service", decision.Namespace{Name: "a"}, nil, false, false},
+		"cluster-scoped, selector":  {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on")}, "StorageClass", decision.Namespace{Known: true}, nil, false, false},
+		"cluster-scoped, empty":     {v1alpha1.GuardrailSpec{}, "StorageClass", decision.Namespace{Known: true}, nil, true, false},
+		"a Namespace by its labels": {v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on")}, "Namespace", decision.Namespace{Known: true}, map[string]any{"metadata": map[string]any{"labels": map[string]any{"guard": "on"}}}, true, false},
 		"another kind":              {v1alpha1.GuardrailSpec{}, "ConfigMap", known("a", nil), nil, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,8 +69,8 @@ func TestResolveByNamespace(t *testing.T) {
 			if test.kind == "StorageClass" {
 				kind.Group = "storage.k8s.io"
 			}
-			set := guardrail.Set{newGuardrail(t, test.spec, review.ModeEnforce)}
-			bounds := set.Resolve(&review.Request{Kind: kind, Name: "x", Namespace: test.namespace, Object: test.object}, 0)
+			set := guardrail.Set{newGuardrail(t, test.spec, decision.ModeEnforce)}
+			bounds := set.Resolve(&decision.Request{Kind: kind, Name: "x", Namespace: test.namespace, Object: test.object}, 0)
 			if (len(bounds) == 1) != test.bound || test.bound && bounds[0].Uncertain != test.uncertain {
 				t.Errorf("got %+v", bounds)
 			}
@@ -79,13 +79,13 @@ func TestResolveByNamespace(t *testing.T) {
 }
 
 func TestResolveUnderACeiling(t *testing.T) {
-	set := guardrail.Set{newGuardrail(t, v1alpha1.GuardrailSpec{}, review.ModeEnforce, review.ModeWarn, review.ModeAudit)}
-	r := &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}}
-	for ceiling, want := range map[review.Mode][]review.Mode{
-		0:                  {review.ModeEnforce, review.ModeWarn, review.ModeAudit},
-		review.ModeEnforce: {review.ModeEnforce, review.ModeWarn, review.ModeAudit},
-		review.ModeWarn:    {review.ModeWarn, review.ModeWarn, review.ModeAudit},
-		review.ModeAudit:   {review.ModeAudit, review.ModeAudit, review.ModeAudit},
+	set := guardrail.Set{newGuardrail(t, v1alpha1.GuardrailSpec{}, decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit)}
+	r := &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}}
+	for ceiling, want := range map[decision.Mode][]decision.Mode{
+		0:                    {decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit},
+		decision.ModeEnforce: {decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit},
+		decision.ModeWarn:    {decision.ModeWarn, decision.ModeWarn, decision.ModeAudit},
+		decision.ModeAudit:   {decision.ModeAudit, decision.ModeAudit, decision.ModeAudit},
 	} {
 		for i, bound := range set.Resolve(r, ceiling) {
 			if bound.Mode != want[i] {

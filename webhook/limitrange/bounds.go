@@ -7,10 +7,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
-// The kinds of bounds, as review.Refusal names them.
+// The kinds of bounds, as decision.Refusal names them.
 const (
 	boundMin   = "min"
 	boundMax   = "max"
@@ -26,7 +26,7 @@ type bound struct {
 
 // violation is a refusal, and whether it is for want of a value rather than for a wrong one.
 type violation struct {
-	review.Refusal
+	decision.Refusal
 	absent bool
 }
 
@@ -82,7 +82,7 @@ func (it *item) check(found []violation, by, container string, have *corev1.Reso
 		if it.limitType == corev1.LimitTypePod {
 			message = "the Pod's " + message
 		}
-		found = append(found, violation{absent: absent, Refusal: review.Refusal{
+		found = append(found, violation{absent: absent, Refusal: decision.Refusal{
 			By: by, Container: container, Resource: string(b.resource), Bound: b.kind, Message: message, Excess: b.excess(have),
 		}})
 	}

@@ -6,7 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // ClaimRefusals are all the reasons for which the LimitRanges refuse a
@@ -17,8 +17,8 @@ import (
 // The rules are PersistentVolumeClaimValidateLimitFunc of the plugin: min and max of
 // PersistentVolumeClaim items, of whichever resource, want a request and bound it. Limits
 // of a claim are not looked at, nor is a maxLimitRequestRatio.
-func ClaimRefusals(requests corev1.ResourceList, ranges []*corev1.LimitRange) []review.Refusal {
-	var found []review.Refusal
+func ClaimRefusals(requests corev1.ResourceList, ranges []*corev1.LimitRange) []decision.Refusal {
+	var found []decision.Refusal
 	requests = rounded(requests) // as the API server does where it decodes a claim
 	for _, r := range sortedByName(ranges) {
 		for i := range r.Spec.Limits {
@@ -28,7 +28,7 @@ func ClaimRefusals(requests corev1.ResourceList, ranges []*corev1.LimitRange) []
 			}
 			for _, b := range appendBounds(appendBounds(nil, boundMin, limit.Min), boundMax, limit.Max) {
 				if message := b.refuseClaim(requests); message != "" {
-					found = append(found, review.Refusal{
+					found = append(found, decision.Refusal{
 						By: "LimitRange/" + r.Name, Resource: string(b.resource), Bound: b.kind, Message: message,
 						Excess: b.excess(&corev1.ResourceRequirements{Requests: requests, Limits: requests}), Certain: true,
 					})

@@ -5,14 +5,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Every resource by which a quota counts claims, with claims that fit and one more that does
 // not, as the API reference names them. What is there already makes room, whether it goes
 // with its Pods or outlives them; a quota with a scope counts none of it.
 func TestQuotasOnClaims(t *testing.T) {
-	claim := review.Claim{Requests: list("storage=5Gi"), StorageClass: new("fast")}
+	claim := decision.Claim{Requests: list("storage=5Gi"), StorageClass: new("fast")}
 	for name, each := range map[string]struct{ two, short string }{
 		"persistentvolumeclaims":                                  {"2", "1"},
 		"count/persistentvolumeclaims":                            {"2", "1"},
@@ -30,7 +30,7 @@ func TestQuotasOnClaims(t *testing.T) {
 			}
 			return q
 		}
-		demand := Demand{Pods: []Pod{pod(app("a", ""))}, Claims: []review.Claim{claim}, Count: review.PodCount{Steady: 2, Most: 2}}
+		demand := Demand{Pods: []Pod{pod(app("a", ""))}, Claims: []decision.Claim{claim}, Count: decision.PodCount{Steady: 2, Most: 2}}
 		with := func(p *Present) Demand {
 			d := demand
 			d.Present = p
@@ -46,10 +46,10 @@ func TestQuotasOnClaims(t *testing.T) {
 			"they fit":                   {demand, quotaOf(each.two, ""), false},
 			"one does not":               {demand, quotaOf(each.short, ""), true},
 			"all is used":                {demand, quotaOf(each.two, each.two), true},
-			"it is used by kept claims":  {with(&Present{Kept: []review.Claim{claim, claim}}), quotaOf(each.two, each.two), false},
-			"a part of it is":            {with(&Present{Kept: []review.Claim{claim}}), quotaOf(each.two, each.two), true},
-			"it is used by Pods that go": {with(&Present{Pod: demand.Pods[0], Count: 2, Claims: []review.Claim{claim}}), quotaOf(each.two, each.two), false},
-			"one of the Pods goes":       {with(&Present{Pod: demand.Pods[0], Count: 1, Claims: []review.Claim{claim}}), quotaOf(each.two, each.two), true},
+			"it is used by kept claims":  {with(&Present{Kept: []decision.Claim{claim, claim}}), quotaOf(each.two, each.two), false},
+			"a part of it is":            {with(&Present{Kept: []decision.Claim{claim}}), quotaOf(each.two, each.two), true},
+			"it is used by Pods that go": {with(&Present{Pod: demand.Pods[0], Count: 2, Claims: []decision.Claim{claim}}), quotaOf(each.two, each.two), false},
+			"one of the Pods goes":       {with(&Present{Pod: demand.Pods[0], Count: 1, Claims: []decision.Claim{claim}}), quotaOf(each.two, each.two), true},
 			"a quota with a scope":       {demand, scoped, false},
 		} {
 			if short := Shortages(test.demand, []*corev1.ResourceQuota{test.quota}); (len(short) > 0) != (test.short && !other) {

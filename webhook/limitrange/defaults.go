@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Default applies what the API server does to a Pod as it decodes it: quantities are
@@ -115,11 +115,11 @@ func total(containers []Container, of func(*Container) corev1.ResourceList) core
 	for i := range containers {
 		c := &containers[i]
 		switch c.Type {
-		case review.ContainerSidecar:
+		case decision.ContainerSidecar:
 			addTo(sum, of(c))
 			addTo(sidecars, of(c))
 			raise(peak, sidecars)
-		case review.ContainerInit:
+		case decision.ContainerInit:
 			moment := maps.Clone(sidecars)
 			addTo(moment, of(c))
 			raise(peak, moment)

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"taffrail.dev/test/property"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 func TestHowFarARefusalIsFromRight(t *testing.T) {
@@ -76,14 +76,14 @@ func TestExcessGrowsWithTheDistance(t *testing.T) {
 func TestHowMuchTooLittleAQuotaHasLeft(t *testing.T) {
 	three := Demand{Pods: []Pod{pod(app("a", "cpu=1"))}}
 	for name, test := range map[string]struct {
-		count review.PodCount
-		when  review.ShortageTime
+		count decision.PodCount
+		when  decision.ShortageTime
 		want  string
 	}{
-		"always":             {review.PodCount{Steady: 5, Most: 5, Surge: 1}, review.ShortAlways, "2"},
-		"less":               {review.PodCount{Steady: 4, Most: 4, Surge: 1}, review.ShortAlways, "1"},
-		"stuck":              {review.PodCount{Steady: 3, Most: 3, Surge: 1}, review.ShortStuck, "0"},
-		"only for a rollout": {review.PodCount{Steady: 3, Most: 3, Surge: 1, Unavailable: 1}, review.ShortRollout, ""},
+		"always":             {decision.PodCount{Steady: 5, Most: 5, Surge: 1}, decision.ShortAlways, "2"},
+		"less":               {decision.PodCount{Steady: 4, Most: 4, Surge: 1}, decision.ShortAlways, "1"},
+		"stuck":              {decision.PodCount{Steady: 3, Most: 3, Surge: 1}, decision.ShortStuck, "0"},
+		"only for a rollout": {decision.PodCount{Steady: 3, Most: 3, Surge: 1, Unavailable: 1}, decision.ShortRollout, ""},
 	} {
 		d := three
 		d.Count = test.count

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 type fitCase struct {
@@ -42,7 +42,7 @@ func (c fitCase) run(t *testing.T) {
 func TestFit(t *testing.T) {
 	several := func(ranges ...*corev1.LimitRange) []*corev1.LimitRange { return ranges }
 	for _, c := range []fitCase{
-		{name: "gaps are filled", pod: pod(app("a", ""), of(app("i", ""), review.ContainerInit)),
+		{name: "gaps are filled", pod: pod(app("a", ""), of(app("i", ""), decision.ContainerInit)),
 			wishes: []string{"a.requests.cpu=100m", "a.limits.memory=1Gi", "a.requests.memory=512Mi", "i.requests.cpu=10m"},
 			fills:  []string{"a.requests.cpu=100m", "a.limits.memory=1Gi", "a.requests.memory=512Mi", "i.requests.cpu=10m"}},
 		{name: "values stay", pod: pod(app("a", "cpu=1|memory=1Gi")),

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // list reads "cpu=1 memory=2Gi".
@@ -49,10 +49,10 @@ func strs(l corev1.ResourceList) map[string]string {
 }
 
 func app(name, resources string) Container {
-	return Container{Name: name, Type: review.ContainerApp, Resources: needs(resources)}
+	return Container{Name: name, Type: decision.ContainerApp, Resources: needs(resources)}
 }
 
-func of(c Container, t review.ContainerType) Container {
+func of(c Container, t decision.ContainerType) Container {
 	c.Type = t
 	return c
 }

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Fault is what validation finds wrong with the values of a Pod's resources.
@@ -65,7 +65,7 @@ func invalid(p *Pod) []Fault {
 	}
 	for i := range p.Containers {
 		c := &p.Containers[i]
-		if c.Type == review.ContainerInit || c.Type == review.ContainerSidecar {
+		if c.Type == decision.ContainerInit || c.Type == decision.ContainerSidecar {
 			continue // validation looks at app containers only
 		}
 		for _, name := range slices.Sorted(maps.Keys(c.Resources.Limits)) {

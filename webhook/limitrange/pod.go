@@ -6,7 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Pod is the part of a Pod that decides about its resources.
@@ -23,16 +23,16 @@ type Pod struct {
 // Container is one container of a Pod.
 type Container struct {
 	Name      string
-	Type      review.ContainerType
+	Type      decision.ContainerType
 	Resources corev1.ResourceRequirements
 }
 
 // PodOf is the Pod that a workload declares. Its containers are the workload's in the
 // same order, without the ephemeral ones.
-func PodOf(w *review.Workload) Pod {
+func PodOf(w *decision.Workload) Pod {
 	p := Pod{Containers: make([]Container, 0, len(w.Containers)), Resources: w.PodResources, Overhead: overheadOf(w.Pod)}
 	for i := range w.Containers {
-		if c := &w.Containers[i]; c.Type != review.ContainerEphemeral {
+		if c := &w.Containers[i]; c.Type != decision.ContainerEphemeral {
 			p.Containers = append(p.Containers, Container{Name: c.Name, Type: c.Type, Resources: c.Declared})
 		}
 	}

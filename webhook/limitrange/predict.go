@@ -6,7 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Prediction is what may become of a Pod when it is created.
@@ -26,7 +26,7 @@ type Outcome struct {
 	Pod Pod
 	// Refusals by LimitRanges, sorted by the LimitRange's name, then as its items are.
 	// A refusal is certain where every outcome has it.
-	Refusals []review.Refusal
+	Refusals []decision.Refusal
 	// Invalid is why validation rejects the Pod. Validation comes before LimitRanger's check.
 	Invalid []Fault
 }
@@ -134,7 +134,7 @@ func foresee(p Pod, ranges []limitRange) forecast {
 // refusalKey tells refusals apart, whatever the values in their messages.
 type refusalKey struct{ by, container, resource, bound string }
 
-func keyOf(r review.Refusal) refusalKey {
+func keyOf(r decision.Refusal) refusalKey {
 	return refusalKey{r.By, r.Container, r.Resource, r.Bound}
 }
 
@@ -161,8 +161,8 @@ func agreeing(a, b corev1.ResourceList) corev1.ResourceList {
 
 // Refusals are those of all outcomes. Where the value in a message differs between
 // outcomes, the first outcome's is told.
-func (p Prediction) Refusals() []review.Refusal {
-	var union []review.Refusal
+func (p Prediction) Refusals() []decision.Refusal {
+	var union []decision.Refusal
 	seen := map[refusalKey]bool{}
 	for _, o := range p.Outcomes {
 		for _, r := range o.Refusals {
@@ -177,7 +177,7 @@ func (p Prediction) Refusals() []review.Refusal {
 
 // Clashes are what is invalid because of the LimitRanges' defaults, as where a default
 // limit lands under a larger request.
-func (p Prediction) Clashes() []review.Refusal {
+func (p Prediction) Clashes() []decision.Refusal {
 	outcomes := map[Fault]int{}
 	var faults []Fault
 	for i := range p.Outcomes {
@@ -193,7 +193,7 @@ func (p Prediction) Clashes() []review.Refusal {
 	bare := withPodLevelDefaults(Default(p.declared))
 	own := setOf(invalid(&bare))
 	var alone []map[Fault]bool
-	var found []review.Refusal
+	var found []decision.Refusal
 	for _, fault := range faults {
 		if own[fault] {
 			continue
@@ -201,7 +201,7 @@ func (p Prediction) Clashes() []review.Refusal {
 		if alone == nil {
 			alone = p.faultsAlone()
 		}
-		found = append(found, review.Refusal{
+		found = append(found, decision.Refusal{
 			By: p.culprit(fault, alone), Container: fault.Container, Resource: string(fault.Resource), Bound: boundDefault,
 			Message: "with its defaults the " + fault.Message, Excess: fault.Excess, Certain: p.exact && outcomes[fault] == len(p.Outcomes),
 		})

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 func TestDefault(t *testing.T) {
@@ -46,7 +46,7 @@ func TestPredictDefaults(t *testing.T) {
 		{"requests from limits come first", "| cpu=3", limits{deflt: "cpu=1", request: "cpu=100m"}, "cpu=3 | cpu=3"},
 		{"a zero is a value", "cpu=0", limits{request: "cpu=100m"}, "cpu=0 |"},
 	} {
-		for _, kind := range []review.ContainerType{review.ContainerApp, review.ContainerInit, review.ContainerSidecar} {
+		for _, kind := range []decision.ContainerType{decision.ContainerApp, decision.ContainerInit, decision.ContainerSidecar} {
 			got := Predict(pod(of(app("a", test.declared), kind)), []*corev1.LimitRange{perContainer("r", test.limits)})
 			if len(got.Outcomes) != 1 || show(got.Effective(0)) != test.want {
 				t.Errorf("%s: %q in %d outcomes, want %q", test.name, show(got.Effective(0)), len(got.Outcomes), test.want)
@@ -67,7 +67,7 @@ func TestPredictRefusals(t *testing.T) {
 		{"inside", pod(app("a", "cpu=1|cpu=2")), container(limits{min: "cpu=1", max: "cpu=2", ratio: "cpu=2"}), nil},
 		{"request under min", pod(app("a", "cpu=1m")), container(limits{min: "cpu=10m"}), []string{"a cpu min: cpu request 1m is under the minimum of 10m"}},
 		{"limit over max", pod(app("a", "cpu=1|cpu=3")), container(limits{max: "cpu=2"}), []string{"a cpu max: cpu limit 3 is over the maximum of 2"}},
-		{"request under min of an init container", pod(of(app("a", "cpu=1m"), review.ContainerInit)), container(limits{min: "cpu=10m"}), []string{"a cpu min: cpu request 1m is under the minimum of 10m"}},
+		{"request under min of an init container", pod(of(app("a", "cpu=1m"), decision.ContainerInit)), container(limits{min: "cpu=10m"}), []string{"a cpu min: cpu request 1m is under the minimum of 10m"}},
 		{"over the ratio", pod(app("a", "memory=1Gi|memory=3Gi")), container(limits{ratio: "memory=2"}), []string{"a memory maxLimitRequestRatio: memory limit 3Gi is more than 2 times the request 1Gi"}},
 		{"at the ratio", pod(app("a", "memory=1Gi|memory=2Gi")), container(limits{ratio: "memory=2"}), nil},
 		{"the ratio wants a request", pod(app("a", "")), container(limits{ratio: "cpu=2"}), []string{"a cpu maxLimitRequestRatio: cpu request is not set or zero, and the limit may be at most 2 times the request"}},
@@ -76,10 +76,10 @@ func TestPredictRefusals(t *testing.T) {
 		{"a Pod's max wants a limit", pod(app("a", "cpu=1")), whole(limits{max: "cpu=1"}), []string{" cpu max: the Pod's cpu limit is not set, and the maximum is 1"}},
 		{"one container with a limit is enough", pod(app("a", "|cpu=1"), app("b", "")), whole(limits{max: "cpu=1"}), nil},
 		{"containers add up", pod(app("a", "|cpu=1"), app("b", "|cpu=1")), whole(limits{max: "cpu=1500m"}), []string{" cpu max: the Pod's cpu limit 2 is over the maximum of 1500m"}},
-		{"init containers do not add up", pod(app("a", "|cpu=1"), of(app("b", "|cpu=1"), review.ContainerInit), of(app("c", "|cpu=1"), review.ContainerInit)), whole(limits{max: "cpu=1"}), nil},
-		{"sidecars do", pod(app("a", "|cpu=1"), of(app("b", "|cpu=1"), review.ContainerSidecar)), whole(limits{max: "cpu=1"}), []string{" cpu max: the Pod's cpu limit 2 is over the maximum of 1"}},
-		{"an init container runs beside the sidecars before it", pod(app("a", "|cpu=1"), of(app("b", "|cpu=1"), review.ContainerSidecar), of(app("c", "|cpu=2"), review.ContainerInit)), whole(limits{max: "cpu=2"}), []string{" cpu max: the Pod's cpu limit 3 is over the maximum of 2"}},
-		{"and not beside those after it", pod(app("a", "|cpu=1"), of(app("c", "|cpu=2"), review.ContainerInit), of(app("b", "|cpu=1"), review.ContainerSidecar)), whole(limits{max: "cpu=2"}), nil},
+		{"init containers do not add up", pod(app("a", "|cpu=1"), of(app("b", "|cpu=1"), decision.ContainerInit), of(app("c", "|cpu=1"), decision.ContainerInit)), whole(limits{max: "cpu=1"}), nil},
+		{"sidecars do", pod(app("a", "|cpu=1"), of(app("b", "|cpu=1"), decision.ContainerSidecar)), whole(limits{max: "cpu=1"}), []string{" cpu max: the Pod's cpu limit 2 is over the maximum of 1"}},
+		{"an init container runs beside the sidecars before it", pod(app("a", "|cpu=1"), of(app("b", "|cpu=1"), decision.ContainerSidecar), of(app("c", "|cpu=2"), decision.ContainerInit)), whole(limits{max: "cpu=2"}), []string{" cpu max: the Pod's cpu limit 3 is over the maximum of 2"}},
+		{"and not beside those after it", pod(app("a", "|cpu=1"), of(app("c", "|cpu=2"), decision.ContainerInit), of(app("b", "|cpu=1"), decision.ContainerSidecar)), whole(limits{max: "cpu=2"}), nil},
 		{"Pod-level resources replace the sum", withPodLevel(pod(app("a", "|cpu=1")), "|cpu=2"), whole(limits{max: "cpu=1"}), []string{" cpu max: the Pod's cpu limit 2 is over the maximum of 1"}},
 		{"Pod-level defaults land before the check", withPodLevel(pod(app("a", "")), "|cpu=2"), whole(limits{min: "cpu=2"}), nil},
 		{"a Pod-level limit follows from the containers'", withPodLevel(pod(app("a", "cpu=1|cpu=3")), "cpu=2"), whole(limits{max: "cpu=3", ratio: "cpu=2"}), nil},
@@ -113,7 +113,7 @@ func TestPredictInvalid(t *testing.T) {
 		{"hugepages need company", pod(app("a", "|hugepages-2Mi=4Mi")), limits{}, []string{`container "a": hugepages need a cpu or memory request or limit beside them`}},
 		{"and get it", pod(app("a", "|hugepages-2Mi=4Mi")), limits{request: "cpu=1"}, nil},
 		{"a default over the Pod's limit", withPodLevel(pod(app("a", "")), "|cpu=1"), limits{deflt: "cpu=2", request: "cpu=1"}, []string{`container "a": cpu limit 2 is over the Pod-level limit 1`}},
-		{"in an init container it is none", withPodLevel(pod(of(app("a", ""), review.ContainerInit)), "|cpu=1"), limits{deflt: "cpu=2", request: "cpu=1"}, nil},
+		{"in an init container it is none", withPodLevel(pod(of(app("a", ""), decision.ContainerInit)), "|cpu=1"), limits{deflt: "cpu=2", request: "cpu=1"}, nil},
 		{"default requests over the Pod's", withPodLevel(pod(app("a", ""), app("b", "")), "memory=1Gi"), limits{request: "memory=1Gi"}, []string{`the containers' memory requests add up to 2Gi, over the Pod-level request 1Gi`}},
 	} {
 		var got []string
@@ -196,15 +196,15 @@ func TestPredictManyLimitRanges(t *testing.T) {
 }
 
 func TestPodOf(t *testing.T) {
-	w := &review.Workload{
+	w := &decision.Workload{
 		Pod: map[string]any{"spec": map[string]any{"overhead": map[string]any{"cpu": "250m", "memory": int64(1024)}}},
-		Containers: []review.Container{
-			{Name: "i", Type: review.ContainerInit, Declared: needs("cpu=1")},
-			{Name: "a", Type: review.ContainerApp},
-			{Name: "debug", Type: review.ContainerEphemeral},
+		Containers: []decision.Container{
+			{Name: "i", Type: decision.ContainerInit, Declared: needs("cpu=1")},
+			{Name: "a", Type: decision.ContainerApp},
+			{Name: "debug", Type: decision.ContainerEphemeral},
 		},
 	}
-	want := Pod{Containers: []Container{of(app("i", "cpu=1"), review.ContainerInit), app("a", "")}, Overhead: list("cpu=250m memory=1024")}
+	want := Pod{Containers: []Container{of(app("i", "cpu=1"), decision.ContainerInit), app("a", "")}, Overhead: list("cpu=250m memory=1024")}
 	if diff := cmp.Diff(want, PodOf(w)); diff != "" {
 		t.Error(diff)
 	}

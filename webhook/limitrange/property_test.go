@@ -15,7 +15,7 @@ import (
 
 	"taffrail.dev/test/podgen"
 	"taffrail.dev/test/property"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 var fields = []Field{
@@ -45,14 +45,14 @@ func drawPod(t *rapid.T) Pod {
 	drawn := podgen.Pod(source{t})
 	p := Pod{Resources: drawn.Spec.Resources, Overhead: drawn.Spec.Overhead}
 	for _, c := range drawn.Spec.InitContainers {
-		kind := review.ContainerInit
+		kind := decision.ContainerInit
 		if c.RestartPolicy != nil {
-			kind = review.ContainerSidecar
+			kind = decision.ContainerSidecar
 		}
 		p.Containers = append(p.Containers, Container{Name: c.Name, Type: kind, Resources: c.Resources})
 	}
 	for _, c := range drawn.Spec.Containers {
-		p.Containers = append(p.Containers, Container{Name: c.Name, Type: review.ContainerApp, Resources: c.Resources})
+		p.Containers = append(p.Containers, Container{Name: c.Name, Type: decision.ContainerApp, Resources: c.Resources})
 	}
 	return p
 }
@@ -202,7 +202,7 @@ func snapshot(t *rapid.T, all ...any) string {
 	return string(b)
 }
 
-func refusalsOf(all []review.Refusal) map[refusalKey]bool {
+func refusalsOf(all []decision.Refusal) map[refusalKey]bool {
 	m := map[refusalKey]bool{}
 	for _, r := range all {
 		m[keyOf(r)] = r.Certain

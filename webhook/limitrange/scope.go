@@ -7,12 +7,12 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // within tells whether a Pod meets the scopes that its resources do not decide
 // (podMatchesScopeFunc in pkg/quota/v1/evaluator/core/pods.go).
-func within(s review.PodScope, q *corev1.ResourceQuota) bool {
+func within(s decision.PodScope, q *corev1.ResourceQuota) bool {
 	for _, name := range q.Spec.Scopes {
 		if !meets(s, corev1.ScopedResourceSelectorRequirement{ScopeName: name, Operator: corev1.ScopeSelectorOpExists}) {
 			return false
@@ -22,7 +22,7 @@ func within(s review.PodScope, q *corev1.ResourceQuota) bool {
 		func(e corev1.ScopedResourceSelectorRequirement) bool { return !meets(s, e) })
 }
 
-func meets(s review.PodScope, e corev1.ScopedResourceSelectorRequirement) bool {
+func meets(s decision.PodScope, e corev1.ScopedResourceSelectorRequirement) bool {
 	switch e.ScopeName {
 	case corev1.ResourceQuotaScopeTerminating:
 		return s.Terminating

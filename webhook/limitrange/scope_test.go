@@ -5,7 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Each scope of a ResourceQuota with a Pod that is in it and one that is not, as the API
@@ -13,16 +13,16 @@ import (
 func TestEveryScopeOfAQuota(t *testing.T) {
 	idle, busy := pod(app("a", "")), pod(app("a", "cpu=1"))
 	type of struct {
-		scope review.PodScope
+		scope decision.PodScope
 		pod   Pod
 	}
 	for scope, test := range map[corev1.ResourceQuotaScope]struct{ in, out of }{
-		corev1.ResourceQuotaScopeTerminating:               {of{review.PodScope{Terminating: true}, busy}, of{review.PodScope{}, busy}},
-		corev1.ResourceQuotaScopeNotTerminating:            {of{review.PodScope{}, busy}, of{review.PodScope{Terminating: true}, busy}},
-		corev1.ResourceQuotaScopeBestEffort:                {of{review.PodScope{}, idle}, of{review.PodScope{}, busy}},
-		corev1.ResourceQuotaScopeNotBestEffort:             {of{review.PodScope{}, busy}, of{review.PodScope{}, idle}},
-		corev1.ResourceQuotaScopePriorityClass:             {of{review.PodScope{PriorityClass: "high"}, busy}, of{review.PodScope{}, busy}},
-		corev1.ResourceQuotaScopeCrossNamespacePodAffinity: {of{review.PodScope{CrossNamespaceAffinity: true}, busy}, of{review.PodScope{}, busy}},
+		corev1.ResourceQuotaScopeTerminating:               {of{decision.PodScope{Terminating: true}, busy}, of{decision.PodScope{}, busy}},
+		corev1.ResourceQuotaScopeNotTerminating:            {of{decision.PodScope{}, busy}, of{decision.PodScope{Terminating: true}, busy}},
+		corev1.ResourceQuotaScopeBestEffort:                {of{decision.PodScope{}, idle}, of{decision.PodScope{}, busy}},
+		corev1.ResourceQuotaScopeNotBestEffort:             {of{decision.PodScope{}, busy}, of{decision.PodScope{}, idle}},
+		corev1.ResourceQuotaScopePriorityClass:             {of{decision.PodScope{PriorityClass: "high"}, busy}, of{decision.PodScope{}, busy}},
+		corev1.ResourceQuotaScopeCrossNamespacePodAffinity: {of{decision.PodScope{CrossNamespaceAffinity: true}, busy}, of{decision.PodScope{}, busy}},
 	} {
 		byList := &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{Scopes: []corev1.ResourceQuotaScope{scope}}}
 		bySelector := &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{ScopeSelector: &corev1.ScopeSelector{
@@ -38,7 +38,7 @@ func TestEveryScopeOfAQuota(t *testing.T) {
 		}
 	}
 	for _, foreign := range []corev1.ResourceQuotaScope{corev1.ResourceQuotaScopeVolumeAttributesClass, "Unknown"} {
-		if within(review.PodScope{}, &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{Scopes: []corev1.ResourceQuotaScope{foreign}}}) {
+		if within(decision.PodScope{}, &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{Scopes: []corev1.ResourceQuotaScope{foreign}}}) {
 			t.Errorf("a Pod is in the scope %s", foreign)
 		}
 	}
@@ -55,14 +55,14 @@ func TestScopesOfAQuotaAddUp(t *testing.T) {
 			expression(corev1.ResourceQuotaScopePriorityClass), expression(corev1.ResourceQuotaScopeCrossNamespacePodAffinity),
 		}},
 	}}
-	all := review.PodScope{Terminating: true, PriorityClass: "high", CrossNamespaceAffinity: true}
+	all := decision.PodScope{Terminating: true, PriorityClass: "high", CrossNamespaceAffinity: true}
 	if !within(all, q) {
 		t.Error("a Pod in every scope is not in the quota's")
 	}
-	for name, lacks := range map[string]func(*review.PodScope){
-		"a deadline": func(s *review.PodScope) { s.Terminating = false },
-		"a class":    func(s *review.PodScope) { s.PriorityClass = "" },
-		"affinity":   func(s *review.PodScope) { s.CrossNamespaceAffinity = false },
+	for name, lacks := range map[string]func(*decision.PodScope){
+		"a deadline": func(s *decision.PodScope) { s.Terminating = false },
+		"a class":    func(s *decision.PodScope) { s.PriorityClass = "" },
+		"affinity":   func(s *decision.PodScope) { s.CrossNamespaceAffinity = false },
 	} {
 		some := all
 		lacks(&some)
@@ -95,7 +95,7 @@ func TestPriorityClassOfAQuota(t *testing.T) {
 		q := &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{ScopeSelector: &corev1.ScopeSelector{
 			MatchExpressions: []corev1.ScopedResourceSelectorRequirement{{ScopeName: corev1.ResourceQuotaScopePriorityClass, Operator: test.operator, Values: test.values}},
 		}}}
-		if got := within(review.PodScope{PriorityClass: test.class}, q); got != test.want {
+		if got := within(decision.PodScope{PriorityClass: test.class}, q); got != test.want {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Demand is what a workload asks of the ResourceQuotas of its namespace.
@@ -16,10 +16,10 @@ type Demand struct {
 	// Pods is what each of its Pods may be: one Pod per outcome of a prediction.
 	Pods []Pod
 	// Scope of the Pods.
-	Scope review.PodScope
+	Scope decision.PodScope
 	// Claims that are made for each Pod.
-	Claims []review.Claim
-	Count  review.PodCount
+	Claims []decision.Claim
+	Count  decision.PodCount
 	// Present is what already counts as used, and goes as the new Pods come.
 	Present *Present
 }
@@ -27,10 +27,10 @@ type Demand struct {
 // Present are the Pods that a workload has.
 type Present struct {
 	Pod   Pod
-	Scope review.PodScope
+	Scope decision.PodScope
 	Count int64
 	// Claims of each of the Pods, and Kept what there is of those that outlive them.
-	Claims, Kept []review.Claim
+	Claims, Kept []decision.Claim
 }
 
 // Shortages are the quotas with too little left for all of a workload's Pods, and those
@@ -38,8 +38,8 @@ type Present struct {
 //
 // What is left is what the quota's status says. One without status, from a file or just
 // created, is taken to be unused: what does not fit then never will.
-func Shortages(d Demand, quotas []*corev1.ResourceQuota) []review.Shortage {
-	var all []review.Shortage
+func Shortages(d Demand, quotas []*corev1.ResourceQuota) []decision.Shortage {
+	var all []decision.Shortage
 	for _, q := range sortedByName(quotas) {
 		all = append(all, d.shortages(q)...)
 	}
@@ -47,9 +47,9 @@ func Shortages(d Demand, quotas []*corev1.ResourceQuota) []review.Shortage {
 }
 
 // shortages are those of all outcomes; certain are those that every outcome has.
-func (d *Demand) shortages(q *corev1.ResourceQuota) []review.Shortage {
+func (d *Demand) shortages(q *corev1.ResourceQuota) []decision.Shortage {
 	type key struct{ resource, container, path string }
-	var union []review.Shortage
+	var union []decision.Shortage
 	outcomes := map[key]int{}
 	for i := range d.Pods {
 		for _, s := range d.shortagesOf(q, &d.Pods[i]) {
@@ -66,15 +66,15 @@ func (d *Demand) shortages(q *corev1.ResourceQuota) []review.Shortage {
 	return union
 }
 
-func (d *Demand) shortagesOf(q *corev1.ResourceQuota, p *Pod) []review.Shortage {
+func (d *Demand) shortagesOf(q *corev1.ResourceQuota, p *Pod) []decision.Shortage {
 	hard := hardOf(q)
 	each, tracked := usageOf(q, p, d.Scope, d.Claims)
-	var all []review.Shortage
+	var all []decision.Shortage
 	if !p.hasPodLevelResources() {
 		for _, name := range tracked {
 			if container := lacking(p, name); container != "" {
-				all = append(all, review.Shortage{
-					By: byQuota(q), Resource: string(name), When: review.ShortAlways,
+				all = append(all, decision.Shortage{
+					By: byQuota(q), Resource: string(name), When: decision.ShortAlways,
 					Container: container, Field: demanded(name).String(),
 				})
 			}
@@ -92,7 +92,7 @@ func (d *Demand) shortagesOf(q *corev1.ResourceQuota, p *Pod) []review.Shortage 
 				left = resource.Quantity{Format: left.Format}
 			}
 			limit := hard[name]
-			all = append(all, review.Shortage{
+			all = append(all, decision.Shortage{
 				By: byQuota(q), Resource: string(name), When: when, Pods: pods,
 				Needed: needed.String(), Left: left.String(), Hard: limit.String(), Excess: excess,
 			})
@@ -103,13 +103,13 @@ func (d *Demand) shortagesOf(q *corev1.ResourceQuota, p *Pod) []review.Shortage 
 
 // excessOf is about the Pods that run all the time. That one more does not fit is no worse
 // where there are more of them, all of which fit.
-func excessOf(when review.ShortageTime, needed, left resource.Quantity) string {
+func excessOf(when decision.ShortageTime, needed, left resource.Quantity) string {
 	switch when {
-	case review.ShortAlways:
+	case decision.ShortAlways:
 		return difference(needed, left)
-	case review.ShortStuck:
+	case decision.ShortStuck:
 		return "0"
-	case review.ShortRollout, review.ShortScaling:
+	case decision.ShortRollout, decision.ShortScaling:
 	}
 	return ""
 }
@@ -146,20 +146,20 @@ func (p *Present) usage(q *corev1.ResourceQuota) corev1.ResourceList {
 }
 
 // short says when there first is too little left, and for how many Pods.
-func short(c review.PodCount, each, left resource.Quantity) (review.ShortageTime, int64) {
+func short(c decision.PodCount, each, left resource.Quantity) (decision.ShortageTime, int64) {
 	fits := func(pods int64) bool {
 		needed := times(each, pods)
 		return pods <= 0 || each.Sign() <= 0 || needed.Cmp(left) <= 0
 	}
 	switch {
 	case !fits(c.Steady):
-		return review.ShortAlways, c.Steady
+		return decision.ShortAlways, c.Steady
 	case c.Surge > 0 && c.Steady > 0 && c.Unavailable == 0 && !fits(c.Steady+1):
-		return review.ShortStuck, c.Steady + 1
+		return decision.ShortStuck, c.Steady + 1
 	case c.Surge > 0 && c.Steady > 0 && !fits(c.Steady+c.Surge):
-		return review.ShortRollout, c.Steady + c.Surge
+		return decision.ShortRollout, c.Steady + c.Surge
 	case !fits(c.Most):
-		return review.ShortScaling, c.Most
+		return decision.ShortScaling, c.Most
 	}
 	return "", 0
 }
@@ -172,7 +172,7 @@ func times(q resource.Quantity, n int64) resource.Quantity {
 
 // usageOf is what one Pod, with its claims, adds to what a quota counts, and which of the
 // quota's resources are about Pods. A quota with a scope counts no claims.
-func usageOf(q *corev1.ResourceQuota, p *Pod, scope review.PodScope, claims []review.Claim) (each corev1.ResourceList, tracked []corev1.ResourceName) {
+func usageOf(q *corev1.ResourceQuota, p *Pod, scope decision.PodScope, claims []decision.Claim) (each corev1.ResourceList, tracked []corev1.ResourceName) {
 	each = corev1.ResourceList{}
 	if within(scope, q) && inScope(q, p) {
 		each, tracked = consumption(p, hardOf(q))
@@ -193,7 +193,7 @@ func countsClaims(q *corev1.ResourceQuota) bool {
 
 // ofClaims follows the evaluator of PersistentVolumeClaims (pkg/quota/v1/evaluator/core):
 // all claims together, and those of one class.
-func ofClaims(claims []review.Claim, name string) resource.Quantity {
+func ofClaims(claims []decision.Claim, name string) resource.Quantity {
 	class, base, ofClass := strings.Cut(name, ".storageclass.storage.k8s.io/")
 	if !ofClass {
 		base = strings.TrimPrefix(name, "count/")

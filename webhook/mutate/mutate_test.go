@@ -13,15 +13,15 @@ import (
 	"pgregory.net/rapid"
 
 	"taffrail.dev/test/property"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/mutate"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
-func podRequest(t fatal, spec string) *review.Request {
+func podRequest(t fatal, spec string) *decision.Request {
 	body := `{"request":{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"name":"web","namespace":"shop","operation":"CREATE",` +
 		`"userInfo":{"username":"alice"},"object":{"metadata":{"name":"web"},"spec":` + spec + `}}}`
-	r, err := normalize.Review([]byte(body), review.OriginMutating)
+	r, err := normalize.Review([]byte(body), decision.OriginMutating)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,11 +30,11 @@ func podRequest(t fatal, spec string) *review.Request {
 
 type fatal interface{ Fatal(args ...any) }
 
-func wish(guardrail string, mode review.Mode, container, field, value string) mutate.Wish {
-	return mutate.Wish{Policy: "inject-resources", Guardrail: guardrail, Mode: mode, Intent: review.Intent{Container: container, Field: field, Value: value}}
+func wish(guardrail string, mode decision.Mode, container, field, value string) mutate.Wish {
+	return mutate.Wish{Policy: "inject-resources", Guardrail: guardrail, Mode: mode, Intent: decision.Intent{Container: container, Field: field, Value: value}}
 }
 
-func plan(t fatal, r *review.Request, wishes ...mutate.Wish) mutate.Plan {
+func plan(t fatal, r *decision.Request, wishes ...mutate.Wish) mutate.Plan {
 	p, err := mutate.NewPlan(r, wishes)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func plan(t fatal, r *review.Request, wishes ...mutate.Wish) mutate.Plan {
 }
 
 // apply patches the object as the API server would.
-func apply(t fatal, object map[string]any, operations []review.PatchOperation) map[string]any {
+func apply(t fatal, object map[string]any, operations []decision.PatchOperation) map[string]any {
 	encoded, err := json.Marshal(operations)
 	if err != nil {
 		t.Fatal(err)
@@ -85,11 +85,11 @@ func TestPatchCreatesOnlyMissingParents(t *testing.T) {
 			`[{"op":"add","path":"/spec/containers/0/resources/requests/cpu","value":"1"}]`},
 	} {
 		r := podRequest(t, `{"containers":[`+test.container+`]}`)
-		var fills []review.Fill
+		var fills []decision.Fill
 		for _, field := range test.fields {
-			fills = append(fills, review.Fill{Mode: review.ModeEnforce, Container: "a", Field: field, Value: "1"})
+			fills = append(fills, decision.Fill{Mode: decision.ModeEnforce, Container: "a", Field: field, Value: "1"})
 		}
-		fills = append(fills, review.Fill{Mode: review.ModeWarn, Container: "a", Field: "resources.limits.memory", Value: "1"})
+		fills = append(fills, decision.Fill{Mode: decision.ModeWarn, Container: "a", Field: "resources.limits.memory", Value: "1"})
 		got, err := json.Marshal(mutate.Patch(r, fills))
 		if err != nil {
 			t.Fatal(err)
@@ -103,9 +103,9 @@ func TestPatchCreatesOnlyMissingParents(t *testing.T) {
 func TestConflictingGuardrailsInjectNothing(t *testing.T) {
 	r := podRequest(t, `{"containers":[{"name":"a"}]}`)
 	p := plan(t, r,
-		wish("one", review.ModeEnforce, "a", "resources.requests.cpu", "100m"),
-		wish("two", review.ModeEnforce, "a", "resources.requests.cpu", "200m"),
-		wish("two", review.ModeEnforce, "a", "resources.requests.memory", "1Gi"))
+		wish("one", decision.ModeEnforce, "a", "resources.requests.cpu", "100m"),
+		wish("two", decision.ModeEnforce, "a", "resources.requests.cpu", "200m"),
+		wish("two", decision.ModeEnforce, "a", "resources.requests.memory", "1Gi"))
 	if len(p.Fills) != 1 || p.Fills[0].Field != "resources.requests.memory" {
 		t.Errorf("got %+v", p.Fills)
 	}
@@ -116,8 +116,8 @@ func TestConflictingGuardrailsInjectNothing(t *testing.T) {
 
 func TestEqualQuantitiesInOtherWordsAgree(t *testing.T) {
 	p := plan(t, podRequest(t, `{"containers":[{"name":"a"}]}`),
-		wish("one", review.ModeEnforce, "a", "resources.requests.memory", "1Gi"),
-		wish("two", review.ModeEnforce, "a", "resources.requests.memory", "1024Mi"))
+		wish("one", decision.ModeEnforce, "a", "resources.requests.memory", "1Gi"),
+		wish("two", decision.ModeEnforce, "a", "resources.requests.memory", "1024Mi"))
 	if len(p.Fills) != 1 || len(p.Gaps) != 0 {
 		t.Fatalf("got %+v", p)
 	}
@@ -128,9 +128,9 @@ func TestEqualQuantitiesInOtherWordsAgree(t *testing.T) {
 
 func TestAWeakerWishYieldsToAStricterOne(t *testing.T) {
 	p := plan(t, podRequest(t, `{"containers":[{"name":"a"}]}`),
-		wish("weak", review.ModeWarn, "a", "resources.requests.cpu", "100m"),
-		wish("strict", review.ModeEnforce, "a", "resources.requests.cpu", "200m"))
-	if len(p.Fills) != 1 || p.Fills[0].Value != "200m" || p.Fills[0].Mode != review.ModeEnforce || len(p.Gaps) != 0 {
+		wish("weak", decision.ModeWarn, "a", "resources.requests.cpu", "100m"),
+		wish("strict", decision.ModeEnforce, "a", "resources.requests.cpu", "200m"))
+	if len(p.Fills) != 1 || p.Fills[0].Value != "200m" || p.Fills[0].Mode != decision.ModeEnforce || len(p.Gaps) != 0 {
 		t.Errorf("got %+v", p)
 	}
 }
@@ -138,9 +138,9 @@ func TestAWeakerWishYieldsToAStricterOne(t *testing.T) {
 func TestOddIntentsAreErrors(t *testing.T) {
 	r := podRequest(t, `{"containers":[{"name":"a"}]}`)
 	for _, w := range []mutate.Wish{
-		wish("g", review.ModeEnforce, "a", "securityContext.runAsUser", "7"),
-		wish("g", review.ModeEnforce, "a", "resources.requests.cpu", "much"),
-		wish("g", review.ModeEnforce, "a", "resources.claims.cpu", "1"),
+		wish("g", decision.ModeEnforce, "a", "securityContext.runAsUser", "7"),
+		wish("g", decision.ModeEnforce, "a", "resources.requests.cpu", "much"),
+		wish("g", decision.ModeEnforce, "a", "resources.claims.cpu", "1"),
 	} {
 		if _, err := mutate.NewPlan(r, []mutate.Wish{w}); err == nil {
 			t.Errorf("%+v was taken", w.Intent)
@@ -177,7 +177,7 @@ func TestASecondPassChangesNothing(t *testing.T) {
 				"resources.requests.cpu": "100m", "resources.limits.cpu": "250m",
 				"resources.requests.memory": "128Mi", "resources.limits.memory": "512Mi",
 			} {
-				wishes = append(wishes, wish("g", review.ModeEnforce, container, field, value))
+				wishes = append(wishes, wish("g", decision.ModeEnforce, container, field, value))
 			}
 		}
 		first := plan(t, r, wishes...)

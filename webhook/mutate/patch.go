@@ -3,19 +3,19 @@ package mutate
 import (
 	"strings"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Patch sets the enforced fills in r.Original, creating only the parents that are
 // missing. Values are added and never replaced. The paths of containers hold no
 // character that a JSON Pointer would have to escape; names of resources may.
-func Patch(r *review.Request, fills []review.Fill) []review.PatchOperation {
-	var operations []review.PatchOperation
+func Patch(r *decision.Request, fills []decision.Fill) []decision.PatchOperation {
+	var operations []decision.PatchOperation
 	for i := range r.Workload.Containers {
 		c := &r.Workload.Containers[i]
-		var own []review.Fill
+		var own []decision.Fill
 		for _, fill := range fills {
-			if fill.Container == c.Name && fill.Mode == review.ModeEnforce {
+			if fill.Container == c.Name && fill.Mode == decision.ModeEnforce {
 				own = append(own, fill)
 			}
 		}
@@ -26,7 +26,7 @@ func Patch(r *review.Request, fills []review.Fill) []review.PatchOperation {
 	return operations
 }
 
-func containerPatch(container map[string]any, at string, fills []review.Fill) []review.PatchOperation {
+func containerPatch(container map[string]any, at string, fills []decision.Fill) []decision.PatchOperation {
 	lists := map[string]map[string]any{}
 	var order []string
 	for _, fill := range fills {
@@ -45,19 +45,19 @@ func containerPatch(container map[string]any, at string, fills []review.Fill) []
 		for list, values := range lists {
 			whole[list] = values
 		}
-		return []review.PatchOperation{{Op: "add", Path: at + "/resources", Value: whole}}
+		return []decision.PatchOperation{{Op: "add", Path: at + "/resources", Value: whole}}
 	}
-	var operations []review.PatchOperation
+	var operations []decision.PatchOperation
 	for _, list := range order {
 		if present, _ := resources[list].(map[string]any); present == nil {
-			operations = append(operations, review.PatchOperation{Op: "add", Path: at + "/resources/" + list, Value: lists[list]})
+			operations = append(operations, decision.PatchOperation{Op: "add", Path: at + "/resources/" + list, Value: lists[list]})
 			continue
 		}
 		for _, fill := range fills {
 			parts := strings.SplitN(fill.Field, ".", 3)
 			if parts[1] == list {
 				path := at + "/resources/" + list + "/" + escape(parts[2])
-				operations = append(operations, review.PatchOperation{Op: "add", Path: path, Value: fill.Value})
+				operations = append(operations, decision.PatchOperation{Op: "add", Path: path, Value: fill.Value})
 			}
 		}
 	}

@@ -7,8 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/limitrange"
-	"taffrail.dev/webhook/review"
 )
 
 // Wish is an intent of one policy, as one Guardrail asks for it.
@@ -17,8 +17,8 @@ type Wish struct {
 	Bound     int
 	Policy    string
 	Guardrail string
-	Mode      review.Mode
-	Intent    review.Intent
+	Mode      decision.Mode
+	Intent    decision.Intent
 	// Left and Undecided are those of the Fill that it becomes.
 	Left      string
 	Undecided bool
@@ -28,7 +28,7 @@ type Wish struct {
 type Gap struct {
 	// Bound is that of the first of the strictest wishes.
 	Bound      int
-	Mode       review.Mode
+	Mode       decision.Mode
 	Policy     string
 	Guardrails []string
 	Container  string
@@ -40,7 +40,7 @@ type Gap struct {
 type Plan struct {
 	// Fills of mode enforce fit together inside the namespace's bounds; those of a
 	// weaker mode are what would be set.
-	Fills []review.Fill
+	Fills []decision.Fill
 	Gaps  []Gap
 }
 
@@ -56,7 +56,7 @@ func (e *IntentError) Error() string {
 
 // NewPlan decides which wishes are granted. Where two Guardrails enforce different
 // values for a field, neither is. Errors are an *IntentError.
-func NewPlan(r *review.Request, wishes []Wish) (Plan, error) {
+func NewPlan(r *decision.Request, wishes []Wish) (Plan, error) {
 	var plan Plan
 	if r.Workload == nil || len(wishes) == 0 {
 		return plan, nil
@@ -69,7 +69,7 @@ func NewPlan(r *review.Request, wishes []Wish) (Plan, error) {
 	for _, enforced := range []bool{true, false} {
 		var granted []*target
 		for _, t := range groups {
-			if (t.mode == review.ModeEnforce) != enforced {
+			if (t.mode == decision.ModeEnforce) != enforced {
 				continue
 			}
 			if t.conflict != "" {
@@ -88,7 +88,7 @@ type target struct {
 	bound      int
 	policy     string
 	guardrails []string
-	mode       review.Mode
+	mode       decision.Mode
 	container  string
 	field      limitrange.Field
 	value      resource.Quantity
@@ -141,7 +141,7 @@ func (t *target) join(other *target) {
 	t.guardrails = slices.Compact(t.guardrails)
 }
 
-func (p *Plan) fit(r *review.Request, pod limitrange.Pod, targets []*target) {
+func (p *Plan) fit(r *decision.Request, pod limitrange.Pod, targets []*target) {
 	if len(targets) == 0 {
 		return
 	}
@@ -156,7 +156,7 @@ func (p *Plan) fit(r *review.Request, pod limitrange.Pod, targets []*target) {
 	fills, unfilled := limitrange.Fit(pod, wishes, r.Facts.LimitRanges, r.Facts.ResourceQuotas)
 	for _, fill := range fills {
 		t := asked(fill.Container, fill.Field)
-		p.Fills = append(p.Fills, review.Fill{
+		p.Fills = append(p.Fills, decision.Fill{
 			Policy: t.policy, Guardrails: t.guardrails, Mode: t.mode,
 			Container: fill.Container, Field: fill.Field.String(), Value: fill.Value.String(),
 			Left: t.left, Undecided: t.undecided,

@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Review decodes the body of an AdmissionReview (admission.k8s.io/v1). Errors are a
@@ -18,12 +18,12 @@ import (
 // The API server writes the fields of a request in a fixed order with the object
 // after everything that names it, so that what is refused for its size or depth can
 // still be refused by name.
-func Review(body []byte, origin review.Origin) (*review.Request, error) {
+func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 	reader := admissionReader{
 		decoder: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true),
 			// Raw JSON inside an object is passed on as it came. Consumers replace what is not UTF-8.
 			jsontext.AllowInvalidUTF8(true)),
-		request: &review.Request{Origin: origin},
+		request: &decision.Request{Origin: origin},
 		tooLong: len(body) > MaxBytes,
 	}
 	if err := reader.read(); err != nil {
@@ -35,7 +35,7 @@ func Review(body []byte, origin review.Origin) (*review.Request, error) {
 		return nil, &MalformedError{Reason: "request.uid is missing"}
 	case r.Operation == "":
 		return nil, &MalformedError{Reason: "request.operation is missing"}
-	case r.Operation != review.Create && r.Operation != review.Update:
+	case r.Operation != decision.Create && r.Operation != decision.Update:
 		return r, nil
 	case r.Object == nil:
 		return nil, &MalformedError{Reason: "request.object is missing"}
@@ -56,7 +56,7 @@ func Review(body []byte, origin review.Origin) (*review.Request, error) {
 // Old is the request that would have made the stored object of an UPDATE as it is,
 // so that what was already wrong can be told from what is new. It is nil where r has
 // no old object.
-func Old(r *review.Request) (*review.Request, error) {
+func Old(r *decision.Request) (*decision.Request, error) {
 	if r.OldObject == nil {
 		return nil, nil
 	}
@@ -71,7 +71,7 @@ func Old(r *review.Request) (*review.Request, error) {
 // admissionReader reads one AdmissionReview from its tokens.
 type admissionReader struct {
 	decoder *jsontext.Decoder
-	request *review.Request
+	request *decision.Request
 	tooLong bool
 }
 
@@ -114,7 +114,7 @@ func (a *admissionReader) readField(name string) (err error) {
 	case "operation":
 		var operation string
 		operation, err = a.text()
-		r.Operation = review.Operation(operation)
+		r.Operation = decision.Operation(operation)
 	case "userInfo":
 		r.User, err = a.user()
 	case "dryRun":
@@ -182,7 +182,7 @@ func (a *admissionReader) kind() (kind schema.GroupVersionKind, err error) {
 	return kind, err
 }
 
-func (a *admissionReader) user() (user review.User, err error) {
+func (a *admissionReader) user() (user decision.User, err error) {
 	err = a.members(func(name string) error {
 		switch name {
 		case "username":

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 func body(fields string) []byte {
@@ -22,13 +22,13 @@ func body(fields string) []byte {
 const pod = `"object":{"metadata":{"name":"web"},"spec":{"containers":[{"name":"app","image":"nginx"}]}},"oldObject":null,"dryRun":true,"options":{}`
 
 func TestReviewReadsARequest(t *testing.T) {
-	r, err := normalize.Review(body(pod), review.OriginValidating)
+	r, err := normalize.Review(body(pod), decision.OriginValidating)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.UID != "u-1" || r.Kind.Kind != "Pod" || r.Kind.Version != "v1" || r.Name != "web" || r.Namespace.Name != "shop" ||
-		r.Operation != review.Create || r.User.Name != "alice" || len(r.User.Groups) != 2 || !r.DryRun ||
-		r.Origin != review.OriginValidating || r.OldObject != nil {
+		r.Operation != decision.Create || r.User.Name != "alice" || len(r.User.Groups) != 2 || !r.DryRun ||
+		r.Origin != decision.OriginValidating || r.OldObject != nil {
 		t.Errorf("got %+v", r)
 	}
 	if len(r.Workload.Containers) != 1 || r.Workload.Containers[0].Path != "spec.containers[0]" {
@@ -38,7 +38,7 @@ func TestReviewReadsARequest(t *testing.T) {
 
 func TestReviewKeepsGenerateName(t *testing.T) {
 	fields := strings.Replace(pod, `"name":"web"}`, `"generateName":"web-"}`, 1)
-	r, err := normalize.Review([]byte(strings.Replace(string(body(fields)), `"name":"web",`, `"name":"",`, 1)), review.OriginMutating)
+	r, err := normalize.Review([]byte(strings.Replace(string(body(fields)), `"name":"web",`, `"name":"",`, 1)), decision.OriginMutating)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestReviewRefusesWhatIsNoReview(t *testing.T) {
 		"odd user":         strings.Replace(string(body(pod)), `"username":"alice"`, `"username":7`, 1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := normalize.Review([]byte(text), review.OriginValidating)
+			r, err := normalize.Review([]byte(text), decision.OriginValidating)
 			if _, ok := errors.AsType[*normalize.MalformedError](err); !ok {
 				t.Errorf("got %+v, %v", r, err)
 			}
@@ -78,7 +78,7 @@ func TestReviewRefusesOddTypesOnTheWayToContainers(t *testing.T) {
 		"spec.initContainers[1]":   `{"spec":{"initContainers":[{"name":"a"},null]}}`,
 		"spec.ephemeralContainers": `{"spec":{"ephemeralContainers":"x"}}`,
 	} {
-		_, err := normalize.Review(body(`"object":`+object), review.OriginValidating)
+		_, err := normalize.Review(body(`"object":`+object), decision.OriginValidating)
 		var bad *normalize.FieldError
 		if !errors.As(err, &bad) || bad.Path != path {
 			t.Errorf("%s: got %v", path, err)
@@ -100,7 +100,7 @@ func TestHostileDepthAndSizeAreRefusedByName(t *testing.T) {
 			if len(whole) > normalize.MaxBytes+1 {
 				whole = whole[:normalize.MaxBytes+1] // a server reads no further
 			}
-			_, err := normalize.Review(whole, review.OriginValidating)
+			_, err := normalize.Review(whole, decision.OriginValidating)
 			var limit *normalize.LimitError
 			if !errors.As(err, &limit) || limit.What != test.what {
 				t.Fatalf("got %v", err)
@@ -117,17 +117,17 @@ func TestDepthLimitIsExact(t *testing.T) {
 	nested := func(levels int) []byte {
 		return body(`"object":` + strings.Repeat(`{"a":`, levels-1) + "{}" + strings.Repeat("}", levels-1))
 	}
-	if _, err := normalize.Review(nested(normalize.MaxDepth), review.OriginValidating); err != nil {
+	if _, err := normalize.Review(nested(normalize.MaxDepth), decision.OriginValidating); err != nil {
 		t.Errorf("%d levels: %v", normalize.MaxDepth, err)
 	}
 	var limit *normalize.LimitError
-	if _, err := normalize.Review(nested(normalize.MaxDepth+1), review.OriginValidating); !errors.As(err, &limit) {
+	if _, err := normalize.Review(nested(normalize.MaxDepth+1), decision.OriginValidating); !errors.As(err, &limit) {
 		t.Errorf("%d levels: %v", normalize.MaxDepth+1, err)
 	}
 }
 
 func TestNumbersKeepTheirKind(t *testing.T) {
-	r, err := normalize.Review(body(`"object":{"spec":{"i":9007199254740993,"f":0.5,"e":1e3}}`), review.OriginValidating)
+	r, err := normalize.Review(body(`"object":{"spec":{"i":9007199254740993,"f":0.5,"e":1e3}}`), decision.OriginValidating)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,20 +140,20 @@ func TestNumbersKeepTheirKind(t *testing.T) {
 func TestOtherOperationsAreNotLookedAt(t *testing.T) {
 	for _, operation := range []string{"DELETE", "CONNECT"} {
 		text := strings.Replace(string(body(`"object":null,"oldObject":{"spec":7}`)), "CREATE", operation, 1)
-		r, err := normalize.Review([]byte(text), review.OriginValidating)
+		r, err := normalize.Review([]byte(text), decision.OriginValidating)
 		if err != nil || string(r.Operation) != operation || r.UID != "u-1" {
 			t.Errorf("%s: got %+v, %v", operation, r, err)
 		}
 	}
 	var malformed *normalize.MalformedError
-	if _, err := normalize.Review([]byte(strings.Replace(string(body(pod)), `"operation":"CREATE",`, "", 1)), review.OriginValidating); !errors.As(err, &malformed) {
+	if _, err := normalize.Review([]byte(strings.Replace(string(body(pod)), `"operation":"CREATE",`, "", 1)), decision.OriginValidating); !errors.As(err, &malformed) {
 		t.Errorf("no operation: got %v", err)
 	}
 }
 
 func TestTooManyContainersAreRefusedByName(t *testing.T) {
 	many := strings.Repeat(`{"name":"a"},`, normalize.MaxContainers) + `{"name":"b"}`
-	_, err := normalize.Review(body(`"object":{"spec":{"containers":[`+many+`]}}`), review.OriginValidating)
+	_, err := normalize.Review(body(`"object":{"spec":{"containers":[`+many+`]}}`), decision.OriginValidating)
 	var limit *normalize.LimitError
 	if !errors.As(err, &limit) || limit.What != "containers" || limit.Request == nil || limit.Request.Name != "web" {
 		t.Errorf("got %v", err)
@@ -161,15 +161,15 @@ func TestTooManyContainersAreRefusedByName(t *testing.T) {
 }
 
 func TestLastApplied(t *testing.T) {
-	secret := func(annotation string) *review.LastApplied {
+	secret := func(annotation string) *decision.LastApplied {
 		text := strings.Replace(string(body(`"object":{"metadata":{"annotations":{"kubectl.kubernetes.io/last-applied-configuration":`+annotation+`}}}`)), `"kind":"Pod"`, `"kind":"Secret"`, 1)
-		r, err := normalize.Review([]byte(text), review.OriginValidating)
+		r, err := normalize.Review([]byte(text), decision.OriginValidating)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return r.LastApplied
 	}
-	for annotation, want := range map[string]*review.LastApplied{
+	for annotation, want := range map[string]*decision.LastApplied{
 		`null`:    nil,
 		`"{}"`:    {Readable: true, Data: map[string]string{}, StringData: map[string]string{}},
 		`"hello"`: {}, `"[]"`: {}, `"{} {}"`: {}, `7`: {}, `"{}]"`: {}, `"{\"data\":{\"a\":\"x\"},\"data\":{}}"`: {},

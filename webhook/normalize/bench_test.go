@@ -8,8 +8,8 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // BenchmarkReview reads Pods of 1 and of 20 containers; "encoding/json" is what a
@@ -28,7 +28,7 @@ func BenchmarkReview(b *testing.B) {
 		b.Run(fmt.Sprintf("normalize/containers=%d", count), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := normalize.Review(text, review.OriginValidating); err != nil {
+				if _, err := normalize.Review(text, decision.OriginValidating); err != nil {
 					b.Fatal(err)
 				}
 			}

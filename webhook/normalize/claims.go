@@ -5,21 +5,21 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // addClaims finds the claims of storage in r.Object. What of them is of a wrong type, the
 // API server refuses.
-func addClaims(r *review.Request) error {
+func addClaims(r *decision.Request) error {
 	switch r.Kind.GroupKind() {
 	case schema.GroupKind{Kind: "PersistentVolumeClaim"}:
-		return addClaim(r, review.Claim{Source: review.ClaimObject, Name: r.Name}, r.Object)
+		return addClaim(r, decision.Claim{Source: decision.ClaimObject, Name: r.Name}, r.Object)
 	case schema.GroupKind{Group: "apps", Kind: "StatefulSet"}:
 		templates, _ := at(r.Object, "spec", "volumeClaimTemplates").([]any)
 		for i, item := range templates {
 			template, _ := item.(map[string]any)
-			claim := review.Claim{
-				Source: review.ClaimTemplate, Name: stringAt(template, "metadata", "name"),
+			claim := decision.Claim{
+				Source: decision.ClaimTemplate, Name: stringAt(template, "metadata", "name"),
 				Path: "spec.volumeClaimTemplates[" + strconv.Itoa(i) + "]",
 			}
 			if err := addClaim(r, claim, template); err != nil {
@@ -35,11 +35,11 @@ func addClaims(r *review.Request) error {
 		volume, _ := item.(map[string]any)
 		path := join(r.Workload.PodPath, "spec") + ".volumes[" + strconv.Itoa(i) + "]"
 		if source := mapAt(volume, "persistentVolumeClaim"); source != nil {
-			r.Claims = append(r.Claims, review.Claim{Source: review.ClaimVolume, Name: stringAt(source, "claimName"), Path: path})
+			r.Claims = append(r.Claims, decision.Claim{Source: decision.ClaimVolume, Name: stringAt(source, "claimName"), Path: path})
 		}
 		if template := mapAt(volume, "ephemeral", "volumeClaimTemplate"); template != nil {
-			claim := review.Claim{
-				Source: review.ClaimEphemeral, Name: stringAt(volume, "name"), Path: path + ".ephemeral.volumeClaimTemplate",
+			claim := decision.Claim{
+				Source: decision.ClaimEphemeral, Name: stringAt(volume, "name"), Path: path + ".ephemeral.volumeClaimTemplate",
 			}
 			if err := addClaim(r, claim, template); err != nil {
 				return err
@@ -49,7 +49,7 @@ func addClaims(r *review.Request) error {
 	return nil
 }
 
-func addClaim(r *review.Request, claim review.Claim, object map[string]any) error {
+func addClaim(r *decision.Request, claim decision.Claim, object map[string]any) error {
 	spec := mapAt(object, "spec")
 	claim.Known, claim.VolumeMode = true, stringAt(spec, "volumeMode")
 	modes, _ := spec["accessModes"].([]any)

@@ -8,20 +8,20 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 func TestClaims(t *testing.T) {
 	gp3, none := "gp3", ""
 	for name, test := range map[string]struct {
 		manifest string
-		want     []review.Claim
+		want     []decision.Claim
 	}{
 		"an object of its own": {
 			"{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data}, spec: {accessModes: [ReadWriteOnce, 7], storageClassName: '', resources: {requests: {storage: 1Gi}}}}",
-			[]review.Claim{{
-				Source: review.ClaimObject, Name: "data", Known: true, AccessModes: []string{"ReadWriteOnce"}, StorageClass: &none,
+			[]decision.Claim{{
+				Source: decision.ClaimObject, Name: "data", Known: true, AccessModes: []string{"ReadWriteOnce"}, StorageClass: &none,
 				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")},
 			}},
 		},
@@ -32,12 +32,12 @@ func TestClaims(t *testing.T) {
 					{name: config, configMap: {name: c}},
 					{name: shared, persistentVolumeClaim: {claimName: share}},
 					{name: scratch, ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOncePod]}}}}]}}}}`,
-			[]review.Claim{
-				{Source: review.ClaimTemplate, Name: "data", Path: "spec.volumeClaimTemplates[0]", Known: true, StorageClass: &gp3},
-				{Source: review.ClaimTemplate, Path: "spec.volumeClaimTemplates[1]", Known: true},
-				{Source: review.ClaimVolume, Name: "share", Path: "spec.template.spec.volumes[1]"},
+			[]decision.Claim{
+				{Source: decision.ClaimTemplate, Name: "data", Path: "spec.volumeClaimTemplates[0]", Known: true, StorageClass: &gp3},
+				{Source: decision.ClaimTemplate, Path: "spec.volumeClaimTemplates[1]", Known: true},
+				{Source: decision.ClaimVolume, Name: "share", Path: "spec.template.spec.volumes[1]"},
 				{
-					Source: review.ClaimEphemeral, Name: "scratch", Path: "spec.template.spec.volumes[2].ephemeral.volumeClaimTemplate",
+					Source: decision.ClaimEphemeral, Name: "scratch", Path: "spec.template.spec.volumes[2].ephemeral.volumeClaimTemplate",
 					Known: true, AccessModes: []string{"ReadWriteOncePod"},
 				},
 			},

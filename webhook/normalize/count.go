@@ -3,15 +3,15 @@ package normalize
 import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Count is how many Pods a workload has, by its object and its autoscaler. A DaemonSet has
 // as many as when its status was written last: how many nodes there are is nobody's to
 // say here. A CronJob counts one run. What is suspended or finished makes no Pods.
-func Count(r *review.Request) review.PodCount {
+func Count(r *decision.Request) decision.PodCount {
 	spec := mapAt(r.Object, "spec")
-	c := review.PodCount{Steady: r.Workload.Replicas}
+	c := decision.PodCount{Steady: r.Workload.Replicas}
 	switch r.Kind.Kind {
 	case "DaemonSet":
 		c.Steady = max(1, integer(statusOwner(r), "status", "desiredNumberScheduled"))
@@ -48,7 +48,7 @@ func PresentPods(object map[string]any, kind string) int64 {
 	return integer(object, "status", "replicas")
 }
 
-func statusOwner(r *review.Request) map[string]any {
+func statusOwner(r *decision.Request) map[string]any {
 	if r.OldObject != nil {
 		return r.OldObject
 	}

@@ -16,8 +16,8 @@ import (
 
 	"taffrail.dev/test/corpus"
 	"taffrail.dev/webhook/config/document"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 func encode(tb testing.TB, value any) []byte {
@@ -43,8 +43,8 @@ func FuzzReview(f *testing.F) {
 		[]byte(`"group":"","version":"v1","kind":"Pod"`), []byte(`"group":"apps","version":"v1","kind":"ControllerRevision"`), 1))
 	f.Add([]byte(`{"request":{"object":{}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := normalize.Review(data, review.OriginValidating)
-		again, errAgain := normalize.Review(data, review.OriginValidating)
+		r, err := normalize.Review(data, decision.OriginValidating)
+		again, errAgain := normalize.Review(data, decision.OriginValidating)
 		if !reflect.DeepEqual(r, again) || !reflect.DeepEqual(err, errAgain) {
 			t.Fatalf("the same body is read in two ways:\n%+v %v\n%+v %v", r, err, again, errAgain)
 		}
@@ -56,7 +56,7 @@ func FuzzReview(f *testing.F) {
 			t.Fatalf("half a request: %+v", r)
 		}
 		checkAgainstAnotherDecoder(t, data, r)
-		if r.Operation != review.Create && r.Operation != review.Update {
+		if r.Operation != decision.Create && r.Operation != decision.Update {
 			return
 		}
 		if r.Object == nil || corpus.Levels(r.Object) > normalize.MaxDepth || corpus.Levels(r.OldObject) > normalize.MaxDepth {
@@ -148,7 +148,7 @@ func checkError(t *testing.T, err error, also ...any) {
 
 // checkAgainstAnotherDecoder compares with Kubernetes' own JSON decoder, wherever that
 // finds nothing that comes twice.
-func checkAgainstAnotherDecoder(t *testing.T, data []byte, r *review.Request) {
+func checkAgainstAnotherDecoder(t *testing.T, data []byte, r *decision.Request) {
 	t.Helper()
 	var whole map[string]any
 	if strict, err := kjson.UnmarshalStrict(data, &whole); err != nil || len(strict) > 0 {
@@ -167,7 +167,7 @@ func checkAgainstAnotherDecoder(t *testing.T, data []byte, r *review.Request) {
 }
 
 // checkWorkload holds that what is said of the containers is about what is in the object.
-func checkWorkload(t *testing.T, r *review.Request) {
+func checkWorkload(t *testing.T, r *decision.Request) {
 	t.Helper()
 	if r.Workload == nil {
 		return
@@ -193,7 +193,7 @@ func checkWorkload(t *testing.T, r *review.Request) {
 }
 
 // checkRevision holds that whatever a ControllerRevision is decided as has a Pod in it.
-func checkRevision(t *testing.T, r *review.Request) {
+func checkRevision(t *testing.T, r *decision.Request) {
 	t.Helper()
 	if r.Revision == nil {
 		return
@@ -225,7 +225,7 @@ func follow(value any, path string) any {
 
 // checkDefaults holds that no field which policies read is left for the API server to
 // fill in.
-func checkDefaults(t *testing.T, r *review.Request) {
+func checkDefaults(t *testing.T, r *decision.Request) {
 	t.Helper()
 	set := func(object map[string]any, names ...string) {
 		t.Helper()
@@ -254,7 +254,7 @@ func checkDefaults(t *testing.T, r *review.Request) {
 	set(spec, "restartPolicy", "terminationGracePeriodSeconds")
 	for i := range r.Workload.Containers {
 		c := &r.Workload.Containers[i]
-		if c.Type == review.ContainerEphemeral {
+		if c.Type == decision.ContainerEphemeral {
 			continue
 		}
 		for _, name := range []string{"livenessProbe", "readinessProbe", "startupProbe"} {
@@ -274,7 +274,7 @@ func checkDefaults(t *testing.T, r *review.Request) {
 }
 
 // checkKept holds that defaults were added and nothing was taken or replaced.
-func checkKept(t *testing.T, r *review.Request) {
+func checkKept(t *testing.T, r *decision.Request) {
 	t.Helper()
 	original := r.Original
 	if r.Kind.Group == "" && r.Kind.Kind == "Secret" {

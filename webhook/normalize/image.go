@@ -3,13 +3,13 @@ package normalize
 import (
 	"github.com/distribution/reference"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // parseImage reads an image as container runtimes do, so that the port of a registry
 // is never taken for a tag.
-func parseImage(text string) review.Image {
-	image := review.Image{Reference: text}
+func parseImage(text string) decision.Image {
+	image := decision.Image{Reference: text}
 	named, err := reference.ParseNormalizedNamed(text)
 	if err != nil {
 		return image

@@ -9,13 +9,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // addLastApplied reads kubectl's copy of a Secret's manifest, for it may carry the
 // plaintext. It is read here and not in Rego, where text that a writer chooses could
 // make a built-in fail, and with it the policy.
-func addLastApplied(r *review.Request) {
+func addLastApplied(r *decision.Request) {
 	if r.Kind.GroupKind() != (schema.GroupKind{Kind: "Secret"}) {
 		return
 	}
@@ -23,12 +23,12 @@ func addLastApplied(r *review.Request) {
 	r.OldLastApplied = lastApplied(r.OldObject)
 }
 
-func lastApplied(secret map[string]any) *review.LastApplied {
+func lastApplied(secret map[string]any) *decision.LastApplied {
 	annotation := at(secret, "metadata", "annotations", corev1.LastAppliedConfigAnnotation)
 	if annotation == nil {
 		return nil
 	}
-	applied := &review.LastApplied{}
+	applied := &decision.LastApplied{}
 	text, _ := annotation.(string)
 	// A name that comes twice, which IsValid refuses too, would hide one of its values.
 	if !jsontext.Value(text).IsValid() {

@@ -3,7 +3,7 @@ package normalize
 import (
 	"fmt"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 const (
@@ -29,7 +29,7 @@ type LimitError struct {
 	Limit int
 	// Request holds all that was known before the object was read: enough to refuse
 	// it by name. Nil where even that was not there.
-	Request *review.Request
+	Request *decision.Request
 }
 
 func (e *LimitError) Error() string {

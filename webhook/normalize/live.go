@@ -3,19 +3,19 @@ package normalize
 import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Live is the request that would have made an object of a cluster as it is. The object is
 // not copied and must not be written to; its numbers must be int64 or float64. Errors are
 // a *FieldError or a *LimitError.
-func Live(object map[string]any, kind schema.GroupVersionKind) (*review.Request, error) {
+func Live(object map[string]any, kind schema.GroupVersionKind) (*decision.Request, error) {
 	if tooDeep(object, 0) {
 		return nil, &LimitError{What: "depth", Limit: MaxDepth}
 	}
-	r := &review.Request{
-		Origin:    review.OriginLive,
-		Operation: review.Create,
+	r := &decision.Request{
+		Origin:    decision.OriginLive,
+		Operation: decision.Create,
 		Kind:      kind,
 		Name:      stringAt(object, "metadata", "name"),
 		Object:    object,
@@ -28,7 +28,7 @@ func Live(object map[string]any, kind schema.GroupVersionKind) (*review.Request,
 
 // Stored is the request that would have made an object of a cluster as it is at the moment
 // of r, by the same user. Errors are a *FieldError or a *LimitError.
-func Stored(r *review.Request, object map[string]any, kind schema.GroupVersionKind) (*review.Request, error) {
+func Stored(r *decision.Request, object map[string]any, kind schema.GroupVersionKind) (*decision.Request, error) {
 	stored, err := Live(object, kind)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Manifest is the request that applying a manifest would make: a CREATE by nobody in
@@ -19,7 +19,7 @@ import (
 // defaultNamespace, unless its kind is known to be cluster-scoped. The object itself
 // is left as it is; its numbers must be int64 or float64. Errors are a *FieldError or
 // a *LimitError.
-func Manifest(object map[string]any, defaultNamespace string) (*review.Request, error) {
+func Manifest(object map[string]any, defaultNamespace string) (*decision.Request, error) {
 	if tooDeep(object, 0) {
 		return nil, &LimitError{What: "depth", Limit: MaxDepth}
 	}
@@ -40,9 +40,9 @@ func Manifest(object map[string]any, defaultNamespace string) (*review.Request, 
 	if _, err := requireMap(object, "", []string{"metadata"}); err != nil {
 		return nil, err
 	}
-	r := &review.Request{
-		Origin:       review.OriginManifest,
-		Operation:    review.Create,
+	r := &decision.Request{
+		Origin:       decision.OriginManifest,
+		Operation:    decision.Create,
 		Kind:         version.WithKind(kind),
 		Name:         stringAt(object, "metadata", "name"),
 		GenerateName: stringAt(object, "metadata", "generateName"),
@@ -67,7 +67,7 @@ func Manifest(object map[string]any, defaultNamespace string) (*review.Request, 
 
 // complete finds in r.Object what kinds have in common. What is too much to be looked at
 // is refused by name.
-func complete(r *review.Request) error {
+func complete(r *decision.Request) error {
 	addSchedule(r)
 	r.HelmRelease = isHelmRelease(r.Kind, r.Object)
 	err := addWorkload(r)

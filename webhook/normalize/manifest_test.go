@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 func parse(t *testing.T, text string) map[string]any {
@@ -42,7 +42,7 @@ func integers(value any) any {
 	return value
 }
 
-func manifest(t *testing.T, text string) *review.Request {
+func manifest(t *testing.T, text string) *decision.Request {
 	t.Helper()
 	object := parse(t, text)
 	before := runtime.DeepCopyJSON(object)
@@ -172,11 +172,11 @@ func TestContainersOfEveryKind(t *testing.T) {
 			t.Errorf("%s: got %+v", text, w)
 			continue
 		}
-		var types []review.ContainerType
+		var types []decision.ContainerType
 		for _, c := range w.Containers {
 			types = append(types, c.Type)
 		}
-		all := []review.ContainerType{review.ContainerApp, review.ContainerInit, review.ContainerSidecar, review.ContainerEphemeral}
+		all := []decision.ContainerType{decision.ContainerApp, decision.ContainerInit, decision.ContainerSidecar, decision.ContainerEphemeral}
 		if diff := cmp.Diff(all, types); diff != "" {
 			t.Errorf("%s: %s", text, diff)
 		}
@@ -184,7 +184,7 @@ func TestContainersOfEveryKind(t *testing.T) {
 	if manifest(t, "{apiVersion: v1, kind: Service}").Workload != nil {
 		t.Error("a Service carries no Pods")
 	}
-	if w := manifest(t, "{apiVersion: v1, kind: Pod, spec: {restartPolicy: Never, containers: [{name: a, restartPolicy: Always}]}}").Workload; !w.LongRunning || w.Containers[0].Type != review.ContainerApp {
+	if w := manifest(t, "{apiVersion: v1, kind: Pod, spec: {restartPolicy: Never, containers: [{name: a, restartPolicy: Always}]}}").Workload; !w.LongRunning || w.Containers[0].Type != decision.ContainerApp {
 		t.Errorf("a container that always restarts runs long, in a Pod that does not, and is no sidecar: %+v", w)
 	}
 	if manifest(t, "{apiVersion: serving.example.dev/v1, kind: Service}").Workload != nil {
@@ -197,7 +197,7 @@ func TestContainersOfEveryKind(t *testing.T) {
 
 func TestImages(t *testing.T) {
 	const emptyDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-	for text, want := range map[string]review.Image{
+	for text, want := range map[string]decision.Image{
 		"nginx":                               {Valid: true, Registry: "docker.io", Repository: "library/nginx"},
 		"nginx:1.27":                          {Valid: true, Registry: "docker.io", Repository: "library/nginx", Tag: "1.27"},
 		"host:5000/app":                       {Valid: true, Registry: "host:5000", Repository: "app"},

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // requirements are the resources of a container or a Pod, at owner.
@@ -110,7 +110,7 @@ func isHuge(quantity any) bool {
 }
 
 // checkOverhead looks at the one list of quantities that others parse later.
-func checkOverhead(w *review.Workload, spec map[string]any) error {
+func checkOverhead(w *decision.Workload, spec map[string]any) error {
 	_, err := quantities(mapAt(spec, "overhead"), join(w.PodPath, "spec")+".overhead")
 	return err
 }

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // RevisionData is the field of a ControllerRevision that holds what its StatefulSet or
@@ -204,7 +204,7 @@ func plainValues(value any) any {
 
 // addRevision makes a DaemonSet of a ControllerRevision: what is forged would otherwise
 // get past every policy by a rollback.
-func addRevision(r *review.Request) error {
+func addRevision(r *decision.Request) error {
 	if !IsRevision(r.Kind.GroupKind()) {
 		return nil
 	}
@@ -267,10 +267,10 @@ func withTemplate(kind schema.GroupVersionKind, from, template map[string]any) m
 
 // As is the request to create an object of another kind with the Pod template of r, which
 // must have one. It has more than one replica: whoever makes the object may choose.
-func As(r *review.Request, kind schema.GroupVersionKind) (*review.Request, error) {
+func As(r *decision.Request, kind schema.GroupVersionKind) (*decision.Request, error) {
 	const replicas = 2
 	as := *r
-	as.Kind, as.Operation, as.OldObject = kind, review.Create, nil
+	as.Kind, as.Operation, as.OldObject = kind, decision.Create, nil
 	as.Object = withTemplate(kind, r.Object, runtime.DeepCopyJSON(r.Workload.Pod))
 	if shape, _ := shapeOf(kind.GroupKind()); shape.replicas {
 		mapAt(as.Object, "spec")["replicas"] = int64(replicas)

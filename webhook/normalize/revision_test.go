@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 func TestRevisionTemplateHasDefaults(t *testing.T) {
@@ -65,7 +65,7 @@ func TestRevisionsAreReadAsTheirControllerReadsThem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"CREATE","namespace":"shop","object":{"metadata":{"name":"a-1"},"data":` + test.data + `}}}`
-			r, err := normalize.Review([]byte(body), review.OriginValidating)
+			r, err := normalize.Review([]byte(body), decision.OriginValidating)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +99,7 @@ func TestAPartOfATemplateIsAmbiguousForEveryOwnerThatCanBeLost(t *testing.T) {
 			kept := `{"metadata":{"name":"a-1","ownerReferences":[{` + owner + `,"name":"a","uid":"1","controller":true}]},"data":` + data + `}`
 			lost := `{"metadata":{"name":"a-1"},"data":` + data + `}`
 			body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"UPDATE","namespace":"shop","object":` + lost + `,"oldObject":` + kept + `}}`
-			r, err := normalize.Review([]byte(body), review.OriginValidating)
+			r, err := normalize.Review([]byte(body), decision.OriginValidating)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +119,7 @@ func TestOtherKindsRevisionsAreTheirControllers(t *testing.T) {
 	} {
 		body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"CREATE","namespace":"shop","object":{"metadata":{"name":"a-1",` +
 			`"ownerReferences":[{"apiVersion":"kubevirt.io/v1","kind":"VirtualMachine","name":"a","uid":"1","controller":true}]},"data":` + data + `}}}`
-		r, err := normalize.Review([]byte(body), review.OriginValidating)
+		r, err := normalize.Review([]byte(body), decision.OriginValidating)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,8 +146,8 @@ func TestQuantitiesInRevisionsMayHaveBlanksAroundThem(t *testing.T) {
 
 // What an object says twice is remembered; what no API server can have sent is no review.
 func TestNamesThatComeTwiceAreRemembered(t *testing.T) {
-	review := func(object, old string) (*review.Request, error) {
-		return normalize.Review([]byte(`{"request":{"uid":"u","kind":{"group":"example.com","version":"v1","kind":"Thing"},"operation":"UPDATE","object":`+object+`,"oldObject":`+old+`}}`), review.OriginValidating)
+	review := func(object, old string) (*decision.Request, error) {
+		return normalize.Review([]byte(`{"request":{"uid":"u","kind":{"group":"example.com","version":"v1","kind":"Thing"},"operation":"UPDATE","object":`+object+`,"oldObject":`+old+`}}`), decision.OriginValidating)
 	}
 	for object, ambiguous := range map[string]string{
 		`{"data":{"a":1,"b":2}}`:              "",
@@ -170,7 +170,7 @@ func TestNamesThatComeTwiceAreRemembered(t *testing.T) {
 // Two templates that Kubernetes takes for the same are, and no others.
 func TestSameTemplate(t *testing.T) {
 	template := func(text string) map[string]any {
-		r, err := normalize.Review([]byte(`{"request":{"uid":"u","kind":{"group":"example.com","version":"v1","kind":"Thing"},"operation":"CREATE","object":`+text+`}}`), review.OriginValidating)
+		r, err := normalize.Review([]byte(`{"request":{"uid":"u","kind":{"group":"example.com","version":"v1","kind":"Thing"},"operation":"CREATE","object":`+text+`}}`), decision.OriginValidating)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func TestAnExponentInARevisionIsRefusedBeforeItIsDecoded(t *testing.T) {
 		`{"spec":{"volumeClaimTemplates":[{"status":{"Capacity":{"storage":"1e-1000000000"}}}]}}`,
 	} {
 		body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"CREATE","object":{"data":` + data + `}}}`
-		_, err := normalize.Review([]byte(body), review.OriginValidating)
+		_, err := normalize.Review([]byte(body), decision.OriginValidating)
 		if limit, ok := errors.AsType[*normalize.LimitError](err); !ok || limit.What != "exponent" || limit.Request == nil {
 			t.Errorf("%s: got %v", data, err)
 		}

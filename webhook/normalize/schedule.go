@@ -8,12 +8,12 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // addSchedule reads what the parser takes that Kubernetes uses (ParseStandard of
 // robfig/cron v3).
-func addSchedule(r *review.Request) {
+func addSchedule(r *decision.Request) {
 	if r.Kind.GroupKind() == (schema.GroupKind{Group: "batch", Kind: "CronJob"}) {
 		s := readSchedule(stringAt(r.Object, "spec", "schedule"))
 		for _, zone := range []string{s.Zone, stringAt(r.Object, "spec", "timeZone")} {
@@ -25,8 +25,8 @@ func addSchedule(r *review.Request) {
 	}
 }
 
-func readSchedule(text string) *review.Schedule {
-	s := &review.Schedule{Text: text}
+func readSchedule(text string) *decision.Schedule {
+	s := &decision.Schedule{Text: text}
 	for _, prefix := range []string{"TZ=", "CRON_TZ="} {
 		if rest, ok := strings.CutPrefix(text, prefix); ok {
 			s.Zone, s.Text, _ = strings.Cut(rest, " ")
@@ -85,10 +85,10 @@ type calendar struct {
 	either bool
 }
 
-func parseCalendar(texts []string) (calendar, []review.ScheduleFault) {
+func parseCalendar(texts []string) (calendar, []decision.ScheduleFault) {
 	var values [len(fieldForms)]uint64
 	var stars [len(fieldForms)]bool
-	var faults []review.ScheduleFault
+	var faults []decision.ScheduleFault
 	c := calendar{}
 	for i, text := range texts {
 		form := &fieldForms[i]
@@ -103,7 +103,7 @@ func parseCalendar(texts []string) (calendar, []review.ScheduleFault) {
 			c.daily = c.daily || form.name == "hour" && (r.from > form.least || r.to < form.most)
 		}
 		if values[i] == 0 {
-			faults = append(faults, review.ScheduleFault{Field: form.name, Text: text, Range: form.says})
+			faults = append(faults, decision.ScheduleFault{Field: form.name, Text: text, Range: form.says})
 		}
 	}
 	c.minutes, c.hours, c.days, c.months, c.weekdays = values[0], values[1], values[2], values[3], values[4]

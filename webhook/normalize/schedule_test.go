@@ -5,11 +5,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
-func schedule(t *testing.T, text any) *review.Schedule {
+func schedule(t *testing.T, text any) *decision.Schedule {
 	t.Helper()
 	r, err := normalize.Manifest(map[string]any{
 		"apiVersion": "batch/v1", "kind": "CronJob", "metadata": map[string]any{"name": "c"},
@@ -58,17 +58,17 @@ func TestInterval(t *testing.T) {
 }
 
 func TestSchedulesThatAreRefused(t *testing.T) {
-	for text, want := range map[string]review.Schedule{
+	for text, want := range map[string]decision.Schedule{
 		"":                    {},
 		"* * * *":             {Fields: 4},
 		"0 0 2 * * *":         {Fields: 6},
 		"@reboot":             {},
 		"@every soon":         {},
 		"@Daily":              {},
-		"60 * * 13 *":         {Fields: 5, Faults: []review.ScheduleFault{{Field: "minute", Text: "60", Range: "0-59"}, {Field: "month", Text: "13", Range: "1-12 or JAN-DEC"}}},
-		"* 22-2 * * *":        {Fields: 5, Faults: []review.ScheduleFault{{Field: "hour", Text: "22-2", Range: "0-23"}}},
-		"* * 1,32 * *":        {Fields: 5, Faults: []review.ScheduleFault{{Field: "day of month", Text: "1,32", Range: "1-31"}}},
-		"* * * * 7":           {Fields: 5, Faults: []review.ScheduleFault{{Field: "day of week", Text: "7", Range: "0-6 or SUN-SAT, where Sunday is 0"}}},
+		"60 * * 13 *":         {Fields: 5, Faults: []decision.ScheduleFault{{Field: "minute", Text: "60", Range: "0-59"}, {Field: "month", Text: "13", Range: "1-12 or JAN-DEC"}}},
+		"* 22-2 * * *":        {Fields: 5, Faults: []decision.ScheduleFault{{Field: "hour", Text: "22-2", Range: "0-23"}}},
+		"* * 1,32 * *":        {Fields: 5, Faults: []decision.ScheduleFault{{Field: "day of month", Text: "1,32", Range: "1-31"}}},
+		"* * * * 7":           {Fields: 5, Faults: []decision.ScheduleFault{{Field: "day of week", Text: "7", Range: "0-6 or SUN-SAT, where Sunday is 0"}}},
 		"CRON_TZ=Asia/Seoul ": {Zone: "Asia/Seoul", Zones: []string{"Asia/Seoul"}},
 	} {
 		got := schedule(t, text)

@@ -1,13 +1,13 @@
 package normalize
 
 import (
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Scope reads the scope of a Pod, or of the template of Pods.
-func Scope(pod map[string]any) review.PodScope {
+func Scope(pod map[string]any) decision.PodScope {
 	spec := mapAt(pod, "spec")
-	s := review.PodScope{}
+	s := decision.PodScope{}
 	s.PriorityClass, _ = spec["priorityClassName"].(string)
 	deadline, set := spec["activeDeadlineSeconds"].(int64)
 	s.Terminating = set && deadline >= 0

@@ -3,8 +3,8 @@ package normalize_test
 import (
 	"testing"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // A term of affinity reaches into other namespaces by a name or by a selector, an empty one
@@ -43,7 +43,7 @@ func TestAffinityAcrossNamespaces(t *testing.T) {
 }
 
 func TestScopeOfAPod(t *testing.T) {
-	for spec, want := range map[string]review.PodScope{
+	for spec, want := range map[string]decision.PodScope{
 		`{}`:                            {},
 		`{"activeDeadlineSeconds": 0}`:  {Terminating: true},
 		`{"activeDeadlineSeconds": 30}`: {Terminating: true},

@@ -7,8 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // Each kind that a policy is about is refused in every version that it was ever served in
@@ -53,7 +53,7 @@ func refusedAs(t *testing.T, version, kind, served string) {
 
 // What carries a template is among the kinds above, whatever is added.
 func TestTemplatesAreReadInTheVersionThatIsServed(t *testing.T) {
-	for _, kind := range review.PodKinds() {
+	for _, kind := range decision.PodKinds() {
 		object := map[string]any{"apiVersion": schema.GroupVersion{Group: kind.Group, Version: "v1beta9"}.String(), "kind": kind.Kind, "metadata": map[string]any{"name": "x"}}
 		if _, err := normalize.Manifest(object, "default"); err == nil {
 			t.Errorf("%s of a version that nobody serves passes", kind)

@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // shape is what the kinds that carry Pods differ in.
@@ -39,12 +39,12 @@ func shapeOf(kind schema.GroupKind) (shape, bool) {
 
 // addWorkload finds the Pod in r.Object. A field of the wrong type on the way is an
 // error: taken for missing, it would let through whatever hides behind it.
-func addWorkload(r *review.Request) error {
+func addWorkload(r *decision.Request) error {
 	shape, ok := shapeOf(r.Kind.GroupKind())
 	if !ok {
 		return nil
 	}
-	w := &review.Workload{
+	w := &decision.Workload{
 		Template:    len(shape.podPath) > 0,
 		LongRunning: shape.longRunning,
 		Replicas:    1,
@@ -118,15 +118,15 @@ func requireMap(object map[string]any, parent string, path []string) (map[string
 	return object, nil
 }
 
-func containers(spec map[string]any, path string) ([]review.Container, error) {
-	var all []review.Container
+func containers(spec map[string]any, path string) ([]decision.Container, error) {
+	var all []decision.Container
 	for _, list := range []struct {
 		field string
-		kind  review.ContainerType
+		kind  decision.ContainerType
 	}{
-		{"containers", review.ContainerApp},
-		{"initContainers", review.ContainerInit},
-		{"ephemeralContainers", review.ContainerEphemeral},
+		{"containers", decision.ContainerApp},
+		{"initContainers", decision.ContainerInit},
+		{"ephemeralContainers", decision.ContainerEphemeral},
 	} {
 		value := spec[list.field]
 		if value == nil {
@@ -138,7 +138,7 @@ func containers(spec map[string]any, path string) ([]review.Container, error) {
 			return nil, &FieldError{Path: listPath, Reason: "must be a list"}
 		}
 		if all == nil {
-			all = make([]review.Container, 0, len(items))
+			all = make([]decision.Container, 0, len(items))
 		}
 		for i, item := range items {
 			itemPath := listPath + "[" + strconv.Itoa(i) + "]"
@@ -156,18 +156,18 @@ func containers(spec map[string]any, path string) ([]review.Container, error) {
 	return all, nil
 }
 
-func newContainer(spec map[string]any, kind review.ContainerType, path string) (review.Container, error) {
-	if kind == review.ContainerInit && stringAt(spec, "restartPolicy") == string(corev1.ContainerRestartPolicyAlways) {
-		kind = review.ContainerSidecar
+func newContainer(spec map[string]any, kind decision.ContainerType, path string) (decision.Container, error) {
+	if kind == decision.ContainerInit && stringAt(spec, "restartPolicy") == string(corev1.ContainerRestartPolicyAlways) {
+		kind = decision.ContainerSidecar
 	}
-	c := review.Container{
+	c := decision.Container{
 		Name:  stringAt(spec, "name"),
 		Type:  kind,
 		Path:  path,
 		Spec:  spec,
 		Image: parseImage(stringAt(spec, "image")),
 	}
-	if kind != review.ContainerEphemeral {
+	if kind != decision.ContainerEphemeral {
 		if resources := mapAt(spec, "resources"); resources != nil {
 			var err error
 			if c.Declared, err = requirements(resources, path); err != nil {

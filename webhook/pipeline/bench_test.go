@@ -8,20 +8,20 @@ import (
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 type bare struct{}
 
-func (bare) Namespace(_ context.Context, name string) (review.Namespace, error) {
-	return review.Namespace{Name: name, Known: true}, nil
+func (bare) Namespace(_ context.Context, name string) (decision.Namespace, error) {
+	return decision.Namespace{Name: name, Known: true}, nil
 }
 
-func (bare) Facts(context.Context, string, []review.Fact) (review.Facts, error) {
-	return review.Facts{}, nil
+func (bare) Facts(context.Context, string, []decision.Fact) (decision.Facts, error) {
+	return decision.Facts{}, nil
 }
 
 // BenchmarkDecide decides clean Pods of 1 and of 20 containers under the built-in
@@ -47,7 +47,7 @@ func BenchmarkDecide(b *testing.B) {
 		}
 		body := `{"request":{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"namespace":"shop","operation":"CREATE","userInfo":{"username":"alice"},` +
 			`"object":{"metadata":{"name":"web"},"spec":{"restartPolicy":"Always","containers":[` + strings.Join(containers, ",") + `]}}}}`
-		r, err := normalize.Review([]byte(body), review.OriginValidating)
+		r, err := normalize.Review([]byte(body), decision.OriginValidating)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func BenchmarkDecide(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				d, err := snapshot.Decide(b.Context(), r, bare{}, pipeline.Options{})
-				if err != nil || d.Verdict != review.VerdictAllow {
+				if err != nil || d.Verdict != decision.VerdictAllow {
 					b.Fatal(d, err)
 				}
 			}

@@ -11,8 +11,8 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // Stored tells what is stored now. Implementations are safe for concurrent use.
@@ -21,9 +21,9 @@ type Stored interface {
 	// must not trail the API server: a Policy and the Guardrail that binds it may come in
 	// one apply.
 	Configuration(ctx context.Context) (config.Objects, error)
-	Namespaces(ctx context.Context) ([]review.Namespace, error)
+	Namespaces(ctx context.Context) ([]decision.Namespace, error)
 	// Labels has the namespaces of these names that exist. It must not trail the API server.
-	Labels(ctx context.Context, names []string) (map[string]review.Namespace, error)
+	Labels(ctx context.Context, names []string) (map[string]decision.Namespace, error)
 }
 
 // Checker judges objects of the configuration before they are stored, as Build would
@@ -49,26 +49,26 @@ const farAway = 366 * 24 * time.Hour
 // of an object that is being deleted, always passes. What was wrong with the stored object
 // already is no reason to refuse the new one: whoever is on call must be able to loosen a
 // Guardrail that somebody else's Policy has broken.
-func (c *Checker) Check(ctx context.Context, r *review.Request) (*review.Checked, error) {
-	if r.Subresource != "" || r.Operation != review.Create && r.Operation != review.Update || deleting(r.Object) {
-		return &review.Checked{}, nil
+func (c *Checker) Check(ctx context.Context, r *decision.Request) (*decision.Checked, error) {
+	if r.Subresource != "" || r.Operation != decision.Create && r.Operation != decision.Update || deleting(r.Object) {
+		return &decision.Checked{}, nil
 	}
-	if r.Operation == review.Update && reflect.DeepEqual(r.Object["spec"], r.OldObject["spec"]) {
-		return &review.Checked{}, nil
+	if r.Operation == decision.Update && reflect.DeepEqual(r.Object["spec"], r.OldObject["spec"]) {
+		return &decision.Checked{}, nil
 	}
 	object, faults := config.Decode(r.Object)
 	if len(faults) > 0 {
-		return &review.Checked{Faults: faults}, nil
+		return &decision.Checked{Faults: faults}, nil
 	}
 	var before config.Object
-	if r.Operation == review.Update {
+	if r.Operation == decision.Update {
 		before, _ = config.Decode(r.OldObject) // what does not decode tells of no fault
 	}
 	stored, err := c.stored.Configuration(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	checked := &review.Checked{}
+	checked := &decision.Checked{}
 	switch object := object.(type) {
 	case *v1alpha1.Guardrail:
 		catalog := config.ResolvePolicies(stored.Policies, c.library).Catalog
@@ -105,9 +105,9 @@ func deleting(object map[string]any) bool {
 }
 
 // tell refuses for what is wrong, and warns of what was so before.
-func tell(checked *review.Checked, errs, before field.ErrorList) {
+func tell(checked *decision.Checked, errs, before field.ErrorList) {
 	for _, err := range errs {
-		fault := review.Fault{Field: err.Field, Reason: err.ErrorBody()}
+		fault := decision.Fault{Field: err.Field, Reason: err.ErrorBody()}
 		// By what is said and not where: entries of a list move.
 		if slices.ContainsFunc(before, func(old *field.Error) bool { return old.ErrorBody() == err.ErrorBody() }) {
 			checked.Warnings = append(checked.Warnings, "still wrong: "+fault.String())
@@ -137,7 +137,7 @@ func exemptionErrors(object config.Object, catalog *engine.Catalog) field.ErrorL
 
 // checkExpiry is about a date that is new. One that has passed since it was written is what
 // Exemptions are for.
-func (c *Checker) checkExpiry(checked *review.Checked, e *v1alpha1.Exemption, before config.Object, catalog *engine.Catalog) {
+func (c *Checker) checkExpiry(checked *decision.Checked, e *v1alpha1.Exemption, before config.Object, catalog *engine.Catalog) {
 	if old, ok := before.(*v1alpha1.Exemption); ok && old.Spec.Expires == e.Spec.Expires {
 		return
 	}
@@ -147,7 +147,7 @@ func (c *Checker) checkExpiry(checked *review.Checked, e *v1alpha1.Exemption, be
 	}
 	switch left := resolved.Until.Sub(c.now()); {
 	case left <= 0:
-		checked.Faults = append(checked.Faults, review.Fault{
+		checked.Faults = append(checked.Faults, decision.Fault{
 			Field: "spec.expires", Reason: fmt.Sprintf("%s is over: write the last day on which the Exemption is needed", e.Spec.Expires),
 		})
 	case left > farAway:
@@ -157,7 +157,7 @@ func (c *Checker) checkExpiry(checked *review.Checked, e *v1alpha1.Exemption, be
 
 // checkPolicy warns of what binds the Policy and would not any more. It does not refuse: with
 // other parameters, either the Policy or the Guardrail has to be stored first.
-func (c *Checker) checkPolicy(ctx context.Context, checked *review.Checked, p *v1alpha1.Policy, stored config.Objects) error {
+func (c *Checker) checkPolicy(ctx context.Context, checked *decision.Checked, p *v1alpha1.Policy, stored config.Objects) error {
 	others := slices.DeleteFunc(slices.Clone(stored.Policies), func(other v1alpha1.Policy) bool { return other.Name == p.Name })
 	now := config.ResolvePolicies(stored.Policies, c.library)
 	then := config.ResolvePolicies(append(others, *p), c.library)

@@ -10,9 +10,9 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // manyPolicies are users' Policies of ordinary length, each bound by one Guardrail, together with the library.
@@ -61,12 +61,14 @@ type stored struct{ objects config.Objects }
 
 func (s stored) Configuration(context.Context) (config.Objects, error) { return s.objects, nil }
 
-func (stored) Namespaces(context.Context) ([]review.Namespace, error) { return nil, nil }
+func (stored) Namespaces(context.Context) ([]decision.Namespace, error) { return nil, nil }
 
-func (stored) Labels(context.Context, []string) (map[string]review.Namespace, error) { return nil, nil }
+func (stored) Labels(context.Context, []string) (map[string]decision.Namespace, error) {
+	return nil, nil
+}
 
 // updateOf is the request that changes a Guardrail's parameters for the nth time.
-func updateOf(tb testing.TB, g v1alpha1.Guardrail, n int) (r *review.Request, changed v1alpha1.Guardrail) {
+func updateOf(tb testing.TB, g v1alpha1.Guardrail, n int) (r *decision.Request, changed v1alpha1.Guardrail) {
 	tb.Helper()
 	object := func(g v1alpha1.Guardrail) map[string]any {
 		g.APIVersion, g.Kind = v1alpha1.GroupVersion().String(), config.KindGuardrail
@@ -83,7 +85,7 @@ func updateOf(tb testing.TB, g v1alpha1.Guardrail, n int) (r *review.Request, ch
 	}
 	changed = *g.DeepCopy()
 	changed.Spec.Policies = append(changed.Spec.Policies, binding("min-replicas", fmt.Sprintf(`{"minimum": %d}`, 3+n)))
-	return &review.Request{Operation: review.Update, Object: object(changed), OldObject: object(g)}, changed
+	return &decision.Request{Operation: decision.Update, Object: object(changed), OldObject: object(g)}, changed
 }
 
 // BenchmarkGuardrailWrites is what a write of a Guardrail costs a replica that checks it, and every

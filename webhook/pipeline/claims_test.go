@@ -6,12 +6,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // A claim is a StatefulSet's by its name alone: template, StatefulSet, ordinal.
 func TestWhichClaimsAStatefulSetKeeps(t *testing.T) {
-	own := []review.Claim{{Name: "data", Source: review.ClaimTemplate}, {Name: "logs", Source: review.ClaimTemplate}, {Name: "other", Source: review.ClaimEphemeral}}
+	own := []decision.Claim{{Name: "data", Source: decision.ClaimTemplate}, {Name: "logs", Source: decision.ClaimTemplate}, {Name: "other", Source: decision.ClaimEphemeral}}
 	for name, want := range map[string]int{
 		"data-db-0": 1, "data-db-17": 1, "logs-db-0": 1,
 		"data-db-": 0, "data-db": 0, "data-db-x": 0, "data-db--1": 0, "data-db-0-1": 0, "data-db-4294967296": 0,

@@ -8,10 +8,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // Conflict is a field that two enforced bindings would fill with different values, so that
@@ -45,13 +45,13 @@ func (c *Conflict) String() string {
 // sets nothing. What a policy injects only where a Pod has something special it cannot
 // know: that is told when such a Pod comes. It asks for the namespaces that there are only
 // where the answer hangs on them.
-func (s *Snapshot) Conflicts(ctx context.Context, namespaces func(context.Context) ([]review.Namespace, error)) (map[string][]Conflict, error) {
+func (s *Snapshot) Conflicts(ctx context.Context, namespaces func(context.Context) ([]decision.Namespace, error)) (map[string][]Conflict, error) {
 	injections, err := s.injections(ctx)
 	if err != nil {
 		return nil, err
 	}
 	found := map[string][]Conflict{}
-	var there []review.Namespace
+	var there []decision.Namespace
 	for i, a := range injections {
 		for _, b := range injections[:i+1] {
 			if a.field != b.field || a.value.Cmp(b.value) == 0 {
@@ -103,7 +103,7 @@ type injection struct {
 // injections are those of all Guardrails, by trying them on a Pod that sets nothing.
 func (s *Snapshot) injections(ctx context.Context) ([]injection, error) {
 	var slots []int
-	mutating := func(b *guardrail.Binding) bool { return b.Policy.Mutates && b.Mode == review.ModeEnforce }
+	mutating := func(b *guardrail.Binding) bool { return b.Policy.Mutates && b.Mode == decision.ModeEnforce }
 	for _, g := range s.guardrails {
 		for i := range g.Bindings {
 			if b := &g.Bindings[i]; mutating(b) && !slices.Contains(slots, b.Slot) {

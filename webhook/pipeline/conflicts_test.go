@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // requests are parameters of inject-resources.
@@ -28,7 +28,7 @@ func TestConflictsBetweenInjections(t *testing.T) {
 	}
 	warned := inject("soft", "30m", "64Mi")
 	warned.Spec.Mode = v1alpha1.ModeWarn
-	namespaces := []review.Namespace{
+	namespaces := []decision.Namespace{
 		{Name: "one", Known: true, Labels: map[string]string{"a": "on"}}, {Name: "other", Known: true, Labels: map[string]string{"b": "on"}},
 		{Name: "z-both", Known: true, Labels: map[string]string{"a": "on", "b": "on"}}, {Name: "both", Known: true, Labels: map[string]string{"a": "on", "b": "on"}},
 	}
@@ -68,7 +68,7 @@ func TestConflictsBetweenInjections(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
-			got, err := build(t, test.guardrails...).Conflicts(t.Context(), func(context.Context) ([]review.Namespace, error) {
+			got, err := build(t, test.guardrails...).Conflicts(t.Context(), func(context.Context) ([]decision.Namespace, error) {
 				asked++
 				return namespaces, nil
 			})
@@ -84,7 +84,7 @@ func TestConflictsBetweenInjections(t *testing.T) {
 	}
 	broken := errors.New("the API server is away")
 	s := build(t, selecting(inject("a", "10m", "64Mi"), "a"), selecting(inject("b", "20m", "64Mi"), "b"))
-	if _, err := s.Conflicts(t.Context(), func(context.Context) ([]review.Namespace, error) { return nil, broken }); !errors.Is(err, broken) {
+	if _, err := s.Conflicts(t.Context(), func(context.Context) ([]decision.Namespace, error) { return nil, broken }); !errors.Is(err, broken) {
 		t.Errorf("the namespaces cannot be listed, but got %v", err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // places are where people put credentials. Each makes an object that holds the value,
@@ -165,7 +165,7 @@ func TestReferencesToCredentialsAreNoCredentials(t *testing.T) {
 		object("ConfigMap", "data", "ca.crt", "-----BEGIN CERTIFICATE-----\nZXhhbXBsZQ==\n-----END CERTIFICATE-----\n"),
 	} {
 		d := decide(t, snapshot, manifest(t, object), known(nil))
-		if d.Verdict != review.VerdictAllow || len(d.Findings) > 0 {
+		if d.Verdict != decision.VerdictAllow || len(d.Findings) > 0 {
 			t.Errorf("%v: got %+v", object, d)
 		}
 	}

@@ -8,25 +8,25 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/mutate"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // FactSource tells what lies beside an object. Implementations are safe for concurrent
 // use. An error is an internal error of the decision.
 type FactSource interface {
-	Namespace(ctx context.Context, name string) (review.Namespace, error)
+	Namespace(ctx context.Context, name string) (decision.Namespace, error)
 	// Facts returns of each wanted sort all that the namespace has; StorageClasses are the
 	// cluster's.
-	Facts(ctx context.Context, namespace string, wanted []review.Fact) (review.Facts, error)
+	Facts(ctx context.Context, namespace string, wanted []decision.Fact) (decision.Facts, error)
 }
 
 // Options of a decision.
 type Options struct {
 	// MaxMode is a ceiling for every binding; 0 is none.
-	MaxMode review.Mode
+	MaxMode decision.Mode
 	// Live may be nil: then nothing is known that an object may be made from.
 	Live Live
 	// Pods may be nil: then a Binding with labels or annotations cannot be decided.
@@ -51,7 +51,7 @@ func (o *Options) now() time.Time {
 // Decide decides one request, which it leaves as it is. An error means that nothing
 // can be said, and never that the object is fine; a policy that fails alone is in
 // Decision.Errors instead.
-func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSource, o Options) (*review.Decision, error) {
+func (s *Snapshot) Decide(ctx context.Context, r *decision.Request, source FactSource, o Options) (*decision.Decision, error) {
 	d, err := s.decideObject(ctx, r, source, o)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 	if err != nil {
 		return nil, err
 	}
-	for _, more := range []*review.Decision{claim, ambiguity} {
+	for _, more := range []*decision.Decision{claim, ambiguity} {
 		if more != nil {
 			guardrail.Join(d, more)
 		}
@@ -72,7 +72,7 @@ func (s *Snapshot) Decide(ctx context.Context, r *review.Request, source FactSou
 	return d, nil
 }
 
-func (s *Snapshot) decideObject(ctx context.Context, r *review.Request, source FactSource, o Options) (*review.Decision, error) {
+func (s *Snapshot) decideObject(ctx context.Context, r *decision.Request, source FactSource, o Options) (*decision.Decision, error) {
 	if normalize.IsRevision(r.Kind.GroupKind()) {
 		return s.decideRevision(ctx, r, source, o)
 	}
@@ -97,7 +97,7 @@ type scope struct {
 }
 
 // setTrust gives the bindings the trust that the scope leaves.
-func (part scope) setTrust(bounds []guardrail.Bound, r *review.Request) {
+func (part scope) setTrust(bounds []guardrail.Bound, r *decision.Request) {
 	for i := range bounds {
 		switch {
 		case part.trusted:
@@ -109,7 +109,7 @@ func (part scope) setTrust(bounds []guardrail.Bound, r *review.Request) {
 }
 
 // decide decides an object, or a part of it.
-func (s *Snapshot) decide(ctx context.Context, r *review.Request, source FactSource, o Options, part scope) (*review.Decision, error) {
+func (s *Snapshot) decide(ctx context.Context, r *decision.Request, source FactSource, o Options, part scope) (*decision.Decision, error) {
 	decision, rests, err := s.decideOnce(ctx, r, source, o, part)
 	if err != nil || rests == nil {
 		return decision, err
@@ -118,9 +118,9 @@ func (s *Snapshot) decide(ctx context.Context, r *review.Request, source FactSou
 }
 
 // decideOnce decides by the facts of one source. The basis is nil if there are none.
-func (s *Snapshot) decideOnce(ctx context.Context, r *review.Request, source FactSource, o Options, part scope) (*review.Decision, *basis, error) {
+func (s *Snapshot) decideOnce(ctx context.Context, r *decision.Request, source FactSource, o Options, part scope) (*decision.Decision, *basis, error) {
 	if !decided(r) {
-		return &review.Decision{Verdict: review.VerdictAllow}, nil, nil
+		return &decision.Decision{Verdict: decision.VerdictAllow}, nil, nil
 	}
 	request := *r
 	bounds, err := s.resolve(ctx, &request, source, o)
@@ -128,11 +128,11 @@ func (s *Snapshot) decideOnce(ctx context.Context, r *review.Request, source Fac
 		return nil, nil, err
 	}
 	if len(bounds) == 0 {
-		return &review.Decision{Verdict: review.VerdictAllow, Unbound: true}, nil, nil
+		return &decision.Decision{Verdict: decision.VerdictAllow, Unbound: true}, nil, nil
 	}
 	bounds = relevant(bounds, &request)
 	if len(bounds) == 0 {
-		return &review.Decision{Verdict: review.VerdictAllow}, nil, nil
+		return &decision.Decision{Verdict: decision.VerdictAllow}, nil, nil
 	}
 	wanted := wantedFacts(&request, bounds)
 	if len(wanted) > 0 {
@@ -164,15 +164,15 @@ func (s *Snapshot) decideOnce(ctx context.Context, r *review.Request, source Fac
 	}
 	evidence := guardrail.Evidence{
 		Request: &request, Bounds: bounds, Results: results,
-		Filled: filled(&request, plan.Fills, review.ModeEnforce), Undecided: undecidedFields(&request, plan.Fills), WouldFill: would,
+		Filled: filled(&request, plan.Fills, decision.ModeEnforce), Undecided: undecidedFields(&request, plan.Fills), WouldFill: would,
 		Extra: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt, Restored: part.restored, Only: part.only,
 	}
 	if part.restored == nil {
 		evidence.Restored = s.restored(ctx, &request, bounds, o)
 	}
-	if request.Operation == review.Update {
+	if request.Operation == decision.Update {
 		evidence.Extent = extentOf
-		evidence.Before = func() ([]review.Result, error) { return s.before(ctx, &request, bounds, exempt, there) }
+		evidence.Before = func() ([]decision.Result, error) { return s.before(ctx, &request, bounds, exempt, there) }
 	}
 	decision, err := guardrail.Decide(evidence)
 	if err != nil {
@@ -188,7 +188,7 @@ func (s *Snapshot) decideOnce(ctx context.Context, r *review.Request, source Fac
 // Strictest is the strictest mode bound for a request's kind and namespace, and the
 // Guardrails that bind under it: what decides where the object itself cannot be looked
 // at. The mode is 0 where nothing is bound.
-func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source FactSource, o Options) (review.Mode, []string, error) {
+func (s *Snapshot) Strictest(ctx context.Context, r *decision.Request, source FactSource, o Options) (decision.Mode, []string, error) {
 	if !decided(r) {
 		return 0, nil, nil
 	}
@@ -196,7 +196,7 @@ func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source Fact
 	if err != nil {
 		return 0, nil, err
 	}
-	var strictest review.Mode
+	var strictest decision.Mode
 	var names []string
 	for _, bound := range bounds {
 		mode := bound.EffectiveMode(r, "")
@@ -212,7 +212,7 @@ func (s *Snapshot) Strictest(ctx context.Context, r *review.Request, source Fact
 
 // resolveAll finds the bindings for a request whose object is not looked at: those of its
 // kind, and for a ControllerRevision those of the kinds that it is decided as.
-func (s *Snapshot) resolveAll(ctx context.Context, r *review.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
+func (s *Snapshot) resolveAll(ctx context.Context, r *decision.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
 	kinds := []schema.GroupVersionKind{r.Kind}
 	if normalize.IsRevision(r.Kind.GroupKind()) {
 		kinds = revisedKinds(r)
@@ -235,7 +235,7 @@ func (s *Snapshot) resolveAll(ctx context.Context, r *review.Request, source Fac
 
 // WouldRefuse returns the Guardrails that would refuse a request whose object cannot be
 // looked at, if their mode and the ceiling were enforce.
-func (s *Snapshot) WouldRefuse(ctx context.Context, r *review.Request, source FactSource, o Options) ([]string, error) {
+func (s *Snapshot) WouldRefuse(ctx context.Context, r *decision.Request, source FactSource, o Options) ([]string, error) {
 	if !decided(r) {
 		return nil, nil
 	}
@@ -256,16 +256,16 @@ func (s *Snapshot) WouldRefuse(ctx context.Context, r *review.Request, source Fa
 // decided reports whether there is anything to decide. What a webhook configuration sends
 // besides, such as a DELETE or a status that comes without new labels or annotations, is
 // not held up.
-func decided(r *review.Request) bool {
+func decided(r *decision.Request) bool {
 	switch r.Subresource {
 	case "", "ephemeralcontainers", "resize":
-		return r.Operation == review.Create || r.Operation == review.Update
+		return r.Operation == decision.Create || r.Operation == decision.Update
 	}
-	return carriesMetadata(r) && r.Operation == review.Update && metadataChanged(r)
+	return carriesMetadata(r) && r.Operation == decision.Update && metadataChanged(r)
 }
 
 // resolve learns the namespace and finds the bindings.
-func (s *Snapshot) resolve(ctx context.Context, r *review.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
+func (s *Snapshot) resolve(ctx context.Context, r *decision.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
 	namespace, err := source.Namespace(ctx, r.Namespace.Name)
 	if err != nil {
 		return nil, fmt.Errorf("learning the labels of namespace %q: %w", r.Namespace.Name, err)

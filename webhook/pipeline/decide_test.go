@@ -17,31 +17,31 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // facts answers for one namespace.
 type facts struct {
-	namespace review.Namespace
-	facts     review.Facts
+	namespace decision.Namespace
+	facts     decision.Facts
 	err       error
 }
 
-func (f facts) Namespace(_ context.Context, name string) (review.Namespace, error) {
+func (f facts) Namespace(_ context.Context, name string) (decision.Namespace, error) {
 	namespace := f.namespace
 	namespace.Name = name
 	return namespace, f.err
 }
 
-func (f facts) Facts(context.Context, string, []review.Fact) (review.Facts, error) {
+func (f facts) Facts(context.Context, string, []decision.Fact) (decision.Facts, error) {
 	return f.facts, f.err
 }
 
 func known(labels map[string]string) facts {
-	return facts{namespace: review.Namespace{Labels: labels, Known: true}}
+	return facts{namespace: decision.Namespace{Labels: labels, Known: true}}
 }
 
 func catalog(t *testing.T) *engine.Catalog {
@@ -78,7 +78,7 @@ func binding(name, parameters string) v1alpha1.PolicyBinding {
 	return b
 }
 
-func decide(t *testing.T, s *pipeline.Snapshot, r *review.Request, f facts) *review.Decision {
+func decide(t *testing.T, s *pipeline.Snapshot, r *decision.Request, f facts) *decision.Decision {
 	t.Helper()
 	d, err := s.Decide(t.Context(), r, f, pipeline.Options{})
 	if err != nil {
@@ -115,7 +115,7 @@ func deployment(c map[string]any) map[string]any {
 	}
 }
 
-func manifest(t *testing.T, object map[string]any) *review.Request {
+func manifest(t *testing.T, object map[string]any) *decision.Request {
 	t.Helper()
 	r, err := normalize.Manifest(object, "shop")
 	if err != nil {
@@ -124,7 +124,7 @@ func manifest(t *testing.T, object map[string]any) *review.Request {
 	return r
 }
 
-func policiesIn(d *review.Decision) []string {
+func policiesIn(d *decision.Decision) []string {
 	var ids []string
 	for _, f := range d.Findings {
 		ids = append(ids, f.Policy)
@@ -134,7 +134,7 @@ func policiesIn(d *review.Decision) []string {
 
 func TestMissingResourcesOfATemplateWillBeFilled(t *testing.T) {
 	d := decide(t, build(t), manifest(t, deployment(container(nil))), known(nil))
-	if d.Verdict != review.VerdictAllow || len(d.Findings) > 0 || len(d.Fills) != 4 || len(d.Patch) > 0 {
+	if d.Verdict != decision.VerdictAllow || len(d.Findings) > 0 || len(d.Fills) != 4 || len(d.Patch) > 0 {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -144,31 +144,31 @@ func TestMissingResourcesCountWhereInjectionOnlyWarns(t *testing.T) {
 		guardrail("need", v1alpha1.ModeEnforce, binding("require-resources", "")),
 		guardrail("hint", v1alpha1.ModeWarn, binding("inject-resources", "")))
 	d := decide(t, s, manifest(t, deployment(container(nil))), known(nil))
-	if d.Verdict != review.VerdictDeny || len(d.Findings) != 4 {
+	if d.Verdict != decision.VerdictDeny || len(d.Findings) != 4 {
 		t.Errorf("got %+v", d)
 	}
 }
 
 func TestAManifestsPodIsPatchedAsTheClusterWould(t *testing.T) {
 	d := decide(t, build(t), manifest(t, pod(container(nil))), known(nil))
-	if d.Verdict != review.VerdictAllow || len(d.Patch) != 1 || d.Patch[0].Path != "/spec/containers/0/resources" {
+	if d.Verdict != decision.VerdictAllow || len(d.Patch) != 1 || d.Patch[0].Path != "/spec/containers/0/resources" {
 		t.Errorf("got %+v", d)
 	}
 }
 
 func TestAPodAtValidateIsNotExcusedByInjection(t *testing.T) {
 	r := manifest(t, pod(container(nil)))
-	r.Origin = review.OriginValidating
+	r.Origin = decision.OriginValidating
 	d := decide(t, build(t), r, known(nil))
-	if d.Verdict != review.VerdictDeny || len(d.Fills) > 0 || len(d.Patch) > 0 {
+	if d.Verdict != decision.VerdictDeny || len(d.Fills) > 0 || len(d.Patch) > 0 {
 		t.Errorf("nothing fills it any more, but got %+v", d)
 	}
 }
 
 func TestMutateNeverDenies(t *testing.T) {
 	r := manifest(t, pod(map[string]any{"name": "app", "image": "app"}))
-	r.Origin = review.OriginMutating
-	if d := decide(t, build(t), r, known(nil)); d.Verdict == review.VerdictDeny || len(d.Patch) == 0 {
+	r.Origin = decision.OriginMutating
+	if d := decide(t, build(t), r, known(nil)); d.Verdict == decision.VerdictDeny || len(d.Patch) == 0 {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -180,7 +180,7 @@ func TestLimitRangeDefaultsCount(t *testing.T) {
 		Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Default: all, DefaultRequest: all}},
 	}}}
 	s := build(t, guardrail("need", v1alpha1.ModeEnforce, binding("require-resources", ""), binding("inject-resources", "")))
-	if d := decide(t, s, manifest(t, deployment(container(nil))), f); d.Verdict != review.VerdictAllow || len(d.Fills) > 0 {
+	if d := decide(t, s, manifest(t, deployment(container(nil))), f); d.Verdict != decision.VerdictAllow || len(d.Fills) > 0 {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -195,19 +195,19 @@ func TestTheSameObjectTwiceIsDecidedTheSame(t *testing.T) {
 
 func TestAnUnknownNamespaceMattersOnlyWhereItsLabelsDo(t *testing.T) {
 	s := build(t, slices.DeleteFunc(config.Default(catalog(t)), func(g v1alpha1.Guardrail) bool { return g.Name == "chapter" })...)
-	service := func(kind string) *review.Request {
+	service := func(kind string) *decision.Request {
 		spec := map[string]any{"type": kind, "selector": map[string]any{"app": "web"}}
 		return manifest(t, map[string]any{"apiVersion": "v1", "kind": "Service", "spec": spec})
 	}
 	for _, test := range []struct {
 		kind  string
 		facts facts
-		want  review.Verdict
+		want  decision.Verdict
 	}{
-		{"LoadBalancer", known(map[string]string{"taffrail.dev/exposure": "restricted"}), review.VerdictDeny},
-		{"LoadBalancer", known(nil), review.VerdictAllow},
-		{"LoadBalancer", facts{}, review.VerdictUnknown},
-		{"ClusterIP", facts{}, review.VerdictAllow},
+		{"LoadBalancer", known(map[string]string{"taffrail.dev/exposure": "restricted"}), decision.VerdictDeny},
+		{"LoadBalancer", known(nil), decision.VerdictAllow},
+		{"LoadBalancer", facts{}, decision.VerdictUnknown},
+		{"ClusterIP", facts{}, decision.VerdictAllow},
 	} {
 		if d := decide(t, s, service(test.kind), test.facts); d.Verdict != test.want {
 			t.Errorf("%s: got %v, want %v", test.kind, d.Verdict, test.want)
@@ -243,12 +243,12 @@ func TestSeveralParameterSetsAllHold(t *testing.T) {
 func TestTheCeilingHolds(t *testing.T) {
 	s := build(t)
 	r := manifest(t, pod(map[string]any{"name": "app", "image": "app"}))
-	for mode, want := range map[review.Mode]review.Verdict{review.ModeEnforce: review.VerdictDeny, review.ModeWarn: review.VerdictWarn, review.ModeAudit: review.VerdictAllow} {
+	for mode, want := range map[decision.Mode]decision.Verdict{decision.ModeEnforce: decision.VerdictDeny, decision.ModeWarn: decision.VerdictWarn, decision.ModeAudit: decision.VerdictAllow} {
 		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{MaxMode: mode})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d.Verdict != want || (len(d.Patch) > 0) != (mode == review.ModeEnforce) {
+		if d.Verdict != want || (len(d.Patch) > 0) != (mode == decision.ModeEnforce) {
 			t.Errorf("%v: got %v and the patch %v", mode, d.Verdict, d.Patch)
 		}
 	}
@@ -258,7 +258,7 @@ func TestNoDecisionHoldsAValueOfASecret(t *testing.T) {
 	r := manifest(t, map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "db"},
 		"stringData": map[string]any{"password": "swordfish"}})
 	d := decide(t, build(t), r, known(nil))
-	if d.Verdict != review.VerdictDeny {
+	if d.Verdict != decision.VerdictDeny {
 		t.Fatalf("got %v", d.Verdict)
 	}
 	text := strings.ToLower(cmp.Diff(nil, d))
@@ -305,7 +305,7 @@ func TestASnapshotIsAFunctionOfWhatIsStored(t *testing.T) {
 func TestStrictest(t *testing.T) {
 	s := build(t, guardrail("a", v1alpha1.ModeWarn, binding("image-tag", "")), guardrail("b", v1alpha1.ModeEnforce, binding("image-tag", "")))
 	mode, names, err := s.Strictest(t.Context(), manifest(t, pod(container(nil))), known(nil), pipeline.Options{})
-	if err != nil || mode != review.ModeEnforce || len(names) != 1 || names[0] != "b" {
+	if err != nil || mode != decision.ModeEnforce || len(names) != 1 || names[0] != "b" {
 		t.Errorf("got %v %v %v", mode, names, err)
 	}
 	mode, _, err = s.Strictest(t.Context(), manifest(t, map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}), known(nil), pipeline.Options{})
@@ -327,13 +327,13 @@ func TestFactsAreReadOnlyForPoliciesThatNeedThem(t *testing.T) {
 
 type failingFacts struct{ facts }
 
-func (failingFacts) Facts(context.Context, string, []review.Fact) (review.Facts, error) {
-	return review.Facts{}, errors.New("no answer")
+func (failingFacts) Facts(context.Context, string, []decision.Fact) (decision.Facts, error) {
+	return decision.Facts{}, errors.New("no answer")
 }
 
 func TestStrictestKnowsTrustAndTheCeiling(t *testing.T) {
 	s := build(t, guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", "")))
-	strictest := func(user string, ceiling review.Mode) review.Mode {
+	strictest := func(user string, ceiling decision.Mode) decision.Mode {
 		r := manifest(t, pod(container(nil)))
 		r.User.Name = user
 		mode, _, err := s.Strictest(t.Context(), r, known(nil), pipeline.Options{MaxMode: ceiling})
@@ -342,13 +342,13 @@ func TestStrictestKnowsTrustAndTheCeiling(t *testing.T) {
 		}
 		return mode
 	}
-	if got := strictest("alice", 0); got != review.ModeEnforce {
+	if got := strictest("alice", 0); got != decision.ModeEnforce {
 		t.Errorf("a person: %v", got)
 	}
-	if got := strictest("alice", review.ModeAudit); got != review.ModeAudit {
+	if got := strictest("alice", decision.ModeAudit); got != decision.ModeAudit {
 		t.Errorf("under a ceiling: %v", got)
 	}
-	if got := strictest("system:serviceaccount:kube-system:replicaset-controller", 0); got != review.ModeAudit {
+	if got := strictest("system:serviceaccount:kube-system:replicaset-controller", 0); got != decision.ModeAudit {
 		t.Errorf("a built-in controller: %v", got)
 	}
 }
@@ -357,7 +357,7 @@ func TestInjectionOfAnUncertainGuardrailExcusesNothing(t *testing.T) {
 	inject := guardrail("inject", v1alpha1.ModeEnforce, binding("inject-resources", ""))
 	inject.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"fill": "yes"}}
 	s := build(t, inject, guardrail("need", v1alpha1.ModeEnforce, binding("require-resources", "")))
-	if d := decide(t, s, manifest(t, deployment(container(nil))), facts{}); d.Verdict != review.VerdictDeny || len(d.Fills) > 0 {
+	if d := decide(t, s, manifest(t, deployment(container(nil))), facts{}); d.Verdict != decision.VerdictDeny || len(d.Fills) > 0 {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -366,7 +366,7 @@ func TestAGapThatCannotBeFilledOnlyWarns(t *testing.T) {
 	s := build(t, guardrail("one", v1alpha1.ModeEnforce, binding("inject-resources", `{"requests":{"cpu":"1"}}`)),
 		guardrail("two", v1alpha1.ModeEnforce, binding("inject-resources", `{"requests":{"cpu":"2"}}`)))
 	d := decide(t, s, manifest(t, pod(container(nil))), known(nil))
-	if d.Verdict != review.VerdictWarn || len(d.Findings) != 1 || d.Findings[0].Mode != review.ModeWarn ||
+	if d.Verdict != decision.VerdictWarn || len(d.Findings) != 1 || d.Findings[0].Mode != decision.ModeWarn ||
 		d.Findings[0].Path != "spec.containers[0].resources.requests.cpu" || d.Findings[0].Policy != "inject-resources" ||
 		!slices.Equal(d.Findings[0].Guardrails, []string{"one", "two"}) || d.Findings[0].Container != "app" || d.Findings[0].Remediation == "" || d.Findings[0].Severity == "" {
 		t.Errorf("got %v %+v", d.Verdict, d.Findings)
@@ -383,7 +383,7 @@ func TestWouldRefuse(t *testing.T) {
 	r := manifest(t, pod(container(nil)))
 	for user, want := range map[string]string{"alice": "a b", "system:serviceaccount:kube-system:replicaset-controller": ""} {
 		r.User.Name = user
-		names, err := s.WouldRefuse(t.Context(), r, known(nil), pipeline.Options{MaxMode: review.ModeAudit})
+		names, err := s.WouldRefuse(t.Context(), r, known(nil), pipeline.Options{MaxMode: decision.ModeAudit})
 		if got := strings.Join(names, " "); err != nil || got != want {
 			t.Errorf("%s: got %q, %v", user, got, err)
 		}

@@ -9,16 +9,16 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/limitrange"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // wantedFacts are those that a bound policy rests on and that can make a difference for
 // the object: most objects mount no claim, and have no Pods.
-func wantedFacts(r *review.Request, bounds []guardrail.Bound) []review.Fact {
-	var wanted []review.Fact
+func wantedFacts(r *decision.Request, bounds []guardrail.Bound) []decision.Fact {
+	var wanted []decision.Fact
 	for _, bound := range bounds {
 		for _, fact := range bound.Policy.Facts {
 			if !slices.Contains(wanted, fact) && matters(r, fact) {
@@ -29,26 +29,28 @@ func wantedFacts(r *review.Request, bounds []guardrail.Bound) []review.Fact {
 	return wanted
 }
 
-func matters(r *review.Request, fact review.Fact) bool {
+func matters(r *decision.Request, fact decision.Fact) bool {
 	switch fact {
-	case review.FactLimitRanges, review.FactResourceQuotas:
+	case decision.FactLimitRanges, decision.FactResourceQuotas:
 		return r.Workload != nil || isNamespace(r)
-	case review.FactAutoscalers:
+	case decision.FactAutoscalers:
 		return r.Workload != nil && r.Workload.Template
-	case review.FactClaims:
-		return slices.ContainsFunc(r.Claims, func(c review.Claim) bool { return c.Source == review.ClaimVolume || c.Source == review.ClaimTemplate })
-	case review.FactStorageClasses:
+	case decision.FactClaims:
+		return slices.ContainsFunc(r.Claims, func(c decision.Claim) bool {
+			return c.Source == decision.ClaimVolume || c.Source == decision.ClaimTemplate
+		})
+	case decision.FactStorageClasses:
 		return len(r.Claims) > 0
 	}
 	return true
 }
 
-func isNamespace(r *review.Request) bool {
+func isNamespace(r *decision.Request) bool {
 	return r.Kind.GroupKind() == schema.GroupKind{Kind: "Namespace"}
 }
 
 // factNamespace is where to look for facts: for a Namespace, in itself.
-func factNamespace(r *review.Request) string {
+func factNamespace(r *decision.Request) string {
 	if isNamespace(r) {
 		return r.Name
 	}
@@ -59,7 +61,7 @@ func factNamespace(r *review.Request) string {
 // workload and to its claims, what autoscaler there is, what is known of claims. What the
 // caller's Request shares is copied before it is changed. The prediction is empty where
 // there is no workload.
-func enrich(r *review.Request) limitrange.Prediction {
+func enrich(r *decision.Request) limitrange.Prediction {
 	r.Claims = claimsWithFacts(r)
 	if r.Workload == nil {
 		return limitrange.Prediction{}
@@ -70,7 +72,7 @@ func enrich(r *review.Request) limitrange.Prediction {
 	workload.Refusals = refusals(r, prediction)
 	i := 0 // PodOf leaves the ephemeral containers out
 	for c := range workload.Containers {
-		if workload.Containers[c].Type != review.ContainerEphemeral {
+		if workload.Containers[c].Type != decision.ContainerEphemeral {
 			workload.Containers[c].Effective = prediction.Effective(i)
 			i++
 		}
@@ -81,7 +83,7 @@ func enrich(r *review.Request) limitrange.Prediction {
 	return prediction
 }
 
-func autoscalerOf(r *review.Request) *review.Autoscaler {
+func autoscalerOf(r *decision.Request) *decision.Autoscaler {
 	for _, hpa := range r.Facts.Autoscalers {
 		target := hpa.Spec.ScaleTargetRef
 		group := schema.FromAPIVersionAndKind(target.APIVersion, target.Kind).Group
@@ -92,18 +94,18 @@ func autoscalerOf(r *review.Request) *review.Autoscaler {
 		if hpa.Spec.MinReplicas != nil {
 			minimum = int64(*hpa.Spec.MinReplicas)
 		}
-		return &review.Autoscaler{Name: hpa.Name, MinReplicas: minimum, MaxReplicas: int64(hpa.Spec.MaxReplicas)}
+		return &decision.Autoscaler{Name: hpa.Name, MinReplicas: minimum, MaxReplicas: int64(hpa.Spec.MaxReplicas)}
 	}
 	return nil
 }
 
 // claimsWithFacts tells of claims that volumes name what the namespace has, and of all
 // what makes their volumes.
-func claimsWithFacts(r *review.Request) []review.Claim {
+func claimsWithFacts(r *decision.Request) []decision.Claim {
 	claims := slices.Clone(r.Claims)
 	for i := range claims {
 		c := &claims[i]
-		if c.Source == review.ClaimVolume {
+		if c.Source == decision.ClaimVolume {
 			addKnownClaim(c, r.Facts.PersistentVolumeClaims)
 		}
 		for _, class := range r.Facts.StorageClasses {
@@ -120,7 +122,7 @@ func claimsWithFacts(r *review.Request) []review.Claim {
 
 const annotationDefaultClass = "storageclass.kubernetes.io/is-default-class"
 
-func addKnownClaim(c *review.Claim, known []*corev1.PersistentVolumeClaim) {
+func addKnownClaim(c *decision.Claim, known []*corev1.PersistentVolumeClaim) {
 	for _, claim := range known {
 		if claim.Name != c.Name {
 			continue
@@ -132,14 +134,14 @@ func addKnownClaim(c *review.Claim, known []*corev1.PersistentVolumeClaim) {
 	}
 }
 
-func refusals(r *review.Request, prediction limitrange.Prediction) []review.Refusal {
+func refusals(r *decision.Request, prediction limitrange.Prediction) []decision.Refusal {
 	return slices.Concat(prediction.Refusals(), prediction.Clashes(), claimRefusals(r))
 }
 
 // claimRefusals is what LimitRanges refuse of the claims that a workload's controller, or
 // its Pods, make. One that a volume names exists, or is refused when it is applied.
-func claimRefusals(r *review.Request) []review.Refusal {
-	var refusals []review.Refusal
+func claimRefusals(r *decision.Request) []decision.Refusal {
+	var refusals []decision.Refusal
 	for _, claim := range ownClaims(r.Claims) {
 		for _, refusal := range limitrange.ClaimRefusals(claim.Requests, r.Facts.LimitRanges) {
 			refusal.Claim = claim.Path
@@ -149,10 +151,10 @@ func claimRefusals(r *review.Request) []review.Refusal {
 	return refusals
 }
 
-func ownClaims(claims []review.Claim) []review.Claim {
-	var own []review.Claim
+func ownClaims(claims []decision.Claim) []decision.Claim {
+	var own []decision.Claim
 	for _, c := range claims {
-		if c.Source == review.ClaimTemplate || c.Source == review.ClaimEphemeral {
+		if c.Source == decision.ClaimTemplate || c.Source == decision.ClaimEphemeral {
 			own = append(own, c)
 		}
 	}
@@ -162,7 +164,7 @@ func ownClaims(claims []review.Claim) []review.Claim {
 // predictPods adds to a template what becomes of all of its Pods with what will be injected
 // into them: what LimitRanges still refuse, and what ResourceQuotas have too little of.
 // What the Pods of the stored object use is given back.
-func predictPods(r *review.Request, stored func(*review.Request) *review.Request, prediction limitrange.Prediction, fills []review.Fill) {
+func predictPods(r *decision.Request, stored func(*decision.Request) *decision.Request, prediction limitrange.Prediction, fills []decision.Fill) {
 	if r.Workload == nil || !r.Workload.Template {
 		return
 	}
@@ -181,12 +183,12 @@ func predictPods(r *review.Request, stored func(*review.Request) *review.Request
 	}
 }
 
-func enforced(fills []review.Fill) []limitrange.Fill {
+func enforced(fills []decision.Fill) []limitrange.Fill {
 	var all []limitrange.Fill
 	for _, fill := range fills {
 		field, err := limitrange.ParseField(fill.Field)
 		value, bad := resource.ParseQuantity(fill.Value)
-		if fill.Mode == review.ModeEnforce && err == nil && bad == nil {
+		if fill.Mode == decision.ModeEnforce && err == nil && bad == nil {
 			all = append(all, limitrange.Fill{Container: fill.Container, Field: field, Value: value})
 		}
 	}
@@ -194,12 +196,12 @@ func enforced(fills []review.Fill) []limitrange.Fill {
 }
 
 // itself is for a request that is made of what is stored.
-func itself(r *review.Request) *review.Request { return r }
+func itself(r *decision.Request) *decision.Request { return r }
 
 // storedRequest is nil where nothing is stored, or what is stored cannot be read any
 // more: all that is used then counts as others'.
-func storedRequest(r *review.Request) *review.Request {
-	if r.Origin == review.OriginLive {
+func storedRequest(r *decision.Request) *decision.Request {
+	if r.Origin == decision.OriginLive {
 		return r
 	}
 	stored, err := normalize.Old(r)
@@ -211,7 +213,7 @@ func storedRequest(r *review.Request) *review.Request {
 
 // present is what the stored object's Pods use now. What will be injected into the new ones
 // is taken to have been injected into them.
-func present(stored *review.Request, facts review.Facts, fills []review.Fill) *limitrange.Present {
+func present(stored *decision.Request, facts decision.Facts, fills []decision.Fill) *limitrange.Present {
 	if stored == nil {
 		return nil
 	}
@@ -220,23 +222,23 @@ func present(stored *review.Request, facts review.Facts, fills []review.Fill) *l
 	return &limitrange.Present{
 		Pod: pods[0], Scope: normalize.Scope(stored.Workload.Pod),
 		Count:  normalize.PresentPods(stored.Object, stored.Kind.Kind),
-		Claims: slices.DeleteFunc(slices.Clone(own), func(c review.Claim) bool { return c.Source == review.ClaimTemplate }),
+		Claims: slices.DeleteFunc(slices.Clone(own), func(c decision.Claim) bool { return c.Source == decision.ClaimTemplate }),
 		Kept:   keptClaims(own, stored.Name, facts.PersistentVolumeClaims),
 	}
 }
 
 // keptClaims are those that a StatefulSet has made from its templates, and that stay when
 // its Pods go: <template>-<StatefulSet>-<ordinal>.
-func keptClaims(own []review.Claim, set string, known []*corev1.PersistentVolumeClaim) []review.Claim {
-	var kept []review.Claim
+func keptClaims(own []decision.Claim, set string, known []*corev1.PersistentVolumeClaim) []decision.Claim {
+	var kept []decision.Claim
 	for _, template := range own {
-		if template.Source != review.ClaimTemplate {
+		if template.Source != decision.ClaimTemplate {
 			continue
 		}
 		for _, claim := range known {
 			ordinal, made := strings.CutPrefix(claim.Name, template.Name+"-"+set+"-")
 			if _, err := strconv.ParseUint(ordinal, 10, 32); made && err == nil {
-				kept = append(kept, review.Claim{Requests: claim.Spec.Resources.Requests, StorageClass: claim.Spec.StorageClassName})
+				kept = append(kept, decision.Claim{Requests: claim.Spec.Resources.Requests, StorageClass: claim.Spec.StorageClassName})
 			}
 		}
 	}
@@ -245,7 +247,7 @@ func keptClaims(own []review.Claim, set string, known []*corev1.PersistentVolume
 
 // Enrich adds to a request what its facts tell, as Decide does before policies are asked:
 // for who asks one policy by itself, in a test of it.
-func Enrich(r *review.Request) { predictPods(r, storedRequest, enrich(r), nil) }
+func Enrich(r *decision.Request) { predictPods(r, storedRequest, enrich(r), nil) }
 
 // EnrichStored does the same with the stored object of an UPDATE, whose Pods are there.
-func EnrichStored(old *review.Request) { predictPods(old, itself, enrich(old), nil) }
+func EnrichStored(old *decision.Request) { predictPods(old, itself, enrich(old), nil) }

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 func quota(hard string) *corev1.ResourceQuota {
@@ -28,11 +28,11 @@ func TestInjectionCountsForWhatLimitRangesRefuse(t *testing.T) {
 	fits := guardrail("fits", v1alpha1.ModeEnforce, binding("limitrange-fit", ""))
 	for name, test := range map[string]struct {
 		with    v1alpha1.Guardrail
-		verdict review.Verdict
+		verdict decision.Verdict
 	}{
-		"nothing":        {guardrail("other", v1alpha1.ModeEnforce, binding("image-tag", "")), review.VerdictDeny},
-		"an injection":   {guardrail("fill", v1alpha1.ModeEnforce, binding("inject-resources", `{"limits":{"cpu":"1"}}`)), review.VerdictAllow},
-		"a mere warning": {guardrail("fill", v1alpha1.ModeWarn, binding("inject-resources", `{"limits":{"cpu":"1"}}`)), review.VerdictDeny},
+		"nothing":        {guardrail("other", v1alpha1.ModeEnforce, binding("image-tag", "")), decision.VerdictDeny},
+		"an injection":   {guardrail("fill", v1alpha1.ModeEnforce, binding("inject-resources", `{"limits":{"cpu":"1"}}`)), decision.VerdictAllow},
+		"a mere warning": {guardrail("fill", v1alpha1.ModeWarn, binding("inject-resources", `{"limits":{"cpu":"1"}}`)), decision.VerdictDeny},
 	} {
 		d := decide(t, build(t, fits, test.with), manifest(t, deployment(container(nil))), f)
 		if d.Verdict != test.verdict {
@@ -44,7 +44,7 @@ func TestInjectionCountsForWhatLimitRangesRefuse(t *testing.T) {
 // Two replicas and the Pod that a rollout needs before it may take one away.
 func TestInjectionCountsForWhatQuotasHaveLeft(t *testing.T) {
 	s := build(t, guardrail("fits", v1alpha1.ModeEnforce, binding("quota-fit", ""), binding("inject-resources", `{"requests":{"cpu":"250m"}}`)))
-	for hard, verdict := range map[string]review.Verdict{"500m": review.VerdictDeny, "750m": review.VerdictAllow} {
+	for hard, verdict := range map[string]decision.Verdict{"500m": decision.VerdictDeny, "750m": decision.VerdictAllow} {
 		f := known(nil)
 		f.facts.ResourceQuotas = []*corev1.ResourceQuota{quota(hard)}
 		if d := decide(t, s, manifest(t, deployment(container(nil))), f); d.Verdict != verdict {
@@ -72,9 +72,9 @@ func TestAShortageOfBeforeIsTolerated(t *testing.T) {
 	f.facts.ResourceQuotas = []*corev1.ResourceQuota{quota("1")}
 	requests := container(map[string]any{"resources": map[string]any{"requests": map[string]any{"cpu": "2"}}})
 	r, old := manifest(t, deployment(requests)), manifest(t, deployment(requests))
-	r.Origin, r.Operation, r.OldObject = review.OriginValidating, review.Update, old.Object
+	r.Origin, r.Operation, r.OldObject = decision.OriginValidating, decision.Update, old.Object
 	r.Object["metadata"].(map[string]any)["annotations"] = map[string]any{"note": "new"}
-	if d := decide(t, s, r, f); d.Verdict != review.VerdictWarn || len(d.Findings) != 1 || d.Findings[0].Tolerated == "" {
+	if d := decide(t, s, r, f); d.Verdict != decision.VerdictWarn || len(d.Findings) != 1 || d.Findings[0].Tolerated == "" {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -85,7 +85,7 @@ func TestAShortageOfBeforeIsTolerated(t *testing.T) {
 func TestWhatIsInjectedIsInThePodsOfBefore(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("quota-fit", ""), binding("limitrange-fit", ""),
 		binding("inject-resources", `{"requests":{"cpu":"100m"},"limits":{"cpu":"100m"}}`)))
-	update := func(containers, annotations string) *review.Request {
+	update := func(containers, annotations string) *decision.Request {
 		object := func(annotations string) string {
 			return `{"metadata":{"name":"web","annotations":{` + annotations + `}},"spec":{"replicas":8,"template":{"spec":{"containers":[` + containers + `]}}},"status":{"replicas":8}}`
 		}
@@ -97,7 +97,7 @@ func TestWhatIsInjectedIsInThePodsOfBefore(t *testing.T) {
 		Hard: corev1.ResourceList{corev1.ResourceRequestsCPU: resource.MustParse("1")},
 		Used: corev1.ResourceList{corev1.ResourceRequestsCPU: resource.MustParse("800m")},
 	}
-	if d := decide(t, s, update(`{"name":"a","image":"a:1"}`, `"note":"new"`), full); d.Verdict != review.VerdictAllow || len(d.Findings) > 0 {
+	if d := decide(t, s, update(`{"name":"a","image":"a:1"}`, `"note":"new"`), full); d.Verdict != decision.VerdictAllow || len(d.Findings) > 0 {
 		t.Errorf("under a quota: got %+v", d)
 	}
 	small := known(nil)
@@ -105,7 +105,7 @@ func TestWhatIsInjectedIsInThePodsOfBefore(t *testing.T) {
 		Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypePod, Max: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m")}}},
 	}}}
 	two := `{"name":"a","image":"a:1","resources":{"limits":{"cpu":"300m"}}},{"name":"b","image":"b:1"}`
-	if d := decide(t, s, update(two, `"note":"new"`), small); d.Verdict != review.VerdictWarn || len(d.Findings) != 1 || d.Findings[0].Tolerated == "" {
+	if d := decide(t, s, update(two, `"note":"new"`), small); d.Verdict != decision.VerdictWarn || len(d.Findings) != 1 || d.Findings[0].Tolerated == "" {
 		t.Errorf("under a LimitRange: got %+v", d)
 	}
 }

@@ -5,22 +5,22 @@ import (
 	"errors"
 	"slices"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/mutate"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // partOf says which rules a request needs. A Pod is injected into at /mutate and
 // validated at /validate. A template is never patched; its injections are predicted
 // where it is validated, because they count for what the Pods will have.
-func partOf(r *review.Request) engine.Part {
+func partOf(r *decision.Request) engine.Part {
 	template := r.Workload != nil && r.Workload.Template
 	switch {
-	case r.Origin == review.OriginMutating:
+	case r.Origin == decision.OriginMutating:
 		return engine.Inject
-	case r.Origin == review.OriginManifest || template:
+	case r.Origin == decision.OriginManifest || template:
 		return engine.Both
 	}
 	return engine.Deny
@@ -28,7 +28,7 @@ func partOf(r *review.Request) engine.Part {
 
 // relevant leaves out what a part of the way does not need. What a mirror Pod is given
 // the static Pod on the node does not have.
-func relevant(bounds []guardrail.Bound, r *review.Request) []guardrail.Bound {
+func relevant(bounds []guardrail.Bound, r *decision.Request) []guardrail.Bound {
 	if partOf(r) != engine.Inject {
 		return bounds
 	}
@@ -42,7 +42,7 @@ func relevant(bounds []guardrail.Bound, r *review.Request) []guardrail.Bound {
 // of a template's Pods, and what quotas have left for them, depends on what will be
 // injected into them: where either is in question, injections come first. stored gives the
 // object whose Pods already are there.
-func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, there *existing, stored func(*review.Request) *review.Request) ([]review.Result, mutate.Plan, error) {
+func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, there *existing, stored func(*decision.Request) *decision.Request) ([]decision.Result, mutate.Plan, error) {
 	part, prediction := partOf(r), enrich(r)
 	if part != engine.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
 		predictPods(r, stored, prediction, nil)
@@ -73,7 +73,7 @@ func (s *Snapshot) judge(ctx context.Context, r *review.Request, bounds []guardr
 }
 
 // evaluate gives one result per bound; bounds that share a slot share its result.
-func (s *Snapshot) evaluate(ctx context.Context, r *review.Request, bounds []guardrail.Bound, part engine.Part) ([]review.Result, error) {
+func (s *Snapshot) evaluate(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, part engine.Part) ([]decision.Result, error) {
 	slots := make([]int, 0, len(bounds))
 	for _, bound := range bounds {
 		if !slices.Contains(slots, bound.Slot) {
@@ -84,7 +84,7 @@ func (s *Snapshot) evaluate(ctx context.Context, r *review.Request, bounds []gua
 	if err != nil {
 		return nil, err
 	}
-	results := make([]review.Result, len(bounds))
+	results := make([]decision.Result, len(bounds))
 	for i, bound := range bounds {
 		results[i] = found[slices.Index(slots, bound.Slot)]
 	}
@@ -94,8 +94,8 @@ func (s *Snapshot) evaluate(ctx context.Context, r *review.Request, bounds []gua
 // before is what the bound policies say of the stored object. Where that is too much to be
 // looked at they say nothing, or whoever could once store such an object could put anything
 // in its place. Where it cannot be decided they all fail. An error means that ctx ended.
-func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, there *existing) ([]review.Result, error) {
-	results := make([]review.Result, len(bounds))
+func (s *Snapshot) before(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, there *existing) ([]decision.Result, error) {
+	results := make([]decision.Result, len(bounds))
 	old, err := normalize.Old(r)
 	if _, tooMuch := errors.AsType[*normalize.LimitError](err); tooMuch {
 		return results, nil
@@ -103,7 +103,7 @@ func (s *Snapshot) before(ctx context.Context, r *review.Request, bounds []guard
 	if err == nil && old == nil {
 		err = errNothingStored
 	}
-	var found []review.Result
+	var found []decision.Result
 	if err == nil {
 		// With what is injected into its Pods, as for the new object: what a LimitRange says
 		// of a total is about the total, which injections are part of.

@@ -12,9 +12,9 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 // Exempters reports who may excuse objects from a Guardrail. Implementations are safe for
@@ -22,7 +22,7 @@ import (
 type Exempters interface {
 	// MayExempt reports whether a user has the verb exempt on a Guardrail, "" for every one,
 	// in a namespace, "" for all of them.
-	MayExempt(ctx context.Context, user review.User, guardrail, namespace string) (bool, error)
+	MayExempt(ctx context.Context, user decision.User, guardrail, namespace string) (bool, error)
 }
 
 // maxNamespaceReviews is the most often that one Exemption is asked about in a namespace of its
@@ -34,8 +34,8 @@ const maxNamespaceReviews = 100
 // about only what it adds, also while the object is being deleted, as it excuses until it
 // is gone. What is not valid is not in force, and for Check to refuse. An error
 // means that it is not known whether the user may.
-func (c *Checker) Exempt(ctx context.Context, r *review.Request, rights Exempters) ([]review.NotExempting, error) {
-	if r.Subresource != "" || r.Operation != review.Create && r.Operation != review.Update {
+func (c *Checker) Exempt(ctx context.Context, r *decision.Request, rights Exempters) ([]decision.NotExempting, error) {
+	if r.Subresource != "" || r.Operation != decision.Create && r.Operation != decision.Update {
 		return nil, nil
 	}
 	after, err := decodeExemption(r.Object)
@@ -43,7 +43,7 @@ func (c *Checker) Exempt(ctx context.Context, r *review.Request, rights Exempter
 		return nil, err
 	}
 	var before *v1alpha1.Exemption
-	if r.Operation == review.Update {
+	if r.Operation == decision.Update {
 		before, _ = decodeExemption(r.OldObject) // what does not decode excuses nothing
 	}
 	if after == nil || before != nil && sameExtent(after, before) {
@@ -59,7 +59,7 @@ func (c *Checker) Exempt(ctx context.Context, r *review.Request, rights Exempter
 	}
 	loosened := append(m.loosened(before), pending(after, m.catalog)...)
 	asking := &asking{rights: rights, user: r.User, everywhere: map[string]bool{}}
-	var lacking []review.NotExempting
+	var lacking []decision.NotExempting
 	for i := range loosened {
 		l := &loosened[i]
 		may, err := asking.may(ctx, l.Guardrail, l.Namespace)
@@ -67,7 +67,7 @@ func (c *Checker) Exempt(ctx context.Context, r *review.Request, rights Exempter
 			return nil, fmt.Errorf("asking whether %q may exempt from Guardrail %q: %w", r.User.Name, l.Guardrail, err)
 		}
 		if !may {
-			lacking = append(lacking, review.NotExempting{Guardrail: l.Guardrail, Namespace: l.Namespace, Message: l.Describe()})
+			lacking = append(lacking, decision.NotExempting{Guardrail: l.Guardrail, Namespace: l.Namespace, Message: l.Describe()})
 		}
 	}
 	return lacking, nil
@@ -76,7 +76,7 @@ func (c *Checker) Exempt(ctx context.Context, r *review.Request, rights Exempter
 // asking remembers what a user may do in every namespace.
 type asking struct {
 	rights     Exempters
-	user       review.User
+	user       decision.User
 	everywhere map[string]bool
 	reviews    int
 }
@@ -125,7 +125,7 @@ type measured struct {
 	exemption   *guardrail.Exemption // nil where it excuses nothing
 	guardrails  guardrail.Set
 	catalog     *engine.Catalog
-	namespaceOf func(name string) review.Namespace
+	namespaceOf func(name string) decision.Namespace
 	now         time.Time
 }
 
@@ -140,11 +140,11 @@ func (c *Checker) measure(ctx context.Context, e *v1alpha1.Exemption, policies c
 	if err != nil {
 		return nil, err
 	}
-	m.namespaceOf = func(name string) review.Namespace {
+	m.namespaceOf = func(name string) decision.Namespace {
 		if namespace, exists := labels[name]; exists {
 			return namespace
 		}
-		return review.Namespace{Name: name}
+		return decision.Namespace{Name: name}
 	}
 	return m, nil
 }
@@ -213,7 +213,7 @@ func guardrailsOf(stored config.Objects, policies config.Policies) guardrail.Set
 
 // checkLimits refuses an Exemption that a Guardrail would not honour for what is new in it, and
 // warns of what was so before.
-func (c *Checker) checkLimits(ctx context.Context, checked *review.Checked, e *v1alpha1.Exemption, before config.Object, policies config.Policies, stored config.Objects) error {
+func (c *Checker) checkLimits(ctx context.Context, checked *decision.Checked, e *v1alpha1.Exemption, before config.Object, policies config.Policies, stored config.Objects) error {
 	m, err := c.measure(ctx, e, policies, stored)
 	if err != nil || m.exemption == nil {
 		return err
@@ -233,8 +233,8 @@ func (c *Checker) checkLimits(ctx context.Context, checked *review.Checked, e *v
 }
 
 // limitFaults are about what is loosened and not honoured, once a field and Guardrail.
-func (m *measured) limitFaults(e *v1alpha1.Exemption, loosened []guardrail.Loosened) (faults []review.Fault) {
-	add := func(fault review.Fault) {
+func (m *measured) limitFaults(e *v1alpha1.Exemption, loosened []guardrail.Loosened) (faults []decision.Fault) {
+	add := func(fault decision.Fault) {
 		if !slices.Contains(faults, fault) {
 			faults = append(faults, fault)
 		}
@@ -247,10 +247,10 @@ func (m *measured) limitFaults(e *v1alpha1.Exemption, loosened []guardrail.Loose
 		case !touched || !honoured.Until.Before(m.exemption.Until):
 		case honoured.Until.IsZero():
 			at := slices.Index(e.Spec.Policies, honoured.Policy)
-			add(review.Fault{Field: fmt.Sprintf("spec.policies[%d]", at),
+			add(decision.Fault{Field: fmt.Sprintf("spec.policies[%d]", at),
 				Reason: fmt.Sprintf("Guardrail %s lets no Exemption excuse from %s: leave it out", honoured.Guardrail, honoured.Policy)})
 		default:
-			add(review.Fault{Field: "spec.expires", Reason: fmt.Sprintf("Guardrail %s honours it no longer than until %s: write %s, or earlier",
+			add(decision.Fault{Field: "spec.expires", Reason: fmt.Sprintf("Guardrail %s honours it no longer than until %s: write %s, or earlier",
 				honoured.Guardrail, honoured.Until.UTC().Format(time.RFC3339), lastDay(honoured.Until, m.now))})
 		}
 	}

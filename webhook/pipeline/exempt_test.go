@@ -14,9 +14,9 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // exempters may exempt from "GUARDRAIL NAMESPACE", and count what they are asked.
@@ -26,7 +26,7 @@ type exempters struct {
 	err   error
 }
 
-func (e *exempters) MayExempt(_ context.Context, _ review.User, guardrail, namespace string) (bool, error) {
+func (e *exempters) MayExempt(_ context.Context, _ decision.User, guardrail, namespace string) (bool, error) {
 	e.asked = append(e.asked, guardrail+" "+namespace)
 	return slices.Contains(e.may, guardrail+" "+namespace), e.err
 }
@@ -40,22 +40,22 @@ type stores struct {
 func (s *stores) Configuration(context.Context) (config.Objects, error) {
 	return config.Objects{Guardrails: s.guardrails}, s.err
 }
-func (s *stores) Namespaces(context.Context) ([]review.Namespace, error) { return nil, nil }
-func (s *stores) Labels(_ context.Context, names []string) (map[string]review.Namespace, error) {
-	found := map[string]review.Namespace{}
+func (s *stores) Namespaces(context.Context) ([]decision.Namespace, error) { return nil, nil }
+func (s *stores) Labels(_ context.Context, names []string) (map[string]decision.Namespace, error) {
+	found := map[string]decision.Namespace{}
 	for _, name := range names {
-		found[name] = review.Namespace{Name: name, Known: true}
+		found[name] = decision.Namespace{Name: name, Known: true}
 	}
 	return found, nil
 }
 
-func exemptionRequest(change func(spec map[string]any)) *review.Request {
+func exemptionRequest(change func(spec map[string]any)) *decision.Request {
 	spec := map[string]any{
 		"policies": []any{"image-tag"}, "namespaces": []any{"shop"}, "reason": "r", "owner": "o", "expires": "2027-01-31",
 	}
 	change(spec)
-	return &review.Request{
-		Operation: review.Create, Kind: schema.GroupVersionKind{Group: "taffrail.dev", Version: "v1alpha1", Kind: "Exemption"}, Name: "e",
+	return &decision.Request{
+		Operation: decision.Create, Kind: schema.GroupVersionKind{Group: "taffrail.dev", Version: "v1alpha1", Kind: "Exemption"}, Name: "e",
 		Object: map[string]any{"apiVersion": "taffrail.dev/v1alpha1", "kind": "Exemption", "metadata": map[string]any{"name": "e"}, "spec": spec},
 	}
 }

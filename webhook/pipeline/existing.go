@@ -7,10 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/mutate"
-	"taffrail.dev/webhook/review"
 )
 
 // Why an enforced injection leaves a field as it is.
@@ -24,7 +24,7 @@ const (
 // request, and reads nothing unless something would be injected.
 type existing struct {
 	snapshot *Snapshot
-	request  *review.Request
+	request  *decision.Request
 	options  *Options
 
 	written  *written
@@ -45,7 +45,7 @@ type selected struct {
 	err   error
 }
 
-func (s *Snapshot) existingOf(r *review.Request, o *Options) *existing {
+func (s *Snapshot) existingOf(r *decision.Request, o *Options) *existing {
 	return &existing{snapshot: s, request: r, options: o, selected: map[*guardrail.Guardrail]selected{}}
 }
 
@@ -56,17 +56,17 @@ func (e *existing) asks() bool {
 		return false
 	}
 	switch e.request.Origin {
-	case review.OriginValidating:
+	case decision.OriginValidating:
 		return e.request.Workload.Template
-	case review.OriginMutating:
-		return !e.request.Workload.Template && e.request.Operation == review.Create
-	case review.OriginManifest, review.OriginLive:
+	case decision.OriginMutating:
+		return !e.request.Workload.Template && e.request.Operation == decision.Create
+	case decision.OriginManifest, decision.OriginLive:
 	}
 	return false
 }
 
 // plan decides what is injected into r: the request, or the object stored before it.
-func (e *existing) plan(ctx context.Context, r *review.Request, bounds []guardrail.Bound, results []review.Result, exempt guardrail.Exemptions) (mutate.Plan, error) {
+func (e *existing) plan(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, results []decision.Result, exempt guardrail.Exemptions) (mutate.Plan, error) {
 	wished, err := e.wishes(ctx, r, bounds, results, exempt)
 	if err != nil {
 		return mutate.Plan{}, err
@@ -77,7 +77,7 @@ func (e *existing) plan(ctx context.Context, r *review.Request, bounds []guardra
 // wishes returns what the bindings inject into r. The wishes of a binding that leaves the
 // Pods alone are only recorded. A binding whose parameters have changed injects the values
 // that were enforced when the template was written.
-func (e *existing) wishes(ctx context.Context, r *review.Request, bounds []guardrail.Bound, results []review.Result, exempt guardrail.Exemptions) ([]mutate.Wish, error) {
+func (e *existing) wishes(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, results []decision.Result, exempt guardrail.Exemptions) ([]mutate.Wish, error) {
 	all := wishes(r, bounds, results, exempt)
 	if !e.asks() {
 		return all, nil
@@ -85,7 +85,7 @@ func (e *existing) wishes(ctx context.Context, r *review.Request, bounds []guard
 	var kept []mutate.Wish
 	for i := range bounds {
 		own := wishesOf(all, i)
-		if bounds[i].Mode != review.ModeEnforce || !bounds[i].Policy.Mutates || !bounds[i].Guardrail.LeavesExisting() {
+		if bounds[i].Mode != decision.ModeEnforce || !bounds[i].Policy.Mutates || !bounds[i].Guardrail.LeavesExisting() {
 			kept = append(kept, own...)
 			continue
 		}
@@ -110,7 +110,7 @@ func (e *existing) wishes(ctx context.Context, r *review.Request, bounds []guard
 			continue
 		}
 		for _, w := range own {
-			w.Mode, w.Left, w.Undecided = review.ModeAudit, left, undecided
+			w.Mode, w.Left, w.Undecided = decision.ModeAudit, left, undecided
 			kept = append(kept, w)
 		}
 	}
@@ -129,11 +129,11 @@ func wishesOf(all []mutate.Wish, bound int) []mutate.Wish {
 
 // past returns, by slot, what the i-th binding's policy injects under parameters that its
 // Guardrail no longer binds. Of several bindings of one policy, the first answers for it.
-func (e *existing) past(ctx context.Context, r *review.Request, bounds []guardrail.Bound, i int, exempt guardrail.Exemptions) (map[int][]mutate.Wish, error) {
+func (e *existing) past(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, i int, exempt guardrail.Exemptions) (map[int][]mutate.Wish, error) {
 	bound := &bounds[i]
 	slots := bound.Guardrail.Injection.Slots(bound.Policy.ID)
 	for k := range bounds {
-		if other := &bounds[k]; other.Guardrail == bound.Guardrail && other.Policy.ID == bound.Policy.ID && other.Mode == review.ModeEnforce {
+		if other := &bounds[k]; other.Guardrail == bound.Guardrail && other.Policy.ID == bound.Policy.ID && other.Mode == decision.ModeEnforce {
 			if k < i {
 				return nil, nil
 			}
@@ -218,7 +218,7 @@ func (e *existing) selectedSince(ctx context.Context, g *guardrail.Guardrail) se
 }
 
 // undecidedFields returns by path why it is not known whether fields will be filled.
-func undecidedFields(r *review.Request, fills []review.Fill) map[string]string {
+func undecidedFields(r *decision.Request, fills []decision.Fill) map[string]string {
 	var found map[string]string
 	for _, fill := range fills {
 		if fill.Undecided {

@@ -18,9 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // stored has objects by "Kind name", and fails where that is nil.
@@ -112,7 +112,7 @@ func TestPodsAreFilledByTheAgeOfTheirTemplate(t *testing.T) {
 			}
 		}
 		object := `{"metadata":{"generateName":"p-","labels":{` + labels + `},"ownerReferences":[` + owners + `]},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`
-		r := reviewed(t, review.OriginMutating, "CREATE", "", "Pod", object, "null")
+		r := reviewed(t, decision.OriginMutating, "CREATE", "", "Pod", object, "null")
 		f := known(nil)
 		f.namespace.Created = minutes(1).Time
 		d, err := s.Decide(t.Context(), r, f, pipeline.Options{Templates: objects})
@@ -136,7 +136,7 @@ func TestNobodyElseMakesAPodOld(t *testing.T) {
 		"system:serviceaccount:shop:replicaset-controller":            "20m",
 		"alice": "20m",
 	} {
-		r := reviewed(t, review.OriginMutating, "CREATE", "", "Pod", `{"metadata":{"name":"p","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"old","uid":"u","controller":true}]},
+		r := reviewed(t, decision.OriginMutating, "CREATE", "", "Pod", `{"metadata":{"name":"p","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"old","uid":"u","controller":true}]},
 			"spec":{"containers":[{"name":"app","image":"app:1"}]}}`, "null")
 		r.User.Name = user
 		f := known(nil)
@@ -152,14 +152,14 @@ func TestNobodyElseMakesAPodOld(t *testing.T) {
 }
 
 // outcome is the CPU request that is filled in, or why none is.
-func outcome(d *review.Decision) string {
+func outcome(d *decision.Decision) string {
 	for i := range d.Fills {
 		f := &d.Fills[i]
 		if f.Field != "resources.requests.cpu" {
 			continue
 		}
 		if f.Left != "" {
-			if len(d.Patch) > 0 || f.Mode == review.ModeEnforce {
+			if len(d.Patch) > 0 || f.Mode == decision.ModeEnforce {
 				return "left, and patched"
 			}
 			return "left: " + f.Left
@@ -169,7 +169,7 @@ func outcome(d *review.Decision) string {
 	return "nothing"
 }
 
-func reviewed(t *testing.T, origin review.Origin, operation, group, kind, object, old string) *review.Request {
+func reviewed(t *testing.T, origin decision.Origin, operation, group, kind, object, old string) *decision.Request {
 	t.Helper()
 	user := "alice"
 	if kind == "Pod" {
@@ -204,23 +204,23 @@ func TestTemplatesAreToldWhatTheirPodsGet(t *testing.T) {
 		guardrail       v1alpha1.Guardrail
 		operation, kind string
 		object, old     string
-		verdict         review.Verdict
+		verdict         decision.Verdict
 		fills           string
 	}{
-		"a new Deployment":            {injectingSince(t), "CREATE", "Deployment.apps", object(30, template), "null", review.VerdictAllow, "20m"},
-		"a new one, nothing recorded": {unrecorded, "CREATE", "Deployment.apps", object(30, template), "null", review.VerdictUnknown, "left: not recorded yet since when Guardrail g injects here"},
-		"a ReplicationController's new container": {injectingSince(t), "UPDATE", "ReplicationController", object(9, two), object(9, template), review.VerdictDeny,
+		"a new Deployment":            {injectingSince(t), "CREATE", "Deployment.apps", object(30, template), "null", decision.VerdictAllow, "20m"},
+		"a new one, nothing recorded": {unrecorded, "CREATE", "Deployment.apps", object(30, template), "null", decision.VerdictUnknown, "left: not recorded yet since when Guardrail g injects here"},
+		"a ReplicationController's new container": {injectingSince(t), "UPDATE", "ReplicationController", object(9, two), object(9, template), decision.VerdictDeny,
 			"left: the template is older than the injection"},
-		"an old CronJob's new container": {injectingSince(t), "UPDATE", "CronJob.batch", object(9, cronJob(two)), object(9, cronJob(template)), review.VerdictDeny,
+		"an old CronJob's new container": {injectingSince(t), "UPDATE", "CronJob.batch", object(9, cronJob(two)), object(9, cronJob(template)), decision.VerdictDeny,
 			"left: the template is older than the injection"},
-		"an old CronJob, suspended": {injectingSince(t), "UPDATE", "CronJob.batch", object(9, `"suspend":true,`+cronJob(template)), object(9, cronJob(template)), review.VerdictWarn,
+		"an old CronJob, suspended": {injectingSince(t), "UPDATE", "CronJob.batch", object(9, `"suspend":true,`+cronJob(template)), object(9, cronJob(template)), decision.VerdictWarn,
 			"left: the template is older than the injection"},
-		"a CronJob of the period before": {injectingSince(t), "UPDATE", "CronJob.batch", object(11, cronJob(two)), object(11, cronJob(template)), review.VerdictAllow, "10m"},
+		"a CronJob of the period before": {injectingSince(t), "UPDATE", "CronJob.batch", object(11, cronJob(two)), object(11, cronJob(template)), decision.VerdictAllow, "10m"},
 	} {
 		group := schema.ParseGroupKind(c.kind)
 		f := known(nil)
 		f.namespace.Created = minutes(1).Time
-		r := reviewed(t, review.OriginValidating, c.operation, group.Group, group.Kind, c.object, c.old)
+		r := reviewed(t, decision.OriginValidating, c.operation, group.Group, group.Kind, c.object, c.old)
 		d, err := build(t, c.guardrail).Decide(t.Context(), r, f, pipeline.Options{Templates: storedObjects{}})
 		if err != nil {
 			t.Fatal(err)
@@ -264,14 +264,14 @@ func TestFillsAreConfirmed(t *testing.T) {
 		"no more label":  {in(selected, nil), in(nil, nil), nil},
 		"nobody answers": {in(selected, nil), away, nil},
 	} {
-		r := reviewed(t, review.OriginMutating, "CREATE", "", "Pod", pod, "null")
+		r := reviewed(t, decision.OriginMutating, "CREATE", "", "Pod", pod, "null")
 		d, err := s.Decide(t.Context(), r, c.cached, pipeline.Options{Fresh: c.fresh})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var fields []string
 		for _, f := range d.Fills {
-			if f.Container == "app" && f.Mode == review.ModeEnforce {
+			if f.Container == "app" && f.Mode == decision.ModeEnforce {
 				fields = append(fields, strings.TrimPrefix(f.Field, "resources."))
 			}
 		}
@@ -302,15 +302,15 @@ func TestDenialsAreConfirmed(t *testing.T) {
 	for name, c := range map[string]struct {
 		image   string
 		fresh   facts
-		verdict review.Verdict
+		verdict decision.Verdict
 		want    int
 	}{
-		"raised":         {"app:1", known(nil), review.VerdictAllow, 0},
-		"as before":      {"app:1", small, review.VerdictDeny, 1},
-		"nobody answers": {"app:1", away, review.VerdictDeny, 1},
-		"both":           {"app", known(nil), review.VerdictDeny, 1},
+		"raised":         {"app:1", known(nil), decision.VerdictAllow, 0},
+		"as before":      {"app:1", small, decision.VerdictDeny, 1},
+		"nobody answers": {"app:1", away, decision.VerdictDeny, 1},
+		"both":           {"app", known(nil), decision.VerdictDeny, 1},
 	} {
-		r := reviewed(t, review.OriginValidating, "CREATE", "apps", "Deployment", object(c.image), "null")
+		r := reviewed(t, decision.OriginValidating, "CREATE", "apps", "Deployment", object(c.image), "null")
 		d, err := s.Decide(t.Context(), r, small, pipeline.Options{Fresh: c.fresh})
 		if err != nil || d.Verdict != c.verdict || len(d.Findings) != c.want {
 			t.Errorf("%s: %v %+v", name, err, d)
@@ -325,7 +325,7 @@ func TestTheRecordIsPartOfTheSnapshot(t *testing.T) {
 	if build(t, with).ID() == build(t, without).ID() {
 		t.Error("the same id")
 	}
-	if got := build(t, with).Injecting(review.ModeWarn); len(got) > 0 {
+	if got := build(t, with).Injecting(decision.ModeWarn); len(got) > 0 {
 		t.Errorf("under a lower ceiling: %+v", got)
 	}
 	if got := build(t, with).Injecting(0)["g"]; len(got) != 1 || got[0].Policy != "inject-resources" {
@@ -347,18 +347,18 @@ func TestOnlyWhatInjectsDisagrees(t *testing.T) {
 	f.namespace.Created = minutes(1).Time
 	const pod = `{"metadata":{"name":"p","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"r","uid":"u","controller":true}]},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`
 	for created, want := range map[int]string{25: "20m", 35: ""} {
-		r := reviewed(t, review.OriginMutating, "CREATE", "", "Pod", pod, "null")
+		r := reviewed(t, decision.OriginMutating, "CREATE", "", "Pod", pod, "null")
 		d, err := s.Decide(t.Context(), r, f, pipeline.Options{Templates: storedObjects{"ReplicaSet r": createdAt(created, "u", nil)}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := ""
 		for _, fill := range d.Fills {
-			if fill.Mode == review.ModeEnforce && fill.Field == "resources.requests.cpu" {
+			if fill.Mode == decision.ModeEnforce && fill.Field == "resources.requests.cpu" {
 				got = fill.Value
 			}
 		}
-		disagree := slices.ContainsFunc(d.Findings, func(f review.Finding) bool { return strings.Contains(f.Message, "Guardrails disagree") })
+		disagree := slices.ContainsFunc(d.Findings, func(f decision.Finding) bool { return strings.Contains(f.Message, "Guardrails disagree") })
 		if got != want || disagree != (want == "") {
 			t.Errorf("created at %d: %q, findings %+v", created, got, d.Findings)
 		}

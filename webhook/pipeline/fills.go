@@ -4,26 +4,26 @@ import (
 	"context"
 	"slices"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/mutate"
-	"taffrail.dev/webhook/review"
 )
 
 // patches tells whether fills become a patch: on Pods, whose resources nobody can
 // change later, and where the object has yet to be stored.
-func patches(r *review.Request) bool {
-	return r.Workload != nil && !r.Workload.Template && r.Operation == review.Create &&
-		(r.Origin == review.OriginMutating || r.Origin == review.OriginManifest)
+func patches(r *decision.Request) bool {
+	return r.Workload != nil && !r.Workload.Template && r.Operation == decision.Create &&
+		(r.Origin == decision.OriginMutating || r.Origin == decision.OriginManifest)
 }
 
 func injects(plan mutate.Plan) bool {
-	return slices.ContainsFunc(plan.Fills, func(f review.Fill) bool { return f.Mode == review.ModeEnforce }) ||
-		slices.ContainsFunc(plan.Gaps, func(g mutate.Gap) bool { return g.Mode == review.ModeEnforce })
+	return slices.ContainsFunc(plan.Fills, func(f decision.Fill) bool { return f.Mode == decision.ModeEnforce }) ||
+		slices.ContainsFunc(plan.Gaps, func(g mutate.Gap) bool { return g.Mode == decision.ModeEnforce })
 }
 
 // wishes are the intents of every binding that surely applies and that no Exemption excuses.
-func wishes(r *review.Request, bounds []guardrail.Bound, results []review.Result, exempt guardrail.Exemptions) []mutate.Wish {
+func wishes(r *decision.Request, bounds []guardrail.Bound, results []decision.Result, exempt guardrail.Exemptions) []mutate.Wish {
 	if r.Workload == nil {
 		return nil
 	}
@@ -43,7 +43,7 @@ func wishes(r *review.Request, bounds []guardrail.Bound, results []review.Result
 }
 
 // filled are the paths of the fields that injections of a mode, or a stricter one, set.
-func filled(r *review.Request, fills []review.Fill, mode review.Mode) map[string]bool {
+func filled(r *decision.Request, fills []decision.Fill, mode decision.Mode) map[string]bool {
 	if len(fills) == 0 {
 		return nil
 	}
@@ -58,41 +58,41 @@ func filled(r *review.Request, fills []review.Fill, mode review.Mode) map[string
 
 // wouldFill has the fields that injections would set if their Guardrails enforced them. At
 // /validate a Pod has what enforced ones have set, and nothing was planned for the others.
-func (s *Snapshot) wouldFill(ctx context.Context, r *review.Request, bounds []guardrail.Bound, results []review.Result, plan mutate.Plan, exempt guardrail.Exemptions) (map[string]bool, error) {
+func (s *Snapshot) wouldFill(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, results []decision.Result, plan mutate.Plan, exempt guardrail.Exemptions) (map[string]bool, error) {
 	var raised []guardrail.Bound
-	var intents []review.Result
+	var intents []decision.Result
 	more := false
 	for i, bound := range bounds {
 		if bound.Policy.Mutates && !bound.Held {
 			raised, intents = append(raised, bound), append(intents, results[i])
-			more = more || bound.Mode != review.ModeEnforce
+			more = more || bound.Mode != decision.ModeEnforce
 		}
 	}
 	if !more {
-		return filled(r, plan.Fills, review.ModeEnforce), nil
+		return filled(r, plan.Fills, decision.ModeEnforce), nil
 	}
 	if partOf(r) == engine.Deny {
 		earlier := *r
-		earlier.Origin = review.OriginMutating
+		earlier.Origin = decision.OriginMutating
 		var err error
 		if intents, err = s.evaluate(ctx, &earlier, raised, engine.Inject); err != nil {
 			return nil, err
 		}
 	}
 	plan, err := mutate.NewPlan(r, wishes(r, raised, intents, exempt))
-	return filled(r, plan.Fills, review.ModeAudit), err
+	return filled(r, plan.Fills, decision.ModeAudit), err
 }
 
 // gapFindings report what could not be injected. They never deny: whether a gap is
 // refused is for the policies that look at the field.
-func gapFindings(r *review.Request, bounds []guardrail.Bound, gaps []mutate.Gap) []review.Finding {
-	var findings []review.Finding
+func gapFindings(r *decision.Request, bounds []guardrail.Bound, gaps []mutate.Gap) []decision.Finding {
+	var findings []decision.Finding
 	for _, gap := range gaps {
 		policy := bounds[gap.Bound].Policy
-		findings = append(findings, review.Finding{
+		findings = append(findings, decision.Finding{
 			Policy:      gap.Policy,
 			Guardrails:  gap.Guardrails,
-			Mode:        min(gap.Mode, review.ModeWarn),
+			Mode:        min(gap.Mode, decision.ModeWarn),
 			Severity:    policy.Severity,
 			Container:   gap.Container,
 			Path:        r.Workload.FieldPath(gap.Container, gap.Field),

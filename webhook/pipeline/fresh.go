@@ -8,9 +8,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 // An informer cannot know that it is behind. Most requests do not care: they are allowed,
@@ -24,31 +24,31 @@ const leftUnconfirmed = "the namespace's labels, LimitRanges and ResourceQuotas 
 
 // basis is what a decision rests on.
 type basis struct {
-	request *review.Request
+	request *decision.Request
 	bounds  []guardrail.Bound
-	wanted  []review.Fact
+	wanted  []decision.Fact
 	// injects is true if an enforced binding fills a Pod, or cannot.
 	injects bool
 }
 
 // confirm returns the decision, or the one that newer facts lead to.
-func (s *Snapshot) confirm(ctx context.Context, r *review.Request, b *basis, decision *review.Decision, o Options, part scope) (*review.Decision, error) {
-	injects, denies := b.injects && patches(r), decision.Verdict == review.VerdictDeny
+func (s *Snapshot) confirm(ctx context.Context, r *decision.Request, b *basis, d *decision.Decision, o Options, part scope) (*decision.Decision, error) {
+	injects, denies := b.injects && patches(r), d.Verdict == decision.VerdictDeny
 	if o.Fresh == nil || !injects && !denies {
-		return decision, nil
+		return d, nil
 	}
 	wanted := b.wanted
 	if !injects {
-		wanted = factsOf(b, decision)
+		wanted = factsOf(b, d)
 	}
 	same, err := b.confirmed(ctx, o.Fresh, wanted)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil && injects:
-		return unconfirmed(decision), nil
+		return unconfirmed(d), nil
 	case err != nil || same:
-		return decision, nil //nolint:nilerr // what the watches brought has to do
+		return d, nil //nolint:nilerr // what the watches brought has to do
 	}
 	fresh := o.Fresh
 	o.Fresh = nil
@@ -57,21 +57,21 @@ func (s *Snapshot) confirm(ctx context.Context, r *review.Request, b *basis, dec
 }
 
 // factsOf are the facts that the policies which deny read.
-func factsOf(b *basis, decision *review.Decision) []review.Fact {
+func factsOf(b *basis, d *decision.Decision) []decision.Fact {
 	var denying []*engine.Policy
 	for i := range b.bounds {
 		policy := b.bounds[i].Policy
-		if slices.ContainsFunc(decision.Findings, func(f review.Finding) bool { return f.Denies() && f.Policy == policy.ID }) {
+		if slices.ContainsFunc(d.Findings, func(f decision.Finding) bool { return f.Denies() && f.Policy == policy.ID }) {
 			denying = append(denying, policy)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(b.wanted), func(fact review.Fact) bool {
+	return slices.DeleteFunc(slices.Clone(b.wanted), func(fact decision.Fact) bool {
 		return !slices.ContainsFunc(denying, func(p *engine.Policy) bool { return slices.Contains(p.Facts, fact) })
 	})
 }
 
 // confirmed reports whether fresh facts are those that were decided by.
-func (b *basis) confirmed(ctx context.Context, fresh FactSource, wanted []review.Fact) (bool, error) {
+func (b *basis) confirmed(ctx context.Context, fresh FactSource, wanted []decision.Fact) (bool, error) {
 	ctx, cancel := briefly(ctx)
 	defer cancel()
 	if name := b.request.Namespace.Name; name != "" && slices.ContainsFunc(b.bounds, func(x guardrail.Bound) bool { return x.Guardrail.SelectsByLabels() }) {
@@ -99,17 +99,17 @@ func (b *basis) confirmed(ctx context.Context, fresh FactSource, wanted []review
 }
 
 // versions returns the resourceVersions of a sort of facts by uid.
-func versions(f *review.Facts, fact review.Fact) map[types.UID]string {
+func versions(f *decision.Facts, fact decision.Fact) map[types.UID]string {
 	switch fact {
-	case review.FactLimitRanges:
+	case decision.FactLimitRanges:
 		return versionsOf(f.LimitRanges)
-	case review.FactResourceQuotas:
+	case decision.FactResourceQuotas:
 		return versionsOf(f.ResourceQuotas)
-	case review.FactAutoscalers:
+	case decision.FactAutoscalers:
 		return versionsOf(f.Autoscalers)
-	case review.FactClaims:
+	case decision.FactClaims:
 		return versionsOf(f.PersistentVolumeClaims)
-	case review.FactStorageClasses:
+	case decision.FactStorageClasses:
 		return versionsOf(f.StorageClasses)
 	}
 	return nil
@@ -124,12 +124,12 @@ func versionsOf[T metav1.Object](objects []T) map[types.UID]string {
 }
 
 // unconfirmed takes what would be injected out of a decision.
-func unconfirmed(decision *review.Decision) *review.Decision {
-	decision.Patch = nil
-	for i := range decision.Fills {
-		if fill := &decision.Fills[i]; fill.Mode == review.ModeEnforce {
-			fill.Mode, fill.Left, fill.Undecided = review.ModeAudit, leftUnconfirmed, true
+func unconfirmed(d *decision.Decision) *decision.Decision {
+	d.Patch = nil
+	for i := range d.Fills {
+		if fill := &d.Fills[i]; fill.Mode == decision.ModeEnforce {
+			fill.Mode, fill.Left, fill.Undecided = decision.ModeAudit, leftUnconfirmed, true
 		}
 	}
-	return decision
+	return d
 }

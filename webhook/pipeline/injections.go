@@ -8,8 +8,8 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 // Injecting is a policy that a Guardrail injects by, and its parameters.
@@ -20,12 +20,12 @@ type Injecting struct {
 }
 
 // Injecting returns, by Guardrail, the bindings that inject under the ceiling; 0 is none.
-func (s *Snapshot) Injecting(ceiling review.Mode) map[string][]Injecting {
+func (s *Snapshot) Injecting(ceiling decision.Mode) map[string][]Injecting {
 	all := map[string][]Injecting{}
 	for _, g := range s.guardrails {
 		for i := range g.Bindings {
 			b := &g.Bindings[i]
-			if b.Policy.Mutates && b.Mode == review.ModeEnforce && (ceiling == 0 || ceiling == review.ModeEnforce) {
+			if b.Policy.Mutates && b.Mode == decision.ModeEnforce && (ceiling == 0 || ceiling == decision.ModeEnforce) {
 				all[g.Name] = append(all[g.Name], Injecting{Policy: b.Policy.ID, Parameters: s.parameters[b.Slot]})
 			}
 		}
@@ -34,7 +34,7 @@ func (s *Snapshot) Injecting(ceiling review.Mode) map[string][]Injecting {
 }
 
 // Selected returns those namespaces that a Guardrail selects.
-func (s *Snapshot) Selected(name string, namespaces []review.Namespace) (selected []review.Namespace) {
+func (s *Snapshot) Selected(name string, namespaces []decision.Namespace) (selected []decision.Namespace) {
 	for _, g := range s.guardrails {
 		if g.Name != name {
 			continue

@@ -11,19 +11,19 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // madeFromCronJob returns which fields of a Job are those of its CronJob, for each binding
 // only if that binding finds the same in the CronJob and no Exemption excuses it there.
-func (s *Snapshot) madeFromCronJob(ctx context.Context, r *review.Request, bounds []guardrail.Bound, o Options) (guardrail.Restored, error) {
+func (s *Snapshot) madeFromCronJob(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, o Options) (guardrail.Restored, error) {
 	restored, cronJob, err := compareWithCronJob(ctx, r, o.Live)
 	if err != nil || restored.Has == nil {
 		return restored, err
 	}
-	restored.Decided = func(int, *review.Finding) bool { return false }
+	restored.Decided = func(int, *decision.Finding) bool { return false }
 	kind := batchv1.SchemeGroupVersion.WithKind("CronJob")
 	stored, err := normalize.Stored(r, cronJob, kind)
 	if unreadable(err) {
@@ -47,10 +47,10 @@ func (s *Snapshot) madeFromCronJob(ctx context.Context, r *review.Request, bound
 		return restored, err
 	}
 	exempt := s.exemptions.For(stored, o.now())
-	restored.Decided = func(bound int, f *review.Finding) bool {
+	restored.Decided = func(bound int, f *decision.Finding) bool {
 		at, ok := position[bound]
-		return ok && len(exempt.Excuse(bounds[bound].Guardrail, f.Policy, f.Container)) == 0 && slices.ContainsFunc(results[at].Violations, func(v review.Violation) bool {
-			return v.Unknown == "" && v.Container == f.Container && (v.Path == "spec.jobTemplate."+f.Path || !review.Within(f.Path, "spec"))
+		return ok && len(exempt.Excuse(bounds[bound].Guardrail, f.Policy, f.Container)) == 0 && slices.ContainsFunc(results[at].Violations, func(v decision.Violation) bool {
+			return v.Unknown == "" && v.Container == f.Container && (v.Path == "spec.jobTemplate."+f.Path || !decision.Within(f.Path, "spec"))
 		})
 	}
 	return restored, nil
@@ -70,7 +70,7 @@ func jobLabels() []string {
 
 // compareWithCronJob returns which fields of a Job are those of the CronJob that it names as
 // its controller, as after `kubectl create job --from=cronjob/x`, and that CronJob.
-func compareWithCronJob(ctx context.Context, r *review.Request, live Live) (guardrail.Restored, map[string]any, error) {
+func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (guardrail.Restored, map[string]any, error) {
 	owner := normalize.Controller(r.Object)
 	if owner.Group != batchv1.GroupName || owner.Kind != "CronJob" || owner.Name == "" || owner.UID == "" {
 		return guardrail.Restored{}, nil, nil

@@ -5,8 +5,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // A namespace that is not recorded yet tells by its label since when it is selected: what is
@@ -33,7 +33,7 @@ func TestALabelTellsSinceWhenANamespaceIsSelected(t *testing.T) {
 			namespace.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Time: &labelled}}
 			objects := storedObjects{"Namespace shop": namespace, "ReplicaSet rs": createdAt(c.written, "u", nil)}
 			object := `{"metadata":{"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"rs","uid":"u","controller":true}]},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`
-			r := reviewed(t, review.OriginMutating, "CREATE", "", "Pod", object, "null")
+			r := reviewed(t, decision.OriginMutating, "CREATE", "", "Pod", object, "null")
 			f := known(nil)
 			f.namespace.Created, f.namespace.Labels = minutes(1).Time, map[string]string{"guard": "on"}
 			d, err := build(t, g).Decide(t.Context(), r, f, pipeline.Options{Templates: objects})

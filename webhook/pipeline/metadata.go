@@ -9,8 +9,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // PodReader reads a Pod past every cache. It is asked only about a Binding that carries
@@ -23,13 +23,13 @@ type PodReader interface {
 // carriesMetadata reports whether the labels and annotations of an object can be written by
 // way of a subresource whose purpose is another: the API server takes them together with
 // what the subresource is for.
-func carriesMetadata(r *review.Request) bool {
+func carriesMetadata(r *decision.Request) bool {
 	return r.Subresource == "status" || r.Subresource == "finalize"
 }
 
 // metadataChanged reports whether a request changes labels or annotations. What could not
 // be read may have changed.
-func metadataChanged(r *review.Request) bool {
+func metadataChanged(r *decision.Request) bool {
 	if r.Object == nil || r.OldObject == nil {
 		return true
 	}
@@ -49,7 +49,7 @@ func sameStrings(a, b any) bool {
 }
 
 // isBinding reports whether a request assigns a Pod to a node, in either of the two ways.
-func isBinding(r *review.Request) bool {
+func isBinding(r *decision.Request) bool {
 	return r.Kind.GroupKind() == schema.GroupKind{Kind: "Binding"} && (r.Subresource == "" || r.Subresource == "binding")
 }
 
@@ -57,9 +57,9 @@ var errNoPods = errors.New("nobody can read the Pod that it is about")
 
 // decideBinding decides a Binding as the UPDATE of its Pod that it brings about: the API
 // server adds the Binding's labels and annotations to those of the Pod.
-func (s *Snapshot) decideBinding(ctx context.Context, r *review.Request, source FactSource, o Options) (*review.Decision, error) {
-	allowed := &review.Decision{Verdict: review.VerdictAllow}
-	if r.Operation != review.Create || sameStrings(metadata(r.Object)["labels"], nil) && sameStrings(metadata(r.Object)["annotations"], nil) {
+func (s *Snapshot) decideBinding(ctx context.Context, r *decision.Request, source FactSource, o Options) (*decision.Decision, error) {
+	allowed := &decision.Decision{Verdict: decision.VerdictAllow}
+	if r.Operation != decision.Create || sameStrings(metadata(r.Object)["labels"], nil) && sameStrings(metadata(r.Object)["annotations"], nil) {
 		return allowed, nil
 	}
 	if o.Pods == nil {
@@ -76,7 +76,7 @@ func (s *Snapshot) decideBinding(ctx context.Context, r *review.Request, source 
 	if err != nil {
 		return nil, fmt.Errorf("deciding the Binding of Pod %s: %w", r.Name, err)
 	}
-	bound.Origin, bound.Operation, bound.OldObject = r.Origin, review.Update, pod
+	bound.Origin, bound.Operation, bound.OldObject = r.Origin, decision.Update, pod
 	bound.UID, bound.User, bound.DryRun, bound.Namespace = r.UID, r.User, r.DryRun, r.Namespace
 	return s.decide(ctx, bound, source, o, scope{})
 }

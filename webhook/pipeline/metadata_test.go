@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 const (
@@ -26,15 +26,15 @@ func TestMetadataByWayOfSubresources(t *testing.T) {
 	s := build(t, guardrail("strict", v1alpha1.ModeEnforce, binding("loadbalancer-exposure", "")))
 	for name, test := range map[string]struct {
 		subresource, annotations, status, before string
-		want                                     review.Verdict
+		want                                     decision.Verdict
 	}{
-		"the scheme goes":                 {"status", `{}`, `{}`, internal, review.VerdictDeny},
-		"all annotations go":              {"status", `null`, `{}`, internal, review.VerdictDeny},
-		"the scheme stays":                {"status", internal, `{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}`, internal, review.VerdictAllow},
-		"it never had one":                {"status", `{"other":"x"}`, `{}`, `null`, review.VerdictWarn},
-		"nothing of metadata changes":     {"status", `null`, `{"a":"b"}`, `{}`, review.VerdictAllow},
-		"a subresource that takes none":   {"scale", `{}`, `{}`, internal, review.VerdictAllow},
-		"a subresource that is not known": {"proxy", `{}`, `{}`, internal, review.VerdictAllow},
+		"the scheme goes":                 {"status", `{}`, `{}`, internal, decision.VerdictDeny},
+		"all annotations go":              {"status", `null`, `{}`, internal, decision.VerdictDeny},
+		"the scheme stays":                {"status", internal, `{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}`, internal, decision.VerdictAllow},
+		"it never had one":                {"status", `{"other":"x"}`, `{}`, `null`, decision.VerdictWarn},
+		"nothing of metadata changes":     {"status", `null`, `{"a":"b"}`, `{}`, decision.VerdictAllow},
+		"a subresource that takes none":   {"scale", `{}`, `{}`, internal, decision.VerdictAllow},
+		"a subresource that is not known": {"proxy", `{}`, `{}`, internal, decision.VerdictAllow},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := admission(t, "UPDATE", "", "Service", test.subresource, "carol", fmt.Sprintf(balancer, test.annotations, test.status), fmt.Sprintf(balancer, test.before, `{}`))
@@ -51,7 +51,7 @@ func TestStrictestOfWhatCannotBeRead(t *testing.T) {
 	r := admission(t, "UPDATE", "", "Service", "status", "carol", fmt.Sprintf(balancer, internal, `{}`), fmt.Sprintf(balancer, internal, `{}`))
 	r.Object, r.OldObject = nil, nil
 	mode, _, err := s.Strictest(t.Context(), r, known(nil), pipeline.Options{})
-	if err != nil || mode != review.ModeEnforce {
+	if err != nil || mode != decision.ModeEnforce {
 		t.Errorf("%v, %v", mode, err)
 	}
 }
@@ -77,15 +77,15 @@ func TestBindings(t *testing.T) {
 	for name, test := range map[string]struct {
 		metadata string
 		pods     *pods
-		want     review.Verdict
+		want     decision.Verdict
 		asked    int
 		err      error
 	}{
-		"nothing of metadata":  {``, &pods{pod: stored()}, review.VerdictAllow, 0, nil},
-		"empty":                {`,"labels":{},"annotations":null`, &pods{pod: stored()}, review.VerdictAllow, 0, nil},
-		"another label":        {`,"labels":{"other":"x"}`, &pods{pod: stored()}, review.VerdictAllow, 1, nil},
-		"the label is emptied": {`,"labels":{"app":""}`, &pods{pod: stored()}, review.VerdictDeny, 1, nil},
-		"no such Pod":          {`,"labels":{"app":""}`, &pods{}, review.VerdictAllow, 1, nil},
+		"nothing of metadata":  {``, &pods{pod: stored()}, decision.VerdictAllow, 0, nil},
+		"empty":                {`,"labels":{},"annotations":null`, &pods{pod: stored()}, decision.VerdictAllow, 0, nil},
+		"another label":        {`,"labels":{"other":"x"}`, &pods{pod: stored()}, decision.VerdictAllow, 1, nil},
+		"the label is emptied": {`,"labels":{"app":""}`, &pods{pod: stored()}, decision.VerdictDeny, 1, nil},
+		"no such Pod":          {`,"labels":{"app":""}`, &pods{}, decision.VerdictAllow, 1, nil},
 		"it cannot be read":    {`,"labels":{"app":""}`, &pods{err: away}, "", 1, away},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestLeavingTheWebhooksIsLoosening(t *testing.T) {
 			case err != nil:
 			case test.want == "" && len(d.Findings) > 0:
 				t.Errorf("found %+v", d.Findings)
-			case test.want != "" && (d.Verdict != review.VerdictDeny || !strings.Contains(d.Findings[0].Message, test.want)):
+			case test.want != "" && (d.Verdict != decision.VerdictDeny || !strings.Contains(d.Findings[0].Message, test.want)):
 				t.Errorf("got %+v", d)
 			}
 		})

@@ -9,8 +9,8 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 // parameterSets are the different parameters of one policy, as JSON.
@@ -45,7 +45,7 @@ func (s parameterSets) excess() string {
 
 // checkOverlap holds Guardrails that share namespaces to the limits of one: a policy is evaluated for
 // each of its sets, whoever asks for it.
-func (c *Checker) checkOverlap(ctx context.Context, checked *review.Checked, g *v1alpha1.Guardrail, before config.Object, stored []v1alpha1.Guardrail) error {
+func (c *Checker) checkOverlap(ctx context.Context, checked *decision.Checked, g *v1alpha1.Guardrail, before config.Object, stored []v1alpha1.Guardrail) error {
 	others := slices.DeleteFunc(slices.Clone(stored), func(other v1alpha1.Guardrail) bool { return other.Name == g.Name })
 	errs, err := c.overlap(ctx, g, others)
 	if err != nil || len(errs) == 0 {
@@ -66,7 +66,7 @@ func (c *Checker) overlap(ctx context.Context, g *v1alpha1.Guardrail, others []v
 	if err != nil {
 		return nil, nil //nolint:nilerr // the selector's error is reported by itself
 	}
-	var namespaces []review.Namespace
+	var namespaces []decision.Namespace
 	for _, policy := range policiesOf(g) {
 		all := parameterSets{}
 		all.add(g, policy)
@@ -98,7 +98,7 @@ func policiesOf(g *v1alpha1.Guardrail) (names []string) {
 }
 
 // worstNamespace finds a namespace in which a policy has too many parameters.
-func worstNamespace(this *guardrail.Guardrail, g *v1alpha1.Guardrail, others []v1alpha1.Guardrail, policy string, namespaces []review.Namespace) (where, excess string) {
+func worstNamespace(this *guardrail.Guardrail, g *v1alpha1.Guardrail, others []v1alpha1.Guardrail, policy string, namespaces []decision.Namespace) (where, excess string) {
 	everywhere, shared := parameterSets{}, map[string]parameterSets{}
 	everywhere.add(g, policy)
 	for i := range others {

@@ -11,18 +11,18 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 type storedIn struct {
 	stored
 
-	namespaces []review.Namespace
+	namespaces []decision.Namespace
 }
 
-func (s storedIn) Namespaces(context.Context) ([]review.Namespace, error) { return s.namespaces, nil }
+func (s storedIn) Namespaces(context.Context) ([]decision.Namespace, error) { return s.namespaces, nil }
 
 // The limits of one Guardrail hold for all that share a namespace, and not for those that do not.
 func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
@@ -37,7 +37,7 @@ func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
 		}
 		return g
 	}
-	namespaces := []review.Namespace{{Name: "shop", Known: true, Labels: map[string]string{"team": "a"}}}
+	namespaces := []decision.Namespace{{Name: "shop", Known: true, Labels: map[string]string{"team": "a"}}}
 	for name, c := range map[string]struct {
 		label func(i int) string
 		want  string
@@ -53,7 +53,7 @@ func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
 		}
 		checker := pipeline.NewChecker(library, storedIn{stored{objects}, namespaces}, nil)
 		r, _ := updateOf(t, team(8, c.label(8)), 0)
-		r.Operation, r.Object, r.OldObject = review.Create, r.OldObject, nil
+		r.Operation, r.Object, r.OldObject = decision.Create, r.OldObject, nil
 		checked, err := checker.Check(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
@@ -78,7 +78,7 @@ func TestAPolicyThatCannotDecideAPlainObjectIsWarnedOf(t *testing.T) {
 			"apiVersion": v1alpha1.GroupVersion().String(), "kind": config.KindPolicy,
 			"metadata": map[string]any{"name": p.Name}, "spec": map[string]any{"rego": p.Spec.Rego},
 		}
-		checked, err := pipeline.NewChecker(library, stored{}, nil).Check(t.Context(), &review.Request{Operation: review.Create, Object: object})
+		checked, err := pipeline.NewChecker(library, stored{}, nil).Check(t.Context(), &decision.Request{Operation: decision.Create, Object: object})
 		if err != nil || len(checked.Faults) > 0 {
 			t.Fatal(checked, err)
 		}

@@ -8,16 +8,16 @@ import (
 
 	"k8s.io/apimachinery/pkg/labels"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // Relaxers tells who may let a Guardrail go of a namespace. Implementations are safe for
 // concurrent use.
 type Relaxers interface {
 	// MayRelax tells whether a user has the verb relax on a Guardrail.
-	MayRelax(ctx context.Context, user review.User, guardrail string) (bool, error)
+	MayRelax(ctx context.Context, user decision.User, guardrail string) (bool, error)
 }
 
 // Webhooks knows what the webhook configurations select. Implementations are safe for
@@ -32,9 +32,9 @@ type Webhooks interface {
 // is lost. It asks about no other Guardrail. Labels can be written by way of /status and
 // /finalize too. An error means that nobody knows whether the user may, and something that
 // is enforced depends on it.
-func (s *Snapshot) Relax(ctx context.Context, r *review.Request, relaxers Relaxers, o Options) (*review.Decision, error) {
-	d := &review.Decision{Verdict: review.VerdictAllow}
-	if r.Operation != review.Update || !isNamespace(r) {
+func (s *Snapshot) Relax(ctx context.Context, r *decision.Request, relaxers Relaxers, o Options) (*decision.Decision, error) {
+	d := &decision.Decision{Verdict: decision.VerdictAllow}
+	if r.Operation != decision.Update || !isNamespace(r) {
 		return d, nil
 	}
 	before, after := guardrail.NamespaceOf(r.Name, r.OldObject), guardrail.NamespaceOf(r.Name, r.Object)
@@ -47,14 +47,14 @@ func (s *Snapshot) Relax(ctx context.Context, r *review.Request, relaxers Relaxe
 	}
 	for _, loss := range s.guardrails.Losses(before, after, o.MaxMode, webhooks...) {
 		may, err := relaxers.MayRelax(ctx, r.User, loss.Guardrail)
-		if err != nil && loss.Mode == review.ModeEnforce {
+		if err != nil && loss.Mode == decision.ModeEnforce {
 			return nil, fmt.Errorf("asking whether %q may relax Guardrail %s: %w", r.User.Name, loss.Guardrail, err)
 		}
 		if may {
 			continue
 		}
-		f := review.Finding{
-			Policy: review.RelaxVerb, Guardrails: []string{loss.Guardrail}, Mode: loss.Mode, Severity: review.SeverityHigh,
+		f := decision.Finding{
+			Policy: decision.RelaxVerb, Guardrails: []string{loss.Guardrail}, Mode: loss.Mode, Severity: decision.SeverityHigh,
 			Key: loss.Guardrail, Path: "metadata.labels",
 			Message:     lossText(loss, before.Labels, after.Labels),
 			Remediation: "Leave the labels as they are, or ask somebody who may relax Guardrail " + loss.Guardrail + ".",
@@ -65,10 +65,10 @@ func (s *Snapshot) Relax(ctx context.Context, r *review.Request, relaxers Relaxe
 		}
 		d.Findings = append(d.Findings, f)
 	}
-	slices.SortStableFunc(d.Findings, func(a, b review.Finding) int { return int(b.Mode - a.Mode) })
+	slices.SortStableFunc(d.Findings, func(a, b decision.Finding) int { return int(b.Mode - a.Mode) })
 	if len(d.Findings) > 0 {
-		d.Verdict = map[review.Mode]review.Verdict{
-			review.ModeEnforce: review.VerdictDeny, review.ModeWarn: review.VerdictWarn, review.ModeAudit: review.VerdictAllow,
+		d.Verdict = map[decision.Mode]decision.Verdict{
+			decision.ModeEnforce: decision.VerdictDeny, decision.ModeWarn: decision.VerdictWarn, decision.ModeAudit: decision.VerdictAllow,
 		}[d.Findings[0].Mode]
 	}
 	return d, nil
@@ -76,22 +76,22 @@ func (s *Snapshot) Relax(ctx context.Context, r *review.Request, relaxers Relaxe
 
 // RelaxUnseen decides about a Namespace that is too much to be looked at, as if all that
 // may hold it were lost.
-func (s *Snapshot) RelaxUnseen(limit *normalize.LimitError, o Options) *review.Decision {
-	d := &review.Decision{Verdict: review.VerdictAllow}
+func (s *Snapshot) RelaxUnseen(limit *normalize.LimitError, o Options) *decision.Decision {
+	d := &decision.Decision{Verdict: decision.VerdictAllow}
 	mode, guardrails := s.guardrails.Unseen(limit.Request.Name, o.MaxMode)
 	if mode == 0 {
 		return d
 	}
-	d.Findings = []review.Finding{{
-		Policy: review.RelaxVerb, Guardrails: guardrails, Mode: mode, Severity: review.SeverityHigh, Path: "metadata",
+	d.Findings = []decision.Finding{{
+		Policy: decision.RelaxVerb, Guardrails: guardrails, Mode: mode, Severity: decision.SeverityHigh, Path: "metadata",
 		Message: limit.Error() + ", so nobody can tell what its labels change", Remediation: "Make the Namespace smaller.",
 	}}
 	switch mode {
-	case review.ModeEnforce:
-		d.Verdict = review.VerdictDeny
-	case review.ModeWarn:
-		d.Verdict = review.VerdictWarn
-	case review.ModeAudit:
+	case decision.ModeEnforce:
+		d.Verdict = decision.VerdictDeny
+	case decision.ModeWarn:
+		d.Verdict = decision.VerdictWarn
+	case decision.ModeAudit:
 	}
 	return d
 }
@@ -111,7 +111,7 @@ func lossText(loss guardrail.Loss, before, after map[string]string) string {
 			changes = append(changes, fmt.Sprintf("with %s=%s instead of %s", label, is, was))
 		}
 	}
-	effect := map[review.Mode]string{review.ModeEnforce: "enforces", review.ModeWarn: "warns of", review.ModeAudit: "records"}[loss.Mode]
+	effect := map[decision.Mode]string{decision.ModeEnforce: "enforces", decision.ModeWarn: "warns of", decision.ModeAudit: "records"}[loss.Mode]
 	if loss.Unsent {
 		return fmt.Sprintf("%s, the API server no longer asks Taffrail about this namespace, and Guardrail %s no longer %s %s",
 			strings.Join(changes, " and "), loss.Guardrail, effect, listed(loss.Policies))

@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // relaxers may relax the Guardrails of these names.
@@ -22,18 +22,18 @@ type relaxers struct {
 	err   error
 }
 
-func (r *relaxers) MayRelax(_ context.Context, user review.User, guardrail string) (bool, error) {
+func (r *relaxers) MayRelax(_ context.Context, user decision.User, guardrail string) (bool, error) {
 	r.asked = append(r.asked, user.Name+" "+guardrail)
 	return slices.Contains(r.names, guardrail), r.err
 }
 
-func relabel(before, after map[string]any) *review.Request {
+func relabel(before, after map[string]any) *decision.Request {
 	object := func(labels map[string]any) map[string]any {
 		return map[string]any{"metadata": map[string]any{"name": "team-a", "labels": labels}}
 	}
-	return &review.Request{
-		Operation: review.Update, Kind: schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, Name: "team-a",
-		User: review.User{Name: "alice"}, Object: object(after), OldObject: object(before),
+	return &decision.Request{
+		Operation: decision.Update, Kind: schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, Name: "team-a",
+		User: decision.User{Name: "alice"}, Object: object(after), OldObject: object(before),
 	}
 }
 
@@ -62,23 +62,23 @@ func TestRelax(t *testing.T) {
 	for name, test := range map[string]struct {
 		after   map[string]any
 		may     relaxers
-		ceiling review.Mode
-		verdict review.Verdict
+		ceiling decision.Mode
+		verdict decision.Verdict
 		asked   int
 		fails   bool
 	}{
-		"nothing changes":               {all, relaxers{}, 0, review.VerdictAllow, 0, false},
-		"enforced":                      {without("hard"), relaxers{}, 0, review.VerdictDeny, 1, false},
-		"enforced, with the right":      {without("hard"), relaxers{names: []string{"hard"}}, 0, review.VerdictAllow, 1, false},
-		"enforced, with another right":  {without("hard"), relaxers{names: []string{"soft"}}, 0, review.VerdictDeny, 1, false},
-		"warned":                        {without("soft"), relaxers{}, 0, review.VerdictWarn, 1, false},
-		"recorded":                      {without("quiet"), relaxers{}, 0, review.VerdictAllow, 1, false},
-		"all":                           {nil, relaxers{}, 0, review.VerdictDeny, 3, false},
-		"all, with the right to one":    {nil, relaxers{names: []string{"hard"}}, 0, review.VerdictWarn, 3, false},
-		"enforced, under warn":          {without("hard"), relaxers{}, review.ModeWarn, review.VerdictWarn, 1, false},
-		"enforced, under audit":         {without("hard"), relaxers{}, review.ModeAudit, review.VerdictAllow, 1, false},
+		"nothing changes":               {all, relaxers{}, 0, decision.VerdictAllow, 0, false},
+		"enforced":                      {without("hard"), relaxers{}, 0, decision.VerdictDeny, 1, false},
+		"enforced, with the right":      {without("hard"), relaxers{names: []string{"hard"}}, 0, decision.VerdictAllow, 1, false},
+		"enforced, with another right":  {without("hard"), relaxers{names: []string{"soft"}}, 0, decision.VerdictDeny, 1, false},
+		"warned":                        {without("soft"), relaxers{}, 0, decision.VerdictWarn, 1, false},
+		"recorded":                      {without("quiet"), relaxers{}, 0, decision.VerdictAllow, 1, false},
+		"all":                           {nil, relaxers{}, 0, decision.VerdictDeny, 3, false},
+		"all, with the right to one":    {nil, relaxers{names: []string{"hard"}}, 0, decision.VerdictWarn, 3, false},
+		"enforced, under warn":          {without("hard"), relaxers{}, decision.ModeWarn, decision.VerdictWarn, 1, false},
+		"enforced, under audit":         {without("hard"), relaxers{}, decision.ModeAudit, decision.VerdictAllow, 1, false},
 		"enforced, and nobody can tell": {without("hard"), relaxers{err: broken}, 0, "", 1, true},
-		"warned, and nobody can tell":   {without("soft"), relaxers{err: broken}, 0, review.VerdictWarn, 1, false},
+		"warned, and nobody can tell":   {without("soft"), relaxers{err: broken}, 0, decision.VerdictWarn, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := s.Relax(t.Context(), relabel(all, test.after), &test.may, pipeline.Options{MaxMode: test.ceiling})
@@ -91,7 +91,7 @@ func TestRelax(t *testing.T) {
 		})
 	}
 	created := relabel(nil, all)
-	created.Operation, created.OldObject = review.Create, nil
+	created.Operation, created.OldObject = decision.Create, nil
 	if d, err := s.Relax(t.Context(), created, &relaxers{}, pipeline.Options{}); err != nil || len(d.Findings) > 0 {
 		t.Errorf("a Namespace that is created: %+v, %v", d, err)
 	}
@@ -121,7 +121,7 @@ An administrator gives the right with:
 		t.Errorf("got\n%s", got)
 	}
 	// A name is whatever an identity provider says, and the line is for a shell.
-	if words := d.RelaxDenial(r.Subject(), review.User{Name: "x'; rm -rf $HOME #"}); !strings.Contains(words, `--user='x'\''; rm -rf $HOME #'`) {
+	if words := d.RelaxDenial(r.Subject(), decision.User{Name: "x'; rm -rf $HOME #"}); !strings.Contains(words, `--user='x'\''; rm -rf $HOME #'`) {
 		t.Errorf("got\n%s", words)
 	}
 }

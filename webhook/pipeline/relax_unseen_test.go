@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // Of a Namespace that is too much to be looked at, every Guardrail that may hold it counts
@@ -21,20 +21,20 @@ func TestANamespaceThatNobodyCanReadLosesWhatMayHoldIt(t *testing.T) {
 	elsewhere.Spec.ExcludeNamespaces = []string{"team-a"}
 	for name, test := range map[string]struct {
 		guardrails []v1alpha1.Guardrail
-		ceiling    review.Mode
-		verdict    review.Verdict
-		mode       review.Mode
+		ceiling    decision.Mode
+		verdict    decision.Verdict
+		mode       decision.Mode
 		lost       []string
 	}{
-		"no Guardrail":              {[]v1alpha1.Guardrail{}, 0, review.VerdictAllow, 0, nil},
-		"one that excludes it":      {[]v1alpha1.Guardrail{elsewhere}, 0, review.VerdictAllow, 0, nil},
-		"one that enforces":         {[]v1alpha1.Guardrail{hard, elsewhere}, 0, review.VerdictDeny, review.ModeEnforce, []string{"hard"}},
-		"two that enforce":          {[]v1alpha1.Guardrail{firm, hard, soft}, 0, review.VerdictDeny, review.ModeEnforce, []string{"firm", "hard"}},
-		"the strictest comes later": {[]v1alpha1.Guardrail{quiet, soft, guardrail("zeal", v1alpha1.ModeEnforce, binding("image-tag", ""))}, 0, review.VerdictDeny, review.ModeEnforce, []string{"zeal"}},
-		"one that warns":            {[]v1alpha1.Guardrail{soft, quiet}, 0, review.VerdictWarn, review.ModeWarn, []string{"soft"}},
-		"one that records":          {[]v1alpha1.Guardrail{quiet}, 0, review.VerdictAllow, review.ModeAudit, []string{"quiet"}},
-		"under warn":                {[]v1alpha1.Guardrail{hard, soft, quiet}, review.ModeWarn, review.VerdictWarn, review.ModeWarn, []string{"hard", "soft"}},
-		"under audit":               {[]v1alpha1.Guardrail{hard, soft}, review.ModeAudit, review.VerdictAllow, review.ModeAudit, []string{"hard", "soft"}},
+		"no Guardrail":              {[]v1alpha1.Guardrail{}, 0, decision.VerdictAllow, 0, nil},
+		"one that excludes it":      {[]v1alpha1.Guardrail{elsewhere}, 0, decision.VerdictAllow, 0, nil},
+		"one that enforces":         {[]v1alpha1.Guardrail{hard, elsewhere}, 0, decision.VerdictDeny, decision.ModeEnforce, []string{"hard"}},
+		"two that enforce":          {[]v1alpha1.Guardrail{firm, hard, soft}, 0, decision.VerdictDeny, decision.ModeEnforce, []string{"firm", "hard"}},
+		"the strictest comes later": {[]v1alpha1.Guardrail{quiet, soft, guardrail("zeal", v1alpha1.ModeEnforce, binding("image-tag", ""))}, 0, decision.VerdictDeny, decision.ModeEnforce, []string{"zeal"}},
+		"one that warns":            {[]v1alpha1.Guardrail{soft, quiet}, 0, decision.VerdictWarn, decision.ModeWarn, []string{"soft"}},
+		"one that records":          {[]v1alpha1.Guardrail{quiet}, 0, decision.VerdictAllow, decision.ModeAudit, []string{"quiet"}},
+		"under warn":                {[]v1alpha1.Guardrail{hard, soft, quiet}, decision.ModeWarn, decision.VerdictWarn, decision.ModeWarn, []string{"hard", "soft"}},
+		"under audit":               {[]v1alpha1.Guardrail{hard, soft}, decision.ModeAudit, decision.VerdictAllow, decision.ModeAudit, []string{"hard", "soft"}},
 	} {
 		limit := &normalize.LimitError{What: "depth", Limit: 64, Request: relabel(nil, nil)}
 		d := build(t, test.guardrails...).RelaxUnseen(limit, pipeline.Options{MaxMode: test.ceiling})
@@ -47,7 +47,7 @@ func TestANamespaceThatNobodyCanReadLosesWhatMayHoldIt(t *testing.T) {
 			}
 			continue
 		}
-		if len(d.Findings) != 1 || d.Findings[0].Mode != test.mode || !slices.Equal(d.Findings[0].Guardrails, test.lost) || d.Findings[0].Policy != review.RelaxVerb {
+		if len(d.Findings) != 1 || d.Findings[0].Mode != test.mode || !slices.Equal(d.Findings[0].Guardrails, test.lost) || d.Findings[0].Policy != decision.RelaxVerb {
 			t.Errorf("%s: %+v", name, d.Findings)
 		}
 	}

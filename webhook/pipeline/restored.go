@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // Live reads objects from the API server, past every cache. It is asked only if something
@@ -34,15 +34,15 @@ type Live interface {
 
 // restored returns a lookup of what the object may be made from that exists in the cluster
 // already, or nil if it cannot be known.
-func (s *Snapshot) restored(ctx context.Context, r *review.Request, bounds []guardrail.Bound, o Options) func() (guardrail.Restored, error) {
-	if o.Live == nil || r.Origin != review.OriginValidating || r.Subresource != "" {
+func (s *Snapshot) restored(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, o Options) func() (guardrail.Restored, error) {
+	if o.Live == nil || r.Origin != decision.OriginValidating || r.Subresource != "" {
 		return nil
 	}
 	kind := r.Kind.GroupKind()
 	switch {
-	case r.Operation == review.Create && kind == schema.GroupKind{Group: batchv1.GroupName, Kind: "Job"}:
+	case r.Operation == decision.Create && kind == schema.GroupKind{Group: batchv1.GroupName, Kind: "Job"}:
 		return func() (guardrail.Restored, error) { return s.madeFromCronJob(ctx, r, bounds, o) }
-	case r.Operation == review.Update && r.OldObject != nil && kind.Group == appsv1.GroupName:
+	case r.Operation == decision.Update && r.OldObject != nil && kind.Group == appsv1.GroupName:
 		if revisions, ok := revisionKind(kind.Kind); ok {
 			return func() (guardrail.Restored, error) { return fromRevision(ctx, r, o.Live, revisions) }
 		}
@@ -64,7 +64,7 @@ func revisionKind(kind string) (schema.GroupVersionKind, bool) {
 // fromRevision looks for a revision with the template of a workload that changes its
 // template. Such a revision was decided when it was made, unless its controller made it
 // from a template that was decided, or from one that predates the Guardrail.
-func fromRevision(ctx context.Context, r *review.Request, live Live, kind schema.GroupVersionKind) (guardrail.Restored, error) {
+func fromRevision(ctx context.Context, r *decision.Request, live Live, kind schema.GroupVersionKind) (guardrail.Restored, error) {
 	name, _, _ := unstructured.NestedString(r.OldObject, "metadata", "name")
 	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
 	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
@@ -108,13 +108,13 @@ func nameOf(object map[string]any) string {
 
 // within is true of the fields at a path and below it.
 func within(parent string) func(path string) bool {
-	return func(path string) bool { return review.Within(path, parent) }
+	return func(path string) bool { return decision.Within(path, parent) }
 }
 
 // fromOwner looks whether the object that controls a revision has its template now, as
 // when an operator makes the revision instead of the built-in controller.
-func fromOwner(ctx context.Context, r *review.Request, template map[string]any, live Live) func() (guardrail.Restored, error) {
-	if live == nil || r.Origin != review.OriginValidating {
+func fromOwner(ctx context.Context, r *decision.Request, template map[string]any, live Live) func() (guardrail.Restored, error) {
+	if live == nil || r.Origin != decision.OriginValidating {
 		return nil
 	}
 	return func() (guardrail.Restored, error) {
@@ -154,8 +154,8 @@ func addedTo(kind string) []string {
 // a Deployment a template that no revision of the Deployment has. It does so by the
 // annotation deprecated.deployment.rollback.to, which takes any ReplicaSet that the
 // Deployment has adopted.
-func distrust(ctx context.Context, r *review.Request, bounds []guardrail.Bound, results []review.Result, o Options) error {
-	if o.Live == nil || r.Origin != review.OriginValidating || r.Operation != review.Update || r.Subresource != "" || r.OldObject == nil ||
+func distrust(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, results []decision.Result, o Options) error {
+	if o.Live == nil || r.Origin != decision.OriginValidating || r.Operation != decision.Update || r.Subresource != "" || r.OldObject == nil ||
 		r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}) || !guardrail.DeploymentController(r.User) ||
 		!enforcedIn(r.Workload.PodPath, bounds, results) || normalize.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
 		return nil
@@ -163,7 +163,7 @@ func distrust(ctx context.Context, r *review.Request, bounds []guardrail.Bound, 
 	revisions, _ := revisionKind(r.Kind.Kind)
 	restored, err := fromRevision(ctx, r, o.Live, revisions)
 	switch {
-	case err != nil && !slices.ContainsFunc(bounds, func(b guardrail.Bound) bool { return b.Mode == review.ModeEnforce }):
+	case err != nil && !slices.ContainsFunc(bounds, func(b guardrail.Bound) bool { return b.Mode == decision.ModeEnforce }):
 		return nil // nobody's request fails for what is only counted
 	case err != nil:
 		return fmt.Errorf("looking for what the object may be made from: %w", err)
@@ -176,13 +176,13 @@ func distrust(ctx context.Context, r *review.Request, bounds []guardrail.Bound, 
 
 // enforcedIn reports whether a binding that enforces, or would once its Guardrail and the
 // ceiling do, has found something in a field.
-func enforcedIn(field string, bounds []guardrail.Bound, results []review.Result) bool {
+func enforcedIn(field string, bounds []guardrail.Bound, results []decision.Result) bool {
 	for i := range bounds {
 		if bounds[i].Held {
 			continue
 		}
 		for k := range results[i].Violations {
-			if review.Within(results[i].Violations[k].Path, field) {
+			if decision.Within(results[i].Violations[k].Path, field) {
 				return true
 			}
 		}

@@ -16,9 +16,9 @@ import (
 
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // live answers for one namespace, and counts what it is asked.
@@ -107,27 +107,27 @@ func TestRollbacks(t *testing.T) {
 	replacing := `{"$patch":"replace",` + short[1:]
 	for name, test := range map[string]struct {
 		kind, revision string
-		want           review.Verdict
+		want           decision.Verdict
 	}{
-		"a ReplicaSet":               {"Deployment", replicaSet(controlled("1"), hashed), review.VerdictWarn},
-		"another's ReplicaSet":       {"Deployment", replicaSet(controlled("2"), hashed), review.VerdictDeny},
-		"nobody's ReplicaSet":        {"Deployment", replicaSet(`"labels":{}`, hashed), review.VerdictDeny},
-		"owned and not controlled":   {"Deployment", replicaSet(strings.Replace(controlled("1"), "true", "false", 1), hashed), review.VerdictDeny},
-		"one more label":             {"Deployment", replicaSet(controlled("1"), labelled), review.VerdictDeny},
-		"another image":              {"Deployment", replicaSet(controlled("1"), other), review.VerdictDeny},
-		"no template":                {"Deployment", replicaSet(controlled("1"), `{}`), review.VerdictDeny},
-		"no hash":                    {"Deployment", replicaSet(controlled("1"), template), review.VerdictDeny},
-		"made for another":           {"Deployment", strings.Replace(replicaSet(controlled("1"), hashed), "web-1", "batch-1", 1), review.VerdictDeny},
-		"made for a longer name":     {"Deployment", strings.Replace(replicaSet(controlled("1"), hashed), "web-1", "web-a-1", 1), review.VerdictDeny},
-		"on its way out":             {"Deployment", replicaSet(`"deletionTimestamp":"2026-01-01T00:00:00Z",`+controlled("1"), hashed), review.VerdictDeny},
-		"another set's by its name":  {"StatefulSet", strings.Replace(revision(controlled("1"), replacing), "web-1", "web-a-1", 1), review.VerdictDeny},
-		"in other letters":           {"StatefulSet", revision(controlled("1"), strings.Replace(replacing, "containers", "Containers", 1)), review.VerdictDeny},
-		"a set's revision":           {"StatefulSet", revision(controlled("1"), replacing), review.VerdictWarn},
-		"a DaemonSet's revision":     {"DaemonSet", revision(controlled("1"), replacing), review.VerdictWarn},
-		"another set's revision":     {"StatefulSet", revision(controlled("2"), replacing), review.VerdictDeny},
-		"a hash in a set's revision": {"StatefulSet", revision(controlled("1"), hashed), review.VerdictDeny},
-		"a revision of another sort": {"StatefulSet", `{"metadata":{"name":"web-1",` + controlled("1") + `},"data":"text"}`, review.VerdictDeny},
-		"a kind without revisions":   {"ReplicaSet", replicaSet(controlled("1"), hashed), review.VerdictDeny},
+		"a ReplicaSet":               {"Deployment", replicaSet(controlled("1"), hashed), decision.VerdictWarn},
+		"another's ReplicaSet":       {"Deployment", replicaSet(controlled("2"), hashed), decision.VerdictDeny},
+		"nobody's ReplicaSet":        {"Deployment", replicaSet(`"labels":{}`, hashed), decision.VerdictDeny},
+		"owned and not controlled":   {"Deployment", replicaSet(strings.Replace(controlled("1"), "true", "false", 1), hashed), decision.VerdictDeny},
+		"one more label":             {"Deployment", replicaSet(controlled("1"), labelled), decision.VerdictDeny},
+		"another image":              {"Deployment", replicaSet(controlled("1"), other), decision.VerdictDeny},
+		"no template":                {"Deployment", replicaSet(controlled("1"), `{}`), decision.VerdictDeny},
+		"no hash":                    {"Deployment", replicaSet(controlled("1"), template), decision.VerdictDeny},
+		"made for another":           {"Deployment", strings.Replace(replicaSet(controlled("1"), hashed), "web-1", "batch-1", 1), decision.VerdictDeny},
+		"made for a longer name":     {"Deployment", strings.Replace(replicaSet(controlled("1"), hashed), "web-1", "web-a-1", 1), decision.VerdictDeny},
+		"on its way out":             {"Deployment", replicaSet(`"deletionTimestamp":"2026-01-01T00:00:00Z",`+controlled("1"), hashed), decision.VerdictDeny},
+		"another set's by its name":  {"StatefulSet", strings.Replace(revision(controlled("1"), replacing), "web-1", "web-a-1", 1), decision.VerdictDeny},
+		"in other letters":           {"StatefulSet", revision(controlled("1"), strings.Replace(replacing, "containers", "Containers", 1)), decision.VerdictDeny},
+		"a set's revision":           {"StatefulSet", revision(controlled("1"), replacing), decision.VerdictWarn},
+		"a DaemonSet's revision":     {"DaemonSet", revision(controlled("1"), replacing), decision.VerdictWarn},
+		"another set's revision":     {"StatefulSet", revision(controlled("2"), replacing), decision.VerdictDeny},
+		"a hash in a set's revision": {"StatefulSet", revision(controlled("1"), hashed), decision.VerdictDeny},
+		"a revision of another sort": {"StatefulSet", `{"metadata":{"name":"web-1",` + controlled("1") + `},"data":"text"}`, decision.VerdictDeny},
+		"a kind without revisions":   {"ReplicaSet", replicaSet(controlled("1"), hashed), decision.VerdictDeny},
 	} {
 		for existing, s := range snapshots {
 			stored := func(template string) string {
@@ -139,7 +139,7 @@ func TestRollbacks(t *testing.T) {
 			if err != nil || d.Verdict != test.want {
 				t.Errorf("%s, %s: got %v %+v, want %v", name, existing, err, d, test.want)
 			}
-			if d, err = s.Decide(t.Context(), r, known(nil), pipeline.Options{}); err != nil || d.Verdict != review.VerdictDeny {
+			if d, err = s.Decide(t.Context(), r, known(nil), pipeline.Options{}); err != nil || d.Verdict != decision.VerdictDeny {
 				t.Errorf("%s, without a cluster: got %v %+v", name, err, d)
 			}
 			if l.err = errors.New("away"); test.kind == "ReplicaSet" {
@@ -160,8 +160,8 @@ func TestARollbackToNoRevisionIsCountedBeforeItIsDenied(t *testing.T) {
 		return `{"metadata":{"name":"web","uid":"1"},"spec":{"selector":{"matchLabels":{"app":"web"}},"template":{"spec":{"containers":[{"name":"a","image":"` + image + `"}]}}}}`
 	}
 	r := admission(t, "UPDATE", "apps", "Deployment", "", "system:serviceaccount:kube-system:deployment-controller", stored("nginx"), stored("nginx:1"))
-	for mode, want := range map[v1alpha1.Mode]review.Verdict{
-		v1alpha1.ModeEnforce: review.VerdictDeny, v1alpha1.ModeWarn: review.VerdictWarn, v1alpha1.ModeAudit: review.VerdictAllow,
+	for mode, want := range map[v1alpha1.Mode]decision.Verdict{
+		v1alpha1.ModeEnforce: decision.VerdictDeny, v1alpha1.ModeWarn: decision.VerdictWarn, v1alpha1.ModeAudit: decision.VerdictAllow,
 	} {
 		s := build(t, guardrail("g", mode, binding("image-tag", "")))
 		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: &live{}})
@@ -195,7 +195,7 @@ func TestNothingIsReadLiveWithoutNeed(t *testing.T) {
 		return `{"metadata":{"name":"web","uid":"1"},"spec":{"selector":{"matchLabels":{"app":"web"}},"template":{"spec":{"containers":[{"name":"a","image":"` + image + `"}]}}}}`
 	}
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", "")))
-	for name, r := range map[string]*review.Request{
+	for name, r := range map[string]*decision.Request{
 		"clean":       admission(t, "UPDATE", "apps", "Deployment", "", "alice", stored("a:1"), stored("a")),
 		"had it":      admission(t, "UPDATE", "apps", "Deployment", "", "alice", stored("a"), stored("a")),
 		"a CREATE":    admission(t, "CREATE", "apps", "Deployment", "", "alice", stored("a"), "null"),
@@ -320,7 +320,7 @@ func TestOnlyTheHashLabelIsNoDifference(t *testing.T) {
 		revision["spec"].(map[string]any)["template"] = changed
 		put(changed, []any{"metadata", "labels", "pod-template-hash"}, "1")
 		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: &live{revisions: []map[string]any{revision}}})
-		if err != nil || (d.Verdict == review.VerdictWarn) != same {
+		if err != nil || (d.Verdict == decision.VerdictWarn) != same {
 			rt.Fatalf("%s of %v: got %v %+v", touch, leaf, err, d)
 		}
 	})

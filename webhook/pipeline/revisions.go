@@ -8,9 +8,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // A rollback to a revision is tolerated, so whatever may be taken for a revision is decided
@@ -21,8 +21,8 @@ import (
 // decideRevision decides the template in a ControllerRevision as that of the StatefulSet
 // or DaemonSet which a rollback to it would make, and names fields as the
 // ControllerRevision has them. Of all else that those have, a revision has nothing.
-func (s *Snapshot) decideRevision(ctx context.Context, r *review.Request, source FactSource, o Options) (*review.Decision, error) {
-	d := &review.Decision{Verdict: review.VerdictAllow, Unbound: true}
+func (s *Snapshot) decideRevision(ctx context.Context, r *decision.Request, source FactSource, o Options) (*decision.Decision, error) {
+	d := &decision.Decision{Verdict: decision.VerdictAllow, Unbound: true}
 	if r.Revision == nil {
 		return d, nil
 	}
@@ -36,7 +36,7 @@ func (s *Snapshot) decideRevision(ctx context.Context, r *review.Request, source
 		if err != nil {
 			return nil, err
 		}
-		if r.Operation == review.Update && !rehomed(r) {
+		if r.Operation == decision.Update && !rehomed(r) {
 			set.Operation, set.OldObject = r.Operation, r.Revision.OldObject
 		}
 		decision, err := s.decide(ctx, set, source, o, part)
@@ -51,7 +51,7 @@ func (s *Snapshot) decideRevision(ctx context.Context, r *review.Request, source
 		if f.Path != "" {
 			f.Path = normalize.RevisionData + "." + f.Path
 		}
-		fix := make([]review.PatchOperation, 0, len(f.Fix))
+		fix := make([]decision.PatchOperation, 0, len(f.Fix))
 		for _, operation := range f.Fix {
 			operation.Path = "/" + normalize.RevisionData + operation.Path
 			fix = append(fix, operation)
@@ -64,7 +64,7 @@ func (s *Snapshot) decideRevision(ctx context.Context, r *review.Request, source
 // revisedKinds are the kinds that a ControllerRevision is decided as. Policies may be about
 // one of them only, and its ownerReference does not say which will use it: controllers go
 // by the uid in it, and adopt what has none. Their own revisions are their own kind's.
-func revisedKinds(r *review.Request) []schema.GroupVersionKind {
+func revisedKinds(r *decision.Request) []schema.GroupVersionKind {
 	all := normalize.RevisedKinds()
 	if own := guardrail.RevisionController(r.User); own != nil {
 		return slices.DeleteFunc(all, func(kind schema.GroupVersionKind) bool { return !slices.Contains(own, kind.GroupKind()) })
@@ -76,7 +76,7 @@ func revisedKinds(r *review.Request) []schema.GroupVersionKind {
 // StatefulSets and DaemonSets may take for theirs excuses later whatever it has, so nothing
 // excuses it but that its owner has the same. Other kinds' are their controllers' business;
 // but ownerReferences can be taken away, so what excuses them must excuse everybody's.
-func revisionScope(r *review.Request) scope {
+func revisionScope(r *decision.Request) scope {
 	switch {
 	case guardrail.RevisionController(r.User) != nil:
 		return scope{trusted: true}
@@ -88,7 +88,7 @@ func revisionScope(r *review.Request) scope {
 
 // adoptable reports whether a ControllerRevision is a StatefulSet's or a DaemonSet's, or
 // nobody's, so that it may become one's.
-func adoptable(r *review.Request) bool {
+func adoptable(r *decision.Request) bool {
 	owner := normalize.Controller(r.Object)
 	return owner == (normalize.Owner{}) || owner.Group == appsv1.GroupName && (owner.Kind == "StatefulSet" || owner.Kind == "DaemonSet")
 }
@@ -96,9 +96,9 @@ func adoptable(r *review.Request) bool {
 // rehomed reports whether an UPDATE takes a ControllerRevision from the object that
 // controls it. Its data was then decided for another one. The garbage collector does so
 // where an owner is deleted and leaves its revisions behind.
-func rehomed(r *review.Request) bool {
+func rehomed(r *decision.Request) bool {
 	before := normalize.Controller(r.OldObject)
-	return r.Operation == review.Update && before != (normalize.Owner{}) && before != normalize.Controller(r.Object) &&
+	return r.Operation == decision.Update && before != (normalize.Owner{}) && before != normalize.Controller(r.Object) &&
 		!guardrail.GarbageCollector(r.User) && guardrail.RevisionController(r.User) == nil
 }
 
@@ -106,7 +106,7 @@ func rehomed(r *review.Request) bool {
 // as the Deployment that a rollback to it would make; nil where it is none. Neither
 // Exemptions nor trusted writers excuse it: they would excuse every Deployment that is
 // rolled back to it.
-func (s *Snapshot) decideClaim(ctx context.Context, r *review.Request, source FactSource, o Options) (*review.Decision, error) {
+func (s *Snapshot) decideClaim(ctx context.Context, r *decision.Request, source FactSource, o Options) (*decision.Decision, error) {
 	if !claims(r) {
 		return nil, nil
 	}
@@ -129,12 +129,12 @@ func (s *Snapshot) decideClaim(ctx context.Context, r *review.Request, source Fa
 // claims reports whether a request writes a template into a ReplicaSet that may become a
 // Deployment's revision. Deployments adopt ReplicaSets by their labels, so the owner says
 // nothing; but only those that have the hash in their template are rolled back to.
-func claims(r *review.Request) bool {
+func claims(r *decision.Request) bool {
 	if r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "ReplicaSet"}) || r.Subresource != "" ||
-		r.Origin == review.OriginLive || r.Workload == nil || guardrail.DeploymentController(r.User) || templateHash(r.Workload.Pod) == "" {
+		r.Origin == decision.OriginLive || r.Workload == nil || guardrail.DeploymentController(r.User) || templateHash(r.Workload.Pod) == "" {
 		return false
 	}
-	return r.Operation == review.Create || !normalize.SameTemplate(templateIn(r.OldObject), r.Workload.Pod)
+	return r.Operation == decision.Create || !normalize.SameTemplate(templateIn(r.OldObject), r.Workload.Pod)
 }
 
 func templateHash(template map[string]any) string {

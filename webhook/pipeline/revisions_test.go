@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 const revisionPatch = `{"spec":{"template":{"$patch":"replace","metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"a","image":"nginx"}]}}}}`
@@ -23,19 +23,19 @@ func TestAControllerRevisionIsDecidedAsADaemonSet(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("rollback-history", `{"minimum":50}`), binding("require-prestop", "")))
 	for name, test := range map[string]struct {
 		user, data string
-		want       review.Verdict
+		want       decision.Verdict
 	}{
-		"a person":                {"alice", revisionPatch, review.VerdictDeny},
-		"the set's controller":    {"system:serviceaccount:kube-system:statefulset-controller", revisionPatch, review.VerdictAllow},
-		"the daemons' controller": {"system:serviceaccount:kube-system:daemon-set-controller", revisionPatch, review.VerdictAllow},
-		"the manager":             {"system:kube-controller-manager", revisionPatch, review.VerdictAllow},
-		"another controller":      {"system:serviceaccount:kube-system:deployment-controller", revisionPatch, review.VerdictDeny},
-		"init containers alone":   {"alice", strings.Replace(revisionPatch, "containers", "initContainers", 1), review.VerdictDeny},
-		"no data":                 {"alice", `null`, review.VerdictAllow},
-		"a list":                  {"alice", `[1]`, review.VerdictAllow},
-		"no template":             {"alice", `{"spec":{"replicas":1}}`, review.VerdictAllow},
-		"no Pod":                  {"alice", `{"spec":{"template":{"spec":{"domain":{}}}}}`, review.VerdictAllow},
-		"no Pod's containers":     {"alice", `{"spec":{"template":{"spec":{"containers":{"a":"nginx"}}}}}`, review.VerdictAllow},
+		"a person":                {"alice", revisionPatch, decision.VerdictDeny},
+		"the set's controller":    {"system:serviceaccount:kube-system:statefulset-controller", revisionPatch, decision.VerdictAllow},
+		"the daemons' controller": {"system:serviceaccount:kube-system:daemon-set-controller", revisionPatch, decision.VerdictAllow},
+		"the manager":             {"system:kube-controller-manager", revisionPatch, decision.VerdictAllow},
+		"another controller":      {"system:serviceaccount:kube-system:deployment-controller", revisionPatch, decision.VerdictDeny},
+		"init containers alone":   {"alice", strings.Replace(revisionPatch, "containers", "initContainers", 1), decision.VerdictDeny},
+		"no data":                 {"alice", `null`, decision.VerdictAllow},
+		"a list":                  {"alice", `[1]`, decision.VerdictAllow},
+		"no template":             {"alice", `{"spec":{"replicas":1}}`, decision.VerdictAllow},
+		"no Pod":                  {"alice", `{"spec":{"template":{"spec":{"domain":{}}}}}`, decision.VerdictAllow},
+		"no Pod's containers":     {"alice", `{"spec":{"template":{"spec":{"containers":{"a":"nginx"}}}}}`, decision.VerdictAllow},
 	} {
 		r := admission(t, "CREATE", "apps", "ControllerRevision", "", test.user, `{"metadata":{"name":"web-1"},"revision":1,"data":`+test.data+`}`, "null")
 		d := decide(t, s, r, known(nil))
@@ -43,7 +43,7 @@ func TestAControllerRevisionIsDecidedAsADaemonSet(t *testing.T) {
 			t.Errorf("%s: got %v %v, want %v", name, d.Verdict, policiesIn(d), test.want)
 		}
 		for _, f := range d.Findings {
-			if !review.Within(f.Path, "data.spec.template") {
+			if !decision.Within(f.Path, "data.spec.template") {
 				t.Errorf("%s: %s is about %s", name, f.Policy, f.Path)
 			}
 		}
@@ -72,7 +72,7 @@ func TestAnUpdateOfAControllerRevisionKeepsWhatItHad(t *testing.T) {
 		return `{"metadata":{"name":"web-1","labels":{"a":"` + name + `"}},"revision":1,"data":` + revisionPatch + `}`
 	}
 	r := admission(t, "UPDATE", "apps", "ControllerRevision", "", "alice", revision("new"), revision("old"))
-	if d := decide(t, s, r, known(nil)); d.Verdict != review.VerdictWarn {
+	if d := decide(t, s, r, known(nil)); d.Verdict != decision.VerdictWarn {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -82,13 +82,13 @@ func TestAControllerRevisionThatIsTooMuchIsBound(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", "")))
 	many := strings.Replace(revisionPatch, `[{`, `[`+strings.Repeat(`{"name":"b"},`, normalize.MaxContainers)+`{`, 1)
 	body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"CREATE","namespace":"shop","object":{"data":` + many + `}}}`
-	_, err := normalize.Review([]byte(body), review.OriginValidating)
+	_, err := normalize.Review([]byte(body), decision.OriginValidating)
 	limit, ok := errors.AsType[*normalize.LimitError](err)
 	if !ok || limit.Request == nil || limit.Request.Kind.Kind != "ControllerRevision" {
 		t.Fatalf("got %v", err)
 	}
 	mode, names, err := s.Strictest(t.Context(), limit.Request, known(nil), pipeline.Options{})
-	if err != nil || mode != review.ModeEnforce {
+	if err != nil || mode != decision.ModeEnforce {
 		t.Errorf("got %v %v", mode, err)
 	}
 	if diff := cmp.Diff([]string{"g"}, names); diff != "" {
@@ -120,21 +120,21 @@ func TestAClaimedReplicaSetIsDecidedAsADeployment(t *testing.T) {
 	owner := `{"metadata":{"name":"web","uid":"1"},"spec":{"template":` + unhashed + `}}`
 	for name, test := range map[string]struct {
 		user, set, old, owner string
-		want                  review.Verdict
+		want                  decision.Verdict
 	}{
-		"a Deployment's":            {"alice", set(controlled("1"), template), "", "{}", review.VerdictDeny},
-		"nobody's":                  {"alice", set(`"labels":{}`, template), "", "{}", review.VerdictDeny},
-		"one that stands alone":     {"alice", set(`"labels":{}`, unhashed), "", "{}", review.VerdictAllow},
-		"by its controller":         {"system:serviceaccount:kube-system:deployment-controller", set(controlled("1"), template), "", "{}", review.VerdictAllow},
-		"by another controller":     {"system:serviceaccount:kube-system:replicaset-controller", set(controlled("1"), template), "", "{}", review.VerdictDeny},
-		"with its owner's template": {"alice", set(controlled("1"), template), "", owner, review.VerdictWarn},
-		"with another's template":   {"alice", set(controlled("2"), template), "", owner, review.VerdictDeny},
-		"with a former template":    {"alice", set(controlled("1"), template), "", strings.Replace(owner, "nginx:1", "nginx:2", 1), review.VerdictDeny},
-		"under another name":        {"alice", strings.Replace(set(controlled("1"), template), "web-1", "batch-1", 1), "", owner, review.VerdictDeny},
-		"scaled":                    {"alice", set(controlled("1"), template), strings.Replace(set(controlled("1"), template), `"replicas":0`, `"replicas":1`, 1), "{}", review.VerdictAllow},
-		"given away":                {"alice", set(controlled("2"), template), set(controlled("1"), template), "{}", review.VerdictAllow},
-		"changed":                   {"alice", set(controlled("1"), template), set(controlled("1"), strings.Replace(template, "nginx:1", "nginx:2", 1)), "{}", review.VerdictDeny},
-		"claimed later":             {"alice", set(controlled("1"), template), set(controlled("1"), unhashed), "{}", review.VerdictDeny},
+		"a Deployment's":            {"alice", set(controlled("1"), template), "", "{}", decision.VerdictDeny},
+		"nobody's":                  {"alice", set(`"labels":{}`, template), "", "{}", decision.VerdictDeny},
+		"one that stands alone":     {"alice", set(`"labels":{}`, unhashed), "", "{}", decision.VerdictAllow},
+		"by its controller":         {"system:serviceaccount:kube-system:deployment-controller", set(controlled("1"), template), "", "{}", decision.VerdictAllow},
+		"by another controller":     {"system:serviceaccount:kube-system:replicaset-controller", set(controlled("1"), template), "", "{}", decision.VerdictDeny},
+		"with its owner's template": {"alice", set(controlled("1"), template), "", owner, decision.VerdictWarn},
+		"with another's template":   {"alice", set(controlled("2"), template), "", owner, decision.VerdictDeny},
+		"with a former template":    {"alice", set(controlled("1"), template), "", strings.Replace(owner, "nginx:1", "nginx:2", 1), decision.VerdictDeny},
+		"under another name":        {"alice", strings.Replace(set(controlled("1"), template), "web-1", "batch-1", 1), "", owner, decision.VerdictDeny},
+		"scaled":                    {"alice", set(controlled("1"), template), strings.Replace(set(controlled("1"), template), `"replicas":0`, `"replicas":1`, 1), "{}", decision.VerdictAllow},
+		"given away":                {"alice", set(controlled("2"), template), set(controlled("1"), template), "{}", decision.VerdictAllow},
+		"changed":                   {"alice", set(controlled("1"), template), set(controlled("1"), strings.Replace(template, "nginx:1", "nginx:2", 1)), "{}", decision.VerdictDeny},
+		"claimed later":             {"alice", set(controlled("1"), template), set(controlled("1"), unhashed), "{}", decision.VerdictDeny},
 	} {
 		operation, old := "CREATE", "null"
 		if test.old != "" {
@@ -152,8 +152,8 @@ func TestAClaimedReplicaSetIsDecidedAsADeployment(t *testing.T) {
 func TestWhatIsAmbiguousIsRefused(t *testing.T) {
 	const part = `{"metadata":{"name":"web-1"%s},"data":{"spec":{"template":{"spec":{"hostPID":true}}}}}`
 	const ambiguous = `{"metadata":{"name":"web-1"%s},"data":{"spec":{"template":{"spec":{"Containers":[{"name":"a","image":"nginx:1"}]}}}}}`
-	for mode, want := range map[v1alpha1.Mode]review.Verdict{
-		v1alpha1.ModeEnforce: review.VerdictDeny, v1alpha1.ModeWarn: review.VerdictWarn, v1alpha1.ModeAudit: review.VerdictAllow,
+	for mode, want := range map[v1alpha1.Mode]decision.Verdict{
+		v1alpha1.ModeEnforce: decision.VerdictDeny, v1alpha1.ModeWarn: decision.VerdictWarn, v1alpha1.ModeAudit: decision.VerdictAllow,
 	} {
 		g := guardrail("g", mode, binding("image-tag", ""))
 		g.Spec.TrustedWriters.Users = []string{"operator"}
@@ -161,12 +161,12 @@ func TestWhatIsAmbiguousIsRefused(t *testing.T) {
 		machine := `,"ownerReferences":[{"apiVersion":"example.com/v1","kind":"Machine","name":"m","uid":"1","controller":true}]`
 		for name, test := range map[string]struct {
 			user, metadata string
-			want           review.Verdict
+			want           decision.Verdict
 		}{
 			"a person":                  {"alice", "", want},
-			"an operator's":             {"operator", machine, review.VerdictAllow},
+			"an operator's":             {"operator", machine, decision.VerdictAllow},
 			"an operator's for anybody": {"operator", "", want},
-			"the set's controller":      {"system:serviceaccount:kube-system:statefulset-controller", "", review.VerdictAllow},
+			"the set's controller":      {"system:serviceaccount:kube-system:statefulset-controller", "", decision.VerdictAllow},
 		} {
 			r := admission(t, "CREATE", "apps", "ControllerRevision", "", test.user, fmt.Sprintf(ambiguous, test.metadata), "null")
 			d := decide(t, s, r, known(nil))
@@ -181,7 +181,7 @@ func TestWhatIsAmbiguousIsRefused(t *testing.T) {
 				}
 			}
 			r = admission(t, "UPDATE", "apps", "ControllerRevision", "", test.user, fmt.Sprintf(ambiguous, test.metadata), fmt.Sprintf(ambiguous, test.metadata))
-			if d := decide(t, s, r, known(nil)); d.Verdict != review.VerdictAllow {
+			if d := decide(t, s, r, known(nil)); d.Verdict != decision.VerdictAllow {
 				t.Errorf("%s, %s: an UPDATE of nothing: got %+v", mode, name, d)
 			}
 		}

@@ -12,9 +12,9 @@ import (
 
 	"taffrail.dev/policies"
 	"taffrail.dev/test/corpus"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // The oracles below are second opinions on three policies, in plain Go, from what the
@@ -165,7 +165,7 @@ func (l lone) agree(t *testing.T, object map[string]any) {
 	}
 }
 
-func compareImages(t *testing.T, containers []review.Container) {
+func compareImages(t *testing.T, containers []decision.Container) {
 	t.Helper()
 	for i := range containers {
 		got := &containers[i].Image

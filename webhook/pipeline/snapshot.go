@@ -6,9 +6,9 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 // Snapshot is a compiled configuration. It is immutable, safe for concurrent use, and
@@ -56,6 +56,6 @@ func (s *Snapshot) Exemptions() guardrail.Exemptions { return s.exemptions }
 
 // Honoured lists what the Guardrails make of an Exemption that bind its policies in one of its
 // namespaces.
-func (s *Snapshot) Honoured(e *guardrail.Exemption, namespaceOf func(name string) review.Namespace, now time.Time) []guardrail.Honoured {
+func (s *Snapshot) Honoured(e *guardrail.Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) []guardrail.Honoured {
 	return s.guardrails.Honoured(e, namespaceOf, now)
 }

@@ -12,9 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // Templates reads the metadata that shows when a template was written. Implementations are safe for
@@ -125,7 +125,7 @@ func (e *existing) readWritten(ctx context.Context) (time.Time, error) {
 	switch {
 	case !r.Workload.Template:
 		return e.ofPod(ctx)
-	case r.Operation != review.Update:
+	case r.Operation != decision.Update:
 		if r.Kind.GroupKind() == jobKind.GroupKind() {
 			return e.ofJob(ctx, normalize.Controller(r.Object), time.Time{})
 		}

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // Unbound tells what no policy is about from what every policy is content with.
@@ -43,7 +43,7 @@ func TestUnbound(t *testing.T) {
 			if d.Unbound != test.want {
 				t.Errorf("got %t, want %t", d.Unbound, test.want)
 			}
-			if d.Unbound && (d.Verdict != review.VerdictAllow || len(d.Findings) > 0) {
+			if d.Unbound && (d.Verdict != decision.VerdictAllow || len(d.Findings) > 0) {
 				t.Errorf("got %+v", d)
 			}
 		})

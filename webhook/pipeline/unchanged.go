@@ -6,20 +6,20 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/review"
 )
 
 // Unchanged tells whether an UPDATE leaves everything as it was that a policy may go by.
 // Such an update is never denied, or an object with a finalizer could not be deleted.
-func Unchanged(r *review.Request) bool { return extentOf(r) == guardrail.ChangesNothing }
+func Unchanged(r *decision.Request) bool { return extentOf(r) == guardrail.ChangesNothing }
 
 // extentOf compares by what is in the object, and not by what today's policies read of it:
 // a policy of somebody's own may read anything. Only finalizers, owners, managed fields
 // and what nobody can set are none of their business.
 //
 // That an object is terminating makes no difference: a Pod that is has time to do harm.
-func extentOf(r *review.Request) guardrail.Extent {
+func extentOf(r *decision.Request) guardrail.Extent {
 	if carriesMetadata(r) {
 		// Of the rest nothing is taken that a policy may go by.
 		if metadataChanged(r) {
@@ -43,7 +43,7 @@ func extentOf(r *review.Request) guardrail.Extent {
 
 // content is all of an object but metadata and status. The name of its volume is no more
 // than a label of a claim, which Kubernetes puts there when it has found one.
-func content(r *review.Request, object map[string]any) map[string]any {
+func content(r *decision.Request, object map[string]any) map[string]any {
 	left := maps.Clone(object)
 	delete(left, "metadata")
 	delete(left, "status")

@@ -15,28 +15,28 @@ import (
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 func TestAnUpdateMayKeepWhatItHadAndNoMore(t *testing.T) {
 	s := build(t)
-	update := func(from, to string) *review.Request {
+	update := func(from, to string) *decision.Request {
 		r := manifest(t, deployment(container(map[string]any{"image": to})))
-		r.Origin, r.Operation = review.OriginValidating, review.Update
+		r.Origin, r.Operation = decision.OriginValidating, decision.Update
 		r.OldObject = manifest(t, deployment(container(map[string]any{"image": from}))).Object
 		return r
 	}
 	for _, test := range []struct {
 		from, to string
-		want     review.Verdict
+		want     decision.Verdict
 	}{
-		{"nginx:latest", "nginx:latest", review.VerdictWarn},
-		{"nginx:latest", "evil:latest", review.VerdictDeny},
-		{"nginx:1.27.3", "nginx:latest", review.VerdictDeny},
-		{"nginx:latest", "nginx:1.27.3", review.VerdictAllow},
+		{"nginx:latest", "nginx:latest", decision.VerdictWarn},
+		{"nginx:latest", "evil:latest", decision.VerdictDeny},
+		{"nginx:1.27.3", "nginx:latest", decision.VerdictDeny},
+		{"nginx:latest", "nginx:1.27.3", decision.VerdictAllow},
 	} {
 		if d := decide(t, s, update(test.from, test.to), known(nil)); d.Verdict != test.want {
 			t.Errorf("%s → %s: got %v %v, want %v", test.from, test.to, d.Verdict, policiesIn(d), test.want)
@@ -50,7 +50,7 @@ func TestANewNamespaceNeedsNoNamespace(t *testing.T) {
 	if r.Namespace.Name != "" {
 		t.Errorf("a Namespace is in the namespace %q", r.Namespace.Name)
 	}
-	if d := decide(t, build(t), r, known(nil)); d.Verdict != review.VerdictAllow {
+	if d := decide(t, build(t), r, known(nil)); d.Verdict != decision.VerdictAllow {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -58,10 +58,10 @@ func TestANewNamespaceNeedsNoNamespace(t *testing.T) {
 // fataler is a test, or a draw of a property.
 type fataler interface{ Fatal(...any) }
 
-func admission(t fataler, operation, group, kind, subresource, user, object, old string) *review.Request {
+func admission(t fataler, operation, group, kind, subresource, user, object, old string) *decision.Request {
 	body := fmt.Sprintf(`{"request":{"uid":"u","kind":{"group":%q,"version":"v1","kind":%q},"subResource":%q,"name":"web","namespace":"shop",`+
 		`"operation":%q,"userInfo":{"username":%q},"object":%s,"oldObject":%s}}`, group, kind, subresource, operation, user, object, old)
-	r, err := normalize.Review([]byte(body), review.OriginValidating)
+	r, err := normalize.Review([]byte(body), decision.OriginValidating)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,12 +70,12 @@ func admission(t fataler, operation, group, kind, subresource, user, object, old
 
 func TestWhatIsNotDecidedIsNotHeldUp(t *testing.T) {
 	const bad = `{"spec":{"containers":[{"name":"a","image":"nginx"}]}}`
-	for name, r := range map[string]*review.Request{
+	for name, r := range map[string]*decision.Request{
 		"DELETE":   admission(t, "DELETE", "", "Pod", "", "alice", "null", bad),
 		"CONNECT":  admission(t, "CONNECT", "", "Pod", "exec", "alice", "{}", "null"),
 		"a status": admission(t, "UPDATE", "", "Pod", "status", "alice", bad, bad),
 	} {
-		if d := decide(t, build(t), r, facts{err: errors.New("asked for facts")}); d.Verdict != review.VerdictAllow || len(d.Findings) > 0 {
+		if d := decide(t, build(t), r, facts{err: errors.New("asked for facts")}); d.Verdict != decision.VerdictAllow || len(d.Findings) > 0 {
 			t.Errorf("%s: got %+v", name, d)
 		}
 	}
@@ -94,18 +94,18 @@ func TestAnUpdateThatChangesNothingAPolicyReadsIsNeverDenied(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		group, kind, old, object string
-		want                     review.Verdict
+		want                     decision.Verdict
 	}{
-		"a finalizer goes":        {"apps", "Deployment", deployment(terminating+`,"finalizers":["x"]`, "nginx"), deployment(terminating, "nginx"), review.VerdictWarn},
-		"an owner comes":          {"apps", "Deployment", deployment("", "nginx"), deployment(`,"ownerReferences":[{"kind":"Fleet"}]`, "nginx"), review.VerdictWarn},
-		"a revision is noted":     {"apps", "Deployment", deployment("", "nginx"), deployment(`,"annotations":{"deployment.kubernetes.io/revision":"2"}`, "nginx"), review.VerdictWarn},
-		"an annotation comes":     {"apps", "Deployment", deployment("", "nginx"), deployment(`,"annotations":{"a":"b"}`, "nginx"), review.VerdictWarn},
-		"a label comes":           {"apps", "Deployment", deployment("", "nginx"), deployment(`,"labels":{"a":"b"}`, "nginx"), review.VerdictWarn},
-		"a label, and an image":   {"apps", "Deployment", deployment("", "nginx"), deployment(`,"labels":{"a":"b"}`, "evil"), review.VerdictDeny},
-		"the same, and a replica": {"apps", "Deployment", deployment("", "nginx"), strings.Replace(deployment("", "nginx"), `"template"`, `"replicas":2,"template"`, 1), review.VerdictDeny},
-		"terminating, but bad":    {"apps", "Deployment", deployment(terminating, "nginx:1"), deployment(terminating, "nginx"), review.VerdictDeny},
-		"a volume is bound":       {"", "PersistentVolumeClaim", claim(""), claim(`,"volumeName":"pv-1"`), review.VerdictWarn},
-		"a claim grows":           {"", "PersistentVolumeClaim", claim(""), claim(`,"resources":{"requests":{"storage":"2Gi"}}`), review.VerdictDeny},
+		"a finalizer goes":        {"apps", "Deployment", deployment(terminating+`,"finalizers":["x"]`, "nginx"), deployment(terminating, "nginx"), decision.VerdictWarn},
+		"an owner comes":          {"apps", "Deployment", deployment("", "nginx"), deployment(`,"ownerReferences":[{"kind":"Fleet"}]`, "nginx"), decision.VerdictWarn},
+		"a revision is noted":     {"apps", "Deployment", deployment("", "nginx"), deployment(`,"annotations":{"deployment.kubernetes.io/revision":"2"}`, "nginx"), decision.VerdictWarn},
+		"an annotation comes":     {"apps", "Deployment", deployment("", "nginx"), deployment(`,"annotations":{"a":"b"}`, "nginx"), decision.VerdictWarn},
+		"a label comes":           {"apps", "Deployment", deployment("", "nginx"), deployment(`,"labels":{"a":"b"}`, "nginx"), decision.VerdictWarn},
+		"a label, and an image":   {"apps", "Deployment", deployment("", "nginx"), deployment(`,"labels":{"a":"b"}`, "evil"), decision.VerdictDeny},
+		"the same, and a replica": {"apps", "Deployment", deployment("", "nginx"), strings.Replace(deployment("", "nginx"), `"template"`, `"replicas":2,"template"`, 1), decision.VerdictDeny},
+		"terminating, but bad":    {"apps", "Deployment", deployment(terminating, "nginx:1"), deployment(terminating, "nginx"), decision.VerdictDeny},
+		"a volume is bound":       {"", "PersistentVolumeClaim", claim(""), claim(`,"volumeName":"pv-1"`), decision.VerdictWarn},
+		"a claim grows":           {"", "PersistentVolumeClaim", claim(""), claim(`,"resources":{"requests":{"storage":"2Gi"}}`), decision.VerdictDeny},
 	} {
 		r := admission(t, "UPDATE", test.group, test.kind, "", "alice", test.object, test.old)
 		if d := decide(t, s, r, known(nil)); d.Verdict != test.want {
@@ -154,12 +154,12 @@ func TestAPolicyThatReadsAnAnnotationIsAskedAboutIt(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		old, object string
-		want        review.Verdict
+		want        decision.Verdict
 	}{
-		"the team goes":                {`"kubectl.kubernetes.io/team":"a"`, ``, review.VerdictDeny},
-		"there was no team before":     {`"x":"1"`, `"x":"2"`, review.VerdictWarn},
-		"the team stays":               {`"kubectl.kubernetes.io/team":"a"`, `"kubectl.kubernetes.io/team":"a","x":"1"`, review.VerdictAllow},
-		"a team comes, where none was": {``, `"kubectl.kubernetes.io/team":"a"`, review.VerdictAllow},
+		"the team goes":                {`"kubectl.kubernetes.io/team":"a"`, ``, decision.VerdictDeny},
+		"there was no team before":     {`"x":"1"`, `"x":"2"`, decision.VerdictWarn},
+		"the team stays":               {`"kubectl.kubernetes.io/team":"a"`, `"kubectl.kubernetes.io/team":"a","x":"1"`, decision.VerdictAllow},
+		"a team comes, where none was": {``, `"kubectl.kubernetes.io/team":"a"`, decision.VerdictAllow},
 	} {
 		r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(test.object), object(test.old))
 		if d := decide(t, s, r, known(nil)); d.Verdict != test.want {
@@ -178,7 +178,7 @@ func TestAStoredObjectThatCannotBeReadHoldsUpNobody(t *testing.T) {
 	} {
 		r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", now, old)
 		d := decide(t, build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", ""))), r, known(nil))
-		if d.Verdict != review.VerdictUnknown {
+		if d.Verdict != decision.VerdictUnknown {
 			t.Errorf("%s: got %v %+v", old, d.Verdict, d.Findings)
 		}
 	}
@@ -189,7 +189,7 @@ func TestAPolicyThatFailsForTheStoredObjectAlone(t *testing.T) {
 	to_number(input.object.metadata.annotations.n) > 1
 }`)
 	object := func(n string) string { return `{"metadata":{"name":"web","annotations":{"n":"` + n + `"}},"spec":{}}` }
-	for old, want := range map[string]review.Verdict{"many": review.VerdictDeny, "1": review.VerdictDeny, "3": review.VerdictWarn} {
+	for old, want := range map[string]decision.Verdict{"many": decision.VerdictDeny, "1": decision.VerdictDeny, "3": decision.VerdictWarn} {
 		d := decide(t, s, admission(t, "UPDATE", "apps", "Deployment", "", "alice", object("2"), object(old)), known(nil))
 		if d.Verdict != want || len(d.Errors) > 0 {
 			t.Errorf("from %s: got %v %+v %v", old, d.Verdict, d.Findings, d.Errors)
@@ -208,11 +208,11 @@ func TestTheRatchetSeesTheOldObjectUnderTheSameLimitRange(t *testing.T) {
 		return `{"spec":{"template":{"spec":{"containers":[{"name":"a","image":"a:1","resources":{` + limits + `}}]}}}}`
 	}
 	r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(""), object(`"limits":{"cpu":"2"}`))
-	if d := decide(t, s, r, f); d.Verdict != review.VerdictDeny {
+	if d := decide(t, s, r, f); d.Verdict != decision.VerdictDeny {
 		t.Errorf("the limit was there and is gone, but got %v", d.Verdict)
 	}
 	r = admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(`"requests":{"cpu":"1"}`), object(""))
-	if d := decide(t, s, r, f); d.Verdict != review.VerdictWarn {
+	if d := decide(t, s, r, f); d.Verdict != decision.VerdictWarn {
 		t.Errorf("the limit was never there, but got %v", d.Verdict)
 	}
 }
@@ -237,12 +237,12 @@ func TestALimitMayOnlyComeNearerToItsMaximum(t *testing.T) {
 		object := func(limit resource.Quantity) string {
 			return `{"metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"a","resources":{"limits":{"memory":"` + limit.String() + `"}}}]}}}}`
 		}
-		want := review.VerdictAllow
+		want := decision.VerdictAllow
 		switch {
 		case now.Cmp(most) > 0 && now.Cmp(old) > 0:
-			want = review.VerdictDeny
+			want = decision.VerdictDeny
 		case now.Cmp(most) > 0:
-			want = review.VerdictWarn
+			want = decision.VerdictWarn
 		}
 		d, err := s.Decide(t.Context(), admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(now), object(old)), f, pipeline.Options{})
 		if err != nil {
@@ -261,10 +261,10 @@ func TestAnUnreadableAnnotationIsNotTakenForUnchanged(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("plaintext-secret", "")))
 	for name, test := range map[string]struct {
 		old, object string
-		want        review.Verdict
+		want        decision.Verdict
 	}{
-		"another text":  {"one{", "another{", review.VerdictDeny},
-		"the same text": {"one{", "one{", review.VerdictWarn},
+		"another text":  {"one{", "another{", decision.VerdictDeny},
+		"the same text": {"one{", "one{", decision.VerdictWarn},
 	} {
 		r := admission(t, "UPDATE", "", "Secret", "", "alice", secret(test.object), secret(test.old))
 		if d := decide(t, s, r, known(nil)); d.Verdict != test.want {
@@ -277,7 +277,7 @@ func TestAnOldPodWithTooManyContainersIsDecided(t *testing.T) {
 	many := strings.Repeat(`{"name":"a","image":"a"},`, normalize.MaxContainers) + `{"name":"b","image":"b"}`
 	r := admission(t, "UPDATE", "", "Pod", "", "alice", `{"spec":{"containers":[{"name":"b","image":"b"}]}}`, `{"spec":{"containers":[`+many+`]}}`)
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", "")))
-	if d := decide(t, s, r, known(nil)); d.Verdict != review.VerdictDeny {
+	if d := decide(t, s, r, known(nil)); d.Verdict != decision.VerdictDeny {
 		t.Errorf("got %v", d.Verdict)
 	}
 }

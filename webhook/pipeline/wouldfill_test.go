@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // What an injection would set once it is enforced would not be denied then, so it is not
@@ -27,7 +27,7 @@ func TestWhatWouldBeFilledWouldNotBeDenied(t *testing.T) {
 		"a part of it is filled": {v1alpha1.ModeAudit, []v1alpha1.PolicyBinding{demand, some}, "resources.limits", "resources.requests"},
 	} {
 		s := build(t, guardrail("g", test.mode, test.bindings...))
-		for _, origin := range []review.Origin{review.OriginManifest, review.OriginValidating} {
+		for _, origin := range []decision.Origin{decision.OriginManifest, decision.OriginValidating} {
 			r := manifest(t, pod(map[string]any{"name": "a", "image": "a:1"}))
 			r.Origin = origin
 			found := false
@@ -54,7 +54,7 @@ func TestATrustedWritersPodIsNotFilled(t *testing.T) {
 	g.Spec.TrustedWriters.Users = []string{"operator"}
 	s := build(t, g)
 	for user, want := range map[string]string{"operator": "the writer is trusted", "alice": ""} {
-		r := reviewed(t, review.OriginMutating, "CREATE", "", "Pod", `{"metadata":{"name":"p"},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`, "null")
+		r := reviewed(t, decision.OriginMutating, "CREATE", "", "Pod", `{"metadata":{"name":"p"},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`, "null")
 		r.User.Name = user
 		f := known(nil)
 		f.namespace.Created = minutes(1).Time

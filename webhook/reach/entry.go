@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // The paths that entries are called at.
@@ -157,7 +157,7 @@ func (e *Entry) namesVersion(rule, served []string) bool {
 }
 
 // selects reports whether requests about objects in a namespace are sent.
-func (e *Entry) selects(namespace review.Namespace) bool {
+func (e *Entry) selects(namespace decision.Namespace) bool {
 	return e.namespaces.Matches(withName(namespace))
 }
 
@@ -181,7 +181,7 @@ func Selectors(entries []Entry) []labels.Selector {
 }
 
 // withName returns the labels of a namespace, with the one that the API server adds.
-func withName(namespace review.Namespace) labels.Set {
+func withName(namespace decision.Namespace) labels.Set {
 	all := make(labels.Set, len(namespace.Labels)+1)
 	maps.Copy(all, namespace.Labels)
 	all[metadataName] = namespace.Name

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Bound is what somebody has bound.
@@ -22,7 +22,7 @@ type Bound struct {
 	// Relaxes is true if a change of labels takes namespaces out.
 	Relaxes bool
 	// Covers reports whether it holds in a namespace. Nil covers every namespace.
-	Covers func(review.Namespace) bool
+	Covers func(decision.Namespace) bool
 }
 
 // Gap is a sort of request that the API server does not send, or may not send.
@@ -56,13 +56,13 @@ type Cluster struct {
 // group is the namespaces that the same entries select.
 type group struct {
 	selected   []bool // by entry
-	namespaces []review.Namespace
+	namespaces []decision.Namespace
 }
 
 // NewCluster returns a Cluster. own is the namespace of this installation: neither it nor
 // the namespaces that every cluster begins with are ever missed, since a cluster has to
 // recover without Taffrail.
-func NewCluster(entries []Entry, resources Resources, namespaces []review.Namespace, own string) *Cluster {
+func NewCluster(entries []Entry, resources Resources, namespaces []decision.Namespace, own string) *Cluster {
 	c := &Cluster{entries: entries, resources: resources, own: own}
 	index := map[string]int{}
 	key := make([]byte, len(entries))
@@ -140,7 +140,7 @@ func (c *Cluster) Report(b Bound) Report {
 }
 
 // look finds where a request is not sent.
-func (c *Cluster) look(n *need, covers func(review.Namespace) bool, found *gaps, open map[string]bool) {
+func (c *Cluster) look(n *need, covers func(decision.Namespace) bool, found *gaps, open map[string]bool) {
 	var candidates []int
 	for i := range c.entries {
 		e := &c.entries[i]
@@ -167,7 +167,7 @@ func (c *Cluster) look(n *need, covers func(review.Namespace) bool, found *gaps,
 		return
 	case !n.inNamespaces():
 		// What is in no namespace is covered by who selects every namespace.
-		if covers != nil && !covers(review.Namespace{Known: true}) {
+		if covers != nil && !covers(decision.Namespace{Known: true}) {
 			found.add(n, "what is in no namespace is decided only by a Guardrail that selects every namespace", nil, false)
 		}
 		if !sure {
@@ -207,7 +207,7 @@ func (c *Cluster) look(n *need, covers func(review.Namespace) bool, found *gaps,
 }
 
 // covered returns the names of the covered namespaces for which also holds, sorted.
-func (c *Cluster) covered(covers func(review.Namespace) bool, also func(name string) bool) []string {
+func (c *Cluster) covered(covers func(decision.Namespace) bool, also func(name string) bool) []string {
 	var all []string
 	for _, g := range c.groups {
 		for _, namespace := range g.namespaces {

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 var here = Here{Namespace: "taffrail-system", Service: "taffrail", URL: "https://10.0.0.1:9443"}
@@ -60,8 +60,8 @@ func indent(text string) string {
 const widgets = `rules: [{operations: [CREATE, UPDATE], apiGroups: [example.com], apiVersions: [v1], resources: [widgets]}]
 `
 
-func namespaces() []review.Namespace {
-	return []review.Namespace{
+func namespaces() []decision.Namespace {
+	return []decision.Namespace{
 		{Name: "shop", Labels: map[string]string{"guard": "on"}, Known: true}, {Name: "bank", Labels: map[string]string{"guard": "on"}, Known: true},
 		{Name: "lab", Known: true}, {Name: "kube-system", Known: true}, {Name: "taffrail-system", Known: true},
 	}
@@ -76,12 +76,12 @@ func texts(r Report) []string {
 }
 
 func TestWhatIsNotSent(t *testing.T) {
-	guarded := func(n review.Namespace) bool { return n.Labels["guard"] == "on" }
+	guarded := func(n decision.Namespace) bool { return n.Labels["guard"] == "on" }
 	widget := schema.GroupKind{Group: "example.com", Kind: "Widget"}
 	for name, test := range map[string]struct {
 		entry  string
 		kinds  []schema.GroupKind
-		covers func(review.Namespace) bool
+		covers func(decision.Namespace) bool
 		want   []string
 	}{
 		"all of it":               {entry: widgets},
@@ -161,7 +161,7 @@ func TestWhatIsNotSent(t *testing.T) {
 			want:  []string{"widgets.example.com (CREATE, UPDATE) may not be sent in bank, lab, shop: entry test.taffrail.dev: matchCondition c is not known"},
 		},
 		"nothing that is bound covers anything": {
-			entry: "namespaceSelector: {matchLabels: {guard: \"on\"}}\n" + widgets, covers: func(review.Namespace) bool { return false },
+			entry: "namespaceSelector: {matchLabels: {guard: \"on\"}}\n" + widgets, covers: func(decision.Namespace) bool { return false },
 		},
 		"cluster-scoped": {
 			entry: strings.ReplaceAll(widgets, "widgets", "fleets"), kinds: []schema.GroupKind{{Group: "example.com", Kind: "Fleet"}},
@@ -296,7 +296,7 @@ func TestSelectorThatCannotBeRead(t *testing.T) {
 	c := &admissionregistrationv1.ValidatingWebhookConfiguration{Webhooks: []admissionregistrationv1.ValidatingWebhook{{
 		Name: "x.taffrail.dev", NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Like"}}},
 	}}}
-	if e := Entries(nil, c, here); e[0].astray == "" || e[0].selects(review.Namespace{Name: "shop"}) {
+	if e := Entries(nil, c, here); e[0].astray == "" || e[0].selects(decision.Namespace{Name: "shop"}) {
 		t.Errorf("%+v", e)
 	}
 }

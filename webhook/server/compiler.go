@@ -16,10 +16,10 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 const (
@@ -38,16 +38,16 @@ type snapshot interface {
 	Guardrails() int
 	Bindings() int
 	Exemptions() guardrail.Exemptions
-	Honoured(*guardrail.Exemption, func(name string) review.Namespace, time.Time) []guardrail.Honoured
+	Honoured(*guardrail.Exemption, func(name string) decision.Namespace, time.Time) []guardrail.Honoured
 	Catalog() *engine.Catalog
 	Set() guardrail.Set
 	// Versions are the versions of the Guardrails in force, by name.
 	Versions() map[string]pipeline.Version
 	// Injecting returns, by Guardrail, what injects under the ceiling.
-	Injecting(ceiling review.Mode) map[string][]pipeline.Injecting
+	Injecting(ceiling decision.Mode) map[string][]pipeline.Injecting
 	// Selected returns those namespaces that a Guardrail selects.
-	Selected(guardrail string, namespaces []review.Namespace) []review.Namespace
-	Conflicts(context.Context, func(context.Context) ([]review.Namespace, error)) (map[string][]pipeline.Conflict, error)
+	Selected(guardrail string, namespaces []decision.Namespace) []decision.Namespace
+	Conflicts(context.Context, func(context.Context) ([]decision.Namespace, error)) (map[string][]pipeline.Conflict, error)
 }
 
 var _ snapshot = (*pipeline.Snapshot)(nil)

@@ -19,10 +19,10 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // named is a snapshot that is nothing but its id.
@@ -35,19 +35,19 @@ func (n named) ID() string                     { return n.id }
 func (named) Guardrails() int                  { return 0 }
 func (named) Bindings() int                    { return 0 }
 func (named) Exemptions() guardrail.Exemptions { return nil }
-func (named) Honoured(*guardrail.Exemption, func(name string) review.Namespace, time.Time) []guardrail.Honoured {
+func (named) Honoured(*guardrail.Exemption, func(name string) decision.Namespace, time.Time) []guardrail.Honoured {
 	return nil
 }
 func (named) Catalog() *engine.Catalog { return &engine.Catalog{} }
 func (named) Set() guardrail.Set       { return nil }
 
-func (named) Injecting(review.Mode) map[string][]pipeline.Injecting { return nil }
+func (named) Injecting(decision.Mode) map[string][]pipeline.Injecting { return nil }
 
-func (named) Selected(string, []review.Namespace) []review.Namespace { return nil }
+func (named) Selected(string, []decision.Namespace) []decision.Namespace { return nil }
 
 func (named) Versions() map[string]pipeline.Version { return nil }
 
-func (named) Conflicts(context.Context, func(context.Context) ([]review.Namespace, error)) (map[string][]pipeline.Conflict, error) {
+func (named) Conflicts(context.Context, func(context.Context) ([]decision.Namespace, error)) (map[string][]pipeline.Conflict, error) {
 	return nil, nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"taffrail.dev/webhook/cluster"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // storedConfig is a pipeline.Stored: the configuration from the API server itself, and the
@@ -26,7 +26,7 @@ func (s *storedConfig) Configuration(ctx context.Context) (config.Objects, error
 }
 
 // Namespaces are those that there are.
-func (s *storedConfig) Namespaces(ctx context.Context) ([]review.Namespace, error) {
+func (s *storedConfig) Namespaces(ctx context.Context) ([]decision.Namespace, error) {
 	return s.facts.Namespaces(ctx)
 }
 
@@ -35,10 +35,10 @@ const liveNamespaces = 20
 
 // Labels reads the namespaces of these names from the API server itself. Those that do not
 // exist are left out.
-func (s *storedConfig) Labels(ctx context.Context, names []string) (map[string]review.Namespace, error) {
-	found := make(map[string]review.Namespace, len(names))
+func (s *storedConfig) Labels(ctx context.Context, names []string) (map[string]decision.Namespace, error) {
+	found := make(map[string]decision.Namespace, len(names))
 	add := func(namespace *corev1.Namespace) {
-		found[namespace.Name] = review.Namespace{Name: namespace.Name, Labels: namespace.Labels, Known: true}
+		found[namespace.Name] = decision.Namespace{Name: namespace.Name, Labels: namespace.Labels, Known: true}
 	}
 	if len(names) > liveNamespaces {
 		var list corev1.NamespaceList

@@ -13,8 +13,8 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/cluster"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // conflictingCondition is nil for a Guardrail that no other ever disagreed with.
@@ -34,7 +34,7 @@ func conflictingCondition(g *v1alpha1.Guardrail, conflicts []pipeline.Conflict) 
 	}
 	return &metav1.Condition{
 		Type: v1alpha1.ConditionConflicting, Status: metav1.ConditionTrue, ObservedGeneration: g.Generation,
-		Reason: v1alpha1.ReasonInjectsOtherValues, Message: review.Line(strings.Join(texts, "; "), maxConditionMessage),
+		Reason: v1alpha1.ReasonInjectsOtherValues, Message: decision.Line(strings.Join(texts, "; "), maxConditionMessage),
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 const (
@@ -93,7 +93,7 @@ func (f *failures) report(ctx context.Context, policy, message string) error {
 	}
 	updated := p.DeepCopy()
 	updated.Status.LastFailure = &v1alpha1.EvaluationFailure{
-		Generation: p.Generation, Time: metav1.NewTime(f.now()), Message: review.Line(message, maxConditionMessage),
+		Generation: p.Generation, Time: metav1.NewTime(f.now()), Message: decision.Line(message, maxConditionMessage),
 	}
 	return client.IgnoreNotFound(f.client.Status().Patch(ctx, updated, client.MergeFrom(p)))
 }

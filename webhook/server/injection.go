@@ -16,9 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 const (
@@ -79,7 +79,7 @@ type injectionRecord struct {
 	spec   *v1alpha1.GuardrailSpec
 	// injecting are the bindings that are enforced now, and selected the namespaces.
 	injecting []pipeline.Injecting
-	selected  []review.Namespace
+	selected  []decision.Namespace
 
 	now metav1.Time
 	err error
@@ -210,7 +210,7 @@ func (r *injectionRecord) addIncluded(since map[string]metav1.Time) {
 
 // later is now, or the second after a namespace was created: if it is recorded as selected since
 // the second in which it was, it was created so.
-func (r *injectionRecord) later(namespace review.Namespace) metav1.Time {
+func (r *injectionRecord) later(namespace decision.Namespace) metav1.Time {
 	if now := r.time(); now.After(namespace.Created) {
 		return now
 	}
@@ -234,7 +234,7 @@ func (r *injectionRecord) addSelected(since map[string]metav1.Time) {
 }
 
 // selectedSince is since when a namespace has its labels, where that tells, and otherwise now.
-func (r *injectionRecord) selectedSince(namespace review.Namespace) metav1.Time {
+func (r *injectionRecord) selectedSince(namespace decision.Namespace) metav1.Time {
 	if !r.sameSelection() {
 		return r.later(namespace)
 	}

@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // minute is a clock, and tells of namespaces that were not touched since they were created, or
@@ -65,7 +65,7 @@ type recorder struct {
 	record *v1alpha1.Injection
 }
 
-func (r *recorder) next(minutes int, injecting []pipeline.Injecting, selected ...review.Namespace) string {
+func (r *recorder) next(minutes int, injecting []pipeline.Injecting, selected ...decision.Namespace) string {
 	r.t.Helper()
 	r.clock.now = minutes
 	made := &injectionRecord{ctx: r.t.Context(), clock: &r.clock, live: &r.clock, before: r.record, spec: &r.spec, injecting: injecting, selected: selected}
@@ -102,8 +102,8 @@ func by(parameters ...string) []pipeline.Injecting {
 	return all
 }
 
-func there(name string, created int) review.Namespace {
-	return review.Namespace{Name: name, Created: at(created)}
+func there(name string, created int) decision.Namespace {
+	return decision.Namespace{Name: name, Created: at(created)}
 }
 
 func want(t *testing.T, got, want string) {
@@ -133,7 +133,7 @@ func TestRecordIsBounded(t *testing.T) {
 		t.Errorf("%d periods, the last %+v", n, r.record.Periods[n-1])
 	}
 	r = &recorder{t: t, spec: v1alpha1.GuardrailSpec{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}}}
-	var many []review.Namespace
+	var many []decision.Namespace
 	for i := range maxRecorded + 3 {
 		many = append(many, there(fmt.Sprintf("n-%d", i), 0))
 	}

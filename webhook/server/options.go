@@ -11,7 +11,7 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/certs"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // The defaults of Options.
@@ -64,7 +64,7 @@ type Options struct {
 	// MetricsListener serves instead of MetricsBindAddress where it is not nil.
 	MetricsListener net.Listener
 	// MaxMode is a ceiling for every binding; 0 is none.
-	MaxMode review.Mode
+	MaxMode decision.Mode
 	// MaxInFlight requests are decided at once; admission.DefaultMaxInFlight if 0. There may
 	// be five times as many connections.
 	MaxInFlight int

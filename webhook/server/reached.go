@@ -20,10 +20,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/reach"
-	"taffrail.dev/webhook/review"
 )
 
 // reachability reads the webhook configurations of this installation. Each replica needs
@@ -106,7 +106,7 @@ func (r *reachability) Selectors(ctx context.Context) ([]labels.Selector, error)
 }
 
 // cluster reads what the API server sends and serves.
-func (r *reachability) cluster(ctx context.Context, namespaces func(context.Context) ([]review.Namespace, error)) (*reach.Cluster, error) {
+func (r *reachability) cluster(ctx context.Context, namespaces func(context.Context) ([]decision.Namespace, error)) (*reach.Cluster, error) {
 	entries, err := r.entries(ctx)
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func boundOf(policy *engine.Policy, all guardrail.Set) (bound reach.Bound, anywh
 	}
 	return reach.Bound{
 		Kinds: policy.Kinds, Injects: policy.Mutates,
-		Covers: func(namespace review.Namespace) bool {
+		Covers: func(namespace decision.Namespace) bool {
 			return slices.ContainsFunc(binding, func(g *guardrail.Guardrail) bool { return g.Covers(namespace) })
 		},
 	}, len(binding) > 0
@@ -158,7 +158,7 @@ func reachedCondition(generation int64, r *reach.Report, err error) metav1.Condi
 	}
 	if err != nil {
 		c.Status, c.Reason = metav1.ConditionUnknown, v1alpha1.ReasonUnreadable
-		c.Message = review.Line("It is not known what the API server asks about: "+err.Error(), maxConditionMessage)
+		c.Message = decision.Line("It is not known what the API server asks about: "+err.Error(), maxConditionMessage)
 		return c
 	}
 	var texts []string
@@ -182,7 +182,7 @@ func reachedCondition(generation int64, r *reach.Report, err error) metav1.Condi
 	if len(r.Gaps) == 0 && len(r.FailOpen) > 0 {
 		message += " Admitted unchecked while Taffrail is away, by failurePolicy Ignore: what is sent by " + strings.Join(r.FailOpen, ", ") + "."
 	}
-	c.Message = review.Line(message, maxConditionMessage)
+	c.Message = decision.Line(message, maxConditionMessage)
 	return c
 }
 

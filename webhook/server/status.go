@@ -18,8 +18,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 const (
@@ -37,13 +37,13 @@ type statusWriter struct {
 	// excuses is what was counted for an Exemption of a snapshot, nil before it was.
 	excuses func(snapshot, name string) (*audit.Excuses, time.Time)
 	// namespaces are those that there are.
-	namespaces func(context.Context) ([]review.Namespace, error)
+	namespaces func(context.Context) ([]decision.Namespace, error)
 	// reaching knows what the API server sends. It may be nil.
 	reaching *reachability
 	metric   *reachedMetric
 	now      func() time.Time
 	// maxMode is the ceiling of this replica.
-	maxMode review.Mode
+	maxMode decision.Mode
 	// live and clock are the API server's.
 	live  pipeline.Templates
 	clock clock
@@ -174,5 +174,5 @@ func problemText(p pipeline.Problem) string {
 	for i, err := range p.Errors {
 		texts[i] = err.Error()
 	}
-	return review.Line(strings.Join(texts, "; "), maxConditionMessage)
+	return decision.Line(strings.Join(texts, "; "), maxConditionMessage)
 }

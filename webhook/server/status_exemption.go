@@ -13,9 +13,9 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 const (
@@ -76,8 +76,8 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) e
 }
 
 // namespaceOf returns a lookup of the namespaces that exist.
-func (w *statusWriter) namespaceOf(ctx context.Context) (func(name string) review.Namespace, error) {
-	known := map[string]review.Namespace{}
+func (w *statusWriter) namespaceOf(ctx context.Context) (func(name string) decision.Namespace, error) {
+	known := map[string]decision.Namespace{}
 	if w.namespaces != nil {
 		all, err := w.namespaces(ctx)
 		if err != nil {
@@ -87,11 +87,11 @@ func (w *statusWriter) namespaceOf(ctx context.Context) (func(name string) revie
 			known[namespace.Name] = namespace
 		}
 	}
-	return func(name string) review.Namespace {
+	return func(name string) decision.Namespace {
 		if namespace, exists := known[name]; exists {
 			return namespace
 		}
-		return review.Namespace{Name: name}
+		return decision.Namespace{Name: name}
 	}, nil
 }
 
@@ -126,7 +126,7 @@ func exemptionConditions(
 	limited := limitedText(resolved, honoured)
 	if now.Before(resolved.Until) && !now.Before(last) {
 		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonLimited
-		active.Message = review.Line("Nothing is excused: "+limited, maxConditionMessage)
+		active.Message = decision.Line("Nothing is excused: "+limited, maxConditionMessage)
 		expired := metav1.Condition{Type: v1alpha1.ConditionExpiring, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonLimited, Message: active.Message}
 		return []metav1.Condition{active, expired, unneeded("It is not in force.")}
 	}
@@ -148,7 +148,7 @@ func exemptionConditions(
 	active.Message = "It excuses what it covers until " + end + "."
 	if limited != "" {
 		active.Reason = v1alpha1.ReasonLimited
-		active.Message = review.Line(active.Message+" Not all that it names is excused: "+limited, maxConditionMessage)
+		active.Message = decision.Line(active.Message+" Not all that it names is excused: "+limited, maxConditionMessage)
 	}
 	if wrong {
 		active.Reason = v1alpha1.ReasonPartlyInvalid

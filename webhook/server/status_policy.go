@@ -11,9 +11,9 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // failsFor is how long a Policy counts as failing after its last failure.
@@ -93,7 +93,7 @@ func coveredCondition(policy *engine.Policy) metav1.Condition {
 	}
 	notes, covered := policy.KindNotes()
 	if len(notes) > 0 {
-		c.Reason, c.Message = v1alpha1.ReasonKindsCompleted, review.Line(strings.Join(notes, " "), maxConditionMessage)
+		c.Reason, c.Message = v1alpha1.ReasonKindsCompleted, decision.Line(strings.Join(notes, " "), maxConditionMessage)
 	}
 	if !covered {
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonKindsMissing

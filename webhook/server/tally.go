@@ -11,8 +11,8 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 const (
@@ -54,8 +54,8 @@ func newTally(registerer prometheus.Registerer, now func() time.Time) *tally {
 }
 
 // admitted is an admission.Options.Admitted.
-func (t *tally) admitted(by admission.Decider, r *review.Request, d *review.Decision) {
-	if r.Origin == review.OriginMutating {
+func (t *tally) admitted(by admission.Decider, r *decision.Request, d *decision.Decision) {
+	if r.Origin == decision.OriginMutating {
 		t.filled(by, r, d)
 		return
 	}
@@ -98,7 +98,7 @@ func (t *tally) of(guardrail string, version pipeline.Version) *count {
 	return c
 }
 
-func (t *tally) add(guardrail string, version pipeline.Version, r *review.Request, policies []string) {
+func (t *tally) add(guardrail string, version pipeline.Version, r *decision.Request, policies []string) {
 	c := t.of(guardrail, version)
 	if c == nil {
 		return // decided by a configuration that is no longer in force
@@ -122,7 +122,7 @@ func (t *tally) add(guardrail string, version pipeline.Version, r *review.Reques
 	for _, policy := range policies {
 		one.Policies[policy]++
 	}
-	one.Last = review.Line(r.Kind.Kind+" "+r.DisplayName(), longestName)
+	one.Last = decision.Line(r.Kind.Kind+" "+r.DisplayName(), longestName)
 	one.LastTime = metav1.NewTime(t.now())
 }
 

@@ -12,8 +12,8 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/normalize"
-	"taffrail.dev/webhook/review"
 )
 
 // fillCount counts Pods that lack what an injection sets.
@@ -27,7 +27,7 @@ type workload struct{ namespace, name string }
 
 // filled counts a Pod for each Guardrail that would fill it if it were enforced, or that
 // leaves it alone.
-func (t *tally) filled(by admission.Decider, r *review.Request, d *review.Decision) {
+func (t *tally) filled(by admission.Decider, r *decision.Request, d *decision.Decision) {
 	decidedBy, ok := by.(snapshot)
 	if !ok || r.Workload == nil || r.Workload.Template || r.Subresource != "" {
 		return
@@ -36,7 +36,7 @@ func (t *tally) filled(by admission.Decider, r *review.Request, d *review.Decisi
 	left := map[string]bool{}
 	for i := range d.Fills {
 		f := &d.Fills[i]
-		if f.Mode == review.ModeEnforce {
+		if f.Mode == decision.ModeEnforce {
 			continue
 		}
 		for _, guardrail := range f.Guardrails {
@@ -57,8 +57,8 @@ func (t *tally) filled(by admission.Decider, r *review.Request, d *review.Decisi
 		}
 		if c := t.of(guardrail, version); c != nil {
 			one := v1alpha1.WouldFillWorkload{
-				Namespace: r.Namespace.Name, Workload: review.Line(workloadOf(r), longestName),
-				Last: review.Line(strings.Join(fields, ", "), longestName), LastTime: metav1.NewTime(t.now()),
+				Namespace: r.Namespace.Name, Workload: decision.Line(workloadOf(r), longestName),
+				Last: decision.Line(strings.Join(fields, ", "), longestName), LastTime: metav1.NewTime(t.now()),
 			}
 			if left[guardrail] {
 				one.Left = 1
@@ -112,7 +112,7 @@ var runOfCronJob = regexp.MustCompile(`-\d{8}$`)
 
 // workloadOf names the Deployment of a ReplicaSet and the CronJob of a Job, by how their
 // controllers name what they make: there are too many of the latter to be told apart.
-func workloadOf(r *review.Request) string {
+func workloadOf(r *decision.Request) string {
 	owner := normalize.Controller(r.Object)
 	if owner.Kind == "" {
 		return "Pod " + r.DisplayName()

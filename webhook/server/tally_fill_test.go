@@ -7,8 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 func TestWorkloadOfAPod(t *testing.T) {
@@ -20,7 +20,7 @@ func TestWorkloadOfAPod(t *testing.T) {
 		"Job run-1":      owned("Job", "run-1", nil),
 		"Database db":    owned("Database", "db", nil),
 	} {
-		if got := workloadOf(&review.Request{Name: "bare", Object: map[string]any{"metadata": metadata}}); got != want {
+		if got := workloadOf(&decision.Request{Name: "bare", Object: map[string]any{"metadata": metadata}}); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

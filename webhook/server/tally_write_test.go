@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/review"
 )
 
 // versioned is a snapshot that is nothing but the versions of its Guardrails.
@@ -82,8 +82,8 @@ func newTestTally(s *failingStore, version pipeline.Version) (*tallyWriter, func
 		tally: counting, compiled: func() *outcome { return &outcome{snapshot: by} }, cached: s, live: s, writer: s.Client, interval: time.Hour, log: logr.Discard(),
 	}
 	return w, func() {
-		counting.admitted(by, &review.Request{Origin: review.OriginValidating, Name: "web"}, &review.Decision{
-			Findings: []review.Finding{{Policy: "p", Mode: review.ModeAudit, WouldDeny: true, WouldDenyBy: []string{"g"}}},
+		counting.admitted(by, &decision.Request{Origin: decision.OriginValidating, Name: "web"}, &decision.Decision{
+			Findings: []decision.Finding{{Policy: "p", Mode: decision.ModeAudit, WouldDeny: true, WouldDenyBy: []string{"g"}}},
 		})
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Facts is what the input says about namespaces. It is a cluster in which nothing
@@ -99,20 +99,20 @@ func (f *Facts) addNamespace(object map[string]any) error {
 }
 
 // Namespace tells the labels of a namespace that is part of the input.
-func (f *Facts) Namespace(_ context.Context, name string) (review.Namespace, error) {
+func (f *Facts) Namespace(_ context.Context, name string) (decision.Namespace, error) {
 	if name == "" {
-		return review.Namespace{Known: true}, nil
+		return decision.Namespace{Known: true}, nil
 	}
 	if labels, found := f.labels[name]; found {
-		return review.Namespace{Name: name, Labels: labels, Known: true}, nil
+		return decision.Namespace{Name: name, Labels: labels, Known: true}, nil
 	}
-	return review.Namespace{Name: name}, nil
+	return decision.Namespace{Name: name}, nil
 }
 
 // Facts tells what a namespace has beside the object. What is not part of the input is
 // taken not to exist: a manifest that leans on it cannot say so.
-func (f *Facts) Facts(_ context.Context, namespace string, _ []review.Fact) (review.Facts, error) {
-	return review.Facts{
+func (f *Facts) Facts(_ context.Context, namespace string, _ []decision.Fact) (decision.Facts, error) {
+	return decision.Facts{
 		LimitRanges: f.limitRanges.of(namespace), ResourceQuotas: f.quotas.of(namespace), Autoscalers: f.autoscalers.of(namespace),
 		PersistentVolumeClaims: f.claims.of(namespace), StorageClasses: f.classes.of(""),
 	}, nil

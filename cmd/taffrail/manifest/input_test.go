@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n"
@@ -85,7 +85,7 @@ func TestStandardInputIsReadTwice(t *testing.T) {
 		text := configMap + "---\n# " + strings.Repeat("x", size) + "\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: last, labels: {a: b}}}\n"
 		input := Open([]string{Stdin}, io.MultiReader(strings.NewReader(text[:50]), strings.NewReader(text[50:])), Options{})
 		namespace, err := input.Facts("default").Namespace(t.Context(), "last")
-		if want := (review.Namespace{Name: "last", Labels: map[string]string{"a": "b"}, Known: true}); err != nil || cmp.Diff(want, namespace) != "" {
+		if want := (decision.Namespace{Name: "last", Labels: map[string]string{"a": "b"}, Known: true}); err != nil || cmp.Diff(want, namespace) != "" {
 			t.Errorf("%d bytes: got %v, %v", size, namespace, err)
 		}
 		for range 2 {

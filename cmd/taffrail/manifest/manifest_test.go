@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"taffrail.dev/cmd/taffrail/yamlnode"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // show writes items one a line: place, then kind and name, or the error.
@@ -234,11 +234,11 @@ func TestFacts(t *testing.T) {
 			t.Errorf("%q: got %s, want %s", name, got, want)
 		}
 	}
-	here, _ := facts.Facts(ctx, "default", review.AllFacts())
+	here, _ := facts.Facts(ctx, "default", decision.AllFacts())
 	if len(here.LimitRanges) != 1 || here.LimitRanges[0].Spec.Limits[0].Max.Cpu().String() != "500m" {
 		t.Errorf("default: the last LimitRange of a name must count: %v", here.LimitRanges)
 	}
-	there, _ := facts.Facts(ctx, "a", review.AllFacts())
+	there, _ := facts.Facts(ctx, "a", decision.AllFacts())
 	if len(there.LimitRanges) != 1 || len(there.ResourceQuotas) != 1 {
 		t.Errorf("a: got %v", there)
 	}

@@ -13,8 +13,8 @@ import (
 	"taffrail.dev/webhook/cases"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/config/document"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // place is where the Rego of a policy stands: from which line of which file on.
@@ -141,7 +141,7 @@ func (f *found) addPolicy(object map[string]any, at place, doc *document.Documen
 	policy, ok := decoded.(*v1alpha1.Policy)
 	if ok {
 		for _, err := range config.CheckPolicy(policy) {
-			faults = append(faults, review.Fault{Field: err.Field, Reason: err.ErrorBody()})
+			faults = append(faults, decision.Fault{Field: err.Field, Reason: err.ErrorBody()})
 		}
 	}
 	for _, fault := range faults {

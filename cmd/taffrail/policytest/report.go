@@ -13,8 +13,8 @@ import (
 	"taffrail.dev/cmd/taffrail/diff"
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/cases"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // Report is what taffrail test prints. Its JSON is for programs, and stable.
@@ -80,7 +80,7 @@ func (r *Report) group(name string) *Group {
 func (r *Report) fail(places map[string]place, errs ...error) {
 	for _, err := range errs {
 		if err != nil {
-			r.Errors = append(r.Errors, review.Redact(inFiles(err.Error(), places)))
+			r.Errors = append(r.Errors, decision.Redact(inFiles(err.Error(), places)))
 		}
 	}
 }
@@ -137,7 +137,7 @@ func (r *Report) addCase(group string, places map[string]place, c *cases.Case, f
 // fail reports a failure, without the credentials that objects of tests may hold.
 func (g *Group) fail(f Failure) {
 	for _, text := range []*string{&f.Name, &f.Reason, &f.Want, &f.Got, &f.Left, &f.Right, &f.Output} {
-		*text = review.Redact(*text)
+		*text = decision.Redact(*text)
 	}
 	g.Failed = append(g.Failed, f)
 }

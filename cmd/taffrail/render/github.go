@@ -9,7 +9,7 @@ import (
 
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/repository"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // GitHubOptions of GitHub.
@@ -17,7 +17,7 @@ type GitHubOptions struct {
 	// Verbose adds a notice for what is only recorded.
 	Verbose bool
 	// FailOn is the mildest verdict that fails the check: from it on remarks are errors.
-	FailOn review.Verdict
+	FailOn decision.Verdict
 	// Repository finds the paths that annotations need; nil where there is none.
 	Repository *repository.Finder
 }
@@ -41,8 +41,8 @@ type githubPrinter struct {
 // githubCommand is a command and what it is sorted by.
 type githubCommand struct {
 	level    githubLevel
-	verdict  review.Verdict
-	severity review.Severity
+	verdict  decision.Verdict
+	severity decision.Severity
 	text     string
 }
 
@@ -72,7 +72,7 @@ func (p *githubPrinter) Add(r *Report) error {
 
 func (p *githubPrinter) level(m *remark) (level githubLevel, isShown bool) {
 	switch verdict := m.verdict(); {
-	case verdict != review.VerdictAllow && Fails(verdict, p.options.FailOn):
+	case verdict != decision.VerdictAllow && Fails(verdict, p.options.FailOn):
 		return githubError, true
 	case m.told():
 		return githubWarning, true
@@ -113,8 +113,8 @@ func (p *githubPrinter) end() string {
 }
 
 func byCost(a, b githubCommand) int {
-	verdicts := []review.Verdict{review.VerdictDeny, review.VerdictUnknown, review.VerdictWarn, review.VerdictAllow}
-	severities := []review.Severity{review.SeverityCritical, review.SeverityHigh, review.SeverityMedium, review.SeverityLow, ""}
+	verdicts := []decision.Verdict{decision.VerdictDeny, decision.VerdictUnknown, decision.VerdictWarn, decision.VerdictAllow}
+	severities := []decision.Severity{decision.SeverityCritical, decision.SeverityHigh, decision.SeverityMedium, decision.SeverityLow, ""}
 	return cmp.Or(cmp.Compare(a.level, b.level),
 		cmp.Compare(slices.Index(verdicts, a.verdict), slices.Index(verdicts, b.verdict)),
 		cmp.Compare(slices.Index(severities, a.severity), slices.Index(severities, b.severity)))

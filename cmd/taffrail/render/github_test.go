@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"taffrail.dev/cmd/taffrail/manifest"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 func github(t *testing.T, r *Report, o GitHubOptions) string {
@@ -34,10 +34,10 @@ func TestGitHub(t *testing.T) {
 		options GitHubOptions
 		want    string
 	}{
-		{"deny", GitHubOptions{FailOn: review.VerdictDeny}, denied + "::warning " + unknown + "::warning " + also + "::warning " + warned + summary},
-		{"unknown", GitHubOptions{FailOn: review.VerdictUnknown}, denied + "::error " + unknown + "::warning " + also + "::warning " + warned + summary},
-		{"warn", GitHubOptions{FailOn: review.VerdictWarn}, denied + "::error " + unknown + "::error " + also + "::error " + warned + summary},
-		{"verbose", GitHubOptions{FailOn: review.VerdictDeny, Verbose: true}, denied + "::warning " + unknown + "::warning " + also + "::warning " + warned +
+		{"deny", GitHubOptions{FailOn: decision.VerdictDeny}, denied + "::warning " + unknown + "::warning " + also + "::warning " + warned + summary},
+		{"unknown", GitHubOptions{FailOn: decision.VerdictUnknown}, denied + "::error " + unknown + "::warning " + also + "::warning " + warned + summary},
+		{"warn", GitHubOptions{FailOn: decision.VerdictWarn}, denied + "::error " + unknown + "::error " + also + "::error " + warned + summary},
+		{"verbose", GitHubOptions{FailOn: decision.VerdictDeny, Verbose: true}, denied + "::warning " + unknown + "::warning " + also + "::warning " + warned +
 			"::notice " + warned + recorded + summary},
 	}
 	for _, test := range tests {
@@ -52,15 +52,15 @@ func TestGitHub(t *testing.T) {
 // Of what costs the same, the worst comes first: GitHub shows 10 of each level.
 func TestGitHubOrder(t *testing.T) {
 	r := &Report{Errors: []Problem{{Source: manifest.Source{File: "e.yaml"}, Message: "broken"}}}
-	for _, severity := range []review.Severity{"", review.SeverityLow, review.SeverityCritical, review.SeverityMedium, review.SeverityHigh} {
-		for _, mode := range []review.Mode{review.ModeWarn, review.ModeEnforce} {
-			r.Objects = append(r.Objects, Object{Request: &review.Request{}, Decision: &review.Decision{
-				Findings: []review.Finding{{Policy: mode.String() + string(severity), Mode: mode, Severity: severity}},
+	for _, severity := range []decision.Severity{"", decision.SeverityLow, decision.SeverityCritical, decision.SeverityMedium, decision.SeverityHigh} {
+		for _, mode := range []decision.Mode{decision.ModeWarn, decision.ModeEnforce} {
+			r.Objects = append(r.Objects, Object{Request: &decision.Request{}, Decision: &decision.Decision{
+				Findings: []decision.Finding{{Policy: mode.String() + string(severity), Mode: mode, Severity: severity}},
 			}})
 		}
 	}
 	var got []string
-	for line := range strings.Lines(github(t, r, GitHubOptions{FailOn: review.VerdictDeny})) {
+	for line := range strings.Lines(github(t, r, GitHubOptions{FailOn: decision.VerdictDeny})) {
 		if _, rest, found := strings.Cut(line, "title="); found {
 			title, _, _ := strings.Cut(rest, "::")
 			got = append(got, title)
@@ -77,12 +77,12 @@ func TestGitHubOrder(t *testing.T) {
 func TestGitHubEscapes(t *testing.T) {
 	r := &Report{Objects: []Object{{
 		Source:  manifest.Source{File: "a:b,c%0A\n::error::.yaml", Line: 1},
-		Request: &review.Request{Name: "n\n::error::x"},
-		Decision: &review.Decision{Findings: []review.Finding{{
-			Policy: "p", Mode: review.ModeEnforce, Message: "100%0A of it\r\n::stop-commands::x", Path: "a\n::error::y", Remediation: "50%\n::error::z",
+		Request: &decision.Request{Name: "n\n::error::x"},
+		Decision: &decision.Decision{Findings: []decision.Finding{{
+			Policy: "p", Mode: decision.ModeEnforce, Message: "100%0A of it\r\n::stop-commands::x", Path: "a\n::error::y", Remediation: "50%\n::error::z",
 		}}},
 	}}}
-	got := github(t, r, GitHubOptions{FailOn: review.VerdictDeny})
+	got := github(t, r, GitHubOptions{FailOn: decision.VerdictDeny})
 	want := "::error file=a%3Ab%2Cc%250A %3A%3Aerror%3A%3A.yaml,line=1,title=p::n ::error::x: 100%250A of it ::stop-commands::x" +
 		"%0A    field:  a ::error::y%0A    write:  50%25 ::error::z\n1 object\n"
 	if diff := cmp.Diff(want, got); diff != "" {

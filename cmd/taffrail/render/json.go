@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"taffrail.dev/cmd/taffrail/manifest"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // The types below are a stable format: fields may be added, never renamed or removed.
@@ -31,7 +31,7 @@ type jsonObject struct {
 	GenerateName string          `json:"generateName"`
 	Source       manifest.Source `json:"source"`
 	// Verdict is allow for what is not judged.
-	Verdict review.Verdict `json:"verdict"`
+	Verdict decision.Verdict `json:"verdict"`
 	// Judged is false where no bound policy is about the object.
 	Judged   bool            `json:"judged"`
 	Findings []jsonFinding   `json:"findings"`
@@ -40,12 +40,12 @@ type jsonObject struct {
 }
 
 type jsonFinding struct {
-	Policy     string          `json:"policy"`
-	Guardrails []string        `json:"guardrails"`
-	Mode       review.Mode     `json:"mode"`
-	Severity   review.Severity `json:"severity"`
-	Container  string          `json:"container"`
-	Path       string          `json:"path"`
+	Policy     string            `json:"policy"`
+	Guardrails []string          `json:"guardrails"`
+	Mode       decision.Mode     `json:"mode"`
+	Severity   decision.Severity `json:"severity"`
+	Container  string            `json:"container"`
+	Path       string            `json:"path"`
 	// Line is where Path is in the source, or what is there of it; 0 where nobody knows.
 	Line        int             `json:"line"`
 	Key         string          `json:"key"`
@@ -58,12 +58,12 @@ type jsonFinding struct {
 }
 
 type jsonFill struct {
-	Policy     string      `json:"policy"`
-	Guardrails []string    `json:"guardrails"`
-	Mode       review.Mode `json:"mode"`
-	Container  string      `json:"container"`
-	Field      string      `json:"field"`
-	Value      string      `json:"value"`
+	Policy     string        `json:"policy"`
+	Guardrails []string      `json:"guardrails"`
+	Mode       decision.Mode `json:"mode"`
+	Container  string        `json:"container"`
+	Field      string        `json:"field"`
+	Value      string        `json:"value"`
 }
 
 // jsonOperation is RFC 6902's, which says when there is a value: the one field that may
@@ -129,11 +129,11 @@ func (p *jsonPrinter) Close() error {
 
 func toJSONObject(o *Object) jsonObject {
 	return jsonObject{
-		APIVersion:   review.RedactValue(o.Request.Kind.GroupVersion().String()),
-		Kind:         review.RedactValue(o.Request.Kind.Kind),
-		Namespace:    review.RedactValue(o.Request.Namespace.Name),
-		Name:         review.RedactValue(o.Request.Name),
-		GenerateName: review.RedactValue(o.Request.GenerateName),
+		APIVersion:   decision.RedactValue(o.Request.Kind.GroupVersion().String()),
+		Kind:         decision.RedactValue(o.Request.Kind.Kind),
+		Namespace:    decision.RedactValue(o.Request.Namespace.Name),
+		Name:         decision.RedactValue(o.Request.Name),
+		GenerateName: decision.RedactValue(o.Request.GenerateName),
 		Source:       o.Source,
 		Verdict:      o.Decision.Verdict,
 		Judged:       o.IsJudged(),
@@ -143,13 +143,13 @@ func toJSONObject(o *Object) jsonObject {
 	}
 }
 
-func (o *Object) toJSONFinding(f *review.Finding) jsonFinding {
+func (o *Object) toJSONFinding(f *decision.Finding) jsonFinding {
 	return jsonFinding{
 		Policy:      f.Policy,
 		Guardrails:  append([]string{}, f.Guardrails...),
 		Mode:        f.Mode,
 		Severity:    f.Severity,
-		Container:   review.RedactValue(f.Container),
+		Container:   decision.RedactValue(f.Container),
 		Path:        f.Path,
 		Line:        o.position(f.Path).Line,
 		Key:         f.Key,
@@ -164,30 +164,30 @@ func (o *Object) toJSONFinding(f *review.Finding) jsonFinding {
 
 // printable is a fix, or nothing where a credential is in it: one without it would write
 // something else.
-func printable(fix []review.PatchOperation) []review.PatchOperation {
+func printable(fix []decision.PatchOperation) []decision.PatchOperation {
 	encoded, err := json.Marshal(fix)
-	if text := string(encoded); err != nil || review.Redact(text) != text {
+	if text := string(encoded); err != nil || decision.Redact(text) != text {
 		return nil
 	}
 	return fix
 }
 
 func redacted(p *Problem) Problem {
-	return Problem{Source: p.Source, Message: review.Redact(p.Message)}
+	return Problem{Source: p.Source, Message: decision.Redact(p.Message)}
 }
 
-func toJSONFill(f *review.Fill) jsonFill {
+func toJSONFill(f *decision.Fill) jsonFill {
 	return jsonFill{
 		Policy:     f.Policy,
 		Guardrails: append([]string{}, f.Guardrails...),
 		Mode:       f.Mode,
-		Container:  review.RedactValue(f.Container),
+		Container:  decision.RedactValue(f.Container),
 		Field:      f.Field,
 		Value:      f.Value,
 	}
 }
 
-func toJSONOperation(o *review.PatchOperation) jsonOperation {
+func toJSONOperation(o *decision.PatchOperation) jsonOperation {
 	operation := jsonOperation{Op: o.Op, Path: o.Path}
 	switch o.Op {
 	case "add", "replace", "test":

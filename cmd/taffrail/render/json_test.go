@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/cmd/taffrail/manifest"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 func asJSON(t *testing.T, r *Report) string {
@@ -24,17 +24,17 @@ func asJSON(t *testing.T, r *Report) string {
 func TestJSON(t *testing.T) {
 	named := Object{
 		Source: manifest.Source{File: "f.yaml", Line: 3},
-		Request: &review.Request{
+		Request: &decision.Request{
 			Kind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"},
-			Name: "web", Namespace: review.Namespace{Name: "shop"},
+			Name: "web", Namespace: decision.Namespace{Name: "shop"},
 		},
-		Decision: &review.Decision{
-			Verdict: review.VerdictDeny,
-			Findings: []review.Finding{
+		Decision: &decision.Decision{
+			Verdict: decision.VerdictDeny,
+			Findings: []decision.Finding{
 				{
-					Policy: "a-policy", Guardrails: []string{"one", "two"}, Mode: review.ModeEnforce, Severity: review.SeverityHigh,
+					Policy: "a-policy", Guardrails: []string{"one", "two"}, Mode: decision.ModeEnforce, Severity: decision.SeverityHigh,
 					Container: "main", Path: "spec.a", Key: "a", Message: "<a> & b", Remediation: "Do it.",
-					Fix: []review.PatchOperation{
+					Fix: []decision.PatchOperation{
 						{Op: "test", Path: "/spec/a"},
 						{Op: "add", Path: "/spec/a"},
 						{Op: "replace", Path: "/spec/a", Value: false},
@@ -42,18 +42,18 @@ func TestJSON(t *testing.T) {
 					},
 					Tolerated: "it was there before", Exemptions: []string{"an-exemption"}, Unknown: "nobody knows",
 				},
-				{Mode: review.ModeAudit},
+				{Mode: decision.ModeAudit},
 			},
-			Fills: []review.Fill{
-				{Policy: "a-policy", Guardrails: []string{"one"}, Mode: review.ModeEnforce, Container: "main", Field: "resources", Value: "1"},
-				{Mode: review.ModeWarn},
+			Fills: []decision.Fill{
+				{Policy: "a-policy", Guardrails: []string{"one"}, Mode: decision.ModeEnforce, Container: "main", Field: "resources", Value: "1"},
+				{Mode: decision.ModeWarn},
 			},
-			Patch: []review.PatchOperation{{Op: "add", Path: "/spec/b", Value: map[string]any{"c": ""}}},
+			Patch: []decision.PatchOperation{{Op: "add", Path: "/spec/b", Value: map[string]any{"c": ""}}},
 		},
 	}
 	generated := Object{
-		Request:  &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, GenerateName: "web-"},
-		Decision: &review.Decision{Verdict: review.VerdictAllow, Unbound: true},
+		Request:  &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, GenerateName: "web-"},
+		Decision: &decision.Decision{Verdict: decision.VerdictAllow, Unbound: true},
 	}
 	const want = `{
   "objects": [

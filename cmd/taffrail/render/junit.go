@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"taffrail.dev/cmd/taffrail/repository"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // There is no standard for JUnit's XML; what stands here is what Jenkins, GitLab,
@@ -59,20 +59,20 @@ type junitText struct {
 // an error, and nothing else is either: CI systems take both for a broken build. An
 // object that cannot be decided in full fails with an error or, where failOn lets it
 // pass, is skipped, as is one that no policy is about. What it is told besides is its output.
-func JUnit(w io.Writer, r *Report, failOn review.Verdict) error {
+func JUnit(w io.Writer, r *Report, failOn decision.Verdict) error {
 	return whole(NewJUnit(w, failOn, nil), r)
 }
 
 // NewJUnit keeps the test cases: how many of them fail comes before them.
 // repo may be nil.
-func NewJUnit(w io.Writer, failOn review.Verdict, repo *repository.Finder) Printer {
+func NewJUnit(w io.Writer, failOn decision.Verdict, repo *repository.Finder) Printer {
 	report := junitReport{junitCounts: junitCounts{Name: "taffrail check"}}
 	return &junitPrinter{w: w, failOn: failOn, repo: repo, report: report, suites: map[string]int{}}
 }
 
 type junitPrinter struct {
 	w      io.Writer
-	failOn review.Verdict
+	failOn decision.Verdict
 	repo   *repository.Finder
 	report junitReport
 	suites map[string]int // the index of a suite by its name
@@ -139,14 +139,14 @@ func (n *junitCounts) count(c *junitCase) {
 	}
 }
 
-func junitObject(o *Object, failOn review.Verdict) junitCase {
+func junitObject(o *Object, failOn decision.Verdict) junitCase {
 	d := o.Decision
 	failing, rest := []string{}, []string{}
 	warnings := 0
 	for _, m := range o.remarks() {
 		verdict := m.verdict()
 		switch {
-		case verdict != review.VerdictAllow && Fails(verdict, failOn), verdict == review.VerdictUnknown:
+		case verdict != decision.VerdictAllow && Fails(verdict, failOn), verdict == decision.VerdictUnknown:
 			failing = append(failing, m.words())
 		case m.told():
 			rest = append(rest, m.words())
@@ -156,7 +156,7 @@ func junitObject(o *Object, failOn review.Verdict) junitCase {
 		}
 	}
 	problem := &junitProblem{
-		Message:   strings.TrimSuffix(o.Request.Subject()+" "+outcome(d.Verdict == review.VerdictUnknown, warnings), ":"),
+		Message:   strings.TrimSuffix(o.Request.Subject()+" "+outcome(d.Verdict == decision.VerdictUnknown, warnings), ":"),
 		Type:      string(d.Verdict),
 		junitText: junitText{strings.Join(failing, "\n")},
 	}
@@ -165,7 +165,7 @@ func junitObject(o *Object, failOn review.Verdict) junitCase {
 		problem.Message = strings.TrimSuffix(headline, ":")
 	}
 	// A subject of nothing but a name says so where there is none; readers want one.
-	name := review.Subject("", "", o.Request.DisplayName())
+	name := decision.Subject("", "", o.Request.DisplayName())
 	c := junitCase{Name: name, Class: Printable(o.Request.Kind.Kind), Line: o.Source.Line}
 	if namespace := o.Request.Namespace.Name; namespace != "" {
 		c.Class += "/" + Printable(namespace)
@@ -173,11 +173,11 @@ func junitObject(o *Object, failOn review.Verdict) junitCase {
 	switch {
 	case !o.IsJudged():
 		c.Skipped = &junitProblem{Message: o.Request.Subject() + " " + o.notJudgedText(), Type: "not judged"}
-	case d.Verdict == review.VerdictUnknown && Fails(d.Verdict, failOn):
+	case d.Verdict == decision.VerdictUnknown && Fails(d.Verdict, failOn):
 		c.Error = problem
-	case d.Verdict == review.VerdictUnknown:
+	case d.Verdict == decision.VerdictUnknown:
 		c.Skipped = problem
-	case d.Verdict != review.VerdictAllow && Fails(d.Verdict, failOn):
+	case d.Verdict != decision.VerdictAllow && Fails(d.Verdict, failOn):
 		c.Failure = problem
 	}
 	if len(rest) > 0 {

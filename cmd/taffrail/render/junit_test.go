@@ -8,10 +8,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"taffrail.dev/cmd/taffrail/manifest"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
-func junit(t *testing.T, r *Report, failOn review.Verdict) string {
+func junit(t *testing.T, r *Report, failOn decision.Verdict) string {
 	t.Helper()
 	var b strings.Builder
 	if err := JUnit(&b, r, failOn); err != nil {
@@ -22,10 +22,10 @@ func junit(t *testing.T, r *Report, failOn review.Verdict) string {
 
 // The outcome of each object, as --fail-on has it.
 func TestJUnitOutcomes(t *testing.T) {
-	tests := map[review.Verdict]struct{ counts, outcomes string }{
-		review.VerdictDeny:    {`tests="5" failures="1" errors="0" skipped="1"`, "denied: failure, out\nwarned: out\nunknown: skipped\nrecorded:\nclean:\n"},
-		review.VerdictUnknown: {`tests="5" failures="1" errors="1" skipped="0"`, "denied: failure, out\nwarned: out\nunknown: error\nrecorded:\nclean:\n"},
-		review.VerdictWarn:    {`tests="5" failures="2" errors="1" skipped="0"`, "denied: failure\nwarned: failure\nunknown: error\nrecorded:\nclean:\n"},
+	tests := map[decision.Verdict]struct{ counts, outcomes string }{
+		decision.VerdictDeny:    {`tests="5" failures="1" errors="0" skipped="1"`, "denied: failure, out\nwarned: out\nunknown: skipped\nrecorded:\nclean:\n"},
+		decision.VerdictUnknown: {`tests="5" failures="1" errors="1" skipped="0"`, "denied: failure, out\nwarned: out\nunknown: error\nrecorded:\nclean:\n"},
+		decision.VerdictWarn:    {`tests="5" failures="2" errors="1" skipped="0"`, "denied: failure\nwarned: failure\nunknown: error\nrecorded:\nclean:\n"},
 	}
 	for failOn, want := range tests {
 		t.Run(string(failOn), func(t *testing.T) {
@@ -71,16 +71,16 @@ func TestJUnitIsXML(t *testing.T) {
 	r := &Report{
 		Objects: []Object{{
 			Source:  manifest.Source{File: evil, Line: 1},
-			Request: &review.Request{Name: evil, Namespace: review.Namespace{Name: evil}},
-			Decision: &review.Decision{Verdict: review.VerdictDeny, Findings: []review.Finding{
-				{Policy: "p", Mode: review.ModeEnforce, Message: evil, Path: evil, Container: evil, Guardrails: []string{evil}},
-				{Policy: "q", Mode: review.ModeWarn, Message: evil, Tolerated: evil},
-				{Policy: "r", Mode: review.ModeWarn, Message: evil, Unknown: evil},
+			Request: &decision.Request{Name: evil, Namespace: decision.Namespace{Name: evil}},
+			Decision: &decision.Decision{Verdict: decision.VerdictDeny, Findings: []decision.Finding{
+				{Policy: "p", Mode: decision.ModeEnforce, Message: evil, Path: evil, Container: evil, Guardrails: []string{evil}},
+				{Policy: "q", Mode: decision.ModeWarn, Message: evil, Tolerated: evil},
+				{Policy: "r", Mode: decision.ModeWarn, Message: evil, Unknown: evil},
 			}},
 		}},
 		Errors: []Problem{{Source: manifest.Source{File: evil}, Message: evil}},
 	}
-	text := junit(t, r, review.VerdictDeny)
+	text := junit(t, r, decision.VerdictDeny)
 	if err := xml.Unmarshal([]byte(text), new(struct{})); err != nil {
 		t.Errorf("%v:\n%s", err, text)
 	}

@@ -4,26 +4,26 @@ import (
 	"encoding/json"
 	"io"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // A stable format, as that of JSON is.
 type jsonPolicy struct {
-	ID          string          `json:"id"`
-	Title       string          `json:"title"`
-	Description string          `json:"description"`
-	Mode        review.Mode     `json:"mode"`
-	Guardrail   string          `json:"guardrail"`
-	Severity    review.Severity `json:"severity"`
-	Section     string          `json:"section"`
-	Kinds       []string        `json:"kinds"`
-	Facts       []string        `json:"facts"`
-	Validates   bool            `json:"validates"`
-	Mutates     bool            `json:"mutates"`
-	Package     string          `json:"package"`
-	Remediation string          `json:"remediation"`
-	Parameters  []jsonParameter `json:"parameters"`
+	ID          string            `json:"id"`
+	Title       string            `json:"title"`
+	Description string            `json:"description"`
+	Mode        decision.Mode     `json:"mode"`
+	Guardrail   string            `json:"guardrail"`
+	Severity    decision.Severity `json:"severity"`
+	Section     string            `json:"section"`
+	Kinds       []string          `json:"kinds"`
+	Facts       []string          `json:"facts"`
+	Validates   bool              `json:"validates"`
+	Mutates     bool              `json:"mutates"`
+	Package     string            `json:"package"`
+	Remediation string            `json:"remediation"`
+	Parameters  []jsonParameter   `json:"parameters"`
 }
 
 type jsonParameter struct {

@@ -4,12 +4,12 @@ import (
 	"strings"
 	"unicode"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Printable makes text one line without control characters and without credentials. Names
 // of keys come from whoever wrote the manifest, and a terminal or a CI system obeys some.
-func Printable(text string) string { return review.Redact(PrintablePath(text)) }
+func Printable(text string) string { return decision.Redact(PrintablePath(text)) }
 
 // PrintablePath is Printable for the name of a file, which has to be found by it: nothing
 // is taken out of app@v1/web.yaml.

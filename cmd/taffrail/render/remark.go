@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // maxMessage is how many characters a message of one line has.
@@ -14,7 +14,7 @@ const maxMessage = 400
 // only warns would set.
 type remark struct {
 	object  *Object
-	finding *review.Finding
+	finding *decision.Finding
 	// filling is true for an injection. It leaves the verdict alone.
 	filling bool
 }
@@ -26,7 +26,7 @@ func (o *Object) remarks() []remark {
 		all = append(all, remark{object: o, finding: &o.Decision.Findings[i]})
 	}
 	for i := range o.Decision.Fills {
-		if fill := &o.Decision.Fills[i]; fill.Mode == review.ModeWarn {
+		if fill := &o.Decision.Fills[i]; fill.Mode == decision.ModeWarn {
 			all = append(all, remark{object: o, finding: o.gap(fill), filling: true})
 		}
 	}
@@ -34,30 +34,30 @@ func (o *Object) remarks() []remark {
 }
 
 // gap is a fill as the finding that something is missing.
-func (o *Object) gap(fill *review.Fill) *review.Finding {
-	return &review.Finding{
+func (o *Object) gap(fill *decision.Fill) *decision.Finding {
+	return &decision.Finding{
 		Policy: fill.Policy, Guardrails: fill.Guardrails, Mode: fill.Mode, Container: fill.Container,
 		Path: o.Request.Workload.FieldPath(fill.Container, fill.Field), Key: fill.Field, Message: "would set " + fill.Field + " to " + fill.Value,
 	}
 }
 
 // verdict is what the remark alone makes of the object.
-func (m *remark) verdict() review.Verdict {
+func (m *remark) verdict() decision.Verdict {
 	switch f := m.finding; {
 	case m.filling:
-		return review.VerdictAllow
+		return decision.VerdictAllow
 	case f.Denies():
-		return review.VerdictDeny
-	case f.Unknown != "" && f.Mode == review.ModeEnforce:
-		return review.VerdictUnknown
+		return decision.VerdictDeny
+	case f.Unknown != "" && f.Mode == decision.ModeEnforce:
+		return decision.VerdictUnknown
 	case f.Warns():
-		return review.VerdictWarn
+		return decision.VerdictWarn
 	}
-	return review.VerdictAllow
+	return decision.VerdictAllow
 }
 
 // told is false for what is only recorded.
-func (m *remark) told() bool { return m.finding.Warns() || m.verdict() != review.VerdictAllow }
+func (m *remark) told() bool { return m.finding.Warns() || m.verdict() != decision.VerdictAllow }
 
 func (m *remark) position() position { return m.object.position(m.finding.Path) }
 
@@ -67,7 +67,7 @@ func (m *remark) sentence() string {
 	if m.finding.Container != "" {
 		text += fmt.Sprintf(", container %q", m.finding.Container)
 	}
-	return review.Line(text+": "+m.finding.Message, maxMessage) + m.caveat()
+	return decision.Line(text+": "+m.finding.Message, maxMessage) + m.caveat()
 }
 
 // caveat is why a finding is not what its mode says; empty for most.
@@ -75,15 +75,15 @@ func (m *remark) caveat() string {
 	f := m.finding
 	switch {
 	case f.Exempted():
-		return " (" + review.Line("excused by "+f.ExemptedBy(), maxMessage) + ")"
+		return " (" + decision.Line("excused by "+f.ExemptedBy(), maxMessage) + ")"
 	case f.Unknown != "" && m.object.Decision.Errors[f.Policy] != nil:
 		// The message says so, and the error's text may quote a value: the report's errors
 		// have what may be said of it.
 		return ""
 	case f.Unknown != "":
-		return " (not decided: " + review.Line(f.Unknown, maxMessage) + ")"
+		return " (not decided: " + decision.Line(f.Unknown, maxMessage) + ")"
 	case f.Tolerated != "":
-		return " (tolerated: " + review.Line(f.Tolerated, maxMessage) + ")"
+		return " (tolerated: " + decision.Line(f.Tolerated, maxMessage) + ")"
 	}
 	return ""
 }

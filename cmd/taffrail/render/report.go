@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"taffrail.dev/cmd/taffrail/manifest"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Report is the outcome of a check, in the order of the input.
@@ -29,8 +29,8 @@ type Object struct {
 	// Item is what the object was read from, for the formats that point at fields. The
 	// zero Item knows of no place but Source.
 	Item     manifest.Item
-	Request  *review.Request
-	Decision *review.Decision
+	Request  *decision.Request
+	Decision *decision.Decision
 }
 
 // IsJudged reports whether any policy was asked about the object.
@@ -86,13 +86,13 @@ func (r *Report) Summary() Summary {
 			continue
 		}
 		switch r.Objects[i].Decision.Verdict {
-		case review.VerdictAllow:
+		case decision.VerdictAllow:
 			s.Allow++
-		case review.VerdictWarn:
+		case decision.VerdictWarn:
 			s.Warn++
-		case review.VerdictUnknown:
+		case decision.VerdictUnknown:
 			s.Unknown++
-		case review.VerdictDeny:
+		case decision.VerdictDeny:
 			s.Deny++
 		}
 	}
@@ -121,9 +121,9 @@ func (s *Summary) IsEmpty() bool {
 }
 
 // Fails reports whether one of the objects makes the exit code 1.
-func (s *Summary) Fails(failOn review.Verdict) bool {
-	return s.Deny > 0 && Fails(review.VerdictDeny, failOn) || s.Unknown > 0 && Fails(review.VerdictUnknown, failOn) ||
-		s.Warn > 0 && Fails(review.VerdictWarn, failOn)
+func (s *Summary) Fails(failOn decision.Verdict) bool {
+	return s.Deny > 0 && Fails(decision.VerdictDeny, failOn) || s.Unknown > 0 && Fails(decision.VerdictUnknown, failOn) ||
+		s.Warn > 0 && Fails(decision.VerdictWarn, failOn)
 }
 
 // problems are what makes the exit code 2: the errors or, where there is neither an
@@ -136,7 +136,7 @@ func problems(s Summary, errors []Problem) []Problem {
 }
 
 // Fails tells whether a verdict makes the exit code 1, failOn being the mildest that does.
-func Fails(verdict, failOn review.Verdict) bool {
-	byCost := []review.Verdict{review.VerdictAllow, review.VerdictWarn, review.VerdictUnknown, review.VerdictDeny}
+func Fails(verdict, failOn decision.Verdict) bool {
+	byCost := []decision.Verdict{decision.VerdictAllow, decision.VerdictWarn, decision.VerdictUnknown, decision.VerdictDeny}
 	return slices.Index(byCost, verdict) >= slices.Index(byCost, failOn)
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"taffrail.dev/cmd/taffrail/repository"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 const (
@@ -133,7 +133,7 @@ func (p *sarifPrinter) result(m *remark) sarifResult {
 		result.Level = "warning"
 	}
 	if f.Exempted() {
-		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: review.Line("excused by "+f.ExemptedBy(), maxMessage)}}
+		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: decision.Line("excused by "+f.ExemptedBy(), maxMessage)}}
 	}
 	return result
 }
@@ -157,8 +157,8 @@ func logicalLocations(m *remark) []sarifLogical {
 	if request.Namespace.Name != "" {
 		object += request.Namespace.Name + "/"
 	}
-	name := review.RedactValue(request.DisplayName())
-	object = review.Redact(object) + name
+	name := decision.RedactValue(request.DisplayName())
+	object = decision.Redact(object) + name
 	locations := []sarifLogical{{Name: name, FullyQualifiedName: object, Kind: "resource"}}
 	if path := m.finding.Path; path != "" {
 		locations = append(locations, sarifLogical{Name: path, FullyQualifiedName: object + "/" + path, Kind: "property"})
@@ -203,7 +203,7 @@ func (r *sarifRules) rule(id string) sarifRule {
 }
 
 func toSARIFRule(p *engine.Policy) sarifRule {
-	level := map[review.Mode]string{review.ModeEnforce: "error", review.ModeWarn: "warning", review.ModeAudit: "note"}[p.DefaultMode]
+	level := map[decision.Mode]string{decision.ModeEnforce: "error", decision.ModeWarn: "warning", decision.ModeAudit: "note"}[p.DefaultMode]
 	// The package is taffrail.<topic>.<policy>.
 	_, rest, _ := strings.Cut(p.Package, ".")
 	topic, _, _ := strings.Cut(rest, ".")
@@ -215,8 +215,8 @@ func toSARIFRule(p *engine.Policy) sarifRule {
 	// up, and belong elsewhere.
 	if topic == "secrets" {
 		properties.Tags = append(properties.Tags, "security")
-		properties.SecuritySeverity = map[review.Severity]string{
-			review.SeverityCritical: "9.5", review.SeverityHigh: "8.0", review.SeverityMedium: "5.5", review.SeverityLow: "2.0",
+		properties.SecuritySeverity = map[decision.Severity]string{
+			decision.SeverityCritical: "9.5", decision.SeverityHigh: "8.0", decision.SeverityMedium: "5.5", decision.SeverityLow: "2.0",
 		}[p.Severity]
 	}
 	return sarifRule{

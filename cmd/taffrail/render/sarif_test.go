@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/review"
 )
 
 // sarifRead is what the tests read of a report, under SARIF's names.
@@ -49,26 +49,26 @@ func readSARIF(t *testing.T, r *Report, o SARIFOptions) sarifRead {
 	return read
 }
 
-func oneFinding(f review.Finding) *Report {
+func oneFinding(f decision.Finding) *Report {
 	return &Report{Objects: []Object{{
-		Request:  &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Secret"}, Name: "s"},
-		Decision: &review.Decision{Findings: []review.Finding{f}},
+		Request:  &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Secret"}, Name: "s"},
+		Decision: &decision.Decision{Findings: []decision.Finding{f}},
 	}}}
 }
 
 func TestSARIFLevels(t *testing.T) {
 	tests := []struct {
 		name        string
-		finding     review.Finding
+		finding     decision.Finding
 		kind, level string
 		text        string
 	}{
-		{"denied", review.Finding{Mode: review.ModeEnforce}, "", "error", "wrong"},
-		{"warned", review.Finding{Mode: review.ModeWarn}, "", "warning", "wrong"},
-		{"recorded", review.Finding{Mode: review.ModeAudit}, "", "note", "wrong"},
-		{"tolerated", review.Finding{Mode: review.ModeEnforce, Tolerated: "it was so before"}, "", "warning", "wrong (tolerated: it was so before)"},
-		{"exempted", review.Finding{Mode: review.ModeEnforce, Exemptions: []string{"legacy"}}, "", "note", "wrong (excused by Exemption legacy)"},
-		{"unknown", review.Finding{Mode: review.ModeEnforce, Unknown: "nobody knows"}, "open", "none", "wrong (not decided: nobody knows)"},
+		{"denied", decision.Finding{Mode: decision.ModeEnforce}, "", "error", "wrong"},
+		{"warned", decision.Finding{Mode: decision.ModeWarn}, "", "warning", "wrong"},
+		{"recorded", decision.Finding{Mode: decision.ModeAudit}, "", "note", "wrong"},
+		{"tolerated", decision.Finding{Mode: decision.ModeEnforce, Tolerated: "it was so before"}, "", "warning", "wrong (tolerated: it was so before)"},
+		{"exempted", decision.Finding{Mode: decision.ModeEnforce, Exemptions: []string{"legacy"}}, "", "note", "wrong (excused by Exemption legacy)"},
+		{"unknown", decision.Finding{Mode: decision.ModeEnforce, Unknown: "nobody knows"}, "open", "none", "wrong (not decided: nobody knows)"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestSARIFLevels(t *testing.T) {
 
 // The text of an evaluation's error may quote a value.
 func TestSARIFQuotesNoEvaluationError(t *testing.T) {
-	r := oneFinding(review.Finding{Policy: "p", Mode: review.ModeEnforce, Message: "the policy could not be evaluated", Unknown: "hunter2"})
+	r := oneFinding(decision.Finding{Policy: "p", Mode: decision.ModeEnforce, Message: "the policy could not be evaluated", Unknown: "hunter2"})
 	r.Objects[0].Decision.Errors = map[string]error{"p": errors.New("hunter2")}
 	got := readSARIF(t, r, SARIFOptions{}).Runs[0].Results[0].Message.Text
 	if want := "Secret s: the policy could not be evaluated"; got != want {
@@ -101,8 +101,8 @@ func TestSARIFQuotesNoEvaluationError(t *testing.T) {
 
 // A finding is the same one after its file was edited, and another one where its key is.
 func TestSARIFFingerprint(t *testing.T) {
-	of := func(change func(o *Object, f *review.Finding)) string {
-		r := oneFinding(review.Finding{Policy: "p", Container: "c", Key: "k", Path: "a[0]", Message: "m"})
+	of := func(change func(o *Object, f *decision.Finding)) string {
+		r := oneFinding(decision.Finding{Policy: "p", Container: "c", Key: "k", Path: "a[0]", Message: "m"})
 		change(&r.Objects[0], &r.Objects[0].Decision.Findings[0])
 		prints := readSARIF(t, r, SARIFOptions{}).Runs[0].Results[0].PartialFingerprints
 		if len(prints) != 1 || len(prints[fingerprint]) != 64 {
@@ -110,26 +110,26 @@ func TestSARIFFingerprint(t *testing.T) {
 		}
 		return prints[fingerprint]
 	}
-	first := of(func(*Object, *review.Finding) {})
-	for name, change := range map[string]func(*Object, *review.Finding){
-		"path":    func(_ *Object, f *review.Finding) { f.Path = "a[1]" },
-		"message": func(_ *Object, f *review.Finding) { f.Message = "n" },
-		"mode":    func(_ *Object, f *review.Finding) { f.Mode = review.ModeWarn },
-		"source":  func(o *Object, _ *review.Finding) { o.Source.File, o.Source.Line = "other.yaml", 9 },
-		"version": func(o *Object, _ *review.Finding) { o.Request.Kind.Version = "v2" },
+	first := of(func(*Object, *decision.Finding) {})
+	for name, change := range map[string]func(*Object, *decision.Finding){
+		"path":    func(_ *Object, f *decision.Finding) { f.Path = "a[1]" },
+		"message": func(_ *Object, f *decision.Finding) { f.Message = "n" },
+		"mode":    func(_ *Object, f *decision.Finding) { f.Mode = decision.ModeWarn },
+		"source":  func(o *Object, _ *decision.Finding) { o.Source.File, o.Source.Line = "other.yaml", 9 },
+		"version": func(o *Object, _ *decision.Finding) { o.Request.Kind.Version = "v2" },
 	} {
 		if of(change) != first {
 			t.Errorf("another %s makes another finding", name)
 		}
 	}
-	for name, change := range map[string]func(*Object, *review.Finding){
-		"policy":    func(_ *Object, f *review.Finding) { f.Policy = "q" },
-		"container": func(_ *Object, f *review.Finding) { f.Container = "d" },
-		"key":       func(_ *Object, f *review.Finding) { f.Key = "l" },
-		"group":     func(o *Object, _ *review.Finding) { o.Request.Kind.Group = "g" },
-		"kind":      func(o *Object, _ *review.Finding) { o.Request.Kind.Kind = "K" },
-		"namespace": func(o *Object, _ *review.Finding) { o.Request.Namespace.Name = "n" },
-		"name":      func(o *Object, _ *review.Finding) { o.Request.Name = "t" },
+	for name, change := range map[string]func(*Object, *decision.Finding){
+		"policy":    func(_ *Object, f *decision.Finding) { f.Policy = "q" },
+		"container": func(_ *Object, f *decision.Finding) { f.Container = "d" },
+		"key":       func(_ *Object, f *decision.Finding) { f.Key = "l" },
+		"group":     func(o *Object, _ *decision.Finding) { o.Request.Kind.Group = "g" },
+		"kind":      func(o *Object, _ *decision.Finding) { o.Request.Kind.Kind = "K" },
+		"namespace": func(o *Object, _ *decision.Finding) { o.Request.Namespace.Name = "n" },
+		"name":      func(o *Object, _ *decision.Finding) { o.Request.Name = "t" },
 	} {
 		if of(change) == first {
 			t.Errorf("another %s makes no other finding", name)
@@ -138,15 +138,15 @@ func TestSARIFFingerprint(t *testing.T) {
 }
 
 func TestSARIFRules(t *testing.T) {
-	r := oneFinding(review.Finding{Policy: "plaintext-secret", Mode: review.ModeEnforce})
+	r := oneFinding(decision.Finding{Policy: "plaintext-secret", Mode: decision.ModeEnforce})
 	findings := &r.Objects[0].Decision.Findings
-	*findings = append(*findings, review.Finding{Policy: "my-own", Mode: review.ModeWarn}, review.Finding{Policy: "image-tag"}, review.Finding{Policy: "my-own"})
+	*findings = append(*findings, decision.Finding{Policy: "my-own", Mode: decision.ModeWarn}, decision.Finding{Policy: "image-tag"}, decision.Finding{Policy: "my-own"})
 	driver := readSARIF(t, r, SARIFOptions{Version: "v1.2.3", Policies: []*engine.Policy{
 		{ID: "unused", Package: "taffrail.images.unused"},
-		{ID: "image-tag", Package: "taffrail.images.image_tag", Severity: review.SeverityHigh, Section: "3.2.2", DefaultMode: review.ModeEnforce},
+		{ID: "image-tag", Package: "taffrail.images.image_tag", Severity: decision.SeverityHigh, Section: "3.2.2", DefaultMode: decision.ModeEnforce},
 		{
-			ID: "plaintext-secret", Package: "taffrail.secrets.plaintext_secret", Severity: review.SeverityCritical,
-			Section: "3.4.2, 3.4.3", DefaultMode: review.ModeEnforce, Remediation: "Use <name>, not *.",
+			ID: "plaintext-secret", Package: "taffrail.secrets.plaintext_secret", Severity: decision.SeverityCritical,
+			Section: "3.4.2, 3.4.3", DefaultMode: decision.ModeEnforce, Remediation: "Use <name>, not *.",
 		},
 	}}).Runs[0].Tool.Driver
 	if driver.Version != "v1.2.3" || driver.SemanticVersion != "1.2.3" {

@@ -1,6 +1,6 @@
 package render
 
-import "taffrail.dev/webhook/review"
+import "taffrail.dev/webhook/decision"
 
 // The types below are that part of SARIF 2.1.0 which Taffrail writes, under the names of
 // its schema.
@@ -54,9 +54,9 @@ type sarifConfiguration struct {
 }
 
 type sarifRuleProperties struct {
-	Severity         review.Severity `json:"severity"`
-	SecuritySeverity string          `json:"security-severity,omitempty"`
-	Tags             []string        `json:"tags"`
+	Severity         decision.Severity `json:"severity"`
+	SecuritySeverity string            `json:"security-severity,omitempty"`
+	Tags             []string          `json:"tags"`
 }
 
 type sarifInvocation struct {
@@ -88,10 +88,10 @@ type sarifResult struct {
 
 // sarifProperties are what SARIF has no word for.
 type sarifProperties struct {
-	Outcome    string          `json:"outcome"`
-	Mode       review.Mode     `json:"mode"`
-	Severity   review.Severity `json:"severity,omitempty"`
-	Guardrails []string        `json:"guardrails"`
+	Outcome    string            `json:"outcome"`
+	Mode       decision.Mode     `json:"mode"`
+	Severity   decision.Severity `json:"severity,omitempty"`
+	Guardrails []string          `json:"guardrails"`
 }
 
 type sarifSuppression struct {

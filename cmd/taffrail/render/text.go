@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"taffrail.dev/cmd/taffrail/manifest"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // TextOptions of Text.
@@ -58,7 +58,7 @@ func (p *textPrinter) skipped(r *Report) error {
 		if s.Reason.Sort == manifest.Blank {
 			continue
 		}
-		reason := Printable(review.Redact(s.Reason.Reason))
+		reason := Printable(decision.Redact(s.Reason.Reason))
 		if _, err := fmt.Fprintf(p.w, "%s: %s\n\n", p.palette.bold(PrintablePath(s.Source.String())), reason); err != nil {
 			return err
 		}
@@ -87,8 +87,8 @@ func objectText(o *Object, options TextOptions, p palette) string {
 	known, unknown := split(d)
 	warnings := append(known.Warnings(), d.FillWarnings()...)
 	if !options.Verbose {
-		unknown = slices.DeleteFunc(unknown, func(f review.Finding) bool { return isUnselected(&f) })
-		if len(warnings)+len(unknown) == 0 && d.Verdict != review.VerdictDeny {
+		unknown = slices.DeleteFunc(unknown, func(f decision.Finding) bool { return isUnselected(&f) })
+		if len(warnings)+len(unknown) == 0 && d.Verdict != decision.VerdictDeny {
 			return ""
 		}
 	}
@@ -98,7 +98,7 @@ func objectText(o *Object, options TextOptions, p palette) string {
 		headline, rest, _ := strings.Cut(denial, "\n")
 		b.WriteString(p.red(headline) + "\n" + rest + "\n")
 	} else {
-		b.WriteString(subject + " " + outcome(d.Verdict == review.VerdictUnknown && len(unknown) > 0, len(warnings)) + "\n")
+		b.WriteString(subject + " " + outcome(d.Verdict == decision.VerdictUnknown && len(unknown) > 0, len(warnings)) + "\n")
 	}
 	for i := range unknown {
 		b.WriteString("- " + unknown[i].Words() + "\n    unknown, because " + Printable(unknown[i].Unknown) + "\n")
@@ -119,7 +119,7 @@ func objectText(o *Object, options TextOptions, p palette) string {
 // split takes the findings apart that a fact is missing for. A server has all facts and
 // says so in a warning if not; here the reason is what the reader can do something
 // about, and must not be cut short.
-func split(d *review.Decision) (known review.Decision, unknown []review.Finding) {
+func split(d *decision.Decision) (known decision.Decision, unknown []decision.Finding) {
 	for _, f := range d.Findings {
 		switch {
 		case f.Unknown == "":

@@ -8,26 +8,26 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/cmd/taffrail/manifest"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 func report() *Report {
-	finding := func(mode review.Mode, unknown string) review.Finding {
-		return review.Finding{Policy: "a-policy", Mode: mode, Message: "it is wrong", Unknown: unknown, Guardrails: []string{"g"}}
+	finding := func(mode decision.Mode, unknown string) decision.Finding {
+		return decision.Finding{Policy: "a-policy", Mode: mode, Message: "it is wrong", Unknown: unknown, Guardrails: []string{"g"}}
 	}
-	object := func(name string, verdict review.Verdict, findings ...review.Finding) Object {
+	object := func(name string, verdict decision.Verdict, findings ...decision.Finding) Object {
 		return Object{
 			Source:   manifest.Source{File: "f.yaml", Line: 3},
-			Request:  &review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Name: name},
-			Decision: &review.Decision{Verdict: verdict, Findings: findings},
+			Request:  &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Name: name},
+			Decision: &decision.Decision{Verdict: verdict, Findings: findings},
 		}
 	}
 	return &Report{Objects: []Object{
-		object("denied", review.VerdictDeny, finding(review.ModeEnforce, ""), finding(review.ModeWarn, "")),
-		object("warned", review.VerdictWarn, finding(review.ModeWarn, ""), finding(review.ModeAudit, "")),
-		object("unknown", review.VerdictUnknown, finding(review.ModeEnforce, "nobody knows")),
-		object("recorded", review.VerdictAllow, finding(review.ModeAudit, "")),
-		object("clean", review.VerdictAllow),
+		object("denied", decision.VerdictDeny, finding(decision.ModeEnforce, ""), finding(decision.ModeWarn, "")),
+		object("warned", decision.VerdictWarn, finding(decision.ModeWarn, ""), finding(decision.ModeAudit, "")),
+		object("unknown", decision.VerdictUnknown, finding(decision.ModeEnforce, "nobody knows")),
+		object("recorded", decision.VerdictAllow, finding(decision.ModeAudit, "")),
+		object("clean", decision.VerdictAllow),
 	}}
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"taffrail.dev/cmd/taffrail/manifest"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // Totals gathers from the pieces of a report what is only known at its end.
@@ -44,7 +44,7 @@ func (t *Totals) Add(r *Report) {
 		o := &r.Objects[i]
 		t.unselected.add(o)
 		if !o.IsJudged() {
-			t.countKind(review.RedactValue(o.Request.Kind.Group), review.RedactValue(o.Request.Kind.Kind))
+			t.countKind(decision.RedactValue(o.Request.Kind.Group), decision.RedactValue(o.Request.Kind.Kind))
 		}
 	}
 	for _, skipped := range r.Skipped {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // unselected gathers what is not decided because the labels of a namespace are not known.
@@ -41,7 +41,7 @@ func (u *unselected) add(o *Object) {
 	}
 }
 
-func isUnselected(f *review.Finding) bool { return f.Unselected && f.Warns() }
+func isUnselected(f *decision.Finding) bool { return f.Unselected && f.Warns() }
 
 // text is empty where there is no such object.
 func (u *unselected) text() string {

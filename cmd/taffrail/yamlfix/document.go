@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"taffrail.dev/webhook/config/document"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // ErrUnwritable says that the text of a document is too odd to be changed.
@@ -46,7 +46,7 @@ func Parse(text []byte) (*Document, error) {
 
 // Patch applies all operations, or none and says why, to what stands at the segments of
 // a path in the document, as in items and 0. Only Text writes.
-func (d *Document) Patch(path []string, patch []review.PatchOperation) error {
+func (d *Document) Patch(path []string, patch []decision.PatchOperation) error {
 	object, err := get(d.want, path)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 
 	"taffrail.dev/cmd/taffrail/yamlfix"
 	"taffrail.dev/webhook/config/document"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // FuzzFix makes patches for whatever document the fuzzer finds. Another library says
@@ -122,16 +122,16 @@ func commentsOf(text []byte) map[string]int {
 	return lines
 }
 
-func onlyAdds(patch []review.PatchOperation) bool {
-	return !slices.ContainsFunc(patch, func(o review.PatchOperation) bool { return o.Op != "add" || !strings.Contains(o.Path, "new") })
+func onlyAdds(patch []decision.PatchOperation) bool {
+	return !slices.ContainsFunc(patch, func(o decision.PatchOperation) bool { return o.Op != "add" || !strings.Contains(o.Path, "new") })
 }
 
 // hasEmptyName tells what the reference does not find, although RFC 6901 has it.
-func hasEmptyName(o review.PatchOperation) bool {
+func hasEmptyName(o decision.PatchOperation) bool {
 	return strings.Contains(o.Path+"/", "//")
 }
 
-func reference(t *testing.T, object []byte, patch []review.PatchOperation) ([]byte, bool) {
+func reference(t *testing.T, object []byte, patch []decision.PatchOperation) ([]byte, bool) {
 	t.Helper()
 	operations := []map[string]any{}
 	for _, o := range patch {
@@ -158,8 +158,8 @@ func reference(t *testing.T, object []byte, patch []review.PatchOperation) ([]by
 // generator makes patches whose operations apply to a value.
 type generator struct{ *rand.Rand }
 
-func (g generator) patch(value any) []review.PatchOperation {
-	var patch []review.PatchOperation
+func (g generator) patch(value any) []decision.PatchOperation {
+	var patch []decision.PatchOperation
 	adds := g.IntN(2) == 0
 	for range 1 + g.IntN(3) {
 		path, target := g.place(value)
@@ -167,7 +167,7 @@ func (g generator) patch(value any) []review.PatchOperation {
 		for _, segment := range path {
 			escaped += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(segment)
 		}
-		operation := review.PatchOperation{Op: "replace", Path: escaped, Value: g.value(0)}
+		operation := decision.PatchOperation{Op: "replace", Path: escaped, Value: g.value(0)}
 		switch target := target.(type) {
 		case map[string]any:
 			if adds || g.IntN(2) == 0 {
@@ -185,7 +185,7 @@ func (g generator) patch(value any) []review.PatchOperation {
 				continue
 			}
 			if g.IntN(2) == 0 {
-				operation = review.PatchOperation{Op: "remove", Path: escaped}
+				operation = decision.PatchOperation{Op: "remove", Path: escaped}
 			}
 		}
 		patch = append(patch, operation)

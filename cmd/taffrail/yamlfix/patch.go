@@ -9,7 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // PatchError names the operation of a patch that does not apply. It quotes no value.
@@ -29,7 +29,7 @@ var (
 )
 
 // apply returns a patched copy.
-func apply(object any, patch []review.PatchOperation) (any, error) {
+func apply(object any, patch []decision.PatchOperation) (any, error) {
 	object = runtime.DeepCopyJSONValue(object)
 	for _, operation := range patch {
 		var err error
@@ -40,7 +40,7 @@ func apply(object any, patch []review.PatchOperation) (any, error) {
 	return object, nil
 }
 
-func applyOne(object any, operation review.PatchOperation) (any, error) {
+func applyOne(object any, operation decision.PatchOperation) (any, error) {
 	path, err := pointer(operation.Path)
 	if err != nil {
 		return nil, err

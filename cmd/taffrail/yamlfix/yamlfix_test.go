@@ -9,13 +9,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"taffrail.dev/cmd/taffrail/yamlfix"
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // parsePatch reads a JSON Patch.
-func parsePatch(t testing.TB, text string) []review.PatchOperation {
+func parsePatch(t testing.TB, text string) []decision.PatchOperation {
 	t.Helper()
-	var patch []review.PatchOperation
+	var patch []decision.PatchOperation
 	if err := json.Unmarshal([]byte(text), &patch); err != nil {
 		t.Fatal(err)
 	}

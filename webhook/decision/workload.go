@@ -1,4 +1,4 @@
-package review
+package decision
 
 import (
 	corev1 "k8s.io/api/core/v1"

@@ -1,4 +1,4 @@
-package review_test
+package decision_test
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -38,21 +38,21 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-func imageTag() review.Finding {
-	return review.Finding{
-		Policy: "image-tag", Guardrails: []string{"chapter"}, Mode: review.ModeEnforce,
-		Severity: review.SeverityMedium, Container: "nginx",
+func imageTag() decision.Finding {
+	return decision.Finding{
+		Policy: "image-tag", Guardrails: []string{"chapter"}, Mode: decision.ModeEnforce,
+		Severity: decision.SeverityMedium, Container: "nginx",
 		Path:        "spec.template.spec.containers[0].image",
 		Key:         "spec.template.spec.containers[nginx].image=nginx",
 		Message:     `image "nginx" has no tag, so it means whatever latest is today`,
 		Remediation: "Name a version in the image, for example nginx:1.27.3.",
-		Fix:         []review.PatchOperation{{Op: "replace", Path: "/spec", Value: "not-to-be-printed"}},
+		Fix:         []decision.PatchOperation{{Op: "replace", Path: "/spec", Value: "not-to-be-printed"}},
 	}
 }
 
-func probes() review.Finding {
-	return review.Finding{
-		Policy: "require-probes", Guardrails: []string{"chapter", "team-a"}, Mode: review.ModeEnforce,
+func probes() decision.Finding {
+	return decision.Finding{
+		Policy: "require-probes", Guardrails: []string{"chapter", "team-a"}, Mode: decision.ModeEnforce,
 		Container: "nginx", Path: "spec.template.spec.containers[0].readinessProbe",
 		Message:     "no readinessProbe, so traffic arrives before the container can answer",
 		Remediation: "Add a readinessProbe\n  that asks the application itself.",
@@ -60,7 +60,7 @@ func probes() review.Finding {
 }
 
 func TestDenial(t *testing.T) {
-	many := &review.Decision{}
+	many := &decision.Decision{}
 	for i := range 25 {
 		f := imageTag()
 		f.Container = fmt.Sprintf("c%02d", i)
@@ -69,9 +69,9 @@ func TestDenial(t *testing.T) {
 		}
 		many.Findings = append(many.Findings, f)
 	}
-	mixed := &review.Decision{Findings: []review.Finding{imageTag(), probes()}}
+	mixed := &decision.Decision{Findings: []decision.Finding{imageTag(), probes()}}
 	warned := probes()
-	warned.Policy, warned.Mode = "spread-replicas", review.ModeWarn
+	warned.Policy, warned.Mode = "spread-replicas", decision.ModeWarn
 	tolerated := imageTag()
 	tolerated.Tolerated = "the stored object already has it"
 	mixed.Findings = append(mixed.Findings, warned, tolerated)
@@ -79,20 +79,20 @@ func TestDenial(t *testing.T) {
 	hostile := imageTag()
 	hostile.Message = "image \"\x1b[31mred\r\nDeployment a/b is fine\u202e\" " + strings.Repeat("x", 5000)
 
-	whole := review.Finding{
-		Policy: "restricted-service-type", Guardrails: []string{"restricted"}, Mode: review.ModeEnforce,
+	whole := decision.Finding{
+		Policy: "restricted-service-type", Guardrails: []string{"restricted"}, Mode: decision.ModeEnforce,
 		Path: "spec.type", Message: `type LoadBalancer is not allowed in namespace "web"`,
 		Remediation: "Expose the Service through an Ingress.",
 	}
 
 	for name, c := range map[string]struct {
 		subject  string
-		decision *review.Decision
+		decision *decision.Decision
 	}{
-		"one":     {review.Subject("Service", "web", "front"), &review.Decision{Findings: []review.Finding{whole}}},
-		"several": {review.Subject("Deployment", "eks-work", "nginx"), mixed},
-		"many":    {review.Subject("Deployment", "eks-work", "fleet"), many},
-		"hostile": {review.Subject("Deployment", "eks-work", "nginx"), &review.Decision{Findings: []review.Finding{hostile}}},
+		"one":     {decision.Subject("Service", "web", "front"), &decision.Decision{Findings: []decision.Finding{whole}}},
+		"several": {decision.Subject("Deployment", "eks-work", "nginx"), mixed},
+		"many":    {decision.Subject("Deployment", "eks-work", "fleet"), many},
+		"hostile": {decision.Subject("Deployment", "eks-work", "nginx"), &decision.Decision{Findings: []decision.Finding{hostile}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := c.decision.Denial(c.subject)
@@ -105,18 +105,18 @@ func TestDenial(t *testing.T) {
 			}
 		})
 	}
-	if got := (&review.Decision{Findings: []review.Finding{tolerated, warned}}).Denial("x"); got != "" {
+	if got := (&decision.Decision{Findings: []decision.Finding{tolerated, warned}}).Denial("x"); got != "" {
 		t.Errorf("nothing denies, yet the denial is %q", got)
 	}
 }
 
 func TestSubject(t *testing.T) {
-	r := &review.Request{GenerateName: "web-", Subresource: "resize", Namespace: review.Namespace{Name: "a"}}
+	r := &decision.Request{GenerateName: "web-", Subresource: "resize", Namespace: decision.Namespace{Name: "a"}}
 	r.Kind.Kind = "Pod"
 	for want, got := range map[string]string{
 		"Pod/resize a/web-*":        r.Subject(),
-		"Namespace team":            review.Subject("Namespace", "", "team"),
-		"Pod default/(no name yet)": review.Subject("Pod", "default", ""),
+		"Namespace team":            decision.Subject("Namespace", "", "team"),
+		"Pod default/(no name yet)": decision.Subject("Pod", "default", ""),
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -126,14 +126,14 @@ func TestSubject(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	warned, tolerated, audited, exempted := probes(), imageTag(), imageTag(), imageTag()
-	warned.Mode = review.ModeWarn
+	warned.Mode = decision.ModeWarn
 	tolerated.Tolerated = "the stored object already has it"
-	audited.Mode = review.ModeAudit
+	audited.Mode = decision.ModeAudit
 	exempted.Exemptions = []string{"legacy"}
 	unknown, unknownWarn := probes(), probes()
 	unknown.Unknown = "no LimitRange known"
-	unknownWarn.Unknown, unknownWarn.Mode = "no LimitRange known", review.ModeWarn
-	d := &review.Decision{Findings: []review.Finding{imageTag(), warned, tolerated, audited, exempted, unknown, unknownWarn}}
+	unknownWarn.Unknown, unknownWarn.Mode = "no LimitRange known", decision.ModeWarn
+	d := &decision.Decision{Findings: []decision.Finding{imageTag(), warned, tolerated, audited, exempted, unknown, unknownWarn}}
 	want := []string{
 		`require-probes, container "nginx": no readinessProbe, so traffic arrives before the container can answer`,
 		`image-tag, container "nginx": tolerated: image "nginx" has no tag, so it means whatever latest is today`,
@@ -158,8 +158,8 @@ func TestWarningsEndWithAClause(t *testing.T) {
 		`"` + long + `, so ` + long + `"`: `"` + long + `, so ` + strings.Repeat("x", 120-len(start)-67) + "…",
 	} {
 		f := imageTag()
-		f.Mode, f.Message = review.ModeWarn, message
-		d := &review.Decision{Findings: []review.Finding{f}}
+		f.Mode, f.Message = decision.ModeWarn, message
+		d := &decision.Decision{Findings: []decision.Finding{f}}
 		if diff := cmp.Diff([]string{start + want}, d.Warnings()); diff != "" {
 			t.Error(diff)
 		}
@@ -167,32 +167,32 @@ func TestWarningsEndWithAClause(t *testing.T) {
 }
 
 func TestWarningsAreBounded(t *testing.T) {
-	d := &review.Decision{}
+	d := &decision.Decision{}
 	for range 30 {
 		f := probes()
-		f.Mode = review.ModeWarn
+		f.Mode = decision.ModeWarn
 		f.Message = strings.Repeat("ä€😀 ", 100)
 		d.Findings = append(d.Findings, f)
 	}
 	warnings := d.Warnings()
-	if len(warnings) != review.MaxWarnings+1 || warnings[review.MaxWarnings] != "and 10 more warnings" {
+	if len(warnings) != decision.MaxWarnings+1 || warnings[decision.MaxWarnings] != "and 10 more warnings" {
 		t.Errorf("%d warnings, the last %q", len(warnings), warnings[len(warnings)-1])
 	}
 	for _, w := range warnings {
-		if n := utf8.RuneCountInString(w); n > review.MaxWarning || !utf8.ValidString(w) {
+		if n := utf8.RuneCountInString(w); n > decision.MaxWarning || !utf8.ValidString(w) {
 			t.Errorf("%d characters: %q", n, w)
 		}
 	}
 }
 
 func TestFills(t *testing.T) {
-	fill := func(mode review.Mode, container, field, value string) review.Fill {
-		return review.Fill{Policy: "inject-resources", Guardrails: []string{"chapter"}, Mode: mode, Container: container, Field: field, Value: value}
+	fill := func(mode decision.Mode, container, field, value string) decision.Fill {
+		return decision.Fill{Policy: "inject-resources", Guardrails: []string{"chapter"}, Mode: mode, Container: container, Field: field, Value: value}
 	}
-	d := &review.Decision{Fills: []review.Fill{
-		fill(review.ModeWarn, "app", "resources.requests.cpu", "100m"),
-		fill(review.ModeWarn, "app", "resources.requests.memory", "128Mi"),
-		fill(review.ModeEnforce, "job", "resources.requests.cpu", "50m"),
+	d := &decision.Decision{Fills: []decision.Fill{
+		fill(decision.ModeWarn, "app", "resources.requests.cpu", "100m"),
+		fill(decision.ModeWarn, "app", "resources.requests.memory", "128Mi"),
+		fill(decision.ModeEnforce, "job", "resources.requests.cpu", "50m"),
 	}}
 	if diff := cmp.Diff([]string{`inject-resources, container "app": would set requests.cpu=100m, requests.memory=128Mi`}, d.FillWarnings()); diff != "" {
 		t.Error(diff)
@@ -209,16 +209,16 @@ func TestFills(t *testing.T) {
 
 func TestAnnotations(t *testing.T) {
 	audited, exempted := probes(), imageTag()
-	audited.Mode = review.ModeAudit
+	audited.Mode = decision.ModeAudit
 	exempted.Exemptions = []string{"legacy"}
 	long := imageTag()
 	long.Policy, long.Message = "long", strings.Repeat("ä", 5000)
-	failed := review.Finding{
-		Policy: "broken", Guardrails: []string{"chapter"}, Mode: review.ModeEnforce,
+	failed := decision.Finding{
+		Policy: "broken", Guardrails: []string{"chapter"}, Mode: decision.ModeEnforce,
 		Message: "the policy could not be evaluated", Unknown: "hunter2",
 	}
-	d := &review.Decision{
-		Findings: []review.Finding{imageTag(), exempted, audited, long, failed},
+	d := &decision.Decision{
+		Findings: []decision.Finding{imageTag(), exempted, audited, long, failed},
 		Errors:   map[string]error{"plaintext-secret": errors.New("hunter2"), "broken": errors.New("hunter2")},
 	}
 	if got := d.Warnings(); !slices.Equal(got, []string{"broken: the policy could not be evaluated"}) {
@@ -239,15 +239,15 @@ func TestAnnotations(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if (&review.Decision{}).Annotations() != nil {
+	if (&decision.Decision{}).Annotations() != nil {
 		t.Error("annotations of nothing")
 	}
 }
 
 func TestNoFillIsLostInAWarning(t *testing.T) {
-	d := &review.Decision{}
+	d := &decision.Decision{}
 	for _, field := range []string{"requests.cpu", "requests.memory", "limits.cpu", "limits.memory"} {
-		d.Fills = append(d.Fills, review.Fill{Policy: "inject-resources", Mode: review.ModeWarn, Container: "backend-app", Field: "resources." + field, Value: "768Mi"})
+		d.Fills = append(d.Fills, decision.Fill{Policy: "inject-resources", Mode: decision.ModeWarn, Container: "backend-app", Field: "resources." + field, Value: "768Mi"})
 	}
 	all := strings.Join(d.FillWarnings(), "\n")
 	for _, fill := range d.Fills {
@@ -256,7 +256,7 @@ func TestNoFillIsLostInAWarning(t *testing.T) {
 		}
 	}
 	for _, warning := range d.FillWarnings() {
-		if n := utf8.RuneCountInString(warning); n > review.MaxWarning {
+		if n := utf8.RuneCountInString(warning); n > decision.MaxWarning {
 			t.Errorf("%d characters: %s", n, warning)
 		}
 	}

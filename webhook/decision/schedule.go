@@ -1,4 +1,4 @@
-package review
+package decision
 
 // Schedule is a CronJob's spec.schedule, read as Kubernetes reads it.
 type Schedule struct {

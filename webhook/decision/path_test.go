@@ -1,9 +1,9 @@
-package review_test
+package decision_test
 
 import (
 	"testing"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 func TestWithin(t *testing.T) {
@@ -11,7 +11,7 @@ func TestWithin(t *testing.T) {
 		"spec.template": true, "spec.template.spec": true, "spec.template[0]": true,
 		"spec.templates": false, "spec": false, "data.spec.template": false, "": false,
 	} {
-		if got := review.Within(path, "spec.template"); got != want {
+		if got := decision.Within(path, "spec.template"); got != want {
 			t.Errorf("%q: got %v", path, got)
 		}
 	}

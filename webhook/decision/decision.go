@@ -1,4 +1,4 @@
-package review
+package decision
 
 // Verdict sums a Decision up in a word. Verdicts are ordered by what they cost.
 type Verdict string

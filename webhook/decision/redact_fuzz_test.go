@@ -1,10 +1,10 @@
-package review_test
+package decision_test
 
 import (
 	"strings"
 	"testing"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // No text makes it panic, and it takes no line away.
@@ -15,11 +15,11 @@ func FuzzRedact(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, got := range []string{review.Redact(text), review.RedactValue(text)} {
+		for _, got := range []string{decision.Redact(text), decision.RedactValue(text)} {
 			if strings.Count(got, "\n") != strings.Count(text, "\n") {
 				t.Errorf("%q: other lines: %q", text, got)
 			}
 		}
-		review.Line(text, 100)
+		decision.Line(text, 100)
 	})
 }

@@ -1,4 +1,4 @@
-package review_test
+package decision_test
 
 import (
 	"math/rand/v2"
@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"taffrail.dev/webhook/review"
+	"taffrail.dev/webhook/decision"
 )
 
 // mark is in every credential of these tests.
@@ -59,7 +59,7 @@ func TestRedact(t *testing.T) {
 		`type=LoadBalancer, concurrencyPolicy=Allow, compass=x, monkey=1`:    `type=LoadBalancer, concurrencyPolicy=Allow, compass=x, monkey=1`,
 		`metadata.annotations[service.beta.kubernetes.io/aws-load-balancer]`: `metadata.annotations[service.beta.kubernetes.io/aws-load-balancer]`,
 	} {
-		if got := review.Redact(text); got != want {
+		if got := decision.Redact(text); got != want {
 			t.Errorf("%s\n got %s\nwant %s", text, got, want)
 		}
 	}
@@ -71,7 +71,7 @@ func TestRedactValue(t *testing.T) {
 		"user:a\n" + mark + `@registry.example/x`:   "***\n@registry.example/x",
 		`nginx`: `nginx`,
 	} {
-		if got := review.RedactValue(value); got != want {
+		if got := decision.RedactValue(value); got != want {
 			t.Errorf("%q: got %q, want %q", value, got, want)
 		}
 	}
@@ -101,14 +101,14 @@ func TestRedactIsSafeAnywhere(t *testing.T) {
 				b.WriteString(around[r.IntN(len(around))])
 			}
 			text := b.String()
-			got := review.Redact(text)
+			got := decision.Redact(text)
 			if strings.Contains(strings.ToUpper(got), "HUNTER2MARK") {
 				t.Fatalf("%q: %q", text, got)
 			}
-			if again := review.Redact(got); strings.Count(again, "\n") != strings.Count(text, "\n") {
+			if again := decision.Redact(got); strings.Count(again, "\n") != strings.Count(text, "\n") {
 				t.Fatalf("%q: other lines: %q", text, again)
 			}
-			if line := review.Line(text, 400); strings.Contains(strings.ToUpper(line), "HUNTER2MARK") {
+			if line := decision.Line(text, 400); strings.Contains(strings.ToUpper(line), "HUNTER2MARK") {
 				t.Fatalf("%q: %q", text, line)
 			}
 		}
@@ -118,7 +118,7 @@ func TestRedactIsSafeAnywhere(t *testing.T) {
 // Zero-width characters keep no token apart that is whole once they are dropped.
 func TestLineRedactsWhatItPutsTogether(t *testing.T) {
 	for _, text := range []string{"AK\u200bIAHUNTER2MARK00000", "user:a\u200b" + mark + "@registry.example/x", "user:" + mark + strings.Repeat("x", 500) + "@registry.example/x"} {
-		if got := review.Line(text, 400); strings.Contains(strings.ToUpper(got), "HUNTER2MARK") {
+		if got := decision.Line(text, 400); strings.Contains(strings.ToUpper(got), "HUNTER2MARK") {
 			t.Errorf("%q: %q", text, got)
 		}
 	}
@@ -128,7 +128,7 @@ func TestLineRedactsWhatItPutsTogether(t *testing.T) {
 func TestRedactTakesAnyText(t *testing.T) {
 	for _, piece := range []string{"@", "a@", ":@", "eyJ.", "xeyJ", "password=", "password=$", `"a":"`, "Bearer ", "basic ", "-----BEGIN PRIVATE KEY", `\`, `"`, "%40", "https://", "a:b@c/d "} {
 		text := strings.Repeat(piece, 1<<20/len(piece))
-		if got := review.Redact(text); got == "" {
+		if got := decision.Redact(text); got == "" {
 			t.Errorf("%q: nothing is left", piece)
 		}
 	}
