@@ -12,8 +12,8 @@ import (
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 var (
@@ -101,7 +101,7 @@ func (d *decider) outcome(ctx context.Context, item manifest.Item, facts *manife
 }
 
 func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts *manifest.Facts) error {
-	request, err := normalize.Manifest(item.Object, d.namespace)
+	request, err := request.Manifest(item.Object, d.namespace)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func problems(item manifest.Item, err error) []render.Problem {
 		return all
 	}
 	at := item.Source
-	if wrong, ok := errors.AsType[*normalize.FieldError](err); ok {
+	if wrong, ok := errors.AsType[*request.FieldError](err); ok {
 		at.Line = item.LineOf(wrong.Path)
 	}
 	return []render.Problem{problem(at, err)}

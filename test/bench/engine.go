@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // engineTable compares the decision alone, on a request that is already normalized.
@@ -26,15 +26,15 @@ func engineTable(all []sample) error {
 		return err
 	}
 	for _, s := range all {
-		request, err := normalize.Review(s.review, decision.OriginValidating)
+		req, err := request.Review(s.review, decision.OriginValidating)
 		if err != nil {
 			return err
 		}
-		declaredIsEffective(request)
-		if found := native(request); len(found) > 0 {
+		declaredIsEffective(req)
+		if found := native(req); len(found) > 0 {
 			return fmt.Errorf("the native checks find %v", found)
 		}
-		d, err := plain.Decide(context.Background(), request, noFacts{}, pipeline.Options{})
+		d, err := plain.Decide(context.Background(), req, noFacts{}, pipeline.Options{})
 		if err != nil {
 			return err
 		}
@@ -48,11 +48,11 @@ func engineTable(all []sample) error {
 			name string
 			run  func()
 		}{
-			{"native Go checks", func() { native(request) }},
-			{"normalize the review", func() { _, _ = normalize.Review(s.review, decision.OriginValidating) }},
-			{fmt.Sprintf("Taffrail, the first %d policies", len(spine)), func() { _, _ = first.Decide(context.Background(), request, noFacts{}, pipeline.Options{}) }},
-			{"Taffrail, all policies", func() { _, _ = plain.Decide(context.Background(), request, noFacts{}, pipeline.Options{}) }},
-			{fmt.Sprintf("Taffrail, %d more policies", extraPolicies), func() { _, _ = many.Decide(context.Background(), request, noFacts{}, pipeline.Options{}) }},
+			{"native Go checks", func() { native(req) }},
+			{"normalize the review", func() { _, _ = request.Review(s.review, decision.OriginValidating) }},
+			{fmt.Sprintf("Taffrail, the first %d policies", len(spine)), func() { _, _ = first.Decide(context.Background(), req, noFacts{}, pipeline.Options{}) }},
+			{"Taffrail, all policies", func() { _, _ = plain.Decide(context.Background(), req, noFacts{}, pipeline.Options{}) }},
+			{fmt.Sprintf("Taffrail, %d more policies", extraPolicies), func() { _, _ = many.Decide(context.Background(), req, noFacts{}, pipeline.Options{}) }},
 		} {
 			r := testing.Benchmark(func(b *testing.B) {
 				b.ReportAllocs()

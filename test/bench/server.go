@@ -23,8 +23,8 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // serverRole marks the process that serves, so that its CPU time is its own and none
@@ -119,7 +119,7 @@ func nativeHandler(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	request, err := normalize.Review(body, decision.OriginValidating)
+	request, err := request.Review(body, decision.OriginValidating)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

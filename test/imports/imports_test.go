@@ -49,7 +49,7 @@ var (
 		"webhook/guardrail":    cluster,
 		"webhook/limitrange":   append([]string{opa}, cluster...),
 		"webhook/mutate":       cluster,
-		"webhook/normalize":    append([]string{opa}, cluster...),
+		"webhook/request":      append([]string{opa}, cluster...),
 		"webhook/pipeline":     cluster,
 		"webhook/reach":        append([]string{opa}, cluster...),
 		"webhook/replay":       {"taffrail.dev/webhook/admission"},

@@ -24,7 +24,7 @@ import (
 
 	"taffrail.dev/test/podgen"
 	"taffrail.dev/webhook/limitrange"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 var oracleSeed = flag.Uint64("oracle.seed", 0, "the seed of the Pods and LimitRanges of TestPredictionsHold; 0 makes one from the clock")
@@ -324,7 +324,7 @@ func read(pod *corev1.Pod) (limitrange.Pod, error) {
 	if err != nil {
 		return limitrange.Pod{}, err
 	}
-	request, err := normalize.Manifest(object, pod.Namespace)
+	request, err := request.Manifest(object, pod.Namespace)
 	if err != nil {
 		return limitrange.Pod{}, err
 	}

@@ -22,7 +22,7 @@ import (
 
 	"taffrail.dev/test/podgen"
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 var (
@@ -120,7 +120,7 @@ func rollBack(t *testing.T, source *rand.Rand, n int) {
 		if err := cluster.Alice.Create(ctx, d.object).Err; err != nil {
 			return err
 		}
-		normalize.SetPodTemplateDefaults(&d.written)
+		request.SetPodTemplateDefaults(&d.written)
 		if !apiequality.Semantic.DeepEqual(d.written, *d.template) {
 			return fmt.Errorf("the API server has other defaults: %s", diff(d.written, *d.template))
 		}

@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // What is more than policies look at is refused once it is enforced, so it is counted
@@ -23,7 +23,7 @@ func TestWhatIsNotLookedAtIsCountedUntilItIsRefused(t *testing.T) {
 	putGuardrail(t, g)
 	pod := func(name string) *corev1.Pod {
 		var containers []corev1.Container
-		for i := range normalize.MaxContainers + 1 {
+		for i := range request.MaxContainers + 1 {
 			containers = append(containers, corev1.Container{Name: fmt.Sprintf("c%d", i), Image: "web:1.0.0"})
 		}
 		return podOf(namespace, name, containers...)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // TestSchedules reads random schedules as the parser does that Kubernetes uses, and finds
@@ -22,7 +22,7 @@ func TestSchedules(t *testing.T) {
 	for range schedules {
 		text := randomSchedule(random)
 		want, err := cron.ParseStandard(text)
-		r, failed := normalize.Manifest(map[string]any{
+		r, failed := request.Manifest(map[string]any{
 			"apiVersion": "batch/v1", "kind": "CronJob", "metadata": map[string]any{"name": "c"},
 			"spec": map[string]any{"schedule": text},
 		}, "default")

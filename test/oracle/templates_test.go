@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/randfill"
 
 	"taffrail.dev/test/podgen"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // ownDefaults are Kubernetes' defaults of a template in each kind that has one.
@@ -81,12 +81,12 @@ func TestPodTemplateDefaults(t *testing.T) {
 			for kind, own := range ownDefaults {
 				want, got := template.DeepCopy(), template.DeepCopy()
 				own(want)
-				normalize.SetPodTemplateDefaults(got)
+				request.SetPodTemplateDefaults(got)
 				if !apiequality.Semantic.DeepEqual(want, got) {
 					t.Fatalf("seed %d, template %d in a %s: -want +got\n%s", from, i, kind, cmp.Diff(asJSON(t, want), asJSON(t, got)))
 				}
 				again := got.DeepCopy()
-				if normalize.SetPodTemplateDefaults(again); !apiequality.Semantic.DeepEqual(got, again) {
+				if request.SetPodTemplateDefaults(again); !apiequality.Semantic.DeepEqual(got, again) {
 					t.Fatalf("seed %d, template %d: a second time changes it", from, i)
 				}
 			}

@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // Checker judges an object of Taffrail's own configuration that is about to be stored. An
@@ -22,15 +22,15 @@ type Checker interface {
 
 // readConfiguration reads the review of an object of Taffrail's own configuration.
 func (e *endpoint) readConfiguration(body []byte, c *call) (*decision.Request, error) {
-	request, err := normalize.Review(body, e.origin)
-	if limit, ok := errors.AsType[*normalize.LimitError](err); ok {
+	req, err := request.Review(body, e.origin)
+	if limit, ok := errors.AsType[*request.LimitError](err); ok {
 		return nil, tooLarge(limit)
 	}
 	if err != nil {
 		return nil, err
 	}
-	c.request = request
-	return request, nil
+	c.request = req
+	return req, nil
 }
 
 // check takes a Guardrail, Exemption or Policy to its answer. Where the API server can say

@@ -7,23 +7,23 @@ import (
 	"slices"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // decide takes the body of one AdmissionReview to its answer.
 func (e *endpoint) decide(ctx context.Context, body []byte, snapshot Decider, c *call) (*response, error) {
-	request, err := normalize.Review(body, e.origin)
-	var limit *normalize.LimitError
+	req, err := request.Review(body, e.origin)
+	var limit *request.LimitError
 	switch {
 	case errors.As(err, &limit):
 		return e.unseen(ctx, limit, snapshot, c)
 	case err != nil:
 		return nil, err
 	}
-	c.request = request
+	c.request = req
 
-	d, err := snapshot.Decide(ctx, request, e.options.Facts, e.options.Decide)
+	d, err := snapshot.Decide(ctx, req, e.options.Facts, e.options.Decide)
 	if err != nil {
 		return nil, err
 	}
@@ -32,9 +32,9 @@ func (e *endpoint) decide(ctx context.Context, body []byte, snapshot Decider, c 
 	}
 	c.decision, c.verdict = d, d.Verdict
 	if e.origin == decision.OriginMutating {
-		return mutated(request, d)
+		return mutated(req, d)
 	}
-	return validated(request, d)
+	return validated(req, d)
 }
 
 // limitAnnotation is the key of the audit annotation for objects that were not looked at.
@@ -42,7 +42,7 @@ const limitAnnotation = "request-limit"
 
 // unseen answers for an object that is too much to be looked at: refused
 // where anything that is enforced applies to its kind and namespace.
-func (e *endpoint) unseen(ctx context.Context, limit *normalize.LimitError, snapshot Decider, c *call) (*response, error) {
+func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, snapshot Decider, c *call) (*response, error) {
 	request := limit.Request
 	if request == nil || request.UID == "" {
 		return nil, tooLarge(limit)

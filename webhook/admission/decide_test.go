@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -202,9 +202,9 @@ func TestAPolicyThatCannotDecideIsADecision(t *testing.T) {
 }
 
 func TestTooLargeOrTooDeep(t *testing.T) {
-	large := body("Deployment", `{"metadata":{"name":"hunter2`+strings.Repeat("x", normalize.MaxBytes)+`"}}`)
-	deep := body("Deployment", strings.Repeat(`{"a":`, normalize.MaxDepth+2)+"1"+strings.Repeat("}", normalize.MaxDepth+2))
-	wide := body("Deployment", `{"spec":{"template":{"spec":{"containers":[{}`+strings.Repeat(",{}", normalize.MaxContainers)+`]}}}}`)
+	large := body("Deployment", `{"metadata":{"name":"hunter2`+strings.Repeat("x", request.MaxBytes)+`"}}`)
+	deep := body("Deployment", strings.Repeat(`{"a":`, request.MaxDepth+2)+"1"+strings.Repeat("}", request.MaxDepth+2))
+	wide := body("Deployment", `{"spec":{"template":{"spec":{"containers":[{}`+strings.Repeat(",{}", request.MaxContainers)+`]}}}}`)
 	for name, c := range map[string]struct {
 		path, body string
 		mode       decision.Mode
@@ -238,7 +238,7 @@ func TestTooLargeOrTooDeep(t *testing.T) {
 
 func TestTooLargeToNameIsAnError(t *testing.T) {
 	f := start(t, fake{})
-	a := f.post("/validate", `{"request":{"object":{"a":"`+strings.Repeat("x", normalize.MaxBytes)+`"}}}`)
+	a := f.post("/validate", `{"request":{"object":{"a":"`+strings.Repeat("x", request.MaxBytes)+`"}}}`)
 	if a.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("HTTP %d: %s", a.status, a.text)
 	}
@@ -246,7 +246,7 @@ func TestTooLargeToNameIsAnError(t *testing.T) {
 
 func TestStrictestFails(t *testing.T) {
 	f := start(t, fake{strictest: func() (decision.Mode, []string, error) { return 0, nil, errors.New("no namespace") }})
-	a := f.post("/validate", body("Deployment", `{"a":"`+strings.Repeat("x", normalize.MaxBytes)+`"}`))
+	a := f.post("/validate", body("Deployment", `{"a":"`+strings.Repeat("x", request.MaxBytes)+`"}`))
 	if a.status != http.StatusInternalServerError {
 		t.Errorf("HTTP %d: %s", a.status, a.text)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // What is kept back of a timeout is a tenth, and never more than the API server's own time to
@@ -67,13 +67,13 @@ func TestFailures(t *testing.T) {
 	}{
 		"late":                    {late, defect, http.StatusGatewayTimeout, reasonDeadline},
 		"a deadline of its own":   {t.Context(), fmt.Errorf("reading: %w", context.DeadlineExceeded), http.StatusGatewayTimeout, reasonDeadline},
-		"late, and malformed":     {late, &normalize.MalformedError{}, http.StatusGatewayTimeout, reasonDeadline},
+		"late, and malformed":     {late, &request.MalformedError{}, http.StatusGatewayTimeout, reasonDeadline},
 		"gone":                    {ended, defect, http.StatusServiceUnavailable, reasonCanceled},
 		"gone, and shed":          {ended, shed, http.StatusServiceUnavailable, reasonCanceled},
 		"somebody else gave up":   {t.Context(), context.Canceled, http.StatusInternalServerError, reasonInternal},
 		"shed":                    {t.Context(), fmt.Errorf("taking: %w", shed), http.StatusTooManyRequests, reasonShed},
-		"malformed":               {t.Context(), fmt.Errorf("reading: %w", &normalize.MalformedError{}), http.StatusBadRequest, reasonMalformed},
-		"a field of another type": {t.Context(), fmt.Errorf("reading: %w", &normalize.FieldError{Path: "spec"}), http.StatusBadRequest, reasonMalformed},
+		"malformed":               {t.Context(), fmt.Errorf("reading: %w", &request.MalformedError{}), http.StatusBadRequest, reasonMalformed},
+		"a field of another type": {t.Context(), fmt.Errorf("reading: %w", &request.FieldError{Path: "spec"}), http.StatusBadRequest, reasonMalformed},
 		"a defect":                {t.Context(), defect, http.StatusInternalServerError, reasonInternal},
 	} {
 		got, ok := errors.AsType[*failure](failureOf(test.ctx, test.err))

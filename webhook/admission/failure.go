@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // reason is why a request was not decided: the label of a metric, so the set is closed.
@@ -62,8 +62,8 @@ func internal(err error) *failure {
 // failureOf maps what came back from deciding to an HTTP error.
 func failureOf(ctx context.Context, err error) error {
 	var f *failure
-	var malformed *normalize.MalformedError
-	var field *normalize.FieldError
+	var malformed *request.MalformedError
+	var field *request.FieldError
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return &failure{status: http.StatusGatewayTimeout, reason: reasonDeadline, text: brief("not decided in time: " + err.Error()), err: err}

@@ -18,7 +18,7 @@ import (
 	"taffrail.dev/test/corpus"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // FuzzValidate holds that every body gets an answer an API server understands, that what
@@ -35,21 +35,21 @@ func FuzzValidate(f *testing.F) {
 		answer := handler.post("/validate", data)
 		// With facts at hand no object may bring about an internal error.
 		response := wellFormed(t, answer, silence)
-		request := requestIn(data)
-		checkSecret(t, handler, "/validate", request)
+		req := requestIn(data)
+		checkSecret(t, handler, "/validate", req)
 		if response == nil {
 			return
 		}
 		if response.Patch != nil {
 			t.Fatalf("a patch: %s", response.Patch)
 		}
-		if request == nil || !decidable(request) || !response.Allowed {
+		if req == nil || !decidable(req) || !response.Allowed {
 			return
 		}
 		if silence {
 			t.Fatalf("allowed, and nobody knows the namespace: %s", answer.Body)
 		}
-		if corpus.Levels(request["object"]) > normalize.MaxDepth {
+		if corpus.Levels(req["object"]) > request.MaxDepth {
 			t.Fatalf("allowed, and nobody could look at it: %s", answer.Body)
 		}
 	})
@@ -100,7 +100,7 @@ func FuzzMutate(f *testing.F) {
 // seed adds a review of every object there is, an update of each kind, and some that are too much.
 func seed(f *testing.F, add func([]byte)) {
 	f.Helper()
-	request := func(object map[string]any, operation string) map[string]any {
+	req := func(object map[string]any, operation string) map[string]any {
 		kind, _ := object["kind"].(string)
 		group, version, grouped := strings.Cut(object["apiVersion"].(string), "/")
 		if !grouped {
@@ -114,18 +114,18 @@ func seed(f *testing.F, add func([]byte)) {
 	}
 	updated := map[any]bool{}
 	for _, object := range corpus.Objects(f, "../..") {
-		add(reviewOf(f, request(object, "CREATE")))
+		add(reviewOf(f, req(object, "CREATE")))
 		if kind := object["kind"]; !updated[kind] {
 			updated[kind] = true
-			update := request(object, "UPDATE")
+			update := req(object, "UPDATE")
 			update["oldObject"] = object
 			add(reviewOf(f, update))
 		}
 	}
 	add([]byte(podBody()))
 	add([]byte(body("Deployment", deployment, `,"oldObject":null,"dryRun":true`)))
-	add([]byte(body("Deployment", strings.Repeat(`{"a":`, normalize.MaxDepth+1)+"1"+strings.Repeat("}", normalize.MaxDepth+1))))
-	add([]byte(body("Deployment", `{"spec":{"template":{"spec":{"containers":[{}`+strings.Repeat(",{}", normalize.MaxContainers)+`]}}}}`)))
+	add([]byte(body("Deployment", strings.Repeat(`{"a":`, request.MaxDepth+1)+"1"+strings.Repeat("}", request.MaxDepth+1))))
+	add([]byte(body("Deployment", `{"spec":{"template":{"spec":{"containers":[{}`+strings.Repeat(",{}", request.MaxContainers)+`]}}}}`)))
 	add([]byte(`{"request":{"uid":"x","operation":"DELETE"}}`))
 	add([]byte("[]"))
 }

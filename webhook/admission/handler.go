@@ -15,8 +15,8 @@ import (
 	"github.com/go-logr/logr"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // The paths that the webhook configurations name.
@@ -49,7 +49,7 @@ type Decider interface {
 	Strictest(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) (decision.Mode, []string, error)
 	WouldRefuse(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) ([]string, error)
 	Relax(context.Context, *decision.Request, pipeline.Relaxers, pipeline.Options) (*decision.Decision, error)
-	RelaxUnseen(*normalize.LimitError, pipeline.Options) *decision.Decision
+	RelaxUnseen(*request.LimitError, pipeline.Options) *decision.Decision
 }
 
 // Options of a Handler.

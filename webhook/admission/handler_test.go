@@ -13,8 +13,8 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 func TestNotAnAdmissionReview(t *testing.T) {
@@ -217,7 +217,7 @@ func TestNothingToDecide(t *testing.T) {
 		"CONNECT": {`"object":` + deployment, `"object":{"kind":"PodExecOptions","apiVersion":"v1","command":["sh"]},"subResource":"exec"`, "CREATE", "CONNECT"},
 		"status":  {"CREATE", "UPDATE", `"object":`, `"subResource":"status","oldObject":` + deployment + `,"object":`},
 		"DELETE of what is too large": {`"object":` + deployment,
-			`"object":null,"oldObject":{"a":"` + strings.Repeat("x", normalize.MaxBytes) + `"}`, "CREATE", "DELETE"},
+			`"object":null,"oldObject":{"a":"` + strings.Repeat("x", request.MaxBytes) + `"}`, "CREATE", "DELETE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{"/mutate", "/validate"} {

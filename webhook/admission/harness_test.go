@@ -17,8 +17,8 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // fake is a Decider whose answers a test chooses.
@@ -46,7 +46,7 @@ func (f fake) Relax(ctx context.Context, r *decision.Request, relaxers pipeline.
 	return f.relax(ctx, r, relaxers)
 }
 
-func (f fake) RelaxUnseen(*normalize.LimitError, pipeline.Options) *decision.Decision {
+func (f fake) RelaxUnseen(*request.LimitError, pipeline.Options) *decision.Decision {
 	return &decision.Decision{Verdict: decision.VerdictAllow}
 }
 

@@ -9,8 +9,8 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // relaxing is a Decider for /relax, with a decision for what is too much to be looked at.
@@ -19,7 +19,7 @@ type relaxing struct {
 	unseen *decision.Decision
 }
 
-func (r relaxing) RelaxUnseen(*normalize.LimitError, pipeline.Options) *decision.Decision {
+func (r relaxing) RelaxUnseen(*request.LimitError, pipeline.Options) *decision.Decision {
 	return r.unseen
 }
 
@@ -40,7 +40,7 @@ func (c configuring) Exempt(context.Context, *decision.Request, pipeline.Exempte
 
 // deep is an object that nests too deep to be looked at.
 func deep() string {
-	return strings.Repeat(`{"a":`, normalize.MaxDepth+2) + "1" + strings.Repeat("}", normalize.MaxDepth+2)
+	return strings.Repeat(`{"a":`, request.MaxDepth+2) + "1" + strings.Repeat("}", request.MaxDepth+2)
 }
 
 func losing(mode decision.Mode, verdict decision.Verdict) *decision.Decision {
@@ -100,7 +100,7 @@ func TestAnErrorIsNoAnswerAtAnyPath(t *testing.T) {
 	}, func(o *admission.Options) {
 		o.Relaxers, o.Config, o.Exempters = &nobody{}, configuring{err: broken}, &nobody{}
 	})
-	unnamed := `{"request":{"object":{"a":"` + strings.Repeat("x", normalize.MaxBytes) + `"}}}`
+	unnamed := `{"request":{"object":{"a":"` + strings.Repeat("x", request.MaxBytes) + `"}}}`
 	for _, path := range []string{admission.MutatePath, admission.ValidatePath, admission.RelaxPath, admission.ConfigPath, admission.ExemptPath} {
 		if a := f.post(path, body("Namespace", `{}`)); a.status != http.StatusInternalServerError || !strings.Contains(a.text, "the API server is away") {
 			t.Errorf("%s: HTTP %d: %s", path, a.status, a.text)

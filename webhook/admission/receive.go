@@ -10,7 +10,7 @@ import (
 	"os"
 	"time"
 
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 const (
@@ -33,7 +33,7 @@ const (
 
 	// maxBody is one byte more than is decoded, so that a body of exactly MaxBytes can
 	// be told from a longer one.
-	maxBody = normalize.MaxBytes + 1
+	maxBody = request.MaxBytes + 1
 	// firstRoom is what a body costs as soon as its header is there.
 	firstRoom = 4 << 10
 )

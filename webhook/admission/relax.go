@@ -6,40 +6,40 @@ import (
 	"net/http"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // relax takes an UPDATE of a Namespace to its answer: whether its labels may change. What
 // policies say of the Namespace is asked at /validate, so that nothing is said twice.
 func (e *endpoint) relax(ctx context.Context, body []byte, snapshot Decider, c *call) (*response, error) {
-	request, err := normalize.Review(body, e.origin)
-	var limit *normalize.LimitError
+	req, err := request.Review(body, e.origin)
+	var limit *request.LimitError
 	var d *decision.Decision
 	switch {
 	case errors.As(err, &limit):
-		if request = limit.Request; request == nil || request.UID == "" {
+		if req = limit.Request; req == nil || req.UID == "" {
 			return nil, tooLarge(limit)
 		}
-		c.request = request
+		c.request = req
 		d = snapshot.RelaxUnseen(limit, e.options.Decide)
 	case err != nil:
 		return nil, err
 	default:
-		c.request = request
-		if d, err = snapshot.Relax(ctx, request, e.options.Relaxers, e.options.Decide); err != nil {
+		c.request = req
+		if d, err = snapshot.Relax(ctx, req, e.options.Relaxers, e.options.Decide); err != nil {
 			return nil, err
 		}
 	}
 	c.decision, c.verdict = d, d.Verdict
-	answer := allowed(request)
+	answer := allowed(req)
 	answer.AuditAnnotations = d.Annotations()
 	answer.Warnings = d.Warnings()
 	if d.Verdict == decision.VerdictDeny {
-		answer.deny(d.RelaxDenial(request.Subject(), request.User), request, d)
+		answer.deny(d.RelaxDenial(req.Subject(), req.User), req, d)
 	}
 	return answer, nil
 }
 
-func tooLarge(limit *normalize.LimitError) error {
+func tooLarge(limit *request.LimitError) error {
 	return &failure{status: http.StatusRequestEntityTooLarge, reason: reasonTooLarge, text: brief(limit.Error()), err: limit}
 }

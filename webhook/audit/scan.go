@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // pageSize is how many objects are held at once.
@@ -47,7 +47,7 @@ func (s *Scanner) Scan(ctx context.Context, snapshot Decider, kind schema.GroupV
 			if fromTemplate && !withMade {
 				continue
 			}
-			request, err := normalize.Live(list.Items[i].Object, kind)
+			request, err := request.Live(list.Items[i].Object, kind)
 			var decision *decision.Decision
 			if err == nil {
 				decision, err = snapshot.Decide(ctx, request, s.Facts, s.Options)

@@ -16,8 +16,8 @@ import (
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // FailureError is why a case does not hold.
@@ -96,11 +96,11 @@ func evaluate(ctx context.Context, program *engine.Program, request *decision.Re
 // Tolerated is what the policy finds in the new object of an UPDATE and, for each of that,
 // whether the old object has it already.
 func (c *Case) Tolerated(ctx context.Context, program *engine.Program) (found decision.Result, tolerated []bool, err error) {
-	request, err := c.request(c.Object)
+	req, err := c.request(c.Object)
 	if err != nil {
 		return found, nil, err
 	}
-	old, err := normalize.Old(request)
+	old, err := request.Old(req)
 	if err != nil {
 		return found, nil, &FailureError{Reason: "the old object cannot be decided: " + err.Error()}
 	}
@@ -112,7 +112,7 @@ func (c *Case) Tolerated(ctx context.Context, program *engine.Program) (found de
 	if err != nil {
 		return found, nil, err
 	}
-	found, err = evaluate(ctx, program, request, engine.Deny)
+	found, err = evaluate(ctx, program, req, engine.Deny)
 	return found, guardrail.Tolerated(&before, &found), err
 }
 
@@ -183,27 +183,27 @@ func apply(original map[string]any, operations []byte) (fixed map[string]any, er
 }
 
 func (c *Case) request(object map[string]any) (*decision.Request, error) {
-	request, err := normalize.Manifest(integers(object).(map[string]any), c.Namespace.Name)
+	req, err := request.Manifest(integers(object).(map[string]any), c.Namespace.Name)
 	if err != nil {
 		return nil, err
 	}
-	request.User = decision.User{Name: c.User.Name, Groups: c.User.Groups}
-	request.Namespace = decision.Namespace{Name: request.Namespace.Name, Labels: c.Namespace.Labels, Known: true}
-	request.Facts = decision.Facts{
+	req.User = decision.User{Name: c.User.Name, Groups: c.User.Groups}
+	req.Namespace = decision.Namespace{Name: req.Namespace.Name, Labels: c.Namespace.Labels, Known: true}
+	req.Facts = decision.Facts{
 		LimitRanges: c.LimitRanges, ResourceQuotas: c.Quotas, Autoscalers: c.Autoscalers, PersistentVolumeClaims: c.Claims,
 		StorageClasses: c.StorageClasses,
 	}
-	request.Origin = cmp.Or(c.Origin, request.Origin)
-	request.Operation = cmp.Or(c.Operation, request.Operation)
+	req.Origin = cmp.Or(c.Origin, req.Origin)
+	req.Operation = cmp.Or(c.Operation, req.Operation)
 	if c.OldObject != nil {
-		old, err := normalize.Manifest(integers(c.OldObject).(map[string]any), c.Namespace.Name)
+		old, err := request.Manifest(integers(c.OldObject).(map[string]any), c.Namespace.Name)
 		if err != nil {
 			return nil, fmt.Errorf("oldObject: %w", err)
 		}
-		request.OldObject, request.OldLastApplied = old.Object, old.LastApplied
+		req.OldObject, req.OldLastApplied = old.Object, old.LastApplied
 	}
-	pipeline.Enrich(request)
-	return request, nil
+	pipeline.Enrich(req)
+	return req, nil
 }
 
 // Compare says what is not as the case has it: nil, or a *FailureError. Findings and intents are

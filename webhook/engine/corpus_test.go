@@ -18,7 +18,7 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 var updateFigures = flag.Bool("update", false, "write the figures into the page about credentials")
@@ -136,7 +136,7 @@ func measure(t *testing.T, part string) (byPolicy, byDetector map[string]*figure
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			t.Fatal(err)
 		}
-		r, err := normalize.Manifest(e.object(), "x")
+		r, err := request.Manifest(e.object(), "x")
 		if err != nil {
 			t.Fatalf("%s: %v", e.ID, err)
 		}

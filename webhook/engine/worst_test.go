@@ -14,7 +14,7 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // manyEntries is a Deployment with 300 env entries whose names most policies look at twice.
@@ -24,7 +24,7 @@ func manyEntries(t *testing.T) *decision.Request {
 	for i := range 300 {
 		env = append(env, map[string]any{"name": fmt.Sprintf("E%d_%s_PASSWORD", i, strings.Repeat("a", 40)), "value": fmt.Sprintf("value-%d-of-the-environment", i)})
 	}
-	r, err := normalize.Manifest(map[string]any{
+	r, err := request.Manifest(map[string]any{
 		"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "web", "namespace": "n"},
 		"spec": map[string]any{
 			"selector": map[string]any{"matchLabels": map[string]any{"a": "b"}},

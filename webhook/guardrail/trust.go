@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // EffectiveMode returns the mode of a finding about the field at a path: what a trusted
@@ -110,7 +110,7 @@ func writesTemplate(m *decision.Maker, r *decision.Request, path string) bool {
 // names as its controller. Only the controllers get here, and they write that truthfully.
 // An object that names none of them may be anyone's.
 func makersOf(makers []decision.Maker, r *decision.Request) []decision.Maker {
-	controller := normalize.Controller(r.Object)
+	controller := request.Controller(r.Object)
 	owner := schema.GroupKind{Group: controller.Group, Kind: controller.Kind}
 	if at := slices.IndexFunc(makers, func(m decision.Maker) bool { return len(m.From) > 0 && m.Owner == owner }); at >= 0 {
 		return makers[at : at+1]

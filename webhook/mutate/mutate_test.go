@@ -15,13 +15,13 @@ import (
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/mutate"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 func podRequest(t fatal, spec string) *decision.Request {
 	body := `{"request":{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"name":"web","namespace":"shop","operation":"CREATE",` +
 		`"userInfo":{"username":"alice"},"object":{"metadata":{"name":"web"},"spec":` + spec + `}}}`
-	r, err := normalize.Review([]byte(body), decision.OriginMutating)
+	r, err := request.Review([]byte(body), decision.OriginMutating)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // AmbiguousPolicy stands for a policy where an object is refused because it can be read in
@@ -61,5 +61,5 @@ func keepsAmbiguity(r *decision.Request) bool {
 	if r.Operation != decision.Update || rehomed(r) {
 		return false
 	}
-	return r.OldAmbiguous != "" || !normalize.IsRevision(r.Kind.GroupKind()) && extentOf(r) != guardrail.ChangesContent
+	return r.OldAmbiguous != "" || !request.IsRevision(r.Kind.GroupKind()) && extentOf(r) != guardrail.ChangesContent
 }

@@ -10,8 +10,8 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 type bare struct{}
@@ -47,7 +47,7 @@ func BenchmarkDecide(b *testing.B) {
 		}
 		body := `{"request":{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"namespace":"shop","operation":"CREATE","userInfo":{"username":"alice"},` +
 			`"object":{"metadata":{"name":"web"},"spec":{"restartPolicy":"Always","containers":[` + strings.Join(containers, ",") + `]}}}}`
-		r, err := normalize.Review([]byte(body), decision.OriginValidating)
+		r, err := request.Review([]byte(body), decision.OriginValidating)
 		if err != nil {
 			b.Fatal(err)
 		}

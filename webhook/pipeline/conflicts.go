@@ -11,7 +11,7 @@ import (
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // Conflict is a field that two enforced bindings would fill with different values, so that
@@ -114,7 +114,7 @@ func (s *Snapshot) injections(ctx context.Context) ([]injection, error) {
 	if len(slots) < 2 {
 		return nil, nil // one set of parameters cannot disagree
 	}
-	probe, err := normalize.Manifest(map[string]any{
+	probe, err := request.Manifest(map[string]any{
 		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "probe", "namespace": "probe"},
 		"spec": map[string]any{"containers": []any{map[string]any{"name": "probe", "image": "probe"}}},
 	}, "probe")

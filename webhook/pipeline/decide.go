@@ -11,7 +11,7 @@ import (
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/mutate"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // FactSource tells what lies beside an object. Implementations are safe for concurrent
@@ -73,7 +73,7 @@ func (s *Snapshot) Decide(ctx context.Context, r *decision.Request, source FactS
 }
 
 func (s *Snapshot) decideObject(ctx context.Context, r *decision.Request, source FactSource, o Options) (*decision.Decision, error) {
-	if normalize.IsRevision(r.Kind.GroupKind()) {
+	if request.IsRevision(r.Kind.GroupKind()) {
 		return s.decideRevision(ctx, r, source, o)
 	}
 	if isBinding(r) {
@@ -214,7 +214,7 @@ func (s *Snapshot) Strictest(ctx context.Context, r *decision.Request, source Fa
 // kind, and for a ControllerRevision those of the kinds that it is decided as.
 func (s *Snapshot) resolveAll(ctx context.Context, r *decision.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
 	kinds := []schema.GroupVersionKind{r.Kind}
-	if normalize.IsRevision(r.Kind.GroupKind()) {
+	if request.IsRevision(r.Kind.GroupKind()) {
 		kinds = revisedKinds(r)
 	}
 	var all []guardrail.Bound
@@ -227,7 +227,7 @@ func (s *Snapshot) resolveAll(ctx context.Context, r *decision.Request, source F
 		}
 		all = append(all, bounds...)
 	}
-	if normalize.IsRevision(r.Kind.GroupKind()) {
+	if request.IsRevision(r.Kind.GroupKind()) {
 		revisionScope(r).setTrust(all, r)
 	}
 	return all, nil

@@ -19,8 +19,8 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // facts answers for one namespace.
@@ -117,7 +117,7 @@ func deployment(c map[string]any) map[string]any {
 
 func manifest(t *testing.T, object map[string]any) *decision.Request {
 	t.Helper()
-	r, err := normalize.Manifest(object, "shop")
+	r, err := request.Manifest(object, "shop")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/limitrange"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // wantedFacts are those that a bound policy rests on and that can make a difference for
@@ -79,7 +79,7 @@ func enrich(r *decision.Request) limitrange.Prediction {
 	}
 	workload.Autoscaler = autoscalerOf(r)
 	r.Workload = &workload
-	workload.Count = normalize.Count(r)
+	workload.Count = request.Count(r)
 	return prediction
 }
 
@@ -175,7 +175,7 @@ func predictPods(r *decision.Request, stored func(*decision.Request) *decision.R
 	if len(r.Facts.ResourceQuotas) > 0 {
 		r.Workload.Shortages = limitrange.Shortages(limitrange.Demand{
 			Pods:    filled.Pods(),
-			Scope:   normalize.Scope(r.Workload.Pod),
+			Scope:   request.Scope(r.Workload.Pod),
 			Claims:  ownClaims(r.Claims),
 			Count:   r.Workload.Count,
 			Present: present(stored(r), r.Facts, fills),
@@ -204,7 +204,7 @@ func storedRequest(r *decision.Request) *decision.Request {
 	if r.Origin == decision.OriginLive {
 		return r
 	}
-	stored, err := normalize.Old(r)
+	stored, err := request.Old(r)
 	if err != nil || stored == nil || stored.Workload == nil {
 		return nil
 	}
@@ -220,8 +220,8 @@ func present(stored *decision.Request, facts decision.Facts, fills []decision.Fi
 	pods := limitrange.Predict(limitrange.PodOf(stored.Workload), facts.LimitRanges).After(enforced(fills)).Pods()
 	own := ownClaims(stored.Claims)
 	return &limitrange.Present{
-		Pod: pods[0], Scope: normalize.Scope(stored.Workload.Pod),
-		Count:  normalize.PresentPods(stored.Object, stored.Kind.Kind),
+		Pod: pods[0], Scope: request.Scope(stored.Workload.Pod),
+		Count:  request.PresentPods(stored.Object, stored.Kind.Kind),
 		Claims: slices.DeleteFunc(slices.Clone(own), func(c decision.Claim) bool { return c.Source == decision.ClaimTemplate }),
 		Kept:   keptClaims(own, stored.Name, facts.PersistentVolumeClaims),
 	}

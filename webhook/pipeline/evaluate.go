@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/mutate"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // partOf says which rules a request needs. A Pod is injected into at /mutate and
@@ -96,8 +96,8 @@ func (s *Snapshot) evaluate(ctx context.Context, r *decision.Request, bounds []g
 // in its place. Where it cannot be decided they all fail. An error means that ctx ended.
 func (s *Snapshot) before(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, there *existing) ([]decision.Result, error) {
 	results := make([]decision.Result, len(bounds))
-	old, err := normalize.Old(r)
-	if _, tooMuch := errors.AsType[*normalize.LimitError](err); tooMuch {
+	old, err := request.Old(r)
+	if _, tooMuch := errors.AsType[*request.LimitError](err); tooMuch {
 		return results, nil
 	}
 	if err == nil && old == nil {

@@ -19,8 +19,8 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // stored has objects by "Kind name", and fails where that is nil.
@@ -182,7 +182,7 @@ func reviewed(t *testing.T, origin decision.Origin, operation, group, kind, obje
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := normalize.Review(body, origin)
+	r, err := request.Review(body, origin)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // madeFromCronJob returns which fields of a Job are those of its CronJob, for each binding
@@ -25,7 +25,7 @@ func (s *Snapshot) madeFromCronJob(ctx context.Context, r *decision.Request, bou
 	}
 	restored.Decided = func(int, *decision.Finding) bool { return false }
 	kind := batchv1.SchemeGroupVersion.WithKind("CronJob")
-	stored, err := normalize.Stored(r, cronJob, kind)
+	stored, err := request.Stored(r, cronJob, kind)
 	if unreadable(err) {
 		return restored, nil
 	}
@@ -57,8 +57,8 @@ func (s *Snapshot) madeFromCronJob(ctx context.Context, r *decision.Request, bou
 }
 
 func unreadable(err error) bool {
-	_, field := errors.AsType[*normalize.FieldError](err)
-	_, limit := errors.AsType[*normalize.LimitError](err)
+	_, field := errors.AsType[*request.FieldError](err)
+	_, limit := errors.AsType[*request.LimitError](err)
 	return field || limit
 }
 
@@ -71,7 +71,7 @@ func jobLabels() []string {
 // compareWithCronJob returns which fields of a Job are those of the CronJob that it names as
 // its controller, as after `kubectl create job --from=cronjob/x`, and that CronJob.
 func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (guardrail.Restored, map[string]any, error) {
-	owner := normalize.Controller(r.Object)
+	owner := request.Controller(r.Object)
 	if owner.Group != batchv1.GroupName || owner.Kind != "CronJob" || owner.Name == "" || owner.UID == "" {
 		return guardrail.Restored{}, nil, nil
 	}
@@ -83,9 +83,9 @@ func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (gu
 		return guardrail.Restored{}, nil, nil
 	}
 	made := jobOf(cronJob)
-	have, want := normalize.JobSpec(mapOf(r.Object, "spec")), mapOf(made, "spec")
+	have, want := request.JobSpec(mapOf(r.Object, "spec")), mapOf(made, "spec")
 	metadata, given := mapOf(r.Object, "metadata"), mapOf(made, "metadata")
-	template := normalize.SameTemplate(mapOf(have, "template"), mapOf(want, "template"), jobLabels()...)
+	template := request.SameTemplate(mapOf(have, "template"), mapOf(want, "template"), jobLabels()...)
 	return guardrail.Restored{Why: "as in CronJob " + owner.Name, Has: func(path string) bool {
 		switch field := topField(path, "spec."); field {
 		case "":
@@ -114,7 +114,7 @@ const instantiated = "cronjob.kubernetes.io/instantiate"
 // none of its own.
 func jobOf(cronJob map[string]any) map[string]any {
 	jobTemplate := mapOf(mapOf(cronJob, "spec"), "jobTemplate")
-	spec, metadata := normalize.JobSpec(mapOf(jobTemplate, "spec")), mapOf(jobTemplate, "metadata")
+	spec, metadata := request.JobSpec(mapOf(jobTemplate, "spec")), mapOf(jobTemplate, "metadata")
 	if len(mapOf(metadata, "labels")) == 0 {
 		metadata = map[string]any{"annotations": metadata["annotations"], "labels": mapOf(mapOf(mapOf(spec, "template"), "metadata"), "labels")}
 	}

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // PodReader reads a Pod past every cache. It is asked only about a Binding that carries
@@ -72,7 +72,7 @@ func (s *Snapshot) decideBinding(ctx context.Context, r *decision.Request, sourc
 	if pod == nil {
 		return allowed, nil // The API server refuses it.
 	}
-	bound, err := normalize.Live(withMetadata(pod, metadata(r.Object)), schema.GroupVersionKind{Version: "v1", Kind: "Pod"})
+	bound, err := request.Live(withMetadata(pod, metadata(r.Object)), schema.GroupVersionKind{Version: "v1", Kind: "Pod"})
 	if err != nil {
 		return nil, fmt.Errorf("deciding the Binding of Pod %s: %w", r.Name, err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // Relaxers tells who may let a Guardrail go of a namespace. Implementations are safe for
@@ -76,7 +76,7 @@ func (s *Snapshot) Relax(ctx context.Context, r *decision.Request, relaxers Rela
 
 // RelaxUnseen decides about a Namespace that is too much to be looked at, as if all that
 // may hold it were lost.
-func (s *Snapshot) RelaxUnseen(limit *normalize.LimitError, o Options) *decision.Decision {
+func (s *Snapshot) RelaxUnseen(limit *request.LimitError, o Options) *decision.Decision {
 	d := &decision.Decision{Verdict: decision.VerdictAllow}
 	mode, guardrails := s.guardrails.Unseen(limit.Request.Name, o.MaxMode)
 	if mode == 0 {

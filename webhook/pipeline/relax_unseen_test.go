@@ -6,8 +6,8 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // Of a Namespace that is too much to be looked at, every Guardrail that may hold it counts
@@ -36,7 +36,7 @@ func TestANamespaceThatNobodyCanReadLosesWhatMayHoldIt(t *testing.T) {
 		"under warn":                {[]v1alpha1.Guardrail{hard, soft, quiet}, decision.ModeWarn, decision.VerdictWarn, decision.ModeWarn, []string{"hard", "soft"}},
 		"under audit":               {[]v1alpha1.Guardrail{hard, soft}, decision.ModeAudit, decision.VerdictAllow, decision.ModeAudit, []string{"hard", "soft"}},
 	} {
-		limit := &normalize.LimitError{What: "depth", Limit: 64, Request: relabel(nil, nil)}
+		limit := &request.LimitError{What: "depth", Limit: 64, Request: relabel(nil, nil)}
 		d := build(t, test.guardrails...).RelaxUnseen(limit, pipeline.Options{MaxMode: test.ceiling})
 		if d.Verdict != test.verdict {
 			t.Errorf("%s: %s", name, d.Verdict)

@@ -15,7 +15,7 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // Live reads objects from the API server, past every cache. It is asked only if something
@@ -68,17 +68,17 @@ func fromRevision(ctx context.Context, r *decision.Request, live Live, kind sche
 	name, _, _ := unstructured.NestedString(r.OldObject, "metadata", "name")
 	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
 	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
-	if uid == "" || len(selector) == 0 || normalize.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
+	if uid == "" || len(selector) == 0 || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
 		return guardrail.Restored{}, nil // what stays as it is comes back from nowhere
 	}
 	for revision, err := range live.Revisions(ctx, kind, r.Namespace.Name, selector) {
 		if err != nil {
 			return guardrail.Restored{}, err
 		}
-		if normalize.Controller(revision).UID != uid || deleting(revision) || !madeFor(name, revision, kind.Kind) {
+		if request.Controller(revision).UID != uid || deleting(revision) || !madeFor(name, revision, kind.Kind) {
 			continue
 		}
-		if normalize.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
+		if request.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
 			return guardrail.Restored{Why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), Has: within(r.Workload.PodPath)}, nil
 		}
 	}
@@ -118,7 +118,7 @@ func fromOwner(ctx context.Context, r *decision.Request, template map[string]any
 		return nil
 	}
 	return func() (guardrail.Restored, error) {
-		owner := normalize.Controller(r.Object)
+		owner := request.Controller(r.Object)
 		revisions, ok := revisionKind(owner.Kind)
 		if !ok || owner.Group != appsv1.GroupName || revisions.Kind != r.Kind.Kind || owner.UID == "" || !madeFor(owner.Name, r.Object, r.Kind.Kind) {
 			return guardrail.Restored{}, nil
@@ -128,7 +128,7 @@ func fromOwner(ctx context.Context, r *decision.Request, template map[string]any
 			return guardrail.Restored{}, err
 		}
 		if uid, _, _ := unstructured.NestedString(object, "metadata", "uid"); uid != owner.UID || deleting(object) ||
-			!normalize.SameTemplate(templateIn(object), template, addedTo(r.Kind.Kind)...) {
+			!request.SameTemplate(templateIn(object), template, addedTo(r.Kind.Kind)...) {
 			return guardrail.Restored{}, nil
 		}
 		return guardrail.Restored{Why: fmt.Sprintf("as in %s %s", owner.Kind, owner.Name), Has: within("spec.template")}, nil
@@ -137,7 +137,7 @@ func fromOwner(ctx context.Context, r *decision.Request, template map[string]any
 
 func templateOf(revision map[string]any, kind string) map[string]any {
 	if kind == "ControllerRevision" {
-		return normalize.RevisionTemplate(revision)
+		return request.RevisionTemplate(revision)
 	}
 	return templateIn(revision)
 }
@@ -157,7 +157,7 @@ func addedTo(kind string) []string {
 func distrust(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, results []decision.Result, o Options) error {
 	if o.Live == nil || r.Origin != decision.OriginValidating || r.Operation != decision.Update || r.Subresource != "" || r.OldObject == nil ||
 		r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}) || !guardrail.DeploymentController(r.User) ||
-		!enforcedIn(r.Workload.PodPath, bounds, results) || normalize.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
+		!enforcedIn(r.Workload.PodPath, bounds, results) || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
 		return nil
 	}
 	revisions, _ := revisionKind(r.Kind.Kind)

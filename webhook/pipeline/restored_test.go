@@ -17,8 +17,8 @@ import (
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // live answers for one namespace, and counts what it is asked.
@@ -236,7 +236,7 @@ func TestJobsFromCronJobs(t *testing.T) {
 	} {
 		r := admission(t, "CREATE", "batch", "Job", "", "alice", test.job, "null")
 		l := &live{cronJob: decoded(t, cronJob)}
-		if normalize.Controller(r.Object).Name != "nightly" {
+		if request.Controller(r.Object).Name != "nightly" {
 			l.cronJob = nil
 		}
 		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: l})

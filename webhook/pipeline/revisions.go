@@ -10,7 +10,7 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // A rollback to a revision is tolerated, so whatever may be taken for a revision is decided
@@ -32,7 +32,7 @@ func (s *Snapshot) decideRevision(ctx context.Context, r *decision.Request, sour
 		part.restored = fromOwner(ctx, r, r.Revision.Workload.Pod, o.Live)
 	}
 	for _, kind := range revisedKinds(r) {
-		set, err := normalize.As(r.Revision, kind)
+		set, err := request.As(r.Revision, kind)
 		if err != nil {
 			return nil, err
 		}
@@ -49,11 +49,11 @@ func (s *Snapshot) decideRevision(ctx context.Context, r *decision.Request, sour
 	for i := range d.Findings {
 		f := &d.Findings[i]
 		if f.Path != "" {
-			f.Path = normalize.RevisionData + "." + f.Path
+			f.Path = request.RevisionData + "." + f.Path
 		}
 		fix := make([]decision.PatchOperation, 0, len(f.Fix))
 		for _, operation := range f.Fix {
-			operation.Path = "/" + normalize.RevisionData + operation.Path
+			operation.Path = "/" + request.RevisionData + operation.Path
 			fix = append(fix, operation)
 		}
 		f.Fix = fix
@@ -65,7 +65,7 @@ func (s *Snapshot) decideRevision(ctx context.Context, r *decision.Request, sour
 // one of them only, and its ownerReference does not say which will use it: controllers go
 // by the uid in it, and adopt what has none. Their own revisions are their own kind's.
 func revisedKinds(r *decision.Request) []schema.GroupVersionKind {
-	all := normalize.RevisedKinds()
+	all := request.RevisedKinds()
 	if own := guardrail.RevisionController(r.User); own != nil {
 		return slices.DeleteFunc(all, func(kind schema.GroupVersionKind) bool { return !slices.Contains(own, kind.GroupKind()) })
 	}
@@ -89,16 +89,16 @@ func revisionScope(r *decision.Request) scope {
 // adoptable reports whether a ControllerRevision is a StatefulSet's or a DaemonSet's, or
 // nobody's, so that it may become one's.
 func adoptable(r *decision.Request) bool {
-	owner := normalize.Controller(r.Object)
-	return owner == (normalize.Owner{}) || owner.Group == appsv1.GroupName && (owner.Kind == "StatefulSet" || owner.Kind == "DaemonSet")
+	owner := request.Controller(r.Object)
+	return owner == (request.Owner{}) || owner.Group == appsv1.GroupName && (owner.Kind == "StatefulSet" || owner.Kind == "DaemonSet")
 }
 
 // rehomed reports whether an UPDATE takes a ControllerRevision from the object that
 // controls it. Its data was then decided for another one. The garbage collector does so
 // where an owner is deleted and leaves its revisions behind.
 func rehomed(r *decision.Request) bool {
-	before := normalize.Controller(r.OldObject)
-	return r.Operation == decision.Update && before != (normalize.Owner{}) && before != normalize.Controller(r.Object) &&
+	before := request.Controller(r.OldObject)
+	return r.Operation == decision.Update && before != (request.Owner{}) && before != request.Controller(r.Object) &&
 		!guardrail.GarbageCollector(r.User) && guardrail.RevisionController(r.User) == nil
 }
 
@@ -110,7 +110,7 @@ func (s *Snapshot) decideClaim(ctx context.Context, r *decision.Request, source 
 	if !claims(r) {
 		return nil, nil
 	}
-	deployment, err := normalize.As(r, appsv1.SchemeGroupVersion.WithKind("Deployment"))
+	deployment, err := request.As(r, appsv1.SchemeGroupVersion.WithKind("Deployment"))
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func claims(r *decision.Request) bool {
 		r.Origin == decision.OriginLive || r.Workload == nil || guardrail.DeploymentController(r.User) || templateHash(r.Workload.Pod) == "" {
 		return false
 	}
-	return r.Operation == decision.Create || !normalize.SameTemplate(templateIn(r.OldObject), r.Workload.Pod)
+	return r.Operation == decision.Create || !request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod)
 }
 
 func templateHash(template map[string]any) string {

@@ -12,8 +12,8 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 const revisionPatch = `{"spec":{"template":{"$patch":"replace","metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"a","image":"nginx"}]}}}}`
@@ -80,10 +80,10 @@ func TestAnUpdateOfAControllerRevisionKeepsWhatItHad(t *testing.T) {
 // What is too much to be looked at is refused where its template would be decided.
 func TestAControllerRevisionThatIsTooMuchIsBound(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", "")))
-	many := strings.Replace(revisionPatch, `[{`, `[`+strings.Repeat(`{"name":"b"},`, normalize.MaxContainers)+`{`, 1)
+	many := strings.Replace(revisionPatch, `[{`, `[`+strings.Repeat(`{"name":"b"},`, request.MaxContainers)+`{`, 1)
 	body := `{"request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"ControllerRevision"},"operation":"CREATE","namespace":"shop","object":{"data":` + many + `}}}`
-	_, err := normalize.Review([]byte(body), decision.OriginValidating)
-	limit, ok := errors.AsType[*normalize.LimitError](err)
+	_, err := request.Review([]byte(body), decision.OriginValidating)
+	limit, ok := errors.AsType[*request.LimitError](err)
 	if !ok || limit.Request == nil || limit.Request.Kind.Kind != "ControllerRevision" {
 		t.Fatalf("got %v", err)
 	}

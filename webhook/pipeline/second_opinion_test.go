@@ -14,7 +14,7 @@ import (
 	"taffrail.dev/test/corpus"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // The oracles below are second opinions on three policies, in plain Go, from what the
@@ -137,7 +137,7 @@ func alone(tb testing.TB, id string) lone {
 func (l lone) agree(t *testing.T, object map[string]any) {
 	t.Helper()
 	pod := readPod(object)
-	r, err := normalize.Manifest(object, "shop")
+	r, err := request.Manifest(object, "shop")
 	if (pod == nil) != (err != nil) {
 		t.Fatalf("the oracle reads %+v, Taffrail says %v, of\n%v", pod, err, object)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // Templates reads the metadata that shows when a template was written. Implementations are safe for
@@ -98,7 +98,7 @@ func (e *existing) unowned() bool {
 	if !guardrail.MakesFromTemplate(e.request.User, e.request.Kind.GroupKind()) {
 		return true
 	}
-	owner := normalize.Controller(e.request.Object)
+	owner := request.Controller(e.request.Object)
 	switch (schema.GroupKind{Group: owner.Group, Kind: owner.Kind}) {
 	case replicaSetKind.GroupKind(), jobKind.GroupKind(), replicationControllerKind.GroupKind(),
 		schema.GroupKind{Group: appsv1.GroupName, Kind: "StatefulSet"}, schema.GroupKind{Group: appsv1.GroupName, Kind: "DaemonSet"}:
@@ -127,11 +127,11 @@ func (e *existing) readWritten(ctx context.Context) (time.Time, error) {
 		return e.ofPod(ctx)
 	case r.Operation != decision.Update:
 		if r.Kind.GroupKind() == jobKind.GroupKind() {
-			return e.ofJob(ctx, normalize.Controller(r.Object), time.Time{})
+			return e.ofJob(ctx, request.Controller(r.Object), time.Time{})
 		}
 		return time.Time{}, nil
 	case r.Kind.GroupKind() == jobKind.GroupKind():
-		return e.ofJob(ctx, normalize.Controller(r.OldObject), createdAt(r.OldObject))
+		return e.ofJob(ctx, request.Controller(r.OldObject), createdAt(r.OldObject))
 	case r.Kind.Group == appsv1.GroupName:
 		if kind, revisioned := revisionKind(r.Kind.Kind); revisioned {
 			return e.ofRevisions(ctx, kind)
@@ -142,7 +142,7 @@ func (e *existing) readWritten(ctx context.Context) (time.Time, error) {
 
 // ofPod is zero if the owner is not there: then nobody has made the Pod from a template.
 func (e *existing) ofPod(ctx context.Context) (time.Time, error) {
-	r, owner := e.request, normalize.Controller(e.request.Object)
+	r, owner := e.request, request.Controller(e.request.Object)
 	kind, name, uid := replicaSetKind, owner.Name, owner.UID
 	switch owner.Kind {
 	case "ReplicationController":
@@ -175,16 +175,16 @@ func (e *existing) ofPod(ctx context.Context) (time.Time, error) {
 	return object.CreationTimestamp.Time, nil
 }
 
-func ownerOf(controller *metav1.OwnerReference) normalize.Owner {
+func ownerOf(controller *metav1.OwnerReference) request.Owner {
 	if controller == nil {
-		return normalize.Owner{}
+		return request.Owner{}
 	}
 	kind := schema.FromAPIVersionAndKind(controller.APIVersion, controller.Kind)
-	return normalize.Owner{Group: kind.Group, Kind: kind.Kind, Name: controller.Name, UID: string(controller.UID)}
+	return request.Owner{Group: kind.Group, Kind: kind.Kind, Name: controller.Name, UID: string(controller.UID)}
 }
 
 // ofJob is when a CronJob was created for a Job of it, and otherwise when the Job was.
-func (e *existing) ofJob(ctx context.Context, owner normalize.Owner, created time.Time) (time.Time, error) {
+func (e *existing) ofJob(ctx context.Context, owner request.Owner, created time.Time) (time.Time, error) {
 	if (schema.GroupKind{Group: owner.Group, Kind: owner.Kind}) != cronJobKind.GroupKind() || owner.Name == "" || owner.UID == "" {
 		return created, nil
 	}
@@ -208,7 +208,7 @@ func (e *existing) ofRevisions(ctx context.Context, kind schema.GroupVersionKind
 		if err != nil {
 			return time.Time{}, err
 		}
-		if normalize.Controller(revision).UID != uid || !normalize.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
+		if request.Controller(revision).UID != uid || !request.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
 			continue
 		}
 		if created := createdAt(revision); oldest.IsZero() || created.Before(oldest) {

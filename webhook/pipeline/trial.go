@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // trial warns of a Policy that cannot decide even a plain object of one of its kinds: bound under
@@ -22,7 +22,7 @@ func trial(ctx context.Context, catalog *engine.Catalog, policy *engine.Policy) 
 		return nil, fmt.Errorf("compiling Policy %s: %w", policy.ID, err)
 	}
 	for _, kind := range policy.Kinds {
-		request, err := normalize.Manifest(exampleOf(kind), "example")
+		request, err := request.Manifest(exampleOf(kind), "example")
 		if err != nil {
 			continue // a kind of which no plain object is known
 		}

@@ -4,14 +4,14 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // The example of every kind that carries Pods has one, with a container that a policy can look
 // at: a Policy would otherwise be tried on nothing.
 func TestExamplesHaveWhatTheirKindHas(t *testing.T) {
 	for _, kind := range decision.PodKinds() {
-		r, err := normalize.Manifest(exampleOf(kind), "default")
+		r, err := request.Manifest(exampleOf(kind), "default")
 		if err != nil {
 			t.Errorf("%s: %v", kind, err)
 			continue

@@ -17,8 +17,8 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/engine"
-	"taffrail.dev/webhook/normalize"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 func TestAnUpdateMayKeepWhatItHadAndNoMore(t *testing.T) {
@@ -61,7 +61,7 @@ type fataler interface{ Fatal(...any) }
 func admission(t fataler, operation, group, kind, subresource, user, object, old string) *decision.Request {
 	body := fmt.Sprintf(`{"request":{"uid":"u","kind":{"group":%q,"version":"v1","kind":%q},"subResource":%q,"name":"web","namespace":"shop",`+
 		`"operation":%q,"userInfo":{"username":%q},"object":%s,"oldObject":%s}}`, group, kind, subresource, operation, user, object, old)
-	r, err := normalize.Review([]byte(body), decision.OriginValidating)
+	r, err := request.Review([]byte(body), decision.OriginValidating)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestAnUnreadableAnnotationIsNotTakenForUnchanged(t *testing.T) {
 }
 
 func TestAnOldPodWithTooManyContainersIsDecided(t *testing.T) {
-	many := strings.Repeat(`{"name":"a","image":"a"},`, normalize.MaxContainers) + `{"name":"b","image":"b"}`
+	many := strings.Repeat(`{"name":"a","image":"a"},`, request.MaxContainers) + `{"name":"b","image":"b"}`
 	r := admission(t, "UPDATE", "", "Pod", "", "alice", `{"spec":{"containers":[{"name":"b","image":"b"}]}}`, `{"spec":{"containers":[`+many+`]}}`)
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", "")))
 	if d := decide(t, s, r, known(nil)); d.Verdict != decision.VerdictDeny {

@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // fillCount counts Pods that lack what an injection sets.
@@ -113,7 +113,7 @@ var runOfCronJob = regexp.MustCompile(`-\d{8}$`)
 // workloadOf names the Deployment of a ReplicaSet and the CronJob of a Job, by how their
 // controllers name what they make: there are too many of the latter to be told apart.
 func workloadOf(r *decision.Request) string {
-	owner := normalize.Controller(r.Object)
+	owner := request.Controller(r.Object)
 	if owner.Kind == "" {
 		return "Pod " + r.DisplayName()
 	}

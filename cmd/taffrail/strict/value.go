@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/normalize"
+	"taffrail.dev/webhook/request"
 )
 
 // value compares a value with the Go type that the API server decodes it into. Null is
@@ -209,7 +209,7 @@ func unquoted(value any) string {
 
 // custom asks a type that reads JSON in its own way.
 func (c *check) custom(value any, t reflect.Type, path string) {
-	if text, ok := value.(string); ok && t == reflect.TypeFor[resource.Quantity]() && normalize.HugeExponent(text) {
+	if text, ok := value.(string); ok && t == reflect.TypeFor[resource.Quantity]() && request.HugeExponent(text) {
 		c.refuse(path, "has an exponent of more digits than any quantity needs")
 		return
 	}

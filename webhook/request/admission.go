@@ -1,0 +1,250 @@
+package request
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/decision"
+)
+
+// Review decodes the body of an AdmissionReview (admission.k8s.io/v1). Errors are a
+// *MalformedError, a *LimitError or a *FieldError. For any operation but CREATE and
+// UPDATE the object, which may be nil, is not looked at.
+//
+// The API server writes the fields of a request in a fixed order with the object
+// after everything that names it, so that what is refused for its size or depth can
+// still be refused by name.
+func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
+	reader := admissionReader{
+		decoder: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true),
+			// Raw JSON inside an object is passed on as it came. Consumers replace what is not UTF-8.
+			jsontext.AllowInvalidUTF8(true)),
+		request: &decision.Request{Origin: origin},
+		tooLong: len(body) > MaxBytes,
+	}
+	if err := reader.read(); err != nil {
+		return nil, err
+	}
+	r := reader.request
+	switch {
+	case r.UID == "":
+		return nil, &MalformedError{Reason: "request.uid is missing"}
+	case r.Operation == "":
+		return nil, &MalformedError{Reason: "request.operation is missing"}
+	case r.Operation != decision.Create && r.Operation != decision.Update:
+		return r, nil
+	case r.Object == nil:
+		return nil, &MalformedError{Reason: "request.object is missing"}
+	}
+	r.Original = r.Object
+	r.GenerateName = stringAt(r.Object, "metadata", "generateName")
+	if r.Name == "" {
+		r.Name = stringAt(r.Object, "metadata", "name")
+	}
+	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+		// The API server names a Namespace as its own namespace. It is in none.
+		r.Namespace.Name = ""
+	}
+	addLastApplied(r)
+	return r, complete(r)
+}
+
+// Old is the request that would have made the stored object of an UPDATE as it is,
+// so that what was already wrong can be told from what is new. It is nil where r has
+// no old object.
+func Old(r *decision.Request) (*decision.Request, error) {
+	if r.OldObject == nil {
+		return nil, nil
+	}
+	old := *r
+	old.Object, old.Original, old.OldObject = r.OldObject, r.OldObject, nil
+	old.LastApplied, old.OldLastApplied = r.OldLastApplied, nil
+	old.Ambiguous, old.OldAmbiguous = r.OldAmbiguous, ""
+	old.Workload, old.Claims, old.Revision = nil, nil, nil
+	return &old, complete(&old)
+}
+
+// admissionReader reads one AdmissionReview from its tokens.
+type admissionReader struct {
+	decoder *jsontext.Decoder
+	request *decision.Request
+	tooLong bool
+}
+
+func (a *admissionReader) read() error {
+	var found bool
+	err := a.members(func(name string) error {
+		if name != "request" {
+			return a.decoder.SkipValue()
+		}
+		found = true
+		return a.members(a.readField)
+	})
+	var limit *LimitError
+	switch {
+	case errors.As(err, &limit):
+		return err
+	case a.tooLong:
+		return &LimitError{What: "size", Limit: MaxBytes}
+	case err != nil:
+		return &MalformedError{Reason: err.Error()}
+	case !found:
+		return &MalformedError{Reason: "request is missing"}
+	}
+	return nil
+}
+
+func (a *admissionReader) readField(name string) (err error) {
+	r := a.request
+	switch name {
+	case "uid":
+		r.UID, err = a.text()
+	case "kind":
+		r.Kind, err = a.kind()
+	case "subResource":
+		r.Subresource, err = a.text()
+	case "name":
+		r.Name, err = a.text()
+	case "namespace":
+		r.Namespace.Name, err = a.text()
+	case "operation":
+		var operation string
+		operation, err = a.text()
+		r.Operation = decision.Operation(operation)
+	case "userInfo":
+		r.User, err = a.user()
+	case "dryRun":
+		var value any
+		value, err = a.value()
+		r.DryRun, _ = value.(bool)
+	case "object":
+		r.Object, r.Ambiguous, err = a.object()
+	case "oldObject":
+		r.OldObject, r.OldAmbiguous, err = a.object()
+	default:
+		err = a.decoder.SkipValue()
+	}
+	return err
+}
+
+// members calls read for each name of the object that comes next; read must consume
+// the value.
+func (a *admissionReader) members(read func(name string) error) error {
+	token, err := a.decoder.ReadToken()
+	if err != nil {
+		return err
+	}
+	if token.Kind() != '{' {
+		return fmt.Errorf("expected an object, found %s", token.Kind())
+	}
+	for a.decoder.PeekKind() != '}' {
+		token, err := a.decoder.ReadToken()
+		if err != nil {
+			return err
+		}
+		if err := read(token.String()); err != nil {
+			return err
+		}
+	}
+	_, err = a.decoder.ReadToken()
+	return err
+}
+
+func (a *admissionReader) text() (string, error) {
+	token, err := a.decoder.ReadToken()
+	if err != nil {
+		return "", err
+	}
+	if kind := token.Kind(); kind != '"' {
+		return "", fmt.Errorf("expected a string, found %s", kind)
+	}
+	return token.String(), nil
+}
+
+func (a *admissionReader) kind() (kind schema.GroupVersionKind, err error) {
+	err = a.members(func(name string) (err error) {
+		switch name {
+		case "group":
+			kind.Group, err = a.text()
+		case "version":
+			kind.Version, err = a.text()
+		case "kind":
+			kind.Kind, err = a.text()
+		default:
+			err = a.decoder.SkipValue()
+		}
+		return err
+	})
+	return kind, err
+}
+
+func (a *admissionReader) user() (user decision.User, err error) {
+	err = a.members(func(name string) error {
+		switch name {
+		case "username":
+			user.Name, err = a.text()
+			return err
+		case "uid":
+			user.UID, err = a.text()
+			return err
+		case "groups":
+			value, err := a.value()
+			user.Groups = textsIn(value)
+			return err
+		case "extra":
+			value, err := a.value()
+			extra, _ := value.(map[string]any)
+			for key, values := range extra {
+				if user.Extra == nil {
+					user.Extra = make(map[string][]string, len(extra))
+				}
+				user.Extra[key] = textsIn(values)
+			}
+			return err
+		}
+		return a.decoder.SkipValue()
+	})
+	return user, err
+}
+
+// textsIn leaves out of a list what is not text.
+func textsIn(value any) (all []string) {
+	list, _ := value.([]any)
+	for _, item := range list {
+		if text, ok := item.(string); ok {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+func (a *admissionReader) value() (any, error) {
+	reader := valueReader{decoder: a.decoder}
+	return reader.read(0)
+}
+
+// object reads an object, and says what in it can be read in more than one way.
+func (a *admissionReader) object() (object map[string]any, ambiguous string, err error) {
+	if a.tooLong {
+		return nil, "", &LimitError{What: "size", Limit: MaxBytes, Request: a.request}
+	}
+	reader := valueReader{decoder: a.decoder}
+	value, err := reader.read(0)
+	switch {
+	case errors.Is(err, errTooDeep):
+		return nil, "", &LimitError{What: "depth", Limit: MaxDepth, Request: a.request}
+	case err != nil:
+		return nil, "", err
+	case value == nil:
+		return nil, "", nil
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, "", errors.New("the object is not a JSON object")
+	}
+	return object, reader.ambiguous, nil
+}

@@ -1,0 +1,119 @@
+package request
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+var errTooDeep = errors.New("too deep")
+
+// valueReader builds what encoding/json would, with one difference: integers stay int64,
+// as Kubernetes' own decoder has it. Of a name that comes twice the last counts, as it
+// does there, but two parsers may disagree: that it does is remembered.
+type valueReader struct {
+	decoder *jsontext.Decoder
+	// ambiguous says what can be read in more than one way, empty where nothing can.
+	ambiguous string
+}
+
+func (r *valueReader) read(depth int) (any, error) {
+	d := r.decoder
+	token, err := d.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	switch token.Kind() {
+	case 'n':
+		return nil, nil
+	case 't':
+		return true, nil
+	case 'f':
+		return false, nil
+	case '"':
+		return token.String(), nil
+	case '0':
+		return r.number(token.String()), nil
+	case '{':
+		return r.members(depth)
+	case '[':
+		return r.elements(depth)
+	}
+	return nil, fmt.Errorf("unexpected token %s", token.Kind())
+}
+
+func (r *valueReader) members(depth int) (map[string]any, error) {
+	d := r.decoder
+	if depth >= MaxDepth {
+		return nil, errTooDeep
+	}
+	object := map[string]any{}
+	for d.PeekKind() != '}' {
+		token, err := d.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		name := token.String()
+		value, err := r.read(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := object[name]; twice {
+			if depth == 0 {
+				// Only raw JSON inside an object is passed on as it came. This is no API server.
+				return nil, fmt.Errorf("the name %q comes twice in one object", name)
+			}
+			r.remember(fmt.Sprintf("the name %q comes twice in one object", shortened(name)))
+		}
+		object[name] = value
+	}
+	_, err := d.ReadToken()
+	return object, err
+}
+
+func (r *valueReader) elements(depth int) ([]any, error) {
+	d := r.decoder
+	if depth >= MaxDepth {
+		return nil, errTooDeep
+	}
+	array := []any{}
+	for d.PeekKind() != ']' {
+		value, err := r.read(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		array = append(array, value)
+	}
+	_, err := d.ReadToken()
+	return array, err
+}
+
+// number is null where no float64 can hold it: no decoder of a consumer takes such a number.
+func (r *valueReader) number(text string) any {
+	if integer, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return integer
+	}
+	float, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		r.remember("a number is too large for any decoder")
+		return nil
+	}
+	return float
+}
+
+func (r *valueReader) remember(what string) {
+	if r.ambiguous == "" {
+		r.ambiguous = what
+	}
+}
+
+// shortened keeps a text that a writer chose from filling a message.
+func shortened(text string) string {
+	const most = 40
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
+}

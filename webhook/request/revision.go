@@ -1,0 +1,282 @@
+package request
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/decision"
+)
+
+// RevisionData is the field of a ControllerRevision that holds what its StatefulSet or
+// DaemonSet was: a strategic merge patch, {"spec":{"template":{…,"$patch":"replace"}}}.
+const RevisionData = "data"
+
+// IsRevision reports whether a kind is ControllerRevision.
+func IsRevision(kind schema.GroupKind) bool {
+	return kind == schema.GroupKind{Group: "apps", Kind: "ControllerRevision"}
+}
+
+// RevisedKinds are the kinds that ControllerRevisions are decided as.
+func RevisedKinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{appsv1.SchemeGroupVersion.WithKind("StatefulSet"), RevisedKind()}
+}
+
+// RevisedKind is DaemonSet, which Request.Revision is.
+func RevisedKind() schema.GroupVersionKind { return appsv1.SchemeGroupVersion.WithKind("DaemonSet") }
+
+// RevisionTemplate is the template that a rollback to a ControllerRevision would make,
+// API defaults applied; nil where there are no containers in it, or where it can be read
+// in more than one way. It is the data of others then: virtual machines, for one, are kept
+// in revisions too.
+func RevisionTemplate(revision map[string]any) map[string]any {
+	template, ambiguous, err := readRevision(revision)
+	if err != nil || ambiguous != "" {
+		return nil
+	}
+	return template
+}
+
+// readRevision reads the Pod template in a ControllerRevision as the StatefulSet
+// controller does, which applies the data as a strategic merge patch and decodes the
+// result with encoding/json: names in any case, and blanks around quantities. template is
+// nil where there are no containers. ambiguous says why a policy may not see what the
+// controller would use, empty where there is no reason.
+func readRevision(revision map[string]any) (template map[string]any, ambiguous string, err error) {
+	data, ok := revision[RevisionData].(map[string]any)
+	if !ok {
+		return nil, "", nil // no patch
+	}
+	if hugeQuantities(data) {
+		return nil, "", &LimitError{What: "exponent", Limit: MaxExponentDigits}
+	}
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return nil, "", err
+	}
+	var used, exact appsv1.StatefulSet
+	usedErr := json.Unmarshal(raw, &used)
+	exactErr := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(data, &exact, true)
+	pod := mapAt(data, "spec", "template", "spec")
+	hasPod := hasContainers(&used) || pod["containers"] != nil || pod["initContainers"] != nil
+	// The StatefulSet controller takes Pod templates from its revisions without a rollback.
+	// Those that nobody controls are adopted, and the garbage collector takes away a controller
+	// of Kubernetes' own kinds that is not there.
+	owner := Controller(revision)
+	adoptable := owner == (Owner{}) || owner.Group == appsv1.GroupName
+	if !hasPod && !adoptable {
+		return nil, "", nil
+	}
+	if directive := strayDirective(data, nil); directive != "" {
+		return nil, fmt.Sprintf("data has the directive %q, and what it makes depends on what it is applied to", shortened(directive)), nil
+	}
+	if usedErr != nil {
+		return nil, "", nil //nolint:nilerr // nobody can apply it
+	}
+	if misspelled(exactErr) || !apiequality.Semantic.DeepEqual(&exact.Spec, &used.Spec) {
+		return nil, "data has the name of a field in other letters, which controllers take for that field and policies do not", nil
+	}
+	if !hasPod {
+		switch {
+		case len(used.Spec.VolumeClaimTemplates) > 0:
+			return nil, "data changes volumeClaimTemplates", nil
+		case !apiequality.Semantic.DeepEqual(used.Spec.Template, corev1.PodTemplateSpec{}):
+			return nil, "data changes a part of a Pod template, and what it makes depends on what it is applied to", nil
+		}
+		return nil, "", nil
+	}
+	if adoptable {
+		switch {
+		case len(used.Spec.VolumeClaimTemplates) > 0:
+			return nil, "data changes volumeClaimTemplates", nil
+		case mapAt(data, "spec", "template")["$patch"] != "replace":
+			return nil, "data is merged into the template that there is, and what it makes depends on that", nil
+		}
+	}
+	template, _ = plainValues(mapAt(data, "spec", "template")).(map[string]any)
+	delete(template, "$patch") // says how the rest is merged
+	defaultPodSpec(mapAt(template, "spec"))
+	return template, "", nil
+}
+
+// misspelled reports whether an object cannot be decoded, or has a name that is a field's
+// but for the case of its letters. Which of two such names counts depends on their order.
+func misspelled(err error) bool {
+	strict, ok := runtime.AsStrictDecodingError(err)
+	if !ok {
+		return err != nil
+	}
+	known := fieldNames(reflect.TypeFor[appsv1.StatefulSetSpec](), map[reflect.Type]bool{}, map[string]bool{"spec": true})
+	return slices.ContainsFunc(strict.Errors(), func(unknown error) bool {
+		name := strings.TrimSuffix(unknown.Error(), `"`)
+		name = name[strings.LastIndexAny(name, `."`)+1:]
+		return !known[name] && slices.ContainsFunc(slices.Collect(maps.Keys(known)), func(field string) bool { return strings.EqualFold(field, name) })
+	})
+}
+
+// fieldNames adds the names that the fields of a type, and of all types in it, have in JSON.
+func fieldNames(t reflect.Type, seen map[reflect.Type]bool, names map[string]bool) map[string]bool {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || seen[t] {
+		return names
+	}
+	seen[t] = true
+	for field := range t.Fields() {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" {
+			names[name] = true
+		}
+		fieldNames(field.Type, seen, names)
+	}
+	return names
+}
+
+func hasContainers(set *appsv1.StatefulSet) bool {
+	return len(set.Spec.Template.Spec.Containers) > 0 || len(set.Spec.Template.Spec.InitContainers) > 0
+}
+
+// strayDirective is a directive of a strategic merge patch other than the one by which
+// controllers replace the whole template; "" where there is none.
+func strayDirective(value any, path []string) string {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, member := range value {
+			if strings.HasPrefix(name, "$") && (name != "$patch" || member != "replace" || strings.Join(path, ".") != "spec.template") {
+				return name
+			}
+			if found := strayDirective(member, append(path, name)); found != "" {
+				return found
+			}
+		}
+	case []any:
+		for _, element := range value {
+			if found := strayDirective(element, append(path, "[]")); found != "" {
+				return found
+			}
+		}
+	}
+	return ""
+}
+
+// plainValues is a copy in which values are as the API server writes them: quantities
+// without blanks around them, whole numbers without a fraction.
+func plainValues(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		copied := make(map[string]any, len(value))
+		for name, member := range value {
+			copied[name] = plainValues(member)
+		}
+		for _, list := range []string{"limits", "requests", "overhead"} {
+			quantities, _ := copied[list].(map[string]any)
+			for name, quantity := range quantities {
+				if text, ok := quantity.(string); ok {
+					quantities[name] = trimmed(text)
+				}
+			}
+		}
+		return copied
+	case []any:
+		copied := make([]any, len(value))
+		for i := range value {
+			copied[i] = plainValues(value[i])
+		}
+		return copied
+	case float64:
+		if value == math.Trunc(value) && math.Abs(value) < 1<<53 {
+			return int64(value)
+		}
+	}
+	return value
+}
+
+// addRevision makes a DaemonSet of a ControllerRevision: what is forged would otherwise
+// get past every policy by a rollback.
+func addRevision(r *decision.Request) error {
+	if !IsRevision(r.Kind.GroupKind()) {
+		return nil
+	}
+	template, ambiguous, err := readRevision(r.Object)
+	if err != nil {
+		return err
+	}
+	if r.Ambiguous == "" {
+		r.Ambiguous = ambiguous
+	}
+	old, ambiguous, err := readRevision(r.OldObject)
+	if err != nil {
+		return err
+	}
+	if r.OldAmbiguous == "" {
+		r.OldAmbiguous = ambiguous
+	}
+	if template == nil {
+		return nil
+	}
+	set := revisedSet(r.Object, template)
+	revision := *r
+	revision.Ambiguous, revision.OldAmbiguous = "", ""
+	revision.Kind, revision.Object, revision.Original, revision.OldObject = RevisedKind(), set, set, nil
+	if old != nil {
+		revision.OldObject = revisedSet(r.OldObject, old)
+	}
+	err = complete(&revision)
+	if field, ok := errors.AsType[*FieldError](err); ok {
+		// The controllers' decoder has taken it, and nobody can say for what.
+		if r.Ambiguous == "" {
+			r.Ambiguous = "data has a field that policies cannot read: " + field.Error()
+		}
+		if old != nil && r.OldAmbiguous == "" {
+			r.OldAmbiguous = r.Ambiguous // data never changes
+		}
+		return nil
+	}
+	if err == nil {
+		r.Revision = &revision
+	}
+	return err
+}
+
+// revisedSet is a DaemonSet with a revision's template.
+func revisedSet(revision, template map[string]any) map[string]any {
+	return withTemplate(RevisedKind(), revision, template)
+}
+
+// withTemplate is an object of a kind with a template, and the metadata of another.
+func withTemplate(kind schema.GroupVersionKind, from, template map[string]any) map[string]any {
+	object := map[string]any{
+		"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind,
+		"metadata": maps.Clone(mapAt(from, "metadata")),
+		"spec":     map[string]any{"template": template},
+	}
+	applyDefaults(kind.GroupKind(), object)
+	return object
+}
+
+// As is the request to create an object of another kind with the Pod template of r, which
+// must have one. It has more than one replica: whoever makes the object may choose.
+func As(r *decision.Request, kind schema.GroupVersionKind) (*decision.Request, error) {
+	const replicas = 2
+	as := *r
+	as.Kind, as.Operation, as.OldObject = kind, decision.Create, nil
+	as.Object = withTemplate(kind, r.Object, runtime.DeepCopyJSON(r.Workload.Pod))
+	if shape, _ := shapeOf(kind.GroupKind()); shape.replicas {
+		mapAt(as.Object, "spec")["replicas"] = int64(replicas)
+	}
+	as.Original = as.Object
+	as.LastApplied, as.OldLastApplied, as.Ambiguous, as.OldAmbiguous = nil, nil, "", ""
+	as.Workload, as.Claims, as.Schedule, as.Revision = nil, nil, nil, nil
+	return &as, complete(&as)
+}
