@@ -47,7 +47,7 @@ var (
 		"webhook/config":       cluster,
 		"webhook/engine":       cluster,
 		"webhook/guardrail":    cluster,
-		"webhook/limitrange":   append([]string{opa}, cluster...),
+		"webhook/resources":    append([]string{opa}, cluster...),
 		"webhook/mutate":       cluster,
 		"webhook/request":      append([]string{opa}, cluster...),
 		"webhook/pipeline":     cluster,

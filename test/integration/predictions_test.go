@@ -23,8 +23,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"taffrail.dev/test/podgen"
-	"taffrail.dev/webhook/limitrange"
 	"taffrail.dev/webhook/request"
+	"taffrail.dev/webhook/resources"
 )
 
 var oracleSeed = flag.Uint64("oracle.seed", 0, "the seed of the Pods and LimitRanges of TestPredictionsHold; 0 makes one from the clock")
@@ -194,9 +194,9 @@ func (p *place) compare(ctx context.Context, found *seen) error {
 	return nil
 }
 
-func (p *place) predict(pod *corev1.Pod) (limitrange.Prediction, error) {
+func (p *place) predict(pod *corev1.Pod) (resources.Prediction, error) {
 	declared, err := read(pod)
-	return limitrange.Predict(declared, p.ranges), err
+	return resources.Predict(declared, p.ranges), err
 }
 
 // comparePod creates the Pod, as a dry run, and finds the outcome predicted.
@@ -211,7 +211,7 @@ func (p *place) comparePod(ctx context.Context, pod *corev1.Pod) (kind string, e
 	if err != nil {
 		return "", err
 	}
-	var got limitrange.Pod
+	var got resources.Pod
 	if kind == "admitted" {
 		if got, err = read(stored); err != nil {
 			return "", err
@@ -260,7 +260,7 @@ func (p *place) compareClaim(ctx context.Context, requests corev1.ResourceList) 
 		return "", err
 	}
 	predicted := map[string][]podgen.Refused{}
-	for _, r := range limitrange.ClaimRefusals(requests, p.ranges) {
+	for _, r := range resources.ClaimRefusals(requests, p.ranges) {
 		predicted[r.By] = append(predicted[r.By], podgen.RefusedClaim(r))
 	}
 	storage, requested := requests[corev1.ResourceStorage]
@@ -317,18 +317,18 @@ func refusedAlike(err error, predicted map[string][]podgen.Refused) (difference 
 }
 
 // read is the Pod as Taffrail reads it.
-func read(pod *corev1.Pod) (limitrange.Pod, error) {
+func read(pod *corev1.Pod) (resources.Pod, error) {
 	pod = pod.DeepCopy()
 	pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(pod)
 	if err != nil {
-		return limitrange.Pod{}, err
+		return resources.Pod{}, err
 	}
 	request, err := request.Manifest(object, pod.Namespace)
 	if err != nil {
-		return limitrange.Pod{}, err
+		return resources.Pod{}, err
 	}
-	return limitrange.PodOf(request.Workload), nil
+	return resources.PodOf(request.Workload), nil
 }
 
 // byValue compares quantities: 1Gi and 1024Mi are the same.

@@ -16,8 +16,8 @@ type group struct {
 // groups are the packages that make up a verdict.
 func groups() []group {
 	return []group{
-		{"webhook/request", []string{"webhook/limitrange", "webhook/admission", "webhook/pipeline"}},
-		{"webhook/limitrange", []string{"webhook/pipeline"}},
+		{"webhook/request", []string{"webhook/resources", "webhook/admission", "webhook/pipeline"}},
+		{"webhook/resources", []string{"webhook/pipeline"}},
 		{"webhook/guardrail", []string{"webhook/config", "webhook/admission", "webhook/pipeline"}},
 		{"webhook/pipeline", []string{"webhook/admission", "webhook/audit"}},
 		{"webhook/mutate", []string{"webhook/pipeline"}},

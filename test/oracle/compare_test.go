@@ -13,7 +13,7 @@ import (
 
 	"taffrail.dev/test/podgen"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/limitrange"
+	"taffrail.dev/webhook/resources"
 )
 
 // tally counts what the pairs were like: a comparison of Pods that are all alike, or all
@@ -72,7 +72,7 @@ func compare(p podgen.Pair) (count tally, err error) {
 	wishes := wishesOf(p)
 	template := fit(declared, wishes, p.Ranges)
 	template.template = true
-	prediction := limitrange.Predict(declared, p.Ranges)
+	prediction := resources.Predict(declared, p.Ranges)
 	hit := map[int]bool{}
 	byPod := map[string]bool{} // what orders led to already
 	for _, order := range orders(len(ranges)) {
@@ -131,9 +131,9 @@ func compare(p podgen.Pair) (count tally, err error) {
 }
 
 // compareOutcome finds the one outcome that is the stored Pod, and compares the verdict.
-func compareOutcome(got *verdict, prediction limitrange.Prediction) (int, error) {
+func compareOutcome(got *verdict, prediction resources.Prediction) (int, error) {
 	stored := text(&got.stored.Spec)
-	at := slices.IndexFunc(prediction.Outcomes, func(o limitrange.Outcome) bool { return outcomeText(&o) == stored })
+	at := slices.IndexFunc(prediction.Outcomes, func(o resources.Outcome) bool { return outcomeText(&o) == stored })
 	if at < 0 {
 		var predicted []string
 		for _, o := range prediction.Outcomes {
@@ -163,14 +163,14 @@ func compareOutcome(got *verdict, prediction limitrange.Prediction) (int, error)
 }
 
 // compareCertain holds Certain to its word: in every outcome.
-func compareCertain(p limitrange.Prediction) error {
-	in := func(o limitrange.Outcome, want decision.Refusal) bool {
+func compareCertain(p resources.Prediction) error {
+	in := func(o resources.Outcome, want decision.Refusal) bool {
 		return slices.ContainsFunc(o.Refusals, func(r decision.Refusal) bool {
 			return r.By == want.By && r.Container == want.Container && r.Resource == want.Resource && r.Bound == want.Bound
 		})
 	}
 	for _, r := range p.Refusals() {
-		everywhere := !slices.ContainsFunc(p.Outcomes, func(o limitrange.Outcome) bool { return !in(o, r) })
+		everywhere := !slices.ContainsFunc(p.Outcomes, func(o resources.Outcome) bool { return !in(o, r) })
 		if everywhere != r.Certain {
 			return fmt.Errorf("certain is %t, in every outcome is %t: %+v", r.Certain, everywhere, r)
 		}
@@ -184,7 +184,7 @@ func compareClaim(p podgen.Pair, ranges []*corev1.LimitRange, count *tally) erro
 		return err
 	}
 	predicted := map[string][]podgen.Refused{}
-	for _, r := range limitrange.ClaimRefusals(p.Claim, p.Ranges) {
+	for _, r := range resources.ClaimRefusals(p.Claim, p.Ranges) {
 		predicted[r.By] = append(predicted[r.By], podgen.RefusedClaim(r))
 	}
 	for _, list := range predicted {
@@ -200,8 +200,8 @@ func compareClaim(p podgen.Pair, ranges []*corev1.LimitRange, count *tally) erro
 }
 
 // declaredBy is the Pod as its writer, or a template, declares it.
-func declaredBy(p *corev1.Pod) limitrange.Pod {
-	declared := limitrange.Pod{Resources: p.Spec.Resources, Overhead: p.Spec.Overhead}
+func declaredBy(p *corev1.Pod) resources.Pod {
+	declared := resources.Pod{Resources: p.Spec.Resources, Overhead: p.Spec.Overhead}
 	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
 		kind := decision.ContainerApp
 		switch {
@@ -210,13 +210,13 @@ func declaredBy(p *corev1.Pod) limitrange.Pod {
 		case slices.ContainsFunc(p.Spec.InitContainers, func(i corev1.Container) bool { return i.Name == c.Name }):
 			kind = decision.ContainerInit
 		}
-		declared.Containers = append(declared.Containers, limitrange.Container{Name: c.Name, Type: kind, Resources: c.Resources})
+		declared.Containers = append(declared.Containers, resources.Container{Name: c.Name, Type: kind, Resources: c.Resources})
 	}
 	return declared
 }
 
 // pod is the Pod as a webhook reads it.
-func pod(internal *core.Pod) limitrange.Pod {
+func pod(internal *core.Pod) resources.Pod {
 	p, err := encode(internal)
 	if err != nil {
 		panic(err)
@@ -236,7 +236,7 @@ func text(spec *core.PodSpec) string {
 	return b.String()
 }
 
-func outcomeText(o *limitrange.Outcome) string {
+func outcomeText(o *resources.Outcome) string {
 	var b strings.Builder
 	for _, c := range o.Pod.Containers {
 		listText(&b, c.Name, c.Resources.Requests, c.Resources.Limits)

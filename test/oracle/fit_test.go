@@ -10,20 +10,20 @@ import (
 	"k8s.io/kubernetes/pkg/apis/core"
 
 	"taffrail.dev/test/podgen"
-	"taffrail.dev/webhook/limitrange"
+	"taffrail.dev/webhook/resources"
 )
 
 // fitting is what Fit made of wishes.
 type fitting struct {
 	// template is true where LimitRanger had not been through the Pod.
 	template bool
-	wishes   []limitrange.Wish
-	fills    []limitrange.Fill
-	unfilled []limitrange.Unfilled
+	wishes   []resources.Wish
+	fills    []resources.Fill
+	unfilled []resources.Unfilled
 }
 
-func fit(p limitrange.Pod, wishes []limitrange.Wish, ranges []*corev1.LimitRange) fitting {
-	fills, unfilled := limitrange.Fit(p, wishes, ranges, nil)
+func fit(p resources.Pod, wishes []resources.Wish, ranges []*corev1.LimitRange) fitting {
+	fills, unfilled := resources.Fit(p, wishes, ranges, nil)
 	return fitting{wishes: wishes, fills: fills, unfilled: unfilled}
 }
 
@@ -81,7 +81,7 @@ func compareFit(f fitting, p podgen.Pair, admitting *core.Pod, before *verdict, 
 		return fmt.Errorf("%s: a second time %s", fillsText(f.fills), fillsText(second.fills))
 	}
 	for _, u := range second.unfilled {
-		if !slices.ContainsFunc(f.unfilled, func(v limitrange.Unfilled) bool { return v.Container == u.Container && v.Field == u.Field }) {
+		if !slices.ContainsFunc(f.unfilled, func(v resources.Unfilled) bool { return v.Container == u.Container && v.Field == u.Field }) {
 			return fmt.Errorf("%s: only the second time %s %s is reported: %s", fillsText(f.fills), u.Container, u.Field, u.Reason)
 		}
 	}
@@ -92,11 +92,11 @@ func compareFit(f fitting, p podgen.Pair, admitting *core.Pod, before *verdict, 
 // of the Pod at the webhook, and neither for what is set there.
 func answered(f fitting, admitting *core.Pod) error {
 	for _, w := range f.wishes {
-		filled := slices.ContainsFunc(f.fills, func(v limitrange.Fill) bool { return v.Container == w.Container && v.Field == w.Field })
-		reported := slices.ContainsFunc(f.unfilled, func(u limitrange.Unfilled) bool {
+		filled := slices.ContainsFunc(f.fills, func(v resources.Fill) bool { return v.Container == w.Container && v.Field == w.Field })
+		reported := slices.ContainsFunc(f.unfilled, func(u resources.Unfilled) bool {
 			return u.Container == w.Container && u.Field == w.Field && u.Reason != ""
 		})
-		_, err := limitrange.ParseField(w.Field.String())
+		_, err := resources.ParseField(w.Field.String())
 		set, there := isSet(w, &admitting.Spec)
 		switch {
 		case err != nil, !there:
@@ -111,7 +111,7 @@ func answered(f fitting, admitting *core.Pod) error {
 }
 
 // isSet looks at the container, if it is there, and at Pod level.
-func isSet(w limitrange.Wish, spec *core.PodSpec) (set, there bool) {
+func isSet(w resources.Wish, spec *core.PodSpec) (set, there bool) {
 	name := core.ResourceName(w.Field.Resource)
 	if r := spec.Resources; r != nil {
 		_, request := r.Requests[name]
@@ -132,7 +132,7 @@ func isSet(w limitrange.Wish, spec *core.PodSpec) (set, there bool) {
 	return set, there
 }
 
-func fill(pod *corev1.Pod, fills []limitrange.Fill) {
+func fill(pod *corev1.Pod, fills []resources.Fill) {
 	for _, f := range fills {
 		for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 			for i := range list {
@@ -153,8 +153,8 @@ func fill(pod *corev1.Pod, fills []limitrange.Fill) {
 	}
 }
 
-func wishesOf(p podgen.Pair) []limitrange.Wish {
-	var wishes []limitrange.Wish
+func wishesOf(p podgen.Pair) []resources.Wish {
+	var wishes []resources.Wish
 	for _, container := range slices.Sorted(maps.Keys(p.Wishes)) {
 		r := p.Wishes[container]
 		for _, requests := range []bool{true, false} {
@@ -163,8 +163,8 @@ func wishesOf(p podgen.Pair) []limitrange.Wish {
 				list = r.Requests
 			}
 			for _, name := range slices.Sorted(maps.Keys(list)) {
-				wishes = append(wishes, limitrange.Wish{
-					Container: container, Field: limitrange.Field{Requests: requests, Resource: name}, Value: list[name],
+				wishes = append(wishes, resources.Wish{
+					Container: container, Field: resources.Field{Requests: requests, Resource: name}, Value: list[name],
 				})
 			}
 		}
@@ -172,7 +172,7 @@ func wishesOf(p podgen.Pair) []limitrange.Wish {
 	return wishes
 }
 
-func fillsText(fills []limitrange.Fill) string {
+func fillsText(fills []resources.Fill) string {
 	var all []string
 	for _, f := range fills {
 		all = append(all, fmt.Sprintf("%s.%s=%s", f.Container, f.Field, f.Value.String()))

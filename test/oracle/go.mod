@@ -1,4 +1,4 @@
-// The tests that compare webhook/limitrange with Kubernetes' own code. Apart from the main
+// The tests that compare webhook/resources with Kubernetes' own code. Apart from the main
 // module, which must not depend on Kubernetes, and at the versions of ../controlplane: the
 // two share what they compile.
 module taffrail.dev/test/oracle

@@ -1,4 +1,4 @@
-// Package oracle compares what webhook/limitrange predicts with what Kubernetes' own code
+// Package oracle compares what webhook/resources predicts with what Kubernetes' own code
 // does: API defaulting, the LimitRanger plugin, the registry's defaults and validation.
 // And it compares how schedules are read.
 //

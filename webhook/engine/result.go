@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/limitrange"
+	"taffrail.dev/webhook/resources"
 )
 
 // of takes one policy's share out of the answer of an entry's query.
@@ -167,7 +167,7 @@ func newIntent(object ast.Object) (decision.Intent, error) {
 	if i.Container == "" {
 		return i, fmt.Errorf("an intent lacks its container")
 	}
-	if _, err := limitrange.ParseField(i.Field); err != nil {
+	if _, err := resources.ParseField(i.Field); err != nil {
 		return i, err
 	}
 	if _, err := resource.ParseQuantity(i.Value); err != nil {

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/limitrange"
+	"taffrail.dev/webhook/resources"
 )
 
 // Wish is an intent of one policy, as one Guardrail asks for it.
@@ -65,7 +65,7 @@ func NewPlan(r *decision.Request, wishes []Wish) (Plan, error) {
 	if err != nil {
 		return plan, err
 	}
-	pod := limitrange.PodOf(r.Workload)
+	pod := resources.PodOf(r.Workload)
 	for _, enforced := range []bool{true, false} {
 		var granted []*target
 		for _, t := range groups {
@@ -90,7 +90,7 @@ type target struct {
 	guardrails []string
 	mode       decision.Mode
 	container  string
-	field      limitrange.Field
+	field      resources.Field
 	value      resource.Quantity
 	conflict   string
 	left       string
@@ -106,7 +106,7 @@ func (t *target) gap(reason string) Gap {
 func group(wishes []Wish) ([]*target, error) {
 	var targets []*target
 	for _, w := range wishes {
-		field, err := limitrange.ParseField(w.Intent.Field)
+		field, err := resources.ParseField(w.Intent.Field)
 		if err != nil {
 			return nil, &IntentError{Policy: w.Policy, Reason: err.Error()}
 		}
@@ -141,19 +141,19 @@ func (t *target) join(other *target) {
 	t.guardrails = slices.Compact(t.guardrails)
 }
 
-func (p *Plan) fit(r *decision.Request, pod limitrange.Pod, targets []*target) {
+func (p *Plan) fit(r *decision.Request, pod resources.Pod, targets []*target) {
 	if len(targets) == 0 {
 		return
 	}
-	wishes := make([]limitrange.Wish, 0, len(targets))
+	wishes := make([]resources.Wish, 0, len(targets))
 	for _, t := range targets {
-		wishes = append(wishes, limitrange.Wish{Container: t.container, Field: t.field, Value: t.value})
+		wishes = append(wishes, resources.Wish{Container: t.container, Field: t.field, Value: t.value})
 	}
-	asked := func(container string, field limitrange.Field) *target {
+	asked := func(container string, field resources.Field) *target {
 		i := slices.IndexFunc(targets, func(t *target) bool { return t.container == container && t.field == field })
 		return targets[i]
 	}
-	fills, unfilled := limitrange.Fit(pod, wishes, r.Facts.LimitRanges, r.Facts.ResourceQuotas)
+	fills, unfilled := resources.Fit(pod, wishes, r.Facts.LimitRanges, r.Facts.ResourceQuotas)
 	for _, fill := range fills {
 		t := asked(fill.Container, fill.Field)
 		p.Fills = append(p.Fills, decision.Fill{

@@ -11,8 +11,8 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/limitrange"
 	"taffrail.dev/webhook/request"
+	"taffrail.dev/webhook/resources"
 )
 
 // wantedFacts are those that a bound policy rests on and that can make a difference for
@@ -61,14 +61,14 @@ func factNamespace(r *decision.Request) string {
 // workload and to its claims, what autoscaler there is, what is known of claims. What the
 // caller's Request shares is copied before it is changed. The prediction is empty where
 // there is no workload.
-func enrich(r *decision.Request) limitrange.Prediction {
+func enrich(r *decision.Request) resources.Prediction {
 	r.Claims = claimsWithFacts(r)
 	if r.Workload == nil {
-		return limitrange.Prediction{}
+		return resources.Prediction{}
 	}
 	workload := *r.Workload
 	workload.Containers = slices.Clone(workload.Containers)
-	prediction := limitrange.Predict(limitrange.PodOf(&workload), r.Facts.LimitRanges)
+	prediction := resources.Predict(resources.PodOf(&workload), r.Facts.LimitRanges)
 	workload.Refusals = refusals(r, prediction)
 	i := 0 // PodOf leaves the ephemeral containers out
 	for c := range workload.Containers {
@@ -134,7 +134,7 @@ func addKnownClaim(c *decision.Claim, known []*corev1.PersistentVolumeClaim) {
 	}
 }
 
-func refusals(r *decision.Request, prediction limitrange.Prediction) []decision.Refusal {
+func refusals(r *decision.Request, prediction resources.Prediction) []decision.Refusal {
 	return slices.Concat(prediction.Refusals(), prediction.Clashes(), claimRefusals(r))
 }
 
@@ -143,7 +143,7 @@ func refusals(r *decision.Request, prediction limitrange.Prediction) []decision.
 func claimRefusals(r *decision.Request) []decision.Refusal {
 	var refusals []decision.Refusal
 	for _, claim := range ownClaims(r.Claims) {
-		for _, refusal := range limitrange.ClaimRefusals(claim.Requests, r.Facts.LimitRanges) {
+		for _, refusal := range resources.ClaimRefusals(claim.Requests, r.Facts.LimitRanges) {
 			refusal.Claim = claim.Path
 			refusals = append(refusals, refusal)
 		}
@@ -164,7 +164,7 @@ func ownClaims(claims []decision.Claim) []decision.Claim {
 // predictPods adds to a template what becomes of all of its Pods with what will be injected
 // into them: what LimitRanges still refuse, and what ResourceQuotas have too little of.
 // What the Pods of the stored object use is given back.
-func predictPods(r *decision.Request, stored func(*decision.Request) *decision.Request, prediction limitrange.Prediction, fills []decision.Fill) {
+func predictPods(r *decision.Request, stored func(*decision.Request) *decision.Request, prediction resources.Prediction, fills []decision.Fill) {
 	if r.Workload == nil || !r.Workload.Template {
 		return
 	}
@@ -173,7 +173,7 @@ func predictPods(r *decision.Request, stored func(*decision.Request) *decision.R
 		r.Workload.Refusals = refusals(r, filled)
 	}
 	if len(r.Facts.ResourceQuotas) > 0 {
-		r.Workload.Shortages = limitrange.Shortages(limitrange.Demand{
+		r.Workload.Shortages = resources.Shortages(resources.Demand{
 			Pods:    filled.Pods(),
 			Scope:   request.Scope(r.Workload.Pod),
 			Claims:  ownClaims(r.Claims),
@@ -183,13 +183,13 @@ func predictPods(r *decision.Request, stored func(*decision.Request) *decision.R
 	}
 }
 
-func enforced(fills []decision.Fill) []limitrange.Fill {
-	var all []limitrange.Fill
+func enforced(fills []decision.Fill) []resources.Fill {
+	var all []resources.Fill
 	for _, fill := range fills {
-		field, err := limitrange.ParseField(fill.Field)
+		field, err := resources.ParseField(fill.Field)
 		value, bad := resource.ParseQuantity(fill.Value)
 		if fill.Mode == decision.ModeEnforce && err == nil && bad == nil {
-			all = append(all, limitrange.Fill{Container: fill.Container, Field: field, Value: value})
+			all = append(all, resources.Fill{Container: fill.Container, Field: field, Value: value})
 		}
 	}
 	return all
@@ -213,13 +213,13 @@ func storedRequest(r *decision.Request) *decision.Request {
 
 // present is what the stored object's Pods use now. What will be injected into the new ones
 // is taken to have been injected into them.
-func present(stored *decision.Request, facts decision.Facts, fills []decision.Fill) *limitrange.Present {
+func present(stored *decision.Request, facts decision.Facts, fills []decision.Fill) *resources.Present {
 	if stored == nil {
 		return nil
 	}
-	pods := limitrange.Predict(limitrange.PodOf(stored.Workload), facts.LimitRanges).After(enforced(fills)).Pods()
+	pods := resources.Predict(resources.PodOf(stored.Workload), facts.LimitRanges).After(enforced(fills)).Pods()
 	own := ownClaims(stored.Claims)
-	return &limitrange.Present{
+	return &resources.Present{
 		Pod: pods[0], Scope: request.Scope(stored.Workload.Pod),
 		Count:  request.PresentPods(stored.Object, stored.Kind.Kind),
 		Claims: slices.DeleteFunc(slices.Clone(own), func(c decision.Claim) bool { return c.Source == decision.ClaimTemplate }),

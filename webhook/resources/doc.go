@@ -1,4 +1,4 @@
-// Package limitrange says what Kubernetes will make of a Pod's resources, before it
+// Package resources says what Kubernetes will make of a Pod's resources, before it
 // does: which defaults land, what LimitRanger refuses, what validation rejects. And it
 // fits wished requests and limits into the gaps that remain. Of a PersistentVolumeClaim it
 // says what LimitRanger refuses. test/oracle holds all of it against Kubernetes' own code.
@@ -19,4 +19,4 @@
 //   - Every rule but a quota's scope looks at one resource at a time.
 //
 // Lists that need no change are shared with what was passed in. Treat all as read-only.
-package limitrange
+package resources

@@ -1,4 +1,4 @@
-package limitrange
+package resources
 
 import (
 	"fmt"
