@@ -15,8 +15,8 @@ import (
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/rego"
 )
 
 // checkFlags are the flags of taffrail check.
@@ -113,7 +113,7 @@ func collectLess() {
 	}
 }
 
-func (f *checkFlags) printer(command *cobra.Command, catalog *engine.Catalog) render.Printer {
+func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog) render.Printer {
 	out, failOn := command.OutOrStdout(), decision.Verdict(f.failOn.value)
 	switch f.output.value {
 	case "json":

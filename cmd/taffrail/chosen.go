@@ -10,7 +10,7 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // policyFlags choose among the policies that Guardrails bind.
@@ -30,7 +30,7 @@ func (f *policyFlags) add(command *cobra.Command) {
 }
 
 func completePolicies(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -39,7 +39,7 @@ func completePolicies(*cobra.Command, []string, string) ([]string, cobra.ShellCo
 
 // choose takes out of Guardrails what binds a policy that is not chosen. A policy that
 // nothing binds decides nothing, which must not pass for a clean answer of its.
-func (f *policyFlags) choose(objects *config.Objects, library *engine.Catalog) error {
+func (f *policyFlags) choose(objects *config.Objects, library *rego.Catalog) error {
 	if len(f.only)+len(f.skip) == 0 {
 		return nil
 	}

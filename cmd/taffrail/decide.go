@@ -11,8 +11,8 @@ import (
 	"taffrail.dev/cmd/taffrail/ordered"
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
 
@@ -25,7 +25,7 @@ var (
 
 // decider takes items to their decisions.
 type decider struct {
-	catalog  *engine.Catalog
+	catalog  *rego.Catalog
 	snapshot *pipeline.Snapshot
 	// namespace is where objects go that name none.
 	namespace string

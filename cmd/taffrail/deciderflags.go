@@ -12,8 +12,8 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 )
 
 // deciderFlags are the flags of every command that decides manifests.
@@ -49,7 +49,7 @@ func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
 
 // snapshot compiles the configuration of the paths. Where it has no Guardrails, the
 // built-in ones hold.
-func (f *deciderFlags) snapshot(ctx context.Context, catalog *engine.Catalog) (*pipeline.Snapshot, error) {
+func (f *deciderFlags) snapshot(ctx context.Context, catalog *rego.Catalog) (*pipeline.Snapshot, error) {
 	var objects config.Objects
 	if len(f.config) > 0 {
 		var err error
@@ -90,7 +90,7 @@ func (f *deciderFlags) snapshot(ctx context.Context, catalog *engine.Catalog) (*
 }
 
 // loadObjects checks here what Build would check again, because files have lines.
-func loadObjects(paths []string, catalog *engine.Catalog) (config.Objects, error) {
+func loadObjects(paths []string, catalog *rego.Catalog) (config.Objects, error) {
 	set, errs := config.LoadFiles(paths...)
 	errs = append(errs, set.Check(catalog)...)
 	return set.Objects(), errors.Join(errs...)

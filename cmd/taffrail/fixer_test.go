@@ -10,8 +10,8 @@ import (
 
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 )
 
 // rule is a policy for ConfigMaps: a Rego body that denies, and the fix as Rego.
@@ -42,7 +42,7 @@ deny contains finding if {
 }
 `, r.id, r.body, r.path, r.fix)}
 	}
-	catalog, err := engine.Load(library)
+	catalog, err := rego.Load(library)
 	if err != nil {
 		t.Fatal(err)
 	}

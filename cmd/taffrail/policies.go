@@ -8,7 +8,7 @@ import (
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 func newPoliciesCommand() *cobra.Command {
@@ -31,7 +31,7 @@ func newPoliciesListCommand() *cobra.Command {
 	command := &cobra.Command{Use: "list", Short: "List the policies", Args: usage(cobra.NoArgs)}
 	output := addChoice(command, "output", "o", "how to print", "text", "json", "markdown")
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		catalog, err := engine.Load(policies.FS)
+		catalog, err := rego.Load(policies.FS)
 		if err != nil {
 			return err
 		}
@@ -54,14 +54,14 @@ func newPoliciesShowCommand() *cobra.Command {
 	}
 	output := addChoice(command, "output", "o", "how to print", "text", "json")
 	command.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		catalog, err := engine.Load(policies.FS)
+		catalog, err := rego.Load(policies.FS)
 		if err != nil || len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return config.IDs(catalog), cobra.ShellCompDirectiveNoFileComp
 	}
 	command.RunE = func(command *cobra.Command, args []string) error {
-		catalog, err := engine.Load(policies.FS)
+		catalog, err := rego.Load(policies.FS)
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func newPoliciesShowCommand() *cobra.Command {
 	return command
 }
 
-func unknownPolicy(id string, catalog *engine.Catalog) error {
+func unknownPolicy(id string, catalog *rego.Catalog) error {
 	if near := config.Nearest(id, config.IDs(catalog)); near != "" {
 		return fmt.Errorf("there is no policy %q: did you mean %q?", id, near)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // What `policies show` tells people to write must be what `check -c` takes.
@@ -19,7 +19,7 @@ func TestEverySampleIsAccepted(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &catalogue); err != nil || len(catalogue.Policies) == 0 {
 		t.Fatal(err, stdout, stderr)
 	}
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"taffrail.dev/policies"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // What the README shows of denials is what policies say.
@@ -16,7 +16,7 @@ func TestReadmeQuotesPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"taffrail.dev/cmd/taffrail/policytest"
 	"taffrail.dev/policies"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // errNoTests keeps a mistyped path from passing.
@@ -51,7 +51,7 @@ Exit codes:
 }
 
 func test(command *cobra.Command, paths []string, f *testFlags) error {
-	library, err := engine.Load(policies.FS)
+	library, err := rego.Load(policies.FS)
 	if err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 )
 
 // extraPolicies are bound to other kinds to show that they cost a request nothing.
@@ -39,7 +39,7 @@ var spine = []string{
 // snapshotWith is the built-in default, of it only some policies if any are named, and
 // extra policies about a custom kind.
 func snapshotWith(extra int, only ...string) (*pipeline.Snapshot, error) {
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		return nil, err
 	}

@@ -12,12 +12,12 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
-func catalog(t *testing.T) *engine.Catalog {
+func catalog(t *testing.T) *rego.Catalog {
 	t.Helper()
-	library, err := engine.Load(policies.FS)
+	library, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/reach"
+	"taffrail.dev/webhook/rego"
 )
 
 // serves is what every cluster serves of what the library is about.
@@ -40,7 +40,7 @@ func serves() reach.Resources {
 // namespace that the preset's Guardrails cover; and a kind of extraKinds is sent too.
 func TestEverythingThatIsBoundIsReached(t *testing.T) {
 	h := helm4(t)
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,12 +14,12 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // DefaultGuardrails are those that Taffrail has built in.
 func DefaultGuardrails() ([]v1alpha1.Guardrail, error) {
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ var (
 		"webhook/credentials":  append([]string{module, opa}, cluster...),
 		"webhook/cluster":      {},
 		"webhook/config":       cluster,
-		"webhook/engine":       cluster,
+		"webhook/rego":         cluster,
 		"webhook/guardrail":    cluster,
 		"webhook/resources":    append([]string{opa}, cluster...),
 		"webhook/mutate":       cluster,

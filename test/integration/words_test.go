@@ -17,7 +17,7 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/test/harness"
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // example is how the example of a policy differs from most.
@@ -56,7 +56,7 @@ var examples = map[string]func() example{
 // the namespace holds.
 func TestWordsOfEveryPolicy(t *testing.T) {
 	t.Parallel()
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	must(t, err)
 	for _, policy := range catalog.Policies() {
 		t.Run(policy.ID, func(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 )
 
 // realHandler is a Handler with every policy of the library, bound to every namespace.
@@ -28,7 +28,7 @@ type realHandler struct {
 
 func newRealHandler(tb testing.TB, mode v1alpha1.Mode, facts pipeline.FactSource) realHandler {
 	tb.Helper()
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		tb.Fatal(err)
 	}

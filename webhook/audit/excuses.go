@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/rego"
 )
 
 // Excuses is what one Exemption excuses of what is there.
@@ -25,7 +25,7 @@ type Excuses struct {
 // Configuration is the part of a *pipeline.Snapshot that CountExcuses needs.
 type Configuration interface {
 	Decider
-	Catalog() *engine.Catalog
+	Catalog() *rego.Catalog
 }
 
 // CountExcuses counts for each Exemption what it excuses. Exemptions that cover the same
@@ -61,7 +61,7 @@ func (s *Scanner) CountExcuses(ctx context.Context, c Configuration, exemptions 
 
 // injected are the kinds that an Exemption keeps values from being injected into. Nobody
 // can see in an object that nothing was.
-func injected(e *guardrail.Exemption, catalog *engine.Catalog) (kinds []string) {
+func injected(e *guardrail.Exemption, catalog *rego.Catalog) (kinds []string) {
 	for _, id := range e.Policies {
 		if policy, known := catalog.Policy(id); known && !policy.Validates {
 			for _, kind := range policy.Kinds {
@@ -78,7 +78,7 @@ var errUndecided = errors.New("some objects could not be decided")
 
 // kindsOf are the kinds that the policies of Exemptions are about, each with the
 // Exemptions that cover it.
-func kindsOf(exemptions guardrail.Exemptions, catalog *engine.Catalog) map[schema.GroupKind]guardrail.Exemptions {
+func kindsOf(exemptions guardrail.Exemptions, catalog *rego.Catalog) map[schema.GroupKind]guardrail.Exemptions {
 	kinds := map[schema.GroupKind]guardrail.Exemptions{}
 	for _, e := range exemptions {
 		for _, id := range e.Policies {
@@ -132,11 +132,11 @@ func (s *Scanner) count(ctx context.Context, c Configuration, mapping *meta.REST
 
 // decidedApart are the policies of Exemptions for which no template stands for the objects of
 // a kind, because they are not about the kinds that carry the templates.
-func decidedApart(exemptions guardrail.Exemptions, kind schema.GroupKind, catalog *engine.Catalog) (ids []string) {
+func decidedApart(exemptions guardrail.Exemptions, kind schema.GroupKind, catalog *rego.Catalog) (ids []string) {
 	for _, e := range exemptions {
 		for _, id := range e.Policies {
 			policy, known := catalog.Policy(id)
-			if known && slices.ContainsFunc(policy.Uncovered(), func(u engine.Uncovered) bool { return u.Kind == kind }) {
+			if known && slices.ContainsFunc(policy.Uncovered(), func(u rego.Uncovered) bool { return u.Kind == kind }) {
 				ids = append(ids, id)
 			}
 		}

@@ -25,8 +25,8 @@ import (
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 )
 
 // nothing is a cluster of which nothing but the namespaces is known.
@@ -42,7 +42,7 @@ func (nothing) Facts(context.Context, string, []decision.Fact) (decision.Facts, 
 
 func exempting(t *testing.T, specs map[string]v1alpha1.ExemptionSpec) *pipeline.Snapshot {
 	t.Helper()
-	library, err := engine.Load(policies.FS)
+	library, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func setItems(list client.ObjectList, items []any) error {
 // Where a Policy is about Pods and not about what they are made from, no template stands for
 // them: an Exemption that only its Pods need is not told to be needless.
 func TestPodsAreCountedWhereNoTemplateStandsForThem(t *testing.T) {
-	library, err := engine.Load(policies.FS)
+	library, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

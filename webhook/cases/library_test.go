@@ -13,12 +13,12 @@ import (
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/cases"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // TestCases decides every case of the library, with OPA's rule indexer and without.
 func TestCases(t *testing.T) {
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-func hold(t *testing.T, catalog *engine.Catalog, policy *engine.Policy, c *cases.Case) {
+func hold(t *testing.T, catalog *rego.Catalog, policy *rego.Policy, c *cases.Case) {
 	t.Helper()
 	program, err := c.Program(catalog, policy)
 	if err != nil {

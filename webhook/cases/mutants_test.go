@@ -11,14 +11,14 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"taffrail.dev/policies"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // TestCasesHoldEveryPolicy empties every policy, and takes every one of its deny and
 // inject rules out alone. Each time a case of the policy must fail, or the cases would
 // not notice that it does nothing.
 func TestCasesHoldEveryPolicy(t *testing.T) {
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestCasesHoldEveryPolicy(t *testing.T) {
 	}
 }
 
-func sourceOf(t *testing.T, policy *engine.Policy) string {
+func sourceOf(t *testing.T, policy *rego.Policy) string {
 	t.Helper()
 	folder := strings.ReplaceAll(strings.TrimPrefix(policy.Package, "taffrail."), ".", "/")
 	file := path.Join(folder, path.Base(folder)+".rego")
@@ -105,7 +105,7 @@ func mutants(t *testing.T, file string) map[string]string {
 }
 
 // load reads a policy, from a source of its own, with the library's helpers.
-func load(t *testing.T, file, text string) *engine.Catalog {
+func load(t *testing.T, file, text string) *rego.Catalog {
 	t.Helper()
 	library := fstest.MapFS{file: {Data: []byte(text)}}
 	helpers, err := fs.Glob(policies.FS, "lib/*/*.rego")
@@ -115,7 +115,7 @@ func load(t *testing.T, file, text string) *engine.Catalog {
 	for _, helper := range helpers {
 		library[helper] = &fstest.MapFile{Data: []byte(source(t, helper))}
 	}
-	catalog, err := engine.Load(library)
+	catalog, err := rego.Load(library)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/cases"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // edited is a case's object before and after an edit, and which findings about it the
@@ -22,7 +22,7 @@ type edited struct {
 // TestEveryPolicyTellsOldFromNew edits the object of every case of the library in ways that
 // are the same for all policies.
 func TestEveryPolicyTellsOldFromNew(t *testing.T) {
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func text(value any) string {
 }
 
 // edit makes an UPDATE of the case's object: change is done to its app containers.
-func edit(t *testing.T, c *cases.Case, program *engine.Program, change func(containers []any)) edited {
+func edit(t *testing.T, c *cases.Case, program *rego.Program, change func(containers []any)) edited {
 	t.Helper()
 	update := *c
 	update.Operation, update.OldObject = decision.Update, c.Object

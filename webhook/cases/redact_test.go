@@ -7,7 +7,7 @@ import (
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 const mark = "Hunter2MARK"
@@ -29,7 +29,7 @@ func credentials() []string {
 // Whatever stands in any string of any object of the library's cases, no policy tells a
 // credential: not in a message, not in a path, not in a key, and in no fix.
 func TestNoPolicyTellsACredential(t *testing.T) {
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

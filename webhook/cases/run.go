@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
 
@@ -32,19 +32,19 @@ type FailureError struct {
 func (f *FailureError) Error() string { return f.Reason }
 
 // Program compiles a policy of a catalogue with the parameters of the case. The catalogue
-// is best the policy's own: see engine.Catalog.Only.
-func (c *Case) Program(catalog *engine.Catalog, policy *engine.Policy) (*engine.Program, error) {
+// is best the policy's own: see rego.Catalog.Only.
+func (c *Case) Program(catalog *rego.Catalog, policy *rego.Policy) (*rego.Program, error) {
 	parameters, bad := policy.CheckParameters(c.Parameters, field.NewPath("parameters"))
 	if len(bad) > 0 {
 		return nil, bad.ToAggregate()
 	}
-	return engine.Compile(catalog, []engine.Slot{{Policy: policy.ID, Parameters: parameters}})
+	return rego.Compile(catalog, []rego.Slot{{Policy: policy.ID, Parameters: parameters}})
 }
 
 // Run decides the case by a program that Program has made, with OPA's rule indexer and
 // without, and applies every fix that is proposed: its finding must then be gone. It is nil
 // where the case holds, and a *FailureError where it does not.
-func (c *Case) Run(ctx context.Context, program *engine.Program) error {
+func (c *Case) Run(ctx context.Context, program *rego.Program) error {
 	result, err := c.Evaluate(ctx, program)
 	if err != nil {
 		return err
@@ -74,15 +74,15 @@ func (c *Case) Run(ctx context.Context, program *engine.Program) error {
 }
 
 // Evaluate is what the policy says about the case.
-func (c *Case) Evaluate(ctx context.Context, program *engine.Program) (decision.Result, error) {
+func (c *Case) Evaluate(ctx context.Context, program *rego.Program) (decision.Result, error) {
 	request, err := c.request(c.Object)
 	if err != nil {
 		return decision.Result{}, &FailureError{Reason: "the object cannot be decided: " + err.Error()}
 	}
-	return evaluate(ctx, program, request, engine.Both)
+	return evaluate(ctx, program, request, rego.Both)
 }
 
-func evaluate(ctx context.Context, program *engine.Program, request *decision.Request, part engine.Part) (decision.Result, error) {
+func evaluate(ctx context.Context, program *rego.Program, request *decision.Request, part rego.Part) (decision.Result, error) {
 	results, err := program.Evaluate(ctx, request, []int{0}, part)
 	if err != nil {
 		return decision.Result{}, err
@@ -95,7 +95,7 @@ func evaluate(ctx context.Context, program *engine.Program, request *decision.Re
 
 // Tolerated is what the policy finds in the new object of an UPDATE and, for each of that,
 // whether the old object has it already.
-func (c *Case) Tolerated(ctx context.Context, program *engine.Program) (found decision.Result, tolerated []bool, err error) {
+func (c *Case) Tolerated(ctx context.Context, program *rego.Program) (found decision.Result, tolerated []bool, err error) {
 	req, err := c.request(c.Object)
 	if err != nil {
 		return found, nil, err
@@ -108,16 +108,16 @@ func (c *Case) Tolerated(ctx context.Context, program *engine.Program) (found de
 		return found, nil, &FailureError{Reason: "the case says what is tolerated, and has no oldObject"}
 	}
 	pipeline.EnrichStored(old)
-	before, err := evaluate(ctx, program, old, engine.Deny)
+	before, err := evaluate(ctx, program, old, rego.Deny)
 	if err != nil {
 		return found, nil, err
 	}
-	found, err = evaluate(ctx, program, req, engine.Deny)
+	found, err = evaluate(ctx, program, req, rego.Deny)
 	return found, guardrail.Tolerated(&before, &found), err
 }
 
 // checkTolerated compares what the old object has already with what the case says of it.
-func (c *Case) checkTolerated(ctx context.Context, program *engine.Program) error {
+func (c *Case) checkTolerated(ctx context.Context, program *rego.Program) error {
 	if !slices.ContainsFunc(*c.Findings, func(f Finding) bool { return f.Tolerated != nil }) {
 		return nil
 	}
@@ -138,7 +138,7 @@ func (c *Case) checkTolerated(ctx context.Context, program *engine.Program) erro
 
 // checkFix applies what a finding proposes to the object as its writer has it, and
 // decides again.
-func (c *Case) checkFix(ctx context.Context, program *engine.Program, violation decision.Violation) error {
+func (c *Case) checkFix(ctx context.Context, program *rego.Program, violation decision.Violation) error {
 	request, err := c.request(c.Object)
 	if err != nil {
 		return err
@@ -154,7 +154,7 @@ func (c *Case) checkFix(ctx context.Context, program *engine.Program, violation 
 	if request, err = c.request(fixed); err != nil {
 		return &FailureError{Reason: fmt.Sprintf("after the fix %s the object cannot be decided: %v", operations, err)}
 	}
-	result, err := evaluate(ctx, program, request, engine.Deny)
+	result, err := evaluate(ctx, program, request, rego.Deny)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/cases"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 const (
@@ -37,7 +37,7 @@ var (
 // What policies say is one body of writing: a person who has read one denial can read all.
 // The laws hold for every finding of every case.
 func TestMessagesAreOneBodyOfWriting(t *testing.T) {
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestMessagesAreOneBodyOfWriting(t *testing.T) {
 	}
 }
 
-func messageLaws(catalog *engine.Catalog, id string, f cases.Finding) (complaints []string) {
+func messageLaws(catalog *rego.Catalog, id string, f cases.Finding) (complaints []string) {
 	broken := func(when bool, format string, args ...any) {
 		if when {
 			complaints = append(complaints, fmt.Sprintf(format, args...))
@@ -98,7 +98,7 @@ func headline(id string, f cases.Finding) string {
 
 // A remediation is what is to be typed, and no more than can be read at a glance.
 func TestRemediationsCanBeTyped(t *testing.T) {
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

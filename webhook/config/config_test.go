@@ -9,11 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // testCatalog has two policies that stand for those of the library.
-func testCatalog(t *testing.T) *engine.Catalog {
+func testCatalog(t *testing.T) *rego.Catalog {
 	t.Helper()
 	policy := func(id, mode, parameters string) *fstest.MapFile {
 		return &fstest.MapFile{Data: []byte(`# METADATA
@@ -31,7 +31,7 @@ func testCatalog(t *testing.T) *engine.Catalog {
 deny contains {"msg": "bad", "path": "spec"} if input.name == "bad"
 `)}
 	}
-	catalog, err := engine.Load(fstest.MapFS{
+	catalog, err := rego.Load(fstest.MapFS{
 		"x/require_probes/policy.rego": policy("require-probes", "warn", ""),
 		"x/restricted_service_type/policy.rego": policy("restricted-service-type", "enforce", `#   default_guardrail: restricted
 #   parameters:

@@ -5,7 +5,7 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // A namespace with this label opts in to the built-in Guardrail restricted.
@@ -17,10 +17,10 @@ const (
 // Default returns the Guardrails that hold where nobody configured any: every policy of
 // the library in the mode of its METADATA for every namespace but the cluster's own, except for
 // those whose METADATA wants them only where a namespace says that it is restricted.
-func Default(catalog *engine.Catalog) []v1alpha1.Guardrail {
+func Default(catalog *rego.Catalog) []v1alpha1.Guardrail {
 	excluded := []string{metav1.NamespaceSystem, "kube-node-lease", metav1.NamespacePublic}
-	chapter := newGuardrail(engine.GuardrailChapter, &metav1.LabelSelector{}, excluded)
-	restricted := newGuardrail(engine.GuardrailRestricted, &metav1.LabelSelector{
+	chapter := newGuardrail(rego.GuardrailChapter, &metav1.LabelSelector{}, excluded)
+	restricted := newGuardrail(rego.GuardrailRestricted, &metav1.LabelSelector{
 		MatchLabels: map[string]string{exposureLabel: exposureRestricted},
 	}, nil)
 	for _, policy := range catalog.Policies() {
@@ -28,7 +28,7 @@ func Default(catalog *engine.Catalog) []v1alpha1.Guardrail {
 			continue
 		}
 		to := &chapter.Spec
-		if policy.DefaultGuardrail == engine.GuardrailRestricted {
+		if policy.DefaultGuardrail == rego.GuardrailRestricted {
 			to = &restricted.Spec
 		}
 		binding := v1alpha1.PolicyBinding{Name: policy.ID}
@@ -46,7 +46,7 @@ func Default(catalog *engine.Catalog) []v1alpha1.Guardrail {
 	return list
 }
 
-func newGuardrail(name engine.DefaultGuardrail, selector *metav1.LabelSelector, excluded []string) v1alpha1.Guardrail {
+func newGuardrail(name rego.DefaultGuardrail, selector *metav1.LabelSelector, excluded []string) v1alpha1.Guardrail {
 	return v1alpha1.Guardrail{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion().String(), Kind: "Guardrail"},
 		ObjectMeta: metav1.ObjectMeta{Name: string(name)},

@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/rego"
 )
 
 const expiryHint = "write the last day as in 2027-01-31, or the moment of the end as in 2027-01-31T18:00:00Z"
@@ -23,7 +23,7 @@ const maxPattern = 253
 // ResolveExemption finds out what an Exemption means, against the catalogue of policies.
 // Where whom or what it covers is not wholly right it is nil, for a typing error must
 // never make an exception wider; a policy that does not exist is left out.
-func ResolveExemption(e *v1alpha1.Exemption, catalog *engine.Catalog) (*guardrail.Exemption, field.ErrorList) {
+func ResolveExemption(e *v1alpha1.Exemption, catalog *rego.Catalog) (*guardrail.Exemption, field.ErrorList) {
 	spec := field.NewPath("spec")
 	kinds, errs := exemptedKinds(e.Spec.Kinds, catalog, spec.Child("kinds"))
 	until, late := expiry(e.Spec.Expires, spec.Child("expires"))
@@ -47,7 +47,7 @@ func ResolveExemption(e *v1alpha1.Exemption, catalog *engine.Catalog) (*guardrai
 	}, errs
 }
 
-func exemptedPolicies(ids []string, catalog *engine.Catalog, at *field.Path) (known []string, errs field.ErrorList) {
+func exemptedPolicies(ids []string, catalog *rego.Catalog, at *field.Path) (known []string, errs field.ErrorList) {
 	if len(ids) == 0 {
 		return nil, field.ErrorList{field.Required(at, "an Exemption names the policies that it excuses from")}
 	}
@@ -67,14 +67,14 @@ func exemptedPolicies(ids []string, catalog *engine.Catalog, at *field.Path) (kn
 
 // exemptedKinds takes only kinds that some policy is about: any other would excuse nothing,
 // and is most likely mistyped.
-func exemptedKinds(texts []string, catalog *engine.Catalog, at *field.Path) (kinds []guardrail.Kind, errs field.ErrorList) {
+func exemptedKinds(texts []string, catalog *rego.Catalog, at *field.Path) (kinds []guardrail.Kind, errs field.ErrorList) {
 	errs = checkSet(texts, at)
 	for i, text := range texts {
 		if text == "" {
 			continue
 		}
 		kind := guardrail.Kind{GroupKind: schema.ParseGroupKind(text), Any: !strings.Contains(text, ".")}
-		if !slices.ContainsFunc(catalog.Policies(), func(p *engine.Policy) bool { return slices.ContainsFunc(p.Kinds, kind.Covers) }) {
+		if !slices.ContainsFunc(catalog.Policies(), func(p *rego.Policy) bool { return slices.ContainsFunc(p.Kinds, kind.Covers) }) {
 			reason := "no policy is about this kind"
 			if near := Nearest(text, kindNames(catalog)); near != "" {
 				reason += fmt.Sprintf(", did you mean %q?", near)
@@ -88,7 +88,7 @@ func exemptedKinds(texts []string, catalog *engine.Catalog, at *field.Path) (kin
 }
 
 // kindNames are those of the catalogue's policies, without and with their groups, sorted.
-func kindNames(catalog *engine.Catalog) (names []string) {
+func kindNames(catalog *rego.Catalog) (names []string) {
 	for _, policy := range catalog.Policies() {
 		for _, kind := range policy.Kinds {
 			names = append(names, kind.Kind, kind.String())

@@ -10,7 +10,7 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config/document"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // Set is the configuration of some files, and remembers where each object stands.
@@ -86,7 +86,7 @@ func (s *Set) Objects() (all Objects) {
 
 // Check resolves everything, Policies first, for Guardrails and Exemptions may name them,
 // and adds file and line to what is wrong.
-func (s *Set) Check(library *engine.Catalog) (errs []error) {
+func (s *Set) Check(library *rego.Catalog) (errs []error) {
 	policies := ResolvePolicies(s.Objects().Policies, library)
 	for i := range s.entries {
 		e := &s.entries[i]

@@ -11,13 +11,13 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"taffrail.dev/policies"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // FuzzDecode holds the decoder to its strictness: what it accepts is all that the text
 // says, survives being written and read again, and takes no field more.
 func FuzzDecode(f *testing.F) {
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		f.Fatal(err)
 	}

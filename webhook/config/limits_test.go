@@ -10,7 +10,7 @@ import (
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 func manyTexts(n, size int) []string {
@@ -38,7 +38,7 @@ func TestGuardrailsAreBounded(t *testing.T) {
 		change(&s)
 		return s
 	}
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestExemptionsAreBounded(t *testing.T) {
 		Reason: "r", Owner: "o", Expires: "2030-01-01",
 	}}
 	e.Name = "e"
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

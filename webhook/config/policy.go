@@ -7,13 +7,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // Policies are those of the users' own, as far as they are in force.
 type Policies struct {
 	// Catalog is the library with every Policy that is in force.
-	Catalog *engine.Catalog
+	Catalog *rego.Catalog
 	// Errors say by name what is wrong with a spec.
 	Errors map[string]field.ErrorList
 	// LastGood has the names of those whose spec is wrong and whose last good one, from
@@ -25,7 +25,7 @@ type Policies struct {
 
 // ResolvePolicies adds Policies to the library's. It depends on the stored objects alone:
 // not on what was in force before.
-func ResolvePolicies(policies []v1alpha1.Policy, library *engine.Catalog) Policies {
+func ResolvePolicies(policies []v1alpha1.Policy, library *rego.Catalog) Policies {
 	p := Policies{Catalog: library, Errors: map[string]field.ErrorList{}, LastGood: map[string]bool{}, FailOpen: map[string]bool{}}
 	specs := make(map[string]v1alpha1.PolicySpec, len(policies))
 	for i := range policies {

@@ -9,7 +9,7 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // Resolved is what of a Guardrail can be in force.
@@ -23,7 +23,7 @@ type Resolved struct {
 
 // Binding is a policy of the catalogue as a Guardrail binds it.
 type Binding struct {
-	Policy *engine.Policy
+	Policy *rego.Policy
 	// Parameters are checked, with the defaults filled in.
 	Parameters map[string]any
 	// Mode is the Guardrail's where the binding has none of its own.
@@ -42,7 +42,7 @@ type Binding struct {
 // but a file never saw a schema, and a cluster's may be of another version. A binding
 // that is wrong is left out, and the others hold: a typing error in one must not switch
 // off a whole Guardrail.
-func Resolve(g *v1alpha1.Guardrail, catalog *engine.Catalog) (Resolved, field.ErrorList) {
+func Resolve(g *v1alpha1.Guardrail, catalog *rego.Catalog) (Resolved, field.ErrorList) {
 	spec := field.NewPath("spec")
 	errs := checkCoverage(g, spec)
 	usable := len(errs) == 0
@@ -55,7 +55,7 @@ func Resolve(g *v1alpha1.Guardrail, catalog *engine.Catalog) (Resolved, field.Er
 	return Resolved{Usable: true, Bindings: bindings}, errs
 }
 
-func resolveBindings(g *v1alpha1.Guardrail, catalog *engine.Catalog, at *field.Path) (bindings []Binding, errs field.ErrorList) {
+func resolveBindings(g *v1alpha1.Guardrail, catalog *rego.Catalog, at *field.Path) (bindings []Binding, errs field.ErrorList) {
 	if len(g.Spec.Policies) == 0 {
 		return nil, field.ErrorList{field.Required(at, "a Guardrail without policies holds nothing")}
 	}
@@ -91,7 +91,7 @@ func resolveBindings(g *v1alpha1.Guardrail, catalog *engine.Catalog, at *field.P
 
 // resolve takes the Guardrail's mode for a binding without one. Whether that is a mode
 // at all is checked once, for the Guardrail.
-func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *engine.Catalog, at *field.Path) (Binding, field.ErrorList) {
+func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *rego.Catalog, at *field.Path) (Binding, field.ErrorList) {
 	errs := checkMode(p.Mode, at.Child("mode"), nil)
 	errs = append(errs, checkFailurePolicy(p.FailurePolicy, at.Child("failurePolicy"))...)
 	policy, err := findPolicy(p.Name, catalog, at.Child("name"))
@@ -117,7 +117,7 @@ func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *engine.
 	return Binding{Policy: policy, Parameters: all, Mode: mode, Held: held, FailurePolicy: p.FailurePolicy, Key: policy.ID + " " + string(text)}, nil
 }
 
-func findPolicy(name string, catalog *engine.Catalog, at *field.Path) (*engine.Policy, *field.Error) {
+func findPolicy(name string, catalog *rego.Catalog, at *field.Path) (*rego.Policy, *field.Error) {
 	if name == "" {
 		return nil, field.Required(at, "the id of a policy, as `taffrail policies list` prints it")
 	}
@@ -133,7 +133,7 @@ func findPolicy(name string, catalog *engine.Catalog, at *field.Path) (*engine.P
 }
 
 // IDs lists the policies of a catalogue by id, sorted.
-func IDs(catalog *engine.Catalog) []string {
+func IDs(catalog *rego.Catalog) []string {
 	policies := catalog.Policies()
 	ids := make([]string, 0, len(policies))
 	for _, policy := range policies {
@@ -144,7 +144,7 @@ func IDs(catalog *engine.Catalog) []string {
 
 // parameters returns a binding's parameters as the policy will see them, checked and
 // with the defaults filled in. at is their place, for the errors.
-func parameters(binding *v1alpha1.PolicyBinding, policy *engine.Policy, at *field.Path) (map[string]any, field.ErrorList) {
+func parameters(binding *v1alpha1.PolicyBinding, policy *rego.Policy, at *field.Path) (map[string]any, field.ErrorList) {
 	var given map[string]any
 	if binding.Parameters != nil && len(binding.Parameters.Raw) > MaxParameters {
 		return nil, field.ErrorList{field.Invalid(at, field.OmitValueType{}, fmt.Sprintf(

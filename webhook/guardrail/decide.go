@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // Identity tells violations apart across edits of an object and across Guardrails.
@@ -185,7 +185,7 @@ func failureFinding(bound Bound, mode decision.Mode, err error) decision.Finding
 		Mode:        mode,
 		Severity:    bound.Policy.Severity,
 		Key:         "evaluation",
-		Message:     "this policy cannot decide the object: it " + engine.FailureReason(err),
+		Message:     "this policy cannot decide the object: it " + rego.FailureReason(err),
 		Remediation: "Make the object simpler or smaller, or ask whoever wrote the policy. A Guardrail admits what it cannot decide by failurePolicy: Ignore.",
 		Failed:      true,
 		FailOpen:    bound.FailOpen,

@@ -12,8 +12,8 @@ import (
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/rego"
 )
 
 type asked struct {
@@ -36,7 +36,7 @@ func evidence(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) g
 			t.Fatal(err)
 		}
 		g.Name = a.guardrail
-		policy := &engine.Policy{ID: "a-policy", Severity: decision.SeverityHigh, Remediation: "Do it right.", Kinds: a.kinds}
+		policy := &rego.Policy{ID: "a-policy", Severity: decision.SeverityHigh, Remediation: "Do it right.", Kinds: a.kinds}
 		if a.kinds == nil {
 			policy.Kinds = decision.PodKinds()
 		}
@@ -205,8 +205,8 @@ func TestTrust(t *testing.T) {
 }
 
 func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T) {
-	late := &engine.EvaluationError{Policy: "a-policy", Err: engine.ErrNoTime}
-	steps := &engine.EvaluationError{Policy: "a-policy", Err: &engine.StepsError{Used: 250_007, Limit: engine.MaxSteps}}
+	late := &rego.EvaluationError{Policy: "a-policy", Err: rego.ErrNoTime}
+	steps := &rego.EvaluationError{Policy: "a-policy", Err: &rego.StepsError{Used: 250_007, Limit: rego.MaxSteps}}
 	for name, test := range map[string]struct {
 		failOpen, uncertain bool
 		mode                decision.Mode

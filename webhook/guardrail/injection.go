@@ -29,7 +29,7 @@ type Injection struct {
 // InjectionPeriod is a time in which a policy was enforced under one set of parameters.
 type InjectionPeriod struct {
 	Policy string
-	// Slot is the index of both in the engine.Program.
+	// Slot is the index of both in the rego.Program.
 	Slot  int
 	Since time.Time
 	// Until is zero while it lasts.

@@ -15,15 +15,15 @@ import (
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/rego"
 )
 
 // exempting is a Guardrail that enforces policies about Deployments.
 func exempting(t interface{ Fatal(...any) }, name string, spec v1alpha1.GuardrailSpec, policies ...string) *guardrail.Guardrail {
 	var bindings []guardrail.Binding
 	for _, id := range policies {
-		policy := &engine.Policy{ID: id, Kinds: []schema.GroupKind{{Group: "apps", Kind: "Deployment"}, {Kind: "Pod"}}}
+		policy := &rego.Policy{ID: id, Kinds: []schema.GroupKind{{Group: "apps", Kind: "Deployment"}, {Kind: "Pod"}}}
 		bindings = append(bindings, guardrail.Binding{Policy: policy, Mode: decision.ModeEnforce})
 	}
 	g, err := guardrail.New(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, bindings)

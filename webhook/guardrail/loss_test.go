@@ -12,8 +12,8 @@ import (
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/rego"
 )
 
 // bind makes a Guardrail that binds policies by slot: slot 3 is of policy p3.
@@ -21,7 +21,7 @@ func bind(t interface{ Fatal(...any) }, name string, spec v1alpha1.GuardrailSpec
 	var bindings []guardrail.Binding
 	for slot := range 10 {
 		if mode, ok := slots[slot]; ok {
-			bindings = append(bindings, guardrail.Binding{Policy: &engine.Policy{ID: fmt.Sprintf("p%d", slot)}, Slot: slot, Mode: mode})
+			bindings = append(bindings, guardrail.Binding{Policy: &rego.Policy{ID: fmt.Sprintf("p%d", slot)}, Slot: slot, Mode: mode})
 		}
 	}
 	g, err := guardrail.New(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, bindings)

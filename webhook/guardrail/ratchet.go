@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // Extent is how much an UPDATE changes.
@@ -113,9 +113,9 @@ func (e *Evidence) ratchet(candidates []candidate, asked func(*candidate) bool) 
 // stored object.
 func (e *Evidence) tolerateFailure(c *candidate, before error) {
 	switch {
-	case c.failed() && before != nil && !errors.Is(before, engine.ErrNoTime):
+	case c.failed() && before != nil && !errors.Is(before, rego.ErrNoTime):
 		c.excuse(failedBefore)
-	case c.failed() || !e.Bounds[c.bound].FailOpen && errors.As(before, new(*engine.EvaluationError)):
+	case c.failed() || !e.Bounds[c.bound].FailOpen && errors.As(before, new(*rego.EvaluationError)):
 		// It denies, as it would if the stored object had been fine.
 	default:
 		if c.finding.Denies() {

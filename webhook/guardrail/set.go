@@ -11,13 +11,13 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // Binding is one policy asked for by one Guardrail, checked and ready.
 type Binding struct {
-	Policy *engine.Policy
-	// Slot is the index of the policy and its parameters in the engine.Program.
+	Policy *rego.Policy
+	// Slot is the index of the policy and its parameters in the rego.Program.
 	Slot int
 	Mode decision.Mode
 	// Held is true where the binding names a mode of its own below enforce: neither the

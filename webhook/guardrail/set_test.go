@@ -8,8 +8,8 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/rego"
 )
 
 func serviceKind() schema.GroupKind { return schema.GroupKind{Kind: "Service"} }
@@ -18,7 +18,7 @@ func newGuardrail(t *testing.T, spec v1alpha1.GuardrailSpec, modes ...decision.M
 	t.Helper()
 	var bindings []guardrail.Binding
 	for i, mode := range modes {
-		policy := &engine.Policy{
+		policy := &rego.Policy{
 			ID: "a-policy", Severity: decision.SeverityHigh, Remediation: "Do it right.",
 			Kinds: []schema.GroupKind{serviceKind(), {Kind: "Pod"}, {Kind: "Namespace"}, {Group: "storage.k8s.io", Kind: "StorageClass"}},
 		}

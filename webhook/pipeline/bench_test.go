@@ -9,8 +9,8 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
 
@@ -27,7 +27,7 @@ func (bare) Facts(context.Context, string, []decision.Fact) (decision.Facts, err
 // BenchmarkDecide decides clean Pods of 1 and of 20 containers under the built-in
 // default.
 func BenchmarkDecide(b *testing.B) {
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/rego"
 )
 
 // Problem is what is wrong with one object of a configuration.
@@ -32,19 +32,19 @@ type Problem struct {
 // most changes are about who is covered and not about what is asked. It is not safe for
 // concurrent use.
 type Builder struct {
-	library *engine.Catalog
+	library *rego.Catalog
 
 	modules  string // identify what policies was made of
 	policies config.Policies
 	slots    string // identify what program was made of
-	program  *engine.Program
+	program  *rego.Program
 }
 
 // NewBuilder makes a Builder on top of the library's policies.
-func NewBuilder(library *engine.Catalog) *Builder { return &Builder{library: library} }
+func NewBuilder(library *rego.Catalog) *Builder { return &Builder{library: library} }
 
 // Build compiles a configuration with a Builder of its own.
-func Build(ctx context.Context, library *engine.Catalog, objects config.Objects) (*Snapshot, []Problem, error) {
+func Build(ctx context.Context, library *rego.Catalog, objects config.Objects) (*Snapshot, []Problem, error) {
 	return NewBuilder(library).Build(ctx, objects)
 }
 
@@ -97,10 +97,10 @@ func (b *Builder) resolvePolicies(policies []v1alpha1.Policy) config.Policies {
 	return b.policies
 }
 
-func (b *Builder) compile(made *build) (*engine.Program, error) {
+func (b *Builder) compile(made *build) (*rego.Program, error) {
 	slots := strings.Join(made.keys, "\x00")
 	if b.program == nil || b.slots != slots {
-		program, err := engine.Compile(made.policies.Catalog, made.slots)
+		program, err := rego.Compile(made.policies.Catalog, made.slots)
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +135,7 @@ func identity(o *config.Objects) string {
 // build is one configuration in the making.
 type build struct {
 	policies   config.Policies
-	slots      []engine.Slot
+	slots      []rego.Slot
 	keys       []string       // config.Binding's, of the slots
 	index      map[string]int // of slots, by key
 	set        guardrail.Set
@@ -208,7 +208,7 @@ func (b *build) slot(binding *config.Binding) int {
 		return i
 	}
 	b.index[binding.Key] = len(b.slots)
-	b.slots = append(b.slots, engine.Slot{Policy: binding.Policy.ID, Parameters: binding.Parameters})
+	b.slots = append(b.slots, rego.Slot{Policy: binding.Policy.ID, Parameters: binding.Parameters})
 	b.keys = append(b.keys, binding.Key)
 	return b.index[binding.Key]
 }

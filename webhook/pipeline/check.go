@@ -12,7 +12,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // Stored tells what is stored now. Implementations are safe for concurrent use.
@@ -29,13 +29,13 @@ type Stored interface {
 // Checker judges objects of the configuration before they are stored, as Build would
 // afterwards. It is safe for concurrent use.
 type Checker struct {
-	library *engine.Catalog
+	library *rego.Catalog
 	stored  Stored
 	now     func() time.Time
 }
 
 // NewChecker makes a Checker; now is time.Now if nil.
-func NewChecker(library *engine.Catalog, stored Stored, now func() time.Time) *Checker {
+func NewChecker(library *rego.Catalog, stored Stored, now func() time.Time) *Checker {
 	if now == nil {
 		now = time.Now
 	}
@@ -117,7 +117,7 @@ func tell(checked *decision.Checked, errs, before field.ErrorList) {
 	}
 }
 
-func guardrailErrors(object config.Object, catalog *engine.Catalog) field.ErrorList {
+func guardrailErrors(object config.Object, catalog *rego.Catalog) field.ErrorList {
 	g, ok := object.(*v1alpha1.Guardrail)
 	if !ok {
 		return nil
@@ -126,7 +126,7 @@ func guardrailErrors(object config.Object, catalog *engine.Catalog) field.ErrorL
 	return errs
 }
 
-func exemptionErrors(object config.Object, catalog *engine.Catalog) field.ErrorList {
+func exemptionErrors(object config.Object, catalog *rego.Catalog) field.ErrorList {
 	e, ok := object.(*v1alpha1.Exemption)
 	if !ok {
 		return nil
@@ -137,7 +137,7 @@ func exemptionErrors(object config.Object, catalog *engine.Catalog) field.ErrorL
 
 // checkExpiry is about a date that is new. One that has passed since it was written is what
 // Exemptions are for.
-func (c *Checker) checkExpiry(checked *decision.Checked, e *v1alpha1.Exemption, before config.Object, catalog *engine.Catalog) {
+func (c *Checker) checkExpiry(checked *decision.Checked, e *v1alpha1.Exemption, before config.Object, catalog *rego.Catalog) {
 	if old, ok := before.(*v1alpha1.Exemption); ok && old.Spec.Expires == e.Spec.Expires {
 		return
 	}
@@ -191,7 +191,7 @@ func (c *Checker) checkPolicy(ctx context.Context, checked *decision.Checked, p 
 }
 
 // uncoveredBy warns of the kinds that the bound policies leave out.
-func uncoveredBy(g *v1alpha1.Guardrail, catalog *engine.Catalog) (warnings []string) {
+func uncoveredBy(g *v1alpha1.Guardrail, catalog *rego.Catalog) (warnings []string) {
 	var known []string
 	for i := range g.Spec.Policies {
 		name := g.Spec.Policies[i].Name
@@ -208,15 +208,15 @@ func uncoveredBy(g *v1alpha1.Guardrail, catalog *engine.Catalog) (warnings []str
 }
 
 // kindWarnings say to the author of a Policy what it is about beyond METADATA, and what not.
-func kindWarnings(policy *engine.Policy) (warnings []string) {
+func kindWarnings(policy *rego.Policy) (warnings []string) {
 	if len(policy.Completed) > 0 {
-		warnings = append(warnings, "kinds: it is about "+engine.KindList(policy.Completed)+" too")
+		warnings = append(warnings, "kinds: it is about "+rego.KindList(policy.Completed)+" too")
 	}
 	for _, uncovered := range policy.Uncovered() {
 		warnings = append(warnings, "kinds: "+uncovered.Warning())
 	}
 	if kinds := policy.Undecided(); len(kinds) > 0 {
-		warnings = append(warnings, "kinds: nothing is decided about "+engine.KindList(kinds))
+		warnings = append(warnings, "kinds: nothing is decided about "+rego.KindList(kinds))
 	}
 	return warnings
 }

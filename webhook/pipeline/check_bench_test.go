@@ -11,12 +11,12 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 )
 
 // manyPolicies are users' Policies of ordinary length, each bound by one Guardrail, together with the library.
-func manyPolicies(tb testing.TB, library *engine.Catalog, n int) config.Objects {
+func manyPolicies(tb testing.TB, library *rego.Catalog, n int) config.Objects {
 	tb.Helper()
 	g := guardrail("all", v1alpha1.ModeEnforce)
 	for _, policy := range library.Policies() {
@@ -91,7 +91,7 @@ func updateOf(tb testing.TB, g v1alpha1.Guardrail, n int) (r *decision.Request, 
 // BenchmarkGuardrailWrites is what a write of a Guardrail costs a replica that checks it, and every
 // replica that puts it into force, while 100 Policies are stored.
 func BenchmarkGuardrailWrites(b *testing.B) {
-	library, err := engine.Load(policies.FS)
+	library, err := rego.Load(policies.FS)
 	if err != nil {
 		b.Fatal(err)
 	}

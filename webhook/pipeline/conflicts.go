@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
 
@@ -123,7 +123,7 @@ func (s *Snapshot) injections(ctx context.Context) ([]injection, error) {
 	}
 	probe.Namespace.Known = true
 	enrich(probe)
-	results, err := s.program.Evaluate(ctx, probe, slots, engine.Inject)
+	results, err := s.program.Evaluate(ctx, probe, slots, rego.Inject)
 	if err != nil {
 		return nil, err
 	}

@@ -18,8 +18,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
 
@@ -44,9 +44,9 @@ func known(labels map[string]string) facts {
 	return facts{namespace: decision.Namespace{Labels: labels, Known: true}}
 }
 
-func catalog(t *testing.T) *engine.Catalog {
+func catalog(t *testing.T) *rego.Catalog {
 	t.Helper()
-	c, err := engine.Load(policies.FS)
+	c, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

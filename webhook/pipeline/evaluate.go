@@ -6,30 +6,30 @@ import (
 	"slices"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/mutate"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
 
 // partOf says which rules a request needs. A Pod is injected into at /mutate and
 // validated at /validate. A template is never patched; its injections are predicted
 // where it is validated, because they count for what the Pods will have.
-func partOf(r *decision.Request) engine.Part {
+func partOf(r *decision.Request) rego.Part {
 	template := r.Workload != nil && r.Workload.Template
 	switch {
 	case r.Origin == decision.OriginMutating:
-		return engine.Inject
+		return rego.Inject
 	case r.Origin == decision.OriginManifest || template:
-		return engine.Both
+		return rego.Both
 	}
-	return engine.Deny
+	return rego.Deny
 }
 
 // relevant leaves out what a part of the way does not need. What a mirror Pod is given
 // the static Pod on the node does not have.
 func relevant(bounds []guardrail.Bound, r *decision.Request) []guardrail.Bound {
-	if partOf(r) != engine.Inject {
+	if partOf(r) != rego.Inject {
 		return bounds
 	}
 	if guardrail.MirrorPod(r) {
@@ -44,7 +44,7 @@ func relevant(bounds []guardrail.Bound, r *decision.Request) []guardrail.Bound {
 // object whose Pods already are there.
 func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, there *existing, stored func(*decision.Request) *decision.Request) ([]decision.Result, mutate.Plan, error) {
 	part, prediction := partOf(r), enrich(r)
-	if part != engine.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
+	if part != rego.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
 		predictPods(r, stored, prediction, nil)
 		results, err := s.evaluate(ctx, r, bounds, part)
 		if err != nil {
@@ -53,7 +53,7 @@ func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []guar
 		plan, err := there.plan(ctx, r, bounds, results, exempt)
 		return results, plan, err
 	}
-	injected, err := s.evaluate(ctx, r, bounds, engine.Inject)
+	injected, err := s.evaluate(ctx, r, bounds, rego.Inject)
 	if err != nil {
 		return nil, mutate.Plan{}, err
 	}
@@ -62,7 +62,7 @@ func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []guar
 		return nil, plan, err
 	}
 	predictPods(r, stored, prediction, plan.Fills)
-	results, err := s.evaluate(ctx, r, bounds, engine.Deny)
+	results, err := s.evaluate(ctx, r, bounds, rego.Deny)
 	for i := range results {
 		results[i].Intents = injected[i].Intents
 		if results[i].Err == nil {
@@ -73,7 +73,7 @@ func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []guar
 }
 
 // evaluate gives one result per bound; bounds that share a slot share its result.
-func (s *Snapshot) evaluate(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, part engine.Part) ([]decision.Result, error) {
+func (s *Snapshot) evaluate(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, part rego.Part) ([]decision.Result, error) {
 	slots := make([]int, 0, len(bounds))
 	for _, bound := range bounds {
 		if !slices.Contains(slots, bound.Slot) {

@@ -13,8 +13,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/rego"
 )
 
 // Exempters reports who may excuse objects from a Guardrail. Implementations are safe for
@@ -124,7 +124,7 @@ func sameExtent(a, b *v1alpha1.Exemption) bool {
 type measured struct {
 	exemption   *guardrail.Exemption // nil where it excuses nothing
 	guardrails  guardrail.Set
-	catalog     *engine.Catalog
+	catalog     *rego.Catalog
 	namespaceOf func(name string) decision.Namespace
 	now         time.Time
 }
@@ -165,7 +165,7 @@ func (m *measured) loosened(before *v1alpha1.Exemption) []guardrail.Loosened {
 // pending returns what an Exemption may loosen later: from policies that do not exist yet, or
 // that are about none of its kinds yet. It may come to excuse from them without being written
 // again.
-func pending(e *v1alpha1.Exemption, catalog *engine.Catalog) (all []guardrail.Loosened) {
+func pending(e *v1alpha1.Exemption, catalog *rego.Catalog) (all []guardrail.Loosened) {
 	resolved, errs := config.ResolveExemption(e, catalog)
 	kindMissing := slices.ContainsFunc(errs, func(err *field.Error) bool { return strings.HasPrefix(err.Field, "spec.kinds[") })
 	var policies []string
@@ -189,7 +189,7 @@ func pending(e *v1alpha1.Exemption, catalog *engine.Catalog) (all []guardrail.Lo
 
 // effective is an Exemption with the policies alone that are about a kind which it covers; nil
 // where it excuses nothing.
-func effective(e *v1alpha1.Exemption, catalog *engine.Catalog) *guardrail.Exemption {
+func effective(e *v1alpha1.Exemption, catalog *rego.Catalog) *guardrail.Exemption {
 	resolved, _ := config.ResolveExemption(e, catalog)
 	if resolved == nil {
 		return nil

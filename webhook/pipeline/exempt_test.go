@@ -15,8 +15,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 )
 
 // exempters may exempt from "GUARDRAIL NAMESPACE", and count what they are asked.
@@ -61,7 +61,7 @@ func exemptionRequest(change func(spec map[string]any)) *decision.Request {
 }
 
 func TestExempt(t *testing.T) {
-	library, err := engine.Load(policies.FS)
+	library, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestExempt(t *testing.T) {
 // Only an Exemption is decided: of another kind, or one that does not decode, it would look
 // as if nothing was loosened.
 func TestExemptDecidesExemptionsAlone(t *testing.T) {
-	library, err := engine.Load(policies.FS)
+	library, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

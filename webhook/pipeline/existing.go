@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/mutate"
+	"taffrail.dev/webhook/rego"
 )
 
 // Why an enforced injection leaves a field as it is.
@@ -143,7 +143,7 @@ func (e *existing) past(ctx context.Context, r *decision.Request, bounds []guard
 	if len(slots) == 0 {
 		return nil, nil
 	}
-	results, err := e.snapshot.program.Evaluate(ctx, r, slots, engine.Inject)
+	results, err := e.snapshot.program.Evaluate(ctx, r, slots, rego.Inject)
 	if err != nil {
 		return nil, err
 	}

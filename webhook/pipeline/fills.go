@@ -5,9 +5,9 @@ import (
 	"slices"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/mutate"
+	"taffrail.dev/webhook/rego"
 )
 
 // patches tells whether fills become a patch: on Pods, whose resources nobody can
@@ -71,11 +71,11 @@ func (s *Snapshot) wouldFill(ctx context.Context, r *decision.Request, bounds []
 	if !more {
 		return filled(r, plan.Fills, decision.ModeEnforce), nil
 	}
-	if partOf(r) == engine.Deny {
+	if partOf(r) == rego.Deny {
 		earlier := *r
 		earlier.Origin = decision.OriginMutating
 		var err error
-		if intents, err = s.evaluate(ctx, &earlier, raised, engine.Inject); err != nil {
+		if intents, err = s.evaluate(ctx, &earlier, raised, rego.Inject); err != nil {
 			return nil, err
 		}
 	}

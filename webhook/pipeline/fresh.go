@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/rego"
 )
 
 // An informer cannot know that it is behind. Most requests do not care: they are allowed,
@@ -58,7 +58,7 @@ func (s *Snapshot) confirm(ctx context.Context, r *decision.Request, b *basis, d
 
 // factsOf are the facts that the policies which deny read.
 func factsOf(b *basis, d *decision.Decision) []decision.Fact {
-	var denying []*engine.Policy
+	var denying []*rego.Policy
 	for i := range b.bounds {
 		policy := b.bounds[i].Policy
 		if slices.ContainsFunc(d.Findings, func(f decision.Finding) bool { return f.Denies() && f.Policy == policy.ID }) {
@@ -66,7 +66,7 @@ func factsOf(b *basis, d *decision.Decision) []decision.Fact {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(b.wanted), func(fact decision.Fact) bool {
-		return !slices.ContainsFunc(denying, func(p *engine.Policy) bool { return slices.Contains(p.Facts, fact) })
+		return !slices.ContainsFunc(denying, func(p *rego.Policy) bool { return slices.Contains(p.Facts, fact) })
 	})
 }
 

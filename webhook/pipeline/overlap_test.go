@@ -12,8 +12,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 )
 
 type storedIn struct {
@@ -26,7 +26,7 @@ func (s storedIn) Namespaces(context.Context) ([]decision.Namespace, error) { re
 
 // The limits of one Guardrail hold for all that share a namespace, and not for those that do not.
 func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
-	library, err := engine.Load(policies.FS)
+	library, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
 
 // An author learns of a Policy that cannot decide anything before it refuses everything.
 func TestAPolicyThatCannotDecideAPlainObjectIsWarnedOf(t *testing.T) {
-	library, err := engine.Load(policies.FS)
+	library, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

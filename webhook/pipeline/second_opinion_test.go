@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/policies"
 	"taffrail.dev/test/corpus"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
 
@@ -108,12 +108,12 @@ func requireResources(pod *podReading) (places []place) {
 // lone is one policy, alone and with its default parameters.
 type lone struct {
 	id       string
-	programs map[string]*engine.Program
+	programs map[string]*rego.Program
 }
 
 func alone(tb testing.TB, id string) lone {
 	tb.Helper()
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -125,11 +125,11 @@ func alone(tb testing.TB, id string) lone {
 	if len(bad) > 0 {
 		tb.Fatal(bad.ToAggregate())
 	}
-	program, err := engine.Compile(catalog, []engine.Slot{{Policy: id, Parameters: parameters}})
+	program, err := rego.Compile(catalog, []rego.Slot{{Policy: id, Parameters: parameters}})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return lone{id, map[string]*engine.Program{"indexed": program, "not indexed": program.WithoutRuleIndexing()}}
+	return lone{id, map[string]*rego.Program{"indexed": program, "not indexed": program.WithoutRuleIndexing()}}
 }
 
 // agree decides an object both ways. Where the oracle says that no API server would
@@ -151,7 +151,7 @@ func (l lone) agree(t *testing.T, object map[string]any) {
 	}
 	enrich(r)
 	for name, program := range l.programs {
-		results, err := program.Evaluate(t.Context(), r, []int{0}, engine.Deny)
+		results, err := program.Evaluate(t.Context(), r, []int{0}, rego.Deny)
 		if err != nil || results[0].Err != nil {
 			t.Fatalf("%s: %v %v, of\n%v", name, err, results, object)
 		}

@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/rego"
 )
 
 // Snapshot is a compiled configuration. It is immutable, safe for concurrent use, and
@@ -16,10 +16,10 @@ import (
 // objects decide the same.
 type Snapshot struct {
 	id         string
-	catalog    *engine.Catalog
+	catalog    *rego.Catalog
 	guardrails guardrail.Set
 	exemptions guardrail.Exemptions
-	program    *engine.Program
+	program    *rego.Program
 	bindings   int
 	versions   map[string]Version
 	// parameters of the slots whose policies inject.
@@ -49,7 +49,7 @@ type Version struct {
 func (s *Snapshot) Bindings() int { return s.bindings }
 
 // Catalog has the library's policies and those of the users' own that are in force.
-func (s *Snapshot) Catalog() *engine.Catalog { return s.catalog }
+func (s *Snapshot) Catalog() *rego.Catalog { return s.catalog }
 
 // Exemptions are all that are right, in force or expired.
 func (s *Snapshot) Exemptions() guardrail.Exemptions { return s.exemptions }

@@ -6,18 +6,18 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
 
 // trial warns of a Policy that cannot decide even a plain object of one of its kinds: bound under
 // failurePolicy Fail, it would refuse every one.
-func trial(ctx context.Context, catalog *engine.Catalog, policy *engine.Policy) (warnings []string, err error) {
+func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy) (warnings []string, err error) {
 	parameters, errs := policy.CheckParameters(nil, nil)
 	if len(errs) > 0 {
 		return nil, nil // it has no defaults to try it with
 	}
-	program, err := engine.Compile(catalog, []engine.Slot{{Policy: policy.ID, Parameters: parameters}})
+	program, err := rego.Compile(catalog, []rego.Slot{{Policy: policy.ID, Parameters: parameters}})
 	if err != nil {
 		return nil, fmt.Errorf("compiling Policy %s: %w", policy.ID, err)
 	}
@@ -28,12 +28,12 @@ func trial(ctx context.Context, catalog *engine.Catalog, policy *engine.Policy) 
 		}
 		request.Namespace.Known = true
 		enrich(request)
-		results, err := program.Evaluate(ctx, request, []int{0}, engine.Both)
+		results, err := program.Evaluate(ctx, request, []int{0}, rego.Both)
 		if err != nil {
 			return nil, err
 		}
 		if err := results[0].Err; err != nil {
-			warnings = append(warnings, fmt.Sprintf("it cannot decide a plain %s: it %s", kind.Kind, engine.FailureReason(err)))
+			warnings = append(warnings, fmt.Sprintf("it cannot decide a plain %s: it %s", kind.Kind, rego.FailureReason(err)))
 		}
 	}
 	return warnings, nil

@@ -16,8 +16,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
 
@@ -130,7 +130,7 @@ func own(t *testing.T, existing v1alpha1.Existing, rule string) *pipeline.Snapsh
 package taffrail.own.a_policy
 
 ` + rule + "\n")}}
-	c, err := engine.Load(library)
+	c, err := rego.Load(library)
 	if err != nil {
 		t.Fatal(err)
 	}

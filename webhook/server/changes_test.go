@@ -15,14 +15,14 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 )
 
 // Thousands of changes leave nothing behind: old snapshots are collected, and metrics do
 // not grow.
 func TestChangesLeaveNothingBehind(t *testing.T) {
-	library, err := engine.Load(policies.FS)
+	library, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,9 +17,9 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 )
 
 const (
@@ -39,7 +39,7 @@ type snapshot interface {
 	Bindings() int
 	Exemptions() guardrail.Exemptions
 	Honoured(*guardrail.Exemption, func(name string) decision.Namespace, time.Time) []guardrail.Honoured
-	Catalog() *engine.Catalog
+	Catalog() *rego.Catalog
 	Set() guardrail.Set
 	// Versions are the versions of the Guardrails in force, by name.
 	Versions() map[string]pipeline.Version

@@ -20,9 +20,9 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 )
 
 // named is a snapshot that is nothing but its id.
@@ -38,8 +38,8 @@ func (named) Exemptions() guardrail.Exemptions { return nil }
 func (named) Honoured(*guardrail.Exemption, func(name string) decision.Namespace, time.Time) []guardrail.Honoured {
 	return nil
 }
-func (named) Catalog() *engine.Catalog { return &engine.Catalog{} }
-func (named) Set() guardrail.Set       { return nil }
+func (named) Catalog() *rego.Catalog { return &rego.Catalog{} }
+func (named) Set() guardrail.Set     { return nil }
 
 func (named) Injecting(decision.Mode) map[string][]pipeline.Injecting { return nil }
 

@@ -21,9 +21,9 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/reach"
+	"taffrail.dev/webhook/rego"
 )
 
 // reachability reads the webhook configurations of this installation. Each replica needs
@@ -135,7 +135,7 @@ func boundBy(g *guardrail.Guardrail, labelled bool) reach.Bound {
 
 // boundOf is what a Policy is about, in the namespaces of the Guardrails that bind it. One
 // that nobody binds is looked at as if it held everywhere.
-func boundOf(policy *engine.Policy, all guardrail.Set) (bound reach.Bound, anywhere bool) {
+func boundOf(policy *rego.Policy, all guardrail.Set) (bound reach.Bound, anywhere bool) {
 	var binding guardrail.Set
 	for _, g := range all {
 		if slices.ContainsFunc(g.Bindings, func(b guardrail.Binding) bool { return b.Policy.ID == policy.ID }) {
@@ -217,7 +217,7 @@ type reached struct {
 	cluster *reach.Cluster
 	err     error
 	set     guardrail.Set
-	catalog *engine.Catalog
+	catalog *rego.Catalog
 }
 
 // look reads what the API server sends, for one round of statuses. It returns nil where

@@ -19,9 +19,9 @@ import (
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/cluster"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/reach"
+	"taffrail.dev/webhook/rego"
 )
 
 // Run serves until ctx ends and everything in flight is answered. It returns nil after
@@ -31,7 +31,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	catalog, err := engine.Load(o.Library)
+	catalog, err := rego.Load(o.Library)
 	if err != nil {
 		return fmt.Errorf("loading the policies: %w", err)
 	}

@@ -12,8 +12,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 )
 
 // failsFor is how long a Policy counts as failing after its last failure.
@@ -86,7 +86,7 @@ func healthyCondition(p *v1alpha1.Policy, now time.Time) metav1.Condition {
 }
 
 // coveredCondition says which kinds the Policy leaves out.
-func coveredCondition(policy *engine.Policy) metav1.Condition {
+func coveredCondition(policy *rego.Policy) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionCovered, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonEveryKind,
 		Message: "It is about every kind that its objects are made from.",

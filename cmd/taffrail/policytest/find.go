@@ -14,7 +14,7 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/config/document"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // place is where the Rego of a policy stands: from which line of which file on.
@@ -89,12 +89,12 @@ func (f *found) add(file string) error {
 }
 
 func (f *found) addRego(file, source string) {
-	pkg, err := engine.PackageOf(file, source)
+	pkg, err := rego.PackageOf(file, source)
 	if err != nil {
 		f.errs = append(f.errs, err)
 		return
 	}
-	if name, ok := strings.CutPrefix(pkg, engine.UserPackage("")); ok {
+	if name, ok := strings.CutPrefix(pkg, rego.UserPackage("")); ok {
 		f.users = append(f.users, userPolicy{place: place{file: file}, name: strings.ReplaceAll(name, "_", "-"), rego: source})
 		return
 	}
@@ -104,7 +104,7 @@ func (f *found) addRego(file, source string) {
 	want := strings.ReplaceAll(below, ".", "/")
 	root, ok := strings.CutSuffix("/"+folder, "/"+want)
 	if !ok || want == "" {
-		f.errs = append(f.errs, fmt.Errorf("%s: package %s: a policy of your own is in package %s", file, pkg, engine.UserPackage("<name>")))
+		f.errs = append(f.errs, fmt.Errorf("%s: package %s: a policy of your own is in package %s", file, pkg, rego.UserPackage("<name>")))
 		return
 	}
 	root = strings.TrimPrefix(root, "/")

@@ -14,7 +14,7 @@ import (
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/cases"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // Report is what taffrail test prints. Its JSON is for programs, and stable.
@@ -85,7 +85,7 @@ func (r *Report) fail(places map[string]place, errs ...error) {
 	}
 }
 
-var userPlace = regexp.MustCompile(regexp.QuoteMeta(engine.UserFile) + `[a-z0-9-]+(:[0-9]+)?`)
+var userPlace = regexp.MustCompile(regexp.QuoteMeta(rego.UserFile) + `[a-z0-9-]+(:[0-9]+)?`)
 
 // inFiles writes the files in which policies stand for the names that the engine has for
 // them.
@@ -103,7 +103,7 @@ func inFiles(text string, places map[string]place) string {
 	})
 }
 
-func (r *Report) addTest(group string, places map[string]place, result engine.TestResult) {
+func (r *Report) addTest(group string, places map[string]place, result rego.TestResult) {
 	g := r.group(group)
 	switch {
 	case result.Skipped:
@@ -143,7 +143,7 @@ func (g *Group) fail(f Failure) {
 }
 
 // addCoverage leaves out files of which nothing was to be tested.
-func (r *Report) addCoverage(group string, places map[string]place, file engine.FileCoverage) {
+func (r *Report) addCoverage(group string, places map[string]place, file rego.FileCoverage) {
 	at, ok := places[file.File]
 	if !ok || !slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Name == group }) {
 		return

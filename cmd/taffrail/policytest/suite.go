@@ -12,12 +12,12 @@ import (
 	"strings"
 
 	"taffrail.dev/webhook/cases"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // suite is what is tested with one catalogue: a library, or users' own policies.
 type suite struct {
-	catalog *engine.Catalog
+	catalog *rego.Catalog
 	// tests are the sources by the names that the engine knows them by.
 	tests map[string]string
 	cases map[string][]*cases.Case // by policy
@@ -28,7 +28,7 @@ type suite struct {
 
 // Run tests everything in files and folders. Where part of it cannot be tested the Report
 // has why; the error is not about the policies.
-func Run(ctx context.Context, library *engine.Catalog, paths []string, coverage bool) (*Report, error) {
+func Run(ctx context.Context, library *rego.Catalog, paths []string, coverage bool) (*Report, error) {
 	all, err := find(paths)
 	if err != nil {
 		return nil, err
@@ -45,12 +45,12 @@ func Run(ctx context.Context, library *engine.Catalog, paths []string, coverage 
 }
 
 // suites sorts what was found, and reports what does not fit together.
-func (f *found) suites(library *engine.Catalog, report *Report) []*suite {
+func (f *found) suites(library *rego.Catalog, report *Report) []*suite {
 	var suites []*suite
 	left := maps.Clone(f.tests)
 	others := slices.Clone(f.cases)
 	for _, root := range slices.Sorted(maps.Keys(f.roots)) {
-		catalog, err := engine.Load(os.DirFS(root))
+		catalog, err := rego.Load(os.DirFS(root))
 		if err != nil {
 			report.fail(nil, fmt.Errorf("%s: %w", root, err))
 			continue
@@ -64,7 +64,7 @@ func (f *found) suites(library *engine.Catalog, report *Report) []*suite {
 }
 
 // librarySuite takes what is below the root out of what is left.
-func (f *found) librarySuite(root string, catalog *engine.Catalog, left map[string]string, others *[]*cases.Case) *suite {
+func (f *found) librarySuite(root string, catalog *rego.Catalog, left map[string]string, others *[]*cases.Case) *suite {
 	s := &suite{catalog: catalog, tests: map[string]string{}, cases: map[string][]*cases.Case{}, places: map[string]place{}}
 	names := map[string]string{} // of policies by their folders
 	for _, policy := range catalog.Policies() {
@@ -105,15 +105,15 @@ func below(root, file string) (name string, ok bool) {
 	return name, err == nil && name != ".." && !strings.HasPrefix(name, "../")
 }
 
-func (f *found) userSuite(library *engine.Catalog, tests map[string]string, others []*cases.Case, report *Report) *suite {
+func (f *found) userSuite(library *rego.Catalog, tests map[string]string, others []*cases.Case, report *Report) *suite {
 	s := &suite{tests: map[string]string{}, cases: map[string][]*cases.Case{}, places: map[string]place{}}
 	modules := map[string]string{}
 	for _, policy := range f.users {
-		if first, taken := s.places[engine.UserFile+policy.name]; taken {
+		if first, taken := s.places[rego.UserFile+policy.name]; taken {
 			report.fail(nil, fmt.Errorf("%s: %q is the name of another policy, in %s", policy.file, policy.name, first.file))
 			continue
 		}
-		s.places[engine.UserFile+policy.name] = policy.place
+		s.places[rego.UserFile+policy.name] = policy.place
 		modules[policy.name] = policy.rego
 	}
 	catalog, bad := library.With(modules)
@@ -123,7 +123,7 @@ func (f *found) userSuite(library *engine.Catalog, tests map[string]string, othe
 	}
 	s.group = func(file, pkg string) string { return f.owner(file, pkg, modules) }
 	for file, source := range tests {
-		pkg, err := engine.PackageOf(file, source)
+		pkg, err := rego.PackageOf(file, source)
 		if err != nil {
 			report.fail(nil, flatten(err)...)
 		} else if bad[s.group(file, pkg)] == nil {
@@ -147,11 +147,11 @@ func (f *found) userSuite(library *engine.Catalog, tests map[string]string, othe
 // owner is the policy that a test is about: the one that its package is named after, or the
 // only one in its folder. A test of none is shown under its folder.
 func (f *found) owner(file, pkg string, modules map[string]string) string {
-	if name, ok := strings.CutPrefix(file, engine.UserFile); ok && modules[name] != "" {
+	if name, ok := strings.CutPrefix(file, rego.UserFile); ok && modules[name] != "" {
 		return name
 	}
 	for name := range modules {
-		if own := engine.UserPackage(name); pkg == own || pkg == own+"_test" {
+		if own := rego.UserPackage(name); pkg == own || pkg == own+"_test" {
 			return name
 		}
 	}
@@ -179,12 +179,12 @@ func (f *found) policyOf(c *cases.Case) (string, error) {
 
 // run adds to the report what becomes of the suite. The error is not about the policies.
 func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) error {
-	var coverage *engine.Coverage
+	var coverage *rego.Coverage
 	if withCoverage {
-		coverage = engine.NewCoverage(s.catalog)
+		coverage = rego.NewCoverage(s.catalog)
 	}
 	for file := range s.places {
-		if id := s.group(file, ""); strings.HasPrefix(file, engine.UserFile) {
+		if id := s.group(file, ""); strings.HasPrefix(file, rego.UserFile) {
 			if policy, sound := s.catalog.Policy(id); sound {
 				group := report.group(id) // it is shown even if nothing tests it
 				group.Kinds, _ = policy.KindNotes()
@@ -212,13 +212,13 @@ func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) erro
 	return nil
 }
 
-func (s *suite) runCases(ctx context.Context, id string, coverage *engine.Coverage, report *Report) error {
+func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage, report *Report) error {
 	policy, ok := s.catalog.Policy(id)
 	if !ok {
 		return nil // that it is not sound has been said
 	}
 	only := s.catalog.Only(id)
-	programs := map[string]*engine.Program{} // by parameters
+	programs := map[string]*rego.Program{} // by parameters
 	for _, c := range s.cases[id] {
 		key, err := json.Marshal(c.Parameters)
 		if err != nil {

@@ -12,11 +12,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // PolicyTable writes the catalogue, one line a policy.
-func PolicyTable(w io.Writer, policies []*engine.Policy) error {
+func PolicyTable(w io.Writer, policies []*rego.Policy) error {
 	var b strings.Builder
 	b.WriteString("ID\tMODE\tSEVERITY\tSECTION\tKINDS\tTITLE\n")
 	for _, p := range policies {
@@ -37,7 +37,7 @@ func columns(text string) string {
 }
 
 // shortKinds leaves the groups out and counts what would make the table too wide.
-func shortKinds(p *engine.Policy) string {
+func shortKinds(p *rego.Policy) string {
 	const most = 3
 	var names []string
 	for i, kind := range p.Kinds {
@@ -51,7 +51,7 @@ func shortKinds(p *engine.Policy) string {
 }
 
 // PolicyText writes everything that is known of one policy.
-func PolicyText(w io.Writer, p *engine.Policy) error {
+func PolicyText(w io.Writer, p *rego.Policy) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n\n%s\n", p.ID, p.Title, wrap(p.Description, ""))
 	var rows strings.Builder
@@ -80,7 +80,7 @@ func PolicyText(w io.Writer, p *engine.Policy) error {
 	return err
 }
 
-func does(p *engine.Policy) string {
+func does(p *rego.Policy) string {
 	switch {
 	case p.Mutates && p.Validates:
 		return "validates and fills in"
@@ -90,7 +90,7 @@ func does(p *engine.Policy) string {
 	return "validates"
 }
 
-func kinds(p *engine.Policy) []string {
+func kinds(p *rego.Policy) []string {
 	names := make([]string, 0, len(p.Kinds))
 	for _, kind := range p.Kinds {
 		names = append(names, kind.String())
@@ -98,7 +98,7 @@ func kinds(p *engine.Policy) []string {
 	return names
 }
 
-func parametersText(b *strings.Builder, p *engine.Policy) {
+func parametersText(b *strings.Builder, p *rego.Policy) {
 	if len(p.Parameters) == 0 {
 		b.WriteString("\nIt has no parameters.\n")
 		return
@@ -119,7 +119,7 @@ func parameterText(b *strings.Builder, name string, schema map[string]any) {
 
 // eachParameter calls for every parameter, and for the properties of an object one by
 // one, since their defaults are the ones that count.
-func eachParameter(p *engine.Policy, call func(name string, schema map[string]any)) {
+func eachParameter(p *rego.Policy, call func(name string, schema map[string]any)) {
 	for _, parameter := range p.Parameters {
 		eachProperty(parameter.Name, parameter.Schema, call)
 	}
@@ -160,7 +160,7 @@ func enumOf(schema map[string]any) any {
 
 // sampleGuardrail is YAML that the decoder takes as it stands: the policy, with the
 // parameters spelled out that it has anyway.
-func sampleGuardrail(p *engine.Policy) (string, error) {
+func sampleGuardrail(p *rego.Policy) (string, error) {
 	binding := map[string]any{"name": p.ID}
 	parameters, bad := p.CheckParameters(nil, field.NewPath("parameters"))
 	if len(bad) > 0 {
@@ -211,7 +211,7 @@ func indent(text string) string {
 	return b.String()
 }
 
-func factNames(p *engine.Policy) []string {
+func factNames(p *rego.Policy) []string {
 	names := make([]string, len(p.Facts))
 	for i, fact := range p.Facts {
 		names[i] = string(fact)

@@ -5,7 +5,7 @@ import (
 	"io"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // A stable format, as that of JSON is.
@@ -35,7 +35,7 @@ type jsonParameter struct {
 }
 
 // PoliciesJSON writes the catalogue for programs.
-func PoliciesJSON(w io.Writer, policies []*engine.Policy) error {
+func PoliciesJSON(w io.Writer, policies []*rego.Policy) error {
 	list := make([]jsonPolicy, 0, len(policies))
 	for _, p := range policies {
 		list = append(list, toJSON(p))
@@ -44,9 +44,9 @@ func PoliciesJSON(w io.Writer, policies []*engine.Policy) error {
 }
 
 // PolicyJSON writes one policy, as PoliciesJSON lists it.
-func PolicyJSON(w io.Writer, p *engine.Policy) error { return writeJSON(w, toJSON(p)) }
+func PolicyJSON(w io.Writer, p *rego.Policy) error { return writeJSON(w, toJSON(p)) }
 
-func toJSON(p *engine.Policy) jsonPolicy {
+func toJSON(p *rego.Policy) jsonPolicy {
 	parameters := make([]jsonParameter, 0, len(p.Parameters))
 	for _, parameter := range p.Parameters {
 		parameters = append(parameters, jsonParameter{

@@ -5,12 +5,12 @@ import (
 	"io"
 	"strings"
 
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // PoliciesMarkdown writes the catalogue as the page that stands beside the library: a
 // table, and a section for each policy.
-func PoliciesMarkdown(w io.Writer, policies []*engine.Policy) error {
+func PoliciesMarkdown(w io.Writer, policies []*rego.Policy) error {
 	var b strings.Builder
 	b.WriteString("# The policies\n\nGenerated from the policies' METADATA by `make generate`: edit it there. " +
 		"[AUTHORING.md](AUTHORING.md) says how a policy is written.\n\n" +
@@ -26,18 +26,18 @@ func PoliciesMarkdown(w io.Writer, policies []*engine.Policy) error {
 }
 
 // modeOf is the mode in the built-in Guardrail; to mutate under enforce is to fill in.
-func modeOf(p *engine.Policy) string {
+func modeOf(p *rego.Policy) string {
 	mode := p.DefaultMode.String()
 	if p.Mutates {
 		mode += " (" + does(p) + ")"
 	}
-	if p.DefaultGuardrail != engine.GuardrailChapter {
+	if p.DefaultGuardrail != rego.GuardrailChapter {
 		mode += fmt.Sprintf(", in namespaces with `taffrail.dev/exposure: %s`", p.DefaultGuardrail)
 	}
 	return mode
 }
 
-func policyMarkdown(b *strings.Builder, p *engine.Policy) {
+func policyMarkdown(b *strings.Builder, p *rego.Policy) {
 	fmt.Fprintf(b, "\n## %s\n\n**%s.** %s\n\n", p.ID, p.Title, p.Description)
 	fmt.Fprintf(b, "- Severity %s, mode %s, section %s of the chapter.\n", p.Severity, modeOf(p), p.Section)
 	fmt.Fprintf(b, "- Applies to %s.\n", strings.Join(kinds(p), ", "))
@@ -59,7 +59,7 @@ func policyMarkdown(b *strings.Builder, p *engine.Policy) {
 }
 
 // plainKinds leaves the groups out.
-func plainKinds(p *engine.Policy) string {
+func plainKinds(p *rego.Policy) string {
 	var names []string
 	for _, kind := range p.Kinds {
 		names = append(names, kind.Kind)

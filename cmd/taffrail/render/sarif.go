@@ -8,7 +8,7 @@ import (
 
 	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 const (
@@ -27,7 +27,7 @@ type SARIFOptions struct {
 	Version string
 	// Policies are the catalogue. Of it only those become rules that have a result: which
 	// others were asked hangs on the Guardrails.
-	Policies []*engine.Policy
+	Policies []*rego.Policy
 	// Repository finds the paths that code scanning needs; nil where there is none.
 	Repository *repository.Finder
 }
@@ -178,7 +178,7 @@ func fingerprintOf(m *remark) string {
 
 // sarifRules gathers the rules that results point at.
 type sarifRules struct {
-	policies []*engine.Policy
+	policies []*rego.Policy
 	indices  map[string]int
 	list     []sarifRule
 }
@@ -202,7 +202,7 @@ func (r *sarifRules) rule(id string) sarifRule {
 	return sarifRule{ID: id}
 }
 
-func toSARIFRule(p *engine.Policy) sarifRule {
+func toSARIFRule(p *rego.Policy) sarifRule {
 	level := map[decision.Mode]string{decision.ModeEnforce: "error", decision.ModeWarn: "warning", decision.ModeAudit: "note"}[p.DefaultMode]
 	// The package is taffrail.<topic>.<policy>.
 	_, rest, _ := strings.Cut(p.Package, ".")
@@ -239,7 +239,7 @@ func camelCase(id string) string {
 }
 
 // markdown escapes what the author of a policy wrote as plain text.
-func markdown(p *engine.Policy) string {
+func markdown(p *rego.Policy) string {
 	escape := strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`, "#", `\#`)
 	return escape.Replace(p.Remediation) + "\n\nMore about it: `taffrail policies show " + p.ID + "`"
 }

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 // sarifRead is what the tests read of a report, under SARIF's names.
@@ -141,7 +141,7 @@ func TestSARIFRules(t *testing.T) {
 	r := oneFinding(decision.Finding{Policy: "plaintext-secret", Mode: decision.ModeEnforce})
 	findings := &r.Objects[0].Decision.Findings
 	*findings = append(*findings, decision.Finding{Policy: "my-own", Mode: decision.ModeWarn}, decision.Finding{Policy: "image-tag"}, decision.Finding{Policy: "my-own"})
-	driver := readSARIF(t, r, SARIFOptions{Version: "v1.2.3", Policies: []*engine.Policy{
+	driver := readSARIF(t, r, SARIFOptions{Version: "v1.2.3", Policies: []*rego.Policy{
 		{ID: "unused", Package: "taffrail.images.unused"},
 		{ID: "image-tag", Package: "taffrail.images.image_tag", Severity: decision.SeverityHigh, Section: "3.2.2", DefaultMode: decision.ModeEnforce},
 		{

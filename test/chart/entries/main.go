@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/policies"
-	"taffrail.dev/webhook/engine"
+	"taffrail.dev/webhook/rego"
 )
 
 const file = "charts/taffrail/files/entries.json"
@@ -31,7 +31,7 @@ func main() {
 }
 
 func run(write bool) error {
-	catalog, err := engine.Load(policies.FS)
+	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ type About struct {
 }
 
 // Entries returns the content of the file for the policies of the library.
-func Entries(library []*engine.Policy) ([]byte, error) {
+func Entries(library []*rego.Policy) ([]byte, error) {
 	about := About{Entries: map[string][]string{}}
 	for _, policy := range library {
 		about.Library = append(about.Library, policy.ID)

@@ -1,0 +1,254 @@
+package rego
+
+import (
+	"math/bits"
+	"regexp/syntax"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+const (
+	// perScan is how many bytes of a text, times instructions of a pattern, are as much work as a step.
+	perScan = 128
+	// perByte is how many bytes of a new text count as a step.
+	perByte = 128
+	// maxPattern is how many instructions a regular expression may compile to.
+	maxPattern = 10_000
+)
+
+// A cost is how many steps a call of a built-in function is worth, in view of its operands. OPA
+// asks nobody while one runs.
+type cost func(m *meter, operands []*ast.Term) int
+
+// costs has every allowed built-in function whose work depends on the size of its operands.
+func costs() map[string]cost {
+	all := map[string]cost{
+		"regex.match": func(m *meter, operands []*ast.Term) int {
+			return m.pattern(operands[0]).scan(textOf(operands[1]))
+		},
+		"regex.is_valid": func(m *meter, operands []*ast.Term) int { return m.pattern(operands[0]).scan("") },
+		"regex.find_n": func(m *meter, operands []*ast.Term) int {
+			return m.findAll(operands[0], operands[1], intOf(operands[2]))
+		},
+		"regex.find_all_string_submatch_n": func(m *meter, operands []*ast.Term) int {
+			return m.findAll(operands[0], operands[1], intOf(operands[2]))
+		},
+		"regex.replace": func(m *meter, operands []*ast.Term) int { return m.findAll(operands[1], operands[0], -1) },
+		"regex.split":   func(m *meter, operands []*ast.Term) int { return m.findAll(operands[0], operands[1], -1) },
+		"glob.match": func(_ *meter, operands []*ast.Term) int {
+			return globCost(textOf(operands[0]), textOf(operands[2]))
+		},
+		"strings.replace_n": replacerCost,
+		"sort": func(m *meter, operands []*ast.Term) int {
+			return deepCost(m, operands) * (1 + bits.Len(uint(lengthOf(operands[0])))/2)
+		},
+	}
+	for _, name := range []string{"array.concat", "array.flatten", "array.reverse", "array.slice", "object.keys"} {
+		all[name] = shallowCost
+	}
+	constant := constantBuiltins()
+	for name := range allowedBuiltins() {
+		if all[name] == nil && !constant[name] {
+			all[name] = deepCost
+		}
+	}
+	return all
+}
+
+// constantBuiltins look at a part of their operands that is small, or only at their type.
+func constantBuiltins() map[string]bool {
+	all := map[string]bool{}
+	for _, name := range []string{
+		"assign", "eq", "count", "object.get", "type_name", "print", "internal.print",
+		"is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string",
+	} {
+		all[name] = true
+	}
+	return all
+}
+
+// deepCost is for functions that may go through their operands to the ends.
+func deepCost(m *meter, operands []*ast.Term) int {
+	total := 0
+	for _, operand := range operands {
+		total = plus(total, m.sizeOf(operand))
+	}
+	return total / perStep
+}
+
+// shallowCost is for functions that only pass on the elements of their operands.
+func shallowCost(_ *meter, operands []*ast.Term) int {
+	total := 0
+	for _, operand := range operands {
+		total += shallow(operand)
+	}
+	return total / perStep
+}
+
+// made is the cost of the memory that a result takes.
+func made(result *ast.Term) int {
+	if text, ok := result.Value.(ast.String); ok {
+		return len(text) / perByte
+	}
+	return shallow(result)
+}
+
+func shallow(term *ast.Term) int {
+	if object, ok := term.Value.(ast.Object); ok {
+		return object.Len()
+	}
+	return lengthOf(term)
+}
+
+func intOf(term *ast.Term) int {
+	if number, ok := term.Value.(ast.Number); ok {
+		if n, ok := number.Int(); ok {
+			return n
+		}
+	}
+	return -1
+}
+
+// pattern is what the cost of a regular expression depends on.
+type pattern struct {
+	// size is about how many instructions it compiles to.
+	size int
+	// longest is the length of the longest match, and negative when there is none.
+	longest int
+}
+
+// pattern reads a regular expression without compiling it.
+func (m *meter) pattern(term *ast.Term) pattern {
+	text := textOf(term)
+	if known, ok := m.patterns[text]; ok {
+		return known
+	}
+	p := pattern{size: len(text)}
+	if re, err := syntax.Parse(text, syntax.Perl); err == nil {
+		p = pattern{size: patternSize(re), longest: longestMatch(re)}
+	}
+	if m.patterns == nil {
+		m.patterns = map[string]pattern{}
+	}
+	m.patterns[text] = p
+	m.charge(len(text) / perStep)
+	return p
+}
+
+// scan is the cost of looking for one match.
+func (p pattern) scan(text string) int { return p.scans(len(text)) }
+
+func (p pattern) scans(bytes int) int {
+	return plus(p.size/8, times(p.size, bytes)/perScan)
+}
+
+// findAll charges for looking for up to most matches, all of them when most is negative. The
+// search for each may look at all of the rest of the text when matches have no longest.
+func (m *meter) findAll(re, text *ast.Term, most int) int {
+	p, in := m.pattern(re), textOf(text)
+	if most < 0 || most > len(in)+1 {
+		most = len(in) + 1
+	}
+	if p.longest >= 0 {
+		return p.scans(plus(len(in), times(most, min(p.longest, len(in)))))
+	}
+	compiled := compiled(textOf(re), p)
+	if compiled == nil {
+		return p.size
+	}
+	for matches := 1; ; matches = min(2*matches, most) {
+		m.charge(times(matches, p.scan(in)))
+		if m.ended() || matches >= most || len(compiled.FindAllStringIndex(in, matches)) < matches {
+			return 0
+		}
+	}
+}
+
+func times(a, b int) int {
+	if a > 0 && b > (1<<31)/a {
+		return 1 << 31
+	}
+	return a * b
+}
+
+func patternSize(re *syntax.Regexp) int {
+	total := 1
+	for _, sub := range re.Sub {
+		total = plus(total, patternSize(sub))
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		total = plus(total, len(re.Rune))
+	case syntax.OpCharClass:
+		total = plus(total, len(re.Rune)/8)
+	case syntax.OpRepeat:
+		total = plus(0, times(total, max(re.Min, re.Max, 1)))
+	default:
+	}
+	return total
+}
+
+func longestMatch(re *syntax.Regexp) int {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return utf8.UTFMax * len(re.Rune)
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return utf8.UTFMax
+	case syntax.OpStar, syntax.OpPlus:
+		return -1
+	case syntax.OpRepeat:
+		sub := longestMatch(re.Sub[0])
+		if sub < 0 || re.Max < 0 {
+			return -1
+		}
+		return plus(0, times(sub, re.Max))
+	case syntax.OpConcat, syntax.OpAlternate, syntax.OpCapture, syntax.OpQuest:
+		total := 0
+		for _, sub := range re.Sub {
+			longest := longestMatch(sub)
+			if longest < 0 {
+				return -1
+			}
+			if re.Op == syntax.OpAlternate {
+				total = max(total, longest)
+			} else {
+				total = plus(total, longest)
+			}
+		}
+		return total
+	default:
+		return 0
+	}
+}
+
+// globCost is an upper bound: alternatives are tried one after another, each with those that
+// follow, and between two asterisks the text may be searched from every position.
+func globCost(pattern, text string) int {
+	ways := 1
+	for rest := pattern; ; {
+		at := strings.IndexByte(rest, '{')
+		if at < 0 {
+			break
+		}
+		rest = rest[at+1:]
+		inside, _, _ := strings.Cut(rest, "}")
+		ways = plus(0, times(ways, 1+strings.Count(inside, ",")))
+	}
+	total := plus(len(pattern), times(len(pattern), len(text)))
+	if strings.Count(pattern, "*") > 1 {
+		total = plus(total, times(len(text), len(text))/perScan)
+	}
+	return plus(1, times(total/perScan, ways))
+}
+
+// replacerCost is that of a trie, in which each position of the text may lead as deep as the
+// longest key is long.
+func replacerCost(m *meter, operands []*ast.Term) int {
+	longest := 1
+	if patterns, ok := operands[0].Value.(ast.Object); ok {
+		patterns.Foreach(func(before, _ *ast.Term) { longest = max(longest, len(textOf(before))) })
+	}
+	return plus(deepCost(m, operands), times(longest, len(textOf(operands[1])))/perScan)
+}

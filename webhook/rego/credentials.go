@@ -1,0 +1,346 @@
+package rego
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/credentials"
+	"taffrail.dev/webhook/decision"
+)
+
+// credentialsInput is what the scanner finds in an object, for the policies about credentials, or nil for
+// a kind that they are not about. Nothing in it is made from a value. It is not complete if ctx has ended.
+func credentialsInput(ctx context.Context, r *decision.Request) map[string]any {
+	switch {
+	case r.Workload != nil:
+		p := newPlaces(ctx)
+		p.workload(r)
+		return map[string]any{"found": p.found, "plain": p.plain, "fromConfigMap": p.fromConfigMap}
+	case r.Kind.GroupKind() == schema.GroupKind{Kind: "ConfigMap"}:
+		p := newPlaces(ctx)
+		p.configMap(r.Object)
+		return map[string]any{"found": p.found, "plain": p.plain}
+	case r.Kind.GroupKind() == schema.GroupKind{Kind: "Secret"}:
+		return publicInput(r)
+	}
+	return nil
+}
+
+// places are the texts of an object by their paths.
+type places struct {
+	// found has those in which something was found, and plain those whose value is a literal: a
+	// credential, if a parameter says so of its name.
+	found, plain map[string]any
+	// fromConfigMap has the env entries that come from a ConfigMap.
+	fromConfigMap map[string]any
+	// stopped reports that nobody waits for the answer any more: a large object may take seconds.
+	stopped func() bool
+}
+
+func newPlaces(ctx context.Context) *places {
+	return &places{stopped: func() bool { return ctx.Err() != nil }, found: map[string]any{}, plain: map[string]any{}, fromConfigMap: map[string]any{}}
+}
+
+// place is where a text is.
+type place struct {
+	path, container string
+	// sort is env, word, header or text.
+	sort string
+	// name is that of an env entry, a header or a key, or the flag before a word.
+	name string
+	// field is what a message calls the place.
+	field string
+}
+
+func (p *places) put(at place, matches []credentials.Match) {
+	if len(matches) == 0 {
+		return
+	}
+	holds := make([]any, 0, len(matches))
+	for _, m := range matches {
+		if m.Named {
+			m.Name = "" // the place's own, which is asked about once
+		}
+		holds = append(holds, map[string]any{"name": m.Name, "what": m.What, "named": m.Named, "likely": m.Likely, "detector": m.Detector, "line": m.Line})
+	}
+	if before, ok := p.found[at.path].(map[string]any); ok {
+		before["holds"] = append(before["holds"].([]any), holds...)
+		return
+	}
+	found := at.input()
+	found["holds"] = holds
+	p.found[at.path] = found
+}
+
+func (at place) input() map[string]any {
+	return map[string]any{"container": at.container, "sort": at.sort, "name": at.name, "field": at.field}
+}
+
+func (p *places) value(at place, value string) {
+	if p.stopped() {
+		return
+	}
+	if credentials.Plain(at.name, value) {
+		p.plain[at.path] = at.input()
+	}
+	p.put(at, credentials.Value(at.name, value))
+}
+
+func (p *places) workload(r *decision.Request) {
+	for i := range r.Workload.Containers {
+		if p.stopped() {
+			return
+		}
+		p.container(&r.Workload.Containers[i])
+	}
+	specPath := "spec"
+	if r.Workload.PodPath != "" {
+		specPath = r.Workload.PodPath + ".spec"
+		metadata, _ := r.Workload.Pod["metadata"].(map[string]any)
+		p.annotations(r.Workload.PodPath+".metadata.annotations", metadata)
+	}
+	spec, _ := r.Workload.Pod["spec"].(map[string]any)
+	volumes, _ := spec["volumes"].([]any)
+	for i, element := range volumes {
+		volume, _ := element.(map[string]any)
+		for _, source := range [][2]string{{"csi", "volumeAttributes"}, {"flexVolume", "options"}} {
+			driver, _ := volume[source[0]].(map[string]any)
+			options, _ := driver[source[1]].(map[string]any)
+			for name, value := range options {
+				text, _ := value.(string)
+				path := fmt.Sprintf("%s.volumes[%d].%s.%s[%s]", specPath, i, source[0], source[1], name)
+				p.value(place{path: path, sort: "text", name: name, field: strconv.Quote(name)}, text)
+			}
+		}
+	}
+	metadata, _ := r.Object["metadata"].(map[string]any)
+	p.annotations("metadata.annotations", metadata)
+}
+
+func (p *places) container(c *decision.Container) {
+	expanded := expandedInput(c.Spec)
+	resolved := func(list string, i int, value any) string {
+		texts, _ := expanded[list].(map[string]any)
+		if text, ok := texts[strconv.Itoa(i)].(string); ok {
+			return text
+		}
+		return jsonText(value)
+	}
+	env, _ := c.Spec["env"].([]any)
+	for i, element := range env {
+		entry, _ := element.(map[string]any)
+		p.source(c, i, entry)
+		value, set := entry["value"]
+		if !set {
+			continue
+		}
+		name := ""
+		if given, ok := entry["name"]; ok {
+			name = jsonText(given)
+		}
+		path := fmt.Sprintf("%s.env[%d].value", c.Path, i)
+		p.value(place{path: path, container: c.Name, sort: "env", name: name, field: strconv.Quote(name)}, resolved("env", i, value))
+	}
+	var words, paths, fields []string
+	for _, list := range []string{"command", "args"} {
+		elements, _ := c.Spec[list].([]any)
+		for i, element := range elements {
+			words = append(words, resolved(list, i, element))
+			paths = append(paths, fmt.Sprintf("%s.%s[%d]", c.Path, list, i))
+			fields = append(fields, list)
+		}
+	}
+	p.words(c.Name, words, paths, fields)
+	for _, probe := range []string{"startupProbe", "readinessProbe", "livenessProbe"} {
+		p.handler(c, probe, c.Spec[probe])
+	}
+	lifecycle, _ := c.Spec["lifecycle"].(map[string]any)
+	for _, hook := range []string{"postStart", "preStop"} {
+		p.handler(c, "lifecycle."+hook, lifecycle[hook])
+	}
+}
+
+// source notes an env entry that comes from a ConfigMap.
+func (p *places) source(c *decision.Container, i int, entry map[string]any) {
+	from, _ := entry["valueFrom"].(map[string]any)
+	reference, _ := from["configMapKeyRef"].(map[string]any)
+	key, isKey := reference["key"].(string)
+	name, isName := entry["name"].(string)
+	if isKey && isName {
+		p.fromConfigMap[fmt.Sprintf("%s.env[%d].valueFrom.configMapKeyRef", c.Path, i)] = map[string]any{
+			"container": c.Name, "name": name, "key": key,
+			"nameIsCredential": credentials.Named(name), "keyIsCredential": credentials.Named(key),
+		}
+	}
+}
+
+// handler looks at what a probe or a hook runs and sends. Neither resolves $(VAR).
+func (p *places) handler(c *decision.Container, field string, value any) {
+	handler, _ := value.(map[string]any)
+	path := c.Path + "." + field
+	exec, _ := handler["exec"].(map[string]any)
+	command, _ := exec["command"].([]any)
+	var words, paths, fields []string
+	for i, element := range command {
+		words = append(words, jsonText(element))
+		paths = append(paths, fmt.Sprintf("%s.exec.command[%d]", path, i))
+		fields = append(fields, field)
+	}
+	p.words(c.Name, words, paths, fields)
+	get, _ := handler["httpGet"].(map[string]any)
+	for _, name := range []string{"path", "host"} {
+		text, _ := get[name].(string)
+		p.put(place{path: path + ".httpGet." + name, container: c.Name, sort: "text", field: field}, credentials.Text("", text))
+	}
+	headers, _ := get["httpHeaders"].([]any)
+	for i, element := range headers {
+		header, _ := element.(map[string]any)
+		name, _ := header["name"].(string)
+		text, _ := header["value"].(string)
+		at := place{path: fmt.Sprintf("%s.httpGet.httpHeaders[%d].value", path, i), container: c.Name, sort: "header", name: name, field: field}
+		p.value(at, text)
+	}
+}
+
+func (p *places) words(container string, words, paths, fields []string) {
+	for i := 1; i < len(words); i++ {
+		if flag, ok := credentials.Follows(words[i-1], words[i]); ok {
+			p.plain[paths[i]] = place{path: paths[i], container: container, sort: "word", name: flag, field: fields[i]}.input()
+		}
+	}
+	for _, word := range credentials.Words(words, p.stopped) {
+		p.put(place{path: paths[word.Index], container: container, sort: "word", field: fields[word.Index]}, []credentials.Match{word.Match})
+	}
+}
+
+// annotations looks at texts that may carry a whole object. kubectl's copy repeats this one, so it counts
+// only if nothing was found in the object itself.
+func (p *places) annotations(path string, metadata map[string]any) {
+	annotations, _ := metadata["annotations"].(map[string]any)
+	for name, value := range annotations {
+		if name != corev1.LastAppliedConfigAnnotation {
+			p.annotation(path, name, value)
+		}
+	}
+	if applied, ok := annotations[corev1.LastAppliedConfigAnnotation]; ok && len(p.found) == 0 {
+		p.annotation(path, corev1.LastAppliedConfigAnnotation, applied)
+	}
+}
+
+func (p *places) annotation(path, name string, value any) {
+	if p.stopped() {
+		return
+	}
+	text, _ := value.(string)
+	at := place{path: fmt.Sprintf("%s[%s]", path, name), sort: "text", name: name, field: strconv.Quote(name)}
+	p.put(at, credentials.Annotation(name, text))
+}
+
+func (p *places) configMap(object map[string]any) {
+	for _, field := range []string{"data", "binaryData"} {
+		texts, _ := object[field].(map[string]any)
+		for key, value := range texts {
+			text := jsonText(value)
+			if value == nil {
+				text = ""
+			}
+			if field == "binaryData" {
+				if decoded, err := base64.StdEncoding.DecodeString(text); err == nil {
+					text = string(decoded)
+				}
+			}
+			p.file(place{path: fmt.Sprintf("%s[%s]", field, key), sort: "text", name: key, field: strconv.Quote(key)}, text)
+		}
+	}
+	metadata, _ := object["metadata"].(map[string]any)
+	p.annotations("metadata.annotations", metadata)
+}
+
+// file looks at a value of a ConfigMap. One of several lines is a file, whatever its name.
+func (p *places) file(at place, text string) {
+	if p.stopped() {
+		return
+	}
+	if !credentials.IsFile(text) {
+		p.value(at, text)
+		return
+	}
+	p.put(at, credentials.Text(at.name, text))
+}
+
+// jsonText is a value as text. One that is no text is refused by the API server, but not by every reader of
+// a manifest.
+func jsonText(value any) string {
+	if text, ok := value.(string); ok {
+		return text
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// publicInput is which values of a Secret, and of kubectl's copy of it, are for everybody to see or only
+// refer to a secret.
+func publicInput(r *decision.Request) map[string]any {
+	data, _ := r.Object["data"].(map[string]any)
+	public := map[string]any{"data": open(data)}
+	if r.LastApplied != nil {
+		public["lastAppliedData"] = openTexts(r.LastApplied.Data, true)
+		public["lastAppliedStringData"] = openTexts(r.LastApplied.StringData, false)
+	}
+	return map[string]any{"public": public}
+}
+
+func open(data map[string]any) map[string]any {
+	all := map[string]any{}
+	for key, value := range data {
+		if text, ok := value.(string); ok && isOpen(text, true) {
+			all[key] = true
+		}
+	}
+	return all
+}
+
+func openTexts(texts map[string]string, encoded bool) map[string]any {
+	all := map[string]any{}
+	for key, text := range texts {
+		if isOpen(text, encoded) {
+			all[key] = true
+		}
+	}
+	return all
+}
+
+// isOpen looks at a value decoded, and as it stands: tools that encrypt or refer write both.
+func isOpen(text string, encoded bool) bool {
+	if credentials.Public(text) || credentials.Reference(text) {
+		return true
+	}
+	if !encoded {
+		return false
+	}
+	decoded, err := base64.StdEncoding.DecodeString(text)
+	return err == nil && (credentials.Public(string(decoded)) || credentials.Reference(string(decoded)))
+}
+
+// stringDataInput is the keys that a manifest of a Secret has in stringData. The API server merges them
+// into data, so that a request never has any.
+func stringDataInput(r *decision.Request) map[string]any {
+	if r.Origin != decision.OriginManifest || r.Kind.GroupKind() != (schema.GroupKind{Kind: "Secret"}) {
+		return nil
+	}
+	stringData, _ := r.Original["stringData"].(map[string]any)
+	keys := make(map[string]any, len(stringData))
+	for key := range stringData {
+		keys[key] = true
+	}
+	return keys
+}

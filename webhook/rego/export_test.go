@@ -1,0 +1,29 @@
+package rego
+
+import (
+	"context"
+
+	"taffrail.dev/webhook/decision"
+)
+
+// Counting returns the same program, which reports the steps of each evaluation: "" is the library.
+func (p *Program) Counting(report func(policy string, steps int)) *Program {
+	counting := *p
+	counting.steps = report
+	return &counting
+}
+
+// Detectors returns which detectors find something in an object, and whether that is only likely.
+func Detectors(r *decision.Request) map[string]bool {
+	all := map[string]bool{}
+	found, _ := credentialsInput(context.Background(), r)["found"].(map[string]any)
+	for _, at := range found {
+		for _, hit := range at.(map[string]any)["holds"].([]any) {
+			hit := hit.(map[string]any)
+			detector := hit["detector"].(string)
+			likely, seen := all[detector]
+			all[detector] = hit["likely"].(bool) && (likely || !seen)
+		}
+	}
+	return all
+}

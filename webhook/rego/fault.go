@@ -1,0 +1,67 @@
+package rego
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// Codes of a SourceError that are ours. All others are OPA's, as in rego_type_error.
+const (
+	CodeName      = "policy_name_error"
+	CodeSize      = "policy_size_error"
+	CodePackage   = "policy_package_error"
+	CodeReference = "policy_reference_error"
+	CodeRule      = "policy_rule_error"
+	CodeNegation  = "policy_negation_error"
+)
+
+// SourceError is one fault in the Rego of a policy.
+type SourceError struct {
+	// File is a path of the library, or Policy/<name>.
+	File string
+	// Row is 0 where the fault has no line of its own.
+	Row    int
+	Code   string
+	Reason string
+}
+
+func (e *SourceError) Error() string {
+	place := e.File
+	if e.Row > 0 {
+		place = fmt.Sprintf("%s:%d", e.File, e.Row)
+	}
+	return fmt.Sprintf("%s: %s: %s", place, e.Code, e.Reason)
+}
+
+// sourceErrors takes the errors of OPA's parser and compiler apart, each a *SourceError.
+// Other errors it returns as they are.
+func sourceErrors(err error) error {
+	var list ast.Errors
+	var one *ast.Error
+	switch {
+	case errors.As(err, &list):
+	case errors.As(err, &one):
+		list = ast.Errors{one}
+	default:
+		return err
+	}
+	var faults []error
+	for _, fault := range list {
+		faults = append(faults, sourceError(fault))
+	}
+	return errors.Join(faults...)
+}
+
+func sourceError(fault *ast.Error) *SourceError {
+	e := &SourceError{Code: fault.Code, Reason: fault.Message}
+	if fault.Location != nil {
+		e.File, e.Row = fault.Location.File, fault.Location.Row
+	}
+	if fault.Details != nil {
+		e.Reason = strings.Join(append([]string{e.Reason}, fault.Details.Lines()...), "\n\t")
+	}
+	return e
+}

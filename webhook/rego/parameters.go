@@ -1,0 +1,195 @@
+package rego
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	validationerrors "k8s.io/kube-openapi/pkg/validation/errors"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	"k8s.io/kube-openapi/pkg/validation/strfmt"
+	"k8s.io/kube-openapi/pkg/validation/validate"
+)
+
+// Parameter is one parameter of a policy.
+type Parameter struct {
+	Name        string
+	Description string
+	Type        string
+	// Schema is the OpenAPI v3 schema, with JSON's types.
+	Schema  map[string]any
+	Default any
+}
+
+// parameterSchema checks and defaults what a Guardrail gives a policy.
+type parameterSchema struct {
+	parameters []Parameter // sorted by name
+	schemas    map[string]*spec.Schema
+	formats    strfmt.Registry
+}
+
+func newParameterSchema(declared map[string]any) (*parameterSchema, error) {
+	s := &parameterSchema{schemas: map[string]*spec.Schema{}, formats: formats()}
+	if declared == nil {
+		return s, nil
+	}
+	for name := range declared {
+		if name != "type" && name != "properties" {
+			return nil, fmt.Errorf("%q is not known here: use type: object and properties", name)
+		}
+	}
+	if declared["type"] != "object" {
+		return nil, errors.New("type must be object")
+	}
+	properties, _ := declared["properties"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		property, ok := properties[name].(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("properties.%s must be a schema", name)
+		}
+		parameter := Parameter{Name: name, Schema: property, Default: property["default"]}
+		parameter.Type, _ = property["type"].(string)
+		parameter.Description, _ = property["description"].(string)
+		if parameter.Type == "" || parameter.Description == "" || parameter.Default == nil {
+			return nil, fmt.Errorf("properties.%s needs a type, a description and a default", name)
+		}
+		text, err := json.Marshal(property)
+		if err != nil {
+			return nil, err
+		}
+		schema := new(spec.Schema)
+		if err := json.Unmarshal(text, schema); err != nil {
+			return nil, fmt.Errorf("properties.%s: %w", name, err)
+		}
+		s.schemas[name] = schema
+		s.parameters = append(s.parameters, parameter)
+		if bad := s.check(name, parameter.Default, field.NewPath("properties")); len(bad) > 0 {
+			return nil, fmt.Errorf("the default is refused by the schema: %w", bad.ToAggregate())
+		}
+	}
+	return s, nil
+}
+
+// formats adds Kubernetes' quantities to the known string formats. They are more than
+// nothing: a request of 0 is none. An empty string is accepted: it leaves a value out.
+func formats() strfmt.Registry {
+	registry := strfmt.NewFormats()
+	quantity := new(strfmt.Password)
+	registry.Add("quantity", quantity, func(text string) bool {
+		quantity, err := resource.ParseQuantity(text)
+		return text == "" || err == nil && quantity.Sign() > 0
+	})
+	return registry
+}
+
+func (s *parameterSchema) check(name string, value any, at *field.Path) field.ErrorList {
+	var list field.ErrorList
+	schema := s.schemas[name]
+	result := validate.NewSchemaValidator(schema, nil, at.Child(name).String(), s.formats).Validate(value)
+	for _, err := range result.Errors {
+		path := at.Child(name)
+		var detail *validationerrors.Validation
+		if errors.As(err, &detail) && detail.Name != "" {
+			path = field.NewPath(detail.Name)
+		}
+		reason := strings.TrimPrefix(err.Error(), path.String()+" ")
+		reason = strings.TrimPrefix(reason, "in body ")
+		list = append(list, field.Invalid(path, valueAt(err, value), reason))
+	}
+	return list
+}
+
+// valueAt is the value that an error is about. An error about a type carries the name
+// of the type it found in place of the value.
+func valueAt(err error, whole any) any {
+	var detail *validationerrors.Validation
+	if errors.As(err, &detail) && detail.Value != nil && detail.Code() != validationerrors.InvalidTypeCode {
+		return detail.Value
+	}
+	return whole
+}
+
+// apply returns the parameters a policy sees: what is given, checked, and the rest by
+// default. Neither argument is changed.
+func (s *parameterSchema) apply(given map[string]any, at *field.Path) (map[string]any, field.ErrorList) {
+	var list field.ErrorList
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if _, known := s.schemas[name]; !known {
+			list = append(list, field.NotSupported(at.Child(name), name, s.names()))
+			continue
+		}
+		list = append(list, s.check(name, given[name], at)...)
+	}
+	if len(list) > 0 {
+		return nil, list
+	}
+	all := make(map[string]any, len(s.parameters))
+	for _, parameter := range s.parameters {
+		value, ok := given[parameter.Name]
+		if !ok || value == nil {
+			value = parameter.Default
+		}
+		all[parameter.Name] = withDefaults(s.schemas[parameter.Name], value)
+	}
+	return all, nil
+}
+
+// withDefaults fills in the defaults of nested properties, as the API server does for
+// a custom resource.
+func withDefaults(schema *spec.Schema, value any) any {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return value
+	}
+	filled := runtime.DeepCopyJSON(jsonNumbers(object).(map[string]any))
+	for name, property := range schema.Properties {
+		if _, given := filled[name]; !given && property.Default != nil {
+			filled[name] = property.Default
+		}
+		if _, given := filled[name]; given {
+			filled[name] = withDefaults(&property, filled[name])
+		}
+	}
+	return filled
+}
+
+// jsonNumbers turns the integers that Go code writes into the ones that DeepCopyJSON takes.
+func jsonNumbers(value any) any {
+	switch value := value.(type) {
+	case int:
+		return int64(value)
+	case map[string]any:
+		out := make(map[string]any, len(value))
+		for name, member := range value {
+			out[name] = jsonNumbers(member)
+		}
+		return out
+	case []any:
+		out := make([]any, len(value))
+		for i, element := range value {
+			out[i] = jsonNumbers(element)
+		}
+		return out
+	case json.Number:
+		if integer, err := value.Int64(); err == nil {
+			return integer
+		}
+		float, _ := value.Float64()
+		return float
+	}
+	return value
+}
+
+func (s *parameterSchema) names() []string {
+	names := make([]string, 0, len(s.parameters))
+	for _, parameter := range s.parameters {
+		names = append(names, parameter.Name)
+	}
+	return names
+}

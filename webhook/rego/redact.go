@@ -1,0 +1,149 @@
+package rego
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"iter"
+	"slices"
+	"strings"
+
+	"taffrail.dev/webhook/decision"
+)
+
+// minSecret is how long the value of a Secret is at least for it to be looked for in texts.
+const minSecret = 4
+
+// redactor takes credentials out of what policies say about one object. It knows the
+// object's values whole, so that blanks and quotes in them hide nothing.
+type redactor struct {
+	request *decision.Request
+	// user is true for a user's policy, which nobody has reviewed.
+	user bool
+	// odd replaces credentials with blanks or quotes in them; nil until it is needed.
+	odd *strings.Replacer
+	// secrets replaces what a Secret holds; nil until it is needed.
+	secrets *strings.Replacer
+}
+
+// violation redacts the texts of v. Its container stays as it is, because Exemptions and
+// injections find the container by it, and so does its fix, which has to work.
+func (r *redactor) violation(v *decision.Violation) {
+	for _, text := range []*string{&v.Message, &v.Path, &v.Unknown} {
+		*text = r.text(*text)
+	}
+	if key := r.text(v.Key); key != v.Key {
+		v.Digest = sha256.Sum256([]byte(v.Key))
+		v.Key = key
+	}
+}
+
+func (r *redactor) text(text string) string {
+	if text == "" {
+		return ""
+	}
+	if r.user && r.request.Kind.Group == "" && r.request.Kind.Kind == "Secret" {
+		if r.secrets == nil {
+			r.secrets = replacer(secretValues(r.request))
+		}
+		text = r.secrets.Replace(text)
+	}
+	if strings.Contains(text, "@") {
+		if r.odd == nil {
+			r.odd = replacer(oddValues(r.request))
+		}
+		text = r.odd.Replace(text)
+	}
+	return decision.Redact(text)
+}
+
+// replacer replaces the longest first.
+func replacer(values map[string]string) *strings.Replacer {
+	from := make([]string, 0, len(values))
+	for value := range values {
+		from = append(from, value)
+	}
+	slices.SortFunc(from, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	pairs := make([]string, 0, 2*len(from))
+	for _, value := range from {
+		pairs = append(pairs, value, values[value])
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// oddValues are the strings of an object that are only known as credentials when they are
+// seen whole.
+func oddValues(r *decision.Request) map[string]string {
+	values := map[string]string{}
+	for _, object := range []map[string]any{r.Object, r.OldObject} {
+		for value := range allStrings(object) {
+			if !strings.Contains(value, "@") || !strings.ContainsAny(value, " \t\r\n\"") {
+				continue
+			}
+			if redacted := decision.RedactValue(value); redacted != value {
+				values[value] = redacted
+			}
+		}
+	}
+	return values
+}
+
+// secretValues are what a Secret and kubectl's copy of it hold, encoded and decoded.
+func secretValues(r *decision.Request) map[string]string {
+	values := map[string]string{}
+	add := func(value string) {
+		if len(value) >= minSecret {
+			values[value] = decision.Redacted
+		}
+	}
+	for _, object := range []map[string]any{r.Object, r.OldObject} {
+		data, _ := object["data"].(map[string]any)
+		for _, member := range data {
+			value, _ := member.(string)
+			add(value)
+			if decoded, err := base64.StdEncoding.DecodeString(value); err == nil {
+				add(string(decoded))
+			}
+		}
+	}
+	for _, applied := range []*decision.LastApplied{r.LastApplied, r.OldLastApplied} {
+		if applied == nil {
+			continue
+		}
+		for _, value := range applied.Data {
+			add(value)
+			if decoded, err := base64.StdEncoding.DecodeString(value); err == nil {
+				add(string(decoded))
+			}
+		}
+		for _, value := range applied.StringData {
+			add(value)
+		}
+	}
+	return values
+}
+
+// allStrings yields every string in a JSON value, and the keys of its objects.
+func allStrings(value any) iter.Seq[string] {
+	return func(yield func(string) bool) { eachString(value, yield) }
+}
+
+func eachString(value any, yield func(string) bool) bool {
+	switch value := value.(type) {
+	case string:
+		return yield(value)
+	case []any:
+		for _, element := range value {
+			if !eachString(element, yield) {
+				return false
+			}
+		}
+	case map[string]any:
+		for key, member := range value {
+			if !yield(key) || !eachString(member, yield) {
+				return false
+			}
+		}
+	}
+	return true
+}

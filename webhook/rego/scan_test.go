@@ -1,0 +1,98 @@
+package rego_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/fstest"
+
+	"taffrail.dev/webhook/rego"
+)
+
+// scanning compiles users' Policies, each with one rule.
+func scanning(tb testing.TB, bodies map[string]string) (p *rego.Program, slots []int) {
+	tb.Helper()
+	name, source := file("a-library", always)
+	catalog, err := rego.Load(fstest.MapFS{name: source})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	modules := map[string]string{}
+	for id, body := range bodies {
+		modules[id] = user(id, body)
+	}
+	catalog, bad := catalog.With(modules)
+	if len(bad) > 0 {
+		tb.Fatal(bad)
+	}
+	var bound []rego.Slot
+	for _, policy := range catalog.Policies() {
+		if policy.User {
+			bound, slots = append(bound, rego.Slot{Policy: policy.ID, Parameters: map[string]any{}}), append(slots, len(slots))
+		}
+	}
+	if p, err = rego.Compile(catalog, bound); err != nil {
+		tb.Fatal(err)
+	}
+	return p, slots
+}
+
+const (
+	indifferent = `deny contains {"msg": "m", "path": "p"} if input.object.data.password`
+	reading     = `deny contains {"msg": "m", "path": "p"} if input.credentials.found["data[password]"]`
+)
+
+func TestUsersPoliciesReadWhatTheScannerFinds(t *testing.T) {
+	for _, body := range []string{
+		reading,
+		`deny contains {"msg": "m", "path": "p"} if object.get(input, "credentials", {}).found["data[password]"]`,
+		`deny contains {"msg": "m", "path": "p"} if {
+	some name
+	name != "object"
+	input[name].found["data[password]"]
+}`,
+		"import input.credentials as scan\n\n" + `deny contains {"msg": "m", "path": "p"} if scan.found["data[password]"]`,
+	} {
+		p, slots := scanning(t, map[string]string{"own": body})
+		results, err := p.Evaluate(t.Context(), configMap(map[string]any{"password": "hunter2"}), slots, rego.Deny)
+		if err != nil || results[0].Err != nil || len(results[0].Violations) != 1 {
+			t.Errorf("%s: %v %+v", body, err, results)
+		}
+	}
+}
+
+// What a Policy costs does not depend on whether another one reads what the scanner finds.
+func TestOnlyReadersPayForTheScanner(t *testing.T) {
+	data := map[string]any{"password": "hunter2"}
+	for i := range 500 {
+		data[fmt.Sprintf("key-%d", i)] = "value"
+	}
+	own := map[string]string{"indifferent": indifferent}
+	steps := func() (n int) {
+		p, slots := scanning(t, own)
+		counting := p.Counting(func(policy string, steps int) {
+			if policy == "indifferent" {
+				n += steps
+			}
+		})
+		if _, err := counting.Evaluate(t.Context(), configMap(data), slots, rego.Deny); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	allocations := func() float64 {
+		p, slots := scanning(t, own)
+		return testing.AllocsPerRun(20, func() {
+			if _, err := p.Evaluate(t.Context(), configMap(data), slots, rego.Deny); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	alone, few := steps(), allocations()
+	own["reading"] = reading
+	if beside := steps(); alone == 0 || beside != alone {
+		t.Errorf("%d steps alone, %d next to a Policy that reads what the scanner finds", alone, beside)
+	}
+	if many := allocations(); few+2000 > many {
+		t.Errorf("%v allocations without a scan, %v with", few, many)
+	}
+}

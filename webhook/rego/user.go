@@ -1,0 +1,239 @@
+package rego
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// maxSource is how long the Rego of one user's policy may be, in bytes. It is
+// six times the longest policy of the library.
+const maxSource = 64 << 10
+
+// With returns a catalogue that has users' own policies too: modules by the policy's
+// name, each in package taffrail.user.<name>, where the name's hyphens are underscores
+// and the name is also METADATA's id. A name is a DNS label that begins with a letter
+// (RFC 1035), so that no two of them make the same package.
+//
+// A module that is not sound is left out, and the map says why: every error in it is a
+// *MetadataError or a *SourceError, joined where there are several. Each module is judged
+// alone with the library, and none may refer to another, so what becomes of one depends
+// neither on the others nor on any order.
+func (c *Catalog) With(modules map[string]string) (*Catalog, map[string]error) {
+	more := &Catalog{policies: maps.Clone(c.policies), modules: c.modules, users: maps.Clone(c.users), shared: c.shared}
+	if more.users == nil {
+		more.users = map[string]*ast.Module{}
+	}
+	bad := map[string]error{}
+	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		source := modules[name]
+		read := c.shared.users.get(name, source, func() userModule { return c.readUserModule(name, source) })
+		err := read.err
+		if read.policy != nil {
+			err = flat([]error{err, c.checkTaken(name)})
+		}
+		if err != nil {
+			bad[name] = err
+			continue
+		}
+		more.policies[name] = read.policy
+		more.users[userFile(name)] = read.module
+	}
+	c.shared.users.trim(len(modules))
+	return more, bad
+}
+
+// UserFile and the name is what errors call the module of a user's policy.
+const UserFile = "Policy/"
+
+// userFile is the name that errors have for the module of a user's policy.
+func userFile(name string) string { return UserFile + name }
+
+// UserPackage is the package that the policy of a user must be in.
+func UserPackage(name string) string { return userRoot + "." + strings.ReplaceAll(name, "-", "_") }
+
+// PackageOf reads the package of a module, as in taffrail.user.no_host_network. Its errors
+// are like those of With.
+func PackageOf(file, source string) (string, error) {
+	module, err := parse(file, source)
+	if err != nil {
+		return "", sourceErrors(err)
+	}
+	return packageOf(module), nil
+}
+
+// userPath is UserPackage as a path in data. Spelled out, a segment like contains has brackets there.
+func userPath(name string) ast.Ref {
+	path := ast.Ref{ast.DefaultRootDocument}
+	for segment := range strings.SplitSeq(UserPackage(name), ".") {
+		path = append(path, ast.StringTerm(segment))
+	}
+	return path
+}
+
+func (c *Catalog) readUserModule(name, source string) userModule {
+	file := userFile(name)
+	fail := func(err error) userModule { return userModule{err: err} }
+	if reasons := validation.IsDNS1035Label(name); len(reasons) > 0 {
+		return fail(&SourceError{File: file, Code: CodeName, Reason: "the name becomes part of a package, so it must be " +
+			"lower case letters, digits and hyphens, 63 at most, a letter first and no hyphen last"})
+	}
+	if len(source) > maxSource {
+		return fail(&SourceError{File: file, Code: CodeSize, Reason: fmt.Sprintf("is %d bytes long, and %d are allowed", len(source), maxSource)})
+	}
+	module, err := parse(file, source)
+	if err != nil {
+		return fail(sourceErrors(err))
+	}
+	if !module.Package.Path.Equal(userPath(name)) {
+		return fail(&SourceError{File: file, Row: module.Package.Location.Row, Code: CodePackage,
+			Reason: fmt.Sprintf("the package is %s: the policy %s must be in package %s", packageOf(module), name, UserPackage(name))})
+	}
+	// What else is wrong is reported together.
+	policy, err := newPolicy(module, file, true)
+	faults := []error{err, checkNegation(module, file), c.checkUserModule(file, module)}
+	if policy != nil {
+		if policy.ID != name {
+			faults = append(faults, &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but the Policy is named %s", policy.ID, name)})
+		}
+		faults = append(faults, policy.readRules(module, file))
+		reads := readsOf(append(slices.Collect(maps.Values(c.helpersOf(module))), module))
+		policy.completeKinds(reads)
+		policy.readsCredentials = reads.credentials
+		policy.own = &ownUnit{compile: sync.OnceValues(func() (*unit, error) { return c.compileUser(policy, module) })}
+	}
+	return userModule{policy: policy, module: module, err: flat(faults)}
+}
+
+func (c *Catalog) checkTaken(name string) error {
+	if _, taken := c.policies[name]; taken {
+		return &MetadataError{File: userFile(name), Field: "custom.id", Reason: fmt.Sprintf("%s is the id of another policy: choose another name", name)}
+	}
+	return nil
+}
+
+// ownUnit compiles a user's Policy when it is first evaluated: it is alone in it.
+type ownUnit struct {
+	compile func() (*unit, error)
+}
+
+func (c *Catalog) compileUser(policy *Policy, module *ast.Module) (*unit, error) {
+	u := newUnit(newUserCompiler(), boundedBuiltins())
+	modules := c.helpersOf(module)
+	modules[userFile(policy.ID)] = module
+	if u.compiler.Compile(modules); u.compiler.Failed() {
+		return nil, u.compiler.Errors
+	}
+	u.literal, u.last = largestLiteral(u.compiler.Modules), map[*ast.Expr]bool{}
+	for _, module := range u.compiler.Modules {
+		ast.WalkBodies(module, func(body ast.Body) bool {
+			u.last[body[len(body)-1]] = true
+			return false
+		})
+	}
+	return u, u.addAlone(policy)
+}
+
+// largestLiteral is how many parts the largest value has that a rule makes anew each time that it
+// is evaluated.
+func largestLiteral(modules map[string]*ast.Module) (largest int) {
+	for _, module := range modules {
+		ast.WalkTerms(module, func(term *ast.Term) bool {
+			switch term.Value.(type) {
+			case *ast.Array, ast.Object, ast.Set:
+				if !term.IsGround() {
+					parts := 0
+					ast.WalkTerms(term, func(*ast.Term) bool {
+						parts++
+						return false
+					})
+					largest = max(largest, parts)
+				}
+				return true
+			}
+			return false
+		})
+	}
+	return largest
+}
+
+// flat joins errors, and what they have joined, in one list.
+func flat(errs []error) error {
+	var all []error
+	for _, err := range errs {
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			all = append(all, joined.Unwrap()...)
+		} else if err != nil {
+			all = append(all, err)
+		}
+	}
+	return errors.Join(all...)
+}
+
+// checkUserModule compiles the module with what it uses of the library.
+func (c *Catalog) checkUserModule(file string, module *ast.Module) error {
+	modules := c.helpersOf(module)
+	modules[file] = module
+	var faults []error
+	compiler := newJudge(c.helpers(), file, &faults)
+	if compiler.Compile(modules); !compiler.Failed() {
+		return nil
+	}
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	return sourceErrors(compiler.Errors)
+}
+
+// helpers are what users' policies may refer to, data.taffrail.lib.owners.controlled: true
+// for a rule, false for a package.
+func (c *Catalog) helpers() map[string]bool {
+	known := map[string]bool{}
+	for _, module := range c.modules {
+		if pkg := packageOf(module); strings.HasPrefix(pkg, libraryHelpers+".") {
+			known["data."+pkg] = false
+			for _, rule := range module.Rules {
+				known["data."+pkg+"."+string(rule.Head.Ref()[0].Value.(ast.Var))] = true
+			}
+		}
+	}
+	return known
+}
+
+// helpersOf are the modules of the library that some modules need: compiling the others
+// as well would take most of the time.
+func (c *Catalog) helpersOf(modules ...*ast.Module) map[string]*ast.Module {
+	needed := map[string]*ast.Module{}
+	for queue := modules; len(queue) > 0; queue = queue[1:] {
+		ast.WalkRefs(queue[0], func(ref ast.Ref) bool {
+			prefix := packagePrefix(ref)
+			if prefix == "" {
+				return false
+			}
+			for file, module := range c.modules {
+				pkg := packageOf(module)
+				if _, known := needed[file]; !known && (pkg == prefix || strings.HasPrefix(pkg, prefix+".") || strings.HasPrefix(prefix, pkg+".")) {
+					needed[file] = module
+					queue = append(queue, module)
+				}
+			}
+			return false
+		})
+	}
+	return needed
+}
+
+// packagePrefix is what a reference into the helpers says in constants, "" for others.
+func packagePrefix(ref ast.Ref) string {
+	constant := strings.TrimPrefix(ref.ConstantPrefix().String(), "data.")
+	if constant == libraryHelpers || constant == libraryRoot || strings.HasPrefix(constant, libraryHelpers+".") {
+		return constant
+	}
+	return ""
+}

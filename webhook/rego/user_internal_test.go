@@ -1,0 +1,85 @@
+package rego
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// What is bounded exists, is allowed, and is found under the name that it gets.
+func TestBoundedBuiltinsAreAllowedOnes(t *testing.T) {
+	allowed, builtins := allowedBuiltins(), boundedBuiltins()
+	for name := range bounds() {
+		if !allowed[name] || topdown.GetBuiltin(name) == nil {
+			t.Errorf("%s is not allowed", name)
+		}
+		if ref := ast.MustParseRef(boundName(name)); builtins[ref.String()] == nil {
+			t.Errorf("%s is not found as %s", name, ref)
+		}
+	}
+	// The others look at little: a new one that is allowed has to have a cost.
+	for name := range allowed {
+		if _, bounded := bounds()[name]; !bounded && !constantBuiltins()[name] {
+			t.Errorf("%s is allowed, but has neither a cost nor a constant one", name)
+		}
+	}
+}
+
+// Measuring a value in which parts are shared takes no longer than it may.
+func TestMeasuringEnds(t *testing.T) {
+	shared := ast.NumberTerm("1")
+	for range 100 {
+		shared = ast.ArrayTerm(shared, shared)
+	}
+	if got := rendered(shared); got <= maxText || got > 2*maxText {
+		t.Errorf("got %d", got)
+	}
+	if m := newMeter(MaxSteps, &unit{}); m.sizeOf(shared) < 1<<30 || m.steps > 100 {
+		t.Errorf("a size of %d after %d steps", m.sizeOf(shared), m.steps)
+	}
+	if got := rendered(ast.MustParseTerm(`{"a": [1, "two", {"x": null}]}`)); got < 20 || got > 60 {
+		t.Errorf("got %d", got)
+	}
+}
+
+// What is remembered of users' Policies stays in proportion to those that there are, however often they
+// change, and a Policy that stays as it is is compiled once.
+func TestWhatIsRememberedOfUsersPoliciesIsBounded(t *testing.T) {
+	c := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}}
+	c.share()
+	source := func(i int) string {
+		return fmt.Sprintf("# METADATA\n# title: t\n# description: d\n# custom:\n#   id: p\n#   severity: low\n#   kinds: [Pod]\n#   remediation: r\npackage taffrail.user.p\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"} if input.x == %d\n", i)
+	}
+	stays := map[string]string{"q": strings.ReplaceAll(strings.ReplaceAll(source(0), "id: p", "id: q"), "user.p", "user.q")}
+	var first *Policy
+	for i := range 200 {
+		stays["p"] = source(i)
+		more, bad := c.With(stays)
+		if len(bad) > 0 {
+			t.Fatal(bad)
+		}
+		policy, _ := more.Policy("q")
+		if first == nil {
+			first = policy
+		}
+		if policy != first {
+			t.Fatalf("it was read again after %d changes of another", i)
+		}
+	}
+	if n := len(c.shared.users.entries); n > 2*2+spare || n != c.shared.users.recent.Len() {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
+// The parameters of the library's policies are no part of what a Policy sees, nor of what its
+// budget is measured by.
+func TestParametersOfOthersAreLeftOut(t *testing.T) {
+	without, size := strict(map[string]any{"name": "web", "object": map[string]any{"a": "b"}})
+	with, same := strict(map[string]any{"name": "web", "object": map[string]any{"a": "b"}, "parameters": map[string]any{"image-tag": map[string]any{"tags": []any{"x"}}}})
+	if len(with) != len(without) || with["parameters"] != nil || size != same || size == 0 {
+		t.Errorf("%v of size %d, and %v of size %d", without, size, with, same)
+	}
+}

@@ -1,0 +1,340 @@
+package rego_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"unicode/utf8"
+
+	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego"
+)
+
+// withUsers is a library with one policy that always denies, and users' policies beside it.
+func withUsers(t *testing.T, bodies map[string]string) *rego.Catalog {
+	t.Helper()
+	modules := map[string]string{}
+	for name, body := range bodies {
+		modules[name] = user(name, body)
+	}
+	name, source := file("a-library", always)
+	catalog, err := rego.Load(fstest.MapFS{name: source})
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, bad := catalog.With(modules)
+	if len(bad) > 0 {
+		t.Fatal(bad)
+	}
+	return more
+}
+
+// decide evaluates every policy of a catalogue as the webhook would, within a deadline.
+func decide(t *testing.T, catalog *rego.Catalog, r *decision.Request) map[string]decision.Result {
+	t.Helper()
+	var slots []rego.Slot
+	var all []int
+	for i, policy := range catalog.Policies() {
+		slots, all = append(slots, rego.Slot{Policy: policy.ID, Parameters: map[string]any{}}), append(all, i)
+	}
+	p, err := rego.Compile(catalog, slots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := p.Evaluate(t.Context(), r, all, rego.Both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]decision.Result{}
+	for i, slot := range slots {
+		named[slot.Policy] = results[i]
+	}
+	return named
+}
+
+// traps are policies that a user may write, and what becomes of them alone.
+var traps = map[string]struct {
+	body string
+	// want is the error that is wrapped; nil for any.
+	want error
+}{
+	"endless loop": {`many := numbers.range(1, 9999)
+
+deny contains {"msg": "m", "path": "p"} if {
+	some x in many
+	some y in many
+	some z in many
+	x * y * z == -1
+}`, rego.ErrTooManySteps},
+	"huge comprehension": {`many := numbers.range(1, 9999)
+
+deny contains {"msg": "m", "path": "p"} if {
+	all := {[x, y, "a text that takes some room"] | some x in many; some y in many}
+	count(all) == 7
+}`, nil},
+	"long range":     {`deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, 1000000000)) == 7`, rego.ErrTooLarge},
+	"range of huge":  {`deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, to_number("1e9999999"))) == 7`, rego.ErrTooLarge},
+	"doubled text":   {doubling(`concat("", [t%[2]d, t%[2]d])`), rego.ErrTooManySteps},
+	"doubled hex":    {doubling(`hex.encode(t%[2]d)`), rego.ErrTooLarge},
+	"doubled list":   {strings.Replace(doubling(`array.concat(t%[2]d, t%[2]d)`), `"text"`, "[1]", 1), rego.ErrTooLarge},
+	"squared number": {strings.Replace(doubling(`t%[2]d * t%[2]d`), `"text"`, "12345", 1), rego.ErrTooLarge},
+	"replaced text":  {doubling(`replace(t%[2]d, "t", "tttttttttttttttttttt")`), rego.ErrTooLarge},
+	"replaced many":  {doubling(`strings.replace_n({"t": "tttttttttttttttttttt"}, t%[2]d)`), rego.ErrTooLarge},
+	"replaced regex": {doubling(`regex.replace(t%[2]d, "(.*)", "$1$1$1$1$1")`), rego.ErrTooLarge},
+	"padded text":    {`deny contains {"msg": sprintf("%999999999d", [1]), "path": "p"}`, rego.ErrTooLarge},
+	"width given":    {`deny contains {"msg": sprintf("%*d", [999999999, 1]), "path": "p"}`, rego.ErrTooLarge},
+	"repeated text":  {doubling(`sprintf("%%[1]s%%[1]s%%[1]s%%[1]s", [t%[2]d])`), rego.ErrTooLarge},
+	"a template":     {doubling("$\"{t%[2]d}{t%[2]d}\""), rego.ErrTooManySteps},
+	"many parts":     {`deny contains {"msg": "m", "path": "p"} if count(split(replace(sprintf("%1000d", [1]), " ", sprintf("%1000d", [1])), "")) == 7`, rego.ErrTooLarge},
+	"marshalled":     {sharing + `deny contains {"msg": json.marshal(a(input.kind)), "path": "p"}`, rego.ErrTooManySteps},
+	"written":        {sharing + `deny contains {"msg": sprintf("%v", [a(input.kind)]), "path": "p"}`, rego.ErrTooManySteps},
+	"as a finding":   {sharing + `deny contains {"msg": "m", "path": "p", "fix": a(input.kind)}`, rego.ErrTooManySteps},
+	"merged":         {sharing + `deny contains {"msg": "m", "path": "p"} if object.union({"a": a(input.kind)}, {"a": a(input.kind)})`, rego.ErrTooManySteps},
+	"huge exponent":  {`deny contains {"msg": "m", "path": "p"} if round(to_number("1e999999999")) == 7`, rego.ErrTooLarge},
+	"compared":       {sharing + `deny contains {"msg": "m", "path": "p"} if a(1) == object.get({}, "z", a40(1))`, rego.ErrTooManySteps},
+	"unified":        {sharing + `deny contains {"msg": "m", "path": "p"} if a(1) = object.get({}, "z", a40(1))`, rego.ErrTooManySteps},
+	"conflict": {`value := 1 if input.object.data.x
+
+value := 2 if input.object.data.x
+
+deny contains {"msg": "m", "path": "p"} if value`, nil},
+	"no number":        {`deny contains {"msg": "m", "path": "p"} if to_number(input.object.data.x) > 3`, nil},
+	"texts as finding": {`deny contains "m"`, nil},
+	"odd finding":      {`deny contains {"msg": 7, "path": "p"}`, nil},
+	"huge finding":     {`deny contains {"msg": "m", "path": "p", "fix": [{"op": "add", "path": "/x", "value": numbers.range(1, 99999)}]}`, rego.ErrTooLarge},
+}
+
+// doubling is a chain of rules that each make more of the one before.
+func doubling(step string) string {
+	var body strings.Builder
+	body.WriteString("t0 := \"text\"\n\n")
+	for i := 1; i <= 40; i++ {
+		fmt.Fprintf(&body, "t%d := "+step+"\n\n", i, i-1)
+	}
+	body.WriteString(`deny contains {"msg": "m", "path": "p"} if count(t40) == 7`)
+	if strings.Contains(step, " * ") {
+		return strings.Replace(body.String(), "count(t40)", "t40", 1)
+	}
+	return body.String()
+}
+
+// sharing builds a value of 2^40 parts in 40 steps, by functions, of which the type is not
+// known when it is compiled.
+var sharing = func() string {
+	var body strings.Builder
+	body.WriteString("a0(_) := {\"leaf\": 1}\n\n")
+	for i := 1; i <= 40; i++ {
+		fmt.Fprintf(&body, "a%d(_) := [{\"l\": y}, y] if y := object.get({}, \"z\", a%d(1))\n\n", i, i-1)
+	}
+	body.WriteString("a(_) := a40(1)\n\n")
+	return body.String()
+}()
+
+// Whatever one user's policy does, the library's and another user's are decided, and it is
+// named.
+func TestWhatAUsersPolicyDoesIsItsOwnAffair(t *testing.T) {
+	for name, trap := range traps {
+		t.Run(name, func(t *testing.T) {
+			catalog := withUsers(t, map[string]string{"b-trap": trap.body, "c-other": always})
+			results := decide(t, catalog, configMap(map[string]any{"x": "swordfish"}))
+			for _, policy := range []string{"a-library", "c-other"} {
+				if result := results[policy]; result.Err != nil || len(result.Violations) != 1 {
+					t.Errorf("%s was not decided: %+v", policy, result)
+				}
+			}
+			var failed *rego.EvaluationError
+			if err := results["b-trap"].Err; !errors.As(err, &failed) || failed.Policy != "b-trap" || trap.want != nil && !errors.Is(err, trap.want) {
+				t.Errorf("got %v", err)
+			} else if strings.Contains(err.Error(), "swordfish") {
+				t.Errorf("the error quotes the object: %v", err)
+			} else {
+				t.Log(err)
+			}
+		})
+	}
+}
+
+// A comparison of two values in which parts are shared might never end, and could not be stopped.
+func TestAComparisonThatDoesNotEndIsNotBegun(t *testing.T) {
+	var body strings.Builder
+	for _, name := range []string{"a", "b"} {
+		fmt.Fprintf(&body, "%s0(_) := [1]\n\n", name)
+		for i := 1; i <= 60; i++ {
+			fmt.Fprintf(&body, "%[1]s%[2]d(_) := [y, y] if y := object.get({}, \"z\", %[1]s%[3]d(1))\n\n", name, i, i-1)
+		}
+	}
+	body.WriteString(`deny contains {"msg": "m", "path": "p"} if count({a60(1), b60(1)}) == 1`)
+	catalog := withUsers(t, map[string]string{"b-trap": body.String(), "c-other": always})
+	results := decide(t, catalog, configMap(nil))
+	for _, policy := range []string{"a-library", "c-other"} {
+		if result := results[policy]; result.Err != nil || len(result.Violations) != 1 {
+			t.Errorf("%s was not decided: %+v", policy, result)
+		}
+	}
+	if err := results["b-trap"].Err; !errors.Is(err, rego.ErrTooManySteps) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The step at which an evaluation stops is the same on an idle machine and on a busy one.
+func TestAPolicyStopsAtTheSameStepOnABusyMachine(t *testing.T) {
+	stops := func() map[string]int {
+		at := map[string]int{}
+		for name, trap := range traps {
+			err := decide(t, withUsers(t, map[string]string{"b-trap": trap.body}), configMap(map[string]any{"x": "swordfish"}))["b-trap"].Err
+			if steps := new(rego.StepsError); errors.As(err, &steps) {
+				at[name] = steps.Used
+			}
+		}
+		return at
+	}
+	quiet := stops()
+	if len(quiet) < 5 {
+		t.Fatalf("only %v exhaust their budgets", quiet)
+	}
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			kept := [][]byte{}
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					if kept = append(kept, make([]byte, 64<<10)); len(kept) > 100 {
+						kept = nil
+					}
+				}
+			}
+		})
+	}
+	busy := stops()
+	close(done)
+	group.Wait()
+	if !maps.Equal(quiet, busy) {
+		t.Errorf("got %v, and on a busy machine %v", quiet, busy)
+	}
+}
+
+// One Policy that exhausts its budget leaves others theirs, however they are bound, and the next
+// request all of it.
+func TestABudgetIsOfOnePolicyAndOneRequest(t *testing.T) {
+	catalog := withUsers(t, map[string]string{"b-trap": traps["endless loop"].body, "c-other": traps["endless loop"].body, "d-fine": always})
+	for range 3 {
+		results := decide(t, catalog, configMap(nil))
+		for _, policy := range []string{"b-trap", "c-other"} {
+			if err := results[policy].Err; !errors.Is(err, rego.ErrTooManySteps) || !strings.Contains(err.Error(), "used more than 250,000 steps") {
+				t.Errorf("%s: got %v", policy, err)
+			}
+		}
+		if fine := results["d-fine"]; fine.Err != nil || len(fine.Violations) != 1 {
+			t.Errorf("got %+v", fine)
+		}
+	}
+}
+
+// All users' Policies together have a budget too, or an object that exhausts many would not be
+// decided in time.
+func TestUsersPoliciesShareABudget(t *testing.T) {
+	bodies := map[string]string{}
+	for i := range 10 {
+		bodies[fmt.Sprintf("b-trap-%d", i)] = traps["endless loop"].body
+	}
+	results := decide(t, withUsers(t, bodies), configMap(nil))
+	for i := range 10 {
+		err := results[fmt.Sprintf("b-trap-%d", i)].Err
+		if !errors.Is(err, rego.ErrTooManySteps) || strings.Contains(err.Error(), "for all users' Policies together") != (i > 2) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}
+
+// A policy may find more than anybody reads, but nothing may hide behind it.
+func TestFindingsOfAUsersPolicyAreCapped(t *testing.T) {
+	body := `deny contains {"msg": sprintf("%d%s", [i, name]), "path": "data", "key": sprintf("%d", [i])} if {
+	some i in numbers.range(1, 250)
+	name := object.get(input.object.data, sprintf("%d", [i]), "")
+}
+
+deny contains {"msg": concat("", [x | some i in numbers.range(1, 5000); x := "é"]), "path": "p", "key": " first"}`
+	catalog := withUsers(t, map[string]string{"b-many": body})
+	keys := map[string]bool{}
+	last := ""
+	for _, data := range []map[string]any{{}, {"99": "another"}} {
+		violations := decide(t, catalog, configMap(data))["b-many"].Violations
+		if len(violations) != 101 {
+			t.Fatalf("%d findings", len(violations))
+		}
+		for _, v := range violations {
+			keys[v.Key] = true
+			if len(v.Message) > 1100 || !utf8.ValidString(v.Message) {
+				t.Errorf("a message of %d bytes", len(v.Message))
+			}
+			if strings.Contains(v.Message, "more findings") {
+				last = v.Message
+			}
+		}
+	}
+	if want := "there are 151 more findings of this policy"; last != want || len(keys) != 102 {
+		t.Errorf("got %q and %d keys", last, len(keys))
+	}
+}
+
+// A name may be a word of Rego.
+func TestAUsersPolicyIsEvaluatedWhateverItsName(t *testing.T) {
+	for _, name := range []string{"contains", "if", "data", "input", "deny", "a-b-c"} {
+		result := decide(t, withUsers(t, map[string]string{name: always}), configMap(nil))[name]
+		if result.Err != nil || len(result.Violations) != 1 {
+			t.Errorf("%s: %+v", name, result)
+		}
+	}
+}
+
+func TestUsersPoliciesUnderSeveralParameterSets(t *testing.T) {
+	catalog := withUsers(t, map[string]string{
+		"b-own": `deny contains {"msg": input.parameters["b-own"].word, "path": "p"}`,
+		"c-own": always,
+	})
+	p, err := rego.Compile(catalog, []rego.Slot{
+		{Policy: "b-own", Parameters: map[string]any{"word": "one"}},
+		{Policy: "a-library", Parameters: map[string]any{}},
+		{Policy: "b-own", Parameters: map[string]any{"word": "two"}},
+		{Policy: "c-own", Parameters: map[string]any{}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := p.Evaluate(t.Context(), configMap(nil), []int{0, 1, 2, 3}, rego.Both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"one", "always", "two", "always"} {
+		if len(results[i].Violations) != 1 || results[i].Violations[0].Message != want {
+			t.Errorf("slot %d: got %+v, want %q", i, results[i], want)
+		}
+	}
+}
+
+// Many requests at once may hit a policy that each of them exhausts.
+func TestUsersPoliciesUnderLoad(t *testing.T) {
+	catalog := withUsers(t, map[string]string{"b-trap": traps["endless loop"].body, "c-other": always, "d-wrong": traps["conflict"].body})
+	p, err := rego.Compile(catalog, []rego.Slot{{Policy: "a-library"}, {Policy: "b-trap"}, {Policy: "c-other"}, {Policy: "d-wrong"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			results, err := p.Evaluate(t.Context(), configMap(map[string]any{"x": true}), []int{0, 1, 2, 3}, rego.Both)
+			if err != nil || len(results[0].Violations) != 1 || results[1].Err == nil {
+				t.Errorf("got %+v, %v", results, err)
+			}
+		})
+	}
+	group.Wait()
+}
