@@ -8,16 +8,16 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"taffrail.dev/webhook/cluster"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/facts"
 )
 
 // storedConfig is a pipeline.Stored: the configuration from the API server itself, and the
 // namespaces, which are only told of, from the informers.
 type storedConfig struct {
 	live  client.Reader
-	facts *cluster.Facts
+	facts *facts.Facts
 }
 
 // Configuration is all that is stored.

@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/cluster"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/facts"
 	"taffrail.dev/webhook/pipeline"
 )
 
@@ -41,7 +41,7 @@ func conflictingCondition(g *v1alpha1.Guardrail, conflicts []pipeline.Conflict) 
 // watchNamespaces has every status looked at when namespaces come, go or change labels. That
 // it cannot is no reason to stop: the next change of a Guardrail brings the same about.
 func (w *statusWriter) watchNamespaces(ctx context.Context, watched cache.Cache) {
-	informer, err := watched.GetInformer(ctx, cluster.WatchedNamespaces())
+	informer, err := watched.GetInformer(ctx, facts.WatchedNamespaces())
 	if err == nil {
 		_, err = informer.AddEventHandler(w.namespaceEvents())
 	}

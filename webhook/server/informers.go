@@ -29,8 +29,8 @@ import (
 	ctrlcluster "sigs.k8s.io/controller-runtime/pkg/cluster"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/cluster"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/facts"
 )
 
 // informerRetry is how long to wait where an informer cannot be made. One that is made
@@ -49,7 +49,7 @@ func newCluster(config *rest.Config, configuration string, mapper meta.RESTMappe
 	// The API server's own priority and fairness is limit enough. The client's would
 	// make admission wait in a burst of requests about a new namespace.
 	config.QPS = -1
-	watched := cluster.CacheOptions()
+	watched := facts.CacheOptions()
 	maps.Copy(watched, webhookCache(configuration))
 	return ctrlcluster.New(config, func(o *ctrlcluster.Options) {
 		o.Scheme = scheme
@@ -160,7 +160,7 @@ func (i *informers) watch(ctx context.Context, watched cache.Cache, handlers []t
 		return informer, nil
 	}
 	// One after the other, so that readiness can tell which of them is missing.
-	for _, object := range cluster.Watched() {
+	for _, object := range facts.Watched() {
 		if _, err := get(kindOf(object), object); err != nil {
 			return err
 		}

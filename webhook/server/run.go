@@ -17,8 +17,8 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/audit"
-	"taffrail.dev/webhook/cluster"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/facts"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/reach"
 	"taffrail.dev/webhook/rego"
@@ -64,9 +64,9 @@ func Run(ctx context.Context, o Options) error {
 		return builder.Build(ctx, objects)
 	}
 	status.last = compiling.last.Load
-	facts := cluster.NewFacts(watched.GetCache(), watched.GetAPIReader(), cluster.Options{})
+	known := facts.New(watched.GetCache(), watched.GetAPIReader(), facts.Options{})
 	excuses := newExcuseCounter()
-	excuses.scanner = &audit.Scanner{Reader: watched.GetAPIReader(), Facts: facts}
+	excuses.scanner = &audit.Scanner{Reader: watched.GetAPIReader(), Facts: known}
 	excuses.mapper, excuses.interval, excuses.compiled = watched.GetRESTMapper(), o.ExcusesInterval, compiling.last.Load
 	excuses.told, excuses.log = status.kick, o.Log.WithName("excuses")
 	status.excuses = excuses.of
@@ -77,9 +77,9 @@ func Run(ctx context.Context, o Options) error {
 	failing := newFailures()
 	failing.client, failing.log = watched.GetClient(), o.Log.WithName("failures")
 	registry.MustRegister(&exemptionMetrics{compiled: compiling.last.Load, counted: excuses.last.Load, now: time.Now})
-	status.namespaces = facts.Namespaces
-	live := cluster.NewLive(watched.GetAPIReader())
-	status.maxMode, status.live, status.clock = o.MaxMode, live, cluster.NewClock(watched.GetClient())
+	status.namespaces = known.Namespaces
+	live := facts.NewLive(watched.GetAPIReader())
+	status.maxMode, status.live, status.clock = o.MaxMode, live, facts.NewClock(watched.GetClient())
 	counting := newTally(registry, time.Now)
 	tallies := &tallyWriter{
 		tally: counting, compiled: compiling.last.Load, cached: watched.GetCache(), live: watched.GetAPIReader(), writer: watched.GetClient(),
@@ -91,17 +91,17 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	probes := &health{checks: []check{{"certificate", serving.Ready}, {"informers", watches.ready}, {"configuration", compiling.ready}}}
-	rights := cluster.NewRights(watched.GetClient())
+	rights := facts.NewRights(watched.GetClient())
 	handler := admission.New(admission.Options{
 		Current: compiling.Current,
-		Facts:   facts,
+		Facts:   known,
 		Failed:  failing.note,
 		Decide: pipeline.Options{
-			MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: reaching, Templates: live, Fresh: cluster.NewFresh(watched.GetAPIReader()),
+			MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: reaching, Templates: live, Fresh: facts.NewFresh(watched.GetAPIReader()),
 		},
 		Relaxers:         rights,
 		Exempters:        rights,
-		Config:           pipeline.NewChecker(catalog, &storedConfig{live: watched.GetAPIReader(), facts: facts}, nil),
+		Config:           pipeline.NewChecker(catalog, &storedConfig{live: watched.GetAPIReader(), facts: known}, nil),
 		Admitted:         counting.admitted,
 		MaxInFlight:      o.MaxInFlight,
 		MaxInFlightBytes: o.MaxInFlightBytes,

@@ -1,4 +1,4 @@
-package cluster_test
+package facts_test
 
 import (
 	"context"
@@ -17,16 +17,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	"taffrail.dev/webhook/cluster"
+	"taffrail.dev/webhook/facts"
 )
 
-func liveReader(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) *cluster.Live {
+func liveReader(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) *facts.Live {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := errors.Join(appsv1.AddToScheme(scheme), batchv1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	return cluster.NewLive(fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(funcs).Build())
+	return facts.NewLive(fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(funcs).Build())
 }
 
 func replicaSet(namespace, name string, labels map[string]string) *appsv1.ReplicaSet {

@@ -1,4 +1,4 @@
-package cluster
+package facts
 
 import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"

@@ -1,4 +1,4 @@
-package cluster
+package facts
 
 import (
 	"context"
@@ -26,7 +26,7 @@ type Fresh struct {
 
 // NewFresh makes a Fresh of a reader that asks the API server every time.
 func NewFresh(live client.Reader) *Fresh {
-	return &Fresh{facts: NewFacts(live, live, Options{})}
+	return &Fresh{facts: New(live, live, Options{})}
 }
 
 // Namespace reads the labels of a namespace.

@@ -1,4 +1,4 @@
-package cluster_test
+package facts_test
 
 import (
 	"context"
@@ -20,8 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	"taffrail.dev/webhook/cluster"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/facts"
 )
 
 // asking is a client that notes the kinds that it is asked for, and fails for some.
@@ -111,17 +111,17 @@ func TestEveryFactIsListed(t *testing.T) {
 	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
 	objects := append(append(oneOfEach("old"), oneOfEach("new")...), class, namespace("old", time.Hour), namespace("new", 0))
 	store := newAsking(t, append(objects, oneOfEach("elsewhere")...)...)
-	facts := cluster.NewFacts(store, store, cluster.Options{Now: func() time.Time { return now }})
+	f := facts.New(store, store, facts.Options{Now: func() time.Time { return now }})
 	if len(factKinds()) != len(decision.AllFacts()) {
 		t.Fatalf("there are %d facts", len(decision.AllFacts()))
 	}
 	for _, fact := range decision.AllFacts() {
 		want := factKinds()[fact]
 		for name, list := range map[string]func() (decision.Facts, error){
-			"old": func() (decision.Facts, error) { return facts.Facts(t.Context(), "old", []decision.Fact{fact}) },
-			"new": func() (decision.Facts, error) { return facts.Facts(t.Context(), "new", []decision.Fact{fact}) },
+			"old": func() (decision.Facts, error) { return f.Facts(t.Context(), "old", []decision.Fact{fact}) },
+			"new": func() (decision.Facts, error) { return f.Facts(t.Context(), "new", []decision.Fact{fact}) },
 			"fresh": func() (decision.Facts, error) {
-				return cluster.NewFresh(store).Facts(t.Context(), "old", []decision.Fact{fact})
+				return facts.NewFresh(store).Facts(t.Context(), "old", []decision.Fact{fact})
 			},
 		} {
 			got, err := list()
@@ -138,20 +138,20 @@ func TestNoFailedListIsTakenForAnEmptyOne(t *testing.T) {
 	for fact, of := range factKinds() {
 		store := newAsking(t, namespace("old", time.Hour), namespace("new", 0))
 		store.fails[of.kind] = broken
-		facts := cluster.NewFacts(store, store, cluster.Options{Now: func() time.Time { return now }})
+		f := facts.New(store, store, facts.Options{Now: func() time.Time { return now }})
 		for _, name := range []string{"old", "new"} {
-			_, err := facts.Facts(t.Context(), name, decision.AllFacts())
-			if failed, ok := errors.AsType[*cluster.NamespaceError](err); !ok || failed.Name != name || !errors.Is(err, broken) {
+			_, err := f.Facts(t.Context(), name, decision.AllFacts())
+			if failed, ok := errors.AsType[*facts.NamespaceError](err); !ok || failed.Name != name || !errors.Is(err, broken) {
 				t.Errorf("%s, %s: got %v", fact, name, err)
 			}
 		}
-		_, err := cluster.NewFresh(store).Facts(t.Context(), "old", decision.AllFacts())
-		if failed, ok := errors.AsType[*cluster.NamespaceError](err); !ok || failed.Name != "old" || !errors.Is(err, broken) {
+		_, err := facts.NewFresh(store).Facts(t.Context(), "old", decision.AllFacts())
+		if failed, ok := errors.AsType[*facts.NamespaceError](err); !ok || failed.Name != "old" || !errors.Is(err, broken) {
 			t.Errorf("%s, fresh: got %v", fact, err)
 		}
 	}
 	store := newAsking(t, namespace("old", time.Hour))
-	facts := cluster.NewFacts(store, store, cluster.Options{Now: func() time.Time { return now }})
+	facts := facts.New(store, store, facts.Options{Now: func() time.Time { return now }})
 	if _, err := facts.Facts(t.Context(), "old", []decision.Fact{"moons"}); err == nil {
 		t.Error("a fact that there is not is listed")
 	}
@@ -168,11 +168,11 @@ func TestNoFailedListIsTakenForAnEmptyOne(t *testing.T) {
 // makes an informer of it.
 func TestWhatIsReadIsWatched(t *testing.T) {
 	store := newAsking(t, namespace("old", time.Hour))
-	facts := cluster.NewFacts(store, nil, cluster.Options{Now: func() time.Time { return now }})
-	if _, err := facts.Facts(t.Context(), "old", decision.AllFacts()); err != nil {
+	f := facts.New(store, nil, facts.Options{Now: func() time.Time { return now }})
+	if _, err := f.Facts(t.Context(), "old", decision.AllFacts()); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := facts.Namespaces(t.Context()); err != nil || len(all) != 1 || all[0].Name != "old" || !all[0].Known || all[0].Created.IsZero() {
+	if all, err := f.Namespaces(t.Context()); err != nil || len(all) != 1 || all[0].Name != "old" || !all[0].Known || all[0].Created.IsZero() {
 		t.Errorf("%+v, %v", all, err)
 	}
 	var watched, cached []string
@@ -183,10 +183,10 @@ func TestWhatIsReadIsWatched(t *testing.T) {
 		}
 		return kind.Kind
 	}
-	for _, o := range cluster.Watched() {
+	for _, o := range facts.Watched() {
 		watched = append(watched, kindOf(o))
 	}
-	for o, by := range cluster.CacheOptions() {
+	for o, by := range facts.CacheOptions() {
 		cached = append(cached, kindOf(o))
 		if by.Transform == nil || by.UnsafeDisableDeepCopy == nil || !*by.UnsafeDisableDeepCopy {
 			t.Errorf("%T: %+v", o, by)
@@ -198,7 +198,7 @@ func TestWhatIsReadIsWatched(t *testing.T) {
 	if read := slices.Compact(store.kinds); !slices.Equal(read, watched) || !slices.Equal(read, cached) {
 		t.Errorf("%q are read, %q are waited for, %q are kept", read, watched, cached)
 	}
-	if o := cluster.WatchedNamespaces(); fmt.Sprintf("%T", o) != "*v1.PartialObjectMetadata" || kindOf(o) != "Namespace" {
+	if o := facts.WatchedNamespaces(); fmt.Sprintf("%T", o) != "*v1.PartialObjectMetadata" || kindOf(o) != "Namespace" {
 		t.Errorf("namespaces are watched as %T", o)
 	}
 }
@@ -206,11 +206,11 @@ func TestWhatIsReadIsWatched(t *testing.T) {
 // A namespace is new for as long as its facts may not have arrived.
 func TestWhenANamespaceIsNew(t *testing.T) {
 	for age, want := range map[time.Duration]bool{
-		0: true, cluster.DefaultYoung - time.Second: true, cluster.DefaultYoung: false, time.Hour: false,
+		0: true, facts.DefaultYoung - time.Second: true, facts.DefaultYoung: false, time.Hour: false,
 		-time.Hour: true, // by another clock
 	} {
 		store := newAsking(t, namespace("a", age))
-		facts := cluster.NewFacts(store, store, cluster.Options{Now: func() time.Time { return now }})
+		facts := facts.New(store, store, facts.Options{Now: func() time.Time { return now }})
 		if got, err := facts.Facts(t.Context(), "a", nil); err != nil || got.Fresh != want {
 			t.Errorf("%s old: fresh: %v, %v", age, got.Fresh, err)
 		}
@@ -232,7 +232,7 @@ func TestWhatPoliciesReadIsKept(t *testing.T) {
 			MaxReplicas: 3, Metrics: make([]autoscalingv2.MetricSpec, 1), Behavior: &autoscalingv2.HorizontalPodAutoscalerBehavior{},
 		}, Status: autoscalingv2.HorizontalPodAutoscalerStatus{CurrentReplicas: 2}},
 	} {
-		for _, by := range cluster.CacheOptions() {
+		for _, by := range facts.CacheOptions() {
 			copied, _ := object.DeepCopyObject().(client.Object)
 			if _, err := by.Transform(copied); err != nil {
 				t.Fatal(err)

@@ -1,4 +1,4 @@
-package cluster_test
+package facts_test
 
 import (
 	"context"
@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	"taffrail.dev/webhook/cluster"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/facts"
 )
 
 var now = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -65,7 +65,7 @@ func TestNamespaceMissIsReadLive(t *testing.T) {
 	var cachedReads, liveReads int
 	cached := reader(t, &cachedReads, namespace("old", time.Hour))
 	live := reader(t, &liveReads, namespace("old", time.Hour), namespace("new", 0))
-	facts := cluster.NewFacts(cached, live, cluster.Options{Now: func() time.Time { return now }})
+	facts := facts.New(cached, live, facts.Options{Now: func() time.Time { return now }})
 
 	for name, wantLive := range map[string]int{"old": 0, "new": 1} {
 		liveReads = 0
@@ -82,15 +82,15 @@ func TestNamespaceMissIsReadLive(t *testing.T) {
 func TestNamespaceIsNeverMadeUp(t *testing.T) {
 	var reads int
 	empty := reader(t, &reads)
-	facts := cluster.NewFacts(empty, empty, cluster.Options{})
-	_, err := facts.Namespace(t.Context(), "nowhere")
-	var failed *cluster.NamespaceError
+	f := facts.New(empty, empty, facts.Options{})
+	_, err := f.Namespace(t.Context(), "nowhere")
+	var failed *facts.NamespaceError
 	if !errors.As(err, &failed) || failed.Name != "nowhere" || !apierrors.IsNotFound(err) {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := facts.Namespace(ctx, "nowhere"); !errors.Is(err, context.Canceled) {
+	if _, err := f.Namespace(ctx, "nowhere"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -98,7 +98,7 @@ func TestNamespaceIsNeverMadeUp(t *testing.T) {
 func TestClusterScopedNeedsNoRead(t *testing.T) {
 	var reads int
 	client := reader(t, &reads)
-	facts := cluster.NewFacts(client, client, cluster.Options{})
+	facts := facts.New(client, client, facts.Options{})
 	got, err := facts.Namespace(t.Context(), "")
 	if err != nil || got.Name != "" || !got.Known {
 		t.Errorf("%+v, %v", got, err)
@@ -113,7 +113,7 @@ func TestFactsOfNewNamespacesAreReadLive(t *testing.T) {
 	cached := reader(t, &cachedReads, namespace("old", time.Hour), namespace("young", time.Second), limits("old", "seen"))
 	live := reader(t, &liveReads, limits("old", "unseen"), limits("young", "fresh"), limits("missing", "fresh"),
 		&corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "missing", Name: "quota"}})
-	facts := cluster.NewFacts(cached, live, cluster.Options{Now: func() time.Time { return now }})
+	facts := facts.New(cached, live, facts.Options{Now: func() time.Time { return now }})
 
 	for name, want := range map[string]string{"old": "seen", "young": "fresh", "missing": "fresh"} {
 		got, err := facts.Facts(t.Context(), name, decision.AllFacts())
@@ -127,7 +127,7 @@ func TestFactsOfNewNamespacesAreReadLive(t *testing.T) {
 }
 
 func TestCacheOptionsDropWeight(t *testing.T) {
-	for object, options := range cluster.CacheOptions() {
+	for object, options := range facts.CacheOptions() {
 		heavy := namespace("a", 0)
 		heavy.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
 		heavy.Annotations = map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "{}"}

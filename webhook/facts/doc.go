@@ -1,4 +1,4 @@
-// Package cluster answers what a decision needs to know about namespaces: their
+// Package facts answers what a decision needs to know about namespaces: their
 // labels, LimitRanges and ResourceQuotas.
 //
 // # How stale an answer may be
@@ -17,4 +17,4 @@
 // always from the API server.
 //
 // Live reads carry the caller's context and thus end with the deadline of the request.
-package cluster
+package facts

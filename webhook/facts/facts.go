@@ -1,4 +1,4 @@
-package cluster
+package facts
 
 import (
 	"context"
@@ -35,9 +35,9 @@ type Facts struct {
 	now          func() time.Time
 }
 
-// NewFacts makes Facts of two readers: cached is backed by informers, live asks the API
+// New makes Facts of two readers: cached is backed by informers, live asks the API
 // server every time.
-func NewFacts(cached, live client.Reader, o Options) *Facts {
+func New(cached, live client.Reader, o Options) *Facts {
 	f := &Facts{cached: cached, live: live, young: o.Young, now: o.Now}
 	if f.young == 0 {
 		f.young = DefaultYoung
