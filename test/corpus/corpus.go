@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"taffrail.dev/policies"
-	"taffrail.dev/webhook/config/document"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // Objects are the objects of the policies' cases, old ones too, and of the chapter's
@@ -72,8 +72,8 @@ func chapter(tb testing.TB, root string) (objects []map[string]any) {
 
 func documents(tb testing.TB, file string, text []byte) (all []map[string]any) {
 	tb.Helper()
-	for _, chunk := range document.Split(bytes.TrimSpace(text)) {
-		parsed, err := document.Parse(chunk)
+	for _, chunk := range yamldoc.Split(bytes.TrimSpace(text)) {
+		parsed, err := yamldoc.Parse(chunk)
 		if err != nil {
 			tb.Fatalf("%s: %v", file, err)
 		}

@@ -11,8 +11,8 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	"sigs.k8s.io/yaml"
 
-	"taffrail.dev/webhook/config/document"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // Case is one document of a case file.
@@ -85,9 +85,9 @@ func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line,
 // Read reads the cases of a file, and knows every field: what it does not know is an
 // error. Each error is an *Error.
 func Read(data []byte, file string) (cases []*Case, errs []error) {
-	for _, chunk := range document.Split(data) {
-		doc, err := document.Parse(chunk)
-		if broken := new(document.Error); errors.As(err, &broken) {
+	for _, chunk := range yamldoc.Split(data) {
+		doc, err := yamldoc.Parse(chunk)
+		if broken := new(yamldoc.Error); errors.As(err, &broken) {
 			errs = append(errs, &Error{File: file, Line: broken.Line, Reason: broken.Error()})
 			continue
 		}

@@ -9,8 +9,8 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/config/document"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // entry is an object and where it came from.
@@ -18,7 +18,7 @@ type entry struct {
 	kind     string
 	object   Object
 	source   string
-	document *document.Document
+	document *yamldoc.Document
 	// prefix leads from the document to the object: "" or items[3].
 	prefix string
 }
@@ -41,8 +41,8 @@ func (e *entry) fail(field, reason string) *Error {
 // kind, a key given twice, a value of the wrong type. What it returns beside errors is
 // sound, but only resolving it tells whether it means anything. Every error is an *Error.
 func decode(data []byte, source string) (entries []entry, errs []error) {
-	for _, chunk := range document.Split(data) {
-		doc, err := document.Parse(chunk)
+	for _, chunk := range yamldoc.Split(data) {
+		doc, err := yamldoc.Parse(chunk)
 		if err != nil {
 			errs = append(errs, located(err, source))
 			continue
@@ -57,7 +57,7 @@ func decode(data []byte, source string) (entries []entry, errs []error) {
 }
 
 func located(err error, source string) error {
-	if broken := new(document.Error); errors.As(err, &broken) {
+	if broken := new(yamldoc.Error); errors.As(err, &broken) {
 		return &Error{Source: source, Line: broken.Line, Field: broken.Field, Reason: broken.Reason}
 	}
 	return &Error{Source: source, Reason: err.Error()}

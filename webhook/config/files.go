@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/config/document"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // Set is the configuration of some files, and remembers where each object stands.
@@ -26,13 +26,13 @@ func LoadFiles(paths ...string) (*Set, []error) {
 	set := &Set{}
 	var errs []error
 	for _, path := range paths {
-		files, err := document.Files(path)
+		files, err := yamldoc.Files(path)
 		if err != nil {
 			errs = append(errs, unreadable(path, err))
 			continue
 		}
 		for _, file := range files {
-			if file != path && document.IsCaseFile(file) {
+			if file != path && yamldoc.IsCaseFile(file) {
 				continue
 			}
 			data, err := os.ReadFile(file)

@@ -15,9 +15,9 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"taffrail.dev/test/corpus"
-	"taffrail.dev/webhook/config/document"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/request"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 func encode(tb testing.TB, value any) []byte {
@@ -93,8 +93,8 @@ func FuzzManifest(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, chunk := range document.Split(data) {
-			parsed, err := document.Parse(chunk)
+		for _, chunk := range yamldoc.Split(data) {
+			parsed, err := yamldoc.Parse(chunk)
 			if err != nil {
 				continue
 			}

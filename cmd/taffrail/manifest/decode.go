@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/cmd/taffrail/strict"
-	"taffrail.dev/webhook/config/document"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // Decode reads the objects of a multi-document YAML or JSON stream, in their order.
@@ -19,14 +19,14 @@ import (
 func Decode(data []byte, file string) []Item {
 	var items []Item
 	checker := &strict.Checker{}
-	for _, chunk := range document.Split(data) {
+	for _, chunk := range yamldoc.Split(data) {
 		items = append(items, decodeChunk(chunk, file, checker)...)
 	}
 	return items
 }
 
-func decodeChunk(chunk document.Chunk, file string, checker *strict.Checker) []Item {
-	doc, err := document.ParseManifest(chunk)
+func decodeChunk(chunk yamldoc.Chunk, file string, checker *strict.Checker) []Item {
+	doc, err := yamldoc.ParseManifest(chunk)
 	if err != nil {
 		return []Item{unparsed(err, chunk, file)}
 	}
@@ -45,7 +45,7 @@ func decodeChunk(chunk document.Chunk, file string, checker *strict.Checker) []I
 }
 
 // doubled are the keys that a document has twice.
-func doubled(doc *document.Document) (faults []Fault) {
+func doubled(doc *yamldoc.Document) (faults []Fault) {
 	for _, key := range doc.Doubled {
 		faults = append(faults, Fault{Line: key.Line, Path: key.Field, Reason: key.Reason + "; the last one counts"})
 	}
@@ -53,10 +53,10 @@ func doubled(doc *document.Document) (faults []Fault) {
 }
 
 // unparsed is the item of text that cannot be read. What kubectl may read is no template.
-func unparsed(err error, chunk document.Chunk, file string) Item {
+func unparsed(err error, chunk yamldoc.Chunk, file string) Item {
 	line := chunk.Line
 	lenient := false
-	if broken := new(document.Error); errors.As(err, &broken) {
+	if broken := new(yamldoc.Error); errors.As(err, &broken) {
 		line, lenient = broken.Line, broken.Lenient
 	}
 	switch {
@@ -71,7 +71,7 @@ func unparsed(err error, chunk document.Chunk, file string) Item {
 
 type reader struct {
 	file    string
-	doc     *document.Document
+	doc     *yamldoc.Document
 	text    *Document
 	checker *strict.Checker
 }

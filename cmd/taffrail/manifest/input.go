@@ -9,7 +9,7 @@ import (
 
 	"taffrail.dev/cmd/taffrail/ordered"
 	"taffrail.dev/cmd/taffrail/strict"
-	"taffrail.dev/webhook/config/document"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // Input is what the paths of a command line name, read document by document and as often
@@ -103,7 +103,7 @@ func (in *Input) Facts(defaultNamespace string) *Facts {
 // text is one document that is not parsed yet, or why there is none.
 type text struct {
 	file  string
-	chunk document.Chunk
+	chunk yamldoc.Chunk
 	err   error
 
 	walked  bool
@@ -139,7 +139,7 @@ func (in *Input) texts() iter.Seq[text] {
 // each yields the documents of a file, and reports whether more files are wanted.
 func (f *inputFile) each(yield func(text) bool) bool {
 	broken := func(err error, line int) bool {
-		return yield(text{file: f.name, err: unreadable(f.name, err).Err, chunk: document.Chunk{Line: line}})
+		return yield(text{file: f.name, err: unreadable(f.name, err).Err, chunk: yamldoc.Chunk{Line: line}})
 	}
 	if f.err != nil {
 		return broken(f.err, 0)
@@ -157,7 +157,7 @@ func (f *inputFile) each(yield func(text) bool) bool {
 	if err := checkText(head); err != nil {
 		return broken(err, 0)
 	}
-	for chunk, err := range document.Scan(reader, maxFile) {
+	for chunk, err := range yamldoc.Scan(reader, maxFile) {
 		if err != nil {
 			return broken(err, chunk.Line)
 		}

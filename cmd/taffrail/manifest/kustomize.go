@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"taffrail.dev/webhook/config/document"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // neighbours is what the files around a manifest say about it: which files kustomizations
@@ -101,8 +101,8 @@ func (n *neighbours) read(path string) {
 		return
 	}
 	folder := filepath.Dir(path)
-	for _, chunk := range document.Split(data) {
-		doc, err := document.Parse(chunk)
+	for _, chunk := range yamldoc.Split(data) {
+		doc, err := yamldoc.Parse(chunk)
 		if err != nil {
 			continue
 		}

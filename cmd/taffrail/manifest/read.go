@@ -6,7 +6,7 @@ import (
 	"os"
 	"strconv"
 
-	"taffrail.dev/webhook/config/document"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 const (
@@ -139,7 +139,7 @@ func load(reader io.Reader, name string) File {
 		return unreadable(name, err)
 	}
 	if len(data) > maxFile {
-		return unreadable(name, &document.TooLargeError{Limit: maxFile})
+		return unreadable(name, &yamldoc.TooLargeError{Limit: maxFile})
 	}
 	if err := checkText(data[:min(len(data), sniffed)]); err != nil {
 		return unreadable(name, err)

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"taffrail.dev/cmd/taffrail/ignore"
-	"taffrail.dev/webhook/config/document"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // Options of Open and Load.
@@ -129,7 +129,7 @@ func (w *walker) entry(path, target string, entry fs.DirEntry) {
 			w.walk(path, target)
 		}
 	// A pipe would be waited for. A link that leads nowhere is an error when it is opened.
-	case document.IsManifestName(path) && (mode.IsRegular() || mode&fs.ModeSymlink != 0):
+	case yamldoc.IsManifestName(path) && (mode.IsRegular() || mode&fs.ModeSymlink != 0):
 		if !w.leavesOut(path, false) {
 			w.found = append(w.found, found{path, nil})
 		}

@@ -12,9 +12,9 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/cases"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/config/document"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // place is where the Rego of a policy stands: from which line of which file on.
@@ -79,7 +79,7 @@ func (f *found) add(file string) error {
 		f.tests[file] = string(data)
 	case extension == ".rego":
 		f.addRego(file, string(data))
-	case document.IsCaseFile(file):
+	case yamldoc.IsCaseFile(file):
 		read, errs := cases.Read(data, file)
 		f.cases, f.errs = append(f.cases, read...), append(f.errs, errs...)
 	default:
@@ -121,8 +121,8 @@ func (f *found) addRego(file, source string) {
 // addPolicies leaves other kinds alone: Guardrails and manifests may well stand there too.
 // What is no YAML is somebody else's, a chart's template for example.
 func (f *found) addPolicies(file string, data []byte) {
-	for _, chunk := range document.Split(data) {
-		doc, err := document.Parse(chunk)
+	for _, chunk := range yamldoc.Split(data) {
+		doc, err := yamldoc.Parse(chunk)
 		if err != nil {
 			continue
 		}
@@ -136,7 +136,7 @@ func (f *found) addPolicies(file string, data []byte) {
 }
 
 // addPolicy reads a Policy as check -c and the cluster do.
-func (f *found) addPolicy(object map[string]any, at place, doc *document.Document) {
+func (f *found) addPolicy(object map[string]any, at place, doc *yamldoc.Document) {
 	decoded, faults := config.Decode(object)
 	policy, ok := decoded.(*v1alpha1.Policy)
 	if ok {

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"taffrail.dev/cmd/taffrail/strict"
-	"taffrail.dev/webhook/config/document"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 const container = "    containers:\n    - name: a\n      image: b\n"
@@ -165,8 +165,8 @@ func TestAsTheDecoder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, chunk := range document.Split(data) {
-			doc, err := document.Parse(chunk)
+		for _, chunk := range yamldoc.Split(data) {
+			doc, err := yamldoc.Parse(chunk)
 			if err != nil {
 				t.Fatal(err)
 			}

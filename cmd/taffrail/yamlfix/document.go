@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"taffrail.dev/webhook/config/document"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // ErrUnwritable says that the text of a document is too odd to be changed.
@@ -79,7 +79,7 @@ func (d *Document) Text() ([]byte, error) {
 
 // means tells whether the text has come to mean what was asked for, and stayed one document.
 func (d *Document) means(text []byte) bool {
-	if len(document.Split(text)) != len(document.Split(d.text)) {
+	if len(yamldoc.Split(text)) != len(yamldoc.Split(d.text)) {
 		return false
 	}
 	value, err := valueOf(text)
@@ -87,7 +87,7 @@ func (d *Document) means(text []byte) bool {
 }
 
 func valueOf(text []byte) (any, error) {
-	parsed, err := document.Parse(document.Chunk{Line: 1, Data: text})
+	parsed, err := yamldoc.Parse(yamldoc.Chunk{Line: 1, Data: text})
 	if err != nil {
 		return nil, err
 	}

@@ -16,8 +16,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"taffrail.dev/cmd/taffrail/yamlfix"
-	"taffrail.dev/webhook/config/document"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // FuzzFix makes patches for whatever document the fuzzer finds. Another library says
@@ -31,7 +31,7 @@ func FuzzFix(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte, seed, other uint64) {
-		parsed, err := document.Parse(document.Chunk{Line: 1, Data: text})
+		parsed, err := yamldoc.Parse(yamldoc.Chunk{Line: 1, Data: text})
 		if err != nil || parsed.Value == nil {
 			return
 		}
@@ -62,7 +62,7 @@ func FuzzFix(f *testing.F) {
 			}
 			return
 		}
-		again, err := document.Parse(document.Chunk{Line: 1, Data: got})
+		again, err := yamldoc.Parse(yamldoc.Chunk{Line: 1, Data: got})
 		if err != nil {
 			t.Fatalf("%v\n%s", err, got)
 		}

@@ -1,4 +1,4 @@
-// Package document reads YAML and JSON documents the way kubectl does, and knows
+// Package yamldoc reads YAML and JSON documents the way kubectl does, and knows
 // on which line of the file each field stands.
 //
 // Two parsers see every document. go.yaml.in/yaml/v3 gives the places, and carries
@@ -8,4 +8,4 @@
 // YAML 1.2 reads text and a number of its own.
 //
 // No error of this package quotes what stands in a document: it may be a Secret.
-package document
+package yamldoc
