@@ -10,8 +10,8 @@ import (
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/cmd/taffrail/yamlfix"
-	"taffrail.dev/cmd/taffrail/yamlnode"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 var (
@@ -248,7 +248,7 @@ func patched(text []byte, proposals []proposal) ([]byte, error) {
 		return nil, err
 	}
 	for _, p := range proposals {
-		if err := document.Patch(yamlnode.Segments(p.from.Path), p.patch); err != nil {
+		if err := document.Patch(yamldoc.Segments(p.from.Path), p.patch); err != nil {
 			return nil, err
 		}
 	}

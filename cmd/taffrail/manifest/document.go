@@ -8,7 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"taffrail.dev/cmd/taffrail/yamlnode"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // Document is the text of one document of a file. The objects of a List share theirs.
@@ -35,12 +35,12 @@ func (i *Item) Node() (node *yaml.Node, before int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	segments := yamlnode.Segments(i.Path)
-	place, depth := yamlnode.Lookup(root, segments)
+	segments := yamldoc.Segments(i.Path)
+	place, depth := yamldoc.Lookup(root, segments)
 	if depth < len(segments) {
 		return nil, 0, fmt.Errorf("the document has no %s", i.Path)
 	}
-	return yamlnode.Target(place.Value), i.Document.before, nil
+	return yamldoc.Target(place.Value), i.Document.before, nil
 }
 
 func (d *Document) parse() (*yaml.Node, error) {
@@ -63,7 +63,7 @@ func (i *Item) placeOf(path string) (line, column int) {
 	if err != nil {
 		return i.Source.Line, 0
 	}
-	place, depth := yamlnode.Lookup(root, yamlnode.Segments(path))
+	place, depth := yamldoc.Lookup(root, yamldoc.Segments(path))
 	switch {
 	case depth == 0:
 		return i.Source.Line, 0

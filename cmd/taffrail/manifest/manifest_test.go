@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"taffrail.dev/cmd/taffrail/yamlnode"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // show writes items one a line: place, then kind and name, or the error.
@@ -98,7 +98,7 @@ func TestNode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		place, depth := yamlnode.Lookup(node, []string{"kind"})
+		place, depth := yamldoc.Lookup(node, []string{"kind"})
 		if depth != 1 || place.Value.Value != "ConfigMap" {
 			t.Errorf("%v: the node is not the object's", item.Source)
 		}

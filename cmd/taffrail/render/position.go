@@ -3,7 +3,7 @@ package render
 import (
 	"go.yaml.in/yaml/v3"
 
-	"taffrail.dev/cmd/taffrail/yamlnode"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // position is a place in a file. Both count from 1, columns in characters; they are 0
@@ -19,7 +19,7 @@ func (o *Object) position(path string) position {
 	if err != nil {
 		return position{Line: o.Source.Line}
 	}
-	place, _ := yamlnode.Lookup(root, yamlnode.Segments(path))
+	place, _ := yamldoc.Lookup(root, yamldoc.Segments(path))
 	node := place.Key
 	if node == nil {
 		node = place.Value

@@ -6,7 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"taffrail.dev/cmd/taffrail/yamlnode"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // members is what the pairs of a mapping are.
@@ -23,7 +23,7 @@ func (p *planner) members(mapping *yaml.Node, have map[string]any) (m members, o
 	m.merges, m.own = map[int]bool{}, map[string]bool{}
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		key := mapping.Content[i]
-		if yamlnode.IsMerge(key) {
+		if yamldoc.IsMerge(key) {
 			m.merges[i/2] = true
 			m.names = append(m.names, "")
 			for name := range p.provided(mapping.Content[i+1], nil) {
@@ -31,7 +31,7 @@ func (p *planner) members(mapping *yaml.Node, have map[string]any) (m members, o
 			}
 			continue
 		}
-		name := yamlnode.Target(key).Value
+		name := yamldoc.Target(key).Value
 		if _, found := have[name]; !found {
 			return m, false
 		}
@@ -52,7 +52,7 @@ func (p *planner) unmerge(m members, mapping *yaml.Node, have, want map[string]a
 		}
 		value := mapping.Content[2*i+1]
 		maps.Copy(merged, p.provided(value, have))
-		for _, node := range append(yamlnode.Merged(value), yamlnode.Target(value)) {
+		for _, node := range append(yamldoc.Merged(value), yamldoc.Target(value)) {
 			keep = keep && !p.gone[node]
 		}
 	}
@@ -74,15 +74,15 @@ func (p *planner) unmerge(m members, mapping *yaml.Node, have, want map[string]a
 // change has the value that it has in the mapping it is merged into.
 func (p *planner) provided(value *yaml.Node, have map[string]any) map[string]any {
 	members := map[string]any{}
-	for _, source := range slices.Backward(yamlnode.Merged(value)) {
+	for _, source := range slices.Backward(yamldoc.Merged(value)) {
 		if now, changed := p.changed[source].(map[string]any); changed {
 			maps.Copy(members, now)
 			continue
 		}
 		for j := 0; j+1 < len(source.Content); j += 2 {
 			key := source.Content[j]
-			if !yamlnode.IsMerge(key) {
-				name := yamlnode.Target(key).Value
+			if !yamldoc.IsMerge(key) {
+				name := yamldoc.Target(key).Value
 				members[name] = have[name]
 				continue
 			}

@@ -10,7 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"taffrail.dev/cmd/taffrail/yamlnode"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 // style is how the author of a document writes.
@@ -283,14 +283,14 @@ func target(node *yaml.Node) *yaml.Node {
 	if node == nil {
 		return nil
 	}
-	return yamlnode.Target(node)
+	return yamldoc.Target(node)
 }
 
 func likeMember(like *yaml.Node, name string) *yaml.Node {
 	if like == nil {
 		return nil
 	}
-	if place, depth := yamlnode.Lookup(like, []string{name}); depth == 1 {
+	if place, depth := yamldoc.Lookup(like, []string{name}); depth == 1 {
 		return target(place.Value)
 	}
 	return nil

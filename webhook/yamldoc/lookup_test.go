@@ -1,4 +1,4 @@
-package yamlnode_test
+package yamldoc_test
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
-	"taffrail.dev/cmd/taffrail/yamlnode"
+	"taffrail.dev/webhook/yamldoc"
 )
 
 func TestSegments(t *testing.T) {
@@ -25,7 +25,7 @@ func TestSegments(t *testing.T) {
 		"data[]":  {"data", ""},
 		"[x.y]":   {"x.y"},
 	} {
-		if diff := cmp.Diff(want, yamlnode.Segments(path)); diff != "" {
+		if diff := cmp.Diff(want, yamldoc.Segments(path)); diff != "" {
 			t.Errorf("%q: %s", path, diff)
 		}
 	}
@@ -56,7 +56,7 @@ spec:
   - *b
 `
 
-func lineOf(place yamlnode.Place) int {
+func lineOf(place yamldoc.Place) int {
 	if place.Key != nil {
 		return place.Key.Line
 	}
@@ -102,7 +102,7 @@ func TestLookup(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.path, func(t *testing.T) {
-			place, depth := yamlnode.Lookup(&root, yamlnode.Segments(test.path))
+			place, depth := yamldoc.Lookup(&root, yamldoc.Segments(test.path))
 			key := ""
 			if place.Key != nil {
 				key = place.Key.Value
@@ -120,7 +120,7 @@ func TestLookupInItself(t *testing.T) {
 	if err := yaml.Unmarshal([]byte("a: &a\n  <<: *a\n  b: 1\n"), &root); err != nil {
 		t.Fatal(err)
 	}
-	if _, depth := yamlnode.Lookup(&root, []string{"a", "c"}); depth != 1 {
+	if _, depth := yamldoc.Lookup(&root, []string{"a", "c"}); depth != 1 {
 		t.Errorf("depth %d", depth)
 	}
 }
