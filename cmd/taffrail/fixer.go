@@ -9,9 +9,9 @@ import (
 
 	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
-	"taffrail.dev/cmd/taffrail/yamlfix"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/yamldoc"
+	"taffrail.dev/webhook/yamldoc/edit"
 )
 
 var (
@@ -243,7 +243,7 @@ func (f *fixer) applyAll(text []byte, proposals []proposal) ([]byte, []proposal)
 }
 
 func patched(text []byte, proposals []proposal) ([]byte, error) {
-	document, err := yamlfix.Parse(text)
+	document, err := edit.Parse(text)
 	if err != nil {
 		return nil, err
 	}

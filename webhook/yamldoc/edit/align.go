@@ -1,4 +1,4 @@
-package yamlfix
+package edit
 
 // align pairs the elements of two lists, in their order: per element of have the index in
 // want, or -1. Equal elements belong together, and objects of one name; what is left

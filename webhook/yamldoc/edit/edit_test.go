@@ -1,4 +1,4 @@
-package yamlfix_test
+package edit_test
 
 import (
 	"encoding/json"
@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"taffrail.dev/cmd/taffrail/yamlfix"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/yamldoc/edit"
 )
 
 // parsePatch reads a JSON Patch.
@@ -24,7 +24,7 @@ func parsePatch(t testing.TB, text string) []decision.PatchOperation {
 
 func fixed(t *testing.T, text, patch string, path ...string) string {
 	t.Helper()
-	d, err := yamlfix.Parse([]byte(text))
+	d, err := edit.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,32 +360,32 @@ func TestPatchErrors(t *testing.T) {
 		patch string
 		want  error
 	}{
-		{`[{"op": "add", "path": "/b/c", "value": 1}]`, yamlfix.ErrMissing},
-		{`[{"op": "add", "path": "/a/c", "value": 1}]`, yamlfix.ErrMissing},
-		{`[{"op": "replace", "path": "/b", "value": 1}]`, yamlfix.ErrMissing},
-		{`[{"op": "remove", "path": "/b"}]`, yamlfix.ErrMissing},
-		{`[{"op": "remove", "path": "/l/1"}]`, yamlfix.ErrMissing},
-		{`[{"op": "remove", "path": "/l/-"}]`, yamlfix.ErrMissing},
-		{`[{"op": "add", "path": "/l/2", "value": 1}]`, yamlfix.ErrMissing},
-		{`[{"op": "add", "path": "/l/00", "value": 1}]`, yamlfix.ErrMissing},
-		{`[{"op": "add", "path": "/l/x", "value": 1}]`, yamlfix.ErrMissing},
-		{`[{"op": "test", "path": "/a", "value": "hunter"}]`, yamlfix.ErrDifferent},
-		{`[{"op": "test", "path": "/b"}]`, yamlfix.ErrMissing},
-		{`[{"op": "move", "path": "/b", "from": "/a"}]`, yamlfix.ErrOperation},
-		{`[{"op": "copy", "path": "/b", "from": "/a"}]`, yamlfix.ErrOperation},
+		{`[{"op": "add", "path": "/b/c", "value": 1}]`, edit.ErrMissing},
+		{`[{"op": "add", "path": "/a/c", "value": 1}]`, edit.ErrMissing},
+		{`[{"op": "replace", "path": "/b", "value": 1}]`, edit.ErrMissing},
+		{`[{"op": "remove", "path": "/b"}]`, edit.ErrMissing},
+		{`[{"op": "remove", "path": "/l/1"}]`, edit.ErrMissing},
+		{`[{"op": "remove", "path": "/l/-"}]`, edit.ErrMissing},
+		{`[{"op": "add", "path": "/l/2", "value": 1}]`, edit.ErrMissing},
+		{`[{"op": "add", "path": "/l/00", "value": 1}]`, edit.ErrMissing},
+		{`[{"op": "add", "path": "/l/x", "value": 1}]`, edit.ErrMissing},
+		{`[{"op": "test", "path": "/a", "value": "hunter"}]`, edit.ErrDifferent},
+		{`[{"op": "test", "path": "/b"}]`, edit.ErrMissing},
+		{`[{"op": "move", "path": "/b", "from": "/a"}]`, edit.ErrOperation},
+		{`[{"op": "copy", "path": "/b", "from": "/a"}]`, edit.ErrOperation},
 		{`[{"op": "remove", "path": ""}]`, nil},
 		{`[{"op": "add", "path": "b", "value": 1}]`, nil},
-		{`[{"op": "replace", "path": "/a", "value": 2}, {"op": "remove", "path": "/b"}]`, yamlfix.ErrMissing},
+		{`[{"op": "replace", "path": "/a", "value": 2}, {"op": "remove", "path": "/b"}]`, edit.ErrMissing},
 	}
 	const text = "a: hunter2\nl: [1]\n"
 	for _, test := range tests {
 		t.Run(test.patch, func(t *testing.T) {
-			d, err := yamlfix.Parse([]byte(text))
+			d, err := edit.Parse([]byte(text))
 			if err != nil {
 				t.Fatal(err)
 			}
 			err = d.Patch(nil, parsePatch(t, test.patch))
-			if patchErr := new(yamlfix.PatchError); !errors.As(err, &patchErr) || test.want != nil && !errors.Is(err, test.want) {
+			if patchErr := new(edit.PatchError); !errors.As(err, &patchErr) || test.want != nil && !errors.Is(err, test.want) {
 				t.Fatalf("got %v, want %v", err, test.want)
 			}
 			if strings.Contains(err.Error(), "hunter") {

@@ -1,4 +1,4 @@
-package yamlfix_test
+package edit_test
 
 // seeds look like what people keep in their repositories.
 var seeds = []string{

@@ -1,4 +1,4 @@
-package yamlfix
+package edit
 
 import (
 	"bytes"

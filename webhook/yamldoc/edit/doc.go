@@ -1,4 +1,4 @@
-// Package yamlfix applies JSON Patches to the text of a YAML or JSON document and
+// Package edit applies JSON Patches to the text of a YAML or JSON document and
 // changes nothing else of it: no comment, no order, no style, no line that the patch
 // does not touch.
 //
@@ -10,4 +10,4 @@
 //
 // Nothing is returned that was not parsed again and found to mean the patched object:
 // the text may be odd, but the result is right or there is none.
-package yamlfix
+package edit

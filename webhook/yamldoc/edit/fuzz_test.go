@@ -1,4 +1,4 @@
-package yamlfix_test
+package edit_test
 
 import (
 	"bytes"
@@ -15,9 +15,9 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"go.yaml.in/yaml/v3"
 
-	"taffrail.dev/cmd/taffrail/yamlfix"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/yamldoc"
+	"taffrail.dev/webhook/yamldoc/edit"
 )
 
 // FuzzFix makes patches for whatever document the fuzzer finds. Another library says
@@ -35,7 +35,7 @@ func FuzzFix(f *testing.F) {
 		if err != nil || parsed.Value == nil {
 			return
 		}
-		d, err := yamlfix.Parse(text)
+		d, err := edit.Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func FuzzFix(f *testing.F) {
 		}
 		got, err := d.Text()
 		if err != nil {
-			if !errors.Is(err, yamlfix.ErrUnwritable) {
+			if !errors.Is(err, edit.ErrUnwritable) {
 				t.Fatal(err)
 			}
 			return
