@@ -21,7 +21,7 @@ func groups() []group {
 		{"webhook/guardrail", []string{"webhook/config", "webhook/admission", "webhook/pipeline"}},
 		{"webhook/pipeline", []string{"webhook/admission", "webhook/audit"}},
 		{"webhook/mutate", []string{"webhook/pipeline"}},
-		{"webhook/rego", []string{"webhook/cases", "webhook/config", "webhook/pipeline"}},
+		{"webhook/rego", []string{"webhook/rego/regotest", "webhook/config", "webhook/pipeline"}},
 		{"webhook/decision", []string{"webhook/guardrail", "webhook/admission", "webhook/pipeline"}},
 		{"webhook/config", []string{"webhook/admission", "webhook/pipeline"}},
 		{"webhook/admission", []string{"webhook/server"}},

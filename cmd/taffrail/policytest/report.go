@@ -12,9 +12,9 @@ import (
 
 	"taffrail.dev/cmd/taffrail/diff"
 	"taffrail.dev/cmd/taffrail/render"
-	"taffrail.dev/webhook/cases"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/rego/regotest"
 )
 
 // Report is what taffrail test prints. Its JSON is for programs, and stable.
@@ -122,7 +122,7 @@ func (r *Report) addTest(group string, places map[string]place, result rego.Test
 	g.fail(failed)
 }
 
-func (r *Report) addCase(group string, places map[string]place, c *cases.Case, failure *cases.FailureError) {
+func (r *Report) addCase(group string, places map[string]place, c *regotest.Case, failure *regotest.FailureError) {
 	g := r.group(group)
 	if failure == nil {
 		g.Cases.Passed++

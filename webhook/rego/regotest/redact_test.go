@@ -1,4 +1,4 @@
-package cases_test
+package regotest_test
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package cases
+package regotest
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package cases_test
+package regotest_test
 
 import (
 	"maps"
@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"taffrail.dev/policies"
-	"taffrail.dev/webhook/cases"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/rego/regotest"
 )
 
 // edited is a case's object before and after an edit, and which findings about it the
@@ -74,7 +74,7 @@ func text(value any) string {
 }
 
 // edit makes an UPDATE of the case's object: change is done to its app containers.
-func edit(t *testing.T, c *cases.Case, program *rego.Program, change func(containers []any)) edited {
+func edit(t *testing.T, c *regotest.Case, program *rego.Program, change func(containers []any)) edited {
 	t.Helper()
 	update := *c
 	update.Operation, update.OldObject = decision.Update, c.Object

@@ -1,4 +1,4 @@
-package cases_test
+package regotest_test
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 
 	"taffrail.dev/policies"
-	"taffrail.dev/webhook/cases"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/rego/regotest"
 )
 
 const (
@@ -52,7 +52,7 @@ func TestMessagesAreOneBodyOfWriting(t *testing.T) {
 	}
 }
 
-func messageLaws(catalog *rego.Catalog, id string, f cases.Finding) (complaints []string) {
+func messageLaws(catalog *rego.Catalog, id string, f regotest.Finding) (complaints []string) {
 	broken := func(when bool, format string, args ...any) {
 		if when {
 			complaints = append(complaints, fmt.Sprintf(format, args...))
@@ -84,7 +84,7 @@ func capitalized(word string) bool {
 }
 
 // headline is the line that a warning has, with names and values of a common length.
-func headline(id string, f cases.Finding) string {
+func headline(id string, f regotest.Finding) string {
 	message := longValue.ReplaceAllString(f.Message, strings.Repeat("x", shortValue))
 	shown := decision.Finding{Policy: id, Message: longNumber.ReplaceAllString(message, "1000000")}
 	if f.Container != "" {

@@ -1,4 +1,4 @@
-package cases_test
+package regotest_test
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/policies"
-	"taffrail.dev/webhook/cases"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/rego/regotest"
 )
 
 // TestCases decides every case of the library, with OPA's rule indexer and without.
@@ -46,14 +46,14 @@ func TestCases(t *testing.T) {
 	}
 }
 
-func hold(t *testing.T, catalog *rego.Catalog, policy *rego.Policy, c *cases.Case) {
+func hold(t *testing.T, catalog *rego.Catalog, policy *rego.Policy, c *regotest.Case) {
 	t.Helper()
 	program, err := c.Program(catalog, policy)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = c.Run(t.Context(), program)
-	if failure := new(cases.FailureError); errors.As(err, &failure) {
+	if failure := new(regotest.FailureError); errors.As(err, &failure) {
 		t.Errorf("%s (-want +got):\n%s", failure, gocmp.Diff(failure.Want, failure.Got))
 	} else if err != nil {
 		t.Fatal(err)
@@ -61,9 +61,9 @@ func hold(t *testing.T, catalog *rego.Catalog, policy *rego.Policy, c *cases.Cas
 }
 
 // loadCases reads the cases of all policies, by the policy's id.
-func loadCases(t *testing.T) map[string][]*cases.Case {
+func loadCases(t *testing.T) map[string][]*regotest.Case {
 	t.Helper()
-	all := map[string][]*cases.Case{}
+	all := map[string][]*regotest.Case{}
 	err := fs.WalkDir(policies.FS, ".", func(file string, _ fs.DirEntry, err error) error {
 		if err != nil || path.Ext(file) != ".yaml" {
 			return err
@@ -73,7 +73,7 @@ func loadCases(t *testing.T) map[string][]*cases.Case {
 			return err
 		}
 		id := strings.ReplaceAll(path.Base(path.Dir(path.Dir(file))), "_", "-")
-		found, errs := cases.Read(text, file)
+		found, errs := regotest.Read(text, file)
 		if len(errs) > 0 {
 			t.Error(errs)
 		}
@@ -92,7 +92,7 @@ type caseCount struct {
 	kinds          map[schema.GroupKind]bool // with a finding
 }
 
-func (n *caseCount) add(c *cases.Case) {
+func (n *caseCount) add(c *regotest.Case) {
 	if len(*c.Findings)+len(c.Intents) == 0 {
 		n.clean++
 		return

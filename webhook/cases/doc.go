@@ -1,3 +1,0 @@
-// Package cases reads and runs the case files of policies: objects, with the findings
-// that a policy must make of them. policies/AUTHORING.md describes them.
-package cases
