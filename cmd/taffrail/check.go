@@ -11,11 +11,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
-	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/manifest"
+	"taffrail.dev/webhook/manifest/repository"
 	"taffrail.dev/webhook/rego"
 )
 

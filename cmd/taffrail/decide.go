@@ -7,10 +7,10 @@ import (
 	"maps"
 	"slices"
 
-	"taffrail.dev/cmd/taffrail/manifest"
-	"taffrail.dev/cmd/taffrail/ordered"
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
+	"taffrail.dev/webhook/manifest/ordered"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"

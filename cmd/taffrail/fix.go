@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"taffrail.dev/cmd/taffrail/diff"
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
 )
 
 // errUnfixed says that a fix was proposed and not made; the report has named it.

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
 	"taffrail.dev/webhook/yamldoc"
 	"taffrail.dev/webhook/yamldoc/edit"
 )

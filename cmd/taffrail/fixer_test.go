@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/manifest"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )

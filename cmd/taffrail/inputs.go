@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"taffrail.dev/cmd/taffrail/ignore"
-	"taffrail.dev/cmd/taffrail/manifest"
+	"taffrail.dev/webhook/manifest"
+	"taffrail.dev/webhook/manifest/ignore"
 )
 
 const foldersHelp = `--exclude and files named .taffrailignore leave files out of folders, in the syntax of

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/repository"
+	"taffrail.dev/webhook/manifest/repository"
 )
 
 // stdinFile is the file of a Source that is standard input.

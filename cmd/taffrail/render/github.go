@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/manifest"
-	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
+	"taffrail.dev/webhook/manifest/repository"
 )
 
 // GitHubOptions of GitHub.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
 )
 
 func github(t *testing.T, r *Report, o GitHubOptions) string {

@@ -5,8 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
 )
 
 // The types below are a stable format: fields may be added, never renamed or removed.

@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
 )
 
 func asJSON(t *testing.T, r *Report) string {

@@ -5,8 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest/repository"
 )
 
 // There is no standard for JUnit's XML; what stands here is what Jenkins, GitLab,

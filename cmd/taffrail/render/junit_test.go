@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
 )
 
 func junit(t *testing.T, r *Report, failOn decision.Verdict) string {

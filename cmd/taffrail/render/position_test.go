@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"taffrail.dev/cmd/taffrail/manifest"
+	"taffrail.dev/webhook/manifest"
 )
 
 // A place is where the mark stands, which is taken out before the text is read.

@@ -3,8 +3,8 @@ package render
 import (
 	"slices"
 
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
 )
 
 // Report is the outcome of a check, in the order of the input.

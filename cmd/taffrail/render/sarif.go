@@ -6,8 +6,8 @@ import (
 	"io"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/repository"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest/repository"
 	"taffrail.dev/webhook/rego"
 )
 

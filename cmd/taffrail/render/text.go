@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
 )
 
 // TextOptions of Text.

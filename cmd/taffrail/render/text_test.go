@@ -7,8 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
 )
 
 func report() *Report {

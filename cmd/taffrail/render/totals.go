@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/manifest"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
 )
 
 // Totals gathers from the pieces of a report what is only known at its end.

@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/cmd/taffrail/strict"
+	"taffrail.dev/webhook/manifest/strict"
 	"taffrail.dev/webhook/yamldoc"
 )
 

@@ -7,8 +7,8 @@ import (
 	"iter"
 	"os"
 
-	"taffrail.dev/cmd/taffrail/ordered"
-	"taffrail.dev/cmd/taffrail/strict"
+	"taffrail.dev/webhook/manifest/ordered"
+	"taffrail.dev/webhook/manifest/strict"
 	"taffrail.dev/webhook/yamldoc"
 )
 

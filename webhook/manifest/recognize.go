@@ -12,7 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/cmd/taffrail/strict"
+	"taffrail.dev/webhook/manifest/strict"
 )
 
 // recognize tells what no API server would take for an object from what it might. The

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/cmd/taffrail/strict"
+	"taffrail.dev/webhook/manifest/strict"
 )
 
 // directive returns the directive that makes a patch of an object, or "". The API server

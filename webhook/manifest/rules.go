@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/ignore"
-	"taffrail.dev/cmd/taffrail/repository"
+	"taffrail.dev/webhook/manifest/ignore"
+	"taffrail.dev/webhook/manifest/repository"
 )
 
 // ignoreFile names the files that list what is left out of the folder they are in.

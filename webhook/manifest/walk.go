@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/ignore"
+	"taffrail.dev/webhook/manifest/ignore"
 	"taffrail.dev/webhook/yamldoc"
 )
 

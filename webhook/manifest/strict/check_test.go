@@ -16,7 +16,7 @@ import (
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
-	"taffrail.dev/cmd/taffrail/strict"
+	"taffrail.dev/webhook/manifest/strict"
 	"taffrail.dev/webhook/yamldoc"
 )
 
