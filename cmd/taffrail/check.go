@@ -11,12 +11,12 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/manifest"
 	"taffrail.dev/webhook/manifest/repository"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/report"
 )
 
 // checkFlags are the flags of taffrail check.
@@ -85,8 +85,8 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	collectLess()
 	printer := f.printer(command, decider.catalog)
 	input := manifest.Open(paths, command.InOrStdin(), f.reading())
-	var totals render.Totals
-	err = decider.decide(ctx, input, func(piece *render.Report) error {
+	var totals report.Totals
+	err = decider.decide(ctx, input, func(piece *report.Report) error {
 		totals.Add(piece)
 		return printer.Add(piece)
 	})
@@ -98,7 +98,7 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	}
 	// The log of a step has them already, as commands.
 	if f.output.value != "github" {
-		if err := render.ErrorText(command.ErrOrStderr(), &totals); err != nil {
+		if err := report.ErrorText(command.ErrOrStderr(), &totals); err != nil {
 			return err
 		}
 	}
@@ -113,19 +113,19 @@ func collectLess() {
 	}
 }
 
-func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog) render.Printer {
+func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog) report.Printer {
 	out, failOn := command.OutOrStdout(), decision.Verdict(f.failOn.value)
 	switch f.output.value {
 	case "json":
-		return render.NewJSON(out)
+		return report.NewJSON(out)
 	case "sarif":
-		return render.NewSARIF(out, render.SARIFOptions{Version: version(), Policies: catalog.Policies(), Repository: repository.NewFinder()})
+		return report.NewSARIF(out, report.SARIFOptions{Version: version(), Policies: catalog.Policies(), Repository: repository.NewFinder()})
 	case "junit":
-		return render.NewJUnit(out, failOn, repository.NewFinder())
+		return report.NewJUnit(out, failOn, repository.NewFinder())
 	case "github":
-		return render.NewGitHub(out, render.GitHubOptions{Verbose: f.verbose, FailOn: failOn, Repository: repository.NewFinder()})
+		return report.NewGitHub(out, report.GitHubOptions{Verbose: f.verbose, FailOn: failOn, Repository: repository.NewFinder()})
 	}
-	return render.NewText(out, render.TextOptions{Verbose: f.verbose, Colour: isColourful(command)})
+	return report.NewText(out, report.TextOptions{Verbose: f.verbose, Colour: isColourful(command)})
 }
 
 // writeExpired names the Exemptions that excuse nothing any more: whoever reads the

@@ -7,12 +7,12 @@ import (
 	"maps"
 	"slices"
 
-	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/manifest"
 	"taffrail.dev/webhook/manifest/ordered"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/report"
 	"taffrail.dev/webhook/request"
 )
 
@@ -20,7 +20,7 @@ var (
 	// errUndecided says that some of the input has no verdict; the report has named it.
 	errUndecided = errors.New("part of the input could not be decided")
 	// errNothing keeps a failed "helm template" in front of the pipe from passing.
-	errNothing = errors.New(render.Nothing)
+	errNothing = errors.New(report.Nothing)
 )
 
 // decider takes items to their decisions.
@@ -34,7 +34,7 @@ type decider struct {
 
 // decide hands over the outcome of every object of the input, in order and as soon as it
 // is decided, whatever becomes of the others. It returns the first error of tell.
-func (d *decider) decide(ctx context.Context, input *manifest.Input, tell func(*render.Report) error) error {
+func (d *decider) decide(ctx context.Context, input *manifest.Input, tell func(*report.Report) error) error {
 	facts := input.Facts(d.namespace)
 	outcomes := ordered.Map(input.Items(), func(item manifest.Item) outcome { return d.outcome(ctx, item, facts) })
 	for o := range outcomes {
@@ -48,15 +48,15 @@ func (d *decider) decide(ctx context.Context, input *manifest.Input, tell func(*
 // outcome is what became of one item.
 type outcome struct {
 	// object is nil where there is no decision about the item.
-	object   *render.Object
-	problems []render.Problem
-	warnings []render.Problem
+	object   *report.Object
+	problems []report.Problem
+	warnings []report.Problem
 	// skipped is nil for an item that is, or was meant to be, an object.
-	skipped *render.Skipped
+	skipped *report.Skipped
 }
 
-func reportOf(outcomes []outcome) *render.Report {
-	report := &render.Report{}
+func reportOf(outcomes []outcome) *report.Report {
+	report := &report.Report{}
 	for _, o := range outcomes {
 		if o.object != nil {
 			report.Objects = append(report.Objects, *o.object)
@@ -83,7 +83,7 @@ func (d *decider) outcomes(ctx context.Context, items []manifest.Item) []outcome
 func (d *decider) outcome(ctx context.Context, item manifest.Item, facts *manifest.Facts) (o outcome) {
 	err := item.Err
 	if reason, ok := errors.AsType[*manifest.NotObjectError](err); ok && item.Skipped() {
-		return outcome{skipped: &render.Skipped{Source: item.Source, Reason: reason}}
+		return outcome{skipped: &report.Skipped{Source: item.Source, Reason: reason}}
 	}
 	for _, fault := range item.Warnings {
 		o.warnings = append(o.warnings, faulty(item, fault))
@@ -109,7 +109,7 @@ func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts
 	if err != nil {
 		return err
 	}
-	o.object = &render.Object{Source: item.Source, Item: item, Request: request, Decision: decision}
+	o.object = &report.Object{Source: item.Source, Item: item, Request: request, Decision: decision}
 	for _, id := range slices.Sorted(maps.Keys(decision.Errors)) {
 		if failsClosed(decision, id) {
 			continue // The decision is what the cluster's would be, and its finding says why.
@@ -133,9 +133,9 @@ func evaluationError(request *decision.Request, policy string, err error) error 
 }
 
 // problems point at the fields that an error is about.
-func problems(item manifest.Item, err error) []render.Problem {
+func problems(item manifest.Item, err error) []report.Problem {
 	if refused, ok := errors.AsType[*manifest.RefusedError](err); ok {
-		all := make([]render.Problem, 0, len(refused.Faults))
+		all := make([]report.Problem, 0, len(refused.Faults))
 		for _, fault := range refused.Faults {
 			all = append(all, faulty(item, fault))
 		}
@@ -145,20 +145,20 @@ func problems(item manifest.Item, err error) []render.Problem {
 	if wrong, ok := errors.AsType[*request.FieldError](err); ok {
 		at.Line = item.LineOf(wrong.Path)
 	}
-	return []render.Problem{problem(at, err)}
+	return []report.Problem{problem(at, err)}
 }
 
-func faulty(item manifest.Item, fault manifest.Fault) render.Problem {
-	return render.Problem{Source: manifest.Source{File: item.Source.File, Line: fault.Line}, Message: decision.Redact(fault.String())}
+func faulty(item manifest.Item, fault manifest.Fault) report.Problem {
+	return report.Problem{Source: manifest.Source{File: item.Source.File, Line: fault.Line}, Message: decision.Redact(fault.String())}
 }
 
-func problem(at manifest.Source, err error) render.Problem {
-	return render.Problem{Source: at, Message: decision.Redact(err.Error())}
+func problem(at manifest.Source, err error) report.Problem {
+	return report.Problem{Source: at, Message: decision.Redact(err.Error())}
 }
 
 // verdict is the error that makes the exit code. Violations come second to input that
 // was not decided: a pipeline that treats 1 as "known and accepted" must not pass it.
-func verdict(s render.Summary, failOn decision.Verdict) error {
+func verdict(s report.Summary, failOn decision.Verdict) error {
 	switch {
 	case s.Errors > 0:
 		return errUndecided

@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"taffrail.dev/cmd/taffrail/diff"
-	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/manifest"
+	"taffrail.dev/webhook/report"
 )
 
 // errUnfixed says that a fix was proposed and not made; the report has named it.
@@ -99,7 +99,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 func (f *fixFlags) write(stdout io.Writer, file manifest.File, before []byte, isDecided bool) error {
 	switch {
 	case f.diff:
-		_, err := io.WriteString(stdout, diff.Unified(render.PrintablePath(file.Name), shown(file, before), shown(file, file.Data)))
+		_, err := io.WriteString(stdout, diff.Unified(report.PrintablePath(file.Name), shown(file, before), shown(file, file.Data)))
 		return err
 	case file.IsStdin && isDecided:
 		_, err := stdout.Write(file.Data)
@@ -111,24 +111,24 @@ func (f *fixFlags) write(stdout io.Writer, file manifest.File, before []byte, is
 }
 
 // tell says what was fixed and what remains; nothing where there is neither.
-func tell(stderr io.Writer, done string, fixer *fixer, report *render.Report) error {
+func tell(stderr io.Writer, done string, fixer *fixer, rep *report.Report) error {
 	var b strings.Builder
 	for _, line := range fixer.fixed {
-		b.WriteString(done + render.Printable(line) + "\n")
+		b.WriteString(done + report.Printable(line) + "\n")
 	}
 	for _, name := range fixer.left {
-		b.WriteString("left alone: " + render.PrintablePath(name) + ": a part of it could not be decided, so none of its fixes was made\n")
+		b.WriteString("left alone: " + report.PrintablePath(name) + ": a part of it could not be decided, so none of its fixes was made\n")
 	}
-	shown := *report
+	shown := *rep
 	shown.Errors = append(shown.Errors, fixer.problems...)
 	if s := shown.Summary(); s.Allow+s.NotJudged < s.Objects {
-		if err := render.Text(&b, &shown, render.TextOptions{}); err != nil {
+		if err := report.Text(&b, &shown, report.TextOptions{}); err != nil {
 			return err
 		}
 	}
-	var totals render.Totals
+	var totals report.Totals
 	totals.Add(&shown)
-	if err := render.ErrorText(&b, &totals); err != nil {
+	if err := report.ErrorText(&b, &totals); err != nil {
 		return err
 	}
 	_, err := fmt.Fprint(stderr, b.String())

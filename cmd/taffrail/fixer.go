@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/manifest"
+	"taffrail.dev/webhook/report"
 	"taffrail.dev/webhook/yamldoc"
 	"taffrail.dev/webhook/yamldoc/edit"
 )
@@ -29,7 +29,7 @@ type fixer struct {
 	// fixed tells in lines what was done.
 	fixed []string
 	// problems are fixes that could not be made.
-	problems []render.Problem
+	problems []report.Problem
 	// left are the files that have fixes and are left alone.
 	left []string
 	// refused are those fixes, never to be tried again.
@@ -62,7 +62,7 @@ type state struct {
 }
 
 // run fixes round by round until nothing is left to fix, and reports what then remains.
-func (f *fixer) run(ctx context.Context) (*render.Report, error) {
+func (f *fixer) run(ctx context.Context) (*report.Report, error) {
 	f.refused, f.undecided = map[identity]bool{}, map[int]bool{}
 	now := f.decide(ctx, f.files)
 	withheld := f.proposals(now)
@@ -306,7 +306,7 @@ func count[T any](list []T, is func(T) bool) int {
 func (f *fixer) refuse(p proposal, err error) {
 	f.refused[p.identity] = true
 	message := fmt.Sprintf("%s: the fix of policy %s for %s was not made: %v", p.subject, p.policy, p.path, err)
-	f.problems = append(f.problems, render.Problem{Source: p.from.Source, Message: message})
+	f.problems = append(f.problems, report.Problem{Source: p.from.Source, Message: message})
 }
 
 // String says what the fix is about.

@@ -5,10 +5,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/report"
 )
 
 func newPoliciesCommand() *cobra.Command {
@@ -37,11 +37,11 @@ func newPoliciesListCommand() *cobra.Command {
 		}
 		switch output.value {
 		case "json":
-			return render.PoliciesJSON(command.OutOrStdout(), catalog.Policies())
+			return report.PoliciesJSON(command.OutOrStdout(), catalog.Policies())
 		case "markdown":
-			return render.PoliciesMarkdown(command.OutOrStdout(), catalog.Policies())
+			return report.PoliciesMarkdown(command.OutOrStdout(), catalog.Policies())
 		}
-		return render.PolicyTable(command.OutOrStdout(), catalog.Policies())
+		return report.PolicyTable(command.OutOrStdout(), catalog.Policies())
 	}
 	return command
 }
@@ -70,9 +70,9 @@ func newPoliciesShowCommand() *cobra.Command {
 			return unknownPolicy(args[0], catalog)
 		}
 		if output.value == "json" {
-			return render.PolicyJSON(command.OutOrStdout(), policy)
+			return report.PolicyJSON(command.OutOrStdout(), policy)
 		}
-		return render.PolicyText(command.OutOrStdout(), policy)
+		return report.PolicyText(command.OutOrStdout(), policy)
 	}
 	return command
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"taffrail.dev/cmd/taffrail/render"
+	"taffrail.dev/webhook/report"
 )
 
 // The exit codes of every command. A pipeline must be able to tell a manifest that is
@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		return exitViolations
 	}
 	for _, one := range flatten(err) {
-		fmt.Fprintln(s.err, "error:", render.Printable(one.Error())) //nolint:errcheck // nobody is left to be told
+		fmt.Fprintln(s.err, "error:", report.Printable(one.Error())) //nolint:errcheck // nobody is left to be told
 	}
 	if usage := new(usageError); errors.As(err, &usage) {
 		fmt.Fprintf(s.err, "Run '%s --help' for usage.\n", command.CommandPath()) //nolint:errcheck // as above

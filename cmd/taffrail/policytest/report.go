@@ -11,10 +11,10 @@ import (
 	"strings"
 
 	"taffrail.dev/cmd/taffrail/diff"
-	"taffrail.dev/cmd/taffrail/render"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/rego/regotest"
+	"taffrail.dev/webhook/report"
 )
 
 // Report is what taffrail test prints. Its JSON is for programs, and stable.
@@ -246,18 +246,18 @@ func (g *Group) text(b *strings.Builder, coverage bool) {
 	case g.total() == 0:
 		word = "none"
 	}
-	fmt.Fprintf(b, "%s  %s: %s, %s\n", word, render.Printable(g.Name), g.Tests.words("test"), g.Cases.words("case"))
+	fmt.Fprintf(b, "%s  %s: %s, %s\n", word, report.Printable(g.Name), g.Tests.words("test"), g.Cases.words("case"))
 	for i := range g.Failed {
 		g.Failed[i].text(b)
 	}
 	for _, note := range g.Kinds {
-		fmt.Fprintf(b, "      kinds: %s\n", render.Printable(note))
+		fmt.Fprintf(b, "      kinds: %s\n", report.Printable(note))
 	}
 	if !coverage {
 		return
 	}
 	for _, c := range g.Coverage {
-		fmt.Fprintf(b, "      %s: %.0f%% covered", render.PrintablePath(c.File), c.Percent)
+		fmt.Fprintf(b, "      %s: %.0f%% covered", report.PrintablePath(c.File), c.Percent)
 		if len(c.Missing) > 0 {
 			fmt.Fprintf(b, "; not evaluated: %s", strings.Join(c.Missing, ", "))
 		}
@@ -289,9 +289,9 @@ func (f *Failure) text(b *strings.Builder) {
 	if f.Case {
 		name = fmt.Sprintf("case %q", f.Name)
 	}
-	fmt.Fprintf(b, "      %s:%d: %s: %s\n", render.PrintablePath(f.File), f.Line, render.Printable(name), printableLines(f.Reason))
+	fmt.Fprintf(b, "      %s:%d: %s: %s\n", report.PrintablePath(f.File), f.Line, report.Printable(name), printableLines(f.Reason))
 	if f.Left != "" {
-		fmt.Fprintf(b, "        left:  %s\n        right: %s\n", render.Printable(f.Left), render.Printable(f.Right))
+		fmt.Fprintf(b, "        left:  %s\n        right: %s\n", report.Printable(f.Left), report.Printable(f.Right))
 	}
 	if f.Want != f.Got {
 		b.WriteString("        - what it expects, + what there is\n")
@@ -319,11 +319,11 @@ func indent(b *strings.Builder, text string) {
 	}
 }
 
-// printableLines is render.Printable for text of several lines, indentation kept.
+// printableLines is report.Printable for text of several lines, indentation kept.
 func printableLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
-		lines[i] = render.Printable(lines[i])
+		lines[i] = report.Printable(lines[i])
 	}
 	return strings.Join(lines, "\n")
 }

@@ -1,4 +1,4 @@
-package render
+package report
 
 // palette paints text for a terminal, or leaves it alone.
 type palette struct{ on bool }

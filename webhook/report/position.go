@@ -1,4 +1,4 @@
-package render
+package report
 
 import (
 	"go.yaml.in/yaml/v3"

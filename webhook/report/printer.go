@@ -1,4 +1,4 @@
-package render
+package report
 
 // Printer prints a report that comes in pieces, so that none of it has to be kept but what
 // its format has to know before.

@@ -1,2 +1,0 @@
-// Package render writes what the commands have to say, one file for each format.
-package render
