@@ -5,9 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"taffrail.dev/cmd/taffrail/policytest"
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/rego/regotest"
 )
 
 // errNoTests keeps a mistyped path from passing.
@@ -55,7 +55,7 @@ func test(command *cobra.Command, paths []string, f *testFlags) error {
 	if err != nil {
 		return err
 	}
-	report, err := policytest.Run(command.Context(), library, paths, f.coverage)
+	report, err := regotest.Run(command.Context(), library, paths, f.coverage)
 	if err != nil {
 		return err
 	}

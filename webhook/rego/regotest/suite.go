@@ -1,4 +1,4 @@
-package policytest
+package regotest
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"taffrail.dev/webhook/rego"
-	"taffrail.dev/webhook/rego/regotest"
 )
 
 // suite is what is tested with one catalogue: a library, or users' own policies.
@@ -20,7 +19,7 @@ type suite struct {
 	catalog *rego.Catalog
 	// tests are the sources by the names that the engine knows them by.
 	tests map[string]string
-	cases map[string][]*regotest.Case // by policy
+	cases map[string][]*Case // by policy
 	// group finds the group of a file by the engine's name for it.
 	group  func(file, pkg string) string
 	places map[string]place
@@ -64,8 +63,8 @@ func (f *found) suites(library *rego.Catalog, report *Report) []*suite {
 }
 
 // librarySuite takes what is below the root out of what is left.
-func (f *found) librarySuite(root string, catalog *rego.Catalog, left map[string]string, others *[]*regotest.Case) *suite {
-	s := &suite{catalog: catalog, tests: map[string]string{}, cases: map[string][]*regotest.Case{}, places: map[string]place{}}
+func (f *found) librarySuite(root string, catalog *rego.Catalog, left map[string]string, others *[]*Case) *suite {
+	s := &suite{catalog: catalog, tests: map[string]string{}, cases: map[string][]*Case{}, places: map[string]place{}}
 	names := map[string]string{} // of policies by their folders
 	for _, policy := range catalog.Policies() {
 		names[strings.ReplaceAll(strings.TrimPrefix(policy.Package, "taffrail."), ".", "/")] = policy.ID
@@ -88,7 +87,7 @@ func (f *found) librarySuite(root string, catalog *rego.Catalog, left map[string
 			delete(left, file)
 		}
 	}
-	*others = slices.DeleteFunc(*others, func(c *regotest.Case) bool {
+	*others = slices.DeleteFunc(*others, func(c *Case) bool {
 		name, ok := below(root, filepath.Dir(filepath.Dir(c.File)))
 		if policy, known := names[name]; ok && known {
 			s.cases[policy] = append(s.cases[policy], c)
@@ -105,8 +104,8 @@ func below(root, file string) (name string, ok bool) {
 	return name, err == nil && name != ".." && !strings.HasPrefix(name, "../")
 }
 
-func (f *found) userSuite(library *rego.Catalog, tests map[string]string, others []*regotest.Case, report *Report) *suite {
-	s := &suite{tests: map[string]string{}, cases: map[string][]*regotest.Case{}, places: map[string]place{}}
+func (f *found) userSuite(library *rego.Catalog, tests map[string]string, others []*Case, report *Report) *suite {
+	s := &suite{tests: map[string]string{}, cases: map[string][]*Case{}, places: map[string]place{}}
 	modules := map[string]string{}
 	for _, policy := range f.users {
 		if first, taken := s.places[rego.UserFile+policy.name]; taken {
@@ -162,19 +161,19 @@ func (f *found) owner(file, pkg string, modules map[string]string) string {
 	return filepath.ToSlash(folder) + "/"
 }
 
-func (f *found) policyOf(c *regotest.Case) (string, error) {
+func (f *found) policyOf(c *Case) (string, error) {
 	names := f.policiesBeside(filepath.Dir(filepath.Dir(c.File)))
 	switch {
 	case c.Policy != "" && slices.Contains(names, c.Policy):
 		return c.Policy, nil
 	case c.Policy != "":
-		return "", &regotest.Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("there is no policy %q beside the folder of this case", c.Policy)}
+		return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("there is no policy %q beside the folder of this case", c.Policy)}
 	case len(names) == 1:
 		return names[0], nil
 	case len(names) == 0:
-		return "", &regotest.Error{File: c.File, Line: c.Line, Reason: "there is no policy beside the folder of this case"}
+		return "", &Error{File: c.File, Line: c.Line, Reason: "there is no policy beside the folder of this case"}
 	}
-	return "", &regotest.Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("several policies are beside the folder of this case: add policy, one of %s", strings.Join(names, ", "))}
+	return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("several policies are beside the folder of this case: add policy, one of %s", strings.Join(names, ", "))}
 }
 
 // run adds to the report what becomes of the suite. The error is not about the policies.
@@ -227,7 +226,7 @@ func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage
 		program := programs[string(key)]
 		if program == nil {
 			if program, err = c.Program(only, policy); err != nil {
-				report.addCase(id, s.places, c, &regotest.FailureError{Reason: err.Error()})
+				report.addCase(id, s.places, c, &FailureError{Reason: err.Error()})
 				continue
 			}
 			if coverage != nil {
@@ -236,7 +235,7 @@ func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage
 			programs[string(key)] = program
 		}
 		err = c.Run(ctx, program)
-		failure := new(regotest.FailureError)
+		failure := new(FailureError)
 		if err != nil && !errors.As(err, &failure) {
 			return err
 		}

@@ -1,4 +1,4 @@
-package policytest
+package regotest
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
-	"taffrail.dev/webhook/rego/regotest"
+
 	"taffrail.dev/webhook/yamldoc"
 )
 
@@ -35,7 +35,7 @@ type found struct {
 	library map[string]bool   // Rego files of a library, tests apart
 	roots   map[string]bool   // the libraries' folders
 	tests   map[string]string // sources of Rego tests
-	cases   []*regotest.Case
+	cases   []*Case
 	errs    []error
 }
 
@@ -80,7 +80,7 @@ func (f *found) add(file string) error {
 	case extension == ".rego":
 		f.addRego(file, string(data))
 	case yamldoc.IsCaseFile(file):
-		read, errs := regotest.Read(data, file)
+		read, errs := Read(data, file)
 		f.cases, f.errs = append(f.cases, read...), append(f.errs, errs...)
 	default:
 		f.addPolicies(file, data)

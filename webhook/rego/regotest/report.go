@@ -1,4 +1,4 @@
-package policytest
+package regotest
 
 import (
 	"cmp"
@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/cmd/taffrail/diff"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
-	"taffrail.dev/webhook/rego/regotest"
+
 	"taffrail.dev/webhook/report"
 )
 
@@ -122,7 +122,7 @@ func (r *Report) addTest(group string, places map[string]place, result rego.Test
 	g.fail(failed)
 }
 
-func (r *Report) addCase(group string, places map[string]place, c *regotest.Case, failure *regotest.FailureError) {
+func (r *Report) addCase(group string, places map[string]place, c *Case, failure *FailureError) {
 	g := r.group(group)
 	if failure == nil {
 		g.Cases.Passed++
