@@ -104,7 +104,7 @@ oracle: ## Compare predictions with Kubernetes' own code; PAIRS=1000000 for more
 
 # Takes an hour or more. A survivor is judged: a test is written, or it is listed in test/mutate/equivalent.yaml.
 .PHONY: mutate
-mutate: ## See whether tests notice N small changes of what makes up a verdict; SEED=42, PACKAGES=normalize,engine
+mutate: ## See whether tests notice N small changes of what makes up a verdict; SEED=42, PACKAGES=request,rego
 	$(call say,mutate: $(N) changes)
 	go run ./test/mutate -n='$(N)' -seed='$(SEED)' -packages='$(PACKAGES)'
 

@@ -48,9 +48,8 @@ var (
 		"webhook/rego":          cluster,
 		"webhook/guardrail":     cluster,
 		"webhook/resources":     append([]string{opa}, cluster...),
-		"webhook/mutate":        cluster,
-		"webhook/request":       append([]string{opa}, cluster...),
 		"webhook/pipeline":      cluster,
+		"webhook/request":       append([]string{opa}, cluster...),
 		"webhook/reach":         append([]string{opa}, cluster...),
 		"webhook/replay":        {"taffrail.dev/webhook/admission"},
 		"webhook/report":        {"taffrail.dev/webhook/admission"},
@@ -59,7 +58,7 @@ var (
 	}
 
 	// unruled packages need no depguard rule of their own beside those for everyone.
-	unruled = []string{"webhook/facts", "webhook/mutate", "webhook/server"}
+	unruled = []string{"webhook/facts", "webhook/server"}
 )
 
 func TestDependencies(t *testing.T) {

@@ -24,7 +24,7 @@ func main() {
 	o := options{}
 	flag.IntVar(&o.n, "n", 150, "how many mutants that compile are tried")
 	flag.Uint64Var(&o.seed, "seed", 1, "which sample is taken")
-	flag.StringVar(&o.packages, "packages", "", "packages to take it from, separated by commas, such as normalize,pipeline; all that make up a verdict if empty")
+	flag.StringVar(&o.packages, "packages", "", "packages to take it from, separated by commas, such as request,pipeline; all that make up a verdict if empty")
 	flag.StringVar(&o.at, "at", "", "try every mutant of these places instead, FILE:LINE or FILE:LINE:OPERATOR, separated by commas")
 	flag.BoolVar(&o.list, "list", false, "list the sample without running a test")
 	flag.Parse()

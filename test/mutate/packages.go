@@ -20,7 +20,6 @@ func groups() []group {
 		{"webhook/resources", []string{"webhook/pipeline"}},
 		{"webhook/guardrail", []string{"webhook/config", "webhook/admission", "webhook/pipeline"}},
 		{"webhook/pipeline", []string{"webhook/admission", "webhook/audit"}},
-		{"webhook/mutate", []string{"webhook/pipeline"}},
 		{"webhook/rego", []string{"webhook/rego/regotest", "webhook/config", "webhook/pipeline"}},
 		{"webhook/decision", []string{"webhook/guardrail", "webhook/admission", "webhook/pipeline"}},
 		{"webhook/config", []string{"webhook/admission", "webhook/pipeline"}},
@@ -38,7 +37,7 @@ func chosen(names string) ([]group, error) {
 	for name := range strings.SplitSeq(names, ",") {
 		at := slices.IndexFunc(all, func(g group) bool { return g.folder == "webhook/"+name || g.folder == name })
 		if at < 0 {
-			return nil, fmt.Errorf("no package %q: name some of those that make up a verdict, such as normalize,pipeline", name)
+			return nil, fmt.Errorf("no package %q: name some of those that make up a verdict, such as request,pipeline", name)
 		}
 		some = append(some, all[at])
 	}

@@ -10,7 +10,7 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/mutate"
+
 	"taffrail.dev/webhook/request"
 )
 
@@ -180,7 +180,7 @@ func (s *Snapshot) decideOnce(ctx context.Context, r *decision.Request, source F
 	}
 	decision.Fills = plan.Fills
 	if patches(&request) {
-		decision.Patch = mutate.Patch(&request, plan.Fills)
+		decision.Patch = patchFor(&request, plan.Fills)
 	}
 	return decision, &basis{request: &request, bounds: bounds, wanted: wanted, injects: injects(plan)}, nil
 }

@@ -7,7 +7,7 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/mutate"
+
 	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
@@ -42,20 +42,20 @@ func relevant(bounds []guardrail.Bound, r *decision.Request) []guardrail.Bound {
 // of a template's Pods, and what quotas have left for them, depends on what will be
 // injected into them: where either is in question, injections come first. stored gives the
 // object whose Pods already are there.
-func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, there *existing, stored func(*decision.Request) *decision.Request) ([]decision.Result, mutate.Plan, error) {
+func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, exempt guardrail.Exemptions, there *existing, stored func(*decision.Request) *decision.Request) ([]decision.Result, injectionPlan, error) {
 	part, prediction := partOf(r), enrich(r)
 	if part != rego.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
 		predictPods(r, stored, prediction, nil)
 		results, err := s.evaluate(ctx, r, bounds, part)
 		if err != nil {
-			return nil, mutate.Plan{}, err
+			return nil, injectionPlan{}, err
 		}
 		plan, err := there.plan(ctx, r, bounds, results, exempt)
 		return results, plan, err
 	}
 	injected, err := s.evaluate(ctx, r, bounds, rego.Inject)
 	if err != nil {
-		return nil, mutate.Plan{}, err
+		return nil, injectionPlan{}, err
 	}
 	plan, err := there.plan(ctx, r, bounds, injected, exempt)
 	if err != nil {

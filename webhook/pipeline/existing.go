@@ -9,7 +9,7 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/mutate"
+
 	"taffrail.dev/webhook/rego"
 )
 
@@ -66,23 +66,23 @@ func (e *existing) asks() bool {
 }
 
 // plan decides what is injected into r: the request, or the object stored before it.
-func (e *existing) plan(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, results []decision.Result, exempt guardrail.Exemptions) (mutate.Plan, error) {
+func (e *existing) plan(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, results []decision.Result, exempt guardrail.Exemptions) (injectionPlan, error) {
 	wished, err := e.wishes(ctx, r, bounds, results, exempt)
 	if err != nil {
-		return mutate.Plan{}, err
+		return injectionPlan{}, err
 	}
-	return mutate.NewPlan(r, wished)
+	return planInjection(r, wished)
 }
 
 // wishes returns what the bindings inject into r. The wishes of a binding that leaves the
 // Pods alone are only recorded. A binding whose parameters have changed injects the values
 // that were enforced when the template was written.
-func (e *existing) wishes(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, results []decision.Result, exempt guardrail.Exemptions) ([]mutate.Wish, error) {
+func (e *existing) wishes(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, results []decision.Result, exempt guardrail.Exemptions) ([]wish, error) {
 	all := wishes(r, bounds, results, exempt)
 	if !e.asks() {
 		return all, nil
 	}
-	var kept []mutate.Wish
+	var kept []wish
 	for i := range bounds {
 		own := wishesOf(all, i)
 		if bounds[i].Mode != decision.ModeEnforce || !bounds[i].Policy.Mutates || !bounds[i].Guardrail.LeavesExisting() {
@@ -117,8 +117,8 @@ func (e *existing) wishes(ctx context.Context, r *decision.Request, bounds []gua
 	return kept, nil
 }
 
-func wishesOf(all []mutate.Wish, bound int) []mutate.Wish {
-	var own []mutate.Wish
+func wishesOf(all []wish, bound int) []wish {
+	var own []wish
 	for _, w := range all {
 		if w.Bound == bound {
 			own = append(own, w)
@@ -129,7 +129,7 @@ func wishesOf(all []mutate.Wish, bound int) []mutate.Wish {
 
 // past returns, by slot, what the i-th binding's policy injects under parameters that its
 // Guardrail no longer binds. Of several bindings of one policy, the first answers for it.
-func (e *existing) past(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, i int, exempt guardrail.Exemptions) (map[int][]mutate.Wish, error) {
+func (e *existing) past(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, i int, exempt guardrail.Exemptions) (map[int][]wish, error) {
 	bound := &bounds[i]
 	slots := bound.Guardrail.Injection.Slots(bound.Policy.ID)
 	for k := range bounds {
@@ -147,7 +147,7 @@ func (e *existing) past(ctx context.Context, r *decision.Request, bounds []guard
 	if err != nil {
 		return nil, err
 	}
-	found := map[int][]mutate.Wish{}
+	found := map[int][]wish{}
 	for k, slot := range slots {
 		earlier := *bound
 		earlier.Slot = slot

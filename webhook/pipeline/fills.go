@@ -6,7 +6,7 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/mutate"
+
 	"taffrail.dev/webhook/rego"
 )
 
@@ -17,17 +17,17 @@ func patches(r *decision.Request) bool {
 		(r.Origin == decision.OriginMutating || r.Origin == decision.OriginManifest)
 }
 
-func injects(plan mutate.Plan) bool {
+func injects(plan injectionPlan) bool {
 	return slices.ContainsFunc(plan.Fills, func(f decision.Fill) bool { return f.Mode == decision.ModeEnforce }) ||
-		slices.ContainsFunc(plan.Gaps, func(g mutate.Gap) bool { return g.Mode == decision.ModeEnforce })
+		slices.ContainsFunc(plan.Gaps, func(g injectionGap) bool { return g.Mode == decision.ModeEnforce })
 }
 
 // wishes are the intents of every binding that surely applies and that no Exemption excuses.
-func wishes(r *decision.Request, bounds []guardrail.Bound, results []decision.Result, exempt guardrail.Exemptions) []mutate.Wish {
+func wishes(r *decision.Request, bounds []guardrail.Bound, results []decision.Result, exempt guardrail.Exemptions) []wish {
 	if r.Workload == nil {
 		return nil
 	}
-	var all []mutate.Wish
+	var all []wish
 	for i, bound := range bounds {
 		if bound.Uncertain {
 			continue
@@ -36,7 +36,7 @@ func wishes(r *decision.Request, bounds []guardrail.Bound, results []decision.Re
 			if len(exempt.Excuse(bound.Guardrail, bound.Policy.ID, intent.Container)) > 0 {
 				continue
 			}
-			all = append(all, mutate.Wish{Bound: i, Policy: bound.Policy.ID, Guardrail: bound.Guardrail.Name, Mode: bound.Mode, Intent: intent})
+			all = append(all, wish{Bound: i, Policy: bound.Policy.ID, Guardrail: bound.Guardrail.Name, Mode: bound.Mode, Intent: intent})
 		}
 	}
 	return all
@@ -58,7 +58,7 @@ func filled(r *decision.Request, fills []decision.Fill, mode decision.Mode) map[
 
 // wouldFill has the fields that injections would set if their Guardrails enforced them. At
 // /validate a Pod has what enforced ones have set, and nothing was planned for the others.
-func (s *Snapshot) wouldFill(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, results []decision.Result, plan mutate.Plan, exempt guardrail.Exemptions) (map[string]bool, error) {
+func (s *Snapshot) wouldFill(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, results []decision.Result, plan injectionPlan, exempt guardrail.Exemptions) (map[string]bool, error) {
 	var raised []guardrail.Bound
 	var intents []decision.Result
 	more := false
@@ -79,13 +79,13 @@ func (s *Snapshot) wouldFill(ctx context.Context, r *decision.Request, bounds []
 			return nil, err
 		}
 	}
-	plan, err := mutate.NewPlan(r, wishes(r, raised, intents, exempt))
+	plan, err := planInjection(r, wishes(r, raised, intents, exempt))
 	return filled(r, plan.Fills, decision.ModeAudit), err
 }
 
 // gapFindings report what could not be injected. They never deny: whether a gap is
 // refused is for the policies that look at the field.
-func gapFindings(r *decision.Request, bounds []guardrail.Bound, gaps []mutate.Gap) []decision.Finding {
+func gapFindings(r *decision.Request, bounds []guardrail.Bound, gaps []injectionGap) []decision.Finding {
 	var findings []decision.Finding
 	for _, gap := range gaps {
 		policy := bounds[gap.Bound].Policy

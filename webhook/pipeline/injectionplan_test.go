@@ -1,4 +1,4 @@
-package mutate_test
+package pipeline
 
 import (
 	"encoding/json"
@@ -14,7 +14,6 @@ import (
 
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/mutate"
 	"taffrail.dev/webhook/request"
 )
 
@@ -30,12 +29,12 @@ func podRequest(t fatal, spec string) *decision.Request {
 
 type fatal interface{ Fatal(args ...any) }
 
-func wish(guardrail string, mode decision.Mode, container, field, value string) mutate.Wish {
-	return mutate.Wish{Policy: "inject-resources", Guardrail: guardrail, Mode: mode, Intent: decision.Intent{Container: container, Field: field, Value: value}}
+func newWish(guardrail string, mode decision.Mode, container, field, value string) wish {
+	return wish{Policy: "inject-resources", Guardrail: guardrail, Mode: mode, Intent: decision.Intent{Container: container, Field: field, Value: value}}
 }
 
-func plan(t fatal, r *decision.Request, wishes ...mutate.Wish) mutate.Plan {
-	p, err := mutate.NewPlan(r, wishes)
+func planOf(t fatal, r *decision.Request, wishes ...wish) injectionPlan {
+	p, err := planInjection(r, wishes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +89,7 @@ func TestPatchCreatesOnlyMissingParents(t *testing.T) {
 			fills = append(fills, decision.Fill{Mode: decision.ModeEnforce, Container: "a", Field: field, Value: "1"})
 		}
 		fills = append(fills, decision.Fill{Mode: decision.ModeWarn, Container: "a", Field: "resources.limits.memory", Value: "1"})
-		got, err := json.Marshal(mutate.Patch(r, fills))
+		got, err := json.Marshal(patchFor(r, fills))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,10 +101,10 @@ func TestPatchCreatesOnlyMissingParents(t *testing.T) {
 
 func TestConflictingGuardrailsInjectNothing(t *testing.T) {
 	r := podRequest(t, `{"containers":[{"name":"a"}]}`)
-	p := plan(t, r,
-		wish("one", decision.ModeEnforce, "a", "resources.requests.cpu", "100m"),
-		wish("two", decision.ModeEnforce, "a", "resources.requests.cpu", "200m"),
-		wish("two", decision.ModeEnforce, "a", "resources.requests.memory", "1Gi"))
+	p := planOf(t, r,
+		newWish("one", decision.ModeEnforce, "a", "resources.requests.cpu", "100m"),
+		newWish("two", decision.ModeEnforce, "a", "resources.requests.cpu", "200m"),
+		newWish("two", decision.ModeEnforce, "a", "resources.requests.memory", "1Gi"))
 	if len(p.Fills) != 1 || p.Fills[0].Field != "resources.requests.memory" {
 		t.Errorf("got %+v", p.Fills)
 	}
@@ -115,9 +114,9 @@ func TestConflictingGuardrailsInjectNothing(t *testing.T) {
 }
 
 func TestEqualQuantitiesInOtherWordsAgree(t *testing.T) {
-	p := plan(t, podRequest(t, `{"containers":[{"name":"a"}]}`),
-		wish("one", decision.ModeEnforce, "a", "resources.requests.memory", "1Gi"),
-		wish("two", decision.ModeEnforce, "a", "resources.requests.memory", "1024Mi"))
+	p := planOf(t, podRequest(t, `{"containers":[{"name":"a"}]}`),
+		newWish("one", decision.ModeEnforce, "a", "resources.requests.memory", "1Gi"),
+		newWish("two", decision.ModeEnforce, "a", "resources.requests.memory", "1024Mi"))
 	if len(p.Fills) != 1 || len(p.Gaps) != 0 {
 		t.Fatalf("got %+v", p)
 	}
@@ -127,9 +126,9 @@ func TestEqualQuantitiesInOtherWordsAgree(t *testing.T) {
 }
 
 func TestAWeakerWishYieldsToAStricterOne(t *testing.T) {
-	p := plan(t, podRequest(t, `{"containers":[{"name":"a"}]}`),
-		wish("weak", decision.ModeWarn, "a", "resources.requests.cpu", "100m"),
-		wish("strict", decision.ModeEnforce, "a", "resources.requests.cpu", "200m"))
+	p := planOf(t, podRequest(t, `{"containers":[{"name":"a"}]}`),
+		newWish("weak", decision.ModeWarn, "a", "resources.requests.cpu", "100m"),
+		newWish("strict", decision.ModeEnforce, "a", "resources.requests.cpu", "200m"))
 	if len(p.Fills) != 1 || p.Fills[0].Value != "200m" || p.Fills[0].Mode != decision.ModeEnforce || len(p.Gaps) != 0 {
 		t.Errorf("got %+v", p)
 	}
@@ -137,12 +136,12 @@ func TestAWeakerWishYieldsToAStricterOne(t *testing.T) {
 
 func TestOddIntentsAreErrors(t *testing.T) {
 	r := podRequest(t, `{"containers":[{"name":"a"}]}`)
-	for _, w := range []mutate.Wish{
-		wish("g", decision.ModeEnforce, "a", "securityContext.runAsUser", "7"),
-		wish("g", decision.ModeEnforce, "a", "resources.requests.cpu", "much"),
-		wish("g", decision.ModeEnforce, "a", "resources.claims.cpu", "1"),
+	for _, w := range []wish{
+		newWish("g", decision.ModeEnforce, "a", "securityContext.runAsUser", "7"),
+		newWish("g", decision.ModeEnforce, "a", "resources.requests.cpu", "much"),
+		newWish("g", decision.ModeEnforce, "a", "resources.claims.cpu", "1"),
 	} {
-		if _, err := mutate.NewPlan(r, []mutate.Wish{w}); err == nil {
+		if _, err := planInjection(r, []wish{w}); err == nil {
 			t.Errorf("%+v was taken", w.Intent)
 		}
 	}
@@ -171,21 +170,21 @@ func TestASecondPassChangesNothing(t *testing.T) {
 				Type: corev1.LimitTypePod, Max: corev1.ResourceList{corev1.ResourceMemory: ceiling},
 			}}}}}
 		}
-		var wishes []mutate.Wish
+		var wishes []wish
 		for _, container := range []string{"a", "b"} {
 			for field, value := range map[string]string{
 				"resources.requests.cpu": "100m", "resources.limits.cpu": "250m",
 				"resources.requests.memory": "128Mi", "resources.limits.memory": "512Mi",
 			} {
-				wishes = append(wishes, wish("g", decision.ModeEnforce, container, field, value))
+				wishes = append(wishes, newWish("g", decision.ModeEnforce, container, field, value))
 			}
 		}
-		first := plan(t, r, wishes...)
-		after := apply(t, r.Original, mutate.Patch(r, first.Fills))
+		first := planOf(t, r, wishes...)
+		after := apply(t, r.Original, patchFor(r, first.Fills))
 		spec, _ := json.Marshal(after["spec"])
 		again := podRequest(t, string(spec))
 		again.Facts = r.Facts
-		if second := plan(t, again, wishes...); len(second.Fills) > 0 {
+		if second := planOf(t, again, wishes...); len(second.Fills) > 0 {
 			t.Fatalf("a second pass fills %+v after %+v", second.Fills, first.Fills)
 		}
 		kept := after["spec"].(map[string]any)["containers"].([]any)[0].(map[string]any)["resources"].(map[string]any)

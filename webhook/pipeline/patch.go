@@ -1,4 +1,4 @@
-package mutate
+package pipeline
 
 import (
 	"strings"
@@ -6,10 +6,10 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Patch sets the enforced fills in r.Original, creating only the parents that are
+// patchFor sets the enforced fills in r.Original, creating only the parents that are
 // missing. Values are added and never replaced. The paths of containers hold no
 // character that a JSON Pointer would have to escape; names of resources may.
-func Patch(r *decision.Request, fills []decision.Fill) []decision.PatchOperation {
+func patchFor(r *decision.Request, fills []decision.Fill) []decision.PatchOperation {
 	var operations []decision.PatchOperation
 	for i := range r.Workload.Containers {
 		c := &r.Workload.Containers[i]

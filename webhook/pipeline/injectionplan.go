@@ -1,4 +1,4 @@
-package mutate
+package pipeline
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"taffrail.dev/webhook/resources"
 )
 
-// Wish is an intent of one policy, as one Guardrail asks for it.
-type Wish struct {
+// wish is an intent of one policy, as one Guardrail asks for it.
+type wish struct {
 	// Bound is the caller's own number for the binding that asks; a Gap gives it back.
 	Bound     int
 	Policy    string
@@ -24,8 +24,8 @@ type Wish struct {
 	Undecided bool
 }
 
-// Gap is a wish that was not granted, with a reason a person can act on.
-type Gap struct {
+// injectionGap is a wish that was not granted, with a reason a person can act on.
+type injectionGap struct {
 	// Bound is that of the first of the strictest wishes.
 	Bound      int
 	Mode       decision.Mode
@@ -36,12 +36,12 @@ type Gap struct {
 	Reason     string
 }
 
-// Plan is what becomes of the wishes for one request.
-type Plan struct {
+// injectionPlan is what becomes of the wishes for one request.
+type injectionPlan struct {
 	// Fills of mode enforce fit together inside the namespace's bounds; those of a
 	// weaker mode are what would be set.
 	Fills []decision.Fill
-	Gaps  []Gap
+	Gaps  []injectionGap
 }
 
 // IntentError says that an intent asks for something that cannot be injected.
@@ -54,10 +54,10 @@ func (e *IntentError) Error() string {
 	return fmt.Sprintf("policy %s: inject: %s", e.Policy, e.Reason)
 }
 
-// NewPlan decides which wishes are granted. Where two Guardrails enforce different
+// planInjection decides which wishes are granted. Where two Guardrails enforce different
 // values for a field, neither is. Errors are an *IntentError.
-func NewPlan(r *decision.Request, wishes []Wish) (Plan, error) {
-	var plan Plan
+func planInjection(r *decision.Request, wishes []wish) (injectionPlan, error) {
+	var plan injectionPlan
 	if r.Workload == nil || len(wishes) == 0 {
 		return plan, nil
 	}
@@ -97,13 +97,13 @@ type target struct {
 	undecided  bool
 }
 
-func (t *target) gap(reason string) Gap {
-	return Gap{Bound: t.bound, Mode: t.mode, Policy: t.policy, Guardrails: t.guardrails, Container: t.container, Field: t.field.String(), Reason: reason}
+func (t *target) gap(reason string) injectionGap {
+	return injectionGap{Bound: t.bound, Mode: t.mode, Policy: t.policy, Guardrails: t.guardrails, Container: t.container, Field: t.field.String(), Reason: reason}
 }
 
 // group puts the wishes for one field together under the strictest mode that asks:
 // weaker wishes have nothing to add to it.
-func group(wishes []Wish) ([]*target, error) {
+func group(wishes []wish) ([]*target, error) {
 	var targets []*target
 	for _, w := range wishes {
 		field, err := resources.ParseField(w.Intent.Field)
@@ -141,7 +141,7 @@ func (t *target) join(other *target) {
 	t.guardrails = slices.Compact(t.guardrails)
 }
 
-func (p *Plan) fit(r *decision.Request, pod resources.Pod, targets []*target) {
+func (p *injectionPlan) fit(r *decision.Request, pod resources.Pod, targets []*target) {
 	if len(targets) == 0 {
 		return
 	}
