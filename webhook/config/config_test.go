@@ -119,7 +119,7 @@ items:
 	if len(errs) > 0 {
 		t.Fatal(texts(errs))
 	}
-	set := &Set{entries: entries}
+	set := &Files{entries: entries}
 	list := set.Objects().Guardrails
 	if len(list) != 2 || list[0].Name != "one" || list[1].Name != "two" {
 		t.Fatalf("got %v", list)
@@ -161,7 +161,7 @@ g.yaml:6: spec.trustedWriters.groups[0]: Required value: must not be empty`},
 	catalog := testCatalog(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			set := &Set{}
+			set := &Files{}
 			entries, errs := decode([]byte(header+"metadata: {name: x}\nspec:\n  "+test.spec+"\n"), "g.yaml")
 			if len(errs) > 0 {
 				t.Fatal(texts(errs))

@@ -19,8 +19,8 @@ const (
 // those whose METADATA wants them only where a namespace says that it is restricted.
 func Default(catalog *rego.Catalog) []v1alpha1.Guardrail {
 	excluded := []string{metav1.NamespaceSystem, "kube-node-lease", metav1.NamespacePublic}
-	chapter := newGuardrail(rego.GuardrailChapter, &metav1.LabelSelector{}, excluded)
-	restricted := newGuardrail(rego.GuardrailRestricted, &metav1.LabelSelector{
+	chapter := defaultGuardrail(rego.GuardrailChapter, &metav1.LabelSelector{}, excluded)
+	restricted := defaultGuardrail(rego.GuardrailRestricted, &metav1.LabelSelector{
 		MatchLabels: map[string]string{exposureLabel: exposureRestricted},
 	}, nil)
 	for _, policy := range catalog.Policies() {
@@ -46,7 +46,7 @@ func Default(catalog *rego.Catalog) []v1alpha1.Guardrail {
 	return list
 }
 
-func newGuardrail(name rego.DefaultGuardrail, selector *metav1.LabelSelector, excluded []string) v1alpha1.Guardrail {
+func defaultGuardrail(name rego.DefaultGuardrail, selector *metav1.LabelSelector, excluded []string) v1alpha1.Guardrail {
 	return v1alpha1.Guardrail{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion().String(), Kind: "Guardrail"},
 		ObjectMeta: metav1.ObjectMeta{Name: string(name)},

@@ -13,8 +13,8 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// Set is the configuration of some files, and remembers where each object stands.
-type Set struct {
+// Files is the configuration of some files, and remembers where each object stands.
+type Files struct {
 	entries []entry
 }
 
@@ -22,8 +22,8 @@ type Set struct {
 // field: what it does not know is an error. Each error is an *Error. Two objects of
 // one kind and name are an error, since a cluster could hold only one of them, and so is
 // finding nothing at all.
-func LoadFiles(paths ...string) (*Set, []error) {
-	set := &Set{}
+func LoadFiles(paths ...string) (*Files, []error) {
+	set := &Files{}
 	var errs []error
 	for _, path := range paths {
 		files, err := yamldoc.Files(path)
@@ -53,7 +53,7 @@ func LoadFiles(paths ...string) (*Set, []error) {
 	return set, errs
 }
 
-func (s *Set) add(entries []entry) (errs []error) {
+func (s *Files) add(entries []entry) (errs []error) {
 	for _, e := range entries {
 		if first := s.find(e.kind, e.object.GetName()); first != nil {
 			there := first.fail("metadata.name", "")
@@ -67,7 +67,7 @@ func (s *Set) add(entries []entry) (errs []error) {
 }
 
 // find returns the entry of that name. Nameless ones are left to Check.
-func (s *Set) find(kind, name string) *entry {
+func (s *Files) find(kind, name string) *entry {
 	for i := range s.entries {
 		if name != "" && s.entries[i].kind == kind && s.entries[i].object.GetName() == name {
 			return &s.entries[i]
@@ -77,7 +77,7 @@ func (s *Set) find(kind, name string) *entry {
 }
 
 // Objects returns what was decoded, in the order of the files.
-func (s *Set) Objects() (all Objects) {
+func (s *Files) Objects() (all Objects) {
 	for i := range s.entries {
 		all.add(s.entries[i].object)
 	}
@@ -86,7 +86,7 @@ func (s *Set) Objects() (all Objects) {
 
 // Check resolves everything, Policies first, for Guardrails and Exemptions may name them,
 // and adds file and line to what is wrong.
-func (s *Set) Check(library *rego.Catalog) (errs []error) {
+func (s *Files) Check(library *rego.Catalog) (errs []error) {
 	policies := ResolvePolicies(s.Objects().Policies, library)
 	for i := range s.entries {
 		e := &s.entries[i]

@@ -53,7 +53,7 @@ func FuzzDecode(f *testing.F) {
 		for i := range entries {
 			checkEntry(t, &entries[i])
 		}
-		set := &Set{}
+		set := &Files{}
 		set.add(entries)
 		for _, err := range set.Check(catalog) {
 			if at := new(Error); !errors.As(err, &at) || at.Line < 1 || at.Field == "" {

@@ -18,11 +18,11 @@ type Resolved struct {
 	// then there are no bindings.
 	Usable bool
 	// Bindings are the sound ones, in the Guardrail's order.
-	Bindings []Binding
+	Bindings []ResolvedBinding
 }
 
-// Binding is a policy of the catalogue as a Guardrail binds it.
-type Binding struct {
+// ResolvedBinding is a policy of the catalogue as a Guardrail binds it.
+type ResolvedBinding struct {
 	Policy *rego.Policy
 	// Parameters are checked, with the defaults filled in.
 	Parameters map[string]any
@@ -30,8 +30,8 @@ type Binding struct {
 	Mode decision.Mode
 	// FailurePolicy is empty if the binding has none of its own.
 	FailurePolicy v1alpha1.PolicyFailure
-	// Held is true where it has one of its own, below enforce.
-	Held bool
+	// ModePinned is true where it has one of its own, below enforce.
+	ModePinned bool
 	// Key is equal for equal parameters of one policy: whoever says a default aloud
 	// means the same as who leaves it out.
 	Key string
@@ -55,7 +55,7 @@ func Resolve(g *v1alpha1.Guardrail, catalog *rego.Catalog) (Resolved, field.Erro
 	return Resolved{Usable: true, Bindings: bindings}, errs
 }
 
-func resolveBindings(g *v1alpha1.Guardrail, catalog *rego.Catalog, at *field.Path) (bindings []Binding, errs field.ErrorList) {
+func resolveBindings(g *v1alpha1.Guardrail, catalog *rego.Catalog, at *field.Path) (bindings []ResolvedBinding, errs field.ErrorList) {
 	if len(g.Spec.Policies) == 0 {
 		return nil, field.ErrorList{field.Required(at, "a Guardrail without policies holds nothing")}
 	}
@@ -91,22 +91,22 @@ func resolveBindings(g *v1alpha1.Guardrail, catalog *rego.Catalog, at *field.Pat
 
 // resolve takes the Guardrail's mode for a binding without one. Whether that is a mode
 // at all is checked once, for the Guardrail.
-func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *rego.Catalog, at *field.Path) (Binding, field.ErrorList) {
+func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *rego.Catalog, at *field.Path) (ResolvedBinding, field.ErrorList) {
 	errs := checkMode(p.Mode, at.Child("mode"), nil)
 	errs = append(errs, checkFailurePolicy(p.FailurePolicy, at.Child("failurePolicy"))...)
 	policy, err := findPolicy(p.Name, catalog, at.Child("name"))
 	if err != nil {
-		return Binding{}, append(errs, err)
+		return ResolvedBinding{}, append(errs, err)
 	}
 	all, bad := parameters(p, policy, at.Child("parameters"))
 	errs = append(errs, bad...)
 	if len(errs) > 0 {
-		return Binding{}, errs
+		return ResolvedBinding{}, errs
 	}
 	// Writing JSON sorts the names.
 	text, failed := json.Marshal(all)
 	if failed != nil {
-		return Binding{}, field.ErrorList{field.InternalError(at.Child("parameters"), failed)}
+		return ResolvedBinding{}, field.ErrorList{field.InternalError(at.Child("parameters"), failed)}
 	}
 	named := p.Mode
 	if named == "" {
@@ -114,7 +114,7 @@ func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *rego.Ca
 	}
 	mode, _ := decision.ParseMode(string(named))
 	held := p.Mode != "" && mode != decision.ModeEnforce
-	return Binding{Policy: policy, Parameters: all, Mode: mode, Held: held, FailurePolicy: p.FailurePolicy, Key: policy.ID + " " + string(text)}, nil
+	return ResolvedBinding{Policy: policy, Parameters: all, Mode: mode, ModePinned: held, FailurePolicy: p.FailurePolicy, Key: policy.ID + " " + string(text)}, nil
 }
 
 func findPolicy(name string, catalog *rego.Catalog, at *field.Path) (*rego.Policy, *field.Error) {

@@ -22,8 +22,8 @@ type Identity struct {
 
 // Evidence is what is known when a request is decided.
 type Evidence struct {
-	Request *decision.Request
-	Bounds  []Bound
+	Request  *decision.Request
+	Bindings []AppliedBinding
 	// Results has one entry per bound.
 	Results []decision.Result
 	// Filled are the fields that enforced injections set, as paths in the user's object.
@@ -33,13 +33,13 @@ type Evidence struct {
 	Undecided map[string]string
 	// WouldFill are the fields that injections would set if their Guardrails enforced them.
 	WouldFill map[string]bool
-	// Extra are findings that no rule made, such as a gap that cannot be filled.
-	Extra []decision.Finding
+	// GapFindings are findings that no rule made, such as a gap that cannot be filled.
+	GapFindings []decision.Finding
 	// Exemptions are those about the request.
 	Exemptions Exemptions
-	// Extent is how much an UPDATE changes; nil for a CREATE. It is called only where
+	// UpdateScope is how much an UPDATE changes; nil for a CREATE. It is called only where
 	// something would be denied if it were enforced, or a policy that is enforced has failed.
-	Extent func(*decision.Request) Extent
+	UpdateScope func(*decision.Request) UpdateScope
 	// Before gives, for each bound, what its policy says of the stored object of an UPDATE.
 	// It is called only where something would be denied if it were enforced.
 	Before func() ([]decision.Result, error)
@@ -55,14 +55,14 @@ type Evidence struct {
 // caller's.
 func Decide(e Evidence) (*decision.Decision, error) {
 	candidates := e.candidates()
-	if err := e.ratchet(candidates, (*candidate).wouldStop); err != nil {
+	if err := e.tolerateExisting(candidates, (*candidate).wouldStop); err != nil {
 		return nil, err
 	}
 	if err := e.tolerateRestored(candidates); err != nil {
 		return nil, fmt.Errorf("looking for what the object may be made from: %w", err)
 	}
 	d := &decision.Decision{Findings: append(merge(candidates), e.extra()...)}
-	for i, bound := range e.Bounds {
+	for i, bound := range e.Bindings {
 		if err := e.Results[i].Err; err != nil {
 			if d.Errors == nil {
 				d.Errors = map[string]error{}
@@ -94,17 +94,17 @@ func (c *candidate) identity() Identity {
 }
 
 func (e *Evidence) extra() []decision.Finding {
-	for i := range e.Extra {
-		e.Extra[i].Exemptions = e.excuseAll(&e.Extra[i])
+	for i := range e.GapFindings {
+		e.GapFindings[i].Exemptions = e.excuseAll(&e.GapFindings[i])
 	}
-	return e.Extra
+	return e.GapFindings
 }
 
 // excuseAll names the Exemptions that every Guardrail which asks for a finding honours.
 func (e *Evidence) excuseAll(f *decision.Finding) []string {
 	var names []string
 	first := true
-	for _, bound := range e.Bounds {
+	for _, bound := range e.Bindings {
 		if bound.Policy.ID != f.Policy || !slices.Contains(f.Guardrails, bound.Guardrail.Name) {
 			continue
 		}
@@ -119,7 +119,7 @@ func (e *Evidence) excuseAll(f *decision.Finding) []string {
 
 func (e *Evidence) candidates() []candidate {
 	var all []candidate
-	for i, bound := range e.Bounds {
+	for i, bound := range e.Bindings {
 		result := &e.Results[i]
 		if result.Err != nil {
 			c := candidate{finding: failureFinding(bound, bound.EffectiveMode(e.Request, ""), result.Err), bound: i, violation: -1}
@@ -151,7 +151,7 @@ func (e *Evidence) candidates() []candidate {
 	return all
 }
 
-func newFinding(bound Bound, mode decision.Mode, v *decision.Violation) decision.Finding {
+func newFinding(bound AppliedBinding, mode decision.Mode, v *decision.Violation) decision.Finding {
 	if v.AtMost != 0 {
 		mode = min(mode, v.AtMost)
 	}
@@ -171,14 +171,14 @@ func newFinding(bound Bound, mode decision.Mode, v *decision.Violation) decision
 	}
 }
 
-func (e *Evidence) uncertain(bound Bound) string {
+func (e *Evidence) uncertain(bound AppliedBinding) string {
 	return fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
 		e.Request.Namespace.Name, bound.Guardrail.Name)
 }
 
 // failureFinding is about an object that a policy cannot decide. Under failurePolicy Fail it denies
 // like a violation, and Unknown is empty.
-func failureFinding(bound Bound, mode decision.Mode, err error) decision.Finding {
+func failureFinding(bound AppliedBinding, mode decision.Mode, err error) decision.Finding {
 	f := decision.Finding{
 		Policy:      bound.Policy.ID,
 		Guardrails:  []string{bound.Guardrail.Name},

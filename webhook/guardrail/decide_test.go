@@ -31,7 +31,7 @@ type asked struct {
 func evidence(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) guardrail.Evidence {
 	e := guardrail.Evidence{Request: r}
 	for _, a := range all {
-		g, err := guardrail.New(&v1alpha1.Guardrail{Spec: v1alpha1.GuardrailSpec{Existing: a.existing, TrustedWriters: a.trusted}}, nil)
+		g, err := guardrail.NewGuardrail(&v1alpha1.Guardrail{Spec: v1alpha1.GuardrailSpec{Existing: a.existing, TrustedWriters: a.trusted}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,8 +40,8 @@ func evidence(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) g
 		if a.kinds == nil {
 			policy.Kinds = decision.PodKinds()
 		}
-		e.Bounds = append(e.Bounds, guardrail.Bound{
-			Binding: guardrail.Binding{Policy: policy, Mode: a.mode, Held: a.held}, Guardrail: g, Uncertain: a.uncertain,
+		e.Bindings = append(e.Bindings, guardrail.AppliedBinding{
+			Binding: guardrail.Binding{Policy: policy, Mode: a.mode, ModePinned: a.held}, Guardrail: g, Uncertain: a.uncertain,
 		})
 		e.Results = append(e.Results, a.result)
 	}
@@ -55,8 +55,10 @@ func violation(key string) decision.Result {
 // updates makes the evidence that of an UPDATE of an object for which every policy said
 // before.
 func updates(e *guardrail.Evidence, before decision.Result) {
-	e.Extent = func(*decision.Request) guardrail.Extent { return guardrail.ChangesContent }
-	e.Before = func() ([]decision.Result, error) { return slices.Repeat([]decision.Result{before}, len(e.Bounds)), nil }
+	e.UpdateScope = func(*decision.Request) guardrail.UpdateScope { return guardrail.ChangesContent }
+	e.Before = func() ([]decision.Result, error) {
+		return slices.Repeat([]decision.Result{before}, len(e.Bindings)), nil
+	}
 }
 
 func service(operation decision.Operation) *decision.Request {
@@ -159,7 +161,7 @@ func TestWhatWouldBeDenied(t *testing.T) {
 		r.User.Name = "alice"
 		test.asked.guardrail = "g"
 		e := evidence(t, r, test.asked)
-		e.Extent = func(*decision.Request) guardrail.Extent { return guardrail.ChangesContent }
+		e.UpdateScope = func(*decision.Request) guardrail.UpdateScope { return guardrail.ChangesContent }
 		e.Before = func() ([]decision.Result, error) { return []decision.Result{violation("old")}, nil }
 		d := decide(t, e)
 		if d.Findings[0].WouldDeny != test.want {
@@ -237,7 +239,7 @@ func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T)
 			result = violation("k")
 		}
 		e := evidence(t, service(operation), asked{guardrail: "g", mode: test.mode, result: result, uncertain: test.uncertain})
-		e.Bounds[0].FailOpen = test.failOpen
+		e.Bindings[0].FailOpen = test.failOpen
 		if test.update {
 			updates(&e, decision.Result{Err: test.before})
 		}

@@ -61,7 +61,7 @@ type Honoured struct {
 
 // Honoured lists what the Guardrails make of an Exemption that bind its policies in one of its
 // namespaces, by Guardrail and policy.
-func (s Set) Honoured(e *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) (all []Honoured) {
+func (s Guardrails) Honoured(e *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) (all []Honoured) {
 	for _, g := range s {
 		if !slices.ContainsFunc(e.Namespaces, func(name string) bool { return name == AnyNamespace || g.Covers(namespaceOf(name)) }) {
 			continue

@@ -23,7 +23,7 @@ type Loosened struct {
 // is loosened in the namespaces that it names. Nothing is where it covers no more, and no
 // longer. A namespace that is not known may be selected by any Guardrail that does
 // not exclude it.
-func (s Set) Loosened(after, before *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) (all []Loosened) {
+func (s Guardrails) Loosened(after, before *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) (all []Loosened) {
 	if !now.Before(after.Until) {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (s Set) Loosened(after, before *Exemption, namespaceOf func(name string) de
 	return all
 }
 
-func (s Set) loosenedIn(e *Exemption, policies []string, name string, namespaceOf func(name string) decision.Namespace) (all []Loosened) {
+func (s Guardrails) loosenedIn(e *Exemption, policies []string, name string, namespaceOf func(name string) decision.Namespace) (all []Loosened) {
 	namespace := decision.Namespace{}
 	if name == AnyNamespace {
 		name = ""

@@ -26,7 +26,7 @@ func exempting(t interface{ Fatal(...any) }, name string, spec v1alpha1.Guardrai
 		policy := &rego.Policy{ID: id, Kinds: []schema.GroupKind{{Group: "apps", Kind: "Deployment"}, {Kind: "Pod"}}}
 		bindings = append(bindings, guardrail.Binding{Policy: policy, Mode: decision.ModeEnforce})
 	}
-	g, err := guardrail.New(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, bindings)
+	g, err := guardrail.NewGuardrail(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, bindings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func exempting(t interface{ Fatal(...any) }, name string, spec v1alpha1.Guardrai
 }
 
 func TestWhatAnExemptionLoosens(t *testing.T) {
-	set := guardrail.Set{
+	set := guardrail.Guardrails{
 		exempting(t, "all", v1alpha1.GuardrailSpec{ExcludeNamespaces: []string{"kube-system"}}, "a", "b"),
 		exempting(t, "team", v1alpha1.GuardrailSpec{NamespaceSelector: selecting("team", "x")}, "a", "c"),
 	}
@@ -121,7 +121,7 @@ func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 			}
 		}
 		before, after := exemption("e"), exemption("e")
-		set := guardrail.Set{exempting(t, "all", v1alpha1.GuardrailSpec{}, "a", "b")}
+		set := guardrail.Guardrails{exempting(t, "all", v1alpha1.GuardrailSpec{}, "a", "b")}
 		known := func(name string) decision.Namespace { return decision.Namespace{Name: name, Known: true} }
 		if len(set.Loosened(after, before, known, time.Unix(0, 0))) > 0 {
 			return

@@ -33,9 +33,9 @@ type Loss struct {
 // webhooks are the selectors by which the API server is told what to ask about. A namespace
 // that leaves one of them loses every binding that it had: which of them the webhook was
 // asked about is not looked at.
-func (s Set) Losses(before, after decision.Namespace, ceiling decision.Mode, webhooks ...labels.Selector) []Loss {
+func (s Guardrails) Losses(before, after decision.Namespace, ceiling decision.Mode, webhooks ...labels.Selector) []Loss {
 	unsent := leaves(webhooks, before, after)
-	var selecting Set
+	var selecting Guardrails
 	for _, g := range s {
 		if g.Covers(after) && len(unsent) == 0 {
 			selecting = append(selecting, g)
@@ -71,7 +71,7 @@ func (s Set) Losses(before, after decision.Namespace, ceiling decision.Mode, web
 
 // Unseen is the most that may be lost where nobody knows a namespace's labels: the
 // strictest mode of all Guardrails that do not exclude it, and who binds under it.
-func (s Set) Unseen(name string, ceiling decision.Mode) (strictest decision.Mode, guardrails []string) {
+func (s Guardrails) Unseen(name string, ceiling decision.Mode) (strictest decision.Mode, guardrails []string) {
 	for _, g := range s {
 		if slices.Contains(g.exclude, name) {
 			continue
@@ -96,7 +96,7 @@ func (g *Guardrail) Covers(namespace decision.Namespace) bool {
 }
 
 // hold tells whether one of the Guardrails binds as strictly as from does.
-func (s Set) hold(from *Guardrail, b Binding, mode, ceiling decision.Mode) bool {
+func (s Guardrails) hold(from *Guardrail, b Binding, mode, ceiling decision.Mode) bool {
 	return slices.ContainsFunc(s, func(g *Guardrail) bool {
 		return (from.tolerate || !g.tolerate) && trustsNoMore(g.trusted, from.trusted) &&
 			slices.ContainsFunc(g.Bindings, func(other Binding) bool {

@@ -24,7 +24,7 @@ func bind(t interface{ Fatal(...any) }, name string, spec v1alpha1.GuardrailSpec
 			bindings = append(bindings, guardrail.Binding{Policy: &rego.Policy{ID: fmt.Sprintf("p%d", slot)}, Slot: slot, Mode: mode})
 		}
 	}
-	g, err := guardrail.New(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, bindings)
+	g, err := guardrail.NewGuardrail(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, bindings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,38 +60,38 @@ func TestLosses(t *testing.T) {
 	}
 	guard := []string{"guard"}
 	for name, test := range map[string]struct {
-		set           guardrail.Set
+		set           guardrail.Guardrails
 		before, after labels
 		ceiling       decision.Mode
 		want          []guardrail.Loss
 	}{
-		"the label goes":                       {guardrail.Set{one}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
-		"the label changes":                    {guardrail.Set{one}, labels{"guard": "on"}, labels{"guard": "off"}, 0, lost("g", enforce, guard, "p0", "p1")},
-		"another label goes":                   {guardrail.Set{one}, labels{"guard": "on", "a": "b"}, labels{"guard": "on"}, 0, nil},
-		"the label comes":                      {guardrail.Set{one}, nil, labels{"guard": "on"}, 0, nil},
-		"it was never selected":                {guardrail.Set{one}, labels{"a": "b"}, nil, 0, nil},
-		"NotIn, and the value is added":        {guardrail.Set{bind(t, "n", expression("skip", "NotIn", "yes"), slots{0: warn})}, nil, labels{"skip": "yes"}, 0, lost("n", warn, []string{"skip"}, "p0")},
-		"NotIn, and another value is added":    {guardrail.Set{bind(t, "n", expression("skip", "NotIn", "yes"), slots{0: warn})}, nil, labels{"skip": "no"}, 0, nil},
-		"DoesNotExist, and it is added":        {guardrail.Set{bind(t, "n", expression("skip", "DoesNotExist"), slots{0: audit})}, nil, labels{"skip": ""}, 0, lost("n", audit, []string{"skip"}, "p0")},
-		"Exists, and the value changes":        {guardrail.Set{bind(t, "n", expression("tier", "Exists"), slots{0: audit})}, labels{"tier": "1"}, labels{"tier": "2"}, 0, nil},
-		"everyone is selected":                 {guardrail.Set{bind(t, "e", everyone, slots{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
-		"excluded by name":                     {guardrail.Set{bind(t, "x", with(on, excluding), slots{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
-		"the ceiling is warn":                  {guardrail.Set{one}, labels{"guard": "on"}, nil, warn, lost("g", warn, guard, "p0", "p1", "p2")},
-		"the ceiling is audit":                 {guardrail.Set{one}, labels{"guard": "on"}, nil, audit, lost("g", audit, guard, "p0", "p1", "p2")},
-		"another holds all of it":              {guardrail.Set{one, bind(t, "h", everyone, slots{0: enforce, 1: enforce, 2: enforce})}, labels{"guard": "on"}, nil, 0, nil},
-		"another holds it from now on":         {guardrail.Set{one, bind(t, "h", expression("guard", "DoesNotExist"), slots{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, nil},
-		"another holds a part":                 {guardrail.Set{one, bind(t, "h", everyone, slots{0: enforce, 2: audit})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p1")},
-		"another holds the enforced part":      {guardrail.Set{one, bind(t, "h", everyone, slots{0: enforce, 1: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", warn, guard, "p2")},
-		"another is weaker":                    {guardrail.Set{one, bind(t, "h", everyone, slots{0: warn, 1: warn, 2: warn})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
-		"another is weaker, under a ceiling":   {guardrail.Set{one, bind(t, "h", everyone, slots{0: warn, 1: warn, 2: warn})}, labels{"guard": "on"}, nil, warn, nil},
-		"another trusts more":                  {guardrail.Set{one, bind(t, "h", with(everyone, trusting), slots{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
-		"another trusts less":                  {guardrail.Set{bind(t, "g", with(on, trusting), slots{0: enforce}), bind(t, "h", everyone, slots{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
-		"another tolerates more":               {guardrail.Set{bind(t, "g", with(on, strict), slots{0: enforce}), bind(t, "h", everyone, slots{0: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0")},
-		"another tolerates less":               {guardrail.Set{one, bind(t, "h", with(everyone, strict), slots{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, nil},
-		"another excludes it":                  {guardrail.Set{one, bind(t, "h", with(everyone, excluding), slots{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
-		"two let go, and each would be enough": {guardrail.Set{bind(t, "a", on, slots{0: enforce}), bind(t, "b", on, slots{0: enforce})}, labels{"guard": "on"}, nil, 0, append(lost("a", enforce, guard, "p0"), lost("b", enforce, guard, "p0")...)},
-		"the name is no label that could go":   {guardrail.Set{bind(t, "n", v1alpha1.GuardrailSpec{NamespaceSelector: selecting("kubernetes.io/metadata.name", "team-a")}, slots{0: enforce})}, labels{"kubernetes.io/metadata.name": "team-a"}, nil, 0, nil},
-		"the policy with other parameters":     {guardrail.Set{one, bind(t, "h", everyone, slots{7: enforce, 8: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
+		"the label goes":                       {guardrail.Guardrails{one}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
+		"the label changes":                    {guardrail.Guardrails{one}, labels{"guard": "on"}, labels{"guard": "off"}, 0, lost("g", enforce, guard, "p0", "p1")},
+		"another label goes":                   {guardrail.Guardrails{one}, labels{"guard": "on", "a": "b"}, labels{"guard": "on"}, 0, nil},
+		"the label comes":                      {guardrail.Guardrails{one}, nil, labels{"guard": "on"}, 0, nil},
+		"it was never selected":                {guardrail.Guardrails{one}, labels{"a": "b"}, nil, 0, nil},
+		"NotIn, and the value is added":        {guardrail.Guardrails{bind(t, "n", expression("skip", "NotIn", "yes"), slots{0: warn})}, nil, labels{"skip": "yes"}, 0, lost("n", warn, []string{"skip"}, "p0")},
+		"NotIn, and another value is added":    {guardrail.Guardrails{bind(t, "n", expression("skip", "NotIn", "yes"), slots{0: warn})}, nil, labels{"skip": "no"}, 0, nil},
+		"DoesNotExist, and it is added":        {guardrail.Guardrails{bind(t, "n", expression("skip", "DoesNotExist"), slots{0: audit})}, nil, labels{"skip": ""}, 0, lost("n", audit, []string{"skip"}, "p0")},
+		"Exists, and the value changes":        {guardrail.Guardrails{bind(t, "n", expression("tier", "Exists"), slots{0: audit})}, labels{"tier": "1"}, labels{"tier": "2"}, 0, nil},
+		"everyone is selected":                 {guardrail.Guardrails{bind(t, "e", everyone, slots{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
+		"excluded by name":                     {guardrail.Guardrails{bind(t, "x", with(on, excluding), slots{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
+		"the ceiling is warn":                  {guardrail.Guardrails{one}, labels{"guard": "on"}, nil, warn, lost("g", warn, guard, "p0", "p1", "p2")},
+		"the ceiling is audit":                 {guardrail.Guardrails{one}, labels{"guard": "on"}, nil, audit, lost("g", audit, guard, "p0", "p1", "p2")},
+		"another holds all of it":              {guardrail.Guardrails{one, bind(t, "h", everyone, slots{0: enforce, 1: enforce, 2: enforce})}, labels{"guard": "on"}, nil, 0, nil},
+		"another holds it from now on":         {guardrail.Guardrails{one, bind(t, "h", expression("guard", "DoesNotExist"), slots{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, nil},
+		"another holds a part":                 {guardrail.Guardrails{one, bind(t, "h", everyone, slots{0: enforce, 2: audit})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p1")},
+		"another holds the enforced part":      {guardrail.Guardrails{one, bind(t, "h", everyone, slots{0: enforce, 1: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", warn, guard, "p2")},
+		"another is weaker":                    {guardrail.Guardrails{one, bind(t, "h", everyone, slots{0: warn, 1: warn, 2: warn})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
+		"another is weaker, under a ceiling":   {guardrail.Guardrails{one, bind(t, "h", everyone, slots{0: warn, 1: warn, 2: warn})}, labels{"guard": "on"}, nil, warn, nil},
+		"another trusts more":                  {guardrail.Guardrails{one, bind(t, "h", with(everyone, trusting), slots{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
+		"another trusts less":                  {guardrail.Guardrails{bind(t, "g", with(on, trusting), slots{0: enforce}), bind(t, "h", everyone, slots{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
+		"another tolerates more":               {guardrail.Guardrails{bind(t, "g", with(on, strict), slots{0: enforce}), bind(t, "h", everyone, slots{0: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0")},
+		"another tolerates less":               {guardrail.Guardrails{one, bind(t, "h", with(everyone, strict), slots{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, nil},
+		"another excludes it":                  {guardrail.Guardrails{one, bind(t, "h", with(everyone, excluding), slots{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
+		"two let go, and each would be enough": {guardrail.Guardrails{bind(t, "a", on, slots{0: enforce}), bind(t, "b", on, slots{0: enforce})}, labels{"guard": "on"}, nil, 0, append(lost("a", enforce, guard, "p0"), lost("b", enforce, guard, "p0")...)},
+		"the name is no label that could go":   {guardrail.Guardrails{bind(t, "n", v1alpha1.GuardrailSpec{NamespaceSelector: selecting("kubernetes.io/metadata.name", "team-a")}, slots{0: enforce})}, labels{"kubernetes.io/metadata.name": "team-a"}, nil, 0, nil},
+		"the policy with other parameters":     {guardrail.Guardrails{one, bind(t, "h", everyone, slots{7: enforce, 8: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := test.set.Losses(team(test.before), team(test.after), test.ceiling)
@@ -133,7 +133,7 @@ func TestLossLaws(t *testing.T) {
 		return all
 	}
 	property.Check(t, func(t *rapid.T) {
-		var set guardrail.Set
+		var set guardrail.Guardrails
 		for i := range rapid.IntRange(0, 4).Draw(t, "guardrails") {
 			set = append(set, draw(t, fmt.Sprintf("g%d", i)))
 		}

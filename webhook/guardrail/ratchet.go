@@ -12,12 +12,12 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Extent is how much an UPDATE changes.
-type Extent int
+// UpdateScope is how much an UPDATE changes.
+type UpdateScope int
 
 const (
 	// ChangesContent is an update of anything that a policy may read.
-	ChangesContent Extent = iota
+	ChangesContent UpdateScope = iota
 	// ChangesLabels is an update of what others write beside an object's content: labels and
 	// annotations of the object itself. Policies may read them.
 	ChangesLabels
@@ -48,7 +48,7 @@ func (c *candidate) wouldStop() bool {
 
 func (c *candidate) failed() bool { return c.violation < 0 }
 
-// ratchet excuses, of the candidates that are asked about, those that an UPDATE did not
+// tolerateExisting excuses, of the candidates that are asked about, those that an UPDATE did not
 // bring. An update that changes nothing is excused from all of them. One that changes no
 // more than labels is excused from what the stored object has already, whatever its
 // Guardrail says of existing violations: controllers and people label and annotate objects
@@ -57,17 +57,17 @@ func (c *candidate) failed() bool { return c.violation < 0 }
 // If a policy cannot decide the stored object, what it finds in the new one stays under
 // failurePolicy Fail, and becomes unknown under Ignore, which denies nothing. If the policy
 // can decide neither object, its failure is tolerated.
-func (e *Evidence) ratchet(candidates []candidate, asked func(*candidate) bool) error {
+func (e *Evidence) tolerateExisting(candidates []candidate, asked func(*candidate) bool) error {
 	var open []*candidate
 	for i := range candidates {
 		if asked(&candidates[i]) {
 			open = append(open, &candidates[i])
 		}
 	}
-	if len(open) == 0 || e.Extent == nil {
+	if len(open) == 0 || e.UpdateScope == nil {
 		return nil
 	}
-	extent := e.Extent(e.Request)
+	extent := e.UpdateScope(e.Request)
 	if extent == ChangesNothing {
 		for _, c := range open {
 			c.excuse(changesNothing)
@@ -75,7 +75,7 @@ func (e *Evidence) ratchet(candidates []candidate, asked func(*candidate) bool) 
 		return nil
 	}
 	open = slices.DeleteFunc(open, func(c *candidate) bool {
-		return c.failed() && c.finding.FailOpen || extent != ChangesLabels && !e.Bounds[c.bound].Guardrail.tolerate
+		return c.failed() && c.finding.FailOpen || extent != ChangesLabels && !e.Bindings[c.bound].Guardrail.tolerate
 	})
 	if len(open) == 0 {
 		return nil
@@ -88,14 +88,14 @@ func (e *Evidence) ratchet(candidates []candidate, asked func(*candidate) bool) 
 		}
 		return fmt.Errorf("deciding the stored object: %w", err)
 	}
-	compared := make([][]standing, len(e.Bounds))
+	compared := make([][]baseline, len(e.Bindings))
 	for _, c := range open {
 		if err := before[c.bound].Err; c.failed() || err != nil {
 			e.tolerateFailure(c, err)
 			continue
 		}
 		if compared[c.bound] == nil {
-			compared[c.bound] = compare(&before[c.bound], &e.Results[c.bound])
+			compared[c.bound] = compareWithBaseline(&before[c.bound], &e.Results[c.bound])
 		}
 		switch compared[c.bound][c.violation] {
 		case wasThere:
@@ -115,7 +115,7 @@ func (e *Evidence) tolerateFailure(c *candidate, before error) {
 	switch {
 	case c.failed() && before != nil && !errors.Is(before, rego.ErrNoTime):
 		c.excuse(failedBefore)
-	case c.failed() || !e.Bounds[c.bound].FailOpen && errors.As(before, new(*rego.EvaluationError)):
+	case c.failed() || !e.Bindings[c.bound].FailOpen && errors.As(before, new(*rego.EvaluationError)):
 		// It denies, as it would if the stored object had been fine.
 	default:
 		if c.finding.Denies() {
@@ -141,25 +141,25 @@ func (c *candidate) excuse(why string) {
 // stored one has it already: as often, and no nearer to right.
 func Tolerated(before, after *decision.Result) []bool {
 	tolerated := make([]bool, len(after.Violations))
-	for i, s := range compare(before, after) {
+	for i, s := range compareWithBaseline(before, after) {
 		tolerated[i] = s == wasThere
 	}
 	return tolerated
 }
 
-// standing is how a violation of the new object stands to those of the stored one.
-type standing int
+// baseline is how a violation of the new object stands to those of the stored one.
+type baseline int
 
 const (
-	isNew standing = iota
+	isNew baseline = iota
 	isWorse
 	wasThere
 )
 
-// compare gives the standing of each violation of after. Both are sorted by container and
+// compareWithBaseline gives the standing of each violation of after. Both are sorted by container and
 // key, as every result is.
-func compare(before, after *decision.Result) []standing {
-	standings := make([]standing, len(after.Violations))
+func compareWithBaseline(before, after *decision.Result) []baseline {
+	standings := make([]baseline, len(after.Violations))
 	for from := 0; from < len(after.Violations); {
 		first := &after.Violations[from]
 		to := from + 1
@@ -183,7 +183,7 @@ func identify(a decision.Violation, b *decision.Violation) int {
 
 // match pairs violations of one identity with earlier ones, each with one of its own, the
 // worst with the worst. What was left undecided, or capped, stands for nothing that is not.
-func match(had []*decision.Violation, have []decision.Violation, standings []standing) {
+func match(had []*decision.Violation, have []decision.Violation, standings []baseline) {
 	if len(had) == 0 {
 		return // they are all new
 	}

@@ -17,8 +17,8 @@ import (
 	"taffrail.dev/webhook/guardrail"
 )
 
-func extent(of guardrail.Extent) func(*decision.Request) guardrail.Extent {
-	return func(*decision.Request) guardrail.Extent { return of }
+func extent(of guardrail.UpdateScope) func(*decision.Request) guardrail.UpdateScope {
+	return func(*decision.Request) guardrail.UpdateScope { return of }
 }
 
 func excessive(key string, excess json.Number) decision.Result {
@@ -95,7 +95,7 @@ func TestEachBindingHasItsOwnPast(t *testing.T) {
 func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after decision.Result
-		extent        guardrail.Extent
+		extent        guardrail.UpdateScope
 		want          decision.Verdict
 	}{
 		"nothing changes":              {decision.Result{}, violation("k"), guardrail.ChangesNothing, decision.VerdictWarn},
@@ -110,7 +110,7 @@ func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 	} {
 		e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: v1alpha1.ExistingEnforce})
 		updates(&e, test.before)
-		e.Extent = extent(test.extent)
+		e.UpdateScope = extent(test.extent)
 		if d := decide(t, e); d.Verdict != test.want {
 			t.Errorf("%s: got %+v", name, d)
 		}

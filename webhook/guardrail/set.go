@@ -20,9 +20,9 @@ type Binding struct {
 	// Slot is the index of the policy and its parameters in the rego.Program.
 	Slot int
 	Mode decision.Mode
-	// Held is true where the binding names a mode of its own below enforce: neither the
+	// ModePinned is true where the binding names a mode of its own below enforce: neither the
 	// Guardrail's mode nor a ceiling, when they are raised, make it deny.
-	Held bool
+	ModePinned bool
 	// FailOpen admits what the policy cannot decide, unless another policy denies it.
 	FailOpen bool
 }
@@ -44,9 +44,9 @@ type Guardrail struct {
 	limits   limits
 }
 
-// New makes a Guardrail from one that has been checked. The error is that of a
+// NewGuardrail makes a Guardrail from one that has been checked. The error is that of a
 // selector which does not parse.
-func New(g *v1alpha1.Guardrail, bindings []Binding) (*Guardrail, error) {
+func NewGuardrail(g *v1alpha1.Guardrail, bindings []Binding) (*Guardrail, error) {
 	selector := labels.Everything()
 	if g.Spec.NamespaceSelector != nil {
 		var err error
@@ -67,11 +67,11 @@ func New(g *v1alpha1.Guardrail, bindings []Binding) (*Guardrail, error) {
 	}, nil
 }
 
-// Set is every Guardrail in force, sorted by name. It is immutable.
-type Set []*Guardrail
+// Guardrails is every Guardrail in force, sorted by name. It is immutable.
+type Guardrails []*Guardrail
 
-// Bound is a binding that applies to one request.
-type Bound struct {
+// AppliedBinding is a binding that applies to one request.
+type AppliedBinding struct {
 	Binding
 	Guardrail *Guardrail
 	// Uncertain is true where the labels that the Guardrail selects by are not known.
@@ -83,8 +83,8 @@ type Bound struct {
 
 // Resolve finds the bindings for a request, each under the ceiling; 0 is no ceiling.
 // Every one of them must hold.
-func (s Set) Resolve(r *decision.Request, ceiling decision.Mode) []Bound {
-	var bounds []Bound
+func (s Guardrails) Resolve(r *decision.Request, ceiling decision.Mode) []AppliedBinding {
+	var bounds []AppliedBinding
 	kind := r.Kind.GroupKind()
 	for _, g := range s {
 		matches, certain := g.selects(r)
@@ -98,7 +98,7 @@ func (s Set) Resolve(r *decision.Request, ceiling decision.Mode) []Bound {
 			if ceiling != 0 {
 				b.Mode = min(b.Mode, ceiling)
 			}
-			bounds = append(bounds, Bound{Binding: b, Guardrail: g, Uncertain: !certain})
+			bounds = append(bounds, AppliedBinding{Binding: b, Guardrail: g, Uncertain: !certain})
 		}
 	}
 	return bounds

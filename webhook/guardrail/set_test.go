@@ -24,7 +24,7 @@ func newGuardrail(t *testing.T, spec v1alpha1.GuardrailSpec, modes ...decision.M
 		}
 		bindings = append(bindings, guardrail.Binding{Policy: policy, Slot: i, Mode: mode})
 	}
-	g, err := guardrail.New(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: "g"}, Spec: spec}, bindings)
+	g, err := guardrail.NewGuardrail(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: "g"}, Spec: spec}, bindings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestResolveByNamespace(t *testing.T) {
 			if test.kind == "StorageClass" {
 				kind.Group = "storage.k8s.io"
 			}
-			set := guardrail.Set{newGuardrail(t, test.spec, decision.ModeEnforce)}
+			set := guardrail.Guardrails{newGuardrail(t, test.spec, decision.ModeEnforce)}
 			bounds := set.Resolve(&decision.Request{Kind: kind, Name: "x", Namespace: test.namespace, Object: test.object}, 0)
 			if (len(bounds) == 1) != test.bound || test.bound && bounds[0].Uncertain != test.uncertain {
 				t.Errorf("got %+v", bounds)
@@ -79,7 +79,7 @@ func TestResolveByNamespace(t *testing.T) {
 }
 
 func TestResolveUnderACeiling(t *testing.T) {
-	set := guardrail.Set{newGuardrail(t, v1alpha1.GuardrailSpec{}, decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit)}
+	set := guardrail.Guardrails{newGuardrail(t, v1alpha1.GuardrailSpec{}, decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit)}
 	r := &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}}
 	for ceiling, want := range map[decision.Mode][]decision.Mode{
 		0:                    {decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit},

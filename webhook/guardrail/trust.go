@@ -14,7 +14,7 @@ import (
 // EffectiveMode returns the mode of a finding about the field at a path: what a trusted
 // writer writes is recorded and never denied. Trust rests on the authenticated user name
 // and never on ownerReferences alone, which anyone can write.
-func (b *Bound) EffectiveMode(r *decision.Request, path string) decision.Mode {
+func (b *AppliedBinding) EffectiveMode(r *decision.Request, path string) decision.Mode {
 	if b.trusts(r, path) {
 		return min(b.Mode, decision.ModeAudit)
 	}
@@ -23,11 +23,11 @@ func (b *Bound) EffectiveMode(r *decision.Request, path string) decision.Mode {
 
 // WouldDeny reports whether the binding denies a request's writer what is found at a path
 // once its Guardrail's mode and the ceiling are enforce.
-func (b *Bound) WouldDeny(r *decision.Request, path string) bool {
-	return !b.Held && !b.trusts(r, path)
+func (b *AppliedBinding) WouldDeny(r *decision.Request, path string) bool {
+	return !b.ModePinned && !b.trusts(r, path)
 }
 
-func (b *Bound) trusts(r *decision.Request, path string) bool {
+func (b *AppliedBinding) trusts(r *decision.Request, path string) bool {
 	return !b.Distrusted && (b.trustsControlPlane(r, path) || MirrorPod(r) || b.Guardrail.Trusts(r.User))
 }
 
@@ -66,7 +66,7 @@ const (
 // and needs no decision for it. What a controller writes from a template was decided where
 // the binding is about the kinds that carry the template. Where it is not, nothing has been
 // decided yet.
-func (b *Bound) trustsControlPlane(r *decision.Request, path string) bool {
+func (b *AppliedBinding) trustsControlPlane(r *decision.Request, path string) bool {
 	makers := decision.Makers(r.Kind.GroupKind())
 	switch r.User.Name {
 	case apiServer:

@@ -41,7 +41,7 @@ func (s *Snapshot) decideAmbiguous(ctx context.Context, r *decision.Request, sou
 }
 
 // ask puts the finding under the mode of a binding, if none is stricter.
-func ask(finding *decision.Finding, bound *guardrail.Bound, r *decision.Request) {
+func ask(finding *decision.Finding, bound *guardrail.AppliedBinding, r *decision.Request) {
 	mode := bound.EffectiveMode(r, "")
 	if mode > finding.Mode {
 		finding.Mode, finding.Guardrails = mode, nil

@@ -136,9 +136,9 @@ func identity(o *config.Objects) string {
 type build struct {
 	policies   config.Policies
 	slots      []rego.Slot
-	keys       []string       // config.Binding's, of the slots
+	keys       []string       // config.ResolvedBinding's, of the slots
 	index      map[string]int // of slots, by key
-	set        guardrail.Set
+	set        guardrail.Guardrails
 	exemptions guardrail.Exemptions
 	problems   []Problem
 }
@@ -182,11 +182,11 @@ func (b *build) compile(g *v1alpha1.Guardrail, resolved config.Resolved) (*guard
 	for i := range resolved.Bindings {
 		binding := &resolved.Bindings[i]
 		bindings = append(bindings, guardrail.Binding{
-			Policy: binding.Policy, Slot: b.slot(binding), Mode: binding.Mode, Held: binding.Held,
+			Policy: binding.Policy, Slot: b.slot(binding), Mode: binding.Mode, ModePinned: binding.ModePinned,
 			FailOpen: b.failsOpen(binding),
 		})
 	}
-	compiled, err := guardrail.New(g, bindings)
+	compiled, err := guardrail.NewGuardrail(g, bindings)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (b *build) compile(g *v1alpha1.Guardrail, resolved config.Resolved) (*guard
 }
 
 // failsOpen reports whether what a binding's policy cannot decide is admitted.
-func (b *build) failsOpen(binding *config.Binding) bool {
+func (b *build) failsOpen(binding *config.ResolvedBinding) bool {
 	if binding.FailurePolicy != "" {
 		return binding.FailurePolicy == v1alpha1.PolicyFailureIgnore
 	}
@@ -203,7 +203,7 @@ func (b *build) failsOpen(binding *config.Binding) bool {
 }
 
 // slot gives equal parameters of one policy the same slot: they are evaluated once.
-func (b *build) slot(binding *config.Binding) int {
+func (b *build) slot(binding *config.ResolvedBinding) int {
 	if i, known := b.index[binding.Key]; known {
 		return i
 	}

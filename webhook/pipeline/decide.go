@@ -97,7 +97,7 @@ type scope struct {
 }
 
 // setTrust gives the bindings the trust that the scope leaves.
-func (part scope) setTrust(bounds []guardrail.Bound, r *decision.Request) {
+func (part scope) setTrust(bounds []guardrail.AppliedBinding, r *decision.Request) {
 	for i := range bounds {
 		switch {
 		case part.trusted:
@@ -163,15 +163,15 @@ func (s *Snapshot) decideOnce(ctx context.Context, r *decision.Request, source F
 		return nil, nil, err
 	}
 	evidence := guardrail.Evidence{
-		Request: &request, Bounds: bounds, Results: results,
+		Request: &request, Bindings: bounds, Results: results,
 		Filled: filled(&request, plan.Fills, decision.ModeEnforce), Undecided: undecidedFields(&request, plan.Fills), WouldFill: would,
-		Extra: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt, Restored: part.restored, Only: part.only,
+		GapFindings: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt, Restored: part.restored, Only: part.only,
 	}
 	if part.restored == nil {
 		evidence.Restored = s.restored(ctx, &request, bounds, o)
 	}
 	if request.Operation == decision.Update {
-		evidence.Extent = extentOf
+		evidence.UpdateScope = extentOf
 		evidence.Before = func() ([]decision.Result, error) { return s.before(ctx, &request, bounds, exempt, there) }
 	}
 	decision, err := guardrail.Decide(evidence)
@@ -212,12 +212,12 @@ func (s *Snapshot) Strictest(ctx context.Context, r *decision.Request, source Fa
 
 // resolveAll finds the bindings for a request whose object is not looked at: those of its
 // kind, and for a ControllerRevision those of the kinds that it is decided as.
-func (s *Snapshot) resolveAll(ctx context.Context, r *decision.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
+func (s *Snapshot) resolveAll(ctx context.Context, r *decision.Request, source FactSource, o Options) ([]guardrail.AppliedBinding, error) {
 	kinds := []schema.GroupVersionKind{r.Kind}
 	if request.IsRevision(r.Kind.GroupKind()) {
 		kinds = revisedKinds(r)
 	}
-	var all []guardrail.Bound
+	var all []guardrail.AppliedBinding
 	for _, kind := range kinds {
 		request := *r
 		request.Kind = kind
@@ -265,7 +265,7 @@ func decided(r *decision.Request) bool {
 }
 
 // resolve learns the namespace and finds the bindings.
-func (s *Snapshot) resolve(ctx context.Context, r *decision.Request, source FactSource, o Options) ([]guardrail.Bound, error) {
+func (s *Snapshot) resolve(ctx context.Context, r *decision.Request, source FactSource, o Options) ([]guardrail.AppliedBinding, error) {
 	namespace, err := source.Namespace(ctx, r.Namespace.Name)
 	if err != nil {
 		return nil, fmt.Errorf("learning the labels of namespace %q: %w", r.Namespace.Name, err)

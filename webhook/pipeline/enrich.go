@@ -17,7 +17,7 @@ import (
 
 // wantedFacts are those that a bound policy rests on and that can make a difference for
 // the object: most objects mount no claim, and have no Pods.
-func wantedFacts(r *decision.Request, bounds []guardrail.Bound) []decision.Fact {
+func wantedFacts(r *decision.Request, bounds []guardrail.AppliedBinding) []decision.Fact {
 	var wanted []decision.Fact
 	for _, bound := range bounds {
 		for _, fact := range bound.Policy.Facts {
@@ -195,8 +195,8 @@ func enforced(fills []decision.Fill) []resources.Fill {
 	return all
 }
 
-// itself is for a request that is made of what is stored.
-func itself(r *decision.Request) *decision.Request { return r }
+// self is for a request that is made of what is stored.
+func self(r *decision.Request) *decision.Request { return r }
 
 // storedRequest is nil where nothing is stored, or what is stored cannot be read any
 // more: all that is used then counts as others'.
@@ -250,4 +250,4 @@ func keptClaims(own []decision.Claim, set string, known []*corev1.PersistentVolu
 func Enrich(r *decision.Request) { predictPods(r, storedRequest, enrich(r), nil) }
 
 // EnrichStored does the same with the stored object of an UPDATE, whose Pods are there.
-func EnrichStored(old *decision.Request) { predictPods(old, itself, enrich(old), nil) }
+func EnrichStored(old *decision.Request) { predictPods(old, self, enrich(old), nil) }

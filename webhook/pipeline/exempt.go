@@ -123,7 +123,7 @@ func sameExtent(a, b *v1alpha1.Exemption) bool {
 // measured is an Exemption compared with the stored Guardrails.
 type measured struct {
 	exemption   *guardrail.Exemption // nil where it excuses nothing
-	guardrails  guardrail.Set
+	guardrails  guardrail.Guardrails
 	catalog     *rego.Catalog
 	namespaceOf func(name string) decision.Namespace
 	now         time.Time
@@ -202,7 +202,7 @@ func effective(e *v1alpha1.Exemption, catalog *rego.Catalog) *guardrail.Exemptio
 }
 
 // guardrailsOf are the stored Guardrails as far as they are in force, without a program.
-func guardrailsOf(stored config.Objects, policies config.Policies) guardrail.Set {
+func guardrailsOf(stored config.Objects, policies config.Policies) guardrail.Guardrails {
 	made := build{policies: policies, index: map[string]int{}}
 	guardrails := sortedByName(stored.Guardrails, func(g *v1alpha1.Guardrail) string { return g.Name })
 	for i := range guardrails {

@@ -68,7 +68,7 @@ func (b *build) periods(g *v1alpha1.Guardrail) []guardrail.InjectionPeriod {
 		}
 		period := guardrail.InjectionPeriod{
 			Policy: policy.ID, Since: recorded.Since.Time,
-			Slot: b.slot(&config.Binding{Policy: policy, Parameters: parameters, Key: policy.ID + " " + string(text)}),
+			Slot: b.slot(&config.ResolvedBinding{Policy: policy, Parameters: parameters, Key: policy.ID + " " + string(text)}),
 		}
 		if recorded.Until != nil {
 			period.Until = recorded.Until.Time

@@ -18,7 +18,7 @@ import (
 
 // madeFromCronJob returns which fields of a Job are those of its CronJob, for each binding
 // only if that binding finds the same in the CronJob and no Exemption excuses it there.
-func (s *Snapshot) madeFromCronJob(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, o Options) (guardrail.Restored, error) {
+func (s *Snapshot) madeFromCronJob(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, o Options) (guardrail.Restored, error) {
 	restored, cronJob, err := compareWithCronJob(ctx, r, o.Live)
 	if err != nil || restored.Has == nil {
 		return restored, err
@@ -33,7 +33,7 @@ func (s *Snapshot) madeFromCronJob(ctx context.Context, r *decision.Request, bou
 		return restored, err
 	}
 	position := map[int]int{}
-	var about []guardrail.Bound
+	var about []guardrail.AppliedBinding
 	for i := range bounds {
 		if slices.Contains(bounds[i].Policy.Kinds, kind.GroupKind()) {
 			position[i], about = len(about), append(about, bounds[i])

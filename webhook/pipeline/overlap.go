@@ -62,7 +62,7 @@ func (c *Checker) checkOverlap(ctx context.Context, checked *decision.Checked, g
 }
 
 func (c *Checker) overlap(ctx context.Context, g *v1alpha1.Guardrail, others []v1alpha1.Guardrail) (errs field.ErrorList, err error) {
-	this, err := guardrail.New(g, nil)
+	this, err := guardrail.NewGuardrail(g, nil)
 	if err != nil {
 		return nil, nil //nolint:nilerr // the selector's error is reported by itself
 	}
@@ -105,7 +105,7 @@ func worstNamespace(this *guardrail.Guardrail, g *v1alpha1.Guardrail, others []v
 		if !slices.ContainsFunc(others[i].Spec.Policies, func(b v1alpha1.PolicyBinding) bool { return b.Name == policy }) {
 			continue
 		}
-		other, err := guardrail.New(&others[i], nil)
+		other, err := guardrail.NewGuardrail(&others[i], nil)
 		if err != nil {
 			continue // it is not in force
 		}

@@ -34,7 +34,7 @@ type Live interface {
 
 // restored returns a lookup of what the object may be made from that exists in the cluster
 // already, or nil if it cannot be known.
-func (s *Snapshot) restored(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, o Options) func() (guardrail.Restored, error) {
+func (s *Snapshot) restored(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, o Options) func() (guardrail.Restored, error) {
 	if o.Live == nil || r.Origin != decision.OriginValidating || r.Subresource != "" {
 		return nil
 	}
@@ -154,7 +154,7 @@ func addedTo(kind string) []string {
 // a Deployment a template that no revision of the Deployment has. It does so by the
 // annotation deprecated.deployment.rollback.to, which takes any ReplicaSet that the
 // Deployment has adopted.
-func distrust(ctx context.Context, r *decision.Request, bounds []guardrail.Bound, results []decision.Result, o Options) error {
+func distrust(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, results []decision.Result, o Options) error {
 	if o.Live == nil || r.Origin != decision.OriginValidating || r.Operation != decision.Update || r.Subresource != "" || r.OldObject == nil ||
 		r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}) || !guardrail.DeploymentController(r.User) ||
 		!enforcedIn(r.Workload.PodPath, bounds, results) || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
@@ -163,7 +163,7 @@ func distrust(ctx context.Context, r *decision.Request, bounds []guardrail.Bound
 	revisions, _ := revisionKind(r.Kind.Kind)
 	restored, err := fromRevision(ctx, r, o.Live, revisions)
 	switch {
-	case err != nil && !slices.ContainsFunc(bounds, func(b guardrail.Bound) bool { return b.Mode == decision.ModeEnforce }):
+	case err != nil && !slices.ContainsFunc(bounds, func(b guardrail.AppliedBinding) bool { return b.Mode == decision.ModeEnforce }):
 		return nil // nobody's request fails for what is only counted
 	case err != nil:
 		return fmt.Errorf("looking for what the object may be made from: %w", err)
@@ -176,9 +176,9 @@ func distrust(ctx context.Context, r *decision.Request, bounds []guardrail.Bound
 
 // enforcedIn reports whether a binding that enforces, or would once its Guardrail and the
 // ceiling do, has found something in a field.
-func enforcedIn(field string, bounds []guardrail.Bound, results []decision.Result) bool {
+func enforcedIn(field string, bounds []guardrail.AppliedBinding, results []decision.Result) bool {
 	for i := range bounds {
-		if bounds[i].Held {
+		if bounds[i].ModePinned {
 			continue
 		}
 		for k := range results[i].Violations {

@@ -17,7 +17,7 @@ import (
 type Snapshot struct {
 	id         string
 	catalog    *rego.Catalog
-	guardrails guardrail.Set
+	guardrails guardrail.Guardrails
 	exemptions guardrail.Exemptions
 	program    *rego.Program
 	bindings   int
@@ -33,7 +33,7 @@ func (s *Snapshot) ID() string { return s.id }
 func (s *Snapshot) Guardrails() int { return len(s.guardrails) }
 
 // Set returns the Guardrails in force, sorted by name. It must not be written to.
-func (s *Snapshot) Set() guardrail.Set { return s.guardrails }
+func (s *Snapshot) Set() guardrail.Guardrails { return s.guardrails }
 
 // Versions tells by name which Guardrails are in force, and as which version of the stored
 // object.

@@ -19,7 +19,7 @@ func Unchanged(r *decision.Request) bool { return extentOf(r) == guardrail.Chang
 // and what nobody can set are none of their business.
 //
 // That an object is terminating makes no difference: a Pod that is has time to do harm.
-func extentOf(r *decision.Request) guardrail.Extent {
+func extentOf(r *decision.Request) guardrail.UpdateScope {
 	if carriesMetadata(r) {
 		// Of the rest nothing is taken that a policy may go by.
 		if metadataChanged(r) {

@@ -40,7 +40,7 @@ type snapshot interface {
 	Exemptions() guardrail.Exemptions
 	Honoured(*guardrail.Exemption, func(name string) decision.Namespace, time.Time) []guardrail.Honoured
 	Catalog() *rego.Catalog
-	Set() guardrail.Set
+	Set() guardrail.Guardrails
 	// Versions are the versions of the Guardrails in force, by name.
 	Versions() map[string]pipeline.Version
 	// Injecting returns, by Guardrail, what injects under the ceiling.

@@ -38,8 +38,8 @@ func (named) Exemptions() guardrail.Exemptions { return nil }
 func (named) Honoured(*guardrail.Exemption, func(name string) decision.Namespace, time.Time) []guardrail.Honoured {
 	return nil
 }
-func (named) Catalog() *rego.Catalog { return &rego.Catalog{} }
-func (named) Set() guardrail.Set     { return nil }
+func (named) Catalog() *rego.Catalog    { return &rego.Catalog{} }
+func (named) Set() guardrail.Guardrails { return nil }
 
 func (named) Injecting(decision.Mode) map[string][]pipeline.Injecting { return nil }
 

@@ -135,8 +135,8 @@ func boundBy(g *guardrail.Guardrail, labelled bool) reach.Bound {
 
 // boundOf is what a Policy is about, in the namespaces of the Guardrails that bind it. One
 // that nobody binds is looked at as if it held everywhere.
-func boundOf(policy *rego.Policy, all guardrail.Set) (bound reach.Bound, anywhere bool) {
-	var binding guardrail.Set
+func boundOf(policy *rego.Policy, all guardrail.Guardrails) (bound reach.Bound, anywhere bool) {
+	var binding guardrail.Guardrails
 	for _, g := range all {
 		if slices.ContainsFunc(g.Bindings, func(b guardrail.Binding) bool { return b.Policy.ID == policy.ID }) {
 			binding = append(binding, g)
@@ -216,7 +216,7 @@ func (m *reachedMetric) clear() {
 type reached struct {
 	cluster *reach.Cluster
 	err     error
-	set     guardrail.Set
+	set     guardrail.Guardrails
 	catalog *rego.Catalog
 }
 
