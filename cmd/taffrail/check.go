@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/manifest"
 	"taffrail.dev/webhook/manifest/repository"
 	"taffrail.dev/webhook/rego"
@@ -130,7 +130,7 @@ func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog) repo
 
 // writeExpired names the Exemptions that excuse nothing any more: whoever reads the
 // findings would look for them in vain.
-func writeExpired(w io.Writer, exemptions guardrail.Exemptions, now time.Time) error {
+func writeExpired(w io.Writer, exemptions config.Exemptions, now time.Time) error {
 	for _, e := range exemptions {
 		if now.Before(e.Until) {
 			continue

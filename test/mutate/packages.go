@@ -18,10 +18,9 @@ func groups() []group {
 	return []group{
 		{"webhook/request", []string{"webhook/resources", "webhook/admission", "webhook/pipeline"}},
 		{"webhook/resources", []string{"webhook/pipeline"}},
-		{"webhook/guardrail", []string{"webhook/config", "webhook/admission", "webhook/pipeline"}},
 		{"webhook/pipeline", []string{"webhook/admission", "webhook/audit"}},
 		{"webhook/rego", []string{"webhook/rego/regotest", "webhook/config", "webhook/pipeline"}},
-		{"webhook/decision", []string{"webhook/guardrail", "webhook/admission", "webhook/pipeline"}},
+		{"webhook/decision", []string{"webhook/pipeline", "webhook/admission"}},
 		{"webhook/config", []string{"webhook/admission", "webhook/pipeline"}},
 		{"webhook/admission", []string{"webhook/server"}},
 	}

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -31,7 +31,7 @@ type Configuration interface {
 // CountExcuses counts for each Exemption what it excuses. Exemptions that cover the same
 // objects are counted in one scan. Kinds that the mapper does not know, and those that
 // there is no right to list, are named and do not fail the count.
-func (s *Scanner) CountExcuses(ctx context.Context, c Configuration, exemptions guardrail.Exemptions, mapper meta.RESTMapper) (map[string]*Excuses, error) {
+func (s *Scanner) CountExcuses(ctx context.Context, c Configuration, exemptions config.Exemptions, mapper meta.RESTMapper) (map[string]*Excuses, error) {
 	counts := make(map[string]*Excuses, len(exemptions))
 	for _, e := range exemptions {
 		counts[e.Name] = &Excuses{NotCounted: injected(e, c.Catalog())}
@@ -61,7 +61,7 @@ func (s *Scanner) CountExcuses(ctx context.Context, c Configuration, exemptions 
 
 // injected are the kinds that an Exemption keeps values from being injected into. Nobody
 // can see in an object that nothing was.
-func injected(e *guardrail.Exemption, catalog *rego.Catalog) (kinds []string) {
+func injected(e *config.Exemption, catalog *rego.Catalog) (kinds []string) {
 	for _, id := range e.Policies {
 		if policy, known := catalog.Policy(id); known && !policy.Validates {
 			for _, kind := range policy.Kinds {
@@ -78,8 +78,8 @@ var errUndecided = errors.New("some objects could not be decided")
 
 // kindsOf are the kinds that the policies of Exemptions are about, each with the
 // Exemptions that cover it.
-func kindsOf(exemptions guardrail.Exemptions, catalog *rego.Catalog) map[schema.GroupKind]guardrail.Exemptions {
-	kinds := map[schema.GroupKind]guardrail.Exemptions{}
+func kindsOf(exemptions config.Exemptions, catalog *rego.Catalog) map[schema.GroupKind]config.Exemptions {
+	kinds := map[schema.GroupKind]config.Exemptions{}
 	for _, e := range exemptions {
 		for _, id := range e.Policies {
 			policy, known := catalog.Policy(id)
@@ -96,7 +96,7 @@ func kindsOf(exemptions guardrail.Exemptions, catalog *rego.Catalog) map[schema.
 	return kinds
 }
 
-func (s *Scanner) count(ctx context.Context, c Configuration, mapping *meta.RESTMapping, covering guardrail.Exemptions, counts map[string]*Excuses) error {
+func (s *Scanner) count(ctx context.Context, c Configuration, mapping *meta.RESTMapping, covering config.Exemptions, counts map[string]*Excuses) error {
 	undecided := 0
 	apart := decidedApart(covering, mapping.GroupVersionKind.GroupKind(), c.Catalog())
 	for _, namespace := range namespacesOf(covering, mapping.Scope) {
@@ -132,7 +132,7 @@ func (s *Scanner) count(ctx context.Context, c Configuration, mapping *meta.REST
 
 // decidedApart are the policies of Exemptions for which no template stands for the objects of
 // a kind, because they are not about the kinds that carry the templates.
-func decidedApart(exemptions guardrail.Exemptions, kind schema.GroupKind, catalog *rego.Catalog) (ids []string) {
+func decidedApart(exemptions config.Exemptions, kind schema.GroupKind, catalog *rego.Catalog) (ids []string) {
 	for _, e := range exemptions {
 		for _, id := range e.Policies {
 			policy, known := catalog.Policy(id)
@@ -145,12 +145,12 @@ func decidedApart(exemptions guardrail.Exemptions, kind schema.GroupKind, catalo
 }
 
 // namespacesOf is "" alone where all of them, or the cluster's own objects, are to be read.
-func namespacesOf(exemptions guardrail.Exemptions, scope meta.RESTScope) []string {
+func namespacesOf(exemptions config.Exemptions, scope meta.RESTScope) []string {
 	var names []string
 	for _, e := range exemptions {
 		names = append(names, e.Namespaces...)
 	}
-	if scope.Name() == meta.RESTScopeNameRoot || slices.Contains(names, guardrail.AnyNamespace) {
+	if scope.Name() == meta.RESTScopeNameRoot || slices.Contains(names, config.AnyNamespace) {
 		return []string{""}
 	}
 	slices.Sort(names)

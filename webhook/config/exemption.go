@@ -1,155 +1,135 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/guardrail"
-	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/decision"
 )
 
-const expiryHint = "write the last day as in 2027-01-31, or the moment of the end as in 2027-01-31T18:00:00Z"
+// AnyNamespace as a namespace of an Exemption is every one, and cluster-scoped objects too.
+const AnyNamespace = "*"
 
-// maxPattern is what the name of any object may have.
-const maxPattern = 253
+// Exemption is a v1alpha1.Exemption that has been checked. Empty Kinds, Names and
+// Containers narrow nothing.
+type Exemption struct {
+	Name       string
+	Policies   []string
+	Namespaces []string
+	// Kinds without a group are those of any group.
+	Kinds      []Kind
+	Names      []string
+	Containers []string
+	// Until is the first moment at which the Exemption excuses nothing any more.
+	Until time.Time
+	// Created is when it was stored, the zero Time for one from a file.
+	Created time.Time
 
-// ResolveExemption finds out what an Exemption means, against the catalogue of policies.
-// Where whom or what it covers is not wholly right it is nil, for a typing error must
-// never make an exception wider; a policy that does not exist is left out.
-func ResolveExemption(e *v1alpha1.Exemption, catalog *rego.Catalog) (*guardrail.Exemption, field.ErrorList) {
-	spec := field.NewPath("spec")
-	kinds, errs := exemptedKinds(e.Spec.Kinds, catalog, spec.Child("kinds"))
-	until, late := expiry(e.Spec.Expires, spec.Child("expires"))
-	errs = slices.Concat(
-		checkName(e.Name, KindExemption), errs, late, checkExemptionSize(e, spec),
-		checkExemptedNamespaces(e.Spec.Namespaces, spec.Child("namespaces")),
-		checkPatterns(e.Spec.Names, spec.Child("names")),
-		checkPatterns(e.Spec.Containers, spec.Child("containers")),
-		required(e.Spec.Reason, spec.Child("reason"), "say why the objects need not be right yet"),
-		required(e.Spec.Owner, spec.Child("owner"), "name whom to ask: a team, a person, an address"),
-	)
-	usable := len(errs) == 0
-	policies, bad := exemptedPolicies(e.Spec.Policies, catalog, spec.Child("policies"))
-	errs = append(errs, bad...)
-	if !usable || len(policies) == 0 {
-		return nil, errs
-	}
-	return &guardrail.Exemption{
-		Name: e.Name, Policies: policies, Namespaces: e.Spec.Namespaces, Kinds: kinds,
-		Names: e.Spec.Names, Containers: e.Spec.Containers, Until: until, Created: e.CreationTimestamp.Time,
-	}, errs
+	// At is the moment that For was asked about, the zero Time before.
+	At time.Time
 }
 
-func exemptedPolicies(ids []string, catalog *rego.Catalog, at *field.Path) (known []string, errs field.ErrorList) {
-	if len(ids) == 0 {
-		return nil, field.ErrorList{field.Required(at, "an Exemption names the policies that it excuses from")}
+// Kind is a kind as people write it: the group is "" for the core group, and where Any is
+// set it does not matter.
+type Kind struct {
+	schema.GroupKind
+
+	Any bool
+}
+
+// Covers tells whether a kind is meant.
+func (k Kind) Covers(kind schema.GroupKind) bool {
+	return k.GroupKind == kind || k.Any && k.Kind == kind.Kind
+}
+
+// Exemptions are all there are, in force or not, sorted by name.
+type Exemptions []*Exemption
+
+// For leaves the Exemptions that are about a request at a moment.
+func (all Exemptions) For(r *decision.Request, now time.Time) Exemptions {
+	var about Exemptions
+	for _, e := range all {
+		if now.Before(e.Until) && e.covers(r) {
+			then := *e
+			then.At = now
+			about = append(about, &then)
+		}
 	}
-	errs = checkSet(ids, at)
-	for i, id := range ids {
-		if id == "" {
+	return about
+}
+
+// Excuse names the Exemptions that each cover a policy's finding about a container, "" for
+// one that is about none, and that the Guardrail which asks for the policy honours. They are
+// never combined: what two of them cover by halves is not excused. They must be from For.
+func (all Exemptions) Excuse(g *Guardrail, policy, container string) (names []string) {
+	for _, e := range all {
+		if !slices.Contains(e.Policies, policy) || !g.Honours(e, policy, e.At) {
 			continue
 		}
-		if _, err := findPolicy(id, catalog, at.Index(i)); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		known = append(known, id)
-	}
-	return known, errs
-}
-
-// exemptedKinds takes only kinds that some policy is about: any other would excuse nothing,
-// and is most likely mistyped.
-func exemptedKinds(texts []string, catalog *rego.Catalog, at *field.Path) (kinds []guardrail.Kind, errs field.ErrorList) {
-	errs = checkSet(texts, at)
-	for i, text := range texts {
-		if text == "" {
-			continue
-		}
-		kind := guardrail.Kind{GroupKind: schema.ParseGroupKind(text), Any: !strings.Contains(text, ".")}
-		if !slices.ContainsFunc(catalog.Policies(), func(p *rego.Policy) bool { return slices.ContainsFunc(p.Kinds, kind.Covers) }) {
-			reason := "no policy is about this kind"
-			if near := Nearest(text, kindNames(catalog)); near != "" {
-				reason += fmt.Sprintf(", did you mean %q?", near)
-			}
-			errs = append(errs, field.Invalid(at.Index(i), text, reason))
-			continue
-		}
-		kinds = append(kinds, kind)
-	}
-	return kinds, errs
-}
-
-// kindNames are those of the catalogue's policies, without and with their groups, sorted.
-func kindNames(catalog *rego.Catalog) (names []string) {
-	for _, policy := range catalog.Policies() {
-		for _, kind := range policy.Kinds {
-			names = append(names, kind.Kind, kind.String())
+		if len(e.Containers) == 0 || container != "" && slices.ContainsFunc(e.Containers, func(p string) bool { return matches(p, container) }) {
+			names = append(names, e.Name)
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return names
 }
 
-func checkExemptedNamespaces(namespaces []string, at *field.Path) field.ErrorList {
-	if len(namespaces) == 0 {
-		return field.ErrorList{field.Required(at, `name the namespaces, or write "*" alone for every one`)}
+func (e *Exemption) covers(r *decision.Request) bool {
+	return e.coversNamespace(r) && e.CoversKind(r.Kind.GroupKind()) && e.coversName(r)
+}
+
+func (e *Exemption) coversNamespace(r *decision.Request) bool {
+	if slices.Contains(e.Namespaces, AnyNamespace) {
+		return true
 	}
-	if len(namespaces) == 1 && namespaces[0] == guardrail.AnyNamespace {
-		return nil
+	namespace := r.Namespace.Name
+	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+		namespace = r.Name
 	}
-	for i, name := range namespaces {
-		if strings.Contains(name, "*") {
-			return field.ErrorList{field.Invalid(at.Index(i), name, `name each namespace: an asterisk stands alone, for every one`)}
+	return namespace != "" && slices.Contains(e.Namespaces, namespace)
+}
+
+// CoversKind tells whether objects of a kind may be excused.
+func (e *Exemption) CoversKind(kind schema.GroupKind) bool {
+	return len(e.Kinds) == 0 || slices.ContainsFunc(e.Kinds, func(k Kind) bool { return k.Covers(kind) })
+}
+
+// coversName takes a name that the API server has yet to make for covered only where any
+// name would be that it can make.
+func (e *Exemption) coversName(r *decision.Request) bool {
+	if len(e.Names) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(e.Names, func(pattern string) bool {
+		if r.Name == "" {
+			return strings.HasSuffix(pattern, "*") && matches(pattern, r.GenerateName)
 		}
-	}
-	return checkNamespaces(namespaces, at)
+		return matches(pattern, r.Name)
+	})
 }
 
-func checkPatterns(patterns []string, at *field.Path) field.ErrorList {
-	errs := checkSet(patterns, at)
-	for i, pattern := range patterns {
-		switch {
-		case strings.ContainsFunc(pattern, unicode.IsSpace):
-			errs = append(errs, field.Invalid(at.Index(i), pattern, "no name has a blank in it"))
-		case strings.ContainsAny(pattern, "?[]{}^$|/\\"):
-			errs = append(errs, field.Invalid(at.Index(i), pattern, "only an asterisk is special, and stands for any text"))
-		case len(pattern) > maxPattern:
-			errs = append(errs, field.TooLong(at.Index(i), pattern, maxPattern))
-		default:
-			if err := tooManyAsterisks(pattern, at.Index(i)); err != nil {
-				errs = append(errs, err)
-			}
+// matches tells whether a pattern, in which each asterisk stands for any text, is about
+// the whole of a text. It takes time in proportion to both.
+func matches(pattern, text string) bool {
+	first, rest, found := strings.Cut(pattern, "*")
+	if !found {
+		return pattern == text
+	}
+	text, found = strings.CutPrefix(text, first)
+	for found {
+		part, more, another := strings.Cut(rest, "*")
+		if !another {
+			return strings.HasSuffix(text, rest)
 		}
+		_, text, found = strings.Cut(text, part)
+		rest = more
 	}
-	return errs
+	return false
 }
 
-func required(text string, at *field.Path, why string) field.ErrorList {
-	if strings.TrimSpace(text) == "" {
-		return field.ErrorList{field.Required(at, why)}
-	}
-	return nil
-}
-
-// expiry is the end of the last day, or the moment that is named.
-func expiry(text string, at *field.Path) (time.Time, field.ErrorList) {
-	if text == "" {
-		return time.Time{}, field.ErrorList{field.Required(at, expiryHint)}
-	}
-	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return day.AddDate(0, 0, 1), nil
-	}
-	moment, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}, field.ErrorList{field.Invalid(at, text, expiryHint)}
-	}
-	return moment, nil
+// Unnarrowed are the Exemptions that excuse an object of their kinds whatever its name.
+func (all Exemptions) Unnarrowed() Exemptions {
+	return slices.DeleteFunc(slices.Clone(all), func(e *Exemption) bool { return len(e.Names) > 0 })
 }

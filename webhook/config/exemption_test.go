@@ -1,133 +1,104 @@
-package config
+package config_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"pgregory.net/rapid"
 
-	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/test/property"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 )
 
-const exemptionHeader = "apiVersion: taffrail.dev/v1alpha1\nkind: Exemption\n"
-
-func exemption(change func(*v1alpha1.ExemptionSpec)) *v1alpha1.Exemption {
-	e := &v1alpha1.Exemption{}
-	e.Name = "legacy"
-	e.Spec = v1alpha1.ExemptionSpec{
-		Policies: []string{"require-probes"}, Namespaces: []string{"legacy"}, Reason: "it is old", Owner: "team-a", Expires: "2027-01-31",
-	}
-	change(&e.Spec)
-	return e
-}
-
-func TestExemptionIsResolved(t *testing.T) {
-	got, errs := ResolveExemption(exemption(func(s *v1alpha1.ExemptionSpec) {
-		s.Kinds, s.Names, s.Containers = []string{"Service"}, []string{"batch-*"}, []string{"app"}
-	}), testCatalog(t))
-	want := &guardrail.Exemption{
-		Name: "legacy", Policies: []string{"require-probes"}, Namespaces: []string{"legacy"},
-		Kinds: []guardrail.Kind{{GroupKind: schema.GroupKind{Kind: "Service"}, Any: true}},
-		Names: []string{"batch-*"}, Containers: []string{"app"}, Until: time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC),
-	}
-	if diff := cmp.Diff(want, got); diff != "" || len(errs) > 0 {
-		t.Error(errs, diff)
+func batchDeployment(namespace, name string) *decision.Request {
+	return &decision.Request{
+		Kind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"},
+		Name: name, Namespace: decision.Namespace{Name: namespace, Known: true},
 	}
 }
 
-func TestExemptionsEndAtAMomentToo(t *testing.T) {
-	got, errs := ResolveExemption(exemption(func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-01-31T18:00:00+02:00" }), testCatalog(t))
-	if len(errs) > 0 || !got.Until.Equal(time.Date(2027, 1, 31, 16, 0, 0, 0, time.UTC)) {
-		t.Errorf("%v, %v", got, errs)
+func TestExemptionIsAbout(t *testing.T) {
+	now := time.Date(2027, 1, 31, 23, 59, 59, 0, time.UTC)
+	midnight := now.Add(time.Second)
+	pod := &decision.Request{
+		Kind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, GenerateName: "batch-", Namespace: decision.Namespace{Name: "legacy"},
 	}
-}
-
-// Whatever is wrong with whom it covers, an Exemption never covers more for it.
-func TestExemptionThatIsWrong(t *testing.T) {
-	catalog := testCatalog(t)
+	namespace := &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, Name: "legacy"}
+	node := &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Node"}, Name: "legacy"}
 	for name, test := range map[string]struct {
-		change  func(*v1alpha1.ExemptionSpec)
-		want    string
-		inForce bool
+		exemption config.Exemption
+		request   *decision.Request
+		want      bool
 	}{
-		"no policy":               {func(s *v1alpha1.ExemptionSpec) { s.Policies = nil }, "spec.policies: Required value: an Exemption names the policies that it excuses from", false},
-		"an unknown policy":       {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"require-probe"} }, `spec.policies[0]: Invalid value: "require-probe": no policy has this id, did you mean "require-probes"?`, false},
-		"one of two is unknown":   {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"require-probes", "xyz"} }, `spec.policies[1]: Invalid value: "xyz": no policy has this id`, true},
-		"every policy":            {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"*"} }, `spec.policies[0]: Invalid value: "*": no policy has this id`, false},
-		"no namespace":            {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = nil }, `spec.namespaces: Required value: name the namespaces, or write "*" alone for every one`, false},
-		"a pattern of namespaces": {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"team-*"} }, `spec.namespaces[0]: Invalid value: "team-*": name each namespace: an asterisk stands alone, for every one`, false},
-		"every and one":           {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"a", "*"} }, `spec.namespaces[1]: Invalid value: "*": name each namespace: an asterisk stands alone, for every one`, false},
-		"a mistyped kind":         {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"Servise"} }, `spec.kinds[0]: Invalid value: "Servise": no policy is about this kind, did you mean "Service"?`, false},
-		"a kind of another group": {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"Service.serving.knative.dev"} }, `spec.kinds[0]: Invalid value: "Service.serving.knative.dev": no policy is about this kind`, false},
-		"an empty name":           {func(s *v1alpha1.ExemptionSpec) { s.Names = []string{""} }, `spec.names[0]: Required value: must not be empty`, false},
-		"a shell's pattern":       {func(s *v1alpha1.ExemptionSpec) { s.Names = []string{"a?"} }, `spec.names[0]: Invalid value: "a?": only an asterisk is special, and stands for any text`, false},
-		"a blank":                 {func(s *v1alpha1.ExemptionSpec) { s.Containers = []string{"a b"} }, `spec.containers[0]: Invalid value: "a b": no name has a blank in it`, false},
-		"no reason":               {func(s *v1alpha1.ExemptionSpec) { s.Reason = " " }, "spec.reason: Required value: say why the objects need not be right yet", false},
-		"no owner":                {func(s *v1alpha1.ExemptionSpec) { s.Owner = "" }, "spec.owner: Required value: name whom to ask: a team, a person, an address", false},
-		"no end":                  {func(s *v1alpha1.ExemptionSpec) { s.Expires = "" }, "spec.expires: Required value: " + expiryHint, false},
-		"no such day":             {func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-02-30" }, `spec.expires: Invalid value: "2027-02-30": ` + expiryHint, false},
-		"no such time":            {func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-01-31T25:00:00Z" }, `spec.expires: Invalid value: "2027-01-31T25:00:00Z": ` + expiryHint, false},
+		"its namespace":                {config.Exemption{Namespaces: []string{"legacy"}}, batchDeployment("legacy", "batch-a"), true},
+		"another namespace":            {config.Exemption{Namespaces: []string{"legacy"}}, batchDeployment("legacy-2", "batch-a"), false},
+		"any namespace":                {config.Exemption{Namespaces: []string{"*"}}, batchDeployment("x", "batch-a"), true},
+		"no namespace":                 {config.Exemption{}, batchDeployment("legacy", "batch-a"), false},
+		"a Namespace is in itself":     {config.Exemption{Namespaces: []string{"legacy"}}, namespace, true},
+		"a Node is in none":            {config.Exemption{Namespaces: []string{"legacy"}}, node, false},
+		"a Node is in any":             {config.Exemption{Namespaces: []string{"*"}}, node, true},
+		"a kind of any group":          {config.Exemption{Namespaces: []string{"legacy"}, Kinds: []config.Kind{{GroupKind: schema.GroupKind{Kind: "Deployment"}, Any: true}}}, batchDeployment("legacy", "a"), true},
+		"a kind of another group":      {config.Exemption{Namespaces: []string{"legacy"}, Kinds: []config.Kind{{GroupKind: schema.GroupKind{Kind: "Deployment"}}}}, batchDeployment("legacy", "a"), false},
+		"another kind":                 {config.Exemption{Namespaces: []string{"legacy"}, Kinds: []config.Kind{{GroupKind: schema.GroupKind{Kind: "Pod"}, Any: true}}}, batchDeployment("legacy", "a"), false},
+		"a name":                       {config.Exemption{Namespaces: []string{"legacy"}, Names: []string{"x", "batch-*"}}, batchDeployment("legacy", "batch-a"), true},
+		"another name":                 {config.Exemption{Namespaces: []string{"legacy"}, Names: []string{"batch-*"}}, batchDeployment("legacy", "a-batch-a"), false},
+		"any name that may be made":    {config.Exemption{Namespaces: []string{"legacy"}, Names: []string{"batch-*"}}, pod, true},
+		"some name that may be made":   {config.Exemption{Namespaces: []string{"legacy"}, Names: []string{"batch-*-a"}}, pod, false},
+		"a name that may be made":      {config.Exemption{Namespaces: []string{"legacy"}, Names: []string{"batch-abcde"}}, pod, false},
+		"the prefix is no name":        {config.Exemption{Namespaces: []string{"legacy"}, Names: []string{"batch-"}}, pod, false},
+		"a prefix longer than it is":   {config.Exemption{Namespaces: []string{"legacy"}, Names: []string{"batch-b*"}}, pod, false},
+		"narrowed by an empty pattern": {config.Exemption{Namespaces: []string{"legacy"}, Names: []string{""}}, batchDeployment("legacy", "a"), false},
 	} {
-		got, errs := ResolveExemption(exemption(test.change), catalog)
-		if (got != nil) != test.inForce {
-			t.Errorf("%s: resolved to %+v", name, got)
+		test.exemption.Until = midnight
+		all := config.Exemptions{&test.exemption}
+		if got := len(all.For(test.request, now)) == 1; got != test.want {
+			t.Errorf("%s: got %v", name, got)
 		}
-		if len(errs) != 1 || errs[0].Error() != test.want {
-			t.Errorf("%s: got %v", name, errs)
+		if len(all.For(test.request, midnight)) > 0 {
+			t.Errorf("%s: it has expired", name)
 		}
 	}
 }
 
-func TestDatesOfExemptionsNeedNoQuotes(t *testing.T) {
-	entries, errs := decode([]byte(exemptionHeader+"metadata: {name: x}\nspec: {policies: [a], namespaces: [b], reason: c, owner: d, expires: 2027-01-31}\n"), "e.yaml")
-	if len(errs) > 0 || len(entries) != 1 {
-		t.Fatal(errs)
+// Duplicates of an Exemption, combined, excuse no more than one of them does.
+func TestExemptionsAreNotCombined(t *testing.T) {
+	all := config.Exemptions{
+		{Name: "a", Policies: []string{"image-tag"}, Containers: []string{"app"}},
+		{Name: "b", Policies: []string{"require-probes"}},
+		{Name: "c", Policies: []string{"image-tag"}, Containers: []string{"a*"}},
 	}
-	if e, ok := entries[0].object.(*v1alpha1.Exemption); !ok || e.Spec.Expires != "2027-01-31" {
-		t.Errorf("%+v", entries[0].object)
-	}
-}
-
-func userPolicy(name, rule string) v1alpha1.Policy {
-	p := v1alpha1.Policy{}
-	p.Name = name
-	p.Spec.Rego = `# METADATA
-# title: A title
-# description: A description.
-# custom:
-#   id: ` + name + `
-#   severity: high
-#   section: "1"
-#   kinds: [Service]
-#   default_mode: warn
-#   remediation: Do it.
-package taffrail.user.` + strings.ReplaceAll(name, "-", "_") + `
-
-deny contains {"msg": "bad", "path": "spec"} if ` + rule + "\n"
-	return p
-}
-
-func TestPoliciesAreResolvedOneByOne(t *testing.T) {
-	good, bad, fallen := userPolicy("good", `input.name == "bad"`), userPolicy("bad", "nobody(input)"), userPolicy("fallen", "nobody(input)")
-	fallen.Status.LastGood = &v1alpha1.GoodPolicy{Generation: 1, Spec: userPolicy("fallen", `input.name == "old"`).Spec}
-	open := userPolicy("open", `input.name == "bad"`)
-	open.Spec.FailurePolicy = v1alpha1.PolicyFailureIgnore
-	p := ResolvePolicies([]v1alpha1.Policy{good, bad, fallen, open}, testCatalog(t))
-	for name, want := range map[string]struct{ inForce, wrong, lastGood, failOpen bool }{
-		"good":   {true, false, false, false},
-		"open":   {true, false, false, true},
-		"bad":    {false, true, false, false},
-		"fallen": {true, true, true, false},
+	for _, test := range []struct {
+		policy, container string
+		want              []string
+	}{
+		{"image-tag", "app", []string{"a", "c"}},
+		{"image-tag", "other", nil},
+		{"image-tag", "", nil},
+		{"require-probes", "other", []string{"b"}},
+		{"require-probes", "", []string{"b"}},
+		{"min-replicas", "", nil},
 	} {
-		_, inForce := p.Catalog.Policy(name)
-		if inForce != want.inForce || len(p.Errors[name]) > 0 != want.wrong || p.LastGood[name] != want.lastGood || p.FailOpen[name] != want.failOpen {
-			t.Errorf("%s: in force %v, errors %v, last good %v, fail open %v", name, inForce, p.Errors[name], p.LastGood[name], p.FailOpen[name])
+		if diff := cmp.Diff(test.want, all.Excuse(&config.Guardrail{}, test.policy, test.container)); diff != "" {
+			t.Errorf("%s of %q:\n%s", test.policy, test.container, diff)
 		}
 	}
-	if text := p.Errors["bad"].ToAggregate().Error(); !strings.Contains(text, "spec.rego") || !strings.Contains(text, ":13:") || !strings.Contains(text, "nobody") {
-		t.Errorf("the compiler's line is not named: %s", text)
-	}
+}
+
+// An asterisk is any text, as in a regular expression, and nothing else is special.
+func TestPatternsAreThoseOfRegularExpressions(t *testing.T) {
+	property.Check(t, func(t *rapid.T) {
+		pattern := rapid.StringMatching(`[ab*.-]{0,8}`).Draw(t, "pattern")
+		name := rapid.StringMatching(`[ab.-]{1,10}`).Draw(t, "name")
+		e := &config.Exemption{Namespaces: []string{"*"}, Names: []string{pattern}, Until: time.Unix(1, 0)}
+		got := len(config.Exemptions{e}.For(batchDeployment("x", name), time.Unix(0, 0))) == 1
+		want := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$").MatchString(name)
+		if got != want {
+			t.Fatalf("%q about %q: got %v", pattern, name, got)
+		}
+	})
 }

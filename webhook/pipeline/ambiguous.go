@@ -4,8 +4,9 @@ import (
 	"context"
 	"slices"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
+
 	"taffrail.dev/webhook/request"
 )
 
@@ -36,12 +37,12 @@ func (s *Snapshot) decideAmbiguous(ctx context.Context, r *decision.Request, sou
 		return nil, nil
 	}
 	d := &decision.Decision{Verdict: decision.VerdictAllow}
-	guardrail.Join(d, &decision.Decision{Findings: []decision.Finding{finding}})
+	Join(d, &decision.Decision{Findings: []decision.Finding{finding}})
 	return d, nil
 }
 
 // ask puts the finding under the mode of a binding, if none is stricter.
-func ask(finding *decision.Finding, bound *guardrail.AppliedBinding, r *decision.Request) {
+func ask(finding *decision.Finding, bound *config.AppliedBinding, r *decision.Request) {
 	mode := bound.EffectiveMode(r, "")
 	if mode > finding.Mode {
 		finding.Mode, finding.Guardrails = mode, nil
@@ -61,5 +62,5 @@ func keepsAmbiguity(r *decision.Request) bool {
 	if r.Operation != decision.Update || rehomed(r) {
 		return false
 	}
-	return r.OldAmbiguous != "" || !request.IsRevision(r.Kind.GroupKind()) && extentOf(r) != guardrail.ChangesContent
+	return r.OldAmbiguous != "" || !request.IsRevision(r.Kind.GroupKind()) && extentOf(r) != ChangesContent
 }

@@ -13,7 +13,6 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -138,8 +137,8 @@ type build struct {
 	slots      []rego.Slot
 	keys       []string       // config.ResolvedBinding's, of the slots
 	index      map[string]int // of slots, by key
-	set        guardrail.Guardrails
-	exemptions guardrail.Exemptions
+	set        config.Guardrails
+	exemptions config.Exemptions
 	problems   []Problem
 }
 
@@ -174,23 +173,23 @@ func (b *build) addExemption(e *v1alpha1.Exemption) {
 }
 
 // compile returns nil where nothing of the Guardrail can be in force.
-func (b *build) compile(g *v1alpha1.Guardrail, resolved config.Resolved) (*guardrail.Guardrail, error) {
+func (b *build) compile(g *v1alpha1.Guardrail, resolved config.Resolved) (*config.Guardrail, error) {
 	if !resolved.Usable || len(resolved.Bindings) == 0 {
 		return nil, nil
 	}
-	bindings := make([]guardrail.Binding, 0, len(resolved.Bindings))
+	bindings := make([]config.Binding, 0, len(resolved.Bindings))
 	for i := range resolved.Bindings {
 		binding := &resolved.Bindings[i]
-		bindings = append(bindings, guardrail.Binding{
+		bindings = append(bindings, config.Binding{
 			Policy: binding.Policy, Slot: b.slot(binding), Mode: binding.Mode, ModePinned: binding.ModePinned,
 			FailOpen: b.failsOpen(binding),
 		})
 	}
-	compiled, err := guardrail.NewGuardrail(g, bindings)
+	compiled, err := config.NewGuardrail(g, bindings)
 	if err != nil {
 		return nil, err
 	}
-	compiled.Injection = guardrail.NewInjection(g, b.periods(g))
+	compiled.Injection = config.NewInjection(g, b.periods(g))
 	return compiled, nil
 }
 

@@ -8,8 +8,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
@@ -57,7 +57,7 @@ func (s *Snapshot) Conflicts(ctx context.Context, namespaces func(context.Contex
 			if a.field != b.field || a.value.Cmp(b.value) == 0 {
 				continue
 			}
-			everywhere := guardrail.BothEverywhere(a.guardrail, b.guardrail)
+			everywhere := config.BothEverywhere(a.guardrail, b.guardrail)
 			if !everywhere && there == nil {
 				if there, err = namespaces(ctx); err != nil {
 					return nil, fmt.Errorf("listing the namespaces: %w", err)
@@ -65,7 +65,7 @@ func (s *Snapshot) Conflicts(ctx context.Context, namespaces func(context.Contex
 			}
 			var both []string
 			if !everywhere {
-				if both = guardrail.BothCover(a.guardrail, b.guardrail, there); len(both) == 0 {
+				if both = config.BothCover(a.guardrail, b.guardrail, there); len(both) == 0 {
 					continue
 				}
 			}
@@ -95,7 +95,7 @@ func (s *Snapshot) Conflicts(ctx context.Context, namespaces func(context.Contex
 
 // injection is what an enforced binding would fill in.
 type injection struct {
-	guardrail *guardrail.Guardrail
+	guardrail *config.Guardrail
 	field     string
 	value     resource.Quantity
 }
@@ -103,7 +103,7 @@ type injection struct {
 // injections are those of all Guardrails, by trying them on a Pod that sets nothing.
 func (s *Snapshot) injections(ctx context.Context) ([]injection, error) {
 	var slots []int
-	mutating := func(b *guardrail.Binding) bool { return b.Policy.Mutates && b.Mode == decision.ModeEnforce }
+	mutating := func(b *config.Binding) bool { return b.Policy.Mutates && b.Mode == decision.ModeEnforce }
 	for _, g := range s.guardrails {
 		for i := range g.Bindings {
 			if b := &g.Bindings[i]; mutating(b) && !slices.Contains(slots, b.Slot) {

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/request"
 )
 
@@ -66,7 +66,7 @@ func (s *Snapshot) Decide(ctx context.Context, r *decision.Request, source FactS
 	}
 	for _, more := range []*decision.Decision{claim, ambiguity} {
 		if more != nil {
-			guardrail.Join(d, more)
+			Join(d, more)
 		}
 	}
 	return d, nil
@@ -93,11 +93,11 @@ type scope struct {
 	// unnarrowed takes those Exemptions only that excuse objects of any name.
 	unnarrowed bool
 	// restored stands for what a request of its kind may be made from; it may be nil.
-	restored func() (guardrail.Restored, error)
+	restored func() (Restored, error)
 }
 
 // setTrust gives the bindings the trust that the scope leaves.
-func (part scope) setTrust(bounds []guardrail.AppliedBinding, r *decision.Request) {
+func (part scope) setTrust(bounds []config.AppliedBinding, r *decision.Request) {
 	for i := range bounds {
 		switch {
 		case part.trusted:
@@ -162,7 +162,7 @@ func (s *Snapshot) decideOnce(ctx context.Context, r *decision.Request, source F
 	if err := distrust(ctx, &request, bounds, results, o); err != nil {
 		return nil, nil, err
 	}
-	evidence := guardrail.Evidence{
+	evidence := Evidence{
 		Request: &request, Bindings: bounds, Results: results,
 		Filled: filled(&request, plan.Fills, decision.ModeEnforce), Undecided: undecidedFields(&request, plan.Fills), WouldFill: would,
 		GapFindings: gapFindings(&request, bounds, plan.Gaps), Exemptions: exempt, Restored: part.restored, Only: part.only,
@@ -174,7 +174,7 @@ func (s *Snapshot) decideOnce(ctx context.Context, r *decision.Request, source F
 		evidence.UpdateScope = extentOf
 		evidence.Before = func() ([]decision.Result, error) { return s.before(ctx, &request, bounds, exempt, there) }
 	}
-	decision, err := guardrail.Decide(evidence)
+	decision, err := Decide(evidence)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -212,12 +212,12 @@ func (s *Snapshot) Strictest(ctx context.Context, r *decision.Request, source Fa
 
 // resolveAll finds the bindings for a request whose object is not looked at: those of its
 // kind, and for a ControllerRevision those of the kinds that it is decided as.
-func (s *Snapshot) resolveAll(ctx context.Context, r *decision.Request, source FactSource, o Options) ([]guardrail.AppliedBinding, error) {
+func (s *Snapshot) resolveAll(ctx context.Context, r *decision.Request, source FactSource, o Options) ([]config.AppliedBinding, error) {
 	kinds := []schema.GroupVersionKind{r.Kind}
 	if request.IsRevision(r.Kind.GroupKind()) {
 		kinds = revisedKinds(r)
 	}
-	var all []guardrail.AppliedBinding
+	var all []config.AppliedBinding
 	for _, kind := range kinds {
 		request := *r
 		request.Kind = kind
@@ -265,7 +265,7 @@ func decided(r *decision.Request) bool {
 }
 
 // resolve learns the namespace and finds the bindings.
-func (s *Snapshot) resolve(ctx context.Context, r *decision.Request, source FactSource, o Options) ([]guardrail.AppliedBinding, error) {
+func (s *Snapshot) resolve(ctx context.Context, r *decision.Request, source FactSource, o Options) ([]config.AppliedBinding, error) {
 	namespace, err := source.Namespace(ctx, r.Namespace.Name)
 	if err != nil {
 		return nil, fmt.Errorf("learning the labels of namespace %q: %w", r.Namespace.Name, err)

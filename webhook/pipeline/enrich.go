@@ -9,15 +9,15 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/request"
 	"taffrail.dev/webhook/resources"
 )
 
 // wantedFacts are those that a bound policy rests on and that can make a difference for
 // the object: most objects mount no claim, and have no Pods.
-func wantedFacts(r *decision.Request, bounds []guardrail.AppliedBinding) []decision.Fact {
+func wantedFacts(r *decision.Request, bounds []config.AppliedBinding) []decision.Fact {
 	var wanted []decision.Fact
 	for _, bound := range bounds {
 		for _, fact := range bound.Policy.Facts {

@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
@@ -28,21 +28,21 @@ func partOf(r *decision.Request) rego.Part {
 
 // relevant leaves out what a part of the way does not need. What a mirror Pod is given
 // the static Pod on the node does not have.
-func relevant(bounds []guardrail.AppliedBinding, r *decision.Request) []guardrail.AppliedBinding {
+func relevant(bounds []config.AppliedBinding, r *decision.Request) []config.AppliedBinding {
 	if partOf(r) != rego.Inject {
 		return bounds
 	}
-	if guardrail.MirrorPod(r) {
+	if config.MirrorPod(r) {
 		return nil
 	}
-	return slices.DeleteFunc(bounds, func(b guardrail.AppliedBinding) bool { return !b.Policy.Mutates })
+	return slices.DeleteFunc(bounds, func(b config.AppliedBinding) bool { return !b.Policy.Mutates })
 }
 
 // judge evaluates the bound policies, and plans what is injected. What LimitRanges refuse
 // of a template's Pods, and what quotas have left for them, depends on what will be
 // injected into them: where either is in question, injections come first. stored gives the
 // object whose Pods already are there.
-func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, exempt guardrail.Exemptions, there *existing, stored func(*decision.Request) *decision.Request) ([]decision.Result, injectionPlan, error) {
+func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, exempt config.Exemptions, there *existing, stored func(*decision.Request) *decision.Request) ([]decision.Result, injectionPlan, error) {
 	part, prediction := partOf(r), enrich(r)
 	if part != rego.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
 		predictPods(r, stored, prediction, nil)
@@ -73,7 +73,7 @@ func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []guar
 }
 
 // evaluate gives one result per bound; bounds that share a slot share its result.
-func (s *Snapshot) evaluate(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, part rego.Part) ([]decision.Result, error) {
+func (s *Snapshot) evaluate(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, part rego.Part) ([]decision.Result, error) {
 	slots := make([]int, 0, len(bounds))
 	for _, bound := range bounds {
 		if !slices.Contains(slots, bound.Slot) {
@@ -94,7 +94,7 @@ func (s *Snapshot) evaluate(ctx context.Context, r *decision.Request, bounds []g
 // before is what the bound policies say of the stored object. Where that is too much to be
 // looked at they say nothing, or whoever could once store such an object could put anything
 // in its place. Where it cannot be decided they all fail. An error means that ctx ended.
-func (s *Snapshot) before(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, exempt guardrail.Exemptions, there *existing) ([]decision.Result, error) {
+func (s *Snapshot) before(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, exempt config.Exemptions, there *existing) ([]decision.Result, error) {
 	results := make([]decision.Result, len(bounds))
 	old, err := request.Old(r)
 	if _, tooMuch := errors.AsType[*request.LimitError](err); tooMuch {

@@ -13,7 +13,6 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -122,8 +121,8 @@ func sameExtent(a, b *v1alpha1.Exemption) bool {
 
 // measured is an Exemption compared with the stored Guardrails.
 type measured struct {
-	exemption   *guardrail.Exemption // nil where it excuses nothing
-	guardrails  guardrail.Guardrails
+	exemption   *config.Exemption // nil where it excuses nothing
+	guardrails  config.Guardrails
 	catalog     *rego.Catalog
 	namespaceOf func(name string) decision.Namespace
 	now         time.Time
@@ -135,7 +134,7 @@ func (c *Checker) measure(ctx context.Context, e *v1alpha1.Exemption, policies c
 		return m, nil
 	}
 	m.guardrails = guardrailsOf(stored, policies)
-	names := slices.DeleteFunc(slices.Clone(m.exemption.Namespaces), func(name string) bool { return name == guardrail.AnyNamespace })
+	names := slices.DeleteFunc(slices.Clone(m.exemption.Namespaces), func(name string) bool { return name == config.AnyNamespace })
 	labels, err := c.stored.Labels(ctx, names)
 	if err != nil {
 		return nil, err
@@ -151,11 +150,11 @@ func (c *Checker) measure(ctx context.Context, e *v1alpha1.Exemption, policies c
 
 // loosened is what the Exemption takes from the Guardrails beyond what it took before, nil for
 // a new one.
-func (m *measured) loosened(before *v1alpha1.Exemption) []guardrail.Loosened {
+func (m *measured) loosened(before *v1alpha1.Exemption) []config.Loosened {
 	if m.exemption == nil {
 		return nil
 	}
-	var was *guardrail.Exemption
+	var was *config.Exemption
 	if before != nil {
 		was = effective(before, m.catalog)
 	}
@@ -165,7 +164,7 @@ func (m *measured) loosened(before *v1alpha1.Exemption) []guardrail.Loosened {
 // pending returns what an Exemption may loosen later: from policies that do not exist yet, or
 // that are about none of its kinds yet. It may come to excuse from them without being written
 // again.
-func pending(e *v1alpha1.Exemption, catalog *rego.Catalog) (all []guardrail.Loosened) {
+func pending(e *v1alpha1.Exemption, catalog *rego.Catalog) (all []config.Loosened) {
 	resolved, errs := config.ResolveExemption(e, catalog)
 	kindMissing := slices.ContainsFunc(errs, func(err *field.Error) bool { return strings.HasPrefix(err.Field, "spec.kinds[") })
 	var policies []string
@@ -179,17 +178,17 @@ func pending(e *v1alpha1.Exemption, catalog *rego.Catalog) (all []guardrail.Loos
 		return nil
 	}
 	for _, namespace := range e.Spec.Namespaces {
-		if namespace == guardrail.AnyNamespace {
+		if namespace == config.AnyNamespace {
 			namespace = ""
 		}
-		all = append(all, guardrail.Loosened{Namespace: namespace, Policies: policies})
+		all = append(all, config.Loosened{Namespace: namespace, Policies: policies})
 	}
 	return all
 }
 
 // effective is an Exemption with the policies alone that are about a kind which it covers; nil
 // where it excuses nothing.
-func effective(e *v1alpha1.Exemption, catalog *rego.Catalog) *guardrail.Exemption {
+func effective(e *v1alpha1.Exemption, catalog *rego.Catalog) *config.Exemption {
 	resolved, _ := config.ResolveExemption(e, catalog)
 	if resolved == nil {
 		return nil
@@ -202,7 +201,7 @@ func effective(e *v1alpha1.Exemption, catalog *rego.Catalog) *guardrail.Exemptio
 }
 
 // guardrailsOf are the stored Guardrails as far as they are in force, without a program.
-func guardrailsOf(stored config.Objects, policies config.Policies) guardrail.Guardrails {
+func guardrailsOf(stored config.Objects, policies config.Policies) config.Guardrails {
 	made := build{policies: policies, index: map[string]int{}}
 	guardrails := sortedByName(stored.Guardrails, func(g *v1alpha1.Guardrail) string { return g.Name })
 	for i := range guardrails {
@@ -233,14 +232,14 @@ func (c *Checker) checkLimits(ctx context.Context, checked *decision.Checked, e 
 }
 
 // limitFaults are about what is loosened and not honoured, once a field and Guardrail.
-func (m *measured) limitFaults(e *v1alpha1.Exemption, loosened []guardrail.Loosened) (faults []decision.Fault) {
+func (m *measured) limitFaults(e *v1alpha1.Exemption, loosened []config.Loosened) (faults []decision.Fault) {
 	add := func(fault decision.Fault) {
 		if !slices.Contains(faults, fault) {
 			faults = append(faults, fault)
 		}
 	}
 	for _, honoured := range m.guardrails.Honoured(m.exemption, m.namespaceOf, m.now) {
-		touched := slices.ContainsFunc(loosened, func(l guardrail.Loosened) bool {
+		touched := slices.ContainsFunc(loosened, func(l config.Loosened) bool {
 			return l.Guardrail == honoured.Guardrail && slices.Contains(l.Policies, honoured.Policy)
 		})
 		switch {

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -28,7 +28,7 @@ type existing struct {
 	options  *Options
 
 	written  *written
-	selected map[*guardrail.Guardrail]selected
+	selected map[*config.Guardrail]selected
 }
 
 // written is when a template was written.
@@ -46,7 +46,7 @@ type selected struct {
 }
 
 func (s *Snapshot) existingOf(r *decision.Request, o *Options) *existing {
-	return &existing{snapshot: s, request: r, options: o, selected: map[*guardrail.Guardrail]selected{}}
+	return &existing{snapshot: s, request: r, options: o, selected: map[*config.Guardrail]selected{}}
 }
 
 // asks reports whether it matters when a template was written. A manifest has yet to be
@@ -66,7 +66,7 @@ func (e *existing) asks() bool {
 }
 
 // plan decides what is injected into r: the request, or the object stored before it.
-func (e *existing) plan(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, results []decision.Result, exempt guardrail.Exemptions) (injectionPlan, error) {
+func (e *existing) plan(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result, exempt config.Exemptions) (injectionPlan, error) {
 	wished, err := e.wishes(ctx, r, bounds, results, exempt)
 	if err != nil {
 		return injectionPlan{}, err
@@ -77,7 +77,7 @@ func (e *existing) plan(ctx context.Context, r *decision.Request, bounds []guard
 // wishes returns what the bindings inject into r. The wishes of a binding that leaves the
 // Pods alone are only recorded. A binding whose parameters have changed injects the values
 // that were enforced when the template was written.
-func (e *existing) wishes(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, results []decision.Result, exempt guardrail.Exemptions) ([]wish, error) {
+func (e *existing) wishes(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result, exempt config.Exemptions) ([]wish, error) {
 	all := wishes(r, bounds, results, exempt)
 	if !e.asks() {
 		return all, nil
@@ -85,7 +85,7 @@ func (e *existing) wishes(ctx context.Context, r *decision.Request, bounds []gua
 	var kept []wish
 	for i := range bounds {
 		own := wishesOf(all, i)
-		if bounds[i].Mode != decision.ModeEnforce || !bounds[i].Policy.Mutates || !bounds[i].Guardrail.LeavesExisting() {
+		if bounds[i].Mode != decision.ModeEnforce || !bounds[i].Policy.Mutates || !bounds[i].Guardrail.ToleratesExisting() {
 			kept = append(kept, own...)
 			continue
 		}
@@ -129,7 +129,7 @@ func wishesOf(all []wish, bound int) []wish {
 
 // past returns, by slot, what the i-th binding's policy injects under parameters that its
 // Guardrail no longer binds. Of several bindings of one policy, the first answers for it.
-func (e *existing) past(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, i int, exempt guardrail.Exemptions) (map[int][]wish, error) {
+func (e *existing) past(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, i int, exempt config.Exemptions) (map[int][]wish, error) {
 	bound := &bounds[i]
 	slots := bound.Guardrail.Injection.Slots(bound.Policy.ID)
 	for k := range bounds {
@@ -151,7 +151,7 @@ func (e *existing) past(ctx context.Context, r *decision.Request, bounds []guard
 	for k, slot := range slots {
 		earlier := *bound
 		earlier.Slot = slot
-		for _, w := range wishes(r, []guardrail.AppliedBinding{earlier}, results[k:k+1], exempt) {
+		for _, w := range wishes(r, []config.AppliedBinding{earlier}, results[k:k+1], exempt) {
 			w.Bound = i
 			found[slot] = append(found[slot], w)
 		}
@@ -162,7 +162,7 @@ func (e *existing) past(ctx context.Context, r *decision.Request, bounds []guard
 // covering returns the slots whose values the Pods get. Where that is none, left says why, and
 // undecided is true if it could not be found out: then nothing is injected, as too little does
 // less harm than too much.
-func (e *existing) covering(ctx context.Context, bound *guardrail.AppliedBinding) (slots []int, left string, undecided bool) {
+func (e *existing) covering(ctx context.Context, bound *config.AppliedBinding) (slots []int, left string, undecided bool) {
 	r, g := e.request, bound.Guardrail
 	if !r.Workload.Template && g.Trusts(r.User) {
 		return nil, leftTrusted, false
@@ -197,7 +197,7 @@ func (e *existing) covering(ctx context.Context, bound *guardrail.AppliedBinding
 }
 
 // selectedSince is read from the record, or else from the namespace itself.
-func (e *existing) selectedSince(ctx context.Context, g *guardrail.Guardrail) selected {
+func (e *existing) selectedSince(ctx context.Context, g *config.Guardrail) selected {
 	if known, ok := e.selected[g]; ok {
 		return known
 	}

@@ -5,8 +5,8 @@ import (
 	"slices"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -23,7 +23,7 @@ func injects(plan injectionPlan) bool {
 }
 
 // wishes are the intents of every binding that surely applies and that no Exemption excuses.
-func wishes(r *decision.Request, bounds []guardrail.AppliedBinding, results []decision.Result, exempt guardrail.Exemptions) []wish {
+func wishes(r *decision.Request, bounds []config.AppliedBinding, results []decision.Result, exempt config.Exemptions) []wish {
 	if r.Workload == nil {
 		return nil
 	}
@@ -58,8 +58,8 @@ func filled(r *decision.Request, fills []decision.Fill, mode decision.Mode) map[
 
 // wouldFill has the fields that injections would set if their Guardrails enforced them. At
 // /validate a Pod has what enforced ones have set, and nothing was planned for the others.
-func (s *Snapshot) wouldFill(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, results []decision.Result, plan injectionPlan, exempt guardrail.Exemptions) (map[string]bool, error) {
-	var raised []guardrail.AppliedBinding
+func (s *Snapshot) wouldFill(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result, plan injectionPlan, exempt config.Exemptions) (map[string]bool, error) {
+	var raised []config.AppliedBinding
 	var intents []decision.Result
 	more := false
 	for i, bound := range bounds {
@@ -85,7 +85,7 @@ func (s *Snapshot) wouldFill(ctx context.Context, r *decision.Request, bounds []
 
 // gapFindings report what could not be injected. They never deny: whether a gap is
 // refused is for the policies that look at the field.
-func gapFindings(r *decision.Request, bounds []guardrail.AppliedBinding, gaps []injectionGap) []decision.Finding {
+func gapFindings(r *decision.Request, bounds []config.AppliedBinding, gaps []injectionGap) []decision.Finding {
 	var findings []decision.Finding
 	for _, gap := range gaps {
 		policy := bounds[gap.Bound].Policy

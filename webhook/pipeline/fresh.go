@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -25,7 +25,7 @@ const leftUnconfirmed = "the namespace's labels, LimitRanges and ResourceQuotas 
 // basis is what a decision rests on.
 type basis struct {
 	request *decision.Request
-	bounds  []guardrail.AppliedBinding
+	bounds  []config.AppliedBinding
 	wanted  []decision.Fact
 	// injects is true if an enforced binding fills a Pod, or cannot.
 	injects bool
@@ -74,7 +74,7 @@ func factsOf(b *basis, d *decision.Decision) []decision.Fact {
 func (b *basis) confirmed(ctx context.Context, fresh FactSource, wanted []decision.Fact) (bool, error) {
 	ctx, cancel := briefly(ctx)
 	defer cancel()
-	if name := b.request.Namespace.Name; name != "" && slices.ContainsFunc(b.bounds, func(x guardrail.AppliedBinding) bool { return x.Guardrail.SelectsByLabels() }) {
+	if name := b.request.Namespace.Name; name != "" && slices.ContainsFunc(b.bounds, func(x config.AppliedBinding) bool { return x.Guardrail.SelectsByLabels() }) {
 		namespace, err := fresh.Namespace(ctx, name)
 		if err != nil {
 			return false, err

@@ -9,7 +9,6 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 )
 
 // Injecting is a policy that a Guardrail injects by, and its parameters.
@@ -49,11 +48,11 @@ func (s *Snapshot) Selected(name string, namespaces []decision.Namespace) (selec
 }
 
 // periods returns what was recorded of a Guardrail's injections and can still be evaluated.
-func (b *build) periods(g *v1alpha1.Guardrail) []guardrail.InjectionPeriod {
+func (b *build) periods(g *v1alpha1.Guardrail) []config.InjectionPeriod {
 	if g.Status.Injection == nil {
 		return nil
 	}
-	var periods []guardrail.InjectionPeriod
+	var periods []config.InjectionPeriod
 	for i := range g.Status.Injection.Periods {
 		recorded := &g.Status.Injection.Periods[i]
 		policy, known := b.policies.Catalog.Policy(recorded.Policy)
@@ -66,7 +65,7 @@ func (b *build) periods(g *v1alpha1.Guardrail) []guardrail.InjectionPeriod {
 		if err != nil {
 			continue
 		}
-		period := guardrail.InjectionPeriod{
+		period := config.InjectionPeriod{
 			Policy: policy.ID, Since: recorded.Since.Time,
 			Slot: b.slot(&config.ResolvedBinding{Policy: policy, Parameters: parameters, Key: policy.ID + " " + string(text)}),
 		}

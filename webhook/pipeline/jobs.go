@@ -11,14 +11,15 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
+
 	"taffrail.dev/webhook/request"
 )
 
 // madeFromCronJob returns which fields of a Job are those of its CronJob, for each binding
 // only if that binding finds the same in the CronJob and no Exemption excuses it there.
-func (s *Snapshot) madeFromCronJob(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, o Options) (guardrail.Restored, error) {
+func (s *Snapshot) madeFromCronJob(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, o Options) (Restored, error) {
 	restored, cronJob, err := compareWithCronJob(ctx, r, o.Live)
 	if err != nil || restored.Has == nil {
 		return restored, err
@@ -33,7 +34,7 @@ func (s *Snapshot) madeFromCronJob(ctx context.Context, r *decision.Request, bou
 		return restored, err
 	}
 	position := map[int]int{}
-	var about []guardrail.AppliedBinding
+	var about []config.AppliedBinding
 	for i := range bounds {
 		if slices.Contains(bounds[i].Policy.Kinds, kind.GroupKind()) {
 			position[i], about = len(about), append(about, bounds[i])
@@ -70,23 +71,23 @@ func jobLabels() []string {
 
 // compareWithCronJob returns which fields of a Job are those of the CronJob that it names as
 // its controller, as after `kubectl create job --from=cronjob/x`, and that CronJob.
-func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (guardrail.Restored, map[string]any, error) {
+func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (Restored, map[string]any, error) {
 	owner := request.Controller(r.Object)
 	if owner.Group != batchv1.GroupName || owner.Kind != "CronJob" || owner.Name == "" || owner.UID == "" {
-		return guardrail.Restored{}, nil, nil
+		return Restored{}, nil, nil
 	}
 	cronJob, err := live.CronJob(ctx, r.Namespace.Name, owner.Name)
 	if err != nil {
-		return guardrail.Restored{}, nil, err
+		return Restored{}, nil, err
 	}
 	if uid, _, _ := unstructured.NestedString(cronJob, "metadata", "uid"); uid != owner.UID {
-		return guardrail.Restored{}, nil, nil
+		return Restored{}, nil, nil
 	}
 	made := jobOf(cronJob)
 	have, want := request.JobSpec(mapOf(r.Object, "spec")), mapOf(made, "spec")
 	metadata, given := mapOf(r.Object, "metadata"), mapOf(made, "metadata")
 	template := request.SameTemplate(mapOf(have, "template"), mapOf(want, "template"), jobLabels()...)
-	return guardrail.Restored{Why: "as in CronJob " + owner.Name, Has: func(path string) bool {
+	return Restored{Why: "as in CronJob " + owner.Name, Has: func(path string) bool {
 		switch field := topField(path, "spec."); field {
 		case "":
 		case "template":

@@ -10,7 +10,6 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 )
 
 // parameterSets are the different parameters of one policy, as JSON.
@@ -62,7 +61,7 @@ func (c *Checker) checkOverlap(ctx context.Context, checked *decision.Checked, g
 }
 
 func (c *Checker) overlap(ctx context.Context, g *v1alpha1.Guardrail, others []v1alpha1.Guardrail) (errs field.ErrorList, err error) {
-	this, err := guardrail.NewGuardrail(g, nil)
+	this, err := config.NewGuardrail(g, nil)
 	if err != nil {
 		return nil, nil //nolint:nilerr // the selector's error is reported by itself
 	}
@@ -98,21 +97,21 @@ func policiesOf(g *v1alpha1.Guardrail) (names []string) {
 }
 
 // worstNamespace finds a namespace in which a policy has too many parameters.
-func worstNamespace(this *guardrail.Guardrail, g *v1alpha1.Guardrail, others []v1alpha1.Guardrail, policy string, namespaces []decision.Namespace) (where, excess string) {
+func worstNamespace(this *config.Guardrail, g *v1alpha1.Guardrail, others []v1alpha1.Guardrail, policy string, namespaces []decision.Namespace) (where, excess string) {
 	everywhere, shared := parameterSets{}, map[string]parameterSets{}
 	everywhere.add(g, policy)
 	for i := range others {
 		if !slices.ContainsFunc(others[i].Spec.Policies, func(b v1alpha1.PolicyBinding) bool { return b.Name == policy }) {
 			continue
 		}
-		other, err := guardrail.NewGuardrail(&others[i], nil)
+		other, err := config.NewGuardrail(&others[i], nil)
 		if err != nil {
 			continue // it is not in force
 		}
-		if guardrail.BothEverywhere(this, other) {
+		if config.BothEverywhere(this, other) {
 			everywhere.add(&others[i], policy)
 		}
-		for _, name := range guardrail.BothCover(this, other, namespaces) {
+		for _, name := range config.BothCover(this, other, namespaces) {
 			if shared[name] == nil {
 				shared[name] = parameterSets{}
 				shared[name].add(g, policy)

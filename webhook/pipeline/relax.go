@@ -8,8 +8,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/labels"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/request"
 )
 
@@ -37,7 +37,7 @@ func (s *Snapshot) Relax(ctx context.Context, r *decision.Request, relaxers Rela
 	if r.Operation != decision.Update || !isNamespace(r) {
 		return d, nil
 	}
-	before, after := guardrail.NamespaceOf(r.Name, r.OldObject), guardrail.NamespaceOf(r.Name, r.Object)
+	before, after := config.NamespaceOf(r.Name, r.OldObject), config.NamespaceOf(r.Name, r.Object)
 	var webhooks []labels.Selector
 	if o.Webhooks != nil {
 		var err error
@@ -97,7 +97,7 @@ func (s *Snapshot) RelaxUnseen(limit *request.LimitError, o Options) *decision.D
 }
 
 // lossText says what changes, and what that costs.
-func lossText(loss guardrail.Loss, before, after map[string]string) string {
+func lossText(loss config.Loss, before, after map[string]string) string {
 	changes := make([]string, 0, len(loss.Labels))
 	for _, label := range loss.Labels {
 		was, had := before[label]

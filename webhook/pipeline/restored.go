@@ -13,8 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
+
 	"taffrail.dev/webhook/request"
 )
 
@@ -34,17 +35,17 @@ type Live interface {
 
 // restored returns a lookup of what the object may be made from that exists in the cluster
 // already, or nil if it cannot be known.
-func (s *Snapshot) restored(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, o Options) func() (guardrail.Restored, error) {
+func (s *Snapshot) restored(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, o Options) func() (Restored, error) {
 	if o.Live == nil || r.Origin != decision.OriginValidating || r.Subresource != "" {
 		return nil
 	}
 	kind := r.Kind.GroupKind()
 	switch {
 	case r.Operation == decision.Create && kind == schema.GroupKind{Group: batchv1.GroupName, Kind: "Job"}:
-		return func() (guardrail.Restored, error) { return s.madeFromCronJob(ctx, r, bounds, o) }
+		return func() (Restored, error) { return s.madeFromCronJob(ctx, r, bounds, o) }
 	case r.Operation == decision.Update && r.OldObject != nil && kind.Group == appsv1.GroupName:
 		if revisions, ok := revisionKind(kind.Kind); ok {
-			return func() (guardrail.Restored, error) { return fromRevision(ctx, r, o.Live, revisions) }
+			return func() (Restored, error) { return fromRevision(ctx, r, o.Live, revisions) }
 		}
 	}
 	return nil
@@ -64,25 +65,25 @@ func revisionKind(kind string) (schema.GroupVersionKind, bool) {
 // fromRevision looks for a revision with the template of a workload that changes its
 // template. Such a revision was decided when it was made, unless its controller made it
 // from a template that was decided, or from one that predates the Guardrail.
-func fromRevision(ctx context.Context, r *decision.Request, live Live, kind schema.GroupVersionKind) (guardrail.Restored, error) {
+func fromRevision(ctx context.Context, r *decision.Request, live Live, kind schema.GroupVersionKind) (Restored, error) {
 	name, _, _ := unstructured.NestedString(r.OldObject, "metadata", "name")
 	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
 	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
 	if uid == "" || len(selector) == 0 || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
-		return guardrail.Restored{}, nil // what stays as it is comes back from nowhere
+		return Restored{}, nil // what stays as it is comes back from nowhere
 	}
 	for revision, err := range live.Revisions(ctx, kind, r.Namespace.Name, selector) {
 		if err != nil {
-			return guardrail.Restored{}, err
+			return Restored{}, err
 		}
 		if request.Controller(revision).UID != uid || deleting(revision) || !madeFor(name, revision, kind.Kind) {
 			continue
 		}
 		if request.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
-			return guardrail.Restored{Why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), Has: within(r.Workload.PodPath)}, nil
+			return Restored{Why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), Has: within(r.Workload.PodPath)}, nil
 		}
 	}
-	return guardrail.Restored{}, nil
+	return Restored{}, nil
 }
 
 // madeFor reports whether a revision has the name that a controller gives the revisions of
@@ -113,25 +114,25 @@ func within(parent string) func(path string) bool {
 
 // fromOwner looks whether the object that controls a revision has its template now, as
 // when an operator makes the revision instead of the built-in controller.
-func fromOwner(ctx context.Context, r *decision.Request, template map[string]any, live Live) func() (guardrail.Restored, error) {
+func fromOwner(ctx context.Context, r *decision.Request, template map[string]any, live Live) func() (Restored, error) {
 	if live == nil || r.Origin != decision.OriginValidating {
 		return nil
 	}
-	return func() (guardrail.Restored, error) {
+	return func() (Restored, error) {
 		owner := request.Controller(r.Object)
 		revisions, ok := revisionKind(owner.Kind)
 		if !ok || owner.Group != appsv1.GroupName || revisions.Kind != r.Kind.Kind || owner.UID == "" || !madeFor(owner.Name, r.Object, r.Kind.Kind) {
-			return guardrail.Restored{}, nil
+			return Restored{}, nil
 		}
 		object, err := live.Owner(ctx, appsv1.SchemeGroupVersion.WithKind(owner.Kind), r.Namespace.Name, owner.Name)
 		if err != nil {
-			return guardrail.Restored{}, err
+			return Restored{}, err
 		}
 		if uid, _, _ := unstructured.NestedString(object, "metadata", "uid"); uid != owner.UID || deleting(object) ||
 			!request.SameTemplate(templateIn(object), template, addedTo(r.Kind.Kind)...) {
-			return guardrail.Restored{}, nil
+			return Restored{}, nil
 		}
-		return guardrail.Restored{Why: fmt.Sprintf("as in %s %s", owner.Kind, owner.Name), Has: within("spec.template")}, nil
+		return Restored{Why: fmt.Sprintf("as in %s %s", owner.Kind, owner.Name), Has: within("spec.template")}, nil
 	}
 }
 
@@ -154,16 +155,16 @@ func addedTo(kind string) []string {
 // a Deployment a template that no revision of the Deployment has. It does so by the
 // annotation deprecated.deployment.rollback.to, which takes any ReplicaSet that the
 // Deployment has adopted.
-func distrust(ctx context.Context, r *decision.Request, bounds []guardrail.AppliedBinding, results []decision.Result, o Options) error {
+func distrust(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result, o Options) error {
 	if o.Live == nil || r.Origin != decision.OriginValidating || r.Operation != decision.Update || r.Subresource != "" || r.OldObject == nil ||
-		r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}) || !guardrail.DeploymentController(r.User) ||
+		r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}) || !config.DeploymentController(r.User) ||
 		!enforcedIn(r.Workload.PodPath, bounds, results) || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
 		return nil
 	}
 	revisions, _ := revisionKind(r.Kind.Kind)
 	restored, err := fromRevision(ctx, r, o.Live, revisions)
 	switch {
-	case err != nil && !slices.ContainsFunc(bounds, func(b guardrail.AppliedBinding) bool { return b.Mode == decision.ModeEnforce }):
+	case err != nil && !slices.ContainsFunc(bounds, func(b config.AppliedBinding) bool { return b.Mode == decision.ModeEnforce }):
 		return nil // nobody's request fails for what is only counted
 	case err != nil:
 		return fmt.Errorf("looking for what the object may be made from: %w", err)
@@ -176,7 +177,7 @@ func distrust(ctx context.Context, r *decision.Request, bounds []guardrail.Appli
 
 // enforcedIn reports whether a binding that enforces, or would once its Guardrail and the
 // ceiling do, has found something in a field.
-func enforcedIn(field string, bounds []guardrail.AppliedBinding, results []decision.Result) bool {
+func enforcedIn(field string, bounds []config.AppliedBinding, results []decision.Result) bool {
 	for i := range bounds {
 		if bounds[i].ModePinned {
 			continue

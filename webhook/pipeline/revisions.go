@@ -8,8 +8,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
+
 	"taffrail.dev/webhook/request"
 )
 
@@ -43,7 +44,7 @@ func (s *Snapshot) decideRevision(ctx context.Context, r *decision.Request, sour
 		if err != nil {
 			return nil, err
 		}
-		guardrail.Join(d, decision)
+		Join(d, decision)
 		d.Fills = decision.Fills
 	}
 	for i := range d.Findings {
@@ -66,7 +67,7 @@ func (s *Snapshot) decideRevision(ctx context.Context, r *decision.Request, sour
 // by the uid in it, and adopt what has none. Their own revisions are their own kind's.
 func revisedKinds(r *decision.Request) []schema.GroupVersionKind {
 	all := request.RevisedKinds()
-	if own := guardrail.RevisionController(r.User); own != nil {
+	if own := config.RevisionController(r.User); own != nil {
 		return slices.DeleteFunc(all, func(kind schema.GroupVersionKind) bool { return !slices.Contains(own, kind.GroupKind()) })
 	}
 	return all
@@ -78,7 +79,7 @@ func revisedKinds(r *decision.Request) []schema.GroupVersionKind {
 // but ownerReferences can be taken away, so what excuses them must excuse everybody's.
 func revisionScope(r *decision.Request) scope {
 	switch {
-	case guardrail.RevisionController(r.User) != nil:
+	case config.RevisionController(r.User) != nil:
 		return scope{trusted: true}
 	case adoptable(r):
 		return scope{strict: true}
@@ -99,7 +100,7 @@ func adoptable(r *decision.Request) bool {
 func rehomed(r *decision.Request) bool {
 	before := request.Controller(r.OldObject)
 	return r.Operation == decision.Update && before != (request.Owner{}) && before != request.Controller(r.Object) &&
-		!guardrail.GarbageCollector(r.User) && guardrail.RevisionController(r.User) == nil
+		!config.GarbageCollector(r.User) && config.RevisionController(r.User) == nil
 }
 
 // decideClaim decides a ReplicaSet that a Deployment could take for a revision of its own
@@ -131,7 +132,7 @@ func (s *Snapshot) decideClaim(ctx context.Context, r *decision.Request, source 
 // nothing; but only those that have the hash in their template are rolled back to.
 func claims(r *decision.Request) bool {
 	if r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "ReplicaSet"}) || r.Subresource != "" ||
-		r.Origin == decision.OriginLive || r.Workload == nil || guardrail.DeploymentController(r.User) || templateHash(r.Workload.Pod) == "" {
+		r.Origin == decision.OriginLive || r.Workload == nil || config.DeploymentController(r.User) || templateHash(r.Workload.Pod) == "" {
 		return false
 	}
 	return r.Operation == decision.Create || !request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod)

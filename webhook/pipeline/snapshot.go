@@ -6,8 +6,8 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -17,8 +17,8 @@ import (
 type Snapshot struct {
 	id         string
 	catalog    *rego.Catalog
-	guardrails guardrail.Guardrails
-	exemptions guardrail.Exemptions
+	guardrails config.Guardrails
+	exemptions config.Exemptions
 	program    *rego.Program
 	bindings   int
 	versions   map[string]Version
@@ -33,7 +33,7 @@ func (s *Snapshot) ID() string { return s.id }
 func (s *Snapshot) Guardrails() int { return len(s.guardrails) }
 
 // Set returns the Guardrails in force, sorted by name. It must not be written to.
-func (s *Snapshot) Set() guardrail.Guardrails { return s.guardrails }
+func (s *Snapshot) Set() config.Guardrails { return s.guardrails }
 
 // Versions tells by name which Guardrails are in force, and as which version of the stored
 // object.
@@ -52,10 +52,10 @@ func (s *Snapshot) Bindings() int { return s.bindings }
 func (s *Snapshot) Catalog() *rego.Catalog { return s.catalog }
 
 // Exemptions are all that are right, in force or expired.
-func (s *Snapshot) Exemptions() guardrail.Exemptions { return s.exemptions }
+func (s *Snapshot) Exemptions() config.Exemptions { return s.exemptions }
 
 // Honoured lists what the Guardrails make of an Exemption that bind its policies in one of its
 // namespaces.
-func (s *Snapshot) Honoured(e *guardrail.Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) []guardrail.Honoured {
+func (s *Snapshot) Honoured(e *config.Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) []config.Honoured {
 	return s.guardrails.Honoured(e, namespaceOf, now)
 }

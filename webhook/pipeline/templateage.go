@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/request"
 )
 
@@ -95,7 +95,7 @@ func (e *existing) unowned() bool {
 	if e.request.Workload.Template {
 		return false
 	}
-	if !guardrail.MakesFromTemplate(e.request.User, e.request.Kind.GroupKind()) {
+	if !config.MakesFromTemplate(e.request.User, e.request.Kind.GroupKind()) {
 		return true
 	}
 	owner := request.Controller(e.request.Object)

@@ -7,38 +7,37 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 )
 
 // Unchanged tells whether an UPDATE leaves everything as it was that a policy may go by.
 // Such an update is never denied, or an object with a finalizer could not be deleted.
-func Unchanged(r *decision.Request) bool { return extentOf(r) == guardrail.ChangesNothing }
+func Unchanged(r *decision.Request) bool { return extentOf(r) == ChangesNothing }
 
 // extentOf compares by what is in the object, and not by what today's policies read of it:
 // a policy of somebody's own may read anything. Only finalizers, owners, managed fields
 // and what nobody can set are none of their business.
 //
 // That an object is terminating makes no difference: a Pod that is has time to do harm.
-func extentOf(r *decision.Request) guardrail.UpdateScope {
+func extentOf(r *decision.Request) UpdateScope {
 	if carriesMetadata(r) {
 		// Of the rest nothing is taken that a policy may go by.
 		if metadataChanged(r) {
-			return guardrail.ChangesLabels
+			return ChangesLabels
 		}
-		return guardrail.ChangesNothing
+		return ChangesNothing
 	}
 	if r.OldObject == nil || !reflect.DeepEqual(content(r, r.Object), content(r, r.OldObject)) {
-		return guardrail.ChangesContent
+		return ChangesContent
 	}
 	for _, field := range []string{"labels", "annotations"} {
 		if !reflect.DeepEqual(metadata(r.Object)[field], metadata(r.OldObject)[field]) {
-			return guardrail.ChangesLabels
+			return ChangesLabels
 		}
 	}
 	if !reflect.DeepEqual(r.Object["spec"], r.OldObject["spec"]) {
-		return guardrail.ChangesLabels
+		return ChangesLabels
 	}
-	return guardrail.ChangesNothing
+	return ChangesNothing
 }
 
 // content is all of an object but metadata and status. The name of its volume is no more

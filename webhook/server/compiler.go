@@ -17,7 +17,6 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
@@ -37,10 +36,10 @@ type snapshot interface {
 	admission.Decider
 	Guardrails() int
 	Bindings() int
-	Exemptions() guardrail.Exemptions
-	Honoured(*guardrail.Exemption, func(name string) decision.Namespace, time.Time) []guardrail.Honoured
+	Exemptions() config.Exemptions
+	Honoured(*config.Exemption, func(name string) decision.Namespace, time.Time) []config.Honoured
 	Catalog() *rego.Catalog
-	Set() guardrail.Guardrails
+	Set() config.Guardrails
 	// Versions are the versions of the Guardrails in force, by name.
 	Versions() map[string]pipeline.Version
 	// Injecting returns, by Guardrail, what injects under the ceiling.

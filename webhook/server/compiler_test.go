@@ -20,7 +20,6 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
@@ -31,15 +30,15 @@ type named struct {
 	id string
 }
 
-func (n named) ID() string                     { return n.id }
-func (named) Guardrails() int                  { return 0 }
-func (named) Bindings() int                    { return 0 }
-func (named) Exemptions() guardrail.Exemptions { return nil }
-func (named) Honoured(*guardrail.Exemption, func(name string) decision.Namespace, time.Time) []guardrail.Honoured {
+func (n named) ID() string                  { return n.id }
+func (named) Guardrails() int               { return 0 }
+func (named) Bindings() int                 { return 0 }
+func (named) Exemptions() config.Exemptions { return nil }
+func (named) Honoured(*config.Exemption, func(name string) decision.Namespace, time.Time) []config.Honoured {
 	return nil
 }
-func (named) Catalog() *rego.Catalog    { return &rego.Catalog{} }
-func (named) Set() guardrail.Guardrails { return nil }
+func (named) Catalog() *rego.Catalog { return &rego.Catalog{} }
+func (named) Set() config.Guardrails { return nil }
 
 func (named) Injecting(decision.Mode) map[string][]pipeline.Injecting { return nil }
 

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"taffrail.dev/webhook/audit"
-	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/config"
 )
 
 // countGap is the part of the interval that lies at least between two counts, however
@@ -75,7 +75,7 @@ func (c *excuseCounter) count(ctx context.Context) (err error) {
 		return nil
 	}
 	now := c.now()
-	var inForce guardrail.Exemptions
+	var inForce config.Exemptions
 	for _, e := range compiled.snapshot.Exemptions() {
 		if now.Before(e.Until) {
 			inForce = append(inForce, e)

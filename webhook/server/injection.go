@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
 )
 
@@ -110,7 +110,7 @@ func (r *injectionRecord) make() (*v1alpha1.Injection, error) {
 		record.SelectionSince = r.time()
 	}
 	since := r.listed()
-	if guardrail.SelectsEverywhere(r.spec) {
+	if config.SelectsEverywhere(r.spec) {
 		everywhere := r.everywhereBefore()
 		if everywhere == nil {
 			now := r.time()
@@ -165,7 +165,7 @@ func samePeriod(p *v1alpha1.InjectionPeriod, i *pipeline.Injecting) bool {
 }
 
 func (r *injectionRecord) sameSelection() bool {
-	return r.before != nil && guardrail.RecordsSelection(r.before, r.spec)
+	return r.before != nil && config.RecordsSelection(r.before, r.spec)
 }
 
 func (r *injectionRecord) everywhereBefore() *metav1.Time {
@@ -239,7 +239,7 @@ func (r *injectionRecord) selectedSince(namespace decision.Namespace) metav1.Tim
 		return r.later(namespace)
 	}
 	// Read with the record of before: the selector is the same.
-	before := guardrail.NewInjection(&v1alpha1.Guardrail{Spec: *r.spec, Status: v1alpha1.GuardrailStatus{Injection: r.before}}, nil)
+	before := config.NewInjection(&v1alpha1.Guardrail{Spec: *r.spec, Status: v1alpha1.GuardrailStatus{Injection: r.before}}, nil)
 	if !before.TellsByLabels(namespace) {
 		return r.later(namespace)
 	}

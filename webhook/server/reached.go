@@ -20,8 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/reach"
 	"taffrail.dev/webhook/rego"
 )
@@ -124,7 +124,7 @@ func (r *reachability) cluster(ctx context.Context, namespaces func(context.Cont
 
 // boundBy is what a Guardrail in force has bound. labelled is true if the webhooks select
 // namespaces by labels that somebody can take away.
-func boundBy(g *guardrail.Guardrail, labelled bool) reach.Bound {
+func boundBy(g *config.Guardrail, labelled bool) reach.Bound {
 	b := reach.Bound{Covers: g.Covers, Relaxes: labelled || g.SelectsByLabels()}
 	for i := range g.Bindings {
 		b.Kinds = append(b.Kinds, g.Bindings[i].Policy.Kinds...)
@@ -135,17 +135,17 @@ func boundBy(g *guardrail.Guardrail, labelled bool) reach.Bound {
 
 // boundOf is what a Policy is about, in the namespaces of the Guardrails that bind it. One
 // that nobody binds is looked at as if it held everywhere.
-func boundOf(policy *rego.Policy, all guardrail.Guardrails) (bound reach.Bound, anywhere bool) {
-	var binding guardrail.Guardrails
+func boundOf(policy *rego.Policy, all config.Guardrails) (bound reach.Bound, anywhere bool) {
+	var binding config.Guardrails
 	for _, g := range all {
-		if slices.ContainsFunc(g.Bindings, func(b guardrail.Binding) bool { return b.Policy.ID == policy.ID }) {
+		if slices.ContainsFunc(g.Bindings, func(b config.Binding) bool { return b.Policy.ID == policy.ID }) {
 			binding = append(binding, g)
 		}
 	}
 	return reach.Bound{
 		Kinds: policy.Kinds, Injects: policy.Mutates,
 		Covers: func(namespace decision.Namespace) bool {
-			return slices.ContainsFunc(binding, func(g *guardrail.Guardrail) bool { return g.Covers(namespace) })
+			return slices.ContainsFunc(binding, func(g *config.Guardrail) bool { return g.Covers(namespace) })
 		},
 	}, len(binding) > 0
 }
@@ -216,7 +216,7 @@ func (m *reachedMetric) clear() {
 type reached struct {
 	cluster *reach.Cluster
 	err     error
-	set     guardrail.Guardrails
+	set     config.Guardrails
 	catalog *rego.Catalog
 }
 
@@ -236,7 +236,7 @@ func (r *reached) guardrail(name string, generation int64) *metav1.Condition {
 	if r == nil {
 		return nil
 	}
-	at := slices.IndexFunc(r.set, func(g *guardrail.Guardrail) bool { return g.Name == name })
+	at := slices.IndexFunc(r.set, func(g *config.Guardrail) bool { return g.Name == name })
 	if at < 0 {
 		return nil
 	}

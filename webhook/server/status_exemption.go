@@ -14,7 +14,6 @@ import (
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/pipeline"
 )
 
@@ -44,10 +43,10 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) e
 			continue // It will be compiled, and this be called again.
 		}
 		all := compiled.snapshot.Exemptions()
-		var resolved *guardrail.Exemption
-		var honoured []guardrail.Honoured
+		var resolved *config.Exemption
+		var honoured []config.Honoured
 		end := time.Time{}
-		if at := slices.IndexFunc(all, func(r *guardrail.Exemption) bool { return r.Name == e.Name }); at >= 0 {
+		if at := slices.IndexFunc(all, func(r *config.Exemption) bool { return r.Name == e.Name }); at >= 0 {
 			resolved = all[at]
 			honoured = compiled.snapshot.Honoured(resolved, namespaceOf, now)
 			if end = resolved.End(honoured); end.After(now) && end.Before(w.next) {
@@ -114,7 +113,7 @@ func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.Excuses, at time.Time)
 // the Exemption can be in force, honoured is what Guardrails make of it, and excuses is nil
 // where nothing was counted.
 func exemptionConditions(
-	e *v1alpha1.Exemption, resolved *guardrail.Exemption, honoured []guardrail.Honoured, p pipeline.Problem, wrong bool, excuses *audit.Excuses, now time.Time,
+	e *v1alpha1.Exemption, resolved *config.Exemption, honoured []config.Honoured, p pipeline.Problem, wrong bool, excuses *audit.Excuses, now time.Time,
 ) []metav1.Condition {
 	active := metav1.Condition{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce}
 	if resolved == nil {
@@ -163,7 +162,7 @@ func exemptionConditions(
 
 // limitedText says what Guardrails do not honour, and from when on. It is empty if they honour
 // all of the Exemption.
-func limitedText(e *guardrail.Exemption, honoured []guardrail.Honoured) string {
+func limitedText(e *config.Exemption, honoured []config.Honoured) string {
 	var texts []string
 	for _, h := range honoured {
 		switch {

@@ -14,17 +14,17 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/audit"
-	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/pipeline"
 )
 
 // exempting is a snapshot that is nothing but its Exemptions.
 type exempting struct {
 	named
-	exemptions guardrail.Exemptions
+	exemptions config.Exemptions
 }
 
-func (e exempting) Exemptions() guardrail.Exemptions { return e.exemptions }
+func (e exempting) Exemptions() config.Exemptions { return e.exemptions }
 
 func newExemption(name string) *v1alpha1.Exemption {
 	e := &v1alpha1.Exemption{ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 2}}
@@ -77,7 +77,7 @@ func TestStatusOfExemptions(t *testing.T) {
 		compiled := &outcome{generations: map[key]int64{{"Exemption", "legacy"}: 2}, problems: map[key]pipeline.Problem{}}
 		made := exempting{named: named{id: "s"}}
 		if !test.inactive {
-			made.exemptions = guardrail.Exemptions{{Name: "legacy", Until: end}}
+			made.exemptions = config.Exemptions{{Name: "legacy", Until: end}}
 		}
 		compiled.snapshot = made
 		if len(test.problem) > 0 {
@@ -133,7 +133,7 @@ func TestACountThatSaysTheSameIsNotWrittenAgain(t *testing.T) {
 
 func TestMetricsOfExemptions(t *testing.T) {
 	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
-	compiled := &outcome{snapshot: exempting{named{id: "s"}, guardrail.Exemptions{
+	compiled := &outcome{snapshot: exempting{named{id: "s"}, config.Exemptions{
 		{Name: "a", Until: now.Add(15 * 24 * time.Hour)}, {Name: "b", Until: now.Add(14 * 24 * time.Hour)}, {Name: "c", Until: now},
 	}}}
 	registry := prometheus.NewRegistry()

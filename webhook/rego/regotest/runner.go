@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
+
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
@@ -113,7 +113,7 @@ func (c *Case) Tolerated(ctx context.Context, program *rego.Program) (found deci
 		return found, nil, err
 	}
 	found, err = evaluate(ctx, program, req, rego.Deny)
-	return found, guardrail.Tolerated(&before, &found), err
+	return found, pipeline.Tolerated(&before, &found), err
 }
 
 // checkTolerated compares what the old object has already with what the case says of it.

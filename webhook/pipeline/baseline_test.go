@@ -1,4 +1,4 @@
-package guardrail_test
+package pipeline_test
 
 import (
 	"cmp"
@@ -14,11 +14,11 @@ import (
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/pipeline"
 )
 
-func extent(of guardrail.UpdateScope) func(*decision.Request) guardrail.UpdateScope {
-	return func(*decision.Request) guardrail.UpdateScope { return of }
+func extent(of pipeline.UpdateScope) func(*decision.Request) pipeline.UpdateScope {
+	return func(*decision.Request) pipeline.UpdateScope { return of }
 }
 
 func excessive(key string, excess json.Number) decision.Result {
@@ -64,7 +64,7 @@ func TestRatchet(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: test.existing})
 			updates(&e, test.before)
-			d := decide(t, e)
+			d := decideOn(t, e)
 			if d.Verdict != test.want || (d.Findings[0].Tolerated != "") != (test.want == decision.VerdictWarn) {
 				t.Errorf("got %+v", d)
 			}
@@ -75,7 +75,7 @@ func TestRatchet(t *testing.T) {
 func TestADenialSaysThatItGotWorse(t *testing.T) {
 	e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: excessive("k", "3")})
 	updates(&e, excessive("k", "2"))
-	if words := decide(t, e).Denial("Service shop/web"); !strings.Contains(words, "worse than in the stored object") {
+	if words := decideOn(t, e).Denial("Service shop/web"); !strings.Contains(words, "worse than in the stored object") {
 		t.Errorf("got %s", words)
 	}
 }
@@ -87,7 +87,7 @@ func TestEachBindingHasItsOwnPast(t *testing.T) {
 		asked{guardrail: "strict", mode: decision.ModeEnforce, result: violation("replicas")})
 	updates(&e, decision.Result{})
 	e.Before = func() ([]decision.Result, error) { return []decision.Result{{}, violation("replicas")}, nil }
-	if d := decide(t, e); d.Verdict != decision.VerdictDeny {
+	if d := decideOn(t, e); d.Verdict != decision.VerdictDeny {
 		t.Errorf("there were enough for the loose one, and are not any more: got %v", d.Verdict)
 	}
 }
@@ -95,23 +95,23 @@ func TestEachBindingHasItsOwnPast(t *testing.T) {
 func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after decision.Result
-		extent        guardrail.UpdateScope
+		extent        pipeline.UpdateScope
 		want          decision.Verdict
 	}{
-		"nothing changes":              {decision.Result{}, violation("k"), guardrail.ChangesNothing, decision.VerdictWarn},
-		"labels, and it had it":        {violation("k"), violation("k"), guardrail.ChangesLabels, decision.VerdictWarn},
-		"labels, and it is new":        {decision.Result{}, violation("k"), guardrail.ChangesLabels, decision.VerdictDeny},
-		"labels, and it is worse":      {excessive("k", "1"), excessive("k", "2"), guardrail.ChangesLabels, decision.VerdictDeny},
-		"anything, and it had it":      {violation("k"), violation("k"), guardrail.ChangesContent, decision.VerdictDeny},
-		"a policy that fails, nothing": {decision.Result{}, decision.Result{Err: errors.New("broken")}, guardrail.ChangesNothing, decision.VerdictWarn},
-		"a policy that fails, labels":  {decision.Result{}, decision.Result{Err: errors.New("broken")}, guardrail.ChangesLabels, decision.VerdictDeny},
-		"it failed before, labels":     {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, guardrail.ChangesLabels, decision.VerdictWarn},
-		"it failed before, anything":   {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, guardrail.ChangesContent, decision.VerdictDeny},
+		"nothing changes":              {decision.Result{}, violation("k"), pipeline.ChangesNothing, decision.VerdictWarn},
+		"labels, and it had it":        {violation("k"), violation("k"), pipeline.ChangesLabels, decision.VerdictWarn},
+		"labels, and it is new":        {decision.Result{}, violation("k"), pipeline.ChangesLabels, decision.VerdictDeny},
+		"labels, and it is worse":      {excessive("k", "1"), excessive("k", "2"), pipeline.ChangesLabels, decision.VerdictDeny},
+		"anything, and it had it":      {violation("k"), violation("k"), pipeline.ChangesContent, decision.VerdictDeny},
+		"a policy that fails, nothing": {decision.Result{}, decision.Result{Err: errors.New("broken")}, pipeline.ChangesNothing, decision.VerdictWarn},
+		"a policy that fails, labels":  {decision.Result{}, decision.Result{Err: errors.New("broken")}, pipeline.ChangesLabels, decision.VerdictDeny},
+		"it failed before, labels":     {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, pipeline.ChangesLabels, decision.VerdictWarn},
+		"it failed before, anything":   {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, pipeline.ChangesContent, decision.VerdictDeny},
 	} {
 		e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: v1alpha1.ExistingEnforce})
 		updates(&e, test.before)
 		e.UpdateScope = extent(test.extent)
-		if d := decide(t, e); d.Verdict != test.want {
+		if d := decideOn(t, e); d.Verdict != test.want {
 			t.Errorf("%s: got %+v", name, d)
 		}
 	}
@@ -121,13 +121,13 @@ func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 func TestWhereTheStoredObjectCannotBeDecidedNothingIsDenied(t *testing.T) {
 	e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
 	updates(&e, decision.Result{Err: errors.New("hunter2")})
-	d := decide(t, e)
+	d := decideOn(t, e)
 	if d.Verdict != decision.VerdictUnknown || len(d.Errors) > 0 || len(d.Warnings()) != 1 || strings.Contains(d.Warnings()[0], "hunter2") {
 		t.Errorf("got %+v, %q", d, d.Warnings())
 	}
 	ended := errors.New("ended")
 	e.Before = func() ([]decision.Result, error) { return nil, ended }
-	if _, err := guardrail.Decide(e); !errors.Is(err, ended) {
+	if _, err := pipeline.Decide(e); !errors.Is(err, ended) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -145,7 +145,7 @@ func TestTheStoredObjectIsLeftAloneWhereNothingWouldBeDenied(t *testing.T) {
 			t.Errorf("%s: the stored object was decided", name)
 			return make([]decision.Result, 1), nil
 		}
-		decide(t, e)
+		decideOn(t, e)
 	}
 }
 
@@ -191,7 +191,7 @@ func mostExcused(had, have []decision.Violation) int {
 	return most
 }
 
-func ofIdentity(result decision.Result, id guardrail.Identity) []decision.Violation {
+func ofIdentity(result decision.Result, id pipeline.Identity) []decision.Violation {
 	return slices.DeleteFunc(slices.Clone(result.Violations), func(v decision.Violation) bool {
 		return v.Container != id.Container || v.Key != id.Key
 	})
@@ -216,7 +216,7 @@ func TestImprovementIsNeverDenied(t *testing.T) {
 		}
 		e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: sorted(after)})
 		updates(&e, before)
-		d, err := guardrail.Decide(e)
+		d, err := pipeline.Decide(e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,13 +238,13 @@ func TestWhatIsNewOrWorseIsDenied(t *testing.T) {
 		}
 		e := evidence(t, service(decision.Update), all...)
 		updates(&e, before)
-		d, err := guardrail.Decide(e)
+		d, err := pipeline.Decide(e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := map[guardrail.Identity]bool{}
+		want := map[pipeline.Identity]bool{}
 		for _, v := range after.Violations {
-			id := guardrail.Identity{Policy: "a-policy", Container: v.Container, Key: v.Key}
+			id := pipeline.Identity{Policy: "a-policy", Container: v.Container, Key: v.Key}
 			have := ofIdentity(after, id)
 			want[id] = strict || mostExcused(ofIdentity(before, id), have) < len(have)
 		}
@@ -252,7 +252,7 @@ func TestWhatIsNewOrWorseIsDenied(t *testing.T) {
 			t.Fatalf("%d findings, want %d", len(d.Findings), len(want))
 		}
 		for _, f := range d.Findings {
-			id := guardrail.Identity{Policy: f.Policy, Container: f.Container, Key: f.Key}
+			id := pipeline.Identity{Policy: f.Policy, Container: f.Container, Key: f.Key}
 			if denied, ok := want[id]; !ok || f.Denies() != denied || f.Denies() == (f.Tolerated != "") {
 				t.Fatalf("%+v: from %+v to %+v, strict %v", f, before, after, strict)
 			}

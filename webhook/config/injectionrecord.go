@@ -1,4 +1,4 @@
-package guardrail
+package config
 
 import (
 	"slices"
@@ -157,6 +157,6 @@ func (i *Injection) Covering(policy string, written, selected, created time.Time
 	return slots
 }
 
-// LeavesExisting reports whether the Guardrail injects only into Pods whose template was
+// ToleratesExisting reports whether the Guardrail injects only into Pods whose template was
 // written while it did.
-func (g *Guardrail) LeavesExisting() bool { return g.tolerate }
+func (g *Guardrail) ToleratesExisting() bool { return g.tolerate }

@@ -1,4 +1,4 @@
-package guardrail_test
+package pipeline_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/pipeline"
 )
 
 func TestMirrorPods(t *testing.T) {
@@ -37,8 +37,8 @@ func TestMirrorPods(t *testing.T) {
 		if test.pod.marked {
 			metadata["annotations"] = map[string]any{"kubernetes.io/config.mirror": "hash"}
 		}
-		r := &decision.Request{Kind: pods(), User: test.pod.user, Operation: decision.Create, Object: map[string]any{"metadata": metadata}}
-		if d := decide(t, evidence(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})); d.Verdict != test.want {
+		r := &decision.Request{Kind: podKind(), User: test.pod.user, Operation: decision.Create, Object: map[string]any{"metadata": metadata}}
+		if d := decideOn(t, evidence(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})); d.Verdict != test.want {
 			t.Errorf("%s: got %v", name, d.Verdict)
 		}
 	}
@@ -61,7 +61,7 @@ func TestTrustOfTheControlPlane(t *testing.T) {
 		"an ephemeral volume's claim":  {claims, sa("ephemeral-volume-controller"), decision.VerdictAllow},
 		"a claim that is bound":        {claims, sa("persistent-volume-binder"), decision.VerdictAllow},
 		"a claim that is scheduled":    {claims, decision.User{Name: "system:kube-scheduler"}, decision.VerdictAllow},
-		"a Pod by the scheduler":       {pods(), decision.User{Name: "system:kube-scheduler"}, decision.VerdictDeny},
+		"a Pod by the scheduler":       {podKind(), decision.User{Name: "system:kube-scheduler"}, decision.VerdictDeny},
 		"a claim by another":           {claims, sa("deployment-controller"), decision.VerdictDeny},
 		"the cluster's CA":             {configMaps, sa("root-ca-cert-publisher"), decision.VerdictAllow},
 		"a ConfigMap by another":       {configMaps, sa("job-controller"), decision.VerdictDeny},
@@ -71,7 +71,7 @@ func TestTrustOfTheControlPlane(t *testing.T) {
 		"a kind of the same name":      {kind("example.com", "Deployment"), sa("deployment-controller"), decision.VerdictDeny},
 	} {
 		r := &decision.Request{Kind: test.kind, User: test.user, Operation: decision.Update}
-		if d := decide(t, evidence(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})); d.Verdict != test.want {
+		if d := decideOn(t, evidence(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})); d.Verdict != test.want {
 			t.Errorf("%s: got %v", name, d.Verdict)
 		}
 	}
@@ -79,8 +79,8 @@ func TestTrustOfTheControlPlane(t *testing.T) {
 
 // What is restored is tolerated, field by field, and asked for only where it matters.
 func TestWhatIsRestoredIsTolerated(t *testing.T) {
-	restored := func() (guardrail.Restored, error) {
-		return guardrail.Restored{Why: "as before", Has: func(path string) bool { return path == "spec.template" }}, nil
+	restored := func() (pipeline.Restored, error) {
+		return pipeline.Restored{Why: "as before", Has: func(path string) bool { return path == "spec.template" }}, nil
 	}
 	for name, test := range map[string]struct {
 		path     string
@@ -94,7 +94,7 @@ func TestWhatIsRestoredIsTolerated(t *testing.T) {
 	} {
 		e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation(test.path), existing: test.existing})
 		e.Restored = restored
-		if d := decide(t, e); d.Verdict != test.want || (d.Findings[0].Tolerated == "as before") != (test.want == decision.VerdictWarn) {
+		if d := decideOn(t, e); d.Verdict != test.want || (d.Findings[0].Tolerated == "as before") != (test.want == decision.VerdictWarn) {
 			t.Errorf("%s: got %+v", name, d)
 		}
 	}
@@ -103,18 +103,18 @@ func TestWhatIsRestoredIsTolerated(t *testing.T) {
 		asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("spec.replicas")},
 		asked{guardrail: "g", mode: decision.ModeWarn, result: violation("spec.template")})
 	e.Restored = restored
-	if d := decide(t, e); d.Findings[1].Tolerated != "" {
+	if d := decideOn(t, e); d.Findings[1].Tolerated != "" {
 		t.Errorf("what only warns needs no tolerance, but got %+v", d.Findings)
 	}
 
 	e = evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
 	broken := errors.New("broken")
-	e.Restored = func() (guardrail.Restored, error) { return guardrail.Restored{}, broken }
-	if _, err := guardrail.Decide(e); !errors.Is(err, broken) {
+	e.Restored = func() (pipeline.Restored, error) { return pipeline.Restored{}, broken }
+	if _, err := pipeline.Decide(e); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 	updates(&e, violation("k"))
-	if d := decide(t, e); d.Verdict != decision.VerdictWarn {
+	if d := decideOn(t, e); d.Verdict != decision.VerdictWarn {
 		t.Errorf("what the stored object has needs no look at the cluster, but got %v", d.Verdict)
 	}
 }
@@ -126,7 +126,7 @@ func TestOnlyWhatIsAboutAFieldCounts(t *testing.T) {
 	} {
 		e := evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation(path)})
 		e.Only = "spec.template"
-		if d := decide(t, e); d.Verdict != want {
+		if d := decideOn(t, e); d.Verdict != want {
 			t.Errorf("%s: got %v", path, d.Verdict)
 		}
 	}
@@ -196,13 +196,13 @@ func TestTrustNeedsTheKindThatCarriesTheTemplate(t *testing.T) {
 			Workload: &decision.Workload{PodPath: "spec.template"},
 		}
 		a := asked{guardrail: "g", mode: decision.ModeEnforce, result: violation(test.path), kinds: test.kinds}
-		d := decide(t, evidence(t, r, a))
+		d := decideOn(t, evidence(t, r, a))
 		if d.Verdict != test.want {
 			t.Errorf("%s: got %v", name, d.Verdict)
 		}
 		// What would be denied is counted before it is.
 		a.mode = decision.ModeAudit
-		if d := decide(t, evidence(t, r, a)); d.Findings[0].WouldDeny != (test.want == decision.VerdictDeny) {
+		if d := decideOn(t, evidence(t, r, a)); d.Findings[0].WouldDeny != (test.want == decision.VerdictDeny) {
 			t.Errorf("%s: under audit, WouldDeny is %v", name, d.Findings[0].WouldDeny)
 		}
 	}

@@ -1,4 +1,4 @@
-package guardrail
+package pipeline
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
 )
@@ -23,7 +24,7 @@ type Identity struct {
 // Evidence is what is known when a request is decided.
 type Evidence struct {
 	Request  *decision.Request
-	Bindings []AppliedBinding
+	Bindings []config.AppliedBinding
 	// Results has one entry per bound.
 	Results []decision.Result
 	// Filled are the fields that enforced injections set, as paths in the user's object.
@@ -36,7 +37,7 @@ type Evidence struct {
 	// GapFindings are findings that no rule made, such as a gap that cannot be filled.
 	GapFindings []decision.Finding
 	// Exemptions are those about the request.
-	Exemptions Exemptions
+	Exemptions config.Exemptions
 	// UpdateScope is how much an UPDATE changes; nil for a CREATE. It is called only where
 	// something would be denied if it were enforced, or a policy that is enforced has failed.
 	UpdateScope func(*decision.Request) UpdateScope
@@ -151,7 +152,7 @@ func (e *Evidence) candidates() []candidate {
 	return all
 }
 
-func newFinding(bound AppliedBinding, mode decision.Mode, v *decision.Violation) decision.Finding {
+func newFinding(bound config.AppliedBinding, mode decision.Mode, v *decision.Violation) decision.Finding {
 	if v.AtMost != 0 {
 		mode = min(mode, v.AtMost)
 	}
@@ -171,14 +172,14 @@ func newFinding(bound AppliedBinding, mode decision.Mode, v *decision.Violation)
 	}
 }
 
-func (e *Evidence) uncertain(bound AppliedBinding) string {
+func (e *Evidence) uncertain(bound config.AppliedBinding) string {
 	return fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
 		e.Request.Namespace.Name, bound.Guardrail.Name)
 }
 
 // failureFinding is about an object that a policy cannot decide. Under failurePolicy Fail it denies
 // like a violation, and Unknown is empty.
-func failureFinding(bound AppliedBinding, mode decision.Mode, err error) decision.Finding {
+func failureFinding(bound config.AppliedBinding, mode decision.Mode, err error) decision.Finding {
 	f := decision.Finding{
 		Policy:      bound.Policy.ID,
 		Guardrails:  []string{bound.Guardrail.Name},

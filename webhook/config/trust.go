@@ -1,4 +1,4 @@
-package guardrail
+package config
 
 import (
 	"slices"
@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/request"
 )
@@ -116,4 +117,39 @@ func makersOf(makers []decision.Maker, r *decision.Request) []decision.Maker {
 		return makers[at : at+1]
 	}
 	return makers
+}
+
+// Trusting is the same Guardrail with other trusted writers: those users, and beside them
+// only the built-in controllers.
+func (g *Guardrail) Trusting(users ...string) *Guardrail {
+	other := *g
+	other.trusted = v1alpha1.TrustedWriters{Users: users}
+	return &other
+}
+
+// DeploymentController reports whether a user is the deployment controller, which makes
+// ReplicaSets from Deployments, and Deployments from ReplicaSets where it rolls back.
+func DeploymentController(user decision.User) bool {
+	return user.Name == controllerManager || user.Name == controllerPrefix+"deployment-controller"
+}
+
+// RevisionController reports whether a user is a controller that keeps its objects'
+// templates in ControllerRevisions, and of which kinds; kinds is nil where it is none.
+func RevisionController(user decision.User) (kinds []schema.GroupKind) {
+	set, daemons := schema.GroupKind{Group: "apps", Kind: "StatefulSet"}, schema.GroupKind{Group: "apps", Kind: "DaemonSet"}
+	switch user.Name {
+	case controllerManager:
+		return []schema.GroupKind{set, daemons}
+	case controllerPrefix + "statefulset-controller":
+		return []schema.GroupKind{set}
+	case controllerPrefix + "daemon-set-controller":
+		return []schema.GroupKind{daemons}
+	}
+	return nil
+}
+
+// GarbageCollector reports whether a user is the garbage collector, which takes away the
+// ownerReferences of what its owner leaves behind.
+func GarbageCollector(user decision.User) bool {
+	return user.Name == controllerManager || user.Name == controllerPrefix+"generic-garbage-collector"
 }

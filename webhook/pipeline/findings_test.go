@@ -1,4 +1,4 @@
-package guardrail_test
+package pipeline_test
 
 import (
 	"slices"
@@ -11,8 +11,9 @@ import (
 
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
+	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -28,10 +29,10 @@ type asked struct {
 	kinds []schema.GroupKind
 }
 
-func evidence(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) guardrail.Evidence {
-	e := guardrail.Evidence{Request: r}
+func evidence(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) pipeline.Evidence {
+	e := pipeline.Evidence{Request: r}
 	for _, a := range all {
-		g, err := guardrail.NewGuardrail(&v1alpha1.Guardrail{Spec: v1alpha1.GuardrailSpec{Existing: a.existing, TrustedWriters: a.trusted}}, nil)
+		g, err := config.NewGuardrail(&v1alpha1.Guardrail{Spec: v1alpha1.GuardrailSpec{Existing: a.existing, TrustedWriters: a.trusted}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,8 +41,8 @@ func evidence(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) g
 		if a.kinds == nil {
 			policy.Kinds = decision.PodKinds()
 		}
-		e.Bindings = append(e.Bindings, guardrail.AppliedBinding{
-			Binding: guardrail.Binding{Policy: policy, Mode: a.mode, ModePinned: a.held}, Guardrail: g, Uncertain: a.uncertain,
+		e.Bindings = append(e.Bindings, config.AppliedBinding{
+			Binding: config.Binding{Policy: policy, Mode: a.mode, ModePinned: a.held}, Guardrail: g, Uncertain: a.uncertain,
 		})
 		e.Results = append(e.Results, a.result)
 	}
@@ -54,8 +55,8 @@ func violation(key string) decision.Result {
 
 // updates makes the evidence that of an UPDATE of an object for which every policy said
 // before.
-func updates(e *guardrail.Evidence, before decision.Result) {
-	e.UpdateScope = func(*decision.Request) guardrail.UpdateScope { return guardrail.ChangesContent }
+func updates(e *pipeline.Evidence, before decision.Result) {
+	e.UpdateScope = func(*decision.Request) pipeline.UpdateScope { return pipeline.ChangesContent }
 	e.Before = func() ([]decision.Result, error) {
 		return slices.Repeat([]decision.Result{before}, len(e.Bindings)), nil
 	}
@@ -65,9 +66,9 @@ func service(operation decision.Operation) *decision.Request {
 	return &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, Operation: operation, Namespace: decision.Namespace{Name: "shop"}}
 }
 
-func decide(t *testing.T, e guardrail.Evidence) *decision.Decision {
+func decideOn(t *testing.T, e pipeline.Evidence) *decision.Decision {
 	t.Helper()
-	d, err := guardrail.Decide(e)
+	d, err := pipeline.Decide(e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,17 +79,17 @@ func TestModesDecide(t *testing.T) {
 	for mode, want := range map[decision.Mode]decision.Verdict{
 		decision.ModeEnforce: decision.VerdictDeny, decision.ModeWarn: decision.VerdictWarn, decision.ModeAudit: decision.VerdictAllow,
 	} {
-		if d := decide(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: mode, result: violation("k")})); d.Verdict != want {
+		if d := decideOn(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: mode, result: violation("k")})); d.Verdict != want {
 			t.Errorf("%v: got %v", mode, d.Verdict)
 		}
 	}
-	if d := decide(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce})); d.Verdict != decision.VerdictAllow {
+	if d := decideOn(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce})); d.Verdict != decision.VerdictAllow {
 		t.Errorf("nothing found: got %v", d.Verdict)
 	}
 }
 
 func TestEqualFindingsAreOneUnderTheStrictestMode(t *testing.T) {
-	d := decide(t, evidence(t, service(decision.Create),
+	d := decideOn(t, evidence(t, service(decision.Create),
 		asked{guardrail: "z", mode: decision.ModeWarn, result: violation("k")},
 		asked{guardrail: "a", mode: decision.ModeEnforce, result: violation("k")},
 		asked{guardrail: "m", mode: decision.ModeAudit, result: violation("other")},
@@ -121,7 +122,7 @@ func TestAddingAGuardrailNeverLoosens(t *testing.T) {
 		run := func(all ...asked) decision.Verdict {
 			e := evidence(t, service(decision.Update), all...)
 			updates(&e, before)
-			d, err := guardrail.Decide(e)
+			d, err := pipeline.Decide(e)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,14 +162,14 @@ func TestWhatWouldBeDenied(t *testing.T) {
 		r.User.Name = "alice"
 		test.asked.guardrail = "g"
 		e := evidence(t, r, test.asked)
-		e.UpdateScope = func(*decision.Request) guardrail.UpdateScope { return guardrail.ChangesContent }
+		e.UpdateScope = func(*decision.Request) pipeline.UpdateScope { return pipeline.ChangesContent }
 		e.Before = func() ([]decision.Result, error) { return []decision.Result{violation("old")}, nil }
-		d := decide(t, e)
+		d := decideOn(t, e)
 		if d.Findings[0].WouldDeny != test.want {
 			t.Errorf("%s: got %+v", name, d.Findings[0])
 		}
-		e.Exemptions = guardrail.Exemptions{{Name: "legacy", Policies: []string{"a-policy"}}}
-		if d := decide(t, e); d.Findings[0].WouldDeny || d.Findings[0].Outcome() != "exempted" && d.Findings[0].Unknown == "" {
+		e.Exemptions = config.Exemptions{{Name: "legacy", Policies: []string{"a-policy"}}}
+		if d := decideOn(t, e); d.Findings[0].WouldDeny || d.Findings[0].Outcome() != "exempted" && d.Findings[0].Unknown == "" {
 			t.Errorf("%s, exempted: got %+v", name, d.Findings[0])
 		}
 	}
@@ -181,25 +182,25 @@ func TestTrust(t *testing.T) {
 		trusted v1alpha1.TrustedWriters
 		want    decision.Verdict
 	}{
-		"replica sets' Pod":        {kind: pods(), user: sa("replicaset-controller"), want: decision.VerdictAllow},
-		"jobs' Pod":                {kind: pods(), user: sa("job-controller"), want: decision.VerdictAllow},
+		"replica sets' Pod":        {kind: podKind(), user: sa("replicaset-controller"), want: decision.VerdictAllow},
+		"jobs' Pod":                {kind: podKind(), user: sa("job-controller"), want: decision.VerdictAllow},
 		"deployments' ReplicaSet":  {kind: replicaSets(), user: sa("deployment-controller"), want: decision.VerdictAllow},
-		"manager without accounts": {kind: pods(), user: decision.User{Name: "system:kube-controller-manager"}, want: decision.VerdictAllow},
+		"manager without accounts": {kind: podKind(), user: decision.User{Name: "system:kube-controller-manager"}, want: decision.VerdictAllow},
 		"cron jobs' Job":           {kind: schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"}, user: sa("cronjob-controller"), want: decision.VerdictAllow},
-		"a node, another's Pod":    {kind: pods(), user: decision.User{Name: "system:node:n1"}, want: decision.VerdictDeny},
-		"wrong controller":         {kind: pods(), user: sa("deployment-controller"), want: decision.VerdictDeny},
-		"another namespace's":      {kind: pods(), user: decision.User{Name: "system:serviceaccount:shop:replicaset-controller"}, want: decision.VerdictDeny},
+		"a node, another's Pod":    {kind: podKind(), user: decision.User{Name: "system:node:n1"}, want: decision.VerdictDeny},
+		"wrong controller":         {kind: podKind(), user: sa("deployment-controller"), want: decision.VerdictDeny},
+		"another namespace's":      {kind: podKind(), user: decision.User{Name: "system:serviceaccount:shop:replicaset-controller"}, want: decision.VerdictDeny},
 		"controller, a Service":    {kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, user: sa("replicaset-controller"), want: decision.VerdictDeny},
 		"manager, a Service":       {kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, user: decision.User{Name: "system:kube-controller-manager"}, want: decision.VerdictDeny},
-		"a person":                 {kind: pods(), user: decision.User{Name: "alice"}, want: decision.VerdictDeny},
-		"a trusted user":           {kind: pods(), user: decision.User{Name: "bot"}, trusted: v1alpha1.TrustedWriters{Users: []string{"bot"}}, want: decision.VerdictAllow},
-		"a trusted group":          {kind: pods(), user: decision.User{Name: "x", Groups: []string{"ops"}}, trusted: v1alpha1.TrustedWriters{Groups: []string{"ops"}}, want: decision.VerdictAllow},
-		"another group":            {kind: pods(), user: decision.User{Name: "x", Groups: []string{"dev"}}, trusted: v1alpha1.TrustedWriters{Groups: []string{"ops"}}, want: decision.VerdictDeny},
+		"a person":                 {kind: podKind(), user: decision.User{Name: "alice"}, want: decision.VerdictDeny},
+		"a trusted user":           {kind: podKind(), user: decision.User{Name: "bot"}, trusted: v1alpha1.TrustedWriters{Users: []string{"bot"}}, want: decision.VerdictAllow},
+		"a trusted group":          {kind: podKind(), user: decision.User{Name: "x", Groups: []string{"ops"}}, trusted: v1alpha1.TrustedWriters{Groups: []string{"ops"}}, want: decision.VerdictAllow},
+		"another group":            {kind: podKind(), user: decision.User{Name: "x", Groups: []string{"dev"}}, trusted: v1alpha1.TrustedWriters{Groups: []string{"ops"}}, want: decision.VerdictDeny},
 	} {
 		r := &decision.Request{Kind: test.kind, User: test.user, Operation: decision.Create, Object: map[string]any{
 			"metadata": map[string]any{"ownerReferences": []any{map[string]any{"kind": "ReplicaSet", "controller": true}}},
 		}}
-		d := decide(t, evidence(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), trusted: test.trusted}))
+		d := decideOn(t, evidence(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), trusted: test.trusted}))
 		if d.Verdict != test.want || len(d.Findings) != 1 {
 			t.Errorf("%s: got %+v", name, d)
 		}
@@ -243,7 +244,7 @@ func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T)
 		if test.update {
 			updates(&e, decision.Result{Err: test.before})
 		}
-		d := decide(t, e)
+		d := decideOn(t, e)
 		f := d.Findings[0]
 		if d.Verdict != test.want || f.WouldDeny != test.wouldDeny {
 			t.Errorf("%s: got %s, would deny %v: %+v", name, d.Verdict, f.WouldDeny, f)
@@ -255,7 +256,7 @@ func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T)
 }
 
 func TestUncertainBindingsNeitherDenyNorPass(t *testing.T) {
-	d := decide(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), uncertain: true}))
+	d := decideOn(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), uncertain: true}))
 	if d.Verdict != decision.VerdictUnknown {
 		t.Errorf("got %+v", d)
 	}
@@ -264,7 +265,7 @@ func TestUncertainBindingsNeitherDenyNorPass(t *testing.T) {
 func TestAViolationMayCapItsOwnMode(t *testing.T) {
 	result := violation("k")
 	result.Violations[0].AtMost = decision.ModeAudit
-	if d := decide(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: result})); d.Verdict != decision.VerdictAllow || len(d.Findings) != 1 {
+	if d := decideOn(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: result})); d.Verdict != decision.VerdictAllow || len(d.Findings) != 1 {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -272,12 +273,12 @@ func TestAViolationMayCapItsOwnMode(t *testing.T) {
 func TestFilledFieldsAreNoFindings(t *testing.T) {
 	e := evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
 	e.Filled = map[string]bool{"k": true}
-	if d := decide(t, e); len(d.Findings) > 0 {
+	if d := decideOn(t, e); len(d.Findings) > 0 {
 		t.Errorf("got %+v", d)
 	}
 }
 
-func pods() schema.GroupVersionKind { return schema.GroupVersionKind{Version: "v1", Kind: "Pod"} }
+func podKind() schema.GroupVersionKind { return schema.GroupVersionKind{Version: "v1", Kind: "Pod"} }
 
 func replicaSets() schema.GroupVersionKind {
 	return schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "ReplicaSet"}
@@ -292,7 +293,7 @@ func TestATolerantGuardrailSoftensNoOther(t *testing.T) {
 		asked{guardrail: "kind", mode: decision.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingTolerate},
 		asked{guardrail: "strict", mode: decision.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingEnforce})
 	updates(&e, violation("k"))
-	if d := decide(t, e); d.Verdict != decision.VerdictDeny {
+	if d := decideOn(t, e); d.Verdict != decision.VerdictDeny {
 		t.Errorf("got %v", d.Verdict)
 	}
 }

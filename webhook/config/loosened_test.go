@@ -1,4 +1,4 @@
-package guardrail_test
+package config_test
 
 import (
 	"fmt"
@@ -14,19 +14,19 @@ import (
 
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/rego"
 )
 
 // exempting is a Guardrail that enforces policies about Deployments.
-func exempting(t interface{ Fatal(...any) }, name string, spec v1alpha1.GuardrailSpec, policies ...string) *guardrail.Guardrail {
-	var bindings []guardrail.Binding
+func exempting(t interface{ Fatal(...any) }, name string, spec v1alpha1.GuardrailSpec, policies ...string) *config.Guardrail {
+	var bindings []config.Binding
 	for _, id := range policies {
 		policy := &rego.Policy{ID: id, Kinds: []schema.GroupKind{{Group: "apps", Kind: "Deployment"}, {Kind: "Pod"}}}
-		bindings = append(bindings, guardrail.Binding{Policy: policy, Mode: decision.ModeEnforce})
+		bindings = append(bindings, config.Binding{Policy: policy, Mode: decision.ModeEnforce})
 	}
-	g, err := guardrail.NewGuardrail(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, bindings)
+	g, err := config.NewGuardrail(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, bindings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func exempting(t interface{ Fatal(...any) }, name string, spec v1alpha1.Guardrai
 }
 
 func TestWhatAnExemptionLoosens(t *testing.T) {
-	set := guardrail.Guardrails{
+	set := config.Guardrails{
 		exempting(t, "all", v1alpha1.GuardrailSpec{ExcludeNamespaces: []string{"kube-system"}}, "a", "b"),
 		exempting(t, "team", v1alpha1.GuardrailSpec{NamespaceSelector: selecting("team", "x")}, "a", "c"),
 	}
@@ -49,18 +49,18 @@ func TestWhatAnExemptionLoosens(t *testing.T) {
 		return decision.Namespace{Name: name}
 	}
 	now := time.Unix(1000, 0)
-	is := func(policies, namespaces string, change ...func(*guardrail.Exemption)) *guardrail.Exemption {
-		e := &guardrail.Exemption{Policies: strings.Fields(policies), Namespaces: strings.Fields(namespaces), Until: now.Add(time.Hour)}
+	is := func(policies, namespaces string, change ...func(*config.Exemption)) *config.Exemption {
+		e := &config.Exemption{Policies: strings.Fields(policies), Namespaces: strings.Fields(namespaces), Until: now.Add(time.Hour)}
 		for _, c := range change {
 			c(e)
 		}
 		return e
 	}
-	until := func(d time.Duration) func(*guardrail.Exemption) {
-		return func(e *guardrail.Exemption) { e.Until = now.Add(d) }
+	until := func(d time.Duration) func(*config.Exemption) {
+		return func(e *config.Exemption) { e.Until = now.Add(d) }
 	}
 	for name, test := range map[string]struct {
-		after, before *guardrail.Exemption
+		after, before *config.Exemption
 		want          []string
 	}{
 		"one namespace":             {is("a", "shop"), nil, []string{"shop all a"}},
@@ -69,8 +69,8 @@ func TestWhatAnExemptionLoosens(t *testing.T) {
 		"every namespace":           {is("a b", "*"), nil, []string{" all a,b", " team a"}},
 		"excluded: whichever comes": {is("a", "kube-system"), nil, []string{"kube-system  a"}},
 		"bound by none there":       {is("b c", "shop"), nil, []string{"shop all b", "shop  c"}},
-		"another kind": {is("a", "shop", func(e *guardrail.Exemption) {
-			e.Kinds = []guardrail.Kind{{GroupKind: schema.GroupKind{Kind: "Service"}}}
+		"another kind": {is("a", "shop", func(e *config.Exemption) {
+			e.Kinds = []config.Kind{{GroupKind: schema.GroupKind{Kind: "Service"}}}
 		}), nil, []string{"shop  a"}},
 		"over":                    {is("a", "shop", until(0)), nil, nil},
 		"as it was":               {is("a", "shop"), is("a", "shop"), nil},
@@ -103,25 +103,25 @@ func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 		some := func(of *rapid.Generator[string], least int, name string) []string {
 			return rapid.SliceOfNDistinct(of, least, 2, rapid.ID[string]).Draw(t, name)
 		}
-		kind := rapid.Custom(func(t *rapid.T) guardrail.Kind {
-			return guardrail.Kind{
+		kind := rapid.Custom(func(t *rapid.T) config.Kind {
+			return config.Kind{
 				GroupKind: schema.GroupKind{Group: rapid.SampledFrom([]string{"", "apps"}).Draw(t, "group"), Kind: rapid.SampledFrom([]string{"Pod", "Deployment"}).Draw(t, "kind")},
 				Any:       rapid.Bool().Draw(t, "any"),
 			}
 		})
-		exemption := func(name string) *guardrail.Exemption {
+		exemption := func(name string) *config.Exemption {
 			namespaces := some(rapid.SampledFrom([]string{"shop", "x"}), 1, "namespaces")
 			if rapid.Bool().Draw(t, "everywhere") {
 				namespaces = []string{"*"}
 			}
-			return &guardrail.Exemption{
+			return &config.Exemption{
 				Name: name, Policies: some(rapid.SampledFrom([]string{"a", "b"}), 1, "policies"), Namespaces: namespaces,
 				Kinds: rapid.SliceOfN(kind, 0, 2).Draw(t, "kinds"), Names: some(text, 0, "names"), Containers: some(text, 0, "containers"),
 				Until: time.Unix(rapid.Int64Range(0, 3).Draw(t, "until"), 0),
 			}
 		}
 		before, after := exemption("e"), exemption("e")
-		set := guardrail.Guardrails{exempting(t, "all", v1alpha1.GuardrailSpec{}, "a", "b")}
+		set := config.Guardrails{exempting(t, "all", v1alpha1.GuardrailSpec{}, "a", "b")}
 		known := func(name string) decision.Namespace { return decision.Namespace{Name: name, Known: true} }
 		if len(set.Loosened(after, before, known, time.Unix(0, 0))) > 0 {
 			return
@@ -138,8 +138,8 @@ func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 			}
 			now := time.Unix(rapid.Int64Range(0, 3).Draw(t, "now"), 0)
 			policy, container := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "policy"), rapid.StringMatching(`[ab]{0,3}`).Draw(t, "container")
-			excuses := func(e *guardrail.Exemption) bool {
-				return len(guardrail.Exemptions{e}.For(r, now).Excuse(set[0], policy, container)) > 0
+			excuses := func(e *config.Exemption) bool {
+				return len(config.Exemptions{e}.For(r, now).Excuse(set[0], policy, container)) > 0
 			}
 			if excuses(after) && !excuses(before) {
 				t.Fatalf("%+v excuses %s of container %q of %+v, and before: %+v", after, policy, container, r, before)
@@ -173,8 +173,8 @@ func TestGuardrailsLimitExemptions(t *testing.T) {
 		"a duration that does not parse": {&v1alpha1.ExemptionLimits{MaxDuration: "x"}, "a", created, 48 * time.Hour, 0, true},
 	} {
 		g := exempting(t, "g", v1alpha1.GuardrailSpec{Exemptions: test.limits}, "a", "b")
-		e := &guardrail.Exemption{Name: "e", Policies: []string{"a", "b"}, Namespaces: []string{"shop"}, Created: test.created, Until: created.Add(test.until)}
-		all := guardrail.Exemptions{e}.For(batchDeployment("shop", "x"), created.Add(test.now))
+		e := &config.Exemption{Name: "e", Policies: []string{"a", "b"}, Namespaces: []string{"shop"}, Created: test.created, Until: created.Add(test.until)}
+		all := config.Exemptions{e}.For(batchDeployment("shop", "x"), created.Add(test.now))
 		if got := len(all.Excuse(g, test.policy, "")) > 0; got != test.want {
 			t.Errorf("%s: got %v", name, got)
 		}

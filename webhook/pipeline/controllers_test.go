@@ -1,4 +1,4 @@
-package guardrail_test
+package pipeline_test
 
 import (
 	"slices"
@@ -6,8 +6,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 )
 
 // controllers are the service accounts of Kubernetes' controllers, as their names stand in
@@ -55,7 +55,7 @@ func TestEveryControllerIsTrustedWithWhatItWrites(t *testing.T) {
 					Workload: &decision.Workload{PodPath: "spec.template"},
 				}
 				a := asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), kinds: append(everything, kind)}
-				if d := decide(t, evidence(t, r, a)); d.Verdict != want {
+				if d := decideOn(t, evidence(t, r, a)); d.Verdict != want {
 					t.Errorf("%s of %s by %s: got %v, want %v", operation, name, controller, d.Verdict, want)
 				}
 			}
@@ -77,14 +77,14 @@ func TestWhoMakesFromTemplates(t *testing.T) {
 	for name, makes := range makers {
 		kind := schema.ParseGroupKind(name)
 		for _, controller := range controllers() {
-			if got := guardrail.MakesFromTemplate(sa(controller), kind); got != slices.Contains(makes, controller) {
+			if got := config.MakesFromTemplate(sa(controller), kind); got != slices.Contains(makes, controller) {
 				t.Errorf("%s by %s: got %v", name, controller, got)
 			}
-			if guardrail.MakesFromTemplate(decision.User{Name: controller}, kind) {
+			if config.MakesFromTemplate(decision.User{Name: controller}, kind) {
 				t.Errorf("%s by a user who is only called %s", name, controller)
 			}
 		}
-		if got := guardrail.MakesFromTemplate(manager, kind); got != (makes != nil) {
+		if got := config.MakesFromTemplate(manager, kind); got != (makes != nil) {
 			t.Errorf("%s by the controller manager: got %v", name, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package guardrail_test
+package config_test
 
 import (
 	"testing"
@@ -7,24 +7,24 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/rego"
 )
 
 func serviceKind() schema.GroupKind { return schema.GroupKind{Kind: "Service"} }
 
-func newGuardrail(t *testing.T, spec v1alpha1.GuardrailSpec, modes ...decision.Mode) *guardrail.Guardrail {
+func newGuardrail(t *testing.T, spec v1alpha1.GuardrailSpec, modes ...decision.Mode) *config.Guardrail {
 	t.Helper()
-	var bindings []guardrail.Binding
+	var bindings []config.Binding
 	for i, mode := range modes {
 		policy := &rego.Policy{
 			ID: "a-policy", Severity: decision.SeverityHigh, Remediation: "Do it right.",
 			Kinds: []schema.GroupKind{serviceKind(), {Kind: "Pod"}, {Kind: "Namespace"}, {Group: "storage.k8s.io", Kind: "StorageClass"}},
 		}
-		bindings = append(bindings, guardrail.Binding{Policy: policy, Slot: i, Mode: mode})
+		bindings = append(bindings, config.Binding{Policy: policy, Slot: i, Mode: mode})
 	}
-	g, err := guardrail.NewGuardrail(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: "g"}, Spec: spec}, bindings)
+	g, err := config.NewGuardrail(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: "g"}, Spec: spec}, bindings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestResolveByNamespace(t *testing.T) {
 			if test.kind == "StorageClass" {
 				kind.Group = "storage.k8s.io"
 			}
-			set := guardrail.Guardrails{newGuardrail(t, test.spec, decision.ModeEnforce)}
+			set := config.Guardrails{newGuardrail(t, test.spec, decision.ModeEnforce)}
 			bounds := set.Resolve(&decision.Request{Kind: kind, Name: "x", Namespace: test.namespace, Object: test.object}, 0)
 			if (len(bounds) == 1) != test.bound || test.bound && bounds[0].Uncertain != test.uncertain {
 				t.Errorf("got %+v", bounds)
@@ -79,7 +79,7 @@ func TestResolveByNamespace(t *testing.T) {
 }
 
 func TestResolveUnderACeiling(t *testing.T) {
-	set := guardrail.Guardrails{newGuardrail(t, v1alpha1.GuardrailSpec{}, decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit)}
+	set := config.Guardrails{newGuardrail(t, v1alpha1.GuardrailSpec{}, decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit)}
 	r := &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}}
 	for ceiling, want := range map[decision.Mode][]decision.Mode{
 		0:                    {decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit},

@@ -1,4 +1,4 @@
-package guardrail
+package pipeline
 
 import (
 	"bytes"
@@ -35,8 +35,8 @@ const (
 
 // What is said of one that is not.
 const (
-	worse      = ", worse than in the stored object"
-	unreadable = "the stored object cannot be decided, and may have it already"
+	worse             = ", worse than in the stored object"
+	baselineUndecided = "the stored object cannot be decided, and may have it already"
 )
 
 // wouldStop tells whether the candidate would keep an update from being admitted: its
@@ -75,7 +75,7 @@ func (e *Evidence) tolerateExisting(candidates []candidate, asked func(*candidat
 		return nil
 	}
 	open = slices.DeleteFunc(open, func(c *candidate) bool {
-		return c.failed() && c.finding.FailOpen || extent != ChangesLabels && !e.Bindings[c.bound].Guardrail.tolerate
+		return c.failed() && c.finding.FailOpen || extent != ChangesLabels && !e.Bindings[c.bound].Guardrail.ToleratesExisting()
 	})
 	if len(open) == 0 {
 		return nil
@@ -119,7 +119,7 @@ func (e *Evidence) tolerateFailure(c *candidate, before error) {
 		// It denies, as it would if the stored object had been fine.
 	default:
 		if c.finding.Denies() {
-			c.finding.Unknown = unreadable
+			c.finding.Unknown = baselineUndecided
 		}
 		c.finding.WouldDeny = false
 	}

@@ -1,0 +1,132 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+)
+
+const exemptionHeader = "apiVersion: taffrail.dev/v1alpha1\nkind: Exemption\n"
+
+func exemption(change func(*v1alpha1.ExemptionSpec)) *v1alpha1.Exemption {
+	e := &v1alpha1.Exemption{}
+	e.Name = "legacy"
+	e.Spec = v1alpha1.ExemptionSpec{
+		Policies: []string{"require-probes"}, Namespaces: []string{"legacy"}, Reason: "it is old", Owner: "team-a", Expires: "2027-01-31",
+	}
+	change(&e.Spec)
+	return e
+}
+
+func TestExemptionIsResolved(t *testing.T) {
+	got, errs := ResolveExemption(exemption(func(s *v1alpha1.ExemptionSpec) {
+		s.Kinds, s.Names, s.Containers = []string{"Service"}, []string{"batch-*"}, []string{"app"}
+	}), testCatalog(t))
+	want := &Exemption{
+		Name: "legacy", Policies: []string{"require-probes"}, Namespaces: []string{"legacy"},
+		Kinds: []Kind{{GroupKind: schema.GroupKind{Kind: "Service"}, Any: true}},
+		Names: []string{"batch-*"}, Containers: []string{"app"}, Until: time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC),
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(errs) > 0 {
+		t.Error(errs, diff)
+	}
+}
+
+func TestExemptionsEndAtAMomentToo(t *testing.T) {
+	got, errs := ResolveExemption(exemption(func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-01-31T18:00:00+02:00" }), testCatalog(t))
+	if len(errs) > 0 || !got.Until.Equal(time.Date(2027, 1, 31, 16, 0, 0, 0, time.UTC)) {
+		t.Errorf("%v, %v", got, errs)
+	}
+}
+
+// Whatever is wrong with whom it covers, an Exemption never covers more for it.
+func TestExemptionThatIsWrong(t *testing.T) {
+	catalog := testCatalog(t)
+	for name, test := range map[string]struct {
+		change  func(*v1alpha1.ExemptionSpec)
+		want    string
+		inForce bool
+	}{
+		"no policy":               {func(s *v1alpha1.ExemptionSpec) { s.Policies = nil }, "spec.policies: Required value: an Exemption names the policies that it excuses from", false},
+		"an unknown policy":       {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"require-probe"} }, `spec.policies[0]: Invalid value: "require-probe": no policy has this id, did you mean "require-probes"?`, false},
+		"one of two is unknown":   {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"require-probes", "xyz"} }, `spec.policies[1]: Invalid value: "xyz": no policy has this id`, true},
+		"every policy":            {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"*"} }, `spec.policies[0]: Invalid value: "*": no policy has this id`, false},
+		"no namespace":            {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = nil }, `spec.namespaces: Required value: name the namespaces, or write "*" alone for every one`, false},
+		"a pattern of namespaces": {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"team-*"} }, `spec.namespaces[0]: Invalid value: "team-*": name each namespace: an asterisk stands alone, for every one`, false},
+		"every and one":           {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"a", "*"} }, `spec.namespaces[1]: Invalid value: "*": name each namespace: an asterisk stands alone, for every one`, false},
+		"a mistyped kind":         {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"Servise"} }, `spec.kinds[0]: Invalid value: "Servise": no policy is about this kind, did you mean "Service"?`, false},
+		"a kind of another group": {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"Service.serving.knative.dev"} }, `spec.kinds[0]: Invalid value: "Service.serving.knative.dev": no policy is about this kind`, false},
+		"an empty name":           {func(s *v1alpha1.ExemptionSpec) { s.Names = []string{""} }, `spec.names[0]: Required value: must not be empty`, false},
+		"a shell's pattern":       {func(s *v1alpha1.ExemptionSpec) { s.Names = []string{"a?"} }, `spec.names[0]: Invalid value: "a?": only an asterisk is special, and stands for any text`, false},
+		"a blank":                 {func(s *v1alpha1.ExemptionSpec) { s.Containers = []string{"a b"} }, `spec.containers[0]: Invalid value: "a b": no name has a blank in it`, false},
+		"no reason":               {func(s *v1alpha1.ExemptionSpec) { s.Reason = " " }, "spec.reason: Required value: say why the objects need not be right yet", false},
+		"no owner":                {func(s *v1alpha1.ExemptionSpec) { s.Owner = "" }, "spec.owner: Required value: name whom to ask: a team, a person, an address", false},
+		"no end":                  {func(s *v1alpha1.ExemptionSpec) { s.Expires = "" }, "spec.expires: Required value: " + expiryHint, false},
+		"no such day":             {func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-02-30" }, `spec.expires: Invalid value: "2027-02-30": ` + expiryHint, false},
+		"no such time":            {func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-01-31T25:00:00Z" }, `spec.expires: Invalid value: "2027-01-31T25:00:00Z": ` + expiryHint, false},
+	} {
+		got, errs := ResolveExemption(exemption(test.change), catalog)
+		if (got != nil) != test.inForce {
+			t.Errorf("%s: resolved to %+v", name, got)
+		}
+		if len(errs) != 1 || errs[0].Error() != test.want {
+			t.Errorf("%s: got %v", name, errs)
+		}
+	}
+}
+
+func TestDatesOfExemptionsNeedNoQuotes(t *testing.T) {
+	entries, errs := decode([]byte(exemptionHeader+"metadata: {name: x}\nspec: {policies: [a], namespaces: [b], reason: c, owner: d, expires: 2027-01-31}\n"), "e.yaml")
+	if len(errs) > 0 || len(entries) != 1 {
+		t.Fatal(errs)
+	}
+	if e, ok := entries[0].object.(*v1alpha1.Exemption); !ok || e.Spec.Expires != "2027-01-31" {
+		t.Errorf("%+v", entries[0].object)
+	}
+}
+
+func userPolicy(name, rule string) v1alpha1.Policy {
+	p := v1alpha1.Policy{}
+	p.Name = name
+	p.Spec.Rego = `# METADATA
+# title: A title
+# description: A description.
+# custom:
+#   id: ` + name + `
+#   severity: high
+#   section: "1"
+#   kinds: [Service]
+#   default_mode: warn
+#   remediation: Do it.
+package taffrail.user.` + strings.ReplaceAll(name, "-", "_") + `
+
+deny contains {"msg": "bad", "path": "spec"} if ` + rule + "\n"
+	return p
+}
+
+func TestPoliciesAreResolvedOneByOne(t *testing.T) {
+	good, bad, fallen := userPolicy("good", `input.name == "bad"`), userPolicy("bad", "nobody(input)"), userPolicy("fallen", "nobody(input)")
+	fallen.Status.LastGood = &v1alpha1.GoodPolicy{Generation: 1, Spec: userPolicy("fallen", `input.name == "old"`).Spec}
+	open := userPolicy("open", `input.name == "bad"`)
+	open.Spec.FailurePolicy = v1alpha1.PolicyFailureIgnore
+	p := ResolvePolicies([]v1alpha1.Policy{good, bad, fallen, open}, testCatalog(t))
+	for name, want := range map[string]struct{ inForce, wrong, lastGood, failOpen bool }{
+		"good":   {true, false, false, false},
+		"open":   {true, false, false, true},
+		"bad":    {false, true, false, false},
+		"fallen": {true, true, true, false},
+	} {
+		_, inForce := p.Catalog.Policy(name)
+		if inForce != want.inForce || len(p.Errors[name]) > 0 != want.wrong || p.LastGood[name] != want.lastGood || p.FailOpen[name] != want.failOpen {
+			t.Errorf("%s: in force %v, errors %v, last good %v, fail open %v", name, inForce, p.Errors[name], p.LastGood[name], p.FailOpen[name])
+		}
+	}
+	if text := p.Errors["bad"].ToAggregate().Error(); !strings.Contains(text, "spec.rego") || !strings.Contains(text, ":13:") || !strings.Contains(text, "nobody") {
+		t.Errorf("the compiler's line is not named: %s", text)
+	}
+}
