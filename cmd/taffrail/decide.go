@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/manifest"
 	"taffrail.dev/webhook/manifest/ordered"
@@ -26,7 +27,7 @@ var (
 // decider takes items to their decisions.
 type decider struct {
 	catalog  *rego.Catalog
-	snapshot *pipeline.Snapshot
+	snapshot *config.Snapshot
 	// namespace is where objects go that name none.
 	namespace string
 	options   pipeline.Options
@@ -105,7 +106,7 @@ func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts
 	if err != nil {
 		return err
 	}
-	decision, err := d.snapshot.Decide(ctx, request, facts, d.options)
+	decision, err := pipeline.New(d.snapshot, facts, d.options).Decide(ctx, request)
 	if err != nil {
 		return err
 	}

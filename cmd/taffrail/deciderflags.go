@@ -62,7 +62,7 @@ func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
 
 // snapshot compiles the configuration of the paths. Where it has no Guardrails, the
 // built-in ones hold.
-func (f *deciderFlags) snapshot(ctx context.Context, catalog *rego.Catalog) (*pipeline.Snapshot, error) {
+func (f *deciderFlags) snapshot(ctx context.Context, catalog *rego.Catalog) (*config.Snapshot, error) {
 	var objects config.Objects
 	if len(f.config) > 0 {
 		var err error
@@ -76,7 +76,7 @@ func (f *deciderFlags) snapshot(ctx context.Context, catalog *rego.Catalog) (*pi
 	if err := f.choose(&objects, catalog); err != nil {
 		return nil, err
 	}
-	snapshot, problems, err := pipeline.Build(ctx, catalog, objects)
+	snapshot, problems, err := config.Build(ctx, catalog, objects)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,6 @@ import (
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/manifest"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -46,7 +45,7 @@ deny contains finding if {
 	if err != nil {
 		t.Fatal(err)
 	}
-	snapshot, problems, err := pipeline.Build(t.Context(), catalog, config.Objects{Guardrails: config.Default(catalog)})
+	snapshot, problems, err := config.Build(t.Context(), catalog, config.Objects{Guardrails: config.Default(catalog)})
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}

@@ -36,9 +36,9 @@ var spine = []string{
 	"image-tag", "require-probes", "require-prestop", "require-resources", "inject-resources", "restricted-service-type", "plaintext-secret",
 }
 
-// snapshotWith is the built-in default, of it only some policies if any are named, and
+// deciderWith decides by the built-in default, of it only some policies if any are named, and
 // extra policies about a custom kind.
-func snapshotWith(extra int, only ...string) (*pipeline.Snapshot, error) {
+func deciderWith(extra int, only ...string) (*pipeline.Decider, error) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		return nil, err
@@ -66,11 +66,11 @@ func snapshotWith(extra int, only ...string) (*pipeline.Snapshot, error) {
 	if extra > 0 {
 		guardrails = append(guardrails, more)
 	}
-	snapshot, problems, err := pipeline.Build(context.Background(), catalog, config.Objects{Guardrails: guardrails})
+	snapshot, problems, err := config.Build(context.Background(), catalog, config.Objects{Guardrails: guardrails})
 	if err == nil && len(problems) > 0 {
 		err = fmt.Errorf("configuration: %v", problems)
 	}
-	return snapshot, err
+	return pipeline.New(snapshot, noFacts{}, pipeline.Options{}), err
 }
 
 const extraPolicy = `# METADATA

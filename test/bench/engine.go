@@ -7,21 +7,20 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
 )
 
 // engineTable compares the decision alone, on a request that is already normalized.
 func engineTable(all []sample) error {
-	first, err := snapshotWith(0, spine...)
+	first, err := deciderWith(0, spine...)
 	if err != nil {
 		return err
 	}
-	plain, err := snapshotWith(0)
+	plain, err := deciderWith(0)
 	if err != nil {
 		return err
 	}
-	many, err := snapshotWith(extraPolicies)
+	many, err := deciderWith(extraPolicies)
 	if err != nil {
 		return err
 	}
@@ -34,7 +33,7 @@ func engineTable(all []sample) error {
 		if found := native(req); len(found) > 0 {
 			return fmt.Errorf("the native checks find %v", found)
 		}
-		d, err := plain.Decide(context.Background(), req, noFacts{}, pipeline.Options{})
+		d, err := plain.Decide(context.Background(), req)
 		if err != nil {
 			return err
 		}
@@ -50,9 +49,9 @@ func engineTable(all []sample) error {
 		}{
 			{"native Go checks", func() { native(req) }},
 			{"normalize the review", func() { _, _ = request.Review(s.review, decision.OriginValidating) }},
-			{fmt.Sprintf("Taffrail, the first %d policies", len(spine)), func() { _, _ = first.Decide(context.Background(), req, noFacts{}, pipeline.Options{}) }},
-			{"Taffrail, all policies", func() { _, _ = plain.Decide(context.Background(), req, noFacts{}, pipeline.Options{}) }},
-			{fmt.Sprintf("Taffrail, %d more policies", extraPolicies), func() { _, _ = many.Decide(context.Background(), req, noFacts{}, pipeline.Options{}) }},
+			{fmt.Sprintf("Taffrail, the first %d policies", len(spine)), func() { _, _ = first.Decide(context.Background(), req) }},
+			{"Taffrail, all policies", func() { _, _ = plain.Decide(context.Background(), req) }},
+			{fmt.Sprintf("Taffrail, %d more policies", extraPolicies), func() { _, _ = many.Decide(context.Background(), req) }},
 		} {
 			r := testing.Benchmark(func(b *testing.B) {
 				b.ReportAllocs()

@@ -54,13 +54,13 @@ func serve(dir string) error {
 		extra int
 		only  []string
 	}{pathFirst: {only: spine}, pathTaffrail: {}, pathMany: {extra: extraPolicies}} {
-		snapshot, err := snapshotWith(with.extra, with.only...)
+		decider, err := deciderWith(with.extra, with.only...)
 		if err != nil {
 			return err
 		}
 		inner := http.NewServeMux()
 		admission.New(admission.Options{
-			Current: func() admission.Decider { return snapshot }, Facts: noFacts{}, Log: logr.Discard(),
+			Current: func() admission.Decider { return decider }, Log: logr.Discard(),
 			Metrics: admission.NewMetrics(prometheus.NewRegistry()),
 		}).Register(inner)
 		mux.Handle(path+"/", http.StripPrefix(path, inner))

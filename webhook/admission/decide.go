@@ -12,18 +12,18 @@ import (
 )
 
 // decide takes the body of one AdmissionReview to its answer.
-func (e *endpoint) decide(ctx context.Context, body []byte, snapshot Decider, c *call) (*response, error) {
+func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, c *call) (*response, error) {
 	req, err := request.Review(body, e.origin)
 	var limit *request.LimitError
 	switch {
 	case errors.As(err, &limit):
-		return e.unseen(ctx, limit, snapshot, c)
+		return e.unseen(ctx, limit, decider, c)
 	case err != nil:
 		return nil, err
 	}
 	c.request = req
 
-	d, err := snapshot.Decide(ctx, req, e.options.Facts, e.options.Decide)
+	d, err := decider.Decide(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ const limitAnnotation = "request-limit"
 
 // unseen answers for an object that is too much to be looked at: refused
 // where anything that is enforced applies to its kind and namespace.
-func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, snapshot Decider, c *call) (*response, error) {
+func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, decider Decider, c *call) (*response, error) {
 	request := limit.Request
 	if request == nil || request.UID == "" {
 		return nil, tooLarge(limit)
@@ -59,14 +59,14 @@ func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, snapsh
 	if request.Operation == decision.Update && pipeline.Unchanged(request) {
 		return answer, nil // or it could not lose its finalizers
 	}
-	mode, guardrails, err := snapshot.Strictest(ctx, request, e.options.Facts, e.options.Decide)
+	mode, guardrails, err := decider.Strictest(ctx, request)
 	if err != nil {
 		return nil, err
 	}
 	if mode == 0 {
 		return answer, nil
 	}
-	wouldDenyBy, err := snapshot.WouldRefuse(ctx, request, e.options.Facts, e.options.Decide)
+	wouldDenyBy, err := decider.WouldRefuse(ctx, request)
 	if err != nil {
 		return nil, err
 	}

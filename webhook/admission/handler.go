@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
@@ -42,25 +43,25 @@ const DefaultMaxInFlightBytes = 64 << 20
 // maxConfiguration is how many objects of Taffrail's own configuration are checked at once.
 const maxConfiguration = 4
 
-// Decider is the part of a *pipeline.Snapshot that requests need.
+// Decider is the part of a *pipeline.Decider that requests need.
 type Decider interface {
+	// ID is that of the Snapshot.
 	ID() string
-	Decide(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) (*decision.Decision, error)
-	Strictest(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) (decision.Mode, []string, error)
-	WouldRefuse(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) ([]string, error)
-	Relax(context.Context, *decision.Request, pipeline.Relaxers, pipeline.Options) (*decision.Decision, error)
-	RelaxUnseen(*request.LimitError, pipeline.Options) *decision.Decision
+	Snapshot() *config.Snapshot
+	Decide(context.Context, *decision.Request) (*decision.Decision, error)
+	Strictest(context.Context, *decision.Request) (decision.Mode, []string, error)
+	WouldRefuse(context.Context, *decision.Request) ([]string, error)
+	Relax(context.Context, *decision.Request, pipeline.Relaxers) (*decision.Decision, error)
+	RelaxUnseen(*request.LimitError) *decision.Decision
 }
+
+var _ Decider = (*pipeline.Decider)(nil)
 
 // Options of a Handler.
 type Options struct {
-	// Current returns the snapshot to decide with, nil while there is none. It is called
-	// once a request.
+	// Current returns what decides, nil while there is no configuration. It is called once a
+	// request.
 	Current func() Decider
-	// Facts answers questions about namespaces.
-	Facts pipeline.FactSource
-	// Decide holds the ceiling on modes.
-	Decide pipeline.Options
 	// Relaxers is asked at RelaxPath, which is not served where it is nil.
 	Relaxers pipeline.Relaxers
 	// Config is asked at ConfigPath, which is not served where it is nil.
@@ -70,7 +71,7 @@ type Options struct {
 	// Admitted is called with each object that policies were asked about and that was not
 	// denied, at MutatePath and at ValidatePath, but for dry runs, with the snapshot that
 	// decided. It must not block. It may be nil.
-	Admitted func(Decider, *decision.Request, *decision.Decision)
+	Admitted func(*config.Snapshot, *decision.Request, *decision.Decision)
 	// MaxInFlight requests are decided at once, DefaultMaxInFlight if 0. The API server
 	// is told to try again with the rest. A request counts once its body is complete; twice
 	// as many may be on their way.
@@ -159,10 +160,11 @@ type endpoint struct {
 
 // call is what becomes known of one request on the way, for the log and the metrics.
 type call struct {
-	began    time.Time // once the body was there
-	request  *decision.Request
+	began   time.Time // once the body was there
+	request *decision.Request
+	// snapshot is the id of by, the configuration that decides.
 	snapshot string
-	decider  Decider
+	by       *config.Snapshot
 	decision *decision.Decision
 	verdict  decision.Verdict
 }
@@ -212,11 +214,11 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *call) ([]by
 	if e.phase.Load() == stopped {
 		return nil, &failure{status: http.StatusServiceUnavailable, reason: reasonStopping, retry: true, text: "stopping"}
 	}
-	snapshot := e.options.Current()
-	if snapshot == nil {
+	decider := e.options.Current()
+	if decider == nil {
 		return nil, &failure{status: http.StatusServiceUnavailable, reason: reasonNotReady, retry: true, text: "no policies compiled yet"}
 	}
-	c.snapshot, c.decider = snapshot.ID(), snapshot
+	c.snapshot, c.by = decider.ID(), decider.Snapshot()
 
 	ctx, cancel := context.WithTimeout(r.Context(), timeLeft(r))
 	defer cancel()
@@ -232,7 +234,7 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *call) ([]by
 	}
 	defer release()
 	c.began = time.Now()
-	response, err := e.way(e, ctx, body, snapshot, c)
+	response, err := e.way(e, ctx, body, decider, c)
 	if c.decision != nil && e.options.Failed != nil && !c.request.DryRun {
 		for policy, failure := range c.decision.Errors {
 			e.options.Failed(policy, failure)

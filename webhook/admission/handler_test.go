@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
@@ -210,7 +211,7 @@ func TestShedBytes(t *testing.T) {
 // never held up.
 func TestNothingToDecide(t *testing.T) {
 	f := start(t, fake{decide: func(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
-		return new(pipeline.Snapshot).Decide(ctx, r, nil, pipeline.Options{})
+		return pipeline.New(new(config.Snapshot), nil, pipeline.Options{}).Decide(ctx, r)
 	}})
 	for name, edit := range map[string][]string{
 		"DELETE":  {`"object":` + deployment, `"object":null,"oldObject":` + deployment, "CREATE", "DELETE"},

@@ -16,6 +16,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
@@ -30,23 +31,25 @@ type fake struct {
 
 func (fake) ID() string { return "abc123" }
 
-func (f fake) Decide(ctx context.Context, r *decision.Request, _ pipeline.FactSource, _ pipeline.Options) (*decision.Decision, error) {
+func (fake) Snapshot() *config.Snapshot { return nil }
+
+func (f fake) Decide(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
 	return f.decide(ctx, r)
 }
 
-func (f fake) Strictest(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) (decision.Mode, []string, error) {
+func (f fake) Strictest(context.Context, *decision.Request) (decision.Mode, []string, error) {
 	return f.strictest()
 }
 
-func (fake) WouldRefuse(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) ([]string, error) {
+func (fake) WouldRefuse(context.Context, *decision.Request) ([]string, error) {
 	return nil, nil
 }
 
-func (f fake) Relax(ctx context.Context, r *decision.Request, relaxers pipeline.Relaxers, _ pipeline.Options) (*decision.Decision, error) {
+func (f fake) Relax(ctx context.Context, r *decision.Request, relaxers pipeline.Relaxers) (*decision.Decision, error) {
 	return f.relax(ctx, r, relaxers)
 }
 
-func (f fake) RelaxUnseen(*request.LimitError, pipeline.Options) *decision.Decision {
+func (f fake) RelaxUnseen(*request.LimitError) *decision.Decision {
 	return &decision.Decision{Verdict: decision.VerdictAllow}
 }
 

@@ -36,14 +36,14 @@ func newRealHandler(tb testing.TB, mode v1alpha1.Mode, facts pipeline.FactSource
 	for _, policy := range catalog.Policies() {
 		all.Spec.Policies = append(all.Spec.Policies, v1alpha1.PolicyBinding{Name: policy.ID})
 	}
-	snapshot, problems, err := pipeline.Build(tb.Context(), catalog, config.Objects{Guardrails: []v1alpha1.Guardrail{all}})
+	snapshot, problems, err := config.Build(tb.Context(), catalog, config.Objects{Guardrails: []v1alpha1.Guardrail{all}})
 	if err != nil || len(problems) > 0 {
 		tb.Fatal(problems, err)
 	}
+	decider := pipeline.New(snapshot, facts, pipeline.Options{})
 	r := realHandler{mux: http.NewServeMux(), log: &strings.Builder{}}
 	admission.New(admission.Options{
-		Current: func() admission.Decider { return snapshot },
-		Facts:   facts,
+		Current: func() admission.Decider { return decider },
 		Log:     funcr.New(func(_, args string) { r.log.WriteString(args) }, funcr.Options{Verbosity: 1}),
 	}).Register(r.mux)
 	return r

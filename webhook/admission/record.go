@@ -11,7 +11,7 @@ import (
 func (e *endpoint) record(c *call) {
 	e.options.Metrics.decided(e.path, c)
 	if e.options.Admitted != nil && c.decision != nil && c.verdict != decision.VerdictDeny && !c.request.DryRun {
-		e.options.Admitted(c.decider, c.request, c.decision)
+		e.options.Admitted(c.by, c.request, c.decision)
 	}
 	level := 1
 	if d := c.decision; d != nil && !c.request.DryRun && (len(d.Findings) > 0 || len(d.Errors) > 0 || len(d.Patch) > 0) {

@@ -11,7 +11,7 @@ import (
 
 // relax takes an UPDATE of a Namespace to its answer: whether its labels may change. What
 // policies say of the Namespace is asked at /validate, so that nothing is said twice.
-func (e *endpoint) relax(ctx context.Context, body []byte, snapshot Decider, c *call) (*response, error) {
+func (e *endpoint) relax(ctx context.Context, body []byte, decider Decider, c *call) (*response, error) {
 	req, err := request.Review(body, e.origin)
 	var limit *request.LimitError
 	var d *decision.Decision
@@ -21,12 +21,12 @@ func (e *endpoint) relax(ctx context.Context, body []byte, snapshot Decider, c *
 			return nil, tooLarge(limit)
 		}
 		c.request = req
-		d = snapshot.RelaxUnseen(limit, e.options.Decide)
+		d = decider.RelaxUnseen(limit)
 	case err != nil:
 		return nil, err
 	default:
 		c.request = req
-		if d, err = snapshot.Relax(ctx, req, e.options.Relaxers, e.options.Decide); err != nil {
+		if d, err = decider.Relax(ctx, req, e.options.Relaxers); err != nil {
 			return nil, err
 		}
 	}

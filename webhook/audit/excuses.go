@@ -11,6 +11,7 @@ import (
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -22,24 +23,18 @@ type Excuses struct {
 	NotCounted []string
 }
 
-// Configuration is the part of a *pipeline.Snapshot that CountExcuses needs.
-type Configuration interface {
-	Decider
-	Catalog() *rego.Catalog
-}
-
 // CountExcuses counts for each Exemption what it excuses. Exemptions that cover the same
 // objects are counted in one scan. Kinds that the mapper does not know, and those that
 // there is no right to list, are named and do not fail the count.
-func (s *Scanner) CountExcuses(ctx context.Context, c Configuration, exemptions config.Exemptions, mapper meta.RESTMapper) (map[string]*Excuses, error) {
+func (s *Scanner) CountExcuses(ctx context.Context, snapshot *config.Snapshot, exemptions config.Exemptions, mapper meta.RESTMapper) (map[string]*Excuses, error) {
 	counts := make(map[string]*Excuses, len(exemptions))
 	for _, e := range exemptions {
-		counts[e.Name] = &Excuses{NotCounted: injected(e, c.Catalog())}
+		counts[e.Name] = &Excuses{NotCounted: injected(e, snapshot.Catalog())}
 	}
-	for kind, covering := range kindsOf(exemptions, c.Catalog()) {
+	for kind, covering := range kindsOf(exemptions, snapshot.Catalog()) {
 		mapping, err := mapper.RESTMapping(kind)
 		if err == nil {
-			err = s.count(ctx, c, mapping, covering, counts)
+			err = s.count(ctx, snapshot, mapping, covering, counts)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -96,11 +91,12 @@ func kindsOf(exemptions config.Exemptions, catalog *rego.Catalog) map[schema.Gro
 	return kinds
 }
 
-func (s *Scanner) count(ctx context.Context, c Configuration, mapping *meta.RESTMapping, covering config.Exemptions, counts map[string]*Excuses) error {
+func (s *Scanner) count(ctx context.Context, snapshot *config.Snapshot, mapping *meta.RESTMapping, covering config.Exemptions, counts map[string]*Excuses) error {
 	undecided := 0
-	apart := decidedApart(covering, mapping.GroupVersionKind.GroupKind(), c.Catalog())
+	apart := decidedApart(covering, mapping.GroupVersionKind.GroupKind(), snapshot.Catalog())
+	decider := pipeline.New(snapshot, s.Facts, pipeline.Options{})
 	for _, namespace := range namespacesOf(covering, mapping.Scope) {
-		failed, err := s.Scan(ctx, c, mapping.GroupVersionKind, namespace, len(apart) > 0, func(d *decision.Decision, made bool) {
+		failed, err := s.Scan(ctx, decider, mapping.GroupVersionKind, namespace, len(apart) > 0, func(d *decision.Decision, made bool) {
 			seen := map[string]bool{}
 			for i := range d.Findings {
 				if made && !slices.Contains(apart, d.Findings[i].Policy) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -25,7 +24,6 @@ import (
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -40,7 +38,7 @@ func (nothing) Facts(context.Context, string, []decision.Fact) (decision.Facts, 
 	return decision.Facts{}, nil
 }
 
-func exempting(t *testing.T, specs map[string]v1alpha1.ExemptionSpec) *pipeline.Snapshot {
+func exempting(t *testing.T, specs map[string]v1alpha1.ExemptionSpec) *config.Snapshot {
 	t.Helper()
 	library, err := rego.Load(policies.FS)
 	if err != nil {
@@ -51,7 +49,7 @@ func exempting(t *testing.T, specs map[string]v1alpha1.ExemptionSpec) *pipeline.
 		spec.Reason, spec.Owner, spec.Expires = "it is old", "team-a", "2999-12-31"
 		objects.Exemptions = append(objects.Exemptions, v1alpha1.Exemption{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec})
 	}
-	snapshot, problems, err := pipeline.Build(t.Context(), library, objects)
+	snapshot, problems, err := config.Build(t.Context(), library, objects)
 	if err != nil || len(problems) > 0 {
 		t.Fatal(problems, err)
 	}
@@ -163,7 +161,7 @@ func TestScanReadsPages(t *testing.T) {
 		},
 	}).Build()
 	snapshot := exempting(t, map[string]v1alpha1.ExemptionSpec{"all": {Policies: []string{"image-tag"}, Namespaces: []string{"*"}, Kinds: []string{"Pod"}}})
-	got, err := (&audit.Scanner{Reader: reader, Facts: nothing{}, Options: pipeline.Options{Now: time.Now}}).CountExcuses(t.Context(), snapshot, snapshot.Exemptions(), mapper())
+	got, err := (&audit.Scanner{Reader: reader, Facts: nothing{}}).CountExcuses(t.Context(), snapshot, snapshot.Exemptions(), mapper())
 	if err != nil || pages != 4 {
 		t.Fatal(pages, err)
 	}
@@ -206,7 +204,7 @@ func TestPodsAreCountedWhereNoTemplateStandsForThem(t *testing.T) {
 				Policies: []string{"own"}, Namespaces: []string{"legacy"}, Kinds: []string{"Pod"}, Reason: "r", Owner: "o", Expires: "2999-12-31",
 			}}},
 		}
-		snapshot, problems, err := pipeline.Build(t.Context(), library, objects)
+		snapshot, problems, err := config.Build(t.Context(), library, objects)
 		if err != nil || len(problems) > 0 {
 			t.Fatal(problems, err)
 		}

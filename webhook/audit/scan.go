@@ -17,24 +17,18 @@ import (
 // pageSize is how many objects are held at once.
 const pageSize = 250
 
-// Decider is the part of a *pipeline.Snapshot that a scan needs.
-type Decider interface {
-	Decide(context.Context, *decision.Request, pipeline.FactSource, pipeline.Options) (*decision.Decision, error)
-}
-
 // Scanner decides live objects. It is safe for concurrent use.
 type Scanner struct {
 	// Reader asks the API server each time, with its paging.
-	Reader  client.Reader
-	Facts   pipeline.FactSource
-	Options pipeline.Options
+	Reader client.Reader
+	Facts  pipeline.FactSource
 }
 
 // Scan decides the objects of a kind in a namespace, "" for all of them, and hands each
 // decision on. What a built-in controller made from a template is left out unless withMade:
 // the template stands for it. An object that cannot be decided is left out too, and counted as failed.
 // The error is that of the listing, or of ctx.
-func (s *Scanner) Scan(ctx context.Context, snapshot Decider, kind schema.GroupVersionKind, namespace string, withMade bool, each func(d *decision.Decision, made bool)) (failed int, err error) {
+func (s *Scanner) Scan(ctx context.Context, decider *pipeline.Decider, kind schema.GroupVersionKind, namespace string, withMade bool, each func(d *decision.Decision, made bool)) (failed int, err error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 	options := &client.ListOptions{Namespace: namespace, Limit: pageSize}
@@ -50,7 +44,7 @@ func (s *Scanner) Scan(ctx context.Context, snapshot Decider, kind schema.GroupV
 			request, err := request.Live(list.Items[i].Object, kind)
 			var decision *decision.Decision
 			if err == nil {
-				decision, err = snapshot.Decide(ctx, request, s.Facts, s.Options)
+				decision, err = decider.Decide(ctx, request)
 			}
 			if ctx.Err() != nil {
 				return failed, ctx.Err()

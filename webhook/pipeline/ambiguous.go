@@ -17,7 +17,7 @@ const AmbiguousPolicy = "ambiguous-object"
 // decideAmbiguous decides an object that can be read in more than one way: it is refused
 // where anything that is enforced applies to its kind, whatever that would have found. nil
 // is an object that can be read in one way only, and one that was so before.
-func (s *Snapshot) decideAmbiguous(ctx context.Context, r *decision.Request, source FactSource, o Options) (*decision.Decision, error) {
+func (p *Decider) decideAmbiguous(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
 	if r.Ambiguous == "" || !decided(r) || r.Origin == decision.OriginMutating || keepsAmbiguity(r) {
 		return nil, nil
 	}
@@ -26,7 +26,7 @@ func (s *Snapshot) decideAmbiguous(ctx context.Context, r *decision.Request, sou
 		Message:     "it can be read in more than one way: " + r.Ambiguous,
 		Remediation: "Write each name once, as Kubernetes documents it, and a template as a whole.",
 	}
-	bounds, err := s.resolveAll(ctx, r, source, o)
+	bounds, err := p.resolveAll(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (s *Snapshot) decideAmbiguous(ctx context.Context, r *decision.Request, sou
 		return nil, nil
 	}
 	d := &decision.Decision{Verdict: decision.VerdictAllow}
-	Join(d, &decision.Decision{Findings: []decision.Finding{finding}})
+	join(d, &decision.Decision{Findings: []decision.Finding{finding}})
 	return d, nil
 }
 
@@ -62,5 +62,5 @@ func keepsAmbiguity(r *decision.Request) bool {
 	if r.Operation != decision.Update || rehomed(r) {
 		return false
 	}
-	return r.OldAmbiguous != "" || !request.IsRevision(r.Kind.GroupKind()) && extentOf(r) != ChangesContent
+	return r.OldAmbiguous != "" || !request.IsRevision(r.Kind.GroupKind()) && updateScope(r) != ChangesContent
 }

@@ -31,7 +31,7 @@ func BenchmarkDecide(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	snapshot, _, err := pipeline.Build(b.Context(), catalog, config.Objects{Guardrails: config.Default(catalog)})
+	snapshot, _, err := config.Build(b.Context(), catalog, config.Objects{Guardrails: config.Default(catalog)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func BenchmarkDecide(b *testing.B) {
 		b.Run(fmt.Sprintf("containers=%d", count), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				d, err := snapshot.Decide(b.Context(), r, bare{}, pipeline.Options{})
+				d, err := pipeline.New(snapshot, bare{}, pipeline.Options{}).Decide(b.Context(), r)
 				if err != nil || d.Verdict != decision.VerdictAllow {
 					b.Fatal(d, err)
 				}

@@ -239,11 +239,11 @@ func (c *Checker) conflicts(ctx context.Context, g *v1alpha1.Guardrail, stored c
 	if len(objects.Guardrails) == 0 || objects.Guardrails[len(objects.Guardrails)-1].Name != g.Name {
 		return nil, nil
 	}
-	snapshot, _, err := Build(ctx, c.library, objects)
+	snapshot, _, err := config.Build(ctx, c.library, objects)
 	if err != nil {
 		return nil, err
 	}
-	all, err := snapshot.Conflicts(ctx, c.stored.Namespaces)
+	all, err := Conflicts(ctx, snapshot, c.stored.Namespaces)
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func BenchmarkGuardrailWrites(b *testing.B) {
 		b.Fatal(err)
 	}
 	objects := manyPolicies(b, library, 100)
-	checker, builder := pipeline.NewChecker(library, stored{objects}, nil), pipeline.NewBuilder(library)
+	checker, builder := pipeline.NewChecker(library, stored{objects}, nil), config.NewBuilder(library)
 	if _, problems, err := builder.Build(b.Context(), objects); err != nil || len(problems) > 0 {
 		b.Fatal(problems, err)
 	}

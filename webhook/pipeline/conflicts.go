@@ -45,8 +45,8 @@ func (c *Conflict) String() string {
 // sets nothing. What a policy injects only where a Pod has something special it cannot
 // know: that is told when such a Pod comes. It asks for the namespaces that there are only
 // where the answer hangs on them.
-func (s *Snapshot) Conflicts(ctx context.Context, namespaces func(context.Context) ([]decision.Namespace, error)) (map[string][]Conflict, error) {
-	injections, err := s.injections(ctx)
+func Conflicts(ctx context.Context, s *config.Snapshot, namespaces func(context.Context) ([]decision.Namespace, error)) (map[string][]Conflict, error) {
+	injections, err := injectionsOf(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -100,11 +100,11 @@ type injection struct {
 	value     resource.Quantity
 }
 
-// injections are those of all Guardrails, by trying them on a Pod that sets nothing.
-func (s *Snapshot) injections(ctx context.Context) ([]injection, error) {
+// injectionsOf are those of all Guardrails, by trying them on a Pod that sets nothing.
+func injectionsOf(ctx context.Context, s *config.Snapshot) ([]injection, error) {
 	var slots []int
 	mutating := func(b *config.Binding) bool { return b.Policy.Mutates && b.Mode == decision.ModeEnforce }
-	for _, g := range s.guardrails {
+	for _, g := range s.Guardrails() {
 		for i := range g.Bindings {
 			if b := &g.Bindings[i]; mutating(b) && !slices.Contains(slots, b.Slot) {
 				slots = append(slots, b.Slot)
@@ -123,12 +123,12 @@ func (s *Snapshot) injections(ctx context.Context) ([]injection, error) {
 	}
 	probe.Namespace.Known = true
 	enrich(probe)
-	results, err := s.program.Evaluate(ctx, probe, slots, rego.Inject)
+	results, err := s.Program().Evaluate(ctx, probe, slots, rego.Inject)
 	if err != nil {
 		return nil, err
 	}
 	var all []injection
-	for _, g := range s.guardrails {
+	for _, g := range s.Guardrails() {
 		for i := range g.Bindings {
 			b := &g.Bindings[i]
 			if !mutating(b) {

@@ -68,7 +68,7 @@ func TestConflictsBetweenInjections(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
-			got, err := build(t, test.guardrails...).Conflicts(t.Context(), func(context.Context) ([]decision.Namespace, error) {
+			got, err := pipeline.Conflicts(t.Context(), build(t, test.guardrails...), func(context.Context) ([]decision.Namespace, error) {
 				asked++
 				return namespaces, nil
 			})
@@ -84,7 +84,7 @@ func TestConflictsBetweenInjections(t *testing.T) {
 	}
 	broken := errors.New("the API server is away")
 	s := build(t, selecting(inject("a", "10m", "64Mi"), "a"), selecting(inject("b", "20m", "64Mi"), "b"))
-	if _, err := s.Conflicts(t.Context(), func(context.Context) ([]decision.Namespace, error) { return nil, broken }); !errors.Is(err, broken) {
+	if _, err := pipeline.Conflicts(t.Context(), s, func(context.Context) ([]decision.Namespace, error) { return nil, broken }); !errors.Is(err, broken) {
 		t.Errorf("the namespaces cannot be listed, but got %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package pipeline_test
+package pipeline
 
 import (
 	"slices"
@@ -55,7 +55,7 @@ func TestEveryControllerIsTrustedWithWhatItWrites(t *testing.T) {
 					Workload: &decision.Workload{PodPath: "spec.template"},
 				}
 				a := asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), kinds: append(everything, kind)}
-				if d := decideOn(t, evidence(t, r, a)); d.Verdict != want {
+				if d := decideOn(t, evidenceOf(t, r, a)); d.Verdict != want {
 					t.Errorf("%s of %s by %s: got %v, want %v", operation, name, controller, d.Verdict, want)
 				}
 			}

@@ -1,6 +1,8 @@
-// Package pipeline takes a normalized Request the whole way to a Decision: resolve the
-// bindings, learn the facts, predict what LimitRanges will do, evaluate the policies,
-// place injections, decide. Admission, the command line and the audit all call it. Relax
-// decides changes of a Namespace's labels; Builder and Checker compile and judge
-// configurations.
+// Package pipeline decides requests. A Decider takes a Request to its Decision in one
+// direction: bindings, facts, prediction, evaluation, injection, comparison with the old
+// object, exemptions and modes. Admission, the command line and the audit share it.
+//
+// decider.go holds that way. Each step has a file: bindings.go, enrich.go (prediction),
+// evaluate.go, fills.go and injectionplan.go (injection), oldobject.go, restored.go and
+// findings.go. A Checker decides about Taffrail's own configuration.
 package pipeline

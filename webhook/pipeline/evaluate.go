@@ -2,14 +2,12 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"taffrail.dev/webhook/decision"
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/rego"
-	"taffrail.dev/webhook/request"
 )
 
 // partOf says which rules a request needs. A Pod is injected into at /mutate and
@@ -38,22 +36,22 @@ func relevant(bounds []config.AppliedBinding, r *decision.Request) []config.Appl
 	return slices.DeleteFunc(bounds, func(b config.AppliedBinding) bool { return !b.Policy.Mutates })
 }
 
-// judge evaluates the bound policies, and plans what is injected. What LimitRanges refuse
+// evaluate evaluates the bound policies, and plans what is injected. What LimitRanges refuse
 // of a template's Pods, and what quotas have left for them, depends on what will be
 // injected into them: where either is in question, injections come first. stored gives the
 // object whose Pods already are there.
-func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, exempt config.Exemptions, there *existing, stored func(*decision.Request) *decision.Request) ([]decision.Result, injectionPlan, error) {
+func (p *Decider) evaluate(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, exempt config.Exemptions, there *existing, stored func(*decision.Request) *decision.Request) ([]decision.Result, injectionPlan, error) {
 	part, prediction := partOf(r), enrich(r)
 	if part != rego.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
 		predictPods(r, stored, prediction, nil)
-		results, err := s.evaluate(ctx, r, bounds, part)
+		results, err := p.evaluatePart(ctx, r, bounds, part)
 		if err != nil {
 			return nil, injectionPlan{}, err
 		}
 		plan, err := there.plan(ctx, r, bounds, results, exempt)
 		return results, plan, err
 	}
-	injected, err := s.evaluate(ctx, r, bounds, rego.Inject)
+	injected, err := p.evaluatePart(ctx, r, bounds, rego.Inject)
 	if err != nil {
 		return nil, injectionPlan{}, err
 	}
@@ -62,7 +60,7 @@ func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []conf
 		return nil, plan, err
 	}
 	predictPods(r, stored, prediction, plan.Fills)
-	results, err := s.evaluate(ctx, r, bounds, rego.Deny)
+	results, err := p.evaluatePart(ctx, r, bounds, rego.Deny)
 	for i := range results {
 		results[i].Intents = injected[i].Intents
 		if results[i].Err == nil {
@@ -72,15 +70,15 @@ func (s *Snapshot) judge(ctx context.Context, r *decision.Request, bounds []conf
 	return results, plan, err
 }
 
-// evaluate gives one result per bound; bounds that share a slot share its result.
-func (s *Snapshot) evaluate(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, part rego.Part) ([]decision.Result, error) {
+// evaluatePart gives one result per bound; bounds that share a slot share its result.
+func (p *Decider) evaluatePart(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, part rego.Part) ([]decision.Result, error) {
 	slots := make([]int, 0, len(bounds))
 	for _, bound := range bounds {
 		if !slices.Contains(slots, bound.Slot) {
 			slots = append(slots, bound.Slot)
 		}
 	}
-	found, err := s.program.Evaluate(ctx, r, slots, part)
+	found, err := p.snapshot.Program().Evaluate(ctx, r, slots, part)
 	if err != nil {
 		return nil, err
 	}
@@ -90,32 +88,3 @@ func (s *Snapshot) evaluate(ctx context.Context, r *decision.Request, bounds []c
 	}
 	return results, nil
 }
-
-// before is what the bound policies say of the stored object. Where that is too much to be
-// looked at they say nothing, or whoever could once store such an object could put anything
-// in its place. Where it cannot be decided they all fail. An error means that ctx ended.
-func (s *Snapshot) before(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, exempt config.Exemptions, there *existing) ([]decision.Result, error) {
-	results := make([]decision.Result, len(bounds))
-	old, err := request.Old(r)
-	if _, tooMuch := errors.AsType[*request.LimitError](err); tooMuch {
-		return results, nil
-	}
-	if err == nil && old == nil {
-		err = errNothingStored
-	}
-	var found []decision.Result
-	if err == nil {
-		// With what is injected into its Pods, as for the new object: what a LimitRange says
-		// of a total is about the total, which injections are part of.
-		found, _, err = s.judge(ctx, old, bounds, exempt, there, self)
-		if err == nil || ctx.Err() != nil {
-			return found, err
-		}
-	}
-	for i := range results {
-		results[i].Err = err
-	}
-	return results, nil
-}
-
-var errNothingStored = errors.New("an UPDATE without a stored object")

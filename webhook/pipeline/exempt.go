@@ -133,7 +133,7 @@ func (c *Checker) measure(ctx context.Context, e *v1alpha1.Exemption, policies c
 	if m.exemption == nil {
 		return m, nil
 	}
-	m.guardrails = guardrailsOf(stored, policies)
+	m.guardrails = config.GuardrailsOf(stored.Guardrails, policies)
 	names := slices.DeleteFunc(slices.Clone(m.exemption.Namespaces), func(name string) bool { return name == config.AnyNamespace })
 	labels, err := c.stored.Labels(ctx, names)
 	if err != nil {
@@ -198,16 +198,6 @@ func effective(e *v1alpha1.Exemption, catalog *rego.Catalog) *config.Exemption {
 		return !known || !slices.ContainsFunc(policy.Kinds, resolved.CoversKind)
 	})
 	return resolved
-}
-
-// guardrailsOf are the stored Guardrails as far as they are in force, without a program.
-func guardrailsOf(stored config.Objects, policies config.Policies) config.Guardrails {
-	made := build{policies: policies, index: map[string]int{}}
-	guardrails := sortedByName(stored.Guardrails, func(g *v1alpha1.Guardrail) string { return g.Name })
-	for i := range guardrails {
-		made.addGuardrail(&guardrails[i])
-	}
-	return made.set
 }
 
 // checkLimits refuses an Exemption that a Guardrail would not honour for what is new in it, and

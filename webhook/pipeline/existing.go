@@ -23,9 +23,8 @@ const (
 // enforced: a limit that nobody asked for kills what has run without one. It answers for one
 // request, and reads nothing unless something would be injected.
 type existing struct {
-	snapshot *Snapshot
-	request  *decision.Request
-	options  *Options
+	decider *Decider
+	request *decision.Request
 
 	written  *written
 	selected map[*config.Guardrail]selected
@@ -45,14 +44,14 @@ type selected struct {
 	err   error
 }
 
-func (s *Snapshot) existingOf(r *decision.Request, o *Options) *existing {
-	return &existing{snapshot: s, request: r, options: o, selected: map[*config.Guardrail]selected{}}
+func (p *Decider) existingOf(r *decision.Request) *existing {
+	return &existing{decider: p, request: r, selected: map[*config.Guardrail]selected{}}
 }
 
 // asks reports whether it matters when a template was written. A manifest has yet to be
 // applied, and nothing is answered about templates at /mutate.
 func (e *existing) asks() bool {
-	if e.options.Templates == nil || e.request.Workload == nil {
+	if e.decider.options.Templates == nil || e.request.Workload == nil {
 		return false
 	}
 	switch e.request.Origin {
@@ -143,7 +142,7 @@ func (e *existing) past(ctx context.Context, r *decision.Request, bounds []confi
 	if len(slots) == 0 {
 		return nil, nil
 	}
-	results, err := e.snapshot.program.Evaluate(ctx, r, slots, rego.Inject)
+	results, err := e.decider.snapshot.Program().Evaluate(ctx, r, slots, rego.Inject)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +206,7 @@ func (e *existing) selectedSince(ctx context.Context, g *config.Guardrail) selec
 	if !found.known && g.Injection.TellsByLabels(namespace) {
 		ctx, cancel := briefly(ctx)
 		defer cancel()
-		labelled, known, err := LabelledSince(ctx, e.options.Templates, namespace.Name)
+		labelled, known, err := LabelledSince(ctx, e.decider.options.Templates, namespace.Name)
 		found.err = err
 		if known && g.Injection.SelectsSince(labelled, namespace) {
 			found = selected{since: labelled, known: true}

@@ -115,7 +115,7 @@ func TestPodsAreFilledByTheAgeOfTheirTemplate(t *testing.T) {
 		r := reviewed(t, decision.OriginMutating, "CREATE", "", "Pod", object, "null")
 		f := known(nil)
 		f.namespace.Created = minutes(1).Time
-		d, err := s.Decide(t.Context(), r, f, pipeline.Options{Templates: objects})
+		d, err := pipeline.New(s, f, pipeline.Options{Templates: objects}).Decide(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func TestNobodyElseMakesAPodOld(t *testing.T) {
 		r.User.Name = user
 		f := known(nil)
 		f.namespace.Created = minutes(1).Time
-		d, err := s.Decide(t.Context(), r, f, pipeline.Options{Templates: storedObjects{"ReplicaSet old": createdAt(9, "u", nil)}})
+		d, err := pipeline.New(s, f, pipeline.Options{Templates: storedObjects{"ReplicaSet old": createdAt(9, "u", nil)}}).Decide(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,7 +221,7 @@ func TestTemplatesAreToldWhatTheirPodsGet(t *testing.T) {
 		f := known(nil)
 		f.namespace.Created = minutes(1).Time
 		r := reviewed(t, decision.OriginValidating, c.operation, group.Group, group.Kind, c.object, c.old)
-		d, err := build(t, c.guardrail).Decide(t.Context(), r, f, pipeline.Options{Templates: storedObjects{}})
+		d, err := pipeline.New(build(t, c.guardrail), f, pipeline.Options{Templates: storedObjects{}}).Decide(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -265,7 +265,7 @@ func TestFillsAreConfirmed(t *testing.T) {
 		"nobody answers": {in(selected, nil), away, nil},
 	} {
 		r := reviewed(t, decision.OriginMutating, "CREATE", "", "Pod", pod, "null")
-		d, err := s.Decide(t.Context(), r, c.cached, pipeline.Options{Fresh: c.fresh})
+		d, err := pipeline.New(s, c.cached, pipeline.Options{Fresh: c.fresh}).Decide(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -311,7 +311,7 @@ func TestDenialsAreConfirmed(t *testing.T) {
 		"both":           {"app", known(nil), decision.VerdictDeny, 1},
 	} {
 		r := reviewed(t, decision.OriginValidating, "CREATE", "apps", "Deployment", object(c.image), "null")
-		d, err := s.Decide(t.Context(), r, small, pipeline.Options{Fresh: c.fresh})
+		d, err := pipeline.New(s, small, pipeline.Options{Fresh: c.fresh}).Decide(t.Context(), r)
 		if err != nil || d.Verdict != c.verdict || len(d.Findings) != c.want {
 			t.Errorf("%s: %v %+v", name, err, d)
 		}
@@ -348,7 +348,7 @@ func TestOnlyWhatInjectsDisagrees(t *testing.T) {
 	const pod = `{"metadata":{"name":"p","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"r","uid":"u","controller":true}]},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`
 	for created, want := range map[int]string{25: "20m", 35: ""} {
 		r := reviewed(t, decision.OriginMutating, "CREATE", "", "Pod", pod, "null")
-		d, err := s.Decide(t.Context(), r, f, pipeline.Options{Templates: storedObjects{"ReplicaSet r": createdAt(created, "u", nil)}})
+		d, err := pipeline.New(s, f, pipeline.Options{Templates: storedObjects{"ReplicaSet r": createdAt(created, "u", nil)}}).Decide(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}

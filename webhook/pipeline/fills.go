@@ -58,7 +58,7 @@ func filled(r *decision.Request, fills []decision.Fill, mode decision.Mode) map[
 
 // wouldFill has the fields that injections would set if their Guardrails enforced them. At
 // /validate a Pod has what enforced ones have set, and nothing was planned for the others.
-func (s *Snapshot) wouldFill(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result, plan injectionPlan, exempt config.Exemptions) (map[string]bool, error) {
+func (p *Decider) wouldFill(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result, plan injectionPlan, exempt config.Exemptions) (map[string]bool, error) {
 	var raised []config.AppliedBinding
 	var intents []decision.Result
 	more := false
@@ -75,7 +75,7 @@ func (s *Snapshot) wouldFill(ctx context.Context, r *decision.Request, bounds []
 		earlier := *r
 		earlier.Origin = decision.OriginMutating
 		var err error
-		if intents, err = s.evaluate(ctx, &earlier, raised, rego.Inject); err != nil {
+		if intents, err = p.evaluatePart(ctx, &earlier, raised, rego.Inject); err != nil {
 			return nil, err
 		}
 	}

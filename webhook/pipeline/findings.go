@@ -13,58 +13,43 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Identity tells violations apart across edits of an object and across Guardrails.
-type Identity struct {
+// identity tells violations apart across edits of an object and across Guardrails.
+type identity struct {
 	Policy    string
 	Container string
 	Key       string
 	Digest    [sha256.Size]byte
 }
 
-// Evidence is what is known when a request is decided.
-type Evidence struct {
-	Request  *decision.Request
-	Bindings []config.AppliedBinding
-	// Results has one entry per bound.
-	Results []decision.Result
-	// Filled are the fields that enforced injections set, as paths in the user's object.
-	Filled map[string]bool
-	// Undecided are the fields of which it is not known whether enforced injections will set
+// evidence is what is known of a request when it is decided what becomes of it.
+type evidence struct {
+	request  *decision.Request
+	bindings []config.AppliedBinding
+	// results has one entry per binding.
+	results []decision.Result
+	// filled are the fields that enforced injections set, as paths in the user's object.
+	filled map[string]bool
+	// undecided are the fields of which it is not known whether enforced injections will set
 	// them, and why.
-	Undecided map[string]string
-	// WouldFill are the fields that injections would set if their Guardrails enforced them.
-	WouldFill map[string]bool
-	// GapFindings are findings that no rule made, such as a gap that cannot be filled.
-	GapFindings []decision.Finding
-	// Exemptions are those about the request.
-	Exemptions config.Exemptions
-	// UpdateScope is how much an UPDATE changes; nil for a CREATE. It is called only where
-	// something would be denied if it were enforced, or a policy that is enforced has failed.
-	UpdateScope func(*decision.Request) UpdateScope
-	// Before gives, for each bound, what its policy says of the stored object of an UPDATE.
-	// It is called only where something would be denied if it were enforced.
-	Before func() ([]decision.Result, error)
-	// Restored is what the cluster has already of the object; nil where nobody can tell. It
-	// is called only where something would still be denied.
-	Restored func() (Restored, error)
-	// Only is the field that findings must be about, empty where any will do.
-	Only string
+	undecided map[string]string
+	// wouldFill are the fields that injections would set if their Guardrails enforced them.
+	wouldFill map[string]bool
+	// exemptions are those about the request.
+	exemptions config.Exemptions
+	// only is the field that findings must be about, empty where any will do.
+	only string
 }
 
-// Decide merges what the bindings found into one Decision. Findings with the same
-// policy, container and key are one, under the strictest mode. Patch and Fills are the
-// caller's.
-func Decide(e Evidence) (*decision.Decision, error) {
-	candidates := e.candidates()
-	if err := e.tolerateExisting(candidates, (*candidate).wouldStop); err != nil {
-		return nil, err
+// decision merges what the bindings found, and the gaps that no rule reports, into one
+// Decision. Findings with the same policy, container and key are one, under the strictest
+// mode. Patch and Fills are the caller's.
+func (e *evidence) decision(candidates []candidate, gaps []decision.Finding) *decision.Decision {
+	for i := range gaps {
+		gaps[i].Exemptions = e.excuseAll(&gaps[i])
 	}
-	if err := e.tolerateRestored(candidates); err != nil {
-		return nil, fmt.Errorf("looking for what the object may be made from: %w", err)
-	}
-	d := &decision.Decision{Findings: append(merge(candidates), e.extra()...)}
-	for i, bound := range e.Bindings {
-		if err := e.Results[i].Err; err != nil {
+	d := &decision.Decision{Findings: append(merge(candidates), gaps...)}
+	for i, bound := range e.bindings {
+		if err := e.results[i].Err; err != nil {
 			if d.Errors == nil {
 				d.Errors = map[string]error{}
 			}
@@ -73,7 +58,7 @@ func Decide(e Evidence) (*decision.Decision, error) {
 	}
 	sortFindings(d.Findings)
 	d.Verdict = verdict(d.Findings)
-	return d, nil
+	return d
 }
 
 func anyDenies(candidates []candidate) bool {
@@ -83,33 +68,26 @@ func anyDenies(candidates []candidate) bool {
 // candidate is a finding as one binding has it.
 type candidate struct {
 	finding decision.Finding
-	// bound is the binding's index among Evidence.Bounds.
+	// bound is the binding's index among evidence.bindings.
 	bound int
 	// violation is its index in the binding's result, and negative where the policy could
 	// not be evaluated.
 	violation int
 }
 
-func (c *candidate) identity() Identity {
+func (c *candidate) identity() identity {
 	return identityOf(&c.finding)
 }
 
-func (e *Evidence) extra() []decision.Finding {
-	for i := range e.GapFindings {
-		e.GapFindings[i].Exemptions = e.excuseAll(&e.GapFindings[i])
-	}
-	return e.GapFindings
-}
-
 // excuseAll names the Exemptions that every Guardrail which asks for a finding honours.
-func (e *Evidence) excuseAll(f *decision.Finding) []string {
+func (e *evidence) excuseAll(f *decision.Finding) []string {
 	var names []string
 	first := true
-	for _, bound := range e.Bindings {
+	for _, bound := range e.bindings {
 		if bound.Policy.ID != f.Policy || !slices.Contains(f.Guardrails, bound.Guardrail.Name) {
 			continue
 		}
-		excusing := e.Exemptions.Excuse(bound.Guardrail, f.Policy, f.Container)
+		excusing := e.exemptions.Excuse(bound.Guardrail, f.Policy, f.Container)
 		if first {
 			names, first = excusing, false
 		}
@@ -118,34 +96,34 @@ func (e *Evidence) excuseAll(f *decision.Finding) []string {
 	return names
 }
 
-func (e *Evidence) candidates() []candidate {
+func (e *evidence) candidates() []candidate {
 	var all []candidate
-	for i, bound := range e.Bindings {
-		result := &e.Results[i]
+	for i, bound := range e.bindings {
+		result := &e.results[i]
 		if result.Err != nil {
-			c := candidate{finding: failureFinding(bound, bound.EffectiveMode(e.Request, ""), result.Err), bound: i, violation: -1}
+			c := candidate{finding: failureFinding(bound, bound.EffectiveMode(e.request, ""), result.Err), bound: i, violation: -1}
 			if bound.Uncertain && !bound.FailOpen {
 				c.finding.Unknown, c.finding.Unselected = e.uncertain(bound), true
 			}
-			c.finding.Exemptions = e.Exemptions.Excuse(bound.Guardrail, bound.Policy.ID, "")
-			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && bound.WouldDeny(e.Request, "")
+			c.finding.Exemptions = e.exemptions.Excuse(bound.Guardrail, bound.Policy.ID, "")
+			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && bound.WouldDeny(e.request, "")
 			all = append(all, c)
 		}
 		for k := range result.Violations {
 			violation := &result.Violations[k]
-			if e.Filled[violation.Path] || e.Only != "" && !decision.Within(violation.Path, e.Only) {
+			if e.filled[violation.Path] || e.only != "" && !decision.Within(violation.Path, e.only) {
 				continue
 			}
-			c := candidate{finding: newFinding(bound, bound.EffectiveMode(e.Request, violation.Path), violation), bound: i, violation: k}
+			c := candidate{finding: newFinding(bound, bound.EffectiveMode(e.request, violation.Path), violation), bound: i, violation: k}
 			if bound.Uncertain {
 				c.finding.Unknown, c.finding.Unselected = e.uncertain(bound), true
 			}
-			if why, undecided := e.Undecided[violation.Path]; undecided && c.finding.Unknown == "" {
+			if why, undecided := e.undecided[violation.Path]; undecided && c.finding.Unknown == "" {
 				c.finding.Unknown = why
 			}
-			c.finding.Exemptions = e.Exemptions.Excuse(bound.Guardrail, bound.Policy.ID, violation.Container)
-			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.WouldFill[violation.Path] && ceiling(violation) == decision.ModeEnforce &&
-				bound.WouldDeny(e.Request, violation.Path)
+			c.finding.Exemptions = e.exemptions.Excuse(bound.Guardrail, bound.Policy.ID, violation.Container)
+			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.wouldFill[violation.Path] && ceiling(violation) == decision.ModeEnforce &&
+				bound.WouldDeny(e.request, violation.Path)
 			all = append(all, c)
 		}
 	}
@@ -172,9 +150,9 @@ func newFinding(bound config.AppliedBinding, mode decision.Mode, v *decision.Vio
 	}
 }
 
-func (e *Evidence) uncertain(bound config.AppliedBinding) string {
+func (e *evidence) uncertain(bound config.AppliedBinding) string {
 	return fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
-		e.Request.Namespace.Name, bound.Guardrail.Name)
+		e.request.Namespace.Name, bound.Guardrail.Name)
 }
 
 // failureFinding is about an object that a policy cannot decide. Under failurePolicy Fail it denies
@@ -198,7 +176,7 @@ func failureFinding(bound config.AppliedBinding, mode decision.Mode, err error) 
 }
 
 func merge(candidates []candidate) []decision.Finding {
-	position := map[Identity]int{}
+	position := map[identity]int{}
 	var merged []decision.Finding
 	for i := range candidates {
 		c := &candidates[i]

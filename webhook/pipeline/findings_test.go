@@ -1,4 +1,4 @@
-package pipeline_test
+package pipeline
 
 import (
 	"slices"
@@ -13,7 +13,6 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -29,8 +28,38 @@ type asked struct {
 	kinds []schema.GroupKind
 }
 
-func evidence(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) pipeline.Evidence {
-	e := pipeline.Evidence{Request: r}
+// found is evidence, with what a Decider would learn of the stored object and of the cluster.
+type found struct {
+	evidence
+	scope UpdateScope
+	// before is nil unless the request is an UPDATE.
+	before   func() ([]decision.Result, error)
+	restored func() (restored, error)
+}
+
+// decide is what a Decider does with evidence.
+func (f *found) decide() (*decision.Decision, error) {
+	candidates := f.candidates()
+	if open := stopping(candidates); f.before != nil && len(open) > 0 {
+		if open = f.excuseByScope(open, f.scope); len(open) > 0 {
+			before, err := f.before()
+			if err := f.excuseBaseline(open, before, err); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if f.restored != nil && anyDenies(candidates) {
+		restored, err := f.restored()
+		if err != nil {
+			return nil, err
+		}
+		excuseRestored(candidates, restored)
+	}
+	return f.decision(candidates, nil), nil
+}
+
+func evidenceOf(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) found {
+	e := found{evidence: evidence{request: r}}
 	for _, a := range all {
 		g, err := config.NewGuardrail(&v1alpha1.Guardrail{Spec: v1alpha1.GuardrailSpec{Existing: a.existing, TrustedWriters: a.trusted}}, nil)
 		if err != nil {
@@ -41,10 +70,10 @@ func evidence(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) p
 		if a.kinds == nil {
 			policy.Kinds = decision.PodKinds()
 		}
-		e.Bindings = append(e.Bindings, config.AppliedBinding{
+		e.bindings = append(e.bindings, config.AppliedBinding{
 			Binding: config.Binding{Policy: policy, Mode: a.mode, ModePinned: a.held}, Guardrail: g, Uncertain: a.uncertain,
 		})
-		e.Results = append(e.Results, a.result)
+		e.results = append(e.results, a.result)
 	}
 	return e
 }
@@ -55,10 +84,9 @@ func violation(key string) decision.Result {
 
 // updates makes the evidence that of an UPDATE of an object for which every policy said
 // before.
-func updates(e *pipeline.Evidence, before decision.Result) {
-	e.UpdateScope = func(*decision.Request) pipeline.UpdateScope { return pipeline.ChangesContent }
-	e.Before = func() ([]decision.Result, error) {
-		return slices.Repeat([]decision.Result{before}, len(e.Bindings)), nil
+func updates(e *found, before decision.Result) {
+	e.before = func() ([]decision.Result, error) {
+		return slices.Repeat([]decision.Result{before}, len(e.bindings)), nil
 	}
 }
 
@@ -66,9 +94,9 @@ func service(operation decision.Operation) *decision.Request {
 	return &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, Operation: operation, Namespace: decision.Namespace{Name: "shop"}}
 }
 
-func decideOn(t *testing.T, e pipeline.Evidence) *decision.Decision {
+func decideOn(t *testing.T, e found) *decision.Decision {
 	t.Helper()
-	d, err := pipeline.Decide(e)
+	d, err := e.decide()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,17 +107,17 @@ func TestModesDecide(t *testing.T) {
 	for mode, want := range map[decision.Mode]decision.Verdict{
 		decision.ModeEnforce: decision.VerdictDeny, decision.ModeWarn: decision.VerdictWarn, decision.ModeAudit: decision.VerdictAllow,
 	} {
-		if d := decideOn(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: mode, result: violation("k")})); d.Verdict != want {
+		if d := decideOn(t, evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: mode, result: violation("k")})); d.Verdict != want {
 			t.Errorf("%v: got %v", mode, d.Verdict)
 		}
 	}
-	if d := decideOn(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce})); d.Verdict != decision.VerdictAllow {
+	if d := decideOn(t, evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce})); d.Verdict != decision.VerdictAllow {
 		t.Errorf("nothing found: got %v", d.Verdict)
 	}
 }
 
 func TestEqualFindingsAreOneUnderTheStrictestMode(t *testing.T) {
-	d := decideOn(t, evidence(t, service(decision.Create),
+	d := decideOn(t, evidenceOf(t, service(decision.Create),
 		asked{guardrail: "z", mode: decision.ModeWarn, result: violation("k")},
 		asked{guardrail: "a", mode: decision.ModeEnforce, result: violation("k")},
 		asked{guardrail: "m", mode: decision.ModeAudit, result: violation("other")},
@@ -120,9 +148,9 @@ func TestAddingAGuardrailNeverLoosens(t *testing.T) {
 			before = violation("k")
 		}
 		run := func(all ...asked) decision.Verdict {
-			e := evidence(t, service(decision.Update), all...)
+			e := evidenceOf(t, service(decision.Update), all...)
 			updates(&e, before)
-			d, err := pipeline.Decide(e)
+			d, err := e.decide()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,14 +189,13 @@ func TestWhatWouldBeDenied(t *testing.T) {
 		r := service(decision.Update)
 		r.User.Name = "alice"
 		test.asked.guardrail = "g"
-		e := evidence(t, r, test.asked)
-		e.UpdateScope = func(*decision.Request) pipeline.UpdateScope { return pipeline.ChangesContent }
-		e.Before = func() ([]decision.Result, error) { return []decision.Result{violation("old")}, nil }
+		e := evidenceOf(t, r, test.asked)
+		e.before = func() ([]decision.Result, error) { return []decision.Result{violation("old")}, nil }
 		d := decideOn(t, e)
 		if d.Findings[0].WouldDeny != test.want {
 			t.Errorf("%s: got %+v", name, d.Findings[0])
 		}
-		e.Exemptions = config.Exemptions{{Name: "legacy", Policies: []string{"a-policy"}}}
+		e.exemptions = config.Exemptions{{Name: "legacy", Policies: []string{"a-policy"}}}
 		if d := decideOn(t, e); d.Findings[0].WouldDeny || d.Findings[0].Outcome() != "exempted" && d.Findings[0].Unknown == "" {
 			t.Errorf("%s, exempted: got %+v", name, d.Findings[0])
 		}
@@ -200,7 +227,7 @@ func TestTrust(t *testing.T) {
 		r := &decision.Request{Kind: test.kind, User: test.user, Operation: decision.Create, Object: map[string]any{
 			"metadata": map[string]any{"ownerReferences": []any{map[string]any{"kind": "ReplicaSet", "controller": true}}},
 		}}
-		d := decideOn(t, evidence(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), trusted: test.trusted}))
+		d := decideOn(t, evidenceOf(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), trusted: test.trusted}))
 		if d.Verdict != test.want || len(d.Findings) != 1 {
 			t.Errorf("%s: got %+v", name, d)
 		}
@@ -239,8 +266,8 @@ func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T)
 		if test.violates {
 			result = violation("k")
 		}
-		e := evidence(t, service(operation), asked{guardrail: "g", mode: test.mode, result: result, uncertain: test.uncertain})
-		e.Bindings[0].FailOpen = test.failOpen
+		e := evidenceOf(t, service(operation), asked{guardrail: "g", mode: test.mode, result: result, uncertain: test.uncertain})
+		e.bindings[0].FailOpen = test.failOpen
 		if test.update {
 			updates(&e, decision.Result{Err: test.before})
 		}
@@ -256,7 +283,7 @@ func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T)
 }
 
 func TestUncertainBindingsNeitherDenyNorPass(t *testing.T) {
-	d := decideOn(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), uncertain: true}))
+	d := decideOn(t, evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), uncertain: true}))
 	if d.Verdict != decision.VerdictUnknown {
 		t.Errorf("got %+v", d)
 	}
@@ -265,14 +292,14 @@ func TestUncertainBindingsNeitherDenyNorPass(t *testing.T) {
 func TestAViolationMayCapItsOwnMode(t *testing.T) {
 	result := violation("k")
 	result.Violations[0].AtMost = decision.ModeAudit
-	if d := decideOn(t, evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: result})); d.Verdict != decision.VerdictAllow || len(d.Findings) != 1 {
+	if d := decideOn(t, evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: result})); d.Verdict != decision.VerdictAllow || len(d.Findings) != 1 {
 		t.Errorf("got %+v", d)
 	}
 }
 
 func TestFilledFieldsAreNoFindings(t *testing.T) {
-	e := evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
-	e.Filled = map[string]bool{"k": true}
+	e := evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
+	e.filled = map[string]bool{"k": true}
 	if d := decideOn(t, e); len(d.Findings) > 0 {
 		t.Errorf("got %+v", d)
 	}
@@ -289,7 +316,7 @@ func sa(name string) decision.User {
 }
 
 func TestATolerantGuardrailSoftensNoOther(t *testing.T) {
-	e := evidence(t, service(decision.Update),
+	e := evidenceOf(t, service(decision.Update),
 		asked{guardrail: "kind", mode: decision.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingTolerate},
 		asked{guardrail: "strict", mode: decision.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingEnforce})
 	updates(&e, violation("k"))

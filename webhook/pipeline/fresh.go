@@ -32,16 +32,16 @@ type basis struct {
 }
 
 // confirm returns the decision, or the one that newer facts lead to.
-func (s *Snapshot) confirm(ctx context.Context, r *decision.Request, b *basis, d *decision.Decision, o Options, part scope) (*decision.Decision, error) {
+func (p *Decider) confirm(ctx context.Context, r *decision.Request, b *basis, d *decision.Decision, part scope) (*decision.Decision, error) {
 	injects, denies := b.injects && patches(r), d.Verdict == decision.VerdictDeny
-	if o.Fresh == nil || !injects && !denies {
+	if p.options.Fresh == nil || !injects && !denies {
 		return d, nil
 	}
 	wanted := b.wanted
 	if !injects {
 		wanted = factsOf(b, d)
 	}
-	same, err := b.confirmed(ctx, o.Fresh, wanted)
+	same, err := b.confirmed(ctx, p.options.Fresh, wanted)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -50,9 +50,9 @@ func (s *Snapshot) confirm(ctx context.Context, r *decision.Request, b *basis, d
 	case err != nil || same:
 		return d, nil //nolint:nilerr // what the watches brought has to do
 	}
-	fresh := o.Fresh
-	o.Fresh = nil
-	again, _, err := s.decideOnce(ctx, r, fresh, o, part)
+	confirmed := *p
+	confirmed.facts, confirmed.options.Fresh = p.options.Fresh, nil
+	again, _, err := confirmed.decideOnce(ctx, r, part)
 	return again, err
 }
 

@@ -11,13 +11,12 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/pipeline"
 )
 
 // Replicas that decide alike show the same id, and those that do not, different ones: each
 // field that decides changes it, and nothing else does.
 func TestEveryFieldThatDecidesChangesTheID(t *testing.T) {
-	builder := pipeline.NewBuilder(catalog(t))
+	builder := config.NewBuilder(catalog(t))
 	id := func(o config.Objects) string {
 		s, _, err := builder.Build(t.Context(), o)
 		if err != nil {

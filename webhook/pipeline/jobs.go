@@ -19,19 +19,19 @@ import (
 
 // madeFromCronJob returns which fields of a Job are those of its CronJob, for each binding
 // only if that binding finds the same in the CronJob and no Exemption excuses it there.
-func (s *Snapshot) madeFromCronJob(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, o Options) (Restored, error) {
-	restored, cronJob, err := compareWithCronJob(ctx, r, o.Live)
-	if err != nil || restored.Has == nil {
-		return restored, err
+func (p *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding) (restored, error) {
+	found, cronJob, err := compareWithCronJob(ctx, r, p.options.Live)
+	if err != nil || found.has == nil {
+		return found, err
 	}
-	restored.Decided = func(int, *decision.Finding) bool { return false }
+	found.decided = func(int, *decision.Finding) bool { return false }
 	kind := batchv1.SchemeGroupVersion.WithKind("CronJob")
 	stored, err := request.Stored(r, cronJob, kind)
 	if unreadable(err) {
-		return restored, nil
+		return found, nil
 	}
 	if err != nil {
-		return restored, err
+		return found, err
 	}
 	position := map[int]int{}
 	var about []config.AppliedBinding
@@ -41,20 +41,20 @@ func (s *Snapshot) madeFromCronJob(ctx context.Context, r *decision.Request, bou
 		}
 	}
 	if len(about) == 0 {
-		return restored, nil
+		return found, nil
 	}
-	results, _, err := s.judge(ctx, stored, about, nil, s.existingOf(stored, &o), storedRequest)
+	results, _, err := p.evaluate(ctx, stored, about, nil, p.existingOf(stored), storedRequest)
 	if err != nil {
-		return restored, err
+		return found, err
 	}
-	exempt := s.exemptions.For(stored, o.now())
-	restored.Decided = func(bound int, f *decision.Finding) bool {
+	exempt := p.snapshot.Exemptions().For(stored, p.options.Now())
+	found.decided = func(bound int, f *decision.Finding) bool {
 		at, ok := position[bound]
 		return ok && len(exempt.Excuse(bounds[bound].Guardrail, f.Policy, f.Container)) == 0 && slices.ContainsFunc(results[at].Violations, func(v decision.Violation) bool {
 			return v.Unknown == "" && v.Container == f.Container && (v.Path == "spec.jobTemplate."+f.Path || !decision.Within(f.Path, "spec"))
 		})
 	}
-	return restored, nil
+	return found, nil
 }
 
 func unreadable(err error) bool {
@@ -71,23 +71,23 @@ func jobLabels() []string {
 
 // compareWithCronJob returns which fields of a Job are those of the CronJob that it names as
 // its controller, as after `kubectl create job --from=cronjob/x`, and that CronJob.
-func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (Restored, map[string]any, error) {
+func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (restored, map[string]any, error) {
 	owner := request.Controller(r.Object)
 	if owner.Group != batchv1.GroupName || owner.Kind != "CronJob" || owner.Name == "" || owner.UID == "" {
-		return Restored{}, nil, nil
+		return restored{}, nil, nil
 	}
 	cronJob, err := live.CronJob(ctx, r.Namespace.Name, owner.Name)
 	if err != nil {
-		return Restored{}, nil, err
+		return restored{}, nil, err
 	}
 	if uid, _, _ := unstructured.NestedString(cronJob, "metadata", "uid"); uid != owner.UID {
-		return Restored{}, nil, nil
+		return restored{}, nil, nil
 	}
 	made := jobOf(cronJob)
 	have, want := request.JobSpec(mapOf(r.Object, "spec")), mapOf(made, "spec")
 	metadata, given := mapOf(r.Object, "metadata"), mapOf(made, "metadata")
 	template := request.SameTemplate(mapOf(have, "template"), mapOf(want, "template"), jobLabels()...)
-	return Restored{Why: "as in CronJob " + owner.Name, Has: func(path string) bool {
+	return restored{why: "as in CronJob " + owner.Name, has: func(path string) bool {
 		switch field := topField(path, "spec."); field {
 		case "":
 		case "template":

@@ -7,9 +7,9 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Join adds to a decision the findings and errors of another one about the same object. Of
+// join adds to a decision the findings and errors of another one about the same object. Of
 // two findings with the same identity the one that costs the writer more is left.
-func Join(d, more *decision.Decision) {
+func join(d, more *decision.Decision) {
 	for i := range more.Findings {
 		f := &more.Findings[i]
 		at := slices.IndexFunc(d.Findings, func(have decision.Finding) bool { return identityOf(&have) == identityOf(f) })
@@ -38,8 +38,8 @@ func combine(have, f *decision.Finding) {
 	have.Guardrails, have.WouldDenyBy, have.WouldDeny = guardrails, by, len(by) > 0
 }
 
-func identityOf(f *decision.Finding) Identity {
-	return Identity{Policy: f.Policy, Container: f.Container, Key: f.Key, Digest: f.Digest}
+func identityOf(f *decision.Finding) identity {
+	return identity{Policy: f.Policy, Container: f.Container, Key: f.Key, Digest: f.Digest}
 }
 
 // union is sorted.

@@ -36,7 +36,7 @@ func TestALabelTellsSinceWhenANamespaceIsSelected(t *testing.T) {
 			r := reviewed(t, decision.OriginMutating, "CREATE", "", "Pod", object, "null")
 			f := known(nil)
 			f.namespace.Created, f.namespace.Labels = minutes(1).Time, map[string]string{"guard": "on"}
-			d, err := build(t, g).Decide(t.Context(), r, f, pipeline.Options{Templates: objects})
+			d, err := pipeline.New(build(t, g), f, pipeline.Options{Templates: objects}).Decide(t.Context(), r)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -57,15 +57,15 @@ var errNoPods = errors.New("nobody can read the Pod that it is about")
 
 // decideBinding decides a Binding as the UPDATE of its Pod that it brings about: the API
 // server adds the Binding's labels and annotations to those of the Pod.
-func (s *Snapshot) decideBinding(ctx context.Context, r *decision.Request, source FactSource, o Options) (*decision.Decision, error) {
+func (p *Decider) decideBinding(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
 	allowed := &decision.Decision{Verdict: decision.VerdictAllow}
 	if r.Operation != decision.Create || sameStrings(metadata(r.Object)["labels"], nil) && sameStrings(metadata(r.Object)["annotations"], nil) {
 		return allowed, nil
 	}
-	if o.Pods == nil {
+	if p.options.Pods == nil {
 		return nil, fmt.Errorf("deciding the Binding of Pod %s: %w", r.Name, errNoPods)
 	}
-	pod, err := o.Pods.Pod(ctx, r.Namespace.Name, r.Name)
+	pod, err := p.options.Pods.Pod(ctx, r.Namespace.Name, r.Name)
 	if err != nil {
 		return nil, fmt.Errorf("deciding the Binding of Pod %s: %w", r.Name, err)
 	}
@@ -78,7 +78,7 @@ func (s *Snapshot) decideBinding(ctx context.Context, r *decision.Request, sourc
 	}
 	bound.Origin, bound.Operation, bound.OldObject = r.Origin, decision.Update, pod
 	bound.UID, bound.User, bound.DryRun, bound.Namespace = r.UID, r.User, r.DryRun, r.Namespace
-	return s.decide(ctx, bound, source, o, scope{})
+	return p.decide(ctx, bound, scope{})
 }
 
 // withMetadata returns an object with the labels and annotations of another added to its

@@ -50,7 +50,7 @@ func TestStrictestOfWhatCannotBeRead(t *testing.T) {
 	s := build(t, guardrail("strict", v1alpha1.ModeEnforce, binding("loadbalancer-exposure", "")))
 	r := admission(t, "UPDATE", "", "Service", "status", "carol", fmt.Sprintf(balancer, internal, `{}`), fmt.Sprintf(balancer, internal, `{}`))
 	r.Object, r.OldObject = nil, nil
-	mode, _, err := s.Strictest(t.Context(), r, known(nil), pipeline.Options{})
+	mode, _, err := pipeline.New(s, known(nil), pipeline.Options{}).Strictest(t.Context(), r)
 	if err != nil || mode != decision.ModeEnforce {
 		t.Errorf("%v, %v", mode, err)
 	}
@@ -92,7 +92,7 @@ func TestBindings(t *testing.T) {
 			for _, subresource := range []string{"binding", ""} {
 				test.pods.asked = 0
 				r := admission(t, "CREATE", "", "Binding", subresource, "carol", `{"metadata":{"name":"web","namespace":"shop"`+test.metadata+`},"target":{"kind":"Node","name":"a"}}`, "null")
-				d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Pods: test.pods})
+				d, err := pipeline.New(s, known(nil), pipeline.Options{Pods: test.pods}).Decide(t.Context(), r)
 				if !errors.Is(err, test.err) || test.pods.asked != test.asked || err == nil && d.Verdict != test.want {
 					t.Errorf("got %+v, %v after %d reads", d, err, test.pods.asked)
 				}
@@ -101,7 +101,7 @@ func TestBindings(t *testing.T) {
 	}
 	// Whoever cannot read Pods cannot say that it is fine.
 	r := admission(t, "CREATE", "", "Binding", "binding", "carol", `{"metadata":{"name":"web","labels":{"app":""}}}`, "null")
-	if d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{}); err == nil {
+	if d, err := pipeline.New(s, known(nil), pipeline.Options{}).Decide(t.Context(), r); err == nil {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -144,7 +144,7 @@ func TestLeavingTheWebhooksIsLoosening(t *testing.T) {
 		"nobody knows":              {webhooks{err: away}, map[string]any{"guard": "on"}, nil, "", away},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := s.Relax(t.Context(), relabel(test.before, test.after), &relaxers{}, pipeline.Options{Webhooks: test.webhooks})
+			d, err := pipeline.New(s, nil, pipeline.Options{Webhooks: test.webhooks}).Relax(t.Context(), relabel(test.before, test.after), &relaxers{})
 			if !errors.Is(err, test.err) {
 				t.Fatal(err)
 			}

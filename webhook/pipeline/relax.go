@@ -32,20 +32,20 @@ type Webhooks interface {
 // is lost. It asks about no other Guardrail. Labels can be written by way of /status and
 // /finalize too. An error means that nobody knows whether the user may, and something that
 // is enforced depends on it.
-func (s *Snapshot) Relax(ctx context.Context, r *decision.Request, relaxers Relaxers, o Options) (*decision.Decision, error) {
+func (p *Decider) Relax(ctx context.Context, r *decision.Request, relaxers Relaxers) (*decision.Decision, error) {
 	d := &decision.Decision{Verdict: decision.VerdictAllow}
 	if r.Operation != decision.Update || !isNamespace(r) {
 		return d, nil
 	}
 	before, after := config.NamespaceOf(r.Name, r.OldObject), config.NamespaceOf(r.Name, r.Object)
 	var webhooks []labels.Selector
-	if o.Webhooks != nil {
+	if p.options.Webhooks != nil {
 		var err error
-		if webhooks, err = o.Webhooks.Selectors(ctx); err != nil {
+		if webhooks, err = p.options.Webhooks.Selectors(ctx); err != nil {
 			return nil, fmt.Errorf("reading what the webhooks select: %w", err)
 		}
 	}
-	for _, loss := range s.guardrails.Losses(before, after, o.MaxMode, webhooks...) {
+	for _, loss := range p.snapshot.Guardrails().Losses(before, after, p.options.MaxMode, webhooks...) {
 		may, err := relaxers.MayRelax(ctx, r.User, loss.Guardrail)
 		if err != nil && loss.Mode == decision.ModeEnforce {
 			return nil, fmt.Errorf("asking whether %q may relax Guardrail %s: %w", r.User.Name, loss.Guardrail, err)
@@ -76,9 +76,9 @@ func (s *Snapshot) Relax(ctx context.Context, r *decision.Request, relaxers Rela
 
 // RelaxUnseen decides about a Namespace that is too much to be looked at, as if all that
 // may hold it were lost.
-func (s *Snapshot) RelaxUnseen(limit *request.LimitError, o Options) *decision.Decision {
+func (p *Decider) RelaxUnseen(limit *request.LimitError) *decision.Decision {
 	d := &decision.Decision{Verdict: decision.VerdictAllow}
-	mode, guardrails := s.guardrails.Unseen(limit.Request.Name, o.MaxMode)
+	mode, guardrails := p.snapshot.Guardrails().Unseen(limit.Request.Name, p.options.MaxMode)
 	if mode == 0 {
 		return d
 	}

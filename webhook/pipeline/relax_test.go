@@ -81,7 +81,7 @@ func TestRelax(t *testing.T) {
 		"warned, and nobody can tell":   {without("soft"), relaxers{err: broken}, 0, decision.VerdictWarn, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := s.Relax(t.Context(), relabel(all, test.after), &test.may, pipeline.Options{MaxMode: test.ceiling})
+			d, err := pipeline.New(s, nil, pipeline.Options{MaxMode: test.ceiling}).Relax(t.Context(), relabel(all, test.after), &test.may)
 			if (err != nil) != test.fails || len(test.may.asked) != test.asked {
 				t.Fatalf("%v, asked %q", err, test.may.asked)
 			}
@@ -92,7 +92,7 @@ func TestRelax(t *testing.T) {
 	}
 	created := relabel(nil, all)
 	created.Operation, created.OldObject = decision.Create, nil
-	if d, err := s.Relax(t.Context(), created, &relaxers{}, pipeline.Options{}); err != nil || len(d.Findings) > 0 {
+	if d, err := pipeline.New(s, nil, pipeline.Options{}).Relax(t.Context(), created, &relaxers{}); err != nil || len(d.Findings) > 0 {
 		t.Errorf("a Namespace that is created: %+v, %v", d, err)
 	}
 }
@@ -105,7 +105,7 @@ func TestRelaxSaysWhatToDo(t *testing.T) {
 	}
 	r := relabel(map[string]any{"guard": "on"}, map[string]any{"guard": "off", "skip": "yes", "other": "label"})
 	r.User.Name = "system:serviceaccount:ci:deployer"
-	d, err := build(t, g).Relax(t.Context(), r, &relaxers{}, pipeline.Options{})
+	d, err := pipeline.New(build(t, g), nil, pipeline.Options{}).Relax(t.Context(), r, &relaxers{})
 	if err != nil {
 		t.Fatal(err)
 	}

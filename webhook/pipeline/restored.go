@@ -33,22 +33,66 @@ type Live interface {
 	Owner(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (map[string]any, error)
 }
 
-// restored returns a lookup of what the object may be made from that exists in the cluster
-// already, or nil if it cannot be known.
-func (s *Snapshot) restored(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, o Options) func() (Restored, error) {
-	if o.Live == nil || r.Origin != decision.OriginValidating || r.Subresource != "" {
+// restored says which fields of an object are not new to the cluster although they are
+// new to the object: a rollback brings a template back, and a Job started by hand is made
+// from its CronJob. They are tolerated whatever a Guardrail says of what exists.
+type restored struct {
+	// has reports whether the field at a path is one of them; nil where none is.
+	has func(path string) bool
+	// why says where they are from, in words that end a warning.
+	why string
+	// decided reports whether the binding of that index has decided a finding's like where
+	// the field is from, and nothing excused it there. It may be nil: then every binding has.
+	decided func(bound int, f *decision.Finding) bool
+}
+
+// tolerateRestored excuses what the cluster has already of what would still be denied.
+func (p *Decider) tolerateRestored(ctx context.Context, e *evidence, candidates []candidate, part scope) error {
+	if !anyDenies(candidates) {
 		return nil
+	}
+	found, err := p.restored(ctx, e.request, e.bindings, part.revision)
+	if err != nil {
+		return fmt.Errorf("looking for what the object may be made from: %w", err)
+	}
+	excuseRestored(candidates, found)
+	return nil
+}
+
+func excuseRestored(candidates []candidate, found restored) {
+	if found.has == nil {
+		return
+	}
+	for i := range candidates {
+		c := &candidates[i]
+		if c.finding.Denies() && !c.failed() && found.has(c.finding.Path) && (found.decided == nil || found.decided(c.bound, &c.finding)) {
+			c.excuse(found.why)
+		}
+	}
+}
+
+// restored looks for what the object may be made from: for a revision, what controls it. The
+// zero value is returned if there is nothing, or nobody can tell.
+func (p *Decider) restored(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, revision *revisionOf) (restored, error) {
+	if p.options.Live == nil || r.Origin != decision.OriginValidating {
+		return restored{}, nil
+	}
+	if revision != nil {
+		return p.fromOwner(ctx, revision)
+	}
+	if r.Subresource != "" {
+		return restored{}, nil
 	}
 	kind := r.Kind.GroupKind()
 	switch {
 	case r.Operation == decision.Create && kind == schema.GroupKind{Group: batchv1.GroupName, Kind: "Job"}:
-		return func() (Restored, error) { return s.madeFromCronJob(ctx, r, bounds, o) }
+		return p.madeFromCronJob(ctx, r, bindings)
 	case r.Operation == decision.Update && r.OldObject != nil && kind.Group == appsv1.GroupName:
 		if revisions, ok := revisionKind(kind.Kind); ok {
-			return func() (Restored, error) { return fromRevision(ctx, r, o.Live, revisions) }
+			return p.fromRevision(ctx, r, revisions)
 		}
 	}
-	return nil
+	return restored{}, nil
 }
 
 // revisionKind is where a kind's controller keeps its former templates.
@@ -65,25 +109,25 @@ func revisionKind(kind string) (schema.GroupVersionKind, bool) {
 // fromRevision looks for a revision with the template of a workload that changes its
 // template. Such a revision was decided when it was made, unless its controller made it
 // from a template that was decided, or from one that predates the Guardrail.
-func fromRevision(ctx context.Context, r *decision.Request, live Live, kind schema.GroupVersionKind) (Restored, error) {
+func (p *Decider) fromRevision(ctx context.Context, r *decision.Request, kind schema.GroupVersionKind) (restored, error) {
 	name, _, _ := unstructured.NestedString(r.OldObject, "metadata", "name")
 	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
 	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
 	if uid == "" || len(selector) == 0 || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
-		return Restored{}, nil // what stays as it is comes back from nowhere
+		return restored{}, nil // what stays as it is comes back from nowhere
 	}
-	for revision, err := range live.Revisions(ctx, kind, r.Namespace.Name, selector) {
+	for revision, err := range p.options.Live.Revisions(ctx, kind, r.Namespace.Name, selector) {
 		if err != nil {
-			return Restored{}, err
+			return restored{}, err
 		}
 		if request.Controller(revision).UID != uid || deleting(revision) || !madeFor(name, revision, kind.Kind) {
 			continue
 		}
 		if request.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
-			return Restored{Why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), Has: within(r.Workload.PodPath)}, nil
+			return restored{why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), has: within(r.Workload.PodPath)}, nil
 		}
 	}
-	return Restored{}, nil
+	return restored{}, nil
 }
 
 // madeFor reports whether a revision has the name that a controller gives the revisions of
@@ -112,28 +156,30 @@ func within(parent string) func(path string) bool {
 	return func(path string) bool { return decision.Within(path, parent) }
 }
 
+// revisionOf is a ReplicaSet or ControllerRevision, and the template in it.
+type revisionOf struct {
+	request  *decision.Request
+	template map[string]any
+}
+
 // fromOwner looks whether the object that controls a revision has its template now, as
 // when an operator makes the revision instead of the built-in controller.
-func fromOwner(ctx context.Context, r *decision.Request, template map[string]any, live Live) func() (Restored, error) {
-	if live == nil || r.Origin != decision.OriginValidating {
-		return nil
+func (p *Decider) fromOwner(ctx context.Context, revision *revisionOf) (restored, error) {
+	r := revision.request
+	owner := request.Controller(r.Object)
+	revisions, ok := revisionKind(owner.Kind)
+	if !ok || owner.Group != appsv1.GroupName || revisions.Kind != r.Kind.Kind || owner.UID == "" || !madeFor(owner.Name, r.Object, r.Kind.Kind) {
+		return restored{}, nil
 	}
-	return func() (Restored, error) {
-		owner := request.Controller(r.Object)
-		revisions, ok := revisionKind(owner.Kind)
-		if !ok || owner.Group != appsv1.GroupName || revisions.Kind != r.Kind.Kind || owner.UID == "" || !madeFor(owner.Name, r.Object, r.Kind.Kind) {
-			return Restored{}, nil
-		}
-		object, err := live.Owner(ctx, appsv1.SchemeGroupVersion.WithKind(owner.Kind), r.Namespace.Name, owner.Name)
-		if err != nil {
-			return Restored{}, err
-		}
-		if uid, _, _ := unstructured.NestedString(object, "metadata", "uid"); uid != owner.UID || deleting(object) ||
-			!request.SameTemplate(templateIn(object), template, addedTo(r.Kind.Kind)...) {
-			return Restored{}, nil
-		}
-		return Restored{Why: fmt.Sprintf("as in %s %s", owner.Kind, owner.Name), Has: within("spec.template")}, nil
+	object, err := p.options.Live.Owner(ctx, appsv1.SchemeGroupVersion.WithKind(owner.Kind), r.Namespace.Name, owner.Name)
+	if err != nil {
+		return restored{}, err
 	}
+	if uid, _, _ := unstructured.NestedString(object, "metadata", "uid"); uid != owner.UID || deleting(object) ||
+		!request.SameTemplate(templateIn(object), revision.template, addedTo(r.Kind.Kind)...) {
+		return restored{}, nil
+	}
+	return restored{why: fmt.Sprintf("as in %s %s", owner.Kind, owner.Name), has: within("spec.template")}, nil
 }
 
 func templateOf(revision map[string]any, kind string) map[string]any {
@@ -155,14 +201,14 @@ func addedTo(kind string) []string {
 // a Deployment a template that no revision of the Deployment has. It does so by the
 // annotation deprecated.deployment.rollback.to, which takes any ReplicaSet that the
 // Deployment has adopted.
-func distrust(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result, o Options) error {
-	if o.Live == nil || r.Origin != decision.OriginValidating || r.Operation != decision.Update || r.Subresource != "" || r.OldObject == nil ||
+func (p *Decider) distrust(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result) error {
+	if p.options.Live == nil || r.Origin != decision.OriginValidating || r.Operation != decision.Update || r.Subresource != "" || r.OldObject == nil ||
 		r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}) || !config.DeploymentController(r.User) ||
 		!enforcedIn(r.Workload.PodPath, bounds, results) || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
 		return nil
 	}
 	revisions, _ := revisionKind(r.Kind.Kind)
-	restored, err := fromRevision(ctx, r, o.Live, revisions)
+	found, err := p.fromRevision(ctx, r, revisions)
 	switch {
 	case err != nil && !slices.ContainsFunc(bounds, func(b config.AppliedBinding) bool { return b.Mode == decision.ModeEnforce }):
 		return nil // nobody's request fails for what is only counted
@@ -170,7 +216,7 @@ func distrust(ctx context.Context, r *decision.Request, bounds []config.AppliedB
 		return fmt.Errorf("looking for what the object may be made from: %w", err)
 	}
 	for i := range bounds {
-		bounds[i].Distrusted = restored.Has == nil
+		bounds[i].Distrusted = found.has == nil
 	}
 	return nil
 }

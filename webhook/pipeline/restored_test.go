@@ -16,6 +16,7 @@ import (
 
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
@@ -98,7 +99,7 @@ func TestRollbacks(t *testing.T) {
 	revision := func(metadata, template string) string {
 		return `{"metadata":{"name":"web-1",` + metadata + `},"data":{"spec":{"template":` + template + `}}}`
 	}
-	snapshots := map[v1alpha1.Existing]*pipeline.Snapshot{}
+	snapshots := map[v1alpha1.Existing]*config.Snapshot{}
 	for _, existing := range []v1alpha1.Existing{v1alpha1.ExistingTolerate, v1alpha1.ExistingEnforce} {
 		g := guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", ""))
 		g.Spec.Existing = existing
@@ -135,17 +136,17 @@ func TestRollbacks(t *testing.T) {
 			}
 			r := admission(t, "UPDATE", "apps", test.kind, "", "alice", stored(template), stored(strings.Replace(template, "nginx", "nginx:1", 1)))
 			l := &live{revisions: []map[string]any{decoded(t, test.revision)}}
-			d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: l})
+			d, err := pipeline.New(s, known(nil), pipeline.Options{Live: l}).Decide(t.Context(), r)
 			if err != nil || d.Verdict != test.want {
 				t.Errorf("%s, %s: got %v %+v, want %v", name, existing, err, d, test.want)
 			}
-			if d, err = s.Decide(t.Context(), r, known(nil), pipeline.Options{}); err != nil || d.Verdict != decision.VerdictDeny {
+			if d, err = pipeline.New(s, known(nil), pipeline.Options{}).Decide(t.Context(), r); err != nil || d.Verdict != decision.VerdictDeny {
 				t.Errorf("%s, without a cluster: got %v %+v", name, err, d)
 			}
 			if l.err = errors.New("away"); test.kind == "ReplicaSet" {
 				continue
 			}
-			if d, err = s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: l}); !errors.Is(err, l.err) {
+			if d, err = pipeline.New(s, known(nil), pipeline.Options{Live: l}).Decide(t.Context(), r); !errors.Is(err, l.err) {
 				t.Errorf("%s: with the API server away, got %v %+v", name, err, d)
 			}
 		}
@@ -164,12 +165,12 @@ func TestARollbackToNoRevisionIsCountedBeforeItIsDenied(t *testing.T) {
 		v1alpha1.ModeEnforce: decision.VerdictDeny, v1alpha1.ModeWarn: decision.VerdictWarn, v1alpha1.ModeAudit: decision.VerdictAllow,
 	} {
 		s := build(t, guardrail("g", mode, binding("image-tag", "")))
-		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: &live{}})
+		d, err := pipeline.New(s, known(nil), pipeline.Options{Live: &live{}}).Decide(t.Context(), r)
 		if err != nil || d.Verdict != want || len(d.Findings) != 1 || !d.Findings[0].WouldDeny {
 			t.Errorf("%s: got %v %+v, want %v", mode, err, d, want)
 		}
 		away := errors.New("away")
-		_, err = s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: &live{err: away}})
+		_, err = pipeline.New(s, known(nil), pipeline.Options{Live: &live{err: away}}).Decide(t.Context(), r)
 		if errors.Is(err, away) != (mode == v1alpha1.ModeEnforce) {
 			t.Errorf("%s, with the API server away: got %v", mode, err)
 		}
@@ -184,7 +185,7 @@ func TestARollbackExcusesItsTemplateAlone(t *testing.T) {
 	}
 	r := admission(t, "UPDATE", "apps", "Deployment", "", "alice", stored("nginx", "0"), stored("nginx:1", "10"))
 	l := &live{revisions: []map[string]any{decoded(t, `{"metadata":{"name":"web-1",`+controlled("1")+`},"spec":{"template":{"metadata":{"labels":{"pod-template-hash":"1"}},"spec":{"containers":[{"name":"a","image":"nginx"}]}}}}`)}}
-	d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: l})
+	d, err := pipeline.New(s, known(nil), pipeline.Options{Live: l}).Decide(t.Context(), r)
 	if err != nil || len(d.Findings) != 2 || d.Findings[0].Policy != "rollback-history" || d.Findings[0].Tolerated != "" || d.Findings[1].Tolerated != "as in ReplicaSet web-1" {
 		t.Errorf("got %v %+v", err, d)
 	}
@@ -202,7 +203,7 @@ func TestNothingIsReadLiveWithoutNeed(t *testing.T) {
 		"a plain Job": admission(t, "CREATE", "batch", "Job", "", "alice", stored("a"), "null"),
 	} {
 		l := &live{}
-		if _, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: l}); err != nil || l.asked > 0 {
+		if _, err := pipeline.New(s, known(nil), pipeline.Options{Live: l}).Decide(t.Context(), r); err != nil || l.asked > 0 {
 			t.Errorf("%s: asked %d times, %v", name, l.asked, err)
 		}
 	}
@@ -239,7 +240,7 @@ func TestJobsFromCronJobs(t *testing.T) {
 		if request.Controller(r.Object).Name != "nightly" {
 			l.cronJob = nil
 		}
-		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: l})
+		d, err := pipeline.New(s, known(nil), pipeline.Options{Live: l}).Decide(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,7 +274,7 @@ func TestMetadataOfJobsFromCronJobs(t *testing.T) {
 	} {
 		r := admission(t, "CREATE", "batch", "Job", "", "alice", `{"metadata":{"labels":`+test.labels+`,"annotations":`+test.annotations+
 			`,"ownerReferences":[{"apiVersion":"batch/v1","kind":"CronJob","name":"x","uid":"1","controller":true}]},"spec":{"template":{"spec":{}}}}`, "null")
-		restored, _, err := pipeline.CompareWithCronJob(t.Context(), r, &live{cronJob: decoded(t, fmt.Sprintf(cronJob, test.given))})
+		has, err := pipeline.FieldsOfCronJob(t.Context(), r, &live{cronJob: decoded(t, fmt.Sprintf(cronJob, test.given))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +282,7 @@ func TestMetadataOfJobsFromCronJobs(t *testing.T) {
 			"metadata.labels": test.wantLabels, "metadata.labels[owner]": test.wantLabels, "metadata.annotations": test.wantAnnotations,
 			"metadata.name": false, "metadata.namespace": false, "metadata": false, "spec": false, "specs": false,
 		} {
-			if got := restored.Has(path); got != want {
+			if got := has(path); got != want {
 				t.Errorf("%s: %s: got %v", name, path, got)
 			}
 		}
@@ -319,7 +320,7 @@ func TestOnlyTheHashLabelIsNoDifference(t *testing.T) {
 		revision := decoded(t, `{"metadata":{"name":"web-1",`+controlled("1")+`},"spec":{}}`)
 		revision["spec"].(map[string]any)["template"] = changed
 		put(changed, []any{"metadata", "labels", "pod-template-hash"}, "1")
-		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: &live{revisions: []map[string]any{revision}}})
+		d, err := pipeline.New(s, known(nil), pipeline.Options{Live: &live{revisions: []map[string]any{revision}}}).Decide(t.Context(), r)
 		if err != nil || (d.Verdict == decision.VerdictWarn) != same {
 			rt.Fatalf("%s of %v: got %v %+v", touch, leaf, err, d)
 		}

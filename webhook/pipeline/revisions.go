@@ -22,7 +22,7 @@ import (
 // decideRevision decides the template in a ControllerRevision as that of the StatefulSet
 // or DaemonSet which a rollback to it would make, and names fields as the
 // ControllerRevision has them. Of all else that those have, a revision has nothing.
-func (s *Snapshot) decideRevision(ctx context.Context, r *decision.Request, source FactSource, o Options) (*decision.Decision, error) {
+func (p *Decider) decideRevision(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
 	d := &decision.Decision{Verdict: decision.VerdictAllow, Unbound: true}
 	if r.Revision == nil {
 		return d, nil
@@ -30,7 +30,7 @@ func (s *Snapshot) decideRevision(ctx context.Context, r *decision.Request, sour
 	part := revisionScope(r)
 	part.only = r.Revision.Workload.PodPath
 	if part.strict {
-		part.restored = fromOwner(ctx, r, r.Revision.Workload.Pod, o.Live)
+		part.revision = &revisionOf{request: r, template: r.Revision.Workload.Pod}
 	}
 	for _, kind := range revisedKinds(r) {
 		set, err := request.As(r.Revision, kind)
@@ -40,11 +40,11 @@ func (s *Snapshot) decideRevision(ctx context.Context, r *decision.Request, sour
 		if r.Operation == decision.Update && !rehomed(r) {
 			set.Operation, set.OldObject = r.Operation, r.Revision.OldObject
 		}
-		decision, err := s.decide(ctx, set, source, o, part)
+		decision, err := p.decide(ctx, set, part)
 		if err != nil {
 			return nil, err
 		}
-		Join(d, decision)
+		join(d, decision)
 		d.Fills = decision.Fills
 	}
 	for i := range d.Findings {
@@ -107,7 +107,7 @@ func rehomed(r *decision.Request) bool {
 // as the Deployment that a rollback to it would make; nil where it is none. Neither
 // Exemptions nor trusted writers excuse it: they would excuse every Deployment that is
 // rolled back to it.
-func (s *Snapshot) decideClaim(ctx context.Context, r *decision.Request, source FactSource, o Options) (*decision.Decision, error) {
+func (p *Decider) decideClaim(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
 	if !claims(r) {
 		return nil, nil
 	}
@@ -115,8 +115,8 @@ func (s *Snapshot) decideClaim(ctx context.Context, r *decision.Request, source 
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.decide(ctx, deployment, source, o, scope{
-		only: r.Workload.PodPath, strict: true, restored: fromOwner(ctx, r, r.Workload.Pod, o.Live),
+	d, err := p.decide(ctx, deployment, scope{
+		only: r.Workload.PodPath, strict: true, revision: &revisionOf{request: r, template: r.Workload.Pod},
 	})
 	if err != nil {
 		return nil, err

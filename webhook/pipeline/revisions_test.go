@@ -87,7 +87,7 @@ func TestAControllerRevisionThatIsTooMuchIsBound(t *testing.T) {
 	if !ok || limit.Request == nil || limit.Request.Kind.Kind != "ControllerRevision" {
 		t.Fatalf("got %v", err)
 	}
-	mode, names, err := s.Strictest(t.Context(), limit.Request, known(nil), pipeline.Options{})
+	mode, names, err := pipeline.New(s, known(nil), pipeline.Options{}).Strictest(t.Context(), limit.Request)
 	if err != nil || mode != decision.ModeEnforce {
 		t.Errorf("got %v %v", mode, err)
 	}
@@ -141,7 +141,7 @@ func TestAClaimedReplicaSetIsDecidedAsADeployment(t *testing.T) {
 			operation, old = "UPDATE", test.old
 		}
 		r := admission(t, operation, "apps", "ReplicaSet", "", test.user, test.set, old)
-		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{Live: &owning{owner: decoded(t, test.owner)}})
+		d, err := pipeline.New(s, known(nil), pipeline.Options{Live: &owning{owner: decoded(t, test.owner)}}).Decide(t.Context(), r)
 		if err != nil || d.Verdict != test.want {
 			t.Errorf("%s: got %v %+v, want %v", name, err, d, test.want)
 		}

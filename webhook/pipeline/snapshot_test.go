@@ -8,7 +8,6 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/pipeline"
 )
 
 func TestBuildReportsAndLeavesOut(t *testing.T) {
@@ -60,7 +59,7 @@ func TestBuildReportsAndLeavesOut(t *testing.T) {
 	c := catalog(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s, problems, err := pipeline.Build(t.Context(), c, config.Objects{Guardrails: []v1alpha1.Guardrail{test.g}})
+			s, problems, err := config.Build(t.Context(), c, config.Objects{Guardrails: []v1alpha1.Guardrail{test.g}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -159,7 +159,7 @@ func (e *existing) ofPod(ctx context.Context) (time.Time, error) {
 			name = owner.Name + "-" + hash
 		}
 	}
-	object, err := e.options.Templates.Metadata(ctx, kind, r.Namespace.Name, name, uid)
+	object, err := e.decider.options.Templates.Metadata(ctx, kind, r.Namespace.Name, name, uid)
 	if err != nil || object == nil {
 		return time.Time{}, err
 	}
@@ -188,7 +188,7 @@ func (e *existing) ofJob(ctx context.Context, owner request.Owner, created time.
 	if (schema.GroupKind{Group: owner.Group, Kind: owner.Kind}) != cronJobKind.GroupKind() || owner.Name == "" || owner.UID == "" {
 		return created, nil
 	}
-	object, err := e.options.Templates.Metadata(ctx, cronJobKind, e.request.Namespace.Name, owner.Name, owner.UID)
+	object, err := e.decider.options.Templates.Metadata(ctx, cronJobKind, e.request.Namespace.Name, owner.Name, owner.UID)
 	if err != nil || object == nil {
 		return created, err
 	}
@@ -201,10 +201,10 @@ func (e *existing) ofRevisions(ctx context.Context, kind schema.GroupVersionKind
 	r := e.request
 	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
 	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
-	if e.options.Live == nil || uid == "" || len(selector) == 0 {
+	if e.decider.options.Live == nil || uid == "" || len(selector) == 0 {
 		return createdAt(r.OldObject), nil
 	}
-	for revision, err := range e.options.Live.Revisions(ctx, kind, r.Namespace.Name, selector) {
+	for revision, err := range e.decider.options.Live.Revisions(ctx, kind, r.Namespace.Name, selector) {
 		if err != nil {
 			return time.Time{}, err
 		}

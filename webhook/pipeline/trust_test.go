@@ -1,4 +1,4 @@
-package pipeline_test
+package pipeline
 
 import (
 	"errors"
@@ -8,7 +8,6 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 )
 
 func TestMirrorPods(t *testing.T) {
@@ -38,7 +37,7 @@ func TestMirrorPods(t *testing.T) {
 			metadata["annotations"] = map[string]any{"kubernetes.io/config.mirror": "hash"}
 		}
 		r := &decision.Request{Kind: podKind(), User: test.pod.user, Operation: decision.Create, Object: map[string]any{"metadata": metadata}}
-		if d := decideOn(t, evidence(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})); d.Verdict != test.want {
+		if d := decideOn(t, evidenceOf(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})); d.Verdict != test.want {
 			t.Errorf("%s: got %v", name, d.Verdict)
 		}
 	}
@@ -71,7 +70,7 @@ func TestTrustOfTheControlPlane(t *testing.T) {
 		"a kind of the same name":      {kind("example.com", "Deployment"), sa("deployment-controller"), decision.VerdictDeny},
 	} {
 		r := &decision.Request{Kind: test.kind, User: test.user, Operation: decision.Update}
-		if d := decideOn(t, evidence(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})); d.Verdict != test.want {
+		if d := decideOn(t, evidenceOf(t, r, asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})); d.Verdict != test.want {
 			t.Errorf("%s: got %v", name, d.Verdict)
 		}
 	}
@@ -79,8 +78,8 @@ func TestTrustOfTheControlPlane(t *testing.T) {
 
 // What is restored is tolerated, field by field, and asked for only where it matters.
 func TestWhatIsRestoredIsTolerated(t *testing.T) {
-	restored := func() (pipeline.Restored, error) {
-		return pipeline.Restored{Why: "as before", Has: func(path string) bool { return path == "spec.template" }}, nil
+	before := func() (restored, error) {
+		return restored{why: "as before", has: func(path string) bool { return path == "spec.template" }}, nil
 	}
 	for name, test := range map[string]struct {
 		path     string
@@ -92,25 +91,25 @@ func TestWhatIsRestoredIsTolerated(t *testing.T) {
 		"another field":          {"spec.replicas", v1alpha1.ExistingTolerate, decision.VerdictDeny},
 		"another field, by rule": {"spec.replicas", v1alpha1.ExistingEnforce, decision.VerdictDeny},
 	} {
-		e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation(test.path), existing: test.existing})
-		e.Restored = restored
+		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation(test.path), existing: test.existing})
+		e.restored = before
 		if d := decideOn(t, e); d.Verdict != test.want || (d.Findings[0].Tolerated == "as before") != (test.want == decision.VerdictWarn) {
 			t.Errorf("%s: got %+v", name, d)
 		}
 	}
 
-	e := evidence(t, service(decision.Update),
+	e := evidenceOf(t, service(decision.Update),
 		asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("spec.replicas")},
 		asked{guardrail: "g", mode: decision.ModeWarn, result: violation("spec.template")})
-	e.Restored = restored
+	e.restored = before
 	if d := decideOn(t, e); d.Findings[1].Tolerated != "" {
 		t.Errorf("what only warns needs no tolerance, but got %+v", d.Findings)
 	}
 
-	e = evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
+	e = evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
 	broken := errors.New("broken")
-	e.Restored = func() (pipeline.Restored, error) { return pipeline.Restored{}, broken }
-	if _, err := pipeline.Decide(e); !errors.Is(err, broken) {
+	e.restored = func() (restored, error) { return restored{}, broken }
+	if _, err := e.decide(); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 	updates(&e, violation("k"))
@@ -124,8 +123,8 @@ func TestOnlyWhatIsAboutAFieldCounts(t *testing.T) {
 		"spec.template": decision.VerdictDeny, "spec.template.spec": decision.VerdictDeny,
 		"spec.templates": decision.VerdictAllow, "spec": decision.VerdictAllow, "metadata.labels": decision.VerdictAllow,
 	} {
-		e := evidence(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation(path)})
-		e.Only = "spec.template"
+		e := evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation(path)})
+		e.only = "spec.template"
 		if d := decideOn(t, e); d.Verdict != want {
 			t.Errorf("%s: got %v", path, d.Verdict)
 		}
@@ -196,13 +195,13 @@ func TestTrustNeedsTheKindThatCarriesTheTemplate(t *testing.T) {
 			Workload: &decision.Workload{PodPath: "spec.template"},
 		}
 		a := asked{guardrail: "g", mode: decision.ModeEnforce, result: violation(test.path), kinds: test.kinds}
-		d := decideOn(t, evidence(t, r, a))
+		d := decideOn(t, evidenceOf(t, r, a))
 		if d.Verdict != test.want {
 			t.Errorf("%s: got %v", name, d.Verdict)
 		}
 		// What would be denied is counted before it is.
 		a.mode = decision.ModeAudit
-		if d := decideOn(t, evidence(t, r, a)); d.Findings[0].WouldDeny != (test.want == decision.VerdictDeny) {
+		if d := decideOn(t, evidenceOf(t, r, a)); d.Findings[0].WouldDeny != (test.want == decision.VerdictDeny) {
 			t.Errorf("%s: under audit, WouldDeny is %v", name, d.Findings[0].WouldDeny)
 		}
 	}

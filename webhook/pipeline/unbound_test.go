@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 )
 
 // Unbound tells what no policy is about from what every policy is content with.
@@ -27,7 +27,7 @@ func TestUnbound(t *testing.T) {
 	template := map[string]any{"$patch": "replace", "spec": map[string]any{"containers": []any{good}}}
 	for _, test := range []struct {
 		name     string
-		snapshot *pipeline.Snapshot
+		snapshot *config.Snapshot
 		object   map[string]any
 		want     bool
 	}{

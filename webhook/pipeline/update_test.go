@@ -115,7 +115,7 @@ func TestAnUpdateThatChangesNothingAPolicyReadsIsNeverDenied(t *testing.T) {
 }
 
 // own enforces a policy about Deployments with a rule of the test's own.
-func own(t *testing.T, existing v1alpha1.Existing, rule string) *pipeline.Snapshot {
+func own(t *testing.T, existing v1alpha1.Existing, rule string) *config.Snapshot {
 	t.Helper()
 	library := fstest.MapFS{"own/a_policy/a_policy.rego": {Data: []byte(`# METADATA
 # title: A policy
@@ -136,7 +136,7 @@ package taffrail.own.a_policy
 	}
 	g := guardrail("own", v1alpha1.ModeEnforce, binding("a-policy", ""))
 	g.Spec.Existing = existing
-	s, problems, err := pipeline.Build(t.Context(), c, config.Objects{Guardrails: []v1alpha1.Guardrail{g}})
+	s, problems, err := config.Build(t.Context(), c, config.Objects{Guardrails: []v1alpha1.Guardrail{g}})
 	if err != nil || len(problems) > 0 {
 		t.Fatal(problems, err)
 	}
@@ -244,7 +244,7 @@ func TestALimitMayOnlyComeNearerToItsMaximum(t *testing.T) {
 		case now.Cmp(most) > 0:
 			want = decision.VerdictWarn
 		}
-		d, err := s.Decide(t.Context(), admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(now), object(old)), f, pipeline.Options{})
+		d, err := pipeline.New(s, f, pipeline.Options{}).Decide(t.Context(), admission(t, "UPDATE", "apps", "Deployment", "", "alice", object(now), object(old)))
 		if err != nil {
 			t.Fatal(err)
 		}

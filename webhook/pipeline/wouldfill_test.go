@@ -58,7 +58,7 @@ func TestATrustedWritersPodIsNotFilled(t *testing.T) {
 		r.User.Name = user
 		f := known(nil)
 		f.namespace.Created = minutes(1).Time
-		d, err := s.Decide(t.Context(), r, f, pipeline.Options{Templates: storedObjects{}})
+		d, err := pipeline.New(s, f, pipeline.Options{Templates: storedObjects{}}).Decide(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,6 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -32,9 +31,9 @@ func TestChangesLeaveNothingBehind(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	compiling := newTestCompiler(c)
 	compiling.log, compiling.metrics = logr.Discard(), admission.NewMetrics(registry)
-	builder := pipeline.NewBuilder(library)
+	builder := config.NewBuilder(library)
 	var made, collected atomic.Int32
-	compiling.build = func(ctx context.Context, objects config.Objects) (snapshot, []pipeline.Problem, error) {
+	compiling.build = func(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
 		s, problems, err := builder.Build(ctx, objects)
 		if err != nil {
 			return nil, nil, err

@@ -16,9 +16,6 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/rego"
 )
 
 const (
@@ -31,39 +28,19 @@ const (
 
 var errNotCompiled = errors.New("no configuration compiled yet")
 
-// snapshot is what a *pipeline.Snapshot is to the server.
-type snapshot interface {
-	admission.Decider
-	Guardrails() int
-	Bindings() int
-	Exemptions() config.Exemptions
-	Honoured(*config.Exemption, func(name string) decision.Namespace, time.Time) []config.Honoured
-	Catalog() *rego.Catalog
-	Set() config.Guardrails
-	// Versions are the versions of the Guardrails in force, by name.
-	Versions() map[string]pipeline.Version
-	// Injecting returns, by Guardrail, what injects under the ceiling.
-	Injecting(ceiling decision.Mode) map[string][]pipeline.Injecting
-	// Selected returns those namespaces that a Guardrail selects.
-	Selected(guardrail string, namespaces []decision.Namespace) []decision.Namespace
-	Conflicts(context.Context, func(context.Context) ([]decision.Namespace, error)) (map[string][]pipeline.Conflict, error)
-}
-
-var _ snapshot = (*pipeline.Snapshot)(nil)
-
 // key names an object of the configuration.
 type key struct{ kind, name string }
 
 // outcome is what one compilation had to say about each object.
 type outcome struct {
-	snapshot snapshot
+	snapshot *config.Snapshot
 	// generations of the objects that were compiled.
 	generations map[key]int64
-	problems    map[key]pipeline.Problem
+	problems    map[key]config.Problem
 }
 
 // of tells what became of an object; known is false where it was not compiled as it is now.
-func (o *outcome) of(k key, generation int64) (problem pipeline.Problem, wrong, known bool) {
+func (o *outcome) of(k key, generation int64) (problem config.Problem, wrong, known bool) {
 	compiled, known := o.generations[k]
 	problem, wrong = o.problems[k]
 	return problem, wrong, known && compiled == generation
@@ -73,15 +50,17 @@ func (o *outcome) of(k key, generation int64) (problem pipeline.Problem, wrong, 
 // the path of requests. What it makes depends on the stored objects alone, never on the
 // order of events, so that replicas and restarts agree.
 type compiler struct {
-	reader  client.Reader
-	build   func(context.Context, config.Objects) (snapshot, []pipeline.Problem, error)
+	reader client.Reader
+	build  func(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error)
+	// decider makes what decides by a snapshot.
+	decider func(*config.Snapshot) admission.Decider
 	metrics *admission.Metrics
 	log     logr.Logger
 	// told is called after each compilation.
 	told func()
 
 	bell
-	current atomic.Pointer[snapshot]
+	current atomic.Pointer[admission.Decider]
 	last    atomic.Pointer[outcome]
 }
 
@@ -173,12 +152,13 @@ func (c *compiler) compile(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c.current.Store(&made)
-	c.metrics.Snapshot(made.ID(), made.Guardrails(), made.Bindings())
+	decider := c.decider(made)
+	c.current.Store(&decider)
+	c.metrics.Snapshot(made.ID(), len(made.Guardrails()), made.Bindings())
 	c.log.Info("Configuration in force", "snapshot", made.ID(), "guardrails", made.Guardrails(), "bindings", made.Bindings(),
 		"problems", len(problems), "seconds", time.Since(began).Seconds())
 
-	o := &outcome{snapshot: made, generations: generations(objects), problems: make(map[key]pipeline.Problem, len(problems))}
+	o := &outcome{snapshot: made, generations: generations(objects), problems: make(map[key]config.Problem, len(problems))}
 	wrong := map[string]int{}
 	for _, p := range problems {
 		o.problems[key{p.Kind, p.Name}] = p

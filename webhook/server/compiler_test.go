@@ -3,8 +3,8 @@ package server
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,38 +16,29 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"taffrail.dev/policies"
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
 
-// named is a snapshot that is nothing but its id.
-type named struct {
-	admission.Decider
-	id string
-}
+// library is that of Taffrail, loaded once.
+var library = sync.OnceValues(func() (*rego.Catalog, error) { return rego.Load(policies.FS) })
 
-func (n named) ID() string                  { return n.id }
-func (named) Guardrails() int               { return 0 }
-func (named) Bindings() int                 { return 0 }
-func (named) Exemptions() config.Exemptions { return nil }
-func (named) Honoured(*config.Exemption, func(name string) decision.Namespace, time.Time) []config.Honoured {
-	return nil
-}
-func (named) Catalog() *rego.Catalog { return &rego.Catalog{} }
-func (named) Set() config.Guardrails { return nil }
-
-func (named) Injecting(decision.Mode) map[string][]pipeline.Injecting { return nil }
-
-func (named) Selected(string, []decision.Namespace) []decision.Namespace { return nil }
-
-func (named) Versions() map[string]pipeline.Version { return nil }
-
-func (named) Conflicts(context.Context, func(context.Context) ([]decision.Namespace, error)) (map[string][]pipeline.Conflict, error) {
-	return nil, nil
+// snapshotOf compiles a configuration, which has to be right.
+func snapshotOf(t *testing.T, objects config.Objects) *config.Snapshot {
+	t.Helper()
+	catalog, err := library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot, problems, err := config.Build(t.Context(), catalog, objects)
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
+	}
+	return snapshot
 }
 
 func newGuardrail(name string, generation int64) *v1alpha1.Guardrail {
@@ -73,19 +64,23 @@ func store(t *testing.T, writes *atomic.Int32, objects ...client.Object) client.
 		}).Build()
 }
 
-// joinNames is a build whose snapshot id is the names.
-func joinNames(_ context.Context, objects config.Objects) (snapshot, []pipeline.Problem, error) {
-	names := make([]string, len(objects.Guardrails))
-	for i := range objects.Guardrails {
-		names[i] = objects.Guardrails[i].Name
+// compileAny is a build that minds no mistakes.
+func compileAny(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
+	catalog, err := library()
+	if err != nil {
+		return nil, nil, err
 	}
-	slices.Sort(names)
-	return named{id: strings.Join(names, ",")}, nil, nil
+	snapshot, _, err := config.Build(ctx, catalog, objects)
+	return snapshot, nil, err
+}
+
+func decideBy(snapshot *config.Snapshot) admission.Decider {
+	return pipeline.New(snapshot, nil, pipeline.Options{})
 }
 
 func newTestCompiler(reader client.Reader) *compiler {
 	c := newCompiler()
-	c.reader, c.log, c.told, c.build = reader, logr.Discard(), func() {}, joinNames
+	c.reader, c.log, c.told, c.build, c.decider = reader, logr.Discard(), func() {}, compileAny, decideBy
 	return c
 }
 
@@ -97,7 +92,11 @@ func TestCompileSortsAndSwaps(t *testing.T) {
 	if err := c.compile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Current().ID(); got != "a,b" || c.ready() != nil {
+	compiled, _, err := compileAny(t.Context(), config.Objects{Guardrails: []v1alpha1.Guardrail{*newGuardrail("a", 1), *newGuardrail("b", 2)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Current().ID(); got != compiled.ID() || c.ready() != nil {
 		t.Errorf("got %q", got)
 	}
 	if o := c.last.Load(); o.generations[key{"Guardrail", "b"}] != 2 || o.generations[key{"Guardrail", "a"}] != 1 {
@@ -117,17 +116,18 @@ func TestTheLastGoodConfigurationStays(t *testing.T) {
 	if err := c.compile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for name, build := range map[string]func(context.Context, config.Objects) (snapshot, []pipeline.Problem, error){
-		"error": func(context.Context, config.Objects) (snapshot, []pipeline.Problem, error) {
+	was := c.Current().ID()
+	for name, build := range map[string]func(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error){
+		"error": func(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error) {
 			return nil, nil, errors.New("broken")
 		},
-		"panic": func(context.Context, config.Objects) (snapshot, []pipeline.Problem, error) { panic("broken") },
+		"panic": func(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error) { panic("broken") },
 	} {
 		c.build = build
 		if err := c.compile(t.Context()); err == nil || !strings.Contains(err.Error(), "broken") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if c.Current() == nil || c.Current().ID() != "a" {
+		if c.Current() == nil || c.Current().ID() != was {
 			t.Errorf("%s: the configuration is gone", name)
 		}
 	}
@@ -138,12 +138,12 @@ func TestChangesAreGathered(t *testing.T) {
 	c := newTestCompiler(store(t, new(atomic.Int32)))
 	began, release := make(chan struct{}), make(chan struct{})
 	var builds atomic.Int32
-	c.build = func(ctx context.Context, objects config.Objects) (snapshot, []pipeline.Problem, error) {
+	c.build = func(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
 		if builds.Add(1) <= 2 {
 			began <- struct{}{}
 			<-release
 		}
-		return joinNames(ctx, objects)
+		return compileAny(ctx, objects)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})

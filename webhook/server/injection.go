@@ -37,7 +37,7 @@ type clock interface {
 // recordInjection records since when what the Guardrail injects is enforced, and where. The
 // record decides which Pods are older, so it is written only over the version that it was
 // made from; another version makes this be called again.
-func (w *statusWriter) recordInjection(ctx context.Context, g *v1alpha1.Guardrail, compiled snapshot) error {
+func (w *statusWriter) recordInjection(ctx context.Context, g *v1alpha1.Guardrail, compiled *config.Snapshot) error {
 	injecting := compiled.Injecting(w.maxMode)[g.Name]
 	if len(injecting) == 0 && g.Status.Injection == nil {
 		return nil
@@ -78,7 +78,7 @@ type injectionRecord struct {
 	before *v1alpha1.Injection
 	spec   *v1alpha1.GuardrailSpec
 	// injecting are the bindings that are enforced now, and selected the namespaces.
-	injecting []pipeline.Injecting
+	injecting []config.Injecting
 	selected  []decision.Namespace
 
 	now metav1.Time
@@ -132,10 +132,10 @@ func (r *injectionRecord) periods() []v1alpha1.InjectionPeriod {
 	var periods []v1alpha1.InjectionPeriod
 	if r.before != nil {
 		for _, period := range r.before.Periods {
-			if !slices.ContainsFunc(r.injecting, func(i pipeline.Injecting) bool { return i.Policy == period.Policy }) {
+			if !slices.ContainsFunc(r.injecting, func(i config.Injecting) bool { return i.Policy == period.Policy }) {
 				continue
 			}
-			if period.Until == nil && !slices.ContainsFunc(r.injecting, func(i pipeline.Injecting) bool { return samePeriod(&period, &i) }) {
+			if period.Until == nil && !slices.ContainsFunc(r.injecting, func(i config.Injecting) bool { return samePeriod(&period, &i) }) {
 				now := r.time()
 				period.Until = &now
 			}
@@ -158,7 +158,7 @@ func (r *injectionRecord) periods() []v1alpha1.InjectionPeriod {
 	return periods
 }
 
-func samePeriod(p *v1alpha1.InjectionPeriod, i *pipeline.Injecting) bool {
+func samePeriod(p *v1alpha1.InjectionPeriod, i *config.Injecting) bool {
 	var a, b any
 	return p.Policy == i.Policy && kjson.UnmarshalCaseSensitivePreserveInts(p.Parameters.Raw, &a) == nil &&
 		kjson.UnmarshalCaseSensitivePreserveInts(i.Parameters.Raw, &b) == nil && equality.Semantic.DeepEqual(a, b)

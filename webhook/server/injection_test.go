@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 )
 
 // minute is a clock, and tells of namespaces that were not touched since they were created, or
@@ -65,7 +65,7 @@ type recorder struct {
 	record *v1alpha1.Injection
 }
 
-func (r *recorder) next(minutes int, injecting []pipeline.Injecting, selected ...decision.Namespace) string {
+func (r *recorder) next(minutes int, injecting []config.Injecting, selected ...decision.Namespace) string {
 	r.t.Helper()
 	r.clock.now = minutes
 	made := &injectionRecord{ctx: r.t.Context(), clock: &r.clock, live: &r.clock, before: r.record, spec: &r.spec, injecting: injecting, selected: selected}
@@ -94,10 +94,10 @@ func (r *recorder) next(minutes int, injecting []pipeline.Injecting, selected ..
 	return strings.Join(parts, "; ")
 }
 
-func by(parameters ...string) []pipeline.Injecting {
-	var all []pipeline.Injecting
+func by(parameters ...string) []config.Injecting {
+	var all []config.Injecting
 	for _, p := range parameters {
-		all = append(all, pipeline.Injecting{Policy: "i", Parameters: apiextensionsv1.JSON{Raw: []byte(p)}})
+		all = append(all, config.Injecting{Policy: "i", Parameters: apiextensionsv1.JSON{Raw: []byte(p)}})
 	}
 	return all
 }

@@ -226,7 +226,7 @@ func (w *statusWriter) look(ctx context.Context, compiled *outcome) *reached {
 	if w.reaching == nil {
 		return nil
 	}
-	found := &reached{set: compiled.snapshot.Set(), catalog: compiled.snapshot.Catalog()}
+	found := &reached{set: compiled.snapshot.Guardrails(), catalog: compiled.snapshot.Catalog()}
 	found.cluster, found.err = w.reaching.cluster(ctx, w.namespaces)
 	return found
 }

@@ -59,10 +59,8 @@ func Run(ctx context.Context, o Options) error {
 	status.client, status.log = watched.GetClient(), o.Log.WithName("status")
 	compiling := newCompiler()
 	compiling.reader, compiling.metrics, compiling.log = watched.GetCache(), metrics, o.Log.WithName("config")
-	builder := pipeline.NewBuilder(catalog)
-	compiling.build = func(ctx context.Context, objects config.Objects) (snapshot, []pipeline.Problem, error) {
-		return builder.Build(ctx, objects)
-	}
+	builder := config.NewBuilder(catalog)
+	compiling.build = builder.Build
 	status.last = compiling.last.Load
 	known := facts.New(watched.GetCache(), watched.GetAPIReader(), facts.Options{})
 	excuses := newExcuseCounter()
@@ -79,6 +77,11 @@ func Run(ctx context.Context, o Options) error {
 	registry.MustRegister(&exemptionMetrics{compiled: compiling.last.Load, counted: excuses.last.Load, now: time.Now})
 	status.namespaces = known.Namespaces
 	live := facts.NewLive(watched.GetAPIReader())
+	compiling.decider = func(snapshot *config.Snapshot) admission.Decider {
+		return pipeline.New(snapshot, known, pipeline.Options{
+			MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: reaching, Templates: live, Fresh: facts.NewFresh(watched.GetAPIReader()),
+		})
+	}
 	status.maxMode, status.live, status.clock = o.MaxMode, live, facts.NewClock(watched.GetClient())
 	counting := newTally(registry, time.Now)
 	tallies := &tallyWriter{
@@ -93,12 +96,8 @@ func Run(ctx context.Context, o Options) error {
 	probes := &health{checks: []check{{"certificate", serving.Ready}, {"informers", watches.ready}, {"configuration", compiling.ready}}}
 	rights := facts.NewRights(watched.GetClient())
 	handler := admission.New(admission.Options{
-		Current: compiling.Current,
-		Facts:   known,
-		Failed:  failing.note,
-		Decide: pipeline.Options{
-			MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: reaching, Templates: live, Fresh: facts.NewFresh(watched.GetAPIReader()),
-		},
+		Current:          compiling.Current,
+		Failed:           failing.note,
 		Relaxers:         rights,
 		Exempters:        rights,
 		Config:           pipeline.NewChecker(catalog, &storedConfig{live: watched.GetAPIReader(), facts: known}, nil),

@@ -106,7 +106,7 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, s
 	if err := w.client.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing Guardrails: %w", err)
 	}
-	conflicts, err := compiled.snapshot.Conflicts(ctx, w.namespaces)
+	conflicts, err := pipeline.Conflicts(ctx, compiled.snapshot, w.namespaces)
 	if err != nil {
 		return fmt.Errorf("looking for conflicts: %w", err)
 	}
@@ -152,7 +152,7 @@ func (w *statusWriter) patch(ctx context.Context, before, after client.Object) e
 }
 
 // activeCondition says what of a Guardrail is in force.
-func activeCondition(generation int64, p pipeline.Problem, wrong bool) metav1.Condition {
+func activeCondition(generation int64, p config.Problem, wrong bool) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, ObservedGeneration: generation,
 		Reason: v1alpha1.ReasonCompiled, Message: "Every binding is in force.",
@@ -169,7 +169,7 @@ func activeCondition(generation int64, p pipeline.Problem, wrong bool) metav1.Co
 }
 
 // problemText names each field and what is wrong with it.
-func problemText(p pipeline.Problem) string {
+func problemText(p config.Problem) string {
 	texts := make([]string, len(p.Errors))
 	for i, err := range p.Errors {
 		texts[i] = err.Error()

@@ -14,7 +14,6 @@ import (
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 )
 
 const (
@@ -113,7 +112,7 @@ func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.Excuses, at time.Time)
 // the Exemption can be in force, honoured is what Guardrails make of it, and excuses is nil
 // where nothing was counted.
 func exemptionConditions(
-	e *v1alpha1.Exemption, resolved *config.Exemption, honoured []config.Honoured, p pipeline.Problem, wrong bool, excuses *audit.Excuses, now time.Time,
+	e *v1alpha1.Exemption, resolved *config.Exemption, honoured []config.Honoured, p config.Problem, wrong bool, excuses *audit.Excuses, now time.Time,
 ) []metav1.Condition {
 	active := metav1.Condition{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce}
 	if resolved == nil {

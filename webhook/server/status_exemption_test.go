@@ -15,16 +15,19 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/pipeline"
 )
 
-// exempting is a snapshot that is nothing but its Exemptions.
-type exempting struct {
-	named
-	exemptions config.Exemptions
+// exempting compiles Exemptions that end at the times given, by name.
+func exempting(t *testing.T, ends map[string]time.Time) *config.Snapshot {
+	t.Helper()
+	var objects config.Objects
+	for name, end := range ends {
+		objects.Exemptions = append(objects.Exemptions, v1alpha1.Exemption{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.ExemptionSpec{
+			Policies: []string{"image-tag"}, Namespaces: []string{"shop"}, Reason: "legacy", Owner: "team-a", Expires: end.Format(time.RFC3339),
+		}})
+	}
+	return snapshotOf(t, objects)
 }
-
-func (e exempting) Exemptions() config.Exemptions { return e.exemptions }
 
 func newExemption(name string) *v1alpha1.Exemption {
 	e := &v1alpha1.Exemption{ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 2}}
@@ -74,14 +77,14 @@ func TestStatusOfExemptions(t *testing.T) {
 		var writes atomic.Int32
 		e := newExemption("legacy")
 		c := store(t, &writes, e)
-		compiled := &outcome{generations: map[key]int64{{"Exemption", "legacy"}: 2}, problems: map[key]pipeline.Problem{}}
-		made := exempting{named: named{id: "s"}}
-		if !test.inactive {
-			made.exemptions = config.Exemptions{{Name: "legacy", Until: end}}
+		compiled := &outcome{generations: map[key]int64{{"Exemption", "legacy"}: 2}, problems: map[key]config.Problem{}}
+		ends := map[string]time.Time{"legacy": end}
+		if test.inactive {
+			ends = nil
 		}
-		compiled.snapshot = made
+		compiled.snapshot = exempting(t, ends)
 		if len(test.problem) > 0 {
-			compiled.problems[key{"Exemption", "legacy"}] = pipeline.Problem{Errors: test.problem, Inactive: test.inactive}
+			compiled.problems[key{"Exemption", "legacy"}] = config.Problem{Errors: test.problem, Inactive: test.inactive}
 		}
 		w := newStatusWriter()
 		w.client, w.log = c, logr.Discard()
@@ -133,14 +136,14 @@ func TestACountThatSaysTheSameIsNotWrittenAgain(t *testing.T) {
 
 func TestMetricsOfExemptions(t *testing.T) {
 	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
-	compiled := &outcome{snapshot: exempting{named{id: "s"}, config.Exemptions{
-		{Name: "a", Until: now.Add(15 * 24 * time.Hour)}, {Name: "b", Until: now.Add(14 * 24 * time.Hour)}, {Name: "c", Until: now},
-	}}}
+	compiled := &outcome{snapshot: exempting(t, map[string]time.Time{
+		"a": now.Add(15 * 24 * time.Hour), "b": now.Add(14 * 24 * time.Hour), "c": now,
+	})}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(&exemptionMetrics{
 		compiled: func() *outcome { return compiled },
 		counted: func() *excusesCount {
-			return &excusesCount{snapshot: "s", excuses: map[string]*audit.Excuses{"a": {Findings: 7}}}
+			return &excusesCount{snapshot: compiled.snapshot.ID(), excuses: map[string]*audit.Excuses{"a": {Findings: 7}}}
 		},
 		now: func() time.Time { return now },
 	})

@@ -12,7 +12,6 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -57,7 +56,7 @@ func (w *statusWriter) writePolicies(ctx context.Context, compiled *outcome, sen
 	return nil
 }
 
-func policyCondition(p pipeline.Problem, wrong bool, good *v1alpha1.GoodPolicy) metav1.Condition {
+func policyCondition(p config.Problem, wrong bool, good *v1alpha1.GoodPolicy) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonCompiled,
 		Message: "Guardrails may bind it.",

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/config"
 )
 
 func newPolicy(name, rego string, generation int64) *v1alpha1.Policy {
@@ -24,11 +24,11 @@ func newPolicy(name, rego string, generation int64) *v1alpha1.Policy {
 }
 
 // writePolicy writes the status of one Policy and returns it as it is stored then.
-func writePolicy(t *testing.T, p *v1alpha1.Policy, problem *pipeline.Problem, now time.Time) *v1alpha1.Policy {
+func writePolicy(t *testing.T, p *v1alpha1.Policy, problem *config.Problem, now time.Time) *v1alpha1.Policy {
 	t.Helper()
 	c := store(t, new(atomic.Int32), p)
 	compiled := &outcome{
-		snapshot: named{id: "s"}, generations: map[key]int64{{"Policy", p.Name}: p.Generation}, problems: map[key]pipeline.Problem{},
+		snapshot: snapshotOf(t, config.Objects{}), generations: map[key]int64{{"Policy", p.Name}: p.Generation}, problems: map[key]config.Problem{},
 	}
 	if problem != nil {
 		compiled.problems[key{"Policy", p.Name}] = *problem
@@ -56,7 +56,7 @@ func TestTheLastGoodSpecOfAPolicyIsKept(t *testing.T) {
 	}
 	broken := first.DeepCopy()
 	broken.ResourceVersion, broken.Generation, broken.Spec.Rego = "", 2, "broken"
-	problem := &pipeline.Problem{Errors: field.ErrorList{field.Forbidden(field.NewPath("spec", "rego"), "Policy/own:12: rego_type_error")}}
+	problem := &config.Problem{Errors: field.ErrorList{field.Forbidden(field.NewPath("spec", "rego"), "Policy/own:12: rego_type_error")}}
 	second := writePolicy(t, broken, problem, now)
 	if good := second.Status.LastGood; good.Generation != 1 || good.Spec.Rego != "good" {
 		t.Errorf("%+v", good)

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/config"
 )
 
 func TestStatus(t *testing.T) {
@@ -20,9 +20,9 @@ func TestStatus(t *testing.T) {
 	c := store(t, &writes, newGuardrail("good", 3), newGuardrail("partly", 1), newGuardrail("bad", 1), newGuardrail("newer", 2), newGuardrail("unseen", 1))
 	unknown := field.ErrorList{field.NotFound(field.NewPath("spec", "policies").Index(1).Child("name"), "imagetag")}
 	compiled := &outcome{
-		snapshot:    named{},
+		snapshot:    snapshotOf(t, config.Objects{}),
 		generations: map[key]int64{{"Guardrail", "good"}: 3, {"Guardrail", "partly"}: 1, {"Guardrail", "bad"}: 1, {"Guardrail", "newer"}: 1, {"Guardrail", "gone"}: 1},
-		problems: map[key]pipeline.Problem{
+		problems: map[key]config.Problem{
 			{"Guardrail", "partly"}: {Name: "partly", Errors: unknown},
 			{"Guardrail", "bad"}:    {Name: "bad", Errors: unknown, Inactive: true},
 		},
@@ -74,7 +74,9 @@ func TestStatusIsPutRight(t *testing.T) {
 	c := store(t, &writes, g)
 	w := newStatusWriter()
 	w.client, w.log = c, logr.Discard()
-	w.last = func() *outcome { return &outcome{snapshot: named{}, generations: map[key]int64{{"Guardrail", "a"}: 1}} }
+	w.last = func() *outcome {
+		return &outcome{snapshot: snapshotOf(t, config.Objects{}), generations: map[key]int64{{"Guardrail", "a"}: 1}}
+	}
 	if err := w.write(t.Context()); err != nil || writes.Load() != 1 {
 		t.Fatalf("%v, %d writes", err, writes.Load())
 	}
@@ -85,7 +87,7 @@ func TestStatusIsPutRight(t *testing.T) {
 }
 
 func TestConditionMessageIsBounded(t *testing.T) {
-	p := pipeline.Problem{Errors: field.ErrorList{field.Invalid(field.NewPath("spec"), strings.Repeat("ä", 5000), "no")}}
+	p := config.Problem{Errors: field.ErrorList{field.Invalid(field.NewPath("spec"), strings.Repeat("ä", 5000), "no")}}
 	if got := len([]rune(problemText(p))); got != maxConditionMessage {
 		t.Errorf("%d characters", got)
 	}

@@ -9,10 +9,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 )
 
 const (
@@ -41,7 +40,7 @@ type tally struct {
 
 // count is of one version of a Guardrail.
 type count struct {
-	version    pipeline.Version
+	version    config.Version
 	since      time.Time
 	requests   int64
 	namespaces map[string]*v1alpha1.WouldDenyNamespace
@@ -54,7 +53,7 @@ func newTally(registerer prometheus.Registerer, now func() time.Time) *tally {
 }
 
 // admitted is an admission.Options.Admitted.
-func (t *tally) admitted(by admission.Decider, r *decision.Request, d *decision.Decision) {
+func (t *tally) admitted(by *config.Snapshot, r *decision.Request, d *decision.Decision) {
 	if r.Origin == decision.OriginMutating {
 		t.filled(by, r, d)
 		return
@@ -71,13 +70,12 @@ func (t *tally) admitted(by admission.Decider, r *decision.Request, d *decision.
 			}
 		}
 	}
-	decidedBy, ok := by.(snapshot)
-	if len(denied) == 0 || !ok {
+	if len(denied) == 0 {
 		return
 	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	versions := decidedBy.Versions()
+	versions := by.Versions()
 	for guardrail, policies := range denied {
 		if version, known := versions[guardrail]; known {
 			t.add(guardrail, version, r, policies)
@@ -86,7 +84,7 @@ func (t *tally) admitted(by admission.Decider, r *decision.Request, d *decision.
 }
 
 // of returns the count of a version of a Guardrail, and nil for one that is no longer in force.
-func (t *tally) of(guardrail string, version pipeline.Version) *count {
+func (t *tally) of(guardrail string, version config.Version) *count {
 	c := t.counts[guardrail]
 	switch {
 	case c == nil, c.version.UID != version.UID, c.version.Generation < version.Generation:
@@ -98,7 +96,7 @@ func (t *tally) of(guardrail string, version pipeline.Version) *count {
 	return c
 }
 
-func (t *tally) add(guardrail string, version pipeline.Version, r *decision.Request, policies []string) {
+func (t *tally) add(guardrail string, version config.Version, r *decision.Request, policies []string) {
 	c := t.of(guardrail, version)
 	if c == nil {
 		return // decided by a configuration that is no longer in force

@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/request"
 )
@@ -27,9 +27,8 @@ type workload struct{ namespace, name string }
 
 // filled counts a Pod for each Guardrail that would fill it if it were enforced, or that
 // leaves it alone.
-func (t *tally) filled(by admission.Decider, r *decision.Request, d *decision.Decision) {
-	decidedBy, ok := by.(snapshot)
-	if !ok || r.Workload == nil || r.Workload.Template || r.Subresource != "" {
+func (t *tally) filled(by *config.Snapshot, r *decision.Request, d *decision.Decision) {
+	if r.Workload == nil || r.Workload.Template || r.Subresource != "" {
 		return
 	}
 	fields := map[string][]string{} // by Guardrail
@@ -49,7 +48,7 @@ func (t *tally) filled(by admission.Decider, r *decision.Request, d *decision.De
 	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	versions := decidedBy.Versions()
+	versions := by.Versions()
 	for guardrail, fields := range fields {
 		version, known := versions[guardrail]
 		if !known {

@@ -7,8 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 )
 
 func TestWorkloadOfAPod(t *testing.T) {
@@ -33,7 +33,7 @@ func owned(kind, name string, labels map[string]any) map[string]any {
 
 // What is told apart is bounded between writes and in the status; no Pod is lost for it.
 func TestCountsOfPodsAreBounded(t *testing.T) {
-	c := &count{version: pipeline.Version{Generation: 1}}
+	c := &count{version: config.Version{Generation: 1}}
 	for i := range 2 * mostTallied {
 		c.fills.add(v1alpha1.WouldFillWorkload{Namespace: "a", Workload: fmt.Sprint("Pod ", i), Pods: 1, LastTime: metav1.Now()})
 	}

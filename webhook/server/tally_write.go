@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/config"
 )
 
 const (
@@ -78,7 +78,7 @@ func (w *tallyWriter) write(ctx context.Context) {
 }
 
 // begun tells whether the status counts for this version of a Guardrail already.
-func (w *tallyWriter) begun(ctx context.Context, name string, version pipeline.Version) bool {
+func (w *tallyWriter) begun(ctx context.Context, name string, version config.Version) bool {
 	var g v1alpha1.Guardrail
 	if err := w.cached.Get(ctx, client.ObjectKey{Name: name}, &g); err != nil {
 		return true // there is nothing to tell of, or nowhere to

@@ -16,17 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 )
-
-// versioned is a snapshot that is nothing but the versions of its Guardrails.
-type versioned struct {
-	named
-	versions map[string]pipeline.Version
-}
-
-func (v versioned) Versions() map[string]pipeline.Version { return v.versions }
 
 // failingStore has one Guardrail. What a test sets is asked before each call.
 type failingStore struct {
@@ -75,8 +67,11 @@ func (s *failingStore) wouldDeny(t *testing.T) int64 {
 	return g.Status.WouldDeny.Requests
 }
 
-func newTestTally(s *failingStore, version pipeline.Version) (*tallyWriter, func()) {
-	by := versioned{versions: map[string]pipeline.Version{"g": version}}
+func newTestTally(t *testing.T, s *failingStore, version config.Version) (*tallyWriter, func()) {
+	t.Helper()
+	g := newGuardrail("g", version.Generation)
+	g.UID, g.Spec.Policies = version.UID, []v1alpha1.PolicyBinding{{Name: "image-tag"}}
+	by := snapshotOf(t, config.Objects{Guardrails: []v1alpha1.Guardrail{*g}})
 	counting := newTally(prometheus.NewRegistry(), time.Now)
 	w := &tallyWriter{
 		tally: counting, compiled: func() *outcome { return &outcome{snapshot: by} }, cached: s, live: s, writer: s.Client, interval: time.Hour, log: logr.Discard(),
@@ -105,7 +100,7 @@ func TestNoCountIsLostWhenItCannotBeWritten(t *testing.T) {
 		"others are always quicker": {nil, conflict, tallyTries},
 	} {
 		s := newFailingStore(t, newGuardrail("g", 1))
-		w, admitted := newTestTally(s, pipeline.Version{Generation: 1})
+		w, admitted := newTestTally(t, s, config.Version{Generation: 1})
 		admitted()
 		s.get, s.patch = func() error { return test.get }, func() error { return test.patch }
 		w.write(t.Context())
@@ -131,7 +126,7 @@ func TestNoCountIsLostWhenItCannotBeWritten(t *testing.T) {
 // Another replica may be quicker a few times.
 func TestACountIsAddedToWhatAnotherReplicaWrote(t *testing.T) {
 	s := newFailingStore(t, newGuardrail("g", 1))
-	w, admitted := newTestTally(s, pipeline.Version{Generation: 1})
+	w, admitted := newTestTally(t, s, config.Version{Generation: 1})
 	quicker := tallyTries - 1
 	s.patch = func() error {
 		if quicker == 0 {
@@ -152,15 +147,15 @@ func TestACountIsNotOfAnotherGuardrail(t *testing.T) {
 	g := newGuardrail("g", 3)
 	g.UID = "new"
 	for name, test := range map[string]struct {
-		version pipeline.Version
+		version config.Version
 		want    int64
 	}{
-		"it was made anew":         {pipeline.Version{UID: "old", Generation: 3}, -1},
-		"it is this one":           {pipeline.Version{UID: "new", Generation: 3}, 1},
-		"it has yet to be changed": {pipeline.Version{UID: "new", Generation: 2}, 1},
+		"it was made anew":         {config.Version{UID: "old", Generation: 3}, -1},
+		"it is this one":           {config.Version{UID: "new", Generation: 3}, 1},
+		"it has yet to be changed": {config.Version{UID: "new", Generation: 2}, 1},
 	} {
 		s := newFailingStore(t, g.DeepCopy())
-		w, admitted := newTestTally(s, test.version)
+		w, admitted := newTestTally(t, s, test.version)
 		admitted()
 		w.write(t.Context())
 		if got := s.wouldDeny(t); got != test.want {
@@ -168,7 +163,7 @@ func TestACountIsNotOfAnotherGuardrail(t *testing.T) {
 		}
 	}
 	s := newFailingStore(t, g.DeepCopy())
-	w, admitted := newTestTally(s, pipeline.Version{UID: "new", Generation: 3})
+	w, admitted := newTestTally(t, s, config.Version{UID: "new", Generation: 3})
 	admitted()
 	gone := apierrors.NewNotFound(schema.GroupResource{Resource: "guardrails"}, "g")
 	s.patch = func() error { return gone }
@@ -183,7 +178,7 @@ func TestACountIsNotOfAnotherGuardrail(t *testing.T) {
 // That nothing would have been denied is written once for each version.
 func TestThatNothingWouldBeDeniedIsWritten(t *testing.T) {
 	s := newFailingStore(t, newGuardrail("g", 1))
-	w, _ := newTestTally(s, pipeline.Version{Generation: 1})
+	w, _ := newTestTally(t, s, config.Version{Generation: 1})
 	for range 3 {
 		w.write(t.Context())
 	}
@@ -200,7 +195,7 @@ func TestThatNothingWouldBeDeniedIsWritten(t *testing.T) {
 // What was counted until the end is written at the end.
 func TestTheLastCountIsWritten(t *testing.T) {
 	s := newFailingStore(t, newGuardrail("g", 1))
-	w, admitted := newTestTally(s, pipeline.Version{Generation: 1})
+	w, admitted := newTestTally(t, s, config.Version{Generation: 1})
 	admitted()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()

@@ -1,4 +1,4 @@
-package pipeline_test
+package pipeline
 
 import (
 	"cmp"
@@ -14,12 +14,7 @@ import (
 	"taffrail.dev/test/property"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 )
-
-func extent(of pipeline.UpdateScope) func(*decision.Request) pipeline.UpdateScope {
-	return func(*decision.Request) pipeline.UpdateScope { return of }
-}
 
 func excessive(key string, excess json.Number) decision.Result {
 	result := violation(key)
@@ -62,7 +57,7 @@ func TestRatchet(t *testing.T) {
 		"was not decided":                {undecided, violation("k"), "", decision.VerdictDeny},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: test.existing})
+			e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: test.existing})
 			updates(&e, test.before)
 			d := decideOn(t, e)
 			if d.Verdict != test.want || (d.Findings[0].Tolerated != "") != (test.want == decision.VerdictWarn) {
@@ -73,7 +68,7 @@ func TestRatchet(t *testing.T) {
 }
 
 func TestADenialSaysThatItGotWorse(t *testing.T) {
-	e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: excessive("k", "3")})
+	e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: excessive("k", "3")})
 	updates(&e, excessive("k", "2"))
 	if words := decideOn(t, e).Denial("Service shop/web"); !strings.Contains(words, "worse than in the stored object") {
 		t.Errorf("got %s", words)
@@ -82,11 +77,11 @@ func TestADenialSaysThatItGotWorse(t *testing.T) {
 
 // One set of parameters excuses nothing under another.
 func TestEachBindingHasItsOwnPast(t *testing.T) {
-	e := evidence(t, service(decision.Update),
+	e := evidenceOf(t, service(decision.Update),
 		asked{guardrail: "loose", mode: decision.ModeEnforce, result: violation("replicas")},
 		asked{guardrail: "strict", mode: decision.ModeEnforce, result: violation("replicas")})
 	updates(&e, decision.Result{})
-	e.Before = func() ([]decision.Result, error) { return []decision.Result{{}, violation("replicas")}, nil }
+	e.before = func() ([]decision.Result, error) { return []decision.Result{{}, violation("replicas")}, nil }
 	if d := decideOn(t, e); d.Verdict != decision.VerdictDeny {
 		t.Errorf("there were enough for the loose one, and are not any more: got %v", d.Verdict)
 	}
@@ -95,22 +90,22 @@ func TestEachBindingHasItsOwnPast(t *testing.T) {
 func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after decision.Result
-		extent        pipeline.UpdateScope
+		extent        UpdateScope
 		want          decision.Verdict
 	}{
-		"nothing changes":              {decision.Result{}, violation("k"), pipeline.ChangesNothing, decision.VerdictWarn},
-		"labels, and it had it":        {violation("k"), violation("k"), pipeline.ChangesLabels, decision.VerdictWarn},
-		"labels, and it is new":        {decision.Result{}, violation("k"), pipeline.ChangesLabels, decision.VerdictDeny},
-		"labels, and it is worse":      {excessive("k", "1"), excessive("k", "2"), pipeline.ChangesLabels, decision.VerdictDeny},
-		"anything, and it had it":      {violation("k"), violation("k"), pipeline.ChangesContent, decision.VerdictDeny},
-		"a policy that fails, nothing": {decision.Result{}, decision.Result{Err: errors.New("broken")}, pipeline.ChangesNothing, decision.VerdictWarn},
-		"a policy that fails, labels":  {decision.Result{}, decision.Result{Err: errors.New("broken")}, pipeline.ChangesLabels, decision.VerdictDeny},
-		"it failed before, labels":     {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, pipeline.ChangesLabels, decision.VerdictWarn},
-		"it failed before, anything":   {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, pipeline.ChangesContent, decision.VerdictDeny},
+		"nothing changes":              {decision.Result{}, violation("k"), ChangesNothing, decision.VerdictWarn},
+		"labels, and it had it":        {violation("k"), violation("k"), ChangesLabels, decision.VerdictWarn},
+		"labels, and it is new":        {decision.Result{}, violation("k"), ChangesLabels, decision.VerdictDeny},
+		"labels, and it is worse":      {excessive("k", "1"), excessive("k", "2"), ChangesLabels, decision.VerdictDeny},
+		"anything, and it had it":      {violation("k"), violation("k"), ChangesContent, decision.VerdictDeny},
+		"a policy that fails, nothing": {decision.Result{}, decision.Result{Err: errors.New("broken")}, ChangesNothing, decision.VerdictWarn},
+		"a policy that fails, labels":  {decision.Result{}, decision.Result{Err: errors.New("broken")}, ChangesLabels, decision.VerdictDeny},
+		"it failed before, labels":     {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, ChangesLabels, decision.VerdictWarn},
+		"it failed before, anything":   {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, ChangesContent, decision.VerdictDeny},
 	} {
-		e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: v1alpha1.ExistingEnforce})
+		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: v1alpha1.ExistingEnforce})
 		updates(&e, test.before)
-		e.UpdateScope = extent(test.extent)
+		e.scope = test.extent
 		if d := decideOn(t, e); d.Verdict != test.want {
 			t.Errorf("%s: got %+v", name, d)
 		}
@@ -119,15 +114,15 @@ func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 
 // Nobody on call can do anything about an object that cannot be decided any more.
 func TestWhereTheStoredObjectCannotBeDecidedNothingIsDenied(t *testing.T) {
-	e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
+	e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
 	updates(&e, decision.Result{Err: errors.New("hunter2")})
 	d := decideOn(t, e)
 	if d.Verdict != decision.VerdictUnknown || len(d.Errors) > 0 || len(d.Warnings()) != 1 || strings.Contains(d.Warnings()[0], "hunter2") {
 		t.Errorf("got %+v, %q", d, d.Warnings())
 	}
 	ended := errors.New("ended")
-	e.Before = func() ([]decision.Result, error) { return nil, ended }
-	if _, err := pipeline.Decide(e); !errors.Is(err, ended) {
+	e.before = func() ([]decision.Result, error) { return nil, ended }
+	if _, err := e.decide(); !errors.Is(err, ended) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -139,9 +134,9 @@ func TestTheStoredObjectIsLeftAloneWhereNothingWouldBeDenied(t *testing.T) {
 		"never denied":  {guardrail: "g", mode: decision.ModeEnforce, result: capped},
 		"not tolerated": {guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingEnforce},
 	} {
-		e := evidence(t, service(decision.Update), a)
+		e := evidenceOf(t, service(decision.Update), a)
 		updates(&e, decision.Result{})
-		e.Before = func() ([]decision.Result, error) {
+		e.before = func() ([]decision.Result, error) {
 			t.Errorf("%s: the stored object was decided", name)
 			return make([]decision.Result, 1), nil
 		}
@@ -191,7 +186,7 @@ func mostExcused(had, have []decision.Violation) int {
 	return most
 }
 
-func ofIdentity(result decision.Result, id pipeline.Identity) []decision.Violation {
+func ofIdentity(result decision.Result, id identity) []decision.Violation {
 	return slices.DeleteFunc(slices.Clone(result.Violations), func(v decision.Violation) bool {
 		return v.Container != id.Container || v.Key != id.Key
 	})
@@ -214,9 +209,9 @@ func TestImprovementIsNeverDenied(t *testing.T) {
 			}
 			after.Violations = append(after.Violations, v)
 		}
-		e := evidence(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: sorted(after)})
+		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: sorted(after)})
 		updates(&e, before)
-		d, err := pipeline.Decide(e)
+		d, err := e.decide()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,15 +231,15 @@ func TestWhatIsNewOrWorseIsDenied(t *testing.T) {
 		if strict {
 			all = append(all, asked{guardrail: "strict", mode: decision.ModeEnforce, result: after, existing: v1alpha1.ExistingEnforce})
 		}
-		e := evidence(t, service(decision.Update), all...)
+		e := evidenceOf(t, service(decision.Update), all...)
 		updates(&e, before)
-		d, err := pipeline.Decide(e)
+		d, err := e.decide()
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := map[pipeline.Identity]bool{}
+		want := map[identity]bool{}
 		for _, v := range after.Violations {
-			id := pipeline.Identity{Policy: "a-policy", Container: v.Container, Key: v.Key}
+			id := identity{Policy: "a-policy", Container: v.Container, Key: v.Key}
 			have := ofIdentity(after, id)
 			want[id] = strict || mostExcused(ofIdentity(before, id), have) < len(have)
 		}
@@ -252,7 +247,7 @@ func TestWhatIsNewOrWorseIsDenied(t *testing.T) {
 			t.Fatalf("%d findings, want %d", len(d.Findings), len(want))
 		}
 		for _, f := range d.Findings {
-			id := pipeline.Identity{Policy: f.Policy, Container: f.Container, Key: f.Key}
+			id := identity{Policy: f.Policy, Container: f.Container, Key: f.Key}
 			if denied, ok := want[id]; !ok || f.Denies() != denied || f.Denies() == (f.Tolerated != "") {
 				t.Fatalf("%+v: from %+v to %+v, strict %v", f, before, after, strict)
 			}

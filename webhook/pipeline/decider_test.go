@@ -53,13 +53,13 @@ func catalog(t *testing.T) *rego.Catalog {
 	return c
 }
 
-func build(t *testing.T, guardrails ...v1alpha1.Guardrail) *pipeline.Snapshot {
+func build(t *testing.T, guardrails ...v1alpha1.Guardrail) *config.Snapshot {
 	t.Helper()
 	c := catalog(t)
 	if guardrails == nil {
 		guardrails = config.Default(c)
 	}
-	snapshot, problems, err := pipeline.Build(t.Context(), c, config.Objects{Guardrails: guardrails})
+	snapshot, problems, err := config.Build(t.Context(), c, config.Objects{Guardrails: guardrails})
 	if err != nil || len(problems) > 0 {
 		t.Fatal(problems, err)
 	}
@@ -78,9 +78,9 @@ func binding(name, parameters string) v1alpha1.PolicyBinding {
 	return b
 }
 
-func decide(t *testing.T, s *pipeline.Snapshot, r *decision.Request, f facts) *decision.Decision {
+func decide(t *testing.T, s *config.Snapshot, r *decision.Request, f facts) *decision.Decision {
 	t.Helper()
-	d, err := s.Decide(t.Context(), r, f, pipeline.Options{})
+	d, err := pipeline.New(s, f, pipeline.Options{}).Decide(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestAnUnknownNamespaceMattersOnlyWhereItsLabelsDo(t *testing.T) {
 
 func TestFactsThatCannotBeLearnedAreAnError(t *testing.T) {
 	broken := errors.New("no answer")
-	_, err := build(t).Decide(t.Context(), manifest(t, pod(container(nil))), facts{err: broken}, pipeline.Options{})
+	_, err := pipeline.New(build(t), facts{err: broken}, pipeline.Options{}).Decide(t.Context(), manifest(t, pod(container(nil))))
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
@@ -244,7 +244,7 @@ func TestTheCeilingHolds(t *testing.T) {
 	s := build(t)
 	r := manifest(t, pod(map[string]any{"name": "app", "image": "app"}))
 	for mode, want := range map[decision.Mode]decision.Verdict{decision.ModeEnforce: decision.VerdictDeny, decision.ModeWarn: decision.VerdictWarn, decision.ModeAudit: decision.VerdictAllow} {
-		d, err := s.Decide(t.Context(), r, known(nil), pipeline.Options{MaxMode: mode})
+		d, err := pipeline.New(s, known(nil), pipeline.Options{MaxMode: mode}).Decide(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,12 +274,12 @@ func TestBuildKeepsWhatIsRightOfAGuardrail(t *testing.T) {
 	bad := guardrail("partly", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("no-such-policy", ""), binding("require-probes", `{"probes":7}`))
 	lost := guardrail("lost", v1alpha1.ModeEnforce, binding("image-tag", ""))
 	lost.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}
-	s, problems, err := pipeline.Build(t.Context(), c, config.Objects{Guardrails: []v1alpha1.Guardrail{bad, lost}})
+	s, problems, err := config.Build(t.Context(), c, config.Objects{Guardrails: []v1alpha1.Guardrail{bad, lost}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Guardrails() != 1 || s.Bindings() != 1 || len(problems) != 2 {
-		t.Fatalf("got %d Guardrails, %d bindings, %v", s.Guardrails(), s.Bindings(), problems)
+	if len(s.Guardrails()) != 1 || s.Bindings() != 1 || len(problems) != 2 {
+		t.Fatalf("got %d Guardrails, %d bindings, %v", len(s.Guardrails()), s.Bindings(), problems)
 	}
 	if problems[0].Name != "lost" || !problems[0].Inactive || problems[1].Inactive || len(problems[1].Errors) != 2 {
 		t.Errorf("got %+v", problems)
@@ -304,11 +304,11 @@ func TestASnapshotIsAFunctionOfWhatIsStored(t *testing.T) {
 
 func TestStrictest(t *testing.T) {
 	s := build(t, guardrail("a", v1alpha1.ModeWarn, binding("image-tag", "")), guardrail("b", v1alpha1.ModeEnforce, binding("image-tag", "")))
-	mode, names, err := s.Strictest(t.Context(), manifest(t, pod(container(nil))), known(nil), pipeline.Options{})
+	mode, names, err := pipeline.New(s, known(nil), pipeline.Options{}).Strictest(t.Context(), manifest(t, pod(container(nil))))
 	if err != nil || mode != decision.ModeEnforce || len(names) != 1 || names[0] != "b" {
 		t.Errorf("got %v %v %v", mode, names, err)
 	}
-	mode, _, err = s.Strictest(t.Context(), manifest(t, map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}), known(nil), pipeline.Options{})
+	mode, _, err = pipeline.New(s, known(nil), pipeline.Options{}).Strictest(t.Context(), manifest(t, map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}))
 	if err != nil || mode != 0 {
 		t.Errorf("nothing is bound, but got %v, %v", mode, err)
 	}
@@ -317,10 +317,10 @@ func TestStrictest(t *testing.T) {
 func TestFactsAreReadOnlyForPoliciesThatNeedThem(t *testing.T) {
 	r := manifest(t, pod(container(nil)))
 	source := failingFacts{known(nil)}
-	if _, err := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", ""))).Decide(t.Context(), r, source, pipeline.Options{}); err != nil {
+	if _, err := pipeline.New(build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", ""))), source, pipeline.Options{}).Decide(t.Context(), r); err != nil {
 		t.Errorf("image-tag needs no facts: %v", err)
 	}
-	if _, err := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("require-resources", ""))).Decide(t.Context(), r, source, pipeline.Options{}); err == nil {
+	if _, err := pipeline.New(build(t, guardrail("g", v1alpha1.ModeEnforce, binding("require-resources", ""))), source, pipeline.Options{}).Decide(t.Context(), r); err == nil {
 		t.Error("require-resources was decided without its facts")
 	}
 }
@@ -336,7 +336,7 @@ func TestStrictestKnowsTrustAndTheCeiling(t *testing.T) {
 	strictest := func(user string, ceiling decision.Mode) decision.Mode {
 		r := manifest(t, pod(container(nil)))
 		r.User.Name = user
-		mode, _, err := s.Strictest(t.Context(), r, known(nil), pipeline.Options{MaxMode: ceiling})
+		mode, _, err := pipeline.New(s, known(nil), pipeline.Options{MaxMode: ceiling}).Strictest(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -383,12 +383,12 @@ func TestWouldRefuse(t *testing.T) {
 	r := manifest(t, pod(container(nil)))
 	for user, want := range map[string]string{"alice": "a b", "system:serviceaccount:kube-system:replicaset-controller": ""} {
 		r.User.Name = user
-		names, err := s.WouldRefuse(t.Context(), r, known(nil), pipeline.Options{MaxMode: decision.ModeAudit})
+		names, err := pipeline.New(s, known(nil), pipeline.Options{MaxMode: decision.ModeAudit}).WouldRefuse(t.Context(), r)
 		if got := strings.Join(names, " "); err != nil || got != want {
 			t.Errorf("%s: got %q, %v", user, got, err)
 		}
 	}
-	names, err := s.WouldRefuse(t.Context(), manifest(t, map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}), known(nil), pipeline.Options{})
+	names, err := pipeline.New(s, known(nil), pipeline.Options{}).WouldRefuse(t.Context(), manifest(t, map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}))
 	if err != nil || len(names) > 0 {
 		t.Errorf("nothing is bound, but got %v, %v", names, err)
 	}

@@ -1,4 +1,4 @@
-package pipeline
+package config
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -34,7 +33,7 @@ type Builder struct {
 	library *rego.Catalog
 
 	modules  string // identify what policies was made of
-	policies config.Policies
+	policies Policies
 	slots    string // identify what program was made of
 	program  *rego.Program
 }
@@ -43,14 +42,14 @@ type Builder struct {
 func NewBuilder(library *rego.Catalog) *Builder { return &Builder{library: library} }
 
 // Build compiles a configuration with a Builder of its own.
-func Build(ctx context.Context, library *rego.Catalog, objects config.Objects) (*Snapshot, []Problem, error) {
+func Build(ctx context.Context, library *rego.Catalog, objects Objects) (*Snapshot, []Problem, error) {
 	return NewBuilder(library).Build(ctx, objects)
 }
 
 // Build compiles a configuration. What is wrong is left out and reported, and the rest
 // holds: a typing error in one binding must not switch off a whole Guardrail. The error is
 // not nil only where the policies together do not compile.
-func (b *Builder) Build(ctx context.Context, objects config.Objects) (*Snapshot, []Problem, error) {
+func (b *Builder) Build(ctx context.Context, objects Objects) (*Snapshot, []Problem, error) {
 	objects.Guardrails = sortedByName(objects.Guardrails, func(g *v1alpha1.Guardrail) string { return g.Name })
 	objects.Exemptions = sortedByName(objects.Exemptions, func(e *v1alpha1.Exemption) string { return e.Name })
 	objects.Policies = sortedByName(objects.Policies, func(p *v1alpha1.Policy) string { return p.Name })
@@ -78,7 +77,7 @@ func (b *Builder) Build(ctx context.Context, objects config.Objects) (*Snapshot,
 		versions[g.Name] = Version{UID: g.UID, Generation: g.Generation}
 	}
 	return &Snapshot{
-		id: identity(&objects), catalog: policies.Catalog, guardrails: made.set, exemptions: made.exemptions, program: program, bindings: bindings,
+		id: configurationID(&objects), catalog: policies.Catalog, guardrails: made.set, exemptions: made.exemptions, program: program, bindings: bindings,
 		versions: versions, parameters: made.encodedParameters(),
 	}, made.problems, nil
 }
@@ -87,10 +86,10 @@ func sortedByName[T any](objects []T, name func(*T) string) []T {
 	return slices.SortedFunc(slices.Values(objects), func(a, b T) int { return strings.Compare(name(&a), name(&b)) })
 }
 
-func (b *Builder) resolvePolicies(policies []v1alpha1.Policy) config.Policies {
-	modules := identity(&config.Objects{Policies: policies})
+func (b *Builder) resolvePolicies(policies []v1alpha1.Policy) Policies {
+	modules := configurationID(&Objects{Policies: policies})
 	if b.modules != modules {
-		b.policies = config.ResolvePolicies(policies, b.library)
+		b.policies = ResolvePolicies(policies, b.library)
 		b.modules, b.slots = modules, ""
 	}
 	return b.policies
@@ -108,37 +107,37 @@ func (b *Builder) compile(made *build) (*rego.Program, error) {
 	return b.program, nil
 }
 
-// identity hashes what decides of objects: names, specs, when an Exemption was created, what of
+// configurationID hashes what decides of objects: names, specs, when an Exemption was created, what of
 // the status of a Policy may be in force, and what a Guardrail's status records of its
 // injections.
-func identity(o *config.Objects) string {
+func configurationID(o *Objects) string {
 	hash := sha256.New()
 	encoder := json.NewEncoder(hash)
 	// Encoding to a hash cannot fail: the types hold nothing that JSON lacks.
 	for i := range o.Guardrails {
-		_ = encoder.Encode([]any{config.KindGuardrail, o.Guardrails[i].Name, o.Guardrails[i].Spec, o.Guardrails[i].Status.Injection})
+		_ = encoder.Encode([]any{KindGuardrail, o.Guardrails[i].Name, o.Guardrails[i].Spec, o.Guardrails[i].Status.Injection})
 	}
 	for i := range o.Exemptions {
-		_ = encoder.Encode([]any{config.KindExemption, o.Exemptions[i].Name, o.Exemptions[i].Spec, o.Exemptions[i].CreationTimestamp})
+		_ = encoder.Encode([]any{KindExemption, o.Exemptions[i].Name, o.Exemptions[i].Spec, o.Exemptions[i].CreationTimestamp})
 	}
 	for i := range o.Policies {
 		var last *v1alpha1.PolicySpec
 		if good := o.Policies[i].Status.LastGood; good != nil && good.Spec != o.Policies[i].Spec {
 			last = &good.Spec
 		}
-		_ = encoder.Encode([]any{config.KindPolicy, o.Policies[i].Name, o.Policies[i].Spec, last})
+		_ = encoder.Encode([]any{KindPolicy, o.Policies[i].Name, o.Policies[i].Spec, last})
 	}
 	return hex.EncodeToString(hash.Sum(nil))[:12]
 }
 
 // build is one configuration in the making.
 type build struct {
-	policies   config.Policies
+	policies   Policies
 	slots      []rego.Slot
-	keys       []string       // config.ResolvedBinding's, of the slots
+	keys       []string       // ResolvedBinding's, of the slots
 	index      map[string]int // of slots, by key
-	set        config.Guardrails
-	exemptions config.Exemptions
+	set        Guardrails
+	exemptions Exemptions
 	problems   []Problem
 }
 
@@ -149,11 +148,11 @@ func (b *build) report(kind, name string, errs field.ErrorList, inactive bool) {
 }
 
 func (b *build) reportPolicy(name string) {
-	b.report(config.KindPolicy, name, b.policies.Errors[name], !b.policies.LastGood[name])
+	b.report(KindPolicy, name, b.policies.Errors[name], !b.policies.LastGood[name])
 }
 
 func (b *build) addGuardrail(g *v1alpha1.Guardrail) {
-	resolved, errs := config.Resolve(g, b.policies.Catalog)
+	resolved, errs := Resolve(g, b.policies.Catalog)
 	compiled, err := b.compile(g, resolved)
 	if err != nil {
 		errs = append(errs, field.Invalid(field.NewPath("spec", "namespaceSelector"), "", err.Error()))
@@ -161,40 +160,40 @@ func (b *build) addGuardrail(g *v1alpha1.Guardrail) {
 	if compiled != nil {
 		b.set = append(b.set, compiled)
 	}
-	b.report(config.KindGuardrail, g.Name, errs, compiled == nil)
+	b.report(KindGuardrail, g.Name, errs, compiled == nil)
 }
 
 func (b *build) addExemption(e *v1alpha1.Exemption) {
-	resolved, errs := config.ResolveExemption(e, b.policies.Catalog)
+	resolved, errs := ResolveExemption(e, b.policies.Catalog)
 	if resolved != nil {
 		b.exemptions = append(b.exemptions, resolved)
 	}
-	b.report(config.KindExemption, e.Name, errs, resolved == nil)
+	b.report(KindExemption, e.Name, errs, resolved == nil)
 }
 
 // compile returns nil where nothing of the Guardrail can be in force.
-func (b *build) compile(g *v1alpha1.Guardrail, resolved config.Resolved) (*config.Guardrail, error) {
+func (b *build) compile(g *v1alpha1.Guardrail, resolved Resolved) (*Guardrail, error) {
 	if !resolved.Usable || len(resolved.Bindings) == 0 {
 		return nil, nil
 	}
-	bindings := make([]config.Binding, 0, len(resolved.Bindings))
+	bindings := make([]Binding, 0, len(resolved.Bindings))
 	for i := range resolved.Bindings {
 		binding := &resolved.Bindings[i]
-		bindings = append(bindings, config.Binding{
+		bindings = append(bindings, Binding{
 			Policy: binding.Policy, Slot: b.slot(binding), Mode: binding.Mode, ModePinned: binding.ModePinned,
 			FailOpen: b.failsOpen(binding),
 		})
 	}
-	compiled, err := config.NewGuardrail(g, bindings)
+	compiled, err := NewGuardrail(g, bindings)
 	if err != nil {
 		return nil, err
 	}
-	compiled.Injection = config.NewInjection(g, b.periods(g))
+	compiled.Injection = NewInjection(g, b.periods(g))
 	return compiled, nil
 }
 
 // failsOpen reports whether what a binding's policy cannot decide is admitted.
-func (b *build) failsOpen(binding *config.ResolvedBinding) bool {
+func (b *build) failsOpen(binding *ResolvedBinding) bool {
 	if binding.FailurePolicy != "" {
 		return binding.FailurePolicy == v1alpha1.PolicyFailureIgnore
 	}
@@ -202,7 +201,7 @@ func (b *build) failsOpen(binding *config.ResolvedBinding) bool {
 }
 
 // slot gives equal parameters of one policy the same slot: they are evaluated once.
-func (b *build) slot(binding *config.ResolvedBinding) int {
+func (b *build) slot(binding *ResolvedBinding) int {
 	if i, known := b.index[binding.Key]; known {
 		return i
 	}
@@ -210,4 +209,15 @@ func (b *build) slot(binding *config.ResolvedBinding) int {
 	b.slots = append(b.slots, rego.Slot{Policy: binding.Policy.ID, Parameters: binding.Parameters})
 	b.keys = append(b.keys, binding.Key)
 	return b.index[binding.Key]
+}
+
+// GuardrailsOf returns the Guardrails as far as they are in force, sorted by name, without
+// compiling the policies that they bind.
+func GuardrailsOf(guardrails []v1alpha1.Guardrail, policies Policies) Guardrails {
+	made := build{policies: policies, index: map[string]int{}}
+	guardrails = sortedByName(guardrails, func(g *v1alpha1.Guardrail) string { return g.Name })
+	for i := range guardrails {
+		made.addGuardrail(&guardrails[i])
+	}
+	return made.set
 }

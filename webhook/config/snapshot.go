@@ -1,4 +1,4 @@
-package pipeline
+package config
 
 import (
 	"time"
@@ -6,7 +6,6 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
 )
@@ -17,8 +16,8 @@ import (
 type Snapshot struct {
 	id         string
 	catalog    *rego.Catalog
-	guardrails config.Guardrails
-	exemptions config.Exemptions
+	guardrails Guardrails
+	exemptions Exemptions
 	program    *rego.Program
 	bindings   int
 	versions   map[string]Version
@@ -29,11 +28,11 @@ type Snapshot struct {
 // ID is a short hash of the configuration: equal on replicas that decide alike.
 func (s *Snapshot) ID() string { return s.id }
 
-// Guardrails counts those in force.
-func (s *Snapshot) Guardrails() int { return len(s.guardrails) }
+// Guardrails returns those in force, sorted by name. They must not be written to.
+func (s *Snapshot) Guardrails() Guardrails { return s.guardrails }
 
-// Set returns the Guardrails in force, sorted by name. It must not be written to.
-func (s *Snapshot) Set() config.Guardrails { return s.guardrails }
+// Program returns the compiled policies, by the slots of the bindings.
+func (s *Snapshot) Program() *rego.Program { return s.program }
 
 // Versions tells by name which Guardrails are in force, and as which version of the stored
 // object.
@@ -52,10 +51,10 @@ func (s *Snapshot) Bindings() int { return s.bindings }
 func (s *Snapshot) Catalog() *rego.Catalog { return s.catalog }
 
 // Exemptions are all that are right, in force or expired.
-func (s *Snapshot) Exemptions() config.Exemptions { return s.exemptions }
+func (s *Snapshot) Exemptions() Exemptions { return s.exemptions }
 
 // Honoured lists what the Guardrails make of an Exemption that bind its policies in one of its
 // namespaces.
-func (s *Snapshot) Honoured(e *config.Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) []config.Honoured {
+func (s *Snapshot) Honoured(e *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) []Honoured {
 	return s.guardrails.Honoured(e, namespaceOf, now)
 }

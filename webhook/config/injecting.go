@@ -1,4 +1,4 @@
-package pipeline
+package config
 
 import (
 	"encoding/json"
@@ -7,7 +7,6 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"taffrail.dev/webhook/api/v1alpha1"
-	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 )
 
@@ -48,11 +47,11 @@ func (s *Snapshot) Selected(name string, namespaces []decision.Namespace) (selec
 }
 
 // periods returns what was recorded of a Guardrail's injections and can still be evaluated.
-func (b *build) periods(g *v1alpha1.Guardrail) []config.InjectionPeriod {
+func (b *build) periods(g *v1alpha1.Guardrail) []InjectionPeriod {
 	if g.Status.Injection == nil {
 		return nil
 	}
-	var periods []config.InjectionPeriod
+	var periods []InjectionPeriod
 	for i := range g.Status.Injection.Periods {
 		recorded := &g.Status.Injection.Periods[i]
 		policy, known := b.policies.Catalog.Policy(recorded.Policy)
@@ -65,9 +64,9 @@ func (b *build) periods(g *v1alpha1.Guardrail) []config.InjectionPeriod {
 		if err != nil {
 			continue
 		}
-		period := config.InjectionPeriod{
+		period := InjectionPeriod{
 			Policy: policy.ID, Since: recorded.Since.Time,
-			Slot: b.slot(&config.ResolvedBinding{Policy: policy, Parameters: parameters, Key: policy.ID + " " + string(text)}),
+			Slot: b.slot(&ResolvedBinding{Policy: policy, Parameters: parameters, Key: policy.ID + " " + string(text)}),
 		}
 		if recorded.Until != nil {
 			period.Until = recorded.Until.Time
