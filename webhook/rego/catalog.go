@@ -76,6 +76,8 @@ type Policy struct {
 	// readsCredentials is true if the rules read, or may read, what the scanner finds.
 	readsCredentials bool
 	own              *ownUnit // of a user's Policy
+	// byID is the first line of a user's Policy that reads its parameters under its own id; 0 if none does.
+	byID int
 }
 
 // CheckParameters returns the parameters that the policy will see, defaults filled in.
@@ -193,7 +195,7 @@ func (p *Policy) readRules(module *ast.Module, file string) error {
 
 // complete compiles everything once, so that what does not compile is known now.
 func (c *Catalog) complete() error {
-	compiler := newCompiler()
+	compiler := c.newLibraryCompiler()
 	if compiler.Compile(c.modules); compiler.Failed() {
 		return compiler.Errors
 	}

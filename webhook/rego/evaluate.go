@@ -227,7 +227,7 @@ func (e *evaluation) round(ctx context.Context, q *query, slots, round []int, re
 	for _, position := range round {
 		bound = append(bound, &e.slots[slots[position]])
 	}
-	input := e.withParameters(bound)
+	input := e.withBatch(bound)
 	answer, err := e.run(ctx, q, input)
 	for _, position := range round {
 		slot := &e.slots[slots[position]]
@@ -258,14 +258,20 @@ func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, input *ast.Term
 	return answer.alone(s, e.part, e.request)
 }
 
-// withParameters is the input of one round. Rounds follow one another, so they share
-// all of it but the parameters.
-func (e *evaluation) withParameters(slots []*slot) *ast.Term {
+// withBatch returns the input of one round, with each policy's parameters under its id: see
+// batchParameters.
+func (e *evaluation) withBatch(slots []*slot) *ast.Term {
 	parameters := make([][2]*ast.Term, 0, len(slots))
 	for _, slot := range slots {
 		parameters = append(parameters, [2]*ast.Term{slot.id, slot.parameters})
 	}
-	e.input["parameters"] = ast.NewObject(parameters...)
+	return e.withParameters(ast.NewObject(parameters...))
+}
+
+// withParameters returns the input with these parameters. Evaluations follow one another, so they
+// share all of it but the parameters.
+func (e *evaluation) withParameters(parameters ast.Value) *ast.Term {
+	e.input["parameters"] = parameters
 	return ast.NewTerm(ast.LazyObject(e.input))
 }
 

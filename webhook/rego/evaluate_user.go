@@ -163,7 +163,7 @@ func (u *userRun) within(ctx context.Context, e *evaluation, s *slot, part Part,
 		}
 	}()
 	e.part, e.cancel, e.meter = part, m, m
-	answer, err := e.run(ctx, e.unit.alone[s.policy.ID].pick(part), e.withParameters([]*slot{s}))
+	answer, err := e.run(ctx, e.unit.alone[s.policy.ID].pick(part), e.withParameters(s.parameters.Value))
 	if err != nil {
 		return result, err
 	}

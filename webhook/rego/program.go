@@ -88,6 +88,9 @@ func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
 		if err != nil {
 			return nil, fmt.Errorf("parameters of policy %q: %w", s.Policy, err)
 		}
+		if policy.User {
+			parameters = policy.ownParameters(parameters)
+		}
 		p.slots = append(p.slots, slot{policy: policy, id: ast.StringTerm(policy.ID), parameters: ast.NewTerm(parameters)})
 		if policy.User {
 			_, err = policy.own.compile()
@@ -111,7 +114,7 @@ func newUnit(compiler *ast.Compiler, builtins map[string]*topdown.Builtin) *unit
 // compileLibrary compiles all policies, bound or not: which are evaluated depends on whose
 // parameters are in the input. A change of Guardrails compiles nothing.
 func (c *Catalog) compileLibrary() (*unit, error) {
-	u := newUnit(newCompiler(), nil)
+	u := newUnit(c.newLibraryCompiler(), nil)
 	most := maxPatterns
 	u.values = cache.NewInterQueryValueCache(context.Background(), &cache.Config{
 		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &most},
@@ -193,9 +196,9 @@ func policiesFor(policies map[string]*Policy, kind schema.GroupKind) []*Policy {
 func entryName(i int) string { return fmt.Sprintf("%s.k%d", entryRoot, i) }
 
 // entryModule collects what the policies of one kind say. Every policy has a key of
-// its own as soon as it has parameters in the input, even where it finds nothing: a
-// comprehension over packages would be empty without an error where one of them
-// defines no deny.
+// its own as soon as it has parameters in the input (see batchParameters), even where it
+// finds nothing: a comprehension over packages would be empty without an error where one of
+// them defines no deny.
 func entryModule(name string, policies []*Policy) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "package %s\n\n", name)

@@ -97,7 +97,8 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 	}
 	// What else is wrong is reported together.
 	policy, err := newPolicy(module, file, true)
-	faults := []error{err, checkNegation(module, file), c.checkUserModule(file, module)}
+	compiled, unsound := c.checkUserModule(file, module)
+	faults := []error{err, checkNegation(module, file), unsound}
 	if policy != nil {
 		if policy.ID != name {
 			faults = append(faults, &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but the Policy is named %s", policy.ID, name)})
@@ -106,6 +107,7 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 		reads := readsOf(append(slices.Collect(maps.Values(c.helpersOf(module))), module))
 		policy.completeKinds(reads)
 		policy.readsCredentials = reads.credentials
+		policy.byID = policy.readsByID(compiled)
 		policy.own = &ownUnit{compile: sync.OnceValues(func() (*unit, error) { return c.compileUser(policy, module) })}
 	}
 	return userModule{policy: policy, module: module, err: flat(faults)}
@@ -176,19 +178,19 @@ func flat(errs []error) error {
 	return errors.Join(all...)
 }
 
-// checkUserModule compiles the module with what it uses of the library.
-func (c *Catalog) checkUserModule(file string, module *ast.Module) error {
+// checkUserModule compiles the module with what it uses of the library, and returns it compiled.
+func (c *Catalog) checkUserModule(file string, module *ast.Module) (*ast.Module, error) {
 	modules := c.helpersOf(module)
 	modules[file] = module
 	var faults []error
 	compiler := newJudge(c.helpers(), file, &faults)
 	if compiler.Compile(modules); !compiler.Failed() {
-		return nil
+		return compiler.Modules[file], nil
 	}
 	if len(faults) > 0 {
-		return errors.Join(faults...)
+		return nil, errors.Join(faults...)
 	}
-	return sourceErrors(compiler.Errors)
+	return nil, sourceErrors(compiler.Errors)
 }
 
 // helpers are what users' policies may refer to, data.taffrail.lib.owners.controlled: true

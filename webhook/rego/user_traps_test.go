@@ -297,7 +297,7 @@ func TestAUsersPolicyIsEvaluatedWhateverItsName(t *testing.T) {
 
 func TestUsersPoliciesUnderSeveralParameterSets(t *testing.T) {
 	catalog := withUsers(t, map[string]string{
-		"b-own": `deny contains {"msg": input.parameters["b-own"].word, "path": "p"}`,
+		"b-own": `deny contains {"msg": input.parameters.word, "path": "p"}`,
 		"c-own": always,
 	})
 	p, err := rego.Compile(catalog, []rego.Slot{
