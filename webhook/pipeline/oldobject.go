@@ -15,6 +15,7 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/rego/sandbox"
 	"taffrail.dev/webhook/request"
 )
 
@@ -138,7 +139,7 @@ func (e *evidence) excuseBaseline(open []*candidate, before []decision.Result, f
 // stored object.
 func (e *evidence) tolerateFailure(c *candidate, before error) {
 	switch {
-	case c.failed() && before != nil && !errors.Is(before, rego.ErrNoTime):
+	case c.failed() && before != nil && !errors.Is(before, sandbox.ErrNoTime):
 		c.excuse(failedBefore)
 	case c.failed() || !e.bindings[c.bound].FailOpen && errors.As(before, new(*rego.EvaluationError)):
 		// It denies, as it would if the stored object had been fine.

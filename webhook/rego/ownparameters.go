@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 // newLibraryCompiler returns a compiler for the library's modules, which are evaluated in batches.
@@ -12,7 +14,7 @@ func (c *Catalog) newLibraryCompiler() *ast.Compiler {
 	for id, policy := range c.policies {
 		ids[policy.Package] = id
 	}
-	return batchParameters(newCompiler(), ids)
+	return batchParameters(sandbox.NewCompiler(), ids)
 }
 
 // batchParameters lets several policies share one input. Each reads its own parameters as

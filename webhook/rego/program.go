@@ -15,6 +15,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 // Slot is one policy under one set of parameters, already checked and defaulted by
@@ -33,7 +35,7 @@ type Program struct {
 	// library is shared by all programs of a catalogue. Users' Policies are compiled apart, each
 	// alone: nothing in one can change, slow down or break what the others find.
 	library  *unit
-	turns    turns
+	turns    sandbox.Turns
 	indexing bool
 	coverage *Coverage // nil but for the tests of policies
 	// steps is told what each evaluation took, "" for the library; nil but for tests.
@@ -53,10 +55,8 @@ type unit struct {
 	values cache.InterQueryValueCache
 	// alone has queries for each policy: for naming the culprit when an entry's query fails.
 	alone map[string]*entry
-	// literal is the size of the largest value that a rule writes out.
-	literal int
-	// last has the last expression of each body of a user's Policy.
-	last map[*ast.Expr]bool
+	// code is what the budget of a user's Policy depends on.
+	code *sandbox.Code
 }
 
 type slot struct {
