@@ -46,6 +46,7 @@ var (
 		"webhook/facts":         {},
 		"webhook/config":        cluster,
 		"webhook/rego":          cluster,
+		"webhook/rego/sandbox":  append([]string{module}, cluster...),
 		"webhook/pipeline":      cluster,
 		"webhook/resources":     append([]string{opa}, cluster...),
 		"webhook/request":       append([]string{opa}, cluster...),

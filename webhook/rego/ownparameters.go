@@ -52,7 +52,7 @@ func insertID(module *ast.Module, id string) (fault *ast.Error) {
 		}
 	}
 	done := map[*ast.Term]bool{} // the head of a rule may hold a term twice
-	walkRules(module, func(term *ast.Term) {
+	sandbox.WalkTerms(module, func(term *ast.Term) {
 		switch {
 		case done[term]:
 		case readsWholeInput(term):
@@ -68,24 +68,6 @@ func insertID(module *ast.Module, id string) (fault *ast.Error) {
 		}
 	})
 	return fault
-}
-
-// walkRules visits the terms of all rules. Those in the reference of a head, as in
-// p[input.kind].q := 1, are apart: OPA's visitors leave them out.
-func walkRules(module *ast.Module, visit func(*ast.Term)) {
-	all := func(term *ast.Term) bool {
-		visit(term)
-		return false
-	}
-	ast.WalkRules(module, func(rule *ast.Rule) bool {
-		for _, term := range rule.Head.Reference {
-			ast.WalkTerms(term, all)
-		}
-		return false
-	})
-	for _, rule := range module.Rules {
-		ast.WalkTerms(rule, all)
-	}
 }
 
 func readsParameters(term *ast.Term) bool {
@@ -109,7 +91,7 @@ func (p *Policy) readsByID(module *ast.Module) (line int) {
 		return 0
 	}
 	mentioned, whole := 0, false
-	walkRules(module, func(term *ast.Term) {
+	sandbox.WalkTerms(module, func(term *ast.Term) {
 		switch {
 		case line > 0:
 		case readsParameters(term) && p.underID(term.Value.(ast.Ref)):

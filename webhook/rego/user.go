@@ -186,7 +186,7 @@ func (c *Catalog) helpers() map[string]bool {
 func (c *Catalog) helpersOf(modules ...*ast.Module) map[string]*ast.Module {
 	needed := map[string]*ast.Module{}
 	for queue := modules; len(queue) > 0; queue = queue[1:] {
-		ast.WalkRefs(queue[0], func(ref ast.Ref) bool {
+		need := func(ref ast.Ref) bool {
 			prefix := packagePrefix(ref)
 			if prefix == "" {
 				return false
@@ -199,6 +199,12 @@ func (c *Catalog) helpersOf(modules ...*ast.Module) map[string]*ast.Module {
 				}
 			}
 			return false
+		}
+		ast.WalkRefs(queue[0], need)
+		sandbox.WalkTerms(queue[0], func(term *ast.Term) {
+			if ref, ok := term.Value.(ast.Ref); ok {
+				need(ref)
+			}
 		})
 	}
 	return needed

@@ -76,6 +76,13 @@ func limits() map[string]limit {
 	for _, name := range []string{"plus", "minus", "mul", "div", "rem", "abs", "round", "ceil", "floor", "format_int", "substring", "array.slice"} {
 		all[name] = limitNumbers
 	}
+	return all
+}
+
+// limitedBuiltins returns the built-in functions that have a limited version: those with a limit, and those
+// whose work is charged.
+func limitedBuiltins() map[string]limit {
+	all := limits()
 	for name := range costs() {
 		if all[name] == nil {
 			all[name] = none
@@ -102,7 +109,7 @@ func Written(message string) string {
 // implements. It takes effect after types are checked, so that errors name the functions as written.
 func Limit(compiler *ast.Compiler) *ast.Compiler {
 	operators := map[string]*ast.Term{}
-	for name := range limits() {
+	for name := range limitedBuiltins() {
 		operators[name] = ast.NewTerm(ast.MustParseRef(limitedPrefix + name))
 	}
 	return compiler.WithStageAfterID(ast.StageCheckTypes, ast.CompilerStageDefinition{
@@ -134,7 +141,7 @@ func rebind(expr *ast.Expr, operators map[string]*ast.Term) {
 // Builtins returns the implementations of the functions that Limit inserts.
 func Builtins() map[string]*topdown.Builtin {
 	all := map[string]*topdown.Builtin{}
-	for name, check := range limits() {
+	for name, check := range limitedBuiltins() {
 		declared := *ast.BuiltinMap[name]
 		declared.Name = limitedPrefix + name
 		all[declared.Name] = &topdown.Builtin{Decl: &declared, Func: limited(name, check)}

@@ -88,11 +88,8 @@ func checkReferences(module *ast.Module, helpers map[string]bool) []Fault {
 			fail(term.Location, "refers to %s, which data.%s does not have", ref, Helpers)
 		}
 	}
+	WalkTerms(module, check)
 	for _, rule := range module.Rules {
-		ast.WalkTerms(rule, func(term *ast.Term) bool {
-			check(term)
-			return false
-		})
 		ast.WalkWiths(rule, func(with *ast.With) bool {
 			check(with.Target)
 			if ref, ok := with.Target.Value.(ast.Ref); !ok || !ref.HasPrefix(ast.InputRootRef) && !ref.HasPrefix(ast.DefaultRootRef) {

@@ -38,7 +38,8 @@ func costs() map[string]cost {
 		"regex.replace": func(m *Meter, operands []*ast.Term) int { return m.findAll(operands[1], operands[0], -1) },
 		"regex.split":   func(m *Meter, operands []*ast.Term) int { return m.findAll(operands[0], operands[1], -1) },
 		"glob.match": func(_ *Meter, operands []*ast.Term) int {
-			return globCost(textOf(operands[0]), textOf(operands[2]))
+			_, whole := operands[1].Value.(ast.Null) // an empty list stands for a dot
+			return globCost(textOf(operands[0]), textOf(operands[2]), !whole)
 		},
 		"strings.replace_n": replacerCost,
 		"sort": func(m *Meter, operands []*ast.Term) int {
@@ -224,8 +225,9 @@ func longestMatch(re *syntax.Regexp) int {
 }
 
 // globCost is an upper bound: alternatives are tried one after another, each with those that
-// follow, and between two asterisks the text may be searched from every position.
-func globCost(pattern, text string) int {
+// follow. An asterisk that stops at separators is tried at every length, each with all lengths
+// of those that follow; without separators it takes the shortest that fits.
+func globCost(pattern, text string, separators bool) int {
 	ways := 1
 	for rest := pattern; ; {
 		at := strings.IndexByte(rest, '{')
@@ -240,7 +242,25 @@ func globCost(pattern, text string) int {
 	if strings.Count(pattern, "*") > 1 {
 		total = plus(total, times(len(text), len(text))/perScan)
 	}
-	return plus(1, times(total/perScan, ways))
+	total /= perScan
+	if separators {
+		total = plus(total, placements(pattern, len(text))/2)
+	}
+	return plus(1, times(total, ways))
+}
+
+// placements is about how many ways there are to place the asterisks of a pattern in a text. A literal at
+// the end places the last one.
+func placements(pattern string, length int) int {
+	asterisks := strings.Count(strings.ReplaceAll(pattern, "**", "*"), "*")
+	if !strings.ContainsAny(pattern, "{[?") && !strings.HasSuffix(pattern, "*") {
+		asterisks--
+	}
+	total := 1
+	for i := range asterisks {
+		total = times(total, length) / (i + 1)
+	}
+	return total
 }
 
 // replacerCost is that of a trie, in which each position of the text may lead as deep as the
