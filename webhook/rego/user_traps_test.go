@@ -80,7 +80,7 @@ deny contains {"msg": "m", "path": "p"} if {
 	"long range":     {`deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, 1000000000)) == 7`, sandbox.ErrTooLarge},
 	"range of huge":  {`deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, to_number("1e9999999"))) == 7`, sandbox.ErrTooLarge},
 	"doubled text":   {doubling(`concat("", [t%[2]d, t%[2]d])`), sandbox.ErrTooManySteps},
-	"doubled hex":    {doubling(`hex.encode(t%[2]d)`), sandbox.ErrTooLarge},
+	"doubled hex":    {doubling(`hex.encode(t%[2]d)`), sandbox.ErrTooManySteps},
 	"doubled list":   {strings.Replace(doubling(`array.concat(t%[2]d, t%[2]d)`), `"text"`, "[1]", 1), sandbox.ErrTooLarge},
 	"squared number": {strings.Replace(doubling(`t%[2]d * t%[2]d`), `"text"`, "12345", 1), sandbox.ErrTooLarge},
 	"replaced text":  {doubling(`replace(t%[2]d, "t", "tttttttttttttttttttt")`), sandbox.ErrTooLarge},

@@ -35,7 +35,6 @@ func limits() map[string]limit {
 		"array.concat":                     limitLengths,
 		"array.flatten":                    limitFlatten,
 		"concat":                           limitConcat,
-		"internal.template_string":         limitRendered,
 		"json.is_valid":                    limitParsed,
 		"json.marshal":                     limitRendered,
 		"json.unmarshal":                   limitParsed,
@@ -144,6 +143,7 @@ func Builtins() map[string]*topdown.Builtin {
 	for name, check := range limitedBuiltins() {
 		declared := *ast.BuiltinMap[name]
 		declared.Name = limitedPrefix + name
+		declared.CanSkipBctx = false // without its context, a call finds no meter to charge
 		all[declared.Name] = &topdown.Builtin{Decl: &declared, Func: limited(name, check)}
 	}
 	return all
@@ -153,8 +153,6 @@ func limited(name string, check limit) topdown.BuiltinFunc {
 	original, written, price := topdown.GetBuiltin(name), name, costs()[name]
 	if infix := ast.BuiltinMap[name].Infix; infix != "" {
 		written = "`" + infix + "`"
-	} else if name == ast.InternalTemplateString.Name {
-		written = "a template string"
 	}
 	return func(call topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
 		m, metered := call.Cancel.(*Meter) // not in a Rego test

@@ -43,7 +43,7 @@
 //	  `with`: copies of the input          TestWorkIsCharged "a large input replaced"
 //	  sets and texts that are unified      TestWorkIsCharged "sets that are compared", "long texts that are unified"
 //	  shared parts are counted             TestMeasuringEnds, TestMeasuringIsCharged; rego.TestWhatAUsersPolicyDoesIsItsOwnAffair
-//	  maxUnified, compareEquals: the stack TestUnificationIsOfSmallValues
+//	  compareEquals: the stack              TestUnificationIsOfSmallValues
 //	  panics                               TestAPanicIsAnErrorWithoutItsText
 //	one request, and all requests
 //	  maxRequestSteps                      TestABudgetIsUsedUp; rego.TestUsersPoliciesShareABudget

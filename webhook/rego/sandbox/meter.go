@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"fmt"
 	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -25,7 +24,8 @@ const (
 	// perStep is how much of a value's rendered size is as much work as a step.
 	perStep = 32
 	// perWeight is the rendered size of the largest value in use that makes every further
-	// step cost one more: OPA hashes and compares values between two steps.
+	// step cost one more: OPA hashes and compares values between two steps. It recurses for each part of
+	// two values that it unifies, so this bounds the stack too.
 	perWeight = 16 << 10
 	// perLiteral is how many parts of a literal in the policy's source are as much work as a step.
 	perLiteral = 64
@@ -34,9 +34,6 @@ const (
 	// collide, and then OPA compares each new element of a set with all others.
 	freeResults = 2048
 	perResult   = 128
-	// maxUnified is how many parts of values may be unified without an expression in between.
-	// OPA recurses for each, so this bounds the stack to some 50 MB.
-	maxUnified = 50_000
 )
 
 // Meter counts the work of one evaluation, and stops it when its budget is exhausted or its
@@ -57,8 +54,6 @@ type Meter struct {
 	// last has the last expression of every body, and results counts the results of each query.
 	last    map[*ast.Expr]bool
 	results map[uint64]int
-	// unified counts unifications since the last expression.
-	unified int
 	stopped atomic.Bool
 	// enter waits for a turn; nil when there is nothing to wait for.
 	enter func()
@@ -110,7 +105,6 @@ func (m *Meter) Config() topdown.TraceConfig { return topdown.TraceConfig{} }
 func (m *Meter) TraceEvent(event topdown.Event) {
 	switch event.Op {
 	case topdown.EvalOp:
-		m.unified = 0
 		if expr, ok := event.Node.(*ast.Expr); ok && len(expr.With) > 0 {
 			m.charge(len(expr.With) * (1 + m.input/(8*perStep)))
 		}
@@ -121,20 +115,13 @@ func (m *Meter) TraceEvent(event topdown.Event) {
 			}
 		}
 	case topdown.UnifyOp:
-		if m.unified++; m.unified > maxUnified {
-			limit := &LimitError{Builtin: "`=`", Reason: fmt.Sprintf("values of more than %d parts", maxUnified)}
-			if event.Location != nil {
-				limit.File, limit.Row = event.Location.File, event.Location.Row
-			}
-			panic(limit) //nolint:forbidigo // Run recovers; a stack that overflows ends the process
-		}
 		m.charge(m.weight)
 		if expr, ok := event.Node.(*ast.Expr); ok {
 			m.weigh(expr.Operand(0).Value)
 			m.weigh(expr.Operand(1).Value)
 		}
 		if m.ended() {
-			panic(&topdown.Error{Code: topdown.CancelErr}) //nolint:forbidigo // as above
+			panic(&topdown.Error{Code: topdown.CancelErr}) //nolint:forbidigo // Run recovers; a stack that overflows ends the process
 		}
 	}
 }
