@@ -57,6 +57,14 @@ demo: build ## Show what Taffrail does on a control plane started here; HOLD=1 k
 	$(call say,demo)
 	@$(with-assets) HOLD='$(HOLD)' go run ./test/demo
 
+# tsort puts every package above the packages that it imports, and fails if there is a cycle.
+.PHONY: graph
+graph: ## Print which package of the product imports which, importers first
+	@imports=$$(go list -f '{{$$package := .ImportPath}}{{range .Imports}}{{$$package}} {{.}}{{"\n"}}{{end}}' \
+	  ./charts ./cmd/... ./policies ./webhook/... | grep ' taffrail\.dev/' | sed 's|taffrail\.dev/||g'); \
+	tsort <<<"$$imports" | awk 'NR == FNR { to[$$1] = to[$$1] " " $$2; next } \
+	  { print $$1 (to[$$1] ? " →" to[$$1] : "") }' <(printf '%s\n' "$$imports") -
+
 .PHONY: generate
 generate: ## Write what is made from the API types, from METADATA and from the chart's values
 	$(controller-gen) object crd paths=./$(api) output:object:dir=$(api) output:crd:dir=$(crds)
