@@ -16,6 +16,7 @@ tool = go tool -modfile=test/tools/$(1)/go.mod $(1)
 golangci-lint := $(call tool,golangci-lint)
 opa := $(call tool,opa)
 controller-gen := $(call tool,controller-gen)
+misspell := $(call tool,misspell)
 
 # The folder with etcd, kube-apiserver, kube-controller-manager and kubectl. Not inside `VAR=$$(…) command`: bash
 # ignores a failure there.
@@ -126,7 +127,7 @@ bench: ## Compare what a request costs, in CPU, with doing nothing and with plai
 	go run ./test/bench
 
 .PHONY: lint
-lint: lint-go lint-rego ## Check the Go and the Rego code
+lint: lint-go lint-rego lint-prose ## Check the Go and the Rego code, spelling and phrases
 
 .PHONY: lint-go
 lint-go:
@@ -140,6 +141,13 @@ lint-rego:
 	$(call say,opa fmt; opa check)
 	$(opa) fmt --list --fail policies
 	$(opa) check --strict policies
+
+# golangci-lint checks the spelling in Go.
+.PHONY: lint-prose
+lint-prose:
+	$(call say,misspell; phrases of test/prose)
+	git ls-files -z '*.md' '*.rego' | xargs -0 $(misspell) -error
+	go run ./test/prose
 
 .PHONY: verify
 verify: ## Check that generated files and go.mod are up to date
