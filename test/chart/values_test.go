@@ -35,7 +35,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"a namespace twice":        {release().with("excludeNamespaces={a,a}"), "at '/excludeNamespaces': items at 0 and 1 are equal"},
 		"too long a timeout":       {release().with("webhooks.workloads.timeoutSeconds=31"), "at '/webhooks/workloads/timeoutSeconds': maximum: got 31, want 30"},
 		"the entry that all kinds had": {
-			release().with("webhooks.validate.timeoutSeconds=5"), "webhooks.validate is now an entry for each group of kinds: write webhooks.workloads,",
+			release().with("webhooks.validate.timeoutSeconds=5"), "webhooks.validate has been replaced by an entry for each group of kinds: write webhooks.workloads,",
 		},
 		"a duration without a unit": {release().with("server.excusesInterval=10"), "at '/server/excusesInterval': got number, want string"},
 		"an interval of nothing":    {release().with("server.wouldDenyInterval=0s"), "at '/server/wouldDenyInterval': '0s' does not match pattern"},
