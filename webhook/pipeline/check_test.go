@@ -103,13 +103,15 @@ func TestCheckLooksAtASpecThatIsWritten(t *testing.T) {
 		change  func(r *review.Request)
 		refused bool
 	}{
-		"a new one":                  {func(*review.Request) {}, true},
-		"another spec":               {func(r *review.Request) { r.Operation, r.OldObject = review.Update, asObject(t, right) }, true},
-		"the same spec":              {func(r *review.Request) { r.Operation, r.OldObject = review.Update, asObject(t, wrong) }, false},
-		"a new one that was there":   {func(r *review.Request) { r.OldObject = asObject(t, wrong) }, true},
-		"its status":                 {func(r *review.Request) { r.Subresource = "status" }, false},
-		"a removal":                  {func(r *review.Request) { r.Operation = "DELETE" }, false},
-		"one that is being deleted":  {func(r *review.Request) { r.Object["metadata"].(map[string]any)["deletionTimestamp"] = "2027-01-15T12:00:00Z" }, false},
+		"a new one":                {func(*review.Request) {}, true},
+		"another spec":             {func(r *review.Request) { r.Operation, r.OldObject = review.Update, asObject(t, right) }, true},
+		"the same spec":            {func(r *review.Request) { r.Operation, r.OldObject = review.Update, asObject(t, wrong) }, false},
+		"a new one that was there": {func(r *review.Request) { r.OldObject = asObject(t, wrong) }, true},
+		"its status":               {func(r *review.Request) { r.Subresource = "status" }, false},
+		"a removal":                {func(r *review.Request) { r.Operation = "DELETE" }, false},
+		"one that is being deleted": {func(r *review.Request) {
+			r.Object["metadata"].(map[string]any)["deletionTimestamp"] = "2027-01-15T12:00:00Z"
+		}, false},
 		"one that was stored before": {func(r *review.Request) { r.Object["metadata"].(map[string]any)["uid"] = "u" }, true},
 	} {
 		r := written(t, wrong, nil)
