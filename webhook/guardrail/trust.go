@@ -112,7 +112,7 @@ func writesTemplate(m *review.Maker, r *review.Request, path string) bool {
 func makersOf(makers []review.Maker, r *review.Request) []review.Maker {
 	controller := normalize.Controller(r.Object)
 	owner := schema.GroupKind{Group: controller.Group, Kind: controller.Kind}
-	if at := slices.IndexFunc(makers, func(m review.Maker) bool { return len(m.From) > 0 && m.Owner == owner }); at >= 0 {
+	if at := slices.IndexFunc(makers, func(m review.Maker) bool { return m.Owner == owner }); at >= 0 {
 		return makers[at : at+1]
 	}
 	return makers
