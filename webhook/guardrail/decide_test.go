@@ -1,11 +1,13 @@
 package guardrail_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"pgregory.net/rapid"
 
@@ -292,5 +294,44 @@ func TestATolerantGuardrailSoftensNoOther(t *testing.T) {
 	updates(&e, violation("k"))
 	if d := decide(t, e); d.Verdict != review.VerdictDeny {
 		t.Errorf("got %v", d.Verdict)
+	}
+}
+
+// A decision of two parts has the worst of both, each finding once and for all that ask.
+func TestPartsOfADecisionAreJoined(t *testing.T) {
+	finding := func(key, asking string, mode review.Mode) review.Finding {
+		return review.Finding{Policy: "p", Key: key, Guardrails: []string{asking}, Mode: mode}
+	}
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		one, other review.Decision
+		want       review.Decision
+	}{
+		"another finding": {
+			review.Decision{Findings: []review.Finding{finding("a", "g", review.ModeWarn)}, Unbound: true},
+			review.Decision{Findings: []review.Finding{finding("b", "g", review.ModeEnforce)}, Errors: map[string]error{"q": broken}},
+			review.Decision{
+				Findings: []review.Finding{finding("b", "g", review.ModeEnforce), finding("a", "g", review.ModeWarn)},
+				Errors:   map[string]error{"q": broken}, Verdict: review.VerdictDeny,
+			},
+		},
+		"a stricter one": {
+			review.Decision{Findings: []review.Finding{finding("a", "h", review.ModeWarn)}, Errors: map[string]error{"p": broken}},
+			review.Decision{Findings: []review.Finding{finding("a", "g", review.ModeEnforce)}, Errors: map[string]error{"q": broken}},
+			review.Decision{
+				Findings: []review.Finding{{Policy: "p", Key: "a", Guardrails: []string{"g", "h"}, Mode: review.ModeEnforce}},
+				Errors:   map[string]error{"p": broken, "q": broken}, Verdict: review.VerdictDeny,
+			},
+		},
+		"nothing": {
+			review.Decision{Findings: []review.Finding{finding("a", "h", review.ModeAudit)}, Unbound: true}, review.Decision{Unbound: true},
+			review.Decision{Findings: []review.Finding{finding("a", "h", review.ModeAudit)}, Unbound: true, Verdict: review.VerdictAllow},
+		},
+	} {
+		got := c.one
+		guardrail.Join(&got, &c.other)
+		if diff := cmp.Diff(c.want, got, cmpopts.EquateErrors()); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }

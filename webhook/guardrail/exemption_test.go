@@ -2,6 +2,7 @@ package guardrail_test
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"taffrail.dev/test/property"
+	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/guardrail"
 	"taffrail.dev/webhook/review"
 )
@@ -101,4 +103,49 @@ func TestPatternsAreThoseOfRegularExpressions(t *testing.T) {
 			t.Fatalf("%q about %q: got %v", pattern, name, got)
 		}
 	})
+}
+
+// A finding that no rule made is excused where every Guardrail that asks for it honours the
+// same Exemption.
+func TestFindingsOfNoRuleAreExcusedByAllThatAsk(t *testing.T) {
+	created := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	never := v1alpha1.GuardrailSpec{Exemptions: &v1alpha1.ExemptionLimits{Never: []string{"a"}}}
+	hour := v1alpha1.GuardrailSpec{Exemptions: &v1alpha1.ExemptionLimits{MaxDuration: "1h"}}
+	guardrails := guardrail.Set{
+		exempting(t, "free", v1alpha1.GuardrailSpec{}, "a", "b"), exempting(t, "hour", hour, "a"), exempting(t, "never", never, "a"),
+	}
+	exemption := func(name string, until time.Duration, containers ...string) *guardrail.Exemption {
+		return &guardrail.Exemption{Name: name, Policies: []string{"a"}, Namespaces: []string{"*"}, Containers: containers, Created: created, Until: created.Add(until)}
+	}
+	r := batchDeployment("shop", "web")
+	all := guardrail.Exemptions{
+		exemption("long", 9*time.Hour), exemption("main", 2*time.Hour, "main"), exemption("short", time.Hour),
+	}
+	for name, c := range map[string]struct {
+		policy, container string
+		asking            []string
+		after             time.Duration
+		want              []string
+	}{
+		"one that asks":                   {"a", "main", []string{"free"}, 0, []string{"long", "main", "short"}},
+		"another container":               {"a", "other", []string{"free"}, 0, []string{"long", "short"}},
+		"two that ask":                    {"a", "main", []string{"free", "hour"}, 0, []string{"long", "main", "short"}},
+		"two of which one honours none":   {"a", "main", []string{"free", "hour"}, time.Hour + 1, nil},
+		"two of which the other does not": {"a", "main", []string{"free", "never"}, 0, nil},
+		"only the one of two that asks":   {"a", "main", []string{"free"}, time.Hour + 1, []string{"long", "main"}},
+		"another policy":                  {"b", "main", []string{"free"}, 0, nil},
+		"nobody that asks":                {"a", "main", nil, 0, nil},
+	} {
+		e := guardrail.Evidence{Request: r, Exemptions: all.For(r, created.Add(c.after)), Extra: []review.Finding{
+			{Policy: c.policy, Container: c.container, Guardrails: c.asking, Mode: review.ModeEnforce},
+		}}
+		for _, g := range guardrails {
+			for _, b := range g.Bindings {
+				e.Bounds, e.Results = append(e.Bounds, guardrail.Bound{Binding: b, Guardrail: g}), append(e.Results, review.Result{})
+			}
+		}
+		if got := decide(t, e).Findings[0].Exemptions; !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
 }

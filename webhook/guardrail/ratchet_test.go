@@ -149,6 +149,47 @@ func TestTheStoredObjectIsLeftAloneWhereNothingWouldBeDenied(t *testing.T) {
 	}
 }
 
+// Nobody's request fails for what is only counted.
+func TestTheStoredObjectIsNotNeededForWhatIsOnlyCounted(t *testing.T) {
+	e := evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeWarn, result: violation("k")})
+	updates(&e, review.Result{})
+	ended := errors.New("ended")
+	e.Before = func() ([]review.Result, error) { return nil, ended }
+	if d := decide(t, e); d.Verdict != review.VerdictWarn || !d.Findings[0].WouldDeny {
+		t.Errorf("got %+v", d)
+	}
+	e = evidence(t, service(review.Update), asked{guardrail: "g", mode: review.ModeWarn, result: violation("k")}, asked{guardrail: "h", mode: review.ModeEnforce, result: violation("k")})
+	updates(&e, review.Result{})
+	e.Before = func() ([]review.Result, error) { return nil, ended }
+	if _, err := guardrail.Decide(e); !errors.Is(err, ended) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// An update of nothing that a policy reads is never held up, not even by what is unknown.
+func TestAnUpdateOfNothingIsExcused(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode     review.Mode
+		result   review.Result
+		failOpen bool
+		want     review.Verdict
+		why      string
+	}{
+		"a violation":            {review.ModeEnforce, violation("k"), false, review.VerdictWarn, "this update changes nothing that a policy reads"},
+		"a violation, warned of": {review.ModeWarn, violation("k"), false, review.VerdictWarn, ""},
+		"a failure under Fail":   {review.ModeEnforce, review.Result{Err: errors.New("no time")}, false, review.VerdictWarn, "this update changes nothing that a policy reads"},
+		"a failure under Ignore": {review.ModeEnforce, review.Result{Err: errors.New("no time")}, true, review.VerdictWarn, ""},
+	} {
+		e := evidence(t, service(review.Update), asked{guardrail: "g", mode: c.mode, result: c.result, existing: v1alpha1.ExistingEnforce})
+		e.Bounds[0].FailOpen, e.Extent = c.failOpen, extent(guardrail.ChangesNothing)
+		e.Before = func() ([]review.Result, error) { return nil, errors.New("not asked") }
+		d := decide(t, e)
+		if f := d.Findings[0]; d.Verdict != c.want || f.Tolerated != c.why || f.WouldDeny {
+			t.Errorf("%s: got %v, %+v", name, d.Verdict, f)
+		}
+	}
+}
+
 // results draws what a policy may say: few keys, so that they meet.
 func results() *rapid.Generator[review.Result] {
 	return rapid.Custom(func(t *rapid.T) review.Result {
