@@ -83,6 +83,12 @@ func TestPredictRefusals(t *testing.T) {
 		{"Pod-level resources replace the sum", withPodLevel(pod(app("a", "|cpu=1")), "|cpu=2"), whole(limits{max: "cpu=1"}), []string{" cpu max: the Pod's cpu limit 2 is over the maximum of 1"}},
 		{"Pod-level defaults land before the check", withPodLevel(pod(app("a", "")), "|cpu=2"), whole(limits{min: "cpu=2"}), nil},
 		{"a Pod-level limit follows from the containers'", withPodLevel(pod(app("a", "cpu=1|cpu=3")), "cpu=2"), whole(limits{max: "cpu=3", ratio: "cpu=2"}), nil},
+		{"what is wrong after what is right", pod(app("a", "cpu=1 memory=1Gi ephemeral-storage=1|cpu=1 memory=3Gi ephemeral-storage=5")),
+			container(limits{max: "cpu=1 ephemeral-storage=4 memory=2Gi", min: "cpu=1 memory=1Gi"}),
+			[]string{"a ephemeral-storage max: ephemeral-storage limit 5 is over the maximum of 4", "a memory max: memory limit 3Gi is over the maximum of 2Gi"}},
+		{"min of the limit too", pod(app("a", "cpu=5m|cpu=5m")), container(limits{min: "cpu=10m"}), []string{"a cpu min: cpu request 5m is under the minimum of 10m"}},
+		{"max of the request too", pod(app("a", "cpu=3|cpu=3")), container(limits{max: "cpu=2"}), []string{"a cpu max: cpu limit 3 is over the maximum of 2"}},
+		{"to the bounds", pod(app("a", "cpu=1|cpu=2")), container(limits{min: "cpu=1", max: "cpu=2"}), nil},
 		{"large values compare in whole units", pod(app("a", "memory=10P|memory=10P")), container(limits{ratio: "memory=1"}), nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -114,6 +120,21 @@ func TestPredictInvalid(t *testing.T) {
 		{"and get it", pod(app("a", "|hugepages-2Mi=4Mi")), limits{request: "cpu=1"}, nil},
 		{"a default over the Pod's limit", withPodLevel(pod(app("a", "")), "|cpu=1"), limits{deflt: "cpu=2", request: "cpu=1"}, []string{`container "a": cpu limit 2 is over the Pod-level limit 1`}},
 		{"in an init container it is none", withPodLevel(pod(of(app("a", ""), review.ContainerInit)), "|cpu=1"), limits{deflt: "cpu=2", request: "cpu=1"}, nil},
+		{"a limit of all that the Pod may have", withPodLevel(pod(app("a", "cpu=1|cpu=1")), "|cpu=1"), limits{}, nil},
+		{"requests of all that the Pod asks for", withPodLevel(pod(app("a", "memory=1Gi"), app("b", "memory=1Gi")), "memory=2Gi"), limits{}, nil},
+		{"hugepages of all that the Pod has", withPodLevel(pod(app("a", "cpu=1|hugepages-2Mi=2Mi"), app("b", "cpu=1|hugepages-2Mi=2Mi")), "cpu=2|hugepages-2Mi=4Mi"), limits{}, nil},
+		{"more hugepages than the Pod has", withPodLevel(pod(app("a", "cpu=1|hugepages-2Mi=4Mi"), app("b", "cpu=1|hugepages-2Mi=2Mi")), "cpu=2|hugepages-2Mi=4Mi"), limits{},
+			[]string{`the containers' hugepages-2Mi requests add up to 6Mi, over the Pod-level request 4Mi`, `the containers' hugepages-2Mi limits add up to 6Mi, over the Pod-level limit 4Mi`}},
+		{"limits of other things do not add up", withPodLevel(pod(app("a", "|cpu=1"), app("b", "|cpu=1")), "cpu=2|cpu=1500m"), limits{}, []string{`Pod-level resources: cpu request 2 is over the limit 1500m`}},
+		{"half a page", pod(app("a", "cpu=1|hugepages-2Mi=3Mi")), limits{}, []string{
+			`container "a": hugepages-2Mi limit 3Mi is not a multiple of the page size`, `container "a": hugepages-2Mi request 3Mi is not a multiple of the page size`,
+		}},
+		{"no size of a page", pod(app("a", "cpu=1|hugepages-x=2Mi")), limits{}, []string{
+			`container "a": hugepages-x limit 2Mi is not a multiple of the page size`, `container "a": hugepages-x request 2Mi is not a multiple of the page size`,
+		}},
+		{"less than nothing", pod(app("a", "cpu=-1|cpu=1")), limits{}, []string{`container "a": cpu request -1 is negative`}},
+		{"a request of all there is", pod(app("a", "cpu=1|cpu=1")), limits{}, nil},
+		{"a device less than its limit", pod(app("a", "example.com/gpu=1|example.com/gpu=2")), limits{}, []string{`container "a": example.com/gpu request 1 must be equal to the limit 2`}},
 		{"default requests over the Pod's", withPodLevel(pod(app("a", ""), app("b", "")), "memory=1Gi"), limits{request: "memory=1Gi"}, []string{`the containers' memory requests add up to 2Gi, over the Pod-level request 1Gi`}},
 	} {
 		var got []string
