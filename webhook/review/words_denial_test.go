@@ -166,3 +166,25 @@ func TestALineIsOne(t *testing.T) {
 		}
 	}
 }
+
+// As many warnings are given as the API server has room for, and the others are counted.
+func TestHowManyWarningsAreGiven(t *testing.T) {
+	for n, last := range map[int]string{0: "", 1: "p: m1", 20: "p: m20", 21: "and 1 more warning", 22: "and 2 more warnings"} {
+		d, fills, checked := &review.Decision{}, &review.Decision{}, &review.Checked{}
+		for i := range n {
+			message := fmt.Sprint("m", i+1)
+			d.Findings = append(d.Findings, review.Finding{Policy: "p", Mode: review.ModeWarn, Message: message})
+			fills.Fills = append(fills.Fills, review.Fill{Policy: "p", Container: message, Mode: review.ModeWarn, Field: "resources.x", Value: "1"})
+			checked.Warnings = append(checked.Warnings, "p: "+message)
+		}
+		for what, got := range map[string][]string{"findings": d.Warnings(), "fills": fills.FillWarnings(), "faults": checked.Notes()} {
+			want := last
+			if what == "fills" && n > 0 && n <= 20 {
+				want = fmt.Sprintf(`p, container "m%d": would set x=1`, n)
+			}
+			if len(got) != min(n, 21) || n > 0 && got[len(got)-1] != want {
+				t.Errorf("%d %s: got %q", n, what, got)
+			}
+		}
+	}
+}
