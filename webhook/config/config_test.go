@@ -203,6 +203,7 @@ func TestCheckName(t *testing.T) {
 	for name, want := range map[string]string{
 		"":    `metadata.name: Required value: give the Guardrail a name`,
 		"A_B": `metadata.name: Invalid value: "A_B": a lowercase RFC 1123 subdomain must consist`,
+		"ab-": `metadata.name: Invalid value: "ab-": a lowercase RFC 1123 subdomain must consist`,
 	} {
 		g := Default(testCatalog(t))[0]
 		g.Name = name

@@ -85,6 +85,13 @@ func TestTokensAreRedactedWithWhatNamesThem(t *testing.T) {
 		if got := review.Redact(prefix + body); got != "***" {
 			t.Errorf("%s: got %s", prefix, got)
 		}
+		inWord := "x***"
+		if strings.HasPrefix(prefix, "glc_") {
+			inWord = "xglc_***"
+		}
+		if got := review.Redact("x" + prefix + body); got != inWord {
+			t.Errorf("%s in a word: got %s", prefix, got)
+		}
 		if got := review.Redact(prefix + body[1:]); got == "***" {
 			t.Errorf("%s, too short: got %s", prefix, got)
 		}
