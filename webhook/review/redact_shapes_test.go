@@ -136,6 +136,8 @@ func TestNamesOfCredentialsAreKnown(t *testing.T) {
 		left(name + "s.x=" + value)
 		left(name + ": " + value)
 		left(name + ":" + value)
+		left(`"` + name + `": ` + value)
+		left(`"` + name + `" is x: "` + value + `"`)
 	}
 	for _, name := range []string{"pass", "pwd", "sig", "pat", "auth", "creds", "jwt"} {
 		taken(name+"=", "")
@@ -177,6 +179,40 @@ func TestAuthorizationsAreRedacted(t *testing.T) {
 		"Authorization: Digest x": "Authorization: Digest x", "authorization: Bearer ": "authorization: Bearer ", "authorization: Bearer !": "authorization: Bearer !",
 		"basic authentication": "basic authentication", "Bearer Authentication.": "Bearer Authentication.", "basic cert-manager/x": "basic cert-manager/x",
 		"basic HunterTwoo": "basic ***", "a basic hunter2x and a bearer hunter2y": "a basic *** and a bearer ***",
+	} {
+		if got := review.Redact(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// Userinfo is looked for in words, and in what is in quotes on a line.
+func TestWhereUserinfoBegins(t *testing.T) {
+	for text, want := range map[string]string{
+		`\n nginx: see x@host/y`:  `\n nginx: see ***@host/y`,
+		`nginx: see x@host/y`:     `nginx: see ***@host/y`,
+		`"nginx: see x@host/y`:    `"***@host/y`,
+		`a "nginx: see" x@host/y`: `a "nginx: see" ***@host/y`,
+		"\"nginx: see\nx@host/y":  "\"nginx: see\n***@host/y",
+		`a: b x@host/y`:           `a: b ***@host/y`,
+		`x@host`:                  `x@host`,
+		`x@host:80`:               `***@host:80`,
+		`x@/y`:                    `x@/y`,
+		`u:x@`:                    `u:x@`,
+		`https://u:x@`:            `https://***@`,
+		`https://x@`:              `https://***@`,
+		`https://host/x@y/z`:      `https://host/x@y/z`,
+		`https%3A%2F%2Fx%40host`:  `https%3A%2F%2F***%40host`,
+		`u%3Ax%40host`:            `***%40host`,
+		`x@sha256:0a`:             `x@sha256:0a`,
+		`u:x@sha256:0a`:           `u:x@sha256:0a`,
+		`u:x@sha384:0a`:           `u:x@sha384:0a`,
+		`u:x@sha512:0a`:           `u:x@sha512:0a`,
+		`u:x@sha256:0a/y`:         `***@sha256:0a/y`,
+		`u:x@sha224:0a`:           `***@sha224:0a`,
+		`(u:x@host/y)`:            `(***@host/y)`,
+		`a=u+1~$*%!._-:x@host/y`:  `a=***@host/y`,
+		"u:" + strings.Repeat("a@", 9) + "h/y u:x@host/y": `***@h/y ***@host/y`,
 	} {
 		if got := review.Redact(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
