@@ -75,6 +75,7 @@ func TestTemplatesAreAsOldAsTheirRevision(t *testing.T) {
 		return decoded(t, `{`+metadata+`,"data":{"spec":{"template":`+strings.Replace(template, `{`, `{"$patch":"replace",`, 1)+`}}}`)
 	}
 	const older = "left: the template is older than the injection"
+	s := build(t, onlyInjecting(t))
 	for name, c := range map[string]struct {
 		revisions [][2]int // when it was created, and 1 for another template or 2 for another owner
 		live      *live
@@ -120,7 +121,7 @@ func TestTemplatesAreAsOldAsTheirRevision(t *testing.T) {
 			f := known(nil)
 			f.namespace.Created = minutes(1).Time
 			r := reviewed(t, review.OriginValidating, "UPDATE", "apps", kind, jsonOf(t, object), jsonOf(t, old))
-			d, err := build(t, onlyInjecting(t)).Decide(t.Context(), r, f, options)
+			d, err := s.Decide(t.Context(), r, f, options)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,6 +143,7 @@ func onlyInjecting(t *testing.T) v1alpha1.Guardrail {
 // What a CronJob makes is as old as the CronJob, by whom and when it is made.
 func TestJobsAreAsOldAsTheirCronJob(t *testing.T) {
 	const older = "left: the template is older than the injection"
+	s := build(t, onlyInjecting(t))
 	objects := storedObjects{
 		"CronJob old": createdAt(9, "c", nil), "CronJob middle": createdAt(11, "c", nil), "CronJob new": createdAt(25, "c", nil), "CronJob away": nil,
 	}
@@ -171,7 +173,7 @@ func TestJobsAreAsOldAsTheirCronJob(t *testing.T) {
 			f := known(nil)
 			f.namespace.Created = minutes(1).Time
 			r := reviewed(t, review.OriginValidating, operation, "batch", "Job", object, old)
-			d, err := build(t, onlyInjecting(t)).Decide(t.Context(), r, f, pipeline.Options{Templates: objects})
+			d, err := s.Decide(t.Context(), r, f, pipeline.Options{Templates: objects})
 			if err != nil {
 				t.Fatal(err)
 			}
