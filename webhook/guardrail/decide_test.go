@@ -335,3 +335,28 @@ func TestPartsOfADecisionAreJoined(t *testing.T) {
 		}
 	}
 }
+
+// What an injection would set is no denial once it is enforced, and whether a policy that
+// fails is bound at all matters only if its failure denies.
+func TestWhatNoDenialDependsOn(t *testing.T) {
+	e := evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeWarn, result: violation("k")})
+	e.WouldFill = map[string]bool{"other": true}
+	if d := decide(t, e); !d.Findings[0].WouldDeny {
+		t.Errorf("another field would be set: got %+v", d.Findings)
+	}
+	e.WouldFill = map[string]bool{"k": true}
+	if d := decide(t, e); d.Findings[0].WouldDeny || d.Verdict != review.VerdictWarn {
+		t.Errorf("it would be set: got %+v", d.Findings)
+	}
+	e.WouldFill, e.Undecided = nil, map[string]string{"k": "nobody knows"}
+	if d := decide(t, e); d.Findings[0].WouldDeny || d.Findings[0].Unknown != "nobody knows" || d.Findings[0].Unselected {
+		t.Errorf("nobody knows: got %+v", d.Findings)
+	}
+	for failOpen, want := range map[bool]string{false: "namespace shop is not in the input: nobody can tell whether Guardrail g selects it", true: "no time"} {
+		e := evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeEnforce, result: review.Result{Err: errors.New("no time")}, uncertain: true})
+		e.Bounds[0].FailOpen = failOpen
+		if f := decide(t, e).Findings[0]; f.Unknown != want || f.Unselected == failOpen || f.WouldDeny {
+			t.Errorf("fail open %v: got %+v", failOpen, f)
+		}
+	}
+}

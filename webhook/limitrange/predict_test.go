@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"taffrail.dev/webhook/review"
 )
@@ -259,4 +260,38 @@ func BenchmarkPredict(b *testing.B) {
 			Predict(p, ranges)
 		}
 	})
+}
+
+// What a Pod becomes with fills is refused for what it then has, and the prediction without
+// them stays as it was.
+func TestPredictAfterFills(t *testing.T) {
+	cpu, memory := resource.MustParse("3"), resource.MustParse("1Gi")
+	fills := []Fill{
+		{Container: "a", Field: Field{Resource: "cpu"}, Value: cpu}, {Container: "b", Field: Field{Requests: true, Resource: "memory"}, Value: memory},
+		{Container: "none", Field: Field{Resource: "cpu"}, Value: cpu},
+	}
+	before := Predict(withPodLevel(pod(app("a", ""), app("b", "memory=2Gi")), "memory=3Gi|memory=4Gi"), []*corev1.LimitRange{perPod("r", limits{max: "cpu=2"})})
+	after := before.After(fills)
+	for name, c := range map[string]struct {
+		prediction Prediction
+		a, b, pod  string
+		refusals   string
+	}{
+		"before": {before, "|", "memory=2Gi |", "memory=3Gi | memory=4Gi", "cpu max: the Pod's cpu limit is not set, and the maximum is 2"},
+		"after":  {after, "cpu=3 | cpu=3", "memory=2Gi |", "cpu=3 memory=3Gi | memory=4Gi", "cpu max: the Pod's cpu limit 3 is over the maximum of 2"},
+	} {
+		pods, refusals := c.prediction.Pods(), c.prediction.Refusals()
+		if len(pods) != 1 || len(refusals) != 1 || len(pods[0].Containers) != 2 {
+			t.Fatalf("%s: got %+v", name, c.prediction)
+		}
+		if a, b, whole := show(pods[0].Containers[0].Resources), show(pods[0].Containers[1].Resources), show(*pods[0].Resources); a != c.a || b != c.b || whole != c.pod {
+			t.Errorf("%s: got %s, %s, and %s", name, a, b, whole)
+		}
+		if got := refusals[0].Resource + " " + refusals[0].Bound + ": " + refusals[0].Message; got != c.refusals {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+	if again := before.After(nil); len(again.Outcomes) != 1 || &again.Outcomes[0] != &before.Outcomes[0] {
+		t.Error("without fills it is another prediction")
+	}
 }
