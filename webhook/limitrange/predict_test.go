@@ -295,3 +295,60 @@ func TestPredictAfterFills(t *testing.T) {
 		t.Error("without fills it is another prediction")
 	}
 }
+
+// Pod-level resources that are partly set are completed by the containers', as when a Pod is stored.
+func TestPodLevelDefaults(t *testing.T) {
+	for name, c := range map[string]struct {
+		pod  Pod
+		want string
+	}{
+		"none":                             {withPodLevel(pod(app("a", "cpu=1|cpu=2")), ""), "|"},
+		"a request, and limits":            {withPodLevel(pod(app("a", "|cpu=2"), app("b", "|cpu=1")), "cpu=1"), "cpu=1 | cpu=3"},
+		"a request over the limits":        {withPodLevel(pod(app("a", "|cpu=2")), "cpu=5"), "cpu=5 | cpu=5"},
+		"a container without a limit":      {withPodLevel(pod(app("a", "|cpu=2"), app("b", "")), "cpu=1"), "cpu=1 |"},
+		"a limit alone":                    {withPodLevel(pod(app("a", "")), "|cpu=3"), "cpu=3 | cpu=3"},
+		"a limit, and requests":            {withPodLevel(pod(app("a", "cpu=1"), app("b", "cpu=1")), "|cpu=3"), "cpu=2 | cpu=3"},
+		"one of two":                       {withPodLevel(pod(app("a", "cpu=1 memory=2|memory=2")), "memory=1"), "cpu=1 memory=1 | memory=2"},
+		"what is set stays":                {withPodLevel(pod(app("a", "cpu=1|cpu=2")), "cpu=7|cpu=8"), "cpu=7 | cpu=8"},
+		"storage is no Pod's":              {withPodLevel(pod(app("a", "ephemeral-storage=1|ephemeral-storage=2")), "cpu=1|ephemeral-storage=3"), "cpu=1 | ephemeral-storage=3"},
+		"storage has no limit of requests": {withPodLevel(pod(app("a", "ephemeral-storage=1|ephemeral-storage=2")), "ephemeral-storage=1"), "ephemeral-storage=1 |"},
+		"hugepages":                        {withPodLevel(pod(app("a", "|hugepages-2Mi=4Mi"), app("b", "|hugepages-2Mi=2Mi")), "cpu=1"), "cpu=1 hugepages-2Mi=6Mi | hugepages-2Mi=6Mi"},
+		"hugepages of its own":             {withPodLevel(pod(app("a", "|hugepages-2Mi=4Mi")), "hugepages-2Mi=8Mi"), "hugepages-2Mi=8Mi | hugepages-2Mi=8Mi"},
+		"some have hugepages":              {withPodLevel(pod(app("a", "|hugepages-2Mi=4Mi"), app("b", "")), "hugepages-2Mi=2Mi"), "hugepages-2Mi=2Mi |"},
+	} {
+		before := show(*c.pod.Resources)
+		if got := show(*withPodLevelDefaults(c.pod).Resources); got != c.want {
+			t.Errorf("%s: got %s", name, got)
+		}
+		if again := show(*c.pod.Resources); again != before {
+			t.Errorf("%s: the Pod passed in is %s", name, again)
+		}
+	}
+	if got := withPodLevelDefaults(pod(app("a", "cpu=1|cpu=2"))); got.Resources != nil {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// Each item of a LimitRange is about what its type says, whatever comes before it.
+func TestItemsOfALimitRange(t *testing.T) {
+	storage := limits{min: "storage=1Gi", max: "storage=2Gi"}.item(corev1.LimitTypePersistentVolumeClaim)
+	whole, each := limits{max: "cpu=1"}.item(corev1.LimitTypePod), limits{max: "cpu=1"}.item(corev1.LimitTypeContainer)
+	p := pod(app("a", "cpu=1|cpu=2"), app("b", "cpu=1|cpu=3"))
+	const ofPod, ofA, ofB = " the Pod's cpu limit 5 is over the maximum of 1", "a cpu limit 2 is over the maximum of 1", "b cpu limit 3 is over the maximum of 1"
+	for name, c := range map[string]struct {
+		items []corev1.LimitRangeItem
+		want  []string
+	}{
+		"of claims": {[]corev1.LimitRangeItem{storage}, nil}, "of the Pod": {[]corev1.LimitRangeItem{whole}, []string{ofPod}}, "of containers": {[]corev1.LimitRangeItem{each}, []string{ofA, ofB}},
+		"all": {[]corev1.LimitRangeItem{storage, whole, each}, []string{ofPod, ofA, ofB}}, "all, the other way": {[]corev1.LimitRangeItem{each, whole, storage}, []string{ofA, ofB, ofPod}},
+		"of nobody": {[]corev1.LimitRangeItem{limits{max: "cpu=1"}.item("Node")}, nil},
+	} {
+		var got []string
+		for _, r := range Predict(p, []*corev1.LimitRange{ranged("r", c.items...)}).Refusals() {
+			got = append(got, r.Container+" "+r.Message)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
