@@ -96,6 +96,11 @@ g.yaml:5: is not valid YAML: did not find expected node content`},
 		{"in a List", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: taffrail.dev/v1alpha1\n  kind: Guardrail\n  spec: {mod: warn}\n- 5\n",
 			`g.yaml:6: items[0].spec.mod: unknown field, did you mean "mode"?
 g.yaml:7: items[1]: is not a Guardrail, Exemption or Policy but a number`},
+		{"a list of others", "apiVersion: example.com/v1\nkind: GuardrailList\nitems: []\n", `g.yaml:1: apiVersion: example.com/v1 GuardrailList is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"a list of no kind of ours", "apiVersion: taffrail.dev/v1alpha1\nkind: PodList\nitems: []\n", `g.yaml:2: kind: "PodList" is not known: write Guardrail, Exemption or Policy`},
+		{"what is no list", "apiVersion: taffrail.dev/v1alpha1\nkind: Guardrail\nitems: []\n", `g.yaml:3: items: unknown field`},
+		{"a List of another version", "apiVersion: v2\nkind: List\nitems: []\n", `g.yaml:1: apiVersion: v2 List is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"another of that version", "apiVersion: v1\nkind: Listed\nitems: []\n", `g.yaml:1: apiVersion: v1 Listed is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
 		{"a List in a List", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}\n", `g.yaml:4: items[0].apiVersion: v1 List is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
 		{"a timestamp", header + "metadata: {creationTimestamp: soon}\n", `g.yaml:1: parsing time "soon" as "2006-01-02T15:04:05Z07:00": cannot parse "soon" as "2006"`},
 	}
@@ -251,6 +256,25 @@ func TestLoadFiles(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a file that cannot be read", func(t *testing.T) {
+		dir := write(t, map[string]string{"b.yaml": one})
+		if err := os.Symlink("/no/such/file", filepath.Join(dir, "a.yaml")); err != nil {
+			t.Fatal(err)
+		}
+		set, errs := LoadFiles(dir)
+		if got := texts(errs); got != dir+"/a.yaml: no such file or directory" || len(set.Objects().Guardrails) != 1 {
+			t.Error(got, set.Objects())
+		}
+	})
+	t.Run("every kind", func(t *testing.T) {
+		policy := "apiVersion: taffrail.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec: {rego: x}\n"
+		exemption := exemptionHeader + "metadata: {name: e}\nspec: {policies: [a]}\n"
+		list := "apiVersion: taffrail.dev/v1alpha1\nkind: ExemptionList\nitems:\n- apiVersion: taffrail.dev/v1alpha1\n  kind: Exemption\n  metadata: {name: f}\n"
+		set, errs := LoadFiles(write(t, map[string]string{"a.yaml": one + "---\n" + policy + "---\n" + exemption, "b.yaml": list}))
+		if o := set.Objects(); len(errs) > 0 || len(o.Guardrails) != 1 || len(o.Exemptions) != 2 || len(o.Policies) != 1 || o.Exemptions[1].Name != "f" || o.Policies[0].Spec.Rego != "x" {
+			t.Errorf("got %+v, %v", o, errs)
+		}
+	})
 	t.Run("a path that is not there", func(t *testing.T) {
 		_, errs := LoadFiles("/no/such/folder")
 		if got := texts(errs); got != "/no/such/folder: no such file or directory" {

@@ -29,7 +29,6 @@ func LoadFiles(paths ...string) (*Set, []error) {
 		files, err := document.Files(path)
 		if err != nil {
 			errs = append(errs, unreadable(path, err))
-			continue
 		}
 		for _, file := range files {
 			if file != path && document.IsCaseFile(file) {

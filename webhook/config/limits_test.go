@@ -59,10 +59,16 @@ func TestGuardrailsAreBounded(t *testing.T) {
 		"as many tags as may be": {spec(func(s *v1alpha1.GuardrailSpec) { s.Policies = []v1alpha1.PolicyBinding{tags(256, 40)} }), "", 1},
 		"one tag more":           {spec(func(s *v1alpha1.GuardrailSpec) { s.Policies = []v1alpha1.PolicyBinding{tags(257, 40)} }), "spec.policies[0].parameters.tags: Invalid value: has 257 items, and 256 are allowed: ", 0},
 		"40,000 tags":            {spec(func(s *v1alpha1.GuardrailSpec) { s.Policies = []v1alpha1.PolicyBinding{tags(40_000, 8)} }), "bytes, and 16384 are allowed: ", 0},
-		"a long tag":             {spec(func(s *v1alpha1.GuardrailSpec) { s.Policies = []v1alpha1.PolicyBinding{tags(1, 1025)} }), "spec.policies[0].parameters.tags[0]: Invalid value: has 1025 bytes, and a text in a parameter may have 1024: ", 0},
-		"8 sets":                 {spec(func(s *v1alpha1.GuardrailSpec) { s.Policies = many(8, 10) }), "", 8},
-		"9 sets":                 {spec(func(s *v1alpha1.GuardrailSpec) { s.Policies = many(9, 10) }), "spec.policies[8].parameters: Invalid value: is the 9th set of parameters of this policy in the Guardrail, and 8 are allowed: ", 8},
-		"large sets":             {spec(func(s *v1alpha1.GuardrailSpec) { s.Policies = []v1alpha1.PolicyBinding{tags(200, 60), tags(199, 60)} }), "spec.policies[1].parameters: Invalid value: the parameters of this policy in the Guardrail have ", 1},
+		"parameters as long as may be": {spec(func(s *v1alpha1.GuardrailSpec) {
+			s.Policies = []v1alpha1.PolicyBinding{{Name: "image-tag", Parameters: &apiextensionsv1.JSON{Raw: []byte(`{"tags":["a"]}` + strings.Repeat(" ", 16384-14))}}}
+		}), "", 1},
+		"parameters that are longer": {spec(func(s *v1alpha1.GuardrailSpec) {
+			s.Policies = []v1alpha1.PolicyBinding{{Name: "image-tag", Parameters: &apiextensionsv1.JSON{Raw: []byte(`{"tags":["a"]}` + strings.Repeat(" ", 16385-14))}}}
+		}), "spec.policies[0].parameters: Invalid value: has 16385 bytes, and 16384 are allowed: ", 0},
+		"a long tag": {spec(func(s *v1alpha1.GuardrailSpec) { s.Policies = []v1alpha1.PolicyBinding{tags(1, 1025)} }), "spec.policies[0].parameters.tags[0]: Invalid value: has 1025 bytes, and a text in a parameter may have 1024: ", 0},
+		"8 sets":     {spec(func(s *v1alpha1.GuardrailSpec) { s.Policies = many(8, 10) }), "", 8},
+		"9 sets":     {spec(func(s *v1alpha1.GuardrailSpec) { s.Policies = many(9, 10) }), "spec.policies[8].parameters: Invalid value: is the 9th set of parameters of this policy in the Guardrail, and 8 are allowed: ", 8},
+		"large sets": {spec(func(s *v1alpha1.GuardrailSpec) { s.Policies = []v1alpha1.PolicyBinding{tags(200, 60), tags(199, 60)} }), "spec.policies[1].parameters: Invalid value: the parameters of this policy in the Guardrail have ", 1},
 		"deep": {spec(func(s *v1alpha1.GuardrailSpec) {
 			s.Policies[0].Parameters = &apiextensionsv1.JSON{Raw: []byte(strings.Repeat(`{"tags":`, 12) + "1" + strings.Repeat("}", 12))}
 		}), "is nested more than 8 levels deep", 0},
