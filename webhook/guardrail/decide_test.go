@@ -360,3 +360,34 @@ func TestWhatNoDenialDependsOn(t *testing.T) {
 		}
 	}
 }
+
+// A finding has all that its policy says, and who asks.
+func TestWhatAFindingHas(t *testing.T) {
+	v := review.Violation{
+		Message: "m", Path: "spec.x", Key: "k", Container: "c", Digest: [32]byte{7}, Fix: []review.PatchOperation{{Op: "remove", Path: "/x"}}, Unknown: "u", AtMost: review.ModeWarn,
+	}
+	e := evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeEnforce, result: review.Result{Violations: []review.Violation{v}}})
+	want := review.Finding{
+		Policy: "a-policy", Guardrails: []string{"g"}, Mode: review.ModeWarn, Severity: review.SeverityHigh, Container: "c", Path: "spec.x", Key: "k", Digest: [32]byte{7},
+		Message: "m", Remediation: "Do it right.", Fix: []review.PatchOperation{{Op: "remove", Path: "/x"}}, Unknown: "u",
+	}
+	if diff := cmp.Diff(want, decide(t, e).Findings[0]); diff != "" {
+		t.Error(diff)
+	}
+	for failOpen, unknown := range map[bool]string{false: "", true: "no time"} {
+		e := evidence(t, service(review.Create), asked{guardrail: "g", mode: review.ModeWarn, result: review.Result{Err: errors.New("no time")}})
+		e.Bounds[0].FailOpen = failOpen
+		want := review.Finding{
+			Policy: "a-policy", Guardrails: []string{"g"}, Mode: review.ModeWarn, Severity: review.SeverityHigh, Key: "evaluation",
+			Message:     "this policy cannot decide the object: it fails, see Taffrail's log",
+			Remediation: "Make the object simpler or smaller, or ask whoever wrote the policy. A Guardrail admits what it cannot decide by failurePolicy: Ignore.",
+			Failed:      true, FailOpen: failOpen, Unknown: unknown, WouldDeny: !failOpen,
+		}
+		if !failOpen {
+			want.WouldDenyBy = []string{"g"}
+		}
+		if diff := cmp.Diff(want, decide(t, e).Findings[0]); diff != "" {
+			t.Errorf("fail open %v: %s", failOpen, diff)
+		}
+	}
+}
