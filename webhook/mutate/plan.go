@@ -57,14 +57,14 @@ func (e *IntentError) Error() string {
 // NewPlan decides which wishes are granted. Where two Guardrails enforce different
 // values for a field, neither is. Errors are an *IntentError.
 func NewPlan(r *review.Request, wishes []Wish) (Plan, error) {
-	var plan Plan
 	if r.Workload == nil || len(wishes) == 0 {
-		return plan, nil
+		return Plan{}, nil
 	}
 	groups, err := group(wishes)
 	if err != nil {
-		return plan, err
+		return Plan{}, err
 	}
+	var plan Plan
 	pod := limitrange.PodOf(r.Workload)
 	for _, enforced := range []bool{true, false} {
 		var granted []*target
