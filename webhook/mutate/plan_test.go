@@ -61,7 +61,7 @@ func TestWhatBecomesOfAWish(t *testing.T) {
 func TestIntentsThatAreNone(t *testing.T) {
 	r := &review.Request{Workload: &review.Workload{Containers: []review.Container{{Name: "a", Type: review.ContainerApp}}}}
 	for want, intent := range map[string]review.Intent{
-		`policy p: inject: "much" is no quantity`:                                                {Container: "a", Field: "resources.limits.cpu", Value: "much"},
+		`policy p: inject: "much" is no quantity`:                                                       {Container: "a", Field: "resources.limits.cpu", Value: "much"},
 		`policy p: inject: "image" is no field to fill: use resources.requests.… or resources.limits.…`: {Container: "a", Field: "image", Value: "1"},
 	} {
 		_, err := mutate.NewPlan(r, []mutate.Wish{{Policy: "p", Intent: intent}})
