@@ -35,7 +35,7 @@ func (s *Snapshot) decideAmbiguous(ctx context.Context, r *review.Request, sourc
 	if finding.Mode == 0 {
 		return nil, nil
 	}
-	d := &review.Decision{Verdict: review.VerdictAllow}
+	d := &review.Decision{}
 	guardrail.Join(d, &review.Decision{Findings: []review.Finding{finding}})
 	return d, nil
 }

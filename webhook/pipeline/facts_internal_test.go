@@ -226,3 +226,29 @@ func TestHowMuchAnUpdateChanges(t *testing.T) {
 		t.Errorf("a claim of another group: got %v", got)
 	}
 }
+
+// Only what is stored, and can be read, has Pods that a quota gives back.
+func TestWhoseStoredPodsAreGivenBack(t *testing.T) {
+	spec := func(containers any) map[string]any {
+		return map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{"containers": containers}}}}
+	}
+	kind := schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
+	right, odd := spec([]any{map[string]any{"name": "a"}}), spec("x")
+	for name, c := range map[string]struct {
+		r    review.Request
+		want bool
+	}{
+		"stored":           {review.Request{Kind: kind, Object: right, OldObject: right}, true},
+		"nothing stored":   {review.Request{Kind: kind, Object: right}, false},
+		"what is odd":      {review.Request{Kind: kind, Object: right, OldObject: odd}, false},
+		"what has no Pods": {review.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, Object: right, OldObject: right}, false},
+		"a live object":    {review.Request{Kind: kind, Object: right, Origin: review.OriginLive}, true},
+	} {
+		if got := storedRequest(&c.r); (got != nil) != c.want {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	if present(nil, review.Facts{}, nil) != nil {
+		t.Error("what is not stored has Pods")
+	}
+}
