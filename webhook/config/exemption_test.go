@@ -38,6 +38,34 @@ func TestExemptionIsResolved(t *testing.T) {
 	}
 }
 
+func TestAnExemptionForEveryNamespace(t *testing.T) {
+	got, errs := ResolveExemption(exemption(func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"*"} }), testCatalog(t))
+	if len(errs) > 0 || got == nil || len(got.Namespaces) != 1 || got.Namespaces[0] != guardrail.AnyNamespace {
+		t.Errorf("%+v, %v", got, errs)
+	}
+}
+
+// What is wrong with a Policy beside its module keeps it out, and what was good by another
+// version of the library does not come back.
+func TestPoliciesThatAreKeptOut(t *testing.T) {
+	right := userPolicy("right", `input.name == "bad"`)
+	odd, empty, fallen := userPolicy("odd", `input.name == "bad"`), userPolicy("empty", ""), userPolicy("fallen", "nobody(input)")
+	odd.Spec.FailurePolicy, empty.Spec.Rego = "fail", " "
+	fallen.Status.LastGood = &v1alpha1.GoodPolicy{Generation: 1, Spec: userPolicy("fallen", "nobody(input)").Spec}
+	p := ResolvePolicies([]v1alpha1.Policy{right, odd, empty, fallen}, testCatalog(t))
+	for name, want := range map[string]string{
+		"odd": `spec.failurePolicy: Unsupported value: "fail": supported values: "Ignore", "Fail"`, "empty": "spec.rego: Required value: a Policy is a Rego module", "fallen": "spec.rego: Invalid value: ", "right": "",
+	} {
+		text := ""
+		if errs := p.Errors[name]; len(errs) > 0 {
+			text = errs[0].Error()
+		}
+		if _, inForce := p.Catalog.Policy(name); inForce != (want == "") || !strings.HasPrefix(text, want) || (want == "") != (text == "") || p.LastGood[name] {
+			t.Errorf("%s: in force %v, %s", name, inForce, text)
+		}
+	}
+}
+
 func TestExemptionsEndAtAMomentToo(t *testing.T) {
 	got, errs := ResolveExemption(exemption(func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-01-31T18:00:00+02:00" }), testCatalog(t))
 	if len(errs) > 0 || !got.Until.Equal(time.Date(2027, 1, 31, 16, 0, 0, 0, time.UTC)) {

@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"pgregory.net/rapid"
@@ -83,6 +84,7 @@ func TestHowMuchTooLittleAQuotaHasLeft(t *testing.T) {
 		"always":             {review.PodCount{Steady: 5, Most: 5, Surge: 1}, review.ShortAlways, "2"},
 		"less":               {review.PodCount{Steady: 4, Most: 4, Surge: 1}, review.ShortAlways, "1"},
 		"stuck":              {review.PodCount{Steady: 3, Most: 3, Surge: 1}, review.ShortStuck, "0"},
+		"for the autoscaler": {review.PodCount{Steady: 3, Most: 4}, review.ShortScaling, ""},
 		"only for a rollout": {review.PodCount{Steady: 3, Most: 3, Surge: 1, Unavailable: 1}, review.ShortRollout, ""},
 	} {
 		d := three
@@ -91,6 +93,39 @@ func TestHowMuchTooLittleAQuotaHasLeft(t *testing.T) {
 		short := Shortages(d, []*corev1.ResourceQuota{quota})
 		if len(short) != 1 || short[0].When != test.when || short[0].Excess != test.want {
 			t.Errorf("%s: got %+v", name, short)
+		}
+	}
+}
+
+// A quota that is overdrawn has nothing left, and one that demands a value says of whom.
+func TestWhatAShortageSays(t *testing.T) {
+	overdrawn := quota("q", "requests.cpu=3", "requests.cpu=5")
+	want := review.Shortage{By: "ResourceQuota/q", Resource: "requests.cpu", When: review.ShortAlways, Pods: 2, Needed: "2", Left: "0", Hard: "3", Excess: "4", Certain: true}
+	got := Shortages(Demand{Pods: []Pod{pod(app("a", "cpu=1"))}, Count: review.PodCount{Steady: 2, Most: 2}}, []*corev1.ResourceQuota{overdrawn})
+	if diff := cmp.Diff([]review.Shortage{want}, got); diff != "" {
+		t.Error(diff)
+	}
+	demanding := quota("q", "limits.memory=3", "limits.memory=0")
+	want = review.Shortage{By: "ResourceQuota/q", Resource: "limits.memory", When: review.ShortAlways, Container: "b", Field: "resources.limits.memory", Certain: true}
+	got = Shortages(Demand{Pods: []Pod{pod(app("a", "|memory=1"), app("b", ""))}, Count: review.PodCount{Steady: 1, Most: 1}}, []*corev1.ResourceQuota{demanding})
+	if diff := cmp.Diff([]review.Shortage{want}, got); diff != "" {
+		t.Error(diff)
+	}
+	if got := Shortages(Demand{Pods: []Pod{withPodLevel(pod(app("a", "")), "|memory=1")}, Count: review.PodCount{Steady: 1, Most: 1}}, []*corev1.ResourceQuota{demanding}); len(got) > 0 {
+		t.Errorf("of a Pod with its own: got %+v", got)
+	}
+	// What one outcome of two has is not certain.
+	got = Shortages(Demand{Pods: []Pod{pod(app("a", "|memory=1")), pod(app("a", ""))}, Count: review.PodCount{Steady: 1, Most: 1}}, []*corev1.ResourceQuota{demanding})
+	if len(got) != 1 || got[0].Certain {
+		t.Errorf("got %+v", got)
+	}
+	// Pods that go as the new ones come give back what they use.
+	there := &Present{Pod: pod(app("a", "cpu=1")), Count: 2}
+	full := quota("q", "requests.cpu=3", "requests.cpu=3")
+	for count, short := range map[int64]bool{2: false, 3: true} {
+		got := Shortages(Demand{Pods: []Pod{pod(app("a", "cpu=1"))}, Count: review.PodCount{Steady: count, Most: count}, Present: there}, []*corev1.ResourceQuota{full})
+		if (len(got) > 0) != short {
+			t.Errorf("%d Pods: got %+v", count, got)
 		}
 	}
 }
