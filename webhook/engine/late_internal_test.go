@@ -95,3 +95,44 @@ func TestFailuresAreToldInWordsOfOurOwn(t *testing.T) {
 		}
 	}
 }
+
+// A user's Policy says nothing of kinds that it is not about, whatever others are about.
+func TestPoliciesSayNothingOfOtherKinds(t *testing.T) {
+	library, err := Load(fstest.MapFS{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := func(name, kind string) string {
+		return "# METADATA\n# title: t\n# description: d\n# custom:\n#   id: " + name + "\n#   severity: low\n#   kinds: [" + kind + "]\n#   remediation: r\npackage taffrail.user." + name +
+			"\n\ndeny contains {\"msg\": \"" + name + "\", \"path\": \"p\"}\n"
+	}
+	catalog, bad := library.With(map[string]string{"a": source("a", "ConfigMap"), "b": source("b", "Service"), "c": source("c", "Service, ConfigMap")})
+	if len(bad) > 0 {
+		t.Fatal(bad)
+	}
+	program, err := Compile(catalog, []Slot{{Policy: "a", Parameters: map[string]any{}}, {Policy: "b", Parameters: map[string]any{}}, {Policy: "c", Parameters: map[string]any{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[string]string{"ConfigMap": "a-c", "Service": "-bc", "Pod": "--"} {
+		r := &review.Request{Operation: review.Create, Kind: schema.GroupVersionKind{Version: "v1", Kind: kind}, Object: map[string]any{"kind": kind}}
+		results, err := program.Evaluate(t.Context(), r, []int{0, 1, 2}, Both)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for i, result := range results {
+			switch {
+			case result.Err != nil:
+				got += "!"
+			case len(result.Violations) == 1:
+				got += result.Violations[0].Message
+			case i < 2:
+				got += "-"
+			}
+		}
+		if got != want {
+			t.Errorf("%s: got %s", kind, got)
+		}
+	}
+}
