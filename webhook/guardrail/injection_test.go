@@ -100,6 +100,8 @@ func TestSinceWhenANamespaceIsSelected(t *testing.T) {
 		"created in that second":           {listing, "shop", 5, 5, true},
 		"created later, so another one":    {listing, "shop", 6, 0, false},
 		"not listed":                       {listing, "new", 1, 0, false},
+		"not listed, of no known age":      {listing, "new", -1, 0, false},
+		"listed, of no known age":          {listing, "shop", -1, 5, true},
 		"everywhere":                       {everywhere, "new", 1, 20, true},
 		"everywhere else":                  {everywhere, "kube-system", 1, 0, false},
 		"listed, and everywhere":           {both, "shop", 1, 5, true},
@@ -107,7 +109,11 @@ func TestSinceWhenANamespaceIsSelected(t *testing.T) {
 		"nothing is recorded of any":       {func(*v1alpha1.Injection, *v1alpha1.GuardrailSpec) {}, "shop", 1, 0, false},
 		"only excluded, and not elsewhere": {func(r *v1alpha1.Injection, _ *v1alpha1.GuardrailSpec) { r.ExcludeNamespaces = []string{"x"} }, "shop", 1, 0, false},
 	} {
-		since, known := recorded(c.record).SelectedSince(review.Namespace{Name: c.namespace, Created: second(c.created)})
+		namespace := review.Namespace{Name: c.namespace, Created: second(c.created)}
+		if c.created < 0 {
+			namespace.Created = time.Time{}
+		}
+		since, known := recorded(c.record).SelectedSince(namespace)
 		want := time.Time{}
 		if c.known {
 			want = second(c.since)
