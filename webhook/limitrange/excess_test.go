@@ -79,19 +79,20 @@ func TestHowMuchTooLittleAQuotaHasLeft(t *testing.T) {
 	for name, test := range map[string]struct {
 		count review.PodCount
 		when  review.ShortageTime
+		pods  int64
 		want  string
 	}{
-		"always":             {review.PodCount{Steady: 5, Most: 5, Surge: 1}, review.ShortAlways, "2"},
-		"less":               {review.PodCount{Steady: 4, Most: 4, Surge: 1}, review.ShortAlways, "1"},
-		"stuck":              {review.PodCount{Steady: 3, Most: 3, Surge: 1}, review.ShortStuck, "0"},
-		"for the autoscaler": {review.PodCount{Steady: 3, Most: 4}, review.ShortScaling, ""},
-		"only for a rollout": {review.PodCount{Steady: 3, Most: 3, Surge: 1, Unavailable: 1}, review.ShortRollout, ""},
+		"always":             {review.PodCount{Steady: 5, Most: 5, Surge: 1}, review.ShortAlways, 5, "2"},
+		"less":               {review.PodCount{Steady: 4, Most: 4, Surge: 1}, review.ShortAlways, 4, "1"},
+		"stuck":              {review.PodCount{Steady: 3, Most: 3, Surge: 2}, review.ShortStuck, 4, "0"},
+		"for the autoscaler": {review.PodCount{Steady: 3, Most: 4}, review.ShortScaling, 4, ""},
+		"only for a rollout": {review.PodCount{Steady: 3, Most: 3, Surge: 2, Unavailable: 1}, review.ShortRollout, 5, ""},
 	} {
 		d := three
 		d.Count = test.count
 		quota := &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{Hard: list("requests.cpu=3")}}
 		short := Shortages(d, []*corev1.ResourceQuota{quota})
-		if len(short) != 1 || short[0].When != test.when || short[0].Excess != test.want {
+		if len(short) != 1 || short[0].When != test.when || short[0].Pods != test.pods || short[0].Excess != test.want {
 			t.Errorf("%s: got %+v", name, short)
 		}
 	}

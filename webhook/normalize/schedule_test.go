@@ -36,9 +36,11 @@ func TestInterval(t *testing.T) {
 		"5/20 1-3 * * ?":   1200,
 		"0 */24 * * *":     day,
 		"  0\t0 * * *  ":   day,
-		"0 0 1-31/2 * *":   day, // the 31st and the 1st
-		"0 0 13 * 5":       day, // the 13th or a Friday
-		"0 0 */2 * 1":      day, // a star with a step is none: odd days or Mondays
+		"0 0 1-31/2 * *":   day,      // the 31st and the 1st
+		"0 0 13 * 5":       day,      // the 13th or a Friday
+		"0 0 */2 * 1":      day,      // a star with a step is none: odd days or Mondays
+		"0 0 */30 * *":     day,      // the 31st and the 1st: a star starts at the field's least
+		"0 0 1 */11 *":     31 * day, // December and January
 		"0 0 * jan SUN":    7 * day,
 		"0 0 1 * *":        28 * day, // February
 		"0 0 29 2 *":       (4*365 + 1) * day,
