@@ -113,7 +113,7 @@ func writesTemplate(m *decision.Maker, r *decision.Request, path string) bool {
 func makersOf(makers []decision.Maker, r *decision.Request) []decision.Maker {
 	controller := request.Controller(r.Object)
 	owner := schema.GroupKind{Group: controller.Group, Kind: controller.Kind}
-	if at := slices.IndexFunc(makers, func(m decision.Maker) bool { return len(m.From) > 0 && m.Owner == owner }); at >= 0 {
+	if at := slices.IndexFunc(makers, func(m decision.Maker) bool { return m.Owner == owner }); at >= 0 {
 		return makers[at : at+1]
 	}
 	return makers
