@@ -80,7 +80,7 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 	original := t.raw[after+offset : after+offset+len(value)]
 	value = strings.TrimRight(value, `\`)
 	original = original[:len(value)]
-	if vacant(value) || reference(whole, value) || repeats(whole, original) || t.label(original) || foreign.MatchString(value) {
+	if vacant(value) || reference(whole, original) || repeats(whole, original) || t.label(original) || foreign.MatchString(value) {
 		return
 	}
 	m := Match{Detector: "assignment", Name: presentable(line, whole)}

@@ -26,9 +26,9 @@ func flagged(t *text) {
 		if ends == nil || aside(t.line(from-2), "") {
 			continue
 		}
-		name, value := t.low[from+ends[2]:from+ends[3]], t.low[from+ends[4]:from+ends[5]]
-		if Named(name) && !vacant(value) && !reference(name, value) && !repeats(name, value) {
-			t.add(Match{Detector: "flag", Name: name, What: described(name)}.of(t.raw[from+ends[4]:from+ends[5]]), from-2)
+		name, value := t.low[from+ends[2]:from+ends[3]], t.raw[from+ends[4]:from+ends[5]]
+		if Named(name) && !vacant(lower(value)) && !reference(name, value) && !repeats(name, value) {
+			t.add(Match{Detector: "flag", Name: name, What: described(name)}.of(value), from-2)
 		}
 	}
 }
