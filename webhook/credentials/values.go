@@ -75,7 +75,7 @@ var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`<[^<>]*>`, `\[[^\[\]]*\]`, `\([^()]*\)`, "`[^`]*`", // a placeholder, a command
 	`(?:[a-z]+[_.-])*placeholder(?:[_.-][a-z0-9]{1,12})*`, `__.*__`, `@@[a-z0-9_.-]+@@`,
 	`\$(?:[0-9@*#?]?|[a-z_][a-z0-9_.:/-]*)`, `[^\s:]+:\$[a-z_][a-z0-9_]*`, // a variable
-	`/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*`, // a path
+	`/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*`,                                       // a path
 	`(?:required|nullable|sometimes|filled|present|string)(?:\|` + rule + `){1,8}`, // rules of validation
 	`\S+\.(?:[a-z_]*(?:password|token|secret|key|credentials)|pem|crt|cer|der|enc|gpg|age|asc|p12|pfx|jks|pub|txt|json|ya?ml|properties|env|conf|cfg|ini|toml|xml|sh|py|js)`, // a file
 }, "|") + `)$|^(?:` + strings.Join([]string{
