@@ -49,6 +49,17 @@ func TestValuesOfAnyLength(t *testing.T) {
 	}
 }
 
+// A switch whose name is a credential's takes no value.
+func TestWordsAfterASwitch(t *testing.T) {
+	got := credentials.Words([]string{"turnserver", "--use-auth-secret", "--static-auth-secret=hunter2pw"}, nil)
+	if len(got) != 1 || got[0].Index != 2 {
+		t.Errorf("got %+v", got)
+	}
+	if got := credentials.Words([]string{"turnserver", "--use-auth-secret", "--log-file=stdout"}, nil); len(got) > 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // What nginx passes on is a request.
 func TestPlacesToPassOnTo(t *testing.T) {
 	for _, line := range []string{
