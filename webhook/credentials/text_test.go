@@ -243,7 +243,9 @@ func TestTextsWithout(t *testing.T) {
 		"secretArn: arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:db-AbCdEf", "secret://db/password",
 		"keepalive=1", "passwd: files systemd", "passwd: files", "CREATE ROLE a PASSWORD :'pw'", "ALTER ROLE a PASSWORD :\"pw\"",
 		"kube_secret_info{secret=\"wildcard\"}", `"kube_secret_info{namespace=\"shop\",secret=\"wildcard\"}"`,
-		"Login required password=\"password-placeholder-0\";", "mysqldump -p`cat /x` db", "copy --src-creds=\"app:$PW\"",
+		"Login required password=\"password-placeholder-0\";", "mysqldump -p`cat /x` db",
+		"database.password=${secrets:kafka/db:password}", "token: ${vault:kv/app?secret=app}",
+		"db: \"{{ lookup('hashi_vault', 'secret=kv/db:password') }}\"", "{{- $x := secret(\"kv/db\", \"password=a1\") }}", "copy --src-creds=\"app:$PW\"",
 		"connect(\"db\", user=user, password=password)", "client = Client(\n    password=password,\n    token=get.token,\n)",
 	} {
 		if got := credentials.Text("", text); got != nil {
