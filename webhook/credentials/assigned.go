@@ -113,7 +113,9 @@ var (
 var (
 	quoted  = re(`^([a-z0-9_.\-]*)(?:[\\"']{0,2}\]?[ \t]*(?:=>|:=|[:=])[ \t]*(?:\\?"([!#-~]+)(?:"|$)|'([!-&(-~]+)(?:'|$)|([0-9]+)[ \t]*,)|>([!-;=-~]+)</|[ \t]+'([!-&(-~]+)'|\\?["'][ \t]*,[ \t]*(?:"([!#-~]+)"|'([!-&(-~]+)')[ \t]*\))`)
 	bareEnd = re(`^([a-z0-9_.\-]*)(?:\]?:?=([^\s"'=~,;&|<>(){}\[\]\x60\\][^\s"',;&|<>(){}\[\]\x60]*)(?:[\s"',;&|<>)}\]\x60]|$)|[\\"']{0,2}\]?[ \t]*(?:=>|:=|[:=])[ \t]*([^\s"'=~,;&|<>(){}\[\]\x60\\][^\s"',;(){}\[\]\x60]*)[ \t]*(?:\r?(?:\n|$|[#}]|//)|,"))`)
-	psql    = re(`^[a-z]*[ \t]+:["']`) // a variable of psql: PASSWORD :'reader_password'
+	// longElement is the text of an element that goes on behind what is looked at.
+	longElement = re(`^([a-z0-9_.\-]*)>([!-;=-~]{200,})$`)
+	psql        = re(`^[a-z]*[ \t]+:["']`) // a variable of psql: PASSWORD :'reader_password'
 )
 
 // assignment reads the rest of a name, and its value with where that begins. A value without quotes
@@ -126,6 +128,9 @@ func assignment(beginning, right string) (ending, value string, offset int, ok b
 				return right[at[2]:at[3]], right[at[i]:at[i+1]], at[i], true
 			}
 		}
+	}
+	if at := longElement.FindStringSubmatchIndex(right); at != nil {
+		return right[at[2]:at[3]], right[at[4]:at[5]], at[4], true
 	}
 	at := bareEnd.FindStringSubmatchIndex(right)
 	if at == nil {

@@ -8,8 +8,7 @@ import (
 var (
 	longFlag   = re(`^([a-z][a-z0-9_.\-]*)[ \t=]+["']?([^\s"'\-\\][^\s"']*)`)
 	authHeader = re(`^[\\"']{0,2}(?:[ \t]*[:=,][ \t]*|[ \t]+)[\\"']{0,2}(?:bearer|basic|token|apikey|splunk)[ \t]+([^\s"'\\]{6,})`)
-	userinfo   = re(`^[^/?#\s:@"'<>]*:([^/?#\s@"'<>\\]+)@(?:[^s]|s[^h]|sh[^a]|sha[^25]|sha2[^5]|sha25[^6]|sha5[^1]|sha51[^2])`)
-	wholeAuth  = re(`^\s*["']?(?i:(basic|bearer|token|apikey|splunk))[ \t]+([A-Za-z0-9+/=._~-]{8,})["']?\s*$`)
+	wholeAuth  = re(`^\s*["']?(?i:(basic|bearer|token|apikey|splunk))[ \t]+`)
 	proxyAuth  = re(`[^\s:/@"'$]+:([^\s@"']+)@tcp\(`)
 	sqlSecret  = re(`(?i:identified (?:with \S+ )?by|(?:with |encrypted )password) +['"]([^'"\s]+)`)
 )
@@ -36,9 +35,12 @@ func flagged(t *text) {
 // authorized finds what a header Authorization says.
 func authorized(t *text) {
 	m := Match{Detector: "header Authorization", What: "a header Authorization"}
-	if groups := wholeAuth.FindStringSubmatch(t.raw[:min(len(t.raw), 4096)]); len(groups) > 0 && len(t.raw) < 4096 && opens(lower(groups[1]), groups[2]) {
-		t.add(m, 0)
-		return
+	if groups := wholeAuth.FindStringSubmatch(t.raw[:min(len(t.raw), 64)]); groups != nil {
+		value := strings.Trim(t.raw[len(groups[0]):], "\"' \t\r\n")
+		if len(value) >= 8 && span(value, standard+urlSafe+".~") == len(value) && opens(lower(groups[1]), value) {
+			t.add(m, 0)
+			return
+		}
 	}
 	for from, n := 0, 0; n < maxMentions; n++ {
 		at := strings.Index(t.low[from:], "authorization")
@@ -74,8 +76,8 @@ func addressed(t *text) {
 			break
 		}
 		from += at + 3
-		groups := userinfo.FindStringSubmatch(t.low[from:min(len(t.low), from+600)])
-		if len(groups) == 0 || vacant(groups[1]) || aside(t.line(from), "") {
+		password := userinfo(t.low[from:])
+		if password == "" || vacant(password) || aside(t.line(from), "") {
 			continue
 		}
 		t.add(Match{Detector: "URL with a password", What: "a URL with a password"}, from)
@@ -86,11 +88,30 @@ func addressed(t *text) {
 			return
 		}
 		at += from
+		begin := from + strings.LastIndexAny(t.raw[from:at], "\"' \t\r\n") + 1
 		from = at + len("@tcp(")
-		if groups := proxyAuth.FindStringSubmatch(t.raw[max(0, at-300):from]); len(groups) > 0 && !vacant(lower(groups[1])) {
+		if groups := proxyAuth.FindStringSubmatch(t.raw[begin:from]); len(groups) > 0 && !vacant(lower(groups[1])) {
 			t.add(Match{Detector: "URL with a password", What: "an address with a password"}, at)
 		}
 	}
+}
+
+// userinfo is the password in a URL, of which the text begins behind the scheme. The scan ends at the next URL at the
+// latest.
+func userinfo(text string) string {
+	colon := strings.IndexAny(text, ":/?#@\"'<> \t\r\n")
+	if colon < 0 || text[colon] != ':' {
+		return ""
+	}
+	end := strings.IndexAny(text[colon+1:], "/?#@\"'<>\\ \t\r\n")
+	if end < 0 || text[colon+1+end] != '@' {
+		return ""
+	}
+	host := text[colon+2+end:]
+	if host == "" || strings.HasPrefix(host, "sha256") || strings.HasPrefix(host, "sha512") {
+		return ""
+	}
+	return text[colon+1 : colon+1+end]
 }
 
 // marked finds what the grammar of a language says is a password.

@@ -25,7 +25,7 @@ var re = regexp.MustCompile
 // EXAMPLE, which open nothing.
 var shapes = []shape{
 	{"AWS access key", "an AWS access key", []string{"AKIA", "ASIA"}, re(`^A[KS]IA[0-9A-Z]{16}\b`), 0, nil, nil},
-	{"private key", "a private key", []string{"-----BEGIN "}, re(`^-----BEGIN (?:(?:RSA|EC|DSA|OPENSSH|PGP|ENCRYPTED|SSH2 ENCRYPTED) )?PRIVATE KEY(?: BLOCK)?-----(?:\s|\\n|\\r)*(?:(?:Proc-Type|DEK-Info|Version|Comment):[^\n]*\s+)*[A-Za-z0-9+/]{16}`), 0, nil, nil},
+	{detector: "private key", what: "a private key", needles: []string{"-----BEGIN "}, read: privateKey},
 	{"private key", "a private key", []string{"AGE-SECRET-KEY-1"}, re(`^AGE-SECRET-KEY-1[0-9A-Z]{50}`), 0, nil, nil},
 	{"private key", "a private key", []string{"PuTTY-User-Key-File-"}, re(`^PuTTY-User-Key-File-[23]: [a-z0-9-]+\s`), 0, nil, nil},
 	{"private key in base64", "a private key in base64", []string{"LS0tLS1CRUdJTi"}, re(`^LS0tLS1CRUdJTi[A-Za-z0-9+/]{16,}`), 0, nil, isKey},
