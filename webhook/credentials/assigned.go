@@ -14,12 +14,12 @@ type noun struct {
 }
 
 var nouns = func() []noun {
-	const follows = `(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64|data|content|pem)|[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)){0,2}` +
+	const follows = `(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64|data|content|pem|id)|[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)){0,2}` +
 		`(?:[\\"'\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["']?(?:[^\s"'$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+'|\\?["'][ \t]*,[ \t]*\\?["'])`
 	var all []noun
 	for _, n := range [][2]string{
 		{"pass", `(?:w(?:or)?ds?|phrases?|codes?)?`}, {"pwd", ""}, {"pw", ""}, {"secret", ""}, {"token", ""},
-		{"key", `(?:s|[_.-]?base)?`}, {"cred", `(?:entials?|s)`}, {"_auth", ""}, {"psk", ""},
+		{"key", `(?:s|[_.-]?base)?`}, {"cred", `(?:entials?|s)?`}, {"_auth", ""}, {"psk", ""}, {"authtok", ""}, {"salt", ""},
 	} {
 		all = append(all, noun{n[0], re("^" + n[1] + follows)})
 	}
@@ -59,7 +59,7 @@ func assigned(t *text) {
 }
 
 // keyed is what comes before a key that opens something. Most keys are none of a credential.
-var keyed = re(`(?:api|access|secret|private|encrypt|encryption|signing|auth|master|account|admin|license|licence|unseal|fernet|hmac|deploy|jwt|cookie|client|storage|shared|preshared|session|app|batch|webhook)[_.-]?$`)
+var keyed = re(`(?:api|access|secret|private|encrypt|encryption|signing|auth|master|account|admin|license|licence|unseal|fernet|hmac|deploy|jwt|cookie|client|storage|shared|preshared|session|app|batch|webhook|routing|integration|service|primary|secondary)[_.-]?$`)
 
 func (t *text) assignedAt(n *noun, at int, line string) {
 	after := at + len(n.word)
@@ -73,7 +73,8 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 		return
 	}
 	whole := bare(beginning) + n.word + ending
-	c := nameOf(whole)
+	// Capitals tell words apart.
+	c := nameOf(t.raw[after-len(whole)+len(ending) : after+len(ending)])
 	if c == unnamed || mounted.MatchString(right) || matched(n.word, line, right) || passedOn(line, right) {
 		return
 	}
@@ -86,7 +87,7 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 	m := Match{Detector: "assignment", Name: presentable(line, whole)}
 	switch c {
 	case vendor, opaque:
-		if !random(original) {
+		if !randomFor(lower(whole), original) {
 			return
 		}
 		m.Detector, m.Likely = "assignment of a random value", c == opaque

@@ -15,7 +15,7 @@ func Plain(name, value string) bool {
 var words = set("true", "false", "yes", "no", "on", "off", "y", "n", "null", "nil", "none", "~", "undefined", "enable", "enabled",
 	"disable", "disabled", "required", "sufficient", "requisite", "substack", "optional", "include", "omit", "files", "read", "write", "same-origin", "string", "string!", "str",
 	"bytes", "bearer", "basic", "jwt", "header", "irsa", "projected", "instance_profile", "aws", "id", "redacted", "[redacted]", "hidden", "masked", "todo", "tbd", "n/a",
-	"trace", "debug", "info", "warn", "error", "secretstr", "secretbytes", "securestring", "boolean", "integer", "varchar")
+	"trace", "debug", "info", "warn", "error", "secretstr", "secretbytes", "securestring", "boolean", "integer", "varchar", "env", "file")
 
 func set(all ...string) map[string]bool {
 	m := make(map[string]bool, len(all))
