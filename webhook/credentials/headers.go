@@ -10,7 +10,6 @@ var (
 	authHeader = re(`^[\\"']{0,2}(?:[ \t]*[:=,][ \t]*|[ \t]+)[\\"']{0,2}(?:bearer|basic|token|apikey|splunk)[ \t]+([^\s"'\\]{6,})`)
 	wholeAuth  = re(`^\s*["']?(?i:(basic|bearer|token|apikey|splunk))[ \t]+`)
 	proxyAuth  = re(`[^\s:/@"'$]+:([^\s@"']+)@tcp\(`)
-	sqlSecret  = re(`(?i:identified (?:with \S+ )?by|(?:with |encrypted )password) +['"]([^'"\s]+)`)
 )
 
 // flagged finds the word after a flag.
@@ -112,19 +111,4 @@ func userinfo(text string) string {
 		return ""
 	}
 	return text[colon+1 : colon+1+end]
-}
-
-// marked finds what the grammar of a language says is a password.
-func marked(t *text) {
-	for from, n := 0, 0; n < maxMentions; n++ {
-		at := strings.Index(t.low[from:], "identified ")
-		if at < 0 {
-			return
-		}
-		at += from
-		from = at + len("identified ")
-		if groups := sqlSecret.FindStringSubmatch(t.raw[at:t.lineEnd(at)]); len(groups) > 0 && !vacant(lower(groups[1])) {
-			t.add(Match{Detector: "SQL", What: "a password in SQL"}, at)
-		}
-	}
 }
