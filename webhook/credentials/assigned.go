@@ -15,7 +15,7 @@ type noun struct {
 
 var nouns = func() []noun {
 	const follows = `(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64|data|content|pem|id)|[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)){0,2}` +
-		`(?:[\\"'\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["']?(?:[^\s"'$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+'|\\?["'][ \t]*,[ \t]*\\?["'])`
+		`(?:[\\"'\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?(?:"""|["'])?(?:[^\s"'$<{\[(|*!%\x60]|$)|[ \t]+=[ \t]+\x60|["']?:[ \t]*\x60|>[^<$\s]|[ \t]+'|\\?["'][ \t]*,[ \t]*\\?["'])`
 	var all []noun
 	for _, n := range [][2]string{
 		{"pass", `(?:w(?:or)?ds?|phrases?|codes?)?`}, {"pwd", ""}, {"pw", ""}, {"secret", ""}, {"token", ""},
@@ -100,6 +100,7 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 	case unnamed:
 	}
 	m.What = described(m.Name)
+	m.Likely = m.Likely || t.raw[after+offset-1] == '`'
 	t.add(m.of(original), at)
 }
 
@@ -112,11 +113,13 @@ var (
 )
 
 var (
-	quoted  = re(`^([a-z0-9_.\-]*)(?:[\\"']{0,2}\]?[ \t]*(?:=>|:=|[:=])[ \t]*(?:\\?"([!#-~]+)(?:"|$)|'([!-&(-~]+)(?:'|$)|([0-9]+)[ \t]*,)|>([!-;=-~]+)</|[ \t]+'([!-&(-~]+)'|\\?["'][ \t]*,[ \t]*(?:"([!#-~]+)"|'([!-&(-~]+)')[ \t]*\))`)
+	quoted  = re(`^([a-z0-9_.\-]*)(?:[\\"']{0,2}\]?[ \t]*(?:=>|:=|[:=])[ \t]*(?:"""([!#-~]+)"""|\\?"([!#-~]+)(?:"|$)|'([!-&(-~]+)(?:'|$)|([0-9]+)[ \t]*,)|>([!-;=-~]+)</|[ \t]+'([!-&(-~]+)'|\\?["'][ \t]*,[ \t]*(?:"([!#-~]+)"|'([!-&(-~]+)')[ \t]*\))`)
 	bareEnd = re(`^([a-z0-9_.\-]*)(?:\]?:?=([^\s"'=~,;&|<>(){}\[\]\x60\\][^\s"',;&|<>(){}\[\]\x60]*)(?:[\s"',;&|<>)}\]\x60]|$)|[\\"']{0,2}\]?[ \t]*(?:=>|:=|[:=])[ \t]*([^\s"'=~,;&|<>(){}\[\]\x60\\][^\s"',;(){}\[\]\x60]*)[ \t]*(?:\r?(?:\n|$|[#}]|//)|,"))`)
 	// longElement is the text of an element that goes on behind what is looked at.
 	longElement = re(`^([a-z0-9_.\-]*)>([!-;=-~]{200,})$`)
-	psql        = re(`^[a-z]*[ \t]+:["']`) // a variable of psql: PASSWORD :'reader_password'
+	// ticked is a value in backquotes, as Go, JavaScript, Markdown and Gitea have them. In a shell they hold a command.
+	ticked = re(`^([a-z0-9_.\-]*)(?:[ \t]+=[ \t]+|["']?:[ \t]*)\x60([!-_a-~]{6,})\x60`)
+	psql   = re(`^[a-z]*[ \t]+:["']`) // a variable of psql: PASSWORD :'reader_password'
 )
 
 // assignment reads the rest of a name, and its value with where that begins. A value without quotes
@@ -131,6 +134,9 @@ func assignment(beginning, right string) (ending, value string, offset int, ok b
 		}
 	}
 	if at := longElement.FindStringSubmatchIndex(right); at != nil {
+		return right[at[2]:at[3]], right[at[4]:at[5]], at[4], true
+	}
+	if at := ticked.FindStringSubmatchIndex(right); at != nil && strings.ContainsAny(right[at[4]:at[5]], "0123456789") {
 		return right[at[2]:at[3]], right[at[4]:at[5]], at[4], true
 	}
 	at := bareEnd.FindStringSubmatchIndex(right)

@@ -200,6 +200,9 @@ func randomFor(low, value string) bool {
 	return random(value) || secretID.MatchString(low) && uuid.MatchString(value)
 }
 
+// hashed is a hash in hexadecimal.
+var hashed = regexp.MustCompile(`^(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$`)
+
 // random reports whether a value looks like one that a machine made.
 func random(value string) bool {
 	value = strings.TrimPrefix(strings.TrimSpace(value), "base64:")

@@ -17,6 +17,8 @@ var pairs = []struct {
 	// - name: DB_PASSWORD
 	//   value: x
 	{`name`, re(`^name["']?\s*:\s*["']?([A-Za-z0-9_.\-]+)["']?\s*,?\s*["']?value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))`), false},
+	// "type": "password", "value": "x"
+	{`type`, re(`^type["']?\s*:\s*["']?(password)["']?\s*,?\s*["']?value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))`), false},
 	{`key`, re(`^key["']?\s*:\s*["']?([A-Za-z0-9_.\-]+)["']?\s*,?\s*["']?value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))`), false},
 	{`value`, re(`^value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))\s*,?\s*["']?(?:name|key)["']?\s*:\s*["']?([A-Za-z0-9_.\-]+)["']?(?:\s|[,}]|$)`), true},
 }
@@ -194,10 +196,10 @@ func (t *text) elements() {
 		case len(e.attributes) > 0 && content != "" || strings.Contains(e.name, ":") || strings.HasPrefix(t.raw[begin:], "<![CDATA["):
 			t.pair(tag, content, at)
 		}
-		switch lower(tag) {
-		case "name", "key", "param-name":
+		switch low := lower(tag); {
+		case low == "name", low == "key", strings.HasSuffix(low, "-name"):
 			pending = content
-		case "value", "string", "param-value":
+		case low == "value", low == "string", strings.HasSuffix(low, "-value"):
 			if pending != "" {
 				t.pair(pending, content, at)
 			}

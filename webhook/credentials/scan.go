@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"slices"
 	"sort"
 	"strings"
 )
@@ -97,7 +98,7 @@ func suspicious(content string) bool {
 
 // clues, in lower case, are what every text has one of in which something can be found.
 var clues = []string{
-	"pass", "pwd", "pw", "secret", "token", "key", "cred", "auth", "bearer ", "basic ", "psk", "salt", "encrypt", "securestring", "loginmodule", "+@", "sqp_", "squ_", "sqa_", "ik_", "mk_", "aqa", "aqb", "aqc", "aqd", `"d"`, `"k"`, "identified by", "@tcp(", "://", "machine ", "webhook", "sig=", "signature=",
+	"pass", "pwd", "pw", "secret", "token", "key", "cred", "auth", "bearer ", "basic ", "psk", "salt", "encrypt", "securestring", "loginmodule", "+@", "createuser", "sqp_", "squ_", "sqa_", "ik_", "mk_", "aqa", "aqb", "aqc", "aqd", `"d"`, `"k"`, "identified by", "@tcp(", "://", "machine ", "webhook", "sig=", "signature=",
 	" -", "\t-", "\n-", "-----begin", "putty", "ls0tls1", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "glpat-", "glrt-", "gldt-", "glptt-", "glcbt-",
 	"glsa_", "glc_", "xox", "xapp", "sk_", "rk_", "sk-", "whsec_", "aiza", "gocspx", "npm_", "pypi", "dckr", "hf_", "sg.", "hvs.", "hvb.", "dop_v1", "doo_v1", "shpat", "shpss", "shpca", "dapi", "lin_api", "atatt3", "atlasv1", "nrak",
 	":aa", "rabbitmqctl", "sqlplus", "sqlldr", "on >", ":5432:", "cache_peer", "vault ", "bao ", "snyk ", "ngrok ", "hooks.zapier", "maker.ifttt", "events.pagerduty", "api.telegram", "/bot/",
@@ -105,7 +106,7 @@ var clues = []string{
 
 // telltale reports whether the name of a file says that it is one of passwords.
 func telltale(file string) bool {
-	if !strings.Contains(file, "rc") && !strings.Contains(file, "pass") && !strings.Contains(file, "secrets") && !strings.Contains(file, "keys") {
+	if !slices.ContainsFunc(fileClues, func(clue string) bool { return strings.Contains(file, clue) }) {
 		return false
 	}
 	for i := range formats {
@@ -115,6 +116,9 @@ func telltale(file string) bool {
 	}
 	return false
 }
+
+// fileClues are what the names of such files have one of.
+var fileClues = []string{"rc", "pass", "secrets", "keys", "users", "realm", "snmp"}
 
 // line is the line up to a position, far enough back for any name. A longer line is taken from its middle.
 func (t *text) line(at int) string {
