@@ -81,7 +81,7 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 	original := t.raw[after+offset : after+offset+len(value)]
 	value = strings.TrimRight(value, `\`)
 	original = original[:len(value)]
-	if vacant(value) || reference(whole, original) || repeats(whole, original) || t.label(original) || foreign.MatchString(value) {
+	if vacant(value) || reference(whole, original) || repeats(whole, original) || t.label(original) || foreign.MatchString(value) || strings.HasPrefix(beginning, "-") && metavariable(whole, original) {
 		return
 	}
 	m := Match{Detector: "assignment", Name: presentable(line, whole)}

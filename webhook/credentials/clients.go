@@ -16,6 +16,8 @@ type client struct {
 	// after is the words after which an argument without a flag is the credential, and nth which one.
 	after string
 	nth   int
+	// replaces is true for a program whose arguments write one text for another.
+	replaces bool
 }
 
 // clients are the programs that are known. Flags that name a credential, such as --password, need no row.
@@ -33,6 +35,7 @@ var clients = []client{
 	{programs: "redis-cli valkey-cli keydb-cli", what: "redis-cli", after: "config set masterauth", nth: 1},
 	{programs: "redis-cli valkey-cli keydb-cli", what: "redis-cli", after: "auth", nth: 1},
 	{programs: "redis-benchmark valkey-benchmark memtier_benchmark", what: "Redis", flags: "-a --pass --authenticate"},
+	{programs: "sed gsed perl", replaces: true},
 	{programs: "sshpass", flags: "-p+"},
 	{programs: "docker podman nerdctl buildah skopeo crane oras helm img ctr regctl cosign oc cf az argocd flux kubelogin rancher", sub: "login", flags: "-p+ --password"},
 	{programs: "oc", sub: "login", flags: "--token -t"},

@@ -25,10 +25,21 @@ func flagged(t *text) {
 			continue
 		}
 		name, value := t.low[from+ends[2]:from+ends[3]], t.raw[from+ends[4]:from+ends[5]]
-		if Named(name) && !vacant(lower(value)) && !reference(name, value) && !repeats(name, value) {
-			t.add(Match{Detector: "flag", Name: name, What: described(name)}.of(value), from-2)
+		if Named(name) && !metavariable(name, value) && !vacant(lower(value)) && !reference(name, value) && !repeats(name, value) {
+			m := Match{Detector: "flag", Name: name, What: described(name)}.of(value)
+			if m.Likely && strings.Contains(t.low[from+ends[3]:from+ends[4]], "  ") {
+				continue // the second column of a text about usage
+			}
+			t.add(m, from-2)
 		}
 	}
+}
+
+// metavariable reports what a text about usage has for a value: --password PASSWORD, [--api-key KEY]. In lower case it
+// is a weak password.
+func metavariable(name, value string) bool {
+	value = strings.TrimRight(value, `])}>.,;`)
+	return value != "" && value == strings.ToUpper(value) && strings.HasSuffix(strings.ReplaceAll(name, "-", "_"), lower(value))
 }
 
 // authorized finds what a header Authorization says.

@@ -101,7 +101,7 @@ var clues = []string{
 	"pass", "pwd", "pw", "secret", "token", "key", "cred", "auth", "bearer ", "basic ", "psk", "salt", "encrypt", "securestring", "loginmodule", "+@", "createuser", "sqp_", "squ_", "sqa_", "ik_", "mk_", "aqa", "aqb", "aqc", "aqd", `"d"`, `"k"`, "identified by", "@tcp(", "://", "machine ", "webhook", "sig=", "signature=",
 	" -", "\t-", "\n-", "-----begin", "putty", "ls0tls1", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "glpat-", "glrt-", "gldt-", "glptt-", "glcbt-",
 	"glsa_", "glc_", "xox", "xapp", "sk_", "rk_", "sk-", "whsec_", "aiza", "gocspx", "npm_", "pypi", "dckr", "hf_", "sg.", "hvs.", "hvb.", "dop_v1", "doo_v1", "shpat", "shpss", "shpca", "dapi", "lin_api", "atatt3", "atlasv1", "nrak",
-	":aa", "rabbitmqctl", "sqlplus", "sqlldr", "on >", ":5432:", "cache_peer", "vault ", "bao ", "snyk ", "ngrok ", "hooks.zapier", "maker.ifttt", "events.pagerduty", "api.telegram", "/bot/",
+	":aa", "rabbitmqctl", "kinit", "sqlplus", "sqlldr", "on >", ":5432:", "cache_peer", "vault ", "bao ", "snyk ", "ngrok ", "hooks.zapier", "maker.ifttt", "events.pagerduty", "api.telegram", "/bot/",
 }
 
 // telltale reports whether the name of a file says that it is one of passwords.

@@ -85,7 +85,7 @@ var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`%[a-z_({%\[]`, `\$__`, `@[a-z_.]+[@(]`, `@\{[a-z0-9_.:/-]+\}$`, // a template
 	`secret\[[a-z0-9_.:/-]+\]$`,                                                                                                           // a store of secrets, as Vector has them
 	`@(?:/|\./|[a-z0-9_.-]+\.[a-z]{2,5}$|-$)`, `[a-z0-9_.-]+,(?:type|src|source|target|env|mode|uid)=`, `(?:id|type)=[a-z0-9_.-]+(?:,|$)`, // a file, or an option of one
-	`\.{3}`, `your[_ -]`, `(?:replace|insert|fill)[_ -](?:me|with|by|this|here|your|in)`, // a placeholder
+	`\.{3}`, `\.[*+]`, `your[_ -]`, `(?:replace|insert|fill)[_ -](?:me|with|by|this|here|your|in)`, // a placeholder
 	`ref\+`, `projects/`, `//`, `[a-z][a-z0-9+.-]*://`, // an address: one with a password is found by that
 	`(?:vault|bao):[^\s:]*[/#]`, `arn:aws[a-z-]*:[a-z0-9-]+:`,
 	`(?:ssm|sm|op|akv|keyvault|awssm|awsps|gcpsm|gsm|aws-?secrets?(?:manager)?|secrets?manager|secret|secretref|secretkeyref|env|file|ref|kms|berglas|sops|conjur|doppler|infisical|kubernetes|k8s|parameterstore|bws|gcp:secretmanager|azurekeyvault|valuefrom|dynamic|pass|keyring):(?:\S*[/#]|[a-z]+$|[a-z0-9]+(?:[_.:-][a-z0-9]+)+$)`,

@@ -60,7 +60,7 @@ func Words(words []string, stopped func() bool) (all []Word) {
 		shell = shell || shells[program(word)]
 	}
 	for _, g := range takes(words) {
-		add(g.index, Match{Detector: "client", What: g.what, Line: 1})
+		add(g.index, g.match())
 	}
 	return all
 }
