@@ -100,7 +100,8 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 	case unnamed:
 	}
 	m.What = described(m.Name)
-	m.Likely = m.Likely || t.raw[after+offset-1] == '`'
+	// In backquotes it may be code, and behind a blank a sentence.
+	m.Likely = m.Likely || t.raw[after+offset-1] == '`' || n.word == "token" && loose.MatchString(right)
 	t.add(m.of(original), at)
 }
 
@@ -119,6 +120,7 @@ var (
 	longElement = re(`^([a-z0-9_.\-]*)>([!-;=-~]{200,})$`)
 	// ticked is a value in backquotes, as Go, JavaScript, Markdown and Gitea have them. In a shell they hold a command.
 	ticked = re(`^([a-z0-9_.\-]*)(?:[ \t]+=[ \t]+|["']?:[ \t]*)\x60([!-_a-~]{6,})\x60`)
+	loose  = re(`^[a-z]*[ \t]+'`)
 	psql   = re(`^[a-z]*[ \t]+:["']`) // a variable of psql: PASSWORD :'reader_password'
 )
 

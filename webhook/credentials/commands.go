@@ -355,5 +355,5 @@ func announces(word string) (string, bool) {
 }
 
 func announced(flag, value string) bool {
-	return !strings.HasPrefix(value, "-") && Named(flag) && Plain(flag, value)
+	return !strings.HasPrefix(value, "-") && flagNamed(flag, value) && Plain(flag, value)
 }

@@ -25,7 +25,11 @@ func flagged(t *text) {
 			continue
 		}
 		name, value := t.low[from+ends[2]:from+ends[3]], t.raw[from+ends[4]:from+ends[5]]
-		if Named(name) && !metavariable(name, value) && !vacant(lower(value)) && !reference(name, value) && !repeats(name, value) {
+		apart := t.raw[from+ends[3]] != '='
+		if apart && (t.begins(from-3, '[') || strings.IndexByte(">&;", value[0]) >= 0) {
+			continue // a text about usage, or the end of a command
+		}
+		if flagNamed(name, value) && !metavariable(name, value) && !vacant(lower(value)) && !reference(name, value) && !repeats(name, value) {
 			m := Match{Detector: "flag", Name: name, What: described(name)}.of(value)
 			if m.Likely && strings.Contains(t.low[from+ends[3]:from+ends[4]], "  ") {
 				continue // the second column of a text about usage
@@ -33,6 +37,16 @@ func flagged(t *text) {
 			t.add(m, from-2)
 		}
 	}
+}
+
+// begins reports whether a byte is at a position.
+func (t *text) begins(at int, with byte) bool { return at >= 0 && t.raw[at] == with }
+
+// flagNamed reports whether a flag says that its value is a credential. One of a scheme, such as --auth=oidc, wants a user
+// and a password.
+func flagNamed(flag, value string) bool {
+	low := lower(flag)
+	return Named(flag) && (!authNames.MatchString(low) || certainNames.MatchString(low) || isAuth(low, value))
 }
 
 // metavariable reports what a text about usage has for a value: --password PASSWORD, [--api-key KEY]. In lower case it

@@ -105,6 +105,10 @@ type element struct {
 	length int
 }
 
+// onScreen are elements of HTML that hold what people read.
+var onScreen = set("a", "b", "button", "code", "dd", "div", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "i", "label", "legend", "li", "option", "p", "pre",
+	"section", "small", "span", "strong", "summary", "td", "th", "title")
+
 const nameOfXML = alphanumeric + "_.:-"
 
 // parseElement reads the tag that a text begins with. It stops at the next one.
@@ -188,7 +192,8 @@ func (t *text) elements() {
 			}
 		}
 		switch {
-		case name != "" && (value != "" || content != ""):
+		case value == "" && onScreen[lower(e.name)]:
+		case name != "" && (value != "" || content != "") && !Named(tag):
 			if value == "" {
 				value = content
 			}

@@ -148,8 +148,9 @@ var (
 	// A variable of PHP, Perl or PowerShell that is given a text.
 	sigil      = re(`^\s*(?:(?:my|our|const|private|protected|public|static|var)\s+)?\$[a-z0-9_:]*$`)
 	sigilValue = re(`^[a-z0-9_]*\s*=\s*["']`)
-	// A variable, one of a provider such as ${secrets:…}, or what a template calls.
-	use = re(`(?:arn:aws[a-z-]*:secretsmanager:[a-z0-9:-]*|\$[{(]?[a-z0-9_.\-]*|\$\{[a-z0-9_]+:[^\s{}"']*|\{\{-?\s*[a-z_.($][^{}]*)$`)
+	// A variable, one of a provider such as ${secrets:…}, what a template calls, or an attribute of what is in a
+	// cryptographic token.
+	use = re(`(?:pkcs11:\S*[:;]|arn:aws[a-z-]*:secretsmanager:[a-z0-9:-]*|\$[{(]?[a-z0-9_.\-]*|\$\{[a-z0-9_]+:[^\s{}"']*|\{\{-?\s*[a-z_.($][^{}]*)$`)
 )
 
 // IsFile reports whether a text has several lines. It is then a file, whatever its name.

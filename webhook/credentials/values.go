@@ -70,13 +70,15 @@ var ciphertext = regexp.MustCompile(`^(?:` + strings.Join([]string{
 
 var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	``,
-	`[0-9]`,              // one digit: a switch
-	`-+`, `x{3,}`, `\*+`, // masked
+	`[0-9]`,                                                // one digit: a switch
+	`-+`, `x{3,}`, `:?\*+`, `[:.,;=+_#]{1,3}`, `\S*\.{3,}`, // masked, or left out
+	`[0-9]{1,4}/[0-9]{1,4}`, `#(?:[0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})`, // a count, a colour
 	`<[^<>]*>`, `\[[^\[\]]*\]`, `\([^()]*\)`, "`[^`]*`", // a placeholder, a command
 	`(?:[a-z]+[_.-])*placeholder(?:[_.-][a-z0-9]{1,12})*`, `__.*__`, `@@[a-z0-9_.-]+@@`,
 	`\$(?:[0-9@*#?]?|[a-z_][a-z0-9_.:/-]*)`, `[^\s:]+:\$[a-z_][a-z0-9_]*`, // a variable
-	`/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*`,                                       // a path
-	`(?:required|nullable|sometimes|filled|present|string)(?:\|` + rule + `){1,8}`, // rules of validation
+	`[a-z_-]*goes[_-]?here`,                       // a placeholder
+	`/`, `/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*`, // a path
+	`(?:required|nullable|sometimes|filled|present|string)(?:\|` + rule + `){1,8}`,                                                                                           // rules of validation
 	`\S+\.(?:[a-z_]*(?:password|token|secret|key|credentials)|pem|crt|cer|der|enc|gpg|age|asc|p12|pfx|jks|pub|txt|json|ya?ml|properties|env|conf|cfg|ini|toml|xml|sh|py|js)`, // a file
 }, "|") + `)$|^(?:` + strings.Join([]string{
 	`[~^]?[0-9]+\.[0-9]+\.[0-9]+`,    // a version
