@@ -81,28 +81,49 @@ var plainKeys = regexp.MustCompile(`(?:public|publishable|gpg|pgp|partition|sort
 var first = regexp.MustCompile(`^(?:[a-z0-9]+_)?(?:password|passwd|passphrase|pwd|pw|secret|token|apikey|api_key)_([a-z0-9_]+)$`)
 
 // systems are what a password that begins a name is for. After any other word the name is only likely.
-var systems = regexp.MustCompile(`^(?:github|gitlab|gitea|bitbucket|jira|slack|discord|telegram|twilio|stripe|sendgrid|aws|azure|gcp|google|db|database|jwt|redis|postgres(?:ql)?|pg|mysql|mariadb|mongo(?:db)?|rabbitmq|kafka|smtp|mail|backup|ldap|ftp|sftp|ssh|docker|dockerhub|npm|pypi|vault|sonar|nexus|artifactory|elastic(?:search)?|grafana|root|admin|api|app)(?:_(?:prod|dev|test|staging|[0-9]{1,2}))?$`)
+var systems = set(strings.Fields(`
+	github gitlab gitea bitbucket jira slack discord telegram twilio stripe sendgrid aws azure gcp google db database jwt
+	redis postgres postgresql pg mysql mariadb mongo mongodb rabbitmq kafka smtp mail backup ldap ftp sftp ssh docker
+	dockerhub npm pypi vault sonar nexus artifactory elastic elasticsearch grafana root admin api app
+`)...)
+
+// stage ends the name of a system.
+var stage = regexp.MustCompile(`_(?:prod|dev|test|staging|[0-9]{1,2})$`)
+
+func isSystem(name string) bool { return systems[stage.ReplaceAllString(name, "")] }
 
 // passFirst is a shorter noun that is also a verb: PASS_DB, but PASS_HEADERS.
-var passFirst = regexp.MustCompile(`^(?:[a-z0-9]+_)?pass_(?:db|database|smtp|mail|ldap|redis|mysql|mariadb|postgres(?:ql)?|pg|mongo(?:db)?|rabbitmq|kafka|ftp|sftp|ssh|root|admin)$`)
+var passFirst = regexp.MustCompile(`^(?:[a-z0-9]+_)?pass_([a-z0-9_]+)$`)
 
 // describing words make a name of what is known about a credential.
-var describing = regexp.MustCompile(`(?:^|_)(?:` + strings.Join([]string{
-	`access|account|address|age|agent|alg|algorithm|algorithms|allowed|annotations?|arn|at|attempts|aud|audiences?|auth`,
-	`backend|bucket|budget|cache|caching|chain|change|charset?|check|checks|checksum|claims?|class|client|cmd|column|command`,
-	`complexity|config|contract|controller|cookies?|cost|count|csi|data|days?|decimals|delimiter|description|digest|digits?`,
-	`dir|directory|disabled?|domains?|driver|duration|email|enabled?|encoder|encoding|endpoint|engine|env|exchange|expir[a-z]*`,
-	`field|filename|files?|filters?|flow|format|generation|generator|grace|grant|group|guid|hash|hashe[drs]|hashers|hashing|header|headers`,
-	`hint|history|host|hours?|id|ids|in|index|injector|interval|introspection|iss|issued|issuer|iterations|keys?|kind|labels?`,
-	`handlers?|leeway|len|length|lifetime|limit|list|location|locked?|lockout|lookup|lower|manager|mapping|margin|max|memory|message`,
-	`method|min|minutes?|mode|mounts?|names?|namespaces?|network|ns|number|object|objects|operator|options?|owner|parameters?`,
-	`paths?|patterns?|per|placeholder|plugin|policy|port|prefix|project|prompt|provider|question|quota|rate|realms?|ref`,
-	`refresh|refs|regex|region|reminder|renew[a-z]*|required?|reset|resolver|resource|resources|retries|role|rotat[a-z]*`,
-	`rotate|rounds|rule|rules|scopes?|script|seconds?|secure|selectors?|separator|server|service|settings?|size|skew|source`,
-	`sources|special|standard|storage|store|strategy|strength|suffix|suffixes|supply|symbols?|sync|template|text|timeout|title`,
-	`tries|ttl|types?|uid|upper|uris?|urls?|usage|user|username|valid|validation|validity|var|verification|verify|version`,
-	`validators?|versions|volume|watch|window|words?`,
-}, "|") + `)$`)
+var describing = set(strings.Fields(`
+	access account address age agent alg algorithm algorithms allowed annotation annotations arn at attempts aud
+	audience audiences auth backend bucket budget cache caching chain change charset check checks checksum claim
+	claims class client cmd column command complexity config contract controller cookie cookies cost count csi
+	data day days decimals delimiter description digest digit digits dir directory disable disabled domain domains
+	driver duration email enable enabled encoder encoding endpoint engine env exchange field file filename files
+	filter filters flow format generation generator grace grant group guid handler handlers hash hashed hasher
+	hashers hashes hashing header headers hint history host hour hours id ids in index injector interval
+	introspection iss issued issuer iterations key keys kind label labels leeway len length lifetime limit list
+	location locked lockout lookup lower manager mapping margin max memory message method min minute minutes
+	mode mount mounts name names namespace namespaces network ns number object objects operator option options
+	owner parameter parameters path paths pattern patterns per placeholder plugin policy port prefix project
+	prompt provider question quota rate realm realms ref refresh refs regex region reminder require required reset
+	resolver resource resources retries role rotate rounds rule rules scope scopes script second seconds secure
+	selector selectors separator server service setting settings size skew source sources special standard storage
+	store strategy strength suffix suffixes supply symbol symbols sync template text timeout title tries ttl type
+	types uid upper uri uris url urls usage user username valid validation validator validators validity var
+	verification verify version versions volume watch window word words
+`)...)
+
+// describes reports whether the last word of a name, between underscores, is such a word.
+func describes(name string) bool {
+	word := name[strings.LastIndexByte(name, '_')+1:]
+	return describing[word] || change.MatchString(word)
+}
+
+// change is what is done to credentials: expiry, renewed, rotation.
+var change = regexp.MustCompile(`^(?:expir|renew|rotat)[a-z]*$`)
 
 // nameOf tells how sure a name is that its value is a credential.
 func nameOf(name string) confidence {
@@ -122,15 +143,16 @@ func nameOf(name string) confidence {
 		return opaque
 	}
 	low = strings.NewReplacer("-", "_", ".", "_").Replace(low)
-	if groups := first.FindStringSubmatch(low); len(groups) > 0 && !describing.MatchString(groups[1]) {
-		if systems.MatchString(groups[1]) {
+	if groups := first.FindStringSubmatch(low); len(groups) > 0 && !describes(groups[1]) {
+		if isSystem(groups[1]) {
 			return certain
 		}
 		return likely
 	}
-	switch {
-	case passFirst.MatchString(low):
+	if groups := passFirst.FindStringSubmatch(low); len(groups) > 0 && isSystem(groups[1]) {
 		return certain
+	}
+	switch {
 	case accountKeys.MatchString(low):
 		return vendor
 	case plainKeys.MatchString(low):
