@@ -175,10 +175,10 @@ func of(all map[string]*figures, name string) *figures {
 // which less than 99 % is right may not deny. The page has the figures of the last part; what each part brought up
 // when it was first measured has been corrected since.
 func TestTheCorpus(t *testing.T) {
-	measured(t, "heldout.jsonl", map[string]int{"env-credentials": 930, "configmap-credentials": 920, "plaintext-secret": 1000})
-	measured(t, "heldout2.jsonl", map[string]int{"env-credentials": 950, "configmap-credentials": 950, "plaintext-secret": 1000})
-	measured(t, "heldout3.jsonl", map[string]int{"env-credentials": 900, "configmap-credentials": 900})
-	byPolicy, byDetector := measured(t, "heldout4.jsonl", map[string]int{"env-credentials": 929, "configmap-credentials": 923, "plaintext-secret": 1000})
+	measured(t, "heldout.jsonl", map[string]int{"env-credentials": 980, "configmap-credentials": 990, "plaintext-secret": 1000})
+	measured(t, "heldout2.jsonl", map[string]int{"env-credentials": 980, "configmap-credentials": 990, "plaintext-secret": 1000})
+	measured(t, "heldout3.jsonl", map[string]int{"env-credentials": 990, "configmap-credentials": 980})
+	byPolicy, byDetector := measured(t, "heldout4.jsonl", map[string]int{"env-credentials": 990, "configmap-credentials": 990, "plaintext-secret": 1000})
 	var b strings.Builder
 	b.WriteString("| policy | denied, rightly | warned, rightly | missed | denied, wrongly | warned, wrongly | passed, rightly |\n|---|---|---|---|---|---|---|\n")
 	for _, policy := range slices.Sorted(maps.Keys(byPolicy)) {
