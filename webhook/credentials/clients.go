@@ -113,6 +113,7 @@ var clients = []client{
 	{programs: "restic borg duplicity", what: "a backup", flags: "--password"},
 	{programs: "airflow", what: "Airflow", sub: "create", flags: "-p+"},
 	{programs: "turnserver", what: "coturn", flags: "-u+|: --user|:"},
+	{programs: "nats-server", what: "NATS", flags: "--auth --pass"},
 	{programs: "odoo odoo-bin", what: "Odoo", flags: "-w+"},
 	{programs: "ncftp ncftpget ncftpput", what: "FTP", flags: "-p+"},
 	{programs: "kubeadm", what: "certificates", flags: "--certificate-key"},

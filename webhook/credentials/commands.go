@@ -47,7 +47,8 @@ func takes(words []string) (all []given) {
 				}
 			}
 		}
-		if at, ok := configures(words[i:min(len(words), i+maxArguments)]); ok {
+		at, ok := configures(words[i:min(len(words), i+maxArguments)])
+		if ok && !slices.ContainsFunc(all, func(g given) bool { return g.index == i+at }) {
 			all = append(all, given{index: i + at, what: "a credential"})
 		}
 	}

@@ -50,6 +50,15 @@ func TestValuesOfAnyLength(t *testing.T) {
 	}
 }
 
+// One value is one credential, whichever rows know it.
+func TestAClientThatKeepsACredential(t *testing.T) {
+	for _, line := range []string{"redis-cli config set requirepass hunter2pw", "kubectl config set users.a.token hunter2pw", "aws configure set aws_secret_access_key hunter2pw"} {
+		if got := credentials.Words(strings.Fields(line), nil); len(got) != 1 {
+			t.Errorf("%s: got %+v", line, got)
+		}
+	}
+}
+
 // A switch whose name is a credential's takes no value.
 func TestWordsAfterASwitch(t *testing.T) {
 	got := credentials.Words([]string{"turnserver", "--use-auth-secret", "--static-auth-secret=hunter2pw"}, nil)

@@ -20,20 +20,26 @@ type fallback struct {
 
 const (
 	// aLiteral has neither blanks, as messages have, nor variables.
-	aLiteral = `\\?["']?([^\s"'{}$\x60\\]+)\\?["']?`
+	aLiteral = `\\?["']?((?:[^\s"'{}$\x60\\]|\$\$)+)\\?["']?`
 	// inEnvironment is how programs name a variable of their environment.
-	inEnvironment = `(?i:env[a-z]*(?:\.get)?(?:\.|[(\[]+["']))([A-Za-z0-9_]+)(?:["'][)\]]+)?`
+	inEnvironment = `(?i:(?:env[a-z]*|secrets|vars)(?:\.(?:get|fetch))?(?:\.|[(\[]+["']))([A-Za-z0-9_]+)(?:["'][)\]]+)?`
+	quotedLiteral = `["']([^\s"'$]+)["']`
 )
 
 var fallbacks = []fallback{
 	{needle: "${", pattern: re(`^\$\{(?:env:|ENV:)?([A-Za-z_][A-Za-z0-9_]*|[0-9]):?[-=]` + aLiteral + `\}`), assigned: true},
 	// Spring. The name of a store of secrets stands there too, which is one word: ${secret:db/password}.
-	{needle: "${", pattern: re(`^\$\{([A-Za-z]+[A-Z0-9_.-][A-Za-z0-9_.-]*):([^\s"'{}$\x60\\:?+=-][^\s"'{}$\x60\\]*)\}`)},
-	{needle: "||", lead: 120, pattern: re(inEnvironment + `\s*\|\|\s*["']([^\s"'$]+)["']`)},
-	{needle: "??", lead: 120, pattern: re(inEnvironment + `\s*\?\?\s*["']([^\s"'$]+)["']`)},
-	{needle: "?:", lead: 120, pattern: re(inEnvironment + `\s*\?:\s*["']([^\s"'$]+)["']`)},
+	{needle: "${", pattern: re(`^\$\{([A-Za-z]+[A-Z0-9_.-][A-Za-z0-9_.-]*|passw(?:or)?d|passphrase):([^\s"'{}$\x60\\:?+=-][^\s"'{}$\x60\\]*)\}`)},
+	{needle: "||", lead: 120, pattern: re(inEnvironment + `\s*\|\|\s*` + quotedLiteral)},
+	{needle: "??", lead: 120, pattern: re(inEnvironment + `\s*\?\?\s*` + quotedLiteral)},
+	{needle: "?:", lead: 120, pattern: re(inEnvironment + `\s*\?:\s*` + quotedLiteral)},
+	{needle: " or ", lead: 120, pattern: re(inEnvironment + `\s+or\s+` + quotedLiteral)},
+	{needle: "fetch", pattern: re(`^fetch\(["']([A-Za-z0-9_]+)["']\)\s*\{\s*` + quotedLiteral)},
+	{needle: "default", lead: 120, pattern: re(`["'](?:--)?([A-Za-z0-9_-]+)["']\s*,(?:[^()\n"']{0,60},)?\s*default\s*=\s*` + quotedLiteral)},
+	{needle: "variable", pattern: re(`^variable\s+"([A-Za-z0-9_-]+)"\s*\{[^{}]{0,200}?\bdefault\s*=\s*` + quotedLiteral)},
+	{needle: "?=", lead: 120, pattern: re(`([A-Za-z_][A-Za-z0-9_]*)[ \t]*\?=[ \t]*([^\s"'$#]+)`)}, // make
 	// Helm, Jinja and consul-template.
-	{needle: "default", lead: 120, pattern: re(`([A-Za-z0-9_]+)["')]*\s*\|\s*default(?:\s+|\(\s*)["']([^\s"'$]+)["']`)},
+	{needle: "default", lead: 120, pattern: re(`([A-Za-z0-9_]+)["')]*\s*\|\s*default(?:\s+|\(\s*)` + quotedLiteral)},
 	{needle: "default", pattern: re(`^default\s+\\?["']([^\s"'$\\]+)\\?["']\s+[($]?(?:[A-Za-z0-9_]*\.)+([A-Za-z0-9_]+)`), swapped: true},
 }
 
@@ -41,7 +47,7 @@ var fallbacks = []fallback{
 var substring = re(`^[0-9]+(?::[0-9]+)?$`)
 
 // givenTo is the name on the left of a variable.
-var givenTo = re(`([A-Za-z0-9_.-]+)["']?\s*[:=]\s*\\?["']?$`)
+var givenTo = re(`([A-Za-z0-9_.-]+)["']?\s*[:=]-?\s*\\?["']?$`)
 
 // defaulted finds literals that are the default of a variable. Whether the default is in effect cannot be
 // seen, so that each is only likely.

@@ -46,7 +46,7 @@ func (t *text) begins(at int, with byte) bool { return at >= 0 && t.raw[at] == w
 // and a password.
 func flagNamed(flag, value string) bool {
 	low := lower(flag)
-	return Named(flag) && (!authNames.MatchString(low) || certainNames.MatchString(low) || isAuth(low, value))
+	return Named(flag) && (!authNames.MatchString(low) || certainNames.MatchString(low) || isAuth(low, value) || random(value))
 }
 
 // metavariable reports what a text about usage has for a value: --password PASSWORD, [--api-key KEY]. In lower case it

@@ -73,7 +73,7 @@ func TestCommands(t *testing.T) {
 		"set -e; while true; do redis-cli -a hunter2pw ping && break; sleep 1; done", "nohup mysqladmin ping -phunter2pw &", "cat > f <<EOF\npassword: hunter2pw\nEOF", "if mysqladmin -phunter2pw ping; then exit 0; fi", "curl -sf \\\n  -u a:hunter2pw \\\n  http://x", "app -password hunter2pw", "app -db-password hunter2pw",
 		"npm config set //r.example/:_authToken hunter2pw", "pulumi config set --secret dbPassword hunter2pw", "echo hunter2pw | kinit me@X.EXAMPLE", "kinit me <<< 'hunter2pw'", "chpasswd <<< me:hunter2pw", "sed -i 's/__PASSWORD__/hunter2pw/' /etc/x.conf", "sed -e \"s|@@DB_PASSWORD@@|hunter2pw|g\" x", "perl -pi -e 's/%API_TOKEN%/hunter2pw/' x",
 		"http -a me:hunter2pw GET x.example", "xh --auth me:hunter2pw x.example", "hey -a me:hunter2pw http://x", "ab -A me:hunter2pw http://x/", "redis-benchmark -a hunter2pw", "memtier_benchmark -a hunter2pw", "vault server -dev -dev-root-token-id=hunter2pw", "vault server -dev -dev-root-token-id hunter2pw",
-		"airflow users create -u a -p hunter2pw -r Admin", "turnserver --lt-cred-mech --user=me:hunter2pw", "odoo -d x -w hunter2pw", "ncftpput -u a -p hunter2pw h /d f", "kubeadm join h:6443 --certificate-key 0ef648161bf08961",
+		"nats-server --auth hunter2pw", "app --auth 0a1b2c3d4e5f60718293", "airflow users create -u a -p hunter2pw -r Admin", "turnserver --lt-cred-mech --user=me:hunter2pw", "odoo -d x -w hunter2pw", "ncftpput -u a -p hunter2pw h /d f", "kubeadm join h:6443 --certificate-key 0ef648161bf08961",
 	} {
 		if credentials.Words([]string{"sh", "-c", line}, nil) == nil {
 			t.Errorf("sh -c %s: nothing found", line)

@@ -106,8 +106,8 @@ type element struct {
 }
 
 // onScreen are elements of HTML that hold what people read.
-var onScreen = set("a", "b", "button", "code", "dd", "div", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "i", "label", "legend", "li", "option", "p", "pre",
-	"section", "small", "span", "strong", "summary", "td", "th", "title")
+var onScreen = set("a", "b", "button", "code", "dd", "div", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "i", "label", "legend", "li", "p", "pre",
+	"small", "span", "strong", "td", "th")
 
 const nameOfXML = alphanumeric + "_.:-"
 

@@ -260,7 +260,7 @@ func TestTextsWithout(t *testing.T) {
 		"keepalive=1", "passwd: files systemd", "passwd: files", "CREATE ROLE a PASSWORD :'pw'", "ALTER ROLE a PASSWORD :\"pw\"",
 		"kube_secret_info{secret=\"wildcard\"}", `"kube_secret_info{namespace=\"shop\",secret=\"wildcard\"}"`,
 		"Login required password=\"password-placeholder-0\";", "mysqldump -p`cat /x` db",
-		"pwd: /", "PASS: 1/1", "Token: '#ffffff'", "access_token=234lsdkf....", "access token::", "secret: MY_SECRET_GOES_HERE", "password: :****",
+		"pwd: /", "<a accesskey=\"n\" href=\"x\">", "PASS: 1/1", "Token: '#ffffff'", "access_token=234lsdkf....", "access token::", "secret: MY_SECRET_GOES_HERE", "password: :****",
 		"pkcs11:model=x;serial=1;token=System%20Trust1", "<h4 id=\"hmac-keys\">HMAC keys 2</h4>", "usage: x [--help][--credential user1|user2][--dir PATH]", "az ad sp create --sdk-auth > x1.json", "--auth=oidc1", "--anonymous-auth allow1",
 		"database.password=${secrets:kafka/db:password}", "token: ${vault:kv/app?secret=app}",
 		"db: \"{{ lookup('hashi_vault', 'secret=kv/db:password') }}\"", "{{- $x := secret(\"kv/db\", \"password=a1\") }}", "copy --src-creds=\"app:$PW\"",
