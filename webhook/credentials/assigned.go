@@ -138,7 +138,7 @@ func assignment(beginning, right string) (ending, value string, offset int, ok b
 	if at := longElement.FindStringSubmatchIndex(right); at != nil {
 		return right[at[2]:at[3]], right[at[4]:at[5]], at[4], true
 	}
-	if at := ticked.FindStringSubmatchIndex(right); at != nil && strings.ContainsAny(right[at[4]:at[5]], "0123456789") {
+	if at := ticked.FindStringSubmatchIndex(right); len(at) > 0 && strings.ContainsAny(right[at[4]:at[5]], "0123456789") {
 		return right[at[2]:at[3]], right[at[4]:at[5]], at[4], true
 	}
 	at := bareEnd.FindStringSubmatchIndex(right)

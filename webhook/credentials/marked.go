@@ -41,7 +41,7 @@ func marked(t *text) {
 			at += from
 			from = at + len(m.needle)
 			groups := m.pattern.FindStringSubmatch(t.raw[at:min(len(t.raw), at+400)])
-			if groups == nil || vacant(lower(groups[1])) || comment.MatchString(t.line(at)) {
+			if len(groups) == 0 || vacant(lower(groups[1])) || comment.MatchString(t.line(at)) {
 				continue
 			}
 			t.add(Match{Detector: m.detector, What: m.what}, at)

@@ -88,7 +88,7 @@ var systems = set(strings.Fields(`
 `)...)
 
 // stage ends the name of a system.
-var stage = regexp.MustCompile(`_(?:prod|dev|test|staging|[0-9]{1,2})$`)
+var stage = regexp.MustCompile(`_(?:prod|dev|test|staging|\d{1,2})$`)
 
 func isSystem(name string) bool { return systems[stage.ReplaceAllString(name, "")] }
 
