@@ -65,6 +65,10 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err != nil {
 		return err
 	}
+	failOn, err := decision.ParseVerdict(f.failOn.value)
+	if err != nil {
+		return err
+	}
 	decider, err := f.decider(ctx)
 	if err != nil {
 		return err
@@ -87,7 +91,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err := tell(command.ErrOrStderr(), done, fixer, report); err != nil {
 		return err
 	}
-	err = verdict(report.Summary(), decision.Verdict(f.failOn.value))
+	err = verdict(report.Summary(), failOn)
 	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
 		return errUnfixed
 	}

@@ -10,7 +10,6 @@ import (
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/manifest"
 	"taffrail.dev/webhook/report"
-	"taffrail.dev/webhook/yamldoc"
 	"taffrail.dev/webhook/yamldoc/edit"
 )
 
@@ -248,7 +247,7 @@ func patched(text []byte, proposals []proposal) ([]byte, error) {
 		return nil, err
 	}
 	for _, p := range proposals {
-		if err := document.Patch(yamldoc.Segments(p.from.Path), p.patch); err != nil {
+		if err := document.Patch(decision.FieldPath(p.from.Path).Segments(), p.patch); err != nil {
 			return nil, err
 		}
 	}

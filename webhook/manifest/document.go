@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/yamldoc"
 )
 
@@ -35,7 +36,7 @@ func (i *Item) Node() (node *yaml.Node, before int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	segments := yamldoc.Segments(i.Path)
+	segments := decision.FieldPath(i.Path).Segments()
 	place, depth := yamldoc.Lookup(root, segments)
 	if depth < len(segments) {
 		return nil, 0, fmt.Errorf("the document has no %s", i.Path)
@@ -63,7 +64,7 @@ func (i *Item) placeOf(path string) (line, column int) {
 	if err != nil {
 		return i.Source.Line, 0
 	}
-	place, depth := yamldoc.Lookup(root, yamldoc.Segments(path))
+	place, depth := yamldoc.Lookup(root, decision.FieldPath(path).Segments())
 	switch {
 	case depth == 0:
 		return i.Source.Line, 0
