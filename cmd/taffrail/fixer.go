@@ -247,7 +247,7 @@ func patched(text []byte, proposals []proposal) ([]byte, error) {
 		return nil, err
 	}
 	for _, p := range proposals {
-		if err := document.Patch(decision.FieldPath(p.from.Path).Segments(), p.patch); err != nil {
+		if err := document.Patch(decision.FieldPath(p.from.Path), p.patch); err != nil {
 			return nil, err
 		}
 	}

@@ -2,9 +2,8 @@ package edit
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
+	"maps"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -14,8 +13,8 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// ErrUnwritable says that the text of a document is too odd to be changed.
-var ErrUnwritable = errors.New("the YAML is written in a way that cannot be changed without loss")
+// ErrUnwritable is returned when a change cannot be made without touching other lines.
+var ErrUnwritable = errors.New("the YAML is written in a way that cannot be changed without touching other lines: make the change by hand")
 
 const byteOrderMark = "\ufeff"
 
@@ -44,24 +43,31 @@ func Parse(text []byte) (*Document, error) {
 	return d, nil
 }
 
-// Patch applies all operations, or none and says why, to what stands at the segments of
-// a path in the document, as in items and 0. Only Text writes.
-func (d *Document) Patch(path []string, patch []decision.PatchOperation) error {
-	object, err := get(d.want, path)
+// Patch applies all operations, or none and says why, to the object at a path in the document,
+// such as items[0]. Only Text writes.
+func (d *Document) Patch(path decision.FieldPath, patch []decision.PatchOperation) error {
+	value := path.Of(d.want)
+	patched, err := apply(value, patch)
 	if err != nil {
 		return err
 	}
-	patched, err := apply(object, patch)
-	if err != nil {
-		return err
+	if path == "" {
+		d.want = patched
+		return nil
 	}
-	d.want, err = put(d.want, path, patched)
-	return err
+	object, isObject := value.(map[string]any)
+	now, staysObject := patched.(map[string]any)
+	if !isObject || !staysObject {
+		return ErrMissing
+	}
+	clear(object)
+	maps.Copy(object, now)
+	return nil
 }
 
 // Text is the document with the patches applied; the text that was parsed, byte for
-// byte, where they change nothing. It is ErrUnwritable where there is no way to write
-// the patched object that means exactly it.
+// byte, where they change nothing. The error is ErrUnwritable if the lines that the patches
+// are about cannot be edited to mean exactly the patched object.
 func (d *Document) Text() ([]byte, error) {
 	if equal(d.have, d.want) {
 		return slices.Concat(d.mark, d.text), nil
@@ -69,10 +75,7 @@ func (d *Document) Text() ([]byte, error) {
 	style := styleOf(d)
 	text, err := editText(d, style)
 	if err != nil || !d.means(text) {
-		text, err = rewrite(d, style)
-		if err != nil || !d.means(text) {
-			return nil, ErrUnwritable
-		}
+		return nil, ErrUnwritable
 	}
 	return slices.Concat(d.mark, text), nil
 }
@@ -92,13 +95,4 @@ func valueOf(text []byte) (any, error) {
 		return nil, err
 	}
 	return parsed.Value, nil
-}
-
-// normal is a value as a document has them: what Rego computes has other numbers.
-func normal(value any) (any, error) {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return nil, fmt.Errorf("the value is not JSON: %w", err)
-	}
-	return valueOf(text)
 }
