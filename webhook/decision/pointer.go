@@ -30,3 +30,8 @@ func (p Pointer) Join(segments ...string) Pointer {
 	}
 	return Pointer(b.String())
 }
+
+// Within reports whether the pointer is that of a field, or of something in it.
+func (p Pointer) Within(field Pointer) bool {
+	return p == field || strings.HasPrefix(string(p), string(field)+"/")
+}

@@ -24,7 +24,7 @@ func parsePatch(t testing.TB, text string) []decision.PatchOperation {
 
 func fixed(t *testing.T, text, patch string, path decision.FieldPath) string {
 	t.Helper()
-	d, err := edit.Parse([]byte(text))
+	d, err := edit.New([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func TestUnwritable(t *testing.T) {
 		"an anchor of a value with a tag": {"- &h !!str i\n- *h\n", `[{"op": "replace", "path": "/0", "value": true}]`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := edit.Parse([]byte(test.text))
+			d, err := edit.New([]byte(test.text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -373,7 +373,7 @@ func TestPatchErrors(t *testing.T) {
 	const text = "a: hunter2\nl: [1]\n"
 	for _, test := range tests {
 		t.Run(test.patch, func(t *testing.T) {
-			d, err := edit.Parse([]byte(text))
+			d, err := edit.New([]byte(text))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -35,7 +35,7 @@ func FuzzFix(f *testing.F) {
 		if err != nil || parsed.Value == nil {
 			return
 		}
-		d, err := edit.Parse(text)
+		d, err := edit.New(text)
 		if err != nil {
 			t.Fatal(err)
 		}
