@@ -58,10 +58,10 @@ func (p FieldPath) First() string {
 }
 
 // Within reports whether the path is that of a field, or of something in it: as
-// spec.template.spec.containers[0] is within spec.template.
+// spec.template.spec.containers[0] is within spec.template. No name is within the empty path.
 func (p FieldPath) Within(field FieldPath) bool {
 	rest, ok := strings.CutPrefix(string(p), string(field))
-	return ok && (rest == "" || field == "" || rest[0] == '.' || rest[0] == '[')
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // Child returns the path of a member, in brackets if its name could be read as several.

@@ -42,6 +42,13 @@ func TestSegments(t *testing.T) {
 	}
 }
 
+// What is said of an object as a whole is not about its template, nor the other way round.
+func TestNothingIsWithinTheObjectAsAWhole(t *testing.T) {
+	if decision.FieldPath("spec.template").Within("") || decision.FieldPath("").Within("spec") {
+		t.Error("a field is within the empty path, or the empty path within a field")
+	}
+}
+
 func TestStepsAddUpToThePath(t *testing.T) {
 	for _, path := range []string{"", "spec", "a.b[0].c", "data[tls.crt]", ".a", "a[b", "[0][1].x", "a..b", "a[", "]", "[a]b"} {
 		var whole strings.Builder

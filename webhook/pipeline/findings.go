@@ -36,7 +36,7 @@ type evidence struct {
 	wouldFill map[string]bool
 	// exemptions are those about the request.
 	exemptions config.Exemptions
-	// only is the field that findings must be about; the empty path is any field.
+	// only is the field that findings must be about; empty for any.
 	only decision.FieldPath
 }
 
@@ -111,7 +111,7 @@ func (e *evidence) candidates() []candidate {
 		}
 		for k := range result.Violations {
 			violation := &result.Violations[k]
-			if e.filled[violation.Path] || !decision.FieldPath(violation.Path).Within(e.only) {
+			if e.filled[violation.Path] || e.only != "" && !decision.FieldPath(violation.Path).Within(e.only) {
 				continue
 			}
 			c := candidate{finding: newFinding(bound, bound.EffectiveMode(e.request, violation.Path), violation), bound: i, violation: k}
