@@ -63,8 +63,8 @@ func TestAMakerIsDecidedWhereAllItMakesFromIs(t *testing.T) {
 }
 
 func TestAContainersPointer(t *testing.T) {
-	for path, want := range map[string]string{
-		"spec.containers[0]": "/spec/containers/0", "spec.template.spec.initContainers[12]": "/spec/template/spec/initContainers/12", "": "/",
+	for path, want := range map[string]decision.Pointer{
+		"spec.containers[0]": "/spec/containers/0", "spec.template.spec.initContainers[12]": "/spec/template/spec/initContainers/12", "": "",
 	} {
 		if got := (&decision.Container{Path: path}).Pointer(); got != want {
 			t.Errorf("%q: got %q", path, got)

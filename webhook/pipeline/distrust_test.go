@@ -36,7 +36,7 @@ func TestWhoIsDistrustedForATemplateFromNowhere(t *testing.T) {
 		wouldDenyN int
 	}{
 		"the controller, from nowhere":      {g, controller, web("nginx", "10"), web("nginx:1", "10"), &live{}, decision.VerdictDeny, nil, nil, true, 1},
-		"the controller, nobody answers":    {g, controller, web("nginx", "10"), web("nginx:1", "10"), &live{err: away}, "", away, nil, true, 0},
+		"the controller, nobody answers":    {g, controller, web("nginx", "10"), web("nginx:1", "10"), &live{err: away}, 0, away, nil, true, 0},
 		"the controller, without a finding": {g, controller, web("nginx:2", "10"), web("nginx:1", "10"), &live{}, decision.VerdictAllow, nil, nil, false, 0},
 		"the controller, the same template": {g, controller, web("nginx", "0"), web("nginx", "10"), &live{}, decision.VerdictAllow, nil, nil, false, 0},
 		"the controller, elsewhere":         {g, controller, web("nginx:2", "0"), web("nginx:1", "10"), &live{}, decision.VerdictAllow, nil, nil, false, 0},

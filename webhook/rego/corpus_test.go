@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -14,14 +13,13 @@ import (
 	"testing"
 
 	"taffrail.dev/policies"
+	"taffrail.dev/test/golden"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
-
-var updateFigures = flag.Bool("update", false, "write the figures into the page about credentials")
 
 const (
 	corpus      = "../credentials/testdata/corpus/"
@@ -159,7 +157,7 @@ func measure(t *testing.T, part string) (byPolicy, byDetector map[string]*figure
 		if secret == (denied || warned) {
 			continue
 		}
-		t.Logf("%s: %s is judged wrongly: %v", e.ID, e.Label, engine.Detectors(r))
+		t.Logf("%s: %s is judged wrongly: %v", e.ID, e.Label, rego.Detectors(r))
 	}
 	return byPolicy, byDetector
 }
@@ -199,7 +197,7 @@ func TestTheCorpus(t *testing.T) {
 	if !ok || !closed {
 		t.Fatalf("%s has no place for the figures", figuresPage)
 	}
-	if *updateFigures {
+	if golden.Updating() {
 		if err := os.WriteFile(figuresPage, []byte(before+figuresFrom+"\n"+b.String()+"\n"+figuresTo+after), 0o644); err != nil {
 			t.Fatal(err)
 		}

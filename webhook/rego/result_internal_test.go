@@ -104,18 +104,18 @@ func TestKeysNameElements(t *testing.T) {
 // A fix creates what it needs and nothing else, once.
 func TestWhatAFixCreates(t *testing.T) {
 	object := map[string]any{"spec": map[string]any{"list": []any{map[string]any{"a": nil}, "text"}, "text": "x", "a/b": map[string]any{}, "c~d": nil}}
-	for pointer, want := range map[string]string{
+	for pointer, want := range map[decision.Pointer]string{
 		"/spec/x": "", "/spec/new/x": "/spec/new", "/spec/new/deep/x": "/spec/new /spec/new/deep", "/gone/x/y": "/gone /gone/x", "/spec/list/0/a/x": "/spec/list/0/a",
 		"/spec/list/0/b/x": "/spec/list/0/b", "/spec/list/2/b/x": "", "/spec/list/-/b/x": "", "/spec/list/-1/b/x": "", "/spec/list/1/b/x": "", "/spec/text/b/x": "", "/spec/a~1b/x": "",
 		"/spec/c~0d/x": "/spec/c~0d", "/x": "",
 	} {
-		created := map[string]bool{}
+		created := map[decision.Pointer]bool{}
 		var paths []string
 		for _, operation := range missingParents(object, pointer, created) {
 			if operation.Op != "add" || fmt.Sprint(operation.Value) != "map[]" {
 				t.Errorf("%s: got %+v", pointer, operation)
 			}
-			paths = append(paths, operation.Path)
+			paths = append(paths, string(operation.Path))
 		}
 		if got := strings.Join(paths, " "); got != want {
 			t.Errorf("%s: got %s, want %s", pointer, got, want)
