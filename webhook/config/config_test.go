@@ -260,3 +260,11 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+// To measure a distance takes memory, and time by the length of both words.
+func TestLongWordsAreNotMeasured(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	if n := testing.AllocsPerRun(1, func() { Nearest(long, []string{"image-tag", "replicas"}) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
