@@ -355,3 +355,11 @@ func TestDecodeOfAStoredObject(t *testing.T) {
 		t.Errorf("a list of one: got %+v, %v", decoded, faults)
 	}
 }
+
+// To measure a distance takes memory, and time by the length of both words.
+func TestLongWordsAreNotMeasured(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	if n := testing.AllocsPerRun(1, func() { Nearest(long, []string{"image-tag", "replicas"}) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

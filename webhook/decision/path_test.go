@@ -116,3 +116,13 @@ func TestAPathLeadsToItsFieldOrNowhere(t *testing.T) {
 		}
 	}
 }
+
+func TestWithinAPointer(t *testing.T) {
+	for pointer, want := range map[decision.Pointer]bool{
+		"/spec/a": true, "/spec/a/0": true, "/spec/ab": false, "/spec": false, "": false,
+	} {
+		if got := pointer.Within("/spec/a"); got != want {
+			t.Errorf("%q: got %v", pointer, got)
+		}
+	}
+}

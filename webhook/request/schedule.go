@@ -113,8 +113,9 @@ func namesHour(field string) bool {
 	})
 }
 
-// interval returns the least time between two runs, 0 if there are no two. It looks at the times of a day, and at the days of eight years: leap days are
-// never further apart in this century.
+// interval returns the least time between two runs, 0 if there are no two. It looks at the
+// times of a day, and at the days of eight years: leap days are never further apart in this
+// century.
 func interval(c *cron.SpecSchedule) time.Duration {
 	first, last, least := -1, -1, 0
 	for minute := range 24 * 60 {

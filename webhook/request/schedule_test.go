@@ -109,17 +109,20 @@ func TestNamesInSchedules(t *testing.T) {
 
 func TestSchedulesThatAreRefused(t *testing.T) {
 	for text, want := range map[string]decision.Schedule{
-		"":                    {},
-		"* * * *":             {Fields: 4},
-		"0 0 2 * * *":         {Fields: 6},
-		"@reboot":             {},
-		"@every soon":         {},
-		"@Daily":              {},
-		"60 * * 13 *":         {Fields: 5, Faults: []decision.ScheduleFault{{Field: "minute", Text: "60", Range: "0-59"}, {Field: "month", Text: "13", Range: "1-12 or JAN-DEC"}}},
-		"* 22-2 * * *":        {Fields: 5, Faults: []decision.ScheduleFault{{Field: "hour", Text: "22-2", Range: "0-23"}}},
-		"* * 1,32 * *":        {Fields: 5, Faults: []decision.ScheduleFault{{Field: "day of month", Text: "1,32", Range: "1-31"}}},
-		"* * * * 7":           {Fields: 5, Faults: []decision.ScheduleFault{{Field: "day of week", Text: "7", Range: "0-6 or SUN-SAT, where Sunday is 0"}}},
-		"CRON_TZ=Asia/Seoul ": {Zone: "Asia/Seoul", Zones: []string{"Asia/Seoul"}},
+		"":             {},
+		"* * * *":      {Fields: 4},
+		"0 0 2 * * *":  {Fields: 6},
+		"@reboot":      {},
+		"@every soon":  {},
+		"@Daily":       {},
+		"60 * * 13 *":  {Fields: 5, Faults: []decision.ScheduleFault{{Field: "minute", Text: "60", Range: "0-59"}, {Field: "month", Text: "13", Range: "1-12 or JAN-DEC"}}},
+		"* 22-2 * * *": {Fields: 5, Faults: []decision.ScheduleFault{{Field: "hour", Text: "22-2", Range: "0-23"}}},
+		"* * 1,32 * *": {Fields: 5, Faults: []decision.ScheduleFault{{Field: "day of month", Text: "1,32", Range: "1-31"}}},
+		"* * * * 7":    {Fields: 5, Faults: []decision.ScheduleFault{{Field: "day of week", Text: "7", Range: "0-6 or SUN-SAT, where Sunday is 0"}}},
+		// The parser panics if nothing follows a zone.
+		"TZ=UTC TZ=UTC":         {Fields: 1, Zone: "UTC", Zones: []string{"UTC"}},
+		"TZ=UTC TZ=UTC * * * *": {Fields: 5, Zone: "UTC", Zones: []string{"UTC"}, Faults: []decision.ScheduleFault{{Field: "minute", Text: "TZ=UTC", Range: "0-59"}}},
+		"CRON_TZ=Asia/Seoul ":   {Zone: "Asia/Seoul", Zones: []string{"Asia/Seoul"}},
 	} {
 		got := schedule(t, text)
 		got.Text = ""
