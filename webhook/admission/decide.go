@@ -12,7 +12,7 @@ import (
 )
 
 // decide takes the body of one AdmissionReview to its answer.
-func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, c *call) (*response, error) {
+func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, c *Observation) (*response, error) {
 	req, err := request.Review(body, e.origin)
 	var limit *request.LimitError
 	switch {
@@ -21,7 +21,7 @@ func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, c *
 	case err != nil:
 		return nil, err
 	}
-	c.request = req
+	c.Request = req
 
 	d, err := decider.Decide(ctx, req)
 	if err != nil {
@@ -30,7 +30,7 @@ func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, c *
 	if err := ctx.Err(); err != nil && len(d.Errors) > 0 {
 		return nil, err // the policies are late, not broken
 	}
-	c.decision, c.verdict = d, d.Verdict
+	c.Decision, c.Verdict = d, d.Verdict
 	if e.origin == decision.OriginMutating {
 		return mutated(req, d)
 	}
@@ -42,12 +42,12 @@ const limitAnnotation = "request-limit"
 
 // unseen answers for an object that is too much to be looked at: refused
 // where anything that is enforced applies to its kind and namespace.
-func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, decider Decider, c *call) (*response, error) {
+func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, decider Decider, c *Observation) (*response, error) {
 	request := limit.Request
 	if request == nil || request.UID == "" {
 		return nil, tooLarge(limit)
 	}
-	c.request, c.verdict = request, decision.VerdictAllow
+	c.Request, c.Verdict = request, decision.VerdictAllow
 	answer := allowed(request)
 	if e.origin == decision.OriginMutating {
 		// What is to be said of it, /validate says.
@@ -91,7 +91,7 @@ func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, decide
 		d.Verdict = decision.VerdictWarn
 	case decision.ModeAudit:
 	}
-	c.decision, c.verdict = d, d.Verdict
+	c.Decision, c.Verdict = d, d.Verdict
 	return validated(request, d)
 }
 

@@ -12,9 +12,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"taffrail.dev/policies"
-	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/metrics"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -30,7 +30,7 @@ func TestChangesLeaveNothingBehind(t *testing.T) {
 	c := store(t, new(atomic.Int32), g)
 	registry := prometheus.NewRegistry()
 	compiling := newTestCompiler(c)
-	compiling.log, compiling.metrics = logr.Discard(), admission.NewMetrics(registry)
+	compiling.log, compiling.metrics = logr.Discard(), metrics.NewConfiguration(registry)
 	builder := config.NewBuilder(library)
 	var made, collected atomic.Int32
 	compiling.build = func(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {

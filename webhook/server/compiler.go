@@ -16,6 +16,7 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/metrics"
 )
 
 const (
@@ -54,7 +55,7 @@ type compiler struct {
 	build  func(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error)
 	// decider makes what decides by a snapshot.
 	decider func(*config.Snapshot) admission.Decider
-	metrics *admission.Metrics
+	metrics *metrics.Configuration
 	log     logr.Logger
 	// told is called after each compilation.
 	told func()
@@ -128,7 +129,7 @@ func (c *compiler) run(ctx context.Context) {
 			sleep(ctx, settle)
 		}
 		if err := c.compile(ctx); err != nil && ctx.Err() == nil {
-			c.metrics.SnapshotFailed()
+			c.metrics.NotCompiled()
 			c.log.Error(err, "The configuration did not compile, the one before stays in force")
 			time.AfterFunc(compileRetry, c.kick)
 		}
@@ -154,7 +155,7 @@ func (c *compiler) compile(ctx context.Context) (err error) {
 	}
 	decider := c.decider(made)
 	c.current.Store(&decider)
-	c.metrics.Snapshot(made.ID(), len(made.Guardrails()), made.Bindings())
+	c.metrics.InForce(made.ID(), len(made.Guardrails()), made.Bindings())
 	c.log.Info("Configuration in force", "snapshot", made.ID(), "guardrails", made.Guardrails(), "bindings", made.Bindings(),
 		"problems", len(problems), "seconds", time.Since(began).Seconds())
 

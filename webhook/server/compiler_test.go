@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,6 +21,7 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/metrics"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
@@ -81,6 +83,7 @@ func decideBy(snapshot *config.Snapshot) admission.Decider {
 func newTestCompiler(reader client.Reader) *compiler {
 	c := newCompiler()
 	c.reader, c.log, c.told, c.build, c.decider = reader, logr.Discard(), func() {}, compileAny, decideBy
+	c.metrics = metrics.NewConfiguration(prometheus.NewRegistry())
 	return c
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/metrics"
 )
 
 // countGap is the part of the interval that lies at least between two counts, however
@@ -90,6 +91,22 @@ func (c *excuseCounter) count(ctx context.Context) (err error) {
 	c.last.Store(found)
 	c.told()
 	return nil
+}
+
+// metricsOf lists the Exemptions in force, with what this replica has counted of them.
+func metricsOf(compiled *outcome, counted *excusesCount) []metrics.Exemption {
+	if compiled == nil {
+		return nil
+	}
+	var all []metrics.Exemption
+	for _, e := range compiled.snapshot.Exemptions() {
+		one := metrics.Exemption{Name: e.Name, Until: e.Until}
+		if counted != nil && counted.snapshot == compiled.snapshot.ID() && counted.excuses[e.Name] != nil {
+			one.Excused = &counted.excuses[e.Name].Findings
+		}
+		all = append(all, one)
+	}
+	return all
 }
 
 // of is what an Exemption of a configuration was found to excuse, nil where that has not

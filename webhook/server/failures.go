@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
 )
@@ -36,6 +37,16 @@ type failures struct {
 
 func newFailures() *failures {
 	return &failures{now: time.Now, reported: map[string]time.Time{}, waiting: map[string]string{}, bell: newBell()}
+}
+
+// Observe implements admission.Observer.
+func (f *failures) Observe(o *admission.Observation) {
+	if o.Decision == nil || o.Request.DryRun {
+		return
+	}
+	for policy, err := range o.Decision.Errors {
+		f.note(policy, err)
+	}
 }
 
 // note takes a failure of a policy, of the users' own or not.

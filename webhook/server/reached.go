@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -184,32 +183,6 @@ func reachedCondition(generation int64, r *reach.Report, err error) metav1.Condi
 	}
 	c.Message = decision.Line(message, maxConditionMessage)
 	return c
-}
-
-// reachedMetric counts the objects of which something is not sent.
-type reachedMetric struct{ unreached *prometheus.GaugeVec }
-
-func newReachedMetric(registerer prometheus.Registerer) *reachedMetric {
-	m := &reachedMetric{prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "taffrail_configuration_unreached",
-		Help: "Guardrails and Policies that the API server does not ask about everything for, by kind, as the replica found them that writes status; their condition Reached says what.",
-	}, []string{"kind"})}
-	registerer.MustRegister(m.unreached)
-	return m
-}
-
-// found notes how many objects of a kind have a condition Reached that is False.
-func (m *reachedMetric) found(kind string, unreached int) {
-	if m != nil {
-		m.unreached.WithLabelValues(kind).Set(float64(unreached))
-	}
-}
-
-// clear forgets what was found: another replica writes status from now on.
-func (m *reachedMetric) clear() {
-	if m != nil {
-		m.unreached.Reset()
-	}
 }
 
 // reached is the result of one look at what the API server sends.

@@ -19,6 +19,7 @@ import (
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/facts"
+	"taffrail.dev/webhook/metrics"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/reach"
 	"taffrail.dev/webhook/rego"
@@ -48,17 +49,17 @@ func Run(ctx context.Context, o Options) error {
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	metrics := admission.NewMetrics(registry)
+	configuration := metrics.NewConfiguration(registry)
 
 	reaching := &reachability{
 		name: o.WebhookConfiguration, here: reach.Here{Namespace: o.Namespace, Service: o.Service, URL: o.WebhookURL},
 		cached: watched.GetCache(), live: watched.GetAPIReader(), served: served, log: o.Log.WithName("reach"),
 	}
 	status := newStatusWriter()
-	status.reaching, status.metric = reaching, newReachedMetric(registry)
+	status.reaching, status.metric = reaching, configuration
 	status.client, status.log = watched.GetClient(), o.Log.WithName("status")
 	compiling := newCompiler()
-	compiling.reader, compiling.metrics, compiling.log = watched.GetCache(), metrics, o.Log.WithName("config")
+	compiling.reader, compiling.metrics, compiling.log = watched.GetCache(), configuration, o.Log.WithName("config")
 	builder := config.NewBuilder(catalog)
 	compiling.build = builder.Build
 	status.last = compiling.last.Load
@@ -74,7 +75,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	failing := newFailures()
 	failing.client, failing.log = watched.GetClient(), o.Log.WithName("failures")
-	registry.MustRegister(&exemptionMetrics{compiled: compiling.last.Load, counted: excuses.last.Load, now: time.Now})
+	metrics.NewExemptions(registry, func() []metrics.Exemption { return metricsOf(compiling.last.Load(), excuses.last.Load()) }, time.Now)
 	status.namespaces = known.Namespaces
 	live := facts.NewLive(watched.GetAPIReader())
 	compiling.decider = func(snapshot *config.Snapshot) admission.Decider {
@@ -83,13 +84,13 @@ func Run(ctx context.Context, o Options) error {
 		})
 	}
 	status.maxMode, status.live, status.clock = o.MaxMode, live, facts.NewClock(watched.GetClient())
-	counting := newTally(registry, time.Now)
+	counting := newTally(metrics.NewWouldDeny(registry), time.Now)
 	tallies := &tallyWriter{
 		tally: counting, compiled: compiling.last.Load, cached: watched.GetCache(), live: watched.GetAPIReader(), writer: watched.GetClient(),
 		interval: o.WouldDenyInterval, log: o.Log.WithName("tally"),
 	}
 
-	serving, err := newCertificate(o, metrics)
+	serving, err := newCertificate(o, metrics.NewCertificate(registry))
 	if err != nil {
 		return err
 	}
@@ -97,15 +98,13 @@ func Run(ctx context.Context, o Options) error {
 	rights := facts.NewRights(watched.GetClient())
 	handler := admission.New(admission.Options{
 		Current:          compiling.Current,
-		Failed:           failing.note,
 		Relaxers:         rights,
 		Exempters:        rights,
 		Config:           pipeline.NewChecker(catalog, &storedConfig{live: watched.GetAPIReader(), facts: known}, nil),
-		Admitted:         counting.admitted,
 		MaxInFlight:      o.MaxInFlight,
 		MaxInFlightBytes: o.MaxInFlightBytes,
-		Metrics:          metrics,
 		Log:              o.Log.WithName("admission"),
+		Observers:        []admission.Observer{metrics.NewRequests(registry), counting, failing},
 	})
 	mux := http.NewServeMux()
 	probes.register(mux)
@@ -123,7 +122,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	evicted := newEvictions(registry)
+	evicted := metrics.NewConnections(registry)
 	most := connectionsPerSlot * o.MaxInFlight
 	if files, known := maxFiles(); known {
 		wanted := most
@@ -131,7 +130,7 @@ func Run(ctx context.Context, o Options) error {
 			o.Log.Info("The limit of open files allows fewer connections than MaxInFlight requests may need", "connections", most, "wanted", wanted, "files", files)
 		}
 	}
-	calls := newConnections(listener, most, evicted.of("webhook"))
+	calls := newConnections(listener, most, evicted.Evicted("webhook"))
 	calls.serve(secured)
 	https := &front{
 		server:     secured,
@@ -180,7 +179,7 @@ func Run(ctx context.Context, o Options) error {
 	})
 	if metricsListener != nil {
 		group.Go(func() error {
-			limited := newConnections(metricsListener, maxMetricsConnections, evicted.of("metrics"))
+			limited := newConnections(metricsListener, maxMetricsConnections, evicted.Evicted("metrics"))
 			return serveMetrics(background, limited, metricsHandler(registry, probes), o.Log.WithName("metrics"))
 		})
 	}

@@ -19,6 +19,7 @@ import (
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/metrics"
 	"taffrail.dev/webhook/pipeline"
 )
 
@@ -40,7 +41,7 @@ type statusWriter struct {
 	namespaces func(context.Context) ([]decision.Namespace, error)
 	// reaching knows what the API server sends. It may be nil.
 	reaching *reachability
-	metric   *reachedMetric
+	metric   *metrics.Configuration
 	now      func() time.Time
 	// maxMode is the ceiling of this replica.
 	maxMode decision.Mode
@@ -70,7 +71,7 @@ func (w *statusWriter) events() toolscache.ResourceEventHandler {
 
 // run writes whenever kicked, until ctx ends.
 func (w *statusWriter) run(ctx context.Context) {
-	defer w.metric.clear()
+	defer w.metric.ForgetUnreached()
 	w.kick()
 	for {
 		// Time passes for Exemptions and for failures.
@@ -131,7 +132,7 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, s
 			return err
 		}
 	}
-	w.metric.found(config.KindGuardrail, notSent)
+	w.metric.Unreached(config.KindGuardrail, notSent)
 	return nil
 }
 

@@ -14,11 +14,10 @@ import (
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/metrics"
 )
 
 const (
-	// expirySoon is how long before its end an Exemption is said to expire.
-	expirySoon = 14 * 24 * time.Hour
 	// countedAgain is how old a count may look that has not changed.
 	countedAgain = time.Hour
 )
@@ -136,7 +135,7 @@ func exemptionConditions(
 		active.Message = "It ended at " + end + ": nothing is excused any more."
 		expiring.Reason, expiring.Message = v1alpha1.ReasonExpired, active.Message
 		return []metav1.Condition{active, expiring, unneeded("It is not in force.")}
-	case left <= expirySoon:
+	case left <= metrics.ExpiresSoon:
 		expiring.Reason = v1alpha1.ReasonExpiresSoon
 		expiring.Message = "It ends at " + end + ". What it excuses is decided from then on; ask " + e.Spec.Owner + "."
 	default:

@@ -15,6 +15,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/metrics"
 )
 
 // exempting compiles Exemptions that end at the times given, by name.
@@ -87,7 +88,7 @@ func TestStatusOfExemptions(t *testing.T) {
 			compiled.problems[key{"Exemption", "legacy"}] = config.Problem{Errors: test.problem, Inactive: test.inactive}
 		}
 		w := newStatusWriter()
-		w.client, w.log = c, logr.Discard()
+		w.client, w.log, w.metric = c, logr.Discard(), metrics.NewConfiguration(prometheus.NewRegistry())
 		w.last = func() *outcome { return compiled }
 		w.now = func() time.Time { return end.Add(-test.left) }
 		w.excuses = func(string, string) (*audit.Excuses, time.Time) { return test.excuses, w.now() }
@@ -134,41 +135,23 @@ func TestACountThatSaysTheSameIsNotWrittenAgain(t *testing.T) {
 	}
 }
 
+// A count is of one configuration: it is not served for another.
 func TestMetricsOfExemptions(t *testing.T) {
-	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
-	compiled := &outcome{snapshot: exempting(t, map[string]time.Time{
-		"a": now.Add(15 * 24 * time.Hour), "b": now.Add(14 * 24 * time.Hour), "c": now,
-	})}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(&exemptionMetrics{
-		compiled: func() *outcome { return compiled },
-		counted: func() *excusesCount {
-			return &excusesCount{snapshot: compiled.snapshot.ID(), excuses: map[string]*audit.Excuses{"a": {Findings: 7}}}
-		},
-		now: func() time.Time { return now },
-	})
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
+	end := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	compiled := &outcome{snapshot: exempting(t, map[string]time.Time{"a": end, "b": end})}
+	counted := &excusesCount{snapshot: compiled.snapshot.ID(), excuses: map[string]*audit.Excuses{"a": {Findings: 7}}}
+	seven := int64(7)
+	want := []metrics.Exemption{{Name: "a", Until: end, Excused: &seven}, {Name: "b", Until: end}}
+	if diff := cmp.Diff(want, metricsOf(compiled, counted)); diff != "" {
+		t.Error(diff)
 	}
-	got := map[string]float64{}
-	for _, family := range families {
-		for _, metric := range family.GetMetric() {
-			name := family.GetName()
-			for _, label := range metric.GetLabel() {
-				name += " " + label.GetValue()
-			}
-			got[name] = metric.GetGauge().GetValue()
+	want[0].Excused = nil
+	for name, counted := range map[string]*excusesCount{"not counted": nil, "another configuration": {snapshot: "other", excuses: counted.excuses}} {
+		if diff := cmp.Diff(want, metricsOf(compiled, counted)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	want := map[string]float64{
-		"taffrail_exemption_state a in_force": 1, "taffrail_exemption_state b expiring": 1, "taffrail_exemption_state c expired": 1,
-		"taffrail_exemption_expiry_timestamp_seconds a": float64(now.Add(15 * 24 * time.Hour).Unix()),
-		"taffrail_exemption_expiry_timestamp_seconds b": float64(now.Add(14 * 24 * time.Hour).Unix()),
-		"taffrail_exemption_expiry_timestamp_seconds c": float64(now.Unix()),
-		"taffrail_exemption_excused_findings a":         7,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+	if got := metricsOf(nil, counted); got != nil {
+		t.Errorf("before anything compiled: %v", got)
 	}
 }

@@ -52,7 +52,7 @@ func (w *statusWriter) writePolicies(ctx context.Context, compiled *outcome, sen
 			return err
 		}
 	}
-	w.metric.found(config.KindPolicy, notSent)
+	w.metric.Unreached(config.KindPolicy, notSent)
 	return nil
 }
 

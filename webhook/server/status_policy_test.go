@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/metrics"
 )
 
 func newPolicy(name, rego string, generation int64) *v1alpha1.Policy {
@@ -34,7 +36,7 @@ func writePolicy(t *testing.T, p *v1alpha1.Policy, problem *config.Problem, now 
 		compiled.problems[key{"Policy", p.Name}] = *problem
 	}
 	w := newStatusWriter()
-	w.client, w.log = c, logr.Discard()
+	w.client, w.log, w.metric = c, logr.Discard(), metrics.NewConfiguration(prometheus.NewRegistry())
 	w.now = func() time.Time { return now }
 	w.last = func() *outcome { return compiled }
 	if err := w.write(t.Context()); err != nil {

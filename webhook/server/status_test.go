@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -13,6 +14,7 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/metrics"
 )
 
 func TestStatus(t *testing.T) {
@@ -28,7 +30,7 @@ func TestStatus(t *testing.T) {
 		},
 	}
 	w := newStatusWriter()
-	w.client, w.log = c, logr.Discard()
+	w.client, w.log, w.metric = c, logr.Discard(), metrics.NewConfiguration(prometheus.NewRegistry())
 	w.last = func() *outcome { return nil }
 	if err := w.write(t.Context()); err != nil || writes.Load() != 0 {
 		t.Fatalf("before anything compiled: %v, %d writes", err, writes.Load())
@@ -73,7 +75,7 @@ func TestStatusIsPutRight(t *testing.T) {
 	}
 	c := store(t, &writes, g)
 	w := newStatusWriter()
-	w.client, w.log = c, logr.Discard()
+	w.client, w.log, w.metric = c, logr.Discard(), metrics.NewConfiguration(prometheus.NewRegistry())
 	w.last = func() *outcome {
 		return &outcome{snapshot: snapshotOf(t, config.Objects{}), generations: map[key]int64{{"Guardrail", "a"}: 1}}
 	}

@@ -6,33 +6,28 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/metrics"
 )
 
 const (
 	// mostTallied is how many namespaces of a Guardrail are told apart between two writes.
 	mostTallied = 200
 	// mostListed is how many a status lists.
-	mostListed = 50
-	// mostMeasured is how many pairs of Guardrail and namespace metrics tell apart.
-	mostMeasured = 1000
-	// clusterScoped stands for the namespace of objects that are in none, and otherNamespaces
-	// in metrics for those that are not told apart. Neither can be a namespace's name.
-	clusterScoped   = "-"
-	otherNamespaces = "*"
-	longestName     = 200
+	mostListed  = 50
+	longestName = 200
 )
 
 // tally counts what was admitted and would have been denied if Guardrails and the ceiling
 // were to enforce, since the last write. What it holds is bounded by the Guardrails in force.
 type tally struct {
 	now     func() time.Time
-	metrics *tallyMetrics
+	metrics *metrics.WouldDeny
 
 	mutex  sync.Mutex
 	counts map[string]*count // by Guardrail
@@ -48,11 +43,19 @@ type count struct {
 	fills      fillCount
 }
 
-func newTally(registerer prometheus.Registerer, now func() time.Time) *tally {
-	return &tally{now: now, metrics: newTallyMetrics(registerer), counts: map[string]*count{}}
+func newTally(served *metrics.WouldDeny, now func() time.Time) *tally {
+	return &tally{now: now, metrics: served, counts: map[string]*count{}}
 }
 
-// admitted is an admission.Options.Admitted.
+// Observe implements admission.Observer. What was denied is no dry run of enforcement, and dry
+// runs of requests admit nothing.
+func (t *tally) Observe(o *admission.Observation) {
+	if o.Err != nil || o.Decision == nil || o.Verdict == decision.VerdictDeny || o.Request.DryRun {
+		return
+	}
+	t.admitted(o.Snapshot, o.Request, o.Decision)
+}
+
 func (t *tally) admitted(by *config.Snapshot, r *decision.Request, d *decision.Decision) {
 	if r.Origin == decision.OriginMutating {
 		t.filled(by, r, d)
@@ -103,10 +106,10 @@ func (t *tally) add(guardrail string, version config.Version, r *decision.Reques
 	}
 	namespace := r.Namespace.Name
 	if namespace == "" {
-		namespace = clusterScoped
+		namespace = metrics.ClusterScoped
 	}
 	c.requests++
-	t.metrics.add(guardrail, namespace, policies)
+	t.metrics.Add(guardrail, namespace, policies)
 	one := c.namespaces[namespace]
 	if one == nil {
 		if len(c.namespaces) == mostTallied {
@@ -189,63 +192,5 @@ func (t *tally) forget(exists func(guardrail string) bool) {
 			delete(t.counts, guardrail)
 		}
 	}
-	t.metrics.forget(exists)
-}
-
-// tallyMetrics is what Prometheus reads of a tally: for each Guardrail that there is, by
-// policy of the catalogue and by namespace. The namespaces are told apart until there are
-// mostMeasured pairs; the others of a Guardrail are one.
-type tallyMetrics struct {
-	policies   *prometheus.CounterVec
-	namespaces *prometheus.CounterVec
-	pairs      map[string]map[string]bool
-	size       int
-}
-
-func newTallyMetrics(registerer prometheus.Registerer) *tallyMetrics {
-	m := &tallyMetrics{
-		policies: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "taffrail_would_deny_total",
-			Help: "Requests that were admitted and would have been denied if the Guardrail's mode and the ceiling were enforce, by Guardrail and policy. Dry runs are left out.",
-		}, []string{"guardrail", "policy"}),
-		namespaces: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "taffrail_would_deny_requests_total",
-			Help: `The same by Guardrail and namespace, each request once: "-" for cluster-scoped objects, "*" for namespaces beyond the first 1000 pairs.`,
-		}, []string{"guardrail", "namespace"}),
-		pairs: map[string]map[string]bool{},
-	}
-	registerer.MustRegister(m.policies, m.namespaces)
-	return m
-}
-
-func (m *tallyMetrics) add(guardrail, namespace string, policies []string) {
-	known := m.pairs[guardrail]
-	if known == nil {
-		known = map[string]bool{}
-		m.pairs[guardrail] = known
-	}
-	if !known[namespace] {
-		if m.size < mostMeasured {
-			known[namespace] = true
-			m.size++
-		} else {
-			namespace = otherNamespaces
-		}
-	}
-	m.namespaces.WithLabelValues(guardrail, namespace).Inc()
-	for _, policy := range policies {
-		m.policies.WithLabelValues(guardrail, policy).Inc()
-	}
-}
-
-func (m *tallyMetrics) forget(exists func(guardrail string) bool) {
-	for guardrail, known := range m.pairs {
-		if exists(guardrail) {
-			continue
-		}
-		m.policies.DeletePartialMatch(prometheus.Labels{"guardrail": guardrail})
-		m.namespaces.DeletePartialMatch(prometheus.Labels{"guardrail": guardrail})
-		m.size -= len(known)
-		delete(m.pairs, guardrail)
-	}
+	t.metrics.Forget(exists)
 }

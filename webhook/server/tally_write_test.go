@@ -18,6 +18,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/metrics"
 )
 
 // failingStore has one Guardrail. What a test sets is asked before each call.
@@ -72,7 +73,7 @@ func newTestTally(t *testing.T, s *failingStore, version config.Version) (*tally
 	g := newGuardrail("g", version.Generation)
 	g.UID, g.Spec.Policies = version.UID, []v1alpha1.PolicyBinding{{Name: "image-tag"}}
 	by := snapshotOf(t, config.Objects{Guardrails: []v1alpha1.Guardrail{*g}})
-	counting := newTally(prometheus.NewRegistry(), time.Now)
+	counting := newTally(metrics.NewWouldDeny(prometheus.NewRegistry()), time.Now)
 	w := &tallyWriter{
 		tally: counting, compiled: func() *outcome { return &outcome{snapshot: by} }, cached: s, live: s, writer: s.Client, interval: time.Hour, log: logr.Discard(),
 	}
