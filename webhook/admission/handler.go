@@ -68,11 +68,11 @@ type Options struct {
 	Config Checker
 	// Exempters is asked at ExemptPath, which is not served where it or Config is nil.
 	Exempters pipeline.Exempters
-	// MaxInFlight requests are decided at once, DefaultMaxInFlight if 0. The API server
-	// is told to try again with the rest. A request counts once its body is complete; twice
-	// as many may be on their way.
+	// MaxInFlight is how many requests are decided at once, DefaultMaxInFlight if 0. The API
+	// server is asked to retry the rest. A request counts once its body is complete; twice as
+	// many may be arriving.
 	MaxInFlight int
-	// MaxInFlightBytes is what has arrived of all bodies together, DefaultMaxInFlightBytes
+	// MaxInFlightBytes limits what has arrived of all bodies together, DefaultMaxInFlightBytes
 	// if 0. One request of the largest legal size always fits.
 	MaxInFlightBytes int64
 	// Log is the first observer of every request; Observers are notified after it, in order.
@@ -154,16 +154,16 @@ type endpoint struct {
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &Observation{Path: e.path}
-	body, err := e.recovered(w, r, c)
+	o := &Observation{Path: e.path}
+	body, err := e.recovered(w, r, o)
 	if e.phase.Load() != serving {
 		w.Header().Set("Connection", "close")
 	}
 	if err != nil {
-		e.fail(w, r, c, err)
+		e.fail(w, r, o, err)
 		return
 	}
-	e.observe(c)
+	e.observe(o)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	if _, err := w.Write(body); err != nil {
@@ -173,7 +173,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // recovered turns a panic into an error: one object that trips over a defect must not
 // take the requests of everybody else down with it.
-func (e *endpoint) recovered(w http.ResponseWriter, r *http.Request, c *Observation) (body []byte, err error) {
+func (e *endpoint) recovered(w http.ResponseWriter, r *http.Request, o *Observation) (body []byte, err error) {
 	defer func() {
 		cause := recover()
 		if cause == nil {
@@ -185,13 +185,13 @@ func (e *endpoint) recovered(w http.ResponseWriter, r *http.Request, c *Observat
 		if defect, ok := cause.(runtime.Error); ok {
 			text = defect.Error()
 		}
-		e.options.Log.Error(errors.New(text), "A request panicked", append(c.fields(), "stack", string(debug.Stack()))...)
+		e.options.Log.Error(errors.New(text), "A request panicked", append(o.fields(), "stack", string(debug.Stack()))...)
 		err = &failure{status: http.StatusInternalServerError, reason: reasonPanic, text: "internal error: a defect in Taffrail, see its log"}
 	}()
-	return e.answer(w, r, c)
+	return e.answer(w, r, o)
 }
 
-func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *Observation) ([]byte, error) {
+func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, o *Observation) ([]byte, error) {
 	if err := checkHeader(r); err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *Observation
 	if decider == nil {
 		return nil, &failure{status: http.StatusServiceUnavailable, reason: reasonNotReady, retry: true, text: "no policies compiled yet"}
 	}
-	c.SnapshotID, c.Snapshot = decider.ID(), decider.Snapshot()
+	o.SnapshotID, o.Snapshot = decider.ID(), decider.Snapshot()
 
 	ctx, cancel := context.WithTimeout(r.Context(), timeLeft(r))
 	defer cancel()
@@ -217,8 +217,8 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *Observation
 		return nil, err
 	}
 	defer release()
-	c.began = time.Now()
-	response, err := e.handle(e, ctx, body, decider, c)
+	o.began = time.Now()
+	response, err := e.handle(e, ctx, body, decider, o)
 	if err != nil {
 		return nil, failureOf(ctx, err)
 	}
@@ -226,13 +226,13 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *Observation
 }
 
 // fail answers with an HTTP error. Its text reaches the person whose request fails.
-func (e *endpoint) fail(w http.ResponseWriter, r *http.Request, c *Observation, err error) {
+func (e *endpoint) fail(w http.ResponseWriter, r *http.Request, o *Observation, err error) {
 	var f *failure
 	if !errors.As(err, &f) {
 		f = internal(err)
 	}
-	c.Err, c.Reason, c.failure = err, f.reason, f
-	e.observe(c)
+	o.Err, o.Reason, o.failure = err, f.reason, f
+	e.observe(o)
 	header := w.Header()
 	switch {
 	case f.status == http.StatusServiceUnavailable && f.retry:

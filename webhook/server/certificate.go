@@ -10,7 +10,7 @@ import (
 	"taffrail.dev/webhook/metrics"
 )
 
-// certificate is what is served, wherever it comes from.
+// certificate is the source of the serving certificate.
 type certificate interface {
 	// Get is a tls.Config.GetCertificate.
 	Get(*tls.ClientHelloInfo) (*tls.Certificate, error)

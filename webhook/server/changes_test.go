@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"taffrail.dev/policies"
@@ -29,19 +28,20 @@ func TestChangesLeaveNothingBehind(t *testing.T) {
 	g.Spec.Policies = []v1alpha1.PolicyBinding{{Name: "image-tag"}, {Name: "require-probes"}}
 	c := store(t, new(atomic.Int32), g)
 	registry := prometheus.NewRegistry()
-	compiling := newTestCompiler(c)
-	compiling.log, compiling.metrics = logr.Discard(), metrics.NewConfiguration(registry)
 	builder := config.NewBuilder(library)
 	var made, collected atomic.Int32
-	compiling.build = func(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
-		s, problems, err := builder.Build(ctx, objects)
-		if err != nil {
-			return nil, nil, err
-		}
-		made.Add(1)
-		runtime.AddCleanup(s, func(n *atomic.Int32) { n.Add(1) }, &collected)
-		return s, problems, nil
-	}
+	compiling := newTestCompiler(c, func(o *compilerOptions) {
+		o.metrics = metrics.NewConfiguration(registry)
+		o.builder = buildFunc(func(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
+			s, problems, err := builder.Build(ctx, objects)
+			if err != nil {
+				return nil, nil, err
+			}
+			made.Add(1)
+			runtime.AddCleanup(s, func(n *atomic.Int32) { n.Add(1) }, &collected)
+			return s, problems, nil
+		})
+	})
 	const changes = 2000
 	var before uint64
 	for i := range changes {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -17,22 +16,19 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/metrics"
+	"taffrail.dev/webhook/pipeline"
 )
 
-const (
-	// settle is how long changes are gathered before they are compiled: `kubectl apply`
-	// of a folder is one change.
-	settle = 100 * time.Millisecond
-	// compileRetry is how long a failed compilation waits for the next attempt.
-	compileRetry = 5 * time.Second
-)
+// settle is how long changes are gathered before they are compiled: `kubectl apply` of a folder
+// is one change.
+const settle = 100 * time.Millisecond
 
 var errNotCompiled = errors.New("no configuration compiled yet")
 
 // key names an object of the configuration.
 type key struct{ kind, name string }
 
-// outcome is what one compilation had to say about each object.
+// outcome is the result of one compilation.
 type outcome struct {
 	snapshot *config.Snapshot
 	// generations of the objects that were compiled.
@@ -40,39 +36,63 @@ type outcome struct {
 	problems    map[key]config.Problem
 }
 
-// of tells what became of an object; known is false where it was not compiled as it is now.
+// of returns what is wrong with an object. known is false if the object was not compiled in this
+// generation.
 func (o *outcome) of(k key, generation int64) (problem config.Problem, wrong, known bool) {
 	compiled, known := o.generations[k]
 	problem, wrong = o.problems[k]
 	return problem, wrong, known && compiled == generation
 }
 
-// compiler turns the configuration of the cluster into a snapshot whenever they change, off
-// the path of requests. What it makes depends on the stored objects alone, never on the
-// order of events, so that replicas and restarts agree.
-type compiler struct {
-	reader client.Reader
-	build  func(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error)
-	// decider makes what decides by a snapshot.
-	decider func(*config.Snapshot) admission.Decider
-	metrics *metrics.Configuration
-	log     logr.Logger
-	// told is called after each compilation.
-	told func()
+// builder turns stored objects into a Snapshot, as a *config.Builder does.
+type builder interface {
+	Build(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error)
+}
 
-	bell
-	current atomic.Pointer[admission.Decider]
+// compilerOptions are what a compiler is made from.
+type compilerOptions struct {
+	trigger *trigger
+	// notify are the triggers to fire after each compilation.
+	notify  []*trigger
+	reader  client.Reader
+	builder builder
+	// facts and pipeline are what a Decider needs besides a Snapshot.
+	facts    pipeline.FactSource
+	pipeline pipeline.Options
+	metrics  *metrics.Configuration
+	log      logr.Logger
+}
+
+// compiler turns the configuration of the cluster into a Snapshot whenever it changes, off the
+// path of requests. The result depends on the stored objects alone, never on the order of events,
+// so that replicas and restarts agree.
+type compiler struct {
+	compilerOptions
+	loop *loop
+
+	current atomic.Pointer[pipeline.Decider]
 	last    atomic.Pointer[outcome]
 }
 
-func newCompiler() *compiler { return &compiler{bell: newBell()} }
+func newCompiler(o compilerOptions) *compiler {
+	c := &compiler{compilerOptions: o}
+	c.loop = newLoop(loopOptions{
+		trigger:   o.trigger,
+		reconcile: func(ctx context.Context) (time.Duration, error) { return 0, c.compile(ctx) },
+		failed: func(err error) {
+			c.metrics.NotCompiled()
+			c.log.Error(err, "The configuration did not compile, the previous one stays in force")
+		},
+	})
+	return c
+}
 
-// Current is nil until something compiled.
+// Current returns the Decider in force, nil until something has compiled.
 func (c *compiler) Current() admission.Decider {
-	if s := c.current.Load(); s != nil {
-		return *s
+	if d := c.current.Load(); d != nil {
+		return d
 	}
-	return nil
+	return nil // and not a nil *pipeline.Decider, which would be no nil interface
 }
 
 // ready is a health check.
@@ -83,22 +103,26 @@ func (c *compiler) ready() error {
 	return nil
 }
 
-// events kicks where a change may change what compiles: not for a change of status,
-// which the leader makes after each compilation.
-func (c *compiler) events() toolscache.ResourceEventHandler {
+// compileEvents fires where a change may change what compiles. A change of status is none, except
+// for the parts that decide: the leader writes status after each compilation.
+func compileEvents(t *trigger) toolscache.ResourceEventHandler {
 	return toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { c.kick() },
-		DeleteFunc: func(any) { c.kick() },
+		AddFunc:    func(any) { t.fire() },
+		DeleteFunc: func(any) { t.fire() },
 		UpdateFunc: func(before, after any) {
-			was, ok := before.(client.Object)
-			is, ok2 := after.(client.Object)
-			// A relist may show an object that was deleted and made again as an update.
-			if !ok || !ok2 || was.GetGeneration() != is.GetGeneration() || was.GetUID() != is.GetUID() || lastGood(was) != lastGood(is) ||
-				!equality.Semantic.DeepEqual(injection(was), injection(is)) {
-				c.kick()
+			if compilesAnew(before, after) {
+				t.fire()
 			}
 		},
 	}
+}
+
+func compilesAnew(before, after any) bool {
+	was, ok := before.(client.Object)
+	is, ok2 := after.(client.Object)
+	// A relist may show an object that was deleted and made again as an update.
+	return !ok || !ok2 || was.GetGeneration() != is.GetGeneration() || was.GetUID() != is.GetUID() || lastGood(was) != lastGood(is) ||
+		!equality.Semantic.DeepEqual(injection(was), injection(is))
 }
 
 // lastGood is the part of a status that may be in force.
@@ -117,44 +141,18 @@ func injection(object client.Object) *v1alpha1.Injection {
 	return nil
 }
 
-// run compiles whenever kicked, until ctx ends.
-func (c *compiler) run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-c.bell:
-		}
-		if c.current.Load() != nil {
-			sleep(ctx, settle)
-		}
-		if err := c.compile(ctx); err != nil && ctx.Err() == nil {
-			c.metrics.NotCompiled()
-			c.log.Error(err, "The configuration did not compile, the one before stays in force")
-			time.AfterFunc(compileRetry, c.kick)
-		}
-	}
-}
-
-// compile makes a snapshot of the configuration as it is stored now and swaps it in.
-func (c *compiler) compile(ctx context.Context) (err error) {
-	defer func() {
-		// An object that trips over a defect must not take every replica down.
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
-		}
-	}()
+// compile makes a Snapshot of the configuration as it is stored now and swaps it in.
+func (c *compiler) compile(ctx context.Context) error {
 	objects, err := readObjects(ctx, c.reader)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	made, problems, err := c.build(ctx, objects)
+	made, problems, err := c.builder.Build(ctx, objects)
 	if err != nil {
 		return err
 	}
-	decider := c.decider(made)
-	c.current.Store(&decider)
+	c.current.Store(pipeline.New(made, c.facts, c.pipeline))
 	c.metrics.InForce(made.ID(), len(made.Guardrails()), made.Bindings())
 	c.log.Info("Configuration in force", "snapshot", made.ID(), "guardrails", made.Guardrails(), "bindings", made.Bindings(),
 		"problems", len(problems), "seconds", time.Since(began).Seconds())
@@ -170,7 +168,9 @@ func (c *compiler) compile(ctx context.Context) (err error) {
 		c.metrics.Problems(kind, wrong[kind])
 	}
 	c.last.Store(o)
-	c.told()
+	for _, t := range c.notify {
+		t.fire()
+	}
 	return nil
 }
 

@@ -18,11 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"taffrail.dev/policies"
-	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/metrics"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -66,8 +64,8 @@ func store(t *testing.T, writes *atomic.Int32, objects ...client.Object) client.
 		}).Build()
 }
 
-// compileAny is a build that minds no mistakes.
-func compileAny(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
+// anyBuilder is a builder that ignores problems.
+func anyBuilder(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
 	catalog, err := library()
 	if err != nil {
 		return nil, nil, err
@@ -76,15 +74,22 @@ func compileAny(ctx context.Context, objects config.Objects) (*config.Snapshot, 
 	return snapshot, nil, err
 }
 
-func decideBy(snapshot *config.Snapshot) admission.Decider {
-	return pipeline.New(snapshot, nil, pipeline.Options{})
+// buildFunc is a builder.
+type buildFunc func(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error)
+
+func (f buildFunc) Build(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
+	return f(ctx, objects)
 }
 
-func newTestCompiler(reader client.Reader) *compiler {
-	c := newCompiler()
-	c.reader, c.log, c.told, c.build, c.decider = reader, logr.Discard(), func() {}, compileAny, decideBy
-	c.metrics = metrics.NewConfiguration(prometheus.NewRegistry())
-	return c
+func newTestCompiler(reader client.Reader, change ...func(*compilerOptions)) *compiler {
+	o := compilerOptions{
+		trigger: newTrigger(settle), reader: reader, builder: buildFunc(anyBuilder),
+		metrics: metrics.NewConfiguration(prometheus.NewRegistry()), log: logr.Discard(),
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	return newCompiler(o)
 }
 
 func TestCompileSortsAndSwaps(t *testing.T) {
@@ -95,7 +100,7 @@ func TestCompileSortsAndSwaps(t *testing.T) {
 	if err := c.compile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	compiled, _, err := compileAny(t.Context(), config.Objects{Guardrails: []v1alpha1.Guardrail{*newGuardrail("a", 1), *newGuardrail("b", 2)}})
+	compiled, _, err := anyBuilder(t.Context(), config.Objects{Guardrails: []v1alpha1.Guardrail{*newGuardrail("a", 1), *newGuardrail("b", 2)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,19 +120,24 @@ func TestNoGuardrailIsAConfiguration(t *testing.T) {
 }
 
 func TestTheLastGoodConfigurationStays(t *testing.T) {
-	c := newTestCompiler(store(t, new(atomic.Int32), newGuardrail("a", 1)))
+	build := anyBuilder
+	c := newTestCompiler(store(t, new(atomic.Int32), newGuardrail("a", 1)), func(o *compilerOptions) {
+		o.builder = buildFunc(func(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
+			return build(ctx, objects)
+		})
+	})
 	if err := c.compile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	was := c.Current().ID()
-	for name, build := range map[string]func(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error){
+	for name, broken := range map[string]buildFunc{
 		"error": func(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error) {
 			return nil, nil, errors.New("broken")
 		},
 		"panic": func(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error) { panic("broken") },
 	} {
-		c.build = build
-		if err := c.compile(t.Context()); err == nil || !strings.Contains(err.Error(), "broken") {
+		build = broken
+		if _, err := c.loop.attempt(t.Context()); err == nil || !strings.Contains(err.Error(), map[string]string{"error": "broken", "panic": "panic: string"}[name]) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if c.Current() == nil || c.Current().ID() != was {
@@ -136,62 +146,116 @@ func TestTheLastGoodConfigurationStays(t *testing.T) {
 	}
 }
 
+// A configuration that does not compile is counted and tried again, and those who depend on the
+// compilation are notified once it has succeeded.
+func TestAFailedCompilationIsTriedAgain(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	dependent := newTrigger(0)
+	notified := make(chan struct{})
+	waiting := newLoop(loopOptions{trigger: dependent, reconcile: func(ctx context.Context) (time.Duration, error) {
+		select {
+		case notified <- struct{}{}:
+		case <-ctx.Done():
+		}
+		return 0, nil
+	}})
+	var builds atomic.Int32
+	c := newTestCompiler(store(t, new(atomic.Int32)), func(o *compilerOptions) {
+		o.metrics, o.notify = metrics.NewConfiguration(registry), []*trigger{dependent}
+		o.builder = buildFunc(func(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
+			if builds.Add(1) == 1 {
+				panic("broken")
+			}
+			return anyBuilder(ctx, objects)
+		})
+	})
+	started(t, waiting)
+	<-notified // as it starts
+	started(t, c.loop)
+	<-notified
+	if c.Current() == nil || builds.Load() != 2 {
+		t.Errorf("%d builds", builds.Load())
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == "taffrail_snapshot_errors_total" && family.GetMetric()[0].GetCounter().GetValue() != 1 {
+			t.Errorf("got %v", family)
+		}
+	}
+}
+
 // Changes that come while a configuration is compiled are one more compilation.
 func TestChangesAreGathered(t *testing.T) {
-	c := newTestCompiler(store(t, new(atomic.Int32)))
 	began, release := make(chan struct{}), make(chan struct{})
 	var builds atomic.Int32
-	c.build = func(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
-		if builds.Add(1) <= 2 {
-			began <- struct{}{}
-			<-release
-		}
-		return compileAny(ctx, objects)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { c.run(ctx); close(ended) }()
-	c.kick()
+	c := newTestCompiler(store(t, new(atomic.Int32)), func(o *compilerOptions) {
+		o.builder = buildFunc(func(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
+			if builds.Add(1) <= 2 {
+				began <- struct{}{}
+				<-release
+			}
+			return anyBuilder(ctx, objects)
+		})
+	})
+	stop := started(t, c.loop)
 	<-began
 	for range 100 {
-		c.kick()
+		c.trigger.fire()
 	}
 	release <- struct{}{}
 	<-began
 	release <- struct{}{}
 	time.Sleep(3 * settle) // whatever is left over would be compiled by then
 	stop()
-	<-ended
 	if got := builds.Load(); got != 2 {
 		t.Errorf("100 changes at once are %d builds", got-1)
 	}
 }
 
 func TestOnlyChangesOfSpecCompile(t *testing.T) {
-	c := newCompiler()
-	events := c.events()
-	other := newGuardrail("a", 1)
+	other, injects := newGuardrail("a", 1), newGuardrail("a", 1)
 	other.UID = "made-again"
-	for name, f := range map[string]struct {
-		event func()
-		kicks bool
+	injects.Status.Injection = &v1alpha1.Injection{}
+	before, after := newPolicy("own", "good", 2), newPolicy("own", "good", 2)
+	after.Status.LastGood = &v1alpha1.GoodPolicy{Generation: 1, Spec: v1alpha1.PolicySpec{Rego: "better"}}
+	for name, test := range map[string]struct {
+		before, after client.Object
+		want          bool
 	}{
-		"added":      {func() { events.OnAdd(newGuardrail("a", 1), true) }, true},
-		"deleted":    {func() { events.OnDelete(newGuardrail("a", 1)) }, true},
-		"spec":       {func() { events.OnUpdate(newGuardrail("a", 1), newGuardrail("a", 2)) }, true},
-		"made again": {func() { events.OnUpdate(newGuardrail("a", 1), other) }, true},
-		"status":     {func() { events.OnUpdate(newGuardrail("a", 1), newGuardrail("a", 1)) }, false},
+		"spec":         {newGuardrail("a", 1), newGuardrail("a", 2), true},
+		"made again":   {newGuardrail("a", 1), other, true},
+		"injection":    {newGuardrail("a", 1), injects, true},
+		"last good":    {before, after, true},
+		"status alone": {newGuardrail("a", 1), newGuardrail("a", 1), false},
 	} {
-		f.event()
-		select {
-		case <-c.bell:
-			if !f.kicks {
-				t.Errorf("%s compiles", name)
-			}
-		default:
-			if f.kicks {
-				t.Errorf("%s does not compile", name)
-			}
+		if got := compilesAnew(test.before, test.after); got != test.want {
+			t.Errorf("%s: compiles: %v", name, got)
 		}
+	}
+}
+
+// What comes and goes compiles, too, and a change of status alone does not.
+func TestEventsCompile(t *testing.T) {
+	compile := newTrigger(0)
+	runs := make(chan struct{})
+	started(t, newLoop(loopOptions{trigger: compile, reconcile: func(ctx context.Context) (time.Duration, error) {
+		select {
+		case runs <- struct{}{}:
+		case <-ctx.Done():
+		}
+		return 0, nil
+	}}))
+	<-runs // as it starts
+	events := compileEvents(compile)
+	for _, event := range []func(){
+		func() { events.OnAdd(newGuardrail("a", 1), true) },
+		func() { events.OnUpdate(newGuardrail("a", 1), newGuardrail("a", 2)) },
+		func() { events.OnDelete(newGuardrail("a", 1)) },
+	} {
+		event()
+		<-runs
 	}
 }

@@ -13,24 +13,24 @@ import (
 	"taffrail.dev/webhook/facts"
 )
 
-// storedConfig is a pipeline.Stored: the configuration from the API server itself, and the
-// namespaces, which are only told of, from the informers.
+// storedConfig is a pipeline.Stored. It reads the configuration from the API server itself, and
+// the namespaces, which serve for messages only, from the informers.
 type storedConfig struct {
 	live  client.Reader
 	facts *facts.Facts
 }
 
-// Configuration is all that is stored.
+// Configuration returns all stored objects.
 func (s *storedConfig) Configuration(ctx context.Context) (config.Objects, error) {
 	return readObjects(ctx, s.live)
 }
 
-// Namespaces are those that there are.
+// Namespaces returns the existing namespaces.
 func (s *storedConfig) Namespaces(ctx context.Context) ([]decision.Namespace, error) {
 	return s.facts.Namespaces(ctx)
 }
 
-// liveNamespaces is the most namespaces that are read one by one.
+// liveNamespaces is how many namespaces are read one by one at most.
 const liveNamespaces = 20
 
 // Labels reads the namespaces of these names from the API server itself. Those that do not

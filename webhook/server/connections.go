@@ -175,7 +175,7 @@ func (l *connections) leave(c *connection) {
 	}
 }
 
-// serve makes a server tell what its connections are doing, and take them from l.
+// serve makes a server report the state of its connections, which it takes from l.
 func (l *connections) serve(s *http.Server) {
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, connectionKey{}, connectionOf(conn))

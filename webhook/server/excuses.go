@@ -2,8 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -15,86 +13,77 @@ import (
 	"taffrail.dev/webhook/metrics"
 )
 
-// countGap is the part of the interval that lies at least between two counts, however
-// often the configuration changes: a count reads every object that is covered.
-const countGap = 20
+// usagePause is the part of the interval that lies at least between two counts, however often the
+// configuration changes: a count reads every object that Exemptions cover.
+const usagePause = 20
 
-// excusesCount is what the Exemptions of one configuration excuse.
-type excusesCount struct {
+// usageCount is what the Exemptions of one configuration excuse.
+type usageCount struct {
 	snapshot string
 	at       time.Time
 	excuses  map[string]*audit.Excuses
 }
 
-// excuseCounter counts what Exemptions excuse of the objects that are there, now and then
-// and after each change of the configuration. Only one replica runs one.
-type excuseCounter struct {
+// exemptionUsageOptions are what an exemptionUsage is made from.
+type exemptionUsageOptions struct {
+	trigger *trigger
+	// notify is the trigger to fire after each count.
+	notify   *trigger
 	scanner  *audit.Scanner
 	mapper   meta.RESTMapper
 	compiled func() *outcome
 	interval time.Duration
 	now      func() time.Time
-	// told is called after each count.
-	told func()
-	log  logr.Logger
-
-	bell
-	last atomic.Pointer[excusesCount]
+	log      logr.Logger
 }
 
-func newExcuseCounter() *excuseCounter {
-	return &excuseCounter{interval: DefaultExcusesInterval, now: time.Now, bell: newBell()}
+// exemptionUsage counts what Exemptions excuse of the existing objects, every interval and after
+// each change of the configuration. Only the leader counts.
+type exemptionUsage struct {
+	exemptionUsageOptions
+	loop *loop
+
+	last atomic.Pointer[usageCount]
 }
 
-// run counts until ctx ends.
-func (c *excuseCounter) run(ctx context.Context) {
-	ticker := time.NewTicker(c.interval)
-	defer ticker.Stop()
-	for {
-		if err := c.count(ctx); err != nil && ctx.Err() == nil {
-			c.log.Error(err, "Counting what Exemptions excuse failed")
-		}
-		sleep(ctx, c.interval/countGap)
-		select {
-		case <-ctx.Done():
-			return
-		case <-c.bell:
-		case <-ticker.C:
-		}
-	}
+func newExemptionUsage(o exemptionUsageOptions) *exemptionUsage {
+	u := &exemptionUsage{exemptionUsageOptions: o}
+	u.loop = newLoop(loopOptions{
+		trigger:   o.trigger,
+		reconcile: func(ctx context.Context) (time.Duration, error) { return o.interval, u.count(ctx) },
+		failed:    func(err error) { o.log.Error(err, "Counting what Exemptions excuse failed") },
+		pause:     o.interval / usagePause,
+		retry:     o.interval,
+	})
+	return u
 }
 
-func (c *excuseCounter) count(ctx context.Context) (err error) {
-	defer func() {
-		// An object that trips over a defect must not take the process down: it serves.
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("panic: %T\n%s", cause, debug.Stack())
-		}
-	}()
-	compiled := c.compiled()
+func (u *exemptionUsage) count(ctx context.Context) error {
+	compiled := u.compiled()
 	if compiled == nil {
 		return nil
 	}
-	now := c.now()
+	now := u.now()
 	var inForce config.Exemptions
 	for _, e := range compiled.snapshot.Exemptions() {
 		if now.Before(e.Until) {
 			inForce = append(inForce, e)
 		}
 	}
-	found := &excusesCount{snapshot: compiled.snapshot.ID(), at: now}
+	found := &usageCount{snapshot: compiled.snapshot.ID(), at: now}
 	if len(inForce) > 0 {
-		if found.excuses, err = c.scanner.CountExcuses(ctx, compiled.snapshot, inForce, c.mapper); err != nil {
+		var err error
+		if found.excuses, err = u.scanner.CountExcuses(ctx, compiled.snapshot, inForce, u.mapper); err != nil {
 			return err
 		}
 	}
-	c.last.Store(found)
-	c.told()
+	u.last.Store(found)
+	u.notify.fire()
 	return nil
 }
 
 // metricsOf lists the Exemptions in force, with what this replica has counted of them.
-func metricsOf(compiled *outcome, counted *excusesCount) []metrics.Exemption {
+func metricsOf(compiled *outcome, counted *usageCount) []metrics.Exemption {
 	if compiled == nil {
 		return nil
 	}
@@ -109,10 +98,10 @@ func metricsOf(compiled *outcome, counted *excusesCount) []metrics.Exemption {
 	return all
 }
 
-// of is what an Exemption of a configuration was found to excuse, nil where that has not
-// been counted.
-func (c *excuseCounter) of(snapshot, name string) (*audit.Excuses, time.Time) {
-	last := c.last.Load()
+// of returns what an Exemption of a configuration excuses and when that was counted, or nil if it
+// has not been.
+func (u *exemptionUsage) of(snapshot, name string) (*audit.Excuses, time.Time) {
+	last := u.last.Load()
 	if last == nil || last.snapshot != snapshot || last.excuses[name] == nil {
 		return nil, time.Time{}
 	}

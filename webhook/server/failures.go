@@ -15,32 +15,44 @@ import (
 )
 
 const (
-	// failureGap lies at least between two reports of one Policy's failures.
+	// failureGap is the shortest time between two reports of one Policy's failures.
 	failureGap = time.Minute
-	// maxFailures are waiting to be reported at most. There is one a Policy.
+	// maxFailures is how many failures, one a Policy, wait to be reported at most.
 	maxFailures = 100
 )
 
-// failures writes into the status of Policies that they could not be evaluated. Every
-// replica does, for the requests that it was asked about; a failure costs a request
-// nothing but a note.
-type failures struct {
-	client client.Client
-	now    func() time.Time
-	log    logr.Logger
+// policyFailuresOptions are what policyFailures is made from.
+type policyFailuresOptions struct {
+	trigger *trigger
+	client  client.Client
+	now     func() time.Time
+	log     logr.Logger
+}
+
+// policyFailures writes into the status of Policies that they could not be evaluated. Every
+// replica does, for the requests that it was sent; a failure costs a request nothing but a note.
+// It is an admission.Observer.
+type policyFailures struct {
+	policyFailuresOptions
+	loop *loop
 
 	mutex    sync.Mutex
 	reported map[string]time.Time // by Policy
 	waiting  map[string]string    // messages by Policy
-	bell
 }
 
-func newFailures() *failures {
-	return &failures{now: time.Now, reported: map[string]time.Time{}, waiting: map[string]string{}, bell: newBell()}
+func newPolicyFailures(o policyFailuresOptions) *policyFailures {
+	f := &policyFailures{policyFailuresOptions: o, reported: map[string]time.Time{}, waiting: map[string]string{}}
+	f.loop = newLoop(loopOptions{
+		trigger:   o.trigger,
+		reconcile: func(ctx context.Context) (time.Duration, error) { f.reportAll(ctx); return 0, nil },
+		failed:    func(err error) { o.log.Error(err, "Reporting the failures of Policies failed") },
+	})
+	return f
 }
 
 // Observe implements admission.Observer.
-func (f *failures) Observe(o *admission.Observation) {
+func (f *policyFailures) Observe(o *admission.Observation) {
 	if o.Decision == nil || o.Request.DryRun {
 		return
 	}
@@ -49,8 +61,8 @@ func (f *failures) Observe(o *admission.Observation) {
 	}
 }
 
-// note takes a failure of a policy, of the users' own or not.
-func (f *failures) note(policy string, err error) {
+// note keeps the failure of a policy until it is reported, unless the last report is recent.
+func (f *policyFailures) note(policy string, err error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	if f.now().Sub(f.reported[policy]) < failureGap {
@@ -60,26 +72,20 @@ func (f *failures) note(policy string, err error) {
 		return
 	}
 	f.waiting[policy] = err.Error()
-	f.kick()
+	f.trigger.fire()
 }
 
-// run reports until ctx ends.
-func (f *failures) run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-f.bell:
-		}
-		for policy, message := range f.take() {
-			if err := f.report(ctx, policy, message); err != nil && ctx.Err() == nil {
-				f.log.Error(err, "Reporting the failure of a Policy failed", "policy", policy)
-			}
+// reportAll reports what was noted. A report that fails is not repeated: if the Policy goes on
+// failing, the next request notes it again.
+func (f *policyFailures) reportAll(ctx context.Context) {
+	for policy, message := range f.take() {
+		if err := f.report(ctx, policy, message); err != nil && ctx.Err() == nil {
+			f.log.Error(err, "Reporting the failure of a Policy failed", "policy", policy)
 		}
 	}
 }
 
-func (f *failures) take() map[string]string {
+func (f *policyFailures) take() map[string]string {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	taken := f.waiting
@@ -96,8 +102,8 @@ func (f *failures) take() map[string]string {
 	return taken
 }
 
-// report leaves out what is no Policy: the library's have no status.
-func (f *failures) report(ctx context.Context, policy, message string) error {
+// report writes the failure of a Policy. The library's policies are no objects and have no status.
+func (f *policyFailures) report(ctx context.Context, policy, message string) error {
 	p := &v1alpha1.Policy{}
 	if err := f.client.Get(ctx, client.ObjectKey{Name: policy}, p); err != nil {
 		return client.IgnoreNotFound(err)

@@ -33,12 +33,12 @@ import (
 	"taffrail.dev/webhook/facts"
 )
 
-// informerRetry is how long to wait where an informer cannot be made. One that is made
-// tries by itself.
+// informerRetry is how long to wait if an informer cannot be made. One that is made retries on its
+// own.
 const informerRetry = 2 * time.Second
 
-// newCluster makes the client and the cache. It does not reach for the API server, which
-// may have to come up first.
+// newCluster returns the client and the cache. It does not call the API server, which may have to
+// come up first.
 func newCluster(config *rest.Config, configuration string, mapper meta.RESTMapper, failed toolscache.WatchErrorHandlerWithContext, log logr.Logger) (ctrlcluster.Cluster, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme), storagev1.AddToScheme(scheme),
@@ -46,8 +46,8 @@ func newCluster(config *rest.Config, configuration string, mapper meta.RESTMappe
 		return nil, err
 	}
 	config = rest.CopyConfig(config)
-	// The API server's own priority and fairness is limit enough. The client's would
-	// make admission wait in a burst of requests about a new namespace.
+	// The API server limits requests by priority and fairness. A limit of the client's would delay
+	// admission in a burst of requests about a new namespace.
 	config.QPS = -1
 	watched := facts.CacheOptions()
 	maps.Copy(watched, webhookCache(configuration))
@@ -59,14 +59,14 @@ func newCluster(config *rest.Config, configuration string, mapper meta.RESTMappe
 			Scheme:           scheme,
 			ByObject:         watched,
 			DefaultTransform: cache.TransformStripManagedFields(),
-			// What nobody asked to be watched must not be watched by a mistyped Get.
+			// A mistyped Get must not start a watch.
 			ReaderFailOnMissingInformer: true,
 			DefaultWatchErrorHandler:    failed,
 		}
 	})
 }
 
-// newMapper knows the kinds that are read here. Asking the API server for all of its
+// newMapper returns a mapper of the kinds that are read here. Asking the API server for all of its
 // kinds would take time at each start, and fail while it is away.
 func newMapper() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{corev1.SchemeGroupVersion, appsv1.SchemeGroupVersion, batchv1.SchemeGroupVersion})
@@ -95,18 +95,18 @@ func newMapper() meta.RESTMapper {
 	return mapper
 }
 
-// informers starts the watches and tells whether they are synced.
+// informers starts the watches and reports whether they are synced.
 type informers struct {
 	log logr.Logger
-	// waiting is the kind whose objects have yet to arrive.
+	// waiting is the kind whose objects have not arrived yet.
 	waiting atomic.Pointer[string]
 	// last is why a watch failed last; it may have recovered.
 	last   atomic.Pointer[error]
 	synced atomic.Bool
 }
 
-// ready is a health check. Once synced, informers stay ready: answers from what was
-// known are better than none while the API server is away.
+// ready is a health check. Once synced, informers stay ready: answers from older
+// facts are better than none while the API server cannot be reached.
 func (i *informers) ready() error {
 	if i.synced.Load() {
 		return nil
@@ -123,8 +123,8 @@ func (i *informers) ready() error {
 
 var errNotSynced = errors.New("not synced yet")
 
-// failed keeps the error of a watch for those who ask why nothing is ready: a CRD that
-// is not installed, or a verb that RBAC does not grant.
+// failed keeps the error of a watch for whoever asks why the server is not ready: a CRD that is
+// not installed, or a verb that RBAC does not grant.
 func (i *informers) failed(ctx context.Context, r *toolscache.Reflector, err error) {
 	i.last.Store(&err)
 	toolscache.DefaultWatchErrorHandler(ctx, r, err)
@@ -147,7 +147,7 @@ func (i *informers) start(ctx context.Context, watched cache.Cache, handlers ...
 }
 
 func (i *informers) watch(ctx context.Context, watched cache.Cache, handlers []toolscache.ResourceEventHandler) error {
-	// Before the cache has started, informers come back without having been synced.
+	// Before the cache has started, GetInformer returns informers that are not synced.
 	if !watched.WaitForCacheSync(ctx) {
 		return errNotSynced
 	}
@@ -159,7 +159,7 @@ func (i *informers) watch(ctx context.Context, watched cache.Cache, handlers []t
 		}
 		return informer, nil
 	}
-	// One after the other, so that readiness can tell which of them is missing.
+	// One after the other, so that readiness can name the one that is missing.
 	for _, object := range facts.Watched() {
 		if _, err := get(kindOf(object), object); err != nil {
 			return err
@@ -179,7 +179,7 @@ func (i *informers) watch(ctx context.Context, watched cache.Cache, handlers []t
 	return nil
 }
 
-// kindOf names an object's kind; Go types know theirs by name alone.
+// kindOf returns an object's kind, or the name of its Go type if the object does not carry one.
 func kindOf(object client.Object) string {
 	if kind := object.GetObjectKind().GroupVersionKind().Kind; kind != "" {
 		return kind

@@ -11,12 +11,12 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// A CRD that is not installed must be told to whoever asks why nothing is ready.
+// Readiness names a CRD that is not installed.
 func TestReadinessNamesWhatCannotBeWatched(t *testing.T) {
 	api := httptest.NewServer(http.NotFoundHandler())
 	defer api.Close()
 	i := &informers{log: logr.Discard()}
-	c, err := newCluster(&rest.Config{Host: api.URL}, DefaultName, newMapper(), i.failed, logr.Discard())
+	c, err := newCluster(&rest.Config{Host: api.URL}, "taffrail", newMapper(), i.failed, logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// maxPeriods is how many periods of a Guardrail are recorded. The oldest that are over make
-	// room: Pods of their templates are then left alone.
+	// maxPeriods is how many periods of a Guardrail are recorded. The oldest ended periods are
+	// dropped first: Pods of templates from those times are then left alone.
 	maxPeriods = 20
 	// maxRecorded is how many namespaces of a Guardrail are recorded.
 	maxRecorded = 2000
@@ -34,9 +34,9 @@ type clock interface {
 	Now(ctx context.Context) (time.Time, error)
 }
 
-// recordInjection records since when what the Guardrail injects is enforced, and where. The
-// record decides which Pods are older, so it is written only over the version that it was
-// made from; another version makes this be called again.
+// recordInjection records since when the injections of the Guardrail are enforced, and where. The
+// record decides which Pods are older, so it replaces only the version that it was made from; the
+// event of another version triggers the next attempt.
 func (w *statusWriter) recordInjection(ctx context.Context, g *v1alpha1.Guardrail, compiled *config.Snapshot) error {
 	injecting := compiled.Injecting(w.maxMode)[g.Name]
 	if len(injecting) == 0 && g.Status.Injection == nil {
@@ -70,14 +70,14 @@ func (w *statusWriter) recordInjection(ctx context.Context, g *v1alpha1.Guardrai
 	return nil
 }
 
-// injectionRecord is a record in the making.
+// injectionRecord makes one record from the previous one.
 type injectionRecord struct {
 	ctx    context.Context //nolint:containedctx // it lives no longer than one call
 	clock  clock
 	live   pipeline.Templates
 	before *v1alpha1.Injection
 	spec   *v1alpha1.GuardrailSpec
-	// injecting are the bindings that are enforced now, and selected the namespaces.
+	// injecting are the bindings that are enforced now, and selected the selected namespaces.
 	injecting []config.Injecting
 	selected  []decision.Namespace
 
@@ -85,7 +85,7 @@ type injectionRecord struct {
 	err error
 }
 
-// time asks the API server once, and only if something has changed.
+// time returns the API server's time, which it reads once, and only if something has changed.
 func (r *injectionRecord) time() metav1.Time {
 	if r.now.IsZero() && r.err == nil {
 		var now time.Time
@@ -95,7 +95,7 @@ func (r *injectionRecord) time() metav1.Time {
 	return r.now
 }
 
-// make returns nil where nothing injects.
+// make returns the record, or nil if no binding injects.
 func (r *injectionRecord) make() (*v1alpha1.Injection, error) {
 	if len(r.injecting) == 0 {
 		return nil, nil
@@ -125,9 +125,9 @@ func (r *injectionRecord) make() (*v1alpha1.Injection, error) {
 	return record, r.err
 }
 
-// periods goes on with those of before. One begins where a policy is enforced under other
-// parameters, and ends where it no longer is; with a policy that is not enforced at all, all
-// of its periods go.
+// periods continues the recorded periods. A period begins when a policy is enforced under other
+// parameters, and ends when it no longer is. The periods of a policy that is not enforced at all
+// are dropped.
 func (r *injectionRecord) periods() []v1alpha1.InjectionPeriod {
 	var periods []v1alpha1.InjectionPeriod
 	if r.before != nil {
@@ -175,8 +175,8 @@ func (r *injectionRecord) everywhereBefore() *metav1.Time {
 	return r.before.Everywhere.DeepCopy()
 }
 
-// listed are the namespaces of before that still are selected. One that was created since is
-// another of the same name.
+// listed returns the recorded namespaces that are still selected. A namespace that was created
+// after its record is another one of the same name.
 func (r *injectionRecord) listed() map[string]metav1.Time {
 	since := map[string]metav1.Time{}
 	if r.before == nil {
@@ -196,7 +196,7 @@ func (r *injectionRecord) listed() map[string]metav1.Time {
 	return since
 }
 
-// addIncluded adds the namespaces that the spec excludes no more.
+// addIncluded adds the namespaces that the spec no longer excludes.
 func (r *injectionRecord) addIncluded(since map[string]metav1.Time) {
 	if r.everywhereBefore() == nil {
 		return
@@ -208,8 +208,8 @@ func (r *injectionRecord) addIncluded(since map[string]metav1.Time) {
 	}
 }
 
-// later is now, or the second after a namespace was created: if it is recorded as selected since
-// the second in which it was, it was created so.
+// later returns now, but at least the second after the namespace was created: a record of the same
+// second would mean that it was created with its labels.
 func (r *injectionRecord) later(namespace decision.Namespace) metav1.Time {
 	if now := r.time(); now.After(namespace.Created) {
 		return now
@@ -217,7 +217,7 @@ func (r *injectionRecord) later(namespace decision.Namespace) metav1.Time {
 	return metav1.NewTime(namespace.Created.Add(time.Second))
 }
 
-// addSelected adds the namespaces that the selector has come to select.
+// addSelected adds the namespaces that the selector has begun to select.
 func (r *injectionRecord) addSelected(since map[string]metav1.Time) {
 	everywhere := r.everywhereBefore()
 	for _, namespace := range r.selected {
@@ -233,12 +233,13 @@ func (r *injectionRecord) addSelected(since map[string]metav1.Time) {
 	}
 }
 
-// selectedSince is since when a namespace has its labels, where that tells, and otherwise now.
+// selectedSince returns since when a namespace has the labels that are selected, or now if that is
+// not known.
 func (r *injectionRecord) selectedSince(namespace decision.Namespace) metav1.Time {
 	if !r.sameSelection() {
 		return r.later(namespace)
 	}
-	// Read with the record of before: the selector is the same.
+	// The previous record applies, because the selector is the same.
 	before := config.NewInjection(&v1alpha1.Guardrail{Spec: *r.spec, Status: v1alpha1.GuardrailStatus{Injection: r.before}}, nil)
 	if !before.TellsByLabels(namespace) {
 		return r.later(namespace)
@@ -253,7 +254,7 @@ func (r *injectionRecord) selectedSince(namespace decision.Namespace) metav1.Tim
 	return r.later(namespace)
 }
 
-// grouped lists namespaces by since when they are selected, as many as there is room for.
+// grouped lists namespaces by the time since when they are selected, maxRecorded at most.
 func grouped(since map[string]metav1.Time) (groups []v1alpha1.InjectionNamespaces, unrecorded int32) {
 	names := slices.SortedFunc(maps.Keys(since), func(a, b string) int {
 		if order := since[a].Compare(since[b].Time); order != 0 {

@@ -25,22 +25,31 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// reachability reads the webhook configurations of this installation. Each replica needs
-// them to know what a namespace leaves when its labels change; the one that writes status
-// says what is not sent.
-type reachability struct {
+// reachabilityOptions are what a reachability is made from.
+type reachabilityOptions struct {
 	// name is that of both configurations.
 	name         string
 	here         reach.Here
 	cached, live client.Reader
-	// synced reports whether both configurations are known to cached.
-	synced []toolscache.InformerSynced
-	served *servedResources
-	log    logr.Logger
-	mutex  sync.Mutex // of synced
+	served       *servedResources
+	log          logr.Logger
 }
 
-// webhookCache restricts a cache to the two configurations of a name: RBAC grants them so.
+// reachability reads the webhook configurations of this installation. Each replica needs them to
+// know what a namespace leaves when its labels change; the leader reports what is not sent.
+type reachability struct {
+	reachabilityOptions
+
+	mutex sync.Mutex
+	// synced reports whether both configurations are known to cached.
+	synced []toolscache.InformerSynced
+}
+
+func newReachability(o reachabilityOptions) *reachability {
+	return &reachability{reachabilityOptions: o}
+}
+
+// webhookCache restricts a cache to the two configurations of a name: RBAC grants no others.
 func webhookCache(name string) map[client.Object]cache.ByObject {
 	named := cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", name)}
 	return map[client.Object]cache.ByObject{
@@ -49,11 +58,11 @@ func webhookCache(name string) map[client.Object]cache.ByObject {
 	}
 }
 
-// watch has changed called at every change of the configurations. It does not wait for
-// them: Taffrail decides without.
-func (r *reachability) watch(ctx context.Context, watched cache.Cache, changed func()) {
+// watch fires at every change of the configurations. It does not wait for them: Taffrail decides
+// without.
+func (r *reachability) watch(ctx context.Context, watched cache.Cache, t *trigger) {
 	handler := toolscache.ResourceEventHandlerFuncs{
-		AddFunc: func(any) { changed() }, UpdateFunc: func(any, any) { changed() }, DeleteFunc: func(any) { changed() },
+		AddFunc: func(any) { t.fire() }, UpdateFunc: func(any, any) { t.fire() }, DeleteFunc: func(any) { t.fire() },
 	}
 	var synced []toolscache.InformerSynced
 	for _, object := range []client.Object{
@@ -104,7 +113,7 @@ func (r *reachability) Selectors(ctx context.Context) ([]labels.Selector, error)
 	return reach.Selectors(entries), err
 }
 
-// cluster reads what the API server sends and serves.
+// cluster returns what the API server sends and serves.
 func (r *reachability) cluster(ctx context.Context, namespaces func(context.Context) ([]decision.Namespace, error)) (*reach.Cluster, error) {
 	entries, err := r.entries(ctx)
 	if err != nil {
@@ -121,8 +130,8 @@ func (r *reachability) cluster(ctx context.Context, namespaces func(context.Cont
 	return reach.NewCluster(entries, resources, all, r.here.Namespace), nil
 }
 
-// boundBy is what a Guardrail in force has bound. labelled is true if the webhooks select
-// namespaces by labels that somebody can take away.
+// boundBy returns what a Guardrail in force binds. labelled is true if the webhooks select
+// namespaces by labels that users can remove.
 func boundBy(g *config.Guardrail, labelled bool) reach.Bound {
 	b := reach.Bound{Covers: g.Covers, Relaxes: labelled || g.SelectsByLabels()}
 	for i := range g.Bindings {
@@ -132,8 +141,8 @@ func boundBy(g *config.Guardrail, labelled bool) reach.Bound {
 	return b
 }
 
-// boundOf is what a Policy is about, in the namespaces of the Guardrails that bind it. One
-// that nobody binds is looked at as if it held everywhere.
+// boundOf returns what a Policy applies to, in the namespaces of the Guardrails that bind it. A
+// Policy that no Guardrail binds is reported as if it were bound everywhere.
 func boundOf(policy *rego.Policy, all config.Guardrails) (bound reach.Bound, anywhere bool) {
 	var binding config.Guardrails
 	for _, g := range all {
@@ -149,7 +158,7 @@ func boundOf(policy *rego.Policy, all config.Guardrails) (bound reach.Bound, any
 	}, len(binding) > 0
 }
 
-// reachedCondition says what of a report somebody has to know.
+// reachedCondition returns the condition Reached for a report.
 func reachedCondition(generation int64, r *reach.Report, err error) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionReached, Status: metav1.ConditionTrue, ObservedGeneration: generation,
@@ -185,7 +194,7 @@ func reachedCondition(generation int64, r *reach.Report, err error) metav1.Condi
 	return c
 }
 
-// reached is the result of one look at what the API server sends.
+// reached is what the API server sends, for one round of statuses.
 type reached struct {
 	cluster *reach.Cluster
 	err     error
@@ -193,14 +202,13 @@ type reached struct {
 	catalog *rego.Catalog
 }
 
-// look reads what the API server sends, for one round of statuses. It returns nil where
-// nobody can tell.
-func (w *statusWriter) look(ctx context.Context, compiled *outcome) *reached {
-	if w.reaching == nil {
+// readReached reads what the API server sends. It returns nil without a reachability.
+func (w *statusWriter) readReached(ctx context.Context, compiled *outcome) *reached {
+	if w.reachability == nil {
 		return nil
 	}
 	found := &reached{set: compiled.snapshot.Guardrails(), catalog: compiled.snapshot.Catalog()}
-	found.cluster, found.err = w.reaching.cluster(ctx, w.namespaces)
+	found.cluster, found.err = w.reachability.cluster(ctx, w.namespaces)
 	return found
 }
 
@@ -244,8 +252,8 @@ func (r *reached) condition(generation int64, bound reach.Bound) *metav1.Conditi
 	return &c
 }
 
-// setReached sets the condition, counts it where it is False, and removes it where nothing
-// is in force that could be reached.
+// setReached sets the condition and counts it if it is False. It removes the condition if nothing
+// is in force.
 func setReached(conditions *[]metav1.Condition, c *metav1.Condition, notSent *int) {
 	if c == nil {
 		meta.RemoveStatusCondition(conditions, v1alpha1.ConditionReached)

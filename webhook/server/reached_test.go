@@ -34,7 +34,7 @@ func TestServedResources(t *testing.T) {
 		{GroupVersion: "example.com/v1", APIResources: []metav1.APIResource{{Name: "widgets", Kind: "Widget", Namespaced: true}}},
 	}}
 	now := time.Unix(0, 0)
-	served := &servedResources{discovery: a, now: func() time.Time { return now }}
+	served := newServedResources(a, func() time.Time { return now })
 	mapper := servedMapper{newMapper(), served}
 	widget := schema.GroupKind{Group: "example.com", Kind: "Widget"}
 

@@ -19,19 +19,26 @@ import (
 // that is installed is noticed by then.
 const discoveryInterval = 30 * time.Second
 
-// servedResources knows what the cluster serves. It is safe for concurrent use.
+// discoverer is the part of a discovery.DiscoveryInterface that is called.
+type discoverer interface {
+	ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.APIResourceList, error)
+}
+
+// servedResources caches what the cluster serves. It is safe for concurrent use.
 type servedResources struct {
-	discovery interface {
-		ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.APIResourceList, error)
-	}
-	now func() time.Time
+	discovery discoverer
+	now       func() time.Time
 
 	mutex      sync.Mutex
 	resources  reach.Resources
 	discovered time.Time
 }
 
-// get asks the API server for its resources, unless it has lately.
+func newServedResources(from discoverer, now func() time.Time) *servedResources {
+	return &servedResources{discovery: from, now: now}
+}
+
+// get returns the resources of the API server, as old as discoveryInterval at most.
 func (s *servedResources) get() (reach.Resources, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -78,8 +85,8 @@ func resourcesOf(lists []*metav1.APIResourceList) reach.Resources {
 	return found
 }
 
-// servedMapper maps the kinds that are always read without asking anybody, and those that
-// only Policies name by what the cluster serves.
+// servedMapper maps the kinds that are always read without a request, and those that only Policies
+// name by what the cluster serves.
 type servedMapper struct {
 	meta.RESTMapper
 	served *servedResources
@@ -91,7 +98,7 @@ func (m servedMapper) RESTMapping(kind schema.GroupKind, versions ...string) (*m
 	if !meta.IsNoMatchError(err) {
 		return mapping, err
 	}
-	// Where nobody can tell, the kind counts as one that is not served: it is asked for again.
+	// If discovery fails, the kind counts as not served until the next call.
 	resources, failed := m.served.get()
 	resource, there := resources[kind]
 	if failed != nil || !there {

@@ -24,82 +24,75 @@ import (
 )
 
 const (
-	statusRetry         = 5 * time.Second
 	statusInterval      = time.Minute
 	maxConditionMessage = 1000
 )
 
-// statusWriter tells the authors of the configuration what became of it. Only one replica
-// runs one; another that does so for a moment writes the same.
-type statusWriter struct {
-	client client.Client
-	// last is what was compiled, nil before the first time.
-	last func() *outcome
-	// excuses is what was counted for an Exemption of a snapshot, nil before it was.
-	excuses func(snapshot, name string) (*audit.Excuses, time.Time)
-	// namespaces are those that there are.
+// statusOptions are what a statusWriter is made from.
+type statusOptions struct {
+	trigger *trigger
+	client  client.Client
+	// compiled returns what was compiled last, nil before the first time.
+	compiled func() *outcome
+	// usage returns what was counted for an Exemption of a Snapshot, nil before it was.
+	usage func(snapshot, name string) (*audit.Excuses, time.Time)
+	// namespaces returns the existing namespaces.
 	namespaces func(context.Context) ([]decision.Namespace, error)
-	// reaching knows what the API server sends. It may be nil.
-	reaching *reachability
-	metric   *metrics.Configuration
-	now      func() time.Time
+	// reachability may be nil: then no condition Reached is written.
+	reachability *reachability
+	metrics      *metrics.Configuration
+	now          func() time.Time
 	// maxMode is the ceiling of this replica.
 	maxMode decision.Mode
 	// live and clock are the API server's.
 	live  pipeline.Templates
 	clock clock
 	log   logr.Logger
-	bell
-	// next is when an Exemption's status changes without anybody's doing.
-	next time.Time
 }
 
-func newStatusWriter() *statusWriter {
-	return &statusWriter{
-		excuses: func(string, string) (*audit.Excuses, time.Time) { return nil, time.Time{} },
-		now:     time.Now, bell: newBell(),
-	}
+// statusWriter reports to the authors of the configuration what became of it. Only the leader
+// writes; a replica that believes to lead for a moment longer writes the same.
+type statusWriter struct {
+	statusOptions
+	loop *loop
 }
 
-// events kicks at every change, so that a status that somebody else wrote is put right.
-func (w *statusWriter) events() toolscache.ResourceEventHandler {
-	return toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { w.kick() },
-		UpdateFunc: func(any, any) { w.kick() },
-	}
+func newStatusWriter(o statusOptions) *statusWriter {
+	w := &statusWriter{statusOptions: o}
+	w.loop = newLoop(loopOptions{
+		trigger: o.trigger, reconcile: w.write,
+		failed: func(err error) { o.log.Error(err, "Writing status failed, trying again") },
+	})
+	return w
 }
 
-// run writes whenever kicked, until ctx ends.
+// run writes until ctx ends. Another replica then serves the metrics of what is not reached.
 func (w *statusWriter) run(ctx context.Context) {
-	defer w.metric.ForgetUnreached()
-	w.kick()
-	for {
-		// Time passes for Exemptions and for failures.
-		timer := time.NewTimer(min(max(w.next.Sub(w.now()), 0)+time.Second, statusInterval))
-		select {
-		case <-ctx.Done():
-		case <-w.bell:
-		case <-timer.C:
-		}
-		timer.Stop()
-		if ctx.Err() != nil {
-			return
-		}
-		if err := w.write(ctx); err != nil && ctx.Err() == nil {
-			w.log.Error(err, "Writing status failed, trying again")
-			time.AfterFunc(statusRetry, w.kick)
-		}
+	defer w.metrics.ForgetUnreached()
+	w.loop.run(ctx)
+}
+
+// statusEvents fires at every change, so that a status that somebody else wrote is corrected.
+func statusEvents(t *trigger) toolscache.ResourceEventHandler {
+	return toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { t.fire() },
+		UpdateFunc: func(any, any) { t.fire() },
 	}
 }
 
-// write brings every status up to date that is not.
-func (w *statusWriter) write(ctx context.Context) error {
-	compiled := w.last()
+// write updates every status that is out of date. It returns when the next one will be, because
+// time passes for Exemptions and for failures.
+func (w *statusWriter) write(ctx context.Context) (again time.Duration, err error) {
+	compiled := w.compiled()
 	if compiled == nil {
-		return nil
+		return statusInterval, nil
 	}
-	sent := w.look(ctx, compiled)
-	return errors.Join(w.writeGuardrails(ctx, compiled, sent), w.writeExemptions(ctx, compiled), w.writePolicies(ctx, compiled, sent))
+	sent := w.readReached(ctx, compiled)
+	guardrails := w.writeGuardrails(ctx, compiled, sent)
+	next, exemptions := w.writeExemptions(ctx, compiled)
+	policies := w.writePolicies(ctx, compiled, sent)
+	// A second later than the end: times in a status are whole seconds.
+	return min(max(next.Sub(w.now()), 0)+time.Second, statusInterval), errors.Join(guardrails, exemptions, policies)
 }
 
 func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, sent *reached) error {
@@ -132,7 +125,7 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, s
 			return err
 		}
 	}
-	w.metric.Unreached(config.KindGuardrail, notSent)
+	w.metrics.Unreached(config.KindGuardrail, notSent)
 	return nil
 }
 
@@ -152,7 +145,7 @@ func (w *statusWriter) patch(ctx context.Context, before, after client.Object) e
 	return nil
 }
 
-// activeCondition says what of a Guardrail is in force.
+// activeCondition returns the condition Active of a Guardrail.
 func activeCondition(generation int64, p config.Problem, wrong bool) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, ObservedGeneration: generation,
@@ -169,7 +162,7 @@ func activeCondition(generation int64, p config.Problem, wrong bool) metav1.Cond
 	return c
 }
 
-// problemText names each field and what is wrong with it.
+// problemText joins the errors of a problem, each of which names its field.
 func problemText(p config.Problem) string {
 	texts := make([]string, len(p.Errors))
 	for i, err := range p.Errors {

@@ -17,23 +17,22 @@ import (
 	"taffrail.dev/webhook/metrics"
 )
 
-const (
-	// countedAgain is how old a count may look that has not changed.
-	countedAgain = time.Hour
-)
+// usageRefresh is the age at which a count that has not changed is written again.
+const usageRefresh = time.Hour
 
-// writeExemptions brings the status of every Exemption up to date.
-func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) error {
+// writeExemptions updates the status of every Exemption. next is when the first of those in force
+// ends, if that is within statusInterval.
+func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) (next time.Time, err error) {
 	var list v1alpha1.ExemptionList
 	if err := w.client.List(ctx, &list); err != nil {
-		return fmt.Errorf("listing Exemptions: %w", err)
+		return next, fmt.Errorf("listing Exemptions: %w", err)
 	}
 	namespaceOf, err := w.namespaceOf(ctx)
 	if err != nil {
-		return err
+		return next, err
 	}
 	now := w.now()
-	w.next = now.Add(statusInterval)
+	next = now.Add(statusInterval)
 	for i := range list.Items {
 		e := &list.Items[i]
 		problem, wrong, known := compiled.of(key{config.KindExemption, e.Name}, e.Generation)
@@ -47,11 +46,11 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) e
 		if at := slices.IndexFunc(all, func(r *config.Exemption) bool { return r.Name == e.Name }); at >= 0 {
 			resolved = all[at]
 			honoured = compiled.snapshot.Honoured(resolved, namespaceOf, now)
-			if end = resolved.End(honoured); end.After(now) && end.Before(w.next) {
-				w.next = end
+			if end = resolved.End(honoured); end.After(now) && end.Before(next) {
+				next = end
 			}
 		}
-		excuses, at := w.excuses(compiled.snapshot.ID(), e.Name)
+		excuses, at := w.usage(compiled.snapshot.ID(), e.Name)
 		updated := e.DeepCopy()
 		updated.Status.ObservedGeneration = e.Generation
 		setExcuses(&updated.Status, excuses, at)
@@ -66,23 +65,21 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) e
 			meta.SetStatusCondition(&updated.Status.Conditions, condition)
 		}
 		if err := w.patch(ctx, e, updated); err != nil {
-			return err
+			return next, err
 		}
 	}
-	return nil
+	return next, nil
 }
 
 // namespaceOf returns a lookup of the namespaces that exist.
 func (w *statusWriter) namespaceOf(ctx context.Context) (func(name string) decision.Namespace, error) {
-	known := map[string]decision.Namespace{}
-	if w.namespaces != nil {
-		all, err := w.namespaces(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("listing namespaces: %w", err)
-		}
-		for _, namespace := range all {
-			known[namespace.Name] = namespace
-		}
+	all, err := w.namespaces(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing namespaces: %w", err)
+	}
+	known := make(map[string]decision.Namespace, len(all))
+	for _, namespace := range all {
+		known[namespace.Name] = namespace
 	}
 	return func(name string) decision.Namespace {
 		if namespace, exists := known[name]; exists {
@@ -92,14 +89,14 @@ func (w *statusWriter) namespaceOf(ctx context.Context) (func(name string) decis
 	}, nil
 }
 
-// setExcuses leaves a count alone that says the same and is not old.
+// setExcuses leaves a count alone that is the same and not older than usageRefresh.
 func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.Excuses, at time.Time) {
 	if found == nil {
 		return
 	}
 	have := s.Excuses
 	if have != nil && have.Findings == found.Findings && have.Objects == found.Objects && slices.Equal(have.NotCounted, found.NotCounted) &&
-		at.Sub(have.CountedAt.Time) < countedAgain {
+		at.Sub(have.CountedAt.Time) < usageRefresh {
 		return
 	}
 	s.Excuses = &v1alpha1.Excuses{
@@ -107,9 +104,9 @@ func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.Excuses, at time.Time)
 	}
 }
 
-// exemptionConditions are Active, Expiring and Needed. resolved is nil where nothing of
-// the Exemption can be in force, honoured is what Guardrails make of it, and excuses is nil
-// where nothing was counted.
+// exemptionConditions returns Active, Expiring and Needed. resolved is nil if no part of the
+// Exemption can be in force, honoured is what Guardrails make of it, and excuses is nil if nothing
+// was counted.
 func exemptionConditions(
 	e *v1alpha1.Exemption, resolved *config.Exemption, honoured []config.Honoured, p config.Problem, wrong bool, excuses *audit.Excuses, now time.Time,
 ) []metav1.Condition {
@@ -158,8 +155,8 @@ func exemptionConditions(
 	return conditions
 }
 
-// limitedText says what Guardrails do not honour, and from when on. It is empty if they honour
-// all of the Exemption.
+// limitedText names what Guardrails do not honour, and until when. It is empty if they honour all of
+// the Exemption.
 func limitedText(e *config.Exemption, honoured []config.Honoured) string {
 	var texts []string
 	for _, h := range honoured {

@@ -5,9 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -87,13 +85,13 @@ func TestStatusOfExemptions(t *testing.T) {
 		if len(test.problem) > 0 {
 			compiled.problems[key{"Exemption", "legacy"}] = config.Problem{Errors: test.problem, Inactive: test.inactive}
 		}
-		w := newStatusWriter()
-		w.client, w.log, w.metric = c, logr.Discard(), metrics.NewConfiguration(prometheus.NewRegistry())
-		w.last = func() *outcome { return compiled }
-		w.now = func() time.Time { return end.Add(-test.left) }
-		w.excuses = func(string, string) (*audit.Excuses, time.Time) { return test.excuses, w.now() }
+		now := end.Add(-test.left)
+		w := newTestStatusWriter(c, compiled, func(o *statusOptions) {
+			o.now = func() time.Time { return now }
+			o.usage = func(string, string) (*audit.Excuses, time.Time) { return test.excuses, now }
+		})
 		for range 2 {
-			if err := w.write(t.Context()); err != nil {
+			if _, err := w.write(t.Context()); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
@@ -139,19 +137,40 @@ func TestACountThatSaysTheSameIsNotWrittenAgain(t *testing.T) {
 func TestMetricsOfExemptions(t *testing.T) {
 	end := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	compiled := &outcome{snapshot: exempting(t, map[string]time.Time{"a": end, "b": end})}
-	counted := &excusesCount{snapshot: compiled.snapshot.ID(), excuses: map[string]*audit.Excuses{"a": {Findings: 7}}}
+	counted := &usageCount{snapshot: compiled.snapshot.ID(), excuses: map[string]*audit.Excuses{"a": {Findings: 7}}}
 	seven := int64(7)
 	want := []metrics.Exemption{{Name: "a", Until: end, Excused: &seven}, {Name: "b", Until: end}}
 	if diff := cmp.Diff(want, metricsOf(compiled, counted)); diff != "" {
 		t.Error(diff)
 	}
 	want[0].Excused = nil
-	for name, counted := range map[string]*excusesCount{"not counted": nil, "another configuration": {snapshot: "other", excuses: counted.excuses}} {
+	for name, counted := range map[string]*usageCount{"not counted": nil, "another configuration": {snapshot: "other", excuses: counted.excuses}} {
 		if diff := cmp.Diff(want, metricsOf(compiled, counted)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
 	if got := metricsOf(nil, counted); got != nil {
 		t.Errorf("before anything compiled: %v", got)
+	}
+}
+
+// The status of an Exemption changes when it ends, without an event: it is written again by then.
+func TestStatusIsWrittenAgainWhenAnExemptionEnds(t *testing.T) {
+	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct{ left, want time.Duration }{
+		"soon":     {20 * time.Second, 21 * time.Second},
+		"later":    {time.Hour, statusInterval},
+		"has been": {-time.Second, statusInterval},
+	} {
+		compiled := &outcome{
+			generations: map[key]int64{{"Exemption", "legacy"}: 2},
+			snapshot:    exempting(t, map[string]time.Time{"legacy": now.Add(test.left)}),
+		}
+		w := newTestStatusWriter(store(t, new(atomic.Int32), newExemption("legacy")), compiled, func(o *statusOptions) {
+			o.now = func() time.Time { return now }
+		})
+		if again, err := w.write(t.Context()); err != nil || again != test.want {
+			t.Errorf("%s: again in %s, %v", name, again, err)
+		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // failsFor is how long a Policy counts as failing after its last failure.
 const failsFor = 15 * time.Minute
 
-// writePolicies brings the status of every Policy up to date, and keeps each spec that
+// writePolicies updates the status of every Policy, and keeps each spec that
 // compiles as the last good one.
 func (w *statusWriter) writePolicies(ctx context.Context, compiled *outcome, sent *reached) error {
 	var list v1alpha1.PolicyList
@@ -52,7 +52,7 @@ func (w *statusWriter) writePolicies(ctx context.Context, compiled *outcome, sen
 			return err
 		}
 	}
-	w.metric.Unreached(config.KindPolicy, notSent)
+	w.metrics.Unreached(config.KindPolicy, notSent)
 	return nil
 }
 
@@ -84,7 +84,7 @@ func healthyCondition(p *v1alpha1.Policy, now time.Time) metav1.Condition {
 	return c
 }
 
-// coveredCondition says which kinds the Policy leaves out.
+// coveredCondition returns the condition Covered, which names the kinds that the Policy leaves out.
 func coveredCondition(policy *rego.Policy) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionCovered, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonEveryKind,

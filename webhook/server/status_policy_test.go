@@ -8,14 +8,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/metrics"
 )
 
 func newPolicy(name, rego string, generation int64) *v1alpha1.Policy {
@@ -35,11 +33,8 @@ func writePolicy(t *testing.T, p *v1alpha1.Policy, problem *config.Problem, now 
 	if problem != nil {
 		compiled.problems[key{"Policy", p.Name}] = *problem
 	}
-	w := newStatusWriter()
-	w.client, w.log, w.metric = c, logr.Discard(), metrics.NewConfiguration(prometheus.NewRegistry())
-	w.now = func() time.Time { return now }
-	w.last = func() *outcome { return compiled }
-	if err := w.write(t.Context()); err != nil {
+	w := newTestStatusWriter(c, compiled, func(o *statusOptions) { o.now = func() time.Time { return now } })
+	if _, err := w.write(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	stored := &v1alpha1.Policy{}
@@ -105,8 +100,7 @@ func TestFailuresAreWrittenNowAndThen(t *testing.T) {
 	var writes atomic.Int32
 	c := store(t, &writes, newPolicy("own", "good", 3))
 	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
-	f := newFailures()
-	f.client, f.log, f.now = c, logr.Discard(), func() time.Time { return now }
+	f := newPolicyFailures(policyFailuresOptions{trigger: newTrigger(0), client: c, now: func() time.Time { return now }, log: logr.Discard()})
 	report := func() {
 		for policy, message := range f.take() {
 			if err := f.report(t.Context(), policy, message); err != nil {

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"context"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,9 +15,25 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/metrics"
 )
+
+// newTestStatusWriter writes the status of what is stored in c, as it compiled.
+func newTestStatusWriter(c client.Client, compiled *outcome, change ...func(*statusOptions)) *statusWriter {
+	o := statusOptions{
+		trigger: newTrigger(0), client: c, compiled: func() *outcome { return compiled },
+		usage:      func(string, string) (*audit.Excuses, time.Time) { return nil, time.Time{} },
+		namespaces: func(context.Context) ([]decision.Namespace, error) { return nil, nil },
+		metrics:    metrics.NewConfiguration(prometheus.NewRegistry()), now: time.Now, log: logr.Discard(),
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	return newStatusWriter(o)
+}
 
 func TestStatus(t *testing.T) {
 	var writes atomic.Int32
@@ -29,14 +47,11 @@ func TestStatus(t *testing.T) {
 			{"Guardrail", "bad"}:    {Name: "bad", Errors: unknown, Inactive: true},
 		},
 	}
-	w := newStatusWriter()
-	w.client, w.log, w.metric = c, logr.Discard(), metrics.NewConfiguration(prometheus.NewRegistry())
-	w.last = func() *outcome { return nil }
-	if err := w.write(t.Context()); err != nil || writes.Load() != 0 {
+	if _, err := newTestStatusWriter(c, nil).write(t.Context()); err != nil || writes.Load() != 0 {
 		t.Fatalf("before anything compiled: %v, %d writes", err, writes.Load())
 	}
-	w.last = func() *outcome { return compiled }
-	if err := w.write(t.Context()); err != nil {
+	w := newTestStatusWriter(c, compiled)
+	if _, err := w.write(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]struct {
@@ -60,7 +75,7 @@ func TestStatus(t *testing.T) {
 			t.Errorf("%s is spoken of before it compiled: %+v", name, g.Status)
 		}
 	}
-	if err := w.write(t.Context()); err != nil || writes.Load() != 3 {
+	if _, err := w.write(t.Context()); err != nil || writes.Load() != 3 {
 		t.Errorf("%v, %d writes where three statuses changed once", err, writes.Load())
 	}
 }
@@ -74,12 +89,8 @@ func TestStatusIsPutRight(t *testing.T) {
 		{Type: v1alpha1.ConditionActive, Status: "False", Reason: "Tampered", ObservedGeneration: 1},
 	}
 	c := store(t, &writes, g)
-	w := newStatusWriter()
-	w.client, w.log, w.metric = c, logr.Discard(), metrics.NewConfiguration(prometheus.NewRegistry())
-	w.last = func() *outcome {
-		return &outcome{snapshot: snapshotOf(t, config.Objects{}), generations: map[key]int64{{"Guardrail", "a"}: 1}}
-	}
-	if err := w.write(t.Context()); err != nil || writes.Load() != 1 {
+	w := newTestStatusWriter(c, &outcome{snapshot: snapshotOf(t, config.Objects{}), generations: map[key]int64{{"Guardrail", "a"}: 1}})
+	if _, err := w.write(t.Context()); err != nil || writes.Load() != 1 {
 		t.Fatalf("%v, %d writes", err, writes.Load())
 	}
 	got := get(t, c, "a").Status.Conditions

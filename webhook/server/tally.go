@@ -16,16 +16,19 @@ import (
 )
 
 const (
-	// mostTallied is how many namespaces of a Guardrail are told apart between two writes.
-	mostTallied = 200
-	// mostListed is how many a status lists.
-	mostListed  = 50
-	longestName = 200
+	// maxCounted is how many namespaces and workloads of a Guardrail are counted apart between two
+	// writes.
+	maxCounted = 200
+	// maxListed is how many a status lists.
+	maxListed = 50
+	// maxName is the length of the names in a count.
+	maxName = 200
 )
 
-// tally counts what was admitted and would have been denied if Guardrails and the ceiling
-// were to enforce, since the last write. What it holds is bounded by the Guardrails in force.
-type tally struct {
+// wouldDenyCounter counts what was admitted and would have been denied if Guardrails and the
+// ceiling were to enforce, since the last write. What it holds is limited by the Guardrails in
+// force. It is an admission.Observer.
+type wouldDenyCounter struct {
 	now     func() time.Time
 	metrics *metrics.WouldDeny
 
@@ -33,7 +36,7 @@ type tally struct {
 	counts map[string]*count // by Guardrail
 }
 
-// count is of one version of a Guardrail.
+// count belongs to one version of a Guardrail.
 type count struct {
 	version    config.Version
 	since      time.Time
@@ -43,20 +46,20 @@ type count struct {
 	fills      fillCount
 }
 
-func newTally(served *metrics.WouldDeny, now func() time.Time) *tally {
-	return &tally{now: now, metrics: served, counts: map[string]*count{}}
+func newWouldDenyCounter(served *metrics.WouldDeny, now func() time.Time) *wouldDenyCounter {
+	return &wouldDenyCounter{now: now, metrics: served, counts: map[string]*count{}}
 }
 
-// Observe implements admission.Observer. What was denied is no dry run of enforcement, and dry
-// runs of requests admit nothing.
-func (t *tally) Observe(o *admission.Observation) {
+// Observe implements admission.Observer. It leaves out what was denied, and dry runs, which admit
+// nothing.
+func (t *wouldDenyCounter) Observe(o *admission.Observation) {
 	if o.Err != nil || o.Decision == nil || o.Verdict == decision.VerdictDeny || o.Request.DryRun {
 		return
 	}
 	t.admitted(o.Snapshot, o.Request, o.Decision)
 }
 
-func (t *tally) admitted(by *config.Snapshot, r *decision.Request, d *decision.Decision) {
+func (t *wouldDenyCounter) admitted(by *config.Snapshot, r *decision.Request, d *decision.Decision) {
 	if r.Origin == decision.OriginMutating {
 		t.filled(by, r, d)
 		return
@@ -86,8 +89,8 @@ func (t *tally) admitted(by *config.Snapshot, r *decision.Request, d *decision.D
 	}
 }
 
-// of returns the count of a version of a Guardrail, and nil for one that is no longer in force.
-func (t *tally) of(guardrail string, version config.Version) *count {
+// of returns the count of a version of a Guardrail, or nil if a later version is counted already.
+func (t *wouldDenyCounter) of(guardrail string, version config.Version) *count {
 	c := t.counts[guardrail]
 	switch {
 	case c == nil, c.version.UID != version.UID, c.version.Generation < version.Generation:
@@ -99,10 +102,10 @@ func (t *tally) of(guardrail string, version config.Version) *count {
 	return c
 }
 
-func (t *tally) add(guardrail string, version config.Version, r *decision.Request, policies []string) {
+func (t *wouldDenyCounter) add(guardrail string, version config.Version, r *decision.Request, policies []string) {
 	c := t.of(guardrail, version)
 	if c == nil {
-		return // decided by a configuration that is no longer in force
+		return // decided by a previous configuration
 	}
 	namespace := r.Namespace.Name
 	if namespace == "" {
@@ -112,7 +115,7 @@ func (t *tally) add(guardrail string, version config.Version, r *decision.Reques
 	t.metrics.Add(guardrail, namespace, policies)
 	one := c.namespaces[namespace]
 	if one == nil {
-		if len(c.namespaces) == mostTallied {
+		if len(c.namespaces) == maxCounted {
 			c.other++
 			return
 		}
@@ -123,12 +126,12 @@ func (t *tally) add(guardrail string, version config.Version, r *decision.Reques
 	for _, policy := range policies {
 		one.Policies[policy]++
 	}
-	one.Last = decision.Line(r.Kind.Kind+" "+r.DisplayName(), longestName)
+	one.Last = decision.Line(r.Kind.Kind+" "+r.DisplayName(), maxName)
 	one.LastTime = metav1.NewTime(t.now())
 }
 
-// take hands over what was counted for a Guardrail; nil where nothing was.
-func (t *tally) take(guardrail string) *count {
+// take removes and returns what was counted for a Guardrail, or nil.
+func (t *wouldDenyCounter) take(guardrail string) *count {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	c := t.counts[guardrail]
@@ -136,20 +139,21 @@ func (t *tally) take(guardrail string) *count {
 	return c
 }
 
-// giveBack counts again what could not be written, unless the Guardrail has become another
-// in the meantime.
-func (t *tally) giveBack(guardrail string, c *count) {
+// restore puts back what was taken and could not be written, unless the Guardrail has changed in
+// the meantime.
+func (t *wouldDenyCounter) restore(guardrail string, c *count) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	since := t.counts[guardrail]
+	later := t.counts[guardrail]
 	switch {
-	case since == nil:
+	case later == nil:
 		t.counts[guardrail] = c
-	case since.version == c.version:
-		since.merge(c)
+	case later.version == c.version:
+		later.merge(c)
 	}
 }
 
+// merge adds an earlier count of the same version.
 func (c *count) merge(earlier *count) {
 	c.since = earlier.since
 	c.requests += earlier.requests
@@ -159,7 +163,7 @@ func (c *count) merge(earlier *count) {
 		switch one := c.namespaces[name]; {
 		case one != nil:
 			addTo(one, old)
-		case len(c.namespaces) < mostTallied:
+		case len(c.namespaces) < maxCounted:
 			c.namespaces[name] = old
 		default:
 			c.other += old.Requests
@@ -183,8 +187,8 @@ func addTo(to, more *v1alpha1.WouldDenyNamespace) {
 	}
 }
 
-// forget drops what is left of Guardrails that are gone.
-func (t *tally) forget(exists func(guardrail string) bool) {
+// forget removes the counts of Guardrails that no longer exist.
+func (t *wouldDenyCounter) forget(exists func(guardrail string) bool) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	for guardrail := range t.counts {

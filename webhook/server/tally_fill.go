@@ -16,18 +16,17 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// fillCount counts Pods that lack what an injection sets.
+// fillCount counts Pods that lack what an injection would set.
 type fillCount struct {
 	pods, left, other int64
 	workloads         map[workload]*v1alpha1.WouldFillWorkload
 }
 
-// workload is what Pods belong to, as people know it.
+// workload names what Pods belong to.
 type workload struct{ namespace, name string }
 
-// filled counts a Pod for each Guardrail that would fill it if it were enforced, or that
-// leaves it alone.
-func (t *tally) filled(by *config.Snapshot, r *decision.Request, d *decision.Decision) {
+// filled counts a Pod for each Guardrail that would fill it under enforce, or that leaves it alone.
+func (t *wouldDenyCounter) filled(by *config.Snapshot, r *decision.Request, d *decision.Decision) {
 	if r.Workload == nil || r.Workload.Template || r.Subresource != "" {
 		return
 	}
@@ -56,8 +55,8 @@ func (t *tally) filled(by *config.Snapshot, r *decision.Request, d *decision.Dec
 		}
 		if c := t.of(guardrail, version); c != nil {
 			one := v1alpha1.WouldFillWorkload{
-				Namespace: r.Namespace.Name, Workload: decision.Line(workloadOf(r), longestName),
-				Last: decision.Line(strings.Join(fields, ", "), longestName), LastTime: metav1.NewTime(t.now()),
+				Namespace: r.Namespace.Name, Workload: decision.Line(workloadOf(r), maxName),
+				Last: decision.Line(strings.Join(fields, ", "), maxName), LastTime: metav1.NewTime(t.now()),
 			}
 			if left[guardrail] {
 				one.Left = 1
@@ -79,7 +78,7 @@ func (c *fillCount) add(one v1alpha1.WouldFillWorkload) {
 	switch have := c.workloads[key]; {
 	case have != nil:
 		addFill(have, &one)
-	case len(c.workloads) == mostTallied:
+	case len(c.workloads) == maxCounted:
 		c.other += one.Pods + one.Left
 	default:
 		c.workloads[key] = &one
@@ -109,8 +108,8 @@ func (c *fillCount) merge(earlier *fillCount) {
 // runOfCronJob ends the name of a Job that a CronJob makes: the minutes since 1970.
 var runOfCronJob = regexp.MustCompile(`-\d{8}$`)
 
-// workloadOf names the Deployment of a ReplicaSet and the CronJob of a Job, by how their
-// controllers name what they make: there are too many of the latter to be told apart.
+// workloadOf names the Deployment of a ReplicaSet and the CronJob of a Job, which it derives from
+// how their controllers name what they make. ReplicaSets and Jobs themselves are too many to list.
 func workloadOf(r *decision.Request) string {
 	owner := request.Controller(r.Object)
 	if owner.Kind == "" {
@@ -155,7 +154,7 @@ func addFills(status *v1alpha1.GuardrailStatus, counted *count) bool {
 	to.OtherPods += more.other
 	to.Workloads = nil
 	for _, one := range slices.SortedFunc(maps.Values(all), morePods) {
-		if len(to.Workloads) == mostListed {
+		if len(to.Workloads) == maxListed {
 			to.OtherPods += one.Pods + one.Left
 			continue
 		}

@@ -19,19 +19,16 @@ import (
 )
 
 const (
-	// tallyTries is how often a write is tried that another replica was faster with. What
-	// still could not be written is, the next time.
-	tallyTries = 5
-	// lastWrite is how long the write at the end may take.
-	lastWrite = 5 * time.Second
+	// writeTries is how often a write is tried that conflicts with that of another replica. A count
+	// that could not be written is kept for the next time.
+	writeTries = 5
+	// lastWriteTimeout limits the write at the end.
+	lastWriteTimeout = 5 * time.Second
 )
 
-// tallyWriter adds what this replica has counted to the status of Guardrails. Every replica
-// runs one: each write names the version of the object that it adds to, so that none is
-// lost. It writes status.wouldDeny and status.wouldFill, and the leader everything
-// else.
-type tallyWriter struct {
-	tally    *tally
+// wouldDenyOptions are what a wouldDenyWriter is made from.
+type wouldDenyOptions struct {
+	counter  *wouldDenyCounter
 	compiled func() *outcome
 	// cached trails the API server; live does not.
 	cached, live client.Reader
@@ -40,56 +37,69 @@ type tallyWriter struct {
 	log          logr.Logger
 }
 
+// wouldDenyWriter adds what this replica has counted to the status of Guardrails. Every replica
+// runs one: each write names the version of the object that it adds to, so that no count is lost.
+// It writes status.wouldDeny and status.wouldFill; the leader writes everything else.
+type wouldDenyWriter struct {
+	wouldDenyOptions
+	loop *loop
+}
+
+func newWouldDenyWriter(o wouldDenyOptions) *wouldDenyWriter {
+	w := &wouldDenyWriter{wouldDenyOptions: o}
+	w.loop = newLoop(loopOptions{
+		trigger:   newTrigger(0),
+		reconcile: func(ctx context.Context) (time.Duration, error) { w.write(ctx); return o.interval, nil },
+		failed:    func(err error) { o.log.Error(err, "Writing what would have been denied failed, trying again") },
+	})
+	return w
+}
+
 // run writes every interval, and once more when ctx has ended.
-func (w *tallyWriter) run(ctx context.Context) {
-	for ctx.Err() == nil {
-		sleep(ctx, w.interval)
-		if ctx.Err() == nil {
-			w.write(ctx)
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+func (w *wouldDenyWriter) run(ctx context.Context) {
+	w.loop.run(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWriteTimeout)
 	defer cancel()
 	w.write(ctx)
 }
 
-// write brings the status of each Guardrail in force up to date.
-func (w *tallyWriter) write(ctx context.Context) {
+// write adds to the status of each Guardrail in force. What cannot be written is counted again.
+func (w *wouldDenyWriter) write(ctx context.Context) {
 	compiled := w.compiled()
 	if compiled == nil {
 		return
 	}
 	versions := compiled.snapshot.Versions()
-	w.tally.forget(func(guardrail string) bool { _, exists := versions[guardrail]; return exists })
+	w.counter.forget(func(guardrail string) bool { _, exists := versions[guardrail]; return exists })
 	for _, name := range slices.Sorted(maps.Keys(versions)) {
-		counted := w.tally.take(name)
+		counted := w.counter.take(name)
 		if counted == nil {
 			if w.begun(ctx, name, versions[name]) {
 				continue
 			}
-			// That nothing would have been denied since then is worth knowing.
-			counted = &count{version: versions[name], since: w.tally.now()}
+			// Since when nothing would have been denied is worth knowing.
+			counted = &count{version: versions[name], since: w.counter.now()}
 		}
 		if err := w.add(ctx, name, counted); err != nil {
-			w.tally.giveBack(name, counted)
+			w.counter.restore(name, counted)
 			w.log.Error(err, "What would have been denied was not written, trying again later", "guardrail", name)
 		}
 	}
 }
 
-// begun tells whether the status counts for this version of a Guardrail already.
-func (w *tallyWriter) begun(ctx context.Context, name string, version config.Version) bool {
+// begun reports whether the status already counts for this version of a Guardrail.
+func (w *wouldDenyWriter) begun(ctx context.Context, name string, version config.Version) bool {
 	var g v1alpha1.Guardrail
 	if err := w.cached.Get(ctx, client.ObjectKey{Name: name}, &g); err != nil {
-		return true // there is nothing to tell of, or nowhere to
+		return true // the Guardrail is gone, or not known yet
 	}
 	return g.UID != version.UID || g.Status.WouldDeny != nil && g.Status.WouldDeny.Generation >= version.Generation &&
 		g.Status.WouldFill != nil && g.Status.WouldFill.Generation >= version.Generation
 }
 
 // add adds a count to what is stored.
-func (w *tallyWriter) add(ctx context.Context, name string, counted *count) (err error) {
-	for range tallyTries {
+func (w *wouldDenyWriter) add(ctx context.Context, name string, counted *count) (err error) {
+	for range writeTries {
 		var g v1alpha1.Guardrail
 		if err := w.live.Get(ctx, client.ObjectKey{Name: name}, &g); err != nil {
 			return client.IgnoreNotFound(err)
@@ -100,7 +110,7 @@ func (w *tallyWriter) add(ctx context.Context, name string, counted *count) (err
 		}
 		denied, filled := addCount(&updated.Status, counted), addFills(&updated.Status, counted)
 		if !denied && !filled {
-			return nil // it was of another
+			return nil // the count belongs to another version
 		}
 		patch := client.MergeFromWithOptions(&g, client.MergeFromWithOptimisticLock{})
 		if err = w.writer.Status().Patch(ctx, updated, patch); !apierrors.IsConflict(err) {
@@ -113,8 +123,8 @@ func (w *tallyWriter) add(ctx context.Context, name string, counted *count) (err
 	return nil
 }
 
-// addCount is false where there is nothing to add: the count is of an older generation, or
-// of nothing and there is one already.
+// addCount adds to what is stored. It returns false if there is nothing to add: the count belongs to
+// an older generation, or is empty and one is stored already.
 func addCount(status *v1alpha1.GuardrailStatus, counted *count) bool {
 	to := status.WouldDeny
 	switch {
@@ -137,7 +147,7 @@ func addCount(status *v1alpha1.GuardrailStatus, counted *count) bool {
 	to.OtherRequests += counted.other
 	to.Namespaces = nil
 	for _, one := range slices.SortedFunc(maps.Values(all), moreRequests) {
-		if len(to.Namespaces) == mostListed {
+		if len(to.Namespaces) == maxListed {
 			to.OtherRequests += one.Requests
 			continue
 		}

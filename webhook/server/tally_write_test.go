@@ -17,7 +17,6 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/metrics"
 )
 
@@ -68,20 +67,15 @@ func (s *failingStore) wouldDeny(t *testing.T) int64 {
 	return g.Status.WouldDeny.Requests
 }
 
-func newTestTally(t *testing.T, s *failingStore, version config.Version) (*tallyWriter, func()) {
+// newTestWriter returns a writer for one Guardrail, and what counts a request that it would deny.
+func newTestWriter(t *testing.T, s *failingStore, version config.Version) (w *wouldDenyWriter, admitted func()) {
 	t.Helper()
-	g := newGuardrail("g", version.Generation)
-	g.UID, g.Spec.Policies = version.UID, []v1alpha1.PolicyBinding{{Name: "image-tag"}}
-	by := snapshotOf(t, config.Objects{Guardrails: []v1alpha1.Guardrail{*g}})
-	counting := newTally(metrics.NewWouldDeny(prometheus.NewRegistry()), time.Now)
-	w := &tallyWriter{
-		tally: counting, compiled: func() *outcome { return &outcome{snapshot: by} }, cached: s, live: s, writer: s.Client, interval: time.Hour, log: logr.Discard(),
-	}
-	return w, func() {
-		counting.admitted(by, &decision.Request{Origin: decision.OriginValidating, Name: "web"}, &decision.Decision{
-			Findings: []decision.Finding{{Policy: "p", Mode: decision.ModeAudit, WouldDeny: true, WouldDenyBy: []string{"g"}}},
-		})
-	}
+	by := snapshotAt(t, version)
+	counter := newWouldDenyCounter(metrics.NewWouldDeny(prometheus.NewRegistry()), time.Now)
+	w = newWouldDenyWriter(wouldDenyOptions{
+		counter: counter, compiled: func() *outcome { return &outcome{snapshot: by} }, cached: s, live: s, writer: s.Client, interval: time.Hour, log: logr.Discard(),
+	})
+	return w, func() { counter.Observe(wouldDeny(by, "shop", "p")) }
 }
 
 // What cannot be written is counted again, and written with what has come since.
@@ -98,10 +92,10 @@ func TestNoCountIsLostWhenItCannotBeWritten(t *testing.T) {
 		"it may not be read":        {forbidden, nil, 0},
 		"it cannot be written":      {nil, broken, 1},
 		"it may not be written":     {nil, forbidden, 1},
-		"others are always quicker": {nil, conflict, tallyTries},
+		"others are always quicker": {nil, conflict, writeTries},
 	} {
 		s := newFailingStore(t, newGuardrail("g", 1))
-		w, admitted := newTestTally(t, s, config.Version{Generation: 1})
+		w, admitted := newTestWriter(t, s, config.Version{Generation: 1})
 		admitted()
 		s.get, s.patch = func() error { return test.get }, func() error { return test.patch }
 		w.write(t.Context())
@@ -127,8 +121,8 @@ func TestNoCountIsLostWhenItCannotBeWritten(t *testing.T) {
 // Another replica may be quicker a few times.
 func TestACountIsAddedToWhatAnotherReplicaWrote(t *testing.T) {
 	s := newFailingStore(t, newGuardrail("g", 1))
-	w, admitted := newTestTally(t, s, config.Version{Generation: 1})
-	quicker := tallyTries - 1
+	w, admitted := newTestWriter(t, s, config.Version{Generation: 1})
+	quicker := writeTries - 1
 	s.patch = func() error {
 		if quicker == 0 {
 			return nil
@@ -138,8 +132,47 @@ func TestACountIsAddedToWhatAnotherReplicaWrote(t *testing.T) {
 	}
 	admitted()
 	w.write(t.Context())
-	if got := s.wouldDeny(t); got != 1 || s.patches != tallyTries {
+	if got := s.wouldDeny(t); got != 1 || s.patches != writeTries {
 		t.Errorf("%d requests after %d tries", got, s.patches)
+	}
+}
+
+// A write that meets that of another replica adds to it.
+func TestReplicasThatWriteAtOnceLoseNothing(t *testing.T) {
+	s := newFailingStore(t, newGuardrail("g", 1))
+	mine, admittedHere := newTestWriter(t, s, config.Version{Generation: 1})
+	theirs, admittedThere := newTestWriter(t, s, config.Version{Generation: 1})
+	admittedHere()
+	admittedHere()
+	admittedThere()
+	s.patch = func() error {
+		s.patch = func() error { return nil }
+		theirs.write(t.Context()) // after this replica has read, and before it writes
+		return nil
+	}
+	mine.write(t.Context())
+	if got := s.wouldDeny(t); got != 3 || s.patches != 3 {
+		t.Errorf("%d requests in %d writes", got, s.patches)
+	}
+}
+
+// A Guardrail that changes while its count cannot be written begins anew: what was counted for
+// the previous version is not added to the next.
+func TestACountOfAPreviousVersionIsNotWritten(t *testing.T) {
+	s := newFailingStore(t, newGuardrail("g", 2))
+	w, admitted := newTestWriter(t, s, config.Version{Generation: 1})
+	admitted()
+	now := snapshotAt(t, config.Version{Generation: 2})
+	s.patch = func() error {
+		w.counter.Observe(wouldDeny(now, "shop", "p"))
+		return errors.New("the API server is away")
+	}
+	w.write(t.Context())
+	s.patch = func() error { return nil }
+	w.compiled = func() *outcome { return &outcome{snapshot: now} }
+	w.write(t.Context())
+	if got := s.wouldDeny(t); got != 1 {
+		t.Errorf("%d requests are stored for the version that denied 1", got)
 	}
 }
 
@@ -156,7 +189,7 @@ func TestACountIsNotOfAnotherGuardrail(t *testing.T) {
 		"it has yet to be changed": {config.Version{UID: "new", Generation: 2}, 1},
 	} {
 		s := newFailingStore(t, g.DeepCopy())
-		w, admitted := newTestTally(t, s, test.version)
+		w, admitted := newTestWriter(t, s, test.version)
 		admitted()
 		w.write(t.Context())
 		if got := s.wouldDeny(t); got != test.want {
@@ -164,7 +197,7 @@ func TestACountIsNotOfAnotherGuardrail(t *testing.T) {
 		}
 	}
 	s := newFailingStore(t, g.DeepCopy())
-	w, admitted := newTestTally(t, s, config.Version{UID: "new", Generation: 3})
+	w, admitted := newTestWriter(t, s, config.Version{UID: "new", Generation: 3})
 	admitted()
 	gone := apierrors.NewNotFound(schema.GroupResource{Resource: "guardrails"}, "g")
 	s.patch = func() error { return gone }
@@ -179,7 +212,7 @@ func TestACountIsNotOfAnotherGuardrail(t *testing.T) {
 // That nothing would have been denied is written once for each version.
 func TestThatNothingWouldBeDeniedIsWritten(t *testing.T) {
 	s := newFailingStore(t, newGuardrail("g", 1))
-	w, _ := newTestTally(t, s, config.Version{Generation: 1})
+	w, _ := newTestWriter(t, s, config.Version{Generation: 1})
 	for range 3 {
 		w.write(t.Context())
 	}
@@ -196,7 +229,7 @@ func TestThatNothingWouldBeDeniedIsWritten(t *testing.T) {
 // What was counted until the end is written at the end.
 func TestTheLastCountIsWritten(t *testing.T) {
 	s := newFailingStore(t, newGuardrail("g", 1))
-	w, admitted := newTestTally(t, s, config.Version{Generation: 1})
+	w, admitted := newTestWriter(t, s, config.Version{Generation: 1})
 	admitted()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
