@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/controller"
 	"taffrail.dev/webhook/metrics"
 	"taffrail.dev/webhook/reach"
 	"taffrail.dev/webhook/rego"
@@ -95,12 +96,12 @@ func Run(ctx context.Context, o Options) error {
 }
 
 // newControllers takes Options that are complete, as the functions below do.
-func newControllers(o Options, registry *prometheus.Registry) (*Controllers, error) {
+func newControllers(o Options, registry *prometheus.Registry) (*controller.Controllers, error) {
 	catalog, err := rego.Load(o.Library)
 	if err != nil {
 		return nil, fmt.Errorf("loading the policies: %w", err)
 	}
-	return makeControllers(controllerOptions{
+	return controller.New(controller.Options{
 		Config: o.Config, Catalog: catalog, WebhookConfiguration: o.WebhookConfiguration,
 		Here:    reach.Here{Namespace: o.Namespace, Service: o.Service, URL: o.WebhookURL},
 		MaxMode: o.MaxMode, LeaderElect: o.LeaderElect,
@@ -109,7 +110,7 @@ func newControllers(o Options, registry *prometheus.Registry) (*Controllers, err
 	})
 }
 
-func newHandler(o Options, c *Controllers, registry *prometheus.Registry) *admission.Handler {
+func newHandler(o Options, c *controller.Controllers, registry *prometheus.Registry) *admission.Handler {
 	return admission.New(admission.Options{
 		Current:          c.Current,
 		Relaxers:         c.Rights(),
