@@ -86,7 +86,10 @@ Exit codes:
 	flags.DurationVar(&o.ShutdownGrace, "shutdown-grace", server.DefaultShutdownGrace, "how long requests in flight may then take")
 	flags.IntVar(&o.MaxInFlight, "max-in-flight", admission.DefaultMaxInFlight, "requests decided at once; as many may wait, twice as many arrive, and five times as many connections be open")
 	flags.Int64Var(&o.MaxInFlightBytes, "max-in-flight-bytes", admission.DefaultMaxInFlightBytes, "bytes that have arrived of all bodies together; a quarter is kept for bodies of up to 64 KiB")
-	flags.DurationVar(&o.ExcusesInterval, "excuses-interval", server.DefaultExcusesInterval, "how often the leader counts what each Exemption excuses")
+	flags.DurationVar(&o.ExemptionUsageInterval, "exemption-usage-interval", server.DefaultExemptionUsageInterval, "how often the leader counts what each Exemption excuses")
+	// The previous name of the flag is kept for one release.
+	flags.DurationVar(&o.ExemptionUsageInterval, "excuses-interval", server.DefaultExemptionUsageInterval, "use --exemption-usage-interval")
+	_ = flags.MarkHidden("excuses-interval") // fails for a flag that does not exist
 	flags.DurationVar(&o.WouldDenyInterval, "would-deny-interval", server.DefaultWouldDenyInterval, "how often to add to the status of Guardrails what would have been denied")
 	o.logLevel = addChoice(command, "log-level", "", "what to log; debug has every decision in it", "info", "debug", "warn", "error")
 	o.logFormat = addChoice(command, "log-format", "", "how to log, to stderr", "json", "text")
@@ -104,8 +107,8 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	if o.DrainDelay <= 0 {
 		o.DrainDelay = -1 // Options take 0 for the default.
 	}
-	if o.MaxInFlight <= 0 || o.MaxInFlightBytes <= 0 || o.ShutdownGrace <= 0 || o.ExcusesInterval <= 0 || o.WouldDenyInterval <= 0 {
-		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes, --shutdown-grace, --excuses-interval and --would-deny-interval must be positive")}
+	if o.MaxInFlight <= 0 || o.MaxInFlightBytes <= 0 || o.ShutdownGrace <= 0 || o.ExemptionUsageInterval <= 0 || o.WouldDenyInterval <= 0 {
+		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes, --shutdown-grace, --exemption-usage-interval and --would-deny-interval must be positive")}
 	}
 	if len(o.ClientNames) > 0 && o.ClientCAFile == "" {
 		return &usageError{errors.New("--client-names restricts nobody without --client-ca-file: name the file with who signs the API server's client certificate")}

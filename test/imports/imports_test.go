@@ -38,7 +38,7 @@ var (
 	never = map[string][]string{
 		"policies":              append([]string{module, opa}, cluster...),
 		"charts":                append([]string{module, opa}, cluster...),
-		"webhook/admission":     {"taffrail.dev/webhook/audit", "taffrail.dev/webhook/report"},
+		"webhook/admission":     {"taffrail.dev/webhook/audit", "taffrail.dev/webhook/report", "taffrail.dev/webhook/controller", "taffrail.dev/webhook/metrics"},
 		"webhook/api/v1alpha1":  append([]string{module, opa}, cluster...),
 		"webhook/audit":         {"taffrail.dev/webhook/admission"},
 		"webhook/rego/regotest": cluster,
@@ -46,6 +46,8 @@ var (
 		"webhook/credentials":   append([]string{module, opa}, cluster...),
 		"webhook/facts":         {},
 		"webhook/config":        cluster,
+		"webhook/controller":    {"taffrail.dev/webhook/server", "taffrail.dev/webhook/report"},
+		"webhook/metrics":       append([]string{"taffrail.dev/webhook/controller", "taffrail.dev/webhook/server"}, cluster...),
 		"webhook/rego":          cluster,
 		"webhook/pipeline":      cluster,
 		"webhook/resources":     append([]string{opa}, cluster...),

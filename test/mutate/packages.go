@@ -22,7 +22,7 @@ func groups() []group {
 		{"webhook/rego", []string{"webhook/rego/regotest", "webhook/config", "webhook/pipeline"}},
 		{"webhook/decision", []string{"webhook/pipeline", "webhook/admission"}},
 		{"webhook/config", []string{"webhook/admission", "webhook/pipeline"}},
-		{"webhook/admission", []string{"webhook/server"}},
+		{"webhook/admission", []string{"webhook/metrics", "webhook/server"}},
 	}
 }
 

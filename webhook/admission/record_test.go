@@ -3,9 +3,7 @@ package admission_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,63 +11,20 @@ import (
 	"github.com/go-logr/logr/funcr"
 
 	"taffrail.dev/webhook/admission"
-	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 )
 
-// heard is what a Handler's owner is told of requests.
-type heard struct {
+// decisions records the decisions that a Handler reports.
+type decisions struct {
 	mutex sync.Mutex
-	lines []string
+	all   []*decision.Decision
 }
 
-func (h *heard) add(line string) {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	h.lines = append(h.lines, line)
-}
-
-func (h *heard) listen(o *admission.Options) {
-	o.Admitted = func(_ *config.Snapshot, r *decision.Request, decision *decision.Decision) {
-		h.add(fmt.Sprintf("admitted %s as %s", r.Subject(), decision.Verdict))
-	}
-	o.Failed = func(policy string, err error) { h.add(fmt.Sprintf("failed %s: %v", policy, err)) }
-}
-
-// Whoever counts learns of every object that is let in, and of every policy that fails, but
-// for dry runs.
-func TestAdmittedObjectsAndFailedPoliciesAreTold(t *testing.T) {
-	broken := map[string]error{"p": errors.New("no time")}
-	for name, c := range map[string]struct {
-		decision *decision.Decision
-		dry      bool
-		want     []string
-	}{
-		"allowed":           {&decision.Decision{Verdict: decision.VerdictAllow}, false, []string{"admitted Deployment eks-work/nginx as allow"}},
-		"warned":            {&decision.Decision{Verdict: decision.VerdictWarn, Findings: []decision.Finding{imageTag(decision.ModeWarn)}}, false, []string{"admitted Deployment eks-work/nginx as warn"}},
-		"unknown":           {&decision.Decision{Verdict: decision.VerdictUnknown}, false, []string{"admitted Deployment eks-work/nginx as unknown"}},
-		"denied":            {denied(1), false, nil},
-		"failed":            {&decision.Decision{Verdict: decision.VerdictAllow, Errors: broken}, false, []string{"admitted Deployment eks-work/nginx as allow", "failed p: no time"}},
-		"failed and denied": {&decision.Decision{Verdict: decision.VerdictDeny, Findings: denied(1).Findings, Errors: broken}, false, []string{"failed p: no time"}},
-		"a dry run":         {&decision.Decision{Verdict: decision.VerdictAllow, Errors: broken}, true, nil},
-	} {
-		h := &heard{}
-		f := start(t, answering(c.decision), h.listen)
-		dry := ""
-		if c.dry {
-			dry = `,"dryRun":true`
-		}
-		f.reviewed(f.post("/validate", body("Deployment", deployment, dry)))
-		f.server.Close()
-		slices.Sort(h.lines)
-		if !slices.Equal(h.lines, c.want) {
-			t.Errorf("%s: got %q", name, h.lines)
-		}
-	}
-	h := &heard{}
-	f := start(t, failing(errors.New("away")), h.listen)
-	if a := f.post("/validate", body("Deployment", deployment)); a.status != http.StatusInternalServerError || len(h.lines) > 0 {
-		t.Errorf("HTTP %d, %q", a.status, h.lines)
+func (d *decisions) Observe(o *admission.Observation) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if o.Decision != nil {
+		d.all = append(d.all, o.Decision)
 	}
 }
 
@@ -134,14 +89,14 @@ func TestWhatIsLoggedOfADecision(t *testing.T) {
 	}
 }
 
-// Findings in the past of a request that nobody waits for any more are no decision.
+// A decision whose policies ran out of time is not reported as one with broken policies.
 func TestPoliciesThatAreLateAreNotBroken(t *testing.T) {
-	h := &heard{}
+	seen := &decisions{}
 	f := start(t, fake{decide: func(ctx context.Context, _ *decision.Request) (*decision.Decision, error) {
 		<-ctx.Done()
 		return &decision.Decision{Verdict: decision.VerdictAllow, Errors: map[string]error{"p": ctx.Err()}}, nil
-	}}, h.listen)
-	if a := f.post("/validate?timeout=100ms", body("Deployment", deployment)); a.status != http.StatusGatewayTimeout || len(h.lines) > 0 {
-		t.Errorf("HTTP %d: %s, %q", a.status, a.text, h.lines)
+	}}, func(o *admission.Options) { o.Observers = append(o.Observers, seen) })
+	if a := f.post("/validate?timeout=100ms", body("Deployment", deployment)); a.status != http.StatusGatewayTimeout || len(seen.all) > 0 {
+		t.Errorf("HTTP %d: %s, %d decisions", a.status, a.text, len(seen.all))
 	}
 }
