@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// keep does what there is to do: it serves what the Secret holds, lets it be trusted, and
-// renews it.
+// rotate runs one reconciliation: it serves the certificate in the Secret, adds its authorities
+// to the caBundles, and renews it when due.
 func (k *Keeper) keep(ctx context.Context) error {
 	secret := &corev1.Secret{}
 	if err := k.cached.Get(ctx, client.ObjectKey{Namespace: k.options.Namespace, Name: k.options.Secret}, secret); err != nil {
@@ -25,7 +25,7 @@ func (k *Keeper) keep(ctx context.Context) error {
 		k.serve(pair)
 	}
 	if secret.ResourceVersion == k.replaced {
-		return nil // what was written has yet to come back, and will kick
+		return nil // the cache still returns the version that was overwritten; its update event triggers the next run
 	}
 	configurations, err := k.configurations(ctx)
 	if err != nil {
@@ -52,8 +52,9 @@ func (k *Keeper) keep(ctx context.Context) error {
 	return nil
 }
 
-// configurations are copies of those that there are. As long as that is not known they must
-// not be taken for none, which would be none that has yet to trust anything.
+// configurations returns copies of the webhook configurations that exist. It fails until the
+// cache has synced: an empty result would mean that no configuration has yet to trust a new
+// authority.
 func (k *Keeper) configurations(ctx context.Context) ([]client.Object, error) {
 	for _, synced := range k.configured {
 		if !synced() {
@@ -74,7 +75,7 @@ func (k *Keeper) configurations(ctx context.Context) ([]client.Object, error) {
 	return found, nil
 }
 
-// writeSecret takes a copy of the cache's.
+// writeSecret patches secret, which must be a copy of the cached object.
 func (k *Keeper) writeSecret(ctx context.Context, secret *corev1.Secret, c *change) error {
 	data, err := c.encode()
 	if err != nil {
@@ -90,7 +91,7 @@ func (k *Keeper) writeSecret(ctx context.Context, secret *corev1.Secret, c *chan
 	maps.Copy(secret.Data, data)
 	switch err := k.client.Patch(ctx, secret, locked(before)); {
 	case apierrors.IsConflict(err):
-		// Another replica came first, and the watch will tell what it wrote.
+		// Another replica wrote first. The watch delivers its version.
 		return nil
 	case err != nil:
 		return fmt.Errorf("writing the Secret of the certificate: %w", err)
@@ -100,14 +101,14 @@ func (k *Keeper) writeSecret(ctx context.Context, secret *corev1.Secret, c *chan
 	return nil
 }
 
-// writeConfiguration writes the caBundles that have changed, if any has.
+// writeConfiguration patches c if it differs from before.
 func (k *Keeper) writeConfiguration(ctx context.Context, before, c client.Object) error {
 	if reflect.DeepEqual(before, c) {
 		return nil
 	}
 	switch err := k.client.Patch(ctx, c, locked(before)); {
 	case apierrors.IsConflict(err) || apierrors.IsNotFound(err):
-		// It has changed since, or is gone; the watch will tell.
+		// It was changed or deleted meanwhile. The watch delivers the event.
 	case err != nil:
 		return fmt.Errorf("writing the caBundle of %T %s: %w", c, c.GetName(), err)
 	default:
@@ -116,8 +117,8 @@ func (k *Keeper) writeConfiguration(ctx context.Context, before, c client.Object
 	return nil
 }
 
-// locked is a patch that leaves alone what this version of the types does not know, and
-// fails where somebody else has written since.
+// locked returns a patch that keeps fields unknown to this version of the types, and that fails
+// with a conflict if the object was written since it was read.
 func locked(before client.Object) client.Patch {
 	return client.StrategicMergeFrom(before, client.MergeFromWithOptimisticLock{})
 }

@@ -23,50 +23,51 @@ import (
 )
 
 const (
-	// longestPause is how long the keeper looks at nothing where nothing changes.
+	// maxResync is the longest time between two reconciliations.
 	longestPause = time.Minute
-	// retry is how long to wait after what failed.
+	// retryInterval is the time between a failed reconciliation and the next.
 	retry = 2 * time.Second
-	// reminding is how often what goes on failing is logged.
+	// relogInterval is the time after which an error that persists is logged again.
 	reminding = time.Hour
 )
 
-// Options of a Keeper; all are required.
+// Options configures a Rotator. All fields are required.
 type Options struct {
-	// Namespace has the Secret and the Service.
+	// Namespace contains the Secret and the Service.
 	Namespace string
-	// Secret is the name of a Secret that is there; it may be empty.
+	// Secret is the name of an existing Secret, which may be empty.
 	Secret string
 	// Service is the name of the Service that the API server calls.
 	Service string
-	// Configuration is the name of the MutatingWebhookConfiguration and of the
-	// ValidatingWebhookConfiguration. Either may be missing, for a while or forever:
-	// deleting them is how an engineer on call switches Taffrail off.
+	// Configuration is the name of both the MutatingWebhookConfiguration and the
+	// ValidatingWebhookConfiguration. Either may be missing, temporarily or for good: deleting them
+	// is how an engineer on call switches Taffrail off.
 	Configuration string
 	Lifetimes
 }
 
-// Keeper has the serving certificate of the Secret, renews it there, and keeps the
-// caBundle of the webhook configurations.
+// Rotator serves the certificate in the Secret, renews it there, and keeps the caBundle of the
+// webhook configurations up to date.
 type Keeper struct {
 	options Options
 	client  client.Client
 	cached  cache.Cache
 	log     logr.Logger
-	// loaded is told of every certificate that is served from now on.
+	// onLoad is called with every certificate as it begins to be served.
 	loaded func(*x509.Certificate)
 	kicked chan struct{}
 	served atomic.Pointer[tls.Certificate]
-	// last is what failed last, nil once nothing does.
+	// last is the most recent failure, nil once a reconciliation succeeds.
 	last atomic.Pointer[failure]
-	// mind is Run's alone, and so is replaced, the version of the Secret that it wrote over.
+	// state and overwritten belong to the goroutine of Run. overwritten is the resourceVersion that
+	// the last write of the Secret replaced.
 	mind     mind
 	replaced string
-	// configured tell whether all webhook configurations are known.
+	// configurationsSynced report whether the lists of the webhook configurations have arrived.
 	configured []toolscache.InformerSynced
 }
 
-// failure is an error, and when it was logged.
+// failure is an error with the time at which it was last logged.
 type failure struct {
 	err    error
 	logged time.Time
@@ -77,8 +78,8 @@ var (
 	errMissing = errors.New("one of Namespace, Secret, Service and Configuration is empty")
 )
 
-// NewKeeper does not reach for the API server. loaded is told of every certificate when
-// it begins to be served.
+// NewRotator returns a Rotator. It does not contact the API server; Run does. onLoad is called
+// with every certificate as it begins to be served.
 func NewKeeper(config *rest.Config, o Options, log logr.Logger, loaded func(*x509.Certificate)) (*Keeper, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -98,7 +99,8 @@ func NewKeeper(config *rest.Config, o Options, log logr.Logger, loaded func(*x50
 	if err != nil {
 		return nil, err
 	}
-	// RBAC grants these objects by name, and a watch of one name is granted so too.
+	// RBAC grants access by resource name, which permits a watch only if its field selector is that
+	// name.
 	named := func(name string) cache.ByObject {
 		return cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", name)}
 	}
@@ -121,7 +123,7 @@ func NewKeeper(config *rest.Config, o Options, log logr.Logger, loaded func(*x50
 	return k, nil
 }
 
-// Get is a tls.Config.GetCertificate.
+// Get implements tls.Config.GetCertificate.
 func (k *Keeper) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if pair := k.served.Load(); pair != nil {
 		return pair, nil
@@ -129,7 +131,7 @@ func (k *Keeper) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, errNoPair
 }
 
-// Ready is a health check.
+// Ready returns an error until a certificate is served.
 func (k *Keeper) Ready() error {
 	if k.served.Load() != nil {
 		return nil
@@ -140,7 +142,7 @@ func (k *Keeper) Ready() error {
 	return errNoPair
 }
 
-// Run keeps until ctx ends.
+// Run rotates the certificate until ctx ends.
 func (k *Keeper) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return k.cached.Start(ctx) })
@@ -150,16 +152,16 @@ func (k *Keeper) Run(ctx context.Context) error {
 			k.run(ctx)
 		}
 		if ctx.Err() != nil {
-			err = nil // it ended as it was told to
+			err = nil // a regular shutdown
 		}
 		return err
 	})
 	return group.Wait()
 }
 
-// watch returns once the first lists have arrived, and tries for as long as that takes.
+// watch starts the informers and returns once the Secret is synced, however long that takes.
 func (k *Keeper) watch(ctx context.Context) error {
-	// Before the cache has started, informers come back without having been synced.
+	// Before the cache has started, GetInformer returns informers that are not synced.
 	if !k.cached.WaitForCacheSync(ctx) {
 		return ctx.Err()
 	}
@@ -171,7 +173,8 @@ func (k *Keeper) watch(ctx context.Context) error {
 	for _, o := range []client.Object{
 		&admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{}, &corev1.Secret{},
 	} {
-		// What is in the Secret can be served before all that trust it are known.
+		// Only the Secret has to be synced: the certificate in it can be served before the
+		// configurations are known.
 		_, needed := o.(*corev1.Secret)
 		informer, err := k.cached.GetInformer(ctx, o, cache.BlockUntilSynced(needed))
 		if err != nil {
@@ -188,7 +191,7 @@ func (k *Keeper) watch(ctx context.Context) error {
 }
 
 func (k *Keeper) run(ctx context.Context) {
-	// Where there is none, no event tells that.
+	// If no configuration exists, no event reports that the lists have arrived.
 	go func() {
 		if toolscache.WaitForCacheSync(ctx.Done(), k.configured...) {
 			k.kick()
@@ -201,7 +204,7 @@ func (k *Keeper) run(ctx context.Context) {
 		case err == nil:
 			k.last.Store(nil)
 		case errors.Is(err, errUnknown):
-			// A list that fails is told by its watch.
+			// The watch error handler logs the failed list.
 			next = min(retry, pause)
 		case ctx.Err() == nil:
 			k.failed(err)
@@ -211,8 +214,9 @@ func (k *Keeper) run(ctx context.Context) {
 	}
 }
 
-// failed logs each cause when it comes up, and again while it lasts: what fails is tried
-// every other second, and a certificate that is not renewed works for weeks.
+// recordFailure logs each cause when it first occurs, and again every relogInterval while it
+// lasts: the reconciliation is retried every two seconds, and a certificate that is not renewed
+// goes on working for weeks.
 func (k *Keeper) failed(err error) {
 	now := time.Now()
 	if last := k.last.Load(); last != nil && last.err.Error() == err.Error() && now.Sub(last.logged) < reminding {
@@ -239,7 +243,7 @@ func (k *Keeper) wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// serve begins to serve a pair.
+// serve makes pair the serving certificate.
 func (k *Keeper) serve(pair *tls.Certificate) {
 	if before := k.served.Load(); before != nil && before.Leaf.Equal(pair.Leaf) {
 		return

@@ -9,8 +9,8 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 )
 
-// rewriting is the least between two writes of the Secret by one replica. Only clocks that
-// do not agree could ask for more.
+// minWriteInterval is the shortest time between two writes of the Secret by one replica. Only
+// nodes whose clocks disagree require a faster one.
 const rewriting = 5 * time.Second
 
 var (
@@ -18,13 +18,13 @@ var (
 	errHasty   = errors.New("it was written a moment ago and does not hold: do the clocks of all nodes agree?")
 )
 
-// mind is what one replica makes of what it sees, and all that it remembers.
+// rotationState is what one replica remembers between reconciliations.
 type mind struct {
 	lifetimes Lifetimes
-	// name is the DNS name to serve under.
+	// name is the DNS name that the certificate is valid for.
 	name  string
 	trust trust
-	// wrote is when it last wrote the Secret.
+	// wrote is the time of this replica's last write of the Secret.
 	wrote time.Time
 }
 
@@ -32,9 +32,9 @@ func (m *mind) renewal(now time.Time) renewal {
 	return renewal{lifetimes: m.lifetimes, name: m.name, now: now, trust: m.trust}
 }
 
-// serves is the pair in the Secret, nil where nobody would accept it.
+// servingPair returns the pair in the Secret, or nil if clients would reject it.
 func (m *mind) serves(data map[string][]byte, now time.Time) *tls.Certificate {
-	// What is damaged is told where it is made anew.
+	// next reports the damage when it repairs it.
 	material, _ := parse(data)
 	if m.renewal(now).broken(material) != nil {
 		return nil
@@ -42,16 +42,16 @@ func (m *mind) serves(data map[string][]byte, now time.Time) *tls.Certificate {
 	return material.pair
 }
 
-// change is what the Secret should hold from now on.
+// change is the new content of the Secret.
 type change struct {
 	material
 	why string
-	// damage is what was wrong with the Secret; nil where nothing was.
+	// damage describes the invalid content that is being replaced, nil if there was none.
 	damage error
 }
 
-// next is how the Secret has to be changed. Where it is nil, the entries have been made to
-// trust what the Secret holds.
+// next returns the pending change of the Secret. If there is none it returns nil, and adds the
+// authorities in the Secret to the caBundles of entries.
 func (m *mind) next(data map[string][]byte, entries []*admissionregistrationv1.WebhookClientConfig, now time.Time) (*change, error) {
 	if foreign(data) {
 		return nil, fmt.Errorf("the Secret of the certificate: %w", errForeign)
