@@ -11,22 +11,22 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// Document is the text of one document of a file. The objects of a List share theirs.
+// Document is the text of one document of a file. The objects of a List share it.
 type Document struct {
-	// Text is as it stands in the file, with markers, comments and line ends.
+	// Text is the original text, including markers, comments and line endings.
 	Text []byte
-	// Start is where Text begins in the file, in bytes.
+	// Start is the offset of Text in the file, in bytes.
 	Start int
 
-	before int // lines of the file above Text
+	before int // the number of lines of the file above Text
 	once   sync.Once
 	root   yaml.Node
 	err    error
 }
 
-// Node is the object as it is written, comments and all, and how many lines of the file
-// stand above its document: a node's Line counts from there. The document is parsed when
-// it is first asked for.
+// Node returns the YAML node of the object, including comments, and the number of lines in the
+// file above its document: the Line of a node is relative to that. The document is parsed on the
+// first call.
 func (i *Item) Node() (node *yaml.Node, before int, err error) {
 	if i.Document == nil {
 		return nil, 0, errors.New("there is no object to find the place of")
@@ -45,14 +45,14 @@ func (i *Item) Node() (node *yaml.Node, before int, err error) {
 
 func (d *Document) parse() (*yaml.Node, error) {
 	d.once.Do(func() {
-		// The parser takes a byte order mark for text where nothing follows it.
+		// The parser mistakes a byte order mark for text if nothing follows it.
 		d.err = yaml.Unmarshal(bytes.TrimPrefix(d.Text, []byte("\ufeff")), &d.root)
 	})
 	return &d.root, d.err
 }
 
-// LineOf is the line of the file on which the field at path is written or, if it is not
-// there, the nearest place above it. Whatever is behind an alias is at its anchor.
+// LineOf returns the line of the file that contains the field at path, or its nearest existing
+// parent. A value behind an alias is on the line of its anchor.
 func (i *Item) LineOf(path string) int {
 	line, _ := i.placeOf(path)
 	return line

@@ -9,10 +9,10 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// neighbours is what the files around a manifest say about it: which files kustomizations
-// name as something else than an object, and which belong to a chart.
+// projectFiles knows what the kustomizations and charts around a manifest say about it: which
+// files kustomizations use as something other than an object, and which files belong to a chart.
 type neighbours struct {
-	// named are files and folders by their absolute path.
+	// named maps the absolute paths of files and folders to their category.
 	named     map[string]Sort
 	resources map[string]bool
 	seen      map[string]bool
@@ -23,11 +23,11 @@ func newNeighbours() *neighbours {
 	return &neighbours{named: map[string]Sort{}, resources: map[string]bool{}, seen: map[string]bool{}, charts: map[string]bool{}}
 }
 
-// maxParents is how far above a file its kustomization may be.
+// maxParents limits how far above a file its kustomization may be.
 const maxParents = 8
 
-// look reads the kustomizations and charts in the folder of a file and above it, up to the
-// root of its repository.
+// look reads the kustomizations and charts in the folder of a file and above, up to the root of
+// its repository.
 func (n *neighbours) look(file string) {
 	path, err := filepath.Abs(file)
 	if err != nil {
@@ -56,7 +56,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// sortOf returns what a file is for its neighbours, or nil if they say nothing of it.
+// categorize returns the reason why a file does not hold objects, or nil if the files around it
+// give none.
 func (n *neighbours) sortOf(file string, walked bool) *NotObjectError {
 	path, err := filepath.Abs(file)
 	if err != nil || n.resources[path] {
@@ -77,7 +78,7 @@ func (n *neighbours) sortOf(file string, walked bool) *NotObjectError {
 	}
 }
 
-// check is sortOf as an error.
+// check returns the result of categorize as an error.
 func (n *neighbours) check(file string, walked bool) error {
 	if reason := n.sortOf(file, walked); reason != nil {
 		return reason
@@ -94,7 +95,7 @@ func (n *neighbours) inTemplates(path string) bool {
 	return false
 }
 
-// read notes what a kustomization names. Whatever is wrong with it, kustomize will say.
+// read records the files that a kustomization names. It ignores errors: kustomize reports them.
 func (n *neighbours) read(path string) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -120,9 +121,9 @@ func (n *neighbours) read(path string) {
 	}
 }
 
-// name notes a file. Fields that take a file also take its content, and generators take
-// key=file. A folder that is named has a kustomization of plugins, and is not one that the
-// naming one is in.
+// name records a file. It ignores inline content, which some fields accept in place of a file,
+// and takes the file from key=file, which generators accept. A folder is recorded only for
+// plugins, and only if the kustomization is not itself inside it.
 func (n *neighbours) name(folder, file string, sort Sort, takesFolder bool) {
 	if file == "" || strings.ContainsAny(file, "\n{") {
 		return
@@ -137,10 +138,11 @@ func (n *neighbours) name(folder, file string, sort Sort, takesFolder bool) {
 	n.named[path] = sort
 }
 
-// pluginFields have files or folders with the configuration of kustomize's plugins.
+// pluginFields returns the fields that name files or folders with the configuration of kustomize
+// plugins.
 func pluginFields() []string { return []string{"transformers", "generators", "validators"} }
 
-// namedBy has the fields of a kustomization that name files which are not objects.
+// namedBy returns the fields of a kustomization that name files which are not objects.
 func namedBy() map[string]Sort {
 	return map[string]Sort{
 		"patches.path":                       Patch,
@@ -165,7 +167,7 @@ func namedBy() map[string]Sort {
 	}
 }
 
-// texts are the strings at a way through maps, and through the elements of lists.
+// texts returns the strings at a path through maps and the elements of lists.
 func texts(value any, way []string) (all []string) {
 	switch value := value.(type) {
 	case []any:

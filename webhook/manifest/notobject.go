@@ -2,30 +2,32 @@ package manifest
 
 import "fmt"
 
-// Sort says what a document is that is no object.
+// Category classifies documents that are not objects.
 type Sort string
 
 const (
-	// Foreign documents do not claim to be Kubernetes'.
+	// Foreign documents do not claim to be Kubernetes objects.
 	Foreign Sort = "document without apiVersion and kind"
-	// Settings have an apiVersion and a kind, but are read by a tool and by no API server.
+	// ToolConfig documents have an apiVersion and a kind, but are read by a tool and not by an API
+	// server.
 	Settings Sort = "configuration file of a tool"
-	// Kustomization covers kustomizations, and what they name besides resources and patches.
+	// Kustomization covers kustomizations and the files they name, except for resources and
+	// patches.
 	Kustomization Sort = "kustomization file"
-	// Patch is a part of an object, for kustomize to add to the rest.
+	// Patch is a part of an object that kustomize merges into another.
 	Patch Sort = "kustomize patch"
 	// Chart covers the templates and values of Helm charts.
 	Chart Sort = "file of a Helm chart"
-	// Template holds placeholders where no API server takes text.
+	// Template documents contain placeholders where no API server accepts text.
 	Template Sort = "template"
-	// Blank text is a file of comments, or a List without items: something made it on
-	// purpose, and there is nothing to judge.
+	// Blank documents contain only comments, or a List without items. They are usually generated
+	// that way, and there is nothing to evaluate.
 	Blank Sort = "document without content"
-	// Binary files are no text, whatever they are named.
+	// Binary files are not text, whatever their name.
 	Binary Sort = "binary file"
-	// Excluded are the files and folders that somebody chose to leave out.
+	// Excluded files and folders match a pattern of --exclude or .taffrailignore.
 	Excluded Sort = "file or folder left out by --exclude or .taffrailignore"
-	// Message is what API servers, webhooks and clients send each other about objects.
+	// Message documents are exchanged between API servers, webhooks and clients.
 	Message Sort = "message of the API server"
 )
 
@@ -34,7 +36,8 @@ const (
 	renderHint = "check what the chart renders: helm template DIR | taffrail check -"
 )
 
-// Hint is where the objects are that such a document has a part in; empty if there are none.
+// Hint returns how to obtain the objects that such a document contributes to. It is empty if
+// there are none.
 func (s Sort) Hint() string {
 	switch s {
 	case Kustomization, Patch:
@@ -48,7 +51,7 @@ func (s Sort) Hint() string {
 	return ""
 }
 
-// Plural is the sort of many.
+// Plural returns the plural form of the category.
 func (s Sort) Plural() string {
 	switch s {
 	case Foreign:
@@ -68,8 +71,8 @@ func (s Sort) Plural() string {
 	return string(s) + "s"
 }
 
-// NotObjectError is why a document is no object to judge, although nothing need be wrong with
-// it. Among the files of a folder it is skipped; somebody who names it meant an object.
+// NotObjectError is returned for a document that is not an object, although nothing may be wrong
+// with it. Such a document is skipped if it was found in a folder, and reported if it was named.
 type NotObjectError struct {
 	Sort Sort
 	// Reason completes a sentence about the document, as in "has no metadata".
@@ -87,9 +90,9 @@ func notObject(sort Sort, format string, args ...any) *NotObjectError {
 	return &NotObjectError{Sort: sort, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Fault is what is wrong with a field of an object, and where it is written.
+// Fault is a problem with a field of an object.
 type Fault struct {
-	// Line of the file.
+	// Line is the line in the file.
 	Line int
 	// Path is the field, as in spec.containers[0].image.
 	Path   string
@@ -100,8 +103,8 @@ type Fault struct {
 
 func (f Fault) String() string { return f.Path + ": " + f.Reason }
 
-// RefusedError is the error of an object that no API server takes. Faults are in the order of
-// the file, and never none.
+// RefusedError is returned for an object that no API server accepts. Faults is sorted by position
+// in the file and never empty.
 type RefusedError struct{ Faults []Fault }
 
 func (e *RefusedError) Error() string { return e.Faults[0].String() }
