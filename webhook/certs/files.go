@@ -19,14 +19,14 @@ const filesRetry = time.Second
 type Files struct {
 	certificate, key string
 	log              logr.Logger
-	loaded           func(*x509.Certificate)
+	onLoad           func(*x509.Certificate)
 	watcher          atomic.Pointer[certwatcher.CertWatcher]
 }
 
 // NewFiles returns Files for the given paths of PEM files, which need not exist yet. onLoad is
 // called with every certificate as it begins to be served.
 func NewFiles(certificate, key string, log logr.Logger, loaded func(*x509.Certificate)) *Files {
-	return &Files{certificate: certificate, key: key, log: log, loaded: loaded}
+	return &Files{certificate: certificate, key: key, log: log, onLoad: loaded}
 }
 
 // Get implements tls.Config.GetCertificate.
@@ -53,7 +53,7 @@ func (c *Files) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		watcher, err := certwatcher.New(c.certificate, c.key)
 		if err == nil {
-			watcher.RegisterCallback(func(pair tls.Certificate) { c.loaded(pair.Leaf) })
+			watcher.RegisterCallback(func(pair tls.Certificate) { c.onLoad(pair.Leaf) })
 			c.watcher.Store(watcher)
 			err = watcher.Start(ctx)
 		}

@@ -101,7 +101,7 @@ func parseAuthorities(data map[string][]byte) ([]*x509.Certificate, crypto.Signe
 
 // externallyManaged reports whether something else manages the Secret, for example cert-manager:
 // a Rotator never writes a certificate without the key of its authority.
-func foreign(data map[string][]byte) bool {
+func externallyManaged(data map[string][]byte) bool {
 	return len(data[corev1.TLSCertKey]) > 0 && len(data[authorityKeyKey]) == 0
 }
 

@@ -20,7 +20,7 @@ const (
 	skew = 24 * time.Hour
 	// maxSettleTime limits the time between trusting an authority and signing with it. API servers
 	// learn of a new caBundle through a watch, within seconds.
-	longestSettling = time.Hour
+	maxSettleTime = time.Hour
 )
 
 // Lifetimes configures how long certificates are valid. Each is renewed when a third of its
@@ -32,23 +32,23 @@ type Lifetimes struct {
 // The minimum of Lifetimes. Shorter ones leave no time between trusting a new authority, signing
 // with it, and the expiry of what the previous one signed.
 const (
-	leastCertificateValidity = time.Minute
-	leastAuthorityFactor     = 3
+	minCertificateLifetime = time.Minute
+	minAuthorityFactor     = 3
 )
 
 var errLifetimes = fmt.Errorf("a certificate must be valid for %v at least, and its authority for %d times as long",
-	leastCertificateValidity, leastAuthorityFactor)
+	minCertificateLifetime, minAuthorityFactor)
 
 // Check returns an error if the lifetimes are too short to renew in time.
 func (l Lifetimes) Check() error {
-	if l.Certificate < leastCertificateValidity || l.Authority/leastAuthorityFactor < l.Certificate {
+	if l.Certificate < minCertificateLifetime || l.Authority/minAuthorityFactor < l.Certificate {
 		return errLifetimes
 	}
 	return nil
 }
 
 // settleTime returns how long a new authority is trusted before it signs.
-func (l Lifetimes) settling() time.Duration { return min(longestSettling, l.Certificate/10) }
+func (l Lifetimes) settleTime() time.Duration { return min(maxSettleTime, l.Certificate/10) }
 
 // renewal computes one step of the rotation at a fixed point in time.
 type renewal struct {
@@ -66,13 +66,13 @@ func (r renewal) step(m material) (next material, why string, err error) {
 	next = m
 	if len(m.authorities) == 0 || m.signer == nil || r.due(m.authorities[0]) {
 		why = "a new authority"
-		if next, err = r.succeed(m); err != nil {
+		if next, err = r.newAuthority(m); err != nil {
 			return m, "", err
 		}
 	} else if next.authorities = r.valid(m.authorities); len(next.authorities) < len(m.authorities) {
 		why = "an expired authority is forgotten"
 	}
-	broken := r.broken(next)
+	broken := r.verify(next)
 	if broken == nil && !r.due(next.pair.Leaf) && signedBy(next.pair.Leaf, next.authorities[0]) {
 		return next, why, nil
 	}
@@ -83,7 +83,7 @@ func (r renewal) step(m material) (next material, why string, err error) {
 	if next.pair, err = r.issue(next.authorities[0], next.signer); err != nil {
 		return m, "", err
 	}
-	if r.broken(next) != nil {
+	if r.verify(next) != nil {
 		// If it were written, this replica or the next would replace it immediately.
 		return m, "", errClocks
 	}
@@ -98,11 +98,11 @@ var errClocks = errors.New("a certificate made now would not be valid: do the cl
 // due reports whether a third or less of the lifetime of c is left. A certificate that is not
 // valid yet was issued with a wrong clock, and is due as well.
 func (r renewal) due(c *x509.Certificate) bool {
-	return c.NotBefore.After(r.now) || c.NotAfter.Sub(r.now) <= c.NotAfter.Sub(made(c))/3
+	return c.NotBefore.After(r.now) || c.NotAfter.Sub(r.now) <= c.NotAfter.Sub(issuedAt(c))/3
 }
 
 // issuedAt returns the time at which c was issued.
-func made(c *x509.Certificate) time.Time { return c.NotBefore.Add(skew) }
+func issuedAt(c *x509.Certificate) time.Time { return c.NotBefore.Add(skew) }
 
 func (r renewal) valid(authorities []*x509.Certificate) []*x509.Certificate {
 	return slices.DeleteFunc(slices.Clone(authorities), func(c *x509.Certificate) bool { return c.NotAfter.Before(r.now) })
@@ -110,14 +110,14 @@ func (r renewal) valid(authorities []*x509.Certificate) []*x509.Certificate {
 
 // settled reports whether authority may sign a certificate that API servers verify at once.
 func (r renewal) settled(authority *x509.Certificate) bool {
-	return r.trust.in(authority) && r.now.Sub(r.trust.since) >= r.lifetimes.settling()
+	return r.trust.in(authority) && r.now.Sub(r.trust.since) >= r.lifetimes.settleTime()
 }
 
 var errNoPair = errors.New("there is none yet")
 
 // verify returns an error if clients that trust the authorities of m would reject its serving
 // certificate.
-func (r renewal) broken(m material) error {
+func (r renewal) verify(m material) error {
 	if m.pair == nil {
 		return errNoPair
 	}
@@ -139,7 +139,7 @@ func signedBy(leaf, authority *x509.Certificate) bool {
 // newAuthority adds an authority in front of the valid ones. The previous authority signs one
 // last certificate, which serves until the new authority is trusted everywhere; its key is then
 // discarded.
-func (r renewal) succeed(m material) (next material, err error) {
+func (r renewal) newAuthority(m material) (next material, err error) {
 	next.authorities, next.pair = r.valid(m.authorities), m.pair
 	if m.signer != nil && len(next.authorities) > 0 && next.authorities[0].Equal(m.authorities[0]) {
 		if next.pair, err = r.issue(next.authorities[0], m.signer); err != nil {

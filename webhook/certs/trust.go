@@ -43,7 +43,7 @@ func (t trust) in(authority *x509.Certificate) bool {
 }
 
 // observe returns the trust after entries were read at the given time.
-func (t trust) seen(entries []*admissionregistrationv1.WebhookClientConfig, authority *x509.Certificate, now time.Time) trust {
+func (t trust) observe(entries []*admissionregistrationv1.WebhookClientConfig, authority *x509.Certificate, now time.Time) trust {
 	switch {
 	case !trusts(entries, authority):
 		return trust{}
@@ -82,7 +82,7 @@ func outdated(entry *admissionregistrationv1.WebhookClientConfig, wanted []*x509
 // addCABundle adds the authorities of m to every outdated entry. Authorities that are still valid
 // stay in the bundle: other replicas may be serving certificates that they signed. It reports
 // whether any entry was outdated.
-func entrust(entries []*admissionregistrationv1.WebhookClientConfig, m material, now time.Time) bool {
+func addCABundle(entries []*admissionregistrationv1.WebhookClientConfig, m material, now time.Time) bool {
 	changed := false
 	for _, entry := range entries {
 		if !outdated(entry, m.authorities, now) {

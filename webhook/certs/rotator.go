@@ -24,11 +24,11 @@ import (
 
 const (
 	// maxResync is the longest time between two reconciliations.
-	longestPause = time.Minute
+	maxResync = time.Minute
 	// retryInterval is the time between a failed reconciliation and the next.
-	retry = 2 * time.Second
+	retryInterval = 2 * time.Second
 	// relogInterval is the time after which an error that persists is logged again.
-	reminding = time.Hour
+	relogInterval = time.Hour
 )
 
 // Options configures a Rotator. All fields are required.
@@ -48,23 +48,23 @@ type Options struct {
 
 // Rotator serves the certificate in the Secret, renews it there, and keeps the caBundle of the
 // webhook configurations up to date.
-type Keeper struct {
+type Rotator struct {
 	options Options
 	client  client.Client
 	cached  cache.Cache
 	log     logr.Logger
 	// onLoad is called with every certificate as it begins to be served.
-	loaded func(*x509.Certificate)
-	kicked chan struct{}
-	served atomic.Pointer[tls.Certificate]
+	onLoad    func(*x509.Certificate)
+	triggered chan struct{}
+	served    atomic.Pointer[tls.Certificate]
 	// last is the most recent failure, nil once a reconciliation succeeds.
 	last atomic.Pointer[failure]
 	// state and overwritten belong to the goroutine of Run. overwritten is the resourceVersion that
 	// the last write of the Secret replaced.
-	mind     mind
-	replaced string
+	state       rotationState
+	overwritten string
 	// configurationsSynced report whether the lists of the webhook configurations have arrived.
-	configured []toolscache.InformerSynced
+	configurationsSynced []toolscache.InformerSynced
 }
 
 // failure is an error with the time at which it was last logged.
@@ -74,13 +74,13 @@ type failure struct {
 }
 
 var (
-	errUnknown = errors.New("the webhook configurations are not known yet")
-	errMissing = errors.New("one of Namespace, Secret, Service and Configuration is empty")
+	errNotSynced = errors.New("the webhook configurations are not known yet")
+	errMissing   = errors.New("one of Namespace, Secret, Service and Configuration is empty")
 )
 
 // NewRotator returns a Rotator. It does not contact the API server; Run does. onLoad is called
 // with every certificate as it begins to be served.
-func NewKeeper(config *rest.Config, o Options, log logr.Logger, loaded func(*x509.Certificate)) (*Keeper, error) {
+func NewRotator(config *rest.Config, o Options, log logr.Logger, loaded func(*x509.Certificate)) (*Rotator, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
@@ -106,11 +106,11 @@ func NewKeeper(config *rest.Config, o Options, log logr.Logger, loaded func(*x50
 	}
 	secret := named(o.Secret)
 	secret.Namespaces = map[string]cache.Config{o.Namespace: {}}
-	k := &Keeper{options: o, client: writer, log: log, loaded: loaded, kicked: make(chan struct{}, 1)}
-	k.mind = mind{lifetimes: o.Lifetimes, name: o.Service + "." + o.Namespace + ".svc"}
-	k.cached, err = cache.New(config, cache.Options{
+	r := &Rotator{options: o, client: writer, log: log, onLoad: loaded, triggered: make(chan struct{}, 1)}
+	r.state = rotationState{lifetimes: o.Lifetimes, name: o.Service + "." + o.Namespace + ".svc"}
+	r.cached, err = cache.New(config, cache.Options{
 		Scheme: scheme, Mapper: mapper, ReaderFailOnMissingInformer: true,
-		DefaultWatchErrorHandler: func(_ context.Context, _ *toolscache.Reflector, err error) { k.failed(err) },
+		DefaultWatchErrorHandler: func(_ context.Context, _ *toolscache.Reflector, err error) { r.recordFailure(err) },
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: secret,
 			&admissionregistrationv1.MutatingWebhookConfiguration{}:   named(o.Configuration),
@@ -120,36 +120,36 @@ func NewKeeper(config *rest.Config, o Options, log logr.Logger, loaded func(*x50
 	if err != nil {
 		return nil, err
 	}
-	return k, nil
+	return r, nil
 }
 
 // Get implements tls.Config.GetCertificate.
-func (k *Keeper) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if pair := k.served.Load(); pair != nil {
+func (r *Rotator) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if pair := r.served.Load(); pair != nil {
 		return pair, nil
 	}
 	return nil, errNoPair
 }
 
 // Ready returns an error until a certificate is served.
-func (k *Keeper) Ready() error {
-	if k.served.Load() != nil {
+func (r *Rotator) Ready() error {
+	if r.served.Load() != nil {
 		return nil
 	}
-	if last := k.last.Load(); last != nil {
+	if last := r.last.Load(); last != nil {
 		return last.err
 	}
 	return errNoPair
 }
 
 // Run rotates the certificate until ctx ends.
-func (k *Keeper) Run(ctx context.Context) error {
+func (r *Rotator) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return k.cached.Start(ctx) })
+	group.Go(func() error { return r.cached.Start(ctx) })
 	group.Go(func() error {
-		err := k.watch(ctx)
+		err := r.watch(ctx)
 		if err == nil {
-			k.run(ctx)
+			r.run(ctx)
 		}
 		if ctx.Err() != nil {
 			err = nil // a regular shutdown
@@ -160,15 +160,15 @@ func (k *Keeper) Run(ctx context.Context) error {
 }
 
 // watch starts the informers and returns once the Secret is synced, however long that takes.
-func (k *Keeper) watch(ctx context.Context) error {
+func (r *Rotator) watch(ctx context.Context) error {
 	// Before the cache has started, GetInformer returns informers that are not synced.
-	if !k.cached.WaitForCacheSync(ctx) {
+	if !r.cached.WaitForCacheSync(ctx) {
 		return ctx.Err()
 	}
 	handler := toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { k.kick() },
-		UpdateFunc: func(any, any) { k.kick() },
-		DeleteFunc: func(any) { k.kick() },
+		AddFunc:    func(any) { r.trigger() },
+		UpdateFunc: func(any, any) { r.trigger() },
+		DeleteFunc: func(any) { r.trigger() },
 	}
 	for _, o := range []client.Object{
 		&admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{}, &corev1.Secret{},
@@ -176,7 +176,7 @@ func (k *Keeper) watch(ctx context.Context) error {
 		// Only the Secret has to be synced: the certificate in it can be served before the
 		// configurations are known.
 		_, needed := o.(*corev1.Secret)
-		informer, err := k.cached.GetInformer(ctx, o, cache.BlockUntilSynced(needed))
+		informer, err := r.cached.GetInformer(ctx, o, cache.BlockUntilSynced(needed))
 		if err != nil {
 			return fmt.Errorf("watching %T: %w", o, err)
 		}
@@ -184,70 +184,70 @@ func (k *Keeper) watch(ctx context.Context) error {
 			return fmt.Errorf("watching %T: %w", o, err)
 		}
 		if !needed {
-			k.configured = append(k.configured, informer.HasSynced)
+			r.configurationsSynced = append(r.configurationsSynced, informer.HasSynced)
 		}
 	}
 	return nil
 }
 
-func (k *Keeper) run(ctx context.Context) {
+func (r *Rotator) run(ctx context.Context) {
 	// If no configuration exists, no event reports that the lists have arrived.
 	go func() {
-		if toolscache.WaitForCacheSync(ctx.Done(), k.configured...) {
-			k.kick()
+		if toolscache.WaitForCacheSync(ctx.Done(), r.configurationsSynced...) {
+			r.trigger()
 		}
 	}()
-	pause := max(time.Second, min(longestPause, k.options.settling()/2))
+	pause := max(time.Second, min(maxResync, r.options.settleTime()/2))
 	for ctx.Err() == nil {
 		next := pause
-		switch err := k.keep(ctx); {
+		switch err := r.rotate(ctx); {
 		case err == nil:
-			k.last.Store(nil)
-		case errors.Is(err, errUnknown):
+			r.last.Store(nil)
+		case errors.Is(err, errNotSynced):
 			// The watch error handler logs the failed list.
-			next = min(retry, pause)
+			next = min(retryInterval, pause)
 		case ctx.Err() == nil:
-			k.failed(err)
-			next = min(retry, pause)
+			r.recordFailure(err)
+			next = min(retryInterval, pause)
 		}
-		k.wait(ctx, next)
+		r.wait(ctx, next)
 	}
 }
 
 // recordFailure logs each cause when it first occurs, and again every relogInterval while it
 // lasts: the reconciliation is retried every two seconds, and a certificate that is not renewed
 // goes on working for weeks.
-func (k *Keeper) failed(err error) {
+func (r *Rotator) recordFailure(err error) {
 	now := time.Now()
-	if last := k.last.Load(); last != nil && last.err.Error() == err.Error() && now.Sub(last.logged) < reminding {
+	if last := r.last.Load(); last != nil && last.err.Error() == err.Error() && now.Sub(last.logged) < relogInterval {
 		return
 	}
-	k.last.Store(&failure{err: err, logged: now})
-	k.log.Error(err, "The certificate cannot be kept, trying again", "secret", k.options.Secret)
+	r.last.Store(&failure{err: err, logged: now})
+	r.log.Error(err, "The certificate cannot be kept, trying again", "secret", r.options.Secret)
 }
 
-func (k *Keeper) kick() {
+func (r *Rotator) trigger() {
 	select {
-	case k.kicked <- struct{}{}:
+	case r.triggered <- struct{}{}:
 	default:
 	}
 }
 
-func (k *Keeper) wait(ctx context.Context, d time.Duration) {
+func (r *Rotator) wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-k.kicked:
+	case <-r.triggered:
 	case <-ctx.Done():
 	}
 }
 
 // serve makes pair the serving certificate.
-func (k *Keeper) serve(pair *tls.Certificate) {
-	if before := k.served.Load(); before != nil && before.Leaf.Equal(pair.Leaf) {
+func (r *Rotator) serve(pair *tls.Certificate) {
+	if before := r.served.Load(); before != nil && before.Leaf.Equal(pair.Leaf) {
 		return
 	}
-	k.served.Store(pair)
-	k.loaded(pair.Leaf)
+	r.served.Store(pair)
+	r.onLoad(pair.Leaf)
 }
