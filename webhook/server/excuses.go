@@ -22,7 +22,7 @@ const countGap = 20
 type excusesCount struct {
 	snapshot string
 	at       time.Time
-	excuses  map[string]*audit.Excuses
+	excuses  map[string]*audit.ExemptionUsage
 }
 
 // excuseCounter counts what Exemptions excuse of the objects that are there, now and then
@@ -83,7 +83,7 @@ func (c *excuseCounter) count(ctx context.Context) (err error) {
 	}
 	found := &excusesCount{snapshot: compiled.snapshot.ID(), at: now}
 	if len(inForce) > 0 {
-		if found.excuses, err = c.scanner.CountExcuses(ctx, compiled.snapshot, inForce, c.mapper); err != nil {
+		if found.excuses, err = c.scanner.CountExemptionUsage(ctx, compiled.snapshot, inForce, c.mapper); err != nil {
 			return err
 		}
 	}
@@ -94,7 +94,7 @@ func (c *excuseCounter) count(ctx context.Context) (err error) {
 
 // of is what an Exemption of a configuration was found to excuse, nil where that has not
 // been counted.
-func (c *excuseCounter) of(snapshot, name string) (*audit.Excuses, time.Time) {
+func (c *excuseCounter) of(snapshot, name string) (*audit.ExemptionUsage, time.Time) {
 	last := c.last.Load()
 	if last == nil || last.snapshot != snapshot || last.excuses[name] == nil {
 		return nil, time.Time{}

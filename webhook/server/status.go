@@ -35,7 +35,7 @@ type statusWriter struct {
 	// last is what was compiled, nil before the first time.
 	last func() *outcome
 	// excuses is what was counted for an Exemption of a snapshot, nil before it was.
-	excuses func(snapshot, name string) (*audit.Excuses, time.Time)
+	excuses func(snapshot, name string) (*audit.ExemptionUsage, time.Time)
 	// namespaces are those that there are.
 	namespaces func(context.Context) ([]decision.Namespace, error)
 	// reaching knows what the API server sends. It may be nil.
@@ -55,7 +55,7 @@ type statusWriter struct {
 
 func newStatusWriter() *statusWriter {
 	return &statusWriter{
-		excuses: func(string, string) (*audit.Excuses, time.Time) { return nil, time.Time{} },
+		excuses: func(string, string) (*audit.ExemptionUsage, time.Time) { return nil, time.Time{} },
 		now:     time.Now, bell: newBell(),
 	}
 }

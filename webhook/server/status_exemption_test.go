@@ -55,15 +55,15 @@ func TestStatusOfExemptions(t *testing.T) {
 		left     time.Duration
 		problem  field.ErrorList
 		inactive bool
-		excuses  *audit.Excuses
+		excuses  *audit.ExemptionUsage
 		want     map[string][3]string
 	}{
 		"not counted yet": {20 * 24 * time.Hour, nil, false, nil, map[string][3]string{"Active": inForce, "Expiring": later}},
-		"excuses": {20 * 24 * time.Hour, nil, false, &audit.Excuses{Findings: 3, Objects: 2}, map[string][3]string{
+		"excuses": {20 * 24 * time.Hour, nil, false, &audit.ExemptionUsage{Findings: 3, Objects: 2}, map[string][3]string{
 			"Active": inForce, "Expiring": later, "Needed": {"True", "Excuses", "Findings: 3, of objects: 2."}}},
-		"excuses nothing": {20 * 24 * time.Hour, nil, false, &audit.Excuses{}, map[string][3]string{
+		"excuses nothing": {20 * 24 * time.Hour, nil, false, &audit.ExemptionUsage{}, map[string][3]string{
 			"Active": inForce, "Expiring": later, "Needed": {"False", "ExcusesNothing", "No object needs it any more: delete it."}}},
-		"not all counted": {20 * 24 * time.Hour, nil, false, &audit.Excuses{NotCounted: []string{"Secret"}}, map[string][3]string{
+		"not all counted": {20 * 24 * time.Hour, nil, false, &audit.ExemptionUsage{NotCounted: []string{"Secret"}}, map[string][3]string{
 			"Active": inForce, "Expiring": later, "Needed": {"Unknown", "NotCounted", "Nothing is excused of what could be counted. Not counted: Secret."}}},
 		"expires in 14 days": {14 * 24 * time.Hour, nil, false, nil, map[string][3]string{
 			"Active": inForce, "Expiring": {"True", "ExpiresSoon", "It ends at 2027-02-01 00:00 UTC. What it excuses is decided from then on; ask team-a."}}},
@@ -90,7 +90,7 @@ func TestStatusOfExemptions(t *testing.T) {
 		w.client, w.log = c, logr.Discard()
 		w.last = func() *outcome { return compiled }
 		w.now = func() time.Time { return end.Add(-test.left) }
-		w.excuses = func(string, string) (*audit.Excuses, time.Time) { return test.excuses, w.now() }
+		w.excuses = func(string, string) (*audit.ExemptionUsage, time.Time) { return test.excuses, w.now() }
 		for range 2 {
 			if err := w.write(t.Context()); err != nil {
 				t.Fatalf("%s: %v", name, err)
@@ -115,15 +115,15 @@ func TestStatusOfExemptions(t *testing.T) {
 func TestACountThatSaysTheSameIsNotWrittenAgain(t *testing.T) {
 	at := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	status := &v1alpha1.ExemptionStatus{}
-	setExcuses(status, &audit.Excuses{Findings: 1, Objects: 1}, at)
+	setExcuses(status, &audit.ExemptionUsage{Findings: 1, Objects: 1}, at)
 	for name, test := range map[string]struct {
-		found *audit.Excuses
+		found *audit.ExemptionUsage
 		after time.Duration
 		want  bool
 	}{
-		"the same":       {&audit.Excuses{Findings: 1, Objects: 1}, time.Minute, false},
-		"the same later": {&audit.Excuses{Findings: 1, Objects: 1}, time.Hour, true},
-		"another":        {&audit.Excuses{Findings: 2, Objects: 1}, time.Minute, true},
+		"the same":       {&audit.ExemptionUsage{Findings: 1, Objects: 1}, time.Minute, false},
+		"the same later": {&audit.ExemptionUsage{Findings: 1, Objects: 1}, time.Hour, true},
+		"another":        {&audit.ExemptionUsage{Findings: 2, Objects: 1}, time.Minute, true},
 		"none":           {nil, time.Hour, false},
 	} {
 		s := status.DeepCopy()
@@ -143,7 +143,7 @@ func TestMetricsOfExemptions(t *testing.T) {
 	registry.MustRegister(&exemptionMetrics{
 		compiled: func() *outcome { return compiled },
 		counted: func() *excusesCount {
-			return &excusesCount{snapshot: compiled.snapshot.ID(), excuses: map[string]*audit.Excuses{"a": {Findings: 7}}}
+			return &excusesCount{snapshot: compiled.snapshot.ID(), excuses: map[string]*audit.ExemptionUsage{"a": {Findings: 7}}}
 		},
 		now: func() time.Time { return now },
 	})

@@ -16,7 +16,7 @@ import (
 )
 
 // ExemptionUsage counts the findings that one Exemption exempts among the live objects.
-type Excuses struct {
+type ExemptionUsage struct {
 	Findings, Objects int64
 	// NotCounted lists the kinds that the Exemption covers and that could not be read, as in
 	// Deployment.apps, sorted.
@@ -26,10 +26,10 @@ type Excuses struct {
 // CountExemptionUsage returns the usage of each Exemption by name. Exemptions that cover the same
 // objects share one scan. Kinds that the mapper does not know, or that Taffrail may not list, are
 // reported in NotCounted and do not fail the count.
-func (s *Scanner) CountExcuses(ctx context.Context, snapshot *config.Snapshot, exemptions config.Exemptions, mapper meta.RESTMapper) (map[string]*Excuses, error) {
-	counts := make(map[string]*Excuses, len(exemptions))
+func (s *Scanner) CountExemptionUsage(ctx context.Context, snapshot *config.Snapshot, exemptions config.Exemptions, mapper meta.RESTMapper) (map[string]*ExemptionUsage, error) {
+	counts := make(map[string]*ExemptionUsage, len(exemptions))
 	for _, e := range exemptions {
-		counts[e.Name] = &Excuses{NotCounted: injected(e, snapshot.Catalog())}
+		counts[e.Name] = &ExemptionUsage{NotCounted: injected(e, snapshot.Catalog())}
 	}
 	for kind, covering := range kindsOf(exemptions, snapshot.Catalog()) {
 		mapping, err := mapper.RESTMapping(kind)
@@ -91,7 +91,7 @@ func kindsOf(exemptions config.Exemptions, catalog *rego.Catalog) map[schema.Gro
 	return kinds
 }
 
-func (s *Scanner) count(ctx context.Context, snapshot *config.Snapshot, mapping *meta.RESTMapping, covering config.Exemptions, counts map[string]*Excuses) error {
+func (s *Scanner) count(ctx context.Context, snapshot *config.Snapshot, mapping *meta.RESTMapping, covering config.Exemptions, counts map[string]*ExemptionUsage) error {
 	undecided := 0
 	apart := decidedApart(covering, mapping.GroupVersionKind.GroupKind(), snapshot.Catalog())
 	decider := pipeline.New(snapshot, s.Facts, pipeline.Options{})
