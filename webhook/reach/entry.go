@@ -22,7 +22,7 @@ const (
 )
 
 // Installation identifies the clientConfigs that call this installation.
-type Here struct {
+type Installation struct {
 	// Namespace and Service name the Service that the API server calls.
 	Namespace, Service string
 	// URL is the prefix of the addresses that reach this installation without a Service, as in
@@ -40,7 +40,7 @@ type Entry struct {
 	path string
 	// misrouted explains why calls of the entry do not reach this installation. It is empty if they
 	// do.
-	astray     string
+	misrouted  string
 	rules      []admissionregistrationv1.RuleWithOperations
 	exact      bool
 	namespaces labels.Selector
@@ -51,7 +51,7 @@ type Entry struct {
 
 // Entries returns the entries of the two webhook configurations of this installation. Either may
 // be nil if it does not exist.
-func Entries(mutating *admissionregistrationv1.MutatingWebhookConfiguration, validating *admissionregistrationv1.ValidatingWebhookConfiguration, here Here) []Entry {
+func Entries(mutating *admissionregistrationv1.MutatingWebhookConfiguration, validating *admissionregistrationv1.ValidatingWebhookConfiguration, here Installation) []Entry {
 	var all []Entry
 	if mutating != nil {
 		for i := range mutating.Webhooks {
@@ -76,16 +76,16 @@ func failsOpen(policy *admissionregistrationv1.FailurePolicyType) bool {
 	return policy != nil && *policy == admissionregistrationv1.Ignore
 }
 
-func (h Here) entry(
+func (h Installation) entry(
 	name string, c *admissionregistrationv1.WebhookClientConfig, rules []admissionregistrationv1.RuleWithOperations,
 	match *admissionregistrationv1.MatchPolicyType, namespaces, objects *metav1.LabelSelector, conditions []admissionregistrationv1.MatchCondition,
 ) Entry {
 	e := Entry{Name: name, rules: rules, conditions: conditions, exact: match != nil && *match == admissionregistrationv1.Exact}
-	e.path, e.astray = h.leads(c)
+	e.path, e.misrouted = h.route(c)
 	if selector, err := asSelector(namespaces); err == nil {
 		e.namespaces = selector
 	} else {
-		e.namespaces, e.astray = labels.Nothing(), cmp.Or(e.astray, "its namespaceSelector cannot be read")
+		e.namespaces, e.misrouted = labels.Nothing(), cmp.Or(e.misrouted, "its namespaceSelector cannot be read")
 	}
 	if selector, err := asSelector(objects); err != nil || !selector.Empty() {
 		e.doubts = append(e.doubts, "its objectSelector leaves objects out by their labels")
@@ -104,7 +104,7 @@ func asSelector(s *metav1.LabelSelector) (labels.Selector, error) {
 
 // route returns the path that a clientConfig calls, and why the call does not reach this
 // installation.
-func (h Here) leads(c *admissionregistrationv1.WebhookClientConfig) (path, astray string) {
+func (h Installation) route(c *admissionregistrationv1.WebhookClientConfig) (path, astray string) {
 	switch {
 	case c.Service != nil:
 		if c.Service.Path != nil {
@@ -164,7 +164,7 @@ func (e *Entry) selects(namespace decision.Namespace) bool {
 
 // decides reports whether Taffrail evaluates policies for the requests of the entry.
 func (e *Entry) decides() bool {
-	return e.astray == "" && (e.Mutating && e.path == mutatePath || !e.Mutating && e.path == validatePath)
+	return e.misrouted == "" && (e.Mutating && e.path == mutatePath || !e.Mutating && e.path == validatePath)
 }
 
 // Selectors returns the distinct namespaceSelectors of the entries for which policies are

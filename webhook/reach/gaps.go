@@ -14,7 +14,7 @@ import (
 )
 
 // Scope is what bindings cover.
-type Bound struct {
+type Scope struct {
 	// Kinds are the kinds that the bound policies apply to.
 	Kinds []schema.GroupKind
 	// Injects is true if values are injected into Pods.
@@ -102,7 +102,7 @@ func (c *Cluster) SelectsByLabels() bool {
 }
 
 // Report compares the scope of bindings with what the API server sends.
-func (c *Cluster) Report(b Bound) Report {
+func (c *Cluster) Report(b Scope) Report {
 	var r Report
 	var needs []need
 	for _, kind := range b.Kinds {
@@ -145,7 +145,7 @@ func (c *Cluster) look(n *need, covers func(decision.Namespace) bool, found *gap
 	var candidates []int
 	for i := range c.entries {
 		e := &c.entries[i]
-		if e.astray == "" && e.path == n.path && e.Mutating == (n.path == mutatePath) && e.sends(n) {
+		if e.misrouted == "" && e.path == n.path && e.Mutating == (n.path == mutatePath) && e.sends(n) {
 			candidates = append(candidates, i)
 			if e.FailOpen {
 				open[e.Name] = true
@@ -261,9 +261,9 @@ func (c *Cluster) missing(n *need) string {
 			continue
 		}
 		switch {
-		case e.astray != "" && (e.path == n.path || e.path == ""):
-			return "entry " + e.Name + ": " + e.astray
-		case e.astray == "" && e.path != n.path && n.path != relaxPath && e.path != relaxPath:
+		case e.misrouted != "" && (e.path == n.path || e.path == ""):
+			return "entry " + e.Name + ": " + e.misrouted
+		case e.misrouted == "" && e.path != n.path && n.path != relaxPath && e.path != relaxPath:
 			return "entry " + e.Name + ": it calls " + cmp.Or(e.path, "no path") + " instead of " + n.path
 		}
 	}

@@ -32,7 +32,7 @@ import (
 type reachability struct {
 	// name is that of both configurations.
 	name         string
-	here         reach.Here
+	here         reach.Installation
 	cached, live client.Reader
 	// synced reports whether both configurations are known to cached.
 	synced []toolscache.InformerSynced
@@ -124,8 +124,8 @@ func (r *reachability) cluster(ctx context.Context, namespaces func(context.Cont
 
 // boundBy is what a Guardrail in force has bound. labelled is true if the webhooks select
 // namespaces by labels that somebody can take away.
-func boundBy(g *config.Guardrail, labelled bool) reach.Bound {
-	b := reach.Bound{Covers: g.Covers, Relaxes: labelled || g.SelectsByLabels()}
+func boundBy(g *config.Guardrail, labelled bool) reach.Scope {
+	b := reach.Scope{Covers: g.Covers, Relaxes: labelled || g.SelectsByLabels()}
 	for i := range g.Bindings {
 		b.Kinds = append(b.Kinds, g.Bindings[i].Policy.Kinds...)
 		b.Injects = b.Injects || g.Bindings[i].Policy.Mutates
@@ -135,14 +135,14 @@ func boundBy(g *config.Guardrail, labelled bool) reach.Bound {
 
 // boundOf is what a Policy is about, in the namespaces of the Guardrails that bind it. One
 // that nobody binds is looked at as if it held everywhere.
-func boundOf(policy *rego.Policy, all config.Guardrails) (bound reach.Bound, anywhere bool) {
+func boundOf(policy *rego.Policy, all config.Guardrails) (bound reach.Scope, anywhere bool) {
 	var binding config.Guardrails
 	for _, g := range all {
 		if slices.ContainsFunc(g.Bindings, func(b config.Binding) bool { return b.Policy.ID == policy.ID }) {
 			binding = append(binding, g)
 		}
 	}
-	return reach.Bound{
+	return reach.Scope{
 		Kinds: policy.Kinds, Injects: policy.Mutates,
 		Covers: func(namespace decision.Namespace) bool {
 			return slices.ContainsFunc(binding, func(g *config.Guardrail) bool { return g.Covers(namespace) })
@@ -260,7 +260,7 @@ func (r *reached) policy(id string, generation int64) *metav1.Condition {
 	return c
 }
 
-func (r *reached) condition(generation int64, bound reach.Bound) *metav1.Condition {
+func (r *reached) condition(generation int64, bound reach.Scope) *metav1.Condition {
 	var c metav1.Condition
 	if r.err != nil {
 		c = reachedCondition(generation, nil, r.err)

@@ -51,7 +51,7 @@ func Run(ctx context.Context, o Options) error {
 	metrics := admission.NewMetrics(registry)
 
 	reaching := &reachability{
-		name: o.WebhookConfiguration, here: reach.Here{Namespace: o.Namespace, Service: o.Service, URL: o.WebhookURL},
+		name: o.WebhookConfiguration, here: reach.Installation{Namespace: o.Namespace, Service: o.Service, URL: o.WebhookURL},
 		cached: watched.GetCache(), live: watched.GetAPIReader(), served: served, log: o.Log.WithName("reach"),
 	}
 	status := newStatusWriter()
