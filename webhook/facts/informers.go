@@ -27,16 +27,16 @@ func CacheOptions() map[client.Object]cache.ByObject {
 	shared := true
 	options := map[client.Object]cache.ByObject{}
 	for _, object := range Watched() {
-		options[object] = cache.ByObject{Transform: slim, UnsafeDisableDeepCopy: &shared}
+		options[object] = cache.ByObject{Transform: stripUnused, UnsafeDisableDeepCopy: &shared}
 	}
 	return options
 }
 
 // stripUnused removes what no policy reads, which is often most of an object's size.
-func slim(object any) (any, error) {
+func stripUnused(object any) (any, error) {
 	accessor, err := meta.Accessor(object)
 	if err != nil {
-		return object, nil //nolint:nilerr // A tombstone has no metadata, and none to drop.
+		return object, nil //nolint:nilerr // a tombstone has no metadata to remove
 	}
 	accessor.SetManagedFields(nil)
 	accessor.SetOwnerReferences(nil)
