@@ -7,7 +7,7 @@ import (
 
 // sniffLen is the number of bytes at the start of a file that are examined to see whether it is
 // text. Git examines as many.
-const sniffed = 8000
+const sniffLen = 8000
 
 // checkText rejects a file that is not text before it is split into documents: otherwise the
 // parser would report every part of it that resembles one.

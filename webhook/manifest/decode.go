@@ -36,7 +36,7 @@ func decodeChunk(chunk yamldoc.Chunk, file string, checker *strict.Checker) []It
 		items = r.add(nil, doc.Value, "", "", "")
 	}
 	if len(items) > 0 {
-		items[0].Warnings = append(doubled(doc), items[0].Warnings...)
+		items[0].Warnings = append(duplicateKeys(doc), items[0].Warnings...)
 	}
 	if len(items) == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(chunk.Data, []byte("\ufeff")))) > 0 {
 		items = []Item{{Source: Source{File: file, Line: doc.Line}, Err: notObject(Blank, "has no object in it")}}
@@ -45,8 +45,8 @@ func decodeChunk(chunk yamldoc.Chunk, file string, checker *strict.Checker) []It
 }
 
 // duplicateKeys returns a warning for each duplicate key of a document.
-func doubled(doc *yamldoc.Document) (faults []Fault) {
-	for _, key := range doc.Doubled {
+func duplicateKeys(doc *yamldoc.Document) (faults []Fault) {
+	for _, key := range doc.Duplicates {
 		faults = append(faults, Fault{Line: key.Line, Path: key.Field, Reason: key.Reason + "; the last one counts"})
 	}
 	return faults
@@ -65,7 +65,7 @@ func unparsed(err error, chunk yamldoc.Chunk, file string) Item {
 	case !lenient && isTemplate(chunk.Data):
 		err = notObject(Template, "%s", err)
 	case !claimsByText(chunk.Data):
-		err = notObject(sortByName(file), "%s", err)
+		err = notObject(categoryByName(file), "%s", err)
 	}
 	return Item{Source: Source{File: file, Line: line}, Err: err}
 }
@@ -83,7 +83,7 @@ func (r *reader) add(items []Item, value any, path, apiVersion, kind string) []I
 	source := Source{File: r.file, Line: r.doc.LineOf(path)}
 	object, ok := value.(map[string]any)
 	if !ok {
-		return append(items, Item{Source: source, Err: r.noMap(path)})
+		return append(items, Item{Source: source, Err: r.notMapError(path)})
 	}
 	if kind != "" && object["kind"] == nil {
 		object["apiVersion"], object["kind"] = apiVersion, kind
@@ -113,10 +113,10 @@ func isNoList(apiVersion, kind string) bool {
 
 // notMapError returns the error for a value at path that is not a map. An element of a List was
 // meant to be an object; a whole document may be something else.
-func (r *reader) noMap(path string) error {
+func (r *reader) notMapError(path string) error {
 	const reason = "is not a Kubernetes object: an object is a map"
 	if path == "" {
-		return notObject(sortByName(r.file), reason)
+		return notObject(categoryByName(r.file), reason)
 	}
 	return errors.New(reason)
 }

@@ -32,10 +32,10 @@ type inputFile struct {
 // copied so that it can be read more than once.
 func Open(paths []string, stdin io.Reader, o Options) *Input {
 	input := &Input{checker: &strict.Checker{}}
-	around := newNeighbours()
+	around := newProjectFiles()
 	for _, path := range paths {
 		if path == Stdin {
-			input.files = append(input.files, spooled(stdin, stdinName))
+			input.files = append(input.files, spooledFile(stdin, stdinName))
 			continue
 		}
 		for _, f := range find(path, o) {
@@ -68,13 +68,13 @@ func inputFileOf(f found) inputFile {
 			return inputFile{name: f.name, err: unreadable(f.name, err).Err}
 		}
 		defer file.Close()
-		return spooled(file, f.name)
+		return spooledFile(file, f.name)
 	}
 	return inputFile{name: f.name, open: open}
 }
 
-func spooled(stream io.Reader, name string) inputFile {
-	kept, err := keep(stream)
+func spooledFile(stream io.Reader, name string) inputFile {
+	kept, err := newSpool(stream)
 	if err != nil {
 		return inputFile{name: name, err: unreadable(name, err).Err}
 	}
@@ -149,8 +149,8 @@ func (f *inputFile) each(yield func(text) bool) bool {
 		return broken(err, 0)
 	}
 	defer file.Close()
-	reader := bufio.NewReaderSize(file, sniffed)
-	head, err := reader.Peek(sniffed)
+	reader := bufio.NewReaderSize(file, sniffLen)
+	head, err := reader.Peek(sniffLen)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return broken(err, 0)
 	}

@@ -3,32 +3,32 @@ package manifest
 import "fmt"
 
 // Category classifies documents that are not objects.
-type Sort string
+type Category string
 
 const (
 	// Foreign documents do not claim to be Kubernetes objects.
-	Foreign Sort = "document without apiVersion and kind"
+	Foreign Category = "document without apiVersion and kind"
 	// ToolConfig documents have an apiVersion and a kind, but are read by a tool and not by an API
 	// server.
-	Settings Sort = "configuration file of a tool"
+	ToolConfig Category = "configuration file of a tool"
 	// Kustomization covers kustomizations and the files they name, except for resources and
 	// patches.
-	Kustomization Sort = "kustomization file"
+	Kustomization Category = "kustomization file"
 	// Patch is a part of an object that kustomize merges into another.
-	Patch Sort = "kustomize patch"
+	Patch Category = "kustomize patch"
 	// Chart covers the templates and values of Helm charts.
-	Chart Sort = "file of a Helm chart"
+	Chart Category = "file of a Helm chart"
 	// Template documents contain placeholders where no API server accepts text.
-	Template Sort = "template"
+	Template Category = "template"
 	// Blank documents contain only comments, or a List without items. They are usually generated
 	// that way, and there is nothing to evaluate.
-	Blank Sort = "document without content"
+	Blank Category = "document without content"
 	// Binary files are not text, whatever their name.
-	Binary Sort = "binary file"
+	Binary Category = "binary file"
 	// Excluded files and folders match a pattern of --exclude or .taffrailignore.
-	Excluded Sort = "file or folder left out by --exclude or .taffrailignore"
+	Excluded Category = "file or folder left out by --exclude or .taffrailignore"
 	// Message documents are exchanged between API servers, webhooks and clients.
-	Message Sort = "message of the API server"
+	Message Category = "message of the API server"
 )
 
 const (
@@ -38,7 +38,7 @@ const (
 
 // Hint returns how to obtain the objects that such a document contributes to. It is empty if
 // there are none.
-func (s Sort) Hint() string {
+func (s Category) Hint() string {
 	switch s {
 	case Kustomization, Patch:
 		return buildHint
@@ -46,17 +46,17 @@ func (s Sort) Hint() string {
 		return renderHint
 	case Template:
 		return "check what the tool makes that replaces the placeholders"
-	case Foreign, Settings, Blank, Binary, Excluded, Message:
+	case Foreign, ToolConfig, Blank, Binary, Excluded, Message:
 	}
 	return ""
 }
 
 // Plural returns the plural form of the category.
-func (s Sort) Plural() string {
+func (s Category) Plural() string {
 	switch s {
 	case Foreign:
 		return "documents without apiVersion and kind"
-	case Settings:
+	case ToolConfig:
 		return "configuration files of tools"
 	case Patch:
 		return "kustomize patches"
@@ -74,20 +74,20 @@ func (s Sort) Plural() string {
 // NotObjectError is returned for a document that is not an object, although nothing may be wrong
 // with it. Such a document is skipped if it was found in a folder, and reported if it was named.
 type NotObjectError struct {
-	Sort Sort
+	Category Category
 	// Reason completes a sentence about the document, as in "has no metadata".
 	Reason string
 }
 
 func (e *NotObjectError) Error() string {
-	if hint := e.Sort.Hint(); hint != "" && e.Sort != Template {
+	if hint := e.Category.Hint(); hint != "" && e.Category != Template {
 		return e.Reason + "; " + hint
 	}
 	return e.Reason
 }
 
-func notObject(sort Sort, format string, args ...any) *NotObjectError {
-	return &NotObjectError{Sort: sort, Reason: fmt.Sprintf(format, args...)}
+func notObject(sort Category, format string, args ...any) *NotObjectError {
+	return &NotObjectError{Category: sort, Reason: fmt.Sprintf(format, args...)}
 }
 
 // Fault is a problem with a field of an object.

@@ -58,7 +58,7 @@ func (i *Item) Skipped() bool {
 // IsBlank reports whether the item is a document without content.
 func (i *Item) IsBlank() bool {
 	reason, ok := errors.AsType[*NotObjectError](i.Err)
-	return ok && reason.Sort == Blank
+	return ok && reason.Category == Blank
 }
 
 // File is a file or standard input, or the error from reading it.
@@ -94,7 +94,7 @@ func (f *File) Items() []Item {
 // input.
 func Load(paths []string, stdin io.Reader, o Options) []File {
 	var files []File
-	around := newNeighbours()
+	around := newProjectFiles()
 	for _, path := range paths {
 		if path == Stdin {
 			file := load(stdin, stdinName)
@@ -119,7 +119,7 @@ func Load(paths []string, stdin io.Reader, o Options) []File {
 	}
 	for i := range files {
 		if f := &files[i]; f.Err == nil && f.NotObject == nil && !f.IsStdin {
-			f.NotObject = around.sortOf(f.Name, f.Walked)
+			f.NotObject = around.categorize(f.Name, f.Walked)
 		}
 	}
 	return files
@@ -130,7 +130,7 @@ func open(path string) File {
 	if err != nil {
 		return unreadable(path, err)
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close() //nolint:errcheck // opened for reading only
 	return load(file, path)
 }
 
@@ -142,7 +142,7 @@ func load(reader io.Reader, name string) File {
 	if len(data) > maxFile {
 		return unreadable(name, &yamldoc.TooLargeError{Limit: maxFile})
 	}
-	if err := checkText(data[:min(len(data), sniffed)]); err != nil {
+	if err := checkText(data[:min(len(data), sniffLen)]); err != nil {
 		return unreadable(name, err)
 	}
 	return File{Name: name, Data: data}

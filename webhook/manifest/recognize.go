@@ -24,7 +24,7 @@ func recognize(object map[string]any, file string) error {
 	}
 	if what := missing(apiVersion, kind); what != "" {
 		reason := "is not a Kubernetes object: " + what
-		sort := sortByName(file)
+		sort := categoryByName(file)
 		if claims(object) && sort != Chart {
 			return errors.New(reason)
 		}
@@ -36,7 +36,7 @@ func recognize(object map[string]any, file string) error {
 		return notObject(Message, "is %s, not an object", what)
 	}
 	if gvk.Group == "" && gvk.Kind == "Config" {
-		return notObject(Settings, "is a kubeconfig, not an object")
+		return notObject(ToolConfig, "is a kubeconfig, not an object")
 	}
 	return nil
 }
@@ -79,7 +79,7 @@ func isTemplate(text []byte) bool {
 	return regexp.MustCompile(`(?m)^[ \t]*(- )?\{[{%]|^[^"'#\n]*:[ \t]+\{\{`).Match(text)
 }
 
-func sortByName(file string) Sort {
+func categoryByName(file string) Category {
 	base := filepath.Base(file)
 	switch name := strings.ToLower(strings.TrimSuffix(base, filepath.Ext(base))); {
 	case name == "kustomization":
@@ -181,14 +181,14 @@ func noItems(item *Item) error {
 
 // checkForeign checks an object of a kind that is not built in.
 func checkForeign(item *Item, kind schema.GroupVersionKind) error {
-	if field, reason := strict.Misspelt(kind); reason != "" {
+	if field, reason := strict.Misspelled(kind); reason != "" {
 		return &RefusedError{Faults: []Fault{{Line: item.LineOf(field), Path: field, Reason: reason}}}
 	}
 	if _, ok := item.Object["metadata"].(map[string]any); !ok && item.Object["metadata"] == nil {
-		return notObject(Settings, "is not a Kubernetes object: it has no metadata")
+		return notObject(ToolConfig, "is not a Kubernetes object: it has no metadata")
 	}
 	if !strict.KnownGroup(kind.Group) && !strings.Contains(kind.Group, ".") {
-		return notObject(Settings, "is not a Kubernetes object: no API server has a group %q", kind.Group)
+		return notObject(ToolConfig, "is not a Kubernetes object: no API server has a group %q", kind.Group)
 	}
 	return nil
 }

@@ -8,23 +8,23 @@ import (
 
 // maxInMemory is the number of bytes of standard input that are buffered in memory. Longer input
 // goes to a temporary file.
-const maxKept = 16 << 20
+const maxInMemory = 16 << 20
 
 // spool is a copy of a stream that can be read repeatedly.
-type kept struct {
+type spool struct {
 	content io.ReaderAt
 	size    int64
 }
 
-func (k *kept) reader() io.ReadCloser {
+func (k *spool) reader() io.ReadCloser {
 	return io.NopCloser(io.NewSectionReader(k.content, 0, k.size))
 }
 
 // newSpool copies a stream. A temporary file is unlinked before anything is written to it, so it
 // disappears with the process and no other process can open it: the input may contain Secrets.
-func keep(stream io.Reader) (*kept, error) {
+func newSpool(stream io.Reader) (*spool, error) {
 	var head bytes.Buffer
-	if _, err := io.CopyN(&head, stream, maxKept); err == io.EOF { //nolint:errorlint // CopyN returns it as it is
+	if _, err := io.CopyN(&head, stream, maxInMemory); err == io.EOF { //nolint:errorlint // CopyN returns io.EOF unwrapped
 		return inMemory(&head), nil
 	} else if err != nil {
 		return nil, err
@@ -41,11 +41,11 @@ func keep(stream io.Reader) (*kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kept{file, size}, nil
+	return &spool{file, size}, nil
 }
 
-func inMemory(content *bytes.Buffer) *kept {
-	return &kept{bytes.NewReader(content.Bytes()), int64(content.Len())}
+func inMemory(content *bytes.Buffer) *spool {
+	return &spool{bytes.NewReader(content.Bytes()), int64(content.Len())}
 }
 
 func unnamedFile() (*os.File, error) {

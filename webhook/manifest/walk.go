@@ -71,7 +71,7 @@ func newWalker(path string, o Options) (*walker, error) {
 		return nil, err
 	}
 	w := &walker{root: root, seen: map[string]bool{}}
-	w.flags, err = excludes(path, o.Exclude)
+	w.flags, err = excludePatterns(path, o.Exclude)
 	if err != nil {
 		return nil, err
 	}
@@ -126,12 +126,12 @@ func (w *walker) entry(path, target string, entry fs.DirEntry) {
 	switch {
 	case mode.IsDir() && isInternal(entry.Name()):
 	case mode.IsDir():
-		if !w.leavesOut(path, true) {
+		if !w.isExcluded(path, true) {
 			w.walk(path, target)
 		}
 	// Opening a pipe would block. A dangling link results in an error when it is opened.
 	case yamldoc.IsManifestName(path) && (mode.IsRegular() || mode&fs.ModeSymlink != 0):
-		if !w.leavesOut(path, false) {
+		if !w.isExcluded(path, false) {
 			w.found = append(w.found, found{path, nil})
 		}
 	}
@@ -157,7 +157,7 @@ func isBelow(path, folder string) bool {
 // like a manifest, and the folders that the kubelet creates next to the files of a ConfigMap.
 func isInternal(name string) bool { return name == ".git" || strings.HasPrefix(name, "..") }
 
-func (w *walker) leavesOut(path string, isDir bool) bool {
+func (w *walker) isExcluded(path string, isDir bool) bool {
 	name, err := absolute(path)
 	if err != nil {
 		return false

@@ -2,10 +2,9 @@ package yamldoc
 
 import "strings"
 
-// Segments splits a finding's path as policies write it into names and indices:
-// spec.template.spec.containers[0].image, data[tls.crt],
-// metadata.labels[app.kubernetes.io/name]. What stands in brackets is one segment,
-// whatever dots it has. The empty path has none.
+// Segments splits the path of a finding, as policies write it, into names and indices:
+// spec.template.spec.containers[0].image, data[tls.crt], metadata.labels[app.kubernetes.io/name].
+// The content of brackets is one segment, including any dots. The empty path has no segments.
 func Segments(path string) []string {
 	var segments []string
 	for path != "" {
@@ -17,7 +16,7 @@ func Segments(path string) []string {
 		}
 		path = strings.TrimPrefix(path, ".")
 		end := len(path)
-		// A bracket that starts the name was not closed, and is part of it.
+		// A bracket that is not closed is part of the name.
 		if i := strings.IndexAny(path[min(1, len(path)):], ".["); i >= 0 {
 			end = i + 1
 		}

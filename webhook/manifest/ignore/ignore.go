@@ -44,7 +44,7 @@ func Parse(text, base string) (Patterns, error) {
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
-		line = trimmed(strings.TrimRight(line, "\r\n"))
+		line = trimTrailingSpace(strings.TrimRight(line, "\r\n"))
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
@@ -72,7 +72,7 @@ func (p Patterns) Match(name string, isDir bool) bool {
 }
 
 // trimTrailingSpace removes spaces and tabs at the end, but keeps one after a backslash.
-func trimmed(line string) string {
+func trimTrailingSpace(line string) string {
 	text := strings.TrimRight(line, " \t")
 	if strings.HasSuffix(text, `\`) && len(text) < len(line) {
 		return line[:len(text)+1]

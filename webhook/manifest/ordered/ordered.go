@@ -8,14 +8,14 @@ import (
 
 // lookahead is the number of elements per processor that may be mapped before the first of them
 // is consumed. It limits memory use.
-const ahead = 4
+const lookahead = 4
 
 // Map yields f of every element, in order. f is called concurrently, on as many goroutines as
 // there are processors.
 func Map[In, Out any](elements iter.Seq[In], f func(In) Out) iter.Seq[Out] {
 	return func(yield func(Out) bool) {
 		workers := runtime.GOMAXPROCS(0)
-		queue, stop := make(chan chan Out, ahead*workers), make(chan struct{})
+		queue, stop := make(chan chan Out, lookahead*workers), make(chan struct{})
 		go func() {
 			defer close(queue)
 			slots := make(chan struct{}, workers)

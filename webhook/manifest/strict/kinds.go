@@ -22,23 +22,23 @@ func KnownGroup(group string) bool { return scheme.Scheme.IsGroupRegistered(grou
 // Misspelled returns why no API server can serve a kind, and the field with the mistake. Both are
 // empty if one may serve it. A kind in a group that is not built in may be that of a custom
 // resource. Misspelled does not check whether the version of a built-in kind is still served.
-func Misspelt(kind schema.GroupVersionKind) (field, reason string) {
+func Misspelled(kind schema.GroupVersionKind) (field, reason string) {
 	written := kind.GroupVersion().String() + "/" + kind.Kind
 	if !KnownGroup(kind.Group) {
 		// The group of a CustomResourceDefinition is a domain.
 		if strings.Contains(kind.Group, ".") {
 			return "", ""
 		}
-		if home := homeOf(kind.Kind); home != "" {
+		if home := groupVersionOf(kind.Kind); home != "" {
 			return "apiVersion", fmt.Sprintf("no Kubernetes has %s: write apiVersion: %s", written, home)
 		}
 		return "", ""
 	}
 	here := kindsOf(kind.Group)
-	if here[kind.Kind] || foreign(kind.Kind) {
+	if here[kind.Kind] || legacyKind(kind.Kind) {
 		return "", ""
 	}
-	if home := homeOf(kind.Kind); home != "" {
+	if home := groupVersionOf(kind.Kind); home != "" {
 		return "apiVersion", fmt.Sprintf("no Kubernetes has %s: write apiVersion: %s", written, home)
 	}
 	near := nearKind(kind.Kind, here)
@@ -55,7 +55,7 @@ func Misspelt(kind schema.GroupVersionKind) (field, reason string) {
 // legacyKind reports whether a kind existed in earlier versions of Kubernetes, or exists in
 // OpenShift, in a group that is built in. Many repositories contain such objects, and there is
 // nothing to correct about them.
-func foreign(kind string) bool {
+func legacyKind(kind string) bool {
 	return slices.Contains([]string{
 		"PodSecurityPolicy", "PodSecurityPolicyList", "ThirdPartyResource", "Template", "DeploymentConfig", "BuildConfig", "ImageStream",
 		"Route", "SecurityContextConstraints", "ProjectRequest",
@@ -88,7 +88,7 @@ func nearKind(kind string, kinds map[string]bool) string {
 
 // groupVersionOf returns the group and the most stable version of a built-in kind, or "" if no
 // group contains it.
-func homeOf(kind string) string {
+func groupVersionOf(kind string) string {
 	best := schema.GroupVersionKind{}
 	for gvk := range scheme.Scheme.AllKnownTypes() {
 		if gvk.Kind != kind || gvk.Version == "__internal" || strings.HasSuffix(kind, "Options") || gvk.Group == "extensions" || kind == "WatchEvent" {

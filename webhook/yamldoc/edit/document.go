@@ -14,20 +14,20 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// ErrUnwritable says that the text of a document is too odd to be changed.
+// ErrUnwritable is returned if a document cannot be changed without loss.
 var ErrUnwritable = errors.New("the YAML is written in a way that cannot be changed without loss")
 
 const byteOrderMark = "\ufeff"
 
-// Document is one document that patches are applied to.
+// Document is one document to which patches are applied.
 type Document struct {
-	mark       []byte // the byte order mark, if the text has one
+	mark       []byte // the byte order mark, if there is one
 	text       []byte
 	root       *yaml.Node
 	have, want any
 }
 
-// Parse reads the text of one document. Errors never quote it.
+// Parse parses the text of one document. Its errors do not quote the text.
 func Parse(text []byte) (*Document, error) {
 	value, err := valueOf(text)
 	if err != nil {
@@ -44,8 +44,8 @@ func Parse(text []byte) (*Document, error) {
 	return d, nil
 }
 
-// Patch applies all operations, or none and says why, to what stands at the segments of
-// a path in the document, as in items and 0. Only Text writes.
+// Patch applies all operations to the value at a path in the document, for example items and 0.
+// If one of them fails, none is applied. The text changes only in Text.
 func (d *Document) Patch(path []string, patch []decision.PatchOperation) error {
 	object, err := get(d.want, path)
 	if err != nil {
@@ -59,26 +59,26 @@ func (d *Document) Patch(path []string, patch []decision.PatchOperation) error {
 	return err
 }
 
-// Text is the document with the patches applied; the text that was parsed, byte for
-// byte, where they change nothing. It is ErrUnwritable where there is no way to write
-// the patched object that means exactly it.
+// Text returns the document with the patches applied. If they change nothing, it returns the
+// original text, byte for byte. It returns ErrUnwritable if the patched value cannot be written
+// exactly.
 func (d *Document) Text() ([]byte, error) {
 	if equal(d.have, d.want) {
 		return slices.Concat(d.mark, d.text), nil
 	}
 	style := styleOf(d)
 	text, err := editText(d, style)
-	if err != nil || !d.means(text) {
+	if err != nil || !d.isEquivalent(text) {
 		text, err = rewrite(d, style)
-		if err != nil || !d.means(text) {
+		if err != nil || !d.isEquivalent(text) {
 			return nil, ErrUnwritable
 		}
 	}
 	return slices.Concat(d.mark, text), nil
 }
 
-// means tells whether the text has come to mean what was asked for, and stayed one document.
-func (d *Document) means(text []byte) bool {
+// isEquivalent reports whether the text has the patched value and is still a single document.
+func (d *Document) isEquivalent(text []byte) bool {
 	if len(yamldoc.Split(text)) != len(yamldoc.Split(d.text)) {
 		return false
 	}
@@ -94,8 +94,9 @@ func valueOf(text []byte) (any, error) {
 	return parsed.Value, nil
 }
 
-// normal is a value as a document has them: what Rego computes has other numbers.
-func normal(value any) (any, error) {
+// normalize converts a value to the types that parsing a document produces. Values computed by
+// Rego have other types of numbers.
+func normalize(value any) (any, error) {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return nil, fmt.Errorf("the value is not JSON: %w", err)

@@ -10,14 +10,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// editor carries a plan out on the text.
+// editor applies a plan to the text.
 type editor struct {
 	*source
 	style *style
 	edits []edit
 }
 
-// edit puts text where a span was.
+// edit replaces a range of the text.
 type edit struct {
 	start, end int
 	text       string
@@ -47,8 +47,8 @@ func (e *editor) put(start, end int, text string) {
 	e.edits = append(e.edits, edit{start, end, text})
 }
 
-// apply keeps the order of insertions at one place, in which inner ones come first. What
-// is inserted at the beginning of a span goes before it.
+// apply keeps the order of insertions at the same place, where those of inner nodes come first.
+// An insertion at the start of a replaced range goes before it.
 func (e *editor) apply() ([]byte, error) {
 	slices.SortStableFunc(e.edits, func(a, b edit) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), min(a.end-a.start, 1)-min(b.end-b.start, 1))
@@ -57,7 +57,7 @@ func (e *editor) apply() ([]byte, error) {
 	at := 0
 	for _, one := range e.edits {
 		if one.start < at && one.text == "" {
-			// Removals of neighbours may share the line break between them.
+			// The removals of adjacent children may both include the line break between them.
 			one.start = min(at, one.end)
 		}
 		if one.start < at || one.end < one.start {
@@ -71,7 +71,7 @@ func (e *editor) apply() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// lines are whole lines below another one.
+// lines returns whole lines to insert below another one.
 func (e *editor) lines(lines []string, indent int) string {
 	var b strings.Builder
 	for _, line := range indented(lines, indent) {
@@ -92,7 +92,7 @@ func (e *editor) replace(r replacement) error {
 	}
 	hasProperties := node.Anchor != "" || node.Style&yaml.TaggedStyle != 0
 	if hasProperties && (!r.keepAnchor || node.Style&yaml.TaggedStyle != 0) {
-		// A tag says what the old value was.
+		// The tag describes the old value, so it cannot stay.
 		if r.keepAnchor && node.Anchor != "" {
 			return ErrUnwritable
 		}
@@ -104,7 +104,7 @@ func (e *editor) replace(r replacement) error {
 	switch {
 	case parent != nil && isFlow(parent), e.style.json:
 		style := *e.style
-		if parent != nil && !isSpread(parent) {
+		if parent != nil && !isMultiline(parent) {
 			style.tab = ""
 		}
 		text := style.flow(r.value, node, e.margin(start))
@@ -145,7 +145,7 @@ func (e *editor) replaceElement(r replacement, start, end int) error {
 		first = " " + first
 	}
 	if start > e.lineEnd(dash) {
-		// What was on lines below the dash begins beside it.
+		// A value that was on the lines below the dash now starts next to it.
 		e.put(dash+1, dash+1, " "+first)
 		e.put(e.lineEnd(dash), end, rest)
 		return nil
@@ -180,7 +180,7 @@ func (e *editor) replaceMember(r replacement, start, end, properties int) error 
 		return nil
 	}
 	lines := e.style.member("x", r.value, r.slot.node)
-	tail := strings.TrimPrefix(lines[0], "x:") // the bar of a text, if it is one
+	tail := strings.TrimPrefix(lines[0], "x:") // the indicator of a block scalar, if it is one
 	rest := e.lines(lines[1:], key.Column-1)
 	switch {
 	case below:
@@ -195,12 +195,12 @@ func (e *editor) replaceMember(r replacement, start, end, properties int) error 
 	return nil
 }
 
-// isSpread tells whether the children of a collection in flow style have lines of their own.
-func isSpread(collection *yaml.Node) bool {
+// isMultiline reports whether the children of a flow collection are on separate lines.
+func isMultiline(collection *yaml.Node) bool {
 	return len(collection.Content) > 0 && collection.Content[0].Line > collection.Line
 }
 
-// margin is the white space that the line of a place begins with.
+// margin returns the white space at the start of the line.
 func (e *editor) margin(at int) string {
 	line := e.text[e.lineStart(at):at]
 	return string(line[:len(line)-len(bytes.TrimLeft(line, " \t"))])
@@ -229,7 +229,7 @@ func (e *editor) rearrangeMapping(r rearrangement) error {
 	for _, name := range r.names {
 		lines = append(lines, e.style.member(name, r.values[name], nil)...)
 	}
-	if err := e.append(lastStaying(r.removed, count), lines, r.node.Content[0].Column-1, end); err != nil {
+	if err := e.append(lastKept(r.removed, count), lines, r.node.Content[0].Column-1, end); err != nil {
 		return err
 	}
 	return e.removeLines(r.removed, count, start, end)
@@ -249,14 +249,14 @@ func (e *editor) rearrangeSequence(r rearrangement) error {
 		for _, value := range r.inserted[before] {
 			lines = append(lines, e.style.element(value, nil)...)
 		}
-		if above := lastStaying(r.removed, before); above >= 0 {
+		if above := lastKept(r.removed, before); above >= 0 {
 			if err := e.append(above, lines, indent, end); err != nil {
 				return err
 			}
 			continue
 		}
-		// Before the first that stays: its own dash moves down.
-		at, err := start(nextStaying(r.removed, 0))
+		// The new element goes before the first one that stays, whose dash moves down.
+		at, err := start(nextKept(r.removed, 0))
 		if err != nil {
 			return err
 		}
@@ -280,7 +280,7 @@ func (e *editor) append(child int, lines []string, indent int, end func(int) (in
 	return nil
 }
 
-// removeLines takes children out of a block collection with the lines they stand on.
+// removeLines removes children of a block collection along with their lines.
 func (e *editor) removeLines(removed map[int]bool, count int, start, end func(int) (int, error)) error {
 	joined := 0
 	for _, i := range slices.Sorted(maps.Keys(removed)) {
@@ -299,8 +299,8 @@ func (e *editor) removeLines(removed map[int]bool, count int, start, end func(in
 			e.removeLine(from, to)
 			continue
 		}
-		// It shares its line with the dash of the element that it is in.
-		if joined = nextStaying(removed, i); joined == count {
+		// The child shares its line with the dash of the element that contains it.
+		if joined = nextKept(removed, i); joined == count {
 			return ErrUnwritable
 		}
 		next, err := start(joined)
@@ -317,11 +317,11 @@ func (e *editor) removeLines(removed map[int]bool, count int, start, end func(in
 	return nil
 }
 
-// removeLine takes a child out that has its lines for itself.
+// removeLine removes a child that shares its lines with nothing else.
 func (e *editor) removeLine(from, to int) {
 	start, end := e.lineStart(from), e.nextLine(to)
 	if end == len(e.text) && lineBreak(e.text[e.lineEnd(to):]) == 0 && start > 0 {
-		// The text ended without a line break, and shall do so still.
+		// The text did not end with a line break, so it must not end with one now.
 		start--
 		if e.style.lineBreak == "\r\n" {
 			start--
@@ -330,15 +330,15 @@ func (e *editor) removeLine(from, to int) {
 	e.put(start, end, "")
 }
 
-// lastStaying is the last child before an ordinal that is not removed, or -1.
-func lastStaying(removed map[int]bool, before int) int {
+// lastKept returns the last child before an ordinal that is not removed, or -1.
+func lastKept(removed map[int]bool, before int) int {
 	for before--; before >= 0 && removed[before]; before-- {
 	}
 	return before
 }
 
-// nextStaying is the first child from an ordinal on that is not removed.
-func nextStaying(removed map[int]bool, from int) int {
+// nextKept returns the first child at or after an ordinal that is not removed.
+func nextKept(removed map[int]bool, from int) int {
 	for removed[from] {
 		from++
 	}

@@ -12,7 +12,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// PatchError names the operation of a patch that does not apply. It quotes no value.
+// PatchError is returned for an operation that cannot be applied. It quotes no value.
 type PatchError struct {
 	Op, Path string
 	Reason   error
@@ -21,7 +21,7 @@ type PatchError struct {
 func (e *PatchError) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Path, e.Reason) }
 func (e *PatchError) Unwrap() error { return e.Reason }
 
-// What an operation may stumble over.
+// The reasons of a PatchError.
 var (
 	ErrMissing   = errors.New("there is no such field")
 	ErrDifferent = errors.New("the field has another value than the fix was made for")
@@ -45,7 +45,7 @@ func applyOne(object any, operation decision.PatchOperation) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	value, err := normal(operation.Value)
+	value, err := normalize(operation.Value)
 	if err != nil {
 		return nil, err
 	}
@@ -107,14 +107,15 @@ func get(value any, path []string) (any, error) {
 	return value, nil
 }
 
-// parentOf is what a path that is not empty ends in, and the last segment of the path.
+// parentOf returns the value that contains the end of a path, and the last segment. The path must
+// not be empty.
 func parentOf(whole any, path []string) (parent any, last string, err error) {
 	end := len(path) - 1
 	parent, err = get(whole, path[:end])
 	return parent, path[end], err
 }
 
-// put sets what is there, or a member that is not, and returns the whole.
+// put sets an existing value or adds a member, and returns the whole.
 func put(whole any, path []string, value any) (any, error) {
 	if len(path) == 0 {
 		return value, nil
@@ -183,7 +184,7 @@ func remove(whole any, path []string) (any, error) {
 	return whole, nil
 }
 
-// index reads an index as RFC 6901 has it: without signs and leading zeros.
+// index parses an index as RFC 6901 defines it: without a sign or leading zeros.
 func index(segment string, highest int) (int, error) {
 	i, err := strconv.Atoi(segment)
 	if err != nil || i < 0 || i > highest || strconv.Itoa(i) != segment {
@@ -192,7 +193,7 @@ func index(segment string, highest int) (int, error) {
 	return i, nil
 }
 
-// equal compares values of JSON: 1 and 1.0 are one number.
+// equal compares JSON values. 1 and 1.0 are the same number.
 func equal(a, b any) bool {
 	switch a := a.(type) {
 	case map[string]any:

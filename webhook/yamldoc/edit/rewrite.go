@@ -7,9 +7,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// rewrite carries a plan out on nodes, and writes the whole document anew. It is for
-// what is too odd to be edited as text, and costs the document its own blank lines and
-// spaces; where it would cost a comment too, there is no way to write the document.
+// rewrite applies a plan to the nodes and encodes the whole document. It is the fallback for a
+// document that cannot be edited as text. It loses blank lines and spacing; if it would lose a
+// comment, it returns ErrUnwritable.
 func rewrite(d *Document, s *style) ([]byte, error) {
 	if s.json {
 		return nil, ErrUnwritable
@@ -31,9 +31,9 @@ func rewrite(d *Document, s *style) ([]byte, error) {
 	for _, c := range p.changes {
 		switch c := c.(type) {
 		case replacement:
-			c.carryOut(s, root, kept)
+			c.apply(s, root, kept)
 		case rearrangement:
-			c.carryOut(s, kept)
+			c.apply(s, kept)
 		}
 	}
 	var b bytes.Buffer
@@ -62,8 +62,8 @@ func rewrite(d *Document, s *style) ([]byte, error) {
 	return []byte(string(head) + text + string(tail)), nil
 }
 
-// cut takes the lines off a document that the encoder does not write: markers, and what
-// stands above the first. It is not ok where content stands beside the marker.
+// cut separates the lines that the encoder does not write: markers and everything above the
+// first. It is not ok if there is content on the line of the marker.
 func cut(text []byte) (head, body, tail []byte, ok bool) {
 	body = text
 	at := 0
@@ -91,7 +91,7 @@ func cut(text []byte) (head, body, tail []byte, ok bool) {
 	return head, body, nil, true
 }
 
-func (r replacement) carryOut(s *style, root *yaml.Node, kept comments) {
+func (r replacement) apply(s *style, root *yaml.Node, kept comments) {
 	old := r.slot.node
 	node := s.node(r.value, old)
 	if r.keepAnchor {
@@ -107,7 +107,7 @@ func (r replacement) carryOut(s *style, root *yaml.Node, kept comments) {
 	r.slot.parent.Content[r.slot.index] = node
 }
 
-func (r rearrangement) carryOut(s *style, kept comments) {
+func (r rearrangement) apply(s *style, kept comments) {
 	width := 1
 	if r.node.Kind == yaml.MappingNode {
 		width = 2
@@ -137,7 +137,7 @@ func (r rearrangement) carryOut(s *style, kept comments) {
 	r.node.Content = content
 }
 
-// node is a value as a new node.
+// node returns a new node with a value.
 func (s *style) node(value any, like *yaml.Node) *yaml.Node {
 	node := &yaml.Node{}
 	text := s.flow(value, like, "")
@@ -146,18 +146,18 @@ func (s *style) node(value any, like *yaml.Node) *yaml.Node {
 		node = parsed.Content[0]
 	}
 	if !isInline(value) {
-		unflow(node)
+		toBlockStyle(node)
 	}
 	return node
 }
 
-// unflow takes the flow style off collections that have something in them.
-func unflow(node *yaml.Node) {
+// toBlockStyle removes the flow style of collections that are not empty.
+func toBlockStyle(node *yaml.Node) {
 	if len(node.Content) > 0 {
 		node.Style &^= yaml.FlowStyle
 	}
 	for _, child := range node.Content {
-		unflow(child)
+		toBlockStyle(child)
 	}
 }
 

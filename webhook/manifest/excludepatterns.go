@@ -18,7 +18,7 @@ const ignoreFile = ".taffrailignore"
 
 // excludePatterns parses the patterns of flags, once relative to the working folder and once
 // relative to path.
-func excludes(path string, flags []string) (ignore.Patterns, error) {
+func excludePatterns(path string, flags []string) (ignore.Patterns, error) {
 	var all ignore.Patterns
 	for _, folder := range []string{".", path} {
 		base, err := absolute(folder)

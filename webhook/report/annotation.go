@@ -7,33 +7,33 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// maxMessage is how many characters a message of one line has.
+// maxMessage limits a message of one line, in characters.
 const maxMessage = 400
 
-// remark is one thing to say of an object: a finding, or a value that an injection which
-// only warns would set.
-type remark struct {
+// annotation is a message about an object, as GitHub calls it: a finding, or a value that an
+// injection in mode warn would set.
+type annotation struct {
 	object  *Object
 	finding *decision.Finding
-	// filling is true for an injection. It leaves the verdict alone.
-	filling bool
+	// isFill is true for an injection. It does not affect the verdict.
+	isFill bool
 }
 
-// remarks are in the order of the findings, which is that of their cost.
-func (o *Object) remarks() []remark {
-	var all []remark
+// annotations returns the annotations in the order of the findings, the most severe first.
+func (o *Object) annotations() []annotation {
+	var all []annotation
 	for i := range o.Decision.Findings {
-		all = append(all, remark{object: o, finding: &o.Decision.Findings[i]})
+		all = append(all, annotation{object: o, finding: &o.Decision.Findings[i]})
 	}
 	for i := range o.Decision.Fills {
 		if fill := &o.Decision.Fills[i]; fill.Mode == decision.ModeWarn {
-			all = append(all, remark{object: o, finding: o.gap(fill), filling: true})
+			all = append(all, annotation{object: o, finding: o.gap(fill), isFill: true})
 		}
 	}
 	return all
 }
 
-// gap is a fill as the finding that something is missing.
+// gap returns a fill as the finding that a value is missing.
 func (o *Object) gap(fill *decision.Fill) *decision.Finding {
 	return &decision.Finding{
 		Policy: fill.Policy, Guardrails: fill.Guardrails, Mode: fill.Mode, Container: fill.Container,
@@ -41,10 +41,10 @@ func (o *Object) gap(fill *decision.Fill) *decision.Finding {
 	}
 }
 
-// verdict is what the remark alone makes of the object.
-func (m *remark) verdict() decision.Verdict {
+// verdict returns the verdict that the annotation alone would result in.
+func (m *annotation) verdict() decision.Verdict {
 	switch f := m.finding; {
-	case m.filling:
+	case m.isFill:
 		return decision.VerdictAllow
 	case f.Denies():
 		return decision.VerdictDeny
@@ -56,13 +56,15 @@ func (m *remark) verdict() decision.Verdict {
 	return decision.VerdictAllow
 }
 
-// told is false for what is only recorded.
-func (m *remark) told() bool { return m.finding.Warns() || m.verdict() != decision.VerdictAllow }
+// isReported returns false for findings that are only recorded.
+func (m *annotation) isReported() bool {
+	return m.finding.Warns() || m.verdict() != decision.VerdictAllow
+}
 
-func (m *remark) position() position { return m.object.position(m.finding.Path) }
+func (m *annotation) position() position { return m.object.position(m.finding.Path) }
 
-// sentence names the object and what is wrong with it, in one line.
-func (m *remark) sentence() string {
+// sentence returns the object and the problem, on one line.
+func (m *annotation) sentence() string {
 	text := m.object.Request.Subject()
 	if m.finding.Container != "" {
 		text += fmt.Sprintf(", container %q", m.finding.Container)
@@ -70,15 +72,15 @@ func (m *remark) sentence() string {
 	return decision.Line(text+": "+m.finding.Message, maxMessage) + m.caveat()
 }
 
-// caveat is why a finding is not what its mode says; empty for most.
-func (m *remark) caveat() string {
+// caveat explains why a finding does not have the effect of its mode. It is empty for most.
+func (m *annotation) caveat() string {
 	f := m.finding
 	switch {
 	case f.Exempted():
 		return " (" + decision.Line("excused by "+f.ExemptedBy(), maxMessage) + ")"
 	case f.Unknown != "" && m.object.Decision.Errors[f.Policy] != nil:
-		// The message says so, and the error's text may quote a value: the report's errors
-		// have what may be said of it.
+		// The message says so already, and the text of the error may quote a value. The errors of
+		// the report contain the part that is safe to print.
 		return ""
 	case f.Unknown != "":
 		return " (not decided: " + decision.Line(f.Unknown, maxMessage) + ")"
@@ -88,8 +90,9 @@ func (m *remark) caveat() string {
 	return ""
 }
 
-// words are those of a denial, headed by the place, as editors and CI logs link it.
-func (m *remark) words() string {
+// text returns the text of a denial, prefixed with the position in the form that editors and CI
+// logs link.
+func (m *annotation) text() string {
 	headline, rest, found := strings.Cut(m.finding.Words(), "\n")
 	source := m.object.Source
 	source.Line = m.position().Line

@@ -11,16 +11,16 @@ import (
 
 // projectFiles knows what the kustomizations and charts around a manifest say about it: which
 // files kustomizations use as something other than an object, and which files belong to a chart.
-type neighbours struct {
+type projectFiles struct {
 	// named maps the absolute paths of files and folders to their category.
-	named     map[string]Sort
+	named     map[string]Category
 	resources map[string]bool
 	seen      map[string]bool
 	charts    map[string]bool
 }
 
-func newNeighbours() *neighbours {
-	return &neighbours{named: map[string]Sort{}, resources: map[string]bool{}, seen: map[string]bool{}, charts: map[string]bool{}}
+func newProjectFiles() *projectFiles {
+	return &projectFiles{named: map[string]Category{}, resources: map[string]bool{}, seen: map[string]bool{}, charts: map[string]bool{}}
 }
 
 // maxParents limits how far above a file its kustomization may be.
@@ -28,7 +28,7 @@ const maxParents = 8
 
 // look reads the kustomizations and charts in the folder of a file and above, up to the root of
 // its repository.
-func (n *neighbours) look(file string) {
+func (n *projectFiles) look(file string) {
 	path, err := filepath.Abs(file)
 	if err != nil {
 		return
@@ -58,10 +58,10 @@ func exists(path string) bool {
 
 // categorize returns the reason why a file does not hold objects, or nil if the files around it
 // give none.
-func (n *neighbours) sortOf(file string, walked bool) *NotObjectError {
+func (n *projectFiles) categorize(file string, walked bool) *NotObjectError {
 	path, err := filepath.Abs(file)
 	if err != nil || n.resources[path] {
-		return nil //nolint:nilerr // of a file without a path the neighbours say nothing
+		return nil //nolint:nilerr // without an absolute path there is nothing to look up
 	}
 	for at := path; ; at = filepath.Dir(at) {
 		switch sort, found := n.named[at]; {
@@ -79,14 +79,14 @@ func (n *neighbours) sortOf(file string, walked bool) *NotObjectError {
 }
 
 // check returns the result of categorize as an error.
-func (n *neighbours) check(file string, walked bool) error {
-	if reason := n.sortOf(file, walked); reason != nil {
+func (n *projectFiles) check(file string, walked bool) error {
+	if reason := n.categorize(file, walked); reason != nil {
 		return reason
 	}
 	return nil
 }
 
-func (n *neighbours) inTemplates(path string) bool {
+func (n *projectFiles) inTemplates(path string) bool {
 	for folder := filepath.Dir(path); folder != filepath.Dir(folder); folder = filepath.Dir(folder) {
 		if filepath.Base(folder) == "templates" && n.charts[filepath.Dir(folder)] {
 			return true
@@ -96,7 +96,7 @@ func (n *neighbours) inTemplates(path string) bool {
 }
 
 // read records the files that a kustomization names. It ignores errors: kustomize reports them.
-func (n *neighbours) read(path string) {
+func (n *projectFiles) read(path string) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return
@@ -124,7 +124,7 @@ func (n *neighbours) read(path string) {
 // name records a file. It ignores inline content, which some fields accept in place of a file,
 // and takes the file from key=file, which generators accept. A folder is recorded only for
 // plugins, and only if the kustomization is not itself inside it.
-func (n *neighbours) name(folder, file string, sort Sort, takesFolder bool) {
+func (n *projectFiles) name(folder, file string, sort Category, takesFolder bool) {
 	if file == "" || strings.ContainsAny(file, "\n{") {
 		return
 	}
@@ -143,8 +143,8 @@ func (n *neighbours) name(folder, file string, sort Sort, takesFolder bool) {
 func pluginFields() []string { return []string{"transformers", "generators", "validators"} }
 
 // namedBy returns the fields of a kustomization that name files which are not objects.
-func namedBy() map[string]Sort {
-	return map[string]Sort{
+func namedBy() map[string]Category {
+	return map[string]Category{
 		"patches.path":                       Patch,
 		"patchesStrategicMerge":              Patch,
 		"patchesJson6902.path":               Patch,
@@ -168,18 +168,18 @@ func namedBy() map[string]Sort {
 }
 
 // texts returns the strings at a path through maps and the elements of lists.
-func texts(value any, way []string) (all []string) {
+func texts(value any, fields []string) (all []string) {
 	switch value := value.(type) {
 	case []any:
 		for _, element := range value {
-			all = append(all, texts(element, way)...)
+			all = append(all, texts(element, fields)...)
 		}
 	case map[string]any:
-		if len(way) > 0 {
-			return texts(value[way[0]], way[1:])
+		if len(fields) > 0 {
+			return texts(value[fields[0]], fields[1:])
 		}
 	case string:
-		if len(way) == 0 {
+		if len(fields) == 0 {
 			return []string{value}
 		}
 	}
