@@ -105,8 +105,8 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	return verdict(totals.Summary, decision.Verdict(f.failOn.value))
 }
 
-// raiseGCPercent makes garbage collection less frequent. Nearly the whole heap are compiled
-// policies, which stay, and the objects are small in comparison.
+// raiseGCPercent makes garbage collection less frequent. Nearly all of the heap is compiled
+// policies, which stay in use; the objects are small in comparison.
 func raiseGCPercent() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(200)

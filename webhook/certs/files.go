@@ -25,8 +25,8 @@ type Files struct {
 
 // NewFiles returns Files for the given paths of PEM files, which need not exist yet. onLoad is
 // called with every certificate as it begins to be served.
-func NewFiles(certificate, key string, log logr.Logger, loaded func(*x509.Certificate)) *Files {
-	return &Files{certificate: certificate, key: key, log: log, onLoad: loaded}
+func NewFiles(certificate, key string, log logr.Logger, onLoad func(*x509.Certificate)) *Files {
+	return &Files{certificate: certificate, key: key, log: log, onLoad: onLoad}
 }
 
 // Get implements tls.Config.GetCertificate.

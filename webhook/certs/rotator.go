@@ -80,7 +80,7 @@ var (
 
 // NewRotator returns a Rotator. It does not contact the API server; Run does. onLoad is called
 // with every certificate as it begins to be served.
-func NewRotator(config *rest.Config, o Options, log logr.Logger, loaded func(*x509.Certificate)) (*Rotator, error) {
+func NewRotator(config *rest.Config, o Options, log logr.Logger, onLoad func(*x509.Certificate)) (*Rotator, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func NewRotator(config *rest.Config, o Options, log logr.Logger, loaded func(*x5
 	}
 	secret := named(o.Secret)
 	secret.Namespaces = map[string]cache.Config{o.Namespace: {}}
-	r := &Rotator{options: o, client: writer, log: log, onLoad: loaded, triggered: make(chan struct{}, 1)}
+	r := &Rotator{options: o, client: writer, log: log, onLoad: onLoad, triggered: make(chan struct{}, 1)}
 	r.state = rotationState{lifetimes: o.Lifetimes, name: o.Service + "." + o.Namespace + ".svc"}
 	r.cached, err = cache.New(config, cache.Options{
 		Scheme: scheme, Mapper: mapper, ReaderFailOnMissingInformer: true,

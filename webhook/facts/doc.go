@@ -16,5 +16,5 @@
 // Live and Rights always ask the API server.
 //
 // Reads from the API server use the caller's context, so they end with the deadline of the
-// request.
+// request. Only the reads that callers of Fresh share have a timeout of their own.
 package facts

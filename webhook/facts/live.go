@@ -28,13 +28,13 @@ const (
 	readers = 4
 )
 
-// Live reads from the API server and not from informers: it is used only for rollbacks and
-// restored objects, which do not justify a watch on every ReplicaSet of a cluster. It is safe for
+// Live reads from the API server and not from informers: few requests, such as rollbacks, need
+// these objects, which does not justify a watch on every ReplicaSet of a cluster. It is safe for
 // concurrent use.
 type Live struct {
 	reader client.Reader
 	slots  chan struct{}
-	// known caches the immutable metadata of objects by UID.
+	// known caches metadata that does not change during the life of an object.
 	known *creations
 }
 

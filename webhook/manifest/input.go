@@ -32,7 +32,7 @@ type inputFile struct {
 // copied so that it can be read more than once.
 func Open(paths []string, stdin io.Reader, o Options) *Input {
 	input := &Input{checker: &strict.Checker{}}
-	around := newProjectFiles()
+	project := newProjectFiles()
 	for _, path := range paths {
 		if path == Stdin {
 			input.files = append(input.files, spooledFile(stdin, stdinName))
@@ -42,14 +42,14 @@ func Open(paths []string, stdin io.Reader, o Options) *Input {
 			file := inputFileOf(f)
 			file.walked = f.name != path
 			if file.err == nil {
-				around.look(f.name)
+				project.look(f.name)
 			}
 			input.files = append(input.files, file)
 		}
 	}
 	for i := range input.files {
 		if f := &input.files[i]; f.err == nil && f.name != stdinName {
-			f.err = around.check(f.name, f.walked)
+			f.err = project.check(f.name, f.walked)
 		}
 	}
 	return input
@@ -74,11 +74,11 @@ func inputFileOf(f found) inputFile {
 }
 
 func spooledFile(stream io.Reader, name string) inputFile {
-	kept, err := newSpool(stream)
+	copied, err := newSpool(stream)
 	if err != nil {
 		return inputFile{name: name, err: unreadable(name, err).Err}
 	}
-	return inputFile{name: name, open: func() (io.ReadCloser, error) { return kept.reader(), nil }}
+	return inputFile{name: name, open: func() (io.ReadCloser, error) { return copied.reader(), nil }}
 }
 
 // Items yields the objects of the input, in order. Input that cannot be read yields an Item with

@@ -94,7 +94,7 @@ func (f *File) Items() []Item {
 // input.
 func Load(paths []string, stdin io.Reader, o Options) []File {
 	var files []File
-	around := newProjectFiles()
+	project := newProjectFiles()
 	for _, path := range paths {
 		if path == Stdin {
 			file := load(stdin, stdinName)
@@ -113,13 +113,13 @@ func Load(paths []string, stdin io.Reader, o Options) []File {
 			}
 			file := open(f.name)
 			file.Walked = f.name != path
-			around.look(f.name)
+			project.look(f.name)
 			files = append(files, file)
 		}
 	}
 	for i := range files {
 		if f := &files[i]; f.Err == nil && f.NotObject == nil && !f.IsStdin {
-			f.NotObject = around.categorize(f.Name, f.Walked)
+			f.NotObject = project.categorize(f.Name, f.Walked)
 		}
 	}
 	return files

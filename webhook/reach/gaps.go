@@ -30,7 +30,7 @@ type Gap struct {
 	// What lists the resources that are missing, each with its operations.
 	What []string
 	// Namespaces lists the namespaces that the gap is limited to, sorted. It is empty if the
-	// requests are not sent from any.
+	// requests are not sent for any.
 	Namespaces []string
 	Reason     string
 	// Maybe is true if the configuration is not understood well enough to be sure.

@@ -42,9 +42,9 @@ func (o *Object) gap(fill *decision.Fill) *decision.Finding {
 }
 
 // verdict returns the verdict that the annotation alone would result in.
-func (m *annotation) verdict() decision.Verdict {
-	switch f := m.finding; {
-	case m.isFill:
+func (a *annotation) verdict() decision.Verdict {
+	switch f := a.finding; {
+	case a.isFill:
 		return decision.VerdictAllow
 	case f.Denies():
 		return decision.VerdictDeny
@@ -57,28 +57,28 @@ func (m *annotation) verdict() decision.Verdict {
 }
 
 // isReported returns false for findings that are only recorded.
-func (m *annotation) isReported() bool {
-	return m.finding.Warns() || m.verdict() != decision.VerdictAllow
+func (a *annotation) isReported() bool {
+	return a.finding.Warns() || a.verdict() != decision.VerdictAllow
 }
 
-func (m *annotation) position() position { return m.object.position(m.finding.Path) }
+func (a *annotation) position() position { return a.object.position(a.finding.Path) }
 
 // sentence returns the object and the problem, on one line.
-func (m *annotation) sentence() string {
-	text := m.object.Request.Subject()
-	if m.finding.Container != "" {
-		text += fmt.Sprintf(", container %q", m.finding.Container)
+func (a *annotation) sentence() string {
+	text := a.object.Request.Subject()
+	if a.finding.Container != "" {
+		text += fmt.Sprintf(", container %q", a.finding.Container)
 	}
-	return decision.Line(text+": "+m.finding.Message, maxMessage) + m.caveat()
+	return decision.Line(text+": "+a.finding.Message, maxMessage) + a.caveat()
 }
 
 // caveat explains why a finding does not have the effect of its mode. It is empty for most.
-func (m *annotation) caveat() string {
-	f := m.finding
+func (a *annotation) caveat() string {
+	f := a.finding
 	switch {
 	case f.Exempted():
 		return " (" + decision.Line("excused by "+f.ExemptedBy(), maxMessage) + ")"
-	case f.Unknown != "" && m.object.Decision.Errors[f.Policy] != nil:
+	case f.Unknown != "" && a.object.Decision.Errors[f.Policy] != nil:
 		// The message says so already, and the text of the error may quote a value. The errors of
 		// the report contain the part that is safe to print.
 		return ""
@@ -92,11 +92,11 @@ func (m *annotation) caveat() string {
 
 // text returns the text of a denial, prefixed with the position in the form that editors and CI
 // logs link.
-func (m *annotation) text() string {
-	headline, rest, found := strings.Cut(m.finding.Words(), "\n")
-	source := m.object.Source
-	source.Line = m.position().Line
-	text := PrintablePath(source.String()) + ": " + headline + m.caveat()
+func (a *annotation) text() string {
+	headline, rest, found := strings.Cut(a.finding.Words(), "\n")
+	source := a.object.Source
+	source.Line = a.position().Line
+	text := PrintablePath(source.String()) + ": " + headline + a.caveat()
 	if found {
 		text += "\n" + rest
 	}

@@ -25,7 +25,7 @@ type GitHubOptions struct {
 
 // GitHub writes workflow commands, which GitHub Actions displays next to the lines they refer to,
 // and the summary line. A step displays at most 10 errors, 10 warnings and 10 notices, the first
-// of each, so the report's errors come first and the rest is sorted by severity. The log contains
+// of each, so the report's errors come first and the rest is sorted by verdict and severity. The log contains
 // all of them.
 func GitHub(w io.Writer, r *Report, o GitHubOptions) error { return whole(NewGitHub(w, o), r) }
 
@@ -58,24 +58,24 @@ const (
 func (p *githubPrinter) Add(r *Report) error {
 	p.totals.Add(r)
 	for i := range r.Objects {
-		for _, m := range r.Objects[i].annotations() {
-			level, isShown := p.level(&m)
-			if isUnselected(m.finding) && level != githubError && !p.options.Verbose {
+		for _, a := range r.Objects[i].annotations() {
+			level, isShown := p.level(&a)
+			if isUnselected(a.finding) && level != githubError && !p.options.Verbose {
 				continue // the summary reports it once
 			}
 			if isShown {
-				p.commands = append(p.commands, githubCommand{level, m.verdict(), m.finding.Severity, p.text(level, &m)})
+				p.commands = append(p.commands, githubCommand{level, a.verdict(), a.finding.Severity, p.text(level, &a)})
 			}
 		}
 	}
 	return nil
 }
 
-func (p *githubPrinter) level(m *annotation) (level githubLevel, isShown bool) {
-	switch verdict := m.verdict(); {
+func (p *githubPrinter) level(a *annotation) (level githubLevel, isShown bool) {
+	switch verdict := a.verdict(); {
 	case verdict != decision.VerdictAllow && Fails(verdict, p.options.FailOn):
 		return githubError, true
-	case m.isReported():
+	case a.isReported():
 		return githubWarning, true
 	}
 	return githubNotice, p.options.Verbose
@@ -121,13 +121,13 @@ func byCost(a, b githubCommand) int {
 		cmp.Compare(slices.Index(severities, a.severity), slices.Index(severities, b.severity)))
 }
 
-func (p *githubPrinter) text(level githubLevel, m *annotation) string {
+func (p *githubPrinter) text(level githubLevel, a *annotation) string {
 	name := [...]string{githubError: "error", githubWarning: "warning", githubNotice: "notice"}[level]
-	message := m.sentence()
-	if _, details, found := strings.Cut(m.finding.Words(), "\n"); found {
+	message := a.sentence()
+	if _, details, found := strings.Cut(a.finding.Words(), "\n"); found {
 		message += "\n" + details
 	}
-	return command(name, p.file(m.object.Source), m.position(), m.finding.Policy, message)
+	return command(name, p.file(a.object.Source), a.position(), a.finding.Policy, message)
 }
 
 // file returns "" if the source has no file.

@@ -9,9 +9,9 @@ import (
 	"taffrail.dev/webhook/manifest"
 )
 
-// The types below are a stable format: fields may be added, but never renamed or removed. Every
-// field is always present: a string without content is empty, and lists are never null. The
-// report starts with "objects", a list of jsonObject, followed by the fields of jsonEnd.
+// jsonEnd is the part of a report after "objects", a list of jsonObject. It and the types below
+// are a stable format: fields may be added, but never renamed or removed. Every field is always
+// present: a string without content is empty, and lists are never null.
 type jsonEnd struct {
 	Errors []Problem `json:"errors"`
 	// Warnings are about fields that have no effect. They do not change the exit code.

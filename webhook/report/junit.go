@@ -9,8 +9,8 @@ import (
 	"taffrail.dev/webhook/manifest/repository"
 )
 
-// JUnit XML has no standard. This is the subset that Jenkins, GitLab, CircleCI and Azure DevOps
-// share, plus file and line, which other readers ignore.
+// junitReport is the root element. JUnit XML has no standard: the types below are the subset that
+// Jenkins, GitLab, CircleCI and Azure DevOps share, plus file and line, which other readers ignore.
 type junitReport struct {
 	XMLName xml.Name `xml:"testsuites"`
 	junitCounts
@@ -143,15 +143,15 @@ func junitObject(o *Object, failOn decision.Verdict) junitCase {
 	d := o.Decision
 	failing, rest := []string{}, []string{}
 	warnings := 0
-	for _, m := range o.annotations() {
-		verdict := m.verdict()
+	for _, a := range o.annotations() {
+		verdict := a.verdict()
 		switch {
 		case verdict != decision.VerdictAllow && Fails(verdict, failOn), verdict == decision.VerdictUnknown:
-			failing = append(failing, m.text())
-		case m.isReported():
-			rest = append(rest, m.text())
+			failing = append(failing, a.text())
+		case a.isReported():
+			rest = append(rest, a.text())
 		}
-		if m.isReported() {
+		if a.isReported() {
 			warnings++
 		}
 	}

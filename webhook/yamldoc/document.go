@@ -53,7 +53,7 @@ func Parse(chunk Chunk) (*Document, error) { return parse(chunk, false) }
 // they show that the separator between two objects is missing.
 func ParseManifest(chunk Chunk) (*Document, error) { return parse(chunk, true) }
 
-func parse(chunk Chunk, takesDoubled bool) (*Document, error) {
+func parse(chunk Chunk, allowDuplicates bool) (*Document, error) {
 	if hasUTF16Mark(chunk.Data) {
 		return nil, &Error{Line: chunk.Line, Lenient: true, Reason: "the text is UTF-16: save it as UTF-8"}
 	}
@@ -84,13 +84,13 @@ func parse(chunk Chunk, takesDoubled bool) (*Document, error) {
 	}
 	d.root = node.Content[0]
 	d.Line = d.before + d.root.Line
-	doubled, err := guard(d.root, takesDoubled)
+	duplicates, err := guard(d.root, allowDuplicates)
 	if err != nil {
 		err.Line += d.before
 		err.Reason = withHint(err.Reason, chunk)
 		return nil, err
 	}
-	for _, key := range doubled {
+	for _, key := range duplicates {
 		key.Line += d.before
 		d.Duplicates = append(d.Duplicates, key)
 	}

@@ -19,8 +19,8 @@ const (
 
 // guard rejects documents that the second parser would misread or never finish reading. It
 // returns the duplicate keys if they are allowed.
-func guard(root *yamlv3.Node, takesDoubled bool) ([]Error, *Error) {
-	g := guardian{seen: map[*yamlv3.Node]extent{}, allowDuplicates: takesDoubled}
+func guard(root *yamlv3.Node, allowDuplicates bool) ([]Error, *Error) {
+	g := guardian{seen: map[*yamlv3.Node]extent{}, allowDuplicates: allowDuplicates}
 	_, err := g.measure(root, "")
 	return g.duplicates, err
 }
