@@ -117,7 +117,7 @@ func (d *decider) decideItem(ctx context.Context, o *outcome, item manifest.Item
 		if failsClosed(decision, id) {
 			continue // The decision is the same as in the cluster, and its finding contains the reason.
 		}
-		o.problems = append(o.problems, problem(item.Source, evaluationError(request, id, decision.Errors[id])))
+		o.problems = append(o.problems, problemOf(item.Source, evaluationError(request, id, decision.Errors[id])))
 	}
 	return nil
 }
@@ -149,14 +149,14 @@ func problems(item manifest.Item, err error) []report.Problem {
 	if wrong, ok := errors.AsType[*request.FieldError](err); ok {
 		at.Line = item.LineOf(wrong.Path)
 	}
-	return []report.Problem{problem(at, err)}
+	return []report.Problem{problemOf(at, err)}
 }
 
 func faultProblem(item manifest.Item, fault manifest.Fault) report.Problem {
 	return report.Problem{Source: manifest.Source{File: item.Source.File, Line: fault.Line}, Message: decision.Redact(fault.String())}
 }
 
-func problem(at manifest.Source, err error) report.Problem {
+func problemOf(at manifest.Source, err error) report.Problem {
 	return report.Problem{Source: at, Message: decision.Redact(err.Error())}
 }
 

@@ -236,7 +236,7 @@ func (f *fixer) applyAll(text []byte, proposals []proposal) ([]byte, []proposal)
 		return fixed, proposals
 	}
 	if len(proposals) == 1 {
-		f.refuse(proposals[0], err)
+		f.recordRefused(proposals[0], err)
 		return text, nil
 	}
 	half := len(proposals) / 2
@@ -265,9 +265,9 @@ func (f *fixer) refuseIneffective(made []proposal, before, after *state) bool {
 	for _, p := range made {
 		switch {
 		case slices.ContainsFunc(after.outcomes[p.file], outcome.isUndecided):
-			f.refuse(p, errUndecidable)
+			f.recordRefused(p, errUndecidable)
 		case isStillReported(p, made, before, after):
-			f.refuse(p, errStillReported)
+			f.recordRefused(p, errStillReported)
 		default:
 			continue
 		}
@@ -306,7 +306,7 @@ func count[T any](list []T, is func(T) bool) int {
 	return n
 }
 
-func (f *fixer) refuse(p proposal, err error) {
+func (f *fixer) recordRefused(p proposal, err error) {
 	f.refused[p.identity] = true
 	message := fmt.Sprintf("%s: the fix of policy %s for %s was not made: %v", p.subject, p.policy, p.path, err)
 	f.problems = append(f.problems, report.Problem{Source: p.from.Source, Message: message})

@@ -93,7 +93,7 @@ func kindsOf(exemptions config.Exemptions, catalog *rego.Catalog) map[schema.Gro
 
 func (s *Scanner) count(ctx context.Context, snapshot *config.Snapshot, mapping *meta.RESTMapping, covering config.Exemptions, counts map[string]*ExemptionUsage) error {
 	undecided := 0
-	apart := decidedApart(covering, mapping.GroupVersionKind.GroupKind(), snapshot.Catalog())
+	apart := uncoveredPolicies(covering, mapping.GroupVersionKind.GroupKind(), snapshot.Catalog())
 	decider := pipeline.New(snapshot, s.Facts, pipeline.Options{})
 	for _, namespace := range namespacesOf(covering, mapping.Scope) {
 		failed, err := s.Scan(ctx, decider, mapping.GroupVersionKind, namespace, len(apart) > 0, func(d *decision.Decision, made bool) {
@@ -126,10 +126,10 @@ func (s *Scanner) count(ctx context.Context, snapshot *config.Snapshot, mapping 
 	return nil
 }
 
-// decidedApart returns the policies of the Exemptions that have to evaluate objects of a kind
+// uncoveredPolicies returns the policies of the Exemptions that have to evaluate objects of a kind
 // even if a controller made them: the policies do not apply to the kinds that carry the
 // templates.
-func decidedApart(exemptions config.Exemptions, kind schema.GroupKind, catalog *rego.Catalog) (ids []string) {
+func uncoveredPolicies(exemptions config.Exemptions, kind schema.GroupKind, catalog *rego.Catalog) (ids []string) {
 	for _, e := range exemptions {
 		for _, id := range e.Policies {
 			policy, known := catalog.Policy(id)

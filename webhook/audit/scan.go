@@ -37,7 +37,7 @@ func (s *Scanner) Scan(ctx context.Context, decider *pipeline.Decider, kind sche
 			return failed, fmt.Errorf("listing %s: %w", kind.Kind, err)
 		}
 		for i := range list.Items {
-			fromTemplate := made(&list.Items[i])
+			fromTemplate := madeFromTemplate(&list.Items[i])
 			if fromTemplate && !withMade {
 				continue
 			}
@@ -61,9 +61,9 @@ func (s *Scanner) Scan(ctx context.Context, decider *pipeline.Decider, kind sche
 	}
 }
 
-// made reports whether a built-in controller made the object from a template. Unlike admission,
-// an audit can trust ownerReferences: nothing is admitted because of them.
-func made(object *unstructured.Unstructured) bool {
+// madeFromTemplate reports whether a built-in controller made the object from a template. Unlike
+// admission, an audit can trust ownerReferences: nothing is admitted because of them.
+func madeFromTemplate(object *unstructured.Unstructured) bool {
 	owner := metav1.GetControllerOf(object)
 	if owner == nil {
 		return false

@@ -42,7 +42,7 @@ func Open(paths []string, stdin io.Reader, o Options) *Input {
 			file := inputFileOf(f)
 			file.walked = f.name != path
 			if file.err == nil {
-				project.look(f.name)
+				project.addFolderOf(f.name)
 			}
 			input.files = append(input.files, file)
 		}

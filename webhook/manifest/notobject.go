@@ -86,8 +86,8 @@ func (e *NotObjectError) Error() string {
 	return e.Reason
 }
 
-func notObject(sort Category, format string, args ...any) *NotObjectError {
-	return &NotObjectError{Category: sort, Reason: fmt.Sprintf(format, args...)}
+func notObject(category Category, format string, args ...any) *NotObjectError {
+	return &NotObjectError{Category: category, Reason: fmt.Sprintf(format, args...)}
 }
 
 // Fault is a problem with a field of an object.

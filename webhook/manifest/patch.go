@@ -17,7 +17,7 @@ import (
 // top level of a custom resource, a directive may be part of the resource's own content.
 func directive(object map[string]any, kind schema.GroupVersionKind) string {
 	// The data of a ControllerRevision is a patch.
-	if isWhole(object, kind.GroupKind()) || kind.GroupKind() == (schema.GroupKind{Group: "apps", Kind: "ControllerRevision"}) {
+	if isCompleteWorkload(object, kind.GroupKind()) || kind.GroupKind() == (schema.GroupKind{Group: "apps", Kind: "ControllerRevision"}) {
 		return ""
 	}
 	if !strict.Known(kind) {
@@ -31,9 +31,9 @@ func directive(object map[string]any, kind schema.GroupVersionKind) string {
 	return patchKey(object)
 }
 
-// isWhole reports whether an object is a workload with all the fields that the API server
-// requires.
-func isWhole(object map[string]any, kind schema.GroupKind) bool {
+// isCompleteWorkload reports whether an object is a workload with all the fields that the API
+// server requires.
+func isCompleteWorkload(object map[string]any, kind schema.GroupKind) bool {
 	path := strict.PodSpecPath(kind)
 	if path == nil || incomplete(object, kind) != "" {
 		return false

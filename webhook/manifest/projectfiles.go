@@ -26,9 +26,9 @@ func newProjectFiles() *projectFiles {
 // maxParents limits how far above a file its kustomization may be.
 const maxParents = 8
 
-// look reads the kustomizations and charts in the folder of a file and above, up to the root of
-// its repository.
-func (n *projectFiles) look(file string) {
+// addFolderOf reads the kustomizations and charts in the folder of a file and above, up to the
+// root of its repository.
+func (n *projectFiles) addFolderOf(file string) {
 	path, err := filepath.Abs(file)
 	if err != nil {
 		return
@@ -64,11 +64,11 @@ func (n *projectFiles) categorize(file string, walked bool) *NotObjectError {
 		return nil //nolint:nilerr // without an absolute path there is nothing to look up
 	}
 	for at := path; ; at = filepath.Dir(at) {
-		switch sort, found := n.named[at]; {
-		case found && sort == Patch:
-			return notObject(sort, "is a kustomize patch, not an object")
+		switch category, found := n.named[at]; {
+		case found && category == Patch:
+			return notObject(category, "is a kustomize patch, not an object")
 		case found:
-			return notObject(sort, "is input for kustomize, not an object")
+			return notObject(category, "is input for kustomize, not an object")
 		case at == filepath.Dir(at):
 			if walked && n.inTemplates(path) {
 				return notObject(Chart, "is a template of a Helm chart, not an object")
@@ -108,9 +108,9 @@ func (n *projectFiles) read(path string) {
 			continue
 		}
 		root, _ := doc.Value.(map[string]any)
-		for field, sort := range namedBy() {
+		for field, category := range namedBy() {
 			for _, name := range texts(root, strings.Split(field, ".")) {
-				n.name(folder, name, sort, slices.Contains(pluginFields(), field))
+				n.name(folder, name, category, slices.Contains(pluginFields(), field))
 			}
 		}
 		for _, field := range []string{"resources", "bases", "components"} {
@@ -124,7 +124,7 @@ func (n *projectFiles) read(path string) {
 // name records a file. It ignores inline content, which some fields accept in place of a file,
 // and takes the file from key=file, which generators accept. A folder is recorded only for
 // plugins, and only if the kustomization is not itself inside it.
-func (n *projectFiles) name(folder, file string, sort Category, takesFolder bool) {
+func (n *projectFiles) name(folder, file string, category Category, takesFolder bool) {
 	if file == "" || strings.ContainsAny(file, "\n{") {
 		return
 	}
@@ -135,7 +135,7 @@ func (n *projectFiles) name(folder, file string, sort Category, takesFolder bool
 	if info, err := os.Stat(path); err == nil && info.IsDir() && (!takesFolder || isBelow(folder, path)) {
 		return
 	}
-	n.named[path] = sort
+	n.named[path] = category
 }
 
 // pluginFields returns the fields that name files or folders with the configuration of kustomize

@@ -113,7 +113,7 @@ func Load(paths []string, stdin io.Reader, o Options) []File {
 			}
 			file := open(f.name)
 			file.Walked = f.name != path
-			project.look(f.name)
+			project.addFolderOf(f.name)
 			files = append(files, file)
 		}
 	}

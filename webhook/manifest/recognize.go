@@ -24,11 +24,11 @@ func recognize(object map[string]any, file string) error {
 	}
 	if what := missing(apiVersion, kind); what != "" {
 		reason := "is not a Kubernetes object: " + what
-		sort := categoryByName(file)
-		if claims(object) && sort != Chart {
+		category := categoryByName(file)
+		if claimsToBeObject(object) && category != Chart {
 			return errors.New(reason)
 		}
-		return notObject(sort, "%s", reason)
+		return notObject(category, "%s", reason)
 	}
 	text, _ := apiVersion.(string)
 	gvk := schema.FromAPIVersionAndKind(text, kind.(string))
@@ -55,20 +55,20 @@ func missing(apiVersion, kind any) string {
 	return ""
 }
 
-// claims reports whether an incomplete object was meant to be one. Charts, pipelines and
+// claimsToBeObject reports whether an incomplete object was meant to be one. Charts, pipelines and
 // provisioning files have an apiVersion or a kind of their own, but no metadata.
-func claims(object map[string]any) bool {
+func claimsToBeObject(object map[string]any) bool {
 	_, metadata := object["metadata"].(map[string]any)
 	return metadata && (object["apiVersion"] != nil || isText(object["kind"]))
 }
 
-// claimsByText is claims for text that cannot be parsed.
+// claimsByText is claimsToBeObject for text that cannot be parsed.
 func claimsByText(text []byte) bool {
 	return regexp.MustCompile(`(?m)^("?apiVersion"?[ \t]*:|"?kind"?[ \t]*:)|"(apiVersion|kind)"[ \t\r\n]*:`).Match(text)
 }
 
-// mayClaim is claims for text that kubectl may accept although this parser does not. YAML can
-// spell a word without its letters only with escapes and tags.
+// mayClaim is claimsToBeObject for text that kubectl may accept although this parser does not.
+// YAML can spell a word without its letters only with escapes and tags.
 func mayClaim(text []byte) bool {
 	text = bytes.ReplaceAll(text, []byte{0}, nil) // UTF-16 has zero bytes between letters
 	return bytes.Contains(text, []byte("apiVersion")) && bytes.Contains(text, []byte("kind")) || bytes.ContainsAny(text, `\!`)

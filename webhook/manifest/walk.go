@@ -118,7 +118,7 @@ func (w *walker) entry(path, target string, entry fs.DirEntry) {
 			mode = info.Mode().Type()
 		}
 		if err == nil && mode.IsDir() {
-			if target, err = realPath(path); err != nil || !w.isRead(target) {
+			if target, err = realPath(path); err != nil || !w.followsLink(target) {
 				return
 			}
 		}
@@ -137,10 +137,10 @@ func (w *walker) entry(path, target string, entry fs.DirEntry) {
 	}
 }
 
-// isRead reports whether the target of a link to a folder is read through the link. A target
+// followsLink reports whether the target of a link to a folder is read through the link. A target
 // inside the root is read at its own place unless it is internal, and a target that contains the
 // root would never end.
-func (w *walker) isRead(target string) bool {
+func (w *walker) followsLink(target string) bool {
 	if !isBelow(target, w.root) {
 		return !isBelow(w.root, target)
 	}

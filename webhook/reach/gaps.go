@@ -33,8 +33,8 @@ type Gap struct {
 	// requests are not sent for any.
 	Namespaces []string
 	Reason     string
-	// Maybe is true if the configuration is not understood well enough to be sure.
-	Maybe bool
+	// Uncertain is true if the configuration is not understood well enough to be sure.
+	Uncertain bool
 }
 
 // Report is the result of a comparison.
@@ -128,7 +128,7 @@ func (c *Cluster) Report(b Scope) Report {
 			continue
 		}
 		seen[key] = true
-		c.look(n, b.Covers, &found, open)
+		c.findGaps(n, b.Covers, &found, open)
 	}
 	r.Gaps = found.sorted()
 	for name := range open {
@@ -140,8 +140,8 @@ func (c *Cluster) Report(b Scope) Report {
 	return r
 }
 
-// look adds the gaps of one request to found, and the entries that fail open to open.
-func (c *Cluster) look(n *need, covers func(decision.Namespace) bool, found *gaps, open map[string]bool) {
+// findGaps adds the gaps of one request to found, and the entries that fail open to open.
+func (c *Cluster) findGaps(n *need, covers func(decision.Namespace) bool, found *gaps, open map[string]bool) {
 	var candidates []int
 	for i := range c.entries {
 		e := &c.entries[i]
@@ -162,7 +162,7 @@ func (c *Cluster) look(n *need, covers func(decision.Namespace) bool, found *gap
 		if !sure {
 			found.add(n, c.doubt(candidates[0], n), nil, true)
 		}
-		if left := c.covered(covers, func(name string) bool { return c.unrelaxed(candidates, name) }); len(left) > 0 {
+		if left := c.coveredNamespaces(covers, func(name string) bool { return c.excludedByName(candidates, name) }); len(left) > 0 {
 			found.add(n, "a matchCondition of "+strings.Join(c.entryNames(candidates), ", ")+" leaves it out", left, false)
 		}
 		return
@@ -207,8 +207,9 @@ func (c *Cluster) look(n *need, covers func(decision.Namespace) bool, found *gap
 	}
 }
 
-// covered returns the names of the covered namespaces for which also returns true, sorted.
-func (c *Cluster) covered(covers func(decision.Namespace) bool, also func(name string) bool) []string {
+// coveredNamespaces returns the names of the covered namespaces for which also returns true,
+// sorted.
+func (c *Cluster) coveredNamespaces(covers func(decision.Namespace) bool, also func(name string) bool) []string {
 	var all []string
 	for _, g := range c.groups {
 		for _, namespace := range g.namespaces {
@@ -221,8 +222,8 @@ func (c *Cluster) covered(covers func(decision.Namespace) bool, also func(name s
 	return all
 }
 
-// unrelaxed reports whether every candidate excludes a namespace by its name.
-func (c *Cluster) unrelaxed(candidates []int, name string) bool {
+// excludedByName reports whether every candidate excludes a namespace by its name.
+func (c *Cluster) excludedByName(candidates []int, name string) bool {
 	return !slices.ContainsFunc(candidates, func(i int) bool {
 		return !slices.ContainsFunc(c.entries[i].conditions, func(condition admissionregistrationv1.MatchCondition) bool {
 			names, known := namesLeftOut(condition)
@@ -287,10 +288,10 @@ func leftOut(entries []string) string {
 
 // gaps groups the missing requests by reason.
 type gaps struct {
-	all []*gathered
+	all []*gapGroup
 }
 
-type gathered struct {
+type gapGroup struct {
 	Gap
 	operations map[string][]string
 	order      []string
@@ -298,12 +299,12 @@ type gathered struct {
 
 func (g *gaps) add(n *need, reason string, namespaces []string, maybe bool) {
 	slices.Sort(namespaces)
-	at := slices.IndexFunc(g.all, func(e *gathered) bool {
-		return e.Reason == reason && e.Maybe == maybe && slices.Equal(e.Namespaces, namespaces)
+	at := slices.IndexFunc(g.all, func(e *gapGroup) bool {
+		return e.Reason == reason && e.Uncertain == maybe && slices.Equal(e.Namespaces, namespaces)
 	})
 	if at < 0 {
 		at = len(g.all)
-		g.all = append(g.all, &gathered{Gap: Gap{Namespaces: namespaces, Reason: reason, Maybe: maybe}, operations: map[string][]string{}})
+		g.all = append(g.all, &gapGroup{Gap: Gap{Namespaces: namespaces, Reason: reason, Uncertain: maybe}, operations: map[string][]string{}})
 	}
 	e := g.all[at]
 	what := n.String()
@@ -325,8 +326,8 @@ func (g *gaps) sorted() []Gap {
 		all = append(all, e.Gap)
 	}
 	slices.SortStableFunc(all, func(a, b Gap) int {
-		if a.Maybe != b.Maybe {
-			return map[bool]int{false: -1, true: 1}[a.Maybe]
+		if a.Uncertain != b.Uncertain {
+			return map[bool]int{false: -1, true: 1}[a.Uncertain]
 		}
 		return cmp.Compare(strings.Join(a.What, " "), strings.Join(b.What, " "))
 	})
@@ -336,7 +337,7 @@ func (g *gaps) sorted() []Gap {
 // String returns the gap on one line.
 func (g *Gap) String() string {
 	text := strings.Join(g.What, ", ")
-	if g.Maybe {
+	if g.Uncertain {
 		text += " may not be sent"
 	} else {
 		text += " not sent"

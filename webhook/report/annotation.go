@@ -10,7 +10,7 @@ import (
 // maxMessage limits a message of one line, in characters.
 const maxMessage = 400
 
-// annotation is a message about an object, as GitHub calls it: a finding, or a value that an
+// annotation is a message about a line, as GitHub calls it: a finding, or a value that an
 // injection in mode warn would set.
 type annotation struct {
 	object  *Object
@@ -27,14 +27,14 @@ func (o *Object) annotations() []annotation {
 	}
 	for i := range o.Decision.Fills {
 		if fill := &o.Decision.Fills[i]; fill.Mode == decision.ModeWarn {
-			all = append(all, annotation{object: o, finding: o.gap(fill), isFill: true})
+			all = append(all, annotation{object: o, finding: o.missingValue(fill), isFill: true})
 		}
 	}
 	return all
 }
 
-// gap returns a fill as the finding that a value is missing.
-func (o *Object) gap(fill *decision.Fill) *decision.Finding {
+// missingValue returns a fill as the finding that a value is missing.
+func (o *Object) missingValue(fill *decision.Fill) *decision.Finding {
 	return &decision.Finding{
 		Policy: fill.Policy, Guardrails: fill.Guardrails, Mode: fill.Mode, Container: fill.Container,
 		Path: o.Request.Workload.FieldPath(fill.Container, fill.Field), Key: fill.Field, Message: "would set " + fill.Field + " to " + fill.Value,

@@ -8,7 +8,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// jsonPolicy is a stable format, like that of JSON.
+// jsonPolicy is a stable format, like the report that JSON writes.
 type jsonPolicy struct {
 	ID          string            `json:"id"`
 	Title       string            `json:"title"`

@@ -48,8 +48,8 @@ func (t *Totals) Add(r *Report) {
 		}
 	}
 	for _, skipped := range r.Skipped {
-		if sort := skipped.Reason.Category; sort != manifest.Blank {
-			t.countCategory(sort)
+		if category := skipped.Reason.Category; category != manifest.Blank {
+			t.countCategory(category)
 		}
 	}
 }
@@ -63,11 +63,11 @@ func (t *Totals) countKind(group, kind string) {
 	t.kinds[at].Count++
 }
 
-func (t *Totals) countCategory(sort manifest.Category) {
-	at := slices.IndexFunc(t.categories, func(c CategoryCount) bool { return c.What == sort })
+func (t *Totals) countCategory(category manifest.Category) {
+	at := slices.IndexFunc(t.categories, func(c CategoryCount) bool { return c.What == category })
 	if at < 0 {
 		at = len(t.categories)
-		t.categories = append(t.categories, CategoryCount{What: sort})
+		t.categories = append(t.categories, CategoryCount{What: category})
 	}
 	t.categories[at].Count++
 }
@@ -81,12 +81,12 @@ func (t *Totals) notJudged() []KindCount {
 
 // skipped returns the categories of skipped documents, the most frequent first.
 func (t *Totals) skipped() []CategoryCount {
-	sorts := append([]CategoryCount{}, t.categories...)
-	slices.SortStableFunc(sorts, func(a, b CategoryCount) int { return b.Count - a.Count })
-	for i := range sorts {
-		sorts[i].Message = sorts[i].message()
+	categories := append([]CategoryCount{}, t.categories...)
+	slices.SortStableFunc(categories, func(a, b CategoryCount) int { return b.Count - a.Count })
+	for i := range categories {
+		categories[i].Message = categories[i].message()
 	}
-	return sorts
+	return categories
 }
 
 func (c *CategoryCount) message() string {

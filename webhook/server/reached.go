@@ -166,7 +166,7 @@ func reachedCondition(generation int64, r *reach.Report, err error) metav1.Condi
 		texts = append(texts, r.Gaps[i].String())
 	}
 	switch {
-	case len(r.Gaps) > 0 && r.Gaps[0].Maybe:
+	case len(r.Gaps) > 0 && r.Gaps[0].Uncertain:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonMaybeNotSent, "The API server may not ask about everything: "
 	case len(r.Gaps) > 0:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonNotSent, "The API server does not ask about everything: "

@@ -20,7 +20,7 @@ const (
 // guard rejects documents that the second parser would misread or never finish reading. It
 // returns the duplicate keys if they are allowed.
 func guard(root *yamlv3.Node, allowDuplicates bool) ([]Error, *Error) {
-	g := guardian{seen: map[*yamlv3.Node]extent{}, allowDuplicates: allowDuplicates}
+	g := guardState{seen: map[*yamlv3.Node]extent{}, allowDuplicates: allowDuplicates}
 	_, err := g.measure(root, "")
 	return g.duplicates, err
 }
@@ -31,13 +31,13 @@ type extent struct {
 	done        bool
 }
 
-type guardian struct {
+type guardState struct {
 	seen            map[*yamlv3.Node]extent
 	allowDuplicates bool
 	duplicates      []Error
 }
 
-func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
+func (g *guardState) measure(node *yamlv3.Node, path string) (extent, *Error) {
 	if known, found := g.seen[node]; found {
 		if !known.done {
 			return extent{}, &Error{Line: node.Line, Field: path, Reason: "an anchor contains itself"}
@@ -82,7 +82,7 @@ func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
 	return total, err
 }
 
-func (g *guardian) mapping(node *yamlv3.Node, path string, add func(*yamlv3.Node, string) *Error) *Error {
+func (g *guardState) mapping(node *yamlv3.Node, path string, add func(*yamlv3.Node, string) *Error) *Error {
 	lines := make(map[string]int, len(node.Content)/2)
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]

@@ -32,7 +32,7 @@ type Checker struct {
 // check is the state of checking one object.
 type check struct {
 	*Checker
-	// legacyKind is true for a kind that is not built in. It may be the configuration of a tool, with
+	// foreign is true for a kind that is not built in. It may be the configuration of a tool, with
 	// its own kind of metadata.
 	foreign bool
 	faults  []Fault

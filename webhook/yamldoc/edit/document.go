@@ -55,7 +55,7 @@ func (d *Document) Patch(path []string, patch []decision.PatchOperation) error {
 	if err != nil {
 		return err
 	}
-	d.want, err = put(d.want, path, patched)
+	d.want, err = setValue(d.want, path, patched)
 	return err
 }
 

@@ -43,7 +43,7 @@ func editText(d *Document, s *style) ([]byte, error) {
 	return e.apply()
 }
 
-func (e *editor) put(start, end int, text string) {
+func (e *editor) replaceRange(start, end int, text string) {
 	e.edits = append(e.edits, edit{start, end, text})
 }
 
@@ -111,7 +111,7 @@ func (e *editor) replace(r replacement) error {
 		if start == end {
 			text = " " + text
 		}
-		e.put(start, end, text)
+		e.replaceRange(start, end, text)
 		return nil
 	case parent == nil:
 		return e.replaceRoot(r.value, node, start, end)
@@ -123,13 +123,13 @@ func (e *editor) replace(r replacement) error {
 
 func (e *editor) replaceRoot(value any, node *yaml.Node, start, end int) error {
 	if isInline(value) {
-		e.put(start, end, e.style.inline(value, node))
+		e.replaceRange(start, end, e.style.inline(value, node))
 		return nil
 	}
 	if !e.isFirst(start) || e.column(start) > 0 {
 		return ErrUnwritable
 	}
-	e.put(start, end, strings.TrimPrefix(e.lines(e.style.block(value, node), 0), e.style.lineBreak))
+	e.replaceRange(start, end, strings.TrimPrefix(e.lines(e.style.block(value, node), 0), e.style.lineBreak))
 	return nil
 }
 
@@ -146,12 +146,12 @@ func (e *editor) replaceElement(r replacement, start, end int) error {
 	}
 	if start > e.lineEnd(dash) {
 		// A value that was on the lines below the dash now starts next to it.
-		e.put(dash+1, dash+1, " "+first)
-		e.put(e.lineEnd(dash), end, rest)
+		e.replaceRange(dash+1, dash+1, " "+first)
+		e.replaceRange(e.lineEnd(dash), end, rest)
 		return nil
 	}
-	e.put(start, end, first)
-	e.put(e.lineEnd(end), e.lineEnd(end), rest)
+	e.replaceRange(start, end, first)
+	e.replaceRange(e.lineEnd(end), e.lineEnd(end), rest)
 	return nil
 }
 
@@ -170,12 +170,12 @@ func (e *editor) replaceMember(r replacement, start, end, properties int) error 
 			if at > e.lineEnd(colon) {
 				at = colon
 			}
-			e.put(at, at, " "+text)
-			e.put(e.lineEnd(at), end, "")
+			e.replaceRange(at, at, " "+text)
+			e.replaceRange(e.lineEnd(at), end, "")
 		case start == end:
-			e.put(start, end, " "+text)
+			e.replaceRange(start, end, " "+text)
 		default:
-			e.put(start, end, text)
+			e.replaceRange(start, end, text)
 		}
 		return nil
 	}
@@ -184,13 +184,13 @@ func (e *editor) replaceMember(r replacement, start, end, properties int) error 
 	rest := e.lines(lines[1:], key.Column-1)
 	switch {
 	case below:
-		e.put(colon, colon, tail)
-		e.put(e.lineEnd(colon), end, rest)
+		e.replaceRange(colon, colon, tail)
+		e.replaceRange(e.lineEnd(colon), end, rest)
 	case e.lineEnd(start) < end:
-		e.put(colon, end, tail+rest)
+		e.replaceRange(colon, end, tail+rest)
 	default:
-		e.put(colon, end, tail)
-		e.put(e.lineEnd(end), e.lineEnd(end), rest)
+		e.replaceRange(colon, end, tail)
+		e.replaceRange(e.lineEnd(end), e.lineEnd(end), rest)
 	}
 	return nil
 }
@@ -261,7 +261,7 @@ func (e *editor) rearrangeSequence(r rearrangement) error {
 			return err
 		}
 		text := strings.TrimPrefix(e.lines(lines, indent), e.style.lineBreak+strings.Repeat(" ", indent))
-		e.put(at, at, text+e.style.lineBreak+strings.Repeat(" ", indent))
+		e.replaceRange(at, at, text+e.style.lineBreak+strings.Repeat(" ", indent))
 	}
 	return e.removeLines(r.removed, count, start, end)
 }
@@ -276,7 +276,7 @@ func (e *editor) append(child int, lines []string, indent int, end func(int) (in
 		return err
 	}
 	at = e.lineEnd(at)
-	e.put(at, at, e.lines(lines, indent))
+	e.replaceRange(at, at, e.lines(lines, indent))
 	return nil
 }
 
@@ -308,11 +308,11 @@ func (e *editor) removeLines(removed map[int]bool, count int, start, end func(in
 			return err
 		}
 		if bytes.IndexByte(e.text[to:next], '#') < 0 {
-			e.put(from, next, "")
+			e.replaceRange(from, next, "")
 			continue
 		}
 		joined = i
-		e.put(from, to, "")
+		e.replaceRange(from, to, "")
 	}
 	return nil
 }
@@ -327,7 +327,7 @@ func (e *editor) removeLine(from, to int) {
 			start--
 		}
 	}
-	e.put(start, end, "")
+	e.replaceRange(start, end, "")
 }
 
 // lastKept returns the last child before an ordinal that is not removed, or -1.

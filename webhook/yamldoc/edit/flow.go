@@ -54,14 +54,14 @@ func (e *editor) rearrangeFlow(r rearrangement) error {
 			if err != nil {
 				return err
 			}
-			e.put(at, at, separator+text)
+			e.replaceRange(at, at, separator+text)
 			continue
 		}
 		at, err := start(nextKept(r.removed, 0))
 		if err != nil {
 			return err
 		}
-		e.put(at, at, text+separator)
+		e.replaceRange(at, at, text+separator)
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (e *editor) removeFlow(removed map[int]bool, count int, start, end func(int
 		if err != nil {
 			return err
 		}
-		e.put(from, to, "")
+		e.replaceRange(from, to, "")
 		i = next
 	}
 	return nil

@@ -56,7 +56,7 @@ func applyOne(object any, operation decision.PatchOperation) (any, error) {
 		if _, err := get(object, path); err != nil {
 			return nil, err
 		}
-		return put(object, path, value)
+		return setValue(object, path, value)
 	case "remove":
 		return remove(object, path)
 	case "test":
@@ -115,8 +115,8 @@ func parentOf(whole any, path []string) (parent any, last string, err error) {
 	return parent, path[end], err
 }
 
-// put sets an existing value or adds a member, and returns the whole.
-func put(whole any, path []string, value any) (any, error) {
+// setValue sets an existing value or adds a member, and returns the whole.
+func setValue(whole any, path []string, value any) (any, error) {
 	if len(path) == 0 {
 		return value, nil
 	}
@@ -149,7 +149,7 @@ func add(whole any, path []string, value any) (any, error) {
 	}
 	list, isList := parent.([]any)
 	if !isList {
-		return put(whole, path, value)
+		return setValue(whole, path, value)
 	}
 	i := len(list)
 	if last != "-" {
@@ -157,7 +157,7 @@ func add(whole any, path []string, value any) (any, error) {
 			return nil, err
 		}
 	}
-	return put(whole, path[:len(path)-1], slices.Insert(list, i, value))
+	return setValue(whole, path[:len(path)-1], slices.Insert(list, i, value))
 }
 
 func remove(whole any, path []string) (any, error) {
@@ -179,7 +179,7 @@ func remove(whole any, path []string) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return put(whole, path[:len(path)-1], slices.Delete(parent, i, i+1))
+		return setValue(whole, path[:len(path)-1], slices.Delete(parent, i, i+1))
 	}
 	return whole, nil
 }
