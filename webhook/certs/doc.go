@@ -8,6 +8,7 @@
 // caBundle, next to the old one, and signs only once every webhook configuration has carried it
 // for a while.
 //
-// The package exists because Taffrail does not require cert-manager, and because both the
-// certificate and its authority have to be replaced while the API server is calling the webhook.
+// The rotation is our own because Taffrail does not require cert-manager, and because
+// open-policy-agent/cert-controller replaces the authority in one step and restarts the process:
+// requests fail until every API server has read the new bundle.
 package certs

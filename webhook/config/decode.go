@@ -119,9 +119,9 @@ func checkKind(apiVersion, kind string, at entry) error {
 	return nil
 }
 
-// Decode reads one object of an API server's as strictly as files are read. Only its name
-// and spec are looked at: the rest is the API server's to judge, and a status may be that
-// of a newer version. Numbers must be int64 or float64.
+// Decode reads one object of an API server's as strictly as files are read. Only its name,
+// its spec and when it was created are looked at: the rest is the API server's to judge, and
+// a status may be that of a newer version. Numbers must be int64 or float64.
 func Decode(value map[string]any) (Object, []decision.Fault) {
 	trimmed := map[string]any{}
 	for name, member := range value {
@@ -130,7 +130,7 @@ func Decode(value map[string]any) (Object, []decision.Fault) {
 		}
 	}
 	metadata, _ := value["metadata"].(map[string]any)
-	trimmed["metadata"] = map[string]any{"name": metadata["name"]}
+	trimmed["metadata"] = map[string]any{"name": metadata["name"], "creationTimestamp": metadata["creationTimestamp"]}
 	entries, errs := decodeValue(trimmed, entry{})
 	var faults []decision.Fault
 	for _, err := range errs {

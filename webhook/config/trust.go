@@ -102,10 +102,12 @@ func writesTemplate(m *decision.Maker, r *decision.Request, path string) bool {
 	case len(m.From) == 0:
 		return false
 	case m.Updates:
-		return r.Workload != nil && (decision.Within(path, r.Workload.PodPath) || decision.Within(r.Workload.PodPath, path))
+		return r.Workload != nil && withinEither(decision.FieldPath(path), decision.FieldPath(r.Workload.PodPath))
 	}
 	return r.Operation == decision.Create
 }
+
+func withinEither(a, b decision.FieldPath) bool { return a.Within(b) || b.Within(a) }
 
 // makersOf narrows the controllers that share one user down to the one that the object
 // names as its controller. Only the controllers get here, and they write that truthfully.
@@ -113,7 +115,7 @@ func writesTemplate(m *decision.Maker, r *decision.Request, path string) bool {
 func makersOf(makers []decision.Maker, r *decision.Request) []decision.Maker {
 	controller := request.Controller(r.Object)
 	owner := schema.GroupKind{Group: controller.Group, Kind: controller.Kind}
-	if at := slices.IndexFunc(makers, func(m decision.Maker) bool { return len(m.From) > 0 && m.Owner == owner }); at >= 0 {
+	if at := slices.IndexFunc(makers, func(m decision.Maker) bool { return m.Owner == owner }); at >= 0 {
 		return makers[at : at+1]
 	}
 	return makers

@@ -1,19 +1,5 @@
 package decision
 
-// Verdict sums a Decision up in a word. Verdicts are ordered by what they cost.
-type Verdict string
-
-const (
-	// VerdictAllow: nothing to say to the writer of the object.
-	VerdictAllow Verdict = "allow"
-	// VerdictWarn: admitted, with warnings.
-	VerdictWarn Verdict = "warn"
-	// VerdictUnknown: admitted as far as anyone can tell; a fact is missing.
-	VerdictUnknown Verdict = "unknown"
-	// VerdictDeny: refused.
-	VerdictDeny Verdict = "deny"
-)
-
 // Fill is one value that an injection sets, or will set once Pods are created.
 type Fill struct {
 	Policy     string

@@ -132,9 +132,9 @@ func (f *Finding) ExemptedBy() string {
 	return "Exemptions " + strings.Join(f.Exemptions, ", ")
 }
 
-// Denies tells whether the finding alone is enough to deny.
+// Denies reports whether the finding alone is enough to deny.
 func (f *Finding) Denies() bool {
-	return f.Mode == ModeEnforce && f.Tolerated == "" && !f.Exempted() && f.Unknown == ""
+	return f.Verdict() == VerdictDeny
 }
 
 // Warns tells whether the person who writes the object is told without being stopped.

@@ -103,22 +103,8 @@ type Container struct {
 	Effective corev1.ResourceRequirements
 }
 
-// Pointer is the container's Path as a JSON Pointer (RFC 6901). Nothing in such a path
-// needs escaping.
-func (c *Container) Pointer() string {
-	text := make([]byte, 0, len(c.Path)+1)
-	text = append(text, '/')
-	for i := range len(c.Path) {
-		switch c.Path[i] {
-		case '.', '[':
-			text = append(text, '/')
-		case ']':
-		default:
-			text = append(text, c.Path[i])
-		}
-	}
-	return string(text)
-}
+// Pointer returns the container's Path as a JSON Pointer.
+func (c *Container) Pointer() Pointer { return FieldPath(c.Path).Pointer() }
 
 // Image is a container image reference, parsed.
 type Image struct {

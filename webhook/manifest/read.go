@@ -39,8 +39,9 @@ type Item struct {
 	Source Source
 	Object map[string]any
 	Err    error
-	// Document is the text of Object. It is nil if Err is set.
-	Document *Document
+	// Document is the document that contains Object. It is nil if Err is set. The objects of a List
+	// share it.
+	Document *yamldoc.Document
 	// Path is the path of Object in the document, as in items[0]. It is empty outside of Lists.
 	Path string
 	// Warnings are about fields that have no effect.

@@ -36,8 +36,8 @@ type evidence struct {
 	wouldFill map[string]bool
 	// exemptions are those about the request.
 	exemptions config.Exemptions
-	// only is the field that findings must be about, empty where any will do.
-	only string
+	// only is the field that findings must be about; empty for any.
+	only decision.FieldPath
 }
 
 // decision merges what the bindings found, and the gaps that no rule reports, into one
@@ -57,7 +57,7 @@ func (e *evidence) decision(candidates []candidate, gaps []decision.Finding) *de
 		}
 	}
 	sortFindings(d.Findings)
-	d.Verdict = verdict(d.Findings)
+	d.Verdict = decision.Worst(d.Findings)
 	return d
 }
 
@@ -111,7 +111,7 @@ func (e *evidence) candidates() []candidate {
 		}
 		for k := range result.Violations {
 			violation := &result.Violations[k]
-			if e.filled[violation.Path] || e.only != "" && !decision.Within(violation.Path, e.only) {
+			if e.filled[violation.Path] || e.only != "" && !decision.FieldPath(violation.Path).Within(e.only) {
 				continue
 			}
 			c := candidate{finding: newFinding(bound, bound.EffectiveMode(e.request, violation.Path), violation), bound: i, violation: k}
@@ -194,32 +194,10 @@ func merge(candidates []candidate) []decision.Finding {
 	return merged
 }
 
-// rank orders findings by what they cost the writer.
-func rank(f *decision.Finding) int {
-	switch {
-	case f.Denies():
-		return 4
-	case f.Unknown != "" && f.Mode == decision.ModeEnforce:
-		return 3
-	case f.Warns():
-		return 2
-	}
-	return 1
-}
-
+// sortFindings puts first what costs the writer of the object most.
 func sortFindings(findings []decision.Finding) {
 	slices.SortStableFunc(findings, func(a, b decision.Finding) int {
-		return cmp.Or(rank(&b)-rank(&a), strings.Compare(a.Policy, b.Policy),
+		return cmp.Or(cmp.Compare(b.Verdict(), a.Verdict()), strings.Compare(a.Policy, b.Policy),
 			strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), bytes.Compare(a.Digest[:], b.Digest[:]))
 	})
-}
-
-func verdict(findings []decision.Finding) decision.Verdict {
-	worst := 1
-	for i := range findings {
-		worst = max(worst, rank(&findings[i]))
-	}
-	return map[int]decision.Verdict{
-		1: decision.VerdictAllow, 2: decision.VerdictWarn, 3: decision.VerdictUnknown, 4: decision.VerdictDeny,
-	}[worst]
 }

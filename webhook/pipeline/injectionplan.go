@@ -57,14 +57,14 @@ func (e *IntentError) Error() string {
 // planInjection decides which wishes are granted. Where two Guardrails enforce different
 // values for a field, neither is. Errors are an *IntentError.
 func planInjection(r *decision.Request, wishes []wish) (injectionPlan, error) {
-	var plan injectionPlan
 	if r.Workload == nil || len(wishes) == 0 {
-		return plan, nil
+		return injectionPlan{}, nil
 	}
 	groups, err := group(wishes)
 	if err != nil {
-		return plan, err
+		return injectionPlan{}, err
 	}
+	var plan injectionPlan
 	pod := resources.PodOf(r.Workload)
 	for _, enforced := range []bool{true, false} {
 		var granted []*target

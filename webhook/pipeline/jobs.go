@@ -51,7 +51,7 @@ func (p *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, boun
 	found.decided = func(bound int, f *decision.Finding) bool {
 		at, ok := position[bound]
 		return ok && len(exempt.Excuse(bounds[bound].Guardrail, f.Policy, f.Container)) == 0 && slices.ContainsFunc(results[at].Violations, func(v decision.Violation) bool {
-			return v.Unknown == "" && v.Container == f.Container && (v.Path == "spec.jobTemplate."+f.Path || !decision.Within(f.Path, "spec"))
+			return v.Unknown == "" && v.Container == f.Container && (v.Path == "spec.jobTemplate."+f.Path || !decision.FieldPath(f.Path).Within("spec"))
 		})
 	}
 	return found, nil
@@ -131,14 +131,11 @@ func sameEntries(a, b map[string]any, ignored ...string) bool {
 	return len(a) == len(b) && (len(a) == 0 || reflect.DeepEqual(a, b))
 }
 
-// topField is the field below a prefix that a path leads to or through.
+// topField returns the field directly below a prefix that a path is within, or nothing.
 func topField(path, prefix string) string {
 	rest, ok := strings.CutPrefix(path, prefix)
 	if !ok {
 		return ""
 	}
-	if end := strings.IndexAny(rest, ".["); end >= 0 {
-		return rest[:end]
-	}
-	return rest
+	return decision.FieldPath(rest).First()
 }

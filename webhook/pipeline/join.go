@@ -25,14 +25,14 @@ func join(d, more *decision.Decision) {
 	maps.Copy(d.Errors, more.Errors)
 	d.Unbound = d.Unbound && more.Unbound
 	sortFindings(d.Findings)
-	d.Verdict = verdict(d.Findings)
+	d.Verdict = decision.Worst(d.Findings)
 }
 
 // combine makes one of two findings with the same identity: that which costs the writer
 // more, now or once it is enforced, for all Guardrails that asked for either.
 func combine(have, f *decision.Finding) {
 	guardrails, by := union(have.Guardrails, f.Guardrails), union(have.WouldDenyBy, f.WouldDenyBy)
-	if rank(f) > rank(have) || rank(f) == rank(have) && f.WouldDeny && !have.WouldDeny {
+	if f.Verdict() > have.Verdict() || f.Verdict() == have.Verdict() && f.WouldDeny && !have.WouldDeny {
 		*have = *f
 	}
 	have.Guardrails, have.WouldDenyBy, have.WouldDeny = guardrails, by, len(by) > 0

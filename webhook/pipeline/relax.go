@@ -66,34 +66,21 @@ func (p *Decider) Relax(ctx context.Context, r *decision.Request, relaxers Relax
 		d.Findings = append(d.Findings, f)
 	}
 	slices.SortStableFunc(d.Findings, func(a, b decision.Finding) int { return int(b.Mode - a.Mode) })
-	if len(d.Findings) > 0 {
-		d.Verdict = map[decision.Mode]decision.Verdict{
-			decision.ModeEnforce: decision.VerdictDeny, decision.ModeWarn: decision.VerdictWarn, decision.ModeAudit: decision.VerdictAllow,
-		}[d.Findings[0].Mode]
-	}
+	d.Verdict = decision.Worst(d.Findings)
 	return d, nil
 }
 
 // RelaxUnseen decides about a Namespace that is too much to be looked at, as if all that
 // may hold it were lost.
 func (p *Decider) RelaxUnseen(limit *request.LimitError) *decision.Decision {
-	d := &decision.Decision{Verdict: decision.VerdictAllow}
 	mode, guardrails := p.snapshot.Guardrails().Unseen(limit.Request.Name, p.options.MaxMode)
 	if mode == 0 {
-		return d
+		return &decision.Decision{Verdict: decision.VerdictAllow}
 	}
-	d.Findings = []decision.Finding{{
+	return &decision.Decision{Verdict: mode.Verdict(), Findings: []decision.Finding{{
 		Policy: decision.RelaxVerb, Guardrails: guardrails, Mode: mode, Severity: decision.SeverityHigh, Path: "metadata",
-		Message: limit.Error() + ", so nobody can tell what its labels change", Remediation: "Make the Namespace smaller.",
-	}}
-	switch mode {
-	case decision.ModeEnforce:
-		d.Verdict = decision.VerdictDeny
-	case decision.ModeWarn:
-		d.Verdict = decision.VerdictWarn
-	case decision.ModeAudit:
-	}
-	return d
+		Message: limit.Error() + ", so nobody can tell what its labels change", Remediation: limit.Remediation(),
+	}}}
 }
 
 // lossText says what changes, and what that costs.

@@ -124,7 +124,7 @@ func (p *Decider) fromRevision(ctx context.Context, r *decision.Request, kind sc
 			continue
 		}
 		if request.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
-			return restored{why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), has: within(r.Workload.PodPath)}, nil
+			return restored{why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), has: within(decision.FieldPath(r.Workload.PodPath))}, nil
 		}
 	}
 	return restored{}, nil
@@ -152,8 +152,8 @@ func nameOf(object map[string]any) string {
 }
 
 // within is true of the fields at a path and below it.
-func within(parent string) func(path string) bool {
-	return func(path string) bool { return decision.Within(path, parent) }
+func within(parent decision.FieldPath) func(path string) bool {
+	return func(path string) bool { return decision.FieldPath(path).Within(parent) }
 }
 
 // revisionOf is a ReplicaSet or ControllerRevision, and the template in it.
@@ -204,7 +204,7 @@ func addedTo(kind string) []string {
 func (p *Decider) distrust(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result) error {
 	if p.options.Live == nil || r.Origin != decision.OriginValidating || r.Operation != decision.Update || r.Subresource != "" || r.OldObject == nil ||
 		r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}) || !config.DeploymentController(r.User) ||
-		!enforcedIn(r.Workload.PodPath, bounds, results) || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
+		!enforcedIn(decision.FieldPath(r.Workload.PodPath), bounds, results) || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
 		return nil
 	}
 	revisions, _ := revisionKind(r.Kind.Kind)
@@ -223,13 +223,13 @@ func (p *Decider) distrust(ctx context.Context, r *decision.Request, bounds []co
 
 // enforcedIn reports whether a binding that enforces, or would once its Guardrail and the
 // ceiling do, has found something in a field.
-func enforcedIn(field string, bounds []config.AppliedBinding, results []decision.Result) bool {
+func enforcedIn(field decision.FieldPath, bounds []config.AppliedBinding, results []decision.Result) bool {
 	for i := range bounds {
 		if bounds[i].ModePinned {
 			continue
 		}
 		for k := range results[i].Violations {
-			if decision.Within(results[i].Violations[k].Path, field) {
+			if decision.FieldPath(results[i].Violations[k].Path).Within(field) {
 				return true
 			}
 		}

@@ -28,7 +28,7 @@ func (p *Decider) decideRevision(ctx context.Context, r *decision.Request) (*dec
 		return d, nil
 	}
 	part := revisionScope(r)
-	part.only = r.Revision.Workload.PodPath
+	part.only = decision.FieldPath(r.Revision.Workload.PodPath)
 	if part.strict {
 		part.revision = &revisionOf{request: r, template: r.Revision.Workload.Pod}
 	}
@@ -116,7 +116,7 @@ func (p *Decider) decideClaim(ctx context.Context, r *decision.Request) (*decisi
 		return nil, err
 	}
 	d, err := p.decide(ctx, deployment, scope{
-		only: r.Workload.PodPath, strict: true, revision: &revisionOf{request: r, template: r.Workload.Pod},
+		only: decision.FieldPath(r.Workload.PodPath), strict: true, revision: &revisionOf{request: r, template: r.Workload.Pod},
 	})
 	if err != nil {
 		return nil, err

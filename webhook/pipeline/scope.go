@@ -8,7 +8,7 @@ import (
 // scope narrows a decision down. The zero scope is an object as a whole.
 type scope struct {
 	// only is the field that findings must be about, empty where any will do.
-	only string
+	only decision.FieldPath
 	// strict trusts nobody but the built-in controllers, and takes no Exemption.
 	strict bool
 	// trusted is set where a built-in controller writes what is its own.

@@ -43,17 +43,10 @@ func (o *Object) missingValue(fill *decision.Fill) *decision.Finding {
 
 // verdict returns the verdict that the annotation alone would result in.
 func (a *annotation) verdict() decision.Verdict {
-	switch f := a.finding; {
-	case a.isFill:
+	if a.isFill {
 		return decision.VerdictAllow
-	case f.Denies():
-		return decision.VerdictDeny
-	case f.Unknown != "" && f.Mode == decision.ModeEnforce:
-		return decision.VerdictUnknown
-	case f.Warns():
-		return decision.VerdictWarn
 	}
-	return decision.VerdictAllow
+	return a.finding.Verdict()
 }
 
 // isReported returns false for findings that are only recorded.

@@ -73,7 +73,7 @@ func (p *githubPrinter) Add(r *Report) error {
 
 func (p *githubPrinter) level(a *annotation) (level githubLevel, isShown bool) {
 	switch verdict := a.verdict(); {
-	case verdict != decision.VerdictAllow && Fails(verdict, p.options.FailOn):
+	case verdict != decision.VerdictAllow && verdict >= p.options.FailOn:
 		return githubError, true
 	case a.isReported():
 		return githubWarning, true
@@ -114,10 +114,9 @@ func (p *githubPrinter) end() string {
 }
 
 func byCost(a, b githubCommand) int {
-	verdicts := []decision.Verdict{decision.VerdictDeny, decision.VerdictUnknown, decision.VerdictWarn, decision.VerdictAllow}
 	severities := []decision.Severity{decision.SeverityCritical, decision.SeverityHigh, decision.SeverityMedium, decision.SeverityLow, ""}
 	return cmp.Or(cmp.Compare(a.level, b.level),
-		cmp.Compare(slices.Index(verdicts, a.verdict), slices.Index(verdicts, b.verdict)),
+		cmp.Compare(b.verdict, a.verdict),
 		cmp.Compare(slices.Index(severities, a.severity), slices.Index(severities, b.severity)))
 }
 

@@ -3,6 +3,10 @@
 // fits wished requests and limits into the gaps that remain. Of a PersistentVolumeClaim it
 // says what LimitRanger refuses. test/oracle holds all of it against Kubernetes' own code.
 //
+// The prediction is ours because that code is in k8s.io/kubernetes, which is no library, and
+// because it computes one outcome: a webhook sees an object before LimitRanger runs again,
+// and has to know what every order of the LimitRanges would make of it.
+//
 // It follows Kubernetes 1.37, in the order of a CREATE: API defaulting of Pods, the
 // LimitRanger plugin's defaults, Pod-level defaults (PrepareForCreate), validation, and
 // the LimitRanger and ResourceQuota plugins' checks. From 1.34 to 1.36 Pod-level

@@ -30,6 +30,10 @@ func (e *Error) Error() string {
 
 // Document is a parsed document.
 type Document struct {
+	// Text is the original text, including markers, comments and line endings.
+	Text []byte
+	// Start is the offset of Text in the file, in bytes.
+	Start int
 	// Line is the line of the file on which the content starts.
 	Line int
 	// Value consists of map[string]any, []any, string, bool, int64, float64 and nil. It is nil for
@@ -45,6 +49,10 @@ type Document struct {
 	before int // the number of lines of the file above the parsed text
 }
 
+// Root returns the root node of the document, including comments, or nil if it has no content,
+// and the number of lines of the file above Text: the Line of a node is relative to that.
+func (d *Document) Root() (root *yamlv3.Node, before int) { return d.root, d.before }
+
 // Parse parses a chunk returned by Split. The error is always an *Error. A duplicate key is an
 // error.
 func Parse(chunk Chunk) (*Document, error) { return parse(chunk, false) }
@@ -59,7 +67,7 @@ func parse(chunk Chunk, allowDuplicates bool) (*Document, error) {
 	}
 	// Some editors save an empty file as a byte order mark, which the parser would reject.
 	text := bytes.TrimPrefix(chunk.Data, []byte("\ufeff"))
-	d := &Document{Line: chunk.Line, before: chunk.Line - 1}
+	d := &Document{Text: chunk.Data, Start: chunk.Start, Line: chunk.Line, before: chunk.Line - 1}
 	decoder := yamlv3.NewDecoder(bytes.NewReader(text))
 	var node yamlv3.Node
 	switch err := decoder.Decode(&node); {

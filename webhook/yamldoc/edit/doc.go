@@ -3,12 +3,15 @@
 //
 // The package compares the parsed text with the patched value, and edits the text wherever the
 // two differ: it inserts a line or replaces a value. If an edit would change an anchor that is
-// used elsewhere, the alias or merge key is expanded, so that only the intended place changes. A
-// document that cannot be edited as text is edited as nodes and encoded again.
+// used elsewhere, the alias or merge key is expanded, so that only the intended place changes.
 //
 // The result is always parsed again and compared with the patched value: the text may be
-// formatted unusually, but it is correct or not returned at all.
+// formatted unusually, but it is correct or not returned at all. If the lines cannot be edited,
+// as those of explicit keys ("? key"), the document stays unchanged and the error is
+// ErrUnwritable.
 //
-// This is not left to a library because yaml/v3 encodes whole documents, which loses blank lines
-// and spacing.
+// The package is our own because no library edits YAML this way: go.yaml.in/yaml/v3 and kyaml
+// encode whole documents, which loses blank lines, indentation and quotes, and a reviewer sees a
+// diff of the whole file for one changed field. The patches themselves are applied by
+// evanphx/json-patch.
 package edit
