@@ -19,12 +19,12 @@ import (
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"taffrail": main}) }
 
-// TestScripts runs testdata/*.txtar. Besides testscript's own commands there are
+// TestScripts runs testdata/*.txtar. In addition to testscript's own commands there are
 //
-//	chapter                    puts the chapter's manifests into the folder chapter
-//	exits CODE PROGRAM ARG...  is exec for a program that is to end with a code of its own
+//	chapter                    writes the chapter's manifests to the folder chapter
+//	exits CODE PROGRAM ARG...  is exec for a program that must exit with CODE
 //
-// -update writes what a script compares with.
+// -update rewrites the expected output in the scripts.
 func TestScripts(t *testing.T) {
 	manifests := chapterManifests(t)
 	testscript.Run(t, testscript.Params{

@@ -33,7 +33,7 @@ type Options struct {
 	// WebhookConfiguration is the name of both webhook configurations.
 	WebhookConfiguration string
 	// Here is where they lead to. Its namespace holds the Lease.
-	Here reach.Here
+	Here reach.Installation
 	// MaxMode is a ceiling for every binding; 0 is none.
 	MaxMode decision.Mode
 	// LeaderElect makes replicas elect the one that writes status. If it is off, this one does.

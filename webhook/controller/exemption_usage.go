@@ -21,7 +21,7 @@ const usagePause = 20
 type usageCount struct {
 	snapshot string
 	at       time.Time
-	excuses  map[string]*audit.Excuses
+	excuses  map[string]*audit.ExemptionUsage
 }
 
 // exemptionUsageOptions are what an exemptionUsage is made from.
@@ -73,7 +73,7 @@ func (u *exemptionUsage) count(ctx context.Context) error {
 	found := &usageCount{snapshot: compiled.snapshot.ID(), at: now}
 	if len(inForce) > 0 {
 		var err error
-		if found.excuses, err = u.scanner.CountExcuses(ctx, compiled.snapshot, inForce, u.mapper); err != nil {
+		if found.excuses, err = u.scanner.CountExemptionUsage(ctx, compiled.snapshot, inForce, u.mapper); err != nil {
 			return err
 		}
 	}
@@ -100,7 +100,7 @@ func metricsOf(compiled *outcome, counted *usageCount) []metrics.Exemption {
 
 // of returns what an Exemption of a configuration excuses and when that was counted, or nil if it
 // has not been.
-func (u *exemptionUsage) of(snapshot, name string) (*audit.Excuses, time.Time) {
+func (u *exemptionUsage) of(snapshot, name string) (*audit.ExemptionUsage, time.Time) {
 	last := u.last.Load()
 	if last == nil || last.snapshot != snapshot || last.excuses[name] == nil {
 		return nil, time.Time{}

@@ -15,7 +15,7 @@ func TestUsageIsOfOneConfiguration(t *testing.T) {
 	if found, _ := u.of("a", "legacy"); found != nil {
 		t.Errorf("before anything was counted: %+v", found)
 	}
-	u.last.Store(&usageCount{snapshot: "a", at: midnight, excuses: map[string]*audit.Excuses{"legacy": {Findings: 7}}})
+	u.last.Store(&usageCount{snapshot: "a", at: midnight, excuses: map[string]*audit.ExemptionUsage{"legacy": {Findings: 7}}})
 	if found, at := u.of("a", "legacy"); found == nil || found.Findings != 7 || !at.Equal(midnight) {
 		t.Errorf("got %+v at %s", found, at)
 	}

@@ -29,7 +29,7 @@ import (
 type reachabilityOptions struct {
 	// name is that of both configurations.
 	name         string
-	here         reach.Here
+	here         reach.Installation
 	cached, live client.Reader
 	served       *servedResources
 	log          logr.Logger
@@ -132,8 +132,8 @@ func (r *reachability) cluster(ctx context.Context, namespaces func(context.Cont
 
 // boundBy returns what a Guardrail in force binds. labelled is true if the webhooks select
 // namespaces by labels that users can remove.
-func boundBy(g *config.Guardrail, labelled bool) reach.Bound {
-	b := reach.Bound{Covers: g.Covers, Relaxes: labelled || g.SelectsByLabels()}
+func boundBy(g *config.Guardrail, labelled bool) reach.Scope {
+	b := reach.Scope{Covers: g.Covers, Relaxes: labelled || g.SelectsByLabels()}
 	for i := range g.Bindings {
 		b.Kinds = append(b.Kinds, g.Bindings[i].Policy.Kinds...)
 		b.Injects = b.Injects || g.Bindings[i].Policy.Mutates
@@ -143,14 +143,14 @@ func boundBy(g *config.Guardrail, labelled bool) reach.Bound {
 
 // boundOf returns what a Policy applies to, in the namespaces of the Guardrails that bind it. A
 // Policy that no Guardrail binds is reported as if it were bound everywhere.
-func boundOf(policy *rego.Policy, all config.Guardrails) (bound reach.Bound, anywhere bool) {
+func boundOf(policy *rego.Policy, all config.Guardrails) (bound reach.Scope, anywhere bool) {
 	var binding config.Guardrails
 	for _, g := range all {
 		if slices.ContainsFunc(g.Bindings, func(b config.Binding) bool { return b.Policy.ID == policy.ID }) {
 			binding = append(binding, g)
 		}
 	}
-	return reach.Bound{
+	return reach.Scope{
 		Kinds: policy.Kinds, Injects: policy.Mutates,
 		Covers: func(namespace decision.Namespace) bool {
 			return slices.ContainsFunc(binding, func(g *config.Guardrail) bool { return g.Covers(namespace) })
@@ -174,7 +174,7 @@ func reachedCondition(generation int64, r *reach.Report, err error) metav1.Condi
 		texts = append(texts, r.Gaps[i].String())
 	}
 	switch {
-	case len(r.Gaps) > 0 && r.Gaps[0].Maybe:
+	case len(r.Gaps) > 0 && r.Gaps[0].Uncertain:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonMaybeNotSent, "The API server may not ask about everything: "
 	case len(r.Gaps) > 0:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonNotSent, "The API server does not ask about everything: "
@@ -241,7 +241,7 @@ func (r *reached) policy(id string, generation int64) *metav1.Condition {
 	return c
 }
 
-func (r *reached) condition(generation int64, bound reach.Bound) *metav1.Condition {
+func (r *reached) condition(generation int64, bound reach.Scope) *metav1.Condition {
 	var c metav1.Condition
 	if r.err != nil {
 		c = reachedCondition(generation, nil, r.err)

@@ -69,7 +69,7 @@ func TestServedResources(t *testing.T) {
 
 func TestReachedCondition(t *testing.T) {
 	gap := func(maybe bool) reach.Gap {
-		return reach.Gap{What: []string{"ingresses.networking.k8s.io (CREATE)"}, Reason: "why", Maybe: maybe}
+		return reach.Gap{What: []string{"ingresses.networking.k8s.io (CREATE)"}, Reason: "why", Uncertain: maybe}
 	}
 	for name, test := range map[string]struct {
 		report  *reach.Report

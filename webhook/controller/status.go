@@ -35,7 +35,7 @@ type statusOptions struct {
 	// compiled returns what was compiled last, nil before the first time.
 	compiled func() *outcome
 	// usage returns what was counted for an Exemption of a Snapshot, nil before it was.
-	usage func(snapshot, name string) (*audit.Excuses, time.Time)
+	usage func(snapshot, name string) (*audit.ExemptionUsage, time.Time)
 	// namespaces returns the existing namespaces.
 	namespaces func(context.Context) ([]decision.Namespace, error)
 	// reachability may be nil: then no condition Reached is written.

@@ -90,7 +90,7 @@ func (w *statusWriter) namespaceOf(ctx context.Context) (func(name string) decis
 }
 
 // setExcuses leaves a count alone that is the same and not older than usageRefresh.
-func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.Excuses, at time.Time) {
+func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.ExemptionUsage, at time.Time) {
 	if found == nil {
 		return
 	}
@@ -108,7 +108,7 @@ func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.Excuses, at time.Time)
 // Exemption can be in force, honoured is what Guardrails make of it, and excuses is nil if nothing
 // was counted.
 func exemptionConditions(
-	e *v1alpha1.Exemption, resolved *config.Exemption, honoured []config.Honoured, p config.Problem, wrong bool, excuses *audit.Excuses, now time.Time,
+	e *v1alpha1.Exemption, resolved *config.Exemption, honoured []config.Honoured, p config.Problem, wrong bool, excuses *audit.ExemptionUsage, now time.Time,
 ) []metav1.Condition {
 	active := metav1.Condition{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce}
 	if resolved == nil {
@@ -173,7 +173,7 @@ func limitedText(e *config.Exemption, honoured []config.Honoured) string {
 	return strings.Join(texts, "; ") + "."
 }
 
-func neededCondition(found *audit.Excuses) metav1.Condition {
+func neededCondition(found *audit.ExemptionUsage) metav1.Condition {
 	missing := ""
 	if len(found.NotCounted) > 0 {
 		missing = " Not counted: " + strings.Join(found.NotCounted, ", ") + "."

@@ -54,15 +54,15 @@ func TestStatusOfExemptions(t *testing.T) {
 		left     time.Duration
 		problem  field.ErrorList
 		inactive bool
-		excuses  *audit.Excuses
+		excuses  *audit.ExemptionUsage
 		want     map[string][3]string
 	}{
 		"not counted yet": {20 * 24 * time.Hour, nil, false, nil, map[string][3]string{"Active": inForce, "Expiring": later}},
-		"excuses": {20 * 24 * time.Hour, nil, false, &audit.Excuses{Findings: 3, Objects: 2}, map[string][3]string{
+		"excuses": {20 * 24 * time.Hour, nil, false, &audit.ExemptionUsage{Findings: 3, Objects: 2}, map[string][3]string{
 			"Active": inForce, "Expiring": later, "Needed": {"True", "Excuses", "Findings: 3, of objects: 2."}}},
-		"excuses nothing": {20 * 24 * time.Hour, nil, false, &audit.Excuses{}, map[string][3]string{
+		"excuses nothing": {20 * 24 * time.Hour, nil, false, &audit.ExemptionUsage{}, map[string][3]string{
 			"Active": inForce, "Expiring": later, "Needed": {"False", "ExcusesNothing", "No object needs it any more: delete it."}}},
-		"not all counted": {20 * 24 * time.Hour, nil, false, &audit.Excuses{NotCounted: []string{"Secret"}}, map[string][3]string{
+		"not all counted": {20 * 24 * time.Hour, nil, false, &audit.ExemptionUsage{NotCounted: []string{"Secret"}}, map[string][3]string{
 			"Active": inForce, "Expiring": later, "Needed": {"Unknown", "NotCounted", "Nothing is excused of what could be counted. Not counted: Secret."}}},
 		"expires in 14 days": {14 * 24 * time.Hour, nil, false, nil, map[string][3]string{
 			"Active": inForce, "Expiring": {"True", "ExpiresSoon", "It ends at 2027-02-01 00:00 UTC. What it excuses is decided from then on; ask team-a."}}},
@@ -88,7 +88,7 @@ func TestStatusOfExemptions(t *testing.T) {
 		now := end.Add(-test.left)
 		w := newTestStatusWriter(c, compiled, func(o *statusOptions) {
 			o.now = func() time.Time { return now }
-			o.usage = func(string, string) (*audit.Excuses, time.Time) { return test.excuses, now }
+			o.usage = func(string, string) (*audit.ExemptionUsage, time.Time) { return test.excuses, now }
 		})
 		for range 2 {
 			if _, err := w.write(t.Context()); err != nil {
@@ -114,15 +114,15 @@ func TestStatusOfExemptions(t *testing.T) {
 func TestACountThatSaysTheSameIsNotWrittenAgain(t *testing.T) {
 	at := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	status := &v1alpha1.ExemptionStatus{}
-	setExcuses(status, &audit.Excuses{Findings: 1, Objects: 1}, at)
+	setExcuses(status, &audit.ExemptionUsage{Findings: 1, Objects: 1}, at)
 	for name, test := range map[string]struct {
-		found *audit.Excuses
+		found *audit.ExemptionUsage
 		after time.Duration
 		want  bool
 	}{
-		"the same":       {&audit.Excuses{Findings: 1, Objects: 1}, time.Minute, false},
-		"the same later": {&audit.Excuses{Findings: 1, Objects: 1}, time.Hour, true},
-		"another":        {&audit.Excuses{Findings: 2, Objects: 1}, time.Minute, true},
+		"the same":       {&audit.ExemptionUsage{Findings: 1, Objects: 1}, time.Minute, false},
+		"the same later": {&audit.ExemptionUsage{Findings: 1, Objects: 1}, time.Hour, true},
+		"another":        {&audit.ExemptionUsage{Findings: 2, Objects: 1}, time.Minute, true},
 		"none":           {nil, time.Hour, false},
 	} {
 		s := status.DeepCopy()
@@ -137,7 +137,7 @@ func TestACountThatSaysTheSameIsNotWrittenAgain(t *testing.T) {
 func TestMetricsOfExemptions(t *testing.T) {
 	end := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	compiled := &outcome{snapshot: exempting(t, map[string]time.Time{"a": end, "b": end})}
-	counted := &usageCount{snapshot: compiled.snapshot.ID(), excuses: map[string]*audit.Excuses{"a": {Findings: 7}}}
+	counted := &usageCount{snapshot: compiled.snapshot.ID(), excuses: map[string]*audit.ExemptionUsage{"a": {Findings: 7}}}
 	seven := int64(7)
 	want := []metrics.Exemption{{Name: "a", Until: end, Excused: &seven}, {Name: "b", Until: end}}
 	if diff := cmp.Diff(want, metricsOf(compiled, counted)); diff != "" {

@@ -25,7 +25,7 @@ import (
 func newTestStatusWriter(c client.Client, compiled *outcome, change ...func(*statusOptions)) *statusWriter {
 	o := statusOptions{
 		trigger: newTrigger(0), client: c, compiled: func() *outcome { return compiled },
-		usage:      func(string, string) (*audit.Excuses, time.Time) { return nil, time.Time{} },
+		usage:      func(string, string) (*audit.ExemptionUsage, time.Time) { return nil, time.Time{} },
 		namespaces: func(context.Context) ([]decision.Namespace, error) { return nil, nil },
 		metrics:    metrics.NewConfiguration(prometheus.NewRegistry()), now: time.Now, log: logr.Discard(),
 	}

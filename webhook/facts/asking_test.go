@@ -26,7 +26,7 @@ import (
 	"taffrail.dev/webhook/facts"
 )
 
-// answering is a client whose creations are answered by a function.
+// answering returns a client that calls a function for each Create.
 func answering(t *testing.T, answer func(client.Object) error) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -40,7 +40,7 @@ func answering(t *testing.T, answer func(client.Object) error) client.Client {
 	}).Build()
 }
 
-// The time is the API server's, or an error.
+// The clock returns the time of the API server, or an error.
 func TestTheClockIsTheAPIServers(t *testing.T) {
 	at := time.Date(2027, 1, 1, 0, 0, 7, 0, time.UTC)
 	away := errors.New("away")
@@ -60,8 +60,8 @@ func TestTheClockIsTheAPIServers(t *testing.T) {
 	}
 }
 
-// Whoever asks for a right is described as the API server has authenticated them. Nobody
-// knows is never yes.
+// A SubjectAccessReview describes the user as the API server authenticated them. An unknown
+// answer is never a yes.
 func TestRightsAreAskedForByWhoNeedsThem(t *testing.T) {
 	user := decision.User{Name: "alice", UID: "7", Groups: []string{"dev"}, Extra: map[string][]string{"scopes": {"x"}}}
 	for name, c := range map[string]struct {
@@ -108,7 +108,7 @@ func TestRightsAreAskedForByWhoNeedsThem(t *testing.T) {
 	}
 }
 
-// reading is a reader of metadata that counts what it is asked.
+// reading returns a reader of metadata, and the number of its requests.
 func reading(t *testing.T, away map[string]error, objects ...client.Object) (live *facts.Live, asked *int) {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -136,7 +136,7 @@ func reading(t *testing.T, away map[string]error, objects ...client.Object) (liv
 		}).Build()), asked
 }
 
-// What identifies an object is read once: when it was created and who controls it never changes.
+// The identity of an object is read once: its creation time and its controller never change.
 func TestMetadataIsReadOnce(t *testing.T) {
 	yes := true
 	created := metav1.NewTime(time.Date(2027, 1, 1, 0, 0, 7, 0, time.UTC))
@@ -198,7 +198,7 @@ func TestSingleObjectsAreRead(t *testing.T) {
 	}
 }
 
-// Fresh facts are the API server's of this moment. What is in no namespace has none.
+// Fresh facts come from the API server at the time of the call. A cluster-scoped object has none.
 func TestFreshFacts(t *testing.T) {
 	scheme := runtime.NewScheme()
 	if err := corev1.AddToScheme(scheme); err != nil {

@@ -10,8 +10,8 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// Node returns the object as it is written, comments and all, and how many lines of the file
-// are above its document: a node's Line counts from there.
+// Node returns the YAML node of the object, including comments, and the number of lines in the
+// file above its document: the Line of a node is relative to that.
 func (i *Item) Node() (node *yaml.Node, before int, err error) {
 	if i.Document == nil {
 		return nil, 0, errors.New("there is no object to find the place of")
@@ -25,8 +25,8 @@ func (i *Item) Node() (node *yaml.Node, before int, err error) {
 	return yamldoc.Target(place.Value), before, nil
 }
 
-// LineOf is the line of the file on which the field at path is written or, if it is not
-// there, the nearest place above it. Whatever is behind an alias is at its anchor.
+// LineOf returns the line of the file that contains the field at path, or its nearest existing
+// parent. A value behind an alias is on the line of its anchor.
 func (i *Item) LineOf(path string) int {
 	line, _ := i.placeOf(path)
 	return line

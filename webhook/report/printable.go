@@ -7,12 +7,13 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Printable makes text one line without control characters and without credentials. Names
-// of keys come from whoever wrote the manifest, and a terminal or a CI system obeys some.
+// Printable returns text as a single line without control characters and credentials. The author
+// of a manifest controls the names of its keys, and terminals and CI systems interpret control
+// characters.
 func Printable(text string) string { return decision.Redact(PrintablePath(text)) }
 
-// PrintablePath is Printable for the name of a file, which has to be found by it: nothing
-// is taken out of app@v1/web.yaml.
+// PrintablePath is Printable for the name of a file. It does not redact credentials, because the
+// name has to identify the file: app@v1/web.yaml stays as it is.
 func PrintablePath(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

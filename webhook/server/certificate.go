@@ -30,9 +30,9 @@ func newCertificate(o Options, expiry *metrics.Certificate) (certificate, error)
 	if o.Certificate == nil {
 		return certs.NewFiles(o.CertFile, o.KeyFile, log, loaded), nil
 	}
-	keeper, err := certs.NewKeeper(o.Config, *o.Certificate, log, loaded)
+	rotator, err := certs.NewRotator(o.Config, *o.Certificate, log, loaded)
 	if err != nil {
 		return nil, fmt.Errorf("keeping the certificate: %w", err)
 	}
-	return keeper, nil
+	return rotator, nil
 }

@@ -103,7 +103,7 @@ func newControllers(o Options, registry *prometheus.Registry) (*controller.Contr
 	}
 	return controller.New(controller.Options{
 		Config: o.Config, Catalog: catalog, WebhookConfiguration: o.WebhookConfiguration,
-		Here:    reach.Here{Namespace: o.Namespace, Service: o.Service, URL: o.WebhookURL},
+		Here:    reach.Installation{Namespace: o.Namespace, Service: o.Service, URL: o.WebhookURL},
 		MaxMode: o.MaxMode, LeaderElect: o.LeaderElect,
 		ExemptionUsageInterval: o.ExemptionUsageInterval, WouldDenyInterval: o.WouldDenyInterval,
 		Registerer: registry, Log: o.Log,

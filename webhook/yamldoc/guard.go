@@ -12,34 +12,34 @@ import (
 )
 
 const (
-	// maxDepth is far above what any object may have; it only keeps the stack short.
+	// maxDepth protects the stack. It is far above the depth of any object.
 	maxDepth = 1000
-	// maxSize bounds a document with its aliases written out, in bytes. It is far
-	// above what one object may have, for a List may hold a whole cluster.
+	// maxSize limits the size of a document with its aliases expanded, in bytes. It is far above
+	// the size of an object, because a List may contain all objects of a cluster.
 	maxSize = 64 << 20
 )
 
-// guard refuses what the second parser would take the wrong way, or never finish. It
-// returns the keys that are in one map twice, if they are taken.
-func guard(root *yamlv3.Node, takesDoubled bool) ([]Error, *Error) {
-	g := guardian{seen: map[*yamlv3.Node]extent{}, takesDoubled: takesDoubled}
+// guard rejects documents that the second parser would misread or never finish reading. It
+// returns the duplicate keys if they are allowed.
+func guard(root *yamlv3.Node, allowDuplicates bool) ([]Error, *Error) {
+	g := guardState{seen: map[*yamlv3.Node]extent{}, allowDuplicates: allowDuplicates}
 	_, err := g.measure(root, "")
-	return g.doubled, err
+	return g.duplicates, err
 }
 
-// extent is what a node comes to once its aliases are written out.
+// extent is the size and depth of a node with its aliases expanded.
 type extent struct {
 	size, depth int
 	done        bool
 }
 
-type guardian struct {
-	seen         map[*yamlv3.Node]extent
-	takesDoubled bool
-	doubled      []Error
+type guardState struct {
+	seen            map[*yamlv3.Node]extent
+	allowDuplicates bool
+	duplicates      []Error
 }
 
-func (g *guardian) measure(node *yamlv3.Node, path decision.FieldPath) (extent, *Error) {
+func (g *guardState) measure(node *yamlv3.Node, path decision.FieldPath) (extent, *Error) {
 	if known, found := g.seen[node]; found {
 		if !known.done {
 			return extent{}, &Error{Line: node.Line, Field: string(path), Reason: "an anchor contains itself"}
@@ -84,7 +84,7 @@ func (g *guardian) measure(node *yamlv3.Node, path decision.FieldPath) (extent, 
 	return total, err
 }
 
-func (g *guardian) mapping(node *yamlv3.Node, path decision.FieldPath, add func(*yamlv3.Node, decision.FieldPath) *Error) *Error {
+func (g *guardState) mapping(node *yamlv3.Node, path decision.FieldPath, add func(*yamlv3.Node, decision.FieldPath) *Error) *Error {
 	lines := make(map[string]int, len(node.Content)/2)
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
@@ -92,14 +92,14 @@ func (g *guardian) mapping(node *yamlv3.Node, path decision.FieldPath, add func(
 		if name.Kind != yamlv3.ScalarNode || isNull(name) {
 			return &Error{Line: key.Line, Field: string(path), Reason: "a key is neither text nor a number nor a boolean"}
 		}
-		// "<<" merges, and may stand more than once.
+		// The merge key "<<" may occur more than once.
 		if !IsMerge(name) {
 			if first, found := lines[name.Value]; found {
-				err := twice(key, path, first)
-				if !g.takesDoubled || beginsObject(key, path) {
+				err := duplicateKey(key, path, first)
+				if !g.allowDuplicates || beginsObject(key, path) {
 					return err
 				}
-				g.doubled = append(g.doubled, *err)
+				g.duplicates = append(g.duplicates, *err)
 			}
 			lines[name.Value] = key.Line
 		} else if !mergeable(value) {
@@ -115,9 +115,9 @@ func (g *guardian) mapping(node *yamlv3.Node, path decision.FieldPath, add func(
 	return nil
 }
 
-// twice is the error of a key that is in one map for the second time. Where it begins an
-// object, two objects have run together.
-func twice(key *yamlv3.Node, path decision.FieldPath, first int) *Error {
+// duplicateKey returns the error for the second occurrence of a key in a map. If the key starts
+// an object, the separator between two objects is probably missing.
+func duplicateKey(key *yamlv3.Node, path decision.FieldPath, first int) *Error {
 	before := "on the same line"
 	if key.Line != first {
 		before = count(key.Line-first, "line") + " above"
@@ -129,7 +129,7 @@ func twice(key *yamlv3.Node, path decision.FieldPath, first int) *Error {
 	return &Error{Line: key.Line, Field: string(path.Child(key.Value)), Lenient: true, Reason: reason}
 }
 
-// isNotFinite knows .inf and .nan, however they are written.
+// isNotFinite reports whether a node is .inf or .nan, in any spelling.
 func isNotFinite(node *yamlv3.Node) bool {
 	if node.ShortTag() != "!!float" {
 		return false

@@ -103,7 +103,7 @@ func TestLookupInItself(t *testing.T) {
 	}
 }
 
-// A finding names the line of the value that kubectl sends.
+// LineOf returns the line of the value that kubectl sends.
 func TestLineOfIsThatOfTheValue(t *testing.T) {
 	text := "base: &base\n  image: merged\nspec:\n  replicas: 1\n  replicas: 2\n  image: own\n  <<: *base\n  labels: {a.b/c: d}\n"
 	doc, err := yamldoc.ParseManifest(yamldoc.Chunk{Line: 1, Data: []byte(text)})

@@ -2,8 +2,8 @@ package yamldoc
 
 import "taffrail.dev/webhook/decision"
 
-// LineOf is the line of the field at a path such as spec.policies[0].name, or of
-// the nearest field above it that the document has.
+// LineOf returns the line of the file that contains the field at a path such as
+// spec.policies[0].name, or its nearest existing parent.
 func (d *Document) LineOf(path string) int {
 	if d.root == nil {
 		return d.Line

@@ -13,20 +13,20 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// ErrUnwritable is returned when a change cannot be made without touching other lines.
+// ErrUnwritable is returned if a document cannot be changed without touching other lines.
 var ErrUnwritable = errors.New("the YAML is written in a way that cannot be changed without touching other lines: make the change by hand")
 
 const byteOrderMark = "\ufeff"
 
-// Edit is a document with patches that are not written yet.
+// Edit is one document to which patches are applied.
 type Edit struct {
-	mark       []byte // the byte order mark, if the text has one
+	mark       []byte // the byte order mark, if there is one
 	text       []byte
 	root       *yaml.Node
 	have, want any
 }
 
-// New reads the text of one document. Errors never quote it.
+// New parses the text of one document. Its errors do not quote the text.
 func New(text []byte) (*Edit, error) {
 	document, err := parse(text)
 	if err != nil {
@@ -41,8 +41,8 @@ func New(text []byte) (*Edit, error) {
 	return e, nil
 }
 
-// Patch applies all operations, or none and says why, to the object at a path in the document,
-// such as items[0]. Only Text writes.
+// Patch applies all operations to the object at a path in the document, for example items[0].
+// If one of them fails, none is applied. The text changes only in Text.
 func (e *Edit) Patch(path decision.FieldPath, patch []decision.PatchOperation) error {
 	value := path.Of(e.want)
 	patched, err := apply(value, patch)
@@ -63,23 +63,23 @@ func (e *Edit) Patch(path decision.FieldPath, patch []decision.PatchOperation) e
 	return nil
 }
 
-// Text is the document with the patches applied; the text that was parsed, byte for
-// byte, where they change nothing. The error is ErrUnwritable if the lines that the patches
-// are about cannot be edited to mean exactly the patched object.
+// Text returns the document with the patches applied. If they change nothing, it returns the
+// original text, byte for byte. It returns ErrUnwritable if the lines cannot be edited so that
+// the text has exactly the patched value.
 func (e *Edit) Text() ([]byte, error) {
 	if equal(e.have, e.want) {
 		return slices.Concat(e.mark, e.text), nil
 	}
 	style := styleOf(e)
 	text, err := editText(e, style)
-	if err != nil || !e.means(text) {
+	if err != nil || !e.isEquivalent(text) {
 		return nil, ErrUnwritable
 	}
 	return slices.Concat(e.mark, text), nil
 }
 
-// means tells whether the text has come to mean what was asked for, and stayed one document.
-func (e *Edit) means(text []byte) bool {
+// isEquivalent reports whether the text has the patched value and is still a single document.
+func (e *Edit) isEquivalent(text []byte) bool {
 	if len(yamldoc.Split(text)) != len(yamldoc.Split(e.text)) {
 		return false
 	}

@@ -317,7 +317,7 @@ func TestSharedText(t *testing.T) {
 	}
 }
 
-// What cannot be edited without touching other lines stays as it is.
+// A document that cannot be edited without touching other lines stays unchanged.
 func TestUnwritable(t *testing.T) {
 	for name, test := range map[string]struct{ text, patch string }{
 		"an explicit key": {

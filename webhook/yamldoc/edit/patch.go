@@ -12,7 +12,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// PatchError names the operation of a patch that does not apply. It quotes no value.
+// PatchError is returned for an operation that cannot be applied. It quotes no value.
 type PatchError struct {
 	Op, Path string
 	Reason   error
@@ -21,7 +21,7 @@ type PatchError struct {
 func (e *PatchError) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Path, e.Reason) }
 func (e *PatchError) Unwrap() error { return e.Reason }
 
-// What an operation may stumble over.
+// The reasons of a PatchError.
 var (
 	ErrMissing   = errors.New("there is no such field")
 	ErrDifferent = errors.New("the field has another value than the fix was made for")
@@ -47,7 +47,7 @@ func apply(value any, patch []decision.PatchOperation) (any, error) {
 	return patched, nil
 }
 
-// applyOne quotes none of the library's errors: a document may hold a Secret.
+// applyOne does not quote the errors of the library: a document may contain a Secret.
 func applyOne(text []byte, operation decision.PatchOperation) ([]byte, error) {
 	fields := map[string]any{"op": operation.Op, "path": operation.Path, "value": operation.Value}
 	switch operation.Op {
@@ -77,7 +77,7 @@ func applyOne(text []byte, operation decision.PatchOperation) ([]byte, error) {
 	return text, nil
 }
 
-// equal compares values of JSON: 1 and 1.0 are one number.
+// equal compares JSON values. 1 and 1.0 are the same number.
 func equal(a, b any) bool {
 	switch a := a.(type) {
 	case map[string]any:

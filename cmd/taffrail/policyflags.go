@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// policyFlags choose among the policies that Guardrails bind.
+// policyFlags select among the policies that Guardrails bind.
 type policyFlags struct {
 	only, skip []string
 }
@@ -24,7 +24,7 @@ func (f *policyFlags) add(command *cobra.Command) {
 	command.Flags().StringSliceVar(&f.only, "policy", nil, "decide by this policy only (repeatable)")
 	command.Flags().StringSliceVar(&f.skip, "skip", nil, "decide without this policy (repeatable)")
 	for _, name := range []string{"policy", "skip"} {
-		// It fails for a flag that is not there or is given twice; neither is the case.
+		// It fails only if the flag does not exist or has a completion already.
 		_ = command.RegisterFlagCompletionFunc(name, completePolicies)
 	}
 }
@@ -37,8 +37,9 @@ func completePolicies(*cobra.Command, []string, string) ([]string, cobra.ShellCo
 	return config.IDs(catalog), cobra.ShellCompDirectiveNoFileComp
 }
 
-// choose takes out of Guardrails what binds a policy that is not chosen. A policy that
-// nothing binds decides nothing, which must not pass for a clean answer of its.
+// choose removes the bindings of policies that are not selected. A selected policy that no
+// Guardrail binds is an error: it would not be evaluated, which must not look like a clean
+// result.
 func (f *policyFlags) choose(objects *config.Objects, library *rego.Catalog) error {
 	if len(f.only)+len(f.skip) == 0 {
 		return nil

@@ -9,26 +9,26 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// neighbours is what the files around a manifest say about it: which files kustomizations
-// name as something else than an object, and which belong to a chart.
-type neighbours struct {
-	// named are files and folders by their absolute path.
-	named     map[string]Sort
+// projectFiles knows what the kustomizations and charts around a manifest say about it: which
+// files kustomizations use as something other than an object, and which files belong to a chart.
+type projectFiles struct {
+	// named maps the absolute paths of files and folders to their category.
+	named     map[string]Category
 	resources map[string]bool
 	seen      map[string]bool
 	charts    map[string]bool
 }
 
-func newNeighbours() *neighbours {
-	return &neighbours{named: map[string]Sort{}, resources: map[string]bool{}, seen: map[string]bool{}, charts: map[string]bool{}}
+func newProjectFiles() *projectFiles {
+	return &projectFiles{named: map[string]Category{}, resources: map[string]bool{}, seen: map[string]bool{}, charts: map[string]bool{}}
 }
 
-// maxParents is how far above a file its kustomization may be.
+// maxParents limits how far above a file its kustomization may be.
 const maxParents = 8
 
-// look reads the kustomizations and charts in the folder of a file and above it, up to the
+// addFolderOf reads the kustomizations and charts in the folder of a file and above, up to the
 // root of its repository.
-func (n *neighbours) look(file string) {
+func (n *projectFiles) addFolderOf(file string) {
 	path, err := filepath.Abs(file)
 	if err != nil {
 		return
@@ -56,18 +56,19 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// sortOf returns what a file is for its neighbours, or nil if they say nothing of it.
-func (n *neighbours) sortOf(file string, walked bool) *NotObjectError {
+// categorize returns the reason why a file does not hold objects, or nil if the files around it
+// give none.
+func (n *projectFiles) categorize(file string, walked bool) *NotObjectError {
 	path, err := filepath.Abs(file)
 	if err != nil || n.resources[path] {
-		return nil //nolint:nilerr // of a file without a path the neighbours say nothing
+		return nil //nolint:nilerr // without an absolute path there is nothing to look up
 	}
 	for at := path; ; at = filepath.Dir(at) {
-		switch sort, found := n.named[at]; {
-		case found && sort == Patch:
-			return notObject(sort, "is a kustomize patch, not an object")
+		switch category, found := n.named[at]; {
+		case found && category == Patch:
+			return notObject(category, "is a kustomize patch, not an object")
 		case found:
-			return notObject(sort, "is input for kustomize, not an object")
+			return notObject(category, "is input for kustomize, not an object")
 		case at == filepath.Dir(at):
 			if walked && n.inTemplates(path) {
 				return notObject(Chart, "is a template of a Helm chart, not an object")
@@ -77,15 +78,15 @@ func (n *neighbours) sortOf(file string, walked bool) *NotObjectError {
 	}
 }
 
-// check is sortOf as an error.
-func (n *neighbours) check(file string, walked bool) error {
-	if reason := n.sortOf(file, walked); reason != nil {
+// check returns the result of categorize as an error.
+func (n *projectFiles) check(file string, walked bool) error {
+	if reason := n.categorize(file, walked); reason != nil {
 		return reason
 	}
 	return nil
 }
 
-func (n *neighbours) inTemplates(path string) bool {
+func (n *projectFiles) inTemplates(path string) bool {
 	for folder := filepath.Dir(path); folder != filepath.Dir(folder); folder = filepath.Dir(folder) {
 		if filepath.Base(folder) == "templates" && n.charts[filepath.Dir(folder)] {
 			return true
@@ -94,8 +95,8 @@ func (n *neighbours) inTemplates(path string) bool {
 	return false
 }
 
-// read notes what a kustomization names. Whatever is wrong with it, kustomize will say.
-func (n *neighbours) read(path string) {
+// read records the files that a kustomization names. It ignores errors: kustomize reports them.
+func (n *projectFiles) read(path string) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return
@@ -107,9 +108,9 @@ func (n *neighbours) read(path string) {
 			continue
 		}
 		root, _ := doc.Value.(map[string]any)
-		for field, sort := range namedBy() {
+		for field, category := range namedBy() {
 			for _, name := range texts(root, strings.Split(field, ".")) {
-				n.name(folder, name, sort, slices.Contains(pluginFields(), field))
+				n.name(folder, name, category, slices.Contains(pluginFields(), field))
 			}
 		}
 		for _, field := range []string{"resources", "bases", "components"} {
@@ -120,10 +121,10 @@ func (n *neighbours) read(path string) {
 	}
 }
 
-// name notes a file. Fields that take a file also take its content, and generators take
-// key=file. A folder that is named has a kustomization of plugins, and is not one that the
-// naming one is in.
-func (n *neighbours) name(folder, file string, sort Sort, takesFolder bool) {
+// name records a file. It ignores inline content, which some fields accept in place of a file,
+// and takes the file from key=file, which generators accept. A folder is recorded only for
+// plugins, and only if the kustomization is not itself inside it.
+func (n *projectFiles) name(folder, file string, category Category, takesFolder bool) {
 	if file == "" || strings.ContainsAny(file, "\n{") {
 		return
 	}
@@ -134,15 +135,16 @@ func (n *neighbours) name(folder, file string, sort Sort, takesFolder bool) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() && (!takesFolder || isBelow(folder, path)) {
 		return
 	}
-	n.named[path] = sort
+	n.named[path] = category
 }
 
-// pluginFields have files or folders with the configuration of kustomize's plugins.
+// pluginFields returns the fields that name files or folders with the configuration of kustomize
+// plugins.
 func pluginFields() []string { return []string{"transformers", "generators", "validators"} }
 
-// namedBy has the fields of a kustomization that name files which are not objects.
-func namedBy() map[string]Sort {
-	return map[string]Sort{
+// namedBy returns the fields of a kustomization that name files which are not objects.
+func namedBy() map[string]Category {
+	return map[string]Category{
 		"patches.path":                       Patch,
 		"patchesStrategicMerge":              Patch,
 		"patchesJson6902.path":               Patch,
@@ -165,19 +167,19 @@ func namedBy() map[string]Sort {
 	}
 }
 
-// texts are the strings at a way through maps, and through the elements of lists.
-func texts(value any, way []string) (all []string) {
+// texts returns the strings at a path through maps and the elements of lists.
+func texts(value any, fields []string) (all []string) {
 	switch value := value.(type) {
 	case []any:
 		for _, element := range value {
-			all = append(all, texts(element, way)...)
+			all = append(all, texts(element, fields)...)
 		}
 	case map[string]any:
-		if len(way) > 0 {
-			return texts(value[way[0]], way[1:])
+		if len(fields) > 0 {
+			return texts(value[fields[0]], fields[1:])
 		}
 	case string:
-		if len(way) == 0 {
+		if len(fields) == 0 {
 			return []string{value}
 		}
 	}

@@ -13,11 +13,12 @@ import (
 	"taffrail.dev/webhook/manifest/repository"
 )
 
-// ignoreFile names the files that list what is left out of the folder they are in.
+// ignoreFile is the name of the files with exclude patterns for the folder that contains them.
 const ignoreFile = ".taffrailignore"
 
-// excludes parses the patterns of flags, for the working folder and for the one named.
-func excludes(path string, flags []string) (ignore.Patterns, error) {
+// excludePatterns parses the patterns of flags, once relative to the working folder and once
+// relative to path.
+func excludePatterns(path string, flags []string) (ignore.Patterns, error) {
 	var all ignore.Patterns
 	for _, folder := range []string{".", path} {
 		base, err := absolute(folder)
@@ -35,8 +36,8 @@ func excludes(path string, flags []string) (ignore.Patterns, error) {
 	return all, nil
 }
 
-// outerRules are those of the folders above the one named, up to the root of the
-// repository or, outside of one, to the working folder.
+// outerRules returns the patterns of the folders above path, up to the root of the repository or,
+// outside of a repository, to the working folder.
 func outerRules(path string) (rules ignore.Patterns, err error) {
 	folder, err := filepath.Abs(path)
 	if err != nil {
@@ -61,7 +62,7 @@ func outerRules(path string) (rules ignore.Patterns, err error) {
 	return rules, nil
 }
 
-// withRulesOf adds to the rules those of a folder, if it has any.
+// withRulesOf appends the patterns of a folder, if it has any.
 func withRulesOf(folder string, rules ignore.Patterns) (ignore.Patterns, error) {
 	text, err := os.ReadFile(filepath.Join(folder, ignoreFile))
 	if errors.Is(err, fs.ErrNotExist) {

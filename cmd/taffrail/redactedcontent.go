@@ -9,9 +9,9 @@ import (
 	"taffrail.dev/webhook/manifest"
 )
 
-// shown is the content of a file as a diff may quote it: without the values of Secrets, and
-// without credentials elsewhere. It has as many lines as before.
-func shown(file manifest.File, data []byte) string {
+// redactedContent returns the content of a file with the values of Secrets masked, and with
+// credentials elsewhere redacted. The number of lines does not change.
+func redactedContent(file manifest.File, data []byte) string {
 	lines := strings.SplitAfter(string(data), "\n")
 	file.Data = data
 	for _, item := range file.Items() {
@@ -32,7 +32,7 @@ func shown(file manifest.File, data []byte) string {
 	return decision.Redact(strings.Join(lines, ""))
 }
 
-// members are the key and the value of each member of a name. A manifest may have it twice.
+// members returns the key and value of each member with a name. A manifest may contain it twice.
 func members(object *yaml.Node, name string) (all [][2]*yaml.Node) {
 	for i := 0; i+1 < len(object.Content); i += 2 {
 		if object.Content[i].Value == name {
@@ -48,8 +48,8 @@ func maskMembers(lines []string, before int, object *yaml.Node, name string) {
 	}
 }
 
-// mask replaces a value: what follows it on its first line, and the lines below that are
-// indented further than its key.
+// mask replaces a value: the rest of its first line, and the lines below that are indented
+// further than its key.
 func mask(lines []string, before int, key, value *yaml.Node) {
 	at := before + key.Line - 1
 	if from := value.Column - 1; value.Line == key.Line && at < len(lines) && from <= len(lines[at]) {
@@ -58,7 +58,7 @@ func mask(lines []string, before int, key, value *yaml.Node) {
 	for at++; at < len(lines); at++ {
 		text := strings.TrimLeft(lines[at], " ")
 		if indent := len(lines[at]) - len(text); strings.TrimSpace(text) != "" {
-			// An element of a list may stand no further right than its key.
+			// An element of a list may be indented no further than its key.
 			if indent < key.Column && !strings.HasPrefix(text, "-") || strings.HasPrefix(lines[at], "---") {
 				return
 			}

@@ -50,9 +50,9 @@ func (f faults) of(verb string, o client.Object) error {
 	return nil
 }
 
-// newTestKeeper keeps an empty Secret and both webhook configurations in a store where some
+// newTestRotator keeps an empty Secret and both webhook configurations in a store where some
 // of what is done fails.
-func newTestKeeper(t *testing.T, f faults) (*Keeper, client.Client, *[]*x509.Certificate) {
+func newTestRotator(t *testing.T, f faults) (*Rotator, client.Client, *[]*x509.Certificate) {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme)); err != nil {
@@ -79,17 +79,17 @@ func newTestKeeper(t *testing.T, f faults) (*Keeper, client.Client, *[]*x509.Cer
 		},
 	}).Build()
 	var served []*x509.Certificate
-	k := &Keeper{
+	r := &Rotator{
 		options: Options{
 			Namespace: "taffrail-system", Secret: "tls", Service: "taffrail", Configuration: "taffrail",
 			Lifetimes: Lifetimes{Certificate: 24 * time.Hour, Authority: 90 * 24 * time.Hour},
 		},
 		client: store, cached: fromStore{Reader: store}, log: logr.Discard(),
-		loaded:     func(c *x509.Certificate) { served = append(served, c) },
-		configured: []toolscache.InformerSynced{func() bool { return true }, func() bool { return true }},
+		onLoad:               func(c *x509.Certificate) { served = append(served, c) },
+		configurationsSynced: []toolscache.InformerSynced{func() bool { return true }, func() bool { return true }},
 	}
-	k.mind = mind{lifetimes: k.options.Lifetimes, name: name}
-	return k, store, &served
+	r.state = rotationState{lifetimes: r.options.Lifetimes, name: name}
+	return r, store, &served
 }
 
 // bundles are the caBundles of both webhook configurations.
@@ -109,19 +109,19 @@ func bundles(t *testing.T, store client.Client, f faults) (all [][]byte) {
 
 func TestACertificateIsMadeTrustedAndServed(t *testing.T) {
 	f := faults{}
-	k, store, served := newTestKeeper(t, f)
-	if k.Ready() == nil {
+	r, store, served := newTestRotator(t, f)
+	if r.Ready() == nil {
 		t.Error("ready without a certificate")
 	}
 	for range 3 {
-		if err := k.keep(t.Context()); err != nil {
+		if err := r.rotate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(*served) != 1 || k.Ready() != nil {
-		t.Errorf("%d certificates were served, %v", len(*served), k.Ready())
+	if len(*served) != 1 || r.Ready() != nil {
+		t.Errorf("%d certificates were served, %v", len(*served), r.Ready())
 	}
-	pair, err := k.Get(nil)
+	pair, err := r.Get(nil)
 	if err != nil || !pair.Leaf.Equal((*served)[0]) {
 		t.Errorf("served %v, %v", pair, err)
 	}
@@ -140,7 +140,7 @@ func TestACertificateIsMadeTrustedAndServed(t *testing.T) {
 
 // Every call to the API server may fail, and none may be taken for one that did not: the
 // error is told, and what failed is done at the next try.
-func TestNoFailureOfTheKeeperIsSwallowed(t *testing.T) {
+func TestRotatorReportsEveryFailure(t *testing.T) {
 	broken := errors.New("the API server is away")
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "tls", broken)
 	missing := apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, "tls")
@@ -159,10 +159,10 @@ func TestNoFailureOfTheKeeperIsSwallowed(t *testing.T) {
 		{"patch " + validating, broken, true}, {"patch " + validating, forbidden, true}, {"patch " + validating, missing, false}, {"patch " + validating, conflict, false},
 	} {
 		f := faults{test.call: test.err}
-		k, store, _ := newTestKeeper(t, f)
+		r, store, _ := newTestRotator(t, f)
 		var err error
 		for range 2 { // the Secret first, then those that trust it
-			if err = k.keep(t.Context()); err != nil {
+			if err = r.rotate(t.Context()); err != nil {
 				break
 			}
 		}
@@ -171,7 +171,7 @@ func TestNoFailureOfTheKeeperIsSwallowed(t *testing.T) {
 		}
 		clear(f)
 		for range 2 {
-			if err := k.keep(t.Context()); err != nil {
+			if err := r.rotate(t.Context()); err != nil {
 				t.Errorf("%s: %v: once it works again: %v", test.call, test.err, err)
 			}
 		}
@@ -188,9 +188,9 @@ func TestNoFailureOfTheKeeperIsSwallowed(t *testing.T) {
 func TestNothingIsRenewedBeforeWhoTrustsItIsKnown(t *testing.T) {
 	for at := range 2 {
 		f := faults{}
-		k, store, _ := newTestKeeper(t, f)
-		k.configured[at] = func() bool { return false }
-		if err := k.keep(t.Context()); !errors.Is(err, errUnknown) {
+		r, store, _ := newTestRotator(t, f)
+		r.configurationsSynced[at] = func() bool { return false }
+		if err := r.rotate(t.Context()); !errors.Is(err, errNotSynced) {
 			t.Errorf("got %v", err)
 		}
 		var secret corev1.Secret
@@ -201,15 +201,15 @@ func TestNothingIsRenewedBeforeWhoTrustsItIsKnown(t *testing.T) {
 }
 
 func TestWhoIsNotReadySaysWhy(t *testing.T) {
-	k, _, _ := newTestKeeper(t, nil)
+	r, _, _ := newTestRotator(t, nil)
 	first, second := errors.New("first"), errors.New("second")
 	for _, err := range []error{first, first, second} {
-		k.failed(err)
-		if got := k.Ready(); !errors.Is(got, err) {
+		r.recordFailure(err)
+		if got := r.Ready(); !errors.Is(got, err) {
 			t.Errorf("got %v, want %v", got, err)
 		}
 	}
-	if _, err := k.Get(nil); err == nil {
+	if _, err := r.Get(nil); err == nil {
 		t.Error("a certificate is served that there is not")
 	}
 }

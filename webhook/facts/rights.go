@@ -11,22 +11,22 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Rights asks the API server what users may do. It is safe for concurrent use.
+// Rights checks permissions of users with the API server. It is safe for concurrent use.
 type Rights struct {
 	writer client.Writer
 }
 
-// NewRights makes Rights of a client that may create SubjectAccessReviews.
+// NewRights returns Rights. writer must be allowed to create SubjectAccessReviews.
 func NewRights(writer client.Writer) *Rights { return &Rights{writer: writer} }
 
-// MayRelax tells whether a user has the verb relax on a Guardrail.
+// MayRelax reports whether a user may use the verb relax on a Guardrail.
 func (r *Rights) MayRelax(ctx context.Context, user decision.User, guardrail string) (bool, error) {
 	return r.may(ctx, user, decision.RelaxVerb, guardrail, "")
 }
 
-// MayExempt reports whether a user has the verb exempt on a Guardrail, "" for every one, in a
-// namespace, "" for all of them. A RoleBinding gives it in its own namespace, although
-// Guardrails are in none.
+// MayExempt reports whether a user may use the verb exempt on a Guardrail in a namespace. An
+// empty guardrail means every Guardrail, an empty namespace all namespaces. A RoleBinding grants
+// it in its own namespace, although Guardrails are cluster-scoped.
 func (r *Rights) MayExempt(ctx context.Context, user decision.User, guardrail, namespace string) (bool, error) {
 	return r.may(ctx, user, decision.ExemptVerb, guardrail, namespace)
 }
@@ -46,6 +46,7 @@ func (r *Rights) may(ctx context.Context, user decision.User, verb, guardrail, n
 	if err := r.writer.Create(ctx, asked); err != nil {
 		return false, fmt.Errorf("creating a SubjectAccessReview: %w", err)
 	}
-	// With an EvaluationError, some authorizer could not say: the others did.
+	// Even with an EvaluationError the result counts: it means that one authorizer failed and the
+	// others answered.
 	return asked.Status.Allowed, nil
 }

@@ -15,21 +15,21 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Excuses is what one Exemption excuses of what is there.
-type Excuses struct {
+// ExemptionUsage counts the findings that one Exemption exempts among the live objects.
+type ExemptionUsage struct {
 	Findings, Objects int64
-	// NotCounted are the kinds, as in Deployment.apps, that the Exemption covers and that
-	// could not be read, sorted.
+	// NotCounted lists the kinds that the Exemption covers and that could not be read, as in
+	// Deployment.apps, sorted.
 	NotCounted []string
 }
 
-// CountExcuses counts for each Exemption what it excuses. Exemptions that cover the same
-// objects are counted in one scan. Kinds that the mapper does not know, and those that
-// there is no right to list, are named and do not fail the count.
-func (s *Scanner) CountExcuses(ctx context.Context, snapshot *config.Snapshot, exemptions config.Exemptions, mapper meta.RESTMapper) (map[string]*Excuses, error) {
-	counts := make(map[string]*Excuses, len(exemptions))
+// CountExemptionUsage returns the usage of each Exemption by name. Exemptions that cover the same
+// objects share one scan. Kinds that the mapper does not know, or that Taffrail may not list, are
+// reported in NotCounted and do not fail the count.
+func (s *Scanner) CountExemptionUsage(ctx context.Context, snapshot *config.Snapshot, exemptions config.Exemptions, mapper meta.RESTMapper) (map[string]*ExemptionUsage, error) {
+	counts := make(map[string]*ExemptionUsage, len(exemptions))
 	for _, e := range exemptions {
-		counts[e.Name] = &Excuses{NotCounted: injected(e, snapshot.Catalog())}
+		counts[e.Name] = &ExemptionUsage{NotCounted: injected(e, snapshot.Catalog())}
 	}
 	for kind, covering := range kindsOf(exemptions, snapshot.Catalog()) {
 		mapping, err := mapper.RESTMapping(kind)
@@ -54,8 +54,8 @@ func (s *Scanner) CountExcuses(ctx context.Context, snapshot *config.Snapshot, e
 	return counts, nil
 }
 
-// injected are the kinds that an Exemption keeps values from being injected into. Nobody
-// can see in an object that nothing was.
+// injected returns the kinds that e exempts from injection. Their usage cannot be counted: an
+// object does not show that nothing was injected.
 func injected(e *config.Exemption, catalog *rego.Catalog) (kinds []string) {
 	for _, id := range e.Policies {
 		if policy, known := catalog.Policy(id); known && !policy.Validates {
@@ -71,8 +71,8 @@ func injected(e *config.Exemption, catalog *rego.Catalog) (kinds []string) {
 
 var errUndecided = errors.New("some objects could not be decided")
 
-// kindsOf are the kinds that the policies of Exemptions are about, each with the
-// Exemptions that cover it.
+// kindsOf maps each kind that the policies of the Exemptions apply to, to the Exemptions that
+// cover it.
 func kindsOf(exemptions config.Exemptions, catalog *rego.Catalog) map[schema.GroupKind]config.Exemptions {
 	kinds := map[schema.GroupKind]config.Exemptions{}
 	for _, e := range exemptions {
@@ -91,9 +91,9 @@ func kindsOf(exemptions config.Exemptions, catalog *rego.Catalog) map[schema.Gro
 	return kinds
 }
 
-func (s *Scanner) count(ctx context.Context, snapshot *config.Snapshot, mapping *meta.RESTMapping, covering config.Exemptions, counts map[string]*Excuses) error {
+func (s *Scanner) count(ctx context.Context, snapshot *config.Snapshot, mapping *meta.RESTMapping, covering config.Exemptions, counts map[string]*ExemptionUsage) error {
 	undecided := 0
-	apart := decidedApart(covering, mapping.GroupVersionKind.GroupKind(), snapshot.Catalog())
+	apart := uncoveredPolicies(covering, mapping.GroupVersionKind.GroupKind(), snapshot.Catalog())
 	decider := pipeline.New(snapshot, s.Facts, pipeline.Options{})
 	for _, namespace := range namespacesOf(covering, mapping.Scope) {
 		failed, err := s.Scan(ctx, decider, mapping.GroupVersionKind, namespace, len(apart) > 0, func(d *decision.Decision, made bool) {
@@ -126,9 +126,10 @@ func (s *Scanner) count(ctx context.Context, snapshot *config.Snapshot, mapping 
 	return nil
 }
 
-// decidedApart are the policies of Exemptions for which no template stands for the objects of
-// a kind, because they are not about the kinds that carry the templates.
-func decidedApart(exemptions config.Exemptions, kind schema.GroupKind, catalog *rego.Catalog) (ids []string) {
+// uncoveredPolicies returns the policies of the Exemptions that have to evaluate objects of a kind
+// even if a controller made them: the policies do not apply to the kinds that carry the
+// templates.
+func uncoveredPolicies(exemptions config.Exemptions, kind schema.GroupKind, catalog *rego.Catalog) (ids []string) {
 	for _, e := range exemptions {
 		for _, id := range e.Policies {
 			policy, known := catalog.Policy(id)
@@ -140,7 +141,8 @@ func decidedApart(exemptions config.Exemptions, kind schema.GroupKind, catalog *
 	return ids
 }
 
-// namespacesOf is "" alone where all of them, or the cluster's own objects, are to be read.
+// namespacesOf returns the namespaces to list. A single "" stands for all namespaces, or for
+// cluster-scoped objects.
 func namespacesOf(exemptions config.Exemptions, scope meta.RESTScope) []string {
 	var names []string
 	for _, e := range exemptions {

@@ -1,6 +1,6 @@
 package report
 
-// palette paints text for a terminal, or leaves it alone.
+// palette colors text for a terminal, if it is on.
 type palette struct{ on bool }
 
 func (p palette) red(text string) string    { return p.paint("31;1", text) }

@@ -111,11 +111,11 @@ func TestCountExcuses(t *testing.T) {
 		"injection": {Policies: []string{"inject-resources"}, Namespaces: []string{"legacy"}, Kinds: []string{"Pod"}},
 	})
 	scanner := &audit.Scanner{Reader: reader, Facts: nothing{}}
-	got, err := scanner.CountExcuses(t.Context(), snapshot, snapshot.Exemptions(), mapper())
+	got, err := scanner.CountExemptionUsage(t.Context(), snapshot, snapshot.Exemptions(), mapper())
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]*audit.Excuses{
+	want := map[string]*audit.ExemptionUsage{
 		"legacy":    {Findings: 4, Objects: 2},
 		"container": {Findings: 3, Objects: 3},
 		"named":     {},
@@ -161,11 +161,11 @@ func TestScanReadsPages(t *testing.T) {
 		},
 	}).Build()
 	snapshot := exempting(t, map[string]v1alpha1.ExemptionSpec{"all": {Policies: []string{"image-tag"}, Namespaces: []string{"*"}, Kinds: []string{"Pod"}}})
-	got, err := (&audit.Scanner{Reader: reader, Facts: nothing{}}).CountExcuses(t.Context(), snapshot, snapshot.Exemptions(), mapper())
+	got, err := (&audit.Scanner{Reader: reader, Facts: nothing{}}).CountExemptionUsage(t.Context(), snapshot, snapshot.Exemptions(), mapper())
 	if err != nil || pages != 4 {
 		t.Fatal(pages, err)
 	}
-	if diff := cmp.Diff(map[string]*audit.Excuses{"all": {Findings: 12, Objects: 12}}, got); diff != "" {
+	if diff := cmp.Diff(map[string]*audit.ExemptionUsage{"all": {Findings: 12, Objects: 12}}, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -211,7 +211,7 @@ func TestPodsAreCountedWhereNoTemplateStandsForThem(t *testing.T) {
 		reader := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(
 			pod("legacy", "bare", "nginx", nil), pod("legacy", "made", "nginx", owner("apps/v1", "ReplicaSet")),
 		).Build()
-		got, err := (&audit.Scanner{Reader: reader, Facts: nothing{}}).CountExcuses(t.Context(), snapshot, snapshot.Exemptions(), mapper())
+		got, err := (&audit.Scanner{Reader: reader, Facts: nothing{}}).CountExemptionUsage(t.Context(), snapshot, snapshot.Exemptions(), mapper())
 		if err != nil || got["e"].Objects != want {
 			t.Errorf("%s: counted %+v, want %d; %v", rule, got["e"], want, err)
 		}

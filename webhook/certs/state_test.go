@@ -14,8 +14,8 @@ func TestSomebodyElsesSecretIsLeftAlone(t *testing.T) {
 	_, data := newMaterial(t)
 	delete(data, "ca.key")
 	now := time.Now()
-	m := mind{lifetimes: Lifetimes{Certificate: time.Hour, Authority: 3 * time.Hour}, name: name}
-	if m.serves(data, now) == nil {
+	m := rotationState{lifetimes: Lifetimes{Certificate: time.Hour, Authority: 3 * time.Hour}, name: name}
+	if m.servingPair(data, now) == nil {
 		t.Error("it is not served")
 	}
 	for what, when := range map[string]time.Time{"good": now, "expired": now.Add(30 * 24 * time.Hour)} {
@@ -29,7 +29,7 @@ func TestSomebodyElsesSecretIsLeftAlone(t *testing.T) {
 // may be another replica, with another clock, that does the same.
 func TestNobodyWritesInHaste(t *testing.T) {
 	now := time.Now()
-	m := mind{lifetimes: Lifetimes{Certificate: time.Hour, Authority: 3 * time.Hour}, name: name}
+	m := rotationState{lifetimes: Lifetimes{Certificate: time.Hour, Authority: 3 * time.Hour}, name: name}
 	if change, err := m.next(nil, nil, now); change == nil || err != nil {
 		t.Fatalf("%v, %v", change, err)
 	}
@@ -37,15 +37,15 @@ func TestNobodyWritesInHaste(t *testing.T) {
 		t.Errorf("what could not be written is not tried again: %v, %v", change, err)
 	}
 	m.wrote = now
-	if change, err := m.next(nil, nil, now.Add(rewriting-1)); change != nil || !errors.Is(err, errHasty) {
+	if change, err := m.next(nil, nil, now.Add(minWriteInterval-1)); change != nil || !errors.Is(err, errWrittenTooSoon) {
 		t.Errorf("%v, %v", change, err)
 	}
-	if change, err := m.next(nil, nil, now.Add(rewriting)); change == nil || err != nil {
+	if change, err := m.next(nil, nil, now.Add(minWriteInterval)); change == nil || err != nil {
 		t.Errorf("%v, %v", change, err)
 	}
 }
 
-func TestKeeperWantsToKnowWhatItKeeps(t *testing.T) {
+func TestNewRotatorRequiresAllOptions(t *testing.T) {
 	whole := Options{
 		Namespace: "n", Secret: "s", Service: "v", Configuration: "c", Lifetimes: Lifetimes{Certificate: time.Hour, Authority: 3 * time.Hour},
 	}
@@ -55,16 +55,16 @@ func TestKeeperWantsToKnowWhatItKeeps(t *testing.T) {
 	} {
 		o := whole
 		empty(&o)
-		if _, err := NewKeeper(&rest.Config{}, o, logr.Discard(), nil); !errors.Is(err, errMissing) {
+		if _, err := NewRotator(&rest.Config{}, o, logr.Discard(), nil); !errors.Is(err, errMissing) {
 			t.Errorf("without %s: %v", what, err)
 		}
 	}
 	o := whole
 	o.Authority = time.Hour
-	if _, err := NewKeeper(&rest.Config{}, o, logr.Discard(), nil); !errors.Is(err, errLifetimes) {
+	if _, err := NewRotator(&rest.Config{}, o, logr.Discard(), nil); !errors.Is(err, errLifetimes) {
 		t.Errorf("an authority that lives too short: %v", err)
 	}
-	if _, err := NewKeeper(&rest.Config{}, whole, logr.Discard(), nil); err != nil {
+	if _, err := NewRotator(&rest.Config{}, whole, logr.Discard(), nil); err != nil {
 		t.Error(err)
 	}
 }
