@@ -129,7 +129,7 @@ func (m *Metrics) decided(path string, c *call) {
 			switch {
 			case f.Mode == decision.ModeEnforce:
 				outcome = "filled"
-			case f.Left != "":
+			case f.SkipReason != "":
 				outcome = "left"
 			}
 			m.results.WithLabelValues(f.Policy, f.Mode.String(), outcome).Inc()

@@ -21,7 +21,7 @@ func (e *endpoint) relax(ctx context.Context, body []byte, decider Decider, c *c
 			return nil, tooLarge(limit)
 		}
 		c.request = req
-		d = decider.RelaxUnseen(limit)
+		d = decider.RelaxOversized(limit)
 	case err != nil:
 		return nil, err
 	default:

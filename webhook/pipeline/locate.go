@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// containerAt finds a container by its path in an object that normalization has
-// walked before; nil where the object has changed since.
+// containerAt returns the container at a path that package request has found in the same
+// object, or nil if the object has changed since.
 func containerAt(object map[string]any, path string) map[string]any {
 	var at any = object
 	for segment := range strings.SplitSeq(path, ".") {

@@ -123,7 +123,7 @@ func byCost(a, b githubCommand) int {
 func (p *githubPrinter) text(level githubLevel, m *remark) string {
 	name := [...]string{githubError: "error", githubWarning: "warning", githubNotice: "notice"}[level]
 	message := m.sentence()
-	if _, details, found := strings.Cut(m.finding.Words(), "\n"); found {
+	if _, details, found := strings.Cut(m.finding.Text(), "\n"); found {
 		message += "\n" + details
 	}
 	return command(name, p.file(m.object.Source), m.position(), m.finding.Policy, message)

@@ -90,7 +90,7 @@ func (m *remark) caveat() string {
 
 // words are those of a denial, headed by the place, as editors and CI logs link it.
 func (m *remark) words() string {
-	headline, rest, found := strings.Cut(m.finding.Words(), "\n")
+	headline, rest, found := strings.Cut(m.finding.Text(), "\n")
 	source := m.object.Source
 	source.Line = m.position().Line
 	text := PrintablePath(source.String()) + ": " + headline + m.caveat()

@@ -33,7 +33,7 @@ func TestHowFarARefusalIsFromRight(t *testing.T) {
 		"the worse one of request and max": {pod(app("a", "cpu=3|cpu=2500m")), perContainer("r", limits{max: "cpu=2"}), "1"},
 	} {
 		p := Predict(test.pod, []*corev1.LimitRange{test.r})
-		refusals := append(p.Refusals(), p.Clashes()...)
+		refusals := append(p.Refusals(), p.InvalidDefaults()...)
 		if len(refusals) != 1 || number(refusals[0].Excess) != number(test.want) {
 			t.Errorf("%s: want %q, got %+v", name, test.want, refusals)
 		}
@@ -80,10 +80,10 @@ func TestHowMuchTooLittleAQuotaHasLeft(t *testing.T) {
 		when  decision.ShortageTime
 		want  string
 	}{
-		"always":             {decision.PodCount{Steady: 5, Most: 5, Surge: 1}, decision.ShortAlways, "2"},
-		"less":               {decision.PodCount{Steady: 4, Most: 4, Surge: 1}, decision.ShortAlways, "1"},
-		"stuck":              {decision.PodCount{Steady: 3, Most: 3, Surge: 1}, decision.ShortStuck, "0"},
-		"only for a rollout": {decision.PodCount{Steady: 3, Most: 3, Surge: 1, Unavailable: 1}, decision.ShortRollout, ""},
+		"always":             {decision.PodCount{Steady: 5, Max: 5, Surge: 1}, decision.ShortAlways, "2"},
+		"less":               {decision.PodCount{Steady: 4, Max: 4, Surge: 1}, decision.ShortAlways, "1"},
+		"stuck":              {decision.PodCount{Steady: 3, Max: 3, Surge: 1}, decision.ShortStuck, "0"},
+		"only for a rollout": {decision.PodCount{Steady: 3, Max: 3, Surge: 1, Unavailable: 1}, decision.ShortRollout, ""},
 	} {
 		d := three
 		d.Count = test.count

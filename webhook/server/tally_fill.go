@@ -40,7 +40,7 @@ func (t *tally) filled(by *config.Snapshot, r *decision.Request, d *decision.Dec
 		}
 		for _, guardrail := range f.Guardrails {
 			fields[guardrail] = append(fields[guardrail], f.Container+": "+strings.TrimPrefix(f.Field, "resources.")+"="+f.Value)
-			left[guardrail] = left[guardrail] || f.Left != ""
+			left[guardrail] = left[guardrail] || f.SkipReason != ""
 		}
 	}
 	if len(fields) == 0 {
