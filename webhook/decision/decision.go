@@ -1,6 +1,6 @@
 package decision
 
-// Verdict summarizes a Decision.
+// Verdict summarizes a Decision. The verdicts are listed in increasing order of consequence.
 type Verdict string
 
 const (

@@ -53,11 +53,10 @@ func (c *candidate) blocks() bool {
 
 func (c *candidate) failed() bool { return c.violation < 0 }
 
-// tolerateExisting tolerates the findings that an UPDATE did not introduce. An update that
-// changes nothing tolerates all of them. One that changes only labels tolerates what the stored
-// object has already, even if the Guardrail does not tolerate existing violations: controllers
-// and users label and annotate objects all the time. Other updates do so if the Guardrail
-// tolerates existing violations.
+// tolerateExisting tolerates the findings that an UPDATE did not introduce. If the update
+// changes nothing, these are all of them. Otherwise they are those that the stored object has
+// already, provided that the Guardrail tolerates existing violations. An update of labels only
+// does not depend on that: controllers and users label and annotate objects all the time.
 //
 // If a policy fails on the stored object, its findings in the new one stay under failurePolicy
 // Fail, and become unknown under Ignore, which denies nothing. If the policy fails on both
@@ -162,7 +161,7 @@ func (c *candidate) tolerate(why string) {
 }
 
 // Tolerated reports for each violation in the new object whether the stored object has it
-// already, equally often and with an excess that is no smaller.
+// already, as often and at least as badly.
 func Tolerated(before, after *decision.Result) []bool {
 	tolerated := make([]bool, len(after.Violations))
 	for i, s := range compareWithBaseline(before, after) {
@@ -205,9 +204,9 @@ func compareIdentity(a decision.Violation, b *decision.Violation) int {
 	return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), bytes.Compare(a.Digest[:], b.Digest[:]))
 }
 
-// matchBaseline pairs violations with earlier ones of the same identity, one to one, worst first. An
-// earlier violation that was undecided, or whose mode was capped, does not match one that is
-// not.
+// matchBaseline pairs violations with earlier ones of the same identity, one to one, worst
+// first. An earlier violation that was undecided, or whose mode was capped, does not match one
+// that is not.
 func matchBaseline(had []*decision.Violation, have []decision.Violation, baselines []baseline) {
 	if len(had) == 0 {
 		return // they are all new
