@@ -75,6 +75,10 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err != nil {
 		return err
 	}
+	failOn, err := decision.ParseVerdict(f.failOn.value)
+	if err != nil {
+		return err
+	}
 	decider, err := f.decider(ctx)
 	if err != nil {
 		return err
@@ -83,7 +87,7 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 		return err
 	}
 	collectLess()
-	printer := f.printer(command, decider.catalog)
+	printer := f.printer(command, decider.catalog, failOn)
 	input := manifest.Open(paths, command.InOrStdin(), f.reading())
 	var totals report.Totals
 	err = decider.decide(ctx, input, func(piece *report.Report) error {
@@ -102,7 +106,7 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 			return err
 		}
 	}
-	return verdict(totals.Summary, decision.Verdict(f.failOn.value))
+	return verdict(totals.Summary, failOn)
 }
 
 // collectLess lets the heap grow by more than Go's default before it is collected. Nearly
@@ -113,8 +117,8 @@ func collectLess() {
 	}
 }
 
-func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog) report.Printer {
-	out, failOn := command.OutOrStdout(), decision.Verdict(f.failOn.value)
+func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog, failOn decision.Verdict) report.Printer {
+	out := command.OutOrStdout()
 	switch f.output.value {
 	case "json":
 		return report.NewJSON(out)

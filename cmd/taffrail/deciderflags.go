@@ -35,7 +35,7 @@ func (f *deciderFlags) add(command *cobra.Command) {
 	f.maxMode = addChoice(command, "max-mode", "", "a ceiling for the modes of all Guardrails", "enforce", "warn", "audit")
 }
 
-// addFailOn adds the flag that verdict takes.
+// addFailOn adds the flag whose value decision.ParseVerdict reads.
 func addFailOn(command *cobra.Command) *choice {
 	return addChoice(command, "fail-on", "", "the mildest verdict that makes the exit code 1", "deny", "unknown", "warn")
 }

@@ -7,9 +7,9 @@ import (
 	"io"
 	"strings"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
-	"taffrail.dev/cmd/taffrail/diff"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/manifest"
 	"taffrail.dev/webhook/report"
@@ -65,6 +65,10 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err != nil {
 		return err
 	}
+	failOn, err := decision.ParseVerdict(f.failOn.value)
+	if err != nil {
+		return err
+	}
 	decider, err := f.decider(ctx)
 	if err != nil {
 		return err
@@ -87,7 +91,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err := tell(command.ErrOrStderr(), done, fixer, report); err != nil {
 		return err
 	}
-	err = verdict(report.Summary(), decision.Verdict(f.failOn.value))
+	err = verdict(report.Summary(), failOn)
 	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
 		return errUnfixed
 	}
@@ -99,7 +103,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 func (f *fixFlags) write(stdout io.Writer, file manifest.File, before []byte, isDecided bool) error {
 	switch {
 	case f.diff:
-		_, err := io.WriteString(stdout, diff.Unified(report.PrintablePath(file.Name), shown(file, before), shown(file, file.Data)))
+		_, err := io.WriteString(stdout, unified(report.PrintablePath(file.Name), shown(file, before), shown(file, file.Data)))
 		return err
 	case file.IsStdin && isDecided:
 		_, err := stdout.Write(file.Data)
@@ -108,6 +112,13 @@ func (f *fixFlags) write(stdout io.Writer, file manifest.File, before []byte, is
 		return replaceFile(file.Name, file.Data)
 	}
 	return nil
+}
+
+// unified returns the diff between two texts under a file's name, as diff -u writes it; empty
+// if they are equal. It begins with the names: patch -p0 needs no line above them.
+func unified(name, before, after string) string {
+	text := diff.Diff(name, []byte(before), name, []byte(after))
+	return strings.TrimPrefix(string(text), fmt.Sprintf("diff %s %s\n", name, name))
 }
 
 // tell says what was fixed and what remains; nothing where there is neither.

@@ -168,13 +168,13 @@ func identityOf(file, item int, f decision.Finding) identity {
 // the object as it is, and will be made anew for the object as it will be.
 func disjoint(proposals []proposal) []proposal {
 	type object struct{ file, item int }
-	touched := map[object][]string{}
+	touched := map[object][]decision.Pointer{}
 	return slices.DeleteFunc(proposals, func(p proposal) bool {
 		at := object{p.file, p.item}
 		paths := paths(p.patch)
 		for _, path := range paths {
 			for _, other := range touched[at] {
-				if isWithin(path, other) || isWithin(other, path) {
+				if path.Within(other) || other.Within(path) {
 					return true
 				}
 			}
@@ -185,8 +185,8 @@ func disjoint(proposals []proposal) []proposal {
 }
 
 // paths are what a patch touches. Where an element comes or goes, its whole list moves.
-func paths(patch []decision.PatchOperation) []string {
-	var paths []string
+func paths(patch []decision.PatchOperation) []decision.Pointer {
+	var paths []decision.Pointer
 	for _, o := range patch {
 		path := o.Path
 		if slash := strings.LastIndexByte(path, '/'); slash >= 0 && (o.Op == "add" || o.Op == "remove") {
@@ -194,18 +194,16 @@ func paths(patch []decision.PatchOperation) []string {
 				path = path[:slash]
 			}
 		}
-		paths = append(paths, path)
+		paths = append(paths, decision.Pointer(path))
 	}
 	return paths
 }
 
-func isWithin(path, other string) bool { return path == other || strings.HasPrefix(path, other+"/") }
-
 // apply makes fixes, document by document. It returns those that could be made.
 func (f *fixer) apply(s *state, plan []proposal) (files []manifest.File, made []proposal) {
 	files = slices.Clone(s.files)
-	byDocument := map[*manifest.Document][]proposal{}
-	var documents []*manifest.Document
+	byDocument := map[*yamldoc.Document][]proposal{}
+	var documents []*yamldoc.Document
 	for _, p := range plan {
 		if byDocument[p.from.Document] == nil {
 			documents = append(documents, p.from.Document)
@@ -243,12 +241,12 @@ func (f *fixer) applyAll(text []byte, proposals []proposal) ([]byte, []proposal)
 }
 
 func patched(text []byte, proposals []proposal) ([]byte, error) {
-	document, err := edit.Parse(text)
+	document, err := edit.New(text)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range proposals {
-		if err := document.Patch(yamldoc.Segments(p.from.Path), p.patch); err != nil {
+		if err := document.Patch(decision.FieldPath(p.from.Path), p.patch); err != nil {
 			return nil, err
 		}
 	}

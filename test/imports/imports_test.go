@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +97,28 @@ func TestDepguardHasRules(t *testing.T) {
 		if !slices.Contains(unruled, folder) && !bytes.Contains(config, []byte(`"**/`+folder+`/**"`)) {
 			t.Errorf(".golangci.yml has no depguard rule for the files of %s", folder)
 		}
+	}
+}
+
+// The page for contributors lists every package of the product, and no other.
+func TestReadmeListsPackages(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "webhook", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `((?:charts|cmd|policies|webhook)[^`]*)` \\|").FindAllStringSubmatch(string(text), -1) {
+		listed[row[1]] = true
+	}
+	for path := range listImports(t) {
+		folder, ours := strings.CutPrefix(path, module)
+		if ours && !strings.HasPrefix(folder, "test/") && !listed[folder] {
+			t.Errorf("webhook/README.md does not list %s: add a row that says what it is", folder)
+		}
+		delete(listed, folder)
+	}
+	for folder := range listed {
+		t.Errorf("webhook/README.md lists %s, which does not exist", folder)
 	}
 }
 

@@ -72,25 +72,9 @@ func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, decide
 	}
 	finding := decision.Finding{
 		Policy: limitAnnotation, Guardrails: guardrails, Mode: mode, WouldDeny: len(wouldDenyBy) > 0, WouldDenyBy: wouldDenyBy,
-		Message:     limit.Error() + ", more than policies look at",
-		Remediation: "Make the object smaller, or split it into several.",
+		Message: limit.Error() + ", more than policies look at", Remediation: limit.Remediation(),
 	}
-	switch limit.What {
-	case "depth":
-		finding.Remediation = "Nest the object less deeply."
-	case "containers":
-		finding.Remediation = "Split the Pod."
-	case "exponent":
-		finding.Remediation = "Write quantities as in 100m or 128Mi."
-	}
-	d := &decision.Decision{Verdict: decision.VerdictAllow, Findings: []decision.Finding{finding}}
-	switch mode {
-	case decision.ModeEnforce:
-		d.Verdict = decision.VerdictDeny
-	case decision.ModeWarn:
-		d.Verdict = decision.VerdictWarn
-	case decision.ModeAudit:
-	}
+	d := &decision.Decision{Verdict: mode.Verdict(), Findings: []decision.Finding{finding}}
 	c.decision, c.verdict = d, d.Verdict
 	return validated(request, d)
 }

@@ -115,7 +115,7 @@ func (m *Metrics) decided(path string, c *call) {
 	if m == nil {
 		return
 	}
-	m.requests.WithLabelValues(path, operationOf(c), string(c.verdict)).Inc()
+	m.requests.WithLabelValues(path, operationOf(c), c.verdict.String()).Inc()
 	m.seconds.WithLabelValues(path).Observe(time.Since(c.began).Seconds())
 	if c.decision == nil || c.request.DryRun {
 		return

@@ -21,7 +21,7 @@ func (e *endpoint) record(c *call) {
 	if !log.Enabled() {
 		return
 	}
-	fields := append(c.fields(e.path), "verdict", string(c.verdict), "seconds", time.Since(c.began).Seconds())
+	fields := append(c.fields(e.path), "verdict", c.verdict.String(), "seconds", time.Since(c.began).Seconds())
 	if d := c.decision; d != nil {
 		if texts := c.outcomes(); len(texts) > 0 {
 			fields = append(fields, "findings", texts)

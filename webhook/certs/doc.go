@@ -6,4 +6,8 @@
 // certificate is renewed under the authority that the API server trusts already. An
 // authority is succeeded in steps: the new one is trusted first, beside the old one, and
 // signs once every webhook configuration has had it for a while.
+//
+// The rotation is ours because cert-manager is more than a cluster may want for one
+// certificate, and open-policy-agent/cert-controller replaces the authority in one step and
+// restarts the process: requests fail until every API server has read the new bundle.
 package certs

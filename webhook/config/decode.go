@@ -120,8 +120,8 @@ func checkKind(apiVersion, kind string, at entry) error {
 }
 
 // Decode decodes an object from the API server as strictly as one from a file. It reads only
-// the name and the spec: other metadata is validated by the API server, and the status may have
-// been written by a newer version. Numbers must be int64 or float64.
+// the name, the creation time and the spec: other metadata is validated by the API server, and
+// the status may have been written by a newer version. Numbers must be int64 or float64.
 func Decode(value map[string]any) (Object, []decision.Fault) {
 	trimmed := map[string]any{}
 	for name, member := range value {
@@ -130,7 +130,7 @@ func Decode(value map[string]any) (Object, []decision.Fault) {
 		}
 	}
 	metadata, _ := value["metadata"].(map[string]any)
-	trimmed["metadata"] = map[string]any{"name": metadata["name"]}
+	trimmed["metadata"] = map[string]any{"name": metadata["name"], "creationTimestamp": metadata["creationTimestamp"]}
 	entries, errs := decodeValue(trimmed, entry{})
 	var faults []decision.Fault
 	for _, err := range errs {

@@ -28,7 +28,6 @@ func LoadFiles(paths ...string) (*Files, []error) {
 		files, err := yamldoc.Files(path)
 		if err != nil {
 			errs = append(errs, unreadable(path, err))
-			continue
 		}
 		for _, file := range files {
 			if file != path && yamldoc.IsCaseFile(file) {

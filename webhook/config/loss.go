@@ -1,7 +1,6 @@
 package config
 
 import (
-	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -135,16 +134,17 @@ func deselecting(selectors []labels.Selector, before, after decision.Namespace) 
 }
 
 func labelsChanged(selector labels.Selector, before, after decision.Namespace) []string {
-	changed := map[string]bool{}
+	var changed []string
 	requirements, _ := selector.Requirements()
 	for _, requirement := range requirements {
 		was, had := before.Labels[requirement.Key()]
 		is, has := after.Labels[requirement.Key()]
 		if was != is || had != has {
-			changed[requirement.Key()] = true
+			changed = append(changed, requirement.Key())
 		}
 	}
-	return slices.Sorted(maps.Keys(changed))
+	slices.Sort(changed)
+	return slices.Compact(changed)
 }
 
 func capMode(maxMode, mode decision.Mode) decision.Mode {

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"taffrail.dev/webhook/decision"
 )
 
 // shapeErrors compares an object with the Go type of its kind and returns an error for every
@@ -44,7 +46,7 @@ func compare(value any, want reflect.Type, path string, fail func(path, reason s
 			return
 		}
 		for _, key := range slices.Sorted(maps.Keys(object)) {
-			compare(object[key], want.Elem(), path+"["+key+"]", fail)
+			compare(object[key], want.Elem(), string(decision.FieldPath(path).Key(key)), fail)
 		}
 	case reflect.Slice:
 		list, ok := value.([]any)
@@ -53,7 +55,7 @@ func compare(value any, want reflect.Type, path string, fail func(path, reason s
 			return
 		}
 		for i, element := range list {
-			compare(element, want.Elem(), fmt.Sprintf("%s[%d]", path, i), fail)
+			compare(element, want.Elem(), string(decision.FieldPath(path).Index(i)), fail)
 		}
 	case reflect.String:
 		if _, ok := value.(string); !ok {
@@ -72,10 +74,7 @@ func compare(value any, want reflect.Type, path string, fail func(path, reason s
 
 func compareFields(object map[string]any, known map[string]reflect.Type, path string, fail func(path, reason string)) {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		inner := name
-		if path != "" {
-			inner = path + "." + name
-		}
+		inner := string(decision.FieldPath(path).Child(name))
 		if want, found := known[name]; found {
 			compare(object[name], want, inner, fail)
 			continue

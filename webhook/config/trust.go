@@ -101,10 +101,12 @@ func writesTemplate(c *decision.Controller, r *decision.Request, path string) bo
 	case len(c.From) == 0:
 		return false
 	case c.Updates:
-		return r.Workload != nil && (decision.Within(path, r.Workload.PodPath) || decision.Within(r.Workload.PodPath, path))
+		return r.Workload != nil && withinEither(decision.FieldPath(path), decision.FieldPath(r.Workload.PodPath))
 	}
 	return r.Operation == decision.Create
 }
+
+func withinEither(a, b decision.FieldPath) bool { return a.Within(b) || b.Within(a) }
 
 // controllersOf returns the one of the controllers sharing a user that the object names as its
 // controller, or all of them if it names none. Only controllers get here, and they set that
@@ -112,7 +114,7 @@ func writesTemplate(c *decision.Controller, r *decision.Request, path string) bo
 func controllersOf(controllers []decision.Controller, r *decision.Request) []decision.Controller {
 	controller := request.Controller(r.Object)
 	owner := schema.GroupKind{Group: controller.Group, Kind: controller.Kind}
-	if at := slices.IndexFunc(controllers, func(c decision.Controller) bool { return len(c.From) > 0 && c.Owner == owner }); at >= 0 {
+	if at := slices.IndexFunc(controllers, func(c decision.Controller) bool { return c.Owner == owner }); at >= 0 {
 		return controllers[at : at+1]
 	}
 	return controllers

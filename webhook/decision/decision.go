@@ -1,19 +1,5 @@
 package decision
 
-// Verdict summarizes a Decision. The verdicts are listed in increasing order of consequence.
-type Verdict string
-
-const (
-	// VerdictAllow means that the object is admitted without warnings.
-	VerdictAllow Verdict = "allow"
-	// VerdictWarn means that the object is admitted with warnings.
-	VerdictWarn Verdict = "warn"
-	// VerdictUnknown means that a fact is missing, without which the object is not denied.
-	VerdictUnknown Verdict = "unknown"
-	// VerdictDeny means that the object is refused.
-	VerdictDeny Verdict = "deny"
-)
-
 // Fill is a value that an injection sets, or will set when Pods are created.
 type Fill struct {
 	Policy     string

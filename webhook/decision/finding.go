@@ -135,7 +135,7 @@ func (f *Finding) ExemptedBy() string {
 
 // Denies reports whether the finding alone denies the object.
 func (f *Finding) Denies() bool {
-	return f.Mode == ModeEnforce && f.Tolerated == "" && !f.Exempted() && f.Unknown == ""
+	return f.Verdict() == VerdictDeny
 }
 
 // Warns reports whether the finding is a warning for the writer of the object.

@@ -2,9 +2,7 @@ package decision_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,29 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"taffrail.dev/test/golden"
 	"taffrail.dev/webhook/decision"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-func golden(t *testing.T, name, got string) {
+func checkGolden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", "words", name+".txt")
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (run with -update to write it)", err)
-	}
-	if diff := cmp.Diff(string(want), got+"\n"); diff != "" {
-		t.Errorf("%s (-golden +got):\n%s", path, diff)
-	}
+	golden.Check(t, filepath.Join("testdata", "words", name+".txt"), got+"\n")
 }
 
 func imageTag() decision.Finding {
@@ -96,7 +78,7 @@ func TestDenial(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := c.decision.Denial(c.subject)
-			golden(t, "denial_"+name, got)
+			checkGolden(t, "denial_"+name, got)
 			if strings.Contains(got, "not-to-be-printed") {
 				t.Error("the value of a fix is in the denial")
 			}

@@ -54,6 +54,9 @@ var shapes = []shape{
 	{"hooks.zapier.com/hooks/catch/", 9, hyphened + "/", false}, {"api.telegram.org/bot", 30, hyphened + ":", false}, {"/with/key/", 16, hyphened, false},
 	{"events.pagerduty.com/integration/", 32, hexadecimal, false}, {"/open-apis/bot/v2/hook/", 30, hyphened, false},
 	{"cgi-bin/webhook/send?key=", 30, hyphened, false}, {"dop_v1_", 64, hexadecimal, false}, {"shpat_", 32, hexadecimal, false}, {"dapi", 32, hexadecimal, true},
+	{"sqp_", 40, hexadecimal, true}, {"squ_", 40, hexadecimal, true}, {"sqa_", 40, hexadecimal, true},
+	{"hcaik_", 58, alnum, true}, {"hcbik_", 58, alnum, true}, {"hcamk_", 58, alnum, true},
+	{"AQA", 35, token68, true}, {"AQB", 35, token68, true}, {"AQC", 35, token68, true}, {"AQD", 35, token68, true}, // Ceph
 }
 
 // assigned are the suffixes of names whose value is a credential, as in DB_PASSWORD=,

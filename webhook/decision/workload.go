@@ -105,22 +105,8 @@ type Container struct {
 	Effective corev1.ResourceRequirements
 }
 
-// Pointer returns Path as a JSON Pointer (RFC 6901). The path of a container has no character
-// that needs escaping.
-func (c *Container) Pointer() string {
-	text := make([]byte, 0, len(c.Path)+1)
-	text = append(text, '/')
-	for i := range len(c.Path) {
-		switch c.Path[i] {
-		case '.', '[':
-			text = append(text, '/')
-		case ']':
-		default:
-			text = append(text, c.Path[i])
-		}
-	}
-	return string(text)
-}
+// Pointer returns the container's Path as a JSON Pointer.
+func (c *Container) Pointer() Pointer { return FieldPath(c.Path).Pointer() }
 
 // Image is a parsed container image reference.
 type Image struct {

@@ -32,7 +32,7 @@ func decodeChunk(chunk yamldoc.Chunk, file string, checker *strict.Checker) []It
 	}
 	var items []Item
 	if doc.Value != nil {
-		r := &reader{file: file, doc: doc, checker: checker, text: &Document{Text: chunk.Data, Start: chunk.Start, before: chunk.Line - 1}}
+		r := &reader{file: file, doc: doc, checker: checker}
 		items = r.add(nil, doc.Value, "", "", "")
 	}
 	if len(items) > 0 {
@@ -72,7 +72,6 @@ func unparsed(err error, chunk yamldoc.Chunk, file string) Item {
 type reader struct {
 	file    string
 	doc     *yamldoc.Document
-	text    *Document
 	checker *strict.Checker
 }
 
@@ -96,7 +95,7 @@ func (r *reader) add(items []Item, value any, path, apiVersion, kind string) []I
 	inside, found := object["items"]
 	list, ok := inside.([]any)
 	if !found || !ok && inside != nil || isNoList(apiVersion, kind) {
-		return append(items, r.object(Item{Source: source, Object: object, Document: r.text, Path: path}))
+		return append(items, r.object(Item{Source: source, Object: object, Document: r.doc, Path: path}))
 	}
 	for i, item := range list {
 		inner := fmt.Sprintf("%s.items[%d]", path, i)

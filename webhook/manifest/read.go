@@ -39,8 +39,8 @@ type Item struct {
 	Source Source
 	Object map[string]any
 	Err    error
-	// Document is where Object was read from; nil where Err is not.
-	Document *Document
+	// Document is where Object was read from, nil if Err is not. The objects of a List share it.
+	Document *yamldoc.Document
 	// Path leads from the document to Object, as in items[0]; empty outside of Lists.
 	Path string
 	// Warnings are about fields that have no effect.

@@ -37,7 +37,7 @@ type evidence struct {
 	// exemptions are those that match the request.
 	exemptions config.Exemptions
 	// only restricts findings to a field and those below it; empty means no restriction.
-	only string
+	only decision.FieldPath
 }
 
 // decision merges the candidates, and the gaps that no rule reports, into one Decision.
@@ -57,7 +57,7 @@ func (e *evidence) decision(candidates []candidate, gaps []decision.Finding) *de
 		}
 	}
 	sortFindings(result.Findings)
-	result.Verdict = verdict(result.Findings)
+	result.Verdict = decision.Worst(result.Findings)
 	return result
 }
 
@@ -111,7 +111,7 @@ func (e *evidence) candidates() []candidate {
 		}
 		for k := range result.Violations {
 			violation := &result.Violations[k]
-			if e.filled[violation.Path] || e.only != "" && !decision.Within(violation.Path, e.only) {
+			if e.filled[violation.Path] || e.only != "" && !decision.FieldPath(violation.Path).Within(e.only) {
 				continue
 			}
 			c := candidate{finding: newFinding(binding, binding.EffectiveMode(e.request, violation.Path), violation), binding: i, violation: k}
@@ -194,32 +194,10 @@ func merge(candidates []candidate) []decision.Finding {
 	return merged
 }
 
-// rank orders findings by what they cost the writer.
-func rank(f *decision.Finding) int {
-	switch {
-	case f.Denies():
-		return 4
-	case f.Unknown != "" && f.Mode == decision.ModeEnforce:
-		return 3
-	case f.Warns():
-		return 2
-	}
-	return 1
-}
-
+// sortFindings puts first what costs the writer of the object most.
 func sortFindings(findings []decision.Finding) {
 	slices.SortStableFunc(findings, func(a, b decision.Finding) int {
-		return cmp.Or(rank(&b)-rank(&a), strings.Compare(a.Policy, b.Policy),
+		return cmp.Or(cmp.Compare(b.Verdict(), a.Verdict()), strings.Compare(a.Policy, b.Policy),
 			strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), bytes.Compare(a.Digest[:], b.Digest[:]))
 	})
-}
-
-func verdict(findings []decision.Finding) decision.Verdict {
-	worst := 1
-	for i := range findings {
-		worst = max(worst, rank(&findings[i]))
-	}
-	return map[int]decision.Verdict{
-		1: decision.VerdictAllow, 2: decision.VerdictWarn, 3: decision.VerdictUnknown, 4: decision.VerdictDeny,
-	}[worst]
 }

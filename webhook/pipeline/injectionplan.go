@@ -58,14 +58,14 @@ func (e *IntentError) Error() string {
 // planInjection decides which proposals are applied. If two Guardrails enforce different values
 // for a field, neither is. Every error is an *IntentError.
 func planInjection(r *decision.Request, proposals []proposal) (injectionPlan, error) {
-	var plan injectionPlan
 	if r.Workload == nil || len(proposals) == 0 {
-		return plan, nil
+		return injectionPlan{}, nil
 	}
 	groups, err := group(proposals)
 	if err != nil {
-		return plan, err
+		return injectionPlan{}, err
 	}
+	var plan injectionPlan
 	pod := resources.PodOf(r.Workload)
 	for _, enforced := range []bool{true, false} {
 		var granted []*target

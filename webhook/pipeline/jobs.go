@@ -51,7 +51,7 @@ func (d *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, bind
 	found.decided = func(binding int, f *decision.Finding) bool {
 		at, ok := position[binding]
 		return ok && len(exemptions.Exempting(bindings[binding].Guardrail, f.Policy, f.Container)) == 0 && slices.ContainsFunc(results[at].Violations, func(v decision.Violation) bool {
-			return v.Unknown == "" && v.Container == f.Container && (v.Path == "spec.jobTemplate."+f.Path || !decision.Within(f.Path, "spec"))
+			return v.Unknown == "" && v.Container == f.Container && (v.Path == "spec.jobTemplate."+f.Path || !decision.FieldPath(f.Path).Within("spec"))
 		})
 	}
 	return found, nil
@@ -136,8 +136,5 @@ func topField(path, prefix string) string {
 	if !ok {
 		return ""
 	}
-	if end := strings.IndexAny(rest, ".["); end >= 0 {
-		return rest[:end]
-	}
-	return rest
+	return decision.FieldPath(rest).First()
 }

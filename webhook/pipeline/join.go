@@ -25,14 +25,14 @@ func join(result, more *decision.Decision) {
 	maps.Copy(result.Errors, more.Errors)
 	result.Unbound = result.Unbound && more.Unbound
 	sortFindings(result.Findings)
-	result.Verdict = verdict(result.Findings)
+	result.Verdict = decision.Worst(result.Findings)
 }
 
 // combine merges f into have, which has the same identity. The result is the one with the worse
 // consequence for the writer, now or once it is enforced, and names the Guardrails of both.
 func combine(have, f *decision.Finding) {
 	guardrails, by := union(have.Guardrails, f.Guardrails), union(have.WouldDenyBy, f.WouldDenyBy)
-	if rank(f) > rank(have) || rank(f) == rank(have) && f.WouldDeny && !have.WouldDeny {
+	if f.Verdict() > have.Verdict() || f.Verdict() == have.Verdict() && f.WouldDeny && !have.WouldDeny {
 		*have = *f
 	}
 	have.Guardrails, have.WouldDenyBy, have.WouldDeny = guardrails, by, len(by) > 0

@@ -65,34 +65,21 @@ func (d *Decider) Relax(ctx context.Context, r *decision.Request, relaxers Relax
 		result.Findings = append(result.Findings, f)
 	}
 	slices.SortStableFunc(result.Findings, func(a, b decision.Finding) int { return int(b.Mode - a.Mode) })
-	if len(result.Findings) > 0 {
-		result.Verdict = map[decision.Mode]decision.Verdict{
-			decision.ModeEnforce: decision.VerdictDeny, decision.ModeWarn: decision.VerdictWarn, decision.ModeAudit: decision.VerdictAllow,
-		}[result.Findings[0].Mode]
-	}
+	result.Verdict = decision.Worst(result.Findings)
 	return result, nil
 }
 
 // RelaxOversized decides an update of a Namespace that is too large to be inspected, as if
 // every Guardrail that may select it were lost.
 func (d *Decider) RelaxOversized(limit *request.LimitError) *decision.Decision {
-	result := &decision.Decision{Verdict: decision.VerdictAllow}
 	mode, guardrails := d.snapshot.Guardrails().Oversized(limit.Request.Name, d.options.MaxMode)
 	if mode == 0 {
-		return result
+		return &decision.Decision{Verdict: decision.VerdictAllow}
 	}
-	result.Findings = []decision.Finding{{
+	return &decision.Decision{Verdict: mode.Verdict(), Findings: []decision.Finding{{
 		Policy: decision.RelaxVerb, Guardrails: guardrails, Mode: mode, Severity: decision.SeverityHigh, Path: "metadata",
-		Message: limit.Error() + ", so nobody can tell what its labels change", Remediation: "Make the Namespace smaller.",
-	}}
-	switch mode {
-	case decision.ModeEnforce:
-		result.Verdict = decision.VerdictDeny
-	case decision.ModeWarn:
-		result.Verdict = decision.VerdictWarn
-	case decision.ModeAudit:
-	}
-	return result
+		Message: limit.Error() + ", so nobody can tell what its labels change", Remediation: limit.Remediation(),
+	}}}
 }
 
 // lossText describes the change of labels and its effect.

@@ -126,7 +126,7 @@ func (d *Decider) fromRevision(ctx context.Context, r *decision.Request, kind sc
 			continue
 		}
 		if request.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
-			return restored{why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), has: within(r.Workload.PodPath)}, nil
+			return restored{why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), has: within(decision.FieldPath(r.Workload.PodPath))}, nil
 		}
 	}
 	return restored{}, nil
@@ -154,8 +154,8 @@ func nameOf(object map[string]any) string {
 }
 
 // within returns a predicate for the fields at a path and below it.
-func within(parent string) func(path string) bool {
-	return func(path string) bool { return decision.Within(path, parent) }
+func within(parent decision.FieldPath) func(path string) bool {
+	return func(path string) bool { return decision.FieldPath(path).Within(parent) }
 }
 
 // revisionOf is a request for a ReplicaSet or ControllerRevision, and the template in it.
@@ -205,7 +205,7 @@ func addedTo(kind string) []string {
 func (d *Decider) distrust(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, results []decision.Result) error {
 	if d.options.Live == nil || r.Origin != decision.OriginValidating || r.Operation != decision.Update || r.Subresource != "" || r.OldObject == nil ||
 		r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}) || !config.DeploymentController(r.User) ||
-		!enforcedIn(r.Workload.PodPath, bindings, results) || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
+		!enforcedIn(decision.FieldPath(r.Workload.PodPath), bindings, results) || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
 		return nil
 	}
 	revisions, _ := revisionKind(r.Kind.Kind)
@@ -224,13 +224,13 @@ func (d *Decider) distrust(ctx context.Context, r *decision.Request, bindings []
 
 // enforcedIn reports whether a binding has found a violation in a field and enforces it, or
 // would if its Guardrail's mode and the maximum mode were enforce.
-func enforcedIn(field string, bindings []config.AppliedBinding, results []decision.Result) bool {
+func enforcedIn(field decision.FieldPath, bindings []config.AppliedBinding, results []decision.Result) bool {
 	for i := range bindings {
 		if bindings[i].ModePinned {
 			continue
 		}
 		for k := range results[i].Violations {
-			if decision.Within(results[i].Violations[k].Path, field) {
+			if decision.FieldPath(results[i].Violations[k].Path).Within(field) {
 				return true
 			}
 		}

@@ -28,7 +28,7 @@ func (d *Decider) decideRevision(ctx context.Context, r *decision.Request) (*dec
 		return result, nil
 	}
 	part := revisionScope(r)
-	part.only = r.Revision.Workload.PodPath
+	part.only = decision.FieldPath(r.Revision.Workload.PodPath)
 	if part.strict {
 		part.revision = &revisionOf{request: r, template: r.Revision.Workload.Pod}
 	}
@@ -118,7 +118,7 @@ func (d *Decider) decideAdoptable(ctx context.Context, r *decision.Request) (*de
 		return nil, err
 	}
 	result, err := d.decide(ctx, deployment, scope{
-		only: r.Workload.PodPath, strict: true, revision: &revisionOf{request: r, template: r.Workload.Pod},
+		only: decision.FieldPath(r.Workload.PodPath), strict: true, revision: &revisionOf{request: r, template: r.Workload.Pod},
 	})
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 // scope restricts a decision to a part of an object. The zero scope covers the whole object.
 type scope struct {
 	// only restricts findings to a field and those below it; empty means no restriction.
-	only string
+	only decision.FieldPath
 	// strict trusts only the built-in controllers, and ignores Exemptions.
 	strict bool
 	// trusted is set if a built-in controller writes an object of its own.

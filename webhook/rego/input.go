@@ -178,7 +178,7 @@ func containersInput(w *decision.Workload) map[string]any {
 			"name":    c.Name,
 			"type":    string(c.Type),
 			"path":    c.Path,
-			"pointer": c.Pointer(),
+			"pointer": string(c.Pointer()),
 			"spec":    c.Spec,
 			"image": map[string]any{
 				"reference":  c.Image.Reference,

@@ -107,7 +107,7 @@ func readsOf(modules []*ast.Module) *inputReads {
 
 func (reads *inputReads) visit(node any) bool {
 	switch node := node.(type) {
-	case *ast.Annotations, *ast.Comment, *ast.Package:
+	case *ast.Annotations, *ast.Package:
 		return true
 	case *ast.Term:
 		switch value := node.Value.(type) {

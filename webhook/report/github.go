@@ -72,7 +72,7 @@ func (p *githubPrinter) Add(r *Report) error {
 
 func (p *githubPrinter) level(m *remark) (level githubLevel, isShown bool) {
 	switch verdict := m.verdict(); {
-	case verdict != decision.VerdictAllow && Fails(verdict, p.options.FailOn):
+	case verdict != decision.VerdictAllow && verdict >= p.options.FailOn:
 		return githubError, true
 	case m.told():
 		return githubWarning, true
@@ -113,10 +113,9 @@ func (p *githubPrinter) end() string {
 }
 
 func byCost(a, b githubCommand) int {
-	verdicts := []decision.Verdict{decision.VerdictDeny, decision.VerdictUnknown, decision.VerdictWarn, decision.VerdictAllow}
 	severities := []decision.Severity{decision.SeverityCritical, decision.SeverityHigh, decision.SeverityMedium, decision.SeverityLow, ""}
 	return cmp.Or(cmp.Compare(a.level, b.level),
-		cmp.Compare(slices.Index(verdicts, a.verdict), slices.Index(verdicts, b.verdict)),
+		cmp.Compare(b.verdict, a.verdict),
 		cmp.Compare(slices.Index(severities, a.severity), slices.Index(severities, b.severity)))
 }
 

@@ -146,7 +146,7 @@ func junitObject(o *Object, failOn decision.Verdict) junitCase {
 	for _, m := range o.remarks() {
 		verdict := m.verdict()
 		switch {
-		case verdict != decision.VerdictAllow && Fails(verdict, failOn), verdict == decision.VerdictUnknown:
+		case verdict != decision.VerdictAllow && verdict >= failOn, verdict == decision.VerdictUnknown:
 			failing = append(failing, m.words())
 		case m.told():
 			rest = append(rest, m.words())
@@ -157,7 +157,7 @@ func junitObject(o *Object, failOn decision.Verdict) junitCase {
 	}
 	problem := &junitProblem{
 		Message:   strings.TrimSuffix(o.Request.Subject()+" "+outcome(d.Verdict == decision.VerdictUnknown, warnings), ":"),
-		Type:      string(d.Verdict),
+		Type:      d.Verdict.String(),
 		junitText: junitText{strings.Join(failing, "\n")},
 	}
 	if denial := d.Denial(o.Request.Subject()); denial != "" {
@@ -173,11 +173,11 @@ func junitObject(o *Object, failOn decision.Verdict) junitCase {
 	switch {
 	case !o.IsJudged():
 		c.Skipped = &junitProblem{Message: o.Request.Subject() + " " + o.notJudgedText(), Type: "not judged"}
-	case d.Verdict == decision.VerdictUnknown && Fails(d.Verdict, failOn):
+	case d.Verdict == decision.VerdictUnknown && d.Verdict >= failOn:
 		c.Error = problem
 	case d.Verdict == decision.VerdictUnknown:
 		c.Skipped = problem
-	case d.Verdict != decision.VerdictAllow && Fails(d.Verdict, failOn):
+	case d.Verdict != decision.VerdictAllow && d.Verdict >= failOn:
 		c.Failure = problem
 	}
 	if len(rest) > 0 {

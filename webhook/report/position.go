@@ -3,6 +3,7 @@ package report
 import (
 	"go.yaml.in/yaml/v3"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/yamldoc"
 )
 
@@ -19,7 +20,7 @@ func (o *Object) position(path string) position {
 	if err != nil {
 		return position{Line: o.Source.Line}
 	}
-	place, _ := yamldoc.Lookup(root, yamldoc.Segments(path))
+	place, _ := yamldoc.Lookup(root, decision.FieldPath(path).Segments())
 	node := place.Key
 	if node == nil {
 		node = place.Value

@@ -43,17 +43,10 @@ func (o *Object) gap(fill *decision.Fill) *decision.Finding {
 
 // verdict is what the remark alone makes of the object.
 func (m *remark) verdict() decision.Verdict {
-	switch f := m.finding; {
-	case m.filling:
+	if m.filling {
 		return decision.VerdictAllow
-	case f.Denies():
-		return decision.VerdictDeny
-	case f.Unknown != "" && f.Mode == decision.ModeEnforce:
-		return decision.VerdictUnknown
-	case f.Warns():
-		return decision.VerdictWarn
 	}
-	return decision.VerdictAllow
+	return m.finding.Verdict()
 }
 
 // told is false for what is only recorded.

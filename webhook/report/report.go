@@ -1,8 +1,6 @@
 package report
 
 import (
-	"slices"
-
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/manifest"
 )
@@ -120,10 +118,11 @@ func (s *Summary) IsEmpty() bool {
 	return s.Objects+s.Errors == 0 && (s.blank == 0 || s.Skipped > 0)
 }
 
-// Fails reports whether one of the objects makes the exit code 1.
+// Fails reports whether one of the objects makes the exit code 1, failOn being the mildest
+// verdict that does.
 func (s *Summary) Fails(failOn decision.Verdict) bool {
-	return s.Deny > 0 && Fails(decision.VerdictDeny, failOn) || s.Unknown > 0 && Fails(decision.VerdictUnknown, failOn) ||
-		s.Warn > 0 && Fails(decision.VerdictWarn, failOn)
+	return s.Deny > 0 && decision.VerdictDeny >= failOn || s.Unknown > 0 && decision.VerdictUnknown >= failOn ||
+		s.Warn > 0 && decision.VerdictWarn >= failOn
 }
 
 // problems are what makes the exit code 2: the errors or, where there is neither an
@@ -133,10 +132,4 @@ func problems(s Summary, errors []Problem) []Problem {
 		return []Problem{{Message: Nothing}}
 	}
 	return errors
-}
-
-// Fails tells whether a verdict makes the exit code 1, failOn being the mildest that does.
-func Fails(verdict, failOn decision.Verdict) bool {
-	byCost := []decision.Verdict{decision.VerdictAllow, decision.VerdictWarn, decision.VerdictUnknown, decision.VerdictDeny}
-	return slices.Index(byCost, verdict) >= slices.Index(byCost, failOn)
 }

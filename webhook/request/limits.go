@@ -3,6 +3,8 @@ package request
 import (
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"taffrail.dev/webhook/decision"
 )
 
@@ -33,15 +35,30 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
+	problem, _ := e.texts()
+	return problem
+}
+
+// Remediation returns what the writer of the object can do about it.
+func (e *LimitError) Remediation() string {
+	_, remediation := e.texts()
+	return remediation
+}
+
+func (e *LimitError) texts() (problem, remediation string) {
 	switch e.What {
 	case "size":
-		return fmt.Sprintf("the request is larger than %d bytes", e.Limit)
+		remediation = "Make the object smaller, or split it into several."
+		if e.Request != nil && e.Request.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+			remediation = "Make the Namespace smaller."
+		}
+		return fmt.Sprintf("the request is larger than %d bytes", e.Limit), remediation
 	case "containers":
-		return fmt.Sprintf("the Pod has more than %d containers", e.Limit)
+		return fmt.Sprintf("the Pod has more than %d containers", e.Limit), "Split the Pod."
 	case "exponent":
-		return fmt.Sprintf("the exponent of a quantity has more than %d digits", e.Limit)
+		return fmt.Sprintf("the exponent of a quantity has more than %d digits", e.Limit), "Write quantities as in 100m or 128Mi."
 	}
-	return fmt.Sprintf("the object nests deeper than %d levels", e.Limit)
+	return fmt.Sprintf("the object nests deeper than %d levels", e.Limit), "Nest the object less deeply."
 }
 
 // FieldError is returned when a field of an object has an invalid value.

@@ -176,7 +176,7 @@ func checkSecret(secret map[string]any) error {
 		for _, name := range slices.Sorted(maps.Keys(content)) {
 			value := content[name]
 			if _, ok := value.(string); !ok && value != nil {
-				return &FieldError{Path: field + "[" + name + "]", Reason: "must be a string"}
+				return &FieldError{Path: string(decision.FieldPath(field).Key(name)), Reason: "must be a string"}
 			}
 		}
 	}

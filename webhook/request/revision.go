@@ -134,7 +134,7 @@ func fieldNames(t reflect.Type, seen map[reflect.Type]bool, names map[string]boo
 	}
 	seen[t] = true
 	for field := range t.Fields() {
-		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
 			names[name] = true
 		}
 		fieldNames(field.Type, seen, names)

@@ -1,7 +1,6 @@
 package request
 
 import (
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -141,7 +140,7 @@ func containers(spec map[string]any, path string) ([]decision.Container, error) 
 			all = make([]decision.Container, 0, len(items))
 		}
 		for i, item := range items {
-			itemPath := listPath + "[" + strconv.Itoa(i) + "]"
+			itemPath := string(decision.FieldPath(listPath).Index(i))
 			container, ok := item.(map[string]any)
 			if !ok {
 				return nil, &FieldError{Path: itemPath, Reason: "must be an object"}

@@ -119,7 +119,6 @@ func total(containers []Container, of func(*Container) corev1.ResourceList) core
 		case decision.ContainerSidecar:
 			addTo(sum, of(c))
 			addTo(sidecars, of(c))
-			raise(peak, sidecars)
 		case decision.ContainerInit:
 			moment := maps.Clone(sidecars)
 			addTo(moment, of(c))

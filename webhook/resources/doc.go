@@ -4,6 +4,10 @@
 // it predicts what LimitRanger refuses. test/oracle compares all of this with Kubernetes' own
 // code.
 //
+// The prediction is ours because that code is in k8s.io/kubernetes, which is no library, and
+// because it computes one outcome: a webhook sees an object before LimitRanger runs again,
+// and has to know the result of every order of the LimitRanges.
+//
 // It follows Kubernetes 1.37, in the order of a CREATE: API defaults of Pods, LimitRanger
 // defaults, Pod-level defaults (PrepareForCreate), validation, and the checks of LimitRanger
 // and ResourceQuota. From 1.34 to 1.36, Pod-level defaults are part of the API defaults: a

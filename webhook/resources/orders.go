@@ -127,14 +127,10 @@ func put(r *corev1.ResourceRequirements, f Field, q resource.Quantity) {
 	(*list)[f.Resource] = q
 }
 
-// first returns the index of the value that an order of LimitRanges produces.
+// first returns the index of the value that an order of LimitRanges produces. Every order
+// contains all LimitRanges with a default for the field.
 func (c *contested) first(order []int) int {
-	for _, r := range order {
-		if c.offers[r] >= 0 {
-			return c.offers[r]
-		}
-	}
-	return 0 // every order contains all LimitRanges with a default for the field
+	return c.offers[order[slices.IndexFunc(order, func(r int) bool { return c.offers[r] >= 0 })]]
 }
 
 // ordersOf returns the orders to try of the LimitRanges that matter. exact reports whether they
@@ -187,8 +183,8 @@ func pairsInFront(front, all []int) iter.Seq[[]int] {
 		for shift := 1; shift < len(front); shift++ { // puts each one in front early
 			for i := range front {
 				a, b := front[i], front[(i+shift)%len(front)]
-				rest := slices.DeleteFunc(slices.Clone(all), func(r int) bool { return r == a || r == b })
-				if n == maxOrders || !yield(append([]int{a, b}, rest...)) {
+				// That the two come again makes no difference.
+				if n == maxOrders || !yield(append([]int{a, b}, all...)) {
 					return
 				}
 				n++

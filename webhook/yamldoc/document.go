@@ -30,6 +30,10 @@ func (e *Error) Error() string {
 
 // Document is one document, parsed.
 type Document struct {
+	// Text is as it is in the file, with markers, comments and line ends.
+	Text []byte
+	// Start is where Text begins in the file, in bytes.
+	Start int
 	// Line of the file where its content begins.
 	Line int
 	// Value is made of map[string]any, []any, string, bool, int64, float64 and nil;
@@ -45,6 +49,10 @@ type Document struct {
 	before int // lines of the file above the text that was parsed
 }
 
+// Root returns the document as it is written, comments and all, or nil if it has no content,
+// and how many lines of the file are above Text: the Line of a node counts from there.
+func (d *Document) Root() (root *yamlv3.Node, before int) { return d.root, d.before }
+
 // Parse reads a chunk that Split made. The error is always an *Error. A key that is in one
 // map twice is one.
 func Parse(chunk Chunk) (*Document, error) { return parse(chunk, false) }
@@ -59,7 +67,7 @@ func parse(chunk Chunk, takesDoubled bool) (*Document, error) {
 	}
 	// A lone mark is how some editors save an empty file; the parser would refuse it.
 	text := bytes.TrimPrefix(chunk.Data, []byte("\ufeff"))
-	d := &Document{Line: chunk.Line, before: chunk.Line - 1}
+	d := &Document{Text: chunk.Data, Start: chunk.Start, Line: chunk.Line, before: chunk.Line - 1}
 	decoder := yamlv3.NewDecoder(bytes.NewReader(text))
 	var node yamlv3.Node
 	switch err := decoder.Decode(&node); {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	yamlv3 "go.yaml.in/yaml/v3"
+
+	"taffrail.dev/webhook/decision"
 )
 
 const (
@@ -37,16 +39,16 @@ type guardian struct {
 	doubled      []Error
 }
 
-func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
+func (g *guardian) measure(node *yamlv3.Node, path decision.FieldPath) (extent, *Error) {
 	if known, found := g.seen[node]; found {
 		if !known.done {
-			return extent{}, &Error{Line: node.Line, Field: path, Reason: "an anchor contains itself"}
+			return extent{}, &Error{Line: node.Line, Field: string(path), Reason: "an anchor contains itself"}
 		}
 		return known, nil
 	}
 	g.seen[node] = extent{}
 	total := extent{size: len(node.Value) + 4, done: true}
-	add := func(child *yamlv3.Node, path string) *Error {
+	add := func(child *yamlv3.Node, path decision.FieldPath) *Error {
 		inner, err := g.measure(child, path)
 		if err != nil {
 			return err
@@ -65,13 +67,13 @@ func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
 	switch node.Kind {
 	case yamlv3.ScalarNode:
 		if isNotFinite(node) {
-			err = &Error{Line: node.Line, Field: path, Reason: "JSON has no infinite numbers, and none that are not a number: quote it if it is text"}
+			err = &Error{Line: node.Line, Field: string(path), Reason: "JSON has no infinite numbers, and none that are not a number: quote it if it is text"}
 		}
 	case yamlv3.AliasNode:
 		err = add(node.Alias, path)
 	case yamlv3.SequenceNode:
 		for i, child := range node.Content {
-			if err = add(child, path+"["+strconv.Itoa(i)+"]"); err != nil {
+			if err = add(child, path.Index(i)); err != nil {
 				break
 			}
 		}
@@ -82,16 +84,16 @@ func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
 	return total, err
 }
 
-func (g *guardian) mapping(node *yamlv3.Node, path string, add func(*yamlv3.Node, string) *Error) *Error {
+func (g *guardian) mapping(node *yamlv3.Node, path decision.FieldPath, add func(*yamlv3.Node, decision.FieldPath) *Error) *Error {
 	lines := make(map[string]int, len(node.Content)/2)
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		name := target(key)
+		name := Target(key)
 		if name.Kind != yamlv3.ScalarNode || isNull(name) {
-			return &Error{Line: key.Line, Field: path, Reason: "a key is neither text nor a number nor a boolean"}
+			return &Error{Line: key.Line, Field: string(path), Reason: "a key is neither text nor a number nor a boolean"}
 		}
 		// "<<" merges, and may stand more than once.
-		if name.ShortTag() != "!!merge" {
+		if !IsMerge(name) {
 			if first, found := lines[name.Value]; found {
 				err := twice(key, path, first)
 				if !g.takesDoubled || beginsObject(key, path) {
@@ -101,12 +103,12 @@ func (g *guardian) mapping(node *yamlv3.Node, path string, add func(*yamlv3.Node
 			}
 			lines[name.Value] = key.Line
 		} else if !mergeable(value) {
-			return &Error{Line: key.Line, Field: join(path, name.Value), Reason: "only a map can be merged here: a list cannot be, nor can text"}
+			return &Error{Line: key.Line, Field: string(path.Child(name.Value)), Reason: "only a map can be merged here: a list cannot be, nor can text"}
 		}
 		if err := add(key, path); err != nil {
 			return err
 		}
-		if err := add(value, join(path, name.Value)); err != nil {
+		if err := add(value, path.Child(name.Value)); err != nil {
 			return err
 		}
 	}
@@ -115,7 +117,7 @@ func (g *guardian) mapping(node *yamlv3.Node, path string, add func(*yamlv3.Node
 
 // twice is the error of a key that is in one map for the second time. Where it begins an
 // object, two objects have run together.
-func twice(key *yamlv3.Node, path string, first int) *Error {
+func twice(key *yamlv3.Node, path decision.FieldPath, first int) *Error {
 	before := "on the same line"
 	if key.Line != first {
 		before = count(key.Line-first, "line") + " above"
@@ -124,7 +126,7 @@ func twice(key *yamlv3.Node, path string, first int) *Error {
 	if beginsObject(key, path) {
 		reason += `: if another object begins here, put "---" on a line of its own above it`
 	}
-	return &Error{Line: key.Line, Field: join(path, key.Value), Lenient: true, Reason: reason}
+	return &Error{Line: key.Line, Field: string(path.Child(key.Value)), Lenient: true, Reason: reason}
 }
 
 // isNotFinite knows .inf and .nan, however they are written.
@@ -136,31 +138,17 @@ func isNotFinite(node *yamlv3.Node) bool {
 	return number == ".inf" || number == ".nan"
 }
 
-func beginsObject(key *yamlv3.Node, path string) bool {
+func beginsObject(key *yamlv3.Node, path decision.FieldPath) bool {
 	return path == "" && (key.Value == "apiVersion" || key.Value == "kind")
 }
 
 // mergeable reports whether the value of a merge key (<<) is a map or a list of maps.
 func mergeable(value *yamlv3.Node) bool {
-	value = target(value)
+	value = Target(value)
 	if value.Kind == yamlv3.SequenceNode {
-		return !slices.ContainsFunc(value.Content, func(n *yamlv3.Node) bool { return target(n).Kind != yamlv3.MappingNode })
+		return !slices.ContainsFunc(value.Content, func(n *yamlv3.Node) bool { return Target(n).Kind != yamlv3.MappingNode })
 	}
 	return value.Kind == yamlv3.MappingNode
-}
-
-func target(node *yamlv3.Node) *yamlv3.Node {
-	if node.Kind == yamlv3.AliasNode {
-		return node.Alias
-	}
-	return node
-}
-
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
 }
 
 func count(n int, noun string) string {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/request"
 )
 
@@ -53,7 +54,7 @@ func (c *check) fields(value any, t reflect.Type, path string) {
 	}
 	known := c.fieldsOf(t)
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		at := join(path, name)
+		at := string(decision.FieldPath(path).Child(name))
 		if field, found := known[name]; found {
 			c.value(object[name], field, at)
 			continue
@@ -114,7 +115,7 @@ func (c *check) members(value any, t reflect.Type, path string) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		c.value(object[name], t.Elem(), path+"["+name+"]")
+		c.value(object[name], t.Elem(), string(decision.FieldPath(path).Key(name)))
 	}
 }
 
@@ -129,7 +130,7 @@ func (c *check) elements(value any, t reflect.Type, path string) {
 		return
 	}
 	for i, element := range list {
-		c.value(element, t.Elem(), path+"["+strconv.Itoa(i)+"]")
+		c.value(element, t.Elem(), string(decision.FieldPath(path).Index(i)))
 	}
 }
 
@@ -264,14 +265,4 @@ func (c *check) mismatch(value any, path, reason string) {
 // placeholder matches what envsubst, Flux, Argo CD and their like put in the place of a value.
 func placeholder() *regexp.Regexp {
 	return regexp.MustCompile(`\$\{[^}]+\}|\$\([^)]+\)|\{\{.*\}\}|<[A-Za-z][^>]*>|__[A-Z0-9_]+__|@[A-Z0-9_]+@|%[A-Z0-9_]+%|^\$[A-Z_][A-Z0-9_]*$`)
-}
-
-func join(path, name string) string {
-	switch {
-	case strings.ContainsAny(name, ".[]/"):
-		return path + "[" + name + "]"
-	case path == "":
-		return name
-	}
-	return path + "." + name
 }

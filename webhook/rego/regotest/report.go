@@ -10,7 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/diff"
+	"github.com/rogpeppe/go-internal/diff"
+
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
 
@@ -305,7 +306,7 @@ func (f *Failure) text(b *strings.Builder) {
 
 // changes are the lines of a diff, the sign apart from what may begin with a sign itself.
 func changes(want, got string) string {
-	_, hunks, _ := strings.Cut(diff.Unified("", want, got), "@@\n")
+	_, hunks, _ := strings.Cut(string(diff.Diff("", []byte(want), "", []byte(got))), "@@\n")
 	var b strings.Builder
 	for line := range strings.Lines(hunks) {
 		b.WriteString(line[:1] + " " + line[1:])

@@ -5,9 +5,14 @@
 // The parsed text is compared with what it shall come to mean, and where the two differ
 // the text is edited at the place of the node: a line is inserted, a value replaced. An
 // alias or a merge key whose anchor comes to mean something else than its user needs is
-// written out, so that an edit reaches the one place that it was meant for. What an edit
-// of the text cannot do is done to the nodes, and the document written anew from them.
+// written out, so that an edit reaches the one place that it was meant for.
 //
-// Nothing is returned that was not parsed again and found to mean the patched object:
-// the text may be odd, but the result is right or there is none.
+// Nothing is returned that was not parsed again and found to mean the patched object. If
+// the lines cannot be edited, as those of explicit keys ("? key"), the document stays as it
+// is and the error is ErrUnwritable.
+//
+// The package is ours because no library edits YAML this way: go.yaml.in/yaml/v3 and
+// kyaml write a document anew from its nodes, which costs it blank lines, indentation and
+// quotes, and a reviewer sees a diff of the whole file for one changed field. The patches
+// themselves are applied by evanphx/json-patch.
 package edit

@@ -23,7 +23,7 @@ type edit struct {
 	text       string
 }
 
-func editText(d *Document, s *style) ([]byte, error) {
+func editText(d *Edit, s *style) ([]byte, error) {
 	p, err := newPlan(d.root, d.have, d.want)
 	if err != nil {
 		return nil, err

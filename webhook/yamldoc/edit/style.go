@@ -23,7 +23,7 @@ type style struct {
 	gap, tab string
 }
 
-func styleOf(d *Document) *style {
+func styleOf(d *Edit) *style {
 	s := &style{step: 2, sequence: -1, lineBreak: "\n", json: json.Valid(d.text)}
 	if at := bytes.IndexByte(d.text, '\n'); at > 0 && d.text[at-1] == '\r' {
 		s.lineBreak = "\r\n"
