@@ -52,7 +52,7 @@ type Decider interface {
 	Strictest(context.Context, *decision.Request) (decision.Mode, []string, error)
 	WouldRefuse(context.Context, *decision.Request) ([]string, error)
 	Relax(context.Context, *decision.Request, pipeline.Relaxers) (*decision.Decision, error)
-	RelaxUnseen(*request.LimitError) *decision.Decision
+	RelaxOversized(*request.LimitError) *decision.Decision
 }
 
 var _ Decider = (*pipeline.Decider)(nil)

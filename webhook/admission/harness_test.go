@@ -50,7 +50,7 @@ func (f fake) Relax(ctx context.Context, r *decision.Request, relaxers pipeline.
 	return f.relax(ctx, r, relaxers)
 }
 
-func (f fake) RelaxUnseen(*request.LimitError) *decision.Decision {
+func (f fake) RelaxOversized(*request.LimitError) *decision.Decision {
 	return &decision.Decision{Verdict: decision.VerdictAllow}
 }
 

@@ -19,7 +19,7 @@ type relaxing struct {
 	unseen *decision.Decision
 }
 
-func (r relaxing) RelaxUnseen(*request.LimitError) *decision.Decision {
+func (r relaxing) RelaxOversized(*request.LimitError) *decision.Decision {
 	return r.unseen
 }
 

@@ -21,7 +21,7 @@ func (e *endpoint) relax(ctx context.Context, body []byte, decider Decider, o *O
 			return nil, tooLarge(limit)
 		}
 		o.Request = req
-		d = decider.RelaxUnseen(limit)
+		d = decider.RelaxOversized(limit)
 	case err != nil:
 		return nil, err
 	default:

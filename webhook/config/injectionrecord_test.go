@@ -128,7 +128,7 @@ func TestSinceWhenANamespaceIsSelected(t *testing.T) {
 func TestWithoutARecordNothingIsKnown(t *testing.T) {
 	none := config.NewInjection(&v1alpha1.Guardrail{}, []config.InjectionPeriod{{Policy: "p"}})
 	since, known := none.SelectedSince(decision.Namespace{Name: "shop"})
-	if none != nil || !since.IsZero() || known || none.TellsByLabels(decision.Namespace{Name: "shop"}) || none.Slots("p") != nil {
+	if none != nil || !since.IsZero() || known || none.LabelsDateSelection(decision.Namespace{Name: "shop"}) || none.Slots("p") != nil {
 		t.Errorf("got %+v, %v, %v", none, since, known)
 	}
 }
@@ -158,7 +158,7 @@ func TestWhetherLabelsTellSinceWhen(t *testing.T) {
 		}, 1, 12, false, false},
 	} {
 		i, namespace := recorded(c.record), decision.Namespace{Name: "shop", Created: second(c.created)}
-		if got := i.TellsByLabels(namespace); got != c.tells {
+		if got := i.LabelsDateSelection(namespace); got != c.tells {
 			t.Errorf("%s: tells %v", name, got)
 		}
 		if got := i.SelectsSince(second(c.labelled), namespace); got != c.since {
@@ -166,7 +166,7 @@ func TestWhetherLabelsTellSinceWhen(t *testing.T) {
 		}
 	}
 	everywhere := recorded(func(r *v1alpha1.Injection, _ *v1alpha1.GuardrailSpec) { at := stamp(20); r.Everywhere = &at })
-	if everywhere.TellsByLabels(decision.Namespace{Name: "shop", Created: second(30)}) {
+	if everywhere.LabelsDateSelection(decision.Namespace{Name: "shop", Created: second(30)}) {
 		t.Error("what holds everywhere is told by no label")
 	}
 }

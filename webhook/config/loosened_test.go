@@ -168,7 +168,7 @@ func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 			now := time.Unix(rapid.Int64Range(0, 3).Draw(t, "now"), 0)
 			policy, container := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "policy"), rapid.StringMatching(`[ab]{0,3}`).Draw(t, "container")
 			excuses := func(e *config.Exemption) bool {
-				return len(config.Exemptions{e}.For(r, now).Excuse(set[0], policy, container)) > 0
+				return len(config.Exemptions{e}.For(r, now).Exempting(set[0], policy, container)) > 0
 			}
 			if excuses(after) && !excuses(before) {
 				t.Fatalf("%+v excuses %s of container %q of %+v, and before: %+v", after, policy, container, r, before)
@@ -204,7 +204,7 @@ func TestGuardrailsLimitExemptions(t *testing.T) {
 		g := exempting(t, "g", v1alpha1.GuardrailSpec{Exemptions: test.limits}, "a", "b")
 		e := &config.Exemption{Name: "e", Policies: []string{"a", "b"}, Namespaces: []string{"shop"}, Created: test.created, Until: created.Add(test.until)}
 		all := config.Exemptions{e}.For(batchDeployment("shop", "x"), created.Add(test.now))
-		if got := len(all.Excuse(g, test.policy, "")) > 0; got != test.want {
+		if got := len(all.Exempting(g, test.policy, "")) > 0; got != test.want {
 			t.Errorf("%s: got %v", name, got)
 		}
 		if e.At != (time.Time{}) {

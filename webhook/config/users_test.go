@@ -27,7 +27,7 @@ func TestTheMostThatMayBeLost(t *testing.T) {
 		"under a ceiling":   {config.Guardrails{bind(t, "a", on, slots{0: enforce}), bind(t, "b", on, slots{0: warn})}, warn, "warn [a b]"},
 		"one that excludes": {config.Guardrails{bind(t, "a", apart, slots{0: enforce}), bind(t, "b", on, slots{0: audit})}, 0, "audit [b]"},
 	} {
-		strictest, guardrails := c.set.Unseen("team-a", c.ceiling)
+		strictest, guardrails := c.set.Oversized("team-a", c.ceiling)
 		if got := fmt.Sprintf("%v %v", strictest, guardrails); got != c.want {
 			t.Errorf("%s: got %s", name, got)
 		}

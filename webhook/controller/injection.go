@@ -241,7 +241,7 @@ func (r *injectionRecord) selectedSince(namespace decision.Namespace) metav1.Tim
 	}
 	// The previous record applies, because the selector is the same.
 	before := config.NewInjection(&v1alpha1.Guardrail{Spec: *r.spec, Status: v1alpha1.GuardrailStatus{Injection: r.before}}, nil)
-	if !before.TellsByLabels(namespace) {
+	if !before.LabelsDateSelection(namespace) {
 		return r.later(namespace)
 	}
 	labelled, known, err := pipeline.LabelledSince(r.ctx, r.live, namespace.Name)

@@ -39,7 +39,7 @@ func (t *wouldDenyCounter) filled(by *config.Snapshot, r *decision.Request, d *d
 		}
 		for _, guardrail := range f.Guardrails {
 			fields[guardrail] = append(fields[guardrail], f.Container+": "+strings.TrimPrefix(f.Field, "resources.")+"="+f.Value)
-			left[guardrail] = left[guardrail] || f.Left != ""
+			left[guardrail] = left[guardrail] || f.SkipReason != ""
 		}
 	}
 	if len(fields) == 0 {
@@ -59,7 +59,7 @@ func (t *wouldDenyCounter) filled(by *config.Snapshot, r *decision.Request, d *d
 				Last: decision.Line(strings.Join(fields, ", "), maxName), LastTime: metav1.NewTime(t.now()),
 			}
 			if left[guardrail] {
-				one.Left = 1
+				one.SkipReason = 1
 			} else {
 				one.Pods = 1
 			}
@@ -70,7 +70,7 @@ func (t *wouldDenyCounter) filled(by *config.Snapshot, r *decision.Request, d *d
 
 func (c *fillCount) add(one v1alpha1.WouldFillWorkload) {
 	c.pods += one.Pods
-	c.left += one.Left
+	c.left += one.SkipReason
 	if c.workloads == nil {
 		c.workloads = map[workload]*v1alpha1.WouldFillWorkload{}
 	}
@@ -79,7 +79,7 @@ func (c *fillCount) add(one v1alpha1.WouldFillWorkload) {
 	case have != nil:
 		addFill(have, &one)
 	case len(c.workloads) == maxCounted:
-		c.other += one.Pods + one.Left
+		c.other += one.Pods + one.SkipReason
 	default:
 		c.workloads[key] = &one
 	}
@@ -87,7 +87,7 @@ func (c *fillCount) add(one v1alpha1.WouldFillWorkload) {
 
 func addFill(to, more *v1alpha1.WouldFillWorkload) {
 	to.Pods += more.Pods
-	to.Left += more.Left
+	to.SkipReason += more.SkipReason
 	if to.LastTime.Before(&more.LastTime) {
 		to.Last, to.LastTime = more.Last, more.LastTime
 	}
@@ -98,7 +98,7 @@ func (c *fillCount) merge(earlier *fillCount) {
 	for _, one := range earlier.workloads {
 		c.add(*one)
 		pods -= one.Pods
-		left -= one.Left
+		left -= one.SkipReason
 	}
 	c.pods += pods
 	c.left += left
@@ -150,12 +150,12 @@ func addFills(status *v1alpha1.GuardrailStatus, counted *count) bool {
 		all[key] = one.DeepCopy()
 	}
 	to.Pods += more.pods
-	to.Left += more.left
+	to.SkipReason += more.left
 	to.OtherPods += more.other
 	to.Workloads = nil
 	for _, one := range slices.SortedFunc(maps.Values(all), morePods) {
 		if len(to.Workloads) == maxListed {
-			to.OtherPods += one.Pods + one.Left
+			to.OtherPods += one.Pods + one.SkipReason
 			continue
 		}
 		to.Workloads = append(to.Workloads, *one)
@@ -165,5 +165,5 @@ func addFills(status *v1alpha1.GuardrailStatus, counted *count) bool {
 }
 
 func morePods(a, b *v1alpha1.WouldFillWorkload) int {
-	return cmp.Or(cmp.Compare(b.Pods+b.Left, a.Pods+a.Left), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Workload, b.Workload))
+	return cmp.Or(cmp.Compare(b.Pods+b.SkipReason, a.Pods+a.SkipReason), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Workload, b.Workload))
 }

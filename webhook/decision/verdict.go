@@ -2,18 +2,18 @@ package decision
 
 import "fmt"
 
-// Verdict is the outcome of a Decision in one word. Verdicts are ordered like Modes: a larger
-// one costs the writer of the object more.
+// Verdict summarizes a Decision. Like Modes, the verdicts are in increasing order of
+// consequence, so that they can be compared.
 type Verdict int
 
 const (
-	// VerdictAllow admits the object without a word to its writer.
+	// VerdictAllow means that the object is admitted without warnings.
 	VerdictAllow Verdict = iota + 1
-	// VerdictWarn admits the object with warnings.
+	// VerdictWarn means that the object is admitted with warnings.
 	VerdictWarn
-	// VerdictUnknown admits the object although a fact is missing that could deny it.
+	// VerdictUnknown means that the object is admitted although a missing fact could deny it.
 	VerdictUnknown
-	// VerdictDeny refuses the object.
+	// VerdictDeny means that the object is refused.
 	VerdictDeny
 )
 
@@ -21,7 +21,8 @@ var verdictNames = map[Verdict]string{
 	VerdictAllow: "allow", VerdictWarn: "warn", VerdictUnknown: "unknown", VerdictDeny: "deny",
 }
 
-// Verdict returns what a finding under the mode makes of its object, if nothing excuses it.
+// Verdict returns what a finding under the mode makes of its object, if it is neither
+// exempted nor tolerated.
 func (m Mode) Verdict() Verdict {
 	switch {
 	case m >= ModeEnforce:

@@ -89,7 +89,7 @@ func (m *Requests) fills(d *decision.Decision) {
 		switch {
 		case f.Mode == decision.ModeEnforce:
 			outcome = "filled"
-		case f.Left != "":
+		case f.SkipReason != "":
 			outcome = "left"
 		}
 		m.results.WithLabelValues(f.Policy, f.Mode.String(), outcome).Inc()

@@ -27,7 +27,7 @@ func TestDecisionsAreCounted(t *testing.T) {
 			finding(func(f *decision.Finding) { f.Tolerated = "as before" }), finding(func(f *decision.Finding) { f.Exemptions = []string{"e"} }),
 		},
 		Fills: []decision.Fill{
-			{Policy: "q", Mode: decision.ModeEnforce}, {Policy: "q", Mode: decision.ModeWarn}, {Policy: "q", Mode: decision.ModeAudit, Left: "it is older"},
+			{Policy: "q", Mode: decision.ModeEnforce}, {Policy: "q", Mode: decision.ModeWarn}, {Policy: "q", Mode: decision.ModeAudit, SkipReason: "it is older"},
 		},
 		Errors: map[string]error{"broken": errors.New("broken")},
 	}

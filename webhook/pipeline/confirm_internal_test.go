@@ -72,17 +72,17 @@ func TestWhatADecisionRestsOnIsConfirmed(t *testing.T) {
 	} {
 		r := c.request
 		r.Namespace = decision.Namespace{Name: "shop", Known: true, Labels: map[string]string{"a": "b"}}
-		b := &basis{request: &r, bounds: bound(c.spec)}
+		b := &basis{request: &r, bindings: bound(c.spec)}
 		same, err := b.confirmed(t.Context(), &c.fresh, c.wanted)
 		if same != c.same || !errors.Is(err, c.err) || err != nil && c.err == nil || len(c.fresh.asked) != c.asked {
 			t.Errorf("%s: got %v, %v, asked %q", name, same, err, c.fresh.asked)
 		}
 	}
-	cluster := &basis{request: &decision.Request{}, bounds: bound(byLabel)}
+	cluster := &basis{request: &decision.Request{}, bindings: bound(byLabel)}
 	if same, err := cluster.confirmed(t.Context(), &freshly{err: map[string]error{"namespace": away}}, nil); !same || err != nil {
 		t.Errorf("of what is in no namespace: got %v, %v", same, err)
 	}
-	namespace := &basis{request: &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, Name: "shop"}, bounds: bound(v1alpha1.GuardrailSpec{})}
+	namespace := &basis{request: &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, Name: "shop"}, bindings: bound(v1alpha1.GuardrailSpec{})}
 	fresh := &freshly{}
 	if _, err := namespace.confirmed(t.Context(), fresh, wanted); err != nil || len(fresh.asked) != 1 || fresh.asked[0] != "facts shop" {
 		t.Errorf("of a Namespace: asked %q, %v", fresh.asked, err)
@@ -95,8 +95,8 @@ func TestFactsOfWhatDenies(t *testing.T) {
 		return config.AppliedBinding{Binding: config.Binding{Policy: &rego.Policy{ID: id, Facts: facts}}}
 	}
 	b := &basis{
-		wanted: []decision.Fact{decision.FactLimitRanges, decision.FactResourceQuotas, decision.FactClaims},
-		bounds: []config.AppliedBinding{policy("limits", decision.FactLimitRanges), policy("quotas", decision.FactResourceQuotas, decision.FactLimitRanges), policy("none")},
+		wanted:   []decision.Fact{decision.FactLimitRanges, decision.FactResourceQuotas, decision.FactClaims},
+		bindings: []config.AppliedBinding{policy("limits", decision.FactLimitRanges), policy("quotas", decision.FactResourceQuotas, decision.FactLimitRanges), policy("none")},
 	}
 	for name, c := range map[string]struct {
 		findings []decision.Finding

@@ -77,14 +77,14 @@ func TestWhoMakesFromTemplates(t *testing.T) {
 	for name, makes := range makers {
 		kind := schema.ParseGroupKind(name)
 		for _, controller := range controllers() {
-			if got := config.MakesFromTemplate(sa(controller), kind); got != slices.Contains(makes, controller) {
+			if got := config.CreatesFromTemplate(sa(controller), kind); got != slices.Contains(makes, controller) {
 				t.Errorf("%s by %s: got %v", name, controller, got)
 			}
-			if config.MakesFromTemplate(decision.User{Name: controller}, kind) {
+			if config.CreatesFromTemplate(decision.User{Name: controller}, kind) {
 				t.Errorf("%s by a user who is only called %s", name, controller)
 			}
 		}
-		if got := config.MakesFromTemplate(manager, kind); got != (makes != nil) {
+		if got := config.CreatesFromTemplate(manager, kind); got != (makes != nil) {
 			t.Errorf("%s by the controller manager: got %v", name, got)
 		}
 	}

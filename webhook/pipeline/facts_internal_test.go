@@ -160,7 +160,7 @@ func TestClaimsThatAStatefulSetKeeps(t *testing.T) {
 	}
 	own := []decision.Claim{{Name: "data", Source: decision.ClaimTemplate}, {Name: "log", Source: decision.ClaimEphemeral}}
 	var sizes []string
-	for _, claim := range keptClaims(own, "web", known) {
+	for _, claim := range retainedClaims(own, "web", known) {
 		size := claim.Requests[corev1.ResourceStorage]
 		class := "-"
 		if claim.StorageClass != nil {
@@ -247,7 +247,7 @@ func TestWhoseStoredPodsAreGivenBack(t *testing.T) {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}
-	if present(nil, decision.Facts{}, nil) != nil {
+	if currentUsage(nil, decision.Facts{}, nil) != nil {
 		t.Error("what is not stored has Pods")
 	}
 }

@@ -42,10 +42,10 @@ type found struct {
 // decide is what a Decider does with evidence.
 func (f *found) decide() (*decision.Decision, error) {
 	candidates := f.candidates()
-	if open := stopping(candidates); f.before != nil && len(open) > 0 {
-		if open = f.excuseByScope(open, f.scope); len(open) > 0 {
+	if open := blocking(candidates); f.before != nil && len(open) > 0 {
+		if open = f.tolerateByScope(open, f.scope); len(open) > 0 {
 			before, err := f.before()
-			if err := f.excuseBaseline(open, before, err); err != nil {
+			if err := f.tolerateBaseline(open, before, err); err != nil {
 				return nil, err
 			}
 		}
@@ -55,7 +55,7 @@ func (f *found) decide() (*decision.Decision, error) {
 		if err != nil {
 			return nil, err
 		}
-		excuseRestored(candidates, restored)
+		markRestored(candidates, restored)
 	}
 	return f.decision(candidates, nil), nil
 }

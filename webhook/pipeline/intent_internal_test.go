@@ -37,7 +37,7 @@ func TestAnIntentThatCannotBeInjectedIsAnError(t *testing.T) {
 		}
 		_, err := p.wouldFill(t.Context(), r, bounds, results, injectionPlan{}, nil)
 		want("what would be filled", err)
-		_, err = p.existingOf(r).plan(t.Context(), r, bounds, results, nil)
+		_, err = p.plannerFor(r).plan(t.Context(), r, bounds, results, nil)
 		want("what is filled", err)
 	}
 }

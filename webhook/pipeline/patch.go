@@ -6,8 +6,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// patchFor sets the enforced fills in r.Original, creating only the parents that are
-// missing. Values are added and never replaced.
+// patchFor returns the patch that sets the enforced fills in r.Original. It creates only
+// missing parents, and adds values but never replaces them.
 func patchFor(r *decision.Request, fills []decision.Fill) []decision.PatchOperation {
 	var operations []decision.PatchOperation
 	for i := range r.Workload.Containers {
@@ -32,7 +32,7 @@ func containerPatch(container map[string]any, at decision.Pointer, fills []decis
 	lists := map[string]map[string]any{}
 	var order []string
 	for _, fill := range fills {
-		// A field is resources.<list>.<resource>; the resource's name may hold dots.
+		// A field is resources.<list>.<resource>; the name of the resource may contain dots.
 		parts := strings.SplitN(fill.Field, ".", 3)
 		list, name := parts[1], parts[2]
 		if lists[list] == nil {

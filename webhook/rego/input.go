@@ -134,7 +134,7 @@ func workloadInput(w *decision.Workload) map[string]any {
 }
 
 func podsInput(c decision.PodCount) map[string]any {
-	return map[string]any{"steady": c.Steady, "most": c.Most, "surge": c.Surge, "unavailable": c.Unavailable}
+	return map[string]any{"steady": c.Steady, "most": c.Max, "surge": c.Surge, "unavailable": c.Unavailable}
 }
 
 func refusalsInput(refusals []decision.Refusal) []any {

@@ -49,7 +49,7 @@ func TestTheInputIsWhatIsKnown(t *testing.T) {
 		Workload: &decision.Workload{
 			LongRunning: true, Template: true, Replicas: 3, PodPath: "spec.template", Pod: map[string]any{"pod": true},
 			PodResources: &corev1.ResourceRequirements{Limits: quantities("memory=1Gi")}, Autoscaler: &decision.Autoscaler{Name: "web", MinReplicas: 2, MaxReplicas: 9},
-			Count: decision.PodCount{Steady: 1, Most: 2, Surge: 3, Unavailable: 4},
+			Count: decision.PodCount{Steady: 1, Max: 2, Surge: 3, Unavailable: 4},
 			Refusals: []decision.Refusal{
 				{By: "LimitRange/l", Container: "a", Claim: "spec.x", Resource: "cpu", Bound: "max", Message: "m", Excess: "1.5", Certain: true}, {By: "LimitRange/k"},
 			},

@@ -86,7 +86,7 @@ func (a *annotation) caveat() string {
 // text returns the text of a denial, prefixed with the position in the form that editors and CI
 // logs link.
 func (a *annotation) text() string {
-	headline, rest, found := strings.Cut(a.finding.Words(), "\n")
+	headline, rest, found := strings.Cut(a.finding.Text(), "\n")
 	source := a.object.Source
 	source.Line = a.position().Line
 	text := PrintablePath(source.String()) + ": " + headline + a.caveat()

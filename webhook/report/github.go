@@ -123,7 +123,7 @@ func byCost(a, b githubCommand) int {
 func (p *githubPrinter) text(level githubLevel, a *annotation) string {
 	name := [...]string{githubError: "error", githubWarning: "warning", githubNotice: "notice"}[level]
 	message := a.sentence()
-	if _, details, found := strings.Cut(a.finding.Words(), "\n"); found {
+	if _, details, found := strings.Cut(a.finding.Text(), "\n"); found {
 		message += "\n" + details
 	}
 	return command(name, p.file(a.object.Source), a.position(), a.finding.Policy, message)

@@ -100,7 +100,7 @@ func objectText(o *Object, options TextOptions, p palette) string {
 		b.WriteString(subject + " " + outcome(d.Verdict == decision.VerdictUnknown && len(unknown) > 0, len(warnings)) + "\n")
 	}
 	for i := range unknown {
-		b.WriteString("- " + unknown[i].Words() + "\n    unknown, because " + Printable(unknown[i].Unknown) + "\n")
+		b.WriteString("- " + unknown[i].Text() + "\n    unknown, because " + Printable(unknown[i].Unknown) + "\n")
 	}
 	if options.Verbose {
 		// The details contain the full text of the warnings.
@@ -149,7 +149,7 @@ func detailText(o *Object) string {
 	for i := range o.Decision.Findings {
 		f := &o.Decision.Findings[i]
 		if !f.Denies() && (f.Unknown == "" || !f.Warns()) {
-			b.WriteString(f.Outcome() + ": " + f.Words() + "\n")
+			b.WriteString(f.Outcome() + ": " + f.Text() + "\n")
 		}
 	}
 	filled := "filled: "

@@ -166,10 +166,10 @@ func TestNumbersOfARevision(t *testing.T) {
 func TestHowManyPodsAreThere(t *testing.T) {
 	object := map[string]any{"status": map[string]any{"currentNumberScheduled": int64(1), "active": int64(2), "replicas": int64(3), "desiredNumberScheduled": int64(4)}}
 	for kind, want := range map[string]int64{"DaemonSet": 1, "Job": 2, "Deployment": 3, "StatefulSet": 3, "ReplicaSet": 3, "ReplicationController": 3} {
-		if got := request.PresentPods(object, kind); got != want {
+		if got := request.CurrentPods(object, kind); got != want {
 			t.Errorf("%s: got %d", kind, got)
 		}
-		if got := request.PresentPods(map[string]any{}, kind); got != 0 {
+		if got := request.CurrentPods(map[string]any{}, kind); got != 0 {
 			t.Errorf("%s without a status: got %d", kind, got)
 		}
 	}

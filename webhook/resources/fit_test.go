@@ -96,7 +96,7 @@ func TestFit(t *testing.T) {
 }
 
 func TestFitLeavesDevicesAlone(t *testing.T) {
-	w := []Wish{{Container: "a", Field: Field{Resource: "example.com/gpu"}, Value: list("x=1")["x"]}}
+	w := []Proposal{{Container: "a", Field: Field{Resource: "example.com/gpu"}, Value: list("x=1")["x"]}}
 	if fills, unfilled := Fit(pod(app("a", "")), w, nil, nil); len(fills) != 0 || len(unfilled) != 1 {
 		t.Errorf("%v, %v", fills, unfilled)
 	}

@@ -271,7 +271,7 @@ func TestPredictAfterFills(t *testing.T) {
 		{Container: "none", Field: Field{Resource: "cpu"}, Value: cpu},
 	}
 	before := Predict(withPodLevel(pod(app("a", ""), app("b", "memory=2Gi")), "memory=3Gi|memory=4Gi"), []*corev1.LimitRange{perPod("r", limits{max: "cpu=2"})})
-	after := before.After(fills)
+	after := before.WithFills(fills)
 	for name, c := range map[string]struct {
 		prediction Prediction
 		a, b, pod  string
@@ -291,7 +291,7 @@ func TestPredictAfterFills(t *testing.T) {
 			t.Errorf("%s: got %s", name, got)
 		}
 	}
-	if again := before.After(nil); len(again.Outcomes) != 1 || &again.Outcomes[0] != &before.Outcomes[0] {
+	if again := before.WithFills(nil); len(again.Outcomes) != 1 || &again.Outcomes[0] != &before.Outcomes[0] {
 		t.Error("without fills it is another prediction")
 	}
 }

@@ -19,7 +19,7 @@ func TestWhatAQuotaCountsOfAPod(t *testing.T) {
 		"limits.hugepages-2Mi": "", "example.com/gpu": "", "limits.example.com/gpu": "", "requests.limits.cpu": "", "services": "", "count/services": "",
 		"requests.storage": "", "persistentvolumeclaims": "", "requests.pods": "",
 	} {
-		usage, tracked := consumption(&p, corev1.ResourceList{name: {}})
+		usage, tracked := podUsage(&p, corev1.ResourceList{name: {}})
 		amount := usage[name]
 		if want == "" {
 			if len(usage)+len(tracked) > 0 {
@@ -68,7 +68,7 @@ func TestHowMuchAPodTakes(t *testing.T) {
 			pod(of(app("s", "cpu=1"), sidecar), of(app("i", "cpu=9"), initial), of(app("t", "cpu=2"), sidecar), of(app("j", "cpu=8"), initial), app("a", "cpu=1")), "11 0 0", "0 0 0",
 		},
 	} {
-		usage, _ := consumption(&c.pod, hard)
+		usage, _ := podUsage(&c.pod, hard)
 		of := func(prefix string) string {
 			var all []string
 			for _, name := range []string{"cpu", "memory", "ephemeral-storage"} {
@@ -106,7 +106,7 @@ func TestWhatAQuotaMakesOfAPod(t *testing.T) {
 		"no status, and a value":   {quota("q", "requests.cpu=2", "-"), pod(app("a", "")), true, `it demands requests.cpu, which container "a" does not set`, "cpu"},
 		"what is used is unknown":  {quota("q", "requests.cpu=2 limits.cpu=2", "requests.cpu=0"), pod(app("a", "cpu=1 | cpu=1")), true, "how much of limits.cpu is used is not known yet", "cpu"},
 	} {
-		got := judge(c.quota, &c.pod)
+		got := predictQuota(c.quota, &c.pod)
 		if got.applies != c.applies || got.refusal != c.refusal || got.resource != c.resource || c.applies == (got.usage == nil) {
 			t.Errorf("%s: got %+v", name, got)
 		}

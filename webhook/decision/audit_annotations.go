@@ -4,16 +4,16 @@ import (
 	"strings"
 )
 
-// Annotations is what the audit log keeps: by policy id, the mode, the Guardrails that
-// ask and what was found or filled, including what only audits. The API server puts
-// the name of the webhook before each key.
+// Annotations returns the audit annotations: by policy id, the mode, the Guardrails and what
+// was found or filled, including findings that are only recorded. The API server prefixes each
+// key with the name of the webhook.
 func (d *Decision) Annotations() map[string]string {
 	notes := map[string][]string{}
 	for i := range d.Findings {
 		f := &d.Findings[i]
 		text := f.Mode.String() + ", " + f.Outcome()
-		if why := d.why(f); why != "" {
-			text += " (" + why + ")"
+		if reason := d.reason(f); reason != "" {
+			text += " (" + reason + ")"
 		}
 		notes[f.Policy] = append(notes[f.Policy], text+by(f.Guardrails)+": "+of(f.Container)+f.Message)
 	}
@@ -28,8 +28,8 @@ func (d *Decision) Annotations() map[string]string {
 		if g.mode < ModeEnforce {
 			verb = "would set "
 		}
-		if g.left != "" {
-			text = ModeEnforce.String() + ", left as it is (" + g.left + ")"
+		if g.skipReason != "" {
+			text = ModeEnforce.String() + ", left as it is (" + g.skipReason + ")"
 		}
 		notes[g.policy] = append(notes[g.policy], text+by(g.guardrails)+": "+of(g.container)+verb+strings.Join(g.values, ", "))
 	}
@@ -47,7 +47,7 @@ func by(guardrails []string) string {
 	if len(guardrails) == 0 {
 		return ""
 	}
-	return ", " + asked(guardrails)
+	return ", " + askedBy(guardrails)
 }
 
 func of(container string) string {
@@ -57,9 +57,9 @@ func of(container string) string {
 	return container + ": "
 }
 
-// why is what Outcome leaves out. The text of an evaluation's error is for the operator
-// and stays in the log: nobody vouches for what a rule puts into it.
-func (d *Decision) why(f *Finding) string {
+// reason returns the explanation of an Outcome. It omits the error of an evaluation, which is
+// logged for the operator only, because a rule may put anything into it.
+func (d *Decision) reason(f *Finding) string {
 	switch {
 	case f.Exempted():
 		return f.ExemptedBy()

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// RelaxVerb is the RBAC verb on a Guardrail that lets a user take a namespace out of it,
-// and stands where a finding about that names a policy.
+// RelaxVerb is the RBAC verb on a Guardrail that permits a user to remove a namespace from it.
+// It is also the policy id of findings about a missing permission.
 const RelaxVerb = "relax"
 
-// RelaxDenial is what a person reads who may not change the labels of a namespace. It is
-// empty where no finding denies.
+// RelaxDenial returns the message for a user who may not change the labels of a namespace, or
+// "" if no finding denies.
 func (d *Decision) RelaxDenial(subject string, user User) string {
 	var denying []*Finding
 	for i := range d.Findings {
@@ -40,7 +40,8 @@ func (d *Decision) RelaxDenial(subject string, user User) string {
 	return b.String()
 }
 
-// relaxCommands are lines for a shell: a user name is whatever an identity provider says.
+// relaxCommands returns shell commands that grant the permission. They are quoted, because a
+// user name may contain anything that an identity provider allows.
 func relaxCommands(guardrail, user string) []string {
 	role := "relax-" + guardrail
 	return []string{
@@ -63,6 +64,6 @@ func quoted(text string) string {
 	return "'" + strings.ReplaceAll(userName(text, maxLine), "'", `'\''`) + "'"
 }
 
-// userName is a user's name in one line. It is not searched for credentials: the API server
-// has authenticated it, and oidc:ana@example.com is only like a password before a host.
+// userName returns a user name as one line. It is not redacted: the API server has
+// authenticated it, and oidc:ana@example.com only looks like a password before a host.
 func userName(name string, limit int) string { return shortened(oneLine(name, limit), limit) }

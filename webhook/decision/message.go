@@ -8,24 +8,25 @@ import (
 	"unicode/utf8"
 )
 
-// What the words of a decision are bounded to. Objects are written by anybody, and an
-// image reference alone may be as large as an object: nothing of it is repeated whole.
+// Limits of the messages. Anybody can write objects, and a single image reference may be as
+// large as an object, so nothing is quoted in full.
 const (
-	// MaxFindings is how many findings a denial spells out before it counts.
+	// MaxFindings is the maximum number of findings that a denial lists. The others are
+	// counted.
 	MaxFindings = 20
-	// MaxWarnings is how many warnings are given before they are counted. The API
-	// server cuts all warnings of a request once they pass 4096 characters together.
+	// MaxWarnings is the maximum number of warnings. The others are counted. The API server
+	// truncates the warnings of a request once they exceed 4096 characters in total.
 	MaxWarnings = 20
-	// MaxWarning is how many characters a warning has.
+	// MaxWarning is the maximum length of a warning in characters.
 	MaxWarning = 120
-	// maxAnnotation bounds the value of one audit annotation.
+	// maxAnnotation is the maximum length of an audit annotation's value.
 	maxAnnotation = 1000
-	// maxLine bounds each piece of text in a denial.
+	// maxLine is the maximum length of each text in a denial.
 	maxLine = 400
 )
 
-// Subject names an object as everything that Taffrail prints does: kind, then
-// namespace/name, or the name alone for a cluster-scoped object.
+// Subject returns the name of an object in messages: its kind, followed by namespace/name, or
+// by the name if the object is cluster-scoped.
 func Subject(kind, namespace, name string) string {
 	if name == "" {
 		name = "(no name yet)"
@@ -36,7 +37,7 @@ func Subject(kind, namespace, name string) string {
 	return Line(kind+" "+name, maxLine)
 }
 
-// Subject names the object of a request.
+// Subject returns the name of the request's object in messages.
 func (r *Request) Subject() string {
 	kind := r.Kind.Kind
 	if r.Subresource != "" {
@@ -45,8 +46,8 @@ func (r *Request) Subject() string {
 	return Subject(kind, r.Namespace.Name, r.DisplayName())
 }
 
-// Denial is what a person reads whose object was refused. It is empty where no finding
-// denies. No line ends in a line break, and no value of a fix is repeated.
+// Denial returns the message for the writer of a refused object, or "" if no finding denies. It
+// does not end in a line break, and does not quote the value of a fix.
 func (d *Decision) Denial(subject string) string {
 	var denying []*Finding
 	for i := range d.Findings {
@@ -63,7 +64,7 @@ func (d *Decision) Denial(subject string) string {
 	for i, f := range denying[:shown] {
 		b.WriteString("\n- ")
 		b.WriteString(f.finding())
-		// What all findings of a policy have in common is said once, after the last.
+		// What all findings of a policy share is printed once, after the last.
 		if i+1 == shown || f.advice() != denying[i+1].advice() || f.Policy != denying[i+1].Policy {
 			b.WriteString(f.advice())
 		}
@@ -75,16 +76,16 @@ func (d *Decision) Denial(subject string) string {
 	return b.String()
 }
 
-// Words spells one finding out: a headline, then the field, what to write and who asks,
-// each on an indented line of its own where there is something to say.
-func (f *Finding) Words() string { return f.finding() + f.advice() }
+// Text returns the message of one finding: a headline, then the field, what to write and the
+// Guardrails, each on an indented line if it is not empty.
+func (f *Finding) Text() string { return f.finding() + f.advice() }
 
-// finding is what is about this one finding alone.
+// finding returns the part of the message that is specific to the finding.
 func (f *Finding) finding() string { return f.Headline() + detail("field:  ", f.Path) }
 
-// advice is what the finding shares with others of its policy.
+// advice returns the part of the message that the policy's findings may share.
 func (f *Finding) advice() string {
-	text := detail("write:  ", f.Remediation) + detail("", asked(f.Guardrails))
+	text := detail("write:  ", f.Remediation) + detail("", askedBy(f.Guardrails))
 	if f.Exempted() {
 		text += detail("excused by ", f.ExemptedBy())
 	}
@@ -98,13 +99,13 @@ func detail(label, text string) string {
 	return "\n    " + label + Line(text, maxLine)
 }
 
-// Headline is the finding in one line: policy, container, and what is wrong.
+// Headline returns the finding on one line: policy, container and message.
 func (f *Finding) Headline() string {
 	return Line(where(f.Policy, f.Container)+": "+f.Message, maxLine)
 }
 
-// Outcome is what became of the finding, in one word: denied, warned, recorded,
-// tolerated, exempted or unknown.
+// Outcome returns the consequence of the finding: denied, warned, recorded, tolerated, exempted
+// or unknown.
 func (f *Finding) Outcome() string {
 	switch {
 	case f.Exempted():
@@ -121,10 +122,9 @@ func (f *Finding) Outcome() string {
 	return "recorded"
 }
 
-// Warnings is what the writer of the object is told about findings without being
-// stopped: one line of at most MaxWarning characters each. Where there is no room for
-// all, reasons are left out before what is wrong is. What could not be decided warns only
-// where it would have denied.
+// Warnings returns a warning of at most MaxWarning characters for each finding that warns the
+// writer of the object. If a warning is too long, it omits the reason first. A finding that
+// could not be decided warns only if it would otherwise deny.
 func (d *Decision) Warnings() []string {
 	var warnings []string
 	for i := range d.Findings {
@@ -133,21 +133,21 @@ func (d *Decision) Warnings() []string {
 			continue
 		}
 		start := where(f.Policy, f.Container) + ": "
-		why := d.why(f)
+		reason := d.reason(f)
 		switch {
-		case f.Unknown != "" && why != "":
-			warnings = append(warnings, warning(start, "not decided ("+why+"): "+f.Message, "not decided: "+why))
+		case f.Unknown != "" && reason != "":
+			warnings = append(warnings, warning(start, "not decided ("+reason+"): "+f.Message, "not decided: "+reason))
 		case f.Tolerated != "":
-			warnings = append(warnings, warning(start, "tolerated: "+f.Message+" ("+why+")", "tolerated: "+f.Message))
+			warnings = append(warnings, warning(start, "tolerated: "+f.Message+" ("+reason+")", "tolerated: "+f.Message))
 		default:
 			warnings = append(warnings, warning(start, f.Message))
 		}
 	}
-	return bounded(warnings)
+	return limited(warnings)
 }
 
-// warning is start and the first of some texts that there is room for, or else the last
-// of them up to where a clause ends.
+// warning returns start followed by the first text that fits, or else by the last text cut at a
+// clause.
 func warning(start string, texts ...string) string {
 	start = Line(start, maxLine) + " "
 	line := ""
@@ -163,11 +163,11 @@ func warning(start string, texts ...string) string {
 	return line
 }
 
-// clauses are what begins a part of a sentence that the rest makes sense without.
+// clauses has the beginnings of parts of a sentence that can be omitted.
 var clauses = []string{", so ", ", which ", ", but ", ", and ", ": ", " ("}
 
-// lastClause is where the last clause begins that leaves no more than a warning has room
-// for, or 0 if none does after from. What is in quotes is somebody's value.
+// lastClause returns the start of the last clause after from at which the line is short enough,
+// or 0 if there is none. It skips quoted text.
 func lastClause(line string, from int) (end int) {
 	quoted, escaped, runes := false, false, 0
 	for i, r := range line {
@@ -189,8 +189,8 @@ func lastClause(line string, from int) (end int) {
 	return end
 }
 
-// FillWarnings tells what injections would set if their mode were enforce: per policy
-// and container as many values in a line as a warning has room for.
+// FillWarnings returns warnings about the values that injections would set if their mode were
+// enforce, with as many values of a policy and container per line as fit.
 func (d *Decision) FillWarnings() []string {
 	var warnings []string
 	for _, group := range groupFills(d.Fills) {
@@ -209,11 +209,11 @@ func (d *Decision) FillWarnings() []string {
 		}
 		warnings = append(warnings, text)
 	}
-	return bounded(warnings)
+	return limited(warnings)
 }
 
-// FillLines tells what injections set, or will set once Pods are created, one line a
-// policy and container.
+// FillLines returns the values that injections set, or will set when Pods are created, with one
+// line per policy and container.
 func (d *Decision) FillLines() []string {
 	var lines []string
 	for _, group := range groupFills(d.Fills) {
@@ -227,25 +227,25 @@ func (d *Decision) FillLines() []string {
 type fillGroup struct {
 	policy, container string
 	mode              Mode
-	left              string
+	skipReason        string
 	guardrails        []string
 	values            []string
 }
 
-// groupFills gathers fills of one policy, mode, reason and container, in the order they come in.
+// groupFills groups fills by policy, mode, reason and container, in their original order.
 func groupFills(fills []Fill) []fillGroup {
 	var groups []fillGroup
 	for _, f := range fills {
 		at := slices.IndexFunc(groups, func(g fillGroup) bool {
-			return g.policy == f.Policy && g.container == f.Container && g.mode == f.Mode && g.left == f.Left
+			return g.policy == f.Policy && g.container == f.Container && g.mode == f.Mode && g.skipReason == f.SkipReason
 		})
 		if at < 0 {
 			at = len(groups)
-			groups = append(groups, fillGroup{policy: f.Policy, container: f.Container, mode: f.Mode, left: f.Left})
+			groups = append(groups, fillGroup{policy: f.Policy, container: f.Container, mode: f.Mode, skipReason: f.SkipReason})
 		}
 		g := &groups[at]
 		g.guardrails = append(g.guardrails, f.Guardrails...)
-		// Four values for one container do not fit into a warning with the prefix.
+		// Without the prefix, four values for one container fit into a warning.
 		g.values = append(g.values, strings.TrimPrefix(f.Field, "resources.")+"="+f.Value)
 	}
 	for i := range groups {
@@ -255,7 +255,7 @@ func groupFills(fills []Fill) []fillGroup {
 	return groups
 }
 
-func bounded(warnings []string) []string {
+func limited(warnings []string) []string {
 	if over := len(warnings) - MaxWarnings; over > 0 {
 		warnings = append(warnings[:MaxWarnings], fmt.Sprintf("and %s", count(over, "more warning", "more warnings")))
 	}
@@ -272,7 +272,7 @@ func where(policy, container string) string {
 	return fmt.Sprintf("%s, container %q", policy, container)
 }
 
-func asked(guardrails []string) string {
+func askedBy(guardrails []string) string {
 	switch len(guardrails) {
 	case 0:
 		return ""
@@ -299,19 +299,19 @@ func count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// redactAhead is how much further than it is printed a text is searched for credentials.
+// redactAhead is how many characters beyond the limit are searched for credentials.
 const redactAhead = 4096
 
-// Line makes text one line of at most limit characters, cut on a rune boundary, without
-// credentials. Space of any length becomes one blank and everything that does not print is
-// dropped: the text may hold what an object's writer chose, and it is read in a terminal
-// and sent in a header.
+// Line returns text as one line of at most limit characters, without credentials. It replaces
+// each run of white space by one space and drops unprintable characters: the text may contain
+// what an object's writer chose, and it is printed to terminals and sent in headers.
 func Line(text string, limit int) string {
-	// What is dropped may have kept a token apart, and a line break ends a word.
+	// Redact after joining: dropped characters may have split a token, and a line break ends a
+	// word.
 	return shortened(Redact(oneLine(text, limit+redactAhead)), limit)
 }
 
-// oneLine makes text one line of little more than limit characters.
+// oneLine returns text as one line of little more than limit characters.
 func oneLine(text string, limit int) string {
 	var b strings.Builder
 	runes, blank := 0, false
@@ -336,7 +336,7 @@ func oneLine(text string, limit int) string {
 	return b.String()
 }
 
-// shortened cuts a line to limit characters.
+// shortened truncates a line to limit characters.
 func shortened(line string, limit int) string {
 	if utf8.RuneCountInString(line) <= limit {
 		return line

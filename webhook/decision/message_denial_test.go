@@ -121,7 +121,7 @@ func TestAFindingIsSpelledOut(t *testing.T) {
 		"warned":         {decision.Finding{Policy: "p", Message: "m", Mode: decision.ModeWarn}, "p: m", "warned", ""},
 		"recorded":       {decision.Finding{Policy: "p", Message: "m", Mode: decision.ModeAudit}, "p: m", "recorded", ""},
 	} {
-		if got := c.finding.Words(); got != c.want {
+		if got := c.finding.Text(); got != c.want {
 			t.Errorf("%s: got %q", name, got)
 		}
 		if got := c.finding.Outcome(); got != c.outcome {
@@ -139,7 +139,7 @@ func TestAFindingIsSpelledOut(t *testing.T) {
 // The audit log tells a fill that was left from one that was made, and who asked.
 func TestAnnotationsTellWhatBecameOfFills(t *testing.T) {
 	fill := func(policy string, mode decision.Mode, left string, guardrails ...string) decision.Fill {
-		return decision.Fill{Policy: policy, Mode: mode, Field: "resources.requests.cpu", Value: "1", Left: left, Guardrails: guardrails}
+		return decision.Fill{Policy: policy, Mode: mode, Field: "resources.requests.cpu", Value: "1", SkipReason: left, Guardrails: guardrails}
 	}
 	d := &decision.Decision{Fills: []decision.Fill{
 		fill("made", decision.ModeEnforce, "", "b", "a"), fill("made", decision.ModeEnforce, "", "a"), fill("left", decision.ModeAudit, "it is older", "g"),

@@ -11,7 +11,7 @@ import (
 )
 
 // Who writes which kind is what Kubernetes' own controllers do.
-func TestMakersAreKubernetesControllers(t *testing.T) {
+func TestControllersAreThoseOfKubernetes(t *testing.T) {
 	for kind, want := range map[string]string{
 		"Pod": "replicaset-controller of ReplicaSet.apps from ReplicaSet.apps, statefulset-controller of StatefulSet.apps from StatefulSet.apps, " +
 			"daemon-set-controller of DaemonSet.apps from DaemonSet.apps, job-controller of Job.batch from Job.batch, " +
@@ -25,12 +25,12 @@ func TestMakersAreKubernetesControllers(t *testing.T) {
 		"Service":               "", "StatefulSet.apps": "", "CronJob.batch": "", "Pod.example.com": "", "ReplicationController": "",
 	} {
 		var got []string
-		for _, maker := range decision.Makers(schema.ParseGroupKind(kind)) {
-			text := maker.Controller + " of " + maker.Owner.String()
-			for _, from := range maker.From {
+		for _, controller := range decision.Controllers(schema.ParseGroupKind(kind)) {
+			text := controller.Name + " of " + controller.Owner.String()
+			for _, from := range controller.From {
 				text += " from " + from.String()
 			}
-			if maker.Updates {
+			if controller.Updates {
 				text += " updates"
 			}
 			got = append(got, text)
@@ -47,7 +47,7 @@ func TestMakersAreKubernetesControllers(t *testing.T) {
 	}
 }
 
-func TestAMakerIsDecidedWhereAllItMakesFromIs(t *testing.T) {
+func TestAControllerIsDecidedWhereAllItCreatesFromIs(t *testing.T) {
 	one, other := schema.GroupKind{Kind: "One"}, schema.GroupKind{Kind: "Other"}
 	for name, c := range map[string]struct {
 		from, kinds []schema.GroupKind
@@ -56,7 +56,7 @@ func TestAMakerIsDecidedWhereAllItMakesFromIs(t *testing.T) {
 		"nothing": {nil, nil, true}, "one of none": {[]schema.GroupKind{one}, nil, false}, "one": {[]schema.GroupKind{one}, []schema.GroupKind{other, one}, true},
 		"one of two": {[]schema.GroupKind{one, other}, []schema.GroupKind{one}, false}, "two": {[]schema.GroupKind{one, other}, []schema.GroupKind{one, other}, true},
 	} {
-		if got := (&decision.Maker{From: c.from}).Decided(c.kinds); got != c.want {
+		if got := (&decision.Controller{From: c.from}).Decided(c.kinds); got != c.want {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}

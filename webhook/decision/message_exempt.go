@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// ExemptVerb is the RBAC verb on a Guardrail that lets a user excuse objects from it.
+// ExemptVerb is the RBAC verb on a Guardrail that permits a user to exempt objects from it.
 const ExemptVerb = "exempt"
 
-// NotExempting is what an Exemption loosens and its writer has no right to.
+// NotExempting is something that an Exemption loosens without its author having permission to.
 type NotExempting struct {
-	// Guardrail is "" if the right is needed to every Guardrail.
+	// Guardrail is "" if permission for all Guardrails is needed.
 	Guardrail string
-	// Namespace is "" if it is needed in all of them.
+	// Namespace is "" if permission in all namespaces is needed.
 	Namespace string
-	// Message says what is loosened.
+	// Message describes what is loosened.
 	Message string
 }
 
-// ExemptDenial is what a person reads who may not write an Exemption.
+// ExemptDenial returns the message for a user who may not write an Exemption.
 func ExemptDenial(subject string, user User, lacking []NotExempting) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s would loosen what %s has no right to loosen:", subject, Line(user.Name, MaxWarning))
@@ -36,7 +36,7 @@ func ExemptDenial(subject string, user User, lacking []NotExempting) string {
 	return b.String()
 }
 
-// commands are lines for a shell.
+// commands returns shell commands that grant the permission.
 func (n *NotExempting) commands(user string) []string {
 	role, name := "exempt-all", ""
 	if n.Guardrail != "" {
