@@ -59,7 +59,7 @@ func (t *wouldDenyCounter) filled(by *config.Snapshot, r *decision.Request, d *d
 				Last: decision.Line(strings.Join(fields, ", "), maxName), LastTime: metav1.NewTime(t.now()),
 			}
 			if left[guardrail] {
-				one.SkipReason = 1
+				one.Left = 1
 			} else {
 				one.Pods = 1
 			}
@@ -70,7 +70,7 @@ func (t *wouldDenyCounter) filled(by *config.Snapshot, r *decision.Request, d *d
 
 func (c *fillCount) add(one v1alpha1.WouldFillWorkload) {
 	c.pods += one.Pods
-	c.left += one.SkipReason
+	c.left += one.Left
 	if c.workloads == nil {
 		c.workloads = map[workload]*v1alpha1.WouldFillWorkload{}
 	}
@@ -79,7 +79,7 @@ func (c *fillCount) add(one v1alpha1.WouldFillWorkload) {
 	case have != nil:
 		addFill(have, &one)
 	case len(c.workloads) == maxCounted:
-		c.other += one.Pods + one.SkipReason
+		c.other += one.Pods + one.Left
 	default:
 		c.workloads[key] = &one
 	}
@@ -87,7 +87,7 @@ func (c *fillCount) add(one v1alpha1.WouldFillWorkload) {
 
 func addFill(to, more *v1alpha1.WouldFillWorkload) {
 	to.Pods += more.Pods
-	to.SkipReason += more.SkipReason
+	to.Left += more.Left
 	if to.LastTime.Before(&more.LastTime) {
 		to.Last, to.LastTime = more.Last, more.LastTime
 	}
@@ -98,7 +98,7 @@ func (c *fillCount) merge(earlier *fillCount) {
 	for _, one := range earlier.workloads {
 		c.add(*one)
 		pods -= one.Pods
-		left -= one.SkipReason
+		left -= one.Left
 	}
 	c.pods += pods
 	c.left += left
@@ -150,12 +150,12 @@ func addFills(status *v1alpha1.GuardrailStatus, counted *count) bool {
 		all[key] = one.DeepCopy()
 	}
 	to.Pods += more.pods
-	to.SkipReason += more.left
+	to.Left += more.left
 	to.OtherPods += more.other
 	to.Workloads = nil
 	for _, one := range slices.SortedFunc(maps.Values(all), morePods) {
 		if len(to.Workloads) == maxListed {
-			to.OtherPods += one.Pods + one.SkipReason
+			to.OtherPods += one.Pods + one.Left
 			continue
 		}
 		to.Workloads = append(to.Workloads, *one)
@@ -165,5 +165,5 @@ func addFills(status *v1alpha1.GuardrailStatus, counted *count) bool {
 }
 
 func morePods(a, b *v1alpha1.WouldFillWorkload) int {
-	return cmp.Or(cmp.Compare(b.Pods+b.SkipReason, a.Pods+a.SkipReason), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Workload, b.Workload))
+	return cmp.Or(cmp.Compare(b.Pods+b.Left, a.Pods+a.Left), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Workload, b.Workload))
 }

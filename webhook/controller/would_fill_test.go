@@ -41,7 +41,7 @@ func TestCountsOfPodsAreBounded(t *testing.T) {
 		c.fills.add(v1alpha1.WouldFillWorkload{Namespace: "a", Workload: fmt.Sprint("Pod ", i), Pods: 1, LastTime: metav1.Now()})
 	}
 	later := &count{version: c.version}
-	later.fills.add(v1alpha1.WouldFillWorkload{Namespace: "a", Workload: "Pod 1", SkipReason: 2})
+	later.fills.add(v1alpha1.WouldFillWorkload{Namespace: "a", Workload: "Pod 1", Left: 2})
 	later.fills.merge(&c.fills)
 	var status v1alpha1.GuardrailStatus
 	for range 2 {
@@ -52,11 +52,11 @@ func TestCountsOfPodsAreBounded(t *testing.T) {
 	found := status.WouldFill
 	listed := int64(0)
 	for _, w := range found.Workloads {
-		listed += w.Pods + w.SkipReason
+		listed += w.Pods + w.Left
 	}
-	if len(found.Workloads) != maxListed || found.Pods != 4*maxCounted || found.SkipReason != 4 || listed+found.OtherPods != found.Pods+found.SkipReason ||
+	if len(found.Workloads) != maxListed || found.Pods != 4*maxCounted || found.Left != 4 || listed+found.OtherPods != found.Pods+found.Left ||
 		found.Workloads[0].Workload != "Pod 1" {
-		t.Errorf("%d listed, %d and %d Pods, of them %d and %d", len(found.Workloads), found.Pods, found.SkipReason, listed, found.OtherPods)
+		t.Errorf("%d listed, %d and %d Pods, of them %d and %d", len(found.Workloads), found.Pods, found.Left, listed, found.OtherPods)
 	}
 	if addFills(&status, &count{version: c.version}) {
 		t.Error("nothing was added again")
@@ -92,7 +92,7 @@ func TestPodsAreCountedByWorkload(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	want := &v1alpha1.WouldFillWorkload{
-		Namespace: "shop", Workload: "Deployment web", Pods: 2, SkipReason: 1,
+		Namespace: "shop", Workload: "Deployment web", Pods: 2, Left: 1,
 		Last: "app: limits.memory=1Gi, app: requests.cpu=1", LastTime: metav1.NewTime(midnight.Add(time.Minute)),
 	}
 	if diff := cmp.Diff(want, got.fills.workloads[workload{"shop", "Deployment web"}]); diff != "" {
