@@ -103,7 +103,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 func (f *fixFlags) write(stdout io.Writer, file manifest.File, before []byte, isDecided bool) error {
 	switch {
 	case f.diff:
-		_, err := io.WriteString(stdout, unified(report.PrintablePath(file.Name), redactedContent(file, before), redactedContent(file, file.Data)))
+		_, err := io.WriteString(stdout, unified(decision.PrintablePath(file.Name), redactedContent(file, before), redactedContent(file, file.Data)))
 		return err
 	case file.IsStdin && isDecided:
 		_, err := stdout.Write(file.Data)
@@ -125,10 +125,10 @@ func unified(name, before, after string) string {
 func printFixes(stderr io.Writer, done string, fixer *fixer, rep *report.Report) error {
 	var b strings.Builder
 	for _, line := range fixer.fixed {
-		b.WriteString(done + report.Printable(line) + "\n")
+		b.WriteString(done + decision.Printable(line) + "\n")
 	}
 	for _, name := range fixer.skipped {
-		b.WriteString("left alone: " + report.PrintablePath(name) + ": a part of it could not be decided, so none of its fixes was made\n")
+		b.WriteString("left alone: " + decision.PrintablePath(name) + ": a part of it could not be decided, so none of its fixes was made\n")
 	}
 	shown := *rep
 	shown.Errors = append(shown.Errors, fixer.problems...)

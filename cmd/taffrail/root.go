@@ -7,8 +7,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-
-	"taffrail.dev/webhook/report"
+	"taffrail.dev/webhook/decision"
 )
 
 // The exit codes of all commands. They distinguish a violation from a check that did not run.
@@ -47,7 +46,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		return exitViolations
 	}
 	for _, one := range flatten(err) {
-		fmt.Fprintln(s.err, "error:", report.Printable(one.Error())) //nolint:errcheck // there is nowhere left to report it
+		fmt.Fprintln(s.err, "error:", decision.Printable(one.Error())) //nolint:errcheck // there is nowhere left to report it
 	}
 	if usage := new(usageError); errors.As(err, &usage) {
 		fmt.Fprintf(s.err, "Run '%s --help' for usage.\n", command.CommandPath()) //nolint:errcheck // as above

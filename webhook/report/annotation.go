@@ -89,7 +89,7 @@ func (a *annotation) text() string {
 	headline, rest, found := strings.Cut(a.finding.Text(), "\n")
 	source := a.object.Source
 	source.Line = a.position().Line
-	text := PrintablePath(source.String()) + ": " + headline + a.caveat()
+	text := decision.PrintablePath(source.String()) + ": " + headline + a.caveat()
 	if found {
 		text += "\n" + rest
 	}

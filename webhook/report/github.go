@@ -83,7 +83,7 @@ func (p *githubPrinter) level(a *annotation) (level githubLevel, isShown bool) {
 
 func (p *githubPrinter) Close() error {
 	for _, problem := range problems(p.totals.Summary, p.totals.Errors) {
-		text := command("error", p.file(problem.Source), position{Line: problem.Source.Line}, "cannot be decided", Printable(problem.Message))
+		text := command("error", p.file(problem.Source), position{Line: problem.Source.Line}, "cannot be decided", decision.Printable(problem.Message))
 		if _, err := io.WriteString(p.w, text); err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func (p *githubPrinter) Close() error {
 func (p *githubPrinter) end() string {
 	var b strings.Builder
 	for _, problem := range p.totals.Warnings {
-		b.WriteString(command("warning", p.file(problem.Source), position{Line: problem.Source.Line}, "likely mistake", Printable(problem.Message)))
+		b.WriteString(command("warning", p.file(problem.Source), position{Line: problem.Source.Line}, "likely mistake", decision.Printable(problem.Message)))
 	}
 	if text := p.totals.unselected.text(); text != "" {
 		b.WriteString(command("warning", "", position{}, "not decided in full", strings.TrimSuffix(text, "\n")))
@@ -141,7 +141,7 @@ func (p *githubPrinter) file(source manifest.Source) string {
 func command(name, file string, at position, title, message string) string {
 	var properties []string
 	if file != "" {
-		properties = append(properties, "file="+escapeProperty(PrintablePath(file)))
+		properties = append(properties, "file="+escapeProperty(decision.PrintablePath(file)))
 	}
 	if at.Line > 0 {
 		properties = append(properties, fmt.Sprintf("line=%d", at.Line))
@@ -149,7 +149,7 @@ func command(name, file string, at position, title, message string) string {
 	if at.Column > 0 {
 		properties = append(properties, fmt.Sprintf("col=%d", at.Column))
 	}
-	properties = append(properties, "title="+escapeProperty(Printable(title)))
+	properties = append(properties, "title="+escapeProperty(decision.Printable(title)))
 	return "::" + name + " " + strings.Join(properties, ",") + "::" + escapeMessage(message) + "\n"
 }
 

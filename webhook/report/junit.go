@@ -112,7 +112,7 @@ func (p *junitPrinter) Close() error {
 func (p *junitPrinter) add(file string, c junitCase) {
 	name := "input"
 	if file != "" {
-		c.File = PrintablePath(artifact(p.repo, file))
+		c.File = decision.PrintablePath(artifact(p.repo, file))
 		name = c.File
 	}
 	at, found := p.suites[name]
@@ -166,9 +166,9 @@ func junitObject(o *Object, failOn decision.Verdict) junitCase {
 	}
 	// Subject substitutes a text for an empty name; readers require one.
 	name := decision.Subject("", "", o.Request.DisplayName())
-	c := junitCase{Name: name, Class: Printable(o.Request.Kind.Kind), Line: o.Source.Line}
+	c := junitCase{Name: name, Class: decision.Printable(o.Request.Kind.Kind), Line: o.Source.Line}
 	if namespace := o.Request.Namespace.Name; namespace != "" {
-		c.Class += "/" + Printable(namespace)
+		c.Class += "/" + decision.Printable(namespace)
 	}
 	switch {
 	case !o.IsJudged():
@@ -194,10 +194,10 @@ func junitWarning(p *Problem) junitCase {
 }
 
 func junitError(p *Problem) junitCase {
-	message := Printable(p.Message)
+	message := decision.Printable(p.Message)
 	text := message
 	if p.Source.File != "" {
-		text = PrintablePath(p.Source.String()) + ": " + message
+		text = decision.PrintablePath(p.Source.String()) + ": " + message
 	}
 	return junitCase{
 		// A line may have two errors, and readers merge cases of the same name.

@@ -102,7 +102,7 @@ func (p *sarifPrinter) notifications(problems []Problem) []sarifNotification {
 }
 
 func (p *sarifPrinter) notification(level string, problem *Problem) sarifNotification {
-	notification := sarifNotification{Level: level, Message: sarifText{Printable(problem.Message)}}
+	notification := sarifNotification{Level: level, Message: sarifText{decision.Printable(problem.Message)}}
 	if problem.Source.File != "" {
 		notification.Locations = []sarifLocation{{Physical: p.place(problem.Source.File, position{Line: problem.Source.Line})}}
 	}

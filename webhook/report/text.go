@@ -57,8 +57,8 @@ func (p *textPrinter) skipped(r *Report) error {
 		if s.Reason.Category == manifest.Blank {
 			continue
 		}
-		reason := Printable(decision.Redact(s.Reason.Reason))
-		if _, err := fmt.Fprintf(p.w, "%s: %s\n\n", p.palette.bold(PrintablePath(s.Source.String())), reason); err != nil {
+		reason := decision.Printable(decision.Redact(s.Reason.Reason))
+		if _, err := fmt.Fprintf(p.w, "%s: %s\n\n", p.palette.bold(decision.PrintablePath(s.Source.String())), reason); err != nil {
 			return err
 		}
 	}
@@ -81,7 +81,7 @@ func objectText(o *Object, options TextOptions, p palette) string {
 		if !options.Verbose {
 			return ""
 		}
-		return p.bold(PrintablePath(o.Source.String())) + ": " + subject + " " + o.notJudgedText() + "\n"
+		return p.bold(decision.PrintablePath(o.Source.String())) + ": " + subject + " " + o.notJudgedText() + "\n"
 	}
 	known, unknown := split(d)
 	warnings := append(known.Warnings(), d.FillWarnings()...)
@@ -92,7 +92,7 @@ func objectText(o *Object, options TextOptions, p palette) string {
 		}
 	}
 	var b strings.Builder
-	b.WriteString(p.bold(PrintablePath(o.Source.String())) + ": ")
+	b.WriteString(p.bold(decision.PrintablePath(o.Source.String())) + ": ")
 	if denial := d.Denial(subject); denial != "" {
 		headline, rest, _ := strings.Cut(denial, "\n")
 		b.WriteString(p.red(headline) + "\n" + rest + "\n")
@@ -100,7 +100,7 @@ func objectText(o *Object, options TextOptions, p palette) string {
 		b.WriteString(subject + " " + outcome(d.Verdict == decision.VerdictUnknown && len(unknown) > 0, len(warnings)) + "\n")
 	}
 	for i := range unknown {
-		b.WriteString("- " + unknown[i].Text() + "\n    unknown, because " + Printable(unknown[i].Unknown) + "\n")
+		b.WriteString("- " + unknown[i].Text() + "\n    unknown, because " + decision.Printable(unknown[i].Unknown) + "\n")
 	}
 	if options.Verbose {
 		// The details contain the full text of the warnings.
@@ -173,10 +173,10 @@ func ErrorText(w io.Writer, t *Totals) error {
 		b.WriteString("note: " + NoObjects + "\n")
 	}
 	for _, p := range t.Warnings {
-		b.WriteString("warning: " + PrintablePath(p.Source.String()) + ": " + Printable(p.Message) + "\n")
+		b.WriteString("warning: " + decision.PrintablePath(p.Source.String()) + ": " + decision.Printable(p.Message) + "\n")
 	}
 	for _, p := range t.Errors {
-		b.WriteString("error: " + PrintablePath(p.Source.String()) + ": " + Printable(p.Message) + "\n")
+		b.WriteString("error: " + decision.PrintablePath(p.Source.String()) + ": " + decision.Printable(p.Message) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

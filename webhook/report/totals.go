@@ -153,7 +153,7 @@ func (t *Totals) kindsText() string {
 			parts = append(parts, plural(len(kinds)-most, "more kind"))
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%d %s", c.Count, Printable(c.Kind)))
+		parts = append(parts, fmt.Sprintf("%d %s", c.Count, decision.Printable(c.Kind)))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -36,9 +36,9 @@ func (u *unselected) add(o *Object) {
 		return
 	}
 	u.objects++
-	u.namespaces = appendUnique(u.namespaces, Printable(o.Request.Namespace.Name))
+	u.namespaces = appendUnique(u.namespaces, decision.Printable(o.Request.Namespace.Name))
 	if len(u.examples) < maxExamples {
-		u.examples = append(u.examples, fmt.Sprintf("%s (%s)", o.Request.Subject(), PrintablePath(o.Source.String())))
+		u.examples = append(u.examples, fmt.Sprintf("%s (%s)", o.Request.Subject(), decision.PrintablePath(o.Source.String())))
 	}
 }
 
