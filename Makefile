@@ -16,6 +16,7 @@ tool = go tool -modfile=test/tools/$(1)/go.mod $(1)
 golangci-lint := $(call tool,golangci-lint)
 opa := $(call tool,opa)
 controller-gen := $(call tool,controller-gen)
+misspell := $(call tool,misspell)
 
 # The folder with etcd, kube-apiserver, kube-controller-manager and kubectl. Not inside `VAR=$$(…) command`: bash
 # ignores a failure there.
@@ -56,6 +57,14 @@ build: ## Build bin/taffrail
 demo: build ## Show what Taffrail does on a control plane started here; HOLD=1 keeps it up
 	$(call say,demo)
 	@$(with-assets) HOLD='$(HOLD)' go run ./test/demo
+
+# tsort puts every package above the packages that it imports, and fails if there is a cycle.
+.PHONY: graph
+graph: ## Print which package of the product imports which, importers first
+	@imports=$$(go list -f '{{$$package := .ImportPath}}{{range .Imports}}{{$$package}} {{.}}{{"\n"}}{{end}}' \
+	  ./charts ./cmd/... ./policies ./webhook/... | grep ' taffrail\.dev/' | sed 's|taffrail\.dev/||g'); \
+	tsort <<<"$$imports" | awk 'NR == FNR { to[$$1] = to[$$1] " " $$2; next } \
+	  { print $$1 (to[$$1] ? " →" to[$$1] : "") }' <(printf '%s\n' "$$imports") -
 
 .PHONY: generate
 generate: ## Write what is made from the API types, from METADATA and from the chart's values
@@ -118,7 +127,7 @@ bench: ## Compare what a request costs, in CPU, with doing nothing and with plai
 	go run ./test/bench
 
 .PHONY: lint
-lint: lint-go lint-rego ## Check the Go and the Rego code
+lint: lint-go lint-rego lint-prose ## Check the Go and the Rego code, spelling and phrases
 
 .PHONY: lint-go
 lint-go:
@@ -132,6 +141,13 @@ lint-rego:
 	$(call say,opa fmt; opa check)
 	$(opa) fmt --list --fail policies
 	$(opa) check --strict policies
+
+# golangci-lint checks the spelling in Go.
+.PHONY: lint-prose
+lint-prose:
+	$(call say,misspell; phrases of test/prose)
+	git ls-files -z '*.md' '*.rego' | xargs -0 $(misspell) -error
+	go run ./test/prose
 
 .PHONY: verify
 verify: ## Check that generated files and go.mod are up to date

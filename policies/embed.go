@@ -1,5 +1,5 @@
-// Package policies embeds the Rego library. How a policy is written stands in
-// AUTHORING.md beside it.
+// Package policies embeds the Rego library. AUTHORING.md, in the same folder, describes how to
+// write a policy.
 package policies
 
 import "embed"

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"taffrail.dev/test/golden"
 )
 
 const chartsDir = "../../test/testdata/charts"
@@ -43,7 +43,7 @@ func TestCharts(t *testing.T) {
 	}
 }
 
-func checkChart(t *testing.T, manifest, golden string) {
+func checkChart(t *testing.T, manifest, file string) {
 	t.Helper()
 	_, stdout, stderr := execute(strings.NewReader(""), "check", "-o", "json", "-n", "apps", manifest)
 	if strings.Contains(stdout+stderr, secretValue) {
@@ -63,19 +63,7 @@ func checkChart(t *testing.T, manifest, golden string) {
 	for _, o := range report.Objects {
 		got.WriteString(o.words())
 	}
-	if *update {
-		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("-want +got, rewritten by -update:\n%s", diff)
-	}
+	golden.Check(t, file, got.String())
 }
 
 func (o *chartObject) words() string {

@@ -75,6 +75,10 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err != nil {
 		return err
 	}
+	failOn, err := decision.ParseVerdict(f.failOn.value)
+	if err != nil {
+		return err
+	}
 	decider, err := f.decider(ctx)
 	if err != nil {
 		return err
@@ -82,9 +86,9 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err := writeExpired(command.ErrOrStderr(), decider.snapshot.Exemptions(), time.Now()); err != nil {
 		return err
 	}
-	collectLess()
-	printer := f.printer(command, decider.catalog)
-	input := manifest.Open(paths, command.InOrStdin(), f.reading())
+	raiseGCPercent()
+	printer := f.printer(command, decider.catalog, failOn)
+	input := manifest.Open(paths, command.InOrStdin(), f.manifestOptions())
 	var totals report.Totals
 	err = decider.decide(ctx, input, func(piece *report.Report) error {
 		totals.Add(piece)
@@ -96,25 +100,25 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err != nil {
 		return err
 	}
-	// The log of a step has them already, as commands.
+	// With -o github the log contains them already, as workflow commands.
 	if f.output.value != "github" {
 		if err := report.ErrorText(command.ErrOrStderr(), &totals); err != nil {
 			return err
 		}
 	}
-	return verdict(totals.Summary, decision.Verdict(f.failOn.value))
+	return verdict(totals.Summary, failOn)
 }
 
-// collectLess lets the heap grow by more than Go's default before it is collected. Nearly
-// all of it are policies, which stay, and one object at a time is little beside them.
-func collectLess() {
+// raiseGCPercent makes garbage collection less frequent. Nearly all of the heap is compiled
+// policies, which stay in use; the objects are small in comparison.
+func raiseGCPercent() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(200)
 	}
 }
 
-func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog) report.Printer {
-	out, failOn := command.OutOrStdout(), decision.Verdict(f.failOn.value)
+func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog, failOn decision.Verdict) report.Printer {
+	out := command.OutOrStdout()
 	switch f.output.value {
 	case "json":
 		return report.NewJSON(out)
@@ -125,11 +129,11 @@ func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog) repo
 	case "github":
 		return report.NewGitHub(out, report.GitHubOptions{Verbose: f.verbose, FailOn: failOn, Repository: repository.NewFinder()})
 	}
-	return report.NewText(out, report.TextOptions{Verbose: f.verbose, Colour: isColourful(command)})
+	return report.NewText(out, report.TextOptions{Verbose: f.verbose, Color: useColor(command)})
 }
 
-// writeExpired names the Exemptions that excuse nothing any more: whoever reads the
-// findings would look for them in vain.
+// writeExpired writes a note for each expired Exemption: a reader who expects a finding to be
+// exempted would otherwise look for the reason in vain.
 func writeExpired(w io.Writer, exemptions config.Exemptions, now time.Time) error {
 	for _, e := range exemptions {
 		if now.Before(e.Until) {
@@ -143,8 +147,8 @@ func writeExpired(w io.Writer, exemptions config.Exemptions, now time.Time) erro
 	return nil
 }
 
-// isColourful follows https://no-color.org.
-func isColourful(command *cobra.Command) bool {
+// useColor implements https://no-color.org.
+func useColor(command *cobra.Command) bool {
 	file, ok := command.OutOrStdout().(*os.File)
 	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
 }

@@ -10,7 +10,7 @@ import (
 
 const kubeconfigHelp = "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the Pod's own service account)"
 
-// restConfig finds the API server as kubectl does, and inside a Pod as its Pods do.
+// restConfig finds the API server as kubectl does, including inside a Pod.
 func restConfig(kubeconfig string) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
@@ -21,7 +21,7 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 	return rest.AddUserAgent(config, "taffrail"), nil
 }
 
-// dynamicClient is for objects of kinds that only the API server has to know.
+// dynamicClient returns a client for kinds that only the API server has to know.
 func dynamicClient(kubeconfig string) (dynamic.Interface, error) {
 	config, err := restConfig(kubeconfig)
 	if err != nil {

@@ -23,10 +23,10 @@ import (
 )
 
 const (
-	// crdManager owns the fields of the CRDs that are applied.
+	// crdManager is the field manager of the applied CRDs.
 	crdManager = "taffrail"
-	// establishing is the longest that the API server may take to serve a CRD.
-	establishing = time.Minute
+	// establishTimeout limits the time that the API server may take to serve a CRD.
+	establishTimeout = time.Minute
 )
 
 func newCRDsCommand() *cobra.Command {
@@ -72,7 +72,7 @@ Exit codes:
 	return command
 }
 
-// eachCRD calls do with the text of each.
+// eachCRD calls do with the text of each CRD.
 func eachCRD(do func(text []byte) error) error {
 	return fs.WalkDir(charts.CRDs, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -106,12 +106,12 @@ func applyCRDs(ctx context.Context, kubeconfig string, w io.Writer) error {
 		if err := yaml.UnmarshalStrict(text, &object.Object); err != nil {
 			return err
 		}
-		// By force, as they are Helm's from the installation on.
+		// Force the apply: Helm owns the fields since the installation.
 		applied, err := crds.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: crdManager, Force: true})
 		if err != nil {
 			return fmt.Errorf("applying %s: %w", object.GetName(), err)
 		}
-		if err := served(ctx, crds, applied); err != nil {
+		if err := waitEstablished(ctx, crds, applied); err != nil {
 			return fmt.Errorf("waiting for the API server to serve %s: %w", object.GetName(), err)
 		}
 		_, err = fmt.Fprintf(w, "customresourcedefinition.apiextensions.k8s.io/%s applied\n", object.GetName())
@@ -119,11 +119,11 @@ func applyCRDs(ctx context.Context, kubeconfig string, w io.Writer) error {
 	})
 }
 
-// served waits for the condition Established, of what was applied where the API server says
-// of which generation it is.
-func served(ctx context.Context, crds dynamic.ResourceInterface, applied *unstructured.Unstructured) error {
+// waitEstablished waits for the condition Established. If the API server reports the generation
+// of the condition, it must be that of the applied CRD.
+func waitEstablished(ctx context.Context, crds dynamic.ResourceInterface, applied *unstructured.Unstructured) error {
 	var last error
-	err := wait.PollUntilContextTimeout(ctx, time.Second/2, establishing, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, time.Second/2, establishTimeout, true, func(ctx context.Context) (bool, error) {
 		object, err := crds.Get(ctx, applied.GetName(), metav1.GetOptions{})
 		if err != nil {
 			last = err

@@ -18,41 +18,43 @@ import (
 )
 
 var (
-	// errUndecided says that some of the input has no verdict; the report has named it.
+	// errUndecided is returned if a part of the input has no verdict. The report contains the
+	// details.
 	errUndecided = errors.New("part of the input could not be decided")
-	// errNothing keeps a failed "helm template" in front of the pipe from passing.
-	errNothing = errors.New(report.Nothing)
+	// errNoObjects is returned for an empty input, so that a pipe from a failed "helm template"
+	// does not pass.
+	errNoObjects = errors.New(report.NoObjects)
 )
 
-// decider takes items to their decisions.
+// decider decides the items of an input.
 type decider struct {
 	catalog  *rego.Catalog
 	snapshot *config.Snapshot
-	// namespace is where objects go that name none.
+	// namespace is the namespace of objects that do not specify one.
 	namespace string
 	options   pipeline.Options
 }
 
-// decide hands over the outcome of every object of the input, in order and as soon as it
-// is decided, whatever becomes of the others. It returns the first error of tell.
-func (d *decider) decide(ctx context.Context, input *manifest.Input, tell func(*report.Report) error) error {
+// decide emits the outcome of every object of the input, in order and as soon as it is decided.
+// An object that cannot be decided does not stop the others. It returns the first error of emit.
+func (d *decider) decide(ctx context.Context, input *manifest.Input, emit func(*report.Report) error) error {
 	facts := input.Facts(d.namespace)
 	outcomes := ordered.Map(input.Items(), func(item manifest.Item) outcome { return d.outcome(ctx, item, facts) })
 	for o := range outcomes {
-		if err := tell(reportOf([]outcome{o})); err != nil {
+		if err := emit(reportOf([]outcome{o})); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// outcome is what became of one item.
+// outcome is the result for one item.
 type outcome struct {
-	// object is nil where there is no decision about the item.
+	// object is nil if there is no decision about the item.
 	object   *report.Object
 	problems []report.Problem
 	warnings []report.Problem
-	// skipped is nil for an item that is, or was meant to be, an object.
+	// skipped is nil if the item is an object or was meant to be one.
 	skipped *report.Skipped
 }
 
@@ -87,12 +89,12 @@ func (d *decider) outcome(ctx context.Context, item manifest.Item, facts *manife
 		return outcome{skipped: &report.Skipped{Source: item.Source, Reason: reason}}
 	}
 	for _, fault := range item.Warnings {
-		o.warnings = append(o.warnings, faulty(item, fault))
+		o.warnings = append(o.warnings, faultProblem(item, fault))
 	}
 	if err == nil {
-		err = d.one(ctx, &o, item, facts)
+		err = d.decideItem(ctx, &o, item, facts)
 	}
-	// An object that is no fact may still be decided, and the other way round.
+	// An object whose facts cannot be read may still be decided, and vice versa.
 	for _, err := range []error{err, manifest.FactError(item.Object)} {
 		if err != nil {
 			o.problems = append(o.problems, problems(item, err)...)
@@ -101,7 +103,7 @@ func (d *decider) outcome(ctx context.Context, item manifest.Item, facts *manife
 	return o
 }
 
-func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts *manifest.Facts) error {
+func (d *decider) decideItem(ctx context.Context, o *outcome, item manifest.Item, facts *manifest.Facts) error {
 	request, err := request.Manifest(item.Object, d.namespace)
 	if err != nil {
 		return err
@@ -113,19 +115,20 @@ func (d *decider) one(ctx context.Context, o *outcome, item manifest.Item, facts
 	o.object = &report.Object{Source: item.Source, Item: item, Request: request, Decision: decision}
 	for _, id := range slices.Sorted(maps.Keys(decision.Errors)) {
 		if failsClosed(decision, id) {
-			continue // The decision is what the cluster's would be, and its finding says why.
+			continue // The decision is the same as in the cluster, and its finding contains the reason.
 		}
-		o.problems = append(o.problems, problem(item.Source, evaluationError(request, id, decision.Errors[id])))
+		o.problems = append(o.problems, problemOf(item.Source, evaluationError(request, id, decision.Errors[id])))
 	}
 	return nil
 }
 
-// failsClosed reports whether an object that a policy cannot decide was decided anyway.
+// failsClosed reports whether the failure of a policy resulted in a denial.
 func failsClosed(d *decision.Decision, policy string) bool {
 	return slices.ContainsFunc(d.Findings, func(f decision.Finding) bool { return f.Policy == policy && f.Failed && !f.FailOpen && f.Unknown == "" })
 }
 
-// evaluationError leaves out what the engine says about a Secret: it may quote a value.
+// evaluationError omits the error of the Rego evaluation for a Secret, because it may quote a
+// value.
 func evaluationError(request *decision.Request, policy string, err error) error {
 	if request.Kind.Group == "" && request.Kind.Kind == "Secret" {
 		return fmt.Errorf("policy %s could not be evaluated", policy)
@@ -133,12 +136,12 @@ func evaluationError(request *decision.Request, policy string, err error) error 
 	return fmt.Errorf("policy %s could not be evaluated: %w", policy, err)
 }
 
-// problems point at the fields that an error is about.
+// problems returns a problem for each field that an error is about.
 func problems(item manifest.Item, err error) []report.Problem {
 	if refused, ok := errors.AsType[*manifest.RefusedError](err); ok {
 		all := make([]report.Problem, 0, len(refused.Faults))
 		for _, fault := range refused.Faults {
-			all = append(all, faulty(item, fault))
+			all = append(all, faultProblem(item, fault))
 		}
 		return all
 	}
@@ -146,25 +149,25 @@ func problems(item manifest.Item, err error) []report.Problem {
 	if wrong, ok := errors.AsType[*request.FieldError](err); ok {
 		at.Line = item.LineOf(wrong.Path)
 	}
-	return []report.Problem{problem(at, err)}
+	return []report.Problem{problemOf(at, err)}
 }
 
-func faulty(item manifest.Item, fault manifest.Fault) report.Problem {
+func faultProblem(item manifest.Item, fault manifest.Fault) report.Problem {
 	return report.Problem{Source: manifest.Source{File: item.Source.File, Line: fault.Line}, Message: decision.Redact(fault.String())}
 }
 
-func problem(at manifest.Source, err error) report.Problem {
+func problemOf(at manifest.Source, err error) report.Problem {
 	return report.Problem{Source: at, Message: decision.Redact(err.Error())}
 }
 
-// verdict is the error that makes the exit code. Violations come second to input that
-// was not decided: a pipeline that treats 1 as "known and accepted" must not pass it.
+// verdict returns the error that determines the exit code. Undecided input takes precedence over
+// violations: a pipeline that treats 1 as "known and accepted" must not pass it.
 func verdict(s report.Summary, failOn decision.Verdict) error {
 	switch {
 	case s.Errors > 0:
 		return errUndecided
 	case s.IsEmpty():
-		return errNothing
+		return errNoObjects
 	case s.Fails(failOn):
 		return errViolations
 	}

@@ -16,7 +16,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// deciderFlags are the flags of every command that decides manifests.
+// deciderFlags are the flags of all commands that decide manifests.
 type deciderFlags struct {
 	config    []string
 	namespace string
@@ -35,12 +35,12 @@ func (f *deciderFlags) add(command *cobra.Command) {
 	f.maxMode = addChoice(command, "max-mode", "", "a ceiling for the modes of all Guardrails", "enforce", "warn", "audit")
 }
 
-// addFailOn adds the flag that verdict takes.
+// addFailOn adds the flag --fail-on, whose value decision.ParseVerdict parses.
 func addFailOn(command *cobra.Command) *choice {
 	return addChoice(command, "fail-on", "", "the mildest verdict that makes the exit code 1", "deny", "unknown", "warn")
 }
 
-// decider compiles the Guardrails that the flags name.
+// decider compiles the configuration that the flags select.
 func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
 	if reasons := validation.IsDNS1123Label(f.namespace); len(reasons) > 0 {
 		return nil, &usageError{fmt.Errorf("--namespace %q: %s", f.namespace, strings.Join(reasons, "; "))}
@@ -60,8 +60,8 @@ func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
 	return &decider{catalog: snapshot.Catalog(), snapshot: snapshot, namespace: f.namespace, options: pipeline.Options{MaxMode: ceiling}}, nil
 }
 
-// snapshot compiles the configuration of the paths. Where it has no Guardrails, the
-// built-in ones hold.
+// snapshot compiles the configuration in the given paths. If it contains no Guardrails, the
+// built-in ones apply.
 func (f *deciderFlags) snapshot(ctx context.Context, catalog *rego.Catalog) (*config.Snapshot, error) {
 	var objects config.Objects
 	if len(f.config) > 0 {
@@ -89,7 +89,8 @@ func (f *deciderFlags) snapshot(ctx context.Context, catalog *rego.Catalog) (*co
 	return snapshot, errors.Join(errs...)
 }
 
-// loadObjects checks here what Build would check again, because files have lines.
+// loadObjects loads and checks the configuration. Build repeats the checks, but only files have
+// lines to report.
 func loadObjects(paths []string, catalog *rego.Catalog) (config.Objects, error) {
 	set, errs := config.LoadFiles(paths...)
 	errs = append(errs, set.Check(catalog)...)

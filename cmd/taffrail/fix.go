@@ -7,15 +7,15 @@ import (
 	"io"
 	"strings"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
-	"taffrail.dev/cmd/taffrail/diff"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/manifest"
 	"taffrail.dev/webhook/report"
 )
 
-// errUnfixed says that a fix was proposed and not made; the report has named it.
+// errUnfixed is returned if a proposed fix was not applied. The report contains the details.
 var errUnfixed = errors.New("part of the fixes could not be made")
 
 // fixFlags are the flags of taffrail fix.
@@ -65,11 +65,15 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err != nil {
 		return err
 	}
+	failOn, err := decision.ParseVerdict(f.failOn.value)
+	if err != nil {
+		return err
+	}
 	decider, err := f.decider(ctx)
 	if err != nil {
 		return err
 	}
-	before := manifest.Load(paths, command.InOrStdin(), f.reading())
+	before := manifest.Load(paths, command.InOrStdin(), f.manifestOptions())
 	fixer := &fixer{decider: decider, files: before}
 	report, err := fixer.run(ctx)
 	if err != nil {
@@ -84,22 +88,22 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if f.diff {
 		done = "would fix: "
 	}
-	if err := tell(command.ErrOrStderr(), done, fixer, report); err != nil {
+	if err := printFixes(command.ErrOrStderr(), done, fixer, report); err != nil {
 		return err
 	}
-	err = verdict(report.Summary(), decision.Verdict(f.failOn.value))
+	err = verdict(report.Summary(), failOn)
 	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
 		return errUnfixed
 	}
 	return err
 }
 
-// write puts a fixed file where it belongs. Of standard input nothing is passed on if a part
-// of it could not be decided: whatever comes next in the pipe must not get half of it.
+// write writes a fixed file to its destination. If a part of standard input could not be decided,
+// nothing is written: the next command in the pipe must not receive a part of it.
 func (f *fixFlags) write(stdout io.Writer, file manifest.File, before []byte, isDecided bool) error {
 	switch {
 	case f.diff:
-		_, err := io.WriteString(stdout, diff.Unified(report.PrintablePath(file.Name), shown(file, before), shown(file, file.Data)))
+		_, err := io.WriteString(stdout, unified(decision.PrintablePath(file.Name), redactedContent(file, before), redactedContent(file, file.Data)))
 		return err
 	case file.IsStdin && isDecided:
 		_, err := stdout.Write(file.Data)
@@ -110,14 +114,21 @@ func (f *fixFlags) write(stdout io.Writer, file manifest.File, before []byte, is
 	return nil
 }
 
-// tell says what was fixed and what remains; nothing where there is neither.
-func tell(stderr io.Writer, done string, fixer *fixer, rep *report.Report) error {
+// unified returns the diff between two texts under a file's name, as diff -u writes it, or the
+// empty string if they are equal. It begins with the names: patch -p0 needs no line above them.
+func unified(name, before, after string) string {
+	text := diff.Diff(name, []byte(before), name, []byte(after))
+	return strings.TrimPrefix(string(text), fmt.Sprintf("diff %s %s\n", name, name))
+}
+
+// printFixes prints what was fixed and what remains, if anything.
+func printFixes(stderr io.Writer, done string, fixer *fixer, rep *report.Report) error {
 	var b strings.Builder
 	for _, line := range fixer.fixed {
-		b.WriteString(done + report.Printable(line) + "\n")
+		b.WriteString(done + decision.Printable(line) + "\n")
 	}
-	for _, name := range fixer.left {
-		b.WriteString("left alone: " + report.PrintablePath(name) + ": a part of it could not be decided, so none of its fixes was made\n")
+	for _, name := range fixer.skipped {
+		b.WriteString("left alone: " + decision.PrintablePath(name) + ": a part of it could not be decided, so none of its fixes was made\n")
 	}
 	shown := *rep
 	shown.Errors = append(shown.Errors, fixer.problems...)

@@ -15,32 +15,32 @@ import (
 )
 
 var (
-	// errStays says that a policy is not content with its own fix.
-	errStays = errors.New("the policy still objects after it")
-	// errUndecidable says that a fix would make something that cannot be decided.
+	// errStillReported is returned if a policy still reports a finding after its own fix.
+	errStillReported = errors.New("the policy still objects after it")
+	// errUndecidable is returned if the object could not be decided after a fix.
 	errUndecidable = errors.New("its file could not be decided after it")
 )
 
-// fixer applies what findings propose to files, in memory.
+// fixer applies the fixes that findings propose to files, in memory.
 type fixer struct {
 	decider *decider
 	files   []manifest.File
 
-	// fixed tells in lines what was done.
+	// fixed contains a line for each applied fix.
 	fixed []string
-	// problems are fixes that could not be made.
+	// problems contains the fixes that could not be applied.
 	problems []report.Problem
-	// left are the files that have fixes and are left alone.
-	left []string
-	// refused are those fixes, never to be tried again.
+	// skipped contains the names of files with fixes that are left unchanged.
+	skipped []string
+	// refused contains the fixes that failed. They are not tried again.
 	refused map[identity]bool
-	// undecided are the files that are left alone, by their index: those with anything in them
-	// that has no whole decision, or is no object, so that a diff could not tell which of their
-	// text is a Secret's.
+	// undecided contains the indices of the files that are left unchanged: those with an item that
+	// could not be decided completely, or that is not an object, so that it is not known which of
+	// the text in a diff belongs to a Secret.
 	undecided map[int]bool
 }
 
-// identity knows a finding again in the next decision.
+// identity identifies a finding across decisions.
 type identity struct {
 	file, item                            int
 	policy, container, key, path, message string
@@ -54,23 +54,24 @@ type proposal struct {
 	patch   []decision.PatchOperation
 }
 
-// state is files together with what was decided about them.
+// state is a version of the files and the decisions about them.
 type state struct {
 	files    []manifest.File
 	items    [][]manifest.Item
 	outcomes [][]outcome
 }
 
-// run fixes round by round until nothing is left to fix, and reports what then remains.
+// run applies fixes in rounds until there are none left, and reports the remaining findings.
 func (f *fixer) run(ctx context.Context) (*report.Report, error) {
 	f.refused, f.undecided = map[identity]bool{}, map[int]bool{}
 	now := f.decide(ctx, f.files)
 	withheld := f.proposals(now)
 	for i, outcomes := range now.outcomes {
-		f.undecided[i] = slices.ContainsFunc(outcomes, outcome.isUndecided) || slices.ContainsFunc(now.items[i], isNoObject)
+		f.undecided[i] = slices.ContainsFunc(outcomes, outcome.isUndecided) || slices.ContainsFunc(now.items[i], isNotObject)
 	}
-	f.leave(withheld)
-	// Every round makes or refuses a fix. Fixes may bring up others, but not without end.
+	f.recordSkipped(withheld)
+	// Every round applies or refuses a fix. A fix may cause others, but only a limited number of
+	// them.
 	for rounds := 20 + 2*len(f.proposals(now)); ; rounds-- {
 		plan := disjoint(f.proposals(now))
 		if len(plan) == 0 {
@@ -81,7 +82,7 @@ func (f *fixer) run(ctx context.Context) (*report.Report, error) {
 		}
 		files, made := f.apply(now, plan)
 		next := f.decide(ctx, files)
-		if !f.refuseStaying(made, now, next) {
+		if !f.refuseIneffective(made, now, next) {
 			continue
 		}
 		for _, p := range made {
@@ -93,30 +94,31 @@ func (f *fixer) run(ctx context.Context) (*report.Report, error) {
 	return reportOf(slices.Concat(now.outcomes...)), nil
 }
 
-// isDecided reports whether there is a whole decision about everything in a file. Any other
-// file is left alone: what could not be decided may be what makes a fix wrong.
+// isDecided reports whether everything in a file was decided completely. Any other file is left
+// unchanged: the undecided part may be what makes a fix wrong.
 func (f *fixer) isDecided(file int) bool { return !f.undecided[file] }
 
-// leave reports the files with fixes that are not made because a part of them is undecided.
-func (f *fixer) leave(withheld []proposal) {
-	told := map[int]bool{}
+// recordSkipped records the files that have fixes but are left unchanged because a part of them
+// is undecided.
+func (f *fixer) recordSkipped(withheld []proposal) {
+	recorded := map[int]bool{}
 	for _, p := range withheld {
-		if f.undecided[p.file] && !told[p.file] {
-			told[p.file] = true
-			f.left = append(f.left, f.files[p.file].Name)
+		if f.undecided[p.file] && !recorded[p.file] {
+			recorded[p.file] = true
+			f.skipped = append(f.skipped, f.files[p.file].Name)
 		}
 	}
 }
 
-// isUndecided reports whether an item has no decision, or one without some policy's say: the
-// cluster may then admit it or refuse it, but nobody knows what is right. A
-// Namespace that is missing from the input leaves a verdict open, but not what a fix should be.
+// isUndecided reports whether an item has no decision, or one to which a policy could not
+// contribute: the cluster may admit or deny it, but the correct result is not known. A Namespace
+// that is missing from the input leaves the verdict open, but not the fix.
 func (o outcome) isUndecided() bool {
 	return len(o.problems) > 0 || slices.ContainsFunc(findings(o), func(f decision.Finding) bool { return f.Failed })
 }
 
-// isNoObject reports whether an item is something else than an object or a blank.
-func isNoObject(item manifest.Item) bool { return item.Err != nil && !item.IsBlank() }
+// isNotObject reports whether an item is neither an object nor blank.
+func isNotObject(item manifest.Item) bool { return item.Err != nil && !item.IsBlank() }
 
 func (f *fixer) decide(ctx context.Context, files []manifest.File) *state {
 	s := &state{files: files}
@@ -134,7 +136,7 @@ func (f *fixer) decide(ctx context.Context, files []manifest.File) *state {
 	return s
 }
 
-// proposals are the fixes that may be tried, in the order of the input.
+// proposals returns the fixes to try, in the order of the input.
 func (f *fixer) proposals(s *state) []proposal {
 	var proposals []proposal
 	for i, outcomes := range s.outcomes {
@@ -164,17 +166,17 @@ func identityOf(file, item int, f decision.Finding) identity {
 	return identity{file, item, f.Policy, f.Container, f.Key, f.Path, f.Message}
 }
 
-// disjoint leaves out what touches a path that an earlier one touches: it was made for
-// the object as it is, and will be made anew for the object as it will be.
+// disjoint removes the proposals that overlap with an earlier one: they were made for the current
+// object, and the next round proposes them again for the changed one.
 func disjoint(proposals []proposal) []proposal {
 	type object struct{ file, item int }
-	touched := map[object][]string{}
+	touched := map[object][]decision.Pointer{}
 	return slices.DeleteFunc(proposals, func(p proposal) bool {
 		at := object{p.file, p.item}
 		paths := paths(p.patch)
 		for _, path := range paths {
 			for _, other := range touched[at] {
-				if isWithin(path, other) || isWithin(other, path) {
+				if path.Within(other) || other.Within(path) {
 					return true
 				}
 			}
@@ -184,9 +186,10 @@ func disjoint(proposals []proposal) []proposal {
 	})
 }
 
-// paths are what a patch touches. Where an element comes or goes, its whole list moves.
-func paths(patch []decision.PatchOperation) []string {
-	var paths []string
+// paths returns the paths that a patch touches. Adding or removing an element touches the whole
+// list.
+func paths(patch []decision.PatchOperation) []decision.Pointer {
+	var paths []decision.Pointer
 	for _, o := range patch {
 		path := o.Path
 		if slash := strings.LastIndexByte(path, '/'); slash >= 0 && (o.Op == "add" || o.Op == "remove") {
@@ -194,25 +197,23 @@ func paths(patch []decision.PatchOperation) []string {
 				path = path[:slash]
 			}
 		}
-		paths = append(paths, path)
+		paths = append(paths, decision.Pointer(path))
 	}
 	return paths
 }
 
-func isWithin(path, other string) bool { return path == other || strings.HasPrefix(path, other+"/") }
-
-// apply makes fixes, document by document. It returns those that could be made.
+// apply applies fixes, document by document. It returns those that succeeded.
 func (f *fixer) apply(s *state, plan []proposal) (files []manifest.File, made []proposal) {
 	files = slices.Clone(s.files)
-	byDocument := map[*manifest.Document][]proposal{}
-	var documents []*manifest.Document
+	byDocument := map[*yamldoc.Document][]proposal{}
+	var documents []*yamldoc.Document
 	for _, p := range plan {
 		if byDocument[p.from.Document] == nil {
 			documents = append(documents, p.from.Document)
 		}
 		byDocument[p.from.Document] = append(byDocument[p.from.Document], p)
 	}
-	// From the last on, so that the places of those above stay what they are.
+	// Start with the last document, so that the offsets of those above stay valid.
 	for _, document := range slices.Backward(documents) {
 		text, ok := f.applyAll(document.Text, byDocument[document])
 		if len(ok) == 0 {
@@ -225,15 +226,15 @@ func (f *fixer) apply(s *state, plan []proposal) (files []manifest.File, made []
 	return files, made
 }
 
-// applyAll writes the fixes into a document at once and, where that cannot be done, half
-// by half, to find out which of them it is.
+// applyAll applies all fixes to a document. If that fails, it divides them in half to find those
+// that fail.
 func (f *fixer) applyAll(text []byte, proposals []proposal) ([]byte, []proposal) {
 	fixed, err := patched(text, proposals)
 	if err == nil {
 		return fixed, proposals
 	}
 	if len(proposals) == 1 {
-		f.refuse(proposals[0], err)
+		f.recordRefused(proposals[0], err)
 		return text, nil
 	}
 	half := len(proposals) / 2
@@ -243,28 +244,28 @@ func (f *fixer) applyAll(text []byte, proposals []proposal) ([]byte, []proposal)
 }
 
 func patched(text []byte, proposals []proposal) ([]byte, error) {
-	document, err := edit.Parse(text)
+	document, err := edit.New(text)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range proposals {
-		if err := document.Patch(yamldoc.Segments(p.from.Path), p.patch); err != nil {
+		if err := document.Patch(decision.FieldPath(p.from.Path), p.patch); err != nil {
 			return nil, err
 		}
 	}
 	return document.Text()
 }
 
-// refuseStaying refuses the fixes whose findings are still there, and tells whether there
-// are none.
-func (f *fixer) refuseStaying(made []proposal, before, after *state) bool {
+// refuseIneffective refuses the fixes whose findings are still reported, and reports whether
+// there are none.
+func (f *fixer) refuseIneffective(made []proposal, before, after *state) bool {
 	all := true
 	for _, p := range made {
 		switch {
 		case slices.ContainsFunc(after.outcomes[p.file], outcome.isUndecided):
-			f.refuse(p, errUndecidable)
-		case stays(p, made, before, after):
-			f.refuse(p, errStays)
+			f.recordRefused(p, errUndecidable)
+		case isStillReported(p, made, before, after):
+			f.recordRefused(p, errStillReported)
 		default:
 			continue
 		}
@@ -273,9 +274,9 @@ func (f *fixer) refuseStaying(made []proposal, before, after *state) bool {
 	return all
 }
 
-// stays tells whether a finding is there again. Where a list has become shorter, another
-// finding may have moved to its path: then there are fewer of them.
-func stays(p proposal, made []proposal, before, after *state) bool {
+// isStillReported reports whether a finding is still present. If a list became shorter, another
+// finding may have moved to its path; then their number is smaller.
+func isStillReported(p proposal, made []proposal, before, after *state) bool {
 	if len(after.outcomes[p.file]) != len(before.outcomes[p.file]) || after.outcomes[p.file][p.item].object == nil {
 		return true
 	}
@@ -303,13 +304,13 @@ func count[T any](list []T, is func(T) bool) int {
 	return n
 }
 
-func (f *fixer) refuse(p proposal, err error) {
+func (f *fixer) recordRefused(p proposal, err error) {
 	f.refused[p.identity] = true
 	message := fmt.Sprintf("%s: the fix of policy %s for %s was not made: %v", p.subject, p.policy, p.path, err)
 	f.problems = append(f.problems, report.Problem{Source: p.from.Source, Message: message})
 }
 
-// String says what the fix is about.
+// String returns the position, object and policy of the fix.
 func (p proposal) String() string {
 	container := ""
 	if p.container != "" {

@@ -151,7 +151,7 @@ func TestFixes(t *testing.T) {
 			[]rule{works, {"keys", `some key, value in input.object.x; value == 1`, `"x"`, `[{"op": "add", "path": sprintf("/x/%s", [key]), "value": 2}]`}},
 			configMap + "data: {}\nx: {0x10: 1}\n",
 			configMap + "data:\n  works: x\nx: {0x10: 1}\n", 1,
-			[]string{"f0:1: ConfigMap shop/c: the fix of policy keys for x was not made: the YAML is written in a way that cannot be changed without loss"},
+			[]string{"f0:1: ConfigMap shop/c: the fix of policy keys for x was not made: the YAML is written in a way that cannot be changed without touching other lines: make the change by hand"},
 		},
 	}
 	for _, test := range tests {

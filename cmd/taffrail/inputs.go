@@ -20,7 +20,7 @@ hold too, up to the root of the repository. A file that is named itself is alway
 Everything else below a folder is read, hidden folders and linked ones included, except
 for .git and folders whose names begin with two dots. What patterns leave out is counted.`
 
-// inputFlags are the flags of every command that reads manifests.
+// inputFlags are the flags of all commands that read manifests.
 type inputFlags struct {
 	files, exclude []string
 }
@@ -31,9 +31,9 @@ func (f *inputFlags) add(command *cobra.Command) {
 	flags.StringArrayVar(&f.exclude, "exclude", nil, "leave out of folders what matches, in the syntax of .gitignore (repeatable)")
 }
 
-func (f *inputFlags) reading() manifest.Options { return manifest.Options{Exclude: f.exclude} }
+func (f *inputFlags) manifestOptions() manifest.Options { return manifest.Options{Exclude: f.exclude} }
 
-// paths is what to read: flags first, then arguments.
+// paths returns the paths to read: those of flags first, then the arguments.
 func (f *inputFlags) paths(command *cobra.Command, args []string) ([]string, error) {
 	paths := slices.Concat(f.files, args)
 	for _, path := range paths {
@@ -49,8 +49,8 @@ func (f *inputFlags) paths(command *cobra.Command, args []string) ([]string, err
 	if len(paths) > 0 {
 		return paths, nil
 	}
-	// Waiting in silence for somebody to type a manifest would look like a hang, and the
-	// null device is what a job has that nobody pipes anything into.
+	// Waiting silently for input from a terminal would look like a hang, and a CI job without piped
+	// input reads from the null device.
 	if file, ok := command.InOrStdin().(*os.File); ok {
 		if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice != 0 {
 			return nil, &usageError{fmt.Errorf("nothing to %s: name files or folders, or pipe manifests in", command.Name())}
@@ -61,11 +61,11 @@ func (f *inputFlags) paths(command *cobra.Command, args []string) ([]string, err
 
 var (
 	isURL = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://`)
-	// isRemote is how Git and ssh write a place on another host.
+	// isRemote matches the notation of Git and ssh for a path on another host.
 	isRemote = regexp.MustCompile(`^[\w.-]+@[\w.-]+:`)
 )
 
-// checkPath refuses what is the name of something, but not of a file.
+// checkPath rejects arguments that name something other than a file.
 func checkPath(path, command string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil

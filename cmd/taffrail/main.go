@@ -1,5 +1,5 @@
-// Command taffrail checks manifests against the policies of the library, and serves
-// the same verdicts to a cluster as an admission webhook.
+// Command taffrail checks manifests against policies, and serves the same verdicts to a cluster
+// as an admission webhook.
 package main
 
 import (

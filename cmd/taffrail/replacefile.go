@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// replaceFile puts other data into a file, all or nothing: whoever reads it meanwhile
-// finds the old or the new. Its mode stays, and a link to it stays a link.
+// replaceFile replaces the content of a file atomically: a concurrent reader gets either the old
+// or the new content. The mode is preserved, and a symbolic link stays a link.
 func replaceFile(path string, data []byte) (err error) {
 	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return err

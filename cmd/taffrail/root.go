@@ -7,12 +7,10 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-
-	"taffrail.dev/webhook/report"
+	"taffrail.dev/webhook/decision"
 )
 
-// The exit codes of every command. A pipeline must be able to tell a manifest that is
-// wrong from a check that did not happen.
+// The exit codes of all commands. They distinguish a violation from a check that did not run.
 const (
 	exitClean      = 0
 	exitViolations = 1
@@ -24,10 +22,10 @@ const exitHelp = `Exit codes:
   1  violations, as --fail-on defines them
   2  wrong usage, input that cannot be read, or an internal error`
 
-// errViolations makes run return exitViolations and say nothing more.
+// errViolations makes run return exitViolations without printing an error.
 var errViolations = errors.New("violations")
 
-// streams are what a command reads and writes.
+// streams are the standard streams of a command.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
@@ -48,7 +46,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		return exitViolations
 	}
 	for _, one := range flatten(err) {
-		fmt.Fprintln(s.err, "error:", report.Printable(one.Error())) //nolint:errcheck // nobody is left to be told
+		fmt.Fprintln(s.err, "error:", decision.Printable(one.Error())) //nolint:errcheck // there is nowhere left to report it
 	}
 	if usage := new(usageError); errors.As(err, &usage) {
 		fmt.Fprintf(s.err, "Run '%s --help' for usage.\n", command.CommandPath()) //nolint:errcheck // as above
@@ -56,7 +54,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	return exitError
 }
 
-// flatten takes joined errors apart, so that each is printed on a line of its own.
+// flatten splits joined errors, so that each is printed on its own line.
 func flatten(err error) []error {
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {
@@ -65,7 +63,7 @@ func flatten(err error) []error {
 	return []error{err}
 }
 
-// usageError is the caller's mistake on the command line.
+// usageError is returned for a mistake on the command line.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
@@ -91,7 +89,7 @@ Both give the same verdict in the same words.
 	return root
 }
 
-// usage marks the errors of an argument check as the caller's mistake.
+// usage returns errors of an argument check as a usageError.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
 		if err := check(command, args); err != nil {

@@ -52,11 +52,11 @@ func goldens(t *testing.T, format string) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(parseScript(t, string(archive.Comment)).args, "-o "+format) {
+		if !strings.Contains(string(archive.Comment), "-o "+format) {
 			continue
 		}
 		for _, f := range archive.Files {
-			if f.Name == "stdout" {
+			if f.Name == "want-stdout" {
 				outputs[file] = string(f.Data)
 			}
 		}

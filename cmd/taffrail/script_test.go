@@ -3,143 +3,57 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
+	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"taffrail.dev/test/golden"
 )
 
-var update = flag.Bool("update", false, "rewrite what testdata/*.txtar expects")
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"taffrail": main}) }
 
-// script is one command line and what it prints. In a .txtar file the comment says
+// TestScripts runs testdata/*.txtar. In addition to testscript's own commands there are
 //
-//	args: check -o json a.yaml
-//	stdin: b.yaml                (a file of the archive; none by default)
-//	dir: deploy                  (the folder to run in, . by default)
-//	chapter: true                (the chapter's manifests in the folder chapter)
-//	exit: 2
-//	stdout: ^ID +MODE             (a pattern that a line matches, instead of the whole)
+//	chapter                    writes the chapter's manifests to the folder chapter
+//	exits CODE PROGRAM ARG...  is exec for a program that must exit with CODE
 //
-// after free text. The files stdout and stderr are what is expected, all others are
-// there in the working directory.
-type script struct {
-	args, stdin, dir string
-	chapter          bool
-	exit             int
-	patterns         []string // of stdout
-}
-
-func parseScript(t *testing.T, comment string) script {
-	t.Helper()
-	var s script
-	for line := range strings.Lines(comment) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		switch key {
-		case "args":
-			s.args = value
-		case "stdin":
-			s.stdin = value
-		case "dir":
-			s.dir = value
-		case "chapter":
-			s.chapter = value == "true"
-		case "stdout":
-			s.patterns = append(s.patterns, value)
-		case "exit":
-			exit, err := strconv.Atoi(value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.exit = exit
-		}
-	}
-	return s
-}
-
+// -update rewrites the expected output in the scripts.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scripts", err)
-	}
-	for _, file := range files {
-		path, err := filepath.Abs(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { runScript(t, path) })
-	}
-}
-
-func runScript(t *testing.T, path string) {
-	archive, err := txtar.ParseFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := parseScript(t, string(archive.Comment))
 	manifests := chapterManifests(t)
-	t.Chdir(t.TempDir())
-	if s.chapter {
-		writeFiles(t, "chapter", manifests)
-	}
-	inputs, want := map[string]string{}, map[string]string{}
-	for _, f := range archive.Files {
-		if f.Name == "stdout" || f.Name == "stderr" {
-			want[f.Name] = string(f.Data)
-		} else {
-			inputs[f.Name] = string(f.Data)
-		}
-	}
-	writeFiles(t, ".", inputs)
-	if s.dir != "" {
-		t.Chdir(s.dir)
-	}
-	exit, stdout, stderr := execute(strings.NewReader(inputs[s.stdin]), strings.Fields(s.args)...)
-	if exit != s.exit {
-		t.Errorf("exit code %d, want %d", exit, s.exit)
-	}
-	for _, pattern := range s.patterns {
-		if !regexp.MustCompile("(?m)" + pattern).MatchString(stdout) {
-			t.Errorf("stdout has no line like %s:\n%s", pattern, stdout)
-		}
-	}
-	if len(s.patterns) > 0 {
-		stdout = ""
-	}
-	if *update {
-		rewrite(t, path, archive, map[string]string{"stdout": stdout, "stderr": stderr})
-		return
-	}
-	if diff := cmp.Diff(want["stdout"], stdout); diff != "" {
-		t.Errorf("stdout (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(want["stderr"], stderr); diff != "" {
-		t.Errorf("stderr (-want +got):\n%s", diff)
-	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", UpdateScripts: golden.Updating(), RequireExplicitExec: true, RequireUniqueNames: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"chapter": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Check(os.MkdirAll(ts.MkAbs("chapter"), 0o755))
+				for name, text := range manifests {
+					ts.Check(os.WriteFile(ts.MkAbs("chapter/"+name), []byte(text), 0o600))
+				}
+			},
+			"exits": exits,
+		},
+	})
 }
 
-func rewrite(t *testing.T, path string, archive *txtar.Archive, got map[string]string) {
-	t.Helper()
-	kept := archive.Files[:0]
-	for _, f := range archive.Files {
-		if f.Name != "stdout" && f.Name != "stderr" {
-			kept = append(kept, f)
-		}
+func exits(ts *testscript.TestScript, negated bool, args []string) {
+	if negated || len(args) < 2 {
+		ts.Fatalf("usage: exits code program [argument...]")
 	}
-	for _, name := range []string{"stdout", "stderr"} {
-		if got[name] != "" {
-			kept = append(kept, txtar.File{Name: name, Data: []byte(got[name])})
-		}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = ended.ExitCode()
+	} else {
+		ts.Check(err)
 	}
-	archive.Files = kept
-	if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
-		t.Fatal(err)
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
 	}
 }
 

@@ -22,20 +22,20 @@ import (
 
 const (
 	configWebhook = "config.taffrail.dev"
-	// selfTestPolicy is no policy, and cannot become one: the id of a policy has no dot.
+	// selfTestPolicy can never exist: the ID of a policy does not contain dots.
 	selfTestPolicy = "no.such.policy"
 )
 
-// errNoAnswer is an API server, or a webhook that it waits for, that says nothing.
+// errNoAnswer is returned if the API server, or a webhook that it calls, does not respond.
 var errNoAnswer = errors.New("the API server did not answer in time: it may be waiting for Taffrail; give it longer by --timeout")
 
-// errNotAsked is an API server that admits what Taffrail refuses.
-var errNotAsked = errors.New(`the API server did not ask Taffrail: it admitted a Guardrail that binds a policy that does not exist.
+// errNotCalled is returned if the API server admits what Taffrail refuses.
+var errNotCalled = errors.New(`the API server did not ask Taffrail: it admitted a Guardrail that binds a policy that does not exist.
 Look at "kubectl get validatingwebhookconfigurations", at the Pods of Taffrail, and at whether the API server reaches port 9443 of their nodes`)
 
 func newSelfTestCommand() *cobra.Command {
 	var kubeconfig string
-	var patience time.Duration
+	var timeout time.Duration
 	var reached bool
 	command := &cobra.Command{
 		Use:   "selftest",
@@ -52,23 +52,23 @@ Exit codes:
   2  it did not, or the API server cannot be asked, or something is not sent`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := selfTest(command.Context(), kubeconfig, patience, command.OutOrStdout()); err != nil || !reached {
+			if err := selfTest(command.Context(), kubeconfig, timeout, command.OutOrStdout()); err != nil || !reached {
 				return err
 			}
 			client, err := dynamicClient(kubeconfig)
 			if err != nil {
 				return err
 			}
-			return testReached(command.Context(), client, patience, command.OutOrStdout())
+			return testReached(command.Context(), client, timeout, command.OutOrStdout())
 		},
 	}
 	command.Flags().StringVar(&kubeconfig, "kubeconfig", "", kubeconfigHelp)
-	command.Flags().DurationVar(&patience, "timeout", 30*time.Second, "how long to try")
+	command.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to try")
 	command.Flags().BoolVar(&reached, "reached", false, "fail too if the API server does not ask about everything that Guardrails bind")
 	return command
 }
 
-func selfTest(ctx context.Context, kubeconfig string, patience time.Duration, w io.Writer) error {
+func selfTest(ctx context.Context, kubeconfig string, timeout time.Duration, w io.Writer) error {
 	client, err := dynamicClient(kubeconfig)
 	if err != nil {
 		return err
@@ -76,18 +76,18 @@ func selfTest(ctx context.Context, kubeconfig string, patience time.Duration, w 
 	guardrails := client.Resource(schema.GroupVersionResource{
 		Group: v1alpha1.Group, Version: v1alpha1.Version, Resource: "guardrails",
 	})
-	// What is said after the deadline is only that it has passed.
-	deadline, cancel := context.WithTimeout(ctx, patience)
+	// After the deadline, the error would only say that it has passed. Keep the previous one.
+	deadline, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var refusal string
 	last := errNoAnswer
 	wait.UntilWithContext(deadline, func(attempt context.Context) {
-		said, err := askForNonsense(attempt, guardrails)
+		said, err := createInvalidGuardrail(attempt, guardrails)
 		if attempt.Err() != nil {
 			return
 		}
 		refusal, last = said, err
-		// RBAC will not change its mind.
+		// Retrying does not help against RBAC.
 		if err == nil || apierrors.IsForbidden(err) {
 			cancel()
 		}
@@ -99,8 +99,8 @@ func selfTest(ctx context.Context, kubeconfig string, patience time.Duration, w 
 	return err
 }
 
-// askForNonsense returns in which words it is refused.
-func askForNonsense(ctx context.Context, guardrails dynamic.ResourceInterface) (string, error) {
+// createInvalidGuardrail returns the message with which the request is denied.
+func createInvalidGuardrail(ctx context.Context, guardrails dynamic.ResourceInterface) (string, error) {
 	nonsense := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": v1alpha1.GroupVersion().String(), "kind": config.KindGuardrail,
 		"metadata": map[string]any{"generateName": "taffrail-selftest-"},
@@ -112,7 +112,7 @@ func askForNonsense(ctx context.Context, guardrails dynamic.ResourceInterface) (
 	refused := new(apierrors.StatusError)
 	switch {
 	case err == nil:
-		return "", errNotAsked
+		return "", errNotCalled
 	case errors.As(err, &refused) && strings.Contains(err.Error(), fmt.Sprintf("%q denied the request", configWebhook)):
 		return err.Error(), nil
 	}

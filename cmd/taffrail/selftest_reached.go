@@ -17,22 +17,22 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// reachedInterval is how often conditions are read while one is missing or not True.
+// reachedInterval is the time between two reads while a condition is missing or not True.
 const reachedInterval = 2 * time.Second
 
-// errNotReached says that something is bound and not asked about.
+// errNotReached is returned if the API server does not send everything that is bound.
 var errNotReached = errors.New(`the API server does not ask Taffrail about everything that is bound.
 Add the kinds to extraKinds of the chart, or put back what was changed in the webhook configurations: charts/taffrail/docs/blind-spots.md`)
 
-// testReached reads the condition Reached of every Guardrail and Policy. It waits for those
-// that are not True yet: they follow the configuration by a moment.
-func testReached(ctx context.Context, client dynamic.Interface, patience time.Duration, w io.Writer) error {
+// testReached checks the condition Reached of every Guardrail and Policy. It waits for those that
+// are not True: conditions follow the configuration with a short delay.
+func testReached(ctx context.Context, client dynamic.Interface, timeout time.Duration, w io.Writer) error {
 	var found error
 	var looked int
-	err := wait.PollUntilContextTimeout(ctx, reachedInterval, patience, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, reachedInterval, timeout, true, func(ctx context.Context) (bool, error) {
 		looked, found = 0, nil
 		for _, resource := range []string{"guardrails", "policies"} {
-			n, err := lookReached(ctx, client, resource)
+			n, err := checkReached(ctx, client, resource)
 			looked += n
 			found = errors.Join(found, err)
 		}
@@ -48,8 +48,9 @@ func testReached(ctx context.Context, client dynamic.Interface, patience time.Du
 	return err
 }
 
-// lookReached returns how many objects of a kind there are, and what is wrong with them.
-func lookReached(ctx context.Context, client dynamic.Interface, resource string) (int, error) {
+// checkReached returns the number of objects of a resource, and an error for each condition that
+// is not True.
+func checkReached(ctx context.Context, client dynamic.Interface, resource string) (int, error) {
 	list, err := client.Resource(schema.GroupVersionResource{Group: v1alpha1.Group, Version: v1alpha1.Version, Resource: resource}).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return 0, fmt.Errorf("listing %s: %w", resource, err)
@@ -57,7 +58,7 @@ func lookReached(ctx context.Context, client dynamic.Interface, resource string)
 	var wrong []error
 	for i := range list.Items {
 		object := &list.Items[i]
-		// Both kinds have their conditions in the same place.
+		// The conditions of both kinds have the same path.
 		var typed v1alpha1.Policy
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(map[string]any{"status": map[string]any{"conditions": conditionsOf(object.Object)}}, &typed); err != nil {
 			return 0, fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
@@ -68,17 +69,17 @@ func lookReached(ctx context.Context, client dynamic.Interface, resource string)
 		case active == nil || active.ObservedGeneration < object.GetGeneration():
 			wrong = append(wrong, fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), errNoStatus))
 		case active.Status == metav1.ConditionFalse:
-			// Nothing of it is in force that could be asked about.
+			// Nothing of the object is in force.
 		case reached == nil || reached.ObservedGeneration < object.GetGeneration():
 			wrong = append(wrong, fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), errNoStatus))
 		case reached.Status != metav1.ConditionTrue:
-			wrong = append(wrong, fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), errors.New(reached.Message))) //nolint:err113 // the message is the condition's
+			wrong = append(wrong, fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), errors.New(reached.Message))) //nolint:err113 // the text is the message of the condition
 		}
 	}
 	return len(list.Items), errors.Join(wrong...)
 }
 
-// errNoStatus is an object whose status no replica has written.
+// errNoStatus is returned for an object whose status no replica has written yet.
 var errNoStatus = errors.New("its status does not say yet what is asked about")
 
 func conditionsOf(object map[string]any) []any {

@@ -23,19 +23,19 @@ import (
 	"taffrail.dev/webhook/server"
 )
 
-// namespaceFile is where the kubelet tells a Pod its namespace.
+// namespaceFile contains the namespace of the Pod.
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
-// serveOptions are the flags that server.Options cannot hold as they are.
+// serveOptions are server.Options and the flags that have to be converted to them.
 type serveOptions struct {
 	server.Options
 	maxMode, logLevel, logFormat *choice
 	kubeconfig                   string
-	// kept is Options.Certificate where it names a Secret.
-	kept certs.Options
+	// rotation is used as Options.Certificate if it names a Secret.
+	rotation certs.Options
 }
 
-// The defaults of the certificate that Taffrail makes for itself.
+// The default lifetimes of a certificate that Taffrail issues.
 const (
 	defaultCertificateValidity = 90 * 24 * time.Hour
 	defaultCAValidity          = 2 * 365 * 24 * time.Hour
@@ -68,12 +68,12 @@ Exit codes:
 	flags := command.Flags()
 	flags.StringVar(&o.CertFile, "tls-cert-file", "", "PEM file with the serving certificate; read again when it changes")
 	flags.StringVar(&o.KeyFile, "tls-private-key-file", "", "PEM file with its key")
-	flags.StringVar(&o.kept.Secret, "tls-secret", "", "Secret in --namespace to keep the certificate in, instead of files; it must be there, and may be empty")
+	flags.StringVar(&o.rotation.Secret, "tls-secret", "", "Secret in --namespace to keep the certificate in, instead of files; it must be there, and may be empty")
 	flags.StringVar(&o.Service, "service-name", server.DefaultName, "Service in --namespace that the API server calls; the certificate in --tls-secret is for it")
 	flags.StringVar(&o.WebhookConfiguration, "webhook-configuration", server.DefaultName, "name of the two webhook configurations, which are read to know what the API server asks about; with --tls-secret their caBundle is kept")
 	flags.StringVar(&o.WebhookURL, "webhook-url", "", "beginning of the URL by which they call this server where no Service leads to it, as in https://10.0.0.1:9443")
-	flags.DurationVar(&o.kept.Certificate, "certificate-validity", defaultCertificateValidity, "how long the certificate in --tls-secret is valid; it is renewed when a third is left")
-	flags.DurationVar(&o.kept.Authority, "ca-validity", defaultCAValidity, "how long its authority is valid, three times as long at least; succeeded when a third is left")
+	flags.DurationVar(&o.rotation.Certificate, "certificate-validity", defaultCertificateValidity, "how long the certificate in --tls-secret is valid; it is renewed when a third is left")
+	flags.DurationVar(&o.rotation.Authority, "ca-validity", defaultCAValidity, "how long its authority is valid, three times as long at least; succeeded when a third is left")
 	flags.StringVar(&o.ClientCAFile, "client-ca-file", "", "PEM file with the CA of the API server's client certificate; nobody else gets past the handshake then, and without it anybody may ask for decisions")
 	flags.StringSliceVar(&o.ClientNames, "client-names", nil, "common names of client certificates to let in; all that are signed if empty")
 	flags.StringVar(&o.BindAddress, "bind-address", server.DefaultBindAddress, "address for the webhooks, /healthz and /readyz over TLS")
@@ -86,7 +86,10 @@ Exit codes:
 	flags.DurationVar(&o.ShutdownGrace, "shutdown-grace", server.DefaultShutdownGrace, "how long requests in flight may then take")
 	flags.IntVar(&o.MaxInFlight, "max-in-flight", admission.DefaultMaxInFlight, "requests decided at once; as many may wait, twice as many arrive, and five times as many connections be open")
 	flags.Int64Var(&o.MaxInFlightBytes, "max-in-flight-bytes", admission.DefaultMaxInFlightBytes, "bytes that have arrived of all bodies together; a quarter is kept for bodies of up to 64 KiB")
-	flags.DurationVar(&o.ExcusesInterval, "excuses-interval", server.DefaultExcusesInterval, "how often the leader counts what each Exemption excuses")
+	flags.DurationVar(&o.ExemptionUsageInterval, "exemption-usage-interval", server.DefaultExemptionUsageInterval, "how often the leader counts what each Exemption excuses")
+	// The previous name of the flag is kept for one release.
+	flags.DurationVar(&o.ExemptionUsageInterval, "excuses-interval", server.DefaultExemptionUsageInterval, "use --exemption-usage-interval")
+	_ = flags.MarkHidden("excuses-interval") // fails for a flag that does not exist
 	flags.DurationVar(&o.WouldDenyInterval, "would-deny-interval", server.DefaultWouldDenyInterval, "how often to add to the status of Guardrails what would have been denied")
 	o.logLevel = addChoice(command, "log-level", "", "what to log; debug has every decision in it", "info", "debug", "warn", "error")
 	o.logFormat = addChoice(command, "log-format", "", "how to log, to stderr", "json", "text")
@@ -102,10 +105,10 @@ func (o *serveOptions) run(command *cobra.Command) error {
 		return &usageError{err}
 	}
 	if o.DrainDelay <= 0 {
-		o.DrainDelay = -1 // Options take 0 for the default.
+		o.DrainDelay = -1 // The zero value selects the default.
 	}
-	if o.MaxInFlight <= 0 || o.MaxInFlightBytes <= 0 || o.ShutdownGrace <= 0 || o.ExcusesInterval <= 0 || o.WouldDenyInterval <= 0 {
-		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes, --shutdown-grace, --excuses-interval and --would-deny-interval must be positive")}
+	if o.MaxInFlight <= 0 || o.MaxInFlightBytes <= 0 || o.ShutdownGrace <= 0 || o.ExemptionUsageInterval <= 0 || o.WouldDenyInterval <= 0 {
+		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes, --shutdown-grace, --exemption-usage-interval and --would-deny-interval must be positive")}
 	}
 	if len(o.ClientNames) > 0 && o.ClientCAFile == "" {
 		return &usageError{errors.New("--client-names restricts nobody without --client-ca-file: name the file with who signs the API server's client certificate")}
@@ -113,12 +116,12 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	if o.ClientCAFile != "" && o.MetricsBindAddress == "0" {
 		return &usageError{errors.New("--client-ca-file needs --metrics-bind-address: probes have no client certificate, and would have nowhere else to ask")}
 	}
-	if o.kept.Secret != "" {
-		o.kept.Service, o.kept.Configuration = o.Service, o.WebhookConfiguration
-		if err := o.kept.Check(); err != nil {
+	if o.rotation.Secret != "" {
+		o.rotation.Service, o.rotation.Configuration = o.Service, o.WebhookConfiguration
+		if err := o.rotation.Check(); err != nil {
 			return &usageError{fmt.Errorf("--certificate-validity and --ca-validity: %w", err)}
 		}
-		o.Certificate = &o.kept
+		o.Certificate = &o.rotation
 	}
 	if o.Config, err = restConfig(o.kubeconfig); err != nil {
 		return err
@@ -130,21 +133,21 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	if o.Log, err = newLogger(command.ErrOrStderr(), o.logLevel.value, o.logFormat.value); err != nil {
 		return &usageError{err}
 	}
-	// Libraries log through loggers of the process; there is one process.
+	// Libraries log through global loggers, of which a process has only one.
 	ctrllog.SetLogger(o.Log)
 	klog.SetLogger(o.Log.WithName("client-go"))
 
-	ctx, forget := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
-	defer forget()
+	ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	go func() {
 		<-ctx.Done()
-		forget() // The next signal is not caught.
+		stop() // The next signal ends the process.
 	}()
-	began := time.Now()
+	start := time.Now()
 	if err := server.Run(ctx, o.Options); err != nil {
 		return err
 	}
-	o.Log.Info("Stopped", "after", time.Since(began).Round(time.Second).String())
+	o.Log.Info("Stopped", "after", time.Since(start).Round(time.Second).String())
 	return nil
 }
 
@@ -155,7 +158,8 @@ func podNamespace() string {
 	return server.DefaultNamespace
 }
 
-// newLogger logs through slog, in logr's clothes because that is what libraries take.
+// newLogger returns a logger that logs through slog. It is a logr.Logger because libraries
+// require one.
 func newLogger(w io.Writer, level, format string) (logr.Logger, error) {
 	var options slog.HandlerOptions
 	var threshold slog.Level
@@ -165,7 +169,7 @@ func newLogger(w io.Writer, level, format string) (logr.Logger, error) {
 	options.Level = threshold
 	options.ReplaceAttr = redacted
 	if level == "debug" {
-		// logr's V(1) is one below info. Debug means that, and not client-go's V(4).
+		// logr's V(1) is one level below info. debug includes V(1), but not client-go's V(4).
 		options.Level = slog.LevelInfo - 1
 	}
 	if format == "text" {
@@ -174,8 +178,8 @@ func newLogger(w io.Writer, level, format string) (logr.Logger, error) {
 	return logr.FromSlogHandler(slog.NewJSONHandler(w, &options)), nil
 }
 
-// redacted takes credentials out of what is logged. Names of users stay: the API server has
-// authenticated them, and oidc:ana@example.com is only like a password before a host.
+// redacted removes credentials from logged values. User names are kept: the API server has
+// authenticated them, and oidc:ana@example.com only resembles a password before a host.
 func redacted(_ []string, attr slog.Attr) slog.Attr {
 	if attr.Key == "user" {
 		return attr

@@ -10,7 +10,7 @@ import (
 	"taffrail.dev/webhook/rego/regotest"
 )
 
-// errNoTests keeps a mistyped path from passing.
+// errNoTests is returned if there is nothing to test, so that a mistyped path does not pass.
 var errNoTests = errors.New("found no policy with a test or a case")
 
 // testFlags are the flags of taffrail test.

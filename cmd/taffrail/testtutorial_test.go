@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"taffrail.dev/test/golden"
 )
 
 // The tutorial is followed to the letter: a block with a file's name is written there, and
@@ -26,12 +28,12 @@ func TestTutorial(t *testing.T) {
 	if commands == 0 {
 		t.Error("the tutorial has no command")
 	}
-	if *update {
+	if golden.Updating() {
 		if err := os.WriteFile(page, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff(string(text), got); diff != "" && !*update {
+	if diff := cmp.Diff(string(text), got); diff != "" && !golden.Updating() {
 		t.Errorf("policies/TUTORIAL.md (-is +prints):\n%s", diff)
 	}
 }

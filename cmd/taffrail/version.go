@@ -20,8 +20,8 @@ func newVersionCommand() *cobra.Command {
 	}
 }
 
-// versionText reads what the Go command stamped into the binary; a test binary has
-// none of it.
+// versionText returns the information that the Go command embeds into a binary. A test binary has
+// none.
 func versionText() string {
 	text := "taffrail (unknown version)\n"
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -38,7 +38,7 @@ func versionText() string {
 	return text + fmt.Sprintf("%s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// version is that of a release or a commit; empty for a binary that knows neither.
+// version returns the version of a release or commit, or "" if the binary contains neither.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "(devel)" {

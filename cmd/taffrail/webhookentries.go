@@ -16,10 +16,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// addEntries adds the entries that a webhook configuration is about to get, each with the
-// caBundle of an entry that calls the same Service. An upgrade that follows finds them
-// there and keeps their caBundle. It does nothing if there is no such configuration or no
-// caBundle yet, as before an installation.
+// addEntries adds the entries that a webhook configuration lacks, each with the caBundle of an
+// entry that calls the same Service. A subsequent upgrade finds them there and keeps their
+// caBundle. It does nothing if the configuration does not exist or has no caBundle yet, as before
+// an installation.
 func addEntries(ctx context.Context, kubeconfig, text string, w io.Writer) error {
 	client, err := dynamicClient(kubeconfig)
 	if err != nil {
@@ -52,7 +52,7 @@ func addEntriesTo(ctx context.Context, client dynamic.Interface, text string, w 
 			continue
 		}
 		if entry.ClientConfig.CABundle == nil {
-			entry.ClientConfig.CABundle = trustedBy(stored, entry.ClientConfig.Service)
+			entry.ClientConfig.CABundle = caBundleFor(stored, entry.ClientConfig.Service)
 		}
 		if len(entry.ClientConfig.CABundle) > 0 {
 			missing = append(missing, entry)
@@ -61,7 +61,8 @@ func addEntriesTo(ctx context.Context, client dynamic.Interface, text string, w 
 	if len(missing) == 0 {
 		return nil
 	}
-	// Merged by name into what is there, unless somebody has written since.
+	// A strategic merge patch merges entries by name. The resourceVersion makes it fail if the
+	// configuration was changed meanwhile.
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"resourceVersion": stored.ResourceVersion}, "webhooks": missing,
 	})
@@ -79,8 +80,8 @@ func addEntriesTo(ctx context.Context, client dynamic.Interface, text string, w 
 	return nil
 }
 
-// trustedBy returns the caBundle of an entry that calls the same Service.
-func trustedBy(c *admissionregistrationv1.ValidatingWebhookConfiguration, service *admissionregistrationv1.ServiceReference) []byte {
+// caBundleFor returns the caBundle of an entry that calls the same Service.
+func caBundleFor(c *admissionregistrationv1.ValidatingWebhookConfiguration, service *admissionregistrationv1.ServiceReference) []byte {
 	for i := range c.Webhooks {
 		entry := &c.Webhooks[i].ClientConfig
 		if service != nil && entry.Service != nil && entry.Service.Namespace == service.Namespace && entry.Service.Name == service.Name && len(entry.CABundle) > 0 {

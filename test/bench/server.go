@@ -23,6 +23,7 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/metrics"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
 )
@@ -61,7 +62,7 @@ func serve(dir string) error {
 		inner := http.NewServeMux()
 		admission.New(admission.Options{
 			Current: func() admission.Decider { return decider }, Log: logr.Discard(),
-			Metrics: admission.NewMetrics(prometheus.NewRegistry()),
+			Observers: []admission.Observer{metrics.NewRequests(prometheus.NewRegistry())},
 		}).Register(inner)
 		mux.Handle(path+"/", http.StripPrefix(path, inner))
 	}

@@ -7,8 +7,8 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 )
 
-// The notes are what a person knows of what they have just done. Helm 3 prints them only
-// where it reaches a cluster.
+// The notes are all that a person sees of what they have just installed. Helm 3 prints them
+// only if it reaches a cluster.
 func TestNotesSayWhatIsGuardedNow(t *testing.T) {
 	h := helm4(t)
 	nobody := release()
@@ -27,19 +27,19 @@ func TestNotesSayWhatIsGuardedNow(t *testing.T) {
 			"helm upgrade taffrail CHART -n taffrail-system --reset-then-reuse-values --set maxMode=warn",
 			"kubectl delete validatingwebhookconfiguration,mutatingwebhookconfiguration taffrail",
 		}, []string{"WARNING", "node autoscaler"}},
-		"warn": {release().with("maxMode=warn"), []string{"people read warnings", "--set maxMode=enforce"}, nil},
+		"warn": {release().with("maxMode=warn"), []string{"users see warnings", "--set maxMode=enforce"}, nil},
 		"warn, and Fail to come": {release().with("maxMode=warn", "failurePolicy=Fail"), []string{
-			"failurePolicy  Ignore: while no replica answers, requests pass unchecked (Fail comes with maxMode enforce)",
+			"failurePolicy  Ignore: while no replica answers, requests pass unchecked (Fail applies under maxMode enforce)",
 		}, nil},
 		"opt-in": {release("opt-in"), []string{
 			"maxMode        enforce", `those that match {"matchLabels":{"taffrail.dev/guard":"enabled"}}, but kube-system`, "--set failurePolicy=Fail",
 		}, nil},
 		"eks": {release("eks"), []string{
 			"failurePolicy  Fail: while no replica answers, workloads cannot be created or changed",
-			"excludeNamespaces must name those of your node autoscaler", "must leave taffrail-system alone", "Next: nothing.",
+			"excludeNamespaces must name the namespaces of your node autoscaler", "must exclude taffrail-system in turn", "Next: nothing.",
 		}, nil},
 		"nobody left alone":             {nobody, []string{"namespaces     all\n"}, nil},
-		"no Guardrail":                  {release().with("guardrails.chapter=null", "guardrails.restricted=null"), []string{"none: nothing is asked for until you apply one"}, nil},
+		"no Guardrail":                  {release().with("guardrails.chapter=null", "guardrails.restricted=null"), []string{"none: nothing is required until you apply one"}, nil},
 		"in the default namespace":      {Release{Name: "taffrail", Namespace: "default"}, []string{"WARNING: the namespace of this release is default."}, nil},
 		"among the cluster's own":       {Release{Name: "taffrail", Namespace: "kube-system"}, []string{"WARNING: the namespace of this release is kube-system."}, nil},
 		"under another name of its own": {Release{Name: "guard", Namespace: "platform"}, []string{"mutatingwebhookconfiguration guard-taffrail", "patch deployment guard-taffrail"}, nil},
@@ -61,8 +61,8 @@ func TestNotesSayWhatIsGuardedNow(t *testing.T) {
 	}
 }
 
-// What waits for Taffrail is what the entry that is closed asks about, and people are told
-// all of it.
+// The notes name every kind of a webhook entry that fails closed, because writes of these
+// kinds wait for Taffrail.
 func TestNotesNameAllThatIsHeldUp(t *testing.T) {
 	h := helm4(t)
 	all := release("eks").with("webhooks.services.failurePolicy=Fail", "webhooks.secrets.failurePolicy=Fail", "webhooks.configMaps.failurePolicy=Fail")

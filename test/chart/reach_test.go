@@ -44,7 +44,7 @@ func TestEverythingThatIsBoundIsReached(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bound := reach.Bound{Injects: true, Relaxes: true}
+	bound := reach.Scope{Injects: true, Relaxes: true}
 	for _, policy := range catalog.Policies() {
 		bound.Kinds = append(bound.Kinds, policy.Kinds...)
 	}
@@ -74,7 +74,7 @@ func TestEverythingThatIsBoundIsReached(t *testing.T) {
 		}
 		b := bound
 		b.Covers = func(n decision.Namespace) bool { return !excluded[n.Name] }
-		entries := reach.Entries(mutating, validating, reach.Here{Namespace: "taffrail-system", Service: "taffrail"})
+		entries := reach.Entries(mutating, validating, reach.Installation{Namespace: "taffrail-system", Service: "taffrail"})
 		c := reach.NewCluster(entries, serves(), all, "taffrail-system")
 		report := c.Report(b)
 		for i := range report.Gaps {

@@ -35,7 +35,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"a namespace twice":        {release().with("excludeNamespaces={a,a}"), "at '/excludeNamespaces': items at 0 and 1 are equal"},
 		"too long a timeout":       {release().with("webhooks.workloads.timeoutSeconds=31"), "at '/webhooks/workloads/timeoutSeconds': maximum: got 31, want 30"},
 		"the entry that all kinds had": {
-			release().with("webhooks.validate.timeoutSeconds=5"), "webhooks.validate is now an entry for each group of kinds: write webhooks.workloads,",
+			release().with("webhooks.validate.timeoutSeconds=5"), "webhooks.validate has been replaced by an entry for each group of kinds: write webhooks.workloads,",
 		},
 		"a duration without a unit": {release().with("server.excusesInterval=10"), "at '/server/excusesInterval': got number, want string"},
 		"an interval of nothing":    {release().with("server.wouldDenyInterval=0s"), "at '/server/wouldDenyInterval': '0s' does not match pattern"},
@@ -64,12 +64,12 @@ func TestValuesThatAreRefused(t *testing.T) {
 			release().with("namespaceSelector.matchExpressions[0].key=a", "namespaceSelector.matchExpressions[0].operator=DoesNotExist", "namespaceSelector.matchExpressions[0].values={b}"),
 			"at '/namespaceSelector/matchExpressions/0/values': maxItems: got 1, want 0",
 		},
-		"a parent's condition without a parent": {release().with("enabled=false"), "enabled false: only a parent chart that names it as its condition can leave Taffrail out"},
+		"a parent's condition without a parent": {release().with("enabled=false"), "enabled false: only a parent chart that names this key as the condition of its dependency can leave Taffrail out"},
 
 		// what is wrong together
 		"Fail with one replica": {
 			fail.with("replicas=1"),
-			"failurePolicy Fail with replicas 1: whenever that Pod is away, requests are refused; write replicas: 2 or more, or failurePolicy: Ignore",
+			"failurePolicy Fail with replicas 1: whenever that Pod is unavailable, requests are refused; write replicas: 2 or more, or failurePolicy: Ignore",
 		},
 		"Fail with one replica, before it is in force": {
 			fail.with("replicas=1", "maxMode=audit"), "failurePolicy Fail with replicas 1",
@@ -80,7 +80,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		},
 		"Fail on the cluster": {
 			fail.with("excludeNamespaces={kube-public}"),
-			"failurePolicy Fail without kube-system in excludeNamespaces: while Taffrail is away the cluster could not repair its own network or DNS",
+			"failurePolicy Fail without kube-system in excludeNamespaces: while Taffrail is unavailable, the cluster could not repair its own network or DNS",
 		},
 		"Fail with a budget for all": {
 			fail.with("podDisruptionBudget.maxUnavailable=3"),
@@ -108,17 +108,17 @@ func TestValuesThatAreRefused(t *testing.T) {
 		},
 		"a CA that ends too soon": {
 			release().with("certificates.selfManaged.caValidity=2160h"),
-			"certificates.selfManaged.caValidity 2160h with certificateValidity 2160h: a CA must outlive what it signs while another one takes over; write caValidity: 6480h or more",
+			"certificates.selfManaged.caValidity 2160h with certificateValidity 2160h: a CA must outlive what it signs while a new CA takes over; write caValidity: 6480h or more",
 		},
 		"a CA of cert-manager's that ends too soon": {
 			release().with("certificates.certManager.caDuration=6479h"),
-			"certificates.certManager.caDuration 6479h with duration 2160h: a CA must outlive what it signs while another one takes over; write caDuration: 6480h or more",
+			"certificates.certManager.caDuration 6479h with duration 2160h: a CA must outlive what it signs while a new CA takes over; write caDuration: 6480h or more",
 		},
 		"a renewal before the beginning": {
 			release().with("certificates.certManager.renewBefore=2160h"), "certificates.certManager.renewBefore 2160h is not shorter than certificates.certManager.duration 2160h",
 		},
 		"names without a CA": {
-			release().with("clientCA.names={kube-apiserver}"), "clientCA.names without clientCA.configMap: no client certificate is asked for, so the names would restrict nobody",
+			release().with("clientCA.names={kube-apiserver}"), "clientCA.names without clientCA.configMap: no client certificate is required, so the names would restrict nobody",
 		},
 		"more in flight than memory": {
 			release().with("server.maxInFlightBytes=67108864"),
@@ -134,13 +134,13 @@ func TestValuesThatAreRefused(t *testing.T) {
 			release().with("hostNetwork=true", "ports.metrics=30443"), "ports.metrics 30443 with hostNetwork: a Service of type NodePort may be given this port",
 		},
 		"a NetworkPolicy for the host's network": {
-			release().with("hostNetwork=true", "networkPolicy.enabled=true"), "networkPolicy.enabled with hostNetwork: a NetworkPolicy does not hold Pods on the host's network",
+			release().with("hostNetwork=true", "networkPolicy.enabled=true"), "networkPolicy.enabled with hostNetwork: a NetworkPolicy does not apply to Pods on the host's network",
 		},
 		"the rights of the default account": {
-			release().with("serviceAccount.create=false"), "serviceAccount.create false without serviceAccount.name: the namespace's default account would get Taffrail's rights",
+			release().with("serviceAccount.create=false"), "serviceAccount.create false without serviceAccount.name: the namespace's default account, and with it every Pod there, would get Taffrail's rights",
 		},
 		"a label that Pods are found by": {
-			release().with(`podLabels.app\.kubernetes\.io/name=other`), "podLabels names app.kubernetes.io/name: the Deployment and the Service find their Pods by it; write another label",
+			release().with(`podLabels.app\.kubernetes\.io/name=other`), "podLabels names app.kubernetes.io/name: the Deployment and the Service select their Pods by it; write another label",
 		},
 		"a Guardrail that matches nothing": {
 			release().with(`namespaceSelector.matchLabels.taffrail\.dev/exposure=open`),

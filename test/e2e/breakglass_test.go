@@ -26,7 +26,7 @@ func TestBreakGlass(t *testing.T) {
 	letIn := func(t *testing.T) { t.Helper(); agreed(t, "violating Pods to be let in", letsIn) }
 	comeBack := func(t *testing.T) {
 		t.Helper()
-		page.follow(t, "One command puts the ceiling and the webhooks back")
+		page.follow(t, "One command restores the ceiling and the webhooks")
 		settled(t)
 		enforced(t, shop)
 	}
@@ -55,7 +55,7 @@ func TestBreakGlass(t *testing.T) {
 	t.Run("One Guardrail", func(t *testing.T) {
 		page.follow(t, "**One Guardrail.**")
 		letIn(t)
-		page.follow(t, "A Guardrail that you patched")
+		page.follow(t, "If you patched a Guardrail")
 		enforced(t, shop)
 	})
 	t.Run("Everything", func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestBreakGlass(t *testing.T) {
 		down(t)
 		// What the page says people read.
 		out := exits(t, 1, world.alice, nil, "run web --image=registry.example/app:1.0.0 --dry-run=server --namespace="+shop)
-		must(t, counts(out, page.between("What people read is `", "`")))
+		must(t, counts(out, page.between("Users see `", "`")))
 		page.follow(t, "**Look**")
 		page.follow(t, "**Open it.**")
 		letIn(t)
@@ -82,7 +82,7 @@ func TestBreakGlass(t *testing.T) {
 		letIn(t)
 		selfTestFails(t)
 		comeBack(t)
-		page.follow(t, "If Taffrail was away")
+		page.follow(t, "If Taffrail was unavailable")
 	})
 }
 

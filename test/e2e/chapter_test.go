@@ -28,7 +28,7 @@ func TestChapterUnderThePresetForEKS(t *testing.T) {
 	helm(t, "test", release, "--namespace="+systemNamespace)
 	s := begin(t, true, "")
 	follow(s)
-	s.golden("chapter/eks.txt")
+	s.Check(s.t, "testdata/chapter/eks.txt")
 }
 
 // The same in a namespace that asks for it; one that does not is never spoken of, and
@@ -39,7 +39,7 @@ func TestChapterUnderThePresetForOptIn(t *testing.T) {
 	s := begin(t, true, guardLabel+"=enabled")
 	follow(s)
 
-	s.tell("The label is guarded.")
+	s.Heading("The label is guarded.")
 	nora := s.whoLabelsNamespaces("nora")
 	s.exits(1, nora, "label namespace "+chapterNamespace+" "+guardLabel+"-")
 	kubectl(t, world.admin, "create clusterrole relaxing --verb=relax --resource=guardrails.taffrail.dev")
@@ -55,7 +55,7 @@ func TestChapterUnderThePresetForOptIn(t *testing.T) {
 	s.types(nora, "label namespace "+chapterNamespace+" "+guardLabel+"-")
 
 	unasked := s.awaitSilence()
-	s.tell("Without it nobody says anything.")
+	s.Heading("Without it nobody says anything.")
 	s.types(world.alice, "apply -f 02_nginx_k8s.yaml")
 	s.types(world.alice, "apply -f 21_db_config_k8s.yaml")
 	total, err := askedTogether(t.Context())
@@ -63,7 +63,7 @@ func TestChapterUnderThePresetForOptIn(t *testing.T) {
 	if total != unasked {
 		t.Errorf("Taffrail was asked %v times about a namespace without the label", total-unasked)
 	}
-	s.golden("chapter/opt-in.txt")
+	s.Check(s.t, "testdata/chapter/opt-in.txt")
 }
 
 // The same as a dry run: nothing is refused, nobody is warned and nothing is filled in, and
@@ -73,7 +73,7 @@ func TestChapterUnderThePresetForAudit(t *testing.T) {
 	helm(t, "test", release, "--namespace="+systemNamespace)
 	s := begin(t, false, "")
 	follow(s)
-	s.tell("What would have been denied.")
+	s.Heading("What would have been denied.")
 	eventually(t, "it to be counted", func(ctx context.Context) error {
 		out, err := world.kubectl(ctx, world.admin, "get guardrail chapter --output=jsonpath={.status.wouldDeny.namespaces}")
 		if err == nil {
@@ -81,8 +81,8 @@ func TestChapterUnderThePresetForAudit(t *testing.T) {
 		}
 		return err
 	})
-	s.saw("Guardrail chapter counts image-tag, plaintext-secret and require-probes in %s", chapterNamespace)
-	s.golden("chapter/audit.txt")
+	s.Note("Guardrail chapter counts image-tag, plaintext-secret and require-probes in %s", chapterNamespace)
+	s.Check(s.t, "testdata/chapter/audit.txt")
 }
 
 // begin makes the chapter's namespace, and who acts in it.
@@ -92,7 +92,7 @@ func begin(t *testing.T, enforces bool, label string) *story {
 	kubectl(t, world.admin, "delete namespace --ignore-not-found "+chapterNamespace)
 	t.Cleanup(func() { deleteNamespace(t, chapterNamespace) })
 	s := &story{t: t, namespace: chapterNamespace, enforces: enforces}
-	s.tell("The namespace.")
+	s.Heading("The namespace.")
 	s.types(world.admin, "apply -f 20_create_namespace_k8s.yaml")
 	if label != "" {
 		s.types(world.admin, "label namespace "+chapterNamespace+" "+label)
@@ -112,18 +112,18 @@ func follow(s *story) {
 	alice, admin := world.alice, world.admin
 	operator := s.operator()
 
-	s.tell("The first Pod and the first Deployment.")
+	s.Heading("The first Pod and the first Deployment.")
 	s.refused(alice, "apply -f 02_nginx_k8s.yaml")
 	s.refused(alice, "apply -f 01_nginx_deployment_k8s.yaml")
 	if !s.enforces {
 		s.types(alice, "delete -f 02_nginx_k8s.yaml -f 01_nginx_deployment_k8s.yaml")
 	}
 
-	s.tell("A Deployment that says nothing of resources.")
+	s.Heading("A Deployment that says nothing of resources.")
 	s.types(alice, "apply -f plain.yaml")
 	s.runs(2, "plain", "/backend-app:1.0.0")
 
-	s.tell("Configuration, and Secrets: not from a manifest, but by who brings them from where they are kept.")
+	s.Heading("Configuration, and Secrets: not from a manifest, but by who brings them from where they are kept.")
 	s.types(alice, "apply -f 41_config_map_batch_k8s.yaml")
 	s.refused(alice, "apply -f 21_db_config_k8s.yaml")
 	if s.enforces {
@@ -131,32 +131,32 @@ func follow(s *story) {
 	}
 	s.types(operator, "create -f batch-secret.yaml")
 
-	s.tell("The API server, and its Service.")
+	s.Heading("The API server, and its Service.")
 	s.types(alice, "apply -f 22_deployment_backend-app_k8s.yaml")
 	s.runs(2, "backend-app", "/backend-app:1.0.0")
 	s.types(alice, "apply -f 23_service_backend-app_k8s.yaml")
 
-	s.tell("Load balancers are not for every namespace.")
+	s.Heading("Load balancers are not for every namespace.")
 	s.types(alice, "delete -f 23_service_backend-app_k8s.yaml")
 	s.types(admin, "label namespace "+chapterNamespace+" taffrail.dev/exposure=restricted")
 	s.awaitRestriction()
 	s.refused(alice, "apply -f 23_service_backend-app_k8s.yaml")
 	s.types(admin, "label namespace "+chapterNamespace+" taffrail.dev/exposure-")
 
-	s.tell("The batch, a run of it now, and none by itself.")
+	s.Heading("The batch, a run of it now, and none by itself.")
 	s.types(alice, "apply -f 43_cronjob_k8s.yaml")
 	s.types(alice, "create job now --from=cronjob/batch-app")
 	s.completes("now")
 	s.types(alice, `patch cronjob/batch-app --patch={"spec":{"suspend":true}}`)
 
-	s.tell("A rollout, one that is refused, and back.")
+	s.Heading("A rollout, one that is refused, and back.")
 	s.types(alice, "set image deployment/backend-app backend-app="+backendImage2)
 	s.runs(2, "backend-app", "/backend-app:2.0.0")
 	s.refused(alice, "set image --dry-run=server deployment/backend-app backend-app="+backendImage)
 	s.types(alice, "rollout undo deployment/backend-app")
 	s.runs(2, "backend-app", "/backend-app:1.0.0")
 
-	s.tell("LimitRange and ResourceQuota.")
+	s.Heading("LimitRange and ResourceQuota.")
 	s.types(admin, "apply -f limits.yaml")
 	s.awaitLimits()
 	s.types(alice, "rollout restart deployment/plain")

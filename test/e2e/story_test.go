@@ -4,37 +4,26 @@ package e2e
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"taffrail.dev/test/golden"
 	"taffrail.dev/test/harness"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // story is what people type in the folder with the chapter's files, and what they read.
 type story struct {
 	t         *testing.T
 	namespace string
 	// enforces tells whether what violates policies is refused.
-	enforces   bool
-	transcript strings.Builder
-}
-
-// tell heads what follows.
-func (s *story) tell(what string) { fmt.Fprintf(&s.transcript, "\n# %s\n", what) }
-
-// saw notes what does not come from a command.
-func (s *story) saw(format string, args ...any) {
-	fmt.Fprintf(&s.transcript, "("+format+")\n", args...)
+	enforces bool
+	golden.Transcript
 }
 
 // types runs a command in the namespace, as somebody, and wants it to succeed.
@@ -56,23 +45,7 @@ func (s *story) refused(as *user, line string) {
 func (s *story) exits(code int, as *user, line string) {
 	s.t.Helper()
 	out := exits(s.t, code, as, nil, "--namespace="+s.namespace+" "+line)
-	fmt.Fprintf(&s.transcript, "%s$ kubectl %s\n%s", as.name, line, out)
-}
-
-// golden compares the transcript with the file, or writes it there.
-func (s *story) golden(name string) {
-	s.t.Helper()
-	file := filepath.Join("testdata", name)
-	got := s.transcript.String()
-	if *update {
-		must(s.t, os.WriteFile(file, []byte(got), 0o600))
-		return
-	}
-	want, err := os.ReadFile(file)
-	must(s.t, err)
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		s.t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
-	}
+	s.Command(as.name, "kubectl "+line, out)
 }
 
 // faster are what the chapter has and a test has no time for, or no registry: they wait
@@ -129,7 +102,7 @@ func (s *story) runs(n int, app, image string) {
 		}
 		return nil
 	})
-	s.saw("%d Pods of %s run %s with %s", n, app, image, given)
+	s.Note("%d Pods of %s run %s with %s", n, app, image, given)
 }
 
 // completes waits until a Job is done.
@@ -144,7 +117,7 @@ func (s *story) completes(job string) {
 	})
 	pods, err := world.admin.client.CoreV1().Pods(s.namespace).List(s.t.Context(), metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + job})
 	must(s.t, err)
-	s.saw("Job %s is done, with %s", job, describe(pods.Items[0].Spec.Containers[0].Resources))
+	s.Note("Job %s is done, with %s", job, describe(pods.Items[0].Spec.Containers[0].Resources))
 }
 
 // describe prints resources in one order.

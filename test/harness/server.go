@@ -79,7 +79,7 @@ func (s *Server) Start(ctx context.Context) error {
 		"--bind-address=" + address(s.port),
 		"--metrics-bind-address=" + address(s.metrics),
 		"--drain-delay=" + s.options.DrainDelay.String(),
-		"--excuses-interval=2s",
+		"--exemption-usage-interval=2s",
 		"--would-deny-interval=" + cmp.Or(s.options.WouldDenyInterval, time.Second).String(),
 		// Of several servers one writes status: the first that was started.
 		"--leader-elect", "--namespace=" + SystemNamespace,

@@ -12,6 +12,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"taffrail.dev/test/golden"
 	"taffrail.dev/test/harness"
 )
 
@@ -44,7 +45,7 @@ func TestChapter(t *testing.T) {
 				answer := cluster.Alice.Apply(t.Context(), object)
 				fmt.Fprintf(&told, "== %s\n%s\n", manifest.File, transcript(t, answer))
 			}
-			golden(t, "chapter/"+test.name+".txt", strings.ReplaceAll(told.String(), namespace, logical))
+			golden.Check(t, "testdata/chapter/"+test.name+".txt", strings.ReplaceAll(told.String(), namespace, logical))
 		})
 	}
 }

@@ -2,13 +2,12 @@ package integration
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"taffrail.dev/test/golden"
 	"taffrail.dev/test/harness"
 	"taffrail.dev/webhook/api/v1alpha1"
 )
@@ -79,27 +78,5 @@ func TestGuardrailsFileIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "guardrails.yaml", string(file))
-}
-
-// golden compares with a file in testdata, or writes it.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got); if it is right, run with -update:\n%s", file, diff)
-	}
+	golden.Check(t, "testdata/guardrails.yaml", string(file))
 }

@@ -19,8 +19,6 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "write the golden files")
-
 	// cluster and taffrail are shared by every test.
 	cluster  *harness.Harness
 	taffrail *harness.Server

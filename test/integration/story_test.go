@@ -11,19 +11,17 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"taffrail.dev/test/golden"
 	"taffrail.dev/test/harness"
 )
 
 // story is what Alice types, and what she reads.
 type story struct {
-	t          *testing.T
-	namespace  string
-	files      harness.Files
-	transcript strings.Builder
+	t         *testing.T
+	namespace string
+	files     harness.Files
+	golden.Transcript
 }
-
-// tell heads what follows.
-func (s *story) tell(what string) { fmt.Fprintf(&s.transcript, "\n# %s\n", what) }
 
 // kubectl runs a command in the namespace and wants it to end as it should.
 func (s *story) kubectl(exitCode int, args ...string) {
@@ -33,7 +31,7 @@ func (s *story) kubectl(exitCode int, args ...string) {
 	if printed.ExitCode != exitCode {
 		s.t.Fatalf("kubectl %s ended with %d:\n%s", strings.Join(args, " "), printed.ExitCode, printed.Output)
 	}
-	fmt.Fprintf(&s.transcript, "$ kubectl %s\n%s", strings.Join(args, " "), s.plain(printed.Output))
+	s.Command("", "kubectl "+strings.Join(args, " "), s.plain(printed.Output))
 }
 
 // plain takes out what is another each time.
@@ -63,7 +61,7 @@ func (s *story) pods(n int, old map[types.UID]bool) map[types.UID]bool {
 		}
 		return nil
 	})
-	fmt.Fprintf(&s.transcript, "(%d Pods)\n", n)
+	s.Note("%d Pods", n)
 	return found
 }
 
@@ -140,19 +138,19 @@ func TestEnforcementComesToARunningNamespace(t *testing.T) {
 		"violating.yaml": []byte(violating),
 		"second.yaml":    []byte(`[{"op": "add", "path": "/spec/template/spec/containers/-", "value": {"name": "second", "image": "busybox"}}]`),
 	}}
-	s.tell("Before there is any Guardrail.")
+	s.Heading("Before there is any Guardrail.")
 	s.kubectl(0, "apply", "-f", "violating.yaml")
 	s.kubectl(0, "set", "image", "deployment/web", "web=nginx:1")
 	s.pods(7, nil)
 
 	g := lateGuardrail(t, "story")
 	enforceLate(t, g, s.namespace)
-	s.tell("The Guardrail is enforced. Every Pod is deleted once, as a drain would, and comes back.")
+	s.Heading("The Guardrail is enforced. Every Pod is deleted once, as a drain would, and comes back.")
 	old := s.podsNow()
 	s.kubectl(0, "delete", "pods", "--all", "--grace-period=0", "--force", "--wait=false")
 	s.pods(7, old)
 
-	s.tell("Edits that make nothing worse.")
+	s.Heading("Edits that make nothing worse.")
 	s.kubectl(0, "scale", "deployment/web", "--replicas=3")
 	s.kubectl(0, "annotate", "deployment/web", "team=shop")
 	s.kubectl(0, "label", "statefulset/db", "tier=data")
@@ -160,21 +158,21 @@ func TestEnforcementComesToARunningNamespace(t *testing.T) {
 	s.kubectl(0, "rollout", "restart", "statefulset/db")
 	s.kubectl(0, "patch", "cronjob/nightly", "--type=merge", "--patch", `{"spec":{"suspend":true}}`)
 
-	s.tell("Edits that make something worse.")
+	s.Heading("Edits that make something worse.")
 	s.kubectl(1, "set", "image", "deployment/web", "web=evil:latest")
 	s.kubectl(1, "patch", "deployment/web", "--type=json", "--patch-file=second.yaml")
 	s.kubectl(1, "set", "env", "deployment/web", "API_TOKEN=3f9c1b7e5a2d4680")
 
-	s.tell("An edit that puts something right, and a rollback from it.")
+	s.Heading("An edit that puts something right, and a rollback from it.")
 	s.kubectl(0, "set", "image", "deployment/web", "web=nginx:1.27.3")
 	s.kubectl(0, "rollout", "undo", "deployment/web")
 	s.kubectl(0, "rollout", "undo", "deployment/web", "--to-revision=1")
 	s.kubectl(0, "create", "job", "manual", "--from=cronjob/nightly")
 
-	s.tell("Whoever deletes it has to put it right.")
+	s.Heading("Whoever deletes it has to put it right.")
 	s.kubectl(0, "delete", "deployment/web")
 	s.kubectl(1, "apply", "-f", "violating.yaml")
-	golden(t, "story.txt", s.transcript.String())
+	s.Check(t, "testdata/story.txt")
 }
 
 func (s *story) podsNow() map[types.UID]bool {

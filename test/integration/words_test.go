@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/policies"
+	"taffrail.dev/test/golden"
 	"taffrail.dev/test/harness"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/rego"
@@ -92,7 +93,7 @@ func TestWordsOfEveryPolicy(t *testing.T) {
 					}
 				}
 			}
-			golden(t, "words/"+policy.ID+".txt", s.text())
+			golden.Check(t, "testdata/words/"+policy.ID+".txt", s.text())
 		})
 	}
 }
@@ -142,7 +143,7 @@ func TestWordsBesidePolicies(t *testing.T) {
 			t.Parallel()
 			s := newSession(t, "words-"+name, "shop")
 			play(s)
-			golden(t, "words/beside/"+name+".txt", s.text())
+			golden.Check(t, "testdata/words/beside/"+name+".txt", s.text())
 		})
 	}
 }

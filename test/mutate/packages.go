@@ -23,7 +23,7 @@ func groups() []group {
 		{"webhook/rego/sandbox", []string{"webhook/rego"}},
 		{"webhook/decision", []string{"webhook/pipeline", "webhook/admission"}},
 		{"webhook/config", []string{"webhook/admission", "webhook/pipeline"}},
-		{"webhook/admission", []string{"webhook/server"}},
+		{"webhook/admission", []string{"webhook/metrics", "webhook/server"}},
 	}
 }
 

@@ -17,12 +17,12 @@ import (
 type fitting struct {
 	// template is true where LimitRanger had not been through the Pod.
 	template bool
-	wishes   []resources.Wish
+	wishes   []resources.Proposal
 	fills    []resources.Fill
 	unfilled []resources.Unfilled
 }
 
-func fit(p resources.Pod, wishes []resources.Wish, ranges []*corev1.LimitRange) fitting {
+func fit(p resources.Pod, wishes []resources.Proposal, ranges []*corev1.LimitRange) fitting {
 	fills, unfilled := resources.Fit(p, wishes, ranges, nil)
 	return fitting{wishes: wishes, fills: fills, unfilled: unfilled}
 }
@@ -111,7 +111,7 @@ func answered(f fitting, admitting *core.Pod) error {
 }
 
 // isSet looks at the container, if it is there, and at Pod level.
-func isSet(w resources.Wish, spec *core.PodSpec) (set, there bool) {
+func isSet(w resources.Proposal, spec *core.PodSpec) (set, there bool) {
 	name := core.ResourceName(w.Field.Resource)
 	if r := spec.Resources; r != nil {
 		_, request := r.Requests[name]
@@ -153,8 +153,8 @@ func fill(pod *corev1.Pod, fills []resources.Fill) {
 	}
 }
 
-func wishesOf(p podgen.Pair) []resources.Wish {
-	var wishes []resources.Wish
+func wishesOf(p podgen.Pair) []resources.Proposal {
+	var wishes []resources.Proposal
 	for _, container := range slices.Sorted(maps.Keys(p.Wishes)) {
 		r := p.Wishes[container]
 		for _, requests := range []bool{true, false} {
@@ -163,7 +163,7 @@ func wishesOf(p podgen.Pair) []resources.Wish {
 				list = r.Requests
 			}
 			for _, name := range slices.Sorted(maps.Keys(list)) {
-				wishes = append(wishes, resources.Wish{
+				wishes = append(wishes, resources.Proposal{
 					Container: container, Field: resources.Field{Requests: requests, Resource: name}, Value: list[name],
 				})
 			}

@@ -21,7 +21,7 @@ type Checker interface {
 }
 
 // readConfiguration reads the review of an object of Taffrail's own configuration.
-func (e *endpoint) readConfiguration(body []byte, c *call) (*decision.Request, error) {
+func (e *endpoint) readConfiguration(body []byte, o *Observation) (*decision.Request, error) {
 	req, err := request.Review(body, e.origin)
 	if limit, ok := errors.AsType[*request.LimitError](err); ok {
 		return nil, tooLarge(limit)
@@ -29,15 +29,15 @@ func (e *endpoint) readConfiguration(body []byte, c *call) (*decision.Request, e
 	if err != nil {
 		return nil, err
 	}
-	c.request = req
+	o.Request = req
 	return req, nil
 }
 
 // check takes a Guardrail, Exemption or Policy to its answer. Where the API server can say
 // what is wrong with an object of its own kinds it answers 422, and so does this: kubectl
 // then prints each field on a line of its own.
-func (e *endpoint) check(ctx context.Context, body []byte, _ Decider, c *call) (*response, error) {
-	request, err := e.readConfiguration(body, c)
+func (e *endpoint) check(ctx context.Context, body []byte, _ Decider, o *Observation) (*response, error) {
+	request, err := e.readConfiguration(body, o)
 	if err != nil {
 		return nil, err
 	}
@@ -45,14 +45,14 @@ func (e *endpoint) check(ctx context.Context, body []byte, _ Decider, c *call) (
 	if err != nil {
 		return nil, err
 	}
-	c.verdict = decision.VerdictAllow
+	o.Verdict = decision.VerdictAllow
 	answer := allowed(request)
 	answer.Warnings = checked.Notes()
 	if len(answer.Warnings) > 0 {
-		c.verdict = decision.VerdictWarn
+		o.Verdict = decision.VerdictWarn
 	}
 	if len(checked.Faults) > 0 {
-		c.verdict = decision.VerdictDeny
+		o.Verdict = decision.VerdictDeny
 		answer.Allowed = false
 		answer.Result = invalid(request, checked)
 	}

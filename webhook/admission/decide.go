@@ -12,16 +12,16 @@ import (
 )
 
 // decide takes the body of one AdmissionReview to its answer.
-func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, c *call) (*response, error) {
+func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, o *Observation) (*response, error) {
 	req, err := request.Review(body, e.origin)
 	var limit *request.LimitError
 	switch {
 	case errors.As(err, &limit):
-		return e.unseen(ctx, limit, decider, c)
+		return e.unseen(ctx, limit, decider, o)
 	case err != nil:
 		return nil, err
 	}
-	c.request = req
+	o.Request = req
 
 	d, err := decider.Decide(ctx, req)
 	if err != nil {
@@ -30,7 +30,7 @@ func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, c *
 	if err := ctx.Err(); err != nil && len(d.Errors) > 0 {
 		return nil, err // the policies are late, not broken
 	}
-	c.decision, c.verdict = d, d.Verdict
+	o.Decision, o.Verdict = d, d.Verdict
 	if e.origin == decision.OriginMutating {
 		return mutated(req, d)
 	}
@@ -42,12 +42,12 @@ const limitAnnotation = "request-limit"
 
 // unseen answers for an object that is too much to be looked at: refused
 // where anything that is enforced applies to its kind and namespace.
-func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, decider Decider, c *call) (*response, error) {
+func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, decider Decider, o *Observation) (*response, error) {
 	request := limit.Request
 	if request == nil || request.UID == "" {
 		return nil, tooLarge(limit)
 	}
-	c.request, c.verdict = request, decision.VerdictAllow
+	o.Request, o.Verdict = request, decision.VerdictAllow
 	answer := allowed(request)
 	if e.origin == decision.OriginMutating {
 		// What is to be said of it, /validate says.
@@ -72,26 +72,10 @@ func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, decide
 	}
 	finding := decision.Finding{
 		Policy: limitAnnotation, Guardrails: guardrails, Mode: mode, WouldDeny: len(wouldDenyBy) > 0, WouldDenyBy: wouldDenyBy,
-		Message:     limit.Error() + ", more than policies look at",
-		Remediation: "Make the object smaller, or split it into several.",
+		Message: limit.Error() + ", more than policies look at", Remediation: limit.Remediation(),
 	}
-	switch limit.What {
-	case "depth":
-		finding.Remediation = "Nest the object less deeply."
-	case "containers":
-		finding.Remediation = "Split the Pod."
-	case "exponent":
-		finding.Remediation = "Write quantities as in 100m or 128Mi."
-	}
-	d := &decision.Decision{Verdict: decision.VerdictAllow, Findings: []decision.Finding{finding}}
-	switch mode {
-	case decision.ModeEnforce:
-		d.Verdict = decision.VerdictDeny
-	case decision.ModeWarn:
-		d.Verdict = decision.VerdictWarn
-	case decision.ModeAudit:
-	}
-	c.decision, c.verdict = d, d.Verdict
+	d := &decision.Decision{Verdict: mode.Verdict(), Findings: []decision.Finding{finding}}
+	o.Decision, o.Verdict = d, d.Verdict
 	return validated(request, d)
 }
 
@@ -113,10 +97,10 @@ func validated(request *decision.Request, d *decision.Decision) (*response, erro
 	return answer, nil
 }
 
-// mutated answers at /mutate: it patches, and tells what it would patch or could not. It denies
-// only what an enforced injection cannot decide: /validate does not evaluate injections of Pods.
-// What else is wrong with the object is said there, after everybody has changed it, and templates
-// are told there of their Pods' fills.
+// mutated answers at /mutate: it patches, and reports what it would patch or could not. It denies
+// only what an enforced injection cannot decide, because /validate does not evaluate injections of
+// Pods. Everything else that is wrong with the object is reported at /validate, once all webhooks
+// have changed it, and so is what would be filled in the Pods of a template.
 func mutated(request *decision.Request, d *decision.Decision) (*response, error) {
 	answer := allowed(request)
 	if request.Workload != nil && request.Workload.Template {

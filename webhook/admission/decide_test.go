@@ -3,39 +3,21 @@ package admission_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"taffrail.dev/test/golden"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/request"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-func golden(t *testing.T, name, got string) {
+func checkGolden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (run with -update to write it)", err)
-	}
-	if string(want) != got+"\n" {
-		t.Errorf("%s differs: got\n%s", path, got)
-	}
+	golden.Check(t, filepath.Join("testdata", name), got+"\n")
 }
 
 func TestDenied(t *testing.T) {
@@ -46,7 +28,7 @@ func TestDenied(t *testing.T) {
 	if r.Allowed || r.Result.Code != http.StatusForbidden || r.Result.Reason != "Forbidden" || r.Result.Status != "Failure" {
 		t.Fatalf("%+v", r)
 	}
-	golden(t, "denial.txt", r.Result.Message)
+	checkGolden(t, "denial.txt", r.Result.Message)
 	if n := strings.Count(r.Result.Message, "\n- image-tag"); n != 20 {
 		t.Errorf("%d findings are spelled out", n)
 	}
@@ -230,7 +212,7 @@ func TestTooLargeOrTooDeep(t *testing.T) {
 				if r.Result.Code != http.StatusForbidden || !strings.HasPrefix(r.Result.Message, "Deployment eks-work/nginx is refused by ") {
 					t.Errorf("%+v", r.Result)
 				}
-				golden(t, strings.ReplaceAll(name, ", ", "_")+".txt", r.Result.Message)
+				checkGolden(t, strings.ReplaceAll(name, ", ", "_")+".txt", r.Result.Message)
 			}
 		})
 	}

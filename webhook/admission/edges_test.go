@@ -13,9 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
-	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/request"
 )
 
@@ -63,7 +60,7 @@ func TestFailures(t *testing.T) {
 		ctx    context.Context
 		err    error
 		status int
-		reason reason
+		reason Reason
 	}{
 		"late":                    {late, defect, http.StatusGatewayTimeout, reasonDeadline},
 		"a deadline of its own":   {t.Context(), fmt.Errorf("reading: %w", context.DeadlineExceeded), http.StatusGatewayTimeout, reasonDeadline},
@@ -90,145 +87,12 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// Each outcome of a finding and of a fill is counted under its name, once, and no label takes
-// what a caller writes.
-func TestDecisionsAreCounted(t *testing.T) {
-	finding := func(change func(*decision.Finding)) decision.Finding {
-		f := decision.Finding{Policy: "p", Mode: decision.ModeEnforce}
-		change(&f)
-		return f
-	}
-	d := &decision.Decision{
-		Findings: []decision.Finding{
-			finding(func(*decision.Finding) {}), finding(func(f *decision.Finding) { f.Mode = decision.ModeWarn }), finding(func(f *decision.Finding) { f.Mode = decision.ModeAudit }),
-			finding(func(f *decision.Finding) { f.Tolerated = "as before" }), finding(func(f *decision.Finding) { f.Exemptions = []string{"e"} }),
-		},
-		Fills: []decision.Fill{
-			{Policy: "q", Mode: decision.ModeEnforce}, {Policy: "q", Mode: decision.ModeWarn}, {Policy: "q", Mode: decision.ModeAudit, Left: "it is older"},
-		},
-		Errors: map[string]error{"broken": errors.New("broken")},
-	}
-	for _, test := range []struct {
-		path    string
-		dry     bool
-		results map[string]float64 // by policy, mode and outcome
-	}{
-		{ValidatePath, false, map[string]float64{
-			"p enforce denied": 1, "p warn warned": 1, "p audit recorded": 1, "p enforce tolerated": 1, "p enforce exempted": 1, "broken  error": 1,
-		}},
-		{MutatePath, false, map[string]float64{"q enforce filled": 1, "q warn suggested": 1, "q audit left": 1, "broken  error": 1}},
-		{ValidatePath, true, map[string]float64{}}, {MutatePath, true, map[string]float64{}},
-	} {
-		registry := prometheus.NewRegistry()
-		m := NewMetrics(registry)
-		m.decided(test.path, &call{began: time.Now(), request: &decision.Request{Operation: decision.Update, DryRun: test.dry}, decision: d, verdict: decision.VerdictDeny})
-		got := counted(t, registry, "taffrail_policy_results_total", "policy", "mode", "outcome")
-		if fmt.Sprint(got) != fmt.Sprint(test.results) {
-			t.Errorf("%s, dry run: %v: got %v, want %v", test.path, test.dry, got, test.results)
-		}
-		if got := counted(t, registry, "taffrail_requests_total", "path", "operation", "verdict"); len(got) != 1 || got[test.path+" UPDATE deny"] != 1 {
-			t.Errorf("got %v", got)
-		}
-		if got := counted(t, registry, "taffrail_evaluation_seconds", "path"); got[test.path] != 1 {
-			t.Errorf("got %v", got)
-		}
-	}
-}
-
-func TestFailuresAreCounted(t *testing.T) {
-	registry := prometheus.NewRegistry()
-	m := NewMetrics(registry)
-	shed := &failure{reason: reasonShed}
-	m.failed(ValidatePath, &call{}, shed)
-	for _, operation := range []decision.Operation{decision.Create, decision.Update, "DELETE", "CONNECT", "whatever a caller writes"} {
-		m.failed(ValidatePath, &call{request: &decision.Request{Operation: operation}, decision: &decision.Decision{Errors: map[string]error{"broken": errors.New("broken")}}}, shed)
-	}
-	want := map[string]float64{"/validate  error": 1, "/validate CREATE error": 1, "/validate UPDATE error": 1, "/validate OTHER error": 3}
-	if got := counted(t, registry, "taffrail_requests_total", "path", "operation", "verdict"); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("got %v", got)
-	}
-	if got := counted(t, registry, "taffrail_errors_total", "reason"); len(got) != len(reasons()) || got["shed"] != 6 || got["slow"] != 0 {
-		t.Errorf("got %v", got)
-	}
-	if got := counted(t, registry, "taffrail_policy_results_total", "policy", "mode", "outcome"); got["broken  error"] != 5 {
-		t.Errorf("got %v", got)
-	}
-}
-
-func TestConfigurationIsMeasured(t *testing.T) {
-	registry := prometheus.NewRegistry()
-	m := NewMetrics(registry)
-	began := time.Now()
-	m.Snapshot("old", 9, 9)
-	m.Snapshot("new", 2, 5)
-	m.SnapshotFailed()
-	m.Problems("Guardrail", 3)
-	m.Certificate(time.Unix(1234, 0))
-	if got := counted(t, registry, "taffrail_snapshot_info", "id"); len(got) != 1 || got["new"] != 1 {
-		t.Errorf("got %v", got)
-	}
-	for name, want := range map[string]float64{
-		"taffrail_snapshot_guardrails": 2, "taffrail_snapshot_bindings": 5, "taffrail_snapshot_errors_total": 1, "taffrail_certificate_expiry_timestamp_seconds": 1234,
-	} {
-		if got := counted(t, registry, name); got[""] != want {
-			t.Errorf("%s: got %v", name, got)
-		}
-	}
-	if got := counted(t, registry, "taffrail_configuration_problems", "kind"); got["Guardrail"] != 3 {
-		t.Errorf("got %v", got)
-	}
-	if at := counted(t, registry, "taffrail_snapshot_compiled_timestamp_seconds")[""]; at < float64(began.Unix()) {
-		t.Errorf("compiled at %v", at)
-	}
-}
-
-// Without metrics nothing is counted, and nothing fails.
-func TestNoMetrics(*testing.T) {
-	var m *Metrics
-	m.Snapshot("id", 1, 1)
-	m.SnapshotFailed()
-	m.Problems("Guardrail", 1)
-	m.Certificate(time.Unix(0, 0))
-	m.decided(ValidatePath, &call{})
-	m.failed(ValidatePath, &call{}, &failure{})
-}
-
-// counted reads a metric by its labels.
-func counted(t *testing.T, registry *prometheus.Registry, name string, labels ...string) map[string]float64 {
-	t.Helper()
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := map[string]float64{}
-	for _, family := range families {
-		if family.GetName() != name {
-			continue
-		}
-		if family.GetHelp() == "" {
-			t.Errorf("%s has no help", name)
-		}
-		for _, m := range family.GetMetric() {
-			values := map[string]string{}
-			for _, pair := range m.GetLabel() {
-				values[pair.GetName()] = pair.GetValue()
-			}
-			key := make([]string, len(labels))
-			for i, label := range labels {
-				key[i] = values[label]
-			}
-			all[strings.Join(key, " ")] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
-		}
-	}
-	return all
-}
-
 // A body that stops is told apart from one that is cut off.
 func TestWhyABodyWasNotRead(t *testing.T) {
 	for name, test := range map[string]struct {
 		fails  error
 		status int
-		reason reason
+		reason Reason
 	}{
 		"a deadline":  {context.DeadlineExceeded, http.StatusBadRequest, reasonUnreadable},
 		"cut off":     {errors.New("unexpected EOF"), http.StatusBadRequest, reasonUnreadable},

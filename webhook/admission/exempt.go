@@ -11,8 +11,8 @@ import (
 
 // exempt takes an Exemption to its answer: whether its writer may loosen what it loosens.
 // Whether it is valid is asked at /config, which may fail open where this may not.
-func (e *endpoint) exempt(ctx context.Context, body []byte, _ Decider, c *call) (*response, error) {
-	request, err := e.readConfiguration(body, c)
+func (e *endpoint) exempt(ctx context.Context, body []byte, _ Decider, o *Observation) (*response, error) {
+	request, err := e.readConfiguration(body, o)
 	if err != nil {
 		return nil, err
 	}
@@ -20,10 +20,10 @@ func (e *endpoint) exempt(ctx context.Context, body []byte, _ Decider, c *call) 
 	if err != nil {
 		return nil, err
 	}
-	c.verdict = decision.VerdictAllow
+	o.Verdict = decision.VerdictAllow
 	answer := allowed(request)
 	if len(lacking) > 0 {
-		c.verdict = decision.VerdictDeny
+		o.Verdict = decision.VerdictDeny
 		answer.Allowed = false
 		answer.Result = &metav1.Status{
 			Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden,

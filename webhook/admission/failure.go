@@ -9,29 +9,30 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// reason is why a request was not decided: the label of a metric, so the set is closed.
-type reason string
+// Reason classifies why a request was not decided. It is the label of a metric: the set is
+// closed.
+type Reason string
 
 const (
-	reasonMethod     reason = "method"
-	reasonMediaType  reason = "media_type"
-	reasonUnreadable reason = "unreadable"
-	reasonSlow       reason = "slow"
-	reasonEvicted    reason = "evicted"
-	reasonMalformed  reason = "malformed"
-	reasonTooLarge   reason = "too_large"
-	reasonNotReady   reason = "not_ready"
-	reasonStopping   reason = "stopping"
-	reasonShed       reason = "shed"
-	reasonDeadline   reason = "deadline"
-	reasonCanceled   reason = "canceled"
-	reasonInternal   reason = "internal"
-	reasonPanic      reason = "panic"
+	reasonMethod     Reason = "method"
+	reasonMediaType  Reason = "media_type"
+	reasonUnreadable Reason = "unreadable"
+	reasonSlow       Reason = "slow"
+	reasonEvicted    Reason = "evicted"
+	reasonMalformed  Reason = "malformed"
+	reasonTooLarge   Reason = "too_large"
+	reasonNotReady   Reason = "not_ready"
+	reasonStopping   Reason = "stopping"
+	reasonShed       Reason = "shed"
+	reasonDeadline   Reason = "deadline"
+	reasonCanceled   Reason = "canceled"
+	reasonInternal   Reason = "internal"
+	reasonPanic      Reason = "panic"
 )
 
-// reasons are all of them.
-func reasons() []reason {
-	return []reason{
+// Reasons returns all of them.
+func Reasons() []Reason {
+	return []Reason{
 		reasonMethod, reasonMediaType, reasonUnreadable, reasonSlow, reasonEvicted, reasonMalformed, reasonTooLarge,
 		reasonNotReady, reasonStopping, reasonShed, reasonDeadline, reasonCanceled, reasonInternal, reasonPanic,
 	}
@@ -43,7 +44,7 @@ const maxCause = 500
 // failure is a request that is answered with an HTTP error.
 type failure struct {
 	status int
-	reason reason
+	reason Reason
 	// retry asks the API server to try again in a second. It does for 429 and 5xx.
 	retry bool
 	// text names the cause, never any content of an object.
@@ -54,6 +55,12 @@ type failure struct {
 func (f *failure) Error() string { return "taffrail: " + f.text }
 
 func (f *failure) Unwrap() error { return f.err }
+
+// isDefect reports whether somebody has to look into it: nobody else recovers from it, and no
+// panic was logged with its stack already.
+func (f *failure) isDefect() bool {
+	return f.status >= http.StatusInternalServerError && f.reason != reasonPanic && !f.retry
+}
 
 func internal(err error) *failure {
 	return &failure{status: http.StatusInternalServerError, reason: reasonInternal, text: brief("internal error: " + err.Error()), err: err}

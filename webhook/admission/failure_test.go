@@ -23,12 +23,12 @@ func TestEveryReasonIsCountedFromNothing(t *testing.T) {
 		}
 		constants++
 		literal, _ := value.Values[0].(*ast.BasicLit)
-		if literal == nil || !slices.Contains(reasons(), reason(strings.Trim(literal.Value, `"`))) {
+		if literal == nil || !slices.Contains(Reasons(), Reason(strings.Trim(literal.Value, `"`))) {
 			t.Errorf("%s is none of reasons", value.Names[0].Name)
 		}
 		return true
 	})
-	if constants == 0 || constants != len(reasons()) {
-		t.Errorf("%d constants, %d reasons", constants, len(reasons()))
+	if constants == 0 || constants != len(Reasons()) {
+		t.Errorf("%d constants, %d reasons", constants, len(Reasons()))
 	}
 }

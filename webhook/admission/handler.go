@@ -52,7 +52,7 @@ type Decider interface {
 	Strictest(context.Context, *decision.Request) (decision.Mode, []string, error)
 	WouldRefuse(context.Context, *decision.Request) ([]string, error)
 	Relax(context.Context, *decision.Request, pipeline.Relaxers) (*decision.Decision, error)
-	RelaxUnseen(*request.LimitError) *decision.Decision
+	RelaxOversized(*request.LimitError) *decision.Decision
 }
 
 var _ Decider = (*pipeline.Decider)(nil)
@@ -68,23 +68,16 @@ type Options struct {
 	Config Checker
 	// Exempters is asked at ExemptPath, which is not served where it or Config is nil.
 	Exempters pipeline.Exempters
-	// Admitted is called with each object that policies were asked about and that was not
-	// denied, at MutatePath and at ValidatePath, but for dry runs, with the snapshot that
-	// decided. It must not block. It may be nil.
-	Admitted func(*config.Snapshot, *decision.Request, *decision.Decision)
-	// MaxInFlight requests are decided at once, DefaultMaxInFlight if 0. The API server
-	// is told to try again with the rest. A request counts once its body is complete; twice
-	// as many may be on their way.
+	// MaxInFlight is how many requests are decided at once, DefaultMaxInFlight if 0. The API
+	// server is asked to retry the rest. A request counts once its body is complete; twice as
+	// many may be arriving.
 	MaxInFlight int
-	// MaxInFlightBytes is what has arrived of all bodies together, DefaultMaxInFlightBytes
+	// MaxInFlightBytes limits what has arrived of all bodies together, DefaultMaxInFlightBytes
 	// if 0. One request of the largest legal size always fits.
 	MaxInFlightBytes int64
-	// Failed is told of each policy that could not be evaluated for a request; it may be
-	// nil, must not block, and may be called many times at once.
-	Failed func(policy string, err error)
-	// Metrics may be nil.
-	Metrics *Metrics
-	Log     logr.Logger
+	// Log is the first observer of every request; Observers are notified after it, in order.
+	Log       logr.Logger
+	Observers []Observer
 }
 
 // Handler answers AdmissionReviews.
@@ -97,6 +90,7 @@ type Handler struct {
 	// and this one may be closed.
 	exemptions *slots
 	bodies     *bodyBudget
+	observers  []Observer
 	phase      atomic.Int32
 }
 
@@ -122,21 +116,22 @@ func New(o Options) *Handler {
 		configuration: newSlots(min(o.MaxInFlight, maxConfiguration)),
 		exemptions:    newSlots(min(o.MaxInFlight, maxConfiguration)),
 		bodies:        newBodyBudget(o.MaxInFlightBytes, 2*o.MaxInFlight),
+		observers:     append([]Observer{logObserver{o.Log}}, o.Observers...),
 	}
 }
 
 // Register adds the paths to mux.
 func (h *Handler) Register(mux *http.ServeMux) {
-	mux.Handle(MutatePath, &endpoint{Handler: h, origin: decision.OriginMutating, path: MutatePath, slots: h.slots, way: (*endpoint).decide})
-	mux.Handle(ValidatePath, &endpoint{Handler: h, origin: decision.OriginValidating, path: ValidatePath, slots: h.slots, way: (*endpoint).decide})
+	mux.Handle(MutatePath, &endpoint{Handler: h, origin: decision.OriginMutating, path: MutatePath, slots: h.slots, handle: (*endpoint).decide})
+	mux.Handle(ValidatePath, &endpoint{Handler: h, origin: decision.OriginValidating, path: ValidatePath, slots: h.slots, handle: (*endpoint).decide})
 	if h.options.Relaxers != nil {
-		mux.Handle(RelaxPath, &endpoint{Handler: h, origin: decision.OriginValidating, path: RelaxPath, slots: h.slots, way: (*endpoint).relax})
+		mux.Handle(RelaxPath, &endpoint{Handler: h, origin: decision.OriginValidating, path: RelaxPath, slots: h.slots, handle: (*endpoint).relax})
 	}
 	if h.options.Config != nil {
-		mux.Handle(ConfigPath, &endpoint{Handler: h, origin: decision.OriginValidating, path: ConfigPath, slots: h.configuration, way: (*endpoint).check})
+		mux.Handle(ConfigPath, &endpoint{Handler: h, origin: decision.OriginValidating, path: ConfigPath, slots: h.configuration, handle: (*endpoint).check})
 	}
 	if h.options.Config != nil && h.options.Exempters != nil {
-		mux.Handle(ExemptPath, &endpoint{Handler: h, origin: decision.OriginValidating, path: ExemptPath, slots: h.exemptions, way: (*endpoint).exempt})
+		mux.Handle(ExemptPath, &endpoint{Handler: h, origin: decision.OriginValidating, path: ExemptPath, slots: h.exemptions, handle: (*endpoint).exempt})
 	}
 }
 
@@ -154,32 +149,21 @@ type endpoint struct {
 	origin decision.Origin
 	path   string
 	slots  *slots
-	// way takes the body of an AdmissionReview to its answer.
-	way func(*endpoint, context.Context, []byte, Decider, *call) (*response, error)
-}
-
-// call is what becomes known of one request on the way, for the log and the metrics.
-type call struct {
-	began   time.Time // once the body was there
-	request *decision.Request
-	// snapshot is the id of by, the configuration that decides.
-	snapshot string
-	by       *config.Snapshot
-	decision *decision.Decision
-	verdict  decision.Verdict
+	// handle takes the body of an AdmissionReview to its answer.
+	handle func(*endpoint, context.Context, []byte, Decider, *Observation) (*response, error)
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{}
-	body, err := e.recovered(w, r, c)
+	o := &Observation{Path: e.path}
+	body, err := e.recovered(w, r, o)
 	if e.phase.Load() != serving {
 		w.Header().Set("Connection", "close")
 	}
 	if err != nil {
-		e.fail(w, r, c, err)
+		e.fail(w, r, o, err)
 		return
 	}
-	e.record(c)
+	e.observe(o)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	if _, err := w.Write(body); err != nil {
@@ -189,7 +173,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // recovered turns a panic into an error: one object that trips over a defect must not
 // take the requests of everybody else down with it.
-func (e *endpoint) recovered(w http.ResponseWriter, r *http.Request, c *call) (body []byte, err error) {
+func (e *endpoint) recovered(w http.ResponseWriter, r *http.Request, o *Observation) (body []byte, err error) {
 	defer func() {
 		cause := recover()
 		if cause == nil {
@@ -201,13 +185,13 @@ func (e *endpoint) recovered(w http.ResponseWriter, r *http.Request, c *call) (b
 		if defect, ok := cause.(runtime.Error); ok {
 			text = defect.Error()
 		}
-		e.options.Log.Error(errors.New(text), "A request panicked", append(c.fields(e.path), "stack", string(debug.Stack()))...)
+		e.options.Log.Error(errors.New(text), "A request panicked", append(o.fields(), "stack", string(debug.Stack()))...)
 		err = &failure{status: http.StatusInternalServerError, reason: reasonPanic, text: "internal error: a defect in Taffrail, see its log"}
 	}()
-	return e.answer(w, r, c)
+	return e.answer(w, r, o)
 }
 
-func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *call) ([]byte, error) {
+func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, o *Observation) ([]byte, error) {
 	if err := checkHeader(r); err != nil {
 		return nil, err
 	}
@@ -218,7 +202,7 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *call) ([]by
 	if decider == nil {
 		return nil, &failure{status: http.StatusServiceUnavailable, reason: reasonNotReady, retry: true, text: "no policies compiled yet"}
 	}
-	c.snapshot, c.by = decider.ID(), decider.Snapshot()
+	o.SnapshotID, o.Snapshot = decider.ID(), decider.Snapshot()
 
 	ctx, cancel := context.WithTimeout(r.Context(), timeLeft(r))
 	defer cancel()
@@ -233,13 +217,8 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *call) ([]by
 		return nil, err
 	}
 	defer release()
-	c.began = time.Now()
-	response, err := e.way(e, ctx, body, decider, c)
-	if c.decision != nil && e.options.Failed != nil && !c.request.DryRun {
-		for policy, failure := range c.decision.Errors {
-			e.options.Failed(policy, failure)
-		}
-	}
+	o.began = time.Now()
+	response, err := e.handle(e, ctx, body, decider, o)
 	if err != nil {
 		return nil, failureOf(ctx, err)
 	}
@@ -247,17 +226,13 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, c *call) ([]by
 }
 
 // fail answers with an HTTP error. Its text reaches the person whose request fails.
-func (e *endpoint) fail(w http.ResponseWriter, r *http.Request, c *call, err error) {
+func (e *endpoint) fail(w http.ResponseWriter, r *http.Request, o *Observation, err error) {
 	var f *failure
 	if !errors.As(err, &f) {
 		f = internal(err)
 	}
-	e.options.Metrics.failed(e.path, c, f)
-	if f.status >= http.StatusInternalServerError && f.reason != reasonPanic && !f.retry {
-		e.options.Log.Error(err, "A request could not be decided", append(c.fields(e.path), "reason", string(f.reason), "status", f.status)...)
-	} else {
-		e.options.Log.V(1).Info("A request was not decided", append(c.fields(e.path), "reason", string(f.reason), "status", f.status)...)
-	}
+	o.Err, o.Reason, o.failure = err, f.reason, f
+	e.observe(o)
 	header := w.Header()
 	switch {
 	case f.status == http.StatusServiceUnavailable && f.retry:

@@ -18,6 +18,7 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/metrics"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
 )
@@ -49,7 +50,7 @@ func (f fake) Relax(ctx context.Context, r *decision.Request, relaxers pipeline.
 	return f.relax(ctx, r, relaxers)
 }
 
-func (f fake) RelaxUnseen(*request.LimitError) *decision.Decision {
+func (f fake) RelaxOversized(*request.LimitError) *decision.Decision {
 	return &decision.Decision{Verdict: decision.VerdictAllow}
 }
 
@@ -75,9 +76,9 @@ func start(t *testing.T, decider admission.Decider, change ...func(*admission.Op
 	t.Helper()
 	f := &fixture{t: t, registry: prometheus.NewRegistry(), log: &strings.Builder{}}
 	o := admission.Options{
-		Current: func() admission.Decider { return decider },
-		Metrics: admission.NewMetrics(f.registry),
-		Log:     logr.Discard(),
+		Current:   func() admission.Decider { return decider },
+		Log:       logr.Discard(),
+		Observers: []admission.Observer{metrics.NewRequests(f.registry)},
 	}
 	for _, c := range change {
 		c(&o)

@@ -19,7 +19,7 @@ type relaxing struct {
 	unseen *decision.Decision
 }
 
-func (r relaxing) RelaxUnseen(*request.LimitError) *decision.Decision {
+func (r relaxing) RelaxOversized(*request.LimitError) *decision.Decision {
 	return r.unseen
 }
 
@@ -188,6 +188,44 @@ func TestPathsAreServedOnlyWithWhoDecidesThere(t *testing.T) {
 		for _, path := range test.missing {
 			if a := f.post(path, body("Guardrail", `{}`)); a.status != http.StatusNotFound {
 				t.Errorf("%s: %s: HTTP %d", name, path, a.status)
+			}
+		}
+	}
+}
+
+// recording keeps what it observes.
+type recording struct{ observed []admission.Observation }
+
+func (r *recording) Observe(o *admission.Observation) { r.observed = append(r.observed, *o) }
+
+// Whatever becomes of a request, each observer is notified of it once.
+func TestEveryRequestIsObservedOnce(t *testing.T) {
+	denial := &decision.Decision{Verdict: decision.VerdictDeny, Findings: []decision.Finding{{Policy: "p", Mode: decision.ModeEnforce, Message: "no"}}}
+	for name, test := range map[string]struct {
+		decider admission.Decider
+		body    string
+		verdict decision.Verdict
+		reason  admission.Reason
+		decided bool
+	}{
+		"denied":       {answering(denial), body("Deployment", deployment), decision.VerdictDeny, "", true},
+		"an error":     {failing(errors.New("defect")), body("Deployment", deployment), 0, "internal", false},
+		"a panic":      {fake{}, body("Deployment", deployment), 0, "panic", false},
+		"no review":    {answering(denial), "{", 0, "malformed", false},
+		"not compiled": {nil, body("Deployment", deployment), 0, "not_ready", false},
+	} {
+		first, second := &recording{}, &recording{}
+		f := start(t, test.decider, func(o *admission.Options) { o.Observers = []admission.Observer{first, second} })
+		f.post(admission.ValidatePath, test.body)
+		f.server.Close() // waits for the handler
+		for _, r := range []*recording{first, second} {
+			if len(r.observed) != 1 {
+				t.Fatalf("%s: observed %d times", name, len(r.observed))
+			}
+			o := r.observed[0]
+			if o.Path != admission.ValidatePath || o.Verdict != test.verdict || o.Reason != test.reason || (o.Err != nil) != (test.reason != "") ||
+				(o.Decision != nil) != test.decided || (o.Duration > 0) != (o.Request != nil || test.reason == "malformed") {
+				t.Errorf("%s: observed %+v", name, o)
 			}
 		}
 	}

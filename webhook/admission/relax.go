@@ -11,7 +11,7 @@ import (
 
 // relax takes an UPDATE of a Namespace to its answer: whether its labels may change. What
 // policies say of the Namespace is asked at /validate, so that nothing is said twice.
-func (e *endpoint) relax(ctx context.Context, body []byte, decider Decider, c *call) (*response, error) {
+func (e *endpoint) relax(ctx context.Context, body []byte, decider Decider, o *Observation) (*response, error) {
 	req, err := request.Review(body, e.origin)
 	var limit *request.LimitError
 	var d *decision.Decision
@@ -20,17 +20,17 @@ func (e *endpoint) relax(ctx context.Context, body []byte, decider Decider, c *c
 		if req = limit.Request; req == nil || req.UID == "" {
 			return nil, tooLarge(limit)
 		}
-		c.request = req
-		d = decider.RelaxUnseen(limit)
+		o.Request = req
+		d = decider.RelaxOversized(limit)
 	case err != nil:
 		return nil, err
 	default:
-		c.request = req
+		o.Request = req
 		if d, err = decider.Relax(ctx, req, e.options.Relaxers); err != nil {
 			return nil, err
 		}
 	}
-	c.decision, c.verdict = d, d.Verdict
+	o.Decision, o.Verdict = d, d.Verdict
 	answer := allowed(req)
 	answer.AuditAnnotations = d.Annotations()
 	answer.Warnings = d.Warnings()

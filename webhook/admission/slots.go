@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// slotWait is how long a complete request waits for a slot before the API server is told
-// to try again. Slots become free many times a second, and whoever waits keeps its turn.
+// slotWait is how long a complete request waits for a slot before the API server is asked
+// to retry. Slots become free many times a second, and whoever waits keeps its turn.
 const slotWait = time.Second
 
 // slots bound how many requests are decided at once.

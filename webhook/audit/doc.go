@@ -1,4 +1,4 @@
-// Package audit decides the objects that are in a cluster, as admission would decide them
-// if they were created now by nobody in particular. It reads them page by page, so that a
-// namespace of any size costs a bounded amount of memory.
+// Package audit evaluates the objects in a cluster as if they were created now, by no particular
+// user. It lists them page by page, so that memory use does not grow with the size of a
+// namespace.
 package audit

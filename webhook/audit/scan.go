@@ -14,20 +14,20 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// pageSize is how many objects are held at once.
+// pageSize is the number of objects in memory at a time.
 const pageSize = 250
 
-// Scanner decides live objects. It is safe for concurrent use.
+// Scanner evaluates live objects. It is safe for concurrent use.
 type Scanner struct {
-	// Reader asks the API server each time, with its paging.
+	// Reader must read from the API server, not from a cache, and support paging.
 	Reader client.Reader
 	Facts  pipeline.FactSource
 }
 
-// Scan decides the objects of a kind in a namespace, "" for all of them, and hands each
-// decision on. What a built-in controller made from a template is left out unless withMade:
-// the template stands for it. An object that cannot be decided is left out too, and counted as failed.
-// The error is that of the listing, or of ctx.
+// Scan decides the objects of a kind in a namespace, or in all namespaces if it is "", and calls
+// each with every decision. Objects that a built-in controller made from a template are skipped
+// unless withMade is set: the template is decided in their place. failed counts the objects that
+// could not be decided. The error is that of the list call or of ctx.
 func (s *Scanner) Scan(ctx context.Context, decider *pipeline.Decider, kind schema.GroupVersionKind, namespace string, withMade bool, each func(d *decision.Decision, made bool)) (failed int, err error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
@@ -37,7 +37,7 @@ func (s *Scanner) Scan(ctx context.Context, decider *pipeline.Decider, kind sche
 			return failed, fmt.Errorf("listing %s: %w", kind.Kind, err)
 		}
 		for i := range list.Items {
-			fromTemplate := made(&list.Items[i])
+			fromTemplate := madeFromTemplate(&list.Items[i])
 			if fromTemplate && !withMade {
 				continue
 			}
@@ -61,9 +61,9 @@ func (s *Scanner) Scan(ctx context.Context, decider *pipeline.Decider, kind sche
 	}
 }
 
-// made tells whether a controller of Kubernetes made an object from a template. Here, and
-// unlike at admission, an owner may be believed: nothing is let through for it.
-func made(object *unstructured.Unstructured) bool {
+// madeFromTemplate reports whether a built-in controller made the object from a template. Unlike
+// admission, an audit can trust ownerReferences: nothing is admitted because of them.
+func madeFromTemplate(object *unstructured.Unstructured) bool {
 	owner := metav1.GetControllerOf(object)
 	if owner == nil {
 		return false

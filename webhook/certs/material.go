@@ -13,29 +13,29 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// The keys of the Secret beside those of a kubernetes.io/tls Secret.
+// The keys of the Secret in addition to those of the type kubernetes.io/tls.
 const (
 	authoritiesKey  = "ca.crt"
 	authorityKeyKey = "ca.key"
 )
 
-// The types of PEM blocks.
+// The types of the PEM blocks.
 const (
 	certificateBlock = "CERTIFICATE"
 	keyBlock         = "PRIVATE KEY"
 )
 
-// material is what the Secret holds. It is never changed, only replaced.
+// material is the parsed content of the Secret. It is immutable.
 type material struct {
-	// authorities are trusted, the newest first.
+	// authorities are the trusted certificates, the newest first.
 	authorities []*x509.Certificate
-	// signer is the key of the newest; nil where it was lost.
+	// signer is the key of the newest authority, nil if it was lost.
 	signer crypto.Signer
-	// pair is what is served, nil while there is none.
+	// pair is the serving certificate, nil if there is none.
 	pair *tls.Certificate
 }
 
-// damagedError says which key of the Secret does not hold what it should.
+// damagedError is returned for a key of the Secret with invalid content.
 type damagedError struct {
 	Key string
 	Err error
@@ -51,8 +51,9 @@ var (
 	errNotOurs       = errors.New("it is not the key of the newest authority in " + authoritiesKey)
 )
 
-// parse reads the data of the Secret. Empty data is empty material. Of damaged data it
-// returns what is whole: a pair only as a pair, and authorities also without the key.
+// parse parses the data of the Secret. Empty data results in empty material. If some of the data
+// is damaged, parse returns the valid parts along with an error: the pair only if certificate and
+// key match, the authorities even without their key.
 func parse(data map[string][]byte) (material, error) {
 	var m material
 	var damages []error
@@ -64,7 +65,7 @@ func parse(data map[string][]byte) (material, error) {
 		m.authorities, m.signer = authorities, signer
 	}
 	if len(data[corev1.TLSCertKey]) > 0 || len(data[corev1.TLSPrivateKeyKey]) > 0 {
-		// It names no part of either in its errors.
+		// The errors of X509KeyPair contain no part of the certificate or the key.
 		pair, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey])
 		if err != nil {
 			damages = append(damages, &damagedError{Key: corev1.TLSCertKey, Err: err})
@@ -98,13 +99,13 @@ func parseAuthorities(data map[string][]byte) ([]*x509.Certificate, crypto.Signe
 	return authorities, signer, nil
 }
 
-// foreign tells whether somebody else keeps the Secret, such as cert-manager: we leave no
-// certificate in it without the key of its authority.
-func foreign(data map[string][]byte) bool {
+// externallyManaged reports whether something else manages the Secret, for example cert-manager:
+// a Rotator never writes a certificate without the key of its authority.
+func externallyManaged(data map[string][]byte) bool {
 	return len(data[corev1.TLSCertKey]) > 0 && len(data[authorityKeyKey]) == 0
 }
 
-// parseBundle reads certificates in PEM, as in a caBundle.
+// parseBundle parses certificates in PEM, the format of a caBundle.
 func parseBundle(text []byte) ([]*x509.Certificate, error) {
 	var bundle []*x509.Certificate
 	for {
@@ -120,7 +121,7 @@ func parseBundle(text []byte) ([]*x509.Certificate, error) {
 	}
 }
 
-// encode is the other way round.
+// encode returns the data of the Secret. It is the inverse of parse.
 func (m material) encode() (map[string][]byte, error) {
 	signer, err := encodeKey(m.signer)
 	if err != nil {
@@ -138,7 +139,7 @@ func (m material) encode() (map[string][]byte, error) {
 	}, nil
 }
 
-// bundle is what a webhook configuration has to trust.
+// bundle returns the caBundle of a webhook configuration that trusts m.
 func (m material) bundle() []byte { return encodeCertificates(m.authorities...) }
 
 func encodeCertificates(certificates ...*x509.Certificate) []byte {

@@ -16,74 +16,75 @@ import (
 )
 
 const (
-	// skew is how far the clocks of nodes may be apart.
+	// skew is the largest difference between the clocks of two nodes that is tolerated.
 	skew = 24 * time.Hour
-	// longestSettling is the most that is waited between trusting an authority and
-	// signing by it. API servers learn of it by a watch, within seconds.
-	longestSettling = time.Hour
+	// maxSettleTime limits the time between trusting an authority and signing with it. API servers
+	// learn of a new caBundle through a watch, within seconds.
+	maxSettleTime = time.Hour
 )
 
-// Lifetimes are how long what is made here holds. Each is renewed when a third of it is
-// left.
+// Lifetimes configures how long certificates are valid. Each is renewed when a third of its
+// lifetime is left.
 type Lifetimes struct {
 	Certificate, Authority time.Duration
 }
 
-// The least that Lifetimes may be: shorter ones leave no time between trusting an
-// authority, signing by it and the end of what the one before signed.
+// The minimum of Lifetimes. Shorter ones leave no time between trusting a new authority, signing
+// with it, and the expiry of what the previous one signed.
 const (
-	leastCertificateValidity = time.Minute
-	leastAuthorityFactor     = 3
+	minCertificateLifetime = time.Minute
+	minAuthorityFactor     = 3
 )
 
 var errLifetimes = fmt.Errorf("a certificate must be valid for %v at least, and its authority for %d times as long",
-	leastCertificateValidity, leastAuthorityFactor)
+	minCertificateLifetime, minAuthorityFactor)
 
-// Check returns an error where no renewal could be in time.
+// Check returns an error if the lifetimes are too short to renew in time.
 func (l Lifetimes) Check() error {
-	if l.Certificate < leastCertificateValidity || l.Authority/leastAuthorityFactor < l.Certificate {
+	if l.Certificate < minCertificateLifetime || l.Authority/minAuthorityFactor < l.Certificate {
 		return errLifetimes
 	}
 	return nil
 }
 
-// settling is how long a new authority is trusted before it signs.
-func (l Lifetimes) settling() time.Duration { return min(longestSettling, l.Certificate/10) }
+// settleTime returns how long a new authority is trusted before it signs.
+func (l Lifetimes) settleTime() time.Duration { return min(maxSettleTime, l.Certificate/10) }
 
-// renewal is one step.
+// renewal computes one step of the rotation at a fixed point in time.
 type renewal struct {
 	lifetimes Lifetimes
-	// name is the DNS name to serve under.
+	// name is the DNS name that the certificate is valid for.
 	name string
 	now  time.Time
-	// trust is in the newest authority.
+	// trust refers to the newest authority.
 	trust trust
 }
 
-// step returns what m should become, and why; an empty why leaves m as it is.
+// step returns the successor of m and the reason for it. An empty reason means that m stays as it
+// is.
 func (r renewal) step(m material) (next material, why string, err error) {
 	next = m
 	if len(m.authorities) == 0 || m.signer == nil || r.due(m.authorities[0]) {
 		why = "a new authority"
-		if next, err = r.succeed(m); err != nil {
+		if next, err = r.newAuthority(m); err != nil {
 			return m, "", err
 		}
 	} else if next.authorities = r.valid(m.authorities); len(next.authorities) < len(m.authorities) {
 		why = "an expired authority is forgotten"
 	}
-	broken := r.broken(next)
+	broken := r.verify(next)
 	if broken == nil && !r.due(next.pair.Leaf) && signedBy(next.pair.Leaf, next.authorities[0]) {
 		return next, why, nil
 	}
-	// As long as what is served works, the one to replace it must work at once.
+	// While the current certificate is valid, its successor must be accepted at once.
 	if broken == nil && !r.settled(next.authorities[0]) {
 		return next, why, nil
 	}
 	if next.pair, err = r.issue(next.authorities[0], next.signer); err != nil {
 		return m, "", err
 	}
-	if r.broken(next) != nil {
-		// Written, it would be replaced at once, by the next replica as by this one.
+	if r.verify(next) != nil {
+		// If it were written, this replica or the next would replace it immediately.
 		return m, "", errClocks
 	}
 	if why == "" {
@@ -94,28 +95,29 @@ func (r renewal) step(m material) (next material, why string, err error) {
 
 var errClocks = errors.New("a certificate made now would not be valid: do the clocks of all nodes agree?")
 
-// due tells whether a third or less of a certificate's life is left. One that is of the
-// future comes from a clock that was wrong.
+// due reports whether a third or less of the lifetime of c is left. A certificate that is not
+// valid yet was issued with a wrong clock, and is due as well.
 func (r renewal) due(c *x509.Certificate) bool {
-	return c.NotBefore.After(r.now) || c.NotAfter.Sub(r.now) <= c.NotAfter.Sub(made(c))/3
+	return c.NotBefore.After(r.now) || c.NotAfter.Sub(r.now) <= c.NotAfter.Sub(issuedAt(c))/3
 }
 
-// made is when a certificate was made.
-func made(c *x509.Certificate) time.Time { return c.NotBefore.Add(skew) }
+// issuedAt returns the time at which c was issued.
+func issuedAt(c *x509.Certificate) time.Time { return c.NotBefore.Add(skew) }
 
 func (r renewal) valid(authorities []*x509.Certificate) []*x509.Certificate {
 	return slices.DeleteFunc(slices.Clone(authorities), func(c *x509.Certificate) bool { return c.NotAfter.Before(r.now) })
 }
 
-// settled tells whether an authority may sign what is to be verified at once.
+// settled reports whether authority may sign a certificate that API servers verify at once.
 func (r renewal) settled(authority *x509.Certificate) bool {
-	return r.trust.in(authority) && r.now.Sub(r.trust.since) >= r.lifetimes.settling()
+	return r.trust.in(authority) && r.now.Sub(r.trust.since) >= r.lifetimes.settleTime()
 }
 
 var errNoPair = errors.New("there is none yet")
 
-// broken says why what is served would not be accepted by whoever trusts m's authorities.
-func (r renewal) broken(m material) error {
+// verify returns an error if clients that trust the authorities of m would reject its serving
+// certificate.
+func (r renewal) verify(m material) error {
 	if m.pair == nil {
 		return errNoPair
 	}
@@ -129,15 +131,15 @@ func (r renewal) broken(m material) error {
 	return err
 }
 
-// signedBy compares keys, as the subject of every authority is the same.
+// signedBy compares keys: all authorities have the same subject.
 func signedBy(leaf, authority *x509.Certificate) bool {
 	return leaf.CheckSignatureFrom(authority) == nil
 }
 
-// succeed makes an authority and puts it before those that are still valid. The last
-// thing that the one before signs, with the key that goes with it, has to do until the new
-// one is trusted everywhere.
-func (r renewal) succeed(m material) (next material, err error) {
+// newAuthority adds an authority in front of the valid ones. The previous authority signs one
+// last certificate, which serves until the new authority is trusted everywhere; its key is then
+// discarded.
+func (r renewal) newAuthority(m material) (next material, err error) {
 	next.authorities, next.pair = r.valid(m.authorities), m.pair
 	if m.signer != nil && len(next.authorities) > 0 && next.authorities[0].Equal(m.authorities[0]) {
 		if next.pair, err = r.issue(next.authorities[0], m.signer); err != nil {
@@ -162,7 +164,7 @@ func (r renewal) succeed(m material) (next material, err error) {
 	return next, nil
 }
 
-// issue makes a serving certificate.
+// issue returns a new serving certificate.
 func (r renewal) issue(authority *x509.Certificate, signer crypto.Signer) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -50,21 +50,21 @@ func (s *stored[T]) at(when time.Time) (T, int) {
 }
 
 type replica struct {
-	mind
+	rotationState
 	served *x509.Certificate
 }
 
-// act does what Keeper.keep does with what the replica knew a while ago.
+// act does what Rotator.rotate does with what the replica knew a while ago.
 func (w *world) act(t *rapid.T, r *replica, lag time.Duration) {
 	data, number := w.secret.at(w.now.Add(-lag))
 	bundle, bundleNumber := w.bundle.at(w.now.Add(-lag))
-	if pair := r.serves(data, w.now); pair != nil {
+	if pair := r.servingPair(data, w.now); pair != nil {
 		r.served = pair.Leaf
 	}
 	entry := &admissionregistrationv1.WebhookClientConfig{CABundle: slices.Clone(bundle)}
 	change, err := r.next(data, []*admissionregistrationv1.WebhookClientConfig{entry}, w.now)
 	switch {
-	case errors.Is(err, errHasty): // it has yet to see what it wrote
+	case errors.Is(err, errWrittenTooSoon): // it has yet to see what it wrote
 	case err != nil:
 		t.Fatal(err)
 	case change == nil:
@@ -96,19 +96,19 @@ func (w *world) verify(r *replica, lag time.Duration) error {
 // every replica serves.
 func TestRenewalFailsNoHandshake(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
-		certificate := time.Duration(rapid.Int64Range(int64(leastCertificateValidity), int64(100*24*time.Hour)).Draw(t, "certificate"))
-		factor := rapid.Int64Range(leastAuthorityFactor, 5).Draw(t, "factor")
+		certificate := time.Duration(rapid.Int64Range(int64(minCertificateLifetime), int64(100*24*time.Hour)).Draw(t, "certificate"))
+		factor := rapid.Int64Range(minAuthorityFactor, 5).Draw(t, "factor")
 		w := &world{
 			lifetimes: Lifetimes{Certificate: certificate, Authority: time.Duration(factor) * certificate},
 			now:       time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC),
 		}
-		fresh := func() mind { return mind{lifetimes: w.lifetimes, name: name} }
-		w.replicas = []*replica{{mind: fresh()}, {mind: fresh()}}
+		newState := func() rotationState { return rotationState{lifetimes: w.lifetimes, name: name} }
+		w.replicas = []*replica{{rotationState: newState()}, {rotationState: newState()}}
 		if err := w.lifetimes.Check(); err != nil {
 			t.Fatal(err)
 		}
 		// Nobody learns of anything later than this; a replica looks this often.
-		late := w.lifetimes.settling() / 3
+		late := w.lifetimes.settleTime() / 3
 		lag := rapid.Custom(func(t *rapid.T) time.Duration { return time.Duration(rapid.Int64Range(0, int64(late)).Draw(t, "lag")) })
 		for range 8 {
 			for _, r := range w.replicas {
@@ -126,7 +126,7 @@ func TestRenewalFailsNoHandshake(t *testing.T) {
 			for _, r := range order {
 				// One of them stays up for as long as an authority takes to settle.
 				if r != w.replicas[0] && rapid.IntRange(0, 3).Draw(t, "restarts") == 0 {
-					r.mind = fresh()
+					r.rotationState = newState()
 				}
 				w.act(t, r, lag.Draw(t, "replica is late"))
 				if err := w.verify(r, lag.Draw(t, "API server is late")); err != nil {
@@ -180,7 +180,7 @@ func TestWhatIsBrokenIsMadeAnewAtOnce(t *testing.T) {
 			t.Errorf("%s: %q, %v", what, why, err)
 			continue
 		}
-		if err := c.step.broken(next); err != nil {
+		if err := c.step.verify(next); err != nil {
 			t.Errorf("%s: still broken: %v", what, err)
 		}
 		if stays := next.authorities[len(next.authorities)-1].Equal(first.authorities[0]); stays != c.stays {
@@ -217,7 +217,7 @@ func TestWrongClocksEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, now := range []time.Time{right, right.Add(wrong)} {
-			if at(now).broken(m) != nil {
+			if at(now).verify(m) != nil {
 				t.Errorf("made %v from now, it is not accepted", wrong)
 			}
 			if _, why, err := at(now).step(m); why != "" || err != nil {
@@ -231,8 +231,8 @@ func TestWrongClocksEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	mended, why, err := at(right).step(future)
-	if err != nil || why == "" || at(right).broken(mended) != nil {
-		t.Fatalf("%q, %v, %v", why, err, at(right).broken(mended))
+	if err != nil || why == "" || at(right).verify(mended) != nil {
+		t.Fatalf("%q, %v, %v", why, err, at(right).verify(mended))
 	}
 	if _, why, err := at(right).step(mended); why != "" || err != nil {
 		t.Errorf("it is replaced again: %s, %v", why, err)

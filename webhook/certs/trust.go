@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// clientConfigs are those of a webhook configuration that lead to a Service: an entry
-// that somebody pointed elsewhere has a caBundle of its own.
+// clientConfigs returns the clientConfigs of a webhook configuration that call the Service. An
+// entry that was pointed elsewhere has its own caBundle.
 func clientConfigs(configuration client.Object, namespace, service string) []*admissionregistrationv1.WebhookClientConfig {
 	var found []*admissionregistrationv1.WebhookClientConfig
 	add := func(c *admissionregistrationv1.WebhookClientConfig) {
@@ -31,8 +31,8 @@ func clientConfigs(configuration client.Object, namespace, service string) []*ad
 	return found
 }
 
-// trust is since when every entry is known to trust an authority. It is no more than a
-// replica has seen by itself, so that one that starts anew waits anew.
+// trust records since when all entries are known to trust an authority. It contains only what
+// this replica observed, so a restarted replica waits the full time again.
 type trust struct {
 	authority *x509.Certificate
 	since     time.Time
@@ -42,8 +42,8 @@ func (t trust) in(authority *x509.Certificate) bool {
 	return t.authority != nil && t.authority.Equal(authority)
 }
 
-// seen is what to remember after a look at the entries.
-func (t trust) seen(entries []*admissionregistrationv1.WebhookClientConfig, authority *x509.Certificate, now time.Time) trust {
+// observe returns the trust after entries were read at the given time.
+func (t trust) observe(entries []*admissionregistrationv1.WebhookClientConfig, authority *x509.Certificate, now time.Time) trust {
 	switch {
 	case !trusts(entries, authority):
 		return trust{}
@@ -53,7 +53,7 @@ func (t trust) seen(entries []*admissionregistrationv1.WebhookClientConfig, auth
 	return trust{authority: authority, since: now}
 }
 
-// trusts tells whether every entry trusts an authority.
+// trusts reports whether all entries trust an authority.
 func trusts(entries []*admissionregistrationv1.WebhookClientConfig, authority *x509.Certificate) bool {
 	for _, entry := range entries {
 		bundle, err := parseBundle(entry.CABundle)
@@ -64,9 +64,8 @@ func trusts(entries []*admissionregistrationv1.WebhookClientConfig, authority *x
 	return true
 }
 
-// outdated tells whether an entry has to be written. A replica that has yet to see the
-// newest authority must not take it away again, so one more than is wanted is left alone
-// until it expires.
+// outdated reports whether the caBundle of an entry has to be written. A surplus authority stays
+// until it expires: a replica that has yet to see the newest authority must not remove it.
 func outdated(entry *admissionregistrationv1.WebhookClientConfig, wanted []*x509.Certificate, now time.Time) bool {
 	bundle, err := parseBundle(entry.CABundle)
 	if err != nil {
@@ -80,9 +79,10 @@ func outdated(entry *admissionregistrationv1.WebhookClientConfig, wanted []*x509
 	return slices.ContainsFunc(bundle, func(c *x509.Certificate) bool { return !c.NotAfter.After(now) })
 }
 
-// entrust makes every outdated entry trust what m does, beside what it trusts already and
-// is still valid: other replicas may be serving by that. It tells whether any was outdated.
-func entrust(entries []*admissionregistrationv1.WebhookClientConfig, m material, now time.Time) bool {
+// addCABundle adds the authorities of m to every outdated entry. Authorities that are still valid
+// stay in the bundle: other replicas may be serving certificates that they signed. It reports
+// whether any entry was outdated.
+func addCABundle(entries []*admissionregistrationv1.WebhookClientConfig, m material, now time.Time) bool {
 	changed := false
 	for _, entry := range entries {
 		if !outdated(entry, m.authorities, now) {
@@ -91,7 +91,7 @@ func entrust(entries []*admissionregistrationv1.WebhookClientConfig, m material,
 		wanted := slices.Clone(m.authorities)
 		before, err := parseBundle(entry.CABundle)
 		if err != nil {
-			before = nil // nobody can trust what cannot be read
+			before = nil // no client can trust a bundle that does not parse
 		}
 		for _, authority := range before {
 			if authority.NotAfter.After(now) && !slices.ContainsFunc(wanted, authority.Equal) {

@@ -18,17 +18,17 @@ func TestWhatIsTrustedStaysTrustedUntilItExpires(t *testing.T) {
 	entries := []*admissionregistrationv1.WebhookClientConfig{entry}
 	has := func(m material) bool { return trusts(entries, m.authorities[0]) }
 
-	if !entrust(entries, after, now) || !has(before) || !has(after) {
+	if !addCABundle(entries, after, now) || !has(before) || !has(after) {
 		t.Errorf("trusts what was there before: %t, what came: %t", has(before), has(after))
 	}
-	if entrust(entries, after, now) || entrust(entries, before, now) {
+	if addCABundle(entries, after, now) || addCABundle(entries, before, now) {
 		t.Error("it is written although nothing is missing")
 	}
-	if later := now.Add(4 * time.Hour); !entrust(entries, material{authorities: after.authorities}, later) || has(before) {
+	if later := now.Add(4 * time.Hour); !addCABundle(entries, material{authorities: after.authorities}, later) || has(before) {
 		t.Error("what has expired is still trusted")
 	}
 	entry.CABundle = []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-	if !entrust(entries, after, now) || !has(after) {
+	if !addCABundle(entries, after, now) || !has(after) {
 		t.Error("what cannot be read is not replaced")
 	}
 }
@@ -40,14 +40,14 @@ func TestTrustIsAsOldAsItHasBeenSeen(t *testing.T) {
 	with := []*admissionregistrationv1.WebhookClientConfig{{CABundle: m.bundle()}, {CABundle: slices.Concat(other.bundle(), m.bundle())}}
 	without := append(slices.Clone(with), &admissionregistrationv1.WebhookClientConfig{CABundle: other.bundle()})
 
-	first := trust{}.seen(with, m.authorities[0], now)
-	if !first.in(m.authorities[0]) || first.seen(with, m.authorities[0], now.Add(time.Hour)).since != now {
+	first := trust{}.observe(with, m.authorities[0], now)
+	if !first.in(m.authorities[0]) || first.observe(with, m.authorities[0], now.Add(time.Hour)).since != now {
 		t.Error("trust does not begin when it is first seen")
 	}
-	if lost := first.seen(without, m.authorities[0], now.Add(time.Hour)); lost.in(m.authorities[0]) {
+	if lost := first.observe(without, m.authorities[0], now.Add(time.Hour)); lost.in(m.authorities[0]) {
 		t.Error("an entry without it goes unnoticed")
 	}
-	if next := first.seen([]*admissionregistrationv1.WebhookClientConfig{{CABundle: other.bundle()}}, other.authorities[0], now.Add(time.Hour)); !next.in(other.authorities[0]) || next.since != now.Add(time.Hour) {
+	if next := first.observe([]*admissionregistrationv1.WebhookClientConfig{{CABundle: other.bundle()}}, other.authorities[0], now.Add(time.Hour)); !next.in(other.authorities[0]) || next.since != now.Add(time.Hour) {
 		t.Error("trust in one authority counts for another")
 	}
 	if (trust{}).in(&x509.Certificate{}) {

@@ -15,40 +15,39 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Problem is what is wrong with one object of a configuration.
+// Problem holds the errors of one configuration object.
 type Problem struct {
-	// Kind is one of config's, and Name that of the object.
+	// Kind is KindGuardrail, KindExemption or KindPolicy; Name is the object's name.
 	Kind, Name string
 	Errors     field.ErrorList
-	// Inactive is true where nothing of the object is in force. Otherwise of a Guardrail
-	// every binding that has no error of its own is, of an Exemption every policy that
-	// exists, and of a Policy the last good spec.
+	// Inactive is true if no part of the object is in force. Otherwise these are: of a
+	// Guardrail, every binding without an error of its own; of an Exemption, every policy that
+	// exists; of a Policy, the last good spec.
 	Inactive bool
 }
 
-// Builder compiles one configuration after another, and makes anew only what has changed:
-// most changes are about who is covered and not about what is asked. It is not safe for
-// concurrent use.
+// Builder compiles successive configurations and recompiles only what has changed: most changes
+// concern who is covered, not which policies are evaluated. It is not safe for concurrent use.
 type Builder struct {
 	library *rego.Catalog
 
-	modules  string // identify what policies was made of
+	modules  string // fingerprint of the input of policies
 	policies Policies
-	slots    string // identify what program was made of
+	slots    string // fingerprint of the input of program
 	program  *rego.Program
 }
 
-// NewBuilder makes a Builder on top of the library's policies.
+// NewBuilder returns a Builder that adds to the library's policies.
 func NewBuilder(library *rego.Catalog) *Builder { return &Builder{library: library} }
 
-// Build compiles a configuration with a Builder of its own.
+// Build compiles a configuration with a new Builder.
 func Build(ctx context.Context, library *rego.Catalog, objects Objects) (*Snapshot, []Problem, error) {
 	return NewBuilder(library).Build(ctx, objects)
 }
 
-// Build compiles a configuration. What is wrong is left out and reported, and the rest
-// holds: a typing error in one binding must not switch off a whole Guardrail. The error is
-// not nil only where the policies together do not compile.
+// Build compiles a configuration. Invalid parts are left out and reported; the valid parts stay
+// in force, because a typing error in one binding must not switch off a whole Guardrail. It
+// returns an error only if the policies do not compile together, or ctx has ended.
 func (b *Builder) Build(ctx context.Context, objects Objects) (*Snapshot, []Problem, error) {
 	objects.Guardrails = sortedByName(objects.Guardrails, func(g *v1alpha1.Guardrail) string { return g.Name })
 	objects.Exemptions = sortedByName(objects.Exemptions, func(e *v1alpha1.Exemption) string { return e.Name })
@@ -107,13 +106,13 @@ func (b *Builder) compile(made *build) (*rego.Program, error) {
 	return b.program, nil
 }
 
-// configurationID hashes what decides of objects: names, specs, when an Exemption was created, what of
-// the status of a Policy may be in force, and what a Guardrail's status records of its
-// injections.
+// configurationID returns a hash of everything that decisions depend on: names, specs, the
+// creation time of Exemptions, the last good spec of Policies, and the injection record of
+// Guardrails.
 func configurationID(o *Objects) string {
 	hash := sha256.New()
 	encoder := json.NewEncoder(hash)
-	// Encoding to a hash cannot fail: the types hold nothing that JSON lacks.
+	// Encoding to a hash cannot fail: every field of these types has a JSON form.
 	for i := range o.Guardrails {
 		_ = encoder.Encode([]any{KindGuardrail, o.Guardrails[i].Name, o.Guardrails[i].Spec, o.Guardrails[i].Status.Injection})
 	}
@@ -130,12 +129,12 @@ func configurationID(o *Objects) string {
 	return hex.EncodeToString(hash.Sum(nil))[:12]
 }
 
-// build is one configuration in the making.
+// build is the state of one Builder.Build.
 type build struct {
 	policies   Policies
 	slots      []rego.Slot
-	keys       []string       // ResolvedBinding's, of the slots
-	index      map[string]int // of slots, by key
+	keys       []string       // ResolvedBinding.Key of each slot
+	index      map[string]int // index of slots by key
 	set        Guardrails
 	exemptions Exemptions
 	problems   []Problem
@@ -171,7 +170,7 @@ func (b *build) addExemption(e *v1alpha1.Exemption) {
 	b.report(KindExemption, e.Name, errs, resolved == nil)
 }
 
-// compile returns nil where nothing of the Guardrail can be in force.
+// compile returns nil if no part of the Guardrail can be in force.
 func (b *build) compile(g *v1alpha1.Guardrail, resolved Resolved) (*Guardrail, error) {
 	if !resolved.Usable || len(resolved.Bindings) == 0 {
 		return nil, nil
@@ -192,7 +191,7 @@ func (b *build) compile(g *v1alpha1.Guardrail, resolved Resolved) (*Guardrail, e
 	return compiled, nil
 }
 
-// failsOpen reports whether what a binding's policy cannot decide is admitted.
+// failsOpen reports whether a binding admits objects on which its policy fails.
 func (b *build) failsOpen(binding *ResolvedBinding) bool {
 	if binding.FailurePolicy != "" {
 		return binding.FailurePolicy == v1alpha1.PolicyFailureIgnore
@@ -200,7 +199,7 @@ func (b *build) failsOpen(binding *ResolvedBinding) bool {
 	return b.policies.FailOpen[binding.Policy.ID]
 }
 
-// slot gives equal parameters of one policy the same slot: they are evaluated once.
+// slot returns the same slot for equal parameters of a policy, which is then evaluated once.
 func (b *build) slot(binding *ResolvedBinding) int {
 	if i, known := b.index[binding.Key]; known {
 		return i
@@ -211,8 +210,8 @@ func (b *build) slot(binding *ResolvedBinding) int {
 	return b.index[binding.Key]
 }
 
-// GuardrailsOf returns the Guardrails as far as they are in force, sorted by name, without
-// compiling the policies that they bind.
+// GuardrailsOf returns the valid parts of the Guardrails, sorted by name, without compiling
+// their policies.
 func GuardrailsOf(guardrails []v1alpha1.Guardrail, policies Policies) Guardrails {
 	made := build{policies: policies, index: map[string]int{}}
 	guardrails = sortedByName(guardrails, func(g *v1alpha1.Guardrail) string { return g.Name })

@@ -13,16 +13,16 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// checkCoverage is about whom the Guardrail covers, and how. Where any of it is wrong,
-// nothing of the Guardrail can be in force.
+// checkCoverage checks which namespaces a Guardrail selects and under which mode. With any
+// error, no part of the Guardrail can be in force.
 func checkCoverage(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
 	errs := checkName(g.Name, KindGuardrail)
 	errs = append(errs, checkMode(g.Spec.Mode, spec.Child("mode"), field.Required(spec.Child("mode"), "use enforce, warn or audit"))...)
 	return append(errs, checkSelector(g.Spec.NamespaceSelector, spec.Child("namespaceSelector"))...)
 }
 
-// checkExceptions is about whom and what the Guardrail leaves alone. Whatever is wrong
-// there, the policies hold all the same.
+// checkExceptions checks what a Guardrail excludes. Its bindings stay in force despite errors
+// there.
 func checkExceptions(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
 	errs := append(checkNames(g, spec), checkSelectorSize(g.Spec.NamespaceSelector, spec.Child("namespaceSelector"))...)
 	errs = append(errs, checkNamespaces(g.Spec.ExcludeNamespaces, spec.Child("excludeNamespaces"))...)
@@ -69,7 +69,7 @@ func checkName(name, kind string) (errs field.ErrorList) {
 	return errs
 }
 
-// checkMode returns missing where no mode is given, unless that is nil.
+// checkMode returns missing, which may be nil, if mode is empty.
 func checkMode(mode v1alpha1.Mode, at *field.Path, missing *field.Error) field.ErrorList {
 	modes := []v1alpha1.Mode{v1alpha1.ModeEnforce, v1alpha1.ModeWarn, v1alpha1.ModeAudit}
 	switch mode {
@@ -89,7 +89,7 @@ func checkSelector(selector *metav1.LabelSelector, at *field.Path) field.ErrorLi
 	if len(errs) > 0 {
 		return errs
 	}
-	// Validation looks at the words, this at their sense.
+	// ValidateLabelSelector checks the syntax only.
 	if _, err := metav1.LabelSelectorAsSelector(selector); err != nil {
 		return field.ErrorList{field.Invalid(at, metav1.FormatLabelSelector(selector), err.Error())}
 	}
@@ -109,7 +109,7 @@ func checkNamespaces(namespaces []string, at *field.Path) field.ErrorList {
 	return errs
 }
 
-// checkSet refuses what the API server refuses of a list that is a set, and empty members.
+// checkSet rejects duplicates, as the API server does for a set, and empty members.
 func checkSet(members []string, at *field.Path) (errs field.ErrorList) {
 	seen := make(map[string]bool, len(members))
 	for i, member := range members {

@@ -6,9 +6,12 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -77,12 +80,27 @@ g.yaml:12: spec.trustedWriters: must be a map, not true or false`},
 		{"no kind", "apiVersion: taffrail.dev/v1alpha1\n", `g.yaml:1: kind: is missing: write Guardrail, Exemption or Policy`},
 		{"another version", "apiVersion: taffrail.dev/v2\nkind: Guardrail\n", `g.yaml:1: apiVersion: taffrail.dev/v2 Guardrail is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
 		{"another kind", "apiVersion: v1\nkind: Pod\n", `g.yaml:1: apiVersion: v1 Pod is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"no such kind of ours", "apiVersion: taffrail.dev/v1alpha1\nkind: Guard\n", `g.yaml:2: kind: "Guard" is not known: write Guardrail, Exemption or Policy`},
+		{"a list where a map is wanted", header + "spec: []\nmetadata: {labels: [a]}\n", `g.yaml:4: metadata.labels: must be a map, not a list
+g.yaml:3: spec: must be a map, not a list`},
+		{"a map where text is wanted", header + "spec: {mode: {a: b}, policies: [{name: 1.5}]}\n", `g.yaml:3: spec.mode: must be text, not a map
+g.yaml:3: spec.policies[0].name: must be text, not a number`},
+		{"no numbers", header + "status: {observedGeneration: x, conditions: [{observedGeneration: 1.5}], wouldDeny: {requests: true}}\nmetadata: {ownerReferences: [{controller: x}]}\n",
+			`g.yaml:4: metadata.ownerReferences[0].controller: must be true or false, not text
+g.yaml:3: status.conditions[0].observedGeneration: must be an integer, not a number
+g.yaml:3: status.observedGeneration: must be an integer, not text
+g.yaml:3: status.wouldDeny.requests: must be an integer, not true or false`},
 		{"no object", "- a\n", `g.yaml:1: is not a Guardrail, Exemption or Policy but a list`},
 		{"broken YAML", "a: b\n---\n" + header + "spec: {\n", `g.yaml:1: apiVersion: is missing: write taffrail.dev/v1alpha1
 g.yaml:5: is not valid YAML: did not find expected node content`},
 		{"in a List", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: taffrail.dev/v1alpha1\n  kind: Guardrail\n  spec: {mod: warn}\n- 5\n",
 			`g.yaml:6: items[0].spec.mod: unknown field, did you mean "mode"?
 g.yaml:7: items[1]: is not a Guardrail, Exemption or Policy but a number`},
+		{"a list of others", "apiVersion: example.com/v1\nkind: GuardrailList\nitems: []\n", `g.yaml:1: apiVersion: example.com/v1 GuardrailList is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"a list of no kind of ours", "apiVersion: taffrail.dev/v1alpha1\nkind: PodList\nitems: []\n", `g.yaml:2: kind: "PodList" is not known: write Guardrail, Exemption or Policy`},
+		{"what is no list", "apiVersion: taffrail.dev/v1alpha1\nkind: Guardrail\nitems: []\n", `g.yaml:3: items: unknown field`},
+		{"a List of another version", "apiVersion: v2\nkind: List\nitems: []\n", `g.yaml:1: apiVersion: v2 List is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"another of that version", "apiVersion: v1\nkind: Listed\nitems: []\n", `g.yaml:1: apiVersion: v1 Listed is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
 		{"a List in a List", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}\n", `g.yaml:4: items[0].apiVersion: v1 List is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
 		{"a timestamp", header + "metadata: {creationTimestamp: soon}\n", `g.yaml:1: parsing time "soon" as "2006-01-02T15:04:05Z07:00": cannot parse "soon" as "2006"`},
 	}
@@ -149,6 +167,18 @@ g.yaml:9: spec.policies[0].parameters.types[1]: Invalid value: "Nope": should be
 			`g.yaml:6: spec.namespaceSelector.matchLabels: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`},
 		{"one binding twice, a default said aloud", "mode: warn\n  policies:\n  - name: restricted-service-type\n  - name: restricted-service-type\n    parameters: {types: [NodePort]}\n  - name: restricted-service-type\n    parameters: {most: 3}",
 			`g.yaml:10: spec.policies[2]: Duplicate value: "restricted-service-type": spec.policies[0] binds it with the same parameters`},
+		{"every mode, and what may be left out", "mode: audit\n  existing: tolerate\n  exemptions: {maxDuration: 1h, never: [require-probes]}\n  policies:\n  - {name: require-probes, mode: enforce, failurePolicy: Ignore}\n" +
+			"  - {name: restricted-service-type, mode: warn, failurePolicy: Fail}\n  - {name: restricted-service-type, parameters: {most: 5}}", ""},
+		{"strict about what exists", "mode: enforce\n  existing: enforce\n  exemptions: {maxDuration: \"\"}\n  policies: [{name: require-probes, mode: audit, parameters: null}]", ""},
+		{"limits of Exemptions", "mode: warn\n  exemptions: {maxDuration: 0s, never: [require-probes, restricted-service-type, '', require-probes]}\n  policies: [{name: require-probes}]",
+			`g.yaml:6: spec.exemptions.maxDuration: Invalid value: "0s": write hours, as in 2160h for 90 days
+g.yaml:6: spec.exemptions.never[2]: Required value: must not be empty
+g.yaml:6: spec.exemptions.never[3]: Duplicate value: "require-probes"
+g.yaml:6: spec.exemptions.never[1]: Invalid value: "restricted-service-type": this Guardrail binds no such policy`},
+		{"a limit in days", "mode: warn\n  exemptions: {maxDuration: 90d}\n  policies: [{name: require-probes}]",
+			`g.yaml:6: spec.exemptions.maxDuration: Invalid value: "90d": write hours, as in 2160h for 90 days`},
+		{"a failure policy", "mode: warn\n  policies: [{name: require-probes, failurePolicy: fail}]",
+			`g.yaml:6: spec.policies[0].failurePolicy: Unsupported value: "fail": supported values: "Ignore", "Fail"`},
 		{"existing", "mode: warn\n  existing: keep\n  policies: [{name: require-probes}]", `g.yaml:6: spec.existing: Unsupported value: "keep": supported values: "tolerate", "enforce"`},
 		{"namespaces", "mode: warn\n  excludeNamespaces: [kube-system, kube-*, kube-system, '']\n  policies: [{name: require-probes}]",
 			`g.yaml:6: spec.excludeNamespaces[2]: Duplicate value: "kube-system"
@@ -178,6 +208,7 @@ func TestCheckName(t *testing.T) {
 	for name, want := range map[string]string{
 		"":    `metadata.name: Required value: give the Guardrail a name`,
 		"A_B": `metadata.name: Invalid value: "A_B": a lowercase RFC 1123 subdomain must consist`,
+		"ab-": `metadata.name: Invalid value: "ab-": a lowercase RFC 1123 subdomain must consist`,
 	} {
 		g := Default(testCatalog(t))[0]
 		g.Name = name
@@ -210,6 +241,9 @@ func TestLoadFiles(t *testing.T) {
 	}{
 		{"a folder, below it too", map[string]string{"a.yaml": one, "b/c.yml": strings.ReplaceAll(one, "one", "two"), "README.md": "hello"}, ""},
 		{"two of one name", map[string]string{"a.yaml": one, "b.json": one}, `DIR/b.json:3: metadata.name: "one" is the name of another Guardrail, at DIR/a.yaml:3`},
+		{"one name of two kinds", map[string]string{"a.yaml": one, "b.yaml": exemptionHeader + "metadata: {name: one}\nspec: {policies: [a]}\n"}, ""},
+		{"two without a name", map[string]string{"a.yaml": strings.Replace(one, "name: one", "labels: {}", 1) + "---\n" + strings.Replace(one, "name: one", "labels: {}", 1)}, ""},
+		{"cases beside it", map[string]string{"a.yaml": one, "a/cases/x.yaml": "nothing: of ours\n", "cases/x.json": "nothing: of ours\n"}, ""},
 		{"no file", map[string]string{"README.md": "hello"}, `DIR: holds no *.yaml, *.yml or *.json`},
 		{"no Guardrail", map[string]string{"a.yaml": "# nothing\n"}, `DIR: holds no Guardrail, Exemption or Policy`},
 	}
@@ -222,6 +256,25 @@ func TestLoadFiles(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a file that cannot be read", func(t *testing.T) {
+		dir := write(t, map[string]string{"b.yaml": one})
+		if err := os.Symlink("/no/such/file", filepath.Join(dir, "a.yaml")); err != nil {
+			t.Fatal(err)
+		}
+		set, errs := LoadFiles(dir)
+		if got := texts(errs); got != dir+"/a.yaml: no such file or directory" || len(set.Objects().Guardrails) != 1 {
+			t.Error(got, set.Objects())
+		}
+	})
+	t.Run("every kind", func(t *testing.T) {
+		policy := "apiVersion: taffrail.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec: {rego: x}\n"
+		exemption := exemptionHeader + "metadata: {name: e}\nspec: {policies: [a]}\n"
+		list := "apiVersion: taffrail.dev/v1alpha1\nkind: ExemptionList\nitems:\n- apiVersion: taffrail.dev/v1alpha1\n  kind: Exemption\n  metadata: {name: f}\n"
+		set, errs := LoadFiles(write(t, map[string]string{"a.yaml": one + "---\n" + policy + "---\n" + exemption, "b.yaml": list}))
+		if o := set.Objects(); len(errs) > 0 || len(o.Guardrails) != 1 || len(o.Exemptions) != 2 || len(o.Policies) != 1 || o.Exemptions[1].Name != "f" || o.Policies[0].Spec.Rego != "x" {
+			t.Errorf("got %+v, %v", o, errs)
+		}
+	})
 	t.Run("a path that is not there", func(t *testing.T) {
 		_, errs := LoadFiles("/no/such/folder")
 		if got := texts(errs); got != "/no/such/folder: no such file or directory" {
@@ -258,5 +311,55 @@ func TestNearest(t *testing.T) {
 		if got := Nearest(word, words); got != want {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
 		}
+	}
+}
+
+// What an API server sends is read without what is its own, and with when it was stored.
+func TestDecodeOfAStoredObject(t *testing.T) {
+	object := func(change func(map[string]any)) map[string]any {
+		value := map[string]any{
+			"apiVersion": "taffrail.dev/v1alpha1", "kind": "Exemption",
+			"metadata": map[string]any{"name": "e", "creationTimestamp": "2027-01-01T00:00:00Z", "tobe": "invented"},
+			"spec":     map[string]any{"policies": []any{"a"}},
+			"status":   map[string]any{"of": "tomorrow"},
+		}
+		change(value)
+		return value
+	}
+	decoded, faults := Decode(object(func(map[string]any) {}))
+	e, ok := decoded.(*v1alpha1.Exemption)
+	if len(faults) > 0 || !ok || e.Name != "e" || !e.CreationTimestamp.Equal(&metav1.Time{Time: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)}) || len(e.Spec.Policies) != 1 {
+		t.Errorf("got %+v, %v", decoded, faults)
+	}
+	decoded, faults = Decode(object(func(o map[string]any) { delete(o, "metadata") }))
+	if e, ok := decoded.(*v1alpha1.Exemption); len(faults) > 0 || !ok || e.Name != "" || !e.CreationTimestamp.IsZero() {
+		t.Errorf("got %+v, %v", decoded, faults)
+	}
+	for want, change := range map[string]func(map[string]any){
+		"spec.policie: unknown field, did you mean \"policies\"?; spec.x: unknown field": func(o map[string]any) { o["spec"] = map[string]any{"policie": 1, "x": 1} },
+		"kind: \"Pod\" is not known: write Guardrail, Exemption or Policy":               func(o map[string]any) { o["kind"] = "Pod" },
+		": is not one Guardrail, Exemption or Policy":                                    func(o map[string]any) { o["kind"], o["apiVersion"], o["items"] = "List", "v1", []any{} },
+	} {
+		decoded, faults := Decode(object(change))
+		var got []string
+		for _, fault := range faults {
+			got = append(got, fault.Field+": "+fault.Reason)
+		}
+		if text := strings.Join(got, "; "); decoded != nil || text != want {
+			t.Errorf("got %+v, %s, want %s", decoded, text, want)
+		}
+	}
+	one := object(func(o map[string]any) { o["metadata"] = map[string]any{"name": "e"}; delete(o, "status") })
+	list := map[string]any{"apiVersion": "taffrail.dev/v1alpha1", "kind": "ExemptionList", "items": []any{one}}
+	if decoded, faults := Decode(list); decoded != nil || len(faults) != 1 || faults[0].Reason != "is not one Guardrail, Exemption or Policy" {
+		t.Errorf("a list of one: got %+v, %v", decoded, faults)
+	}
+}
+
+// To measure a distance takes memory, and time by the length of both words.
+func TestLongWordsAreNotMeasured(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	if n := testing.AllocsPerRun(1, func() { Nearest(long, []string{"image-tag", "replicas"}) }); n > 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

@@ -13,13 +13,13 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// entry is an object and where it came from.
+// entry is an object and its source.
 type entry struct {
 	kind     string
 	object   Object
 	source   string
 	document *yamldoc.Document
-	// prefix leads from the document to the object: "" or items[3].
+	// prefix is the path from the document to the object: "" or items[3].
 	prefix string
 }
 
@@ -36,10 +36,10 @@ func (e *entry) fail(field, reason string) *Error {
 	return &Error{Source: e.source, Line: line, Field: path, Reason: reason}
 }
 
-// decode reads the Guardrails, Exemptions and Policies of a multi-document YAML or JSON stream, Lists of them
-// included. Whatever it does not know is an error, never skipped: an unknown field or
-// kind, a key given twice, a value of the wrong type. What it returns beside errors is
-// sound, but only resolving it tells whether it means anything. Every error is an *Error.
+// decode reads the Guardrails, Exemptions and Policies of a multi-document YAML or JSON stream,
+// including those in Lists. An unknown field or kind, a duplicate key and a value of the wrong
+// type are errors. The returned entries are well-formed, but need to be resolved. Every error
+// is an *Error.
 func decode(data []byte, source string) (entries []entry, errs []error) {
 	for _, chunk := range yamldoc.Split(data) {
 		doc, err := yamldoc.Parse(chunk)
@@ -63,7 +63,7 @@ func located(err error, source string) error {
 	return &Error{Source: source, Reason: err.Error()}
 }
 
-// decodeValue decodes one object, or those of a List, at the place that at describes.
+// decodeValue decodes one object, or the items of a List. at has the source and the prefix.
 func decodeValue(value any, at entry) ([]entry, []error) {
 	object, ok := value.(map[string]any)
 	if !ok {
@@ -119,9 +119,9 @@ func checkKind(apiVersion, kind string, at entry) error {
 	return nil
 }
 
-// Decode reads one object of an API server's as strictly as files are read. Only its name
-// and spec are looked at: the rest is the API server's to judge, and a status may be that
-// of a newer version. Numbers must be int64 or float64.
+// Decode decodes an object from the API server as strictly as one from a file. It reads only
+// the name, the creation time and the spec: other metadata is validated by the API server, and
+// the status may have been written by a newer version. Numbers must be int64 or float64.
 func Decode(value map[string]any) (Object, []decision.Fault) {
 	trimmed := map[string]any{}
 	for name, member := range value {
@@ -130,7 +130,7 @@ func Decode(value map[string]any) (Object, []decision.Fault) {
 		}
 	}
 	metadata, _ := value["metadata"].(map[string]any)
-	trimmed["metadata"] = map[string]any{"name": metadata["name"]}
+	trimmed["metadata"] = map[string]any{"name": metadata["name"], "creationTimestamp": metadata["creationTimestamp"]}
 	entries, errs := decodeValue(trimmed, entry{})
 	var faults []decision.Fault
 	for _, err := range errs {

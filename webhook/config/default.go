@@ -8,15 +8,15 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// A namespace with this label opts in to the built-in Guardrail restricted.
+// The label by which a namespace opts in to the built-in Guardrail restricted.
 const (
 	exposureLabel      = "taffrail.dev/exposure"
 	exposureRestricted = "restricted"
 )
 
-// Default returns the Guardrails that hold where nobody configured any: every policy of
-// the library in the mode of its METADATA for every namespace but the cluster's own, except for
-// those whose METADATA wants them only where a namespace says that it is restricted.
+// Default returns the Guardrails that apply if none are configured. They bind every policy of
+// the library in the mode of its METADATA: in all but the system namespaces, or, if the
+// METADATA names the Guardrail restricted, in namespaces with the opt-in label.
 func Default(catalog *rego.Catalog) []v1alpha1.Guardrail {
 	excluded := []string{metav1.NamespaceSystem, "kube-node-lease", metav1.NamespacePublic}
 	chapter := defaultGuardrail(rego.GuardrailChapter, &metav1.LabelSelector{}, excluded)

@@ -1,4 +1,4 @@
-// Package config reads Guardrails, Exemptions and Policies strictly and checks them
-// against the catalogue of policies. One decoder and one check serve files and clusters, so that what the
-// command line accepts is what a cluster runs.
+// Package config decodes Guardrails, Exemptions and Policies and resolves them against the
+// catalogue of policies. Files and clusters share one decoder and one set of checks, so the
+// command line accepts exactly what a cluster runs.
 package config

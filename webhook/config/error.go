@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Error says what is wrong with one piece of configuration, and where it stands.
+// Error is an error in one part of the configuration, with its location.
 type Error struct {
-	// Source is a file, or the name of an object that came from elsewhere.
+	// Source is a file, or the name of an object from another source.
 	Source string
-	// Line is 0 where there are no lines to count.
+	// Line is 0 if the source has no lines.
 	Line int
-	// Field is a path such as spec.policies[0].name; empty where the error is not
-	// about one.
+	// Field is a path such as spec.policies[0].name; empty if the error does not concern a
+	// single field.
 	Field  string
 	Reason string
 }

@@ -10,45 +10,46 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// AnyNamespace as a namespace of an Exemption is every one, and cluster-scoped objects too.
+// AnyNamespace, as a namespace of an Exemption, matches every namespace and all cluster-scoped
+// objects.
 const AnyNamespace = "*"
 
-// Exemption is a v1alpha1.Exemption that has been checked. Empty Kinds, Names and
-// Containers narrow nothing.
+// Exemption is a validated v1alpha1.Exemption. Empty Kinds, Names and Containers match
+// everything.
 type Exemption struct {
 	Name       string
 	Policies   []string
 	Namespaces []string
-	// Kinds without a group are those of any group.
+	// Kinds without a group match any group.
 	Kinds      []Kind
 	Names      []string
 	Containers []string
-	// Until is the first moment at which the Exemption excuses nothing any more.
+	// Until is the moment at which the Exemption expires.
 	Until time.Time
-	// Created is when it was stored, the zero Time for one from a file.
+	// Created is the creation time, or the zero Time for an Exemption from a file.
 	Created time.Time
 
-	// At is the moment that For was asked about, the zero Time before.
+	// At is the time passed to For. It is zero in an Exemption that For did not return.
 	At time.Time
 }
 
-// Kind is a kind as people write it: the group is "" for the core group, and where Any is
-// set it does not matter.
+// Kind is a kind as users write it. The group "" is the core group; if Any is set, the group is
+// ignored.
 type Kind struct {
 	schema.GroupKind
 
 	Any bool
 }
 
-// Covers tells whether a kind is meant.
+// Covers reports whether k matches a kind.
 func (k Kind) Covers(kind schema.GroupKind) bool {
 	return k.GroupKind == kind || k.Any && k.Kind == kind.Kind
 }
 
-// Exemptions are all there are, in force or not, sorted by name.
+// Exemptions is a list of Exemptions, sorted by name. Some may have expired.
 type Exemptions []*Exemption
 
-// For leaves the Exemptions that are about a request at a moment.
+// For returns the Exemptions that match a request and are in force at a time.
 func (all Exemptions) For(r *decision.Request, now time.Time) Exemptions {
 	var about Exemptions
 	for _, e := range all {
@@ -61,10 +62,11 @@ func (all Exemptions) For(r *decision.Request, now time.Time) Exemptions {
 	return about
 }
 
-// Excuse names the Exemptions that each cover a policy's finding about a container, "" for
-// one that is about none, and that the Guardrail which asks for the policy honours. They are
-// never combined: what two of them cover by halves is not excused. They must be from For.
-func (all Exemptions) Excuse(g *Guardrail, policy, container string) (names []string) {
+// Exempting returns the names of the Exemptions that each cover a policy's finding in a container
+// ("" for a finding in no container) and that the Guardrail honours. Exemptions are never
+// combined: a finding that two of them cover in part is not exempt. The receiver must come from
+// For.
+func (all Exemptions) Exempting(g *Guardrail, policy, container string) (names []string) {
 	for _, e := range all {
 		if !slices.Contains(e.Policies, policy) || !g.Honours(e, policy, e.At) {
 			continue
@@ -91,13 +93,13 @@ func (e *Exemption) coversNamespace(r *decision.Request) bool {
 	return namespace != "" && slices.Contains(e.Namespaces, namespace)
 }
 
-// CoversKind tells whether objects of a kind may be excused.
+// CoversKind reports whether the Exemption matches objects of a kind.
 func (e *Exemption) CoversKind(kind schema.GroupKind) bool {
 	return len(e.Kinds) == 0 || slices.ContainsFunc(e.Kinds, func(k Kind) bool { return k.Covers(kind) })
 }
 
-// coversName takes a name that the API server has yet to make for covered only where any
-// name would be that it can make.
+// coversName reports whether the Exemption matches the name. If the API server has yet to
+// generate the name, every name it can generate must match.
 func (e *Exemption) coversName(r *decision.Request) bool {
 	if len(e.Names) == 0 {
 		return true
@@ -110,8 +112,8 @@ func (e *Exemption) coversName(r *decision.Request) bool {
 	})
 }
 
-// matches tells whether a pattern, in which each asterisk stands for any text, is about
-// the whole of a text. It takes time in proportion to both.
+// matches reports whether a pattern matches the whole text. An asterisk matches any text. The
+// time is proportional to the length of both.
 func matches(pattern, text string) bool {
 	first, rest, found := strings.Cut(pattern, "*")
 	if !found {
@@ -129,7 +131,7 @@ func matches(pattern, text string) bool {
 	return false
 }
 
-// Unnarrowed are the Exemptions that excuse an object of their kinds whatever its name.
+// Unnarrowed returns the Exemptions that match objects of any name.
 func (all Exemptions) Unnarrowed() Exemptions {
 	return slices.DeleteFunc(slices.Clone(all), func(e *Exemption) bool { return len(e.Names) > 0 })
 }

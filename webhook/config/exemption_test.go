@@ -83,7 +83,7 @@ func TestExemptionsAreNotCombined(t *testing.T) {
 		{"require-probes", "", []string{"b"}},
 		{"min-replicas", "", nil},
 	} {
-		if diff := cmp.Diff(test.want, all.Excuse(&config.Guardrail{}, test.policy, test.container)); diff != "" {
+		if diff := cmp.Diff(test.want, all.Exempting(&config.Guardrail{}, test.policy, test.container)); diff != "" {
 			t.Errorf("%s of %q:\n%s", test.policy, test.container, diff)
 		}
 	}

@@ -8,59 +8,58 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// limits are what Exemptions may do with a Guardrail.
+// limits restricts the Exemptions that a Guardrail honours.
 type limits struct {
-	// most is how long an Exemption is honoured; 0 is without limit.
-	most  time.Duration
-	never []string
+	// maxDuration limits how long an Exemption is honoured; 0 means no limit.
+	maxDuration time.Duration
+	never       []string
 }
 
-// newLimits leaves a duration that does not parse out: that is reported where the
-// Guardrail is checked.
+// newLimits ignores a duration that does not parse; checkExemptionLimits reports it.
 func newLimits(l *v1alpha1.ExemptionLimits) limits {
 	if l == nil {
 		return limits{}
 	}
 	most, _ := time.ParseDuration(l.MaxDuration)
-	return limits{most: most, never: l.Never}
+	return limits{maxDuration: most, never: l.Never}
 }
 
-// Honours reports whether an Exemption excuses from a policy of the Guardrail at a moment at
-// which it is in force.
+// Honours reports whether an Exemption that is in force at a time exempts from a policy of the
+// Guardrail.
 func (g *Guardrail) Honours(e *Exemption, policy string, now time.Time) bool {
 	if slices.Contains(g.limits.never, policy) {
 		return false
 	}
-	return g.limits.most <= 0 || now.Before(g.HonouredUntil(e, policy, now))
+	return g.limits.maxDuration <= 0 || now.Before(g.HonouredUntil(e, policy, now))
 }
 
-// HonouredUntil returns the first moment at which an Exemption does not excuse from a policy
-// of the Guardrail, the zero Time if it never does. One that is not stored yet is taken for
-// one that is stored now, which nobody could if it lasted too long.
+// HonouredUntil returns the moment at which the Guardrail stops honouring an Exemption from a
+// policy, or the zero Time if it never honours it. An Exemption that is not stored yet is
+// treated as if it were created now; if it would then last too long, it is never honoured.
 func (g *Guardrail) HonouredUntil(e *Exemption, policy string, now time.Time) time.Time {
 	switch {
 	case slices.Contains(g.limits.never, policy):
 		return time.Time{}
-	case g.limits.most <= 0:
+	case g.limits.maxDuration <= 0:
 		return e.Until
-	case e.Created.IsZero() && e.Until.After(now.Add(g.limits.most)):
+	case e.Created.IsZero() && e.Until.After(now.Add(g.limits.maxDuration)):
 		return time.Time{}
-	case e.Created.IsZero() || e.Until.Before(e.Created.Add(g.limits.most)):
+	case e.Created.IsZero() || e.Until.Before(e.Created.Add(g.limits.maxDuration)):
 		return e.Until
 	}
-	return e.Created.Add(g.limits.most)
+	return e.Created.Add(g.limits.maxDuration)
 }
 
-// Honoured is what a Guardrail makes of an Exemption from one of its policies.
+// Honoured states until when a Guardrail honours an Exemption from one of its policies.
 type Honoured struct {
 	Guardrail, Policy string
-	// Until is the first moment at which the policy is not excused, the zero Time if it
-	// never is.
+	// Until is the moment at which it ends, or the zero Time if the Exemption is never
+	// honoured.
 	Until time.Time
 }
 
-// Honoured lists what the Guardrails make of an Exemption that bind its policies in one of its
-// namespaces, by Guardrail and policy.
+// Honoured returns an entry for each Guardrail that binds one of the Exemption's policies in
+// one of its namespaces, in the order of Guardrails and policies.
 func (s Guardrails) Honoured(e *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) (all []Honoured) {
 	for _, g := range s {
 		if !slices.ContainsFunc(e.Namespaces, func(name string) bool { return name == AnyNamespace || g.Covers(namespaceOf(name)) }) {
@@ -75,16 +74,16 @@ func (s Guardrails) Honoured(e *Exemption, namespaceOf func(name string) decisio
 	return all
 }
 
-// binds reports whether the Guardrail asks for a policy of objects that the Exemption covers,
-// as far as that depends on neither namespaces nor names.
+// binds reports whether the Guardrail binds a policy for objects that the Exemption matches,
+// disregarding namespaces and names.
 func (g *Guardrail) binds(e *Exemption, policy string) bool {
 	return slices.ContainsFunc(g.Bindings, func(b Binding) bool {
 		return b.Policy.ID == policy && slices.ContainsFunc(b.Policy.Kinds, e.CoversKind)
 	})
 }
 
-// End returns the first moment at which nothing is excused: where Guardrails bind its policies,
-// the last of them decides.
+// End returns the moment at which an Exemption ends in all Guardrails that bind its policies,
+// or its expiry if none does.
 func (e *Exemption) End(honoured []Honoured) time.Time {
 	if len(honoured) == 0 {
 		return e.Until

@@ -13,15 +13,14 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// Files is the configuration of some files, and remembers where each object stands.
+// Files is the configuration from a set of files. It knows the location of each object.
 type Files struct {
 	entries []entry
 }
 
-// LoadFiles reads multi-document YAML and JSON from files and folders, and knows every
-// field: what it does not know is an error. Each error is an *Error. Two objects of
-// one kind and name are an error, since a cluster could hold only one of them, and so is
-// finding nothing at all.
+// LoadFiles reads multi-document YAML and JSON from files and directories. Unknown fields, two
+// objects of the same kind and name, and finding no object at all are errors. Every error is an
+// *Error.
 func LoadFiles(paths ...string) (*Files, []error) {
 	set := &Files{}
 	var errs []error
@@ -29,7 +28,6 @@ func LoadFiles(paths ...string) (*Files, []error) {
 		files, err := yamldoc.Files(path)
 		if err != nil {
 			errs = append(errs, unreadable(path, err))
-			continue
 		}
 		for _, file := range files {
 			if file != path && yamldoc.IsCaseFile(file) {
@@ -66,7 +64,7 @@ func (s *Files) add(entries []entry) (errs []error) {
 	return errs
 }
 
-// find returns the entry of that name. Nameless ones are left to Check.
+// find returns the entry with a name. It ignores entries without a name, which Check reports.
 func (s *Files) find(kind, name string) *entry {
 	for i := range s.entries {
 		if name != "" && s.entries[i].kind == kind && s.entries[i].object.GetName() == name {
@@ -76,7 +74,7 @@ func (s *Files) find(kind, name string) *entry {
 	return nil
 }
 
-// Objects returns what was decoded, in the order of the files.
+// Objects returns the decoded objects in the order of the files.
 func (s *Files) Objects() (all Objects) {
 	for i := range s.entries {
 		all.add(s.entries[i].object)
@@ -84,8 +82,8 @@ func (s *Files) Objects() (all Objects) {
 	return all
 }
 
-// Check resolves everything, Policies first, for Guardrails and Exemptions may name them,
-// and adds file and line to what is wrong.
+// Check resolves all objects and returns their errors with file and line. It resolves Policies
+// first, because Guardrails and Exemptions may name them.
 func (s *Files) Check(library *rego.Catalog) (errs []error) {
 	policies := ResolvePolicies(s.Objects().Policies, library)
 	for i := range s.entries {
@@ -106,7 +104,7 @@ func (s *Files) Check(library *rego.Catalog) (errs []error) {
 	return errs
 }
 
-// unreadable leaves out the name of the system call, which tells nobody anything.
+// unreadable omits the name of the system call, which does not help users.
 func unreadable(path string, err error) error {
 	if pathErr := new(fs.PathError); errors.As(err, &pathErr) {
 		return &Error{Source: pathErr.Path, Reason: pathErr.Err.Error()}

@@ -14,38 +14,38 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Binding is one policy asked for by one Guardrail, checked and ready.
+// Binding is a validated policy binding of one Guardrail.
 type Binding struct {
 	Policy *rego.Policy
 	// Slot is the index of the policy and its parameters in the rego.Program.
 	Slot int
 	Mode decision.Mode
-	// ModePinned is true where the binding names a mode of its own below enforce: neither the
-	// Guardrail's mode nor a ceiling, when they are raised, make it deny.
+	// ModePinned is true if the binding sets its own mode, below enforce: raising the
+	// Guardrail's mode or the maximum mode does not make it deny.
 	ModePinned bool
-	// FailOpen admits what the policy cannot decide, unless another policy denies it.
+	// FailOpen admits objects on which the policy fails, unless another policy denies them.
 	FailOpen bool
 }
 
-// Guardrail is a v1alpha1.Guardrail with its selector parsed and its policies found.
+// Guardrail is a v1alpha1.Guardrail with its selector parsed and its policies resolved.
 type Guardrail struct {
 	Name     string
 	Bindings []Binding
-	// UID and Generation are those of the stored object; empty for one from a file.
+	// UID and Generation are those of the stored object, and empty for a Guardrail from a file.
 	UID        types.UID
 	Generation int64
-	// Injection is what is recorded of the Guardrail's injections; nil if nothing is.
+	// Injection is the recorded history of the Guardrail's injections, or nil.
 	Injection *Injection
 
-	selector labels.Selector
-	exclude  []string
-	tolerate bool
-	trusted  v1alpha1.TrustedWriters
-	limits   limits
+	selector         labels.Selector
+	exclude          []string
+	tolerateExisting bool
+	trusted          v1alpha1.TrustedWriters
+	limits           limits
 }
 
-// NewGuardrail makes a Guardrail from one that has been checked. The error is that of a
-// selector which does not parse.
+// NewGuardrail returns the compiled form of a validated Guardrail. It returns an error if the
+// selector does not parse.
 func NewGuardrail(g *v1alpha1.Guardrail, bindings []Binding) (*Guardrail, error) {
 	selector := labels.Everything()
 	if g.Spec.NamespaceSelector != nil {
@@ -55,36 +55,37 @@ func NewGuardrail(g *v1alpha1.Guardrail, bindings []Binding) (*Guardrail, error)
 		}
 	}
 	return &Guardrail{
-		Name:       g.Name,
-		Bindings:   bindings,
-		UID:        g.UID,
-		Generation: g.Generation,
-		selector:   selector,
-		exclude:    g.Spec.ExcludeNamespaces,
-		tolerate:   g.Spec.Existing != v1alpha1.ExistingEnforce,
-		trusted:    g.Spec.TrustedWriters,
-		limits:     newLimits(g.Spec.Exemptions),
+		Name:             g.Name,
+		Bindings:         bindings,
+		UID:              g.UID,
+		Generation:       g.Generation,
+		selector:         selector,
+		exclude:          g.Spec.ExcludeNamespaces,
+		tolerateExisting: g.Spec.Existing != v1alpha1.ExistingEnforce,
+		trusted:          g.Spec.TrustedWriters,
+		limits:           newLimits(g.Spec.Exemptions),
 	}, nil
 }
 
-// Guardrails is every Guardrail in force, sorted by name. It is immutable.
+// Guardrails has every Guardrail in force, sorted by name. It is immutable.
 type Guardrails []*Guardrail
 
 // AppliedBinding is a binding that applies to one request.
 type AppliedBinding struct {
 	Binding
 	Guardrail *Guardrail
-	// Uncertain is true where the labels that the Guardrail selects by are not known.
+	// Uncertain is true if the Guardrail selects by labels of a namespace whose labels are
+	// unknown.
 	Uncertain bool
-	// Distrusted is true where nobody is trusted, be it a built-in controller: what it writes
-	// is from a place that was not decided.
+	// Distrusted is true if no writer is trusted, not even a built-in controller, because the
+	// content comes from a source that was not decided.
 	Distrusted bool
 }
 
-// Resolve finds the bindings for a request, each under the ceiling; 0 is no ceiling.
-// Every one of them must hold.
-func (s Guardrails) Resolve(r *decision.Request, ceiling decision.Mode) []AppliedBinding {
-	var bounds []AppliedBinding
+// Resolve returns the bindings that apply to a request, with their modes capped at maxMode; 0
+// means no cap. All of them have to be satisfied.
+func (s Guardrails) Resolve(r *decision.Request, maxMode decision.Mode) []AppliedBinding {
+	var bindings []AppliedBinding
 	kind := r.Kind.GroupKind()
 	for _, g := range s {
 		matches, certain := g.selects(r)
@@ -95,18 +96,18 @@ func (s Guardrails) Resolve(r *decision.Request, ceiling decision.Mode) []Applie
 			if !slices.Contains(b.Policy.Kinds, kind) {
 				continue
 			}
-			if ceiling != 0 {
-				b.Mode = min(b.Mode, ceiling)
+			if maxMode != 0 {
+				b.Mode = min(b.Mode, maxMode)
 			}
-			bounds = append(bounds, AppliedBinding{Binding: b, Guardrail: g, Uncertain: !certain})
+			bindings = append(bindings, AppliedBinding{Binding: b, Guardrail: g, Uncertain: !certain})
 		}
 	}
-	return bounds
+	return bindings
 }
 
-// selects tells whether the Guardrail covers the request's namespace, and whether that
-// is certain. A Namespace is matched by its own labels. Other cluster-scoped objects
-// are in no namespace that could carry a label: only the empty selector covers them.
+// selects reports whether the Guardrail selects the request's namespace, and whether that is
+// certain. A Namespace is matched by its own labels. Other cluster-scoped objects have no
+// namespace with labels, so only the empty selector matches them.
 func (g *Guardrail) selects(r *decision.Request) (matches, certain bool) {
 	namespace := r.Namespace
 	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
@@ -131,15 +132,15 @@ func (g *Guardrail) selectsNamespace(namespace decision.Namespace) (matches, cer
 	return g.selector.Matches(namespaceLabels(namespace)), true
 }
 
-// SelectsByLabels reports whether it depends on the labels of a namespace whether the
-// Guardrail selects it, and not on its name alone.
+// SelectsByLabels reports whether the selector refers to any label other than the namespace's
+// name.
 func (g *Guardrail) SelectsByLabels() bool {
 	requirements, _ := g.selector.Requirements()
 	return slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return r.Key() != corev1.LabelMetadataName })
 }
 
-// namespaceLabels are a namespace's labels, with the name that a manifest leaves to
-// the API server.
+// namespaceLabels adds to a namespace's labels the one with its name, which the API server sets
+// and manifests omit.
 type namespaceLabels decision.Namespace
 
 // Has implements labels.Labels.
@@ -163,7 +164,7 @@ func (n namespaceLabels) Lookup(label string) (string, bool) {
 	return value, ok
 }
 
-// NamespaceOf is what a Namespace object says of itself.
+// NamespaceOf returns the namespace that a Namespace object describes.
 func NamespaceOf(name string, object map[string]any) decision.Namespace {
 	return decision.Namespace{Name: name, Labels: objectLabels(object), Known: true}
 }

@@ -10,20 +10,21 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Injecting is a policy that a Guardrail injects by, and its parameters.
+// Injecting is a policy that a Guardrail enforces injections of, with its parameters.
 type Injecting struct {
 	Policy string
-	// Parameters have the defaults filled in.
+	// Parameters include defaults.
 	Parameters apiextensionsv1.JSON
 }
 
-// Injecting returns, by Guardrail, the bindings that inject under the ceiling; 0 is none.
-func (s *Snapshot) Injecting(ceiling decision.Mode) map[string][]Injecting {
+// Injecting returns, by Guardrail, the bindings that inject if modes are capped at maxMode; 0
+// means no cap.
+func (s *Snapshot) Injecting(maxMode decision.Mode) map[string][]Injecting {
 	all := map[string][]Injecting{}
 	for _, g := range s.guardrails {
 		for i := range g.Bindings {
 			b := &g.Bindings[i]
-			if b.Policy.Mutates && b.Mode == decision.ModeEnforce && (ceiling == 0 || ceiling == decision.ModeEnforce) {
+			if b.Policy.Mutates && b.Mode == decision.ModeEnforce && (maxMode == 0 || maxMode == decision.ModeEnforce) {
 				all[g.Name] = append(all[g.Name], Injecting{Policy: b.Policy.ID, Parameters: s.parameters[b.Slot]})
 			}
 		}
@@ -31,7 +32,7 @@ func (s *Snapshot) Injecting(ceiling decision.Mode) map[string][]Injecting {
 	return all
 }
 
-// Selected returns those namespaces that a Guardrail selects.
+// Selected returns the namespaces that a Guardrail selects, among those given.
 func (s *Snapshot) Selected(name string, namespaces []decision.Namespace) (selected []decision.Namespace) {
 	for _, g := range s.guardrails {
 		if g.Name != name {
@@ -46,7 +47,7 @@ func (s *Snapshot) Selected(name string, namespaces []decision.Namespace) (selec
 	return selected
 }
 
-// periods returns what was recorded of a Guardrail's injections and can still be evaluated.
+// periods returns the recorded injection periods that can still be evaluated.
 func (b *build) periods(g *v1alpha1.Guardrail) []InjectionPeriod {
 	if g.Status.Injection == nil {
 		return nil
@@ -59,7 +60,7 @@ func (b *build) periods(g *v1alpha1.Guardrail) []InjectionPeriod {
 		if !known || !policy.Mutates || kjson.UnmarshalCaseSensitivePreserveInts(recorded.Parameters.Raw, &parameters) != nil {
 			continue
 		}
-		// Writing JSON sorts the names, as config does for a binding's key.
+		// json.Marshal sorts the names, so the key equals the one that resolve computes.
 		text, err := json.Marshal(parameters)
 		if err != nil {
 			continue
@@ -76,7 +77,8 @@ func (b *build) periods(g *v1alpha1.Guardrail) []InjectionPeriod {
 	return periods
 }
 
-// encodedParameters are those of each slot as JSON, nil where the policy injects nothing.
+// encodedParameters returns the parameters of each slot as JSON, or nil if the policy injects
+// nothing.
 func (b *build) encodedParameters() []apiextensionsv1.JSON {
 	all := make([]apiextensionsv1.JSON, len(b.slots))
 	for i, slot := range b.slots {

@@ -12,32 +12,33 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Injection is a v1alpha1.Injection, ready to be asked.
+// Injection is the indexed form of a v1alpha1.Injection, the record of since when a Guardrail
+// injects.
 type Injection struct {
 	periods []InjectionPeriod
-	// current is false if the spec selects otherwise than was recorded.
+	// current is false if the spec selects other namespaces than the record.
 	current        bool
 	selectionSince time.Time
-	// byPresence is true if the selector asks only for labels that are there.
+	// byPresence is true if the selector only requires labels to be present.
 	byPresence bool
 	everywhere time.Time
-	// excluded are the namespaces that everywhere is not about.
+	// excluded has the namespaces that everywhere does not apply to.
 	excluded   []string
 	namespaces map[string]time.Time
 }
 
-// InjectionPeriod is a time in which a policy was enforced under one set of parameters.
+// InjectionPeriod is a period during which a policy was enforced with one set of parameters.
 type InjectionPeriod struct {
 	Policy string
-	// Slot is the index of both in the rego.Program.
+	// Slot is the index of the policy and its parameters in the rego.Program.
 	Slot  int
 	Since time.Time
-	// Until is zero while it lasts.
+	// Until is zero while the period lasts.
 	Until time.Time
 }
 
-// NewInjection reads what was recorded of a Guardrail. periods are those of the record that
-// can still be evaluated.
+// NewInjection returns the injection record of a Guardrail, or nil if it has none. periods are
+// the recorded periods that can still be evaluated.
 func NewInjection(g *v1alpha1.Guardrail, periods []InjectionPeriod) *Injection {
 	record := g.Status.Injection
 	if record == nil {
@@ -58,7 +59,7 @@ func NewInjection(g *v1alpha1.Guardrail, periods []InjectionPeriod) *Injection {
 	return i
 }
 
-// RecordsSelection reports whether a record is about the namespaces that the spec selects.
+// RecordsSelection reports whether a record applies to the namespaces that the spec selects.
 func RecordsSelection(record *v1alpha1.Injection, spec *v1alpha1.GuardrailSpec) bool {
 	return equality.Semantic.DeepEqual(selectorOf(record.NamespaceSelector), selectorOf(spec.NamespaceSelector)) &&
 		equality.Semantic.DeepEqual(record.ExcludeNamespaces, spec.ExcludeNamespaces)
@@ -71,14 +72,14 @@ func selectorOf(s *metav1.LabelSelector) metav1.LabelSelector {
 	return *s
 }
 
-// SelectsEverywhere reports whether a spec selects every namespace but those that it excludes.
+// SelectsEverywhere reports whether a spec selects every namespace that it does not exclude.
 func SelectsEverywhere(spec *v1alpha1.GuardrailSpec) bool {
 	selector, err := metav1.LabelSelectorAsSelector(spec.NamespaceSelector)
 	return spec.NamespaceSelector == nil || err == nil && selector.String() == labels.Everything().String()
 }
 
-// SelectsByPresence reports whether a spec selects namespaces by labels that they have, and by
-// none that they lack.
+// SelectsByPresence reports whether a spec selects namespaces only by labels that they have,
+// not by labels that they lack.
 func SelectsByPresence(spec *v1alpha1.GuardrailSpec) bool {
 	if spec.NamespaceSelector == nil {
 		return false
@@ -91,8 +92,8 @@ func SelectsByPresence(spec *v1alpha1.GuardrailSpec) bool {
 	return true
 }
 
-// SelectedSince returns since when a namespace is selected; known is false if that is not
-// recorded. A record from before the namespace was created is of another of the same name.
+// SelectedSince returns since when a namespace has been selected; known is false if that is not
+// recorded. A record older than the namespace belongs to a deleted namespace of the same name.
 func (i *Injection) SelectedSince(namespace decision.Namespace) (since time.Time, known bool) {
 	if i == nil {
 		return time.Time{}, false
@@ -106,20 +107,21 @@ func (i *Injection) SelectedSince(namespace decision.Namespace) (since time.Time
 	return time.Time{}, false
 }
 
-// TellsByLabels reports whether a namespace that is not recorded may tell by its labels since
-// when it is selected: what selects it is recorded.
-func (i *Injection) TellsByLabels(namespace decision.Namespace) bool {
+// LabelsDateSelection reports whether the age of an unrecorded namespace's labels can show
+// since when it has been selected. That requires a record of the current selector.
+func (i *Injection) LabelsDateSelection(namespace decision.Namespace) bool {
 	return i != nil && i.current && i.everywhere.IsZero() && (i.byPresence || !namespace.Created.Before(i.selectionSince))
 }
 
-// SelectsSince reports whether a namespace that has had its labels since a time has been
-// selected as long: the selector is no younger, and asks for labels that are there. One that
-// asks for the want of a label selects only what was created so.
+// SelectsSince reports whether a namespace whose labels date from a time has been selected
+// since then: the selector must be at least as old, and require labels to be present. A
+// selector that requires a label to be absent only selects namespaces whose labels date from
+// their creation.
 func (i *Injection) SelectsSince(labelled time.Time, namespace decision.Namespace) bool {
 	return i.current && !labelled.Before(i.selectionSince) && (i.byPresence || labelled.Equal(namespace.Created))
 }
 
-// Slots returns those of a policy's periods, sorted.
+// Slots returns the slots of a policy's periods, sorted.
 func (i *Injection) Slots(policy string) (slots []int) {
 	if i == nil {
 		return nil
@@ -133,12 +135,12 @@ func (i *Injection) Slots(policy string) (slots []int) {
 	return slices.Compact(slots)
 }
 
-// Covering returns the slots under which a policy was enforced when a template was written
-// in a namespace that was created, and is selected since, the times given. A template that
-// has yet to be stored is written at the zero time: it gets what is enforced now.
+// Covering returns the slots under which a policy was enforced when a template was written, in
+// a namespace with the given times of selection and creation. A template that is not stored yet
+// has the zero time: it gets what is enforced now.
 //
-// Times have whole seconds. What was written in the second in which something began counts
-// as from before, but in a namespace that is selected since it was created.
+// Times have a resolution of one second. What was written in the second in which a period began
+// counts as older, unless the namespace has been selected since its creation.
 func (i *Injection) Covering(policy string, written, selected, created time.Time) (slots []int) {
 	sinceCreation := !selected.After(created)
 	for _, p := range i.periods {
@@ -157,6 +159,6 @@ func (i *Injection) Covering(policy string, written, selected, created time.Time
 	return slots
 }
 
-// ToleratesExisting reports whether the Guardrail injects only into Pods whose template was
-// written while it did.
-func (g *Guardrail) ToleratesExisting() bool { return g.tolerate }
+// ToleratesExisting reports whether the Guardrail tolerates existing violations, and injects
+// only into Pods whose template was written while it enforced the injection.
+func (g *Guardrail) ToleratesExisting() bool { return g.tolerateExisting }

@@ -10,25 +10,24 @@ import (
 
 // Loosened is what an Exemption takes from one Guardrail in one namespace.
 type Loosened struct {
-	// Guardrail is "" for policies that no Guardrail binds there yet: whichever does later
-	// is loosened.
+	// Guardrail is "" for policies that no Guardrail binds there yet: the Exemption will loosen
+	// any that binds them later.
 	Guardrail string
-	// Namespace is "" for all of them.
+	// Namespace is "" for all namespaces.
 	Namespace string
-	// Policies by id, sorted.
+	// Policies has the ids, sorted.
 	Policies []string
 }
 
-// Loosened compares an Exemption with what it was before, nil for a new one, and returns what
-// is loosened in the namespaces that it names. Nothing is where it covers no more, and no
-// longer. A namespace that is not known may be selected by any Guardrail that does
-// not exclude it.
+// Loosened returns what an Exemption loosens beyond its previous version, which is nil for a
+// new one, in the namespaces that it names. A namespace that is not known may be selected by
+// any Guardrail that does not exclude it.
 func (s Guardrails) Loosened(after, before *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) (all []Loosened) {
 	if !now.Before(after.Until) {
 		return nil
 	}
 	if before != nil && (!now.Before(before.Until) || !before.includes(after)) {
-		before = nil // then all of it is new
+		before = nil // everything is new
 	}
 	for _, name := range after.Namespaces {
 		var policies []string
@@ -75,9 +74,9 @@ func (s Guardrails) loosenedIn(e *Exemption, policies []string, name string, nam
 	return all
 }
 
-// includes reports whether an Exemption covers all objects, containers and moments that another
-// one does, as far as that depends on neither policies nor namespaces. Where that is hard to
-// tell of patterns, it does not.
+// includes reports whether an Exemption matches all objects, containers and times that another
+// one matches, disregarding policies and namespaces. It returns false if that cannot be
+// determined from the patterns.
 func (e *Exemption) includes(other *Exemption) bool {
 	return !other.Until.After(e.Until) &&
 		subset(other.Kinds, e.Kinds, func(kind, have Kind) bool { return have == kind || have.Any && have.Kind == kind.Kind }) &&
@@ -85,7 +84,8 @@ func (e *Exemption) includes(other *Exemption) bool {
 		subset(other.Containers, e.Containers, includesPattern)
 }
 
-// subset reports whether each of some is included in one of all, where none are everything.
+// subset reports whether each element of some is included in an element of all. An empty all
+// includes everything.
 func subset[T any](some, all []T, included func(one, have T) bool) bool {
 	if len(all) == 0 {
 		return true
@@ -95,8 +95,9 @@ func subset[T any](some, all []T, included func(one, have T) bool) bool {
 	})
 }
 
-// includesPattern reports whether a pattern is about each text that another one is about. An
-// asterisk of the other can only be matched by one of this one, whatever it stands for.
+// includesPattern reports whether pattern matches every text that other matches. An asterisk in
+// other can only be matched by an asterisk in pattern, so matching other as a text is
+// sufficient.
 func includesPattern(other, pattern string) bool {
 	return matches(pattern, other)
 }
@@ -105,7 +106,7 @@ func (e *Exemption) coversAll(namespace string) bool {
 	return slices.Contains(e.Namespaces, AnyNamespace) || namespace != AnyNamespace && slices.Contains(e.Namespaces, namespace)
 }
 
-// Describe says in words what is loosened.
+// Describe returns a sentence about what is loosened.
 func (l *Loosened) Describe() string {
 	where := "in every namespace"
 	if l.Namespace != "" {

@@ -59,16 +59,45 @@ func TestWhatAnExemptionLoosens(t *testing.T) {
 	until := func(d time.Duration) func(*config.Exemption) {
 		return func(e *config.Exemption) { e.Until = now.Add(d) }
 	}
+	kinds := func(texts ...string) func(*config.Exemption) {
+		return func(e *config.Exemption) {
+			for _, text := range texts {
+				e.Kinds = append(e.Kinds, config.Kind{GroupKind: schema.ParseGroupKind(text), Any: !strings.Contains(text, ".")})
+			}
+		}
+	}
+	names := func(patterns ...string) func(*config.Exemption) {
+		return func(e *config.Exemption) { e.Names = patterns }
+	}
+	containers := func(patterns ...string) func(*config.Exemption) {
+		return func(e *config.Exemption) { e.Containers = patterns }
+	}
+	all := []string{"shop all a"}
 	for name, test := range map[string]struct {
 		after, before *config.Exemption
 		want          []string
 	}{
-		"one namespace":             {is("a", "shop"), nil, []string{"shop all a"}},
-		"selected by two":           {is("a c", "x"), nil, []string{"x all a", "x team a,c"}},
-		"unknown, so by any":        {is("a", "new"), nil, []string{"new all a", "new team a"}},
-		"every namespace":           {is("a b", "*"), nil, []string{" all a,b", " team a"}},
-		"excluded: whichever comes": {is("a", "kube-system"), nil, []string{"kube-system  a"}},
-		"bound by none there":       {is("b c", "shop"), nil, []string{"shop all b", "shop  c"}},
+		"every kind after one":        {is("a", "shop"), is("a", "shop", kinds("Pod")), all},
+		"one kind of every":           {is("a", "shop", kinds("Pod")), is("a", "shop"), nil},
+		"another kind than before":    {is("a", "shop", kinds("Pod")), is("a", "shop", kinds("Deployment.apps")), all},
+		"one kind of two":             {is("a", "shop", kinds("Pod")), is("a", "shop", kinds("Deployment.apps", "Pod")), nil},
+		"a kind more":                 {is("a", "shop", kinds("Pod", "Deployment.apps")), is("a", "shop", kinds("Pod")), all},
+		"a kind of one group":         {is("a", "shop", kinds("Deployment.apps")), is("a", "shop", kinds("Deployment")), nil},
+		"a kind of any group":         {is("a", "shop", kinds("Deployment")), is("a", "shop", kinds("Deployment.apps")), all},
+		"every name after one":        {is("a", "shop"), is("a", "shop", names("web")), all},
+		"one name of every":           {is("a", "shop", names("web")), is("a", "shop"), nil},
+		"one name of a pattern":       {is("a", "shop", names("web-1")), is("a", "shop", names("web-*")), nil},
+		"a pattern after a name":      {is("a", "shop", names("web-*")), is("a", "shop", names("web-1")), all},
+		"every container after one":   {is("a", "shop"), is("a", "shop", containers("main")), all},
+		"one container of every":      {is("a", "shop", containers("main")), is("a", "shop"), nil},
+		"another container":           {is("a", "shop", containers("main", "side")), is("a", "shop", containers("main")), all},
+		"one more of two, in neither": {is("a b", "kube-system"), is("a", "kube-system"), []string{"kube-system  b"}},
+		"one namespace":               {is("a", "shop"), nil, []string{"shop all a"}},
+		"selected by two":             {is("a c", "x"), nil, []string{"x all a", "x team a,c"}},
+		"unknown, so by any":          {is("a", "new"), nil, []string{"new all a", "new team a"}},
+		"every namespace":             {is("a b", "*"), nil, []string{" all a,b", " team a"}},
+		"excluded: whichever comes":   {is("a", "kube-system"), nil, []string{"kube-system  a"}},
+		"bound by none there":         {is("b c", "shop"), nil, []string{"shop all b", "shop  c"}},
 		"another kind": {is("a", "shop", func(e *config.Exemption) {
 			e.Kinds = []config.Kind{{GroupKind: schema.GroupKind{Kind: "Service"}}}
 		}), nil, []string{"shop  a"}},
@@ -139,7 +168,7 @@ func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 			now := time.Unix(rapid.Int64Range(0, 3).Draw(t, "now"), 0)
 			policy, container := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "policy"), rapid.StringMatching(`[ab]{0,3}`).Draw(t, "container")
 			excuses := func(e *config.Exemption) bool {
-				return len(config.Exemptions{e}.For(r, now).Excuse(set[0], policy, container)) > 0
+				return len(config.Exemptions{e}.For(r, now).Exempting(set[0], policy, container)) > 0
 			}
 			if excuses(after) && !excuses(before) {
 				t.Fatalf("%+v excuses %s of container %q of %+v, and before: %+v", after, policy, container, r, before)
@@ -175,7 +204,7 @@ func TestGuardrailsLimitExemptions(t *testing.T) {
 		g := exempting(t, "g", v1alpha1.GuardrailSpec{Exemptions: test.limits}, "a", "b")
 		e := &config.Exemption{Name: "e", Policies: []string{"a", "b"}, Namespaces: []string{"shop"}, Created: test.created, Until: created.Add(test.until)}
 		all := config.Exemptions{e}.For(batchDeployment("shop", "x"), created.Add(test.now))
-		if got := len(all.Excuse(g, test.policy, "")) > 0; got != test.want {
+		if got := len(all.Exempting(g, test.policy, "")) > 0; got != test.want {
 			t.Errorf("%s: got %v", name, got)
 		}
 		if e.At != (time.Time{}) {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -10,31 +9,31 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Loss is what a Guardrail holds of a namespace and, under other labels, would not any
-// more.
+// Loss is what a Guardrail no longer binds in a namespace once the namespace's labels change.
 type Loss struct {
 	Guardrail string
-	// Mode is the strictest of what is lost.
+	// Mode is the strictest mode of the lost bindings.
 	Mode decision.Mode
-	// Policies that are lost under that mode, by id, sorted.
+	// Policies has the ids of the policies lost under that mode, sorted.
 	Policies []string
-	// Labels are those that change and that the Guardrail selects by, or the webhooks if
-	// Unsent, sorted.
+	// Labels has the changed labels that the Guardrail selects by, or the webhooks if Unsent,
+	// sorted.
 	Labels []string
-	// Unsent is true if the webhooks no longer select the namespace. The Guardrail itself may.
+	// Unsent is true if the webhooks no longer select the namespace, although the Guardrail
+	// does.
 	Unsent bool
 }
 
-// Losses compares what binds a namespace under its labels before and after, each binding
-// under the ceiling; 0 is no ceiling. A binding is not lost where another Guardrail that
-// selects the namespace afterwards holds the same policy with the same parameters at least
-// as strictly: under no weaker mode, tolerating no more, and trusting nobody else.
+// Losses returns the bindings that a namespace loses by a change of labels, with modes capped
+// at maxMode; 0 means no cap. A binding is not lost if another Guardrail that selects the
+// namespace afterwards binds the same policy with the same parameters at least as strictly:
+// with no weaker mode, no more tolerance of existing violations, and no additional trusted
+// writers.
 //
-// webhooks are the selectors by which the API server is told what to ask about. A namespace
-// that leaves one of them loses every binding that it had: which of them the webhook was
-// asked about is not looked at.
-func (s Guardrails) Losses(before, after decision.Namespace, ceiling decision.Mode, webhooks ...labels.Selector) []Loss {
-	unsent := leaves(webhooks, before, after)
+// webhooks are the namespace selectors of the webhook configuration. A namespace that one of
+// them stops selecting loses all bindings, whichever of them that webhook serves.
+func (s Guardrails) Losses(before, after decision.Namespace, maxMode decision.Mode, webhooks ...labels.Selector) []Loss {
+	unsent := deselecting(webhooks, before, after)
 	var selecting Guardrails
 	for _, g := range s {
 		if g.Covers(after) && len(unsent) == 0 {
@@ -56,7 +55,7 @@ func (s Guardrails) Losses(before, after decision.Namespace, ceiling decision.Mo
 			loss.Labels = slices.Compact(loss.Labels)
 		}
 		for _, b := range g.Bindings {
-			if mode := under(ceiling, b.Mode); !selecting.hold(g, b, mode, ceiling) {
+			if mode := capMode(maxMode, b.Mode); !selecting.bindsAsStrictly(g, b, mode, maxMode) {
 				loss.add(b.Policy.ID, mode)
 			}
 		}
@@ -69,15 +68,16 @@ func (s Guardrails) Losses(before, after decision.Namespace, ceiling decision.Mo
 	return losses
 }
 
-// Unseen is the most that may be lost where nobody knows a namespace's labels: the
-// strictest mode of all Guardrails that do not exclude it, and who binds under it.
-func (s Guardrails) Unseen(name string, ceiling decision.Mode) (strictest decision.Mode, guardrails []string) {
+// Oversized returns the greatest possible loss if a namespace's labels cannot be read: the
+// strictest mode of all Guardrails that do not exclude the namespace, and the Guardrails that
+// bind under it.
+func (s Guardrails) Oversized(name string, maxMode decision.Mode) (strictest decision.Mode, guardrails []string) {
 	for _, g := range s {
 		if slices.Contains(g.exclude, name) {
 			continue
 		}
 		for _, b := range g.Bindings {
-			mode := under(ceiling, b.Mode)
+			mode := capMode(maxMode, b.Mode)
 			if mode > strictest {
 				strictest, guardrails = mode, nil
 			}
@@ -89,18 +89,19 @@ func (s Guardrails) Unseen(name string, ceiling decision.Mode) (strictest decisi
 	return strictest, guardrails
 }
 
-// Covers reports whether the Guardrail selects a namespace, or may.
+// Covers reports whether the Guardrail selects a namespace, or may select it.
 func (g *Guardrail) Covers(namespace decision.Namespace) bool {
 	matches, _ := g.selectsNamespace(namespace)
 	return matches
 }
 
-// hold tells whether one of the Guardrails binds as strictly as from does.
-func (s Guardrails) hold(from *Guardrail, b Binding, mode, ceiling decision.Mode) bool {
+// bindsAsStrictly reports whether one of the Guardrails binds b's policy as strictly as from
+// does.
+func (s Guardrails) bindsAsStrictly(from *Guardrail, b Binding, mode, maxMode decision.Mode) bool {
 	return slices.ContainsFunc(s, func(g *Guardrail) bool {
-		return (from.tolerate || !g.tolerate) && trustsNoMore(g.trusted, from.trusted) &&
+		return (from.tolerateExisting || !g.tolerateExisting) && trustsNoMore(g.trusted, from.trusted) &&
 			slices.ContainsFunc(g.Bindings, func(other Binding) bool {
-				return other.Slot == b.Slot && under(ceiling, other.Mode) >= mode
+				return other.Slot == b.Slot && capMode(maxMode, other.Mode) >= mode
 			})
 	})
 }
@@ -121,8 +122,8 @@ func (l *Loss) add(policy string, mode decision.Mode) {
 	}
 }
 
-// leaves returns the selectors that match a namespace before and not after.
-func leaves(selectors []labels.Selector, before, after decision.Namespace) []labels.Selector {
+// deselecting returns the selectors that match a namespace before the change and not after it.
+func deselecting(selectors []labels.Selector, before, after decision.Namespace) []labels.Selector {
 	var left []labels.Selector
 	for _, selector := range selectors {
 		if selector.Matches(namespaceLabels(before)) && !selector.Matches(namespaceLabels(after)) {
@@ -133,21 +134,22 @@ func leaves(selectors []labels.Selector, before, after decision.Namespace) []lab
 }
 
 func labelsChanged(selector labels.Selector, before, after decision.Namespace) []string {
-	changed := map[string]bool{}
+	var changed []string
 	requirements, _ := selector.Requirements()
 	for _, requirement := range requirements {
 		was, had := before.Labels[requirement.Key()]
 		is, has := after.Labels[requirement.Key()]
 		if was != is || had != has {
-			changed[requirement.Key()] = true
+			changed = append(changed, requirement.Key())
 		}
 	}
-	return slices.Sorted(maps.Keys(changed))
+	slices.Sort(changed)
+	return slices.Compact(changed)
 }
 
-func under(ceiling, mode decision.Mode) decision.Mode {
-	if ceiling == 0 {
+func capMode(maxMode, mode decision.Mode) decision.Mode {
+	if maxMode == 0 {
 		return mode
 	}
-	return min(mode, ceiling)
+	return min(mode, maxMode)
 }

@@ -8,27 +8,27 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// The kinds of a configuration.
+// The kinds of configuration objects.
 const (
 	KindGuardrail = "Guardrail"
 	KindExemption = "Exemption"
 	KindPolicy    = "Policy"
 )
 
-// Objects is a configuration: what a cluster stores, or files hold.
+// Objects is a configuration, from a cluster or from files.
 type Objects struct {
 	Guardrails []v1alpha1.Guardrail
 	Exemptions []v1alpha1.Exemption
 	Policies   []v1alpha1.Policy
 }
 
-// Object is a Guardrail, an Exemption or a Policy, by pointer.
+// Object is a *Guardrail, *Exemption or *Policy.
 type Object interface {
 	metav1.Object
 	runtime.Object
 }
 
-// newObject is nil for a kind that is none of a configuration's.
+// newObject returns nil for an unknown kind.
 func newObject(kind string) Object {
 	switch kind {
 	case KindGuardrail:

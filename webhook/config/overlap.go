@@ -6,11 +6,11 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// BothEverywhere tells whether two Guardrails select every namespace that there is or may
-// be, but for those that they exclude.
+// BothEverywhere reports whether two Guardrails select all namespaces, including future ones,
+// that they do not exclude.
 func BothEverywhere(a, b *Guardrail) bool { return a.selector.Empty() && b.selector.Empty() }
 
-// BothCover names the namespaces that two Guardrails bind, sorted.
+// BothCover returns the names of the namespaces that two Guardrails select, sorted.
 func BothCover(a, b *Guardrail, namespaces []decision.Namespace) (names []string) {
 	for _, namespace := range namespaces {
 		if a.Covers(namespace) && b.Covers(namespace) {

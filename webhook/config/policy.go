@@ -10,20 +10,20 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Policies are those of the users' own, as far as they are in force.
+// Policies has the users' Policies that are in force.
 type Policies struct {
-	// Catalog is the library with every Policy that is in force.
+	// Catalog is the library together with the Policies in force.
 	Catalog *rego.Catalog
-	// Errors say by name what is wrong with a spec.
+	// Errors has the errors of each invalid spec, by name.
 	Errors map[string]field.ErrorList
-	// LastGood has the names of those whose spec is wrong and whose last good one, from
-	// their status, is in force.
+	// LastGood has the names of Policies with an invalid spec whose last good spec, from their
+	// status, is in force.
 	LastGood map[string]bool
-	// FailOpen has the names of those that admit what they cannot decide.
+	// FailOpen has the names of Policies that admit objects on which they fail.
 	FailOpen map[string]bool
 }
 
-// ResolvePolicies adds Policies to the library's. It depends on the stored objects alone:
+// ResolvePolicies adds Policies to the library. The result depends only on the stored objects,
 // not on what was in force before.
 func ResolvePolicies(policies []v1alpha1.Policy, library *rego.Catalog) Policies {
 	p := Policies{Catalog: library, Errors: map[string]field.ErrorList{}, LastGood: map[string]bool{}, FailOpen: map[string]bool{}}
@@ -53,7 +53,7 @@ func ResolvePolicies(policies []v1alpha1.Policy, library *rego.Catalog) Policies
 	}
 	p.Catalog, bad = library.With(regoOf(specs))
 	for name := range bad {
-		// It was good for another version of the library.
+		// It was valid with another version of the library.
 		delete(p.LastGood, name)
 		delete(specs, name)
 	}
@@ -63,7 +63,7 @@ func ResolvePolicies(policies []v1alpha1.Policy, library *rego.Catalog) Policies
 	return p
 }
 
-// CheckPolicy is about all of a Policy but the module itself.
+// CheckPolicy checks everything in a Policy except the module.
 func CheckPolicy(p *v1alpha1.Policy) field.ErrorList {
 	errs := checkName(p.Name, KindPolicy)
 	at := field.NewPath("spec", "rego")
@@ -79,7 +79,7 @@ func checkFailurePolicy(failure v1alpha1.PolicyFailure, at *field.Path) field.Er
 	return field.ErrorList{field.NotSupported(at, failure, []v1alpha1.PolicyFailure{v1alpha1.PolicyFailureIgnore, v1alpha1.PolicyFailureFail})}
 }
 
-// moduleErrors keeps each fault of a module as an error of its own.
+// moduleErrors returns each error of a module separately.
 func moduleErrors(err error) (errs field.ErrorList) {
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {

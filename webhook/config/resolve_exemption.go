@@ -16,12 +16,12 @@ import (
 
 const expiryHint = "write the last day as in 2027-01-31, or the moment of the end as in 2027-01-31T18:00:00Z"
 
-// maxPattern is what the name of any object may have.
+// maxPattern is the maximum length of an object name.
 const maxPattern = 253
 
-// ResolveExemption finds out what an Exemption means, against the catalogue of policies.
-// Where whom or what it covers is not wholly right it is nil, for a typing error must
-// never make an exception wider; a policy that does not exist is left out.
+// ResolveExemption validates an Exemption against the catalogue of policies. It returns nil if
+// any restriction of what the Exemption matches is invalid, because a typing error must never
+// widen an Exemption. Policies that do not exist are left out.
 func ResolveExemption(e *v1alpha1.Exemption, catalog *rego.Catalog) (*Exemption, field.ErrorList) {
 	spec := field.NewPath("spec")
 	kinds, errs := exemptedKinds(e.Spec.Kinds, catalog, spec.Child("kinds"))
@@ -64,7 +64,7 @@ func exemptedPolicies(ids []string, catalog *rego.Catalog, at *field.Path) (know
 	return known, errs
 }
 
-// exemptedKinds takes only kinds that some policy is about: any other would excuse nothing,
+// exemptedKinds accepts only kinds that a policy covers: any other kind would have no effect,
 // and is most likely mistyped.
 func exemptedKinds(texts []string, catalog *rego.Catalog, at *field.Path) (kinds []Kind, errs field.ErrorList) {
 	errs = checkSet(texts, at)
@@ -86,7 +86,7 @@ func exemptedKinds(texts []string, catalog *rego.Catalog, at *field.Path) (kinds
 	return kinds, errs
 }
 
-// kindNames are those of the catalogue's policies, without and with their groups, sorted.
+// kindNames returns the kinds of the catalogue's policies, with and without group, sorted.
 func kindNames(catalog *rego.Catalog) (names []string) {
 	for _, policy := range catalog.Policies() {
 		for _, kind := range policy.Kinds {
@@ -138,7 +138,7 @@ func required(text string, at *field.Path, why string) field.ErrorList {
 	return nil
 }
 
-// expiry is the end of the last day, or the moment that is named.
+// expiry returns the end of the given day, or the given moment.
 func expiry(text string, at *field.Path) (time.Time, field.ErrorList) {
 	if text == "" {
 		return time.Time{}, field.ErrorList{field.Required(at, expiryHint)}

@@ -37,6 +37,34 @@ func TestExemptionIsResolved(t *testing.T) {
 	}
 }
 
+func TestAnExemptionForEveryNamespace(t *testing.T) {
+	got, errs := ResolveExemption(exemption(func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"*"} }), testCatalog(t))
+	if len(errs) > 0 || got == nil || len(got.Namespaces) != 1 || got.Namespaces[0] != AnyNamespace {
+		t.Errorf("%+v, %v", got, errs)
+	}
+}
+
+// What is wrong with a Policy beside its module keeps it out, and what was good by another
+// version of the library does not come back.
+func TestPoliciesThatAreKeptOut(t *testing.T) {
+	right := userPolicy("right", `input.name == "bad"`)
+	odd, empty, fallen := userPolicy("odd", `input.name == "bad"`), userPolicy("empty", ""), userPolicy("fallen", "nobody(input)")
+	odd.Spec.FailurePolicy, empty.Spec.Rego = "fail", " "
+	fallen.Status.LastGood = &v1alpha1.GoodPolicy{Generation: 1, Spec: userPolicy("fallen", "nobody(input)").Spec}
+	p := ResolvePolicies([]v1alpha1.Policy{right, odd, empty, fallen}, testCatalog(t))
+	for name, want := range map[string]string{
+		"odd": `spec.failurePolicy: Unsupported value: "fail": supported values: "Ignore", "Fail"`, "empty": "spec.rego: Required value: a Policy is a Rego module", "fallen": "spec.rego: Invalid value: ", "right": "",
+	} {
+		text := ""
+		if errs := p.Errors[name]; len(errs) > 0 {
+			text = errs[0].Error()
+		}
+		if _, inForce := p.Catalog.Policy(name); inForce != (want == "") || !strings.HasPrefix(text, want) || (want == "") != (text == "") || p.LastGood[name] {
+			t.Errorf("%s: in force %v, %s", name, inForce, text)
+		}
+	}
+}
+
 func TestExemptionsEndAtAMomentToo(t *testing.T) {
 	got, errs := ResolveExemption(exemption(func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-01-31T18:00:00+02:00" }), testCatalog(t))
 	if len(errs) > 0 || !got.Until.Equal(time.Date(2027, 1, 31, 16, 0, 0, 0, time.UTC)) {
@@ -59,6 +87,11 @@ func TestExemptionThatIsWrong(t *testing.T) {
 		"no namespace":            {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = nil }, `spec.namespaces: Required value: name the namespaces, or write "*" alone for every one`, false},
 		"a pattern of namespaces": {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"team-*"} }, `spec.namespaces[0]: Invalid value: "team-*": name each namespace: an asterisk stands alone, for every one`, false},
 		"every and one":           {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"a", "*"} }, `spec.namespaces[1]: Invalid value: "*": name each namespace: an asterisk stands alone, for every one`, false},
+		"no name of a namespace":  {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"a", ""} }, `spec.namespaces[1]: Required value: must not be empty`, false},
+		"one namespace twice":     {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"a", "a"} }, `spec.namespaces[1]: Duplicate value: "a"`, false},
+		"a kind without a name":   {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{""} }, `spec.kinds[0]: Required value: must not be empty`, false},
+		"a policy twice":          {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"require-probes", "require-probes"} }, `spec.policies[1]: Duplicate value: "require-probes"`, true},
+		"a policy without a name": {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"require-probes", ""} }, `spec.policies[1]: Required value: must not be empty`, true},
 		"a mistyped kind":         {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"Servise"} }, `spec.kinds[0]: Invalid value: "Servise": no policy is about this kind, did you mean "Service"?`, false},
 		"a kind of another group": {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"Service.serving.knative.dev"} }, `spec.kinds[0]: Invalid value: "Service.serving.knative.dev": no policy is about this kind`, false},
 		"an empty name":           {func(s *v1alpha1.ExemptionSpec) { s.Names = []string{""} }, `spec.names[0]: Required value: must not be empty`, false},

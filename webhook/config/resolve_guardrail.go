@@ -12,36 +12,33 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Resolved is what of a Guardrail can be in force.
+// Resolved is the valid part of a Guardrail.
 type Resolved struct {
-	// Usable is false where it is not even known whom the Guardrail covers, or how:
-	// then there are no bindings.
+	// Usable is false if the selector or the mode is invalid; then there are no bindings.
 	Usable bool
-	// Bindings are the sound ones, in the Guardrail's order.
+	// Bindings has the valid bindings, in the Guardrail's order.
 	Bindings []ResolvedBinding
 }
 
-// ResolvedBinding is a policy of the catalogue as a Guardrail binds it.
+// ResolvedBinding is a Guardrail's binding of a policy in the catalogue.
 type ResolvedBinding struct {
 	Policy *rego.Policy
-	// Parameters are checked, with the defaults filled in.
+	// Parameters are validated and include defaults.
 	Parameters map[string]any
-	// Mode is the Guardrail's where the binding has none of its own.
+	// Mode is the binding's own mode, or else the Guardrail's.
 	Mode decision.Mode
-	// FailurePolicy is empty if the binding has none of its own.
+	// FailurePolicy is empty if the binding does not set one.
 	FailurePolicy v1alpha1.PolicyFailure
-	// ModePinned is true where it has one of its own, below enforce.
+	// ModePinned is true if the binding sets its own mode, below enforce.
 	ModePinned bool
-	// Key is equal for equal parameters of one policy: whoever says a default aloud
-	// means the same as who leaves it out.
+	// Key is equal for equal parameters of a policy, whether a default is written or omitted.
 	Key string
 }
 
-// Resolve finds out what a Guardrail means, against the catalogue of policies: it checks
-// everything that the types leave open. A cluster's CRD schema refuses some of it too,
-// but a file never saw a schema, and a cluster's may be of another version. A binding
-// that is wrong is left out, and the others hold: a typing error in one must not switch
-// off a whole Guardrail.
+// Resolve validates a Guardrail against the catalogue of policies. It repeats checks of the CRD
+// schema, because files are not checked against a schema and a cluster may have another version
+// of it. An invalid binding is left out and the others stay in force: a typing error in one
+// must not switch off a whole Guardrail.
 func Resolve(g *v1alpha1.Guardrail, catalog *rego.Catalog) (Resolved, field.ErrorList) {
 	spec := field.NewPath("spec")
 	errs := checkCoverage(g, spec)
@@ -89,8 +86,8 @@ func resolveBindings(g *v1alpha1.Guardrail, catalog *rego.Catalog, at *field.Pat
 	return bindings, errs
 }
 
-// resolve takes the Guardrail's mode for a binding without one. Whether that is a mode
-// at all is checked once, for the Guardrail.
+// resolve validates one binding. A binding without a mode gets the fallback, which the caller
+// has checked.
 func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *rego.Catalog, at *field.Path) (ResolvedBinding, field.ErrorList) {
 	errs := checkMode(p.Mode, at.Child("mode"), nil)
 	errs = append(errs, checkFailurePolicy(p.FailurePolicy, at.Child("failurePolicy"))...)
@@ -103,7 +100,7 @@ func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *rego.Ca
 	if len(errs) > 0 {
 		return ResolvedBinding{}, errs
 	}
-	// Writing JSON sorts the names.
+	// json.Marshal sorts the names.
 	text, failed := json.Marshal(all)
 	if failed != nil {
 		return ResolvedBinding{}, field.ErrorList{field.InternalError(at.Child("parameters"), failed)}
@@ -113,8 +110,8 @@ func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *rego.Ca
 		named = fallback
 	}
 	mode, _ := decision.ParseMode(string(named))
-	held := p.Mode != "" && mode != decision.ModeEnforce
-	return ResolvedBinding{Policy: policy, Parameters: all, Mode: mode, ModePinned: held, FailurePolicy: p.FailurePolicy, Key: policy.ID + " " + string(text)}, nil
+	pinned := p.Mode != "" && mode != decision.ModeEnforce
+	return ResolvedBinding{Policy: policy, Parameters: all, Mode: mode, ModePinned: pinned, FailurePolicy: p.FailurePolicy, Key: policy.ID + " " + string(text)}, nil
 }
 
 func findPolicy(name string, catalog *rego.Catalog, at *field.Path) (*rego.Policy, *field.Error) {
@@ -132,7 +129,7 @@ func findPolicy(name string, catalog *rego.Catalog, at *field.Path) (*rego.Polic
 	return policy, nil
 }
 
-// IDs lists the policies of a catalogue by id, sorted.
+// IDs returns the sorted ids of the policies in a catalogue.
 func IDs(catalog *rego.Catalog) []string {
 	policies := catalog.Policies()
 	ids := make([]string, 0, len(policies))
@@ -142,8 +139,8 @@ func IDs(catalog *rego.Catalog) []string {
 	return ids
 }
 
-// parameters returns a binding's parameters as the policy will see them, checked and
-// with the defaults filled in. at is their place, for the errors.
+// parameters returns a binding's parameters as the policy receives them: validated and with
+// defaults. at is their path, for errors.
 func parameters(binding *v1alpha1.PolicyBinding, policy *rego.Policy, at *field.Path) (map[string]any, field.ErrorList) {
 	var given map[string]any
 	if binding.Parameters != nil && len(binding.Parameters.Raw) > MaxParameters {

@@ -7,11 +7,13 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"taffrail.dev/webhook/decision"
 )
 
-// shapeErrors compares an object with the Go type of its kind: every unknown field
-// and every value of the wrong type, in the order of their paths. The JSON decoder
-// stops at the first, and names Go types to people who write YAML.
+// shapeErrors compares an object with the Go type of its kind and returns an error for every
+// unknown field and every value of the wrong type, ordered by path. The JSON decoder stops at
+// the first error and uses the names of Go types.
 func shapeErrors(object map[string]any, at entry) []error {
 	var errs []error
 	compare(object, reflect.TypeOf(at.object), "", func(path, reason string) {
@@ -24,7 +26,7 @@ func compare(value any, want reflect.Type, path string, fail func(path, reason s
 	for want.Kind() == reflect.Pointer {
 		want = want.Elem()
 	}
-	// null leaves a field out. A type that decodes itself says itself what is wrong.
+	// null omits a field. A type with its own decoder reports its own errors.
 	if value == nil || reflect.PointerTo(want).Implements(reflect.TypeFor[json.Unmarshaler]()) {
 		return
 	}
@@ -44,7 +46,7 @@ func compare(value any, want reflect.Type, path string, fail func(path, reason s
 			return
 		}
 		for _, key := range slices.Sorted(maps.Keys(object)) {
-			compare(object[key], want.Elem(), path+"["+key+"]", fail)
+			compare(object[key], want.Elem(), string(decision.FieldPath(path).Key(key)), fail)
 		}
 	case reflect.Slice:
 		list, ok := value.([]any)
@@ -53,7 +55,7 @@ func compare(value any, want reflect.Type, path string, fail func(path, reason s
 			return
 		}
 		for i, element := range list {
-			compare(element, want.Elem(), fmt.Sprintf("%s[%d]", path, i), fail)
+			compare(element, want.Elem(), string(decision.FieldPath(path).Index(i)), fail)
 		}
 	case reflect.String:
 		if _, ok := value.(string); !ok {
@@ -72,10 +74,7 @@ func compare(value any, want reflect.Type, path string, fail func(path, reason s
 
 func compareFields(object map[string]any, known map[string]reflect.Type, path string, fail func(path, reason string)) {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		inner := name
-		if path != "" {
-			inner = path + "." + name
-		}
+		inner := string(decision.FieldPath(path).Child(name))
 		if want, found := known[name]; found {
 			compare(object[name], want, inner, fail)
 			continue
@@ -88,7 +87,7 @@ func compareFields(object map[string]any, known map[string]reflect.Type, path st
 	}
 }
 
-// fieldsOf returns the JSON fields of a struct, those of inlined structs included.
+// fieldsOf returns the JSON fields of a struct, including those of inlined structs.
 func fieldsOf(structure reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
 	for field := range structure.Fields() {
@@ -103,7 +102,7 @@ func fieldsOf(structure reflect.Type) map[string]reflect.Type {
 	return fields
 }
 
-// describe names the JSON type of a value without quoting it.
+// describe returns the JSON type of a value, never the value.
 func describe(value any) string {
 	switch value.(type) {
 	case map[string]any:

@@ -12,39 +12,38 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// What a Guardrail may ask for is bounded, so that a request is decided well within its deadline under
-// the worst that is allowed: TestTheWorstParametersAllowed measures it. Real configurations stay
-// far below.
+// These limits keep a request well within its deadline even in the worst case, which
+// TestTheWorstParametersAllowed measures. Real configurations stay far below them.
 const (
-	// MaxParameters is how long the parameters of one policy may be as JSON, those of all its
-	// bindings in a Guardrail together.
+	// MaxParameters is the maximum size in bytes of a policy's parameters as JSON, summed over
+	// its bindings in a Guardrail.
 	MaxParameters = 16 << 10
-	// MaxSets is how many different sets of parameters a policy may have in a Guardrail: the
-	// policy is evaluated once for each.
+	// MaxSets is the maximum number of different parameter sets of a policy in a Guardrail. The
+	// policy is evaluated once per set.
 	MaxSets = 8
-	// MaxItems is how many items a list or map of a parameter may have.
+	// MaxItems is the maximum number of items in a list or map in a parameter.
 	MaxItems = 256
-	// MaxText is how long a text in a parameter may be, in bytes.
+	// MaxText is the maximum length of a string in a parameter, in bytes.
 	MaxText = 1024
-	// maxDepth is how deep a parameter may be nested.
+	// maxDepth is the maximum nesting depth of a parameter.
 	maxDepth = 8
-	// maxPolicies is how many bindings a Guardrail may have.
+	// maxPolicies is the maximum number of bindings in a Guardrail.
 	maxPolicies = 256
-	// maxNames bounds the lists of namespaces, users and groups of a Guardrail.
+	// maxNames limits each list of namespaces, users and groups in a Guardrail.
 	maxNames = 1000
-	// maxName is how long a user or group may be, in bytes.
+	// maxName is the maximum length of a user or group, in bytes.
 	maxName = 1024
-	// maxRequirements and maxValues bound a namespaceSelector.
+	// maxRequirements and maxValues limit a namespaceSelector.
 	maxRequirements = 64
 	maxValues       = 256
-	// maxKinds and maxContainers bound what an Exemption lists.
+	// maxKinds and maxContainers limit the lists of an Exemption.
 	maxKinds      = 100
 	maxContainers = 256
-	// maxAsterisks is how many asterisks a name of an Exemption may have.
+	// maxAsterisks is the maximum number of asterisks in a name of an Exemption.
 	maxAsterisks = 8
 )
 
-// checkSize refuses parameters that would cost every request too much.
+// checkSize rejects parameters that would make every request too expensive.
 func checkSize(value any, at *field.Path) field.ErrorList {
 	return sizeErrors(value, at, 0)
 }
@@ -85,10 +84,10 @@ func tooManyItems(at *field.Path, have, most int, instead string) *field.Error {
 	return field.Invalid(at, field.OmitValueType{}, fmt.Sprintf("has %d items, and %d are allowed: %s", have, most, instead))
 }
 
-// usage is what the bindings of one policy have used of its limits.
+// usage counts how much of a policy's limits its bindings use.
 type usage struct{ sets, bytes int }
 
-// add takes a binding's parameters into account, and refuses those that are too many.
+// add counts a binding's parameters, and returns an error if they exceed the limits.
 func (u *usage) add(text []byte, at *field.Path) field.ErrorList {
 	u.sets++
 	u.bytes += len(text)

@@ -10,9 +10,9 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Snapshot is a compiled configuration. It is immutable, safe for concurrent use, and
-// a pure function of the library and the stored objects: two replicas that see the same
-// objects decide the same.
+// Snapshot is a compiled configuration. It is immutable, safe for concurrent use, and a pure
+// function of the library and the stored objects: replicas that read the same objects make the
+// same decisions.
 type Snapshot struct {
 	id         string
 	catalog    *rego.Catalog
@@ -21,40 +21,39 @@ type Snapshot struct {
 	program    *rego.Program
 	bindings   int
 	versions   map[string]Version
-	// parameters of the slots whose policies inject.
+	// parameters has the parameters of mutating policies, by slot.
 	parameters []apiextensionsv1.JSON
 }
 
-// ID is a short hash of the configuration: equal on replicas that decide alike.
+// ID returns a short hash of the configuration. Replicas with the same ID make the same
+// decisions.
 func (s *Snapshot) ID() string { return s.id }
 
-// Guardrails returns those in force, sorted by name. They must not be written to.
+// Guardrails returns the Guardrails in force, sorted by name. Callers must not modify them.
 func (s *Snapshot) Guardrails() Guardrails { return s.guardrails }
 
-// Program returns the compiled policies, by the slots of the bindings.
+// Program returns the compiled policies, indexed by the slots of bindings.
 func (s *Snapshot) Program() *rego.Program { return s.program }
 
-// Versions tells by name which Guardrails are in force, and as which version of the stored
-// object.
+// Versions returns, by name, the version of each Guardrail in force.
 func (s *Snapshot) Versions() map[string]Version { return s.versions }
 
-// Version of a stored object.
+// Version identifies a version of a stored object.
 type Version struct {
 	UID        types.UID
 	Generation int64
 }
 
-// Bindings counts the policies bound by all Guardrails in force.
+// Bindings returns the number of bindings of all Guardrails in force.
 func (s *Snapshot) Bindings() int { return s.bindings }
 
-// Catalog has the library's policies and those of the users' own that are in force.
+// Catalog returns the library's policies and the Policies in force.
 func (s *Snapshot) Catalog() *rego.Catalog { return s.catalog }
 
-// Exemptions are all that are right, in force or expired.
+// Exemptions returns all valid Exemptions, including expired ones.
 func (s *Snapshot) Exemptions() Exemptions { return s.exemptions }
 
-// Honoured lists what the Guardrails make of an Exemption that bind its policies in one of its
-// namespaces.
+// Honoured is Guardrails.Honoured for the Guardrails in force.
 func (s *Snapshot) Honoured(e *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) []Honoured {
 	return s.guardrails.Honoured(e, namespaceOf, now)
 }

@@ -12,9 +12,9 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// EffectiveMode returns the mode of a finding about the field at a path: what a trusted
-// writer writes is recorded and never denied. Trust rests on the authenticated user name
-// and never on ownerReferences alone, which anyone can write.
+// EffectiveMode returns the mode of a finding about the field at a path. What a trusted writer
+// writes is recorded and never denied. Trust depends on the authenticated user name, never on
+// ownerReferences alone, which anyone can write.
 func (b *AppliedBinding) EffectiveMode(r *decision.Request, path string) decision.Mode {
 	if b.trusts(r, path) {
 		return min(b.Mode, decision.ModeAudit)
@@ -22,8 +22,8 @@ func (b *AppliedBinding) EffectiveMode(r *decision.Request, path string) decisio
 	return b.Mode
 }
 
-// WouldDeny reports whether the binding denies a request's writer what is found at a path
-// once its Guardrail's mode and the ceiling are enforce.
+// WouldDeny reports whether the binding would deny a finding at a path if its Guardrail's mode
+// and the maximum mode were enforce.
 func (b *AppliedBinding) WouldDeny(r *decision.Request, path string) bool {
 	return !b.ModePinned && !b.trusts(r, path)
 }
@@ -32,14 +32,14 @@ func (b *AppliedBinding) trusts(r *decision.Request, path string) bool {
 	return !b.Distrusted && (b.trustsControlPlane(r, path) || MirrorPod(r) || b.Guardrail.Trusts(r.User))
 }
 
-// Trusts reports whether the Guardrail names a user among its trusted writers.
+// Trusts reports whether a user is one of the Guardrail's trusted writers.
 func (g *Guardrail) Trusts(user decision.User) bool {
 	return slices.Contains(g.trusted.Users, user.Name) ||
 		slices.ContainsFunc(user.Groups, func(group string) bool { return slices.Contains(g.trusted.Groups, group) })
 }
 
-// MirrorPod tells whether a kubelet reports a static Pod, which runs whatever is said:
-// the user is a node, the Pod's only owner is that node, and the kubelet has marked it.
+// MirrorPod reports whether a kubelet registers a static Pod, which runs whatever the decision:
+// the user is a node, the Pod's only owner is that node, and the kubelet has annotated it.
 func MirrorPod(r *decision.Request) bool {
 	node, ok := strings.CutPrefix(r.User.Name, "system:node:")
 	if !ok || !slices.Contains(r.User.Groups, "system:nodes") || r.Kind.GroupKind() != (schema.GroupKind{Kind: "Pod"}) {
@@ -54,8 +54,8 @@ func MirrorPod(r *decision.Request) bool {
 	})
 }
 
-// The control plane's users. With --use-service-account-credentials each controller has a
-// service account of its own; without, all of them are the controller-manager.
+// The users of the control plane. With --use-service-account-credentials, each controller has
+// its own service account; otherwise all of them share the controller-manager's user.
 const (
 	apiServer         = "system:apiserver"
 	scheduler         = "system:kube-scheduler"
@@ -63,78 +63,79 @@ const (
 	controllerPrefix  = "system:serviceaccount:kube-system:"
 )
 
-// trustsControlPlane reports whether a part of the control plane writes the field at a path
-// and needs no decision for it. What a controller writes from a template was decided where
-// the binding is about the kinds that carry the template. Where it is not, nothing has been
-// decided yet.
+// trustsControlPlane reports whether a part of the control plane writes the field at a path and
+// needs no decision about it. What a controller copies from a template has been decided if the
+// binding covers the kinds that have the template; otherwise nothing has been decided yet.
 func (b *AppliedBinding) trustsControlPlane(r *decision.Request, path string) bool {
-	makers := decision.Makers(r.Kind.GroupKind())
+	controllers := decision.Controllers(r.Kind.GroupKind())
 	switch r.User.Name {
 	case apiServer:
-		return true // it writes what it cannot do without, such as its own Service
+		return true // it writes only what it depends on, such as its own Service
 	case scheduler:
-		return r.Kind.GroupKind() == schema.GroupKind{Kind: "PersistentVolumeClaim"} // on which node it is to be
+		return r.Kind.GroupKind() == schema.GroupKind{Kind: "PersistentVolumeClaim"} // it writes the node that was selected
 	case controllerManager:
-		makers = makersOf(makers, r)
+		controllers = controllersOf(controllers, r)
 	default:
 		name, ok := strings.CutPrefix(r.User.Name, controllerPrefix)
-		makers = slices.DeleteFunc(makers, func(m decision.Maker) bool { return !ok || m.Controller != name })
+		controllers = slices.DeleteFunc(controllers, func(c decision.Controller) bool { return !ok || c.Name != name })
 	}
-	return len(makers) > 0 && !slices.ContainsFunc(makers, func(m decision.Maker) bool {
-		return writesTemplate(&m, r, path) && !m.Decided(b.Policy.Kinds)
+	return len(controllers) > 0 && !slices.ContainsFunc(controllers, func(c decision.Controller) bool {
+		return writesTemplate(&c, r, path) && !c.Decided(b.Policy.Kinds)
 	})
 }
 
-// MakesFromTemplate reports whether a user is a built-in controller that creates objects of a
+// CreatesFromTemplate reports whether a user is a built-in controller that creates objects of a
 // kind from templates.
-func MakesFromTemplate(user decision.User, kind schema.GroupKind) bool {
+func CreatesFromTemplate(user decision.User, kind schema.GroupKind) bool {
 	name, account := strings.CutPrefix(user.Name, controllerPrefix)
-	return slices.ContainsFunc(decision.Makers(kind), func(m decision.Maker) bool {
-		return len(m.From) > 0 && (user.Name == controllerManager || account && m.Controller == name)
+	return slices.ContainsFunc(decision.Controllers(kind), func(c decision.Controller) bool {
+		return len(c.From) > 0 && (user.Name == controllerManager || account && c.Name == name)
 	})
 }
 
-// writesTemplate reports whether the field at a path may come from a template that the
-// Maker works by. A whole object is created from one. An update of such an object, as for
-// scaling, brings no template in.
-func writesTemplate(m *decision.Maker, r *decision.Request, path string) bool {
+// writesTemplate reports whether the field at a path may come from the template that a
+// controller copies. Creating an object copies all of it; an update of such an object, for
+// example to scale it, copies nothing.
+func writesTemplate(c *decision.Controller, r *decision.Request, path string) bool {
 	switch {
-	case len(m.From) == 0:
+	case len(c.From) == 0:
 		return false
-	case m.Updates:
-		return r.Workload != nil && (decision.Within(path, r.Workload.PodPath) || decision.Within(r.Workload.PodPath, path))
+	case c.Updates:
+		return r.Workload != nil && withinEither(decision.FieldPath(path), decision.FieldPath(r.Workload.PodPath))
 	}
 	return r.Operation == decision.Create
 }
 
-// makersOf narrows the controllers that share one user down to the one that the object
-// names as its controller. Only the controllers get here, and they write that truthfully.
-// An object that names none of them may be anyone's.
-func makersOf(makers []decision.Maker, r *decision.Request) []decision.Maker {
+func withinEither(a, b decision.FieldPath) bool { return a.Within(b) || b.Within(a) }
+
+// controllersOf returns the one of the controllers sharing a user that the object names as its
+// controller, or all of them if it names none. Only controllers get here, and they set that
+// reference truthfully. An object without it may come from any of them.
+func controllersOf(controllers []decision.Controller, r *decision.Request) []decision.Controller {
 	controller := request.Controller(r.Object)
 	owner := schema.GroupKind{Group: controller.Group, Kind: controller.Kind}
-	if at := slices.IndexFunc(makers, func(m decision.Maker) bool { return len(m.From) > 0 && m.Owner == owner }); at >= 0 {
-		return makers[at : at+1]
+	if at := slices.IndexFunc(controllers, func(c decision.Controller) bool { return c.Owner == owner }); at >= 0 {
+		return controllers[at : at+1]
 	}
-	return makers
+	return controllers
 }
 
-// Trusting is the same Guardrail with other trusted writers: those users, and beside them
-// only the built-in controllers.
+// Trusting returns a copy of the Guardrail that trusts only the given users and the built-in
+// controllers.
 func (g *Guardrail) Trusting(users ...string) *Guardrail {
 	other := *g
 	other.trusted = v1alpha1.TrustedWriters{Users: users}
 	return &other
 }
 
-// DeploymentController reports whether a user is the deployment controller, which makes
-// ReplicaSets from Deployments, and Deployments from ReplicaSets where it rolls back.
+// DeploymentController reports whether a user is the deployment controller, which creates
+// ReplicaSets from Deployments, and copies ReplicaSets to Deployments for a rollback.
 func DeploymentController(user decision.User) bool {
 	return user.Name == controllerManager || user.Name == controllerPrefix+"deployment-controller"
 }
 
-// RevisionController reports whether a user is a controller that keeps its objects'
-// templates in ControllerRevisions, and of which kinds; kinds is nil where it is none.
+// RevisionController returns the kinds whose templates a user stores in ControllerRevisions, if
+// it is a controller that does so, and nil otherwise.
 func RevisionController(user decision.User) (kinds []schema.GroupKind) {
 	set, daemons := schema.GroupKind{Group: "apps", Kind: "StatefulSet"}, schema.GroupKind{Group: "apps", Kind: "DaemonSet"}
 	switch user.Name {
@@ -148,8 +149,8 @@ func RevisionController(user decision.User) (kinds []schema.GroupKind) {
 	return nil
 }
 
-// GarbageCollector reports whether a user is the garbage collector, which takes away the
-// ownerReferences of what its owner leaves behind.
+// GarbageCollector reports whether a user is the garbage collector, which removes the
+// ownerReferences of orphaned dependents.
 func GarbageCollector(user decision.User) bool {
 	return user.Name == controllerManager || user.Name == controllerPrefix+"generic-garbage-collector"
 }

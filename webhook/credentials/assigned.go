@@ -14,12 +14,12 @@ type noun struct {
 }
 
 var nouns = func() []noun {
-	const follows = `(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64|data|content|pem)|[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)){0,2}` +
-		`(?:[\\"'\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?["']?(?:[^\s"'$<{\[(|*!%\x60]|$)|>[^<$\s]|[ \t]+'|\\?["'][ \t]*,[ \t]*\\?["'])`
+	const follows = `(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64|data|content|pem|id)|[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)){0,2}` +
+		`(?:[\\"'\]]{0,3}[ \t]*(?:=>|:=|[:=])[ \t]*\\?(?:"""|["'])?(?:[^\s"'$<{\[(|*!%\x60]|$)|[ \t]+=[ \t]+\x60|["']?:[ \t]*\x60|>[^<$\s]|[ \t]+'|\\?["'][ \t]*,[ \t]*\\?["'])`
 	var all []noun
 	for _, n := range [][2]string{
 		{"pass", `(?:w(?:or)?ds?|phrases?|codes?)?`}, {"pwd", ""}, {"pw", ""}, {"secret", ""}, {"token", ""},
-		{"key", `(?:s|[_.-]?base)?`}, {"cred", `(?:entials?|s)`}, {"_auth", ""}, {"psk", ""},
+		{"key", `(?:s|[_.-]?base)?`}, {"cred", `(?:entials?|s)?`}, {"_auth", ""}, {"psk", ""}, {"authtok", ""}, {"salt", ""},
 	} {
 		all = append(all, noun{n[0], re("^" + n[1] + follows)})
 	}
@@ -59,7 +59,7 @@ func assigned(t *text) {
 }
 
 // keyed is what comes before a key that opens something. Most keys are none of a credential.
-var keyed = re(`(?:api|access|secret|private|encrypt|encryption|signing|auth|master|account|admin|license|licence|unseal|fernet|hmac|deploy|jwt|cookie|client|storage|shared|preshared|session|app|batch|webhook)[_.-]?$`)
+var keyed = re(`(?:api|access|secret|private|encrypt|encryption|signing|auth|master|account|admin|license|licence|unseal|fernet|hmac|deploy|jwt|cookie|client|storage|shared|preshared|session|app|batch|webhook|routing|integration|service|primary|secondary)[_.-]?$`)
 
 func (t *text) assignedAt(n *noun, at int, line string) {
 	after := at + len(n.word)
@@ -73,20 +73,21 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 		return
 	}
 	whole := bare(beginning) + n.word + ending
-	c := nameOf(whole)
+	// Capitals tell words apart.
+	c := nameOf(t.raw[after-len(whole)+len(ending) : after+len(ending)])
 	if c == unnamed || mounted.MatchString(right) || matched(n.word, line, right) || passedOn(line, right) {
 		return
 	}
 	original := t.raw[after+offset : after+offset+len(value)]
 	value = strings.TrimRight(value, `\`)
 	original = original[:len(value)]
-	if vacant(value) || reference(whole, value) || repeats(whole, original) || t.label(original) || foreign.MatchString(value) {
+	if vacant(value) || reference(whole, original) || repeats(whole, original) || t.label(original) || foreign.MatchString(value) || strings.HasPrefix(beginning, "-") && metavariable(whole, original) {
 		return
 	}
 	m := Match{Detector: "assignment", Name: presentable(line, whole)}
 	switch c {
 	case vendor, opaque:
-		if !random(original) {
+		if !randomFor(lower(whole), original) {
 			return
 		}
 		m.Detector, m.Likely = "assignment of a random value", c == opaque
@@ -99,6 +100,8 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 	case unnamed:
 	}
 	m.What = described(m.Name)
+	// In backquotes it may be code, and behind a blank a sentence.
+	m.Likely = m.Likely || t.raw[after+offset-1] == '`' || n.word == "token" && loose.MatchString(right)
 	t.add(m.of(original), at)
 }
 
@@ -111,9 +114,14 @@ var (
 )
 
 var (
-	quoted  = re(`^([a-z0-9_.\-]*)(?:[\\"']{0,2}\]?[ \t]*(?:=>|:=|[:=])[ \t]*(?:\\?"([!#-~]+)(?:"|$)|'([!-&(-~]+)(?:'|$)|([0-9]+)[ \t]*,)|>([!-;=-~]+)</|[ \t]+'([!-&(-~]+)'|\\?["'][ \t]*,[ \t]*(?:"([!#-~]+)"|'([!-&(-~]+)')[ \t]*\))`)
+	quoted  = re(`^([a-z0-9_.\-]*)(?:[\\"']{0,2}\]?[ \t]*(?:=>|:=|[:=])[ \t]*(?:"""([!#-~]+)"""|\\?"([!#-~]+)(?:"|$)|'([!-&(-~]+)(?:'|$)|([0-9]+)[ \t]*,)|>([!-;=-~]+)</|[ \t]+'([!-&(-~]+)'|\\?["'][ \t]*,[ \t]*(?:"([!#-~]+)"|'([!-&(-~]+)')[ \t]*\))`)
 	bareEnd = re(`^([a-z0-9_.\-]*)(?:\]?:?=([^\s"'=~,;&|<>(){}\[\]\x60\\][^\s"',;&|<>(){}\[\]\x60]*)(?:[\s"',;&|<>)}\]\x60]|$)|[\\"']{0,2}\]?[ \t]*(?:=>|:=|[:=])[ \t]*([^\s"'=~,;&|<>(){}\[\]\x60\\][^\s"',;(){}\[\]\x60]*)[ \t]*(?:\r?(?:\n|$|[#}]|//)|,"))`)
-	psql    = re(`^[a-z]*[ \t]+:["']`) // a variable of psql: PASSWORD :'reader_password'
+	// longElement is the text of an element that goes on behind what is looked at.
+	longElement = re(`^([a-z0-9_.\-]*)>([!-;=-~]{200,})$`)
+	// ticked is a value in backquotes, as Go, JavaScript, Markdown and Gitea have them. In a shell they hold a command.
+	ticked = re(`^([a-z0-9_.\-]*)(?:[ \t]+=[ \t]+|["']?:[ \t]*)\x60([!-_a-~]{6,})\x60`)
+	loose  = re(`^[a-z]*[ \t]+'`)
+	psql   = re(`^[a-z]*[ \t]+:["']`) // a variable of psql: PASSWORD :'reader_password'
 )
 
 // assignment reads the rest of a name, and its value with where that begins. A value without quotes
@@ -126,6 +134,12 @@ func assignment(beginning, right string) (ending, value string, offset int, ok b
 				return right[at[2]:at[3]], right[at[i]:at[i+1]], at[i], true
 			}
 		}
+	}
+	if at := longElement.FindStringSubmatchIndex(right); at != nil {
+		return right[at[2]:at[3]], right[at[4]:at[5]], at[4], true
+	}
+	if at := ticked.FindStringSubmatchIndex(right); len(at) > 0 && strings.ContainsAny(right[at[4]:at[5]], "0123456789") {
+		return right[at[2]:at[3]], right[at[4]:at[5]], at[4], true
 	}
 	at := bareEnd.FindStringSubmatchIndex(right)
 	if at == nil {

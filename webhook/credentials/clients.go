@@ -16,11 +16,16 @@ type client struct {
 	// after is the words after which an argument without a flag is the credential, and nth which one.
 	after string
 	nth   int
+	// replaces is true for a program whose arguments write one text for another.
+	replaces bool
 }
 
 // clients are the programs that are known. Flags that name a credential, such as --password, need no row.
 var clients = []client{
 	{programs: "curl", flags: "-u+|: -su|: -fsSu|: -sSu|: -fsu|: -sSLu|: --user|: -U+|: --proxy-user|: -E+|: --pass"},
+	{programs: "http https xh xhs", what: "HTTPie", flags: "-a+|: --auth|:"},
+	{programs: "hey", flags: "-a|:"},
+	{programs: "ab", flags: "-A+|: -P+|:"},
 	{programs: "wget", flags: "--password --http-password --ftp-password --proxy-password"},
 	{programs: "mysql mysqldump mysqladmin mysqlimport mysqlcheck mysqlshow mysqlsh mysqlslap mysqlpump mysqlbinlog mysql_upgrade", what: "mysql", flags: "-p*"},
 	{programs: "mariadb mariadb-dump mariadb-admin mariadb-import mariadb-check mariadb-show mariabackup mariadb-backup", what: "mariadb", flags: "-p*"},
@@ -29,6 +34,8 @@ var clients = []client{
 	{programs: "redis-cli valkey-cli keydb-cli", what: "redis-cli", after: "config set requirepass", nth: 1},
 	{programs: "redis-cli valkey-cli keydb-cli", what: "redis-cli", after: "config set masterauth", nth: 1},
 	{programs: "redis-cli valkey-cli keydb-cli", what: "redis-cli", after: "auth", nth: 1},
+	{programs: "redis-benchmark valkey-benchmark memtier_benchmark", what: "Redis", flags: "-a --pass --authenticate"},
+	{programs: "sed gsed perl", replaces: true},
 	{programs: "sshpass", flags: "-p+"},
 	{programs: "docker podman nerdctl buildah skopeo crane oras helm img ctr regctl cosign oc cf az argocd flux kubelogin rancher", sub: "login", flags: "-p+ --password"},
 	{programs: "oc", sub: "login", flags: "--token -t"},
@@ -68,6 +75,7 @@ var clients = []client{
 	{programs: "aws", what: "AWS", after: "configure set aws_session_token", nth: 1},
 	{programs: "aws", what: "AWS", flags: "--master-user-password --secret-string"},
 	{programs: "az", what: "Azure", flags: "--admin-password --account-key --sas-token"},
+	{programs: "vault bao", what: "Vault", flags: "-dev-root-token-id"},
 	{programs: "vault bao", what: "Vault", after: "login", nth: 1},
 	{programs: "vault bao", what: "Vault", after: "operator unseal", nth: 1},
 	{programs: "etcdctl", what: "etcd", flags: "--user|:"},
@@ -103,6 +111,12 @@ var clients = []client{
 	{programs: "consul nomad", what: "Consul", flags: "-token"},
 	{programs: "proxychains ss-local sslocal ssserver ss-server", what: "Shadowsocks", flags: "-k+"},
 	{programs: "restic borg duplicity", what: "a backup", flags: "--password"},
+	{programs: "airflow", what: "Airflow", sub: "create", flags: "-p+"},
+	{programs: "turnserver", what: "coturn", flags: "-u+|: --user|:"},
+	{programs: "nats-server", what: "NATS", flags: "--auth --pass"},
+	{programs: "odoo odoo-bin", what: "Odoo", flags: "-w+"},
+	{programs: "ncftp ncftpget ncftpput", what: "FTP", flags: "-p+"},
+	{programs: "kubeadm", what: "certificates", flags: "--certificate-key"},
 	{programs: "useradd usermod", what: "a user", flags: "-p"},
 	{programs: "mount mount.cifs", what: "a share", flags: "-o+|password="},
 }

@@ -9,6 +9,15 @@ import (
 type given struct {
 	index int
 	what  string
+	// likely is true if the words may mean another thing.
+	likely bool
+}
+
+func (g given) match() Match {
+	if g.likely {
+		return Match{Detector: "substitution", What: g.what, Likely: true, Line: 1}
+	}
+	return Match{Detector: "client", What: g.what, Line: 1}
 }
 
 const (
@@ -28,19 +37,47 @@ func takes(words []string) (all []given) {
 				what = program(word)
 			}
 			for _, at := range c.arguments(words[i+1 : min(len(words), i+1+maxArguments)]) {
-				g := given{index: i + 1 + at, what: "a password for " + what}
+				g := given{index: i + 1 + at, what: "a password for " + what, likely: c.replaces}
+				if c.replaces {
+					g.what = "a credential"
+				}
 				if !seen[g] {
 					seen[g] = true
 					all = append(all, g)
 				}
 			}
 		}
+		at, ok := configures(words[i:min(len(words), i+maxArguments)])
+		if ok && !slices.ContainsFunc(all, func(g given) bool { return g.index == i+at }) {
+			all = append(all, given{index: i + at, what: "a credential"})
+		}
 	}
 	return all
 }
 
+// configures finds the value that a client is told to keep under the name of a credential: npm config set _authToken x.
+func configures(words []string) (at int, ok bool) {
+	if len(words) < 4 || words[1] != "set" || words[0] != "config" && words[0] != "configure" {
+		return 0, false
+	}
+	for at = 2; at+1 < len(words) && strings.HasPrefix(words[at], "-"); at++ {
+	}
+	if at+1 >= len(words) || !Named(words[at]) || strings.HasPrefix(words[at+1], "-") || !secretPart(words[at+1], "") {
+		return 0, false
+	}
+	return at + 1, true
+}
+
 // arguments are the positions of credentials among the arguments of the client.
 func (c *client) arguments(words []string) (at []int) {
+	if c.replaces {
+		for i, word := range words {
+			if replaces(word) {
+				at = append(at, i)
+			}
+		}
+		return at
+	}
 	first := 0
 	if c.sub != "" {
 		first = slices.Index(words, c.sub)
@@ -87,6 +124,19 @@ func (c *client) arguments(words []string) (at []int) {
 		}
 	}
 	return at
+}
+
+// replaces reports a command of sed that writes a literal for the name of a credential: s/__PASSWORD__/x/.
+func replaces(command string) bool {
+	if len(command) < 6 || command[0] != 's' || strings.IndexByte("/|#,@~!:", command[1]) < 0 {
+		return false
+	}
+	parts := strings.SplitN(command[2:], command[1:2], 4)
+	if len(parts) != 3 || strings.ContainsAny(parts[1], "&\\$") || !strings.ContainsAny(parts[1], "0123456789") {
+		return false
+	}
+	name := strings.Trim(parts[0], "_@{}<>%$^.*[]\\=:\"' ")
+	return Named(name) && secretPart(parts[1], "") && !repeats(name, parts[1])
 }
 
 // positional is where the nth word without a flag stands after the words that have to come before.
@@ -151,7 +201,7 @@ func secretPart(word, sep string) bool {
 func sinks(words []string) bool {
 	for _, word := range words {
 		switch program(word) {
-		case "chpasswd", "--password-stdin", "--stdin", "--with-token", "--passphrase-fd":
+		case "chpasswd", "--password-stdin", "--stdin", "--with-token", "--passphrase-fd", "kinit":
 			return true
 		}
 	}
@@ -165,13 +215,17 @@ func piped(c, next command) bool {
 	}
 	switch program(c.words[0]) {
 	case "echo", "printf":
-		value := c.words[len(c.words)-1]
-		if slices.ContainsFunc(next.words, func(word string) bool { return program(word) == "chpasswd" }) {
-			return secretPart(value, ":")
-		}
-		return secretPart(value, "") && !strings.Contains(value, "%s")
+		return feeds(c.words[len(c.words)-1], next.words)
 	}
 	return false
+}
+
+// feeds reports a literal that a program reads as a password: chpasswd wants a user before it.
+func feeds(value string, words []string) bool {
+	if slices.ContainsFunc(words, func(word string) bool { return program(word) == "chpasswd" }) {
+		return secretPart(value, ":")
+	}
+	return secretPart(value, "") && !strings.Contains(value, "%s")
 }
 
 // commanded finds passwords in what programs are called with, in the lines of a text that may be
@@ -217,7 +271,7 @@ func called(line string) bool {
 		}
 		from = end + 1
 	}
-	return strings.Contains(line, "chpasswd")
+	return strings.Contains(line, "chpasswd") || strings.Contains(line, "kinit") || strings.Contains(line, "config set ")
 }
 
 // commands looks at a script. The words of it are searched as texts too where nothing else does that.
@@ -230,7 +284,10 @@ func (t *text) commands(script string, offset int, words bool) {
 	looked := 0
 	for i, c := range all {
 		for _, g := range takes(c.words) {
-			t.add(Match{Detector: "client", What: g.what}, offset+c.at[g.index])
+			t.add(g.match(), offset+c.at[g.index])
+		}
+		if c.here > 0 && c.here < len(c.words) && sinks(c.words[:c.here]) && feeds(c.words[c.here], c.words[:c.here]) {
+			t.add(Match{Detector: "client", What: "a password for " + program(c.words[0])}, offset+c.at[c.here])
 		}
 		if i+1 < len(all) && piped(c, all[i+1]) {
 			t.add(Match{Detector: "client", What: "a password for " + program(all[i+1].words[0])}, offset+c.at[0])
@@ -286,7 +343,7 @@ func (t *text) calls(script string, at int) {
 	}
 	for _, c := range parseShell(script) {
 		for _, g := range takes(c.words) {
-			t.add(Match{Detector: "client", What: g.what}, at)
+			t.add(g.match(), at)
 		}
 	}
 }
@@ -299,5 +356,5 @@ func announces(word string) (string, bool) {
 }
 
 func announced(flag, value string) bool {
-	return !strings.HasPrefix(value, "-") && Named(flag) && Plain(flag, value)
+	return !strings.HasPrefix(value, "-") && flagNamed(flag, value) && Plain(flag, value)
 }

@@ -2,6 +2,7 @@ package credentials_test
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,6 +50,26 @@ func TestValuesOfAnyLength(t *testing.T) {
 	}
 }
 
+// One value is one credential, whichever rows know it.
+func TestAClientThatKeepsACredential(t *testing.T) {
+	for _, line := range []string{"redis-cli config set requirepass hunter2pw", "kubectl config set users.a.token hunter2pw", "aws configure set aws_secret_access_key hunter2pw"} {
+		if got := credentials.Words(strings.Fields(line), nil); len(got) != 1 {
+			t.Errorf("%s: got %+v", line, got)
+		}
+	}
+}
+
+// A switch whose name is a credential's takes no value.
+func TestWordsAfterASwitch(t *testing.T) {
+	got := credentials.Words([]string{"turnserver", "--use-auth-secret", "--static-auth-secret=hunter2pw"}, nil)
+	if len(got) != 1 || got[0].Index != 2 {
+		t.Errorf("got %+v", got)
+	}
+	if got := credentials.Words([]string{"turnserver", "--use-auth-secret", "--log-file=stdout"}, nil); len(got) > 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // What nginx passes on is a request.
 func TestPlacesToPassOnTo(t *testing.T) {
 	for _, line := range []string{
@@ -88,5 +109,38 @@ func TestNamesOfWhatIsKnownAboutASecret(t *testing.T) {
 	}
 	if got := credentials.Value("TOKEN_GITHUB", "abc123def456"); len(got) != 1 {
 		t.Errorf("TOKEN_GITHUB: %v", got)
+	}
+}
+
+// Padding hides nothing.
+func TestValuesBehindALongOne(t *testing.T) {
+	long := strings.Repeat("aB3-x_Z9", 200)
+	for what, texts := range map[string][]string{
+		"a URL with a password":      {"postgres://app:" + long + "@db/app", "postgres://" + long + ":hunter2@db/app"},
+		"an address with a password": {"app:" + long + "@tcp(db:3306)/app"},
+		`the credential "password"`:  {"<password>" + long + "</password>", `<property name="password" value="` + long + `"/>`, `<property x="` + long + `" name="password" value="hunter2"/>`, `<property name="password">` + long + "</property>", `{"value":"` + long + `","name":"password"}`},
+		"a header Authorization":     {"Bearer " + strings.Repeat(long, 4)},
+		"a private key": {
+			"-----BEGIN RSA " + "PRIVATE KEY-----" + strings.Repeat(" ", 2000) + "MIIEowIBAAKCAQEAexample",
+			"-----BEGIN RSA " + "PRIVATE KEY-----" + strings.Repeat(`\\n`, 800) + "MIIEowIBAAKCAQEAexample",
+			"-----BEGIN RSA " + "PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC," + long + "\n\nMIIEowIBAAKCAQEAexample",
+			"-----BEGIN RSA " + "PRIVATE KEY-----\nComment: -----BEGIN RSA " + "PRIVATE KEY-----MIIEowIBAAKCAQEAexample\n...",
+			"-----BEGIN PGP " + `PRIVATE KEY BLOCK-----\nVersion: x\nComment: ` + long + `\n\nlQdGBGexampleexample`,
+		},
+	} {
+		for _, text := range texts {
+			if got := whats(text); !slices.Contains(got, what) {
+				t.Errorf("%.60s: got %q, want %q", text, got, what)
+			}
+		}
+	}
+	for _, text := range []string{
+		"postgres://app:" + long, "postgres://app:${" + long + "}@db/app", "docker://" + long + ":1@sha256:abc", "<password>" + long[:100], "<password>${" + long + "}</password>",
+		"-----BEGIN RSA " + "PRIVATE KEY-----" + strings.Repeat(" ", 2000) + "...", "-----BEGIN RSA " + "PRIVATE KEY-----\nComment: " + long,
+		"Bearer " + long + " and more", "<a b = c d='e'>", "<a b='c", "<a  b == 'c'>", "<", "< a/>",
+	} {
+		if got := whats(text); len(got) > 0 {
+			t.Errorf("%.60s: got %q", text, got)
+		}
 	}
 }

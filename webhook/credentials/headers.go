@@ -8,10 +8,8 @@ import (
 var (
 	longFlag   = re(`^([a-z][a-z0-9_.\-]*)[ \t=]+["']?([^\s"'\-\\][^\s"']*)`)
 	authHeader = re(`^[\\"']{0,2}(?:[ \t]*[:=,][ \t]*|[ \t]+)[\\"']{0,2}(?:bearer|basic|token|apikey|splunk)[ \t]+([^\s"'\\]{6,})`)
-	userinfo   = re(`^[^/?#\s:@"'<>]*:([^/?#\s@"'<>\\]+)@(?:[^s]|s[^h]|sh[^a]|sha[^25]|sha2[^5]|sha25[^6]|sha5[^1]|sha51[^2])`)
-	wholeAuth  = re(`^\s*["']?(?i:(basic|bearer|token|apikey|splunk))[ \t]+([A-Za-z0-9+/=._~-]{8,})["']?\s*$`)
+	wholeAuth  = re(`^\s*["']?(?i:(basic|bearer|token|apikey|splunk))[ \t]+`)
 	proxyAuth  = re(`[^\s:/@"'$]+:([^\s@"']+)@tcp\(`)
-	sqlSecret  = re(`(?i:identified (?:with \S+ )?by|(?:with |encrypted )password) +['"]([^'"\s]+)`)
 )
 
 // flagged finds the word after a flag.
@@ -26,19 +24,47 @@ func flagged(t *text) {
 		if ends == nil || aside(t.line(from-2), "") {
 			continue
 		}
-		name, value := t.low[from+ends[2]:from+ends[3]], t.low[from+ends[4]:from+ends[5]]
-		if Named(name) && !vacant(value) && !reference(name, value) && !repeats(name, value) {
-			t.add(Match{Detector: "flag", Name: name, What: described(name)}.of(t.raw[from+ends[4]:from+ends[5]]), from-2)
+		name, value := t.low[from+ends[2]:from+ends[3]], t.raw[from+ends[4]:from+ends[5]]
+		apart := t.raw[from+ends[3]] != '='
+		if apart && (t.begins(from-3, '[') || strings.IndexByte(">&;", value[0]) >= 0) {
+			continue // a text about usage, or the end of a command
+		}
+		if flagNamed(name, value) && !metavariable(name, value) && !vacant(lower(value)) && !reference(name, value) && !repeats(name, value) {
+			m := Match{Detector: "flag", Name: name, What: described(name)}.of(value)
+			if m.Likely && strings.Contains(t.low[from+ends[3]:from+ends[4]], "  ") {
+				continue // the second column of a text about usage
+			}
+			t.add(m, from-2)
 		}
 	}
+}
+
+// begins reports whether a byte is at a position.
+func (t *text) begins(at int, with byte) bool { return at >= 0 && t.raw[at] == with }
+
+// flagNamed reports whether a flag says that its value is a credential. One of a scheme, such as --auth=oidc, wants a user
+// and a password.
+func flagNamed(flag, value string) bool {
+	low := lower(flag)
+	return Named(flag) && (!authNames.MatchString(low) || certainNames.MatchString(low) || isAuth(low, value) || random(value))
+}
+
+// metavariable reports what a text about usage has for a value: --password PASSWORD, [--api-key KEY]. In lower case it
+// is a weak password.
+func metavariable(name, value string) bool {
+	value = strings.TrimRight(value, `])}>.,;`)
+	return value != "" && value == strings.ToUpper(value) && strings.HasSuffix(strings.ReplaceAll(name, "-", "_"), lower(value))
 }
 
 // authorized finds what a header Authorization says.
 func authorized(t *text) {
 	m := Match{Detector: "header Authorization", What: "a header Authorization"}
-	if groups := wholeAuth.FindStringSubmatch(t.raw[:min(len(t.raw), 4096)]); len(groups) > 0 && len(t.raw) < 4096 && opens(lower(groups[1]), groups[2]) {
-		t.add(m, 0)
-		return
+	if groups := wholeAuth.FindStringSubmatch(t.raw[:min(len(t.raw), 64)]); groups != nil {
+		value := strings.Trim(t.raw[len(groups[0]):], "\"' \t\r\n")
+		if len(value) >= 8 && span(value, standard+urlSafe+".~") == len(value) && opens(lower(groups[1]), value) {
+			t.add(m, 0)
+			return
+		}
 	}
 	for from, n := 0, 0; n < maxMentions; n++ {
 		at := strings.Index(t.low[from:], "authorization")
@@ -74,8 +100,8 @@ func addressed(t *text) {
 			break
 		}
 		from += at + 3
-		groups := userinfo.FindStringSubmatch(t.low[from:min(len(t.low), from+600)])
-		if len(groups) == 0 || vacant(groups[1]) || aside(t.line(from), "") {
+		password := userinfo(t.low[from:])
+		if password == "" || vacant(password) || aside(t.line(from), "") {
 			continue
 		}
 		t.add(Match{Detector: "URL with a password", What: "a URL with a password"}, from)
@@ -86,24 +112,28 @@ func addressed(t *text) {
 			return
 		}
 		at += from
+		begin := from + strings.LastIndexAny(t.raw[from:at], "\"' \t\r\n") + 1
 		from = at + len("@tcp(")
-		if groups := proxyAuth.FindStringSubmatch(t.raw[max(0, at-300):from]); len(groups) > 0 && !vacant(lower(groups[1])) {
+		if groups := proxyAuth.FindStringSubmatch(t.raw[begin:from]); len(groups) > 0 && !vacant(lower(groups[1])) {
 			t.add(Match{Detector: "URL with a password", What: "an address with a password"}, at)
 		}
 	}
 }
 
-// marked finds what the grammar of a language says is a password.
-func marked(t *text) {
-	for from, n := 0, 0; n < maxMentions; n++ {
-		at := strings.Index(t.low[from:], "identified ")
-		if at < 0 {
-			return
-		}
-		at += from
-		from = at + len("identified ")
-		if groups := sqlSecret.FindStringSubmatch(t.raw[at:t.lineEnd(at)]); len(groups) > 0 && !vacant(lower(groups[1])) {
-			t.add(Match{Detector: "SQL", What: "a password in SQL"}, at)
-		}
+// userinfo is the password in a URL, of which the text begins behind the scheme. The scan ends at the next URL at the
+// latest.
+func userinfo(text string) string {
+	colon := strings.IndexAny(text, ":/?#@\"'<> \t\r\n")
+	if colon < 0 || text[colon] != ':' {
+		return ""
 	}
+	end := strings.IndexAny(text[colon+1:], "/?#@\"'<>\\ \t\r\n")
+	if end < 0 || text[colon+1+end] != '@' {
+		return ""
+	}
+	host := text[colon+2+end:]
+	if host == "" || strings.HasPrefix(host, "sha256") || strings.HasPrefix(host, "sha512") {
+		return ""
+	}
+	return text[colon+1 : colon+1+end]
 }

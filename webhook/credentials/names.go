@@ -20,15 +20,15 @@ const (
 )
 
 // nameClue is in every name that can be a credential's. Most names have none of it.
-var nameClue = regexp.MustCompile(`pass|pwd|pw|secret|token|key|cred|auth|cookie|bearer|psk|webhook`)
+var nameClue = regexp.MustCompile(`pass|pwd|pw|secret|token|key|cred|auth|cookie|bearer|psk|webhook|salt`)
 
 // The last noun decides, as in English: DB_PASSWORD is a credential, and so is DB_PASSWORD_PROD;
 // PASSWORD_MIN_LENGTH, TOKEN_URL and SECRET_NAME are not. Rails' SECRET_KEY_BASE is one.
 var certainNames = regexp.MustCompile(`(?:` + strings.Join([]string{
 	`passw(?:or)?ds?`, `passphrases?`, `passcodes?`,
-	`(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh)(?:pass|pwd)`, // no compass, no bypass
+	`(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh|store|key|control)(?:pass|pwd)`, // no compass, no bypass
 	`(?:^|[_.-]|bind|root|admin|user|db|key|store)pw`,
-	`secret`, `token`, `credentials?`, `creds`, `masterauth`, `(?:^|[_.-])bearer`,
+	`secret`, `token`, `credentials?`, `creds`, `(?:^|[_.-]|bind)cred`, `masterauth`, `authtok`, `dev[_.-]root[_.-]token[_.-]id`, `(?:^|[_.-])bearer`,
 	`(?:api|access|secret|private|encrypt(?:ion)?|signing|auth|master|account|admin|licen[cs]e|unseal|fernet|hmac|deploy|jwt|cookie|preshared|pre[_.-]shared)[_.-]?keys?`,
 	`(?:^|[_.-])psk`, `service[_.-]?role[_.-]?key`,
 	`(?:^|[_.-])(?:api|private|ssh|client|cli|signing|user|deploy)[_.-]?key[_.-]?(?:content|data|pem|material)`,
@@ -46,6 +46,12 @@ var otherNames = regexp.MustCompile(strings.Join([]string{
 	`trust[_.-]?store[_.-]?(?:pass|pwd)`,                            // of public certificates
 }, "|"))
 
+// camelNames end in a word that lower case hides: sslKeystorePass, and no Bypass.
+var camelNames = regexp.MustCompile(`[a-z0-9](?:Pw|Pass|Pwd)$`)
+
+// passes are no passwords.
+var passes = regexp.MustCompile(`(?i:proxy|uwsgi|fastcgi|scgi|grpc|by|low|high|band|render|first|second|single|multi|one|two|max|last|next|boarding|trust_?store)(?:Pass|Pwd)$`)
+
 // authNames hold user and password of well-known programs, or the password alone.
 var authNames = regexp.MustCompile(`(?:^|[_.-])(?:rediscli|neo4j|(?:flower|http|proxy|registry|nexus|elastic|es|consul|consul_http|composer|npm|docker|influx|traefik|dashboard|ui|web|admin)_?)?(?:basic)?[_.-]?auth$|:_auth$|^_auth$`)
 
@@ -59,6 +65,15 @@ var vendorKeys = regexp.MustCompile(`(?:^|[_.-])(?:` + strings.Join([]string{
 	`webhook`, `newrelic`, `new[_.-]relic`, `sentry`, `github`, `gitlab`, `slack`, `firebase`, `fcm(?:[_.-]server)?`, `server`, `maps`, `google[a-z_.-]*`,
 }, "|") + `)[_.-]?key$`)
 
+// accountKeys are those of a cloud's account, of which there are two.
+var accountKeys = regexp.MustCompile(`(?:^|_)(?:azure|cosmos|storage|search|batch|iot|event_?hub|service_?bus|redis|signalr|maps|cognitive|openai|acr)[a-z_]*_(?:primary|secondary)_key$`)
+
+// secretID is one half of what opens an AppRole of Vault, and elsewhere the name of a secret.
+var secretID = regexp.MustCompile(`(?:^|[_.-])secret[_.-]?id$`)
+
+// salts are of no use to others, but for those that sign cookies.
+var salts = regexp.MustCompile(`(?:^|[_.-])(?:auth|nonce|logged_in|secure_auth|cookie|session|token|hash|password|encryption|secret|app)[_.-]?salt$`)
+
 // plainKeys are keys that are none of a lock.
 var plainKeys = regexp.MustCompile(`(?:public|publishable|gpg|pgp|partition|sort|primary|foreign|cache|object|s3|index|lookup|group|instrumentation|site|host|lock|path|registry|label|annotation|config|redis|map|row|dict|header|hot|cert|ca|alias|project|issue|language|translation|message|i18n|dedupe?|idempotency|trust(?:ed)?|pub)[_.-]?key$`)
 
@@ -66,25 +81,49 @@ var plainKeys = regexp.MustCompile(`(?:public|publishable|gpg|pgp|partition|sort
 var first = regexp.MustCompile(`^(?:[a-z0-9]+_)?(?:password|passwd|passphrase|pwd|pw|secret|token|apikey|api_key)_([a-z0-9_]+)$`)
 
 // systems are what a password that begins a name is for. After any other word the name is only likely.
-var systems = regexp.MustCompile(`^(?:github|gitlab|gitea|bitbucket|jira|slack|discord|telegram|twilio|stripe|sendgrid|aws|azure|gcp|google|db|database|jwt|redis|postgres(?:ql)?|pg|mysql|mariadb|mongo(?:db)?|rabbitmq|kafka|smtp|mail|backup|ldap|ftp|sftp|ssh|docker|dockerhub|npm|pypi|vault|sonar|nexus|artifactory|elastic(?:search)?|grafana|root|admin|api|app)(?:_(?:prod|dev|test|staging|[0-9]{1,2}))?$`)
+var systems = set(strings.Fields(`
+	github gitlab gitea bitbucket jira slack discord telegram twilio stripe sendgrid aws azure gcp google db database jwt
+	redis postgres postgresql pg mysql mariadb mongo mongodb rabbitmq kafka smtp mail backup ldap ftp sftp ssh docker
+	dockerhub npm pypi vault sonar nexus artifactory elastic elasticsearch grafana root admin api app
+`)...)
+
+// stage ends the name of a system.
+var stage = regexp.MustCompile(`_(?:prod|dev|test|staging|\d{1,2})$`)
+
+func isSystem(name string) bool { return systems[stage.ReplaceAllString(name, "")] }
+
+// passFirst is a shorter noun that is also a verb: PASS_DB, but PASS_HEADERS.
+var passFirst = regexp.MustCompile(`^(?:[a-z0-9]+_)?pass_([a-z0-9_]+)$`)
 
 // describing words make a name of what is known about a credential.
-var describing = regexp.MustCompile(`(?:^|_)(?:` + strings.Join([]string{
-	`access|account|address|age|agent|alg|algorithm|algorithms|allowed|annotations?|arn|at|attempts|aud|audiences?|auth`,
-	`backend|bucket|budget|cache|caching|chain|change|charset?|check|checks|checksum|claims?|class|client|cmd|column|command`,
-	`complexity|config|contract|controller|cookies?|cost|count|csi|data|days?|decimals|delimiter|description|digest|digits?`,
-	`dir|directory|disabled?|domains?|driver|duration|email|enabled?|encoder|encoding|endpoint|engine|env|exchange|expir[a-z]*`,
-	`field|filename|files?|filters?|flow|format|generation|generator|grace|grant|group|guid|hash|hashed|hasher|header|headers`,
-	`hint|history|host|hours?|id|ids|in|index|injector|interval|introspection|iss|issued|issuer|iterations|keys?|kind|labels?`,
-	`leeway|len|length|lifetime|limit|list|location|locked?|lockout|lookup|lower|manager|mapping|margin|max|memory|message`,
-	`method|min|minutes?|mode|mounts?|names?|namespaces?|network|ns|number|object|objects|operator|options?|owner|parameters?`,
-	`paths?|patterns?|per|placeholder|plugin|policy|port|prefix|project|prompt|provider|question|quota|rate|realms?|ref`,
-	`refresh|refs|regex|region|reminder|renew[a-z]*|required?|reset|resolver|resource|resources|retries|role|rotat[a-z]*`,
-	`rotate|rounds|rule|rules|scopes?|script|seconds?|secure|selectors?|separator|server|service|settings?|size|skew|source`,
-	`sources|special|standard|storage|store|strategy|strength|suffix|suffixes|supply|symbols?|sync|template|text|timeout|title`,
-	`tries|ttl|types?|uid|upper|uris?|urls?|usage|user|username|valid|validation|validity|var|verification|verify|version`,
-	`versions|volume|watch|window|words?`,
-}, "|") + `)$`)
+var describing = set(strings.Fields(`
+	access account address age agent alg algorithm algorithms allowed annotation annotations arn at attempts aud
+	audience audiences auth backend bucket budget cache caching chain change charset check checks checksum claim
+	claims class client cmd column command complexity config contract controller cookie cookies cost count csi
+	data day days decimals delimiter description digest digit digits dir directory disable disabled domain domains
+	driver duration email enable enabled encoder encoding endpoint engine env exchange field file filename files
+	filter filters flow format generation generator grace grant group guid handler handlers hash hashed hasher
+	hashers hashes hashing header headers hint history host hour hours id ids in index injector interval
+	introspection iss issued issuer iterations key keys kind label labels leeway len length lifetime limit list
+	location locked lockout lookup lower manager mapping margin max memory message method min minute minutes
+	mode mount mounts name names namespace namespaces network ns number object objects operator option options
+	owner parameter parameters path paths pattern patterns per placeholder plugin policy port prefix project
+	prompt provider question quota rate realm realms ref refresh refs regex region reminder require required reset
+	resolver resource resources retries role rotate rounds rule rules scope scopes script second seconds secure
+	selector selectors separator server service setting settings size skew source sources special standard storage
+	store strategy strength suffix suffixes supply symbol symbols sync template text timeout title tries ttl type
+	types uid upper uri uris url urls usage user username valid validation validator validators validity var
+	verification verify version versions volume watch window word words
+`)...)
+
+// describes reports whether the last word of a name, between underscores, is such a word.
+func describes(name string) bool {
+	word := name[strings.LastIndexByte(name, '_')+1:]
+	return describing[word] || change.MatchString(word)
+}
+
+// change is what is done to credentials: expiry, renewed, rotation.
+var change = regexp.MustCompile(`^(?:expir|renew|rotat)[a-z]*$`)
 
 // nameOf tells how sure a name is that its value is a credential.
 func nameOf(name string) confidence {
@@ -96,19 +135,26 @@ func nameOf(name string) confidence {
 	switch {
 	case otherNames.MatchString(low):
 		return unnamed
-	case certainNames.MatchString(low) || strings.HasSuffix(name, "Pw"):
+	case certainNames.MatchString(low) || camelNames.MatchString(name) && !passes.MatchString(name):
 		return certain
 	case authNames.MatchString(low):
 		return certain
+	case secretID.MatchString(low), salts.MatchString(low):
+		return opaque
 	}
 	low = strings.NewReplacer("-", "_", ".", "_").Replace(low)
-	if groups := first.FindStringSubmatch(low); len(groups) > 0 && !describing.MatchString(groups[1]) {
-		if systems.MatchString(groups[1]) {
+	if groups := first.FindStringSubmatch(low); len(groups) > 0 && !describes(groups[1]) {
+		if isSystem(groups[1]) {
 			return certain
 		}
 		return likely
 	}
+	if groups := passFirst.FindStringSubmatch(low); len(groups) > 0 && isSystem(groups[1]) {
+		return certain
+	}
 	switch {
+	case accountKeys.MatchString(low):
+		return vendor
 	case plainKeys.MatchString(low):
 		return unnamed
 	case vendorKeys.MatchString(low):
@@ -149,7 +195,7 @@ func named(name, value string) (Match, bool) {
 		m.Detector = "noun first"
 	case c == opaque:
 		m.Detector, m.Likely = "random value under a key", true
-		return m, random(value)
+		return m, randomFor(low, value)
 	}
 	return m, true
 }
@@ -170,6 +216,14 @@ func isAuth(low, value string) bool {
 
 // crypted is a password that was hashed.
 var crypted = regexp.MustCompile(`^(?:\$(?:apr1|1|2[aby]?|5|6|7|y|argon2[a-z]*|scrypt|pbkdf2)\$|\{[A-Za-z0-9-]+\})`)
+
+// randomFor is random, and knows that the id of an AppRole is a UUID.
+func randomFor(low, value string) bool {
+	return random(value) || secretID.MatchString(low) && uuid.MatchString(value)
+}
+
+// hashed is a hash in hexadecimal.
+var hashed = regexp.MustCompile(`^(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // random reports whether a value looks like one that a machine made.
 func random(value string) bool {

@@ -17,6 +17,8 @@ var pairs = []struct {
 	// - name: DB_PASSWORD
 	//   value: x
 	{`name`, re(`^name["']?\s*:\s*["']?([A-Za-z0-9_.\-]+)["']?\s*,?\s*["']?value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))`), false},
+	// "type": "password", "value": "x"
+	{`type`, re(`^type["']?\s*:\s*["']?(password)["']?\s*,?\s*["']?value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))`), false},
 	{`key`, re(`^key["']?\s*:\s*["']?([A-Za-z0-9_.\-]+)["']?\s*,?\s*["']?value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))`), false},
 	{`value`, re(`^value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))\s*,?\s*["']?(?:name|key)["']?\s*:\s*["']?([A-Za-z0-9_.\-]+)["']?(?:\s|[,}]|$)`), true},
 }
@@ -35,10 +37,14 @@ func paired(t *text) {
 			if from < len(t.low) && strings.IndexByte(`"':\ `, t.low[from]) < 0 {
 				continue
 			}
-			if near := t.low[at:min(len(t.low), at+400)]; p.swapped && !strings.Contains(near[1:], "name") && !strings.Contains(near[1:], "key") || !p.swapped && !nameClue.MatchString(member(near[len(p.needle):])) {
+			end := min(len(t.low), at+400)
+			if p.swapped {
+				end = t.behind(at, end)
+			}
+			if near := t.low[at:end]; p.swapped && !strings.Contains(near[1:], "name") && !strings.Contains(near[1:], "key") || !p.swapped && !nameClue.MatchString(member(near[len(p.needle):])) {
 				continue
 			}
-			groups := p.pattern.FindStringSubmatch(strings.ReplaceAll(t.raw[at:min(len(t.raw), at+400)], `\"`, `"`))
+			groups := p.pattern.FindStringSubmatch(strings.ReplaceAll(t.raw[at:end], `\"`, `"`))
 			if groups == nil || comment.MatchString(t.line(at)) {
 				continue
 			}
@@ -50,6 +56,18 @@ func paired(t *text) {
 		}
 	}
 	t.elements()
+}
+
+var valueBegins = re(`^value\\?["']?\s{0,20}:\s{0,20}\\?["']`)
+
+// behind is where to stop looking for the name that follows a value, which may be long.
+func (t *text) behind(at, end int) int {
+	begin := valueBegins.FindString(t.low[at:min(len(t.low), at+64)])
+	if begin == "" {
+		return end
+	}
+	length := strings.IndexByte(t.low[at+len(begin):], begin[len(begin)-1])
+	return min(len(t.low), max(end, at+len(begin)+length+200))
 }
 
 // member is the first word of what follows the name of a member.
@@ -77,10 +95,60 @@ func (t *text) pair(name, value string, at int) {
 	t.add(m.of(value), at)
 }
 
-var (
-	element   = re(`^<([A-Za-z][\w.:-]{0,80})((?:\s+[\w.:-]{1,80}\s*=\s*(?:"[^"<>]{0,400}"|'[^'<>]{0,400}'))*)\s*(/?)>`)
-	attribute = re(`([\w.:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')`)
-)
+// element is the tag that begins an element of XML.
+type element struct {
+	name string
+	// attributes are names, in lower case, and values.
+	attributes [][2]string
+	empty      bool
+	// length of the tag, 0 for anything that is no tag.
+	length int
+}
+
+// onScreen are elements of HTML that hold what people read.
+var onScreen = set("a", "b", "button", "code", "dd", "div", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "i", "label", "legend", "li", "p", "pre",
+	"small", "span", "strong", "td", "th")
+
+const nameOfXML = alphanumeric + "_.:-"
+
+// parseElement reads the tag that a text begins with. It stops at the next one.
+func parseElement(text string) (e element) {
+	at := 1 + span(text[1:], nameOfXML)
+	if at == 1 || strings.IndexByte("0123456789_.:-", text[1]) >= 0 {
+		return element{}
+	}
+	e.name = text[1:at]
+	for {
+		blank := span(text[at:], " \t\r\n")
+		at += blank
+		rest := text[at:]
+		switch {
+		case strings.HasPrefix(rest, ">"):
+			e.length = at + 1
+			return e
+		case strings.HasPrefix(rest, "/>"):
+			e.length, e.empty = at+2, true
+			return e
+		}
+		name := span(rest, nameOfXML)
+		equals := name + span(rest[name:], " \t\r\n=")
+		if blank == 0 || name == 0 || equals == len(rest) || strings.Count(rest[name:equals], "=") != 1 {
+			return element{}
+		}
+		end := -1
+		if quote := rest[equals]; quote == '"' || quote == '\'' {
+			end = strings.IndexAny(rest[equals+1:], string(quote)+"<>")
+			if end >= 0 && rest[equals+1+end] != quote {
+				end = -1
+			}
+		}
+		if end < 0 {
+			return element{}
+		}
+		e.attributes = append(e.attributes, [2]string{lower(rest[:name]), rest[equals+1 : equals+1+end]})
+		at += equals + end + 2
+	}
+}
 
 // elements finds values in XML that the pattern of assignments does not see: under a name in an
 // attribute, in the element that follows that of the name, and behind a namespace or an attribute.
@@ -104,38 +172,39 @@ func (t *text) elements() {
 			from = at + end
 			continue
 		}
-		groups := element.FindStringSubmatch(t.raw[at:min(len(t.raw), at+1200)])
-		if groups == nil {
+		e := parseElement(t.raw[at:])
+		if e.length == 0 {
 			continue
 		}
-		begin := at + len(groups[0])
+		begin := at + e.length
 		content := ""
-		if groups[3] == "" {
+		if !e.empty {
 			content = strings.TrimSpace(t.content(begin))
 		}
-		tag := groups[1][strings.LastIndexByte(groups[1], ':')+1:]
+		tag := e.name[strings.LastIndexByte(e.name, ':')+1:]
 		name, value := "", ""
-		for _, a := range attribute.FindAllStringSubmatch(groups[2], 20) {
-			switch lower(a[1]) {
+		for _, a := range e.attributes {
+			switch a[0] {
 			case "name", "key", "id", "property":
-				name = a[2] + a[3]
+				name = a[1]
 			case "value", "val":
-				value = html.UnescapeString(a[2] + a[3])
+				value = html.UnescapeString(a[1])
 			}
 		}
 		switch {
-		case name != "" && (value != "" || content != ""):
+		case value == "" && onScreen[lower(e.name)]:
+		case name != "" && (value != "" || content != "") && !Named(tag):
 			if value == "" {
 				value = content
 			}
 			t.pair(name, value, at)
-		case groups[2] != "" && content != "" || strings.Contains(groups[1], ":") || strings.HasPrefix(t.raw[begin:], "<![CDATA["):
+		case len(e.attributes) > 0 && content != "" || strings.Contains(e.name, ":") || strings.HasPrefix(t.raw[begin:], "<![CDATA["):
 			t.pair(tag, content, at)
 		}
-		switch lower(tag) {
-		case "name", "key", "param-name":
+		switch low := lower(tag); {
+		case low == "name", low == "key", strings.HasSuffix(low, "-name"):
 			pending = content
-		case "value", "string", "param-value":
+		case low == "value", low == "string", strings.HasSuffix(low, "-value"):
 			if pending != "" {
 				t.pair(pending, content, at)
 			}
@@ -144,11 +213,14 @@ func (t *text) elements() {
 	}
 }
 
+// maxCDATA is how much of a section in XML is looked at: another one may begin within it.
+const maxCDATA = 16 << 10
+
 // content is the text of an element that begins at a position, up to the next one.
 func (t *text) content(begin int) string {
-	rest := t.raw[begin:min(len(t.raw), begin+600)]
-	if cdata, ok := strings.CutPrefix(strings.TrimLeft(rest, " \t\r\n"), "<![CDATA["); ok {
-		value, _, ok := strings.Cut(cdata, "]]>")
+	rest := t.raw[begin:]
+	if cdata, ok := strings.CutPrefix(rest[span(rest, " \t\r\n"):], "<![CDATA["); ok {
+		value, _, ok := strings.Cut(cdata[:min(len(cdata), maxCDATA)], "]]>")
 		if !ok {
 			return ""
 		}

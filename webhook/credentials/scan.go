@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"slices"
 	"sort"
 	"strings"
 )
@@ -73,6 +74,7 @@ func Text(file, content string) []Match {
 	paired(t)
 	spaced(t)
 	stored(t)
+	defaulted(t)
 	commanded(t)
 	return t.matches()
 }
@@ -96,15 +98,15 @@ func suspicious(content string) bool {
 
 // clues, in lower case, are what every text has one of in which something can be found.
 var clues = []string{
-	"pass", "pwd", "pw", "secret", "token", "key", "cred", "auth", "bearer ", "basic ", "psk", "identified by", "@tcp(", "://", "machine ", "webhook", "sig=", "signature=",
+	"pass", "pwd", "pw", "secret", "token", "key", "cred", "auth", "bearer ", "basic ", "psk", "salt", "encrypt", "securestring", "loginmodule", "+@", "createuser", "sqp_", "squ_", "sqa_", "ik_", "mk_", "aqa", "aqb", "aqc", "aqd", `"d"`, `"k"`, "identified by", "@tcp(", "://", "machine ", "webhook", "sig=", "signature=",
 	" -", "\t-", "\n-", "-----begin", "putty", "ls0tls1", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "glpat-", "glrt-", "gldt-", "glptt-", "glcbt-",
 	"glsa_", "glc_", "xox", "xapp", "sk_", "rk_", "sk-", "whsec_", "aiza", "gocspx", "npm_", "pypi", "dckr", "hf_", "sg.", "hvs.", "hvb.", "dop_v1", "doo_v1", "shpat", "shpss", "shpca", "dapi", "lin_api", "atatt3", "atlasv1", "nrak",
-	":aa", "rabbitmqctl", "sqlplus", "sqlldr", "on >", ":5432:", "cache_peer", "vault ", "bao ", "snyk ", "ngrok ", "hooks.zapier", "maker.ifttt", "events.pagerduty", "api.telegram", "/bot/",
+	":aa", "rabbitmqctl", "kinit", "sqlplus", "sqlldr", "on >", ":5432:", "cache_peer", "vault ", "bao ", "snyk ", "ngrok ", "hooks.zapier", "maker.ifttt", "events.pagerduty", "api.telegram", "/bot/",
 }
 
 // telltale reports whether the name of a file says that it is one of passwords.
 func telltale(file string) bool {
-	if !strings.Contains(file, "rc") && !strings.Contains(file, "pass") && !strings.Contains(file, "secrets") && !strings.Contains(file, "keys") {
+	if !slices.ContainsFunc(fileClues, func(clue string) bool { return strings.Contains(file, clue) }) {
 		return false
 	}
 	for i := range formats {
@@ -114,6 +116,9 @@ func telltale(file string) bool {
 	}
 	return false
 }
+
+// fileClues are what the names of such files have one of.
+var fileClues = []string{"rc", "pass", "secrets", "keys", "users", "realm", "snmp"}
 
 // line is the line up to a position, far enough back for any name. A longer line is taken from its middle.
 func (t *text) line(at int) string {
@@ -143,7 +148,9 @@ var (
 	// A variable of PHP, Perl or PowerShell that is given a text.
 	sigil      = re(`^\s*(?:(?:my|our|const|private|protected|public|static|var)\s+)?\$[a-z0-9_:]*$`)
 	sigilValue = re(`^[a-z0-9_]*\s*=\s*["']`)
-	use        = re(`(?:arn:aws[a-z-]*:secretsmanager:[a-z0-9:-]*|\$[{(]?[a-z0-9_.\-]*)$`)
+	// A variable, one of a provider such as ${secrets:…}, what a template calls, or an attribute of what is in a
+	// cryptographic token.
+	use = re(`(?:pkcs11:\S*[:;]|arn:aws[a-z-]*:secretsmanager:[a-z0-9:-]*|\$[{(]?[a-z0-9_.\-]*|\$\{[a-z0-9_]+:[^\s{}"']*|\{\{-?\s*[a-z_.($][^{}]*)$`)
 )
 
 // IsFile reports whether a text has several lines. It is then a file, whatever its name.

@@ -25,7 +25,7 @@ var re = regexp.MustCompile
 // EXAMPLE, which open nothing.
 var shapes = []shape{
 	{"AWS access key", "an AWS access key", []string{"AKIA", "ASIA"}, re(`^A[KS]IA[0-9A-Z]{16}\b`), 0, nil, nil},
-	{"private key", "a private key", []string{"-----BEGIN "}, re(`^-----BEGIN (?:(?:RSA|EC|DSA|OPENSSH|PGP|ENCRYPTED|SSH2 ENCRYPTED) )?PRIVATE KEY(?: BLOCK)?-----(?:\s|\\n|\\r)*(?:(?:Proc-Type|DEK-Info|Version|Comment):[^\n]*\s+)*[A-Za-z0-9+/]{16}`), 0, nil, nil},
+	{detector: "private key", what: "a private key", needles: []string{"-----BEGIN "}, read: privateKey},
 	{"private key", "a private key", []string{"AGE-SECRET-KEY-1"}, re(`^AGE-SECRET-KEY-1[0-9A-Z]{50}`), 0, nil, nil},
 	{"private key", "a private key", []string{"PuTTY-User-Key-File-"}, re(`^PuTTY-User-Key-File-[23]: [a-z0-9-]+\s`), 0, nil, nil},
 	{"private key in base64", "a private key in base64", []string{"LS0tLS1CRUdJTi"}, re(`^LS0tLS1CRUdJTi[A-Za-z0-9+/]{16,}`), 0, nil, isKey},
@@ -54,6 +54,9 @@ var shapes = []shape{
 	{"vendor token", "a Terraform token", []string{".atlasv1."}, re(`\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60}`), 14, nil, nil},
 	{"vendor token", "a Mailgun key", []string{"key-"}, re(`^key-[0-9a-f]{32}\b`), 0, nil, nil},
 	{"vendor token", "a New Relic key", []string{"NRAK-"}, re(`^NRAK-[A-Z0-9]{27}`), 0, nil, nil},
+	{"vendor token", "a SonarQube token", []string{"sqp_", "squ_", "sqa_"}, re(`^sq[pua]_[a-f0-9]{40}`), 0, nil, nil},
+	{"vendor token", "a Honeycomb key", []string{"hcaik_", "hcbik_", "hcamk_"}, re(`^hc(?:a[im]|bi)k_[a-z0-9]{58}`), 0, nil, nil},
+	{"vendor token", "a Ceph key", []string{"AQA", "AQB", "AQC", "AQD"}, re(`^AQ[A-D][A-Za-z0-9+/]{35}==`), 0, nil, isCeph},
 	{"vendor token", "a Tailscale key", []string{"tskey-"}, re(`^tskey-[a-z]+-[A-Za-z0-9]{8,}`), 0, nil, nil},
 	{"vendor token", "a Telegram token", []string{":AA"}, re(`\b[0-9]{8,10}:AA[A-Za-z0-9_-]{33}\b`), 10, nil, nil},
 	{"webhook URL", "a Slack webhook", []string{"://hooks.slack.com/"}, re(`^://hooks\.slack\.com/(?:services/T[0-9A-Z]+/B[0-9A-Z]+/[0-9A-Za-z]{16}|workflows/T[0-9A-Z]+/A[0-9A-Z]+/[0-9]+/[0-9A-Za-z]{16}|triggers/[0-9A-Z]+/[0-9]+/[0-9a-f]{16})`), 0, nil, nil},
@@ -97,6 +100,12 @@ func shaped(t *text) {
 			}
 		}
 	}
+}
+
+// isCeph reports a key of a Ceph client: a type, a time and a length come before the 16 bytes of it.
+func isCeph(encoded string) bool {
+	decoded, err := base64.StdEncoding.DecodeString(encoded)
+	return err == nil && strings.HasPrefix(string(decoded), "\x01\x00") && string(decoded[10:12]) == "\x10\x00"
 }
 
 // isKey reports whether a text in base64 is the beginning of a private key in PEM.

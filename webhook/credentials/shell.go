@@ -8,6 +8,8 @@ type command struct {
 	at    []int
 	// piped is true if its output goes to the next one.
 	piped bool
+	// here is the word that it gets as its input by <<<, 0 for none.
+	here int
 }
 
 // maxCommand is how much of a text is read as one command.
@@ -59,6 +61,10 @@ func parseShell(script string) (all []command) {
 			}
 		case '>', '<':
 			endWord()
+			if strings.HasPrefix(script[i:], "<<<") {
+				c.here = len(c.words)
+				i += 2
+			}
 		case '#':
 			if begun {
 				put(i, "#")

@@ -35,6 +35,11 @@ var formats = []format{
 	{"squid", "a password for a proxy", "cache_peer", nil, re(`^\s*cache_peer\s.*\blogin=[^:\s]+:(\S+)`), false},
 	{"Postfix", "a password for a mail server", ":", re(`sasl_passw(?:or)?d`), re(`^\S+\s+[^:\s]+:(\S+)\s*$`), false},
 	{"chap-secrets", "a password for a peer", " ", re(`(?:chap|pap)-secrets`), re(`^\s*[^#\s]+\s+\S+\s+["']?([^\s"']+)["']?(?:\s+\S+)?\s*$`), false},
+	{"SNMP", "a password for SNMP", "createUser", nil, re(`^\s*createUser\s+(?:-e\s+\S+\s+)?\S+\s+(?:MD5|SHA\S*)\s+["']?([^\s"']+)`), false},
+	{"SNMP", "a community of SNMP", "community", re(`snmp`), re(`^\s*r[ow]community6?\s+(\S+)`), true},
+	{"users.properties", "a user's password", "=", re(`(?:^|[._-])(?:users|realm)\.properties$`), re(`^\s*[A-Za-z][\w.@-]*\s*=\s*([^\s,]+)\s*(?:,.*)?$`), true},
+	{"users.properties", "a user's password", ":", re(`(?:^|[._-])realm\.properties$`), re(`^\s*[A-Za-z][\w.@-]*\s*:\s*([^\s,]+)\s*(?:,.*)?$`), true},
+	{"jmxremote.password", "a user's password", " ", re(`jmxremote\.password$`), re(`^\s*[A-Za-z]\w*\s+(\S+)\s*$`), false},
 	{"Duo or NTP key", "a key", " ", re(`^(?:ntp|chrony)\.keys$`), re(`^\s*[0-9]+\s+(?:M|MD5|SHA\S*)\s+(\S+)`), false},
 }
 
@@ -57,7 +62,7 @@ func stored(t *text) {
 			}
 			from = max(at+len(f.needle), t.lineEnd(at))
 			groups := f.pattern.FindStringSubmatch(t.raw[begin:t.lineEnd(at)])
-			if len(groups) == 0 || vacant(lower(groups[1])) || crypted.MatchString(groups[1]) {
+			if len(groups) == 0 || vacant(lower(groups[1])) || crypted.MatchString(groups[1]) || hashed.MatchString(groups[1]) {
 				continue
 			}
 			t.add(Match{Detector: f.detector, What: f.what, Likely: f.likely}, at)
@@ -67,7 +72,9 @@ func stored(t *text) {
 
 var (
 	// blank is a line of a name and a value, with a blank between them.
-	blank    = re(`^\s*(?i:(?:set|option|default|setenv|env|(?:proxy|grpc|uwsgi)_(?:set_header|pass_header)|add_header|fastcgi_param|requestheader\s+set|http-request\s+set-header|export)\s+)?["']?([A-Za-z][A-Za-z0-9_.-]*)["']?[ \t]+(?:"([!#-~]+)"|'([!-&(-~]+)'|([!#-&(-:<-~][!-:<-~]*))[ \t]*;?[ \t]*\r?$`)
+	blank = re(`^\s*(?i:(?:set|option|default|setenv|env|(?:proxy|grpc|uwsgi)_(?:set_header|pass_header)|add_header|fastcgi_param|requestheader\s+set|http-request\s+set-header|export)\s+)?["']?([A-Za-z][A-Za-z0-9_.-]*)["']?[ \t]+(?:"([!#-~]+)"|'([!-&(-~]+)'|([!#-&(-:<-~][!-:<-~]*))[ \t]*;?[ \t]*\r?$`)
+	// inline is such a line within a block of nginx.
+	inline   = re(`[;{]\s*(?i:set|proxy_set_header|grpc_set_header|add_header|fastcgi_param|uwsgi_param)\s+["']?([A-Za-z][A-Za-z0-9_.-]*)["']?[ \t]+(?:"([!#-~]+)"|'([!-&(-~]+)'|([^\s"'$;{}]+));`)
 	settings = re(`(?i)\.(?:conf|cfg|config|cnf|cf|rc|acl|ctl)$|rc$|conf$|config$|^[^.]*$`)
 	// elsewhere are names that formats has, and what nginx passes requests on to.
 	elsewhere = re(`(?i)^(?:requirepass|masterauth|(?:proxy|fastcgi|uwsgi|scgi|grpc|memcached|tunnel|js)_pass)$`)
@@ -97,17 +104,24 @@ func spaced(t *text) {
 			candidates++
 			end := t.lineEnd(at)
 			groups := blank.FindStringSubmatch(t.raw[at-len(line) : end])
+			if groups == nil {
+				groups = inline.FindStringSubmatch(t.raw[at-len(line) : end])
+			}
 			from = max(from, end)
-			if len(groups) == 0 || nameOf(groups[1]) != certain || elsewhere.MatchString(groups[1]) {
+			if len(groups) == 0 || elsewhere.MatchString(groups[1]) {
 				continue
 			}
 			value := strings.Join(groups[2:], "")
 			low := lower(value)
+			c := nameOf(groups[1])
+			if c == unnamed || c == likely || c != certain && !randomFor(lower(groups[1]), value) {
+				continue
+			}
 			if vacant(low) || !Plain(groups[1], value) || crypted.MatchString(value) || strings.IndexByte("=:>-{", value[0]) >= 0 || t.label(value) || strings.HasSuffix(value, ":") {
 				continue
 			}
 			name := lower(groups[1])
-			sure := settings.MatchString(t.file) && (strings.Count(t.raw, "\n") > 0 || t.file != "") && strings.ContainsAny(value, "0123456789!@#%^&*_-")
+			sure := c == certain && settings.MatchString(t.file) && (strings.Count(t.raw, "\n") > 0 || t.file != "") && strings.ContainsAny(value, "0123456789!@#%^&*_-")
 			t.add(Match{Detector: "name, blank, value", Name: name, What: described(name), Likely: !sure}, at)
 		}
 	}

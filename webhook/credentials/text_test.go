@@ -1,6 +1,7 @@
 package credentials_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -32,6 +33,11 @@ func names(text string) []string {
 func letters(n int) string { return strings.Repeat("abcdefghijklmnopqrstuvwxyz", 3)[:n] }
 
 func digits(n int) string { return strings.Repeat("0123456789", 7)[:n] }
+
+// ceph is a key of a Ceph client that was made at a time.
+func ceph(time byte) string {
+	return base64.StdEncoding.EncodeToString([]byte("\x01\x00" + string([]byte{time}) + "2345678\x10\x000123456789abcdef"))
+}
 
 // examples of every shape: the description, and a text that holds it.
 func examples() [][2]string {
@@ -111,6 +117,16 @@ func examples() [][2]string {
 		{"a Terraform token", letters(14) + ".atlasv1." + letters(60)},
 		{"a Mailgun key", "key-" + digits(32)},
 		{"a New Relic key", "NRAK-" + strings.ToUpper(letters(27))},
+		{"a SonarQube token", "sqp_" + digits(40)},
+		{"a SonarQube token", "squ_" + digits(40)},
+		{"a SonarQube token", "sqa_" + digits(40)},
+		{"a Honeycomb key", "hcaik_" + letters(58)},
+		{"a Honeycomb key", "hcbik_" + letters(58)},
+		{"a Honeycomb key", "hcamk_" + letters(58)},
+		{"a Ceph key", "[client.admin]\nkey = " + ceph(0x0f)},
+		{"a Ceph key", ceph(0x4f)},
+		{"a Ceph key", ceph(0x8f)},
+		{"a Ceph key", ceph(0xcf)},
 		{"a Tailscale key", "tskey-" + "auth-" + letters(20)},
 		{"a Telegram token", digits(9) + ":AA" + letters(33)},
 		{"a Slack webhook", "https://hooks.slack.com/workflows/" + "T000/A000/123/" + letters(24)},
@@ -220,7 +236,7 @@ func TestTextsWithout(t *testing.T) {
 		"", "info", "https://example.com:8080/a?b=c@d", "postgres://user@host/db", "docker://alpine:3.18@sha256:abc",
 		"docker://alpine:3.18@sha512:abc", "absent(kube_secret_info{namespace=\"shop\",secret=\"wildcard\"}) == 1",
 		"https://$(USER):$(PASSWORD)@example.com", "https://x-access-token:${TOKEN}@github.com/a/b", "https://u:<password>@h",
-		"https://token.actions.githubusercontent.com", "AKIAIOSFODNN7EXAMPLE", "-----BEGIN CERTIFICATE-----\nMIIExample",
+		"https://token.actions.githubusercontent.com", "AKIAIOSFODNN7EXAMPLE", "AQA" + letters(35) + "==", "squ_" + letters(40), "-----BEGIN CERTIFICATE-----\nMIIExample",
 		"-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0", "ssh-rsa AAAAB3NzaC1yc2E app@example",
 		"password_file: /etc/prometheus/password", "bearer_token_file: /var/run/secrets/token",
 		"credentials_file: /etc/x", "password:", "password: \"\"", "password=", "password: ${DB_PASSWORD}",
@@ -243,7 +259,11 @@ func TestTextsWithout(t *testing.T) {
 		"secretArn: arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:db-AbCdEf", "secret://db/password",
 		"keepalive=1", "passwd: files systemd", "passwd: files", "CREATE ROLE a PASSWORD :'pw'", "ALTER ROLE a PASSWORD :\"pw\"",
 		"kube_secret_info{secret=\"wildcard\"}", `"kube_secret_info{namespace=\"shop\",secret=\"wildcard\"}"`,
-		"Login required password=\"password-placeholder-0\";", "mysqldump -p`cat /x` db", "copy --src-creds=\"app:$PW\"",
+		"Login required password=\"password-placeholder-0\";", "mysqldump -p`cat /x` db",
+		"pwd: /", "<a accesskey=\"n\" href=\"x\">", "PASS: 1/1", "Token: '#ffffff'", "access_token=234lsdkf....", "access token::", "secret: MY_SECRET_GOES_HERE", "password: :****",
+		"pkcs11:model=x;serial=1;token=System%20Trust1", "<h4 id=\"hmac-keys\">HMAC keys 2</h4>", "usage: x [--help][--credential user1|user2][--dir PATH]", "az ad sp create --sdk-auth > x1.json", "--auth=oidc1", "--anonymous-auth allow1",
+		"database.password=${secrets:kafka/db:password}", "token: ${vault:kv/app?secret=app}",
+		"db: \"{{ lookup('hashi_vault', 'secret=kv/db:password') }}\"", "{{- $x := secret(\"kv/db\", \"password=a1\") }}", "copy --src-creds=\"app:$PW\"",
 		"connect(\"db\", user=user, password=password)", "client = Client(\n    password=password,\n    token=get.token,\n)",
 	} {
 		if got := credentials.Text("", text); got != nil {

@@ -9,13 +9,13 @@ import (
 func Plain(name, value string) bool {
 	name = tail(name)
 	low := lower(strings.TrimSpace(value))
-	return !innocent(low) && !reference(lower(name), low) && !repeats(name, strings.TrimSpace(value))
+	return !innocent(low) && !reference(lower(name), strings.TrimSpace(value)) && !repeats(name, strings.TrimSpace(value))
 }
 
 var words = set("true", "false", "yes", "no", "on", "off", "y", "n", "null", "nil", "none", "~", "undefined", "enable", "enabled",
 	"disable", "disabled", "required", "sufficient", "requisite", "substack", "optional", "include", "omit", "files", "read", "write", "same-origin", "string", "string!", "str",
 	"bytes", "bearer", "basic", "jwt", "header", "irsa", "projected", "instance_profile", "aws", "id", "redacted", "[redacted]", "hidden", "masked", "todo", "tbd", "n/a",
-	"trace", "debug", "info", "warn", "error")
+	"trace", "debug", "info", "warn", "error", "secretstr", "secretbytes", "securestring", "boolean", "integer", "varchar", "env", "file")
 
 func set(all ...string) map[string]bool {
 	m := make(map[string]bool, len(all))
@@ -63,18 +63,22 @@ var ciphertext = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`enc\[(?:pkcs7|gpg|kms),[a-z0-9+/]{40}`,
 	`enc\([a-z0-9+/]{22}`,
 	`aqicah[a-z0-9+/]{120}`,
+	`ag[a-d][a-z0-9+/]{200}`, // of Sealed Secrets, which begins with the length of a key that RSA has encrypted
 	`(?:vault|bao):v[0-9]+:[a-z0-9+/]{38}`,
 	`\{(?:cipher|s?sha[0-9]*|s?md5|crypt|bcrypt|pbkdf2|scrypt|argon2)\}[a-z0-9+/=$.,]{20}`,
 }, "|") + `)`)
 
 var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	``,
-	`[0-9]`,              // one digit: a switch
-	`-+`, `x{3,}`, `\*+`, // masked
+	`[a-z0-9]`,                                             // a switch, the key of a shortcut
+	`-+`, `x{3,}`, `:?\*+`, `[:.,;=+_#]{1,3}`, `\S*\.{3,}`, // masked, or left out
+	`[0-9]{1,4}/[0-9]{1,4}`, `#(?:[0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})`, // a count, a colour
 	`<[^<>]*>`, `\[[^\[\]]*\]`, `\([^()]*\)`, "`[^`]*`", // a placeholder, a command
 	`(?:[a-z]+[_.-])*placeholder(?:[_.-][a-z0-9]{1,12})*`, `__.*__`, `@@[a-z0-9_.-]+@@`,
 	`\$(?:[0-9@*#?]?|[a-z_][a-z0-9_.:/-]*)`, `[^\s:]+:\$[a-z_][a-z0-9_]*`, // a variable
-	`/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*`, // a path
+	`[a-z_-]*goes[_-]?here`,                       // a placeholder
+	`/`, `/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*`, // a path
+	`(?:required|nullable|sometimes|filled|present|string)(?:\|` + rule + `){1,8}`,                                                                                           // rules of validation
 	`\S+\.(?:[a-z_]*(?:password|token|secret|key|credentials)|pem|crt|cer|der|enc|gpg|age|asc|p12|pfx|jks|pub|txt|json|ya?ml|properties|env|conf|cfg|ini|toml|xml|sh|py|js)`, // a file
 }, "|") + `)$|^(?:` + strings.Join([]string{
 	`[~^]?[0-9]+\.[0-9]+\.[0-9]+`,    // a version
@@ -83,7 +87,7 @@ var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`%[a-z_({%\[]`, `\$__`, `@[a-z_.]+[@(]`, `@\{[a-z0-9_.:/-]+\}$`, // a template
 	`secret\[[a-z0-9_.:/-]+\]$`,                                                                                                           // a store of secrets, as Vector has them
 	`@(?:/|\./|[a-z0-9_.-]+\.[a-z]{2,5}$|-$)`, `[a-z0-9_.-]+,(?:type|src|source|target|env|mode|uid)=`, `(?:id|type)=[a-z0-9_.-]+(?:,|$)`, // a file, or an option of one
-	`\.{3}`, `your[_ -]`, `(?:replace|insert|fill)[_ -](?:me|with|by|this|here|your|in)`, // a placeholder
+	`\.{3}`, `\.[*+]`, `your[_ -]`, `(?:replace|insert|fill)[_ -](?:me|with|by|this|here|your|in)`, // a placeholder
 	`ref\+`, `projects/`, `//`, `[a-z][a-z0-9+.-]*://`, // an address: one with a password is found by that
 	`(?:vault|bao):[^\s:]*[/#]`, `arn:aws[a-z-]*:[a-z0-9-]+:`,
 	`(?:ssm|sm|op|akv|keyvault|awssm|awsps|gcpsm|gsm|aws-?secrets?(?:manager)?|secrets?manager|secret|secretref|secretkeyref|env|file|ref|kms|berglas|sops|conjur|doppler|infisical|kubernetes|k8s|parameterstore|bws|gcp:secretmanager|azurekeyvault|valuefrom|dynamic|pass|keyring):(?:\S*[/#]|[a-z]+$|[a-z0-9]+(?:[_.:-][a-z0-9]+)+$)`,
@@ -102,19 +106,28 @@ var (
 	path       = regexp.MustCompile(`^[a-z]{1,30}(?:/[a-z]{1,30}){1,4}$`)
 	holder     = regexp.MustCompile(`(?:secret(?:[_.-]?key)?|credentials?|creds)$`)
 	objectName = regexp.MustCompile(`^(?:[a-z0-9-]+/[a-z0-9.-]+|[a-z0-9.]+(?:-[a-z0-9.]+)*-(?:secrets?|tls|ssl|certs?|certificate|ca|creds?|credentials?|passwords?|tokens?|keys?|auth|config|registry))$`)
+	pgpID      = regexp.MustCompile(`^(?:0x)?(?:[0-9A-F]{8}|[0-9A-F]{16}|[0-9A-F]{40})!?$`)
 	plainWords = regexp.MustCompile(`^[a-z]{1,16}(?:-[a-z]{1,16})+(?:-?\d{1,2})?$`)
 	// keyHolder are names of a key within a Secret, and keyName is how those look.
 	keyHolder = regexp.MustCompile(`(?:secret|password|passwd|token|credentials?|user(?:name)?|auth)[_.-]?(?:secret)?[_.-]?key$`)
 	keyName   = regexp.MustCompile(`^(?:[a-z][a-z0-9]*[_.-])*(?:password|passwd|pass|passphrase|secret|token|key|apikey|credentials?|username|user|auth|cookie|dsn|url|uri|certificate|cert)(?:[_.-](?:prod|dev|staging|test))?$`)
 )
 
-// asWords matches a word, or some with a number at the end of one, as names, modes and metrics have
-// them. People do have such passwords, but beside a name it is as often something else.
-var asWords = regexp.MustCompile(`^(?:` + aWord + `|` + numbered + `(?:[-_./:=]` + numbered + `){1,8})$`)
+// asWords matches a word, or some with a number at the end of one, as names, modes, metrics, types,
+// variables and rules have them. People do have such passwords, but beside a name it is as often
+// something else.
+var asWords = regexp.MustCompile(`^(?:` + strings.Join([]string{
+	aWord,
+	numbered + `(?:[-_./:=|]` + numbered + `){1,8}`,
+	`[A-Z][a-z]{1,15}(?:[A-Z][a-z]{2,15}){1,5}`,
+	`[a-z]{1,15}(?:[A-Z][a-z]{1,15}){0,4}(?:Password|Passphrase|Pass|Pwd|Token|Secret|Key|Credentials)`,
+	rule + `(?:\|` + rule + `){1,8}`,
+}, "|") + `)$`)
 
 const (
 	aWord    = `(?:[a-z]{1,15}|[A-Z]{1,15}|[A-Z][a-z]{1,15})`
 	numbered = aWord + `(?:\d{1,2}[a-z]?)?`
+	rule     = `[a-z_]{2,20}(?::[a-z0-9_,.]{1,20})?`
 )
 
 // of makes a match that rests on its name alone only likely where the value is made of words.
@@ -128,7 +141,8 @@ func (m Match) of(value string) Match {
 // reference reports the name of a Secret, or of a key in one, and not what is in it. A name that ends
 // in secret or credentials often means an object: --webhook-secret=cert-manager/webhook-tls. base64
 // has no hyphen, so that it is not taken for one.
-func reference(name, low string) bool {
+func reference(name, value string) bool {
+	low := lower(value)
 	switch {
 	case strings.HasSuffix(name, "secret") && path.MatchString(low):
 		return true
@@ -137,6 +151,8 @@ func reference(name, low string) bool {
 	case strings.HasSuffix(name, "key") && strings.HasPrefix(low, "x-"): // the name of a header, such as X-API-Key
 		return true
 	case strings.HasSuffix(name, "key") && keyHolder.MatchString(name) && keyName.MatchString(low):
+		return true
+	case strings.HasSuffix(name, "signingkey") && pgpID.MatchString(value): // as Git has it
 		return true
 	}
 	switch name {

@@ -1,6 +1,8 @@
 package credentials_test
 
 import (
+	"encoding/base64"
+	"strings"
 	"testing"
 
 	"taffrail.dev/webhook/credentials"
@@ -70,13 +72,17 @@ func TestValuesThatAreNot(t *testing.T) {
 		"pre-$(DB_PASSWORD)-post", "{user}:{password}", "postgresql-${ENV}", "/run/secrets/db", "/etc/x/password",
 		"./secrets/x", "~/.pgpass", "file:/run/secrets/x", "tls.key", "server.pem", "https://example.com/token",
 		"postgres://user@host/db", "process.env.X", "1.2.3", "placeholder", "password-placeholder-0", "@@DB_PASSWORD@@",
-		"app:$PW", "app:${PW}", "`cat /run/x`", "debug",
+		"app:$PW", "app:${PW}", "`cat /run/x`", "debug", "SecretStr", "varchar",
+		"required|min:8|confirmed", "nullable|string", sealed,
 	} {
 		if credentials.Plain("PASSWORD", value) {
 			t.Errorf("%q", value)
 		}
 	}
 }
+
+// sealed is what kubeseal makes of a value: two bytes of a length, a key of that length, and the value.
+var sealed = base64.StdEncoding.EncodeToString([]byte("\x02\x00" + strings.Repeat("\xa7\x1c\xf3", 180)))
 
 func TestNamesOfObjects(t *testing.T) {
 	for _, row := range [][2]string{
@@ -89,6 +95,8 @@ func TestNamesOfObjects(t *testing.T) {
 		{"access-token", "projected"},
 		{"secret", "argocd-redis"},
 		{"credentials", "cloud-creds"},
+		{"user.signingkey", "3AA5C34371567BD2"},
+		{"signingkey", "0xA1B2C3D4E5F60718!"},
 	} {
 		if credentials.Plain(row[0], row[1]) {
 			t.Errorf("%q", row)
@@ -102,6 +110,11 @@ func TestCredentialsThatAreNoObjects(t *testing.T) {
 		{"secret", "hunter2"},
 		{"API_KEY", "cert-manager/webhook-tls"},
 		{"CLIENT_SECRET", "wJalrXUtnFEMI/K7MDENG"},
+		{"signingkey", "3aa5c34371567bd2"},
+		{"signingkey", "3AA5C34371567BD2FF"},
+		{"secret", "3AA5C34371567BD2"},
+		{"PASSWORD", "AgA" + strings.Repeat("x7", 90)},
+		{"PASSWORD", "required|hunter2"},
 	} {
 		if !credentials.Plain(row[0], row[1]) {
 			t.Errorf("%q", row)
@@ -118,6 +131,17 @@ func TestWordsAreOnlyLikely(t *testing.T) {
 		`<property name="password" value="me"/>`: true,
 		"password=premium1":                      false,
 		"password=preMium":                       false,
+		"password: SecretField":                  true,
+		"password: AwsSecretRef":                 true,
+		"password: newPassword":                  true,
+		"password=CopperVelvet1x9":               false,
+		"password=hunterKey2":                    false,
+		"'password' => 'alpha|size:8|same:x'":    true,
+		"waiting with token '16697881a' to end":  true,
+		"CREATE ROLE a PASSWORD '16697881a'":     false,
+		"basic --auth=admin:hun7er2x":            false,
+		"<password id='x'>hunter2</password>":    false,
+		"'password' => 'alpha|Size8!|x'":         false,
 		"password=three-short-words":             true,
 		"password=rate:errors:rate5m":            true,
 		"password=three-sh0rt-words":             false,

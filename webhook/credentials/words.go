@@ -41,14 +41,12 @@ func Words(words []string, stopped func() bool) (all []Word) {
 			return all
 		}
 		if i > 0 {
-			if flag, ok := announces(words[i-1]); ok && Named(flag) {
-				if announced(flag, word) {
-					m := Match{Detector: "flag", Name: lower(flag), What: described(""), Line: 1}
-					if strings.HasPrefix(words[i-1], "--") {
-						m.What = described(flag)
-					}
-					add(i, m.of(word))
+			if flag, ok := announces(words[i-1]); ok && announced(flag, word) {
+				m := Match{Detector: "flag", Name: lower(flag), What: described(""), Line: 1}
+				if strings.HasPrefix(words[i-1], "--") {
+					m.What = described(flag)
 				}
+				add(i, m.of(word))
 				continue
 			}
 		}
@@ -62,7 +60,7 @@ func Words(words []string, stopped func() bool) (all []Word) {
 		shell = shell || shells[program(word)]
 	}
 	for _, g := range takes(words) {
-		add(g.index, Match{Detector: "client", What: g.what, Line: 1})
+		add(g.index, g.match())
 	}
 	return all
 }

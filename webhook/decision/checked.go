@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// Fault is what is wrong with one field of an object of Taffrail's own configuration.
+// Fault is an error in one field of a configuration object.
 type Fault struct {
-	// Field is a path such as spec.policies[0].name; empty where the fault is about none.
+	// Field is a path such as spec.policies[0].name; empty if the fault does not concern a
+	// single field.
 	Field  string
 	Reason string
 }
@@ -19,15 +20,15 @@ func (f *Fault) String() string {
 	return Line(f.Field+": "+f.Reason, maxLine)
 }
 
-// Checked is what is to be said of an object of the configuration before it is stored.
+// Checked is the result of checking a configuration object before it is stored.
 type Checked struct {
-	// Faults are a reason to refuse it.
+	// Faults are the reasons to refuse the object.
 	Faults []Fault
-	// Warnings are told to its writer.
+	// Warnings are returned to the author of the object.
 	Warnings []string
 }
 
-// Shown are the faults that are spelled out.
+// Shown returns the faults that a refusal lists, shortened.
 func (c *Checked) Shown() []Fault {
 	shown := make([]Fault, min(len(c.Faults), MaxFindings))
 	for i := range shown {
@@ -36,7 +37,7 @@ func (c *Checked) Shown() []Fault {
 	return shown
 }
 
-// Refusal is what a person reads whose object would not work.
+// Refusal returns the message for the author of a refused object.
 func (c *Checked) Refusal(subject string) string {
 	var b strings.Builder
 	b.WriteString(subject + " would not work:")
@@ -49,5 +50,5 @@ func (c *Checked) Refusal(subject string) string {
 	return b.String()
 }
 
-// Notes are the warnings, bounded as those of a Decision are.
-func (c *Checked) Notes() []string { return bounded(c.Warnings) }
+// Notes returns the warnings, limited in the same way as those of a Decision.
+func (c *Checked) Notes() []string { return limited(c.Warnings) }

@@ -4,37 +4,39 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// ClaimSource says how an object comes by a claim.
+// ClaimSource states how an object creates or uses a claim.
 type ClaimSource string
 
 const (
-	// ClaimObject: the object is the claim.
+	// ClaimObject means that the object is the claim.
 	ClaimObject ClaimSource = "object"
-	// ClaimTemplate: a StatefulSet makes one for each of its Pods.
+	// ClaimTemplate means that a StatefulSet creates a claim for each of its Pods.
 	ClaimTemplate ClaimSource = "template"
-	// ClaimEphemeral: each Pod has one of its own, made from its volume.
+	// ClaimEphemeral means that each Pod has its own claim, created from an ephemeral volume.
 	ClaimEphemeral ClaimSource = "ephemeral"
-	// ClaimVolume: a volume names one that exists on its own.
+	// ClaimVolume means that a volume names an existing claim.
 	ClaimVolume ClaimSource = "volume"
 )
 
-// Claim is a PersistentVolumeClaim that an object makes or uses.
+// Claim is a PersistentVolumeClaim that an object creates or uses.
 type Claim struct {
 	Source ClaimSource
-	// Path leads to the claim, or to the volume that names it: "" where the object is the claim.
+	// Path is the path of the claim, or of the volume that names it. It is "" if the object is
+	// the claim.
 	Path string
-	// Name of the claim, or of the template or volume that it is made from.
+	// Name is the name of the claim, or of the template or volume that it is created from.
 	Name string
-	// Known is false for a claim that a volume names and no fact tells of.
+	// Known is false if a volume names the claim and the facts do not contain it.
 	Known bool
-	// AccessModes, VolumeMode, Requests and StorageClass are the claim's own. VolumeMode is
-	// empty where none is named, which means Filesystem.
+	// AccessModes, VolumeMode, Requests and StorageClass are from the claim's spec. An empty
+	// VolumeMode means Filesystem.
 	AccessModes []string
 	VolumeMode  string
 	Requests    corev1.ResourceList
-	// StorageClass is nil where none is named; enrichment puts the default class there.
-	// An empty one asks for no class at all.
+	// StorageClass is nil if the claim names no class and no default class is known. An empty
+	// StorageClass requests no class.
 	StorageClass *string
-	// Provisioner of the class; empty where the class is not known. Set by enrichment.
+	// Provisioner is the class's provisioner, derived from facts; empty if the class is not
+	// known.
 	Provisioner string
 }

@@ -1,20 +1,6 @@
 package decision
 
-// Verdict sums a Decision up in a word. Verdicts are ordered by what they cost.
-type Verdict string
-
-const (
-	// VerdictAllow: nothing to say to the writer of the object.
-	VerdictAllow Verdict = "allow"
-	// VerdictWarn: admitted, with warnings.
-	VerdictWarn Verdict = "warn"
-	// VerdictUnknown: admitted as far as anyone can tell; a fact is missing.
-	VerdictUnknown Verdict = "unknown"
-	// VerdictDeny: refused.
-	VerdictDeny Verdict = "deny"
-)
-
-// Fill is one value that an injection sets, or will set once Pods are created.
+// Fill is a value that an injection sets, or will set when Pods are created.
 type Fill struct {
 	Policy     string
 	Guardrails []string
@@ -23,26 +9,26 @@ type Fill struct {
 	// Field is relative to the container, as in resources.requests.cpu.
 	Field string
 	Value string
-	// Left says why an enforced injection leaves the field as it is; empty otherwise. Mode is
-	// then audit.
-	Left string
-	// Undecided is set if whether it is left could not be found out.
+	// SkipReason is why an enforced injection does not set the field; empty otherwise. If it is
+	// set, Mode is audit.
+	SkipReason string
+	// Undecided is true if it could not be determined whether to skip the field.
 	Undecided bool
 }
 
-// Decision is the outcome for one Request.
+// Decision is the result of deciding one Request.
 type Decision struct {
 	Verdict Verdict
-	// Unbound is true if no policy that is bound for the object is about its kind: then the
-	// Verdict is VerdictAllow, and nothing was evaluated.
+	// Unbound is true if no policy bound for the object covers its kind. Then nothing was
+	// evaluated, and the Verdict is VerdictAllow.
 	Unbound bool
-	// Findings are sorted by what they cost, then by policy, container and key.
+	// Findings are sorted by consequence, then by policy, container and key.
 	Findings []Finding
-	// Fills is what enforced injections set. For a template nothing is patched: its
-	// Pods will be filled.
+	// Fills has the values that injections set. Fills of a template are not patched: its Pods
+	// will get them.
 	Fills []Fill
-	// Patch applies to Request.Original; empty where nothing is to be changed.
+	// Patch applies to Request.Original. It is empty if there is nothing to change.
 	Patch []PatchOperation
-	// Errors name the policies that could not be evaluated, by id.
+	// Errors has the errors of policies that failed to evaluate, by id.
 	Errors map[string]error
 }

@@ -1,8 +1,8 @@
-// Package decision holds the plain data at the centre of Taffrail: a normalized
-// Request, what a policy found in it, and the Decision about it; and the words in which
-// a Decision is told, because every entrance must tell it in the same.
+// Package decision holds the plain data at the centre of Taffrail: a normalized Request, the
+// violations that policies find in it, and the Decision about it. It also writes a Decision's
+// messages, so that they read the same everywhere.
 //
-// Admission, the command line and the audit meet here and share everything from
-// here on, so that they cannot disagree. The package knows neither OPA nor a
-// client, and imports nothing else of Taffrail.
+// Admission, the command line and the audit share everything from a Request on, so that they
+// cannot disagree. The package imports nothing else of Taffrail, neither OPA nor a Kubernetes
+// client.
 package decision

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Severity is a policy's own judgement of what a violation may cost.
+// Severity is a policy's rating of the impact of a violation.
 type Severity string
 
-// The severities, from METADATA.
+// The severities that METADATA may name.
 const (
 	SeverityLow      Severity = "low"
 	SeverityMedium   Severity = "medium"
@@ -25,31 +25,30 @@ type PatchOperation struct {
 	Value any    `json:"value,omitempty"`
 }
 
-// Violation is what one policy says of one object, before anybody decides what
-// becomes of it.
+// Violation is one finding of a policy in an object, before modes and Exemptions apply.
 type Violation struct {
 	Message string
 	// Path is the field in the user's object, as in spec.template.spec.containers[0].image.
 	Path string
-	// Container is the container's name, empty where the finding is not about one.
+	// Container is the container's name, empty if the finding does not concern a container.
 	Container string
 	// Key identifies the violation across edits of the object, together with Digest.
 	Key string
-	// Digest tells violations apart whose keys differ only in what was redacted. It is zero
-	// for others, and is never printed: a password could be guessed by it.
+	// Digest distinguishes violations whose keys differ only in redacted text; otherwise it is
+	// zero. It is never printed, because it would allow a password to be guessed.
 	Digest [sha256.Size]byte
-	// Excess is how far from right it is, as a decimal number: the larger, the worse. Empty
-	// is worse than any number.
+	// Excess is the distance from a valid value as a decimal number. An empty Excess is worse
+	// than any number.
 	Excess json.Number
-	// Fix is the JSON Patch that would satisfy the policy, empty where no answer is safe.
+	// Fix is the JSON Patch that would satisfy the policy, empty if there is no safe one.
 	Fix []PatchOperation
-	// AtMost caps the mode of this one violation; 0 does not.
+	// AtMost caps the mode of this violation; 0 means no cap.
 	AtMost Mode
-	// Unknown says which fact was missing to decide; empty where nothing was.
+	// Unknown names the fact that is missing to decide; empty if none is.
 	Unknown string
 }
 
-// WorseThan compares a violation with an earlier one of the same identity.
+// WorseThan reports whether the violation is worse than an earlier one of the same identity.
 func (v *Violation) WorseThan(earlier *Violation) bool {
 	if v.Excess == earlier.Excess || earlier.Excess == "" {
 		return false
@@ -59,13 +58,14 @@ func (v *Violation) WorseThan(earlier *Violation) bool {
 	return !ok || !too || excess.Cmp(had) > 0
 }
 
-// amount reads enough digits for any quantity. Rounding keeps the order of numbers.
+// amount parses a number with enough precision for any quantity. Rounding preserves the order
+// of numbers.
 func amount(n json.Number) (*big.Float, bool) {
 	f, _, err := big.ParseFloat(string(n), 10, 512, big.ToNearestEven)
 	return f, err == nil
 }
 
-// Intent is a value that a mutating policy wants to be set where none is.
+// Intent is a value that a mutating policy proposes for an unset field.
 type Intent struct {
 	Container string
 	// Field is relative to the container, as in resources.requests.cpu.
@@ -73,55 +73,56 @@ type Intent struct {
 	Value string
 }
 
-// Result is what one policy, under one set of parameters, says of one object.
+// Result is what one policy with one set of parameters returns for an object.
 type Result struct {
 	// Violations and Intents are sorted.
 	Violations []Violation
 	Intents    []Intent
-	// Err is not nil where the policy could not be evaluated. Everything else is then empty.
+	// Err is set if the policy failed to evaluate; then Violations and Intents are empty.
 	Err error
 }
 
-// Finding is a violation together with what becomes of it.
+// Finding is a violation with its consequences.
 type Finding struct {
 	Policy string
-	// Guardrails that ask for it, sorted.
+	// Guardrails has the names of those that bind the policy, sorted.
 	Guardrails []string
-	// Mode is the strictest that asks, under the ceilings that apply.
+	// Mode is the strictest mode of these bindings, after all caps.
 	Mode        Mode
 	Severity    Severity
 	Container   string
 	Path        string
 	Key         string
-	Digest      [sha256.Size]byte // the Violation's
+	Digest      [sha256.Size]byte // that of the Violation
 	Message     string
 	Remediation string
 	Fix         []PatchOperation
-	// Tolerated says why the finding denies nothing although its mode is enforce.
+	// Tolerated is why the finding does not deny although its mode is enforce.
 	Tolerated string
-	// Exemptions name those that excuse the finding, each by itself, sorted.
+	// Exemptions has the names of those that each exempt the finding, sorted.
 	Exemptions []string
-	// Unknown says what was missing to decide; such a finding neither denies nor passes.
+	// Unknown is what is missing to decide. A finding with it does not deny.
 	Unknown string
-	// Unselected is set when what is missing are the labels of the namespace, by which a
-	// Guardrail selects. It is the same for every object there.
+	// Unselected is set if the missing facts are the namespace's labels, which a Guardrail
+	// selects by. Then all objects of the namespace have the same finding.
 	Unselected bool
-	// Failed is set when the policy cannot decide the object.
+	// Failed is set if the policy failed to evaluate.
 	Failed bool
-	// FailOpen is set when it is then admitted, unless another policy denies it.
+	// FailOpen is set if a failed policy does not deny the object.
 	FailOpen bool
-	// WouldDeny is set where the finding denies, or would if the Guardrail's mode and the
-	// server's ceiling were enforce.
+	// WouldDeny is set if the finding denies, or would if the Guardrail's mode and the server's
+	// maximum mode were enforce.
 	WouldDeny bool
-	// WouldDenyBy are the Guardrails that it is so for, sorted: another may trust the
-	// writer, or tolerate what was there before.
+	// WouldDenyBy has the names of the Guardrails for which WouldDeny holds, sorted. Others may
+	// trust the writer or tolerate existing violations.
 	WouldDenyBy []string
 }
 
-// Exempted tells whether the finding is excused.
+// Exempted reports whether an Exemption exempts the finding.
 func (f *Finding) Exempted() bool { return len(f.Exemptions) > 0 }
 
-// ExemptedBy names who excuses the finding, as in "Exemption legacy"; empty where nobody does.
+// ExemptedBy returns the Exemptions of the finding, as in "Exemption legacy". It is empty if
+// there are none.
 func (f *Finding) ExemptedBy() string {
 	switch len(f.Exemptions) {
 	case 0:
@@ -132,12 +133,12 @@ func (f *Finding) ExemptedBy() string {
 	return "Exemptions " + strings.Join(f.Exemptions, ", ")
 }
 
-// Denies tells whether the finding alone is enough to deny.
+// Denies reports whether the finding alone denies the object.
 func (f *Finding) Denies() bool {
-	return f.Mode == ModeEnforce && f.Tolerated == "" && !f.Exempted() && f.Unknown == ""
+	return f.Verdict() == VerdictDeny
 }
 
-// Warns tells whether the person who writes the object is told without being stopped.
+// Warns reports whether the finding is a warning for the writer of the object.
 func (f *Finding) Warns() bool {
 	if f.Exempted() || f.Denies() {
 		return false

@@ -2,21 +2,21 @@ package decision
 
 import "fmt"
 
-// Mode says what becomes of a finding. Modes are ordered: a larger one is stricter.
+// Mode is the consequence of a finding. Larger modes are stricter.
 type Mode int
 
 const (
-	// ModeAudit records a finding and does nothing else.
+	// ModeAudit only records a finding.
 	ModeAudit Mode = iota + 1
-	// ModeWarn answers with an admission warning.
+	// ModeWarn returns an admission warning.
 	ModeWarn
-	// ModeEnforce denies, and lets injections patch.
+	// ModeEnforce denies the object, and applies injections.
 	ModeEnforce
 )
 
 var modeNames = map[Mode]string{ModeAudit: "audit", ModeWarn: "warn", ModeEnforce: "enforce"}
 
-// ParseMode accepts audit, warn and enforce.
+// ParseMode parses audit, warn or enforce.
 func ParseMode(s string) (Mode, error) {
 	for mode, name := range modeNames {
 		if name == s {
@@ -33,10 +33,10 @@ func (m Mode) String() string {
 	return fmt.Sprintf("Mode(%d)", int(m))
 }
 
-// MarshalText writes the mode's name.
+// MarshalText implements encoding.TextMarshaler.
 func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// UnmarshalText accepts what ParseMode accepts.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (m *Mode) UnmarshalText(text []byte) error {
 	mode, err := ParseMode(string(text))
 	if err != nil {

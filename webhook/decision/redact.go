@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// Redacted stands for a credential in everything that Taffrail prints.
+// Redacted replaces credentials in everything that Taffrail prints.
 const Redacted = "***"
 
-// shape is a credential that its first characters give away.
+// shape describes a credential that is recognized by its prefix.
 type shape struct {
 	prefix string
-	// length is the least number of characters that follow the prefix, all of them in class.
+	// length is the minimum number of characters after the prefix, all of them in class.
 	length int
 	class  string
-	// word requires the prefix to begin a word: task-proj- holds no sk-proj-.
+	// word requires the prefix to begin a word: task-proj- does not contain sk-proj-.
 	word bool
 }
 
@@ -27,7 +27,7 @@ const (
 	token68     = dotted + "+/=~"
 )
 
-// shapes are the tokens of well-known services. webhook/credentials finds the same.
+// shapes are the tokens of well-known services. Package credentials recognizes the same ones.
 var shapes = []shape{
 	{"AKIA", 16, alnum, false}, {"ASIA", 16, alnum, false},
 	{"AGE-SECRET-KEY-1", 50, alnum, false},
@@ -54,33 +54,37 @@ var shapes = []shape{
 	{"hooks.zapier.com/hooks/catch/", 9, hyphened + "/", false}, {"api.telegram.org/bot", 30, hyphened + ":", false}, {"/with/key/", 16, hyphened, false},
 	{"events.pagerduty.com/integration/", 32, hexadecimal, false}, {"/open-apis/bot/v2/hook/", 30, hyphened, false},
 	{"cgi-bin/webhook/send?key=", 30, hyphened, false}, {"dop_v1_", 64, hexadecimal, false}, {"shpat_", 32, hexadecimal, false}, {"dapi", 32, hexadecimal, true},
+	{"sqp_", 40, hexadecimal, true}, {"squ_", 40, hexadecimal, true}, {"sqa_", 40, hexadecimal, true},
+	{"hcaik_", 58, alnum, true}, {"hcbik_", 58, alnum, true}, {"hcamk_", 58, alnum, true},
+	{"AQA", 35, token68, true}, {"AQB", 35, token68, true}, {"AQC", 35, token68, true}, {"AQD", 35, token68, true}, // Ceph
 }
 
-// assigned are the last words of names whose value is a credential: DB_PASSWORD=,
-// X-Amz-Signature=, "client_secret":. They are lower case, and without separators.
+// assigned are the suffixes of names whose value is a credential, as in DB_PASSWORD=,
+// X-Amz-Signature= and "client_secret":. They are in lower case and without separators.
 var assigned = []string{
 	"password", "passwd", "passphrase", "passcode", "secret", "token", "signature", "credential", "credentials",
 	"apikey", "accesskey", "secretkey", "accountkey", "privatekey", "authkey", "encryptionkey", "secretaccesskey", "accesskeyid",
 }
 
-// assignedWords are further ones, that many other names end in: they count as a word of their own.
+// assignedWords are further suffixes, which must be separate words because many other names end
+// in them.
 var assignedWords = []string{"pass", "pwd", "sig", "pat", "auth", "creds", "jwt"}
 
-// queried are names that are a credential's in the query of a URL alone.
+// queried are names whose value is a credential only in the query of a URL.
 var queried = []string{"key", "code", "sas", "session", "assertion"}
 
-// span is what is taken out of a text, from begin up to end.
+// span is a part of a text that is redacted, from begin up to end.
 type span struct{ begin, end int }
 
-// Redact returns text with every credential in it replaced: what stands before the @ of an
-// image or a URL, values of names such as password or X-Amz-Signature, tokens of
-// well-known services, Authorization headers, and private keys. Text keeps its lines.
+// Redact returns text with every credential replaced: the user information of images and URLs,
+// values of names such as password or X-Amz-Signature, tokens of well-known services,
+// Authorization headers, and private keys. It preserves line breaks.
 //
-// Whatever quotes an object, a configuration or an error is printed through it, and it errs
-// on the side of taking out too much. Its cost is linear in the length of text.
+// Everything that quotes an object, a configuration or an error must be printed through Redact.
+// If in doubt, it redacts. Its cost is linear in the length of text.
 func Redact(text string) string { return redact(text, userinfo(text, words(text))) }
 
-// RedactValue is Redact for a text that is one value, which may hold blanks and quotes.
+// RedactValue is Redact for a text that is a single value, which may contain spaces and quotes.
 func RedactValue(value string) string {
 	return redact(value, userinfo(value, append(words(value), span{0, len(value)})))
 }
@@ -109,7 +113,7 @@ func redact(text string, spans []span) string {
 	return b.String() + text[done:]
 }
 
-// tokens finds credentials by their shape.
+// tokens returns credentials that match one of shapes.
 func tokens(text string) (spans []span) {
 	for _, s := range shapes {
 		for from := 0; ; {
@@ -131,7 +135,7 @@ func tokens(text string) (spans []span) {
 	return spans
 }
 
-// run is how many bytes text begins with that are all in class.
+// run returns the length of the prefix of text whose characters are all in class.
 func run(text, class string) int {
 	if i := strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune(class, r) }); i >= 0 {
 		return i
@@ -139,8 +143,8 @@ func run(text, class string) int {
 	return len(text)
 }
 
-// endsWord reports whether a new word may begin after text: at its end there is none, or an
-// escape such as \n or \u0026.
+// endsWord reports whether a new word may begin after text: text must end outside a word, or
+// with an escape such as \n or \u0026.
 func endsWord(text string) bool {
 	n := len(text)
 	if n == 0 || !strings.Contains(alnum, text[n-1:]) {
@@ -154,8 +158,8 @@ func endsWord(text string) bool {
 	return n > 2 && text[n-3] == '%'
 }
 
-// assignments finds the values of names that are a credential's: name=value, with or
-// without quotes, and "name":"value".
+// assignments returns the values of names of credentials in name=value, with or without quotes,
+// and in "name":"value".
 func assignments(text string) (spans []span) {
 	for from := 0; ; {
 		i := strings.IndexAny(text[from:], "=:")
@@ -179,7 +183,7 @@ func assignments(text string) (spans []span) {
 		if !isAssigned(before) {
 			continue
 		}
-		// What begins like this is a variable, a template, or taken out already.
+		// These characters begin a variable, a template, or a value that is redacted already.
 		if value := after + run(text[after:], `\"'`); value == len(text) || strings.IndexByte("$<{*%", text[value]) >= 0 {
 			continue
 		}
@@ -190,7 +194,7 @@ func assignments(text string) (spans []span) {
 	}
 }
 
-// isAssigned reports whether text ends in a name that is a credential's.
+// isAssigned reports whether text ends in the name of a credential.
 func isAssigned(text string) bool {
 	begin := len(text)
 	for begin > 0 && len(text)-begin < 128 && strings.Contains(dotted, text[begin-1:begin]) {
@@ -208,15 +212,15 @@ func isAssigned(text string) bool {
 	}, low)
 	last := low[strings.LastIndexAny(low, "_-.")+1:]
 	query := begin > 0 && strings.IndexByte("?&;", text[begin-1]) >= 0
-	if strings.HasPrefix(low, "u0026") && strings.HasSuffix(text[:begin], `\`) { // & as JSON has it
+	if strings.HasPrefix(low, "u0026") && strings.HasSuffix(text[:begin], `\`) { // & as JSON escapes it
 		query, last = true, strings.TrimPrefix(last, "u0026")
 	}
 	return slices.ContainsFunc(assigned, func(word string) bool { return strings.HasSuffix(joined, word) }) ||
 		slices.Contains(assignedWords, last) || query && slices.Contains(queried, last)
 }
 
-// valueAt is the value that begins at a position: up to the quote that closes it, or what
-// ends a word or a parameter.
+// valueAt returns the value that begins at a position: up to the closing quote, or to the end
+// of the word or parameter.
 func valueAt(text string, at int) span {
 	quote := run(text[at:], `\"'`)
 	if quote == 0 {
@@ -233,7 +237,7 @@ func valueAt(text string, at int) span {
 	return span{begin, len(text)}
 }
 
-// authorizations finds what follows Bearer and Basic, unless it is prose.
+// authorizations returns what follows Bearer and Basic, unless it is prose.
 func authorizations(text string) (spans []span) {
 	for from := 0; ; {
 		i := strings.IndexByte(text[from:], ' ')
@@ -263,7 +267,7 @@ func isProse(text string) bool {
 	return strings.Trim(text[1:], "abcdefghijklmnopqrstuvwxyz-/") == ""
 }
 
-// privateKeys finds keys in PEM: what is between their first and their last line.
+// privateKeys returns the content of PEM blocks with private keys.
 func privateKeys(text string) (spans []span) {
 	const label = "PRIVATE KEY"
 	for from := 0; ; {

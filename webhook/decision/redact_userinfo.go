@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxAts is how many @ of one word are looked at from its end, and as many from its beginning.
+// maxAts limits how many @ in a word are considered, from each of its ends.
 const maxAts = 4
 
-// userinfo finds what stands before an @ that a host follows: user:password@host with or
-// without a scheme, and a token without a colon in a URL or before a registry.
+// userinfo returns what precedes an @ and a host: user:password@host with or without a scheme,
+// and a token without a colon in a URL or before a registry.
 func userinfo(text string, regions []span) (spans []span) {
 	for _, r := range regions {
 		word := text[r.begin:r.end]
@@ -18,7 +18,7 @@ func userinfo(text string, regions []span) (spans []span) {
 		if len(ats) > 2*maxAts {
 			ats = append(ats[:maxAts:maxAts], ats[len(ats)-maxAts:]...)
 		}
-		// A password may have an @ in it, so that spans may overlap.
+		// A password may contain an @, so spans may overlap.
 		for _, at := range ats {
 			if begin := userBegin(word[:at.begin], word[at.end:]); begin < at.begin {
 				spans = append(spans, span{r.begin + begin, r.begin + at.begin})
@@ -28,7 +28,7 @@ func userinfo(text string, regions []span) (spans []span) {
 	return spans
 }
 
-// atSigns finds every @, which is %40 inside of a URL's query.
+// atSigns returns every @, including those escaped as %40 in the query of a URL.
 func atSigns(word string) (ats []span) {
 	for i := 0; i < len(word); i++ {
 		switch {
@@ -41,8 +41,8 @@ func atSigns(word string) (ats []span) {
 	return ats
 }
 
-// words are the parts of text between blanks, and between double quotes that are not
-// escaped; and what is in such quotes on one line as a whole.
+// words returns the parts of text between spaces, and between double quotes that are not
+// escaped. A quoted text on one line that contains spaces is returned as a whole too.
 func words(text string) []span {
 	if !strings.Contains(text, "@") && !strings.Contains(text, "%40") {
 		return nil
@@ -87,8 +87,8 @@ func words(text string) []span {
 	return spans
 }
 
-// userBegin is where userinfo begins in left, which an @ follows and then right, or the
-// length of left if there is none.
+// userBegin returns where the userinfo in left begins, given that an @ and right follow. It
+// returns the length of left if there is none.
 func userBegin(left, right string) int {
 	none := len(left)
 	if left == "" || isDigest(right) {
@@ -111,7 +111,7 @@ func userBegin(left, right string) int {
 		}
 	}
 	if right == "" && !isURL {
-		return none // nginx:1.27.3@ is only a slip
+		return none // nginx:1.27.3@ is only a typo
 	}
 	rest := left[begin:]
 	colon := strings.IndexByte(rest, ':')
@@ -121,7 +121,7 @@ func userBegin(left, right string) int {
 	if colon < 0 {
 		host := run(right, alnum+".-")
 		if isURL || host == 0 || host == len(right) || right[host] != '/' && right[host] != ':' {
-			return none // an address of mail, or a path
+			return none // an email address, or a path
 		}
 		colon = len(rest)
 	}
@@ -132,7 +132,8 @@ func userBegin(left, right string) int {
 	return begin
 }
 
-// lower is text with its ASCII letters in lower case, of the same length whatever is in it.
+// lower converts ASCII letters to lower case. Unlike strings.ToLower, it preserves the length
+// of text.
 func lower(text string) string {
 	low := []byte(text)
 	for i, c := range low {
@@ -143,7 +144,7 @@ func lower(text string) string {
 	return string(low)
 }
 
-// isDigest reports whether what follows an @ is the digest of an image.
+// isDigest reports whether text, which follows an @, is the digest of an image.
 func isDigest(text string) bool {
 	for _, algorithm := range []string{"sha256:", "sha384:", "sha512:"} {
 		if rest, ok := strings.CutPrefix(text, algorithm); ok {

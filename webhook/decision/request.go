@@ -9,56 +9,55 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Operation is an admission operation, in the API server's spelling.
+// Operation is an admission operation, spelled as the API server does.
 type Operation string
 
-// The operations that Taffrail decides. DELETE and CONNECT are never matched.
+// The operations that Taffrail decides. The webhooks never match DELETE and CONNECT.
 const (
 	Create Operation = "CREATE"
 	Update Operation = "UPDATE"
 )
 
-// Origin says where a Request came from. Policies see it as input.origin.
+// Origin states where a Request comes from. Policies see it as input.origin.
 type Origin string
 
 const (
-	// OriginMutating is an AdmissionReview at /mutate: Pods may still be patched.
+	// OriginMutating is an AdmissionReview at /mutate. Pods may still be patched.
 	OriginMutating Origin = "mutating"
-	// OriginValidating is an AdmissionReview at /validate: nothing changes the object any more.
+	// OriginValidating is an AdmissionReview at /validate. The object no longer changes.
 	OriginValidating Origin = "validating"
-	// OriginManifest is a file: the object will be created, and mutated, later.
+	// OriginManifest is a file. The object will be created, and mutated, later.
 	OriginManifest Origin = "manifest"
 	// OriginLive is an object read from a cluster.
 	OriginLive Origin = "live"
 )
 
-// User is who makes a request. The zero User is that of a manifest: nobody yet.
+// User is the user who sends a request. It is zero for a manifest.
 type User struct {
 	Name string
-	// UID and Extra are for asking the API server what the user may do. Policies see
-	// neither.
+	// UID and Extra are needed for access reviews. They are not part of a policy's input.
 	UID    string
 	Groups []string
 	Extra  map[string][]string
 }
 
-// Namespace is what is known of an object's namespace.
+// Namespace describes an object's namespace.
 type Namespace struct {
 	// Name is empty for a cluster-scoped object.
 	Name   string
 	Labels map[string]string
-	// Known is false where nobody could say what labels the namespace carries,
-	// as for a manifest whose Namespace is not part of the input.
+	// Known is false if the namespace's labels could not be determined, as for a manifest whose
+	// Namespace is not in the input.
 	Known bool
 	// Created is zero if it is not known.
 	Created time.Time `json:"-"`
 }
 
-// Fact is a sort of object that policies may rest on beside the one that is decided, by
-// the name that METADATA has for it.
+// Fact is a kind of object that policies read in addition to the one that is decided, named as
+// in METADATA.
 type Fact string
 
-// The facts. All but the last are those of the object's namespace.
+// The facts. StorageClasses are cluster-scoped; all others are from the object's namespace.
 const (
 	FactLimitRanges    Fact = "limitRanges"
 	FactResourceQuotas Fact = "resourceQuotas"
@@ -67,80 +66,82 @@ const (
 	FactStorageClasses Fact = "storageClasses"
 )
 
-// AllFacts are the facts that there are.
+// AllFacts returns all facts.
 func AllFacts() []Fact {
 	return []Fact{FactLimitRanges, FactResourceQuotas, FactAutoscalers, FactClaims, FactStorageClasses}
 }
 
-// Facts is what a decision needs to know beside the object itself: of each sort that was
-// asked for, all there are. All of it is read-only.
+// Facts has the additional objects for a decision: of each requested kind, all that exist. It
+// is read-only.
 type Facts struct {
 	LimitRanges            []*corev1.LimitRange
 	ResourceQuotas         []*corev1.ResourceQuota
 	Autoscalers            []*autoscalingv2.HorizontalPodAutoscaler
 	PersistentVolumeClaims []*corev1.PersistentVolumeClaim
 	StorageClasses         []*storagev1.StorageClass
-	// Fresh is true if they were read past every cache, for this very request.
+	// Fresh is true if the objects were read from the API server for this request, bypassing
+	// caches.
 	Fresh bool
 }
 
-// Request is one object to be decided, normalized: API defaults applied, Secrets
-// with stringData merged, the Pod of a workload found. It is read-only once made.
+// Request is one object to decide, normalized: with API defaults, a Secret's stringData merged,
+// and the Pod of a workload extracted. It must not be modified once it is complete.
 type Request struct {
 	Origin    Origin
-	UID       string // of the admission request; empty elsewhere
+	UID       string // of the admission request; otherwise empty
 	Operation Operation
 	Kind      schema.GroupVersionKind
-	// Subresource is empty, "ephemeralcontainers" or "resize", or one by way of which labels
-	// and annotations are written: "status" or "finalize".
+	// Subresource is "", "ephemeralcontainers" or "resize", or a subresource through which
+	// labels and annotations can be written: "status" or "finalize".
 	Subresource string
-	// Name is empty while the API server has yet to make one from GenerateName.
+	// Name is empty until the API server generates one from GenerateName.
 	Name         string
 	GenerateName string
 	Namespace    Namespace
 	User         User
 	DryRun       bool
 
-	// Object is the object as JSON with int64 or float64 numbers, API defaults applied.
+	// Object is the object as JSON, with int64 or float64 numbers and API defaults.
 	Object map[string]any
-	// Original is the object as it came, before defaults: what a JSON Patch applies to.
-	// For an admission request it is the same map as Object.
+	// Original is the object without defaults, which a JSON Patch applies to. For an admission
+	// request it is the same map as Object.
 	Original map[string]any
-	// OldObject is the stored object of an UPDATE, nil otherwise.
+	// OldObject is the stored object of an UPDATE, or nil.
 	OldObject map[string]any
 
-	// Ambiguous and OldAmbiguous say what in the object, and in its old object, can be read
-	// in more than one way, so that a policy and whoever uses the object may not see the
-	// same. They are empty where nothing can.
+	// Ambiguous and OldAmbiguous describe what in the object and the old object can be read in
+	// more than one way, so that a policy and the consumer of the object may read it
+	// differently. They are empty if the objects are unambiguous.
 	Ambiguous, OldAmbiguous string
 
-	// LastApplied and OldLastApplied are what kubectl's annotation on a Secret and on its
-	// old object carries; nil where there is none, and for every other kind.
+	// LastApplied and OldLastApplied are the content of kubectl's annotation on a Secret and
+	// its old object. They are nil if there is none, and for all other kinds.
 	LastApplied, OldLastApplied *LastApplied
-	// HelmRelease is true for a Secret that holds a release of Helm, packed as Helm packs it.
+	// HelmRelease is true for a Secret that contains a Helm release in Helm's encoding.
 	HelmRelease bool
 
-	// Workload is nil where Kind carries no Pods.
+	// Workload is nil if objects of the kind have no Pods.
 	Workload *Workload
-	// Claims of storage that the object makes or uses.
+	// Claims has the PersistentVolumeClaims that the object creates or uses.
 	Claims []Claim
-	// Schedule is nil but for a CronJob.
+	// Schedule is set for a CronJob only.
 	Schedule *Schedule
-	// Revision is what a ControllerRevision is decided as: a DaemonSet with its template. It
-	// is nil for every other kind, and where there is nothing to decide.
+	// Revision is the request that a ControllerRevision is decided as: a DaemonSet with its
+	// template. It is nil for all other kinds, and if there is nothing to decide.
 	Revision *Request
 	Facts    Facts
 }
 
 // LastApplied is kubectl's copy of the manifest of a Secret.
 type LastApplied struct {
-	// Readable is false where the annotation is not a JSON object. The rest is then empty.
+	// Readable is false if the annotation is not a JSON object. The other fields are then
+	// empty.
 	Readable bool
-	// Data and StringData hold what is no string as its text.
+	// Data and StringData contain values that are not strings in their JSON form.
 	Data, StringData map[string]string
 }
 
-// DisplayName is the name, or the generateName with an asterisk for what is to come.
+// DisplayName returns the name, or the generateName followed by an asterisk.
 func (r *Request) DisplayName() string {
 	if r.Name == "" && r.GenerateName != "" {
 		return r.GenerateName + "*"

@@ -1,26 +1,27 @@
 package decision
 
-// Schedule is a CronJob's spec.schedule, read as Kubernetes reads it.
+// Schedule is a CronJob's spec.schedule, parsed as Kubernetes does.
 type Schedule struct {
-	// Text is the schedule, and Zone the time zone that was written in front of it: TZ=Zone
-	// Text. Kubernetes wants it in spec.timeZone.
+	// Text is the schedule, and Zone the time zone in front of it, as in TZ=Zone Text.
+	// Kubernetes requires it in spec.timeZone instead.
 	Text, Zone string
-	// Zones are those of Zone and of spec.timeZone that exist, by their exact names.
+	// Zones has the exact names of those among Zone and spec.timeZone that exist.
 	Zones []string
-	// Valid is false for text that Kubernetes refuses, whatever zone is in front.
+	// Valid is false if Kubernetes rejects Text, whatever its zone.
 	Valid bool
-	// Fields is how many there are, 0 for a macro such as @daily.
+	// Fields is the number of fields, or 0 for a macro such as @daily.
 	Fields int
-	// Faults are those of the fields, where there are five.
+	// Faults has the errors of the fields, if there are five.
 	Faults []ScheduleFault
-	// Daily is true where runs are tied to an hour of the day.
+	// Daily is true if runs are tied to an hour of the day.
 	Daily bool
-	// Interval is the least time between two runs in seconds; 0 where there are no two.
+	// Interval is the shortest time between two runs in seconds, or 0 if there are no two runs.
 	Interval int64
 }
 
-// ScheduleFault is a field that is wrong.
+// ScheduleFault is an invalid field.
 type ScheduleFault struct {
-	// Field is its name, as in "day of month", Text what is written, Range what may be.
+	// Field is the field's name, as in "day of month", Text its content, and Range the valid
+	// values.
 	Field, Text, Range string
 }

@@ -4,60 +4,62 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Workload is what a Pod, or a kind that carries a template for Pods, has in common
-// with all the others.
+// Workload describes what Pods and the kinds with a Pod template have in common.
 type Workload struct {
-	// LongRunning: Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController,
-	// and Pods with restartPolicy Always.
+	// LongRunning is true for a Deployment, StatefulSet, DaemonSet, ReplicaSet or
+	// ReplicationController, and for a Pod with restartPolicy Always.
 	LongRunning bool
-	// Template is false for a Pod: what is decided is the thing itself.
+	// Template is false for a Pod.
 	Template bool
-	// Replicas is 1 where the kind has no such field.
+	// Replicas is 1 if the kind has no such field.
 	Replicas int64
-	// PodPath leads to the object that has the Pod's spec and metadata: "" for a
-	// Pod, "spec.template", "spec.jobTemplate.spec.template".
+	// PodPath is the path of the object with the Pod's metadata and spec: "" for a Pod, or
+	// "spec.template" or "spec.jobTemplate.spec.template".
 	PodPath string
 	// Pod is the object at PodPath, never nil.
 	Pod map[string]any
-	// PodResources is the Pod-level spec.resources, nil where it is not set.
+	// PodResources is the Pod-level spec.resources, or nil.
 	PodResources *corev1.ResourceRequirements
 	Containers   []Container
 
-	// What follows is set by enrichment, from facts.
+	// The following fields are derived from facts.
 
-	// Refusals is what LimitRanges will refuse Pods of this template for, and their claims.
+	// Refusals are the reasons for which LimitRanges will refuse Pods of this template, or
+	// their claims.
 	Refusals []Refusal
-	// Shortages is what ResourceQuotas will refuse some of the Pods for.
+	// Shortages are the reasons for which ResourceQuotas will refuse some of the Pods.
 	Shortages []Shortage
-	// Autoscaler is the HorizontalPodAutoscaler that scales the object, nil without one.
+	// Autoscaler is the HorizontalPodAutoscaler that scales the object, or nil.
 	Autoscaler *Autoscaler
-	// Count is how many Pods there will be.
+	// Count is the number of Pods.
 	Count PodCount
 }
 
-// PodCount is how many Pods a workload has, and for how long.
+// PodCount has the numbers of Pods that a workload can have.
 type PodCount struct {
-	// Steady is how many there are at once while nothing changes, and Most how many an
-	// autoscaler may make of them; the same without one.
-	Steady, Most int64
-	// Surge is how many more there may be during a rollout, and Unavailable how many it may
-	// take away before it makes new ones: as Kubernetes rounds them, and never both 0 where
-	// the object is a Deployment that rolls.
+	// Steady is the number of Pods between rollouts, and Most the maximum to which an
+	// autoscaler may scale it. They are equal without an autoscaler.
+	Steady, Max int64
+	// Surge is the maximum number of additional Pods in a rollout, and Unavailable the number
+	// that it may delete first. They are rounded as in Kubernetes. For a Deployment with a
+	// rolling update, at least one of them is not 0.
 	Surge, Unavailable int64
 }
 
-// PodScope is what of a Pod decides, beside its resources, which ResourceQuotas count it.
+// PodScope has the properties of a Pod, except its resources, that determine which
+// ResourceQuotas count it.
 type PodScope struct {
-	// PriorityClass is empty where none is named; the cluster's default is not known here.
+	// PriorityClass is empty if the Pod names none; the cluster's default class is not known.
 	PriorityClass string
-	// Terminating Pods have an active deadline.
+	// Terminating is true if the Pod has an active deadline.
 	Terminating bool
-	// CrossNamespaceAffinity is that to Pods, or against them, in named or selected namespaces.
+	// CrossNamespaceAffinity is true if the Pod has affinity or anti-affinity with explicit
+	// namespaces.
 	CrossNamespaceAffinity bool
 }
 
-// FieldPath leads to the field of a container, as resources.limits.cpu. It is the field
-// alone where no container has the name. A nil Workload has no containers.
+// FieldPath returns the path of a field in a container, such as resources.limits.cpu. It
+// returns the field alone if no container has the name. A nil Workload has no containers.
 func (w *Workload) FieldPath(container, field string) string {
 	if w != nil {
 		for i := range w.Containers {
@@ -69,18 +71,18 @@ func (w *Workload) FieldPath(container, field string) string {
 	return field
 }
 
-// Autoscaler is what a HorizontalPodAutoscaler makes of spec.replicas.
+// Autoscaler has the limits of a HorizontalPodAutoscaler.
 type Autoscaler struct {
 	Name                     string
 	MinReplicas, MaxReplicas int64
 }
 
-// ContainerType tells the four sorts of containers in a Pod apart.
+// ContainerType is one of the four types of containers in a Pod.
 type ContainerType string
 
 const (
 	ContainerApp ContainerType = "app"
-	// ContainerInit runs to its end before the app containers start.
+	// ContainerInit runs to completion before the app containers start.
 	ContainerInit ContainerType = "init"
 	// ContainerSidecar is an init container with restartPolicy Always.
 	ContainerSidecar   ContainerType = "sidecar"
@@ -91,40 +93,27 @@ const (
 type Container struct {
 	Name string
 	Type ContainerType
-	// Path is the place in the user's object, as in spec.template.spec.containers[0].
+	// Path is the path in the user's object, as in spec.template.spec.containers[0].
 	Path string
-	// Spec is the container itself as JSON, never nil.
+	// Spec is the container as JSON, never nil.
 	Spec  map[string]any
 	Image Image
-	// Declared is what the object itself says; a quantity that does not parse is left out.
+	// Declared has the resources in the object, without quantities that do not parse.
 	Declared corev1.ResourceRequirements
-	// Effective is Declared after API defaulting and the namespace's LimitRanges, where
-	// every order of them agrees. Set by enrichment; for ephemeral containers it is empty.
+	// Effective is Declared after API defaults and LimitRange defaults, as far as all orders of
+	// the LimitRanges agree. It is derived from facts, and empty for ephemeral containers.
 	Effective corev1.ResourceRequirements
 }
 
-// Pointer is the container's Path as a JSON Pointer (RFC 6901). Nothing in such a path
-// needs escaping.
-func (c *Container) Pointer() string {
-	text := make([]byte, 0, len(c.Path)+1)
-	text = append(text, '/')
-	for i := range len(c.Path) {
-		switch c.Path[i] {
-		case '.', '[':
-			text = append(text, '/')
-		case ']':
-		default:
-			text = append(text, c.Path[i])
-		}
-	}
-	return string(text)
-}
+// Pointer returns the container's Path as a JSON Pointer.
+func (c *Container) Pointer() Pointer { return FieldPath(c.Path).Pointer() }
 
-// Image is a container image reference, parsed.
+// Image is a parsed container image reference.
 type Image struct {
 	// Reference is the text in the object.
 	Reference string
-	// Valid is false for text that no runtime would accept; the fields below are then empty.
+	// Valid is false if no container runtime accepts the reference. The following fields are
+	// then empty.
 	Valid      bool
 	Registry   string
 	Repository string
@@ -132,59 +121,58 @@ type Image struct {
 	Digest     string
 }
 
-// Refusal is something the API server will not admit, predicted.
+// Refusal is a predicted rejection by the API server.
 type Refusal struct {
-	// By names what refuses, as in "LimitRange/team-limits".
+	// By is the object that refuses, as in "LimitRange/team-limits".
 	By string
-	// Container is empty for a bound on the Pod as a whole, and for a claim.
+	// Container is empty for a bound on the whole Pod, and for a claim.
 	Container string
-	// Claim is the Path of the claim that is refused, empty where it is the Pod.
+	// Claim is the Path of the refused claim, or empty if the Pod is refused.
 	Claim    string
 	Resource string
-	// Bound is min, max or maxLimitRequestRatio; "default" where no bound is broken but the
-	// Pod is invalid once defaults have landed.
+	// Bound is min, max or maxLimitRequestRatio, or "default" if defaults make the Pod invalid.
 	Bound   string
 	Message string
-	// Excess is how far the value is past the bound, as an exact decimal number; empty where
-	// no value is set, or none is too small or too large.
+	// Excess is the distance of the value from the bound as an exact decimal number. It is
+	// empty if no value is set, or if the refusal does not concern the size of one.
 	Excess string
-	// Certain is false where the outcome depends on the order in which several LimitRanges apply.
+	// Certain is false if the result depends on the order in which LimitRanges apply.
 	Certain bool
 }
 
-// Shortage is a ResourceQuota that has too little left for all Pods of a workload, or
-// that refuses them for want of a value.
+// Shortage is a ResourceQuota that cannot accommodate all Pods of a workload, or that refuses
+// them because a value is not set.
 type Shortage struct {
-	// By names the quota, as in "ResourceQuota/team".
+	// By is the quota, as in "ResourceQuota/team".
 	By string
-	// Resource as the quota names it, as in requests.cpu.
+	// Resource is the resource as named in the quota, as in requests.cpu.
 	Resource string
-	// When is what there is too little for.
+	// When is the situation in which the quota is insufficient.
 	When ShortageTime
-	// Pods is how many there are then; 0 where a value is wanting.
+	// Pods is the number of Pods in that situation, or 0 if a value is not set.
 	Pods int64
-	// Needed by all the Pods, Left of Hard when what the workload's present Pods use is
-	// given back: quantities, and empty where a value is wanting.
+	// Needed is what all the Pods need, and Left what remains of Hard without the workload's
+	// current Pods. They are empty if a value is not set.
 	Needed, Left, Hard string
-	// Excess is how much too little there is for what is to run all the time, as an exact
-	// decimal number: 0 for a rollout that cannot begin. Empty where nothing of it is wanting.
+	// Excess is the shortage for the Pods that run permanently as an exact decimal number: 0 if
+	// only a rollout cannot start. It is empty for other situations, and if a value is not set.
 	Excess string
-	// Container and Field, as in resources.limits.cpu, tell which value is wanting.
+	// Container and Field name the value that is not set, as in resources.limits.cpu.
 	Container, Field string
-	// Certain is false where the outcome depends on the order in which several LimitRanges apply.
+	// Certain is false if the result depends on the order in which LimitRanges apply.
 	Certain bool
 }
 
-// ShortageTime is when a quota is short.
+// ShortageTime is the situation in which a quota is insufficient.
 type ShortageTime string
 
 const (
-	// ShortAlways: not all of the replicas, or parallel Pods, will be created.
+	// ShortAlways means that not all replicas, or parallel Pods, can be created.
 	ShortAlways ShortageTime = "always"
-	// ShortStuck: a rollout cannot begin, because it may not take any Pod away first.
+	// ShortStuck means that a rollout cannot start, because it may not delete any Pod first.
 	ShortStuck ShortageTime = "stuck"
-	// ShortRollout: a rollout gets fewer Pods in advance than it may have.
+	// ShortRollout means that a rollout creates fewer surge Pods than its strategy allows.
 	ShortRollout ShortageTime = "rollout"
-	// ShortScaling: the autoscaler cannot reach its maximum.
+	// ShortScaling means that the autoscaler cannot reach its maximum.
 	ShortScaling ShortageTime = "scaling"
 )

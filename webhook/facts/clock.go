@@ -10,20 +10,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Clock reads the API server's time: what is compared with creationTimestamps must not hang
-// on the clock of another machine. It is safe for concurrent use.
+// Clock reads the time of the API server. Comparing a creationTimestamp with the clock of another
+// machine would be off by the skew between the two. It is safe for concurrent use.
 type Clock struct {
 	writer client.Writer
 }
 
-// NewClock makes a Clock of a client that may create SelfSubjectReviews, as everybody may.
+// NewClock returns a Clock. writer must be allowed to create SelfSubjectReviews, as every user is
+// by default.
 func NewClock(writer client.Writer) *Clock { return &Clock{writer: writer} }
 
 var errNoTime = errors.New("the API server did not say what time it is")
 
-// Now returns the time in whole seconds, as creationTimestamps have it.
+// Now returns the time in whole seconds, the precision of a creationTimestamp.
 func (c *Clock) Now(ctx context.Context) (time.Time, error) {
-	// Nothing is stored: the answer is dated like an object, and says who asks.
+	// A SelfSubjectReview is not stored, but the API server sets its creationTimestamp.
 	asked := &authenticationv1.SelfSubjectReview{}
 	if err := c.writer.Create(ctx, asked); err != nil {
 		return time.Time{}, fmt.Errorf("creating a SelfSubjectReview: %w", err)

@@ -11,17 +11,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// maxCreations bounds how many are remembered. One takes some 300 bytes.
+// maxCreations limits the size of the cache. An entry takes about 300 bytes.
 const maxCreations = 10_000
 
-// creation identifies an object that was created once.
+// creation identifies one incarnation of an object.
 type creation struct {
 	kind                 schema.GroupVersionKind
 	namespace, name, uid string
 }
 
-// creations remembers metadata that never changes: when an object was created, and by whom it
-// is controlled. It starts over when it is full.
+// creations caches metadata that never changes: the creation time and the controller of an
+// object. It is cleared when it is full.
 type creations struct {
 	mutex sync.Mutex
 	all   map[creation]*metav1.PartialObjectMetadata
@@ -50,9 +50,9 @@ func (c *creations) put(key creation, object *metav1.PartialObjectMetadata) {
 	c.all[key] = kept
 }
 
-// Metadata reads the metadata of an object; nil if there is none, or it has another uid than
-// one that is given. With a uid, more than when it was created and its controller may be
-// missing.
+// Metadata returns the metadata of an object, or nil if the object does not exist or its UID is
+// not the given one. With a UID, the result may be cached and contain only the UID, the
+// creationTimestamp and the controller.
 func (l *Live) Metadata(ctx context.Context, kind schema.GroupVersionKind, namespace, name, uid string) (*metav1.PartialObjectMetadata, error) {
 	key := creation{kind, namespace, name, uid}
 	if uid != "" {

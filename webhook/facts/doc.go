@@ -1,20 +1,20 @@
-// Package facts answers what a decision needs to know about namespaces: their
-// labels, LimitRanges and ResourceQuotas.
+// Package facts reads the cluster state that a decision depends on: the labels, LimitRanges and
+// ResourceQuotas of namespaces, the revisions and owners of workloads, and the permissions of
+// users.
 //
-// # How stale an answer may be
+// # Staleness
 //
-// Answers come from informers, which trail the API server by the time that a watch
-// event takes: milliseconds as a rule, and as long as the connection is broken where
-// it is. An answer is never made up: a namespace that the informers do not know is
-// read live, once, and a failed read is an error, not a namespace without labels.
-// Where the namespace is new (unknown to the informers, or younger than
-// Options.Young), its LimitRanges and ResourceQuotas are listed live too, so that a
-// Namespace, its LimitRange and a Deployment may come in one apply. A LimitRange that
-// is changed in an older namespace is seen once its event arrives; the API server's
-// own LimitRanger works from an informer in the same way.
+// Facts reads from informers, which trail the API server by the delay of a watch event: usually
+// milliseconds, and as long as an interruption if the watch is interrupted. It never guesses. A
+// namespace that the informers do not know is read from the API server once, and a failed read is
+// an error, not a namespace without labels. For a new namespace (unknown to the informers, or
+// younger than Options.NewNamespaceAge) LimitRanges and ResourceQuotas are listed from the API
+// server as well, so that a Namespace, its LimitRange and a Deployment can be applied together. A
+// change to a LimitRange in an older namespace takes effect when its event arrives; the
+// LimitRanger of the API server reads from an informer in the same way.
 //
-// Live reads what an object may be made from, and Rights asks what a user may do: both
-// always from the API server.
+// Live and Rights always ask the API server.
 //
-// Live reads carry the caller's context and thus end with the deadline of the request.
+// Reads from the API server use the caller's context, so they end with the deadline of the
+// request. Only the reads that callers of Fresh share have a timeout of their own.
 package facts

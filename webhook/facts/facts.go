@@ -16,31 +16,32 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// DefaultYoung is how long a namespace counts as new. It covers the lag of an informer
-// and some difference between the clocks of two machines.
-const DefaultYoung = 10 * time.Second
+// DefaultNewNamespaceAge is the default of Options.NewNamespaceAge. It covers the lag of an
+// informer and some clock skew between two machines.
+const DefaultNewNamespaceAge = 10 * time.Second
 
-// Options of Facts.
+// Options configures Facts.
 type Options struct {
-	// Young is the age under which a namespace's facts are read live; DefaultYoung if 0.
-	Young time.Duration
-	// Now is the clock; time.Now if nil.
+	// NewNamespaceAge is the age below which the facts of a namespace are read from the API server.
+	// It defaults to DefaultNewNamespaceAge.
+	NewNamespaceAge time.Duration
+	// Now returns the current time. It defaults to time.Now.
 	Now func() time.Time
 }
 
 // Facts reads facts about namespaces. It is safe for concurrent use.
 type Facts struct {
-	cached, live client.Reader
-	young        time.Duration
-	now          func() time.Time
+	cached, live    client.Reader
+	newNamespaceAge time.Duration
+	now             func() time.Time
 }
 
-// New makes Facts of two readers: cached is backed by informers, live asks the API
-// server every time.
+// New returns Facts. The reader cached is backed by informers; live sends every read to the API
+// server.
 func New(cached, live client.Reader, o Options) *Facts {
-	f := &Facts{cached: cached, live: live, young: o.Young, now: o.Now}
-	if f.young == 0 {
-		f.young = DefaultYoung
+	f := &Facts{cached: cached, live: live, newNamespaceAge: o.NewNamespaceAge, now: o.Now}
+	if f.newNamespaceAge == 0 {
+		f.newNamespaceAge = DefaultNewNamespaceAge
 	}
 	if f.now == nil {
 		f.now = time.Now
@@ -48,7 +49,7 @@ func New(cached, live client.Reader, o Options) *Facts {
 	return f
 }
 
-// NamespaceError says that a namespace could not be read, or does not exist.
+// NamespaceError is returned if a namespace cannot be read or does not exist.
 type NamespaceError struct {
 	Name string
 	Err  error
@@ -58,8 +59,8 @@ func (e *NamespaceError) Error() string { return fmt.Sprintf("namespace %q: %v",
 
 func (e *NamespaceError) Unwrap() error { return e.Err }
 
-// Namespace tells a namespace's labels. The empty name is that of cluster-scoped
-// objects, of which there is nothing to know.
+// Namespace returns the labels of a namespace. For cluster-scoped objects, whose namespace is "",
+// it returns a known namespace without labels.
 func (f *Facts) Namespace(ctx context.Context, name string) (decision.Namespace, error) {
 	if name == "" {
 		return decision.Namespace{Known: true}, nil
@@ -78,7 +79,7 @@ func namespaceOf(namespace *metav1.PartialObjectMetadata) decision.Namespace {
 	return decision.Namespace{Name: namespace.Name, Labels: namespace.Labels, Known: true, Created: namespace.CreationTimestamp.Time}
 }
 
-// Namespaces lists every namespace that the informers know, with its labels.
+// Namespaces returns all namespaces that the informers know, with their labels.
 func (f *Facts) Namespaces(ctx context.Context) ([]decision.Namespace, error) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
@@ -92,8 +93,8 @@ func (f *Facts) Namespaces(ctx context.Context) ([]decision.Namespace, error) {
 	return all, nil
 }
 
-// Facts lists, of each wanted sort, what there is in a namespace. The objects may be
-// shared with the informers and must not be written to.
+// Facts returns the wanted facts about a namespace. The objects may be shared with the informers
+// and must not be modified.
 func (f *Facts) Facts(ctx context.Context, namespace string, wanted []decision.Fact) (decision.Facts, error) {
 	var facts decision.Facts
 	if namespace == "" {
@@ -107,7 +108,7 @@ func (f *Facts) Facts(ctx context.Context, namespace string, wanted []decision.F
 		}
 		return facts, nil
 	}
-	// All at once: a live list may wait a tenth of a second for the API server's own cache.
+	// List concurrently: a live list may wait a tenth of a second for the API server's watch cache.
 	group, ctx := errgroup.WithContext(ctx)
 	for _, fact := range wanted {
 		group.Go(func() error { return f.add(ctx, &facts, fact, f.live, namespace) })
@@ -119,7 +120,7 @@ func (f *Facts) Facts(ctx context.Context, namespace string, wanted []decision.F
 	return facts, nil
 }
 
-// add sets the field of facts that is the fact's, and no other: several may be added at once.
+// add sets the one field of facts that belongs to fact, so several calls may run concurrently.
 func (f *Facts) add(ctx context.Context, facts *decision.Facts, fact decision.Fact, reader client.Reader, namespace string) (err error) {
 	inside := client.InNamespace(namespace)
 	switch fact {
@@ -137,7 +138,7 @@ func (f *Facts) add(ctx context.Context, facts *decision.Facts, fact decision.Fa
 		facts.PersistentVolumeClaims, err = listed(ctx, reader, list, &list.Items, inside)
 	case decision.FactStorageClasses:
 		list := &storagev1.StorageClassList{}
-		// The cluster's own: a new namespace has none of them.
+		// StorageClasses are cluster-scoped: the age of the namespace does not matter.
 		facts.StorageClasses, err = listed(ctx, f.cached, list, &list.Items)
 	default:
 		return fmt.Errorf("there is no fact %q", fact)
@@ -148,17 +149,16 @@ func (f *Facts) add(ctx context.Context, facts *decision.Facts, fact decision.Fa
 	return nil
 }
 
-// listed reads a list and points into it.
+// listed reads a list and returns pointers to its items.
 func listed[T any](ctx context.Context, reader client.Reader, list client.ObjectList, items *[]T, options ...client.ListOption) ([]*T, error) {
 	err := reader.List(ctx, list, options...)
 	return pointers(*items), err
 }
 
-// isNew errs on the side of a live read: a clock that runs ahead or behind costs two
-// requests, never a wrong answer.
+// isNew prefers a live read when in doubt: clock skew costs two requests, never a wrong answer.
 func (f *Facts) isNew(ctx context.Context, name string) bool {
 	namespace, err := get(ctx, f.cached, name)
-	return err != nil || f.now().Sub(namespace.CreationTimestamp.Time) < f.young
+	return err != nil || f.now().Sub(namespace.CreationTimestamp.Time) < f.newNamespaceAge
 }
 
 func get(ctx context.Context, reader client.Reader, name string) (*metav1.PartialObjectMetadata, error) {
@@ -169,7 +169,7 @@ func get(ctx context.Context, reader client.Reader, name string) (*metav1.Partia
 	return namespace, nil
 }
 
-// namespaceMetadata asks for nothing but metadata, so that the cache keeps nothing else.
+// namespaceMetadata returns a metadata-only Namespace, so that the cache stores nothing else.
 func namespaceMetadata() *metav1.PartialObjectMetadata {
 	namespace := &metav1.PartialObjectMetadata{}
 	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))

@@ -11,25 +11,25 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// freshTimeout bounds a read that several requests wait for.
+// freshTimeout limits a read that several requests share.
 const freshTimeout = 3 * time.Second
 
-// Fresh reads facts about namespaces from the API server, never older than the request that
-// asks. Requests that ask for the same while a read is under way share the next one, so that
-// a burst of Pods in a namespace costs two reads at a time and not one a Pod. It is safe for
-// concurrent use.
+// Fresh reads facts about namespaces from the API server. The result is never older than the
+// call. Calls for the same facts share a read: those that arrive while one is running all wait
+// for the next, so a burst of Pods in a namespace causes at most two reads at a time. It is safe
+// for concurrent use.
 type Fresh struct {
 	facts      *Facts
 	namespaces shared[decision.Namespace]
 	lists      shared[decision.Facts]
 }
 
-// NewFresh makes a Fresh of a reader that asks the API server every time.
+// NewFresh returns a Fresh. live must send every read to the API server.
 func NewFresh(live client.Reader) *Fresh {
 	return &Fresh{facts: New(live, live, Options{})}
 }
 
-// Namespace reads the labels of a namespace.
+// Namespace returns the labels of a namespace.
 func (f *Fresh) Namespace(ctx context.Context, name string) (decision.Namespace, error) {
 	if name == "" {
 		return decision.Namespace{Known: true}, nil
@@ -37,8 +37,8 @@ func (f *Fresh) Namespace(ctx context.Context, name string) (decision.Namespace,
 	return f.namespaces.do(ctx, name, func(ctx context.Context) (decision.Namespace, error) { return f.facts.Namespace(ctx, name) })
 }
 
-// Facts lists, of each wanted sort, what there is in a namespace. The objects are shared and
-// must not be written to.
+// Facts returns the wanted facts about a namespace. The objects are shared and must not be
+// modified.
 func (f *Fresh) Facts(ctx context.Context, namespace string, wanted []decision.Fact) (decision.Facts, error) {
 	all := decision.Facts{Fresh: true}
 	if namespace == "" {
@@ -77,8 +77,8 @@ func (f *Fresh) Facts(ctx context.Context, namespace string, wanted []decision.F
 	return all, nil
 }
 
-// shared answers callers with a read that began after they asked. At any time one read of a
-// key is under way, and at most one more is waited for.
+// shared shares reads between callers. A caller gets the result of a read that started after its
+// call. Per key, one read is running and at most one more is pending.
 type shared[T any] struct {
 	mutex sync.Mutex
 	keys  map[string]*reads[T]
@@ -94,7 +94,7 @@ type reading[T any] struct {
 	err   error
 }
 
-// do returns early with the error of ctx. The read goes on for the others.
+// do returns the error of ctx if it ends first. The read continues for the other callers.
 func (s *shared[T]) do(ctx context.Context, key string, read func(context.Context) (T, error)) (T, error) {
 	s.mutex.Lock()
 	if s.keys == nil {
@@ -123,7 +123,7 @@ func (s *shared[T]) do(ctx context.Context, key string, read func(context.Contex
 	}
 }
 
-// begin starts the next read. The mutex is held.
+// begin starts the pending read. The caller holds the mutex.
 func (s *shared[T]) begin(ctx context.Context, key string, r *reads[T], read func(context.Context) (T, error)) {
 	now := r.next
 	r.running, r.next = now, nil

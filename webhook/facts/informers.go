@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Watched are the objects whose informers must be synced before Facts is asked.
+// Watched returns the objects whose informers must be synced before Facts is used.
 func Watched() []client.Object {
 	return []client.Object{
 		namespaceMetadata(), &corev1.LimitRange{}, &corev1.ResourceQuota{}, &autoscalingv2.HorizontalPodAutoscaler{},
@@ -17,33 +17,32 @@ func Watched() []client.Object {
 	}
 }
 
-// WatchedNamespaces is the one of Watched that stands for namespaces: of them nothing but
-// metadata is kept.
+// WatchedNamespaces returns the element of Watched for namespaces. Only their metadata is cached.
 func WatchedNamespaces() client.Object { return namespaceMetadata() }
 
-// CacheOptions is what a cache needs to know about the objects that Facts reads. They
-// are not copied on the way out, which a decision per request would pay for: what
-// Facts answers is read-only.
+// CacheOptions returns the cache options for the objects that Facts reads. Reads from the cache
+// are not deep-copied, which would cost too much per request: the results of Facts must not be
+// modified.
 func CacheOptions() map[client.Object]cache.ByObject {
 	shared := true
 	options := map[client.Object]cache.ByObject{}
 	for _, object := range Watched() {
-		options[object] = cache.ByObject{Transform: slim, UnsafeDisableDeepCopy: &shared}
+		options[object] = cache.ByObject{Transform: stripUnused, UnsafeDisableDeepCopy: &shared}
 	}
 	return options
 }
 
-// slim drops what no policy reads and what often is most of an object's weight.
-func slim(object any) (any, error) {
+// stripUnused removes what no policy reads, which is often most of an object's size.
+func stripUnused(object any) (any, error) {
 	accessor, err := meta.Accessor(object)
 	if err != nil {
-		return object, nil //nolint:nilerr // A tombstone has no metadata, and none to drop.
+		return object, nil //nolint:nilerr // a tombstone has no metadata to remove
 	}
 	accessor.SetManagedFields(nil)
 	accessor.SetOwnerReferences(nil)
 	switch object := object.(type) {
 	case *storagev1.StorageClass:
-		return object, nil // an annotation says which is the default
+		return object, nil // an annotation marks the default class
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		object.Spec.Metrics, object.Spec.Behavior = nil, nil
 		object.Status = autoscalingv2.HorizontalPodAutoscalerStatus{}

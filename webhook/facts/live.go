@@ -16,33 +16,35 @@ import (
 )
 
 const (
-	// pageSize takes what a workload has by default, 10 revisions and what is being rolled
-	// out, in one request.
+	// pageSize fits the default history of a workload, 10 revisions and those being rolled out, in
+	// one request.
 	pageSize = 20
-	// maxRevisions bounds what one decision reads. There being more is no error: under
-	// failurePolicy Ignore, whoever may create them could get past every policy by it.
+	// maxRevisions limits the reads of one decision. Exceeding it is not an error: with
+	// failurePolicy Ignore, anyone who can create revisions could use the error to bypass every
+	// policy.
 	maxRevisions = 200
-	// readers is how many decisions read at once. A page may have 30 MiB.
+	// readers is the number of decisions that may list at the same time. A page may be as large as
+	// 30 MiB.
 	readers = 4
 )
 
-// Live reads from the API server, past the informers: what is read here is asked for once
-// in a rollback, and is not worth a watch on every ReplicaSet of a cluster. It is safe for
+// Live reads from the API server and not from informers: few requests, such as rollbacks, need
+// these objects, which does not justify a watch on every ReplicaSet of a cluster. It is safe for
 // concurrent use.
 type Live struct {
 	reader client.Reader
 	slots  chan struct{}
-	// known are the creations of objects by what identifies them: they never change.
+	// known caches metadata that does not change during the life of an object.
 	known *creations
 }
 
-// NewLive makes a Live of a reader that asks the API server every time.
+// NewLive returns a Live. reader must send every read to the API server.
 func NewLive(reader client.Reader) *Live {
 	return &Live{reader, make(chan struct{}, readers), newCreations()}
 }
 
-// Revisions gives the objects of a kind that a workload's selector matches, as far as they
-// are looked at. An error is the last that it gives.
+// Revisions yields up to maxRevisions objects of a kind that the selector of a workload matches.
+// If a read fails, the last element is an error.
 func (l *Live) Revisions(ctx context.Context, kind schema.GroupVersionKind, namespace string, selector map[string]any) iter.Seq2[map[string]any, error] {
 	return func(yield func(map[string]any, error) bool) {
 		if err := l.list(ctx, kind, namespace, selector, func(object map[string]any) bool { return yield(object, nil) }); err != nil {
@@ -87,12 +89,12 @@ func (l *Live) list(ctx context.Context, kind schema.GroupVersionKind, namespace
 	return nil
 }
 
-// CronJob reads a CronJob. It returns nil if there is none.
+// CronJob returns a CronJob, or nil if it does not exist.
 func (l *Live) CronJob(ctx context.Context, namespace, name string) (map[string]any, error) {
 	return l.get(ctx, batchv1.SchemeGroupVersion.WithKind("CronJob"), namespace, name)
 }
 
-// Pod reads a Pod. It returns nil if there is none.
+// Pod returns a Pod, or nil if it does not exist.
 func (l *Live) Pod(ctx context.Context, namespace, name string) (map[string]any, error) {
 	return l.get(ctx, corev1.SchemeGroupVersion.WithKind("Pod"), namespace, name)
 }
@@ -110,8 +112,8 @@ func (l *Live) get(ctx context.Context, kind schema.GroupVersionKind, namespace,
 	return object.Object, nil
 }
 
-// Owner reads a Deployment, StatefulSet or DaemonSet; nil where there is none. It lists, as
-// Taffrail may list these and not get them.
+// Owner returns a Deployment, StatefulSet or DaemonSet, or nil if it does not exist. It uses a
+// list request, because Taffrail's RBAC grants list on these kinds but not get.
 func (l *Live) Owner(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (map[string]any, error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))

@@ -206,7 +206,7 @@ func TestWhatIsReadIsWatched(t *testing.T) {
 // A namespace is new for as long as its facts may not have arrived.
 func TestWhenANamespaceIsNew(t *testing.T) {
 	for age, want := range map[time.Duration]bool{
-		0: true, facts.DefaultYoung - time.Second: true, facts.DefaultYoung: false, time.Hour: false,
+		0: true, facts.DefaultNewNamespaceAge - time.Second: true, facts.DefaultNewNamespaceAge: false, time.Hour: false,
 		-time.Hour: true, // by another clock
 	} {
 		store := newAsking(t, namespace("a", age))

@@ -5,11 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// sniffed is how much of a file tells whether it is text, in bytes. Git looks as far.
-const sniffed = 8000
+// sniffLen is the number of bytes at the start of a file that are examined to see whether it is
+// text. Git examines as many.
+const sniffLen = 8000
 
-// checkText refuses a file that is no text as a whole: the parser would object to every
-// piece of it that looks like a document.
+// checkText rejects a file that is not text before it is split into documents: otherwise the
+// parser would report every part of it that resembles one.
 func checkText(head []byte) error {
 	switch {
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
@@ -17,7 +18,7 @@ func checkText(head []byte) error {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		return notObject(Binary, "is an archive: unpack it and name the folder")
 	}
-	// UTF-16 is full of zeros, and the parser says what to do about it.
+	// UTF-16 contains zero bytes. The YAML parser has a better error for it.
 	isUTF16 := bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff})
 	if !isUTF16 && (bytes.IndexByte(head, 0) >= 0 || !isUTF8(head) && hasControl(head)) {
 		return notObject(Binary, "is a binary file, not YAML or JSON")
@@ -25,7 +26,7 @@ func checkText(head []byte) error {
 	return nil
 }
 
-// isUTF8 allows for a character that is cut at the end of the head.
+// isUTF8 tolerates a character that is cut off at the end of head.
 func isUTF8(head []byte) bool {
 	for cut := range min(utf8.UTFMax, len(head)+1) {
 		if utf8.Valid(head[:len(head)-cut]) {

@@ -12,10 +12,10 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// Decode reads the objects of a multi-document YAML or JSON stream, in their order.
-// Lists are taken apart as kubectl does it. Every document yields an Item or, for a List,
-// one for each of its items; one without content yields an Item that is Blank. Objects of
-// built-in kinds are what the API server's decoder takes.
+// Decode reads the objects of a multi-document YAML or JSON stream, in order. It expands Lists as
+// kubectl does. Every document yields an Item or, for a List, one Item for each of its items; a
+// document without content yields an Item that is Blank. Objects of built-in kinds are accepted
+// only if the API server's decoder accepts them.
 func Decode(data []byte, file string) []Item {
 	var items []Item
 	checker := &strict.Checker{}
@@ -32,11 +32,11 @@ func decodeChunk(chunk yamldoc.Chunk, file string, checker *strict.Checker) []It
 	}
 	var items []Item
 	if doc.Value != nil {
-		r := &reader{file: file, doc: doc, checker: checker, text: &Document{Text: chunk.Data, Start: chunk.Start, before: chunk.Line - 1}}
+		r := &reader{file: file, doc: doc, checker: checker}
 		items = r.add(nil, doc.Value, "", "", "")
 	}
 	if len(items) > 0 {
-		items[0].Warnings = append(doubled(doc), items[0].Warnings...)
+		items[0].Warnings = append(duplicateKeys(doc), items[0].Warnings...)
 	}
 	if len(items) == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(chunk.Data, []byte("\ufeff")))) > 0 {
 		items = []Item{{Source: Source{File: file, Line: doc.Line}, Err: notObject(Blank, "has no object in it")}}
@@ -44,15 +44,16 @@ func decodeChunk(chunk yamldoc.Chunk, file string, checker *strict.Checker) []It
 	return items
 }
 
-// doubled are the keys that a document has twice.
-func doubled(doc *yamldoc.Document) (faults []Fault) {
-	for _, key := range doc.Doubled {
+// duplicateKeys returns a warning for each duplicate key of a document.
+func duplicateKeys(doc *yamldoc.Document) (faults []Fault) {
+	for _, key := range doc.Duplicates {
 		faults = append(faults, Fault{Line: key.Line, Path: key.Field, Reason: key.Reason + "; the last one counts"})
 	}
 	return faults
 }
 
-// unparsed is the item of text that cannot be read. What kubectl may read is no template.
+// unparsed returns the Item for text that the parser rejects. Text that kubectl may accept does
+// not count as a template.
 func unparsed(err error, chunk yamldoc.Chunk, file string) Item {
 	line := chunk.Line
 	lenient := false
@@ -64,7 +65,7 @@ func unparsed(err error, chunk yamldoc.Chunk, file string) Item {
 	case !lenient && isTemplate(chunk.Data):
 		err = notObject(Template, "%s", err)
 	case !claimsByText(chunk.Data):
-		err = notObject(sortByName(file), "%s", err)
+		err = notObject(categoryByName(file), "%s", err)
 	}
 	return Item{Source: Source{File: file, Line: line}, Err: err}
 }
@@ -72,17 +73,16 @@ func unparsed(err error, chunk yamldoc.Chunk, file string) Item {
 type reader struct {
 	file    string
 	doc     *yamldoc.Document
-	text    *Document
 	checker *strict.Checker
 }
 
-// add appends the object at path, or those of the List there. apiVersion and kind are
-// those that an item of a typed List takes from it.
+// add appends the object at path or, if it is a List, its items. apiVersion and kind are the
+// defaults for an item of a typed List.
 func (r *reader) add(items []Item, value any, path, apiVersion, kind string) []Item {
 	source := Source{File: r.file, Line: r.doc.LineOf(path)}
 	object, ok := value.(map[string]any)
 	if !ok {
-		return append(items, Item{Source: source, Err: r.noMap(path)})
+		return append(items, Item{Source: source, Err: r.notMapError(path)})
 	}
 	if kind != "" && object["kind"] == nil {
 		object["apiVersion"], object["kind"] = apiVersion, kind
@@ -92,11 +92,11 @@ func (r *reader) add(items []Item, value any, path, apiVersion, kind string) []I
 	}
 	apiVersion, _ = object["apiVersion"].(string)
 	kind, _ = object["kind"].(string)
-	// kubectl takes anything with a list of items for a List, whatever its kind.
+	// For kubectl, every object with a list of items is a List, whatever its kind.
 	inside, found := object["items"]
 	list, ok := inside.([]any)
 	if !found || !ok && inside != nil || isNoList(apiVersion, kind) {
-		return append(items, r.object(Item{Source: source, Object: object, Document: r.text, Path: path}))
+		return append(items, r.object(Item{Source: source, Object: object, Document: r.doc, Path: path}))
 	}
 	for i, item := range list {
 		inner := fmt.Sprintf("%s.items[%d]", path, i)
@@ -105,22 +105,22 @@ func (r *reader) add(items []Item, value any, path, apiVersion, kind string) []I
 	return items
 }
 
-// isNoList knows the built-in kinds that are no Lists, whatever fields an object has.
+// isNoList reports whether a built-in kind is not a List, whatever fields the object has.
 func isNoList(apiVersion, kind string) bool {
 	return strict.Known(schema.FromAPIVersionAndKind(apiVersion, kind)) && !strings.HasSuffix(kind, "List")
 }
 
-// noMap is the error of what stands where an object should. An element of a List was meant
-// to be one.
-func (r *reader) noMap(path string) error {
+// notMapError returns the error for a value at path that is not a map. An element of a List was
+// meant to be an object; a whole document may be something else.
+func (r *reader) notMapError(path string) error {
 	const reason = "is not a Kubernetes object: an object is a map"
 	if path == "" {
-		return notObject(sortByName(r.file), reason)
+		return notObject(categoryByName(r.file), reason)
 	}
 	return errors.New(reason)
 }
 
-// object is the item, checked. What is refused has no Object.
+// object checks the item. An object that is refused is removed from it.
 func (r *reader) object(item Item) Item {
 	err := r.check(&item)
 	if err == nil {

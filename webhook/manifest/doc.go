@@ -1,4 +1,4 @@
-// Package manifest reads the objects that a person would apply: from files, folders
-// and standard input, with the line each of them stands on, and what the same input
-// says about the namespaces they go to.
+// Package manifest reads the objects that a person would apply from files, folders and standard
+// input. It records the line of each object, and gathers what the same input defines about the
+// namespaces that the objects belong to.
 package manifest

@@ -17,34 +17,33 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Facts is what the input says about namespaces. It is a cluster in which nothing
-// exists but the input, with one difference: of a namespace that is not part of the
-// input nobody knows the labels.
+// Facts describes namespaces as the input defines them. It is a cluster that contains only the
+// input, except that the labels of a namespace that is not part of the input are unknown.
 type Facts struct {
 	labels      map[string]map[string]string
 	limitRanges lists[*corev1.LimitRange]
 	quotas      lists[*corev1.ResourceQuota]
 	autoscalers lists[*autoscalingv2.HorizontalPodAutoscaler]
 	claims      lists[*corev1.PersistentVolumeClaim]
-	// classes are in no namespace.
+	// classes are cluster-scoped.
 	classes lists[*storagev1.StorageClass]
 }
 
-// FactsOf gathers what are facts among the items, from Namespaces to StorageClasses,
-// wherever they are. Of two of one name the last counts, as it does for kubectl apply. An
-// object that FactError returns an error for is none.
+// FactsOf gathers the facts among the items, such as Namespaces, LimitRanges and StorageClasses,
+// wherever in the input they are. If two have the same name, the last one counts, as with kubectl
+// apply. Objects for which FactError returns an error are skipped.
 func FactsOf(items iter.Seq[Item], defaultNamespace string) *Facts {
 	f := &Facts{labels: map[string]map[string]string{}}
 	for item := range items {
 		if item.Object != nil {
-			// Whoever decides the object reports what FactError returns.
+			// The error is reported when the object is evaluated; see FactError.
 			_ = f.add(item.Object, defaultNamespace)
 		}
 	}
 	return f
 }
 
-// FactError returns why an object of a kind that counts as a fact cannot be read as one.
+// FactError returns an error if an object of a kind that defines facts cannot be decoded.
 func FactError(object map[string]any) error {
 	return (&Facts{labels: map[string]map[string]string{}}).add(object, "")
 }
@@ -52,9 +51,9 @@ func FactError(object map[string]any) error {
 // factKinds are the kinds that add reads.
 var factKinds = [...]string{"Namespace", "LimitRange", "ResourceQuota", "PersistentVolumeClaim", "HorizontalPodAutoscaler", "StorageClass"}
 
-// mayHoldFact reports whether a document has to be parsed to know whether it holds a
-// fact. Most name no such kind anywhere, and so not as the kind of a List either. YAML can write a word without its letters only
-// by escapes and by the tag !!binary, or one with the prefix of that tag.
+// mayHoldFact reports whether a document has to be parsed to find out if it contains a fact. Most
+// documents do not contain the name of such a kind anywhere, so they are not parsed. YAML can
+// spell a word without its letters only with escapes or with the tag !!binary.
 func mayHoldFact(text []byte) bool {
 	for _, kind := range factKinds {
 		if bytes.Contains(text, []byte(kind)) {
@@ -77,7 +76,7 @@ func (f *Facts) add(object map[string]any, defaultNamespace string) error {
 	case "v1/PersistentVolumeClaim":
 		return f.claims.put(object, &corev1.PersistentVolumeClaim{}, defaultNamespace)
 	case "autoscaling/v2/HorizontalPodAutoscaler", "autoscaling/v1/HorizontalPodAutoscaler":
-		// What is read of it is the same in both versions.
+		// The fields that are read are the same in both versions.
 		return f.autoscalers.put(object, &autoscalingv2.HorizontalPodAutoscaler{}, defaultNamespace)
 	case "storage.k8s.io/v1/StorageClass":
 		return f.classes.put(object, &storagev1.StorageClass{}, "")
@@ -98,7 +97,7 @@ func (f *Facts) addNamespace(object map[string]any) error {
 	return nil
 }
 
-// Namespace tells the labels of a namespace that is part of the input.
+// Namespace returns the labels of a namespace that is part of the input.
 func (f *Facts) Namespace(_ context.Context, name string) (decision.Namespace, error) {
 	if name == "" {
 		return decision.Namespace{Known: true}, nil
@@ -109,8 +108,8 @@ func (f *Facts) Namespace(_ context.Context, name string) (decision.Namespace, e
 	return decision.Namespace{Name: name}, nil
 }
 
-// Facts tells what a namespace has beside the object. What is not part of the input is
-// taken not to exist: a manifest that leans on it cannot say so.
+// Facts returns the facts about a namespace. What is not part of the input is assumed not to
+// exist: a manifest cannot express that it relies on it.
 func (f *Facts) Facts(_ context.Context, namespace string, _ []decision.Fact) (decision.Facts, error) {
 	return decision.Facts{
 		LimitRanges: f.limitRanges.of(namespace), ResourceQuotas: f.quotas.of(namespace), Autoscalers: f.autoscalers.of(namespace),
@@ -130,16 +129,16 @@ type named interface {
 	GetNamespace() string
 }
 
-// lists are the objects of one kind by their namespace. The zero lists are empty.
+// lists stores the objects of one kind by namespace. The zero value is empty.
 type lists[T named] struct {
 	byNamespace map[string][]T
-	// index finds an object in the list of its namespace.
+	// index maps an object to its position in the list of its namespace.
 	index map[types.NamespacedName]int
 }
 
 func (l *lists[T]) of(namespace string) []T { return l.byNamespace[namespace] }
 
-// put replaces the object of the same name, or appends.
+// put replaces the object with the same name, or appends it.
 func (l *lists[T]) put(object map[string]any, into T, defaultNamespace string) error {
 	if err := convert(object, into); err != nil {
 		return err

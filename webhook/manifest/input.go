@@ -12,9 +12,9 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// Input is what the paths of a command line name, read document by document and as often
-// as it is asked for: facts come from everywhere in the input, and the input may be larger
-// than memory.
+// Input is the content of the paths on a command line. It is read document by document, and read
+// again for each use: facts can come from anywhere in the input, and the input may be larger than
+// memory.
 type Input struct {
 	files   []inputFile
 	checker *strict.Checker
@@ -24,32 +24,32 @@ type inputFile struct {
 	name string
 	open func() (io.ReadCloser, error)
 	err  error
-	// walked is true for a file that was found in a folder, and not named.
+	// walked is true for a file that was found in a folder rather than named.
 	walked bool
 }
 
-// Open finds the files that the paths name, in their order; Stdin is standard input, of
-// which a copy is kept.
+// Open finds the files that the paths name, in order. Stdin stands for standard input, which is
+// copied so that it can be read more than once.
 func Open(paths []string, stdin io.Reader, o Options) *Input {
 	input := &Input{checker: &strict.Checker{}}
-	around := newNeighbours()
+	project := newProjectFiles()
 	for _, path := range paths {
 		if path == Stdin {
-			input.files = append(input.files, spooled(stdin, stdinName))
+			input.files = append(input.files, spooledFile(stdin, stdinName))
 			continue
 		}
 		for _, f := range find(path, o) {
 			file := inputFileOf(f)
 			file.walked = f.name != path
 			if file.err == nil {
-				around.look(f.name)
+				project.addFolderOf(f.name)
 			}
 			input.files = append(input.files, file)
 		}
 	}
 	for i := range input.files {
 		if f := &input.files[i]; f.err == nil && f.name != stdinName {
-			f.err = around.check(f.name, f.walked)
+			f.err = project.check(f.name, f.walked)
 		}
 	}
 	return input
@@ -61,33 +61,33 @@ func inputFileOf(f found) inputFile {
 		return inputFile{name: broken.Name, err: broken.Err}
 	}
 	open := func() (io.ReadCloser, error) { return os.Open(f.name) }
-	// What a shell puts in the place of <(…) can be read once only.
+	// The pipe that a shell creates for <(…) can be read only once.
 	if info, err := os.Stat(f.name); err == nil && !info.Mode().IsRegular() {
 		file, err := open()
 		if err != nil {
 			return inputFile{name: f.name, err: unreadable(f.name, err).Err}
 		}
 		defer file.Close()
-		return spooled(file, f.name)
+		return spooledFile(file, f.name)
 	}
 	return inputFile{name: f.name, open: open}
 }
 
-func spooled(stream io.Reader, name string) inputFile {
-	kept, err := keep(stream)
+func spooledFile(stream io.Reader, name string) inputFile {
+	copied, err := newSpool(stream)
 	if err != nil {
 		return inputFile{name: name, err: unreadable(name, err).Err}
 	}
-	return inputFile{name: name, open: func() (io.ReadCloser, error) { return kept.reader(), nil }}
+	return inputFile{name: name, open: func() (io.ReadCloser, error) { return copied.reader(), nil }}
 }
 
-// Items yields the objects of the input, in their order. What cannot be read is an Item
-// too, so that the rest is still decided.
+// Items yields the objects of the input, in order. Input that cannot be read yields an Item with
+// an error, so that the rest is still evaluated.
 func (in *Input) Items() iter.Seq[Item] {
 	return flat(ordered.Map(in.texts(), text.items))
 }
 
-// Facts gathers the facts of the whole input. What cannot be read is none; Items has the
+// Facts gathers the facts of the whole input. It skips what cannot be read; Items reports the
 // error.
 func (in *Input) Facts(defaultNamespace string) *Facts {
 	candidates := func(yield func(text) bool) {
@@ -100,7 +100,7 @@ func (in *Input) Facts(defaultNamespace string) *Facts {
 	return FactsOf(flat(ordered.Map(candidates, text.items)), defaultNamespace)
 }
 
-// text is one document that is not parsed yet, or why there is none.
+// text is one document that is not parsed yet, or an error.
 type text struct {
 	file  string
 	chunk yamldoc.Chunk
@@ -136,7 +136,7 @@ func (in *Input) texts() iter.Seq[text] {
 	}
 }
 
-// each yields the documents of a file, and reports whether more files are wanted.
+// each yields the documents of a file. It returns false if yield did.
 func (f *inputFile) each(yield func(text) bool) bool {
 	broken := func(err error, line int) bool {
 		return yield(text{file: f.name, err: unreadable(f.name, err).Err, chunk: yamldoc.Chunk{Line: line}})
@@ -149,8 +149,8 @@ func (f *inputFile) each(yield func(text) bool) bool {
 		return broken(err, 0)
 	}
 	defer file.Close()
-	reader := bufio.NewReaderSize(file, sniffed)
-	head, err := reader.Peek(sniffed)
+	reader := bufio.NewReaderSize(file, sniffLen)
+	head, err := reader.Peek(sniffLen)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return broken(err, 0)
 	}

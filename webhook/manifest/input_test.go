@@ -81,7 +81,7 @@ func TestAFolderWithWhatCannotBeRead(t *testing.T) {
 
 // Facts count wherever they are, so that standard input is read twice, however long it is.
 func TestStandardInputIsReadTwice(t *testing.T) {
-	for _, size := range []int{100, maxKept - 10, maxKept + 100} {
+	for _, size := range []int{100, maxInMemory - 10, maxInMemory + 100} {
 		text := configMap + "---\n# " + strings.Repeat("x", size) + "\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: last, labels: {a: b}}}\n"
 		input := Open([]string{Stdin}, io.MultiReader(strings.NewReader(text[:50]), strings.NewReader(text[50:])), Options{})
 		namespace, err := input.Facts("default").Namespace(t.Context(), "last")
@@ -99,14 +99,14 @@ func TestStandardInputIsReadTwice(t *testing.T) {
 func TestNothingIsLeftOfStandardInput(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	Open([]string{Stdin}, strings.NewReader(strings.Repeat("#\n", maxKept)), Options{})
+	Open([]string{Stdin}, strings.NewReader(strings.Repeat("#\n", maxInMemory)), Options{})
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) > 0 {
 		t.Errorf("got %v, %v", left, err)
 	}
 	// A container may have no folder to write to.
 	t.Setenv("TMPDIR", filepath.Join(dir, "missing"))
-	input := Open([]string{Stdin}, strings.NewReader(strings.Repeat("#\n", maxKept)+configMap), Options{})
+	input := Open([]string{Stdin}, strings.NewReader(strings.Repeat("#\n", maxInMemory)+configMap), Options{})
 	if got := len(slices.Collect(input.Items())); got != 1 {
 		t.Errorf("%d objects", got)
 	}
@@ -130,7 +130,7 @@ func TestFactsInDisguise(t *testing.T) {
 func TestBinary(t *testing.T) {
 	for head, want := range map[string]bool{
 		"a: 1\n": false, "": false, "ü": false, "\xff\xfea\x00": false, "a: \xe4\n": false, "\x1b[2J": false,
-		strings.Repeat("x", sniffed-1) + "ü"[:1]: false,
+		strings.Repeat("x", sniffLen-1) + "ü"[:1]: false,
 		"a: \x00": true, "\x89PNG\r\n\x1a\n\xff": true, "PK\x03\x04": true, "\x1f\x8b": true,
 	} {
 		if got := checkText([]byte(head)) != nil; got != want {

@@ -2,31 +2,33 @@ package manifest
 
 import "fmt"
 
-// Sort says what a document is that is no object.
-type Sort string
+// Category classifies documents that are not objects.
+type Category string
 
 const (
-	// Foreign documents do not claim to be Kubernetes'.
-	Foreign Sort = "document without apiVersion and kind"
-	// Settings have an apiVersion and a kind, but are read by a tool and by no API server.
-	Settings Sort = "configuration file of a tool"
-	// Kustomization covers kustomizations, and what they name besides resources and patches.
-	Kustomization Sort = "kustomization file"
-	// Patch is a part of an object, for kustomize to add to the rest.
-	Patch Sort = "kustomize patch"
+	// Foreign documents do not claim to be Kubernetes objects.
+	Foreign Category = "document without apiVersion and kind"
+	// ToolConfig documents have an apiVersion and a kind, but are read by a tool and not by an API
+	// server.
+	ToolConfig Category = "configuration file of a tool"
+	// Kustomization covers kustomizations and the files they name, except for resources and
+	// patches.
+	Kustomization Category = "kustomization file"
+	// Patch is a part of an object that kustomize merges into another.
+	Patch Category = "kustomize patch"
 	// Chart covers the templates and values of Helm charts.
-	Chart Sort = "file of a Helm chart"
-	// Template holds placeholders where no API server takes text.
-	Template Sort = "template"
-	// Blank text is a file of comments, or a List without items: something made it on
-	// purpose, and there is nothing to judge.
-	Blank Sort = "document without content"
-	// Binary files are no text, whatever they are named.
-	Binary Sort = "binary file"
-	// Excluded are the files and folders that somebody chose to leave out.
-	Excluded Sort = "file or folder left out by --exclude or .taffrailignore"
-	// Message is what API servers, webhooks and clients send each other about objects.
-	Message Sort = "message of the API server"
+	Chart Category = "file of a Helm chart"
+	// Template documents contain placeholders where no API server accepts text.
+	Template Category = "template"
+	// Blank documents contain only comments, or a List without items. They are usually generated
+	// that way, and there is nothing to evaluate.
+	Blank Category = "document without content"
+	// Binary files are not text, whatever their name.
+	Binary Category = "binary file"
+	// Excluded files and folders match a pattern of --exclude or .taffrailignore.
+	Excluded Category = "file or folder left out by --exclude or .taffrailignore"
+	// Message documents are exchanged between API servers, webhooks and clients.
+	Message Category = "message of the API server"
 )
 
 const (
@@ -34,8 +36,9 @@ const (
 	renderHint = "check what the chart renders: helm template DIR | taffrail check -"
 )
 
-// Hint is where the objects are that such a document has a part in; empty if there are none.
-func (s Sort) Hint() string {
+// Hint returns how to obtain the objects that such a document contributes to. It is empty if
+// there are none.
+func (s Category) Hint() string {
 	switch s {
 	case Kustomization, Patch:
 		return buildHint
@@ -43,17 +46,17 @@ func (s Sort) Hint() string {
 		return renderHint
 	case Template:
 		return "check what the tool makes that replaces the placeholders"
-	case Foreign, Settings, Blank, Binary, Excluded, Message:
+	case Foreign, ToolConfig, Blank, Binary, Excluded, Message:
 	}
 	return ""
 }
 
-// Plural is the sort of many.
-func (s Sort) Plural() string {
+// Plural returns the plural form of the category.
+func (s Category) Plural() string {
 	switch s {
 	case Foreign:
 		return "documents without apiVersion and kind"
-	case Settings:
+	case ToolConfig:
 		return "configuration files of tools"
 	case Patch:
 		return "kustomize patches"
@@ -68,28 +71,28 @@ func (s Sort) Plural() string {
 	return string(s) + "s"
 }
 
-// NotObjectError is why a document is no object to judge, although nothing need be wrong with
-// it. Among the files of a folder it is skipped; somebody who names it meant an object.
+// NotObjectError is returned for a document that is not an object, although nothing may be wrong
+// with it. Such a document is skipped if it was found in a folder, and reported if it was named.
 type NotObjectError struct {
-	Sort Sort
+	Category Category
 	// Reason completes a sentence about the document, as in "has no metadata".
 	Reason string
 }
 
 func (e *NotObjectError) Error() string {
-	if hint := e.Sort.Hint(); hint != "" && e.Sort != Template {
+	if hint := e.Category.Hint(); hint != "" && e.Category != Template {
 		return e.Reason + "; " + hint
 	}
 	return e.Reason
 }
 
-func notObject(sort Sort, format string, args ...any) *NotObjectError {
-	return &NotObjectError{Sort: sort, Reason: fmt.Sprintf(format, args...)}
+func notObject(category Category, format string, args ...any) *NotObjectError {
+	return &NotObjectError{Category: category, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Fault is what is wrong with a field of an object, and where it is written.
+// Fault is a problem with a field of an object.
 type Fault struct {
-	// Line of the file.
+	// Line is the line in the file.
 	Line int
 	// Path is the field, as in spec.containers[0].image.
 	Path   string
@@ -100,8 +103,8 @@ type Fault struct {
 
 func (f Fault) String() string { return f.Path + ": " + f.Reason }
 
-// RefusedError is the error of an object that no API server takes. Faults are in the order of
-// the file, and never none.
+// RefusedError is returned for an object that no API server accepts. Faults is sorted by position
+// in the file and never empty.
 type RefusedError struct{ Faults []Fault }
 
 func (e *RefusedError) Error() string { return e.Faults[0].String() }

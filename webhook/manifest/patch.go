@@ -12,12 +12,12 @@ import (
 	"taffrail.dev/webhook/manifest/strict"
 )
 
-// directive returns the directive that makes a patch of an object, or "". The API server
-// drops directives, so that they make no patch of a workload that has all it needs. Inside
-// of custom resources they may be meant for the object that the resource is about.
+// directive returns the patch directive that identifies an object as a patch, or "". The API
+// server drops directives, so a workload that is otherwise complete is still an object. Below the
+// top level of a custom resource, a directive may be part of the resource's own content.
 func directive(object map[string]any, kind schema.GroupVersionKind) string {
-	// The API server keeps a patch in every ControllerRevision.
-	if isWhole(object, kind.GroupKind()) || kind.GroupKind() == (schema.GroupKind{Group: "apps", Kind: "ControllerRevision"}) {
+	// The data of a ControllerRevision is a patch.
+	if isCompleteWorkload(object, kind.GroupKind()) || kind.GroupKind() == (schema.GroupKind{Group: "apps", Kind: "ControllerRevision"}) {
 		return ""
 	}
 	if !strict.Known(kind) {
@@ -31,13 +31,14 @@ func directive(object map[string]any, kind schema.GroupVersionKind) string {
 	return patchKey(object)
 }
 
-// isWhole reports whether an object is a workload with all that the API server wants of one.
-func isWhole(object map[string]any, kind schema.GroupKind) bool {
+// isCompleteWorkload reports whether an object is a workload with all the fields that the API
+// server requires.
+func isCompleteWorkload(object map[string]any, kind schema.GroupKind) bool {
 	path := strict.PodSpecPath(kind)
 	if path == nil || incomplete(object, kind) != "" {
 		return false
 	}
-	// What is no map on the way is no Pod either.
+	// A path that leads through something other than a map leads to no Pod spec.
 	spec, _, _ := unstructured.NestedFieldNoCopy(object, path...)
 	fields, _ := spec.(map[string]any)
 	containers, _ := fields["containers"].([]any)
@@ -47,7 +48,7 @@ func isWhole(object map[string]any, kind schema.GroupKind) bool {
 	})
 }
 
-// patchKey finds a directive of a strategic merge patch, the first in the order of names.
+// patchKey returns the directive of a strategic merge patch that sorts first, or "".
 func patchKey(value any) string {
 	switch value := value.(type) {
 	case map[string]any:
@@ -76,9 +77,9 @@ func isDirective(name string) bool {
 	return name == "$patch" || name == "$retainKeys" || strings.HasPrefix(name, "$setElementOrder/") || strings.HasPrefix(name, "$deleteFromPrimitiveList/")
 }
 
-// incomplete names a field without which no API server takes a workload, and which patches
-// do not have; "" if all are there. A Job's selector is generated, and a
-// ReplicationController's defaults to its template's labels.
+// incomplete returns a required field that is missing from a workload, or "" if there is none.
+// Patches usually leave these fields out. The selector is not required of a Job, where it is
+// generated, nor of a ReplicationController, where it defaults to the labels of the template.
 func incomplete(object map[string]any, kind schema.GroupKind) string {
 	spec, given := object["spec"]
 	if given && spec == nil {

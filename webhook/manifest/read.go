@@ -12,17 +12,17 @@ import (
 const (
 	// Stdin is the path that stands for standard input.
 	Stdin = "-"
-	// stdinName is how a Source names standard input.
+	// stdinName is the name of standard input in a Source.
 	stdinName = "<stdin>"
-	// maxFile bounds a file that is read as a whole, and one document, in bytes. A List of
-	// a whole cluster fits.
+	// maxFile limits the size of a file that is read as a whole, and of a single document, in
+	// bytes. A List of all objects of a cluster fits.
 	maxFile = 256 << 20
 )
 
-// Source is where an object stands.
+// Source is the position of an object.
 type Source struct {
 	File string `json:"file"`
-	// Line counts from 1; 0 where what is meant is the file itself.
+	// Line starts at 1. It is 0 if the Source is the file as a whole.
 	Line int `json:"line"`
 }
 
@@ -33,48 +33,50 @@ func (s Source) String() string {
 	return s.File + ":" + strconv.Itoa(s.Line)
 }
 
-// Item is one object, or why what stands at Source is none. Exactly one of Object and
-// Err is not nil. Err never quotes the document, which may be a Secret.
+// Item is one object, or an error for the text at Source. Exactly one of Object and Err is set.
+// Err never quotes the document, which may be a Secret.
 type Item struct {
 	Source Source
 	Object map[string]any
 	Err    error
-	// Document is where Object was read from; nil where Err is not.
-	Document *Document
-	// Path leads from the document to Object, as in items[0]; empty outside of Lists.
+	// Document is the document that contains Object. It is nil if Err is set. The objects of a List
+	// share it.
+	Document *yamldoc.Document
+	// Path is the path of Object in the document, as in items[0]. It is empty outside of Lists.
 	Path string
 	// Warnings are about fields that have no effect.
 	Warnings []Fault
-	// Walked is true for what was found in a folder, and not named.
+	// Walked is true if the file was found in a folder rather than named.
 	Walked bool
 }
 
-// Skipped reports whether the item is no object, and nobody meant it for one.
+// Skipped reports whether the item is not an object and was not meant to be one.
 func (i *Item) Skipped() bool {
 	_, ok := errors.AsType[*NotObjectError](i.Err)
 	return ok && i.Walked || i.IsBlank()
 }
 
-// IsBlank reports whether the item has nothing in it.
+// IsBlank reports whether the item is a document without content.
 func (i *Item) IsBlank() bool {
 	reason, ok := errors.AsType[*NotObjectError](i.Err)
-	return ok && reason.Sort == Blank
+	return ok && reason.Category == Blank
 }
 
-// File is a file or standard input, as it was read or as it could not be.
+// File is a file or standard input, or the error from reading it.
 type File struct {
 	Name    string
 	IsStdin bool
 	Data    []byte
-	// Err is not nil where there is no Data.
+	// Err is set if Data could not be read.
 	Err error
-	// Walked is true for a file that was found in a folder, and not named.
+	// Walked is true if the file was found in a folder rather than named.
 	Walked bool
-	// NotObject says what the file is for its neighbours; nil if it may hold objects.
+	// NotObject explains why the file does not hold objects, according to the files around it. It
+	// is nil if it may.
 	NotObject *NotObjectError
 }
 
-// Items are those that Decode finds in the file.
+// Items returns the items that Decode finds in the file.
 func (f *File) Items() []Item {
 	if f.Err != nil {
 		return []Item{{Source: Source{File: f.Name}, Err: f.Err}}
@@ -89,11 +91,11 @@ func (f *File) Items() []Item {
 	return items
 }
 
-// Load reads the files that the paths name, in their order and as a whole; Stdin is
-// standard input.
+// Load reads the files that the paths name, in order and as a whole. Stdin stands for standard
+// input.
 func Load(paths []string, stdin io.Reader, o Options) []File {
 	var files []File
-	around := newNeighbours()
+	project := newProjectFiles()
 	for _, path := range paths {
 		if path == Stdin {
 			file := load(stdin, stdinName)
@@ -112,13 +114,13 @@ func Load(paths []string, stdin io.Reader, o Options) []File {
 			}
 			file := open(f.name)
 			file.Walked = f.name != path
-			around.look(f.name)
+			project.addFolderOf(f.name)
 			files = append(files, file)
 		}
 	}
 	for i := range files {
 		if f := &files[i]; f.Err == nil && f.NotObject == nil && !f.IsStdin {
-			f.NotObject = around.sortOf(f.Name, f.Walked)
+			f.NotObject = project.categorize(f.Name, f.Walked)
 		}
 	}
 	return files
@@ -129,7 +131,7 @@ func open(path string) File {
 	if err != nil {
 		return unreadable(path, err)
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close() //nolint:errcheck // opened for reading only
 	return load(file, path)
 }
 
@@ -141,13 +143,14 @@ func load(reader io.Reader, name string) File {
 	if len(data) > maxFile {
 		return unreadable(name, &yamldoc.TooLargeError{Limit: maxFile})
 	}
-	if err := checkText(data[:min(len(data), sniffed)]); err != nil {
+	if err := checkText(data[:min(len(data), sniffLen)]); err != nil {
 		return unreadable(name, err)
 	}
 	return File{Name: name, Data: data}
 }
 
-// unreadable drops the path from an error of the file system, since File has it.
+// unreadable returns a File with the error. It removes the path from an os.PathError, since File
+// has it.
 func unreadable(path string, err error) File {
 	if pathErr := new(os.PathError); errors.As(err, &pathErr) {
 		return File{Name: pathErr.Path, Err: pathErr.Err}

@@ -15,8 +15,8 @@ import (
 	"taffrail.dev/webhook/manifest/strict"
 )
 
-// recognize tells what no API server would take for an object from what it might. The
-// error is a *NotObjectError unless the document claims to be an object.
+// recognize returns an error if a document cannot be a Kubernetes object. The error is a
+// *NotObjectError unless the document claims to be an object.
 func recognize(object map[string]any, file string) error {
 	apiVersion, kind := object["apiVersion"], object["kind"]
 	if isKustomize(apiVersion) {
@@ -24,11 +24,11 @@ func recognize(object map[string]any, file string) error {
 	}
 	if what := missing(apiVersion, kind); what != "" {
 		reason := "is not a Kubernetes object: " + what
-		sort := sortByName(file)
-		if claims(object) && sort != Chart {
+		category := categoryByName(file)
+		if claimsToBeObject(object) && category != Chart {
 			return errors.New(reason)
 		}
-		return notObject(sort, "%s", reason)
+		return notObject(category, "%s", reason)
 	}
 	text, _ := apiVersion.(string)
 	gvk := schema.FromAPIVersionAndKind(text, kind.(string))
@@ -36,7 +36,7 @@ func recognize(object map[string]any, file string) error {
 		return notObject(Message, "is %s, not an object", what)
 	}
 	if gvk.Group == "" && gvk.Kind == "Config" {
-		return notObject(Settings, "is a kubeconfig, not an object")
+		return notObject(ToolConfig, "is a kubeconfig, not an object")
 	}
 	return nil
 }
@@ -55,30 +55,31 @@ func missing(apiVersion, kind any) string {
 	return ""
 }
 
-// claims reports whether half an object was meant to be a whole one. Charts, pipelines and
+// claimsToBeObject reports whether an incomplete object was meant to be one. Charts, pipelines and
 // provisioning files have an apiVersion or a kind of their own, but no metadata.
-func claims(object map[string]any) bool {
+func claimsToBeObject(object map[string]any) bool {
 	_, metadata := object["metadata"].(map[string]any)
 	return metadata && (object["apiVersion"] != nil || isText(object["kind"]))
 }
 
-// claimsByText does the same for text that cannot be parsed.
+// claimsByText is claimsToBeObject for text that cannot be parsed.
 func claimsByText(text []byte) bool {
 	return regexp.MustCompile(`(?m)^("?apiVersion"?[ \t]*:|"?kind"?[ \t]*:)|"(apiVersion|kind)"[ \t\r\n]*:`).Match(text)
 }
 
-// mayClaim does the same for text that kubectl may take. YAML can write a word without its letters only by escapes and tags.
+// mayClaim is claimsToBeObject for text that kubectl may accept although this parser does not.
+// YAML can spell a word without its letters only with escapes and tags.
 func mayClaim(text []byte) bool {
-	text = bytes.ReplaceAll(text, []byte{0}, nil) // as UTF-16 has them between letters
+	text = bytes.ReplaceAll(text, []byte{0}, nil) // UTF-16 has zero bytes between letters
 	return bytes.Contains(text, []byte("apiVersion")) && bytes.Contains(text, []byte("kind")) || bytes.ContainsAny(text, `\!`)
 }
 
-// isTemplate reports whether directives of a template stand where YAML has its structure.
+// isTemplate reports whether template directives take the place of YAML structure.
 func isTemplate(text []byte) bool {
 	return regexp.MustCompile(`(?m)^[ \t]*(- )?\{[{%]|^[^"'#\n]*:[ \t]+\{\{`).Match(text)
 }
 
-func sortByName(file string) Sort {
+func categoryByName(file string) Category {
 	base := filepath.Base(file)
 	switch name := strings.ToLower(strings.TrimSuffix(base, filepath.Ext(base))); {
 	case name == "kustomization":
@@ -94,13 +95,14 @@ func isText(value any) bool {
 	return ok && text != ""
 }
 
-// isKustomize knows kustomizations, and the configuration of kustomize's own plugins.
+// isKustomize reports whether an apiVersion is that of a kustomization or of kustomize's built-in
+// plugins.
 func isKustomize(apiVersion any) bool {
 	text, _ := apiVersion.(string)
 	return strings.HasPrefix(text, "kustomize.config.k8s.io/") || text == "builtin"
 }
 
-// message names what passes between clients, API servers and webhooks.
+// message describes the kinds that are exchanged between clients, API servers and webhooks.
 func message(kind schema.GroupVersionKind) string {
 	switch {
 	case kind.Kind == "AdmissionReview" && kind.Group == "admission.k8s.io":
@@ -115,8 +117,8 @@ func message(kind schema.GroupVersionKind) string {
 	return ""
 }
 
-// check compares an object with what Kubernetes knows about its kind. It returns what the
-// API server would drop, and an error for what it would not take.
+// check compares an object with the schema of its kind. It adds fields that the API server would
+// drop to the warnings, and returns an error if the API server would refuse the object.
 func (r *reader) check(item *Item) error {
 	apiVersion, _ := item.Object["apiVersion"].(string)
 	kind, _ := item.Object["kind"].(string)
@@ -166,7 +168,7 @@ func isList(kind schema.GroupVersionKind) bool {
 	return strings.HasSuffix(kind.Kind, "List") && strict.Known(kind)
 }
 
-// noItems is the error of a List without items.
+// noItems returns the error for a List without items.
 func noItems(item *Item) error {
 	path, reason := "items", "is missing, so nothing of this List would be applied"
 	for _, name := range slices.Sorted(maps.Keys(item.Object)) {
@@ -177,16 +179,16 @@ func noItems(item *Item) error {
 	return &RefusedError{Faults: []Fault{{Line: item.LineOf(path), Path: path, Reason: reason}}}
 }
 
-// checkForeign looks at an object of a kind that is not built in.
+// checkForeign checks an object of a kind that is not built in.
 func checkForeign(item *Item, kind schema.GroupVersionKind) error {
-	if field, reason := strict.Misspelt(kind); reason != "" {
+	if field, reason := strict.Misspelled(kind); reason != "" {
 		return &RefusedError{Faults: []Fault{{Line: item.LineOf(field), Path: field, Reason: reason}}}
 	}
 	if _, ok := item.Object["metadata"].(map[string]any); !ok && item.Object["metadata"] == nil {
-		return notObject(Settings, "is not a Kubernetes object: it has no metadata")
+		return notObject(ToolConfig, "is not a Kubernetes object: it has no metadata")
 	}
 	if !strict.KnownGroup(kind.Group) && !strings.Contains(kind.Group, ".") {
-		return notObject(Settings, "is not a Kubernetes object: no API server has a group %q", kind.Group)
+		return notObject(ToolConfig, "is not a Kubernetes object: no API server has a group %q", kind.Group)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func sorts(items []Item) (all []string) {
 		case item.Err == nil:
 			all = append(all, "object")
 		case isNone:
-			all = append(all, string(reason.Sort))
+			all = append(all, string(reason.Category))
 		default:
 			all = append(all, "error")
 		}
@@ -81,9 +81,9 @@ func TestSorts(t *testing.T) {
 		{"a ReplicationController, whose selector has a default", "f", "apiVersion: v1\nkind: ReplicationController\n" + meta + "spec: {" + pod + "}\n", "object"},
 		{"a null spec is no patch", "f", "apiVersion: apps/v1\nkind: Deployment\n" + meta + "spec:\n", "error"},
 
-		{"a kubeconfig", "f", "apiVersion: v1\nkind: Config\n", string(Settings)},
-		{"a configuration without metadata", "f", "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n", string(Settings)},
-		{"a group that no API server has", "f", "apiVersion: skaffold/v4beta6\nkind: Config\n" + meta, string(Settings)},
+		{"a kubeconfig", "f", "apiVersion: v1\nkind: Config\n", string(ToolConfig)},
+		{"a configuration without metadata", "f", "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n", string(ToolConfig)},
+		{"a group that no API server has", "f", "apiVersion: skaffold/v4beta6\nkind: Config\n" + meta, string(ToolConfig)},
 		{"a built-in kind without metadata", "f", "apiVersion: v1\nkind: ConfigMap\n", "object"},
 
 		{"an AdmissionReview", "f", "apiVersion: admission.k8s.io/v1\nkind: AdmissionReview\nrequest: {}\n", string(Message)},
@@ -133,7 +133,7 @@ func TestPatchInAList(t *testing.T) {
 
 // Whoever looks for the file that a note is about finds the sort in it.
 func TestSortsHavePlurals(t *testing.T) {
-	for _, sort := range []Sort{Foreign, Settings, Kustomization, Patch, Chart, Template, Blank, Excluded, Message} {
+	for _, sort := range []Category{Foreign, ToolConfig, Kustomization, Patch, Chart, Template, Blank, Excluded, Message} {
 		if first, _, _ := strings.Cut(string(sort), " "); !strings.HasPrefix(sort.Plural(), first) || sort.Plural() == string(sort) {
 			t.Errorf("%q: %q", sort, sort.Plural())
 		}

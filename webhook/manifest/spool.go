@@ -6,32 +6,32 @@ import (
 	"os"
 )
 
-// maxKept is how much of standard input is kept in memory, in bytes. What is longer goes
-// to a temporary file.
-const maxKept = 16 << 20
+// maxInMemory is the number of bytes of standard input that are buffered in memory. Longer input
+// goes to a temporary file.
+const maxInMemory = 16 << 20
 
-// kept is a copy of a stream that can be read again.
-type kept struct {
+// spool is a copy of a stream that can be read repeatedly.
+type spool struct {
 	content io.ReaderAt
 	size    int64
 }
 
-func (k *kept) reader() io.ReadCloser {
+func (k *spool) reader() io.ReadCloser {
 	return io.NopCloser(io.NewSectionReader(k.content, 0, k.size))
 }
 
-// keep copies a stream. Its file has no name by the time that it holds anything, so it is
-// gone with the process, and nobody else reads what may be Secrets.
-func keep(stream io.Reader) (*kept, error) {
+// newSpool copies a stream. A temporary file is unlinked before anything is written to it, so it
+// disappears with the process and no other process can open it: the input may contain Secrets.
+func newSpool(stream io.Reader) (*spool, error) {
 	var head bytes.Buffer
-	if _, err := io.CopyN(&head, stream, maxKept); err == io.EOF { //nolint:errorlint // CopyN returns it as it is
+	if _, err := io.CopyN(&head, stream, maxInMemory); err == io.EOF { //nolint:errorlint // CopyN returns io.EOF unwrapped
 		return inMemory(&head), nil
 	} else if err != nil {
 		return nil, err
 	}
 	file, err := unnamedFile()
 	if err != nil {
-		// A container may have no folder to write to. Then memory has to do.
+		// A container may have no writable folder. Fall back to memory.
 		if _, err := io.Copy(&head, stream); err != nil {
 			return nil, err
 		}
@@ -41,11 +41,11 @@ func keep(stream io.Reader) (*kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kept{file, size}, nil
+	return &spool{file, size}, nil
 }
 
-func inMemory(content *bytes.Buffer) *kept {
-	return &kept{bytes.NewReader(content.Bytes()), int64(content.Len())}
+func inMemory(content *bytes.Buffer) *spool {
+	return &spool{bytes.NewReader(content.Bytes()), int64(content.Len())}
 }
 
 func unnamedFile() (*os.File, error) {
@@ -53,7 +53,7 @@ func unnamedFile() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Where a file that is open cannot be removed, the system's own cleaning has to do it.
+	// If the system cannot remove an open file, it is left to the cleanup of the temporary folder.
 	_ = os.Remove(file.Name())
 	return file, nil
 }

@@ -12,24 +12,24 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// Options of Open and Load.
+// Options configures Open and Load.
 type Options struct {
-	// Exclude are patterns of files and folders to leave out, in the syntax of package
-	// ignore. One with a slash may be relative to the working folder or to the folder named.
+	// Exclude lists patterns of files and folders to exclude, in the syntax of package ignore. A
+	// pattern with a slash is relative to the working folder or to the folder that was named.
 	Exclude []string
 }
 
 var errNoManifests = errors.New("holds no *.yaml, *.yml or *.json")
 
-// found is a file that a path names, or what cannot be read or is left out, and why.
+// found is a file, or the error for a path that cannot be read or is excluded.
 type found struct {
 	name string
 	err  error
 }
 
-// find returns the file itself, or every *.yaml, *.yml and *.json below a folder, sorted,
-// without what is left out. A folder without any is an error, because a mistyped path
-// must not pass for a clean one.
+// find returns the file itself, or every *.yaml, *.yml and *.json below a folder that is not
+// excluded, sorted. A folder without any is an error: a mistyped path must not look like a clean
+// one.
 func find(path string, o Options) []found {
 	info, err := os.Stat(path)
 	switch {
@@ -54,11 +54,12 @@ func find(path string, o Options) []found {
 
 // walker finds the files below a folder.
 type walker struct {
-	// root is the folder without links, and seen are such folders that were read.
+	// root is the folder with symbolic links resolved. seen contains the resolved folders that were
+	// read.
 	root string
 	seen map[string]bool
-	// rules are those of the files, of which the inner counts before the outer. Those of
-	// flags count before all.
+	// rules are the patterns of ignore files; those of inner folders take precedence. flags take
+	// precedence over all of them.
 	rules, flags ignore.Patterns
 	found        []found
 	excluded     []found
@@ -70,7 +71,7 @@ func newWalker(path string, o Options) (*walker, error) {
 		return nil, err
 	}
 	w := &walker{root: root, seen: map[string]bool{}}
-	w.flags, err = excludes(path, o.Exclude)
+	w.flags, err = excludePatterns(path, o.Exclude)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func newWalker(path string, o Options) (*walker, error) {
 	return w, err
 }
 
-// realPath is an absolute path without links.
+// realPath returns an absolute path with symbolic links resolved.
 func realPath(path string) (string, error) {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -87,7 +88,7 @@ func realPath(path string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// walk reads a folder. target is the folder without links.
+// walk reads a folder. target is the path with symbolic links resolved.
 func (w *walker) walk(path, target string) {
 	if w.seen[target] {
 		return
@@ -117,7 +118,7 @@ func (w *walker) entry(path, target string, entry fs.DirEntry) {
 			mode = info.Mode().Type()
 		}
 		if err == nil && mode.IsDir() {
-			if target, err = realPath(path); err != nil || !w.isRead(target) {
+			if target, err = realPath(path); err != nil || !w.followsLink(target) {
 				return
 			}
 		}
@@ -125,21 +126,21 @@ func (w *walker) entry(path, target string, entry fs.DirEntry) {
 	switch {
 	case mode.IsDir() && isInternal(entry.Name()):
 	case mode.IsDir():
-		if !w.leavesOut(path, true) {
+		if !w.isExcluded(path, true) {
 			w.walk(path, target)
 		}
-	// A pipe would be waited for. A link that leads nowhere is an error when it is opened.
+	// Opening a pipe would block. A dangling link results in an error when it is opened.
 	case yamldoc.IsManifestName(path) && (mode.IsRegular() || mode&fs.ModeSymlink != 0):
-		if !w.leavesOut(path, false) {
+		if !w.isExcluded(path, false) {
 			w.found = append(w.found, found{path, nil})
 		}
 	}
 }
 
-// isRead reports whether the target of a link is read by way of it. What is in the folder
-// anyway is read there, unless it is internal, and what holds the folder would be read
-// without end.
-func (w *walker) isRead(target string) bool {
+// followsLink reports whether the target of a link to a folder is read through the link. A target
+// inside the root is read at its own place unless it is internal, and a target that contains the
+// root would never end.
+func (w *walker) followsLink(target string) bool {
 	if !isBelow(target, w.root) {
 		return !isBelow(w.root, target)
 	}
@@ -152,11 +153,11 @@ func isBelow(path, folder string) bool {
 	return err == nil && relative != ".." && !strings.HasPrefix(relative, ".."+string(filepath.Separator))
 }
 
-// isInternal reports whether a folder belongs to a tool: the data of Git, where a branch
-// may be named like a file, and what the kubelet keeps next to the files of a ConfigMap.
+// isInternal reports whether a folder belongs to a tool: .git, in which a branch may be named
+// like a manifest, and the folders that the kubelet creates next to the files of a ConfigMap.
 func isInternal(name string) bool { return name == ".git" || strings.HasPrefix(name, "..") }
 
-func (w *walker) leavesOut(path string, isDir bool) bool {
+func (w *walker) isExcluded(path string, isDir bool) bool {
 	name, err := absolute(path)
 	if err != nil {
 		return false

@@ -10,14 +10,14 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// AmbiguousPolicy stands for a policy where an object is refused because it can be read in
-// more than one way.
+// AmbiguousPolicy is the policy id in the finding about an object that can be read in more than
+// one way.
 const AmbiguousPolicy = "ambiguous-object"
 
-// decideAmbiguous decides an object that can be read in more than one way: it is refused
-// where anything that is enforced applies to its kind, whatever that would have found. nil
-// is an object that can be read in one way only, and one that was so before.
-func (p *Decider) decideAmbiguous(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
+// decideAmbiguous denies an object that can be read in more than one way if any enforced policy
+// applies to its kind, whether or not it has a finding. It returns nil if the object can be
+// read in one way only, or was ambiguous before.
+func (d *Decider) decideAmbiguous(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
 	if r.Ambiguous == "" || !decided(r) || r.Origin == decision.OriginMutating || keepsAmbiguity(r) {
 		return nil, nil
 	}
@@ -26,38 +26,39 @@ func (p *Decider) decideAmbiguous(ctx context.Context, r *decision.Request) (*de
 		Message:     "it can be read in more than one way: " + r.Ambiguous,
 		Remediation: "Write each name once, as Kubernetes documents it, and a template as a whole.",
 	}
-	bounds, err := p.resolveAll(ctx, r)
+	bindings, err := d.resolveAll(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	for i := range bounds {
-		ask(&finding, &bounds[i], r)
+	for i := range bindings {
+		applyMode(&finding, &bindings[i], r)
 	}
 	if finding.Mode == 0 {
 		return nil, nil
 	}
-	d := &decision.Decision{Verdict: decision.VerdictAllow}
-	join(d, &decision.Decision{Findings: []decision.Finding{finding}})
-	return d, nil
+	result := &decision.Decision{Verdict: decision.VerdictAllow}
+	join(result, &decision.Decision{Findings: []decision.Finding{finding}})
+	return result, nil
 }
 
-// ask puts the finding under the mode of a binding, if none is stricter.
-func ask(finding *decision.Finding, bound *config.AppliedBinding, r *decision.Request) {
-	mode := bound.EffectiveMode(r, "")
+// applyMode adds a binding's Guardrail to the finding and raises the finding's mode to the
+// binding's.
+func applyMode(finding *decision.Finding, binding *config.AppliedBinding, r *decision.Request) {
+	mode := binding.EffectiveMode(r, "")
 	if mode > finding.Mode {
 		finding.Mode, finding.Guardrails = mode, nil
 	}
-	if mode == finding.Mode && !slices.Contains(finding.Guardrails, bound.Guardrail.Name) {
-		finding.Guardrails = append(finding.Guardrails, bound.Guardrail.Name)
+	if mode == finding.Mode && !slices.Contains(finding.Guardrails, binding.Guardrail.Name) {
+		finding.Guardrails = append(finding.Guardrails, binding.Guardrail.Name)
 	}
-	if bound.WouldDeny(r, "") && !slices.Contains(finding.WouldDenyBy, bound.Guardrail.Name) {
-		finding.WouldDeny, finding.WouldDenyBy = true, append(finding.WouldDenyBy, bound.Guardrail.Name)
+	if binding.WouldDeny(r, "") && !slices.Contains(finding.WouldDenyBy, binding.Guardrail.Name) {
+		finding.WouldDeny, finding.WouldDenyBy = true, append(finding.WouldDenyBy, binding.Guardrail.Name)
 	}
 }
 
-// keepsAmbiguity reports whether an UPDATE leaves what is ambiguous as it is. The data of a
+// keepsAmbiguity reports whether an UPDATE leaves the ambiguous part unchanged. The data of a
 // ControllerRevision never changes, but it becomes ambiguous if the revision loses an owner of
-// another kind, whoever takes that away: then a StatefulSet may adopt it.
+// another kind, whoever removes that: then a StatefulSet may adopt it.
 func keepsAmbiguity(r *decision.Request) bool {
 	if r.Operation != decision.Update || rehomed(r) {
 		return false

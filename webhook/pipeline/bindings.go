@@ -6,39 +6,40 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/request"
 )
 
-// Strictest is the strictest mode bound for a request's kind and namespace, and the
-// Guardrails that bind under it: what decides where the object itself cannot be looked
-// at. The mode is 0 where nothing is bound.
-func (p *Decider) Strictest(ctx context.Context, r *decision.Request) (decision.Mode, []string, error) {
+// Strictest returns the strictest mode bound for a request's kind and namespace, and the
+// Guardrails that bind under it. It decides requests whose object cannot be inspected. The mode
+// is 0 if nothing is bound.
+func (d *Decider) Strictest(ctx context.Context, r *decision.Request) (decision.Mode, []string, error) {
 	if !decided(r) {
 		return 0, nil, nil
 	}
-	bounds, err := p.resolveAll(ctx, r)
+	bindings, err := d.resolveAll(ctx, r)
 	if err != nil {
 		return 0, nil, err
 	}
 	var strictest decision.Mode
 	var names []string
-	for _, bound := range bounds {
-		mode := bound.EffectiveMode(r, "")
+	for _, binding := range bindings {
+		mode := binding.EffectiveMode(r, "")
 		if mode > strictest {
 			strictest, names = mode, nil
 		}
-		if mode == strictest && !slices.Contains(names, bound.Guardrail.Name) {
-			names = append(names, bound.Guardrail.Name)
+		if mode == strictest && !slices.Contains(names, binding.Guardrail.Name) {
+			names = append(names, binding.Guardrail.Name)
 		}
 	}
 	return strictest, names, nil
 }
 
-// resolveAll finds the bindings for a request whose object is not looked at: those of its
+// resolveAll returns the bindings for a request without inspecting its object: those of its
 // kind, and for a ControllerRevision those of the kinds that it is decided as.
-func (p *Decider) resolveAll(ctx context.Context, r *decision.Request) ([]config.AppliedBinding, error) {
+func (d *Decider) resolveAll(ctx context.Context, r *decision.Request) ([]config.AppliedBinding, error) {
 	kinds := []schema.GroupVersionKind{r.Kind}
 	if request.IsRevision(r.Kind.GroupKind()) {
 		kinds = revisedKinds(r)
@@ -47,11 +48,11 @@ func (p *Decider) resolveAll(ctx context.Context, r *decision.Request) ([]config
 	for _, kind := range kinds {
 		request := *r
 		request.Kind = kind
-		bounds, err := p.resolve(ctx, &request)
+		bindings, err := d.resolve(ctx, &request)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, bounds...)
+		all = append(all, bindings...)
 	}
 	if request.IsRevision(r.Kind.GroupKind()) {
 		revisionScope(r).setTrust(all, r)
@@ -59,29 +60,29 @@ func (p *Decider) resolveAll(ctx context.Context, r *decision.Request) ([]config
 	return all, nil
 }
 
-// WouldRefuse returns the Guardrails that would refuse a request whose object cannot be
-// looked at, if their mode and the ceiling were enforce.
-func (p *Decider) WouldRefuse(ctx context.Context, r *decision.Request) ([]string, error) {
+// WouldRefuse returns the names of the Guardrails that would refuse a request whose object
+// cannot be inspected, if their mode and the maximum mode were enforce.
+func (d *Decider) WouldRefuse(ctx context.Context, r *decision.Request) ([]string, error) {
 	if !decided(r) {
 		return nil, nil
 	}
-	bounds, err := p.resolveAll(ctx, r)
+	bindings, err := d.resolveAll(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
-	for i := range bounds {
-		if bounds[i].WouldDeny(r, "") && !slices.Contains(names, bounds[i].Guardrail.Name) {
-			names = append(names, bounds[i].Guardrail.Name)
+	for i := range bindings {
+		if bindings[i].WouldDeny(r, "") && !slices.Contains(names, bindings[i].Guardrail.Name) {
+			names = append(names, bindings[i].Guardrail.Name)
 		}
 	}
 	slices.Sort(names)
 	return names, nil
 }
 
-// decided reports whether there is anything to decide. What a webhook configuration sends
-// besides, such as a DELETE or a status that comes without new labels or annotations, is
-// not held up.
+// decided reports whether there is anything to decide. Other requests that a webhook
+// configuration sends are allowed, for example a DELETE, or a status update that changes
+// neither labels nor annotations.
 func decided(r *decision.Request) bool {
 	switch r.Subresource {
 	case "", "ephemeralcontainers", "resize":
@@ -90,12 +91,12 @@ func decided(r *decision.Request) bool {
 	return carriesMetadata(r) && r.Operation == decision.Update && metadataChanged(r)
 }
 
-// resolve learns the namespace and finds the bindings.
-func (p *Decider) resolve(ctx context.Context, r *decision.Request) ([]config.AppliedBinding, error) {
-	namespace, err := p.facts.Namespace(ctx, r.Namespace.Name)
+// resolve sets the request's namespace and returns the bindings that apply.
+func (d *Decider) resolve(ctx context.Context, r *decision.Request) ([]config.AppliedBinding, error) {
+	namespace, err := d.facts.Namespace(ctx, r.Namespace.Name)
 	if err != nil {
 		return nil, fmt.Errorf("learning the labels of namespace %q: %w", r.Namespace.Name, err)
 	}
 	r.Namespace = namespace
-	return p.snapshot.Guardrails().Resolve(r, p.options.MaxMode), nil
+	return d.snapshot.Guardrails().Resolve(r, d.options.MaxMode), nil
 }

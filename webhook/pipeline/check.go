@@ -15,26 +15,26 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Stored tells what is stored now. Implementations are safe for concurrent use.
+// Stored reads the stored configuration. Implementations must be safe for concurrent use.
 type Stored interface {
-	// Configuration has the Guardrails and Policies, and need not have the Exemptions. It
-	// must not trail the API server: a Policy and the Guardrail that binds it may come in
-	// one apply.
+	// Configuration returns the Guardrails and Policies; Exemptions are optional. It must not
+	// lag behind the API server: one apply may create a Policy and the Guardrail that binds it.
 	Configuration(ctx context.Context) (config.Objects, error)
 	Namespaces(ctx context.Context) ([]decision.Namespace, error)
-	// Labels has the namespaces of these names that exist. It must not trail the API server.
+	// Labels returns those of the named namespaces that exist. It must not lag behind the API
+	// server.
 	Labels(ctx context.Context, names []string) (map[string]decision.Namespace, error)
 }
 
-// Checker judges objects of the configuration before they are stored, as Build would
-// afterwards. It is safe for concurrent use.
+// Checker checks configuration objects before they are stored, by the same rules that
+// config.Build applies afterwards. It is safe for concurrent use.
 type Checker struct {
 	library *rego.Catalog
 	stored  Stored
 	now     func() time.Time
 }
 
-// NewChecker makes a Checker; now is time.Now if nil.
+// NewChecker returns a Checker. A nil now defaults to time.Now.
 func NewChecker(library *rego.Catalog, stored Stored, now func() time.Time) *Checker {
 	if now == nil {
 		now = time.Now
@@ -42,13 +42,13 @@ func NewChecker(library *rego.Catalog, stored Stored, now func() time.Time) *Che
 	return &Checker{library: library, stored: stored, now: now}
 }
 
-// farAway is how long an Exemption may last before its writer is asked whether that is meant.
-const farAway = 366 * 24 * time.Hour
+// longExemption is the duration beyond which the author of an Exemption gets a warning.
+const longExemption = 366 * 24 * time.Hour
 
-// Check finds in an object what would not work. An UPDATE that leaves the spec as it is, or
-// of an object that is being deleted, always passes. What was wrong with the stored object
-// already is no reason to refuse the new one: whoever is on call must be able to loosen a
-// Guardrail that somebody else's Policy has broken.
+// Check returns the faults of a configuration object. An UPDATE that leaves the spec unchanged,
+// or whose object is being deleted, always passes. A fault that the stored object already has
+// is only a warning: whoever is on call must be able to loosen a Guardrail that somebody else's
+// Policy has broken.
 func (c *Checker) Check(ctx context.Context, r *decision.Request) (*decision.Checked, error) {
 	if r.Subresource != "" || r.Operation != decision.Create && r.Operation != decision.Update || deleting(r.Object) {
 		return &decision.Checked{}, nil
@@ -62,7 +62,7 @@ func (c *Checker) Check(ctx context.Context, r *decision.Request) (*decision.Che
 	}
 	var before config.Object
 	if r.Operation == decision.Update {
-		before, _ = config.Decode(r.OldObject) // what does not decode tells of no fault
+		before, _ = config.Decode(r.OldObject) // an old object that does not decode has no known faults
 	}
 	stored, err := c.stored.Configuration(ctx)
 	if err != nil {
@@ -72,7 +72,7 @@ func (c *Checker) Check(ctx context.Context, r *decision.Request) (*decision.Che
 	switch object := object.(type) {
 	case *v1alpha1.Guardrail:
 		catalog := config.ResolvePolicies(stored.Policies, c.library).Catalog
-		tell(checked, guardrailErrors(object, catalog), guardrailErrors(before, catalog))
+		report(checked, guardrailErrors(object, catalog), guardrailErrors(before, catalog))
 		if err := c.checkOverlap(ctx, checked, object, before, stored.Guardrails); err != nil {
 			return nil, err
 		}
@@ -86,7 +86,7 @@ func (c *Checker) Check(ctx context.Context, r *decision.Request) (*decision.Che
 	case *v1alpha1.Exemption:
 		policies := config.ResolvePolicies(stored.Policies, c.library)
 		catalog := policies.Catalog
-		tell(checked, exemptionErrors(object, catalog), exemptionErrors(before, catalog))
+		report(checked, exemptionErrors(object, catalog), exemptionErrors(before, catalog))
 		c.checkExpiry(checked, object, before, catalog)
 		if err := c.checkLimits(ctx, checked, object, before, policies, stored); err != nil {
 			return nil, err
@@ -104,11 +104,11 @@ func deleting(object map[string]any) bool {
 	return metadata["deletionTimestamp"] != nil
 }
 
-// tell refuses for what is wrong, and warns of what was so before.
-func tell(checked *decision.Checked, errs, before field.ErrorList) {
+// report adds each error as a fault, or as a warning if the old object has it already.
+func report(checked *decision.Checked, errs, before field.ErrorList) {
 	for _, err := range errs {
 		fault := decision.Fault{Field: err.Field, Reason: err.ErrorBody()}
-		// By what is said and not where: entries of a list move.
+		// Compare the text, not the field: list entries move.
 		if slices.ContainsFunc(before, func(old *field.Error) bool { return old.ErrorBody() == err.ErrorBody() }) {
 			checked.Warnings = append(checked.Warnings, "still wrong: "+fault.String())
 			continue
@@ -135,8 +135,8 @@ func exemptionErrors(object config.Object, catalog *rego.Catalog) field.ErrorLis
 	return errs
 }
 
-// checkExpiry is about a date that is new. One that has passed since it was written is what
-// Exemptions are for.
+// checkExpiry checks a changed expiry date only. An unchanged date that has passed since is
+// what Exemptions are for.
 func (c *Checker) checkExpiry(checked *decision.Checked, e *v1alpha1.Exemption, before config.Object, catalog *rego.Catalog) {
 	if old, ok := before.(*v1alpha1.Exemption); ok && old.Spec.Expires == e.Spec.Expires {
 		return
@@ -150,18 +150,19 @@ func (c *Checker) checkExpiry(checked *decision.Checked, e *v1alpha1.Exemption, 
 		checked.Faults = append(checked.Faults, decision.Fault{
 			Field: "spec.expires", Reason: fmt.Sprintf("%s is over: write the last day on which the Exemption is needed", e.Spec.Expires),
 		})
-	case left > farAway:
+	case left > longExemption:
 		checked.Warnings = append(checked.Warnings, "spec.expires: "+e.Spec.Expires+" is more than a year away: is it an exception, or another rule?")
 	}
 }
 
-// checkPolicy warns of what binds the Policy and would not any more. It does not refuse: with
-// other parameters, either the Policy or the Guardrail has to be stored first.
+// checkPolicy warns about Guardrails that the new version of the Policy breaks. It does not
+// refuse the Policy: if its parameters change, either the Policy or the Guardrail has to be
+// stored first.
 func (c *Checker) checkPolicy(ctx context.Context, checked *decision.Checked, p *v1alpha1.Policy, stored config.Objects) error {
 	others := slices.DeleteFunc(slices.Clone(stored.Policies), func(other v1alpha1.Policy) bool { return other.Name == p.Name })
 	now := config.ResolvePolicies(stored.Policies, c.library)
 	then := config.ResolvePolicies(append(others, *p), c.library)
-	tell(checked, then.Errors[p.Name], now.Errors[p.Name])
+	report(checked, then.Errors[p.Name], now.Errors[p.Name])
 	if len(then.Errors[p.Name]) > 0 {
 		return nil
 	}
@@ -191,7 +192,7 @@ func (c *Checker) checkPolicy(ctx context.Context, checked *decision.Checked, p 
 	return nil
 }
 
-// uncoveredBy warns of the kinds that the bound policies leave out.
+// uncoveredBy returns a warning for each kind that the bound policies leave uncovered.
 func uncoveredBy(g *v1alpha1.Guardrail, catalog *rego.Catalog) (warnings []string) {
 	var known []string
 	for i := range g.Spec.Policies {
@@ -208,7 +209,8 @@ func uncoveredBy(g *v1alpha1.Guardrail, catalog *rego.Catalog) (warnings []strin
 	return warnings
 }
 
-// kindWarnings say to the author of a Policy what it is about beyond METADATA, and what not.
+// kindWarnings returns warnings about kinds that a Policy covers beyond its METADATA, and about
+// those that it leaves uncovered.
 func kindWarnings(policy *rego.Policy) (warnings []string) {
 	if len(policy.Completed) > 0 {
 		warnings = append(warnings, "kinds: it is about "+rego.KindList(policy.Completed)+" too")
@@ -222,10 +224,10 @@ func kindWarnings(policy *rego.Policy) (warnings []string) {
 	return warnings
 }
 
-// conflicts warns of the Guardrails that would inject other values than g.
+// conflicts returns a warning for each Guardrail that would inject other values than g.
 func (c *Checker) conflicts(ctx context.Context, g *v1alpha1.Guardrail, stored config.Objects) ([]string, error) {
 	others := slices.DeleteFunc(slices.Clone(stored.Guardrails), func(other v1alpha1.Guardrail) bool { return other.Name == g.Name })
-	// Only what injects is compiled.
+	// Compile mutating policies only.
 	catalog := config.ResolvePolicies(stored.Policies, c.library).Catalog
 	objects := config.Objects{Policies: stored.Policies}
 	for _, one := range append(others, *g) {

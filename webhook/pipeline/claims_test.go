@@ -19,7 +19,7 @@ func TestWhichClaimsAStatefulSetKeeps(t *testing.T) {
 	} {
 		claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		claim.Spec.StorageClassName = new("fast")
-		kept := keptClaims(own, "db", []*corev1.PersistentVolumeClaim{claim})
+		kept := retainedClaims(own, "db", []*corev1.PersistentVolumeClaim{claim})
 		if len(kept) != want || want > 0 && *kept[0].StorageClass != "fast" {
 			t.Errorf("%s: got %+v", name, kept)
 		}

@@ -14,17 +14,17 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// Conflict is a field that two enforced bindings would fill with different values, so that
-// neither does.
+// Conflict is a field for which two enforced bindings inject different values. Neither value is
+// injected.
 type Conflict struct {
-	// With names the other Guardrail; empty where one Guardrail has both bindings.
+	// With is the name of the other Guardrail, empty if both bindings are in one Guardrail.
 	With string
 	// Field is relative to a container, as in resources.limits.cpu.
 	Field string
-	// Value is this Guardrail's, and Other the other's.
+	// Value is this Guardrail's value, and Other the other binding's.
 	Value, Other string
-	// Everywhere is true where both select every namespace but those that they exclude.
-	// Otherwise these are the namespaces that both select, sorted.
+	// Everywhere is true if both select every namespace that they do not exclude. Otherwise
+	// Namespaces has the namespaces that both select, sorted.
 	Everywhere bool
 	Namespaces []string
 }
@@ -41,10 +41,10 @@ func (c *Conflict) String() string {
 	return fmt.Sprintf("%s: %s asks for %s, this one for %s, so neither is filled in %s", c.Field, other, c.Other, c.Value, where)
 }
 
-// Conflicts finds by Guardrail what two of them would inject differently, in a Pod that
-// sets nothing. What a policy injects only where a Pod has something special it cannot
-// know: that is told when such a Pod comes. It asks for the namespaces that there are only
-// where the answer hangs on them.
+// Conflicts returns, by Guardrail, the fields that two bindings inject differently into a Pod
+// that sets nothing. Injections that depend on the content of a Pod are not covered; their
+// conflicts are reported when such a Pod is admitted. It lists namespaces only if the result
+// depends on them.
 func Conflicts(ctx context.Context, s *config.Snapshot, namespaces func(context.Context) ([]decision.Namespace, error)) (map[string][]Conflict, error) {
 	injections, err := injectionsOf(ctx, s)
 	if err != nil {
@@ -93,14 +93,15 @@ func Conflicts(ctx context.Context, s *config.Snapshot, namespaces func(context.
 	return found, nil
 }
 
-// injection is what an enforced binding would fill in.
+// injection is a field and the value that an enforced binding injects.
 type injection struct {
 	guardrail *config.Guardrail
 	field     string
 	value     resource.Quantity
 }
 
-// injectionsOf are those of all Guardrails, by trying them on a Pod that sets nothing.
+// injectionsOf returns the injections of all Guardrails, found by evaluating them for a Pod
+// that sets nothing.
 func injectionsOf(ctx context.Context, s *config.Snapshot) ([]injection, error) {
 	var slots []int
 	mutating := func(b *config.Binding) bool { return b.Policy.Mutates && b.Mode == decision.ModeEnforce }
@@ -137,7 +138,7 @@ func injectionsOf(ctx context.Context, s *config.Snapshot) ([]injection, error) 
 			for _, intent := range results[slices.Index(slots, b.Slot)].Intents {
 				value, err := resource.ParseQuantity(intent.Value)
 				if err != nil {
-					continue // told where it is injected
+					continue // reported at injection
 				}
 				all = append(all, injection{guardrail: g, field: intent.Field, value: value})
 			}

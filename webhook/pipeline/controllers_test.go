@@ -77,15 +77,45 @@ func TestWhoMakesFromTemplates(t *testing.T) {
 	for name, makes := range makers {
 		kind := schema.ParseGroupKind(name)
 		for _, controller := range controllers() {
-			if got := config.MakesFromTemplate(sa(controller), kind); got != slices.Contains(makes, controller) {
+			if got := config.CreatesFromTemplate(sa(controller), kind); got != slices.Contains(makes, controller) {
 				t.Errorf("%s by %s: got %v", name, controller, got)
 			}
-			if config.MakesFromTemplate(decision.User{Name: controller}, kind) {
+			if config.CreatesFromTemplate(decision.User{Name: controller}, kind) {
 				t.Errorf("%s by a user who is only called %s", name, controller)
 			}
 		}
-		if got := config.MakesFromTemplate(manager, kind); got != (makes != nil) {
+		if got := config.CreatesFromTemplate(manager, kind); got != (makes != nil) {
 			t.Errorf("%s by the controller manager: got %v", name, got)
+		}
+	}
+}
+
+// Each task is one controller's, or that of the controller manager where they share its user.
+func TestControllersAreKnownByTheirTask(t *testing.T) {
+	set, daemons := schema.GroupKind{Group: "apps", Kind: "StatefulSet"}, schema.GroupKind{Group: "apps", Kind: "DaemonSet"}
+	users := []decision.User{{Name: "system:kube-controller-manager"}, {Name: "deployment-controller"}, {Name: "system:serviceaccount:default:deployment-controller"}}
+	for _, name := range controllers() {
+		users = append(users, sa(name))
+	}
+	for _, user := range users {
+		manager := user.Name == "system:kube-controller-manager"
+		var revisions []schema.GroupKind
+		switch {
+		case manager:
+			revisions = []schema.GroupKind{set, daemons}
+		case user.Name == sa("statefulset-controller").Name:
+			revisions = []schema.GroupKind{set}
+		case user.Name == sa("daemon-set-controller").Name:
+			revisions = []schema.GroupKind{daemons}
+		}
+		if got := config.RevisionController(user); !slices.Equal(got, revisions) {
+			t.Errorf("%s keeps revisions of %v", user.Name, got)
+		}
+		if got := config.DeploymentController(user); got != (manager || user.Name == sa("deployment-controller").Name) {
+			t.Errorf("%s makes ReplicaSets: %v", user.Name, got)
+		}
+		if got := config.GarbageCollector(user); got != (manager || user.Name == sa("generic-garbage-collector").Name) {
+			t.Errorf("%s collects garbage: %v", user.Name, got)
 		}
 	}
 }

@@ -11,30 +11,34 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// FactSource tells what lies beside an object. Implementations are safe for concurrent
-// use. An error is an internal error of the decision.
+// FactSource returns what exists in the cluster around an object. Implementations must be safe
+// for concurrent use. An error is an internal error of the decision.
 type FactSource interface {
 	Namespace(ctx context.Context, name string) (decision.Namespace, error)
-	// Facts returns of each wanted sort all that the namespace has; StorageClasses are the
-	// cluster's.
+	// Facts returns everything of each wanted kind in the namespace. StorageClasses are
+	// cluster-scoped.
 	Facts(ctx context.Context, namespace string, wanted []decision.Fact) (decision.Facts, error)
 }
 
-// Options are what a Decider asks besides facts, and the ceiling on modes.
+// Options configures a Decider. All fields are optional.
 type Options struct {
-	// MaxMode is a ceiling for every binding; 0 is none.
+	// MaxMode caps the mode of every binding; 0 means no cap.
 	MaxMode decision.Mode
-	// Live may be nil: then nothing is known that an object may be made from.
+	// Live finds the objects that a request may have been made from. If nil, no such object is
+	// known.
 	Live Live
-	// Pods may be nil: then a Binding with labels or annotations cannot be decided.
+	// Pods reads the Pod of a Binding. If nil, a Binding with labels or annotations cannot be
+	// decided.
 	Pods PodReader
-	// Webhooks may be nil: then Relax goes by Guardrails alone.
+	// Webhooks returns what the webhook configurations select. If nil, Relax considers
+	// Guardrails only.
 	Webhooks Webhooks
-	// Templates may be nil: then every template counts as written now.
+	// Templates dates Pod templates. If nil, every template counts as written now.
 	Templates Templates
-	// Fresh reads facts past every cache; nil if the FactSource does.
+	// Fresh reads facts from the API server, bypassing caches. Leave it nil if the FactSource
+	// does so already.
 	Fresh FactSource
-	// Now is the clock that Exemptions expire by; time.Now if nil.
+	// Now is the clock for the expiry of Exemptions. It defaults to time.Now.
 	Now func() time.Time
 }
 
@@ -45,7 +49,7 @@ type Decider struct {
 	options  Options
 }
 
-// New returns a Decider that decides by the facts of one source.
+// New returns a Decider for one snapshot that reads facts from one source.
 func New(snapshot *config.Snapshot, facts FactSource, o Options) *Decider {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -53,59 +57,59 @@ func New(snapshot *config.Snapshot, facts FactSource, o Options) *Decider {
 	return &Decider{snapshot: snapshot, facts: facts, options: o}
 }
 
-// Snapshot returns the configuration that it decides under.
-func (p *Decider) Snapshot() *config.Snapshot { return p.snapshot }
+// Snapshot returns the configuration that the Decider applies.
+func (d *Decider) Snapshot() *config.Snapshot { return d.snapshot }
 
-// ID returns that of its Snapshot.
-func (p *Decider) ID() string { return p.snapshot.ID() }
+// ID returns the ID of the Decider's Snapshot.
+func (d *Decider) ID() string { return d.snapshot.ID() }
 
-// Decide decides one request, which it leaves as it is. An error means that nothing
-// can be said, and never that the object is fine; a policy that fails alone is in
-// Decision.Errors instead.
-func (p *Decider) Decide(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
-	d, err := p.decideObject(ctx, r)
+// Decide returns the decision about a request, which it does not modify. On error the request
+// is undecided and must not be treated as allowed. A policy that fails on its own is reported
+// in Decision.Errors instead.
+func (d *Decider) Decide(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
+	result, err := d.decideObject(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	claim, err := p.decideClaim(ctx, r)
+	claim, err := d.decideAdoptable(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	ambiguity, err := p.decideAmbiguous(ctx, r)
+	ambiguity, err := d.decideAmbiguous(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	for _, more := range []*decision.Decision{claim, ambiguity} {
 		if more != nil {
-			join(d, more)
+			join(result, more)
 		}
 	}
-	return d, nil
+	return result, nil
 }
 
-func (p *Decider) decideObject(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
+func (d *Decider) decideObject(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
 	if request.IsRevision(r.Kind.GroupKind()) {
-		return p.decideRevision(ctx, r)
+		return d.decideRevision(ctx, r)
 	}
 	if isBinding(r) {
-		return p.decideBinding(ctx, r)
+		return d.decideBinding(ctx, r)
 	}
-	return p.decide(ctx, r, scope{})
+	return d.decide(ctx, r, scope{})
 }
 
-// decide decides an object, or a part of it, and what is denied or injected once more where
-// facts that were read after the request arrived differ.
-func (p *Decider) decide(ctx context.Context, r *decision.Request, part scope) (*decision.Decision, error) {
-	d, b, err := p.decideOnce(ctx, r, part)
+// decide decides an object, or one part of it. A decision that denies or injects is repeated if
+// facts that are read after the request arrived differ.
+func (d *Decider) decide(ctx context.Context, r *decision.Request, part scope) (*decision.Decision, error) {
+	result, b, err := d.decideOnce(ctx, r, part)
 	if err != nil || b == nil {
-		return d, err
+		return result, err
 	}
-	return p.confirm(ctx, r, b, d, part)
+	return d.confirm(ctx, r, b, result, part)
 }
 
-// decideOnce is the way from a request to its Decision, by the facts of one source. The
-// basis is nil if the decision rests on none.
-func (p *Decider) decideOnce(ctx context.Context, original *decision.Request, part scope) (*decision.Decision, *basis, error) {
+// decideOnce takes a request to its Decision with the facts of one source. The returned basis
+// is nil if the decision depends on no facts.
+func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, part scope) (*decision.Decision, *basis, error) {
 	if !decided(original) {
 		return &decision.Decision{Verdict: decision.VerdictAllow}, nil, nil
 	}
@@ -113,7 +117,7 @@ func (p *Decider) decideOnce(ctx context.Context, original *decision.Request, pa
 	r := &copied
 
 	// Bindings.
-	bindings, err := p.resolve(ctx, r)
+	bindings, err := d.resolve(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -125,51 +129,51 @@ func (p *Decider) decideOnce(ctx context.Context, original *decision.Request, pa
 		return &decision.Decision{Verdict: decision.VerdictAllow}, nil, nil
 	}
 	part.setTrust(bindings, r)
-	exempt := part.exemptions(p.snapshot.Exemptions().For(r, p.options.Now()))
+	exemptions := part.exemptions(d.snapshot.Exemptions().For(r, d.options.Now()))
 
 	// Facts.
 	wanted := wantedFacts(r, bindings)
 	if len(wanted) > 0 {
-		if r.Facts, err = p.facts.Facts(ctx, factNamespace(r), wanted); err != nil {
+		if r.Facts, err = d.facts.Facts(ctx, factNamespace(r), wanted); err != nil {
 			return nil, nil, fmt.Errorf("learning the facts of namespace %q: %w", factNamespace(r), err)
 		}
 	}
 
 	// Prediction, evaluation and injection.
-	templates := p.existingOf(r)
-	results, plan, err := p.evaluate(ctx, r, bindings, exempt, templates, storedRequest)
+	planner := d.plannerFor(r)
+	results, plan, err := d.evaluate(ctx, r, bindings, exemptions, planner, storedRequest)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, nil, fmt.Errorf("placing injections: %w", err)
 	}
-	would, err := p.wouldFill(ctx, r, bindings, results, plan, exempt)
+	would, err := d.wouldFill(ctx, r, bindings, results, plan, exemptions)
 	if err != nil {
 		return nil, nil, err
 	}
 
-	// What was found, and what of it is tolerated.
-	if err := p.distrust(ctx, r, bindings, results); err != nil {
+	// Findings, and which of them are tolerated.
+	if err := d.distrust(ctx, r, bindings, results); err != nil {
 		return nil, nil, err
 	}
 	e := &evidence{
-		request: r, bindings: bindings, results: results, exemptions: exempt, only: part.only,
+		request: r, bindings: bindings, results: results, exemptions: exemptions, only: part.only,
 		filled: filled(r, plan.Fills, decision.ModeEnforce), undecided: undecidedFields(r, plan.Fills), wouldFill: would,
 	}
 	candidates := e.candidates()
-	if err := p.tolerateExisting(ctx, e, candidates, templates); err != nil {
+	if err := d.tolerateExisting(ctx, e, candidates, planner); err != nil {
 		return nil, nil, err
 	}
-	if err := p.tolerateRestored(ctx, e, candidates, part); err != nil {
+	if err := d.tolerateRestored(ctx, e, candidates, part); err != nil {
 		return nil, nil, err
 	}
 
 	// The Decision.
-	d := e.decision(candidates, gapFindings(r, bindings, plan.Gaps))
-	d.Fills = plan.Fills
+	result := e.decision(candidates, gapFindings(r, bindings, plan.Gaps))
+	result.Fills = plan.Fills
 	if patches(r) {
-		d.Patch = patchFor(r, plan.Fills)
+		result.Patch = patchFor(r, plan.Fills)
 	}
-	return d, &basis{request: r, bounds: bindings, wanted: wanted, injects: injects(plan)}, nil
+	return result, &basis{request: r, bindings: bindings, wanted: wanted, injects: injects(plan)}, nil
 }

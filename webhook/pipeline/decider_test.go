@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,9 +45,12 @@ func known(labels map[string]string) facts {
 	return facts{namespace: decision.Namespace{Labels: labels, Known: true}}
 }
 
+// library is read once: it is immutable, and reading it takes longer than most tests.
+var library = sync.OnceValues(func() (*rego.Catalog, error) { return rego.Load(policies.FS) })
+
 func catalog(t *testing.T) *rego.Catalog {
 	t.Helper()
-	c, err := rego.Load(policies.FS)
+	c, err := library()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,12 +15,12 @@ import (
 	"taffrail.dev/webhook/resources"
 )
 
-// wantedFacts are those that a bound policy rests on and that can make a difference for
-// the object: most objects mount no claim, and have no Pods.
-func wantedFacts(r *decision.Request, bounds []config.AppliedBinding) []decision.Fact {
+// wantedFacts returns the facts that a bound policy reads and that can affect this object: most
+// objects mount no claim and have no Pods.
+func wantedFacts(r *decision.Request, bindings []config.AppliedBinding) []decision.Fact {
 	var wanted []decision.Fact
-	for _, bound := range bounds {
-		for _, fact := range bound.Policy.Facts {
+	for _, binding := range bindings {
+		for _, fact := range binding.Policy.Facts {
 			if !slices.Contains(wanted, fact) && matters(r, fact) {
 				wanted = append(wanted, fact)
 			}
@@ -49,7 +49,8 @@ func isNamespace(r *decision.Request) bool {
 	return r.Kind.GroupKind() == schema.GroupKind{Kind: "Namespace"}
 }
 
-// factNamespace is where to look for facts: for a Namespace, in itself.
+// factNamespace returns the namespace to read facts from: for a Namespace object, the namespace
+// itself.
 func factNamespace(r *decision.Request) string {
 	if isNamespace(r) {
 		return r.Name
@@ -57,10 +58,10 @@ func factNamespace(r *decision.Request) string {
 	return r.Namespace.Name
 }
 
-// enrich adds to a request what its facts tell: what LimitRanges do to the Pods of a
-// workload and to its claims, what autoscaler there is, what is known of claims. What the
-// caller's Request shares is copied before it is changed. The prediction is empty where
-// there is no workload.
+// enrich derives from a request's facts the effect of LimitRanges on the workload's Pods and
+// claims, the autoscaler, and the properties of claims, and stores them in r. It copies what r
+// shares with the caller's Request before changing it. The prediction is empty if there is no
+// workload.
 func enrich(r *decision.Request) resources.Prediction {
 	r.Claims = claimsWithFacts(r)
 	if r.Workload == nil {
@@ -99,8 +100,8 @@ func autoscalerOf(r *decision.Request) *decision.Autoscaler {
 	return nil
 }
 
-// claimsWithFacts tells of claims that volumes name what the namespace has, and of all
-// what makes their volumes.
+// claimsWithFacts returns the claims completed with what their namespace has: the stored claim
+// that a volume names, and the provisioner of each claim.
 func claimsWithFacts(r *decision.Request) []decision.Claim {
 	claims := slices.Clone(r.Claims)
 	for i := range claims {
@@ -135,11 +136,12 @@ func addKnownClaim(c *decision.Claim, known []*corev1.PersistentVolumeClaim) {
 }
 
 func refusals(r *decision.Request, prediction resources.Prediction) []decision.Refusal {
-	return slices.Concat(prediction.Refusals(), prediction.Clashes(), claimRefusals(r))
+	return slices.Concat(prediction.Refusals(), prediction.InvalidDefaults(), claimRefusals(r))
 }
 
-// claimRefusals is what LimitRanges refuse of the claims that a workload's controller, or
-// its Pods, make. One that a volume names exists, or is refused when it is applied.
+// claimRefusals returns what LimitRanges refuse of the claims that a workload's controller or
+// its Pods create. A claim that a volume names exists already, or is refused when it is
+// applied.
 func claimRefusals(r *decision.Request) []decision.Refusal {
 	var refusals []decision.Refusal
 	for _, claim := range ownClaims(r.Claims) {
@@ -161,14 +163,14 @@ func ownClaims(claims []decision.Claim) []decision.Claim {
 	return own
 }
 
-// predictPods adds to a template what becomes of all of its Pods with what will be injected
-// into them: what LimitRanges still refuse, and what ResourceQuotas have too little of.
-// What the Pods of the stored object use is given back.
+// predictPods adds to a template what happens to its Pods once injections are applied: what
+// LimitRanges still refuse, and which ResourceQuotas are exhausted. What the Pods of the stored
+// object use counts as available.
 func predictPods(r *decision.Request, stored func(*decision.Request) *decision.Request, prediction resources.Prediction, fills []decision.Fill) {
 	if r.Workload == nil || !r.Workload.Template {
 		return
 	}
-	filled := prediction.After(enforced(fills))
+	filled := prediction.WithFills(enforced(fills))
 	if len(fills) > 0 {
 		r.Workload.Refusals = refusals(r, filled)
 	}
@@ -178,7 +180,7 @@ func predictPods(r *decision.Request, stored func(*decision.Request) *decision.R
 			Scope:   request.Scope(r.Workload.Pod),
 			Claims:  ownClaims(r.Claims),
 			Count:   r.Workload.Count,
-			Present: present(stored(r), r.Facts, fills),
+			Current: currentUsage(stored(r), r.Facts, fills),
 		}, r.Facts.ResourceQuotas)
 	}
 }
@@ -195,11 +197,11 @@ func enforced(fills []decision.Fill) []resources.Fill {
 	return all
 }
 
-// self is for a request that is made of what is stored.
+// self returns its argument. It is the stored request of a request made from a stored object.
 func self(r *decision.Request) *decision.Request { return r }
 
-// storedRequest is nil where nothing is stored, or what is stored cannot be read any
-// more: all that is used then counts as others'.
+// storedRequest returns the request for the stored object, or nil if nothing is stored or it
+// cannot be read. Without it, all usage counts as that of other objects.
 func storedRequest(r *decision.Request) *decision.Request {
 	if r.Origin == decision.OriginLive {
 		return r
@@ -211,25 +213,25 @@ func storedRequest(r *decision.Request) *decision.Request {
 	return stored
 }
 
-// present is what the stored object's Pods use now. What will be injected into the new ones
-// is taken to have been injected into them.
-func present(stored *decision.Request, facts decision.Facts, fills []decision.Fill) *resources.Present {
+// currentUsage returns what the stored object's Pods use now. It assumes that they got the same
+// injections as the new ones.
+func currentUsage(stored *decision.Request, facts decision.Facts, fills []decision.Fill) *resources.Current {
 	if stored == nil {
 		return nil
 	}
-	pods := resources.Predict(resources.PodOf(stored.Workload), facts.LimitRanges).After(enforced(fills)).Pods()
+	pods := resources.Predict(resources.PodOf(stored.Workload), facts.LimitRanges).WithFills(enforced(fills)).Pods()
 	own := ownClaims(stored.Claims)
-	return &resources.Present{
+	return &resources.Current{
 		Pod: pods[0], Scope: request.Scope(stored.Workload.Pod),
-		Count:  request.PresentPods(stored.Object, stored.Kind.Kind),
-		Claims: slices.DeleteFunc(slices.Clone(own), func(c decision.Claim) bool { return c.Source == decision.ClaimTemplate }),
-		Kept:   keptClaims(own, stored.Name, facts.PersistentVolumeClaims),
+		Count:    request.CurrentPods(stored.Object, stored.Kind.Kind),
+		Claims:   slices.DeleteFunc(slices.Clone(own), func(c decision.Claim) bool { return c.Source == decision.ClaimTemplate }),
+		Retained: retainedClaims(own, stored.Name, facts.PersistentVolumeClaims),
 	}
 }
 
-// keptClaims are those that a StatefulSet has made from its templates, and that stay when
-// its Pods go: <template>-<StatefulSet>-<ordinal>.
-func keptClaims(own []decision.Claim, set string, known []*corev1.PersistentVolumeClaim) []decision.Claim {
+// retainedClaims returns the claims that a StatefulSet has made from its templates and that
+// outlive its Pods. They are named <template>-<StatefulSet>-<ordinal>.
+func retainedClaims(own []decision.Claim, set string, known []*corev1.PersistentVolumeClaim) []decision.Claim {
 	var kept []decision.Claim
 	for _, template := range own {
 		if template.Source != decision.ClaimTemplate {
@@ -245,9 +247,9 @@ func keptClaims(own []decision.Claim, set string, known []*corev1.PersistentVolu
 	return kept
 }
 
-// Enrich adds to a request what its facts tell, as Decide does before policies are asked:
-// for who asks one policy by itself, in a test of it.
+// Enrich adds to a request what Decide derives from its facts before it evaluates policies.
+// Tests of a single policy use it.
 func Enrich(r *decision.Request) { predictPods(r, storedRequest, enrich(r), nil) }
 
-// EnrichStored does the same with the stored object of an UPDATE, whose Pods are there.
+// EnrichStored is Enrich for the stored object of an UPDATE, whose Pods exist.
 func EnrichStored(old *decision.Request) { predictPods(old, self, enrich(old), nil) }

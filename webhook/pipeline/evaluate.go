@@ -10,9 +10,9 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// partOf says which rules a request needs. A Pod is injected into at /mutate and
-// validated at /validate. A template is never patched; its injections are predicted
-// where it is validated, because they count for what the Pods will have.
+// partOf returns the rules that a request needs. A Pod is injected into at /mutate and
+// validated at /validate. A template is never patched; its injections are predicted at
+// /validate, because they affect its Pods.
 func partOf(r *decision.Request) rego.Part {
 	template := r.Workload != nil && r.Workload.Template
 	switch {
@@ -24,43 +24,42 @@ func partOf(r *decision.Request) rego.Part {
 	return rego.Deny
 }
 
-// relevant leaves out what a part of the way does not need. What a mirror Pod is given
-// the static Pod on the node does not have.
-func relevant(bounds []config.AppliedBinding, r *decision.Request) []config.AppliedBinding {
+// relevant drops the bindings that a request does not need. A mirror Pod is not injected into,
+// because the static Pod on the node would not have the values.
+func relevant(bindings []config.AppliedBinding, r *decision.Request) []config.AppliedBinding {
 	if partOf(r) != rego.Inject {
-		return bounds
+		return bindings
 	}
 	if config.MirrorPod(r) {
 		return nil
 	}
-	return slices.DeleteFunc(bounds, func(b config.AppliedBinding) bool { return !b.Policy.Mutates })
+	return slices.DeleteFunc(bindings, func(b config.AppliedBinding) bool { return !b.Policy.Mutates })
 }
 
-// evaluate evaluates the bound policies, and plans what is injected. What LimitRanges refuse
-// of a template's Pods, and what quotas have left for them, depends on what will be
-// injected into them: where either is in question, injections come first. stored gives the
-// object whose Pods already are there.
-func (p *Decider) evaluate(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, exempt config.Exemptions, there *existing, stored func(*decision.Request) *decision.Request) ([]decision.Result, injectionPlan, error) {
+// evaluate evaluates the bound policies and plans the injections. What LimitRanges refuse of a
+// template's Pods, and what quotas leave for them, depends on the injections, so these are
+// evaluated first if either matters. stored returns the object whose Pods exist already.
+func (d *Decider) evaluate(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, exemptions config.Exemptions, planner *planner, stored func(*decision.Request) *decision.Request) ([]decision.Result, injectionPlan, error) {
 	part, prediction := partOf(r), enrich(r)
 	if part != rego.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
 		predictPods(r, stored, prediction, nil)
-		results, err := p.evaluatePart(ctx, r, bounds, part)
+		results, err := d.evaluatePart(ctx, r, bindings, part)
 		if err != nil {
 			return nil, injectionPlan{}, err
 		}
-		plan, err := there.plan(ctx, r, bounds, results, exempt)
+		plan, err := planner.plan(ctx, r, bindings, results, exemptions)
 		return results, plan, err
 	}
-	injected, err := p.evaluatePart(ctx, r, bounds, rego.Inject)
+	injected, err := d.evaluatePart(ctx, r, bindings, rego.Inject)
 	if err != nil {
 		return nil, injectionPlan{}, err
 	}
-	plan, err := there.plan(ctx, r, bounds, injected, exempt)
+	plan, err := planner.plan(ctx, r, bindings, injected, exemptions)
 	if err != nil {
 		return nil, plan, err
 	}
 	predictPods(r, stored, prediction, plan.Fills)
-	results, err := p.evaluatePart(ctx, r, bounds, rego.Deny)
+	results, err := d.evaluatePart(ctx, r, bindings, rego.Deny)
 	for i := range results {
 		results[i].Intents = injected[i].Intents
 		if results[i].Err == nil {
@@ -70,21 +69,21 @@ func (p *Decider) evaluate(ctx context.Context, r *decision.Request, bounds []co
 	return results, plan, err
 }
 
-// evaluatePart gives one result per bound; bounds that share a slot share its result.
-func (p *Decider) evaluatePart(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, part rego.Part) ([]decision.Result, error) {
-	slots := make([]int, 0, len(bounds))
-	for _, bound := range bounds {
-		if !slices.Contains(slots, bound.Slot) {
-			slots = append(slots, bound.Slot)
+// evaluatePart returns one result per binding. Bindings of the same instance share a result.
+func (d *Decider) evaluatePart(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, part rego.Part) ([]decision.Result, error) {
+	slots := make([]int, 0, len(bindings))
+	for _, binding := range bindings {
+		if !slices.Contains(slots, binding.Slot) {
+			slots = append(slots, binding.Slot)
 		}
 	}
-	found, err := p.snapshot.Program().Evaluate(ctx, r, slots, part)
+	found, err := d.snapshot.Program().Evaluate(ctx, r, slots, part)
 	if err != nil {
 		return nil, err
 	}
-	results := make([]decision.Result, len(bounds))
-	for i, bound := range bounds {
-		results[i] = found[slices.Index(slots, bound.Slot)]
+	results := make([]decision.Result, len(bindings))
+	for i, binding := range bindings {
+		results[i] = found[slices.Index(slots, binding.Slot)]
 	}
 	return results, nil
 }

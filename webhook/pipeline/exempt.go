@@ -16,23 +16,23 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Exempters reports who may excuse objects from a Guardrail. Implementations are safe for
+// Exempters reports who may exempt objects from a Guardrail. Implementations must be safe for
 // concurrent use.
 type Exempters interface {
-	// MayExempt reports whether a user has the verb exempt on a Guardrail, "" for every one,
-	// in a namespace, "" for all of them.
+	// MayExempt reports whether a user has the verb exempt on a Guardrail ("" for all
+	// Guardrails) in a namespace ("" for all namespaces).
 	MayExempt(ctx context.Context, user decision.User, guardrail, namespace string) (bool, error)
 }
 
-// maxNamespaceReviews is the most often that one Exemption is asked about in a namespace of its
-// own. Whoever names more needs the right in all of them.
+// maxNamespaceReviews limits the access reviews for single namespaces per Exemption. A user who
+// names more namespaces needs the permission in all namespaces.
 const maxNamespaceReviews = 100
 
-// Exempt returns what an Exemption loosens and its writer has no right to, whatever the
-// modes of the Guardrails and the ceiling are: it stays when they are raised. An UPDATE is asked
-// about only what it adds, also while the object is being deleted, as it excuses until it
-// is gone. What is not valid is not in force, and for Check to refuse. An error
-// means that it is not known whether the user may.
+// Exempt returns what an Exemption loosens without its author having permission to. Modes and
+// the maximum mode do not matter, because the Exemption outlives a change of them. For an UPDATE
+// only additions are reviewed, even while the object is being deleted, because an Exemption is in
+// force until it is gone. An invalid Exemption is not in force; Check refuses it. An error
+// means that the permission could not be determined.
 func (c *Checker) Exempt(ctx context.Context, r *decision.Request, rights Exempters) ([]decision.NotExempting, error) {
 	if r.Subresource != "" || r.Operation != decision.Create && r.Operation != decision.Update {
 		return nil, nil
@@ -43,25 +43,25 @@ func (c *Checker) Exempt(ctx context.Context, r *decision.Request, rights Exempt
 	}
 	var before *v1alpha1.Exemption
 	if r.Operation == decision.Update {
-		before, _ = decodeExemption(r.OldObject) // what does not decode excuses nothing
+		before, _ = decodeExemption(r.OldObject) // an Exemption that does not decode exempts nothing
 	}
-	if after == nil || before != nil && sameExtent(after, before) {
+	if after == nil || before != nil && sameScope(after, before) {
 		return nil, nil
 	}
 	stored, err := c.stored.Configuration(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	m, err := c.measure(ctx, after, config.ResolvePolicies(stored.Policies, c.library), stored)
+	effect, err := c.effect(ctx, after, config.ResolvePolicies(stored.Policies, c.library), stored)
 	if err != nil {
 		return nil, err
 	}
-	loosened := append(m.loosened(before), pending(after, m.catalog)...)
-	asking := &asking{rights: rights, user: r.User, everywhere: map[string]bool{}}
+	loosened := append(effect.loosened(before), pending(after, effect.catalog)...)
+	granted := &permissions{rights: rights, user: r.User, everywhere: map[string]bool{}}
 	var lacking []decision.NotExempting
 	for i := range loosened {
 		l := &loosened[i]
-		may, err := asking.may(ctx, l.Guardrail, l.Namespace)
+		may, err := granted.may(ctx, l.Guardrail, l.Namespace)
 		if err != nil {
 			return nil, fmt.Errorf("asking whether %q may exempt from Guardrail %q: %w", r.User.Name, l.Guardrail, err)
 		}
@@ -72,31 +72,31 @@ func (c *Checker) Exempt(ctx context.Context, r *decision.Request, rights Exempt
 	return lacking, nil
 }
 
-// asking remembers what a user may do in every namespace.
-type asking struct {
+// permissions caches the permissions that a user has in all namespaces.
+type permissions struct {
 	rights     Exempters
 	user       decision.User
 	everywhere map[string]bool
 	reviews    int
 }
 
-func (a *asking) may(ctx context.Context, guardrail, namespace string) (bool, error) {
-	may, known := a.everywhere[guardrail]
+func (p *permissions) may(ctx context.Context, guardrail, namespace string) (bool, error) {
+	may, known := p.everywhere[guardrail]
 	if !known {
 		var err error
-		if may, err = a.rights.MayExempt(ctx, a.user, guardrail, ""); err != nil {
+		if may, err = p.rights.MayExempt(ctx, p.user, guardrail, ""); err != nil {
 			return false, err
 		}
-		a.everywhere[guardrail] = may
+		p.everywhere[guardrail] = may
 	}
-	if may || namespace == "" || a.reviews >= maxNamespaceReviews {
+	if may || namespace == "" || p.reviews >= maxNamespaceReviews {
 		return may, nil
 	}
-	a.reviews++
-	return a.rights.MayExempt(ctx, a.user, guardrail, namespace)
+	p.reviews++
+	return p.rights.MayExempt(ctx, p.user, guardrail, namespace)
 }
 
-// decodeExemption returns nil for what is not a valid Exemption.
+// decodeExemption returns nil if the object is not a valid Exemption.
 func decodeExemption(object map[string]any) (*v1alpha1.Exemption, error) {
 	decoded, faults := config.Decode(object)
 	if len(faults) > 0 {
@@ -109,8 +109,8 @@ func decodeExemption(object map[string]any) (*v1alpha1.Exemption, error) {
 	return e, nil
 }
 
-// sameExtent reports whether two Exemptions differ in no more than their reason and owner.
-func sameExtent(a, b *v1alpha1.Exemption) bool {
+// sameScope reports whether two Exemptions differ only in their reason and owner.
+func sameScope(a, b *v1alpha1.Exemption) bool {
 	extent := func(e *v1alpha1.Exemption) *v1alpha1.ExemptionSpec {
 		spec := e.Spec.DeepCopy()
 		spec.Reason, spec.Owner = "", ""
@@ -119,51 +119,50 @@ func sameExtent(a, b *v1alpha1.Exemption) bool {
 	return reflect.DeepEqual(extent(a), extent(b))
 }
 
-// measured is an Exemption compared with the stored Guardrails.
-type measured struct {
-	exemption   *config.Exemption // nil where it excuses nothing
+// exemptionEffect relates an Exemption to the stored Guardrails.
+type exemptionEffect struct {
+	exemption   *config.Exemption // nil if it exempts nothing
 	guardrails  config.Guardrails
 	catalog     *rego.Catalog
 	namespaceOf func(name string) decision.Namespace
 	now         time.Time
 }
 
-func (c *Checker) measure(ctx context.Context, e *v1alpha1.Exemption, policies config.Policies, stored config.Objects) (*measured, error) {
-	m := &measured{exemption: effective(e, policies.Catalog), catalog: policies.Catalog, now: c.now()}
-	if m.exemption == nil {
-		return m, nil
+func (c *Checker) effect(ctx context.Context, e *v1alpha1.Exemption, policies config.Policies, stored config.Objects) (*exemptionEffect, error) {
+	effect := &exemptionEffect{exemption: effective(e, policies.Catalog), catalog: policies.Catalog, now: c.now()}
+	if effect.exemption == nil {
+		return effect, nil
 	}
-	m.guardrails = config.GuardrailsOf(stored.Guardrails, policies)
-	names := slices.DeleteFunc(slices.Clone(m.exemption.Namespaces), func(name string) bool { return name == config.AnyNamespace })
+	effect.guardrails = config.GuardrailsOf(stored.Guardrails, policies)
+	names := slices.DeleteFunc(slices.Clone(effect.exemption.Namespaces), func(name string) bool { return name == config.AnyNamespace })
 	labels, err := c.stored.Labels(ctx, names)
 	if err != nil {
 		return nil, err
 	}
-	m.namespaceOf = func(name string) decision.Namespace {
+	effect.namespaceOf = func(name string) decision.Namespace {
 		if namespace, exists := labels[name]; exists {
 			return namespace
 		}
 		return decision.Namespace{Name: name}
 	}
-	return m, nil
+	return effect, nil
 }
 
-// loosened is what the Exemption takes from the Guardrails beyond what it took before, nil for
-// a new one.
-func (m *measured) loosened(before *v1alpha1.Exemption) []config.Loosened {
-	if m.exemption == nil {
+// loosened returns what the Exemption takes from the Guardrails beyond its previous version,
+// which is nil for a new one.
+func (effect *exemptionEffect) loosened(before *v1alpha1.Exemption) []config.Loosened {
+	if effect.exemption == nil {
 		return nil
 	}
 	var was *config.Exemption
 	if before != nil {
-		was = effective(before, m.catalog)
+		was = effective(before, effect.catalog)
 	}
-	return m.guardrails.Loosened(m.exemption, was, m.namespaceOf, m.now)
+	return effect.guardrails.Loosened(effect.exemption, was, effect.namespaceOf, effect.now)
 }
 
-// pending returns what an Exemption may loosen later: from policies that do not exist yet, or
-// that are about none of its kinds yet. It may come to excuse from them without being written
-// again.
+// pending returns what an Exemption may loosen without being changed again: policies that do
+// not exist yet, or that do not cover any of its kinds yet.
 func pending(e *v1alpha1.Exemption, catalog *rego.Catalog) (all []config.Loosened) {
 	resolved, errs := config.ResolveExemption(e, catalog)
 	kindMissing := slices.ContainsFunc(errs, func(err *field.Error) bool { return strings.HasPrefix(err.Field, "spec.kinds[") })
@@ -186,8 +185,8 @@ func pending(e *v1alpha1.Exemption, catalog *rego.Catalog) (all []config.Loosene
 	return all
 }
 
-// effective is an Exemption with the policies alone that are about a kind which it covers; nil
-// where it excuses nothing.
+// effective returns the resolved Exemption with only those policies that cover one of its
+// kinds, or nil if it exempts nothing.
 func effective(e *v1alpha1.Exemption, catalog *rego.Catalog) *config.Exemption {
 	resolved, _ := config.ResolveExemption(e, catalog)
 	if resolved == nil {
@@ -200,20 +199,20 @@ func effective(e *v1alpha1.Exemption, catalog *rego.Catalog) *config.Exemption {
 	return resolved
 }
 
-// checkLimits refuses an Exemption that a Guardrail would not honour for what is new in it, and
-// warns of what was so before.
+// checkLimits adds a fault for each new part of an Exemption that a Guardrail does not honour,
+// and a warning for each part that the old object has already.
 func (c *Checker) checkLimits(ctx context.Context, checked *decision.Checked, e *v1alpha1.Exemption, before config.Object, policies config.Policies, stored config.Objects) error {
-	m, err := c.measure(ctx, e, policies, stored)
-	if err != nil || m.exemption == nil {
+	effect, err := c.effect(ctx, e, policies, stored)
+	if err != nil || effect.exemption == nil {
 		return err
 	}
-	if m.exemption.Created.IsZero() {
-		m.exemption.Created = m.now
+	if effect.exemption.Created.IsZero() {
+		effect.exemption.Created = effect.now
 	}
 	old, _ := before.(*v1alpha1.Exemption)
-	faults := m.limitFaults(e, m.loosened(old))
+	faults := effect.limitFaults(e, effect.loosened(old))
 	checked.Faults = append(checked.Faults, faults...)
-	for _, fault := range m.limitFaults(e, m.loosened(nil)) {
+	for _, fault := range effect.limitFaults(e, effect.loosened(nil)) {
 		if !slices.Contains(faults, fault) {
 			checked.Warnings = append(checked.Warnings, "not honoured: "+fault.String())
 		}
@@ -221,32 +220,33 @@ func (c *Checker) checkLimits(ctx context.Context, checked *decision.Checked, e 
 	return nil
 }
 
-// limitFaults are about what is loosened and not honoured, once a field and Guardrail.
-func (m *measured) limitFaults(e *v1alpha1.Exemption, loosened []config.Loosened) (faults []decision.Fault) {
+// limitFaults returns a fault for what is loosened but not honoured, once per field and
+// Guardrail.
+func (effect *exemptionEffect) limitFaults(e *v1alpha1.Exemption, loosened []config.Loosened) (faults []decision.Fault) {
 	add := func(fault decision.Fault) {
 		if !slices.Contains(faults, fault) {
 			faults = append(faults, fault)
 		}
 	}
-	for _, honoured := range m.guardrails.Honoured(m.exemption, m.namespaceOf, m.now) {
+	for _, honoured := range effect.guardrails.Honoured(effect.exemption, effect.namespaceOf, effect.now) {
 		touched := slices.ContainsFunc(loosened, func(l config.Loosened) bool {
 			return l.Guardrail == honoured.Guardrail && slices.Contains(l.Policies, honoured.Policy)
 		})
 		switch {
-		case !touched || !honoured.Until.Before(m.exemption.Until):
+		case !touched || !honoured.Until.Before(effect.exemption.Until):
 		case honoured.Until.IsZero():
 			at := slices.Index(e.Spec.Policies, honoured.Policy)
 			add(decision.Fault{Field: fmt.Sprintf("spec.policies[%d]", at),
 				Reason: fmt.Sprintf("Guardrail %s lets no Exemption excuse from %s: leave it out", honoured.Guardrail, honoured.Policy)})
 		default:
 			add(decision.Fault{Field: "spec.expires", Reason: fmt.Sprintf("Guardrail %s honours it no longer than until %s: write %s, or earlier",
-				honoured.Guardrail, honoured.Until.UTC().Format(time.RFC3339), lastDay(honoured.Until, m.now))})
+				honoured.Guardrail, honoured.Until.UTC().Format(time.RFC3339), lastDay(honoured.Until, effect.now))})
 		}
 	}
 	return faults
 }
 
-// lastDay is what to write for an end that is not after a moment.
+// lastDay returns the value of spec.expires for the latest end that is not after until.
 func lastDay(until, now time.Time) string {
 	day := until.UTC().AddDate(0, 0, -1).Format(time.DateOnly)
 	if strings.Compare(day, now.UTC().Format(time.DateOnly)) < 0 {

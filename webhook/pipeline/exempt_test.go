@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/policies"
@@ -117,6 +118,107 @@ func TestExempt(t *testing.T) {
 	stored.err = broken
 	if _, err := checker.Exempt(t.Context(), exemptionRequest(func(map[string]any) {}), &exempters{may: []string{"a ", "b "}}); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Whoever may not exempt reads what would be loosened, also by a policy that is still to come.
+func TestExemptTellsWhatIsLoosened(t *testing.T) {
+	stored := &stores{guardrails: []v1alpha1.Guardrail{guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("require-probes", ""))}}
+	checker := pipeline.NewChecker(catalog(t), stored, func() time.Time { return checkedAt })
+	for name, c := range map[string]struct {
+		policies   []any
+		namespaces []any
+		want       string
+	}{
+		"by a Guardrail": {
+			[]any{"require-probes", "image-tag"}, []any{"shop"},
+			"a/shop: in namespace shop, Guardrail a would not hold image-tag, require-probes",
+		},
+		"everywhere": {[]any{"image-tag"}, []any{"*"}, "a/: in every namespace, Guardrail a would not hold image-tag"},
+		"to come": {
+			[]any{"ours", "theirs"}, []any{"shop"},
+			"/shop: in namespace shop, no Guardrail binds ours, theirs yet, so it would excuse from whichever does later",
+		},
+		"to come everywhere": {
+			[]any{"ours"}, []any{"*"},
+			"/: in every namespace, no Guardrail binds ours yet, so it would excuse from whichever does later",
+		},
+	} {
+		r := exemptionRequest(func(s map[string]any) { s["policies"], s["namespaces"] = c.policies, c.namespaces })
+		lacking, err := checker.Exempt(t.Context(), r, &exempters{})
+		var got []string
+		for _, l := range lacking {
+			got = append(got, l.Guardrail+"/"+l.Namespace+": "+l.Message)
+		}
+		if text := strings.Join(got, "\n"); err != nil || text != c.want {
+			t.Errorf("%s: got %q, %v", name, text, err)
+		}
+	}
+}
+
+// An UPDATE is asked about what it adds to what was in force.
+func TestExemptIsAskedAboutWhatAnUpdateAdds(t *testing.T) {
+	stored := &stores{guardrails: []v1alpha1.Guardrail{guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("require-probes", ""))}}
+	checker := pipeline.NewChecker(catalog(t), stored, func() time.Time { return checkedAt })
+	same := func(map[string]any) {}
+	with := func(name string, value any) func(map[string]any) {
+		return func(spec map[string]any) { spec[name] = value }
+	}
+	for name, c := range map[string]struct {
+		change, before func(spec map[string]any)
+		of             func(r *decision.Request)
+		asked          int
+	}{
+		"as it was":                {same, same, nil, 0},
+		"another reason":           {with("reason", "another"), same, nil, 0},
+		"another owner":            {with("owner", "another"), same, nil, 0},
+		"a policy more":            {with("policies", []any{"image-tag", "require-probes"}), same, nil, 1},
+		"a later end":              {with("expires", "2027-02-28"), same, nil, 1},
+		"a sooner end":             {with("expires", "2027-01-20"), same, nil, 0},
+		"a policy less":            {same, with("policies", []any{"image-tag", "require-probes"}), nil, 0},
+		"one that was not valid":   {same, with("expires", "soon"), nil, 1},
+		"one that did not decode":  {same, with("modes", "x"), nil, 1},
+		"one that does not decode": {with("modes", "x"), same, nil, 0},
+		"of its status":            {with("policies", []any{"require-probes"}), same, func(r *decision.Request) { r.Subresource = "status" }, 0},
+		"that is a removal":        {with("policies", []any{"require-probes"}), same, func(r *decision.Request) { r.Operation = "DELETE" }, 0},
+		"one that is being deleted": {with("policies", []any{"require-probes"}), same, func(r *decision.Request) {
+			r.Object["metadata"].(map[string]any)["deletionTimestamp"] = "2027-01-15T12:00:00Z"
+		}, 1},
+	} {
+		r := exemptionRequest(c.change)
+		r.Operation, r.OldObject = decision.Update, exemptionRequest(c.before).Object
+		if c.of != nil {
+			c.of(r)
+		}
+		rights := &exempters{may: []string{"a "}}
+		lacking, err := checker.Exempt(t.Context(), r, rights)
+		if err != nil || len(lacking) > 0 || len(rights.asked) != c.asked {
+			t.Errorf("%s: asked %q, lacking %v, %v", name, rights.asked, lacking, err)
+		}
+	}
+}
+
+// A Guardrail that selects by label is asked about only where the namespace has it.
+func TestExemptAsksForTheGuardrailsThatHoldInANamespace(t *testing.T) {
+	g := guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", ""))
+	g.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
+	broken := errors.New("the API server is away")
+	for name, c := range map[string]struct {
+		namespaces []decision.Namespace
+		err        error
+		want       string
+	}{
+		"with the label":    {[]decision.Namespace{{Name: "shop", Known: true, Labels: map[string]string{"team": "a"}}}, nil, "a "},
+		"without the label": {[]decision.Namespace{{Name: "shop", Known: true}}, nil, " "},
+		"not there yet":     {nil, nil, "a "},
+		"nobody knows":      {nil, broken, ""},
+	} {
+		stored := &configured{objects: config.Objects{Guardrails: []v1alpha1.Guardrail{g}}, namespaces: c.namespaces, labelsErr: c.err}
+		rights := &exempters{may: []string{"a ", " "}}
+		_, err := pipeline.NewChecker(catalog(t), stored, func() time.Time { return checkedAt }).Exempt(t.Context(), exemptionRequest(func(map[string]any) {}), rights)
+		if !errors.Is(err, c.err) || strings.Join(rights.asked, ",") != c.want {
+			t.Errorf("%s: asked %q, %v", name, rights.asked, err)
+		}
 	}
 }
 

@@ -13,16 +13,17 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Why an enforced injection leaves a field as it is.
+// The reasons for skipping an enforced injection.
 const (
-	leftOlder   = "the template is older than the injection"
-	leftTrusted = "the writer is trusted"
+	skippedOlder   = "the template is older than the injection"
+	skippedTrusted = "the writer is trusted"
 )
 
-// existing leaves the Pods of templates alone that were there before an injection was
-// enforced: a limit that nobody asked for kills what has run without one. It answers for one
-// request, and reads nothing unless something would be injected.
-type existing struct {
+// planner plans the injections for one request. It exempts Pods whose template was written
+// before an injection was enforced: a limit that their author did not choose would kill
+// workloads that have run without one. It reads from the API server only if something would be
+// injected.
+type planner struct {
 	decider *Decider
 	request *decision.Request
 
@@ -30,72 +31,73 @@ type existing struct {
 	selected map[*config.Guardrail]selected
 }
 
-// written is when a template was written.
+// written is the result of looking up when a template was written.
 type written struct {
-	// at is zero if it is now: with this request, or the API server has yet to store it.
+	// at is zero if the template is written by this request, or not stored yet.
 	at  time.Time
 	err error
 }
 
-// selected is since when a Guardrail selects the request's namespace.
+// selected is the result of looking up since when a Guardrail has selected the request's
+// namespace.
 type selected struct {
 	since time.Time
 	known bool
 	err   error
 }
 
-func (p *Decider) existingOf(r *decision.Request) *existing {
-	return &existing{decider: p, request: r, selected: map[*config.Guardrail]selected{}}
+func (d *Decider) plannerFor(r *decision.Request) *planner {
+	return &planner{decider: d, request: r, selected: map[*config.Guardrail]selected{}}
 }
 
-// asks reports whether it matters when a template was written. A manifest has yet to be
-// applied, and nothing is answered about templates at /mutate.
-func (e *existing) asks() bool {
-	if e.decider.options.Templates == nil || e.request.Workload == nil {
+// ageMatters reports whether it matters when a template was written. It does not for manifests,
+// which are yet to be applied, nor for templates at /mutate, which are never patched.
+func (p *planner) ageMatters() bool {
+	if p.decider.options.Templates == nil || p.request.Workload == nil {
 		return false
 	}
-	switch e.request.Origin {
+	switch p.request.Origin {
 	case decision.OriginValidating:
-		return e.request.Workload.Template
+		return p.request.Workload.Template
 	case decision.OriginMutating:
-		return !e.request.Workload.Template && e.request.Operation == decision.Create
+		return !p.request.Workload.Template && p.request.Operation == decision.Create
 	case decision.OriginManifest, decision.OriginLive:
 	}
 	return false
 }
 
-// plan decides what is injected into r: the request, or the object stored before it.
-func (e *existing) plan(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result, exempt config.Exemptions) (injectionPlan, error) {
-	wished, err := e.wishes(ctx, r, bounds, results, exempt)
+// plan returns the injections into r, which is the request or the object stored before it.
+func (p *planner) plan(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, results []decision.Result, exemptions config.Exemptions) (injectionPlan, error) {
+	proposals, err := p.proposals(ctx, r, bindings, results, exemptions)
 	if err != nil {
 		return injectionPlan{}, err
 	}
-	return planInjection(r, wished)
+	return planInjection(r, proposals)
 }
 
-// wishes returns what the bindings inject into r. The wishes of a binding that leaves the
-// Pods alone are only recorded. A binding whose parameters have changed injects the values
-// that were enforced when the template was written.
-func (e *existing) wishes(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result, exempt config.Exemptions) ([]wish, error) {
-	all := wishes(r, bounds, results, exempt)
-	if !e.asks() {
+// proposals returns what the bindings would inject into r. The proposals of a binding that
+// exempts the Pods because of their age are only recorded. A binding whose parameters have
+// changed proposes the values that were enforced when the template was written.
+func (p *planner) proposals(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, results []decision.Result, exemptions config.Exemptions) ([]proposal, error) {
+	all := proposals(r, bindings, results, exemptions)
+	if !p.ageMatters() {
 		return all, nil
 	}
-	var kept []wish
-	for i := range bounds {
-		own := wishesOf(all, i)
-		if bounds[i].Mode != decision.ModeEnforce || !bounds[i].Policy.Mutates || !bounds[i].Guardrail.ToleratesExisting() {
+	var kept []proposal
+	for i := range bindings {
+		own := proposalsOf(all, i)
+		if bindings[i].Mode != decision.ModeEnforce || !bindings[i].Policy.Mutates || !bindings[i].Guardrail.ToleratesExisting() {
 			kept = append(kept, own...)
 			continue
 		}
-		past, err := e.past(ctx, r, bounds, i, exempt)
+		past, err := p.formerProposals(ctx, r, bindings, i, exemptions)
 		if err != nil {
 			return nil, err
 		}
 		if len(own) == 0 && len(past) == 0 {
 			continue
 		}
-		slots, left, undecided := e.covering(ctx, &bounds[i])
+		slots, skipReason, undecided := p.covering(ctx, &bindings[i])
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("finding out when the template was written: %w", err)
 		}
@@ -104,35 +106,36 @@ func (e *existing) wishes(ctx context.Context, r *decision.Request, bounds []con
 				kept = append(kept, past[slot]...)
 			}
 		}
-		if slices.Contains(slots, bounds[i].Slot) {
+		if slices.Contains(slots, bindings[i].Slot) {
 			kept = append(kept, own...)
 			continue
 		}
-		for _, w := range own {
-			w.Mode, w.Left, w.Undecided = decision.ModeAudit, left, undecided
-			kept = append(kept, w)
+		for k := range own {
+			own[k].Mode, own[k].SkipReason, own[k].Undecided = decision.ModeAudit, skipReason, undecided
+			kept = append(kept, own[k])
 		}
 	}
 	return kept, nil
 }
 
-func wishesOf(all []wish, bound int) []wish {
-	var own []wish
-	for _, w := range all {
-		if w.Bound == bound {
-			own = append(own, w)
+func proposalsOf(all []proposal, binding int) []proposal {
+	var own []proposal
+	for _, p := range all {
+		if p.Binding == binding {
+			own = append(own, p)
 		}
 	}
 	return own
 }
 
-// past returns, by slot, what the i-th binding's policy injects under parameters that its
-// Guardrail no longer binds. Of several bindings of one policy, the first answers for it.
-func (e *existing) past(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, i int, exempt config.Exemptions) (map[int][]wish, error) {
-	bound := &bounds[i]
-	slots := bound.Guardrail.Injection.Slots(bound.Policy.ID)
-	for k := range bounds {
-		if other := &bounds[k]; other.Guardrail == bound.Guardrail && other.Policy.ID == bound.Policy.ID && other.Mode == decision.ModeEnforce {
+// formerProposals returns, by instance, what the i-th binding's policy injects under parameters
+// that its Guardrail no longer binds. If a Guardrail binds a policy several times, only the
+// first binding returns them.
+func (p *planner) formerProposals(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, i int, exemptions config.Exemptions) (map[int][]proposal, error) {
+	binding := &bindings[i]
+	slots := binding.Guardrail.Injection.Slots(binding.Policy.ID)
+	for k := range bindings {
+		if other := &bindings[k]; other.Guardrail == binding.Guardrail && other.Policy.ID == binding.Policy.ID && other.Mode == decision.ModeEnforce {
 			if k < i {
 				return nil, nil
 			}
@@ -142,81 +145,83 @@ func (e *existing) past(ctx context.Context, r *decision.Request, bounds []confi
 	if len(slots) == 0 {
 		return nil, nil
 	}
-	results, err := e.decider.snapshot.Program().Evaluate(ctx, r, slots, rego.Inject)
+	results, err := p.decider.snapshot.Program().Evaluate(ctx, r, slots, rego.Inject)
 	if err != nil {
 		return nil, err
 	}
-	found := map[int][]wish{}
+	found := map[int][]proposal{}
 	for k, slot := range slots {
-		earlier := *bound
+		earlier := *binding
 		earlier.Slot = slot
-		for _, w := range wishes(r, []config.AppliedBinding{earlier}, results[k:k+1], exempt) {
-			w.Bound = i
-			found[slot] = append(found[slot], w)
+		for _, former := range proposals(r, []config.AppliedBinding{earlier}, results[k:k+1], exemptions) {
+			former.Binding = i
+			found[slot] = append(found[slot], former)
 		}
 	}
 	return found, nil
 }
 
-// covering returns the slots whose values the Pods get. Where that is none, left says why, and
-// undecided is true if it could not be found out: then nothing is injected, as too little does
-// less harm than too much.
-func (e *existing) covering(ctx context.Context, bound *config.AppliedBinding) (slots []int, left string, undecided bool) {
-	r, g := e.request, bound.Guardrail
+// covering returns the instances whose values the Pods get. skipReason is why the binding's own
+// instance is not among them. undecided is true if that could not be determined; then nothing
+// is injected, because a missing value does less harm than a wrong one.
+func (p *planner) covering(ctx context.Context, binding *config.AppliedBinding) (slots []int, skipReason string, undecided bool) {
+	r, g := p.request, binding.Guardrail
 	if !r.Workload.Template && g.Trusts(r.User) {
-		return nil, leftTrusted, false
+		return nil, skippedTrusted, false
 	}
-	if e.unowned() {
-		return []int{bound.Slot}, "", false
+	if p.unowned() {
+		return []int{binding.Slot}, "", false
 	}
-	selected := e.selectedSince(ctx, g)
+	selected := p.selectedSince(ctx, g)
 	switch {
 	case selected.err != nil:
 		return nil, "not known since when Guardrail " + g.Name + " selects the namespace: " + selected.err.Error(), true
-	case !selected.known, len(g.Injection.Slots(bound.Policy.ID)) == 0:
+	case !selected.known, len(g.Injection.Slots(binding.Policy.ID)) == 0:
 		return nil, "not recorded yet since when Guardrail " + g.Name + " injects here", true
 	}
 	covered := func(at time.Time) []int {
-		return g.Injection.Covering(bound.Policy.ID, at, selected.since, r.Namespace.Created)
+		return g.Injection.Covering(binding.Policy.ID, at, selected.since, r.Namespace.Created)
 	}
-	// Revisions are no older than their object. With one period there is nothing to look for.
-	if created := createdAt(r.OldObject); !created.IsZero() && len(g.Injection.Slots(bound.Policy.ID)) == 1 {
-		if slots := covered(created); slices.Contains(slots, bound.Slot) {
+	// Revisions are never older than their object. With a single period there is nothing to
+	// look up.
+	if created := createdAt(r.OldObject); !created.IsZero() && len(g.Injection.Slots(binding.Policy.ID)) == 1 {
+		if slots := covered(created); slices.Contains(slots, binding.Slot) {
 			return slots, "", false
 		}
 	}
-	written := e.templateWritten(ctx)
+	written := p.templateWritten(ctx)
 	if written.err != nil {
 		return nil, "not known when the template was written: " + written.err.Error(), true
 	}
 	if slots = covered(written.at); len(slots) == 0 {
-		return nil, leftOlder, false
+		return nil, skippedOlder, false
 	}
-	return slots, leftOlder, false
+	return slots, skippedOlder, false
 }
 
-// selectedSince is read from the record, or else from the namespace itself.
-func (e *existing) selectedSince(ctx context.Context, g *config.Guardrail) selected {
-	if known, ok := e.selected[g]; ok {
+// selectedSince reads the Guardrail's record, and falls back to the namespace's managed fields.
+func (p *planner) selectedSince(ctx context.Context, g *config.Guardrail) selected {
+	if known, ok := p.selected[g]; ok {
 		return known
 	}
 	var found selected
-	namespace := e.request.Namespace
+	namespace := p.request.Namespace
 	found.since, found.known = g.Injection.SelectedSince(namespace)
-	if !found.known && g.Injection.TellsByLabels(namespace) {
-		ctx, cancel := briefly(ctx)
+	if !found.known && g.Injection.LabelsDateSelection(namespace) {
+		ctx, cancel := withReadTimeout(ctx)
 		defer cancel()
-		labelled, known, err := LabelledSince(ctx, e.decider.options.Templates, namespace.Name)
+		labelled, known, err := LabelledSince(ctx, p.decider.options.Templates, namespace.Name)
 		found.err = err
 		if known && g.Injection.SelectsSince(labelled, namespace) {
 			found = selected{since: labelled, known: true}
 		}
 	}
-	e.selected[g] = found
+	p.selected[g] = found
 	return found
 }
 
-// undecidedFields returns by path why it is not known whether fields will be filled.
+// undecidedFields returns the fields for which it is unknown whether an injection sets them,
+// with the reason.
 func undecidedFields(r *decision.Request, fills []decision.Fill) map[string]string {
 	var found map[string]string
 	for _, fill := range fills {
@@ -224,7 +229,7 @@ func undecidedFields(r *decision.Request, fills []decision.Fill) map[string]stri
 			if found == nil {
 				found = map[string]string{}
 			}
-			found[r.Workload.FieldPath(fill.Container, fill.Field)] = fill.Left
+			found[r.Workload.FieldPath(fill.Container, fill.Field)] = fill.SkipReason
 		}
 	}
 	return found

@@ -158,11 +158,11 @@ func outcome(d *decision.Decision) string {
 		if f.Field != "resources.requests.cpu" {
 			continue
 		}
-		if f.Left != "" {
+		if f.SkipReason != "" {
 			if len(d.Patch) > 0 || f.Mode == decision.ModeEnforce {
 				return "left, and patched"
 			}
-			return "left: " + f.Left
+			return "left: " + f.SkipReason
 		}
 		return f.Value
 	}

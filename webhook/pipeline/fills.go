@@ -10,8 +10,8 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// patches tells whether fills become a patch: on Pods, whose resources nobody can
-// change later, and where the object has yet to be stored.
+// patches reports whether fills become a patch: for Pods, whose resources cannot be set later,
+// and for objects that are not stored yet.
 func patches(r *decision.Request) bool {
 	return r.Workload != nil && !r.Workload.Template && r.Operation == decision.Create &&
 		(r.Origin == decision.OriginMutating || r.Origin == decision.OriginManifest)
@@ -22,27 +22,29 @@ func injects(plan injectionPlan) bool {
 		slices.ContainsFunc(plan.Gaps, func(g injectionGap) bool { return g.Mode == decision.ModeEnforce })
 }
 
-// wishes are the intents of every binding that surely applies and that no Exemption excuses.
-func wishes(r *decision.Request, bounds []config.AppliedBinding, results []decision.Result, exempt config.Exemptions) []wish {
+// proposals returns the intents of all bindings that certainly apply and from which no
+// Exemption exempts.
+func proposals(r *decision.Request, bindings []config.AppliedBinding, results []decision.Result, exemptions config.Exemptions) []proposal {
 	if r.Workload == nil {
 		return nil
 	}
-	var all []wish
-	for i, bound := range bounds {
-		if bound.Uncertain {
+	var all []proposal
+	for i, binding := range bindings {
+		if binding.Uncertain {
 			continue
 		}
 		for _, intent := range results[i].Intents {
-			if len(exempt.Excuse(bound.Guardrail, bound.Policy.ID, intent.Container)) > 0 {
+			if len(exemptions.Exempting(binding.Guardrail, binding.Policy.ID, intent.Container)) > 0 {
 				continue
 			}
-			all = append(all, wish{Bound: i, Policy: bound.Policy.ID, Guardrail: bound.Guardrail.Name, Mode: bound.Mode, Intent: intent})
+			all = append(all, proposal{Binding: i, Policy: binding.Policy.ID, Guardrail: binding.Guardrail.Name, Mode: binding.Mode, Intent: intent})
 		}
 	}
 	return all
 }
 
-// filled are the paths of the fields that injections of a mode, or a stricter one, set.
+// filled returns the paths of the fields that injections set in the given mode or a stricter
+// one.
 func filled(r *decision.Request, fills []decision.Fill, mode decision.Mode) map[string]bool {
 	if len(fills) == 0 {
 		return nil
@@ -56,16 +58,16 @@ func filled(r *decision.Request, fills []decision.Fill, mode decision.Mode) map[
 	return paths
 }
 
-// wouldFill has the fields that injections would set if their Guardrails enforced them. At
-// /validate a Pod has what enforced ones have set, and nothing was planned for the others.
-func (p *Decider) wouldFill(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result, plan injectionPlan, exempt config.Exemptions) (map[string]bool, error) {
+// wouldFill returns the fields that injections would set if their Guardrails enforced them. At
+// /validate, a Pod already has the enforced values, and the others have not been evaluated yet.
+func (d *Decider) wouldFill(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, results []decision.Result, plan injectionPlan, exemptions config.Exemptions) (map[string]bool, error) {
 	var raised []config.AppliedBinding
 	var intents []decision.Result
 	more := false
-	for i, bound := range bounds {
-		if bound.Policy.Mutates && !bound.ModePinned {
-			raised, intents = append(raised, bound), append(intents, results[i])
-			more = more || bound.Mode != decision.ModeEnforce
+	for i, binding := range bindings {
+		if binding.Policy.Mutates && !binding.ModePinned {
+			raised, intents = append(raised, binding), append(intents, results[i])
+			more = more || binding.Mode != decision.ModeEnforce
 		}
 	}
 	if !more {
@@ -75,20 +77,20 @@ func (p *Decider) wouldFill(ctx context.Context, r *decision.Request, bounds []c
 		earlier := *r
 		earlier.Origin = decision.OriginMutating
 		var err error
-		if intents, err = p.evaluatePart(ctx, &earlier, raised, rego.Inject); err != nil {
+		if intents, err = d.evaluatePart(ctx, &earlier, raised, rego.Inject); err != nil {
 			return nil, err
 		}
 	}
-	plan, err := planInjection(r, wishes(r, raised, intents, exempt))
+	plan, err := planInjection(r, proposals(r, raised, intents, exemptions))
 	return filled(r, plan.Fills, decision.ModeAudit), err
 }
 
-// gapFindings report what could not be injected. They never deny: whether a gap is
-// refused is for the policies that look at the field.
-func gapFindings(r *decision.Request, bounds []config.AppliedBinding, gaps []injectionGap) []decision.Finding {
+// gapFindings returns findings for what could not be injected. They never deny: policies that
+// validate the field decide whether it may be missing.
+func gapFindings(r *decision.Request, bindings []config.AppliedBinding, gaps []injectionGap) []decision.Finding {
 	var findings []decision.Finding
 	for _, gap := range gaps {
-		policy := bounds[gap.Bound].Policy
+		policy := bindings[gap.Binding].Policy
 		findings = append(findings, decision.Finding{
 			Policy:      gap.Policy,
 			Guardrails:  gap.Guardrails,

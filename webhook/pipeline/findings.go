@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// identity tells violations apart across edits of an object and across Guardrails.
+// identity identifies a violation across edits of an object and across Guardrails.
 type identity struct {
 	Policy    string
 	Container string
@@ -21,57 +21,57 @@ type identity struct {
 	Digest    [sha256.Size]byte
 }
 
-// evidence is what is known of a request when it is decided what becomes of it.
+// evidence is everything that the decision about a request is derived from.
 type evidence struct {
 	request  *decision.Request
 	bindings []config.AppliedBinding
 	// results has one entry per binding.
 	results []decision.Result
-	// filled are the fields that enforced injections set, as paths in the user's object.
+	// filled has the fields that enforced injections set, as paths in the user's object.
 	filled map[string]bool
-	// undecided are the fields of which it is not known whether enforced injections will set
-	// them, and why.
+	// undecided has the fields for which it is unknown whether an enforced injection sets them,
+	// with the reason.
 	undecided map[string]string
-	// wouldFill are the fields that injections would set if their Guardrails enforced them.
+	// wouldFill has the fields that injections would set if their Guardrails enforced them.
 	wouldFill map[string]bool
-	// exemptions are those about the request.
+	// exemptions are those that match the request.
 	exemptions config.Exemptions
-	// only is the field that findings must be about, empty where any will do.
-	only string
+	// only restricts findings to a field and those below it; empty means no restriction.
+	only decision.FieldPath
 }
 
-// decision merges what the bindings found, and the gaps that no rule reports, into one
-// Decision. Findings with the same policy, container and key are one, under the strictest
-// mode. Patch and Fills are the caller's.
+// decision merges the candidates, and the gaps that no rule reports, into one Decision.
+// Findings with the same policy, container and key are merged under the strictest mode. The
+// caller sets Patch and Fills.
 func (e *evidence) decision(candidates []candidate, gaps []decision.Finding) *decision.Decision {
 	for i := range gaps {
-		gaps[i].Exemptions = e.excuseAll(&gaps[i])
+		gaps[i].Exemptions = e.commonExemptions(&gaps[i])
 	}
-	d := &decision.Decision{Findings: append(merge(candidates), gaps...)}
-	for i, bound := range e.bindings {
+	result := &decision.Decision{Findings: append(merge(candidates), gaps...)}
+	for i, binding := range e.bindings {
 		if err := e.results[i].Err; err != nil {
-			if d.Errors == nil {
-				d.Errors = map[string]error{}
+			if result.Errors == nil {
+				result.Errors = map[string]error{}
 			}
-			d.Errors[bound.Policy.ID] = err
+			result.Errors[binding.Policy.ID] = err
 		}
 	}
-	sortFindings(d.Findings)
-	d.Verdict = verdict(d.Findings)
-	return d
+	sortFindings(result.Findings)
+	result.Verdict = decision.Worst(result.Findings)
+	return result
 }
 
 func anyDenies(candidates []candidate) bool {
 	return slices.ContainsFunc(candidates, func(c candidate) bool { return c.finding.Denies() })
 }
 
-// candidate is a finding as one binding has it.
+// candidate is the finding of a single binding, before merging.
 type candidate struct {
 	finding decision.Finding
-	// bound is the binding's index among evidence.bindings.
-	bound int
-	// violation is its index in the binding's result, and negative where the policy could
-	// not be evaluated.
+	// binding is the index in evidence.bindings.
+	binding int
+	// violation is the index in the binding's result, or negative if the policy failed to
+	// evaluate.
 	violation int
 }
 
@@ -79,97 +79,97 @@ func (c *candidate) identity() identity {
 	return identityOf(&c.finding)
 }
 
-// excuseAll names the Exemptions that every Guardrail which asks for a finding honours.
-func (e *evidence) excuseAll(f *decision.Finding) []string {
+// commonExemptions returns the Exemptions that all Guardrails of a finding honour.
+func (e *evidence) commonExemptions(f *decision.Finding) []string {
 	var names []string
 	first := true
-	for _, bound := range e.bindings {
-		if bound.Policy.ID != f.Policy || !slices.Contains(f.Guardrails, bound.Guardrail.Name) {
+	for _, binding := range e.bindings {
+		if binding.Policy.ID != f.Policy || !slices.Contains(f.Guardrails, binding.Guardrail.Name) {
 			continue
 		}
-		excusing := e.exemptions.Excuse(bound.Guardrail, f.Policy, f.Container)
+		exempting := e.exemptions.Exempting(binding.Guardrail, f.Policy, f.Container)
 		if first {
-			names, first = excusing, false
+			names, first = exempting, false
 		}
-		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(excusing, name) })
+		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(exempting, name) })
 	}
 	return names
 }
 
 func (e *evidence) candidates() []candidate {
 	var all []candidate
-	for i, bound := range e.bindings {
+	for i, binding := range e.bindings {
 		result := &e.results[i]
 		if result.Err != nil {
-			c := candidate{finding: failureFinding(bound, bound.EffectiveMode(e.request, ""), result.Err), bound: i, violation: -1}
-			if bound.Uncertain && !bound.FailOpen {
-				c.finding.Unknown, c.finding.Unselected = e.uncertain(bound), true
+			c := candidate{finding: failureFinding(binding, binding.EffectiveMode(e.request, ""), result.Err), binding: i, violation: -1}
+			if binding.Uncertain && !binding.FailOpen {
+				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), true
 			}
-			c.finding.Exemptions = e.exemptions.Excuse(bound.Guardrail, bound.Policy.ID, "")
-			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && bound.WouldDeny(e.request, "")
+			c.finding.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, "")
+			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && binding.WouldDeny(e.request, "")
 			all = append(all, c)
 		}
 		for k := range result.Violations {
 			violation := &result.Violations[k]
-			if e.filled[violation.Path] || e.only != "" && !decision.Within(violation.Path, e.only) {
+			if e.filled[violation.Path] || e.only != "" && !decision.FieldPath(violation.Path).Within(e.only) {
 				continue
 			}
-			c := candidate{finding: newFinding(bound, bound.EffectiveMode(e.request, violation.Path), violation), bound: i, violation: k}
-			if bound.Uncertain {
-				c.finding.Unknown, c.finding.Unselected = e.uncertain(bound), true
+			c := candidate{finding: newFinding(binding, binding.EffectiveMode(e.request, violation.Path), violation), binding: i, violation: k}
+			if binding.Uncertain {
+				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), true
 			}
 			if why, undecided := e.undecided[violation.Path]; undecided && c.finding.Unknown == "" {
 				c.finding.Unknown = why
 			}
-			c.finding.Exemptions = e.exemptions.Excuse(bound.Guardrail, bound.Policy.ID, violation.Container)
+			c.finding.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, violation.Container)
 			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.wouldFill[violation.Path] && ceiling(violation) == decision.ModeEnforce &&
-				bound.WouldDeny(e.request, violation.Path)
+				binding.WouldDeny(e.request, violation.Path)
 			all = append(all, c)
 		}
 	}
 	return all
 }
 
-func newFinding(bound config.AppliedBinding, mode decision.Mode, v *decision.Violation) decision.Finding {
+func newFinding(binding config.AppliedBinding, mode decision.Mode, v *decision.Violation) decision.Finding {
 	if v.AtMost != 0 {
 		mode = min(mode, v.AtMost)
 	}
 	return decision.Finding{
-		Policy:      bound.Policy.ID,
-		Guardrails:  []string{bound.Guardrail.Name},
+		Policy:      binding.Policy.ID,
+		Guardrails:  []string{binding.Guardrail.Name},
 		Mode:        mode,
-		Severity:    bound.Policy.Severity,
+		Severity:    binding.Policy.Severity,
 		Container:   v.Container,
 		Path:        v.Path,
 		Key:         v.Key,
 		Digest:      v.Digest,
 		Message:     v.Message,
-		Remediation: bound.Policy.Remediation,
+		Remediation: binding.Policy.Remediation,
 		Fix:         v.Fix,
 		Unknown:     v.Unknown,
 	}
 }
 
-func (e *evidence) uncertain(bound config.AppliedBinding) string {
+func (e *evidence) uncertain(binding config.AppliedBinding) string {
 	return fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
-		e.request.Namespace.Name, bound.Guardrail.Name)
+		e.request.Namespace.Name, binding.Guardrail.Name)
 }
 
-// failureFinding is about an object that a policy cannot decide. Under failurePolicy Fail it denies
-// like a violation, and Unknown is empty.
-func failureFinding(bound config.AppliedBinding, mode decision.Mode, err error) decision.Finding {
+// failureFinding returns the finding for an object that a policy fails to evaluate. Under
+// failurePolicy Fail it denies like a violation, and Unknown is empty.
+func failureFinding(binding config.AppliedBinding, mode decision.Mode, err error) decision.Finding {
 	f := decision.Finding{
-		Policy:      bound.Policy.ID,
-		Guardrails:  []string{bound.Guardrail.Name},
+		Policy:      binding.Policy.ID,
+		Guardrails:  []string{binding.Guardrail.Name},
 		Mode:        mode,
-		Severity:    bound.Policy.Severity,
+		Severity:    binding.Policy.Severity,
 		Key:         "evaluation",
 		Message:     "this policy cannot decide the object: it " + rego.FailureReason(err),
 		Remediation: "Make the object simpler or smaller, or ask whoever wrote the policy. A Guardrail admits what it cannot decide by failurePolicy: Ignore.",
 		Failed:      true,
-		FailOpen:    bound.FailOpen,
+		FailOpen:    binding.FailOpen,
 	}
-	if bound.FailOpen {
+	if binding.FailOpen {
 		f.Unknown = err.Error()
 	}
 	return f
@@ -194,32 +194,10 @@ func merge(candidates []candidate) []decision.Finding {
 	return merged
 }
 
-// rank orders findings by what they cost the writer.
-func rank(f *decision.Finding) int {
-	switch {
-	case f.Denies():
-		return 4
-	case f.Unknown != "" && f.Mode == decision.ModeEnforce:
-		return 3
-	case f.Warns():
-		return 2
-	}
-	return 1
-}
-
+// sortFindings puts first what costs the writer of the object most.
 func sortFindings(findings []decision.Finding) {
 	slices.SortStableFunc(findings, func(a, b decision.Finding) int {
-		return cmp.Or(rank(&b)-rank(&a), strings.Compare(a.Policy, b.Policy),
+		return cmp.Or(cmp.Compare(b.Verdict(), a.Verdict()), strings.Compare(a.Policy, b.Policy),
 			strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), bytes.Compare(a.Digest[:], b.Digest[:]))
 	})
-}
-
-func verdict(findings []decision.Finding) decision.Verdict {
-	worst := 1
-	for i := range findings {
-		worst = max(worst, rank(&findings[i]))
-	}
-	return map[int]decision.Verdict{
-		1: decision.VerdictAllow, 2: decision.VerdictWarn, 3: decision.VerdictUnknown, 4: decision.VerdictDeny,
-	}[worst]
 }

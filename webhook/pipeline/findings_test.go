@@ -1,11 +1,13 @@
 package pipeline
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"pgregory.net/rapid"
 
@@ -41,10 +43,10 @@ type found struct {
 // decide is what a Decider does with evidence.
 func (f *found) decide() (*decision.Decision, error) {
 	candidates := f.candidates()
-	if open := stopping(candidates); f.before != nil && len(open) > 0 {
-		if open = f.excuseByScope(open, f.scope); len(open) > 0 {
+	if open := blocking(candidates); f.before != nil && len(open) > 0 {
+		if open = f.tolerateByScope(open, f.scope); len(open) > 0 {
 			before, err := f.before()
-			if err := f.excuseBaseline(open, before, err); err != nil {
+			if err := f.tolerateBaseline(open, before, err); err != nil {
 				return nil, err
 			}
 		}
@@ -54,7 +56,7 @@ func (f *found) decide() (*decision.Decision, error) {
 		if err != nil {
 			return nil, err
 		}
-		excuseRestored(candidates, restored)
+		markRestored(candidates, restored)
 	}
 	return f.decision(candidates, nil), nil
 }
@@ -323,5 +325,100 @@ func TestATolerantGuardrailSoftensNoOther(t *testing.T) {
 	updates(&e, violation("k"))
 	if d := decideOn(t, e); d.Verdict != decision.VerdictDeny {
 		t.Errorf("got %v", d.Verdict)
+	}
+}
+
+// A decision of two parts has the worst of both, each finding once and for all that ask.
+func TestPartsOfADecisionAreJoined(t *testing.T) {
+	finding := func(key, asking string, mode decision.Mode) decision.Finding {
+		return decision.Finding{Policy: "p", Key: key, Guardrails: []string{asking}, Mode: mode}
+	}
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		one, other decision.Decision
+		want       decision.Decision
+	}{
+		"another finding": {
+			decision.Decision{Findings: []decision.Finding{finding("a", "g", decision.ModeWarn)}, Unbound: true},
+			decision.Decision{Findings: []decision.Finding{finding("b", "g", decision.ModeEnforce)}, Errors: map[string]error{"q": broken}},
+			decision.Decision{
+				Findings: []decision.Finding{finding("b", "g", decision.ModeEnforce), finding("a", "g", decision.ModeWarn)},
+				Errors:   map[string]error{"q": broken}, Verdict: decision.VerdictDeny,
+			},
+		},
+		"a stricter one": {
+			decision.Decision{Findings: []decision.Finding{finding("a", "h", decision.ModeWarn)}, Errors: map[string]error{"p": broken}},
+			decision.Decision{Findings: []decision.Finding{finding("a", "g", decision.ModeEnforce)}, Errors: map[string]error{"q": broken}},
+			decision.Decision{
+				Findings: []decision.Finding{{Policy: "p", Key: "a", Guardrails: []string{"g", "h"}, Mode: decision.ModeEnforce}},
+				Errors:   map[string]error{"p": broken, "q": broken}, Verdict: decision.VerdictDeny,
+			},
+		},
+		"nothing": {
+			decision.Decision{Findings: []decision.Finding{finding("a", "h", decision.ModeAudit)}, Unbound: true}, decision.Decision{Unbound: true},
+			decision.Decision{Findings: []decision.Finding{finding("a", "h", decision.ModeAudit)}, Unbound: true, Verdict: decision.VerdictAllow},
+		},
+	} {
+		got := c.one
+		join(&got, &c.other)
+		if diff := cmp.Diff(c.want, got, cmpopts.EquateErrors()); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// What an injection would set is no denial once it is enforced, and whether a policy that
+// fails is bound at all matters only if its failure denies.
+func TestWhatNoDenialDependsOn(t *testing.T) {
+	e := evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeWarn, result: violation("k")})
+	e.wouldFill = map[string]bool{"other": true}
+	if d := decideOn(t, e); !d.Findings[0].WouldDeny {
+		t.Errorf("another field would be set: got %+v", d.Findings)
+	}
+	e.wouldFill = map[string]bool{"k": true}
+	if d := decideOn(t, e); d.Findings[0].WouldDeny || d.Verdict != decision.VerdictWarn {
+		t.Errorf("it would be set: got %+v", d.Findings)
+	}
+	e.wouldFill, e.undecided = nil, map[string]string{"k": "nobody knows"}
+	if d := decideOn(t, e); d.Findings[0].WouldDeny || d.Findings[0].Unknown != "nobody knows" || d.Findings[0].Unselected {
+		t.Errorf("nobody knows: got %+v", d.Findings)
+	}
+	for failOpen, want := range map[bool]string{false: "namespace shop is not in the input: nobody can tell whether Guardrail g selects it", true: "no time"} {
+		e := evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: decision.Result{Err: errors.New("no time")}, uncertain: true})
+		e.bindings[0].FailOpen = failOpen
+		if f := decideOn(t, e).Findings[0]; f.Unknown != want || f.Unselected == failOpen || f.WouldDeny {
+			t.Errorf("fail open %v: got %+v", failOpen, f)
+		}
+	}
+}
+
+// A finding has all that its policy says, and who asks.
+func TestWhatAFindingHas(t *testing.T) {
+	v := decision.Violation{
+		Message: "m", Path: "spec.x", Key: "k", Container: "c", Digest: [32]byte{7}, Fix: []decision.PatchOperation{{Op: "remove", Path: "/x"}}, Unknown: "u", AtMost: decision.ModeWarn,
+	}
+	e := evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: decision.Result{Violations: []decision.Violation{v}}})
+	want := decision.Finding{
+		Policy: "a-policy", Guardrails: []string{"g"}, Mode: decision.ModeWarn, Severity: decision.SeverityHigh, Container: "c", Path: "spec.x", Key: "k", Digest: [32]byte{7},
+		Message: "m", Remediation: "Do it right.", Fix: []decision.PatchOperation{{Op: "remove", Path: "/x"}}, Unknown: "u",
+	}
+	if diff := cmp.Diff(want, decideOn(t, e).Findings[0]); diff != "" {
+		t.Error(diff)
+	}
+	for failOpen, unknown := range map[bool]string{false: "", true: "no time"} {
+		e := evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeWarn, result: decision.Result{Err: errors.New("no time")}})
+		e.bindings[0].FailOpen = failOpen
+		want := decision.Finding{
+			Policy: "a-policy", Guardrails: []string{"g"}, Mode: decision.ModeWarn, Severity: decision.SeverityHigh, Key: "evaluation",
+			Message:     "this policy cannot decide the object: it fails, see Taffrail's log",
+			Remediation: "Make the object simpler or smaller, or ask whoever wrote the policy. A Guardrail admits what it cannot decide by failurePolicy: Ignore.",
+			Failed:      true, FailOpen: failOpen, Unknown: unknown, WouldDeny: !failOpen,
+		}
+		if !failOpen {
+			want.WouldDenyBy = []string{"g"}
+		}
+		if diff := cmp.Diff(want, decideOn(t, e).Findings[0]); diff != "" {
+			t.Errorf("fail open %v: %s", failOpen, diff)
+		}
 	}
 }

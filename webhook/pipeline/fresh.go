@@ -13,55 +13,55 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// An informer cannot know that it is behind. Most requests do not care: they are allowed,
-// and nothing is changed. A Pod that is filled inside the bounds of a second ago may be
-// refused for it, though, and a writer who has just raised a bound is denied for the old
-// one. So what injects or denies is confirmed with facts that were read after the request
-// arrived, and decided again if they differ.
+// An informer cannot know whether it is behind. Most requests are not affected: they are
+// allowed unchanged. But a Pod filled within the LimitRange of a second ago may be refused
+// because of it, and a writer who has just raised a limit may be denied for the old one. So a
+// decision that injects or denies is confirmed with facts that are read after the request
+// arrived, and repeated if they differ.
 
-// leftUnconfirmed is why nothing is injected where these cannot be read.
-const leftUnconfirmed = "the namespace's labels, LimitRanges and ResourceQuotas could not be read"
+// skippedUnconfirmed is the reason for not injecting if fresh facts cannot be read.
+const skippedUnconfirmed = "the namespace's labels, LimitRanges and ResourceQuotas could not be read"
 
-// basis is what a decision rests on.
+// basis is what a decision depends on.
 type basis struct {
-	request *decision.Request
-	bounds  []config.AppliedBinding
-	wanted  []decision.Fact
-	// injects is true if an enforced binding fills a Pod, or cannot.
+	request  *decision.Request
+	bindings []config.AppliedBinding
+	wanted   []decision.Fact
+	// injects is true if an enforced binding fills a Pod, or has a gap.
 	injects bool
 }
 
-// confirm returns the decision, or the one that newer facts lead to.
-func (p *Decider) confirm(ctx context.Context, r *decision.Request, b *basis, d *decision.Decision, part scope) (*decision.Decision, error) {
-	injects, denies := b.injects && patches(r), d.Verdict == decision.VerdictDeny
-	if p.options.Fresh == nil || !injects && !denies {
-		return d, nil
+// confirm returns result, or the decision made with newer facts.
+func (d *Decider) confirm(ctx context.Context, r *decision.Request, b *basis, result *decision.Decision, part scope) (*decision.Decision, error) {
+	injects, denies := b.injects && patches(r), result.Verdict == decision.VerdictDeny
+	if d.options.Fresh == nil || !injects && !denies {
+		return result, nil
 	}
 	wanted := b.wanted
 	if !injects {
-		wanted = factsOf(b, d)
+		wanted = factsOf(b, result)
 	}
-	same, err := b.confirmed(ctx, p.options.Fresh, wanted)
+	same, err := b.confirmed(ctx, d.options.Fresh, wanted)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil && injects:
-		return unconfirmed(d), nil
+		return unconfirmed(result), nil
 	case err != nil || same:
-		return d, nil //nolint:nilerr // what the watches brought has to do
+		return result, nil //nolint:nilerr // the cached facts have to do
 	}
-	confirmed := *p
-	confirmed.facts, confirmed.options.Fresh = p.options.Fresh, nil
+	confirmed := *d
+	confirmed.facts, confirmed.options.Fresh = d.options.Fresh, nil
 	again, _, err := confirmed.decideOnce(ctx, r, part)
 	return again, err
 }
 
-// factsOf are the facts that the policies which deny read.
-func factsOf(b *basis, d *decision.Decision) []decision.Fact {
+// factsOf returns the facts that the denying policies read.
+func factsOf(b *basis, result *decision.Decision) []decision.Fact {
 	var denying []*rego.Policy
-	for i := range b.bounds {
-		policy := b.bounds[i].Policy
-		if slices.ContainsFunc(d.Findings, func(f decision.Finding) bool { return f.Denies() && f.Policy == policy.ID }) {
+	for i := range b.bindings {
+		policy := b.bindings[i].Policy
+		if slices.ContainsFunc(result.Findings, func(f decision.Finding) bool { return f.Denies() && f.Policy == policy.ID }) {
 			denying = append(denying, policy)
 		}
 	}
@@ -70,11 +70,11 @@ func factsOf(b *basis, d *decision.Decision) []decision.Fact {
 	})
 }
 
-// confirmed reports whether fresh facts are those that were decided by.
+// confirmed reports whether fresh facts equal those that the decision was made with.
 func (b *basis) confirmed(ctx context.Context, fresh FactSource, wanted []decision.Fact) (bool, error) {
-	ctx, cancel := briefly(ctx)
+	ctx, cancel := withReadTimeout(ctx)
 	defer cancel()
-	if name := b.request.Namespace.Name; name != "" && slices.ContainsFunc(b.bounds, func(x config.AppliedBinding) bool { return x.Guardrail.SelectsByLabels() }) {
+	if name := b.request.Namespace.Name; name != "" && slices.ContainsFunc(b.bindings, func(x config.AppliedBinding) bool { return x.Guardrail.SelectsByLabels() }) {
 		namespace, err := fresh.Namespace(ctx, name)
 		if err != nil {
 			return false, err
@@ -98,7 +98,7 @@ func (b *basis) confirmed(ctx context.Context, fresh FactSource, wanted []decisi
 	return true, nil
 }
 
-// versions returns the resourceVersions of a sort of facts by uid.
+// versions returns the resourceVersions of one kind of facts by UID.
 func versions(f *decision.Facts, fact decision.Fact) map[types.UID]string {
 	switch fact {
 	case decision.FactLimitRanges:
@@ -123,13 +123,13 @@ func versionsOf[T metav1.Object](objects []T) map[types.UID]string {
 	return all
 }
 
-// unconfirmed takes what would be injected out of a decision.
-func unconfirmed(d *decision.Decision) *decision.Decision {
-	d.Patch = nil
-	for i := range d.Fills {
-		if fill := &d.Fills[i]; fill.Mode == decision.ModeEnforce {
-			fill.Mode, fill.Left, fill.Undecided = decision.ModeAudit, leftUnconfirmed, true
+// unconfirmed removes enforced injections from a decision.
+func unconfirmed(result *decision.Decision) *decision.Decision {
+	result.Patch = nil
+	for i := range result.Fills {
+		if fill := &result.Fills[i]; fill.Mode == decision.ModeEnforce {
+			fill.Mode, fill.SkipReason, fill.Undecided = decision.ModeAudit, skippedUnconfirmed, true
 		}
 	}
-	return d
+	return result
 }

@@ -11,23 +11,23 @@ import (
 	"taffrail.dev/webhook/resources"
 )
 
-// wish is an intent of one policy, as one Guardrail asks for it.
-type wish struct {
-	// Bound is the caller's own number for the binding that asks; a Gap gives it back.
-	Bound     int
+// proposal is an intent of one policy under one binding.
+type proposal struct {
+	// Binding is the caller's index of the binding; an injectionGap returns it.
+	Binding   int
 	Policy    string
 	Guardrail string
 	Mode      decision.Mode
 	Intent    decision.Intent
-	// Left and Undecided are those of the Fill that it becomes.
-	Left      string
-	Undecided bool
+	// SkipReason and Undecided are copied to the Fill.
+	SkipReason string
+	Undecided  bool
 }
 
-// injectionGap is a wish that was not granted, with a reason a person can act on.
+// injectionGap is a proposal that cannot be applied, with a reason that the reader can act on.
 type injectionGap struct {
-	// Bound is that of the first of the strictest wishes.
-	Bound      int
+	// Binding is the index of the first binding with the strictest mode.
+	Binding    int
 	Mode       decision.Mode
 	Policy     string
 	Guardrails []string
@@ -36,15 +36,16 @@ type injectionGap struct {
 	Reason     string
 }
 
-// injectionPlan is what becomes of the wishes for one request.
+// injectionPlan is the result of the proposals for one request.
 type injectionPlan struct {
-	// Fills of mode enforce fit together inside the namespace's bounds; those of a
-	// weaker mode are what would be set.
+	// Fills of mode enforce satisfy the namespace's LimitRanges together; those of a weaker
+	// mode are what would be set.
 	Fills []decision.Fill
 	Gaps  []injectionGap
 }
 
-// IntentError says that an intent asks for something that cannot be injected.
+// IntentError is returned when a policy's intent names a field or value that cannot be
+// injected.
 type IntentError struct {
 	Policy string
 	Reason string
@@ -54,17 +55,17 @@ func (e *IntentError) Error() string {
 	return fmt.Sprintf("policy %s: inject: %s", e.Policy, e.Reason)
 }
 
-// planInjection decides which wishes are granted. Where two Guardrails enforce different
-// values for a field, neither is. Errors are an *IntentError.
-func planInjection(r *decision.Request, wishes []wish) (injectionPlan, error) {
-	var plan injectionPlan
-	if r.Workload == nil || len(wishes) == 0 {
-		return plan, nil
+// planInjection decides which proposals are applied. If two Guardrails enforce different values
+// for a field, neither is. Every error is an *IntentError.
+func planInjection(r *decision.Request, proposals []proposal) (injectionPlan, error) {
+	if r.Workload == nil || len(proposals) == 0 {
+		return injectionPlan{}, nil
 	}
-	groups, err := group(wishes)
+	groups, err := group(proposals)
 	if err != nil {
-		return plan, err
+		return injectionPlan{}, err
 	}
+	var plan injectionPlan
 	pod := resources.PodOf(r.Workload)
 	for _, enforced := range []bool{true, false} {
 		var granted []*target
@@ -83,9 +84,9 @@ func planInjection(r *decision.Request, wishes []wish) (injectionPlan, error) {
 	return plan, nil
 }
 
-// target is one field of one container, with everything that is wished for it.
+// target is one field of one container, with the proposals for it merged.
 type target struct {
-	bound      int
+	binding    int
 	policy     string
 	guardrails []string
 	mode       decision.Mode
@@ -93,30 +94,30 @@ type target struct {
 	field      resources.Field
 	value      resource.Quantity
 	conflict   string
-	left       string
+	skipReason string
 	undecided  bool
 }
 
 func (t *target) gap(reason string) injectionGap {
-	return injectionGap{Bound: t.bound, Mode: t.mode, Policy: t.policy, Guardrails: t.guardrails, Container: t.container, Field: t.field.String(), Reason: reason}
+	return injectionGap{Binding: t.binding, Mode: t.mode, Policy: t.policy, Guardrails: t.guardrails, Container: t.container, Field: t.field.String(), Reason: reason}
 }
 
-// group puts the wishes for one field together under the strictest mode that asks:
-// weaker wishes have nothing to add to it.
-func group(wishes []wish) ([]*target, error) {
+// group merges the proposals for a field under the strictest mode. Proposals of weaker modes
+// are dropped.
+func group(proposals []proposal) ([]*target, error) {
 	var targets []*target
-	for _, w := range wishes {
-		field, err := resources.ParseField(w.Intent.Field)
+	for _, p := range proposals {
+		field, err := resources.ParseField(p.Intent.Field)
 		if err != nil {
-			return nil, &IntentError{Policy: w.Policy, Reason: err.Error()}
+			return nil, &IntentError{Policy: p.Policy, Reason: err.Error()}
 		}
-		value, err := resource.ParseQuantity(w.Intent.Value)
+		value, err := resource.ParseQuantity(p.Intent.Value)
 		if err != nil {
-			return nil, &IntentError{Policy: w.Policy, Reason: fmt.Sprintf("%q is no quantity", w.Intent.Value)}
+			return nil, &IntentError{Policy: p.Policy, Reason: fmt.Sprintf("%q is no quantity", p.Intent.Value)}
 		}
 		fresh := &target{
-			bound: w.Bound, policy: w.Policy, guardrails: []string{w.Guardrail}, mode: w.Mode,
-			container: w.Intent.Container, field: field, value: value, left: w.Left, undecided: w.Undecided,
+			binding: p.Binding, policy: p.Policy, guardrails: []string{p.Guardrail}, mode: p.Mode,
+			container: p.Intent.Container, field: field, value: value, skipReason: p.SkipReason, undecided: p.Undecided,
 		}
 		i := slices.IndexFunc(targets, func(t *target) bool { return t.container == fresh.container && t.field == fresh.field })
 		switch {
@@ -145,21 +146,21 @@ func (p *injectionPlan) fit(r *decision.Request, pod resources.Pod, targets []*t
 	if len(targets) == 0 {
 		return
 	}
-	wishes := make([]resources.Wish, 0, len(targets))
+	proposals := make([]resources.Proposal, 0, len(targets))
 	for _, t := range targets {
-		wishes = append(wishes, resources.Wish{Container: t.container, Field: t.field, Value: t.value})
+		proposals = append(proposals, resources.Proposal{Container: t.container, Field: t.field, Value: t.value})
 	}
 	asked := func(container string, field resources.Field) *target {
 		i := slices.IndexFunc(targets, func(t *target) bool { return t.container == container && t.field == field })
 		return targets[i]
 	}
-	fills, unfilled := resources.Fit(pod, wishes, r.Facts.LimitRanges, r.Facts.ResourceQuotas)
+	fills, unfilled := resources.Fit(pod, proposals, r.Facts.LimitRanges, r.Facts.ResourceQuotas)
 	for _, fill := range fills {
 		t := asked(fill.Container, fill.Field)
 		p.Fills = append(p.Fills, decision.Fill{
 			Policy: t.policy, Guardrails: t.guardrails, Mode: t.mode,
 			Container: fill.Container, Field: fill.Field.String(), Value: fill.Value.String(),
-			Left: t.left, Undecided: t.undecided,
+			SkipReason: t.skipReason, Undecided: t.undecided,
 		})
 	}
 	for _, gap := range unfilled {

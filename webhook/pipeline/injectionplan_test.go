@@ -29,11 +29,11 @@ func podRequest(t fatal, spec string) *decision.Request {
 
 type fatal interface{ Fatal(args ...any) }
 
-func newWish(guardrail string, mode decision.Mode, container, field, value string) wish {
-	return wish{Policy: "inject-resources", Guardrail: guardrail, Mode: mode, Intent: decision.Intent{Container: container, Field: field, Value: value}}
+func newWish(guardrail string, mode decision.Mode, container, field, value string) proposal {
+	return proposal{Policy: "inject-resources", Guardrail: guardrail, Mode: mode, Intent: decision.Intent{Container: container, Field: field, Value: value}}
 }
 
-func planOf(t fatal, r *decision.Request, wishes ...wish) injectionPlan {
+func planOf(t fatal, r *decision.Request, wishes ...proposal) injectionPlan {
 	p, err := planInjection(r, wishes)
 	if err != nil {
 		t.Fatal(err)
@@ -136,12 +136,12 @@ func TestAWeakerWishYieldsToAStricterOne(t *testing.T) {
 
 func TestOddIntentsAreErrors(t *testing.T) {
 	r := podRequest(t, `{"containers":[{"name":"a"}]}`)
-	for _, w := range []wish{
+	for _, w := range []proposal{
 		newWish("g", decision.ModeEnforce, "a", "securityContext.runAsUser", "7"),
 		newWish("g", decision.ModeEnforce, "a", "resources.requests.cpu", "much"),
 		newWish("g", decision.ModeEnforce, "a", "resources.claims.cpu", "1"),
 	} {
-		if _, err := planInjection(r, []wish{w}); err == nil {
+		if _, err := planInjection(r, []proposal{w}); err == nil {
 			t.Errorf("%+v was taken", w.Intent)
 		}
 	}
@@ -170,7 +170,7 @@ func TestASecondPassChangesNothing(t *testing.T) {
 				Type: corev1.LimitTypePod, Max: corev1.ResourceList{corev1.ResourceMemory: ceiling},
 			}}}}}
 		}
-		var wishes []wish
+		var wishes []proposal
 		for _, container := range []string{"a", "b"} {
 			for field, value := range map[string]string{
 				"resources.requests.cpu": "100m", "resources.limits.cpu": "250m",

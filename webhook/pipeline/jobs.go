@@ -17,10 +17,10 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// madeFromCronJob returns which fields of a Job are those of its CronJob, for each binding
-// only if that binding finds the same in the CronJob and no Exemption excuses it there.
-func (p *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding) (restored, error) {
-	found, cronJob, err := compareWithCronJob(ctx, r, p.options.Live)
+// madeFromCronJob returns the fields that a Job shares with its CronJob. A field counts for a
+// binding only if that binding finds the same in the CronJob and no Exemption exempts it there.
+func (d *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding) (restored, error) {
+	found, cronJob, err := compareWithCronJob(ctx, r, d.options.Live)
 	if err != nil || found.has == nil {
 		return found, err
 	}
@@ -35,23 +35,23 @@ func (p *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, boun
 	}
 	position := map[int]int{}
 	var about []config.AppliedBinding
-	for i := range bounds {
-		if slices.Contains(bounds[i].Policy.Kinds, kind.GroupKind()) {
-			position[i], about = len(about), append(about, bounds[i])
+	for i := range bindings {
+		if slices.Contains(bindings[i].Policy.Kinds, kind.GroupKind()) {
+			position[i], about = len(about), append(about, bindings[i])
 		}
 	}
 	if len(about) == 0 {
 		return found, nil
 	}
-	results, _, err := p.evaluate(ctx, stored, about, nil, p.existingOf(stored), storedRequest)
+	results, _, err := d.evaluate(ctx, stored, about, nil, d.plannerFor(stored), storedRequest)
 	if err != nil {
 		return found, err
 	}
-	exempt := p.snapshot.Exemptions().For(stored, p.options.Now())
-	found.decided = func(bound int, f *decision.Finding) bool {
-		at, ok := position[bound]
-		return ok && len(exempt.Excuse(bounds[bound].Guardrail, f.Policy, f.Container)) == 0 && slices.ContainsFunc(results[at].Violations, func(v decision.Violation) bool {
-			return v.Unknown == "" && v.Container == f.Container && (v.Path == "spec.jobTemplate."+f.Path || !decision.Within(f.Path, "spec"))
+	exemptions := d.snapshot.Exemptions().For(stored, d.options.Now())
+	found.decided = func(binding int, f *decision.Finding) bool {
+		at, ok := position[binding]
+		return ok && len(exemptions.Exempting(bindings[binding].Guardrail, f.Policy, f.Container)) == 0 && slices.ContainsFunc(results[at].Violations, func(v decision.Violation) bool {
+			return v.Unknown == "" && v.Container == f.Container && (v.Path == "spec.jobTemplate."+f.Path || !decision.FieldPath(f.Path).Within("spec"))
 		})
 	}
 	return found, nil
@@ -63,14 +63,14 @@ func unreadable(err error) bool {
 	return field || limit
 }
 
-// jobLabels are what the API server adds to the template of a Job, and to the Job itself
-// where it has no labels but the template's.
+// jobLabels returns the labels that the API server adds to the template of a Job, and to the
+// Job itself if it only has the template's labels.
 func jobLabels() []string {
 	return []string{batchv1.ControllerUidLabel, batchv1.JobNameLabel, "controller-uid", "job-name"}
 }
 
-// compareWithCronJob returns which fields of a Job are those of the CronJob that it names as
-// its controller, as after `kubectl create job --from=cronjob/x`, and that CronJob.
+// compareWithCronJob returns the fields that a Job shares with the CronJob that it names as its
+// controller, as after `kubectl create job --from=cronjob/x`, and that CronJob.
 func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (restored, map[string]any, error) {
 	owner := request.Controller(r.Object)
 	if owner.Group != batchv1.GroupName || owner.Kind != "CronJob" || owner.Name == "" || owner.UID == "" {
@@ -97,7 +97,7 @@ func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (re
 		}
 		switch field := topField(path, "metadata."); field {
 		case "namespace":
-			return template // it is the CronJob's
+			return template // copied from the CronJob
 		case "labels":
 			return sameEntries(mapOf(metadata, field), mapOf(given, field), jobLabels()...)
 		case "annotations":
@@ -107,12 +107,11 @@ func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (re
 	}}, cronJob, nil
 }
 
-// instantiated is the annotation by which kubectl says that a Job was made by hand.
+// instantiated is the annotation that kubectl sets on a Job created from a CronJob by hand.
 const instantiated = "cronjob.kubernetes.io/instantiate"
 
-// jobOf is a Job of a CronJob as the API server stores it, but for what it adds to tell
-// the Pods of one Job from those of another. It has the template's labels where it has
-// none of its own.
+// jobOf returns the Job that the API server stores for a CronJob, without the generated labels
+// that tell the Pods of different Jobs apart. A Job without labels gets those of its template.
 func jobOf(cronJob map[string]any) map[string]any {
 	jobTemplate := mapOf(mapOf(cronJob, "spec"), "jobTemplate")
 	spec, metadata := request.JobSpec(mapOf(jobTemplate, "spec")), mapOf(jobTemplate, "metadata")
@@ -131,14 +130,11 @@ func sameEntries(a, b map[string]any, ignored ...string) bool {
 	return len(a) == len(b) && (len(a) == 0 || reflect.DeepEqual(a, b))
 }
 
-// topField is the field below a prefix that a path leads to or through.
+// topField returns the field directly below prefix that a path is in, or "".
 func topField(path, prefix string) string {
 	rest, ok := strings.CutPrefix(path, prefix)
 	if !ok {
 		return ""
 	}
-	if end := strings.IndexAny(rest, ".["); end >= 0 {
-		return rest[:end]
-	}
-	return rest
+	return decision.FieldPath(rest).First()
 }

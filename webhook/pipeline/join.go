@@ -7,32 +7,32 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// join adds to a decision the findings and errors of another one about the same object. Of
-// two findings with the same identity the one that costs the writer more is left.
-func join(d, more *decision.Decision) {
+// join adds the findings and errors of another decision about the same object to result. It
+// combines findings with the same identity.
+func join(result, more *decision.Decision) {
 	for i := range more.Findings {
 		f := &more.Findings[i]
-		at := slices.IndexFunc(d.Findings, func(have decision.Finding) bool { return identityOf(&have) == identityOf(f) })
+		at := slices.IndexFunc(result.Findings, func(have decision.Finding) bool { return identityOf(&have) == identityOf(f) })
 		if at < 0 {
-			d.Findings = append(d.Findings, *f)
+			result.Findings = append(result.Findings, *f)
 			continue
 		}
-		combine(&d.Findings[at], f)
+		combine(&result.Findings[at], f)
 	}
-	if len(more.Errors) > 0 && d.Errors == nil {
-		d.Errors = map[string]error{}
+	if len(more.Errors) > 0 && result.Errors == nil {
+		result.Errors = map[string]error{}
 	}
-	maps.Copy(d.Errors, more.Errors)
-	d.Unbound = d.Unbound && more.Unbound
-	sortFindings(d.Findings)
-	d.Verdict = verdict(d.Findings)
+	maps.Copy(result.Errors, more.Errors)
+	result.Unbound = result.Unbound && more.Unbound
+	sortFindings(result.Findings)
+	result.Verdict = decision.Worst(result.Findings)
 }
 
-// combine makes one of two findings with the same identity: that which costs the writer
-// more, now or once it is enforced, for all Guardrails that asked for either.
+// combine merges f into have, which has the same identity. The result is the one with the worse
+// consequence for the writer, now or once it is enforced, and names the Guardrails of both.
 func combine(have, f *decision.Finding) {
 	guardrails, by := union(have.Guardrails, f.Guardrails), union(have.WouldDenyBy, f.WouldDenyBy)
-	if rank(f) > rank(have) || rank(f) == rank(have) && f.WouldDeny && !have.WouldDeny {
+	if f.Verdict() > have.Verdict() || f.Verdict() == have.Verdict() && f.WouldDeny && !have.WouldDeny {
 		*have = *f
 	}
 	have.Guardrails, have.WouldDenyBy, have.WouldDeny = guardrails, by, len(by) > 0
@@ -42,7 +42,7 @@ func identityOf(f *decision.Finding) identity {
 	return identity{Policy: f.Policy, Container: f.Container, Key: f.Key, Digest: f.Digest}
 }
 
-// union is sorted.
+// union returns a sorted slice.
 func union(a, b []string) []string {
 	all := slices.Concat(a, b)
 	slices.Sort(all)

@@ -23,6 +23,7 @@ func TestALabelTellsSinceWhenANamespaceIsSelected(t *testing.T) {
 		"written before the label":          {present, 15, 14, "left: the template is older than the injection"},
 		"written in the label's second":     {present, 15, 15, "left: the template is older than the injection"},
 		"labelled before it was selected":   {present, 9, 16, "left: not recorded yet since when Guardrail g injects here"},
+		"nobody answers":                    {present, 0, 16, "left: not known since when Guardrail g selects the namespace: away"},
 		"selected by a label that has gone": {absent, 15, 16, "left: not recorded yet since when Guardrail g injects here"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -31,6 +32,9 @@ func TestALabelTellsSinceWhenANamespaceIsSelected(t *testing.T) {
 			g.Status.Injection.NamespaceSelector, g.Status.Injection.Everywhere = &c.selector, nil
 			namespace, labelled := createdAt(1, "n", nil), minutes(c.labelled)
 			namespace.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Time: &labelled}}
+			if c.labelled == 0 {
+				namespace = nil
+			}
 			objects := storedObjects{"Namespace shop": namespace, "ReplicaSet rs": createdAt(c.written, "u", nil)}
 			object := `{"metadata":{"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"rs","uid":"u","controller":true}]},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`
 			r := reviewed(t, decision.OriginMutating, "CREATE", "", "Pod", object, "null")

@@ -86,7 +86,7 @@ func TestBindings(t *testing.T) {
 		"another label":        {`,"labels":{"other":"x"}`, &pods{pod: stored()}, decision.VerdictAllow, 1, nil},
 		"the label is emptied": {`,"labels":{"app":""}`, &pods{pod: stored()}, decision.VerdictDeny, 1, nil},
 		"no such Pod":          {`,"labels":{"app":""}`, &pods{}, decision.VerdictAllow, 1, nil},
-		"it cannot be read":    {`,"labels":{"app":""}`, &pods{err: away}, "", 1, away},
+		"it cannot be read":    {`,"labels":{"app":""}`, &pods{err: away}, 0, 1, away},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, subresource := range []string{"binding", ""} {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
@@ -19,96 +20,94 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// UpdateScope is how much an UPDATE changes.
+// UpdateScope is the extent of an UPDATE.
 type UpdateScope int
 
 const (
 	// ChangesContent is an update of anything that a policy may read.
 	ChangesContent UpdateScope = iota
-	// ChangesLabels is an update of what others write beside an object's content: labels and
-	// annotations of the object itself. Policies may read them.
+	// ChangesLabels is an update of the object's own labels and annotations, which controllers
+	// and users write independently of its content. Policies may read them.
 	ChangesLabels
-	// ChangesNothing is an update of nothing that a policy may go by: of status, finalizers,
-	// owners and what the API server keeps for itself.
+	// ChangesNothing is an update of nothing that a policy depends on: status, finalizers,
+	// owners and server-managed fields.
 	ChangesNothing
 )
 
-// Why a finding that would deny is tolerated.
+// The reasons for tolerating a finding that would deny.
 const (
 	hadBefore      = "the stored object has it already"
 	failedBefore   = "it cannot decide the stored object either"
 	changesNothing = "this update changes nothing that a policy reads"
 )
 
-// What is said of one that is not.
+// Additions to a finding that is not tolerated.
 const (
 	worse             = ", worse than in the stored object"
 	baselineUndecided = "the stored object cannot be decided, and may have it already"
 )
 
-// wouldStop tells whether the candidate would keep an update from being admitted: its
-// finding denies, or would if it were enforced, or its policy, which is enforced, could not
-// be evaluated.
-func (c *candidate) wouldStop() bool {
+// blocks reports whether the candidate keeps an update from being admitted: its finding denies,
+// or would if it were enforced, or its policy is enforced and failed to evaluate.
+func (c *candidate) blocks() bool {
 	return c.finding.WouldDeny || c.finding.Denies() || c.failed() && c.finding.Mode == decision.ModeEnforce
 }
 
 func (c *candidate) failed() bool { return c.violation < 0 }
 
-// tolerateExisting excuses, of what would keep an UPDATE from being admitted, what the UPDATE
-// did not bring. An update that changes nothing is excused from all of it. One that changes
-// no more than labels is excused from what the stored object has already, whatever its
-// Guardrail says of existing violations: controllers and people label and annotate objects
-// all the time. Any other is where the Guardrail tolerates what exists.
+// tolerateExisting tolerates the findings that an UPDATE did not introduce. If the update
+// changes nothing, these are all of them. Otherwise they are those that the stored object has
+// already, provided that the Guardrail tolerates existing violations. An update of labels only
+// does not depend on that: controllers and users label and annotate objects all the time.
 //
-// If a policy cannot decide the stored object, what it finds in the new one stays under
-// failurePolicy Fail, and becomes unknown under Ignore, which denies nothing. If the policy
-// can decide neither object, its failure is tolerated.
-func (p *Decider) tolerateExisting(ctx context.Context, e *evidence, candidates []candidate, templates *existing) error {
+// If a policy fails on the stored object, its findings in the new one stay under failurePolicy
+// Fail, and become unknown under Ignore, which denies nothing. If the policy fails on both
+// objects, its failure is tolerated.
+func (d *Decider) tolerateExisting(ctx context.Context, e *evidence, candidates []candidate, planner *planner) error {
 	if e.request.Operation != decision.Update {
 		return nil
 	}
-	open := stopping(candidates)
+	open := blocking(candidates)
 	if len(open) == 0 {
 		return nil
 	}
-	open = e.excuseByScope(open, updateScope(e.request))
+	open = e.tolerateByScope(open, updateScope(e.request))
 	if len(open) == 0 {
 		return nil
 	}
-	before, err := p.before(ctx, e.request, e.bindings, e.exemptions, templates)
-	return e.excuseBaseline(open, before, err)
+	before, err := d.evaluateStored(ctx, e.request, e.bindings, e.exemptions, planner)
+	return e.tolerateBaseline(open, before, err)
 }
 
-// stopping returns the candidates that would keep an update from being admitted.
-func stopping(candidates []candidate) (open []*candidate) {
+// blocking returns the candidates that keep an update from being admitted.
+func blocking(candidates []candidate) (open []*candidate) {
 	for i := range candidates {
-		if candidates[i].wouldStop() {
+		if candidates[i].blocks() {
 			open = append(open, &candidates[i])
 		}
 	}
 	return open
 }
 
-// excuseByScope excuses all of an update that changes nothing, and returns those to be
-// compared with what the stored object has.
-func (e *evidence) excuseByScope(open []*candidate, scope UpdateScope) []*candidate {
+// tolerateByScope tolerates all candidates if the update changes nothing. It returns those to
+// compare with the stored object.
+func (e *evidence) tolerateByScope(open []*candidate, scope UpdateScope) []*candidate {
 	if scope == ChangesNothing {
 		for _, c := range open {
-			c.excuse(changesNothing)
+			c.tolerate(changesNothing)
 		}
 		return nil
 	}
 	return slices.DeleteFunc(open, func(c *candidate) bool {
-		return c.failed() && c.finding.FailOpen || scope != ChangesLabels && !e.bindings[c.bound].Guardrail.ToleratesExisting()
+		return c.failed() && c.finding.FailOpen || scope != ChangesLabels && !e.bindings[c.binding].Guardrail.ToleratesExisting()
 	})
 }
 
-// excuseBaseline excuses what the results of the stored object have already; failed is why
-// there are none.
-func (e *evidence) excuseBaseline(open []*candidate, before []decision.Result, failed error) error {
+// tolerateBaseline tolerates what the stored object's results have already. failed is the
+// reason if there are no results.
+func (e *evidence) tolerateBaseline(open []*candidate, before []decision.Result, failed error) error {
 	if failed != nil {
-		// Nobody's request fails for what is only counted.
+		// A policy that is not enforced never fails a request.
 		if !slices.ContainsFunc(open, func(c *candidate) bool { return c.finding.Denies() }) {
 			return nil
 		}
@@ -116,16 +115,16 @@ func (e *evidence) excuseBaseline(open []*candidate, before []decision.Result, f
 	}
 	compared := make([][]baseline, len(e.bindings))
 	for _, c := range open {
-		if err := before[c.bound].Err; c.failed() || err != nil {
+		if err := before[c.binding].Err; c.failed() || err != nil {
 			e.tolerateFailure(c, err)
 			continue
 		}
-		if compared[c.bound] == nil {
-			compared[c.bound] = compareWithBaseline(&before[c.bound], &e.results[c.bound])
+		if compared[c.binding] == nil {
+			compared[c.binding] = compareWithBaseline(&before[c.binding], &e.results[c.binding])
 		}
-		switch compared[c.bound][c.violation] {
+		switch compared[c.binding][c.violation] {
 		case wasThere:
-			c.excuse(hadBefore)
+			c.tolerate(hadBefore)
 		case isWorse:
 			c.finding.Message += worse
 		case isNew:
@@ -134,15 +133,15 @@ func (e *evidence) excuseBaseline(open []*candidate, before []decision.Result, f
 	return nil
 }
 
-// tolerateFailure is for a policy that cannot decide the new object, the stored one, or both. What it
-// cannot decide either way has not become worse. One that time ran out for says nothing of the
-// stored object.
+// tolerateFailure handles a policy that fails on the new object, the stored one, or both. What
+// it cannot decide in either has not become worse. A timeout proves nothing about the stored
+// object.
 func (e *evidence) tolerateFailure(c *candidate, before error) {
 	switch {
 	case c.failed() && before != nil && !errors.Is(before, sandbox.ErrNoTime):
-		c.excuse(failedBefore)
-	case c.failed() || !e.bindings[c.bound].FailOpen && errors.As(before, new(*rego.EvaluationError)):
-		// It denies, as it would if the stored object had been fine.
+		c.tolerate(failedBefore)
+	case c.failed() || !e.bindings[c.binding].FailOpen && errors.As(before, new(*rego.EvaluationError)):
+		// It denies, as it would if the stored object had no violation.
 	default:
 		if c.finding.Denies() {
 			c.finding.Unknown = baselineUndecided
@@ -151,8 +150,8 @@ func (e *evidence) tolerateFailure(c *candidate, before error) {
 	}
 }
 
-// excuse makes the finding one that stops nothing. What a policy cannot decide stays a warning.
-func (c *candidate) excuse(why string) {
+// tolerate keeps the finding from denying. The failure of a policy stays a warning.
+func (c *candidate) tolerate(why string) {
 	if c.failed() && c.finding.FailOpen {
 		c.finding.Mode = min(c.finding.Mode, decision.ModeWarn)
 		return
@@ -163,8 +162,8 @@ func (c *candidate) excuse(why string) {
 	c.finding.WouldDeny = false
 }
 
-// Tolerated tells, for each violation that a policy finds in the new object, whether the
-// stored one has it already: as often, and no nearer to right.
+// Tolerated reports for each violation in the new object whether the stored object has it
+// already, as often and at least as badly.
 func Tolerated(before, after *decision.Result) []bool {
 	tolerated := make([]bool, len(after.Violations))
 	for i, s := range compareWithBaseline(before, after) {
@@ -173,7 +172,7 @@ func Tolerated(before, after *decision.Result) []bool {
 	return tolerated
 }
 
-// baseline is how a violation of the new object stands to those of the stored one.
+// baseline is the relation of a violation in the new object to those in the stored one.
 type baseline int
 
 const (
@@ -182,34 +181,35 @@ const (
 	wasThere
 )
 
-// compareWithBaseline gives the standing of each violation of after. Both are sorted by container and
-// key, as every result is.
+// compareWithBaseline returns the baseline of each violation in after. Both results are sorted
+// by container and key, as all results are.
 func compareWithBaseline(before, after *decision.Result) []baseline {
-	standings := make([]baseline, len(after.Violations))
+	baselines := make([]baseline, len(after.Violations))
 	for from := 0; from < len(after.Violations); {
 		first := &after.Violations[from]
 		to := from + 1
-		for to < len(after.Violations) && identify(after.Violations[to], first) == 0 {
+		for to < len(after.Violations) && compareIdentity(after.Violations[to], first) == 0 {
 			to++
 		}
-		at, _ := slices.BinarySearchFunc(before.Violations, first, identify)
+		at, _ := slices.BinarySearchFunc(before.Violations, first, compareIdentity)
 		var had []*decision.Violation
-		for ; at < len(before.Violations) && identify(before.Violations[at], first) == 0; at++ {
+		for ; at < len(before.Violations) && compareIdentity(before.Violations[at], first) == 0; at++ {
 			had = append(had, &before.Violations[at])
 		}
-		match(had, after.Violations[from:to], standings[from:to])
+		matchBaseline(had, after.Violations[from:to], baselines[from:to])
 		from = to
 	}
-	return standings
+	return baselines
 }
 
-func identify(a decision.Violation, b *decision.Violation) int {
+func compareIdentity(a decision.Violation, b *decision.Violation) int {
 	return cmp.Or(strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), bytes.Compare(a.Digest[:], b.Digest[:]))
 }
 
-// match pairs violations of one identity with earlier ones, each with one of its own, the
-// worst with the worst. What was left undecided, or capped, stands for nothing that is not.
-func match(had []*decision.Violation, have []decision.Violation, standings []baseline) {
+// matchBaseline pairs violations with earlier ones of the same identity, one to one, worst
+// first. An earlier violation that was undecided, or whose mode was capped, does not match one
+// that is not.
+func matchBaseline(had []*decision.Violation, have []decision.Violation, baselines []baseline) {
 	if len(had) == 0 {
 		return // they are all new
 	}
@@ -225,10 +225,10 @@ func match(had []*decision.Violation, have []decision.Violation, standings []bas
 			return (h.Unknown == "" || v.Unknown != "") && ceiling(h) >= ceiling(v)
 		})
 		if worst < 0 || v.WorseThan(had[worst]) {
-			standings[i] = isWorse
+			baselines[i] = isWorse
 			continue
 		}
-		standings[i], had = wasThere, slices.Delete(had, worst, worst+1)
+		baselines[i], had = wasThere, slices.Delete(had, worst, worst+1)
 	}
 }
 
@@ -249,11 +249,12 @@ func ceiling(v *decision.Violation) decision.Mode {
 	return v.AtMost
 }
 
-// before is what the bound policies say of the stored object. Where that is too much to be
-// looked at they say nothing, or whoever could once store such an object could put anything
-// in its place. Where it cannot be decided they all fail. An error means that ctx ended.
-func (p *Decider) before(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, exempt config.Exemptions, there *existing) ([]decision.Result, error) {
-	results := make([]decision.Result, len(bounds))
+// evaluateStored returns the results of the bound policies for the stored object. If it is too
+// large to be inspected, the results are empty; otherwise anybody who once could store such an
+// object could replace it with anything. If it cannot be read, all policies fail. An error
+// means that ctx has ended.
+func (d *Decider) evaluateStored(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, exemptions config.Exemptions, planner *planner) ([]decision.Result, error) {
+	results := make([]decision.Result, len(bindings))
 	old, err := request.Old(r)
 	if _, tooMuch := errors.AsType[*request.LimitError](err); tooMuch {
 		return results, nil
@@ -263,9 +264,9 @@ func (p *Decider) before(ctx context.Context, r *decision.Request, bounds []conf
 	}
 	var found []decision.Result
 	if err == nil {
-		// With what is injected into its Pods, as for the new object: what a LimitRange says
-		// of a total is about the total, which injections are part of.
-		found, _, err = p.evaluate(ctx, old, bounds, exempt, there, self)
+		// Injections apply as for the new object: what a LimitRange limits per Pod includes
+		// them.
+		found, _, err = d.evaluate(ctx, old, bindings, exemptions, planner, self)
 		if err == nil || ctx.Err() != nil {
 			return found, err
 		}
@@ -278,18 +279,19 @@ func (p *Decider) before(ctx context.Context, r *decision.Request, bounds []conf
 
 var errNothingStored = errors.New("an UPDATE without a stored object")
 
-// Unchanged tells whether an UPDATE leaves everything as it was that a policy may go by.
-// Such an update is never denied, or an object with a finalizer could not be deleted.
+// Unchanged reports whether an UPDATE changes nothing that a policy depends on. Such an update
+// is never denied; otherwise an object with a finalizer could not be deleted.
 func Unchanged(r *decision.Request) bool { return updateScope(r) == ChangesNothing }
 
-// updateScope compares by what is in the object, and not by what today's policies read of it:
-// a policy of somebody's own may read anything. Only finalizers, owners, managed fields
-// and what nobody can set are none of their business.
+// updateScope compares the whole content, not just what current policies read, because a user's
+// Policy may read anything. It ignores finalizers, owners, managed fields and fields that users
+// cannot set.
 //
-// That an object is terminating makes no difference: a Pod that is has time to do harm.
+// Whether the object is terminating makes no difference: a terminating Pod still runs long
+// enough to do harm.
 func updateScope(r *decision.Request) UpdateScope {
 	if carriesMetadata(r) {
-		// Of the rest nothing is taken that a policy may go by.
+		// The API server takes nothing else that a policy depends on from these subresources.
 		if metadataChanged(r) {
 			return ChangesLabels
 		}
@@ -309,18 +311,18 @@ func updateScope(r *decision.Request) UpdateScope {
 	return ChangesNothing
 }
 
-// content is all of an object but metadata and status. The name of its volume is no more
-// than a label of a claim, which Kubernetes puts there when it has found one.
+// content returns an object without metadata and status. It omits the volumeName of a
+// PersistentVolumeClaim, which Kubernetes sets when it binds the claim.
 func content(r *decision.Request, object map[string]any) map[string]any {
-	left := maps.Clone(object)
-	delete(left, "metadata")
-	delete(left, "status")
-	if spec, ok := left["spec"].(map[string]any); ok && r.Kind.GroupKind() == (schema.GroupKind{Kind: "PersistentVolumeClaim"}) {
+	rest := maps.Clone(object)
+	delete(rest, "metadata")
+	delete(rest, "status")
+	if spec, ok := rest["spec"].(map[string]any); ok && r.Kind.GroupKind() == (schema.GroupKind{Kind: "PersistentVolumeClaim"}) {
 		spec = maps.Clone(spec)
 		delete(spec, "volumeName")
-		left["spec"] = spec
+		rest["spec"] = spec
 	}
-	return left
+	return rest
 }
 
 func metadata(object map[string]any) map[string]any {

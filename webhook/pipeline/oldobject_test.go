@@ -144,6 +144,47 @@ func TestTheStoredObjectIsLeftAloneWhereNothingWouldBeDenied(t *testing.T) {
 	}
 }
 
+// Nobody's request fails for what is only counted.
+func TestTheStoredObjectIsNotNeededForWhatIsOnlyCounted(t *testing.T) {
+	e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeWarn, result: violation("k")})
+	updates(&e, decision.Result{})
+	ended := errors.New("ended")
+	e.before = func() ([]decision.Result, error) { return nil, ended }
+	if d := decideOn(t, e); d.Verdict != decision.VerdictWarn || !d.Findings[0].WouldDeny {
+		t.Errorf("got %+v", d)
+	}
+	e = evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeWarn, result: violation("k")}, asked{guardrail: "h", mode: decision.ModeEnforce, result: violation("k")})
+	updates(&e, decision.Result{})
+	e.before = func() ([]decision.Result, error) { return nil, ended }
+	if _, err := e.decide(); !errors.Is(err, ended) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// An update of nothing that a policy reads is never held up, not even by what is unknown.
+func TestAnUpdateOfNothingIsExcused(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode     decision.Mode
+		result   decision.Result
+		failOpen bool
+		want     decision.Verdict
+		why      string
+	}{
+		"a violation":            {decision.ModeEnforce, violation("k"), false, decision.VerdictWarn, "this update changes nothing that a policy reads"},
+		"a violation, warned of": {decision.ModeWarn, violation("k"), false, decision.VerdictWarn, ""},
+		"a failure under Fail":   {decision.ModeEnforce, decision.Result{Err: errors.New("no time")}, false, decision.VerdictWarn, "this update changes nothing that a policy reads"},
+		"a failure under Ignore": {decision.ModeEnforce, decision.Result{Err: errors.New("no time")}, true, decision.VerdictWarn, ""},
+	} {
+		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: c.mode, result: c.result, existing: v1alpha1.ExistingEnforce})
+		e.bindings[0].FailOpen, e.scope = c.failOpen, ChangesNothing
+		e.before = func() ([]decision.Result, error) { return nil, errors.New("not asked") }
+		d := decideOn(t, e)
+		if f := d.Findings[0]; d.Verdict != c.want || f.Tolerated != c.why || f.WouldDeny {
+			t.Errorf("%s: got %v, %+v", name, d.Verdict, f)
+		}
+	}
+}
+
 // results draws what a policy may say: few keys, so that they meet.
 func results() *rapid.Generator[decision.Result] {
 	return rapid.Custom(func(t *rapid.T) decision.Result {
@@ -253,4 +294,19 @@ func TestWhatIsNewOrWorseIsDenied(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestWhatIsToleratedIsAsOftenAndNoWorse(t *testing.T) {
+	two := twice(violation("k"))
+	for name, c := range map[string]struct {
+		before, after decision.Result
+		want          []bool
+	}{
+		"none": {decision.Result{}, decision.Result{}, []bool{}}, "new": {decision.Result{}, violation("k"), []bool{false}}, "had": {violation("k"), violation("k"), []bool{true}},
+		"once of twice": {violation("k"), two, []bool{true, false}}, "worse": {excessive("k", "1"), excessive("k", "2"), []bool{false}}, "better": {excessive("k", "2"), excessive("k", "1"), []bool{true}},
+	} {
+		if got := Tolerated(&c.before, &c.after); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
 }

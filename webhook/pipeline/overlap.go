@@ -12,7 +12,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// parameterSets are the different parameters of one policy, as JSON.
+// parameterSets is the set of different parameters of one policy, as JSON.
 type parameterSets map[string]bool
 
 func (s parameterSets) add(g *v1alpha1.Guardrail, policy string) {
@@ -27,7 +27,8 @@ func (s parameterSets) add(g *v1alpha1.Guardrail, policy string) {
 	}
 }
 
-// excess says what of the limits of one Guardrail the sets exceed, "" for nothing.
+// excess describes which limit of a single Guardrail the sets exceed. It is empty if they
+// exceed none.
 func (s parameterSets) excess() string {
 	bytes := 0
 	for text := range s {
@@ -42,8 +43,8 @@ func (s parameterSets) excess() string {
 	return ""
 }
 
-// checkOverlap holds Guardrails that share namespaces to the limits of one: a policy is evaluated for
-// each of its sets, whoever asks for it.
+// checkOverlap applies the limits of a single Guardrail to Guardrails that select the same
+// namespaces: a policy is evaluated once per parameter set, whichever Guardrail binds it.
 func (c *Checker) checkOverlap(ctx context.Context, checked *decision.Checked, g *v1alpha1.Guardrail, before config.Object, stored []v1alpha1.Guardrail) error {
 	others := slices.DeleteFunc(slices.Clone(stored), func(other v1alpha1.Guardrail) bool { return other.Name == g.Name })
 	errs, err := c.overlap(ctx, g, others)
@@ -56,14 +57,14 @@ func (c *Checker) checkOverlap(ctx context.Context, checked *decision.Checked, g
 			return err
 		}
 	}
-	tell(checked, errs, had)
+	report(checked, errs, had)
 	return nil
 }
 
 func (c *Checker) overlap(ctx context.Context, g *v1alpha1.Guardrail, others []v1alpha1.Guardrail) (errs field.ErrorList, err error) {
 	this, err := config.NewGuardrail(g, nil)
 	if err != nil {
-		return nil, nil //nolint:nilerr // the selector's error is reported by itself
+		return nil, nil //nolint:nilerr // the selector's error is reported elsewhere
 	}
 	var namespaces []decision.Namespace
 	for _, policy := range policiesOf(g) {
@@ -73,7 +74,7 @@ func (c *Checker) overlap(ctx context.Context, g *v1alpha1.Guardrail, others []v
 			all.add(&others[i], policy)
 		}
 		if all.excess() == "" {
-			continue // wherever they hold
+			continue // within the limits even if all of them select the same namespaces
 		}
 		if namespaces == nil {
 			if namespaces, err = c.stored.Namespaces(ctx); err != nil {
@@ -96,7 +97,8 @@ func policiesOf(g *v1alpha1.Guardrail) (names []string) {
 	return slices.Compact(names)
 }
 
-// worstNamespace finds a namespace in which a policy has too many parameters.
+// worstNamespace returns a namespace in which a policy exceeds the limits, and describes the
+// excess.
 func worstNamespace(this *config.Guardrail, g *v1alpha1.Guardrail, others []v1alpha1.Guardrail, policy string, namespaces []decision.Namespace) (where, excess string) {
 	everywhere, shared := parameterSets{}, map[string]parameterSets{}
 	everywhere.add(g, policy)

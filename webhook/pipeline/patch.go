@@ -6,9 +6,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// patchFor sets the enforced fills in r.Original, creating only the parents that are
-// missing. Values are added and never replaced. The paths of containers hold no
-// character that a JSON Pointer would have to escape; names of resources may.
+// patchFor returns the patch that sets the enforced fills in r.Original. It creates only
+// missing parents, and adds values but never replaces them.
 func patchFor(r *decision.Request, fills []decision.Fill) []decision.PatchOperation {
 	var operations []decision.PatchOperation
 	for i := range r.Workload.Containers {
@@ -20,17 +19,20 @@ func patchFor(r *decision.Request, fills []decision.Fill) []decision.PatchOperat
 			}
 		}
 		if len(own) > 0 {
-			operations = append(operations, containerPatch(containerAt(r.Original, c.Path), c.Pointer(), own)...)
+			// It is nil if the object has changed since its containers were read.
+			container, _ := decision.FieldPath(c.Path).Of(r.Original).(map[string]any)
+			operations = append(operations, containerPatch(container, c.Pointer().Join("resources"), own)...)
 		}
 	}
 	return operations
 }
 
-func containerPatch(container map[string]any, at string, fills []decision.Fill) []decision.PatchOperation {
+// containerPatch sets fills in the resources of a container, which are at a pointer.
+func containerPatch(container map[string]any, at decision.Pointer, fills []decision.Fill) []decision.PatchOperation {
 	lists := map[string]map[string]any{}
 	var order []string
 	for _, fill := range fills {
-		// A field is resources.<list>.<resource>; the resource's name may hold dots.
+		// A field is resources.<list>.<resource>; the name of the resource may contain dots.
 		parts := strings.SplitN(fill.Field, ".", 3)
 		list, name := parts[1], parts[2]
 		if lists[list] == nil {
@@ -45,23 +47,20 @@ func containerPatch(container map[string]any, at string, fills []decision.Fill) 
 		for list, values := range lists {
 			whole[list] = values
 		}
-		return []decision.PatchOperation{{Op: "add", Path: at + "/resources", Value: whole}}
+		return []decision.PatchOperation{{Op: "add", Path: string(at), Value: whole}}
 	}
 	var operations []decision.PatchOperation
 	for _, list := range order {
 		if present, _ := resources[list].(map[string]any); present == nil {
-			operations = append(operations, decision.PatchOperation{Op: "add", Path: at + "/resources/" + list, Value: lists[list]})
+			operations = append(operations, decision.PatchOperation{Op: "add", Path: string(at.Join(list)), Value: lists[list]})
 			continue
 		}
 		for _, fill := range fills {
 			parts := strings.SplitN(fill.Field, ".", 3)
 			if parts[1] == list {
-				path := at + "/resources/" + list + "/" + escape(parts[2])
-				operations = append(operations, decision.PatchOperation{Op: "add", Path: path, Value: fill.Value})
+				operations = append(operations, decision.PatchOperation{Op: "add", Path: string(at.Join(list, parts[2])), Value: fill.Value})
 			}
 		}
 	}
 	return operations
 }
-
-func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }

@@ -13,39 +13,38 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// Relaxers tells who may let a Guardrail go of a namespace. Implementations are safe for
-// concurrent use.
+// Relaxers reports who may release a namespace from a Guardrail. Implementations must be safe
+// for concurrent use.
 type Relaxers interface {
-	// MayRelax tells whether a user has the verb relax on a Guardrail.
+	// MayRelax reports whether a user has the verb relax on a Guardrail.
 	MayRelax(ctx context.Context, user decision.User, guardrail string) (bool, error)
 }
 
-// Webhooks knows what the webhook configurations select. Implementations are safe for
-// concurrent use.
+// Webhooks reads the webhook configurations. Implementations must be safe for concurrent use.
 type Webhooks interface {
-	// Selectors returns what the entries select namespaces by that policies are asked at.
+	// Selectors returns the namespace selectors of the webhooks that evaluate policies.
 	Selectors(ctx context.Context) ([]labels.Selector, error)
 }
 
-// Relax decides whether somebody may change the labels of a Namespace: there is a finding
-// for each Guardrail that lets go and that the user may not relax, under the mode of what
-// is lost. It asks about no other Guardrail. Labels can be written by way of /status and
-// /finalize too. An error means that nobody knows whether the user may, and something that
-// is enforced depends on it.
-func (p *Decider) Relax(ctx context.Context, r *decision.Request, relaxers Relaxers) (*decision.Decision, error) {
-	d := &decision.Decision{Verdict: decision.VerdictAllow}
+// Relax decides whether a user may change the labels of a Namespace. It returns a finding for
+// each Guardrail that stops selecting the namespace and that the user may not relax, under the
+// mode of the lost policies. It requests no access review for other Guardrails. Labels can be
+// written through /status and /finalize too. An error means that the permission could not be
+// determined and that something enforced depends on it.
+func (d *Decider) Relax(ctx context.Context, r *decision.Request, relaxers Relaxers) (*decision.Decision, error) {
+	result := &decision.Decision{Verdict: decision.VerdictAllow}
 	if r.Operation != decision.Update || !isNamespace(r) {
-		return d, nil
+		return result, nil
 	}
 	before, after := config.NamespaceOf(r.Name, r.OldObject), config.NamespaceOf(r.Name, r.Object)
 	var webhooks []labels.Selector
-	if p.options.Webhooks != nil {
+	if d.options.Webhooks != nil {
 		var err error
-		if webhooks, err = p.options.Webhooks.Selectors(ctx); err != nil {
+		if webhooks, err = d.options.Webhooks.Selectors(ctx); err != nil {
 			return nil, fmt.Errorf("reading what the webhooks select: %w", err)
 		}
 	}
-	for _, loss := range p.snapshot.Guardrails().Losses(before, after, p.options.MaxMode, webhooks...) {
+	for _, loss := range d.snapshot.Guardrails().Losses(before, after, d.options.MaxMode, webhooks...) {
 		may, err := relaxers.MayRelax(ctx, r.User, loss.Guardrail)
 		if err != nil && loss.Mode == decision.ModeEnforce {
 			return nil, fmt.Errorf("asking whether %q may relax Guardrail %s: %w", r.User.Name, loss.Guardrail, err)
@@ -60,43 +59,30 @@ func (p *Decider) Relax(ctx context.Context, r *decision.Request, relaxers Relax
 			Remediation: "Leave the labels as they are, or ask somebody who may relax Guardrail " + loss.Guardrail + ".",
 		}
 		if err != nil {
-			// Nobody's request fails for what is only counted.
+			// A policy that is not enforced never fails a request.
 			f.Unknown = err.Error()
 		}
-		d.Findings = append(d.Findings, f)
+		result.Findings = append(result.Findings, f)
 	}
-	slices.SortStableFunc(d.Findings, func(a, b decision.Finding) int { return int(b.Mode - a.Mode) })
-	if len(d.Findings) > 0 {
-		d.Verdict = map[decision.Mode]decision.Verdict{
-			decision.ModeEnforce: decision.VerdictDeny, decision.ModeWarn: decision.VerdictWarn, decision.ModeAudit: decision.VerdictAllow,
-		}[d.Findings[0].Mode]
-	}
-	return d, nil
+	slices.SortStableFunc(result.Findings, func(a, b decision.Finding) int { return int(b.Mode - a.Mode) })
+	result.Verdict = decision.Worst(result.Findings)
+	return result, nil
 }
 
-// RelaxUnseen decides about a Namespace that is too much to be looked at, as if all that
-// may hold it were lost.
-func (p *Decider) RelaxUnseen(limit *request.LimitError) *decision.Decision {
-	d := &decision.Decision{Verdict: decision.VerdictAllow}
-	mode, guardrails := p.snapshot.Guardrails().Unseen(limit.Request.Name, p.options.MaxMode)
+// RelaxOversized decides an update of a Namespace that is too large to be inspected, as if
+// every Guardrail that may select it were lost.
+func (d *Decider) RelaxOversized(limit *request.LimitError) *decision.Decision {
+	mode, guardrails := d.snapshot.Guardrails().Oversized(limit.Request.Name, d.options.MaxMode)
 	if mode == 0 {
-		return d
+		return &decision.Decision{Verdict: decision.VerdictAllow}
 	}
-	d.Findings = []decision.Finding{{
+	return &decision.Decision{Verdict: mode.Verdict(), Findings: []decision.Finding{{
 		Policy: decision.RelaxVerb, Guardrails: guardrails, Mode: mode, Severity: decision.SeverityHigh, Path: "metadata",
-		Message: limit.Error() + ", so nobody can tell what its labels change", Remediation: "Make the Namespace smaller.",
-	}}
-	switch mode {
-	case decision.ModeEnforce:
-		d.Verdict = decision.VerdictDeny
-	case decision.ModeWarn:
-		d.Verdict = decision.VerdictWarn
-	case decision.ModeAudit:
-	}
-	return d
+		Message: limit.Error() + ", so nobody can tell what its labels change", Remediation: limit.Remediation(),
+	}}}
 }
 
-// lossText says what changes, and what that costs.
+// lossText describes the change of labels and its effect.
 func lossText(loss config.Loss, before, after map[string]string) string {
 	changes := make([]string, 0, len(loss.Labels))
 	for _, label := range loss.Labels {
@@ -119,7 +105,7 @@ func lossText(loss config.Loss, before, after map[string]string) string {
 	return fmt.Sprintf("%s, Guardrail %s no longer %s %s", strings.Join(changes, " and "), loss.Guardrail, effect, listed(loss.Policies))
 }
 
-// listed names the first policies and counts the others.
+// listed names the first policies and counts the rest.
 func listed(policies []string) string {
 	const most = 4
 	if len(policies) <= most {

@@ -77,7 +77,7 @@ func TestRelax(t *testing.T) {
 		"all, with the right to one":    {nil, relaxers{names: []string{"hard"}}, 0, decision.VerdictWarn, 3, false},
 		"enforced, under warn":          {without("hard"), relaxers{}, decision.ModeWarn, decision.VerdictWarn, 1, false},
 		"enforced, under audit":         {without("hard"), relaxers{}, decision.ModeAudit, decision.VerdictAllow, 1, false},
-		"enforced, and nobody can tell": {without("hard"), relaxers{err: broken}, 0, "", 1, true},
+		"enforced, and nobody can tell": {without("hard"), relaxers{err: broken}, 0, 0, 1, true},
 		"warned, and nobody can tell":   {without("soft"), relaxers{err: broken}, 0, decision.VerdictWarn, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,7 +37,7 @@ func TestANamespaceThatNobodyCanReadLosesWhatMayHoldIt(t *testing.T) {
 		"under audit":               {[]v1alpha1.Guardrail{hard, soft}, decision.ModeAudit, decision.VerdictAllow, decision.ModeAudit, []string{"hard", "soft"}},
 	} {
 		limit := &request.LimitError{What: "depth", Limit: 64, Request: relabel(nil, nil)}
-		d := pipeline.New(build(t, test.guardrails...), nil, pipeline.Options{MaxMode: test.ceiling}).RelaxUnseen(limit)
+		d := pipeline.New(build(t, test.guardrails...), nil, pipeline.Options{MaxMode: test.ceiling}).RelaxOversized(limit)
 		if d.Verdict != test.verdict {
 			t.Errorf("%s: %s", name, d.Verdict)
 		}

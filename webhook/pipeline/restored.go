@@ -19,66 +19,68 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// Live reads objects from the API server, past every cache. It is asked only if something
-// would be denied or injected. Implementations are safe for concurrent use. An error is an
-// internal error of the decision: it is not known whether the object is tolerated.
+// Live reads objects from the API server, bypassing caches. It is called only if something
+// would be denied or injected. Implementations must be safe for concurrent use. An error is an
+// internal error of the decision: it is unknown whether the object is tolerated.
 type Live interface {
-	// Revisions are the objects of a kind in a namespace that a workload's selector
-	// matches, whoever owns them. kind is ReplicaSet or ControllerRevision.
+	// Revisions returns the objects of a kind in a namespace that match a workload's selector,
+	// whoever owns them. kind is ReplicaSet or ControllerRevision.
 	Revisions(ctx context.Context, kind schema.GroupVersionKind, namespace string, selector map[string]any) iter.Seq2[map[string]any, error]
-	// CronJob is nil if there is none.
+	// CronJob returns nil if there is none.
 	CronJob(ctx context.Context, namespace, name string) (map[string]any, error)
-	// Owner is the object that controls a ReplicaSet or ControllerRevision, nil if there is
-	// none. kind is Deployment, StatefulSet or DaemonSet.
+	// Owner returns the object that controls a ReplicaSet or ControllerRevision, or nil if
+	// there is none. kind is Deployment, StatefulSet or DaemonSet.
 	Owner(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (map[string]any, error)
 }
 
-// restored says which fields of an object are not new to the cluster although they are
-// new to the object: a rollback brings a template back, and a Job started by hand is made
-// from its CronJob. They are tolerated whatever a Guardrail says of what exists.
+// restored is the set of fields that are new to an object but not to the cluster: a rollback
+// restores a template, and a Job started by hand copies its CronJob. They are tolerated even if
+// a Guardrail does not tolerate existing violations.
 type restored struct {
-	// has reports whether the field at a path is one of them; nil where none is.
+	// has reports whether the field at a path exists in the cluster. It is nil if no field
+	// does.
 	has func(path string) bool
-	// why says where they are from, in words that end a warning.
+	// why names the object that has the fields. It ends a warning.
 	why string
-	// decided reports whether the binding of that index has decided a finding's like where
-	// the field is from, and nothing excused it there. It may be nil: then every binding has.
-	decided func(bound int, f *decision.Finding) bool
+	// decided reports whether the binding with that index had the same finding where the field
+	// comes from, with no Exemption applying there. If nil, every binding had.
+	decided func(binding int, f *decision.Finding) bool
 }
 
-// tolerateRestored excuses what the cluster has already of what would still be denied.
-func (p *Decider) tolerateRestored(ctx context.Context, e *evidence, candidates []candidate, part scope) error {
+// tolerateRestored tolerates findings about fields that exist in the cluster, among those that
+// would still deny.
+func (d *Decider) tolerateRestored(ctx context.Context, e *evidence, candidates []candidate, part scope) error {
 	if !anyDenies(candidates) {
 		return nil
 	}
-	found, err := p.restored(ctx, e.request, e.bindings, part.revision)
+	found, err := d.restored(ctx, e.request, e.bindings, part.revision)
 	if err != nil {
 		return fmt.Errorf("looking for what the object may be made from: %w", err)
 	}
-	excuseRestored(candidates, found)
+	markRestored(candidates, found)
 	return nil
 }
 
-func excuseRestored(candidates []candidate, found restored) {
+func markRestored(candidates []candidate, found restored) {
 	if found.has == nil {
 		return
 	}
 	for i := range candidates {
 		c := &candidates[i]
-		if c.finding.Denies() && !c.failed() && found.has(c.finding.Path) && (found.decided == nil || found.decided(c.bound, &c.finding)) {
-			c.excuse(found.why)
+		if c.finding.Denies() && !c.failed() && found.has(c.finding.Path) && (found.decided == nil || found.decided(c.binding, &c.finding)) {
+			c.tolerate(found.why)
 		}
 	}
 }
 
-// restored looks for what the object may be made from: for a revision, what controls it. The
-// zero value is returned if there is nothing, or nobody can tell.
-func (p *Decider) restored(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, revision *revisionOf) (restored, error) {
-	if p.options.Live == nil || r.Origin != decision.OriginValidating {
+// restored looks up what the object may be made from: for a revision, its controller. It
+// returns the zero value if there is no such object, or if it cannot be known.
+func (d *Decider) restored(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, revision *revisionOf) (restored, error) {
+	if d.options.Live == nil || r.Origin != decision.OriginValidating {
 		return restored{}, nil
 	}
 	if revision != nil {
-		return p.fromOwner(ctx, revision)
+		return d.fromOwner(ctx, revision)
 	}
 	if r.Subresource != "" {
 		return restored{}, nil
@@ -86,16 +88,16 @@ func (p *Decider) restored(ctx context.Context, r *decision.Request, bindings []
 	kind := r.Kind.GroupKind()
 	switch {
 	case r.Operation == decision.Create && kind == schema.GroupKind{Group: batchv1.GroupName, Kind: "Job"}:
-		return p.madeFromCronJob(ctx, r, bindings)
+		return d.madeFromCronJob(ctx, r, bindings)
 	case r.Operation == decision.Update && r.OldObject != nil && kind.Group == appsv1.GroupName:
 		if revisions, ok := revisionKind(kind.Kind); ok {
-			return p.fromRevision(ctx, r, revisions)
+			return d.fromRevision(ctx, r, revisions)
 		}
 	}
 	return restored{}, nil
 }
 
-// revisionKind is where a kind's controller keeps its former templates.
+// revisionKind returns the kind in which a workload's controller stores former templates.
 func revisionKind(kind string) (schema.GroupVersionKind, bool) {
 	switch kind {
 	case "Deployment":
@@ -106,17 +108,17 @@ func revisionKind(kind string) (schema.GroupVersionKind, bool) {
 	return schema.GroupVersionKind{}, false
 }
 
-// fromRevision looks for a revision with the template of a workload that changes its
-// template. Such a revision was decided when it was made, unless its controller made it
-// from a template that was decided, or from one that predates the Guardrail.
-func (p *Decider) fromRevision(ctx context.Context, r *decision.Request, kind schema.GroupVersionKind) (restored, error) {
+// fromRevision looks for a revision with the new template of a workload. Such a revision was
+// decided when it was created, unless its controller created it from a template that was
+// decided, or that predates the Guardrail.
+func (d *Decider) fromRevision(ctx context.Context, r *decision.Request, kind schema.GroupVersionKind) (restored, error) {
 	name, _, _ := unstructured.NestedString(r.OldObject, "metadata", "name")
 	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
 	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
 	if uid == "" || len(selector) == 0 || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
-		return restored{}, nil // what stays as it is comes back from nowhere
+		return restored{}, nil // an unchanged template is not restored
 	}
-	for revision, err := range p.options.Live.Revisions(ctx, kind, r.Namespace.Name, selector) {
+	for revision, err := range d.options.Live.Revisions(ctx, kind, r.Namespace.Name, selector) {
 		if err != nil {
 			return restored{}, err
 		}
@@ -124,15 +126,15 @@ func (p *Decider) fromRevision(ctx context.Context, r *decision.Request, kind sc
 			continue
 		}
 		if request.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
-			return restored{why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), has: within(r.Workload.PodPath)}, nil
+			return restored{why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), has: within(decision.FieldPath(r.Workload.PodPath))}, nil
 		}
 	}
 	return restored{}, nil
 }
 
-// madeFor reports whether a revision has the name that a controller gives the revisions of
-// an object. A revision that controllers made for another object, which may be excused from
-// more, can be had by whoever may delete that one and leave its revisions to be adopted.
+// madeFor reports whether a revision has the name that a controller gives to the revisions of
+// an object. Without this check, anybody who may delete a workload with wider Exemptions could
+// orphan its revisions and have another workload adopt them.
 func madeFor(object string, revision map[string]any, kind string) bool {
 	name := nameOf(revision)
 	if kind == "ReplicaSet" {
@@ -151,27 +153,27 @@ func nameOf(object map[string]any) string {
 	return name
 }
 
-// within is true of the fields at a path and below it.
-func within(parent string) func(path string) bool {
-	return func(path string) bool { return decision.Within(path, parent) }
+// within returns a predicate for the fields at a path and below it.
+func within(parent decision.FieldPath) func(path string) bool {
+	return func(path string) bool { return decision.FieldPath(path).Within(parent) }
 }
 
-// revisionOf is a ReplicaSet or ControllerRevision, and the template in it.
+// revisionOf is a request for a ReplicaSet or ControllerRevision, and the template in it.
 type revisionOf struct {
 	request  *decision.Request
 	template map[string]any
 }
 
-// fromOwner looks whether the object that controls a revision has its template now, as
-// when an operator makes the revision instead of the built-in controller.
-func (p *Decider) fromOwner(ctx context.Context, revision *revisionOf) (restored, error) {
+// fromOwner reports whether the object that controls a revision currently has its template, as
+// when an operator creates the revision instead of the built-in controller.
+func (d *Decider) fromOwner(ctx context.Context, revision *revisionOf) (restored, error) {
 	r := revision.request
 	owner := request.Controller(r.Object)
 	revisions, ok := revisionKind(owner.Kind)
 	if !ok || owner.Group != appsv1.GroupName || revisions.Kind != r.Kind.Kind || owner.UID == "" || !madeFor(owner.Name, r.Object, r.Kind.Kind) {
 		return restored{}, nil
 	}
-	object, err := p.options.Live.Owner(ctx, appsv1.SchemeGroupVersion.WithKind(owner.Kind), r.Namespace.Name, owner.Name)
+	object, err := d.options.Live.Owner(ctx, appsv1.SchemeGroupVersion.WithKind(owner.Kind), r.Namespace.Name, owner.Name)
 	if err != nil {
 		return restored{}, err
 	}
@@ -189,7 +191,7 @@ func templateOf(revision map[string]any, kind string) map[string]any {
 	return templateIn(revision)
 }
 
-// addedTo are the labels that a workload's controller adds to the template of a revision.
+// addedTo returns the labels that a workload's controller adds to the template of a revision.
 func addedTo(kind string) []string {
 	if kind == "ReplicaSet" {
 		return []string{appsv1.DefaultDeploymentUniqueLabelKey}
@@ -197,39 +199,38 @@ func addedTo(kind string) []string {
 	return nil
 }
 
-// distrust takes the trust in the deployment controller from every binding where it gives
-// a Deployment a template that no revision of the Deployment has. It does so by the
-// annotation deprecated.deployment.rollback.to, which takes any ReplicaSet that the
-// Deployment has adopted.
-func (p *Decider) distrust(ctx context.Context, r *decision.Request, bounds []config.AppliedBinding, results []decision.Result) error {
-	if p.options.Live == nil || r.Origin != decision.OriginValidating || r.Operation != decision.Update || r.Subresource != "" || r.OldObject == nil ||
+// distrust stops all bindings from trusting the deployment controller if it gives a Deployment
+// a template that none of the Deployment's revisions has. It does that for the annotation
+// deprecated.deployment.rollback.to, which accepts any adopted ReplicaSet.
+func (d *Decider) distrust(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, results []decision.Result) error {
+	if d.options.Live == nil || r.Origin != decision.OriginValidating || r.Operation != decision.Update || r.Subresource != "" || r.OldObject == nil ||
 		r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}) || !config.DeploymentController(r.User) ||
-		!enforcedIn(r.Workload.PodPath, bounds, results) || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
+		!enforcedIn(decision.FieldPath(r.Workload.PodPath), bindings, results) || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
 		return nil
 	}
 	revisions, _ := revisionKind(r.Kind.Kind)
-	found, err := p.fromRevision(ctx, r, revisions)
+	found, err := d.fromRevision(ctx, r, revisions)
 	switch {
-	case err != nil && !slices.ContainsFunc(bounds, func(b config.AppliedBinding) bool { return b.Mode == decision.ModeEnforce }):
-		return nil // nobody's request fails for what is only counted
+	case err != nil && !slices.ContainsFunc(bindings, func(b config.AppliedBinding) bool { return b.Mode == decision.ModeEnforce }):
+		return nil // a policy that is not enforced never fails a request
 	case err != nil:
 		return fmt.Errorf("looking for what the object may be made from: %w", err)
 	}
-	for i := range bounds {
-		bounds[i].Distrusted = found.has == nil
+	for i := range bindings {
+		bindings[i].Distrusted = found.has == nil
 	}
 	return nil
 }
 
-// enforcedIn reports whether a binding that enforces, or would once its Guardrail and the
-// ceiling do, has found something in a field.
-func enforcedIn(field string, bounds []config.AppliedBinding, results []decision.Result) bool {
-	for i := range bounds {
-		if bounds[i].ModePinned {
+// enforcedIn reports whether a binding has found a violation in a field and enforces it, or
+// would if its Guardrail's mode and the maximum mode were enforce.
+func enforcedIn(field decision.FieldPath, bindings []config.AppliedBinding, results []decision.Result) bool {
+	for i := range bindings {
+		if bindings[i].ModePinned {
 			continue
 		}
 		for k := range results[i].Violations {
-			if decision.Within(results[i].Violations[k].Path, field) {
+			if decision.FieldPath(results[i].Violations[k].Path).Within(field) {
 				return true
 			}
 		}

@@ -14,21 +14,21 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// A rollback to a revision is tolerated, so whatever may be taken for a revision is decided
-// when it is written, as what a rollback to it would make. Nothing in a revision says later
-// who wrote it: labels, owners, annotations and managed fields can all be forged. Its name,
-// and the data of a ControllerRevision, cannot be changed.
+// A rollback to a revision is tolerated, so anything that could serve as a revision is decided
+// when it is written, as the workload that a rollback would produce. Afterwards nothing in a
+// revision proves who wrote it: labels, owners, annotations and managed fields can all be
+// forged. Only its name, and the data of a ControllerRevision, are immutable.
 
-// decideRevision decides the template in a ControllerRevision as that of the StatefulSet
-// or DaemonSet which a rollback to it would make, and names fields as the
-// ControllerRevision has them. Of all else that those have, a revision has nothing.
-func (p *Decider) decideRevision(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
-	d := &decision.Decision{Verdict: decision.VerdictAllow, Unbound: true}
+// decideRevision decides the template in a ControllerRevision as that of the StatefulSet or
+// DaemonSet that a rollback would produce. Findings name fields of the ControllerRevision. Only
+// the template is decided, because a revision has no other field of these kinds.
+func (d *Decider) decideRevision(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
+	result := &decision.Decision{Verdict: decision.VerdictAllow, Unbound: true}
 	if r.Revision == nil {
-		return d, nil
+		return result, nil
 	}
 	part := revisionScope(r)
-	part.only = r.Revision.Workload.PodPath
+	part.only = decision.FieldPath(r.Revision.Workload.PodPath)
 	if part.strict {
 		part.revision = &revisionOf{request: r, template: r.Revision.Workload.Pod}
 	}
@@ -40,15 +40,15 @@ func (p *Decider) decideRevision(ctx context.Context, r *decision.Request) (*dec
 		if r.Operation == decision.Update && !rehomed(r) {
 			set.Operation, set.OldObject = r.Operation, r.Revision.OldObject
 		}
-		decision, err := p.decide(ctx, set, part)
+		decision, err := d.decide(ctx, set, part)
 		if err != nil {
 			return nil, err
 		}
-		join(d, decision)
-		d.Fills = decision.Fills
+		join(result, decision)
+		result.Fills = decision.Fills
 	}
-	for i := range d.Findings {
-		f := &d.Findings[i]
+	for i := range result.Findings {
+		f := &result.Findings[i]
 		if f.Path != "" {
 			f.Path = request.RevisionData + "." + f.Path
 		}
@@ -59,12 +59,13 @@ func (p *Decider) decideRevision(ctx context.Context, r *decision.Request) (*dec
 		}
 		f.Fix = fix
 	}
-	return d, nil
+	return result, nil
 }
 
-// revisedKinds are the kinds that a ControllerRevision is decided as. Policies may be about
-// one of them only, and its ownerReference does not say which will use it: controllers go
-// by the uid in it, and adopt what has none. Their own revisions are their own kind's.
+// revisedKinds returns the kinds that a ControllerRevision is decided as. Policies may cover
+// only one of them, and the ownerReference does not prove which controller will use it:
+// controllers match the UID, and adopt revisions without an owner. A built-in controller's own
+// revisions are decided as its kind only.
 func revisedKinds(r *decision.Request) []schema.GroupVersionKind {
 	all := request.RevisedKinds()
 	if own := config.RevisionController(r.User); own != nil {
@@ -73,10 +74,11 @@ func revisedKinds(r *decision.Request) []schema.GroupVersionKind {
 	return all
 }
 
-// revisionScope says who is excused from what is found in a ControllerRevision. One that
-// StatefulSets and DaemonSets may take for theirs excuses later whatever it has, so nothing
-// excuses it but that its owner has the same. Other kinds' are their controllers' business;
-// but ownerReferences can be taken away, so what excuses them must excuse everybody's.
+// revisionScope returns who is exempt from findings in a ControllerRevision. If a StatefulSet
+// or DaemonSet may use it, it allows its content from then on, so findings are tolerated only
+// if its owner has the same template. Revisions of other kinds are used by their own
+// controllers; but because ownerReferences can be removed, only Exemptions that apply to
+// objects of any name apply to them.
 func revisionScope(r *decision.Request) scope {
 	switch {
 	case config.RevisionController(r.User) != nil:
@@ -87,50 +89,50 @@ func revisionScope(r *decision.Request) scope {
 	return scope{unnarrowed: true}
 }
 
-// adoptable reports whether a ControllerRevision is a StatefulSet's or a DaemonSet's, or
-// nobody's, so that it may become one's.
+// adoptable reports whether a ControllerRevision is owned by a StatefulSet or DaemonSet, or has
+// no controller, so that one of these may adopt it.
 func adoptable(r *decision.Request) bool {
 	owner := request.Controller(r.Object)
 	return owner == (request.Owner{}) || owner.Group == appsv1.GroupName && (owner.Kind == "StatefulSet" || owner.Kind == "DaemonSet")
 }
 
-// rehomed reports whether an UPDATE takes a ControllerRevision from the object that
-// controls it. Its data was then decided for another one. The garbage collector does so
-// where an owner is deleted and leaves its revisions behind.
+// rehomed reports whether an UPDATE removes a ControllerRevision from its controller. Its data
+// was decided for that controller only. The garbage collector is excluded: it removes the owner
+// when that is deleted with its dependents orphaned.
 func rehomed(r *decision.Request) bool {
 	before := request.Controller(r.OldObject)
 	return r.Operation == decision.Update && before != (request.Owner{}) && before != request.Controller(r.Object) &&
 		!config.GarbageCollector(r.User) && config.RevisionController(r.User) == nil
 }
 
-// decideClaim decides a ReplicaSet that a Deployment could take for a revision of its own
-// as the Deployment that a rollback to it would make; nil where it is none. Neither
-// Exemptions nor trusted writers excuse it: they would excuse every Deployment that is
-// rolled back to it.
-func (p *Decider) decideClaim(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
-	if !claims(r) {
+// decideAdoptable decides a ReplicaSet that a Deployment could adopt as the Deployment that a
+// rollback to it would produce. It returns nil for other objects. Exemptions and trusted
+// writers do not apply, because they would extend to every Deployment that is rolled back to
+// it.
+func (d *Decider) decideAdoptable(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
+	if !adoptableReplicaSet(r) {
 		return nil, nil
 	}
 	deployment, err := request.As(r, appsv1.SchemeGroupVersion.WithKind("Deployment"))
 	if err != nil {
 		return nil, err
 	}
-	d, err := p.decide(ctx, deployment, scope{
-		only: r.Workload.PodPath, strict: true, revision: &revisionOf{request: r, template: r.Workload.Pod},
+	result, err := d.decide(ctx, deployment, scope{
+		only: decision.FieldPath(r.Workload.PodPath), strict: true, revision: &revisionOf{request: r, template: r.Workload.Pod},
 	})
 	if err != nil {
 		return nil, err
 	}
-	for i := range d.Findings {
-		d.Findings[i].Message += ", and a Deployment could be rolled back to this ReplicaSet"
+	for i := range result.Findings {
+		result.Findings[i].Message += ", and a Deployment could be rolled back to this ReplicaSet"
 	}
-	return d, nil
+	return result, nil
 }
 
-// claims reports whether a request writes a template into a ReplicaSet that may become a
-// Deployment's revision. Deployments adopt ReplicaSets by their labels, so the owner says
-// nothing; but only those that have the hash in their template are rolled back to.
-func claims(r *decision.Request) bool {
+// adoptableReplicaSet reports whether a request writes a template into a ReplicaSet that may
+// become a Deployment's revision. Deployments adopt ReplicaSets by labels, whatever the owner;
+// but a rollback considers only those with the hash in their template.
+func adoptableReplicaSet(r *decision.Request) bool {
 	if r.Kind.GroupKind() != (schema.GroupKind{Group: appsv1.GroupName, Kind: "ReplicaSet"}) || r.Subresource != "" ||
 		r.Origin == decision.OriginLive || r.Workload == nil || config.DeploymentController(r.User) || templateHash(r.Workload.Pod) == "" {
 		return false
@@ -143,7 +145,7 @@ func templateHash(template map[string]any) string {
 	return hash
 }
 
-// templateIn is the Pod template of a workload other than a CronJob.
+// templateIn returns the Pod template of a workload other than a CronJob.
 func templateIn(object map[string]any) map[string]any {
 	return mapOf(mapOf(object, "spec"), "template")
 }

@@ -43,7 +43,7 @@ func TestAControllerRevisionIsDecidedAsADaemonSet(t *testing.T) {
 			t.Errorf("%s: got %v %v, want %v", name, d.Verdict, policiesIn(d), test.want)
 		}
 		for _, f := range d.Findings {
-			if !decision.Within(f.Path, "data.spec.template") {
+			if !decision.FieldPath(f.Path).Within("data.spec.template") {
 				t.Errorf("%s: %s is about %s", name, f.Policy, f.Path)
 			}
 		}

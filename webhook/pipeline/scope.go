@@ -5,33 +5,33 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// scope narrows a decision down. The zero scope is an object as a whole.
+// scope restricts a decision to a part of an object. The zero scope covers the whole object.
 type scope struct {
-	// only is the field that findings must be about, empty where any will do.
-	only string
-	// strict trusts nobody but the built-in controllers, and takes no Exemption.
+	// only restricts findings to a field and those below it; empty means no restriction.
+	only decision.FieldPath
+	// strict trusts only the built-in controllers, and ignores Exemptions.
 	strict bool
-	// trusted is set where a built-in controller writes what is its own.
+	// trusted is set if a built-in controller writes an object of its own.
 	trusted bool
-	// unnarrowed takes those Exemptions only that excuse objects of any name.
+	// unnarrowed considers only Exemptions for objects of any name.
 	unnarrowed bool
-	// revision stands for what a request of its kind may be made from; it may be nil.
+	// revision is the revision whose template is decided, or nil.
 	revision *revisionOf
 }
 
-// setTrust gives the bindings the trust that the scope leaves.
-func (part scope) setTrust(bounds []config.AppliedBinding, r *decision.Request) {
-	for i := range bounds {
+// setTrust replaces the trusted writers of the bindings as the scope requires.
+func (part scope) setTrust(bindings []config.AppliedBinding, r *decision.Request) {
+	for i := range bindings {
 		switch {
 		case part.trusted:
-			bounds[i].Guardrail = bounds[i].Guardrail.Trusting(r.User.Name)
+			bindings[i].Guardrail = bindings[i].Guardrail.Trusting(r.User.Name)
 		case part.strict:
-			bounds[i].Guardrail = bounds[i].Guardrail.Trusting()
+			bindings[i].Guardrail = bindings[i].Guardrail.Trusting()
 		}
 	}
 }
 
-// exemptions returns those that the scope takes.
+// exemptions returns the Exemptions that the scope considers.
 func (part scope) exemptions(all config.Exemptions) config.Exemptions {
 	switch {
 	case part.strict:

@@ -17,10 +17,11 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// Templates reads the metadata that shows when a template was written. Implementations are safe for
-// concurrent use, and must not trail the API server.
+// Templates reads the metadata that shows when a template was written. Implementations must be
+// safe for concurrent use, and must not lag behind the API server.
 type Templates interface {
-	// Metadata is nil if there is no such object, or it has another uid than one that is given.
+	// Metadata returns nil if there is no such object, or if uid is set and the object has
+	// another one.
 	Metadata(ctx context.Context, kind schema.GroupVersionKind, namespace, name, uid string) (*metav1.PartialObjectMetadata, error)
 }
 
@@ -34,27 +35,29 @@ var (
 	cronJobKind               = batchv1.SchemeGroupVersion.WithKind("CronJob")
 )
 
-// longestRead bounds what is read from the API server for the sake of an injection.
-const longestRead = 2 * time.Second
+// maxReadTime limits the reads from the API server on behalf of one injection.
+const maxReadTime = 2 * time.Second
 
-// briefly leaves a decision at least half of its time, whatever the API server does.
-func briefly(ctx context.Context) (context.Context, context.CancelFunc) {
-	limit := longestRead
+// withReadTimeout leaves a decision at least half of its remaining time, even if the API server
+// is slow.
+func withReadTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := maxReadTime
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/2)
 	}
 	return context.WithTimeout(ctx, limit)
 }
 
-// rootCA is a ConfigMap that Kubernetes makes in every new namespace, together with the
+// rootCA is a ConfigMap that Kubernetes creates in every new namespace, together with the
 // ServiceAccount that Pods need.
 const rootCA = "kube-root-ca.crt"
 
-// LabelledSince returns a time since when a namespace has the labels that it has: the last at
-// which somebody changed it, by the managers of its fields. What was taken away leaves no time
-// there. The second in which it was created is returned only if it had them before there could
-// be Pods in it: its version is older than what Kubernetes puts into it at first. If nothing is
-// known of the managers, known is false.
+// LabelledSince returns a time since which a namespace has had its current labels: the last
+// change in its managed fields. A removed label leaves no timestamp there. Timestamps have a
+// resolution of one second, so the second of creation is returned only if the namespace had the
+// labels before it could have Pods: its version must be older than that of the first objects
+// that Kubernetes creates in it. Otherwise the next second is returned. If there are no managed
+// fields, known is false.
 func LabelledSince(ctx context.Context, t Templates, name string) (since time.Time, known bool, err error) {
 	namespace, err := t.Metadata(ctx, namespaceKind, "", name, "")
 	if err != nil || namespace == nil {
@@ -88,17 +91,17 @@ func LabelledSince(ctx context.Context, t Templates, name string) (since time.Ti
 	return since, true, nil
 }
 
-// unowned reports whether the request is a Pod of its own, or of a controller that is not
-// Kubernetes': it cannot be known when an operator's template was written, and whoever makes
-// a Pod by hand may name any owner. Such a Pod is written now.
-func (e *existing) unowned() bool {
-	if e.request.Workload.Template {
+// unowned reports whether the request is for a Pod without a controller, or with one that is
+// not built in. It is impossible to know when an operator wrote its template, and whoever
+// creates a Pod by hand may name any owner, so such a Pod counts as written now.
+func (p *planner) unowned() bool {
+	if p.request.Workload.Template {
 		return false
 	}
-	if !config.MakesFromTemplate(e.request.User, e.request.Kind.GroupKind()) {
+	if !config.CreatesFromTemplate(p.request.User, p.request.Kind.GroupKind()) {
 		return true
 	}
-	owner := request.Controller(e.request.Object)
+	owner := request.Controller(p.request.Object)
 	switch (schema.GroupKind{Group: owner.Group, Kind: owner.Kind}) {
 	case replicaSetKind.GroupKind(), jobKind.GroupKind(), replicationControllerKind.GroupKind(),
 		schema.GroupKind{Group: appsv1.GroupName, Kind: "StatefulSet"}, schema.GroupKind{Group: appsv1.GroupName, Kind: "DaemonSet"}:
@@ -107,42 +110,43 @@ func (e *existing) unowned() bool {
 	return true
 }
 
-// templateWritten returns when the template of the request's Pods was written: by the time at
-// which the API server stored the revision of it that there is. What can be edited in place
-// counts from when it was created, as there is no telling when its template was.
-func (e *existing) templateWritten(ctx context.Context) written {
-	if e.written == nil {
-		ctx, cancel := briefly(ctx)
+// templateWritten returns when the template of the request's Pods was written, which is when
+// the API server stored the matching revision. For kinds without revisions, whose template can
+// be edited in place, it is when the object was created, because the time of an edit is not
+// recorded.
+func (p *planner) templateWritten(ctx context.Context) written {
+	if p.written == nil {
+		ctx, cancel := withReadTimeout(ctx)
 		defer cancel()
-		at, err := e.readWritten(ctx)
-		e.written = &written{at: at, err: err}
+		at, err := p.readWritten(ctx)
+		p.written = &written{at: at, err: err}
 	}
-	return *e.written
+	return *p.written
 }
 
-func (e *existing) readWritten(ctx context.Context) (time.Time, error) {
-	r := e.request
+func (p *planner) readWritten(ctx context.Context) (time.Time, error) {
+	r := p.request
 	switch {
 	case !r.Workload.Template:
-		return e.ofPod(ctx)
+		return p.ofPod(ctx)
 	case r.Operation != decision.Update:
 		if r.Kind.GroupKind() == jobKind.GroupKind() {
-			return e.ofJob(ctx, request.Controller(r.Object), time.Time{})
+			return p.ofJob(ctx, request.Controller(r.Object), time.Time{})
 		}
 		return time.Time{}, nil
 	case r.Kind.GroupKind() == jobKind.GroupKind():
-		return e.ofJob(ctx, request.Controller(r.OldObject), createdAt(r.OldObject))
+		return p.ofJob(ctx, request.Controller(r.OldObject), createdAt(r.OldObject))
 	case r.Kind.Group == appsv1.GroupName:
 		if kind, revisioned := revisionKind(r.Kind.Kind); revisioned {
-			return e.ofRevisions(ctx, kind)
+			return p.ofRevisions(ctx, kind)
 		}
 	}
 	return createdAt(r.OldObject), nil
 }
 
-// ofPod is zero if the owner is not there: then nobody has made the Pod from a template.
-func (e *existing) ofPod(ctx context.Context) (time.Time, error) {
-	r, owner := e.request, request.Controller(e.request.Object)
+// ofPod returns zero if the owner does not exist: then the Pod was not made from a template.
+func (p *planner) ofPod(ctx context.Context) (time.Time, error) {
+	r, owner := p.request, request.Controller(p.request.Object)
 	kind, name, uid := replicaSetKind, owner.Name, owner.UID
 	switch owner.Kind {
 	case "ReplicationController":
@@ -159,7 +163,7 @@ func (e *existing) ofPod(ctx context.Context) (time.Time, error) {
 			name = owner.Name + "-" + hash
 		}
 	}
-	object, err := e.decider.options.Templates.Metadata(ctx, kind, r.Namespace.Name, name, uid)
+	object, err := p.decider.options.Templates.Metadata(ctx, kind, r.Namespace.Name, name, uid)
 	if err != nil || object == nil {
 		return time.Time{}, err
 	}
@@ -170,7 +174,7 @@ func (e *existing) ofPod(ctx context.Context) (time.Time, error) {
 			return time.Time{}, nil
 		}
 	case jobKind:
-		return e.ofJob(ctx, ownerOf(controller), object.CreationTimestamp.Time)
+		return p.ofJob(ctx, ownerOf(controller), object.CreationTimestamp.Time)
 	}
 	return object.CreationTimestamp.Time, nil
 }
@@ -183,28 +187,28 @@ func ownerOf(controller *metav1.OwnerReference) request.Owner {
 	return request.Owner{Group: kind.Group, Kind: kind.Kind, Name: controller.Name, UID: string(controller.UID)}
 }
 
-// ofJob is when a CronJob was created for a Job of it, and otherwise when the Job was.
-func (e *existing) ofJob(ctx context.Context, owner request.Owner, created time.Time) (time.Time, error) {
+// ofJob returns when the CronJob of a Job was created, or when the Job was if it has none.
+func (p *planner) ofJob(ctx context.Context, owner request.Owner, created time.Time) (time.Time, error) {
 	if (schema.GroupKind{Group: owner.Group, Kind: owner.Kind}) != cronJobKind.GroupKind() || owner.Name == "" || owner.UID == "" {
 		return created, nil
 	}
-	object, err := e.decider.options.Templates.Metadata(ctx, cronJobKind, e.request.Namespace.Name, owner.Name, owner.UID)
+	object, err := p.decider.options.Templates.Metadata(ctx, cronJobKind, p.request.Namespace.Name, owner.Name, owner.UID)
 	if err != nil || object == nil {
 		return created, err
 	}
 	return object.CreationTimestamp.Time, nil
 }
 
-// ofRevisions is when the oldest revision with the request's template was made, and zero if
-// there is none yet.
-func (e *existing) ofRevisions(ctx context.Context, kind schema.GroupVersionKind) (oldest time.Time, err error) {
-	r := e.request
+// ofRevisions returns when the oldest revision with the request's template was created, or zero
+// if there is none yet.
+func (p *planner) ofRevisions(ctx context.Context, kind schema.GroupVersionKind) (oldest time.Time, err error) {
+	r := p.request
 	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
 	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
-	if e.decider.options.Live == nil || uid == "" || len(selector) == 0 {
+	if p.decider.options.Live == nil || uid == "" || len(selector) == 0 {
 		return createdAt(r.OldObject), nil
 	}
-	for revision, err := range e.decider.options.Live.Revisions(ctx, kind, r.Namespace.Name, selector) {
+	for revision, err := range p.decider.options.Live.Revisions(ctx, kind, r.Namespace.Name, selector) {
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -218,7 +222,7 @@ func (e *existing) ofRevisions(ctx context.Context, kind schema.GroupVersionKind
 	return oldest, nil
 }
 
-// createdAt is zero if the object says nothing of it.
+// createdAt returns zero if the object has no valid creation timestamp.
 func createdAt(object map[string]any) time.Time {
 	text, _, _ := unstructured.NestedString(object, "metadata", "creationTimestamp")
 	at, err := time.Parse(time.RFC3339, text)

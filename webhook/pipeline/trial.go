@@ -10,12 +10,12 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// trial warns of a Policy that cannot decide even a plain object of one of its kinds: bound under
-// failurePolicy Fail, it would refuse every one.
+// trial warns about a Policy that fails on a plain object of one of its kinds: bound under
+// failurePolicy Fail, it would refuse every object.
 func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy) (warnings []string, err error) {
 	parameters, errs := policy.CheckParameters(nil, nil)
 	if len(errs) > 0 {
-		return nil, nil // it has no defaults to try it with
+		return nil, nil // no defaults to evaluate it with
 	}
 	program, err := rego.Compile(catalog, []rego.Slot{{Policy: policy.ID, Parameters: parameters}})
 	if err != nil {
@@ -24,7 +24,7 @@ func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy) (war
 	for _, kind := range policy.Kinds {
 		request, err := request.Manifest(exampleOf(kind), "example")
 		if err != nil {
-			continue // a kind of which no plain object is known
+			continue // no plain object is known for this kind
 		}
 		request.Namespace.Known = true
 		enrich(request)
@@ -39,7 +39,7 @@ func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy) (war
 	return warnings, nil
 }
 
-// exampleOf is an object of a kind that sets nothing but what it must.
+// exampleOf returns an object of a kind that sets only required fields.
 func exampleOf(kind schema.GroupKind) map[string]any {
 	version := schema.GroupVersion{Group: kind.Group, Version: "v1"}
 	object := map[string]any{"apiVersion": version.String(), "kind": kind.Kind, "metadata": map[string]any{"name": "example", "namespace": "example"}}

@@ -66,8 +66,8 @@ func TestATrustedWritersPodIsNotFilled(t *testing.T) {
 			t.Errorf("%s: fills %+v, patch %v", user, d.Fills, d.Patch)
 		}
 		for _, f := range d.Fills {
-			if f.Left != want {
-				t.Errorf("%s: %s is left: %q", user, f.Field, f.Left)
+			if f.SkipReason != want {
+				t.Errorf("%s: %s is left: %q", user, f.Field, f.SkipReason)
 			}
 		}
 	}

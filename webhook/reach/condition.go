@@ -7,18 +7,19 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 )
 
-// Condition is a matchCondition whose effect is known. Any other may leave out anything.
+// Condition is a matchCondition whose effect is known. Any other condition may exclude any
+// request.
 type Condition struct {
 	Name, Expression string
-	// Metadata is true if the condition leaves out what matters for all requests but those
-	// that are sent only for the labels and annotations that they carry.
+	// Metadata is true if the condition is harmless only for requests that are sent just for their
+	// labels and annotations, and excludes relevant requests otherwise.
 	Metadata bool
 }
 
-// account stands in an expression for the name of a ServiceAccount.
+// account is the placeholder for the name of a ServiceAccount in an expression.
 const account = "ACCOUNT"
 
-// Conditions returns the matchConditions of the chart. NAMESPACE and ACCOUNT stand for
+// Conditions returns the matchConditions of the chart. NAMESPACE and ACCOUNT are placeholders for
 // Taffrail's ServiceAccount.
 func Conditions() []Condition {
 	return []Condition{
@@ -38,18 +39,19 @@ func Conditions() []Condition {
 	}
 }
 
-// labelsChange is the condition of the entry that is asked who may relax.
+// labelsChange is the matchCondition of the relax entry, which checks who may take a namespace
+// out of a Guardrail.
 const labelsChange = `(has(object.metadata.labels) ? object.metadata.labels : {}) != (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {})`
 
-// namesLeftOut returns the names of the namespaces about which the entry at /relax is not
-// asked. It reports false for any other condition.
+// namesLeftOut returns the names of the namespaces that a condition excludes from the relax
+// entry. It reports false for any other condition.
 func namesLeftOut(c admissionregistrationv1.MatchCondition) ([]string, bool) {
 	list, ok := strings.CutPrefix(joined(c.Expression), "!(object.metadata.name in ")
 	list, closed := strings.CutSuffix(list, ")")
 	if !ok || !closed {
 		return nil, false
 	}
-	// A list of strings in CEL, without escapes, is one in JSON.
+	// A CEL list of strings without escapes is valid JSON.
 	var names []string
 	err := json.Unmarshal([]byte(list), &names)
 	return names, err == nil
@@ -58,8 +60,8 @@ func namesLeftOut(c admissionregistrationv1.MatchCondition) ([]string, bool) {
 // joined returns an expression on one line.
 func joined(expression string) string { return strings.Join(strings.Fields(expression), " ") }
 
-// harmless reports whether a matchCondition leaves out nothing of a request that is to be
-// decided. namespace is that of this installation.
+// harmless reports whether a matchCondition excludes no request that has to be decided. namespace
+// is that of this installation.
 func harmless(c admissionregistrationv1.MatchCondition, metadata bool, namespace string) bool {
 	expression := joined(c.Expression)
 	for _, known := range Conditions() {
@@ -75,7 +77,7 @@ func harmless(c admissionregistrationv1.MatchCondition, metadata bool, namespace
 		}
 		name, ok := strings.CutPrefix(expression, before)
 		name, closed := strings.CutSuffix(name, after)
-		// Nothing but a name: no quotation mark that would end the string.
+		// Accept only the characters of a name: a quotation mark would end the string.
 		if ok && closed && name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == "" {
 			return true
 		}

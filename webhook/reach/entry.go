@@ -14,19 +14,19 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// The paths that entries are called at.
+// The paths that webhook entries call.
 const (
 	mutatePath   = "/mutate"
 	validatePath = "/validate"
 	relaxPath    = "/relax"
 )
 
-// Here identifies the clientConfigs that lead to this installation.
-type Here struct {
+// Installation identifies the clientConfigs that call this installation.
+type Installation struct {
 	// Namespace and Service name the Service that the API server calls.
 	Namespace, Service string
-	// URL is the beginning of the addresses that lead here without a Service, as in
-	// https://10.0.0.1:9443. Empty if none does.
+	// URL is the prefix of the addresses that reach this installation without a Service, as in
+	// https://10.0.0.1:9443. It is empty if there are none.
 	URL string
 }
 
@@ -34,24 +34,24 @@ type Here struct {
 type Entry struct {
 	Name     string
 	Mutating bool
-	// FailOpen is true if the API server admits what it cannot ask about.
+	// FailOpen is true if the API server admits requests when the call fails.
 	FailOpen bool
 
 	path string
-	// astray says why no request of the entry is answered by this installation. Empty if
-	// they are.
-	astray     string
+	// misrouted explains why calls of the entry do not reach this installation. It is empty if they
+	// do.
+	misrouted  string
 	rules      []admissionregistrationv1.RuleWithOperations
 	exact      bool
 	namespaces labels.Selector
-	// doubts say why objects that the rules name may not be sent.
+	// doubts explain why objects that the rules match may still not be sent.
 	doubts     []string
 	conditions []admissionregistrationv1.MatchCondition
 }
 
-// Entries returns the entries of the two configurations of this installation. Either may
-// be nil, if it does not exist.
-func Entries(mutating *admissionregistrationv1.MutatingWebhookConfiguration, validating *admissionregistrationv1.ValidatingWebhookConfiguration, here Here) []Entry {
+// Entries returns the entries of the two webhook configurations of this installation. Either may
+// be nil if it does not exist.
+func Entries(mutating *admissionregistrationv1.MutatingWebhookConfiguration, validating *admissionregistrationv1.ValidatingWebhookConfiguration, here Installation) []Entry {
 	var all []Entry
 	if mutating != nil {
 		for i := range mutating.Webhooks {
@@ -76,16 +76,16 @@ func failsOpen(policy *admissionregistrationv1.FailurePolicyType) bool {
 	return policy != nil && *policy == admissionregistrationv1.Ignore
 }
 
-func (h Here) entry(
+func (h Installation) entry(
 	name string, c *admissionregistrationv1.WebhookClientConfig, rules []admissionregistrationv1.RuleWithOperations,
 	match *admissionregistrationv1.MatchPolicyType, namespaces, objects *metav1.LabelSelector, conditions []admissionregistrationv1.MatchCondition,
 ) Entry {
 	e := Entry{Name: name, rules: rules, conditions: conditions, exact: match != nil && *match == admissionregistrationv1.Exact}
-	e.path, e.astray = h.leads(c)
+	e.path, e.misrouted = h.route(c)
 	if selector, err := asSelector(namespaces); err == nil {
 		e.namespaces = selector
 	} else {
-		e.namespaces, e.astray = labels.Nothing(), cmp.Or(e.astray, "its namespaceSelector cannot be read")
+		e.namespaces, e.misrouted = labels.Nothing(), cmp.Or(e.misrouted, "its namespaceSelector cannot be read")
 	}
 	if selector, err := asSelector(objects); err != nil || !selector.Empty() {
 		e.doubts = append(e.doubts, "its objectSelector leaves objects out by their labels")
@@ -93,8 +93,8 @@ func (h Here) entry(
 	return e
 }
 
-// asSelector returns what the API server takes a selector for: nil selects everything in a
-// webhook configuration, where elsewhere it selects nothing.
+// asSelector converts a selector as the API server does: nil selects everything in a webhook
+// configuration, although it selects nothing elsewhere.
 func asSelector(s *metav1.LabelSelector) (labels.Selector, error) {
 	if s == nil {
 		return labels.Everything(), nil
@@ -102,8 +102,9 @@ func asSelector(s *metav1.LabelSelector) (labels.Selector, error) {
 	return metav1.LabelSelectorAsSelector(s)
 }
 
-// leads returns the path that a clientConfig calls, and why that is not this installation.
-func (h Here) leads(c *admissionregistrationv1.WebhookClientConfig) (path, astray string) {
+// route returns the path that a clientConfig calls, and why the call does not reach this
+// installation.
+func (h Installation) route(c *admissionregistrationv1.WebhookClientConfig) (path, astray string) {
 	switch {
 	case c.Service != nil:
 		if c.Service.Path != nil {
@@ -131,7 +132,7 @@ func (h Here) leads(c *admissionregistrationv1.WebhookClientConfig) (path, astra
 	return "", "it calls nothing"
 }
 
-// sends reports whether the rules of an entry name a request.
+// sends reports whether the rules of the entry match a request.
 func (e *Entry) sends(n *need) bool {
 	return slices.ContainsFunc(e.rules, func(r admissionregistrationv1.RuleWithOperations) bool {
 		return names(r.Operations, n.operation) && names(r.APIGroups, n.resource.Group) && e.namesVersion(r.APIVersions, n.resource.Versions) &&
@@ -143,7 +144,7 @@ func names[T ~string](all []T, wanted T) bool {
 	return slices.Contains(all, wanted) || slices.Contains(all, "*")
 }
 
-// namesVersion reports whether requests in every served version are sent. With matchPolicy
+// namesVersion reports whether a rule matches requests in every served version. With matchPolicy
 // Equivalent the API server converts them to a version that the rule names.
 func (e *Entry) namesVersion(rule, served []string) bool {
 	if slices.Contains(rule, "*") {
@@ -156,18 +157,18 @@ func (e *Entry) namesVersion(rule, served []string) bool {
 	return slices.ContainsFunc(served, func(version string) bool { return !missing(version) })
 }
 
-// selects reports whether requests about objects in a namespace are sent.
+// selects reports whether the namespaceSelector of the entry matches a namespace.
 func (e *Entry) selects(namespace decision.Namespace) bool {
 	return e.namespaces.Matches(withName(namespace))
 }
 
-// decides reports whether policies are asked about what the entry sends.
+// decides reports whether Taffrail evaluates policies for the requests of the entry.
 func (e *Entry) decides() bool {
-	return e.astray == "" && (e.Mutating && e.path == mutatePath || !e.Mutating && e.path == validatePath)
+	return e.misrouted == "" && (e.Mutating && e.path == mutatePath || !e.Mutating && e.path == validatePath)
 }
 
-// Selectors returns what the entries that ask policies select namespaces by. A namespace
-// that leaves one of them is no longer decided by what it sends.
+// Selectors returns the distinct namespaceSelectors of the entries for which policies are
+// evaluated. A namespace that stops matching one of them is no longer covered by that entry.
 func Selectors(entries []Entry) []labels.Selector {
 	var all []labels.Selector
 	seen := map[string]bool{}
@@ -180,7 +181,7 @@ func Selectors(entries []Entry) []labels.Selector {
 	return all
 }
 
-// withName returns the labels of a namespace, with the one that the API server adds.
+// withName returns the labels of a namespace, including the one that the API server adds.
 func withName(namespace decision.Namespace) labels.Set {
 	all := make(labels.Set, len(namespace.Labels)+1)
 	maps.Copy(all, namespace.Labels)

@@ -13,39 +13,40 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Bound is what somebody has bound.
-type Bound struct {
-	// Kinds that policies are about.
+// Scope is what bindings cover.
+type Scope struct {
+	// Kinds are the kinds that the bound policies apply to.
 	Kinds []schema.GroupKind
-	// Injects is true if something is filled into Pods.
+	// Injects is true if values are injected into Pods.
 	Injects bool
-	// Relaxes is true if a change of labels takes namespaces out.
+	// Relaxes is true if a change of labels can take namespaces out of the Guardrail.
 	Relaxes bool
-	// Covers reports whether it holds in a namespace. Nil covers every namespace.
+	// Covers reports whether the bindings apply in a namespace. If it is nil, they apply in all.
 	Covers func(decision.Namespace) bool
 }
 
-// Gap is a sort of request that the API server does not send, or may not send.
+// Gap is a kind of request that the API server does not send, or may not send.
 type Gap struct {
-	// What names resources, each with its operations.
+	// What lists the resources that are missing, each with its operations.
 	What []string
-	// Namespaces are those in which they are not sent, sorted. Empty if they are sent for none.
+	// Namespaces lists the namespaces that the gap is limited to, sorted. It is empty if the
+	// requests are not sent for any.
 	Namespaces []string
 	Reason     string
-	// Maybe is true if the reason cannot be understood well enough to be sure.
-	Maybe bool
+	// Uncertain is true if the configuration is not understood well enough to be sure.
+	Uncertain bool
 }
 
-// Report is what was found.
+// Report is the result of a comparison.
 type Report struct {
 	Gaps []Gap
-	// Unserved are the bound kinds that the cluster does not serve: there are no such objects.
+	// Unserved lists the bound kinds that the cluster does not serve: no such objects exist.
 	Unserved []schema.GroupKind
-	// FailOpen names the entries by which some of this is sent, and whose failurePolicy is Ignore.
+	// FailOpen lists the entries that send some of the covered requests with failurePolicy Ignore.
 	FailOpen []string
 }
 
-// Cluster is what the API server sends, and about what. It is immutable.
+// Cluster describes what the API server sends. It is immutable.
 type Cluster struct {
 	entries   []Entry
 	resources Resources
@@ -53,15 +54,15 @@ type Cluster struct {
 	groups    []group
 }
 
-// group is the namespaces that the same entries select.
+// group is a set of namespaces that are selected by the same entries.
 type group struct {
 	selected   []bool // by entry
 	namespaces []decision.Namespace
 }
 
-// NewCluster returns a Cluster. own is the namespace of this installation: neither it nor
-// the namespaces that every cluster begins with are ever missed, since a cluster has to
-// recover without Taffrail.
+// NewCluster returns a Cluster. own is the namespace of this installation. Neither it nor the
+// namespaces that every cluster starts with count as gaps: a cluster has to be able to recover
+// without Taffrail.
 func NewCluster(entries []Entry, resources Resources, namespaces []decision.Namespace, own string) *Cluster {
 	c := &Cluster{entries: entries, resources: resources, own: own}
 	index := map[string]int{}
@@ -91,8 +92,8 @@ func NewCluster(entries []Entry, resources Resources, namespaces []decision.Name
 	return c
 }
 
-// SelectsByLabels reports whether the entries that ask policies select namespaces by more
-// than their names: by what can be taken away from a namespace.
+// SelectsByLabels reports whether entries for which policies are evaluated select namespaces by
+// labels other than the name, that is, by something that can be removed from a namespace.
 func (c *Cluster) SelectsByLabels() bool {
 	return slices.ContainsFunc(Selectors(c.entries), func(s labels.Selector) bool {
 		requirements, _ := s.Requirements()
@@ -100,8 +101,8 @@ func (c *Cluster) SelectsByLabels() bool {
 	})
 }
 
-// Report compares what is bound with what is sent.
-func (c *Cluster) Report(b Bound) Report {
+// Report compares the scope of bindings with what the API server sends.
+func (c *Cluster) Report(b Scope) Report {
 	var r Report
 	var needs []need
 	for _, kind := range b.Kinds {
@@ -127,7 +128,7 @@ func (c *Cluster) Report(b Bound) Report {
 			continue
 		}
 		seen[key] = true
-		c.look(n, b.Covers, &found, open)
+		c.findGaps(n, b.Covers, &found, open)
 	}
 	r.Gaps = found.sorted()
 	for name := range open {
@@ -139,12 +140,12 @@ func (c *Cluster) Report(b Bound) Report {
 	return r
 }
 
-// look finds where a request is not sent.
-func (c *Cluster) look(n *need, covers func(decision.Namespace) bool, found *gaps, open map[string]bool) {
+// findGaps adds the gaps of one request to found, and the entries that fail open to open.
+func (c *Cluster) findGaps(n *need, covers func(decision.Namespace) bool, found *gaps, open map[string]bool) {
 	var candidates []int
 	for i := range c.entries {
 		e := &c.entries[i]
-		if e.astray == "" && e.path == n.path && e.Mutating == (n.path == mutatePath) && e.sends(n) {
+		if e.misrouted == "" && e.path == n.path && e.Mutating == (n.path == mutatePath) && e.sends(n) {
 			candidates = append(candidates, i)
 			if e.FailOpen {
 				open[e.Name] = true
@@ -161,12 +162,12 @@ func (c *Cluster) look(n *need, covers func(decision.Namespace) bool, found *gap
 		if !sure {
 			found.add(n, c.doubt(candidates[0], n), nil, true)
 		}
-		if left := c.covered(covers, func(name string) bool { return c.unrelaxed(candidates, name) }); len(left) > 0 {
+		if left := c.coveredNamespaces(covers, func(name string) bool { return c.excludedByName(candidates, name) }); len(left) > 0 {
 			found.add(n, "a matchCondition of "+strings.Join(c.entryNames(candidates), ", ")+" leaves it out", left, false)
 		}
 		return
 	case !n.inNamespaces():
-		// What is in no namespace is covered by who selects every namespace.
+		// Cluster-scoped objects are covered only by a Guardrail that selects every namespace.
 		if covers != nil && !covers(decision.Namespace{Known: true}) {
 			found.add(n, "what is in no namespace is decided only by a Guardrail that selects every namespace", nil, false)
 		}
@@ -200,14 +201,15 @@ func (c *Cluster) look(n *need, covers func(decision.Namespace) bool, found *gap
 			found.add(n, c.doubt(selecting[0], n), covered, true)
 		}
 	}
-	// It may come to cover some.
+	// No namespace is covered yet, but one that is created later may be.
 	if total == 0 && !sure {
 		found.add(n, c.doubt(candidates[0], n), nil, true)
 	}
 }
 
-// covered returns the names of the covered namespaces for which also holds, sorted.
-func (c *Cluster) covered(covers func(decision.Namespace) bool, also func(name string) bool) []string {
+// coveredNamespaces returns the names of the covered namespaces for which also returns true,
+// sorted.
+func (c *Cluster) coveredNamespaces(covers func(decision.Namespace) bool, also func(name string) bool) []string {
 	var all []string
 	for _, g := range c.groups {
 		for _, namespace := range g.namespaces {
@@ -220,8 +222,8 @@ func (c *Cluster) covered(covers func(decision.Namespace) bool, also func(name s
 	return all
 }
 
-// unrelaxed reports whether every entry leaves a namespace out by its name.
-func (c *Cluster) unrelaxed(candidates []int, name string) bool {
+// excludedByName reports whether every candidate excludes a namespace by its name.
+func (c *Cluster) excludedByName(candidates []int, name string) bool {
 	return !slices.ContainsFunc(candidates, func(i int) bool {
 		return !slices.ContainsFunc(c.entries[i].conditions, func(condition admissionregistrationv1.MatchCondition) bool {
 			names, known := namesLeftOut(condition)
@@ -230,7 +232,7 @@ func (c *Cluster) unrelaxed(candidates []int, name string) bool {
 	})
 }
 
-// doubt says why an entry may not send what its rules name. Empty if it does.
+// doubt explains why an entry may not send what its rules match. It returns "" if the entry does.
 func (c *Cluster) doubt(i int, n *need) string {
 	e := &c.entries[i]
 	if len(e.doubts) > 0 {
@@ -252,7 +254,7 @@ func (c *Cluster) doubt(i int, n *need) string {
 	return ""
 }
 
-// missing says why no entry sends a request.
+// missing explains why no entry sends a request.
 func (c *Cluster) missing(n *need) string {
 	for i := range c.entries {
 		e := &c.entries[i]
@@ -260,9 +262,9 @@ func (c *Cluster) missing(n *need) string {
 			continue
 		}
 		switch {
-		case e.astray != "" && (e.path == n.path || e.path == ""):
-			return "entry " + e.Name + ": " + e.astray
-		case e.astray == "" && e.path != n.path && n.path != relaxPath && e.path != relaxPath:
+		case e.misrouted != "" && (e.path == n.path || e.path == ""):
+			return "entry " + e.Name + ": " + e.misrouted
+		case e.misrouted == "" && e.path != n.path && n.path != relaxPath && e.path != relaxPath:
 			return "entry " + e.Name + ": it calls " + cmp.Or(e.path, "no path") + " instead of " + n.path
 		}
 	}
@@ -284,12 +286,12 @@ func leftOut(entries []string) string {
 	return "the namespaceSelectors of " + strings.Join(entries, ", ") + " leave it out"
 }
 
-// gaps gathers what is not sent for the same reason.
+// gaps groups the missing requests by reason.
 type gaps struct {
-	all []*gathered
+	all []*gapGroup
 }
 
-type gathered struct {
+type gapGroup struct {
 	Gap
 	operations map[string][]string
 	order      []string
@@ -297,12 +299,12 @@ type gathered struct {
 
 func (g *gaps) add(n *need, reason string, namespaces []string, maybe bool) {
 	slices.Sort(namespaces)
-	at := slices.IndexFunc(g.all, func(e *gathered) bool {
-		return e.Reason == reason && e.Maybe == maybe && slices.Equal(e.Namespaces, namespaces)
+	at := slices.IndexFunc(g.all, func(e *gapGroup) bool {
+		return e.Reason == reason && e.Uncertain == maybe && slices.Equal(e.Namespaces, namespaces)
 	})
 	if at < 0 {
 		at = len(g.all)
-		g.all = append(g.all, &gathered{Gap: Gap{Namespaces: namespaces, Reason: reason, Maybe: maybe}, operations: map[string][]string{}})
+		g.all = append(g.all, &gapGroup{Gap: Gap{Namespaces: namespaces, Reason: reason, Uncertain: maybe}, operations: map[string][]string{}})
 	}
 	e := g.all[at]
 	what := n.String()
@@ -324,18 +326,18 @@ func (g *gaps) sorted() []Gap {
 		all = append(all, e.Gap)
 	}
 	slices.SortStableFunc(all, func(a, b Gap) int {
-		if a.Maybe != b.Maybe {
-			return map[bool]int{false: -1, true: 1}[a.Maybe]
+		if a.Uncertain != b.Uncertain {
+			return map[bool]int{false: -1, true: 1}[a.Uncertain]
 		}
 		return cmp.Compare(strings.Join(a.What, " "), strings.Join(b.What, " "))
 	})
 	return all
 }
 
-// String returns the gap in one line.
+// String returns the gap on one line.
 func (g *Gap) String() string {
 	text := strings.Join(g.What, ", ")
-	if g.Maybe {
+	if g.Uncertain {
 		text += " may not be sent"
 	} else {
 		text += " not sent"

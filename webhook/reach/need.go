@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Resource is how the API server serves a kind.
+// Resource describes how the API server serves a kind.
 type Resource struct {
 	Group, Name  string
 	Versions     []string
@@ -16,27 +16,28 @@ type Resource struct {
 	Subresources []string
 }
 
-// Resources holds what is served, by kind.
+// Resources maps kinds to the resources that serve them.
 type Resources map[schema.GroupKind]Resource
 
-// need is one sort of request that has to be sent.
+// need is a kind of request that has to be sent.
 type need struct {
 	resource    Resource
 	subresource string
 	operation   admissionregistrationv1.OperationType
 	path        string
-	// metadata is true if the request matters only for the labels and annotations in it.
+	// metadata is true if only the labels and annotations in the request matter.
 	metadata bool
 }
 
-// The kinds that stand for others.
+// The kinds with special requirements.
 var (
 	podKind       = schema.GroupKind{Kind: "Pod"}
 	bindingKind   = schema.GroupKind{Kind: "Binding"}
 	namespaceKind = schema.GroupKind{Kind: "Namespace"}
 )
 
-// revisionKindOf is the kind that keeps the earlier templates of a kind, zero if none does.
+// revisionKindOf returns the kind that stores the previous templates of a kind, or the zero value
+// if there is none.
 func revisionKindOf(kind schema.GroupKind) schema.GroupKind {
 	switch kind {
 	case schema.GroupKind{Group: "apps", Kind: "Deployment"}:
@@ -47,8 +48,8 @@ func revisionKindOf(kind schema.GroupKind) schema.GroupKind {
 	return schema.GroupKind{}
 }
 
-// builtIn are groups whose status carries labels and annotations. The API server takes
-// neither from the status of a custom resource.
+// builtIn lists the groups in which an update of the status can change labels and annotations.
+// For custom resources the API server ignores both.
 var builtIn = []string{
 	"", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "apps", "autoscaling", "batch",
 	"certificates.k8s.io", "flowcontrol.apiserver.k8s.io", "networking.k8s.io", "policy", "resource.k8s.io", "storage.k8s.io",
@@ -59,7 +60,7 @@ const (
 	update = admissionregistrationv1.Update
 )
 
-// needs returns what has to be sent for a kind that is decided.
+// needs returns the requests that have to be sent for a kind that policies apply to.
 func (r Resources) needs(kind schema.GroupKind) []need {
 	resource, served := r[kind]
 	if !served {
@@ -95,7 +96,7 @@ func (r Resources) needs(kind schema.GroupKind) []need {
 	if kind == namespaceKind {
 		carrying(resource, "finalize", update)
 	}
-	// What a workload can be rolled back to is decided as the workload.
+	// A revision that a workload can be rolled back to is decided like the workload.
 	if revisions, served := r[revisionKindOf(kind)]; served {
 		for _, operation := range []admissionregistrationv1.OperationType{create, update} {
 			all = append(all, need{resource: revisions, operation: operation, path: validatePath})
@@ -104,7 +105,8 @@ func (r Resources) needs(kind schema.GroupKind) []need {
 	return all
 }
 
-// relaxing returns what has to be sent so that nobody takes a namespace out of a Guardrail.
+// relaxing returns the requests that have to be sent so that nobody can take a namespace out of a
+// Guardrail unchecked.
 func (r Resources) relaxing() []need {
 	resource, served := r[namespaceKind]
 	if !served {
@@ -117,7 +119,7 @@ func (r Resources) relaxing() []need {
 	return all
 }
 
-// injecting returns what has to be sent so that Pods are filled in.
+// injecting returns the requests that have to be sent so that values are injected into Pods.
 func (r Resources) injecting() []need {
 	resource, served := r[podKind]
 	if !served {
@@ -126,7 +128,7 @@ func (r Resources) injecting() []need {
 	return []need{{resource: resource, operation: create, path: mutatePath}}
 }
 
-// String returns the resource as rules name it, with its group.
+// String returns the resource and its group in the form that rules use.
 func (n *need) String() string {
 	name := n.resource.Name
 	if n.resource.Group != "" {
@@ -138,8 +140,8 @@ func (n *need) String() string {
 	return name
 }
 
-// namedBy reports whether an item of a rule's resources names the request. "*" names all
-// resources and no subresource.
+// namedBy reports whether an item of a rule's resources matches the request. "*" matches all
+// resources but no subresource.
 func (n *need) namedBy(item string) bool {
 	resource, subresource, below := strings.Cut(item, "/")
 	if resource != "*" && resource != n.resource.Name {
@@ -158,7 +160,7 @@ func (n *need) inScope(scope *admissionregistrationv1.ScopeType) bool {
 	return n.resource.Namespaced == (*scope == admissionregistrationv1.NamespacedScope)
 }
 
-// inNamespaces reports whether an entry's namespaceSelector is about the request. For a
+// inNamespaces reports whether the namespaceSelector of an entry applies to the request. For a
 // Namespace it is compared with the Namespace's own labels.
 func (n *need) inNamespaces() bool {
 	return n.resource.Namespaced || n.resource.Group == "" && n.resource.Name == "namespaces"

@@ -14,7 +14,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-var here = Here{Namespace: "taffrail-system", Service: "taffrail", URL: "https://10.0.0.1:9443"}
+var here = Installation{Namespace: "taffrail-system", Service: "taffrail", URL: "https://10.0.0.1:9443"}
 
 // serving is part of what a cluster serves.
 func serving() Resources {
@@ -201,7 +201,7 @@ func TestWhatIsNotSent(t *testing.T) {
 			if kinds == nil {
 				kinds = []schema.GroupKind{widget}
 			}
-			r := NewCluster(entry(t, test.entry), serving(), namespaces(), here.Namespace).Report(Bound{Kinds: kinds, Covers: test.covers})
+			r := NewCluster(entry(t, test.entry), serving(), namespaces(), here.Namespace).Report(Scope{Kinds: kinds, Covers: test.covers})
 			if diff := cmp.Diff(test.want, texts(r)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -210,7 +210,7 @@ func TestWhatIsNotSent(t *testing.T) {
 }
 
 func TestKindsThatAreNotServed(t *testing.T) {
-	r := NewCluster(entry(t, widgets), serving(), namespaces(), here.Namespace).Report(Bound{Kinds: []schema.GroupKind{{Group: "example.com", Kind: "Gadget"}}})
+	r := NewCluster(entry(t, widgets), serving(), namespaces(), here.Namespace).Report(Scope{Kinds: []schema.GroupKind{{Group: "example.com", Kind: "Gadget"}}})
 	if len(r.Gaps) > 0 || len(r.Unserved) != 1 || r.Unserved[0].Kind != "Gadget" {
 		t.Errorf("%+v", r)
 	}
@@ -220,7 +220,7 @@ func TestKindsThatAreNotServed(t *testing.T) {
 func TestEntriesShareNamespaces(t *testing.T) {
 	on := entry(t, "failurePolicy: Ignore\nnamespaceSelector: {matchLabels: {guard: \"on\"}}\n"+widgets)
 	off := entry(t, "namespaceSelector: {matchExpressions: [{key: guard, operator: DoesNotExist}]}\n"+widgets)
-	bound := Bound{Kinds: []schema.GroupKind{{Group: "example.com", Kind: "Widget"}}}
+	bound := Scope{Kinds: []schema.GroupKind{{Group: "example.com", Kind: "Widget"}}}
 	r := NewCluster(append(on, off...), serving(), namespaces(), here.Namespace).Report(bound)
 	if len(r.Gaps) > 0 || len(r.FailOpen) != 1 {
 		t.Errorf("%+v", r)
@@ -236,7 +236,7 @@ func TestWhatInjectsAndWhatRelaxesIsNeededToo(t *testing.T) {
 		"namespaces at /relax (UPDATE), namespaces/status at /relax (UPDATE), namespaces/finalize at /relax (UPDATE) not sent: no webhook entry names it",
 		"pods at /mutate (CREATE) not sent: no webhook entry names it",
 	}
-	got := texts(c.Report(Bound{Injects: true, Relaxes: true}))
+	got := texts(c.Report(Scope{Injects: true, Relaxes: true}))
 	// The two have one reason.
 	if len(got) != 1 || !strings.Contains(got[0], "pods at /mutate (CREATE)") || !strings.Contains(got[0], "namespaces/finalize at /relax (UPDATE)") {
 		t.Errorf("want what is in %q, got %q", want, got)
@@ -272,7 +272,7 @@ func TestWhoMayRelaxIsAsked(t *testing.T) {
 			[]string{"namespaces/status at /relax (UPDATE), namespaces/finalize at /relax (UPDATE) not sent: no webhook entry names it"},
 		},
 	} {
-		got := texts(NewCluster(entry(t, test.entry), serving(), namespaces(), here.Namespace).Report(Bound{Relaxes: true}))
+		got := texts(NewCluster(entry(t, test.entry), serving(), namespaces(), here.Namespace).Report(Scope{Relaxes: true}))
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}
@@ -296,7 +296,7 @@ func TestSelectorThatCannotBeRead(t *testing.T) {
 	c := &admissionregistrationv1.ValidatingWebhookConfiguration{Webhooks: []admissionregistrationv1.ValidatingWebhook{{
 		Name: "x.taffrail.dev", NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Like"}}},
 	}}}
-	if e := Entries(nil, c, here); e[0].astray == "" || e[0].selects(decision.Namespace{Name: "shop"}) {
+	if e := Entries(nil, c, here); e[0].misrouted == "" || e[0].selects(decision.Namespace{Name: "shop"}) {
 		t.Errorf("%+v", e)
 	}
 }

@@ -178,3 +178,22 @@ func TestCheckParameters(t *testing.T) {
 		}
 	}
 }
+
+// A policy does what any of its rules does, in whichever order they stand.
+func TestWhatAPolicyDoes(t *testing.T) {
+	const deny = "deny contains {\"msg\": \"no\", \"path\": \"data\"} if input.object.data.bad\n\n"
+	const inject = "inject contains {\"container\": \"c\", \"field\": \"resources.limits.cpu\", \"value\": \"1\"} if input.object.data.bad\n\n"
+	const helper = "helper if input.object.data.x\n\n"
+	for body, want := range map[string][2]bool{
+		deny: {true, false}, inject: {false, true}, deny + inject: {true, true}, inject + deny: {true, true}, deny + helper: {true, false}, inject + helper: {false, true},
+		deny + deny + inject + helper: {true, true},
+	} {
+		catalog, err := rego.Load(library(metadata + "package taffrail.topic.some_policy\n\n" + body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if policy, _ := catalog.Policy("some-policy"); policy.Validates != want[0] || policy.Mutates != want[1] {
+			t.Errorf("%s: validates %v, mutates %v", body, policy.Validates, policy.Mutates)
+		}
+	}
+}

@@ -86,9 +86,6 @@ func hasReference(spec map[string]any) bool {
 // expand replaces references whose value is known. $$ is an escape for $; anything else
 // after a $ stays.
 func (e *expander) expand(text string) string {
-	if !strings.Contains(text, "$") {
-		return text
-	}
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
 		if text[i] != '$' || i+1 == len(text) {

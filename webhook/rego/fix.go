@@ -3,8 +3,6 @@ package rego
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -28,11 +26,11 @@ func newFix(value ast.Value, original map[string]any) ([]decision.PatchOperation
 		return nil, fmt.Errorf("fix is no JSON Patch: %w", err)
 	}
 	var fix []decision.PatchOperation
-	created := map[string]bool{}
+	created := map[decision.Pointer]bool{}
 	for _, operation := range operations {
 		switch operation.Op {
 		case "add":
-			fix = append(fix, missingParents(original, operation.Path, created)...)
+			fix = append(fix, missingParents(original, decision.Pointer(operation.Path), created)...)
 		case "replace", "remove", "test":
 		default:
 			return nil, fmt.Errorf("fix has the operation %q: use add, replace, remove or test", operation.Op)
@@ -44,33 +42,21 @@ func newFix(value ast.Value, original map[string]any) ([]decision.PatchOperation
 
 // missingParents creates the members on the way to a pointer that are missing or null.
 // Nothing is created inside a list, where a missing element would move others.
-func missingParents(object map[string]any, pointer string, created map[string]bool) []decision.PatchOperation {
+func missingParents(object map[string]any, pointer decision.Pointer, created map[decision.Pointer]bool) []decision.PatchOperation {
 	var operations []decision.PatchOperation
-	segments := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
+	segments := pointer.Segments()
 	var at any = object
-	for i, segment := range segments[:len(segments)-1] {
-		switch parent := at.(type) {
-		case map[string]any:
-			at = parent[unescape(segment)]
-		case []any:
-			index, err := strconv.Atoi(segment)
-			if err != nil || index < 0 || index >= len(parent) {
-				return operations
-			}
-			at = parent[index]
-		case nil:
-		default:
+	var parent decision.Pointer
+	for _, segment := range segments[:max(len(segments)-1, 0)] {
+		_, isMap := at.(map[string]any)
+		creatable := isMap || at == nil
+		if at = decision.Member(at, segment); at == nil && !creatable {
 			return operations
 		}
-		if path := "/" + strings.Join(segments[:i+1], "/"); at == nil && !created[path] {
-			created[path] = true
-			operations = append(operations, decision.PatchOperation{Op: "add", Path: path, Value: map[string]any{}})
+		if parent = parent.Join(segment); at == nil && !created[parent] {
+			created[parent] = true
+			operations = append(operations, decision.PatchOperation{Op: "add", Path: string(parent), Value: map[string]any{}})
 		}
 	}
 	return operations
-}
-
-// unescape reads a segment of a JSON Pointer (RFC 6901).
-func unescape(segment string) string {
-	return strings.NewReplacer("~1", "/", "~0", "~").Replace(segment)
 }

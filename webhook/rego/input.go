@@ -134,7 +134,7 @@ func workloadInput(w *decision.Workload) map[string]any {
 }
 
 func podsInput(c decision.PodCount) map[string]any {
-	return map[string]any{"steady": c.Steady, "most": c.Most, "surge": c.Surge, "unavailable": c.Unavailable}
+	return map[string]any{"steady": c.Steady, "most": c.Max, "surge": c.Surge, "unavailable": c.Unavailable}
 }
 
 func refusalsInput(refusals []decision.Refusal) []any {
@@ -178,7 +178,7 @@ func containersInput(w *decision.Workload) map[string]any {
 			"name":    c.Name,
 			"type":    string(c.Type),
 			"path":    c.Path,
-			"pointer": c.Pointer(),
+			"pointer": string(c.Pointer()),
 			"spec":    c.Spec,
 			"image": map[string]any{
 				"reference":  c.Image.Reference,

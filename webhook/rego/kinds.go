@@ -33,11 +33,11 @@ func (p *Policy) completeKinds(reads *inputReads) {
 
 // missing are the kinds that carry the templates of a kind and are not among kinds.
 func missing(kind schema.GroupKind, kinds []schema.GroupKind) (absent []schema.GroupKind) {
-	for _, maker := range decision.Makers(kind) {
-		if maker.Updates {
+	for _, controller := range decision.Controllers(kind) {
+		if controller.Updates {
 			continue // what the template was restored from is not what the policy is about
 		}
-		for _, from := range maker.From {
+		for _, from := range controller.From {
 			if !slices.Contains(kinds, from) && !slices.Contains(absent, from) {
 				absent = append(absent, from)
 			}
@@ -107,7 +107,7 @@ func readsOf(modules []*ast.Module) *inputReads {
 
 func (reads *inputReads) visit(node any) bool {
 	switch node := node.(type) {
-	case *ast.Annotations, *ast.Comment, *ast.Package:
+	case *ast.Annotations, *ast.Package:
 		return true
 	case *ast.Head: // OPA's visitors leave its reference out
 		for _, term := range node.Reference[1:] {

@@ -82,3 +82,26 @@ func TestRegoTestsThatDoNotCompile(t *testing.T) {
 		}
 	}
 }
+
+// A test may put a function of its own in the place of a bounded one.
+func TestRegoTestsMayReplaceFunctions(t *testing.T) {
+	catalog := withUsers(t, map[string]string{"b-own": `deny contains {"msg": "m", "path": "data"} if to_number(input.object.data.x) == 7`})
+	results, err := catalog.RunTests(t.Context(), map[string]string{"b_own_test.rego": `package taffrail.user.b_own_test
+
+import data.taffrail.user.b_own
+
+seven(_) := 7
+
+test_replaced if count(b_own.deny) == 1 with input as {"object": {"data": {"x": "1"}}} with to_number as seven
+
+test_as_it_is if count(b_own.deny) == 0 with input as {"object": {"data": {"x": "1"}}}
+`}, nil)
+	if err != nil || len(results) != 2 {
+		t.Fatal(err, results)
+	}
+	for _, result := range results {
+		if result.Failure != nil {
+			t.Errorf("%s: %+v", result.Name, result.Failure)
+		}
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -200,31 +199,13 @@ func stableKey(object map[string]any, path string) string {
 	}
 	var key strings.Builder
 	var at any = object
-	for i, segment := range strings.Split(path, ".") {
-		if i > 0 {
-			key.WriteByte('.')
+	for written, name := range decision.FieldPath(path).Steps() {
+		_, isList := at.([]any)
+		at = decision.Member(at, name)
+		if label, ok := decision.Member(at, "name").(string); isList && ok {
+			written = "[" + label + "]"
 		}
-		name, rest, indexed := strings.Cut(segment, "[")
-		key.WriteString(name)
-		members, _ := at.(map[string]any)
-		at = members[name]
-		if !indexed {
-			continue
-		}
-		index, err := strconv.Atoi(strings.TrimSuffix(rest, "]"))
-		elements, _ := at.([]any)
-		if err != nil || index < 0 || index >= len(elements) {
-			key.WriteString("[" + rest)
-			at = nil
-			continue
-		}
-		at = elements[index]
-		element, _ := at.(map[string]any)
-		if label, ok := element["name"].(string); ok {
-			key.WriteString("[" + label + "]")
-		} else {
-			key.WriteString("[" + rest)
-		}
+		key.WriteString(written)
 	}
 	return key.String()
 }

@@ -9,12 +9,12 @@ import (
 	"taffrail.dev/webhook/manifest/repository"
 )
 
-// stdinFile is the file of a Source that is standard input.
+// stdinFile is the name of standard input in a Source.
 const stdinFile = "<stdin>"
 
-// artifact is how CI systems know a file: by its path in the repository or, outside of one,
-// as it was named, with forward slashes and no "./" in front. Standard input has a name
-// that is good in a URI.
+// artifact returns the name by which CI systems know a file: its path in the repository or,
+// outside of one, the path as given, with forward slashes and without "./". Standard input gets a
+// name that is valid in a URI.
 func artifact(repo *repository.Finder, file string) string {
 	if file == stdinFile {
 		return "stdin"
@@ -25,14 +25,14 @@ func artifact(repo *repository.Finder, file string) string {
 	return path.Clean(filepath.ToSlash(file))
 }
 
-// artifactURI is a file as a URI; base is true where it is relative to the root of the
-// repository or, outside of one, to the folder that the check was run in, and in it.
+// artifactURI returns a file as a URI. base is true if the URI is relative to the root of the
+// repository or, outside of one, to the working folder, and does not leave it.
 func artifactURI(repo *repository.Finder, file string) (uri string, base bool) {
 	name := artifact(repo, file)
 	if filepath.IsAbs(name) {
 		return "file://" + (&url.URL{Path: "/" + strings.TrimPrefix(name, "/")}).EscapedPath(), false
 	}
-	// Before the first slash, a colon would end a scheme.
+	// A colon before the first slash would terminate a scheme.
 	uri = strings.ReplaceAll((&url.URL{Path: name}).EscapedPath(), ":", "%3A")
 	return uri, file != stdinFile && name != ".." && !strings.HasPrefix(name, "../")
 }

@@ -1,2 +1,2 @@
-// Package report writes what the commands have to say, one file for each format.
+// Package report writes the results of the commands, with one file per output format.
 package report

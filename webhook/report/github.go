@@ -12,23 +12,24 @@ import (
 	"taffrail.dev/webhook/manifest/repository"
 )
 
-// GitHubOptions of GitHub.
+// GitHubOptions configures GitHub.
 type GitHubOptions struct {
-	// Verbose adds a notice for what is only recorded.
+	// Verbose adds a notice for findings that are only recorded.
 	Verbose bool
-	// FailOn is the mildest verdict that fails the check: from it on remarks are errors.
+	// FailOn is the mildest verdict that fails the check. Annotations with this verdict or a more
+	// severe one are errors.
 	FailOn decision.Verdict
-	// Repository finds the paths that annotations need; nil where there is none.
+	// Repository finds the paths that annotations require. It may be nil.
 	Repository *repository.Finder
 }
 
-// GitHub writes workflow commands, which GitHub Actions shows beside the lines they are
-// about, and the summary line. A step shows no more than 10 errors, 10 warnings and 10
-// notices, the first of each; so the report's errors come first, then what costs most.
-// The rest is in the log.
+// GitHub writes workflow commands, which GitHub Actions displays next to the lines they refer to,
+// and the summary line. A step displays at most 10 errors, 10 warnings and 10 notices, the first
+// of each, so the report's errors come first and the rest is sorted by verdict and severity. The
+// log contains all of them.
 func GitHub(w io.Writer, r *Report, o GitHubOptions) error { return whole(NewGitHub(w, o), r) }
 
-// NewGitHub keeps the commands, to sort them.
+// NewGitHub returns a Printer for GitHub. It holds all commands until Close, to sort them.
 func NewGitHub(w io.Writer, o GitHubOptions) Printer { return &githubPrinter{w: w, options: o} }
 
 type githubPrinter struct {
@@ -38,7 +39,7 @@ type githubPrinter struct {
 	totals   Totals
 }
 
-// githubCommand is a command and what it is sorted by.
+// githubCommand is a command and its sort keys.
 type githubCommand struct {
 	level    githubLevel
 	verdict  decision.Verdict
@@ -57,24 +58,24 @@ const (
 func (p *githubPrinter) Add(r *Report) error {
 	p.totals.Add(r)
 	for i := range r.Objects {
-		for _, m := range r.Objects[i].remarks() {
-			level, isShown := p.level(&m)
-			if isUnselected(m.finding) && level != githubError && !p.options.Verbose {
-				continue // once is enough
+		for _, a := range r.Objects[i].annotations() {
+			level, isShown := p.level(&a)
+			if isUnselected(a.finding) && level != githubError && !p.options.Verbose {
+				continue // the summary reports it once
 			}
 			if isShown {
-				p.commands = append(p.commands, githubCommand{level, m.verdict(), m.finding.Severity, p.text(level, &m)})
+				p.commands = append(p.commands, githubCommand{level, a.verdict(), a.finding.Severity, p.text(level, &a)})
 			}
 		}
 	}
 	return nil
 }
 
-func (p *githubPrinter) level(m *remark) (level githubLevel, isShown bool) {
-	switch verdict := m.verdict(); {
-	case verdict != decision.VerdictAllow && Fails(verdict, p.options.FailOn):
+func (p *githubPrinter) level(a *annotation) (level githubLevel, isShown bool) {
+	switch verdict := a.verdict(); {
+	case verdict != decision.VerdictAllow && verdict >= p.options.FailOn:
 		return githubError, true
-	case m.told():
+	case a.isReported():
 		return githubWarning, true
 	}
 	return githubNotice, p.options.Verbose
@@ -82,7 +83,7 @@ func (p *githubPrinter) level(m *remark) (level githubLevel, isShown bool) {
 
 func (p *githubPrinter) Close() error {
 	for _, problem := range problems(p.totals.Summary, p.totals.Errors) {
-		text := command("error", p.file(problem.Source), position{Line: problem.Source.Line}, "cannot be decided", Printable(problem.Message))
+		text := command("error", p.file(problem.Source), position{Line: problem.Source.Line}, "cannot be decided", decision.Printable(problem.Message))
 		if _, err := io.WriteString(p.w, text); err != nil {
 			return err
 		}
@@ -97,11 +98,11 @@ func (p *githubPrinter) Close() error {
 	return err
 }
 
-// end is what is not about an object, and the summary line.
+// end returns the text that is not about an object, and the summary line.
 func (p *githubPrinter) end() string {
 	var b strings.Builder
 	for _, problem := range p.totals.Warnings {
-		b.WriteString(command("warning", p.file(problem.Source), position{Line: problem.Source.Line}, "likely mistake", Printable(problem.Message)))
+		b.WriteString(command("warning", p.file(problem.Source), position{Line: problem.Source.Line}, "likely mistake", decision.Printable(problem.Message)))
 	}
 	if text := p.totals.unselected.text(); text != "" {
 		b.WriteString(command("warning", "", position{}, "not decided in full", strings.TrimSuffix(text, "\n")))
@@ -113,23 +114,22 @@ func (p *githubPrinter) end() string {
 }
 
 func byCost(a, b githubCommand) int {
-	verdicts := []decision.Verdict{decision.VerdictDeny, decision.VerdictUnknown, decision.VerdictWarn, decision.VerdictAllow}
 	severities := []decision.Severity{decision.SeverityCritical, decision.SeverityHigh, decision.SeverityMedium, decision.SeverityLow, ""}
 	return cmp.Or(cmp.Compare(a.level, b.level),
-		cmp.Compare(slices.Index(verdicts, a.verdict), slices.Index(verdicts, b.verdict)),
+		cmp.Compare(b.verdict, a.verdict),
 		cmp.Compare(slices.Index(severities, a.severity), slices.Index(severities, b.severity)))
 }
 
-func (p *githubPrinter) text(level githubLevel, m *remark) string {
+func (p *githubPrinter) text(level githubLevel, a *annotation) string {
 	name := [...]string{githubError: "error", githubWarning: "warning", githubNotice: "notice"}[level]
-	message := m.sentence()
-	if _, details, found := strings.Cut(m.finding.Words(), "\n"); found {
+	message := a.sentence()
+	if _, details, found := strings.Cut(a.finding.Text(), "\n"); found {
 		message += "\n" + details
 	}
-	return command(name, p.file(m.object.Source), m.position(), m.finding.Policy, message)
+	return command(name, p.file(a.object.Source), a.position(), a.finding.Policy, message)
 }
 
-// file is empty where the source has none.
+// file returns "" if the source has no file.
 func (p *githubPrinter) file(source manifest.Source) string {
 	if source.File == "" {
 		return ""
@@ -137,11 +137,11 @@ func (p *githubPrinter) file(source manifest.Source) string {
 	return artifact(p.options.Repository, source.File)
 }
 
-// command is one workflow command, on one line.
+// command returns a workflow command, on one line.
 func command(name, file string, at position, title, message string) string {
 	var properties []string
 	if file != "" {
-		properties = append(properties, "file="+escapeProperty(PrintablePath(file)))
+		properties = append(properties, "file="+escapeProperty(decision.PrintablePath(file)))
 	}
 	if at.Line > 0 {
 		properties = append(properties, fmt.Sprintf("line=%d", at.Line))
@@ -149,16 +149,16 @@ func command(name, file string, at position, title, message string) string {
 	if at.Column > 0 {
 		properties = append(properties, fmt.Sprintf("col=%d", at.Column))
 	}
-	properties = append(properties, "title="+escapeProperty(Printable(title)))
+	properties = append(properties, "title="+escapeProperty(decision.Printable(title)))
 	return "::" + name + " " + strings.Join(properties, ",") + "::" + escapeMessage(message) + "\n"
 }
 
-// escapeMessage escapes what ends a command, or starts an escape.
+// escapeMessage escapes the characters that end a command or start an escape.
 func escapeMessage(text string) string {
 	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(text)
 }
 
-// escapeProperty escapes also what ends a property.
+// escapeProperty additionally escapes the characters that end a property.
 func escapeProperty(text string) string {
 	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(escapeMessage(text))
 }

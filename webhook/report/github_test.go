@@ -73,7 +73,7 @@ func TestGitHubOrder(t *testing.T) {
 	}
 }
 
-// Nothing that somebody wrote into a manifest may become a command of its own.
+// NoObjects that somebody wrote into a manifest may become a command of its own.
 func TestGitHubEscapes(t *testing.T) {
 	r := &Report{Objects: []Object{{
 		Source:  manifest.Source{File: "a:b,c%0A\n::error::.yaml", Line: 1},

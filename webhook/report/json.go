@@ -9,30 +9,31 @@ import (
 	"taffrail.dev/webhook/manifest"
 )
 
-// The types below are a stable format: fields may be added, never renamed or removed.
-// Every field is always there: an empty string where there is nothing to say, and lists
-// are never null. Before jsonEnd, the report has "objects", which are jsonObjects.
+// jsonEnd is the part of a report after "objects", a list of jsonObject. It and the types below
+// are a stable format: fields may be added, but never renamed or removed. Every field is always
+// present: a string without content is empty, and lists are never null.
 type jsonEnd struct {
 	Errors []Problem `json:"errors"`
-	// Warnings are about fields that have no effect. They leave the exit code alone.
+	// Warnings are about fields that have no effect. They do not change the exit code.
 	Warnings []Problem `json:"warnings"`
-	// NotJudged are the kinds that no bound policy is about, and Skipped what is no object.
-	NotJudged []KindCount `json:"notJudged"`
-	Skipped   []SortCount `json:"skipped"`
-	Summary   Summary     `json:"summary"`
+	// NotJudged counts the objects to which no bound policy applies, and Skipped the documents that
+	// are not objects.
+	NotJudged []KindCount     `json:"notJudged"`
+	Skipped   []CategoryCount `json:"skipped"`
+	Summary   Summary         `json:"summary"`
 }
 
 type jsonObject struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
 	Namespace  string `json:"namespace"`
-	// Name is empty where the API server is to make one from GenerateName.
+	// Name is empty if the API server generates one from GenerateName.
 	Name         string          `json:"name"`
 	GenerateName string          `json:"generateName"`
 	Source       manifest.Source `json:"source"`
-	// Verdict is allow for what is not judged.
+	// Verdict is allow if the object is not judged.
 	Verdict decision.Verdict `json:"verdict"`
-	// Judged is false where no bound policy is about the object.
+	// Judged is false if no bound policy applies to the object.
 	Judged   bool            `json:"judged"`
 	Findings []jsonFinding   `json:"findings"`
 	Filled   []jsonFill      `json:"filled"`
@@ -46,7 +47,8 @@ type jsonFinding struct {
 	Severity   decision.Severity `json:"severity"`
 	Container  string            `json:"container"`
 	Path       string            `json:"path"`
-	// Line is where Path is in the source, or what is there of it; 0 where nobody knows.
+	// Line is the line of Path in the source or, if it does not exist, of its nearest parent. It is
+	// 0 if the line is not known.
 	Line        int             `json:"line"`
 	Key         string          `json:"key"`
 	Message     string          `json:"message"`
@@ -66,18 +68,19 @@ type jsonFill struct {
 	Value      string        `json:"value"`
 }
 
-// jsonOperation is RFC 6902's, which says when there is a value: the one field that may
-// be missing, and may be null.
+// jsonOperation is an operation of RFC 6902. Value is omitted if the operation has none, since
+// null is a value.
 type jsonOperation struct {
 	Op    string `json:"op"`
 	Path  string `json:"path"`
 	Value *any   `json:"value,omitempty"`
 }
 
-// JSON writes the report for programs, without the credentials in what it quotes.
+// JSON writes the report for programs. Credentials in quoted text are redacted.
 func JSON(w io.Writer, r *Report) error { return whole(NewJSON(w), r) }
 
-// NewJSON prints each object as it comes, and keeps the errors.
+// NewJSON returns a Printer for JSON. It prints each object as it arrives and holds the errors
+// until Close.
 func NewJSON(w io.Writer) Printer { return &jsonPrinter{w: w} }
 
 type jsonPrinter struct {
@@ -85,7 +88,7 @@ type jsonPrinter struct {
 	totals Totals
 }
 
-// The pieces of a report between which its objects are.
+// The text between the parts of a report.
 const (
 	jsonStart   = "{\n  \"objects\": ["
 	jsonIndent  = "    "
@@ -162,8 +165,8 @@ func (o *Object) toJSONFinding(f *decision.Finding) jsonFinding {
 	}
 }
 
-// printable is a fix, or nothing where a credential is in it: one without it would write
-// something else.
+// printable returns a fix, or nil if it contains a credential: with the credential redacted, it
+// would write something else.
 func printable(fix []decision.PatchOperation) []decision.PatchOperation {
 	encoded, err := json.Marshal(fix)
 	if text := string(encoded); err != nil || decision.Redact(text) != text {
@@ -196,7 +199,7 @@ func toJSONOperation(o *decision.PatchOperation) jsonOperation {
 	return operation
 }
 
-// list is never nil.
+// list converts a list. The result is never nil.
 func list[From, To any](from []From, convert func(*From) To) []To {
 	to := make([]To, len(from))
 	for i := range from {
@@ -214,7 +217,7 @@ func writeJSON(w io.Writer, value any) error {
 	return err
 }
 
-// indented is a value as JSON, every line of it but the first after the prefix.
+// indented returns a value as JSON in which all lines but the first start with the prefix.
 func indented(value any, prefix string) (string, error) {
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)

@@ -225,8 +225,8 @@ func TestJSON(t *testing.T) {
 `
 	problem := Problem{Source: manifest.Source{File: "g.yaml"}, Message: "is a puzzle"}
 	var skipped []Skipped
-	for _, sort := range []manifest.Sort{manifest.Foreign, manifest.Patch, manifest.Patch, manifest.Blank} {
-		skipped = append(skipped, Skipped{Reason: &manifest.NotObjectError{Sort: sort}})
+	for _, sort := range []manifest.Category{manifest.Foreign, manifest.Patch, manifest.Patch, manifest.Blank} {
+		skipped = append(skipped, Skipped{Reason: &manifest.NotObjectError{Category: sort}})
 	}
 	got := asJSON(t, &Report{
 		Objects: []Object{named, generated}, Errors: []Problem{problem}, Skipped: skipped,

@@ -9,8 +9,8 @@ import (
 	"taffrail.dev/webhook/manifest/repository"
 )
 
-// There is no standard for JUnit's XML; what stands here is what Jenkins, GitLab,
-// CircleCI and Azure DevOps have in common, and file and line, which others pass over.
+// junitReport is the root element. JUnit XML has no standard: the types below are the subset that
+// Jenkins, GitLab, CircleCI and Azure DevOps share, plus file and line, which other readers ignore.
 type junitReport struct {
 	XMLName xml.Name `xml:"testsuites"`
 	junitCounts
@@ -30,7 +30,7 @@ type junitCounts struct {
 	Skipped  int    `xml:"skipped,attr"`
 }
 
-// junitCase has at most one of Failure, Error and Skipped: readers show the first only.
+// junitCase has at most one of Failure, Error and Skipped: readers show only the first.
 type junitCase struct {
 	Name    string        `xml:"name,attr"`
 	Class   string        `xml:"classname,attr"`
@@ -48,23 +48,23 @@ type junitProblem struct {
 	junitText
 }
 
-// junitText is kept readable in the file itself. CDATA has no escapes: what XML forbids
-// must not be in it.
+// junitText is written as CDATA to keep it readable in the file. CDATA has no escapes, so it must
+// not contain characters that XML forbids.
 type junitText struct {
 	Text string `xml:",cdata"`
 }
 
-// JUnit writes a test suite for every file and in it a test case for every object, and
-// for every error of the report. What makes the exit code 1 fails and what makes it 2 is
-// an error, and nothing else is either: CI systems take both for a broken build. An
-// object that cannot be decided in full fails with an error or, where failOn lets it
-// pass, is skipped, as is one that no policy is about. What it is told besides is its output.
+// JUnit writes a test suite per file with a test case per object, and a test case per error of
+// the report. A case fails if it makes the exit code 1, and has an error if it makes it 2, and
+// only then: CI systems treat both as a broken build. An object that cannot be decided in full
+// has an error or, if failOn tolerates it, is skipped, as is an object to which no policy
+// applies. Other findings of an object are its output.
 func JUnit(w io.Writer, r *Report, failOn decision.Verdict) error {
 	return whole(NewJUnit(w, failOn, nil), r)
 }
 
-// NewJUnit keeps the test cases: how many of them fail comes before them.
-// repo may be nil.
+// NewJUnit returns a Printer for JUnit. It holds all test cases until Close, because the counts
+// precede them. repo may be nil.
 func NewJUnit(w io.Writer, failOn decision.Verdict, repo *repository.Finder) Printer {
 	report := junitReport{junitCounts: junitCounts{Name: "taffrail check"}}
 	return &junitPrinter{w: w, failOn: failOn, repo: repo, report: report, suites: map[string]int{}}
@@ -75,7 +75,7 @@ type junitPrinter struct {
 	failOn decision.Verdict
 	repo   *repository.Finder
 	report junitReport
-	suites map[string]int // the index of a suite by its name
+	suites map[string]int // the index of a suite by name
 	totals Totals
 }
 
@@ -112,7 +112,7 @@ func (p *junitPrinter) Close() error {
 func (p *junitPrinter) add(file string, c junitCase) {
 	name := "input"
 	if file != "" {
-		c.File = PrintablePath(artifact(p.repo, file))
+		c.File = decision.PrintablePath(artifact(p.repo, file))
 		name = c.File
 	}
 	at, found := p.suites[name]
@@ -143,41 +143,41 @@ func junitObject(o *Object, failOn decision.Verdict) junitCase {
 	d := o.Decision
 	failing, rest := []string{}, []string{}
 	warnings := 0
-	for _, m := range o.remarks() {
-		verdict := m.verdict()
+	for _, a := range o.annotations() {
+		verdict := a.verdict()
 		switch {
-		case verdict != decision.VerdictAllow && Fails(verdict, failOn), verdict == decision.VerdictUnknown:
-			failing = append(failing, m.words())
-		case m.told():
-			rest = append(rest, m.words())
+		case verdict != decision.VerdictAllow && verdict >= failOn, verdict == decision.VerdictUnknown:
+			failing = append(failing, a.text())
+		case a.isReported():
+			rest = append(rest, a.text())
 		}
-		if m.told() {
+		if a.isReported() {
 			warnings++
 		}
 	}
 	problem := &junitProblem{
 		Message:   strings.TrimSuffix(o.Request.Subject()+" "+outcome(d.Verdict == decision.VerdictUnknown, warnings), ":"),
-		Type:      string(d.Verdict),
+		Type:      d.Verdict.String(),
 		junitText: junitText{strings.Join(failing, "\n")},
 	}
 	if denial := d.Denial(o.Request.Subject()); denial != "" {
 		headline, _, _ := strings.Cut(denial, "\n")
 		problem.Message = strings.TrimSuffix(headline, ":")
 	}
-	// A subject of nothing but a name says so where there is none; readers want one.
+	// Subject substitutes a text for an empty name; readers require one.
 	name := decision.Subject("", "", o.Request.DisplayName())
-	c := junitCase{Name: name, Class: Printable(o.Request.Kind.Kind), Line: o.Source.Line}
+	c := junitCase{Name: name, Class: decision.Printable(o.Request.Kind.Kind), Line: o.Source.Line}
 	if namespace := o.Request.Namespace.Name; namespace != "" {
-		c.Class += "/" + Printable(namespace)
+		c.Class += "/" + decision.Printable(namespace)
 	}
 	switch {
 	case !o.IsJudged():
 		c.Skipped = &junitProblem{Message: o.Request.Subject() + " " + o.notJudgedText(), Type: "not judged"}
-	case d.Verdict == decision.VerdictUnknown && Fails(d.Verdict, failOn):
+	case d.Verdict == decision.VerdictUnknown && d.Verdict >= failOn:
 		c.Error = problem
 	case d.Verdict == decision.VerdictUnknown:
 		c.Skipped = problem
-	case d.Verdict != decision.VerdictAllow && Fails(d.Verdict, failOn):
+	case d.Verdict != decision.VerdictAllow && d.Verdict >= failOn:
 		c.Failure = problem
 	}
 	if len(rest) > 0 {
@@ -186,7 +186,7 @@ func junitObject(o *Object, failOn decision.Verdict) junitCase {
 	return c
 }
 
-// junitWarning passes: it is about a field without effect.
+// junitWarning returns a passing case for a field without effect.
 func junitWarning(p *Problem) junitCase {
 	c := junitError(p)
 	c.Error, c.Out = nil, &junitText{"warning: " + c.Error.Text}
@@ -194,13 +194,13 @@ func junitWarning(p *Problem) junitCase {
 }
 
 func junitError(p *Problem) junitCase {
-	message := Printable(p.Message)
+	message := decision.Printable(p.Message)
 	text := message
 	if p.Source.File != "" {
-		text = PrintablePath(p.Source.String()) + ": " + message
+		text = decision.PrintablePath(p.Source.String()) + ": " + message
 	}
 	return junitCase{
-		// Two errors may stand on one line; readers take cases of one name for one.
+		// A line may have two errors, and readers merge cases of the same name.
 		Name:  text,
 		Class: "input",
 		Line:  p.Source.Line,

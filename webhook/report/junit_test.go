@@ -28,7 +28,7 @@ func TestJUnitOutcomes(t *testing.T) {
 		decision.VerdictWarn:    {`tests="5" failures="2" errors="1" skipped="0"`, "denied: failure\nwarned: failure\nunknown: error\nrecorded:\nclean:\n"},
 	}
 	for failOn, want := range tests {
-		t.Run(string(failOn), func(t *testing.T) {
+		t.Run(failOn.String(), func(t *testing.T) {
 			text := junit(t, report(), failOn)
 			if strings.Count(text, want.counts) != 2 {
 				t.Errorf("the counts are not %s, of the report and its only suite:\n%s", want.counts, text)

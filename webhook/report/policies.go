@@ -15,18 +15,18 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// PolicyTable writes the catalogue, one line a policy.
+// PolicyTable writes the catalog, one line per policy.
 func PolicyTable(w io.Writer, policies []*rego.Policy) error {
 	var b strings.Builder
 	b.WriteString("ID\tMODE\tSEVERITY\tSECTION\tKINDS\tTITLE\n")
 	for _, p := range policies {
-		fmt.Fprintf(&b, "%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, p.DefaultMode, p.Severity, p.Section, shortKinds(p), p.Title)
+		fmt.Fprintf(&b, "%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, p.DefaultMode, p.Severity, p.Section, abbreviatedKinds(p), p.Title)
 	}
 	_, err := io.WriteString(w, columns(b.String()))
 	return err
 }
 
-// columns aligns what stands between tabs.
+// columns aligns text separated by tabs.
 func columns(text string) string {
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -36,8 +36,8 @@ func columns(text string) string {
 	return b.String()
 }
 
-// shortKinds leaves the groups out and counts what would make the table too wide.
-func shortKinds(p *rego.Policy) string {
+// abbreviatedKinds omits the groups, and counts the kinds that would make the table too wide.
+func abbreviatedKinds(p *rego.Policy) string {
 	const most = 3
 	var names []string
 	for i, kind := range p.Kinds {
@@ -50,7 +50,7 @@ func shortKinds(p *rego.Policy) string {
 	return strings.Join(names, ",")
 }
 
-// PolicyText writes everything that is known of one policy.
+// PolicyText writes all details of one policy.
 func PolicyText(w io.Writer, p *rego.Policy) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n\n%s\n", p.ID, p.Title, wrap(p.Description, ""))
@@ -117,8 +117,8 @@ func parameterText(b *strings.Builder, name string, schema map[string]any) {
 	}
 }
 
-// eachParameter calls for every parameter, and for the properties of an object one by
-// one, since their defaults are the ones that count.
+// eachParameter calls a function for every parameter. It descends into the properties of an
+// object, since their defaults are the effective ones.
 func eachParameter(p *rego.Policy, call func(name string, schema map[string]any)) {
 	for _, parameter := range p.Parameters {
 		eachProperty(parameter.Name, parameter.Schema, call)
@@ -138,7 +138,7 @@ func eachProperty(name string, schema map[string]any, call func(string, map[stri
 	}
 }
 
-// typeOf says more of a list than that it is one.
+// typeOf includes the type of the elements of a list.
 func typeOf(schema map[string]any) string {
 	name, _ := schema["type"].(string)
 	if items, ok := schema["items"].(map[string]any); ok && name == "array" {
@@ -158,8 +158,8 @@ func enumOf(schema map[string]any) any {
 	return schema["enum"]
 }
 
-// sampleGuardrail is YAML that the decoder takes as it stands: the policy, with the
-// parameters spelled out that it has anyway.
+// sampleGuardrail returns valid YAML of a Guardrail that binds the policy, with its default
+// parameters spelled out.
 func sampleGuardrail(p *rego.Policy) (string, error) {
 	binding := map[string]any{"name": p.ID}
 	parameters, bad := p.CheckParameters(nil, field.NewPath("parameters"))
@@ -182,7 +182,7 @@ func sampleGuardrail(p *rego.Policy) (string, error) {
 	return string(text), err
 }
 
-// wrap breaks text into lines of at most 88 characters behind the margin.
+// wrap breaks text into lines of at most 88 characters, not counting the margin.
 func wrap(text, margin string) string {
 	const width = 88
 	var b strings.Builder

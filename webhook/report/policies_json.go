@@ -8,7 +8,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// A stable format, as that of JSON is.
+// jsonPolicy is a stable format, like the report that JSON writes.
 type jsonPolicy struct {
 	ID          string            `json:"id"`
 	Title       string            `json:"title"`
@@ -34,7 +34,7 @@ type jsonParameter struct {
 	Schema      map[string]any `json:"schema"`
 }
 
-// PoliciesJSON writes the catalogue for programs.
+// PoliciesJSON writes the catalog for programs.
 func PoliciesJSON(w io.Writer, policies []*rego.Policy) error {
 	list := make([]jsonPolicy, 0, len(policies))
 	for _, p := range policies {
@@ -43,7 +43,7 @@ func PoliciesJSON(w io.Writer, policies []*rego.Policy) error {
 	return writeJSON(w, map[string]any{"policies": list})
 }
 
-// PolicyJSON writes one policy, as PoliciesJSON lists it.
+// PolicyJSON writes one policy in the format of PoliciesJSON.
 func PolicyJSON(w io.Writer, p *rego.Policy) error { return writeJSON(w, toJSON(p)) }
 
 func toJSON(p *rego.Policy) jsonPolicy {
@@ -62,7 +62,7 @@ func toJSON(p *rego.Policy) jsonPolicy {
 	}
 }
 
-// inline is a value as one writes it on the command line or in YAML's flow style.
+// inline returns a value as it is written on the command line or in YAML's flow style.
 func inline(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {

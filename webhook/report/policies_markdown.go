@@ -8,8 +8,8 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// PoliciesMarkdown writes the catalogue as the page that stands beside the library: a
-// table, and a section for each policy.
+// PoliciesMarkdown writes the catalog as the page in the policies folder: a table, and a section
+// for each policy.
 func PoliciesMarkdown(w io.Writer, policies []*rego.Policy) error {
 	var b strings.Builder
 	b.WriteString("# The policies\n\nGenerated from the policies' METADATA by `make generate`: edit it there. " +
@@ -25,7 +25,8 @@ func PoliciesMarkdown(w io.Writer, policies []*rego.Policy) error {
 	return err
 }
 
-// modeOf is the mode in the built-in Guardrail; to mutate under enforce is to fill in.
+// modeOf returns the mode in the built-in Guardrail. For a policy that mutates, enforce means
+// that values are injected.
 func modeOf(p *rego.Policy) string {
 	mode := p.DefaultMode.String()
 	if p.Mutates {
@@ -58,7 +59,7 @@ func policyMarkdown(b *strings.Builder, p *rego.Policy) {
 	})
 }
 
-// plainKinds leaves the groups out.
+// plainKinds omits the groups.
 func plainKinds(p *rego.Policy) string {
 	var names []string
 	for _, kind := range p.Kinds {
@@ -67,5 +68,5 @@ func plainKinds(p *rego.Policy) string {
 	return strings.Join(names, ", ")
 }
 
-// cell keeps text inside its cell of a table.
+// cell escapes text for a table cell.
 func cell(text string) string { return strings.NewReplacer("|", "\\|", "\n", " ").Replace(text) }

@@ -3,23 +3,23 @@ package report
 import (
 	"go.yaml.in/yaml/v3"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// position is a place in a file. Both count from 1, columns in characters; they are 0
-// where nobody knows.
+// position is a place in a file. Lines and columns start at 1, and columns count characters. They
+// are 0 if the position is not known.
 type position struct{ Line, Column int }
 
-// position is where a reader has to look for the field at path: the field itself or, if
-// it is not there, the nearest place above it that is. The element of a list is found by
-// its name, which says more than a dash. Whatever stands behind an alias is where its
-// anchor is.
+// position returns the place of the field at path or, if it does not exist, of its nearest
+// parent. For the element of a list that is the element's name, which is more helpful than the
+// dash. A value behind an alias is at its anchor.
 func (o *Object) position(path string) position {
 	root, before, err := o.Item.Node()
 	if err != nil {
 		return position{Line: o.Source.Line}
 	}
-	place, _ := yamldoc.Lookup(root, yamldoc.Segments(path))
+	place, _ := yamldoc.Lookup(root, decision.FieldPath(path).Segments())
 	node := place.Key
 	if node == nil {
 		node = place.Value
@@ -30,8 +30,8 @@ func (o *Object) position(path string) position {
 	return position{Line: before + node.Line, Column: node.Column}
 }
 
-// nameOf is the key of the name that a mapping has of its own; nil where an alias or a
-// merge brings it, for it then stands elsewhere and under other names.
+// nameOf returns the key of a mapping's own name. It returns nil if an alias or a merge key
+// provides the name, which is then elsewhere and shared with others.
 func nameOf(mapping *yaml.Node) *yaml.Node {
 	if mapping.Kind != yaml.MappingNode {
 		return nil

@@ -1,15 +1,15 @@
 package report
 
-// Printer prints a report that comes in pieces, so that none of it has to be kept but what
-// its format has to know before.
+// Printer prints a report that arrives in pieces. An implementation holds only what its format
+// requires to be known in advance.
 type Printer interface {
-	// Add prints what can be printed of a piece. Pieces are in the order of the input.
+	// Add prints a piece, as far as that is possible already. Pieces are in the order of the input.
 	Add(piece *Report) error
 	// Close prints the rest.
 	Close() error
 }
 
-// whole prints a report that is there as a whole.
+// whole prints a report that is complete.
 func whole(p Printer, r *Report) error {
 	if err := p.Add(r); err != nil {
 		return err

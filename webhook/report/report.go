@@ -1,54 +1,52 @@
 package report
 
 import (
-	"slices"
-
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/manifest"
 )
 
-// Report is the outcome of a check, in the order of the input.
+// Report is the result of a check, in the order of the input.
 type Report struct {
 	Objects []Object
 	Errors  []Problem
 	// Warnings are about fields that have no effect.
 	Warnings []Problem
-	// Skipped are the documents that are no objects, and were not named as one.
+	// Skipped are the documents that are not objects and were found in a folder, not named.
 	Skipped []Skipped
 }
 
-// Skipped is a document that is no object.
+// Skipped is a document that is not an object.
 type Skipped struct {
 	Source manifest.Source
 	Reason *manifest.NotObjectError
 }
 
-// Object is one object and the decision about it.
+// Object is an object and the decision about it.
 type Object struct {
 	Source manifest.Source
-	// Item is what the object was read from, for the formats that point at fields. The
-	// zero Item knows of no place but Source.
+	// Item is the source of the object, for formats that refer to fields. With the zero Item, the
+	// only known position is Source.
 	Item     manifest.Item
 	Request  *decision.Request
 	Decision *decision.Decision
 }
 
-// IsJudged reports whether any policy was asked about the object.
+// IsJudged reports whether any policy applies to the object.
 func (o *Object) IsJudged() bool { return !o.Decision.Unbound }
 
-// notJudgedText is why nothing is said of an object that is not judged.
+// notJudgedText explains why an object is not judged.
 func (o *Object) notJudgedText() string {
-	text := "is not judged: no bound policy is about a " + Printable(o.Request.Kind.Kind)
+	text := "is not judged: no bound policy is about a " + decision.Printable(o.Request.Kind.Kind)
 	if namespace := o.Request.Namespace.Name; namespace != "" {
-		text += " in namespace " + Printable(namespace)
+		text += " in namespace " + decision.Printable(namespace)
 	}
 	return text
 }
 
-// Nothing is why an empty input is no clean one.
-const Nothing = "there is no object in the input"
+// NoObjects is the error for an empty input, which must not look like a clean one.
+const NoObjects = "there is no object in the input"
 
-// Problem is something in the input that could not be decided.
+// Problem is a part of the input that could not be decided.
 type Problem struct {
 	Source  manifest.Source `json:"source"`
 	Message string          `json:"message"`
@@ -61,20 +59,21 @@ type Summary struct {
 	Warn    int `json:"warn"`
 	Deny    int `json:"deny"`
 	Unknown int `json:"unknown"`
-	// NotJudged counts the objects that no bound policy is about. Allow does not.
+	// NotJudged counts the objects to which no bound policy applies. They are not included in
+	// Allow.
 	NotJudged int `json:"notJudged"`
 	Errors    int `json:"errors"`
 	Warnings  int `json:"warnings"`
-	// Skipped counts the documents that are no objects, without the blank ones.
+	// Skipped counts the documents that are not objects, except for blank ones.
 	Skipped int `json:"skipped"`
 	blank   int
 }
 
-// Summary counts what the report holds.
+// Summary returns the counts of the report.
 func (r *Report) Summary() Summary {
 	s := Summary{Objects: len(r.Objects), Errors: len(r.Errors), Warnings: len(r.Warnings)}
 	for _, skipped := range r.Skipped {
-		if skipped.Reason.Sort == manifest.Blank {
+		if skipped.Reason.Category == manifest.Blank {
 			s.blank++
 		} else {
 			s.Skipped++
@@ -99,7 +98,7 @@ func (r *Report) Summary() Summary {
 	return s
 }
 
-// Add counts what another report holds.
+// Add adds the counts of another summary.
 func (s *Summary) Add(other Summary) {
 	s.Objects += other.Objects
 	s.Allow += other.Allow
@@ -113,30 +112,23 @@ func (s *Summary) Add(other Summary) {
 	s.blank += other.blank
 }
 
-// IsEmpty reports whether the input has nothing in it that anybody could have meant. Text
-// without an object is something, if there is nothing else: a chart with everything off
-// renders to comments.
+// IsEmpty reports whether the input contains nothing that was meant to be checked. Blank
+// documents alone do not make it empty: a chart with everything disabled renders to comments.
 func (s *Summary) IsEmpty() bool {
 	return s.Objects+s.Errors == 0 && (s.blank == 0 || s.Skipped > 0)
 }
 
-// Fails reports whether one of the objects makes the exit code 1.
+// Fails reports whether one of the objects makes the exit code 1, failOn being the mildest
+// verdict that does.
 func (s *Summary) Fails(failOn decision.Verdict) bool {
-	return s.Deny > 0 && Fails(decision.VerdictDeny, failOn) || s.Unknown > 0 && Fails(decision.VerdictUnknown, failOn) ||
-		s.Warn > 0 && Fails(decision.VerdictWarn, failOn)
+	return s.Deny > 0 && decision.VerdictDeny >= failOn || s.Unknown > 0 && decision.VerdictUnknown >= failOn ||
+		s.Warn > 0 && decision.VerdictWarn >= failOn
 }
 
-// problems are what makes the exit code 2: the errors or, where there is neither an
-// object nor an error, that.
+// problems returns what makes the exit code 2: the errors or, if the input is empty, that.
 func problems(s Summary, errors []Problem) []Problem {
 	if s.IsEmpty() {
-		return []Problem{{Message: Nothing}}
+		return []Problem{{Message: NoObjects}}
 	}
 	return errors
-}
-
-// Fails tells whether a verdict makes the exit code 1, failOn being the mildest that does.
-func Fails(verdict, failOn decision.Verdict) bool {
-	byCost := []decision.Verdict{decision.VerdictAllow, decision.VerdictWarn, decision.VerdictUnknown, decision.VerdictDeny}
-	return slices.Index(byCost, verdict) >= slices.Index(byCost, failOn)
 }

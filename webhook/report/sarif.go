@@ -55,7 +55,7 @@ type sarifPrinter struct {
 func (p *sarifPrinter) Add(r *Report) error {
 	p.totals.Add(r)
 	for i := range r.Objects {
-		for _, m := range r.Objects[i].remarks() {
+		for _, m := range r.Objects[i].annotations() {
 			p.results = append(p.results, p.result(&m))
 		}
 	}
@@ -102,14 +102,14 @@ func (p *sarifPrinter) notifications(problems []Problem) []sarifNotification {
 }
 
 func (p *sarifPrinter) notification(level string, problem *Problem) sarifNotification {
-	notification := sarifNotification{Level: level, Message: sarifText{Printable(problem.Message)}}
+	notification := sarifNotification{Level: level, Message: sarifText{decision.Printable(problem.Message)}}
 	if problem.Source.File != "" {
 		notification.Locations = []sarifLocation{{Physical: p.place(problem.Source.File, position{Line: problem.Source.Line})}}
 	}
 	return notification
 }
 
-func (p *sarifPrinter) result(m *remark) sarifResult {
+func (p *sarifPrinter) result(m *annotation) sarifResult {
 	f := m.finding
 	result := sarifResult{
 		RuleID:    f.Policy,
@@ -151,7 +151,7 @@ func (p *sarifPrinter) place(file string, at position) sarifPlace {
 }
 
 // logicalLocations are the object and, inside of it, the field.
-func logicalLocations(m *remark) []sarifLogical {
+func logicalLocations(m *annotation) []sarifLogical {
 	request := m.object.Request
 	object := request.Kind.GroupKind().String() + "/"
 	if request.Namespace.Name != "" {
@@ -168,7 +168,7 @@ func logicalLocations(m *remark) []sarifLogical {
 
 // fingerprintOf stays the same while a file is edited, moved or split, until the
 // violation itself is another one.
-func fingerprintOf(m *remark) string {
+func fingerprintOf(m *annotation) string {
 	request, f := m.object.Request, m.finding
 	hash := sha256.Sum256([]byte(strings.Join([]string{
 		f.Policy, request.Kind.Group, request.Kind.Kind, request.Namespace.Name, request.DisplayName(), f.Container, f.Key,

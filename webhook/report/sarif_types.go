@@ -2,8 +2,13 @@ package report
 
 import "taffrail.dev/webhook/decision"
 
-// The types below are that part of SARIF 2.1.0 which Taffrail writes, under the names of
-// its schema.
+// The types below are the part of SARIF 2.1.0 that Taffrail writes, under the names of its
+// schema. They are not go-sarif's (github.com/owenrumney/go-sarif/v3): its types omit few
+// optional members. Each result would contain ten empty arrays and a rank, each location an id,
+// and each run a language, so that a report grows severalfold; without its constructors the
+// arrays are null, which the schema rejects. The tests validate the output against the schema
+// that go-sarif ships, and parse it with go-sarif's types.
+
 type sarifLog struct {
 	Schema  string     `json:"$schema"`
 	Version string     `json:"version"`

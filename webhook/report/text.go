@@ -10,23 +10,22 @@ import (
 	"taffrail.dev/webhook/manifest"
 )
 
-// TextOptions of Text.
+// TextOptions configures Text.
 type TextOptions struct {
-	// Verbose lists every object, with what is only recorded and what injections fill, and
-	// what was skipped.
+	// Verbose lists every object, including findings that are only recorded, injected values and
+	// skipped documents.
 	Verbose bool
-	// Colour is for terminals only.
-	Colour bool
+	// Color enables colors. Use it only for terminals.
+	Color bool
 }
 
-// Text writes the report for people: a denial in the words of the API server's answer,
-// warnings as kubectl prints them, and a summary line. Errors are not part of it: see
-// ErrorText.
+// Text writes the report for people: denials in the words of the API server's response, warnings
+// as kubectl prints them, and a summary line. It does not include errors; see ErrorText.
 func Text(w io.Writer, r *Report, o TextOptions) error { return whole(NewText(w, o), r) }
 
-// NewText prints each object as it comes.
+// NewText returns a Printer for Text. It prints each object as it arrives.
 func NewText(w io.Writer, o TextOptions) Printer {
-	return &textPrinter{w: w, options: o, palette: palette{on: o.Colour}}
+	return &textPrinter{w: w, options: o, palette: palette{on: o.Color}}
 }
 
 type textPrinter struct {
@@ -55,11 +54,11 @@ func (p *textPrinter) Add(r *Report) error {
 
 func (p *textPrinter) skipped(r *Report) error {
 	for _, s := range r.Skipped {
-		if s.Reason.Sort == manifest.Blank {
+		if s.Reason.Category == manifest.Blank {
 			continue
 		}
-		reason := Printable(decision.Redact(s.Reason.Reason))
-		if _, err := fmt.Fprintf(p.w, "%s: %s\n\n", p.palette.bold(PrintablePath(s.Source.String())), reason); err != nil {
+		reason := decision.Printable(decision.Redact(s.Reason.Reason))
+		if _, err := fmt.Fprintf(p.w, "%s: %s\n\n", p.palette.bold(decision.PrintablePath(s.Source.String())), reason); err != nil {
 			return err
 		}
 	}
@@ -75,14 +74,14 @@ func (p *textPrinter) Close() error {
 	return err
 }
 
-// objectText is empty where there is nothing to say. Every line ends in a line break.
+// objectText returns "" if there is nothing to report. Every line ends with a line break.
 func objectText(o *Object, options TextOptions, p palette) string {
 	d, subject := o.Decision, o.Request.Subject()
 	if !o.IsJudged() {
 		if !options.Verbose {
 			return ""
 		}
-		return p.bold(PrintablePath(o.Source.String())) + ": " + subject + " " + o.notJudgedText() + "\n"
+		return p.bold(decision.PrintablePath(o.Source.String())) + ": " + subject + " " + o.notJudgedText() + "\n"
 	}
 	known, unknown := split(d)
 	warnings := append(known.Warnings(), d.FillWarnings()...)
@@ -93,7 +92,7 @@ func objectText(o *Object, options TextOptions, p palette) string {
 		}
 	}
 	var b strings.Builder
-	b.WriteString(p.bold(PrintablePath(o.Source.String())) + ": ")
+	b.WriteString(p.bold(decision.PrintablePath(o.Source.String())) + ": ")
 	if denial := d.Denial(subject); denial != "" {
 		headline, rest, _ := strings.Cut(denial, "\n")
 		b.WriteString(p.red(headline) + "\n" + rest + "\n")
@@ -101,10 +100,10 @@ func objectText(o *Object, options TextOptions, p palette) string {
 		b.WriteString(subject + " " + outcome(d.Verdict == decision.VerdictUnknown && len(unknown) > 0, len(warnings)) + "\n")
 	}
 	for i := range unknown {
-		b.WriteString("- " + unknown[i].Words() + "\n    unknown, because " + Printable(unknown[i].Unknown) + "\n")
+		b.WriteString("- " + unknown[i].Text() + "\n    unknown, because " + decision.Printable(unknown[i].Unknown) + "\n")
 	}
 	if options.Verbose {
-		// The details say in full what the warnings have no room for.
+		// The details contain the full text of the warnings.
 		warnings = d.FillWarnings()
 	}
 	for _, warning := range warnings {
@@ -116,9 +115,9 @@ func objectText(o *Object, options TextOptions, p palette) string {
 	return b.String()
 }
 
-// split takes the findings apart that a fact is missing for. A server has all facts and
-// says so in a warning if not; here the reason is what the reader can do something
-// about, and must not be cut short.
+// split separates the findings that lack a fact. In a cluster all facts are known, so a missing
+// one is a mere warning. Here the reader can supply the fact, so the reason must not be
+// shortened.
 func split(d *decision.Decision) (known decision.Decision, unknown []decision.Finding) {
 	for _, f := range d.Findings {
 		switch {
@@ -143,14 +142,14 @@ func outcome(isUnknown bool, warnings int) string {
 	return "is admitted"
 }
 
-// detailText is what only those read who ask for it: warnings in full, what is only
-// recorded, and what injections fill in.
+// detailText returns the details of verbose output: the full text of warnings, findings that are
+// only recorded, and injected values.
 func detailText(o *Object) string {
 	var b strings.Builder
 	for i := range o.Decision.Findings {
 		f := &o.Decision.Findings[i]
 		if !f.Denies() && (f.Unknown == "" || !f.Warns()) {
-			b.WriteString(f.Outcome() + ": " + f.Words() + "\n")
+			b.WriteString(f.Outcome() + ": " + f.Text() + "\n")
 		}
 	}
 	filled := "filled: "
@@ -163,7 +162,7 @@ func detailText(o *Object) string {
 	return b.String()
 }
 
-// ErrorText writes what was skipped, one line a sort, and the warnings and errors of a
+// ErrorText writes the skipped documents, one line per category, and the warnings and errors of a
 // report, one line each.
 func ErrorText(w io.Writer, t *Totals) error {
 	var b strings.Builder
@@ -171,13 +170,13 @@ func ErrorText(w io.Writer, t *Totals) error {
 		b.WriteString("note: " + skipped.Message + "\n")
 	}
 	if s := t.Summary; s.Objects+s.Errors == 0 && !s.IsEmpty() {
-		b.WriteString("note: " + Nothing + "\n")
+		b.WriteString("note: " + NoObjects + "\n")
 	}
 	for _, p := range t.Warnings {
-		b.WriteString("warning: " + PrintablePath(p.Source.String()) + ": " + Printable(p.Message) + "\n")
+		b.WriteString("warning: " + decision.PrintablePath(p.Source.String()) + ": " + decision.Printable(p.Message) + "\n")
 	}
 	for _, p := range t.Errors {
-		b.WriteString("error: " + PrintablePath(p.Source.String()) + ": " + Printable(p.Message) + "\n")
+		b.WriteString("error: " + decision.PrintablePath(p.Source.String()) + ": " + decision.Printable(p.Message) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -63,7 +63,7 @@ f.yaml:3: Pod unknown cannot be decided in full:
 
 func TestColourChangesNoWord(t *testing.T) {
 	for _, verbose := range []bool{false, true} {
-		plain, painted := text(t, TextOptions{Verbose: verbose}), text(t, TextOptions{Verbose: verbose, Colour: true})
+		plain, painted := text(t, TextOptions{Verbose: verbose}), text(t, TextOptions{Verbose: verbose, Color: true})
 		if plain == painted {
 			t.Error("no colour")
 		}

@@ -9,18 +9,18 @@ import (
 	"taffrail.dev/webhook/manifest"
 )
 
-// Totals gathers from the pieces of a report what is only known at its end.
+// Totals accumulates the parts of a report that are known only at its end.
 type Totals struct {
-	Summary  Summary
-	Errors   []Problem
-	Warnings []Problem
-	kinds    []KindCount
-	sorts    []SortCount
-	// unselected is the zero value where everything is decided.
+	Summary    Summary
+	Errors     []Problem
+	Warnings   []Problem
+	kinds      []KindCount
+	categories []CategoryCount
+	// unselected is the zero value if everything was decided.
 	unselected unselected
 }
 
-// KindCount is how many objects of a kind are not judged.
+// KindCount counts the objects of a kind that are not judged.
 type KindCount struct {
 	// Group is empty for the core kinds.
 	Group string `json:"group"`
@@ -28,14 +28,14 @@ type KindCount struct {
 	Count int    `json:"count"`
 }
 
-// SortCount is how many documents of a sort were skipped.
-type SortCount struct {
-	What    manifest.Sort `json:"what"`
-	Count   int           `json:"count"`
-	Message string        `json:"message"`
+// CategoryCount counts the skipped documents of a category.
+type CategoryCount struct {
+	What    manifest.Category `json:"what"`
+	Count   int               `json:"count"`
+	Message string            `json:"message"`
 }
 
-// Add counts a piece.
+// Add adds a piece of a report.
 func (t *Totals) Add(r *Report) {
 	t.Summary.Add(r.Summary())
 	t.Errors = append(t.Errors, r.Errors...)
@@ -48,8 +48,8 @@ func (t *Totals) Add(r *Report) {
 		}
 	}
 	for _, skipped := range r.Skipped {
-		if sort := skipped.Reason.Sort; sort != manifest.Blank {
-			t.countSort(sort)
+		if category := skipped.Reason.Category; category != manifest.Blank {
+			t.countCategory(category)
 		}
 	}
 }
@@ -63,37 +63,37 @@ func (t *Totals) countKind(group, kind string) {
 	t.kinds[at].Count++
 }
 
-func (t *Totals) countSort(sort manifest.Sort) {
-	at := slices.IndexFunc(t.sorts, func(c SortCount) bool { return c.What == sort })
+func (t *Totals) countCategory(category manifest.Category) {
+	at := slices.IndexFunc(t.categories, func(c CategoryCount) bool { return c.What == category })
 	if at < 0 {
-		at = len(t.sorts)
-		t.sorts = append(t.sorts, SortCount{What: sort})
+		at = len(t.categories)
+		t.categories = append(t.categories, CategoryCount{What: category})
 	}
-	t.sorts[at].Count++
+	t.categories[at].Count++
 }
 
-// notJudged are the kinds that are not judged, the most frequent first.
+// notJudged returns the kinds that are not judged, the most frequent first.
 func (t *Totals) notJudged() []KindCount {
 	kinds := append([]KindCount{}, t.kinds...)
 	slices.SortStableFunc(kinds, func(a, b KindCount) int { return b.Count - a.Count })
 	return kinds
 }
 
-// skipped are the sorts that were skipped, the most frequent first.
-func (t *Totals) skipped() []SortCount {
-	sorts := append([]SortCount{}, t.sorts...)
-	slices.SortStableFunc(sorts, func(a, b SortCount) int { return b.Count - a.Count })
-	for i := range sorts {
-		sorts[i].Message = sorts[i].message()
+// skipped returns the categories of skipped documents, the most frequent first.
+func (t *Totals) skipped() []CategoryCount {
+	categories := append([]CategoryCount{}, t.categories...)
+	slices.SortStableFunc(categories, func(a, b CategoryCount) int { return b.Count - a.Count })
+	for i := range categories {
+		categories[i].Message = categories[i].message()
 	}
-	return sorts
+	return categories
 }
 
-func (c *SortCount) message() string {
+func (c *CategoryCount) message() string {
 	text := fmt.Sprintf("%d %s: not objects, not judged", c.Count, c.What.Plural())
 	switch {
 	case c.What == manifest.Excluded:
-		// There may be objects in them.
+		// Excluded files may contain objects.
 		text = fmt.Sprintf("%d %s: not judged", c.Count, c.What.Plural())
 		if c.Count == 1 {
 			text = fmt.Sprintf("1 %s: not judged", c.What)
@@ -107,8 +107,7 @@ func (c *SortCount) message() string {
 	return text
 }
 
-// notes are what there is to say of the run as a whole: what is not judged, and what was
-// skipped.
+// notes returns the messages about the run as a whole: what is not judged, and what was skipped.
 func (t *Totals) notes() []string {
 	var notes []string
 	if len(t.kinds) > 0 {
@@ -120,7 +119,7 @@ func (t *Totals) notes() []string {
 	return notes
 }
 
-// summaryText is the line that every report for people ends with.
+// summaryText returns the last line of every report for people.
 func (t *Totals) summaryText() string {
 	s := t.Summary
 	parts := []string{}
@@ -154,7 +153,7 @@ func (t *Totals) kindsText() string {
 			parts = append(parts, plural(len(kinds)-most, "more kind"))
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%d %s", c.Count, Printable(c.Kind)))
+		parts = append(parts, fmt.Sprintf("%d %s", c.Count, decision.Printable(c.Kind)))
 	}
 	return strings.Join(parts, ", ")
 }

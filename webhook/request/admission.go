@@ -12,16 +12,17 @@ import (
 )
 
 // Review decodes the body of an AdmissionReview (admission.k8s.io/v1). Errors are a
-// *MalformedError, a *LimitError or a *FieldError. For any operation but CREATE and
-// UPDATE the object, which may be nil, is not looked at.
+// *MalformedError, a *LimitError or a *FieldError. For operations other than CREATE and UPDATE
+// the object, which may be nil, is not processed.
 //
-// The API server writes the fields of a request in a fixed order with the object
-// after everything that names it, so that what is refused for its size or depth can
-// still be refused by name.
+// The API server writes the fields of a request in a fixed order, with the object after
+// everything that identifies it, so an object that is refused for its size or depth can still
+// be named.
 func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 	reader := admissionReader{
 		decoder: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true),
-			// Raw JSON inside an object is passed on as it came. Consumers replace what is not UTF-8.
+			// The API server does not normalize raw JSON inside an object. Consumers replace
+			// invalid UTF-8.
 			jsontext.AllowInvalidUTF8(true)),
 		request: &decision.Request{Origin: origin},
 		tooLong: len(body) > MaxBytes,
@@ -46,16 +47,17 @@ func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 		r.Name = stringAt(r.Object, "metadata", "name")
 	}
 	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
-		// The API server names a Namespace as its own namespace. It is in none.
+		// The API server sets a Namespace's own name as its namespace, but it is
+		// cluster-scoped.
 		r.Namespace.Name = ""
 	}
 	addLastApplied(r)
 	return r, complete(r)
 }
 
-// Old is the request that would have made the stored object of an UPDATE as it is,
-// so that what was already wrong can be told from what is new. It is nil where r has
-// no old object.
+// Old returns the request that would have created the stored object of an UPDATE in its current
+// form, so that existing violations can be told from new ones. It returns nil if r has no old
+// object.
 func Old(r *decision.Request) (*decision.Request, error) {
 	if r.OldObject == nil {
 		return nil, nil
@@ -68,7 +70,7 @@ func Old(r *decision.Request) (*decision.Request, error) {
 	return &old, complete(&old)
 }
 
-// admissionReader reads one AdmissionReview from its tokens.
+// admissionReader reads an AdmissionReview as a stream of tokens.
 type admissionReader struct {
 	decoder *jsontext.Decoder
 	request *decision.Request
@@ -131,8 +133,7 @@ func (a *admissionReader) readField(name string) (err error) {
 	return err
 }
 
-// members calls read for each name of the object that comes next; read must consume
-// the value.
+// members calls read for each name of the next object. read must consume the value.
 func (a *admissionReader) members(read func(name string) error) error {
 	token, err := a.decoder.ReadToken()
 	if err != nil {
@@ -211,7 +212,7 @@ func (a *admissionReader) user() (user decision.User, err error) {
 	return user, err
 }
 
-// textsIn leaves out of a list what is not text.
+// textsIn returns the strings in a list and skips other values.
 func textsIn(value any) (all []string) {
 	list, _ := value.([]any)
 	for _, item := range list {
@@ -227,7 +228,7 @@ func (a *admissionReader) value() (any, error) {
 	return reader.read(0)
 }
 
-// object reads an object, and says what in it can be read in more than one way.
+// object reads an object. ambiguous describes what in it can be read in more than one way.
 func (a *admissionReader) object() (object map[string]any, ambiguous string, err error) {
 	if a.tooLong {
 		return nil, "", &LimitError{What: "size", Limit: MaxBytes, Request: a.request}

@@ -48,22 +48,23 @@ func TestReviewKeepsGenerateName(t *testing.T) {
 }
 
 func TestReviewRefusesWhatIsNoReview(t *testing.T) {
-	for name, text := range map[string]string{
-		"empty":            "",
-		"not JSON":         "hello",
-		"a list":           "[]",
-		"no request":       `{"kind":"AdmissionReview"}`,
-		"truncated":        string(body(pod)[:300]),
-		"no object":        string(body(`"dryRun":false`)),
-		"null object":      string(body(`"object":null`)),
-		"object is a list": string(body(`"object":[]`)),
-		"a name twice":     string(body(`"object":{"spec":{},"spec":{}}`)),
-		"no uid":           strings.Replace(string(body(pod)), `"uid":"u-1",`, "", 1),
-		"odd user":         strings.Replace(string(body(pod)), `"username":"alice"`, `"username":7`, 1),
+	for name, c := range map[string]struct{ text, want string }{
+		"empty":            {"", "EOF"},
+		"not JSON":         {"hello", "jsontext: invalid character 'h' at start of value"},
+		"a list":           {"[]", "expected an object, found ["},
+		"no request":       {`{"kind":"AdmissionReview"}`, "request is missing"},
+		"truncated":        {string(body(pod)[:300]), "unexpected EOF"},
+		"no object":        {string(body(`"dryRun":false`)), "request.object is missing"},
+		"null object":      {string(body(`"object":null`)), "request.object is missing"},
+		"object is a list": {string(body(`"object":[]`)), "the object is not a JSON object"},
+		"a name twice":     {string(body(`"object":{"spec":{},"spec":{}}`)), `the name "spec" comes twice in one object`},
+		"no uid":           {strings.Replace(string(body(pod)), `"uid":"u-1",`, "", 1), "request.uid is missing"},
+		"no operation":     {strings.Replace(string(body(pod)), `"operation":"CREATE",`, "", 1), "request.operation is missing"},
+		"odd user":         {strings.Replace(string(body(pod)), `"username":"alice"`, `"username":7`, 1), "expected a string, found number"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := request.Review([]byte(text), decision.OriginValidating)
-			if _, ok := errors.AsType[*request.MalformedError](err); !ok {
+			r, err := request.Review([]byte(c.text), decision.OriginValidating)
+			if malformed, ok := errors.AsType[*request.MalformedError](err); !ok || !strings.Contains(malformed.Reason, c.want) || err.Error() != "malformed AdmissionReview: "+malformed.Reason {
 				t.Errorf("got %+v, %v", r, err)
 			}
 		})

@@ -8,8 +8,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// addClaims finds the claims of storage in r.Object. What of them is of a wrong type, the
-// API server refuses.
+// addClaims adds the PersistentVolumeClaims in r.Object. It skips values of the wrong type,
+// which the API server rejects.
 func addClaims(r *decision.Request) error {
 	switch r.Kind.GroupKind() {
 	case schema.GroupKind{Kind: "PersistentVolumeClaim"}:

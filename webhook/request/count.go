@@ -6,9 +6,9 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Count is how many Pods a workload has, by its object and its autoscaler. A DaemonSet has
-// as many as when its status was written last: how many nodes there are is nobody's to
-// say here. A CronJob counts one run. What is suspended or finished makes no Pods.
+// Count returns the number of Pods of a workload from its object and its autoscaler. For a
+// DaemonSet it is the number in the last status, because the number of nodes is not known. For
+// a CronJob it is the number in one run. A suspended or finished workload has no Pods.
 func Count(r *decision.Request) decision.PodCount {
 	spec := mapAt(r.Object, "spec")
 	c := decision.PodCount{Steady: r.Workload.Replicas}
@@ -26,10 +26,10 @@ func Count(r *decision.Request) decision.PodCount {
 			c.Steady = 0
 		}
 	}
-	c.Most = c.Steady
+	c.Max = c.Steady
 	if autoscaler := r.Workload.Autoscaler; autoscaler != nil && c.Steady > 0 {
 		c.Steady = max(c.Steady, autoscaler.MinReplicas)
-		c.Most = max(c.Steady, autoscaler.MaxReplicas)
+		c.Max = max(c.Steady, autoscaler.MaxReplicas)
 	}
 	if strategy := mapAt(spec, "strategy"); r.Kind.Kind == "Deployment" && strategy["type"] == "RollingUpdate" {
 		c.Surge, c.Unavailable = rolling(mapAt(strategy, "rollingUpdate"), c.Steady)
@@ -37,8 +37,8 @@ func Count(r *decision.Request) decision.PodCount {
 	return c
 }
 
-// PresentPods is how many Pods the stored object has, by its status.
-func PresentPods(object map[string]any, kind string) int64 {
+// CurrentPods returns the number of Pods that the stored object has according to its status.
+func CurrentPods(object map[string]any, kind string) int64 {
 	switch kind {
 	case "DaemonSet":
 		return integer(object, "status", "currentNumberScheduled")
@@ -55,8 +55,8 @@ func statusOwner(r *decision.Request) map[string]any {
 	return r.Object
 }
 
-// parallel is how many Pods a Job runs at once: none while it is suspended, and never
-// more than are to complete.
+// parallel returns how many Pods a Job runs at a time: none while it is suspended, and at most
+// as many as are to complete.
 func parallel(spec map[string]any) int64 {
 	if spec["suspend"] == true {
 		return 0
@@ -71,7 +71,7 @@ func parallel(spec map[string]any) int64 {
 	return pods
 }
 
-// finished tells whether a Job has said that it is done, or has given up.
+// finished reports whether a Job's status is Complete or Failed.
 func finished(status map[string]any) bool {
 	conditions, _ := status["conditions"].([]any)
 	for _, item := range conditions {
@@ -84,7 +84,8 @@ func finished(status map[string]any) bool {
 }
 
 // rolling rounds as the deployment controller does (ResolveFenceposts in
-// pkg/controller/deployment/util): surge up, unavailable down, and never both to nothing.
+// pkg/controller/deployment/util): surge up and unavailable down, with at least one of them
+// above zero.
 func rolling(update map[string]any, replicas int64) (surge, unavailable int64) {
 	surge = scaled(update["maxSurge"], replicas, true)
 	unavailable = scaled(update["maxUnavailable"], replicas, false)
@@ -106,7 +107,7 @@ func scaled(value any, of int64, up bool) int64 {
 	}
 	scaled, err := intstr.GetScaledValueFromIntOrPercent(&text, int(of), up)
 	if err != nil {
-		return 0 // the API server refuses it
+		return 0 // the API server rejects it
 	}
 	return int64(scaled)
 }

@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// applyDefaults gives a manifest the API server's defaults for the fields that
-// policies read, or a file and the cluster would disagree. The values are those of
+// applyDefaults sets the API server's defaults for the fields that policies read in a manifest;
+// otherwise files and clusters would get different decisions. The values are those of
 // SetDefaults_* in Kubernetes' pkg/apis/{core,apps,batch}/v1/defaults.go.
 func applyDefaults(kind schema.GroupKind, object map[string]any) {
 	spec := mapAt(object, "spec")
@@ -60,9 +60,9 @@ func defaultDeployment(spec map[string]any) {
 	defaultPodSpec(mapAt(spec, "template", "spec"))
 }
 
-// defaultJob leaves completions alone where only parallelism is set: that is a work
-// queue. Where retries are counted per index, there is no limit for all of them
-// together. A Job inside a CronJob is defaulted when it is made, not before.
+// defaultJob leaves completions unset if only parallelism is set, which makes the Job a work
+// queue. If failures are limited per index, there is no default limit for the whole Job. The
+// API server sets defaults on a CronJob's Job when it is created, not before.
 func defaultJob(spec map[string]any) {
 	if spec["completions"] == nil && spec["parallelism"] == nil {
 		setDefault(spec, "completions", int64(1))
@@ -83,8 +83,8 @@ func defaultJob(spec map[string]any) {
 	defaultPodSpec(mapAt(spec, "template", "spec"))
 }
 
-// JobSpec is the spec of a Job as the API server stores it, but for what it adds to tell
-// the Pods of one Job from those of another. The one passed in stays as it is.
+// JobSpec returns a copy of a Job's spec as the API server stores it, without the generated
+// labels and selector that identify the Job's Pods.
 func JobSpec(spec map[string]any) map[string]any {
 	if spec == nil {
 		return map[string]any{}
@@ -109,8 +109,8 @@ func defaultPodSpec(spec map[string]any) {
 	}
 }
 
-// defaultProbe takes a 0 of the four fields that have a default for nothing, as the API
-// server does. An initialDelaySeconds is 0 where there is none, or null.
+// defaultProbe replaces 0 in the four fields that have a default, as the API server does. It
+// sets initialDelaySeconds to 0 if it is missing or null.
 func defaultProbe(probe map[string]any) {
 	if probe == nil {
 		return
@@ -127,7 +127,7 @@ func defaultProbe(probe map[string]any) {
 	}
 }
 
-// defaultRequests sets requests from limits, which the API server does on Pods only.
+// defaultRequests sets requests to limits, as the API server does for Pods only.
 func defaultRequests(spec map[string]any) {
 	for _, list := range []string{"containers", "initContainers"} {
 		items, _ := at(spec, list).([]any)

@@ -1,5 +1,5 @@
 // Package request turns an AdmissionReview, a manifest or a live object into a
-// decision.Request: the object's bytes are parsed once, hostile depth and size are
-// refused before anything looks at the object, the API server's defaults are there
-// for every field that a policy reads, and the Pod of a workload is found.
+// decision.Request. It parses the object once, rejects excessive depth and size before anything
+// else reads the object, sets the API server's defaults for every field that a policy reads,
+// and extracts the Pod of a workload.
 package request

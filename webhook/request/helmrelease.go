@@ -10,12 +10,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// maxRelease is how much of a Helm release is unpacked. What is longer has to be intact up
-// to there.
+// maxRelease limits how many bytes of a Helm release are decompressed. A longer release has to
+// be valid up to there.
 const maxRelease = 4 << 20
 
-// isHelmRelease reports whether a Secret holds a release as Helm writes it: JSON that
-// begins with the release's name, packed with gzip, in base64, under the key release.
+// isHelmRelease reports whether a Secret contains a release in Helm's encoding: JSON that
+// begins with the release's name, compressed with gzip and encoded in base64, under the key
+// release.
 func isHelmRelease(kind schema.GroupVersionKind, secret map[string]any) bool {
 	if kind.GroupKind() != (schema.GroupKind{Kind: "Secret"}) || stringAt(secret, "type") != "helm.sh/release.v1" {
 		return false
@@ -34,7 +35,7 @@ func isHelmRelease(kind schema.GroupVersionKind, secret map[string]any) bool {
 	if err != nil {
 		return false
 	}
-	// Helm writes neither a comment into the header nor anything behind the release.
+	// Helm writes no comment into the header, and nothing after the release.
 	unpacked.Multistream(false)
 	if unpacked.Comment+unpacked.Name != "" || len(unpacked.Extra) > 0 {
 		return false

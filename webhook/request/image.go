@@ -6,8 +6,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// parseImage reads an image as container runtimes do, so that the port of a registry
-// is never taken for a tag.
+// parseImage parses an image reference as container runtimes do, which do not confuse the port
+// of a registry with a tag.
 func parseImage(text string) decision.Image {
 	image := decision.Image{Reference: text}
 	named, err := reference.ParseNormalizedNamed(text)

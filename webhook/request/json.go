@@ -10,12 +10,12 @@ import (
 
 var errTooDeep = errors.New("too deep")
 
-// valueReader builds what encoding/json would, with one difference: integers stay int64,
-// as Kubernetes' own decoder has it. Of a name that comes twice the last counts, as it
-// does there, but two parsers may disagree: that it does is remembered.
+// valueReader builds the same values as encoding/json, except that integers are int64, as in
+// Kubernetes' decoder. The last of several values for the same name wins, as it does there; but
+// other parsers may choose another one, so the reader records the ambiguity.
 type valueReader struct {
 	decoder *jsontext.Decoder
-	// ambiguous says what can be read in more than one way, empty where nothing can.
+	// ambiguous describes what can be read in more than one way; empty if nothing can.
 	ambiguous string
 }
 
@@ -62,7 +62,8 @@ func (r *valueReader) members(depth int) (map[string]any, error) {
 		}
 		if _, twice := object[name]; twice {
 			if depth == 0 {
-				// Only raw JSON inside an object is passed on as it came. This is no API server.
+				// The API server only leaves raw JSON inside an object unnormalized, so this
+				// does not come from it.
 				return nil, fmt.Errorf("the name %q comes twice in one object", name)
 			}
 			r.remember(fmt.Sprintf("the name %q comes twice in one object", shortened(name)))
@@ -90,7 +91,8 @@ func (r *valueReader) elements(depth int) ([]any, error) {
 	return array, err
 }
 
-// number is null where no float64 can hold it: no decoder of a consumer takes such a number.
+// number returns nil if the number exceeds the range of float64. Decoders of consumers reject
+// such a number.
 func (r *valueReader) number(text string) any {
 	if integer, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return integer
@@ -109,7 +111,7 @@ func (r *valueReader) remember(what string) {
 	}
 }
 
-// shortened keeps a text that a writer chose from filling a message.
+// shortened limits how much of a text from the object is included in a message.
 func shortened(text string) string {
 	const most = 40
 	if runes := []rune(text); len(runes) > most {

@@ -12,9 +12,9 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// addLastApplied reads kubectl's copy of a Secret's manifest, for it may carry the
-// plaintext. It is read here and not in Rego, where text that a writer chooses could
-// make a built-in fail, and with it the policy.
+// addLastApplied parses kubectl's copy of a Secret's manifest, which may contain the plaintext.
+// It is parsed here rather than in Rego, where the text could make a built-in function, and so
+// the policy, fail.
 func addLastApplied(r *decision.Request) {
 	if r.Kind.GroupKind() != (schema.GroupKind{Kind: "Secret"}) {
 		return
@@ -30,7 +30,7 @@ func lastApplied(secret map[string]any) *decision.LastApplied {
 	}
 	applied := &decision.LastApplied{}
 	text, _ := annotation.(string)
-	// A name that comes twice, which IsValid refuses too, would hide one of its values.
+	// IsValid also rejects duplicate names, which would hide a value.
 	if !jsontext.Value(text).IsValid() {
 		return applied
 	}
@@ -46,8 +46,8 @@ func lastApplied(secret map[string]any) *decision.LastApplied {
 	return applied
 }
 
-// texts are the members of an object as text, whatever they were: what is no string is
-// no less a plaintext.
+// texts returns the members of an object as text. Values of other types may be plaintext too,
+// so they are formatted.
 func texts(value any) map[string]string {
 	members, ok := value.(map[string]any)
 	if !ok && value != nil {

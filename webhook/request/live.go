@@ -6,9 +6,9 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Live is the request that would have made an object of a cluster as it is. The object is
-// not copied and must not be written to; its numbers must be int64 or float64. Errors are
-// a *FieldError or a *LimitError.
+// Live returns the request that would have created an object of a cluster in its current form.
+// It does not copy the object, which must not be modified; its numbers must be int64 or
+// float64. Errors are a *FieldError or a *LimitError.
 func Live(object map[string]any, kind schema.GroupVersionKind) (*decision.Request, error) {
 	if tooDeep(object, 0) {
 		return nil, &LimitError{What: "depth", Limit: MaxDepth}
@@ -26,8 +26,8 @@ func Live(object map[string]any, kind schema.GroupVersionKind) (*decision.Reques
 	return r, complete(r)
 }
 
-// Stored is the request that would have made an object of a cluster as it is at the moment
-// of r, by the same user. Errors are a *FieldError or a *LimitError.
+// Stored returns the request by which the user of r would now create an object of the cluster
+// in its current form. Errors are a *FieldError or a *LimitError.
 func Stored(r *decision.Request, object map[string]any, kind schema.GroupVersionKind) (*decision.Request, error) {
 	stored, err := Live(object, kind)
 	if err != nil {

@@ -14,11 +14,10 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Manifest is the request that applying a manifest would make: a CREATE by nobody in
-// particular, after API defaulting. An object that names no namespace is in
-// defaultNamespace, unless its kind is known to be cluster-scoped. The object itself
-// is left as it is; its numbers must be int64 or float64. Errors are a *FieldError or
-// a *LimitError.
+// Manifest returns the request that applying a manifest would send: a CREATE by an unknown
+// user, with API defaults. An object without a namespace is in defaultNamespace, unless its
+// kind is known to be cluster-scoped. It does not modify the object, whose numbers must be
+// int64 or float64. Errors are a *FieldError or a *LimitError.
 func Manifest(object map[string]any, defaultNamespace string) (*decision.Request, error) {
 	if tooDeep(object, 0) {
 		return nil, &LimitError{What: "depth", Limit: MaxDepth}
@@ -65,8 +64,8 @@ func Manifest(object map[string]any, defaultNamespace string) (*decision.Request
 	return r, complete(r)
 }
 
-// complete finds in r.Object what kinds have in common. What is too much to be looked at
-// is refused by name.
+// complete sets the fields of r that are derived from r.Object. A *LimitError that it returns
+// contains r.
 func complete(r *decision.Request) error {
 	addSchedule(r)
 	r.HelmRelease = isHelmRelease(r.Kind, r.Object)
@@ -83,8 +82,8 @@ func complete(r *decision.Request) error {
 	return err
 }
 
-// checkServed refuses the kinds that policies are about in a version or a spelling that
-// no API server has: taken for a custom resource, they would pass undecided.
+// checkServed returns an error for a kind that policies cover, but with a version or spelling
+// that no API server has: as a custom resource it would not be decided.
 func checkServed(kind schema.GroupVersionKind) error {
 	served := map[string]string{
 		"pod": "v1/Pod", "service": "v1/Service", "secret": "v1/Secret", "configmap": "v1/ConfigMap", "namespace": "v1/Namespace", "persistentvolumeclaim": "v1/PersistentVolumeClaim",
@@ -107,7 +106,8 @@ func checkServed(kind schema.GroupVersionKind) error {
 	return nil
 }
 
-// onceServed reports whether older Kubernetes had a kind in a version that is gone.
+// onceServed reports whether older versions of Kubernetes served a kind in a removed API
+// version.
 func onceServed(kind schema.GroupVersionKind) bool {
 	switch kind.GroupVersion().String() {
 	case "extensions/v1beta1":
@@ -122,8 +122,8 @@ func onceServed(kind schema.GroupVersionKind) bool {
 	return false
 }
 
-// clusterScoped knows the built-in kinds without a namespace. A custom resource
-// cannot be told from its manifest and is taken for namespaced.
+// clusterScoped reports whether a built-in kind is cluster-scoped. The scope of a custom
+// resource is not in its manifest, so it is assumed to be namespaced.
 func clusterScoped(kind schema.GroupKind) bool {
 	switch kind.Group {
 	case "":
@@ -165,8 +165,8 @@ func tooDeep(value any, depth int) bool {
 	return false
 }
 
-// checkSecret refuses what the API server would: a Secret's content of another type
-// than text by name would otherwise be lost before anyone could judge it.
+// checkSecret rejects values that are not strings, as the API server does. They would be lost
+// before a policy could check them.
 func checkSecret(secret map[string]any) error {
 	for _, field := range []string{"data", "stringData"} {
 		content, err := requireMap(secret, "", []string{field})
@@ -176,14 +176,14 @@ func checkSecret(secret map[string]any) error {
 		for _, name := range slices.Sorted(maps.Keys(content)) {
 			value := content[name]
 			if _, ok := value.(string); !ok && value != nil {
-				return &FieldError{Path: field + "[" + name + "]", Reason: "must be a string"}
+				return &FieldError{Path: string(decision.FieldPath(field).Key(name)), Reason: "must be a string"}
 			}
 		}
 	}
 	return nil
 }
 
-// mergeStringData does what the API server does to a Secret before anyone sees it.
+// mergeStringData merges stringData into data, as the API server does before admission.
 func mergeStringData(secret map[string]any) {
 	stringData := mapAt(secret, "stringData")
 	delete(secret, "stringData")

@@ -2,11 +2,10 @@ package request
 
 import "k8s.io/apimachinery/pkg/runtime/schema"
 
-// Owner is the controller that an object names. Anyone can write it.
+// Owner is the controlling owner in an object's ownerReferences. Anyone can write it.
 type Owner struct{ Group, Kind, Name, UID string }
 
-// Controller is what an object names as its controller, the zero Owner where that is
-// nothing.
+// Controller returns the controlling owner of an object, or the zero Owner if it has none.
 func Controller(object map[string]any) Owner {
 	owners, _ := at(object, "metadata", "ownerReferences").([]any)
 	for _, item := range owners {

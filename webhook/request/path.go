@@ -1,6 +1,6 @@
 package request
 
-// at walks down names; nil where the way ends early.
+// at returns the value at a path of names, or nil if there is none.
 func at(object map[string]any, path ...string) any {
 	var value any = object
 	for _, name := range path {
@@ -23,16 +23,15 @@ func stringAt(object map[string]any, path ...string) string {
 	return s
 }
 
-// setDefault sets name where the object has nothing there; null counts as nothing,
-// as it does for the API server.
+// setDefault sets name if it is missing or null, which the API server treats as missing.
 func setDefault(object map[string]any, name string, value any) {
 	if object != nil && object[name] == nil {
 		object[name] = value
 	}
 }
 
-// ensureMap returns the object at name, made if nothing is there; nil where something
-// else is.
+// ensureMap returns the object at name, and creates it if it is missing. It returns nil if the
+// value is not an object.
 func ensureMap(object map[string]any, name string) map[string]any {
 	if object == nil {
 		return nil

@@ -5,9 +5,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// SetPodTemplateDefaults gives a template every default that the API server gives it in a
-// workload: what SetObjectDefaults_Deployment and its siblings do to spec.template, which
-// test/oracle compares it with. Applying it twice changes nothing.
+// SetPodTemplateDefaults sets every default that the API server sets on the template of a
+// workload: what SetObjectDefaults_Deployment and similar functions do to spec.template.
+// test/oracle compares the results. It is idempotent.
 func SetPodTemplateDefaults(template *corev1.PodTemplateSpec) {
 	spec := &template.Spec
 	if spec.ServiceAccountName == "" {
@@ -77,8 +77,8 @@ func setContainerDefaults(c *corev1.Container) {
 	}
 }
 
-// pullPolicy is Always for an image without a tag, which means latest. One that does not
-// parse has neither a tag nor none.
+// pullPolicy returns Always for an image without a tag, which means latest, and IfNotPresent
+// for a reference that does not parse.
 func pullPolicy(image string) corev1.PullPolicy {
 	parsed := parseImage(image)
 	if parsed.Valid && (parsed.Tag == "latest" || parsed.Tag == "" && parsed.Digest == "") {
@@ -100,7 +100,7 @@ func setFieldRefDefaults(ref *corev1.ObjectFieldSelector) {
 	}
 }
 
-// roundToMilli is what the API server does to every list of resources.
+// roundToMilli rounds quantities as the API server does in every resource list.
 func roundToMilli(list corev1.ResourceList) {
 	for name, quantity := range list {
 		quantity.RoundUp(resource.Milli)

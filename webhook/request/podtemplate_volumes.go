@@ -51,7 +51,7 @@ func setItemDefaults(items []corev1.DownwardAPIVolumeFile) {
 	}
 }
 
-// setRemoteDefaults knows the storage systems that have defaults of their own.
+// setRemoteDefaults sets the defaults of storage systems.
 func setRemoteDefaults(source *corev1.VolumeSource) {
 	if v := source.ISCSI; v != nil {
 		byDefault(&v.ISCSIInterface, "default")

@@ -12,10 +12,10 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// requirements are the resources of a container or a Pod, at owner.
+// requirements parses the resources of the container or Pod at owner.
 func requirements(resources map[string]any, owner string) (corev1.ResourceRequirements, error) {
-	// Limits first: those of a manifest may stand among the requests already, where nobody
-	// wrote them.
+	// Parse limits first: in a manifest, they may already have been copied to the requests, and
+	// an error should name the field that the user wrote.
 	limits, err := quantities(mapAt(resources, "limits"), owner+".resources.limits")
 	if err != nil {
 		return corev1.ResourceRequirements{}, err
@@ -24,14 +24,14 @@ func requirements(resources map[string]any, owner string) (corev1.ResourceRequir
 	return corev1.ResourceRequirements{Requests: requests, Limits: limits}, err
 }
 
-// quantities refuses what the API server's decoder does: taken for missing, a quantity
-// that does not parse would be filled in.
+// quantities rejects what the API server's decoder rejects. If a quantity that does not parse
+// counted as missing, it would be filled.
 func quantities(list map[string]any, path string) (corev1.ResourceList, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
 	parsed := make(corev1.ResourceList, len(list))
-	// In a fixed order, so that of two that are wrong always the same is named.
+	// Sort the names, so that the same error is reported every time.
 	for _, name := range slices.Sorted(maps.Keys(list)) {
 		value := list[name]
 		if value == nil {
@@ -53,8 +53,8 @@ func quantities(list map[string]any, path string) (corev1.ResourceList, error) {
 	return parsed, nil
 }
 
-// HugeExponent tells whether a quantity that is short would take minutes to parse, as
-// 1e-100000000 does, or to compare with another. The API server takes such quantities.
+// HugeExponent reports whether a short quantity such as 1e-100000000 would take minutes to
+// parse or to compare. The API server accepts such quantities.
 func HugeExponent(text string) bool {
 	e := strings.LastIndexAny(text, "eE")
 	if e < 0 {
@@ -64,8 +64,8 @@ func HugeExponent(text string) bool {
 	return len(digits) > MaxExponentDigits && strings.Trim(digits, "0123456789") == ""
 }
 
-// trimmed takes away the blanks around a quantity, as its decoder does. Those that JSON
-// has to escape it does not take away.
+// trimmed removes the spaces around a quantity that its decoder ignores. The decoder does not
+// ignore characters that JSON has to escape.
 func trimmed(text string) string {
 	if strings.ContainsAny(text, "\b\t\n\f\r") {
 		return text
@@ -73,9 +73,8 @@ func trimmed(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// hugeQuantities reports whether HugeExponent is true of a quantity anywhere in a Pod
-// template or a claim, whatever the case of the names that lead there. Decoders fold case by
-// Unicode's rules.
+// hugeQuantities reports whether HugeExponent is true of any quantity in a Pod template or a
+// claim. It ignores the case of field names by Unicode's rules, as decoders do.
 func hugeQuantities(value any) bool {
 	switch value := value.(type) {
 	case map[string]any:
@@ -109,7 +108,7 @@ func isHuge(quantity any) bool {
 	return ok && HugeExponent(strings.TrimSpace(text))
 }
 
-// checkOverhead looks at the one list of quantities that others parse later.
+// checkOverhead validates the one list of quantities that is parsed later.
 func checkOverhead(w *decision.Workload, spec map[string]any) error {
 	_, err := quantities(mapAt(spec, "overhead"), join(w.PodPath, "spec")+".overhead")
 	return err

@@ -19,8 +19,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// RevisionData is the field of a ControllerRevision that holds what its StatefulSet or
-// DaemonSet was: a strategic merge patch, {"spec":{"template":{…,"$patch":"replace"}}}.
+// RevisionData is the field of a ControllerRevision that contains the state of its StatefulSet
+// or DaemonSet as a strategic merge patch, {"spec":{"template":{…,"$patch":"replace"}}}.
 const RevisionData = "data"
 
 // IsRevision reports whether a kind is ControllerRevision.
@@ -28,18 +28,17 @@ func IsRevision(kind schema.GroupKind) bool {
 	return kind == schema.GroupKind{Group: "apps", Kind: "ControllerRevision"}
 }
 
-// RevisedKinds are the kinds that ControllerRevisions are decided as.
+// RevisedKinds returns the kinds that ControllerRevisions are decided as.
 func RevisedKinds() []schema.GroupVersionKind {
 	return []schema.GroupVersionKind{appsv1.SchemeGroupVersion.WithKind("StatefulSet"), RevisedKind()}
 }
 
-// RevisedKind is DaemonSet, which Request.Revision is.
+// RevisedKind returns DaemonSet, the kind of Request.Revision.
 func RevisedKind() schema.GroupVersionKind { return appsv1.SchemeGroupVersion.WithKind("DaemonSet") }
 
-// RevisionTemplate is the template that a rollback to a ControllerRevision would make,
-// API defaults applied; nil where there are no containers in it, or where it can be read
-// in more than one way. It is the data of others then: virtual machines, for one, are kept
-// in revisions too.
+// RevisionTemplate returns the template that a rollback to a ControllerRevision would produce,
+// with API defaults. It returns nil if the data has no containers or can be read in more than
+// one way: then it belongs to another kind, for example a virtual machine.
 func RevisionTemplate(revision map[string]any) map[string]any {
 	template, ambiguous, err := readRevision(revision)
 	if err != nil || ambiguous != "" {
@@ -48,15 +47,15 @@ func RevisionTemplate(revision map[string]any) map[string]any {
 	return template
 }
 
-// readRevision reads the Pod template in a ControllerRevision as the StatefulSet
-// controller does, which applies the data as a strategic merge patch and decodes the
-// result with encoding/json: names in any case, and blanks around quantities. template is
-// nil where there are no containers. ambiguous says why a policy may not see what the
-// controller would use, empty where there is no reason.
+// readRevision returns the Pod template in a ControllerRevision. It reads it like the
+// StatefulSet controller, which applies the data as a strategic merge patch and decodes the
+// result with encoding/json: field names match in any case, and spaces around quantities are
+// ignored. template is nil if there are no containers. ambiguous describes why a policy may
+// read something else than the controller; it is empty if there is no such reason.
 func readRevision(revision map[string]any) (template map[string]any, ambiguous string, err error) {
 	data, ok := revision[RevisionData].(map[string]any)
 	if !ok {
-		return nil, "", nil // no patch
+		return nil, "", nil // not a patch
 	}
 	if hugeQuantities(data) {
 		return nil, "", &LimitError{What: "exponent", Limit: MaxExponentDigits}
@@ -70,9 +69,9 @@ func readRevision(revision map[string]any) (template map[string]any, ambiguous s
 	exactErr := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(data, &exact, true)
 	pod := mapAt(data, "spec", "template", "spec")
 	hasPod := hasContainers(&used) || pod["containers"] != nil || pod["initContainers"] != nil
-	// The StatefulSet controller takes Pod templates from its revisions without a rollback.
-	// Those that nobody controls are adopted, and the garbage collector takes away a controller
-	// of Kubernetes' own kinds that is not there.
+	// The StatefulSet controller creates Pods from its revisions even without a rollback. It
+	// adopts revisions without a controller, and the garbage collector removes a controlling
+	// owner of a built-in kind that does not exist.
 	owner := Controller(revision)
 	adoptable := owner == (Owner{}) || owner.Group == appsv1.GroupName
 	if !hasPod && !adoptable {
@@ -82,7 +81,7 @@ func readRevision(revision map[string]any) (template map[string]any, ambiguous s
 		return nil, fmt.Sprintf("data has the directive %q, and what it makes depends on what it is applied to", shortened(directive)), nil
 	}
 	if usedErr != nil {
-		return nil, "", nil //nolint:nilerr // nobody can apply it
+		return nil, "", nil //nolint:nilerr // no controller can apply it
 	}
 	if misspelled(exactErr) || !apiequality.Semantic.DeepEqual(&exact.Spec, &used.Spec) {
 		return nil, "data has the name of a field in other letters, which controllers take for that field and policies do not", nil
@@ -105,13 +104,13 @@ func readRevision(revision map[string]any) (template map[string]any, ambiguous s
 		}
 	}
 	template, _ = plainValues(mapAt(data, "spec", "template")).(map[string]any)
-	delete(template, "$patch") // says how the rest is merged
+	delete(template, "$patch") // directs how the rest is merged
 	defaultPodSpec(mapAt(template, "spec"))
 	return template, "", nil
 }
 
-// misspelled reports whether an object cannot be decoded, or has a name that is a field's
-// but for the case of its letters. Which of two such names counts depends on their order.
+// misspelled reports whether an object does not decode, or has a name that differs from a
+// field's only in case. Which of two such names takes effect depends on their order.
 func misspelled(err error) bool {
 	strict, ok := runtime.AsStrictDecodingError(err)
 	if !ok {
@@ -125,7 +124,7 @@ func misspelled(err error) bool {
 	})
 }
 
-// fieldNames adds the names that the fields of a type, and of all types in it, have in JSON.
+// fieldNames adds the JSON names of the fields of a type and of all types that it contains.
 func fieldNames(t reflect.Type, seen map[reflect.Type]bool, names map[string]bool) map[string]bool {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 		t = t.Elem()
@@ -135,7 +134,7 @@ func fieldNames(t reflect.Type, seen map[reflect.Type]bool, names map[string]boo
 	}
 	seen[t] = true
 	for field := range t.Fields() {
-		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
 			names[name] = true
 		}
 		fieldNames(field.Type, seen, names)
@@ -147,8 +146,8 @@ func hasContainers(set *appsv1.StatefulSet) bool {
 	return len(set.Spec.Template.Spec.Containers) > 0 || len(set.Spec.Template.Spec.InitContainers) > 0
 }
 
-// strayDirective is a directive of a strategic merge patch other than the one by which
-// controllers replace the whole template; "" where there is none.
+// strayDirective returns a directive of a strategic merge patch other than the one with which
+// controllers replace the whole template, or "".
 func strayDirective(value any, path []string) string {
 	switch value := value.(type) {
 	case map[string]any:
@@ -170,8 +169,8 @@ func strayDirective(value any, path []string) string {
 	return ""
 }
 
-// plainValues is a copy in which values are as the API server writes them: quantities
-// without blanks around them, whole numbers without a fraction.
+// plainValues returns a copy with values as the API server writes them: quantities without
+// spaces around them, and integers without a fraction.
 func plainValues(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -202,8 +201,8 @@ func plainValues(value any) any {
 	return value
 }
 
-// addRevision makes a DaemonSet of a ControllerRevision: what is forged would otherwise
-// get past every policy by a rollback.
+// addRevision sets r.Revision for a ControllerRevision. Otherwise a forged revision and a
+// rollback would bypass every policy.
 func addRevision(r *decision.Request) error {
 	if !IsRevision(r.Kind.GroupKind()) {
 		return nil
@@ -234,12 +233,12 @@ func addRevision(r *decision.Request) error {
 	}
 	err = complete(&revision)
 	if field, ok := errors.AsType[*FieldError](err); ok {
-		// The controllers' decoder has taken it, and nobody can say for what.
+		// The controllers' decoder accepts it, with unknown results.
 		if r.Ambiguous == "" {
 			r.Ambiguous = "data has a field that policies cannot read: " + field.Error()
 		}
 		if old != nil && r.OldAmbiguous == "" {
-			r.OldAmbiguous = r.Ambiguous // data never changes
+			r.OldAmbiguous = r.Ambiguous // data is immutable
 		}
 		return nil
 	}
@@ -249,12 +248,13 @@ func addRevision(r *decision.Request) error {
 	return err
 }
 
-// revisedSet is a DaemonSet with a revision's template.
+// revisedSet returns a DaemonSet with a revision's template.
 func revisedSet(revision, template map[string]any) map[string]any {
 	return withTemplate(RevisedKind(), revision, template)
 }
 
-// withTemplate is an object of a kind with a template, and the metadata of another.
+// withTemplate returns an object of a kind with the given template and the metadata of another
+// object.
 func withTemplate(kind schema.GroupVersionKind, from, template map[string]any) map[string]any {
 	object := map[string]any{
 		"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind,
@@ -265,8 +265,9 @@ func withTemplate(kind schema.GroupVersionKind, from, template map[string]any) m
 	return object
 }
 
-// As is the request to create an object of another kind with the Pod template of r, which
-// must have one. It has more than one replica: whoever makes the object may choose.
+// As returns the request to create an object of another kind with the Pod template of r, which
+// must have one. The object has more than one replica, because whoever creates it may choose
+// the number.
 func As(r *decision.Request, kind schema.GroupVersionKind) (*decision.Request, error) {
 	const replicas = 2
 	as := *r

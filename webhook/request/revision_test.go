@@ -192,8 +192,20 @@ func TestSameTemplate(t *testing.T) {
 		strings.Replace(base, `"image":"a:1"`, `"image":"a:1","tomorrow":0`, 1):                                            true,
 		strings.Replace(base, `"spec":{`, `"spec":{"serviceAccountName":"a",`, 1):                                          false,
 		strings.Replace(base, `"spec":{`, `"spec":{"nodeSelector":{},"dnsPolicy":"ClusterFirst","securityContext":{},`, 1): true,
+		strings.Replace(base, `"image":"a:1"`, `"image":"a:1","tomorrow":[],"then":{},"also":""`, 1):                       true,
+		strings.Replace(base, `"image":"a:1"`, `"image":"a:1","tomorrow":[0]`, 1):                                          false,
+		strings.Replace(base, `"image":"a:1"`, `"image":"a:1","env":[{"name":"A","tomorrow":1}]`, 1):                       false,
+		strings.Replace(base, `"limits":{`, `"limits":{"memory":"1e99999999999",`, 1):                                      false,
+		strings.Replace(base, `"image":"a:1"`, `"image":7`, 1):                                                             false,
 		`{}`: false,
 	} {
+		if got := request.SameTemplate(template(text), template(base), "hash"); got != same {
+			t.Errorf("%s, the other way: got %v", text, got)
+		}
+		readable := text != `{}` && !strings.Contains(text, "99999999999") && !strings.Contains(text, `"image":7`)
+		if got := request.SameTemplate(template(text), template(text)); got != readable {
+			t.Errorf("%s and itself: got %v", text, got)
+		}
 		if got := request.SameTemplate(template(base), template(text), "hash"); got != same {
 			t.Errorf("%s: got %v", text, got)
 		}

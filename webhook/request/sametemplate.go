@@ -8,11 +8,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// SameTemplate reports whether two Pod templates are the same to Kubernetes, but for labels
-// that it, or a controller, adds. Both are brought into one form first: read as the API
-// server reads them, with every default of the API server. So neither the version that
-// stored a template nor how a quantity is written makes a difference. An empty template is
-// like no other.
+// SameTemplate reports whether two Pod templates are equivalent for Kubernetes, apart from
+// labels that it or a controller adds. Both are first decoded as the API server does, with all
+// its defaults, so neither the version that stored a template nor the notation of a quantity
+// matters. An empty template equals no other.
 func SameTemplate(a, b map[string]any, ignored ...string) bool {
 	if len(a) == 0 || len(b) == 0 {
 		return false
@@ -25,8 +24,8 @@ func SameTemplate(a, b map[string]any, ignored ...string) bool {
 	return err == nil && apiequality.Semantic.DeepEqual(one, other) && reflect.DeepEqual(rest, otherRest)
 }
 
-// canonicalTemplate also returns what of a template this version of k8s.io/api does not
-// know, nil where that is nothing: a newer API server may.
+// canonicalTemplate also returns the parts of a template that this version of k8s.io/api does
+// not know, or nil: a newer API server may know them.
 func canonicalTemplate(template map[string]any, ignored []string) (*corev1.PodTemplateSpec, any, error) {
 	if hugeQuantities(template) {
 		return nil, nil, &LimitError{What: "exponent", Limit: MaxExponentDigits}
@@ -47,8 +46,8 @@ func canonicalTemplate(template map[string]any, ignored []string) (*corev1.PodTe
 	return typed, rest, nil
 }
 
-// remainder is what an object has and its typed form has not; nil where that is nothing.
-// Zero values, which the typed form leaves out, do not count.
+// remainder returns what an object has beyond its typed form, or nil. It ignores zero values,
+// which the typed form omits.
 func remainder(object, known any) any {
 	switch object := object.(type) {
 	case map[string]any:

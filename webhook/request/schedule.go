@@ -1,18 +1,19 @@
 package request
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/robfig/cron/v3"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
 )
 
-// addSchedule reads what the parser takes that Kubernetes uses (ParseStandard of
-// robfig/cron v3).
+// addSchedule reads the schedule of a CronJob.
 func addSchedule(r *decision.Request) {
 	if r.Kind.GroupKind() == (schema.GroupKind{Group: "batch", Kind: "CronJob"}) {
 		s := readSchedule(stringAt(r.Object, "spec", "schedule"))
@@ -25,148 +26,100 @@ func addSchedule(r *decision.Request) {
 	}
 }
 
+// readSchedule leaves it to the parser that Kubernetes uses whether a schedule is valid. What
+// no parser returns is computed here: the least time between two runs, and which field is wrong.
 func readSchedule(text string) *decision.Schedule {
 	s := &decision.Schedule{Text: text}
-	for _, prefix := range []string{"TZ=", "CRON_TZ="} {
+	for _, prefix := range zonePrefixes() {
 		if rest, ok := strings.CutPrefix(text, prefix); ok {
 			s.Zone, s.Text, _ = strings.Cut(rest, " ")
 			s.Text = strings.TrimSpace(s.Text)
 		}
 	}
-	if every, ok := strings.CutPrefix(s.Text, "@every "); ok {
-		duration, err := time.ParseDuration(every)
-		if s.Valid = err == nil; s.Valid {
-			s.Interval = int64(max(duration/time.Second, 1))
-		}
-		return s
-	}
-	fields := strings.Fields(s.Text)
-	if strings.HasPrefix(s.Text, "@") {
-		fields = strings.Fields(macros[s.Text])
-	} else {
+	var fields []string
+	if !strings.HasPrefix(s.Text, "@") {
+		fields = strings.Fields(s.Text)
 		s.Fields = len(fields)
 	}
-	if len(fields) != len(fieldForms) {
+	parsed, err := parse(cron.ParseStandard, s.Text)
+	s.Faults = faults(fields)
+	if s.Valid = err == nil && len(s.Faults) == 0; !s.Valid {
 		return s
 	}
-	c, faults := parseCalendar(fields)
-	s.Valid, s.Faults = len(faults) == 0, faults
-	if s.Valid {
-		s.Daily, s.Interval = c.daily, int64(c.interval()/time.Second)
+	switch parsed := parsed.(type) {
+	case cron.ConstantDelaySchedule:
+		s.Interval = int64(parsed.Delay / time.Second)
+	case *cron.SpecSchedule:
+		s.Interval = int64(interval(parsed) / time.Second)
+		// Every macro but @hourly names an hour.
+		s.Daily = len(fields) == 0 && s.Text != "@hourly" || len(fields) > 0 && namesHour(fields[1])
 	}
 	return s
 }
 
-var macros = map[string]string{
-	"@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
-	"@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
+func zonePrefixes() []string { return []string{"TZ=", "CRON_TZ="} }
+
+var errZone = errors.New("a second time zone, or one in a field")
+
+// parse keeps time zones from the parser: it would look them up on this machine, and panics
+// if nothing follows one.
+func parse(parser func(string) (cron.Schedule, error), text string) (cron.Schedule, error) {
+	if slices.ContainsFunc(zonePrefixes(), func(prefix string) bool { return strings.HasPrefix(text, prefix) }) {
+		return nil, errZone
+	}
+	return parser(text)
 }
 
-// fieldForms is what each field may say. Names count from least.
+// fieldForms is what each field may say.
 var fieldForms = [...]struct {
-	name, says  string
-	least, most int
-	names       []string
+	option     cron.ParseOption
+	name, says string
 }{
-	{"minute", "0-59", 0, 59, nil},
-	{"hour", "0-23", 0, 23, nil},
-	{"day of month", "1-31", 1, 31, nil},
-	{"month", "1-12 or JAN-DEC", 1, 12, []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}},
-	{"day of week", "0-6 or SUN-SAT, where Sunday is 0", 0, 6, []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}},
+	{cron.Minute, "minute", "0-59"},
+	{cron.Hour, "hour", "0-23"},
+	{cron.Dom, "day of month", "1-31"},
+	{cron.Month, "month", "1-12 or JAN-DEC"},
+	{cron.Dow, "day of week", "0-6 or SUN-SAT, where Sunday is 0"},
 }
 
-// calendar is what five fields say: a bit for every value that matches.
-type calendar struct {
-	minutes, hours, days, months, weekdays uint64
-	// daily: some hour is named, alone or in a range that is not the whole day.
-	daily bool
-	// either: a day matches by its day of the month or by its day of the week. Where one of
-	// the two is a star, it has to match both.
-	either bool
-}
-
-func parseCalendar(texts []string) (calendar, []decision.ScheduleFault) {
-	var values [len(fieldForms)]uint64
-	var stars [len(fieldForms)]bool
-	var faults []decision.ScheduleFault
-	c := calendar{}
-	for i, text := range texts {
+// faults returns which of five fields are wrong, each parsed on its own. A field of commas
+// and nothing else is one: Kubernetes takes it, and never runs the CronJob.
+func faults(fields []string) []decision.ScheduleFault {
+	if len(fields) != len(fieldForms) {
+		return nil
+	}
+	var all []decision.ScheduleFault
+	for i, text := range fields {
 		form := &fieldForms[i]
-		for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' }) {
-			r, ok := parseRange(part, form.least, form.most, form.names)
-			if !ok {
-				values[i] = 0
-				break
-			}
-			values[i] |= r.values()
-			stars[i] = stars[i] || r.star
-			c.daily = c.daily || form.name == "hour" && (r.from > form.least || r.to < form.most)
-		}
-		if values[i] == 0 {
-			faults = append(faults, decision.ScheduleFault{Field: form.name, Text: text, Range: form.says})
+		if _, err := parse(cron.NewParser(form.option).Parse, text); err != nil || strings.Trim(text, ",") == "" {
+			all = append(all, decision.ScheduleFault{Field: form.name, Text: text, Range: form.says})
 		}
 	}
-	c.minutes, c.hours, c.days, c.months, c.weekdays = values[0], values[1], values[2], values[3], values[4]
-	c.either = !stars[2] && !stars[4]
-	return c, faults
+	return all
 }
 
-// span is every step-th value from one to another.
-type span struct {
-	from, to, step int
-	star           bool
-}
-
-func (s span) values() (values uint64) {
-	for value := s.from; value <= s.to; value += s.step {
-		values |= 1 << value
-	}
-	return values
-}
-
-// parseRange reads one of *, ?, a, a-b, each with a step behind a slash or without.
-func parseRange(text string, least, most int, names []string) (s span, ok bool) {
-	text, step, stepped := strings.Cut(text, "/")
-	s = span{from: least, to: most, step: 1}
-	if stepped {
-		if s.step, ok = named(step, nil, 0); !ok || s.step == 0 {
-			return s, false
+// namesHour reports whether a valid field of hours ties runs to an hour of the day: one that
+// is named alone, or in a range that is not the whole day.
+func namesHour(field string) bool {
+	return slices.ContainsFunc(strings.Split(field, ","), func(part string) bool {
+		hours, _, stepped := strings.Cut(part, "/")
+		first, last, isRange := strings.Cut(hours, "-")
+		if first == "" || first == "*" || first == "?" {
+			return false
 		}
-	}
-	first, last, isRange := strings.Cut(text, "-")
-	if first == "*" || first == "?" {
-		s.star = s.step == 1
-		return s, true // whatever is behind a hyphen
-	}
-	if s.from, ok = named(first, names, least); !ok {
-		return s, false
-	}
-	switch {
-	case isRange:
-		if s.to, ok = named(last, names, least); !ok {
-			return s, false
-		}
-	case !stepped:
-		s.to = s.from
-	}
-	return s, least <= s.from && s.from <= s.to && s.to <= most
+		from, _ := strconv.Atoi(first) // it has been parsed before
+		to, _ := strconv.Atoi(last)
+		return from > 0 || isRange && to < 23 || !isRange && !stepped
+	})
 }
 
-// named reads digits, or one of the names.
-func named(text string, names []string, least int) (int, bool) {
-	if i := slices.Index(names, strings.ToLower(text)); i >= 0 {
-		return least + i, true
-	}
-	n, err := strconv.Atoi(text)
-	return n, err == nil && n >= 0
-}
-
-// interval looks at the times of a day, and at the days of eight years: leap days are
-// never further apart in this century.
-func (c calendar) interval() time.Duration {
+// interval returns the least time between two runs, 0 if there are no two. It looks at the
+// times of a day, and at the days of eight years: leap days are never further apart in this
+// century.
+func interval(c *cron.SpecSchedule) time.Duration {
 	first, last, least := -1, -1, 0
 	for minute := range 24 * 60 {
-		if c.hours&(1<<(minute/60)) == 0 || c.minutes&(1<<(minute%60)) == 0 {
+		if c.Hour&(1<<(minute/60)) == 0 || c.Minute&(1<<(minute%60)) == 0 {
 			continue
 		}
 		if last >= 0 && (least == 0 || minute-last < least) {
@@ -179,7 +132,7 @@ func (c calendar) interval() time.Duration {
 	}
 	start, ran := time.Date(2027, time.January, 1, 0, 0, 0, 0, time.UTC), -1
 	for day := range 8*366 + 1 {
-		if !c.runsOn(start.AddDate(0, 0, day)) {
+		if !runsOn(c, start.AddDate(0, 0, day)) {
 			continue
 		}
 		if gap := (day-ran)*24*60 - last + first; ran >= 0 && (least == 0 || gap < least) {
@@ -196,12 +149,17 @@ func (c calendar) interval() time.Duration {
 	return time.Duration(least) * time.Minute
 }
 
-func (c calendar) runsOn(day time.Time) bool {
-	if c.months&(1<<day.Month()) == 0 {
+// star is the bit that the parser sets for a field without restrictions.
+const star = 1 << 63
+
+// runsOn: a day matches by its day of the month or by its day of the week. If one of the two
+// is a star, it has to match both.
+func runsOn(c *cron.SpecSchedule, day time.Time) bool {
+	if c.Month&(1<<day.Month()) == 0 {
 		return false
 	}
-	inMonth, inWeek := c.days&(1<<day.Day()) != 0, c.weekdays&(1<<day.Weekday()) != 0
-	if c.either {
+	inMonth, inWeek := c.Dom&(1<<day.Day()) != 0, c.Dow&(1<<day.Weekday()) != 0
+	if (c.Dom|c.Dow)&star == 0 {
 		return inMonth || inWeek
 	}
 	return inMonth && inWeek

@@ -4,7 +4,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Scope reads the scope of a Pod, or of the template of Pods.
+// Scope returns the scope of a Pod or a Pod template.
 func Scope(pod map[string]any) decision.PodScope {
 	spec := mapAt(pod, "spec")
 	s := decision.PodScope{}
@@ -18,7 +18,8 @@ func Scope(pod map[string]any) decision.PodScope {
 	return s
 }
 
-// crossesNamespaces follows crossNamespacePodAffinityTerm in pkg/quota/v1/evaluator/core/pods.go.
+// crossesNamespaces implements crossNamespacePodAffinityTerm in
+// pkg/quota/v1/evaluator/core/pods.go.
 func crossesNamespaces(affinity map[string]any) bool {
 	crosses := func(term map[string]any) bool {
 		namespaces, _ := term["namespaces"].([]any)

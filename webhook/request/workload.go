@@ -1,7 +1,6 @@
 package request
 
 import (
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,7 +9,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// shape is what the kinds that carry Pods differ in.
+// shape describes how the kinds with Pods differ.
 type shape struct {
 	podPath     []string
 	longRunning bool
@@ -37,8 +36,8 @@ func shapeOf(kind schema.GroupKind) (shape, bool) {
 	return shape{}, false
 }
 
-// addWorkload finds the Pod in r.Object. A field of the wrong type on the way is an
-// error: taken for missing, it would let through whatever hides behind it.
+// addWorkload extracts the Pod in r.Object. A field of the wrong type on the path is an error:
+// if it counted as missing, its content would not be decided.
 func addWorkload(r *decision.Request) error {
 	shape, ok := shapeOf(r.Kind.GroupKind())
 	if !ok {
@@ -68,7 +67,7 @@ func addWorkload(r *decision.Request) error {
 		policy := stringAt(spec, "restartPolicy")
 		w.LongRunning = policy == "" || policy == string(corev1.RestartPolicyAlways)
 	}
-	// A container may restart for ever in a Pod that does not, and in a Job.
+	// A container may have restartPolicy Always in a Pod or Job that does not restart.
 	items, _ := spec["containers"].([]any)
 	for _, item := range items {
 		container, _ := item.(map[string]any)
@@ -101,7 +100,7 @@ func join(parent, name string) string {
 	return parent + "." + name
 }
 
-// requireMap walks down to an object. What is missing or null is empty.
+// requireMap returns the object at a path. If it is missing or null, it returns an empty map.
 func requireMap(object map[string]any, parent string, path []string) (map[string]any, error) {
 	for _, name := range path {
 		parent = join(parent, name)
@@ -141,7 +140,7 @@ func containers(spec map[string]any, path string) ([]decision.Container, error) 
 			all = make([]decision.Container, 0, len(items))
 		}
 		for i, item := range items {
-			itemPath := listPath + "[" + strconv.Itoa(i) + "]"
+			itemPath := string(decision.FieldPath(listPath).Index(i))
 			container, ok := item.(map[string]any)
 			if !ok {
 				return nil, &FieldError{Path: itemPath, Reason: "must be an object"}

@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// zoneNames is what is in time/tzdata, which is linked into the API server. time.LoadLocation
-// would ask this machine's files first, and they differ: some have posix/Asia/Seoul as well,
-// some lack US/Pacific, and some find asia/seoul.
+// zoneNames has the zones in time/tzdata, which is linked into the API server.
+// time.LoadLocation would prefer the local machine's files, which differ: some contain
+// posix/Asia/Seoul as well, some lack US/Pacific, and some accept asia/seoul.
 //
 //go:embed zones.txt
 var zoneNames string
@@ -21,6 +21,6 @@ var zones = sync.OnceValue(func() map[string]bool {
 	return names
 })
 
-// zoneExists reports whether the API server takes a timeZone. Local and the empty name, which
-// time.LoadLocation knows, are refused there, and no zone has such a name.
+// zoneExists reports whether the API server accepts a timeZone. Unlike time.LoadLocation, it
+// rejects Local and the empty name, which are not in zoneNames.
 func zoneExists(name string) bool { return zones()[name] }

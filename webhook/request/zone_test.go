@@ -2,7 +2,6 @@ package request_test
 
 import (
 	"archive/zip"
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,10 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"taffrail.dev/test/golden"
 	"taffrail.dev/webhook/request"
 )
-
-var update = flag.Bool("update", false, "rewrite zones.txt from the time zone database of this Go")
 
 // TestZonesAreGos compares zones.txt with the database that time/tzdata is made from.
 func TestZonesAreGos(t *testing.T) {
@@ -38,7 +36,7 @@ func TestZonesAreGos(t *testing.T) {
 	}
 	slices.Sort(names)
 	want := strings.Join(names, "\n") + "\n"
-	if *update {
+	if golden.Updating() {
 		if err := os.WriteFile("zones.txt", []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -10,29 +10,29 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// The kinds of bounds, as decision.Refusal names them.
+// The kinds of bounds, as in decision.Refusal.
 const (
 	boundMin   = "min"
 	boundMax   = "max"
 	boundRatio = "maxLimitRequestRatio"
 )
 
-// bound is one min, max or maxLimitRequestRatio of one resource.
+// bound is one min, max or maxLimitRequestRatio of a resource.
 type bound struct {
 	kind     string
 	resource corev1.ResourceName
 	value    resource.Quantity
 }
 
-// violation is a refusal, and whether it is for want of a value rather than for a wrong one.
+// violation is a refusal. absent is true if a value is not set, rather than wrong.
 type violation struct {
 	decision.Refusal
 	absent bool
 }
 
-// violations are all the reasons for which the LimitRanges refuse the Pod. The plugin
-// stops at the first LimitRange with any, whichever that is: that a Pod is refused does
-// not depend on the order, only the words do.
+// violations returns all reasons for which the LimitRanges refuse the Pod. The plugin reports
+// only the first LimitRange that refuses it, so its message depends on the order, but whether
+// it refuses the Pod does not.
 func violations(p *Pod, ranges []limitRange) []violation {
 	var found []violation
 	var totals *corev1.ResourceRequirements
@@ -55,8 +55,9 @@ func violations(p *Pod, ranges []limitRange) []violation {
 	return found
 }
 
-// limitRangerTotals are the sums that Pod items look at. Pod-level CPU and memory replace
-// the sum; Pod-level hugepages do not, unlike anywhere else in Kubernetes.
+// limitRangerTotals returns the totals that items of type Pod limit. Pod-level CPU and memory
+// replace the sum of the containers; Pod-level hugepages do not, unlike elsewhere in
+// Kubernetes.
 func limitRangerTotals(p *Pod) *corev1.ResourceRequirements {
 	requests, limits := containerTotals(p.Containers)
 	if p.Resources != nil {
@@ -89,10 +90,10 @@ func (it *item) check(found []violation, by, container string, have *corev1.Reso
 	return found
 }
 
-// refuse says why the bound does not admit the values, and nothing if it does. The rules
-// are minConstraint, maxConstraint and limitRequestRatioConstraint of the plugin: min
-// wants a request, max wants a limit, the ratio wants both and neither zero; where the
-// counterpart of min and max is set too, it is held to the same bound.
+// refuse returns why the bound refuses the values, or "". The rules are those of minConstraint,
+// maxConstraint and limitRequestRatioConstraint in the plugin: min requires a request, max a
+// limit, and the ratio both of them, not zero. If the counterpart is set too, min and max apply
+// to it as well.
 func (b *bound) refuse(have *corev1.ResourceRequirements) (message string, absent bool) {
 	request, hasRequest := have.Requests[b.resource]
 	limit, hasLimit := have.Limits[b.resource]
@@ -129,8 +130,8 @@ func (b *bound) refuse(have *corev1.ResourceRequirements) (message string, absen
 	return "", false
 }
 
-// excess is how far values that the bound does not admit are past it, empty where the one
-// that it wants is not set.
+// excess returns how far values that the bound refuses are from it, or "" if the required value
+// is not set.
 func (b *bound) excess(have *corev1.ResourceRequirements) string {
 	request, hasRequest := have.Requests[b.resource]
 	limit, hasLimit := have.Limits[b.resource]
@@ -152,10 +153,10 @@ func (b *bound) excess(have *corev1.ResourceRequirements) string {
 	return ""
 }
 
-// ratioDigits is how many digits of a ratio are kept behind the point.
+// ratioDigits is the number of decimal places of a ratio.
 const ratioDigits = 18
 
-// difference is a - b, exactly.
+// difference returns the exact value of a - b.
 func difference(a, b resource.Quantity) string {
 	d := a.DeepCopy()
 	d.Sub(b)
@@ -168,8 +169,8 @@ func rational(q resource.Quantity) *big.Rat {
 	return r
 }
 
-// overRatio compares in floating point with the plugin's own steps: any other way
-// disagrees with it in the last digit.
+// overRatio compares in floating point with the same steps as the plugin; any other method
+// differs from it in the last digit.
 func overRatio(requested, limited int64, ratio *resource.Quantity) bool {
 	observed := float64(limited) / float64(requested)
 	if ratio.Value() <= resource.MaxMilliValue {
@@ -178,8 +179,8 @@ func overRatio(requested, limited int64, ratio *resource.Quantity) bool {
 	return observed > float64(ratio.Value())
 }
 
-// atOnePrecision reads the three in thousandths, or all in whole units, rounded up, where
-// one is too large for that. A missing value is zero.
+// atOnePrecision returns all three values in thousandths, or all in whole units, rounded up, if
+// one is too large. A missing value is zero.
 func atOnePrecision(request, limit, bounding *resource.Quantity) (requested, limited, bounded int64) {
 	requested, limited, bounded = request.Value(), limit.Value(), bounding.Value()
 	if requested <= resource.MaxMilliValue && limited <= resource.MaxMilliValue && bounded <= resource.MaxMilliValue {

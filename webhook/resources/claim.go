@@ -9,17 +9,16 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// ClaimRefusals are all the reasons for which the LimitRanges refuse a
-// PersistentVolumeClaim with those spec.resources.requests, on CREATE as on any UPDATE:
-// sorted by the LimitRange's name, then as its items are. LimitRanger defaults nothing on
-// claims, so every refusal is certain.
+// ClaimRefusals returns all reasons for which the LimitRanges refuse a PersistentVolumeClaim
+// with the given spec.resources.requests on CREATE or UPDATE. They are sorted by LimitRange
+// name and item. LimitRanger sets no defaults on claims, so every refusal is certain.
 //
-// The rules are PersistentVolumeClaimValidateLimitFunc of the plugin: min and max of
-// PersistentVolumeClaim items, of whichever resource, want a request and bound it. Limits
-// of a claim are not looked at, nor is a maxLimitRequestRatio.
+// The rules are those of PersistentVolumeClaimValidateLimitFunc in the plugin: min and max of
+// PersistentVolumeClaim items require a request and limit it, for any resource. A claim's
+// limits and maxLimitRequestRatio are ignored.
 func ClaimRefusals(requests corev1.ResourceList, ranges []*corev1.LimitRange) []decision.Refusal {
 	var found []decision.Refusal
-	requests = rounded(requests) // as the API server does where it decodes a claim
+	requests = rounded(requests) // as in the API server's decoder
 	for _, r := range sortedByName(ranges) {
 		for i := range r.Spec.Limits {
 			limit := defaultItem(r.Spec.Limits[i])
@@ -39,7 +38,7 @@ func ClaimRefusals(requests corev1.ResourceList, ranges []*corev1.LimitRange) []
 	return found
 }
 
-// refuseClaim differs from refuse in that a maximum, too, is one of the request.
+// refuseClaim differs from refuse in that a maximum requires a request too.
 func (b *bound) refuseClaim(requests corev1.ResourceList) string {
 	request, ok := requests[b.resource]
 	word := "minimum"

@@ -30,10 +30,10 @@ func TestQuotasOnClaims(t *testing.T) {
 			}
 			return q
 		}
-		demand := Demand{Pods: []Pod{pod(app("a", ""))}, Claims: []decision.Claim{claim}, Count: decision.PodCount{Steady: 2, Most: 2}}
-		with := func(p *Present) Demand {
+		demand := Demand{Pods: []Pod{pod(app("a", ""))}, Claims: []decision.Claim{claim}, Count: decision.PodCount{Steady: 2, Max: 2}}
+		with := func(p *Current) Demand {
 			d := demand
-			d.Present = p
+			d.Current = p
 			return d
 		}
 		scoped := quotaOf(each.short, "")
@@ -46,10 +46,10 @@ func TestQuotasOnClaims(t *testing.T) {
 			"they fit":                   {demand, quotaOf(each.two, ""), false},
 			"one does not":               {demand, quotaOf(each.short, ""), true},
 			"all is used":                {demand, quotaOf(each.two, each.two), true},
-			"it is used by kept claims":  {with(&Present{Kept: []decision.Claim{claim, claim}}), quotaOf(each.two, each.two), false},
-			"a part of it is":            {with(&Present{Kept: []decision.Claim{claim}}), quotaOf(each.two, each.two), true},
-			"it is used by Pods that go": {with(&Present{Pod: demand.Pods[0], Count: 2, Claims: []decision.Claim{claim}}), quotaOf(each.two, each.two), false},
-			"one of the Pods goes":       {with(&Present{Pod: demand.Pods[0], Count: 1, Claims: []decision.Claim{claim}}), quotaOf(each.two, each.two), true},
+			"it is used by kept claims":  {with(&Current{Retained: []decision.Claim{claim, claim}}), quotaOf(each.two, each.two), false},
+			"a part of it is":            {with(&Current{Retained: []decision.Claim{claim}}), quotaOf(each.two, each.two), true},
+			"it is used by Pods that go": {with(&Current{Pod: demand.Pods[0], Count: 2, Claims: []decision.Claim{claim}}), quotaOf(each.two, each.two), false},
+			"one of the Pods goes":       {with(&Current{Pod: demand.Pods[0], Count: 1, Claims: []decision.Claim{claim}}), quotaOf(each.two, each.two), true},
 			"a quota with a scope":       {demand, scoped, false},
 		} {
 			if short := Shortages(test.demand, []*corev1.ResourceQuota{test.quota}); (len(short) > 0) != (test.short && !other) {

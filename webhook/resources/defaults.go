@@ -10,11 +10,11 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Default applies what the API server does to a Pod as it decodes it: quantities are
-// rounded up to thousandths, and a container's limit becomes its request where there is
-// none (SetDefaults_Pod and SetDefaults_ResourceList in pkg/apis/core/v1/defaults.go).
-// Pod-level requests and limits get their defaults only after admission: Predict does
-// that. The Pod passed in stays as it is.
+// Default applies the defaults that the API server's decoder sets on a Pod: it rounds
+// quantities up to thousandths, and sets missing requests of containers to their limits
+// (SetDefaults_Pod and SetDefaults_ResourceList in pkg/apis/core/v1/defaults.go). Pod-level
+// defaults are set after admission only; Predict applies those. Default does not modify its
+// argument.
 func Default(p Pod) Pod {
 	p.Containers = slices.Clone(p.Containers)
 	for i := range p.Containers {
@@ -31,7 +31,7 @@ func Default(p Pod) Pod {
 	return p
 }
 
-// withLimitRangeDefaults sets on every container what it lacks.
+// withLimitRangeDefaults sets missing values of every container.
 func withLimitRangeDefaults(p Pod, defaults *corev1.ResourceRequirements) Pod {
 	if len(defaults.Requests) == 0 && len(defaults.Limits) == 0 {
 		return p
@@ -47,7 +47,8 @@ func withLimitRangeDefaults(p Pod, defaults *corev1.ResourceRequirements) Pod {
 
 // withPodLevelDefaults completes Pod-level resources that are partly set, as
 // DefaultPodLevelResources in pkg/api/pod/util.go does when the Pod is stored: after all
-// mutating admission, before validation. Each step sees what the one before it set.
+// mutating admission and before validation. Each step uses the values that the previous one
+// set.
 func withPodLevelDefaults(p Pod) Pod {
 	if p.Resources == nil || len(p.Resources.Requests) == 0 && len(p.Resources.Limits) == 0 {
 		return p
@@ -101,9 +102,9 @@ func allHaveLimit(containers []Container, name corev1.ResourceName) bool {
 	})
 }
 
-// containerTotals adds the containers up as the scheduler does: app containers and
-// sidecars run together, an init container runs beside the sidecars before it, and the
-// largest moment counts (podRequests in plugin/pkg/admission/limitranger/admission.go and
+// containerTotals adds up the containers as the scheduler does: app containers and sidecars run
+// together, an init container runs together with the sidecars before it, and the maximum over
+// time counts (podRequests in plugin/pkg/admission/limitranger/admission.go and
 // AggregateContainerRequests in k8s.io/component-helpers/resource, which agree).
 func containerTotals(containers []Container) (requests, limits corev1.ResourceList) {
 	return total(containers, func(c *Container) corev1.ResourceList { return c.Resources.Requests }),
@@ -118,7 +119,6 @@ func total(containers []Container, of func(*Container) corev1.ResourceList) core
 		case decision.ContainerSidecar:
 			addTo(sum, of(c))
 			addTo(sidecars, of(c))
-			raise(peak, sidecars)
 		case decision.ContainerInit:
 			moment := maps.Clone(sidecars)
 			addTo(moment, of(c))
@@ -131,7 +131,7 @@ func total(containers []Container, of func(*Container) corev1.ResourceList) core
 	return sum
 }
 
-// addTo copies before it adds: a large quantity is a pointer inside.
+// addTo copies values before adding: a large quantity contains a pointer.
 func addTo(sum, list corev1.ResourceList) {
 	for name, value := range list {
 		have := sum[name].DeepCopy()
@@ -148,8 +148,8 @@ func raise(list, to corev1.ResourceList) {
 	}
 }
 
-// withMissing is list with those values of from that it lacks; list itself where it
-// lacks none. Values are copied: from may belong to an informer.
+// withMissing returns list with the values of from that it lacks, or list itself if it lacks
+// none. It copies values, because from may belong to an informer.
 func withMissing(list, from corev1.ResourceList) corev1.ResourceList {
 	owned := false
 	for name, value := range from {
@@ -164,7 +164,8 @@ func withMissing(list, from corev1.ResourceList) corev1.ResourceList {
 	return list
 }
 
-// rounded is list with no value finer than a thousandth; list itself where none is.
+// rounded returns list with all values rounded up to thousandths, or list itself if they
+// already are.
 func rounded(list corev1.ResourceList) corev1.ResourceList {
 	owned := false
 	for name, value := range list {

@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"pgregory.net/rapid"
@@ -33,7 +34,7 @@ func TestHowFarARefusalIsFromRight(t *testing.T) {
 		"the worse one of request and max": {pod(app("a", "cpu=3|cpu=2500m")), perContainer("r", limits{max: "cpu=2"}), "1"},
 	} {
 		p := Predict(test.pod, []*corev1.LimitRange{test.r})
-		refusals := append(p.Refusals(), p.Clashes()...)
+		refusals := append(p.Refusals(), p.InvalidDefaults()...)
 		if len(refusals) != 1 || number(refusals[0].Excess) != number(test.want) {
 			t.Errorf("%s: want %q, got %+v", name, test.want, refusals)
 		}
@@ -78,19 +79,54 @@ func TestHowMuchTooLittleAQuotaHasLeft(t *testing.T) {
 	for name, test := range map[string]struct {
 		count decision.PodCount
 		when  decision.ShortageTime
+		pods  int64
 		want  string
 	}{
-		"always":             {decision.PodCount{Steady: 5, Most: 5, Surge: 1}, decision.ShortAlways, "2"},
-		"less":               {decision.PodCount{Steady: 4, Most: 4, Surge: 1}, decision.ShortAlways, "1"},
-		"stuck":              {decision.PodCount{Steady: 3, Most: 3, Surge: 1}, decision.ShortStuck, "0"},
-		"only for a rollout": {decision.PodCount{Steady: 3, Most: 3, Surge: 1, Unavailable: 1}, decision.ShortRollout, ""},
+		"always":             {decision.PodCount{Steady: 5, Max: 5, Surge: 1}, decision.ShortAlways, 5, "2"},
+		"less":               {decision.PodCount{Steady: 4, Max: 4, Surge: 1}, decision.ShortAlways, 4, "1"},
+		"stuck":              {decision.PodCount{Steady: 3, Max: 3, Surge: 2}, decision.ShortStuck, 4, "0"},
+		"for the autoscaler": {decision.PodCount{Steady: 3, Max: 4}, decision.ShortScaling, 4, ""},
+		"only for a rollout": {decision.PodCount{Steady: 3, Max: 3, Surge: 2, Unavailable: 1}, decision.ShortRollout, 5, ""},
 	} {
 		d := three
 		d.Count = test.count
 		quota := &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{Hard: list("requests.cpu=3")}}
 		short := Shortages(d, []*corev1.ResourceQuota{quota})
-		if len(short) != 1 || short[0].When != test.when || short[0].Excess != test.want {
+		if len(short) != 1 || short[0].When != test.when || short[0].Pods != test.pods || short[0].Excess != test.want {
 			t.Errorf("%s: got %+v", name, short)
+		}
+	}
+}
+
+// A quota that is overdrawn has nothing left, and one that demands a value says of whom.
+func TestWhatAShortageSays(t *testing.T) {
+	overdrawn := quota("q", "requests.cpu=3", "requests.cpu=5")
+	want := decision.Shortage{By: "ResourceQuota/q", Resource: "requests.cpu", When: decision.ShortAlways, Pods: 2, Needed: "2", Left: "0", Hard: "3", Excess: "4", Certain: true}
+	got := Shortages(Demand{Pods: []Pod{pod(app("a", "cpu=1"))}, Count: decision.PodCount{Steady: 2, Max: 2}}, []*corev1.ResourceQuota{overdrawn})
+	if diff := cmp.Diff([]decision.Shortage{want}, got); diff != "" {
+		t.Error(diff)
+	}
+	demanding := quota("q", "limits.memory=3", "limits.memory=0")
+	want = decision.Shortage{By: "ResourceQuota/q", Resource: "limits.memory", When: decision.ShortAlways, Container: "b", Field: "resources.limits.memory", Certain: true}
+	got = Shortages(Demand{Pods: []Pod{pod(app("a", "|memory=1"), app("b", ""))}, Count: decision.PodCount{Steady: 1, Max: 1}}, []*corev1.ResourceQuota{demanding})
+	if diff := cmp.Diff([]decision.Shortage{want}, got); diff != "" {
+		t.Error(diff)
+	}
+	if got := Shortages(Demand{Pods: []Pod{withPodLevel(pod(app("a", "")), "|memory=1")}, Count: decision.PodCount{Steady: 1, Max: 1}}, []*corev1.ResourceQuota{demanding}); len(got) > 0 {
+		t.Errorf("of a Pod with its own: got %+v", got)
+	}
+	// What one outcome of two has is not certain.
+	got = Shortages(Demand{Pods: []Pod{pod(app("a", "|memory=1")), pod(app("a", ""))}, Count: decision.PodCount{Steady: 1, Max: 1}}, []*corev1.ResourceQuota{demanding})
+	if len(got) != 1 || got[0].Certain {
+		t.Errorf("got %+v", got)
+	}
+	// Pods that go as the new ones come give back what they use.
+	there := &Current{Pod: pod(app("a", "cpu=1")), Count: 2}
+	full := quota("q", "requests.cpu=3", "requests.cpu=3")
+	for count, short := range map[int64]bool{2: false, 3: true} {
+		got := Shortages(Demand{Pods: []Pod{pod(app("a", "cpu=1"))}, Count: decision.PodCount{Steady: count, Max: count}, Current: there}, []*corev1.ResourceQuota{full})
+		if (len(got) > 0) != short {
+			t.Errorf("%d Pods: got %+v", count, got)
 		}
 	}
 }

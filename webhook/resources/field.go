@@ -14,9 +14,9 @@ type Field struct {
 	Resource corev1.ResourceName
 }
 
-// ParseField accepts what String writes, for the resources that may be filled: CPU,
-// memory and ephemeral storage. Hugepages and extended resources may not: their request
-// and limit are one, and choosing them chooses a node.
+// ParseField parses the result of String for the resources that may be filled: CPU, memory and
+// ephemeral storage. Hugepages and extended resources cannot be filled: their request and limit
+// are equal, and a value determines which nodes are eligible.
 func ParseField(s string) (Field, error) {
 	f := Field{}
 	rest, ok := strings.CutPrefix(s, "resources.")
@@ -43,7 +43,7 @@ func (f Field) fillable() bool {
 	}
 }
 
-// String is relative to the container, as in resources.requests.cpu.
+// String returns the path relative to the container, as in resources.requests.cpu.
 func (f Field) String() string {
 	if f.Requests {
 		return "resources.requests." + string(f.Resource)
@@ -51,7 +51,7 @@ func (f Field) String() string {
 	return "resources.limits." + string(f.Resource)
 }
 
-// in is the list of the requirements that the field is in.
+// in returns the list that contains the field.
 func (f Field) in(r *corev1.ResourceRequirements) *corev1.ResourceList {
 	if f.Requests {
 		return &r.Requests

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Wish is a value that somebody wants to be set where none is.
-type Wish struct {
+// Proposal is a value proposed for an unset field.
+type Proposal struct {
 	Container string
 	Field     Field
 	Value     resource.Quantity
@@ -23,133 +23,135 @@ type Fill struct {
 	Value     resource.Quantity
 }
 
-// Unfilled is a gap that stays.
+// Unfilled is a proposal that is not applied.
 type Unfilled struct {
-	Wish
-	// Reason is for whoever is on call.
+	Proposal
+	// Reason explains why to the operator.
 	Reason string
 }
 
-// Fit turns wishes into values that can be set on the Pod, in the order of the wishes.
+// Fit returns the values to set on the Pod, in the order of the proposals.
 //
-// A wish is dropped without a word where the field has a value after API and LimitRange
-// defaults, or where the Pod sets the resource at Pod level. Every other wish becomes a
-// fill or is reported.
+// A proposal is ignored if the field has a value after API and LimitRange defaults, or if the
+// Pod sets the resource at Pod level. Every other proposal becomes a fill or is reported.
 //
-// No fill makes the LimitRanges, validation or a quota refuse the Pod under any order of
-// the LimitRanges under which they would have admitted it. A Pod that they refuse anyway
-// is filled as long as that adds no reason. Filling the filled Pod again does nothing.
+// No fill makes the LimitRanges, validation or a quota refuse a Pod that they would have
+// admitted, under any order of the LimitRanges. A Pod that is refused anyway is filled if that
+// adds no reason. Filling a filled Pod again has no effect.
 //
-// The fills suit the Pod once LimitRanger has been through it, as at a webhook. Written
-// into a template, a limit would become the request before a default request can land.
+// The fills are for a Pod that LimitRanger has processed, as at a webhook. In a template, a
+// limit would become the request before a default request is set.
 //
-// After a patch the API server defaults again, so a limit that is filled where there is
-// no request is a request too, and is judged as such.
-func Fit(p Pod, wishes []Wish, ranges []*corev1.LimitRange, quotas []*corev1.ResourceQuota) (fills []Fill, unfilled []Unfilled) {
-	if len(wishes) == 0 {
+// The API server sets defaults again after a patch, so a limit that is filled without a request
+// sets the request too, and is checked as such.
+func Fit(p Pod, proposals []Proposal, ranges []*corev1.LimitRange, quotas []*corev1.ResourceQuota) (fills []Fill, unfilled []Unfilled) {
+	if len(proposals) == 0 {
 		return nil, nil
 	}
-	f := &fitting{forecast: foresee(p, readRanges(ranges))}
-	open, reasons := f.gaps(wishes)
-	filled := map[slot]resource.Quantity{}
+	f := &filler{defaulted: applyDefaults(p, readRanges(ranges))}
+	open, reasons := f.gaps(proposals)
+	filled := map[containerField]resource.Quantity{}
 	if len(open) > 0 {
-		f.judge()
+		f.predictBaselines()
 		for _, name := range slices.Sorted(maps.Keys(open)) {
-			maps.Copy(filled, f.settle(open[name], reasons))
+			maps.Copy(filled, f.fillResource(open[name], reasons))
 		}
-		f.keepQuotas(filled, quotas, reasons)
+		f.satisfyQuotas(filled, quotas, reasons)
 	}
 
-	told := map[slot]bool{}
-	for i, w := range wishes {
-		if reason, ok := reasons.wishes[i]; ok {
-			unfilled = append(unfilled, Unfilled{Wish: w, Reason: reason})
+	reported := map[containerField]bool{}
+	for i, proposal := range proposals {
+		if reason, ok := reasons.proposals[i]; ok {
+			unfilled = append(unfilled, Unfilled{Proposal: proposal, Reason: reason})
 			continue
 		}
-		at, ok := f.slotOf(w)
-		if !ok || told[at] {
+		at, ok := f.fieldOf(proposal)
+		if !ok || reported[at] {
 			continue
 		}
-		told[at] = true
+		reported[at] = true
 		if value, ok := filled[at]; ok {
-			fills = append(fills, Fill{Container: w.Container, Field: w.Field, Value: value})
-		} else if reason, ok := reasons.slots[at]; ok {
-			unfilled = append(unfilled, Unfilled{Wish: w, Reason: reason})
+			fills = append(fills, Fill{Container: proposal.Container, Field: proposal.Field, Value: value})
+		} else if reason, ok := reasons.fields[at]; ok {
+			unfilled = append(unfilled, Unfilled{Proposal: proposal, Reason: reason})
 		}
 	}
 	return fills, unfilled
 }
 
-// slot is a field of the container with that index.
-type slot struct {
+// containerField is a field of the container with that index.
+type containerField struct {
 	container int
 	field     Field
 }
 
-// gap is what is wished for one resource of one container that has none; a nil wish is no
-// wish. Request is nil too where the container has one already.
+// gap has the proposals for one unset resource of one container; nil means no proposal. request
+// is also nil if the container has a request.
 type gap struct {
 	container      int
 	resource       corev1.ResourceName
 	request, limit *resource.Quantity
 }
 
-func (g *gap) requestSlot() slot {
-	return slot{g.container, Field{Requests: true, Resource: g.resource}}
+func (g *gap) requestField() containerField {
+	return containerField{g.container, Field{Requests: true, Resource: g.resource}}
 }
-func (g *gap) limitSlot() slot { return slot{g.container, Field{Resource: g.resource}} }
+func (g *gap) limitField() containerField {
+	return containerField{g.container, Field{Resource: g.resource}}
+}
 
-// refused is why wishes are not filled: single ones, or whichever is for a slot.
+// refused has the reasons for not applying proposals: for single ones by index, or for all
+// proposals for a field.
 type refused struct {
-	wishes map[int]string
-	slots  map[slot]string
+	proposals map[int]string
+	fields    map[containerField]string
 }
 
-// slotOf finds the field that a wish is for.
-func (f *fitting) slotOf(w Wish) (slot, bool) {
+// fieldOf returns the container's field that a proposal is for.
+func (f *filler) fieldOf(proposal Proposal) (containerField, bool) {
 	for i, c := range f.pods[0].Containers {
-		if c.Name == w.Container {
-			return slot{i, w.Field}, true
+		if c.Name == proposal.Container {
+			return containerField{i, proposal.Field}, true
 		}
 	}
-	return slot{}, false
+	return containerField{}, false
 }
 
-// gaps sorts the wishes by resource and container, and refuses those that make no sense.
-// One outcome is enough to look at: all set the same fields.
-func (f *fitting) gaps(wishes []Wish) (map[corev1.ResourceName][]*gap, refused) {
+// gaps groups the proposals by resource and container, and refuses invalid ones. It considers
+// the first outcome only, because all outcomes set the same fields.
+func (f *filler) gaps(proposals []Proposal) (map[corev1.ResourceName][]*gap, refused) {
 	p := &f.pods[0]
-	no := refused{wishes: map[int]string{}, slots: map[slot]string{}}
-	wished := map[slot]*resource.Quantity{}
+	no := refused{proposals: map[int]string{}, fields: map[containerField]string{}}
+	proposed := map[containerField]*resource.Quantity{}
 	open := map[corev1.ResourceName][]*gap{}
-	for i, w := range wishes {
-		at, found := f.slotOf(w)
-		value := w.Value.DeepCopy()
+	for i, proposal := range proposals {
+		at, found := f.fieldOf(proposal)
+		value := proposal.Value.DeepCopy()
 		value.RoundUp(resource.Milli)
 		switch {
-		case !w.Field.fillable():
-			no.wishes[i] = "only cpu, memory and ephemeral-storage are filled in"
+		case !proposal.Field.fillable():
+			no.proposals[i] = "only cpu, memory and ephemeral-storage are filled in"
 		case !found:
-			no.wishes[i] = "the Pod has no container of that name that can have resources"
-		case p.setsAtPodLevel(w.Field.Resource), w.Field.isSet(&p.Containers[at.container].Resources):
-			// set: nothing to do and nothing to say
+			no.proposals[i] = "the Pod has no container of that name that can have resources"
+		case p.setsAtPodLevel(proposal.Field.Resource), proposal.Field.isSet(&p.Containers[at.container].Resources):
+			// The field is set, so there is nothing to do or to report.
 		case value.Sign() < 0:
-			no.wishes[i] = fmt.Sprintf("%s is negative", w.Value.String())
-		case wished[at] == nil:
-			wished[at] = &value
-			list := open[w.Field.Resource]
+			no.proposals[i] = fmt.Sprintf("%s is negative", proposal.Value.String())
+		case proposed[at] == nil:
+			proposed[at] = &value
+			list := open[proposal.Field.Resource]
 			k := slices.IndexFunc(list, func(g *gap) bool { return g.container == at.container })
 			if k < 0 {
-				list = append(list, &gap{container: at.container, resource: w.Field.Resource})
-				open[w.Field.Resource], k = list, len(list)-1
+				list = append(list, &gap{container: at.container, resource: proposal.Field.Resource})
+				open[proposal.Field.Resource], k = list, len(list)-1
 			}
-			if w.Field.Requests {
+			if proposal.Field.Requests {
 				list[k].request = &value
 			} else {
 				list[k].limit = &value
 			}
-		case wished[at].Cmp(value) != 0:
-			no.wishes[i] = fmt.Sprintf("%s is wished for the same field", wished[at].String())
+		case proposed[at].Cmp(value) != 0:
+			no.proposals[i] = fmt.Sprintf("%s is wished for the same field", proposed[at].String())
 		}
 	}
 	for _, list := range open {
@@ -158,52 +160,52 @@ func (f *fitting) gaps(wishes []Wish) (map[corev1.ResourceName][]*gap, refused) 
 	return open, no
 }
 
-// maxSettled is the most gaps of one resource that are tried one by one where all of
-// them together do harm. Each try looks at the whole Pod.
-const maxSettled = 64
+// maxIndividualFills limits how many gaps of a resource are filled one by one if filling all of
+// them together is refused. Each attempt predicts the whole Pod.
+const maxIndividualFills = 64
 
-// unset begins a reason that is what filling would lead to.
+// unset is the prefix of a reason that filling would cause.
 const unset = "not set: "
 
-// settle fills the gaps of one resource. All together come first, as totals may need them
-// all. Else one after the other, the request alone where the limit is what is refused;
-// and again, as long as something was filled, since with another request in the total a
-// ratio may have room. The last round changes nothing, which is why a second Fit, whose
-// first round it is, fills nothing either.
-func (f *fitting) settle(open []*gap, reasons refused) map[slot]resource.Quantity {
-	filled := map[slot]resource.Quantity{}
+// fillResource fills the gaps of one resource. It tries all gaps together first, because totals
+// may require all of them. If that is refused, it tries them one by one, without the limit if
+// the limit is the cause, and repeats this while it makes progress, because a new request in
+// the total may make a ratio satisfiable. The last round changes nothing, and it is also the
+// first round of a second Fit, which is why Fit is idempotent.
+func (f *filler) fillResource(open []*gap, reasons refused) map[containerField]resource.Quantity {
+	filled := map[containerField]resource.Quantity{}
 	for progress := true; progress && len(open) > 0; {
 		progress = false
-		all := map[slot]resource.Quantity{}
+		all := map[containerField]resource.Quantity{}
 		for _, g := range open {
 			maps.Copy(all, f.choose(g, filled))
 		}
-		why := f.harm(merged(filled, all))
+		why := f.newRefusal(merged(filled, all))
 		if why == "" {
 			return merged(filled, all)
 		}
-		if len(open) > maxSettled {
+		if len(open) > maxIndividualFills {
 			for at := range all {
-				reasons.slots[at] = unset + why
+				reasons.fields[at] = unset + why
 			}
 			return filled
 		}
 		for _, g := range open {
-			for _, values := range offers(g, f.choose(g, filled)) {
+			for _, values := range alternatives(g, f.choose(g, filled)) {
 				next := merged(filled, values)
-				why := f.harm(next)
+				why := f.newRefusal(next)
 				if why == "" {
 					filled, progress = next, true
 					break
 				}
 				for at := range values {
-					reasons.slots[at] = unset + why
+					reasons.fields[at] = unset + why
 				}
 			}
-			if _, ok := filled[g.requestSlot()]; ok {
+			if _, ok := filled[g.requestField()]; ok {
 				g.request = nil
 			}
-			if _, ok := filled[g.limitSlot()]; ok {
+			if _, ok := filled[g.limitField()]; ok {
 				g.limit = nil
 			}
 		}
@@ -212,16 +214,16 @@ func (f *fitting) settle(open []*gap, reasons refused) map[slot]resource.Quantit
 	return filled
 }
 
-// offers are what to try for a gap, most wanted first. A limit alone is none where a
-// request is wished as well: it would become the request, larger than anybody wished.
-func offers(g *gap, values map[slot]resource.Quantity) []map[slot]resource.Quantity {
+// alternatives returns the sets of values to try for a gap, in order of preference. A limit
+// without the proposed request is not one: it would become the request, larger than proposed.
+func alternatives(g *gap, values map[containerField]resource.Quantity) []map[containerField]resource.Quantity {
 	if len(values) < 2 {
-		return []map[slot]resource.Quantity{values}
+		return []map[containerField]resource.Quantity{values}
 	}
-	return []map[slot]resource.Quantity{values, {g.requestSlot(): values[g.requestSlot()]}}
+	return []map[containerField]resource.Quantity{values, {g.requestField(): values[g.requestField()]}}
 }
 
-func merged(a, b map[slot]resource.Quantity) map[slot]resource.Quantity {
+func merged(a, b map[containerField]resource.Quantity) map[containerField]resource.Quantity {
 	both := maps.Clone(a)
 	maps.Copy(both, b)
 	return both

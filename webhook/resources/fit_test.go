@@ -96,7 +96,7 @@ func TestFit(t *testing.T) {
 }
 
 func TestFitLeavesDevicesAlone(t *testing.T) {
-	w := []Wish{{Container: "a", Field: Field{Resource: "example.com/gpu"}, Value: list("x=1")["x"]}}
+	w := []Proposal{{Container: "a", Field: Field{Resource: "example.com/gpu"}, Value: list("x=1")["x"]}}
 	if fills, unfilled := Fit(pod(app("a", "")), w, nil, nil); len(fills) != 0 || len(unfilled) != 1 {
 		t.Errorf("%v, %v", fills, unfilled)
 	}
@@ -140,6 +140,9 @@ func TestFitQuotas(t *testing.T) {
 		{name: "NotBestEffort without a status", pod: pod(app("a", "")), quotas: one(quota("q", "pods=10", "-", notBestEffort)),
 			wishes:   []string{"a.requests.cpu=100m"},
 			unfilled: []string{"a.requests.cpu: with cpu or memory set, the Pod would come under ResourceQuota/q, which is for Pods that are not BestEffort: how much of pods is left of 10 is not known"}},
+		{name: "NotBestEffort demands more, and has no status", pod: pod(app("a", "")), quotas: one(quota("q", "requests.memory=10Gi", "-", notBestEffort)),
+			wishes:   []string{"a.requests.cpu=100m"},
+			unfilled: []string{`a.requests.cpu: with cpu or memory set, the Pod would come under ResourceQuota/q, which is for Pods that are not BestEffort: it demands requests.memory, which container "a" does not set`}},
 		{name: "leaving BestEffort is free", pod: pod(app("a", "")), quotas: one(quota("q", "pods=10", "pods=10", corev1.ResourceQuotaScopeBestEffort)),
 			wishes: []string{"a.requests.cpu=100m"}, fills: []string{"a.requests.cpu=100m"}},
 		{name: "with Pod-level resources a quota demands nothing, and has no room", pod: withPodLevel(pod(app("a", "")), "cpu=1"), quotas: one(quota("q", "limits.memory=1Gi", "limits.memory=512Mi")),

@@ -84,9 +84,9 @@ func perPod(name string, l limits) *corev1.LimitRange {
 }
 
 // wishes reads "app.requests.cpu=100m".
-func wishes(t testing.TB, specs ...string) []Wish {
+func wishes(t testing.TB, specs ...string) []Proposal {
 	t.Helper()
-	var all []Wish
+	var all []Proposal
 	for _, s := range specs {
 		path, value, _ := strings.Cut(s, "=")
 		container, field, _ := strings.Cut(path, ".")
@@ -94,7 +94,7 @@ func wishes(t testing.TB, specs ...string) []Wish {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, Wish{Container: container, Field: f, Value: resource.MustParse(value)})
+		all = append(all, Proposal{Container: container, Field: f, Value: resource.MustParse(value)})
 	}
 	return all
 }

@@ -12,18 +12,18 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Fault is what validation finds wrong with the values of a Pod's resources.
+// Fault is a validation error in a Pod's resources.
 type Fault struct {
-	// Container is empty where it is about the Pod as a whole.
+	// Container is empty for an error in the Pod as a whole.
 	Container string
 	Resource  corev1.ResourceName
 	Message   string
-	// Excess is how far a request is over the limit, as an exact decimal number; empty where
-	// something else is wrong.
+	// Excess is how far a request exceeds the limit as an exact decimal number; empty for other
+	// errors.
 	Excess string
 }
 
-// String is for whoever is on call.
+// String returns a message for the operator.
 func (f Fault) String() string {
 	if f.Container == "" {
 		return f.Message
@@ -31,10 +31,9 @@ func (f Fault) String() string {
 	return fmt.Sprintf("container %q: %s", f.Container, f.Message)
 }
 
-// invalid is what validation finds wrong (validateResourceRequirements and
-// validatePodResourceConsistency in pkg/apis/core/validation), for a Pod whose Pod-level
-// defaults are set. Names of resources are not looked at: no default changes whether they
-// are good.
+// invalid returns the errors of validateResourceRequirements and validatePodResourceConsistency
+// in pkg/apis/core/validation, for a Pod with Pod-level defaults. It does not validate the
+// names of resources, because no default changes them.
 func invalid(p *Pod) []Fault {
 	var found []Fault
 	for i := range p.Containers {
@@ -66,7 +65,7 @@ func invalid(p *Pod) []Fault {
 	for i := range p.Containers {
 		c := &p.Containers[i]
 		if c.Type == decision.ContainerInit || c.Type == decision.ContainerSidecar {
-			continue // validation looks at app containers only
+			continue // validation checks app containers only
 		}
 		for _, name := range slices.Sorted(maps.Keys(c.Resources.Limits)) {
 			limit := c.Resources.Limits[name]

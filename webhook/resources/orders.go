@@ -10,38 +10,38 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// LimitRanger defaults from one LimitRange after the other, in the order of an informer's
-// index, which is none. The first that has a default for a missing field supplies it, to
-// every container that misses it. So an order matters only through which LimitRange comes
-// first among those that supply a field, and only where they supply different values.
+// LimitRanger applies LimitRanges in the order of an informer's index, which is random. The
+// first one that has a default for a missing field sets it in every container that lacks it. So
+// the order matters only if several LimitRanges have different defaults for a missing field,
+// and only the first of them counts.
 //
-// Up to maxPermuted LimitRanges that matter, all their orders are tried: the outcomes are
-// all there are. Beyond, the orders tried are those with every two of them in front. As
-// bounds and validation look at one resource, and so at two fields, at a time, that still
-// shows all that can happen to a resource: if a supplies the request and b the limit in
-// any order, they do in "a, b, …" or in "b, a, …". Each such order is a possible one, so
-// agreement and refusals are exact, although not every combination across resources is
-// listed. Beyond maxPaired, only those with a field's smallest or largest value come in
-// front, and no more than maxOrders are tried: CPU and memory seen one field at a time
-// remain exact, a ratio between two defaults of one LimitRange may be missed, and no
-// refusal is called certain.
+// If at most maxPermuted LimitRanges matter, all their orders are tried, so the outcomes are
+// complete. Otherwise, the orders tried are those with each pair of them in front. Because
+// bounds and validation concern one resource, and so two fields, at a time, these still show
+// everything that can happen to a resource: if a supplies the request and b the limit in some
+// order, they do so in "a, b, …" or in "b, a, …". Each order tried is possible, so agreement
+// and refusals are exact, although not every combination across resources is listed. Beyond
+// maxPaired, only LimitRanges with the smallest or largest value of a field are put in front,
+// and at most maxOrders orders are tried: CPU and memory remain exact for each field on its
+// own, a ratio between two defaults of one LimitRange may be missed, and no refusal is reported
+// as certain.
 const (
 	maxPermuted = 5
 	maxPaired   = 16
 	maxOrders   = 512
 )
 
-// contested is a field that a container misses and that LimitRanges supply.
+// contested is a field that a container lacks and for which LimitRanges have defaults.
 type contested struct {
 	field Field
-	// values that differ.
+	// values has the different defaults.
 	values []resource.Quantity
-	// offers has, for each LimitRange, the index of its value, or -1.
+	// offers has, for each LimitRange, the index of its default in values, or -1.
 	offers []int
 }
 
-// defaultSets are the distinct sets of defaults that orders of the LimitRanges lead to,
-// at least one. It tells whether refusals under them are all that are possible.
+// defaultSets returns the different sets of defaults that orders of the LimitRanges produce, at
+// least one. exact reports whether they show all possible refusals.
 func defaultSets(p *Pod, ranges []limitRange) (sets []corev1.ResourceRequirements, exact bool) {
 	switch len(ranges) {
 	case 0:
@@ -79,7 +79,7 @@ func defaultSets(p *Pod, ranges []limitRange) (sets []corev1.ResourceRequirement
 	return sets, exact
 }
 
-// contests are sorted, limits before requests of the same resource.
+// contests returns the fields sorted by resource, limits before requests.
 func contests(p *Pod, ranges []limitRange) []*contested {
 	byField := map[Field]*contested{}
 	add := func(f Field, list corev1.ResourceList, i int) {
@@ -127,18 +127,14 @@ func put(r *corev1.ResourceRequirements, f Field, q resource.Quantity) {
 	(*list)[f.Resource] = q
 }
 
-// first is the index of the value that the order leads to.
+// first returns the index of the value that an order of LimitRanges produces. Every order
+// contains all LimitRanges with a default for the field.
 func (c *contested) first(order []int) int {
-	for _, r := range order {
-		if c.offers[r] >= 0 {
-			return c.offers[r]
-		}
-	}
-	return 0 // every order has all the LimitRanges that offer, so one of them does
+	return c.offers[order[slices.IndexFunc(order, func(r int) bool { return c.offers[r] >= 0 })]]
 }
 
-// ordersOf are the orders to try among the LimitRanges that matter, and whether they show
-// every refusal that is possible.
+// ordersOf returns the orders to try of the LimitRanges that matter. exact reports whether they
+// show all possible refusals.
 func ordersOf(open []*contested) (orders iter.Seq[[]int], exact bool) {
 	var involved []int
 	for r := range open[0].offers {
@@ -156,7 +152,7 @@ func ordersOf(open []*contested) (orders iter.Seq[[]int], exact bool) {
 	}
 }
 
-// permutations yields one slice again and again, in lexicographic order.
+// permutations yields all orders in lexicographic order. It reuses one slice.
 func permutations(items []int) iter.Seq[[]int] {
 	return func(yield func([]int) bool) {
 		order := slices.Clone(items)
@@ -184,11 +180,11 @@ func permutations(items []int) iter.Seq[[]int] {
 func pairsInFront(front, all []int) iter.Seq[[]int] {
 	return func(yield func([]int) bool) {
 		n := 0
-		for shift := 1; shift < len(front); shift++ { // each one is first early on
+		for shift := 1; shift < len(front); shift++ { // puts each one in front early
 			for i := range front {
 				a, b := front[i], front[(i+shift)%len(front)]
-				rest := slices.DeleteFunc(slices.Clone(all), func(r int) bool { return r == a || r == b })
-				if n == maxOrders || !yield(append([]int{a, b}, rest...)) {
+				// That the two come again makes no difference.
+				if n == maxOrders || !yield(append([]int{a, b}, all...)) {
 					return
 				}
 				n++
@@ -197,9 +193,9 @@ func pairsInFront(front, all []int) iter.Seq[[]int] {
 	}
 }
 
-// extremes are the LimitRanges that supply the smallest and the largest values of each
-// field; of a request also among those that supply no limit beside it, as only they can
-// have another's limit put beside theirs.
+// extremes returns the LimitRanges with the smallest and the largest default of each field. For
+// a request, it also considers only those without a default limit, because another LimitRange's
+// limit can only be combined with these.
 func extremes(open []*contested) []int {
 	var found []int
 	for _, c := range open {

@@ -9,14 +9,14 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Pod is the part of a Pod that decides about its resources.
+// Pod has the parts of a Pod that concern its resources.
 type Pod struct {
-	// Containers without the ephemeral ones, which have no resources. The order among
-	// init containers and sidecars is the Pod's own: totals depend on it.
+	// Containers omits ephemeral containers, which have no resources. Init containers and
+	// sidecars are in the Pod's order, which affects totals.
 	Containers []Container
-	// Resources is the Pod-level spec.resources, nil where it is not set.
+	// Resources is the Pod-level spec.resources, or nil.
 	Resources *corev1.ResourceRequirements
-	// Overhead is spec.overhead: a quota counts it, a LimitRange does not.
+	// Overhead is spec.overhead. Quotas count it and LimitRanges do not.
 	Overhead corev1.ResourceList
 }
 
@@ -27,8 +27,8 @@ type Container struct {
 	Resources corev1.ResourceRequirements
 }
 
-// PodOf is the Pod that a workload declares. Its containers are the workload's in the
-// same order, without the ephemeral ones.
+// PodOf returns the Pod that a workload declares. Its containers are those of the workload in
+// the same order, without ephemeral ones.
 func PodOf(w *decision.Workload) Pod {
 	p := Pod{Containers: make([]Container, 0, len(w.Containers)), Resources: w.PodResources, Overhead: overheadOf(w.Pod)}
 	for i := range w.Containers {
@@ -59,7 +59,7 @@ func overheadOf(pod map[string]any) corev1.ResourceList {
 	return overhead
 }
 
-// setsAtPodLevel tells whether spec.resources of the Pod names the resource at all.
+// setsAtPodLevel reports whether the Pod's spec.resources sets the resource.
 func (p *Pod) setsAtPodLevel(name corev1.ResourceName) bool {
 	if p.Resources == nil {
 		return false
@@ -69,8 +69,8 @@ func (p *Pod) setsAtPodLevel(name corev1.ResourceName) bool {
 	return request || limit
 }
 
-// hasPodLevelResources tells whether spec.resources names a resource that counts at Pod
-// level (IsPodLevelResourcesSet in k8s.io/component-helpers/resource).
+// hasPodLevelResources reports whether the Pod's spec.resources sets a resource that is
+// supported at Pod level (IsPodLevelResourcesSet in k8s.io/component-helpers/resource).
 func (p *Pod) hasPodLevelResources() bool {
 	if p.Resources == nil {
 		return false
@@ -93,10 +93,10 @@ func isHugePages(name corev1.ResourceName) bool {
 	return strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix)
 }
 
-// isNative tells Kubernetes' own resources from extended ones.
+// isNative reports whether a resource is not an extended one.
 func isNative(name corev1.ResourceName) bool {
 	return !strings.Contains(string(name), "/") || strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix)
 }
 
-// mayOvercommit tells whether a request may be smaller than the limit.
+// mayOvercommit reports whether a request may be smaller than the limit.
 func mayOvercommit(name corev1.ResourceName) bool { return isNative(name) && !isHugePages(name) }

@@ -9,10 +9,10 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Prediction is what may become of a Pod when it is created.
+// Prediction is what can happen to a Pod when it is created.
 type Prediction struct {
-	// Outcomes over the orders in which the LimitRanges may apply: at least one, sorted by
-	// those orders.
+	// Outcomes has at least one outcome, sorted by the orders in which the LimitRanges may
+	// apply.
 	Outcomes []Outcome
 
 	declared Pod
@@ -20,35 +20,35 @@ type Prediction struct {
 	exact    bool
 }
 
-// Outcome is what becomes of the Pod under some orders of the LimitRanges.
+// Outcome is what happens to the Pod under some orders of the LimitRanges.
 type Outcome struct {
-	// Pod as it would be stored: all defaults set, the Pod-level ones too.
+	// Pod is the Pod as it would be stored, with all defaults.
 	Pod Pod
-	// Refusals by LimitRanges, sorted by the LimitRange's name, then as its items are.
-	// A refusal is certain where every outcome has it.
+	// Refusals by LimitRanges are sorted by LimitRange name and item. A refusal is certain if
+	// every outcome has it.
 	Refusals []decision.Refusal
-	// Invalid is why validation rejects the Pod. Validation comes before LimitRanger's check.
+	// Invalid has the validation errors. Validation precedes the check of LimitRanger.
 	Invalid []Fault
 }
 
-// boundDefault marks a refusal for a value that is invalid only beside a default, as when
-// a default limit lands under a larger request.
+// boundDefault is the Bound of a refusal for a value that is only invalid together with a
+// default, for example a request larger than a default limit.
 const boundDefault = "default"
 
-// Predict gives the outcomes for a Pod as its writer, or a template, declares it. For a
-// Pod that LimitRanger has already been through, there is one.
+// Predict returns the outcomes for a Pod as its writer or a template declares it. There is one
+// outcome for a Pod that LimitRanger has processed already.
 func Predict(p Pod, ranges []*corev1.LimitRange) Prediction {
-	f := foresee(p, readRanges(ranges))
-	prediction := Prediction{Outcomes: make([]Outcome, len(f.pods)), declared: p, ranges: f.ranges, exact: f.exact}
-	for i, pod := range f.pods {
+	d := applyDefaults(p, readRanges(ranges))
+	prediction := Prediction{Outcomes: make([]Outcome, len(d.pods)), declared: p, ranges: d.ranges, exact: d.exact}
+	for i, pod := range d.pods {
 		prediction.Outcomes[i].Pod = withPodLevelDefaults(pod)
 	}
-	prediction.refuse()
+	prediction.predictRefusals()
 	return prediction
 }
 
-// refuse looks at the Pods of all outcomes.
-func (p *Prediction) refuse() {
+// predictRefusals sets the refusals of all outcomes.
+func (p *Prediction) predictRefusals() {
 	for i := range p.Outcomes {
 		o := &p.Outcomes[i]
 		o.Invalid, o.Refusals = invalid(&o.Pod), nil
@@ -61,9 +61,9 @@ func (p *Prediction) refuse() {
 	}
 }
 
-// After is the prediction for the Pod with fills, which are set where LimitRanger has
-// left gaps.
-func (p Prediction) After(fills []Fill) Prediction {
+// WithFills returns the prediction for the Pod with fills, which are set in fields that
+// LimitRanger leaves unset.
+func (p Prediction) WithFills(fills []Fill) Prediction {
 	if len(fills) == 0 {
 		return p
 	}
@@ -71,11 +71,11 @@ func (p Prediction) After(fills []Fill) Prediction {
 	for i := range p.Outcomes {
 		p.Outcomes[i].Pod = withFills(p.Outcomes[i].Pod, fills)
 	}
-	p.refuse()
+	p.predictRefusals()
 	return p
 }
 
-// Pods are those of all outcomes.
+// Pods returns the Pods of all outcomes.
 func (p Prediction) Pods() []Pod {
 	pods := make([]Pod, len(p.Outcomes))
 	for i := range p.Outcomes {
@@ -98,7 +98,7 @@ func withFills(p Pod, fills []Fill) Pod {
 }
 
 func markCertain(outcomes []Outcome) {
-	in := map[refusalKey]int{} // how many of the outcomes so far
+	in := map[refusalKey]int{} // number of outcomes so far that have the refusal
 	for i := range outcomes {
 		for _, r := range outcomes[i].Refusals {
 			if in[keyOf(r)] == i {
@@ -114,31 +114,32 @@ func markCertain(outcomes []Outcome) {
 	}
 }
 
-// forecast is a prediction halfway: with LimitRanger's defaults, before Pod-level ones.
-type forecast struct {
+// defaulted has the Pod with LimitRanger defaults and without Pod-level defaults, under every
+// order of the LimitRanges.
+type defaulted struct {
 	ranges []limitRange
 	pods   []Pod
 	exact  bool
 }
 
-func foresee(p Pod, ranges []limitRange) forecast {
+func applyDefaults(p Pod, ranges []limitRange) defaulted {
 	p = Default(p)
 	sets, exact := defaultSets(&p, ranges)
-	f := forecast{ranges: ranges, pods: make([]Pod, len(sets)), exact: exact}
+	d := defaulted{ranges: ranges, pods: make([]Pod, len(sets)), exact: exact}
 	for i := range sets {
-		f.pods[i] = withLimitRangeDefaults(p, &sets[i])
+		d.pods[i] = withLimitRangeDefaults(p, &sets[i])
 	}
-	return f
+	return d
 }
 
-// refusalKey tells refusals apart, whatever the values in their messages.
+// refusalKey identifies a refusal regardless of the values in its message.
 type refusalKey struct{ by, container, resource, bound string }
 
 func keyOf(r decision.Refusal) refusalKey {
 	return refusalKey{r.By, r.Container, r.Resource, r.Bound}
 }
 
-// Effective is what all outcomes agree on for Pod.Containers[i].
+// Effective returns the values of Pod.Containers[i] that all outcomes agree on.
 func (p Prediction) Effective(i int) corev1.ResourceRequirements {
 	agreed := p.Outcomes[0].Pod.Containers[i].Resources
 	for _, o := range p.Outcomes[1:] {
@@ -159,8 +160,8 @@ func agreeing(a, b corev1.ResourceList) corev1.ResourceList {
 	return both
 }
 
-// Refusals are those of all outcomes. Where the value in a message differs between
-// outcomes, the first outcome's is told.
+// Refusals returns the refusals of all outcomes. If messages differ between outcomes, it
+// returns the first one.
 func (p Prediction) Refusals() []decision.Refusal {
 	var union []decision.Refusal
 	seen := map[refusalKey]bool{}
@@ -175,9 +176,9 @@ func (p Prediction) Refusals() []decision.Refusal {
 	return union
 }
 
-// Clashes are what is invalid because of the LimitRanges' defaults, as where a default
-// limit lands under a larger request.
-func (p Prediction) Clashes() []decision.Refusal {
+// InvalidDefaults returns refusals for values that are invalid because of LimitRange defaults,
+// for example a request larger than a default limit.
+func (p Prediction) InvalidDefaults() []decision.Refusal {
 	outcomes := map[Fault]int{}
 	var faults []Fault
 	for i := range p.Outcomes {
@@ -202,19 +203,20 @@ func (p Prediction) Clashes() []decision.Refusal {
 			alone = p.faultsAlone()
 		}
 		found = append(found, decision.Refusal{
-			By: p.culprit(fault, alone), Container: fault.Container, Resource: string(fault.Resource), Bound: boundDefault,
+			By: p.cause(fault, alone), Container: fault.Container, Resource: string(fault.Resource), Bound: boundDefault,
 			Message: "with its defaults the " + fault.Message, Excess: fault.Excess, Certain: p.exact && outcomes[fault] == len(p.Outcomes),
 		})
 	}
 	return found
 }
 
-// faultsAlone is, for each LimitRange, what its defaults bring about without the others'.
+// faultsAlone returns, for each LimitRange, the errors that its defaults cause without those of
+// others.
 func (p Prediction) faultsAlone() []map[Fault]bool {
 	alone := make([]map[Fault]bool, len(p.ranges))
 	for i := range p.ranges {
 		var faults []Fault
-		for _, pod := range foresee(p.declared, p.ranges[i:i+1]).pods {
+		for _, pod := range applyDefaults(p.declared, p.ranges[i:i+1]).pods {
 			stored := withPodLevelDefaults(pod)
 			faults = append(faults, invalid(&stored)...)
 		}
@@ -231,8 +233,8 @@ func setOf(faults []Fault) map[Fault]bool {
 	return set
 }
 
-// culprit is the first LimitRange whose defaults alone bring the fault about, or all.
-func (p Prediction) culprit(fault Fault, alone []map[Fault]bool) string {
+// cause returns the first LimitRange whose defaults alone cause the error, or all of them.
+func (p Prediction) cause(fault Fault, alone []map[Fault]bool) string {
 	all := make([]string, len(p.ranges))
 	for i := range p.ranges {
 		if alone[i][fault] {

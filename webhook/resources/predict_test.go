@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"taffrail.dev/webhook/decision"
 )
@@ -83,6 +84,12 @@ func TestPredictRefusals(t *testing.T) {
 		{"Pod-level resources replace the sum", withPodLevel(pod(app("a", "|cpu=1")), "|cpu=2"), whole(limits{max: "cpu=1"}), []string{" cpu max: the Pod's cpu limit 2 is over the maximum of 1"}},
 		{"Pod-level defaults land before the check", withPodLevel(pod(app("a", "")), "|cpu=2"), whole(limits{min: "cpu=2"}), nil},
 		{"a Pod-level limit follows from the containers'", withPodLevel(pod(app("a", "cpu=1|cpu=3")), "cpu=2"), whole(limits{max: "cpu=3", ratio: "cpu=2"}), nil},
+		{"what is wrong after what is right", pod(app("a", "cpu=1 memory=1Gi ephemeral-storage=1|cpu=1 memory=3Gi ephemeral-storage=5")),
+			container(limits{max: "cpu=1 ephemeral-storage=4 memory=2Gi", min: "cpu=1 memory=1Gi"}),
+			[]string{"a ephemeral-storage max: ephemeral-storage limit 5 is over the maximum of 4", "a memory max: memory limit 3Gi is over the maximum of 2Gi"}},
+		{"min of the limit too", pod(app("a", "cpu=5m|cpu=5m")), container(limits{min: "cpu=10m"}), []string{"a cpu min: cpu request 5m is under the minimum of 10m"}},
+		{"max of the request too", pod(app("a", "cpu=3|cpu=3")), container(limits{max: "cpu=2"}), []string{"a cpu max: cpu limit 3 is over the maximum of 2"}},
+		{"to the bounds", pod(app("a", "cpu=1|cpu=2")), container(limits{min: "cpu=1", max: "cpu=2"}), nil},
 		{"large values compare in whole units", pod(app("a", "memory=10P|memory=10P")), container(limits{ratio: "memory=1"}), nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -114,6 +121,21 @@ func TestPredictInvalid(t *testing.T) {
 		{"and get it", pod(app("a", "|hugepages-2Mi=4Mi")), limits{request: "cpu=1"}, nil},
 		{"a default over the Pod's limit", withPodLevel(pod(app("a", "")), "|cpu=1"), limits{deflt: "cpu=2", request: "cpu=1"}, []string{`container "a": cpu limit 2 is over the Pod-level limit 1`}},
 		{"in an init container it is none", withPodLevel(pod(of(app("a", ""), decision.ContainerInit)), "|cpu=1"), limits{deflt: "cpu=2", request: "cpu=1"}, nil},
+		{"a limit of all that the Pod may have", withPodLevel(pod(app("a", "cpu=1|cpu=1")), "|cpu=1"), limits{}, nil},
+		{"requests of all that the Pod asks for", withPodLevel(pod(app("a", "memory=1Gi"), app("b", "memory=1Gi")), "memory=2Gi"), limits{}, nil},
+		{"hugepages of all that the Pod has", withPodLevel(pod(app("a", "cpu=1|hugepages-2Mi=2Mi"), app("b", "cpu=1|hugepages-2Mi=2Mi")), "cpu=2|hugepages-2Mi=4Mi"), limits{}, nil},
+		{"more hugepages than the Pod has", withPodLevel(pod(app("a", "cpu=1|hugepages-2Mi=4Mi"), app("b", "cpu=1|hugepages-2Mi=2Mi")), "cpu=2|hugepages-2Mi=4Mi"), limits{},
+			[]string{`the containers' hugepages-2Mi requests add up to 6Mi, over the Pod-level request 4Mi`, `the containers' hugepages-2Mi limits add up to 6Mi, over the Pod-level limit 4Mi`}},
+		{"limits of other things do not add up", withPodLevel(pod(app("a", "|cpu=1"), app("b", "|cpu=1")), "cpu=2|cpu=1500m"), limits{}, []string{`Pod-level resources: cpu request 2 is over the limit 1500m`}},
+		{"half a page", pod(app("a", "cpu=1|hugepages-2Mi=3Mi")), limits{}, []string{
+			`container "a": hugepages-2Mi limit 3Mi is not a multiple of the page size`, `container "a": hugepages-2Mi request 3Mi is not a multiple of the page size`,
+		}},
+		{"no size of a page", pod(app("a", "cpu=1|hugepages-x=2Mi")), limits{}, []string{
+			`container "a": hugepages-x limit 2Mi is not a multiple of the page size`, `container "a": hugepages-x request 2Mi is not a multiple of the page size`,
+		}},
+		{"less than nothing", pod(app("a", "cpu=-1|cpu=1")), limits{}, []string{`container "a": cpu request -1 is negative`}},
+		{"a request of all there is", pod(app("a", "cpu=1|cpu=1")), limits{}, nil},
+		{"a device less than its limit", pod(app("a", "example.com/gpu=1|example.com/gpu=2")), limits{}, []string{`container "a": example.com/gpu request 1 must be equal to the limit 2`}},
 		{"default requests over the Pod's", withPodLevel(pod(app("a", ""), app("b", "")), "memory=1Gi"), limits{request: "memory=1Gi"}, []string{`the containers' memory requests add up to 2Gi, over the Pod-level request 1Gi`}},
 	} {
 		var got []string
@@ -238,4 +260,95 @@ func BenchmarkPredict(b *testing.B) {
 			Predict(p, ranges)
 		}
 	})
+}
+
+// What a Pod becomes with fills is refused for what it then has, and the prediction without
+// them stays as it was.
+func TestPredictAfterFills(t *testing.T) {
+	cpu, memory := resource.MustParse("3"), resource.MustParse("1Gi")
+	fills := []Fill{
+		{Container: "a", Field: Field{Resource: "cpu"}, Value: cpu}, {Container: "b", Field: Field{Requests: true, Resource: "memory"}, Value: memory},
+		{Container: "none", Field: Field{Resource: "cpu"}, Value: cpu},
+	}
+	before := Predict(withPodLevel(pod(app("a", ""), app("b", "memory=2Gi")), "memory=3Gi|memory=4Gi"), []*corev1.LimitRange{perPod("r", limits{max: "cpu=2"})})
+	after := before.WithFills(fills)
+	for name, c := range map[string]struct {
+		prediction Prediction
+		a, b, pod  string
+		refusals   string
+	}{
+		"before": {before, "|", "memory=2Gi |", "memory=3Gi | memory=4Gi", "cpu max: the Pod's cpu limit is not set, and the maximum is 2"},
+		"after":  {after, "cpu=3 | cpu=3", "memory=2Gi |", "cpu=3 memory=3Gi | memory=4Gi", "cpu max: the Pod's cpu limit 3 is over the maximum of 2"},
+	} {
+		pods, refusals := c.prediction.Pods(), c.prediction.Refusals()
+		if len(pods) != 1 || len(refusals) != 1 || len(pods[0].Containers) != 2 {
+			t.Fatalf("%s: got %+v", name, c.prediction)
+		}
+		if a, b, whole := show(pods[0].Containers[0].Resources), show(pods[0].Containers[1].Resources), show(*pods[0].Resources); a != c.a || b != c.b || whole != c.pod {
+			t.Errorf("%s: got %s, %s, and %s", name, a, b, whole)
+		}
+		if got := refusals[0].Resource + " " + refusals[0].Bound + ": " + refusals[0].Message; got != c.refusals {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+	if again := before.WithFills(nil); len(again.Outcomes) != 1 || &again.Outcomes[0] != &before.Outcomes[0] {
+		t.Error("without fills it is another prediction")
+	}
+}
+
+// Pod-level resources that are partly set are completed by the containers', as when a Pod is stored.
+func TestPodLevelDefaults(t *testing.T) {
+	for name, c := range map[string]struct {
+		pod  Pod
+		want string
+	}{
+		"none":                             {withPodLevel(pod(app("a", "cpu=1|cpu=2")), ""), "|"},
+		"a request, and limits":            {withPodLevel(pod(app("a", "|cpu=2"), app("b", "|cpu=1")), "cpu=1"), "cpu=1 | cpu=3"},
+		"a request over the limits":        {withPodLevel(pod(app("a", "|cpu=2")), "cpu=5"), "cpu=5 | cpu=5"},
+		"a container without a limit":      {withPodLevel(pod(app("a", "|cpu=2"), app("b", "")), "cpu=1"), "cpu=1 |"},
+		"a limit alone":                    {withPodLevel(pod(app("a", "")), "|cpu=3"), "cpu=3 | cpu=3"},
+		"a limit, and requests":            {withPodLevel(pod(app("a", "cpu=1"), app("b", "cpu=1")), "|cpu=3"), "cpu=2 | cpu=3"},
+		"one of two":                       {withPodLevel(pod(app("a", "cpu=1 memory=2|memory=2")), "memory=1"), "cpu=1 memory=1 | memory=2"},
+		"what is set stays":                {withPodLevel(pod(app("a", "cpu=1|cpu=2")), "cpu=7|cpu=8"), "cpu=7 | cpu=8"},
+		"storage is no Pod's":              {withPodLevel(pod(app("a", "ephemeral-storage=1|ephemeral-storage=2")), "cpu=1|ephemeral-storage=3"), "cpu=1 | ephemeral-storage=3"},
+		"storage has no limit of requests": {withPodLevel(pod(app("a", "ephemeral-storage=1|ephemeral-storage=2")), "ephemeral-storage=1"), "ephemeral-storage=1 |"},
+		"hugepages":                        {withPodLevel(pod(app("a", "|hugepages-2Mi=4Mi"), app("b", "|hugepages-2Mi=2Mi")), "cpu=1"), "cpu=1 hugepages-2Mi=6Mi | hugepages-2Mi=6Mi"},
+		"hugepages of its own":             {withPodLevel(pod(app("a", "|hugepages-2Mi=4Mi")), "hugepages-2Mi=8Mi"), "hugepages-2Mi=8Mi | hugepages-2Mi=8Mi"},
+		"some have hugepages":              {withPodLevel(pod(app("a", "|hugepages-2Mi=4Mi"), app("b", "")), "hugepages-2Mi=2Mi"), "hugepages-2Mi=2Mi |"},
+	} {
+		before := show(*c.pod.Resources)
+		if got := show(*withPodLevelDefaults(c.pod).Resources); got != c.want {
+			t.Errorf("%s: got %s", name, got)
+		}
+		if again := show(*c.pod.Resources); again != before {
+			t.Errorf("%s: the Pod passed in is %s", name, again)
+		}
+	}
+	if got := withPodLevelDefaults(pod(app("a", "cpu=1|cpu=2"))); got.Resources != nil {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// Each item of a LimitRange is about what its type says, whatever comes before it.
+func TestItemsOfALimitRange(t *testing.T) {
+	storage := limits{min: "storage=1Gi", max: "storage=2Gi"}.item(corev1.LimitTypePersistentVolumeClaim)
+	whole, each := limits{max: "cpu=1"}.item(corev1.LimitTypePod), limits{max: "cpu=1"}.item(corev1.LimitTypeContainer)
+	p := pod(app("a", "cpu=1|cpu=2"), app("b", "cpu=1|cpu=3"))
+	const ofPod, ofA, ofB = " the Pod's cpu limit 5 is over the maximum of 1", "a cpu limit 2 is over the maximum of 1", "b cpu limit 3 is over the maximum of 1"
+	for name, c := range map[string]struct {
+		items []corev1.LimitRangeItem
+		want  []string
+	}{
+		"of claims": {[]corev1.LimitRangeItem{storage}, nil}, "of the Pod": {[]corev1.LimitRangeItem{whole}, []string{ofPod}}, "of containers": {[]corev1.LimitRangeItem{each}, []string{ofA, ofB}},
+		"all": {[]corev1.LimitRangeItem{storage, whole, each}, []string{ofPod, ofA, ofB}}, "all, the other way": {[]corev1.LimitRangeItem{each, whole, storage}, []string{ofA, ofB, ofPod}},
+		"of nobody": {[]corev1.LimitRangeItem{limits{max: "cpu=1"}.item("Node")}, nil},
+	} {
+		var got []string
+		for _, r := range Predict(p, []*corev1.LimitRange{ranged("r", c.items...)}).Refusals() {
+			got = append(got, r.Container+" "+r.Message)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
 }

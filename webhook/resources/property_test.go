@@ -77,12 +77,12 @@ func drawQuotas(t *rapid.T) []*corev1.ResourceQuota {
 	return quotas
 }
 
-func drawWishes(t *rapid.T, p Pod) []Wish {
-	var all []Wish
+func drawWishes(t *rapid.T, p Pod) []Proposal {
+	var all []Proposal
 	for _, c := range p.Containers {
 		for _, f := range fields {
 			if rapid.IntRange(0, 2).Draw(t, "wish") > 0 {
-				all = append(all, Wish{c.Name, f, resource.MustParse(rapid.SampledFrom(amounts).Draw(t, "value"))})
+				all = append(all, Proposal{c.Name, f, resource.MustParse(rapid.SampledFrom(amounts).Draw(t, "value"))})
 			}
 		}
 	}
@@ -236,7 +236,7 @@ func TestFitKeepsItsPromises(t *testing.T) {
 				}
 			}
 			for _, quota := range quotas {
-				j, k := judge(quota, &was.Outcomes[0].Pod), judge(quota, &is.Outcomes[0].Pod)
+				j, k := predictQuota(quota, &was.Outcomes[0].Pod), predictQuota(quota, &is.Outcomes[0].Pod)
 				if (!j.applies || j.refusal == "") && k.applies && k.refusal != "" {
 					t.Fatalf("fills %v: %s", showFills(fills), k.refusal)
 				}
@@ -246,7 +246,7 @@ func TestFitKeepsItsPromises(t *testing.T) {
 }
 
 // secondFitDoesNothing to a Pod as it is at the webhook: LimitRanger has been through it.
-func secondFitDoesNothing(t *rapid.T, q Pod, wishes []Wish, ranges []*corev1.LimitRange, quotas []*corev1.ResourceQuota) {
+func secondFitDoesNothing(t *rapid.T, q Pod, wishes []Proposal, ranges []*corev1.LimitRange, quotas []*corev1.ResourceQuota) {
 	fills, unfilled := Fit(q, wishes, ranges, quotas)
 	again, still := Fit(patched(q, fills), wishes, ranges, quotas)
 	if len(again) != 0 {
@@ -260,7 +260,7 @@ func secondFitDoesNothing(t *rapid.T, q Pod, wishes []Wish, ranges []*corev1.Lim
 }
 
 // everyWishIsAnswered: filled, or reported, or dropped because there is a value.
-func everyWishIsAnswered(t *rapid.T, p Pod, wishes []Wish, fills []Fill, unfilled []Unfilled, ranges []*corev1.LimitRange) {
+func everyWishIsAnswered(t *rapid.T, p Pod, wishes []Proposal, fills []Fill, unfilled []Unfilled, ranges []*corev1.LimitRange) {
 	stored := Predict(p, ranges)
 	for _, w := range wishes {
 		isFilled := slices.ContainsFunc(fills, func(f Fill) bool { return f.Container == w.Container && f.Field == w.Field })
@@ -275,7 +275,7 @@ func everyWishIsAnswered(t *rapid.T, p Pod, wishes []Wish, fills []Fill, unfille
 		}
 	}
 	for _, f := range fills {
-		if !slices.ContainsFunc(wishes, func(w Wish) bool { return f.Container == w.Container && f.Field == w.Field }) {
+		if !slices.ContainsFunc(wishes, func(w Proposal) bool { return f.Container == w.Container && f.Field == w.Field }) {
 			t.Fatalf("nobody wished for %s %s", f.Container, f.Field)
 		}
 	}

@@ -10,30 +10,30 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// keepQuotas takes back fills that would make a ResourceQuota refuse a Pod that it admits
+// satisfyQuotas removes fills that would make a ResourceQuota refuse a Pod that it admits
 // without them.
 //
-// Under most quotas a fill cannot: a quota on CPU or memory refuses every Pod with a
-// container that lacks the value, so a Pod with a gap is refused already, and filling it
-// can only help. What remains, and is found by judging each quota before and after as
-// the ResourceQuota plugin does (CheckRequest in k8s.io/apiserver, the Pod evaluator in
+// Most quotas need no check: a quota on CPU or memory refuses every Pod with a container that
+// lacks the value, so a Pod with a gap is refused already, and filling it can only help. Two
+// cases remain. They are found by evaluating each quota with and without the fills as the
+// ResourceQuota plugin does (CheckRequest in k8s.io/apiserver, the Pod evaluator in
 // pkg/quota/v1/evaluator/core):
 //
-//   - The Pod is BestEffort, and with CPU or memory set enters quotas with the scope
-//     NotBestEffort, where a Pod too many, too much of a resource, or a resource that is
-//     still missing is refused. All fills of CPU and memory are taken back.
-//   - The Pod has Pod-level resources: then no container needs any, and a fill of another
-//     resource adds to what is used. So does ephemeral storage, which quotas never
-//     demand. All fills of that resource are taken back.
+//   - The Pod is BestEffort, and CPU or memory brings it into quotas with the scope
+//     NotBestEffort, which refuse it for their number of Pods, the amount of a resource, or a
+//     resource that is still missing. All fills of CPU and memory are removed.
+//   - The Pod has Pod-level resources: then no container needs any, and filling another
+//     resource increases the usage. The same holds for ephemeral storage, which quotas never
+//     require. All fills of that resource are removed.
 //
-// Where a Pod's priority class, deadline or affinity decides whether a quota is its own,
-// the quota is taken to be. A quota without status, from a file or just created, is taken
-// to have no room to spare. status.used is as old as the informer that brought it: a Pod
-// admitted meanwhile may have taken the room that this one was filled for.
-func (f *fitting) keepQuotas(filled map[slot]resource.Quantity, quotas []*corev1.ResourceQuota, reasons refused) {
+// Scopes by priority class, deadline or affinity are assumed to match. A quota without status,
+// from a file or just created, is assumed to have no room. status.used is as old as the
+// informer's cache: a Pod admitted meanwhile may have used the room that this one was filled
+// for.
+func (f *filler) satisfyQuotas(filled map[containerField]resource.Quantity, quotas []*corev1.ResourceQuota, reasons refused) {
 	quotas = sortedByName(quotas)
 	for i := 0; i < len(quotas) && len(filled) > 0; {
-		why, name := f.quotaHarm(quotas[i], filled)
+		why, name := f.quotaRefusal(quotas[i], filled)
 		if why == "" {
 			i++
 			continue
@@ -41,19 +41,20 @@ func (f *fitting) keepQuotas(filled map[slot]resource.Quantity, quotas []*corev1
 		for at := range filled {
 			if at.field.Resource == name || name == "" && at.field.Resource != corev1.ResourceEphemeralStorage {
 				delete(filled, at)
-				reasons.slots[at] = why
+				reasons.fields[at] = why
 			}
 		}
-		i = 0 // less may be wrong in another way
+		i = 0 // fewer fills may be refused for another reason
 	}
 }
 
-// quotaHarm says why the quota refuses the Pod with the values and not without, and which
-// resource is to blame; none in particular where the Pod entered the quota's scope.
-func (f *fitting) quotaHarm(q *corev1.ResourceQuota, values map[slot]resource.Quantity) (why string, name corev1.ResourceName) {
+// quotaRefusal returns why the quota refuses the Pod with the values but not without them, and
+// the resource that causes it. name is empty if the cause is that the Pod enters the quota's
+// scope.
+func (f *filler) quotaRefusal(q *corev1.ResourceQuota, values map[containerField]resource.Quantity) (why string, name corev1.ResourceName) {
 	for i := range f.pods {
 		before, after := withPodLevelDefaults(f.pods[i]), withPodLevelDefaults(f.with(i, values))
-		was, is := judge(q, &before), judge(q, &after)
+		was, is := predictQuota(q, &before), predictQuota(q, &after)
 		if !is.applies || was.applies && was.refusal != "" {
 			continue
 		}
@@ -71,26 +72,27 @@ func (f *fitting) quotaHarm(q *corev1.ResourceQuota, values map[slot]resource.Qu
 	return "", ""
 }
 
-// judgment is what a quota makes of a Pod.
-type judgment struct {
+// quotaPrediction is the predicted result of a quota for a Pod.
+type quotaPrediction struct {
 	applies bool
 	refusal string
-	// resource that the refusal is about, as a container names it; may be empty.
+	// resource is the resource that the refusal concerns, as named in a container; may be
+	// empty.
 	resource corev1.ResourceName
 	usage    corev1.ResourceList
 }
 
-func judge(q *corev1.ResourceQuota, p *Pod) judgment {
+func predictQuota(q *corev1.ResourceQuota, p *Pod) quotaPrediction {
 	hard := hardOf(q)
-	usage, tracked := consumption(p, hard)
+	usage, tracked := podUsage(p, hard)
 	if len(tracked) == 0 || !inScope(q, p) {
-		return judgment{}
+		return quotaPrediction{}
 	}
-	j := judgment{applies: true, usage: usage}
+	j := quotaPrediction{applies: true, usage: usage}
 	if !p.hasPodLevelResources() {
 		for _, name := range tracked {
 			if container := lacking(p, name); container != "" {
-				j.refusal, j.resource = fmt.Sprintf("it demands %s, which container %q does not set", name, container), computeOf(name)
+				j.refusal, j.resource = fmt.Sprintf("it demands %s, which container %q does not set", name, container), containerResource(name)
 				return j
 			}
 		}
@@ -100,7 +102,7 @@ func judge(q *corev1.ResourceQuota, p *Pod) judgment {
 	}
 	for _, name := range tracked {
 		if _, ok := q.Status.Used[name]; !ok {
-			j.refusal, j.resource = fmt.Sprintf("how much of %s is used is not known yet", name), computeOf(name)
+			j.refusal, j.resource = fmt.Sprintf("how much of %s is used is not known yet", name), containerResource(name)
 			return j
 		}
 	}
@@ -110,28 +112,28 @@ func judge(q *corev1.ResourceQuota, p *Pod) judgment {
 		sum.Add(more)
 		if !more.IsZero() && sum.Cmp(limit) > 0 {
 			j.refusal = fmt.Sprintf("%s %s would be added to %s, and %s is the most", name, more.String(), used.String(), limit.String())
-			j.resource = computeOf(name)
+			j.resource = containerResource(name)
 			return j
 		}
 	}
 	return j
 }
 
-// unknownRoom refuses what a quota without status might refuse: a Pod that is new to it,
-// or one that uses more.
-func unknownRoom(q *corev1.ResourceQuota, was, is *judgment) (why string, name corev1.ResourceName) {
+// unknownRoom returns a refusal if a quota without status might refuse the Pod: if the Pod
+// enters its scope or uses more.
+func unknownRoom(q *corev1.ResourceQuota, was, is *quotaPrediction) (why string, name corev1.ResourceName) {
 	for _, tracked := range slices.Sorted(maps.Keys(is.usage)) {
 		more, less := is.usage[tracked], was.usage[tracked]
 		if more.Cmp(less) > 0 {
 			limit := q.Spec.Hard[tracked]
-			return fmt.Sprintf("how much of %s is left of %s is not known", tracked, limit.String()), computeOf(tracked)
+			return fmt.Sprintf("how much of %s is left of %s is not known", tracked, limit.String()), containerResource(tracked)
 		}
 	}
 	return "", ""
 }
 
-// inScope takes scopes that the Pod's resources do not decide for met: they are met, or
-// not, with fills and without, and in either case the comparison stays sound.
+// inScope assumes that scopes which do not depend on the Pod's resources match: fills do not
+// change whether they do, so the comparison is valid either way.
 func inScope(q *corev1.ResourceQuota, p *Pod) bool {
 	scopes := slices.Clone(q.Spec.Scopes)
 	if q.Spec.ScopeSelector != nil {
@@ -148,8 +150,8 @@ func inScope(q *corev1.ResourceQuota, p *Pod) bool {
 	return true
 }
 
-// bestEffort is ComputePodQOS in pkg/apis/core/v1/helper/qos, as far as it concerns
-// BestEffort: Pod-level resources decide alone where there are any, and zero is nothing.
+// bestEffort is ComputePodQOS in pkg/apis/core/v1/helper/qos, restricted to BestEffort:
+// Pod-level resources replace those of the containers, and zero counts as not set.
 func bestEffort(p *Pod) bool {
 	if p.hasPodLevelResources() {
 		return noCompute(p.Resources)
@@ -168,8 +170,9 @@ func noCompute(r *corev1.ResourceRequirements) bool {
 	return true
 }
 
-// consumption is what the Pod takes of a quota, and which of its resources are about Pods.
-func consumption(p *Pod, hard corev1.ResourceList) (usage corev1.ResourceList, tracked []corev1.ResourceName) {
+// podUsage returns how much of a quota the Pod uses, and which of the quota's resources concern
+// Pods.
+func podUsage(p *Pod, hard corev1.ResourceList) (usage corev1.ResourceList, tracked []corev1.ResourceName) {
 	requests, limits := containerTotals(p.Containers)
 	if p.Resources != nil {
 		override(requests, p.Resources.Requests)
@@ -183,7 +186,7 @@ func consumption(p *Pod, hard corev1.ResourceList) (usage corev1.ResourceList, t
 	}
 	usage = corev1.ResourceList{}
 	for _, name := range slices.Sorted(maps.Keys(hard)) {
-		base := computeOf(name)
+		base := containerResource(name)
 		switch {
 		case name == corev1.ResourcePods || name == "count/pods":
 			usage[name] = *resource.NewQuantity(1, resource.DecimalSI)
@@ -207,9 +210,9 @@ func override(totals, podLevel corev1.ResourceList) {
 	}
 }
 
-// computeOf is the resource of containers behind a quota's name for it: cpu for cpu,
-// requests.cpu and limits.cpu. It is empty for what containers do not consume.
-func computeOf(name corev1.ResourceName) corev1.ResourceName {
+// containerResource returns the resource of containers that a quota's resource counts: cpu for
+// cpu, requests.cpu and limits.cpu. It is empty if containers do not use the resource.
+func containerResource(name corev1.ResourceName) corev1.ResourceName {
 	base, isRequest := strings.CutPrefix(string(name), corev1.DefaultResourceRequestsPrefix)
 	base, isLimit := strings.CutPrefix(base, "limits.")
 	switch r := corev1.ResourceName(base); {
@@ -221,14 +224,15 @@ func computeOf(name corev1.ResourceName) corev1.ResourceName {
 	return ""
 }
 
-// lacking names a container without a value that a quota demands of all, if any: CPU and
-// memory only, which Kubernetes itself calls a mistake not to be repeated.
+// lacking returns a container without a value that the quota requires of every container, or
+// "". Quotas only require CPU and memory, which Kubernetes' source itself calls a mistake not
+// to be repeated.
 func lacking(p *Pod, tracked corev1.ResourceName) string {
-	base := computeOf(tracked)
+	base := containerResource(tracked)
 	if base != corev1.ResourceCPU && base != corev1.ResourceMemory {
 		return ""
 	}
-	f := demanded(tracked)
+	f := requiredField(tracked)
 	for i := range p.Containers {
 		if c := &p.Containers[i]; !f.isSet(&c.Resources) {
 			return c.Name

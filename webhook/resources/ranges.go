@@ -8,10 +8,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// limitRange is a LimitRange made ready: what it defaults, and what it refuses.
+// limitRange is a LimitRange in the form needed for prediction.
 type limitRange struct {
 	by string
-	// defaults for each container: of several Container items the last one wins.
+	// defaults apply to each container. If there are several Container items, the last one
+	// wins.
 	defaults corev1.ResourceRequirements
 	items    []item
 }
@@ -19,12 +20,11 @@ type limitRange struct {
 // item is one entry of spec.limits.
 type item struct {
 	limitType corev1.LimitType
-	// bounds are sorted by kind, then by resource.
+	// bounds are sorted by kind and resource.
 	bounds []bound
 }
 
-// readRanges sorts by name, so that a prediction depends on what LimitRanges there are
-// and not on how they were listed.
+// readRanges sorts by name, so that a prediction does not depend on the order of the list.
 func readRanges(ranges []*corev1.LimitRange) []limitRange {
 	if len(ranges) == 0 {
 		return nil
@@ -36,7 +36,7 @@ func readRanges(ranges []*corev1.LimitRange) []limitRange {
 	return read
 }
 
-// sortedByName leaves nil out.
+// sortedByName omits nil.
 func sortedByName[T any, P interface {
 	*T
 	GetName() string
@@ -55,7 +55,7 @@ func readRange(r *corev1.LimitRange) limitRange {
 			read.defaults.Requests = overlaid(read.defaults.Requests, limit.DefaultRequest)
 			read.defaults.Limits = overlaid(read.defaults.Limits, limit.Default)
 		case corev1.LimitTypePod:
-		default: // PersistentVolumeClaims are not about Pods
+		default: // items for PersistentVolumeClaims do not apply to Pods
 			continue
 		}
 		it := item{limitType: limit.Type}
@@ -67,8 +67,8 @@ func readRange(r *corev1.LimitRange) limitRange {
 	return read
 }
 
-// defaultItem applies what the API server does to a LimitRange as it decodes it
-// (SetDefaults_LimitRangeItem), for those that come from a file. Again changes nothing.
+// defaultItem applies the defaults of the API server's decoder (SetDefaults_LimitRangeItem) to
+// a LimitRange that may come from a file. It is idempotent.
 func defaultItem(limit corev1.LimitRangeItem) corev1.LimitRangeItem {
 	limit.Min, limit.Max = rounded(limit.Min), rounded(limit.Max)
 	limit.Default, limit.DefaultRequest = rounded(limit.Default), rounded(limit.DefaultRequest)

@@ -10,19 +10,19 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// within tells whether a Pod meets the scopes that its resources do not decide
+// matchesScopes reports whether a Pod matches the scopes that do not depend on its resources
 // (podMatchesScopeFunc in pkg/quota/v1/evaluator/core/pods.go).
-func within(s decision.PodScope, q *corev1.ResourceQuota) bool {
+func matchesScopes(s decision.PodScope, q *corev1.ResourceQuota) bool {
 	for _, name := range q.Spec.Scopes {
-		if !meets(s, corev1.ScopedResourceSelectorRequirement{ScopeName: name, Operator: corev1.ScopeSelectorOpExists}) {
+		if !matchesScope(s, corev1.ScopedResourceSelectorRequirement{ScopeName: name, Operator: corev1.ScopeSelectorOpExists}) {
 			return false
 		}
 	}
 	return q.Spec.ScopeSelector == nil || !slices.ContainsFunc(q.Spec.ScopeSelector.MatchExpressions,
-		func(e corev1.ScopedResourceSelectorRequirement) bool { return !meets(s, e) })
+		func(e corev1.ScopedResourceSelectorRequirement) bool { return !matchesScope(s, e) })
 }
 
-func meets(s decision.PodScope, e corev1.ScopedResourceSelectorRequirement) bool {
+func matchesScope(s decision.PodScope, e corev1.ScopedResourceSelectorRequirement) bool {
 	switch e.ScopeName {
 	case corev1.ResourceQuotaScopeTerminating:
 		return s.Terminating
@@ -31,14 +31,14 @@ func meets(s decision.PodScope, e corev1.ScopedResourceSelectorRequirement) bool
 	case corev1.ResourceQuotaScopeCrossNamespacePodAffinity:
 		return s.CrossNamespaceAffinity
 	case corev1.ResourceQuotaScopePriorityClass:
-		return meetsPriority(s.PriorityClass, e)
+		return matchesPriorityClass(s.PriorityClass, e)
 	case corev1.ResourceQuotaScopeBestEffort, corev1.ResourceQuotaScopeNotBestEffort:
-		return true // decided by the resources: see inScope
+		return true // depends on the resources: see inScope
 	}
-	return false // about claims, or not known
+	return false // a scope for claims, or unknown
 }
 
-func meetsPriority(class string, e corev1.ScopedResourceSelectorRequirement) bool {
+func matchesPriorityClass(class string, e corev1.ScopedResourceSelectorRequirement) bool {
 	operator, ok := map[corev1.ScopeSelectorOperator]selection.Operator{
 		corev1.ScopeSelectorOpIn: selection.In, corev1.ScopeSelectorOpNotIn: selection.NotIn,
 		corev1.ScopeSelectorOpExists: selection.Exists, corev1.ScopeSelectorOpDoesNotExist: selection.DoesNotExist,

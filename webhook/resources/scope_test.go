@@ -29,16 +29,16 @@ func TestEveryScopeOfAQuota(t *testing.T) {
 			MatchExpressions: []corev1.ScopedResourceSelectorRequirement{{ScopeName: scope, Operator: corev1.ScopeSelectorOpExists}},
 		}}}
 		for _, q := range []*corev1.ResourceQuota{byList, bySelector} {
-			if !within(test.in.scope, q) || !inScope(q, &test.in.pod) {
+			if !matchesScopes(test.in.scope, q) || !inScope(q, &test.in.pod) {
 				t.Errorf("a Pod is not in the scope %s: %+v", scope, q.Spec)
 			}
-			if within(test.out.scope, q) && inScope(q, &test.out.pod) {
+			if matchesScopes(test.out.scope, q) && inScope(q, &test.out.pod) {
 				t.Errorf("a Pod is in the scope %s: %+v", scope, q.Spec)
 			}
 		}
 	}
 	for _, foreign := range []corev1.ResourceQuotaScope{corev1.ResourceQuotaScopeVolumeAttributesClass, "Unknown"} {
-		if within(decision.PodScope{}, &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{Scopes: []corev1.ResourceQuotaScope{foreign}}}) {
+		if matchesScopes(decision.PodScope{}, &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{Scopes: []corev1.ResourceQuotaScope{foreign}}}) {
 			t.Errorf("a Pod is in the scope %s", foreign)
 		}
 	}
@@ -56,7 +56,7 @@ func TestScopesOfAQuotaAddUp(t *testing.T) {
 		}},
 	}}
 	all := decision.PodScope{Terminating: true, PriorityClass: "high", CrossNamespaceAffinity: true}
-	if !within(all, q) {
+	if !matchesScopes(all, q) {
 		t.Error("a Pod in every scope is not in the quota's")
 	}
 	for name, lacks := range map[string]func(*decision.PodScope){
@@ -66,7 +66,7 @@ func TestScopesOfAQuotaAddUp(t *testing.T) {
 	} {
 		some := all
 		lacks(&some)
-		if within(some, q) {
+		if matchesScopes(some, q) {
 			t.Errorf("a Pod without %s is in the quota's scopes", name)
 		}
 	}
@@ -95,7 +95,7 @@ func TestPriorityClassOfAQuota(t *testing.T) {
 		q := &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{ScopeSelector: &corev1.ScopeSelector{
 			MatchExpressions: []corev1.ScopedResourceSelectorRequirement{{ScopeName: corev1.ResourceQuotaScopePriorityClass, Operator: test.operator, Values: test.values}},
 		}}}
-		if got := within(decision.PodScope{PriorityClass: test.class}, q); got != test.want {
+		if got := matchesScopes(decision.PodScope{PriorityClass: test.class}, q); got != test.want {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}

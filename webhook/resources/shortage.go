@@ -11,33 +11,33 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Demand is what a workload asks of the ResourceQuotas of its namespace.
+// Demand is what a workload needs from the ResourceQuotas of its namespace.
 type Demand struct {
-	// Pods is what each of its Pods may be: one Pod per outcome of a prediction.
+	// Pods has the possible forms of each Pod: one per outcome of a prediction.
 	Pods []Pod
-	// Scope of the Pods.
+	// Scope is the scope of the Pods.
 	Scope decision.PodScope
-	// Claims that are made for each Pod.
+	// Claims are created for each Pod.
 	Claims []decision.Claim
 	Count  decision.PodCount
-	// Present is what already counts as used, and goes as the new Pods come.
-	Present *Present
+	// Current is the usage that the quota counts already, and that new Pods replace.
+	Current *Current
 }
 
-// Present are the Pods that a workload has.
-type Present struct {
+// Current has the Pods that a workload has now.
+type Current struct {
 	Pod   Pod
 	Scope decision.PodScope
 	Count int64
-	// Claims of each of the Pods, and Kept what there is of those that outlive them.
-	Claims, Kept []decision.Claim
+	// Claims are those of each Pod. Retained are existing claims that outlive the Pods.
+	Claims, Retained []decision.Claim
 }
 
-// Shortages are the quotas with too little left for all of a workload's Pods, and those
-// that demand a value which its Pods lack; sorted by quota, then by resource.
+// Shortages returns the quotas that cannot accommodate all of a workload's Pods, or that
+// require a value which the Pods lack. They are sorted by quota and resource.
 //
-// What is left is what the quota's status says. One without status, from a file or just
-// created, is taken to be unused: what does not fit then never will.
+// The remaining amount is computed from the quota's status. A quota without status, from a file
+// or just created, is assumed to be unused: what does not fit then never will.
 func Shortages(d Demand, quotas []*corev1.ResourceQuota) []decision.Shortage {
 	var all []decision.Shortage
 	for _, q := range sortedByName(quotas) {
@@ -46,7 +46,7 @@ func Shortages(d Demand, quotas []*corev1.ResourceQuota) []decision.Shortage {
 	return all
 }
 
-// shortages are those of all outcomes; certain are those that every outcome has.
+// shortages returns the shortages of all outcomes. Those that every outcome has are certain.
 func (d *Demand) shortages(q *corev1.ResourceQuota) []decision.Shortage {
 	type key struct{ resource, container, path string }
 	var union []decision.Shortage
@@ -75,12 +75,12 @@ func (d *Demand) shortagesOf(q *corev1.ResourceQuota, p *Pod) []decision.Shortag
 			if container := lacking(p, name); container != "" {
 				all = append(all, decision.Shortage{
 					By: byQuota(q), Resource: string(name), When: decision.ShortAlways,
-					Container: container, Field: demanded(name).String(),
+					Container: container, Field: requiredField(name).String(),
 				})
 			}
 		}
 	}
-	returned := d.Present.usage(q)
+	returned := d.Current.usage(q)
 	for _, name := range slices.Sorted(maps.Keys(each)) {
 		left := hard[name].DeepCopy()
 		left.Sub(q.Status.Used[name])
@@ -101,8 +101,8 @@ func (d *Demand) shortagesOf(q *corev1.ResourceQuota, p *Pod) []decision.Shortag
 	return all
 }
 
-// excessOf is about the Pods that run all the time. That one more does not fit is no worse
-// where there are more of them, all of which fit.
+// excessOf returns the excess of Pods that run permanently. If only a surge Pod does not fit,
+// the number of other Pods, which fit, does not matter.
 func excessOf(when decision.ShortageTime, needed, left resource.Quantity) string {
 	switch when {
 	case decision.ShortAlways:
@@ -123,12 +123,12 @@ func hardOf(q *corev1.ResourceQuota) corev1.ResourceList {
 
 func byQuota(q *corev1.ResourceQuota) string { return "ResourceQuota/" + q.Name }
 
-func demanded(tracked corev1.ResourceName) Field {
-	return Field{Requests: !strings.HasPrefix(string(tracked), "limits."), Resource: computeOf(tracked)}
+func requiredField(tracked corev1.ResourceName) Field {
+	return Field{Requests: !strings.HasPrefix(string(tracked), "limits."), Resource: containerResource(tracked)}
 }
 
-// usage is all that a quota counts of what is present.
-func (p *Present) usage(q *corev1.ResourceQuota) corev1.ResourceList {
+// usage returns what a quota counts of the current Pods and claims.
+func (p *Current) usage(q *corev1.ResourceQuota) corev1.ResourceList {
 	all := corev1.ResourceList{}
 	if p == nil {
 		return all
@@ -138,14 +138,14 @@ func (p *Present) usage(q *corev1.ResourceQuota) corev1.ResourceList {
 		all[name] = times(amount, p.Count)
 	}
 	for name := range hardOf(q) {
-		if kept := ofClaims(p.Kept, string(name)); countsClaims(q) && !kept.IsZero() {
+		if kept := claimUsage(p.Retained, string(name)); countsClaims(q) && !kept.IsZero() {
 			addTo(all, corev1.ResourceList{name: kept})
 		}
 	}
 	return all
 }
 
-// short says when there first is too little left, and for how many Pods.
+// short returns the first situation in which left is insufficient, and the number of Pods then.
 func short(c decision.PodCount, each, left resource.Quantity) (decision.ShortageTime, int64) {
 	fits := func(pods int64) bool {
 		needed := times(each, pods)
@@ -158,8 +158,8 @@ func short(c decision.PodCount, each, left resource.Quantity) (decision.Shortage
 		return decision.ShortStuck, c.Steady + 1
 	case c.Surge > 0 && c.Steady > 0 && !fits(c.Steady+c.Surge):
 		return decision.ShortRollout, c.Steady + c.Surge
-	case !fits(c.Most):
-		return decision.ShortScaling, c.Most
+	case !fits(c.Max):
+		return decision.ShortScaling, c.Max
 	}
 	return "", 0
 }
@@ -170,16 +170,16 @@ func times(q resource.Quantity, n int64) resource.Quantity {
 	return product
 }
 
-// usageOf is what one Pod, with its claims, adds to what a quota counts, and which of the
-// quota's resources are about Pods. A quota with a scope counts no claims.
+// usageOf returns what one Pod with its claims adds to a quota's usage, and which of the
+// quota's resources concern Pods. A quota with a scope counts no claims.
 func usageOf(q *corev1.ResourceQuota, p *Pod, scope decision.PodScope, claims []decision.Claim) (each corev1.ResourceList, tracked []corev1.ResourceName) {
 	each = corev1.ResourceList{}
-	if within(scope, q) && inScope(q, p) {
-		each, tracked = consumption(p, hardOf(q))
+	if matchesScopes(scope, q) && inScope(q, p) {
+		each, tracked = podUsage(p, hardOf(q))
 	}
 	if countsClaims(q) {
 		for name := range hardOf(q) {
-			if amount := ofClaims(claims, string(name)); !amount.IsZero() {
+			if amount := claimUsage(claims, string(name)); !amount.IsZero() {
 				each[name] = amount
 			}
 		}
@@ -191,9 +191,9 @@ func countsClaims(q *corev1.ResourceQuota) bool {
 	return len(q.Spec.Scopes) == 0 && q.Spec.ScopeSelector == nil
 }
 
-// ofClaims follows the evaluator of PersistentVolumeClaims (pkg/quota/v1/evaluator/core):
-// all claims together, and those of one class.
-func ofClaims(claims []decision.Claim, name string) resource.Quantity {
+// claimUsage counts claims as the evaluator in pkg/quota/v1/evaluator/core does: of all classes
+// or of one.
+func claimUsage(claims []decision.Claim, name string) resource.Quantity {
 	class, base, ofClass := strings.Cut(name, ".storageclass.storage.k8s.io/")
 	if !ofClass {
 		base = strings.TrimPrefix(name, "count/")

@@ -6,11 +6,11 @@ import (
 	"crypto/x509"
 	"fmt"
 
-	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/certs"
+	"taffrail.dev/webhook/metrics"
 )
 
-// certificate is what is served, wherever it comes from.
+// certificate is the source of the serving certificate.
 type certificate interface {
 	// Get is a tls.Config.GetCertificate.
 	Get(*tls.ClientHelloInfo) (*tls.Certificate, error)
@@ -21,18 +21,18 @@ type certificate interface {
 }
 
 // newCertificate takes Options that are complete.
-func newCertificate(o Options, metrics *admission.Metrics) (certificate, error) {
+func newCertificate(o Options, expiry *metrics.Certificate) (certificate, error) {
 	log := o.Log.WithName("certificate")
 	loaded := func(c *x509.Certificate) {
-		metrics.Certificate(c.NotAfter)
+		expiry.Expires(c.NotAfter)
 		log.Info("Serving a certificate", "expires", c.NotAfter, "names", c.DNSNames, "serial", c.SerialNumber.String())
 	}
 	if o.Certificate == nil {
 		return certs.NewFiles(o.CertFile, o.KeyFile, log, loaded), nil
 	}
-	keeper, err := certs.NewKeeper(o.Config, *o.Certificate, log, loaded)
+	rotator, err := certs.NewRotator(o.Config, *o.Certificate, log, loaded)
 	if err != nil {
 		return nil, fmt.Errorf("keeping the certificate: %w", err)
 	}
-	return keeper, nil
+	return rotator, nil
 }

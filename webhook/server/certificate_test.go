@@ -77,7 +77,7 @@ func TestCertificateAppearsAndChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := withTLS(newHTTPServer(http.NotFoundHandler(), logr.Discard()), c.Get)
+	server := newHTTPServer(http.NotFoundHandler(), logr.Discard(), withTLS(c.Get))
 	go server.ServeTLS(listener, "", "") //nolint:errcheck // ends with the test
 	defer server.Close()
 	serial := func() int64 {

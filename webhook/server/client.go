@@ -16,14 +16,13 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// authoritiesAge is how old what was read of the authorities may be: whoever reaches the
-// port can begin handshakes without end, and must not make each of them read a file.
+// authoritiesAge is how old the authorities that were read may be: anybody who reaches the port can
+// begin handshakes without end, and must not make each of them read a file.
 const authoritiesAge = time.Second
 
-// clients verifies callers at the handshake: whoever does not show a certificate that an
-// authority in a file has signed gets no further, and so learns and costs nothing. An API
-// server shows one where its AdmissionConfiguration has a kubeconfig for webhooks; that of
-// EKS does not.
+// clients verifies callers at the handshake: a caller without a certificate that an authority in
+// a file has signed gets no further, and so learns and costs nothing. An API server presents one
+// if its AdmissionConfiguration has a kubeconfig for webhooks; that of EKS does not.
 type clients struct {
 	file string
 	// names are the common names that are let in; all if empty.
@@ -39,7 +38,16 @@ type clients struct {
 	unreadable, refused latest
 }
 
-// NoAuthorityError is a file that should hold certificates and holds none.
+// newClients reads the file once, so that a mistake in its name ends the start.
+func newClients(file string, names []string, log logr.Logger, now func() time.Time) (*clients, error) {
+	c := &clients{file: file, names: names, log: log, now: now}
+	if err := c.load(); err != nil {
+		return nil, fmt.Errorf("reading the authorities of clients: %w", err)
+	}
+	return c, nil
+}
+
+// NoAuthorityError is returned for a file that should hold certificates and holds none.
 type NoAuthorityError struct{ File string }
 
 func (e *NoAuthorityError) Error() string { return e.File + ": no certificate in PEM in it" }
@@ -122,10 +130,10 @@ func (c *clients) verify(chains [][]*x509.Certificate) error {
 	return nil
 }
 
-// latest is what one source has said last.
+// latest is the last message of one source.
 type latest struct{ text atomic.Pointer[string] }
 
-// isNews tells whether it said something else before.
+// isNews reports whether the text differs from the previous one.
 func (l *latest) isNews(text string) bool {
 	before := l.text.Swap(&text)
 	return before == nil || *before != text

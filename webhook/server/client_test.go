@@ -66,20 +66,22 @@ func TestClientsAreVerifiedByWhatTheFileHoldsNow(t *testing.T) {
 		}
 		clock.Add(1)
 	}
-	known := &clients{file: file, names: []string{"kube-apiserver"}, log: logr.Discard(), now: now}
-	if err := known.load(); !errors.Is(err, os.ErrNotExist) {
+	names := []string{"kube-apiserver"}
+	if _, err := newClients(file, names, logr.Discard(), now); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	write([]byte("garbage"))
-	if none := new(NoAuthorityError); !errors.As(known.load(), &none) {
-		t.Error("a file without a certificate is taken")
+	_, err := newClients(file, names, logr.Discard(), now)
+	if _, none := errors.AsType[*NoAuthorityError](err); !none {
+		t.Errorf("a file without a certificate: %v", err)
 	}
 	firstAuthority, first := newClient(t, "kube-apiserver")
 	secondAuthority, second := newClient(t, "kube-apiserver")
 	_, stranger := newClient(t, "kube-apiserver")
 	somebodysAuthority, somebody := newClient(t, "somebody")
 	write(firstAuthority)
-	if err := known.load(); err != nil {
+	known, err := newClients(file, names, logr.Discard(), now)
+	if err != nil {
 		t.Fatal(err)
 	}
 
@@ -90,8 +92,7 @@ func TestClientsAreVerifiedByWhatTheFileHoldsNow(t *testing.T) {
 	mux := http.NewServeMux()
 	(&health{}).register(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "decided") })
-	server := withTLS(newHTTPServer(mux, logr.Discard()), c.Get)
-	known.require(server)
+	server := newHTTPServer(mux, logr.Discard(), withTLS(c.Get), known.require)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

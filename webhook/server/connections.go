@@ -175,7 +175,7 @@ func (l *connections) leave(c *connection) {
 	}
 }
 
-// serve makes a server tell what its connections are doing, and take them from l.
+// serve makes a server report the state of its connections, which it takes from l.
 func (l *connections) serve(s *http.Server) {
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, connectionKey{}, connectionOf(conn))
@@ -309,18 +309,3 @@ func (c *connection) answer(decision bool) {
 	c.proven = c.proven || decision
 	c.owner.enter(c, answering)
 }
-
-// evictions count connections that were closed to make room.
-type evictions struct{ counter *prometheus.CounterVec }
-
-func newEvictions(registerer prometheus.Registerer) evictions {
-	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "taffrail_connections_evicted_total",
-		Help: "Connections closed to make room for others, by port (webhook, metrics).",
-	}, []string{"port"})
-	registerer.MustRegister(counter)
-	return evictions{counter}
-}
-
-// of counts from zero, or an alert would not see the first.
-func (e evictions) of(port string) prometheus.Counter { return e.counter.WithLabelValues(port) }

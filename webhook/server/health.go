@@ -28,7 +28,7 @@ func (h *health) register(mux *http.ServeMux) {
 	mux.HandleFunc("/readyz", h.readyz)
 }
 
-// readyz lists what it asks for in the manner of the API server, and says what is missing.
+// readyz lists the checks as the API server does, with what is missing.
 func (h *health) readyz(w http.ResponseWriter, _ *http.Request) {
 	var b strings.Builder
 	status := http.StatusOK

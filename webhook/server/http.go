@@ -37,11 +37,12 @@ const (
 	maxMetricsConnections = 512
 )
 
-// newHTTPServer is a server with every timeout set, HTTP/1.1 alone.
-func newHTTPServer(handler http.Handler, log logr.Logger) *http.Server {
+// newHTTPServer returns a server of HTTP/1.1 alone, with every timeout set. The options apply in
+// order: withTLS, then *clients.require, and *connections.serve.
+func newHTTPServer(handler http.Handler, log logr.Logger, options ...func(*http.Server)) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	return &http.Server{
+	s := &http.Server{
 		Handler:           handler,
 		Protocols:         &protocols,
 		ReadHeaderTimeout: headerTimeout,
@@ -49,19 +50,24 @@ func newHTTPServer(handler http.Handler, log logr.Logger) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		// What net/http has to say is about handshakes of port scanners and probes.
+		// net/http logs the failed handshakes of port scanners and probes.
 		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(log.V(1)), slog.LevelInfo),
 	}
+	for _, option := range options {
+		option(s)
+	}
+	return s
 }
 
 // withTLS adds TLS 1.3: every API server that Taffrail supports speaks it.
-func withTLS(s *http.Server, get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *http.Server {
-	s.TLSConfig = &tls.Config{
-		MinVersion: tls.VersionTLS13, GetCertificate: get,
-		// The API server does not resume sessions, and tickets cost a signature's worth of time.
-		SessionTicketsDisabled: true,
+func withTLS(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) func(*http.Server) {
+	return func(s *http.Server) {
+		s.TLSConfig = &tls.Config{
+			MinVersion: tls.VersionTLS13, GetCertificate: get,
+			// The API server does not resume sessions, and tickets cost a signature's worth of time.
+			SessionTicketsDisabled: true,
+		}
 	}
-	return s
 }
 
 // drainer is the admission handler, as stopping it goes.
@@ -138,8 +144,7 @@ func inTurn[T any](gather func() (T, error)) func() (T, error) {
 
 // serveMetrics serves until ctx ends.
 func serveMetrics(ctx context.Context, listener *connections, handler http.Handler, log logr.Logger) error {
-	server := newHTTPServer(handler, log)
-	listener.serve(server)
+	server := newHTTPServer(handler, log, listener.serve)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	select {

@@ -88,7 +88,7 @@ func TestFrontLosesNoRequest(t *testing.T) {
 		writeText(w, http.StatusOK, "done")
 	})
 	f := &front{
-		server: withTLS(newHTTPServer(mux, logr.Discard()), c.Get), listener: listener, health: probes, admission: order,
+		server: newHTTPServer(mux, logr.Discard(), withTLS(c.Get)), listener: listener, health: probes, admission: order,
 		drainDelay: 300 * time.Millisecond, grace: 10 * time.Second, log: logr.Discard(),
 	}
 	ctx, stop := context.WithCancel(t.Context())

@@ -16,14 +16,14 @@ import (
 
 // The defaults of Options.
 const (
-	DefaultBindAddress        = ":9443"
-	DefaultMetricsBindAddress = ":8080"
-	DefaultDrainDelay         = 5 * time.Second
-	DefaultShutdownGrace      = 15 * time.Second
-	DefaultNamespace          = "taffrail-system"
-	DefaultName               = "taffrail"
-	DefaultExcusesInterval    = 10 * time.Minute
-	DefaultWouldDenyInterval  = 30 * time.Second
+	DefaultBindAddress            = ":9443"
+	DefaultMetricsBindAddress     = ":8080"
+	DefaultDrainDelay             = 5 * time.Second
+	DefaultShutdownGrace          = 15 * time.Second
+	DefaultNamespace              = "taffrail-system"
+	DefaultName                   = "taffrail"
+	DefaultExemptionUsageInterval = 10 * time.Minute
+	DefaultWouldDenyInterval      = 30 * time.Second
 )
 
 // Options of Run.
@@ -86,13 +86,13 @@ type Options struct {
 	LeaderElect bool
 	// Namespace holds the Lease, and the Secret of Certificate; DefaultNamespace if empty.
 	Namespace string
-	// ExcusesInterval is how often the leader counts what Exemptions excuse, which reads the
-	// objects that they cover; DefaultExcusesInterval if 0.
-	ExcusesInterval time.Duration
-	Log             logr.Logger
+	// ExemptionUsageInterval is how often the leader counts what Exemptions excuse, which reads the
+	// objects that they cover; DefaultExemptionUsageInterval if 0.
+	ExemptionUsageInterval time.Duration
+	Log                    logr.Logger
 }
 
-// OptionError says which option is wrong.
+// OptionError is returned for an invalid option.
 type OptionError struct {
 	Option string
 	Err    error
@@ -135,8 +135,8 @@ func (o Options) complete() (Options, error) {
 	if o.MaxInFlightBytes < 0 {
 		return o, &OptionError{Option: "MaxInFlightBytes", Err: errNegative}
 	}
-	if o.ExcusesInterval < 0 {
-		return o, &OptionError{Option: "ExcusesInterval", Err: errNegative}
+	if o.ExemptionUsageInterval < 0 {
+		return o, &OptionError{Option: "ExemptionUsageInterval", Err: errNegative}
 	}
 	if o.ShutdownGrace < 0 {
 		return o, &OptionError{Option: "ShutdownGrace", Err: errNegative}
@@ -157,7 +157,7 @@ func (o Options) complete() (Options, error) {
 	}
 	fill(&o.MaxInFlight, admission.DefaultMaxInFlight)
 	fill(&o.MaxInFlightBytes, admission.DefaultMaxInFlightBytes)
-	fill(&o.ExcusesInterval, DefaultExcusesInterval)
+	fill(&o.ExemptionUsageInterval, DefaultExemptionUsageInterval)
 	fill(&o.DrainDelay, DefaultDrainDelay)
 	fill(&o.ShutdownGrace, DefaultShutdownGrace)
 	return o, nil

@@ -1,11 +1,10 @@
-// Package yamldoc reads YAML and JSON documents the way kubectl does, and knows
-// on which line of the file each field stands.
+// Package yamldoc reads YAML and JSON documents as kubectl does, and finds the line of each field
+// in the file.
 //
-// Two parsers see every document. go.yaml.in/yaml/v3 gives the places, and carries
-// the guards: duplicate keys, anchors that contain themselves, alias bombs. Only
-// then does sigs.k8s.io/yaml give the values, because that is what kubectl sends
-// to the API server: it reads "yes" as true and 0644 as 420, where a parser of
-// YAML 1.2 reads text and a number of its own.
+// Every document is parsed twice. go.yaml.in/yaml/v3 provides the positions, and the nodes on
+// which the guards work: duplicate keys, anchors that contain themselves, excessive aliasing.
+// sigs.k8s.io/yaml then provides the values, because kubectl sends those to the API server: it
+// reads "yes" as true and 0644 as 420, where a YAML 1.2 parser reads text and another number.
 //
-// No error of this package quotes what stands in a document: it may be a Secret.
+// No error of this package quotes the content of a document, which may be a Secret.
 package yamldoc

@@ -10,14 +10,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Error says what is wrong with a document, and where.
+// Error describes a problem with a document and its position.
 type Error struct {
-	// Line of the file, never 0.
+	// Line is the line in the file. It is never 0.
 	Line int
-	// Field is empty where the error is not about one, as for a syntax error.
+	// Field is empty if the error is not about a field, as for a syntax error.
 	Field  string
 	Reason string
-	// Lenient is true if readers that check less take the text, as kubectl may.
+	// Lenient is true if a less strict parser may accept the text, as kubectl may.
 	Lenient bool
 }
 
@@ -28,38 +28,46 @@ func (e *Error) Error() string {
 	return e.Field + ": " + e.Reason
 }
 
-// Document is one document, parsed.
+// Document is a parsed document.
 type Document struct {
-	// Line of the file where its content begins.
+	// Text is the original text, including markers, comments and line endings.
+	Text []byte
+	// Start is the offset of Text in the file, in bytes.
+	Start int
+	// Line is the line of the file on which the content starts.
 	Line int
-	// Value is made of map[string]any, []any, string, bool, int64, float64 and nil;
-	// nil for a document without content. Nothing in it is shared between two places,
-	// whatever aliases the text has.
+	// Value consists of map[string]any, []any, string, bool, int64, float64 and nil. It is nil for
+	// a document without content. No part of it is shared between two places, even if the text has
+	// aliases.
 	Value any
 
-	// Doubled are the keys that are in one map twice, in a document that ParseManifest read.
-	// The last one counts, as it does for kubectl.
-	Doubled []Error
+	// Duplicates lists the duplicate keys that ParseManifest found. The last value counts, as it
+	// does for kubectl.
+	Duplicates []Error
 
 	root   *yamlv3.Node
-	before int // lines of the file above the text that was parsed
+	before int // the number of lines of the file above the parsed text
 }
 
-// Parse reads a chunk that Split made. The error is always an *Error. A key that is in one
-// map twice is one.
+// Root returns the root node of the document, including comments, or nil if it has no content,
+// and the number of lines of the file above Text: the Line of a node is relative to that.
+func (d *Document) Root() (root *yamlv3.Node, before int) { return d.root, d.before }
+
+// Parse parses a chunk returned by Split. The error is always an *Error. A duplicate key is an
+// error.
 func Parse(chunk Chunk) (*Document, error) { return parse(chunk, false) }
 
-// ParseManifest is Parse for objects that kubectl would apply: it takes a key twice, unless
-// two objects have run together.
+// ParseManifest is Parse for objects that kubectl would apply. It accepts duplicate keys, unless
+// they show that the separator between two objects is missing.
 func ParseManifest(chunk Chunk) (*Document, error) { return parse(chunk, true) }
 
-func parse(chunk Chunk, takesDoubled bool) (*Document, error) {
+func parse(chunk Chunk, allowDuplicates bool) (*Document, error) {
 	if hasUTF16Mark(chunk.Data) {
 		return nil, &Error{Line: chunk.Line, Lenient: true, Reason: "the text is UTF-16: save it as UTF-8"}
 	}
-	// A lone mark is how some editors save an empty file; the parser would refuse it.
+	// Some editors save an empty file as a byte order mark, which the parser would reject.
 	text := bytes.TrimPrefix(chunk.Data, []byte("\ufeff"))
-	d := &Document{Line: chunk.Line, before: chunk.Line - 1}
+	d := &Document{Text: chunk.Data, Start: chunk.Start, Line: chunk.Line, before: chunk.Line - 1}
 	decoder := yamlv3.NewDecoder(bytes.NewReader(text))
 	var node yamlv3.Node
 	switch err := decoder.Decode(&node); {
@@ -68,31 +76,31 @@ func parse(chunk Chunk, takesDoubled bool) (*Document, error) {
 	case err != nil:
 		return nil, syntaxError(err, chunk)
 	}
-	// A second document after a line break that Split does not know must not get lost.
+	// Do not lose a second document that starts after a line break unknown to Split.
 	var second yamlv3.Node
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
 		if err != nil {
 			broken := syntaxError(err, chunk)
-			broken.Lenient = true // They stop after the first document.
+			broken.Lenient = true // Lenient parsers stop after the first document.
 			return nil, broken
 		}
 		return nil, &Error{Line: d.before + second.Line, Lenient: true, Reason: `another document begins here: put "---" on a line of its own above it`}
 	}
-	// Of a document that holds nothing, the parser says that it begins where the text ends.
+	// If the document has no content, the parser reports its end as its position.
 	if len(node.Content) != 1 || isNull(node.Content[0]) {
 		return d, nil
 	}
 	d.root = node.Content[0]
 	d.Line = d.before + d.root.Line
-	doubled, err := guard(d.root, takesDoubled)
+	duplicates, err := guard(d.root, allowDuplicates)
 	if err != nil {
 		err.Line += d.before
 		err.Reason = withHint(err.Reason, chunk)
 		return nil, err
 	}
-	for _, key := range doubled {
+	for _, key := range duplicates {
 		key.Line += d.before
-		d.Doubled = append(d.Doubled, key)
+		d.Duplicates = append(d.Duplicates, key)
 	}
 	return d, d.evaluate(text, chunk)
 }
@@ -100,8 +108,8 @@ func parse(chunk Chunk, takesDoubled bool) (*Document, error) {
 func (d *Document) evaluate(text []byte, chunk Chunk) error {
 	asJSON, err := yaml.YAMLToJSON(text)
 	if err != nil {
-		// The text has parsed once, so what is left are values without a JSON
-		// counterpart, and the parser's own guard. The other errors quote the values.
+		// The text is valid YAML, so the error is either a value without a JSON equivalent or the
+		// parser's own alias guard. The text of other errors quotes values.
 		reason := "holds a value that JSON has no word for"
 		if err.Error() == "yaml: document contains excessive aliasing" {
 			reason = "consists of aliases for the most part"

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Files lists the files that a path names: itself, or every *.yaml, *.yml and *.json
-// below a folder, sorted. Links to files are followed, links to folders are not. A
-// folder without any is an error, because a mistyped path must not pass for a clean one.
-// Every error is an *fs.PathError.
+// Files returns the files that a path names: the file itself, or every *.yaml, *.yml and *.json
+// below a folder, sorted. It follows links to files but not to folders. A folder without any such
+// file is an error: a mistyped path must not look like a clean one. Every error is an
+// *fs.PathError.
 func Files(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -45,13 +45,13 @@ func Files(path string) ([]string, error) {
 	return files, nil
 }
 
-// IsCaseFile tells whether a file is one of a policy's cases, which are no manifests: it
-// stands in a folder named cases.
+// IsCaseFile reports whether a file is a test case of a policy and not a manifest: it is in a
+// folder named cases.
 func IsCaseFile(path string) bool {
 	return IsManifestName(path) && filepath.Base(filepath.Dir(path)) == "cases"
 }
 
-// IsManifestName reports whether a file is named like YAML or JSON.
+// IsManifestName reports whether a file has the extension of YAML or JSON.
 func IsManifestName(path string) bool {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".yaml", ".yml", ".json":

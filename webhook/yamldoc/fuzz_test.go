@@ -19,7 +19,7 @@ func FuzzDocuments(f *testing.F) {
 	} {
 		f.Add([]byte(text))
 	}
-	files, err := filepath.Glob("../../../test/testdata/chapter/*")
+	files, err := filepath.Glob("../../test/testdata/chapter/*")
 	if err != nil || len(files) == 0 {
 		f.Fatal("the chapter's manifests are not there", err)
 	}

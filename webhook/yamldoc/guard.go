@@ -7,46 +7,48 @@ import (
 	"strings"
 
 	yamlv3 "go.yaml.in/yaml/v3"
+
+	"taffrail.dev/webhook/decision"
 )
 
 const (
-	// maxDepth is far above what any object may have; it only keeps the stack short.
+	// maxDepth protects the stack. It is far above the depth of any object.
 	maxDepth = 1000
-	// maxSize bounds a document with its aliases written out, in bytes. It is far
-	// above what one object may have, for a List may hold a whole cluster.
+	// maxSize limits the size of a document with its aliases expanded, in bytes. It is far above
+	// the size of an object, because a List may contain all objects of a cluster.
 	maxSize = 64 << 20
 )
 
-// guard refuses what the second parser would take the wrong way, or never finish. It
-// returns the keys that are in one map twice, if they are taken.
-func guard(root *yamlv3.Node, takesDoubled bool) ([]Error, *Error) {
-	g := guardian{seen: map[*yamlv3.Node]extent{}, takesDoubled: takesDoubled}
+// guard rejects documents that the second parser would misread or never finish reading. It
+// returns the duplicate keys if they are allowed.
+func guard(root *yamlv3.Node, allowDuplicates bool) ([]Error, *Error) {
+	g := guardState{seen: map[*yamlv3.Node]extent{}, allowDuplicates: allowDuplicates}
 	_, err := g.measure(root, "")
-	return g.doubled, err
+	return g.duplicates, err
 }
 
-// extent is what a node comes to once its aliases are written out.
+// extent is the size and depth of a node with its aliases expanded.
 type extent struct {
 	size, depth int
 	done        bool
 }
 
-type guardian struct {
-	seen         map[*yamlv3.Node]extent
-	takesDoubled bool
-	doubled      []Error
+type guardState struct {
+	seen            map[*yamlv3.Node]extent
+	allowDuplicates bool
+	duplicates      []Error
 }
 
-func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
+func (g *guardState) measure(node *yamlv3.Node, path decision.FieldPath) (extent, *Error) {
 	if known, found := g.seen[node]; found {
 		if !known.done {
-			return extent{}, &Error{Line: node.Line, Field: path, Reason: "an anchor contains itself"}
+			return extent{}, &Error{Line: node.Line, Field: string(path), Reason: "an anchor contains itself"}
 		}
 		return known, nil
 	}
 	g.seen[node] = extent{}
 	total := extent{size: len(node.Value) + 4, done: true}
-	add := func(child *yamlv3.Node, path string) *Error {
+	add := func(child *yamlv3.Node, path decision.FieldPath) *Error {
 		inner, err := g.measure(child, path)
 		if err != nil {
 			return err
@@ -65,13 +67,13 @@ func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
 	switch node.Kind {
 	case yamlv3.ScalarNode:
 		if isNotFinite(node) {
-			err = &Error{Line: node.Line, Field: path, Reason: "JSON has no infinite numbers, and none that are not a number: quote it if it is text"}
+			err = &Error{Line: node.Line, Field: string(path), Reason: "JSON has no infinite numbers, and none that are not a number: quote it if it is text"}
 		}
 	case yamlv3.AliasNode:
 		err = add(node.Alias, path)
 	case yamlv3.SequenceNode:
 		for i, child := range node.Content {
-			if err = add(child, path+"["+strconv.Itoa(i)+"]"); err != nil {
+			if err = add(child, path.Index(i)); err != nil {
 				break
 			}
 		}
@@ -82,40 +84,40 @@ func (g *guardian) measure(node *yamlv3.Node, path string) (extent, *Error) {
 	return total, err
 }
 
-func (g *guardian) mapping(node *yamlv3.Node, path string, add func(*yamlv3.Node, string) *Error) *Error {
+func (g *guardState) mapping(node *yamlv3.Node, path decision.FieldPath, add func(*yamlv3.Node, decision.FieldPath) *Error) *Error {
 	lines := make(map[string]int, len(node.Content)/2)
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		name := target(key)
+		name := Target(key)
 		if name.Kind != yamlv3.ScalarNode || isNull(name) {
-			return &Error{Line: key.Line, Field: path, Reason: "a key is neither text nor a number nor a boolean"}
+			return &Error{Line: key.Line, Field: string(path), Reason: "a key is neither text nor a number nor a boolean"}
 		}
-		// "<<" merges, and may stand more than once.
-		if name.ShortTag() != "!!merge" {
+		// The merge key "<<" may occur more than once.
+		if !IsMerge(name) {
 			if first, found := lines[name.Value]; found {
-				err := twice(key, path, first)
-				if !g.takesDoubled || beginsObject(key, path) {
+				err := duplicateKey(key, path, first)
+				if !g.allowDuplicates || beginsObject(key, path) {
 					return err
 				}
-				g.doubled = append(g.doubled, *err)
+				g.duplicates = append(g.duplicates, *err)
 			}
 			lines[name.Value] = key.Line
 		} else if !mergeable(value) {
-			return &Error{Line: key.Line, Field: join(path, name.Value), Reason: "only a map can be merged here: a list cannot be, nor can text"}
+			return &Error{Line: key.Line, Field: string(path.Child(name.Value)), Reason: "only a map can be merged here: a list cannot be, nor can text"}
 		}
 		if err := add(key, path); err != nil {
 			return err
 		}
-		if err := add(value, join(path, name.Value)); err != nil {
+		if err := add(value, path.Child(name.Value)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// twice is the error of a key that is in one map for the second time. Where it begins an
-// object, two objects have run together.
-func twice(key *yamlv3.Node, path string, first int) *Error {
+// duplicateKey returns the error for the second occurrence of a key in a map. If the key starts
+// an object, the separator between two objects is probably missing.
+func duplicateKey(key *yamlv3.Node, path decision.FieldPath, first int) *Error {
 	before := "on the same line"
 	if key.Line != first {
 		before = count(key.Line-first, "line") + " above"
@@ -124,10 +126,10 @@ func twice(key *yamlv3.Node, path string, first int) *Error {
 	if beginsObject(key, path) {
 		reason += `: if another object begins here, put "---" on a line of its own above it`
 	}
-	return &Error{Line: key.Line, Field: join(path, key.Value), Lenient: true, Reason: reason}
+	return &Error{Line: key.Line, Field: string(path.Child(key.Value)), Lenient: true, Reason: reason}
 }
 
-// isNotFinite knows .inf and .nan, however they are written.
+// isNotFinite reports whether a node is .inf or .nan, in any spelling.
 func isNotFinite(node *yamlv3.Node) bool {
 	if node.ShortTag() != "!!float" {
 		return false
@@ -136,31 +138,17 @@ func isNotFinite(node *yamlv3.Node) bool {
 	return number == ".inf" || number == ".nan"
 }
 
-func beginsObject(key *yamlv3.Node, path string) bool {
+func beginsObject(key *yamlv3.Node, path decision.FieldPath) bool {
 	return path == "" && (key.Value == "apiVersion" || key.Value == "kind")
 }
 
 // mergeable reports whether the value of a merge key (<<) is a map or a list of maps.
 func mergeable(value *yamlv3.Node) bool {
-	value = target(value)
+	value = Target(value)
 	if value.Kind == yamlv3.SequenceNode {
-		return !slices.ContainsFunc(value.Content, func(n *yamlv3.Node) bool { return target(n).Kind != yamlv3.MappingNode })
+		return !slices.ContainsFunc(value.Content, func(n *yamlv3.Node) bool { return Target(n).Kind != yamlv3.MappingNode })
 	}
 	return value.Kind == yamlv3.MappingNode
-}
-
-func target(node *yamlv3.Node) *yamlv3.Node {
-	if node.Kind == yamlv3.AliasNode {
-		return node.Alias
-	}
-	return node
-}
-
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
 }
 
 func count(n int, noun string) string {

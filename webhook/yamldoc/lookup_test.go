@@ -3,33 +3,11 @@ package yamldoc_test
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/yamldoc"
 )
-
-func TestSegments(t *testing.T) {
-	for path, want := range map[string][]string{
-		"":                                       nil,
-		"spec":                                   {"spec"},
-		"spec.type":                              {"spec", "type"},
-		"spec.template.spec.containers[0].image": {"spec", "template", "spec", "containers", "0", "image"},
-		"data[tls.crt]":                          {"data", "tls.crt"},
-		"metadata.labels[app.kubernetes.io/name]":                                  {"metadata", "labels", "app.kubernetes.io/name"},
-		"metadata.annotations[kubectl.kubernetes.io/last-applied-configuration].x": {"metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration", "x"},
-		"a[0][1]": {"a", "0", "1"},
-		"[0].a":   {"0", "a"},
-		".a":      {"a"},
-		"a[b":     {"a", "[b"},
-		"data[]":  {"data", ""},
-		"[x.y]":   {"x.y"},
-	} {
-		if diff := cmp.Diff(want, yamldoc.Segments(path)); diff != "" {
-			t.Errorf("%q: %s", path, diff)
-		}
-	}
-}
 
 const manifest = `# a comment
 kind: Deployment
@@ -102,7 +80,7 @@ func TestLookup(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.path, func(t *testing.T) {
-			place, depth := yamldoc.Lookup(&root, yamldoc.Segments(test.path))
+			place, depth := yamldoc.Lookup(&root, decision.FieldPath(test.path).Segments())
 			key := ""
 			if place.Key != nil {
 				key = place.Key.Value
@@ -122,5 +100,26 @@ func TestLookupInItself(t *testing.T) {
 	}
 	if _, depth := yamldoc.Lookup(&root, []string{"a", "c"}); depth != 1 {
 		t.Errorf("depth %d", depth)
+	}
+}
+
+// LineOf returns the line of the value that kubectl sends.
+func TestLineOfIsThatOfTheValue(t *testing.T) {
+	text := "base: &base\n  image: merged\nspec:\n  replicas: 1\n  replicas: 2\n  image: own\n  <<: *base\n  labels: {a.b/c: d}\n"
+	doc, err := yamldoc.ParseManifest(yamldoc.Chunk{Line: 1, Data: []byte(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]struct {
+		line  int
+		value any
+	}{
+		"spec.replicas":      {5, int64(2)},
+		"spec.image":         {2, "merged"},
+		"spec.labels[a.b/c]": {8, "d"},
+	} {
+		if line, value := doc.LineOf(path), decision.FieldPath(path).Of(doc.Value); line != want.line || value != want.value {
+			t.Errorf("%s: line %d of %v, want %+v", path, line, value, want)
+		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// syntaxError keeps of the parser's error the line and the words that are fixed in
-// the parser's source. Whatever else it says may be a piece of the document.
+// syntaxError converts an error of the parser. It keeps only the line and messages that are fixed
+// in the parser's source: anything else may be a part of the document.
 func syntaxError(err error, chunk Chunk) *Error {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := contentLine(chunk)
@@ -25,14 +25,14 @@ func syntaxError(err error, chunk Chunk) *Error {
 	switch {
 	case strings.HasPrefix(message, "unknown anchor "):
 		reason += ": an alias (*name) has no anchor (&name) above it"
-	case fixedWords().MatchString(message):
+	case safeMessages().MatchString(message):
 		reason += ": " + message
 	}
 	return &Error{Line: line, Reason: withHint(reason, chunk)}
 }
 
-// tabLine is the first line that is indented with a tab, among those near the one that the
-// parser names: it often objects to the line before or after. 0 if there is none.
+// tabLine returns the first line near the reported one that is indented with a tab, or 0. The
+// parser often reports the line before or after.
 func tabLine(chunk Chunk, near int) int {
 	line := chunk.Line
 	for text := range bytes.Lines(chunk.Data) {
@@ -45,16 +45,15 @@ func tabLine(chunk Chunk, near int) int {
 	return 0
 }
 
-// fixedWords matches the complaints of yaml/v3's scanner, parser and reader, none of
-// which has room for a value.
-func fixedWords() *regexp.Regexp {
+// safeMessages matches the errors of yaml/v3's scanner, parser and reader that contain no value.
+func safeMessages() *regexp.Regexp {
 	return regexp.MustCompile(`^(did not find (the )?expected |could not find expected |found (a |an )?(tab |character |duplicate |` +
 		`extremely |incompatible |incorrect |indentation |invalid |undefined |unexpected |unknown )|block sequence entries |` +
 		`mapping (keys|values) are |control characters are |incomplete UTF-|invalid (leading|trailing|length|Unicode)|exceeded max depth )` +
 		`[A-Za-z0-9 '<>:,\]\}\-!\.%]*$`)
 }
 
-// withHint adds what most often lies behind YAML that does not parse.
+// withHint adds the most common cause of YAML that does not parse.
 func withHint(reason string, chunk Chunk) string {
 	if bytes.Contains(chunk.Data, []byte("{{")) {
 		return reason + ` ("{{" looks like a template: render it first, as in helm template … | taffrail check -)`
@@ -62,8 +61,7 @@ func withHint(reason string, chunk Chunk) string {
 	return reason
 }
 
-// contentLine is the first line of a chunk that says something, for errors of the
-// parser that name no line.
+// contentLine returns the first line of a chunk with content, for parser errors without a line.
 func contentLine(chunk Chunk) int {
 	line := chunk.Line
 	for text := range bytes.Lines(chunk.Data) {

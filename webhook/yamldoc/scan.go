@@ -8,14 +8,14 @@ import (
 	"iter"
 )
 
-// TooLargeError is returned for a document that is larger than Scan may hold.
+// TooLargeError is returned by Scan for a document that exceeds the limit.
 type TooLargeError struct{ Limit int }
 
 func (e *TooLargeError) Error() string { return fmt.Sprintf("is larger than %d MiB", e.Limit>>20) }
 
-// Scan yields the chunks that Split returns, one by one as they are read, so that a
-// stream of any length takes the memory of its largest document. After an error, a
-// *TooLargeError or the reader's, it yields nothing more.
+// Scan yields the chunks that Split would return, one by one as they are read, so that memory use
+// depends only on the largest document. After an error it stops; the error is a *TooLargeError or
+// that of the reader.
 func Scan(reader io.Reader, limit int) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
 		s := scanner{lines: bufio.NewReaderSize(reader, 64<<10), limit: limit, chunk: Chunk{Line: 1}}
@@ -45,12 +45,12 @@ type scanner struct {
 	lines *bufio.Reader
 	limit int
 	ends  boundaries
-	// chunk is what was read of the current document.
+	// chunk is the part of the current document that was read.
 	chunk Chunk
 	line  []byte
 }
 
-// readLine returns a line with its end, which is valid until the next call.
+// readLine returns a line including its line break. The line is valid until the next call.
 func (s *scanner) readLine() ([]byte, error) {
 	s.line = s.line[:0]
 	for {
@@ -65,7 +65,7 @@ func (s *scanner) readLine() ([]byte, error) {
 	}
 }
 
-// emit yields the current document, and begins another on nextLine.
+// emit yields the current document and starts the next one on nextLine.
 func (s *scanner) emit(nextLine int, yield func(Chunk, error) bool) bool {
 	chunk := s.chunk
 	s.chunk = Chunk{Line: nextLine, Start: chunk.Start + len(chunk.Data)}

@@ -5,21 +5,21 @@ import (
 	"encoding/json"
 )
 
-// Chunk is the text of one document and where in the file it begins.
+// Chunk is the text of one document and its position in the file.
 type Chunk struct {
-	// Line counts from 1.
+	// Line starts at 1.
 	Line int
-	// Start counts bytes, from 0.
+	// Start is the offset in bytes.
 	Start int
 	Data  []byte
 }
 
-// Split cuts a stream into documents before any of them is parsed, so that a
-// broken one takes none of the others with it. It loses no line: a chunk without
-// content is one that Parse finds empty.
+// Split splits a stream into documents before any of them is parsed, so that an invalid document
+// does not affect the others. No line is lost: a chunk may be without content, and then Parse
+// returns an empty document.
 //
-// A document starts at "---" in the first column, which YAML reserves for this
-// even inside a block scalar, or at the next value of a stream of JSON values.
+// A document starts at "---" in the first column, which YAML reserves for this purpose even
+// inside a block scalar, or at the next value in a stream of JSON values.
 func Split(data []byte) []Chunk {
 	var chunks []Chunk
 	start, startLine, line := 0, 1, 1
@@ -48,18 +48,17 @@ func Split(data []byte) []Chunk {
 	return chunks
 }
 
-// boundaries finds, line by line, where documents end.
+// boundaries finds the ends of documents, line by line.
 type boundaries struct {
-	// content is true once the document has more than a preamble.
+	// content is true once the document contains more than a preamble.
 	content bool
 }
 
-// next reports whether a document ends above the line, or with it.
+// next reports whether a document ends above the line or after it.
 func (b *boundaries) next(line []byte) (above, with bool) {
 	switch {
 	case isMarker(line, "---"):
-		// What stands above without being content, comments and %YAML, belongs to
-		// the document that begins here.
+		// Comments and %YAML directives above the marker belong to the document that starts here.
 		above, b.content = b.content, true
 	case isMarker(line, "..."):
 		with, b.content = true, false
@@ -69,20 +68,20 @@ func (b *boundaries) next(line []byte) (above, with bool) {
 	return above, with
 }
 
-// isMarker tells whether the line is the marker, alone or followed by white space.
+// isMarker reports whether the line is the marker, alone or followed by white space.
 func isMarker(line []byte, marker string) bool {
-	// A byte order mark inside a stream is what cat leaves of a second file's.
+	// Concatenating files leaves a byte order mark in the middle of the stream.
 	rest, found := bytes.CutPrefix(bytes.TrimPrefix(line, []byte("\ufeff")), []byte(marker))
 	return found && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0)
 }
 
-// isPreamble tells whether a line may stand above the document it belongs to.
+// isPreamble reports whether a line may precede the document it belongs to.
 func isPreamble(line []byte) bool {
 	line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte("\ufeff")))
 	return len(line) == 0 || line[0] == '#' || line[0] == '%'
 }
 
-// splitJSON cuts a stream of JSON values, as jq writes it, apart. YAML has no such thing.
+// splitJSON splits a stream of JSON values, such as the output of jq. YAML has no such streams.
 func splitJSON(chunk Chunk) []Chunk {
 	if text := bytes.TrimSpace(chunk.Data); len(text) == 0 || text[0] != '{' {
 		return []Chunk{chunk}

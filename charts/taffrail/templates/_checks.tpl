@@ -1,10 +1,10 @@
-{{/* Values that are each right and together wrong. A schema could refuse them too, but not say why. */}}
+{{/* Values that are each valid but conflict with each other. A schema could refuse them too, but not say why. */}}
 {{- define "taffrail.check" -}}
 {{- if and (hasKey .Values "enabled") (not .Values.enabled) -}}
-{{- fail "enabled false: only a parent chart that names it as its condition can leave Taffrail out, and this is none; leave the key out" -}}
+{{- fail "enabled false: only a parent chart that names this key as the condition of its dependency can leave Taffrail out, and there is no parent chart; leave the key out" -}}
 {{- end -}}
 {{- if hasKey .Values.webhooks "validate" -}}
-{{- fail "webhooks.validate is now an entry for each group of kinds: write webhooks.workloads, webhooks.services, webhooks.secrets and webhooks.configMaps, and leave webhooks.validate out" -}}
+{{- fail "webhooks.validate has been replaced by an entry for each group of kinds: write webhooks.workloads, webhooks.services, webhooks.secrets and webhooks.configMaps, and leave webhooks.validate out" -}}
 {{- end -}}
 {{- range $extra := .Values.extraKinds -}}
 {{- range $resource := $extra.resources -}}
@@ -19,13 +19,13 @@
 {{- $closed := include "taffrail.closedEntries" (list . "taffrail.wantedFailurePolicy") | fromJsonArray -}}
 {{- $fail := gt (len $closed) 0 -}}
 {{- if and $fail (lt (int .Values.replicas) 2) -}}
-{{- fail (printf "failurePolicy Fail with replicas %d: whenever that Pod is away, requests are refused; write replicas: 2 or more, or failurePolicy: Ignore" (int .Values.replicas)) -}}
+{{- fail (printf "failurePolicy Fail with replicas %d: whenever that Pod is unavailable, requests are refused; write replicas: 2 or more, or failurePolicy: Ignore" (int .Values.replicas)) -}}
 {{- end -}}
 {{- if and $fail (not .Values.excludeReleaseNamespace) -}}
 {{- fail (printf "failurePolicy Fail with excludeReleaseNamespace false: once all replicas are gone, their own webhook would refuse the Pods that replace them; write excludeReleaseNamespace: true, or failurePolicy: Ignore") -}}
 {{- end -}}
 {{- if and $fail (not (has "kube-system" .Values.excludeNamespaces)) -}}
-{{- fail "failurePolicy Fail without kube-system in excludeNamespaces: while Taffrail is away the cluster could not repair its own network or DNS; add kube-system to excludeNamespaces, or write failurePolicy: Ignore" -}}
+{{- fail "failurePolicy Fail without kube-system in excludeNamespaces: while Taffrail is unavailable, the cluster could not repair its own network or DNS; add kube-system to excludeNamespaces, or write failurePolicy: Ignore" -}}
 {{- end -}}
 {{- if and $fail (not .Values.podDisruptionBudget.enabled) -}}
 {{- fail "failurePolicy Fail with podDisruptionBudget.enabled false: a drain may take every replica at once, and requests are refused until one is back; write podDisruptionBudget.enabled: true" -}}
@@ -52,10 +52,10 @@
 {{- include "taffrail.outlives" (list "certManager.caDuration" .certManager.caDuration "duration" .certManager.duration) -}}
 {{- end -}}
 {{- if ge (trimSuffix "h" .certManager.renewBefore | int64) (trimSuffix "h" .certManager.duration | int64) -}}
-{{- fail (printf "certificates.certManager.renewBefore %s is not shorter than certificates.certManager.duration %s: a certificate would be renewed for ever; write a shorter one" .certManager.renewBefore .certManager.duration) -}}
+{{- fail (printf "certificates.certManager.renewBefore %s is not shorter than certificates.certManager.duration %s: the certificate would be renewed over and over; write a shorter one" .certManager.renewBefore .certManager.duration) -}}
 {{- end -}}
 {{- if and .certManager.issuerRef (not .certManager.issuerRef.name) -}}
-{{- fail "certificates.certManager.issuerRef without a name: cert-manager would not know whom to ask; write name and kind of an Issuer or ClusterIssuer, or issuerRef: {} for a CA of Taffrail's own" -}}
+{{- fail "certificates.certManager.issuerRef without a name: cert-manager could not find an issuer; write name and kind of an Issuer or ClusterIssuer, or issuerRef: {} for a CA of Taffrail's own" -}}
 {{- end -}}
 {{- end -}}
 {{- with .Values.resources.limits -}}
@@ -67,7 +67,7 @@
 {{- end -}}
 {{- end -}}
 {{- if and .Values.clientCA.names (not .Values.clientCA.configMap) -}}
-{{- fail "clientCA.names without clientCA.configMap: no client certificate is asked for, so the names would restrict nobody; write the ConfigMap that holds the CA of the API server's client certificate, or clientCA.names: []" -}}
+{{- fail "clientCA.names without clientCA.configMap: no client certificate is required, so the names would restrict nobody; write the ConfigMap that holds the CA of the API server's client certificate, or clientCA.names: []" -}}
 {{- end -}}
 {{- if eq (int .Values.ports.webhook) (int .Values.ports.metrics) -}}
 {{- fail (printf "ports.webhook and ports.metrics are both %d: one process cannot listen twice on a port; write two different ports" (int .Values.ports.webhook)) -}}
@@ -82,25 +82,25 @@
 {{- end -}}
 {{- end -}}
 {{- if .Values.networkPolicy.enabled -}}
-{{- fail "networkPolicy.enabled with hostNetwork: a NetworkPolicy does not hold Pods on the host's network, so it would protect nothing; write networkPolicy.enabled: false, and restrict the ports in the nodes' firewall" -}}
+{{- fail "networkPolicy.enabled with hostNetwork: a NetworkPolicy does not apply to Pods on the host's network, so it would protect nothing; write networkPolicy.enabled: false, and restrict the ports in the nodes' firewall" -}}
 {{- end -}}
 {{- end -}}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
-{{- fail "serviceAccount.create false without serviceAccount.name: the namespace's default account would get Taffrail's rights, and so every Pod there; write the name of an account that you made for it" -}}
+{{- fail "serviceAccount.create false without serviceAccount.name: the namespace's default account, and with it every Pod there, would get Taffrail's rights; write the name of an account that you created for Taffrail" -}}
 {{- end -}}
 {{- range $key := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" -}}
 {{- range $values := list "podLabels" "commonLabels" -}}
 {{- if hasKey (index $.Values $values) $key -}}
-{{- fail (printf "%s names %s: the Deployment and the Service find their Pods by it; write another label" $values $key) -}}
+{{- fail (printf "%s names %s: the Deployment and the Service select their Pods by it; write another label" $values $key) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Called with the names and the values, in hours, of what a CA and what it signs are valid for. */}}
+{{/* Called with the names and the values, in hours, of the validity of a CA and of what it signs. */}}
 {{- define "taffrail.outlives" -}}
 {{- $least := mul (trimSuffix "h" (index . 3) | int64) 3 -}}
 {{- if lt (trimSuffix "h" (index . 1) | int64) $least -}}
-{{- fail (printf "certificates.%s %s with %s %s: a CA must outlive what it signs while another one takes over; write %s: %dh or more" (index . 0) (index . 1) (index . 2) (index . 3) (splitList "." (index . 0) | last) $least) -}}
+{{- fail (printf "certificates.%s %s with %s %s: a CA must outlive what it signs while a new CA takes over; write %s: %dh or more" (index . 0) (index . 1) (index . 2) (index . 3) (splitList "." (index . 0) | last) $least) -}}
 {{- end -}}
 {{- end -}}

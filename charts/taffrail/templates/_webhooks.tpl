@@ -19,9 +19,8 @@ default of their own.
 {{- end -}}
 
 {{/*
-Fail refuses requests while Taffrail is away, which a ceiling of warn or audit promises never to do. Whatever else the
-values say, even nothing, is Ignore: the API server takes an entry without failurePolicy for one that says Fail. Called
-with the root and the entry's key under webhooks.
+Fail refuses requests while Taffrail is unavailable, which a ceiling of warn or audit promises never to do. Any other
+value, even an empty one, becomes Ignore: the API server treats an entry without failurePolicy as Fail. Called with the root and the entry's key under webhooks.
 */}}
 {{- define "taffrail.failurePolicy" -}}
 {{- if eq (toString (index . 0).Values.maxMode) "enforce" }}{{ include "taffrail.wantedFailurePolicy" . }}{{ else }}Ignore{{ end -}}
@@ -82,7 +81,7 @@ the root and the entry's key under webhooks.
 {{- define "taffrail.heldUp" -}}
 {{- $words := dict
   "workloads" "workloads" "services" "Services and volume claims" "secrets" "Secrets" "configMaps" "ConfigMaps"
-  "extra" "the objects of extraKinds" "metadata" "labels and annotations by way of subresources" "namespaces" "Namespaces" -}}
+  "extra" "the objects of extraKinds" "metadata" "labels and annotations through subresources" "namespaces" "Namespaces" -}}
 {{- $held := list -}}
 {{- range $key := include "taffrail.closedEntries" (list . "taffrail.failurePolicy") | fromJsonArray -}}
 {{- $held = append $held (index $words $key) -}}
@@ -142,8 +141,8 @@ webhook/reach knows these expressions, and what they leave out; test/chart holds
 {{- end -}}
 
 {{/*
-Deletion must come to its end while Taffrail is away: taking a finalizer away is an UPDATE, and passes in any case. It
-holds for every kind: whatever is not metadata or status is content.
+A deletion must complete while Taffrail is unavailable: removing a finalizer is an UPDATE, and always passes. This
+applies to every kind: everything but metadata and status is content.
 */}}
 {{- define "taffrail.endOfDeletion" -}}
 - name: not-the-end-of-a-deletion

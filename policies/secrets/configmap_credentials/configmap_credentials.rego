@@ -4,9 +4,10 @@
 #   A ConfigMap holds what is not secret: it is shown in full by kubectl describe, and its manifest is in Git. Refused
 #   are keys that are named as credentials and hold a literal value, values that are known by their shape (AWS keys,
 #   private keys, JSON Web Tokens, URLs with a password, webhooks, tokens of well-known services), and such names and
-#   values in files and scripts (password: x, db.password=x, "apiKey": "x", XML, PHP, .netrc, redis.conf, command lines of
-#   well-known clients), in data, binaryData and annotations. What is only likely to be one is warned of. Certificates and
-#   public keys pass, and so do labels of a user interface, comments, references ($VAR, templates, paths, URLs without a password, addresses in a store of
+#   values in files and scripts (password: x, db.password=x, "apiKey": "x", XML, PHP, .netrc, redis.conf, command lines
+#   of well-known clients), in data, binaryData and annotations. What is only likely to be one is warned of, such as a
+#   literal as the default of a variable (${DB_PASSWORD:-x}). Certificates and public keys pass, and so do labels of a
+#   user interface, comments, references ($VAR, templates, paths, URLs without a password, addresses in a store of
 #   secrets) and names that only describe a credential (password_file, token_ttl). Values are judged, never shown. There
 #   is no fix.
 # custom:

@@ -6,10 +6,11 @@
 #   lifecycle hooks run and the headers they send, attributes of CSI volumes, and annotations, which may carry a whole
 #   object. A credential is known by its name (DB_PASSWORD, --api-key), by its shape (AWS keys, private keys, JSON Web
 #   Tokens, URLs with a password, webhooks, tokens of well-known services), or by the program that takes it (curl -u,
-#   mysql -p, docker login -p). What is only likely to be one, such as a random value under a name that ends in KEY, is
-#   warned of. References pass: templates, paths, $(VAR) unless its value is next to it as a literal, URLs without a
-#   password, addresses in a store of secrets. A credential by both names that comes from a ConfigMap is only warned of,
-#   as its value is not here. Values are judged, never shown. There is no fix.
+#   mysql -p, docker login -p). What is only likely to be one, such as a random value under a name that ends in KEY or a
+#   literal as the default of a variable (${DB_PASSWORD:-x}), is warned of. References pass: templates, paths, $(VAR)
+#   unless its value is next to it as a literal, URLs without a password, addresses in a store of secrets. A credential
+#   by both names that comes from a ConfigMap is only warned of, as its value is not here. Values are judged, never
+#   shown. There is no fix.
 # custom:
 #   id: env-credentials
 #   severity: critical

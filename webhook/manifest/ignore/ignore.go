@@ -1,4 +1,4 @@
-// Package ignore reads patterns of files to leave out, as Git does.
+// Package ignore implements the patterns of gitignore(5).
 package ignore
 
 import (
@@ -9,21 +9,21 @@ import (
 	"unicode/utf8"
 )
 
-// Pattern is one line of a .gitignore file.
+// Pattern is one line of an ignore file.
 type Pattern struct {
-	// base is the folder that the pattern is written in, as an absolute path with slashes.
+	// base is the folder that contains the ignore file, as an absolute path with slashes.
 	base     string
 	matches  *regexp.Regexp
 	negated  bool
 	onlyDirs bool
 }
 
-// Patterns are in the order in which they are written: of those that match, the last counts.
+// Patterns are in the order in which they are written. The last one that matches decides.
 type Patterns []Pattern
 
-// SyntaxError is a pattern that cannot be read.
+// SyntaxError is returned for an invalid pattern.
 type SyntaxError struct {
-	// Line counts from 1.
+	// Line starts at 1.
 	Line    int
 	Pattern string
 }
@@ -32,19 +32,19 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%q in line %d is not a pattern: a [ has no ]", e.Pattern, e.Line)
 }
 
-// Parse reads the lines of a file in the folder base, an absolute path with slashes.
+// Parse parses the lines of a file in the folder base, an absolute path with slashes.
 //
-// The syntax is that of gitignore(5): "*" and "?" stand for anything but a slash, "**"
-// for any number of folders, and [a-z] for one character. A pattern with a slash that is
-// not at its end is relative to base, any other matches at every depth. A slash at the
-// end matches folders only. "!" takes a match back, "#" starts a comment and "\" takes
-// the meaning off the character after it. The error is a *SyntaxError.
+// The syntax is that of gitignore(5): "*" and "?" match anything but a slash, "**" matches any
+// number of folders, and [a-z] one character. A pattern with a slash other than at its end is
+// relative to base; any other pattern matches at every depth. A slash at the end restricts the
+// pattern to folders. "!" negates a pattern, "#" starts a comment and a backslash escapes the
+// next character. The error is a *SyntaxError.
 func Parse(text, base string) (Patterns, error) {
 	var patterns Patterns
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
-		line = trimmed(strings.TrimRight(line, "\r\n"))
+		line = trimTrailingSpace(strings.TrimRight(line, "\r\n"))
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
@@ -58,8 +58,8 @@ func Parse(text, base string) (Patterns, error) {
 	return patterns, nil
 }
 
-// Match reports whether a file or folder is left out. Its path is absolute, with slashes.
-// What is in a folder that is left out has to be left out by the caller.
+// Match reports whether a file or folder is excluded. Its path is absolute, with slashes. The
+// caller has to exclude the content of an excluded folder.
 func (p Patterns) Match(name string, isDir bool) bool {
 	for i := len(p) - 1; i >= 0; i-- {
 		pattern := &p[i]
@@ -71,8 +71,8 @@ func (p Patterns) Match(name string, isDir bool) bool {
 	return false
 }
 
-// trimmed drops blanks at the end, except for one after a backslash.
-func trimmed(line string) string {
+// trimTrailingSpace removes spaces and tabs at the end, but keeps one after a backslash.
+func trimTrailingSpace(line string) string {
 	text := strings.TrimRight(line, " \t")
 	if strings.HasSuffix(text, `\`) && len(text) < len(line) {
 		return line[:len(text)+1]
@@ -85,7 +85,7 @@ func compile(line string) (Pattern, bool) {
 	line, p.negated = strings.CutPrefix(line, "!")
 	line, p.onlyDirs = strings.CutSuffix(line, "/")
 	anchored := strings.Contains(line, "/")
-	// Git knows no "./", but it is what a shell completes.
+	// Git does not accept "./", but shells complete paths that way.
 	line = strings.TrimPrefix(strings.TrimPrefix(line, "./"), "/")
 	var b strings.Builder
 	b.WriteString(`(?s)^`)
@@ -136,7 +136,7 @@ func translate(b *strings.Builder, rest string) bool {
 	return true
 }
 
-// class is what stands in brackets, as a class of a regular expression without the slash.
+// class converts the content of brackets to a character class that does not match a slash.
 func class(text string) string {
 	text, negated := strings.CutPrefix(text, "!")
 	if !negated {

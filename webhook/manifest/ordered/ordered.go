@@ -1,4 +1,4 @@
-// Package ordered maps a sequence on several processors and keeps its order.
+// Package ordered maps a sequence in parallel and keeps its order.
 package ordered
 
 import (
@@ -6,16 +6,16 @@ import (
 	"runtime"
 )
 
-// ahead is how many elements for each processor may be mapped before the first of them
-// is wanted. It bounds what is held in memory.
-const ahead = 4
+// lookahead is the number of elements per processor that may be mapped before the first of them
+// is consumed. It limits memory use.
+const lookahead = 4
 
-// Map yields f of every element, in their order. f is called for several elements at
-// once, on as many processors as there are.
+// Map yields f of every element, in order. f is called concurrently, on as many goroutines as
+// there are processors.
 func Map[In, Out any](elements iter.Seq[In], f func(In) Out) iter.Seq[Out] {
 	return func(yield func(Out) bool) {
 		workers := runtime.GOMAXPROCS(0)
-		queue, stop := make(chan chan Out, ahead*workers), make(chan struct{})
+		queue, stop := make(chan chan Out, lookahead*workers), make(chan struct{})
 		go func() {
 			defer close(queue)
 			slots := make(chan struct{}, workers)
@@ -33,7 +33,7 @@ func Map[In, Out any](elements iter.Seq[In], f func(In) Out) iter.Seq[Out] {
 				}()
 			}
 		}()
-		// The elements must not be read any more once this has returned.
+		// The elements must not be read after Map has returned.
 		defer func() {
 			close(stop)
 			for result := range queue {

@@ -39,7 +39,7 @@ func TestMapReadsNoFurtherThanAhead(t *testing.T) {
 		break
 	}
 	read := taken.Load()
-	if most := int64(runtime.GOMAXPROCS(0)*ahead + 4); read > most {
+	if most := int64(runtime.GOMAXPROCS(0)*lookahead + 4); read > most {
 		t.Errorf("%d elements were taken for one, at most %d may be", read, most)
 	}
 	if runtime.Gosched(); taken.Load() != read {

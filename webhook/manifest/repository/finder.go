@@ -6,12 +6,11 @@ import (
 	"strings"
 )
 
-// Finder names files as those who know a repository do: by their path in it. A nil Finder
-// knows of no repository.
+// Finder names files by their path in their repository. A nil Finder finds no repository.
 type Finder struct {
-	// root is that of the working folder; empty outside of a repository.
+	// root is the repository of the working folder, empty if there is none.
 	root string
-	// roots are those of other folders, by folder.
+	// roots caches the repositories of other folders, by folder.
 	roots map[string]string
 }
 
@@ -27,8 +26,9 @@ func NewFinder() *Finder {
 // IsInside reports whether the working folder is in a repository.
 func (f *Finder) IsInside() bool { return f != nil && f.root != "" }
 
-// Relative is the path of a file in the repository of the working folder or, if that is in
-// none, in the file's own. It has forward slashes. ok is false for a file outside of it.
+// Relative returns the path of a file in the repository of the working folder or, if there is
+// none, in the file's own repository. The path has forward slashes. ok is false if the file is
+// outside of the repository.
 func (f *Finder) Relative(file string) (path string, ok bool) {
 	if f == nil {
 		return "", false

@@ -1,4 +1,4 @@
-// Package repository finds the Git repository that a file is in.
+// Package repository finds the Git repository that contains a file.
 package repository
 
 import (
@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// Root returns the nearest folder at or above an absolute path that holds a .git, or ""
-// if there is none. A worktree and a submodule have a file of that name.
+// Root returns the nearest folder at or above an absolute path that contains .git, or "" if there
+// is none. In a worktree or submodule .git is a file.
 func Root(path string) string {
 	for {
 		if _, err := os.Lstat(filepath.Join(path, ".git")); err == nil {

@@ -9,38 +9,38 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// Fault is what is wrong with one field. It never quotes a value, which may be a Secret's.
+// Fault is a problem with one field. It never quotes a value, which may be that of a Secret.
 type Fault struct {
 	// Path is the field, as in spec.containers[0].image or data[tls.crt].
 	Path   string
 	Reason string
-	// Dropped is true for a field that the API server does not know, or for a value that
-	// it only takes once something has replaced it. The others it refuses.
+	// Dropped is true for a field that the API server does not know, and for a value that is
+	// acceptable only after a tool has replaced it. All other faults are refused by the API server.
 	Dropped bool
-	// Placeholder is true if the value looks like one that another tool will replace, as
-	// ${REPLICAS} does.
+	// Placeholder is true if the value looks as if a tool is going to replace it, for example
+	// ${REPLICAS}.
 	Placeholder bool
 }
 
-// Checker checks objects, and remembers the types that it has seen. It is safe for
-// concurrent use; the zero Checker is ready.
+// Checker checks objects and caches the types it has seen. It is safe for concurrent use, and its
+// zero value is ready to use.
 type Checker struct {
-	// types are the fields of structs, as fieldsOf returns them.
+	// types caches the results of fieldsOf.
 	types sync.Map
 }
 
-// check is that of one object.
+// check is the state of checking one object.
 type check struct {
 	*Checker
-	// foreign is true for a kind that is not built in. It may be a tool's that no API server
-	// reads, with metadata of its own.
+	// foreign is true for a kind that is not built in. It may be the configuration of a tool, with
+	// its own kind of metadata.
 	foreign bool
 	faults  []Fault
 }
 
-// Check returns what the API server's decoder would not take of an object as it is. Of a
-// kind that is not built in only the metadata can be known. Values must be those that
-// decoding JSON gives, with integers as int64.
+// Check returns what the API server's decoder would refuse or drop. For a kind that is not built
+// in, only the metadata can be checked. Values must have the types that result from decoding
+// JSON, with integers as int64.
 func (c *Checker) Check(object map[string]any, kind schema.GroupVersionKind) []Fault {
 	in := &check{Checker: c}
 	typed, err := scheme.Scheme.New(kind)

@@ -142,7 +142,7 @@ func TestMisspelt(t *testing.T) {
 		"apps/v1/Quux":                    "kind: no Kubernetes has apps/v1/Quux",
 	} {
 		slash := strings.LastIndexByte(written, '/')
-		field, got := strict.Misspelt(schema.FromAPIVersionAndKind(written[:slash], written[slash+1:]))
+		field, got := strict.Misspelled(schema.FromAPIVersionAndKind(written[:slash], written[slash+1:]))
 		if field != "" {
 			got = field + ": " + got
 		}

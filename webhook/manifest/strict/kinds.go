@@ -19,31 +19,31 @@ func Known(kind schema.GroupVersionKind) bool { return scheme.Scheme.Recognizes(
 // KnownGroup reports whether a group is built into Kubernetes.
 func KnownGroup(group string) bool { return scheme.Scheme.IsGroupRegistered(group) }
 
-// Misspelt returns why no API server can have a kind, and which field says so; both are
-// empty if one may have it. A kind of a group that is not built in may be a custom
-// resource's. Whether the version of a built-in kind is still served is not decided here.
-func Misspelt(kind schema.GroupVersionKind) (field, reason string) {
+// Misspelled returns why no API server can serve a kind, and the field with the mistake. Both are
+// empty if one may serve it. A kind in a group that is not built in may be that of a custom
+// resource. Misspelled does not check whether the version of a built-in kind is still served.
+func Misspelled(kind schema.GroupVersionKind) (field, reason string) {
 	written := kind.GroupVersion().String() + "/" + kind.Kind
 	if !KnownGroup(kind.Group) {
-		// CustomResourceDefinitions have a domain for a group.
+		// The group of a CustomResourceDefinition is a domain.
 		if strings.Contains(kind.Group, ".") {
 			return "", ""
 		}
-		if home := homeOf(kind.Kind); home != "" {
+		if home := groupVersionOf(kind.Kind); home != "" {
 			return "apiVersion", fmt.Sprintf("no Kubernetes has %s: write apiVersion: %s", written, home)
 		}
 		return "", ""
 	}
 	here := kindsOf(kind.Group)
-	if here[kind.Kind] || foreign(kind.Kind) {
+	if here[kind.Kind] || legacyKind(kind.Kind) {
 		return "", ""
 	}
-	if home := homeOf(kind.Kind); home != "" {
+	if home := groupVersionOf(kind.Kind); home != "" {
 		return "apiVersion", fmt.Sprintf("no Kubernetes has %s: write apiVersion: %s", written, home)
 	}
 	near := nearKind(kind.Kind, here)
 	if near == "" && strings.Contains(kind.Group, ".") {
-		// The groups with a domain are where kinds come and go with Kubernetes' versions.
+		// The kinds in groups with a domain change between versions of Kubernetes.
 		return "", ""
 	}
 	if near == "" {
@@ -52,9 +52,10 @@ func Misspelt(kind schema.GroupVersionKind) (field, reason string) {
 	return "kind", fmt.Sprintf("no Kubernetes has %s: did you mean %s?", written, near)
 }
 
-// foreign kinds are those that Kubernetes once had or that OpenShift has, in groups that
-// are built in. Their objects are in many repositories, and there is nothing to correct.
-func foreign(kind string) bool {
+// legacyKind reports whether a kind existed in earlier versions of Kubernetes, or exists in
+// OpenShift, in a group that is built in. Many repositories contain such objects, and there is
+// nothing to correct about them.
+func legacyKind(kind string) bool {
 	return slices.Contains([]string{
 		"PodSecurityPolicy", "PodSecurityPolicyList", "ThirdPartyResource", "Template", "DeploymentConfig", "BuildConfig", "ImageStream",
 		"Route", "SecurityContextConstraints", "ProjectRequest",
@@ -72,7 +73,8 @@ func kindsOf(group string) map[string]bool {
 	return kinds
 }
 
-// nearKind prefers the kind that a resource's name, as kubectl takes it, stands for.
+// nearKind returns the most similar kind. It prefers one whose resource name was written in place
+// of the kind.
 func nearKind(kind string, kinds map[string]bool) string {
 	sorted := slices.Sorted(maps.Keys(kinds))
 	for _, known := range sorted {
@@ -84,9 +86,9 @@ func nearKind(kind string, kinds map[string]bool) string {
 	return config.Nearest(kind, sorted)
 }
 
-// homeOf is where a built-in kind is, in its most stable version; "" for a kind that no
-// group has.
-func homeOf(kind string) string {
+// groupVersionOf returns the group and the most stable version of a built-in kind, or "" if no
+// group contains it.
+func groupVersionOf(kind string) string {
 	best := schema.GroupVersionKind{}
 	for gvk := range scheme.Scheme.AllKnownTypes() {
 		if gvk.Kind != kind || gvk.Version == "__internal" || strings.HasSuffix(kind, "Options") || gvk.Group == "extensions" || kind == "WatchEvent" {

@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// require refuses an object without what no default sets and every policy about Pods
-// looks at. What else the API server's validation wants is its own business.
+// require refuses an object without the fields that have no default and that every policy about
+// Pods reads. Everything else is left to the API server's validation.
 func (c *check) require(object map[string]any, kind schema.GroupKind) {
 	pod := PodSpecPath(kind)
 	if pod == nil {
@@ -33,7 +33,8 @@ func (c *check) require(object map[string]any, kind schema.GroupKind) {
 	}
 }
 
-// PodSpecPath is the way to the Pod's spec in the built-in workloads; nil for other kinds.
+// PodSpecPath returns the path of the Pod spec in the built-in workloads, and nil for other
+// kinds.
 func PodSpecPath(kind schema.GroupKind) []string {
 	switch kind {
 	case schema.GroupKind{Kind: "Pod"}:

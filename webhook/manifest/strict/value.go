@@ -15,11 +15,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/request"
 )
 
-// value compares a value with the Go type that the API server decodes it into. Null is
-// taken for every type, and leaves its zero value.
+// value compares a value with the Go type that the API server decodes it into. Null is valid for
+// every type and results in the zero value.
 func (c *check) value(value any, t reflect.Type, path string) {
 	if value == nil {
 		return
@@ -53,7 +54,7 @@ func (c *check) fields(value any, t reflect.Type, path string) {
 	}
 	known := c.fieldsOf(t)
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		at := join(path, name)
+		at := string(decision.FieldPath(path).Child(name))
 		if field, found := known[name]; found {
 			c.value(object[name], field, at)
 			continue
@@ -70,8 +71,8 @@ func (c *check) fields(value any, t reflect.Type, path string) {
 	}
 }
 
-// fieldsOf returns the types of a struct's fields by their names in JSON, with those of
-// the structs that it embeds without a name.
+// fieldsOf returns the types of a struct's fields by JSON name, including those of embedded
+// structs that JSON inlines.
 func (c *Checker) fieldsOf(t reflect.Type) map[string]reflect.Type {
 	if known, found := c.types.Load(t); found {
 		return known.(map[string]reflect.Type) //nolint:forcetypeassert // nothing else is stored
@@ -91,8 +92,7 @@ func (c *Checker) fieldsOf(t reflect.Type) map[string]reflect.Type {
 	return fields
 }
 
-// inlined reports whether the fields of all structs on the way to a promoted field are
-// written as if they were the outer struct's.
+// inlined reports whether JSON inlines all the structs that lead to a promoted field.
 func inlined(t reflect.Type, index []int) bool {
 	for _, i := range index[:len(index)-1] {
 		if t.Kind() == reflect.Pointer {
@@ -114,7 +114,7 @@ func (c *check) members(value any, t reflect.Type, path string) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		c.value(object[name], t.Elem(), path+"["+name+"]")
+		c.value(object[name], t.Elem(), string(decision.FieldPath(path).Key(name)))
 	}
 }
 
@@ -129,12 +129,12 @@ func (c *check) elements(value any, t reflect.Type, path string) {
 		return
 	}
 	for i, element := range list {
-		c.value(element, t.Elem(), path+"["+strconv.Itoa(i)+"]")
+		c.value(element, t.Elem(), string(decision.FieldPath(path).Index(i)))
 	}
 }
 
-// bytes only warns of text that is not base64: references and placeholders are common in
-// Secrets that a tool fills in before they are applied.
+// bytes only warns about text that is not base64: references and placeholders are common in
+// Secrets that a tool completes before they are applied.
 func (c *check) bytes(value any, path string) {
 	text, ok := value.(string)
 	if !ok {
@@ -185,7 +185,7 @@ func overflows(integer int64, t reflect.Type) bool {
 	return integer < 0 || zero.CanUint() && zero.OverflowUint(uint64(integer))
 }
 
-// quoted says how to make text of what is none.
+// quoted explains how to turn a value into text.
 func quoted(value any) string {
 	switch value.(type) {
 	case bool:
@@ -207,7 +207,7 @@ func unquoted(value any) string {
 	return ""
 }
 
-// custom asks a type that reads JSON in its own way.
+// custom checks a value against a type that implements json.Unmarshaler.
 func (c *check) custom(value any, t reflect.Type, path string) {
 	if text, ok := value.(string); ok && t == reflect.TypeFor[resource.Quantity]() && request.HugeExponent(text) {
 		c.refuse(path, "has an exponent of more digits than any quantity needs")
@@ -234,14 +234,14 @@ func expectation(value any, t reflect.Type) string {
 	return "cannot be read as " + t.Name()
 }
 
-// nearQuantity finds the suffix that differs only by its case, or by the B of bytes.
+// nearQuantity suggests a suffix that differs only in case, or in the B for bytes.
 func nearQuantity(value any) string {
 	text, _ := value.(string)
 	parts := regexp.MustCompile(`^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$`).FindStringSubmatch(text)
 	if parts == nil {
 		return ""
 	}
-	// A blank before milli is no mega: only other spellings are looked at without their case.
+	// An m after a space means milli, not mega, so its case is not changed.
 	if parts[2] == "m" {
 		return ": did you mean " + parts[1] + "m?"
 	}
@@ -254,24 +254,13 @@ func nearQuantity(value any) string {
 	return ""
 }
 
-// mismatch refuses a value of the wrong type. Text in the place of something else may be
-// waiting for a tool to replace it.
+// mismatch refuses a value of the wrong type. Text in place of another type may be a placeholder.
 func (c *check) mismatch(value any, path, reason string) {
 	text, _ := value.(string)
 	c.faults = append(c.faults, Fault{Path: path, Reason: reason, Placeholder: placeholder().MatchString(text)})
 }
 
-// placeholder matches what envsubst, Flux, Argo CD and their like put in the place of a value.
+// placeholder matches the placeholders of envsubst, Flux, Argo CD and similar tools.
 func placeholder() *regexp.Regexp {
 	return regexp.MustCompile(`\$\{[^}]+\}|\$\([^)]+\)|\{\{.*\}\}|<[A-Za-z][^>]*>|__[A-Z0-9_]+__|@[A-Z0-9_]+@|%[A-Z0-9_]+%|^\$[A-Z_][A-Z0-9_]*$`)
-}
-
-func join(path, name string) string {
-	switch {
-	case strings.ContainsAny(name, ".[]/"):
-		return path + "[" + name + "]"
-	case path == "":
-		return name
-	}
-	return path + "." + name
 }

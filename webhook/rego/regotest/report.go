@@ -10,11 +10,10 @@ import (
 	"strconv"
 	"strings"
 
-	"taffrail.dev/cmd/taffrail/diff"
+	"github.com/rogpeppe/go-internal/diff"
+
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
-
-	"taffrail.dev/webhook/report"
 )
 
 // Report is what taffrail test prints. Its JSON is for programs, and stable.
@@ -248,21 +247,21 @@ func (g *Group) text(b *strings.Builder, coverage bool) {
 	case g.total() == 0:
 		word = "none"
 	}
-	fmt.Fprintf(b, "%s  %s: %s, %s\n", word, report.Printable(g.Name), g.Tests.words("test"), g.Cases.words("case"))
+	fmt.Fprintf(b, "%s  %s: %s, %s\n", word, decision.Printable(g.Name), g.Tests.words("test"), g.Cases.words("case"))
 	for i := range g.Failed {
 		g.Failed[i].text(b)
 	}
 	for _, note := range g.Kinds {
-		fmt.Fprintf(b, "      kinds: %s\n", report.Printable(note))
+		fmt.Fprintf(b, "      kinds: %s\n", decision.Printable(note))
 	}
 	for _, deprecation := range g.Deprecations {
-		fmt.Fprintf(b, "      deprecated: %s\n", report.Printable(deprecation))
+		fmt.Fprintf(b, "      deprecated: %s\n", decision.Printable(deprecation))
 	}
 	if !coverage {
 		return
 	}
 	for _, c := range g.Coverage {
-		fmt.Fprintf(b, "      %s: %.0f%% covered", report.PrintablePath(c.File), c.Percent)
+		fmt.Fprintf(b, "      %s: %.0f%% covered", decision.PrintablePath(c.File), c.Percent)
 		if len(c.Missing) > 0 {
 			fmt.Fprintf(b, "; not evaluated: %s", strings.Join(c.Missing, ", "))
 		}
@@ -294,9 +293,9 @@ func (f *Failure) text(b *strings.Builder) {
 	if f.Case {
 		name = fmt.Sprintf("case %q", f.Name)
 	}
-	fmt.Fprintf(b, "      %s:%d: %s: %s\n", report.PrintablePath(f.File), f.Line, report.Printable(name), printableLines(f.Reason))
+	fmt.Fprintf(b, "      %s:%d: %s: %s\n", decision.PrintablePath(f.File), f.Line, decision.Printable(name), printableLines(f.Reason))
 	if f.Left != "" {
-		fmt.Fprintf(b, "        left:  %s\n        right: %s\n", report.Printable(f.Left), report.Printable(f.Right))
+		fmt.Fprintf(b, "        left:  %s\n        right: %s\n", decision.Printable(f.Left), decision.Printable(f.Right))
 	}
 	if f.Want != f.Got {
 		b.WriteString("        - what it expects, + what there is\n")
@@ -310,7 +309,7 @@ func (f *Failure) text(b *strings.Builder) {
 
 // changes are the lines of a diff, the sign apart from what may begin with a sign itself.
 func changes(want, got string) string {
-	_, hunks, _ := strings.Cut(diff.Unified("", want, got), "@@\n")
+	_, hunks, _ := strings.Cut(string(diff.Diff("", []byte(want), "", []byte(got))), "@@\n")
 	var b strings.Builder
 	for line := range strings.Lines(hunks) {
 		b.WriteString(line[:1] + " " + line[1:])
@@ -324,11 +323,11 @@ func indent(b *strings.Builder, text string) {
 	}
 }
 
-// printableLines is report.Printable for text of several lines, indentation kept.
+// printableLines is decision.Printable for text of several lines, indentation kept.
 func printableLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
-		lines[i] = report.Printable(lines[i])
+		lines[i] = decision.Printable(lines[i])
 	}
 	return strings.Join(lines, "\n")
 }

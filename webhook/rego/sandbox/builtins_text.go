@@ -216,8 +216,11 @@ func limitRegexReplace(operands []*ast.Term) string {
 	if re == nil {
 		return ""
 	}
-	total := len(text)
-	for _, match := range re.FindAllStringIndex(text, maxElements+1) {
+	total, found := len(text), re.FindAllStringIndex(text, maxElements+1)
+	if len(found) > maxElements {
+		return fmt.Sprintf("a text with more than %d matches", maxElements)
+	}
+	for _, match := range found {
 		total = plus(total, len(after)+groups*(match[1]-match[0]))
 	}
 	if total > maxText {

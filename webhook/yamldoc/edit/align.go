@@ -1,8 +1,8 @@
 package edit
 
-// align pairs the elements of two lists, in their order: per element of have the index in
-// want, or -1. Equal elements belong together, and objects of one name; what is left
-// between two pairs is paired as it comes, since that is how a value gets replaced.
+// align pairs the elements of two lists in order. For each element of have it returns the index
+// in want, or -1. Equal elements and objects with the same name are paired first. The elements
+// between two such pairs are paired by position, which is the usual result of replacing a value.
 func align(have, want []any) []int {
 	pairs := make([]int, len(have))
 	first := 0
@@ -17,7 +17,7 @@ func align(have, want []any) []int {
 		pairs[h] = w
 	}
 	i, j := first, first
-	for _, match := range append(common(have[first:h], want[first:w]), [2]int{h - first, w - first}) {
+	for _, match := range append(longestCommonSubsequence(have[first:h], want[first:w]), [2]int{h - first, w - first}) {
 		nextI, nextJ := first+match[0], first+match[1]
 		for ; i < nextI; i++ {
 			pairs[i] = -1
@@ -34,21 +34,21 @@ func align(have, want []any) []int {
 	return pairs
 }
 
-// common is a longest common subsequence, as pairs of indices. It gives up on what would
-// take too long: the elements are then paired as they come.
-func common(have, want []any) [][2]int {
+// longestCommonSubsequence returns pairs of indices. It returns nil if the lists are too long, in
+// which case elements are paired by position.
+func longestCommonSubsequence(have, want []any) [][2]int {
 	const limit = 1 << 20
 	if len(have)*len(want) > limit {
 		return nil
 	}
-	// lengths[i][j] is that of the longest one of have[i:] and want[j:].
+	// lengths[i][j] is the length of the result for have[i:] and want[j:].
 	lengths := make([][]int, len(have)+1)
 	lengths[len(have)] = make([]int, len(want)+1)
 	for i := len(have) - 1; i >= 0; i-- {
 		lengths[i] = make([]int, len(want)+1)
 		for j := len(want) - 1; j >= 0; j-- {
 			lengths[i][j] = max(lengths[i+1][j], lengths[i][j+1])
-			if akin(have[i], want[j]) {
+			if sameElement(have[i], want[j]) {
 				lengths[i][j] = max(lengths[i][j], lengths[i+1][j+1]+1)
 			}
 		}
@@ -56,7 +56,7 @@ func common(have, want []any) [][2]int {
 	var pairs [][2]int
 	for i, j := 0, 0; i < len(have) && j < len(want); {
 		switch {
-		case akin(have[i], want[j]) && lengths[i][j] == lengths[i+1][j+1]+1:
+		case sameElement(have[i], want[j]) && lengths[i][j] == lengths[i+1][j+1]+1:
 			pairs = append(pairs, [2]int{i, j})
 			i++
 			j++
@@ -69,8 +69,8 @@ func common(have, want []any) [][2]int {
 	return pairs
 }
 
-// akin tells whether two elements are one, before and after.
-func akin(a, b any) bool {
+// sameElement reports whether two elements are versions of the same one.
+func sameElement(a, b any) bool {
 	one, _ := a.(map[string]any)
 	other, _ := b.(map[string]any)
 	if name, ok := one["name"].(string); ok && name == other["name"] {

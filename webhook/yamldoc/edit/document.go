@@ -2,9 +2,8 @@ package edit
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
+	"maps"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -14,91 +13,88 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// ErrUnwritable says that the text of a document is too odd to be changed.
-var ErrUnwritable = errors.New("the YAML is written in a way that cannot be changed without loss")
+// ErrUnwritable is returned if a document cannot be changed without touching other lines.
+var ErrUnwritable = errors.New("the YAML is written in a way that cannot be changed without touching other lines: make the change by hand")
 
 const byteOrderMark = "\ufeff"
 
-// Document is one document that patches are applied to.
-type Document struct {
-	mark       []byte // the byte order mark, if the text has one
+// Edit is one document to which patches are applied.
+type Edit struct {
+	mark       []byte // the byte order mark, if there is one
 	text       []byte
 	root       *yaml.Node
 	have, want any
 }
 
-// Parse reads the text of one document. Errors never quote it.
-func Parse(text []byte) (*Document, error) {
-	value, err := valueOf(text)
+// New parses the text of one document. Its errors do not quote the text.
+func New(text []byte) (*Edit, error) {
+	document, err := parse(text)
 	if err != nil {
 		return nil, err
 	}
-	d := &Document{have: value, want: runtime.DeepCopyJSONValue(value)}
-	d.text = bytes.TrimPrefix(text, []byte(byteOrderMark))
-	d.mark = text[:len(text)-len(d.text)]
-	var node yaml.Node
-	if err := yaml.Unmarshal(d.text, &node); err != nil || len(node.Content) != 1 {
+	e := &Edit{have: document.Value, want: runtime.DeepCopyJSONValue(document.Value)}
+	if e.root, _ = document.Root(); e.root == nil {
 		return nil, ErrUnwritable
 	}
-	d.root = node.Content[0]
-	return d, nil
+	e.text = bytes.TrimPrefix(text, []byte(byteOrderMark))
+	e.mark = text[:len(text)-len(e.text)]
+	return e, nil
 }
 
-// Patch applies all operations, or none and says why, to what stands at the segments of
-// a path in the document, as in items and 0. Only Text writes.
-func (d *Document) Patch(path []string, patch []decision.PatchOperation) error {
-	object, err := get(d.want, path)
+// Patch applies all operations to the object at a path in the document, for example items[0].
+// If one of them fails, none is applied. The text changes only in Text.
+func (e *Edit) Patch(path decision.FieldPath, patch []decision.PatchOperation) error {
+	value := path.Of(e.want)
+	patched, err := apply(value, patch)
 	if err != nil {
 		return err
 	}
-	patched, err := apply(object, patch)
-	if err != nil {
-		return err
+	if path == "" {
+		e.want = patched
+		return nil
 	}
-	d.want, err = put(d.want, path, patched)
-	return err
+	object, isObject := value.(map[string]any)
+	now, staysObject := patched.(map[string]any)
+	if !isObject || !staysObject {
+		return ErrMissing
+	}
+	clear(object)
+	maps.Copy(object, now)
+	return nil
 }
 
-// Text is the document with the patches applied; the text that was parsed, byte for
-// byte, where they change nothing. It is ErrUnwritable where there is no way to write
-// the patched object that means exactly it.
-func (d *Document) Text() ([]byte, error) {
-	if equal(d.have, d.want) {
-		return slices.Concat(d.mark, d.text), nil
+// Text returns the document with the patches applied. If they change nothing, it returns the
+// original text, byte for byte. It returns ErrUnwritable if the lines cannot be edited so that
+// the text has exactly the patched value.
+func (e *Edit) Text() ([]byte, error) {
+	if equal(e.have, e.want) {
+		return slices.Concat(e.mark, e.text), nil
 	}
-	style := styleOf(d)
-	text, err := editText(d, style)
-	if err != nil || !d.means(text) {
-		text, err = rewrite(d, style)
-		if err != nil || !d.means(text) {
-			return nil, ErrUnwritable
-		}
+	style := styleOf(e)
+	text, err := editText(e, style)
+	if err != nil || !e.isEquivalent(text) {
+		return nil, ErrUnwritable
 	}
-	return slices.Concat(d.mark, text), nil
+	return slices.Concat(e.mark, text), nil
 }
 
-// means tells whether the text has come to mean what was asked for, and stayed one document.
-func (d *Document) means(text []byte) bool {
-	if len(yamldoc.Split(text)) != len(yamldoc.Split(d.text)) {
+// isEquivalent reports whether the text has the patched value and is still a single document.
+func (e *Edit) isEquivalent(text []byte) bool {
+	if len(yamldoc.Split(text)) != len(yamldoc.Split(e.text)) {
 		return false
 	}
 	value, err := valueOf(text)
-	return err == nil && equal(value, d.want)
+	return err == nil && equal(value, e.want)
+}
+
+func parse(text []byte) (*yamldoc.Document, error) {
+	return yamldoc.Parse(yamldoc.Chunk{Line: 1, Data: text})
 }
 
 func valueOf(text []byte) (any, error) {
-	parsed, err := yamldoc.Parse(yamldoc.Chunk{Line: 1, Data: text})
+	document, err := parse(text)
 	if err != nil {
 		return nil, err
 	}
-	return parsed.Value, nil
-}
-
-// normal is a value as a document has them: what Rego computes has other numbers.
-func normal(value any) (any, error) {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return nil, fmt.Errorf("the value is not JSON: %w", err)
-	}
-	return valueOf(text)
+	return document.Value, nil
 }

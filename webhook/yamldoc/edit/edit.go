@@ -10,20 +10,20 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// editor carries a plan out on the text.
+// editor applies a plan to the text.
 type editor struct {
 	*source
 	style *style
 	edits []edit
 }
 
-// edit puts text where a span was.
+// edit replaces a range of the text.
 type edit struct {
 	start, end int
 	text       string
 }
 
-func editText(d *Document, s *style) ([]byte, error) {
+func editText(d *Edit, s *style) ([]byte, error) {
 	p, err := newPlan(d.root, d.have, d.want)
 	if err != nil {
 		return nil, err
@@ -43,12 +43,12 @@ func editText(d *Document, s *style) ([]byte, error) {
 	return e.apply()
 }
 
-func (e *editor) put(start, end int, text string) {
+func (e *editor) replaceRange(start, end int, text string) {
 	e.edits = append(e.edits, edit{start, end, text})
 }
 
-// apply keeps the order of insertions at one place, in which inner ones come first. What
-// is inserted at the beginning of a span goes before it.
+// apply keeps the order of insertions at the same place, where those of inner nodes come first.
+// An insertion at the start of a replaced range goes before it.
 func (e *editor) apply() ([]byte, error) {
 	slices.SortStableFunc(e.edits, func(a, b edit) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), min(a.end-a.start, 1)-min(b.end-b.start, 1))
@@ -57,7 +57,7 @@ func (e *editor) apply() ([]byte, error) {
 	at := 0
 	for _, one := range e.edits {
 		if one.start < at && one.text == "" {
-			// Removals of neighbours may share the line break between them.
+			// The removals of adjacent children may both include the line break between them.
 			one.start = min(at, one.end)
 		}
 		if one.start < at || one.end < one.start {
@@ -71,7 +71,7 @@ func (e *editor) apply() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// lines are whole lines below another one.
+// lines returns whole lines to insert below another one.
 func (e *editor) lines(lines []string, indent int) string {
 	var b strings.Builder
 	for _, line := range indented(lines, indent) {
@@ -92,7 +92,7 @@ func (e *editor) replace(r replacement) error {
 	}
 	hasProperties := node.Anchor != "" || node.Style&yaml.TaggedStyle != 0
 	if hasProperties && (!r.keepAnchor || node.Style&yaml.TaggedStyle != 0) {
-		// A tag says what the old value was.
+		// The tag describes the old value, so it cannot stay.
 		if r.keepAnchor && node.Anchor != "" {
 			return ErrUnwritable
 		}
@@ -104,14 +104,14 @@ func (e *editor) replace(r replacement) error {
 	switch {
 	case parent != nil && isFlow(parent), e.style.json:
 		style := *e.style
-		if parent != nil && !isSpread(parent) {
+		if parent != nil && !isMultiline(parent) {
 			style.tab = ""
 		}
 		text := style.flow(r.value, node, e.margin(start))
 		if start == end {
 			text = " " + text
 		}
-		e.put(start, end, text)
+		e.replaceRange(start, end, text)
 		return nil
 	case parent == nil:
 		return e.replaceRoot(r.value, node, start, end)
@@ -123,13 +123,13 @@ func (e *editor) replace(r replacement) error {
 
 func (e *editor) replaceRoot(value any, node *yaml.Node, start, end int) error {
 	if isInline(value) {
-		e.put(start, end, e.style.inline(value, node))
+		e.replaceRange(start, end, e.style.inline(value, node))
 		return nil
 	}
 	if !e.isFirst(start) || e.column(start) > 0 {
 		return ErrUnwritable
 	}
-	e.put(start, end, strings.TrimPrefix(e.lines(e.style.block(value, node), 0), e.style.lineBreak))
+	e.replaceRange(start, end, strings.TrimPrefix(e.lines(e.style.block(value, node), 0), e.style.lineBreak))
 	return nil
 }
 
@@ -145,13 +145,13 @@ func (e *editor) replaceElement(r replacement, start, end int) error {
 		first = " " + first
 	}
 	if start > e.lineEnd(dash) {
-		// What was on lines below the dash begins beside it.
-		e.put(dash+1, dash+1, " "+first)
-		e.put(e.lineEnd(dash), end, rest)
+		// A value that was on the lines below the dash now starts next to it.
+		e.replaceRange(dash+1, dash+1, " "+first)
+		e.replaceRange(e.lineEnd(dash), end, rest)
 		return nil
 	}
-	e.put(start, end, first)
-	e.put(e.lineEnd(end), e.lineEnd(end), rest)
+	e.replaceRange(start, end, first)
+	e.replaceRange(e.lineEnd(end), e.lineEnd(end), rest)
 	return nil
 }
 
@@ -170,37 +170,37 @@ func (e *editor) replaceMember(r replacement, start, end, properties int) error 
 			if at > e.lineEnd(colon) {
 				at = colon
 			}
-			e.put(at, at, " "+text)
-			e.put(e.lineEnd(at), end, "")
+			e.replaceRange(at, at, " "+text)
+			e.replaceRange(e.lineEnd(at), end, "")
 		case start == end:
-			e.put(start, end, " "+text)
+			e.replaceRange(start, end, " "+text)
 		default:
-			e.put(start, end, text)
+			e.replaceRange(start, end, text)
 		}
 		return nil
 	}
 	lines := e.style.member("x", r.value, r.slot.node)
-	tail := strings.TrimPrefix(lines[0], "x:") // the bar of a text, if it is one
+	tail := strings.TrimPrefix(lines[0], "x:") // the indicator of a block scalar, if it is one
 	rest := e.lines(lines[1:], key.Column-1)
 	switch {
 	case below:
-		e.put(colon, colon, tail)
-		e.put(e.lineEnd(colon), end, rest)
+		e.replaceRange(colon, colon, tail)
+		e.replaceRange(e.lineEnd(colon), end, rest)
 	case e.lineEnd(start) < end:
-		e.put(colon, end, tail+rest)
+		e.replaceRange(colon, end, tail+rest)
 	default:
-		e.put(colon, end, tail)
-		e.put(e.lineEnd(end), e.lineEnd(end), rest)
+		e.replaceRange(colon, end, tail)
+		e.replaceRange(e.lineEnd(end), e.lineEnd(end), rest)
 	}
 	return nil
 }
 
-// isSpread tells whether the children of a collection in flow style have lines of their own.
-func isSpread(collection *yaml.Node) bool {
+// isMultiline reports whether the children of a flow collection are on separate lines.
+func isMultiline(collection *yaml.Node) bool {
 	return len(collection.Content) > 0 && collection.Content[0].Line > collection.Line
 }
 
-// margin is the white space that the line of a place begins with.
+// margin returns the white space at the start of the line.
 func (e *editor) margin(at int) string {
 	line := e.text[e.lineStart(at):at]
 	return string(line[:len(line)-len(bytes.TrimLeft(line, " \t"))])
@@ -229,7 +229,7 @@ func (e *editor) rearrangeMapping(r rearrangement) error {
 	for _, name := range r.names {
 		lines = append(lines, e.style.member(name, r.values[name], nil)...)
 	}
-	if err := e.append(lastStaying(r.removed, count), lines, r.node.Content[0].Column-1, end); err != nil {
+	if err := e.append(lastKept(r.removed, count), lines, r.node.Content[0].Column-1, end); err != nil {
 		return err
 	}
 	return e.removeLines(r.removed, count, start, end)
@@ -249,19 +249,19 @@ func (e *editor) rearrangeSequence(r rearrangement) error {
 		for _, value := range r.inserted[before] {
 			lines = append(lines, e.style.element(value, nil)...)
 		}
-		if above := lastStaying(r.removed, before); above >= 0 {
+		if above := lastKept(r.removed, before); above >= 0 {
 			if err := e.append(above, lines, indent, end); err != nil {
 				return err
 			}
 			continue
 		}
-		// Before the first that stays: its own dash moves down.
-		at, err := start(nextStaying(r.removed, 0))
+		// The new element goes before the first one that stays, whose dash moves down.
+		at, err := start(nextKept(r.removed, 0))
 		if err != nil {
 			return err
 		}
 		text := strings.TrimPrefix(e.lines(lines, indent), e.style.lineBreak+strings.Repeat(" ", indent))
-		e.put(at, at, text+e.style.lineBreak+strings.Repeat(" ", indent))
+		e.replaceRange(at, at, text+e.style.lineBreak+strings.Repeat(" ", indent))
 	}
 	return e.removeLines(r.removed, count, start, end)
 }
@@ -276,11 +276,11 @@ func (e *editor) append(child int, lines []string, indent int, end func(int) (in
 		return err
 	}
 	at = e.lineEnd(at)
-	e.put(at, at, e.lines(lines, indent))
+	e.replaceRange(at, at, e.lines(lines, indent))
 	return nil
 }
 
-// removeLines takes children out of a block collection with the lines they stand on.
+// removeLines removes children of a block collection along with their lines.
 func (e *editor) removeLines(removed map[int]bool, count int, start, end func(int) (int, error)) error {
 	joined := 0
 	for _, i := range slices.Sorted(maps.Keys(removed)) {
@@ -299,8 +299,8 @@ func (e *editor) removeLines(removed map[int]bool, count int, start, end func(in
 			e.removeLine(from, to)
 			continue
 		}
-		// It shares its line with the dash of the element that it is in.
-		if joined = nextStaying(removed, i); joined == count {
+		// The child shares its line with the dash of the element that contains it.
+		if joined = nextKept(removed, i); joined == count {
 			return ErrUnwritable
 		}
 		next, err := start(joined)
@@ -308,37 +308,37 @@ func (e *editor) removeLines(removed map[int]bool, count int, start, end func(in
 			return err
 		}
 		if bytes.IndexByte(e.text[to:next], '#') < 0 {
-			e.put(from, next, "")
+			e.replaceRange(from, next, "")
 			continue
 		}
 		joined = i
-		e.put(from, to, "")
+		e.replaceRange(from, to, "")
 	}
 	return nil
 }
 
-// removeLine takes a child out that has its lines for itself.
+// removeLine removes a child that shares its lines with nothing else.
 func (e *editor) removeLine(from, to int) {
 	start, end := e.lineStart(from), e.nextLine(to)
 	if end == len(e.text) && lineBreak(e.text[e.lineEnd(to):]) == 0 && start > 0 {
-		// The text ended without a line break, and shall do so still.
+		// The text did not end with a line break, so it must not end with one now.
 		start--
 		if e.style.lineBreak == "\r\n" {
 			start--
 		}
 	}
-	e.put(start, end, "")
+	e.replaceRange(start, end, "")
 }
 
-// lastStaying is the last child before an ordinal that is not removed, or -1.
-func lastStaying(removed map[int]bool, before int) int {
+// lastKept returns the last child before an ordinal that is not removed, or -1.
+func lastKept(removed map[int]bool, before int) int {
 	for before--; before >= 0 && removed[before]; before-- {
 	}
 	return before
 }
 
-// nextStaying is the first child from an ordinal on that is not removed.
-func nextStaying(removed map[int]bool, from int) int {
+// nextKept returns the first child at or after an ordinal that is not removed.
+func nextKept(removed map[int]bool, from int) int {
 	for removed[from] {
 		from++
 	}

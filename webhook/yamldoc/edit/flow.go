@@ -8,9 +8,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// rearrangeFlow edits between braces or brackets: JSON too.
+// rearrangeFlow edits a collection in braces or brackets, including JSON.
 func (e *editor) rearrangeFlow(r rearrangement) error {
-	width := 1 // nodes of a child
+	width := 1 // the number of nodes per child
 	if r.node.Kind == yaml.MappingNode {
 		width = 2
 	}
@@ -25,7 +25,7 @@ func (e *editor) rearrangeFlow(r rearrangement) error {
 	if style.json {
 		separator = "," + style.gap
 	}
-	if isSpread(r.node) {
+	if isMultiline(r.node) {
 		at, err := start(0)
 		if err != nil {
 			return err
@@ -49,30 +49,30 @@ func (e *editor) rearrangeFlow(r rearrangement) error {
 	}
 	for _, before := range slices.Sorted(maps.Keys(inserted)) {
 		text := strings.Join(inserted[before], separator)
-		if above := lastStaying(r.removed, before); above >= 0 {
+		if above := lastKept(r.removed, before); above >= 0 {
 			at, err := end(above)
 			if err != nil {
 				return err
 			}
-			e.put(at, at, separator+text)
+			e.replaceRange(at, at, separator+text)
 			continue
 		}
-		at, err := start(nextStaying(r.removed, 0))
+		at, err := start(nextKept(r.removed, 0))
 		if err != nil {
 			return err
 		}
-		e.put(at, at, text+separator)
+		e.replaceRange(at, at, text+separator)
 	}
 	return nil
 }
 
-// removeFlow removes runs of children with the comma behind them, or before the last.
+// removeFlow removes runs of children with the comma after them, or before them at the end.
 func (e *editor) removeFlow(removed map[int]bool, count int, start, end func(int) (int, error)) error {
 	for i := 0; i < count; i++ {
 		if !removed[i] {
 			continue
 		}
-		next := nextStaying(removed, i)
+		next := nextKept(removed, i)
 		place, first, last := start, i, next
 		if next == count {
 			place, first, last = end, i-1, count-1
@@ -85,7 +85,7 @@ func (e *editor) removeFlow(removed map[int]bool, count int, start, end func(int
 		if err != nil {
 			return err
 		}
-		e.put(from, to, "")
+		e.replaceRange(from, to, "")
 		i = next
 	}
 	return nil

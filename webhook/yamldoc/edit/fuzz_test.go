@@ -35,7 +35,7 @@ func FuzzFix(f *testing.F) {
 		if err != nil || parsed.Value == nil {
 			return
 		}
-		d, err := edit.Parse(text)
+		d, err := edit.New(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func FuzzFix(f *testing.F) {
 			t.Fatal(err)
 		}
 		want, ok := reference(t, before, patch)
-		if err := d.Patch(nil, patch); (err == nil) != ok {
+		if err := d.Patch("", patch); (err == nil) != ok {
 			t.Fatalf("%v: %v, the reference says %v", patch, err, ok)
 		}
 		if !ok {

@@ -9,16 +9,16 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// members is what the pairs of a mapping are.
+// members describes the pairs of a mapping.
 type members struct {
-	names  []string // by ordinal, as the JSON has them
+	names  []string // by ordinal, as in the JSON
 	merges map[int]bool
 	own    map[string]bool
-	// shadowed is set where something that is merged wins over a member of its own above.
+	// shadowed is true if a merged member overrides an own member above it.
 	shadowed bool
 }
 
-// members is not ok where a name cannot be told from the text, as that of 0x10.
+// members is not ok if the name of a member differs from its text, as for 0x10.
 func (p *planner) members(mapping *yaml.Node, have map[string]any) (m members, ok bool) {
 	m.merges, m.own = map[int]bool{}, map[string]bool{}
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
@@ -41,8 +41,8 @@ func (p *planner) members(mapping *yaml.Node, have map[string]any) (m members, o
 	return m, true
 }
 
-// unmerge returns what merge keys will provide. Where that is more than is wanted, or
-// the anchor goes, the merge keys are removed and provide nothing.
+// unmerge returns the members that the merge keys provide. If they would provide unwanted
+// members, or if their anchor is removed, the merge keys are removed and it returns nil.
 func (p *planner) unmerge(m members, mapping *yaml.Node, have, want map[string]any, removed map[int]bool) map[string]any {
 	merged := map[string]any{}
 	keep := true
@@ -65,13 +65,13 @@ func (p *planner) unmerge(m members, mapping *yaml.Node, have, want map[string]a
 	}
 	for i := range m.merges {
 		removed[i] = true
-		p.lose(mapping.Content[2*i+1])
+		p.drop(mapping.Content[2*i+1])
 	}
 	return nil
 }
 
-// provided is what the value of a merge key comes to provide. A member that did not
-// change has the value that it has in the mapping it is merged into.
+// provided returns the members that the value of a merge key provides after the change. A member
+// that does not change has the value it has in the mapping it is merged into.
 func (p *planner) provided(value *yaml.Node, have map[string]any) map[string]any {
 	members := map[string]any{}
 	for _, source := range slices.Backward(yamldoc.Merged(value)) {

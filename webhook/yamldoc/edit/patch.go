@@ -1,18 +1,18 @@
 package edit
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
-	"k8s.io/apimachinery/pkg/runtime"
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	kjson "sigs.k8s.io/json"
 
 	"taffrail.dev/webhook/decision"
 )
 
-// PatchError names the operation of a patch that does not apply. It quotes no value.
+// PatchError is returned for an operation that cannot be applied. It quotes no value.
 type PatchError struct {
 	Op, Path string
 	Reason   error
@@ -21,178 +21,63 @@ type PatchError struct {
 func (e *PatchError) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Path, e.Reason) }
 func (e *PatchError) Unwrap() error { return e.Reason }
 
-// What an operation may stumble over.
+// The reasons of a PatchError.
 var (
 	ErrMissing   = errors.New("there is no such field")
 	ErrDifferent = errors.New("the field has another value than the fix was made for")
 	ErrOperation = errors.New("an operation must be one of add, replace, remove and test")
 )
 
-// apply returns a patched copy.
-func apply(object any, patch []decision.PatchOperation) (any, error) {
-	object = runtime.DeepCopyJSONValue(object)
+// apply returns a patched copy of a value. The operations are applied one by one, so that an
+// error names the one that does not apply.
+func apply(value any, patch []decision.PatchOperation) (any, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
 	for _, operation := range patch {
-		var err error
-		if object, err = applyOne(object, operation); err != nil {
+		if text, err = applyOne(text, operation); err != nil {
 			return nil, &PatchError{Op: operation.Op, Path: operation.Path, Reason: err}
 		}
 	}
-	return object, nil
+	var patched any
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, &patched); err != nil {
+		return nil, errors.New("the patched value is not JSON")
+	}
+	return patched, nil
 }
 
-func applyOne(object any, operation decision.PatchOperation) (any, error) {
-	path, err := pointer(operation.Path)
-	if err != nil {
-		return nil, err
-	}
-	value, err := normal(operation.Value)
-	if err != nil {
-		return nil, err
-	}
+// applyOne does not quote the errors of the library: a document may contain a Secret.
+func applyOne(text []byte, operation decision.PatchOperation) ([]byte, error) {
+	fields := map[string]any{"op": operation.Op, "path": operation.Path, "value": operation.Value}
 	switch operation.Op {
-	case "add":
-		return add(object, path, value)
-	case "replace":
-		if _, err := get(object, path); err != nil {
-			return nil, err
-		}
-		return put(object, path, value)
+	case "add", "replace", "test":
 	case "remove":
-		return remove(object, path)
-	case "test":
-		if found, err := get(object, path); err != nil {
-			return nil, err
-		} else if !equal(found, value) {
-			return nil, ErrDifferent
-		}
-		return object, nil
-	}
-	return nil, ErrOperation
-}
-
-// pointer splits a JSON Pointer (RFC 6901).
-func pointer(path string) ([]string, error) {
-	if path == "" {
-		return nil, nil
-	}
-	if path[0] != '/' {
-		return nil, errors.New("the path must begin with a slash")
-	}
-	segments := strings.Split(path[1:], "/")
-	for i, segment := range segments {
-		segments[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(segment)
-	}
-	return segments, nil
-}
-
-func get(value any, path []string) (any, error) {
-	for _, segment := range path {
-		switch parent := value.(type) {
-		case map[string]any:
-			member, found := parent[segment]
-			if !found {
-				return nil, ErrMissing
-			}
-			value = member
-		case []any:
-			i, err := index(segment, len(parent)-1)
-			if err != nil {
-				return nil, err
-			}
-			value = parent[i]
-		default:
-			return nil, ErrMissing
-		}
-	}
-	return value, nil
-}
-
-// parentOf is what a path that is not empty ends in, and the last segment of the path.
-func parentOf(whole any, path []string) (parent any, last string, err error) {
-	end := len(path) - 1
-	parent, err = get(whole, path[:end])
-	return parent, path[end], err
-}
-
-// put sets what is there, or a member that is not, and returns the whole.
-func put(whole any, path []string, value any) (any, error) {
-	if len(path) == 0 {
-		return value, nil
-	}
-	parent, last, err := parentOf(whole, path)
-	if err != nil {
-		return nil, err
-	}
-	switch parent := parent.(type) {
-	case map[string]any:
-		parent[last] = value
-	case []any:
-		i, err := index(last, len(parent)-1)
-		if err != nil {
-			return nil, err
-		}
-		parent[i] = value
+		delete(fields, "value")
 	default:
+		return nil, ErrOperation
+	}
+	encoded, err := json.Marshal([]any{fields})
+	if err != nil {
+		return nil, fmt.Errorf("the value is not JSON: %w", err)
+	}
+	decoded, err := jsonpatch.DecodePatch(encoded)
+	if err != nil {
+		return nil, ErrOperation
+	}
+	options := jsonpatch.NewApplyOptions()
+	options.SupportNegativeIndices = false
+	text, err = decoded.ApplyWithOptions(text, options)
+	switch {
+	case errors.Is(err, jsonpatch.ErrTestFailed):
+		return nil, ErrDifferent
+	case err != nil:
 		return nil, ErrMissing
 	}
-	return whole, nil
+	return text, nil
 }
 
-func add(whole any, path []string, value any) (any, error) {
-	if len(path) == 0 {
-		return value, nil
-	}
-	parent, last, err := parentOf(whole, path)
-	if err != nil {
-		return nil, err
-	}
-	list, isList := parent.([]any)
-	if !isList {
-		return put(whole, path, value)
-	}
-	i := len(list)
-	if last != "-" {
-		if i, err = index(last, len(list)); err != nil {
-			return nil, err
-		}
-	}
-	return put(whole, path[:len(path)-1], slices.Insert(list, i, value))
-}
-
-func remove(whole any, path []string) (any, error) {
-	if len(path) == 0 {
-		return nil, errors.New("an object cannot be removed as a whole")
-	}
-	if _, err := get(whole, path); err != nil {
-		return nil, err
-	}
-	parent, last, err := parentOf(whole, path)
-	if err != nil {
-		return nil, err
-	}
-	switch parent := parent.(type) {
-	case map[string]any:
-		delete(parent, last)
-	case []any:
-		i, err := index(last, len(parent)-1)
-		if err != nil {
-			return nil, err
-		}
-		return put(whole, path[:len(path)-1], slices.Delete(parent, i, i+1))
-	}
-	return whole, nil
-}
-
-// index reads an index as RFC 6901 has it: without signs and leading zeros.
-func index(segment string, highest int) (int, error) {
-	i, err := strconv.Atoi(segment)
-	if err != nil || i < 0 || i > highest || strconv.Itoa(i) != segment {
-		return 0, ErrMissing
-	}
-	return i, nil
-}
-
-// equal compares values of JSON: 1 and 1.0 are one number.
+// equal compares JSON values. 1 and 1.0 are the same number.
 func equal(a, b any) bool {
 	switch a := a.(type) {
 	case map[string]any:

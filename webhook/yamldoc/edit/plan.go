@@ -7,9 +7,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// plan is what has to change in a tree of nodes, children before their parents and
-// otherwise in the order of the text. No change lies inside a node that another one
-// removes or replaces.
+// plan is the list of changes to a tree of nodes, children before their parents and otherwise in
+// the order of the text. No change is inside a node that another one removes or replaces.
 type plan struct {
 	changes []change
 }
@@ -17,31 +16,31 @@ type plan struct {
 // change is a replacement or a rearrangement.
 type change interface{ isChange() }
 
-// replacement puts another value where a node stands.
+// replacement replaces the value of a node.
 type replacement struct {
 	slot  slot
 	value any
-	// keepAnchor is set where the anchor stays, and its aliases come to mean the new value.
+	// keepAnchor is set if the anchor stays, so that its aliases refer to the new value.
 	keepAnchor bool
 }
 
-// rearrangement takes children out of a mapping or sequence and adds others. One child
-// stays, at least.
+// rearrangement removes and adds children of a mapping or sequence. At least one child stays.
 type rearrangement struct {
 	node *yaml.Node
-	// removed are children by their ordinal; a member and its value are one child.
+	// removed contains the ordinals of children. A member and its value are one child.
 	removed map[int]bool
-	// names are members to add after the last that stays; values are theirs.
+	// names are the members to add after the last one that stays, with their values.
 	names  []string
 	values map[string]any
-	// inserted are elements that come before the child of an ordinal, or after the last.
+	// inserted maps the ordinal of a child to the elements to insert before it. The number of
+	// children stands for the end.
 	inserted map[int][]any
 }
 
 func (replacement) isChange()   {}
 func (rearrangement) isChange() {}
 
-// slot is where a node hangs: at an index of its parent's Content. The root has no parent.
+// slot is the position of a node: an index into its parent's Content. The root has no parent.
 type slot struct {
 	node, parent *yaml.Node
 	index        int
@@ -50,8 +49,8 @@ type slot struct {
 type planner struct {
 	plan
 	hasAliases bool
-	// changed are the values that anchored nodes come to have, gone those that lose
-	// their anchor or are taken out.
+	// changed maps nodes with anchors to their new values. gone contains the nodes that are removed
+	// or lose their anchor.
 	changed map[*yaml.Node]any
 	gone    map[*yaml.Node]bool
 }
@@ -107,16 +106,16 @@ func (p *planner) visit(at slot, have, want any) error {
 func (p *planner) replace(at slot, want any) {
 	scalar := at.node.Kind == yaml.ScalarNode && !isCollection(want)
 	if !scalar {
-		p.lose(at.node)
+		p.drop(at.node)
 	}
 	p.changes = append(p.changes, replacement{slot: at, value: want, keepAnchor: scalar})
 }
 
-// lose notes that a node and those in it are no longer there for aliases to mean.
-func (p *planner) lose(node *yaml.Node) {
+// drop records that a node and its children are no longer available to aliases.
+func (p *planner) drop(node *yaml.Node) {
 	p.gone[node] = true
 	for _, child := range node.Content {
-		p.lose(child)
+		p.drop(child)
 	}
 }
 
@@ -131,7 +130,7 @@ func (p *planner) sequence(at slot, have, want []any) error {
 	for i, j := range align(have, want) {
 		if j < 0 {
 			r.removed[i] = true
-			p.lose(node.Content[i])
+			p.drop(node.Content[i])
 			continue
 		}
 		stays = true
@@ -175,8 +174,8 @@ func (p *planner) mapping(at slot, have, want map[string]any) error {
 		value, stays := want[name]
 		if !stays {
 			r.removed[i] = true
-			p.lose(at.node.Content[2*i])
-			p.lose(at.node.Content[2*i+1])
+			p.drop(at.node.Content[2*i])
+			p.drop(at.node.Content[2*i+1])
 			continue
 		}
 		if err := p.visit(slot{at.node.Content[2*i+1], at.node, 2*i + 1}, have[name], value); err != nil {

@@ -10,14 +10,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// source is the text of a document with the places of its nodes. The parser says only
-// where a node begins; where it ends is read from the text. A place that cannot be made
-// sense of fails with ErrUnwritable, and a place that was misread comes to light when the
-// edited text is parsed.
+// source locates nodes in the text of a document. The parser reports only where a node starts;
+// its end is found in the text. An unexpected text results in ErrUnwritable, and a misread
+// position is detected when the edited text is parsed.
 type source struct {
 	text  []byte
-	lines []int // where each begins
-	// indents are those of the block collections around block scalars, -1 at the root.
+	lines []int // the offset of each line
+	// indents contains the indentation of the block collection around each block scalar, -1 at the
+	// root.
 	indents map[*yaml.Node]int
 }
 
@@ -35,7 +35,8 @@ func newSource(text []byte, root *yaml.Node) *source {
 	return s
 }
 
-// lineBreak is the size of the line break that the text begins with, to the parser, or 0.
+// lineBreak returns the size of the line break at the start of the text, as the parser defines
+// it, or 0.
 func lineBreak(text []byte) int {
 	for _, mark := range []string{"\r\n", "\n", "\r", "\u0085", "\u2028", "\u2029"} {
 		if bytes.HasPrefix(text, []byte(mark)) {
@@ -63,7 +64,7 @@ func (s *source) measure(node *yaml.Node, indent int) {
 
 func isFlow(node *yaml.Node) bool { return node.Style&yaml.FlowStyle != 0 }
 
-// start is where a node begins, with its anchor and tag.
+// start returns the start of a node, including its anchor and tag.
 func (s *source) start(node *yaml.Node) (int, error) {
 	if node.Kind == yaml.MappingNode && !isFlow(node) && node.Anchor == "" && node.Style&yaml.TaggedStyle == 0 && len(node.Content) > 0 {
 		node = node.Content[0]
@@ -82,7 +83,7 @@ func (s *source) start(node *yaml.Node) (int, error) {
 	return at, nil
 }
 
-// content is where a node begins behind its anchor and tag, and where those end.
+// content returns the start of a node after its anchor and tag, and the end of those.
 func (s *source) content(node *yaml.Node) (at, properties int, err error) {
 	at, err = s.start(node)
 	properties = at
@@ -94,7 +95,7 @@ func (s *source) content(node *yaml.Node) (at, properties int, err error) {
 			at++
 		}
 		properties = at
-		at = s.skip(at)
+		at = s.skipSpace(at)
 	}
 	if node.Kind == yaml.ScalarNode && node.Value == "" && node.Style&^yaml.TaggedStyle == 0 {
 		at = properties
@@ -102,8 +103,8 @@ func (s *source) content(node *yaml.Node) (at, properties int, err error) {
 	return at, properties, nil
 }
 
-// skip passes over white space, line breaks and comments.
-func (s *source) skip(at int) int {
+// skipSpace skips white space, line breaks and comments.
+func (s *source) skipSpace(at int) int {
 	for at < len(s.text) {
 		switch c := s.text[at]; {
 		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
@@ -117,7 +118,7 @@ func (s *source) skip(at int) int {
 	return at
 }
 
-// lineEnd is where the line ends that a place is on, before the line break.
+// lineEnd returns the end of the line, before the line break.
 func (s *source) lineEnd(at int) int {
 	for at < len(s.text) && lineBreak(s.text[at:]) == 0 {
 		at++
@@ -130,7 +131,7 @@ func (s *source) nextLine(at int) int {
 	return at + lineBreak(s.text[at:])
 }
 
-// lineStart is where the line begins that a place is on.
+// lineStart returns the start of the line.
 func (s *source) lineStart(at int) int {
 	i, found := slices.BinarySearch(s.lines, at)
 	if !found {
@@ -146,7 +147,7 @@ func (s *source) isFirst(at int) bool {
 	return len(bytes.TrimLeft(s.text[s.lineStart(at):at], " ")) == 0
 }
 
-// end is where a node ends, trailing white space and comments not included.
+// end returns the end of a node, without trailing white space and comments.
 func (s *source) end(node *yaml.Node) (int, error) {
 	at, _, err := s.content(node)
 	if err != nil {
@@ -193,9 +194,9 @@ func (s *source) flowEnd(node *yaml.Node, at int) (int, error) {
 			return 0, err
 		}
 	}
-	at = s.skip(at)
+	at = s.skipSpace(at)
 	if at < len(s.text) && s.text[at] == ',' {
-		at = s.skip(at + 1)
+		at = s.skipSpace(at + 1)
 	}
 	if at >= len(s.text) || s.text[at] != closing[1] {
 		return 0, ErrUnwritable
@@ -221,8 +222,8 @@ func (s *source) quoteEnd(at int, quote byte) (int, error) {
 	return 0, ErrUnwritable
 }
 
-// blockScalarEnd knows the lines of a block scalar by their indentation. Blank lines
-// behind it belong to it only where it says so, by a plus.
+// blockScalarEnd finds the end of a block scalar by indentation. Trailing blank lines belong to
+// it only if its header contains a plus.
 func (s *source) blockScalarEnd(node *yaml.Node, at int) int {
 	end := s.lineEnd(at)
 	header, _, _ := strings.Cut(string(s.text[at:end]), " ")
@@ -249,7 +250,7 @@ func (s *source) blockScalarEnd(node *yaml.Node, at int) int {
 	return last
 }
 
-// plainEnd finds the value in the text, where line breaks stand for spaces.
+// plainEnd finds the end of a plain scalar, in which line breaks represent spaces.
 func (s *source) plainEnd(node *yaml.Node, at int) (int, error) {
 	for _, r := range node.Value {
 		if unicode.IsSpace(r) {
@@ -269,7 +270,7 @@ func (s *source) plainEnd(node *yaml.Node, at int) (int, error) {
 	return at, nil
 }
 
-// colon is where the value of a member may begin: behind the colon of its key.
+// colon returns the place after the colon of a key, where the value may start.
 func (s *source) colon(key *yaml.Node) (int, error) {
 	at, err := s.end(key)
 	if err != nil {
@@ -284,7 +285,7 @@ func (s *source) colon(key *yaml.Node) (int, error) {
 	return at + 1, nil
 }
 
-// dash is where the dash of an element of a block sequence stands.
+// dash returns the place of the dash of an element in a block sequence.
 func (s *source) dash(sequence *yaml.Node, i int) (at int, err error) {
 	if i > 0 {
 		at, err = s.end(sequence.Content[i-1])
@@ -294,7 +295,7 @@ func (s *source) dash(sequence *yaml.Node, i int) (at int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if at = s.skip(at); at >= len(s.text) || s.text[at] != '-' {
+	if at = s.skipSpace(at); at >= len(s.text) || s.text[at] != '-' {
 		return 0, ErrUnwritable
 	}
 	return at, nil

@@ -13,17 +13,17 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// style is how the author of a document writes.
+// style describes the formatting of a document.
 type style struct {
-	// step is how far a mapping is indented under its key, sequence how far a dash is.
+	// step is the indentation of a mapping below its key, sequence that of a dash.
 	step, sequence int
 	lineBreak      string
 	json           bool
-	// gap stands between a colon and its value in JSON, and tab is a level of its indentation.
+	// gap is the text between a colon and its value in JSON, and tab one level of indentation.
 	gap, tab string
 }
 
-func styleOf(d *Document) *style {
+func styleOf(d *Edit) *style {
 	s := &style{step: 2, sequence: -1, lineBreak: "\n", json: json.Valid(d.text)}
 	if at := bytes.IndexByte(d.text, '\n'); at > 0 && d.text[at-1] == '\r' {
 		s.lineBreak = "\r\n"
@@ -39,12 +39,12 @@ func styleOf(d *Document) *style {
 	if found > 0 {
 		s.step = found
 	}
-	// Where the document has no sequence, kubectl's own style holds.
+	// Without a sequence in the document, use kubectl's style.
 	s.sequence = max(s.sequence, 0)
 	return s
 }
 
-// tabOf is the white space in front of the first thing inside of a JSON object.
+// tabOf returns the white space before the first member of a JSON object.
 func tabOf(text []byte) string {
 	_, rest, found := bytes.Cut(bytes.TrimSpace(text), []byte("\n"))
 	if !found {
@@ -54,7 +54,7 @@ func tabOf(text []byte) string {
 	return string(rest[:len(rest)-len(bytes.TrimLeft(rest, " \t"))])
 }
 
-// observe takes the first collection of each kind for the rule.
+// observe uses the first collection of each kind as the example.
 func (s *style) observe(node *yaml.Node, step *int) {
 	if node.Kind == yaml.MappingNode && !isFlow(node) {
 		for i := 0; i+1 < len(node.Content); i += 2 {
@@ -87,7 +87,7 @@ func isCollection(value any) bool {
 	return false
 }
 
-// isInline tells whether a value takes no lines of its own in block style.
+// isInline reports whether a value in block style fits on the line of its key.
 func isInline(value any) bool {
 	switch value := value.(type) {
 	case map[string]any:
@@ -100,7 +100,7 @@ func isInline(value any) bool {
 	return true
 }
 
-// isLiteral tells which text is written with a bar, as a person would.
+// isLiteral reports whether text is written as a literal block scalar, as a person would.
 func isLiteral(text string) bool {
 	return strings.Contains(strings.TrimSuffix(text, "\n"), "\n") && !strings.HasSuffix(text, "\n\n") &&
 		!strings.HasPrefix(text, " ") && !strings.HasPrefix(text, "\n") && !strings.ContainsFunc(text, func(r rune) bool {
@@ -108,8 +108,8 @@ func isLiteral(text string) bool {
 	})
 }
 
-// block writes a value that is not inline as lines without indentation. Like is how the
-// value was written before, if it was; it gives the order of members and the quotes.
+// block writes a value that is not inline as lines without indentation. like is the previous node
+// of the value, if any; it determines the order of members and the quotes.
 func (s *style) block(value any, like *yaml.Node) []string {
 	var lines []string
 	switch value := value.(type) {
@@ -133,7 +133,7 @@ func (s *style) member(name string, value any, like *yaml.Node) []string {
 	}
 	switch value := value.(type) {
 	case string:
-		return append([]string{key + " " + bar(value)}, indented(literal(value), s.step)...)
+		return append([]string{key + " " + blockIndicator(value)}, indented(literal(value), s.step)...)
 	case []any:
 		return append([]string{key}, indented(s.block(value, like), s.sequence)...)
 	}
@@ -148,7 +148,7 @@ func (s *style) element(value any, like *yaml.Node) []string {
 	case isInline(value):
 		return []string{"- " + s.inline(value, like)}
 	case isText:
-		lines = append([]string{bar(text)}, literal(text)...)
+		lines = append([]string{blockIndicator(text)}, literal(text)...)
 	default:
 		lines = s.block(value, like)
 	}
@@ -157,7 +157,7 @@ func (s *style) element(value any, like *yaml.Node) []string {
 	return lines
 }
 
-func bar(text string) string {
+func blockIndicator(text string) string {
 	if strings.HasSuffix(text, "\n") {
 		return "|"
 	}
@@ -183,8 +183,8 @@ func (s *style) inline(value any, like *yaml.Node) string {
 	return s.scalar(value, like, false)
 }
 
-// flow writes a value in flow style on one line, or JSON as the document has it. Indent
-// is that of the line it begins on.
+// flow writes a value in flow style on one line, or JSON in the style of the document. indent is
+// that of the line on which the value starts.
 func (s *style) flow(value any, like *yaml.Node, indent string) string {
 	opening, closing := "[", "]"
 	var parts []string
@@ -230,7 +230,7 @@ func (s *style) scalar(value any, like *yaml.Node, inFlow bool) string {
 	if like != nil && like.Kind == yaml.ScalarNode {
 		node.Style = like.Style & (yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle)
 	}
-	// The encoder cares for indicators of flow style only inside of it.
+	// The encoder quotes flow indicators only inside a flow collection.
 	around := &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{node}}
 	prefix, suffix := "- ", "\n"
 	if inFlow {
@@ -241,14 +241,14 @@ func (s *style) scalar(value any, like *yaml.Node, inFlow bool) string {
 	if err != nil || strings.ContainsAny(plain, "\r\n") {
 		return quoted
 	}
-	// kubectl takes more words for numbers, booleans and dates than the encoder knows.
+	// kubectl reads more words as numbers, booleans and dates than the encoder knows.
 	if read, err := valueOf(written); err != nil || !equal(read, []any{value}) {
 		return quoted
 	}
 	return plain
 }
 
-// asJSON writes a scalar of JSON, which YAML understands too.
+// asJSON writes a scalar as JSON, which is also valid YAML.
 func asJSON(value any) string {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -259,8 +259,8 @@ func asJSON(value any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// order is that of the members as they were written before. New ones follow, the name
-// first, as people write it.
+// order returns the names of members in their previous order. New ones follow, with "name" first,
+// as people write them.
 func order(value map[string]any, like *yaml.Node) []string {
 	var names []string
 	if like = target(like); like != nil && like.Kind == yaml.MappingNode {

@@ -1,2 +1,0 @@
-// Package diff writes what changed in a text as a unified diff.
-package diff

@@ -1,0 +1,49 @@
+// Package golden compares what a test has produced with files in the repository. Run the test
+// with -update to write them, and read what has changed before it is committed.
+package golden
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// Updating reports whether golden files are to be written instead of compared with.
+func Updating() bool { return *update }
+
+// Check compares a text with a file, or writes it there. A difference does not end the test.
+func Check(t testing.TB, file, got string) {
+	t.Helper()
+	if *update {
+		if err := write(file, got); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if difference := compare(file, got); difference != "" {
+		t.Error(difference)
+	}
+}
+
+func write(file, text string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(text), 0o644)
+}
+
+func compare(file, got string) string {
+	want, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Sprintf("%v (-update writes it)", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		return fmt.Sprintf("%s (-want +got; -update writes it):\n%s", file, diff)
+	}
+	return ""
+}

@@ -1,0 +1,35 @@
+package config_test
+
+import (
+	"fmt"
+	"testing"
+
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
+)
+
+// Where nobody knows a namespace's labels, it may lose what binds under the strictest mode.
+func TestTheMostThatMayBeLost(t *testing.T) {
+	const enforce, warn, audit = decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit
+	type slots = map[int]decision.Mode
+	on := expression("guard", "Exists")
+	apart := on
+	apart.ExcludeNamespaces = []string{"team-a"}
+	for name, c := range map[string]struct {
+		set     config.Guardrails
+		ceiling decision.Mode
+		want    string
+	}{
+		"none":              {nil, 0, "Mode(0) []"},
+		"the strictest":     {config.Guardrails{bind(t, "a", on, slots{0: audit, 1: warn}), bind(t, "b", on, slots{0: enforce}), bind(t, "c", on, slots{0: warn})}, 0, "enforce [b]"},
+		"the first":         {config.Guardrails{bind(t, "a", on, slots{0: enforce, 1: warn}), bind(t, "b", on, slots{0: audit})}, 0, "enforce [a]"},
+		"each once":         {config.Guardrails{bind(t, "a", on, slots{0: warn, 1: warn}), bind(t, "b", on, slots{0: warn, 1: audit})}, 0, "warn [a b]"},
+		"under a ceiling":   {config.Guardrails{bind(t, "a", on, slots{0: enforce}), bind(t, "b", on, slots{0: warn})}, warn, "warn [a b]"},
+		"one that excludes": {config.Guardrails{bind(t, "a", apart, slots{0: enforce}), bind(t, "b", on, slots{0: audit})}, 0, "audit [b]"},
+	} {
+		strictest, guardrails := c.set.Oversized("team-a", c.ceiling)
+		if got := fmt.Sprintf("%v %v", strictest, guardrails); got != c.want {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+const (
+	leaseName     = "taffrail"
+	leaseDuration = 15 * time.Second
+	renewDeadline = 10 * time.Second
+	retryPeriod   = 2 * time.Second
+)
+
+// leaderOptions are what a leader is made from.
+type leaderOptions struct {
+	config *rest.Config
+	// namespace holds the Lease.
+	namespace string
+	// work is what only the leader does. It returns when its context ends.
+	work func(context.Context)
+	log  logr.Logger
+}
+
+// leader works while this replica holds the Lease. controller-runtime's own election ends the
+// process when the Lease is lost; this process also answers the API server, and must outlive a
+// time in which it cannot reach it.
+type leader struct {
+	election leaderelection.LeaderElectionConfig
+}
+
+func newLeader(o leaderOptions) (*leader, error) {
+	config := rest.AddUserAgent(rest.CopyConfig(o.config), "leader-election")
+	config.Timeout = renewDeadline / 2
+	leases, err := coordinationv1.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("leader election: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("leader election: %w", err)
+	}
+	identity := host + "_" + string(uuid.NewUUID())
+	return &leader{leaderelection.LeaderElectionConfig{
+		Name: leaseName,
+		Lock: &resourcelock.LeaseLock{
+			LeaseMeta:  metav1.ObjectMeta{Namespace: o.namespace, Name: leaseName},
+			Client:     leases,
+			LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+		},
+		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
+		ReleaseOnCancel: true,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(ctx context.Context) {
+				o.log.Info("Leading", "identity", identity)
+				o.work(ctx)
+				o.log.Info("Not leading any more", "identity", identity)
+			},
+			// Called by a replica that never led, too.
+			OnStoppedLeading: func() {},
+		},
+	}}, nil
+}
+
+// run competes for the Lease until ctx ends, and again each time that it is lost.
+func (l *leader) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		elector, err := leaderelection.NewLeaderElector(l.election)
+		if err != nil {
+			return fmt.Errorf("leader election: %w", err)
+		}
+		elector.Run(ctx)
+		sleep(ctx, retryPeriod)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// started runs a loop until the test ends, and returns how to end it earlier.
+func started(t *testing.T, l *loop) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { l.run(ctx); close(ended) }()
+	stop = func() { cancel(); <-ended }
+	t.Cleanup(stop)
+	return stop
+}
+
+// fired returns a channel that receives for what a trigger asks for from now on.
+func fired(t *testing.T, by *trigger) <-chan struct{} {
+	t.Helper()
+	runs := make(chan struct{})
+	started(t, newLoop(loopOptions{trigger: by, reconcile: func(ctx context.Context) (time.Duration, error) {
+		select {
+		case runs <- struct{}{}:
+		case <-ctx.Done():
+		}
+		return 0, nil
+	}}))
+	<-runs // as the loop starts
+	return runs
+}
+
+func TestALoopReconcilesWhenItStartsAndWhenItIsTriggered(t *testing.T) {
+	runs, proceed := make(chan struct{}), make(chan struct{})
+	trigger := newTrigger(0)
+	l := newLoop(loopOptions{trigger: trigger, reconcile: func(ctx context.Context) (time.Duration, error) {
+		select {
+		case runs <- struct{}{}:
+			<-proceed
+		case <-ctx.Done():
+		}
+		return 0, nil
+	}, failed: func(err error) { t.Error(err) }})
+	trigger.fire() // nobody listens yet, and nothing is lost: a loop begins with a reconciliation
+	for range 2 {  // the second time as a leader that leads again
+		stop := started(t, l)
+		<-runs
+		for range 100 {
+			trigger.fire()
+		}
+		proceed <- struct{}{}
+		<-runs // once for all of them
+		proceed <- struct{}{}
+		stop()
+		select {
+		case <-runs:
+			t.Error("the loop goes on after its end")
+		default:
+		}
+	}
+}
+
+func TestALoopReconcilesAgainWhenTimeHasPassedAndAfterErrors(t *testing.T) {
+	var runs, failures atomic.Int32
+	third := make(chan struct{})
+	l := newLoop(loopOptions{trigger: newTrigger(0), retry: time.Millisecond, reconcile: func(context.Context) (time.Duration, error) {
+		switch runs.Add(1) {
+		case 1:
+			return 0, errors.New("broken")
+		case 2:
+			panic("secret")
+		case 3:
+			return time.Millisecond, nil
+		}
+		close(third)
+		return 0, nil
+	}, failed: func(err error) {
+		failures.Add(1)
+		if strings.Contains(err.Error(), "secret") {
+			t.Errorf("the log would hold part of an object: %v", err)
+		}
+	}})
+	stop := started(t, l)
+	<-third
+	stop()
+	if runs.Load() != 4 || failures.Load() != 2 {
+		t.Errorf("%d runs, %d failures", runs.Load(), failures.Load())
+	}
+}
+
+func TestAPanicNamesItsCause(t *testing.T) {
+	l := newLoop(loopOptions{reconcile: func(context.Context) (time.Duration, error) {
+		return time.Duration(len(strings.Fields("")[0])), nil
+	}})
+	_, err := l.attempt(t.Context())
+	if panicked, ok := errors.AsType[*panicError](err); !ok || !strings.Contains(panicked.cause, "index out of range") || len(panicked.stack) == 0 {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,116 @@
+package controller
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/decision"
+)
+
+const (
+	// failureGap is the shortest time between two reports of one Policy's failures.
+	failureGap = time.Minute
+	// maxFailures is how many failures, one a Policy, wait to be reported at most.
+	maxFailures = 100
+)
+
+// policyFailuresOptions are what policyFailures is made from.
+type policyFailuresOptions struct {
+	trigger *trigger
+	client  client.Client
+	now     func() time.Time
+	log     logr.Logger
+}
+
+// policyFailures writes into the status of Policies that they could not be evaluated. Every
+// replica does, for the requests that it was sent; a failure costs a request nothing but a note.
+// It is an admission.Observer.
+type policyFailures struct {
+	policyFailuresOptions
+	loop *loop
+
+	mutex    sync.Mutex
+	reported map[string]time.Time // by Policy
+	waiting  map[string]string    // messages by Policy
+}
+
+func newPolicyFailures(o policyFailuresOptions) *policyFailures {
+	f := &policyFailures{policyFailuresOptions: o, reported: map[string]time.Time{}, waiting: map[string]string{}}
+	f.loop = newLoop(loopOptions{
+		trigger:   o.trigger,
+		reconcile: func(ctx context.Context) (time.Duration, error) { f.reportAll(ctx); return 0, nil },
+		failed:    func(err error) { o.log.Error(err, "Reporting the failures of Policies failed") },
+	})
+	return f
+}
+
+// Observe implements admission.Observer.
+func (f *policyFailures) Observe(o *admission.Observation) {
+	if o.Decision == nil || o.Request.DryRun {
+		return
+	}
+	for policy, err := range o.Decision.Errors {
+		f.note(policy, err)
+	}
+}
+
+// note keeps the failure of a policy until it is reported, unless the last report is recent.
+func (f *policyFailures) note(policy string, err error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.now().Sub(f.reported[policy]) < failureGap {
+		return
+	}
+	if _, there := f.waiting[policy]; !there && len(f.waiting) >= maxFailures {
+		return
+	}
+	f.waiting[policy] = err.Error()
+	f.trigger.fire()
+}
+
+// reportAll reports what was noted. A report that fails is not repeated: if the Policy goes on
+// failing, the next request notes it again.
+func (f *policyFailures) reportAll(ctx context.Context) {
+	for policy, message := range f.take() {
+		if err := f.report(ctx, policy, message); err != nil && ctx.Err() == nil {
+			f.log.Error(err, "Reporting the failure of a Policy failed", "policy", policy)
+		}
+	}
+}
+
+func (f *policyFailures) take() map[string]string {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	taken := f.waiting
+	f.waiting = map[string]string{}
+	now := f.now()
+	for policy := range f.reported {
+		if now.Sub(f.reported[policy]) >= failureGap {
+			delete(f.reported, policy)
+		}
+	}
+	for policy := range taken {
+		f.reported[policy] = now
+	}
+	return taken
+}
+
+// report writes the failure of a Policy. The library's policies are no objects and have no status.
+func (f *policyFailures) report(ctx context.Context, policy, message string) error {
+	p := &v1alpha1.Policy{}
+	if err := f.client.Get(ctx, client.ObjectKey{Name: policy}, p); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	updated := p.DeepCopy()
+	updated.Status.LastFailure = &v1alpha1.EvaluationFailure{
+		Generation: p.Generation, Time: metav1.NewTime(f.now()), Message: decision.Line(message, maxConditionMessage),
+	}
+	return client.IgnoreNotFound(f.client.Status().Patch(ctx, updated, client.MergeFrom(p)))
+}

@@ -1,0 +1,123 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+
+	"taffrail.dev/webhook/reach"
+)
+
+// discoveryInterval is how long what the cluster serves is taken to stay the same. A CRD
+// that is installed is noticed by then.
+const discoveryInterval = 30 * time.Second
+
+// discoverer is the part of a discovery.DiscoveryInterface that is called.
+type discoverer interface {
+	ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.APIResourceList, error)
+}
+
+// servedResources caches what the cluster serves. It is safe for concurrent use.
+type servedResources struct {
+	discovery discoverer
+	now       func() time.Time
+
+	mutex      sync.Mutex
+	resources  reach.Resources
+	discovered time.Time
+}
+
+func newServedResources(from discoverer, now func() time.Time) *servedResources {
+	return &servedResources{discovery: from, now: now}
+}
+
+// get returns the resources of the API server, as old as discoveryInterval at most.
+func (s *servedResources) get() (reach.Resources, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.resources != nil && s.now().Sub(s.discovered) < discoveryInterval {
+		return s.resources, nil
+	}
+	_, lists, err := s.discovery.ServerGroupsAndResources()
+	// An aggregated API that is away is no reason to know nothing of the others.
+	if partly := new(discovery.ErrGroupDiscoveryFailed); err != nil && !errors.As(err, &partly) {
+		return nil, fmt.Errorf("asking what the cluster serves: %w", err)
+	}
+	s.resources, s.discovered = resourcesOf(lists), s.now()
+	return s.resources, nil
+}
+
+// resourcesOf gathers resources by kind, over all versions.
+func resourcesOf(lists []*metav1.APIResourceList) reach.Resources {
+	found := reach.Resources{}
+	below := map[schema.GroupResource][]string{}
+	for _, list := range lists {
+		version, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			continue
+		}
+		for i := range list.APIResources {
+			served := &list.APIResources[i]
+			name, subresource, isBelow := strings.Cut(served.Name, "/")
+			if isBelow {
+				resource := schema.GroupResource{Group: version.Group, Resource: name}
+				below[resource] = append(below[resource], subresource)
+				continue
+			}
+			kind := schema.GroupKind{Group: version.Group, Kind: served.Kind}
+			known := found[kind]
+			known.Group, known.Name, known.Namespaced = version.Group, name, served.Namespaced
+			known.Versions = append(known.Versions, version.Version)
+			found[kind] = known
+		}
+	}
+	for kind, resource := range found {
+		resource.Subresources = below[schema.GroupResource{Group: resource.Group, Resource: resource.Name}]
+		found[kind] = resource
+	}
+	return found
+}
+
+// servedMapper maps the kinds that are always read without a request, and those that only Policies
+// name by what the cluster serves.
+type servedMapper struct {
+	meta.RESTMapper
+	served *servedResources
+}
+
+// RESTMapping implements meta.RESTMapper.
+func (m servedMapper) RESTMapping(kind schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
+	mapping, err := m.RESTMapper.RESTMapping(kind, versions...)
+	if !meta.IsNoMatchError(err) {
+		return mapping, err
+	}
+	// If discovery fails, the kind counts as not served until the next call.
+	resources, failed := m.served.get()
+	resource, there := resources[kind]
+	if failed != nil || !there {
+		return nil, err
+	}
+	// Discovery lists the preferred version first.
+	version := resource.Versions[0]
+	for _, wanted := range versions {
+		if wanted != "" {
+			version = wanted
+			break
+		}
+	}
+	scope := meta.RESTScopeRoot
+	if resource.Namespaced {
+		scope = meta.RESTScopeNamespace
+	}
+	return &meta.RESTMapping{
+		Resource:         schema.GroupVersionResource{Group: kind.Group, Version: version, Resource: resource.Name},
+		GroupVersionKind: kind.WithVersion(version), Scope: scope,
+	}, nil
+}

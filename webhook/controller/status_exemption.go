@@ -1,0 +1,198 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/audit"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/metrics"
+)
+
+// usageRefresh is the age at which a count that has not changed is written again.
+const usageRefresh = time.Hour
+
+// writeExemptions updates the status of every Exemption. next is when the first of those in force
+// ends, if that is within statusInterval.
+func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) (next time.Time, err error) {
+	var list v1alpha1.ExemptionList
+	if err := w.client.List(ctx, &list); err != nil {
+		return next, fmt.Errorf("listing Exemptions: %w", err)
+	}
+	namespaceOf, err := w.namespaceOf(ctx)
+	if err != nil {
+		return next, err
+	}
+	now := w.now()
+	next = now.Add(statusInterval)
+	for i := range list.Items {
+		e := &list.Items[i]
+		problem, wrong, known := compiled.of(key{config.KindExemption, e.Name}, e.Generation)
+		if !known {
+			continue // It will be compiled, and this be called again.
+		}
+		all := compiled.snapshot.Exemptions()
+		var resolved *config.Exemption
+		var honoured []config.Honoured
+		end := time.Time{}
+		if at := slices.IndexFunc(all, func(r *config.Exemption) bool { return r.Name == e.Name }); at >= 0 {
+			resolved = all[at]
+			honoured = compiled.snapshot.Honoured(resolved, namespaceOf, now)
+			if end = resolved.End(honoured); end.After(now) && end.Before(next) {
+				next = end
+			}
+		}
+		excuses, at := w.usage(compiled.snapshot.ID(), e.Name)
+		updated := e.DeepCopy()
+		updated.Status.ObservedGeneration = e.Generation
+		setExcuses(&updated.Status, excuses, at)
+		if resolved == nil {
+			meta.RemoveStatusCondition(&updated.Status.Conditions, v1alpha1.ConditionExpiring)
+		}
+		if resolved == nil || !now.Before(end) {
+			updated.Status.Excuses = nil
+		}
+		for _, condition := range exemptionConditions(e, resolved, honoured, problem, wrong, excuses, now) {
+			condition.ObservedGeneration = e.Generation
+			meta.SetStatusCondition(&updated.Status.Conditions, condition)
+		}
+		if err := w.patch(ctx, e, updated); err != nil {
+			return next, err
+		}
+	}
+	return next, nil
+}
+
+// namespaceOf returns a lookup of the namespaces that exist.
+func (w *statusWriter) namespaceOf(ctx context.Context) (func(name string) decision.Namespace, error) {
+	all, err := w.namespaces(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing namespaces: %w", err)
+	}
+	known := make(map[string]decision.Namespace, len(all))
+	for _, namespace := range all {
+		known[namespace.Name] = namespace
+	}
+	return func(name string) decision.Namespace {
+		if namespace, exists := known[name]; exists {
+			return namespace
+		}
+		return decision.Namespace{Name: name}
+	}, nil
+}
+
+// setExcuses leaves a count alone that is the same and not older than usageRefresh.
+func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.ExemptionUsage, at time.Time) {
+	if found == nil {
+		return
+	}
+	have := s.Excuses
+	if have != nil && have.Findings == found.Findings && have.Objects == found.Objects && slices.Equal(have.NotCounted, found.NotCounted) &&
+		at.Sub(have.CountedAt.Time) < usageRefresh {
+		return
+	}
+	s.Excuses = &v1alpha1.Excuses{
+		Findings: found.Findings, Objects: found.Objects, NotCounted: found.NotCounted, CountedAt: metav1.NewTime(at),
+	}
+}
+
+// exemptionConditions returns Active, Expiring and Needed. resolved is nil if no part of the
+// Exemption can be in force, honoured is what Guardrails make of it, and excuses is nil if nothing
+// was counted.
+func exemptionConditions(
+	e *v1alpha1.Exemption, resolved *config.Exemption, honoured []config.Honoured, p config.Problem, wrong bool, excuses *audit.ExemptionUsage, now time.Time,
+) []metav1.Condition {
+	active := metav1.Condition{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce}
+	if resolved == nil {
+		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalid
+		active.Message = "Nothing is excused: " + problemText(p)
+		return []metav1.Condition{active, unneeded("It is not in force.")}
+	}
+	last := resolved.End(honoured)
+	limited := limitedText(resolved, honoured)
+	if now.Before(resolved.Until) && !now.Before(last) {
+		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonLimited
+		active.Message = decision.Line("Nothing is excused: "+limited, maxConditionMessage)
+		expired := metav1.Condition{Type: v1alpha1.ConditionExpiring, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonLimited, Message: active.Message}
+		return []metav1.Condition{active, expired, unneeded("It is not in force.")}
+	}
+	end := last.UTC().Format("2006-01-02 15:04 UTC")
+	expiring := metav1.Condition{Type: v1alpha1.ConditionExpiring, Status: metav1.ConditionTrue}
+	switch left := last.Sub(now); {
+	case left <= 0:
+		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonExpired
+		active.Message = "It ended at " + end + ": nothing is excused any more."
+		expiring.Reason, expiring.Message = v1alpha1.ReasonExpired, active.Message
+		return []metav1.Condition{active, expiring, unneeded("It is not in force.")}
+	case left <= metrics.ExpiresSoon:
+		expiring.Reason = v1alpha1.ReasonExpiresSoon
+		expiring.Message = "It ends at " + end + ". What it excuses is decided from then on; ask " + e.Spec.Owner + "."
+	default:
+		expiring.Status, expiring.Reason = metav1.ConditionFalse, v1alpha1.ReasonExpiresLater
+		expiring.Message = "It ends at " + end + "."
+	}
+	active.Message = "It excuses what it covers until " + end + "."
+	if limited != "" {
+		active.Reason = v1alpha1.ReasonLimited
+		active.Message = decision.Line(active.Message+" Not all that it names is excused: "+limited, maxConditionMessage)
+	}
+	if wrong {
+		active.Reason = v1alpha1.ReasonPartlyInvalid
+		active.Message = "Not all that it names is excused: " + problemText(p)
+	}
+	conditions := []metav1.Condition{active, expiring}
+	if excuses != nil {
+		conditions = append(conditions, neededCondition(excuses))
+	}
+	return conditions
+}
+
+// limitedText names what Guardrails do not honour, and until when. It is empty if they honour all of
+// the Exemption.
+func limitedText(e *config.Exemption, honoured []config.Honoured) string {
+	var texts []string
+	for _, h := range honoured {
+		switch {
+		case h.Until.IsZero():
+			texts = append(texts, fmt.Sprintf("Guardrail %s does not honour it for %s", h.Guardrail, h.Policy))
+		case h.Until.Before(e.Until):
+			texts = append(texts, fmt.Sprintf("Guardrail %s honours it for %s until %s", h.Guardrail, h.Policy, h.Until.UTC().Format("2006-01-02 15:04 UTC")))
+		}
+	}
+	if len(texts) == 0 {
+		return ""
+	}
+	return strings.Join(texts, "; ") + "."
+}
+
+func neededCondition(found *audit.ExemptionUsage) metav1.Condition {
+	missing := ""
+	if len(found.NotCounted) > 0 {
+		missing = " Not counted: " + strings.Join(found.NotCounted, ", ") + "."
+	}
+	switch {
+	case found.Findings > 0:
+		return metav1.Condition{
+			Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonExcuses,
+			Message: fmt.Sprintf("Findings: %d, of objects: %d.", found.Findings, found.Objects) + missing,
+		}
+	case missing != "":
+		return unneeded("Nothing is excused of what could be counted." + missing)
+	}
+	return metav1.Condition{
+		Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonExcusesNothing,
+		Message: "No object needs it any more: delete it.",
+	}
+}
+
+func unneeded(message string) metav1.Condition {
+	return metav1.Condition{Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonNotCounted, Message: message}
+}

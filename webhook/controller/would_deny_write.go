@@ -1,0 +1,162 @@
+package controller
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+)
+
+const (
+	// writeTries is how often a write is tried that conflicts with that of another replica. A count
+	// that could not be written is kept for the next time.
+	writeTries = 5
+	// lastWriteTimeout limits the write at the end.
+	lastWriteTimeout = 5 * time.Second
+)
+
+// wouldDenyOptions are what a wouldDenyWriter is made from.
+type wouldDenyOptions struct {
+	counter  *wouldDenyCounter
+	compiled func() *outcome
+	// cached trails the API server; live does not.
+	cached, live client.Reader
+	writer       client.StatusClient
+	interval     time.Duration
+	log          logr.Logger
+}
+
+// wouldDenyWriter adds what this replica has counted to the status of Guardrails. Every replica
+// runs one: each write names the version of the object that it adds to, so that no count is lost.
+// It writes status.wouldDeny and status.wouldFill; the leader writes everything else.
+type wouldDenyWriter struct {
+	wouldDenyOptions
+	loop *loop
+}
+
+func newWouldDenyWriter(o wouldDenyOptions) *wouldDenyWriter {
+	w := &wouldDenyWriter{wouldDenyOptions: o}
+	w.loop = newLoop(loopOptions{
+		trigger:   newTrigger(0),
+		reconcile: func(ctx context.Context) (time.Duration, error) { w.write(ctx); return o.interval, nil },
+		failed:    func(err error) { o.log.Error(err, "Writing what would have been denied failed, trying again") },
+	})
+	return w
+}
+
+// run writes every interval, and once more when ctx has ended.
+func (w *wouldDenyWriter) run(ctx context.Context) {
+	w.loop.run(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWriteTimeout)
+	defer cancel()
+	w.write(ctx)
+}
+
+// write adds to the status of each Guardrail in force. What cannot be written is counted again.
+func (w *wouldDenyWriter) write(ctx context.Context) {
+	compiled := w.compiled()
+	if compiled == nil {
+		return
+	}
+	versions := compiled.snapshot.Versions()
+	w.counter.forget(func(guardrail string) bool { _, exists := versions[guardrail]; return exists })
+	for _, name := range slices.Sorted(maps.Keys(versions)) {
+		counted := w.counter.take(name)
+		if counted == nil {
+			if w.begun(ctx, name, versions[name]) {
+				continue
+			}
+			// Since when nothing would have been denied is worth knowing.
+			counted = &count{version: versions[name], since: w.counter.now()}
+		}
+		if err := w.add(ctx, name, counted); err != nil {
+			w.counter.restore(name, counted)
+			w.log.Error(err, "What would have been denied was not written, trying again later", "guardrail", name)
+		}
+	}
+}
+
+// begun reports whether the status already counts for this version of a Guardrail.
+func (w *wouldDenyWriter) begun(ctx context.Context, name string, version config.Version) bool {
+	var g v1alpha1.Guardrail
+	if err := w.cached.Get(ctx, client.ObjectKey{Name: name}, &g); err != nil {
+		return true // the Guardrail is gone, or not known yet
+	}
+	return g.UID != version.UID || g.Status.WouldDeny != nil && g.Status.WouldDeny.Generation >= version.Generation &&
+		g.Status.WouldFill != nil && g.Status.WouldFill.Generation >= version.Generation
+}
+
+// add adds a count to what is stored.
+func (w *wouldDenyWriter) add(ctx context.Context, name string, counted *count) (err error) {
+	for range writeTries {
+		var g v1alpha1.Guardrail
+		if err := w.live.Get(ctx, client.ObjectKey{Name: name}, &g); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		updated := g.DeepCopy()
+		if g.UID != counted.version.UID {
+			return nil
+		}
+		denied, filled := addCount(&updated.Status, counted), addFills(&updated.Status, counted)
+		if !denied && !filled {
+			return nil // the count belongs to another version
+		}
+		patch := client.MergeFromWithOptions(&g, client.MergeFromWithOptimisticLock{})
+		if err = w.writer.Status().Patch(ctx, updated, patch); !apierrors.IsConflict(err) {
+			break
+		}
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("status of Guardrail %s: %w", name, err)
+	}
+	return nil
+}
+
+// addCount adds to what is stored. It returns false if there is nothing to add: the count belongs to
+// an older generation, or is empty and one is stored already.
+func addCount(status *v1alpha1.GuardrailStatus, counted *count) bool {
+	to := status.WouldDeny
+	switch {
+	case to == nil || to.Generation < counted.version.Generation:
+		to = &v1alpha1.WouldDeny{Since: metav1.NewTime(counted.since), Generation: counted.version.Generation}
+	case to.Generation > counted.version.Generation || counted.requests == 0:
+		return false
+	}
+	all := make(map[string]*v1alpha1.WouldDenyNamespace, len(to.Namespaces)+len(counted.namespaces))
+	for i := range to.Namespaces {
+		all[to.Namespaces[i].Name] = to.Namespaces[i].DeepCopy()
+	}
+	for name, more := range counted.namespaces {
+		if all[name] == nil {
+			all[name] = &v1alpha1.WouldDenyNamespace{Name: name}
+		}
+		addTo(all[name], more)
+	}
+	to.Requests += counted.requests
+	to.OtherRequests += counted.other
+	to.Namespaces = nil
+	for _, one := range slices.SortedFunc(maps.Values(all), moreRequests) {
+		if len(to.Namespaces) == maxListed {
+			to.OtherRequests += one.Requests
+			continue
+		}
+		to.Namespaces = append(to.Namespaces, *one)
+	}
+	status.WouldDeny = to
+	return true
+}
+
+func moreRequests(a, b *v1alpha1.WouldDenyNamespace) int {
+	return cmp.Or(cmp.Compare(b.Requests, a.Requests), strings.Compare(a.Name, b.Name))
+}

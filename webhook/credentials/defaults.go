@@ -1,0 +1,93 @@
+package credentials
+
+import (
+	"regexp"
+	"strings"
+)
+
+// fallback is a way to write what a variable has if nothing sets it.
+type fallback struct {
+	// needle is in every one of them.
+	needle string
+	// lead is how far before the needle the pattern may begin.
+	lead int
+	// pattern has two groups, the name of the variable and the literal. The second may come first.
+	pattern *regexp.Regexp
+	swapped bool
+	// assigned is true if the name on the left, to which the whole is given, counts as well.
+	assigned bool
+}
+
+const (
+	// aLiteral has neither blanks, as messages have, nor variables.
+	aLiteral = `\\?["']?((?:[^\s"'{}$\x60\\]|\$\$)+)\\?["']?`
+	// inEnvironment is how programs name a variable of their environment.
+	inEnvironment = `(?i:(?:env[a-z]*|secrets|vars)(?:\.(?:get|fetch))?(?:\.|[(\[]+["']))([A-Za-z0-9_]+)(?:["'][)\]]+)?`
+	quotedLiteral = `["']([^\s"'$]+)["']`
+)
+
+var fallbacks = []fallback{
+	{needle: "${", pattern: re(`^\$\{(?:env:|ENV:)?([A-Za-z_][A-Za-z0-9_]*|[0-9]):?[-=]` + aLiteral + `\}`), assigned: true},
+	// Spring. The name of a store of secrets stands there too, which is one word: ${secret:db/password}.
+	{needle: "${", pattern: re(`^\$\{([A-Za-z]+[A-Z0-9_.-][A-Za-z0-9_.-]*|passw(?:or)?d|passphrase):([^\s"'{}$\x60\\:?+=-][^\s"'{}$\x60\\]*)\}`)},
+	{needle: "||", lead: 120, pattern: re(inEnvironment + `\s*\|\|\s*` + quotedLiteral)},
+	{needle: "??", lead: 120, pattern: re(inEnvironment + `\s*\?\?\s*` + quotedLiteral)},
+	{needle: "?:", lead: 120, pattern: re(inEnvironment + `\s*\?:\s*` + quotedLiteral)},
+	{needle: " or ", lead: 120, pattern: re(inEnvironment + `\s+or\s+` + quotedLiteral)},
+	{needle: "fetch", pattern: re(`^fetch\(["']([A-Za-z0-9_]+)["']\)\s*\{\s*` + quotedLiteral)},
+	{needle: "default", lead: 120, pattern: re(`["'](?:--)?([A-Za-z0-9_-]+)["']\s*,(?:[^()\n"']{0,60},)?\s*default\s*=\s*` + quotedLiteral)},
+	{needle: "variable", pattern: re(`^variable\s+"([A-Za-z0-9_-]+)"\s*\{[^{}]{0,200}?\bdefault\s*=\s*` + quotedLiteral)},
+	{needle: "?=", lead: 120, pattern: re(`([A-Za-z_][A-Za-z0-9_]*)[ \t]*\?=[ \t]*([^\s"'$#]+)`)}, // make
+	// Helm, Jinja and consul-template.
+	{needle: "default", lead: 120, pattern: re(`([A-Za-z0-9_]+)["')]*\s*\|\s*default(?:\s+|\(\s*)` + quotedLiteral)},
+	{needle: "default", pattern: re(`^default\s+\\?["']([^\s"'$\\]+)\\?["']\s+[($]?(?:[A-Za-z0-9_]*\.)+([A-Za-z0-9_]+)`), swapped: true},
+}
+
+// substring is what a shell takes out of a variable: ${TOKEN:0:8}.
+var substring = re(`^[0-9]+(?::[0-9]+)?$`)
+
+// givenTo is the name on the left of a variable.
+var givenTo = re(`([A-Za-z0-9_.-]+)["']?\s*[:=]-?\s*\\?["']?$`)
+
+// defaulted finds literals that are the default of a variable. Whether the default is in effect cannot be
+// seen, so that each is only likely.
+func defaulted(t *text) {
+	for i := range fallbacks {
+		f := &fallbacks[i]
+		for from, n := 0, 0; n < maxCandidates; n++ {
+			at := strings.Index(t.raw[from:], f.needle)
+			if at < 0 {
+				break
+			}
+			at += from
+			from = at + len(f.needle)
+			start := max(0, at-f.lead)
+			groups := f.pattern.FindStringSubmatch(t.raw[start:min(len(t.raw), at+300)])
+			if groups == nil {
+				continue
+			}
+			name, value := groups[1], groups[2]
+			if f.swapped {
+				name, value = value, name
+			}
+			t.fallback(f, name, value, at)
+		}
+	}
+}
+
+func (t *text) fallback(f *fallback, name, value string, at int) {
+	line := t.line(at)
+	if !Named(name) && f.assigned {
+		if groups := givenTo.FindStringSubmatch(t.raw[at-len(line) : at]); groups != nil {
+			name = groups[1]
+		}
+	}
+	if !Named(name) || !Plain(name, value) || vacant(lower(value)) || crypted.MatchString(value) || substring.MatchString(value) || comment.MatchString(line) {
+		return
+	}
+	m := Match{Detector: "default", Name: lower(name), What: "a default for " + described(lower(name)), Likely: true}
+	if len(name) > 80 {
+		m.Name, m.What = "", "a default for "+described("")
+	}
+	t.add(m, at)
+}

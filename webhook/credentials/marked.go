@@ -1,0 +1,50 @@
+package credentials
+
+import (
+	"regexp"
+	"strings"
+)
+
+// mark is what the grammar of a language or of a program's configuration says is a credential.
+type mark struct {
+	detector, what string
+	// needle, in lower case, is where the pattern begins.
+	needle string
+	// pattern has the value as its last group.
+	pattern *regexp.Regexp
+	// beside is what the whole text has to have in it, in lower case.
+	beside string
+}
+
+var marks = []mark{
+	{"SQL", "a password in SQL", "identified ", re(`^(?i:identified (?:with \S+ )?by) +['"]([^'"\s]+)`), ""},
+	{"PowerShell", "a password in PowerShell", "convertto-securestring", re(`^(?i:convertto-securestring(?:\s+-(?:asplaintext|force|string))*)\s+["']([^"'$\s]+)["']`), "-asplaintext"},
+	{"JAAS", "a user's password", "user_", re(`^(?i:user_[a-z0-9_.-]+)\s*=\s*\\?"([^"$\s\\]+)\\?"`), "loginmodule"},
+	{"Consul", "a gossip key", "encrypt", re(`^(?i:encrypt)\\?"?\s*[=:]\s*\\?["']?([A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{22}==)(?:[^A-Za-z0-9+/=]|$)`), ""},
+	{"Consul", "a token for Consul", "tokens", re(`^(?i:tokens\\?"?\s*[=:]?\s*\{[^{}]{0,200}?\b(?:agent|default|master|initial_management|agent_master|agent_recovery|replication|dns)\\?"?\s*[=:]\s*\\?")([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})`), ""},
+	{"JSON Web Key", "a private JSON Web Key", `"d"`, re(`^(?i:"d")\s*:\s*"([A-Za-z0-9_-]{42,})"`), `"kty"`},
+	{"JSON Web Key", "a secret JSON Web Key", `"k"`, re(`^(?i:"k")\s*:\s*"([A-Za-z0-9_-]{16,})"`), `"oct"`},
+}
+
+// marked finds what the grammar of a language says is a credential.
+func marked(t *text) {
+	for i := range marks {
+		m := &marks[i]
+		if m.beside != "" && !strings.Contains(t.low, m.beside) {
+			continue
+		}
+		for from, n := 0, 0; n < maxMentions; n++ {
+			at := strings.Index(t.low[from:], m.needle)
+			if at < 0 {
+				break
+			}
+			at += from
+			from = at + len(m.needle)
+			groups := m.pattern.FindStringSubmatch(t.raw[at:min(len(t.raw), at+400)])
+			if len(groups) == 0 || vacant(lower(groups[1])) || comment.MatchString(t.line(at)) {
+				continue
+			}
+			t.add(Match{Detector: m.detector, What: m.what}, at)
+		}
+	}
+}

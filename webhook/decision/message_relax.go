@@ -1,0 +1,69 @@
+package decision
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// RelaxVerb is the RBAC verb on a Guardrail that permits a user to remove a namespace from it.
+// It is also the policy id of findings about a missing permission.
+const RelaxVerb = "relax"
+
+// RelaxDenial returns the message for a user who may not change the labels of a namespace, or
+// "" if no finding denies.
+func (d *Decision) RelaxDenial(subject string, user User) string {
+	var denying []*Finding
+	for i := range d.Findings {
+		if d.Findings[i].Denies() {
+			denying = append(denying, &d.Findings[i])
+		}
+	}
+	if len(denying) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s would be held to less, and %s may not relax %s:", subject, userName(user.Name, MaxWarning),
+		count(len(denying), "Guardrail", "Guardrails"))
+	for _, f := range denying[:min(len(denying), MaxFindings)] {
+		fmt.Fprintf(&b, "\n- %s\n    field:  %s\n    write:  %s", Line(f.Message, maxLine), Line(f.Path, maxLine), Line(f.Remediation, maxLine))
+	}
+	if rest := len(denying) - MaxFindings; rest > 0 {
+		fmt.Fprintf(&b, "\n- and %s", count(rest, "more Guardrail", "more Guardrails"))
+	}
+	if first := denying[0]; len(first.Guardrails) == 1 {
+		b.WriteString("\nAn administrator gives the right with:")
+		for _, command := range relaxCommands(first.Guardrails[0], user.Name) {
+			b.WriteString("\n    " + command)
+		}
+	}
+	return b.String()
+}
+
+// relaxCommands returns shell commands that grant the permission. They are quoted, because a
+// user name may contain anything that an identity provider allows.
+func relaxCommands(guardrail, user string) []string {
+	role := "relax-" + guardrail
+	return []string{
+		fmt.Sprintf("kubectl create clusterrole %s --verb=%s --resource=guardrails.taffrail.dev --resource-name=%s", role, RelaxVerb, guardrail),
+		fmt.Sprintf("kubectl create clusterrolebinding %s --clusterrole=%s %s", role, role, subjectFlag(user)),
+	}
+}
+
+func subjectFlag(user string) string {
+	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
+		return "--serviceaccount=" + quoted(account)
+	}
+	return "--user=" + quoted(user)
+}
+
+func quoted(text string) string {
+	if regexp.MustCompile(`^[A-Za-z0-9@%+=:,./_-]+$`).MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(userName(text, maxLine), "'", `'\''`) + "'"
+}
+
+// userName returns a user name as one line. It is not redacted: the API server has
+// authenticated it, and oidc:ana@example.com only looks like a password before a host.
+func userName(name string, limit int) string { return shortened(oneLine(name, limit), limit) }

@@ -1,0 +1,236 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/pipeline"
+)
+
+func at(moment time.Time) pipeline.Options {
+	return pipeline.Options{Now: func() time.Time { return moment }}
+}
+
+const untagged = `{"metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"app","image":"nginx"},{"name":"side","image":"nginx"}]}}}}`
+
+// An Exemption excuses what it names, until it ends, and neither the injections nor the
+// findings of another.
+func TestExemptionsExcuseWhatTheyName(t *testing.T) {
+	g := *enforcing("g", binding("image-tag", ""), binding("inject-resources", ""))
+	for name, c := range map[string]struct {
+		change   func(*v1alpha1.ExemptionSpec)
+		at       time.Time
+		excused  string // the containers of image-tag's findings
+		filled   string // those of the fills
+		inForce  int
+		problems int
+	}{
+		"both":              {func(*v1alpha1.ExemptionSpec) {}, checkedAt, "app,side", "app,side", 1, 0},
+		"one container":     {func(s *v1alpha1.ExemptionSpec) { s.Containers = []string{"app"} }, checkedAt, "app", "app,side", 1, 0},
+		"the last second":   {func(*v1alpha1.ExemptionSpec) {}, time.Date(2027, 2, 28, 23, 59, 59, 0, time.UTC), "app,side", "app,side", 1, 0},
+		"over":              {func(*v1alpha1.ExemptionSpec) {}, time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC), "", "app,side", 1, 0},
+		"another namespace": {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"other"} }, checkedAt, "", "app,side", 1, 0},
+		"another name":      {func(s *v1alpha1.ExemptionSpec) { s.Names = []string{"db"} }, checkedAt, "", "app,side", 1, 0},
+		"another kind":      {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"StatefulSet.apps"} }, checkedAt, "", "app,side", 1, 0},
+		"an injection of one": {func(s *v1alpha1.ExemptionSpec) {
+			s.Policies, s.Containers = []string{"inject-resources"}, []string{"app"}
+		}, checkedAt, "", "side", 1, 0},
+		"one that is wrong": {func(s *v1alpha1.ExemptionSpec) { s.Expires = "soon" }, checkedAt, "", "app,side", 0, 1},
+	} {
+		e := exempting("image-tag")
+		c.change(&e.Spec)
+		s, problems, err := config.Build(t.Context(), catalog(t), config.Objects{Guardrails: []v1alpha1.Guardrail{g}, Exemptions: []v1alpha1.Exemption{*e}})
+		if err != nil || len(problems) != c.problems || len(s.Exemptions()) != c.inForce {
+			t.Fatal(name, problems, err)
+		}
+		if c.problems > 0 && (problems[0].Kind != "Exemption" || problems[0].Name != "e" || !problems[0].Inactive) {
+			t.Errorf("%s: got %+v", name, problems[0])
+		}
+		r := reviewed(t, decision.OriginValidating, "CREATE", "apps", "Deployment", untagged, "null")
+		d, err := pipeline.New(s, known(nil), at(c.at)).Decide(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var excused, filled []string
+		for i := range d.Findings {
+			f := &d.Findings[i]
+			if f.Exempted() {
+				excused = append(excused, f.Container)
+			}
+			if f.Exempted() == f.WouldDeny || f.Exempted() == f.Denies() {
+				t.Errorf("%s: got %+v", name, f)
+			}
+		}
+		for _, fill := range d.Fills {
+			if fill.Field == "resources.limits.cpu" {
+				filled = append(filled, fill.Container)
+			}
+		}
+		slices.Sort(excused)
+		slices.Sort(filled)
+		if got, fills := strings.Join(excused, ","), strings.Join(filled, ","); got != c.excused || fills != c.filled {
+			t.Errorf("%s: excused %s, filled %s", name, got, fills)
+		}
+	}
+}
+
+// What a Policy cannot decide is denied, unless its binding says otherwise, or the Policy
+// where its binding does not.
+func TestWhoSaysWhatBecomesOfAFailure(t *testing.T) {
+	const fail, ignore = v1alpha1.PolicyFailureFail, v1alpha1.PolicyFailureIgnore
+	for name, c := range map[string]struct {
+		policy, binding v1alpha1.PolicyFailure
+		want            decision.Verdict
+	}{
+		"nobody":                  {"", "", decision.VerdictDeny},
+		"the Policy":              {ignore, "", decision.VerdictUnknown},
+		"the Policy, strict":      {fail, "", decision.VerdictDeny},
+		"the binding":             {"", ignore, decision.VerdictUnknown},
+		"the binding over it":     {ignore, fail, decision.VerdictDeny},
+		"the binding, leniently":  {fail, ignore, decision.VerdictUnknown},
+		"both":                    {ignore, ignore, decision.VerdictUnknown},
+		"the binding, and nobody": {"", fail, decision.VerdictDeny},
+	} {
+		p := ownPolicy("own", "", `deny contains {"msg": "m", "path": "p"} if to_number(input.object.metadata.name) == 7`)
+		p.Spec.FailurePolicy = c.policy
+		b := binding("own", "")
+		b.FailurePolicy = c.binding
+		s, problems, err := config.Build(t.Context(), catalog(t), config.Objects{Guardrails: []v1alpha1.Guardrail{*enforcing("g", b)}, Policies: []v1alpha1.Policy{*p}})
+		if err != nil || len(problems) > 0 {
+			t.Fatal(problems, err)
+		}
+		d, err := pipeline.New(s, known(nil), pipeline.Options{}).Decide(t.Context(), reviewed(t, decision.OriginValidating, "CREATE", "apps", "Deployment", untagged, "null"))
+		if err != nil || d.Verdict != c.want || d.Errors["own"] == nil {
+			t.Errorf("%s: got %+v, %v", name, d, err)
+		}
+	}
+}
+
+// What a snapshot is made of can be asked for.
+func TestASnapshotTellsWhatIsInForce(t *testing.T) {
+	one, other, broken := *enforcing("b", binding("image-tag", "")), *enforcing("a", binding("own", "")), *enforcing("c", binding("gone", ""))
+	one.UID, one.Generation, other.UID, other.Generation = "u1", 3, "u2", 5
+	other.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
+	one.Spec.Exemptions = &v1alpha1.ExemptionLimits{MaxDuration: "24h"}
+	second, first := exempting("image-tag"), exempting("own")
+	second.Name, first.Name = "z", "y"
+	policies := []v1alpha1.Policy{*ownPolicy("own", "", plainRule), *ownPolicy("broken", "", "deny contains x")}
+	s, problems, err := config.Build(t.Context(), catalog(t), config.Objects{
+		Guardrails: []v1alpha1.Guardrail{one, other, broken}, Exemptions: []v1alpha1.Exemption{*second, *first}, Policies: policies,
+	})
+	if err != nil || len(problems) != 2 || problems[0].Name != "broken" || problems[1].Name != "c" {
+		t.Fatal(problems, err)
+	}
+	if set := s.Guardrails(); len(set) != 2 || set[0].Name != "a" || set[1].Name != "b" || len(s.Guardrails()) != 2 || s.Bindings() != 2 {
+		t.Errorf("got %v", set)
+	}
+	if got := fmt.Sprint(s.Versions()); got != "map[a:{u2 5} b:{u1 3}]" {
+		t.Errorf("got %s", got)
+	}
+	if all := s.Exemptions(); len(all) != 2 || all[0].Name != "y" || all[1].Name != "z" {
+		t.Errorf("got %v", all)
+	}
+	if _, known := s.Catalog().Policy("own"); !known {
+		t.Error("a Policy that is in force is not there")
+	}
+	if _, known := s.Catalog().Policy("broken"); known {
+		t.Error("a Policy that is not in force is there")
+	}
+	namespaces := []decision.Namespace{{Name: "x", Known: true}, {Name: "y", Known: true, Labels: map[string]string{"team": "a"}}}
+	for name, want := range map[string]int{"a": 1, "b": 2, "c": 0, "": 0} {
+		if got := s.Selected(name, namespaces); len(got) != want || want == 1 && got[0].Name != "y" {
+			t.Errorf("%s selects %v", name, got)
+		}
+	}
+	honoured := s.Honoured(s.Exemptions()[1], func(name string) decision.Namespace { return decision.Namespace{Name: name, Known: true} }, checkedAt)
+	if len(honoured) != 1 || honoured[0].Guardrail != "b" || honoured[0].Policy != "image-tag" {
+		t.Errorf("got %+v", honoured)
+	}
+}
+
+// Which mode is the strictest is asked where an object cannot be looked at. Nobody knows is
+// an answer of its own.
+func TestWhatIsBoundWhereAnObjectIsNotLookedAt(t *testing.T) {
+	warned := guardrail("warned", v1alpha1.ModeWarn, binding("image-tag", ""))
+	trusting := guardrail("trusting", v1alpha1.ModeEnforce, binding("image-tag", ""))
+	trusting.Spec.TrustedWriters.Users = []string{"alice"}
+	services := guardrail("services", v1alpha1.ModeEnforce, binding("restricted-service-type", ""))
+	held := guardrail("held", v1alpha1.ModeEnforce, binding("image-tag", ""))
+	held.Spec.Policies[0].Mode = v1alpha1.ModeAudit
+	twice := guardrail("twice", v1alpha1.ModeWarn, binding("image-tag", ""), binding("require-probes", ""))
+	away := errors.New("away")
+	for name, c := range map[string]struct {
+		guardrails []v1alpha1.Guardrail
+		change     func(*decision.Request)
+		source     facts
+		want       string
+		would      string
+	}{
+		"none":             {[]v1alpha1.Guardrail{services}, nil, known(nil), "Mode(0) []", "[]"},
+		"the strictest":    {[]v1alpha1.Guardrail{warned, *enforcing("g", binding("image-tag", "")), twice}, nil, known(nil), "enforce [g]", "[g twice warned]"},
+		"each once":        {[]v1alpha1.Guardrail{warned, twice}, nil, known(nil), "warn [twice warned]", "[twice warned]"},
+		"a trusted writer": {[]v1alpha1.Guardrail{trusting}, nil, known(nil), "audit [trusting]", "[]"},
+		"a held mode":      {[]v1alpha1.Guardrail{held, warned}, nil, known(nil), "warn [warned]", "[warned]"},
+		"a status":         {[]v1alpha1.Guardrail{warned}, func(r *decision.Request) { r.Subresource = "scale" }, known(nil), "Mode(0) []", "[]"},
+		"a removal":        {[]v1alpha1.Guardrail{warned}, func(r *decision.Request) { r.Operation = "DELETE" }, known(nil), "Mode(0) []", "[]"},
+		"nobody knows":     {[]v1alpha1.Guardrail{warned}, nil, facts{err: away}, "away", "away"},
+	} {
+		s := build(t, c.guardrails...)
+		r := reviewed(t, decision.OriginValidating, "CREATE", "apps", "Deployment", untagged, "null")
+		if c.change != nil {
+			c.change(r)
+		}
+		mode, guardrails, err := pipeline.New(s, c.source, pipeline.Options{}).Strictest(t.Context(), r)
+		would, wouldErr := pipeline.New(s, c.source, pipeline.Options{}).WouldRefuse(t.Context(), r)
+		if c.want == "away" {
+			if !errors.Is(err, away) || !errors.Is(wouldErr, away) {
+				t.Errorf("%s: got %v, %v", name, err, wouldErr)
+			}
+			continue
+		}
+		if got := fmt.Sprintf("%v %v", mode, guardrails); err != nil || got != c.want {
+			t.Errorf("%s: got %s, %v", name, got, err)
+		}
+		if got := fmt.Sprint(would); wouldErr != nil || got != c.would {
+			t.Errorf("%s: would be refused by %s, %v", name, got, wouldErr)
+		}
+	}
+}
+
+// ending ends a context when it is asked for one of its facts.
+type ending struct {
+	facts
+	end func()
+}
+
+func (e ending) Facts(ctx context.Context, namespace string, wanted []decision.Fact) (decision.Facts, error) {
+	e.end()
+	return e.facts.Facts(ctx, namespace, wanted)
+}
+
+// A decision that nobody waits for any more is none, wherever it has got to.
+func TestADecisionThatIsLateIsAnError(t *testing.T) {
+	gone := errors.New("the client is gone")
+	s := build(t, *enforcing("g", binding("image-tag", ""), binding("inject-resources", ""), binding("limitrange-fit", "")))
+	for name, r := range map[string]*decision.Request{
+		"validating": reviewed(t, decision.OriginValidating, "CREATE", "apps", "Deployment", untagged, "null"),
+		"mutating":   reviewed(t, decision.OriginMutating, "CREATE", "", "Pod", `{"metadata":{"name":"p"},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`, "null"),
+		"an update":  reviewed(t, decision.OriginValidating, "UPDATE", "apps", "Deployment", untagged, strings.Replace(untagged, "side", "other", 1)),
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		d, err := pipeline.New(s, ending{known(nil), func() { cancel(gone) }}, pipeline.Options{}).Decide(ctx, r)
+		if !errors.Is(err, gone) {
+			t.Errorf("%s: got %+v, %v", name, d, err)
+		}
+	}
+}

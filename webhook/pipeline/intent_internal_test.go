@@ -1,0 +1,43 @@
+package pipeline
+
+import (
+	"errors"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/request"
+)
+
+// An intent that nobody can inject fails the decision instead of being left out of it, also
+// where it is only told what would be filled.
+func TestAnIntentThatCannotBeInjectedIsAnError(t *testing.T) {
+	r, err := request.Manifest(exampleOf(schema.GroupKind{Kind: "Pod"}), "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, intent := range map[string]decision.Intent{
+		"no such field": {Container: "main", Field: "resources.claims", Value: "1"},
+		"no quantity":   {Container: "main", Field: "resources.requests.cpu", Value: "much"},
+	} {
+		bounds := []config.AppliedBinding{{
+			Binding:   config.Binding{Policy: &rego.Policy{ID: "p", Mutates: true}, Mode: decision.ModeWarn},
+			Guardrail: &config.Guardrail{Name: "g"},
+		}}
+		results := []decision.Result{{Intents: []decision.Intent{intent}}}
+		p := New(&config.Snapshot{}, nil, Options{})
+		want := func(what string, err error) {
+			t.Helper()
+			if intent := new(IntentError); !errors.As(err, &intent) || intent.Policy != "p" {
+				t.Errorf("%s, %s: got %v", name, what, err)
+			}
+		}
+		_, err := p.wouldFill(t.Context(), r, bounds, results, injectionPlan{}, nil)
+		want("what would be filled", err)
+		_, err = p.plannerFor(r).plan(t.Context(), r, bounds, results, nil)
+		want("what is filled", err)
+	}
+}

@@ -1,0 +1,139 @@
+package rego
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/fstest"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/sandbox"
+)
+
+// userProgram has one user's Policy about ConfigMaps.
+func userProgram(t *testing.T, rule string) (*Program, *decision.Request) {
+	t.Helper()
+	library, err := Load(fstest.MapFS{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, bad := library.With(map[string]string{
+		"p": "# METADATA\n# title: t\n# description: d\n# custom:\n#   id: p\n#   severity: low\n#   kinds: [ConfigMap]\n#   remediation: r\npackage taffrail.user.p\n\n" + rule + "\n",
+	})
+	if len(bad) > 0 {
+		t.Fatal(bad)
+	}
+	p, err := Compile(catalog, []Slot{{Policy: "p", Parameters: map[string]any{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, &decision.Request{
+		Operation: decision.Create, Kind: schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, Name: "c",
+		Object: map[string]any{"kind": "ConfigMap", "metadata": map[string]any{"name": "c"}},
+	}
+}
+
+const (
+	// tooLarge fails at once, and expensive when it has taken many steps.
+	tooLarge  = `deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, 1000000000)) == 7`
+	expensive = `deny contains {"msg": "m", "path": "p"} if {
+	count([x | some x in numbers.range(1, 9999); some y in [1, 2, 3]; x * y == -1]) == 0
+	count(numbers.range(1, 1000000000)) == 7
+}`
+)
+
+// An object that has taken most of the time of its request gets past no Policy by it: the
+// Policy could not decide it. If it is an ordinary one, the request is what has failed.
+func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
+	ended := errors.New("the caller has hung up")
+
+	program, r := userProgram(t, expensive)
+	program.turns = make(sandbox.Turns) // the test gives the turn, and takes it back
+	ctx, end := context.WithCancelCause(t.Context())
+	go func() {
+		<-program.turns
+		end(ended)
+		program.turns <- struct{}{}
+	}()
+	results := make([]decision.Result, 1)
+	err := program.evaluateUsers(ctx, r, newInput(r), []int{0}, Both, results)
+	if failed := new(EvaluationError); err != nil || !errors.Is(results[0].Err, sandbox.ErrNoTime) || !errors.As(results[0].Err, &failed) || failed.Policy != "p" {
+		t.Errorf("an expensive object: got %v, %v", results[0].Err, err)
+	}
+
+	program, r = userProgram(t, tooLarge)
+	results = make([]decision.Result, 1)
+	if err := program.evaluateUsers(ctx, r, newInput(r), []int{0}, Both, results); !errors.Is(err, ended) || results[0].Err != nil {
+		t.Errorf("an ordinary object: got %v, %v", results[0].Err, err)
+	}
+	if _, err := program.Evaluate(ctx, r, []int{0}, Both); !errors.Is(err, ended) {
+		t.Errorf("an ordinary object: got %v", err)
+	}
+
+	results = make([]decision.Result, 1)
+	if err := program.evaluateUsers(t.Context(), r, newInput(r), []int{0}, Both, results); err != nil || !errors.Is(results[0].Err, sandbox.ErrTooLarge) {
+		t.Errorf("in time: got %v, %v", results[0].Err, err)
+	}
+}
+
+// Each reason for which a Policy fails is told in words that quote nothing.
+func TestFailuresAreToldInWordsOfOurOwn(t *testing.T) {
+	for want, err := range map[string]error{
+		"used more than 250,000 steps": &sandbox.StepsError{Used: sandbox.MaxSteps + 1, Limit: sandbox.MaxSteps},
+		"used more than the 1,000 steps that are left of 750,000 for all users' Policies together":   &sandbox.StepsError{Used: 1001, Limit: 1000},
+		"used more than the 7 steps that are left of 750,000 for all users' Policies together":       &sandbox.StepsError{Used: 8, Limit: 7},
+		"was stopped because the time of the request was over":                                       sandbox.ErrNoTime,
+		"makes more than a policy may: sprintf at p.rego:7 takes or makes a list of hunter elements": &sandbox.LimitError{File: "p.rego", Row: 7, Builtin: "sprintf", Reason: "a list of hunter elements"},
+		"makes more than a policy may":               sandbox.ErrTooLarge,
+		"fails with eval_conflict_error at p.rego:3": &RuleError{Code: "eval_conflict_error", File: "p.rego", Row: 3},
+		"fails with eval_conflict_error":             &RuleError{Code: "eval_conflict_error", Row: 3},
+		"fails, see Taffrail's log":                  errors.New("hunter2"),
+	} {
+		if got := FailureReason(&EvaluationError{Policy: "p", Err: err}); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// A user's Policy says nothing of kinds that it is not about, whatever others are about.
+func TestPoliciesSayNothingOfOtherKinds(t *testing.T) {
+	library, err := Load(fstest.MapFS{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := func(name, kind string) string {
+		return "# METADATA\n# title: t\n# description: d\n# custom:\n#   id: " + name + "\n#   severity: low\n#   kinds: [" + kind + "]\n#   remediation: r\npackage taffrail.user." + name +
+			"\n\ndeny contains {\"msg\": \"" + name + "\", \"path\": \"p\"}\n"
+	}
+	catalog, bad := library.With(map[string]string{"a": source("a", "ConfigMap"), "b": source("b", "Service"), "c": source("c", "Service, ConfigMap")})
+	if len(bad) > 0 {
+		t.Fatal(bad)
+	}
+	program, err := Compile(catalog, []Slot{{Policy: "a", Parameters: map[string]any{}}, {Policy: "b", Parameters: map[string]any{}}, {Policy: "c", Parameters: map[string]any{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[string]string{"ConfigMap": "a-c", "Service": "-bc", "Pod": "--"} {
+		r := &decision.Request{Operation: decision.Create, Kind: schema.GroupVersionKind{Version: "v1", Kind: kind}, Object: map[string]any{"kind": kind}}
+		results, err := program.Evaluate(t.Context(), r, []int{0, 1, 2}, Both)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for i, result := range results {
+			switch {
+			case result.Err != nil:
+				got += "!"
+			case len(result.Violations) == 1:
+				got += result.Violations[0].Message
+			case i < 2:
+				got += "-"
+			}
+		}
+		if got != want {
+			t.Errorf("%s: got %s", kind, got)
+		}
+	}
+}
