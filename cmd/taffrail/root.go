@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
 	"taffrail.dev/webhook/decision"
 )
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/decision"
 )
