@@ -25,7 +25,7 @@ package taffrail.user.own
 deny contains {"msg": input.parameters.word, "path": "data"}
 `
 
-// Whoever applies a Policy learns that the next version will not accept it.
+// Applying a Policy that the next version will not accept causes a warning.
 func TestAPolicyThatReadsParametersUnderItsIDIsWarnedOf(t *testing.T) {
 	for text, want := range map[string]string{
 		readsWord: "",

@@ -2,7 +2,7 @@ package rego
 
 import "testing"
 
-// The library's policies have no budget, and end with their request.
+// The library's policies have no budget: their steps are only counted, and they stop when their request ends.
 func TestTheLibraryIsCountedAndStops(t *testing.T) {
 	c := newCounter()
 	if c.Cancelled() || c.Cancelled() || c.steps != 2 {

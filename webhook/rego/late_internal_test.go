@@ -78,7 +78,7 @@ func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 	}
 }
 
-// Each reason for which a Policy fails is told in words that quote nothing.
+// The message for each reason why a Policy fails quotes nothing of the object.
 func TestFailuresAreToldInWordsOfOurOwn(t *testing.T) {
 	for want, err := range map[string]error{
 		"used more than 250,000 steps": &sandbox.StepsError{Used: sandbox.MaxSteps + 1, Limit: sandbox.MaxSteps},

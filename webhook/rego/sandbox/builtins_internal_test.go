@@ -190,7 +190,7 @@ func TestOddOperandsAreLeftToTheFunction(t *testing.T) {
 	}
 }
 
-// Widths, precisions and indexes are told from what is written as it is.
+// Widths, precisions and indexes are read only inside verbs.
 func TestWhatAFormatWrites(t *testing.T) {
 	for format, want := range map[string]struct{ verbs, widest int }{
 		``: {0, 0}, `5000`: {0, 0}, `%d`: {1, 0}, `%%`: {1, 0}, `%%5000`: {1, 0}, `%d5000`: {1, 0}, `%5d`: {1, 5}, `%d %12s`: {2, 12}, `%12s %d`: {2, 12},

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What policies may call is told to their authors name by name.
+// Policies may call these functions and no others, and OPA allows the same.
 func TestWhatPoliciesMayCall(t *testing.T) {
 	want := strings.Fields(`
 		abs and array.concat array.flatten array.reverse array.slice assign base64.decode base64.encode base64.is_valid base64url.decode ceil concat contains count
@@ -29,6 +29,6 @@ func TestWhatPoliciesMayCall(t *testing.T) {
 	}
 	slices.Sort(builtins)
 	if !slices.Equal(builtins, want) || caps.AllowNet == nil || len(caps.AllowNet) > 0 {
-		t.Errorf("OPA is told %q, and of the hosts %q", builtins, caps.AllowNet)
+		t.Errorf("OPA allows %q, and the hosts %q", builtins, caps.AllowNet)
 	}
 }

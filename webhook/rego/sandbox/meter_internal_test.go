@@ -8,7 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// event is what OPA tells while it evaluates an expression.
+// event is what OPA reports while it evaluates an expression.
 func event(op topdown.Op, expr string) topdown.Event {
 	body := ast.MustParseBodyWithOpts(expr, ast.ParserOptions{RegoVersion: ast.RegoV1})
 	return topdown.Event{Op: op, Node: body[0], QueryID: 7, Location: &ast.Location{File: "p.rego", Row: 3}}
@@ -21,7 +21,7 @@ func stopped(m *Meter, e topdown.Event) (cause any) {
 	return nil
 }
 
-// What OPA does without asking is charged for as it tells of it.
+// What OPA does without asking the meter is charged for when OPA reports it.
 func TestWhatOPADoesIsCharged(t *testing.T) {
 	u := &Code{literal: 3 * perLiteral, last: map[*ast.Expr]bool{}}
 	charged := func(e topdown.Event, change func(*Meter)) int {
@@ -54,7 +54,7 @@ func TestWhatOPADoesIsCharged(t *testing.T) {
 		"a long text":                    {event(topdown.UnifyOp, `x = "`+textOf(ofBytes(8192))+`"`), same, 4 + 2},
 		"a list, which is heavy later":   {event(topdown.UnifyOp, "x = [1, 2]"), same, 4},
 		"a set, which is compared":       {event(topdown.UnifyOp, `{"`+textOf(ofBytes(317))+`"} = x`), same, 4 + (2+319)/perStep},
-		"what is not told of":            {event(topdown.FailOp, "x = 1"), same, 0},
+		"an event that costs nothing":    {event(topdown.FailOp, "x = 1"), same, 0},
 		"no expression, but an equality": {topdown.Event{Op: topdown.UnifyOp}, same, 4},
 	} {
 		if got := charged(c.event, c.change); got != c.want {
@@ -76,7 +76,7 @@ func TestWhatOPADoesIsCharged(t *testing.T) {
 	}
 }
 
-// A unification is stopped where it is: OPA asks nobody meanwhile.
+// OPA does not ask the meter while it unifies two values, so an exhausted budget stops the unification itself.
 func TestUnificationsAreStopped(t *testing.T) {
 	unify := event(topdown.UnifyOp, "x = 1")
 	m := newMeter(1, &Code{})
@@ -87,11 +87,11 @@ func TestUnificationsAreStopped(t *testing.T) {
 		t.Errorf("beyond its budget: %v", cause)
 	}
 	if !m.Enabled() || m.Config() != (topdown.TraceConfig{}) {
-		t.Error("OPA would tell of nothing, or of more")
+		t.Error("OPA would report no events, or more than are needed")
 	}
 }
 
-// A meter counts without overflowing, and what it counts is told.
+// A meter counts without overflowing, and its error reports what it counted.
 func TestAMeterCounts(t *testing.T) {
 	for _, c := range [][3]int{{0, 0, 0}, {2, 3, 6}, {0, 1 << 40, 0}, {1 << 16, 1 << 15, 1 << 31}, {1 << 16, 1<<15 + 1, 1 << 31}, {1 << 31, 2, 1 << 31}} {
 		if got := times(c[0], c[1]); got != c[2] {
