@@ -70,12 +70,13 @@ var table = []struct {
 	{"webhook/resources", row{[]string{"webhook/decision"}, slices.Concat([]string{opa}, cluster), []string{"net/http"}}},
 	{"webhook/reach", row{[]string{"webhook/decision"}, slices.Concat([]string{opa}, cluster), []string{"net/http"}}},
 	{"webhook/facts", row{[]string{"webhook/api/v1alpha1", "webhook/decision"}, []string{opa}, nil}},
-	{"webhook/rego", row{[]string{"webhook/credentials", "webhook/decision", "webhook/resources"}, cluster, []string{"net/http"}}},
+	{"webhook/rego/sandbox", row{nil, cluster, []string{"net/http"}}},
+	{"webhook/rego", row{[]string{"webhook/credentials", "webhook/decision", "webhook/resources", "webhook/rego/sandbox"}, cluster, []string{"net/http"}}},
 	{"webhook/config", row{
 		[]string{"webhook/api/v1alpha1", "webhook/decision", "webhook/rego", "webhook/request", "webhook/yamldoc"}, cluster, []string{"net/http"},
 	}},
 	{"webhook/pipeline", row{
-		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/rego", "webhook/request", "webhook/resources"}, cluster, []string{"net/http"},
+		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/rego", "webhook/rego/sandbox", "webhook/request", "webhook/resources"}, cluster, []string{"net/http"},
 	}},
 	{"webhook/rego/regotest", row{
 		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/request", "webhook/yamldoc"},

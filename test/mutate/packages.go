@@ -20,6 +20,7 @@ func groups() []group {
 		{"webhook/resources", []string{"webhook/pipeline"}},
 		{"webhook/pipeline", []string{"webhook/admission", "webhook/audit"}},
 		{"webhook/rego", []string{"webhook/rego/regotest", "webhook/config", "webhook/pipeline"}},
+		{"webhook/rego/sandbox", []string{"webhook/rego"}},
 		{"webhook/decision", []string{"webhook/pipeline", "webhook/admission"}},
 		{"webhook/config", []string{"webhook/admission", "webhook/pipeline"}},
 		{"webhook/admission", []string{"webhook/metrics", "webhook/server"}},

@@ -43,6 +43,11 @@ func (w *statusWriter) writePolicies(ctx context.Context, compiled *outcome, sen
 		} else {
 			meta.RemoveStatusCondition(&updated.Status.Conditions, v1alpha1.ConditionCovered)
 		}
+		if deprecated, ok := deprecatedCondition(compiled.snapshot.Catalog(), p.Name); ok {
+			conditions = append(conditions, deprecated)
+		} else {
+			meta.RemoveStatusCondition(&updated.Status.Conditions, v1alpha1.ConditionDeprecated)
+		}
 		for _, condition := range conditions {
 			condition.ObservedGeneration = p.Generation
 			meta.SetStatusCondition(&updated.Status.Conditions, condition)
@@ -98,4 +103,17 @@ func coveredCondition(policy *rego.Policy) metav1.Condition {
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonKindsMissing
 	}
 	return c
+}
+
+// deprecatedCondition returns the condition of a Policy in force that has to be changed before the next
+// version of Taffrail.
+func deprecatedCondition(catalog *rego.Catalog, name string) (c metav1.Condition, ok bool) {
+	policy, inForce := catalog.Policy(name)
+	if !inForce || len(policy.Deprecations()) == 0 {
+		return c, false
+	}
+	return metav1.Condition{
+		Type: v1alpha1.ConditionDeprecated, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonParametersByID,
+		Message: decision.Line(strings.Join(policy.Deprecations(), " "), maxConditionMessage),
+	}, true
 }

@@ -26,9 +26,14 @@ func newPolicy(name, rego string, generation int64) *v1alpha1.Policy {
 // writePolicy writes the status of one Policy and returns it as it is stored then.
 func writePolicy(t *testing.T, p *v1alpha1.Policy, problem *config.Problem, now time.Time) *v1alpha1.Policy {
 	t.Helper()
+	return writePolicyIn(t, snapshotOf(t, config.Objects{}), p, problem, now)
+}
+
+func writePolicyIn(t *testing.T, snapshot *config.Snapshot, p *v1alpha1.Policy, problem *config.Problem, now time.Time) *v1alpha1.Policy {
+	t.Helper()
 	c := store(t, new(atomic.Int32), p)
 	compiled := &outcome{
-		snapshot: snapshotOf(t, config.Objects{}), generations: map[key]int64{{"Policy", p.Name}: p.Generation}, problems: map[key]config.Problem{},
+		snapshot: snapshot, generations: map[key]int64{{"Policy", p.Name}: p.Generation}, problems: map[key]config.Problem{},
 	}
 	if problem != nil {
 		compiled.problems[key{"Policy", p.Name}] = *problem
@@ -70,6 +75,22 @@ func TestTheLastGoodSpecOfAPolicyIsKept(t *testing.T) {
 	never := writePolicy(t, newPolicy("new", "broken", 1), problem, now)
 	if got := said(never.Status.Conditions)["Active"]; never.Status.LastGood != nil || got[0] != "False" || got[1] != "Invalid" {
 		t.Errorf("%+v", never.Status)
+	}
+}
+
+// What the next version does not accept is in the status until it is changed.
+func TestAPolicyThatReadsParametersUnderItsIDIsDeprecated(t *testing.T) {
+	const rego = "# METADATA\n# title: T\n# description: D.\n# custom:\n#   id: own\n#   severity: low\n#   kinds: [ConfigMap]\n#   remediation: R.\n" +
+		"package taffrail.user.own\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"} if input.parameters"
+	p := newPolicy("own", rego+"[\"own\"].word\n", 1)
+	p = writePolicyIn(t, snapshotOf(t, config.Objects{Policies: []v1alpha1.Policy{*p}}), p, nil, time.Now())
+	if got := said(p.Status.Conditions)["Deprecated"]; got[0] != "True" || got[1] != "ParametersByID" || !strings.Contains(got[2], "Line 11 ") {
+		t.Errorf("got %q", got)
+	}
+	p.ResourceVersion, p.Generation, p.Spec.Rego = "", 2, rego+".word\n"
+	p = writePolicyIn(t, snapshotOf(t, config.Objects{Policies: []v1alpha1.Policy{*p}}), p, nil, time.Now())
+	if got, there := said(p.Status.Conditions)["Deprecated"]; there {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -175,6 +175,7 @@ func (c *Checker) checkPolicy(ctx context.Context, checked *decision.Checked, p 
 	}
 	if policy, inForce := then.Catalog.Policy(p.Name); inForce {
 		checked.Warnings = append(checked.Warnings, kindWarnings(policy)...)
+		checked.Warnings = append(checked.Warnings, policy.Deprecations()...)
 	}
 	for i := range stored.Guardrails {
 		g := &stored.Guardrails[i]

@@ -16,6 +16,7 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 type asked struct {
@@ -237,8 +238,8 @@ func TestTrust(t *testing.T) {
 }
 
 func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T) {
-	late := &rego.EvaluationError{Policy: "a-policy", Err: rego.ErrNoTime}
-	steps := &rego.EvaluationError{Policy: "a-policy", Err: &rego.StepsError{Used: 250_007, Limit: rego.MaxSteps}}
+	late := &rego.EvaluationError{Policy: "a-policy", Err: sandbox.ErrNoTime}
+	steps := &rego.EvaluationError{Policy: "a-policy", Err: &sandbox.StepsError{Used: 250_007, Limit: sandbox.MaxSteps}}
 	for name, test := range map[string]struct {
 		failOpen, uncertain bool
 		mode                decision.Mode

@@ -16,6 +16,7 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/rego/sandbox"
 	"taffrail.dev/webhook/request"
 )
 
@@ -137,7 +138,7 @@ func (e *evidence) tolerateBaseline(open []*candidate, before []decision.Result,
 // object.
 func (e *evidence) tolerateFailure(c *candidate, before error) {
 	switch {
-	case c.failed() && before != nil && !errors.Is(before, rego.ErrNoTime):
+	case c.failed() && before != nil && !errors.Is(before, sandbox.ErrNoTime):
 		c.tolerate(failedBefore)
 	case c.failed() || !e.bindings[c.binding].FailOpen && errors.As(before, new(*rego.EvaluationError)):
 		// It denies, as it would if the stored object had no violation.

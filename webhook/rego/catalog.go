@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"maps"
 	"path"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 const (
@@ -76,6 +76,8 @@ type Policy struct {
 	// readsCredentials is true if the rules read, or may read, what the scanner finds.
 	readsCredentials bool
 	own              *ownUnit // of a user's Policy
+	// byID is the first line of a user's Policy that reads its parameters under its own id; 0 if none does.
+	byID int
 }
 
 // CheckParameters returns the parameters that the policy will see, defaults filled in.
@@ -97,14 +99,14 @@ type Catalog struct {
 // shared is what a catalogue shares with every one that With makes of it.
 type shared struct {
 	users *userCache
-	turns turns
+	turns sandbox.Turns
 	// library compiles all of the library's policies, once.
 	library func() (*unit, error)
 }
 
 func (c *Catalog) share() {
 	c.shared = &shared{
-		users: newUserCache(), turns: make(turns, max(2, runtime.GOMAXPROCS(0))),
+		users: newUserCache(), turns: sandbox.NewTurns(),
 		library: sync.OnceValues(c.compileLibrary),
 	}
 }
@@ -193,7 +195,7 @@ func (p *Policy) readRules(module *ast.Module, file string) error {
 
 // complete compiles everything once, so that what does not compile is known now.
 func (c *Catalog) complete() error {
-	compiler := newCompiler()
+	compiler := c.newLibraryCompiler()
 	if compiler.Compile(c.modules); compiler.Failed() {
 		return compiler.Errors
 	}
@@ -237,13 +239,9 @@ func (c *Catalog) Only(id string) *Catalog {
 	return only
 }
 
-func newCompiler() *ast.Compiler {
-	return ast.NewCompiler().WithCapabilities(capabilities()).WithStrict(true)
-}
-
 func parse(file, source string) (*ast.Module, error) {
 	module, err := ast.ParseModuleWithOpts(file, source, ast.ParserOptions{
-		ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: capabilities(),
+		ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: sandbox.Capabilities(),
 	})
 	if err == nil && module == nil {
 		err = &SourceError{File: file, Code: ast.ParseErr, Reason: "empty module"}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 // Part says what of the policies a request needs.
@@ -30,10 +31,10 @@ const (
 // withoutValues drops the text of OPA's own errors: it may quote what a rule was
 // looking at, and that may be a Secret.
 func withoutValues(err error) error {
-	if limit := new(LimitError); errors.As(err, &limit) {
+	if limit := new(sandbox.LimitError); errors.As(err, &limit) {
 		return limit
 	}
-	if steps := new(StepsError); errors.As(err, &steps) {
+	if steps := new(sandbox.StepsError); errors.As(err, &steps) {
 		return steps
 	}
 	var failure *topdown.Error
@@ -78,17 +79,17 @@ func (e *EvaluationError) Unwrap() error { return e.Err }
 // FailureReason says why a policy could not decide an object, for whoever writes the object: in words
 // that follow "it", and without anything that a rule has put into them.
 func FailureReason(err error) string {
-	var steps *StepsError
-	var limit *LimitError
+	var steps *sandbox.StepsError
+	var limit *sandbox.LimitError
 	var rule *RuleError
 	switch {
 	case errors.As(err, &steps):
 		return steps.Error()
-	case errors.Is(err, ErrNoTime):
-		return ErrNoTime.Error()
+	case errors.Is(err, sandbox.ErrNoTime):
+		return sandbox.ErrNoTime.Error()
 	case errors.As(err, &limit):
 		return "makes more than a policy may: " + limit.Error()
-	case errors.Is(err, ErrTooLarge):
+	case errors.Is(err, sandbox.ErrTooLarge):
 		return "makes more than a policy may"
 	case errors.As(err, &rule):
 		return "fails with " + rule.Error()
@@ -106,7 +107,7 @@ func (p *Program) about(slot int, kind schema.GroupKind) bool {
 // *EvaluationError in its own result and does not touch the others'. The error is not
 // nil only where ctx ended before the policies did.
 //
-// Users' Policies are evaluated after the library's, each within its budget: see MaxSteps.
+// Users' Policies are evaluated after the library's, each within its budget: see sandbox.MaxSteps.
 func (p *Program) Evaluate(ctx context.Context, r *decision.Request, slots []int, part Part) ([]decision.Result, error) {
 	results := make([]decision.Result, len(slots))
 	kind := r.Kind.GroupKind()
@@ -215,7 +216,7 @@ type evaluation struct {
 	part     Part
 	cancel   topdown.Cancel
 	// meter is nil for the library.
-	meter    *meter
+	meter    *sandbox.Meter
 	coverage *Coverage
 }
 
@@ -227,7 +228,7 @@ func (e *evaluation) round(ctx context.Context, q *query, slots, round []int, re
 	for _, position := range round {
 		bound = append(bound, &e.slots[slots[position]])
 	}
-	input := e.withParameters(bound)
+	input := e.withBatch(bound)
 	answer, err := e.run(ctx, q, input)
 	for _, position := range round {
 		slot := &e.slots[slots[position]]
@@ -258,14 +259,20 @@ func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, input *ast.Term
 	return answer.alone(s, e.part, e.request)
 }
 
-// withParameters is the input of one round. Rounds follow one another, so they share
-// all of it but the parameters.
-func (e *evaluation) withParameters(slots []*slot) *ast.Term {
+// withBatch returns the input of one round, with each policy's parameters under its id: see
+// batchParameters.
+func (e *evaluation) withBatch(slots []*slot) *ast.Term {
 	parameters := make([][2]*ast.Term, 0, len(slots))
 	for _, slot := range slots {
 		parameters = append(parameters, [2]*ast.Term{slot.id, slot.parameters})
 	}
-	e.input["parameters"] = ast.NewObject(parameters...)
+	return e.withParameters(ast.NewObject(parameters...))
+}
+
+// withParameters returns the input with these parameters. Evaluations follow one another, so they
+// share all of it but the parameters.
+func (e *evaluation) withParameters(parameters ast.Value) *ast.Term {
+	e.input["parameters"] = parameters
 	return ast.NewTerm(ast.LazyObject(e.input))
 }
 

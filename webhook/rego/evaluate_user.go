@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/sandbox"
 )
-
-// errPanic stands for a panic, of which the text may quote the object.
-var errPanic = errors.New("the evaluation broke off")
 
 // userRun evaluates users' Policies for one request.
 type userRun struct {
@@ -24,8 +20,7 @@ type userRun struct {
 	// credentials is what the scanner finds, apart: only what reads it is charged for it.
 	credentials     map[string]any
 	credentialsSize int
-	// left is what remains of maxRequestSteps.
-	left int
+	budget          *sandbox.Budget
 }
 
 // evaluateUsers fills in the results of users' Policies. Each is evaluated alone, its deny and
@@ -36,13 +31,9 @@ type userRun struct {
 // that is expensive gets a result instead: its writer must not get past the Policy by
 // overstraining it.
 func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input map[string]any, slots []int, part Part, results []decision.Result) error {
-	if deadline, ok := ctx.Deadline(); ok {
-		// The decision has yet to be made and sent.
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)*3/4)
-		defer cancel()
-	}
-	u := &userRun{program: p, request: r, left: maxRequestSteps}
+	ctx, cancel := sandbox.Deadline(ctx)
+	defer cancel()
+	u := &userRun{program: p, request: r, budget: sandbox.NewBudget(p.turns)}
 	kind := r.Kind.GroupKind()
 	for position, index := range slots {
 		s := &p.slots[index]
@@ -56,11 +47,11 @@ func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input 
 		if results[position], err = u.evaluate(ctx, s, part); err == nil {
 			continue
 		}
-		if ctx.Err() != nil && !errors.Is(err, ErrTooManySteps) {
-			if maxRequestSteps-u.left <= lightSteps {
+		if ctx.Err() != nil && !errors.Is(err, sandbox.ErrTooManySteps) {
+			if u.budget.Light() {
 				return context.Cause(ctx)
 			}
-			err = ErrNoTime
+			err = sandbox.ErrNoTime
 		}
 		results[position] = failed(s.policy, err)
 	}
@@ -86,23 +77,23 @@ func (u *userRun) inputFor(policy *Policy) (input map[string]any, size int) {
 	}
 	input = maps.Clone(u.input)
 	maps.Copy(input, u.credentials)
-	return input, plus(u.size, u.credentialsSize)
+	return input, u.size + u.credentialsSize
 }
 
 // strict converts an input for OPA at once, and returns its size. What OPA converts lazily it
 // converts for each Policy anew, and compares whole even with itself.
 func strict(input map[string]any) (converted map[string]any, size int) {
 	converted = make(map[string]any, len(input))
-	m := newMeter(0, &unit{})
+	all := make([]*ast.Term, 0, len(input))
 	for name, value := range input {
 		if name == "parameters" {
 			continue // of others
 		}
 		term := ast.NewTerm(ast.MustInterfaceToValue(value))
 		converted[name] = term.Value
-		size = plus(size, m.sizeOf(term))
+		all = append(all, term)
 	}
-	return converted, size
+	return converted, sandbox.SizeOf(all...)
 }
 
 func (u *userRun) evaluate(ctx context.Context, s *slot, part Part) (decision.Result, error) {
@@ -135,37 +126,17 @@ func (u *userRun) evaluate(ctx context.Context, s *slot, part Part) (decision.Re
 
 // within evaluates one part of a Policy within its budget.
 func (u *userRun) within(ctx context.Context, e *evaluation, s *slot, part Part, size int) (result decision.Result, err error) {
-	m := newMeter(min(MaxSteps, u.left), e.unit)
-	m.input = size
-	leave := func() {}
-	m.enter = func() { leave = u.program.turns.wait(ctx) }
-	defer func() {
-		leave()
-		u.left -= min(m.steps, m.limit)
-	}()
-	stop := context.AfterFunc(ctx, m.Cancel)
-	defer stop()
-	defer func() {
-		switch broken := recover().(type) {
-		case nil:
-		case *LimitError:
-			err = broken
-		case *topdown.Error:
-			err = broken
-		default:
-			err = errPanic
+	steps, err := u.budget.Run(ctx, e.unit.code, size, func(m *sandbox.Meter) error {
+		e.part, e.cancel, e.meter = part, m, m
+		answer, err := e.run(ctx, e.unit.alone[s.policy.ID].pick(part), e.withParameters(s.parameters.Value))
+		if err != nil {
+			return err
 		}
-		if exhausted := m.err(); exhausted != nil {
-			err = exhausted
-		}
-		if u.program.steps != nil {
-			u.program.steps(s.policy.ID, m.steps)
-		}
-	}()
-	e.part, e.cancel, e.meter = part, m, m
-	answer, err := e.run(ctx, e.unit.alone[s.policy.ID].pick(part), e.withParameters([]*slot{s}))
-	if err != nil {
-		return result, err
+		result, err = answer.alone(s, part, u.request)
+		return err
+	})
+	if u.program.steps != nil {
+		u.program.steps(s.policy.ID, steps)
 	}
-	return answer.alone(s, part, u.request)
+	return result, err
 }

@@ -6,14 +6,16 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 // Codes of a SourceError that are ours. All others are OPA's, as in rego_type_error.
 const (
 	CodeName      = "policy_name_error"
-	CodeSize      = "policy_size_error"
+	CodeSize      = sandbox.CodeSize
 	CodePackage   = "policy_package_error"
-	CodeReference = "policy_reference_error"
+	CodeReference = sandbox.CodeReference
 	CodeRule      = "policy_rule_error"
 	CodeNegation  = "policy_negation_error"
 )

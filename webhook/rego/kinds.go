@@ -109,6 +109,10 @@ func (reads *inputReads) visit(node any) bool {
 	switch node := node.(type) {
 	case *ast.Annotations, *ast.Package:
 		return true
+	case *ast.Head: // OPA's visitors leave its reference out
+		for _, term := range node.Reference[1:] {
+			ast.NewGenericVisitor(reads.visit).Walk(term)
+		}
 	case *ast.Term:
 		switch value := node.Value.(type) {
 		case ast.Ref:

@@ -68,6 +68,7 @@ func TestKindsAreCompletedWhereTheRulesReadTemplates(t *testing.T) {
 		"the kind":           {"Pod", containers + "\n\tinput.kind == \"Pod\"", "", everyTemplate},
 		"the name":           {"Pod", containers + "\n\tnot startswith(input.name, \"a\")", "", everyTemplate},
 		"the user":           {"Pod", containers + "\n\tinput.user.name != \"root\"", "", everyTemplate},
+		"the key of a head":  {"Pod", containers + "\n\tx\n\nx[input.object.kind].y := 1", "", everyTemplate},
 		"the operation":      {"Pod", containers + "\n\tinput.operation == \"CREATE\"", "", everyTemplate},
 		"whether a template": {"Pod", containers + "\n\tnot input.workload.template", "", everyTemplate},
 		"the same, renamed":  {"Pod", containers + "\n\tw := input.workload\n\tnot w.template", "", everyTemplate},

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 // userProgram has one user's Policy about ConfigMaps.
@@ -49,7 +50,7 @@ func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 	ended := errors.New("the caller has hung up")
 
 	program, r := userProgram(t, expensive)
-	program.turns = make(turns) // the test gives the turn, and takes it back
+	program.turns = make(sandbox.Turns) // the test gives the turn, and takes it back
 	ctx, end := context.WithCancelCause(t.Context())
 	go func() {
 		<-program.turns
@@ -58,7 +59,7 @@ func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 	}()
 	results := make([]decision.Result, 1)
 	err := program.evaluateUsers(ctx, r, newInput(r), []int{0}, Both, results)
-	if failed := new(EvaluationError); err != nil || !errors.Is(results[0].Err, ErrNoTime) || !errors.As(results[0].Err, &failed) || failed.Policy != "p" {
+	if failed := new(EvaluationError); err != nil || !errors.Is(results[0].Err, sandbox.ErrNoTime) || !errors.As(results[0].Err, &failed) || failed.Policy != "p" {
 		t.Errorf("an expensive object: got %v, %v", results[0].Err, err)
 	}
 
@@ -72,20 +73,20 @@ func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 	}
 
 	results = make([]decision.Result, 1)
-	if err := program.evaluateUsers(t.Context(), r, newInput(r), []int{0}, Both, results); err != nil || !errors.Is(results[0].Err, ErrTooLarge) {
+	if err := program.evaluateUsers(t.Context(), r, newInput(r), []int{0}, Both, results); err != nil || !errors.Is(results[0].Err, sandbox.ErrTooLarge) {
 		t.Errorf("in time: got %v, %v", results[0].Err, err)
 	}
 }
 
-// Each reason for which a Policy fails is told in words that quote nothing.
+// The message for each reason why a Policy fails quotes nothing of the object.
 func TestFailuresAreToldInWordsOfOurOwn(t *testing.T) {
 	for want, err := range map[string]error{
-		"used more than 250,000 steps": &StepsError{Used: MaxSteps + 1, Limit: MaxSteps},
-		"used more than the 1,000 steps that are left of 750,000 for all users' Policies together":   &StepsError{Used: 1001, Limit: 1000},
-		"used more than the 7 steps that are left of 750,000 for all users' Policies together":       &StepsError{Used: 8, Limit: 7},
-		"was stopped because the time of the request was over":                                       ErrNoTime,
-		"makes more than a policy may: sprintf at p.rego:7 takes or makes a list of hunter elements": &LimitError{File: "p.rego", Row: 7, Builtin: "sprintf", Reason: "a list of hunter elements"},
-		"makes more than a policy may":               ErrTooLarge,
+		"used more than 250,000 steps": &sandbox.StepsError{Used: sandbox.MaxSteps + 1, Limit: sandbox.MaxSteps},
+		"used more than the 1,000 steps that are left of 750,000 for all users' Policies together":   &sandbox.StepsError{Used: 1001, Limit: 1000},
+		"used more than the 7 steps that are left of 750,000 for all users' Policies together":       &sandbox.StepsError{Used: 8, Limit: 7},
+		"was stopped because the time of the request was over":                                       sandbox.ErrNoTime,
+		"makes more than a policy may: sprintf at p.rego:7 takes or makes a list of hunter elements": &sandbox.LimitError{File: "p.rego", Row: 7, Builtin: "sprintf", Reason: "a list of hunter elements"},
+		"makes more than a policy may":               sandbox.ErrTooLarge,
 		"fails with eval_conflict_error at p.rego:3": &RuleError{Code: "eval_conflict_error", File: "p.rego", Row: 3},
 		"fails with eval_conflict_error":             &RuleError{Code: "eval_conflict_error", Row: 3},
 		"fails, see Taffrail's log":                  errors.New("hunter2"),

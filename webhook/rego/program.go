@@ -15,6 +15,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 // Slot is one policy under one set of parameters, already checked and defaulted by
@@ -33,7 +35,7 @@ type Program struct {
 	// library is shared by all programs of a catalogue. Users' Policies are compiled apart, each
 	// alone: nothing in one can change, slow down or break what the others find.
 	library  *unit
-	turns    turns
+	turns    sandbox.Turns
 	indexing bool
 	coverage *Coverage // nil but for the tests of policies
 	// steps is told what each evaluation took, "" for the library; nil but for tests.
@@ -53,10 +55,8 @@ type unit struct {
 	values cache.InterQueryValueCache
 	// alone has queries for each policy: for naming the culprit when an entry's query fails.
 	alone map[string]*entry
-	// literal is the size of the largest value that a rule writes out.
-	literal int
-	// last has the last expression of each body of a user's Policy.
-	last map[*ast.Expr]bool
+	// code is what the budget of a user's Policy depends on.
+	code *sandbox.Code
 }
 
 type slot struct {
@@ -88,6 +88,9 @@ func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
 		if err != nil {
 			return nil, fmt.Errorf("parameters of policy %q: %w", s.Policy, err)
 		}
+		if policy.User {
+			parameters = policy.ownParameters(parameters)
+		}
 		p.slots = append(p.slots, slot{policy: policy, id: ast.StringTerm(policy.ID), parameters: ast.NewTerm(parameters)})
 		if policy.User {
 			_, err = policy.own.compile()
@@ -111,7 +114,7 @@ func newUnit(compiler *ast.Compiler, builtins map[string]*topdown.Builtin) *unit
 // compileLibrary compiles all policies, bound or not: which are evaluated depends on whose
 // parameters are in the input. A change of Guardrails compiles nothing.
 func (c *Catalog) compileLibrary() (*unit, error) {
-	u := newUnit(newCompiler(), nil)
+	u := newUnit(c.newLibraryCompiler(), nil)
 	most := maxPatterns
 	u.values = cache.NewInterQueryValueCache(context.Background(), &cache.Config{
 		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &most},
@@ -193,9 +196,9 @@ func policiesFor(policies map[string]*Policy, kind schema.GroupKind) []*Policy {
 func entryName(i int) string { return fmt.Sprintf("%s.k%d", entryRoot, i) }
 
 // entryModule collects what the policies of one kind say. Every policy has a key of
-// its own as soon as it has parameters in the input, even where it finds nothing: a
-// comprehension over packages would be empty without an error where one of them
-// defines no deny.
+// its own as soon as it has parameters in the input (see batchParameters), even where it
+// finds nothing: a comprehension over packages would be empty without an error where one of
+// them defines no deny.
 func entryModule(name string, policies []*Policy) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "package %s\n\n", name)

@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"taffrail.dev/policies"
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 func libraryModules(t *testing.T) map[string]*ast.Module {
@@ -73,7 +74,7 @@ func TestRego(t *testing.T) {
 // what the indexer skips must make no difference.
 func TestRegoWithoutIndexing(t *testing.T) {
 	modules := libraryModules(t)
-	compiler := newCompiler()
+	compiler := sandbox.NewCompiler()
 	if compiler.Compile(modules); compiler.Failed() {
 		t.Fatal(compiler.Errors)
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/tester"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 // testTimeout is how long one Rego test may take.
@@ -140,15 +142,15 @@ func runTests(ctx context.Context, modules map[string]*ast.Module, configure fun
 // newTestCompiler allows what policies may use, and the built-in that OPA's tester
 // rewrites tests to.
 func newTestCompiler() *ast.Compiler {
-	caps := capabilities()
+	caps := sandbox.Capabilities()
 	caps.Builtins = append(caps.Builtins, ast.InternalTestCase)
-	return bind(newCompiler().WithCapabilities(caps).WithRewriteTestRules(true).WithEnablePrintStatements(true).SetErrorLimit(0))
+	return sandbox.Limit(sandbox.NewCompiler().WithCapabilities(caps).WithRewriteTestRules(true).WithEnablePrintStatements(true).SetErrorLimit(0))
 }
 
-// testBuiltins are the bounded built-in functions as the tester wants them.
+// testBuiltins returns the limited built-in functions as the tester wants them.
 func testBuiltins() []*tester.Builtin {
 	var all []*tester.Builtin
-	for name, builtin := range boundedBuiltins() {
+	for name, builtin := range sandbox.Builtins() {
 		function := &rego.Function{Name: name, Decl: builtin.Decl.Decl}
 		call := builtin.Func
 		all = append(all, &tester.Builtin{Decl: builtin.Decl, Func: rego.FunctionDyn(function, func(bctx rego.BuiltinContext, operands []*ast.Term) (*ast.Term, error) {
@@ -186,9 +188,8 @@ func testError(err error) error {
 		return err
 	}
 	fault := &SourceError{File: failure.Location.File, Row: failure.Location.Row, Code: failure.Code, Reason: failure.Message}
-	if strings.HasPrefix(fault.Reason, boundName("")) { // OPA puts the name in front that authors do not know
-		_, fault.Reason, _ = strings.Cut(fault.Reason, ": ")
-		fault.Reason = strings.TrimPrefix(fault.Reason, fmt.Sprintf("%s:%d: %s: ", fault.File, fault.Row, fault.Code))
+	if written := sandbox.Written(fault.Reason); written != fault.Reason {
+		fault.Reason = strings.TrimPrefix(written, fmt.Sprintf("%s:%d: %s: ", fault.File, fault.Row, fault.Code))
 	}
 	return fault
 }

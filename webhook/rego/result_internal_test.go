@@ -12,12 +12,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 // A finding and an intent are read field by field, and what is odd about one is told without its value.
 func TestFindingsAndIntentsAreReadFieldByField(t *testing.T) {
 	r := &decision.Request{Object: map[string]any{}, Original: map[string]any{}}
-	object := func(text string) ast.Object { return is(text).Value.(ast.Object) }
+	object := func(text string) ast.Object { return ast.MustParseTerm(text).Value.(ast.Object) }
 	got, err := newViolation(object(`{"msg": "m", "path": "p", "container": "c", "key": "k", "excess": 1.5, "at_most": "warn", "unknown": "u", "fix": [{"op": "remove", "path": "/x"}]}`), r)
 	want := decision.Violation{
 		Message: "m", Path: "p", Container: "c", Key: "k", Excess: "1.5", AtMost: decision.ModeWarn, Unknown: "u", Fix: []decision.PatchOperation{{Op: "remove", Path: "/x"}},
@@ -128,7 +129,7 @@ func TestWhatAFixCreates(t *testing.T) {
 
 // OPA's own words may quote the object, so they are left out of every error.
 func TestErrorsQuoteNothing(t *testing.T) {
-	limit, steps, other := &LimitError{Reason: "r"}, &StepsError{Used: 1}, errors.New("ours")
+	limit, steps, other := &sandbox.LimitError{Reason: "r"}, &sandbox.StepsError{Used: 1}, errors.New("ours")
 	at := &ast.Location{File: "p.rego", Row: 7}
 	for name, c := range map[string]struct{ err, want error }{
 		"a limit":             {fmt.Errorf("x: %w", limit), limit},

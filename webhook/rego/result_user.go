@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 const (
@@ -62,8 +63,8 @@ func eachOfUser(value ast.Value, read func(ast.Object) error) error {
 			return nil
 		}
 		taken++
-		if size := rendered(ast.NewTerm(element)); size > maxFinding {
-			return fmt.Errorf("an element of %d bytes or more %w", maxFinding, ErrTooLarge)
+		if size := sandbox.Rendered(ast.NewTerm(element)); size > maxFinding {
+			return fmt.Errorf("an element of %d bytes or more %w", maxFinding, sandbox.ErrTooLarge)
 		}
 		return read(element)
 	})

@@ -2,11 +2,8 @@ package rego
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -15,32 +12,6 @@ import (
 
 	"taffrail.dev/webhook/decision"
 )
-
-// What policies may call is told to their authors name by name.
-func TestWhatPoliciesMayCall(t *testing.T) {
-	want := strings.Fields(`
-		abs and array.concat array.flatten array.reverse array.slice assign base64.decode base64.encode base64.is_valid base64url.decode ceil concat contains count
-		crypto.sha256 div endswith eq equal floor format_int glob.match glob.quote_meta gt gte hex.decode hex.encode indexof indexof_n internal.member_2 internal.member_3
-		internal.print internal.template_string intersection is_array is_boolean is_null is_number is_object is_set is_string json.filter json.is_valid json.marshal
-		json.remove json.unmarshal lower lt lte max min minus mul neq numbers.range object.filter object.get object.keys object.remove object.subset object.union
-		object.union_n or plus print product regex.find_all_string_submatch_n regex.find_n regex.is_valid regex.match regex.replace regex.split rem replace round
-		semver.compare semver.is_valid set_diff sort split sprintf startswith strings.any_prefix_match strings.any_suffix_match strings.count strings.replace_n
-		strings.reverse substring sum time.parse_duration_ns to_number trim trim_left trim_prefix trim_right trim_space trim_suffix type_name union upper
-		urlquery.decode yaml.is_valid yaml.unmarshal`)
-	slices.Sort(want)
-	if got := slices.Sorted(maps.Keys(allowedBuiltins())); !slices.Equal(got, want) {
-		t.Errorf("got %q", got)
-	}
-	caps := capabilities()
-	var builtins []string
-	for _, builtin := range caps.Builtins {
-		builtins = append(builtins, builtin.Name)
-	}
-	slices.Sort(builtins)
-	if !slices.Equal(builtins, want) || caps.AllowNet == nil || len(caps.AllowNet) > 0 {
-		t.Errorf("OPA is told %q, and of the hosts %q", builtins, caps.AllowNet)
-	}
-}
 
 func TestKindsOfKubernetesAreKnown(t *testing.T) {
 	for _, text := range strings.Fields(`
@@ -138,60 +109,6 @@ func TestTextsOfUsersPoliciesAreCut(t *testing.T) {
 	}
 	if got := (&moreError{left: 7}).Error(); got != "there are 7 more than the 100 that are allowed" {
 		t.Errorf("got %s", got)
-	}
-}
-
-// A meter counts without overflowing, and what it counts is told.
-func TestAMeterCounts(t *testing.T) {
-	for _, c := range [][3]int{{0, 0, 0}, {2, 3, 6}, {0, 1 << 40, 0}, {1 << 16, 1 << 15, 1 << 31}, {1 << 16, 1<<15 + 1, 1 << 31}, {1 << 31, 2, 1 << 31}} {
-		if got := times(c[0], c[1]); got != c[2] {
-			t.Errorf("%d times %d: got %d", c[0], c[1], got)
-		}
-	}
-	u := &unit{literal: 640, last: map[*ast.Expr]bool{}}
-	m := newMeter(100, u)
-	for range 9 {
-		if m.Cancelled() {
-			t.Errorf("stopped after %d steps", m.steps)
-		}
-	}
-	if m.steps != 99 || m.err() != nil || !m.Cancelled() || m.steps != 110 {
-		t.Errorf("got %d steps", m.steps)
-	}
-	if steps := new(StepsError); !errors.As(m.err(), &steps) || steps.Used != 110 || steps.Limit != 100 || !errors.Is(m.err(), ErrTooManySteps) {
-		t.Errorf("got %v", m.err())
-	}
-	m = newMeter(100, &unit{})
-	if m.Cancel(); !m.Cancelled() || m.err() != nil {
-		t.Error("it is not stopped where its request has ended")
-	}
-	for value, want := range map[string]int{
-		`"abc"`: 5, `12`: 4, `null`: 7, `true`: 7, `[]`: 2, `["a", 1]`: 2 + 3 + 3, `{"a"}`: 2 + 3, `{"a": 1}`: 2 + 3 + 3, `[["a"], {"b": [1]}]`: 2 + 5 + 2 + 3 + 5,
-	} {
-		if got := m.sizeOf(is(value)); got != want {
-			t.Errorf("%s: a size of %d, want %d", value, got, want)
-		}
-	}
-	turns := make(turns, 1)
-	entered := 0
-	m = newMeter(MaxSteps, &unit{})
-	m.enter = func() { entered++ }
-	m.charge(lightSteps)
-	if entered != 0 {
-		t.Error("a light evaluation has waited")
-	}
-	m.charge(1)
-	m.charge(1)
-	if entered != 1 {
-		t.Errorf("it has waited %d times", entered)
-	}
-	leave := turns.wait(t.Context())
-	if len(turns) != 1 {
-		t.Error("nobody has a turn")
-	}
-	leave()
-	if len(turns) != 0 {
-		t.Error("the turn is not given back")
 	}
 }
 

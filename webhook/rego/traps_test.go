@@ -174,7 +174,7 @@ func TestOddIntentsAreErrors(t *testing.T) {
 }
 
 func TestOnePolicyUnderSeveralParameterSets(t *testing.T) {
-	body := `deny contains {"msg": input.parameters["a-policy"].word, "path": "p"}`
+	body := `deny contains {"msg": input.parameters.word, "path": "p"}`
 	p := program(t, map[string]string{"a-policy": body, "b-policy": always},
 		rego.Slot{Policy: "a-policy", Parameters: map[string]any{"word": "one"}},
 		rego.Slot{Policy: "b-policy", Parameters: map[string]any{}},

@@ -10,11 +10,9 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"k8s.io/apimachinery/pkg/util/validation"
-)
 
-// maxSource is how long the Rego of one user's policy may be, in bytes. It is
-// six times the longest policy of the library.
-const maxSource = 64 << 10
+	"taffrail.dev/webhook/rego/sandbox"
+)
 
 // With returns a catalogue that has users' own policies too: modules by the policy's
 // name, each in package taffrail.user.<name>, where the name's hyphens are underscores
@@ -84,8 +82,8 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 		return fail(&SourceError{File: file, Code: CodeName, Reason: "the name becomes part of a package, so it must be " +
 			"lower case letters, digits and hyphens, 63 at most, a letter first and no hyphen last"})
 	}
-	if len(source) > maxSource {
-		return fail(&SourceError{File: file, Code: CodeSize, Reason: fmt.Sprintf("is %d bytes long, and %d are allowed", len(source), maxSource)})
+	if len(source) > sandbox.MaxSource {
+		return fail(&SourceError{File: file, Code: CodeSize, Reason: fmt.Sprintf("is %d bytes long, and %d are allowed", len(source), sandbox.MaxSource)})
 	}
 	module, err := parse(file, source)
 	if err != nil {
@@ -97,7 +95,8 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 	}
 	// What else is wrong is reported together.
 	policy, err := newPolicy(module, file, true)
-	faults := []error{err, checkNegation(module, file), c.checkUserModule(file, module)}
+	compiled, unsound := c.checkUserModule(file, module)
+	faults := []error{err, checkNegation(module, file), unsound}
 	if policy != nil {
 		if policy.ID != name {
 			faults = append(faults, &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but the Policy is named %s", policy.ID, name)})
@@ -106,6 +105,7 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 		reads := readsOf(append(slices.Collect(maps.Values(c.helpersOf(module))), module))
 		policy.completeKinds(reads)
 		policy.readsCredentials = reads.credentials
+		policy.byID = policy.readsByID(compiled)
 		policy.own = &ownUnit{compile: sync.OnceValues(func() (*unit, error) { return c.compileUser(policy, module) })}
 	}
 	return userModule{policy: policy, module: module, err: flat(faults)}
@@ -124,43 +124,14 @@ type ownUnit struct {
 }
 
 func (c *Catalog) compileUser(policy *Policy, module *ast.Module) (*unit, error) {
-	u := newUnit(newUserCompiler(), boundedBuiltins())
+	u := newUnit(sandbox.NewEvaluator(), sandbox.Builtins())
 	modules := c.helpersOf(module)
 	modules[userFile(policy.ID)] = module
 	if u.compiler.Compile(modules); u.compiler.Failed() {
 		return nil, u.compiler.Errors
 	}
-	u.literal, u.last = largestLiteral(u.compiler.Modules), map[*ast.Expr]bool{}
-	for _, module := range u.compiler.Modules {
-		ast.WalkBodies(module, func(body ast.Body) bool {
-			u.last[body[len(body)-1]] = true
-			return false
-		})
-	}
+	u.code = sandbox.NewCode(u.compiler.Modules)
 	return u, u.addAlone(policy)
-}
-
-// largestLiteral is how many parts the largest value has that a rule makes anew each time that it
-// is evaluated.
-func largestLiteral(modules map[string]*ast.Module) (largest int) {
-	for _, module := range modules {
-		ast.WalkTerms(module, func(term *ast.Term) bool {
-			switch term.Value.(type) {
-			case *ast.Array, ast.Object, ast.Set:
-				if !term.IsGround() {
-					parts := 0
-					ast.WalkTerms(term, func(*ast.Term) bool {
-						parts++
-						return false
-					})
-					largest = max(largest, parts)
-				}
-				return true
-			}
-			return false
-		})
-	}
-	return largest
 }
 
 // flat joins errors, and what they have joined, in one list.
@@ -176,19 +147,23 @@ func flat(errs []error) error {
 	return errors.Join(all...)
 }
 
-// checkUserModule compiles the module with what it uses of the library.
-func (c *Catalog) checkUserModule(file string, module *ast.Module) error {
+// checkUserModule compiles the module with what it uses of the library, and returns it compiled.
+func (c *Catalog) checkUserModule(file string, module *ast.Module) (*ast.Module, error) {
 	modules := c.helpersOf(module)
 	modules[file] = module
-	var faults []error
-	compiler := newJudge(c.helpers(), file, &faults)
+	var faults []sandbox.Fault
+	compiler := sandbox.NewChecker(file, c.helpers(), &faults)
 	if compiler.Compile(modules); !compiler.Failed() {
-		return nil
+		return compiler.Modules[file], nil
 	}
 	if len(faults) > 0 {
-		return errors.Join(faults...)
+		var all []error
+		for _, fault := range faults {
+			all = append(all, &SourceError{File: file, Row: fault.Row, Code: fault.Code, Reason: fault.Reason})
+		}
+		return nil, errors.Join(all...)
 	}
-	return sourceErrors(compiler.Errors)
+	return nil, sourceErrors(compiler.Errors)
 }
 
 // helpers are what users' policies may refer to, data.taffrail.lib.owners.controlled: true
@@ -196,7 +171,7 @@ func (c *Catalog) checkUserModule(file string, module *ast.Module) error {
 func (c *Catalog) helpers() map[string]bool {
 	known := map[string]bool{}
 	for _, module := range c.modules {
-		if pkg := packageOf(module); strings.HasPrefix(pkg, libraryHelpers+".") {
+		if pkg := packageOf(module); strings.HasPrefix(pkg, sandbox.Helpers+".") {
 			known["data."+pkg] = false
 			for _, rule := range module.Rules {
 				known["data."+pkg+"."+string(rule.Head.Ref()[0].Value.(ast.Var))] = true
@@ -211,7 +186,7 @@ func (c *Catalog) helpers() map[string]bool {
 func (c *Catalog) helpersOf(modules ...*ast.Module) map[string]*ast.Module {
 	needed := map[string]*ast.Module{}
 	for queue := modules; len(queue) > 0; queue = queue[1:] {
-		ast.WalkRefs(queue[0], func(ref ast.Ref) bool {
+		need := func(ref ast.Ref) bool {
 			prefix := packagePrefix(ref)
 			if prefix == "" {
 				return false
@@ -224,6 +199,12 @@ func (c *Catalog) helpersOf(modules ...*ast.Module) map[string]*ast.Module {
 				}
 			}
 			return false
+		}
+		ast.WalkRefs(queue[0], need)
+		sandbox.WalkTerms(queue[0], func(term *ast.Term) {
+			if ref, ok := term.Value.(ast.Ref); ok {
+				need(ref)
+			}
 		})
 	}
 	return needed
@@ -232,7 +213,7 @@ func (c *Catalog) helpersOf(modules ...*ast.Module) map[string]*ast.Module {
 // packagePrefix is what a reference into the helpers says in constants, "" for others.
 func packagePrefix(ref ast.Ref) string {
 	constant := strings.TrimPrefix(ref.ConstantPrefix().String(), "data.")
-	if constant == libraryHelpers || constant == libraryRoot || strings.HasPrefix(constant, libraryHelpers+".") {
+	if constant == sandbox.Helpers || constant == libraryRoot || strings.HasPrefix(constant, sandbox.Helpers+".") {
 		return constant
 	}
 	return ""

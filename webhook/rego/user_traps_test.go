@@ -12,6 +12,7 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 // withUsers is a library with one policy that always denies, and users' policies beside it.
@@ -69,34 +70,34 @@ deny contains {"msg": "m", "path": "p"} if {
 	some y in many
 	some z in many
 	x * y * z == -1
-}`, rego.ErrTooManySteps},
+}`, sandbox.ErrTooManySteps},
 	"huge comprehension": {`many := numbers.range(1, 9999)
 
 deny contains {"msg": "m", "path": "p"} if {
 	all := {[x, y, "a text that takes some room"] | some x in many; some y in many}
 	count(all) == 7
 }`, nil},
-	"long range":     {`deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, 1000000000)) == 7`, rego.ErrTooLarge},
-	"range of huge":  {`deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, to_number("1e9999999"))) == 7`, rego.ErrTooLarge},
-	"doubled text":   {doubling(`concat("", [t%[2]d, t%[2]d])`), rego.ErrTooManySteps},
-	"doubled hex":    {doubling(`hex.encode(t%[2]d)`), rego.ErrTooLarge},
-	"doubled list":   {strings.Replace(doubling(`array.concat(t%[2]d, t%[2]d)`), `"text"`, "[1]", 1), rego.ErrTooLarge},
-	"squared number": {strings.Replace(doubling(`t%[2]d * t%[2]d`), `"text"`, "12345", 1), rego.ErrTooLarge},
-	"replaced text":  {doubling(`replace(t%[2]d, "t", "tttttttttttttttttttt")`), rego.ErrTooLarge},
-	"replaced many":  {doubling(`strings.replace_n({"t": "tttttttttttttttttttt"}, t%[2]d)`), rego.ErrTooLarge},
-	"replaced regex": {doubling(`regex.replace(t%[2]d, "(.*)", "$1$1$1$1$1")`), rego.ErrTooLarge},
-	"padded text":    {`deny contains {"msg": sprintf("%999999999d", [1]), "path": "p"}`, rego.ErrTooLarge},
-	"width given":    {`deny contains {"msg": sprintf("%*d", [999999999, 1]), "path": "p"}`, rego.ErrTooLarge},
-	"repeated text":  {doubling(`sprintf("%%[1]s%%[1]s%%[1]s%%[1]s", [t%[2]d])`), rego.ErrTooLarge},
-	"a template":     {doubling("$\"{t%[2]d}{t%[2]d}\""), rego.ErrTooManySteps},
-	"many parts":     {`deny contains {"msg": "m", "path": "p"} if count(split(replace(sprintf("%1000d", [1]), " ", sprintf("%1000d", [1])), "")) == 7`, rego.ErrTooLarge},
-	"marshalled":     {sharing + `deny contains {"msg": json.marshal(a(input.kind)), "path": "p"}`, rego.ErrTooManySteps},
-	"written":        {sharing + `deny contains {"msg": sprintf("%v", [a(input.kind)]), "path": "p"}`, rego.ErrTooManySteps},
-	"as a finding":   {sharing + `deny contains {"msg": "m", "path": "p", "fix": a(input.kind)}`, rego.ErrTooManySteps},
-	"merged":         {sharing + `deny contains {"msg": "m", "path": "p"} if object.union({"a": a(input.kind)}, {"a": a(input.kind)})`, rego.ErrTooManySteps},
-	"huge exponent":  {`deny contains {"msg": "m", "path": "p"} if round(to_number("1e999999999")) == 7`, rego.ErrTooLarge},
-	"compared":       {sharing + `deny contains {"msg": "m", "path": "p"} if a(1) == object.get({}, "z", a40(1))`, rego.ErrTooManySteps},
-	"unified":        {sharing + `deny contains {"msg": "m", "path": "p"} if a(1) = object.get({}, "z", a40(1))`, rego.ErrTooManySteps},
+	"long range":     {`deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, 1000000000)) == 7`, sandbox.ErrTooLarge},
+	"range of huge":  {`deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, to_number("1e9999999"))) == 7`, sandbox.ErrTooLarge},
+	"doubled text":   {doubling(`concat("", [t%[2]d, t%[2]d])`), sandbox.ErrTooManySteps},
+	"doubled hex":    {doubling(`hex.encode(t%[2]d)`), sandbox.ErrTooManySteps},
+	"doubled list":   {strings.Replace(doubling(`array.concat(t%[2]d, t%[2]d)`), `"text"`, "[1]", 1), sandbox.ErrTooLarge},
+	"squared number": {strings.Replace(doubling(`t%[2]d * t%[2]d`), `"text"`, "12345", 1), sandbox.ErrTooLarge},
+	"replaced text":  {doubling(`replace(t%[2]d, "t", "tttttttttttttttttttt")`), sandbox.ErrTooLarge},
+	"replaced many":  {doubling(`strings.replace_n({"t": "tttttttttttttttttttt"}, t%[2]d)`), sandbox.ErrTooLarge},
+	"replaced regex": {doubling(`regex.replace(t%[2]d, "(.*)", "$1$1$1$1$1")`), sandbox.ErrTooLarge},
+	"padded text":    {`deny contains {"msg": sprintf("%999999999d", [1]), "path": "p"}`, sandbox.ErrTooLarge},
+	"width given":    {`deny contains {"msg": sprintf("%*d", [999999999, 1]), "path": "p"}`, sandbox.ErrTooLarge},
+	"repeated text":  {doubling(`sprintf("%%[1]s%%[1]s%%[1]s%%[1]s", [t%[2]d])`), sandbox.ErrTooLarge},
+	"a template":     {doubling("$\"{t%[2]d}{t%[2]d}\""), sandbox.ErrTooManySteps},
+	"many parts":     {`deny contains {"msg": "m", "path": "p"} if count(split(replace(sprintf("%1000d", [1]), " ", sprintf("%1000d", [1])), "")) == 7`, sandbox.ErrTooLarge},
+	"marshalled":     {sharing + `deny contains {"msg": json.marshal(a(input.kind)), "path": "p"}`, sandbox.ErrTooManySteps},
+	"written":        {sharing + `deny contains {"msg": sprintf("%v", [a(input.kind)]), "path": "p"}`, sandbox.ErrTooManySteps},
+	"as a finding":   {sharing + `deny contains {"msg": "m", "path": "p", "fix": a(input.kind)}`, sandbox.ErrTooManySteps},
+	"merged":         {sharing + `deny contains {"msg": "m", "path": "p"} if object.union({"a": a(input.kind)}, {"a": a(input.kind)})`, sandbox.ErrTooManySteps},
+	"huge exponent":  {`deny contains {"msg": "m", "path": "p"} if round(to_number("1e999999999")) == 7`, sandbox.ErrTooLarge},
+	"compared":       {sharing + `deny contains {"msg": "m", "path": "p"} if a(1) == object.get({}, "z", a40(1))`, sandbox.ErrTooManySteps},
+	"unified":        {sharing + `deny contains {"msg": "m", "path": "p"} if a(1) = object.get({}, "z", a40(1))`, sandbox.ErrTooManySteps},
 	"conflict": {`value := 1 if input.object.data.x
 
 value := 2 if input.object.data.x
@@ -105,7 +106,7 @@ deny contains {"msg": "m", "path": "p"} if value`, nil},
 	"no number":        {`deny contains {"msg": "m", "path": "p"} if to_number(input.object.data.x) > 3`, nil},
 	"texts as finding": {`deny contains "m"`, nil},
 	"odd finding":      {`deny contains {"msg": 7, "path": "p"}`, nil},
-	"huge finding":     {`deny contains {"msg": "m", "path": "p", "fix": [{"op": "add", "path": "/x", "value": numbers.range(1, 99999)}]}`, rego.ErrTooLarge},
+	"huge finding":     {`deny contains {"msg": "m", "path": "p", "fix": [{"op": "add", "path": "/x", "value": numbers.range(1, 99999)}]}`, sandbox.ErrTooLarge},
 }
 
 // doubling is a chain of rules that each make more of the one before.
@@ -175,7 +176,7 @@ func TestAComparisonThatDoesNotEndIsNotBegun(t *testing.T) {
 			t.Errorf("%s was not decided: %+v", policy, result)
 		}
 	}
-	if err := results["b-trap"].Err; !errors.Is(err, rego.ErrTooManySteps) {
+	if err := results["b-trap"].Err; !errors.Is(err, sandbox.ErrTooManySteps) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -186,7 +187,7 @@ func TestAPolicyStopsAtTheSameStepOnABusyMachine(t *testing.T) {
 		at := map[string]int{}
 		for name, trap := range traps {
 			err := decide(t, withUsers(t, map[string]string{"b-trap": trap.body}), configMap(map[string]any{"x": "swordfish"}))["b-trap"].Err
-			if steps := new(rego.StepsError); errors.As(err, &steps) {
+			if steps := new(sandbox.StepsError); errors.As(err, &steps) {
 				at[name] = steps.Used
 			}
 		}
@@ -228,7 +229,7 @@ func TestABudgetIsOfOnePolicyAndOneRequest(t *testing.T) {
 	for range 3 {
 		results := decide(t, catalog, configMap(nil))
 		for _, policy := range []string{"b-trap", "c-other"} {
-			if err := results[policy].Err; !errors.Is(err, rego.ErrTooManySteps) || !strings.Contains(err.Error(), "used more than 250,000 steps") {
+			if err := results[policy].Err; !errors.Is(err, sandbox.ErrTooManySteps) || !strings.Contains(err.Error(), "used more than 250,000 steps") {
 				t.Errorf("%s: got %v", policy, err)
 			}
 		}
@@ -248,7 +249,7 @@ func TestUsersPoliciesShareABudget(t *testing.T) {
 	results := decide(t, withUsers(t, bodies), configMap(nil))
 	for i := range 10 {
 		err := results[fmt.Sprintf("b-trap-%d", i)].Err
-		if !errors.Is(err, rego.ErrTooManySteps) || strings.Contains(err.Error(), "for all users' Policies together") != (i > 2) {
+		if !errors.Is(err, sandbox.ErrTooManySteps) || strings.Contains(err.Error(), "for all users' Policies together") != (i > 2) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
@@ -297,7 +298,7 @@ func TestAUsersPolicyIsEvaluatedWhateverItsName(t *testing.T) {
 
 func TestUsersPoliciesUnderSeveralParameterSets(t *testing.T) {
 	catalog := withUsers(t, map[string]string{
-		"b-own": `deny contains {"msg": input.parameters["b-own"].word, "path": "p"}`,
+		"b-own": `deny contains {"msg": input.parameters.word, "path": "p"}`,
 		"c-own": always,
 	})
 	p, err := rego.Compile(catalog, []rego.Slot{

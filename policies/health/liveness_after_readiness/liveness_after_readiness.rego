@@ -65,7 +65,7 @@ fails_late := {path |
 	begins + patience > awaited + steadies
 }
 
-strict if input.parameters["liveness-after-readiness"].initialDelays
+strict if input.parameters.initialDelays
 
 # METADATA
 # title: Seconds of both probes

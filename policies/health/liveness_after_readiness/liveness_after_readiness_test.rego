@@ -15,7 +15,7 @@ review(type, spec, long_running, strict) := {
 		"pointer": "/spec/containers/0",
 		"spec": spec,
 	}},
-	"parameters": {"liveness-after-readiness": {"initialDelays": strict}},
+	"parameters": {"initialDelays": strict},
 }
 
 app(liveness, readiness) := review("app", {"livenessProbe": liveness, "readinessProbe": readiness}, true, false)

@@ -38,7 +38,7 @@ deny contains finding if {
 	input.workload.longRunning
 	some container in input.containers
 	container.type in {"app", "sidecar"}
-	some probe in input.parameters["require-probes"].probes
+	some probe in input.parameters.probes
 	not is_object(container.spec[probe].httpGet)
 	not is_object(container.spec[probe].tcpSocket)
 	not is_object(container.spec[probe].exec)

@@ -12,7 +12,7 @@ container(type, spec) := {"spec.containers[0]": {"name": "web", "type": type, "p
 review(containers, long_running, probes) := {
 	"workload": {"longRunning": long_running},
 	"containers": containers,
-	"parameters": {"require-probes": {"probes": probes}},
+	"parameters": {"probes": probes},
 }
 
 app(spec) := review(container("app", spec), true, both)
@@ -83,7 +83,7 @@ test_what_ends_needs_none if {
 }
 
 test_no_workload if {
-	count(require_probes.deny) == 0 with input as {"containers": {}, "parameters": {"require-probes": {"probes": both}}}
+	count(require_probes.deny) == 0 with input as {"containers": {}, "parameters": {"probes": both}}
 }
 
 test_parameters[name] if {

@@ -50,7 +50,7 @@ versioned(tag, _) if {
 
 versioned(_, digest) if digest != ""
 
-moving contains lower(tag) if some tag in input.parameters["image-tag"].tags
+moving contains lower(tag) if some tag in input.parameters.tags
 
 message(image) := "the container has no image" if {
 	image.reference == ""

@@ -23,7 +23,7 @@ invalid(reference) := {
 
 digest := "sha256:2f5f1a3a7a1d5c1e2b1a0c9d8e7f60514233241506172839fa0b1c2d3e4f5061"
 
-review(containers, tags) := {"containers": containers, "parameters": {"image-tag": {"tags": tags}}}
+review(containers, tags) := {"containers": containers, "parameters": {"tags": tags}}
 
 alone(type, about) := review(
 	{"spec.containers[0]": {"name": "web", "type": type, "path": "spec.containers[0]", "spec": {}, "image": about}},
@@ -110,6 +110,6 @@ test_tags_of_ones_own if {
 }
 
 test_no_tag_even_without_tags if {
-	silent := object.union(alone("app", image("nginx", "", "")), {"parameters": {"image-tag": {"tags": []}}})
+	silent := object.union(alone("app", image("nginx", "", "")), {"parameters": {"tags": []}})
 	count(image_tag.deny) == 1 with input as silent
 }

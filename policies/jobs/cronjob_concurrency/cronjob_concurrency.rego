@@ -42,7 +42,7 @@ default policy := "Allow"
 
 policy := input.object.spec.concurrencyPolicy
 
-allowed := input.parameters["cronjob-concurrency"].allowed
+allowed := input.parameters.allowed
 
 message := "concurrencyPolicy is Allow, so a run starts while the last one is still going" if {
 	policy == "Allow"

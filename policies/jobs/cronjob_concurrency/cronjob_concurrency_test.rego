@@ -3,7 +3,7 @@ package taffrail.jobs.cronjob_concurrency_test
 import data.taffrail.jobs.cronjob_concurrency
 import future.keywords.not
 
-review(spec, allowed) := {"object": {"spec": spec}, "parameters": {"cronjob-concurrency": {"allowed": allowed}}}
+review(spec, allowed) := {"object": {"spec": spec}, "parameters": {"allowed": allowed}}
 
 policy(value) := review({"concurrencyPolicy": value}, ["Forbid", "Replace"])
 
@@ -37,7 +37,7 @@ ends(deadline, changed) := object.union(
 	{
 		"object": {"spec": {"concurrencyPolicy": "Allow", "jobTemplate": {"spec": {"activeDeadlineSeconds": deadline}}}},
 		"schedule": {"interval": 300},
-		"parameters": {"cronjob-concurrency": {"allowed": ["Replace", "Forbid"]}},
+		"parameters": {"allowed": ["Replace", "Forbid"]},
 	},
 	changed,
 )
@@ -52,10 +52,10 @@ test_no_fix[name] if {
 		"no deadline": ends(null, {}),
 		"text": ends("60", {}),
 		"it never runs": object.remove(ends(60, {}), ["schedule"]),
-		"Forbid is not allowed": ends(60, {"parameters": {"cronjob-concurrency": {"allowed": ["Replace"]}}}),
+		"Forbid is not allowed": ends(60, {"parameters": {"allowed": ["Replace"]}}),
 		"Replace ends runs": ends(60, {
 			"object": {"spec": {"concurrencyPolicy": "Replace"}},
-			"parameters": {"cronjob-concurrency": {"allowed": ["Forbid"]}},
+			"parameters": {"allowed": ["Forbid"]},
 		}),
 	}
 	count(cronjob_concurrency.deny) == 1 with input as request

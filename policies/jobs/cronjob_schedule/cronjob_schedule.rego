@@ -102,20 +102,20 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	schedule.interval < parameters.minimumIntervalSeconds
+	schedule.interval < input.parameters.minimumIntervalSeconds
 	finding := {
 		"msg": sprintf(
 			"two runs can be %ds apart, less than the minimum of %ds",
-			[schedule.interval, parameters.minimumIntervalSeconds],
+			[schedule.interval, input.parameters.minimumIntervalSeconds],
 		),
 		"path": "spec.schedule",
 		"key": "interval",
-		"excess": parameters.minimumIntervalSeconds - schedule.interval,
+		"excess": input.parameters.minimumIntervalSeconds - schedule.interval,
 	}
 }
 
 deny contains finding if {
-	parameters.requireTimeZone
+	input.parameters.requireTimeZone
 	schedule.daily
 	schedule.zone == ""
 	not zoned
@@ -139,8 +139,6 @@ deny contains finding if {
 }
 
 schedule := input.schedule
-
-parameters := input.parameters["cronjob-schedule"]
 
 key := concat("=", ["schedule", input.object.spec.schedule])
 

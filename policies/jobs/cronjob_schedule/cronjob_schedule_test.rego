@@ -10,7 +10,7 @@ review(spec, schedule, parameters) := {
 		{"text": spec.schedule, "zone": "", "zones": ["Asia/Seoul", "Etc/UTC"], "valid": true, "fields": 5, "faults": [], "daily": false, "interval": 3600},
 		schedule,
 	),
-	"parameters": {"cronjob-schedule": object.union({"minimumIntervalSeconds": 60, "requireTimeZone": true}, parameters)},
+	"parameters": object.union({"minimumIntervalSeconds": 60, "requireTimeZone": true}, parameters),
 }
 
 daily(zone) := review(object.union({"schedule": "0 2 * * *"}, zone), {"daily": true, "interval": 86400}, {})

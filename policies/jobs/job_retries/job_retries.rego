@@ -52,7 +52,7 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	input.parameters["job-retries"].requireDeadline
+	input.parameters.requireDeadline
 	not owners.listed_with_owner
 	not timed
 	finding := {
@@ -61,7 +61,7 @@ deny contains finding if {
 	}
 }
 
-most := input.parameters["job-retries"].maxBackoffLimit
+most := input.parameters.maxBackoffLimit
 
 job := "spec" if input.kind == "Job"
 

@@ -12,7 +12,7 @@ job(spec, parameters) := {
 	"kind": "Job",
 	"object": {"spec": spec},
 	"workload": {"path": "spec.template", "pod": {"spec": {"restartPolicy": "Never"}}},
-	"parameters": {"job-retries": parameters},
+	"parameters": parameters,
 }
 
 cronjob(spec, parameters) := {
@@ -20,7 +20,7 @@ cronjob(spec, parameters) := {
 	"kind": "CronJob",
 	"object": {"spec": {"jobTemplate": {"spec": spec}}},
 	"workload": {"path": "spec.jobTemplate.spec.template", "pod": {"spec": {"restartPolicy": "OnFailure"}}},
-	"parameters": {"job-retries": parameters},
+	"parameters": parameters,
 }
 
 restart(value) := object.union(job({"backoffLimit": 6}, retry(6)), {"workload": {"pod": {"spec": {"restartPolicy": value}}}})
@@ -128,7 +128,7 @@ test_audit_lists_the_owner if {
 			"metadata": {"ownerReferences": [{"apiVersion": "batch/v1", "kind": "CronJob", "controller": true}]},
 			"spec": {"backoffLimit": 100},
 		},
-		"parameters": {"job-retries": deadline},
+		"parameters": deadline,
 	})
 	count(job_retries.deny) == 3 with input as made
 	count(job_retries.deny) == 0 with input as object.union(made, {"origin": "live"})

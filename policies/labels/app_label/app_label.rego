@@ -60,7 +60,7 @@ deny contains finding if {
 	}
 }
 
-labels := input.parameters["app-label"].labels
+labels := input.parameters.labels
 
 labelled if {
 	some label in labels

@@ -10,7 +10,7 @@ workload(path, metadata, names) := {
 	"subresource": "",
 	"kind": "Deployment",
 	"workload": {"path": path, "pod": {"metadata": metadata}},
-	"parameters": {"app-label": {"labels": names}},
+	"parameters": {"labels": names},
 }
 
 labels(value) := workload("spec.template", {"labels": value}, both)
@@ -21,7 +21,7 @@ service(spec) := {
 	"name": "web",
 	"namespace": {"name": "default"},
 	"object": {"spec": spec},
-	"parameters": {"app-label": {"labels": both}},
+	"parameters": {"labels": both},
 }
 
 test_no_label if {

@@ -60,6 +60,6 @@ in_creation if {
 
 exempt if {
 	count(input.name) <= 253
-	some pattern in input.parameters["namespace-limits"].exempt
+	some pattern in input.parameters.exempt
 	glob.match(pattern, null, input.name)
 }

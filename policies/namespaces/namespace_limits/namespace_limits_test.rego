@@ -9,7 +9,7 @@ review(fields) := object.union(
 		"name": "shop",
 		"object": {"metadata": {"name": "shop"}},
 		"namespace": {"name": "", "limitRanges": [], "resourceQuotas": []},
-		"parameters": {"namespace-limits": {"exempt": ["default", "kube-*"]}},
+		"parameters": {"exempt": ["default", "kube-*"]},
 	},
 	fields,
 )
@@ -62,6 +62,6 @@ test_exempt[name] if {
 }
 
 test_nothing_exempt if {
-	request := review({"name": "kube-system", "parameters": {"namespace-limits": {"exempt": []}}})
+	request := review({"name": "kube-system", "parameters": {"exempt": []}})
 	count(namespace_limits.deny) == 2 with input as request
 }

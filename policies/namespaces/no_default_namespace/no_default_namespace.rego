@@ -42,7 +42,7 @@ import future.keywords.not
 deny contains finding if {
 	input.subresource == ""
 	namespace := input.namespace.name
-	namespace in input.parameters["no-default-namespace"].namespaces
+	namespace in input.parameters.namespaces
 	not belongs
 	not owners.listed_with_owner
 	finding := {

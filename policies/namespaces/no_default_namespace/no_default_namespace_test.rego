@@ -10,7 +10,7 @@ review(kind, name, namespace) := {
 	"name": name,
 	"namespace": {"name": namespace},
 	"object": {"metadata": {"name": name, "namespace": namespace}},
-	"parameters": {"no-default-namespace": {"namespaces": ["default"]}},
+	"parameters": {"namespaces": ["default"]},
 }
 
 deployment := review("Deployment", "web", "default")
@@ -40,12 +40,12 @@ test_another if {
 test_parameter if {
 	some finding in no_default_namespace.deny with input as object.union(
 		review("Deployment", "web", "sandbox"),
-		{"parameters": {"no-default-namespace": {"namespaces": ["default", "sandbox"]}}},
+		{"parameters": {"namespaces": ["default", "sandbox"]}},
 	)
 	finding.key == "namespace=sandbox"
 	count(no_default_namespace.deny) == 0 with input as object.union(
 		deployment,
-		{"parameters": {"no-default-namespace": {"namespaces": []}}},
+		{"parameters": {"namespaces": []}},
 	)
 }
 
@@ -83,7 +83,7 @@ test_what_does_not[name] if {
 }
 
 test_only_the_api_servers_own_service if {
-	sandbox := {"parameters": {"no-default-namespace": {"namespaces": ["sandbox"]}}}
+	sandbox := {"parameters": {"namespaces": ["sandbox"]}}
 	count(no_default_namespace.deny) == 1 with input as object.union(review("Service", "kubernetes", "sandbox"), sandbox)
 	count(no_default_namespace.deny) == 0 with input as object.union(review("ConfigMap", "kube-root-ca.crt", "sandbox"), sandbox)
 }

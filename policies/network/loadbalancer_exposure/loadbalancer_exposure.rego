@@ -46,9 +46,9 @@ deny contains finding if {
 deny contains finding if {
 	made_by_aws
 	class != ""
-	not class in parameters.classes
+	not class in input.parameters.classes
 	finding := {
-		"msg": sprintf("loadBalancerClass %q is not one of %s", [class, concat(", ", parameters.classes)]),
+		"msg": sprintf("loadBalancerClass %q is not one of %s", [class, concat(", ", input.parameters.classes)]),
 		"path": "spec.loadBalancerClass",
 		"key": concat("=", ["class", class]),
 	}
@@ -59,9 +59,9 @@ deny contains finding if {
 	class == ""
 	type := stated(type_annotation)
 	type != ""
-	not type in parameters.types
+	not type in input.parameters.types
 	finding := {
-		"msg": sprintf("aws-load-balancer-type %v is not one of %s", [json.marshal(type), concat(", ", parameters.types)]),
+		"msg": sprintf("aws-load-balancer-type %v is not one of %s", [json.marshal(type), concat(", ", input.parameters.types)]),
 		"path": annotation_path(type_annotation),
 		"key": sprintf("type=%v", [type]),
 	}
@@ -111,8 +111,6 @@ deny contains finding if {
 		"key": "scheme=internal,type=nlb",
 	}
 }
-
-parameters := input.parameters["loadbalancer-exposure"]
 
 type_annotation := "service.beta.kubernetes.io/aws-load-balancer-type"
 

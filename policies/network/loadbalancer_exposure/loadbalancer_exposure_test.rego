@@ -16,7 +16,7 @@ review(spec, annotations) := {
 		"metadata": {"annotations": {aws(name): value | some name, value in annotations}},
 		"spec": object.union({"type": "LoadBalancer"}, spec),
 	},
-	"parameters": {"loadbalancer-exposure": parameters},
+	"parameters": parameters,
 }
 
 nlb := {"loadBalancerClass": "service.k8s.aws/nlb"}
@@ -148,8 +148,8 @@ test_odd_annotations[name] if {
 
 test_parameters if {
 	strict := {"classes": ["eks.amazonaws.com/nlb"], "types": []}
-	by_class := object.union(review(nlb, {"scheme": "internal"}), {"parameters": {"loadbalancer-exposure": strict}})
+	by_class := object.union(review(nlb, {"scheme": "internal"}), {"parameters": strict})
 	keys == {"class=service.k8s.aws/nlb"} with input as by_class
-	by_type := object.union(review({}, {"type": "external", "scheme": "internal"}), {"parameters": {"loadbalancer-exposure": strict}})
+	by_type := object.union(review({}, {"type": "external", "scheme": "internal"}), {"parameters": strict})
 	keys == {"type=external"} with input as by_type
 }

@@ -31,7 +31,7 @@ package taffrail.network.restricted_service_type
 
 deny contains finding if {
 	type := input.object.spec.type
-	type in input.parameters["restricted-service-type"].types
+	type in input.parameters.types
 	finding := {
 		"msg": sprintf("type %s is not allowed in this namespace: %s", [type, reasons[type]]),
 		"path": "spec.type",
@@ -40,7 +40,7 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	input.parameters["restricted-service-type"].denyExternalIPs
+	input.parameters.denyExternalIPs
 	some i, ip in input.object.spec.externalIPs
 	finding := {
 		"msg": sprintf("external IP %v is not allowed in this namespace: it may take another's traffic", [ip]),

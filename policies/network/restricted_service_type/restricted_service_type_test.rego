@@ -4,7 +4,7 @@ import data.taffrail.network.restricted_service_type
 
 review(spec, types, external) := {
 	"object": {"spec": spec},
-	"parameters": {"restricted-service-type": {"types": types, "denyExternalIPs": external}},
+	"parameters": {"types": types, "denyExternalIPs": external},
 }
 
 every_type := ["LoadBalancer", "NodePort", "ExternalName"]
@@ -37,7 +37,7 @@ test_no_type_passes[name] if {
 }
 
 test_no_object if {
-	count(restricted_service_type.deny) == 0 with input as {"parameters": {"restricted-service-type": {"types": every_type, "denyExternalIPs": true}}}
+	count(restricted_service_type.deny) == 0 with input as {"parameters": {"types": every_type, "denyExternalIPs": true}}
 }
 
 test_external_ips_are_a_parameter if {

@@ -36,7 +36,7 @@ deny contains object.union(finding, excess) if {
 	}
 }
 
-minimum := input.parameters["min-replicas"].minimum
+minimum := input.parameters.minimum
 
 enough(replicas) if {
 	is_number(replicas)

@@ -6,7 +6,7 @@ import future.keywords.not
 review(kind, spec, minimum) := {
 	"kind": kind,
 	"object": {"spec": spec},
-	"parameters": {"min-replicas": {"minimum": minimum}},
+	"parameters": {"minimum": minimum},
 }
 
 replicas(number) := review("Deployment", {"replicas": number}, 2)
@@ -54,7 +54,7 @@ test_no_spec_is_defaulted if {
 	messages == {"there is 1 replica, so none is left while its node is drained"} with input as {
 		"kind": "Deployment",
 		"object": {},
-		"parameters": {"min-replicas": {"minimum": 2}},
+		"parameters": {"minimum": 2},
 	}
 }
 

@@ -70,8 +70,8 @@ package taffrail.resources.inject_resources
 import future.keywords.not
 
 inject contains intent if {
-	some list in input.parameters["inject-resources"].fill
-	some resource, value in input.parameters["inject-resources"][list]
+	some list in input.parameters.fill
+	some resource, value in input.parameters[list]
 	value != ""
 	some path, _ in input.gaps[concat(".", [list, resource])]
 	fillable

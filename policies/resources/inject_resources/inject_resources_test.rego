@@ -23,10 +23,10 @@ having(effective, missing) := {
 		"spec.containers[0]": {"name": "web", "resources": effective},
 	},
 	"gaps": {field: {"spec.containers[0]": true} | some field in missing},
-	"parameters": {"inject-resources": defaults},
+	"parameters": defaults,
 }
 
-giving(parameters) := object.union(pod, {"parameters": {"inject-resources": parameters}})
+giving(parameters) := object.union(pod, {"parameters": parameters})
 
 fields[intent.field] := intent.value if some intent in inject_resources.inject
 

@@ -65,7 +65,7 @@ package taffrail.resources.limit_request_ratio
 import future.keywords.not
 
 deny contains object.union(finding, {"container": container.name}) if {
-	some resource, most in bounds.maximum
+	some resource, most in input.parameters.maximum
 	most > 0
 	some path, container in input.containers
 	container.resources.limits[resource] > container.resources.requests[resource] * most
@@ -73,7 +73,7 @@ deny contains object.union(finding, {"container": container.name}) if {
 }
 
 deny contains object.union(finding, {"container": container.name}) if {
-	some resource, least in bounds.minimum
+	some resource, least in input.parameters.minimum
 	least > 0
 	some path, container in input.containers
 	container.resources.limits[resource] < container.resources.requests[resource] * least
@@ -83,7 +83,7 @@ deny contains object.union(finding, {"container": container.name}) if {
 # The Pod as a whole.
 deny contains finding if {
 	resources := input.workload.resources
-	some resource, most in bounds.maximum
+	some resource, most in input.parameters.maximum
 	most > 0
 	resources.limits[resource] > resources.requests[resource] * most
 	finding := too_far(input.workload.specPath, resource, resources)
@@ -91,13 +91,11 @@ deny contains finding if {
 
 deny contains finding if {
 	resources := input.workload.resources
-	some resource, least in bounds.minimum
+	some resource, least in input.parameters.minimum
 	least > 0
 	resources.limits[resource] < resources.requests[resource] * least
 	finding := too_near(input.workload.specPath, resource, resources)
 }
-
-bounds := input.parameters["limit-request-ratio"]
 
 too_far(path, resource, resources) := {
 	"msg": sprintf("requests.%s is 0 and limits.%s is %s, so all of it is overcommitted", [
@@ -109,18 +107,18 @@ too_far(path, resource, resources) := {
 } if {
 	resources.requests[resource] == 0
 } else := {
-	"msg": message(resource, resources, ceil(percent(resource, resources)), ["more than", bounds.maximum[resource]]),
+	"msg": message(resource, resources, ceil(percent(resource, resources)), ["more than", input.parameters.maximum[resource]]),
 	"path": concat(".", [path, "resources.limits", resource]),
 	"key": concat(" ", [resource, "maximum"]),
-	"excess": (resources.limits[resource] / resources.requests[resource]) - bounds.maximum[resource],
+	"excess": (resources.limits[resource] / resources.requests[resource]) - input.parameters.maximum[resource],
 }
 
 # A limit of 0 is none.
 too_near(path, resource, resources) := {
-	"msg": message(resource, resources, floor(percent(resource, resources)), ["less than", bounds.minimum[resource]]),
+	"msg": message(resource, resources, floor(percent(resource, resources)), ["less than", input.parameters.minimum[resource]]),
 	"path": concat(".", [path, "resources.limits", resource]),
 	"key": concat(" ", [resource, "minimum"]),
-	"excess": bounds.minimum[resource] - (resources.limits[resource] / resources.requests[resource]),
+	"excess": input.parameters.minimum[resource] - (resources.limits[resource] / resources.requests[resource]),
 } if {
 	resources.limits[resource] > 0
 }

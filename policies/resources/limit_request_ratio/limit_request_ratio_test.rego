@@ -12,7 +12,7 @@ resources(cpu, memory) := {
 review(effective, maximum, minimum) := {
 	"workload": {"specPath": "spec.template.spec"},
 	"containers": {"spec.template.spec.containers[0]": {"name": "web", "resources": effective}},
-	"parameters": {"limit-request-ratio": {"maximum": maximum, "minimum": minimum}},
+	"parameters": {"maximum": maximum, "minimum": minimum},
 }
 
 four := {"cpu": 4, "memory": 2}

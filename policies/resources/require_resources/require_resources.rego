@@ -38,7 +38,7 @@ package taffrail.resources.require_resources
 import data.taffrail.lib.quantities
 
 deny contains finding if {
-	some field in input.parameters["require-resources"].required
+	some field in input.parameters.required
 	some path, _ in input.gaps[field]
 	container := input.containers[path]
 	about := fields[field]

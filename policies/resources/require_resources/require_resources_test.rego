@@ -14,7 +14,7 @@ review(effective, missing, required) := {
 		"spec.containers[0]": {"name": "web", "resources": effective},
 	},
 	"gaps": {field: {"spec.containers[0]": true} | some field in missing},
-	"parameters": {"require-resources": {"required": required}},
+	"parameters": {"required": required},
 }
 
 paths contains finding.path if some finding in require_resources.deny
@@ -91,7 +91,7 @@ test_only_what_is_required[name] if {
 sized(resources) := {
 	"containers": {"spec.containers[0]": {"name": "web", "type": "app", "spec": {"resources": resources}, "resources": full}},
 	"gaps": {},
-	"parameters": {"require-resources": {"required": all}},
+	"parameters": {"required": all},
 }
 
 test_thousandths_of_a_byte if {

@@ -39,7 +39,7 @@ default limit := 10
 
 limit := input.object.spec.revisionHistoryLimit
 
-minimum := input.parameters["rollback-history"].minimum
+minimum := input.parameters.minimum
 
 enough(revisions) if {
 	is_number(revisions)

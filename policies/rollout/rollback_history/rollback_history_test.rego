@@ -3,7 +3,7 @@ package taffrail.rollout.rollback_history_test
 import data.taffrail.rollout.rollback_history
 import future.keywords.not
 
-review(spec, minimum) := {"object": {"spec": spec}, "parameters": {"rollback-history": {"minimum": minimum}}}
+review(spec, minimum) := {"object": {"spec": spec}, "parameters": {"minimum": minimum}}
 
 limit(value) := review({"revisionHistoryLimit": value}, 1)
 

@@ -97,6 +97,6 @@ extra(name) if {
 
 allowed(name) if credentials.listed(name, allowed_names)
 
-allowed_names := {lower(name) | some name in input.parameters["configmap-credentials"].allowedNames}
+allowed_names := {lower(name) | some name in input.parameters.allowedNames}
 
-extra_names := {lower(name) | some name in input.parameters["configmap-credentials"].extraNames}
+extra_names := {lower(name) | some name in input.parameters.extraNames}

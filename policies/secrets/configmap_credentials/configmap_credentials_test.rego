@@ -12,7 +12,7 @@ place(name, holds) := {"container": "", "sort": "text", "name": name, "field": s
 
 review(found, plain, parameters) := {
 	"credentials": {"found": found, "plain": plain},
-	"parameters": {"configmap-credentials": object.union({"allowedNames": [], "extraNames": []}, parameters)},
+	"parameters": object.union({"allowedNames": [], "extraNames": []}, parameters),
 }
 
 keys contains finding.key if some finding in configmap_credentials.deny

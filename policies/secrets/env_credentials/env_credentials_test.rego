@@ -16,7 +16,7 @@ args(holds) := {"container": "web", "sort": "word", "name": "", "field": "args",
 
 review(found, fields, parameters) := {
 	"credentials": object.union({"found": found, "plain": {}, "fromConfigMap": {}}, fields),
-	"parameters": {"env-credentials": object.union({"allowedNames": [], "extraNames": []}, parameters)},
+	"parameters": object.union({"allowedNames": [], "extraNames": []}, parameters),
 }
 
 messages contains finding.msg if some finding in env_credentials.deny

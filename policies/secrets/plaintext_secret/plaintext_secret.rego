@@ -240,7 +240,7 @@ scrambled(body) if {
 # Of random bytes this is 1 in 100,000 or less.
 legible(text) if regex.match(`^[\t\r\n -~]{12,}$|[\t\r\n -~]{24}`, text)
 
-envelopes := input.parameters["plaintext-secret"].envelopes
+envelopes := input.parameters.envelopes
 
 # METADATA
 # title: What Argo CD wants in a Secret without its being one
@@ -340,7 +340,7 @@ ceiling := {"at_most": "audit"} if {
 # title: The strictest mode for the user
 leniency := {"at_most": "warn"} if {
 	known
-	some group in input.parameters["plaintext-secret"].breakGlassGroups
+	some group in input.parameters.breakGlassGroups
 	group in input.user.groups
 } else := {}
 
@@ -350,11 +350,11 @@ known if input.origin in {"mutating", "validating"}
 
 by_controller if {
 	known
-	input.user.name in input.parameters["plaintext-secret"].controllers
+	input.user.name in input.parameters.controllers
 	not deployer
 }
 
-deployer if input.user.name in input.parameters["plaintext-secret"].deployers
+deployer if input.user.name in input.parameters.deployers
 
 recorded if input.origin == "live"
 

@@ -37,7 +37,7 @@ request := {
 	"user": {"name": person, "groups": ["system:authenticated"]},
 	"namespace": {"name": "shop", "labels": {}},
 	"object": {"type": "Opaque", "metadata": {"name": "db-config"}, "data": {"db-password": plain}},
-	"parameters": {"plaintext-secret": parameters},
+	"parameters": parameters,
 }
 
 by(user) := object.union(request, {"user": {"name": user}})
@@ -62,7 +62,7 @@ unreadable := {"readable": false, "data": {}, "stringData": {}}
 
 annotated(object_, text) := object.union(object_, {"metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": text}}})
 
-giving(review, some_parameters) := object.union(review, {"parameters": {"plaintext-secret": some_parameters}})
+giving(review, some_parameters) := object.union(review, {"parameters": some_parameters})
 
 modes[mode] contains finding.path if {
 	some finding in plaintext_secret.deny

@@ -64,7 +64,7 @@ deny contains object.union(finding, object.union(fix(path), ceiling(path))) if {
 
 serves(path) if {
 	some port in input.containers[path].spec.ports
-	not port.name in input.parameters["require-prestop"].ignoredPorts
+	not port.name in input.parameters.ignoredPorts
 }
 
 message(path) := "the preStop hook only sends a request, so SIGTERM comes as soon as that is answered" if {
@@ -90,7 +90,7 @@ hooked(path) if {
 fix(path) := {"fix": [operation]} if {
 	not hooked(path)
 	is_number(prestop.grace_period)
-	prestop.grace_period >= seconds + input.parameters["require-prestop"].marginSeconds
+	prestop.grace_period >= seconds + input.parameters.marginSeconds
 	operation := addition(
 		input.containers[path].pointer,
 		object.get(input.containers[path].spec, "lifecycle", null),
@@ -111,4 +111,4 @@ addition(pointer, lifecycle) := {
 	is_object(lifecycle)
 }
 
-seconds := input.parameters["require-prestop"].seconds
+seconds := input.parameters.seconds

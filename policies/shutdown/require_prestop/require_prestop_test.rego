@@ -16,7 +16,7 @@ review(type, spec, grace, seconds) := {
 		"pointer": "/spec/template/spec/containers/0",
 		"spec": spec,
 	}},
-	"parameters": {"require-prestop": {"seconds": seconds, "marginSeconds": 10, "ignoredPorts": ["metrics"]}},
+	"parameters": {"seconds": seconds, "marginSeconds": 10, "ignoredPorts": ["metrics"]},
 }
 
 grace(period) := {"terminationGracePeriodSeconds": period}
@@ -127,5 +127,5 @@ test_grace_period_leaves_room[name] if {
 test_margin[margin] if {
 	some margin, expected in {0: 1, 25: 1, 26: 0}
 	request := app({"ports": ports})
-	count(fixes) == expected with input as request with input.parameters["require-prestop"].marginSeconds as margin
+	count(fixes) == expected with input as request with input.parameters.marginSeconds as margin
 }

@@ -109,4 +109,4 @@ longest := ceil(max([wait | some wait in waits]))
 
 field := concat(".", [input.workload.specPath, "terminationGracePeriodSeconds"])
 
-margin := input.parameters["shutdown-budget"].marginSeconds
+margin := input.parameters.marginSeconds

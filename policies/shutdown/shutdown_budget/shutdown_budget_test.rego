@@ -18,10 +18,7 @@ sleeps(seconds) := {"ports": ports, "lifecycle": {"preStop": {"sleep": {"seconds
 review(containers, pod, margin) := {
 	"workload": {"longRunning": true, "specPath": "spec.template.spec", "pod": {"spec": pod}},
 	"containers": {about.path: about | some about in containers},
-	"parameters": {
-		"shutdown-budget": {"marginSeconds": margin},
-		"require-prestop": {"seconds": 5, "marginSeconds": 10, "ignoredPorts": []},
-	},
+	"parameters": {"marginSeconds": margin},
 }
 
 grace(seconds) := {"terminationGracePeriodSeconds": seconds}
@@ -119,10 +116,13 @@ test_what_ends_is_not_looked_at if {
 	count(shutdown_budget.deny) == 0 with input as ends
 }
 
+hook_parameters := {"seconds": 5, "marginSeconds": 10, "ignoredPorts": []}
+
 # What require-prestop proposes is never too long, at either end of what it accepts.
 test_agrees_with_require_prestop[period] if {
 	some period, expected in {15: 1, 30: 1, 14: 0, 0: 0}
 	proposed := [finding.fix[0].value | some finding in require_prestop.deny] with input as app({"ports": ports}, grace(period))
+		with input.parameters as hook_parameters
 	count(proposed) == expected
 	every lifecycle in proposed {
 		count(shutdown_budget.deny) == 0 with input as app({"ports": ports, "lifecycle": lifecycle}, grace(period))
@@ -133,6 +133,6 @@ test_agrees_with_require_prestop[period] if {
 test_leaves_require_prestop_alone if {
 	fixes := [finding.fix[0].value | some finding in shutdown_budget.deny] with input as app(sleeps(40), grace(30))
 	count(fixes) == 1
-	count(require_prestop.deny) == 0 with input as app(sleeps(40), grace(fixes[0]))
+	count(require_prestop.deny) == 0 with input as app(sleeps(40), grace(fixes[0])) with input.parameters as hook_parameters
 	count(shutdown_budget.deny) == 0 with input as app(sleeps(40), grace(fixes[0]))
 }

@@ -165,8 +165,6 @@ requested[path] := volume.ephemeral.volumeClaimTemplate.spec if {
 	path := sprintf("%s.volumes[%d].ephemeral.volumeClaimTemplate.spec", [input.workload.specPath, i])
 }
 
-parameters := input.parameters["volume-access"]
-
 provisioners := {"ebs.csi.aws.com", "ebs.csi.eks.amazonaws.com", "kubernetes.io/aws-ebs"}
 
 ebs(provisioner, _) if provisioner in provisioners
@@ -174,7 +172,7 @@ ebs(provisioner, _) if provisioner in provisioners
 ebs("", class) if {
 	is_string(class)
 	count(class) <= 253
-	some pattern in parameters.ebsClasses
+	some pattern in input.parameters.ebsClasses
 	glob.match(pattern, null, class)
 }
 
@@ -198,7 +196,7 @@ exclusive(modes) := "ReadWriteOncePod" if {
 
 shareable("ReadWriteOnce", _) if one_node
 
-shareable("ReadWriteOnce", provisioner) if provisioner in parameters.sharedProvisioners
+shareable("ReadWriteOnce", provisioner) if provisioner in input.parameters.sharedProvisioners
 
 one_node if {
 	not input.kind == "DaemonSet"

@@ -19,14 +19,14 @@ own(source, path, fields) := {path: object.union({"source": source, "path": path
 
 mounted(fields) := own("volume", "spec.template.spec.volumes[0]", fields)
 
-pvc(fields) := {"kind": "PersistentVolumeClaim", "claims": own("object", "", fields), "parameters": {"volume-access": parameters}}
+pvc(fields) := {"kind": "PersistentVolumeClaim", "claims": own("object", "", fields), "parameters": parameters}
 
 # How many Pods there will be is read in Go, and tested there.
 workload(kind, replicas, claims) := {
 	"kind": kind,
 	"workload": {"pods": counted(replicas, replicas, rolled[kind], 0), "pod": {"spec": {}}},
 	"claims": claims,
-	"parameters": {"volume-access": parameters},
+	"parameters": parameters,
 }
 
 shared := workload("Deployment", 2, mounted(claim(["ReadWriteOnce"], ebs)))
@@ -229,7 +229,7 @@ inline(kind, replicas, volume) := {
 		"pod": {"spec": {"volumes": [{"name": "tmp", "emptyDir": {}}, object.union({"name": "data"}, volume)]}},
 	},
 	"claims": {},
-	"parameters": {"volume-access": parameters},
+	"parameters": parameters,
 }
 
 test_a_disk_of_many_pods if {

@@ -77,6 +77,13 @@ const (
 	// ReasonKindsMissing: METADATA leaves kinds out.
 	ReasonKindsMissing = "KindsMissing"
 
+	// ConditionDeprecated is True while the Rego of the Policy uses what the next version of Taffrail does
+	// not accept. It is absent otherwise.
+	ConditionDeprecated = "Deprecated"
+
+	// ReasonParametersByID: the Rego reads parameters under the name of the Policy.
+	ReasonParametersByID = "ParametersByID"
+
 	// ReasonLastGood: the spec does not compile, and the last one that did is in force.
 	ReasonLastGood = "LastGood"
 	// ReasonEvaluates: no request failed of late.

@@ -33,6 +33,8 @@ type Group struct {
 	Coverage []FileCoverage `json:"coverage,omitempty"`
 	// Kinds are notes about the kinds that METADATA names and leaves out.
 	Kinds []string `json:"kinds,omitempty"`
+	// Deprecations are what the next version of Taffrail does not accept.
+	Deprecations []string `json:"deprecations,omitempty"`
 }
 
 // Count is of tests, or of cases.
@@ -251,6 +253,9 @@ func (g *Group) text(b *strings.Builder, coverage bool) {
 	}
 	for _, note := range g.Kinds {
 		fmt.Fprintf(b, "      kinds: %s\n", decision.Printable(note))
+	}
+	for _, deprecation := range g.Deprecations {
+		fmt.Fprintf(b, "      deprecated: %s\n", decision.Printable(deprecation))
 	}
 	if !coverage {
 		return

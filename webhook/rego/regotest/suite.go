@@ -187,6 +187,7 @@ func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) erro
 			if policy, sound := s.catalog.Policy(id); sound {
 				group := report.group(id) // it is shown even if nothing tests it
 				group.Kinds, _ = policy.KindNotes()
+				group.Deprecations = policy.Deprecations()
 			}
 		}
 	}

@@ -1,13 +1,13 @@
-package rego
+package sandbox
 
 import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// capabilities is what a policy may use: pure functions of its arguments. No network,
-// no clock, no randomness, no environment, nothing that reads a remote schema.
-// A built-in that a new OPA brings is not allowed until it stands here.
-func capabilities() *ast.Capabilities {
+// Capabilities returns what policies may use, the library's too: pure functions of their arguments. No
+// network, no clock, no randomness, no environment, nothing that reads a remote schema. A built-in
+// function of a new version of OPA is not allowed until it is listed here.
+func Capabilities() *ast.Capabilities {
 	allowed := allowedBuiltins()
 	caps := ast.CapabilitiesForThisVersion()
 	var builtins []*ast.Builtin

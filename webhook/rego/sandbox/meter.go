@@ -1,9 +1,6 @@
-package rego
+package sandbox
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -27,7 +24,8 @@ const (
 	// perStep is how much of a value's rendered size is as much work as a step.
 	perStep = 32
 	// perWeight is the rendered size of the largest value in use that makes every further
-	// step cost one more: OPA hashes and compares values between two steps.
+	// step cost one more: OPA hashes and compares values between two steps. It recurses for each part of
+	// two values that it unifies, so this bounds the stack too.
 	perWeight = 16 << 10
 	// perLiteral is how many parts of a literal in the policy's source are as much work as a step.
 	perLiteral = 64
@@ -36,49 +34,13 @@ const (
 	// collide, and then OPA compares each new element of a set with all others.
 	freeResults = 2048
 	perResult   = 128
-	// maxUnified is how many parts of values may be unified without an expression in between.
-	// OPA recurses for each, so this bounds the stack to some 50 MB.
-	maxUnified = 50_000
 )
 
-// ErrNoTime is returned when a request ended while a user's Policy was evaluated that had taken more
-// steps than most objects do. It is the only error that depends on the machine.
-var ErrNoTime = errors.New("was stopped because the time of the request was over")
-
-// ErrTooManySteps is wrapped by the errors about budgets.
-var ErrTooManySteps = errors.New("exceeds its budget")
-
-// StepsError is returned when a user's Policy exhausts its budget for an object.
-type StepsError struct {
-	// Used is the number of steps at which the evaluation stopped. It is the same on every
-	// machine.
-	Used int
-	// Limit is MaxSteps, or less if the users' Policies together used up the rest.
-	Limit int
-}
-
-func (e *StepsError) Error() string {
-	if e.Limit < MaxSteps {
-		return fmt.Sprintf("used more than the %s steps that are left of %s for all users' Policies together", thousands(e.Limit), thousands(maxRequestSteps))
-	}
-	return fmt.Sprintf("used more than %s steps", thousands(e.Limit))
-}
-
-// Unwrap returns ErrTooManySteps.
-func (e *StepsError) Unwrap() error { return ErrTooManySteps }
-
-func thousands(n int) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
-}
-
-// meter counts the work of one evaluation, and stops it when its budget is exhausted or its
+// Meter counts the work of one evaluation, and stops it when its budget is exhausted or its
 // request has ended. As a topdown.Cancel it is asked before every expression, as a
 // topdown.QueryTracer it sees every unification, and built-in functions charge it for what they
 // look at. All but Cancel is for the goroutine of the evaluation.
-type meter struct {
+type Meter struct {
 	steps, limit int
 	// weight is what a step costs.
 	weight, literal int
@@ -92,31 +54,29 @@ type meter struct {
 	// last has the last expression of every body, and results counts the results of each query.
 	last    map[*ast.Expr]bool
 	results map[uint64]int
-	// unified counts unifications since the last expression.
-	unified int
 	stopped atomic.Bool
 	// enter waits for a turn; nil when there is nothing to wait for.
 	enter func()
 }
 
-func newMeter(limit int, u *unit) *meter {
-	m := &meter{limit: limit, literal: 1 + u.literal/perLiteral, last: u.last, sizes: map[ast.Value]int{}, results: map[uint64]int{}}
+func newMeter(limit int, code *Code) *Meter {
+	m := &Meter{limit: limit, literal: 1 + code.literal/perLiteral, last: code.last, sizes: map[ast.Value]int{}, results: map[uint64]int{}}
 	m.weight = m.literal
 	return m
 }
 
 // Cancel is part of topdown.Cancel.
-func (m *meter) Cancel() { m.stopped.Store(true) }
+func (m *Meter) Cancel() { m.stopped.Store(true) }
 
 // Cancelled is part of topdown.Cancel. OPA calls it before every expression.
-func (m *meter) Cancelled() bool {
+func (m *Meter) Cancelled() bool {
 	m.charge(m.weight)
 	return m.ended()
 }
 
-func (m *meter) ended() bool { return m.steps > m.limit || m.stopped.Load() }
+func (m *Meter) ended() bool { return m.steps > m.limit || m.stopped.Load() }
 
-func (m *meter) charge(steps int) {
+func (m *Meter) charge(steps int) {
 	m.steps = plus(m.steps, steps)
 	if m.enter != nil && m.steps > lightSteps {
 		enter := m.enter
@@ -126,7 +86,7 @@ func (m *meter) charge(steps int) {
 }
 
 // err is not nil when the budget is exhausted.
-func (m *meter) err() error {
+func (m *Meter) err() error {
 	if m.steps <= m.limit {
 		return nil
 	}
@@ -134,18 +94,17 @@ func (m *meter) err() error {
 }
 
 // Enabled is part of topdown.QueryTracer.
-func (m *meter) Enabled() bool { return true }
+func (m *Meter) Enabled() bool { return true }
 
 // Config is part of topdown.QueryTracer.
-func (m *meter) Config() topdown.TraceConfig { return topdown.TraceConfig{} }
+func (m *Meter) Config() topdown.TraceConfig { return topdown.TraceConfig{} }
 
 // TraceEvent is part of topdown.QueryTracer. OPA unifies two values without asking Cancelled:
 // x = y where both are known, or [x, y] with each element of a set. A panic is the only way
-// out; evaluateUser recovers.
-func (m *meter) TraceEvent(event topdown.Event) {
+// out; Run recovers.
+func (m *Meter) TraceEvent(event topdown.Event) {
 	switch event.Op {
 	case topdown.EvalOp:
-		m.unified = 0
 		if expr, ok := event.Node.(*ast.Expr); ok && len(expr.With) > 0 {
 			m.charge(len(expr.With) * (1 + m.input/(8*perStep)))
 		}
@@ -156,26 +115,19 @@ func (m *meter) TraceEvent(event topdown.Event) {
 			}
 		}
 	case topdown.UnifyOp:
-		if m.unified++; m.unified > maxUnified {
-			limit := &LimitError{Builtin: "`=`", Reason: fmt.Sprintf("values of more than %d parts", maxUnified)}
-			if event.Location != nil {
-				limit.File, limit.Row = event.Location.File, event.Location.Row
-			}
-			panic(limit) //nolint:forbidigo // evaluateUser recovers; a stack that overflows ends the process
-		}
 		m.charge(m.weight)
 		if expr, ok := event.Node.(*ast.Expr); ok {
 			m.weigh(expr.Operand(0).Value)
 			m.weigh(expr.Operand(1).Value)
 		}
 		if m.ended() {
-			panic(&topdown.Error{Code: topdown.CancelErr}) //nolint:forbidigo // as above
+			panic(&topdown.Error{Code: topdown.CancelErr}) //nolint:forbidigo // Run recovers; a stack that overflows ends the process
 		}
 	}
 }
 
 // weigh takes note of a value that is in use from now on.
-func (m *meter) weigh(value ast.Value) {
+func (m *Meter) weigh(value ast.Value) {
 	var size int
 	switch value := value.(type) {
 	case ast.String:
@@ -195,9 +147,9 @@ func (m *meter) weigh(value ast.Value) {
 	}
 }
 
-// size is what rendered returns, without its limit and in time that does not depend on how
+// size is what Rendered returns, without its limit and in time that does not depend on how
 // often parts are shared: [a, a] may be small in memory and endless to compare.
-func (m *meter) size(value ast.Value) int {
+func (m *Meter) size(value ast.Value) int {
 	if known, ok := m.sizes[value]; ok {
 		return known
 	}
@@ -221,7 +173,7 @@ func (m *meter) size(value ast.Value) int {
 	return total
 }
 
-func (m *meter) sizeOf(term *ast.Term) int {
+func (m *Meter) sizeOf(term *ast.Term) int {
 	switch value := term.Value.(type) {
 	case ast.String:
 		return 2 + len(value)
@@ -233,40 +185,16 @@ func (m *meter) sizeOf(term *ast.Term) int {
 	return 7
 }
 
-var (
-	_ topdown.Cancel      = (*meter)(nil)
-	_ topdown.QueryTracer = (*meter)(nil)
-)
-
-// turns bounds how many expensive evaluations run at once, and so what they hold in memory.
-type turns chan struct{}
-
-// wait waits for a turn until ctx ends. leave gives it back, if there was one.
-func (t turns) wait(ctx context.Context) (leave func()) {
-	select {
-	case t <- struct{}{}:
-		return func() { <-t }
-	case <-ctx.Done():
-		return func() {}
+// SizeOf returns the size of values, in time that does not depend on how often parts are shared.
+func SizeOf(terms ...*ast.Term) (size int) {
+	m := newMeter(0, &Code{})
+	for _, term := range terms {
+		size = plus(size, m.sizeOf(term))
 	}
+	return size
 }
 
-// counter counts the expressions that the library's policies evaluate: it stops them only when their
-// request ends.
-type counter struct {
-	steps   int
-	stopped atomic.Bool
-}
-
-func newCounter() *counter { return &counter{} }
-
-// Cancel is part of topdown.Cancel.
-func (c *counter) Cancel() { c.stopped.Store(true) }
-
-// Cancelled is part of topdown.Cancel.
-func (c *counter) Cancelled() bool {
-	c.steps++
-	return c.stopped.Load()
-}
-
-var _ topdown.Cancel = (*counter)(nil)
+var (
+	_ topdown.Cancel      = (*Meter)(nil)
+	_ topdown.QueryTracer = (*Meter)(nil)
+)

@@ -1,4 +1,4 @@
-package rego
+package sandbox
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ type typeCost struct {
 	costs  map[ast.Var]int
 }
 
-func checkTypeSize(module *ast.Module) []*SourceError {
+func checkTypeSize(module *ast.Module) []Fault {
 	t := &typeCost{module: module, rules: map[string]int{}}
 	total := 0
 	for _, rule := range module.Rules {
@@ -36,7 +36,7 @@ func checkTypeSize(module *ast.Module) []*SourceError {
 			return false
 		})
 		if total >= maxTypeCost {
-			return []*SourceError{{File: module.Package.Location.File, Row: rule.Location.Row, Code: CodeSize,
+			return []Fault{{Row: rule.Location.Row, Code: CodeSize,
 				Reason: fmt.Sprintf("%s is built of values that hold one another too many times over", rule.Head.Ref())}}
 		}
 	}

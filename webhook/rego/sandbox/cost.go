@@ -1,4 +1,4 @@
-package rego
+package sandbox
 
 import (
 	"math/bits"
@@ -20,28 +20,29 @@ const (
 
 // A cost is how many steps a call of a built-in function is worth, in view of its operands. OPA
 // asks nobody while one runs.
-type cost func(m *meter, operands []*ast.Term) int
+type cost func(m *Meter, operands []*ast.Term) int
 
 // costs has every allowed built-in function whose work depends on the size of its operands.
 func costs() map[string]cost {
 	all := map[string]cost{
-		"regex.match": func(m *meter, operands []*ast.Term) int {
+		"regex.match": func(m *Meter, operands []*ast.Term) int {
 			return m.pattern(operands[0]).scan(textOf(operands[1]))
 		},
-		"regex.is_valid": func(m *meter, operands []*ast.Term) int { return m.pattern(operands[0]).scan("") },
-		"regex.find_n": func(m *meter, operands []*ast.Term) int {
+		"regex.is_valid": func(m *Meter, operands []*ast.Term) int { return m.pattern(operands[0]).scan("") },
+		"regex.find_n": func(m *Meter, operands []*ast.Term) int {
 			return m.findAll(operands[0], operands[1], intOf(operands[2]))
 		},
-		"regex.find_all_string_submatch_n": func(m *meter, operands []*ast.Term) int {
+		"regex.find_all_string_submatch_n": func(m *Meter, operands []*ast.Term) int {
 			return m.findAll(operands[0], operands[1], intOf(operands[2]))
 		},
-		"regex.replace": func(m *meter, operands []*ast.Term) int { return m.findAll(operands[1], operands[0], -1) },
-		"regex.split":   func(m *meter, operands []*ast.Term) int { return m.findAll(operands[0], operands[1], -1) },
-		"glob.match": func(_ *meter, operands []*ast.Term) int {
-			return globCost(textOf(operands[0]), textOf(operands[2]))
+		"regex.replace": func(m *Meter, operands []*ast.Term) int { return m.findAll(operands[1], operands[0], -1) },
+		"regex.split":   func(m *Meter, operands []*ast.Term) int { return m.findAll(operands[0], operands[1], -1) },
+		"glob.match": func(_ *Meter, operands []*ast.Term) int {
+			_, whole := operands[1].Value.(ast.Null) // an empty list stands for a dot
+			return globCost(textOf(operands[0]), textOf(operands[2]), !whole)
 		},
 		"strings.replace_n": replacerCost,
-		"sort": func(m *meter, operands []*ast.Term) int {
+		"sort": func(m *Meter, operands []*ast.Term) int {
 			return deepCost(m, operands) * (1 + bits.Len(uint(lengthOf(operands[0])))/2)
 		},
 	}
@@ -70,7 +71,7 @@ func constantBuiltins() map[string]bool {
 }
 
 // deepCost is for functions that may go through their operands to the ends.
-func deepCost(m *meter, operands []*ast.Term) int {
+func deepCost(m *Meter, operands []*ast.Term) int {
 	total := 0
 	for _, operand := range operands {
 		total = plus(total, m.sizeOf(operand))
@@ -79,7 +80,7 @@ func deepCost(m *meter, operands []*ast.Term) int {
 }
 
 // shallowCost is for functions that only pass on the elements of their operands.
-func shallowCost(_ *meter, operands []*ast.Term) int {
+func shallowCost(_ *Meter, operands []*ast.Term) int {
 	total := 0
 	for _, operand := range operands {
 		total += shallow(operand)
@@ -120,7 +121,7 @@ type pattern struct {
 }
 
 // pattern reads a regular expression without compiling it.
-func (m *meter) pattern(term *ast.Term) pattern {
+func (m *Meter) pattern(term *ast.Term) pattern {
 	text := textOf(term)
 	if known, ok := m.patterns[text]; ok {
 		return known
@@ -146,7 +147,7 @@ func (p pattern) scans(bytes int) int {
 
 // findAll charges for looking for up to most matches, all of them when most is negative. The
 // search for each may look at all of the rest of the text when matches have no longest.
-func (m *meter) findAll(re, text *ast.Term, most int) int {
+func (m *Meter) findAll(re, text *ast.Term, most int) int {
 	p, in := m.pattern(re), textOf(text)
 	if most < 0 || most > len(in)+1 {
 		most = len(in) + 1
@@ -224,8 +225,9 @@ func longestMatch(re *syntax.Regexp) int {
 }
 
 // globCost is an upper bound: alternatives are tried one after another, each with those that
-// follow, and between two asterisks the text may be searched from every position.
-func globCost(pattern, text string) int {
+// follow. An asterisk that stops at separators is tried at every length, each with all lengths
+// of those that follow; without separators it takes the shortest that fits.
+func globCost(pattern, text string, separators bool) int {
 	ways := 1
 	for rest := pattern; ; {
 		at := strings.IndexByte(rest, '{')
@@ -240,12 +242,30 @@ func globCost(pattern, text string) int {
 	if strings.Count(pattern, "*") > 1 {
 		total = plus(total, times(len(text), len(text))/perScan)
 	}
-	return plus(1, times(total/perScan, ways))
+	total /= perScan
+	if separators {
+		total = plus(total, placements(pattern, len(text))/2)
+	}
+	return plus(1, times(total, ways))
+}
+
+// placements is about how many ways there are to place the asterisks of a pattern in a text. A literal at
+// the end places the last one.
+func placements(pattern string, length int) int {
+	asterisks := strings.Count(strings.ReplaceAll(pattern, "**", "*"), "*")
+	if !strings.ContainsAny(pattern, "{[?") && !strings.HasSuffix(pattern, "*") {
+		asterisks--
+	}
+	total := 1
+	for i := range asterisks {
+		total = times(total, length) / (i + 1)
+	}
+	return total
 }
 
 // replacerCost is that of a trie, in which each position of the text may lead as deep as the
 // longest key is long.
-func replacerCost(m *meter, operands []*ast.Term) int {
+func replacerCost(m *Meter, operands []*ast.Term) int {
 	longest := 1
 	if patterns, ok := operands[0].Value.(ast.Object); ok {
 		patterns.Foreach(func(before, _ *ast.Term) { longest = max(longest, len(textOf(before))) })

@@ -1,4 +1,4 @@
-package rego
+package sandbox
 
 import (
 	"math/big"
@@ -26,14 +26,14 @@ func lengthOf(term *ast.Term) int {
 	return 0
 }
 
-func boundLengths(operands []*ast.Term) string {
+func limitLengths(operands []*ast.Term) string {
 	if total := lengthOf(operands[0]) + lengthOf(operands[1]); total > maxElements {
 		return tooMany(total)
 	}
 	return ""
 }
 
-func boundFlatten(operands []*ast.Term) string {
+func limitFlatten(operands []*ast.Term) string {
 	total := 0
 	each(operands[0], func(element *ast.Term) { total += 1 + lengthOf(element) })
 	if total > maxElements {
@@ -42,7 +42,7 @@ func boundFlatten(operands []*ast.Term) string {
 	return ""
 }
 
-func boundElements(operands []*ast.Term) string {
+func limitElements(operands []*ast.Term) string {
 	reason := ""
 	each(operands[0], func(element *ast.Term) {
 		if reason == "" {
@@ -52,7 +52,7 @@ func boundElements(operands []*ast.Term) string {
 	return reason
 }
 
-func boundProduct(operands []*ast.Term) string {
+func limitProduct(operands []*ast.Term) string {
 	digits := 0
 	each(operands[0], func(element *ast.Term) {
 		if value, ok := element.Value.(ast.Number); ok {
@@ -62,11 +62,11 @@ func boundProduct(operands []*ast.Term) string {
 	if digits > 100*maxDigits {
 		return tooBigNumber(string(make([]byte, digits)))
 	}
-	return boundElements(operands)
+	return limitElements(operands)
 }
 
-func boundRange(operands []*ast.Term) string {
-	if reason := boundNumbers(operands); reason != "" {
+func limitRange(operands []*ast.Term) string {
+	if reason := limitNumbers(operands); reason != "" {
 		return reason
 	}
 	from, ok := integer(operands[0])
@@ -94,12 +94,12 @@ func integer(term *ast.Term) (*big.Int, bool) {
 	return whole, true
 }
 
-// boundRendered is about functions that go through a value to its ends. A value in which
+// limitRendered is about functions that go through a value to its ends. A value in which
 // parts are shared, as in [a, a], may be small in memory and endless to go through.
-func boundRendered(operands []*ast.Term) string {
+func limitRendered(operands []*ast.Term) string {
 	total := 0
 	for _, operand := range operands {
-		total += rendered(operand)
+		total += Rendered(operand)
 	}
 	if total > maxText {
 		return tooLong(total)
@@ -107,8 +107,8 @@ func boundRendered(operands []*ast.Term) string {
 	return ""
 }
 
-// rendered is about how long the text of a value is. It stops counting a little above maxText.
-func rendered(term *ast.Term) int {
+// Rendered returns about how long the text of a value is, in bytes. It stops counting a little above maxText.
+func Rendered(term *ast.Term) int {
 	left := maxText + 1
 	render(term, &left)
 	return maxText + 1 - left

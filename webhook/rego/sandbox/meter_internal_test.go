@@ -1,4 +1,4 @@
-package rego
+package sandbox
 
 import (
 	"errors"
@@ -8,23 +8,23 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// event is what OPA tells while it evaluates an expression.
+// event is what OPA reports while it evaluates an expression.
 func event(op topdown.Op, expr string) topdown.Event {
 	body := ast.MustParseBodyWithOpts(expr, ast.ParserOptions{RegoVersion: ast.RegoV1})
 	return topdown.Event{Op: op, Node: body[0], QueryID: 7, Location: &ast.Location{File: "p.rego", Row: 3}}
 }
 
 // stopped returns what a meter stops an evaluation with, nil if it lets it go on.
-func stopped(m *meter, e topdown.Event) (cause any) {
+func stopped(m *Meter, e topdown.Event) (cause any) {
 	defer func() { cause = recover() }()
 	m.TraceEvent(e)
 	return nil
 }
 
-// What OPA does without asking is charged for as it tells of it.
+// What OPA does without asking the meter is charged for when OPA reports it.
 func TestWhatOPADoesIsCharged(t *testing.T) {
-	u := &unit{literal: 3 * perLiteral, last: map[*ast.Expr]bool{}}
-	charged := func(e topdown.Event, change func(*meter)) int {
+	u := &Code{literal: 3 * perLiteral, last: map[*ast.Expr]bool{}}
+	charged := func(e topdown.Event, change func(*Meter)) int {
 		m := newMeter(MaxSteps, u)
 		change(m)
 		if cause := stopped(m, e); cause != nil {
@@ -32,14 +32,14 @@ func TestWhatOPADoesIsCharged(t *testing.T) {
 		}
 		return m.steps
 	}
-	same := func(*meter) {}
-	large := func(m *meter) { m.input = 8 * perStep * 5 }
+	same := func(*Meter) {}
+	large := func(m *Meter) { m.input = 8 * perStep * 5 }
 	last := event(topdown.RedoOp, "x == 1")
 	u.last[last.Node.(*ast.Expr)] = true
-	after := func(n int) func(*meter) { return func(m *meter) { m.results[7] = n } }
+	after := func(n int) func(*Meter) { return func(m *Meter) { m.results[7] = n } }
 	for name, c := range map[string]struct {
 		event  topdown.Event
-		change func(*meter)
+		change func(*Meter)
 		want   int
 	}{
 		"an expression":                  {event(topdown.EvalOp, "x == 1"), large, 0},
@@ -54,7 +54,7 @@ func TestWhatOPADoesIsCharged(t *testing.T) {
 		"a long text":                    {event(topdown.UnifyOp, `x = "`+textOf(ofBytes(8192))+`"`), same, 4 + 2},
 		"a list, which is heavy later":   {event(topdown.UnifyOp, "x = [1, 2]"), same, 4},
 		"a set, which is compared":       {event(topdown.UnifyOp, `{"`+textOf(ofBytes(317))+`"} = x`), same, 4 + (2+319)/perStep},
-		"what is not told of":            {event(topdown.FailOp, "x = 1"), same, 0},
+		"an event that costs nothing":    {event(topdown.FailOp, "x = 1"), same, 0},
 		"no expression, but an equality": {topdown.Event{Op: topdown.UnifyOp}, same, 4},
 	} {
 		if got := charged(c.event, c.change); got != c.want {
@@ -76,31 +76,10 @@ func TestWhatOPADoesIsCharged(t *testing.T) {
 	}
 }
 
-// A unification that goes too deep, or on and on, is stopped where it is: nobody is asked meanwhile.
+// OPA does not ask the meter while it unifies two values, so an exhausted budget stops the unification itself.
 func TestUnificationsAreStopped(t *testing.T) {
 	unify := event(topdown.UnifyOp, "x = 1")
-	m := newMeter(MaxSteps, &unit{})
-	for range maxUnified {
-		if cause := stopped(m, unify); cause != nil {
-			t.Fatal(cause)
-		}
-	}
-	limit, ok := stopped(m, unify).(*LimitError)
-	if !ok || limit.Builtin != "`=`" || limit.Reason != "values of more than 50000 parts" || limit.File != "p.rego" || limit.Row != 3 || !errors.Is(limit, ErrTooLarge) {
-		t.Errorf("got %+v", limit)
-	}
-	if limit.Error() != "`=` at p.rego:3 takes or makes values of more than 50000 parts" {
-		t.Errorf("got %v", limit)
-	}
-	unify.Location = nil
-	if limit, ok := stopped(m, unify).(*LimitError); !ok || limit.File != "" {
-		t.Errorf("got %+v", limit)
-	}
-	m.TraceEvent(event(topdown.EvalOp, "x == 1"))
-	if cause := stopped(m, unify); cause != nil {
-		t.Errorf("after another expression: %v", cause)
-	}
-	m = newMeter(1, &unit{})
+	m := newMeter(1, &Code{})
 	if cause := stopped(m, unify); cause != nil {
 		t.Errorf("within its budget: %v", cause)
 	}
@@ -108,13 +87,60 @@ func TestUnificationsAreStopped(t *testing.T) {
 		t.Errorf("beyond its budget: %v", cause)
 	}
 	if !m.Enabled() || m.Config() != (topdown.TraceConfig{}) {
-		t.Error("OPA would tell of nothing, or of more")
+		t.Error("OPA would report no events, or more than are needed")
 	}
-	c := newCounter()
-	if c.Cancelled() || c.Cancelled() || c.steps != 2 {
-		t.Errorf("%d steps are counted", c.steps)
+}
+
+// A meter counts without overflowing, and its error reports what it counted.
+func TestAMeterCounts(t *testing.T) {
+	for _, c := range [][3]int{{0, 0, 0}, {2, 3, 6}, {0, 1 << 40, 0}, {1 << 16, 1 << 15, 1 << 31}, {1 << 16, 1<<15 + 1, 1 << 31}, {1 << 31, 2, 1 << 31}} {
+		if got := times(c[0], c[1]); got != c[2] {
+			t.Errorf("%d times %d: got %d", c[0], c[1], got)
+		}
 	}
-	if c.Cancel(); !c.Cancelled() {
-		t.Error("it goes on after its end")
+	u := &Code{literal: 640, last: map[*ast.Expr]bool{}}
+	m := newMeter(100, u)
+	for range 9 {
+		if m.Cancelled() {
+			t.Errorf("stopped after %d steps", m.steps)
+		}
+	}
+	if m.steps != 99 || m.err() != nil || !m.Cancelled() || m.steps != 110 {
+		t.Errorf("got %d steps", m.steps)
+	}
+	if steps := new(StepsError); !errors.As(m.err(), &steps) || steps.Used != 110 || steps.Limit != 100 || !errors.Is(m.err(), ErrTooManySteps) {
+		t.Errorf("got %v", m.err())
+	}
+	m = newMeter(100, &Code{})
+	if m.Cancel(); !m.Cancelled() || m.err() != nil {
+		t.Error("it is not stopped where its request has ended")
+	}
+	for value, want := range map[string]int{
+		`"abc"`: 5, `12`: 4, `null`: 7, `true`: 7, `[]`: 2, `["a", 1]`: 2 + 3 + 3, `{"a"}`: 2 + 3, `{"a": 1}`: 2 + 3 + 3, `[["a"], {"b": [1]}]`: 2 + 5 + 2 + 3 + 5,
+	} {
+		if got := m.sizeOf(is(value)); got != want {
+			t.Errorf("%s: a size of %d, want %d", value, got, want)
+		}
+	}
+	turns := make(Turns, 1)
+	entered := 0
+	m = newMeter(MaxSteps, &Code{})
+	m.enter = func() { entered++ }
+	m.charge(lightSteps)
+	if entered != 0 {
+		t.Error("a light evaluation has waited")
+	}
+	m.charge(1)
+	m.charge(1)
+	if entered != 1 {
+		t.Errorf("it has waited %d times", entered)
+	}
+	leave := turns.wait(t.Context())
+	if len(turns) != 1 {
+		t.Error("nobody has a turn")
+	}
+	leave()
+	if len(turns) != 0 {
+		t.Error("the turn is not given back")
 	}
 }

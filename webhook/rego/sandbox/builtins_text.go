@@ -1,4 +1,4 @@
-package rego
+package sandbox
 
 import (
 	"errors"
@@ -24,7 +24,7 @@ func textOf(term *ast.Term) string {
 	return string(text)
 }
 
-func boundTexts(operands []*ast.Term) string {
+func limitTexts(operands []*ast.Term) string {
 	for _, operand := range operands {
 		if text := textOf(operand); len(text) > maxText {
 			return tooLong(len(text))
@@ -33,7 +33,7 @@ func boundTexts(operands []*ast.Term) string {
 	return ""
 }
 
-func boundConcat(operands []*ast.Term) string {
+func limitConcat(operands []*ast.Term) string {
 	total := 0
 	each(operands[1], func(element *ast.Term) { total += len(textOf(element)) + len(textOf(operands[0])) })
 	if total > maxText {
@@ -42,22 +42,22 @@ func boundConcat(operands []*ast.Term) string {
 	return ""
 }
 
-func boundSplit(operands []*ast.Term) string {
+func limitSplit(operands []*ast.Term) string {
 	if parts := strings.Count(textOf(operands[0]), textOf(operands[1])); parts > maxElements {
 		return tooMany(parts)
 	}
-	return boundTexts(operands)
+	return limitTexts(operands)
 }
 
-func boundReplace(operands []*ast.Term) string {
+func limitReplace(operands []*ast.Term) string {
 	text, before, after := textOf(operands[0]), textOf(operands[1]), textOf(operands[2])
 	if total := len(text) + strings.Count(text, before)*(len(after)-len(before)); total > maxText {
 		return tooLong(total)
 	}
-	return boundTexts(operands)
+	return limitTexts(operands)
 }
 
-func boundReplaceN(operands []*ast.Term) string {
+func limitReplaceN(operands []*ast.Term) string {
 	patterns, ok := operands[0].Value.(ast.Object)
 	if !ok {
 		return ""
@@ -92,9 +92,9 @@ func (w *countingWriter) count(n int) (int, error) {
 
 var _ io.StringWriter = (*countingWriter)(nil)
 
-// boundFormat looks at widths, which pad, and at how often an argument may be written:
+// limitFormat looks at widths, which pad, and at how often an argument may be written:
 // once, but where an index names it.
-func boundFormat(operands []*ast.Term) string {
+func limitFormat(operands []*ast.Term) string {
 	format := textOf(operands[0])
 	verbs, widest, reason := readFormat(format)
 	if reason != "" {
@@ -102,7 +102,7 @@ func boundFormat(operands []*ast.Term) string {
 	}
 	sum, largest := 0, 0
 	each(operands[1], func(argument *ast.Term) {
-		size := rendered(argument)
+		size := Rendered(argument)
 		sum, largest = plus(sum, size), max(largest, size)
 	})
 	if strings.Contains(format, "[") {
@@ -152,10 +152,10 @@ func compiled(text string, p pattern) *regexp.Regexp {
 	return re
 }
 
-// readPattern is (*meter).pattern without its memory.
-func readPattern(term *ast.Term) pattern { return new(meter).pattern(term) }
+// readPattern is (*Meter).pattern without its memory.
+func readPattern(term *ast.Term) pattern { return new(Meter).pattern(term) }
 
-func boundPattern(operands []*ast.Term) string { return tooLargePattern(operands[0]) }
+func limitPattern(operands []*ast.Term) string { return tooLargePattern(operands[0]) }
 
 func tooLargePattern(term *ast.Term) string {
 	if p := readPattern(term); p.size > maxPattern {
@@ -164,7 +164,7 @@ func tooLargePattern(term *ast.Term) string {
 	return ""
 }
 
-func boundMatches(operands []*ast.Term) string {
+func limitMatches(operands []*ast.Term) string {
 	most := -1
 	if n, ok := operands[2].Value.(ast.Number); ok {
 		if count, ok := n.Int(); ok {
@@ -174,7 +174,7 @@ func boundMatches(operands []*ast.Term) string {
 	return countMatches(operands[0], textOf(operands[1]), most)
 }
 
-func boundRegexSplit(operands []*ast.Term) string {
+func limitRegexSplit(operands []*ast.Term) string {
 	return countMatches(operands[0], textOf(operands[1]), -1)
 }
 
@@ -201,9 +201,9 @@ func countMatches(pattern *ast.Term, text string, most int) string {
 	return ""
 }
 
-// boundRegexReplace takes operands in the order text, pattern, replacement, in which every
+// limitRegexReplace takes operands in the order text, pattern, replacement, in which every
 // $ may stand for all that was matched.
-func boundRegexReplace(operands []*ast.Term) string {
+func limitRegexReplace(operands []*ast.Term) string {
 	if reason := tooLargePattern(operands[1]); reason != "" {
 		return reason
 	}
@@ -229,8 +229,8 @@ func boundRegexReplace(operands []*ast.Term) string {
 	return ""
 }
 
-// boundParsed is about texts of many values, which take much more memory than the text.
-func boundParsed(operands []*ast.Term) string {
+// limitParsed is about texts of many values, which take much more memory than the text.
+func limitParsed(operands []*ast.Term) string {
 	text := textOf(operands[0])
 	if len(text) > maxText {
 		return tooLong(len(text))
@@ -273,7 +273,7 @@ func number(term *ast.Term) string {
 	return ""
 }
 
-func boundNumbers(operands []*ast.Term) string {
+func limitNumbers(operands []*ast.Term) string {
 	for i, operand := range operands {
 		reason := number(operand)
 		if text, ok := operand.Value.(ast.String); ok && i == 0 && reason == "" && len(operands) <= 2 {

@@ -1,0 +1,27 @@
+package rego
+
+import (
+	"sync/atomic"
+
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// counter counts the expressions that the library's policies evaluate: it stops them only when their
+// request ends.
+type counter struct {
+	steps   int
+	stopped atomic.Bool
+}
+
+func newCounter() *counter { return &counter{} }
+
+// Cancel is part of topdown.Cancel.
+func (c *counter) Cancel() { c.stopped.Store(true) }
+
+// Cancelled is part of topdown.Cancel.
+func (c *counter) Cancelled() bool {
+	c.steps++
+	return c.stopped.Load()
+}
+
+var _ topdown.Cancel = (*counter)(nil)

@@ -1,0 +1,55 @@
+// Package sandbox limits what the Rego of users' Policies may reach, take and hold.
+//
+// # Threat model
+//
+// Whoever may write a Policy may deny requests of the kinds that a Guardrail binds it to: that is what a
+// Policy is for. Beyond that, the author of a Policy is not trusted, and neither is whoever writes the
+// objects that it decides. Neither of them may
+//
+//   - reach anything outside: the network, files, the clock, random numbers, the environment of the process;
+//   - change what the library's policies or other Policies find, slow them down, or read them;
+//   - stop the webhook, by time, memory or the stack. Other requests must be decided in time, and the
+//     Policies of the same request within its deadline;
+//   - get an object past a Policy by making it expensive: an exhausted budget is an error, which the
+//     Policy's failurePolicy decides, and never a pass;
+//   - make the outcome depend on the machine or on its load: budgets are steps and bytes. Only the end of
+//     a request is time (ErrNoTime);
+//   - have the values of an object quoted in an error or a log.
+//
+// A Policy is compiled alone with the helpers of the library that it needs, and evaluated alone. OPA has no
+// limits of its own and cannot stop a built-in function that runs, and a goroutine cannot be killed. So
+// everything is checked or paid for before it happens.
+//
+// # Limits, and the tests that fail without them
+//
+//	before it is compiled
+//	  MaxSource                            rego.TestUnsoundUserPoliciesAreRefused "too long"
+//	  Capabilities: an allow-list          rego.TestPoliciesReachNoOutside, TestUnsoundUserPoliciesAreRefused "clock", "environment"
+//	  its own package, and helpers         rego.TestUnsoundUserPoliciesAreRefused "package of ours" … "data covered"
+//	  with: only parts of input            rego.TestUnsoundUserPoliciesAreRefused "with", "with a builtin"
+//	  maxTypeCost: OPA's type checker      rego.TestValuesInOneAnotherAreRefusedBeforeTheyAreTyped
+//	one call of a built-in function
+//	  maxText, maxElements, maxDigits,
+//	  maxExponent, maxWidth, maxPattern    TestBuiltinsTakeAndMakeOnlySoMuch: a call for each function
+//	  allowed means limited or small       TestLimitedBuiltinsAreAllowedOnes
+//	the work of one evaluation
+//	  MaxSteps                             TestWorkIsCharged "an endless loop"
+//	  perStep: size of operands            TestWorkIsCharged "large operands", "sorting"
+//	  made, perByte: size of results       TestWorkIsCharged "large results", "long results"
+//	  perScan: patterns and texts          TestWorkIsCharged "patterns", "globs", "replacers"; TestHowLongAMatchMayBe
+//	  perWeight: large values in use       TestWorkIsCharged "a large value in use"
+//	  perLiteral: large literals           TestWorkIsCharged "a large literal"
+//	  freeResults: colliding hashes        TestWorkIsCharged "many results"
+//	  `with`: copies of the input          TestWorkIsCharged "a large input replaced"
+//	  sets and texts that are unified      TestWorkIsCharged "sets that are compared", "long texts that are unified"
+//	  shared parts are counted             TestMeasuringEnds, TestMeasuringIsCharged; rego.TestWhatAUsersPolicyDoesIsItsOwnAffair
+//	  compareEquals: the stack              TestUnificationIsOfSmallValues
+//	  panics                               TestAPanicIsAnErrorWithoutItsText
+//	one request, and all requests
+//	  maxRequestSteps                      TestABudgetIsUsedUp; rego.TestUsersPoliciesShareABudget
+//	  lightSteps, Turns: memory            TestAnExpensiveEvaluationTakesATurn
+//	  the end of the request               TestAnEvaluationStopsWithItsRequest, TestTheDeadlineLeavesTimeForTheAnswer
+//
+// Package rego limits what is read of the answer (result_user.go: TestFindingsOfAUsersPolicyAreCapped,
+// "huge finding") and what is remembered of Policies (usercache.go: TestWhatIsRememberedOfUsersPoliciesIsBounded).
+package sandbox

@@ -1,0 +1,61 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrNoTime is returned when a request ended while a user's Policy was evaluated that had taken more
+// steps than most objects do. It is the only error that depends on the machine.
+var ErrNoTime = errors.New("was stopped because the time of the request was over")
+
+// ErrTooManySteps is wrapped by the errors about budgets.
+var ErrTooManySteps = errors.New("exceeds its budget")
+
+// StepsError is returned when a user's Policy exhausts its budget for an object.
+type StepsError struct {
+	// Used is the number of steps at which the evaluation stopped. It is the same on every
+	// machine.
+	Used int
+	// Limit is MaxSteps, or less if the users' Policies together used up the rest.
+	Limit int
+}
+
+func (e *StepsError) Error() string {
+	if e.Limit < MaxSteps {
+		return fmt.Sprintf("used more than the %s steps that are left of %s for all users' Policies together", thousands(e.Limit), thousands(maxRequestSteps))
+	}
+	return fmt.Sprintf("used more than %s steps", thousands(e.Limit))
+}
+
+// Unwrap returns ErrTooManySteps.
+func (e *StepsError) Unwrap() error { return ErrTooManySteps }
+
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+}
+
+// ErrTooLarge is wrapped by the errors about values that are larger than users' Policies may make.
+var ErrTooLarge = errors.New("is larger than a Policy may make")
+
+// LimitError is returned when a call of a built-in function takes or would make too much.
+type LimitError struct {
+	File string
+	Row  int
+	// Builtin as it is written in Rego.
+	Builtin string
+	Reason  string
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%s at %s:%d takes or makes %s", e.Builtin, e.File, e.Row, e.Reason)
+}
+
+// Unwrap returns ErrTooLarge.
+func (e *LimitError) Unwrap() error { return ErrTooLarge }
+
+// errPanic stands for a panic, whose text may quote the object.
+var errPanic = errors.New("the evaluation broke off")

@@ -1,0 +1,44 @@
+package sandbox
+
+import (
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// What is limited exists, is allowed, and is found under the name that it gets.
+func TestLimitedBuiltinsAreAllowedOnes(t *testing.T) {
+	allowed, builtins := allowedBuiltins(), Builtins()
+	for name := range limitedBuiltins() {
+		if !allowed[name] || topdown.GetBuiltin(name) == nil {
+			t.Errorf("%s is not allowed", name)
+		}
+		if ref := ast.MustParseRef(limitedPrefix + name); builtins[ref.String()] == nil {
+			t.Errorf("%s is not found as %s", name, ref)
+		}
+	}
+	// The others look at little: a new one that is allowed has to have a cost.
+	for name := range allowed {
+		if _, limited := limitedBuiltins()[name]; !limited && !constantBuiltins()[name] {
+			t.Errorf("%s is allowed, but has neither a cost nor a constant one", name)
+		}
+	}
+}
+
+// Measuring a value in which parts are shared takes no longer than it may.
+func TestMeasuringEnds(t *testing.T) {
+	shared := ast.NumberTerm("1")
+	for range 100 {
+		shared = ast.ArrayTerm(shared, shared)
+	}
+	if got := Rendered(shared); got <= maxText || got > 2*maxText {
+		t.Errorf("got %d", got)
+	}
+	if m := newMeter(MaxSteps, &Code{}); m.sizeOf(shared) < 1<<30 || m.steps > 100 {
+		t.Errorf("a size of %d after %d steps", m.sizeOf(shared), m.steps)
+	}
+	if got := Rendered(ast.MustParseTerm(`{"a": [1, "two", {"x": null}]}`)); got < 20 || got > 60 {
+		t.Errorf("got %d", got)
+	}
+}

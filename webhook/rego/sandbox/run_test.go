@@ -1,0 +1,108 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// What is expensive waits for a turn, and what is not does not.
+func TestAnExpensiveEvaluationTakesATurn(t *testing.T) {
+	turns := make(Turns, 1)
+	_, err := NewBudget(turns).Run(t.Context(), &Code{}, 0, func(m *Meter) error {
+		m.charge(lightSteps)
+		light := len(turns)
+		m.charge(1)
+		if heavy := len(turns); light != 0 || heavy != 1 {
+			t.Errorf("%d turns taken, then %d", light, heavy)
+		}
+		return nil
+	})
+	if err != nil || len(turns) != 0 {
+		t.Errorf("%d turns taken after the evaluation, %v", len(turns), err)
+	}
+	// Who waits for a turn stops when the request ends.
+	turns <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = NewBudget(turns).Run(ctx, &Code{}, 0, func(m *Meter) error {
+		m.charge(lightSteps + 1)
+		return nil
+	})
+	if err != nil || len(turns) != 1 {
+		t.Errorf("%d turns taken, %v", len(turns), err)
+	}
+}
+
+func TestABudgetIsUsedUp(t *testing.T) {
+	b := NewBudget(NewTurns())
+	for i, want := range []int{MaxSteps, MaxSteps, MaxSteps, 0} {
+		light := b.Light()
+		_, err := b.Run(t.Context(), &Code{}, 0, func(m *Meter) error {
+			m.charge(MaxSteps + 7)
+			return nil
+		})
+		if steps := new(StepsError); !errors.As(err, &steps) || steps.Limit != want || light != (i == 0) {
+			t.Errorf("%d: got %v, light %v", i, err, light)
+		}
+	}
+}
+
+// A panic of OPA's ends the evaluation of one Policy, and its text, which may quote the object, goes nowhere.
+func TestAPanicIsAnErrorWithoutItsText(t *testing.T) {
+	_, err := NewBudget(NewTurns()).Run(t.Context(), &Code{}, 0, func(*Meter) error {
+		panic("swordfish") //nolint:forbidigo // as OPA might
+	})
+	if err == nil || strings.Contains(err.Error(), "swordfish") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The end of a request stops an evaluation between two expressions.
+func TestAnEvaluationStopsWithItsRequest(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := NewBudget(NewTurns()).Run(ctx, &Code{}, 0, func(m *Meter) error {
+		if m.Cancelled() {
+			t.Error("stopped before the end")
+		}
+		cancel()
+		for !m.Cancelled() && m.steps < MaxSteps {
+			time.Sleep(time.Millisecond)
+		}
+		if !m.stopped.Load() {
+			t.Error("not stopped")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Some of the time of a request is kept for its answer.
+func TestTheDeadlineLeavesTimeForTheAnswer(t *testing.T) {
+	request, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	ctx, stop := Deadline(request)
+	defer stop()
+	at, _ := ctx.Deadline()
+	if end, _ := request.Deadline(); end.Sub(at) < 10*time.Minute {
+		t.Errorf("%v are left", end.Sub(at))
+	}
+}
+
+// Measuring a value is work too.
+func TestMeasuringIsCharged(t *testing.T) {
+	parts := make([]*ast.Term, 16_000)
+	for i := range parts {
+		parts[i] = ast.InternedTerm(1)
+	}
+	m := newMeter(MaxSteps, &Code{})
+	if m.sizeOf(ast.ArrayTerm(parts...)); m.steps != 1_000 {
+		t.Errorf("%d steps", m.steps)
+	}
+}
