@@ -116,7 +116,7 @@ func TestWhatAFixCreates(t *testing.T) {
 			if operation.Op != "add" || fmt.Sprint(operation.Value) != "map[]" {
 				t.Errorf("%s: got %+v", pointer, operation)
 			}
-			paths = append(paths, string(operation.Path))
+			paths = append(paths, operation.Path)
 		}
 		if got := strings.Join(paths, " "); got != want {
 			t.Errorf("%s: got %s, want %s", pointer, got, want)

@@ -14,7 +14,7 @@ import (
 )
 
 func TestKindsOfKubernetesAreKnown(t *testing.T) {
-	for _, text := range strings.Fields(`
+	for text := range strings.FieldsSeq(`
 		Binding ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod PodTemplate ReplicationController ResourceQuota
 		Secret Service ServiceAccount ControllerRevision.apps DaemonSet.apps Deployment.apps ReplicaSet.apps StatefulSet.apps CronJob.batch Job.batch
 		Ingress.networking.k8s.io Rollout.argoproj.io A.b`) {

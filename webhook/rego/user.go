@@ -186,10 +186,10 @@ func (c *Catalog) helpers() map[string]bool {
 func (c *Catalog) helpersOf(modules ...*ast.Module) map[string]*ast.Module {
 	needed := map[string]*ast.Module{}
 	for queue := modules; len(queue) > 0; queue = queue[1:] {
-		need := func(ref ast.Ref) bool {
+		need := func(ref ast.Ref) {
 			prefix := packagePrefix(ref)
 			if prefix == "" {
-				return false
+				return
 			}
 			for file, module := range c.modules {
 				pkg := packageOf(module)
@@ -198,9 +198,11 @@ func (c *Catalog) helpersOf(modules ...*ast.Module) map[string]*ast.Module {
 					queue = append(queue, module)
 				}
 			}
-			return false
 		}
-		ast.WalkRefs(queue[0], need)
+		ast.WalkRefs(queue[0], func(ref ast.Ref) bool {
+			need(ref)
+			return false
+		})
 		sandbox.WalkTerms(queue[0], func(term *ast.Term) {
 			if ref, ok := term.Value.(ast.Ref); ok {
 				need(ref)

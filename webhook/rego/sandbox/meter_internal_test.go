@@ -61,15 +61,14 @@ func TestWhatOPADoesIsCharged(t *testing.T) {
 			t.Errorf("%s: got %d steps, want %d", name, got, c.want)
 		}
 	}
-	m := newMeter(MaxSteps, u)
 	for value, want := range map[string]int{`["` + textOf(ofBytes(3*perWeight-4)) + `"]`: 4 + 3, `["a"]`: 4, `"` + textOf(ofBytes(9*perWeight)) + `"`: 4, `{"a": "` + textOf(ofBytes(perWeight)) + `"}`: 4 + 1, `7`: 4} {
-		m = newMeter(MaxSteps, u)
+		m := newMeter(MaxSteps, u)
 		m.weigh(is(value).Value)
 		if m.weight != want {
 			t.Errorf("%.20s: a step costs %d, want %d", value, m.weight, want)
 		}
 	}
-	m = newMeter(MaxSteps, u)
+	m := newMeter(MaxSteps, u)
 	m.weigh(is(`["` + textOf(ofBytes(3*perWeight)) + `"]`).Value)
 	if m.weigh(is(`["a"]`).Value); m.weight != 7 {
 		t.Errorf("the largest value is forgotten: a step costs %d", m.weight)

@@ -55,7 +55,7 @@ func TestABudgetIsUsedUp(t *testing.T) {
 // A panic of OPA's ends the evaluation of one Policy, and its text, which may quote the object, goes nowhere.
 func TestAPanicIsAnErrorWithoutItsText(t *testing.T) {
 	_, err := NewBudget(NewTurns()).Run(t.Context(), &Code{}, 0, func(*Meter) error {
-		panic("swordfish") //nolint:forbidigo // as OPA might
+		panic("swordfish") // as OPA might
 	})
 	if err == nil || strings.Contains(err.Error(), "swordfish") {
 		t.Errorf("got %v", err)
