@@ -39,8 +39,8 @@ var (
 //
 // The zero value is not usable; see newBodyBudget.
 type bodyBudget struct {
-	// total is for every byte; large is for what bodies hold beyond ordinary bytes, and is
-	// smaller. So however many large ones there are, room is left for ordinary ones.
+	// total counts every byte. large counts the bytes of each body beyond the first ordinary bytes
+	// and has a lower limit, so that large bodies always leave room for ordinary ones.
 	total, large *semaphore.Weighted
 	mostArriving int
 
@@ -208,7 +208,7 @@ func (in *incoming) setWaiting(interrupt context.CancelFunc) {
 	}
 }
 
-// mayEvictForOrdinary lets an ordinary body in whoever must go for it.
+// mayEvictForOrdinary returns true: an ordinary body may evict any other.
 func (in *incoming) mayEvictForOrdinary(*incoming, time.Duration) bool { return true }
 
 // mayEvictForLarge spares those that make progress. Of two that wait for one another, the
@@ -249,8 +249,8 @@ func (in *incoming) evict() {
 	}
 }
 
-// complete ends the time in which the body may be evicted, because it has all arrived or,
-// unless whole, as much of it as is wanted. It returns errEvicted if it is too late.
+// complete protects the body from eviction. whole is true if all of it has arrived; otherwise
+// the rest is not needed. It returns errEvicted if the body was evicted before.
 func (in *incoming) complete(whole bool) error {
 	in.budget.mutex.Lock()
 	defer in.budget.mutex.Unlock()

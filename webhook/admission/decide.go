@@ -17,7 +17,7 @@ func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, o *
 	var limit *request.LimitError
 	switch {
 	case errors.As(err, &limit):
-		return e.unseen(ctx, limit, decider, o)
+		return e.oversized(ctx, limit, decider, o)
 	case err != nil:
 		return nil, err
 	}
@@ -40,9 +40,9 @@ func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, o *
 // limitAnnotation is the key of the audit annotation for objects that were not looked at.
 const limitAnnotation = "request-limit"
 
-// unseen answers for an object that is too much to be looked at: refused
-// where anything that is enforced applies to its kind and namespace.
-func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, decider Decider, o *Observation) (*response, error) {
+// oversized answers for an object that exceeds the limits of inspection: it denies the request if
+// an enforced policy applies to the object's kind and namespace.
+func (e *endpoint) oversized(ctx context.Context, limit *request.LimitError, decider Decider, o *Observation) (*response, error) {
 	request := limit.Request
 	if request == nil || request.UID == "" {
 		return nil, tooLarge(limit)
@@ -50,7 +50,7 @@ func (e *endpoint) unseen(ctx context.Context, limit *request.LimitError, decide
 	o.Request, o.Verdict = request, decision.VerdictAllow
 	answer := allowed(request)
 	if e.origin == decision.OriginMutating {
-		// What is to be said of it, /validate says.
+		// /validate reports it.
 		return answer, nil
 	}
 	if request.Operation != decision.Create && request.Operation != decision.Update {

@@ -86,8 +86,8 @@ type Handler struct {
 	// slots are for decisions about objects; configuration is for those about Taffrail's own,
 	// which compile policies and must not keep the others waiting.
 	slots, configuration *slots
-	// exemptions is for who may write Exemptions, apart from configuration: that entry is open,
-	// and this one may be closed.
+	// exemptions limits /exempt separately: /config is registered with failurePolicy Ignore, and
+	// /exempt may be registered with Fail.
 	exemptions *slots
 	bodies     *bodyBudget
 	observers  []Observer
@@ -135,12 +135,12 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	}
 }
 
-// Drain goes on deciding, but ends each connection with its answer: the API server then
-// connects again, to whoever the Service leads to by that time.
+// Drain makes the Handler close each connection with its next answer, so that the API server
+// reconnects to a current endpoint of the Service. Requests are still decided.
 func (h *Handler) Drain() { h.phase.CompareAndSwap(serving, draining) }
 
-// Stop answers everything that still arrives with 503 and Retry-After, which the API
-// server takes elsewhere. A connection that is reset is not tried again.
+// Stop makes the Handler answer new requests with 503 and Retry-After, so that the API server
+// retries at another replica. It does not retry after a connection reset.
 func (h *Handler) Stop() { h.phase.Store(stopped) }
 
 // endpoint is a Handler at one path.

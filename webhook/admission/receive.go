@@ -107,8 +107,8 @@ func readBody(ctx context.Context, r *http.Request, in *incoming) ([]byte, error
 	return nil, &failure{status: http.StatusBadRequest, reason: reasonUnreadable, text: brief(fmt.Sprintf("reading the body: %v", err)), err: err}
 }
 
-// readAll reads into memory that grows with what has arrived: it never holds more than
-// twice as much, and never takes a Content-Length for more than the end to expect.
+// readAll grows its buffer as data arrives, to at most twice the data received. Content-Length can
+// only make the buffer smaller.
 func readAll(ctx context.Context, r *http.Request, in *incoming) ([]byte, error) {
 	reader := &bodyReader{from: r.Body, incoming: in}
 	var body []byte

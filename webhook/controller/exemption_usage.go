@@ -13,8 +13,8 @@ import (
 	"taffrail.dev/webhook/metrics"
 )
 
-// usagePause is the part of the interval that lies at least between two counts, however often the
-// configuration changes: a count reads every object that Exemptions cover.
+// usagePause divides the interval: at least interval/usagePause passes between two counts, however
+// often the configuration changes, because a count reads every object that Exemptions cover.
 const usagePause = 20
 
 // usageCount is what the Exemptions of one configuration excuse.

@@ -77,7 +77,7 @@ func (w *wouldDenyWriter) write(ctx context.Context) {
 			if w.begun(ctx, name, versions[name]) {
 				continue
 			}
-			// Since when nothing would have been denied is worth knowing.
+			// An empty count shows in the status since when nothing would have been denied.
 			counted = &count{version: versions[name], since: w.counter.now()}
 		}
 		if err := w.add(ctx, name, counted); err != nil {

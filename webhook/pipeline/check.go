@@ -166,14 +166,12 @@ func (c *Checker) checkPolicy(ctx context.Context, checked *decision.Checked, p 
 	if len(then.Errors[p.Name]) > 0 {
 		return nil
 	}
-	if policy, ok := then.Catalog.Policy(p.Name); ok {
+	if policy, inForce := then.Catalog.Policy(p.Name); inForce {
 		warnings, err := trial(ctx, then.Catalog, policy)
 		if err != nil {
 			return err
 		}
 		checked.Warnings = append(checked.Warnings, warnings...)
-	}
-	if policy, inForce := then.Catalog.Policy(p.Name); inForce {
 		checked.Warnings = append(checked.Warnings, kindWarnings(policy)...)
 		checked.Warnings = append(checked.Warnings, policy.Deprecations()...)
 	}

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"taffrail.dev/webhook/decision"
-
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/request"
 )
 

@@ -2,7 +2,10 @@
 // direction: bindings, facts, prediction, evaluation, injection, comparison with the old
 // object, exemptions and modes. Admission, the command line and the audit share it.
 //
-// decider.go holds that sequence; each step has a file: bindings.go, enrich.go (prediction),
-// evaluate.go, fills.go and injectionplan.go (injection), oldobject.go, restored.go and
-// findings.go. A Checker checks Taffrail's own configuration.
+// decider.go holds that sequence; each step has its files: bindings.go; enrich.go (facts and
+// prediction); evaluate.go; existing.go, templateage.go, fills.go, injectionplan.go and patch.go
+// (injection); oldobject.go (the stored object); restored.go, jobs.go and revisions.go (rollbacks
+// and copies); findings.go and join.go (the Decision); fresh.go (confirmation); ambiguous.go and
+// metadata.go. A Checker (check.go, exempt.go, overlap.go, conflicts.go, trial.go) checks
+// Taffrail's own configuration.
 package pipeline

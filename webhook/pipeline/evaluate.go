@@ -4,9 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"taffrail.dev/webhook/decision"
-
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
 )
 

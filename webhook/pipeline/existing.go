@@ -7,9 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"taffrail.dev/webhook/decision"
-
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
 )
 

@@ -13,7 +13,6 @@ import (
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-
 	"taffrail.dev/webhook/request"
 )
 

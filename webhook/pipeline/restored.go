@@ -15,7 +15,6 @@ import (
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-
 	"taffrail.dev/webhook/request"
 )
 
@@ -164,8 +163,9 @@ type revisionOf struct {
 	template map[string]any
 }
 
-// fromOwner reports whether the object that controls a revision currently has its template, as
-// when an operator creates the revision instead of the built-in controller.
+// fromOwner returns the template of a revision as restored if the object that controls the
+// revision currently has it, as when an operator creates the revision instead of the built-in
+// controller.
 func (d *Decider) fromOwner(ctx context.Context, revision *revisionOf) (restored, error) {
 	r := revision.request
 	owner := request.Controller(r.Object)

@@ -70,9 +70,9 @@ func (p *Policy) Uncovered() (all []Uncovered) {
 	return all
 }
 
-// Undecided returns the kinds that carry Pods and that a policy about Pods is not about: what
-// it demands of one kind, nobody has to keep in the others. It is empty for a policy that
-// is about Pods themselves, and for one that is about something else than Pods.
+// Undecided returns the kinds with Pods that a policy about Pods does not cover: its requirements do
+// not apply to them. It is empty for a policy that covers Pods themselves, and for one that is not
+// about Pods.
 func (p *Policy) Undecided() (kinds []schema.GroupKind) {
 	if !p.readsPods || slices.Contains(p.Kinds, schema.GroupKind{Kind: "Pod"}) {
 		return nil

@@ -76,7 +76,7 @@ type query struct {
 	compiler ast.QueryCompiler
 }
 
-// Compile prepares the slots. Evaluate speaks of them by index.
+// Compile returns a Program for the slots. Evaluate identifies them by index.
 func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
 	p := &Program{turns: catalog.shared.turns, indexing: true}
 	for _, s := range slots {

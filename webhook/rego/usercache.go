@@ -8,8 +8,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// spare is how many users' Policies are remembered besides twice those that there are: a compiled one
-// takes some 300 KB, and earlier versions are of no use for long.
+// spare is how many users' Policies the cache keeps in addition to twice as many as exist. A compiled
+// Policy takes some 300 KB, and earlier versions soon become useless.
 const spare = 16
 
 // userModule is the module of one user's Policy, as readUserModule found it.

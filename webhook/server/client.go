@@ -34,7 +34,8 @@ type clients struct {
 	// authorities are those that the file held when it could be read, at the time read.
 	authorities *x509.CertPool
 	read        time.Time
-	// What was logged last: anybody who reaches the port can bring about more.
+	// The last messages logged. Repetitions are not logged, because anybody who reaches the port can
+	// cause them.
 	unreadable, refused latest
 }
 

@@ -60,9 +60,8 @@ const (
 // ownFiles are kept for everything but callers: the API server, files, the log.
 const ownFiles = 128
 
-// affordable returns how many connections there may be at the webhook port, of so many that
-// are wanted, beside reserved ones elsewhere: no more than the process may open files, with
-// some left.
+// affordable returns how many of the wanted connections to the webhook port the limit of open files
+// allows, after the reserved ones and ownFiles.
 func affordable(wanted, reserved int, files uint64) int {
 	if uint64(wanted+reserved+ownFiles) <= files {
 		return wanted

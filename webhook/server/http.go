@@ -87,11 +87,9 @@ type front struct {
 	log        logr.Logger
 }
 
-// run serves until ctx ends, and then as long as it takes to lose no request. The Pod
-// is still an endpoint of its Service when the signal to stop arrives, and for a while
-// nobody has heard that it is not: first it fails its readiness probe and goes on
-// deciding; after drainDelay it sends away what still arrives; then it waits for what
-// is in flight.
+// run serves until ctx ends, then drains without losing a request. The Pod remains an endpoint of
+// its Service for a while, so run first fails the readiness probe and keeps serving for drainDelay,
+// then rejects new requests, then waits for those in flight.
 func (f *front) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- f.server.ServeTLS(f.listener, "", "") }()
@@ -114,7 +112,7 @@ func (f *front) run(ctx context.Context) error {
 
 // shutdown waits for requests in flight, and cuts them off after grace.
 func shutdown(ctx context.Context, s *http.Server, grace time.Duration) error {
-	// The end of ctx is what brought us here.
+	// ctx has already ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"taffrail.dev/webhook/decision"
-
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"

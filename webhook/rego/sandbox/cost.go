@@ -18,8 +18,8 @@ const (
 	maxPattern = 10_000
 )
 
-// A cost is how many steps a call of a built-in function is worth, in view of its operands. OPA
-// asks nobody while one runs.
+// A cost returns the steps to charge for a call of a built-in function, given its operands. They are
+// charged before the call, because OPA cannot interrupt a built-in function.
 type cost func(m *Meter, operands []*ast.Term) int
 
 // costs has every allowed built-in function whose work depends on the size of its operands.
