@@ -154,7 +154,7 @@ func (c *compiler) compile(ctx context.Context) error {
 	}
 	c.current.Store(pipeline.New(made, c.facts, c.pipeline))
 	c.metrics.InForce(made.ID(), len(made.Guardrails()), made.Bindings())
-	c.log.Info("Configuration in force", "snapshot", made.ID(), "guardrails", made.Guardrails(), "bindings", made.Bindings(),
+	c.log.Info("Configuration in force", "snapshot", made.ID(), "guardrails", len(made.Guardrails()), "bindings", made.Bindings(),
 		"problems", len(problems), "seconds", time.Since(began).Seconds())
 
 	o := &outcome{snapshot: made, generations: generations(objects), problems: make(map[key]config.Problem, len(problems))}

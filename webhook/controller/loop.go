@@ -48,7 +48,7 @@ func (l *loop) run(ctx context.Context) {
 	defer queue.ShutDown()
 	defer context.AfterFunc(ctx, queue.ShutDown)()
 	l.trigger.attach(queue)
-	defer l.trigger.attach(nil)
+	defer l.trigger.detach(queue)
 	queue.Add(once{})
 	for l.next(ctx, queue) {
 	}

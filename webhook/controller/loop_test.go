@@ -55,14 +55,48 @@ func TestALoopReconcilesWhenItStartsAndWhenItIsTriggered(t *testing.T) {
 		}
 		proceed <- struct{}{}
 		<-runs // once for all of them
+		if left := trigger.queue.Len(); left > 0 {
+			t.Errorf("%d reconciliations are left of 100 events", left)
+		}
 		proceed <- struct{}{}
 		stop()
-		select {
-		case <-runs:
-			t.Error("the loop goes on after its end")
-		default:
+		if trigger.queue != nil {
+			t.Error("a loop that has ended is still triggered")
 		}
 	}
+}
+
+// A replica that loses the lease and leads again may do so before the work of its previous term
+// has ended: the end of that must not silence the new one.
+func TestALoopOfAnEarlierTermDoesNotSilenceTheNextOne(t *testing.T) {
+	runs, proceed := make(chan int), make(chan struct{})
+	trigger := newTrigger(0)
+	term := func(n int) *loop {
+		return newLoop(loopOptions{trigger: trigger, reconcile: func(context.Context) (time.Duration, error) {
+			runs <- n
+			<-proceed
+			return 0, nil
+		}, failed: func(err error) { t.Error(err) }})
+	}
+	ctx, lose := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { term(1).run(ctx); close(ended) }()
+	<-runs
+	lose()
+	again, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { term(2).run(again); close(done) }()
+	<-runs
+	proceed <- struct{}{}
+	proceed <- struct{}{}
+	<-ended
+	trigger.fire()
+	if n := <-runs; n != 2 {
+		t.Errorf("term %d reconciles", n)
+	}
+	stop()
+	proceed <- struct{}{}
+	<-done
 }
 
 func TestALoopReconcilesAgainWhenTimeHasPassedAndAfterErrors(t *testing.T) {

@@ -38,3 +38,13 @@ func (t *trigger) attach(queue workqueue.TypedDelayingInterface[once]) {
 	defer t.mutex.Unlock()
 	t.queue = queue
 }
+
+// detach does nothing if another queue was attached since: a replica may lead again before the
+// work of its previous term has ended.
+func (t *trigger) detach(queue workqueue.TypedDelayingInterface[once]) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if t.queue == queue {
+		t.queue = nil
+	}
+}

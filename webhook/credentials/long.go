@@ -38,7 +38,7 @@ func privateKey(text string) (length int, found bool) {
 	rest := text[length:min(len(text), length+maxHeaders)]
 	for keyHeader.MatchString(rest[:min(len(rest), 16)]) {
 		end := strings.IndexAny(rest, "\n\\")
-		if end < 0 {
+		if end < 0 || strings.Contains(rest[:end], "-----BEGIN ") { // which is looked at by itself
 			return length, false
 		}
 		rest = rest[end:]

@@ -193,11 +193,10 @@ func (t *text) elements() {
 		}
 		switch {
 		case value == "" && onScreen[lower(e.name)]:
-		case name != "" && (value != "" || content != "") && !Named(tag):
-			if value == "" {
-				value = content
-			}
+		case name != "" && value != "":
 			t.pair(name, value, at)
+		case name != "" && content != "" && !Named(tag):
+			t.pair(name, content, at)
 		case len(e.attributes) > 0 && content != "" || strings.Contains(e.name, ":") || strings.HasPrefix(t.raw[begin:], "<![CDATA["):
 			t.pair(tag, content, at)
 		}

@@ -140,7 +140,13 @@ func (t *text) lineEnd(at int) int {
 
 // aside reports a line that is a comment, or that uses a variable by its name.
 func aside(line, right string) bool {
-	return comment.MatchString(line) || use.MatchString(line) && !(sigil.MatchString(line) && sigilValue.MatchString(right))
+	return comment.MatchString(line) || use.MatchString(line) && !(sigil.MatchString(line) && sigilValue.MatchString(right)) || templateCall.MatchString(line) && closes(right)
+}
+
+// closes reports whether what a template calls ends on the line, if that is known.
+func closes(right string) bool {
+	line, _, _ := strings.Cut(right, "\n")
+	return right == "" || strings.Contains(line, "}}")
 }
 
 var (
@@ -148,9 +154,10 @@ var (
 	// A variable of PHP, Perl or PowerShell that is given a text.
 	sigil      = re(`^\s*(?:(?:my|our|const|private|protected|public|static|var)\s+)?\$[a-z0-9_:]*$`)
 	sigilValue = re(`^[a-z0-9_]*\s*=\s*["']`)
-	// A variable, one of a provider such as ${secrets:…}, what a template calls, or an attribute of what is in a
-	// cryptographic token.
-	use = re(`(?:pkcs11:\S*[:;]|arn:aws[a-z-]*:secretsmanager:[a-z0-9:-]*|\$[{(]?[a-z0-9_.\-]*|\$\{[a-z0-9_]+:[^\s{}"']*|\{\{-?\s*[a-z_.($][^{}]*)$`)
+	// A variable, one of a provider such as ${secrets:…}, or an attribute of what is in a cryptographic token.
+	use = re(`(?:pkcs11:\S*[:;]|arn:aws[a-z-]*:secretsmanager:[a-z0-9:-]*|\$[{(]?[a-z0-9_.\-]*|\$\{[a-z0-9_]+:[^\s{}"']*)$`)
+	// What a template calls.
+	templateCall = re(`\{\{-?\s*[a-z_.($][^{}]*$`)
 )
 
 // IsFile reports whether a text has several lines. It is then a file, whatever its name.

@@ -38,8 +38,7 @@ func costs() map[string]cost {
 		"regex.replace": func(m *Meter, operands []*ast.Term) int { return m.findAll(operands[1], operands[0], -1) },
 		"regex.split":   func(m *Meter, operands []*ast.Term) int { return m.findAll(operands[0], operands[1], -1) },
 		"glob.match": func(_ *Meter, operands []*ast.Term) int {
-			_, whole := operands[1].Value.(ast.Null) // an empty list stands for a dot
-			return globCost(textOf(operands[0]), textOf(operands[2]), !whole)
+			return globCost(textOf(operands[0]), textOf(operands[2]), separatorsOf(operands[1]))
 		},
 		"strings.replace_n": replacerCost,
 		"sort": func(m *Meter, operands []*ast.Term) int {
@@ -224,10 +223,25 @@ func longestMatch(re *syntax.Regexp) int {
 	}
 }
 
+// separatorsOf returns the characters at which an asterisk stops, "" for none. An empty list stands
+// for a dot.
+func separatorsOf(operand *ast.Term) string {
+	list, ok := operand.Value.(*ast.Array)
+	if !ok {
+		return ""
+	}
+	separators := ""
+	list.Foreach(func(one *ast.Term) { separators += textOf(one) })
+	if separators == "" {
+		return "."
+	}
+	return separators
+}
+
 // globCost is an upper bound: alternatives are tried one after another, each with those that
 // follow. An asterisk that stops at separators is tried at every length, each with all lengths
 // of those that follow; without separators it takes the shortest that fits.
-func globCost(pattern, text string, separators bool) int {
+func globCost(pattern, text, separators string) int {
 	ways := 1
 	for rest := pattern; ; {
 		at := strings.IndexByte(rest, '{')
@@ -243,16 +257,51 @@ func globCost(pattern, text string, separators bool) int {
 		total = plus(total, times(len(text), len(text))/perScan)
 	}
 	total /= perScan
-	if separators {
-		total = plus(total, placements(pattern, len(text))/2)
+	if separators != "" {
+		total = plus(total, placements(pattern, text, separators)/2)
 	}
 	return plus(1, times(total, ways))
 }
 
-// placements is about how many ways there are to place the asterisks of a pattern in a text. A literal at
+// placements is about how many ways there are to place the asterisks of a pattern in a text. An
+// asterisk cannot cross a separator, so each part of a pattern between separators is placed within
+// one part of the text. That does not hold for two asterisks in a row, nor for a separator in
+// brackets or braces: such a pattern is placed in the text as a whole.
+func placements(pattern, text, separators string) int {
+	if strings.Contains(pattern, "**") || strings.Contains(pattern, "[") || inBraces(pattern, separators) {
+		return placed(strings.ReplaceAll(pattern, "**", "*"), len(text))
+	}
+	isSeparator := func(r rune) bool { return strings.ContainsRune(separators, r) }
+	longest := 0
+	for part := range strings.FieldsFuncSeq(text, isSeparator) {
+		longest = max(longest, len(part))
+	}
+	total := 1
+	for at := strings.IndexFunc(pattern, isSeparator); at >= 0; at = strings.IndexFunc(pattern, isSeparator) {
+		total = times(total, placed(pattern[:at+1], longest))
+		pattern = pattern[at+1:]
+	}
+	return times(total, placed(pattern, longest))
+}
+
+func inBraces(pattern, separators string) bool {
+	for rest := pattern; ; {
+		_, after, found := strings.Cut(rest, "{")
+		if !found {
+			return false
+		}
+		inside, following, _ := strings.Cut(after, "}")
+		if strings.ContainsAny(inside, separators) {
+			return true
+		}
+		rest = following
+	}
+}
+
+// placed is about how many ways there are to place asterisks in a text of a length. A literal at
 // the end places the last one.
-func placements(pattern string, length int) int {
-	asterisks := strings.Count(strings.ReplaceAll(pattern, "**", "*"), "*")
+func placed(pattern string, length int) int {
+	asterisks := strings.Count(pattern, "*")
 	if !strings.ContainsAny(pattern, "{[?") && !strings.HasSuffix(pattern, "*") {
 		asterisks--
 	}
@@ -260,7 +309,7 @@ func placements(pattern string, length int) int {
 	for i := range asterisks {
 		total = times(total, length) / (i + 1)
 	}
-	return total
+	return max(1, total)
 }
 
 // replacerCost is that of a trie, in which each position of the text may lead as deep as the

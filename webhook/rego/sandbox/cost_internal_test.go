@@ -56,6 +56,14 @@ func TestWhatACallCosts(t *testing.T) {
 		{"regex.replace", []*ast.Term{long, pattern, ofBytes(5)}, 1 + 11*(6400+6401*40)/128},
 		{"regex.split", []*ast.Term{pattern, long}, 1 + 11*(6400+6401*40)/128},
 		{"glob.match", []*ast.Term{is(`"a"`), null, is(`"b"`)}, 1},
+		// An asterisk does not cross a separator: 46 ways for the first part, one for the second, 46 for the last.
+		{"glob.match", []*ast.Term{
+			is(`"*.dkr.ecr.*.amazonaws.com/*/*"`), is(`["/"]`), is(`"123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/app:1.2.3"`),
+		}, 1 + (29+29*62+62*62/128)/128 + 47*47/2},
+		{"glob.match", []*ast.Term{is(`"*.*.svc"`), is("[]"), is(`"db.shop.svc"`)}, 1 + (7+7*11+11*11/128)/128},
+		// Two asterisks in a row, and separators in braces, are placed in the whole text.
+		{"glob.match", []*ast.Term{is(`"a/**/b*"`), is(`["/"]`), ofBytes(100)}, 1 + (7+7*100+100*100/128)/128 + 100*100/2/2},
+		{"glob.match", []*ast.Term{is(`"*{a/,b}*"`), is(`["/"]`), ofBytes(100)}, (1 + 0) * (1 + ((8+8*100+100*100/128)/128+100*100/2/2)*2)},
 		{"glob.match", []*ast.Term{is(`"abc"`), null, ofBytes(1280)}, 1 + (3+3*1280)/128},
 		{"glob.match", []*ast.Term{is(`"a*c"`), null, ofBytes(1280)}, 1 + (3+3*1280)/128},
 		{"glob.match", []*ast.Term{is(`"**"`), null, ofBytes(1280)}, 1 + (2+2*1280+1280*1280/128)/128},
