@@ -9,7 +9,7 @@ import (
 const (
 	// patience is how long anything may take that is expected to happen. It is far
 	// more than anything takes: a busy machine must not fail a test.
-	patience = 90 * time.Second
+	patience = 4 * time.Minute
 	// interval between two looks.
 	interval = 50 * time.Millisecond
 )

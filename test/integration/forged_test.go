@@ -228,7 +228,8 @@ func TestTheRevisionOfAnExcusedDeploymentRestoresNoOther(t *testing.T) {
 			event, err := cluster.Audited(t.Context(), "the controller's rollback", func(e *harness.AuditEvent) bool {
 				return e.User.Username == "system:serviceaccount:kube-system:deployment-controller" && e.Verb == "update" &&
 					e.ObjectRef.Resource == "deployments" && e.ObjectRef.Name == w.object.GetName() && e.ObjectRef.Namespace == namespace &&
-					e.ObjectRef.Subresource == "" && ours(e)["validate.taffrail.dev/image-tag"] != ""
+					e.ObjectRef.Subresource == "" && ours(e)["validate.taffrail.dev/image-tag"] != "" &&
+					e.ResponseStatus.Code != 409 // after which the controller tries again
 			})
 			must(t, err)
 			if event.ResponseStatus.Code != 403 {

@@ -70,7 +70,7 @@ var ciphertext = regexp.MustCompile(`^(?:` + strings.Join([]string{
 
 var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	``,
-	`[a-z0-9]`,                                             // a switch, the key of a shortcut
+	`[a-z0-9]`,                                                  // a switch, the key of a shortcut
 	`-+`, `x{3,}`, `:?\*+`, `[:.,;=+_#]{1,3}`, `\S{0,10}\.{3,}`, // masked, or left out
 	`[0-9]{1,4}/[0-9]{1,4}`, `#(?:[0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})`, // a count, a colour
 	`<[^<>]*>`, `\[[^\[\]]*\]`, `\([^()]*\)`, "`[^`]*`", // a placeholder, a command
