@@ -119,6 +119,7 @@ func total(containers []Container, of func(*Container) corev1.ResourceList) core
 		case decision.ContainerSidecar:
 			addTo(sum, of(c))
 			addTo(sidecars, of(c))
+			raise(peak, sidecars) // more than the sum if an app container has a negative value
 		case decision.ContainerInit:
 			moment := maps.Clone(sidecars)
 			addTo(moment, of(c))
