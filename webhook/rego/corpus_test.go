@@ -114,11 +114,11 @@ func measure(t *testing.T, part string) (byPolicy, byDetector map[string]*figure
 	if len(errs) > 0 {
 		t.Fatal(errs.ToAggregate())
 	}
-	var slots []rego.Slot
+	var instances []rego.Instance
 	for _, binding := range resolved.Bindings {
-		slots = append(slots, rego.Slot{Policy: binding.Policy.ID, Parameters: binding.Parameters})
+		instances = append(instances, rego.Instance{Policy: binding.Policy.ID, Parameters: binding.Parameters})
 	}
-	program, err := rego.Compile(library, slots)
+	program, err := rego.Compile(library, instances)
 	if err != nil {
 		t.Fatal(err)
 	}

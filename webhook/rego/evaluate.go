@@ -99,24 +99,24 @@ func FailureReason(err error) string {
 
 var errNoResult = errors.New("the evaluation gave no result")
 
-func (p *Program) about(slot int, kind schema.GroupKind) bool {
-	return slices.Contains(p.slots[slot].policy.Kinds, kind)
+func (p *Program) about(instance int, kind schema.GroupKind) bool {
+	return slices.Contains(p.instances[instance].policy.Kinds, kind)
 }
 
-// Evaluate gives one result per slot, in their order. A policy that fails has an
+// Evaluate gives one result per instance, in their order. A policy that fails has an
 // *EvaluationError in its own result and does not touch the others'. The error is not
 // nil only where ctx ended before the policies did.
 //
 // Users' Policies are evaluated after the library's, each within its budget: see sandbox.MaxSteps.
-func (p *Program) Evaluate(ctx context.Context, r *decision.Request, slots []int, part Part) ([]decision.Result, error) {
-	results := make([]decision.Result, len(slots))
+func (p *Program) Evaluate(ctx context.Context, r *decision.Request, instances []int, part Part) ([]decision.Result, error) {
+	results := make([]decision.Result, len(instances))
 	kind := r.Kind.GroupKind()
-	rounds, users := p.rounds(slots, kind)
+	rounds, users := p.rounds(instances, kind)
 	if len(rounds) == 0 && !users {
 		return results, nil
 	}
 	input := newInput(r)
-	if p.readsCredentials(slots, kind) {
+	if p.readsCredentials(instances, kind) {
 		if found := credentialsInput(ctx, r); found != nil {
 			input["credentials"] = found
 		}
@@ -125,13 +125,13 @@ func (p *Program) Evaluate(ctx context.Context, r *decision.Request, slots []int
 		}
 	}
 	if len(rounds) > 0 {
-		e := &evaluation{unit: p.library, indexing: p.indexing, slots: p.slots, request: r, input: input, part: part, coverage: p.coverage}
+		e := &evaluation{unit: p.library, indexing: p.indexing, instances: p.instances, request: r, input: input, part: part, coverage: p.coverage}
 		cancel := newCounter()
 		e.cancel = cancel
 		stop := context.AfterFunc(ctx, cancel.Cancel)
 		defer stop()
 		for _, round := range rounds {
-			e.round(ctx, p.library.entries[kind].pick(part), slots, round, results)
+			e.round(ctx, p.library.entries[kind].pick(part), instances, round, results)
 			if ctx.Err() != nil {
 				return nil, fmt.Errorf("evaluating policies: %w", context.Cause(ctx))
 			}
@@ -141,7 +141,7 @@ func (p *Program) Evaluate(ctx context.Context, r *decision.Request, slots []int
 		}
 	}
 	if users {
-		if err := p.evaluateUsers(ctx, r, input, slots, part, results); err != nil {
+		if err := p.evaluateUsers(ctx, r, input, instances, part, results); err != nil {
 			return nil, fmt.Errorf("evaluating policies: %w", err)
 		}
 	}
@@ -151,11 +151,11 @@ func (p *Program) Evaluate(ctx context.Context, r *decision.Request, slots []int
 	return results, nil
 }
 
-// readsCredentials reports whether one of the slots needs what the scanner finds: looking for it is most of
+// readsCredentials reports whether one of the instances needs what the scanner finds: looking for it is most of
 // the work for a large object.
-func (p *Program) readsCredentials(slots []int, kind schema.GroupKind) bool {
-	return slices.ContainsFunc(slots, func(slot int) bool {
-		return p.slots[slot].policy.readsCredentials && p.about(slot, kind)
+func (p *Program) readsCredentials(instances []int, kind schema.GroupKind) bool {
+	return slices.ContainsFunc(instances, func(instance int) bool {
+		return p.instances[instance].policy.readsCredentials && p.about(instance, kind)
 	})
 }
 
@@ -170,36 +170,36 @@ func (e *entry) pick(part Part) *query {
 	return e.both
 }
 
-// rounds splits the library's slots so that no policy stands twice in one: parameters are found
+// rounds splits the library's instances so that no policy stands twice in one: parameters are found
 // by policy id, so each further set of parameters takes one more evaluation. users reports
-// whether any of the slots is a user's Policy.
-func (p *Program) rounds(slots []int, kind schema.GroupKind) (rounds [][]int, users bool) {
-	for position, slot := range slots {
-		if !p.about(slot, kind) {
+// whether any of the instances is a user's Policy.
+func (p *Program) rounds(instances []int, kind schema.GroupKind) (rounds [][]int, users bool) {
+	for position, instance := range instances {
+		if !p.about(instance, kind) {
 			continue
 		}
-		if p.slots[slot].policy.User {
+		if p.instances[instance].policy.User {
 			users = true
 			continue
 		}
 		placed := false
 		for i := range rounds {
-			if !p.contains(slots, rounds[i], p.slots[slot].policy) {
+			if !p.contains(instances, rounds[i], p.instances[instance].policy) {
 				rounds[i] = append(rounds[i], position)
 				placed = true
 				break
 			}
 		}
 		if !placed {
-			rounds = append(rounds, append(make([]int, 0, len(slots)), position))
+			rounds = append(rounds, append(make([]int, 0, len(instances)), position))
 		}
 	}
 	return rounds, users
 }
 
-func (p *Program) contains(slots, round []int, policy *Policy) bool {
+func (p *Program) contains(instances, round []int, policy *Policy) bool {
 	for _, position := range round {
-		if p.slots[slots[position]].policy == policy {
+		if p.instances[instances[position]].policy == policy {
 			return true
 		}
 	}
@@ -208,38 +208,38 @@ func (p *Program) contains(slots, round []int, policy *Policy) bool {
 
 // evaluation is what the rounds of one request share.
 type evaluation struct {
-	unit     *unit
-	indexing bool
-	slots    []slot
-	request  *decision.Request
-	input    map[string]any
-	part     Part
-	cancel   topdown.Cancel
+	unit      *unit
+	indexing  bool
+	instances []instance
+	request   *decision.Request
+	input     map[string]any
+	part      Part
+	cancel    topdown.Cancel
 	// meter is nil for the library.
 	meter    *sandbox.Meter
 	coverage *Coverage
 }
 
-func (e *evaluation) round(ctx context.Context, q *query, slots, round []int, results []decision.Result) {
+func (e *evaluation) round(ctx context.Context, q *query, instances, round []int, results []decision.Result) {
 	if q == nil {
 		return
 	}
-	bound := make([]*slot, 0, len(round))
+	bound := make([]*instance, 0, len(round))
 	for _, position := range round {
-		bound = append(bound, &e.slots[slots[position]])
+		bound = append(bound, &e.instances[instances[position]])
 	}
 	input := e.withBatch(bound)
 	answer, err := e.run(ctx, q, input)
 	for _, position := range round {
-		slot := &e.slots[slots[position]]
+		instance := &e.instances[instances[position]]
 		var own error // of this policy only; the next one may be fine
 		if err == nil {
-			if results[position], own = answer.of(slot, e.part, e.request); own == nil {
+			if results[position], own = answer.of(instance, e.part, e.request); own == nil {
 				continue
 			}
 		}
-		if results[position], own = e.evaluateAlone(ctx, slot, input); own != nil {
-			results[position] = failed(slot.policy, own)
+		if results[position], own = e.evaluateAlone(ctx, instance, input); own != nil {
+			results[position] = failed(instance.policy, own)
 		}
 	}
 }
@@ -251,7 +251,7 @@ func failed(policy *Policy, err error) decision.Result {
 // evaluateAlone finds out what one policy says, or what is wrong with it, after a
 // query for several has failed: in OPA a conflict in one fails the whole query, and a
 // failing built-in is silence.
-func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, input *ast.Term) (decision.Result, error) {
+func (e *evaluation) evaluateAlone(ctx context.Context, s *instance, input *ast.Term) (decision.Result, error) {
 	answer, err := e.run(ctx, e.unit.alone[s.policy.ID].both, input)
 	if err != nil {
 		return decision.Result{}, err
@@ -261,10 +261,10 @@ func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, input *ast.Term
 
 // withBatch returns the input of one round, with each policy's parameters under its id: see
 // batchParameters.
-func (e *evaluation) withBatch(slots []*slot) *ast.Term {
-	parameters := make([][2]*ast.Term, 0, len(slots))
-	for _, slot := range slots {
-		parameters = append(parameters, [2]*ast.Term{slot.id, slot.parameters})
+func (e *evaluation) withBatch(instances []*instance) *ast.Term {
+	parameters := make([][2]*ast.Term, 0, len(instances))
+	for _, instance := range instances {
+		parameters = append(parameters, [2]*ast.Term{instance.id, instance.parameters})
 	}
 	return e.withParameters(ast.NewObject(parameters...))
 }

@@ -30,13 +30,13 @@ type userRun struct {
 // The error is not nil when ctx ended, or is about to, although the object is an ordinary one. One
 // that is expensive gets a result instead: its writer must not get past the Policy by
 // overstraining it.
-func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input map[string]any, slots []int, part Part, results []decision.Result) error {
+func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input map[string]any, instances []int, part Part, results []decision.Result) error {
 	ctx, cancel := sandbox.Deadline(ctx)
 	defer cancel()
 	u := &userRun{program: p, request: r, budget: sandbox.NewBudget(p.turns)}
 	kind := r.Kind.GroupKind()
-	for position, index := range slots {
-		s := &p.slots[index]
+	for position, index := range instances {
+		s := &p.instances[index]
 		if !s.policy.User || !p.about(index, kind) {
 			continue
 		}
@@ -96,14 +96,14 @@ func strict(input map[string]any) (converted map[string]any, size int) {
 	return converted, sandbox.SizeOf(all...)
 }
 
-func (u *userRun) evaluate(ctx context.Context, s *slot, part Part) (decision.Result, error) {
+func (u *userRun) evaluate(ctx context.Context, s *instance, part Part) (decision.Result, error) {
 	unit, err := s.policy.own.compile()
 	if err != nil {
 		return decision.Result{}, err
 	}
 	input, size := u.inputFor(s.policy)
 	e := &evaluation{
-		unit: unit, indexing: u.program.indexing, slots: u.program.slots,
+		unit: unit, indexing: u.program.indexing, instances: u.program.instances,
 		request: u.request, input: input, coverage: u.program.coverage,
 	}
 	var result decision.Result
@@ -125,7 +125,7 @@ func (u *userRun) evaluate(ctx context.Context, s *slot, part Part) (decision.Re
 }
 
 // within evaluates one part of a Policy within its budget.
-func (u *userRun) within(ctx context.Context, e *evaluation, s *slot, part Part, size int) (result decision.Result, err error) {
+func (u *userRun) within(ctx context.Context, e *evaluation, s *instance, part Part, size int) (result decision.Result, err error) {
 	steps, err := u.budget.Run(ctx, e.unit.code, size, func(m *sandbox.Meter) error {
 		e.part, e.cancel, e.meter = part, m, m
 		answer, err := e.run(ctx, e.unit.alone[s.policy.ID].pick(part), e.withParameters(s.parameters.Value))

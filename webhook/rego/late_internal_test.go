@@ -25,7 +25,7 @@ func userProgram(t *testing.T, rule string) (*Program, *decision.Request) {
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	p, err := Compile(catalog, []Slot{{Policy: "p", Parameters: map[string]any{}}})
+	p, err := Compile(catalog, []Instance{{Policy: "p", Parameters: map[string]any{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestPoliciesSayNothingOfOtherKinds(t *testing.T) {
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	program, err := Compile(catalog, []Slot{{Policy: "a", Parameters: map[string]any{}}, {Policy: "b", Parameters: map[string]any{}}, {Policy: "c", Parameters: map[string]any{}}})
+	program, err := Compile(catalog, []Instance{{Policy: "a", Parameters: map[string]any{}}, {Policy: "b", Parameters: map[string]any{}}, {Policy: "c", Parameters: map[string]any{}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,8 +63,8 @@ func TestAPolicySeesItsOwnParameters(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			slots := []rego.Slot{{Policy: "a-policy", Parameters: parametersOf("one")}, {Policy: "b-policy", Parameters: parametersOf("two")}}
-			p, err := rego.Compile(catalog, slots)
+			instances := []rego.Instance{{Policy: "a-policy", Parameters: parametersOf("one")}, {Policy: "b-policy", Parameters: parametersOf("two")}}
+			p, err := rego.Compile(catalog, instances)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,7 +74,7 @@ func TestAPolicySeesItsOwnParameters(t *testing.T) {
 			}
 			for i, word := range []string{"one", "two"} {
 				if want := strings.ReplaceAll(test.finds, "W", word); messageOf(results[i]) != want {
-					t.Errorf("%s: got %q, want %q", slots[i].Policy, messageOf(results[i]), want)
+					t.Errorf("%s: got %q, want %q", instances[i].Policy, messageOf(results[i]), want)
 				}
 			}
 		})
@@ -118,7 +118,7 @@ func userMessage(t *testing.T, id, declared, body string, parameters map[string]
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	p, err := rego.Compile(more, []rego.Slot{{Policy: id, Parameters: parameters}})
+	p, err := rego.Compile(more, []rego.Instance{{Policy: id, Parameters: parameters}})
 	if err != nil {
 		t.Fatal(err)
 	}

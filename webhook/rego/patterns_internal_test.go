@@ -21,7 +21,7 @@ deny contains {"msg": "m", "path": "p"} if regex.match(input.name, "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := Compile(catalog, []Slot{{Policy: "a-policy", Parameters: map[string]any{}}})
+	program, err := Compile(catalog, []Instance{{Policy: "a-policy", Parameters: map[string]any{}}})
 	if err != nil {
 		t.Fatal(err)
 	}

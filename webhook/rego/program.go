@@ -19,9 +19,9 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// Slot is one policy under one set of parameters, already checked and defaulted by
+// Instance is one policy under one set of parameters, already checked and defaulted by
 // Policy.CheckParameters.
-type Slot struct {
+type Instance struct {
 	Policy     string
 	Parameters map[string]any
 }
@@ -29,9 +29,9 @@ type Slot struct {
 // maxPatterns is how many compiled patterns are kept. OPA itself keeps 100.
 const maxPatterns = 4096
 
-// Program evaluates a fixed list of slots. It is immutable and safe for concurrent use.
+// Program evaluates a fixed list of instances. It is immutable and safe for concurrent use.
 type Program struct {
-	slots []slot
+	instances []instance
 	// library is shared by all programs of a catalogue. Users' Policies are compiled apart, each
 	// alone: nothing in one can change, slow down or break what the others find.
 	library  *unit
@@ -59,7 +59,7 @@ type unit struct {
 	code *sandbox.Code
 }
 
-type slot struct {
+type instance struct {
 	policy     *Policy
 	id         *ast.Term
 	parameters *ast.Term
@@ -76,10 +76,10 @@ type query struct {
 	compiler ast.QueryCompiler
 }
 
-// Compile returns a Program for the slots. Evaluate identifies them by index.
-func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
+// Compile returns a Program for the instances. Evaluate identifies them by index.
+func Compile(catalog *Catalog, instances []Instance) (*Program, error) {
 	p := &Program{turns: catalog.shared.turns, indexing: true}
-	for _, s := range slots {
+	for _, s := range instances {
 		policy, ok := catalog.Policy(s.Policy)
 		if !ok {
 			return nil, fmt.Errorf("there is no policy %q", s.Policy)
@@ -91,7 +91,7 @@ func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
 		if policy.User {
 			parameters = policy.ownParameters(parameters)
 		}
-		p.slots = append(p.slots, slot{policy: policy, id: ast.StringTerm(policy.ID), parameters: ast.NewTerm(parameters)})
+		p.instances = append(p.instances, instance{policy: policy, id: ast.StringTerm(policy.ID), parameters: ast.NewTerm(parameters)})
 		if policy.User {
 			_, err = policy.own.compile()
 		} else {

@@ -17,7 +17,7 @@ import (
 )
 
 // of takes one policy's share out of the answer of an entry's query.
-func (a answer) of(s *slot, part Part, r *decision.Request) (decision.Result, error) {
+func (a answer) of(s *instance, part Part, r *decision.Request) (decision.Result, error) {
 	share := answer{}
 	if s.policy.Validates && part != Inject {
 		if share.deny = member(a.deny, s.id); share.deny == nil {
@@ -45,7 +45,7 @@ func member(object ast.Value, name *ast.Term) ast.Value {
 }
 
 // alone reads an answer that is one policy's own.
-func (a answer) alone(s *slot, part Part, r *decision.Request) (decision.Result, error) {
+func (a answer) alone(s *instance, part Part, r *decision.Request) (decision.Result, error) {
 	var result decision.Result
 	redactor := &redactor{request: r, user: s.policy.User}
 	elements := eachObject

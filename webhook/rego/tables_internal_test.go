@@ -177,7 +177,7 @@ func TestACompilationNamesWhatIsWrong(t *testing.T) {
 	}
 	catalog := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}}
 	catalog.share()
-	if _, err := Compile(catalog, []Slot{{Policy: "gone"}}); err == nil || err.Error() != `there is no policy "gone"` {
+	if _, err := Compile(catalog, []Instance{{Policy: "gone"}}); err == nil || err.Error() != `there is no policy "gone"` {
 		t.Errorf("got %v", err)
 	}
 }
@@ -229,7 +229,7 @@ func TestOnlyOnePolicy(t *testing.T) {
 		}
 		policy, _ := only.Policy(id)
 		parameters, errs := policy.CheckParameters(nil, nil)
-		if _, err := Compile(only, []Slot{{Policy: id, Parameters: parameters}}); err != nil || len(errs) > 0 {
+		if _, err := Compile(only, []Instance{{Policy: id, Parameters: parameters}}); err != nil || len(errs) > 0 {
 			t.Errorf("%s: %v, %v", id, errs, err)
 		}
 	}

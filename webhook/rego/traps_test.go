@@ -25,7 +25,7 @@ func file(id, body string) (string, *fstest.MapFile) {
 	}
 }
 
-func program(t *testing.T, bodies map[string]string, slots ...rego.Slot) *rego.Program {
+func program(t *testing.T, bodies map[string]string, instances ...rego.Instance) *rego.Program {
 	t.Helper()
 	files := fstest.MapFS{}
 	for id, body := range bodies {
@@ -36,12 +36,12 @@ func program(t *testing.T, bodies map[string]string, slots ...rego.Slot) *rego.P
 	if err != nil {
 		t.Fatal(err)
 	}
-	if slots == nil {
+	if instances == nil {
 		for _, policy := range catalog.Policies() {
-			slots = append(slots, rego.Slot{Policy: policy.ID, Parameters: map[string]any{}})
+			instances = append(instances, rego.Instance{Policy: policy.ID, Parameters: map[string]any{}})
 		}
 	}
-	p, err := rego.Compile(catalog, slots)
+	p, err := rego.Compile(catalog, instances)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,9 +176,9 @@ func TestOddIntentsAreErrors(t *testing.T) {
 func TestOnePolicyUnderSeveralParameterSets(t *testing.T) {
 	body := `deny contains {"msg": input.parameters.word, "path": "p"}`
 	p := program(t, map[string]string{"a-policy": body, "b-policy": always},
-		rego.Slot{Policy: "a-policy", Parameters: map[string]any{"word": "one"}},
-		rego.Slot{Policy: "b-policy", Parameters: map[string]any{}},
-		rego.Slot{Policy: "a-policy", Parameters: map[string]any{"word": "two"}},
+		rego.Instance{Policy: "a-policy", Parameters: map[string]any{"word": "one"}},
+		rego.Instance{Policy: "b-policy", Parameters: map[string]any{}},
+		rego.Instance{Policy: "a-policy", Parameters: map[string]any{"word": "two"}},
 	)
 	results, err := p.Evaluate(t.Context(), configMap(nil), []int{0, 1, 2}, rego.Both)
 	if err != nil {
@@ -186,12 +186,12 @@ func TestOnePolicyUnderSeveralParameterSets(t *testing.T) {
 	}
 	for i, want := range []string{"one", "always", "two"} {
 		if len(results[i].Violations) != 1 || results[i].Violations[0].Message != want {
-			t.Errorf("slot %d: got %+v, want %q", i, results[i], want)
+			t.Errorf("instance %d: got %+v, want %q", i, results[i], want)
 		}
 	}
 }
 
-func TestOnlyAskedSlotsSpeak(t *testing.T) {
+func TestOnlyAskedInstancesSpeak(t *testing.T) {
 	p := program(t, map[string]string{"a-policy": always, "b-policy": always})
 	results, err := p.Evaluate(t.Context(), configMap(nil), []int{1}, rego.Both)
 	if err != nil || len(results) != 1 || len(results[0].Violations) != 1 {
@@ -242,7 +242,7 @@ func TestKeysSurviveReordering(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := rego.Compile(catalog, []rego.Slot{{Policy: "a-policy", Parameters: map[string]any{}}})
+	p, err := rego.Compile(catalog, []rego.Instance{{Policy: "a-policy", Parameters: map[string]any{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ deny contains {"msg": field, "path": path} if {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := rego.Compile(catalog, []rego.Slot{{Policy: "a-policy", Parameters: map[string]any{}}})
+	p, err := rego.Compile(catalog, []rego.Instance{{Policy: "a-policy", Parameters: map[string]any{}}})
 	if err != nil {
 		t.Fatal(err)
 	}

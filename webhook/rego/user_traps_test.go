@@ -37,12 +37,12 @@ func withUsers(t *testing.T, bodies map[string]string) *rego.Catalog {
 // decide evaluates every policy of a catalogue as the webhook would, within a deadline.
 func decide(t *testing.T, catalog *rego.Catalog, r *decision.Request) map[string]decision.Result {
 	t.Helper()
-	var slots []rego.Slot
+	var instances []rego.Instance
 	var all []int
 	for i, policy := range catalog.Policies() {
-		slots, all = append(slots, rego.Slot{Policy: policy.ID, Parameters: map[string]any{}}), append(all, i)
+		instances, all = append(instances, rego.Instance{Policy: policy.ID, Parameters: map[string]any{}}), append(all, i)
 	}
-	p, err := rego.Compile(catalog, slots)
+	p, err := rego.Compile(catalog, instances)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +51,8 @@ func decide(t *testing.T, catalog *rego.Catalog, r *decision.Request) map[string
 		t.Fatal(err)
 	}
 	named := map[string]decision.Result{}
-	for i, slot := range slots {
-		named[slot.Policy] = results[i]
+	for i, instance := range instances {
+		named[instance.Policy] = results[i]
 	}
 	return named
 }
@@ -301,7 +301,7 @@ func TestUsersPoliciesUnderSeveralParameterSets(t *testing.T) {
 		"b-own": `deny contains {"msg": input.parameters.word, "path": "p"}`,
 		"c-own": always,
 	})
-	p, err := rego.Compile(catalog, []rego.Slot{
+	p, err := rego.Compile(catalog, []rego.Instance{
 		{Policy: "b-own", Parameters: map[string]any{"word": "one"}},
 		{Policy: "a-library", Parameters: map[string]any{}},
 		{Policy: "b-own", Parameters: map[string]any{"word": "two"}},
@@ -316,7 +316,7 @@ func TestUsersPoliciesUnderSeveralParameterSets(t *testing.T) {
 	}
 	for i, want := range []string{"one", "always", "two", "always"} {
 		if len(results[i].Violations) != 1 || results[i].Violations[0].Message != want {
-			t.Errorf("slot %d: got %+v, want %q", i, results[i], want)
+			t.Errorf("instance %d: got %+v, want %q", i, results[i], want)
 		}
 	}
 }
@@ -324,7 +324,7 @@ func TestUsersPoliciesUnderSeveralParameterSets(t *testing.T) {
 // Many requests at once may hit a policy that each of them exhausts.
 func TestUsersPoliciesUnderLoad(t *testing.T) {
 	catalog := withUsers(t, map[string]string{"b-trap": traps["endless loop"].body, "c-other": always, "d-wrong": traps["conflict"].body})
-	p, err := rego.Compile(catalog, []rego.Slot{{Policy: "a-library"}, {Policy: "b-trap"}, {Policy: "c-other"}, {Policy: "d-wrong"}})
+	p, err := rego.Compile(catalog, []rego.Instance{{Policy: "a-library"}, {Policy: "b-trap"}, {Policy: "c-other"}, {Policy: "d-wrong"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,12 +93,12 @@ func TestTheWorstParametersAllowed(t *testing.T) {
 		if len(errs) > 0 {
 			t.Fatal(errs.ToAggregate())
 		}
-		var slots []rego.Slot
+		var instances []rego.Instance
 		var all []int
 		for i, binding := range resolved.Bindings {
-			slots, all = append(slots, rego.Slot{Policy: binding.Policy.ID, Parameters: binding.Parameters}), append(all, i)
+			instances, all = append(instances, rego.Instance{Policy: binding.Policy.ID, Parameters: binding.Parameters}), append(all, i)
 		}
-		program, err := rego.Compile(library, slots)
+		program, err := rego.Compile(library, instances)
 		if err != nil {
 			t.Fatal(err)
 		}

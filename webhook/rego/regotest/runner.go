@@ -37,7 +37,7 @@ func (c *Case) Program(catalog *rego.Catalog, policy *rego.Policy) (*rego.Progra
 	if len(bad) > 0 {
 		return nil, bad.ToAggregate()
 	}
-	return rego.Compile(catalog, []rego.Slot{{Policy: policy.ID, Parameters: parameters}})
+	return rego.Compile(catalog, []rego.Instance{{Policy: policy.ID, Parameters: parameters}})
 }
 
 // Run decides the case by a program that Program has made, with OPA's rule indexer and

@@ -28,7 +28,7 @@ func evaluate(t *testing.T, rules string, data map[string]any) decision.Result {
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	program, err := rego.Compile(catalog, []rego.Slot{{Policy: "own"}})
+	program, err := rego.Compile(catalog, []rego.Instance{{Policy: "own"}})
 	if err != nil {
 		t.Fatal(err)
 	}
