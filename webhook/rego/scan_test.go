@@ -8,7 +8,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// scanning compiles users' Policies, each with one rule.
+// scanning compiles users' Policies that consist of one rule each.
 func scanning(tb testing.TB, bodies map[string]string) (p *rego.Program, instances []int) {
 	tb.Helper()
 	name, source := file("a-library", always)
@@ -60,7 +60,7 @@ func TestUsersPoliciesReadWhatTheScannerFinds(t *testing.T) {
 	}
 }
 
-// What a Policy costs does not depend on whether another one reads what the scanner finds.
+// The cost of a Policy does not depend on whether another one reads the scanner's output.
 func TestOnlyReadersPayForTheScanner(t *testing.T) {
 	data := map[string]any{"password": "hunter2"}
 	for i := range 500 {

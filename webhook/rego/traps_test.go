@@ -17,7 +17,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// file is a policy about ConfigMaps with the given rules.
+// file returns a policy about ConfigMaps with the given rules.
 func file(id, body string) (string, *fstest.MapFile) {
 	name := strings.ReplaceAll(id, "-", "_")
 	return "topic/" + name + "/" + name + ".rego", &fstest.MapFile{
@@ -57,8 +57,8 @@ func configMap(data map[string]any) *decision.Request {
 
 const always = `deny contains {"msg": "always", "path": "data"}`
 
-// A comprehension over the packages would be empty, without an error, because of the
-// policy that defines no deny. Here the others must still speak.
+// A comprehension over the packages would be empty, without an error, because of the policy that defines no
+// deny. The others must still report their findings.
 func TestAPolicyWithoutDenyHidesNoOther(t *testing.T) {
 	p := program(t, map[string]string{
 		"a-mutator": `inject contains {"container": "c", "field": "resources.requests.cpu", "value": "1"}`,
@@ -92,7 +92,7 @@ func TestAConflictIsTheCulpritsAlone(t *testing.T) {
 	}
 }
 
-// OPA makes a failing built-in undefined, which deny rules take for "fine".
+// OPA makes a failing built-in undefined, which a deny rule would take for a pass.
 func TestAFailingBuiltinIsUnknownNotAPass(t *testing.T) {
 	p := program(t, map[string]string{
 		"a-number": `deny contains {"msg": "m", "path": "p"} if to_number(input.object.data.x) > 3`,
@@ -199,8 +199,8 @@ func TestOnlyAskedInstancesSpeak(t *testing.T) {
 	}
 }
 
-// Without the import the argument of a function is looked up outside the negation, and
-// where it is undefined so is the whole rule: it would allow.
+// Without the import, OPA evaluates the argument of a function outside the negation. If the argument is
+// undefined, so is the whole rule, which then allows the object.
 func TestNegationOfSomethingUndefinedIsTrue(t *testing.T) {
 	body := "present(x) if x != null\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"} if not present(input.object.data.missing.deeper)"
 	name, source := file("a-policy", body)
@@ -258,7 +258,7 @@ func TestKeysSurviveReordering(t *testing.T) {
 	}
 }
 
-// What a policy may rest on of a LimitRange is in its input.
+// What a policy needs to know about LimitRanges is in its input.
 func TestInputHasRefusalsAndGaps(t *testing.T) {
 	name, source := file("a-policy", `deny contains {"msg": refusal.message, "path": "p"} if some refusal in input.workload.refusals
 

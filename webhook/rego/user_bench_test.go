@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// compiled has the library's policy and so many users' policies about a kind.
+// compiled returns a program of the library's policy and the given number of users' policies about a kind.
 func compiled(tb testing.TB, users int, kind string) (p *rego.Program, instances []int) {
 	tb.Helper()
 	name, source := file("a-library", always)
@@ -46,7 +46,7 @@ var ordinary = map[string]any{"a": "one", "secret-b": "two", "c": "three"}
 func TestUsersPoliciesAboutOtherKindsCostNothing(t *testing.T) {
 	allocations := func(users int) float64 {
 		p, instances := compiled(t, users, "Service")
-		instances = instances[:1] // those that a request is bound to
+		instances = instances[:1] // those that the request is bound to
 		return testing.AllocsPerRun(200, func() {
 			if _, err := p.Evaluate(t.Context(), configMap(ordinary), instances, rego.Deny); err != nil {
 				t.Fatal(err)
