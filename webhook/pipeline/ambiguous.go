@@ -62,5 +62,5 @@ func keepsAmbiguity(r *decision.Request) bool {
 	if r.Operation != decision.Update || rehomed(r) {
 		return false
 	}
-	return r.OldAmbiguous != "" || !request.IsRevision(r.Kind.GroupKind()) && updateScope(r) != ChangesContent
+	return r.OldAmbiguous != "" || !request.IsRevision(r.Kind.GroupKind()) && updateScopeOf(r) != changesContent
 }

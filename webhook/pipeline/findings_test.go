@@ -31,38 +31,10 @@ type asked struct {
 	kinds []schema.GroupKind
 }
 
-// found is evidence, with what a Decider would learn of the stored object and of the cluster.
-type found struct {
-	evidence
-	scope UpdateScope
-	// before is nil unless the request is an UPDATE.
-	before   func() ([]decision.Result, error)
-	restored func() (restored, error)
-}
-
-// decide is what a Decider does with evidence.
-func (f *found) decide() (*decision.Decision, error) {
-	candidates := f.candidates()
-	if open := blocking(candidates); f.before != nil && len(open) > 0 {
-		if open = f.tolerateByScope(open, f.scope); len(open) > 0 {
-			before, err := f.before()
-			if err := f.tolerateBaseline(open, before, err); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if f.restored != nil && anyDenies(candidates) {
-		restored, err := f.restored()
-		if err != nil {
-			return nil, err
-		}
-		markRestored(candidates, restored)
-	}
-	return f.decision(candidates, nil), nil
-}
-
-func evidenceOf(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) found {
-	e := found{evidence: evidence{request: r}}
+// evidenceOf returns evidence about an object of which every policy finds nothing in the stored
+// version, if there is one.
+func evidenceOf(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) evidence {
+	e := evidence{request: r, stored: make([]decision.Result, len(all))}
 	for _, a := range all {
 		g, err := config.NewGuardrail(&v1alpha1.Guardrail{Spec: v1alpha1.GuardrailSpec{Existing: a.existing, TrustedWriters: a.trusted}}, nil)
 		if err != nil {
@@ -87,19 +59,17 @@ func violation(key string) decision.Result {
 
 // updates makes the evidence that of an UPDATE of an object for which every policy said
 // before.
-func updates(e *found, before decision.Result) {
-	e.before = func() ([]decision.Result, error) {
-		return slices.Repeat([]decision.Result{before}, len(e.bindings)), nil
-	}
+func updates(e *evidence, before decision.Result) {
+	e.stored = slices.Repeat([]decision.Result{before}, len(e.bindings))
 }
 
 func service(operation decision.Operation) *decision.Request {
 	return &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, Operation: operation, Namespace: decision.Namespace{Name: "shop"}}
 }
 
-func decideOn(t *testing.T, e found) *decision.Decision {
+func decideOn(t *testing.T, e evidence) *decision.Decision {
 	t.Helper()
-	d, err := e.decide()
+	d, err := e.decide(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +123,7 @@ func TestAddingAGuardrailNeverLoosens(t *testing.T) {
 		run := func(all ...asked) decision.Verdict {
 			e := evidenceOf(t, service(decision.Update), all...)
 			updates(&e, before)
-			d, err := e.decide()
+			d, err := e.decide(nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -193,7 +163,7 @@ func TestWhatWouldBeDenied(t *testing.T) {
 		r.User.Name = "alice"
 		test.asked.guardrail = "g"
 		e := evidenceOf(t, r, test.asked)
-		e.before = func() ([]decision.Result, error) { return []decision.Result{violation("old")}, nil }
+		e.stored = []decision.Result{violation("old")}
 		d := decideOn(t, e)
 		if d.Findings[0].WouldDeny != test.want {
 			t.Errorf("%s: got %+v", name, d.Findings[0])

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"errors"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -78,9 +77,7 @@ func TestTrustOfTheControlPlane(t *testing.T) {
 
 // What is restored is tolerated, field by field, and asked for only where it matters.
 func TestWhatIsRestoredIsTolerated(t *testing.T) {
-	before := func() (restored, error) {
-		return restored{why: "as before", has: func(path string) bool { return path == "spec.template" }}, nil
-	}
+	before := restored{why: "as before", fields: []decision.FieldPath{"spec.template"}}
 	for name, test := range map[string]struct {
 		path     string
 		existing v1alpha1.Existing
@@ -107,14 +104,15 @@ func TestWhatIsRestoredIsTolerated(t *testing.T) {
 	}
 
 	e = evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
-	broken := errors.New("broken")
-	e.restored = func() (restored, error) { return restored{}, broken }
-	if _, err := e.decide(); !errors.Is(err, broken) {
-		t.Errorf("got %v", err)
+	if needed, err := e.needsRestored(); !needed || err != nil {
+		t.Errorf("what is new may be in the cluster, but got %v, %v", needed, err)
 	}
 	updates(&e, violation("k"))
+	if needed, err := e.needsRestored(); needed || err != nil {
+		t.Errorf("what the stored object has needs no look at the cluster, but got %v, %v", needed, err)
+	}
 	if d := decideOn(t, e); d.Verdict != decision.VerdictWarn {
-		t.Errorf("what the stored object has needs no look at the cluster, but got %v", d.Verdict)
+		t.Errorf("got %v", d.Verdict)
 	}
 }
 

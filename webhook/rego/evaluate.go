@@ -76,6 +76,9 @@ func (e *EvaluationError) Error() string { return fmt.Sprintf("policy %s: %v", e
 // Unwrap returns the cause.
 func (e *EvaluationError) Unwrap() error { return e.Err }
 
+// OutOfTime reports whether a policy failed because the request ended while it was evaluated.
+func OutOfTime(err error) bool { return errors.Is(err, sandbox.ErrNoTime) }
+
 // FailureReason says why a policy could not decide an object, for whoever writes the object: in words
 // that follow "it", and without anything that a rule has put into them.
 func FailureReason(err error) string {
@@ -85,7 +88,7 @@ func FailureReason(err error) string {
 	switch {
 	case errors.As(err, &steps):
 		return steps.Error()
-	case errors.Is(err, sandbox.ErrNoTime):
+	case OutOfTime(err):
 		return sandbox.ErrNoTime.Error()
 	case errors.As(err, &limit):
 		return "makes more than a policy may: " + limit.Error()
