@@ -64,7 +64,7 @@ func TestIntentsThatAreNone(t *testing.T) {
 		`policy p: inject: "image" is no field to fill: use resources.requests.… or resources.limits.…`: {Container: "a", Field: "image", Value: "1"},
 	} {
 		_, err := planInjection(r, []proposal{{Policy: "p", Intent: intent}})
-		if bad := new(IntentError); !errors.As(err, &bad) || bad.Policy != "p" || err.Error() != want {
+		if bad := new(intentError); !errors.As(err, &bad) || bad.Policy != "p" || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
