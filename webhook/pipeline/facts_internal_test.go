@@ -152,27 +152,6 @@ func TestFactsMatterToTheirKinds(t *testing.T) {
 	}
 }
 
-// What a StatefulSet has made stays its own by the name: template, set and a number.
-func TestClaimsThatAStatefulSetKeeps(t *testing.T) {
-	known := []*corev1.PersistentVolumeClaim{
-		claimOf("data-web-0", "fast", "1Gi"), claimOf("data-web-12", "-", "2Gi"), claimOf("data-web-x", "fast", "4Gi"), claimOf("data-web-", "fast", "8Gi"),
-		claimOf("data-webs-0", "fast", "16Gi"), claimOf("log-web-0", "fast", "32Gi"), claimOf("data-web-4294967296", "fast", "64Gi"),
-	}
-	own := []decision.Claim{{Name: "data", Source: decision.ClaimTemplate}, {Name: "log", Source: decision.ClaimEphemeral}}
-	var sizes []string
-	for _, claim := range retainedClaims(own, "web", known) {
-		size := claim.Requests[corev1.ResourceStorage]
-		class := "-"
-		if claim.StorageClass != nil {
-			class = *claim.StorageClass
-		}
-		sizes = append(sizes, size.String()+" "+class)
-	}
-	if got := strings.Join(sizes, ","); got != "1Gi fast,2Gi -" {
-		t.Errorf("got %s", got)
-	}
-}
-
 // How much an UPDATE changes is told by what a policy may read of the object.
 func TestHowMuchAnUpdateChanges(t *testing.T) {
 	object := func(change func(o, metadata, spec map[string]any)) map[string]any {
