@@ -273,39 +273,6 @@ func TestNoDecisionHoldsAValueOfASecret(t *testing.T) {
 	}
 }
 
-func TestBuildKeepsWhatIsRightOfAGuardrail(t *testing.T) {
-	c := catalog(t)
-	bad := guardrail("partly", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("no-such-policy", ""), binding("require-probes", `{"probes":7}`))
-	lost := guardrail("lost", v1alpha1.ModeEnforce, binding("image-tag", ""))
-	lost.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}
-	s, problems, err := config.Build(t.Context(), c, config.Objects{Guardrails: []v1alpha1.Guardrail{bad, lost}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(s.Guardrails()) != 1 || s.Bindings() != 1 || len(problems) != 2 {
-		t.Fatalf("got %d Guardrails, %d bindings, %v", len(s.Guardrails()), s.Bindings(), problems)
-	}
-	if problems[0].Name != "lost" || !problems[0].Inactive || problems[1].Inactive || len(problems[1].Errors) != 2 {
-		t.Errorf("got %+v", problems)
-	}
-	d := decide(t, s, manifest(t, pod(map[string]any{"name": "app", "image": "app"})), known(nil))
-	if diff := cmp.Diff([]string{"image-tag"}, policiesIn(d)); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestASnapshotIsAFunctionOfWhatIsStored(t *testing.T) {
-	a, b := guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", "")), guardrail("b", v1alpha1.ModeWarn, binding("image-tag", ""))
-	one, other := build(t, a, b), build(t, b, a)
-	if one.ID() != other.ID() {
-		t.Errorf("%s and %s", one.ID(), other.ID())
-	}
-	b.Spec.Mode = v1alpha1.ModeAudit
-	if changed := build(t, a, b); changed.ID() == one.ID() {
-		t.Error("another mode is the same snapshot")
-	}
-}
-
 func TestFactsAreReadOnlyForPoliciesThatNeedThem(t *testing.T) {
 	r := manifest(t, pod(container(nil)))
 	source := failingFacts{known(nil)}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 
@@ -20,6 +21,9 @@ type asked struct {
 	uncertain bool
 	existing  v1alpha1.Existing
 	trusted   v1alpha1.TrustedWriters
+	// policy is "a-policy" if empty.
+	policy     string
+	exemptions *v1alpha1.ExemptionLimits
 }
 
 // evidenceOf returns evidence about an object of which every policy finds nothing in the stored
@@ -27,12 +31,12 @@ type asked struct {
 func evidenceOf(t interface{ Fatal(...any) }, r *decision.Request, all ...asked) evidence {
 	e := evidence{request: r, stored: make([]decision.Result, len(all))}
 	for _, a := range all {
-		g, err := config.NewGuardrail(&v1alpha1.Guardrail{Spec: v1alpha1.GuardrailSpec{Existing: a.existing, TrustedWriters: a.trusted}}, nil)
+		g, err := config.NewGuardrail(&v1alpha1.Guardrail{Spec: v1alpha1.GuardrailSpec{Existing: a.existing, TrustedWriters: a.trusted, Exemptions: a.exemptions}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		g.Name = a.guardrail
-		policy := &rego.Policy{ID: "a-policy", Severity: decision.SeverityHigh, Remediation: "Do it right.", Kinds: decision.PodKinds()}
+		policy := &rego.Policy{ID: cmp.Or(a.policy, "a-policy"), Severity: decision.SeverityHigh, Remediation: "Do it right.", Kinds: decision.PodKinds()}
 		e.bindings = append(e.bindings, config.AppliedBinding{
 			Binding: config.Binding{Policy: policy, Mode: a.mode, ModePinned: a.held}, Guardrail: g, Uncertain: a.uncertain,
 		})

@@ -3,13 +3,10 @@ package pipeline_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
@@ -113,48 +110,6 @@ func TestWhoSaysWhatBecomesOfAFailure(t *testing.T) {
 		if err != nil || d.Verdict != c.want || d.Errors["own"] == nil {
 			t.Errorf("%s: got %+v, %v", name, d, err)
 		}
-	}
-}
-
-// What a snapshot is made of can be asked for.
-func TestASnapshotTellsWhatIsInForce(t *testing.T) {
-	one, other, broken := *enforcing("b", binding("image-tag", "")), *enforcing("a", binding("own", "")), *enforcing("c", binding("gone", ""))
-	one.UID, one.Generation, other.UID, other.Generation = "u1", 3, "u2", 5
-	other.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
-	one.Spec.Exemptions = &v1alpha1.ExemptionLimits{MaxDuration: "24h"}
-	second, first := exempting("image-tag"), exempting("own")
-	second.Name, first.Name = "z", "y"
-	policies := []v1alpha1.Policy{*ownPolicy("own", "", plainRule), *ownPolicy("broken", "", "deny contains x")}
-	s, problems, err := config.Build(t.Context(), catalog(t), config.Objects{
-		Guardrails: []v1alpha1.Guardrail{one, other, broken}, Exemptions: []v1alpha1.Exemption{*second, *first}, Policies: policies,
-	})
-	if err != nil || len(problems) != 2 || problems[0].Name != "broken" || problems[1].Name != "c" {
-		t.Fatal(problems, err)
-	}
-	if set := s.Guardrails(); len(set) != 2 || set[0].Name != "a" || set[1].Name != "b" || len(s.Guardrails()) != 2 || s.Bindings() != 2 {
-		t.Errorf("got %v", set)
-	}
-	if got := fmt.Sprint(s.Versions()); got != "map[a:{u2 5} b:{u1 3}]" {
-		t.Errorf("got %s", got)
-	}
-	if all := s.Exemptions(); len(all) != 2 || all[0].Name != "y" || all[1].Name != "z" {
-		t.Errorf("got %v", all)
-	}
-	if _, known := s.Catalog().Policy("own"); !known {
-		t.Error("a Policy that is in force is not there")
-	}
-	if _, known := s.Catalog().Policy("broken"); known {
-		t.Error("a Policy that is not in force is there")
-	}
-	namespaces := []decision.Namespace{{Name: "x", Known: true}, {Name: "y", Known: true, Labels: map[string]string{"team": "a"}}}
-	for name, want := range map[string]int{"a": 1, "b": 2, "c": 0, "": 0} {
-		if got := s.Selected(name, namespaces); len(got) != want || want == 1 && got[0].Name != "y" {
-			t.Errorf("%s selects %v", name, got)
-		}
-	}
-	honoured := s.Honoured(s.Exemptions()[1], func(name string) decision.Namespace { return decision.Namespace{Name: name, Known: true} }, checkedAt)
-	if len(honoured) != 1 || honoured[0].Guardrail != "b" || honoured[0].Policy != "image-tag" {
-		t.Errorf("got %+v", honoured)
 	}
 }
 
