@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,8 +22,7 @@ func (d *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, bind
 	if err != nil || found.cronJob == nil {
 		return found, err
 	}
-	kind := batchv1.SchemeGroupVersion.WithKind("CronJob")
-	stored, err := request.Stored(r, cronJob, kind)
+	stored, err := request.Stored(r, cronJob, cronJobKind)
 	if unreadable(err) {
 		return found, nil
 	}
@@ -34,7 +32,7 @@ func (d *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, bind
 	var about []config.AppliedBinding
 	var index []int // in bindings
 	for i := range bindings {
-		if slices.Contains(bindings[i].Policy.Kinds, kind.GroupKind()) {
+		if slices.Contains(bindings[i].Policy.Kinds, cronJobKind.GroupKind()) {
 			about, index = append(about, bindings[i]), append(index, i)
 		}
 	}
@@ -140,15 +138,6 @@ func jobOf(cronJob map[string]any) map[string]any {
 		metadata = map[string]any{"annotations": metadata["annotations"], "labels": mapOf(mapOf(mapOf(spec, "template"), "metadata"), "labels")}
 	}
 	return map[string]any{"metadata": metadata, "spec": spec}
-}
-
-func sameEntries(a, b map[string]any, ignored ...string) bool {
-	a, b = maps.Clone(a), maps.Clone(b)
-	for _, name := range ignored {
-		delete(a, name)
-		delete(b, name)
-	}
-	return len(a) == len(b) && (len(a) == 0 || reflect.DeepEqual(a, b))
 }
 
 // topField returns the field directly below prefix that a path is in, or "".

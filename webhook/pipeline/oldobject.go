@@ -295,7 +295,7 @@ func updateScopeOf(r *decision.Request) updateScope {
 		return changesContent
 	}
 	for _, field := range []string{"labels", "annotations"} {
-		if !reflect.DeepEqual(metadata(r.Object)[field], metadata(r.OldObject)[field]) {
+		if !reflect.DeepEqual(mapOf(r.Object, "metadata")[field], mapOf(r.OldObject, "metadata")[field]) {
 			return changesLabels
 		}
 	}
@@ -317,9 +317,4 @@ func content(r *decision.Request, object map[string]any) map[string]any {
 		rest["spec"] = spec
 	}
 	return rest
-}
-
-func metadata(object map[string]any) map[string]any {
-	members, _ := object["metadata"].(map[string]any)
-	return members
 }

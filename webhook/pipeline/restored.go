@@ -89,9 +89,9 @@ func (d *Decider) restored(ctx context.Context, r *decision.Request, bindings []
 func revisionKind(kind string) (schema.GroupVersionKind, bool) {
 	switch kind {
 	case "Deployment":
-		return appsv1.SchemeGroupVersion.WithKind("ReplicaSet"), true
+		return replicaSetKind, true
 	case "StatefulSet", "DaemonSet":
-		return appsv1.SchemeGroupVersion.WithKind("ControllerRevision"), true
+		return controllerRevisionKind, true
 	}
 	return schema.GroupVersionKind{}, false
 }
@@ -220,9 +220,4 @@ func enforcedIn(field decision.FieldPath, bindings []config.AppliedBinding, resu
 		}
 	}
 	return false
-}
-
-func mapOf(object map[string]any, name string) map[string]any {
-	m, _ := object[name].(map[string]any)
-	return m
 }
