@@ -2,6 +2,7 @@ package rego
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -109,9 +110,15 @@ func (p *Policy) readsByID(module *ast.Module) (line int) {
 }
 
 // underID reports whether a reference reads parameters under the Policy's id. If one of its parameters has
-// that name as well, what follows tells which is meant.
+// that name as well, what follows tells which is meant. A computed name with the name of a parameter after it,
+// as in input.parameters[_].minimum, can only be meant for the id if no parameter has members of its own.
 func (p *Policy) underID(ref ast.Ref) bool {
-	if constantAt(ref, 2) != p.ID {
+	switch constantAt(ref, 2) {
+	case p.ID:
+	case "":
+		object := func(parameter Parameter) bool { return parameter.Type == "object" }
+		return p.parameter(constantAt(ref, 3)) != nil && !slices.ContainsFunc(p.Parameters, object)
+	default:
 		return false
 	}
 	same := p.parameter(p.ID)
