@@ -102,7 +102,7 @@ func marked(t *testing.T) string {
 	next := 0
 	for _, object := range corpus.Objects(t, "../..") {
 		kind, _ := object["kind"].(string)
-		eachText(object, kind, func(path string, set func(string) (undo func())) {
+		corpus.EachText(object, kind, func(path string, set func(string) (undo func())) {
 			if seen[path] {
 				return
 			}
@@ -122,36 +122,6 @@ func marked(t *testing.T) string {
 		"  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers:\n      - name: web\n        image: user:" + mark + "@registry.example/web\n" +
 		"        env:\n        - {name: A, value: \"https://user:" + mark + "@host/\"}\n        ports: [{containerPort: 80}]\n")
 	return b.String()
-}
-
-// eachText visits every string in a JSON value, with its path without indices.
-func eachText(value any, path string, visit func(path string, set func(string) (undo func()))) {
-	switch value := value.(type) {
-	case map[string]any:
-		for key, member := range value {
-			text, ok := member.(string)
-			if !ok {
-				eachText(member, path+"."+key, visit)
-				continue
-			}
-			visit(path+"."+key, func(to string) func() {
-				value[key] = to
-				return func() { value[key] = text }
-			})
-		}
-	case []any:
-		for i, element := range value {
-			text, ok := element.(string)
-			if !ok {
-				eachText(element, path+"[]", visit)
-				continue
-			}
-			visit(path+"[]", func(to string) func() {
-				value[i] = to
-				return func() { value[i] = text }
-			})
-		}
-	}
 }
 
 // A Policy's tests are printed without what the objects in them hold.

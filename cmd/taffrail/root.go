@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego"
 )
 
 // The exit codes of all commands. They distinguish a violation from a check that did not run.
@@ -46,22 +47,13 @@ func run(ctx context.Context, args []string, s streams) int {
 	case errors.Is(err, errViolations):
 		return exitViolations
 	}
-	for _, one := range flatten(err) {
+	for _, one := range rego.Errors(err) {
 		fmt.Fprintln(s.err, "error:", decision.Printable(one.Error())) //nolint:errcheck // there is nowhere left to report it
 	}
 	if usage := new(usageError); errors.As(err, &usage) {
 		fmt.Fprintf(s.err, "Run '%s --help' for usage.\n", command.CommandPath()) //nolint:errcheck // as above
 	}
 	return exitError
-}
-
-// flatten splits joined errors, so that each is printed on its own line.
-func flatten(err error) []error {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 // usageError is returned for a mistake on the command line.

@@ -184,11 +184,13 @@ func redacted(_ []string, attr slog.Attr) slog.Attr {
 	if attr.Key == "user" {
 		return attr
 	}
-	switch value := attr.Value.Resolve(); value.Kind() {
+	attr.Value = attr.Value.Resolve()
+	switch attr.Value.Kind() {
 	case slog.KindString:
-		attr.Value = slog.StringValue(decision.Redact(value.String()))
+		attr.Value = slog.StringValue(decision.Redact(attr.Value.String()))
 	case slog.KindAny:
-		switch value := value.Any().(type) {
+		switch value := attr.Value.Any().(type) {
+		case nil:
 		case error:
 			attr.Value = slog.StringValue(decision.Redact(value.Error()))
 		case []string:
@@ -197,8 +199,10 @@ func redacted(_ []string, attr slog.Attr) slog.Attr {
 				texts[i] = decision.Redact(text)
 			}
 			attr.Value = slog.AnyValue(texts)
-		case fmt.Stringer:
-			attr.Value = slog.StringValue(decision.Redact(value.String()))
+		case []byte:
+			attr.Value = slog.StringValue(decision.Redact(string(value)))
+		default:
+			attr.Value = slog.StringValue(decision.Redact(fmt.Sprintf("%+v", value))) // a fmt.Stringer as it prints itself
 		}
 	}
 	return attr

@@ -45,7 +45,7 @@ func run(requests, rounds int, chapter, profile string) error {
 	if err != nil {
 		return err
 	}
-	if err := engineTable(all); err != nil {
+	if err := decideTable(all); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "taffrail-bench")

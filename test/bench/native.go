@@ -10,7 +10,7 @@ import (
 )
 
 // native is what the bound policies say, written by hand in Go over the same
-// normalized request: the floor that a policy language is measured against.
+// request: the floor that a policy language is measured against.
 func native(r *decision.Request) []string {
 	if r.Workload == nil {
 		return nil

@@ -76,7 +76,7 @@ var table = []struct {
 		[]string{"webhook/api/v1alpha1", "webhook/decision", "webhook/rego", "webhook/request", "webhook/yamldoc"}, cluster, []string{"net/http"},
 	}},
 	{"webhook/pipeline", row{
-		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/rego", "webhook/rego/sandbox", "webhook/request", "webhook/resources"}, cluster, []string{"net/http"},
+		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/rego", "webhook/request", "webhook/resources"}, cluster, []string{"net/http"},
 	}},
 	{"webhook/rego/regotest", row{
 		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/request", "webhook/yamldoc"},

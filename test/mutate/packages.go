@@ -22,6 +22,7 @@ func groups() []group {
 		{"webhook/rego", []string{"webhook/rego/regotest", "webhook/config", "webhook/pipeline"}},
 		{"webhook/rego/sandbox", []string{"webhook/rego"}},
 		{"webhook/decision", []string{"webhook/pipeline", "webhook/admission"}},
+		{"webhook/credentials", []string{"webhook/rego"}},
 		{"webhook/config", []string{"webhook/admission", "webhook/pipeline"}},
 		{"webhook/admission", []string{"webhook/metrics", "webhook/server"}},
 	}

@@ -54,11 +54,11 @@ type Controllers struct {
 	reachability *reachability
 	compiler     *compiler
 	status       *statusWriter
-	usage        *exemptionUsage
 	failures     *policyFailures
 	counter      *wouldDenyCounter
 	wouldDeny    *wouldDenyWriter
 	leader       *leader // nil if this replica leads without an election
+	work         *leaderWork
 	checker      *pipeline.Checker
 	rights       *facts.Rights
 }
@@ -77,50 +77,55 @@ func New(o Options) (*Controllers, error) {
 	}
 	cached, api := cluster.GetCache(), cluster.GetAPIReader()
 	known, live := facts.New(cached, api, facts.Options{}), facts.NewLive(api)
-	c := &Controllers{
-		cluster: cluster, informers: watches,
-		checker: pipeline.NewChecker(o.Catalog, &storedConfig{live: api, facts: known}, nil),
-		rights:  facts.NewRights(cluster.GetClient()),
-	}
-	c.reachability = newReachability(reachabilityOptions{
+	reachability := newReachability(reachabilityOptions{
 		name: o.WebhookConfiguration, here: o.Here, cached: cached, live: api, served: served, log: o.Log.WithName("reach"),
 	})
 
 	// The loops trigger one another in a circle; so the triggers come first.
-	compile, status, usage := newTrigger(settle), newTrigger(0), newTrigger(0)
+	compile, writeStatus, countUsage := newTrigger(settle), newTrigger(0), newTrigger(0)
 	configuration := metrics.NewConfiguration(o.Registerer)
-	c.compiler = newCompiler(compilerOptions{
-		trigger: compile, notify: []*trigger{status, usage},
+	compiler := newCompiler(compilerOptions{
+		trigger: compile, notify: []*trigger{writeStatus, countUsage},
 		reader: cached, builder: config.NewBuilder(o.Catalog), facts: known,
 		pipeline: pipeline.Options{
-			MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: c.reachability, Templates: live, Fresh: facts.NewFresh(api),
+			MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: reachability, Templates: live, Fresh: facts.NewFresh(api),
 		},
 		metrics: configuration, log: o.Log.WithName("config"),
 	})
-	compiled := c.compiler.last.Load
-	c.usage = newExemptionUsage(exemptionUsageOptions{
-		trigger: usage, notify: status,
+	compiled := compiler.last.Load
+	usage := newExemptionUsage(exemptionUsageOptions{
+		trigger: countUsage, notify: writeStatus,
 		scanner: &audit.Scanner{Reader: api, Facts: known}, mapper: cluster.GetRESTMapper(), compiled: compiled,
 		interval: o.ExemptionUsageInterval, now: time.Now, log: o.Log.WithName("exemption-usage"),
 	})
-	c.status = newStatusWriter(statusOptions{
-		trigger: status, client: cluster.GetClient(), compiled: compiled, usage: c.usage.of, namespaces: known.Namespaces,
-		reachability: c.reachability, metrics: configuration, now: time.Now,
+	status := newStatusWriter(statusOptions{
+		trigger: writeStatus, client: cluster.GetClient(), compiled: compiled, usage: usage.of, namespaces: known.Namespaces,
+		reachability: reachability, metrics: configuration, now: time.Now,
 		maxMode: o.MaxMode, live: live, clock: facts.NewClock(cluster.GetClient()), log: o.Log.WithName("status"),
 	})
-	c.failures = newPolicyFailures(policyFailuresOptions{
+	failures := newPolicyFailures(policyFailuresOptions{
 		trigger: newTrigger(0), client: cluster.GetClient(), now: time.Now, log: o.Log.WithName("failures"),
 	})
-	c.counter = newWouldDenyCounter(metrics.NewWouldDeny(o.Registerer), time.Now)
-	c.wouldDeny = newWouldDenyWriter(wouldDenyOptions{
-		counter: c.counter, compiled: compiled, cached: cached, live: api, writer: cluster.GetClient(),
+	counter := newWouldDenyCounter(metrics.NewWouldDeny(o.Registerer), time.Now)
+	wouldDeny := newWouldDenyWriter(wouldDenyOptions{
+		counter: counter, compiled: compiled, cached: cached, live: api, writer: cluster.GetClient(),
 		interval: o.WouldDenyInterval, log: o.Log.WithName("would-deny"),
 	})
-	metrics.NewExemptions(o.Registerer, func() []metrics.Exemption { return metricsOf(compiled(), c.usage.last.Load()) }, time.Now)
+	metrics.NewExemptions(o.Registerer, func() []metrics.Exemption { return metricsOf(compiled(), usage.last.Load()) }, time.Now)
+	work := &leaderWork{status: status, usage: usage}
+	var elected *leader
 	if o.LeaderElect {
-		c.leader, err = newLeader(leaderOptions{config: o.Config, namespace: o.Here.Namespace, work: c.lead, log: o.Log.WithName("leader")})
+		elected, err = newLeader(leaderOptions{config: o.Config, namespace: o.Here.Namespace, work: work.run, log: o.Log.WithName("leader")})
+		if err != nil {
+			return nil, err
+		}
 	}
-	return c, err
+	return &Controllers{
+		cluster: cluster, informers: watches, reachability: reachability, compiler: compiler, status: status,
+		failures: failures, counter: counter, wouldDeny: wouldDeny, leader: elected, work: work,
+		checker: pipeline.NewChecker(o.Catalog, &storedConfig{live: api, facts: known}, nil),
+		rights:  facts.NewRights(cluster.GetClient()),
+	}, nil
 }
 
 // Current returns what decides, nil until a configuration has compiled.
@@ -165,7 +170,7 @@ func (c *Controllers) Run(ctx context.Context) error {
 		if c.leader != nil {
 			return c.leader.run(ctx)
 		}
-		c.lead(ctx)
+		c.work.run(ctx)
 		return nil
 	})
 	return group.Wait()
@@ -186,10 +191,16 @@ func (c *Controllers) watch(ctx context.Context) {
 	c.reachability.watch(ctx, watched, c.status.trigger)
 }
 
-// lead does what only one replica does, until ctx ends.
-func (c *Controllers) lead(ctx context.Context) {
+// leaderWork is what only one replica does.
+type leaderWork struct {
+	status *statusWriter
+	usage  *exemptionUsage
+}
+
+// run works until ctx ends.
+func (w *leaderWork) run(ctx context.Context) {
 	var both sync.WaitGroup
-	both.Go(func() { c.status.run(ctx) })
-	both.Go(func() { c.usage.loop.run(ctx) })
+	both.Go(func() { w.status.run(ctx) })
+	both.Go(func() { w.usage.loop.run(ctx) })
 	both.Wait()
 }

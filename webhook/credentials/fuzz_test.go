@@ -19,7 +19,6 @@ func FuzzText(f *testing.F) {
 			}
 		}
 		credentials.Value(name, text)
-		credentials.Script(text)
 		credentials.Annotation(name, text)
 		credentials.Words([]string{name, text, "sh", "-c", text}, nil)
 		credentials.Public(text)

@@ -2,8 +2,8 @@ package credentials
 
 import "strings"
 
-// Script finds what a line for a shell holds.
-func Script(script string) []Match {
+// inScript finds what a line for a shell holds.
+func inScript(script string) []Match {
 	t := &text{raw: script, low: lower(script)}
 	if suspicious(script) {
 		for _, m := range Text("", script) {
@@ -52,7 +52,7 @@ func Words(words []string, stopped func() bool) (all []Word) {
 		}
 		find := func(text string) []Match { return Text("", text) }
 		if shell && i > 0 && isCommandFlag(words[i-1]) {
-			find = Script
+			find = inScript
 		}
 		for _, m := range find(word) {
 			add(i, m)

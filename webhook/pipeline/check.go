@@ -100,8 +100,7 @@ func (c *Checker) Check(ctx context.Context, r *decision.Request) (*decision.Che
 }
 
 func deleting(object map[string]any) bool {
-	metadata, _ := object["metadata"].(map[string]any)
-	return metadata["deletionTimestamp"] != nil
+	return mapOf(object, "metadata")["deletionTimestamp"] != nil
 }
 
 // report adds each error as a fault, or as a warning if the old object has it already.

@@ -144,7 +144,7 @@ func TestWhatAJobHasFromACronJobThatCannotBeDecided(t *testing.T) {
 		"another of its name": {unreadableJob{cronJob: map[string]any{"metadata": map[string]any{"uid": "2"}}}, nil, false},
 	} {
 		restored, err := New(&config.Snapshot{}, nil, Options{Live: c.live}).madeFromCronJob(t.Context(), r, pods)
-		if !errors.Is(err, c.err) || (restored.has != nil) != c.decides || c.decides && (restored.decided == nil || restored.decided(0, &decision.Finding{Path: "spec"})) {
+		if !errors.Is(err, c.err) || (restored.why != "") != c.decides || c.decides && (restored.cronJob == nil || restored.cronJob.hasFinding(&candidate{finding: decision.Finding{Path: "spec"}})) {
 			t.Errorf("%s: got %+v, %v", name, restored, err)
 		}
 	}

@@ -152,27 +152,6 @@ func TestFactsMatterToTheirKinds(t *testing.T) {
 	}
 }
 
-// What a StatefulSet has made stays its own by the name: template, set and a number.
-func TestClaimsThatAStatefulSetKeeps(t *testing.T) {
-	known := []*corev1.PersistentVolumeClaim{
-		claimOf("data-web-0", "fast", "1Gi"), claimOf("data-web-12", "-", "2Gi"), claimOf("data-web-x", "fast", "4Gi"), claimOf("data-web-", "fast", "8Gi"),
-		claimOf("data-webs-0", "fast", "16Gi"), claimOf("log-web-0", "fast", "32Gi"), claimOf("data-web-4294967296", "fast", "64Gi"),
-	}
-	own := []decision.Claim{{Name: "data", Source: decision.ClaimTemplate}, {Name: "log", Source: decision.ClaimEphemeral}}
-	var sizes []string
-	for _, claim := range retainedClaims(own, "web", known) {
-		size := claim.Requests[corev1.ResourceStorage]
-		class := "-"
-		if claim.StorageClass != nil {
-			class = *claim.StorageClass
-		}
-		sizes = append(sizes, size.String()+" "+class)
-	}
-	if got := strings.Join(sizes, ","); got != "1Gi fast,2Gi -" {
-		t.Errorf("got %s", got)
-	}
-}
-
 // How much an UPDATE changes is told by what a policy may read of the object.
 func TestHowMuchAnUpdateChanges(t *testing.T) {
 	object := func(change func(o, metadata, spec map[string]any)) map[string]any {
@@ -182,12 +161,12 @@ func TestHowMuchAnUpdateChanges(t *testing.T) {
 		return o
 	}
 	same := func(_, _, _ map[string]any) {}
-	const content, labels, nothing = ChangesContent, ChangesLabels, ChangesNothing
+	const content, labels, nothing = changesContent, changesLabels, changesNothing
 	for name, c := range map[string]struct {
 		change         func(o, metadata, spec map[string]any)
-		want           UpdateScope
-		ofClaim        UpdateScope
-		bySubresources UpdateScope
+		want           updateScope
+		ofClaim        updateScope
+		bySubresources updateScope
 	}{
 		"nothing":     {same, nothing, nothing, nothing},
 		"status":      {func(o, _, _ map[string]any) { o["status"] = nil }, nothing, nothing, nothing},
@@ -203,9 +182,9 @@ func TestHowMuchAnUpdateChanges(t *testing.T) {
 		r := &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Thing"}, Object: object(c.change), OldObject: object(same)}
 		claim, status, finalize := *r, *r, *r
 		claim.Kind.Kind, status.Subresource, finalize.Subresource = "PersistentVolumeClaim", "status", "finalize"
-		for what, got := range map[string][2]UpdateScope{
-			"it": {updateScope(r), c.want}, "of a claim": {updateScope(&claim), c.ofClaim},
-			"by status": {updateScope(&status), c.bySubresources}, "by finalize": {updateScope(&finalize), c.bySubresources},
+		for what, got := range map[string][2]updateScope{
+			"it": {updateScopeOf(r), c.want}, "of a claim": {updateScopeOf(&claim), c.ofClaim},
+			"by status": {updateScopeOf(&status), c.bySubresources}, "by finalize": {updateScopeOf(&finalize), c.bySubresources},
 		} {
 			if got[0] != got[1] {
 				t.Errorf("%s, %s: got %v, want %v", name, what, got[0], got[1])
@@ -215,13 +194,13 @@ func TestHowMuchAnUpdateChanges(t *testing.T) {
 			t.Errorf("%s: unchanged %v", name, got)
 		}
 		r.OldObject = nil
-		if got := updateScope(r); got != content {
+		if got := updateScopeOf(r); got != content {
 			t.Errorf("%s, of what cannot be read: got %v", name, got)
 		}
 	}
 	kind := schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "PersistentVolumeClaim"}
 	foreign := &decision.Request{Kind: kind, Object: object(func(_, _, s map[string]any) { s["volumeName"] = "w" }), OldObject: object(same)}
-	if got := updateScope(foreign); got != content {
+	if got := updateScopeOf(foreign); got != content {
 		t.Errorf("a claim of another group: got %v", got)
 	}
 }
@@ -243,7 +222,7 @@ func TestWhoseStoredPodsAreGivenBack(t *testing.T) {
 		"what has no Pods": {decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, Object: right, OldObject: right}, false},
 		"a live object":    {decision.Request{Kind: kind, Object: right, Origin: decision.OriginLive}, true},
 	} {
-		if got := storedRequest(&c.r); (got != nil) != c.want {
+		if got := storedRequest(&c.r, newObject); (got != nil) != c.want {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}

@@ -31,7 +31,7 @@ func TestAnIntentThatCannotBeInjectedIsAnError(t *testing.T) {
 		p := New(&config.Snapshot{}, nil, Options{})
 		want := func(what string, err error) {
 			t.Helper()
-			if intent := new(IntentError); !errors.As(err, &intent) || intent.Policy != "p" {
+			if intent := new(intentError); !errors.As(err, &intent) || intent.Policy != "p" {
 				t.Errorf("%s, %s: got %v", name, what, err)
 			}
 		}

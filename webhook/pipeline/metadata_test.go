@@ -45,17 +45,6 @@ func TestMetadataByWayOfSubresources(t *testing.T) {
 	}
 }
 
-// An object that is too much to be read is not one whose labels stay.
-func TestStrictestOfWhatCannotBeRead(t *testing.T) {
-	s := build(t, guardrail("strict", v1alpha1.ModeEnforce, binding("loadbalancer-exposure", "")))
-	r := admission(t, "UPDATE", "", "Service", "status", "carol", fmt.Sprintf(balancer, internal, `{}`), fmt.Sprintf(balancer, internal, `{}`))
-	r.Object, r.OldObject = nil, nil
-	mode, _, err := pipeline.New(s, known(nil), pipeline.Options{}).Strictest(t.Context(), r)
-	if err != nil || mode != decision.ModeEnforce {
-		t.Errorf("%v, %v", mode, err)
-	}
-}
-
 // pods has one Pod.
 type pods struct {
 	pod   map[string]any

@@ -80,8 +80,7 @@ func TestEachBindingHasItsOwnPast(t *testing.T) {
 	e := evidenceOf(t, service(decision.Update),
 		asked{guardrail: "loose", mode: decision.ModeEnforce, result: violation("replicas")},
 		asked{guardrail: "strict", mode: decision.ModeEnforce, result: violation("replicas")})
-	updates(&e, decision.Result{})
-	e.before = func() ([]decision.Result, error) { return []decision.Result{{}, violation("replicas")}, nil }
+	e.stored = []decision.Result{{}, violation("replicas")}
 	if d := decideOn(t, e); d.Verdict != decision.VerdictDeny {
 		t.Errorf("there were enough for the loose one, and are not any more: got %v", d.Verdict)
 	}
@@ -90,22 +89,22 @@ func TestEachBindingHasItsOwnPast(t *testing.T) {
 func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after decision.Result
-		extent        UpdateScope
+		extent        updateScope
 		want          decision.Verdict
 	}{
-		"nothing changes":              {decision.Result{}, violation("k"), ChangesNothing, decision.VerdictWarn},
-		"labels, and it had it":        {violation("k"), violation("k"), ChangesLabels, decision.VerdictWarn},
-		"labels, and it is new":        {decision.Result{}, violation("k"), ChangesLabels, decision.VerdictDeny},
-		"labels, and it is worse":      {excessive("k", "1"), excessive("k", "2"), ChangesLabels, decision.VerdictDeny},
-		"anything, and it had it":      {violation("k"), violation("k"), ChangesContent, decision.VerdictDeny},
-		"a policy that fails, nothing": {decision.Result{}, decision.Result{Err: errors.New("broken")}, ChangesNothing, decision.VerdictWarn},
-		"a policy that fails, labels":  {decision.Result{}, decision.Result{Err: errors.New("broken")}, ChangesLabels, decision.VerdictDeny},
-		"it failed before, labels":     {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, ChangesLabels, decision.VerdictWarn},
-		"it failed before, anything":   {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, ChangesContent, decision.VerdictDeny},
+		"nothing changes":              {decision.Result{}, violation("k"), changesNothing, decision.VerdictWarn},
+		"labels, and it had it":        {violation("k"), violation("k"), changesLabels, decision.VerdictWarn},
+		"labels, and it is new":        {decision.Result{}, violation("k"), changesLabels, decision.VerdictDeny},
+		"labels, and it is worse":      {excessive("k", "1"), excessive("k", "2"), changesLabels, decision.VerdictDeny},
+		"anything, and it had it":      {violation("k"), violation("k"), changesContent, decision.VerdictDeny},
+		"a policy that fails, nothing": {decision.Result{}, decision.Result{Err: errors.New("broken")}, changesNothing, decision.VerdictWarn},
+		"a policy that fails, labels":  {decision.Result{}, decision.Result{Err: errors.New("broken")}, changesLabels, decision.VerdictDeny},
+		"it failed before, labels":     {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, changesLabels, decision.VerdictWarn},
+		"it failed before, anything":   {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, changesContent, decision.VerdictDeny},
 	} {
 		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: v1alpha1.ExistingEnforce})
 		updates(&e, test.before)
-		e.scope = test.extent
+		e.extent = test.extent
 		if d := decideOn(t, e); d.Verdict != test.want {
 			t.Errorf("%s: got %+v", name, d)
 		}
@@ -121,8 +120,8 @@ func TestWhereTheStoredObjectCannotBeDecidedNothingIsDenied(t *testing.T) {
 		t.Errorf("got %+v, %q", d, d.Warnings())
 	}
 	ended := errors.New("ended")
-	e.before = func() ([]decision.Result, error) { return nil, ended }
-	if _, err := e.decide(); !errors.Is(err, ended) {
+	e.stored, e.storedErr = nil, ended
+	if _, err := e.decide(nil); !errors.Is(err, ended) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -135,28 +134,23 @@ func TestTheStoredObjectIsLeftAloneWhereNothingWouldBeDenied(t *testing.T) {
 		"not tolerated": {guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingEnforce},
 	} {
 		e := evidenceOf(t, service(decision.Update), a)
-		updates(&e, decision.Result{})
-		e.before = func() ([]decision.Result, error) {
-			t.Errorf("%s: the stored object was decided", name)
-			return make([]decision.Result, 1), nil
+		if e.needsStored() {
+			t.Errorf("%s: the stored object is decided", name)
 		}
-		decideOn(t, e)
 	}
 }
 
 // Nobody's request fails for what is only counted.
 func TestTheStoredObjectIsNotNeededForWhatIsOnlyCounted(t *testing.T) {
 	e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeWarn, result: violation("k")})
-	updates(&e, decision.Result{})
 	ended := errors.New("ended")
-	e.before = func() ([]decision.Result, error) { return nil, ended }
+	e.stored, e.storedErr = nil, ended
 	if d := decideOn(t, e); d.Verdict != decision.VerdictWarn || !d.Findings[0].WouldDeny {
 		t.Errorf("got %+v", d)
 	}
 	e = evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeWarn, result: violation("k")}, asked{guardrail: "h", mode: decision.ModeEnforce, result: violation("k")})
-	updates(&e, decision.Result{})
-	e.before = func() ([]decision.Result, error) { return nil, ended }
-	if _, err := e.decide(); !errors.Is(err, ended) {
+	e.stored, e.storedErr = nil, ended
+	if _, err := e.decide(nil); !errors.Is(err, ended) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -176,8 +170,8 @@ func TestAnUpdateOfNothingIsExcused(t *testing.T) {
 		"a failure under Ignore": {decision.ModeEnforce, decision.Result{Err: errors.New("no time")}, true, decision.VerdictWarn, ""},
 	} {
 		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: c.mode, result: c.result, existing: v1alpha1.ExistingEnforce})
-		e.bindings[0].FailOpen, e.scope = c.failOpen, ChangesNothing
-		e.before = func() ([]decision.Result, error) { return nil, errors.New("not asked") }
+		e.bindings[0].FailOpen, e.extent = c.failOpen, changesNothing
+		e.stored, e.storedErr = nil, errors.New("not asked")
 		d := decideOn(t, e)
 		if f := d.Findings[0]; d.Verdict != c.want || f.Tolerated != c.why || f.WouldDeny {
 			t.Errorf("%s: got %v, %+v", name, d.Verdict, f)
@@ -252,7 +246,7 @@ func TestImprovementIsNeverDenied(t *testing.T) {
 		}
 		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: sorted(after)})
 		updates(&e, before)
-		d, err := e.decide()
+		d, err := e.decide(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +268,7 @@ func TestWhatIsNewOrWorseIsDenied(t *testing.T) {
 		}
 		e := evidenceOf(t, service(decision.Update), all...)
 		updates(&e, before)
-		d, err := e.decide()
+		d, err := e.decide(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -60,11 +60,12 @@ func TestWhatBecomesOfAProposal(t *testing.T) {
 func TestIntentsThatAreNone(t *testing.T) {
 	r := &decision.Request{Workload: &decision.Workload{Containers: []decision.Container{{Name: "a", Type: decision.ContainerApp}}}}
 	for want, intent := range map[string]decision.Intent{
-		`policy p: inject: "much" is no quantity`:                                                       {Container: "a", Field: "resources.limits.cpu", Value: "much"},
-		`policy p: inject: "image" is no field to fill: use resources.requests.… or resources.limits.…`: {Container: "a", Field: "image", Value: "1"},
+		`policy p: inject: "much" is no quantity`: {Container: "a", Field: "resources.limits.cpu", Value: "much"},
+		`policy p: inject: "resources.claims.cpu" is no field to fill: use resources.requests.… or resources.limits.…`: {Container: "a", Field: "resources.claims.cpu", Value: "1"},
+		`policy p: inject: "image" is no field to fill: use resources.requests.… or resources.limits.…`:                {Container: "a", Field: "image", Value: "1"},
 	} {
 		_, err := planInjection(r, []proposal{{Policy: "p", Intent: intent}})
-		if bad := new(IntentError); !errors.As(err, &bad) || bad.Policy != "p" || err.Error() != want {
+		if bad := new(intentError); !errors.As(err, &bad) || bad.Policy != "p" || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}

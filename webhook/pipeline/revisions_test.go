@@ -170,7 +170,7 @@ func TestWhatIsAmbiguousIsRefused(t *testing.T) {
 		} {
 			r := admission(t, "CREATE", "apps", "ControllerRevision", "", test.user, fmt.Sprintf(ambiguous, test.metadata), "null")
 			d := decide(t, s, r, known(nil))
-			if d.Verdict != test.want || len(d.Findings) != 1 || d.Findings[0].Policy != pipeline.AmbiguousPolicy {
+			if d.Verdict != test.want || len(d.Findings) != 1 || d.Findings[0].Policy != "ambiguous-object" {
 				t.Errorf("%s, %s: got %+v, want %v", mode, name, d, test.want)
 			}
 			if test.metadata != "" {

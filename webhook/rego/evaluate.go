@@ -74,6 +74,9 @@ func (e *EvaluationError) Error() string { return fmt.Sprintf("policy %s: %v", e
 // Unwrap returns the cause.
 func (e *EvaluationError) Unwrap() error { return e.Err }
 
+// OutOfTime reports whether a policy failed because the request ended while it was evaluated.
+func OutOfTime(err error) bool { return errors.Is(err, sandbox.ErrNoTime) }
+
 // FailureReason returns why a policy could not decide an object, for the author of the object. The text
 // continues a sentence that begins with "it", and contains nothing that a rule produced.
 func FailureReason(err error) string {
@@ -83,7 +86,7 @@ func FailureReason(err error) string {
 	switch {
 	case errors.As(err, &steps):
 		return steps.Error()
-	case errors.Is(err, sandbox.ErrNoTime):
+	case OutOfTime(err):
 		return sandbox.ErrNoTime.Error()
 	case errors.As(err, &limit):
 		return "makes more than a policy may: " + limit.Error()

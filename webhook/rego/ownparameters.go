@@ -2,6 +2,7 @@ package rego
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -107,9 +108,15 @@ func (p *Policy) readsByID(module *ast.Module) (line int) {
 }
 
 // underID reports whether a reference reads parameters under the Policy's id. If a parameter is named like the
-// id, the next part of the reference decides which of the two is meant.
+// id, the next part of the reference decides which of the two is meant. A computed name followed by the name of
+// a parameter, as in input.parameters[_].minimum, can only mean the id, unless a parameter is an object itself.
 func (p *Policy) underID(ref ast.Ref) bool {
-	if constantAt(ref, 2) != p.ID {
+	switch constantAt(ref, 2) {
+	case p.ID:
+	case "":
+		object := func(parameter Parameter) bool { return parameter.Type == "object" }
+		return p.parameter(constantAt(ref, 3)) != nil && !slices.ContainsFunc(p.Parameters, object)
+	default:
 		return false
 	}
 	same := p.parameter(p.ID)

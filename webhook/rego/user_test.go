@@ -126,7 +126,7 @@ func TestUnsoundUserPoliciesAreRefused(t *testing.T) {
 			if _, ok := more.Policy("sound"); !ok {
 				t.Error("a sound one was left out")
 			}
-			for _, err := range flatten(err) {
+			for _, err := range rego.Errors(err) {
 				source, data := new(rego.SourceError), new(rego.MetadataError)
 				if !errors.As(err, &source) && !errors.As(err, &data) {
 					t.Errorf("the error is a %T: %v", err, err)
@@ -134,13 +134,6 @@ func TestUnsoundUserPoliciesAreRefused(t *testing.T) {
 			}
 		})
 	}
-}
-
-func flatten(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 func TestEveryFaultOfAUserPolicyIsTold(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 func github(t *testing.T, r *Report, o GitHubOptions) string {
 	t.Helper()
 	var b strings.Builder
-	if err := GitHub(&b, r, o); err != nil {
+	if err := whole(NewGitHub(&b, o), r); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -14,7 +14,7 @@ import (
 func asJSON(t *testing.T, r *Report) string {
 	t.Helper()
 	var b strings.Builder
-	if err := JSON(&b, r); err != nil {
+	if err := whole(NewJSON(&b), r); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

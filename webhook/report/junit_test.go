@@ -14,7 +14,7 @@ import (
 func junit(t *testing.T, r *Report, failOn decision.Verdict) string {
 	t.Helper()
 	var b strings.Builder
-	if err := JUnit(&b, r, failOn); err != nil {
+	if err := whole(NewJUnit(&b, failOn, nil), r); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

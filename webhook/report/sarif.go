@@ -32,13 +32,12 @@ type SARIFOptions struct {
 	Repository *repository.Finder
 }
 
-// SARIF writes the report in the Static Analysis Results Interchange Format 2.1.0, for
+// NewSARIF returns a Printer for the Static Analysis Results Interchange Format 2.1.0, for
 // GitHub's code scanning and its like. A check that did not decide everything is no
 // successful execution: whoever compares it with an earlier one must not take what is
 // missing for mended.
-func SARIF(w io.Writer, r *Report, o SARIFOptions) error { return whole(NewSARIF(w, o), r) }
-
-// NewSARIF keeps the results: the rules that they are about come before them.
+//
+// It holds the results until Close: the rules that they are about come before them.
 func NewSARIF(w io.Writer, o SARIFOptions) Printer {
 	rules := &sarifRules{policies: o.Policies, indices: map[string]int{}, list: []sarifRule{}}
 	return &sarifPrinter{w: w, options: o, rules: rules, results: []sarifResult{}}

@@ -39,7 +39,7 @@ type sarifRead struct {
 func readSARIF(t *testing.T, r *Report, o SARIFOptions) sarifRead {
 	t.Helper()
 	var b strings.Builder
-	if err := SARIF(&b, r, o); err != nil {
+	if err := whole(NewSARIF(&b, o), r); err != nil {
 		t.Fatal(err)
 	}
 	var read sarifRead

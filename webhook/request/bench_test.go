@@ -25,7 +25,7 @@ func BenchmarkReview(b *testing.B) {
 			containers = append(containers, fmt.Sprintf(container, i))
 		}
 		text := body(`"object":{"metadata":{"name":"web"},"spec":{"containers":[` + strings.Join(containers, ",") + `]}}`)
-		b.Run(fmt.Sprintf("normalize/containers=%d", count), func(b *testing.B) {
+		b.Run(fmt.Sprintf("review/containers=%d", count), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := request.Review(text, decision.OriginValidating); err != nil {

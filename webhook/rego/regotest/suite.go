@@ -118,13 +118,13 @@ func (f *found) userSuite(library *rego.Catalog, tests map[string]string, others
 	catalog, bad := library.With(modules)
 	s.catalog = catalog
 	for _, name := range slices.Sorted(maps.Keys(bad)) {
-		report.fail(s.places, flatten(bad[name])...)
+		report.fail(s.places, rego.Errors(bad[name])...)
 	}
 	s.group = func(file, pkg string) string { return f.owner(file, pkg, modules) }
 	for file, source := range tests {
 		pkg, err := rego.PackageOf(file, source)
 		if err != nil {
-			report.fail(nil, flatten(err)...)
+			report.fail(nil, rego.Errors(err)...)
 		} else if bad[s.group(file, pkg)] == nil {
 			s.tests[file], s.places[file] = source, place{file: file}
 		}
@@ -195,7 +195,7 @@ func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) erro
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
-	report.fail(s.places, flatten(err)...)
+	report.fail(s.places, rego.Errors(err)...)
 	for _, result := range results {
 		report.addTest(s.group(result.File, result.Package), s.places, result)
 	}
@@ -246,16 +246,4 @@ func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage
 		report.addCase(id, s.places, c, failure)
 	}
 	return nil
-}
-
-// flatten returns the errors that err joins.
-func flatten(err error) []error {
-	var joined interface{ Unwrap() []error }
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &joined):
-		return joined.Unwrap()
-	}
-	return []error{err}
 }

@@ -23,8 +23,10 @@ const (
 // workloads that have run without one. It reads from the API server only if something would be
 // injected.
 type planner struct {
-	decider *Decider
-	request *decision.Request
+	program   *rego.Program
+	templates Templates
+	live      Live
+	request   *decision.Request
 
 	written  *written
 	selected map[*config.Guardrail]selected
@@ -46,13 +48,16 @@ type selected struct {
 }
 
 func (d *Decider) plannerFor(r *decision.Request) *planner {
-	return &planner{decider: d, request: r, selected: map[*config.Guardrail]selected{}}
+	return &planner{
+		program: d.snapshot.Program(), templates: d.options.Templates, live: d.options.Live,
+		request: r, selected: map[*config.Guardrail]selected{},
+	}
 }
 
 // ageMatters reports whether it matters when a template was written. It does not for manifests,
 // which are yet to be applied, nor for templates at /mutate, which are never patched.
 func (p *planner) ageMatters() bool {
-	if p.decider.options.Templates == nil || p.request.Workload == nil {
+	if p.templates == nil || p.request.Workload == nil {
 		return false
 	}
 	switch p.request.Origin {
@@ -144,7 +149,7 @@ func (p *planner) formerProposals(ctx context.Context, r *decision.Request, bind
 	if len(instances) == 0 {
 		return nil, nil
 	}
-	results, err := p.decider.snapshot.Program().Evaluate(ctx, r, instances, rego.Inject)
+	results, err := p.program.Evaluate(ctx, r, instances, rego.Inject)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +214,7 @@ func (p *planner) selectedSince(ctx context.Context, g *config.Guardrail) select
 	if !found.known && g.Injection.LabelsDateSelection(namespace) {
 		ctx, cancel := withReadTimeout(ctx)
 		defer cancel()
-		labelled, known, err := LabelledSince(ctx, p.decider.options.Templates, namespace.Name)
+		labelled, known, err := LabelledSince(ctx, p.templates, namespace.Name)
 		found.err = err
 		if known && g.Injection.SelectsSince(labelled, namespace) {
 			found = selected{since: labelled, known: true}

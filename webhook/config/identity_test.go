@@ -1,4 +1,4 @@
-package pipeline_test
+package config_test
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ import (
 // Replicas that decide alike show the same id, and those that do not, different ones: each
 // field that decides changes it, and nothing else does.
 func TestEveryFieldThatDecidesChangesTheID(t *testing.T) {
-	builder := config.NewBuilder(catalog(t))
+	builder := config.NewBuilder(library(t))
 	id := func(o config.Objects) string {
 		s, _, err := builder.Build(t.Context(), o)
 		if err != nil {
@@ -26,7 +26,7 @@ func TestEveryFieldThatDecidesChangesTheID(t *testing.T) {
 	}
 	base := func() config.Objects {
 		return config.Objects{
-			Guardrails: []v1alpha1.Guardrail{guardrail("g", v1alpha1.ModeWarn, binding("image-tag", ""))},
+			Guardrails: []v1alpha1.Guardrail{stored("g", v1alpha1.ModeWarn, binding("image-tag", ""))},
 			Exemptions: []v1alpha1.Exemption{{ObjectMeta: metav1.ObjectMeta{Name: "e"}}},
 			Policies:   []v1alpha1.Policy{{ObjectMeta: metav1.ObjectMeta{Name: "p"}}},
 		}
@@ -46,7 +46,7 @@ func TestEveryFieldThatDecidesChangesTheID(t *testing.T) {
 			o.Policies[0].Status.LastGood = &v1alpha1.GoodPolicy{Spec: v1alpha1.PolicySpec{Rego: "other"}}
 		},
 		"since when a Guardrail injects": func(o *config.Objects) { o.Guardrails[0].Status.Injection = &v1alpha1.Injection{SelectionSince: later} },
-		"another Guardrail":              func(o *config.Objects) { o.Guardrails = append(o.Guardrails, guardrail("h", v1alpha1.ModeWarn)) },
+		"another Guardrail":              func(o *config.Objects) { o.Guardrails = append(o.Guardrails, stored("h", v1alpha1.ModeWarn)) },
 		"no Guardrail":                   func(o *config.Objects) { o.Guardrails = nil },
 		"no Exemption":                   func(o *config.Objects) { o.Exemptions = nil },
 		"no Policy":                      func(o *config.Objects) { o.Policies = nil },
@@ -89,9 +89,9 @@ func TestEveryFieldThatDecidesChangesTheID(t *testing.T) {
 		}
 	}
 	reversed := base()
-	reversed.Guardrails = append([]v1alpha1.Guardrail{guardrail("z", v1alpha1.ModeWarn)}, reversed.Guardrails...)
+	reversed.Guardrails = append([]v1alpha1.Guardrail{stored("z", v1alpha1.ModeWarn)}, reversed.Guardrails...)
 	sorted := base()
-	sorted.Guardrails = append(sorted.Guardrails, guardrail("z", v1alpha1.ModeWarn))
+	sorted.Guardrails = append(sorted.Guardrails, stored("z", v1alpha1.ModeWarn))
 	if id(reversed) != id(sorted) {
 		t.Error("the order in which objects are read changes the id")
 	}

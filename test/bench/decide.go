@@ -10,8 +10,8 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// engineTable compares the decision alone, on a request that is already normalized.
-func engineTable(all []sample) error {
+// decideTable compares what deciding costs on its own, without HTTP, on a request that is already read.
+func decideTable(all []sample) error {
 	first, err := deciderWith(0, spine...)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func engineTable(all []sample) error {
 		if d.Verdict != decision.VerdictAllow || len(d.Findings) > 0 {
 			return fmt.Errorf("the policies find %+v", d.Findings)
 		}
-		fmt.Printf("\nengine: %s\n", s.Name)
+		fmt.Printf("\ndecide: %s\n", s.Name)
 		rows := [][]string{{"step", "time", "× native", "allocs", "KiB"}}
 		var base float64
 		for _, step := range []struct {
@@ -48,7 +48,7 @@ func engineTable(all []sample) error {
 			run  func()
 		}{
 			{"native Go checks", func() { native(req) }},
-			{"normalize the review", func() { _, _ = request.Review(s.review, decision.OriginValidating) }},
+			{"read the AdmissionReview", func() { _, _ = request.Review(s.review, decision.OriginValidating) }},
 			{fmt.Sprintf("Taffrail, the first %d policies", len(spine)), func() { _, _ = first.Decide(context.Background(), req) }},
 			{"Taffrail, all policies", func() { _, _ = plain.Decide(context.Background(), req) }},
 			{fmt.Sprintf("Taffrail, %d more policies", extraPolicies), func() { _, _ = many.Decide(context.Background(), req) }},

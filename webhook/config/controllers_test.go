@@ -1,4 +1,4 @@
-package pipeline
+package config_test
 
 import (
 	"slices"
@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 )
@@ -45,18 +46,14 @@ func TestEveryControllerIsTrustedWithWhatItWrites(t *testing.T) {
 	for name, trusted := range writers {
 		kind := schema.ParseGroupKind(name)
 		for _, controller := range controllers() {
-			want := decision.VerdictDeny
-			if slices.Contains(trusted, controller) {
-				want = decision.VerdictAllow
-			}
+			want := slices.Contains(trusted, controller)
 			for _, operation := range []decision.Operation{decision.Create, decision.Update} {
 				r := &decision.Request{
 					Kind: kind.WithVersion("v1"), User: sa(controller), Operation: operation,
 					Workload: &decision.Workload{PodPath: "spec.template"},
 				}
-				a := asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), kinds: append(everything, kind)}
-				if d := decideOn(t, evidenceOf(t, r, a)); d.Verdict != want {
-					t.Errorf("%s of %s by %s: got %v, want %v", operation, name, controller, d.Verdict, want)
+				if got := trustedWith(t, r, "k", v1alpha1.TrustedWriters{}, append(everything, kind)...); got != want {
+					t.Errorf("%s of %s by %s: got %v, want %v", operation, name, controller, got, want)
 				}
 			}
 		}
