@@ -209,7 +209,7 @@ func TestAGuardrailLimitsItsExemptions(t *testing.T) {
 	unmark := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":null}}`))
 	must(t, cluster.Admin.Client.Patch(t.Context(), both, unmark))
 	answer := admit(t, "its reason", merged(t, cluster.Admin, both, bothUpdated))
-	if warnings := strings.Join(answer.Warnings, "\n"); !strings.Contains(warnings, "not honoured: ") {
+	if warnings := strings.Join(answer.Warnings, "\n"); !strings.Contains(warnings, "not honored: ") {
 		t.Errorf("warned: %q", answer.Warnings)
 	}
 

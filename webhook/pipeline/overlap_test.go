@@ -43,8 +43,8 @@ func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
 		want  string
 	}{
 		"a team each":      {func(i int) string { return fmt.Sprint(i) }, ""},
-		"one team":         {func(int) string { return "a" }, "namespace shop would have 9 different sets of parameters, and 8 are allowed"},
-		"every namespace":  {func(int) string { return "" }, "would have 9 different sets of parameters, and 8 are allowed"},
+		"one team":         {func(int) string { return "a" }, "namespace shop would have 9 different sets of parameters, but only 8 are allowed"},
+		"every namespace":  {func(int) string { return "" }, "would have 9 different sets of parameters, but only 8 are allowed"},
 		"a team not there": {func(int) string { return "b" }, ""},
 	} {
 		var objects config.Objects

@@ -88,16 +88,16 @@ func FailureReason(err error) string {
 	case errors.Is(err, sandbox.ErrNoTime):
 		return sandbox.ErrNoTime.Error()
 	case errors.As(err, &limit):
-		return "makes more than a policy may: " + limit.Error()
+		return "produces more than a policy may: " + limit.Error()
 	case errors.Is(err, sandbox.ErrTooLarge):
-		return "makes more than a policy may"
+		return "produces more than a policy may"
 	case errors.As(err, &rule):
 		return "fails with " + rule.Error()
 	}
 	return "fails, see Taffrail's log"
 }
 
-var errNoResult = errors.New("the evaluation gave no result")
+var errNoResult = errors.New("the evaluation returned no result")
 
 func (p *Program) about(slot int, kind schema.GroupKind) bool {
 	return slices.Contains(p.slots[slot].policy.Kinds, kind)

@@ -56,7 +56,7 @@ type Uncovered struct {
 
 // Warning says what that means, in a line.
 func (u *Uncovered) Warning() string {
-	return fmt.Sprintf("a %s made from %s is decided only when it is created", u.Kind, KindList(u.From))
+	return fmt.Sprintf("a %s created from %s is decided only when it is created", u.Kind, KindList(u.From))
 }
 
 // Uncovered returns the policy's kinds that built-in controllers make from kinds which the
@@ -173,7 +173,7 @@ func constantAt(ref ast.Ref, at int) string {
 func (p *Policy) KindNotes() (notes []string, covered bool) {
 	covered = true
 	if len(p.Completed) > 0 {
-		notes = append(notes, "It is about "+KindList(p.Completed)+" too, which carry the templates of the kinds in METADATA.")
+		notes = append(notes, "It also applies to "+KindList(p.Completed)+", which contain the templates of the kinds in METADATA.")
 	}
 	for _, uncovered := range p.Uncovered() {
 		covered = false
@@ -182,7 +182,7 @@ func (p *Policy) KindNotes() (notes []string, covered bool) {
 	}
 	if kinds := p.Undecided(); len(kinds) > 0 {
 		covered = false
-		notes = append(notes, "It decides nothing about "+KindList(kinds)+", which carry Pods too: name Pod in METADATA to be about every Pod.")
+		notes = append(notes, "It does not apply to "+KindList(kinds)+", which contain Pods too: name Pod in METADATA to apply to every Pod.")
 	}
 	return notes, covered
 }

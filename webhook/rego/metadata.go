@@ -142,9 +142,9 @@ func (r *metadataReader) optionalText(name, otherwise string) string {
 		}
 		return value
 	case map[string]any, []any:
-		r.fail("custom."+name, "must be text")
+		r.fail("custom."+name, "must be a string")
 	default:
-		r.fail("custom."+name, "must be text: quote it")
+		r.fail("custom."+name, "must be a string: quote it")
 	}
 	return ""
 }
@@ -170,7 +170,7 @@ func (r *metadataReader) texts(name string) (texts []string) {
 	for i, element := range list {
 		text, ok := element.(string)
 		if !ok {
-			r.fail(fmt.Sprintf("custom.%s[%d]", name, i), "must be text: quote it")
+			r.fail(fmt.Sprintf("custom.%s[%d]", name, i), "must be a string: quote it")
 			continue
 		}
 		texts = append(texts, text)

@@ -83,7 +83,7 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 			"lower case letters, digits and hyphens, 63 at most, a letter first and no hyphen last"})
 	}
 	if len(source) > sandbox.MaxSource {
-		return fail(&SourceError{File: file, Code: CodeSize, Reason: fmt.Sprintf("is %d bytes long, and %d are allowed", len(source), sandbox.MaxSource)})
+		return fail(&SourceError{File: file, Code: CodeSize, Reason: fmt.Sprintf("is %d bytes long, but only %d are allowed", len(source), sandbox.MaxSource)})
 	}
 	module, err := parse(file, source)
 	if err != nil {

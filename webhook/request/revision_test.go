@@ -151,8 +151,8 @@ func TestNamesThatComeTwiceAreRemembered(t *testing.T) {
 	}
 	for object, ambiguous := range map[string]string{
 		`{"data":{"a":1,"b":2}}`:              "",
-		`{"data":{"a":1,"a":2}}`:              `the name "a" comes twice in one object`,
-		`{"data":[{"x":{"a":1,"\u0061":2}}]}`: `the name "a" comes twice in one object`,
+		`{"data":{"a":1,"a":2}}`:              `the name "a" occurs twice in one object`,
+		`{"data":[{"x":{"a":1,"\u0061":2}}]}`: `the name "a" occurs twice in one object`,
 		`{"data":1e999}`:                      "a number is too large for any decoder",
 		"{\"data\":\"\xff\"}":                 "",
 		`{"data":"\ud800"}`:                   "",

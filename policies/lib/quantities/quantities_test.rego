@@ -17,7 +17,7 @@ test_too_few_bytes[amount] if {
 }
 
 test_a_number_without_quotes if {
-	quantities.too_few_bytes("memory", 128) == "memory is 128, or 128 bytes: write a unit, such as 128Mi"
+	quantities.too_few_bytes("memory", 128) == "memory is 128, which is 128 bytes: use a unit such as 128Mi"
 }
 
 test_enough[name] if {

@@ -109,7 +109,7 @@ func (f *found) userSuite(library *rego.Catalog, tests map[string]string, others
 	modules := map[string]string{}
 	for _, policy := range f.users {
 		if first, taken := s.places[rego.UserFile+policy.name]; taken {
-			report.fail(nil, fmt.Errorf("%s: %q is the name of another policy, in %s", policy.file, policy.name, first.file))
+			report.fail(nil, fmt.Errorf("%s: %q is already the name of another policy, in %s", policy.file, policy.name, first.file))
 			continue
 		}
 		s.places[rego.UserFile+policy.name] = policy.place
@@ -167,13 +167,13 @@ func (f *found) policyOf(c *Case) (string, error) {
 	case c.Policy != "" && slices.Contains(names, c.Policy):
 		return c.Policy, nil
 	case c.Policy != "":
-		return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("there is no policy %q beside the folder of this case", c.Policy)}
+		return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("there is no policy %q next to the folder of this case", c.Policy)}
 	case len(names) == 1:
 		return names[0], nil
 	case len(names) == 0:
-		return "", &Error{File: c.File, Line: c.Line, Reason: "there is no policy beside the folder of this case"}
+		return "", &Error{File: c.File, Line: c.Line, Reason: "there is no policy next to the folder of this case"}
 	}
-	return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("several policies are beside the folder of this case: add policy, one of %s", strings.Join(names, ", "))}
+	return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("there are several policies next to the folder of this case: set policy to one of %s", strings.Join(names, ", "))}
 }
 
 // run adds to the report what becomes of the suite. The error is not about the policies.

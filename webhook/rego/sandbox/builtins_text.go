@@ -12,11 +12,11 @@ import (
 )
 
 func tooLong(bytes int) string {
-	return fmt.Sprintf("a text of %d bytes, and %d are allowed", bytes, maxText)
+	return fmt.Sprintf("a text of %d bytes, but only %d are allowed", bytes, maxText)
 }
 
 func tooMany(elements int) string {
-	return fmt.Sprintf("a list of %d elements, and %d are allowed", elements, maxElements)
+	return fmt.Sprintf("a list of %d elements, but only %d are allowed", elements, maxElements)
 }
 
 func textOf(term *ast.Term) string {
@@ -159,7 +159,7 @@ func limitPattern(operands []*ast.Term) string { return tooLargePattern(operands
 
 func tooLargePattern(term *ast.Term) string {
 	if p := readPattern(term); p.size > maxPattern {
-		return fmt.Sprintf("a pattern of %d instructions, and %d are allowed", p.size, maxPattern)
+		return fmt.Sprintf("a pattern of %d instructions, but only %d are allowed", p.size, maxPattern)
 	}
 	return ""
 }
@@ -243,7 +243,7 @@ func limitParsed(operands []*ast.Term) string {
 		}
 	}
 	if values > 2*maxElements {
-		return fmt.Sprintf("a text of %d values or more, and %d are allowed", values/2, maxElements)
+		return fmt.Sprintf("a text of %d values or more, but only %d are allowed", values/2, maxElements)
 	}
 	return ""
 }
@@ -251,7 +251,7 @@ func limitParsed(operands []*ast.Term) string {
 // tooBigNumber is about numbers that are short to write and long to compute with.
 func tooBigNumber(text string) string {
 	if len(text) > maxDigits {
-		return fmt.Sprintf("a number of %d digits, and %d are allowed", len(text), maxDigits)
+		return fmt.Sprintf("a number of %d digits, but only %d are allowed", len(text), maxDigits)
 	}
 	if at := strings.IndexAny(text, "eE"); at >= 0 {
 		if exponent, err := strconv.Atoi(text[at+1:]); err != nil || exponent > maxExponent || exponent < -maxExponent {

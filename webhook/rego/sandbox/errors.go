@@ -7,7 +7,7 @@ import (
 
 // ErrNoTime is returned when a request ended while a user's Policy was evaluated that had taken more
 // steps than most objects do. It is the only error that depends on the machine.
-var ErrNoTime = errors.New("was stopped because the time of the request was over")
+var ErrNoTime = errors.New("was stopped because the request ran out of time")
 
 // ErrTooManySteps is wrapped by the errors about budgets.
 var ErrTooManySteps = errors.New("exceeds its budget")
@@ -39,7 +39,7 @@ func thousands(n int) string {
 }
 
 // ErrTooLarge is wrapped by the errors about values that are larger than users' Policies may make.
-var ErrTooLarge = errors.New("is larger than a Policy may make")
+var ErrTooLarge = errors.New("is larger than a Policy may produce")
 
 // LimitError is returned when a call of a built-in function takes or would make too much.
 type LimitError struct {
@@ -51,11 +51,11 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s at %s:%d takes or makes %s", e.Builtin, e.File, e.Row, e.Reason)
+	return fmt.Sprintf("%s at %s:%d takes or returns %s", e.Builtin, e.File, e.Row, e.Reason)
 }
 
 // Unwrap returns ErrTooLarge.
 func (e *LimitError) Unwrap() error { return ErrTooLarge }
 
 // errPanic stands for a panic, whose text may quote the object.
-var errPanic = errors.New("the evaluation broke off")
+var errPanic = errors.New("the evaluation was aborted")
