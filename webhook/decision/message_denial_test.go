@@ -24,7 +24,7 @@ func TestWhoeverMayNotLoosenIsToldWhoMay(t *testing.T) {
 An administrator grants the permission with:
     kubectl create clusterrole exempt-g --verb=exempt --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create rolebinding exempt-g --namespace=shop --clusterrole=exempt-g --user=alice`},
-		"every Guardrail": {"oidc:ana o'neil", decision.NotExempting{Namespace: "shop", Message: "m"}, `Exemption e would loosen what oidc:ana o'neil has no right to loosen:
+		"every Guardrail": {"oidc:ana o'neil", decision.NotExempting{Namespace: "shop", Message: "m"}, `Exemption e is refused, because oidc:ana o'neil may not exempt objects from these policies:
 - m
     write:  Narrow the Exemption, or ask someone who has the RBAC verb exempt.
 An administrator grants the permission with:
@@ -89,7 +89,7 @@ func TestRefusalNamesEachFault(t *testing.T) {
 	if len(shown) != 2 || shown[0] != one.Faults[0] || shown[1].Field != "spec" || shown[1].Reason != "has "+strings.Repeat("x", 395)+"…" {
 		t.Errorf("got %+v", shown)
 	}
-	for n, more := range map[int]string{decision.MaxFindings: "", decision.MaxFindings + 1: "\n- and 1 more fault", decision.MaxFindings + 3: "\n- and 3 more faults"} {
+	for n, more := range map[int]string{decision.MaxFindings: "", decision.MaxFindings + 1: "\n- and 1 more error", decision.MaxFindings + 3: "\n- and 3 more errors"} {
 		checked := decision.Checked{Faults: faults(n)}
 		got := checked.Refusal("Guardrail g")
 		if !strings.HasSuffix(got, fmt.Sprintf("\n- spec[%d]: is wrong%s", decision.MaxFindings-1, more)) || len(checked.Shown()) != decision.MaxFindings {

@@ -132,9 +132,9 @@ func TestExemptTellsWhatIsLoosened(t *testing.T) {
 	}{
 		"by a Guardrail": {
 			[]any{"require-probes", "image-tag"}, []any{"shop"},
-			"a/shop: in namespace shop, Guardrail a would not hold image-tag, require-probes",
+			"a/shop: in namespace shop, Guardrail a would no longer apply image-tag, require-probes",
 		},
-		"everywhere": {[]any{"image-tag"}, []any{"*"}, "a/: in every namespace, Guardrail a would not hold image-tag"},
+		"everywhere": {[]any{"image-tag"}, []any{"*"}, "a/: in every namespace, Guardrail a would no longer apply image-tag"},
 		"to come": {
 			[]any{"ours", "theirs"}, []any{"shop"},
 			"/shop: in namespace shop, no Guardrail binds ours, theirs yet, and the Exemption would apply to any that does so later",

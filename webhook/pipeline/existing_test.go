@@ -89,7 +89,7 @@ func TestPodsAreFilledByTheAgeOfTheirTemplate(t *testing.T) {
 		"apps/v1 ReplicaSet new u":         "20m",
 		"apps/v1 ReplicaSet old v":         "20m", // not its uid: nobody made it from a template
 		"apps/v1 ReplicaSet gone u":        "20m",
-		"apps/v1 ReplicaSet away u":        "left: not known when the template was written: away",
+		"apps/v1 ReplicaSet away u":        "left: it is not known when the template was written: away",
 		"v1 ReplicationController old u":   "left: the template is older than the injection",
 		"apps/v1 StatefulSet set u set-1":  "left: the template is older than the injection",
 		"apps/v1 StatefulSet set u set-2":  "20m",

@@ -88,7 +88,7 @@ func TestAPolicyThatCannotDecideAPlainObjectIsWarnedOf(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	got := check(`deny contains {"msg": "m", "path": "p"} if to_number(input.object.metadata.name) == 7`)
-	if len(got) != 3 || !strings.Contains(got[0], "it cannot decide a plain Deployment: it fails with eval_builtin_error at Policy/own-0:") {
+	if len(got) != 3 || !strings.Contains(got[0], "the Policy cannot decide a plain Deployment: it fails with eval_builtin_error at Policy/own-0:") {
 		t.Errorf("got %q", got)
 	}
 }

@@ -59,7 +59,7 @@ func TestLoadRefusesMetadata(t *testing.T) {
 		"unknown fact":      {metadata + "#   facts: [moonPhase]\n" + rules, `METADATA custom.facts: "moonPhase" is not one of`},
 		"unknown guardrail": {metadata + "#   default_guardrail: other\n" + rules, `METADATA custom.default_guardrail: "other" is not one of [chapter restricted]`},
 		"a number":          {strings.Replace(metadata, `"1.1"`, "3.9", 1) + rules, "METADATA custom.section: must be a string: quote it"},
-		"a list for text":   {strings.Replace(metadata, `"1.1"`, "[1]", 1) + rules, "METADATA custom.section: must be text"},
+		"a list for text":   {strings.Replace(metadata, `"1.1"`, "[1]", 1) + rules, "METADATA custom.section: must be a string"},
 		"text for a list":   {strings.Replace(metadata, "[ConfigMap]", "ConfigMap", 1) + rules, "METADATA custom.kinds: must be a list"},
 		"no kinds":          {strings.Replace(metadata, "[ConfigMap]", "[]", 1) + rules, "METADATA custom.kinds: is missing"},
 		"a number as kind":  {strings.Replace(metadata, "[ConfigMap]", "[Pod, 1]", 1) + rules, "METADATA custom.kinds[1]: must be a string: quote it"},

@@ -177,7 +177,7 @@ func (p *Policy) KindNotes() (notes []string, covered bool) {
 	}
 	for _, uncovered := range p.Uncovered() {
 		covered = false
-		notes = append(notes, fmt.Sprintf("A %s made from %s is decided only when it is created: name these kinds in METADATA, "+
+		notes = append(notes, fmt.Sprintf("A %s created from %s is decided only when it is created: name these kinds in METADATA, "+
 			"and read the Pod as input.containers and input.workload.pod.", uncovered.Kind, KindList(uncovered.From)))
 	}
 	if kinds := p.Undecided(); len(kinds) > 0 {

@@ -54,11 +54,11 @@ moving contains lower(tag) if some tag in input.parameters.tags
 
 message(image) := "the container has no image" if {
 	image.reference == ""
-} else := sprintf("image %q contains a password and cannot be pulled: use imagePullSecrets", [image.reference]) if {
+} else := sprintf("image %q holds a password and cannot be pulled: use imagePullSecrets", [image.reference]) if {
 	not image.valid
 	regex.match(`^(?:[a-z]+://)?[^/@]*:[^@]*@[^@]+/`, image.reference)
 } else := sprintf("%q is not a valid image reference", [image.reference]) if {
 	not image.valid
-} else := sprintf("image %q has no tag, so it resolves to whatever :latest is at pull time", [image.reference]) if {
+} else := sprintf("image %q has no tag, so it resolves to whatever latest is at pull time", [image.reference]) if {
 	image.tag == ""
 } else := sprintf("image %q has the tag %s, which does not identify a version", [image.reference, image.tag])

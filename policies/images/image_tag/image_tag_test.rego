@@ -43,7 +43,7 @@ test_versions_pass[reference] if {
 
 test_no_tag if {
 	image_tag.deny == {{
-		"msg": `image "nginx" has no tag, so it resolves to whatever :latest is at pull time`,
+		"msg": `image "nginx" has no tag, so it resolves to whatever latest is at pull time`,
 		"path": "spec.containers[0].image",
 		"container": "web",
 		"key": "image=nginx",

@@ -91,7 +91,7 @@ test_number_of_fields if {
 
 test_unknown_macro if {
 	some message in messages with input as review({"schedule": "@reboot"}, {"valid": false, "fields": 0}, {})
-	startswith(message, `Kubernetes knows no "@reboot": `)
+	startswith(message, `"@reboot" is not a schedule: `)
 }
 
 test_every_fault_is_named if {

@@ -108,7 +108,7 @@ too_far(path, resource, resources) := {
 } if {
 	resources.requests[resource] == 0
 } else := {
-	"msg": message(resource, resources, ceil(percent(resource, resources)), ["over the maximum of", input.parameters.maximum[resource]]),
+	"msg": message(resource, resources, ceil(percent(resource, resources)), ["more than", input.parameters.maximum[resource]]),
 	"path": concat(".", [path, "resources.limits", resource]),
 	"key": concat(" ", [resource, "maximum"]),
 	"excess": (resources.limits[resource] / resources.requests[resource]) - input.parameters.maximum[resource],
@@ -116,7 +116,7 @@ too_far(path, resource, resources) := {
 
 # A limit of 0 means that there is none.
 too_near(path, resource, resources) := {
-	"msg": message(resource, resources, floor(percent(resource, resources)), ["under the minimum of", input.parameters.minimum[resource]]),
+	"msg": message(resource, resources, floor(percent(resource, resources)), ["less than", input.parameters.minimum[resource]]),
 	"path": concat(".", [path, "resources.limits", resource]),
 	"key": concat(" ", [resource, "minimum"]),
 	"excess": input.parameters.minimum[resource] - (resources.limits[resource] / resources.requests[resource]),

@@ -96,7 +96,7 @@ sized(resources) := {
 
 test_thousandths_of_a_byte if {
 	require_resources.deny == {{
-		"msg": "limits.memory is 128m, which is 0.128 byte: use a unit such as 128Mi",
+		"msg": "limits.memory is 128m, which is 0.128 bytes: use a unit such as 128Mi",
 		"path": "spec.containers[0].resources.limits.memory",
 		"key": "spec.containers[0].resources.limits.memory.bytes",
 		"container": "web",
@@ -110,11 +110,11 @@ test_enough_bytes if {
 test_of_the_pod_as_a_whole if {
 	require_resources.deny == {
 		{
-			"msg": "limits.ephemeral-storage is 1m, which is 0.001 byte: use a unit such as 1Mi",
+			"msg": "limits.ephemeral-storage is 1m, which is 0.001 bytes: use a unit such as 1Mi",
 			"path": "spec.resources.limits.ephemeral-storage",
 		},
 		{
-			"msg": "sizeLimit is 2m, which is 0.002 byte: use a unit such as 2Mi",
+			"msg": "sizeLimit is 2m, which is 0.002 bytes: use a unit such as 2Mi",
 			"path": "spec.volumes[1].emptyDir.sizeLimit",
 		},
 	} with input as object.union(sized({}), {"workload": {"specPath": "spec", "pod": {"spec": {

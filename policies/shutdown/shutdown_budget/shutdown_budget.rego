@@ -87,7 +87,7 @@ message(wait) := "terminationGracePeriodSeconds is not a number, so the API serv
 } else := sprintf("the preStop hook waits %vs, but SIGKILL cuts it off after %vs", [wait, prestop.grace_period]) if {
 	wait > prestop.grace_period
 } else := sprintf(
-	"the preStop hook waits %vs of the %vs until SIGKILL, leaving less than %vs to shut down",
+	"the preStop hook waits %vs of %vs until SIGKILL, leaving less than %vs to shut down",
 	[wait, prestop.grace_period, margin],
 )
 

@@ -38,7 +38,7 @@ test_too_long if {
 }
 
 test_no_margin_left if {
-	messages == {"the preStop hook waits 26s of the 30s until SIGKILL, leaving less than 5s to shut down"} with input as app(
+	messages == {"the preStop hook waits 26s of 30s until SIGKILL, leaving less than 5s to shut down"} with input as app(
 		sleeps(26),
 		grace(30),
 	)
