@@ -337,7 +337,7 @@ func TestDecodeOfAStoredObject(t *testing.T) {
 	}
 	for want, change := range map[string]func(map[string]any){
 		"spec.policie: unknown field, did you mean \"policies\"?; spec.x: unknown field": func(o map[string]any) { o["spec"] = map[string]any{"policie": 1, "x": 1} },
-		"kind: \"Pod\" is not supported: write Guardrail, Exemption or Policy":               func(o map[string]any) { o["kind"] = "Pod" },
+		"kind: \"Pod\" is not supported: write Guardrail, Exemption or Policy":           func(o map[string]any) { o["kind"] = "Pod" },
 		": is not one Guardrail, Exemption or Policy":                                    func(o map[string]any) { o["kind"], o["apiVersion"], o["items"] = "List", "v1", []any{} },
 	} {
 		decoded, faults := Decode(object(change))

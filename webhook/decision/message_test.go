@@ -132,10 +132,10 @@ func TestWarningsEndWithAClause(t *testing.T) {
 	long := strings.Repeat("x", 60)
 	for message, want := range map[string]string{
 		`image "` + long + `" has no tag, so it resolves to whatever latest is at pull time`: `image "` + long + `" has no tag`,
-		`it is "a, so b", so ` + long + " " + long:                              `it is "a, so b"`,
-		`it is "a\", so b" (` + long + " " + long + `)`:                         `it is "a\", so b"`,
-		`one, so two, but ` + long + ": three":                                  `one, so two, but ` + long + ": three",
-		`one, so two, but ` + long + ": three four five":                        `one, so two, but ` + long,
+		`it is "a, so b", so ` + long + " " + long:                                           `it is "a, so b"`,
+		`it is "a\", so b" (` + long + " " + long + `)`:                                      `it is "a\", so b"`,
+		`one, so two, but ` + long + ": three":                                               `one, so two, but ` + long + ": three",
+		`one, so two, but ` + long + ": three four five":                                     `one, so two, but ` + long,
 		long + " " + long:                 long + " " + strings.Repeat("x", 120-len(start)-62) + "…",
 		`"` + long + `, so ` + long + `"`: `"` + long + `, so ` + strings.Repeat("x", 120-len(start)-67) + "…",
 	} {

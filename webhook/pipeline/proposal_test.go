@@ -60,7 +60,7 @@ func TestWhatBecomesOfAProposal(t *testing.T) {
 func TestIntentsThatAreNone(t *testing.T) {
 	r := &decision.Request{Workload: &decision.Workload{Containers: []decision.Container{{Name: "a", Type: decision.ContainerApp}}}}
 	for want, intent := range map[string]decision.Intent{
-		`policy p: inject: "much" is not a quantity`:                                                       {Container: "a", Field: "resources.limits.cpu", Value: "much"},
+		`policy p: inject: "much" is not a quantity`: {Container: "a", Field: "resources.limits.cpu", Value: "much"},
 		`policy p: inject: "image" is not a field that can be filled in: use resources.requests.… or resources.limits.…`: {Container: "a", Field: "image", Value: "1"},
 	} {
 		_, err := planInjection(r, []proposal{{Policy: "p", Intent: intent}})

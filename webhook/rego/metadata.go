@@ -199,7 +199,7 @@ func (r *metadataReader) defaultGuardrail(user bool) DefaultGuardrail {
 	}
 	if _, given := r.custom["default_guardrail"]; given {
 		r.known = append(r.known, "default_guardrail")
-		r.fail("custom.default_guardrail", "is for the library: a policy of your own holds where a Guardrail of yours names it")
+		r.fail("custom.default_guardrail", "is for the library: a policy of your own applies where a Guardrail binds it")
 	}
 	return ""
 }

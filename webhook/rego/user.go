@@ -113,7 +113,7 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 
 func (c *Catalog) checkTaken(name string) error {
 	if _, taken := c.policies[name]; taken {
-		return &MetadataError{File: userFile(name), Field: "custom.id", Reason: fmt.Sprintf("%s is the id of another policy: choose another name", name)}
+		return &MetadataError{File: userFile(name), Field: "custom.id", Reason: fmt.Sprintf("%s is already the id of another policy: choose a different name", name)}
 	}
 	return nil
 }
