@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-const kubeconfigHelp = "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the Pod's own service account)"
+const kubeconfigHelp = "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the Pod's service account)"
 
 // restConfig finds the API server as kubectl does, including inside a Pod.
 func restConfig(kubeconfig string) (*rest.Config, error) {

@@ -30,14 +30,14 @@ func (f *deciderFlags) add(command *cobra.Command) {
 	f.inputFlags.add(command)
 	f.policyFlags.add(command)
 	flags := command.Flags()
-	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, Exemptions and Policies; without Guardrails the built-in ones hold (repeatable)")
-	flags.StringVarP(&f.namespace, "namespace", "n", "default", "namespace of objects that name none")
-	f.maxMode = addChoice(command, "max-mode", "", "a ceiling for the modes of all Guardrails", "enforce", "warn", "audit")
+	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, Exemptions and Policies; without Guardrails, the built-in ones apply (repeatable)")
+	flags.StringVarP(&f.namespace, "namespace", "n", "default", "namespace of objects that do not name one")
+	f.maxMode = addChoice(command, "max-mode", "", "maximum mode of all Guardrails", "enforce", "warn", "audit")
 }
 
 // addFailOn adds the flag --fail-on, whose value decision.ParseVerdict parses.
 func addFailOn(command *cobra.Command) *choice {
-	return addChoice(command, "fail-on", "", "the mildest verdict that makes the exit code 1", "deny", "unknown", "warn")
+	return addChoice(command, "fail-on", "", "least severe verdict for which the exit code is 1", "deny", "unknown", "warn")
 }
 
 // decider compiles the configuration that the flags select.

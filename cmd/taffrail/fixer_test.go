@@ -90,7 +90,7 @@ func TestFixes(t *testing.T) {
 			[]rule{different},
 			"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {password: " + secretValue + "}\n",
 			"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {password: " + secretValue + "}\n", 0,
-			[]string{"f0:1: Secret shop/s: the fix of policy different for data[password] was not made: test /data/password: the field has another value than the fix was made for"},
+			[]string{"f0:1: Secret shop/s: the fix of policy different for data[password] was not made: test /data/password: the field no longer has the value that the fix was made for"},
 		},
 		{
 			"two fixes that create one parent",

@@ -20,9 +20,9 @@ const (
 )
 
 const exitHelp = `Exit codes:
-  0  nothing to object to
+  0  no violations
   1  violations, as --fail-on defines them
-  2  wrong usage, input that cannot be read, or an internal error`
+  2  incorrect usage, unreadable input, or an internal error`
 
 // errViolations makes run return exitViolations without printing an error.
 var errViolations = errors.New("violations")
@@ -66,9 +66,9 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "taffrail",
 		Short: "Guard rails for Kubernetes objects, in CI and at admission",
-		Long: `Taffrail decides Kubernetes objects by Rego policies: in a pipeline with
+		Long: `Taffrail evaluates Rego policies for Kubernetes objects: in a pipeline with
 "taffrail check", and in a cluster as an admission webhook with "taffrail serve".
-Both give the same verdict in the same words.
+Both return the same verdicts and messages.
 
 ` + exitHelp,
 		SilenceErrors: true,

@@ -42,7 +42,7 @@ func kubectlHint(name string) string {
 	case "k", "kustomize":
 		return "check what kustomize builds: kustomize build DIR | taffrail check -"
 	case "R", "recursive":
-		return "folders are read with everything below them"
+		return "folders are always read recursively"
 	}
 	return ""
 }

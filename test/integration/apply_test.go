@@ -32,7 +32,7 @@ func TestNamespaceInTheSameApply(t *testing.T) {
 
 		admit(t, name, create(t.Context(), &corev1.Namespace{ObjectMeta: meta}))
 		words := deny(t, name+": a Service of type LoadBalancer", create(t.Context(), service))
-		if !strings.Contains(words, "asked by Guardrail restricted") {
+		if !strings.Contains(words, "required by Guardrail restricted") {
 			t.Errorf("denied for:\n%s", words)
 		}
 		admit(t, name+": a LimitRange", create(t.Context(), limits))

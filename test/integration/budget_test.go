@@ -84,7 +84,7 @@ func TestNobodySwitchesAPolicyOffByAnObjectThatExhaustsIt(t *testing.T) {
 				t.Helper()
 				words := deny(t, what, answer)
 				if !strings.Contains(words, policy.Name+": this policy cannot decide the object: it used more than 250,000 steps") ||
-					!strings.Contains(words, "failurePolicy: Ignore") || !strings.Contains(words, "asked by Guardrail "+guardrail.Name) {
+					!strings.Contains(words, "failurePolicy: Ignore") || !strings.Contains(words, "required by Guardrail "+guardrail.Name) {
 					t.Errorf("%s: denied for\n%s", what, words)
 				}
 			}
@@ -239,14 +239,14 @@ func TestParametersThatWouldMakeEveryRequestLateAreRefused(t *testing.T) {
 		want     string
 	}{
 		"40,000 tags":        {[]v1alpha1.PolicyBinding{with("image-tag", "tags", texts(40_000, "t"))}, "spec.policies[0].parameters: Invalid value: has "},
-		"1,000 patterns":     {[]v1alpha1.PolicyBinding{with("env-credentials", "allowedNames", texts(1000, "*a*"))}, "spec.policies[0].parameters.allowedNames: Invalid value: has 1000 items, and 256 are allowed"},
+		"1,000 patterns":     {[]v1alpha1.PolicyBinding{with("env-credentials", "allowedNames", texts(1000, "*a*"))}, "spec.policies[0].parameters.allowedNames: Invalid value: has 1000 items, but only 256 are allowed"},
 		"a pattern too long": {[]v1alpha1.PolicyBinding{with("env-credentials", "allowedNames", texts(1, strings.Repeat("*a", 600)))}, "spec.policies[0].parameters.allowedNames[0]: Invalid value: has 1202 bytes"},
 		"nine sets of a policy": {func() (all []v1alpha1.PolicyBinding) {
 			for i := range 9 {
 				all = append(all, with("image-tag", "tags", texts(1+i, "t")))
 			}
 			return all
-		}(), "spec.policies[8].parameters: Invalid value: is the 9th set of parameters of this policy in the Guardrail, and 8 are allowed"},
+		}(), "spec.policies[8].parameters: Invalid value: is the 9th set of parameters of this policy in the Guardrail, but only 8 are allowed"},
 	} {
 		g := binding(unique("too-much"), label)
 		g.Spec.Policies = c.bindings

@@ -28,7 +28,7 @@ func TestConfigurationIsCheckedWhenItIsApplied(t *testing.T) {
 		object client.Object
 		want   []string
 	}{
-		"an unknown policy": {binding("refused", "x", "image-tags"), []string{`spec.policies[0].name: Invalid value: "image-tags": no policy has this id, did you mean "image-tag"?`}},
+		"an unknown policy": {binding("refused", "x", "image-tags"), []string{`spec.policies[0].name: Invalid value: "image-tags": there is no policy with this id, did you mean "image-tag"?`}},
 		"a bad parameter": {func() client.Object {
 			g := binding("refused", "x", "image-tag")
 			g.Spec.Policies[0].Parameters = &apiextensionsv1.JSON{Raw: []byte(`{"tags": "latest"}`)}

@@ -57,7 +57,7 @@ func TestJobFromCronJobIsFilled(t *testing.T) {
 	pod := podsOf(t, namespace, "job-name", job.Name, 1)[0]
 	wantResources(t, pod.Name, pod.Spec.Containers[0].Resources, injected)
 	event := createdPod(t, pod.Namespace, pod.Name)
-	want := map[string]string{"mutate.taffrail.dev/inject-resources": "enforce, asked by Guardrail chapter: batch-app: " +
+	want := map[string]string{"mutate.taffrail.dev/inject-resources": "enforce, required by Guardrail chapter: batch-app: " +
 		"sets limits.cpu=250m, limits.memory=768Mi, requests.cpu=100m, requests.memory=512Mi"}
 	if diff := diff(want, ours(event)); diff != "" {
 		t.Errorf("the audit log (-want +got):\n%s", diff)
@@ -149,7 +149,7 @@ func TestBuiltInControllersAreRecorded(t *testing.T) {
 		if event.ResponseStatus.Code != 201 {
 			t.Errorf("%s was answered with %d", user, event.ResponseStatus.Code)
 		}
-		want := "audit, recorded, asked by Guardrail " + late.Name + ": main: "
+		want := "audit, recorded, required by Guardrail " + late.Name + ": main: "
 		if note := ours(event)["validate.taffrail.dev/image-tag"]; !strings.HasPrefix(note, want) {
 			t.Errorf("%s: image-tag is %q, want %q…", user, note, want)
 		}

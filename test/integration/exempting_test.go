@@ -63,7 +63,7 @@ func TestWhoMayExempt(t *testing.T) {
 
 	words := deny(t, "without the right", create(carol, exemptionOf("exempt-a", namespace)))
 	for _, want := range []string{
-		carol.Name + " has no right to loosen", "in namespace " + namespace + ", Guardrail " + g.Name + " would not hold image-tag",
+		carol.Name + " has no right to loosen", "in namespace " + namespace + ", Guardrail " + g.Name + " would no longer apply image-tag",
 		"kubectl create clusterrole exempt-" + g.Name + " --verb=exempt --resource=guardrails.taffrail.dev --resource-name=" + g.Name,
 		"kubectl create rolebinding exempt-" + g.Name + " --namespace=" + namespace + " --clusterrole=exempt-" + g.Name + " --user=" + carol.Name,
 	} {
@@ -209,7 +209,7 @@ func TestAGuardrailLimitsItsExemptions(t *testing.T) {
 	unmark := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":null}}`))
 	must(t, cluster.Admin.Client.Patch(t.Context(), both, unmark))
 	answer := admit(t, "its reason", merged(t, cluster.Admin, both, bothUpdated))
-	if warnings := strings.Join(answer.Warnings, "\n"); !strings.Contains(warnings, "not honoured: ") {
+	if warnings := strings.Join(answer.Warnings, "\n"); !strings.Contains(warnings, "not honored: ") {
 		t.Errorf("warned: %q", answer.Warnings)
 	}
 

@@ -78,7 +78,7 @@ func TestExemptionExcusesUntilItExpires(t *testing.T) {
 			t.Errorf("warned: %s", warning)
 		}
 	}
-	if note := annotations(t, answer)["validate.taffrail.dev/image-tag"]; !strings.HasPrefix(note, "enforce, exempted (Exemption "+e.Name+"), asked by Guardrail chapter: nginx: ") {
+	if note := annotations(t, answer)["validate.taffrail.dev/image-tag"]; !strings.HasPrefix(note, "enforce, exempted (Exemption "+e.Name+"), required by Guardrail chapter: nginx: ") {
 		t.Errorf("recorded is %q", note)
 	}
 

@@ -29,7 +29,7 @@ func TestGuardrailComesAndGoes(t *testing.T) {
 	putGuardrail(t, g)
 	// The status says that it is in force on the replica that writes status, which is
 	// the one that is asked here.
-	if words := deny(t, "with it", dryRun(t.Context())); !strings.Contains(words, "asked by Guardrail "+g.Name) {
+	if words := deny(t, "with it", dryRun(t.Context())); !strings.Contains(words, "required by Guardrail "+g.Name) {
 		t.Errorf("denied for:\n%s", words)
 	}
 	g.Spec.Mode = v1alpha1.ModeWarn

@@ -83,7 +83,7 @@ func TestPolicyOfOnesOwn(t *testing.T) {
 	putGuardrail(t, guardrail)
 	words := deny(t, "without the key", cluster.Alice.Create(t.Context(), configMap(namespace, nil), client.DryRunAll))
 	want := "ConfigMap " + namespace + "/own is refused by 1 policy:\n- " + name + ": the key team is missing\n    field:  data\n" +
-		"    write:  Do what the test wants.\n    asked by Guardrail " + name
+		"    write:  Do what the test wants.\n    required by Guardrail " + name
 	if words != want {
 		t.Errorf("denied for:\n%s", words)
 	}

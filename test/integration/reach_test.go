@@ -274,7 +274,7 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	words := deny(t, "the label goes", relabeled(t, carol, namespace, guard, "null"))
 	for _, want := range []string{
 		carol.Name + " may not relax 1 Guardrail:",
-		"without " + guard + "=enabled, the API server no longer asks Taffrail about this namespace, and Guardrail " + g.Name + " no longer enforces image-tag",
+		"without " + guard + "=enabled, the API server no longer calls Taffrail for this namespace, and Guardrail " + g.Name + " no longer enforces image-tag",
 	} {
 		if !strings.Contains(words, want) {
 			t.Errorf("%q is not in:\n%s", want, words)

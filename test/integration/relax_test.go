@@ -220,7 +220,7 @@ func TestLooseningThatCostsNothing(t *testing.T) {
 	answer = admit(t, "audit", relabeled(t, frank, newNamespace(t, "relax-audit", label+"=audit"), label, "null"))
 	event, err := cluster.AuditedAnswer(t.Context(), answer)
 	must(t, err)
-	if note := event.Annotations["relax.taffrail.dev/relax"]; !strings.HasPrefix(note, "audit, recorded, asked by Guardrail "+recording.Name) || len(answer.Warnings) > 0 {
+	if note := event.Annotations["relax.taffrail.dev/relax"]; !strings.HasPrefix(note, "audit, recorded, required by Guardrail "+recording.Name) || len(answer.Warnings) > 0 {
 		t.Errorf("recorded is %q, warnings %q", note, answer.Warnings)
 	}
 }

@@ -126,7 +126,7 @@ func TestControllersMayWriteViolatingRevisions(t *testing.T) {
 						e.ResponseStatus.Code != http.StatusConflict // it tries again
 				})
 				must(t, err)
-				want := "audit, recorded, asked by Guardrail " + g.Name + ": backend-app: "
+				want := "audit, recorded, required by Guardrail " + g.Name + ": backend-app: "
 				if note := ours(event)["validate.taffrail.dev/image-tag"]; event.ResponseStatus.Code >= 300 || !strings.HasPrefix(note, want) {
 					t.Errorf("%s: answered with %d, image-tag is %q", user, event.ResponseStatus.Code, note)
 				}

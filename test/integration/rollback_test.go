@@ -259,7 +259,7 @@ func TestTheControllersOwnRollbackIsNeverDenied(t *testing.T) {
 					e.ResponseStatus.Code != http.StatusConflict // it tries again
 			})
 			must(t, err)
-			want := "audit, recorded, asked by Guardrail " + g.Name
+			want := "audit, recorded, required by Guardrail " + g.Name
 			if note := ours(event)["validate.taffrail.dev/image-tag"]; event.ResponseStatus.Code != 200 || !strings.HasPrefix(note, want) {
 				t.Errorf("answered with %d, %q", event.ResponseStatus.Code, note)
 			}

@@ -83,7 +83,7 @@ func TestMirrorPodsAreRecorded(t *testing.T) {
 	}
 	pod := mirror(name)
 	answer := admit(t, "a mirror Pod", kubelet.Create(t.Context(), pod))
-	want := "audit, recorded, asked by Guardrail chapter: main: "
+	want := "audit, recorded, required by Guardrail chapter: main: "
 	if note := annotations(t, answer)["validate.taffrail.dev/image-tag"]; !strings.HasPrefix(note, want) {
 		t.Errorf("the audit log says %q, want %q…", note, want)
 	}
@@ -114,7 +114,7 @@ func TestTrustedWritersAreRecorded(t *testing.T) {
 			deny(t, name, answer)
 			continue
 		}
-		want := "audit, recorded, asked by Guardrail " + g.Name
+		want := "audit, recorded, required by Guardrail " + g.Name
 		if note := annotations(t, admit(t, name, answer))["validate.taffrail.dev/image-tag"]; !strings.HasPrefix(note, want) || len(answer.Warnings) > 0 {
 			t.Errorf("%s: the audit log says %q, want %q…; warnings %q", name, note, want, answer.Warnings)
 		}

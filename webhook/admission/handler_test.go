@@ -47,7 +47,7 @@ func TestNotAnAdmissionReview(t *testing.T) {
 }
 
 func TestInternalErrorIsHTTP500(t *testing.T) {
-	f := start(t, failing(errors.New("learning the labels of namespace \"eks-work\":\n connection refused "+strings.Repeat("x", 5000))))
+	f := start(t, failing(errors.New("reading the labels of namespace \"eks-work\":\n connection refused "+strings.Repeat("x", 5000))))
 	for _, path := range []string{"/mutate", "/validate"} {
 		a := f.post(path, body("Deployment", deployment))
 		if a.status != http.StatusInternalServerError || a.header.Get("Retry-After") != "" {

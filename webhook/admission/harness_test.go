@@ -198,7 +198,7 @@ func imageTag(mode decision.Mode) decision.Finding {
 	return decision.Finding{
 		Policy: "image-tag", Guardrails: []string{"chapter"}, Mode: mode, Container: "nginx",
 		Path:        "spec.template.spec.containers[0].image",
-		Message:     `image "nginx" has no tag, so it means whatever latest is today`,
+		Message:     `image "nginx" has no tag, so it resolves to whatever latest is at pull time`,
 		Remediation: "Name a version in the image, for example nginx:1.27.3.",
 		Fix:         []decision.PatchOperation{{Op: "add", Path: "/spec", Value: "not-to-be-printed"}},
 	}

@@ -22,8 +22,8 @@ func (d *Decider) decideAmbiguous(ctx context.Context, r *decision.Request) (*de
 	}
 	finding := decision.Finding{
 		Policy: ambiguousPolicy, Severity: decision.SeverityHigh, Key: ambiguousPolicy,
-		Message:     "it can be read in more than one way: " + r.Ambiguous,
-		Remediation: "Write each name once, as Kubernetes documents it, and a template as a whole.",
+		Message:     "the object can be read in more than one way: " + r.Ambiguous,
+		Remediation: "Write each field name once, in the spelling of the Kubernetes documentation, and a template as a whole.",
 	}
 	bindings, err := d.resolveAll(ctx, r)
 	if err != nil {

@@ -95,7 +95,7 @@ func decided(r *decision.Request) bool {
 func (d *Decider) resolve(ctx context.Context, r *decision.Request, facts FactSource) ([]config.AppliedBinding, error) {
 	namespace, err := facts.Namespace(ctx, r.Namespace.Name)
 	if err != nil {
-		return nil, fmt.Errorf("learning the labels of namespace %q: %w", r.Namespace.Name, err)
+		return nil, fmt.Errorf("reading the labels of namespace %q: %w", r.Namespace.Name, err)
 	}
 	r.Namespace = namespace
 	return d.snapshot.Guardrails().Resolve(r, d.options.MaxMode), nil

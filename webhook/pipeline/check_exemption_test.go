@@ -27,10 +27,10 @@ func exemptionUntil(expires string) *v1alpha1.Exemption {
 // A date is about the time in which it is written: later, it has to pass.
 func TestCheckAsksForADateToCome(t *testing.T) {
 	over := func(date string) string {
-		return "spec.expires: " + date + " is over: write the last day on which the Exemption is needed"
+		return "spec.expires: " + date + " has passed: write the last day on which the Exemption is needed"
 	}
 	far := func(date string) string {
-		return "spec.expires: " + date + " is more than a year away: is it an exception, or another rule?"
+		return "spec.expires: " + date + " is more than a year away: is this an exception, or should the policy change?"
 	}
 	owned := func(e *v1alpha1.Exemption) *v1alpha1.Exemption {
 		e.Spec.Owner = "somebody else"
@@ -53,7 +53,7 @@ func TestCheckAsksForADateToCome(t *testing.T) {
 		"another that is far away":            {exemptionUntil("2029-01-13"), exemptionUntil("2029-01-14"), "", far("2029-01-13")},
 		"one that stands in an object broken": {exemptionUntil("2027-01-14"), enforcing("g", binding("image-tag", "")), over("2027-01-14"), ""},
 		"no date": {exemptionUntil("soon"), nil,
-			`spec.expires: Invalid value: "soon": write the last day as in 2027-01-31, or the moment of the end as in 2027-01-31T18:00:00Z`, ""},
+			`spec.expires: Invalid value: "soon": write the last day, such as 2027-01-31, or the exact end, such as 2027-01-31T18:00:00Z`, ""},
 	} {
 		if faults, warnings := (&configured{}).faultsOf(t, written(t, c.e, c.before)); faults != c.faults || warnings != c.warnings {
 			t.Errorf("%s: got %q, and the warnings %q", name, faults, warnings)
@@ -90,11 +90,11 @@ func TestCheckRefusesWhatAGuardrailDoesNotHonour(t *testing.T) {
 	}
 	longAgo := checkedAt.AddDate(0, 0, -6)
 	const (
-		noneFrom  = "spec.policies[1]: Guardrail never lets no Exemption excuse from require-probes: leave it out"
-		inAWeek   = "spec.expires: Guardrail week honours it no longer than until 2027-01-22T12:00:00Z: write 2027-01-21, or earlier"
-		tomorrow  = "spec.expires: Guardrail week honours it no longer than until 2027-01-16T12:00:00Z: write 2027-01-15, or earlier"
-		inAnHour  = "spec.expires: Guardrail hour honours it no longer than until 2027-01-15T13:00:00Z: write 2027-01-15T13:00:00Z, or earlier"
-		labelHour = "spec.expires: Guardrail label honours it no longer than until 2027-01-15T13:00:00Z: write 2027-01-15T13:00:00Z, or earlier"
+		noneFrom  = "spec.policies[1]: Guardrail never allows no Exemption from require-probes: remove it"
+		inAWeek   = "spec.expires: Guardrail week honors it only until 2027-01-22T12:00:00Z: write 2027-01-21 or earlier"
+		tomorrow  = "spec.expires: Guardrail week honors it only until 2027-01-16T12:00:00Z: write 2027-01-15 or earlier"
+		inAnHour  = "spec.expires: Guardrail hour honors it only until 2027-01-15T13:00:00Z: write 2027-01-15T13:00:00Z or earlier"
+		labelHour = "spec.expires: Guardrail label honors it only until 2027-01-15T13:00:00Z: write 2027-01-15T13:00:00Z or earlier"
 	)
 	for name, c := range map[string]struct {
 		guardrails       []v1alpha1.Guardrail
@@ -113,14 +113,14 @@ func TestCheckRefusesWhatAGuardrailDoesNotHonour(t *testing.T) {
 		"in a namespace by its label":         {[]v1alpha1.Guardrail{onLabel}, exempting("image-tag"), nil, labelHour, ""},
 		"as it was before": {
 			[]v1alpha1.Guardrail{week}, created(exempting("image-tag", "min-replicas"), longAgo), created(exempting("image-tag"), longAgo),
-			"", "not honoured: " + tomorrow,
+			"", "not honored: " + tomorrow,
 		},
 		"as it was before, and more": {
 			[]v1alpha1.Guardrail{never, week}, created(exempting("image-tag", "require-probes"), longAgo), created(exempting("image-tag"), longAgo),
 			noneFrom + "\n" + tomorrow, "",
 		},
 		"that is not valid": {[]v1alpha1.Guardrail{week}, until(exempting("image-tag"), "soon"), nil,
-			`spec.expires: Invalid value: "soon": write the last day as in 2027-01-31, or the moment of the end as in 2027-01-31T18:00:00Z`, ""},
+			`spec.expires: Invalid value: "soon": write the last day, such as 2027-01-31, or the exact end, such as 2027-01-31T18:00:00Z`, ""},
 	} {
 		stored := &configured{
 			objects:    config.Objects{Guardrails: c.guardrails},

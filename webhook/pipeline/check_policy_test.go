@@ -51,13 +51,13 @@ func TestCheckTellsWhatAPolicyBreaks(t *testing.T) {
 		faults, warnings string // how they begin, one a line
 	}{
 		"a new one":           {ownPolicy("new", "", plainRule), nil, "", ""},
-		"the same parameters": {ownPolicy("own", parameter("most"), podRule), &stored.Policies[0], "", "kinds: nothing is decided about "},
+		"the same parameters": {ownPolicy("own", parameter("most"), podRule), &stored.Policies[0], "", "kinds: it does not apply to "},
 		"other parameters": {
 			ownPolicy("own", parameter("least"), plainRule), &stored.Policies[0],
-			"", `Guardrail binds will not hold: spec.policies[0].parameters`,
+			"", `Guardrail binds will not be in force: spec.policies[0].parameters`,
 		},
 		"one that does not compile": {ownPolicy("new", "", broken), nil, "spec.rego: ", ""},
-		"one that did not compile":  {ownPolicy("wrong", "", broken+"\n\n# Still."), &stored.Policies[1], "", "still wrong: spec.rego: "},
+		"one that did not compile":  {ownPolicy("wrong", "", broken+"\n\n# Still."), &stored.Policies[1], "", "existing error: spec.rego: "},
 	} {
 		var before config.Object
 		if c.before != nil {
@@ -77,7 +77,7 @@ func beginsAs(text, beginning string) bool {
 
 // An author learns which kinds a Policy decides beyond METADATA and which not, and who binds it which not.
 func TestCheckTellsTheKindsOfAPolicy(t *testing.T) {
-	const uncovered = "a Pod made from ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps, Job.batch, ReplicationController is decided only when it is created"
+	const uncovered = "a Pod created from ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps, Job.batch, ReplicationController is decided only when it is created"
 	for name, c := range map[string]struct {
 		kinds, rule string
 		own, bound  string
@@ -85,11 +85,11 @@ func TestCheckTellsTheKindsOfAPolicy(t *testing.T) {
 		"about Deployments themselves": {"Deployment.apps", plainRule, "", ""},
 		"about Pods in Deployments": {
 			"Deployment.apps", podRule,
-			"kinds: nothing is decided about Pod, StatefulSet.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Job.batch, CronJob.batch", "",
+			"kinds: it does not apply to Pod, StatefulSet.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Job.batch, CronJob.batch", "",
 		},
 		"about Pods in any template": {
 			"Pod", podRule,
-			"kinds: it is about ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps, Job.batch, ReplicationController, Deployment.apps, CronJob.batch too", "",
+			"kinds: it also applies to ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps, Job.batch, ReplicationController, Deployment.apps, CronJob.batch", "",
 		},
 		"about Pods alone": {"Pod", ownRule, "kinds: " + uncovered, "own: " + uncovered},
 	} {

@@ -117,7 +117,7 @@ func TestCheckLooksAtASpecThatIsWritten(t *testing.T) {
 		r := written(t, wrong, nil)
 		c.change(r)
 		faults, _ := (&configured{}).faultsOf(t, r)
-		if want := `spec.policies[0].name: Invalid value: "no-such-policy": no policy has this id`; c.refused != (faults == want) || !c.refused && faults != "" {
+		if want := `spec.policies[0].name: Invalid value: "no-such-policy": there is no policy with this id`; c.refused != (faults == want) || !c.refused && faults != "" {
 			t.Errorf("%s: got %q", name, faults)
 		}
 	}
@@ -175,26 +175,26 @@ func TestCheckFailsForWhatItCannotFindOut(t *testing.T) {
 
 // What was wrong before is no reason to refuse what is written now, wherever in the list it stands.
 func TestCheckWarnsOfWhatWasWrongBefore(t *testing.T) {
-	const gone = `Invalid value: "gone": no policy has this id`
+	const gone = `Invalid value: "gone": there is no policy with this id`
 	for name, c := range map[string]struct {
 		object, before   config.Object
 		faults, warnings string
 	}{
 		"a Guardrail": {
 			enforcing("g", binding("image-tag", ""), binding("gone", "")), enforcing("g", binding("gone", "")),
-			"", "still wrong: spec.policies[1].name: " + gone,
+			"", "existing error: spec.policies[1].name: " + gone,
 		},
 		"a Guardrail with another fault": {
 			enforcing("g", binding("lost", ""), binding("gone", "")), enforcing("g", binding("gone", "")),
-			`spec.policies[0].name: Invalid value: "lost": no policy has this id`, "still wrong: spec.policies[1].name: " + gone,
+			`spec.policies[0].name: Invalid value: "lost": there is no policy with this id`, "existing error: spec.policies[1].name: " + gone,
 		},
 		"an Exemption": {
 			exempting("image-tag", "gone"), exempting("gone"),
-			"", "still wrong: spec.policies[1]: " + gone,
+			"", "existing error: spec.policies[1]: " + gone,
 		},
 		"an Exemption with another fault": {
 			exempting("gone", "lost"), exempting("gone"),
-			`spec.policies[1]: Invalid value: "lost": no policy has this id`, "still wrong: spec.policies[0]: " + gone,
+			`spec.policies[1]: Invalid value: "lost": there is no policy with this id`, "existing error: spec.policies[0]: " + gone,
 		},
 		"an Exemption that was a Guardrail's name": {exempting("gone"), enforcing("gone", binding("gone", "")), "spec.policies[0]: " + gone, ""},
 	} {
@@ -214,7 +214,7 @@ func TestCheckWarnsOfInjectionsThatDiffer(t *testing.T) {
 		return enforcing(name, append(more, binding("inject-resources", requests(cpu, "64Mi")))...)
 	}
 	stored := &configured{objects: config.Objects{Guardrails: []v1alpha1.Guardrail{*inject("a", "10m"), *inject("b", "20m"), *enforcing("c", binding("image-tag", ""))}}}
-	differs := "resources.requests.cpu: Guardrail %s asks for %s, this one for %s, so neither is filled in in every namespace"
+	differs := "resources.requests.cpu: Guardrail %s requires %s and this one %s, so neither is filled in (in every namespace)"
 	for name, c := range map[string]struct {
 		g    *v1alpha1.Guardrail
 		want string

@@ -91,12 +91,12 @@ func TestConflictsBetweenInjections(t *testing.T) {
 
 func TestConflictsAreTold(t *testing.T) {
 	for want, c := range map[string]pipeline.Conflict{
-		"f: Guardrail b asks for 2, this one for 1, so neither is filled in in every namespace": {With: "b", Field: "f", Value: "1", Other: "2", Everywhere: true},
-		"f: another binding asks for 2, this one for 1, so neither is filled in in a, b":        {Field: "f", Value: "1", Other: "2", Namespaces: []string{"a", "b"}},
-		"f: another binding asks for 2, this one for 1, so neither is filled in in a, b, c, d": {
+		"f: Guardrail b requires 2 and this one 1, so neither is filled in (in every namespace)": {With: "b", Field: "f", Value: "1", Other: "2", Everywhere: true},
+		"f: another binding requires 2 and this one 1, so neither is filled in (in a, b)":        {Field: "f", Value: "1", Other: "2", Namespaces: []string{"a", "b"}},
+		"f: another binding requires 2 and this one 1, so neither is filled in (in a, b, c, d)": {
 			Field: "f", Value: "1", Other: "2", Namespaces: []string{"a", "b", "c", "d"},
 		},
-		"f: another binding asks for 2, this one for 1, so neither is filled in in a, b, c and 2 more": {
+		"f: another binding requires 2 and this one 1, so neither is filled in (in a, b, c and 2 more)": {
 			Field: "f", Value: "1", Other: "2", Namespaces: []string{"a", "b", "c", "d", "e"},
 		},
 	} {

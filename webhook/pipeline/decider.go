@@ -134,7 +134,7 @@ func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, pa
 	wanted := wantedFacts(r, bindings)
 	if len(wanted) > 0 {
 		if r.Facts, err = facts.Facts(ctx, factNamespace(r), wanted); err != nil {
-			return nil, nil, fmt.Errorf("learning the facts of namespace %q: %w", factNamespace(r), err)
+			return nil, nil, fmt.Errorf("reading the facts of namespace %q: %w", factNamespace(r), err)
 		}
 	}
 
@@ -145,7 +145,7 @@ func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, pa
 		return nil, nil, err
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, nil, fmt.Errorf("placing injections: %w", err)
+		return nil, nil, fmt.Errorf("planning injections: %w", err)
 	}
 	would, err := d.wouldFill(ctx, r, bindings, results, plan, exemptions)
 	if err != nil {

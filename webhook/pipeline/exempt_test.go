@@ -132,16 +132,16 @@ func TestExemptTellsWhatIsLoosened(t *testing.T) {
 	}{
 		"by a Guardrail": {
 			[]any{"require-probes", "image-tag"}, []any{"shop"},
-			"a/shop: in namespace shop, Guardrail a would not hold image-tag, require-probes",
+			"a/shop: in namespace shop, Guardrail a would no longer apply image-tag, require-probes",
 		},
-		"everywhere": {[]any{"image-tag"}, []any{"*"}, "a/: in every namespace, Guardrail a would not hold image-tag"},
+		"everywhere": {[]any{"image-tag"}, []any{"*"}, "a/: in every namespace, Guardrail a would no longer apply image-tag"},
 		"to come": {
 			[]any{"ours", "theirs"}, []any{"shop"},
-			"/shop: in namespace shop, no Guardrail binds ours, theirs yet, so it would excuse from whichever does later",
+			"/shop: in namespace shop, no Guardrail binds ours, theirs yet, and the Exemption would apply to any that does so later",
 		},
 		"to come everywhere": {
 			[]any{"ours"}, []any{"*"},
-			"/: in every namespace, no Guardrail binds ours yet, so it would excuse from whichever does later",
+			"/: in every namespace, no Guardrail binds ours yet, and the Exemption would apply to any that does so later",
 		},
 	} {
 		r := exemptionRequest(func(s map[string]any) { s["policies"], s["namespaces"] = c.policies, c.namespaces })

@@ -186,7 +186,7 @@ func newFinding(binding config.AppliedBinding, mode decision.Mode, v *decision.V
 }
 
 func (e *evidence) uncertain(binding config.AppliedBinding) string {
-	return fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
+	return fmt.Sprintf("namespace %s is not in the input, and Guardrail %s selects by its labels",
 		e.request.Namespace.Name, binding.Guardrail.Name)
 }
 
@@ -200,7 +200,7 @@ func failureFinding(binding config.AppliedBinding, mode decision.Mode, err error
 		Severity:    binding.Policy.Severity,
 		Key:         "evaluation",
 		Message:     "this policy cannot decide the object: it " + rego.FailureReason(err),
-		Remediation: "Make the object simpler or smaller, or ask whoever wrote the policy. A Guardrail admits what it cannot decide by failurePolicy: Ignore.",
+		Remediation: "Make the object simpler or smaller, or ask the author of the policy. With failurePolicy: Ignore, a Guardrail admits what the policy cannot decide.",
 		Failed:      true,
 		FailOpen:    binding.FailOpen,
 	}

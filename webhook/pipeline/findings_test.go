@@ -149,7 +149,7 @@ func TestWhatNoDenialDependsOn(t *testing.T) {
 	if d := decideOn(t, e); d.Findings[0].WouldDeny || d.Findings[0].Unknown != "nobody knows" || d.Findings[0].Unselected {
 		t.Errorf("nobody knows: got %+v", d.Findings)
 	}
-	for failOpen, want := range map[bool]string{false: "namespace shop is not in the input: nobody can tell whether Guardrail g selects it", true: "no time"} {
+	for failOpen, want := range map[bool]string{false: "namespace shop is not in the input, and Guardrail g selects by its labels", true: "no time"} {
 		e := evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: decision.Result{Err: errors.New("no time")}, uncertain: true})
 		e.bindings[0].FailOpen = failOpen
 		if f := decideOn(t, e).Findings[0]; f.Unknown != want || f.Unselected == failOpen || f.WouldDeny {
@@ -177,7 +177,7 @@ func TestWhatAFindingHas(t *testing.T) {
 		want := decision.Finding{
 			Policy: "a-policy", Guardrails: []string{"g"}, Mode: decision.ModeWarn, Severity: decision.SeverityHigh, Key: "evaluation",
 			Message:     "this policy cannot decide the object: it fails, see Taffrail's log",
-			Remediation: "Make the object simpler or smaller, or ask whoever wrote the policy. A Guardrail admits what it cannot decide by failurePolicy: Ignore.",
+			Remediation: "Make the object simpler or smaller, or ask the author of the policy. With failurePolicy: Ignore, a Guardrail admits what the policy cannot decide.",
 			Failed:      true, FailOpen: failOpen, Unknown: unknown, WouldDeny: !failOpen,
 		}
 		if !failOpen {

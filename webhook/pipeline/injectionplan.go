@@ -113,7 +113,7 @@ func group(proposals []proposal) ([]*target, error) {
 		}
 		value, err := resource.ParseQuantity(p.Intent.Value)
 		if err != nil {
-			return nil, &intentError{Policy: p.Policy, Reason: fmt.Sprintf("%q is no quantity", p.Intent.Value)}
+			return nil, &intentError{Policy: p.Policy, Reason: fmt.Sprintf("%q is not a quantity", p.Intent.Value)}
 		}
 		fresh := &target{
 			binding: p.Binding, policy: p.Policy, guardrails: []string{p.Guardrail}, mode: p.Mode,
@@ -134,7 +134,7 @@ func group(proposals []proposal) ([]*target, error) {
 
 func (t *target) join(other *target) {
 	if t.value.Cmp(other.value) != 0 {
-		t.conflict = fmt.Sprintf("not set: Guardrails disagree, %s asks for %s, %s for %s",
+		t.conflict = fmt.Sprintf("not set: Guardrails disagree, %s requires %s and %s requires %s",
 			strings.Join(t.guardrails, ", "), t.value.String(), other.guardrails[0], other.value.String())
 	}
 	t.guardrails = append(t.guardrails, other.guardrails...)

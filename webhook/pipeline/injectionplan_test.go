@@ -108,7 +108,7 @@ func TestConflictingGuardrailsInjectNothing(t *testing.T) {
 	if len(p.Fills) != 1 || p.Fills[0].Field != "resources.requests.memory" {
 		t.Errorf("got %+v", p.Fills)
 	}
-	if len(p.Gaps) != 1 || !strings.Contains(p.Gaps[0].Reason, "one asks for 100m, two for 200m") {
+	if len(p.Gaps) != 1 || !strings.Contains(p.Gaps[0].Reason, "one requires 100m and two requires 200m") {
 		t.Errorf("got %+v", p.Gaps)
 	}
 }

@@ -62,7 +62,7 @@ func isBinding(r *decision.Request) bool {
 	return r.Kind.GroupKind() == schema.GroupKind{Kind: "Binding"} && (r.Subresource == "" || r.Subresource == "binding")
 }
 
-var errNoPods = errors.New("nobody can read the Pod that it is about")
+var errNoPods = errors.New("the Pod to bind cannot be read")
 
 // decideBinding decides a Binding as an UPDATE of its Pod: the API server adds the Binding's
 // labels and annotations to the Pod's.

@@ -35,15 +35,15 @@ const (
 
 // The reasons for tolerating a finding that would deny.
 const (
-	hadBefore    = "the stored object has it already"
-	failedBefore = "it cannot decide the stored object either"
+	hadBefore    = "the stored object already has it"
+	failedBefore = "the policy cannot decide the stored object either"
 	unchanged    = "this update changes nothing that a policy reads"
 )
 
 // Additions to a finding that is not tolerated.
 const (
 	worse             = ", worse than in the stored object"
-	baselineUndecided = "the stored object cannot be decided, and may have it already"
+	baselineUndecided = "the stored object cannot be decided, and may already have it"
 )
 
 // blocks reports whether the candidate keeps an update from being admitted: its finding denies,

@@ -25,7 +25,7 @@ func TestSharedLimitsAtTheirEdge(t *testing.T) {
 	odd.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}
 	elsewhere := *enforcing("elsewhere", binding("require-probes", ""))
 	half := config.MaxParameters / 2
-	const shared = `spec.policies: Invalid value: "image-tag": together with other Guardrails, namespace shop would have parameters of 16385 bytes, and 16384 are allowed: merge them, or select other namespaces`
+	const shared = `spec.policies: Invalid value: "image-tag": together with other Guardrails, namespace shop would have parameters of 16385 bytes, but only 16384 are allowed: merge them, or select other namespaces`
 	namespaces := []decision.Namespace{{Name: "shop", Known: true}}
 	for name, c := range map[string]struct {
 		stored []v1alpha1.Guardrail
@@ -45,7 +45,7 @@ func TestSharedLimitsAtTheirEdge(t *testing.T) {
 	was, now := tags("b", half+1), tags("b", half+1)
 	now.Spec.Mode = v1alpha1.ModeWarn
 	stored := &configured{objects: config.Objects{Guardrails: []v1alpha1.Guardrail{tags("a", half), was}}, namespaces: namespaces}
-	if faults, warnings := stored.faultsOf(t, written(t, &now, &was)); faults != "" || !strings.HasPrefix(warnings, "still wrong: spec.policies: Invalid value:") {
+	if faults, warnings := stored.faultsOf(t, written(t, &now, &was)); faults != "" || !strings.HasPrefix(warnings, "existing error: spec.policies: Invalid value:") {
 		t.Errorf("what was so before: got %.300s, and the warnings %.300s", faults, warnings)
 	}
 	// Whether it was so before cannot be told without the namespaces.

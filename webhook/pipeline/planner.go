@@ -103,7 +103,7 @@ func (p *planner) proposals(ctx context.Context, r *decision.Request, bindings [
 		}
 		instances, skipReason, undecided := p.covering(ctx, &bindings[i])
 		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("finding out when the template was written: %w", err)
+			return nil, fmt.Errorf("determining when the template was written: %w", err)
 		}
 		for _, instance := range slices.Sorted(maps.Keys(past)) {
 			if slices.Contains(instances, instance) {
@@ -179,9 +179,9 @@ func (p *planner) covering(ctx context.Context, binding *config.AppliedBinding) 
 	selected := p.selectedSince(ctx, g)
 	switch {
 	case selected.err != nil:
-		return nil, "not known since when Guardrail " + g.Name + " selects the namespace: " + selected.err.Error(), true
+		return nil, "it is not known how long Guardrail " + g.Name + " has selected the namespace: " + selected.err.Error(), true
 	case !selected.known, len(g.Injection.Instances(binding.Policy.ID)) == 0:
-		return nil, "not recorded yet since when Guardrail " + g.Name + " injects here", true
+		return nil, "it is not recorded yet how long Guardrail " + g.Name + " has injected into this namespace", true
 	}
 	covered := func(at time.Time) []int {
 		return g.Injection.Covering(binding.Policy.ID, at, selected.since, r.Namespace.Created)
@@ -195,7 +195,7 @@ func (p *planner) covering(ctx context.Context, binding *config.AppliedBinding) 
 	}
 	written := p.templateWritten(ctx)
 	if written.err != nil {
-		return nil, "not known when the template was written: " + written.err.Error(), true
+		return nil, "it is not known when the template was written: " + written.err.Error(), true
 	}
 	if instances = covered(written.at); len(instances) == 0 {
 		return nil, skippedOlder, false

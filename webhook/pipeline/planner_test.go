@@ -89,7 +89,7 @@ func TestPodsAreFilledByTheAgeOfTheirTemplate(t *testing.T) {
 		"apps/v1 ReplicaSet new u":         "20m",
 		"apps/v1 ReplicaSet old v":         "20m", // not its uid: nobody made it from a template
 		"apps/v1 ReplicaSet gone u":        "20m",
-		"apps/v1 ReplicaSet away u":        "left: not known when the template was written: away",
+		"apps/v1 ReplicaSet away u":        "left: it is not known when the template was written: away",
 		"v1 ReplicationController old u":   "left: the template is older than the injection",
 		"apps/v1 StatefulSet set u set-1":  "left: the template is older than the injection",
 		"apps/v1 StatefulSet set u set-2":  "20m",
@@ -208,7 +208,7 @@ func TestTemplatesAreToldWhatTheirPodsGet(t *testing.T) {
 		fills           string
 	}{
 		"a new Deployment":            {injectingSince(t), "CREATE", "Deployment.apps", object(30, template), "null", decision.VerdictAllow, "20m"},
-		"a new one, nothing recorded": {unrecorded, "CREATE", "Deployment.apps", object(30, template), "null", decision.VerdictUnknown, "left: not recorded yet since when Guardrail g injects here"},
+		"a new one, nothing recorded": {unrecorded, "CREATE", "Deployment.apps", object(30, template), "null", decision.VerdictUnknown, "left: it is not recorded yet how long Guardrail g has injected into this namespace"},
 		"a ReplicationController's new container": {injectingSince(t), "UPDATE", "ReplicationController", object(9, two), object(9, template), decision.VerdictDeny,
 			"left: the template is older than the injection"},
 		"an old CronJob's new container": {injectingSince(t), "UPDATE", "CronJob.batch", object(9, cronJob(two)), object(9, cronJob(template)), decision.VerdictDeny,

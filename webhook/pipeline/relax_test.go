@@ -110,11 +110,11 @@ func TestRelaxSaysWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := strings.TrimSpace(`
-Namespace team-a would be held to less, and system:serviceaccount:ci:deployer may not relax 1 Guardrail:
+Namespace team-a would get fewer or weaker policies, but system:serviceaccount:ci:deployer may not relax 1 Guardrail:
 - with guard=off instead of on and with skip=yes, Guardrail team no longer enforces image-tag, require-probes
     field:  metadata.labels
-    write:  Leave the labels as they are, or ask somebody who may relax Guardrail team.
-An administrator gives the right with:
+    write:  Keep the labels as they are, or ask someone who may relax Guardrail team.
+An administrator grants the permission with:
     kubectl create clusterrole relax-team --verb=relax --resource=guardrails.taffrail.dev --resource-name=team
     kubectl create clusterrolebinding relax-team --clusterrole=relax-team --serviceaccount=ci:deployer`)
 	if got := d.RelaxDenial(r.Subject(), r.User); got != want {

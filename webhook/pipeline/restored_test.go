@@ -122,7 +122,7 @@ func TestRollbacks(t *testing.T) {
 		"made for a longer name":     {"Deployment", strings.Replace(replicaSet(controlled("1"), hashed), "web-1", "web-a-1", 1), decision.VerdictDeny},
 		"on its way out":             {"Deployment", replicaSet(`"deletionTimestamp":"2026-01-01T00:00:00Z",`+controlled("1"), hashed), decision.VerdictDeny},
 		"another set's by its name":  {"StatefulSet", strings.Replace(revision(controlled("1"), replacing), "web-1", "web-a-1", 1), decision.VerdictDeny},
-		"in other letters":           {"StatefulSet", revision(controlled("1"), strings.Replace(replacing, "containers", "Containers", 1)), decision.VerdictDeny},
+		"in a different case":        {"StatefulSet", revision(controlled("1"), strings.Replace(replacing, "containers", "Containers", 1)), decision.VerdictDeny},
 		"a set's revision":           {"StatefulSet", revision(controlled("1"), replacing), decision.VerdictWarn},
 		"a DaemonSet's revision":     {"DaemonSet", revision(controlled("1"), replacing), decision.VerdictWarn},
 		"another set's revision":     {"StatefulSet", revision(controlled("2"), replacing), decision.VerdictDeny},

@@ -90,7 +90,7 @@ func TestTemplatesAreAsOldAsTheirRevision(t *testing.T) {
 		"another template":         {[][2]int{{9, 1}}, &live{}, nil, "20m"},
 		"another's":                {[][2]int{{9, 2}, {11, 0}}, &live{}, nil, "10m"},
 		"none":                     {nil, &live{}, nil, "20m"},
-		"nobody answers":           {nil, &live{err: errors.New("away")}, nil, "left: not known when the template was written: away"},
+		"nobody answers":           {nil, &live{err: errors.New("away")}, nil, "left: it is not known when the template was written: away"},
 		"nobody to ask":            {nil, nil, nil, "10m"}, // the object's own age
 		"no uid":                   {nil, &live{}, func(object map[string]any) { delete(object["metadata"].(map[string]any), "uid") }, "10m"},
 		"no selector":              {nil, &live{}, func(object map[string]any) { delete(object["spec"].(map[string]any), "selector") }, "10m"},
@@ -161,7 +161,7 @@ func TestJobsAreAsOldAsTheirCronJob(t *testing.T) {
 		"another kind":         {owner("batch", "Job", "old", "c"), "20m", "10m"},
 		"another group":        {owner("example.com", "CronJob", "old", "c"), "20m", "10m"},
 		"nobody's":             {`"labels":{}`, "20m", "10m"},
-		"nobody answers of it": {owner("batch", "CronJob", "away", "c"), "left: not known when the template was written: away", "left: not known when the template was written: away"},
+		"nobody answers of it": {owner("batch", "CronJob", "away", "c"), "left: it is not known when the template was written: away", "left: it is not known when the template was written: away"},
 	} {
 		for operation, want := range map[string]string{"CREATE": c.created, "UPDATE": c.updated} {
 			object := fmt.Sprintf(`{"metadata":{"name":"x","uid":"u","creationTimestamp":%q,%s},"spec":{"template":{"spec":{"containers":[{"name":"app","image":"app:1"}]}}}}`,
@@ -211,7 +211,7 @@ func TestAPodOfNoTemplateIsOfToday(t *testing.T) {
 // With one set of parameters, an object that is younger tells enough: nobody is asked.
 func TestNobodyIsAskedAboutAnObjectThatIsYounger(t *testing.T) {
 	const template = `{"spec":{"containers":[{"name":"app","image":"app:%d"}]}}`
-	for created, want := range map[int]string{9: "left: not known when the template was written: away", 10: "left: not known when the template was written: away", 11: "20m"} {
+	for created, want := range map[int]string{9: "left: it is not known when the template was written: away", 10: "left: it is not known when the template was written: away", 11: "20m"} {
 		g := onlyInjecting(t)
 		g.Status.Injection.Periods = []v1alpha1.InjectionPeriod{{Policy: "inject-resources", Parameters: *g.Spec.Policies[0].Parameters, Since: minutes(10)}}
 		object := func(image int) string {

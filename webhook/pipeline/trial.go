@@ -33,7 +33,7 @@ func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy) (war
 			return nil, err
 		}
 		if err := results[0].Err; err != nil {
-			warnings = append(warnings, fmt.Sprintf("it cannot decide a plain %s: it %s", kind.Kind, rego.FailureReason(err)))
+			warnings = append(warnings, fmt.Sprintf("the Policy cannot decide a plain %s: it %s", kind.Kind, rego.FailureReason(err)))
 		}
 	}
 	return warnings, nil

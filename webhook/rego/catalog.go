@@ -142,7 +142,7 @@ func (c *Catalog) addLibraryModule(file, source string) error {
 	folder := path.Dir(file)
 	want := libraryRoot + "." + strings.ReplaceAll(folder, "/", ".")
 	if got := packageOf(module); got != want {
-		return fmt.Errorf("%s: package is %s, but its folder makes it %s", file, got, want)
+		return fmt.Errorf("%s: the package is %s, but must be %s in its folder", file, got, want)
 	}
 	c.modules[file] = module
 	if folder == "lib" || strings.HasPrefix(folder, "lib/") {
@@ -153,14 +153,14 @@ func (c *Catalog) addLibraryModule(file, source string) error {
 		return err
 	}
 	if folderID := strings.ReplaceAll(path.Base(folder), "_", "-"); policy.ID != folderID {
-		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but its folder makes it %s", policy.ID, folderID)}
+		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but must be %s in its folder", policy.ID, folderID)}
 	}
 	return c.addPolicy(policy, module, file)
 }
 
 func (c *Catalog) addPolicy(policy *Policy, module *ast.Module, file string) error {
 	if _, taken := c.policies[policy.ID]; taken {
-		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("%s is the id of another policy", policy.ID)}
+		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("%s is already the id of another policy", policy.ID)}
 	}
 	if err := policy.readRules(module, file); err != nil {
 		return err

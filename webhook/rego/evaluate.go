@@ -89,16 +89,16 @@ func FailureReason(err error) string {
 	case OutOfTime(err):
 		return sandbox.ErrNoTime.Error()
 	case errors.As(err, &limit):
-		return "makes more than a policy may: " + limit.Error()
+		return "produces more than a policy may: " + limit.Error()
 	case errors.Is(err, sandbox.ErrTooLarge):
-		return "makes more than a policy may"
+		return "produces more than a policy may"
 	case errors.As(err, &rule):
 		return "fails with " + rule.Error()
 	}
 	return "fails, see Taffrail's log"
 }
 
-var errNoResult = errors.New("the evaluation gave no result")
+var errNoResult = errors.New("the evaluation returned no result")
 
 func (p *Program) about(instance int, kind schema.GroupKind) bool {
 	return slices.Contains(p.instances[instance].policy.Kinds, kind)

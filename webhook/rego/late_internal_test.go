@@ -82,14 +82,14 @@ func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 func TestFailuresAreToldInWordsOfOurOwn(t *testing.T) {
 	for want, err := range map[string]error{
 		"used more than 250,000 steps": &sandbox.StepsError{Used: sandbox.MaxSteps + 1, Limit: sandbox.MaxSteps},
-		"used more than the 1,000 steps that are left of 750,000 for all users' Policies together":   &sandbox.StepsError{Used: 1001, Limit: 1000},
-		"used more than the 7 steps that are left of 750,000 for all users' Policies together":       &sandbox.StepsError{Used: 8, Limit: 7},
-		"was stopped because the time of the request was over":                                       sandbox.ErrNoTime,
-		"makes more than a policy may: sprintf at p.rego:7 takes or makes a list of hunter elements": &sandbox.LimitError{File: "p.rego", Row: 7, Builtin: "sprintf", Reason: "a list of hunter elements"},
-		"makes more than a policy may":               sandbox.ErrTooLarge,
-		"fails with eval_conflict_error at p.rego:3": &RuleError{Code: "eval_conflict_error", File: "p.rego", Row: 3},
-		"fails with eval_conflict_error":             &RuleError{Code: "eval_conflict_error", Row: 3},
-		"fails, see Taffrail's log":                  errors.New("hunter2"),
+		"used more than the 1,000 steps that are left of 750,000 for all users' Policies together":        &sandbox.StepsError{Used: 1001, Limit: 1000},
+		"used more than the 7 steps that are left of 750,000 for all users' Policies together":            &sandbox.StepsError{Used: 8, Limit: 7},
+		"was stopped because the request ran out of time":                                                 sandbox.ErrNoTime,
+		"produces more than a policy may: sprintf at p.rego:7 takes or returns a list of hunter elements": &sandbox.LimitError{File: "p.rego", Row: 7, Builtin: "sprintf", Reason: "a list of hunter elements"},
+		"produces more than a policy may":                                                                 sandbox.ErrTooLarge,
+		"fails with eval_conflict_error at p.rego:3":                                                      &RuleError{Code: "eval_conflict_error", File: "p.rego", Row: 3},
+		"fails with eval_conflict_error":                                                                  &RuleError{Code: "eval_conflict_error", Row: 3},
+		"fails, see Taffrail's log":                                                                       errors.New("hunter2"),
 	} {
 		if got := FailureReason(&EvaluationError{Policy: "p", Err: err}); got != want {
 			t.Errorf("got %q, want %q", got, want)

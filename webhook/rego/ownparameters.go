@@ -56,7 +56,7 @@ func insertID(module *ast.Module, id string) (fault *ast.Error) {
 		switch {
 		case done[term]:
 		case readsWholeInput(term):
-			fail(term, "reads or replaces input as a whole: name the part, as in input.object")
+			fail(term, "reads or replaces input as a whole: name the part, such as input.object")
 		case !readsParameters(term):
 		case id == "":
 			fail(term, "a helper has no parameters: pass the value as an argument")

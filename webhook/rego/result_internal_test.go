@@ -48,7 +48,7 @@ func TestFindingsAndIntentsAreReadFieldByField(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"field": "resources.requests.cpu", "value": "1"}`: "an intent lacks its container", `{"container": 7}`: "container is a number, not a string", `{"field": 7}`: "field is a number, not a string",
 		`{"value": 7}`: "value is a number, not a string", `{"container": "c", "x": 7}`: `an intent has the unknown field "x"`,
-		`{"container": "c", "field": "image", "value": "1"}`:                        `"image" is no field to fill: use resources.requests.… or resources.limits.…`,
+		`{"container": "c", "field": "image", "value": "1"}`:                        `"image" is not a field that can be filled in: use resources.requests.… or resources.limits.…`,
 		`{"container": "c", "field": "resources.requests.cpu", "value": "hunter2"}`: "the value of an intent is not a quantity",
 	} {
 		if _, err := newIntent(object(text)); err == nil || err.Error() != want {

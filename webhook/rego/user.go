@@ -82,7 +82,7 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 			"lower case letters, digits and hyphens, 63 at most, a letter first and no hyphen last"})
 	}
 	if len(source) > sandbox.MaxSource {
-		return fail(&SourceError{File: file, Code: CodeSize, Reason: fmt.Sprintf("is %d bytes long, and %d are allowed", len(source), sandbox.MaxSource)})
+		return fail(&SourceError{File: file, Code: CodeSize, Reason: fmt.Sprintf("is %d bytes long, but only %d are allowed", len(source), sandbox.MaxSource)})
 	}
 	module, err := parse(file, source)
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 
 func (c *Catalog) checkTaken(name string) error {
 	if _, taken := c.policies[name]; taken {
-		return &MetadataError{File: userFile(name), Field: "custom.id", Reason: fmt.Sprintf("%s is the id of another policy: choose another name", name)}
+		return &MetadataError{File: userFile(name), Field: "custom.id", Reason: fmt.Sprintf("%s is already the id of another policy: choose a different name", name)}
 	}
 	return nil
 }

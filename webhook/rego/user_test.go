@@ -80,7 +80,7 @@ func TestUnsoundUserPoliciesAreRefused(t *testing.T) {
 		"unknown fact":       {"p", strings.Replace(user("p", deny), "#   severity", "#   facts: [moon]\n#   severity", 1), `:1: METADATA custom.facts: "moon" is not one of`},
 		"default guardrail":  {"p", strings.Replace(user("p", deny), "#   severity", "#   default_guardrail: chapter\n#   severity", 1), ":1: METADATA custom.default_guardrail: is for the library"},
 		"id of another name": {"p", strings.Replace(user("p", deny), "id: p", "id: q", 1), ": METADATA custom.id: is q, but the Policy is named p"},
-		"id of the library":  {"some-policy", user("some-policy", deny), ": METADATA custom.id: some-policy is the id of another policy"},
+		"id of the library":  {"some-policy", user("some-policy", deny), ": METADATA custom.id: some-policy is already the id of another policy"},
 		"neither":            {"p", user("p", "x := 1"), ": policy_rule_error: defines neither deny nor inject"},
 		"deny is no set":     {"p", user("p", "deny := true"), ":11: policy_rule_error: deny must be a set"},
 		"negation":           {"p", user("p", deny+" if not input.x"), ":11: policy_negation_error: "},

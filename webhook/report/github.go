@@ -107,7 +107,7 @@ func (p *githubPrinter) end() string {
 		b.WriteString(command("warning", "", position{}, "not decided in full", strings.TrimSuffix(text, "\n")))
 	}
 	for _, note := range p.totals.notes() {
-		b.WriteString(command("notice", "", position{}, "not judged", note))
+		b.WriteString(command("notice", "", position{}, "not checked", note))
 	}
 	return b.String() + p.totals.summaryText() + "\n"
 }

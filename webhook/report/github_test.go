@@ -22,11 +22,11 @@ func github(t *testing.T, r *Report, o GitHubOptions) string {
 
 func TestGitHub(t *testing.T) {
 	const (
-		denied   = "::error file=f.yaml,line=3,title=a-policy::Pod denied: it is wrong%0A    asked by Guardrail g\n"
-		also     = "file=f.yaml,line=3,title=a-policy::Pod denied: it is wrong%0A    asked by Guardrail g\n"
-		unknown  = "file=f.yaml,line=3,title=a-policy::Pod unknown: it is wrong (not decided: nobody knows)%0A    asked by Guardrail g\n"
-		warned   = "file=f.yaml,line=3,title=a-policy::Pod warned: it is wrong%0A    asked by Guardrail g\n"
-		recorded = "::notice file=f.yaml,line=3,title=a-policy::Pod recorded: it is wrong%0A    asked by Guardrail g\n"
+		denied   = "::error file=f.yaml,line=3,title=a-policy::Pod denied: it is wrong%0A    required by Guardrail g\n"
+		also     = "file=f.yaml,line=3,title=a-policy::Pod denied: it is wrong%0A    required by Guardrail g\n"
+		unknown  = "file=f.yaml,line=3,title=a-policy::Pod unknown: it is wrong (not decided: nobody knows)%0A    required by Guardrail g\n"
+		warned   = "file=f.yaml,line=3,title=a-policy::Pod warned: it is wrong%0A    required by Guardrail g\n"
+		recorded = "::notice file=f.yaml,line=3,title=a-policy::Pod recorded: it is wrong%0A    required by Guardrail g\n"
 		summary  = "5 objects: 1 denied, 1 not decided in full, 1 with warnings, 2 clean\n"
 	)
 	tests := []struct {

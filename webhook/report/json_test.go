@@ -202,12 +202,12 @@ func TestJSON(t *testing.T) {
     {
       "what": "kustomize patch",
       "count": 2,
-      "message": "2 kustomize patches: not objects, not judged; check what the kustomization builds: kustomize build DIR | taffrail check -"
+      "message": "2 kustomize patches: not objects, not checked; check what the kustomization builds: kustomize build DIR | taffrail check -"
     },
     {
       "what": "document without apiVersion and kind",
       "count": 1,
-      "message": "1 document without apiVersion and kind: not an object, not judged"
+      "message": "1 document without apiVersion and kind: not an object, not checked"
     }
   ],
   "summary": {

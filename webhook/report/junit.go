@@ -91,7 +91,7 @@ func (p *junitPrinter) Close() error {
 		p.add(problem.Source.File, junitWarning(&problem))
 	}
 	for _, skipped := range p.totals.skipped() {
-		p.add("", junitCase{Name: skipped.What.Plural(), Class: "input", Skipped: &junitProblem{Message: skipped.Message, Type: "not judged"}})
+		p.add("", junitCase{Name: skipped.What.Plural(), Class: "input", Skipped: &junitProblem{Message: skipped.Message, Type: "not checked"}})
 	}
 	if _, err := io.WriteString(p.w, xml.Header); err != nil {
 		return err
@@ -168,7 +168,7 @@ func junitObject(o *Object, failOn decision.Verdict) junitCase {
 	}
 	switch {
 	case !o.IsJudged():
-		c.Skipped = &junitProblem{Message: o.Request.Subject() + " " + o.notJudgedText(), Type: "not judged"}
+		c.Skipped = &junitProblem{Message: o.Request.Subject() + " " + o.notJudgedText(), Type: "not checked"}
 	case d.Verdict == decision.VerdictUnknown && d.Verdict >= failOn:
 		c.Error = problem
 	case d.Verdict == decision.VerdictUnknown:

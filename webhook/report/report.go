@@ -36,7 +36,7 @@ func (o *Object) IsJudged() bool { return !o.Decision.Unbound }
 
 // notJudgedText explains why an object is not judged.
 func (o *Object) notJudgedText() string {
-	text := "is not judged: no bound policy is about a " + decision.Printable(o.Request.Kind.Kind)
+	text := "is not checked: no bound policy applies to a " + decision.Printable(o.Request.Kind.Kind)
 	if namespace := o.Request.Namespace.Name; namespace != "" {
 		text += " in namespace " + decision.Printable(namespace)
 	}

@@ -90,16 +90,16 @@ func (t *Totals) skipped() []CategoryCount {
 }
 
 func (c *CategoryCount) message() string {
-	text := fmt.Sprintf("%d %s: not objects, not judged", c.Count, c.What.Plural())
+	text := fmt.Sprintf("%d %s: not objects, not checked", c.Count, c.What.Plural())
 	switch {
 	case c.What == manifest.Excluded:
 		// Excluded files may contain objects.
-		text = fmt.Sprintf("%d %s: not judged", c.Count, c.What.Plural())
+		text = fmt.Sprintf("%d %s: not checked", c.Count, c.What.Plural())
 		if c.Count == 1 {
-			text = fmt.Sprintf("1 %s: not judged", c.What)
+			text = fmt.Sprintf("1 %s: not checked", c.What)
 		}
 	case c.Count == 1:
-		text = fmt.Sprintf("1 %s: not an object, not judged", c.What)
+		text = fmt.Sprintf("1 %s: not an object, not checked", c.What)
 	}
 	if hint := c.What.Hint(); hint != "" {
 		text += "; " + hint
@@ -111,7 +111,7 @@ func (c *CategoryCount) message() string {
 func (t *Totals) notes() []string {
 	var notes []string
 	if len(t.kinds) > 0 {
-		notes = append(notes, fmt.Sprintf("%s not judged, because no bound policy is about their kinds: %s", plural(t.Summary.NotJudged, "object"), t.kindsText()))
+		notes = append(notes, fmt.Sprintf("%s not checked, because no bound policy applies to their kinds: %s", plural(t.Summary.NotJudged, "object"), t.kindsText()))
 	}
 	for _, skipped := range t.skipped() {
 		notes = append(notes, skipped.Message)
@@ -132,7 +132,7 @@ func (t *Totals) summaryText() string {
 	add(s.Unknown, "not decided in full")
 	add(s.Warn, "with warnings")
 	add(s.Allow, "clean")
-	add(s.NotJudged, "not judged ("+t.kindsText()+")")
+	add(s.NotJudged, "not checked ("+t.kindsText()+")")
 	text := plural(s.Objects, "object")
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")

@@ -33,7 +33,7 @@ func TestNamesThatComeTwiceAreCut(t *testing.T) {
 	for n, want := range map[int]string{40: strings.Repeat("é", 40), 41: strings.Repeat("é", 40) + "…"} {
 		name := strings.Repeat("é", n)
 		r, err := request.Review(body(`"object":{"metadata":{"`+name+`":1,"`+name+`":2}}`), decision.OriginValidating)
-		if err != nil || r.Ambiguous != `the name "`+want+`" comes twice in one object` {
+		if err != nil || r.Ambiguous != `the name "`+want+`" occurs twice in one object` {
 			t.Errorf("%d: got %s, %v", n, r.Ambiguous, err)
 		}
 	}

@@ -71,10 +71,10 @@ func TestPredictRefusals(t *testing.T) {
 		{"request under min of an init container", pod(of(app("a", "cpu=1m"), decision.ContainerInit)), container(limits{min: "cpu=10m"}), []string{"a cpu min: cpu request 1m is under the minimum of 10m"}},
 		{"over the ratio", pod(app("a", "memory=1Gi|memory=3Gi")), container(limits{ratio: "memory=2"}), []string{"a memory maxLimitRequestRatio: memory limit 3Gi is more than 2 times the request 1Gi"}},
 		{"at the ratio", pod(app("a", "memory=1Gi|memory=2Gi")), container(limits{ratio: "memory=2"}), nil},
-		{"the ratio wants a request", pod(app("a", "")), container(limits{ratio: "cpu=2"}), []string{"a cpu maxLimitRequestRatio: cpu request is not set or zero, and the limit may be at most 2 times the request"}},
-		{"the ratio wants a limit", pod(app("a", "cpu=1")), container(limits{ratio: "cpu=2"}), []string{"a cpu maxLimitRequestRatio: cpu limit is not set or zero, and it must be, at most 2 times the request"}},
-		{"a Pod's min wants a request", pod(app("a", "")), whole(limits{min: "cpu=1"}), []string{" cpu min: the Pod's cpu request is not set, and the minimum is 1"}},
-		{"a Pod's max wants a limit", pod(app("a", "cpu=1")), whole(limits{max: "cpu=1"}), []string{" cpu max: the Pod's cpu limit is not set, and the maximum is 1"}},
+		{"the ratio wants a request", pod(app("a", "")), container(limits{ratio: "cpu=2"}), []string{"a cpu maxLimitRequestRatio: cpu request is not set or is 0, but the limit may be at most 2 times the request"}},
+		{"the ratio wants a limit", pod(app("a", "cpu=1")), container(limits{ratio: "cpu=2"}), []string{"a cpu maxLimitRequestRatio: cpu limit is not set or is 0, but must be set to at most 2 times the request"}},
+		{"a Pod's min wants a request", pod(app("a", "")), whole(limits{min: "cpu=1"}), []string{" cpu min: the Pod's cpu request is not set, but the minimum is 1"}},
+		{"a Pod's max wants a limit", pod(app("a", "cpu=1")), whole(limits{max: "cpu=1"}), []string{" cpu max: the Pod's cpu limit is not set, but the maximum is 1"}},
 		{"one container with a limit is enough", pod(app("a", "|cpu=1"), app("b", "")), whole(limits{max: "cpu=1"}), nil},
 		{"containers add up", pod(app("a", "|cpu=1"), app("b", "|cpu=1")), whole(limits{max: "cpu=1500m"}), []string{" cpu max: the Pod's cpu limit 2 is over the maximum of 1500m"}},
 		{"init containers do not add up", pod(app("a", "|cpu=1"), of(app("b", "|cpu=1"), decision.ContainerInit), of(app("c", "|cpu=1"), decision.ContainerInit)), whole(limits{max: "cpu=1"}), nil},
@@ -116,8 +116,8 @@ func TestPredictInvalid(t *testing.T) {
 	}{
 		{"a default limit under the request", pod(app("a", "cpu=2")), limits{deflt: "cpu=1"}, []string{`container "a": cpu request 2 is over the limit 1`}},
 		{"a fraction of a device", pod(app("a", "")), limits{deflt: "example.com/gpu=1500m"}, []string{`container "a": example.com/gpu limit 1500m is not a whole number`, `container "a": example.com/gpu request 1500m is not a whole number`}},
-		{"devices do not overcommit", pod(app("a", "example.com/gpu=1")), limits{}, []string{`container "a": example.com/gpu request 1 has no limit, and must have an equal one`}},
-		{"hugepages need company", pod(app("a", "|hugepages-2Mi=4Mi")), limits{}, []string{`container "a": hugepages need a cpu or memory request or limit beside them`}},
+		{"devices do not overcommit", pod(app("a", "example.com/gpu=1")), limits{}, []string{`container "a": example.com/gpu request 1 must have an equal limit`}},
+		{"hugepages need company", pod(app("a", "|hugepages-2Mi=4Mi")), limits{}, []string{`container "a": hugepages also require a cpu or memory request or limit`}},
 		{"and get it", pod(app("a", "|hugepages-2Mi=4Mi")), limits{request: "cpu=1"}, nil},
 		{"a default over the Pod's limit", withPodLevel(pod(app("a", "")), "|cpu=1"), limits{deflt: "cpu=2", request: "cpu=1"}, []string{`container "a": cpu limit 2 is over the Pod-level limit 1`}},
 		{"in an init container it is none", withPodLevel(pod(of(app("a", ""), decision.ContainerInit)), "|cpu=1"), limits{deflt: "cpu=2", request: "cpu=1"}, nil},
@@ -277,7 +277,7 @@ func TestPredictAfterFills(t *testing.T) {
 		a, b, pod  string
 		refusals   string
 	}{
-		"before": {before, "|", "memory=2Gi |", "memory=3Gi | memory=4Gi", "cpu max: the Pod's cpu limit is not set, and the maximum is 2"},
+		"before": {before, "|", "memory=2Gi |", "memory=3Gi | memory=4Gi", "cpu max: the Pod's cpu limit is not set, but the maximum is 2"},
 		"after":  {after, "cpu=3 | cpu=3", "memory=2Gi |", "cpu=3 memory=3Gi | memory=4Gi", "cpu max: the Pod's cpu limit 3 is over the maximum of 2"},
 	} {
 		pods, refusals := c.prediction.Pods(), c.prediction.Refusals()

@@ -56,7 +56,7 @@ func (c *Case) Run(ctx context.Context, program *rego.Program) error {
 		return err
 	}
 	if err := c.Compare(plain); err != nil {
-		return &FailureError{Reason: "OPA's rule indexer makes a difference, which is a bug of OPA: " + err.Error()}
+		return &FailureError{Reason: "OPA's rule indexer changes the result, which is a bug in OPA: " + err.Error()}
 	}
 	if err := c.checkTolerated(ctx, program); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (c *Case) Tolerated(ctx context.Context, program *rego.Program) (found deci
 		return found, nil, &FailureError{Reason: "the old object cannot be decided: " + err.Error()}
 	}
 	if old == nil {
-		return found, nil, &FailureError{Reason: "the case says what is tolerated, and has no oldObject"}
+		return found, nil, &FailureError{Reason: "the case sets tolerated but has no oldObject"}
 	}
 	pipeline.EnrichStored(old)
 	before, err := evaluate(ctx, program, old, rego.Deny)
@@ -158,7 +158,7 @@ func (c *Case) checkFix(ctx context.Context, program *rego.Program, violation de
 	}
 	for _, left := range result.Violations {
 		if left.Container == violation.Container && left.Key == violation.Key && left.Digest == violation.Digest {
-			return &FailureError{Reason: fmt.Sprintf("after the fix %s there still is: %s", operations, left.Message)}
+			return &FailureError{Reason: fmt.Sprintf("after the fix %s, there is still: %s", operations, left.Message)}
 		}
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 
 // ErrNoTime is returned when a request ended while a user's Policy was being evaluated that had used more steps
 // than most objects need. It is the only error that depends on the machine.
-var ErrNoTime = errors.New("was stopped because the time of the request was over")
+var ErrNoTime = errors.New("was stopped because the request ran out of time")
 
 // ErrTooManySteps is wrapped by errors about budgets.
 var ErrTooManySteps = errors.New("exceeds its budget")
@@ -38,7 +38,7 @@ func thousands(n int) string {
 }
 
 // ErrTooLarge is wrapped by errors about values that exceed what users' Policies may construct.
-var ErrTooLarge = errors.New("is larger than a Policy may make")
+var ErrTooLarge = errors.New("is larger than a Policy may produce")
 
 // LimitError is returned when a call of a built-in function would take or return too much.
 type LimitError struct {
@@ -50,11 +50,11 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s at %s:%d takes or makes %s", e.Builtin, e.File, e.Row, e.Reason)
+	return fmt.Sprintf("%s at %s:%d takes or returns %s", e.Builtin, e.File, e.Row, e.Reason)
 }
 
 // Unwrap returns ErrTooLarge.
 func (e *LimitError) Unwrap() error { return ErrTooLarge }
 
 // errPanic replaces a panic, whose message may quote the object.
-var errPanic = errors.New("the evaluation broke off")
+var errPanic = errors.New("the evaluation was aborted")
