@@ -14,7 +14,7 @@ import (
 
 // The ways around admission engines that are known from their advisories, which are not
 // tests of their own elsewhere: label removal is in relax_test.go, subresources in
-// subresources_test.go, terminating objects in ratchet_test.go, spoofed owners and forged
+// subresources_test.go, terminating objects in tolerate_existing_test.go, spoofed owners and forged
 // revisions in trust_test.go and revisions_test.go, shadowed packages in
 // configuration_test.go.
 

@@ -16,11 +16,11 @@ import (
 // relaxing is a Decider for /relax, with a decision for what is too much to be looked at.
 type relaxing struct {
 	fake
-	unseen *decision.Decision
+	oversized *decision.Decision
 }
 
 func (r relaxing) RelaxOversized(*request.LimitError) *decision.Decision {
-	return r.unseen
+	return r.oversized
 }
 
 // configuring is a Checker whose answers a test chooses.

@@ -36,8 +36,8 @@ func TestRelaxDenialIsBounded(t *testing.T) {
 	if text := (&decision.Decision{}).RelaxDenial("Namespace a", user); text != "" {
 		t.Errorf("nothing is denied, but got %s", text)
 	}
-	unseen := &decision.Decision{Verdict: decision.VerdictDeny, Findings: []decision.Finding{{Guardrails: []string{"a", "b"}, Mode: decision.ModeEnforce, Message: "too deep"}}}
-	if text := unseen.RelaxDenial("Namespace a", user); strings.Contains(text, "kubectl create") {
+	oversized := &decision.Decision{Verdict: decision.VerdictDeny, Findings: []decision.Finding{{Guardrails: []string{"a", "b"}, Mode: decision.ModeEnforce, Message: "too deep"}}}
+	if text := oversized.RelaxDenial("Namespace a", user); strings.Contains(text, "kubectl create") {
 		t.Errorf("of two Guardrails, none in particular has to be relaxed:\n%s", text)
 	}
 }

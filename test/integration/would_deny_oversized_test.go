@@ -16,7 +16,7 @@ import (
 // before.
 func TestWhatIsNotLookedAtIsCountedUntilItIsRefused(t *testing.T) {
 	t.Parallel()
-	label := unique("unseen")
+	label := unique("oversized")
 	namespace := newNamespace(t, label, "test.taffrail.dev/own="+label)
 	g := binding(label, label, "image-tag")
 	g.Spec.Mode = v1alpha1.ModeAudit

@@ -20,12 +20,12 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// ratchetGuardrail enforces what the objects of these tests break, in namespaces labelled
+// existingGuardrail enforces what the objects of these tests break, in namespaces labelled
 // test.taffrail.dev/late=name.
-func ratchetGuardrail(name string, existing v1alpha1.Existing) *v1alpha1.Guardrail {
+func existingGuardrail(name string, existing v1alpha1.Existing) *v1alpha1.Guardrail {
 	g := &v1alpha1.Guardrail{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion().String(), Kind: "Guardrail"},
-		ObjectMeta: metav1.ObjectMeta{Name: unique("ratchet-" + name)},
+		ObjectMeta: metav1.ObjectMeta{Name: unique("tolerant-" + name)},
 	}
 	g.Spec.Mode, g.Spec.Existing = v1alpha1.ModeEnforce, existing
 	g.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"test.taffrail.dev/late": name}}
@@ -56,7 +56,7 @@ func object(t *testing.T, namespace, manifest string) *unstructured.Unstructured
 	return read
 }
 
-// oldDeployment breaks every policy of ratchetGuardrail that is about Deployments: container
+// oldDeployment breaks every policy of existingGuardrail that is about Deployments: container
 // app in all that containers can, and container aside in nothing.
 const oldDeployment = `
 apiVersion: apps/v1
@@ -128,14 +128,14 @@ func (e edit) check(t *testing.T, old client.Object, tolerated ...string) {
 
 // A Deployment that breaks nearly everything can be scaled, annotated, rolled and mended
 // step by step, and cannot be made worse.
-func TestRatchetOfADeployment(t *testing.T) {
+func TestTolerateExistingOfADeployment(t *testing.T) {
 	t.Parallel()
-	namespace := newNamespace(t, "ratchet", "test.taffrail.dev/late=ratchet")
+	namespace := newNamespace(t, "tolerant", "test.taffrail.dev/late=tolerant")
 	limits := object(t, namespace, `{apiVersion: v1, kind: LimitRange, metadata: {name: team}, spec: {limits: [{type: Container, max: {memory: 2Gi}}]}}`)
 	must(t, cluster.Admin.Client.Create(t.Context(), limits))
 	old := object(t, namespace, oldDeployment)
 	admit(t, "the old Deployment", cluster.Alice.Create(t.Context(), old))
-	enforceLate(t, ratchetGuardrail("ratchet", v1alpha1.ExistingTolerate), namespace)
+	enforceLate(t, existingGuardrail("tolerant", v1alpha1.ExistingTolerate), namespace)
 
 	const container = `/spec/template/spec/containers/0`
 	for name, e := range map[string]edit{
@@ -230,9 +230,9 @@ func TestRatchetOfADeployment(t *testing.T) {
 }
 
 // What is not a workload has a past as well.
-func TestRatchetOfOtherKinds(t *testing.T) {
+func TestTolerateExistingOfOtherKinds(t *testing.T) {
 	t.Parallel()
-	namespace := newNamespace(t, "ratchet-kinds", "test.taffrail.dev/late=ratchet-kinds")
+	namespace := newNamespace(t, "tolerant-kinds", "test.taffrail.dev/late=tolerant-kinds")
 	olds := map[string]*unstructured.Unstructured{}
 	for _, manifest := range []string{
 		`{apiVersion: v1, kind: Service, metadata: {name: front}, spec: {type: NodePort, selector: {app: a}, ports: [{name: http, port: 80}]}}`,
@@ -245,7 +245,7 @@ func TestRatchetOfOtherKinds(t *testing.T) {
 		admit(t, old.GetName(), cluster.Alice.Create(t.Context(), old))
 		olds[old.GetKind()] = old
 	}
-	enforceLate(t, ratchetGuardrail("ratchet-kinds", v1alpha1.ExistingTolerate), namespace)
+	enforceLate(t, existingGuardrail("tolerant-kinds", v1alpha1.ExistingTolerate), namespace)
 
 	for name, test := range map[string]struct {
 		kind string
@@ -292,7 +292,7 @@ func TestTerminatingObjects(t *testing.T) {
 		admit(t, old.GetName(), cluster.Alice.Create(t.Context(), old))
 		olds = append(olds, old)
 	}
-	enforceLate(t, ratchetGuardrail("terminating", v1alpha1.ExistingEnforce), namespace)
+	enforceLate(t, existingGuardrail("terminating", v1alpha1.ExistingEnforce), namespace)
 
 	worsening := map[string]string{
 		"Pod":        `[{"op":"replace","path":"/spec/containers/0/image","value":"evil:latest"}]`,
@@ -329,13 +329,13 @@ func TestTerminatingObjects(t *testing.T) {
 func TestAnOldClaimIsBound(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "claims", "test.taffrail.dev/late=claims")
-	class := unique("ratchet-ebs")
+	class := unique("tolerant-ebs")
 	must(t, cluster.Admin.Client.Create(t.Context(), object(t, "",
 		`{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: `+class+`}, provisioner: ebs.csi.aws.com, volumeBindingMode: Immediate}`)))
 	claim := object(t, namespace, `{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data},
 		spec: {accessModes: [ReadWriteMany], storageClassName: `+class+`, resources: {requests: {storage: 1Gi}}}}`)
 	admit(t, "a claim", cluster.Alice.Create(t.Context(), claim))
-	g := ratchetGuardrail("claims", v1alpha1.ExistingEnforce)
+	g := existingGuardrail("claims", v1alpha1.ExistingEnforce)
 	g.Spec.Policies = append(g.Spec.Policies, v1alpha1.PolicyBinding{Name: "volume-access"})
 	enforceLate(t, g, namespace)
 	fresh := claim.DeepCopy()
