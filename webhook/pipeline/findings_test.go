@@ -27,11 +27,11 @@ type asked struct {
 	uncertain bool
 	existing  v1alpha1.Existing
 	trusted   v1alpha1.TrustedWriters
-	// kinds of the policy; Pods and every kind that carries their template if nil.
+	// kinds of the policy. It defaults to Pods and every kind with a Pod template.
 	kinds []schema.GroupKind
 }
 
-// found is evidence, with what a Decider would learn of the stored object and of the cluster.
+// found is evidence, together with what a Decider would read of the stored object and the cluster.
 type found struct {
 	evidence
 	scope UpdateScope
@@ -40,7 +40,7 @@ type found struct {
 	restored func() (restored, error)
 }
 
-// decide is what a Decider does with evidence.
+// decide derives a decision as a Decider does.
 func (f *found) decide() (*decision.Decision, error) {
 	candidates := f.candidates()
 	if open := blocking(candidates); f.before != nil && len(open) > 0 {
@@ -85,8 +85,7 @@ func violation(key string) decision.Result {
 	return decision.Result{Violations: []decision.Violation{{Message: "m", Path: key, Key: key, Container: "c"}}}
 }
 
-// updates makes the evidence that of an UPDATE of an object for which every policy said
-// before.
+// updates turns the evidence into that of an UPDATE of an object in which every policy found before.
 func updates(e *found, before decision.Result) {
 	e.before = func() ([]decision.Result, error) {
 		return slices.Repeat([]decision.Result{before}, len(e.bindings)), nil
@@ -244,7 +243,7 @@ func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T)
 		failOpen, uncertain bool
 		mode                decision.Mode
 		after, before       error
-		violates            bool // the new object, instead of failing
+		violates            bool // the new object violates the policy, instead of making it fail
 		update              bool
 		want                decision.Verdict
 		wouldDeny           bool
@@ -328,7 +327,7 @@ func TestATolerantGuardrailSoftensNoOther(t *testing.T) {
 	}
 }
 
-// A decision of two parts has the worst of both, each finding once and for all that ask.
+// A joined decision has the stricter finding of each identity, once, with the Guardrails of both.
 func TestPartsOfADecisionAreJoined(t *testing.T) {
 	finding := func(key, asking string, mode decision.Mode) decision.Finding {
 		return decision.Finding{Policy: "p", Key: key, Guardrails: []string{asking}, Mode: mode}
@@ -367,8 +366,8 @@ func TestPartsOfADecisionAreJoined(t *testing.T) {
 	}
 }
 
-// What an injection would set is no denial once it is enforced, and whether a policy that
-// fails is bound at all matters only if its failure denies.
+// A field that an injection would set counts as no denial once enforced. Whether a failing policy is bound at
+// all matters only if its failure denies.
 func TestWhatNoDenialDependsOn(t *testing.T) {
 	e := evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeWarn, result: violation("k")})
 	e.wouldFill = map[string]bool{"other": true}
@@ -392,7 +391,7 @@ func TestWhatNoDenialDependsOn(t *testing.T) {
 	}
 }
 
-// A finding has all that its policy says, and who asks.
+// A finding has everything its policy reports, and the Guardrails that require it.
 func TestWhatAFindingHas(t *testing.T) {
 	v := decision.Violation{
 		Message: "m", Path: "spec.x", Key: "k", Container: "c", Digest: [32]byte{7}, Fix: []decision.PatchOperation{{Op: "remove", Path: "/x"}}, Unknown: "u", AtMost: decision.ModeWarn,

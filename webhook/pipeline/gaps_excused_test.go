@@ -27,8 +27,7 @@ func exemptingGuardrail(t interface{ Fatal(...any) }, name string, spec v1alpha1
 	return g
 }
 
-// A finding that no rule made is excused where every Guardrail that asks for it honours the
-// same Exemption.
+// A finding that no rule reports is exempt if all Guardrails that require it honour the same Exemption.
 func TestFindingsOfNoRuleAreExcusedByAllThatAsk(t *testing.T) {
 	created := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	never := v1alpha1.GuardrailSpec{Exemptions: &v1alpha1.ExemptionLimits{Never: []string{"a"}}}

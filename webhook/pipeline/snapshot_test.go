@@ -40,7 +40,7 @@ func TestBuildReportsAndLeavesOut(t *testing.T) {
 			s.Policies[1].Mode = "shout"
 		}), 1, []string{"spec.policies[1].mode", "spec.policies[1].parameters.probes"}},
 		{"a binding twice", with(func(s *v1alpha1.GuardrailSpec) { s.Policies[1] = s.Policies[0] }), 1, []string{"spec.policies[1]"}},
-		// Of two that are the same, the sound one holds.
+		// If a binding occurs twice, the valid one applies.
 		{"a binding twice, the first one wrong", with(func(s *v1alpha1.GuardrailSpec) {
 			s.Policies[1] = s.Policies[0]
 			s.Policies[0].Mode = "shout"

@@ -43,7 +43,7 @@ func TestMirrorPods(t *testing.T) {
 	}
 }
 
-// What the control plane writes is never denied, each part in what it writes and no more.
+// What the control plane writes is never denied; each component is trusted only with what it writes.
 func TestTrustOfTheControlPlane(t *testing.T) {
 	kind := func(group, kind string) schema.GroupVersionKind {
 		return schema.GroupVersionKind{Group: group, Version: "v1", Kind: kind}
@@ -76,7 +76,7 @@ func TestTrustOfTheControlPlane(t *testing.T) {
 	}
 }
 
-// What is restored is tolerated, field by field, and asked for only where it matters.
+// Restored fields are tolerated one by one, and looked up only if that matters.
 func TestWhatIsRestoredIsTolerated(t *testing.T) {
 	before := func() (restored, error) {
 		return restored{why: "as before", has: func(path string) bool { return path == "spec.template" }}, nil
@@ -131,8 +131,8 @@ func TestOnlyWhatIsAboutAFieldCounts(t *testing.T) {
 	}
 }
 
-// A controller is trusted with an object that it makes from a template only where the binding
-// is about the kinds that carry the template.
+// A controller is trusted with an object that it creates from a template only if the binding covers the kinds
+// with that template.
 func TestTrustNeedsTheKindThatCarriesTheTemplate(t *testing.T) {
 	kinds := func(names ...string) (all []schema.GroupKind) {
 		for _, name := range names {
@@ -199,7 +199,7 @@ func TestTrustNeedsTheKindThatCarriesTheTemplate(t *testing.T) {
 		if d.Verdict != test.want {
 			t.Errorf("%s: got %v", name, d.Verdict)
 		}
-		// What would be denied is counted before it is.
+		// Denials are counted before they are enforced.
 		a.mode = decision.ModeAudit
 		if d := decideOn(t, evidenceOf(t, r, a)); d.Findings[0].WouldDeny != (test.want == decision.VerdictDeny) {
 			t.Errorf("%s: under audit, WouldDeny is %v", name, d.Findings[0].WouldDeny)
