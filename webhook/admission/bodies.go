@@ -28,7 +28,7 @@ const (
 )
 
 var (
-	errEvicted = errors.New("evicted: it arrived more slowly than the others, and room was short")
+	errEvicted = errors.New("evicted: it arrived more slowly than others while memory was short")
 	errNoRoom  = errors.New("no room")
 )
 

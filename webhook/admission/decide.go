@@ -72,14 +72,14 @@ func (e *endpoint) oversized(ctx context.Context, limit *request.LimitError, dec
 	}
 	finding := decision.Finding{
 		Policy: limitAnnotation, Guardrails: guardrails, Mode: mode, WouldDeny: len(wouldDenyBy) > 0, WouldDenyBy: wouldDenyBy,
-		Message: limit.Error() + ", more than policies look at", Remediation: limit.Remediation(),
+		Message: limit.Error() + ", more than policies inspect", Remediation: limit.Remediation(),
 	}
 	d := &decision.Decision{Verdict: mode.Verdict(), Findings: []decision.Finding{finding}}
 	o.Decision, o.Verdict = d, d.Verdict
 	return validated(request, d)
 }
 
-var errNoDenial = errors.New("a decision denies without a finding that does")
+var errNoDenial = errors.New("a decision denies, but none of its findings does")
 
 // validated answers at /validate: everything about findings, and what would be filled in
 // the Pods of a template, which reach /mutate without their writer.

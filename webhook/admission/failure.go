@@ -76,7 +76,7 @@ func failureOf(ctx context.Context, err error) error {
 		return &failure{status: http.StatusGatewayTimeout, reason: reasonDeadline, text: brief("not decided in time: " + err.Error()), err: err}
 	case ctx.Err() != nil:
 		// Nobody is left to read this.
-		return &failure{status: http.StatusServiceUnavailable, reason: reasonCanceled, text: "the client is gone", err: err}
+		return &failure{status: http.StatusServiceUnavailable, reason: reasonCanceled, text: "the client disconnected", err: err}
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &malformed), errors.As(err, &field):

@@ -91,7 +91,7 @@ func TestRelaxAnswersWhatIsDecided(t *testing.T) {
 
 // Where nobody can tell, no path answers that something is allowed.
 func TestAnErrorIsNoAnswerAtAnyPath(t *testing.T) {
-	broken := errors.New("the API server is away")
+	broken := errors.New("the API server is unavailable")
 	f := start(t, fake{
 		decide: func(context.Context, *decision.Request) (*decision.Decision, error) { return nil, broken },
 		relax: func(context.Context, *decision.Request, pipeline.Relaxers) (*decision.Decision, error) {
@@ -102,7 +102,7 @@ func TestAnErrorIsNoAnswerAtAnyPath(t *testing.T) {
 	})
 	unnamed := `{"request":{"object":{"a":"` + strings.Repeat("x", request.MaxBytes) + `"}}}`
 	for _, path := range []string{admission.MutatePath, admission.ValidatePath, admission.RelaxPath, admission.ConfigPath, admission.ExemptPath} {
-		if a := f.post(path, body("Namespace", `{}`)); a.status != http.StatusInternalServerError || !strings.Contains(a.text, "the API server is away") {
+		if a := f.post(path, body("Namespace", `{}`)); a.status != http.StatusInternalServerError || !strings.Contains(a.text, "the API server is unavailable") {
 			t.Errorf("%s: HTTP %d: %s", path, a.status, a.text)
 		}
 		if a := f.post(path, `{"request":{}}`); a.status != http.StatusBadRequest {

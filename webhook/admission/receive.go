@@ -97,7 +97,7 @@ func readBody(ctx context.Context, r *http.Request, in *incoming) ([]byte, error
 	case err == nil:
 		return body, nil
 	case errors.Is(err, errNoRoom):
-		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: "too many bytes in requests at once", err: err}
+		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: "too many bytes in concurrent requests", err: err}
 	case errors.Is(err, errEvicted), in.isEvicted():
 		// It may be a request of the API server on a slow network.
 		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonEvicted, retry: true, text: errEvicted.Error(), err: errEvicted}

@@ -46,6 +46,6 @@ func (s *slots) take(ctx context.Context) (release func(), err error) {
 }
 
 func (s *slots) shed() error {
-	text := fmt.Sprintf("more than %d requests at once", cap(s.taken))
+	text := fmt.Sprintf("more than %d concurrent requests", cap(s.taken))
 	return &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: text}
 }

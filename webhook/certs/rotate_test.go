@@ -141,7 +141,7 @@ func TestACertificateIsMadeTrustedAndServed(t *testing.T) {
 // Every call to the API server may fail, and none may be taken for one that did not: the
 // error is told, and what failed is done at the next try.
 func TestRotatorReportsEveryFailure(t *testing.T) {
-	broken := errors.New("the API server is away")
+	broken := errors.New("the API server is unavailable")
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "tls", broken)
 	missing := apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, "tls")
 	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "secrets"}, "tls", broken)

@@ -223,7 +223,7 @@ func (r *Rotator) recordFailure(err error) {
 		return
 	}
 	r.last.Store(&failure{err: err, logged: now})
-	r.log.Error(err, "The certificate cannot be kept, trying again", "secret", r.options.Secret)
+	r.log.Error(err, "Cannot reconcile the certificate, retrying", "secret", r.options.Secret)
 }
 
 func (r *Rotator) trigger() {

@@ -115,27 +115,27 @@ func TestWhatIsNotSent(t *testing.T) {
 		},
 		"no caBundle": {
 			entry: "clientConfig: {service: {namespace: taffrail-system, name: taffrail, path: /validate}}\n" + widgets,
-			want:  []string{"widgets.example.com (CREATE, UPDATE) not sent: entry test.taffrail.dev: it has no caBundle, so the API server trusts no answer"},
+			want:  []string{"widgets.example.com (CREATE, UPDATE) not sent: entry test.taffrail.dev: it has no caBundle, so the API server cannot verify Taffrail's certificate"},
 		},
 		"some namespaces": {
 			entry: "namespaceSelector: {matchLabels: {guard: \"on\"}}\n" + widgets,
-			want:  []string{"widgets.example.com (CREATE, UPDATE) not sent in lab: the namespaceSelector of test.taffrail.dev leaves it out"},
+			want:  []string{"widgets.example.com (CREATE, UPDATE) not sent in lab: the namespaceSelector of test.taffrail.dev excludes it"},
 		},
 		"the namespaces that are bound": {entry: "namespaceSelector: {matchLabels: {guard: \"on\"}}\n" + widgets, covers: guarded},
 		"none that are bound": {
 			entry:  "namespaceSelector: {matchExpressions: [{key: guard, operator: DoesNotExist}]}\n" + widgets,
-			covers: guarded, want: []string{"widgets.example.com (CREATE, UPDATE) not sent in bank, shop: the namespaceSelector of test.taffrail.dev leaves it out"},
+			covers: guarded, want: []string{"widgets.example.com (CREATE, UPDATE) not sent in bank, shop: the namespaceSelector of test.taffrail.dev excludes it"},
 		},
 		"by name": {
 			entry: "namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [shop, kube-system]}]}\n" + widgets,
-			want:  []string{"widgets.example.com (CREATE, UPDATE) not sent in shop: the namespaceSelector of test.taffrail.dev leaves it out"},
+			want:  []string{"widgets.example.com (CREATE, UPDATE) not sent in shop: the namespaceSelector of test.taffrail.dev excludes it"},
 		},
 		"the cluster's own are not missed": {
 			entry: "namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [taffrail-system, kube-system]}]}\n" + widgets,
 		},
 		"some objects": {
 			entry: "objectSelector: {matchLabels: {a: b}}\n" + widgets,
-			want:  []string{"widgets.example.com (CREATE, UPDATE) may not be sent in bank, lab, shop: entry test.taffrail.dev: its objectSelector leaves objects out by their labels"},
+			want:  []string{"widgets.example.com (CREATE, UPDATE) may not be sent in bank, lab, shop: entry test.taffrail.dev: its objectSelector excludes objects by label"},
 		},
 		"a condition of somebody's": {
 			entry: "matchConditions: [{name: ours, expression: 'request.userInfo.username != \"carol\"'}]\n" + widgets,
@@ -168,7 +168,7 @@ func TestWhatIsNotSent(t *testing.T) {
 		},
 		"cluster-scoped, and only some namespaces are bound": {
 			entry: strings.ReplaceAll(widgets, "widgets", "fleets"), kinds: []schema.GroupKind{{Group: "example.com", Kind: "Fleet"}}, covers: guarded,
-			want: []string{"fleets.example.com (CREATE, UPDATE) not sent: what is in no namespace is decided only by a Guardrail that selects every namespace"},
+			want: []string{"fleets.example.com (CREATE, UPDATE) not sent: only a Guardrail that selects every namespace decides cluster-scoped objects"},
 		},
 		"cluster-scoped, whatever namespaces are selected": {
 			entry: "namespaceSelector: {matchLabels: {guard: \"on\"}}\n" + strings.ReplaceAll(widgets, "widgets", "fleets"), kinds: []schema.GroupKind{{Group: "example.com", Kind: "Fleet"}},
@@ -257,7 +257,7 @@ func TestWhoMayRelaxIsAsked(t *testing.T) {
 		"as the chart does it": {rules + "matchConditions: [{name: a, expression: '" + labelsChange + "'}, {name: b, expression: '!(object.metadata.name in [\"kube-system\", \"taffrail-system\"])'}]", nil},
 		"a namespace is left out by name": {
 			rules + "matchConditions: [{name: b, expression: '!(object.metadata.name in [\"kube-system\", \"shop\"])'}]",
-			[]string{all + " not sent in shop: a matchCondition of test.taffrail.dev leaves it out"},
+			[]string{all + " not sent in shop: a matchCondition of test.taffrail.dev excludes it"},
 		},
 		"another condition": {
 			rules + "matchConditions: [{name: mine, expression: '!(object.metadata.name in [\"a\"]) && false'}]",
@@ -265,7 +265,7 @@ func TestWhoMayRelaxIsAsked(t *testing.T) {
 		},
 		"a selector": {
 			rules + "namespaceSelector: {matchLabels: {guard: \"on\"}}",
-			[]string{all + " may not be sent: entry test.taffrail.dev: its namespaceSelector is compared with the labels that a namespace is to get"},
+			[]string{all + " may not be sent: entry test.taffrail.dev: its namespaceSelector is matched against the namespace's new labels"},
 		},
 		"without the subresources": {
 			strings.Replace(rules, ", namespaces/status, namespaces/finalize", "", 1),

@@ -32,7 +32,7 @@ func newCertificate(o Options, expiry *metrics.Certificate) (certificate, error)
 	}
 	rotator, err := certs.NewRotator(o.Config, *o.Certificate, log, loaded)
 	if err != nil {
-		return nil, fmt.Errorf("keeping the certificate: %w", err)
+		return nil, fmt.Errorf("rotating the certificate: %w", err)
 	}
 	return rotator, nil
 }

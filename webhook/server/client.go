@@ -43,7 +43,7 @@ type clients struct {
 func newClients(file string, names []string, log logr.Logger, now func() time.Time) (*clients, error) {
 	c := &clients{file: file, names: names, log: log, now: now}
 	if err := c.load(); err != nil {
-		return nil, fmt.Errorf("reading the authorities of clients: %w", err)
+		return nil, fmt.Errorf("reading the client CA certificates: %w", err)
 	}
 	return c, nil
 }
@@ -51,7 +51,7 @@ func newClients(file string, names []string, log logr.Logger, now func() time.Ti
 // NoAuthorityError is returned for a file that should hold certificates and holds none.
 type NoAuthorityError struct{ File string }
 
-func (e *NoAuthorityError) Error() string { return e.File + ": no certificate in PEM in it" }
+func (e *NoAuthorityError) Error() string { return e.File + ": contains no PEM certificate" }
 
 // load reads the file.
 func (c *clients) load() error {
@@ -80,7 +80,7 @@ func (c *clients) current() *x509.CertPool {
 	c.mutex.Unlock()
 	if due {
 		if err := c.load(); err != nil && c.unreadable.isNews(err.Error()) {
-			c.log.Error(err, "The authorities of clients cannot be read, going on with those before")
+			c.log.Error(err, "Cannot read the client CA certificates, keeping the previous ones")
 		}
 	}
 	c.mutex.Lock()
@@ -101,7 +101,7 @@ func (c *clients) require(s *http.Server) {
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			err := c.verify(state.VerifiedChains)
 			if err != nil && c.refused.isNews(err.Error()) {
-				c.log.Info("Turned a client away", "remote", remote.String(), "why", err.Error())
+				c.log.Info("Rejected a client", "remote", remote.String(), "why", err.Error())
 			}
 			return err
 		}
@@ -109,7 +109,7 @@ func (c *clients) require(s *http.Server) {
 	}
 }
 
-var errNoClientCertificate = errors.New("it shows no client certificate that --client-ca-file verifies")
+var errNoClientCertificate = errors.New("it presented no client certificate that --client-ca-file verifies")
 
 // clientNameError names who is not let in.
 type clientNameError struct {
@@ -118,7 +118,7 @@ type clientNameError struct {
 }
 
 func (e *clientNameError) Error() string {
-	return fmt.Sprintf("%q is none of --client-names %s", e.name, strings.Join(e.names, ","))
+	return fmt.Sprintf("%q is not in --client-names %s", e.name, strings.Join(e.names, ","))
 }
 
 func (c *clients) verify(chains [][]*x509.Certificate) error {

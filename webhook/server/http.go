@@ -100,7 +100,7 @@ func (f *front) run(ctx context.Context) error {
 	}
 	f.health.stopping.Store(true)
 	f.admission.Drain()
-	f.log.Info("Stopping: not ready any more, still deciding", "for", f.drainDelay.String())
+	f.log.Info("Stopping: no longer ready, still deciding requests", "for", f.drainDelay.String())
 	select {
 	case err := <-served:
 		return fmt.Errorf("serving on %s: %w", f.listener.Addr(), err)

@@ -106,7 +106,7 @@ var (
 	errRequired = errors.New("required")
 	errNegative = errors.New("must not be negative")
 	errEither   = errors.New("either files or a Certificate")
-	errNoProbes = errors.New("required with ClientCAFile, or no probe could ask whether the server is ready")
+	errNoProbes = errors.New("required with ClientCAFile: probes could not check readiness otherwise")
 )
 
 // complete checks Options and fills in the defaults.
