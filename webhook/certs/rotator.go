@@ -214,9 +214,8 @@ func (r *Rotator) run(ctx context.Context) {
 	}
 }
 
-// recordFailure logs each cause when it first occurs, and again every relogInterval while it
-// lasts: the reconciliation is retried every two seconds, and a certificate that is not renewed
-// goes on working for weeks.
+// recordFailure logs each cause when it first occurs, and again every relogInterval while it lasts: the
+// reconciliation is retried every two seconds, and a certificate that is not renewed stays valid for weeks.
 func (r *Rotator) recordFailure(err error) {
 	now := time.Now()
 	if last := r.last.Load(); last != nil && last.err.Error() == err.Error() && now.Sub(last.logged) < relogInterval {

@@ -16,7 +16,7 @@ import (
 
 var here = Installation{Namespace: "taffrail-system", Service: "taffrail", URL: "https://10.0.0.1:9443"}
 
-// serving is part of what a cluster serves.
+// serving returns a part of what a cluster serves.
 func serving() Resources {
 	return Resources{
 		{Kind: "Pod"}:                                   {Name: "pods", Versions: []string{"v1"}, Namespaced: true, Subresources: []string{"status", "binding", "resize", "ephemeralcontainers", "log"}},
@@ -34,7 +34,7 @@ func serving() Resources {
 	}
 }
 
-// entry is one validating entry, whose other fields are right unless they are given.
+// entry returns one validating entry whose other fields have valid defaults.
 func entry(t *testing.T, text string) []Entry {
 	t.Helper()
 	c := &admissionregistrationv1.ValidatingWebhookConfiguration{}
@@ -216,7 +216,7 @@ func TestKindsThatAreNotServed(t *testing.T) {
 	}
 }
 
-// Several entries may share what has to be sent.
+// Several entries together may send everything that is needed.
 func TestEntriesShareNamespaces(t *testing.T) {
 	on := entry(t, "failurePolicy: Ignore\nnamespaceSelector: {matchLabels: {guard: \"on\"}}\n"+widgets)
 	off := entry(t, "namespaceSelector: {matchExpressions: [{key: guard, operator: DoesNotExist}]}\n"+widgets)
@@ -237,7 +237,7 @@ func TestWhatInjectsAndWhatRelaxesIsNeededToo(t *testing.T) {
 		"pods at /mutate (CREATE) not sent: no webhook entry names it",
 	}
 	got := texts(c.Report(Scope{Injects: true, Relaxes: true}))
-	// The two have one reason.
+	// Both have the same reason.
 	if len(got) != 1 || !strings.Contains(got[0], "pods at /mutate (CREATE)") || !strings.Contains(got[0], "namespaces/finalize at /relax (UPDATE)") {
 		t.Errorf("want what is in %q, got %q", want, got)
 	}
@@ -246,7 +246,7 @@ func TestWhatInjectsAndWhatRelaxesIsNeededToo(t *testing.T) {
 	}
 }
 
-// Whoever may not relax a Guardrail must not get around that either.
+// Who may relax a Guardrail must be checked for every way of changing labels.
 func TestWhoMayRelaxIsAsked(t *testing.T) {
 	const rules = "clientConfig: {url: \"https://10.0.0.1:9443/relax\"}\nrules: [{operations: [UPDATE], apiGroups: [\"\"], apiVersions: [v1], resources: [namespaces, namespaces/status, namespaces/finalize]}]\n"
 	const all = "namespaces at /relax (UPDATE), namespaces/status at /relax (UPDATE), namespaces/finalize at /relax (UPDATE)"
@@ -291,7 +291,7 @@ func TestSelectorsAreThoseOfWhatDecides(t *testing.T) {
 	}
 }
 
-// An entry that selects nothing that can be read sends nothing.
+// An entry with an unreadable selector sends nothing.
 func TestSelectorThatCannotBeRead(t *testing.T) {
 	c := &admissionregistrationv1.ValidatingWebhookConfiguration{Webhooks: []admissionregistrationv1.ValidatingWebhook{{
 		Name: "x.taffrail.dev", NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Like"}}},
