@@ -297,7 +297,7 @@ func (f *Failure) text(b *strings.Builder) {
 		fmt.Fprintf(b, "        left:  %s\n        right: %s\n", decision.Printable(f.Left), decision.Printable(f.Right))
 	}
 	if f.Want != f.Got {
-		b.WriteString("        - expected, + found\n")
+		b.WriteString("        - expected, + actual\n")
 		indent(b, changes(f.Want, f.Got))
 	}
 	if f.Output != "" {

@@ -173,7 +173,7 @@ func (f *found) policyOf(c *Case) (string, error) {
 	case len(names) == 0:
 		return "", &Error{File: c.File, Line: c.Line, Reason: "there is no policy next to the folder of this case"}
 	}
-	return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("several policies are next to the folder of this case: add policy, one of %s", strings.Join(names, ", "))}
+	return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("there are several policies next to the folder of this case: set policy to one of %s", strings.Join(names, ", "))}
 }
 
 // run adds the results of the suite to the report. The error is not about the policies.
