@@ -10,7 +10,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// engineTable compares the decision alone, on a request that is already normalized.
+// engineTable compares only the decisions, on requests that are already parsed.
 func engineTable(all []sample) error {
 	first, err := deciderWith(0, spine...)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// ratchetGuardrail enforces what the objects of these tests break, in namespaces labelled
+// ratchetGuardrail enforces what the objects of these tests violate, in namespaces labelled
 // test.taffrail.dev/late=name.
 func ratchetGuardrail(name string, existing v1alpha1.Existing) *v1alpha1.Guardrail {
 	g := &v1alpha1.Guardrail{
@@ -47,7 +47,7 @@ func ratchetGuardrail(name string, existing v1alpha1.Existing) *v1alpha1.Guardra
 	return g
 }
 
-// object reads a manifest for a namespace.
+// object parses a manifest for a namespace.
 func object(t *testing.T, namespace, manifest string) *unstructured.Unstructured {
 	t.Helper()
 	read := &unstructured.Unstructured{}
@@ -56,8 +56,8 @@ func object(t *testing.T, namespace, manifest string) *unstructured.Unstructured
 	return read
 }
 
-// oldDeployment breaks every policy of ratchetGuardrail that is about Deployments: container
-// app in all that containers can, and container aside in nothing.
+// oldDeployment violates every policy of ratchetGuardrail about Deployments: container app violates everything
+// that a container can, and container aside nothing.
 const oldDeployment = `
 apiVersion: apps/v1
 kind: Deployment
@@ -83,21 +83,21 @@ spec:
         resources: {limits: {memory: 1Gi}}
 `
 
-// edit is a JSON Patch of something that was there before the Guardrail.
+// edit is a JSON Patch of an object that predates the Guardrail.
 type edit struct {
 	patch string
-	// denied are the policies that refuse it, and container the one that they name; none
-	// where it is admitted.
+	// denied lists the policies that deny it, and container the one that they name. It is empty if the edit is
+	// admitted.
 	denied    []string
 	container string
-	// words that the denial has.
+	// words occur in the denial.
 	words string
 }
 
 var denying = regexp.MustCompile(`(?m)^- ([a-z-]+)(?:, container "([^"]*)")?:`)
 
-// check makes the edit as a dry run, so that each is one of the same object. Nothing but
-// what is new is in a denial, and what is old is told as a warning.
+// check applies the edit as a dry run, so that every edit starts from the same object. A denial contains only
+// new violations, and existing ones are warnings.
 func (e edit) check(t *testing.T, old client.Object, tolerated ...string) {
 	t.Helper()
 	patched, _ := old.DeepCopyObject().(client.Object)
@@ -126,8 +126,8 @@ func (e edit) check(t *testing.T, old client.Object, tolerated ...string) {
 	}
 }
 
-// A Deployment that breaks nearly everything can be scaled, annotated, rolled and mended
-// step by step, and cannot be made worse.
+// A Deployment that violates nearly everything can be scaled, annotated, rolled out and fixed step by step, but
+// not made worse.
 func TestRatchetOfADeployment(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "ratchet", "test.taffrail.dev/late=ratchet")
@@ -229,7 +229,7 @@ func TestRatchetOfADeployment(t *testing.T) {
 	})
 }
 
-// What is not a workload has a past as well.
+// Existing violations of other kinds are tolerated as well.
 func TestRatchetOfOtherKinds(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "ratchet-kinds", "test.taffrail.dev/late=ratchet-kinds")
@@ -273,9 +273,8 @@ func TestRatchetOfOtherKinds(t *testing.T) {
 	}
 }
 
-// Where a Guardrail tolerates nothing, an object still can lose what keeps it from going,
-// and be labelled and annotated. It cannot be made worse, and terminating makes no
-// difference: a Pod that is has time to do harm.
+// Even if a Guardrail tolerates nothing, an object can lose its finalizers, and be labelled and annotated. It
+// cannot be made worse, even while it is terminating: a terminating Pod can still do harm.
 func TestTerminatingObjects(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "terminating", "test.taffrail.dev/late=terminating")
@@ -324,8 +323,7 @@ func TestTerminatingObjects(t *testing.T) {
 	}
 }
 
-// Kubernetes finds a volume for a claim that was there before, by writing into its spec,
-// where the Guardrail tolerates nothing.
+// Kubernetes binds an existing claim by writing to its spec, even if the Guardrail tolerates nothing.
 func TestAnOldClaimIsBound(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "claims", "test.taffrail.dev/late=claims")

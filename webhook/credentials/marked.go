@@ -12,7 +12,7 @@ type mark struct {
 	needle string
 	// pattern has the value as its last group.
 	pattern *regexp.Regexp
-	// beside must occur somewhere in the whole text. It is in lower case.
+	// The whole text must contain this, in lower case.
 	beside string
 }
 
