@@ -107,7 +107,7 @@ func TestAlertsSayWhenTheAPIServerCannotReachIt(t *testing.T) {
 	for _, name := range []string{"TaffrailUnreachable", "TaffrailPassedBy"} {
 		asked := apiServer.FindAllStringSubmatch(alerts(t, objects)[name].Expr, -1)
 		if len(asked) == 0 || len(asked) != strings.Count(alerts(t, objects)[name].Expr, "apiserver_") {
-			t.Errorf("%s asks for %s", name, alerts(t, objects)[name].Expr)
+			t.Errorf("the expression of %s is %s", name, alerts(t, objects)[name].Expr)
 		}
 		for _, a := range asked {
 			names := regexp.MustCompile("^(?:" + a[1] + a[2] + ")$")

@@ -191,7 +191,7 @@ func TestHostNetwork(t *testing.T) {
 		t.Errorf("apart by %+v", apart)
 	}
 	if ports := web.Template.Spec.Containers[0].Ports; len(ports) != 2 || ports[0].ContainerPort != 9443 || ports[1].ContainerPort != 9444 {
-		t.Errorf("the scheduler is told of %+v", ports)
+		t.Errorf("the declared ports are %+v", ports)
 	}
 	args := web.Template.Spec.Containers[0].Args
 	if !slices.Contains(args, "--bind-address=:9443") || !slices.Contains(args, "--metrics-bind-address=:9444") {

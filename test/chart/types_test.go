@@ -102,7 +102,7 @@ func TestCertManagerMakesWhatIsMountedAndTrusted(t *testing.T) {
 	objects := render(t, h, release().with("certificates.mode=cert-manager"))
 	serving := find[certmanagerv1.Certificate](t, objects, "Certificate", "taffrail")
 	if got := serving.Spec.DNSNames; !slices.Equal(got, []string{"taffrail.taffrail-system.svc"}) {
-		t.Errorf("the API server asks for taffrail.taffrail-system.svc, the certificate is for %v", got)
+		t.Errorf("the API server calls taffrail.taffrail-system.svc, the certificate is for %v", got)
 	}
 	if serving.Spec.IssuerRef.Name != "taffrail-ca" {
 		t.Errorf("issued by %s", serving.Spec.IssuerRef.Name)

@@ -41,7 +41,7 @@ func entries(t *testing.T, objects []*unstructured.Unstructured, name string) (a
 			w.Path = *c.Service.Path
 		}
 		if timeout == nil || *timeout > 10 {
-			t.Errorf("%s: no timeout, or one that people wait longer for than for an API server that is away", w.Name)
+			t.Errorf("%s: no timeout, or one above 10 s", w.Name)
 		}
 		all, clients = append(all, w), append(clients, c)
 	}
@@ -121,7 +121,7 @@ func TestWebhooksAreThoseOfTheIntegrationTests(t *testing.T) {
 				return slices.Contains(own, c.Name)
 			})
 			if all-len(w.MatchConditions) != len(own) {
-				t.Errorf("%s: conditions %+v beside %v", w.Name, w.MatchConditions, own)
+				t.Errorf("%s: conditions %+v in addition to %v", w.Name, w.MatchConditions, own)
 			}
 			if len(w.MatchConditions) == 0 {
 				w.MatchConditions = nil

@@ -125,7 +125,7 @@ func TestNobodySwitchesAPolicyOffByAnObjectThatExhaustsIt(t *testing.T) {
 			for range 8 {
 				group.Go(func() { cluster.Alice.Create(t.Context(), large(), client.DryRunAll) })
 			}
-			others("beside eight of them")
+			others("next to eight of them")
 			group.Wait()
 			others("after eight of them")
 

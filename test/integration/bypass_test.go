@@ -12,11 +12,9 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// The ways around admission engines that are known from their advisories, which are not
-// tests of their own elsewhere: label removal is in relax_test.go, subresources in
-// subresources_test.go, terminating objects in ratchet_test.go, spoofed owners and forged
-// revisions in trust_test.go and revisions_test.go, shadowed packages in
-// configuration_test.go.
+// Known ways to bypass admission engines, from their advisories, as far as other files do not test them: removal of labels
+// is tested in relax_test.go, subresources in subresources_test.go, terminating objects in existing_violations_test.go,
+// spoofed owners and forged revisions in trust_test.go and revisions_test.go, shadowed packages in configuration_test.go.
 
 // Two Exemptions that each cover half of an object do not add up.
 func TestBypassByCombiningExemptions(t *testing.T) {

@@ -123,7 +123,7 @@ func TestDryRun(t *testing.T) {
 				t.Error("a dry run is not warned about")
 			}
 			if diff := diff(transcript(t, wet), transcript(t, dry)); diff != "" {
-				t.Errorf("a dry run is told something else (-real +dry):\n%s", diff)
+				t.Errorf("a dry run gets another answer (-real +dry):\n%s", diff)
 			}
 		})
 	}

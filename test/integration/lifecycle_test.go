@@ -86,7 +86,7 @@ func TestGuardrailThatIsWrong(t *testing.T) {
 			metav1.ConditionFalse, "Invalid", []string{"Nothing of this Guardrail is in force", "spec.policies[0].name", "image-tags", "image-tag"}, false,
 		},
 		{
-			"an unknown policy beside a good one", []v1alpha1.PolicyBinding{binding("no-such-policy", ""), binding("image-tag", "")},
+			"an unknown policy next to a good one", []v1alpha1.PolicyBinding{binding("no-such-policy", ""), binding("image-tag", "")},
 			metav1.ConditionTrue, "PartlyInvalid", []string{"Not all of this Guardrail is in force", "spec.policies[0].name", "no-such-policy"}, true,
 		},
 		{

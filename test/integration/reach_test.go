@@ -146,7 +146,7 @@ func TestReachedNamesWhatNobodyAsksAbout(t *testing.T) {
 	})
 	admit(t, "an Ingress that is right", cluster.Admin.Create(t.Context(), ingress("shop")))
 	goes := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"team":null}}}`))
-	deny(t, "by way of its status", cluster.Admin.PatchStatus(t.Context(), ingress("shop"), goes))
+	deny(t, "through its status", cluster.Admin.PatchStatus(t.Context(), ingress("shop"), goes))
 
 	for what, test := range map[string]struct {
 		edit   func(*admissionregistrationv1.ValidatingWebhook)
@@ -299,10 +299,10 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 		},
 	} {
 		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), "may not relax 1 Guardrail:") {
-			t.Errorf("by way of %s: %v", way, err)
+			t.Errorf("through %s: %v", way, err)
 		}
 		if err := loosen(bob); err != nil {
-			t.Errorf("by way of %s, with the right: %v", way, err)
+			t.Errorf("through %s, with the right: %v", way, err)
 		}
 	}
 	admit(t, "with the right", relabeled(t, bob, namespace, guard, "null"))

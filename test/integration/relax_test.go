@@ -108,10 +108,10 @@ func TestLooseningByWayOfSubresources(t *testing.T) {
 	}
 	for way, loosen := range ways {
 		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), carol.Name+" may not relax 1 Guardrail:") {
-			t.Errorf("by way of %s: %v", way, err)
+			t.Errorf("through %s: %v", way, err)
 		}
 		if err := loosen(bob); err != nil {
-			t.Errorf("by way of %s, with the right: %v", way, err)
+			t.Errorf("through %s, with the right: %v", way, err)
 		}
 	}
 }

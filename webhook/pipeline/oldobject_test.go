@@ -27,7 +27,7 @@ func twice(result decision.Result) decision.Result {
 	return result
 }
 
-func TestRatchet(t *testing.T) {
+func TestExistingViolations(t *testing.T) {
 	capped, undecided := violation("k"), violation("k")
 	capped.Violations[0].AtMost = decision.ModeWarn
 	undecided.Violations[0].Unknown = "a fact is missing"

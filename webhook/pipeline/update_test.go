@@ -197,7 +197,7 @@ func TestAPolicyThatFailsForTheStoredObjectAlone(t *testing.T) {
 }
 
 // An object that fails for lack of resources must not be excused by a LimitRange added since.
-func TestTheRatchetSeesTheOldObjectUnderTheSameLimitRange(t *testing.T) {
+func TestTheOldObjectIsDecidedUnderTheSameLimitRange(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("require-resources", `{"required":["limits.cpu"]}`)))
 	f := known(nil)
 	f.facts.LimitRanges = []*corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "team"}, Spec: corev1.LimitRangeSpec{

@@ -180,7 +180,7 @@ func TestCertificateIsKept(t *testing.T) {
 		return changed(now)
 	})
 	changeSecret(t, func(data map[string][]byte) { data["ca.key"] = []byte("garbage") })
-	eventually(t, "the next authority to be trusted beside the one whose key is lost", func(ctx context.Context) error {
+	eventually(t, "the next authority to be trusted next to the one whose key is lost", func(ctx context.Context) error {
 		bundles, err := keptBundles(ctx)
 		for _, bundle := range bundles {
 			if n := strings.Count(string(bundle), "BEGIN CERTIFICATE"); n != 2 && err == nil {

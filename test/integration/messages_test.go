@@ -54,7 +54,7 @@ var examples = map[string]func() example{
 // What kubectl prints for an example of each policy, with only that policy bound: under enforce, under warn
 // and, with the audit log's annotations, under audit. The examples and the golden files are in
 // testdata/messages; <policy>.namespace.yaml is the content of the namespace.
-func TestWordsOfEveryPolicy(t *testing.T) {
+func TestMessagesOfEveryPolicy(t *testing.T) {
 	t.Parallel()
 	catalog, err := rego.Load(policies.FS)
 	must(t, err)
@@ -74,7 +74,7 @@ func TestWordsOfEveryPolicy(t *testing.T) {
 			if e.commands == nil {
 				e.commands = []string{"apply -f " + policy.ID + ".yaml"}
 			}
-			s := newSession(t, "words-"+policy.ID, e.namespace)
+			s := newSession(t, "messages-"+policy.ID, e.namespace)
 			binding := v1alpha1.PolicyBinding{Name: policy.ID}
 			if e.parameters != nil {
 				binding.Parameters = &apiextensionsv1.JSON{Raw: []byte(e.parameters(s.namespace))}
@@ -92,13 +92,13 @@ func TestWordsOfEveryPolicy(t *testing.T) {
 					}
 				}
 			}
-			golden.Check(t, "testdata/words/"+policy.ID+".txt", s.text())
+			golden.Check(t, "testdata/messages/"+policy.ID+".txt", s.text())
 		})
 	}
 }
 
 // What kubectl prints in special cases, independently of the policy.
-func TestWordsBesidePolicies(t *testing.T) {
+func TestMessagesInSpecialCases(t *testing.T) {
 	t.Parallel()
 	for name, play := range map[string]func(s *session){
 		// Findings after the twentieth are only counted, and so are warnings.
@@ -139,9 +139,9 @@ func TestWordsBesidePolicies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSession(t, "words-"+name, "shop")
+			s := newSession(t, "messages-"+name, "shop")
 			play(s)
-			golden.Check(t, "testdata/words/beside/"+name+".txt", s.text())
+			golden.Check(t, "testdata/messages/special/"+name+".txt", s.text())
 		})
 	}
 }
@@ -195,7 +195,7 @@ func (s *session) bindWith(mode v1alpha1.Mode, bindings ...v1alpha1.PolicyBindin
 // prepare creates the objects in a file, if it exists.
 func (s *session) prepare(name string) bool {
 	s.Helper()
-	content, err := os.ReadFile(filepath.Join("testdata/words", name+".namespace.yaml"))
+	content, err := os.ReadFile(filepath.Join("testdata/messages", name+".namespace.yaml"))
 	if os.IsNotExist(err) {
 		return false
 	}
@@ -250,7 +250,7 @@ func filesOf(t *testing.T, command string) harness.Files {
 	files := harness.Files{}
 	for word := range strings.FieldsSeq(command) {
 		if filepath.Ext(word) == ".yaml" {
-			content, err := os.ReadFile(filepath.Join("testdata/words", word))
+			content, err := os.ReadFile(filepath.Join("testdata/messages", word))
 			must(t, err)
 			files[word] = content
 		}

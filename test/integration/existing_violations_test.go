@@ -20,12 +20,12 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// ratchetGuardrail enforces what the objects of these tests violate, in namespaces labelled
+// existingGuardrail enforces what the objects of these tests violate, in namespaces labelled
 // test.taffrail.dev/late=name.
-func ratchetGuardrail(name string, existing v1alpha1.Existing) *v1alpha1.Guardrail {
+func existingGuardrail(name string, existing v1alpha1.Existing) *v1alpha1.Guardrail {
 	g := &v1alpha1.Guardrail{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion().String(), Kind: "Guardrail"},
-		ObjectMeta: metav1.ObjectMeta{Name: unique("ratchet-" + name)},
+		ObjectMeta: metav1.ObjectMeta{Name: unique("existing-" + name)},
 	}
 	g.Spec.Mode, g.Spec.Existing = v1alpha1.ModeEnforce, existing
 	g.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"test.taffrail.dev/late": name}}
@@ -56,7 +56,7 @@ func object(t *testing.T, namespace, manifest string) *unstructured.Unstructured
 	return read
 }
 
-// oldDeployment violates every policy of ratchetGuardrail about Deployments: container app violates everything
+// oldDeployment violates every policy of existingGuardrail about Deployments: container app violates everything
 // that a container can, and container aside nothing.
 const oldDeployment = `
 apiVersion: apps/v1
@@ -128,14 +128,14 @@ func (e edit) check(t *testing.T, old client.Object, tolerated ...string) {
 
 // A Deployment that violates nearly everything can be scaled, annotated, rolled out and fixed step by step, but
 // not made worse.
-func TestRatchetOfADeployment(t *testing.T) {
+func TestExistingViolationsOfADeployment(t *testing.T) {
 	t.Parallel()
-	namespace := newNamespace(t, "ratchet", "test.taffrail.dev/late=ratchet")
+	namespace := newNamespace(t, "existing-violations", "test.taffrail.dev/late=existing-violations")
 	limits := object(t, namespace, `{apiVersion: v1, kind: LimitRange, metadata: {name: team}, spec: {limits: [{type: Container, max: {memory: 2Gi}}]}}`)
 	must(t, cluster.Admin.Client.Create(t.Context(), limits))
 	old := object(t, namespace, oldDeployment)
 	admit(t, "the old Deployment", cluster.Alice.Create(t.Context(), old))
-	enforceLate(t, ratchetGuardrail("ratchet", v1alpha1.ExistingTolerate), namespace)
+	enforceLate(t, existingGuardrail("existing-violations", v1alpha1.ExistingTolerate), namespace)
 
 	const container = `/spec/template/spec/containers/0`
 	for name, e := range map[string]edit{
@@ -149,7 +149,7 @@ func TestRatchetOfADeployment(t *testing.T) {
 		"its leaked password is replaced":    {patch: `[{"op":"replace","path":"` + container + `/env/0/value","value":"second-literal-8"}]`},
 		"its CPU changes":                    {patch: `[{"op":"add","path":"` + container + `/resources/limits/cpu","value":"2"}]`},
 		"its containers change places":       {patch: `[{"op":"move","from":"` + container + `","path":"/spec/template/spec/containers/1"}]`},
-		"its image is mended":                {patch: `[{"op":"replace","path":"` + container + `/image","value":"nginx:1.27.3"}]`},
+		"its image is fixed":                 {patch: `[{"op":"replace","path":"` + container + `/image","value":"nginx:1.27.3"}]`},
 		"its limit comes nearer to right":    {patch: `[{"op":"replace","path":"` + container + `/resources/limits/memory","value":"3Gi"}]`},
 		"a container goes":                   {patch: `[{"op":"remove","path":"/spec/template/spec/containers/1"}]`},
 		"it is scaled down, as less than it": {patch: `[{"op":"replace","path":"/spec/replicas","value":2}]`, denied: []string{"min-replicas"}, words: "there are 2 replicas, fewer than 5, worse than in the stored object"},
@@ -220,7 +220,7 @@ func TestRatchetOfADeployment(t *testing.T) {
 		})))
 		for _, warning := range answer.Warnings {
 			if strings.Contains(warning, "first-literal-7") {
-				t.Errorf("a credential is told: %s", warning)
+				t.Errorf("a credential is printed: %s", warning)
 			}
 		}
 	})
@@ -230,9 +230,9 @@ func TestRatchetOfADeployment(t *testing.T) {
 }
 
 // Existing violations of other kinds are tolerated as well.
-func TestRatchetOfOtherKinds(t *testing.T) {
+func TestExistingViolationsOfOtherKinds(t *testing.T) {
 	t.Parallel()
-	namespace := newNamespace(t, "ratchet-kinds", "test.taffrail.dev/late=ratchet-kinds")
+	namespace := newNamespace(t, "existing-kinds", "test.taffrail.dev/late=existing-kinds")
 	olds := map[string]*unstructured.Unstructured{}
 	for _, manifest := range []string{
 		`{apiVersion: v1, kind: Service, metadata: {name: front}, spec: {type: NodePort, selector: {app: a}, ports: [{name: http, port: 80}]}}`,
@@ -245,7 +245,7 @@ func TestRatchetOfOtherKinds(t *testing.T) {
 		admit(t, old.GetName(), cluster.Alice.Create(t.Context(), old))
 		olds[old.GetKind()] = old
 	}
-	enforceLate(t, ratchetGuardrail("ratchet-kinds", v1alpha1.ExistingTolerate), namespace)
+	enforceLate(t, existingGuardrail("existing-kinds", v1alpha1.ExistingTolerate), namespace)
 
 	for name, test := range map[string]struct {
 		kind string
@@ -291,7 +291,7 @@ func TestTerminatingObjects(t *testing.T) {
 		admit(t, old.GetName(), cluster.Alice.Create(t.Context(), old))
 		olds = append(olds, old)
 	}
-	enforceLate(t, ratchetGuardrail("terminating", v1alpha1.ExistingEnforce), namespace)
+	enforceLate(t, existingGuardrail("terminating", v1alpha1.ExistingEnforce), namespace)
 
 	worsening := map[string]string{
 		"Pod":        `[{"op":"replace","path":"/spec/containers/0/image","value":"evil:latest"}]`,
@@ -327,13 +327,13 @@ func TestTerminatingObjects(t *testing.T) {
 func TestAnOldClaimIsBound(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "claims", "test.taffrail.dev/late=claims")
-	class := unique("ratchet-ebs")
+	class := unique("existing-ebs")
 	must(t, cluster.Admin.Client.Create(t.Context(), object(t, "",
 		`{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: `+class+`}, provisioner: ebs.csi.aws.com, volumeBindingMode: Immediate}`)))
 	claim := object(t, namespace, `{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data},
 		spec: {accessModes: [ReadWriteMany], storageClassName: `+class+`, resources: {requests: {storage: 1Gi}}}}`)
 	admit(t, "a claim", cluster.Alice.Create(t.Context(), claim))
-	g := ratchetGuardrail("claims", v1alpha1.ExistingEnforce)
+	g := existingGuardrail("claims", v1alpha1.ExistingEnforce)
 	g.Spec.Policies = append(g.Spec.Policies, v1alpha1.PolicyBinding{Name: "volume-access"})
 	enforceLate(t, g, namespace)
 	fresh := claim.DeepCopy()
