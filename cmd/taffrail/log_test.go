@@ -17,8 +17,8 @@ type (
 func (n *named) String() string         { return n.name }
 func (r resolved) LogValue() slog.Value { return slog.AnyValue(r.to) }
 
-// What is logged has no credentials in it, whatever the type of a value, but for the names
-// of users, which only look like some.
+// Credentials are redacted from the log, whatever the type of a value, but names of users, which only look like
+// credentials, are kept.
 func TestTheLogHoldsNoCredentials(t *testing.T) {
 	const image = "user:" + mark + "@registry.example/app"
 	for _, format := range []string{"json", "text"} {

@@ -77,10 +77,10 @@ func writeFiles(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// secretValue stands for what must not be printed anywhere.
+// secretValue must not be printed anywhere.
 const secretValue = "hunter2-swordfish"
 
-// chapterManifests are the chapter's own, templates filled in, by name without .template.
+// chapterManifests returns the chapter's own manifests, with templates filled in, by name without .template.
 func chapterManifests(t *testing.T) map[string]string {
 	t.Helper()
 	values := map[string]string{

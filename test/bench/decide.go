@@ -10,7 +10,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// decideTable compares what deciding costs on its own, without HTTP, on a request that is already read.
+// decideTable compares only the decisions, on requests that are already parsed.
 func decideTable(all []sample) error {
 	first, err := deciderWith(0, spine...)
 	if err != nil {

@@ -18,14 +18,14 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// kept is the name of the Secret, and of everything about it.
+// kept is the name of the Secret, the Service and the configurations.
 const kept = "taffrail-tls"
 
-// somebodyElses is what an entry trusts that does not lead to Taffrail's Service.
+// somebodyElses is the caBundle of an entry that does not call Taffrail's Service.
 var somebodyElses = []byte("-----BEGIN CERTIFICATE-----\nsomebody else's\n-----END CERTIFICATE-----\n")
 
-// keptConfigurations have an entry for Taffrail's Service and one for another. Neither is ever
-// called: there is no object with the label that they ask for.
+// keptConfigurations returns configurations with an entry for Taffrail's Service and one for another. Neither
+// is ever called, because no object has the label that they select.
 func keptConfigurations() (*admissionregistrationv1.MutatingWebhookConfiguration, *admissionregistrationv1.ValidatingWebhookConfiguration) {
 	never := &metav1.LabelSelector{MatchLabels: map[string]string{"test.taffrail.dev/called": "never"}}
 	none, fail := admissionregistrationv1.SideEffectClassNone, admissionregistrationv1.Fail
@@ -52,7 +52,7 @@ func keptConfigurations() (*admissionregistrationv1.MutatingWebhookConfiguration
 	return mutating, validating
 }
 
-// keptBundles are the caBundles of the entries that lead to Taffrail.
+// keptBundles returns the caBundles of the entries that call Taffrail.
 func keptBundles(ctx context.Context) ([][]byte, error) {
 	mutating, validating := keptConfigurations()
 	if err := cluster.Admin.Client.Get(ctx, client.ObjectKeyFromObject(mutating), mutating); err != nil {
@@ -69,8 +69,8 @@ func keptBundles(ctx context.Context) ([][]byte, error) {
 	}, nil
 }
 
-// accepted connects to each server as the API server does, by what each entry trusts, and
-// returns the one certificate that all of them serve.
+// accepted connects to each server as the API server does, trusting what each entry trusts, and returns the
+// certificate that all of them serve.
 func accepted(ctx context.Context, servers ...*harness.Server) (*x509.Certificate, error) {
 	bundles, err := keptBundles(ctx)
 	if err != nil {
@@ -103,7 +103,7 @@ func accepted(ctx context.Context, servers ...*harness.Server) (*x509.Certificat
 	return one, nil
 }
 
-// changeSecret is what an administrator does to the Secret, whoever else writes it.
+// changeSecret changes the Secret as an administrator would, despite concurrent writes.
 func changeSecret(t *testing.T, change func(data map[string][]byte)) {
 	t.Helper()
 	must(t, retry.RetryOnConflict(retry.DefaultRetry, func() error {
@@ -116,8 +116,8 @@ func changeSecret(t *testing.T, change func(data map[string][]byte)) {
 	}))
 }
 
-// Two servers and an empty Secret, which is what helm install brings about, and then all
-// that may happen to it.
+// Two servers start with an empty Secret, as after helm install, and then everything happens that may happen to
+// it.
 func TestCertificateIsKept(t *testing.T) {
 	mutating, validating := keptConfigurations()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: harness.SystemNamespace, Name: kept}}
@@ -162,7 +162,7 @@ func TestCertificateIsKept(t *testing.T) {
 	must(t, one.Start(t.Context()))
 	holds("a restart", same)
 
-	// What a tool does that replaces the configurations by what the chart says.
+	// A tool resets the configurations to what the chart renders.
 	mutating, validating = keptConfigurations()
 	must(t, cluster.Apply(t.Context(), mutating, validating))
 	holds("the caBundles are gone", same)
@@ -180,7 +180,7 @@ func TestCertificateIsKept(t *testing.T) {
 		return changed(now)
 	})
 	changeSecret(t, func(data map[string][]byte) { data["ca.key"] = []byte("garbage") })
-	eventually(t, "the next authority to be trusted beside the one whose key is lost", func(ctx context.Context) error {
+	eventually(t, "the next authority to be trusted next to the one whose key is lost", func(ctx context.Context) error {
 		bundles, err := keptBundles(ctx)
 		for _, bundle := range bundles {
 			if n := strings.Count(string(bundle), "BEGIN CERTIFICATE"); n != 2 && err == nil {

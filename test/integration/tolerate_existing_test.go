@@ -20,12 +20,12 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// existingGuardrail enforces what the objects of these tests break, in namespaces labelled
+// existingGuardrail enforces what the objects of these tests violate, in namespaces labelled
 // test.taffrail.dev/late=name.
 func existingGuardrail(name string, existing v1alpha1.Existing) *v1alpha1.Guardrail {
 	g := &v1alpha1.Guardrail{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion().String(), Kind: "Guardrail"},
-		ObjectMeta: metav1.ObjectMeta{Name: unique("tolerant-" + name)},
+		ObjectMeta: metav1.ObjectMeta{Name: unique("existing-" + name)},
 	}
 	g.Spec.Mode, g.Spec.Existing = v1alpha1.ModeEnforce, existing
 	g.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"test.taffrail.dev/late": name}}
@@ -47,7 +47,7 @@ func existingGuardrail(name string, existing v1alpha1.Existing) *v1alpha1.Guardr
 	return g
 }
 
-// object reads a manifest for a namespace.
+// object parses a manifest for a namespace.
 func object(t *testing.T, namespace, manifest string) *unstructured.Unstructured {
 	t.Helper()
 	read := &unstructured.Unstructured{}
@@ -56,8 +56,8 @@ func object(t *testing.T, namespace, manifest string) *unstructured.Unstructured
 	return read
 }
 
-// oldDeployment breaks every policy of existingGuardrail that is about Deployments: container
-// app in all that containers can, and container aside in nothing.
+// oldDeployment violates every policy of existingGuardrail about Deployments: container app violates everything
+// that a container can, and container aside nothing.
 const oldDeployment = `
 apiVersion: apps/v1
 kind: Deployment
@@ -83,21 +83,21 @@ spec:
         resources: {limits: {memory: 1Gi}}
 `
 
-// edit is a JSON Patch of something that was there before the Guardrail.
+// edit is a JSON Patch of an object that predates the Guardrail.
 type edit struct {
 	patch string
-	// denied are the policies that refuse it, and container the one that they name; none
-	// where it is admitted.
+	// denied lists the policies that deny it, and container the one that they name. It is empty if the edit is
+	// admitted.
 	denied    []string
 	container string
-	// words that the denial has.
+	// words occur in the denial.
 	words string
 }
 
 var denying = regexp.MustCompile(`(?m)^- ([a-z-]+)(?:, container "([^"]*)")?:`)
 
-// check makes the edit as a dry run, so that each is one of the same object. Nothing but
-// what is new is in a denial, and what is old is told as a warning.
+// check applies the edit as a dry run, so that every edit starts from the same object. A denial contains only
+// new violations, and existing ones are warnings.
 func (e edit) check(t *testing.T, old client.Object, tolerated ...string) {
 	t.Helper()
 	patched, _ := old.DeepCopyObject().(client.Object)
@@ -126,16 +126,16 @@ func (e edit) check(t *testing.T, old client.Object, tolerated ...string) {
 	}
 }
 
-// A Deployment that breaks nearly everything can be scaled, annotated, rolled and mended
-// step by step, and cannot be made worse.
-func TestTolerateExistingOfADeployment(t *testing.T) {
+// A Deployment that violates nearly everything can be scaled, annotated, rolled out and fixed step by step, but
+// not made worse.
+func TestExistingViolationsOfADeployment(t *testing.T) {
 	t.Parallel()
-	namespace := newNamespace(t, "tolerant", "test.taffrail.dev/late=tolerant")
+	namespace := newNamespace(t, "existing-violations", "test.taffrail.dev/late=existing-violations")
 	limits := object(t, namespace, `{apiVersion: v1, kind: LimitRange, metadata: {name: team}, spec: {limits: [{type: Container, max: {memory: 2Gi}}]}}`)
 	must(t, cluster.Admin.Client.Create(t.Context(), limits))
 	old := object(t, namespace, oldDeployment)
 	admit(t, "the old Deployment", cluster.Alice.Create(t.Context(), old))
-	enforceLate(t, existingGuardrail("tolerant", v1alpha1.ExistingTolerate), namespace)
+	enforceLate(t, existingGuardrail("existing-violations", v1alpha1.ExistingTolerate), namespace)
 
 	const container = `/spec/template/spec/containers/0`
 	for name, e := range map[string]edit{
@@ -149,7 +149,7 @@ func TestTolerateExistingOfADeployment(t *testing.T) {
 		"its leaked password is replaced":    {patch: `[{"op":"replace","path":"` + container + `/env/0/value","value":"second-literal-8"}]`},
 		"its CPU changes":                    {patch: `[{"op":"add","path":"` + container + `/resources/limits/cpu","value":"2"}]`},
 		"its containers change places":       {patch: `[{"op":"move","from":"` + container + `","path":"/spec/template/spec/containers/1"}]`},
-		"its image is mended":                {patch: `[{"op":"replace","path":"` + container + `/image","value":"nginx:1.27.3"}]`},
+		"its image is fixed":                 {patch: `[{"op":"replace","path":"` + container + `/image","value":"nginx:1.27.3"}]`},
 		"its limit comes nearer to right":    {patch: `[{"op":"replace","path":"` + container + `/resources/limits/memory","value":"3Gi"}]`},
 		"a container goes":                   {patch: `[{"op":"remove","path":"/spec/template/spec/containers/1"}]`},
 		"it is scaled down, as less than it": {patch: `[{"op":"replace","path":"/spec/replicas","value":2}]`, denied: []string{"min-replicas"}, words: "there are 2 replicas, fewer than 5, worse than in the stored object"},
@@ -220,7 +220,7 @@ func TestTolerateExistingOfADeployment(t *testing.T) {
 		})))
 		for _, warning := range answer.Warnings {
 			if strings.Contains(warning, "first-literal-7") {
-				t.Errorf("a credential is told: %s", warning)
+				t.Errorf("a credential is printed: %s", warning)
 			}
 		}
 	})
@@ -229,10 +229,10 @@ func TestTolerateExistingOfADeployment(t *testing.T) {
 	})
 }
 
-// What is not a workload has a past as well.
-func TestTolerateExistingOfOtherKinds(t *testing.T) {
+// Existing violations of other kinds are tolerated as well.
+func TestExistingViolationsOfOtherKinds(t *testing.T) {
 	t.Parallel()
-	namespace := newNamespace(t, "tolerant-kinds", "test.taffrail.dev/late=tolerant-kinds")
+	namespace := newNamespace(t, "existing-kinds", "test.taffrail.dev/late=existing-kinds")
 	olds := map[string]*unstructured.Unstructured{}
 	for _, manifest := range []string{
 		`{apiVersion: v1, kind: Service, metadata: {name: front}, spec: {type: NodePort, selector: {app: a}, ports: [{name: http, port: 80}]}}`,
@@ -245,7 +245,7 @@ func TestTolerateExistingOfOtherKinds(t *testing.T) {
 		admit(t, old.GetName(), cluster.Alice.Create(t.Context(), old))
 		olds[old.GetKind()] = old
 	}
-	enforceLate(t, existingGuardrail("tolerant-kinds", v1alpha1.ExistingTolerate), namespace)
+	enforceLate(t, existingGuardrail("existing-kinds", v1alpha1.ExistingTolerate), namespace)
 
 	for name, test := range map[string]struct {
 		kind string
@@ -273,9 +273,8 @@ func TestTolerateExistingOfOtherKinds(t *testing.T) {
 	}
 }
 
-// Where a Guardrail tolerates nothing, an object still can lose what keeps it from going,
-// and be labelled and annotated. It cannot be made worse, and terminating makes no
-// difference: a Pod that is has time to do harm.
+// Even if a Guardrail tolerates nothing, an object can lose its finalizers, and be labelled and annotated. It
+// cannot be made worse, even while it is terminating: a terminating Pod can still do harm.
 func TestTerminatingObjects(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "terminating", "test.taffrail.dev/late=terminating")
@@ -324,12 +323,11 @@ func TestTerminatingObjects(t *testing.T) {
 	}
 }
 
-// Kubernetes finds a volume for a claim that was there before, by writing into its spec,
-// where the Guardrail tolerates nothing.
+// Kubernetes binds an existing claim by writing to its spec, even if the Guardrail tolerates nothing.
 func TestAnOldClaimIsBound(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "claims", "test.taffrail.dev/late=claims")
-	class := unique("tolerant-ebs")
+	class := unique("existing-ebs")
 	must(t, cluster.Admin.Client.Create(t.Context(), object(t, "",
 		`{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: `+class+`}, provisioner: ebs.csi.aws.com, volumeBindingMode: Immediate}`)))
 	claim := object(t, namespace, `{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data},

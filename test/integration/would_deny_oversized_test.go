@@ -12,8 +12,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// What is more than policies look at is refused once it is enforced, so it is counted
-// before.
+// An object that is too large to be inspected is refused under enforce, so it is counted before.
 func TestWhatIsNotLookedAtIsCountedUntilItIsRefused(t *testing.T) {
 	t.Parallel()
 	label := unique("oversized")

@@ -16,8 +16,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// The status of a Guardrail sums up what would be denied if it were enforced, over every
-// replica; and when it is, just that is denied.
+// The status of a Guardrail counts, over all replicas, what would be denied if it were enforced. Once it is
+// enforced, exactly that is denied.
 func TestWhatWouldBeDeniedIsCountedUntilItIs(t *testing.T) {
 	t.Parallel()
 	label := unique("would-deny")
@@ -28,8 +28,8 @@ func TestWhatWouldBeDeniedIsCountedUntilItIs(t *testing.T) {
 	early := podOf(main, "early", corev1.Container{Name: "main", Image: "nginx"})
 	admit(t, "before there is a Guardrail", cluster.Alice.Create(t.Context(), early))
 
-	// What inject-resources will fill in, require-resources will not miss; and every Pod here is
-	// a bare one, which this Guardrail will never deny.
+	// What inject-resources will fill in, require-resources will not report; and all Pods here are bare ones,
+	// which this Guardrail never denies.
 	g := binding(label, label, "image-tag", "min-replicas", "inject-resources", "require-resources", "no-bare-pod")
 	g.Spec.Mode = v1alpha1.ModeWarn
 	g.Spec.Policies[4].Mode = v1alpha1.ModeAudit
@@ -98,7 +98,7 @@ func TestWhatWouldBeDeniedIsCountedUntilItIs(t *testing.T) {
 	deny(t, "another than the exempted one", cluster.Alice.Create(t.Context(), bad(main, "exempted-too"), client.DryRunAll))
 }
 
-// tagged is the chapter's Deployment with a tag, and so many replicas.
+// tagged returns the chapter's Deployment with a tag and the given number of replicas.
 func tagged(object client.Object, replicas int64) client.Object {
 	deployment, _ := object.(*unstructured.Unstructured)
 	spec, _ := deployment.Object["spec"].(map[string]any)

@@ -147,8 +147,8 @@ func TestMutateNeverDenies(t *testing.T) {
 	}
 }
 
-// What a policy cannot decide is decided all the same: an error would leave it to the failurePolicy of
-// the webhook, and under Ignore the object would get in.
+// A policy that fails still leads to a decision: an error would leave the request to the webhook's
+// failurePolicy, and Ignore would admit the object.
 func TestAPolicyThatCannotDecideIsADecision(t *testing.T) {
 	cannot := func(mode decision.Mode, unknown string) decision.Finding {
 		return decision.Finding{Policy: "broken", Mode: mode, Guardrails: []string{"chapter"}, Message: "this policy cannot decide the object", Failed: true, FailOpen: unknown != "", Unknown: unknown}

@@ -243,7 +243,7 @@ func TestLoadFiles(t *testing.T) {
 		{"two of one name", map[string]string{"a.yaml": one, "b.json": one}, `DIR/b.json:3: metadata.name: "one" is already the name of another Guardrail, at DIR/a.yaml:3`},
 		{"one name of two kinds", map[string]string{"a.yaml": one, "b.yaml": exemptionHeader + "metadata: {name: one}\nspec: {policies: [a]}\n"}, ""},
 		{"two without a name", map[string]string{"a.yaml": strings.Replace(one, "name: one", "labels: {}", 1) + "---\n" + strings.Replace(one, "name: one", "labels: {}", 1)}, ""},
-		{"cases beside it", map[string]string{"a.yaml": one, "a/cases/x.yaml": "nothing: of ours\n", "cases/x.json": "nothing: of ours\n"}, ""},
+		{"cases next to it", map[string]string{"a.yaml": one, "a/cases/x.yaml": "nothing: of ours\n", "cases/x.json": "nothing: of ours\n"}, ""},
 		{"no file", map[string]string{"README.md": "hello"}, `DIR: contains no *.yaml, *.yml or *.json`},
 		{"no Guardrail", map[string]string{"a.yaml": "# nothing\n"}, `DIR: contains no Guardrail, Exemption or Policy`},
 	}

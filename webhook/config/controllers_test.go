@@ -11,8 +11,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// controllers are the service accounts of Kubernetes' controllers, as their names stand in
-// the policy of kube-apiserver's own ClusterRoles (system:controller:…).
+// controllers lists the service accounts of Kubernetes' controllers, as named in kube-apiserver's built-in
+// ClusterRoles (system:controller:…).
 func controllers() []string {
 	return []string{
 		"attachdetach-controller", "bootstrap-signer", "certificate-controller", "clusterrole-aggregation-controller",
@@ -28,8 +28,7 @@ func controllers() []string {
 	}
 }
 
-// Each controller is trusted with the kinds that it writes in Kubernetes' own code, and with
-// no other, whoever it is.
+// Each controller is trusted with the kinds that Kubernetes' source shows it to write, and with no others.
 func TestEveryControllerIsTrustedWithWhatItWrites(t *testing.T) {
 	writers := map[string][]string{
 		"Pod":                   {"replicaset-controller", "statefulset-controller", "daemon-set-controller", "job-controller", "replication-controller"},
@@ -60,7 +59,7 @@ func TestEveryControllerIsTrustedWithWhatItWrites(t *testing.T) {
 	}
 }
 
-// Who writes from a template is known for each kind that is made from one.
+// Every kind that is created from a template has a known controller.
 func TestWhoMakesFromTemplates(t *testing.T) {
 	makers := map[string][]string{
 		"Pod":                   {"replicaset-controller", "statefulset-controller", "daemon-set-controller", "job-controller", "replication-controller"},
@@ -87,7 +86,7 @@ func TestWhoMakesFromTemplates(t *testing.T) {
 	}
 }
 
-// Each task is one controller's, or that of the controller manager where they share its user.
+// Each task belongs to one controller, or to the controller manager where controllers share its user.
 func TestControllersAreKnownByTheirTask(t *testing.T) {
 	set, daemons := schema.GroupKind{Group: "apps", Kind: "StatefulSet"}, schema.GroupKind{Group: "apps", Kind: "DaemonSet"}
 	users := []decision.User{{Name: "system:kube-controller-manager"}, {Name: "deployment-controller"}, {Name: "system:serviceaccount:default:deployment-controller"}}

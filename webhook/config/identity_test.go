@@ -13,8 +13,8 @@ import (
 	"taffrail.dev/webhook/config"
 )
 
-// Replicas that decide alike show the same id, and those that do not, different ones: each
-// field that decides changes it, and nothing else does.
+// Replicas that decide alike have the same ID and others do not: every field that affects decisions changes the
+// ID, and nothing else does.
 func TestEveryFieldThatDecidesChangesTheID(t *testing.T) {
 	builder := config.NewBuilder(library(t))
 	id := func(o config.Objects) string {
@@ -97,7 +97,7 @@ func TestEveryFieldThatDecidesChangesTheID(t *testing.T) {
 	}
 }
 
-// fill sets a field to something that it is not in the base.
+// fill sets a field to a value that differs from the base.
 func fill(v reflect.Value) {
 	switch v.Interface().(type) {
 	case apiextensionsv1.JSON:

@@ -159,7 +159,7 @@ func TestWhetherLabelsTellSinceWhen(t *testing.T) {
 	} {
 		i, namespace := recorded(c.record), decision.Namespace{Name: "shop", Created: second(c.created)}
 		if got := i.LabelsDateSelection(namespace); got != c.tells {
-			t.Errorf("%s: tells %v", name, got)
+			t.Errorf("%s: returns %v", name, got)
 		}
 		if got := i.SelectsSince(second(c.labelled), namespace); got != c.since {
 			t.Errorf("%s: since %v", name, got)
@@ -167,7 +167,7 @@ func TestWhetherLabelsTellSinceWhen(t *testing.T) {
 	}
 	everywhere := recorded(func(r *v1alpha1.Injection, _ *v1alpha1.GuardrailSpec) { at := stamp(20); r.Everywhere = &at })
 	if everywhere.LabelsDateSelection(decision.Namespace{Name: "shop", Created: second(30)}) {
-		t.Error("what holds everywhere is told by no label")
+		t.Error("a Guardrail that selects every namespace is dated by labels")
 	}
 }
 

@@ -170,7 +170,7 @@ func TestLossLaws(t *testing.T) {
 			}
 		}
 		if slices.Contains(with, "more") && !slices.Equal(others, names(there)) {
-			t.Fatalf("%v let go beside one that does, and without it %v", others, names(there))
+			t.Fatalf("%v let go together with one that does, and without it %v", others, names(there))
 		}
 	})
 }

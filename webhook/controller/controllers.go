@@ -24,30 +24,30 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Options of New. All of them are required, unless they say otherwise.
+// Options configures Controllers. All fields are required unless noted otherwise.
 type Options struct {
-	// Config leads to the API server.
+	// Config connects to the API server.
 	Config *rest.Config
 	// Catalog holds the policies that Guardrails bind.
 	Catalog *rego.Catalog
 	// WebhookConfiguration is the name of both webhook configurations.
 	WebhookConfiguration string
-	// Here is where they lead to. Its namespace holds the Lease.
+	// Here is the installation that the webhook configurations must call. Its namespace holds the Lease.
 	Here reach.Installation
-	// MaxMode is a ceiling for every binding; 0 is none.
+	// MaxMode caps the mode of every binding; 0 means no cap.
 	MaxMode decision.Mode
-	// LeaderElect makes replicas elect the one that writes status. If it is off, this one does.
+	// LeaderElect makes replicas elect the one that writes status. Without it, this replica writes it.
 	LeaderElect bool
-	// ExemptionUsageInterval is how often the leader counts what Exemptions excuse.
+	// ExemptionUsageInterval is the time between two counts of what Exemptions excuse.
 	ExemptionUsageInterval time.Duration
-	// WouldDenyInterval is how often this replica writes what it would have denied.
+	// WouldDenyInterval is the time between two writes of what this replica would have denied.
 	WouldDenyInterval time.Duration
-	// Registerer takes the metrics of the configuration, of Exemptions and of what would be denied.
+	// Registerer registers the metrics of the configuration, of Exemptions and of would-be denials.
 	Registerer prometheus.Registerer
 	Log        logr.Logger
 }
 
-// Controllers are the loops of one replica, and what they share.
+// Controllers runs the loops of one replica, and owns the state that they share.
 type Controllers struct {
 	cluster      ctrlcluster.Cluster
 	informers    *informers
@@ -57,13 +57,13 @@ type Controllers struct {
 	failures     *policyFailures
 	counter      *wouldDenyCounter
 	wouldDeny    *wouldDenyWriter
-	leader       *leader // nil if this replica leads without an election
+	leader       *leader // nil without leader election
 	work         *leaderWork
 	checker      *pipeline.Checker
 	rights       *facts.Rights
 }
 
-// New returns Controllers that Run. It does not call the API server.
+// New returns Controllers that are ready to Run. It does not call the API server.
 func New(o Options) (*Controllers, error) {
 	asking, err := discovery.NewDiscoveryClientForConfig(o.Config)
 	if err != nil {
@@ -81,7 +81,7 @@ func New(o Options) (*Controllers, error) {
 		name: o.WebhookConfiguration, here: o.Here, cached: cached, live: api, served: served, log: o.Log.WithName("reach"),
 	})
 
-	// The loops trigger one another in a circle; so the triggers come first.
+	// The loops trigger one another in a cycle, so the triggers are created first.
 	compile, writeStatus, countUsage := newTrigger(settle), newTrigger(0), newTrigger(0)
 	configuration := metrics.NewConfiguration(o.Registerer)
 	compiler := newCompiler(compilerOptions{
@@ -128,33 +128,33 @@ func New(o Options) (*Controllers, error) {
 	}, nil
 }
 
-// Current returns what decides, nil until a configuration has compiled.
+// Current returns the Decider in force, or nil before the first successful compilation.
 func (c *Controllers) Current() admission.Decider { return c.compiler.Current() }
 
-// Checker returns what decides about Taffrail's own configuration.
+// Checker returns the Checker of Taffrail's own configuration.
 func (c *Controllers) Checker() *pipeline.Checker { return c.checker }
 
-// Rights returns what asks the API server what users may do.
+// Rights returns the source of access reviews.
 func (c *Controllers) Rights() *facts.Rights { return c.rights }
 
-// Observers returns what must be notified of each request.
+// Observers returns the observers to notify of each request.
 func (c *Controllers) Observers() []admission.Observer {
 	return []admission.Observer{c.counter, c.failures}
 }
 
-// InformersReady returns nil once everything that is watched has been read.
+// InformersReady returns nil once all watches are synced.
 func (c *Controllers) InformersReady() error { return c.informers.ready() }
 
 // ConfigurationReady returns nil once a configuration has compiled.
 func (c *Controllers) ConfigurationReady() error { return c.compiler.ready() }
 
-// Run keeps everything in step with the cluster until ctx ends.
+// Run reconciles everything with the cluster until ctx ends.
 func (c *Controllers) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.cluster.Start(ctx) })
 	group.Go(func() error {
 		c.watch(ctx)
-		// It compiles as it starts: there may be no Guardrail, and so no event.
+		// The loop compiles when it starts: without a Guardrail there would be no event to trigger it.
 		c.compiler.loop.run(ctx)
 		return nil
 	})
@@ -176,17 +176,17 @@ func (c *Controllers) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// watch returns once everything that decides is synced.
+// watch returns once everything that affects decisions is synced.
 func (c *Controllers) watch(ctx context.Context) {
 	watched := c.cluster.GetCache()
 	c.informers.start(ctx, watched, compileEvents(c.compiler.trigger), statusEvents(c.status.trigger))
-	// If namespaces are not watched, the next change of a Guardrail brings their statuses up to date.
+	// If namespaces cannot be watched, the next change of a Guardrail updates the statuses.
 	namespaces, err := watched.GetInformer(ctx, facts.WatchedNamespaces())
 	if err == nil {
 		_, err = namespaces.AddEventHandler(namespaceEvents(c.status.trigger))
 	}
 	if err != nil && ctx.Err() == nil {
-		c.status.log.Error(err, "Namespaces are not watched for conflicts between Guardrails")
+		c.status.log.Error(err, "Cannot watch namespaces for conflicts between Guardrails")
 	}
 	c.reachability.watch(ctx, watched, c.status.trigger)
 }

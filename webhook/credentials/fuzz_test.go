@@ -6,7 +6,7 @@ import (
 	"taffrail.dev/webhook/credentials"
 )
 
-// Whatever a text is, looking at it ends, and a line that is told exists.
+// Scanning ends for every text, and every reported line exists.
 func FuzzText(f *testing.F) {
 	for _, example := range examples() {
 		f.Add("x.conf", example[1])

@@ -17,7 +17,7 @@ import (
 
 func checkGolden(t *testing.T, name, got string) {
 	t.Helper()
-	golden.Check(t, filepath.Join("testdata", "words", name+".txt"), got+"\n")
+	golden.Check(t, filepath.Join("testdata", "messages", name+".txt"), got+"\n")
 }
 
 func imageTag() decision.Finding {

@@ -11,7 +11,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// exempting is an Exemption from policies in namespace shop.
+// exempting returns an Exemption from policies in namespace shop.
 func exempting(policies ...string) *v1alpha1.Exemption {
 	return &v1alpha1.Exemption{ObjectMeta: metav1.ObjectMeta{Name: "e"}, Spec: v1alpha1.ExemptionSpec{
 		Policies: policies, Namespaces: []string{"shop"}, Reason: "r", Owner: "o", Expires: "2027-02-28",
@@ -24,7 +24,7 @@ func exemptionUntil(expires string) *v1alpha1.Exemption {
 	return e
 }
 
-// A date is about the time in which it is written: later, it has to pass.
+// Only an expiry date that is being written has to be in the future. A stored one may have passed.
 func TestCheckAsksForADateToCome(t *testing.T) {
 	over := func(date string) string {
 		return "spec.expires: " + date + " has passed: write the last day on which the Exemption is needed"
@@ -41,17 +41,17 @@ func TestCheckAsksForADateToCome(t *testing.T) {
 		before           config.Object
 		faults, warnings string
 	}{
-		"today":                               {exemptionUntil("2027-01-15"), nil, "", ""},
-		"yesterday":                           {exemptionUntil("2027-01-14"), nil, over("2027-01-14"), ""},
-		"now":                                 {exemptionUntil("2027-01-15T12:00:00Z"), nil, over("2027-01-15T12:00:00Z"), ""},
-		"in a second":                         {exemptionUntil("2027-01-15T12:00:01Z"), nil, "", ""},
-		"in 366 days":                         {exemptionUntil("2028-01-16T12:00:00Z"), nil, "", ""},
-		"in 366 days and a second":            {exemptionUntil("2028-01-16T12:00:01Z"), nil, "", far("2028-01-16T12:00:01Z")},
-		"one that has passed since":           {owned(exemptionUntil("2027-01-14")), exemptionUntil("2027-01-14"), "", ""},
-		"one that was far away":               {owned(exemptionUntil("2029-01-14")), exemptionUntil("2029-01-14"), "", ""},
-		"another that has passed":             {exemptionUntil("2027-01-13"), exemptionUntil("2027-01-14"), over("2027-01-13"), ""},
-		"another that is far away":            {exemptionUntil("2029-01-13"), exemptionUntil("2029-01-14"), "", far("2029-01-13")},
-		"one that stands in an object broken": {exemptionUntil("2027-01-14"), enforcing("g", binding("image-tag", "")), over("2027-01-14"), ""},
+		"today":                     {exemptionUntil("2027-01-15"), nil, "", ""},
+		"yesterday":                 {exemptionUntil("2027-01-14"), nil, over("2027-01-14"), ""},
+		"now":                       {exemptionUntil("2027-01-15T12:00:00Z"), nil, over("2027-01-15T12:00:00Z"), ""},
+		"in a second":               {exemptionUntil("2027-01-15T12:00:01Z"), nil, "", ""},
+		"in 366 days":               {exemptionUntil("2028-01-16T12:00:00Z"), nil, "", ""},
+		"in 366 days and a second":  {exemptionUntil("2028-01-16T12:00:01Z"), nil, "", far("2028-01-16T12:00:01Z")},
+		"one that has passed since": {owned(exemptionUntil("2027-01-14")), exemptionUntil("2027-01-14"), "", ""},
+		"one that was far away":     {owned(exemptionUntil("2029-01-14")), exemptionUntil("2029-01-14"), "", ""},
+		"another that has passed":   {exemptionUntil("2027-01-13"), exemptionUntil("2027-01-14"), over("2027-01-13"), ""},
+		"another that is far away":  {exemptionUntil("2029-01-13"), exemptionUntil("2029-01-14"), "", far("2029-01-13")},
+		"one in an object broken":   {exemptionUntil("2027-01-14"), enforcing("g", binding("image-tag", "")), over("2027-01-14"), ""},
 		"no date": {exemptionUntil("soon"), nil,
 			`spec.expires: Invalid value: "soon": write the last day, such as 2027-01-31, or the exact end, such as 2027-01-31T18:00:00Z`, ""},
 	} {
@@ -61,8 +61,8 @@ func TestCheckAsksForADateToCome(t *testing.T) {
 	}
 }
 
-// An Exemption that a Guardrail would not honour is refused for what is new in it. Its writer
-// learns what to write instead.
+// Only the new parts of an Exemption that a Guardrail would not honour are rejected, with what to write
+// instead.
 func TestCheckRefusesWhatAGuardrailDoesNotHonour(t *testing.T) {
 	limited := func(name string, limits v1alpha1.ExemptionLimits, policies ...string) v1alpha1.Guardrail {
 		g := enforcing(name)

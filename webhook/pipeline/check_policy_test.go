@@ -10,7 +10,7 @@ import (
 	"taffrail.dev/webhook/config"
 )
 
-// ownPolicy is a user's Policy about Deployments, with more METADATA and a rule of its own.
+// ownPolicy returns a user's Policy about Deployments, with additional METADATA and a rule.
 func ownPolicy(name, metadata, rule string) *v1alpha1.Policy {
 	kinds := "  kinds: [Deployment.apps]\n"
 	if strings.Contains(metadata, "kinds: ") {
@@ -26,7 +26,7 @@ func ownPolicy(name, metadata, rule string) *v1alpha1.Policy {
 	}}
 }
 
-// parameter is METADATA for a number.
+// parameter returns METADATA that declares a number.
 func parameter(name string) string {
 	return "  parameters:\n    type: object\n    properties:\n      " + name + ": {type: integer, description: A number., default: 3}\n"
 }
@@ -48,7 +48,7 @@ func TestCheckTellsWhatAPolicyBreaks(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		p, before        *v1alpha1.Policy
-		faults, warnings string // how they begin, one a line
+		faults, warnings string // prefixes, one per line
 	}{
 		"a new one":           {ownPolicy("new", "", plainRule), nil, "", ""},
 		"the same parameters": {ownPolicy("own", parameter("most"), podRule), &stored.Policies[0], "", "kinds: it does not apply to "},
@@ -70,12 +70,13 @@ func TestCheckTellsWhatAPolicyBreaks(t *testing.T) {
 	}
 }
 
-// beginsAs reports whether a text has one line with the beginning, or is empty if that is.
+// beginsAs reports whether text is a single line with the given prefix, or empty if the prefix is.
 func beginsAs(text, beginning string) bool {
 	return strings.HasPrefix(text, beginning) && (beginning == "") == (text == "") && !strings.Contains(text, "\n")
 }
 
-// An author learns which kinds a Policy decides beyond METADATA and which not, and who binds it which not.
+// The author of a Policy is warned which kinds it covers beyond its METADATA and which it does not; whoever
+// binds it, which it does not.
 func TestCheckTellsTheKindsOfAPolicy(t *testing.T) {
 	const uncovered = "a Pod created from ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps, Job.batch, ReplicationController is decided only when it is created"
 	for name, c := range map[string]struct {

@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// A claim is a StatefulSet's by its name alone: template, StatefulSet, ordinal.
+// A claim belongs to a StatefulSet by its name alone: template, StatefulSet, ordinal.
 func TestWhichClaimsAStatefulSetKeeps(t *testing.T) {
 	own := []decision.Claim{{Name: "data", Source: decision.ClaimTemplate}, {Name: "logs", Source: decision.ClaimTemplate}, {Name: "other", Source: decision.ClaimEphemeral}}
 	for name, want := range map[string]int{

@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/webhook/pipeline"
 )
 
-// requests are parameters of inject-resources.
+// requests returns parameters of inject-resources.
 func requests(cpu, memory string) string {
 	return `{"requests":{"cpu":"` + cpu + `","memory":"` + memory + `"},"limits":{}}`
 }
@@ -82,7 +82,7 @@ func TestConflictsBetweenInjections(t *testing.T) {
 			}
 		})
 	}
-	broken := errors.New("the API server is away")
+	broken := errors.New("the API server is unavailable")
 	s := build(t, selecting(inject("a", "10m", "64Mi"), "a"), selecting(inject("b", "20m", "64Mi"), "b"))
 	if _, err := pipeline.Conflicts(t.Context(), s, func(context.Context) ([]decision.Namespace, error) { return nil, broken }); !errors.Is(err, broken) {
 		t.Errorf("the namespaces cannot be listed, but got %v", err)

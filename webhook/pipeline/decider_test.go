@@ -24,7 +24,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// facts answers for one namespace.
+// facts is a FactSource for one namespace.
 type facts struct {
 	namespace decision.Namespace
 	facts     decision.Facts
@@ -45,7 +45,7 @@ func known(labels map[string]string) facts {
 	return facts{namespace: decision.Namespace{Labels: labels, Known: true}}
 }
 
-// library is read once: it is immutable, and reading it takes longer than most tests.
+// library is loaded once: it is immutable, and loading it takes longer than most tests.
 var library = sync.OnceValues(func() (*rego.Catalog, error) { return rego.Load(policies.FS) })
 
 func catalog(t *testing.T) *rego.Catalog {
@@ -98,7 +98,7 @@ func container(fields map[string]any) map[string]any {
 	return c
 }
 
-// pod and deployment break no policy by what is around their container.
+// pod and deployment return objects that violate no policy outside of their container.
 func pod(c map[string]any) map[string]any {
 	owner := map[string]any{"apiVersion": "example.com/v1", "kind": "Fleet", "name": "web", "controller": true}
 	return map[string]any{

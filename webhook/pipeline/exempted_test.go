@@ -20,15 +20,15 @@ func at(moment time.Time) pipeline.Options {
 
 const untagged = `{"metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"app","image":"nginx"},{"name":"side","image":"nginx"}]}}}}`
 
-// An Exemption excuses what it names, until it ends, and neither the injections nor the
-// findings of another.
+// An Exemption applies to what it names, until it expires, and to nothing else: neither injections nor
+// findings.
 func TestExemptionsExcuseWhatTheyName(t *testing.T) {
 	g := *enforcing("g", binding("image-tag", ""), binding("inject-resources", ""))
 	for name, c := range map[string]struct {
 		change   func(*v1alpha1.ExemptionSpec)
 		at       time.Time
-		excused  string // the containers of image-tag's findings
-		filled   string // those of the fills
+		excused  string // containers of image-tag's findings
+		filled   string // containers of the fills
 		inForce  int
 		problems int
 	}{
@@ -81,8 +81,7 @@ func TestExemptionsExcuseWhatTheyName(t *testing.T) {
 	}
 }
 
-// What a Policy cannot decide is denied, unless its binding says otherwise, or the Policy
-// where its binding does not.
+// A policy that fails denies, unless its binding says otherwise or, if the binding does not say, its Policy.
 func TestWhoSaysWhatBecomesOfAFailure(t *testing.T) {
 	const fail, ignore = v1alpha1.PolicyFailureFail, v1alpha1.PolicyFailureIgnore
 	for name, c := range map[string]struct {
@@ -113,7 +112,7 @@ func TestWhoSaysWhatBecomesOfAFailure(t *testing.T) {
 	}
 }
 
-// ending ends a context when it is asked for one of its facts.
+// ending ends a context when one of its facts is read.
 type ending struct {
 	facts
 	end func()
@@ -124,7 +123,7 @@ func (e ending) Facts(ctx context.Context, namespace string, wanted []decision.F
 	return e.facts.Facts(ctx, namespace, wanted)
 }
 
-// A decision that nobody waits for any more is none, wherever it has got to.
+// A decision whose context has ended is an error, at whatever step.
 func TestADecisionThatIsLateIsAnError(t *testing.T) {
 	gone := errors.New("the client is gone")
 	s := build(t, *enforcing("g", binding("image-tag", ""), binding("inject-resources", ""), binding("limitrange-fit", "")))

@@ -56,8 +56,8 @@ func claimOf(name, class, size string, modes ...corev1.PersistentVolumeAccessMod
 	return claim
 }
 
-// A claim that a volume names is what the namespace has of it. Its class is the cluster's
-// default only if it is known to have none of its own.
+// A claim that a volume names has the properties of the stored one. Its class defaults to the cluster's only if
+// it is known to have none.
 func TestClaimsAreWhatTheNamespaceHas(t *testing.T) {
 	facts := decision.Facts{
 		PersistentVolumeClaims: []*corev1.PersistentVolumeClaim{
@@ -99,7 +99,7 @@ func TestClaimsAreWhatTheNamespaceHas(t *testing.T) {
 	}
 }
 
-// Facts differ where an object of their sort does, and in no other.
+// Versions of facts differ exactly if an object of that kind does.
 func TestEverySortOfFactsHasVersions(t *testing.T) {
 	meta := metav1.ObjectMeta{UID: "u", ResourceVersion: "7"}
 	with := map[decision.Fact]decision.Facts{
@@ -125,7 +125,7 @@ func TestEverySortOfFactsHasVersions(t *testing.T) {
 	}
 }
 
-// What an object has nothing to do with is not read for it.
+// Facts that cannot affect an object are not read for it.
 func TestFactsMatterToTheirKinds(t *testing.T) {
 	pod, template := &decision.Workload{}, &decision.Workload{Template: true}
 	kind := func(name string) schema.GroupVersionKind { return schema.GroupVersionKind{Version: "v1", Kind: name} }
@@ -152,7 +152,7 @@ func TestFactsMatterToTheirKinds(t *testing.T) {
 	}
 }
 
-// How much an UPDATE changes is told by what a policy may read of the object.
+// The scope of an UPDATE depends on what a policy may read of the object.
 func TestHowMuchAnUpdateChanges(t *testing.T) {
 	object := func(change func(o, metadata, spec map[string]any)) map[string]any {
 		metadata, spec := map[string]any{"name": "web", "labels": map[string]any{"a": "b"}, "annotations": map[string]any{"c": "d"}}, map[string]any{"x": int64(1), "volumeName": "v"}
@@ -205,7 +205,7 @@ func TestHowMuchAnUpdateChanges(t *testing.T) {
 	}
 }
 
-// Only what is stored, and can be read, has Pods that a quota gives back.
+// Only the Pods of a stored, readable object are subtracted from a quota's usage.
 func TestWhoseStoredPodsAreGivenBack(t *testing.T) {
 	spec := func(containers any) map[string]any {
 		return map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{"containers": containers}}}}

@@ -69,7 +69,7 @@ func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T)
 		failOpen, uncertain bool
 		mode                decision.Mode
 		after, before       error
-		violates            bool // the new object, instead of failing
+		violates            bool // the new object violates the policy, instead of making it fail
 		update              bool
 		want                decision.Verdict
 		wouldDeny           bool
@@ -133,8 +133,8 @@ func TestFilledFieldsAreNoFindings(t *testing.T) {
 	}
 }
 
-// What an injection would set is no denial once it is enforced, and whether a policy that
-// fails is bound at all matters only if its failure denies.
+// A field that an injection would set counts as no denial once enforced. Whether a failing policy is bound at
+// all matters only if its failure denies.
 func TestWhatNoDenialDependsOn(t *testing.T) {
 	e := evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeWarn, result: violation("k")})
 	e.wouldFill = map[string]bool{"other": true}
@@ -158,7 +158,7 @@ func TestWhatNoDenialDependsOn(t *testing.T) {
 	}
 }
 
-// A finding has all that its policy says, and who asks.
+// A finding has everything its policy reports, and the Guardrails that require it.
 func TestWhatAFindingHas(t *testing.T) {
 	v := decision.Violation{
 		Message: "m", Path: "spec.x", Key: "k", Container: "c", Digest: [32]byte{7}, Fix: []decision.PatchOperation{{Op: "remove", Path: "/x"}}, Unknown: "u", AtMost: decision.ModeWarn,

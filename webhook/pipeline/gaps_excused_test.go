@@ -12,8 +12,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// A finding that no rule made is excused where every Guardrail that asks for it honours the
-// same Exemption.
+// A finding that no rule reports is exempt if all Guardrails that require it honour the same Exemption.
 func TestFindingsOfNoRuleAreExcusedByAllThatAsk(t *testing.T) {
 	created := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	bound := []asked{

@@ -134,7 +134,7 @@ func TestAWeakerWishYieldsToAStricterOne(t *testing.T) {
 	}
 }
 
-// What is injected is never injected again, and nothing that was there is changed.
+// A second pass injects nothing, and no existing value is changed.
 func TestASecondPassChangesNothing(t *testing.T) {
 	quantities := map[string][]string{"cpu": {"", "50m", "100m", "1"}, "memory": {"", "64Mi", "256Mi", "2Gi"}}
 	property.Check(t, func(t *rapid.T) {

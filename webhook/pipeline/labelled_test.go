@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/pipeline"
 )
 
-// A namespace that is not recorded yet tells by its label since when it is selected: what is
+// If a namespace is not recorded yet, the timestamp of its label shows since when it is selected: what is
 // applied right after it was labelled is filled.
 func TestALabelTellsSinceWhenANamespaceIsSelected(t *testing.T) {
 	present := metav1.LabelSelector{MatchLabels: map[string]string{"guard": "on"}}

@@ -75,7 +75,7 @@ func TestADenialSaysThatItGotWorse(t *testing.T) {
 	}
 }
 
-// One set of parameters excuses nothing under another.
+// A violation under one set of parameters does not excuse one under another.
 func TestEachBindingHasItsOwnPast(t *testing.T) {
 	e := evidenceOf(t, service(decision.Update),
 		asked{guardrail: "loose", mode: decision.ModeEnforce, result: violation("replicas")},
@@ -111,7 +111,7 @@ func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 	}
 }
 
-// Nobody on call can do anything about an object that cannot be decided any more.
+// Nobody on call can fix an object that policies can no longer decide.
 func TestWhereTheStoredObjectCannotBeDecidedNothingIsDenied(t *testing.T) {
 	e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
 	updates(&e, decision.Result{Err: errors.New("hunter2")})
@@ -140,7 +140,7 @@ func TestTheStoredObjectIsLeftAloneWhereNothingWouldBeDenied(t *testing.T) {
 	}
 }
 
-// Nobody's request fails for what is only counted.
+// A policy that is not enforced never fails a request.
 func TestTheStoredObjectIsNotNeededForWhatIsOnlyCounted(t *testing.T) {
 	e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeWarn, result: violation("k")})
 	ended := errors.New("ended")
@@ -155,7 +155,7 @@ func TestTheStoredObjectIsNotNeededForWhatIsOnlyCounted(t *testing.T) {
 	}
 }
 
-// An update of nothing that a policy reads is never held up, not even by what is unknown.
+// An update that changes nothing a policy reads is never blocked, not even if its outcome is unknown.
 func TestAnUpdateOfNothingIsExcused(t *testing.T) {
 	for name, c := range map[string]struct {
 		mode     decision.Mode
@@ -179,7 +179,7 @@ func TestAnUpdateOfNothingIsExcused(t *testing.T) {
 	}
 }
 
-// results draws what a policy may say: few keys, so that they meet.
+// results generates results with few different keys, so that keys coincide.
 func results() *rapid.Generator[decision.Result] {
 	return rapid.Custom(func(t *rapid.T) decision.Result {
 		var result decision.Result
@@ -204,8 +204,8 @@ func sorted(result decision.Result) decision.Result {
 	return result
 }
 
-// mostExcused is the law, tried out: of the violations of one identity, the most that can
-// be paired with earlier ones that are as far from right or farther.
+// mostExcused is the specification: of the violations of one identity, the largest number that can be paired
+// with earlier ones that are at least as bad.
 func mostExcused(had, have []decision.Violation) int {
 	if len(have) == 0 {
 		return 0
@@ -227,14 +227,13 @@ func ofIdentity(result decision.Result, id identity) []decision.Violation {
 	})
 }
 
-// An update that keeps some of what there was, or comes nearer to right, is never denied
-// where that is tolerated.
+// An update that keeps or reduces existing violations is never denied if they are tolerated.
 func TestImprovementIsNeverDenied(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
 		before := results().Draw(t, "before")
 		var after decision.Result
 		for _, v := range before.Violations {
-			if rapid.Bool().Draw(t, "mended") {
+			if rapid.Bool().Draw(t, "fixed") {
 				continue
 			}
 			if was, err := v.Excess.Int64(); err == nil {
@@ -256,8 +255,8 @@ func TestImprovementIsNeverDenied(t *testing.T) {
 	})
 }
 
-// What is new or worse is denied, and so is whatever a Guardrail asks for that tolerates
-// nothing. All else is but a warning.
+// A violation that is new or worse is denied, as is any violation under a Guardrail that does not tolerate
+// existing ones. All others are warnings.
 func TestWhatIsNewOrWorseIsDenied(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
 		before, after := results().Draw(t, "before"), results().Draw(t, "after")

@@ -24,7 +24,7 @@ type storedIn struct {
 
 func (s storedIn) Namespaces(context.Context) ([]decision.Namespace, error) { return s.namespaces, nil }
 
-// The limits of one Guardrail hold for all that share a namespace, and not for those that do not.
+// Guardrails that select the same namespace share the limits of a single one; others do not.
 func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
 	library, err := rego.Load(policies.FS)
 	if err != nil {
@@ -64,7 +64,7 @@ func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
 	}
 }
 
-// An author learns of a Policy that cannot decide anything before it refuses everything.
+// The author of a Policy is warned if it cannot decide a plain object, because it would refuse every object.
 func TestAPolicyThatCannotDecideAPlainObjectIsWarnedOf(t *testing.T) {
 	library, err := rego.Load(policies.FS)
 	if err != nil {

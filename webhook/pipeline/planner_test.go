@@ -23,7 +23,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// stored has objects by "Kind name", and fails where that is nil.
+// storedObjects has objects by "Kind name". Reading one that is nil fails.
 type storedObjects map[string]*metav1.PartialObjectMetadata
 
 func (s storedObjects) Metadata(_ context.Context, kind schema.GroupVersionKind, _, name, uid string) (*metav1.PartialObjectMetadata, error) {
@@ -49,8 +49,8 @@ func createdAt(n int, uid string, controller *metav1.OwnerReference) *metav1.Par
 	return object
 }
 
-// injectingSince is a Guardrail that injects a request since minute 10 everywhere, and another
-// one since minute 20.
+// injectingSince returns a Guardrail that has injected one request everywhere since minute 10, and another
+// since minute 20.
 func injectingSince(t *testing.T) v1alpha1.Guardrail {
 	t.Helper()
 	parameters := func(cpu string) string {
@@ -69,8 +69,8 @@ func injectingSince(t *testing.T) v1alpha1.Guardrail {
 	return g
 }
 
-// A Pod is filled by what was enforced when its template was written, whatever kind it is in.
-// It is left alone where that was before, or cannot be found out.
+// A Pod of any kind gets the injections that were enforced when its template was written. It gets none if
+// nothing was enforced yet, or if the time cannot be determined.
 func TestPodsAreFilledByTheAgeOfTheirTemplate(t *testing.T) {
 	objects := storedObjects{
 		"ReplicaSet old": createdAt(9, "u", nil), "ReplicaSet same-second": createdAt(10, "u", nil), "ReplicaSet middle": createdAt(11, "u", nil),
@@ -87,7 +87,7 @@ func TestPodsAreFilledByTheAgeOfTheirTemplate(t *testing.T) {
 		"apps/v1 ReplicaSet same-second u": "left: the template is older than the injection",
 		"apps/v1 ReplicaSet middle u":      "10m",
 		"apps/v1 ReplicaSet new u":         "20m",
-		"apps/v1 ReplicaSet old v":         "20m", // not its uid: nobody made it from a template
+		"apps/v1 ReplicaSet old v":         "20m", // another uid, so the Pod was not made from this template
 		"apps/v1 ReplicaSet gone u":        "20m",
 		"apps/v1 ReplicaSet away u":        "left: it is not known when the template was written: away",
 		"v1 ReplicationController old u":   "left: the template is older than the injection",
@@ -125,8 +125,8 @@ func TestPodsAreFilledByTheAgeOfTheirTemplate(t *testing.T) {
 	}
 }
 
-// Only the built-in controllers say truthfully which template they made a Pod from: whoever names
-// an old owner by hand has a Pod of today.
+// Only the built-in controllers are trusted to name the template of a Pod: a Pod created by hand with an old
+// owner counts as written now.
 func TestNobodyElseMakesAPodOld(t *testing.T) {
 	s := build(t, injectingSince(t))
 	for user, want := range map[string]string{
@@ -151,7 +151,7 @@ func TestNobodyElseMakesAPodOld(t *testing.T) {
 	}
 }
 
-// outcome is the CPU request that is filled in, or why none is.
+// outcome returns the CPU request that is filled in, or why none is.
 func outcome(d *decision.Decision) string {
 	for i := range d.Fills {
 		f := &d.Fills[i]
@@ -189,8 +189,8 @@ func reviewed(t *testing.T, origin decision.Origin, operation, group, kind, obje
 	return r
 }
 
-// What is said of a template is what becomes of its Pods: one that will not be filled has to
-// set its requests, and while nobody can know, nobody is denied.
+// The decision about a template matches what its Pods will get: if they will not be filled, the template must
+// set its requests. While that is unknown, nothing is denied.
 func TestTemplatesAreToldWhatTheirPodsGet(t *testing.T) {
 	const template = `"template":{"spec":{"containers":[{"name":"app","image":"app:1"}]}}`
 	const two = `"template":{"spec":{"containers":[{"name":"app","image":"app:1"},{"name":"more","image":"app:1"}]}}`
@@ -231,7 +231,7 @@ func TestTemplatesAreToldWhatTheirPodsGet(t *testing.T) {
 	}
 }
 
-// What is injected rests on facts of this moment, and where they cannot be read nothing is.
+// Injections depend on facts read after the request arrived. If those cannot be read, nothing is injected.
 func TestFillsAreConfirmed(t *testing.T) {
 	limits := func(version, most string) []*corev1.LimitRange {
 		return []*corev1.LimitRange{{
@@ -282,8 +282,7 @@ func TestFillsAreConfirmed(t *testing.T) {
 	}
 }
 
-// Whoever has raised a bound is not denied for the old one, and a denial that no fact has to
-// do with reads none.
+// Whoever has raised a limit is not denied for the old one, and a denial that depends on no facts reads none.
 func TestDenialsAreConfirmed(t *testing.T) {
 	g := guardrail("g", v1alpha1.ModeEnforce, binding("limitrange-fit", ""), binding("image-tag", ""))
 	s := build(t, g)
@@ -318,7 +317,7 @@ func TestDenialsAreConfirmed(t *testing.T) {
 	}
 }
 
-// The record is part of what a snapshot is made of.
+// The injection record is part of the snapshot's identity.
 func TestTheRecordIsPartOfTheSnapshot(t *testing.T) {
 	with, without := injectingSince(t), injectingSince(t)
 	without.Status.Injection = nil
@@ -333,7 +332,7 @@ func TestTheRecordIsPartOfTheSnapshot(t *testing.T) {
 	}
 }
 
-// Guardrails disagree only about Pods that both inject into.
+// Guardrails conflict only about Pods that both inject into.
 func TestOnlyWhatInjectsDisagrees(t *testing.T) {
 	const parameters = `{"fill":["requests"],"limits":{"cpu":"250m","memory":"768Mi"},"requests":{"cpu":"30m","memory":"512Mi"}}`
 	thirty := minutes(30)

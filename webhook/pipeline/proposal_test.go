@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// What becomes of a proposal says who proposed it, for what, and under which mode.
+// The outcome of a proposal names its policy, its Guardrails, its mode and the field.
 func TestWhatBecomesOfAProposal(t *testing.T) {
 	r := &decision.Request{Workload: &decision.Workload{Containers: []decision.Container{{Name: "a", Type: decision.ContainerApp}, {Name: "b", Type: decision.ContainerApp}}}}
 	asks := func(binding int, guardrail string, mode decision.Mode, container, value string) proposal {

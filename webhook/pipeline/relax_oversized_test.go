@@ -10,8 +10,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// Of a Namespace that is too much to be looked at, every Guardrail that may hold it counts
-// as lost, and nothing else does.
+// If a Namespace is too large to be inspected, exactly the Guardrails that may select it count as lost.
 func TestANamespaceThatNobodyCanReadLosesWhatMayHoldIt(t *testing.T) {
 	hard := guardrail("hard", v1alpha1.ModeEnforce, binding("image-tag", ""))
 	firm := guardrail("firm", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("require-probes", ""))

@@ -49,7 +49,7 @@ func TestGitHub(t *testing.T) {
 	}
 }
 
-// Of what costs the same, the worst comes first: GitHub shows 10 of each level.
+// Of commands with the same level, the most severe comes first, because GitHub shows only 10 of each level.
 func TestGitHubOrder(t *testing.T) {
 	r := &Report{Errors: []Problem{{Source: manifest.Source{File: "e.yaml"}, Message: "broken"}}}
 	for _, severity := range []decision.Severity{"", decision.SeverityLow, decision.SeverityCritical, decision.SeverityMedium, decision.SeverityHigh} {
@@ -73,7 +73,7 @@ func TestGitHubOrder(t *testing.T) {
 	}
 }
 
-// NoObjects that somebody wrote into a manifest may become a command of its own.
+// Text from a manifest must not become a command of its own.
 func TestGitHubEscapes(t *testing.T) {
 	r := &Report{Objects: []Object{{
 		Source:  manifest.Source{File: "a:b,c%0A\n::error::.yaml", Line: 1},

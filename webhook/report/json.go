@@ -31,7 +31,7 @@ type jsonObject struct {
 	Name         string          `json:"name"`
 	GenerateName string          `json:"generateName"`
 	Source       manifest.Source `json:"source"`
-	// Verdict is allow if the object is not judged.
+	// Verdict is allow if no bound policy applies to the object.
 	Verdict decision.Verdict `json:"verdict"`
 	// Judged is false if no bound policy applies to the object.
 	Judged   bool            `json:"judged"`

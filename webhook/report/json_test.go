@@ -20,7 +20,7 @@ func asJSON(t *testing.T, r *Report) string {
 	return b.String()
 }
 
-// What programs read: a change here that is no addition breaks them.
+// Programs read this format: any change other than an addition breaks them.
 func TestJSON(t *testing.T) {
 	named := Object{
 		Source: manifest.Source{File: "f.yaml", Line: 3},

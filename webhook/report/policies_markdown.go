@@ -59,7 +59,7 @@ func policyMarkdown(b *strings.Builder, p *rego.Policy) {
 	})
 }
 
-// plainKinds omits the groups.
+// plainKinds returns the kinds without their groups.
 func plainKinds(p *rego.Policy) string {
 	var names []string
 	for _, kind := range p.Kinds {

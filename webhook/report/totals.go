@@ -20,7 +20,7 @@ type Totals struct {
 	unselected unselected
 }
 
-// KindCount counts the objects of a kind that are not judged.
+// KindCount counts the objects of a kind to which no bound policy applies.
 type KindCount struct {
 	// Group is empty for the core kinds.
 	Group string `json:"group"`
@@ -72,7 +72,7 @@ func (t *Totals) countCategory(category manifest.Category) {
 	t.categories[at].Count++
 }
 
-// notJudged returns the kinds that are not judged, the most frequent first.
+// notJudged returns the kinds to which no bound policy applies, the most frequent first.
 func (t *Totals) notJudged() []KindCount {
 	kinds := append([]KindCount{}, t.kinds...)
 	slices.SortStableFunc(kinds, func(a, b KindCount) int { return b.Count - a.Count })
@@ -107,7 +107,8 @@ func (c *CategoryCount) message() string {
 	return text
 }
 
-// notes returns the messages about the run as a whole: what is not judged, and what was skipped.
+// notes returns the messages about the run as a whole: the objects to which no bound policy applies, and the
+// documents that were skipped.
 func (t *Totals) notes() []string {
 	var notes []string
 	if len(t.kinds) > 0 {
@@ -143,7 +144,7 @@ func (t *Totals) summaryText() string {
 	return text
 }
 
-// kindsText lists the kinds that are not judged, as in 5 Rollout, 4 Application.
+// kindsText lists the kinds to which no bound policy applies, as in 5 Rollout, 4 Application.
 func (t *Totals) kindsText() string {
 	const most = 8
 	var parts []string

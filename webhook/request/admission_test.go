@@ -99,7 +99,7 @@ func TestHostileDepthAndSizeAreRefusedByName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			whole := body(`"object":` + test.object)
 			if len(whole) > request.MaxBytes+1 {
-				whole = whole[:request.MaxBytes+1] // a server reads no further
+				whole = whole[:request.MaxBytes+1] // the server reads no more than this
 			}
 			_, err := request.Review(whole, decision.OriginValidating)
 			var limit *request.LimitError

@@ -72,7 +72,7 @@ func TestFit(t *testing.T) {
 		{name: "a Pod's max is kept: the request alone", pod: pod(app("a", "cpu=100m|cpu=500m"), app("b", "")), ranges: several(perPod("r", limits{max: "cpu=1"})),
 			wishes: []string{"b.requests.cpu=100m", "b.limits.cpu=600m"}, fills: []string{"b.requests.cpu=100m"},
 			unfilled: []string{"b.limits.cpu: not set: the Pod's cpu limit 1100m is over the maximum of 1 (LimitRange/r)"}},
-		{name: "a limit alone is a request too, and judged as such", pod: pod(app("a", "cpu=500m|cpu=500m"), app("b", "")), ranges: several(perPod("r", limits{max: "cpu=1"})),
+		{name: "a limit alone is a request too, and checked as such", pod: pod(app("a", "cpu=500m|cpu=500m"), app("b", "")), ranges: several(perPod("r", limits{max: "cpu=1"})),
 			wishes:   []string{"b.limits.cpu=600m"},
 			unfilled: []string{"b.limits.cpu: not set: the Pod's cpu limit 1100m is over the maximum of 1 (LimitRange/r)"}},
 		{name: "as many as fit", pod: pod(app("a", "|memory=1Gi"), app("b", ""), app("c", "")), ranges: several(perPod("r", limits{max: "memory=2Gi"})),
@@ -179,8 +179,8 @@ func BenchmarkFit(b *testing.B) {
 	}
 }
 
-// A fill is judged in the form in which the API server reads it: for amounts at the edge of
-// what counts in thousandths the form decides how a total is rounded.
+// A fill is checked in the form in which the API server reads it: for amounts near the limit of thousandths,
+// the form affects how a total is rounded.
 func TestFitJudgesWhatIsSent(t *testing.T) {
 	ranges := []*corev1.LimitRange{perPod("r", limits{ratio: "cpu=1"})}
 	p := pod(app("a", ""), app("b", "cpu=-1"))

@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Each name that a quota may have for something of Pods, and names of other things.
+// Every name of a quota for Pods, and some for other objects.
 func TestWhatAQuotaCountsOfAPod(t *testing.T) {
 	p := pod(app("a", "cpu=1 memory=1Gi ephemeral-storage=3Gi hugepages-2Mi=4Mi example.com/gpu=5 | cpu=2 memory=2Gi ephemeral-storage=4Gi hugepages-2Mi=4Mi example.com/gpu=5"))
 	for name, want := range map[corev1.ResourceName]string{
@@ -33,8 +33,7 @@ func TestWhatAQuotaCountsOfAPod(t *testing.T) {
 	}
 }
 
-// The totals of a Pod are those of the containers, or its own where it has some, and what the
-// runtime takes besides.
+// The totals of a Pod are those of its containers, or its Pod-level ones, plus the overhead.
 func TestHowMuchAPodTakes(t *testing.T) {
 	overhead := func(p Pod, s string) Pod {
 		p.Overhead = list(s)

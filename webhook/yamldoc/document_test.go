@@ -81,7 +81,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// bomb doubles at every level: 2^levels scalars.
+// bomb returns a document that doubles at every level: 2^levels scalars.
 func bomb(levels int) string {
 	var b strings.Builder
 	b.WriteString("a0: &a0 x\n")
@@ -91,7 +91,7 @@ func bomb(levels int) string {
 	return b.String()
 }
 
-// The chunk begins on line 10, and every text has the word hunter where a secret may be.
+// The chunk begins on line 10, and every text has the word hunter where a secret might be.
 func TestParseErrors(t *testing.T) {
 	tests := []struct {
 		name, text string

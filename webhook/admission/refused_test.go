@@ -9,7 +9,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Whoever calls in a way that is no admission review reads why, and whether to come again.
+// Whoever sends something other than an AdmissionReview gets an answer that says why it fails, and whether to
+// retry.
 func TestWhyNothingIsAnswered(t *testing.T) {
 	allowing := answering(&decision.Decision{Verdict: decision.VerdictAllow})
 	for name, c := range map[string]struct {

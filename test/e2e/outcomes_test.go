@@ -14,40 +14,38 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// outcome is what became of one request.
+// outcome is the outcome of one request.
 type outcome int
 
 const (
-	// answered is a verdict, and the right one.
+	// answered means that the verdict was correct.
 	answered outcome = iota
-	// wrong is a violating object that got in, with a verdict or without one, or a good one
-	// that was refused by a policy.
+	// wrong means that a violating object was admitted, decided or not, or that a policy denied a good one.
 	wrong
-	// failed is no verdict, and nothing that got in: an error of the API server or on the
-	// way to it.
+	// failed means that there was no verdict and nothing was admitted: an error of the API server or of the
+	// connection to it.
 	failed
 )
 
-// attempt is one request that was not answered.
+// attempt is one request without an answer.
 type attempt struct {
 	began, ended time.Time
 	outcome      outcome
-	// class is what was wrong, the same for all that went wrong in the same way.
+	// class is the same for all failures with the same cause.
 	class string
 }
 
-// tally is what a load saw.
+// tally has the results of a load.
 type tally struct {
 	tried, answered int
 	wrong, failed   []attempt
-	// retries is how often the unluckiest request had to be sent again, 1 s apart, until it
-	// was answered, and gaveUp how many never were.
+	// retries is the largest number of retries, 1 s apart, that any request needed. gaveUp counts requests that
+	// were never answered.
 	retries, gaveUp int
 }
 
-// phase is a time in which requests failed: from when the first was sent to when the last
-// came back. Failures that are less than calm apart are one phase: a client that waits to
-// try again does not end it.
+// phase is a period in which requests failed: from the first one's start to the last one's end. Failures less
+// than calm apart belong to one phase, because clients wait between retries.
 type phase struct{ began, ended time.Time }
 
 func (p phase) length() time.Duration { return p.ended.Sub(p.began) }
@@ -69,7 +67,7 @@ func (t tally) phases() []phase {
 	return phases
 }
 
-// longest is the longest of them.
+// longest returns the longest phase.
 func (t tally) longest() phase {
 	phases := t.phases()
 	if len(phases) == 0 {
@@ -78,8 +76,8 @@ func (t tally) longest() phase {
 	return slices.MaxFunc(phases, func(a, b phase) int { return cmp.Compare(a.length(), b.length()) })
 }
 
-// lastFailure is the failure that came back last, of those that began before a time, or of all
-// where the time is zero. Where there are none it is empty.
+// lastFailure returns the failure that ended last, among those that began before a time, or among all if the
+// time is zero. It is empty if there is none.
 func (t tally) lastFailure(before time.Time) attempt {
 	var last attempt
 	for _, a := range t.failed {
@@ -90,7 +88,7 @@ func (t tally) lastFailure(before time.Time) attempt {
 	return last
 }
 
-// row is the tally for the table.
+// row returns the tally as a row of the table.
 func (t tally) row() string {
 	return fmt.Sprintf("%d\t%d\t%d\t%d\t%.1f s\t%d\t%s",
 		t.tried, t.answered, len(t.wrong), len(t.failed), t.longest().length().Seconds(), t.retries, t.how())
@@ -101,7 +99,7 @@ func (t tally) String() string {
 		t.tried, t.answered, len(t.wrong), len(t.failed), t.longest().length().Seconds(), t.retries, t.how())
 }
 
-// how says in which ways it failed, and how often.
+// how returns the classes of failures, with their numbers.
 func (t tally) how() string {
 	classes := map[string]int{}
 	for _, a := range append(slices.Clone(t.wrong), t.failed...) {
@@ -117,23 +115,23 @@ func (t tally) how() string {
 
 const (
 	mutating   = "mutate.taffrail.dev"
-	validating = "validate.taffrail.dev" // the names of the other entries that validate end alike
-	// unfilled is a class.
+	validating = "validate.taffrail.dev" // other validating entries have the same suffix
+	// unfilled is the class of Pods that were denied because mutate.taffrail.dev had failed open.
 	unfilled = "nothing was filled in, and so refused"
 )
 
-// judge says what became of a request for an object that policies refuse, or do not, by
-// the error that came of it.
-func judge(violating bool, err error) (outcome, string) {
+// outcomeOf returns the outcome of a request, given whether the object violates policies and the error of the
+// request.
+func outcomeOf(violating bool, err error) (outcome, string) {
 	denied := deniedBy(err)
 	switch {
 	case err == nil && violating:
-		return wrong, "a violating object got in"
+		return wrong, "a violating object was admitted"
 	case err == nil, denied && violating:
 		return answered, ""
 	case denied && strings.Contains(err.Error(), "- require-resources, "):
-		// The good objects have resources, or Taffrail fills them in: mutate.taffrail.dev fails
-		// open, and what it left out validate.taffrail.dev then refuses.
+		// Taffrail fills in missing resources of the good objects. If mutate.taffrail.dev fails open,
+		// validate.taffrail.dev denies them.
 		return failed, unfilled
 	case denied:
 		return wrong, "a good object was refused: " + err.Error()
@@ -141,7 +139,7 @@ func judge(violating bool, err error) (outcome, string) {
 	return failed, classify(err)
 }
 
-// deniedBy tells whether a policy refused, and not the API server or an error.
+// deniedBy reports whether a policy denied the request, rather than the API server or an error.
 func deniedBy(err error) bool {
 	status := apierrors.APIStatus(nil)
 	return errors.As(err, &status) && strings.Contains(status.Status().Message, validating+`" denied the request`)
@@ -149,7 +147,7 @@ func deniedBy(err error) bool {
 
 var calling = regexp.MustCompile(`failed calling webhook "([^"]+)"`)
 
-// classify shortens an error to what failures of the same cause share.
+// classify shortens an error to the part that failures with the same cause share.
 func classify(err error) string {
 	text := err.Error()
 	tail := text[strings.LastIndex(text, ": ")+1:]
@@ -157,7 +155,7 @@ func classify(err error) string {
 		return found[1] + ":" + tail
 	}
 	if apierrors.IsForbidden(err) {
-		// RBAC after a restart, before it has read its roles.
+		// After a restart, RBAC has not yet read its roles.
 		return "API server: forbidden"
 	}
 	return "API server:" + tail

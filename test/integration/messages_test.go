@@ -21,13 +21,13 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// example is how the example of a policy differs from most.
+// example describes how the example of a policy differs from most.
 type example struct {
-	// commands of kubectl, "apply -f <policy>.yaml" if there are none.
+	// commands lists the kubectl commands. It defaults to "apply -f <policy>.yaml".
 	commands []string
-	// user is Alice, unless the object is not hers to write.
+	// user defaults to Alice, who may not write every object.
 	user *harness.User
-	// namespace is what the golden file calls the namespace, "shop" if empty.
+	// namespace is the name of the namespace in the golden file. It defaults to "shop".
 	namespace  string
 	parameters func(namespace string) string
 }
@@ -39,7 +39,7 @@ var examples = map[string]func() example{
 			"create -f inject-resources.yaml -o jsonpath={.spec.containers[*].resources}",
 		}}
 	},
-	// Nothing is wrong with a namespace that is being created: it cannot hold anything yet.
+	// A namespace that is being created is never at fault, because it cannot contain a LimitRange yet.
 	"namespace-limits": func() example {
 		return example{user: cluster.Admin, commands: []string{"label namespace shop team=web"}}
 	},
@@ -51,11 +51,10 @@ var examples = map[string]func() example{
 	},
 }
 
-// What kubectl prints of an example of each policy, word by word, where the policy alone is
-// bound: under enforce, under warn and, with what the audit log keeps, under audit. The
-// examples are in testdata/words, beside what is printed; <policy>.namespace.yaml is what
-// the namespace holds.
-func TestWordsOfEveryPolicy(t *testing.T) {
+// What kubectl prints for an example of each policy, with only that policy bound: under enforce, under warn
+// and, with the audit log's annotations, under audit. The examples and the golden files are in
+// testdata/messages; <policy>.namespace.yaml is the content of the namespace.
+func TestMessagesOfEveryPolicy(t *testing.T) {
 	t.Parallel()
 	catalog, err := rego.Load(policies.FS)
 	must(t, err)
@@ -75,7 +74,7 @@ func TestWordsOfEveryPolicy(t *testing.T) {
 			if e.commands == nil {
 				e.commands = []string{"apply -f " + policy.ID + ".yaml"}
 			}
-			s := newSession(t, "words-"+policy.ID, e.namespace)
+			s := newSession(t, "messages-"+policy.ID, e.namespace)
 			binding := v1alpha1.PolicyBinding{Name: policy.ID}
 			if e.parameters != nil {
 				binding.Parameters = &apiextensionsv1.JSON{Raw: []byte(e.parameters(s.namespace))}
@@ -93,38 +92,37 @@ func TestWordsOfEveryPolicy(t *testing.T) {
 					}
 				}
 			}
-			golden.Check(t, "testdata/words/"+policy.ID+".txt", s.text())
+			golden.Check(t, "testdata/messages/"+policy.ID+".txt", s.text())
 		})
 	}
 }
 
-// What kubectl prints of what is no policy's own: where a denial and a warning are not the
-// plain case.
-func TestWordsBesidePolicies(t *testing.T) {
+// What kubectl prints in special cases, independently of the policy.
+func TestMessagesInSpecialCases(t *testing.T) {
 	t.Parallel()
 	for name, play := range map[string]func(s *session){
-		// Findings past the twentieth are counted, and so are warnings.
+		// Findings after the twentieth are only counted, and so are warnings.
 		"many": func(s *session) {
 			for _, mode := range []v1alpha1.Mode{v1alpha1.ModeEnforce, v1alpha1.ModeWarn} {
 				s.bind(mode, "require-resources", "image-tag")
 				s.kubectl(cluster.Alice, "apply -f many.yaml --dry-run=server")
 			}
 		},
-		// A value that cannot be filled in is named, and why it cannot.
+		// A value that cannot be filled in is named, with the reason.
 		"gap": func(s *session) {
 			s.bind(v1alpha1.ModeEnforce, "inject-resources", "require-resources")
 			s.prepare("gap")
 			s.await("LimitRange/pods", cluster.Alice, "create -f gap.yaml --dry-run=server")
 			s.kubectl(cluster.Alice, "create -f gap.yaml --dry-run=server")
 		},
-		// What was wrong before the policy came may stay; what is added may not.
+		// An existing violation is tolerated; an added one is not.
 		"tolerated": func(s *session) {
 			s.kubectl(cluster.Alice, "create deployment web --image=nginx")
 			s.bind(v1alpha1.ModeEnforce, "image-tag", "require-probes", "min-replicas")
 			s.kubectl(cluster.Alice, "set env deployment/web LANG=C")
 			s.kubectl(cluster.Alice, "set image deployment/web nginx=nginx:latest")
 		},
-		// What cannot be decided is no denial.
+		// An undecided finding does not deny.
 		"unknown": func(s *session) {
 			s.bind(v1alpha1.ModeEnforce, "volume-access")
 			s.kubectl(cluster.Alice, "apply -f volume-access.yaml --dry-run=server")
@@ -141,20 +139,19 @@ func TestWordsBesidePolicies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSession(t, "words-"+name, "shop")
+			s := newSession(t, "messages-"+name, "shop")
 			play(s)
-			golden.Check(t, "testdata/words/beside/"+name+".txt", s.text())
+			golden.Check(t, "testdata/messages/special/"+name+".txt", s.text())
 		})
 	}
 }
 
-// session is what somebody does in a terminal, in a namespace of its own that goes by
-// another name in what is told.
+// session is what a user does in a terminal, in a namespace that has another name in the transcript.
 type session struct {
 	*testing.T
 	namespace, alias string
 	told             strings.Builder
-	// audited are requests of the audit log that were told, by their ids.
+	// audited has the IDs of the audit log's requests that were printed already.
 	audited map[string]bool
 }
 
@@ -170,14 +167,14 @@ func (s *session) say(format string, args ...any) {
 	fmt.Fprintf(&s.told, format+"\n", args...)
 }
 
-// generated is the name that the API server makes for the example of generate-name.
+// generated matches the name that the API server generates for the example of generate-name.
 var generated = regexp.MustCompile(`import-[a-z0-9]{5}\b`)
 
 func (s *session) text() string {
 	return generated.ReplaceAllString(strings.ReplaceAll(s.told.String(), s.namespace, s.alias), "import-xxxxx")
 }
 
-// bind binds policies to the namespace, and nothing else, in one mode.
+// bind binds only the given policies to the namespace, in one mode.
 func (s *session) bind(mode v1alpha1.Mode, policies ...string) {
 	s.Helper()
 	var bindings []v1alpha1.PolicyBinding
@@ -195,10 +192,10 @@ func (s *session) bindWith(mode v1alpha1.Mode, bindings ...v1alpha1.PolicyBindin
 	putGuardrail(s.T, g)
 }
 
-// prepare puts into the namespace what a file says, if there is one.
+// prepare creates the objects in a file, if it exists.
 func (s *session) prepare(name string) bool {
 	s.Helper()
-	content, err := os.ReadFile(filepath.Join("testdata/words", name+".namespace.yaml"))
+	content, err := os.ReadFile(filepath.Join("testdata/messages", name+".namespace.yaml"))
 	if os.IsNotExist(err) {
 		return false
 	}
@@ -211,7 +208,7 @@ func (s *session) prepare(name string) bool {
 	return true
 }
 
-// await waits until Taffrail knows what the namespace holds.
+// await waits until Taffrail knows the content of the namespace.
 func (s *session) await(policy string, user *harness.User, command string) {
 	s.Helper()
 	eventually(s.T, policy+" to know the namespace", func(ctx context.Context) error {
@@ -222,7 +219,7 @@ func (s *session) await(policy string, user *harness.User, command string) {
 	})
 }
 
-// kubectl tells what a command prints, and how it ends. It returns how many objects the
+// kubectl adds a command, its output and its exit code to the transcript. It returns how many objects the
 // command writes.
 func (s *session) kubectl(user *harness.User, command string) (writes int) {
 	s.Helper()
@@ -247,13 +244,13 @@ func (s *session) run(ctx context.Context, user *harness.User, command string) *
 	return printed
 }
 
-// filesOf are the examples that a command names.
+// filesOf returns the examples that a command names.
 func filesOf(t *testing.T, command string) harness.Files {
 	t.Helper()
 	files := harness.Files{}
 	for word := range strings.FieldsSeq(command) {
 		if filepath.Ext(word) == ".yaml" {
-			content, err := os.ReadFile(filepath.Join("testdata/words", word))
+			content, err := os.ReadFile(filepath.Join("testdata/messages", word))
 			must(t, err)
 			files[word] = content
 		}
@@ -261,7 +258,7 @@ func filesOf(t *testing.T, command string) harness.Files {
 	return files
 }
 
-// auditLog tells what Taffrail wrote to the audit log about writes of objects under audit.
+// auditLog adds what Taffrail wrote to the audit log about objects under audit.
 func (s *session) auditLog(writes int) {
 	s.Helper()
 	for range writes {
