@@ -78,7 +78,7 @@ func (f *fixer) run(ctx context.Context) (*report.Report, error) {
 			break
 		}
 		if rounds == 0 {
-			return nil, fmt.Errorf("the fixes of policy %s never end: nothing was written", plan[0].policy)
+			return nil, fmt.Errorf("the fixes of policy %s do not converge: nothing was written", plan[0].policy)
 		}
 		files, made := f.apply(now, plan)
 		next := f.decide(ctx, files)

@@ -82,7 +82,7 @@ func TestFixes(t *testing.T) {
 			configMap + "data:\n  works: x\n", 1,
 			[]string{
 				"f0:1: ConfigMap shop/c: the fix of policy misses for x.y was not made: replace /x/y: there is no such field",
-				"f0:1: ConfigMap shop/c: the fix of policy stays for data.other was not made: the policy still objects after it",
+				"f0:1: ConfigMap shop/c: the fix of policy stays for data.other was not made: the policy would still object",
 			},
 		},
 		{
@@ -144,7 +144,7 @@ func TestFixes(t *testing.T) {
 			"a fix that another policy fails on",
 			[]rule{number, {"many", "not input.object.data.number", `"data.number"`, `[{"op": "add", "path": "/data/number", "value": "many"}]`}},
 			configMap + "data: {}\n", configMap + "data: {}\n", 0,
-			[]string{"f0:1: ConfigMap shop/c: the fix of policy many for data.number was not made: its file could not be decided after it"},
+			[]string{"f0:1: ConfigMap shop/c: the fix of policy many for data.number was not made: its file could not be decided afterwards"},
 		},
 		{
 			"what cannot be written costs only itself",
@@ -186,7 +186,7 @@ func TestFixesWithoutEnd(t *testing.T) {
 		{"on", "not input.object.data.a", `"data.a"`, `[{"op": "add", "path": "/data/a", "value": "x"}]`},
 		{"off", "input.object.data.a", `"data.a"`, `[{"op": "remove", "path": "/data/a"}]`},
 	}, configMap+"data: {}\n")
-	if _, err := f.run(t.Context()); err == nil || !strings.Contains(err.Error(), "again and again") {
+	if _, err := f.run(t.Context()); err == nil || !strings.Contains(err.Error(), "do not converge") {
 		t.Errorf("got %v", err)
 	}
 	if got := string(f.files[0].Data); got != configMap+"data: {}\n" {

@@ -18,7 +18,7 @@ func TestNothingToRead(t *testing.T) {
 		if err := null.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if exit != exitError || stdout != "" || !strings.Contains(stderr, "nothing to "+command+": name files or folders, or pipe manifests in") {
+		if exit != exitError || stdout != "" || !strings.Contains(stderr, "nothing to "+command+": name files or folders, or pipe in manifests") {
 			t.Errorf("exit code %d: %s%s", exit, stdout, stderr)
 		}
 	}
