@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// testCatalog has two policies that stand for those of the library.
+// testCatalog returns a catalogue with two policies in place of the library.
 func testCatalog(t *testing.T) *rego.Catalog {
 	t.Helper()
 	policy := func(id, mode, parameters string) *fstest.MapFile {
@@ -314,7 +314,8 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-// What an API server sends is read without what is its own, and with when it was stored.
+// An object from an API server is decoded without the fields that the server manages, but with its creation
+// time.
 func TestDecodeOfAStoredObject(t *testing.T) {
 	object := func(change func(map[string]any)) map[string]any {
 		value := map[string]any{
@@ -356,7 +357,7 @@ func TestDecodeOfAStoredObject(t *testing.T) {
 	}
 }
 
-// To measure a distance takes memory, and time by the length of both words.
+// Computing an edit distance takes memory and time in proportion to both lengths.
 func TestLongWordsAreNotMeasured(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	if n := testing.AllocsPerRun(1, func() { Nearest(long, []string{"image-tag", "replicas"}) }); n > 0 {

@@ -44,8 +44,8 @@ func TestAnExemptionForEveryNamespace(t *testing.T) {
 	}
 }
 
-// What is wrong with a Policy beside its module keeps it out, and what was good by another
-// version of the library does not come back.
+// A Policy with an invalid field is not in force, and neither is a last good spec that the current library
+// rejects.
 func TestPoliciesThatAreKeptOut(t *testing.T) {
 	right := userPolicy("right", `input.name == "bad"`)
 	odd, empty, fallen := userPolicy("odd", `input.name == "bad"`), userPolicy("empty", ""), userPolicy("fallen", "nobody(input)")
@@ -72,7 +72,7 @@ func TestExemptionsEndAtAMomentToo(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with whom it covers, an Exemption never covers more for it.
+// An Exemption with a fault in its scope never covers more because of it.
 func TestExemptionThatIsWrong(t *testing.T) {
 	catalog := testCatalog(t)
 	for name, test := range map[string]struct {

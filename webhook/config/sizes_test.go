@@ -23,8 +23,8 @@ func manyTexts(n, size int) []string {
 	return all
 }
 
-// What would make every request slow is refused when it is applied, with the field, the limit and
-// what to do instead.
+// Configuration that would make every request slow is refused when it is applied, with the field, the limit and
+// an alternative.
 func TestGuardrailsAreBounded(t *testing.T) {
 	tags := func(n, size int) v1alpha1.PolicyBinding {
 		return v1alpha1.PolicyBinding{Name: "image-tag", Parameters: &apiextensionsv1.JSON{Raw: []byte(`{"tags":["` + strings.Join(manyTexts(n, size), `","`) + `"]}`)}}
@@ -128,7 +128,7 @@ func TestExemptionsAreBounded(t *testing.T) {
 	}
 }
 
-// Each list of an Exemption has a limit of its own, which holds at its edge.
+// Each list of an Exemption has a limit of its own, which applies exactly at its boundary.
 func TestEachListOfAnExemptionIsBounded(t *testing.T) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {

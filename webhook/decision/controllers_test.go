@@ -10,7 +10,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Who writes which kind is what Kubernetes' own controllers do.
+// The table of who writes which kind matches Kubernetes' own controllers.
 func TestControllersAreThoseOfKubernetes(t *testing.T) {
 	for kind, want := range map[string]string{
 		"Pod": "replicaset-controller of ReplicaSet.apps from ReplicaSet.apps, statefulset-controller of StatefulSet.apps from StatefulSet.apps, " +

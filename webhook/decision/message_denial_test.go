@@ -10,8 +10,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Whoever may not loosen reads what, and whoever can give the right how: a user's name is
-// whatever an identity provider makes of it, and a shell takes it as it is.
+// The user reads what would be loosened, and an administrator how to permit it. An identity provider may allow
+// any characters in a user's name, and the line is pasted into a shell.
 func TestWhoeverMayNotLoosenIsToldWhoMay(t *testing.T) {
 	for name, c := range map[string]struct {
 		user    string
@@ -98,7 +98,7 @@ func TestRefusalNamesEachFault(t *testing.T) {
 	}
 }
 
-// A finding is spelled out with everything there is to say about it, and nothing else.
+// The message of a finding has everything that is known about it, and nothing else.
 func TestAFindingIsSpelledOut(t *testing.T) {
 	for name, c := range map[string]struct {
 		finding decision.Finding
@@ -136,7 +136,8 @@ func TestAFindingIsSpelledOut(t *testing.T) {
 	}
 }
 
-// The audit log tells a fill that was left from one that was made, and who asked.
+// The audit annotations distinguish a fill that was skipped from one that was made, and name the Guardrails
+// that required it.
 func TestAnnotationsTellWhatBecameOfFills(t *testing.T) {
 	fill := func(policy string, mode decision.Mode, left string, guardrails ...string) decision.Fill {
 		return decision.Fill{Policy: policy, Mode: mode, Field: "resources.requests.cpu", Value: "1", SkipReason: left, Guardrails: guardrails}
@@ -167,7 +168,7 @@ func TestALineIsOne(t *testing.T) {
 	}
 }
 
-// As many warnings are given as the API server has room for, and the others are counted.
+// As many warnings are sent as the API server accepts, and the others are counted.
 func TestHowManyWarningsAreGiven(t *testing.T) {
 	for n, last := range map[int]string{0: "", 1: "p: m1", 20: "p: m20", 21: "and 1 more warning", 22: "and 2 more warnings"} {
 		d, fills, checked := &decision.Decision{}, &decision.Decision{}, &decision.Checked{}

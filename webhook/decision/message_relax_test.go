@@ -8,8 +8,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// As many Guardrails are spelled out as findings are, and the others are counted. Whoever can
-// give the right is told how, for the first.
+// The message describes as many Guardrails as a denial describes findings, and counts the others. For the first
+// one, it says how to grant the permission.
 func TestRelaxDenialIsBounded(t *testing.T) {
 	user := decision.User{Name: "alice"}
 	for n, more := range map[int]string{

@@ -126,7 +126,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// What there is no room for is left out where a clause ends, and never inside a value.
+// A warning that is too long is cut at the end of a clause, and never inside a value.
 func TestWarningsEndWithAClause(t *testing.T) {
 	const start = `image-tag, container "nginx": `
 	long := strings.Repeat("x", 60)

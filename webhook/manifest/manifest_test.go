@@ -16,7 +16,7 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// show writes items one a line: place, then kind and name, or the error.
+// show writes one item per line: position, then kind and name, or the error.
 func show(items []Item) string {
 	var lines []string
 	for _, item := range items {
@@ -74,8 +74,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// What is shared in the text must not be shared in the objects: defaulting one place
-// would change the other.
+// Values that aliases share in the text are not shared in the objects, or defaulting one place would change the
+// other.
 func TestAliasesAreCopied(t *testing.T) {
 	items := Decode([]byte("apiVersion: v1\nkind: ConfigMap\na: &a {k: 1}\nb: *a\n"), "f")
 	items[0].Object["a"].(map[string]any)["k"] = "changed"
@@ -84,7 +84,7 @@ func TestAliasesAreCopied(t *testing.T) {
 	}
 }
 
-// Whoever points at a field needs the object's node and the line it stands on in the file.
+// To locate a field, a caller needs the object's node and its line in the file.
 func TestNode(t *testing.T) {
 	const pod = "{\"kind\": \"ConfigMap\", \"apiVersion\": \"v1\"}\n"
 	items := Decode([]byte(pod+"\n "+pod+"# above\n---\nkind: ConfigMap\napiVersion: v1\n---\napiVersion: v1\nkind: List\nitems:\n"+

@@ -197,7 +197,7 @@ func enforced(fills []decision.Fill) []resources.Fill {
 	return all
 }
 
-// version tells which object of an UPDATE a request is for.
+// version is which object of an UPDATE a request contains.
 type version int
 
 const (

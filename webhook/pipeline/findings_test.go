@@ -202,7 +202,7 @@ func TestOnlyWhatIsAboutAFieldCounts(t *testing.T) {
 	}
 }
 
-// What a trusted writer writes is found all the same, and only recorded.
+// Findings in objects of trusted writers are recorded, and never deny.
 func TestWhatATrustedWriterWritesIsRecorded(t *testing.T) {
 	r := service(decision.Create)
 	r.User.Name = "bot"

@@ -78,7 +78,7 @@ func TestRelax(t *testing.T) {
 		"enforced, under warn":         {without("hard"), relaxers{}, decision.ModeWarn, decision.VerdictWarn, 1, false},
 		"enforced, under audit":        {without("hard"), relaxers{}, decision.ModeAudit, decision.VerdictAllow, 1, false},
 		"enforced, and unknown":        {without("hard"), relaxers{err: broken}, 0, 0, 1, true},
-		"warned, and nobody can tell":  {without("soft"), relaxers{err: broken}, 0, decision.VerdictWarn, 1, false},
+		"warned, and unknown":          {without("soft"), relaxers{err: broken}, 0, decision.VerdictWarn, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := pipeline.New(s, nil, pipeline.Options{MaxMode: test.ceiling}).Relax(t.Context(), relabel(all, test.after), &test.may)

@@ -95,7 +95,7 @@ func TestCheck(t *testing.T) {
 		{"a field under another", pod + container + "      imagePullPolicyy: Always\n    zone: x\n",
 			"warning: spec.containers[0].imagePullPolicyy: is not a field that Kubernetes knows, so it has no effect: did you mean imagePullPolicy?\n" +
 				"warning: spec.zone: is not a field that Kubernetes knows, so it has no effect"},
-		{"names are told apart by case", pod + "    hostnetwork: true\n" + container, "warning: spec.hostnetwork: is not a field that Kubernetes knows, so it has no effect: did you mean hostNetwork?"},
+		{"names that differ only in case", pod + "    hostnetwork: true\n" + container, "warning: spec.hostnetwork: is not a field that Kubernetes knows, so it has no effect: did you mean hostNetwork?"},
 		{"the metadata of a tool", "apiVersion: eksctl.io/v1alpha5\nkind: ClusterConfig\nmetadata: {name: a, region: b, lables: {}}\n",
 			"warning: metadata.lables: is not a field that Kubernetes knows, so it has no effect: did you mean labels?"},
 		{"the metadata of a custom resource", "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a, labels: {x: 1}}\nspec: {anything: [1, {}]}\n",
@@ -152,7 +152,7 @@ func TestMisspelt(t *testing.T) {
 	}
 }
 
-// The API server's own decoder has to agree about every value in every field.
+// The API server's own decoder agrees about every value in every field.
 func TestAsTheDecoder(t *testing.T) {
 	files, err := filepath.Glob("../../../test/testdata/charts/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -197,8 +197,8 @@ func TestAsTheDecoder(t *testing.T) {
 	}
 }
 
-// places returns for each path into a value, without indices, how to put something else
-// there, and how to undo that.
+// places returns, for each path into a value without indices, a function that replaces the value there and
+// returns one that undoes it.
 func places(value any, path string) map[string]func(any) func() {
 	all := map[string]func(any) func(){}
 	switch value := value.(type) {
@@ -237,8 +237,8 @@ func compare(t *testing.T, checker *strict.Checker, object map[string]any, kind 
 		t.Fatal(err)
 	}
 	unknown, decodeErr := kjson.UnmarshalStrict(text, into)
-	// base64 are bytes: text that is none is a warning, and a list of numbers, which the
-	// decoder takes and nobody writes, is refused.
+	// base64 lists fields of bytes: invalid base64 is a warning, and a list of numbers, which the decoder
+	// accepts and nobody writes, is refused.
 	var refused, dropped, base64 []string
 	for _, f := range checker.Check(object, kind) {
 		switch {
