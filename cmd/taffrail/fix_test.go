@@ -100,7 +100,7 @@ func TestFixTellsNoSecret(t *testing.T) {
 		t.Errorf("got %q", stdout)
 	}
 	if stderr == "" || strings.Contains(stderr, secretValue) {
-		t.Errorf("a value is told, or nothing: %s", stderr)
+		t.Errorf("a value is printed, or nothing is: %s", stderr)
 	}
 	for _, broken := range []string{secret + "a: [", secret + "data: 5\n", secret + "---\nstringData: {password: " + secretValue + "}\n"} {
 		exit, stdout, stderr := execute(strings.NewReader(broken), "fix", "--diff", "-")

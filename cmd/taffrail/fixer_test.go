@@ -174,7 +174,7 @@ func TestFixes(t *testing.T) {
 				t.Error(diff)
 			}
 			if strings.Contains(fmt.Sprint(f.fixed, problems), secretValue) {
-				t.Error("a secret value is told")
+				t.Error("a secret value is printed")
 			}
 		})
 	}

@@ -22,7 +22,7 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// Every golden output holds what its format asks for, so that no reader has to guess.
+// Every golden output contains what its format requires, so that no reader has to guess.
 // TestScripts proves that they are what check prints.
 func TestFormats(t *testing.T) {
 	schema := sarifSchema(t)

@@ -67,7 +67,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 			// What fix prints on standard output is the user's own text.
 			_, _, stderr := execute(strings.NewReader(text), "fix")
 			if strings.Contains(stderr, secretValue) || strings.Contains(stderr, encoded) {
-				t.Errorf("fix: a value is told:\n%s", stderr)
+				t.Errorf("fix: a value is printed:\n%s", stderr)
 			}
 		})
 	}

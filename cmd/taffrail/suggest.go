@@ -36,7 +36,7 @@ func suggestFlag(command *cobra.Command, err error) error {
 	return &usageError{err}
 }
 
-// kubectlHint is what to do instead of a flag that kubectl has beside --filename.
+// kubectlHint returns what to do instead of a kubectl flag that check does not have.
 func kubectlHint(name string) string {
 	switch name {
 	case "k", "kustomize":

@@ -13,7 +13,7 @@ import (
 )
 
 // The tutorial is followed to the letter: a block with a file's name is written there, and
-// every command of a console block must print what stands below it. -update writes that.
+// every command of a console block must print what is below it. -update writes that.
 func TestTutorial(t *testing.T) {
 	page, err := filepath.Abs(filepath.Join("..", "..", "policies", "TUTORIAL.md"))
 	if err != nil {

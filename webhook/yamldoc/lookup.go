@@ -40,7 +40,7 @@ func Target(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-// IsMerge tells whether a key of a mapping is "<<", which merges.
+// IsMerge reports whether a key of a mapping is the merge key, "<<".
 func IsMerge(key *yaml.Node) bool {
 	return key.Kind == yaml.ScalarNode && key.ShortTag() == "!!merge"
 }
