@@ -100,7 +100,7 @@ func selfTestFails(t *testing.T) {
 	if out.code == 0 {
 		t.Errorf("helm test succeeds with nobody to ask:\n%s", out.text)
 	}
-	if err := counts(out.text, "did not ask Taffrail"); err != nil {
+	if err := counts(out.text, "did not call Taffrail"); err != nil {
 		t.Error(err)
 	}
 }

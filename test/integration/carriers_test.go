@@ -235,9 +235,9 @@ func TestWhatAPolicyLeavesOutIsTold(t *testing.T) {
 		reason, says   string
 		warned, binded string
 	}{
-		"completed": {"Pod, Deployment.apps", byTemplate, metav1.ConditionTrue, "KindsCompleted", "ReplicaSet.apps, StatefulSet.apps", "kinds: it is about ReplicaSet.apps", ""},
-		"left-out":  {"Pod, Deployment.apps", byObject, metav1.ConditionFalse, "KindsMissing", "A Pod made from ReplicaSet.apps", "kinds: a Pod made from ReplicaSet.apps", ": a Pod made from ReplicaSet.apps"},
-		"templates": {"Deployment.apps", byTemplate, metav1.ConditionFalse, "KindsMissing", "It decides nothing about Pod, StatefulSet.apps", "kinds: it does not apply to Pod, StatefulSet.apps", ""},
+		"completed": {"Pod, Deployment.apps", byTemplate, metav1.ConditionTrue, "KindsCompleted", "ReplicaSet.apps, StatefulSet.apps", "kinds: it also applies to ReplicaSet.apps", ""},
+		"left-out":  {"Pod, Deployment.apps", byObject, metav1.ConditionFalse, "KindsMissing", "A Pod created from ReplicaSet.apps", "kinds: a Pod created from ReplicaSet.apps", ": a Pod created from ReplicaSet.apps"},
+		"templates": {"Deployment.apps", byTemplate, metav1.ConditionFalse, "KindsMissing", "It does not apply to Pod, StatefulSet.apps", "kinds: it does not apply to Pod, StatefulSet.apps", ""},
 		"whole":     {"ConfigMap", wants("team"), metav1.ConditionTrue, "EveryKind", "every kind", "", ""},
 	} {
 		t.Run(shape, func(t *testing.T) {

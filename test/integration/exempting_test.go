@@ -181,9 +181,9 @@ func TestAGuardrailLimitsItsExemptions(t *testing.T) {
 	}
 	both := exemptionOf("limits-both", namespace)
 	both.Spec.Policies, both.Spec.Containers = []string{"image-tag", "require-probes"}, nil
-	refused("a policy that none may touch", both, "spec.policies[1]", "lets no Exemption excuse from require-probes")
+	refused("a policy that none may touch", both, "spec.policies[1]", "allows no Exemption from require-probes")
 	both.Spec.Expires = time.Now().Add(48 * time.Hour).UTC().Format(time.RFC3339)
-	refused("too long", both, "spec.expires", "honours it no longer than until")
+	refused("too long", both, "spec.expires", "honors it only until")
 	everywhere := exemptionOf("limits-everywhere", "*")
 	everywhere.Spec.Policies = []string{"require-probes"}
 	refused("in every namespace", everywhere, "spec.policies[0]")

@@ -132,7 +132,7 @@ func TestWhoMayLoosen(t *testing.T) {
 
 	words := deny(t, "the label goes", relabeled(t, carol, namespace, label, "null"))
 	for _, want := range []string{
-		"Namespace " + namespace + " would be held to less, and " + carol.Name + " may not relax 1 Guardrail:",
+		"Namespace " + namespace + " would get fewer or weaker policies, but " + carol.Name + " may not relax 1 Guardrail:",
 		"without " + label + "=held, Guardrail " + g.Name + " no longer enforces image-tag, require-probes",
 		"kubectl create clusterrole relax-" + g.Name + " --verb=relax --resource=guardrails.taffrail.dev --resource-name=" + g.Name,
 		"--user=" + carol.Name,

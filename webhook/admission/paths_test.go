@@ -46,7 +46,7 @@ func deep() string {
 func losing(mode decision.Mode, verdict decision.Verdict) *decision.Decision {
 	return &decision.Decision{Verdict: verdict, Findings: []decision.Finding{{
 		Policy: decision.RelaxVerb, Guardrails: []string{"team"}, Mode: mode, Path: "metadata.labels", Key: "team",
-		Message: "without guard=on, Guardrail team no longer enforces image-tag", Remediation: "Leave the labels as they are.",
+		Message: "without guard=on, Guardrail team no longer enforces image-tag", Remediation: "Keep the labels as they are.",
 	}}}
 }
 
