@@ -13,7 +13,7 @@ import (
 )
 
 // Known ways to bypass admission engines, from their advisories, as far as other files do not test them: removal of labels
-// is tested in relax_test.go, subresources in subresources_test.go, terminating objects in existing_violations_test.go,
+// is tested in relax_test.go, subresources in subresources_test.go, terminating objects in tolerate_existing_test.go,
 // spoofed owners and forged revisions in trust_test.go and revisions_test.go, shadowed packages in configuration_test.go.
 
 // Two Exemptions that each cover half of an object do not add up.
