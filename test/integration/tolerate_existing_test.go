@@ -128,14 +128,14 @@ func (e edit) check(t *testing.T, old client.Object, tolerated ...string) {
 
 // A Deployment that violates nearly everything can be scaled, annotated, rolled out and fixed step by step, but
 // not made worse.
-func TestExistingViolationsOfADeployment(t *testing.T) {
+func TestTolerateExistingOfADeployment(t *testing.T) {
 	t.Parallel()
-	namespace := newNamespace(t, "existing-violations", "test.taffrail.dev/late=existing-violations")
+	namespace := newNamespace(t, "tolerant", "test.taffrail.dev/late=tolerant")
 	limits := object(t, namespace, `{apiVersion: v1, kind: LimitRange, metadata: {name: team}, spec: {limits: [{type: Container, max: {memory: 2Gi}}]}}`)
 	must(t, cluster.Admin.Client.Create(t.Context(), limits))
 	old := object(t, namespace, oldDeployment)
 	admit(t, "the old Deployment", cluster.Alice.Create(t.Context(), old))
-	enforceLate(t, existingGuardrail("existing-violations", v1alpha1.ExistingTolerate), namespace)
+	enforceLate(t, existingGuardrail("tolerant", v1alpha1.ExistingTolerate), namespace)
 
 	const container = `/spec/template/spec/containers/0`
 	for name, e := range map[string]edit{
@@ -230,9 +230,9 @@ func TestExistingViolationsOfADeployment(t *testing.T) {
 }
 
 // Existing violations of other kinds are tolerated as well.
-func TestExistingViolationsOfOtherKinds(t *testing.T) {
+func TestTolerateExistingOfOtherKinds(t *testing.T) {
 	t.Parallel()
-	namespace := newNamespace(t, "existing-kinds", "test.taffrail.dev/late=existing-kinds")
+	namespace := newNamespace(t, "tolerant-kinds", "test.taffrail.dev/late=tolerant-kinds")
 	olds := map[string]*unstructured.Unstructured{}
 	for _, manifest := range []string{
 		`{apiVersion: v1, kind: Service, metadata: {name: front}, spec: {type: NodePort, selector: {app: a}, ports: [{name: http, port: 80}]}}`,
@@ -245,7 +245,7 @@ func TestExistingViolationsOfOtherKinds(t *testing.T) {
 		admit(t, old.GetName(), cluster.Alice.Create(t.Context(), old))
 		olds[old.GetKind()] = old
 	}
-	enforceLate(t, existingGuardrail("existing-kinds", v1alpha1.ExistingTolerate), namespace)
+	enforceLate(t, existingGuardrail("tolerant-kinds", v1alpha1.ExistingTolerate), namespace)
 
 	for name, test := range map[string]struct {
 		kind string
