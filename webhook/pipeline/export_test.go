@@ -10,5 +10,5 @@ import (
 // the library reads.
 func FieldsOfCronJob(ctx context.Context, r *decision.Request, live Live) (func(path string) bool, error) {
 	found, _, err := compareWithCronJob(ctx, r, live)
-	return func(path string) bool { return found.has(path) }, err
+	return found.has, err
 }

@@ -54,10 +54,10 @@ func (c *candidate) blocks() bool {
 
 func (c *candidate) failed() bool { return c.violation < 0 }
 
-// compared returns the candidates, and tolerates those that an UPDATE did not introduce. If the update
-// changes nothing, these are all of them. Otherwise they are those that the stored object has
-// already, provided that the Guardrail tolerates existing violations. An update of labels only
-// does not depend on that: controllers and users label and annotate objects all the time.
+// compared returns the candidates, and tolerates those that an UPDATE did not introduce. If the
+// update changes nothing, these are all of them. Otherwise they are those that the stored object
+// has already, provided that the Guardrail tolerates existing violations. An update of labels
+// only does not depend on that: controllers and users label and annotate objects all the time.
 //
 // If a policy fails on the stored object, its findings in the new one stay under failurePolicy
 // Fail, and become unknown under Ignore, which denies nothing. If the policy fails on both
