@@ -112,7 +112,7 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, s
 			continue // It will be compiled, and this be called again.
 		}
 		updated := g.DeepCopy()
-		updated.Status.ObservedGeneration = g.Generation
+		updated.Status.ObservedGeneration, updated.Status.MaxMode = g.Generation, ceiling(w.maxMode)
 		meta.SetStatusCondition(&updated.Status.Conditions, activeCondition(g.Generation, problem, wrong))
 		if conflicting := conflictingCondition(g, conflicts[g.Name]); conflicting != nil {
 			meta.SetStatusCondition(&updated.Status.Conditions, *conflicting)
@@ -127,6 +127,14 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, s
 	}
 	w.metrics.Unreached(config.KindGuardrail, notSent)
 	return nil
+}
+
+// ceiling returns a maximum mode as it is written in a status. 0 means no ceiling.
+func ceiling(maxMode decision.Mode) v1alpha1.Mode {
+	if maxMode == 0 {
+		maxMode = decision.ModeEnforce
+	}
+	return v1alpha1.Mode(maxMode.String())
 }
 
 // patch writes what differs of a status, if anything does.

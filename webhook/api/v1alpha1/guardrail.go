@@ -156,6 +156,10 @@ type GuardrailStatus struct {
 	// ObservedGeneration is the metadata.generation that the conditions speak of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// MaxMode is the ceiling of the server that wrote this status: no policy of the Guardrail
+	// has a stricter mode in effect.
+	// +optional
+	MaxMode Mode `json:"maxMode,omitempty"`
 	// WouldDeny counts what was admitted and would have been denied if the Guardrail's mode
 	// and the server's ceiling were enforce: what a person wants to know before changing
 	// either. Policies that the Guardrail binds with a lower mode of their own are left out.
