@@ -79,11 +79,14 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err != nil {
 		return err
 	}
-	decider, err := f.decider(ctx)
+	decider, err := f.decider(ctx, command)
 	if err != nil {
 		return err
 	}
 	if err := writeExpired(command.ErrOrStderr(), decider.snapshot.Exemptions(), time.Now()); err != nil {
+		return err
+	}
+	if err := decider.source.writeNotes(command.ErrOrStderr()); err != nil {
 		return err
 	}
 	raiseGCPercent()
@@ -106,7 +109,7 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 			return err
 		}
 	}
-	return verdict(totals.Summary, failOn)
+	return decider.conclude(totals.Summary, failOn)
 }
 
 // raiseGCPercent makes garbage collection less frequent. Nearly all of the heap is compiled

@@ -33,8 +33,9 @@ type streams struct {
 }
 
 // run executes one command line and returns the exit code.
-func run(ctx context.Context, args []string, s streams) int {
+func run(ctx context.Context, program program, args []string, s streams) int {
 	root := newRootCommand() //nolint:contextcheck // cobra hands ctx to every command
+	program.rename(root)
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
@@ -47,7 +48,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		return exitViolations
 	}
 	for _, one := range flatten(err) {
-		fmt.Fprintln(s.err, "error:", decision.Printable(one.Error())) //nolint:errcheck // there is nowhere left to report it
+		fmt.Fprintln(s.err, "error:", program.text(root, decision.Printable(one.Error()))) //nolint:errcheck // there is nowhere left to report it
 	}
 	if usage := new(usageError); errors.As(err, &usage) {
 		fmt.Fprintf(s.err, "Run '%s --help' for usage.\n", command.CommandPath()) //nolint:errcheck // as above
@@ -58,10 +59,14 @@ func run(ctx context.Context, args []string, s streams) int {
 // flatten splits joined errors, so that each is printed on its own line.
 func flatten(err error) []error {
 	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		return joined.Unwrap()
+	if !errors.As(err, &joined) {
+		return []error{err}
 	}
-	return []error{err}
+	var all []error
+	for _, one := range joined.Unwrap() {
+		all = append(all, flatten(one)...)
+	}
+	return all
 }
 
 // usageError is returned for a mistake on the command line.
@@ -86,7 +91,7 @@ Both give the same verdict in the same words.
 	}
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(newCheckCommand(), newFixCommand(), newPoliciesCommand(), newTestCommand(), newServeCommand(), newCRDsCommand(),
-		newSelfTestCommand(), newVersionCommand())
+		newSelfTestCommand(), newExportCommand(), newExplainCommand(), newVersionCommand())
 	return root
 }
 

@@ -17,7 +17,7 @@ import (
 	"taffrail.dev/test/golden"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"taffrail": main}) }
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"taffrail": main, "kubectl-taffrail": main}) }
 
 // TestScripts runs testdata/*.txtar. In addition to testscript's own commands there are
 //
@@ -60,7 +60,7 @@ func exits(ts *testscript.TestScript, negated bool, args []string) {
 // execute runs one command line in this process.
 func execute(stdin io.Reader, args ...string) (exit int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	exit = run(context.Background(), args, streams{in: stdin, out: &out, err: &errs})
+	exit = run(context.Background(), standalone, args, streams{in: stdin, out: &out, err: &errs})
 	return exit, out.String(), errs.String()
 }
 

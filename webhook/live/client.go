@@ -30,6 +30,9 @@ func NewReader(config *rest.Config) (client.Reader, error) {
 			mapper.Add(kind, scopeOf(kind))
 		}
 	}
+	// As kubectl: a folder of manifests may need the facts of many namespaces.
+	config = rest.CopyConfig(config)
+	config.QPS, config.Burst = 50, 300
 	reader, err := client.New(config, client.Options{Scheme: known, Mapper: mapper})
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the API server: %w", err)
