@@ -50,12 +50,21 @@ Without --config the built-in Guardrails hold: every policy for every namespace 
 the cluster's own. Policies that would break ordinary namespaces hold only in those
 labelled taffrail.dev/exposure=restricted. --policy and --skip choose among them.
 
+With --live, the Guardrails, Exemptions, Policies and facts are those of the cluster in
+the kubeconfig file, and no mode is stricter than the maximum mode of its server: each
+object is decided as the cluster would decide its creation now. The facts of the input
+come on top. What you are not permitted to read is named, the objects that depend on it
+are not decided, and the exit code is 2. --facts reads facts from files instead; -c and
+--facts take what "taffrail export" writes.
+
 ` + foldersHelp + `
 
 ` + exitHelp,
 		Example: `  taffrail check deploy/
   kustomize build overlays/prod | taffrail check -n prod
   taffrail check -c guardrails/ -o json deploy/ namespaces.yaml
+  taffrail check --live --context prod deploy/
+  taffrail check -c prod.yaml --facts prod.yaml deploy/
   taffrail check --exclude charts/ --policy image-tag .
   taffrail check -o sarif deploy/ > taffrail.sarif`,
 	}

@@ -51,6 +51,6 @@ func (p program) text(root *cobra.Command, text string) string {
 	for _, command := range root.Commands() {
 		names = append(names, command.Name())
 	}
-	call := regexp.MustCompile(`\btaffrail (` + strings.Join(names, "|") + `)\b`)
+	call := regexp.MustCompile(`\b(?:kubectl )?taffrail (` + strings.Join(names, "|") + `)\b`)
 	return call.ReplaceAllString(text, string(p)+" $1")
 }

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"taffrail": m
 // TestScripts runs testdata/*.txtar. In addition to testscript's own commands there are
 //
 //	chapter                    writes the chapter's manifests to the folder chapter
+//	cluster FILE               serves the objects in FILE as an API server, and points $KUBECONFIG to it
 //	exits CODE PROGRAM ARG...  is exec for a program that must exit with CODE
 //
 // -update rewrites the expected output in the scripts.
@@ -36,7 +37,8 @@ func TestScripts(t *testing.T) {
 					ts.Check(os.WriteFile(ts.MkAbs("chapter/"+name), []byte(text), 0o600))
 				}
 			},
-			"exits": exits,
+			"exits":   exits,
+			"cluster": startCluster(t),
 		},
 	})
 }

@@ -180,8 +180,8 @@ func (s *source) take(stored *live.Configuration, cluster string) {
 	if mode == 0 {
 		mode = decision.ModeEnforce
 	}
-	s.note("cluster %s has %d Guardrails, %d Exemptions and %d Policies; its maximum mode is %s",
-		cluster, len(stored.Guardrails), len(stored.Exemptions), len(stored.Policies), mode)
+	s.note("cluster %s has %s, %s and %s; its maximum mode is %s", cluster, counted(len(stored.Guardrails), "Guardrail", "Guardrails"),
+		counted(len(stored.Exemptions), "Exemption", "Exemptions"), counted(len(stored.Policies), "Policy", "Policies"), mode)
 	if s.maxMode == 0 && len(stored.Guardrails) > 0 {
 		s.note("no Guardrail has the maximum mode of the server in its status, so that is a guess: set it with --max-mode")
 	}
@@ -191,4 +191,11 @@ func (s *source) take(stored *live.Configuration, cluster string) {
 			s.note("Guardrail %s: the API server does not send Taffrail everything: %s", g.Name, reached.Message)
 		}
 	}
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -19,13 +19,16 @@ type UnreadError struct {
 
 func (e *UnreadError) Error() string {
 	what := e.Resource
-	if e.Namespace != "" {
+	switch {
+	case e.Resource == namespaceKind.resource && e.Namespace != "":
+		what = "namespace " + e.Namespace
+	case e.Namespace != "":
 		what += " of namespace " + e.Namespace
 	}
 	if e.Source != "" {
-		return fmt.Sprintf("%s does not contain the %s: %s", e.Source, what, e.Reason)
+		return fmt.Sprintf("%s does not contain %s: %s", e.Source, what, e.Reason)
 	}
-	return fmt.Sprintf("you are not permitted to read the %s: %s", what, e.Reason)
+	return fmt.Sprintf("you are not permitted to read %s: %s", what, e.Reason)
 }
 
 // unread returns an *UnreadError if the API server refused a read, and err otherwise.

@@ -44,10 +44,10 @@ func ExplanationText(w io.Writer, e *Explained) error {
 		b.fact(&e.Explanation.Facts[i])
 	}
 	if len(e.Explanation.Facts) == 0 {
-		b.line("No facts about the namespace are used but its labels.")
+		b.line("No facts are used besides the labels of the namespace.")
 	}
 	if names := e.Explanation.Controllers; len(names) > 0 {
-		b.line("Built-in controllers are trusted with what they copy from a template that the same Guardrail decides: %s", strings.Join(names, ", "))
+		b.line("Built-in controllers that write such objects are trusted, except with templates that the Guardrail does not decide: %s", strings.Join(names, ", "))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
