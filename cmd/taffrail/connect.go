@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-const kubeconfigHelp = "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the Pod's own service account)"
+const kubeconfigHelp = "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the Pod's service account)"
 
 // clusterFlags name a cluster, as the flags of kubectl do.
 type clusterFlags struct {

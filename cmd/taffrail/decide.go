@@ -20,7 +20,7 @@ import (
 var (
 	// errUndecided is returned if a part of the input has no verdict. The report contains the
 	// details.
-	errUndecided = errors.New("part of the input could not be decided")
+	errUndecided = errors.New("some of the input could not be decided")
 	// errNoObjects is returned for an empty input, so that a pipe from a failed "helm template"
 	// does not pass.
 	errNoObjects = errors.New(report.NoObjects)

@@ -31,13 +31,13 @@ func (f *deciderFlags) add(command *cobra.Command) {
 	f.policyFlags.add(command)
 	f.sourceFlags.add(command)
 	flags := command.Flags()
-	flags.StringVarP(&f.namespace, "namespace", "n", "", `namespace of objects that name none (default "default", or with --live that of the context)`)
-	f.maxMode = addChoice(command, "max-mode", "", "a ceiling for the modes of all Guardrails", "enforce", "warn", "audit")
+	flags.StringVarP(&f.namespace, "namespace", "n", "", `namespace of objects that do not name one (default "default", or with --live that of the context)`)
+	f.maxMode = addChoice(command, "max-mode", "", "maximum mode of all Guardrails", "enforce", "warn", "audit")
 }
 
 // addFailOn adds the flag --fail-on, whose value decision.ParseVerdict parses.
 func addFailOn(command *cobra.Command) *choice {
-	return addChoice(command, "fail-on", "", "the mildest verdict that makes the exit code 1", "deny", "unknown", "warn")
+	return addChoice(command, "fail-on", "", "least severe verdict for which the exit code is 1", "deny", "unknown", "warn")
 }
 
 // decider compiles the configuration that the flags select.

@@ -12,6 +12,7 @@ import (
 	"taffrail.dev/webhook/live"
 	"taffrail.dev/webhook/manifest"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/report"
 	"taffrail.dev/webhook/request"
 )
@@ -79,7 +80,7 @@ func explain(ctx context.Context, command *cobra.Command, args []string, f *expl
 	} else {
 		err = e.files(ctx, f)
 	}
-	return errors.Join(append(decider.source.unread(), append(e.unread, err)...)...)
+	return errors.Join(append(decider.source.unread(), append(e.unread, rego.Errors(err)...)...)...)
 }
 
 // explainer prints explanations.

@@ -16,7 +16,7 @@ func newPoliciesCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "policies",
 		Short: "Show the catalogue of policies",
-		Long:  "Show the catalogue of policies, from the policies' own metadata. Without a subcommand, list it.",
+		Long:  "Show the catalogue of policies, as their metadata describes them. Without a subcommand, list them.",
 		Args:  onlySubcommands,
 		RunE:  list.RunE,
 
@@ -29,7 +29,7 @@ func newPoliciesCommand() *cobra.Command {
 
 func newPoliciesListCommand() *cobra.Command {
 	command := &cobra.Command{Use: "list", Short: "List the policies", Args: usage(cobra.NoArgs)}
-	output := addChoice(command, "output", "o", "how to print", "text", "json", "markdown")
+	output := addChoice(command, "output", "o", "output format", "text", "json", "markdown")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		catalog, err := rego.Load(policies.FS)
 		if err != nil {
@@ -52,7 +52,7 @@ func newPoliciesShowCommand() *cobra.Command {
 		Short: "Show one policy: what it decides, its parameters, and how to bind it",
 		Args:  usage(cobra.ExactArgs(1)),
 	}
-	output := addChoice(command, "output", "o", "how to print", "text", "json")
+	output := addChoice(command, "output", "o", "output format", "text", "json")
 	command.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		catalog, err := rego.Load(policies.FS)
 		if err != nil || len(args) > 0 {

@@ -17,7 +17,9 @@ import (
 	"taffrail.dev/test/golden"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"taffrail": main, "kubectl-taffrail": main}) }
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"taffrail": main, "kubectl-taffrail": main})
+}
 
 // TestScripts runs testdata/*.txtar. In addition to testscript's own commands there are
 //
@@ -79,10 +81,10 @@ func writeFiles(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// secretValue stands for what must not be printed anywhere.
+// secretValue must not be printed anywhere.
 const secretValue = "hunter2-swordfish"
 
-// chapterManifests are the chapter's own, templates filled in, by name without .template.
+// chapterManifests returns the chapter's own manifests, with templates filled in, by name without .template.
 func chapterManifests(t *testing.T) map[string]string {
 	t.Helper()
 	values := map[string]string{

@@ -23,7 +23,7 @@ func condition(kind, status string, generation int64) any {
 	return map[string]any{"type": kind, "status": status, "observedGeneration": generation, "reason": "R", "message": "of " + kind}
 }
 
-// helm test fails where something is bound that nobody asks about, and names it.
+// helm test fails if the API server does not send something that is bound, and names it.
 func TestSelfTestReadsWhatIsReached(t *testing.T) {
 	good := []any{condition("Active", "True", 2), condition("Reached", "True", 2)}
 	for name, test := range map[string]struct {

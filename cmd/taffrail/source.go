@@ -31,7 +31,7 @@ type sourceFlags struct {
 
 func (f *sourceFlags) add(command *cobra.Command) {
 	flags := command.Flags()
-	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, Exemptions and Policies, or an export; without Guardrails the built-in ones hold (repeatable)")
+	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, Exemptions and Policies, or an export; without Guardrails, the built-in ones apply (repeatable)")
 	flags.StringArrayVar(&f.facts, "facts", nil, "file or folder of Namespaces, LimitRanges and other facts, or an export (repeatable)")
 	flags.BoolVar(&f.live, "live", false, "take the facts, and without --config the Guardrails, Exemptions and Policies, from the cluster in the kubeconfig file")
 	f.clusterFlags.add(command)

@@ -16,10 +16,10 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// extraPolicies are bound to other kinds to show that they cost a request nothing.
+// extraPolicies is the number of policies bound to other kinds, to show that they cost a request nothing.
 const extraPolicies = 200
 
-// noFacts is a namespace without labels, LimitRanges or quotas.
+// noFacts describes a namespace without labels, LimitRanges or quotas.
 type noFacts struct{}
 
 func (noFacts) Namespace(_ context.Context, name string) (decision.Namespace, error) {
@@ -30,14 +30,14 @@ func (noFacts) Facts(context.Context, string, []decision.Fact) (decision.Facts, 
 	return decision.Facts{}, nil
 }
 
-// spine are the policies that native is written for. They came first, and what they cost
-// is what the rest of the library is compared with.
+// spine lists the policies that native implements. They were written first, and the rest of the library is
+// compared with their cost.
 var spine = []string{
 	"image-tag", "require-probes", "require-prestop", "require-resources", "inject-resources", "restricted-service-type", "plaintext-secret",
 }
 
-// deciderWith decides by the built-in default, of it only some policies if any are named, and
-// extra policies about a custom kind.
+// deciderWith returns a Decider for the built-in default, or only the named policies of it, with extra policies
+// about a custom kind.
 func deciderWith(extra int, only ...string) (*pipeline.Decider, error) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {
@@ -88,7 +88,7 @@ package taffrail.user.extra_NUMBER
 deny contains {"msg": "bad", "path": "spec"} if input.object.spec.bad
 `
 
-// declaredIsEffective is enrichment in a namespace without LimitRanges.
+// declaredIsEffective replaces enrichment, as in a namespace without LimitRanges.
 func declaredIsEffective(r *decision.Request) {
 	if r.Workload == nil {
 		return

@@ -1,7 +1,6 @@
-// Command bench compares, in one run and over TLS and HTTP/1.1 as the API server
-// speaks to webhooks, a handler that does nothing, one that only decodes, the policies
-// written by hand in Go, and Taffrail. CPU per request is the server process's own.
-// Only the ratios carry over from machine to machine.
+// Command bench compares, in one run, a handler that does nothing, one that only decodes, the policies written
+// by hand in Go, and Taffrail. It uses TLS and HTTP/1.1, as the API server does for webhooks. CPU per request
+// is that of the server process alone. Only the ratios carry over from machine to machine.
 package main
 
 import (
@@ -45,7 +44,7 @@ func run(requests, rounds int, chapter, profile string) error {
 	if err != nil {
 		return err
 	}
-	if err := engineTable(all); err != nil {
+	if err := decideTable(all); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "taffrail-bench")
@@ -76,7 +75,7 @@ func run(requests, rounds int, chapter, profile string) error {
 	return nil
 }
 
-// profileTaffrail shows where the time of Taffrail's own handler goes.
+// profileTaffrail profiles Taffrail's own handler.
 func profileTaffrail(client *http.Client, base string, all []sample, requests int, file string) error {
 	taffrail := handler{"Taffrail", pathTaffrail + "/validate?timeout=10s"}
 	for _, s := range all {
@@ -128,7 +127,7 @@ func webhookTable(client *http.Client, base string, s sample, requests, rounds i
 			if err != nil {
 				return fmt.Errorf("%s: %w", h.name, err)
 			}
-			if round > 0 { // the first warms up
+			if round > 0 { // the first round warms up
 				results[h.name] = append(results[h.name], m)
 			}
 		}

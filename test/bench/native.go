@@ -9,8 +9,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// native is what the bound policies say, written by hand in Go over the same
-// normalized request: the floor that a policy language is measured against.
+// native implements the bound policies by hand in Go, on the same parsed request. It is the lower limit for the
+// cost of a policy language.
 func native(r *decision.Request) []string {
 	if r.Workload == nil {
 		return nil

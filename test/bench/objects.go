@@ -16,8 +16,8 @@ type sample struct {
 	review []byte
 }
 
-// samples are the chapter's backend-app Deployment and a Pod of 20 containers of its
-// kind: both clean, which is what nearly every request is.
+// samples returns the chapter's backend-app Deployment, and a similar Pod of 20 containers. Both are clean, as
+// nearly all objects in practice are.
 func samples(chapter string) ([]sample, error) {
 	text, err := os.ReadFile(filepath.Join(chapter, "22_deployment_backend-app_k8s.yaml.template"))
 	if err != nil {
@@ -40,8 +40,8 @@ func samples(chapter string) ([]sample, error) {
 	return []sample{{"backend-app Deployment", first}, {"Pod of 20 containers", second}}, nil
 }
 
-// stored gives the Deployment what the API server's defaulting and managed fields add:
-// a webhook never sees the bare manifest.
+// stored adds to the Deployment what the API server's defaulting and managed fields add: a webhook never sees
+// the bare manifest.
 func stored(deployment map[string]any) {
 	metadata := deployment["metadata"].(map[string]any)
 	metadata["namespace"] = "eks-work"
@@ -97,7 +97,7 @@ func reviewOf(group, kind, resource string, object map[string]any) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	// The API server's own order of fields: what names the object comes before it.
+	// The API server's own order of fields: those that identify the object come before it.
 	return json.Marshal(struct {
 		Kind       string `json:"kind"`
 		APIVersion string `json:"apiVersion"`

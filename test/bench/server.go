@@ -28,8 +28,8 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// serverRole marks the process that serves, so that its CPU time is its own and none
-// of the client's.
+// serverRole marks the process that serves. It is a separate process so that its CPU time excludes the
+// client's.
 const serverRole = "TAFFRAIL_BENCH_SERVER"
 
 // The handlers that are compared, by path.
@@ -94,7 +94,7 @@ func noop(w http.ResponseWriter, r *http.Request) {
 	respond(w, "705ab4f5-6393-11e8-b7cc-42010a800002")
 }
 
-// decode does what any webhook must: the review into its type, the object into a map.
+// decode does what any webhook must do: decode the review into its type, and the object into a map.
 func decode(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -113,7 +113,7 @@ func decode(w http.ResponseWriter, r *http.Request) {
 	respond(w, string(in.Request.UID))
 }
 
-// nativeHandler is Taffrail's own reading with the checks written by hand.
+// nativeHandler parses with Taffrail's own code and then runs the checks written by hand.
 func nativeHandler(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -141,7 +141,7 @@ func respond(w http.ResponseWriter, uid string) {
 	})
 }
 
-// cpu tells the CPU time and the allocations of this process so far.
+// cpu returns the CPU time and the allocations of this process so far.
 func cpu(w http.ResponseWriter, _ *http.Request) {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -170,7 +170,7 @@ func profiling(w http.ResponseWriter, r *http.Request) {
 	respond(w, "profile")
 }
 
-// startServer runs this program again as the server and returns its address.
+// startServer runs this program again as the server. It returns the server's address.
 func startServer(ctx context.Context, dir string) (string, func(), error) {
 	executable, err := os.Executable()
 	if err != nil {

@@ -82,7 +82,7 @@ func located(err error, source string) error {
 func decodeValue(value any, at entry) ([]entry, []error) {
 	object, ok := value.(map[string]any)
 	if !ok {
-		return nil, []error{at.fail("", "is not a "+anyKind+" but "+describe(value))}
+		return nil, []error{at.fail("", "must be a "+anyKind+", not "+describe(value))}
 	}
 	apiVersion, _ := object["apiVersion"].(string)
 	kind, _ := object["kind"].(string)
@@ -127,9 +127,9 @@ func checkKind(apiVersion, kind string, at entry) error {
 	case kind == "":
 		return at.fail("kind", "is missing: write "+anyKind)
 	case apiVersion != want:
-		return at.fail("apiVersion", fmt.Sprintf("%s %s is not known here: write %s of %s", apiVersion, kind, anyKind, want))
+		return at.fail("apiVersion", fmt.Sprintf("%s %s is not supported: write %s of %s", apiVersion, kind, anyKind, want))
 	case newObject(kind) == nil:
-		return at.fail("kind", fmt.Sprintf("%q is not known: write %s", kind, anyKind))
+		return at.fail("kind", fmt.Sprintf("%q is not supported: write %s", kind, anyKind))
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (g *Guardrail) explainBindings(explained *decision.GuardrailExplanation, r 
 // whatever containers they are restricted to. The receiver must come from For.
 func (all Exemptions) honouredBy(g *Guardrail, policy string) (names []string) {
 	for _, e := range all {
-		if slices.Contains(e.Policies, policy) && g.Honours(e, policy, e.At) {
+		if slices.Contains(e.Policies, policy) && g.honours(e, policy, e.At) {
 			names = append(names, e.Name)
 		}
 	}
@@ -115,7 +115,7 @@ func explainPolicies(x *decision.ExemptionExplanation, e *Exemption, r *decision
 	bound, honoured := map[string]bool{}, map[string]bool{}
 	for _, binding := range guardrails.Resolve(r, 0) {
 		bound[binding.Policy.ID] = true
-		honoured[binding.Policy.ID] = honoured[binding.Policy.ID] || binding.Guardrail.Honours(e, binding.Policy.ID, now)
+		honoured[binding.Policy.ID] = honoured[binding.Policy.ID] || binding.Guardrail.honours(e, binding.Policy.ID, now)
 	}
 	var unbound, refused []string
 	for _, policy := range e.Policies {

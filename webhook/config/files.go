@@ -49,7 +49,7 @@ func LoadFiles(paths ...string) (*Files, []error) {
 	}
 	if len(errs) == 0 && len(set.entries)+len(set.exports) == 0 {
 		for _, path := range paths {
-			errs = append(errs, &Error{Source: path, Reason: "holds no " + anyKind})
+			errs = append(errs, &Error{Source: path, Reason: "contains no " + anyKind})
 		}
 	}
 	return set, errs
@@ -60,7 +60,7 @@ func (s *Files) add(entries []entry) (errs []error) {
 		if first := s.find(e.kind, e.object.GetName()); first != nil {
 			there := first.fail("metadata.name", "")
 			errs = append(errs, e.fail("metadata.name",
-				fmt.Sprintf("%q is the name of another %s, at %s:%d", e.object.GetName(), e.kind, there.Source, there.Line)))
+				fmt.Sprintf("%q is already the name of another %s, at %s:%d", e.object.GetName(), e.kind, there.Source, there.Line)))
 			continue
 		}
 		s.entries = append(s.entries, e)

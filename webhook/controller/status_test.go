@@ -21,7 +21,7 @@ import (
 	"taffrail.dev/webhook/metrics"
 )
 
-// newTestStatusWriter writes the status of what is stored in c, as it compiled.
+// newTestStatusWriter returns a statusWriter for the objects in c and their compilation.
 func newTestStatusWriter(c client.Client, compiled *outcome, change ...func(*statusOptions)) *statusWriter {
 	o := statusOptions{
 		trigger: newTrigger(0), client: c, compiled: func() *outcome { return compiled },
@@ -60,8 +60,8 @@ func TestStatus(t *testing.T) {
 		message string
 	}{
 		"good":   {"True", "Compiled", "Every binding is in force."},
-		"partly": {"True", "PartlyInvalid", `Not all of this Guardrail is in force: spec.policies[1].name: Not found: "imagetag"`},
-		"bad":    {"False", "Invalid", `Nothing of this Guardrail is in force: spec.policies[1].name: Not found: "imagetag"`},
+		"partly": {"True", "PartlyInvalid", `Parts of this Guardrail are not in force: spec.policies[1].name: Not found: "imagetag"`},
+		"bad":    {"False", "Invalid", `No part of this Guardrail is in force: spec.policies[1].name: Not found: "imagetag"`},
 	} {
 		g := get(t, c, name)
 		got := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.ConditionActive)
@@ -73,7 +73,7 @@ func TestStatus(t *testing.T) {
 	}
 	for _, name := range []string{"newer", "unseen"} {
 		if g := get(t, c, name); len(g.Status.Conditions) != 0 {
-			t.Errorf("%s is spoken of before it compiled: %+v", name, g.Status)
+			t.Errorf("%s has a status before it compiled: %+v", name, g.Status)
 		}
 	}
 	if _, err := w.write(t.Context()); err != nil || writes.Load() != 3 {

@@ -1,6 +1,6 @@
 package credentials
 
-// Needles are what every value known by its shape has one of.
+// Needles returns the needles; every value that is recognized by its shape contains one of them.
 func Needles() (all []string) {
 	for i := range shapes {
 		all = append(all, shapes[i].needles...)

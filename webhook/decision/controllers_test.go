@@ -39,9 +39,6 @@ func TestControllersAreThoseOfKubernetes(t *testing.T) {
 			t.Errorf("%s: got %s", kind, text)
 		}
 	}
-	if got := fmt.Sprint(decision.TemplateKinds()); got != "[Deployment.apps StatefulSet.apps DaemonSet.apps ReplicaSet.apps ReplicationController Job.batch CronJob.batch]" {
-		t.Errorf("got %s", got)
-	}
 	if got := fmt.Sprint(decision.PodKinds()); got != "[Pod Deployment.apps StatefulSet.apps DaemonSet.apps ReplicaSet.apps ReplicationController Job.batch CronJob.batch]" {
 		t.Errorf("got %s", got)
 	}

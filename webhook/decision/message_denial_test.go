@@ -18,22 +18,22 @@ func TestWhoeverMayNotLoosenIsToldWhoMay(t *testing.T) {
 		lacking decision.NotExempting
 		want    string
 	}{
-		"a Guardrail in a namespace": {"alice", decision.NotExempting{Guardrail: "g", Namespace: "shop", Message: "in namespace shop"}, `Exemption e would loosen what alice has no right to loosen:
+		"a Guardrail in a namespace": {"alice", decision.NotExempting{Guardrail: "g", Namespace: "shop", Message: "in namespace shop"}, `Exemption e is refused, because alice may not exempt objects from these policies:
 - in namespace shop
-    write:  Narrow the Exemption, or ask somebody who has the verb exempt.
-An administrator gives the right with:
+    write:  Narrow the Exemption, or ask someone who has the RBAC verb exempt.
+An administrator grants the permission with:
     kubectl create clusterrole exempt-g --verb=exempt --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create rolebinding exempt-g --namespace=shop --clusterrole=exempt-g --user=alice`},
-		"every Guardrail": {"oidc:ana o'neil", decision.NotExempting{Namespace: "shop", Message: "m"}, `Exemption e would loosen what oidc:ana o'neil has no right to loosen:
+		"every Guardrail": {"oidc:ana o'neil", decision.NotExempting{Namespace: "shop", Message: "m"}, `Exemption e is refused, because oidc:ana o'neil may not exempt objects from these policies:
 - m
-    write:  Narrow the Exemption, or ask somebody who has the verb exempt.
-An administrator gives the right with:
+    write:  Narrow the Exemption, or ask someone who has the RBAC verb exempt.
+An administrator grants the permission with:
     kubectl create clusterrole exempt-all --verb=exempt --resource=guardrails.taffrail.dev
     kubectl create rolebinding exempt-all --namespace=shop --clusterrole=exempt-all --user='oidc:ana o'\''neil'`},
-		"every namespace": {"system:serviceaccount:ci:deployer", decision.NotExempting{Guardrail: "g", Message: "m"}, `Exemption e would loosen what system:serviceaccount:ci:deployer has no right to loosen:
+		"every namespace": {"system:serviceaccount:ci:deployer", decision.NotExempting{Guardrail: "g", Message: "m"}, `Exemption e is refused, because system:serviceaccount:ci:deployer may not exempt objects from these policies:
 - m
-    write:  Narrow the Exemption, or ask somebody who has the verb exempt.
-An administrator gives the right with:
+    write:  Narrow the Exemption, or ask someone who has the RBAC verb exempt.
+An administrator grants the permission with:
     kubectl create clusterrole exempt-g --verb=exempt --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create clusterrolebinding exempt-g --clusterrole=exempt-g --serviceaccount=ci:deployer`},
 	} {
@@ -61,11 +61,11 @@ func TestRelaxDenialSaysWhatToWrite(t *testing.T) {
 		{Mode: decision.ModeWarn, Guardrails: []string{"soft"}, Message: "warned"},
 		{Mode: decision.ModeEnforce, Guardrails: []string{"g"}, Path: "metadata.labels[team]", Message: "loses probes", Remediation: "Leave the label."},
 	}}
-	want := `Namespace a would be held to less, and oidc:ana@example.com may not relax 1 Guardrail:
+	want := `Namespace a would get fewer or weaker policies, but oidc:ana@example.com may not relax 1 Guardrail:
 - loses probes
     field:  metadata.labels[team]
     write:  Leave the label.
-An administrator gives the right with:
+An administrator grants the permission with:
     kubectl create clusterrole relax-g --verb=relax --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create clusterrolebinding relax-g --clusterrole=relax-g --user=oidc:ana@example.com`
 	if diff := cmp.Diff(want, d.RelaxDenial("Namespace a", decision.User{Name: "oidc:ana@example.com"})); diff != "" {
@@ -81,7 +81,7 @@ func TestRefusalNamesEachFault(t *testing.T) {
 		return all
 	}
 	one := decision.Checked{Faults: []decision.Fault{{Reason: "is no map"}, {Field: "spec", Reason: "has " + strings.Repeat("x", 500)}}}
-	want := "Guardrail g would not work:\n- is no map\n- spec: has " + strings.Repeat("x", 389) + "…"
+	want := "Guardrail g is invalid:\n- is no map\n- spec: has " + strings.Repeat("x", 389) + "…"
 	if got := one.Refusal("Guardrail g"); got != want {
 		t.Errorf("got %s", got)
 	}
@@ -89,7 +89,7 @@ func TestRefusalNamesEachFault(t *testing.T) {
 	if len(shown) != 2 || shown[0] != one.Faults[0] || shown[1].Field != "spec" || shown[1].Reason != "has "+strings.Repeat("x", 395)+"…" {
 		t.Errorf("got %+v", shown)
 	}
-	for n, more := range map[int]string{decision.MaxFindings: "", decision.MaxFindings + 1: "\n- and 1 more fault", decision.MaxFindings + 3: "\n- and 3 more faults"} {
+	for n, more := range map[int]string{decision.MaxFindings: "", decision.MaxFindings + 1: "\n- and 1 more error", decision.MaxFindings + 3: "\n- and 3 more errors"} {
 		checked := decision.Checked{Faults: faults(n)}
 		got := checked.Refusal("Guardrail g")
 		if !strings.HasSuffix(got, fmt.Sprintf("\n- spec[%d]: is wrong%s", decision.MaxFindings-1, more)) || len(checked.Shown()) != decision.MaxFindings {
@@ -109,11 +109,11 @@ func TestAFindingIsSpelledOut(t *testing.T) {
 		"bare": {decision.Finding{Policy: "p", Message: "m"}, "p: m", "recorded", ""},
 		"whole": {
 			decision.Finding{Policy: "p", Container: "c", Message: "m", Path: "spec.x", Remediation: "Do it.", Guardrails: []string{"g"}, Mode: decision.ModeEnforce},
-			"p, container \"c\": m\n    field:  spec.x\n    write:  Do it.\n    asked by Guardrail g", "denied", "",
+			"p, container \"c\": m\n    field:  spec.x\n    write:  Do it.\n    required by Guardrail g", "denied", "",
 		},
 		"exempted": {
 			decision.Finding{Policy: "p", Message: "m", Guardrails: []string{"g", "h"}, Mode: decision.ModeEnforce, Exemptions: []string{"e"}, Tolerated: "t", Unknown: "u"},
-			"p: m\n    asked by Guardrails g, h\n    excused by Exemption e", "exempted", "Exemption e",
+			"p: m\n    required by Guardrails g, h\n    excused by Exemption e", "exempted", "Exemption e",
 		},
 		"exempted twice": {decision.Finding{Policy: "p", Message: "m", Exemptions: []string{"e", "f"}}, "p: m\n    excused by Exemptions e, f", "exempted", "Exemptions e, f"},
 		"unknown":        {decision.Finding{Policy: "p", Message: "m", Mode: decision.ModeEnforce, Unknown: "u", Tolerated: "t"}, "p: m", "unknown", ""},
@@ -146,8 +146,8 @@ func TestAnnotationsTellWhatBecameOfFills(t *testing.T) {
 		fill("warned", decision.ModeWarn, ""), fill("recorded", decision.ModeAudit, ""),
 	}}
 	want := map[string]string{
-		"made":     "enforce, asked by Guardrails a, b: sets requests.cpu=1, requests.cpu=1",
-		"left":     "enforce, left as it is (it is older), asked by Guardrail g: would set requests.cpu=1",
+		"made":     "enforce, required by Guardrails a, b: sets requests.cpu=1, requests.cpu=1",
+		"left":     "enforce, left as it is (it is older), required by Guardrail g: would set requests.cpu=1",
 		"warned":   "warn: would set requests.cpu=1",
 		"recorded": "audit: would set requests.cpu=1",
 	}

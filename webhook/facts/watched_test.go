@@ -134,7 +134,7 @@ func TestEveryFactIsListed(t *testing.T) {
 
 // A list that fails is no list of nothing: the verdict would hang on it.
 func TestNoFailedListIsTakenForAnEmptyOne(t *testing.T) {
-	broken := errors.New("the API server is away")
+	broken := errors.New("the API server is unavailable")
 	for fact, of := range factKinds() {
 		store := newAsking(t, namespace("old", time.Hour), namespace("new", 0))
 		store.fails[of.kind] = broken

@@ -89,7 +89,7 @@ func TestStandardInputIsReadTwice(t *testing.T) {
 			t.Errorf("%d bytes: got %v, %v", size, namespace, err)
 		}
 		for range 2 {
-			if got := show(slices.Collect(input.Items())); got != "<stdin>:1: v1 ConfigMap web\n<stdin>:4: error: has no object in it\n<stdin>:7: v1 Namespace last" {
+			if got := show(slices.Collect(input.Items())); got != "<stdin>:1: v1 ConfigMap web\n<stdin>:4: error: contains no object\n<stdin>:7: v1 Namespace last" {
 				t.Errorf("%d bytes: got %s", size, got)
 			}
 		}

@@ -96,7 +96,7 @@ func TestSorts(t *testing.T) {
 		{"a template of Jinja", "f", "apiVersion: v1\nkind: Pod\n{% if x %}\n  a: b\n{% endif %}\n", string(Template)},
 		{"braces in a text do not make a template", "f", "apiVersion: v1\nkind: Pod\na: 'see {{ this }}'\nb: [\n", "error"},
 		{"a placeholder for a number", "f", "apiVersion: v1\nkind: Service\n" + meta + "spec: {healthCheckNodePort: '${PORT}'}\n", string(Template)},
-		{"a placeholder beside a fault", "f", "apiVersion: v1\nkind: Service\n" + meta + "spec: {healthCheckNodePort: '${PORT}', type: 1}\n", "error"},
+		{"a placeholder next to a fault", "f", "apiVersion: v1\nkind: Service\n" + meta + "spec: {healthCheckNodePort: '${PORT}', type: 1}\n", "error"},
 
 		{"a key twice next to what looks like a template", "f", "apiVersion: v1\nkind: Pod\nkind: Pod\n" + meta + "x: |\n  a: {{ b }}\n", "error"},
 		{"a key twice in braces", "f", "{apiVersion: v1, kind: Pod, kind: Pod, metadata: {name: a}}\n", "error"},

@@ -18,7 +18,7 @@ func (d *Decider) Explain(ctx context.Context, original *decision.Request) (*dec
 	}
 	copied := *original
 	r := &copied
-	bindings, err := d.resolve(ctx, r)
+	bindings, err := d.resolve(ctx, r, d.facts)
 	if err != nil {
 		return nil, err
 	}

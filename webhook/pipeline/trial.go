@@ -17,7 +17,7 @@ func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy) (war
 	if len(errs) > 0 {
 		return nil, nil // no defaults to evaluate it with
 	}
-	program, err := rego.Compile(catalog, []rego.Slot{{Policy: policy.ID, Parameters: parameters}})
+	program, err := rego.Compile(catalog, []rego.Instance{{Policy: policy.ID, Parameters: parameters}})
 	if err != nil {
 		return nil, fmt.Errorf("compiling Policy %s: %w", policy.ID, err)
 	}
@@ -33,7 +33,7 @@ func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy) (war
 			return nil, err
 		}
 		if err := results[0].Err; err != nil {
-			warnings = append(warnings, fmt.Sprintf("it cannot decide a plain %s: it %s", kind.Kind, rego.FailureReason(err)))
+			warnings = append(warnings, fmt.Sprintf("the Policy cannot decide a plain %s: it %s", kind.Kind, rego.FailureReason(err)))
 		}
 	}
 	return warnings, nil

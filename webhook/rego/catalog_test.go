@@ -58,18 +58,18 @@ func TestLoadRefusesMetadata(t *testing.T) {
 		"unknown mode":      {strings.Replace(metadata, "default_mode: warn", "default_mode: shout", 1) + rules, `unknown mode "shout"`},
 		"unknown fact":      {metadata + "#   facts: [moonPhase]\n" + rules, `METADATA custom.facts: "moonPhase" is not one of`},
 		"unknown guardrail": {metadata + "#   default_guardrail: other\n" + rules, `METADATA custom.default_guardrail: "other" is not one of [chapter restricted]`},
-		"a number":          {strings.Replace(metadata, `"1.1"`, "3.9", 1) + rules, "METADATA custom.section: must be text: quote it"},
-		"a list for text":   {strings.Replace(metadata, `"1.1"`, "[1]", 1) + rules, "METADATA custom.section: must be text"},
+		"a number":          {strings.Replace(metadata, `"1.1"`, "3.9", 1) + rules, "METADATA custom.section: must be a string: quote it"},
+		"a list for text":   {strings.Replace(metadata, `"1.1"`, "[1]", 1) + rules, "METADATA custom.section: must be a string"},
 		"text for a list":   {strings.Replace(metadata, "[ConfigMap]", "ConfigMap", 1) + rules, "METADATA custom.kinds: must be a list"},
 		"no kinds":          {strings.Replace(metadata, "[ConfigMap]", "[]", 1) + rules, "METADATA custom.kinds: is missing"},
-		"a number as kind":  {strings.Replace(metadata, "[ConfigMap]", "[Pod, 1]", 1) + rules, "METADATA custom.kinds[1]: must be text: quote it"},
+		"a number as kind":  {strings.Replace(metadata, "[ConfigMap]", "[Pod, 1]", 1) + rules, "METADATA custom.kinds[1]: must be a string: quote it"},
 		"mistyped kind":     {strings.Replace(metadata, "ConfigMap", "Deploymnet.apps", 1) + rules, `METADATA custom.kinds: "Deploymnet.apps": the apps group has no such kind, only [ControllerRevision`},
 		"mistyped core":     {strings.Replace(metadata, "ConfigMap", "pod", 1) + rules, `METADATA custom.kinds: "pod": the core group has no such kind, only [Binding`},
 		"group left out":    {strings.Replace(metadata, "ConfigMap", "Deployment", 1) + rules, `METADATA custom.kinds: "Deployment": write Deployment.apps`},
 		"a version":         {strings.Replace(metadata, "ConfigMap", "Deployment.apps/v1", 1) + rules, `METADATA custom.kinds: "Deployment.apps/v1": write Kind`},
 		"parameters a list": {metadata + "#   parameters: []\n" + rules, "METADATA custom.parameters: must be a map"},
-		"id of another":     {strings.Replace(metadata, "some-policy", "other-policy", 1) + rules, "but its folder makes it some-policy"},
-		"package not path":  {metadata + strings.Replace(rules, "topic", "elsewhere", 1), "but its folder makes it taffrail.topic.some_policy"},
+		"id of another":     {strings.Replace(metadata, "some-policy", "other-policy", 1) + rules, "but must be some-policy in its folder"},
+		"package not path":  {metadata + strings.Replace(rules, "topic", "elsewhere", 1), "but must be taffrail.topic.some_policy in its folder"},
 		"no rule":           {metadata + "package taffrail.topic.some_policy\n\nx := 1\n", "defines neither deny nor inject"},
 		"deny not a set":    {metadata + "package taffrail.topic.some_policy\n\ndeny := true\n", "deny must be a set"},
 		"parameter default": {metadata + "#   parameters: {type: object, properties: {n: {type: integer, description: A number.}}}\n" + rules, "needs a type, a description and a default"},
@@ -179,7 +179,7 @@ func TestCheckParameters(t *testing.T) {
 	}
 }
 
-// A policy does what any of its rules does, in whichever order they stand.
+// A policy validates or mutates if any of its rules does, in any order.
 func TestWhatAPolicyDoes(t *testing.T) {
 	const deny = "deny contains {\"msg\": \"no\", \"path\": \"data\"} if input.object.data.bad\n\n"
 	const inject = "inject contains {\"container\": \"c\", \"field\": \"resources.limits.cpu\", \"value\": \"1\"} if input.object.data.bad\n\n"

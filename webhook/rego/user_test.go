@@ -57,7 +57,7 @@ func TestUserPoliciesAreTakenOneByOne(t *testing.T) {
 	}
 }
 
-// What is wrong with a user's policy is told with its place, whatever it is.
+// Every fault in a user's policy is reported with its location.
 func TestUnsoundUserPoliciesAreRefused(t *testing.T) {
 	catalog := userLibrary(t)
 	deny := `deny contains {"msg": "m", "path": "p"}`
@@ -80,7 +80,7 @@ func TestUnsoundUserPoliciesAreRefused(t *testing.T) {
 		"unknown fact":       {"p", strings.Replace(user("p", deny), "#   severity", "#   facts: [moon]\n#   severity", 1), `:1: METADATA custom.facts: "moon" is not one of`},
 		"default guardrail":  {"p", strings.Replace(user("p", deny), "#   severity", "#   default_guardrail: chapter\n#   severity", 1), ":1: METADATA custom.default_guardrail: is for the library"},
 		"id of another name": {"p", strings.Replace(user("p", deny), "id: p", "id: q", 1), ": METADATA custom.id: is q, but the Policy is named p"},
-		"id of the library":  {"some-policy", user("some-policy", deny), ": METADATA custom.id: some-policy is the id of another policy"},
+		"id of the library":  {"some-policy", user("some-policy", deny), ": METADATA custom.id: some-policy is already the id of another policy"},
 		"neither":            {"p", user("p", "x := 1"), ": policy_rule_error: defines neither deny nor inject"},
 		"deny is no set":     {"p", user("p", "deny := true"), ":11: policy_rule_error: deny must be a set"},
 		"negation":           {"p", user("p", deny+" if not input.x"), ":11: policy_negation_error: "},
@@ -126,7 +126,7 @@ func TestUnsoundUserPoliciesAreRefused(t *testing.T) {
 			if _, ok := more.Policy("sound"); !ok {
 				t.Error("a sound one was left out")
 			}
-			for _, err := range flatten(err) {
+			for _, err := range rego.Errors(err) {
 				source, data := new(rego.SourceError), new(rego.MetadataError)
 				if !errors.As(err, &source) && !errors.As(err, &data) {
 					t.Errorf("the error is a %T: %v", err, err)
@@ -134,13 +134,6 @@ func TestUnsoundUserPoliciesAreRefused(t *testing.T) {
 			}
 		})
 	}
-}
-
-func flatten(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 func TestEveryFaultOfAUserPolicyIsTold(t *testing.T) {
@@ -173,7 +166,7 @@ func TestUserPoliciesMayUse(t *testing.T) {
 	}
 }
 
-// OPA's type checker would not come back from this one, and nothing could stop it.
+// OPA's type checker would never finish with this one, and nothing could stop it.
 func TestValuesInOneAnotherAreRefusedBeforeTheyAreTyped(t *testing.T) {
 	for name, lines := range map[string]func(i int) string{
 		"rules":  func(i int) string { return fmt.Sprintf("a%d := [a%d, a%d]\n", i, i-1, i-1) },
@@ -211,7 +204,7 @@ func TestValuesInOneAnotherAreRefusedBeforeTheyAreTyped(t *testing.T) {
 	}
 }
 
-// The library's policies are what honest ones look like: as a user's own, each must do.
+// The library's policies are typical policies, so each must also be accepted as a user's.
 func TestPoliciesOfTheLibraryWouldDoAsUsers(t *testing.T) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {

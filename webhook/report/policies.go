@@ -66,7 +66,7 @@ func PolicyText(w io.Writer, p *rego.Policy) error {
 	row("Section", p.Section)
 	row("Does", does(p))
 	row("Kinds", strings.Join(kinds(p), ", "))
-	row("Needs to know", strings.Join(factNames(p), ", "))
+	row("Facts", strings.Join(factNames(p), ", "))
 	row("Rego package", p.Package)
 	row("Remediation", p.Remediation)
 	b.WriteString(columns(rows.String()))
@@ -75,7 +75,7 @@ func PolicyText(w io.Writer, p *rego.Policy) error {
 	if err != nil {
 		return err
 	}
-	b.WriteString("\nTo hold it in every namespace:\n\n" + indent(sample))
+	b.WriteString("\nTo bind it in every namespace:\n\n" + indent(sample))
 	_, err = io.WriteString(w, b.String())
 	return err
 }

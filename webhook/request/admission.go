@@ -55,9 +55,8 @@ func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 	return r, complete(r)
 }
 
-// Old returns the request that would have created the stored object of an UPDATE in its current
-// form, so that existing violations can be told from new ones. It returns nil if r has no old
-// object.
+// Old returns the request that would have created the stored object of an UPDATE in its current form, so that
+// existing violations can be distinguished from new ones. It returns nil if r has no old object.
 func Old(r *decision.Request) (*decision.Request, error) {
 	if r.OldObject == nil {
 		return nil, nil

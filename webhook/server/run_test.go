@@ -39,8 +39,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-// Without an API server there is nothing to decide with: alive, not ready, and every
-// request is sent to try again.
+// Without an API server nothing can be decided: the server is alive but not ready, and makes callers retry.
 func TestRunWithoutAPIServer(t *testing.T) {
 	listen := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

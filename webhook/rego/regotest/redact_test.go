@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"taffrail.dev/policies"
+	"taffrail.dev/test/corpus"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
 )
 
 const mark = "Hunter2MARK"
 
-// credentials are texts with a password in them, and none that any policy could want.
+// credentials returns texts that contain a password and that no policy could require.
 func credentials() []string {
 	return []string{
 		"user:" + mark + "@registry.example/app:1.0.0",
@@ -26,8 +27,8 @@ func credentials() []string {
 	}
 }
 
-// Whatever stands in any string of any object of the library's cases, no policy tells a
-// credential: not in a message, not in a path, not in a key, and in no fix.
+// Whatever strings the objects of the library's cases contain, no policy reveals a credential in a message,
+// path, key or fix.
 func TestNoPolicyTellsACredential(t *testing.T) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {
@@ -45,7 +46,7 @@ func TestNoPolicyTellsACredential(t *testing.T) {
 				t.Fatal(err)
 			}
 			kind, _ := c.Object["kind"].(string)
-			eachText(c.Object, kind, func(path string, set func(string) (undo func())) {
+			corpus.EachText(c.Object, kind, func(path string, set func(string) (undo func())) {
 				if seen[path] || path == kind+".kind" || path == kind+".apiVersion" {
 					return
 				}
@@ -57,7 +58,7 @@ func TestNoPolicyTellsACredential(t *testing.T) {
 					result, err := c.Evaluate(t.Context(), program)
 					undo()
 					if err != nil {
-						// What cannot be an object is not decided; the CLI's tests read its errors.
+						// Objects that cannot be read are not decided; the CLI's tests cover the errors.
 						continue
 					}
 					findings += len(result.Violations)
@@ -79,50 +80,11 @@ func tells(result decision.Result) string {
 		text += intent.Field + intent.Value + "\n"
 	}
 	for _, v := range result.Violations {
-		// The container's name is how the container is found, and printed as a line is.
+		// The container's name identifies the container, so it is printed as it is in a message.
 		text += decision.Line(fmt.Sprintf("%q", v.Container), 400) + fmt.Sprintf("\n%s\n%s\n%s\n%s\n%+v", v.Message, v.Path, v.Key, v.Unknown, v.Fix)
 	}
 	if strings.Contains(text, mark) {
 		return text
 	}
 	return ""
-}
-
-// eachText visits every string in a JSON value, with its path without indices, and every
-// key of a map of strings.
-func eachText(value any, path string, visit func(path string, set func(string) (undo func()))) {
-	switch value := value.(type) {
-	case map[string]any:
-		for key, member := range value {
-			text, ok := member.(string)
-			if !ok {
-				eachText(member, path+"."+key, visit)
-				continue
-			}
-			visit(path+"."+key, func(to string) func() {
-				value[key] = to
-				return func() { value[key] = text }
-			})
-			visit(path+".(a key)", func(to string) func() {
-				delete(value, key)
-				value[to] = text
-				return func() {
-					delete(value, to)
-					value[key] = text
-				}
-			})
-		}
-	case []any:
-		for i, element := range value {
-			text, ok := element.(string)
-			if !ok {
-				eachText(element, path+"[]", visit)
-				continue
-			}
-			visit(path+"[]", func(to string) func() {
-				value[i] = to
-				return func() { value[i] = text }
-			})
-		}
-	}
 }
