@@ -57,11 +57,11 @@ spec: {mode: enforce, policies: [{name: image-tag}, {name: from-another-version}
 	}
 	for text, want := range map[string]string{
 		// Without the header it is no export.
-		guardrail:        `:4: spec.policies[1].name: Invalid value: "from-another-version": no policy has this id`,
-		guardrail + fact: `:6: apiVersion: v1 Namespace is not known here: write ` + anyKind + ` of taffrail.dev/v1alpha1`,
+		guardrail:        `:4: spec.policies[1].name: Invalid value: "from-another-version": there is no policy with this id`,
+		guardrail + fact: `:6: apiVersion: v1 Namespace is not supported: write ` + anyKind + ` of taffrail.dev/v1alpha1`,
 		// The header comes first, and is as strict as all else.
-		guardrail + "---\n" + exportHeader:                                                  `:7: kind: "Export" is not known: write ` + anyKind,
-		exportHeader + "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n":                `:6: apiVersion: v1 Secret is not known here: write ` + anyKind + ` of taffrail.dev/v1alpha1`,
+		guardrail + "---\n" + exportHeader:                                                  `:7: kind: "Export" is not supported: write ` + anyKind,
+		exportHeader + "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n":                `:6: apiVersion: v1 Secret is not supported: write ` + anyKind + ` of taffrail.dev/v1alpha1`,
 		strings.Replace(exportHeader, "namespaces:", "namespace:", 1):                       `:4: spec.namespace: unknown field, did you mean "namespaces"?`,
 		strings.Replace(exportHeader, "creationTimestamp", "created", 1):                    `:3: metadata.created: unknown field`,
 		strings.Replace(exportHeader, `, creationTimestamp: "2026-01-02T03:04:05Z"`, "", 1): `:3: metadata.creationTimestamp: is missing: an export names the time at which the cluster was read`,
