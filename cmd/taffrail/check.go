@@ -52,12 +52,21 @@ those of Kubernetes itself. Policies that would break ordinary namespaces apply 
 namespaces labeled taffrail.dev/exposure=restricted. Use --policy and --skip to select
 policies.
 
+With --live, the Guardrails, Exemptions, Policies and facts are those of the cluster in
+the kubeconfig file, and no mode is stricter than the maximum mode of its server: each
+object is decided as the cluster would decide its creation now. The facts of the input
+come on top. What you are not permitted to read is named, the objects that depend on it
+are not decided, and the exit code is 2. --facts reads facts from files instead; -c and
+--facts take what "taffrail export" writes.
+
 ` + foldersHelp + `
 
 ` + exitHelp,
 		Example: `  taffrail check deploy/
   kustomize build overlays/prod | taffrail check -n prod
   taffrail check -c guardrails/ -o json deploy/ namespaces.yaml
+  taffrail check --live --context prod deploy/
+  taffrail check -c prod.yaml --facts prod.yaml deploy/
   taffrail check --exclude charts/ --policy image-tag .
   taffrail check -o sarif deploy/ > taffrail.sarif`,
 	}
@@ -81,11 +90,14 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err != nil {
 		return err
 	}
-	decider, err := f.decider(ctx)
+	decider, err := f.decider(ctx, command)
 	if err != nil {
 		return err
 	}
 	if err := writeExpired(command.ErrOrStderr(), decider.snapshot.Exemptions(), time.Now()); err != nil {
+		return err
+	}
+	if err := decider.source.writeNotes(command.ErrOrStderr()); err != nil {
 		return err
 	}
 	raiseGCPercent()
@@ -108,7 +120,7 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 			return err
 		}
 	}
-	return verdict(totals.Summary, failOn)
+	return decider.conclude(totals.Summary, failOn)
 }
 
 // raiseGCPercent makes garbage collection less frequent. Nearly all of the heap is compiled

@@ -71,8 +71,11 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err != nil {
 		return err
 	}
-	decider, err := f.decider(ctx)
+	decider, err := f.decider(ctx, command)
 	if err != nil {
+		return err
+	}
+	if err := decider.source.writeNotes(command.ErrOrStderr()); err != nil {
 		return err
 	}
 	before := manifest.Load(paths, command.InOrStdin(), f.manifestOptions())
@@ -93,7 +96,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err := printFixes(command.ErrOrStderr(), done, fixer, report); err != nil {
 		return err
 	}
-	err = verdict(report.Summary(), failOn)
+	err = decider.conclude(report.Summary(), failOn)
 	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
 		return errUnfixed
 	}

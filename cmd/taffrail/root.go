@@ -34,8 +34,9 @@ type streams struct {
 }
 
 // run executes one command line and returns the exit code.
-func run(ctx context.Context, args []string, s streams) int {
+func run(ctx context.Context, program program, args []string, s streams) int {
 	root := newRootCommand() //nolint:contextcheck // cobra hands ctx to every command
+	program.rename(root)
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
@@ -48,7 +49,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		return exitViolations
 	}
 	for _, one := range rego.Errors(err) {
-		fmt.Fprintln(s.err, "error:", decision.Printable(one.Error())) //nolint:errcheck // there is nowhere left to report it
+		fmt.Fprintln(s.err, "error:", program.text(root, decision.Printable(one.Error()))) //nolint:errcheck // there is nowhere left to report it
 	}
 	if usage := new(usageError); errors.As(err, &usage) {
 		fmt.Fprintf(s.err, "Run '%s --help' for usage.\n", command.CommandPath()) //nolint:errcheck // as above
@@ -78,7 +79,7 @@ Both return the same verdicts and messages.
 	}
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(newCheckCommand(), newFixCommand(), newPoliciesCommand(), newTestCommand(), newServeCommand(), newCRDsCommand(),
-		newSelfTestCommand(), newVersionCommand())
+		newSelfTestCommand(), newExportCommand(), newExplainCommand(), newVersionCommand())
 	return root
 }
 

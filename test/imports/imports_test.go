@@ -84,6 +84,7 @@ var table = []struct {
 	}},
 	// Of client-go, only the types of the built-in kinds.
 	{"webhook/manifest", row{[]string{"webhook/config", "webhook/decision", "webhook/request", "webhook/yamldoc"}, []string{"sigs.k8s.io/controller-runtime"}, nil}},
+	{"webhook/live", row{[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/manifest"}, nil, nil}},
 	{"webhook/report", row{
 		[]string{"webhook/api/v1alpha1", "webhook/decision", "webhook/manifest", "webhook/rego", "webhook/yamldoc"}, nil, []string{"net/http"},
 	}},
@@ -101,7 +102,7 @@ var table = []struct {
 	}},
 	{"cmd/taffrail", row{
 		[]string{
-			"charts", "policies", "webhook/admission", "webhook/api/v1alpha1", "webhook/certs", "webhook/config", "webhook/decision", "webhook/manifest", "webhook/pipeline",
+			"charts", "policies", "webhook/admission", "webhook/api/v1alpha1", "webhook/certs", "webhook/config", "webhook/decision", "webhook/live", "webhook/manifest", "webhook/pipeline",
 			"webhook/rego", "webhook/rego/regotest", "webhook/report", "webhook/request", "webhook/server", "webhook/yamldoc",
 		}, nil, nil,
 	}},

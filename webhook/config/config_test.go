@@ -106,7 +106,7 @@ g.yaml:7: items[1]: must be a Guardrail, Exemption or Policy, not a number`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, errs := decode([]byte(test.text), "g.yaml")
+			_, _, errs := decode([]byte(test.text), "g.yaml")
 			if diff := cmp.Diff(test.want, texts(errs)); diff != "" {
 				t.Error(diff)
 			}
@@ -133,7 +133,7 @@ items:
   metadata: {name: two, managedFields: [{fieldsV1: {f:a: {}}}], creationTimestamp: "2026-01-01T00:00:00Z"}
   spec: {mode: warn, policies: null}
 `
-	entries, errs := decode([]byte(text), "g.yaml")
+	entries, _, errs := decode([]byte(text), "g.yaml")
 	if len(errs) > 0 {
 		t.Fatal(texts(errs))
 	}
@@ -192,7 +192,7 @@ g.yaml:6: spec.trustedWriters.groups[0]: Required value: must not be empty`},
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			set := &Files{}
-			entries, errs := decode([]byte(header+"metadata: {name: x}\nspec:\n  "+test.spec+"\n"), "g.yaml")
+			entries, _, errs := decode([]byte(header+"metadata: {name: x}\nspec:\n  "+test.spec+"\n"), "g.yaml")
 			if len(errs) > 0 {
 				t.Fatal(texts(errs))
 			}

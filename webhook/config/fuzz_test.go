@@ -43,7 +43,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, errs := decode(data, "f")
+		entries, _, errs := decode(data, "f")
 		for _, err := range errs {
 			at := new(Error)
 			if !errors.As(err, &at) || at.Line < 1 || at.Source != "f" || at.Reason == "" {
@@ -90,7 +90,7 @@ func FuzzDecodeObject(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries, errs := decode(text, "f")
+		entries, _, errs := decode(text, "f")
 		if (len(errs) > 0 || len(entries) != 1 || entries[0].prefix != "") != (len(faults) > 0) {
 			t.Fatalf("as a file it has errors %q, stored it has %v: %s", texts(errs), faults, text)
 		}
@@ -109,7 +109,7 @@ func checkEntry(t *testing.T, e *entry) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, errs := decode(text, "again")
+	again, _, errs := decode(text, "again")
 	if len(errs) > 0 || len(again) != 1 {
 		t.Fatalf("%s\nreads as %d Guardrails with errors:\n%s", text, len(again), texts(errs))
 	}
@@ -197,7 +197,7 @@ func refuseMore(t *testing.T, written map[string]any, place []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, errs := decode(text, "more")
+	entries, _, errs := decode(text, "more")
 	if len(entries) > 0 || len(errs) != 1 || !strings.Contains(errs[0].Error(), strings.Join(append(place, "zzz"), ".")+": unknown field") {
 		t.Fatalf("%d Guardrails and errors %q for\n%s", len(entries), texts(errs), text)
 	}

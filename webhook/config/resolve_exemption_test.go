@@ -114,7 +114,7 @@ func TestExemptionThatIsWrong(t *testing.T) {
 }
 
 func TestDatesOfExemptionsNeedNoQuotes(t *testing.T) {
-	entries, errs := decode([]byte(exemptionHeader+"metadata: {name: x}\nspec: {policies: [a], namespaces: [b], reason: c, owner: d, expires: 2027-01-31}\n"), "e.yaml")
+	entries, _, errs := decode([]byte(exemptionHeader+"metadata: {name: x}\nspec: {policies: [a], namespaces: [b], reason: c, owner: d, expires: 2027-01-31}\n"), "e.yaml")
 	if len(errs) > 0 || len(entries) != 1 {
 		t.Fatal(errs)
 	}

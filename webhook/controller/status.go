@@ -113,7 +113,7 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, s
 			continue // the next compilation calls this again
 		}
 		updated := g.DeepCopy()
-		updated.Status.ObservedGeneration = g.Generation
+		updated.Status.ObservedGeneration, updated.Status.MaxMode = g.Generation, ceiling(w.maxMode)
 		meta.SetStatusCondition(&updated.Status.Conditions, activeCondition(g.Generation, problem, wrong))
 		if conflicting := conflictingCondition(g, conflicts[g.Name]); conflicting != nil {
 			meta.SetStatusCondition(&updated.Status.Conditions, *conflicting)
@@ -128,6 +128,14 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, s
 	}
 	w.metrics.Unreached(config.KindGuardrail, notSent)
 	return nil
+}
+
+// ceiling returns a maximum mode as it is written in a status. 0 means enforce.
+func ceiling(maxMode decision.Mode) v1alpha1.Mode {
+	if maxMode == 0 {
+		maxMode = decision.ModeEnforce
+	}
+	return v1alpha1.Mode(maxMode.String())
 }
 
 // patch writes the difference between two versions of a status, if there is one.

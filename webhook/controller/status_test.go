@@ -50,7 +50,7 @@ func TestStatus(t *testing.T) {
 	if _, err := newTestStatusWriter(c, nil).write(t.Context()); err != nil || writes.Load() != 0 {
 		t.Fatalf("before anything compiled: %v, %d writes", err, writes.Load())
 	}
-	w := newTestStatusWriter(c, compiled)
+	w := newTestStatusWriter(c, compiled, func(o *statusOptions) { o.maxMode = decision.ModeWarn })
 	if _, err := w.write(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,8 @@ func TestStatus(t *testing.T) {
 		g := get(t, c, name)
 		got := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.ConditionActive)
 		if got == nil || got.Status != want.status || got.Reason != want.reason || got.Message != want.message ||
-			got.ObservedGeneration != g.Generation || g.Status.ObservedGeneration != g.Generation || got.LastTransitionTime.IsZero() {
+			got.ObservedGeneration != g.Generation || g.Status.ObservedGeneration != g.Generation || got.LastTransitionTime.IsZero() ||
+			g.Status.MaxMode != v1alpha1.ModeWarn {
 			t.Errorf("%s: %+v", name, g.Status)
 		}
 	}

@@ -138,7 +138,7 @@ func (e *evidence) candidates() []candidate {
 		if result.Err != nil {
 			c := candidate{finding: failureFinding(binding, binding.EffectiveMode(e.request, ""), result.Err), binding: i, violation: -1}
 			if binding.Uncertain && !binding.FailOpen {
-				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), true
+				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), e.request.Namespace.Missing == ""
 			}
 			c.finding.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, "")
 			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && binding.WouldDeny(e.request, "")
@@ -151,7 +151,7 @@ func (e *evidence) candidates() []candidate {
 			}
 			c := candidate{finding: newFinding(binding, binding.EffectiveMode(e.request, violation.Path), violation), binding: i, violation: k}
 			if binding.Uncertain {
-				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), true
+				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), e.request.Namespace.Missing == ""
 			}
 			if why, undecided := e.undecided[violation.Path]; undecided && c.finding.Unknown == "" {
 				c.finding.Unknown = why
@@ -186,8 +186,8 @@ func newFinding(binding config.AppliedBinding, mode decision.Mode, v *decision.V
 }
 
 func (e *evidence) uncertain(binding config.AppliedBinding) string {
-	return fmt.Sprintf("namespace %s is not in the input, and Guardrail %s selects by its labels",
-		e.request.Namespace.Name, binding.Guardrail.Name)
+	return fmt.Sprintf("namespace %s %s, and Guardrail %s selects by its labels",
+		e.request.Namespace.Name, cmp.Or(e.request.Namespace.Missing, "is not in the input"), binding.Guardrail.Name)
 }
 
 // failureFinding returns the finding for an object that a policy fails to evaluate. Under

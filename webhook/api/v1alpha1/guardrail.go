@@ -157,6 +157,10 @@ type GuardrailStatus struct {
 	// ObservedGeneration is the metadata.generation that the conditions refer to.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// MaxMode is the maximum mode of the server that wrote this status. No policy of the Guardrail has a
+	// stricter mode in effect.
+	// +optional
+	MaxMode Mode `json:"maxMode,omitempty"`
 	// WouldDeny counts admitted requests that would have been denied if the modes of the Guardrail and of the
 	// server (--max-mode) were enforce. Consult it before you change either. Policies that the Guardrail binds
 	// with a weaker mode of their own are not counted.
