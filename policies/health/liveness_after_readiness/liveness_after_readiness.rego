@@ -4,9 +4,9 @@
 #   A livenessProbe must not restart a container that is still starting, or the container never finishes starting. In a
 #   long-running workload, every app container and sidecar with both probes must have a startupProbe, which holds back
 #   the other two, or a livenessProbe whose first restart (initialDelaySeconds + periodSeconds × (failureThreshold − 1))
-#   comes later than the readinessProbe can first succeed (initialDelaySeconds + periodSeconds × (successThreshold −
-#   1)); the same second is not later. With the parameter initialDelays, the livenessProbe's initialDelaySeconds alone
-#   must also be the greater one. A missing probe is reported by require-probes. A probe's own
+#   comes later than the first possible success of its readinessProbe (initialDelaySeconds + periodSeconds ×
+#   (successThreshold − 1)); the same second is not later. With the parameter initialDelays, the livenessProbe's
+#   initialDelaySeconds alone must also be the greater one. A missing probe is reported by require-probes. A probe's own
 #   terminationGracePeriodSeconds does not change when it fails. The fix raises the livenessProbe's initialDelaySeconds,
 #   to ten minutes at most, because until then nothing restarts a container that hangs.
 # custom:

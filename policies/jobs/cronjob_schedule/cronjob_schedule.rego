@@ -2,12 +2,12 @@
 # title: CronJobs have a valid schedule and a time zone
 # description: >-
 #   The schedule of a CronJob is one that Kubernetes accepts: five fields in range, or a macro such as @daily. If it
-#   names an hour of the day, spec.timeZone sets the time zone, because EKS uses UTC. The time zone is one of the time
-#   zone database, spelled exactly: America/Los_Angeles and Etc/GMT-1 are valid, PST and GMT+1 are not. The schedule
-#   must not consist of days that no month has, unless the CronJob is suspended, and must not run more often than the
-#   minimum interval. The fixes set Etc/UTC, which is what a missing timeZone means on EKS, and move a time zone from
-#   the schedule, where Kubernetes rejects it, to spec.timeZone. There is no fix for a time zone that does not exist,
-#   nor for an empty one, which was probably meant to be filled in.
+#   names an hour of the day, spec.timeZone sets the time zone, because EKS uses UTC. The time zone is spelled exactly
+#   as in the time zone database: America/Los_Angeles and Etc/GMT-1 are valid, PST and GMT+1 are not. The schedule must
+#   not consist of days that no month has, unless the CronJob is suspended, and must not run more often than the minimum
+#   interval. The fixes set Etc/UTC, which is what a missing timeZone means on EKS, and move a time zone from the
+#   schedule, where Kubernetes rejects it, to spec.timeZone. There is no fix for a time zone that does not exist, nor
+#   for an empty one, which was probably meant to be filled in.
 # custom:
 #   id: cronjob-schedule
 #   severity: medium

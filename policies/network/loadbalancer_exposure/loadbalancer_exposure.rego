@@ -4,11 +4,10 @@
 #   On EKS, a Service of type LoadBalancer without further settings becomes a Classic Load Balancer that faces the
 #   internet. So each one sets its class, with spec.loadBalancerClass or the annotation aws-load-balancer-type, and its
 #   scheme, with the annotation aws-load-balancer-scheme or aws-load-balancer-internal. With type nlb and no class, the
-#   Service is left to the cloud provider, which reads only aws-load-balancer-internal. A class that is not one of AWS
-#   belongs to another implementation and is not checked. There is no fix: only the author knows whether a Service
-#   should face the internet, and a scheme other than the one in effect (the default is a flag of the AWS Load Balancer
-#   Controller) replaces the load balancer, which gets another DNS name. The class is also the author's choice, and
-#   cannot be changed later.
+#   Service is left to the cloud provider, which reads only aws-load-balancer-internal. Classes of implementations other
+#   than AWS are not checked. There is no fix: only the author knows whether a Service should face the internet, and a
+#   scheme other than the one in effect (the default is a flag of the AWS Load Balancer Controller) replaces the load
+#   balancer, which gets another DNS name. The class is also the author's choice, and cannot be changed later.
 # custom:
 #   id: loadbalancer-exposure
 #   severity: high
@@ -146,7 +145,7 @@ stated(name) := value if {
 
 # The cloud provider reads only one of the two annotations.
 unstated := {
-	"msg": `aws-load-balancer-internal is not set, which is what type nlb reads: choose "true" or "false"`,
+	"msg": `type nlb reads aws-load-balancer-internal, which is not set: choose "true" or "false"`,
 	"annotation": internal_annotation,
 } if {
 	left_to_the_cloud_provider

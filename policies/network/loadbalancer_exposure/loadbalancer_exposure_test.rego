@@ -134,7 +134,7 @@ test_cloud_provider_does_not_read_the_scheme[name] if {
 
 test_cloud_provider_reads_one_annotation if {
 	loadbalancer_exposure.deny == {{
-		"msg": `aws-load-balancer-internal is not set, which is what type nlb reads: choose "true" or "false"`,
+		"msg": `type nlb reads aws-load-balancer-internal, which is not set: choose "true" or "false"`,
 		"path": place("internal"),
 		"key": "scheme",
 	}} with input as review({}, {"type": "nlb"})

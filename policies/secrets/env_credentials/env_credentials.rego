@@ -1,7 +1,7 @@
 # METADATA
 # title: Credentials come from Secrets
 # description: >-
-#   Credentials reach a container through secretKeyRef, never as a literal: whoever may read the workload could read
+#   Credentials reach a container through secretKeyRef, never as a literal: anyone who may read the workload could read
 #   them, and its manifest is in Git. Every text that reaches a process or the network is checked: env, command and
 #   args, the commands of probes and lifecycle hooks and the headers they send, attributes of CSI volumes, and
 #   annotations, which may contain a whole object. A credential is recognized by its name (DB_PASSWORD, --api-key), by
