@@ -83,11 +83,11 @@ func TestGuardrailThatIsWrong(t *testing.T) {
 	}{
 		{
 			"an unknown policy", []v1alpha1.PolicyBinding{binding("image-tags", "")},
-			metav1.ConditionFalse, "Invalid", []string{"Nothing of this Guardrail is in force", "spec.policies[0].name", "image-tags", "image-tag"}, false,
+			metav1.ConditionFalse, "Invalid", []string{"No part of this Guardrail is in force", "spec.policies[0].name", "image-tags", "image-tag"}, false,
 		},
 		{
 			"an unknown policy next to a good one", []v1alpha1.PolicyBinding{binding("no-such-policy", ""), binding("image-tag", "")},
-			metav1.ConditionTrue, "PartlyInvalid", []string{"Not all of this Guardrail is in force", "spec.policies[0].name", "no-such-policy"}, true,
+			metav1.ConditionTrue, "PartlyInvalid", []string{"Parts of this Guardrail are not in force", "spec.policies[0].name", "no-such-policy"}, true,
 		},
 		{
 			"a bad parameter", []v1alpha1.PolicyBinding{binding("image-tag", ""), binding("restricted-service-type", `{"types": "LoadBalancer"}`)},
