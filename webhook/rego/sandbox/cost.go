@@ -38,7 +38,7 @@ func costs() map[string]cost {
 		"regex.replace": func(m *Meter, operands []*ast.Term) int { return m.findAll(operands[1], operands[0], -1) },
 		"regex.split":   func(m *Meter, operands []*ast.Term) int { return m.findAll(operands[0], operands[1], -1) },
 		"glob.match": func(_ *Meter, operands []*ast.Term) int {
-			return globCost(textOf(operands[0]), textOf(operands[2]), separatorsOf(operands[1]))
+			return GlobCost(textOf(operands[0]), textOf(operands[2]), separatorsOf(operands[1]))
 		},
 		"strings.replace_n": replacerCost,
 		"sort": func(m *Meter, operands []*ast.Term) int {
@@ -238,10 +238,10 @@ func separatorsOf(operand *ast.Term) string {
 	return separators
 }
 
-// globCost is an upper bound: alternatives are tried one after another, each with those that
+// GlobCost is an upper bound: alternatives are tried one after another, each with those that
 // follow. An asterisk that stops at separators is tried at every length, each with all lengths
 // of those that follow; without separators it takes the shortest that fits.
-func globCost(pattern, text, separators string) int {
+func GlobCost(pattern, text, separators string) int {
 	ways := 1
 	for rest := pattern; ; {
 		at := strings.IndexByte(rest, '{')
