@@ -72,9 +72,12 @@ const (
 type meter struct {
 	used   Usage
 	budget Budget
-	// pause is the number of steps at which to look at the budget and the context.
-	pause int64
+	// pause has what may be used before the meter looks at the budget, the context and whether it is heavy.
+	pause Budget
 	ctx   context.Context //nolint:containedctx // of the evaluation, which is a call
+	// heavy is what an evaluation may use before onHeavy is called, once.
+	heavy   Budget
+	onHeavy func()
 }
 
 // abort is what the meter panics with. Nothing else could end an evaluation in the middle of a comparison without
@@ -85,10 +88,14 @@ func (m *meter) abort(err error) {
 	panic(abort{err}) //nolint:forbidigo // Evaluate recovers
 }
 
+// OnceHeavy has call called once in each evaluation that uses more than what is given, at the moment at which it does.
+// A nil call is for none.
+func (m *Machine) OnceHeavy(more Budget, call func()) { m.heavy, m.onHeavy = more, call }
+
 // step counts work that is about to be done.
 func (m *meter) step(n int) {
 	m.used.Steps += int64(n)
-	if m.used.Steps >= m.pause {
+	if m.used.Steps > m.pause.Steps {
 		m.look()
 	}
 }
@@ -99,26 +106,41 @@ func (m *meter) read(bytes int) { m.step(bytes / perStep) }
 // alloc counts a value that is about to be made.
 func (m *meter) alloc(bytes int) {
 	m.used.Bytes += int64(bytes)
-	if m.used.Bytes > m.budget.Bytes {
-		m.abort(&BudgetError{Resource: Bytes, Used: m.used.Bytes, Limit: m.budget.Bytes})
-	}
 	if bytes >= perStep {
-		m.step(bytes / perStep)
+		m.used.Steps += int64(bytes / perStep)
+	}
+	if m.used.Bytes > m.pause.Bytes || m.used.Steps > m.pause.Steps {
+		m.look()
 	}
 }
 
 func (m *meter) look() {
-	if m.used.Steps > m.budget.Steps {
+	switch {
+	case m.used.Steps > m.budget.Steps:
 		m.abort(&BudgetError{Resource: Steps, Used: m.used.Steps, Limit: m.budget.Steps})
-	}
-	if m.ctx != nil && m.ctx.Err() != nil {
+	case m.used.Bytes > m.budget.Bytes:
+		m.abort(&BudgetError{Resource: Bytes, Used: m.used.Bytes, Limit: m.budget.Bytes})
+	case m.ctx.Err() != nil:
 		m.abort(context.Cause(m.ctx))
 	}
-	m.pause = min(m.used.Steps+pollEvery, m.budget.Steps+1)
+	if m.onHeavy != nil && (m.used.Steps > m.heavy.Steps || m.used.Bytes > m.heavy.Bytes) {
+		call := m.onHeavy
+		m.onHeavy = nil
+		call()
+	}
+	m.rest()
+}
+
+// rest sets what may be used before the next look.
+func (m *meter) rest() {
+	m.pause = Budget{Steps: min(m.used.Steps+pollEvery, m.budget.Steps), Bytes: m.budget.Bytes}
+	if m.onHeavy != nil {
+		m.pause.Bytes = min(m.pause.Bytes, m.heavy.Bytes)
+	}
 }
 
 // begin starts to count from zero.
 func (m *meter) begin(ctx context.Context, budget Budget) {
 	m.used, m.budget, m.ctx = Usage{}, budget, ctx
-	m.pause = min(pollEvery, budget.Steps+1)
+	m.rest()
 }

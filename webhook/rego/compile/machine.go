@@ -69,15 +69,18 @@ func (m *Machine) prepare(ctx context.Context, p *Program, budget Budget) {
 	}
 }
 
+// ErrBroken is returned for a panic, whose text may quote the object. No other policy is affected.
+var ErrBroken = errors.New("the evaluation broke off")
+
 // protect calls evaluate, and returns the error that has ended it.
 func (m *Machine) protect(evaluate func() any) (value any, err error) {
 	defer func() {
-		if broken := recover(); broken != nil {
-			stopped, ok := broken.(abort)
-			if !ok {
-				panic(broken) //nolint:forbidigo // not ours
-			}
-			value, err = nil, stopped.err
+		switch broken := recover().(type) {
+		case nil:
+		case abort:
+			value, err = nil, broken.err
+		default:
+			value, err = nil, ErrBroken
 		}
 	}()
 	value = evaluate()
@@ -92,7 +95,7 @@ func (m *Machine) forget() {
 	clear(m.stack[:min(m.high, len(m.stack))])
 	clear(m.memory)
 	clear(m.found)
-	m.program, m.ctx, m.failure, m.high, m.found = nil, nil, nil, 0, m.found[:0]
+	m.program, m.ctx, m.failure, m.onHeavy, m.high, m.found = nil, nil, nil, nil, 0, m.found[:0]
 }
 
 // enter returns a frame for a function. What the function looks at before it is assigned is undefined; all else may

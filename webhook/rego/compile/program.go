@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
 )
 
@@ -113,8 +114,17 @@ func (p *Plan) newProgram(options Options) *Program {
 // find returns the function of a rule. The planner numbers generations of functions: the first has those outside of
 // all `with`.
 func (p *Plan) find(rule string) *ir.Func {
+	ref, err := ast.ParseRef(rule)
+	if err != nil {
+		return nil
+	}
+	path := []string{"g0"}
+	for _, term := range ref[1:] {
+		part, _ := term.Value.(ast.String)
+		path = append(path, string(part))
+	}
 	for _, fn := range p.functions {
-		if len(fn.Path) > 1 && fn.Path[0] == "g0" && "data."+strings.Join(fn.Path[1:], ".") == rule {
+		if slices.Equal(fn.Path, path) {
 			return fn
 		}
 	}

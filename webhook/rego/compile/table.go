@@ -54,10 +54,14 @@ func (t *table) added(m *meter, list []any) {
 		t.enter(m, list[len(list)-1])
 	case len(list) > small:
 		m.alloc(4 * slot * len(list))
-		t.first, t.next = make(map[uint64]int32, 2*len(list)), make([]int32, 0, 2*len(list))
-		for _, element := range list {
-			t.enter(m, element)
-		}
+		t.fill(m, list)
+	}
+}
+
+func (t *table) fill(m *meter, list []any) {
+	t.first, t.next = make(map[uint64]int32, 2*len(list)), make([]int32, 0, 2*len(list))
+	for _, element := range list {
+		t.enter(m, element)
 	}
 }
 

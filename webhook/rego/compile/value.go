@@ -195,8 +195,7 @@ func arrayToAST(elems []any) ast.Value {
 
 // FromAST converts a value of OPA, in which nothing needs evaluation.
 func FromAST(v ast.Value) any {
-	m := &meter{budget: unlimited, pause: unlimited.Steps}
-	return m.fromAST(v)
+	return unmetered().fromAST(v)
 }
 
 func (m *meter) fromAST(v ast.Value) any {
@@ -222,6 +221,23 @@ func (m *meter) fromAST(v ast.Value) any {
 	}
 	return null
 }
+
+// NewObject returns an object with members whose keys are sorted and different.
+func NewObject(keys, values []any) any {
+	o := &object{keys: keys, values: values, ordered: true}
+	if len(keys) > small {
+		o.table.fill(unmetered(), keys)
+	}
+	return o
+}
+
+// IsEmpty reports whether a value is a set without elements.
+func IsEmpty(v any) bool {
+	s, ok := v.(*set)
+	return ok && len(s.elems) == 0
+}
+
+func unmetered() *meter { return &meter{budget: unlimited, pause: unlimited} }
 
 func (a *array) String() string  { return fmt.Sprint(ToAST(a)) }
 func (o *object) String() string { return fmt.Sprint(ToAST(o)) }
