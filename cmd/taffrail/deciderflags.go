@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"taffrail.dev/policies"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
@@ -21,6 +20,7 @@ type deciderFlags struct {
 	config    []string
 	namespace string
 	maxMode   *choice
+	engine    *choice
 
 	inputFlags
 	policyFlags
@@ -33,6 +33,7 @@ func (f *deciderFlags) add(command *cobra.Command) {
 	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, Exemptions and Policies; without Guardrails the built-in ones hold (repeatable)")
 	flags.StringVarP(&f.namespace, "namespace", "n", "default", "namespace of objects that name none")
 	f.maxMode = addChoice(command, "max-mode", "", "a ceiling for the modes of all Guardrails", "enforce", "warn", "audit")
+	f.engine = addEngine(command)
 }
 
 // addFailOn adds the flag --fail-on, whose value decision.ParseVerdict parses.
@@ -49,7 +50,7 @@ func (f *deciderFlags) decider(ctx context.Context) (*decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	catalog, err := rego.Load(policies.FS)
+	catalog, err := loadCatalog(f.engine)
 	if err != nil {
 		return nil, err
 	}

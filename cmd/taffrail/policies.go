@@ -53,6 +53,7 @@ func newPoliciesShowCommand() *cobra.Command {
 		Args:  usage(cobra.ExactArgs(1)),
 	}
 	output := addChoice(command, "output", "o", "how to print", "text", "json")
+	paths := command.Flags().StringArrayP("config", "c", nil, "file or folder of Policies to show as well (repeatable)")
 	command.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		catalog, err := rego.Load(policies.FS)
 		if err != nil || len(args) > 0 {
@@ -61,7 +62,7 @@ func newPoliciesShowCommand() *cobra.Command {
 		return config.IDs(catalog), cobra.ShellCompDirectiveNoFileComp
 	}
 	command.RunE = func(command *cobra.Command, args []string) error {
-		catalog, err := rego.Load(policies.FS)
+		catalog, err := catalogWith(*paths)
 		if err != nil {
 			return err
 		}
@@ -75,6 +76,19 @@ func newPoliciesShowCommand() *cobra.Command {
 		return report.PolicyText(command.OutOrStdout(), policy)
 	}
 	return command
+}
+
+// catalogWith returns the library's policies and the Policies in the given paths.
+func catalogWith(paths []string) (*rego.Catalog, error) {
+	library, err := rego.Load(policies.FS)
+	if err != nil || len(paths) == 0 {
+		return library, err
+	}
+	objects, err := loadObjects(paths, library)
+	if err != nil {
+		return nil, err
+	}
+	return config.ResolvePolicies(objects.Policies, library).Catalog, nil
 }
 
 func unknownPolicy(id string, catalog *rego.Catalog) error {

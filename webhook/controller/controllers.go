@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -42,7 +43,9 @@ type Options struct {
 	ExemptionUsageInterval time.Duration
 	// WouldDenyInterval is how often this replica writes what it would have denied.
 	WouldDenyInterval time.Duration
-	// Registerer takes the metrics of the configuration, of Exemptions and of what would be denied.
+	// Compare is the share of evaluations that are repeated with the other engine, between 0 and 1.
+	Compare float64
+	// Registerer takes the metrics of the configuration, of Exemptions, of what would be denied and of comparisons.
 	Registerer prometheus.Registerer
 	Log        logr.Logger
 }
@@ -58,7 +61,8 @@ type Controllers struct {
 	failures     *policyFailures
 	counter      *wouldDenyCounter
 	wouldDeny    *wouldDenyWriter
-	leader       *leader // nil if this replica leads without an election
+	comparison   *comparison // nil if nothing is compared
+	leader       *leader     // nil if this replica leads without an election
 	checker      *pipeline.Checker
 	rights       *facts.Rights
 }
@@ -89,12 +93,18 @@ func New(o Options) (*Controllers, error) {
 	// The loops trigger one another in a circle; so the triggers come first.
 	compile, status, usage := newTrigger(settle), newTrigger(0), newTrigger(0)
 	configuration := metrics.NewConfiguration(o.Registerer)
+	decider := pipeline.Options{
+		MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: c.reachability, Templates: live, Fresh: facts.NewFresh(api),
+	}
+	if o.Compare > 0 {
+		c.comparison = newComparison(comparisonOptions{
+			share: o.Compare, random: rand.Float64, metrics: metrics.NewComparisons(o.Registerer), log: o.Log.WithName("comparison"),
+		})
+		decider.Evaluations = c.comparison
+	}
 	c.compiler = newCompiler(compilerOptions{
 		trigger: compile, notify: []*trigger{status, usage},
-		reader: cached, builder: config.NewBuilder(o.Catalog), facts: known,
-		pipeline: pipeline.Options{
-			MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: c.reachability, Templates: live, Fresh: facts.NewFresh(api),
-		},
+		reader: cached, builder: config.NewBuilder(o.Catalog), facts: known, pipeline: decider,
 		metrics: configuration, log: o.Log.WithName("config"),
 	})
 	compiled := c.compiler.last.Load
@@ -161,6 +171,12 @@ func (c *Controllers) Run(ctx context.Context) error {
 		c.wouldDeny.run(ctx)
 		return nil
 	})
+	if c.comparison != nil {
+		group.Go(func() error {
+			c.comparison.run(ctx)
+			return nil
+		})
+	}
 	group.Go(func() error {
 		if c.leader != nil {
 			return c.leader.run(ctx)

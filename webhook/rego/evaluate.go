@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -30,8 +31,8 @@ func withoutValues(err error) error {
 	if limit := new(sandbox.LimitError); errors.As(err, &limit) {
 		return limit
 	}
-	if steps := new(sandbox.StepsError); errors.As(err, &steps) {
-		return steps
+	if budget := new(compile.BudgetError); errors.As(err, &budget) {
+		return budget
 	}
 	var failure *topdown.Error
 	if !errors.As(err, &failure) {
@@ -74,12 +75,12 @@ func (e *EvaluationError) Unwrap() error { return e.Err }
 // FailureReason returns why a policy could not decide an object, for the author of the object. The text
 // continues a sentence that begins with "it", and contains nothing that a rule produced.
 func FailureReason(err error) string {
-	var steps *sandbox.StepsError
 	var limit *sandbox.LimitError
 	var rule *RuleError
+	var budget *compile.BudgetError
 	switch {
-	case errors.As(err, &steps):
-		return steps.Error()
+	case errors.As(err, &budget):
+		return budget.Error()
 	case errors.Is(err, sandbox.ErrNoTime):
 		return sandbox.ErrNoTime.Error()
 	case errors.As(err, &limit):
@@ -102,7 +103,7 @@ func (p *Program) about(instance int, kind schema.GroupKind) bool {
 // and the other results are unaffected. Evaluate returns an error only if ctx ended before all policies were
 // evaluated.
 //
-// Users' Policies are evaluated after the library, each within its budget: see sandbox.MaxSteps.
+// Users' Policies are evaluated after the library, each within its budget: see Budget.
 func (p *Program) Evaluate(ctx context.Context, r *decision.Request, instances []int, part Part) ([]decision.Result, error) {
 	results := make([]decision.Result, len(instances))
 	rest, err := p.evaluateCompiled(ctx, r, instances, part, results)

@@ -149,10 +149,10 @@ func (run *compiledRun) value(ctx context.Context, s *instance, c *compiledPolic
 // takeTurn makes an evaluation wait for a turn once it turns out to be expensive, which limits how many of these run
 // at once, and so the memory that they hold. leave gives the turn back.
 func (run *compiledRun) takeTurn(ctx context.Context) (leave func()) {
-	leave = func() {}
-	run.machine.OnceHeavy(compile.Budget{Steps: lightSteps, Bytes: lightBytes}, func() { leave = run.program.turns.Wait(ctx) })
+	turn := func() {}
+	run.machine.OnceHeavy(compile.Budget{Steps: lightSteps, Bytes: lightBytes}, func() { turn = run.program.turns.Wait(ctx) })
 	return func() {
 		run.machine.OnceHeavy(compile.Budget{}, nil)
-		leave()
+		turn()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -81,9 +82,8 @@ func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 // The message for each reason why a Policy fails quotes nothing from the object.
 func TestFailuresAreToldInWordsOfOurOwn(t *testing.T) {
 	for want, err := range map[string]error{
-		"used more than 250,000 steps": &sandbox.StepsError{Used: sandbox.MaxSteps + 1, Limit: sandbox.MaxSteps},
-		"used more than the 1,000 steps that are left of 750,000 for all users' Policies together":   &sandbox.StepsError{Used: 1001, Limit: 1000},
-		"used more than the 7 steps that are left of 750,000 for all users' Policies together":       &sandbox.StepsError{Used: 8, Limit: 7},
+		"used more than 1,000,000 steps": &compile.BudgetError{Resource: compile.Steps, Used: 1_000_001, Limit: 1_000_000},
+		"used more than 65,536 bytes":    &compile.BudgetError{Resource: compile.Bytes, Used: 70_000, Limit: 65_536},
 		"was stopped because the time of the request was over":                                       sandbox.ErrNoTime,
 		"makes more than a policy may: sprintf at p.rego:7 takes or makes a list of hunter elements": &sandbox.LimitError{File: "p.rego", Row: 7, Builtin: "sprintf", Reason: "a list of hunter elements"},
 		"makes more than a policy may":               sandbox.ErrTooLarge,

@@ -33,11 +33,15 @@ func (f *FailureError) Error() string { return f.Reason }
 // Program compiles the policy with the parameters of the case. To compile fast, pass a catalogue that holds
 // only this policy: see rego.Catalog.Only.
 func (c *Case) Program(catalog *rego.Catalog, policy *rego.Policy) (*rego.Program, error) {
+	return c.program(catalog, policy, rego.DefaultBudget)
+}
+
+func (c *Case) program(catalog *rego.Catalog, policy *rego.Policy, budget rego.Budget) (*rego.Program, error) {
 	parameters, bad := policy.CheckParameters(c.Parameters, field.NewPath("parameters"))
 	if len(bad) > 0 {
 		return nil, bad.ToAggregate()
 	}
-	return rego.Compile(catalog, []rego.Instance{{Policy: policy.ID, Parameters: parameters}})
+	return rego.Compile(catalog, []rego.Instance{{Policy: policy.ID, Parameters: parameters, Budget: budget}})
 }
 
 // Run evaluates the case with a program that Program returned, with and without OPA's rule indexer. It also
@@ -51,7 +55,7 @@ func (c *Case) Run(ctx context.Context, program *rego.Program) error {
 	if err := c.Compare(result); err != nil {
 		return err
 	}
-	plain, err := c.Evaluate(ctx, program.WithoutRuleIndexing())
+	plain, err := c.Evaluate(ctx, program.WithoutRuleIndexing().WithUsage(nil))
 	if err != nil {
 		return err
 	}

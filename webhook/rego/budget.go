@@ -1,0 +1,23 @@
+package rego
+
+import (
+	"fmt"
+
+	"taffrail.dev/webhook/rego/compile"
+)
+
+// Budget limits each evaluation of a user's Policy: of its deny rules, and of its inject rules. It is the same for both
+// engines, which count differently: see sandbox.StepsPerExpression.
+type Budget = compile.Budget
+
+// DefaultBudget is the budget of Policies that name none.
+var DefaultBudget = compile.DefaultBudget
+
+// Usage is what the evaluations of a Policy have used.
+type Usage = compile.Usage
+
+// UsageText returns what an evaluation has used of its budget, for people.
+func UsageText(used Usage, budget Budget) string {
+	return fmt.Sprintf("used %s of %s steps and %s of %s bytes",
+		compile.Thousands(used.Steps), compile.Thousands(budget.Steps), compile.Thousands(used.Bytes), compile.Thousands(budget.Bytes))
+}
