@@ -121,7 +121,7 @@ func TestAMeterCounts(t *testing.T) {
 	entered := 0
 	m = newMeter(enough, &Code{})
 	m.enter = func() { entered++ }
-	m.charge(LightSteps/StepsPerExpression)
+	m.charge(LightSteps / StepsPerExpression)
 	if entered != 0 {
 		t.Error("a light evaluation has waited")
 	}
