@@ -16,8 +16,11 @@ var DefaultBudget = compile.DefaultBudget
 // Usage is what the evaluations of a Policy have used.
 type Usage = compile.Usage
 
-// UsageText returns what an evaluation has used of its budget, for people.
+// UsageText returns what an evaluation has used of its budget, for people. Topdown counts no bytes.
 func UsageText(used Usage, budget Budget) string {
-	return fmt.Sprintf("used %s of %s steps and %s of %s bytes",
-		compile.Thousands(used.Steps), compile.Thousands(budget.Steps), compile.Thousands(used.Bytes), compile.Thousands(budget.Bytes))
+	text := fmt.Sprintf("used %s of %s steps", compile.Thousands(used.Steps), compile.Thousands(budget.Steps))
+	if used.Bytes == 0 {
+		return text
+	}
+	return text + fmt.Sprintf(" and %s of %s bytes", compile.Thousands(used.Bytes), compile.Thousands(budget.Bytes))
 }

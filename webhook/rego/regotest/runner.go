@@ -55,7 +55,7 @@ func (c *Case) Run(ctx context.Context, program *rego.Program) error {
 	if err := c.Compare(result); err != nil {
 		return err
 	}
-	plain, err := c.Evaluate(ctx, program.WithoutRuleIndexing().WithUsage(nil))
+	plain, err := c.Evaluate(ctx, program.WithoutRuleIndexing())
 	if err != nil {
 		return err
 	}
@@ -83,6 +83,15 @@ func (c *Case) Evaluate(ctx context.Context, program *rego.Program) (decision.Re
 		return decision.Result{}, &FailureError{Reason: "the object cannot be decided: " + err.Error()}
 	}
 	return evaluate(ctx, program, request, rego.Both)
+}
+
+// usage returns the most that an evaluation of the case uses, of its deny rules or its inject rules. Run reports what
+// fails.
+func (c *Case) usage(ctx context.Context, program *rego.Program) (most rego.Usage) {
+	_, _ = c.Evaluate(ctx, program.WithUsage(func(_ string, used rego.Usage) {
+		most = rego.Usage{Steps: max(most.Steps, used.Steps), Bytes: max(most.Bytes, used.Bytes)}
+	}))
+	return most
 }
 
 func evaluate(ctx context.Context, program *rego.Program, request *decision.Request, part rego.Part) (decision.Result, error) {

@@ -238,15 +238,17 @@ func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage
 				report.addCase(id, s.places, c, &FailureError{Reason: err.Error()})
 				continue
 			}
-			if coverage != nil {
-				program = program.WithCoverage(coverage)
-			}
 			programs[string(key)] = program
 		}
-		err = c.Run(ctx, program.WithUsage(func(_ string, usage rego.Usage) {
+		if hasBudget {
+			usage := c.usage(ctx, program)
 			most := used[c.File]
 			used[c.File] = rego.Usage{Steps: max(most.Steps, usage.Steps), Bytes: max(most.Bytes, usage.Bytes)}
-		}))
+		}
+		if coverage != nil {
+			program = program.WithCoverage(coverage)
+		}
+		err = c.Run(ctx, program)
 		failure := new(FailureError)
 		if err != nil && !errors.As(err, &failure) {
 			return err
