@@ -34,6 +34,9 @@ func withoutValues(err error) error {
 	if budget := new(compile.BudgetError); errors.As(err, &budget) {
 		return budget
 	}
+	if compiled := new(compile.Error); errors.As(err, &compiled) {
+		return &RuleError{Code: compiled.Code, File: compiled.File, Row: compiled.Row}
+	}
 	var failure *topdown.Error
 	if !errors.As(err, &failure) {
 		return err
@@ -45,7 +48,7 @@ func withoutValues(err error) error {
 	return fault
 }
 
-// RuleError is returned when OPA cannot evaluate a rule. It omits OPA's message, which may quote the object.
+// RuleError is returned when a rule cannot be evaluated. It omits OPA's message, which may quote the object.
 type RuleError struct {
 	// Code is OPA's error code, such as eval_conflict_error.
 	Code string
@@ -103,7 +106,7 @@ func (p *Program) about(instance int, kind schema.GroupKind) bool {
 // and the other results are unaffected. Evaluate returns an error only if ctx ended before all policies were
 // evaluated.
 //
-// Users' Policies are evaluated after the library, each within its budget: see Budget.
+// Each user's Policy is evaluated within a budget: see Instance.
 func (p *Program) Evaluate(ctx context.Context, r *decision.Request, instances []int, part Part) ([]decision.Result, error) {
 	results := make([]decision.Result, len(instances))
 	rest, err := p.evaluateCompiled(ctx, r, instances, part, results)

@@ -144,13 +144,19 @@ func (run *compiledRun) value(ctx context.Context, s *instance, c *compiledPolic
 		leave := run.takeTurn(ctx)
 		defer leave()
 	}
-	value, used, err := run.machine.Evaluate(ctx, c.program, rule, run.input, budget)
+	found, err := run.read(ctx, c, rule, budget)
+	used := run.machine.Used()
 	if s.policy.User {
 		run.steps += used.Steps
 	}
 	if run.program.usage != nil {
 		run.program.usage(s.policy.ID, used)
 	}
+	return found, err
+}
+
+func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string, budget compile.Budget) (ast.Value, error) {
+	value, err := run.machine.Evaluate(ctx, c.program, rule, run.input, budget)
 	switch {
 	case err != nil:
 		return nil, err
@@ -159,7 +165,7 @@ func (run *compiledRun) value(ctx context.Context, s *instance, c *compiledPolic
 	case compile.IsEmpty(value):
 		return noElements, nil
 	}
-	return compile.ToAST(value), nil
+	return run.machine.ToAST(value)
 }
 
 // takeTurn makes an evaluation wait for a turn once it turns out to be expensive, which limits how many of these run

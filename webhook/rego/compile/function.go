@@ -72,7 +72,7 @@ func (c *functionCompiler) compile() error {
 		c.fn.body = append(c.fn.body, ops)
 		weight += len(ops)
 	}
-	c.fn.weight = weigh(weight)
+	c.fn.weight, c.fn.cost = weigh(weight), c.program.costOf(c.ir)
 	c.fn.pure = !c.impure
 	if len(c.ir.Params) == 2 && c.fn.pure {
 		c.fn.constant = c.program.folder.call(c.program, c.fn, nil)

@@ -33,6 +33,8 @@ type function struct {
 	body    [][]op
 	// weight is how many steps a call is.
 	weight int
+	// cost is what a call costs altogether, about. The results of an expensive function are remembered.
+	cost int
 	// pure is true if its result depends on its arguments alone.
 	pure bool
 	// constant has the result of a function that always returns the same; otherwise it is nil.

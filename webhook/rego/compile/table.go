@@ -18,7 +18,7 @@ type table struct {
 // find returns the place of a value in the list that the table is for, or -1.
 func (t *table) find(m *meter, list []any, v any) int {
 	if t.first == nil {
-		return m.search(list, v)
+		return m.lookThrough(list, v)
 	}
 	for at := t.first[m.hash(v)]; at > 0; at = t.next[at-1] {
 		m.step(1)
@@ -29,8 +29,8 @@ func (t *table) find(m *meter, list []any, v any) int {
 	return -1
 }
 
-// search looks through a short list.
-func (m *meter) search(list []any, v any) int {
+// lookThrough looks through a short list.
+func (m *meter) lookThrough(list []any, v any) int {
 	if text, ok := v.(string); ok {
 		for i := range list {
 			if other, ok := list[i].(string); ok && other == text {
