@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"taffrail.dev/policies"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
@@ -20,6 +19,7 @@ import (
 type deciderFlags struct {
 	namespace string
 	maxMode   *choice
+	engine    *choice
 
 	sourceFlags
 	inputFlags
@@ -33,6 +33,7 @@ func (f *deciderFlags) add(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVarP(&f.namespace, "namespace", "n", "", `namespace of objects that do not name one (default "default", or with --live that of the context)`)
 	f.maxMode = addChoice(command, "max-mode", "", "maximum mode of all Guardrails", "enforce", "warn", "audit")
+	f.engine = addEngine(command)
 }
 
 // addFailOn adds the flag --fail-on, whose value decision.ParseVerdict parses.
@@ -45,7 +46,7 @@ func (f *deciderFlags) decider(ctx context.Context, command *cobra.Command) (*de
 	if reasons := validation.IsDNS1123Label(f.namespace); f.namespace != "" && len(reasons) > 0 {
 		return nil, &usageError{fmt.Errorf("--namespace %q: %s", f.namespace, strings.Join(reasons, "; "))}
 	}
-	catalog, err := rego.Load(policies.FS)
+	catalog, err := loadCatalog(f.engine)
 	if err != nil {
 		return nil, err
 	}

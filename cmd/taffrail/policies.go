@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -53,6 +54,7 @@ func newPoliciesShowCommand() *cobra.Command {
 		Args:  usage(cobra.ExactArgs(1)),
 	}
 	output := addChoice(command, "output", "o", "output format", "text", "json")
+	paths := command.Flags().StringArrayP("config", "c", nil, "additional file or folder of Policies to show (repeatable)")
 	command.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		catalog, err := rego.Load(policies.FS)
 		if err != nil || len(args) > 0 {
@@ -61,7 +63,7 @@ func newPoliciesShowCommand() *cobra.Command {
 		return config.IDs(catalog), cobra.ShellCompDirectiveNoFileComp
 	}
 	command.RunE = func(command *cobra.Command, args []string) error {
-		catalog, err := rego.Load(policies.FS)
+		catalog, err := catalogWith(*paths)
 		if err != nil {
 			return err
 		}
@@ -75,6 +77,19 @@ func newPoliciesShowCommand() *cobra.Command {
 		return report.PolicyText(command.OutOrStdout(), policy)
 	}
 	return command
+}
+
+// catalogWith returns the library's policies and the Policies in the given paths.
+func catalogWith(paths []string) (*rego.Catalog, error) {
+	library, err := rego.Load(policies.FS)
+	if err != nil || len(paths) == 0 {
+		return library, err
+	}
+	set, errs := config.LoadFiles(paths...)
+	if errs = append(errs, set.Check(library)...); len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return config.ResolvePolicies(set.Objects().Policies, library).Catalog, nil
 }
 
 func unknownPolicy(id string, catalog *rego.Catalog) error {

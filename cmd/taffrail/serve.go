@@ -20,6 +20,7 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/certs"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/server"
 )
 
@@ -29,8 +30,8 @@ const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 // serveOptions are server.Options and the flags that have to be converted to them.
 type serveOptions struct {
 	server.Options
-	maxMode, logLevel, logFormat *choice
-	kubeconfig                   string
+	maxMode, engine, logLevel, logFormat *choice
+	kubeconfig                           string
 	// rotation is used as Options.Certificate if it names a Secret.
 	rotation certs.Options
 }
@@ -80,6 +81,8 @@ Exit codes:
 	flags.StringVar(&o.BindAddress, "bind-address", server.DefaultBindAddress, "address of the webhooks, /healthz and /readyz over TLS")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", server.DefaultMetricsBindAddress, `address of /metrics, /healthz and /readyz over plain HTTP; "0" for none`)
 	o.maxMode = addChoice(command, "max-mode", "", "maximum mode of every Guardrail: with warn or audit, nothing is denied or patched", "enforce", "warn", "audit")
+	o.engine = addEngine(command)
+	flags.Float64Var(&o.Compare, "compare", 0, "share of evaluations, between 0 and 1, to repeat with the other engine, apart from requests; differences are logged and counted in taffrail_engine_differences_total")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", kubeconfigHelp)
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect one of several replicas to write conditions and to count what Exemptions exempt")
 	flags.StringVarP(&o.Namespace, "namespace", "n", "", "namespace of the Lease for --leader-elect, of --tls-secret and of --service-name (default: the Pod's own, or "+server.DefaultNamespace+")")
@@ -104,6 +107,12 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	var err error
 	if o.MaxMode, err = decision.ParseMode(o.maxMode.value); err != nil {
 		return &usageError{err}
+	}
+	if o.Engine, err = rego.ParseEngine(o.engine.value); err != nil {
+		return &usageError{err}
+	}
+	if !(o.Compare >= 0 && o.Compare <= 1) {
+		return &usageError{errors.New("--compare must be between 0 and 1")}
 	}
 	if o.DrainDelay <= 0 {
 		o.DrainDelay = -1 // The zero value selects the default.

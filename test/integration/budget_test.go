@@ -31,17 +31,19 @@ func spread(keys, size int) map[string]string {
 var exhausting = map[string]struct {
 	rule string
 	data map[string]string
+	// exhausted is what of the default budget is used up.
+	exhausted string
 }{
 	"a quadratic comparison": {
-		`some k, v in input.object.data; some l, w in input.object.data; k != l; v == w`, spread(2000, 1)},
+		`some k, v in input.object.data; some l, w in input.object.data; k != l; v == w`, spread(2000, 1), "1,000,000 steps"},
 	"a catastrophic pattern": {
-		`regex.replace(input.object.data.text, "(a*b|a)", "") == "x"`, map[string]string{"team": "a", "text": strings.Repeat("a", 50_000)}},
+		`regex.replace(input.object.data.text, "(a*b|a)", "") == "x"`, map[string]string{"team": "a", "text": strings.Repeat("a", 50_000)}, "1,000,000 steps"},
 	"texts that grow": {
-		`count({concat(v, [w, w, w]) | some v in input.object.data; some w in input.object.data}) == 7`, spread(150, 5000)},
+		`count({concat(v, [w, w, w]) | some v in input.object.data; some w in input.object.data}) == 7`, spread(150, 5000), "33,554,432 bytes"},
 	"a megabyte split in characters": {
-		`some v in input.object.data; some c in split(v, "a"); c == "xyz"`, spread(10, 99_000)},
+		`some v in input.object.data; some c in split(v, "a"); c == "xyz"`, spread(10, 99_000), "1,000,000 steps"},
 	"large sets compared": {
-		`some k, _ in input.object.data; {v | some v in input.object.data} == {w | some _, w in input.object.data; w != k}; k == "x"`, spread(4000, 50)},
+		`some k, _ in input.object.data; {v | some v in input.object.data} == {w | some _, w in input.object.data; w != k}; k == "x"`, spread(4000, 50), "1,000,000 steps"},
 }
 
 // exhaustion returns a Policy with one of these rules that also requires a key, bound where a webhook fails
@@ -83,7 +85,7 @@ func TestNobodySwitchesAPolicyOffByAnObjectThatExhaustsIt(t *testing.T) {
 			exhausts := func(what string, answer *harness.Answer) {
 				t.Helper()
 				words := deny(t, what, answer)
-				if !strings.Contains(words, policy.Name+": this policy cannot decide the object: it used more than 250,000 steps") ||
+				if !strings.Contains(words, policy.Name+": this policy cannot decide the object: it used more than "+c.exhausted) ||
 					!strings.Contains(words, "failurePolicy: Ignore") || !strings.Contains(words, "required by Guardrail "+guardrail.Name) {
 					t.Errorf("%s: denied for\n%s", what, words)
 				}
@@ -110,12 +112,13 @@ func TestNobodySwitchesAPolicyOffByAnObjectThatExhaustsIt(t *testing.T) {
 
 			exhausts("a create", cluster.Alice.Create(t.Context(), large()))
 			others("after a create")
+			exhausted := c.exhausted
 			eventually(t, "the Policy to be unhealthy", func(ctx context.Context) error {
 				if err := cluster.Admin.Client.Get(ctx, client.ObjectKeyFromObject(policy), stored); err != nil {
 					return err
 				}
 				c := meta.FindStatusCondition(stored.Status.Conditions, v1alpha1.ConditionHealthy)
-				if c == nil || c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, "used more than 250,000 steps") {
+				if c == nil || c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, "used more than "+exhausted) {
 					return fmt.Errorf("it is %+v", c)
 				}
 				return nil
@@ -136,6 +139,56 @@ func TestNobodySwitchesAPolicyOffByAnObjectThatExhaustsIt(t *testing.T) {
 			others("after an update")
 		})
 	}
+}
+
+// The author of a Policy reads in its status which budget an object has exhausted, sets another one, and the Policy
+// decides the same object. The API server takes no budget beyond the limits.
+func TestTheBudgetOfAPolicyIsItsAuthors(t *testing.T) {
+	t.Parallel()
+	const sort = "a quadratic comparison"
+	namespace, policy, _ := exhaustion(t, sort)
+	for _, budget := range []v1alpha1.PolicyBudget{{Steps: 999}, {Steps: 5_000_001}, {Bytes: 65_535}, {Bytes: 134_217_729}} {
+		refused := &v1alpha1.Policy{}
+		must(t, cluster.Admin.Client.Get(t.Context(), client.ObjectKeyFromObject(policy), refused))
+		refused.Spec.Budget = budget
+		if err := cluster.Admin.Client.Update(t.Context(), refused, client.DryRunAll); err == nil || !strings.Contains(err.Error(), "spec.budget.") {
+			t.Errorf("%+v: got %v", budget, err)
+		}
+	}
+
+	try := func(ctx context.Context) *harness.Answer {
+		return cluster.Alice.Create(ctx, called(configMap(namespace, spread(100, 1)), unique("medium")))
+	}
+	policy.Spec.Budget = v1alpha1.PolicyBudget{Steps: 1_000}
+	putPolicy(t, policy)
+	eventually(t, "the budget to be exhausted", func(ctx context.Context) error {
+		if words, denied := try(ctx).Denied(); !denied || !strings.Contains(words, "it used more than 1,000 steps") {
+			return fmt.Errorf("got %q", words)
+		}
+		return nil
+	})
+	eventually(t, "the status to name the budget", func(ctx context.Context) error {
+		stored := &v1alpha1.Policy{}
+		if err := cluster.Admin.Client.Get(ctx, client.ObjectKeyFromObject(policy), stored); err != nil {
+			return err
+		}
+		c := meta.FindStatusCondition(stored.Status.Conditions, v1alpha1.ConditionHealthy)
+		if c == nil || c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, "used more than 1,000 steps; taffrail test") ||
+			!strings.Contains(c.Message, "spec.budget.steps can be up to 5,000,000") {
+			return fmt.Errorf("it is %+v", c)
+		}
+		return nil
+	})
+
+	policy.Spec.Budget = v1alpha1.PolicyBudget{}
+	putPolicy(t, policy)
+	eventually(t, "the default to be enough", func(ctx context.Context) error {
+		answer := try(ctx)
+		if words, denied := answer.Denied(); denied || answer.Err != nil {
+			return fmt.Errorf("got %q, %v", words, answer.Err)
+		}
+		return nil
+	})
 }
 
 // If a Policy admits what it cannot decide, an exhausting object must not help other objects either.

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -42,7 +43,9 @@ type Options struct {
 	ExemptionUsageInterval time.Duration
 	// WouldDenyInterval is the time between two writes of what this replica would have denied.
 	WouldDenyInterval time.Duration
-	// Registerer registers the metrics of the configuration, of Exemptions and of would-be denials.
+	// Compare is the share of evaluations that are repeated with the other engine, between 0 and 1.
+	Compare float64
+	// Registerer registers the metrics of the configuration, of Exemptions, of would-be denials and of comparisons.
 	Registerer prometheus.Registerer
 	Log        logr.Logger
 }
@@ -57,7 +60,8 @@ type Controllers struct {
 	failures     *policyFailures
 	counter      *wouldDenyCounter
 	wouldDeny    *wouldDenyWriter
-	leader       *leader // nil without leader election
+	comparison   *comparison // nil if nothing is compared
+	leader       *leader     // nil without leader election
 	work         *leaderWork
 	checker      *pipeline.Checker
 	rights       *facts.Rights
@@ -84,12 +88,19 @@ func New(o Options) (*Controllers, error) {
 	// The loops trigger one another in a cycle, so the triggers are created first.
 	compile, writeStatus, countUsage := newTrigger(settle), newTrigger(0), newTrigger(0)
 	configuration := metrics.NewConfiguration(o.Registerer)
+	decider := pipeline.Options{
+		MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: reachability, Templates: live, Fresh: facts.NewFresh(api),
+	}
+	var compared *comparison
+	if o.Compare > 0 {
+		compared = newComparison(comparisonOptions{
+			share: o.Compare, random: rand.Float64, metrics: metrics.NewComparisons(o.Registerer), log: o.Log.WithName("comparison"),
+		})
+		decider.Evaluations = compared
+	}
 	compiler := newCompiler(compilerOptions{
 		trigger: compile, notify: []*trigger{writeStatus, countUsage},
-		reader: cached, builder: config.NewBuilder(o.Catalog), facts: known,
-		pipeline: pipeline.Options{
-			MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: reachability, Templates: live, Fresh: facts.NewFresh(api),
-		},
+		reader: cached, builder: config.NewBuilder(o.Catalog), facts: known, pipeline: decider,
 		metrics: configuration, log: o.Log.WithName("config"),
 	})
 	compiled := compiler.last.Load
@@ -121,7 +132,7 @@ func New(o Options) (*Controllers, error) {
 		}
 	}
 	return &Controllers{
-		cluster: cluster, informers: watches, reachability: reachability, compiler: compiler, status: status,
+		cluster: cluster, informers: watches, reachability: reachability, compiler: compiler, comparison: compared, status: status,
 		failures: failures, counter: counter, wouldDeny: wouldDeny, leader: elected, work: work,
 		checker: pipeline.NewChecker(o.Catalog, &storedConfig{live: api, facts: known}, nil),
 		rights:  facts.NewRights(cluster.GetClient()),
@@ -166,6 +177,12 @@ func (c *Controllers) Run(ctx context.Context) error {
 		c.wouldDeny.run(ctx)
 		return nil
 	})
+	if c.comparison != nil {
+		group.Go(func() error {
+			c.comparison.run(ctx)
+			return nil
+		})
+	}
 	group.Go(func() error {
 		if c.leader != nil {
 			return c.leader.run(ctx)

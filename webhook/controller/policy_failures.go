@@ -2,6 +2,8 @@ package controller
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 )
 
 const (
@@ -70,8 +73,21 @@ func (f *policyFailures) note(policy string, err error) {
 	if _, there := f.waiting[policy]; !there && len(f.waiting) >= maxFailures {
 		return
 	}
-	f.waiting[policy] = err.Error()
+	f.waiting[policy] = failureMessage(err)
 	f.trigger.fire()
+}
+
+// failureMessage returns the text of an error, and for an exhausted budget what its author can do.
+func failureMessage(err error) string {
+	exhausted, ok := errors.AsType[*compile.BudgetError](err)
+	if !ok {
+		return err.Error()
+	}
+	most := int64(v1alpha1.MaxBudgetSteps)
+	if exhausted.Resource == compile.Bytes {
+		most = v1alpha1.MaxBudgetBytes
+	}
+	return fmt.Sprintf("%v; taffrail test shows what the cases of the Policy use, and spec.budget.%s can be up to %s", err, exhausted.Resource, compile.Thousands(most))
 }
 
 // reportAll reports the recorded failures. A failed report is not retried: if the Policy keeps failing, the

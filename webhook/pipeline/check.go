@@ -166,7 +166,7 @@ func (c *Checker) checkPolicy(ctx context.Context, checked *decision.Checked, p 
 		return nil
 	}
 	if policy, inForce := then.Catalog.Policy(p.Name); inForce {
-		warnings, err := trial(ctx, then.Catalog, policy)
+		warnings, err := trial(ctx, then.Catalog, policy, then.Budgets[policy.ID])
 		if err != nil {
 			return err
 		}

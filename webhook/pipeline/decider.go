@@ -37,6 +37,8 @@ type Options struct {
 	// Fresh reads facts from the API server, bypassing caches. Leave it nil if the FactSource
 	// does so already.
 	Fresh FactSource
+	// Evaluations is notified of what policies return for requests. If nil, nobody is.
+	Evaluations Evaluations
 	// Now is the clock for the expiry of Exemptions. It defaults to time.Now.
 	Now func() time.Time
 }

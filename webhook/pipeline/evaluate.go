@@ -68,6 +68,22 @@ func (d *Decider) evaluate(ctx context.Context, r *decision.Request, bindings []
 	return results, plan, err
 }
 
+// Evaluations is notified of each evaluation of a request.
+type Evaluations interface {
+	// Evaluated is called while the request waits. The Evaluation is only valid during the call.
+	Evaluated(*Evaluation)
+}
+
+// Evaluation is what policies have returned for an object.
+type Evaluation struct {
+	Program   *rego.Program
+	Request   *decision.Request
+	Instances []int
+	Part      rego.Part
+	// Results has one element for each of the instances.
+	Results []decision.Result
+}
+
 // evaluatePart returns one result per binding. Bindings of the same instance share a result.
 func (d *Decider) evaluatePart(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, part rego.Part) ([]decision.Result, error) {
 	instances := make([]int, 0, len(bindings))
@@ -76,9 +92,13 @@ func (d *Decider) evaluatePart(ctx context.Context, r *decision.Request, binding
 			instances = append(instances, binding.Instance)
 		}
 	}
-	found, err := d.snapshot.Program().Evaluate(ctx, r, instances, part)
+	program := d.snapshot.Program()
+	found, err := program.Evaluate(ctx, r, instances, part)
 	if err != nil {
 		return nil, err
+	}
+	if d.options.Evaluations != nil {
+		d.options.Evaluations.Evaluated(&Evaluation{Program: program, Request: r, Instances: instances, Part: part, Results: found})
 	}
 	results := make([]decision.Result, len(bindings))
 	for i, binding := range bindings {

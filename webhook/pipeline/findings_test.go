@@ -11,6 +11,7 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -64,7 +65,7 @@ func TestWhatWouldBeDenied(t *testing.T) {
 
 func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T) {
 	late := &rego.EvaluationError{Policy: "a-policy", Err: sandbox.ErrNoTime}
-	steps := &rego.EvaluationError{Policy: "a-policy", Err: &sandbox.StepsError{Used: 250_007, Limit: sandbox.MaxSteps}}
+	steps := &rego.EvaluationError{Policy: "a-policy", Err: &compile.BudgetError{Resource: compile.Steps, Used: 1_000_007, Limit: 1_000_000}}
 	for name, test := range map[string]struct {
 		failOpen, uncertain bool
 		mode                decision.Mode
@@ -104,7 +105,7 @@ func TestWhatAPolicyCannotDecideIsDeniedOrAdmittedAsItsBindingSays(t *testing.T)
 		if d.Verdict != test.want || f.WouldDeny != test.wouldDeny {
 			t.Errorf("%s: got %s, would deny %v: %+v", name, d.Verdict, f.WouldDeny, f)
 		}
-		if test.after != nil && !strings.Contains(f.Message, "used more than 250,000 steps") {
+		if test.after != nil && !strings.Contains(f.Message, "used more than 1,000,000 steps") {
 			t.Errorf("%s: got %q", name, f.Message)
 		}
 	}

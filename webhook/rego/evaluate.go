@@ -31,8 +31,8 @@ func withoutValues(err error) error {
 	if limit := new(sandbox.LimitError); errors.As(err, &limit) {
 		return limit
 	}
-	if steps := new(sandbox.StepsError); errors.As(err, &steps) {
-		return steps
+	if budget := new(compile.BudgetError); errors.As(err, &budget) {
+		return budget
 	}
 	if compiled := new(compile.Error); errors.As(err, &compiled) {
 		return &RuleError{Code: compiled.Code, File: compiled.File, Row: compiled.Row}
@@ -81,15 +81,12 @@ func OutOfTime(err error) bool { return errors.Is(err, sandbox.ErrNoTime) }
 // FailureReason returns why a policy could not decide an object, for the author of the object. The text
 // continues a sentence that begins with "it", and contains nothing that a rule produced.
 func FailureReason(err error) string {
-	var steps *sandbox.StepsError
 	var limit *sandbox.LimitError
 	var rule *RuleError
 	var budget *compile.BudgetError
 	switch {
 	case errors.As(err, &budget):
 		return budget.Error()
-	case errors.As(err, &steps):
-		return steps.Error()
 	case OutOfTime(err):
 		return sandbox.ErrNoTime.Error()
 	case errors.As(err, &limit):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -52,6 +53,8 @@ func (p *Program) compiledOf(s *instance) *compiledPolicy {
 func (p *Program) evaluateCompiled(ctx context.Context, r *decision.Request, instances []int, part Part, results []decision.Result) (rest []int, err error) {
 	run := &compiledRun{program: p, request: r, part: part}
 	defer run.end()
+	ofUsers, cancel := p.contextOfUsers(ctx, instances)
+	defer cancel()
 	kind := r.Kind.GroupKind()
 	for position, index := range instances {
 		if !p.about(index, kind) {
@@ -63,11 +66,24 @@ func (p *Program) evaluateCompiled(ctx context.Context, r *decision.Request, ins
 			rest = append(rest, position)
 			continue
 		}
-		if results[position], err = run.evaluate(ctx, s, c); err != nil {
+		within := ctx
+		if s.policy.User {
+			within = ofUsers
+		}
+		if results[position], err = run.evaluate(within, s, c); err != nil {
 			return nil, err
 		}
 	}
 	return rest, nil
+}
+
+// contextOfUsers returns the context of users' Policies. It ends before that of the request, so that the failure of a
+// Policy is still an answer.
+func (p *Program) contextOfUsers(ctx context.Context, instances []int) (context.Context, context.CancelFunc) {
+	if slices.ContainsFunc(instances, func(index int) bool { return p.instances[index].policy.User }) {
+		return sandbox.Deadline(ctx)
+	}
+	return ctx, func() {}
 }
 
 func (run *compiledRun) begin(ctx context.Context) {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -78,18 +80,44 @@ func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 	}
 }
 
+// announced is the context of a request that has a deadline, which this test never reaches.
+type announced struct {
+	context.Context //nolint:containedctx // it is one
+	deadline        time.Time
+}
+
+func (a announced) Deadline() (time.Time, bool) { return a.deadline, true }
+
+// With either engine, an object that would take all the time of its request is answered within it: an error instead
+// would let the object in wherever the webhook's failurePolicy is Ignore.
+func TestAnExpensiveObjectIsAnsweredInTime(t *testing.T) {
+	for _, engine := range []Engine{EngineCompiled, EngineTopdown} {
+		program, r := userProgram(t, `deny contains {"msg": "m", "path": "p"} if {
+	some x in numbers.range(1, 9999)
+	some y in numbers.range(1, 9999)
+	x * y == -1
+}`)
+		program.turns = make(sandbox.Turns) // nobody hands out a turn
+		program.instances[0].budget = Budget{Steps: 1 << 30, Bytes: 1 << 40}
+		ctx := announced{t.Context(), time.Now().Add(2 * time.Second)}
+		results, err := program.WithEngine(engine).Evaluate(ctx, r, []int{0}, Both)
+		if err != nil || !errors.Is(results[0].Err, sandbox.ErrNoTime) {
+			t.Errorf("%s: got %+v, %v", engine, results, err)
+		}
+	}
+}
+
 // The message for each reason why a Policy fails quotes nothing from the object.
 func TestFailuresAreToldInWordsOfOurOwn(t *testing.T) {
 	for want, err := range map[string]error{
-		"used more than 250,000 steps": &sandbox.StepsError{Used: sandbox.MaxSteps + 1, Limit: sandbox.MaxSteps},
-		"used more than the 1,000 steps that are left of 750,000 for all users' Policies together":        &sandbox.StepsError{Used: 1001, Limit: 1000},
-		"used more than the 7 steps that are left of 750,000 for all users' Policies together":            &sandbox.StepsError{Used: 8, Limit: 7},
-		"was stopped because the request ran out of time":                                                 sandbox.ErrNoTime,
+		"used more than 1,000,000 steps":                  &compile.BudgetError{Resource: compile.Steps, Used: 1_000_001, Limit: 1_000_000},
+		"used more than 65,536 bytes":                     &compile.BudgetError{Resource: compile.Bytes, Used: 70_000, Limit: 65_536},
+		"was stopped because the request ran out of time": sandbox.ErrNoTime,
 		"produces more than a policy may: sprintf at p.rego:7 takes or returns a list of hunter elements": &sandbox.LimitError{File: "p.rego", Row: 7, Builtin: "sprintf", Reason: "a list of hunter elements"},
-		"produces more than a policy may":                                                                 sandbox.ErrTooLarge,
-		"fails with eval_conflict_error at p.rego:3":                                                      &RuleError{Code: "eval_conflict_error", File: "p.rego", Row: 3},
-		"fails with eval_conflict_error":                                                                  &RuleError{Code: "eval_conflict_error", Row: 3},
-		"fails, see Taffrail's log":                                                                       errors.New("hunter2"),
+		"produces more than a policy may":            sandbox.ErrTooLarge,
+		"fails with eval_conflict_error at p.rego:3": &RuleError{Code: "eval_conflict_error", File: "p.rego", Row: 3},
+		"fails with eval_conflict_error":             &RuleError{Code: "eval_conflict_error", Row: 3},
+		"fails, see Taffrail's log":                  errors.New("hunter2"),
 	} {
 		if got := FailureReason(&EvaluationError{Policy: "p", Err: err}); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -129,7 +130,7 @@ func TestWhatAFixCreates(t *testing.T) {
 
 // OPA's messages may quote the object, so errors omit them.
 func TestErrorsQuoteNothing(t *testing.T) {
-	limit, steps, other := &sandbox.LimitError{Reason: "r"}, &sandbox.StepsError{Used: 1}, errors.New("ours")
+	limit, steps, other := &sandbox.LimitError{Reason: "r"}, &compile.BudgetError{Used: 1}, errors.New("ours")
 	at := &ast.Location{File: "p.rego", Row: 7}
 	for name, c := range map[string]struct{ err, want error }{
 		"a limit":             {fmt.Errorf("x: %w", limit), limit},

@@ -22,7 +22,7 @@ import (
 // fault, joined if there are several. Each module is compiled only with the library and none may refer to
 // another, so the outcome for one depends neither on the others nor on their order.
 func (c *Catalog) With(modules map[string]string) (*Catalog, map[string]error) {
-	more := &Catalog{policies: maps.Clone(c.policies), modules: c.modules, users: maps.Clone(c.users), shared: c.shared}
+	more := &Catalog{policies: maps.Clone(c.policies), modules: c.modules, users: maps.Clone(c.users), engine: c.engine, shared: c.shared}
 	if more.users == nil {
 		more.users = map[string]*ast.Module{}
 	}

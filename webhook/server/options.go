@@ -12,6 +12,7 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/certs"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego"
 )
 
 // The defaults of Options.
@@ -64,6 +65,11 @@ type Options struct {
 	MetricsListener net.Listener
 	// MaxMode caps the mode of every binding; 0 means no cap.
 	MaxMode decision.Mode
+	// Engine evaluates the policies. It defaults to rego.EngineCompiled.
+	Engine rego.Engine
+	// Compare is the share of evaluations that are repeated with the other engine, to report differences. It is
+	// between 0 and 1.
+	Compare float64
 	// MaxInFlight limits how many requests are decided concurrently; it defaults to
 	// admission.DefaultMaxInFlight. There may be five times as many connections.
 	MaxInFlight int
@@ -104,6 +110,7 @@ var (
 	errRequired = errors.New("required")
 	errNegative = errors.New("must not be negative")
 	errEither   = errors.New("either files or a Certificate")
+	errNoShare  = errors.New("must be between 0 and 1")
 	errNoProbes = errors.New("required with ClientCAFile: probes could not check readiness otherwise")
 )
 
@@ -127,6 +134,9 @@ func (o Options) complete() (Options, error) {
 	if o.ClientCAFile != "" && o.MetricsListener == nil && o.MetricsBindAddress == "0" {
 		return o, &OptionError{Option: "MetricsBindAddress", Err: errNoProbes}
 	}
+	if !(o.Compare >= 0 && o.Compare <= 1) {
+		return o, &OptionError{Option: "Compare", Err: errNoShare}
+	}
 	if o.MaxInFlight < 0 {
 		return o, &OptionError{Option: "MaxInFlight", Err: errNegative}
 	}
@@ -142,6 +152,7 @@ func (o Options) complete() (Options, error) {
 	if o.WouldDenyInterval < 0 {
 		return o, &OptionError{Option: "WouldDenyInterval", Err: errNegative}
 	}
+	fill(&o.Engine, rego.EngineCompiled)
 	fill(&o.WouldDenyInterval, DefaultWouldDenyInterval)
 	fill(&o.BindAddress, DefaultBindAddress)
 	fill(&o.MetricsBindAddress, DefaultMetricsBindAddress)

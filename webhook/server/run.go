@@ -83,7 +83,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.MaxMode != 0 {
 		ceiling = o.MaxMode.String()
 	}
-	o.Log.Info("Serving", "address", listener.Addr().String(), "maxMode", ceiling, "apiServer", o.Config.Host)
+	o.Log.Info("Serving", "address", listener.Addr().String(), "maxMode", ceiling, "engine", string(o.Engine), "compare", o.Compare, "apiServer", o.Config.Host)
 
 	// Whatever stops the server, it drains first.
 	until, end := context.WithCancel(ctx)
@@ -101,7 +101,7 @@ func newControllers(o Options, registry *prometheus.Registry) (*controller.Contr
 		return nil, fmt.Errorf("loading the policies: %w", err)
 	}
 	return controller.New(controller.Options{
-		Config: o.Config, Catalog: catalog, WebhookConfiguration: o.WebhookConfiguration,
+		Config: o.Config, Catalog: catalog.WithEngine(o.Engine), Compare: o.Compare, WebhookConfiguration: o.WebhookConfiguration,
 		Here:    reach.Installation{Namespace: o.Namespace, Service: o.Service, URL: o.WebhookURL},
 		MaxMode: o.MaxMode, LeaderElect: o.LeaderElect,
 		ExemptionUsageInterval: o.ExemptionUsageInterval, WouldDenyInterval: o.WouldDenyInterval,

@@ -54,7 +54,37 @@ type PolicySpec struct {
 	// +optional
 	// +kubebuilder:default=Fail
 	FailurePolicy PolicyFailure `json:"failurePolicy,omitempty"`
+	// Budget limits the work of each evaluation of the Policy: of its deny rules, and of its
+	// inject rules, for one object under one set of parameters. What is counted depends on the
+	// Policy and the object alone, so the same object exhausts it on every machine and under any
+	// load. Such an object is one that the Policy cannot decide.
+	// +optional
+	Budget PolicyBudget `json:"budget,omitzero"`
 }
+
+// PolicyBudget limits the work of an evaluation.
+type PolicyBudget struct {
+	// Steps is how many steps an evaluation may take; 1,000,000 by default. A call, an iteration
+	// and a built-in function are a step each, and more if they look at large values.
+	// +optional
+	// +kubebuilder:validation:Minimum=1000
+	// +kubebuilder:validation:Maximum=5000000
+	Steps int64 `json:"steps,omitempty"`
+	// Bytes is the size of all values that an evaluation may make, whether they are still in use
+	// or not; 33,554,432 (32 MiB) by default.
+	// +optional
+	// +kubebuilder:validation:Minimum=65536
+	// +kubebuilder:validation:Maximum=134217728
+	Bytes int64 `json:"bytes,omitempty"`
+}
+
+// The limits of a PolicyBudget, as in the schema of the CRD.
+const (
+	MinBudgetSteps = 1_000
+	MaxBudgetSteps = 5_000_000
+	MinBudgetBytes = 64 << 10
+	MaxBudgetBytes = 128 << 20
+)
 
 // Condition types and reasons in the status of a Policy, in addition to ConditionActive, ReasonCompiled and
 // ReasonInvalid.

@@ -20,6 +20,8 @@ type suite struct {
 	// tests holds sources by the module names that OPA uses.
 	tests map[string]string
 	cases map[string][]*Case // by policy id
+	// budgets has those of users' policies, by id.
+	budgets map[string]rego.Budget
 	// group returns the report's group for a file, given its module name.
 	group  func(file, pkg string) string
 	places map[string]place
@@ -105,7 +107,7 @@ func below(root, file string) (name string, ok bool) {
 }
 
 func (f *found) userSuite(library *rego.Catalog, tests map[string]string, others []*Case, report *Report) *suite {
-	s := &suite{tests: map[string]string{}, cases: map[string][]*Case{}, places: map[string]place{}}
+	s := &suite{tests: map[string]string{}, cases: map[string][]*Case{}, budgets: map[string]rego.Budget{}, places: map[string]place{}}
 	modules := map[string]string{}
 	for _, policy := range f.users {
 		if first, taken := s.places[rego.UserFile+policy.name]; taken {
@@ -114,6 +116,7 @@ func (f *found) userSuite(library *rego.Catalog, tests map[string]string, others
 		}
 		s.places[rego.UserFile+policy.name] = policy.place
 		modules[policy.name] = policy.rego
+		s.budgets[policy.name] = policy.budget
 	}
 	catalog, bad := library.With(modules)
 	s.catalog = catalog
@@ -188,6 +191,9 @@ func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) erro
 				group := report.group(id) // list the policy even if it has no tests
 				group.Kinds, _ = policy.KindNotes()
 				group.Deprecations = policy.Deprecations()
+				if _, err := policy.Engine(); err != nil {
+					group.NotCompiled = err.Error()
+				}
 			}
 		}
 	}
@@ -218,7 +224,9 @@ func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage
 		return nil // already reported as unsound
 	}
 	only := s.catalog.Only(id)
+	budget, hasBudget := s.budgets[id]
 	programs := map[string]*rego.Program{} // by parameters
+	used := map[string]rego.Usage{}        // by file of cases
 	for _, c := range s.cases[id] {
 		key, err := json.Marshal(c.Parameters)
 		if err != nil {
@@ -226,14 +234,19 @@ func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage
 		}
 		program := programs[string(key)]
 		if program == nil {
-			if program, err = c.Program(only, policy); err != nil {
+			if program, err = c.program(only, policy, budget); err != nil {
 				report.addCase(id, s.places, c, &FailureError{Reason: err.Error()})
 				continue
 			}
-			if coverage != nil {
-				program = program.WithCoverage(coverage)
-			}
 			programs[string(key)] = program
+		}
+		if hasBudget {
+			usage := c.usage(ctx, program)
+			most := used[c.File]
+			used[c.File] = rego.Usage{Steps: max(most.Steps, usage.Steps), Bytes: max(most.Bytes, usage.Bytes)}
+		}
+		if coverage != nil {
+			program = program.WithCoverage(coverage)
 		}
 		err = c.Run(ctx, program)
 		failure := new(FailureError)
@@ -244,6 +257,9 @@ func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage
 			failure = nil
 		}
 		report.addCase(id, s.places, c, failure)
+	}
+	if hasBudget {
+		report.addUsage(id, used, budget)
 	}
 	return nil
 }

@@ -9,33 +9,8 @@ import (
 // than most objects need. It is the only error that depends on the machine.
 var ErrNoTime = errors.New("was stopped because the request ran out of time")
 
-// ErrTooManySteps is wrapped by errors about budgets.
+// ErrTooManySteps is returned when a user's Policy exhausts its budget for an object.
 var ErrTooManySteps = errors.New("exceeds its budget")
-
-// StepsError is returned when a user's Policy exhausts its budget for an object.
-type StepsError struct {
-	// Used is the number of steps at which the evaluation stopped. It is the same on every machine.
-	Used int
-	// Limit is MaxSteps, or less if the other users' Policies left less of the request's budget.
-	Limit int
-}
-
-func (e *StepsError) Error() string {
-	if e.Limit < MaxSteps {
-		return fmt.Sprintf("used more than the %s steps that are left of %s for all users' Policies together", thousands(e.Limit), thousands(maxRequestSteps))
-	}
-	return fmt.Sprintf("used more than %s steps", thousands(e.Limit))
-}
-
-// Unwrap returns ErrTooManySteps.
-func (e *StepsError) Unwrap() error { return ErrTooManySteps }
-
-func thousands(n int) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
-}
 
 // ErrTooLarge is wrapped by errors about values that exceed what users' Policies may construct.
 var ErrTooLarge = errors.New("is larger than a Policy may produce")
