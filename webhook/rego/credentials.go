@@ -147,16 +147,14 @@ func (p *places) container(c *decision.Container) {
 		path := fmt.Sprintf("%s.env[%d].value", c.Path, i)
 		p.value(place{path: path, container: c.Name, sort: "env", name: name, field: strconv.Quote(name)}, resolved("env", i, value))
 	}
-	var words, paths, fields []string
+	var words []word
 	for _, list := range []string{"command", "args"} {
 		elements, _ := c.Spec[list].([]any)
 		for i, element := range elements {
-			words = append(words, resolved(list, i, element))
-			paths = append(paths, fmt.Sprintf("%s.%s[%d]", c.Path, list, i))
-			fields = append(fields, list)
+			words = append(words, word{text: resolved(list, i, element), parent: c.Path, list: list, index: i, field: list})
 		}
 	}
-	p.words(c.Name, words, paths, fields)
+	p.words(c.Name, words)
 	for _, probe := range []string{"startupProbe", "readinessProbe", "livenessProbe"} {
 		p.handler(c, probe, c.Spec[probe])
 	}
@@ -183,20 +181,23 @@ func (p *places) source(c *decision.Container, i int, entry map[string]any) {
 // handler scans the command or the HTTP request of a probe or hook. The kubelet does not expand $(VAR) in either.
 func (p *places) handler(c *decision.Container, field string, value any) {
 	handler, _ := value.(map[string]any)
+	if len(handler) == 0 {
+		return
+	}
 	path := c.Path + "." + field
 	exec, _ := handler["exec"].(map[string]any)
 	command, _ := exec["command"].([]any)
-	var words, paths, fields []string
+	var words []word
 	for i, element := range command {
-		words = append(words, jsonText(element))
-		paths = append(paths, fmt.Sprintf("%s.exec.command[%d]", path, i))
-		fields = append(fields, field)
+		words = append(words, word{text: jsonText(element), parent: path, list: "exec.command", index: i, field: field})
 	}
-	p.words(c.Name, words, paths, fields)
+	p.words(c.Name, words)
 	get, _ := handler["httpGet"].(map[string]any)
 	for _, name := range []string{"path", "host"} {
 		text, _ := get[name].(string)
-		p.put(place{path: path + ".httpGet." + name, container: c.Name, sort: "text", field: field}, credentials.Text("", text))
+		if matches := credentials.Text("", text); len(matches) > 0 {
+			p.put(place{path: path + ".httpGet." + name, container: c.Name, sort: "text", field: field}, matches)
+		}
 	}
 	headers, _ := get["httpHeaders"].([]any)
 	for i, element := range headers {
@@ -208,14 +209,34 @@ func (p *places) handler(c *decision.Container, field string, value any) {
 	}
 }
 
-func (p *places) words(container string, words, paths, fields []string) {
+// word is a word of a command line.
+type word struct {
+	text string
+	// parent is the path of the object with the list, and index the place in it.
+	parent, list string
+	index        int
+	field        string
+}
+
+func (w *word) path() string { return fmt.Sprintf("%s.%s[%d]", w.parent, w.list, w.index) }
+
+func (p *places) words(container string, words []word) {
+	if len(words) == 0 {
+		return
+	}
+	texts := make([]string, len(words))
+	for i := range words {
+		texts[i] = words[i].text
+	}
 	for i := 1; i < len(words); i++ {
-		if flag, ok := credentials.Follows(words[i-1], words[i]); ok {
-			p.plain[paths[i]] = place{path: paths[i], container: container, sort: "word", name: flag, field: fields[i]}.input()
+		if flag, ok := credentials.Follows(texts[i-1], texts[i]); ok {
+			path := words[i].path()
+			p.plain[path] = place{path: path, container: container, sort: "word", name: flag, field: words[i].field}.input()
 		}
 	}
-	for _, word := range credentials.Words(words, p.stopped) {
-		p.put(place{path: paths[word.Index], container: container, sort: "word", field: fields[word.Index]}, []credentials.Match{word.Match})
+	for _, found := range credentials.Words(texts, p.stopped) {
+		w := &words[found.Index]
+		p.put(place{path: w.path(), container: container, sort: "word", field: w.field}, []credentials.Match{found.Match})
 	}
 }
 

@@ -42,7 +42,7 @@ func (p *Program) costOf(fn *ir.Func) int {
 
 // remembered returns the key of a call whose arguments are in a frame, and its result if it is known. The key is nil if the call is not remembered.
 func (m *Machine) remembered(fn *function, frame []any, params []int) (key []byte, value any) {
-	key = binary.AppendUvarint(m.key[:0], uint64(fn.index)) //nolint:gosec // not negative
+	key = binary.AppendUvarint(m.key[:0], uint64(fn.number)) //nolint:gosec // not negative
 	for _, param := range params {
 		if key = m.appendKey(key, frame[param]); key == nil {
 			return nil, nil
@@ -98,17 +98,28 @@ func (m *Machine) appendKey(key []byte, v any) []byte {
 			return nil
 		}
 		return m.appendList(append(key, 'u'), v.inOrder(&m.meter))
-	case map[string]any, *object:
-		if length(v) > maxKey/4 {
-			return nil
-		}
-		members := m.members(v)
-		if key = m.appendList(append(key, 'o'), members.keys); key == nil {
-			return nil
-		}
-		return m.appendList(key, members.values)
+	case map[string]any:
+		return m.appendMembers(append(key, 'o'), v)
 	}
-	return nil // a Document has too much in it
+	return nil // a Document has too much in it, and the others are rare
+}
+
+func (m *Machine) appendMembers(key []byte, members map[string]any) []byte {
+	if len(members) > maxKey/4 {
+		return nil
+	}
+	key = binary.AppendUvarint(key, uint64(len(members)))
+	names := m.names(members)
+	for _, name := range names {
+		if key = m.appendKey(key, name); key != nil {
+			key = m.appendKey(key, canon(members[name]))
+		}
+		if key == nil {
+			break
+		}
+	}
+	m.done(names)
+	return key
 }
 
 func (m *Machine) appendList(key []byte, elems []any) []byte {

@@ -142,9 +142,11 @@ func (m *meter) hash(v any) uint64 {
 		mix(sum)
 	case map[string]any:
 		sum := uint64(0)
-		for _, name := range m.names(v) { // in order, or an evaluation would stop at one step or another
+		names := m.names(v)
+		for _, name := range names { // in order, or an evaluation would stop at one step or another
 			sum += m.hash(name)*hashPrime ^ m.hash(canon(v[name]))
 		}
+		m.done(names)
 		mix(sum)
 	case *object:
 		sum := uint64(0)
