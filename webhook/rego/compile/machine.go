@@ -33,7 +33,7 @@ type Machine struct {
 	// highest that top has been since the stack was last cleared.
 	stack     []any
 	top, high int
-	// memory has the values of rules that have been evaluated, by the index of their functions.
+	// memory has the values of rules that have been evaluated, by the number of their functions.
 	memory []any
 	// results has those of expensive functions, by key: see remembered. key is where keys are written.
 	results map[string]any
@@ -81,11 +81,12 @@ func (m *Machine) prepare(ctx context.Context, p *Program, budget Budget) {
 	if len(m.stack) < p.depth {
 		m.stack = make([]any, p.depth)
 	}
-	clear(m.memory)
 	clear(m.results)
-	if len(m.memory) < len(p.plan.functions) {
-		m.memory = make([]any, len(p.plan.functions))
+	if cap(m.memory) < p.count {
+		m.memory = make([]any, p.count)
 	}
+	m.memory = m.memory[:p.count]
+	clear(m.memory)
 }
 
 // ErrBroken is returned for a panic, whose text may quote the object. No other policy is affected.
@@ -112,7 +113,7 @@ func (m *Machine) protect(evaluate func() any) (value any, err error) {
 // forget drops what belongs to an input. The patterns stay.
 func (m *Machine) forget() {
 	clear(m.stack[:min(m.high, len(m.stack))])
-	clear(m.memory)
+	clear(m.memory[:cap(m.memory)])
 	clear(m.results)
 	clear(m.found)
 	m.program, m.ctx, m.failure, m.onHeavy, m.high, m.found = nil, nil, nil, nil, 0, m.found[:0]
@@ -154,7 +155,7 @@ func (m *Machine) rule(fn *function, input, data any) any {
 	if fn.constant != nil {
 		return fn.constant.value
 	}
-	switch known := m.memory[fn.index]; known {
+	switch known := m.memory[fn.number]; known {
 	case nil:
 	case undefined:
 		return nil
@@ -164,9 +165,9 @@ func (m *Machine) rule(fn *function, input, data any) any {
 	frame := m.enter(fn)
 	frame[0], frame[1] = input, data
 	value := m.run(fn, frame)
-	m.memory[fn.index] = value
+	m.memory[fn.number] = value
 	if value == nil {
-		m.memory[fn.index] = undefined
+		m.memory[fn.number] = undefined
 	}
 	return value
 }
