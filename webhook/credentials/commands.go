@@ -3,6 +3,7 @@ package credentials
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // given is a credential that a program is given: the word that completes it, and what it is.
@@ -348,11 +349,18 @@ func (t *text) calls(script string, at int) {
 	}
 }
 
-var flagWord = re(`^--?[A-Za-z][A-Za-z0-9_.-]*$`)
-
-// announces is the name of a flag, if a word is one.
+// announces is the name of a flag, if a word is one: -p or --password.
 func announces(word string) (string, bool) {
-	return strings.TrimLeft(word, "-"), flagWord.MatchString(word)
+	name := strings.TrimLeft(word, "-")
+	dashes := len(word) - len(name)
+	return name, name != "" && (dashes == 1 || dashes == 2) && isLetter(name[0]) && strings.IndexFunc(name, isNoFlag) < 0
+}
+
+func isLetter(c byte) bool { return 'a' <= c|' ' && c|' ' <= 'z' }
+
+// isNoFlag reports a character that the name of a flag never has.
+func isNoFlag(c rune) bool {
+	return c >= utf8.RuneSelf || !isLetter(byte(c)) && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-'
 }
 
 func announced(flag, value string) bool {
