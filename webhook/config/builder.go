@@ -31,10 +31,10 @@ type Problem struct {
 type Builder struct {
 	library *rego.Catalog
 
-	modules  string // fingerprint of the input of policies
-	policies Policies
-	slots    string // fingerprint of the input of program
-	program  *rego.Program
+	modules   string // fingerprint of the input of policies
+	policies  Policies
+	instances string // fingerprint of the input of program
+	program   *rego.Program
 }
 
 // NewBuilder returns a Builder that adds to the library's policies.
@@ -89,19 +89,19 @@ func (b *Builder) resolvePolicies(policies []v1alpha1.Policy) Policies {
 	modules := configurationID(&Objects{Policies: policies})
 	if b.modules != modules {
 		b.policies = ResolvePolicies(policies, b.library)
-		b.modules, b.slots = modules, ""
+		b.modules, b.instances = modules, ""
 	}
 	return b.policies
 }
 
 func (b *Builder) compile(made *build) (*rego.Program, error) {
-	slots := strings.Join(made.keys, "\x00")
-	if b.program == nil || b.slots != slots {
-		program, err := rego.Compile(made.policies.Catalog, made.slots)
+	instances := strings.Join(made.keys, "\x00")
+	if b.program == nil || b.instances != instances {
+		program, err := rego.Compile(made.policies.Catalog, made.instances)
 		if err != nil {
 			return nil, err
 		}
-		b.program, b.slots = program, slots
+		b.program, b.instances = program, instances
 	}
 	return b.program, nil
 }
@@ -132,9 +132,9 @@ func configurationID(o *Objects) string {
 // build is the state of one Builder.Build.
 type build struct {
 	policies   Policies
-	slots      []rego.Slot
-	keys       []string       // ResolvedBinding.Key of each slot
-	index      map[string]int // index of slots by key
+	instances  []rego.Instance
+	keys       []string       // ResolvedBinding.Key of each instance
+	index      map[string]int // index of instances by key
 	set        Guardrails
 	exemptions Exemptions
 	problems   []Problem
@@ -179,7 +179,7 @@ func (b *build) compile(g *v1alpha1.Guardrail, resolved Resolved) (*Guardrail, e
 	for i := range resolved.Bindings {
 		binding := &resolved.Bindings[i]
 		bindings = append(bindings, Binding{
-			Policy: binding.Policy, Slot: b.slot(binding), Mode: binding.Mode, ModePinned: binding.ModePinned,
+			Policy: binding.Policy, Instance: b.instance(binding), Mode: binding.Mode, ModePinned: binding.ModePinned,
 			FailOpen: b.failsOpen(binding),
 		})
 	}
@@ -199,13 +199,13 @@ func (b *build) failsOpen(binding *ResolvedBinding) bool {
 	return b.policies.FailOpen[binding.Policy.ID]
 }
 
-// slot returns the same slot for equal parameters of a policy, which is then evaluated once.
-func (b *build) slot(binding *ResolvedBinding) int {
+// instance returns the same instance for equal parameters of a policy, which is then evaluated once.
+func (b *build) instance(binding *ResolvedBinding) int {
 	if i, known := b.index[binding.Key]; known {
 		return i
 	}
-	b.index[binding.Key] = len(b.slots)
-	b.slots = append(b.slots, rego.Slot{Policy: binding.Policy.ID, Parameters: binding.Parameters})
+	b.index[binding.Key] = len(b.instances)
+	b.instances = append(b.instances, rego.Instance{Policy: binding.Policy.ID, Parameters: binding.Parameters})
 	b.keys = append(b.keys, binding.Key)
 	return b.index[binding.Key]
 }

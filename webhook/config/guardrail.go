@@ -17,9 +17,9 @@ import (
 // Binding is a validated policy binding of one Guardrail.
 type Binding struct {
 	Policy *rego.Policy
-	// Slot is the index of the policy and its parameters in the rego.Program.
-	Slot int
-	Mode decision.Mode
+	// Instance is the index of the policy and its parameters in the rego.Program.
+	Instance int
+	Mode     decision.Mode
 	// ModePinned is true if the binding sets its own mode, below enforce: raising the
 	// Guardrail's mode or the maximum mode does not make it deny.
 	ModePinned bool

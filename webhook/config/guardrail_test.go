@@ -22,7 +22,7 @@ func newGuardrail(t *testing.T, spec v1alpha1.GuardrailSpec, modes ...decision.M
 			ID: "a-policy", Severity: decision.SeverityHigh, Remediation: "Do it right.",
 			Kinds: []schema.GroupKind{serviceKind(), {Kind: "Pod"}, {Kind: "Namespace"}, {Group: "storage.k8s.io", Kind: "StorageClass"}},
 		}
-		bindings = append(bindings, config.Binding{Policy: policy, Slot: i, Mode: mode})
+		bindings = append(bindings, config.Binding{Policy: policy, Instance: i, Mode: mode})
 	}
 	g, err := config.NewGuardrail(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: "g"}, Spec: spec}, bindings)
 	if err != nil {

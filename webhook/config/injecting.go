@@ -25,7 +25,7 @@ func (s *Snapshot) Injecting(maxMode decision.Mode) map[string][]Injecting {
 		for i := range g.Bindings {
 			b := &g.Bindings[i]
 			if b.Policy.Mutates && b.Mode == decision.ModeEnforce && (maxMode == 0 || maxMode == decision.ModeEnforce) {
-				all[g.Name] = append(all[g.Name], Injecting{Policy: b.Policy.ID, Parameters: s.parameters[b.Slot]})
+				all[g.Name] = append(all[g.Name], Injecting{Policy: b.Policy.ID, Parameters: s.parameters[b.Instance]})
 			}
 		}
 	}
@@ -67,7 +67,7 @@ func (b *build) periods(g *v1alpha1.Guardrail) []InjectionPeriod {
 		}
 		period := InjectionPeriod{
 			Policy: policy.ID, Since: recorded.Since.Time,
-			Slot: b.slot(&ResolvedBinding{Policy: policy, Parameters: parameters, Key: policy.ID + " " + string(text)}),
+			Instance: b.instance(&ResolvedBinding{Policy: policy, Parameters: parameters, Key: policy.ID + " " + string(text)}),
 		}
 		if recorded.Until != nil {
 			period.Until = recorded.Until.Time
@@ -77,13 +77,13 @@ func (b *build) periods(g *v1alpha1.Guardrail) []InjectionPeriod {
 	return periods
 }
 
-// encodedParameters returns the parameters of each slot as JSON, or nil if the policy injects
+// encodedParameters returns the parameters of each instance as JSON, or nil if the policy injects
 // nothing.
 func (b *build) encodedParameters() []apiextensionsv1.JSON {
-	all := make([]apiextensionsv1.JSON, len(b.slots))
-	for i, slot := range b.slots {
-		if policy, known := b.policies.Catalog.Policy(slot.Policy); known && policy.Mutates {
-			if text, err := json.Marshal(slot.Parameters); err == nil {
+	all := make([]apiextensionsv1.JSON, len(b.instances))
+	for i, instance := range b.instances {
+		if policy, known := b.policies.Catalog.Policy(instance.Policy); known && policy.Mutates {
+			if text, err := json.Marshal(instance.Parameters); err == nil {
 				all[i] = apiextensionsv1.JSON{Raw: text}
 			}
 		}

@@ -30,9 +30,9 @@ type Injection struct {
 // InjectionPeriod is a period during which a policy was enforced with one set of parameters.
 type InjectionPeriod struct {
 	Policy string
-	// Slot is the index of the policy and its parameters in the rego.Program.
-	Slot  int
-	Since time.Time
+	// Instance is the index of the policy and its parameters in the rego.Program.
+	Instance int
+	Since    time.Time
 	// Until is zero while the period lasts.
 	Until time.Time
 }
@@ -121,27 +121,27 @@ func (i *Injection) SelectsSince(labelled time.Time, namespace decision.Namespac
 	return i.current && !labelled.Before(i.selectionSince) && (i.byPresence || labelled.Equal(namespace.Created))
 }
 
-// Slots returns the slots of a policy's periods, sorted.
-func (i *Injection) Slots(policy string) (slots []int) {
+// Instances returns the instances of a policy's periods, sorted.
+func (i *Injection) Instances(policy string) (instances []int) {
 	if i == nil {
 		return nil
 	}
 	for _, p := range i.periods {
 		if p.Policy == policy {
-			slots = append(slots, p.Slot)
+			instances = append(instances, p.Instance)
 		}
 	}
-	slices.Sort(slots)
-	return slices.Compact(slots)
+	slices.Sort(instances)
+	return slices.Compact(instances)
 }
 
-// Covering returns the slots under which a policy was enforced when a template was written, in
+// Covering returns the instances under which a policy was enforced when a template was written, in
 // a namespace with the given times of selection and creation. A template that is not stored yet
 // has the zero time: it gets what is enforced now.
 //
 // Times have a resolution of one second. What was written in the second in which a period began
 // counts as older, unless the namespace has been selected since its creation.
-func (i *Injection) Covering(policy string, written, selected, created time.Time) (slots []int) {
+func (i *Injection) Covering(policy string, written, selected, created time.Time) (instances []int) {
 	sinceCreation := !selected.After(created)
 	for _, p := range i.periods {
 		switch {
@@ -154,9 +154,9 @@ func (i *Injection) Covering(policy string, written, selected, created time.Time
 		case !written.After(p.Since), !sinceCreation && !written.After(selected), !p.Until.IsZero() && written.After(p.Until):
 			continue
 		}
-		slots = append(slots, p.Slot)
+		instances = append(instances, p.Instance)
 	}
-	return slots
+	return instances
 }
 
 // ToleratesExisting reports whether the Guardrail tolerates existing violations, and injects

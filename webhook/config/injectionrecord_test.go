@@ -128,7 +128,7 @@ func TestSinceWhenANamespaceIsSelected(t *testing.T) {
 func TestWithoutARecordNothingIsKnown(t *testing.T) {
 	none := config.NewInjection(&v1alpha1.Guardrail{}, []config.InjectionPeriod{{Policy: "p"}})
 	since, known := none.SelectedSince(decision.Namespace{Name: "shop"})
-	if none != nil || !since.IsZero() || known || none.LabelsDateSelection(decision.Namespace{Name: "shop"}) || none.Slots("p") != nil {
+	if none != nil || !since.IsZero() || known || none.LabelsDateSelection(decision.Namespace{Name: "shop"}) || none.Instances("p") != nil {
 		t.Errorf("got %+v, %v, %v", none, since, known)
 	}
 }
@@ -177,10 +177,10 @@ func TestWhatIsEnforcedWhenATemplateIsWritten(t *testing.T) {
 	g := &v1alpha1.Guardrail{}
 	g.Status.Injection = &v1alpha1.Injection{}
 	i := config.NewInjection(g, []config.InjectionPeriod{
-		{Policy: "p", Slot: 2, Since: second(10), Until: second(20)},
-		{Policy: "q", Slot: 3, Since: second(0)},
-		{Policy: "p", Slot: 1, Since: second(20)},
-		{Policy: "p", Slot: 2, Since: second(30)},
+		{Policy: "p", Instance: 2, Since: second(10), Until: second(20)},
+		{Policy: "q", Instance: 3, Since: second(0)},
+		{Policy: "p", Instance: 1, Since: second(20)},
+		{Policy: "p", Instance: 2, Since: second(30)},
 	})
 	for name, c := range map[string]struct {
 		written, selected, created int
@@ -206,7 +206,7 @@ func TestWhatIsEnforcedWhenATemplateIsWritten(t *testing.T) {
 	if got := i.Covering("p", time.Time{}, second(50), second(0)); !slices.Equal(got, []int{1, 2}) {
 		t.Errorf("a template to come gets what is enforced now, not %v", got)
 	}
-	if got := fmt.Sprint(i.Slots("p"), i.Slots("q"), i.Slots("none")); got != "[1 2] [3] []" {
+	if got := fmt.Sprint(i.Instances("p"), i.Instances("q"), i.Instances("none")); got != "[1 2] [3] []" {
 		t.Errorf("got %s", got)
 	}
 }

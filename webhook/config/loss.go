@@ -101,7 +101,7 @@ func (s Guardrails) bindsAsStrictly(from *Guardrail, b Binding, mode, maxMode de
 	return slices.ContainsFunc(s, func(g *Guardrail) bool {
 		return (from.tolerateExisting || !g.tolerateExisting) && trustsNoMore(g.trusted, from.trusted) &&
 			slices.ContainsFunc(g.Bindings, func(other Binding) bool {
-				return other.Slot == b.Slot && capMode(maxMode, other.Mode) >= mode
+				return other.Instance == b.Instance && capMode(maxMode, other.Mode) >= mode
 			})
 	})
 }

@@ -16,12 +16,12 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// bind makes a Guardrail that binds policies by slot: slot 3 is of policy p3.
-func bind(t interface{ Fatal(...any) }, name string, spec v1alpha1.GuardrailSpec, slots map[int]decision.Mode) *config.Guardrail {
+// bind makes a Guardrail that binds policies by instance: instance 3 is of policy p3.
+func bind(t interface{ Fatal(...any) }, name string, spec v1alpha1.GuardrailSpec, instances map[int]decision.Mode) *config.Guardrail {
 	var bindings []config.Binding
-	for slot := range 10 {
-		if mode, ok := slots[slot]; ok {
-			bindings = append(bindings, config.Binding{Policy: &rego.Policy{ID: fmt.Sprintf("p%d", slot)}, Slot: slot, Mode: mode})
+	for instance := range 10 {
+		if mode, ok := instances[instance]; ok {
+			bindings = append(bindings, config.Binding{Policy: &rego.Policy{ID: fmt.Sprintf("p%d", instance)}, Instance: instance, Mode: mode})
 		}
 	}
 	g, err := config.NewGuardrail(&v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, bindings)
@@ -43,7 +43,7 @@ func expression(key string, operator metav1.LabelSelectorOperator, values ...str
 
 func TestLosses(t *testing.T) {
 	const enforce, warn, audit = decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit
-	type slots = map[int]decision.Mode
+	type instances = map[int]decision.Mode
 	type labels = map[string]string
 	on := v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on")}
 	with := func(spec v1alpha1.GuardrailSpec, change func(*v1alpha1.GuardrailSpec)) v1alpha1.GuardrailSpec {
@@ -54,7 +54,7 @@ func TestLosses(t *testing.T) {
 	strict := func(s *v1alpha1.GuardrailSpec) { s.Existing = v1alpha1.ExistingEnforce }
 	excluding := func(s *v1alpha1.GuardrailSpec) { s.ExcludeNamespaces = []string{"team-a"} }
 	everyone := v1alpha1.GuardrailSpec{}
-	one := bind(t, "g", on, slots{0: enforce, 1: enforce, 2: warn})
+	one := bind(t, "g", on, instances{0: enforce, 1: enforce, 2: warn})
 	lost := func(name string, mode decision.Mode, labels []string, policies ...string) []config.Loss {
 		return []config.Loss{{Guardrail: name, Mode: mode, Labels: labels, Policies: policies}}
 	}
@@ -70,33 +70,33 @@ func TestLosses(t *testing.T) {
 		"another label goes":                 {config.Guardrails{one}, labels{"guard": "on", "a": "b"}, labels{"guard": "on"}, 0, nil},
 		"the label comes":                    {config.Guardrails{one}, nil, labels{"guard": "on"}, 0, nil},
 		"it was never selected":              {config.Guardrails{one}, labels{"a": "b"}, nil, 0, nil},
-		"NotIn, and the value is added":      {config.Guardrails{bind(t, "n", expression("skip", "NotIn", "yes"), slots{0: warn})}, nil, labels{"skip": "yes"}, 0, lost("n", warn, []string{"skip"}, "p0")},
-		"NotIn, and another value is added":  {config.Guardrails{bind(t, "n", expression("skip", "NotIn", "yes"), slots{0: warn})}, nil, labels{"skip": "no"}, 0, nil},
-		"DoesNotExist, and it is added":      {config.Guardrails{bind(t, "n", expression("skip", "DoesNotExist"), slots{0: audit})}, nil, labels{"skip": ""}, 0, lost("n", audit, []string{"skip"}, "p0")},
-		"Exists, and the value changes":      {config.Guardrails{bind(t, "n", expression("tier", "Exists"), slots{0: audit})}, labels{"tier": "1"}, labels{"tier": "2"}, 0, nil},
-		"everyone is selected":               {config.Guardrails{bind(t, "e", everyone, slots{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
-		"excluded by name":                   {config.Guardrails{bind(t, "x", with(on, excluding), slots{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
+		"NotIn, and the value is added":      {config.Guardrails{bind(t, "n", expression("skip", "NotIn", "yes"), instances{0: warn})}, nil, labels{"skip": "yes"}, 0, lost("n", warn, []string{"skip"}, "p0")},
+		"NotIn, and another value is added":  {config.Guardrails{bind(t, "n", expression("skip", "NotIn", "yes"), instances{0: warn})}, nil, labels{"skip": "no"}, 0, nil},
+		"DoesNotExist, and it is added":      {config.Guardrails{bind(t, "n", expression("skip", "DoesNotExist"), instances{0: audit})}, nil, labels{"skip": ""}, 0, lost("n", audit, []string{"skip"}, "p0")},
+		"Exists, and the value changes":      {config.Guardrails{bind(t, "n", expression("tier", "Exists"), instances{0: audit})}, labels{"tier": "1"}, labels{"tier": "2"}, 0, nil},
+		"everyone is selected":               {config.Guardrails{bind(t, "e", everyone, instances{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
+		"excluded by name":                   {config.Guardrails{bind(t, "x", with(on, excluding), instances{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
 		"the ceiling is warn":                {config.Guardrails{one}, labels{"guard": "on"}, nil, warn, lost("g", warn, guard, "p0", "p1", "p2")},
 		"the ceiling is audit":               {config.Guardrails{one}, labels{"guard": "on"}, nil, audit, lost("g", audit, guard, "p0", "p1", "p2")},
-		"another holds all of it":            {config.Guardrails{one, bind(t, "h", everyone, slots{0: enforce, 1: enforce, 2: enforce})}, labels{"guard": "on"}, nil, 0, nil},
-		"another holds it from now on":       {config.Guardrails{one, bind(t, "h", expression("guard", "DoesNotExist"), slots{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, nil},
-		"another holds a part":               {config.Guardrails{one, bind(t, "h", everyone, slots{0: enforce, 2: audit})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p1")},
-		"another holds the enforced part":    {config.Guardrails{one, bind(t, "h", everyone, slots{0: enforce, 1: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", warn, guard, "p2")},
-		"another is weaker":                  {config.Guardrails{one, bind(t, "h", everyone, slots{0: warn, 1: warn, 2: warn})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
-		"another is weaker, under a ceiling": {config.Guardrails{one, bind(t, "h", everyone, slots{0: warn, 1: warn, 2: warn})}, labels{"guard": "on"}, nil, warn, nil},
-		"another trusts more":                {config.Guardrails{one, bind(t, "h", with(everyone, trusting), slots{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
-		"another trusts another group":       {config.Guardrails{bind(t, "g", with(on, func(s *v1alpha1.GuardrailSpec) { s.TrustedWriters.Groups = []string{"a"} }), slots{0: enforce}), bind(t, "h", with(everyone, func(s *v1alpha1.GuardrailSpec) { s.TrustedWriters.Groups = []string{"a", "b"} }), slots{0: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0")},
-		"another trusts the same group":      {config.Guardrails{bind(t, "g", with(on, func(s *v1alpha1.GuardrailSpec) { s.TrustedWriters.Groups = []string{"a", "b"} }), slots{0: enforce}), bind(t, "h", with(everyone, func(s *v1alpha1.GuardrailSpec) { s.TrustedWriters.Groups = []string{"b", "a"} }), slots{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
+		"another holds all of it":            {config.Guardrails{one, bind(t, "h", everyone, instances{0: enforce, 1: enforce, 2: enforce})}, labels{"guard": "on"}, nil, 0, nil},
+		"another holds it from now on":       {config.Guardrails{one, bind(t, "h", expression("guard", "DoesNotExist"), instances{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, nil},
+		"another holds a part":               {config.Guardrails{one, bind(t, "h", everyone, instances{0: enforce, 2: audit})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p1")},
+		"another holds the enforced part":    {config.Guardrails{one, bind(t, "h", everyone, instances{0: enforce, 1: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", warn, guard, "p2")},
+		"another is weaker":                  {config.Guardrails{one, bind(t, "h", everyone, instances{0: warn, 1: warn, 2: warn})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
+		"another is weaker, under a ceiling": {config.Guardrails{one, bind(t, "h", everyone, instances{0: warn, 1: warn, 2: warn})}, labels{"guard": "on"}, nil, warn, nil},
+		"another trusts more":                {config.Guardrails{one, bind(t, "h", with(everyone, trusting), instances{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
+		"another trusts another group":       {config.Guardrails{bind(t, "g", with(on, func(s *v1alpha1.GuardrailSpec) { s.TrustedWriters.Groups = []string{"a"} }), instances{0: enforce}), bind(t, "h", with(everyone, func(s *v1alpha1.GuardrailSpec) { s.TrustedWriters.Groups = []string{"a", "b"} }), instances{0: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0")},
+		"another trusts the same group":      {config.Guardrails{bind(t, "g", with(on, func(s *v1alpha1.GuardrailSpec) { s.TrustedWriters.Groups = []string{"a", "b"} }), instances{0: enforce}), bind(t, "h", with(everyone, func(s *v1alpha1.GuardrailSpec) { s.TrustedWriters.Groups = []string{"b", "a"} }), instances{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
 		"two labels, one asked for twice": {config.Guardrails{bind(t, "n", v1alpha1.GuardrailSpec{NamespaceSelector: &metav1.LabelSelector{MatchLabels: labels{"b": "on", "a": "on"}, MatchExpressions: []metav1.LabelSelectorRequirement{
 			{Key: "b", Operator: metav1.LabelSelectorOpExists}, {Key: "c", Operator: metav1.LabelSelectorOpExists},
-		}}}, slots{0: enforce})}, labels{"a": "on", "b": "on", "c": ""}, labels{"c": ""}, 0, lost("n", enforce, []string{"a", "b"}, "p0")},
-		"another trusts less":                  {config.Guardrails{bind(t, "g", with(on, trusting), slots{0: enforce}), bind(t, "h", everyone, slots{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
-		"another tolerates more":               {config.Guardrails{bind(t, "g", with(on, strict), slots{0: enforce}), bind(t, "h", everyone, slots{0: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0")},
-		"another tolerates less":               {config.Guardrails{one, bind(t, "h", with(everyone, strict), slots{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, nil},
-		"another excludes it":                  {config.Guardrails{one, bind(t, "h", with(everyone, excluding), slots{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
-		"two let go, and each would be enough": {config.Guardrails{bind(t, "a", on, slots{0: enforce}), bind(t, "b", on, slots{0: enforce})}, labels{"guard": "on"}, nil, 0, append(lost("a", enforce, guard, "p0"), lost("b", enforce, guard, "p0")...)},
-		"the name is no label that could go":   {config.Guardrails{bind(t, "n", v1alpha1.GuardrailSpec{NamespaceSelector: selecting("kubernetes.io/metadata.name", "team-a")}, slots{0: enforce})}, labels{"kubernetes.io/metadata.name": "team-a"}, nil, 0, nil},
-		"the policy with other parameters":     {config.Guardrails{one, bind(t, "h", everyone, slots{7: enforce, 8: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
+		}}}, instances{0: enforce})}, labels{"a": "on", "b": "on", "c": ""}, labels{"c": ""}, 0, lost("n", enforce, []string{"a", "b"}, "p0")},
+		"another trusts less":                  {config.Guardrails{bind(t, "g", with(on, trusting), instances{0: enforce}), bind(t, "h", everyone, instances{0: enforce})}, labels{"guard": "on"}, nil, 0, nil},
+		"another tolerates more":               {config.Guardrails{bind(t, "g", with(on, strict), instances{0: enforce}), bind(t, "h", everyone, instances{0: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0")},
+		"another tolerates less":               {config.Guardrails{one, bind(t, "h", with(everyone, strict), instances{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, nil},
+		"another excludes it":                  {config.Guardrails{one, bind(t, "h", with(everyone, excluding), instances{0: enforce, 1: enforce, 2: warn})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
+		"two let go, and each would be enough": {config.Guardrails{bind(t, "a", on, instances{0: enforce}), bind(t, "b", on, instances{0: enforce})}, labels{"guard": "on"}, nil, 0, append(lost("a", enforce, guard, "p0"), lost("b", enforce, guard, "p0")...)},
+		"the name is no label that could go":   {config.Guardrails{bind(t, "n", v1alpha1.GuardrailSpec{NamespaceSelector: selecting("kubernetes.io/metadata.name", "team-a")}, instances{0: enforce})}, labels{"kubernetes.io/metadata.name": "team-a"}, nil, 0, nil},
+		"the policy with other parameters":     {config.Guardrails{one, bind(t, "h", everyone, instances{7: enforce, 8: enforce})}, labels{"guard": "on"}, nil, 0, lost("g", enforce, guard, "p0", "p1")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := test.set.Losses(team(test.before), team(test.after), test.ceiling)
@@ -128,8 +128,8 @@ func TestLossLaws(t *testing.T) {
 		if rapid.Bool().Draw(t, "trusts") {
 			spec.TrustedWriters.Groups = []string{"operators"}
 		}
-		slots := rapid.MapOfN(rapid.IntRange(0, 2), rapid.SampledFrom(modes), 1, 3).Draw(t, "slots")
-		return bind(t, name, spec, slots)
+		instances := rapid.MapOfN(rapid.IntRange(0, 2), rapid.SampledFrom(modes), 1, 3).Draw(t, "instances")
+		return bind(t, name, spec, instances)
 	}
 	names := func(losses []config.Loss) (all []string) {
 		for _, loss := range losses {

@@ -21,7 +21,7 @@ type Snapshot struct {
 	program    *rego.Program
 	bindings   int
 	versions   map[string]Version
-	// parameters has the parameters of mutating policies, by slot.
+	// parameters has the parameters of mutating policies, by instance.
 	parameters []apiextensionsv1.JSON
 }
 
@@ -32,7 +32,7 @@ func (s *Snapshot) ID() string { return s.id }
 // Guardrails returns the Guardrails in force, sorted by name. Callers must not modify them.
 func (s *Snapshot) Guardrails() Guardrails { return s.guardrails }
 
-// Program returns the compiled policies, indexed by the slots of bindings.
+// Program returns the compiled policies, indexed by the instances of bindings.
 func (s *Snapshot) Program() *rego.Program { return s.program }
 
 // Versions returns, by name, the version of each Guardrail in force.

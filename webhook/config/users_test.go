@@ -11,7 +11,7 @@ import (
 // Where nobody knows a namespace's labels, it may lose what binds under the strictest mode.
 func TestTheMostThatMayBeLost(t *testing.T) {
 	const enforce, warn, audit = decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit
-	type slots = map[int]decision.Mode
+	type instances = map[int]decision.Mode
 	on := expression("guard", "Exists")
 	apart := on
 	apart.ExcludeNamespaces = []string{"team-a"}
@@ -21,11 +21,11 @@ func TestTheMostThatMayBeLost(t *testing.T) {
 		want    string
 	}{
 		"none":              {nil, 0, "Mode(0) []"},
-		"the strictest":     {config.Guardrails{bind(t, "a", on, slots{0: audit, 1: warn}), bind(t, "b", on, slots{0: enforce}), bind(t, "c", on, slots{0: warn})}, 0, "enforce [b]"},
-		"the first":         {config.Guardrails{bind(t, "a", on, slots{0: enforce, 1: warn}), bind(t, "b", on, slots{0: audit})}, 0, "enforce [a]"},
-		"each once":         {config.Guardrails{bind(t, "a", on, slots{0: warn, 1: warn}), bind(t, "b", on, slots{0: warn, 1: audit})}, 0, "warn [a b]"},
-		"under a ceiling":   {config.Guardrails{bind(t, "a", on, slots{0: enforce}), bind(t, "b", on, slots{0: warn})}, warn, "warn [a b]"},
-		"one that excludes": {config.Guardrails{bind(t, "a", apart, slots{0: enforce}), bind(t, "b", on, slots{0: audit})}, 0, "audit [b]"},
+		"the strictest":     {config.Guardrails{bind(t, "a", on, instances{0: audit, 1: warn}), bind(t, "b", on, instances{0: enforce}), bind(t, "c", on, instances{0: warn})}, 0, "enforce [b]"},
+		"the first":         {config.Guardrails{bind(t, "a", on, instances{0: enforce, 1: warn}), bind(t, "b", on, instances{0: audit})}, 0, "enforce [a]"},
+		"each once":         {config.Guardrails{bind(t, "a", on, instances{0: warn, 1: warn}), bind(t, "b", on, instances{0: warn, 1: audit})}, 0, "warn [a b]"},
+		"under a ceiling":   {config.Guardrails{bind(t, "a", on, instances{0: enforce}), bind(t, "b", on, instances{0: warn})}, warn, "warn [a b]"},
+		"one that excludes": {config.Guardrails{bind(t, "a", apart, instances{0: enforce}), bind(t, "b", on, instances{0: audit})}, 0, "audit [b]"},
 	} {
 		strictest, guardrails := c.set.Oversized("team-a", c.ceiling)
 		if got := fmt.Sprintf("%v %v", strictest, guardrails); got != c.want {

@@ -103,16 +103,16 @@ type injection struct {
 // injectionsOf returns the injections of all Guardrails, found by evaluating them for a Pod
 // that sets nothing.
 func injectionsOf(ctx context.Context, s *config.Snapshot) ([]injection, error) {
-	var slots []int
+	var instances []int
 	mutating := func(b *config.Binding) bool { return b.Policy.Mutates && b.Mode == decision.ModeEnforce }
 	for _, g := range s.Guardrails() {
 		for i := range g.Bindings {
-			if b := &g.Bindings[i]; mutating(b) && !slices.Contains(slots, b.Slot) {
-				slots = append(slots, b.Slot)
+			if b := &g.Bindings[i]; mutating(b) && !slices.Contains(instances, b.Instance) {
+				instances = append(instances, b.Instance)
 			}
 		}
 	}
-	if len(slots) < 2 {
+	if len(instances) < 2 {
 		return nil, nil // one set of parameters cannot disagree
 	}
 	probe, err := request.Manifest(map[string]any{
@@ -124,7 +124,7 @@ func injectionsOf(ctx context.Context, s *config.Snapshot) ([]injection, error) 
 	}
 	probe.Namespace.Known = true
 	enrich(probe)
-	results, err := s.Program().Evaluate(ctx, probe, slots, rego.Inject)
+	results, err := s.Program().Evaluate(ctx, probe, instances, rego.Inject)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func injectionsOf(ctx context.Context, s *config.Snapshot) ([]injection, error) 
 			if !mutating(b) {
 				continue
 			}
-			for _, intent := range results[slices.Index(slots, b.Slot)].Intents {
+			for _, intent := range results[slices.Index(instances, b.Instance)].Intents {
 				value, err := resource.ParseQuantity(intent.Value)
 				if err != nil {
 					continue // reported at injection

@@ -70,19 +70,19 @@ func (d *Decider) evaluate(ctx context.Context, r *decision.Request, bindings []
 
 // evaluatePart returns one result per binding. Bindings of the same instance share a result.
 func (d *Decider) evaluatePart(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, part rego.Part) ([]decision.Result, error) {
-	slots := make([]int, 0, len(bindings))
+	instances := make([]int, 0, len(bindings))
 	for _, binding := range bindings {
-		if !slices.Contains(slots, binding.Slot) {
-			slots = append(slots, binding.Slot)
+		if !slices.Contains(instances, binding.Instance) {
+			instances = append(instances, binding.Instance)
 		}
 	}
-	found, err := d.snapshot.Program().Evaluate(ctx, r, slots, part)
+	found, err := d.snapshot.Program().Evaluate(ctx, r, instances, part)
 	if err != nil {
 		return nil, err
 	}
 	results := make([]decision.Result, len(bindings))
 	for i, binding := range bindings {
-		results[i] = found[slices.Index(slots, binding.Slot)]
+		results[i] = found[slices.Index(instances, binding.Instance)]
 	}
 	return results, nil
 }

@@ -96,16 +96,16 @@ func (p *planner) proposals(ctx context.Context, r *decision.Request, bindings [
 		if len(own) == 0 && len(past) == 0 {
 			continue
 		}
-		slots, skipReason, undecided := p.covering(ctx, &bindings[i])
+		instances, skipReason, undecided := p.covering(ctx, &bindings[i])
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("finding out when the template was written: %w", err)
 		}
-		for _, slot := range slices.Sorted(maps.Keys(past)) {
-			if slices.Contains(slots, slot) {
-				kept = append(kept, past[slot]...)
+		for _, instance := range slices.Sorted(maps.Keys(past)) {
+			if slices.Contains(instances, instance) {
+				kept = append(kept, past[instance]...)
 			}
 		}
-		if slices.Contains(slots, bindings[i].Slot) {
+		if slices.Contains(instances, bindings[i].Instance) {
 			kept = append(kept, own...)
 			continue
 		}
@@ -132,29 +132,29 @@ func proposalsOf(all []proposal, binding int) []proposal {
 // first binding returns them.
 func (p *planner) formerProposals(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, i int, exemptions config.Exemptions) (map[int][]proposal, error) {
 	binding := &bindings[i]
-	slots := binding.Guardrail.Injection.Slots(binding.Policy.ID)
+	instances := binding.Guardrail.Injection.Instances(binding.Policy.ID)
 	for k := range bindings {
 		if other := &bindings[k]; other.Guardrail == binding.Guardrail && other.Policy.ID == binding.Policy.ID && other.Mode == decision.ModeEnforce {
 			if k < i {
 				return nil, nil
 			}
-			slots = slices.DeleteFunc(slots, func(slot int) bool { return slot == other.Slot })
+			instances = slices.DeleteFunc(instances, func(instance int) bool { return instance == other.Instance })
 		}
 	}
-	if len(slots) == 0 {
+	if len(instances) == 0 {
 		return nil, nil
 	}
-	results, err := p.decider.snapshot.Program().Evaluate(ctx, r, slots, rego.Inject)
+	results, err := p.decider.snapshot.Program().Evaluate(ctx, r, instances, rego.Inject)
 	if err != nil {
 		return nil, err
 	}
 	found := map[int][]proposal{}
-	for k, slot := range slots {
+	for k, instance := range instances {
 		earlier := *binding
-		earlier.Slot = slot
+		earlier.Instance = instance
 		for _, former := range proposals(r, []config.AppliedBinding{earlier}, results[k:k+1], exemptions) {
 			former.Binding = i
-			found[slot] = append(found[slot], former)
+			found[instance] = append(found[instance], former)
 		}
 	}
 	return found, nil
@@ -163,19 +163,19 @@ func (p *planner) formerProposals(ctx context.Context, r *decision.Request, bind
 // covering returns the instances whose values the Pods get. skipReason is why the binding's own
 // instance is not among them. undecided is true if that could not be determined; then nothing
 // is injected, because a missing value does less harm than a wrong one.
-func (p *planner) covering(ctx context.Context, binding *config.AppliedBinding) (slots []int, skipReason string, undecided bool) {
+func (p *planner) covering(ctx context.Context, binding *config.AppliedBinding) (instances []int, skipReason string, undecided bool) {
 	r, g := p.request, binding.Guardrail
 	if !r.Workload.Template && g.Trusts(r.User) {
 		return nil, skippedTrusted, false
 	}
 	if p.unowned() {
-		return []int{binding.Slot}, "", false
+		return []int{binding.Instance}, "", false
 	}
 	selected := p.selectedSince(ctx, g)
 	switch {
 	case selected.err != nil:
 		return nil, "not known since when Guardrail " + g.Name + " selects the namespace: " + selected.err.Error(), true
-	case !selected.known, len(g.Injection.Slots(binding.Policy.ID)) == 0:
+	case !selected.known, len(g.Injection.Instances(binding.Policy.ID)) == 0:
 		return nil, "not recorded yet since when Guardrail " + g.Name + " injects here", true
 	}
 	covered := func(at time.Time) []int {
@@ -183,19 +183,19 @@ func (p *planner) covering(ctx context.Context, binding *config.AppliedBinding) 
 	}
 	// Revisions are never older than their object. With a single period there is nothing to
 	// look up.
-	if created := createdAt(r.OldObject); !created.IsZero() && len(g.Injection.Slots(binding.Policy.ID)) == 1 {
-		if slots := covered(created); slices.Contains(slots, binding.Slot) {
-			return slots, "", false
+	if created := createdAt(r.OldObject); !created.IsZero() && len(g.Injection.Instances(binding.Policy.ID)) == 1 {
+		if instances := covered(created); slices.Contains(instances, binding.Instance) {
+			return instances, "", false
 		}
 	}
 	written := p.templateWritten(ctx)
 	if written.err != nil {
 		return nil, "not known when the template was written: " + written.err.Error(), true
 	}
-	if slots = covered(written.at); len(slots) == 0 {
+	if instances = covered(written.at); len(instances) == 0 {
 		return nil, skippedOlder, false
 	}
-	return slots, skippedOlder, false
+	return instances, skippedOlder, false
 }
 
 // selectedSince reads the Guardrail's record, and falls back to the namespace's managed fields.

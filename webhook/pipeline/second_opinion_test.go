@@ -125,7 +125,7 @@ func alone(tb testing.TB, id string) lone {
 	if len(bad) > 0 {
 		tb.Fatal(bad.ToAggregate())
 	}
-	program, err := rego.Compile(catalog, []rego.Slot{{Policy: id, Parameters: parameters}})
+	program, err := rego.Compile(catalog, []rego.Instance{{Policy: id, Parameters: parameters}})
 	if err != nil {
 		tb.Fatal(err)
 	}

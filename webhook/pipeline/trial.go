@@ -17,7 +17,7 @@ func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy) (war
 	if len(errs) > 0 {
 		return nil, nil // no defaults to evaluate it with
 	}
-	program, err := rego.Compile(catalog, []rego.Slot{{Policy: policy.ID, Parameters: parameters}})
+	program, err := rego.Compile(catalog, []rego.Instance{{Policy: policy.ID, Parameters: parameters}})
 	if err != nil {
 		return nil, fmt.Errorf("compiling Policy %s: %w", policy.ID, err)
 	}

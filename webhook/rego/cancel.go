@@ -6,8 +6,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// counter counts the expressions that the library's policies evaluate: it stops them only when their
-// request ends.
+// counter counts the expressions that the library's policies evaluate. The library has no budget: counter stops
+// an evaluation only when its request ends.
 type counter struct {
 	steps   int
 	stopped atomic.Bool
@@ -15,10 +15,10 @@ type counter struct {
 
 func newCounter() *counter { return &counter{} }
 
-// Cancel is part of topdown.Cancel.
+// Cancel implements topdown.Cancel.
 func (c *counter) Cancel() { c.stopped.Store(true) }
 
-// Cancelled is part of topdown.Cancel.
+// Cancelled implements topdown.Cancel.
 func (c *counter) Cancelled() bool {
 	c.steps++
 	return c.stopped.Load()

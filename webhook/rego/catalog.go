@@ -21,86 +21,85 @@ import (
 const (
 	// libraryRoot is the package of the library's root folder.
 	libraryRoot = "taffrail"
-	// userRoot is the package under which every policy of a user's own lives.
+	// userRoot is the package that contains the packages of all users' Policies.
 	userRoot = "taffrail.user"
-	// entryRoot is where a Program puts the rules that it generates.
+	// entryRoot is the package of the rules that a Program generates.
 	entryRoot = "taffrail.entry"
 )
 
-// DefaultGuardrail is one of the Guardrails that hold where nobody configured any.
+// DefaultGuardrail names one of the built-in Guardrails, which apply when none is configured.
 type DefaultGuardrail string
 
 const (
-	// GuardrailChapter covers every namespace but the cluster's own.
+	// GuardrailChapter covers every namespace except those of the cluster itself.
 	GuardrailChapter DefaultGuardrail = "chapter"
-	// GuardrailRestricted covers the namespaces that ask for it: for policies that
-	// would break ordinary ones.
+	// GuardrailRestricted covers only namespaces that opt in. It binds the policies that would reject ordinary
+	// workloads.
 	GuardrailRestricted DefaultGuardrail = "restricted"
 )
 
-// Policy is one policy of the catalogue, as its METADATA describes it.
+// Policy describes one policy of the catalogue, as read from its METADATA.
 type Policy struct {
 	ID          string
 	Title       string
 	Description string
 	Severity    decision.Severity
-	// Section of the chapter that asks for it.
+	// Section is the section of the chapter that requires the policy.
 	Section string
-	// Kinds are those of METADATA and, behind them, Completed.
+	// Kinds lists the kinds in METADATA, followed by Completed.
 	Kinds []schema.GroupKind
-	// Completed are the kinds that METADATA leaves out and that the policy is about all the
-	// same: see completeKinds.
+	// Completed lists the kinds that completeKinds adds to those in METADATA.
 	Completed   []schema.GroupKind
 	DefaultMode decision.Mode
-	// DefaultGuardrail is the built-in Guardrail that binds it.
+	// DefaultGuardrail is the built-in Guardrail that binds the policy.
 	DefaultGuardrail DefaultGuardrail
 	Remediation      string
-	// Facts beside the object that the policy rests on.
+	// Facts lists what the policy needs to know besides the object.
 	Facts []decision.Fact
-	// Parameters are sorted by name.
+	// Parameters is sorted by name.
 	Parameters []Parameter
-	// Package is the Rego package, as in taffrail.images.image_tag.
+	// Package is the Rego package, such as taffrail.images.image_tag.
 	Package string
-	// Validates and Mutates tell whether the package defines deny and inject.
+	// Validates and Mutates report whether the package defines deny and inject.
 	Validates bool
 	Mutates   bool
-	// User is true for a policy of a user's own. No built-in Guardrail binds it, and where
-	// it cannot be evaluated, its Policy object says what becomes of the request.
+	// User reports whether the policy comes from a Policy object. No built-in Guardrail binds such a policy,
+	// and if it cannot be evaluated, the failurePolicy of its Policy object decides the request.
 	User bool
 
 	schema *parameterSchema
-	// asWritten is METADATA's complete_kinds: false.
+	// asWritten reports whether METADATA sets complete_kinds to false.
 	asWritten bool
-	// readsPods is true if the rules read the Pod of a workload.
+	// readsPods reports whether the rules read the Pod of a workload.
 	readsPods bool
-	// readsCredentials is true if the rules read, or may read, what the scanner finds.
+	// readsCredentials reports whether the rules may read what the credential scanner finds.
 	readsCredentials bool
-	own              *ownUnit // of a user's Policy
-	// byID is the first line of a user's Policy that reads its parameters under its own id; 0 if none does.
+	own              *ownUnit // compiled when first evaluated; nil for the library
+	// byID is the first line of a user's Policy that reads its parameters under the policy's own id, or 0.
 	byID int
 }
 
-// CheckParameters returns the parameters that the policy will see, defaults filled in.
-// at is the place of the parameters in the configuration, for the errors.
+// CheckParameters returns the given parameters with defaults filled in. Errors locate the parameters at the
+// path at.
 func (p *Policy) CheckParameters(given map[string]any, at *field.Path) (map[string]any, field.ErrorList) {
 	return p.schema.apply(given, at)
 }
 
-// Catalog is every policy there is. It is immutable but for what it remembers to have compiled, and
-// safe for concurrent use.
+// Catalog holds all known policies. Apart from its cache of compiled policies it is immutable. It is safe for
+// concurrent use.
 type Catalog struct {
 	policies map[string]*Policy
-	// modules are the library's, users those of users' own policies.
+	// modules are the library's modules, users the modules of users' Policies.
 	modules map[string]*ast.Module
 	users   map[string]*ast.Module
 	shared  *shared
 }
 
-// shared is what a catalogue shares with every one that With makes of it.
+// shared is what a catalogue has in common with the catalogues that With derives from it.
 type shared struct {
 	users *userCache
 	turns sandbox.Turns
-	// library compiles all of the library's policies, once.
+	// library compiles all policies of the library on its first call.
 	library func() (*unit, error)
 }
 
@@ -111,9 +110,8 @@ func (c *Catalog) share() {
 	}
 }
 
-// Load reads a library: every .rego file but the tests. It fails on a policy whose
-// METADATA is incomplete or has a field it does not know, whose package is not its
-// path, or that does not compile.
+// Load reads a library: every .rego file except tests. It fails if a policy's METADATA is incomplete or has an
+// unknown field, if a package does not match its path, or if a module does not compile.
 func Load(library fs.FS) (*Catalog, error) {
 	c := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}}
 	c.share()
@@ -172,7 +170,7 @@ func (c *Catalog) addPolicy(policy *Policy, module *ast.Module, file string) err
 	return nil
 }
 
-// readRules finds out whether the policy validates, mutates, or does both.
+// readRules records whether the policy defines deny, inject, or both.
 func (p *Policy) readRules(module *ast.Module, file string) error {
 	var faults []error
 	for _, rule := range module.Rules {
@@ -193,7 +191,7 @@ func (p *Policy) readRules(module *ast.Module, file string) error {
 	return errors.Join(faults...)
 }
 
-// complete compiles everything once, so that what does not compile is known now.
+// complete compiles the library once, so that loading fails if any of it does not compile.
 func (c *Catalog) complete() error {
 	compiler := c.newLibraryCompiler()
 	if compiler.Compile(c.modules); compiler.Failed() {
@@ -202,19 +200,19 @@ func (c *Catalog) complete() error {
 	return nil
 }
 
-// Policies returns every policy, sorted by id.
+// Policies returns all policies, sorted by id.
 func (c *Catalog) Policies() []*Policy {
 	return slices.SortedFunc(maps.Values(c.policies), func(a, b *Policy) int { return strings.Compare(a.ID, b.ID) })
 }
 
-// Policy finds a policy by its id.
+// Policy returns the policy with the given id.
 func (c *Catalog) Policy(id string) (*Policy, bool) {
 	policy, ok := c.policies[id]
 	return policy, ok
 }
 
-// Only returns a catalogue that has one of the policies, and the helpers that it needs: it
-// compiles faster than all of them. Nothing is in it where there is no such policy.
+// Only returns a catalogue with just one policy and the helpers that it needs, which compiles faster than all
+// of them. The catalogue is empty if the policy does not exist.
 func (c *Catalog) Only(id string) *Catalog {
 	only := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}, users: map[string]*ast.Module{}}
 	only.share()
@@ -249,8 +247,8 @@ func parse(file, source string) (*ast.Module, error) {
 	return module, err
 }
 
-// checkNegation refuses the negation of Rego v1 as it is without its import: `not f(x.y)`
-// is then undefined where x.y is, instead of true, and a deny rule says nothing.
+// checkNegation rejects a Rego v1 trap: without the import, `not f(x.y)` is undefined instead of true if x.y is
+// undefined, and the deny rule that contains it silently finds nothing.
 func checkNegation(module *ast.Module, file string) error {
 	var faults []error
 	ast.WalkExprs(module, func(expr *ast.Expr) bool {

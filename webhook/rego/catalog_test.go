@@ -179,7 +179,7 @@ func TestCheckParameters(t *testing.T) {
 	}
 }
 
-// A policy does what any of its rules does, in whichever order they stand.
+// A policy validates or mutates if any of its rules does, in any order.
 func TestWhatAPolicyDoes(t *testing.T) {
 	const deny = "deny contains {\"msg\": \"no\", \"path\": \"data\"} if input.object.data.bad\n\n"
 	const inject = "inject contains {\"container\": \"c\", \"field\": \"resources.limits.cpu\", \"value\": \"1\"} if input.object.data.bad\n\n"

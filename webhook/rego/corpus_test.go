@@ -28,7 +28,7 @@ const (
 	figuresTo   = "<!-- end of figures -->\n"
 )
 
-// example is a line of the corpus, see its README.
+// example is a line of the corpus; its README describes the format.
 type example struct {
 	ID, Policy, Label string
 	Input             struct {
@@ -67,7 +67,7 @@ func (e *example) object() map[string]any {
 	return map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": map[string]any{"containers": []any{container}}}
 }
 
-// figures are what became of the lines of a policy, or what a detector found.
+// figures counts the outcomes for the lines of a policy, or for the findings of a detector.
 type figures struct{ denied, warned, missed, wronglyDenied, wronglyWarned, passed int }
 
 func (f *figures) count(secret, denied, warned bool) {
@@ -87,7 +87,7 @@ func (f *figures) count(secret, denied, warned bool) {
 	}
 }
 
-// denyPrecision is how many of 1000 denials are right.
+// denyPrecision returns how many of 1000 denials are correct.
 func (f *figures) denyPrecision() int { return permille(f.denied, f.denied+f.wronglyDenied) }
 
 func (f *figures) recall() int { return permille(f.denied+f.warned, f.denied+f.warned+f.missed) }
@@ -114,11 +114,11 @@ func measure(t *testing.T, part string) (byPolicy, byDetector map[string]*figure
 	if len(errs) > 0 {
 		t.Fatal(errs.ToAggregate())
 	}
-	var slots []rego.Slot
+	var instances []rego.Instance
 	for _, binding := range resolved.Bindings {
-		slots = append(slots, rego.Slot{Policy: binding.Policy.ID, Parameters: binding.Parameters})
+		instances = append(instances, rego.Instance{Policy: binding.Policy.ID, Parameters: binding.Parameters})
 	}
-	program, err := rego.Compile(library, slots)
+	program, err := rego.Compile(library, instances)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func measure(t *testing.T, part string) (byPolicy, byDetector map[string]*figure
 		if secret == (denied || warned) {
 			continue
 		}
-		t.Logf("%s: %s is judged wrongly: %v", e.ID, e.Label, rego.Detectors(r))
+		t.Logf("%s: %s is decided wrongly: %v", e.ID, e.Label, rego.Detectors(r))
 	}
 	return byPolicy, byDetector
 }
@@ -169,9 +169,9 @@ func of(all map[string]*figures, name string) *figures {
 	return all[name]
 }
 
-// TestTheCorpus holds the policies to what they find of lines that they were not written against: a detector of
-// which less than 99 % is right may not deny. The page has the figures of the last part; what each part brought up
-// when it was first measured has been corrected since.
+// TestTheCorpus measures the policies on lines that they were not written against: a detector with a precision
+// below 99 % must not deny. The README has the figures of the last part; errors that a part revealed when it
+// was first measured have been fixed since.
 func TestTheCorpus(t *testing.T) {
 	measured(t, "heldout.jsonl", map[string]int{"env-credentials": 980, "configmap-credentials": 990, "plaintext-secret": 1000})
 	measured(t, "heldout2.jsonl", map[string]int{"env-credentials": 980, "configmap-credentials": 990, "plaintext-secret": 1000})
@@ -208,7 +208,7 @@ func TestTheCorpus(t *testing.T) {
 	}
 }
 
-// measured fails for detectors that may not deny, and for policies that find less of 1000 than they did.
+// measured fails for detectors that must not deny, and for policies that find less per 1000 than before.
 func measured(t *testing.T, part string, floors map[string]int) (byPolicy, byDetector map[string]*figures) {
 	t.Helper()
 	byPolicy, byDetector = measure(t, part)

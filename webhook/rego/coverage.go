@@ -8,23 +8,22 @@ import (
 	"github.com/open-policy-agent/opa/v1/cover"
 )
 
-// Coverage gathers which lines of policies are evaluated. It is safe for concurrent use.
+// Coverage records which lines of policies are evaluated. It is safe for concurrent use.
 type Coverage struct {
 	cover   *cover.Cover
 	modules map[string]*ast.Module
 }
 
-// FileCoverage is what was evaluated of one module.
+// FileCoverage reports how much of one module was evaluated.
 type FileCoverage struct {
 	// File is a path of the library, or Policy/<name>.
 	File    string
 	Percent float64
-	// Missing are the first and the last line of what was not evaluated.
+	// Missing lists ranges of lines that were not evaluated, as first and last line.
 	Missing [][2]int
 }
 
-// NewCoverage is for the policies of a catalogue: for users' own where there are any, and
-// otherwise for the library.
+// NewCoverage returns a Coverage of users' Policies if the catalogue has any, and of the library otherwise.
 func NewCoverage(c *Catalog) *Coverage {
 	modules := c.modules
 	if len(c.users) > 0 {
@@ -33,14 +32,14 @@ func NewCoverage(c *Catalog) *Coverage {
 	return &Coverage{cover: cover.New(), modules: modules}
 }
 
-// WithCoverage returns the same program, taking note of what it evaluates.
+// WithCoverage returns a copy of the program that records what it evaluates.
 func (p *Program) WithCoverage(coverage *Coverage) *Program {
 	noting := *p
 	noting.coverage = coverage
 	return &noting
 }
 
-// Files tells what was evaluated of every module, sorted by file.
+// Files returns the coverage of every module, sorted by file.
 func (c *Coverage) Files() []FileCoverage {
 	report := c.cover.Report(c.modules)
 	var files []FileCoverage

@@ -14,8 +14,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// credentialsInput is what the scanner finds in an object, for the policies about credentials, or nil for
-// a kind that they are not about. Nothing in it is made from a value. It is not complete if ctx has ended.
+// credentialsInput returns the scanner's findings for the policies about credentials, or nil for kinds that
+// those policies do not cover. It never contains a value. The result is incomplete if ctx has ended.
 func credentialsInput(ctx context.Context, r *decision.Request) map[string]any {
 	switch {
 	case r.Workload != nil:
@@ -32,14 +32,14 @@ func credentialsInput(ctx context.Context, r *decision.Request) map[string]any {
 	return nil
 }
 
-// places are the texts of an object by their paths.
+// places collects the texts of an object that may hold credentials, by path.
 type places struct {
-	// found has those in which something was found, and plain those whose value is a literal: a
-	// credential, if a parameter says so of its name.
+	// found has the texts that contain a credential. plain has those that are literals: a policy's parameter
+	// may declare that their names mark credentials.
 	found, plain map[string]any
-	// fromConfigMap has the env entries that come from a ConfigMap.
+	// fromConfigMap has the env entries whose value comes from a ConfigMap.
 	fromConfigMap map[string]any
-	// stopped reports that nobody waits for the answer any more: a large object may take seconds.
+	// stopped reports whether the request has ended. Scanning a large object may take seconds.
 	stopped func() bool
 }
 
@@ -47,14 +47,14 @@ func newPlaces(ctx context.Context) *places {
 	return &places{stopped: func() bool { return ctx.Err() != nil }, found: map[string]any{}, plain: map[string]any{}, fromConfigMap: map[string]any{}}
 }
 
-// place is where a text is.
+// place locates one text.
 type place struct {
 	path, container string
 	// sort is env, word, header or text.
 	sort string
-	// name is that of an env entry, a header or a key, or the flag before a word.
+	// name is the name of an env entry, header or key, or the flag that precedes a word.
 	name string
-	// field is what a message calls the place.
+	// field is how messages refer to the place.
 	field string
 }
 
@@ -65,7 +65,7 @@ func (p *places) put(at place, matches []credentials.Match) {
 	holds := make([]any, 0, len(matches))
 	for _, m := range matches {
 		if m.Named {
-			m.Name = "" // the place's own, which is asked about once
+			m.Name = "" // added once, for the place as a whole
 		}
 		holds = append(holds, map[string]any{"name": m.Name, "what": m.What, "named": m.Named, "likely": m.Likely, "detector": m.Detector, "line": m.Line})
 	}
@@ -166,7 +166,7 @@ func (p *places) container(c *decision.Container) {
 	}
 }
 
-// source notes an env entry that comes from a ConfigMap.
+// source records an env entry that comes from a ConfigMap.
 func (p *places) source(c *decision.Container, i int, entry map[string]any) {
 	from, _ := entry["valueFrom"].(map[string]any)
 	reference, _ := from["configMapKeyRef"].(map[string]any)
@@ -180,7 +180,7 @@ func (p *places) source(c *decision.Container, i int, entry map[string]any) {
 	}
 }
 
-// handler looks at what a probe or a hook runs and sends. Neither resolves $(VAR).
+// handler scans the command or the HTTP request of a probe or hook. The kubelet does not expand $(VAR) in either.
 func (p *places) handler(c *decision.Container, field string, value any) {
 	handler, _ := value.(map[string]any)
 	path := c.Path + "." + field
@@ -219,8 +219,8 @@ func (p *places) words(container string, words, paths, fields []string) {
 	}
 }
 
-// annotations looks at texts that may carry a whole object. kubectl's copy repeats this one, so it counts
-// only if nothing was found in the object itself.
+// annotations scans annotations, which may carry a whole object. kubectl's last-applied copy repeats the
+// object, so it is scanned only if the object itself has no finding.
 func (p *places) annotations(path string, metadata map[string]any) {
 	annotations, _ := metadata["annotations"].(map[string]any)
 	for name, value := range annotations {
@@ -262,7 +262,7 @@ func (p *places) configMap(object map[string]any) {
 	p.annotations("metadata.annotations", metadata)
 }
 
-// file looks at a value of a ConfigMap. One of several lines is a file, whatever its name.
+// file scans a value of a ConfigMap. A value of several lines is scanned as a file, whatever its key.
 func (p *places) file(at place, text string) {
 	if p.stopped() {
 		return
@@ -274,8 +274,8 @@ func (p *places) file(at place, text string) {
 	p.put(at, credentials.Text(at.name, text))
 }
 
-// jsonText is a value as text. One that is no text is refused by the API server, but not by every reader of
-// a manifest.
+// jsonText returns a value as text. The API server rejects values that are not strings, but manifests may
+// contain them.
 func jsonText(value any) string {
 	if text, ok := value.(string); ok {
 		return text
@@ -287,8 +287,8 @@ func jsonText(value any) string {
 	return string(text)
 }
 
-// publicInput is which values of a Secret, and of kubectl's copy of it, are for everybody to see or only
-// refer to a secret.
+// publicInput returns which values of a Secret, and of kubectl's copy of it, are either public or mere
+// references to a secret.
 func publicInput(r *decision.Request) map[string]any {
 	data, _ := r.Object["data"].(map[string]any)
 	public := map[string]any{"data": open(data)}
@@ -319,7 +319,8 @@ func openTexts(texts map[string]string, encoded bool) map[string]any {
 	return all
 }
 
-// isOpen looks at a value decoded, and as it stands: tools that encrypt or refer write both.
+// isOpen checks a value both decoded and as written, because tools that encrypt or refer to secrets write
+// either form.
 func isOpen(text string, encoded bool) bool {
 	if credentials.Public(text) || credentials.Reference(text) {
 		return true
@@ -331,8 +332,8 @@ func isOpen(text string, encoded bool) bool {
 	return err == nil && (credentials.Public(string(decoded)) || credentials.Reference(string(decoded)))
 }
 
-// stringDataInput is the keys that a manifest of a Secret has in stringData. The API server merges them
-// into data, so that a request never has any.
+// stringDataInput returns the keys of stringData in a manifest. Requests have none, because the API server
+// merges stringData into data.
 func stringDataInput(r *decision.Request) map[string]any {
 	if r.Origin != decision.OriginManifest || r.Kind.GroupKind() != (schema.GroupKind{Kind: "Secret"}) {
 		return nil

@@ -1,6 +1,6 @@
-// Package rego reads the Rego library and evaluates it: a Catalog from the
-// policies' METADATA, a Program compiled from the policies that are bound, and the
-// violations and intents of one Request. Users' own policies are evaluated apart from the
-// library's, within a budget of steps and bytes (package sandbox). The package also runs Rego
-// tests and measures what they cover. Only this package and those below it import OPA.
+// Package rego loads Rego policies and evaluates them. A Catalog holds the policies with their METADATA; a
+// Program is compiled from the policies that are bound and returns the violations and intents of a Request.
+// Users' Policies are evaluated apart from the library, under a budget of steps and bytes (package sandbox).
+// The package also runs Rego tests and measures their coverage. Only this package and its subpackages import
+// OPA.
 package rego

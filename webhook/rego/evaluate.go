@@ -16,20 +16,19 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// Part says what of the policies a request needs.
+// Part selects which rules of the policies to evaluate.
 type Part int
 
 const (
-	// Both violations and intents.
+	// Both selects deny and inject.
 	Both Part = iota
-	// Deny is the violations alone.
+	// Deny selects violations only.
 	Deny
-	// Inject is the intents alone.
+	// Inject selects intents only.
 	Inject
 )
 
-// withoutValues drops the text of OPA's own errors: it may quote what a rule was
-// looking at, and that may be a Secret.
+// withoutValues drops the message of OPA's errors, which may quote values of a Secret.
 func withoutValues(err error) error {
 	if limit := new(sandbox.LimitError); errors.As(err, &limit) {
 		return limit
@@ -48,12 +47,11 @@ func withoutValues(err error) error {
 	return fault
 }
 
-// RuleError is returned when OPA cannot evaluate a rule. It leaves out OPA's own words, which may
-// quote the object.
+// RuleError is returned when OPA cannot evaluate a rule. It omits OPA's message, which may quote the object.
 type RuleError struct {
-	// Code is OPA's, as in eval_conflict_error.
+	// Code is OPA's error code, such as eval_conflict_error.
 	Code string
-	// File is empty if the place is not known.
+	// File is empty if the location is unknown.
 	File string
 	Row  int
 }
@@ -65,7 +63,7 @@ func (e *RuleError) Error() string {
 	return fmt.Sprintf("%s at %s:%d", e.Code, e.File, e.Row)
 }
 
-// EvaluationError says that one policy could not be evaluated.
+// EvaluationError is returned when one policy could not be evaluated.
 type EvaluationError struct {
 	Policy string
 	Err    error
@@ -76,8 +74,8 @@ func (e *EvaluationError) Error() string { return fmt.Sprintf("policy %s: %v", e
 // Unwrap returns the cause.
 func (e *EvaluationError) Unwrap() error { return e.Err }
 
-// FailureReason says why a policy could not decide an object, for whoever writes the object: in words
-// that follow "it", and without anything that a rule has put into them.
+// FailureReason returns why a policy could not decide an object, for the author of the object. The text
+// continues a sentence that begins with "it", and contains nothing that a rule produced.
 func FailureReason(err error) string {
 	var steps *sandbox.StepsError
 	var limit *sandbox.LimitError
@@ -99,39 +97,39 @@ func FailureReason(err error) string {
 
 var errNoResult = errors.New("the evaluation gave no result")
 
-func (p *Program) about(slot int, kind schema.GroupKind) bool {
-	return slices.Contains(p.slots[slot].policy.Kinds, kind)
+func (p *Program) about(instance int, kind schema.GroupKind) bool {
+	return slices.Contains(p.instances[instance].policy.Kinds, kind)
 }
 
-// Evaluate gives one result per slot, in their order. A policy that fails has an
-// *EvaluationError in its own result and does not touch the others'. The error is not
-// nil only where ctx ended before the policies did.
+// Evaluate returns one result per instance, in order. If a policy fails, its own result carries an *EvaluationError
+// and the other results are unaffected. Evaluate returns an error only if ctx ended before all policies were
+// evaluated.
 //
-// Users' Policies are evaluated after the library's, each within its budget: see sandbox.MaxSteps.
-func (p *Program) Evaluate(ctx context.Context, r *decision.Request, slots []int, part Part) ([]decision.Result, error) {
-	results := make([]decision.Result, len(slots))
+// Users' Policies are evaluated after the library, each within its budget: see sandbox.MaxSteps.
+func (p *Program) Evaluate(ctx context.Context, r *decision.Request, instances []int, part Part) ([]decision.Result, error) {
+	results := make([]decision.Result, len(instances))
 	kind := r.Kind.GroupKind()
-	rounds, users := p.rounds(slots, kind)
+	rounds, users := p.rounds(instances, kind)
 	if len(rounds) == 0 && !users {
 		return results, nil
 	}
 	input := newInput(r)
-	if p.readsCredentials(slots, kind) {
+	if p.readsCredentials(instances, kind) {
 		if found := credentialsInput(ctx, r); found != nil {
 			input["credentials"] = found
 		}
-		if ctx.Err() != nil { // what was found is not all there is
+		if ctx.Err() != nil { // the findings are incomplete
 			return nil, fmt.Errorf("looking for credentials: %w", context.Cause(ctx))
 		}
 	}
 	if len(rounds) > 0 {
-		e := &evaluation{unit: p.library, indexing: p.indexing, slots: p.slots, request: r, input: input, part: part, coverage: p.coverage}
+		e := &evaluation{unit: p.library, indexing: p.indexing, instances: p.instances, request: r, input: input, part: part, coverage: p.coverage}
 		cancel := newCounter()
 		e.cancel = cancel
 		stop := context.AfterFunc(ctx, cancel.Cancel)
 		defer stop()
 		for _, round := range rounds {
-			e.round(ctx, p.library.entries[kind].pick(part), slots, round, results)
+			e.round(ctx, p.library.entries[kind].pick(part), instances, round, results)
 			if ctx.Err() != nil {
 				return nil, fmt.Errorf("evaluating policies: %w", context.Cause(ctx))
 			}
@@ -141,7 +139,7 @@ func (p *Program) Evaluate(ctx context.Context, r *decision.Request, slots []int
 		}
 	}
 	if users {
-		if err := p.evaluateUsers(ctx, r, input, slots, part, results); err != nil {
+		if err := p.evaluateUsers(ctx, r, input, instances, part, results); err != nil {
 			return nil, fmt.Errorf("evaluating policies: %w", err)
 		}
 	}
@@ -151,11 +149,11 @@ func (p *Program) Evaluate(ctx context.Context, r *decision.Request, slots []int
 	return results, nil
 }
 
-// readsCredentials reports whether one of the slots needs what the scanner finds: looking for it is most of
-// the work for a large object.
-func (p *Program) readsCredentials(slots []int, kind schema.GroupKind) bool {
-	return slices.ContainsFunc(slots, func(slot int) bool {
-		return p.slots[slot].policy.readsCredentials && p.about(slot, kind)
+// readsCredentials reports whether one of the instances needs the credential scanner, which takes most of the time
+// for a large object.
+func (p *Program) readsCredentials(instances []int, kind schema.GroupKind) bool {
+	return slices.ContainsFunc(instances, func(instance int) bool {
+		return p.instances[instance].policy.readsCredentials && p.about(instance, kind)
 	})
 }
 
@@ -170,76 +168,76 @@ func (e *entry) pick(part Part) *query {
 	return e.both
 }
 
-// rounds splits the library's slots so that no policy stands twice in one: parameters are found
-// by policy id, so each further set of parameters takes one more evaluation. users reports
-// whether any of the slots is a user's Policy.
-func (p *Program) rounds(slots []int, kind schema.GroupKind) (rounds [][]int, users bool) {
-	for position, slot := range slots {
-		if !p.about(slot, kind) {
+// rounds divides the library's instances so that no round has a policy twice. Parameters are looked up by policy
+// id, so each further set of parameters of a policy needs a round of its own. users reports whether any of the
+// instances is a user's Policy.
+func (p *Program) rounds(instances []int, kind schema.GroupKind) (rounds [][]int, users bool) {
+	for position, instance := range instances {
+		if !p.about(instance, kind) {
 			continue
 		}
-		if p.slots[slot].policy.User {
+		if p.instances[instance].policy.User {
 			users = true
 			continue
 		}
 		placed := false
 		for i := range rounds {
-			if !p.contains(slots, rounds[i], p.slots[slot].policy) {
+			if !p.contains(instances, rounds[i], p.instances[instance].policy) {
 				rounds[i] = append(rounds[i], position)
 				placed = true
 				break
 			}
 		}
 		if !placed {
-			rounds = append(rounds, append(make([]int, 0, len(slots)), position))
+			rounds = append(rounds, append(make([]int, 0, len(instances)), position))
 		}
 	}
 	return rounds, users
 }
 
-func (p *Program) contains(slots, round []int, policy *Policy) bool {
+func (p *Program) contains(instances, round []int, policy *Policy) bool {
 	for _, position := range round {
-		if p.slots[slots[position]].policy == policy {
+		if p.instances[instances[position]].policy == policy {
 			return true
 		}
 	}
 	return false
 }
 
-// evaluation is what the rounds of one request share.
+// evaluation is the state that the rounds of one request share.
 type evaluation struct {
-	unit     *unit
-	indexing bool
-	slots    []slot
-	request  *decision.Request
-	input    map[string]any
-	part     Part
-	cancel   topdown.Cancel
+	unit      *unit
+	indexing  bool
+	instances []instance
+	request   *decision.Request
+	input     map[string]any
+	part      Part
+	cancel    topdown.Cancel
 	// meter is nil for the library.
 	meter    *sandbox.Meter
 	coverage *Coverage
 }
 
-func (e *evaluation) round(ctx context.Context, q *query, slots, round []int, results []decision.Result) {
+func (e *evaluation) round(ctx context.Context, q *query, instances, round []int, results []decision.Result) {
 	if q == nil {
 		return
 	}
-	bound := make([]*slot, 0, len(round))
+	bound := make([]*instance, 0, len(round))
 	for _, position := range round {
-		bound = append(bound, &e.slots[slots[position]])
+		bound = append(bound, &e.instances[instances[position]])
 	}
 	input := e.withBatch(bound)
 	answer, err := e.run(ctx, q, input)
 	for _, position := range round {
-		slot := &e.slots[slots[position]]
-		var own error // of this policy only; the next one may be fine
+		instance := &e.instances[instances[position]]
+		var own error // of this policy only; the others may still succeed
 		if err == nil {
-			if results[position], own = answer.of(slot, e.part, e.request); own == nil {
+			if results[position], own = answer.of(instance, e.part, e.request); own == nil {
 				continue
 			}
 		}
-		if results[position], own = e.evaluateAlone(ctx, slot, input); own != nil {
-			results[position] = failed(slot.policy, own)
+		if results[position], own = e.evaluateAlone(ctx, instance, input); own != nil {
+			results[position] = failed(instance.policy, own)
 		}
 	}
 }
@@ -248,10 +246,9 @@ func failed(policy *Policy, err error) decision.Result {
 	return decision.Result{Err: &EvaluationError{Policy: policy.ID, Err: withoutValues(err)}}
 }
 
-// evaluateAlone finds out what one policy says, or what is wrong with it, after a
-// query for several has failed: in OPA a conflict in one fails the whole query, and a
-// failing built-in is silence.
-func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, input *ast.Term) (decision.Result, error) {
+// evaluateAlone evaluates a single policy after a query for several has failed. OPA fails the whole query if
+// one policy has a conflict, and hides failing built-ins, so only this identifies the culprit.
+func (e *evaluation) evaluateAlone(ctx context.Context, s *instance, input *ast.Term) (decision.Result, error) {
 	answer, err := e.run(ctx, e.unit.alone[s.policy.ID].both, input)
 	if err != nil {
 		return decision.Result{}, err
@@ -259,24 +256,24 @@ func (e *evaluation) evaluateAlone(ctx context.Context, s *slot, input *ast.Term
 	return answer.alone(s, e.part, e.request)
 }
 
-// withBatch returns the input of one round, with each policy's parameters under its id: see
+// withBatch returns the input of one round, which holds each policy's parameters under its id: see
 // batchParameters.
-func (e *evaluation) withBatch(slots []*slot) *ast.Term {
-	parameters := make([][2]*ast.Term, 0, len(slots))
-	for _, slot := range slots {
-		parameters = append(parameters, [2]*ast.Term{slot.id, slot.parameters})
+func (e *evaluation) withBatch(instances []*instance) *ast.Term {
+	parameters := make([][2]*ast.Term, 0, len(instances))
+	for _, instance := range instances {
+		parameters = append(parameters, [2]*ast.Term{instance.id, instance.parameters})
 	}
 	return e.withParameters(ast.NewObject(parameters...))
 }
 
-// withParameters returns the input with these parameters. Evaluations follow one another, so they
-// share all of it but the parameters.
+// withParameters returns the input with the given parameters. The input is reused, which is safe because
+// evaluations run one after another.
 func (e *evaluation) withParameters(parameters ast.Value) *ast.Term {
 	e.input["parameters"] = parameters
 	return ast.NewTerm(ast.LazyObject(e.input))
 }
 
-// answer is what a query bound.
+// answer holds the variables that a query bound.
 type answer struct {
 	deny, inject ast.Value
 }

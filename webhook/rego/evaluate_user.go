@@ -11,32 +11,33 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// userRun evaluates users' Policies for one request.
+// userRun evaluates the users' Policies of one request.
 type userRun struct {
 	program *Program
 	request *decision.Request
 	input   map[string]any
 	size    int
-	// credentials is what the scanner finds, apart: only what reads it is charged for it.
+	// credentials is the scanner's output. It is kept apart from the input so that only Policies that read it
+	// are charged for it.
 	credentials     map[string]any
 	credentialsSize int
 	budget          *sandbox.Budget
 }
 
-// evaluateUsers fills in the results of users' Policies. Each is evaluated alone, its deny and
-// its inject rules apart, under a budget of its own: what it costs and whether it fails does
-// not depend on which other Policies are bound.
+// evaluateUsers adds the results of users' Policies. Each Policy is evaluated alone, deny and inject
+// separately, under its own budget, so its cost and its success do not depend on which other Policies are
+// bound.
 //
-// The error is not nil when ctx ended, or is about to, although the object is an ordinary one. One
-// that is expensive gets a result instead: its writer must not get past the Policy by
-// overstraining it.
-func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input map[string]any, slots []int, part Part, results []decision.Result) error {
+// The error is not nil if ctx ended, or is about to, while the object was cheap to evaluate. If the object is
+// expensive, the Policy gets a failed result instead, or authors could evade a Policy by writing objects that
+// exhaust it.
+func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input map[string]any, instances []int, part Part, results []decision.Result) error {
 	ctx, cancel := sandbox.Deadline(ctx)
 	defer cancel()
 	u := &userRun{program: p, request: r, budget: sandbox.NewBudget(p.turns)}
 	kind := r.Kind.GroupKind()
-	for position, index := range slots {
-		s := &p.slots[index]
+	for position, index := range instances {
+		s := &p.instances[index]
 		if !s.policy.User || !p.about(index, kind) {
 			continue
 		}
@@ -58,8 +59,8 @@ func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input 
 	return nil
 }
 
-// convert prepares the input. What the scanner finds is kept apart, because it is in the input only if some
-// policy reads it: what a Policy costs must not depend on the others.
+// convert prepares the input. It keeps the scanner's output apart, because including it for one Policy would
+// change the cost of all others.
 func (u *userRun) convert(input map[string]any) {
 	found, scanned := input["credentials"]
 	rest := maps.Clone(input)
@@ -70,7 +71,7 @@ func (u *userRun) convert(input map[string]any) {
 	}
 }
 
-// inputFor is what a Policy sees, and its size.
+// inputFor returns the input of a Policy and its size.
 func (u *userRun) inputFor(policy *Policy) (input map[string]any, size int) {
 	if !policy.readsCredentials || u.credentials == nil {
 		return u.input, u.size
@@ -80,14 +81,14 @@ func (u *userRun) inputFor(policy *Policy) (input map[string]any, size int) {
 	return input, u.size + u.credentialsSize
 }
 
-// strict converts an input for OPA at once, and returns its size. What OPA converts lazily it
-// converts for each Policy anew, and compares whole even with itself.
+// strict converts an input to OPA's values, and returns its size. OPA would convert the input lazily, but then
+// again for each Policy, and compares such values in full even with themselves.
 func strict(input map[string]any) (converted map[string]any, size int) {
 	converted = make(map[string]any, len(input))
 	all := make([]*ast.Term, 0, len(input))
 	for name, value := range input {
 		if name == "parameters" {
-			continue // of others
+			continue // keys of other parts
 		}
 		term := ast.NewTerm(ast.MustInterfaceToValue(value))
 		converted[name] = term.Value
@@ -96,14 +97,14 @@ func strict(input map[string]any) (converted map[string]any, size int) {
 	return converted, sandbox.SizeOf(all...)
 }
 
-func (u *userRun) evaluate(ctx context.Context, s *slot, part Part) (decision.Result, error) {
+func (u *userRun) evaluate(ctx context.Context, s *instance, part Part) (decision.Result, error) {
 	unit, err := s.policy.own.compile()
 	if err != nil {
 		return decision.Result{}, err
 	}
 	input, size := u.inputFor(s.policy)
 	e := &evaluation{
-		unit: unit, indexing: u.program.indexing, slots: u.program.slots,
+		unit: unit, indexing: u.program.indexing, instances: u.program.instances,
 		request: u.request, input: input, coverage: u.program.coverage,
 	}
 	var result decision.Result
@@ -125,7 +126,7 @@ func (u *userRun) evaluate(ctx context.Context, s *slot, part Part) (decision.Re
 }
 
 // within evaluates one part of a Policy within its budget.
-func (u *userRun) within(ctx context.Context, e *evaluation, s *slot, part Part, size int) (result decision.Result, err error) {
+func (u *userRun) within(ctx context.Context, e *evaluation, s *instance, part Part, size int) (result decision.Result, err error) {
 	steps, err := u.budget.Run(ctx, e.unit.code, size, func(m *sandbox.Meter) error {
 		e.part, e.cancel, e.meter = part, m, m
 		answer, err := e.run(ctx, e.unit.alone[s.policy.ID].pick(part), e.withParameters(s.parameters.Value))

@@ -6,26 +6,25 @@ import (
 )
 
 const (
-	// maxExpanded is how much the texts of one container may grow by with whole values. The
-	// kubelet has no limit.
+	// maxExpanded limits how much the texts of one container may grow when whole values are inserted. The
+	// kubelet has no such limit.
 	maxExpanded = 64 << 10
-	// shortened is what is taken of each value after that: enough to tell a credential, and
-	// little enough for any number of references.
+	// shortened is the number of bytes inserted per value beyond maxExpanded: enough to recognize a credential,
+	// and small enough for any number of references.
 	shortened = 64
 )
 
-// expander expands $(VAR) as the kubelet does, as far as the values stand in the container
-// itself.
+// expander expands $(VAR) as the kubelet does, using only values that the container itself defines.
 type expander struct {
 	values map[string]string
 	left   int
 }
 
-// expandedInput is, by list and index, every text of a container that has another value
-// once its references are resolved. It is nil where there is none.
+// expandedInput returns, by list and index, the texts of a container that change when references are resolved,
+// or nil if there are none.
 //
-// An env entry sees those before it, and never what envFrom brings; command and args see
-// all. A value that comes from elsewhere stays a reference.
+// As in the kubelet, an env entry may refer only to earlier ones and not to envFrom, while command and args may
+// refer to all. References to values defined elsewhere are kept.
 func expandedInput(spec map[string]any) map[string]any {
 	if !hasReference(spec) {
 		return nil
@@ -83,8 +82,7 @@ func hasReference(spec map[string]any) bool {
 	return false
 }
 
-// expand replaces references whose value is known. $$ is an escape for $; anything else
-// after a $ stays.
+// expand replaces references whose value is known. $$ is an escaped $; any other $ is kept.
 func (e *expander) expand(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -98,7 +96,7 @@ func (e *expander) expand(text string) string {
 			b.WriteByte('$')
 		case '(':
 			end := strings.IndexByte(text[i:], ')')
-			if end < 0 { // nor is there a reference further on
+			if end < 0 { // no closing parenthesis: no further reference either
 				b.WriteString("$" + text[i:])
 				return b.String()
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The texts are those that the kubelet makes, as far as the values are there.
+// The expected texts are those that the kubelet produces when the values are known.
 func TestExpandedInput(t *testing.T) {
 	entry := func(name, value string) any { return map[string]any{"name": name, "value": value} }
 	elsewhere := map[string]any{"name": "S", "valueFrom": map[string]any{"secretKeyRef": map[string]any{}}}
@@ -32,8 +32,7 @@ func TestExpandedInput(t *testing.T) {
 	}
 }
 
-// Values that double and double again grow no further at some point, and hide no credential
-// behind them.
+// Values that keep doubling stop growing at some point, and do not hide a credential behind them.
 func TestExpansionIsBounded(t *testing.T) {
 	env := []any{
 		map[string]any{"name": "P", "value": "only-an-example"}, map[string]any{"name": "X0", "value": strings.Repeat("x", 1000)},

@@ -13,7 +13,7 @@ func (p *Program) Counting(report func(policy string, steps int)) *Program {
 	return &counting
 }
 
-// Detectors returns which detectors find something in an object, and whether that is only likely.
+// Detectors returns the detectors that find something in an object, and whether the finding is only likely.
 func Detectors(r *decision.Request) map[string]bool {
 	all := map[string]bool{}
 	found, _ := credentialsInput(context.Background(), r)["found"].(map[string]any)

@@ -10,7 +10,7 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// Codes of a SourceError that are ours. All others are OPA's, as in rego_type_error.
+// Codes of a SourceError that Taffrail defines. All others are OPA's, such as rego_type_error.
 const (
 	CodeName      = "policy_name_error"
 	CodeSize      = sandbox.CodeSize
@@ -20,11 +20,11 @@ const (
 	CodeNegation  = "policy_negation_error"
 )
 
-// SourceError is one fault in the Rego of a policy.
+// SourceError reports one fault in the Rego of a policy.
 type SourceError struct {
 	// File is a path of the library, or Policy/<name>.
 	File string
-	// Row is 0 where the fault has no line of its own.
+	// Row is 0 if the fault is not on a particular line.
 	Row    int
 	Code   string
 	Reason string
@@ -38,8 +38,8 @@ func (e *SourceError) Error() string {
 	return fmt.Sprintf("%s: %s: %s", place, e.Code, e.Reason)
 }
 
-// sourceErrors takes the errors of OPA's parser and compiler apart, each a *SourceError.
-// Other errors it returns as they are.
+// sourceErrors converts each error of OPA's parser and compiler to a *SourceError. It returns other errors
+// unchanged.
 func sourceErrors(err error) error {
 	var list ast.Errors
 	var one *ast.Error

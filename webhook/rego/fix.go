@@ -9,9 +9,9 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// newFix reads the JSON Patch that a finding proposes for the object as its writer has
-// it. Policies see API defaults that are not written there, so a fix may add to a parent
-// that is missing: the operations that create it are put in front.
+// newFix reads the JSON Patch that a finding proposes for the object as it was written. Policies see API
+// defaults that the object does not contain, so a fix may add a field to a missing parent: operations that
+// create the parents are prepended.
 func newFix(value ast.Value, original map[string]any) ([]decision.PatchOperation, error) {
 	plain, err := ast.JSON(value)
 	if err != nil {
@@ -40,8 +40,8 @@ func newFix(value ast.Value, original map[string]any) ([]decision.PatchOperation
 	return fix, nil
 }
 
-// missingParents creates the members on the way to a pointer that are missing or null.
-// Nothing is created inside a list, where a missing element would move others.
+// missingParents returns operations that create the missing or null members on the way to a pointer. It never
+// creates list elements, which would shift the others.
 func missingParents(object map[string]any, pointer decision.Pointer, created map[decision.Pointer]bool) []decision.PatchOperation {
 	var operations []decision.PatchOperation
 	segments := pointer.Segments()

@@ -11,10 +11,9 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// newInput is the document that policies see as input, without the parameters; its
-// fields are described in policies/AUTHORING.md. It stays made of Go maps: OPA
-// converts of them only what the rules reach for. That is also why the containers are
-// an object keyed by path and not an array, which OPA converts whole.
+// newInput returns the input document of policies, without parameters; policies/AUTHORING.md describes its
+// fields. It consists of Go maps because OPA converts only those members that rules access. For the same reason
+// containers are an object keyed by path: OPA would convert an array as a whole.
 func newInput(r *decision.Request) map[string]any {
 	input := map[string]any{
 		"origin":      string(r.Origin),
@@ -159,7 +158,7 @@ func shortagesInput(shortages []decision.Shortage) []any {
 	return all
 }
 
-// withExcess adds a decimal number as it is, and nothing where there is none.
+// withExcess adds a decimal number to fields, unless it is empty.
 func withExcess(excess string, fields map[string]any) map[string]any {
 	if excess != "" {
 		fields["excess"] = json.Number(excess)
@@ -198,10 +197,9 @@ func containersInput(w *decision.Workload) map[string]any {
 	return containers
 }
 
-// gapsInput is the index by field of the containers that lack a value, so that an
-// object which lacks nothing costs a policy one look per field. A limit of the Pod as a
-// whole counts as its request too: the API server makes the one from the other, but
-// only after admission.
+// gapsInput indexes the containers that lack a value by field, so that a complete object costs a policy one
+// lookup per field. A limit of the whole Pod also counts as its request, because the API server derives the
+// request from it after admission.
 func gapsInput(w *decision.Workload) map[string]any {
 	gaps := map[string]any{}
 	if w == nil {
@@ -244,8 +242,7 @@ func resourcesInput(resources corev1.ResourceRequirements) map[string]any {
 	return map[string]any{"requests": amounts(resources.Requests), "limits": amounts(resources.Limits)}
 }
 
-// amounts gives CPU in millicores and everything else in its own unit, rounded up as
-// Kubernetes does.
+// amounts returns CPU in millicores and all other resources in their own unit, rounded up as Kubernetes does.
 func amounts(list corev1.ResourceList) map[string]any {
 	numbers := make(map[string]any, len(list))
 	for name, quantity := range list {
@@ -254,7 +251,7 @@ func amounts(list corev1.ResourceList) map[string]any {
 		if name == corev1.ResourceCPU {
 			unit, largest = resource.Milli, math.MaxInt64/1000
 		}
-		switch { // past what an int64 holds, Quantity answers with 0 or with the wrong sign
+		switch { // Quantity returns 0 or the wrong sign for values beyond int64
 		case quantity.CmpInt64(largest) > 0:
 			numbers[string(name)] = int64(math.MaxInt64)
 		case quantity.CmpInt64(-largest) < 0:

@@ -28,7 +28,7 @@ func quantities(text string) corev1.ResourceList {
 	return list
 }
 
-// All that is known of a request stands in the input, under the names that AUTHORING.md gives it.
+// Everything known about a request is part of the input, under the names in AUTHORING.md.
 func TestTheInputIsWhatIsKnown(t *testing.T) {
 	fast := "fast"
 	r := &decision.Request{
@@ -126,7 +126,7 @@ func TestTheInputIsWhatIsKnown(t *testing.T) {
 	}
 }
 
-// A container lacks what neither it nor its Pod sets to more than nothing.
+// A container lacks a value unless it or its Pod sets it to more than zero.
 func TestWhatContainersLack(t *testing.T) {
 	for name, c := range map[string]struct {
 		pod, container string // as requests|limits
@@ -158,7 +158,8 @@ func TestWhatContainersLack(t *testing.T) {
 	}
 }
 
-// Every place of an object that may hold a credential is looked at, and is named as people know it.
+// Every part of an object that may hold a credential is scanned, and reported under the name that people use
+// for it.
 func TestPlacesOfCredentials(t *testing.T) {
 	key := "AKIA" + "IOSFODNN7ZZZZZZZ"
 	text := func(value string) string { return strings.ReplaceAll(value, "KEY", key) }
@@ -217,7 +218,7 @@ func TestPlacesOfCredentials(t *testing.T) {
 		t.Error(diff)
 	}
 	if strings.Contains(fmt.Sprint(input), key) || strings.Contains(fmt.Sprint(input), "hunter2") {
-		t.Error("a value stands in the input")
+		t.Error("the input contains a value")
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
@@ -226,8 +227,8 @@ func TestPlacesOfCredentials(t *testing.T) {
 	}
 }
 
-// A ConfigMap's texts are looked at decoded, and one of several lines as the file that it is.
-// Of a Secret, only what is for everybody is told.
+// The texts of a ConfigMap are scanned decoded, and texts of several lines are scanned as files. Of a Secret,
+// only public values are reported.
 func TestPlacesOfConfigMapsAndSecrets(t *testing.T) {
 	key := "AKIA" + "IOSFODNN7ZZZZZZZ"
 	encoded := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }

@@ -23,7 +23,7 @@ func TestQuantitiesReachPoliciesAsNumbers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := rego.Compile(catalog, []rego.Slot{{Policy: "a-policy", Parameters: map[string]any{}}})
+	p, err := rego.Compile(catalog, []rego.Instance{{Policy: "a-policy", Parameters: map[string]any{}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,11 +11,10 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// completeKinds adds the kinds whose templates a policy's kinds are made from: a policy
-// that names Pod is about every Pod, and most Pods are made from a template that was
-// decided long before, or not at all. It adds none where the rules would see nothing in
-// a template (inputReads), and none where METADATA says complete_kinds: false. A policy
-// that names only kinds that nothing makes, such as Deployment, stays as it is.
+// completeKinds adds the kinds whose templates produce the policy's kinds. A policy that names Pod covers every
+// Pod, but most Pods are created from templates that would otherwise never be decided. It adds nothing if the
+// rules cannot work on a template (inputReads), if METADATA sets complete_kinds to false, or if nothing creates
+// the policy's kinds, as with Deployment.
 func (p *Policy) completeKinds(reads *inputReads) {
 	p.readsPods = reads.pods
 	if p.asWritten || !reads.pods || reads.other {
@@ -31,11 +30,11 @@ func (p *Policy) completeKinds(reads *inputReads) {
 	}
 }
 
-// missing are the kinds that carry the templates of a kind and are not among kinds.
+// missing returns the kinds that carry templates of kind and are not in kinds.
 func missing(kind schema.GroupKind, kinds []schema.GroupKind) (absent []schema.GroupKind) {
 	for _, controller := range decision.Controllers(kind) {
 		if controller.Updates {
-			continue // what the template was restored from is not what the policy is about
+			continue // the policy is not about revisions themselves
 		}
 		for _, from := range controller.From {
 			if !slices.Contains(kinds, from) && !slices.Contains(absent, from) {
@@ -46,21 +45,21 @@ func missing(kind schema.GroupKind, kinds []schema.GroupKind) (absent []schema.G
 	return absent
 }
 
-// Uncovered is a kind of which not every object is decided by its template.
+// Uncovered is a kind whose objects are not all covered by a decision on their template.
 type Uncovered struct {
 	Kind schema.GroupKind
-	// From are the kinds that it is made from and that the policy is not about. Objects that
-	// a built-in controller makes from them are decided when they are created.
+	// From lists the kinds that it is created from and that the policy does not cover. Objects that a built-in
+	// controller creates from those kinds are decided when they are created.
 	From []schema.GroupKind
 }
 
-// Warning says what that means, in a line.
+// Warning returns a one-line explanation of the consequence.
 func (u *Uncovered) Warning() string {
 	return fmt.Sprintf("a %s made from %s is decided only when it is created", u.Kind, KindList(u.From))
 }
 
-// Uncovered returns the policy's kinds that built-in controllers make from kinds which the
-// policy is not about, in the order of METADATA.
+// Uncovered returns those of the policy's kinds that built-in controllers create from kinds outside the policy,
+// in the order of METADATA.
 func (p *Policy) Uncovered() (all []Uncovered) {
 	for _, kind := range p.Kinds {
 		if from := missing(kind, p.Kinds); len(from) > 0 {
@@ -70,9 +69,8 @@ func (p *Policy) Uncovered() (all []Uncovered) {
 	return all
 }
 
-// Undecided returns the kinds with Pods that a policy about Pods does not cover: its requirements do
-// not apply to them. It is empty for a policy that covers Pods themselves, and for one that is not
-// about Pods.
+// Undecided returns the kinds with Pod templates that a policy about Pods does not cover, and to which its
+// requirements therefore do not apply. It is empty if the policy covers Pods themselves or is not about Pods.
 func (p *Policy) Undecided() (kinds []schema.GroupKind) {
 	if !p.readsPods || slices.Contains(p.Kinds, schema.GroupKind{Kind: "Pod"}) {
 		return nil
@@ -85,15 +83,13 @@ func (p *Policy) Undecided() (kinds []schema.GroupKind) {
 	return kinds
 }
 
-// inputReads is what modules read of the input. Rules see a Pod and the Pod in a template
-// alike if they read what is the same for both, and nothing that tells one from the other or
-// is the object's own.
+// inputReads describes which parts of the input a module reads. Rules work the same on a Pod and on a Pod
+// template if they read only what both have in common.
 type inputReads struct {
-	// pods is true if they read the Pod of a workload. other is true if they read anything
-	// that is not the same for a Pod and a template, or may do so: what cannot be seen in the
-	// text counts.
+	// pods reports whether the rules read the Pod of a workload. other reports whether they may read anything
+	// that differs between a Pod and a template. It is true whenever the source does not rule that out.
 	pods, other bool
-	// credentials is true if they read input.credentials, or may do so.
+	// credentials reports whether the rules may read input.credentials.
 	credentials bool
 }
 
@@ -109,7 +105,7 @@ func (reads *inputReads) visit(node any) bool {
 	switch node := node.(type) {
 	case *ast.Annotations, *ast.Package:
 		return true
-	case *ast.Head: // OPA's visitors leave its reference out
+	case *ast.Head: // OPA's visitors skip the reference of a head
 		for _, term := range node.Reference[1:] {
 			ast.NewGenericVisitor(reads.visit).Walk(term)
 		}
@@ -128,7 +124,8 @@ func (reads *inputReads) visit(node any) bool {
 			whole := value.Equal(ast.InputRootDocument.Value)
 			reads.other, reads.credentials = reads.other || whole, reads.credentials || whole
 		case ast.String:
-			// workload.template tells a template from a Pod, under whichever name the workload goes.
+			// workload.template distinguishes a template from a Pod, even if the workload is accessed through
+			// another name.
 			reads.other = reads.other || value == "template"
 		}
 	}
@@ -158,7 +155,7 @@ func (reads *inputReads) reference(ref ast.Ref) {
 	}
 }
 
-// constantAt is a constant part of a reference, "" where it has none there.
+// constantAt returns the constant part of a reference at an index, or "" if there is none.
 func constantAt(ref ast.Ref, at int) string {
 	if at >= len(ref) {
 		return ""
@@ -167,9 +164,8 @@ func constantAt(ref ast.Ref, at int) string {
 	return string(name)
 }
 
-// KindNotes says in sentences what of the kinds that a policy's objects are made from is
-// decided otherwise than METADATA lets expect. covered is false if not every object
-// of its kinds is decided by its template.
+// KindNotes explains, a sentence each, where the kinds that are decided differ from what METADATA suggests.
+// covered is false if some objects of the policy's kinds are not covered by a decision on their template.
 func (p *Policy) KindNotes() (notes []string, covered bool) {
 	covered = true
 	if len(p.Completed) > 0 {
@@ -187,7 +183,7 @@ func (p *Policy) KindNotes() (notes []string, covered bool) {
 	return notes, covered
 }
 
-// KindList writes kinds as METADATA does.
+// KindList formats kinds as METADATA does.
 func KindList(kinds []schema.GroupKind) string {
 	names := make([]string, len(kinds))
 	for i, kind := range kinds {

@@ -37,8 +37,8 @@ func braced(rules string) string {
 	return "\n" + head + " if {\n\t" + strings.Join(lines[:end], "") + "\n}\n" + strings.Join(lines[end:], "")
 }
 
-// A policy that names Pod is about every kind that Pods are made from, as far as its rules
-// see the Pod in a template. Otherwise the Pods that such a kind makes are decided.
+// A policy that names Pod covers every kind that creates Pods, if its rules work on the Pod in a template. If
+// they do not, the Pods that such a kind creates are decided themselves.
 func TestKindsAreCompletedWhereTheRulesReadTemplates(t *testing.T) {
 	library, err := rego.Load(policies.FS)
 	if err != nil {
@@ -112,8 +112,8 @@ func TestKindsAreCompletedWhereTheRulesReadTemplates(t *testing.T) {
 	}
 }
 
-// What a policy demands of some kinds that carry Pods, nobody has to keep in the others. That is
-// told, and not changed: only its author knows whether it is meant.
+// If a policy names only some of the kinds that carry Pods, the others do not have to satisfy it. That is
+// reported, and not changed, because only the author knows whether it is intended.
 func TestKindsThatAreLeftOutAreNamed(t *testing.T) {
 	catalog := userLibrary(t)
 	found := `deny contains {"msg": "m", "path": "p"} if `
@@ -137,8 +137,8 @@ func TestKindsThatAreLeftOutAreNamed(t *testing.T) {
 	}
 }
 
-// The library names its kinds in full. no-bare-pod is about Pods that no controller owns, of
-// which controllers create none.
+// The library names its kinds in full. no-bare-pod is about Pods without an owner, which controllers never
+// create.
 func TestTheLibraryCoversEveryKindThatPodsAreMadeFrom(t *testing.T) {
 	library, err := rego.Load(policies.FS)
 	if err != nil {

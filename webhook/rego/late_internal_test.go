@@ -25,7 +25,7 @@ func userProgram(t *testing.T, rule string) (*Program, *decision.Request) {
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	p, err := Compile(catalog, []Slot{{Policy: "p", Parameters: map[string]any{}}})
+	p, err := Compile(catalog, []Instance{{Policy: "p", Parameters: map[string]any{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func userProgram(t *testing.T, rule string) (*Program, *decision.Request) {
 }
 
 const (
-	// tooLarge fails at once, and expensive when it has taken many steps.
+	// tooLarge fails immediately, expensive only after many steps.
 	tooLarge  = `deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, 1000000000)) == 7`
 	expensive = `deny contains {"msg": "m", "path": "p"} if {
 	count([x | some x in numbers.range(1, 9999); some y in [1, 2, 3]; x * y == -1]) == 0
@@ -44,13 +44,13 @@ const (
 }`
 )
 
-// An object that has taken most of the time of its request gets past no Policy by it: the
-// Policy could not decide it. If it is an ordinary one, the request is what has failed.
+// An object that uses up most of the time of its request does not get past a Policy: the Policy fails to decide
+// it. If the object is an ordinary one, the request fails instead.
 func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 	ended := errors.New("the caller has hung up")
 
 	program, r := userProgram(t, expensive)
-	program.turns = make(sandbox.Turns) // the test gives the turn, and takes it back
+	program.turns = make(sandbox.Turns) // the test hands out the turn and takes it back
 	ctx, end := context.WithCancelCause(t.Context())
 	go func() {
 		<-program.turns
@@ -78,7 +78,7 @@ func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 	}
 }
 
-// The message for each reason why a Policy fails quotes nothing of the object.
+// The message for each reason why a Policy fails quotes nothing from the object.
 func TestFailuresAreToldInWordsOfOurOwn(t *testing.T) {
 	for want, err := range map[string]error{
 		"used more than 250,000 steps": &sandbox.StepsError{Used: sandbox.MaxSteps + 1, Limit: sandbox.MaxSteps},
@@ -97,7 +97,7 @@ func TestFailuresAreToldInWordsOfOurOwn(t *testing.T) {
 	}
 }
 
-// A user's Policy says nothing of kinds that it is not about, whatever others are about.
+// A user's Policy reports nothing about kinds that it does not cover, even if others cover them.
 func TestPoliciesSayNothingOfOtherKinds(t *testing.T) {
 	library, err := Load(fstest.MapFS{})
 	if err != nil {
@@ -111,7 +111,7 @@ func TestPoliciesSayNothingOfOtherKinds(t *testing.T) {
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	program, err := Compile(catalog, []Slot{{Policy: "a", Parameters: map[string]any{}}, {Policy: "b", Parameters: map[string]any{}}, {Policy: "c", Parameters: map[string]any{}}})
+	program, err := Compile(catalog, []Instance{{Policy: "a", Parameters: map[string]any{}}, {Policy: "b", Parameters: map[string]any{}}, {Policy: "c", Parameters: map[string]any{}}})
 	if err != nil {
 		t.Fatal(err)
 	}

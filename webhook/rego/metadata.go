@@ -15,9 +15,9 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// MetadataError says what is wrong with a policy's METADATA.
+// MetadataError reports a fault in a policy's METADATA.
 type MetadataError struct {
-	// File and Row of the METADATA comment; Row is 0 where there is none.
+	// File and Row locate the METADATA comment; Row is 0 if there is none.
 	File   string
 	Row    int
 	Field  string
@@ -32,9 +32,8 @@ func (e *MetadataError) Error() string {
 	return fmt.Sprintf("%s: METADATA %s: %s", place, e.Field, e.Reason)
 }
 
-// newPolicy reads the METADATA of a policy's package. The error names everything that
-// is wrong with it, each a *MetadataError, in the order of AUTHORING.md. For a user's own
-// policy no chapter asks, and nothing binds it by default.
+// newPolicy reads the METADATA of a policy's package. The error joins a *MetadataError for each fault, in the
+// order of AUTHORING.md. Users' Policies need no section and have no default Guardrail.
 func newPolicy(module *ast.Module, file string, user bool) (*Policy, error) {
 	annotations := packageAnnotations(module)
 	if annotations == nil {
@@ -72,8 +71,8 @@ var (
 	severities = []string{string(decision.SeverityLow), string(decision.SeverityMedium), string(decision.SeverityHigh), string(decision.SeverityCritical)}
 	guardrails = []string{string(GuardrailChapter), string(GuardrailRestricted)}
 
-	// builtinKinds are those of the groups where every kind is Kubernetes' own. In any
-	// other group a kind may be a custom resource.
+	// builtinKinds lists the kinds of the groups that contain only built-in kinds. Any other group may contain
+	// custom resources.
 	builtinKinds = map[string][]string{
 		"": {
 			"Binding", "ConfigMap", "Endpoints", "Event", "LimitRange", "Namespace", "Node", "PersistentVolume", "PersistentVolumeClaim",
@@ -84,14 +83,13 @@ var (
 	}
 )
 
-// metadataReader reads the part of METADATA that is Taffrail's own, and gathers what is
-// wrong with it. It asks of each value what it is in YAML: a JSON decoder speaks to
-// those who know Go.
+// metadataReader reads the fields of METADATA that Taffrail defines, and collects the errors. It checks values
+// one by one because the errors of a JSON decoder are about Go types, which Policy authors do not know.
 type metadataReader struct {
 	file   string
 	row    int
 	custom map[string]any
-	known  []string // the fields that were asked for
+	known  []string // the fields that were looked up
 	errs   []error
 }
 
@@ -99,7 +97,7 @@ func (r *metadataReader) fail(field, format string, args ...any) {
 	r.errs = append(r.errs, &MetadataError{File: r.file, Row: r.row, Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 
-// read takes the values over with JSON's types, which are those of parameters.
+// read converts the values to JSON's types, which parameters use.
 func (r *metadataReader) read(custom map[string]any) error {
 	text, err := json.Marshal(custom)
 	if err == nil {
@@ -111,7 +109,7 @@ func (r *metadataReader) read(custom map[string]any) error {
 	return nil
 }
 
-// value is nil where the field is not there.
+// value returns nil if the field is missing.
 func (r *metadataReader) value(name string) any {
 	r.known = append(r.known, name)
 	return r.custom[name]
@@ -160,7 +158,7 @@ func (r *metadataReader) optionalBool(name string, otherwise bool) bool {
 	return otherwise
 }
 
-// texts are those of a list, none where there is no such field.
+// texts returns the strings of a list, or nil if the field is missing.
 func (r *metadataReader) texts(name string) (texts []string) {
 	value := r.value(name)
 	list, ok := value.([]any)
@@ -178,7 +176,7 @@ func (r *metadataReader) texts(name string) (texts []string) {
 	return texts
 }
 
-// choice returns the value. An empty one has been objected to already.
+// choice returns the value if it is allowed. An empty value has already been reported.
 func (r *metadataReader) choice(name, value string, allowed []string) string {
 	if value != "" && !slices.Contains(allowed, value) {
 		r.fail("custom."+name, "%q is not one of %v", value, allowed)
@@ -244,7 +242,7 @@ func (r *metadataReader) kinds() (kinds []schema.GroupKind) {
 	return kinds
 }
 
-// noKind says why there can be no such kind, "" where there can.
+// noKind returns why the kind cannot exist, or "" if it may.
 func noKind(kind schema.GroupKind) string {
 	builtin, known := builtinKinds[kind.Group]
 	switch {
@@ -281,7 +279,7 @@ func (r *metadataReader) parameters() *parameterSchema {
 	return parameters
 }
 
-// unknown is for when every known field has been asked for.
+// unknown reports fields that were never looked up. It must be called last.
 func (r *metadataReader) unknown() {
 	for _, name := range slices.Sorted(maps.Keys(r.custom)) {
 		if !slices.Contains(r.known, name) {

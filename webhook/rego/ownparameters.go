@@ -17,17 +17,16 @@ func (c *Catalog) newLibraryCompiler() *ast.Compiler {
 	return batchParameters(sandbox.NewCompiler(), ids)
 }
 
-// batchParameters lets several policies share one input. Each reads its own parameters as
-// input.parameters.<name>, but one query evaluates all policies of the library that a request
-// needs, and replacing the input for each of them would lose what OPA remembers between them.
-// So the input holds the parameters of a policy under its id, and the compiler inserts the id
-// into every reference: input.parameters.minimum of min-replicas becomes
+// batchParameters lets several policies share one input. Each policy reads its parameters as
+// input.parameters.<name>, but one query evaluates all the policies that a request needs, and a separate input
+// for each would discard what OPA caches between them. The shared input therefore holds parameters by policy
+// id, and the compiler inserts the id into every reference: input.parameters.minimum of min-replicas becomes
 // input.parameters["min-replicas"].minimum.
 //
-// ids maps the packages of policies to their ids. A module of another package is a helper, which has
-// no parameters of its own.
+// ids maps the packages of policies to their ids. Modules of other packages are helpers, which have no
+// parameters.
 func batchParameters(compiler *ast.Compiler, ids map[string]string) *ast.Compiler {
-	// Imports are resolved then, so that every reference is written in full.
+	// At this stage imports are resolved, so every reference is written in full.
 	return compiler.WithStageAfterID(ast.StageResolveRefs, ast.CompilerStageDefinition{
 		Name: "batch_parameters", MetricName: "compile_stage_batch_parameters", Stage: func(c *ast.Compiler) *ast.Error {
 			for _, module := range c.Modules {
@@ -43,15 +42,15 @@ func batchParameters(compiler *ast.Compiler, ids map[string]string) *ast.Compile
 	})
 }
 
-// insertID adds the id to each reference to parameters. It refuses what may reach parameters by another
-// way, which would find those of all policies.
+// insertID inserts the id into each reference to parameters. It rejects references that may reach parameters
+// indirectly, because those would see the parameters of all policies.
 func insertID(module *ast.Module, id string) (fault *ast.Error) {
 	fail := func(term *ast.Term, reason string) {
 		if fault == nil {
 			fault = ast.NewError(ast.CompileErr, term.Location, "%s", reason)
 		}
 	}
-	done := map[*ast.Term]bool{} // the head of a rule may hold a term twice
+	done := map[*ast.Term]bool{} // the head of a rule may contain the same term twice
 	sandbox.WalkTerms(module, func(term *ast.Term) {
 		switch {
 		case done[term]:
@@ -75,17 +74,16 @@ func readsParameters(term *ast.Term) bool {
 	return ok && ref.HasPrefix(ast.InputRootRef) && constantAt(ref, 1) == "parameters"
 }
 
-// readsWholeInput reports whether a term is input itself, or a part of it whose name is computed.
+// readsWholeInput reports whether a term is input itself, or a member of it whose name is computed.
 func readsWholeInput(term *ast.Term) bool {
 	ref, ok := term.Value.(ast.Ref)
 	return ok && ref.HasPrefix(ast.InputRootRef) && constantAt(ref, 1) == ""
 }
 
-// readsByID returns the first line of a user's Policy that reads its parameters as
-// input.parameters[<own id>].<name>, and 0 if there is none. The module has its imports resolved;
-// it is nil if it does not compile.
+// readsByID returns the first line of a user's Policy that reads its parameters as input.parameters[<own
+// id>].<name>, or 0 if there is none. The module has its imports resolved; it is nil if it does not compile.
 //
-// A Policy that handles input.parameters as a whole counts too if its rules mention its id.
+// A Policy that uses input.parameters as a whole also counts if its rules mention its id.
 func (p *Policy) readsByID(module *ast.Module) (line int) {
 	if module == nil {
 		return 0
@@ -108,8 +106,8 @@ func (p *Policy) readsByID(module *ast.Module) (line int) {
 	return line
 }
 
-// underID reports whether a reference reads parameters under the Policy's id. If one of its parameters has
-// that name as well, what follows tells which is meant.
+// underID reports whether a reference reads parameters under the Policy's id. If a parameter is named like the
+// id, the next part of the reference decides which of the two is meant.
 func (p *Policy) underID(ref ast.Ref) bool {
 	if constantAt(ref, 2) != p.ID {
 		return false
@@ -127,8 +125,8 @@ func (p *Policy) parameter(name string) *Parameter {
 	return nil
 }
 
-// ownParameters returns what a user's Policy sees as input.parameters: its parameters, and those again
-// under its id if it was written for that.
+// ownParameters returns a user's Policy's input.parameters: its parameters, repeated under its id if the Policy
+// was written for that form.
 func (p *Policy) ownParameters(parameters ast.Value) ast.Value {
 	if p.byID == 0 {
 		return parameters
@@ -146,7 +144,7 @@ func (p *Policy) ownParameters(parameters ast.Value) ast.Value {
 	return all
 }
 
-// Deprecations returns what of a user's Policy the next version will not accept, a sentence each.
+// Deprecations returns a sentence for each construct of a user's Policy that the next version rejects.
 func (p *Policy) Deprecations() []string {
 	if p.byID == 0 {
 		return nil

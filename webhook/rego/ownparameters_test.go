@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// ownReads are ways to find the parameters {word: W, words: {W: W-inner}}, each with what it finds.
+// ownReads lists ways to read the parameters {word: W, words: {W: W-inner}}, each with what it returns.
 var ownReads = map[string]struct{ body, finds string }{
 	"name":          {`deny contains {"msg": input.parameters.word, "path": "p"}`, "W"},
 	"bracket":       {`deny contains {"msg": input["parameters"]["word"], "path": "p"}`, "W"},
@@ -63,8 +63,8 @@ func TestAPolicySeesItsOwnParameters(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			slots := []rego.Slot{{Policy: "a-policy", Parameters: parametersOf("one")}, {Policy: "b-policy", Parameters: parametersOf("two")}}
-			p, err := rego.Compile(catalog, slots)
+			instances := []rego.Instance{{Policy: "a-policy", Parameters: parametersOf("one")}, {Policy: "b-policy", Parameters: parametersOf("two")}}
+			p, err := rego.Compile(catalog, instances)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,14 +74,14 @@ func TestAPolicySeesItsOwnParameters(t *testing.T) {
 			}
 			for i, word := range []string{"one", "two"} {
 				if want := strings.ReplaceAll(test.finds, "W", word); messageOf(results[i]) != want {
-					t.Errorf("%s: got %q, want %q", slots[i].Policy, messageOf(results[i]), want)
+					t.Errorf("%s: got %q, want %q", instances[i].Policy, messageOf(results[i]), want)
 				}
 			}
 		})
 	}
 }
 
-// What a library module reads of input has a name, or it might read the parameters of others.
+// The library reads only named members of input: otherwise a module could read the parameters of others.
 func TestTheLibraryReadsInputByName(t *testing.T) {
 	const whole = "input as a whole"
 	for name, test := range map[string]struct{ body, helper, want string }{
@@ -106,7 +106,7 @@ func TestTheLibraryReadsInputByName(t *testing.T) {
 const userParameters = "#   parameters:\n#     type: object\n#     properties:\n#       word: {type: string, default: none, description: A word.}\n" +
 	"#       words: {type: object, default: {}, description: More words.}\n"
 
-// userMessage is what a user's Policy finds under parametersOf(word), and what is deprecated in it.
+// userMessage returns what a user's Policy finds under parametersOf(word), and its deprecations.
 func userMessage(t *testing.T, id, declared, body string, parameters map[string]any) (message string, deprecations []string) {
 	t.Helper()
 	path, source := file("a-library", always)
@@ -118,7 +118,7 @@ func userMessage(t *testing.T, id, declared, body string, parameters map[string]
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	p, err := rego.Compile(more, []rego.Slot{{Policy: id, Parameters: parameters}})
+	p, err := rego.Compile(more, []rego.Instance{{Policy: id, Parameters: parameters}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestAUsersPolicySeesItsOwnParameters(t *testing.T) {
 	}
 }
 
-// Policies were once to read input.parameters[<own id>].<name>.
+// Policies used to read input.parameters[<own id>].<name>.
 func TestAUsersPolicyMayReadParametersUnderItsIDForNow(t *testing.T) {
 	for name, body := range map[string]string{
 		"name":     `deny contains {"msg": input.parameters["my-own"].word, "path": "p"}`,

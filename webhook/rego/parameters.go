@@ -17,17 +17,17 @@ import (
 	"k8s.io/kube-openapi/pkg/validation/validate"
 )
 
-// Parameter is one parameter of a policy.
+// Parameter describes one parameter of a policy.
 type Parameter struct {
 	Name        string
 	Description string
 	Type        string
-	// Schema is the OpenAPI v3 schema, with JSON's types.
+	// Schema is the OpenAPI v3 schema, decoded to JSON's types.
 	Schema  map[string]any
 	Default any
 }
 
-// parameterSchema checks and defaults what a Guardrail gives a policy.
+// parameterSchema validates and defaults the parameters that a Guardrail passes to a policy.
 type parameterSchema struct {
 	parameters []Parameter // sorted by name
 	schemas    map[string]*spec.Schema
@@ -76,8 +76,8 @@ func newParameterSchema(declared map[string]any) (*parameterSchema, error) {
 	return s, nil
 }
 
-// formats adds Kubernetes' quantities to the known string formats. They are more than
-// nothing: a request of 0 is none. An empty string is accepted: it leaves a value out.
+// formats adds Kubernetes quantities to the string formats. A quantity must be greater than zero. An empty
+// string is accepted and leaves the value out.
 func formats() strfmt.Registry {
 	registry := strfmt.NewFormats()
 	quantity := new(strfmt.Password)
@@ -105,8 +105,8 @@ func (s *parameterSchema) check(name string, value any, at *field.Path) field.Er
 	return list
 }
 
-// valueAt is the value that an error is about. An error about a type carries the name
-// of the type it found in place of the value.
+// valueAt returns the value that an error is about. Errors about a type carry the name of the actual type
+// instead of the value.
 func valueAt(err error, whole any) any {
 	var detail *validationerrors.Validation
 	if errors.As(err, &detail) && detail.Value != nil && detail.Code() != validationerrors.InvalidTypeCode {
@@ -115,8 +115,8 @@ func valueAt(err error, whole any) any {
 	return whole
 }
 
-// apply returns the parameters a policy sees: what is given, checked, and the rest by
-// default. Neither argument is changed.
+// apply returns the parameters that a policy sees: the given ones, validated, with defaults for the rest. It
+// changes neither argument.
 func (s *parameterSchema) apply(given map[string]any, at *field.Path) (map[string]any, field.ErrorList) {
 	var list field.ErrorList
 	for _, name := range slices.Sorted(maps.Keys(given)) {
@@ -140,8 +140,7 @@ func (s *parameterSchema) apply(given map[string]any, at *field.Path) (map[strin
 	return all, nil
 }
 
-// withDefaults fills in the defaults of nested properties, as the API server does for
-// a custom resource.
+// withDefaults applies the defaults of nested properties, as the API server does for custom resources.
 func withDefaults(schema *spec.Schema, value any) any {
 	object, ok := value.(map[string]any)
 	if !ok {
@@ -159,7 +158,7 @@ func withDefaults(schema *spec.Schema, value any) any {
 	return filled
 }
 
-// jsonNumbers turns the integers that Go code writes into the ones that DeepCopyJSON takes.
+// jsonNumbers converts Go integers to the number types that DeepCopyJSON accepts.
 func jsonNumbers(value any) any {
 	switch value := value.(type) {
 	case int:

@@ -11,7 +11,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// A pattern is compiled for the first object that it is matched with, and not for each.
+// A pattern is compiled for the first object that is matched against it, and not again for each object.
 func TestPatternsAreCompiledOnce(t *testing.T) {
 	const metadata = "# METADATA\n# title: t\n# description: d\n# custom:\n#   id: a-policy\n#   severity: low\n#   section: \"1\"\n#   kinds: [ConfigMap]\n#   default_mode: warn\n#   remediation: r\n"
 	catalog, err := Load(fstest.MapFS{"topic/a_policy/a_policy.rego": {Data: []byte(metadata + `package taffrail.topic.a_policy
@@ -21,7 +21,7 @@ deny contains {"msg": "m", "path": "p"} if regex.match(input.name, "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := Compile(catalog, []Slot{{Policy: "a-policy", Parameters: map[string]any{}}})
+	program, err := Compile(catalog, []Instance{{Policy: "a-policy", Parameters: map[string]any{}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,67 +19,66 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// Slot is one policy under one set of parameters, already checked and defaulted by
-// Policy.CheckParameters.
-type Slot struct {
+// Instance is a policy with one set of parameters, validated and defaulted by Policy.CheckParameters.
+type Instance struct {
 	Policy     string
 	Parameters map[string]any
 }
 
-// maxPatterns is how many compiled patterns are kept. OPA itself keeps 100.
+// maxPatterns is the number of compiled patterns to cache. OPA's default of 100 is too small.
 const maxPatterns = 4096
 
-// Program evaluates a fixed list of slots. It is immutable and safe for concurrent use.
+// Program evaluates a fixed list of instances. It is immutable and safe for concurrent use.
 type Program struct {
-	slots []slot
-	// library is shared by all programs of a catalogue. Users' Policies are compiled apart, each
-	// alone: nothing in one can change, slow down or break what the others find.
+	instances []instance
+	// library is shared by all programs of a catalogue. Users' Policies are compiled separately, so that none
+	// can change, slow down or break another.
 	library  *unit
 	turns    sandbox.Turns
 	indexing bool
-	coverage *Coverage // nil but for the tests of policies
-	// steps is told what each evaluation took, "" for the library; nil but for tests.
+	coverage *Coverage // nil except in tests of policies
+	// steps receives the steps of each evaluation, with policy "" for the library. It is nil except in tests.
 	steps func(policy string, steps int)
 }
 
-// unit is what is compiled and evaluated together.
+// unit is a set of modules that are compiled and evaluated together.
 type unit struct {
 	compiler *ast.Compiler
 	store    storage.Store
 	builtins map[string]*topdown.Builtin
-	// entries has one prepared query per kind for all policies bound to it, so that a
-	// request costs nothing for policies about other kinds.
+	// entries has one prepared query per kind, for all policies about that kind, so that a request does not pay
+	// for policies about other kinds.
 	entries map[schema.GroupKind]*entry
-	// values keeps compiled patterns, which are constants or parameters; nil for users' Policies,
-	// whose patterns may be anything.
+	// values caches compiled patterns, which are constants or parameters. It is nil for users' Policies, whose
+	// patterns may be anything.
 	values cache.InterQueryValueCache
-	// alone has queries for each policy: for naming the culprit when an entry's query fails.
+	// alone has a query for each policy, to identify the culprit when an entry's query fails.
 	alone map[string]*entry
-	// code is what the budget of a user's Policy depends on.
+	// code is what the cost of a user's Policy is computed from.
 	code *sandbox.Code
 }
 
-type slot struct {
+type instance struct {
 	policy     *Policy
 	id         *ast.Term
 	parameters *ast.Term
 }
 
-// entry is the query of one kind, in the three parts that a request may need.
+// entry holds the queries of one kind, one for each Part.
 type entry struct {
 	deny, inject, both *query
 }
 
-// query is a compiled body that binds the variables deny and inject, as far as asked.
+// query is a compiled body that binds the variables deny, inject, or both.
 type query struct {
 	body     ast.Body
 	compiler ast.QueryCompiler
 }
 
-// Compile returns a Program for the slots. Evaluate identifies them by index.
-func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
+// Compile returns a Program for the instances. Evaluate identifies instances by index.
+func Compile(catalog *Catalog, instances []Instance) (*Program, error) {
 	p := &Program{turns: catalog.shared.turns, indexing: true}
-	for _, s := range slots {
+	for _, s := range instances {
 		policy, ok := catalog.Policy(s.Policy)
 		if !ok {
 			return nil, fmt.Errorf("there is no policy %q", s.Policy)
@@ -91,7 +90,7 @@ func Compile(catalog *Catalog, slots []Slot) (*Program, error) {
 		if policy.User {
 			parameters = policy.ownParameters(parameters)
 		}
-		p.slots = append(p.slots, slot{policy: policy, id: ast.StringTerm(policy.ID), parameters: ast.NewTerm(parameters)})
+		p.instances = append(p.instances, instance{policy: policy, id: ast.StringTerm(policy.ID), parameters: ast.NewTerm(parameters)})
 		if policy.User {
 			_, err = policy.own.compile()
 		} else {
@@ -111,8 +110,8 @@ func newUnit(compiler *ast.Compiler, builtins map[string]*topdown.Builtin) *unit
 	}
 }
 
-// compileLibrary compiles all policies, bound or not: which are evaluated depends on whose
-// parameters are in the input. A change of Guardrails compiles nothing.
+// compileLibrary compiles all policies, whether bound or not: the parameters in the input select which of them
+// are evaluated. A change of Guardrails therefore compiles nothing.
 func (c *Catalog) compileLibrary() (*unit, error) {
 	u := newUnit(c.newLibraryCompiler(), nil)
 	most := maxPatterns
@@ -155,16 +154,16 @@ func (u *unit) addAlone(policy *Policy) (err error) {
 	return err
 }
 
-// WithoutRuleIndexing returns the same program with OPA's rule indexer off: an oracle
-// for the indexer, which has had silent regressions.
+// WithoutRuleIndexing returns the same program with OPA's rule indexer disabled. Tests compare the two, because
+// the indexer has had silent regressions.
 func (p *Program) WithoutRuleIndexing() *Program {
 	plain := *p
 	plain.indexing = false
 	return &plain
 }
 
-// parameterValue goes by way of JSON, which writes whole numbers as such: sprintf in a
-// policy is to print 31536000 and not 3.1536e+07.
+// parameterValue converts through JSON, which keeps whole numbers whole: sprintf in a policy must print
+// 31536000 and not 3.1536e+07.
 func parameterValue(parameters map[string]any) (ast.Value, error) {
 	text, err := json.Marshal(parameters)
 	if err != nil {
@@ -195,10 +194,9 @@ func policiesFor(policies map[string]*Policy, kind schema.GroupKind) []*Policy {
 
 func entryName(i int) string { return fmt.Sprintf("%s.k%d", entryRoot, i) }
 
-// entryModule collects what the policies of one kind say. Every policy has a key of
-// its own as soon as it has parameters in the input (see batchParameters), even where it
-// finds nothing: a comprehension over packages would be empty without an error where one of
-// them defines no deny.
+// entryModule generates the module that collects the answers of one kind's policies. Every policy with
+// parameters in the input (see batchParameters) gets a key of its own, even if it finds nothing: a
+// comprehension over packages would be empty, without an error, if one of them defined no deny.
 func entryModule(name string, policies []*Policy) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "package %s\n\n", name)

@@ -11,23 +11,24 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// minSecret is how long the value of a Secret is at least for it to be looked for in texts.
+// minSecret is the minimum length of a Secret's value to be redacted. Shorter values match ordinary text by
+// accident.
 const minSecret = 4
 
-// redactor takes credentials out of what policies say about one object. It knows the
-// object's values whole, so that blanks and quotes in them hide nothing.
+// redactor removes credentials from what policies report about one object. It knows the object's whole values,
+// so it also finds those that contain spaces or quotes.
 type redactor struct {
 	request *decision.Request
-	// user is true for a user's policy, which nobody has reviewed.
+	// user reports whether the policy is a user's, which nobody has reviewed.
 	user bool
-	// odd replaces credentials with blanks or quotes in them; nil until it is needed.
+	// odd replaces credentials that contain spaces or quotes. It is built on first use.
 	odd *strings.Replacer
-	// secrets replaces what a Secret holds; nil until it is needed.
+	// secrets replaces the values of a Secret. It is built on first use.
 	secrets *strings.Replacer
 }
 
-// violation redacts the texts of v. Its container stays as it is, because Exemptions and
-// injections find the container by it, and so does its fix, which has to work.
+// violation redacts the texts of v. It leaves the container, by which Exemptions and injections identify it,
+// and the fix, which must remain applicable.
 func (r *redactor) violation(v *decision.Violation) {
 	for _, text := range []*string{&v.Message, &v.Path, &v.Unknown} {
 		*text = r.text(*text)
@@ -57,7 +58,7 @@ func (r *redactor) text(text string) string {
 	return decision.Redact(text)
 }
 
-// replacer replaces the longest first.
+// replacer returns a Replacer that prefers longer values to their prefixes.
 func replacer(values map[string]string) *strings.Replacer {
 	from := make([]string, 0, len(values))
 	for value := range values {
@@ -71,8 +72,7 @@ func replacer(values map[string]string) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// oddValues are the strings of an object that are only known as credentials when they are
-// seen whole.
+// oddValues returns the strings of an object that are only recognizable as credentials as a whole.
 func oddValues(r *decision.Request) map[string]string {
 	values := map[string]string{}
 	for _, object := range []map[string]any{r.Object, r.OldObject} {
@@ -88,7 +88,7 @@ func oddValues(r *decision.Request) map[string]string {
 	return values
 }
 
-// secretValues are what a Secret and kubectl's copy of it hold, encoded and decoded.
+// secretValues returns the values of a Secret and of kubectl's copy of it, encoded and decoded.
 func secretValues(r *decision.Request) map[string]string {
 	values := map[string]string{}
 	add := func(value string) {
@@ -123,7 +123,7 @@ func secretValues(r *decision.Request) map[string]string {
 	return values
 }
 
-// allStrings yields every string in a JSON value, and the keys of its objects.
+// allStrings yields all strings of a JSON value, including the keys of objects.
 func allStrings(value any) iter.Seq[string] {
 	return func(yield func(string) bool) { eachString(value, yield) }
 }

@@ -11,8 +11,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// A user's policy that quotes values tells no credential, and none of a Secret's values at
-// all; what differs only in a credential is still another violation.
+// A user's policy that quotes values reveals no credential, and no value of a Secret at all. Violations that
+// differ only in a credential are still distinct.
 func TestUsersPoliciesTellNoCredentials(t *testing.T) {
 	const secret = "hunter2 of the shop"
 	encoded := base64.StdEncoding.EncodeToString([]byte(secret))
@@ -49,7 +49,7 @@ values contains base64.decode(value) if {
 		digests[v.Digest] = true
 	}
 	if len(digests) != 3 {
-		t.Errorf("%d violations are told apart", len(digests))
+		t.Errorf("%d distinct violations", len(digests))
 	}
 	violations := decide(t, catalog, request("Secret", encoded))["b-quoting"].Violations
 	if len(violations) != 2 {

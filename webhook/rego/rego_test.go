@@ -35,8 +35,7 @@ func libraryModules(t *testing.T) map[string]*ast.Module {
 	return modules
 }
 
-// TestRego runs the library's own Rego tests with OPA's tester, under the same
-// capabilities as the policies have.
+// TestRego runs the library's own Rego tests with OPA's tester, under the capabilities that policies have.
 func TestRego(t *testing.T) {
 	catalog, err := Load(policies.FS)
 	if err != nil {

@@ -21,37 +21,37 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// testTimeout is how long one Rego test may take.
+// testTimeout limits the duration of one Rego test.
 const testTimeout = 10 * time.Second
 
-// TestResult is what became of one Rego test.
+// TestResult is the outcome of one Rego test.
 type TestResult struct {
 	Package string
 	Name    string
-	// File and Row of the test.
+	// File and Row locate the test.
 	File string
 	Row  int
-	// Skipped is true for a test that is named todo_test_….
+	// Skipped reports whether the test is named todo_test_….
 	Skipped bool
-	// Failure is nil where the test passed.
+	// Failure is nil if the test passed.
 	Failure *TestFailure
 	// Output is what the test printed.
 	Output string
 }
 
-// TestFailure says where a test failed, and why as far as that can be told.
+// TestFailure locates and explains the failure of a test, as far as OPA's trace allows.
 type TestFailure struct {
-	// Row in the test's file of the expression that did not hold; 0 where none is known.
+	// Row is the line in the test's file of the expression that did not hold, or 0 if it is unknown.
 	Row int
-	// Left and Right are the values that an expression compared; empty for any other.
+	// Left and Right are the values that the expression compared, and empty if it was not a comparison.
 	Left, Right string
-	// Err is not nil where the test could not be evaluated.
+	// Err is not nil if the test could not be evaluated.
 	Err error
 }
 
-// RunTests runs the Rego tests in sources, by file, with the policies of the catalogue and
-// under the same limits: of users' own where there are any, and otherwise of the library.
-// coverage may be nil. The error is about sources that do not compile.
+// RunTests runs the Rego tests in sources, which is keyed by file, with the policies of the catalogue and under
+// the same limits: users' Policies if there are any, and the library otherwise. coverage may be nil. The error
+// is about sources that do not compile.
 func (c *Catalog) RunTests(ctx context.Context, sources map[string]string, coverage *Coverage) ([]TestResult, error) {
 	modules, err := c.testModules(sources)
 	if err != nil {
@@ -73,7 +73,7 @@ func (c *Catalog) RunTests(ctx context.Context, sources map[string]string, cover
 		}
 	}
 	traces := map[string][]*topdown.Event{}
-	if len(failed) > 0 { // they alone are worth a trace, which is large
+	if len(failed) > 0 { // only failed tests are traced: traces are large
 		again, err := runTests(ctx, modules, func(runner *tester.Runner) *tester.Runner {
 			return runner.EnableTracing(true).Filter("^(" + strings.Join(failed, "|") + ")$")
 		})
@@ -139,15 +139,14 @@ func runTests(ctx context.Context, modules map[string]*ast.Module, configure fun
 	return results, ctx.Err()
 }
 
-// newTestCompiler allows what policies may use, and the built-in that OPA's tester
-// rewrites tests to.
+// newTestCompiler allows what policies may use, and the built-in that OPA's tester inserts into tests.
 func newTestCompiler() *ast.Compiler {
 	caps := sandbox.Capabilities()
 	caps.Builtins = append(caps.Builtins, ast.InternalTestCase)
 	return sandbox.Limit(sandbox.NewCompiler().WithCapabilities(caps).WithRewriteTestRules(true).WithEnablePrintStatements(true).SetErrorLimit(0))
 }
 
-// testBuiltins returns the limited built-in functions as the tester wants them.
+// testBuiltins returns the limited built-in functions in the form that the tester requires.
 func testBuiltins() []*tester.Builtin {
 	var all []*tester.Builtin
 	for name, builtin := range sandbox.Builtins() {
@@ -194,8 +193,8 @@ func testError(err error) error {
 	return fault
 }
 
-// newTestFailure looks for the expression of the test that came furthest and did not hold:
-// when one has failed, OPA goes back to those before.
+// newTestFailure returns the failed expression that is furthest down in the test. The last one in the trace is
+// not the cause, because after a failure OPA backtracks to earlier expressions.
 func newTestFailure(result *tester.Result, trace []*topdown.Event) *TestFailure {
 	failure := &TestFailure{}
 	for _, event := range trace {
@@ -214,7 +213,7 @@ func newTestFailure(result *tester.Result, trace []*topdown.Event) *TestFailure 
 	return failure
 }
 
-// written is empty where the value of a term is not known.
+// written returns a term's value as text, or "" if the value is unknown.
 func written(term *ast.Term, event *topdown.Event) string {
 	if _, ok := term.Value.(ast.Var); ok && event.Locals != nil {
 		value := event.Locals.Get(term.Value)

@@ -83,7 +83,7 @@ func TestRegoTestsThatDoNotCompile(t *testing.T) {
 	}
 }
 
-// A test may put a function of its own in the place of a bounded one.
+// A test may replace a limited function with its own.
 func TestRegoTestsMayReplaceFunctions(t *testing.T) {
 	catalog := withUsers(t, map[string]string{"b-own": `deny contains {"msg": "m", "path": "data"} if to_number(input.object.data.x) == 7`})
 	results, err := catalog.RunTests(t.Context(), map[string]string{"b_own_test.rego": `package taffrail.user.b_own_test

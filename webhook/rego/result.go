@@ -16,8 +16,8 @@ import (
 	"taffrail.dev/webhook/resources"
 )
 
-// of takes one policy's share out of the answer of an entry's query.
-func (a answer) of(s *slot, part Part, r *decision.Request) (decision.Result, error) {
+// of extracts one policy's result from the answer of an entry's query.
+func (a answer) of(s *instance, part Part, r *decision.Request) (decision.Result, error) {
 	share := answer{}
 	if s.policy.Validates && part != Inject {
 		if share.deny = member(a.deny, s.id); share.deny == nil {
@@ -44,8 +44,8 @@ func member(object ast.Value, name *ast.Term) ast.Value {
 	return term.Value
 }
 
-// alone reads an answer that is one policy's own.
-func (a answer) alone(s *slot, part Part, r *decision.Request) (decision.Result, error) {
+// alone reads the answer of a query for a single policy.
+func (a answer) alone(s *instance, part Part, r *decision.Request) (decision.Result, error) {
 	var result decision.Result
 	redactor := &redactor{request: r, user: s.policy.User}
 	elements := eachObject
@@ -170,7 +170,7 @@ func newIntent(object ast.Object) (decision.Intent, error) {
 		return i, err
 	}
 	if _, err := resource.ParseQuantity(i.Value); err != nil {
-		return i, errors.New("the value of an intent is not a quantity") // it may be anything that the object holds
+		return i, errors.New("the value of an intent is not a quantity") // not quoted: it may be any value of the object
 	}
 	return i, nil
 }
@@ -191,8 +191,8 @@ func exactNumber(field string, term *ast.Term) (json.Number, error) {
 	return json.Number(value), nil
 }
 
-// stableKey replaces the indices of a path by the names of what they point at, so
-// that a container which moves in its list keeps its violations.
+// stableKey replaces the indices in a path with names, so that a violation keeps its key when its container
+// moves within the list.
 func stableKey(object map[string]any, path string) string {
 	if !strings.Contains(path, "[") {
 		return path

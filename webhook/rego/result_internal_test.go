@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// A finding and an intent are read field by field, and what is odd about one is told without its value.
+// Findings and intents are read field by field, and errors about a field omit its value.
 func TestFindingsAndIntentsAreReadFieldByField(t *testing.T) {
 	r := &decision.Request{Object: map[string]any{}, Original: map[string]any{}}
 	object := func(text string) ast.Object { return ast.MustParseTerm(text).Value.(ast.Object) }
@@ -57,7 +57,7 @@ func TestFindingsAndIntentsAreReadFieldByField(t *testing.T) {
 	}
 }
 
-// The order of what policies say is always the same, so that it can be compared.
+// Findings and intents are sorted, so that results can be compared.
 func TestWhatPoliciesSayIsSorted(t *testing.T) {
 	program, r := userProgram(t, `deny contains {"msg": m, "path": "p", "container": c, "key": k} if {
 	some c in ["b", "a"]
@@ -86,7 +86,7 @@ inject contains {"container": c, "field": f, "value": v} if {
 	}
 }
 
-// An element of a list is found again by its name, wherever it has moved.
+// The key of a list element contains its name, so the element is recognized after it has moved.
 func TestKeysNameElements(t *testing.T) {
 	object := map[string]any{"spec": map[string]any{
 		"containers": []any{map[string]any{"name": "a", "ports": []any{map[string]any{"containerPort": int64(1)}}}, map[string]any{"name": "b"}}, "odd": "x",
@@ -102,7 +102,7 @@ func TestKeysNameElements(t *testing.T) {
 	}
 }
 
-// A fix creates what it needs and nothing else, once.
+// A fix creates the parents that it needs, once, and nothing else.
 func TestWhatAFixCreates(t *testing.T) {
 	object := map[string]any{"spec": map[string]any{"list": []any{map[string]any{"a": nil}, "text"}, "text": "x", "a/b": map[string]any{}, "c~d": nil}}
 	for pointer, want := range map[decision.Pointer]string{
@@ -127,7 +127,7 @@ func TestWhatAFixCreates(t *testing.T) {
 	}
 }
 
-// OPA's own words may quote the object, so they are left out of every error.
+// OPA's messages may quote the object, so errors omit them.
 func TestErrorsQuoteNothing(t *testing.T) {
 	limit, steps, other := &sandbox.LimitError{Reason: "r"}, &sandbox.StepsError{Used: 1}, errors.New("ours")
 	at := &ast.Location{File: "p.rego", Row: 7}

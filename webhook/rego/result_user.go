@@ -14,16 +14,15 @@ import (
 )
 
 const (
-	// maxFindings is how many findings are taken from one user's policy about one object,
-	// and how many intents it may have.
+	// maxFindings limits how many findings, and how many intents, are read from a user's policy for one object.
 	maxFindings = 100
-	// maxFinding is how long one may be in all, fix included, in bytes.
+	// maxFinding limits the size of one finding in bytes, including its fix.
 	maxFinding = 64 << 10
-	// maxWords is how much is taken of each of its texts.
+	// maxWords limits the length of each text of a finding.
 	maxWords = 1 << 10
 )
 
-// moreError says that there is more in a set than is read of it.
+// moreError is returned when a set has more elements than are read.
 type moreError struct {
 	left   int
 	digest hash.Hash
@@ -33,19 +32,19 @@ func (e *moreError) Error() string {
 	return fmt.Sprintf("there are %d more than the %d that are allowed", e.left, maxFindings)
 }
 
-// add takes note of one that is not read.
+// add records an element that is not read.
 func (e *moreError) add(element ast.Object) {
 	e.left++
 	for _, name := range []string{"path", "container", "key", "msg"} {
 		if member := element.Get(ast.StringTerm(name)); member != nil {
 			text, _ := member.Value.(ast.String)
-			fmt.Fprintf(e.digest, "%d %s", len(text), string(text)) //nolint:errcheck // a digest takes everything
+			fmt.Fprintf(e.digest, "%d %s", len(text), string(text)) //nolint:errcheck // a digest's Write never fails
 		}
 	}
 }
 
-// violation stands for all that were not read. Where they change it is a new violation, so
-// that none can hide behind those that an object had already.
+// violation stands for all findings that were not read. Its key is a digest of them: any change makes it a new
+// violation, so nothing can hide behind findings that the old object already had.
 func (e *moreError) violation(read []decision.Violation) decision.Violation {
 	return decision.Violation{
 		Message: fmt.Sprintf("there are %d more findings of this policy", e.left),
@@ -74,7 +73,7 @@ func eachOfUser(value ast.Value, read func(ast.Object) error) error {
 	return err
 }
 
-// shorten cuts texts that people read, and what they are found again by.
+// shorten truncates the messages and the keys of violations.
 func shorten(violations []decision.Violation) {
 	for i := range violations {
 		v := &violations[i]

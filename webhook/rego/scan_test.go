@@ -8,8 +8,8 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// scanning compiles users' Policies, each with one rule.
-func scanning(tb testing.TB, bodies map[string]string) (p *rego.Program, slots []int) {
+// scanning compiles users' Policies that consist of one rule each.
+func scanning(tb testing.TB, bodies map[string]string) (p *rego.Program, instances []int) {
 	tb.Helper()
 	name, source := file("a-library", always)
 	catalog, err := rego.Load(fstest.MapFS{name: source})
@@ -24,16 +24,16 @@ func scanning(tb testing.TB, bodies map[string]string) (p *rego.Program, slots [
 	if len(bad) > 0 {
 		tb.Fatal(bad)
 	}
-	var bound []rego.Slot
+	var bound []rego.Instance
 	for _, policy := range catalog.Policies() {
 		if policy.User {
-			bound, slots = append(bound, rego.Slot{Policy: policy.ID, Parameters: map[string]any{}}), append(slots, len(slots))
+			bound, instances = append(bound, rego.Instance{Policy: policy.ID, Parameters: map[string]any{}}), append(instances, len(instances))
 		}
 	}
 	if p, err = rego.Compile(catalog, bound); err != nil {
 		tb.Fatal(err)
 	}
-	return p, slots
+	return p, instances
 }
 
 const (
@@ -52,15 +52,15 @@ func TestUsersPoliciesReadWhatTheScannerFinds(t *testing.T) {
 }`,
 		"import input.credentials as scan\n\n" + `deny contains {"msg": "m", "path": "p"} if scan.found["data[password]"]`,
 	} {
-		p, slots := scanning(t, map[string]string{"own": body})
-		results, err := p.Evaluate(t.Context(), configMap(map[string]any{"password": "hunter2"}), slots, rego.Deny)
+		p, instances := scanning(t, map[string]string{"own": body})
+		results, err := p.Evaluate(t.Context(), configMap(map[string]any{"password": "hunter2"}), instances, rego.Deny)
 		if err != nil || results[0].Err != nil || len(results[0].Violations) != 1 {
 			t.Errorf("%s: %v %+v", body, err, results)
 		}
 	}
 }
 
-// What a Policy costs does not depend on whether another one reads what the scanner finds.
+// The cost of a Policy does not depend on whether another one reads the scanner's output.
 func TestOnlyReadersPayForTheScanner(t *testing.T) {
 	data := map[string]any{"password": "hunter2"}
 	for i := range 500 {
@@ -68,21 +68,21 @@ func TestOnlyReadersPayForTheScanner(t *testing.T) {
 	}
 	own := map[string]string{"indifferent": indifferent}
 	steps := func() (n int) {
-		p, slots := scanning(t, own)
+		p, instances := scanning(t, own)
 		counting := p.Counting(func(policy string, steps int) {
 			if policy == "indifferent" {
 				n += steps
 			}
 		})
-		if _, err := counting.Evaluate(t.Context(), configMap(data), slots, rego.Deny); err != nil {
+		if _, err := counting.Evaluate(t.Context(), configMap(data), instances, rego.Deny); err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
 	allocations := func() float64 {
-		p, slots := scanning(t, own)
+		p, instances := scanning(t, own)
 		return testing.AllocsPerRun(20, func() {
-			if _, err := p.Evaluate(t.Context(), configMap(data), slots, rego.Deny); err != nil {
+			if _, err := p.Evaluate(t.Context(), configMap(data), instances, rego.Deny); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -65,7 +65,7 @@ func TestSchemasOfParametersAreRefused(t *testing.T) {
 	}
 }
 
-// Parameters have JSON's types, however they were written.
+// Parameters have JSON's types, regardless of how they were written.
 func TestNumbersOfParameters(t *testing.T) {
 	given := map[string]any{
 		"int": 7, "int64": int64(8), "float": 0.5, "text": "x", "null": nil, "yes": true,
@@ -80,8 +80,7 @@ func TestNumbersOfParameters(t *testing.T) {
 	}
 }
 
-// Texts of users' Policies are cut between characters, and a long key still tells
-// violations apart.
+// Texts of users' Policies are cut between characters, and long keys that differ remain different.
 func TestTextsOfUsersPoliciesAreCut(t *testing.T) {
 	for text, want := range map[string]string{
 		strings.Repeat("a", 1024): strings.Repeat("a", 1024), strings.Repeat("a", 1025): strings.Repeat("a", 1024) + "…",
@@ -112,8 +111,8 @@ func TestTextsOfUsersPoliciesAreCut(t *testing.T) {
 	}
 }
 
-// What a Secret holds, and kubectl's copies of it, is taken out of what users' Policies say:
-// encoded and decoded, the longest first, and nothing that is too short to be told from words.
+// Values of a Secret and of kubectl's copy of it are removed from what users' Policies report: encoded and
+// decoded, longest first, but not if they are so short that they could be ordinary words.
 func TestValuesOfASecretAreTakenOut(t *testing.T) {
 	r := &decision.Request{
 		Kind:           schema.GroupVersionKind{Version: "v1", Kind: "Secret"},
@@ -152,7 +151,7 @@ func TestValuesOfASecretAreTakenOut(t *testing.T) {
 	}
 }
 
-// A credential with a blank in it is known by what holds it whole: a value, a name, an element.
+// A credential that contains a space is recognized in a value, a name or an element that consists of it.
 func TestCredentialsWithBlanksAreFoundAnywhere(t *testing.T) {
 	const odd = `user:hunter 2"x@host/y`
 	for name, object := range map[string]map[string]any{
@@ -177,12 +176,12 @@ func TestACompilationNamesWhatIsWrong(t *testing.T) {
 	}
 	catalog := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}}
 	catalog.share()
-	if _, err := Compile(catalog, []Slot{{Policy: "gone"}}); err == nil || err.Error() != `there is no policy "gone"` {
+	if _, err := Compile(catalog, []Instance{{Policy: "gone"}}); err == nil || err.Error() != `there is no policy "gone"` {
 		t.Errorf("got %v", err)
 	}
 }
 
-// A Policy that fails in one part has failed: nothing is injected by the other.
+// A Policy that fails in one part fails as a whole: its other part injects nothing.
 func TestAPolicyThatFailsInOnePartHasFailed(t *testing.T) {
 	const inject = `inject contains {"container": "c", "field": "resources.limits.cpu", "value": "1"} if `
 	const deny = `deny contains {"msg": "m", "path": "p"} if `
@@ -209,7 +208,7 @@ func TestAPolicyThatFailsInOnePartHasFailed(t *testing.T) {
 	}
 }
 
-// One policy is had alone, with what it needs.
+// Only returns one policy with what it needs.
 func TestOnlyOnePolicy(t *testing.T) {
 	library, err := Load(os.DirFS("../../policies"))
 	if err != nil {
@@ -229,7 +228,7 @@ func TestOnlyOnePolicy(t *testing.T) {
 		}
 		policy, _ := only.Policy(id)
 		parameters, errs := policy.CheckParameters(nil, nil)
-		if _, err := Compile(only, []Slot{{Policy: id, Parameters: parameters}}); err != nil || len(errs) > 0 {
+		if _, err := Compile(only, []Instance{{Policy: id, Parameters: parameters}}); err != nil || len(errs) > 0 {
 			t.Errorf("%s: %v, %v", id, errs, err)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// file is a policy about ConfigMaps with the given rules.
+// file returns a policy about ConfigMaps with the given rules.
 func file(id, body string) (string, *fstest.MapFile) {
 	name := strings.ReplaceAll(id, "-", "_")
 	return "topic/" + name + "/" + name + ".rego", &fstest.MapFile{
@@ -25,7 +25,7 @@ func file(id, body string) (string, *fstest.MapFile) {
 	}
 }
 
-func program(t *testing.T, bodies map[string]string, slots ...rego.Slot) *rego.Program {
+func program(t *testing.T, bodies map[string]string, instances ...rego.Instance) *rego.Program {
 	t.Helper()
 	files := fstest.MapFS{}
 	for id, body := range bodies {
@@ -36,12 +36,12 @@ func program(t *testing.T, bodies map[string]string, slots ...rego.Slot) *rego.P
 	if err != nil {
 		t.Fatal(err)
 	}
-	if slots == nil {
+	if instances == nil {
 		for _, policy := range catalog.Policies() {
-			slots = append(slots, rego.Slot{Policy: policy.ID, Parameters: map[string]any{}})
+			instances = append(instances, rego.Instance{Policy: policy.ID, Parameters: map[string]any{}})
 		}
 	}
-	p, err := rego.Compile(catalog, slots)
+	p, err := rego.Compile(catalog, instances)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +57,8 @@ func configMap(data map[string]any) *decision.Request {
 
 const always = `deny contains {"msg": "always", "path": "data"}`
 
-// A comprehension over the packages would be empty, without an error, because of the
-// policy that defines no deny. Here the others must still speak.
+// A comprehension over the packages would be empty, without an error, because of the policy that defines no
+// deny. The others must still report their findings.
 func TestAPolicyWithoutDenyHidesNoOther(t *testing.T) {
 	p := program(t, map[string]string{
 		"a-mutator": `inject contains {"container": "c", "field": "resources.requests.cpu", "value": "1"}`,
@@ -92,7 +92,7 @@ func TestAConflictIsTheCulpritsAlone(t *testing.T) {
 	}
 }
 
-// OPA makes a failing built-in undefined, which deny rules take for "fine".
+// OPA makes a failing built-in undefined, which a deny rule would take for a pass.
 func TestAFailingBuiltinIsUnknownNotAPass(t *testing.T) {
 	p := program(t, map[string]string{
 		"a-number": `deny contains {"msg": "m", "path": "p"} if to_number(input.object.data.x) > 3`,
@@ -176,9 +176,9 @@ func TestOddIntentsAreErrors(t *testing.T) {
 func TestOnePolicyUnderSeveralParameterSets(t *testing.T) {
 	body := `deny contains {"msg": input.parameters.word, "path": "p"}`
 	p := program(t, map[string]string{"a-policy": body, "b-policy": always},
-		rego.Slot{Policy: "a-policy", Parameters: map[string]any{"word": "one"}},
-		rego.Slot{Policy: "b-policy", Parameters: map[string]any{}},
-		rego.Slot{Policy: "a-policy", Parameters: map[string]any{"word": "two"}},
+		rego.Instance{Policy: "a-policy", Parameters: map[string]any{"word": "one"}},
+		rego.Instance{Policy: "b-policy", Parameters: map[string]any{}},
+		rego.Instance{Policy: "a-policy", Parameters: map[string]any{"word": "two"}},
 	)
 	results, err := p.Evaluate(t.Context(), configMap(nil), []int{0, 1, 2}, rego.Both)
 	if err != nil {
@@ -186,12 +186,12 @@ func TestOnePolicyUnderSeveralParameterSets(t *testing.T) {
 	}
 	for i, want := range []string{"one", "always", "two"} {
 		if len(results[i].Violations) != 1 || results[i].Violations[0].Message != want {
-			t.Errorf("slot %d: got %+v, want %q", i, results[i], want)
+			t.Errorf("instance %d: got %+v, want %q", i, results[i], want)
 		}
 	}
 }
 
-func TestOnlyAskedSlotsSpeak(t *testing.T) {
+func TestOnlyAskedInstancesSpeak(t *testing.T) {
 	p := program(t, map[string]string{"a-policy": always, "b-policy": always})
 	results, err := p.Evaluate(t.Context(), configMap(nil), []int{1}, rego.Both)
 	if err != nil || len(results) != 1 || len(results[0].Violations) != 1 {
@@ -199,8 +199,8 @@ func TestOnlyAskedSlotsSpeak(t *testing.T) {
 	}
 }
 
-// Without the import the argument of a function is looked up outside the negation, and
-// where it is undefined so is the whole rule: it would allow.
+// Without the import, OPA evaluates the argument of a function outside the negation. If the argument is
+// undefined, so is the whole rule, which then allows the object.
 func TestNegationOfSomethingUndefinedIsTrue(t *testing.T) {
 	body := "present(x) if x != null\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"} if not present(input.object.data.missing.deeper)"
 	name, source := file("a-policy", body)
@@ -242,7 +242,7 @@ func TestKeysSurviveReordering(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := rego.Compile(catalog, []rego.Slot{{Policy: "a-policy", Parameters: map[string]any{}}})
+	p, err := rego.Compile(catalog, []rego.Instance{{Policy: "a-policy", Parameters: map[string]any{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func TestKeysSurviveReordering(t *testing.T) {
 	}
 }
 
-// What a policy may rest on of a LimitRange is in its input.
+// What a policy needs to know about LimitRanges is in its input.
 func TestInputHasRefusalsAndGaps(t *testing.T) {
 	name, source := file("a-policy", `deny contains {"msg": refusal.message, "path": "p"} if some refusal in input.workload.refusals
 
@@ -271,7 +271,7 @@ deny contains {"msg": field, "path": path} if {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := rego.Compile(catalog, []rego.Slot{{Policy: "a-policy", Parameters: map[string]any{}}})
+	p, err := rego.Compile(catalog, []rego.Instance{{Policy: "a-policy", Parameters: map[string]any{}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,15 +14,13 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// With returns a catalogue that has users' own policies too: modules by the policy's
-// name, each in package taffrail.user.<name>, where the name's hyphens are underscores
-// and the name is also METADATA's id. A name is a DNS label that begins with a letter
-// (RFC 1035), so that no two of them make the same package.
+// With returns a catalogue that also has users' Policies. modules are keyed by the Policy's name; each is in
+// package taffrail.user.<name>, with hyphens replaced by underscores, and its METADATA id is the name. Names
+// are DNS labels that begin with a letter (RFC 1035), so no two of them share a package.
 //
-// A module that is not sound is left out, and the map says why: every error in it is a
-// *MetadataError or a *SourceError, joined where there are several. Each module is judged
-// alone with the library, and none may refer to another, so what becomes of one depends
-// neither on the others nor on any order.
+// Unsound modules are left out, and the map holds their errors: a *MetadataError or *SourceError for each
+// fault, joined if there are several. Each module is compiled only with the library and none may refer to
+// another, so the outcome for one depends neither on the others nor on their order.
 func (c *Catalog) With(modules map[string]string) (*Catalog, map[string]error) {
 	more := &Catalog{policies: maps.Clone(c.policies), modules: c.modules, users: maps.Clone(c.users), shared: c.shared}
 	if more.users == nil {
@@ -47,17 +45,17 @@ func (c *Catalog) With(modules map[string]string) (*Catalog, map[string]error) {
 	return more, bad
 }
 
-// UserFile and the name is what errors call the module of a user's policy.
+// UserFile is the prefix of a user's policy's module name in errors; the Policy's name follows.
 const UserFile = "Policy/"
 
-// userFile is the name that errors have for the module of a user's policy.
+// userFile returns the module name of a user's policy in errors.
 func userFile(name string) string { return UserFile + name }
 
-// UserPackage is the package that the policy of a user must be in.
+// UserPackage returns the package that a user's policy must be in.
 func UserPackage(name string) string { return userRoot + "." + strings.ReplaceAll(name, "-", "_") }
 
-// PackageOf reads the package of a module, as in taffrail.user.no_host_network. Its errors
-// are like those of With.
+// PackageOf returns the package of a module, such as taffrail.user.no_host_network. Its errors are like those
+// of With.
 func PackageOf(file, source string) (string, error) {
 	module, err := parse(file, source)
 	if err != nil {
@@ -66,7 +64,8 @@ func PackageOf(file, source string) (string, error) {
 	return packageOf(module), nil
 }
 
-// userPath is UserPackage as a path in data. Spelled out, a segment like contains has brackets there.
+// userPath returns UserPackage as a path in data. In the text of a path, segments that are keywords, such as
+// contains, are in brackets.
 func userPath(name string) ast.Ref {
 	path := ast.Ref{ast.DefaultRootDocument}
 	for segment := range strings.SplitSeq(UserPackage(name), ".") {
@@ -93,7 +92,7 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 		return fail(&SourceError{File: file, Row: module.Package.Location.Row, Code: CodePackage,
 			Reason: fmt.Sprintf("the package is %s: the policy %s must be in package %s", packageOf(module), name, UserPackage(name))})
 	}
-	// What else is wrong is reported together.
+	// Report all other faults together.
 	policy, err := newPolicy(module, file, true)
 	compiled, unsound := c.checkUserModule(file, module)
 	faults := []error{err, checkNegation(module, file), unsound}
@@ -118,7 +117,7 @@ func (c *Catalog) checkTaken(name string) error {
 	return nil
 }
 
-// ownUnit compiles a user's Policy when it is first evaluated: it is alone in it.
+// ownUnit compiles a user's Policy, alone, when it is first evaluated.
 type ownUnit struct {
 	compile func() (*unit, error)
 }
@@ -134,7 +133,7 @@ func (c *Catalog) compileUser(policy *Policy, module *ast.Module) (*unit, error)
 	return u, u.addAlone(policy)
 }
 
-// flat joins errors, and what they have joined, in one list.
+// flat returns the errors that errs join, in one list.
 func flat(errs []error) error {
 	var all []error
 	for _, err := range errs {
@@ -147,7 +146,7 @@ func flat(errs []error) error {
 	return errors.Join(all...)
 }
 
-// checkUserModule compiles the module with what it uses of the library, and returns it compiled.
+// checkUserModule compiles the module together with the library modules that it uses, and returns it compiled.
 func (c *Catalog) checkUserModule(file string, module *ast.Module) (*ast.Module, error) {
 	modules := c.helpersOf(module)
 	modules[file] = module
@@ -166,8 +165,8 @@ func (c *Catalog) checkUserModule(file string, module *ast.Module) (*ast.Module,
 	return nil, sourceErrors(compiler.Errors)
 }
 
-// helpers are what users' policies may refer to, data.taffrail.lib.owners.controlled: true
-// for a rule, false for a package.
+// helpers returns what users' policies may refer to, such as data.taffrail.lib.owners.controlled: true for a
+// rule, false for a package.
 func (c *Catalog) helpers() map[string]bool {
 	known := map[string]bool{}
 	for _, module := range c.modules {
@@ -181,8 +180,8 @@ func (c *Catalog) helpers() map[string]bool {
 	return known
 }
 
-// helpersOf are the modules of the library that some modules need: compiling the others
-// as well would take most of the time.
+// helpersOf returns the library modules that the given ones need. Compiling all the others as well would take
+// most of the time.
 func (c *Catalog) helpersOf(modules ...*ast.Module) map[string]*ast.Module {
 	needed := map[string]*ast.Module{}
 	for queue := modules; len(queue) > 0; queue = queue[1:] {
@@ -212,7 +211,7 @@ func (c *Catalog) helpersOf(modules ...*ast.Module) map[string]*ast.Module {
 	return needed
 }
 
-// packagePrefix is what a reference into the helpers says in constants, "" for others.
+// packagePrefix returns the constant prefix of a reference into the helpers, or "" for other references.
 func packagePrefix(ref ast.Ref) string {
 	constant := strings.TrimPrefix(ref.ConstantPrefix().String(), "data.")
 	if constant == sandbox.Helpers || constant == libraryRoot || strings.HasPrefix(constant, sandbox.Helpers+".") {

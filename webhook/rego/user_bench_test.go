@@ -9,8 +9,8 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// compiled has the library's policy and so many users' policies about a kind.
-func compiled(tb testing.TB, users int, kind string) (p *rego.Program, slots []int) {
+// compiled returns a program of the library's policy and the given number of users' policies about a kind.
+func compiled(tb testing.TB, users int, kind string) (p *rego.Program, instances []int) {
 	tb.Helper()
 	name, source := file("a-library", always)
 	catalog, err := rego.Load(fstest.MapFS{name: source})
@@ -30,14 +30,14 @@ func compiled(tb testing.TB, users int, kind string) (p *rego.Program, slots []i
 	if len(bad) > 0 {
 		tb.Fatal(bad)
 	}
-	var bound []rego.Slot
+	var bound []rego.Instance
 	for i, policy := range catalog.Policies() {
-		bound, slots = append(bound, rego.Slot{Policy: policy.ID, Parameters: map[string]any{}}), append(slots, i)
+		bound, instances = append(bound, rego.Instance{Policy: policy.ID, Parameters: map[string]any{}}), append(instances, i)
 	}
 	if p, err = rego.Compile(catalog, bound); err != nil {
 		tb.Fatal(err)
 	}
-	return p, slots
+	return p, instances
 }
 
 var ordinary = map[string]any{"a": "one", "secret-b": "two", "c": "three"}
@@ -45,10 +45,10 @@ var ordinary = map[string]any{"a": "one", "secret-b": "two", "c": "three"}
 // Users' policies about other kinds cost a request nothing.
 func TestUsersPoliciesAboutOtherKindsCostNothing(t *testing.T) {
 	allocations := func(users int) float64 {
-		p, slots := compiled(t, users, "Service")
-		slots = slots[:1] // those that a request is bound to
+		p, instances := compiled(t, users, "Service")
+		instances = instances[:1] // those that the request is bound to
 		return testing.AllocsPerRun(200, func() {
-			if _, err := p.Evaluate(t.Context(), configMap(ordinary), slots, rego.Deny); err != nil {
+			if _, err := p.Evaluate(t.Context(), configMap(ordinary), instances, rego.Deny); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -64,10 +64,10 @@ func BenchmarkUsersPolicies(b *testing.B) {
 		users      int
 	}{{"none", "ConfigMap", 0}, {"30 about another kind", "Service", 30}, {"1 about the kind", "ConfigMap", 1}, {"30 about the kind", "ConfigMap", 30}} {
 		b.Run(c.name, func(b *testing.B) {
-			p, slots := compiled(b, c.users, c.kind)
+			p, instances := compiled(b, c.users, c.kind)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := p.Evaluate(b.Context(), configMap(ordinary), slots, rego.Deny); err != nil {
+				if _, err := p.Evaluate(b.Context(), configMap(ordinary), instances, rego.Deny); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -8,8 +8,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// What is remembered of users' Policies stays in proportion to those that there are, however often they
-// change, and a Policy that stays as it is is compiled once.
+// The size of the cache is proportional to the number of Policies that exist, however often they change, and a
+// Policy that does not change is compiled once.
 func TestWhatIsRememberedOfUsersPoliciesIsBounded(t *testing.T) {
 	c := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}}
 	c.share()
@@ -37,8 +37,8 @@ func TestWhatIsRememberedOfUsersPoliciesIsBounded(t *testing.T) {
 	}
 }
 
-// The parameters of the library's policies are no part of what a Policy sees, nor of what its
-// budget is measured by.
+// The parameters of the library's policies are neither visible to a Policy nor counted in the size of its
+// input.
 func TestParametersOfOthersAreLeftOut(t *testing.T) {
 	without, size := strict(map[string]any{"name": "web", "object": map[string]any{"a": "b"}})
 	with, same := strict(map[string]any{"name": "web", "object": map[string]any{"a": "b"}, "parameters": map[string]any{"image-tag": map[string]any{"tags": []any{"x"}}}})

@@ -57,7 +57,7 @@ func TestUserPoliciesAreTakenOneByOne(t *testing.T) {
 	}
 }
 
-// What is wrong with a user's policy is told with its place, whatever it is.
+// Every fault in a user's policy is reported with its location.
 func TestUnsoundUserPoliciesAreRefused(t *testing.T) {
 	catalog := userLibrary(t)
 	deny := `deny contains {"msg": "m", "path": "p"}`
@@ -173,7 +173,7 @@ func TestUserPoliciesMayUse(t *testing.T) {
 	}
 }
 
-// OPA's type checker would not come back from this one, and nothing could stop it.
+// OPA's type checker would never finish with this one, and nothing could stop it.
 func TestValuesInOneAnotherAreRefusedBeforeTheyAreTyped(t *testing.T) {
 	for name, lines := range map[string]func(i int) string{
 		"rules":  func(i int) string { return fmt.Sprintf("a%d := [a%d, a%d]\n", i, i-1, i-1) },
@@ -211,7 +211,7 @@ func TestValuesInOneAnotherAreRefusedBeforeTheyAreTyped(t *testing.T) {
 	}
 }
 
-// The library's policies are what honest ones look like: as a user's own, each must do.
+// The library's policies are typical policies, so each must also be accepted as a user's.
 func TestPoliciesOfTheLibraryWouldDoAsUsers(t *testing.T) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// withUsers is a library with one policy that always denies, and users' policies beside it.
+// withUsers returns a library with one policy that always denies, together with users' policies.
 func withUsers(t *testing.T, bodies map[string]string) *rego.Catalog {
 	t.Helper()
 	modules := map[string]string{}
@@ -37,12 +37,12 @@ func withUsers(t *testing.T, bodies map[string]string) *rego.Catalog {
 // decide evaluates every policy of a catalogue as the webhook would, within a deadline.
 func decide(t *testing.T, catalog *rego.Catalog, r *decision.Request) map[string]decision.Result {
 	t.Helper()
-	var slots []rego.Slot
+	var instances []rego.Instance
 	var all []int
 	for i, policy := range catalog.Policies() {
-		slots, all = append(slots, rego.Slot{Policy: policy.ID, Parameters: map[string]any{}}), append(all, i)
+		instances, all = append(instances, rego.Instance{Policy: policy.ID, Parameters: map[string]any{}}), append(all, i)
 	}
-	p, err := rego.Compile(catalog, slots)
+	p, err := rego.Compile(catalog, instances)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,16 +51,16 @@ func decide(t *testing.T, catalog *rego.Catalog, r *decision.Request) map[string
 		t.Fatal(err)
 	}
 	named := map[string]decision.Result{}
-	for i, slot := range slots {
-		named[slot.Policy] = results[i]
+	for i, instance := range instances {
+		named[instance.Policy] = results[i]
 	}
 	return named
 }
 
-// traps are policies that a user may write, and what becomes of them alone.
+// traps has policies that a user may write, each with its result when evaluated alone.
 var traps = map[string]struct {
 	body string
-	// want is the error that is wrapped; nil for any.
+	// want is the error that is wrapped; nil accepts any.
 	want error
 }{
 	"endless loop": {`many := numbers.range(1, 9999)
@@ -109,7 +109,7 @@ deny contains {"msg": "m", "path": "p"} if value`, nil},
 	"huge finding":     {`deny contains {"msg": "m", "path": "p", "fix": [{"op": "add", "path": "/x", "value": numbers.range(1, 99999)}]}`, sandbox.ErrTooLarge},
 }
 
-// doubling is a chain of rules that each make more of the one before.
+// doubling returns a chain of rules, each twice the size of the previous.
 func doubling(step string) string {
 	var body strings.Builder
 	body.WriteString("t0 := \"text\"\n\n")
@@ -123,8 +123,8 @@ func doubling(step string) string {
 	return body.String()
 }
 
-// sharing builds a value of 2^40 parts in 40 steps, by functions, of which the type is not
-// known when it is compiled.
+// sharing builds a value of 2^40 parts in 40 steps, using functions so that its type is unknown at compile
+// time.
 var sharing = func() string {
 	var body strings.Builder
 	body.WriteString("a0(_) := {\"leaf\": 1}\n\n")
@@ -135,7 +135,7 @@ var sharing = func() string {
 	return body.String()
 }()
 
-// Whatever one user's policy does, the library's and another user's are decided, and it is
+// Whatever a user's policy does, the library's and other users' policies still decide, and the culprit is
 // named.
 func TestWhatAUsersPolicyDoesIsItsOwnAffair(t *testing.T) {
 	for name, trap := range traps {
@@ -159,7 +159,7 @@ func TestWhatAUsersPolicyDoesIsItsOwnAffair(t *testing.T) {
 	}
 }
 
-// A comparison of two values in which parts are shared might never end, and could not be stopped.
+// A comparison of two values with shared parts might never end, and could not be stopped.
 func TestAComparisonThatDoesNotEndIsNotBegun(t *testing.T) {
 	var body strings.Builder
 	for _, name := range []string{"a", "b"} {
@@ -222,8 +222,8 @@ func TestAPolicyStopsAtTheSameStepOnABusyMachine(t *testing.T) {
 	}
 }
 
-// One Policy that exhausts its budget leaves others theirs, however they are bound, and the next
-// request all of it.
+// A Policy that exhausts its budget leaves that of others untouched, however they are bound, and the next
+// request starts with a full one.
 func TestABudgetIsOfOnePolicyAndOneRequest(t *testing.T) {
 	catalog := withUsers(t, map[string]string{"b-trap": traps["endless loop"].body, "c-other": traps["endless loop"].body, "d-fine": always})
 	for range 3 {
@@ -255,7 +255,7 @@ func TestUsersPoliciesShareABudget(t *testing.T) {
 	}
 }
 
-// A policy may find more than anybody reads, but nothing may hide behind it.
+// A policy may have more findings than are read, but nothing may hide behind that.
 func TestFindingsOfAUsersPolicyAreCapped(t *testing.T) {
 	body := `deny contains {"msg": sprintf("%d%s", [i, name]), "path": "data", "key": sprintf("%d", [i])} if {
 	some i in numbers.range(1, 250)
@@ -286,7 +286,7 @@ deny contains {"msg": concat("", [x | some i in numbers.range(1, 5000); x := "é
 	}
 }
 
-// A name may be a word of Rego.
+// A name may be a keyword of Rego.
 func TestAUsersPolicyIsEvaluatedWhateverItsName(t *testing.T) {
 	for _, name := range []string{"contains", "if", "data", "input", "deny", "a-b-c"} {
 		result := decide(t, withUsers(t, map[string]string{name: always}), configMap(nil))[name]
@@ -301,7 +301,7 @@ func TestUsersPoliciesUnderSeveralParameterSets(t *testing.T) {
 		"b-own": `deny contains {"msg": input.parameters.word, "path": "p"}`,
 		"c-own": always,
 	})
-	p, err := rego.Compile(catalog, []rego.Slot{
+	p, err := rego.Compile(catalog, []rego.Instance{
 		{Policy: "b-own", Parameters: map[string]any{"word": "one"}},
 		{Policy: "a-library", Parameters: map[string]any{}},
 		{Policy: "b-own", Parameters: map[string]any{"word": "two"}},
@@ -316,15 +316,15 @@ func TestUsersPoliciesUnderSeveralParameterSets(t *testing.T) {
 	}
 	for i, want := range []string{"one", "always", "two", "always"} {
 		if len(results[i].Violations) != 1 || results[i].Violations[0].Message != want {
-			t.Errorf("slot %d: got %+v, want %q", i, results[i], want)
+			t.Errorf("instance %d: got %+v, want %q", i, results[i], want)
 		}
 	}
 }
 
-// Many requests at once may hit a policy that each of them exhausts.
+// Many concurrent requests may each exhaust a policy.
 func TestUsersPoliciesUnderLoad(t *testing.T) {
 	catalog := withUsers(t, map[string]string{"b-trap": traps["endless loop"].body, "c-other": always, "d-wrong": traps["conflict"].body})
-	p, err := rego.Compile(catalog, []rego.Slot{{Policy: "a-library"}, {Policy: "b-trap"}, {Policy: "c-other"}, {Policy: "d-wrong"}})
+	p, err := rego.Compile(catalog, []rego.Instance{{Policy: "a-library"}, {Policy: "b-trap"}, {Policy: "c-other"}, {Policy: "d-wrong"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// spare is how many users' Policies the cache keeps in addition to twice as many as exist. A compiled
-// Policy takes some 300 KB, and earlier versions soon become useless.
+// spare is the number of users' Policies to cache beyond twice as many as exist. A compiled Policy takes about
+// 300 KB, and earlier versions soon become useless.
 const spare = 16
 
 // userModule is the module of one user's Policy, as readUserModule found it.
@@ -19,18 +19,18 @@ type userModule struct {
 	err    error
 }
 
-// userCache remembers users' Policies by their name and text. Whether one is sound, and what it
-// compiles to, depends on nothing else but the library, so a change of one Policy or Guardrail
-// leaves all others as they are. It is safe for concurrent use.
+// userCache caches users' Policies by name and text. Whether a Policy is sound, and what it compiles to,
+// depends only on its text and the library, so a change of one Policy or Guardrail leaves all others valid. It
+// is safe for concurrent use.
 type userCache struct {
 	mutex   sync.Mutex
 	entries map[[sha256.Size]byte]*list.Element
-	recent  *list.List // of *cachedModule, the last used one first
+	recent  *list.List // of *cachedModule, most recently used first
 }
 
 type cachedModule struct {
 	key [sha256.Size]byte
-	// read is called without the mutex: compiling one Policy must not hold up another.
+	// read runs without the mutex: compiling one Policy must not block another.
 	read func() userModule
 }
 
@@ -54,7 +54,7 @@ func (c *userCache) find(key [sha256.Size]byte, read func() userModule) *cachedM
 	return entry
 }
 
-// trim forgets what was not used for the longest time, where there are so many Policies now.
+// trim evicts the least recently used entries. now is the number of Policies that exist.
 func (c *userCache) trim(now int) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()

@@ -17,7 +17,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// manyEntries is a Deployment with 300 env entries whose names most policies look at twice.
+// manyEntries returns a Deployment with 300 env entries whose names most policies read twice.
 func manyEntries(t *testing.T) *decision.Request {
 	t.Helper()
 	var env []any
@@ -40,8 +40,8 @@ func manyEntries(t *testing.T) *decision.Request {
 	return r
 }
 
-// worst fills every list of a policy's parameters with as much as it may hold: patterns of many
-// asterisks that match nothing.
+// worst fills every list of a policy's parameters to its maximum, with patterns of many asterisks that match
+// nothing.
 func worst(p *rego.Policy, items, length int) map[string]any {
 	all, lists := map[string]any{}, 0
 	for _, parameter := range p.Parameters {
@@ -67,8 +67,8 @@ func worst(p *rego.Policy, items, length int) map[string]any {
 	return all
 }
 
-// Whoever edits Guardrails may make all policies together only so expensive: what is allowed at
-// most is a small multiple of the defaults.
+// Parameters limit how expensive Guardrails can make all policies together: the most expensive ones allowed
+// cost a small multiple of the defaults.
 func TestTheWorstParametersAllowed(t *testing.T) {
 	library, err := rego.Load(policies.FS)
 	if err != nil {
@@ -93,12 +93,12 @@ func TestTheWorstParametersAllowed(t *testing.T) {
 		if len(errs) > 0 {
 			t.Fatal(errs.ToAggregate())
 		}
-		var slots []rego.Slot
+		var instances []rego.Instance
 		var all []int
 		for i, binding := range resolved.Bindings {
-			slots, all = append(slots, rego.Slot{Policy: binding.Policy.ID, Parameters: binding.Parameters}), append(all, i)
+			instances, all = append(instances, rego.Instance{Policy: binding.Policy.ID, Parameters: binding.Parameters}), append(all, i)
 		}
-		program, err := rego.Compile(library, slots)
+		program, err := rego.Compile(library, instances)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ import (
 // Case is one document of a case file.
 type Case struct {
 	Name string `json:"name"`
-	// Policy is only needed beside several policies.
+	// Policy is required only if the folder has several policies.
 	Policy         string                                   `json:"policy"`
 	Object         map[string]any                           `json:"object"`
 	OldObject      map[string]any                           `json:"oldObject"`
@@ -35,25 +35,24 @@ type Case struct {
 	Findings       *[]Finding                               `json:"findings"`
 	Intents        []Intent                                 `json:"intents"`
 
-	// File and Line of where the case begins.
+	// File and Line locate the start of the case.
 	File string `json:"-"`
 	Line int    `json:"-"`
 }
 
-// User is who makes the request of a case.
+// User is the user who makes the request.
 type User struct {
 	Name   string   `json:"name"`
 	Groups []string `json:"groups"`
 }
 
-// Namespace is where the object of a case is.
+// Namespace is the namespace of the object.
 type Namespace struct {
 	Name   string            `json:"name"`
 	Labels map[string]string `json:"labels"`
 }
 
-// Finding is what a case says of a finding. Key, Excess, Fix and Tolerated are compared
-// where the case names them.
+// Finding is an expected finding. Key, Excess, Fix and Tolerated are compared only if the case sets them.
 type Finding struct {
 	Container string                     `json:"container,omitempty"`
 	Path      string                     `json:"path"`
@@ -66,14 +65,14 @@ type Finding struct {
 	Tolerated *bool                      `json:"tolerated,omitempty"`
 }
 
-// Intent is a value that a policy wants injected.
+// Intent is a value that a policy proposes to inject.
 type Intent struct {
 	Container string `json:"container"`
 	Field     string `json:"field"`
 	Value     string `json:"value"`
 }
 
-// Error is what is wrong with a case file.
+// Error reports a fault in a case file.
 type Error struct {
 	File   string
 	Line   int
@@ -82,8 +81,7 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Reason) }
 
-// Read reads the cases of a file, and knows every field: what it does not know is an
-// error. Each error is an *Error.
+// Read returns the cases of a file. Unknown fields are errors. Each error is an *Error.
 func Read(data []byte, file string) (cases []*Case, errs []error) {
 	for _, chunk := range yamldoc.Split(data) {
 		doc, err := yamldoc.Parse(chunk)
@@ -108,7 +106,7 @@ func Read(data []byte, file string) (cases []*Case, errs []error) {
 	return cases, errs
 }
 
-// plainReason leaves out what tells nobody anything: which parser it was.
+// plainReason strips the name of the parser from an error.
 func plainReason(err error) string {
 	reason := strings.TrimPrefix(err.Error(), "error unmarshaling JSON: ")
 	reason = strings.TrimPrefix(reason, "while decoding JSON: ")

@@ -1,3 +1,3 @@
-// Package regotest reads and runs the case files of policies: objects, with the findings
-// that a policy must make of them. policies/AUTHORING.md describes them.
+// Package regotest reads and runs the case files of policies: objects with the findings that are expected of a
+// policy. policies/AUTHORING.md describes the format.
 package regotest

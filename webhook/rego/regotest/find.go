@@ -16,29 +16,29 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// place is where the Rego of a policy stands: from which line of which file on.
+// place locates the Rego of a policy: a file, and the line on which the Rego begins.
 type place struct {
 	file   string
-	before int // lines above it
+	before int // lines above the Rego
 }
 
-// userPolicy is a policy of a user's own, in a Policy or in a Rego file.
+// userPolicy is a policy of a user's own, from a Policy object or a Rego file.
 type userPolicy struct {
 	place
 	name, rego string
 }
 
-// found is what there is to test.
+// found collects what is to be tested.
 type found struct {
 	users   []userPolicy
-	library map[string]bool   // Rego files of a library, tests apart
+	library map[string]bool   // Rego files of a library, except tests
 	roots   map[string]bool   // the libraries' folders
-	tests   map[string]string // sources of Rego tests
+	tests   map[string]string // sources of Rego tests by file
 	cases   []*Case
 	errs    []error
 }
 
-// find reads what it can and gathers in errs what is wrong with the rest.
+// find reads all it can, and collects the errors of the rest in errs.
 func find(paths []string) (*found, error) {
 	all := &found{library: map[string]bool{}, roots: map[string]bool{}, tests: map[string]string{}}
 	seen := map[string]bool{}
@@ -97,7 +97,7 @@ func (f *found) addRego(file, source string) {
 		f.users = append(f.users, userPolicy{place: place{file: file}, name: strings.ReplaceAll(name, "_", "-"), rego: source})
 		return
 	}
-	// A library is the folder in which the package's path leads to the file.
+	// The library's folder is the one from which the path to the file equals the package's path.
 	_, below, _ := strings.Cut(pkg, ".")
 	folder := filepath.ToSlash(filepath.Dir(file))
 	want := strings.ReplaceAll(below, ".", "/")
@@ -117,8 +117,8 @@ func (f *found) addRego(file, source string) {
 	f.roots[root] = true
 }
 
-// addPolicies leaves other kinds alone: Guardrails and manifests may well stand there too.
-// What is no YAML is somebody else's, a chart's template for example.
+// addPolicies ignores other kinds, because a file may also hold Guardrails and manifests. It also ignores what
+// is not YAML, such as the templates of a chart.
 func (f *found) addPolicies(file string, data []byte) {
 	for _, chunk := range yamldoc.Split(data) {
 		doc, err := yamldoc.Parse(chunk)
@@ -134,7 +134,7 @@ func (f *found) addPolicies(file string, data []byte) {
 	}
 }
 
-// addPolicy reads a Policy as check -c and the cluster do.
+// addPolicy reads a Policy as strictly as check -c and the cluster do.
 func (f *found) addPolicy(object map[string]any, at place, doc *yamldoc.Document) {
 	decoded, faults := config.Decode(object)
 	policy, ok := decoded.(*v1alpha1.Policy)
@@ -151,19 +151,19 @@ func (f *found) addPolicy(object map[string]any, at place, doc *yamldoc.Document
 	}
 }
 
-// linesBefore is the line before a block of text begins, which is the one with its key.
+// linesBefore returns the number of lines before a block scalar, which is the line of its key.
 func linesBefore(data []byte, key int) int {
 	lines := strings.Split(string(data), "\n")
 	if key < 1 || key > len(lines) || !strings.ContainsAny(lines[key-1], "|>") {
 		return key - 1
 	}
 	for key < len(lines) && strings.TrimSpace(lines[key]) == "" {
-		key++ // they are not part of the text
+		key++ // leading blank lines are not part of the text
 	}
 	return key
 }
 
-// policiesBeside are the names of users' policies in a folder.
+// policiesBeside returns the names of the users' policies in a folder.
 func (f *found) policiesBeside(folder string) (names []string) {
 	for _, policy := range f.users {
 		if filepath.Dir(policy.file) == folder && !slices.Contains(names, policy.name) {

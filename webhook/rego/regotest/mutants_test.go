@@ -14,9 +14,8 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// TestCasesHoldEveryPolicy empties every policy, and takes every one of its deny and
-// inject rules out alone. Each time a case of the policy must fail, or the cases would
-// not notice that it does nothing.
+// TestCasesHoldEveryPolicy disables each policy as a whole, and each of its deny and inject rules alone. Every
+// time a case of the policy must fail; otherwise the cases would not notice a rule that does nothing.
 func TestCasesHoldEveryPolicy(t *testing.T) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {
@@ -76,7 +75,7 @@ func source(t *testing.T, file string) string {
 	return string(text)
 }
 
-// mutants are sources of a policy in which some of its rules never hold, by which.
+// mutants returns variants of a policy's source with some rules disabled, keyed by which.
 func mutants(t *testing.T, file string) map[string]string {
 	t.Helper()
 	text := source(t, file)
@@ -104,7 +103,7 @@ func mutants(t *testing.T, file string) map[string]string {
 	return found
 }
 
-// load reads a policy, from a source of its own, with the library's helpers.
+// load reads a policy from the given source, together with the library's helpers.
 func load(t *testing.T, file, text string) *rego.Catalog {
 	t.Helper()
 	library := fstest.MapFS{file: {Data: []byte(text)}}

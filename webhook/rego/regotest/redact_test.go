@@ -12,7 +12,7 @@ import (
 
 const mark = "Hunter2MARK"
 
-// credentials are texts with a password in them, and none that any policy could want.
+// credentials returns texts that contain a password and that no policy could require.
 func credentials() []string {
 	return []string{
 		"user:" + mark + "@registry.example/app:1.0.0",
@@ -26,8 +26,8 @@ func credentials() []string {
 	}
 }
 
-// Whatever stands in any string of any object of the library's cases, no policy tells a
-// credential: not in a message, not in a path, not in a key, and in no fix.
+// Whatever strings the objects of the library's cases contain, no policy reveals a credential in a message,
+// path, key or fix.
 func TestNoPolicyTellsACredential(t *testing.T) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {
@@ -57,7 +57,7 @@ func TestNoPolicyTellsACredential(t *testing.T) {
 					result, err := c.Evaluate(t.Context(), program)
 					undo()
 					if err != nil {
-						// What cannot be an object is not decided; the CLI's tests read its errors.
+						// Objects that cannot be read are not decided; the CLI's tests cover the errors.
 						continue
 					}
 					findings += len(result.Violations)
@@ -79,7 +79,7 @@ func tells(result decision.Result) string {
 		text += intent.Field + intent.Value + "\n"
 	}
 	for _, v := range result.Violations {
-		// The container's name is how the container is found, and printed as a line is.
+		// The container's name identifies the container, so it is printed as it is in a message.
 		text += decision.Line(fmt.Sprintf("%q", v.Container), 400) + fmt.Sprintf("\n%s\n%s\n%s\n%s\n%+v", v.Message, v.Path, v.Key, v.Unknown, v.Fix)
 	}
 	if strings.Contains(text, mark) {

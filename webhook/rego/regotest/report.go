@@ -16,40 +16,40 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Report is what taffrail test prints. Its JSON is for programs, and stable.
+// Report is the result of taffrail test. Its JSON form is stable, for use by programs.
 type Report struct {
 	Groups []Group `json:"policies"`
-	// Errors say what could not be read or tested.
+	// Errors lists what could not be read or tested.
 	Errors []string `json:"errors,omitempty"`
 }
 
-// Group is one policy, or a folder with tests of no policy.
+// Group holds the results of one policy, or of a folder whose tests belong to no policy.
 type Group struct {
-	// Name of a folder ends in a slash.
+	// Name ends in a slash if the group is a folder.
 	Name     string         `json:"name"`
 	Tests    Count          `json:"tests"`
 	Cases    Count          `json:"cases"`
 	Failed   []Failure      `json:"failed,omitempty"`
 	Coverage []FileCoverage `json:"coverage,omitempty"`
-	// Kinds are notes about the kinds that METADATA names and leaves out.
+	// Kinds has notes about the kinds that METADATA names or omits.
 	Kinds []string `json:"kinds,omitempty"`
-	// Deprecations are what the next version of Taffrail does not accept.
+	// Deprecations lists what the next version of Taffrail rejects.
 	Deprecations []string `json:"deprecations,omitempty"`
 }
 
-// Count is of tests, or of cases.
+// Count counts tests or cases.
 type Count struct {
 	Passed  int `json:"passed"`
 	Failed  int `json:"failed"`
 	Skipped int `json:"skipped,omitempty"`
 }
 
-// Failure is one test or case that failed.
+// Failure describes one test or case that failed.
 type Failure struct {
 	Name string `json:"name"`
 	File string `json:"file"`
 	Line int    `json:"line"`
-	// Case tells a case from a Rego test.
+	// Case distinguishes a case from a Rego test.
 	Case   bool   `json:"case,omitempty"`
 	Reason string `json:"reason"`
 	Want   string `json:"want,omitempty"`
@@ -59,11 +59,11 @@ type Failure struct {
 	Output string `json:"output,omitempty"`
 }
 
-// FileCoverage is how much of one file was evaluated.
+// FileCoverage reports how much of one file was evaluated.
 type FileCoverage struct {
 	File    string  `json:"file"`
 	Percent float64 `json:"percent"`
-	// Missing are lines that were not evaluated: 7 or 7-9.
+	// Missing lists lines that were not evaluated, as 7 or 7-9.
 	Missing []string `json:"missing,omitempty"`
 }
 
@@ -77,7 +77,7 @@ func (r *Report) group(name string) *Group {
 	return &r.Groups[len(r.Groups)-1]
 }
 
-// fail reports what could not be tested.
+// fail reports errors about what could not be tested.
 func (r *Report) fail(places map[string]place, errs ...error) {
 	for _, err := range errs {
 		if err != nil {
@@ -88,8 +88,7 @@ func (r *Report) fail(places map[string]place, errs ...error) {
 
 var userPlace = regexp.MustCompile(regexp.QuoteMeta(rego.UserFile) + `[a-z0-9-]+(:[0-9]+)?`)
 
-// inFiles writes the files in which policies stand for the names that the engine has for
-// them.
+// inFiles replaces the names of modules in a text with the files that contain them.
 func inFiles(text string, places map[string]place) string {
 	return userPlace.ReplaceAllStringFunc(text, func(name string) string {
 		name, row, found := strings.Cut(name, ":")
@@ -135,7 +134,7 @@ func (r *Report) addCase(group string, places map[string]place, c *Case, failure
 	})
 }
 
-// fail reports a failure, without the credentials that objects of tests may hold.
+// fail adds a failure, redacted: test objects may hold credentials.
 func (g *Group) fail(f Failure) {
 	for _, text := range []*string{&f.Name, &f.Reason, &f.Want, &f.Got, &f.Left, &f.Right, &f.Output} {
 		*text = decision.Redact(*text)
@@ -143,7 +142,7 @@ func (g *Group) fail(f Failure) {
 	g.Failed = append(g.Failed, f)
 }
 
-// addCoverage leaves out files of which nothing was to be tested.
+// addCoverage omits files of which nothing was meant to be tested.
 func (r *Report) addCoverage(group string, places map[string]place, file rego.FileCoverage) {
 	at, ok := places[file.File]
 	if !ok || !slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Name == group }) {
@@ -165,7 +164,7 @@ func (r *Report) sort() {
 	slices.SortFunc(r.Groups, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// Empty tells whether there was nothing to test.
+// Empty reports whether there was nothing to test.
 func (r *Report) Empty() bool {
 	for _, g := range r.Groups {
 		if g.total() > 0 {
@@ -179,12 +178,12 @@ func (g *Group) total() int {
 	return g.Tests.Passed + g.Tests.Failed + g.Tests.Skipped + g.Cases.Passed + g.Cases.Failed
 }
 
-// Failed tells whether any test or case did.
+// Failed reports whether any test or case failed.
 func (r *Report) Failed() bool {
 	return slices.ContainsFunc(r.Groups, func(g Group) bool { return len(g.Failed) > 0 })
 }
 
-// WriteJSON writes it for programs.
+// WriteJSON writes the report as JSON.
 func (r *Report) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
@@ -192,7 +191,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	return encoder.Encode(r)
 }
 
-// WriteText writes it for people, and what could not be tested to errs.
+// WriteText writes the report as text to out, and what could not be tested to errs.
 func (r *Report) WriteText(out, errs io.Writer, coverage bool) error {
 	var b strings.Builder
 	for i := range r.Groups {
@@ -210,7 +209,7 @@ func (r *Report) WriteText(out, errs io.Writer, coverage bool) error {
 	return nil
 }
 
-// summary is about policies; a folder with tests of none is not one.
+// summary counts policies, and therefore leaves out folders whose tests belong to none.
 func (r *Report) summary() string {
 	policies, failed, untested := 0, 0, 0
 	for i := range r.Groups {
@@ -298,7 +297,7 @@ func (f *Failure) text(b *strings.Builder) {
 		fmt.Fprintf(b, "        left:  %s\n        right: %s\n", decision.Printable(f.Left), decision.Printable(f.Right))
 	}
 	if f.Want != f.Got {
-		b.WriteString("        - what it expects, + what there is\n")
+		b.WriteString("        - expected, + found\n")
 		indent(b, changes(f.Want, f.Got))
 	}
 	if f.Output != "" {
@@ -307,7 +306,7 @@ func (f *Failure) text(b *strings.Builder) {
 	}
 }
 
-// changes are the lines of a diff, the sign apart from what may begin with a sign itself.
+// changes returns the lines of a diff, with a space after the sign: a YAML line may itself begin with a sign.
 func changes(want, got string) string {
 	_, hunks, _ := strings.Cut(string(diff.Diff("", []byte(want), "", []byte(got))), "@@\n")
 	var b strings.Builder
@@ -323,7 +322,7 @@ func indent(b *strings.Builder, text string) {
 	}
 }
 
-// printableLines is decision.Printable for text of several lines, indentation kept.
+// printableLines is decision.Printable for text of several lines. It keeps indentation.
 func printableLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {

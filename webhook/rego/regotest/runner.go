@@ -19,30 +19,30 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// FailureError is why a case does not hold.
+// FailureError is returned when a case does not hold.
 type FailureError struct {
-	// Reason in words.
+	// Reason describes the failure.
 	Reason string
-	// Want and Got, in YAML, are the findings or intents that are not as the case has them;
-	// both empty for other reasons.
+	// Want and Got are the findings or intents that differ, in YAML. Both are empty if the failure is of
+	// another sort.
 	Want, Got string
 }
 
 func (f *FailureError) Error() string { return f.Reason }
 
-// Program compiles a policy of a catalogue with the parameters of the case. The catalogue
-// is best the policy's own: see rego.Catalog.Only.
+// Program compiles the policy with the parameters of the case. To compile fast, pass a catalogue that holds
+// only this policy: see rego.Catalog.Only.
 func (c *Case) Program(catalog *rego.Catalog, policy *rego.Policy) (*rego.Program, error) {
 	parameters, bad := policy.CheckParameters(c.Parameters, field.NewPath("parameters"))
 	if len(bad) > 0 {
 		return nil, bad.ToAggregate()
 	}
-	return rego.Compile(catalog, []rego.Slot{{Policy: policy.ID, Parameters: parameters}})
+	return rego.Compile(catalog, []rego.Instance{{Policy: policy.ID, Parameters: parameters}})
 }
 
-// Run decides the case by a program that Program has made, with OPA's rule indexer and
-// without, and applies every fix that is proposed: its finding must then be gone. It is nil
-// where the case holds, and a *FailureError where it does not.
+// Run evaluates the case with a program that Program returned, with and without OPA's rule indexer. It also
+// applies every proposed fix, and checks that this removes the finding. It returns a *FailureError if the case
+// does not hold.
 func (c *Case) Run(ctx context.Context, program *rego.Program) error {
 	result, err := c.Evaluate(ctx, program)
 	if err != nil {
@@ -72,7 +72,7 @@ func (c *Case) Run(ctx context.Context, program *rego.Program) error {
 	return nil
 }
 
-// Evaluate is what the policy says about the case.
+// Evaluate returns the policy's result for the case.
 func (c *Case) Evaluate(ctx context.Context, program *rego.Program) (decision.Result, error) {
 	request, err := c.request(c.Object)
 	if err != nil {
@@ -92,8 +92,8 @@ func evaluate(ctx context.Context, program *rego.Program, request *decision.Requ
 	return results[0], nil
 }
 
-// Tolerated is what the policy finds in the new object of an UPDATE and, for each of that,
-// whether the old object has it already.
+// Tolerated returns the policy's findings in the new object of an UPDATE, and for each of them whether the old
+// object already has it.
 func (c *Case) Tolerated(ctx context.Context, program *rego.Program) (found decision.Result, tolerated []bool, err error) {
 	req, err := c.request(c.Object)
 	if err != nil {
@@ -115,7 +115,7 @@ func (c *Case) Tolerated(ctx context.Context, program *rego.Program) (found deci
 	return found, pipeline.Tolerated(&before, &found), err
 }
 
-// checkTolerated compares what the old object has already with what the case says of it.
+// checkTolerated compares which findings the old object already has with what the case expects.
 func (c *Case) checkTolerated(ctx context.Context, program *rego.Program) error {
 	if !slices.ContainsFunc(*c.Findings, func(f Finding) bool { return f.Tolerated != nil }) {
 		return nil
@@ -135,8 +135,7 @@ func (c *Case) checkTolerated(ctx context.Context, program *rego.Program) error 
 	return nil
 }
 
-// checkFix applies what a finding proposes to the object as its writer has it, and
-// decides again.
+// checkFix applies a proposed fix to the object as it was written, and evaluates the result.
 func (c *Case) checkFix(ctx context.Context, program *rego.Program, violation decision.Violation) error {
 	request, err := c.request(c.Object)
 	if err != nil {
@@ -205,8 +204,8 @@ func (c *Case) request(object map[string]any) (*decision.Request, error) {
 	return req, nil
 }
 
-// Compare says what is not as the case has it: nil, or a *FailureError. Findings and intents are
-// sets.
+// Compare returns nil, or a *FailureError with the differences between the result and the case. Findings and
+// intents are compared as sets.
 func (c *Case) Compare(result decision.Result) error {
 	found := make([]Finding, 0, len(result.Violations))
 	for _, v := range result.Violations {
@@ -218,7 +217,7 @@ func (c *Case) Compare(result decision.Result) error {
 	}
 	wanted := slices.Clone(*c.Findings)
 	for i := range wanted {
-		wanted[i].Tolerated = nil // it is not the policy's to say
+		wanted[i].Tolerated = nil // checkTolerated compares it
 		for _, text := range []*string{&wanted[i].Message, &wanted[i].Path, &wanted[i].Key, &wanted[i].Unknown} {
 			*text = decision.Redact(*text)
 		}
@@ -245,8 +244,7 @@ func (c *Case) Compare(result decision.Result) error {
 	return differ("intents", wantedIntents, intents)
 }
 
-// pair leaves out of what was found what the case does not name. A fix that may not be
-// there is written as [] in a case.
+// pair removes from found whatever the case does not set. A case writes [] to expect that there is no fix.
 func pair(wanted, found []Finding) {
 	for i := range found {
 		var want Finding
@@ -288,7 +286,7 @@ func differ[T any](what string, wanted, got []T) error {
 	return &FailureError{Reason: what + " are not as expected", Want: want, Got: have}
 }
 
-// list is empty for an empty list.
+// list returns elements as YAML, and "" for an empty list.
 func list[T any](elements []T) (string, error) {
 	if len(elements) == 0 {
 		return "", nil
@@ -304,7 +302,7 @@ func atMost(mode decision.Mode) string {
 	return mode.String()
 }
 
-// integers copies a value and does what Taffrail's own readers do to numbers.
+// integers returns a copy of value with its numbers converted as Taffrail's readers do.
 func integers(value any) any {
 	switch value := value.(type) {
 	case float64:

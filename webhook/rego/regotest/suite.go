@@ -14,19 +14,19 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// suite is what is tested with one catalogue: a library, or users' own policies.
+// suite is what is tested with one catalogue: a library, or users' policies.
 type suite struct {
 	catalog *rego.Catalog
-	// tests are the sources by the names that the engine knows them by.
+	// tests holds sources by the module names that OPA uses.
 	tests map[string]string
-	cases map[string][]*Case // by policy
-	// group finds the group of a file by the engine's name for it.
+	cases map[string][]*Case // by policy id
+	// group returns the report's group for a file, given its module name.
 	group  func(file, pkg string) string
 	places map[string]place
 }
 
-// Run tests everything in files and folders. Where part of it cannot be tested the Report
-// has why; the error is not about the policies.
+// Run tests everything in the given files and folders. What could not be tested is part of the Report; the
+// error is not about the policies.
 func Run(ctx context.Context, library *rego.Catalog, paths []string, coverage bool) (*Report, error) {
 	all, err := find(paths)
 	if err != nil {
@@ -43,7 +43,7 @@ func Run(ctx context.Context, library *rego.Catalog, paths []string, coverage bo
 	return report, nil
 }
 
-// suites sorts what was found, and reports what does not fit together.
+// suites divides what was found by catalogue, and reports what does not fit together.
 func (f *found) suites(library *rego.Catalog, report *Report) []*suite {
 	var suites []*suite
 	left := maps.Clone(f.tests)
@@ -62,10 +62,10 @@ func (f *found) suites(library *rego.Catalog, report *Report) []*suite {
 	return suites
 }
 
-// librarySuite takes what is below the root out of what is left.
+// librarySuite moves the files below root from left into a suite.
 func (f *found) librarySuite(root string, catalog *rego.Catalog, left map[string]string, others *[]*Case) *suite {
 	s := &suite{catalog: catalog, tests: map[string]string{}, cases: map[string][]*Case{}, places: map[string]place{}}
-	names := map[string]string{} // of policies by their folders
+	names := map[string]string{} // policy ids by folder
 	for _, policy := range catalog.Policies() {
 		names[strings.ReplaceAll(strings.TrimPrefix(policy.Package, "taffrail."), ".", "/")] = policy.ID
 	}
@@ -143,8 +143,8 @@ func (f *found) userSuite(library *rego.Catalog, tests map[string]string, others
 	return s
 }
 
-// owner is the policy that a test is about: the one that its package is named after, or the
-// only one in its folder. A test of none is shown under its folder.
+// owner returns the policy that a test is about: the one that its package is named after, or else the only one
+// in its folder. It returns the folder if there is no such policy.
 func (f *found) owner(file, pkg string, modules map[string]string) string {
 	if name, ok := strings.CutPrefix(file, rego.UserFile); ok && modules[name] != "" {
 		return name
@@ -167,16 +167,16 @@ func (f *found) policyOf(c *Case) (string, error) {
 	case c.Policy != "" && slices.Contains(names, c.Policy):
 		return c.Policy, nil
 	case c.Policy != "":
-		return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("there is no policy %q beside the folder of this case", c.Policy)}
+		return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("there is no policy %q next to the folder of this case", c.Policy)}
 	case len(names) == 1:
 		return names[0], nil
 	case len(names) == 0:
-		return "", &Error{File: c.File, Line: c.Line, Reason: "there is no policy beside the folder of this case"}
+		return "", &Error{File: c.File, Line: c.Line, Reason: "there is no policy next to the folder of this case"}
 	}
-	return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("several policies are beside the folder of this case: add policy, one of %s", strings.Join(names, ", "))}
+	return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("several policies are next to the folder of this case: add policy, one of %s", strings.Join(names, ", "))}
 }
 
-// run adds to the report what becomes of the suite. The error is not about the policies.
+// run adds the results of the suite to the report. The error is not about the policies.
 func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) error {
 	var coverage *rego.Coverage
 	if withCoverage {
@@ -185,7 +185,7 @@ func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) erro
 	for file := range s.places {
 		if id := s.group(file, ""); strings.HasPrefix(file, rego.UserFile) {
 			if policy, sound := s.catalog.Policy(id); sound {
-				group := report.group(id) // it is shown even if nothing tests it
+				group := report.group(id) // list the policy even if it has no tests
 				group.Kinds, _ = policy.KindNotes()
 				group.Deprecations = policy.Deprecations()
 			}
@@ -215,7 +215,7 @@ func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) erro
 func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage, report *Report) error {
 	policy, ok := s.catalog.Policy(id)
 	if !ok {
-		return nil // that it is not sound has been said
+		return nil // already reported as unsound
 	}
 	only := s.catalog.Only(id)
 	programs := map[string]*rego.Program{} // by parameters
@@ -248,7 +248,7 @@ func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage
 	return nil
 }
 
-// flatten takes joined errors apart.
+// flatten returns the errors that err joins.
 func flatten(err error) []error {
 	var joined interface{ Unwrap() []error }
 	switch {

@@ -8,28 +8,27 @@ import (
 )
 
 const (
-	// maxText is how long a text may be that a built-in function of a user's policy takes
-	// or makes, in bytes. No text of an object is longer: the API server takes requests of
-	// 3 MiB at most.
+	// maxText limits, in bytes, the texts that a built-in function takes from or returns to a user's policy. No
+	// text of an object is longer, because the API server accepts at most 3 MiB.
 	maxText = 4 << 20
-	// maxElements is how many elements a list may have that one of them makes.
+	// maxElements limits the lists that a built-in function returns.
 	maxElements = 100_000
-	// maxDigits is how long a number may be, and maxExponent how large.
+	// maxDigits limits the length of a number, and maxExponent its magnitude.
 	maxDigits   = 400
 	maxExponent = 400
-	// maxWidth is how far a text may be padded.
+	// maxWidth limits the padding of a text.
 	maxWidth = 1_000
 )
 
-// A limit returns what is too large about the operands of a call, or "".
+// A limit returns which part of a call's operands is too large, or "".
 type limit func(operands []*ast.Term) string
 
-// none is for functions that make at most what is there already.
+// none is the limit of functions whose result is no larger than their operands.
 func none([]*ast.Term) string { return "" }
 
-// limits has every allowed built-in function whose result may be much larger than its
-// operands, or that may take very long over some. OPA limits none of them, and cannot
-// stop one that runs. The others make at most what is there already.
+// limits returns the limits of those allowed built-in functions whose result may be much larger than their
+// operands, or that may run very long. OPA neither limits them nor can interrupt them. All others return at
+// most as much as they take.
 func limits() map[string]limit {
 	all := map[string]limit{
 		"array.concat":                     limitLengths,
@@ -78,8 +77,8 @@ func limits() map[string]limit {
 	return all
 }
 
-// limitedBuiltins returns the built-in functions that have a limited version: those with a limit, and those
-// whose work is charged.
+// limitedBuiltins returns the built-in functions that are replaced with a limited version: those that have a
+// limit, and those that are charged for their work.
 func limitedBuiltins() map[string]limit {
 	all := limits()
 	for name := range costs() {
@@ -90,12 +89,12 @@ func limitedBuiltins() map[string]limit {
 	return all
 }
 
-// limitedPrefix and a name is what OPA calls the limited version of a built-in function: it takes
-// the implementation of a name from us only if the name is not its own. The b_ is for contains, a keyword.
+// limitedPrefix is prepended to a built-in function's name to name its limited version, because OPA accepts
+// custom implementations only under names that it does not define itself. The b_ avoids the keyword contains.
 const limitedPrefix = "limited.b_"
 
-// Written returns the message of an error as the author of a Policy knows it, without the prefix of a
-// limited built-in function.
+// Written returns an error message with function names as the Policy's author wrote them, without
+// limitedPrefix.
 func Written(message string) string {
 	if !strings.HasPrefix(message, limitedPrefix) {
 		return message
@@ -104,8 +103,8 @@ func Written(message string) string {
 	return rest
 }
 
-// Limit makes a compiler's modules call the limited versions of built-in functions, which Builtins
-// implements. It takes effect after types are checked, so that errors name the functions as written.
+// Limit makes a compiler's modules call the limited versions of built-in functions, which Builtins implements.
+// It runs after type checking, so that type errors name the functions as written.
 func Limit(compiler *ast.Compiler) *ast.Compiler {
 	operators := map[string]*ast.Term{}
 	for name := range limitedBuiltins() {
@@ -143,7 +142,7 @@ func Builtins() map[string]*topdown.Builtin {
 	for name, check := range limitedBuiltins() {
 		declared := *ast.BuiltinMap[name]
 		declared.Name = limitedPrefix + name
-		declared.CanSkipBctx = false // without its context, a call finds no meter to charge
+		declared.CanSkipBctx = false // a call needs its context to find its meter
 		all[declared.Name] = &topdown.Builtin{Decl: &declared, Func: limited(name, check)}
 	}
 	return all
@@ -155,7 +154,7 @@ func limited(name string, check limit) topdown.BuiltinFunc {
 		written = "`" + infix + "`"
 	}
 	return func(call topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
-		m, metered := call.Cancel.(*Meter) // not in a Rego test
+		m, metered := call.Cancel.(*Meter) // Rego tests have none
 		if metered {
 			if m.charge(price(m, operands)); m.ended() {
 				return topdown.Halt{Err: &topdown.Error{Code: topdown.CancelErr}}
@@ -166,7 +165,7 @@ func limited(name string, check limit) topdown.BuiltinFunc {
 			if call.Location != nil {
 				limit.File, limit.Row = call.Location.File, call.Location.Row
 			}
-			// Any other error would make the call undefined, and the rule go on.
+			// Any other error would only make the call undefined, and the rule would continue.
 			return topdown.Halt{Err: limit}
 		}
 		if !metered {

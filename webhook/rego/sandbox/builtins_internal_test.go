@@ -10,7 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// ofBytes is a text, ofElements a list, set a set and ofDigits a number of that size.
+// Each of these returns a value of the given size: a text, a list, a set or a number.
 func ofBytes(n int) *ast.Term { return ast.StringTerm(strings.Repeat("a", n)) }
 
 func ofElements(n int) *ast.Term {
@@ -29,12 +29,12 @@ func ofDigits(n int) *ast.Term { return ast.NumberTerm(json.Number(strings.Repea
 
 func is(term string) *ast.Term { return ast.MustParseTerm(term) }
 
-// calls are those of limited built-in functions at the edge of what they may take or make: the
-// first of each pair is answered, the second is not.
+// calls returns pairs of calls for each limited built-in function: the first is just within the limit, the
+// second just beyond it.
 func calls() map[string][][2][]*ast.Term {
 	full, over := ofBytes(maxText), ofBytes(maxText+1)
 	short, one := ofBytes(3), ofBytes(1)
-	// pair is a call that differs in one operand.
+	// pair returns two calls that differ in one operand.
 	pair := func(at int, fits, tooMuch *ast.Term, others ...*ast.Term) [2][]*ast.Term {
 		return [2][]*ast.Term{slices.Insert(slices.Clone(others), at, fits), slices.Insert(slices.Clone(others), at, tooMuch)}
 	}
@@ -141,7 +141,7 @@ func calls() map[string][][2][]*ast.Term {
 	return all
 }
 
-// makeNoMore are the functions that take what there is and make at most as much.
+// makeNoMore lists the functions whose result is at most as large as their operands.
 func makeNoMore() []string {
 	return []string{
 		"and", "array.reverse", "base64.is_valid", "contains", "endswith", "glob.match", "indexof", "internal.template_string", "intersection", "json.filter", "json.remove", "max", "min",
@@ -150,8 +150,7 @@ func makeNoMore() []string {
 	}
 }
 
-// Every function that may make much more than it takes is stopped before it does, and not
-// a moment earlier.
+// Every function that may return much more than it takes is stopped beyond its limit, and not before.
 func TestWhatACallMayTakeAndMake(t *testing.T) {
 	cases, checks := calls(), limitedBuiltins()
 	for name, check := range checks {
@@ -179,7 +178,7 @@ func TestWhatACallMayTakeAndMake(t *testing.T) {
 	}
 }
 
-// What no function can work with is the function's own to report.
+// Operands of the wrong type are left to the function to report.
 func TestOddOperandsAreLeftToTheFunction(t *testing.T) {
 	for name, check := range limitedBuiltins() {
 		for _, odd := range []string{`null`, `true`, `{"a": {"b": 1}}`, `["a", 1, [2]]`, `{1, "b", null}`, `1`, `1.5`, `"["`, `"%"`, `"1e9999x"`, `""`} {

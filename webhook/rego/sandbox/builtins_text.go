@@ -64,7 +64,7 @@ func limitReplaceN(operands []*ast.Term) string {
 	}
 	var pairs []string
 	patterns.Foreach(func(before, after *ast.Term) { pairs = append(pairs, textOf(before), textOf(after)) })
-	// What a replacer makes cannot be told in advance, so it is made and thrown away.
+	// The size of the result cannot be predicted, so the result is written to a counter and discarded.
 	counter := &countingWriter{}
 	_, err := strings.NewReplacer(pairs...).WriteString(counter, textOf(operands[1]))
 	if err != nil {
@@ -75,12 +75,12 @@ func limitReplaceN(operands []*ast.Term) string {
 
 var errFull = errors.New("full")
 
-// countingWriter stops what writes to it when it has had too much.
+// countingWriter counts what is written to it, and fails beyond its limit to stop the writer.
 type countingWriter struct{ bytes int }
 
 func (w *countingWriter) Write(text []byte) (int, error) { return w.count(len(text)) }
 
-// WriteString keeps the writer of a text from copying it.
+// WriteString avoids a copy of the text.
 func (w *countingWriter) WriteString(text string) (int, error) { return w.count(len(text)) }
 
 func (w *countingWriter) count(n int) (int, error) {
@@ -92,8 +92,7 @@ func (w *countingWriter) count(n int) (int, error) {
 
 var _ io.StringWriter = (*countingWriter)(nil)
 
-// limitFormat looks at widths, which pad, and at how often an argument may be written:
-// once, but where an index names it.
+// limitFormat checks widths, which pad, and indices, which may repeat an argument.
 func limitFormat(operands []*ast.Term) string {
 	format := textOf(operands[0])
 	verbs, widest, reason := readFormat(format)
@@ -140,19 +139,19 @@ func readFormat(format string) (verbs, widest int, reason string) {
 	return verbs, widest, ""
 }
 
-// compiled returns nil for what is no regular expression, or too large a one.
+// compiled returns nil if the text is not a regular expression or is too large a one.
 func compiled(text string, p pattern) *regexp.Regexp {
 	if p.size > maxPattern {
 		return nil
 	}
 	re, err := regexp.Compile(text)
 	if err != nil {
-		return nil // the function itself reports it
+		return nil // the built-in function reports the error itself
 	}
 	return re
 }
 
-// readPattern is (*Meter).pattern without its memory.
+// readPattern is (*Meter).pattern without a cache.
 func readPattern(term *ast.Term) pattern { return new(Meter).pattern(term) }
 
 func limitPattern(operands []*ast.Term) string { return tooLargePattern(operands[0]) }
@@ -178,7 +177,8 @@ func limitRegexSplit(operands []*ast.Term) string {
 	return countMatches(operands[0], textOf(operands[1]), -1)
 }
 
-// countMatches looks for matches only where there could be too many, each with its groups.
+// countMatches returns a reason if there are too many matches, with their groups. It searches only if the text
+// is long enough for that.
 func countMatches(pattern *ast.Term, text string, most int) string {
 	if reason := tooLargePattern(pattern); reason != "" {
 		return reason
@@ -201,8 +201,7 @@ func countMatches(pattern *ast.Term, text string, most int) string {
 	return ""
 }
 
-// limitRegexReplace takes operands in the order text, pattern, replacement, in which every
-// $ may stand for all that was matched.
+// limitRegexReplace takes text, pattern and replacement. Each $ in the replacement may insert the whole match.
 func limitRegexReplace(operands []*ast.Term) string {
 	if reason := tooLargePattern(operands[1]); reason != "" {
 		return reason
@@ -229,7 +228,7 @@ func limitRegexReplace(operands []*ast.Term) string {
 	return ""
 }
 
-// limitParsed is about texts of many values, which take much more memory than the text.
+// limitParsed limits the number of values in a text, because parsed values take much more memory than the text.
 func limitParsed(operands []*ast.Term) string {
 	text := textOf(operands[0])
 	if len(text) > maxText {
@@ -248,7 +247,7 @@ func limitParsed(operands []*ast.Term) string {
 	return ""
 }
 
-// tooBigNumber is about numbers that are short to write and long to compute with.
+// tooBigNumber rejects numbers that are short to write but expensive to compute with.
 func tooBigNumber(text string) string {
 	if len(text) > maxDigits {
 		return fmt.Sprintf("a number of %d digits, and %d are allowed", len(text), maxDigits)
@@ -286,10 +285,10 @@ func limitNumbers(operands []*ast.Term) string {
 	return ""
 }
 
-// tooBigText is about the text of a number, as to_number takes it.
+// tooBigText applies tooBigNumber to the text of a number, as to_number takes it.
 func tooBigText(text string) string {
 	if _, err := strconv.ParseFloat(text, 64); err != nil && !errors.Is(err, strconv.ErrRange) {
-		return "" // it is none
+		return "" // not a number
 	}
 	return tooBigNumber(text)
 }

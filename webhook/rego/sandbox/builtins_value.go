@@ -72,7 +72,7 @@ func limitRange(operands []*ast.Term) string {
 	from, ok := integer(operands[0])
 	to, also := integer(operands[1])
 	if !ok || !also {
-		return "" // the function itself will say so
+		return "" // the built-in function reports the error itself
 	}
 	length := from.Sub(to, from)
 	if length.CmpAbs(big.NewInt(maxElements)) >= 0 {
@@ -94,8 +94,8 @@ func integer(term *ast.Term) (*big.Int, bool) {
 	return whole, true
 }
 
-// limitRendered is about functions that go through a value to its ends. A value in which
-// parts are shared, as in [a, a], may be small in memory and endless to go through.
+// limitRendered limits functions that visit every part of a value. A value with shared parts, such as [a, a]
+// nested many times, is small in memory but may take forever to visit.
 func limitRendered(operands []*ast.Term) string {
 	total := 0
 	for _, operand := range operands {
@@ -107,14 +107,14 @@ func limitRendered(operands []*ast.Term) string {
 	return ""
 }
 
-// Rendered returns about how long the text of a value is, in bytes. It stops counting a little above maxText.
+// Rendered returns the approximate length of a value's text in bytes. It stops counting slightly above maxText.
 func Rendered(term *ast.Term) int {
 	left := maxText + 1
 	render(term, &left)
 	return maxText + 1 - left
 }
 
-// render returns false where there is nothing left.
+// render returns false once left is used up.
 func render(term *ast.Term, left *int) bool {
 	*left -= 2
 	more := *left > 0

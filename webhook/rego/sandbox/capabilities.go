@@ -4,9 +4,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Capabilities returns what policies may use, the library's too: pure functions of their arguments. No
-// network, no clock, no randomness, no environment, nothing that reads a remote schema. A built-in
-// function of a new version of OPA is not allowed until it is listed here.
+// Capabilities returns what policies may use, including those of the library: pure functions of their
+// arguments. There is no network, clock, randomness or environment, and nothing that reads a remote schema. New
+// built-in functions of OPA are not allowed until they are listed here.
 func Capabilities() *ast.Capabilities {
 	allowed := allowedBuiltins()
 	caps := ast.CapabilitiesForThisVersion()

@@ -10,8 +10,8 @@ import (
 const (
 	// Helpers is the package of the library that users' Policies may use.
 	Helpers = "taffrail.lib"
-	// MaxSource is how long the Rego of one Policy may be, in bytes. It is six times the longest
-	// policy of the library.
+	// MaxSource limits the Rego of one Policy, in bytes. It is six times the size of the library's longest
+	// policy.
 	MaxSource = 64 << 10
 )
 
@@ -23,23 +23,23 @@ const (
 
 // Fault is a reason why a Policy is not compiled.
 type Fault struct {
-	// Row is 0 if the fault has no line of its own.
+	// Row is 0 if the fault is not on a particular line.
 	Row    int
 	Code   string
 	Reason string
 }
 
-// NewCompiler returns a compiler that allows what policies may use, the library's too.
+// NewCompiler returns a compiler that allows what policies may use, including those of the library.
 func NewCompiler() *ast.Compiler {
 	return ast.NewCompiler().WithCapabilities(Capabilities()).WithStrict(true)
 }
 
-// NewEvaluator returns a compiler for evaluating a Policy that NewChecker's compiler accepted.
+// NewEvaluator returns a compiler for Policies that the compiler of NewChecker accepted.
 func NewEvaluator() *ast.Compiler { return compareEquals(Limit(NewCompiler())) }
 
-// NewChecker returns a compiler that accepts the module in file only if it may be evaluated. It adds
-// what it finds besides OPA's own errors to faults, because a stage of a compiler can report only one.
-// helpers are what the module may refer to in data: true for a rule, false for a package.
+// NewChecker returns a compiler that rejects a module that may not be evaluated. Faults that Taffrail finds are
+// added to faults, because a compiler stage can report only one error. helpers lists what the module may refer
+// to in data: true for a rule, false for a package.
 func NewChecker(file string, helpers map[string]bool, faults *[]Fault) *ast.Compiler {
 	stage := func(name string, check func(*ast.Module) []Fault) ast.CompilerStageDefinition {
 		return ast.CompilerStageDefinition{Name: name, MetricName: "compile_stage_" + name, Stage: func(c *ast.Compiler) *ast.Error {
@@ -53,14 +53,14 @@ func NewChecker(file string, helpers map[string]bool, faults *[]Fault) *ast.Comp
 	}
 	references := func(module *ast.Module) []Fault { return checkReferences(module, helpers) }
 	return NewCompiler().SetErrorLimit(0).
-		// Imports are resolved then, so that every reference is written in full.
+		// At this stage imports are resolved, so every reference is written in full.
 		WithStageAfterID(ast.StageResolveRefs, stage("check_references", references)).
-		// Every rule has been taken apart then, and no type has been looked at.
+		// At this stage bodies are rewritten, but types are not yet checked.
 		WithStageAfterID(ast.StageCheckRecursion, stage("check_type_size", checkTypeSize))
 }
 
-// checkReferences lets a user's policy refer in data only to its own package and to the
-// library's helpers. Taking one Policy away can then never change another.
+// checkReferences restricts a user's policy to its own package and the library's helpers, so that deleting one
+// Policy can never change another.
 func checkReferences(module *ast.Module, helpers map[string]bool) []Fault {
 	var faults []Fault
 	seen := map[Fault]bool{}
@@ -101,8 +101,8 @@ func checkReferences(module *ast.Module, helpers map[string]bool) []Fault {
 	return faults
 }
 
-// known is about the constant part of a reference: it must be a package of helpers, or
-// lead to one of their rules, or into its value.
+// known reports whether the constant part of a reference is a package of helpers, one of their rules, or a part
+// of a rule's value.
 func known(prefix string, helpers map[string]bool) bool {
 	if _, ok := helpers[prefix]; ok {
 		return true

@@ -2,16 +2,15 @@ package sandbox
 
 import "github.com/open-policy-agent/opa/v1/ast"
 
-// Code is what the budget of an evaluation depends on in the text of a Policy.
+// Code holds the properties of a Policy's source that affect the cost of evaluating it.
 type Code struct {
-	// literal is the number of parts of the largest value that a rule makes anew each time that it is
-	// evaluated.
+	// literal is the number of parts of the largest value that a rule constructs on each evaluation.
 	literal int
 	// last has the last expression of each body.
 	last map[*ast.Expr]bool
 }
 
-// NewCode reads compiled modules.
+// NewCode analyzes compiled modules.
 func NewCode(modules map[string]*ast.Module) *Code {
 	code := &Code{last: map[*ast.Expr]bool{}}
 	for _, module := range modules {

@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// perScan is how many bytes of a text, times instructions of a pattern, are as much work as a step.
+	// perScan is the work of a pattern that counts as one step, as bytes of text times instructions.
 	perScan = 128
-	// perByte is how many bytes of a new text count as a step.
+	// perByte is the number of bytes of a new text that count as one step.
 	perByte = 128
-	// maxPattern is how many instructions a regular expression may compile to.
+	// maxPattern limits the number of instructions that a regular expression compiles to.
 	maxPattern = 10_000
 )
 
-// A cost returns the steps to charge for a call of a built-in function, given its operands. They are
-// charged before the call, because OPA cannot interrupt a built-in function.
+// A cost returns the steps to charge for a call of a built-in function. They are charged before the call,
+// because OPA cannot interrupt it.
 type cost func(m *Meter, operands []*ast.Term) int
 
-// costs has every allowed built-in function whose work depends on the size of its operands.
+// costs returns the costs of those allowed built-in functions whose work depends on the size of their operands.
 func costs() map[string]cost {
 	all := map[string]cost{
 		"regex.match": func(m *Meter, operands []*ast.Term) int {
@@ -57,7 +57,7 @@ func costs() map[string]cost {
 	return all
 }
 
-// constantBuiltins look at a part of their operands that is small, or only at their type.
+// constantBuiltins lists the functions that look only at a small part of their operands, or only at their type.
 func constantBuiltins() map[string]bool {
 	all := map[string]bool{}
 	for _, name := range []string{
@@ -69,7 +69,7 @@ func constantBuiltins() map[string]bool {
 	return all
 }
 
-// deepCost is for functions that may go through their operands to the ends.
+// deepCost is the cost of functions that may visit every part of their operands.
 func deepCost(m *Meter, operands []*ast.Term) int {
 	total := 0
 	for _, operand := range operands {
@@ -78,7 +78,7 @@ func deepCost(m *Meter, operands []*ast.Term) int {
 	return total / perStep
 }
 
-// shallowCost is for functions that only pass on the elements of their operands.
+// shallowCost is the cost of functions that only pass on the elements of their operands.
 func shallowCost(_ *Meter, operands []*ast.Term) int {
 	total := 0
 	for _, operand := range operands {
@@ -87,7 +87,7 @@ func shallowCost(_ *Meter, operands []*ast.Term) int {
 	return total / perStep
 }
 
-// made is the cost of the memory that a result takes.
+// made returns the cost of the memory that a result takes.
 func made(result *ast.Term) int {
 	if text, ok := result.Value.(ast.String); ok {
 		return len(text) / perByte
@@ -111,15 +111,15 @@ func intOf(term *ast.Term) int {
 	return -1
 }
 
-// pattern is what the cost of a regular expression depends on.
+// pattern holds the properties of a regular expression that affect its cost.
 type pattern struct {
-	// size is about how many instructions it compiles to.
+	// size is the approximate number of instructions that it compiles to.
 	size int
-	// longest is the length of the longest match, and negative when there is none.
+	// longest is the length of the longest possible match, or negative if it is unlimited.
 	longest int
 }
 
-// pattern reads a regular expression without compiling it.
+// pattern analyzes a regular expression without compiling it.
 func (m *Meter) pattern(term *ast.Term) pattern {
 	text := textOf(term)
 	if known, ok := m.patterns[text]; ok {
@@ -137,15 +137,15 @@ func (m *Meter) pattern(term *ast.Term) pattern {
 	return p
 }
 
-// scan is the cost of looking for one match.
+// scan returns the cost of searching for one match.
 func (p pattern) scan(text string) int { return p.scans(len(text)) }
 
 func (p pattern) scans(bytes int) int {
 	return plus(p.size/8, times(p.size, bytes)/perScan)
 }
 
-// findAll charges for looking for up to most matches, all of them when most is negative. The
-// search for each may look at all of the rest of the text when matches have no longest.
+// findAll charges for up to most matches, or for all if most is negative. If matches have no maximum length,
+// each search may read the whole rest of the text.
 func (m *Meter) findAll(re, text *ast.Term, most int) int {
 	p, in := m.pattern(re), textOf(text)
 	if most < 0 || most > len(in)+1 {
@@ -223,7 +223,7 @@ func longestMatch(re *syntax.Regexp) int {
 	}
 }
 
-// separatorsOf returns the characters at which an asterisk stops, "" for none. An empty list stands
+// separatorsOf returns the characters at which an asterisk stops, or "" if there are none. An empty list stands
 // for a dot.
 func separatorsOf(operand *ast.Term) string {
 	list, ok := operand.Value.(*ast.Array)
@@ -238,9 +238,9 @@ func separatorsOf(operand *ast.Term) string {
 	return separators
 }
 
-// globCost is an upper bound: alternatives are tried one after another, each with those that
-// follow. An asterisk that stops at separators is tried at every length, each with all lengths
-// of those that follow; without separators it takes the shortest that fits.
+// globCost returns an upper bound. Alternatives are tried one after another, each with everything that follows.
+// An asterisk that stops at separators is tried at every length, each with every length of the asterisks that
+// follow; without separators it takes the shortest match.
 func globCost(pattern, text, separators string) int {
 	ways := 1
 	for rest := pattern; ; {
@@ -263,10 +263,10 @@ func globCost(pattern, text, separators string) int {
 	return plus(1, times(total, ways))
 }
 
-// placements is about how many ways there are to place the asterisks of a pattern in a text. An
-// asterisk cannot cross a separator, so each part of a pattern between separators is placed within
-// one part of the text. That does not hold for two asterisks in a row, nor for a separator in
-// brackets or braces: such a pattern is placed in the text as a whole.
+// placements returns approximately how many ways there are to place the asterisks of a pattern in a text. An
+// asterisk cannot cross a separator, so each part of a pattern between separators is placed within one part of
+// the text. Two asterisks in a row, and separators in brackets or braces, break that rule: such a pattern is
+// placed in the text as a whole.
 func placements(pattern, text, separators string) int {
 	if strings.Contains(pattern, "**") || strings.Contains(pattern, "[") || inBraces(pattern, separators) {
 		return placed(strings.ReplaceAll(pattern, "**", "*"), len(text))
@@ -298,8 +298,8 @@ func inBraces(pattern, separators string) bool {
 	}
 }
 
-// placed is about how many ways there are to place asterisks in a text of a length. A literal at
-// the end places the last one.
+// placed returns approximately how many ways there are to place asterisks in a text of the given length. A
+// literal at the end fixes the last asterisk.
 func placed(pattern string, length int) int {
 	asterisks := strings.Count(pattern, "*")
 	if !strings.ContainsAny(pattern, "{[?") && !strings.HasSuffix(pattern, "*") {
@@ -312,8 +312,8 @@ func placed(pattern string, length int) int {
 	return max(1, total)
 }
 
-// replacerCost is that of a trie, in which each position of the text may lead as deep as the
-// longest key is long.
+// replacerCost assumes a trie, in which each position of the text may be followed for the length of the longest
+// key.
 func replacerCost(m *Meter, operands []*ast.Term) int {
 	longest := 1
 	if patterns, ok := operands[0].Value.(ast.Object); ok {

@@ -9,8 +9,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// How far a match may reach is never taken for less than it is: four bytes a character, and
-// without end where the pattern repeats without end.
+// The possible length of a match is never underestimated: it is four bytes per character, and unlimited if the
+// pattern repeats without limit.
 func TestHowLongAMatchMayBe(t *testing.T) {
 	for pattern, want := range map[string]int{
 		``: 0, `^$`: 0, `\b`: 0,
@@ -30,7 +30,7 @@ func TestHowLongAMatchMayBe(t *testing.T) {
 	}
 }
 
-// A call costs what its function has to look at: nothing more, and nothing less.
+// A call costs exactly what its function has to read.
 func TestWhatACallCosts(t *testing.T) {
 	pattern, long := ofBytes(10), ofBytes(6400) // a pattern of 11 instructions, of which a match has 40 bytes at most
 	null := ast.NullTerm()
@@ -80,8 +80,8 @@ func TestWhatACallCosts(t *testing.T) {
 			t.Errorf("%s of %.60v: got %d, want %d", c.name, c.operands, got, c.want)
 		}
 	}
-	// Where a match may end anywhere, a text is charged for while it is searched: for one match,
-	// then for two, until there are no more.
+	// If a match may end anywhere, the text is charged during the search: for one match, then for two, until
+	// there are no more.
 	for pattern, want := range map[string]int{`x.*`: 5 * 6400 / 128, `a*b?`: (1 + 2) * 7 * 6400 / 128} {
 		m := newMeter(MaxSteps, &Code{})
 		if got := costs()["regex.split"](m, []*ast.Term{ast.StringTerm(pattern), long}); got != 0 || m.steps != want {
@@ -90,7 +90,7 @@ func TestWhatACallCosts(t *testing.T) {
 	}
 }
 
-// Each function is charged for all of its operands, for their elements, or for nothing.
+// Each function is charged for all of its operands, for their elements, or not at all.
 func TestWhatIsLookedAt(t *testing.T) {
 	shallow := []string{"array.concat", "array.flatten", "array.reverse", "array.slice", "object.keys"}
 	constant := []string{

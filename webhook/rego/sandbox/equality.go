@@ -2,10 +2,10 @@ package sandbox
 
 import "github.com/open-policy-agent/opa/v1/ast"
 
-// compareEquals leaves `==` a function. OPA makes a unification of it, for its rule indexer,
-// and goes through two values that it unifies with a call in a call for each part: large
-// ones overflow the stack, and that ends the process. Where one side is a single value, as in
-// input.kind == "Pod", nothing can be gone through, and the indexer knows what to do with it.
+// compareEquals keeps `==` a function call. OPA rewrites it to a unification, for its rule indexer, and the
+// unification of two values recurses for each part: large values overflow the stack, which kills the process.
+// If one side is a scalar, as in input.kind == "Pod", the unification cannot recurse and is kept for the
+// indexer.
 func compareEquals(compiler *ast.Compiler) *ast.Compiler {
 	return compiler.WithSkipStages(ast.StageRewriteEquals).WithStageAfterID(ast.StageCheckSafetyRuleBodies, ast.CompilerStageDefinition{
 		Name: "compare_equals", MetricName: "compile_stage_compare_equals", Stage: func(c *ast.Compiler) *ast.Error {

@@ -5,19 +5,18 @@ import (
 	"fmt"
 )
 
-// ErrNoTime is returned when a request ended while a user's Policy was evaluated that had taken more
-// steps than most objects do. It is the only error that depends on the machine.
+// ErrNoTime is returned when a request ended while a user's Policy was being evaluated that had used more steps
+// than most objects need. It is the only error that depends on the machine.
 var ErrNoTime = errors.New("was stopped because the time of the request was over")
 
-// ErrTooManySteps is wrapped by the errors about budgets.
+// ErrTooManySteps is wrapped by errors about budgets.
 var ErrTooManySteps = errors.New("exceeds its budget")
 
 // StepsError is returned when a user's Policy exhausts its budget for an object.
 type StepsError struct {
-	// Used is the number of steps at which the evaluation stopped. It is the same on every
-	// machine.
+	// Used is the number of steps at which the evaluation stopped. It is the same on every machine.
 	Used int
-	// Limit is MaxSteps, or less if the users' Policies together used up the rest.
+	// Limit is MaxSteps, or less if the other users' Policies left less of the request's budget.
 	Limit int
 }
 
@@ -38,14 +37,14 @@ func thousands(n int) string {
 	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
-// ErrTooLarge is wrapped by the errors about values that are larger than users' Policies may make.
+// ErrTooLarge is wrapped by errors about values that exceed what users' Policies may construct.
 var ErrTooLarge = errors.New("is larger than a Policy may make")
 
-// LimitError is returned when a call of a built-in function takes or would make too much.
+// LimitError is returned when a call of a built-in function would take or return too much.
 type LimitError struct {
 	File string
 	Row  int
-	// Builtin as it is written in Rego.
+	// Builtin is the function's name as written in Rego.
 	Builtin string
 	Reason  string
 }
@@ -57,5 +56,5 @@ func (e *LimitError) Error() string {
 // Unwrap returns ErrTooLarge.
 func (e *LimitError) Unwrap() error { return ErrTooLarge }
 
-// errPanic stands for a panic, whose text may quote the object.
+// errPanic replaces a panic, whose message may quote the object.
 var errPanic = errors.New("the evaluation broke off")

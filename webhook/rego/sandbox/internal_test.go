@@ -7,7 +7,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// What is limited exists, is allowed, and is found under the name that it gets.
+// Every limited function exists, is allowed, and is registered under its new name.
 func TestLimitedBuiltinsAreAllowedOnes(t *testing.T) {
 	allowed, builtins := allowedBuiltins(), Builtins()
 	for name := range limitedBuiltins() {
@@ -18,7 +18,7 @@ func TestLimitedBuiltinsAreAllowedOnes(t *testing.T) {
 			t.Errorf("%s is not found as %s", name, ref)
 		}
 	}
-	// The others look at little: a new one that is allowed has to have a cost.
+	// All others read only little: a function that is newly allowed needs a cost.
 	for name := range allowed {
 		if _, limited := limitedBuiltins()[name]; !limited && !constantBuiltins()[name] {
 			t.Errorf("%s is allowed, but has neither a cost nor a constant one", name)
@@ -26,7 +26,7 @@ func TestLimitedBuiltinsAreAllowedOnes(t *testing.T) {
 	}
 }
 
-// Measuring a value in which parts are shared takes no longer than it may.
+// Measuring a value with shared parts ends in time.
 func TestMeasuringEnds(t *testing.T) {
 	shared := ast.NumberTerm("1")
 	for range 100 {

@@ -16,7 +16,7 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// evaluate returns what becomes of a user's Policy with these rules, about an object with this data.
+// evaluate returns the result of a user's Policy with these rules for an object with this data.
 func evaluate(t *testing.T, rules string, data map[string]any) decision.Result {
 	t.Helper()
 	library, err := rego.Load(fstest.MapFS{})
@@ -28,7 +28,7 @@ func evaluate(t *testing.T, rules string, data map[string]any) decision.Result {
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	program, err := rego.Compile(catalog, []rego.Slot{{Policy: "own"}})
+	program, err := rego.Compile(catalog, []rego.Instance{{Policy: "own"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func evaluate(t *testing.T, rules string, data map[string]any) decision.Result {
 	return results[0]
 }
 
-// only returns the members of data that rules mention: converting the others takes most of a test's time.
+// only returns the members of data that the rules mention: converting the others takes most of a test's time.
 func only(rules string, data map[string]any) map[string]any {
 	some := map[string]any{}
 	for name, value := range data {
@@ -54,7 +54,7 @@ func only(rules string, data map[string]any) map[string]any {
 	return some
 }
 
-// values are what the objects of these tests hold.
+// values returns the data of these tests' objects.
 func values() map[string]any {
 	many, digits := make([]any, 60_000), make([]any, 450)
 	for i := range many {
@@ -161,12 +161,12 @@ func TestBuiltinsTakeAndMakeOnlySoMuch(t *testing.T) {
 	}
 }
 
-// loop evaluates a body for each of n numbers.
+// loop evaluates a body n times.
 func loop(n int, body string) string {
 	return fmt.Sprintf("deny contains {\"msg\": \"m\", \"path\": \"p\"} if {\n\tsome i in numbers.range(1, %d)\n\t%s\n\ti == -1\n}", n, body)
 }
 
-// Each of these is cheap by the number of its expressions, and costs much more by what an expression does.
+// Each of these has few expressions, but at least one that does much more work than a step.
 var expensive = map[string]string{
 	// Unlike concat and replace, sprintf never asks the meter while it runs.
 	"long results": loop(200, `sprintf("`+strings.Repeat("%[1]s", 64)+`", [input.object.data.some]) == ""`),
@@ -202,7 +202,7 @@ func TestWorkIsCharged(t *testing.T) {
 	}
 }
 
-// OPA recurses for each part of two values that it unifies, and a stack that overflows ends the process.
+// OPA recurses for each part of two values that it unifies, and a stack overflow ends the process.
 func TestUnificationIsOfSmallValues(t *testing.T) {
 	data := only("d.many d.other", values())
 	steps := new(sandbox.StepsError)

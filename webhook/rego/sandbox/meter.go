@@ -8,54 +8,52 @@ import (
 )
 
 const (
-	// MaxSteps is the budget of one user's Policy for one object under one set of parameters: of
-	// its deny rules, and again of its inject rules. A step is an expression that is evaluated or
-	// a pair of values that is unified; built-in functions and values that are large or deeply
-	// shared cost more. Steps are counted and never timed, so an object is decided alike on a
-	// laptop and on a server under load.
+	// MaxSteps is the budget of one user's Policy for one object and one set of parameters; deny and inject
+	// each get a budget of their own. A step is an evaluated expression or a pair of unified values; built-in
+	// functions and values that are large or deeply shared cost more. Steps are counted and never timed, so a
+	// decision is the same on a laptop and on a server under load.
 	MaxSteps = 250_000
-	// maxRequestSteps is the budget of all users' Policies together in one evaluation. It
-	// keeps an object that exhausts many Policies within the deadline of its request.
+	// maxRequestSteps is the budget of all users' Policies together in one evaluation. An object that exhausts
+	// many Policies is thereby still decided within the deadline of its request.
 	maxRequestSteps = 3 * MaxSteps
-	// lightSteps is how many steps an evaluation may take before it waits for a turn. Most
-	// evaluations end before, so nobody waits behind those that are expensive.
+	// lightSteps is the number of steps that an evaluation may take before it waits for a turn. Most
+	// evaluations need fewer, so they never wait for expensive ones.
 	lightSteps = 20_000
 
-	// perStep is how much of a value's rendered size is as much work as a step.
+	// perStep is the rendered size of a value that counts as one step.
 	perStep = 32
-	// perWeight is the rendered size of the largest value in use that makes every further
-	// step cost one more: OPA hashes and compares values between two steps. It recurses for each part of
-	// two values that it unifies, so this bounds the stack too.
+	// perWeight is the size of the largest value in use at which every further step costs one more, because OPA
+	// hashes and compares values between steps. OPA also recurses for each part of the values that it unifies,
+	// so this also limits the stack.
 	perWeight = 16 << 10
-	// perLiteral is how many parts of a literal in the policy's source are as much work as a step.
+	// perLiteral is the number of parts of a literal in the policy's source that count as one step.
 	perLiteral = 64
-	// freeResults is how many results a rule or comprehension may have before each further one
-	// costs more than the one before: the hashes of values of one's choice can be made to
-	// collide, and then OPA compares each new element of a set with all others.
+	// freeResults is the number of results of a rule or comprehension after which each further one costs more
+	// than the previous. Values can be chosen so that their hashes collide, and OPA then compares each new
+	// element of a set with all others.
 	freeResults = 2048
 	perResult   = 128
 )
 
-// Meter counts the work of one evaluation, and stops it when its budget is exhausted or its
-// request has ended. As a topdown.Cancel it is asked before every expression, as a
-// topdown.QueryTracer it sees every unification, and built-in functions charge it for what they
-// look at. All but Cancel is for the goroutine of the evaluation.
+// Meter counts the work of one evaluation, and stops it when its budget is exhausted or its request has ended.
+// OPA calls it before every expression (topdown.Cancel) and on every unification (topdown.QueryTracer), and
+// built-in functions charge it for their operands. Only Cancel may be called from other goroutines.
 type Meter struct {
 	steps, limit int
-	// weight is what a step costs.
+	// weight is the cost of a step.
 	weight, literal int
-	// largest is the size of the largest value in use, and sizes has those of large values.
+	// largest is the size of the largest value in use. sizes caches the sizes of large values.
 	largest int
 	sizes   map[ast.Value]int
-	// input is the size of the whole input, which `with` copies parts of.
+	// input is the size of the whole input: `with` copies parts of it.
 	input int
-	// patterns are the regular expressions that were seen.
+	// patterns caches the regular expressions that were analyzed.
 	patterns map[string]pattern
-	// last has the last expression of every body, and results counts the results of each query.
+	// last has the last expression of every body. results counts the results of each query.
 	last    map[*ast.Expr]bool
 	results map[uint64]int
 	stopped atomic.Bool
-	// enter waits for a turn; nil when there is nothing to wait for.
+	// enter waits for a turn. It is nil if there is nothing to wait for.
 	enter func()
 }
 
@@ -65,10 +63,10 @@ func newMeter(limit int, code *Code) *Meter {
 	return m
 }
 
-// Cancel is part of topdown.Cancel.
+// Cancel implements topdown.Cancel.
 func (m *Meter) Cancel() { m.stopped.Store(true) }
 
-// Cancelled is part of topdown.Cancel. OPA calls it before every expression.
+// Cancelled implements topdown.Cancel. OPA calls it before every expression.
 func (m *Meter) Cancelled() bool {
 	m.charge(m.weight)
 	return m.ended()
@@ -85,7 +83,7 @@ func (m *Meter) charge(steps int) {
 	}
 }
 
-// err is not nil when the budget is exhausted.
+// err returns an error if the budget is exhausted.
 func (m *Meter) err() error {
 	if m.steps <= m.limit {
 		return nil
@@ -93,15 +91,14 @@ func (m *Meter) err() error {
 	return &StepsError{Used: m.steps, Limit: m.limit}
 }
 
-// Enabled is part of topdown.QueryTracer.
+// Enabled implements topdown.QueryTracer.
 func (m *Meter) Enabled() bool { return true }
 
-// Config is part of topdown.QueryTracer.
+// Config implements topdown.QueryTracer.
 func (m *Meter) Config() topdown.TraceConfig { return topdown.TraceConfig{} }
 
-// TraceEvent is part of topdown.QueryTracer. OPA unifies two values without asking Cancelled:
-// x = y where both are known, or [x, y] with each element of a set. A panic is the only way
-// out; Run recovers.
+// TraceEvent implements topdown.QueryTracer. OPA unifies values without calling Cancelled, as for x = y if both
+// are known, or for [x, y] with each element of a set. Panicking is the only way to stop it; Run recovers.
 func (m *Meter) TraceEvent(event topdown.Event) {
 	switch event.Op {
 	case topdown.EvalOp:
@@ -126,16 +123,16 @@ func (m *Meter) TraceEvent(event topdown.Event) {
 	}
 }
 
-// weigh takes note of a value that is in use from now on.
+// weigh records a value that is in use from now on.
 func (m *Meter) weigh(value ast.Value) {
 	var size int
 	switch value := value.(type) {
 	case ast.String:
-		m.charge(len(value) / (128 * perStep)) // it is hashed
+		m.charge(len(value) / (128 * perStep)) // OPA hashes it
 		return
 	case ast.Set:
 		size = m.size(value)
-		m.charge(size / perStep) // equal sets are compared whole, even with themselves
+		m.charge(size / perStep) // OPA compares equal sets in full, even with themselves
 	case *ast.Array, ast.Object:
 		size = m.size(value)
 	default:
@@ -147,8 +144,8 @@ func (m *Meter) weigh(value ast.Value) {
 	}
 }
 
-// size is what Rendered returns, without its limit and in time that does not depend on how
-// often parts are shared: [a, a] may be small in memory and endless to compare.
+// size is Rendered without a limit, and visits shared parts once: a value such as [a, a], nested many times, is
+// small in memory but may take forever to compare.
 func (m *Meter) size(value ast.Value) int {
 	if known, ok := m.sizes[value]; ok {
 		return known

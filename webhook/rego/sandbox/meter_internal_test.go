@@ -8,20 +8,20 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// event is what OPA reports while it evaluates an expression.
+// event returns what OPA reports when it evaluates an expression.
 func event(op topdown.Op, expr string) topdown.Event {
 	body := ast.MustParseBodyWithOpts(expr, ast.ParserOptions{RegoVersion: ast.RegoV1})
 	return topdown.Event{Op: op, Node: body[0], QueryID: 7, Location: &ast.Location{File: "p.rego", Row: 3}}
 }
 
-// stopped returns what a meter stops an evaluation with, nil if it lets it go on.
+// stopped returns the error with which a meter stops an evaluation, or nil if it does not.
 func stopped(m *Meter, e topdown.Event) (cause any) {
 	defer func() { cause = recover() }()
 	m.TraceEvent(e)
 	return nil
 }
 
-// What OPA does without asking the meter is charged for when OPA reports it.
+// Work that OPA does without calling the meter is charged when OPA reports it.
 func TestWhatOPADoesIsCharged(t *testing.T) {
 	u := &Code{literal: 3 * perLiteral, last: map[*ast.Expr]bool{}}
 	charged := func(e topdown.Event, change func(*Meter)) int {
@@ -75,7 +75,7 @@ func TestWhatOPADoesIsCharged(t *testing.T) {
 	}
 }
 
-// OPA does not ask the meter while it unifies two values, so an exhausted budget stops the unification itself.
+// OPA does not call Cancelled while it unifies two values, so an exhausted budget stops the unification itself.
 func TestUnificationsAreStopped(t *testing.T) {
 	unify := event(topdown.UnifyOp, "x = 1")
 	m := newMeter(1, &Code{})

@@ -8,13 +8,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// Turns limits how many expensive evaluations run at once, and so the memory that they hold.
+// Turns limits how many expensive evaluations run at once, and thereby their memory.
 type Turns chan struct{}
 
-// NewTurns returns as many turns as there are processors, and two at least.
+// NewTurns returns one turn per processor, but at least two.
 func NewTurns() Turns { return make(Turns, max(2, runtime.GOMAXPROCS(0))) }
 
-// wait waits for a turn until ctx ends. leave gives the turn back.
+// wait waits for a turn until ctx ends. leave returns the turn.
 func (t Turns) wait(ctx context.Context) (leave func()) {
 	select {
 	case t <- struct{}{}:
@@ -24,16 +24,16 @@ func (t Turns) wait(ctx context.Context) (leave func()) {
 	}
 }
 
-// Budget is what all users' Policies together may use for one request. It is for one goroutine.
+// Budget is what all users' Policies together may use for one request. It is not safe for concurrent use.
 type Budget struct {
 	turns Turns
 	left  int
 }
 
-// NewBudget returns the budget of a request.
+// NewBudget returns the budget of one request.
 func NewBudget(turns Turns) *Budget { return &Budget{turns: turns, left: maxRequestSteps} }
 
-// Deadline returns a context that ends early enough for the decision to be made and sent.
+// Deadline returns a context that ends early enough to complete the decision and send it.
 func Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithTimeout(ctx, time.Until(deadline)*3/4)
@@ -41,14 +41,14 @@ func Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() {}
 }
 
-// Light reports whether the request used no more steps than most objects do.
+// Light reports whether the request has used no more steps than most objects need.
 func (b *Budget) Light() bool { return maxRequestSteps-b.left <= lightSteps }
 
-// Run evaluates a part of a Policy within its budget. evaluate passes the Meter to OPA as its Cancel and as
+// Run evaluates a part of a Policy within its budget. evaluate must pass the Meter to OPA as its Cancel and as
 // a QueryTracer; input is the size of the input, as SizeOf returns it.
 //
-// An exhausted budget is a *StepsError, and a value that is too large a *LimitError. steps is what the
-// evaluation used.
+// Run returns a *StepsError if the budget is exhausted, and a *LimitError if a value is too large. steps is the
+// number of steps that the evaluation used.
 func (b *Budget) Run(ctx context.Context, code *Code, input int, evaluate func(*Meter) error) (steps int, err error) {
 	m := newMeter(min(MaxSteps, b.left), code)
 	m.input = input

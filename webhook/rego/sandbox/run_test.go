@@ -10,7 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// What is expensive waits for a turn, and what is not does not.
+// Only expensive evaluations wait for a turn.
 func TestAnExpensiveEvaluationTakesATurn(t *testing.T) {
 	turns := make(Turns, 1)
 	_, err := NewBudget(turns).Run(t.Context(), &Code{}, 0, func(m *Meter) error {
@@ -25,7 +25,7 @@ func TestAnExpensiveEvaluationTakesATurn(t *testing.T) {
 	if err != nil || len(turns) != 0 {
 		t.Errorf("%d turns taken after the evaluation, %v", len(turns), err)
 	}
-	// Who waits for a turn stops when the request ends.
+	// Waiting for a turn stops when the request ends.
 	turns <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -52,7 +52,7 @@ func TestABudgetIsUsedUp(t *testing.T) {
 	}
 }
 
-// A panic of OPA's ends the evaluation of one Policy, and its text, which may quote the object, goes nowhere.
+// A panic in OPA ends the evaluation of one Policy, and its message, which may quote the object, is dropped.
 func TestAPanicIsAnErrorWithoutItsText(t *testing.T) {
 	_, err := NewBudget(NewTurns()).Run(t.Context(), &Code{}, 0, func(*Meter) error {
 		panic("swordfish") // as OPA might
@@ -83,7 +83,7 @@ func TestAnEvaluationStopsWithItsRequest(t *testing.T) {
 	}
 }
 
-// Some of the time of a request is kept for its answer.
+// Part of the time of a request is reserved for its answer.
 func TestTheDeadlineLeavesTimeForTheAnswer(t *testing.T) {
 	request, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()

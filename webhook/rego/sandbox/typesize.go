@@ -8,14 +8,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// maxTypeCost bounds what OPA's type checker may have to do for one policy, in steps of
-// about a nanosecond. It compares both sides of every `=` part by part, and each part
-// twice: twenty lines like `b := [a, a]` would keep it busy for years, and nothing can stop
-// it. An honest policy costs some thousands.
+// maxTypeCost limits the estimated work of OPA's type checker for one policy, in steps of about a nanosecond.
+// The checker compares both sides of every `=` part by part, and each part twice: twenty lines like `b := [a,
+// a]` would keep it busy for years, and nothing can stop it. A normal policy costs a few thousand.
 const maxTypeCost = 20_000_000
 
-// typeCost estimates the work from above. What a name stands for is counted wherever the
-// name is written, since the checker does not notice that it is the same.
+// typeCost estimates the work as an upper bound. A variable's value is counted at each use, because the checker
+// visits it each time.
 type typeCost struct {
 	module *ast.Module
 	rules  map[string]int
@@ -45,7 +44,7 @@ func checkTypeSize(module *ast.Module) []Fault {
 
 func plus(a, b int) int { return min(a+b, math.MaxInt32) }
 
-// enter is for looking up what the rule's variables are made of.
+// enter looks up what the rule's variables are assigned.
 func (t *typeCost) enter(rule *ast.Rule) {
 	t.locals, t.costs = map[ast.Var]*ast.Term{}, map[ast.Var]int{}
 	ast.WalkExprs(rule, func(expr *ast.Expr) bool {
@@ -63,13 +62,13 @@ func (t *typeCost) enter(rule *ast.Rule) {
 	})
 }
 
-// rule is the cost of a rule's value.
+// rule returns the cost of a rule's value.
 func (t *typeCost) rule(rule *ast.Rule) int {
 	name := rule.Head.Ref().GroundPrefix().String()
 	if cost, ok := t.rules[name]; ok {
 		return cost
 	}
-	t.rules[name] = 1 // while it is computed: a rule cannot be made of itself
+	t.rules[name] = 1 // guards against recursion: no rule can be part of itself
 	locals, costs := t.locals, t.costs
 	total := 0
 	for _, same := range t.module.Rules {
@@ -122,14 +121,14 @@ func (t *typeCost) local(v ast.Var) int {
 	if cost, ok := t.costs[v]; ok {
 		return cost
 	}
-	t.costs[v] = 1 // as for rules
+	t.costs[v] = 1 // guards against recursion
 	if made := t.locals[v]; made != nil {
 		t.costs[v] = t.term(made)
 	}
 	return t.costs[v]
 }
 
-// reference is a part of what it refers to, so it costs no more.
+// reference costs no more than what it refers to, as it is a part of that.
 func (t *typeCost) reference(ref ast.Ref) int {
 	if v, ok := ref[0].Value.(ast.Var); ok && !ref.HasPrefix(ast.DefaultRootRef) {
 		return t.local(v)

@@ -8,13 +8,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// What a rule costs to type is the parts of its value twice, and what names in it stand for.
+// The type-checking cost of a rule counts the parts of its value twice, plus what its variables stand for.
 func TestWhatARuleCostsToType(t *testing.T) {
 	const a = "data.taffrail.user.p.a"
 	for rule, want := range map[string]int{
 		`r = 1`: 1, `r = [1, "x"]`: 5, `r = [[1]]`: 1 + 2*3, `r = {1, 2, 3}`: 7, `r = {"k": 1}`: 5, `r = []`: 1, `r = input.x`: 1,
 		`r = ` + a: 6, `r = ` + a + `[0]`: 6, `r = [` + a + `, 1]`: 1 + 12 + 2, `r = {` + a + `}`: 13, `r = {"k": ` + a + `}`: 1 + 2 + 12, `r = data.taffrail.lib.x.a`: 1,
-		`r = data.taffrail.user.p`:   1 + 5 + 1, // the whole package, and the rule itself while it is computed
+		`r = data.taffrail.user.p`:   1 + 5 + 1, // the whole package, and the rule itself while its cost is computed
 		`r = x if { x = ` + a + ` }`: 6, `r = x if { ` + a + ` = x }`: 6, `r = [x, y] if { x = ` + a + `; y = [x] }`: 1 + 2*6 + 2*(1+2*6), `r = x if { x = [x] }`: 3,
 		`r = x[0] if { x = ` + a + ` }`:                            6,
 		`r = [x | x = ` + a + `]`:                                  13,
@@ -40,7 +40,8 @@ func TestWhatARuleCostsToType(t *testing.T) {
 	}
 }
 
-// A policy is refused by the rule at which it becomes too large, and one that is just small enough is not.
+// The error is reported for the rule at which a policy becomes too large; a policy just below the limit is
+// accepted.
 func TestAPolicyThatIsTooLargeToType(t *testing.T) {
 	chain := func(n int) *ast.Module {
 		var text strings.Builder

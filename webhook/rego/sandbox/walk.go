@@ -2,8 +2,8 @@ package sandbox
 
 import "github.com/open-policy-agent/opa/v1/ast"
 
-// WalkTerms visits the terms of all rules. Those in the reference of a head, as in
-// p[input.kind].q := 1, are apart: OPA's visitors leave them out.
+// WalkTerms visits the terms of all rules, including those in the reference of a head, which OPA's
+// visitors skip, as in p[input.kind].q := 1.
 func WalkTerms(module *ast.Module, visit func(*ast.Term)) {
 	all := func(term *ast.Term) bool {
 		visit(term)

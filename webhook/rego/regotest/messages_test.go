@@ -17,25 +17,25 @@ import (
 const (
 	// maxRemediation is what a terminal shows in two lines.
 	maxRemediation = 200
-	// How long the values are that people choose, in most objects.
+	// The lengths of values that people choose, for most objects.
 	shortName  = "app"
 	shortValue = 24
 )
 
 var (
-	// longValue is a value that cannot be expected to leave room for anything else.
+	// longValue is a value so long that the message cannot be expected to stay within its limit.
 	longValue  = regexp.MustCompile(fmt.Sprintf(`"[^"]{%d,}"|\S{%[1]d,}/\S+`, shortValue+1))
 	longNumber = regexp.MustCompile(`\d{7,}`)
-	// internal are words of Taffrail's own code. No user has seen them.
-	internal = regexp.MustCompile(`\b(?i:taffrail|rego|input|findings?|bindings?|ratchet|intents?|gaps?|guardrails?)\b|\b[a-z]+_[a-z_]+\b`)
+	// internal matches terms of Taffrail's own code, which users have never seen.
+	internal = regexp.MustCompile(`\b(?i:taffrail|rego|input|findings?|bindings?|intents?|gaps?|guardrails?)\b|\b[a-z]+_[a-z_]+\b`)
 	quoted   = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-	// concrete is something that can be typed: a field with a value, or a command.
+	// concrete matches something that can be typed: a field with a value, or a command.
 	concrete = regexp.MustCompile(`[a-z]\w*: ["{\[]?[\w$]|\b(?:kubectl|sops) -*\w`)
 	command  = regexp.MustCompile(`^\S+ [a-z-]+`)
 )
 
-// What policies say is one body of writing: a person who has read one denial can read all.
-// The laws hold for every finding of every case.
+// All messages of policies read alike: whoever has read one denial can read them all. The rules hold for every
+// finding of every case.
 func TestMessagesAreOneBodyOfWriting(t *testing.T) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {
@@ -58,7 +58,7 @@ func messageLaws(catalog *rego.Catalog, id string, f regotest.Finding) (complain
 			complaints = append(complaints, fmt.Sprintf(format, args...))
 		}
 	}
-	own := quoted.ReplaceAllString(f.Message, `""`) // what the policy itself says
+	own := quoted.ReplaceAllString(f.Message, `""`) // the policy's own words
 	first, _, _ := strings.Cut(own, " ")
 	broken(capitalized(first), "starts with a capital letter and no name")
 	broken(strings.TrimRight(own, " .!?;,:") != own && !strings.HasSuffix(own, "?"), "ends in punctuation")
@@ -76,14 +76,14 @@ func messageLaws(catalog *rego.Catalog, id string, f regotest.Finding) (complain
 	return complaints
 }
 
-// capitalized tells whether a word is one for the beginning of a sentence. EBS, NodePort
-// and LimitRange/x are names.
+// capitalized reports whether a word is capitalized only because it begins a sentence. EBS, NodePort and
+// LimitRange/x are names.
 func capitalized(word string) bool {
 	letter, size := utf8.DecodeRuneInString(word)
 	return unicode.IsUpper(letter) && !strings.ContainsFunc(word[size:], unicode.IsUpper) && word != "Kubernetes"
 }
 
-// headline is the line that a warning has, with names and values of a common length.
+// headline returns the line of a warning, with names and values of a common length.
 func headline(id string, f regotest.Finding) string {
 	message := longValue.ReplaceAllString(f.Message, strings.Repeat("x", shortValue))
 	shown := decision.Finding{Policy: id, Message: longNumber.ReplaceAllString(message, "1000000")}
@@ -96,7 +96,7 @@ func headline(id string, f regotest.Finding) string {
 	return shown.Headline()
 }
 
-// A remediation is what is to be typed, and no more than can be read at a glance.
+// A remediation is something to type, short enough to read at a glance.
 func TestRemediationsCanBeTyped(t *testing.T) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {

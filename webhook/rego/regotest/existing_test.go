@@ -12,8 +12,7 @@ import (
 	"taffrail.dev/webhook/rego/regotest"
 )
 
-// edited is a case's object before and after an edit, and which findings about it the
-// stored object has already.
+// edited is a case's object before and after an edit, with the findings that the stored object already has.
 type edited struct {
 	found     decision.Result
 	tolerated []bool
@@ -73,7 +72,7 @@ func text(value any) string {
 	return s
 }
 
-// edit makes an UPDATE of the case's object: change is done to its app containers.
+// edit returns an UPDATE of the case's object in which change was applied to its app containers.
 func edit(t *testing.T, c *regotest.Case, program *rego.Program, change func(containers []any)) edited {
 	t.Helper()
 	update := *c
@@ -89,7 +88,7 @@ func edit(t *testing.T, c *regotest.Case, program *rego.Program, change func(con
 	return edited{found: found, tolerated: tolerated}
 }
 
-// appContainers are those of a Pod, a template, or a CronJob's.
+// appContainers returns the app containers of a Pod, a template or a CronJob.
 func appContainers(object map[string]any) []any {
 	for _, path := range []string{"spec.jobTemplate.spec.template.spec", "spec.template.spec", "spec"} {
 		at := object
