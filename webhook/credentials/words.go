@@ -24,6 +24,9 @@ type Word struct {
 // Words finds what a command line holds: command and args of a container, or the command of a probe.
 // It gives up once stopped, which may be nil, reports true.
 func Words(words []string, stopped func() bool) (all []Word) {
+	if len(words) == 0 {
+		return nil
+	}
 	type key struct {
 		index int
 		what  string
