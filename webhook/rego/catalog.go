@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -75,6 +76,9 @@ type Policy struct {
 	// readsCredentials reports whether the rules may read what the credential scanner finds.
 	readsCredentials bool
 	own              *ownUnit // compiled when first evaluated; nil for the library
+	// plan returns what the policy is compiled from; programs are the results, by parameters.
+	plan     func() (*compile.Plan, error)
+	programs *programCache
 	// byID is the first line of a user's Policy that reads its parameters under the policy's own id, or 0.
 	byID int
 }
@@ -100,7 +104,8 @@ type shared struct {
 	users *userCache
 	turns sandbox.Turns
 	// library compiles all policies of the library on its first call.
-	library func() (*unit, error)
+	library  func() (*unit, error)
+	machines compile.Machines
 }
 
 func (c *Catalog) share() {
@@ -197,6 +202,7 @@ func (c *Catalog) complete() error {
 	if compiler.Compile(c.modules); compiler.Failed() {
 		return compiler.Errors
 	}
+	planLibrary(compiler, c.Policies())
 	return nil
 }
 

@@ -34,9 +34,9 @@ func NewCoverage(c *Catalog) *Coverage {
 
 // WithCoverage returns a copy of the program that records what it evaluates.
 func (p *Program) WithCoverage(coverage *Coverage) *Program {
-	noting := *p
+	noting := p.WithEngine(EngineTopdown)
 	noting.coverage = coverage
-	return &noting
+	return noting
 }
 
 // Files returns the coverage of every module, sorted by file.

@@ -8,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -31,14 +32,13 @@ type userRun struct {
 // The error is not nil if ctx ended, or is about to, while the object was cheap to evaluate. If the object is
 // expensive, the Policy gets a failed result instead, or authors could evade a Policy by writing objects that
 // exhaust it.
-func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input map[string]any, instances []int, part Part, results []decision.Result) error {
+func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input map[string]any, instances, positions []int, part Part, results []decision.Result) error {
 	ctx, cancel := sandbox.Deadline(ctx)
 	defer cancel()
 	u := &userRun{program: p, request: r, budget: sandbox.NewBudget(p.turns)}
-	kind := r.Kind.GroupKind()
-	for position, index := range instances {
-		s := &p.instances[index]
-		if !s.policy.User || !p.about(index, kind) {
+	for _, position := range positions {
+		s := &p.instances[instances[position]]
+		if !s.policy.User {
 			continue
 		}
 		if u.input == nil {
@@ -136,8 +136,8 @@ func (u *userRun) within(ctx context.Context, e *evaluation, s *instance, part P
 		result, err = answer.alone(s, part, u.request)
 		return err
 	})
-	if u.program.steps != nil {
-		u.program.steps(s.policy.ID, steps)
+	if u.program.usage != nil {
+		u.program.usage(s.policy.ID, compile.Usage{Steps: int64(steps)})
 	}
 	return result, err
 }

@@ -4,13 +4,12 @@ import (
 	"context"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 )
 
 // Counting returns the same program, which reports the steps of each evaluation: "" is the library.
 func (p *Program) Counting(report func(policy string, steps int)) *Program {
-	counting := *p
-	counting.steps = report
-	return &counting
+	return p.WithEngine(EngineTopdown).WithUsage(func(policy string, used compile.Usage) { report(policy, int(used.Steps)) })
 }
 
 // Detectors returns the detectors that find something in an object, and whether the finding is only likely.

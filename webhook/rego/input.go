@@ -122,14 +122,16 @@ func workloadInput(w *decision.Workload) map[string]any {
 		"shortages":   shortagesInput(w.Shortages),
 	}
 	if w.Autoscaler != nil {
-		workload["autoscaler"] = map[string]any{
-			"name": w.Autoscaler.Name, "minReplicas": w.Autoscaler.MinReplicas, "maxReplicas": w.Autoscaler.MaxReplicas,
-		}
+		workload["autoscaler"] = autoscalerInput(w.Autoscaler)
 	}
 	if w.PodResources != nil {
 		workload["resources"] = resourcesInput(*w.PodResources)
 	}
 	return workload
+}
+
+func autoscalerInput(a *decision.Autoscaler) map[string]any {
+	return map[string]any{"name": a.Name, "minReplicas": a.MinReplicas, "maxReplicas": a.MaxReplicas}
 }
 
 func podsInput(c decision.PodCount) map[string]any {
@@ -242,23 +244,27 @@ func resourcesInput(resources corev1.ResourceRequirements) map[string]any {
 	return map[string]any{"requests": amounts(resources.Requests), "limits": amounts(resources.Limits)}
 }
 
-// amounts returns CPU in millicores and all other resources in their own unit, rounded up as Kubernetes does.
+// amounts returns the resources as numbers: see amount.
 func amounts(list corev1.ResourceList) map[string]any {
 	numbers := make(map[string]any, len(list))
 	for name, quantity := range list {
-		unit := resource.Scale(0)
-		largest := int64(math.MaxInt64)
-		if name == corev1.ResourceCPU {
-			unit, largest = resource.Milli, math.MaxInt64/1000
-		}
-		switch { // Quantity returns 0 or the wrong sign for values beyond int64
-		case quantity.CmpInt64(largest) > 0:
-			numbers[string(name)] = int64(math.MaxInt64)
-		case quantity.CmpInt64(-largest) < 0:
-			numbers[string(name)] = int64(math.MinInt64)
-		default:
-			numbers[string(name)] = quantity.ScaledValue(unit)
-		}
+		numbers[string(name)] = amount(name, &quantity)
 	}
 	return numbers
+}
+
+// amount returns CPU in millicores and all other resources in their own unit, rounded up as Kubernetes does.
+func amount(name corev1.ResourceName, quantity *resource.Quantity) int64 {
+	unit := resource.Scale(0)
+	largest := int64(math.MaxInt64)
+	if name == corev1.ResourceCPU {
+		unit, largest = resource.Milli, math.MaxInt64/1000
+	}
+	switch { // Quantity returns 0 or the wrong sign for values beyond int64
+	case quantity.CmpInt64(largest) > 0:
+		return math.MaxInt64
+	case quantity.CmpInt64(-largest) < 0:
+		return math.MinInt64
+	}
+	return quantity.ScaledValue(unit)
 }

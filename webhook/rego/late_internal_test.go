@@ -58,14 +58,14 @@ func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 		program.turns <- struct{}{}
 	}()
 	results := make([]decision.Result, 1)
-	err := program.evaluateUsers(ctx, r, newInput(r), []int{0}, Both, results)
+	err := program.evaluateUsers(ctx, r, newInput(r), []int{0}, []int{0}, Both, results)
 	if failed := new(EvaluationError); err != nil || !errors.Is(results[0].Err, sandbox.ErrNoTime) || !errors.As(results[0].Err, &failed) || failed.Policy != "p" {
 		t.Errorf("an expensive object: got %v, %v", results[0].Err, err)
 	}
 
 	program, r = userProgram(t, tooLarge)
 	results = make([]decision.Result, 1)
-	if err := program.evaluateUsers(ctx, r, newInput(r), []int{0}, Both, results); !errors.Is(err, ended) || results[0].Err != nil {
+	if err := program.evaluateUsers(ctx, r, newInput(r), []int{0}, []int{0}, Both, results); !errors.Is(err, ended) || results[0].Err != nil {
 		t.Errorf("an ordinary object: got %v, %v", results[0].Err, err)
 	}
 	if _, err := program.Evaluate(ctx, r, []int{0}, Both); !errors.Is(err, ended) {
@@ -73,7 +73,7 @@ func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 	}
 
 	results = make([]decision.Result, 1)
-	if err := program.evaluateUsers(t.Context(), r, newInput(r), []int{0}, Both, results); err != nil || !errors.Is(results[0].Err, sandbox.ErrTooLarge) {
+	if err := program.evaluateUsers(t.Context(), r, newInput(r), []int{0}, []int{0}, Both, results); err != nil || !errors.Is(results[0].Err, sandbox.ErrTooLarge) {
 		t.Errorf("in time: got %v, %v", results[0].Err, err)
 	}
 }

@@ -56,6 +56,7 @@ func newPolicy(module *ast.Module, file string, user bool) (*Policy, error) {
 		Facts:            r.facts(),
 		Package:          packageOf(module),
 		User:             user,
+		programs:         &programCache{},
 	}
 	p.schema = r.parameters()
 	p.asWritten = !r.optionalBool("complete_kinds", true)

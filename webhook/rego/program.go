@@ -2,6 +2,7 @@ package rego
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -23,6 +25,9 @@ import (
 type Instance struct {
 	Policy     string
 	Parameters map[string]any
+	// Budget limits each evaluation of a user's Policy, of its deny rules and of its inject rules. Zero stands for
+	// compile.DefaultBudget.
+	Budget compile.Budget
 }
 
 // maxPatterns is the number of compiled patterns to cache. OPA's default of 100 is too small.
@@ -31,14 +36,17 @@ const maxPatterns = 4096
 // Program evaluates a fixed list of instances. It is immutable and safe for concurrent use.
 type Program struct {
 	instances []instance
-	// library is shared by all programs of a catalogue. Users' Policies are compiled separately, so that none
-	// can change, slow down or break another.
-	library  *unit
+	engine    Engine
+	machines  *compile.Machines
+	// library returns what topdown needs for the policies of the library. All programs of a catalogue share it.
+	// Users' Policies are compiled separately, so that none can change, slow down or break another.
+	library  func() (*unit, error)
 	turns    sandbox.Turns
 	indexing bool
 	coverage *Coverage // nil except in tests of policies
-	// steps receives the steps of each evaluation, with policy "" for the library. It is nil except in tests.
-	steps func(policy string, steps int)
+	// usage receives what each evaluation has used, with policy "" for those of the library that topdown evaluates
+	// together. It may be nil.
+	usage func(policy string, used compile.Usage)
 }
 
 // unit is a set of modules that are compiled and evaluated together.
@@ -62,6 +70,8 @@ type instance struct {
 	policy     *Policy
 	id         *ast.Term
 	parameters *ast.Term
+	compiled   func() (*compiledPolicy, error)
+	budget     compile.Budget
 }
 
 // entry holds the queries of one kind, one for each Part.
@@ -77,7 +87,9 @@ type query struct {
 
 // Compile returns a Program for the instances. Evaluate identifies instances by index.
 func Compile(catalog *Catalog, instances []Instance) (*Program, error) {
-	p := &Program{turns: catalog.shared.turns, indexing: true}
+	p := &Program{
+		engine: EngineCompiled, machines: &catalog.shared.machines, library: catalog.shared.library, turns: catalog.shared.turns, indexing: true,
+	}
 	for _, s := range instances {
 		policy, ok := catalog.Policy(s.Policy)
 		if !ok {
@@ -90,15 +102,10 @@ func Compile(catalog *Catalog, instances []Instance) (*Program, error) {
 		if policy.User {
 			parameters = policy.ownParameters(parameters)
 		}
-		p.instances = append(p.instances, instance{policy: policy, id: ast.StringTerm(policy.ID), parameters: ast.NewTerm(parameters)})
-		if policy.User {
-			_, err = policy.own.compile()
-		} else {
-			p.library, err = catalog.shared.library()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("policy %s: %w", s.Policy, err)
-		}
+		p.instances = append(p.instances, instance{
+			policy: policy, id: ast.StringTerm(policy.ID), parameters: ast.NewTerm(parameters),
+			compiled: policy.programs.get(policy, parameters), budget: cmp.Or(s.Budget, compile.DefaultBudget),
+		})
 	}
 	return p, nil
 }
@@ -155,11 +162,18 @@ func (u *unit) addAlone(policy *Policy) (err error) {
 }
 
 // WithoutRuleIndexing returns the same program with OPA's rule indexer disabled. Tests compare the two, because
-// the indexer has had silent regressions.
+// the indexer has had silent regressions. The program is evaluated by topdown.
 func (p *Program) WithoutRuleIndexing() *Program {
-	plain := *p
+	plain := p.WithEngine(EngineTopdown)
 	plain.indexing = false
-	return &plain
+	return plain
+}
+
+// WithUsage returns the same program, which reports what each evaluation has used.
+func (p *Program) WithUsage(report func(policy string, used compile.Usage)) *Program {
+	reporting := *p
+	reporting.usage = report
+	return &reporting
 }
 
 // parameterValue converts through JSON, which keeps whole numbers whole: sprintf in a policy must print

@@ -94,7 +94,7 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 	}
 	// Report all other faults together.
 	policy, err := newPolicy(module, file, true)
-	compiled, unsound := c.checkUserModule(file, module)
+	compiler, unsound := c.checkUserModule(file, module)
 	faults := []error{err, checkNegation(module, file), unsound}
 	if policy != nil {
 		if policy.ID != name {
@@ -104,6 +104,11 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 		reads := readsOf(append(slices.Collect(maps.Values(c.helpersOf(module))), module))
 		policy.completeKinds(reads)
 		policy.readsCredentials = reads.credentials
+		var compiled *ast.Module
+		if compiler != nil {
+			compiled = compiler.Modules[file]
+			planUser(compiler, policy)
+		}
 		policy.byID = policy.readsByID(compiled)
 		policy.own = &ownUnit{compile: sync.OnceValues(func() (*unit, error) { return c.compileUser(policy, module) })}
 	}
@@ -146,14 +151,14 @@ func flat(errs []error) error {
 	return errors.Join(all...)
 }
 
-// checkUserModule compiles the module together with the library modules that it uses, and returns it compiled.
-func (c *Catalog) checkUserModule(file string, module *ast.Module) (*ast.Module, error) {
+// checkUserModule compiles the module together with the library modules that it uses, and returns the compiler.
+func (c *Catalog) checkUserModule(file string, module *ast.Module) (*ast.Compiler, error) {
 	modules := c.helpersOf(module)
 	modules[file] = module
 	var faults []sandbox.Fault
 	compiler := sandbox.NewChecker(file, c.helpers(), &faults)
 	if compiler.Compile(modules); !compiler.Failed() {
-		return compiler.Modules[file], nil
+		return compiler, nil
 	}
 	if len(faults) > 0 {
 		var all []error

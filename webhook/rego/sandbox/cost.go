@@ -38,7 +38,7 @@ func costs() map[string]cost {
 		"regex.replace": func(m *Meter, operands []*ast.Term) int { return m.findAll(operands[1], operands[0], -1) },
 		"regex.split":   func(m *Meter, operands []*ast.Term) int { return m.findAll(operands[0], operands[1], -1) },
 		"glob.match": func(_ *Meter, operands []*ast.Term) int {
-			return globCost(textOf(operands[0]), textOf(operands[2]), separatorsOf(operands[1]))
+			return GlobCost(textOf(operands[0]), textOf(operands[2]), separatorsOf(operands[1]))
 		},
 		"strings.replace_n": replacerCost,
 		"sort": func(m *Meter, operands []*ast.Term) int {
@@ -238,10 +238,10 @@ func separatorsOf(operand *ast.Term) string {
 	return separators
 }
 
-// globCost returns an upper bound. Alternatives are tried one after another, each with everything that follows.
+// GlobCost returns an upper bound. Alternatives are tried one after another, each with everything that follows.
 // An asterisk that stops at separators is tried at every length, each with every length of the asterisks that
 // follow; without separators it takes the shortest match.
-func globCost(pattern, text, separators string) int {
+func GlobCost(pattern, text, separators string) int {
 	ways := 1
 	for rest := pattern; ; {
 		at := strings.IndexByte(rest, '{')

@@ -134,7 +134,7 @@ func TestAMeterCounts(t *testing.T) {
 	if entered != 1 {
 		t.Errorf("it has waited %d times", entered)
 	}
-	leave := turns.wait(t.Context())
+	leave := turns.Wait(t.Context())
 	if len(turns) != 1 {
 		t.Error("nobody has a turn")
 	}

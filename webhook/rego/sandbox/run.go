@@ -14,8 +14,8 @@ type Turns chan struct{}
 // NewTurns returns one turn per processor, but at least two.
 func NewTurns() Turns { return make(Turns, max(2, runtime.GOMAXPROCS(0))) }
 
-// wait waits for a turn until ctx ends. leave returns the turn.
-func (t Turns) wait(ctx context.Context) (leave func()) {
+// Wait waits for a turn until ctx ends. leave returns the turn.
+func (t Turns) Wait(ctx context.Context) (leave func()) {
 	select {
 	case t <- struct{}{}:
 		return func() { <-t }
@@ -53,7 +53,7 @@ func (b *Budget) Run(ctx context.Context, code *Code, input int, evaluate func(*
 	m := newMeter(min(MaxSteps, b.left), code)
 	m.input = input
 	leave := func() {}
-	m.enter = func() { leave = b.turns.wait(ctx) }
+	m.enter = func() { leave = b.turns.Wait(ctx) }
 	defer func() {
 		leave()
 		b.left -= min(m.steps, m.limit)

@@ -1,0 +1,206 @@
+package compile
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gobwas/glob"
+)
+
+// regex is a regular expression and what its cost depends on. re is nil if the text is none.
+type regex struct {
+	re *regexp.Regexp
+	// size is about how many instructions it has.
+	size int
+	// longest is the length of the longest match, or negative if there is none.
+	longest int
+	// plain is true if finding all matches goes through a text only a few times: see isPlain.
+	plain bool
+}
+
+// perScan is how many bytes of a text, times instructions of a pattern, are as much work as a step.
+const perScan = 128
+
+func newRegex(text string) *regex {
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return &regex{size: len(text)}
+	}
+	r := &regex{size: sizeOf(parsed), longest: longestMatch(parsed), plain: isPlain(parsed)}
+	if re, err := regexp.Compile(text); err == nil {
+		r.re = re
+	}
+	return r
+}
+
+func sizeOf(re *syntax.Regexp) int {
+	total := 1
+	for _, sub := range re.Sub {
+		total = clip(total + sizeOf(sub))
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		total += len(re.Rune)
+	case syntax.OpCharClass:
+		total += len(re.Rune) / 8
+	case syntax.OpRepeat:
+		total = clip(total * max(re.Min, re.Max, 1))
+	default:
+	}
+	return total
+}
+
+// clip keeps products of sizes from overflowing.
+func clip(n int) int { return min(n, 1<<30) }
+
+func longestMatch(re *syntax.Regexp) int {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return utf8.UTFMax * len(re.Rune)
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return utf8.UTFMax
+	case syntax.OpStar, syntax.OpPlus:
+		return -1
+	case syntax.OpRepeat:
+		sub := longestMatch(re.Sub[0])
+		if sub < 0 || re.Max < 0 {
+			return -1
+		}
+		return clip(sub * re.Max)
+	}
+	total := 0
+	for _, sub := range re.Sub {
+		longest := longestMatch(sub)
+		switch {
+		case longest < 0:
+			return -1
+		case re.Op == syntax.OpAlternate:
+			total = max(total, longest)
+		default:
+			total = clip(total + longest)
+		}
+	}
+	return total
+}
+
+// isPlain reports whether an expression is a sequence of characters, each repeated greedily or not at all. A search
+// for such an expression may look further than its match ends. But it would have found a longer one if any match
+// began in what it looked at, so that no part of a text is looked at again and again.
+func isPlain(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpLiteral, syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL, syntax.OpEmptyMatch,
+		syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return true
+	case syntax.OpStar, syntax.OpPlus:
+		return re.Flags&syntax.NonGreedy == 0 && isCharacter(re.Sub[0])
+	case syntax.OpCapture, syntax.OpConcat:
+		for _, sub := range re.Sub {
+			if !isPlain(sub) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+func isCharacter(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return len(re.Rune) == 1
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return true
+	}
+	return false
+}
+
+// scan is the work of looking for one match.
+func (r *regex) scan(bytes int) int { return clip(r.size/8 + r.size*min(bytes, 1<<26)/perScan) }
+
+// patterns remembers patterns that are not constants, so that one that is used again and again is compiled once. What
+// is counted for them does not depend on what is remembered.
+type patterns struct {
+	regexes map[string]*regex
+	globs   map[globKey]*glob.Pattern
+	// size is that of all of them.
+	size int
+}
+
+type globKey struct{ pattern, separators string }
+
+// maxPatterns is how large all the remembered patterns of a machine may be, in instructions.
+const maxPatterns = 20_000
+
+// regexOf returns a regular expression that is not a constant.
+func (m *Machine) regexOf(text string) *regex {
+	m.read(len(text))
+	m.alloc(len(text))
+	if known := m.patterns.regexes[text]; known != nil {
+		m.alloc(slot * known.size)
+		return known
+	}
+	m.alloc(slot * sizeOfText(text))
+	r := newRegex(text)
+	m.patterns.keep(r.size + len(text))
+	if m.patterns.regexes == nil {
+		m.patterns.regexes = map[string]*regex{}
+	}
+	m.patterns.regexes[text] = r
+	return r
+}
+
+// sizeOfText returns the size of a pattern before it is compiled.
+func sizeOfText(text string) int {
+	if parsed, err := syntax.Parse(text, syntax.Perl); err == nil {
+		return sizeOf(parsed)
+	}
+	return len(text)
+}
+
+// keep makes room for a pattern of a size.
+func (p *patterns) keep(size int) {
+	if p.size += size; p.size > maxPatterns {
+		*p = patterns{size: size}
+	}
+}
+
+// globOf returns a pattern with asterisks; nil if it is none.
+func (m *Machine) globOf(pattern, separators string) *glob.Pattern {
+	m.alloc(8 * slot * len(pattern))
+	key := globKey{pattern, separators}
+	if known, ok := m.patterns.globs[key]; ok {
+		return known
+	}
+	compiled, err := glob.Compile(pattern, []rune(separators)...)
+	if err != nil {
+		compiled = nil
+	}
+	m.patterns.keep(8 * len(pattern))
+	if m.patterns.globs == nil {
+		m.patterns.globs = map[globKey]*glob.Pattern{}
+	}
+	m.patterns.globs[key] = compiled
+	return compiled
+}
+
+// separatorsOf returns the characters at which an asterisk of glob.match stops: a dot if the list of them is empty.
+func separatorsOf(v any) (separators string, ok bool) {
+	if v == null {
+		return "", true
+	}
+	elems, ok := elements(v)
+	var text strings.Builder
+	for _, element := range elems {
+		one, isText := element.(string)
+		if !isText || utf8.RuneCountInString(one) != 1 {
+			return "", false
+		}
+		text.WriteString(one)
+	}
+	if ok && len(elems) == 0 {
+		return ".", true
+	}
+	return text.String(), ok
+}

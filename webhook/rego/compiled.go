@@ -1,0 +1,156 @@
+package rego
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"taffrail.dev/webhook/rego/compile"
+)
+
+// compiledPolicy is a policy under one set of parameters, compiled.
+type compiledPolicy struct {
+	program *compile.Program
+	// parameters is what its rules see as input.parameters.
+	parameters any
+}
+
+func (p *Policy) denyRule() string { return "data." + p.Package + ".deny" }
+
+func (p *Policy) injectRule() string { return "data." + p.Package + ".inject" }
+
+func (p *Policy) rules() []string {
+	var rules []string
+	if p.Validates {
+		rules = append(rules, p.denyRule())
+	}
+	if p.Mutates {
+		rules = append(rules, p.injectRule())
+	}
+	return rules
+}
+
+// compiled compiles the policy for parameters, which parameterValue returned. Nil stands for those of nobody.
+func (p *Policy) compiled(parameters ast.Value) (*compiledPolicy, error) {
+	if p.plan == nil {
+		return nil, errors.New("the policy is not part of a catalogue")
+	}
+	plan, err := p.plan()
+	if err != nil {
+		return nil, err
+	}
+	if parameters == nil {
+		parameters = ast.NewObject()
+	}
+	if !p.User { // see batchParameters
+		parameters = ast.NewObject([2]*ast.Term{ast.StringTerm(p.ID), ast.NewTerm(parameters)})
+	}
+	c := &compiledPolicy{parameters: compile.FromAST(parameters)}
+	c.program, err = plan.Compile(compile.Options{Parameters: c.parameters}, p.rules()...)
+	return c, err
+}
+
+// maxPrograms is the number of parameter sets for which a policy stays compiled, in addition to those that are in
+// use. A change of Guardrails asks for the same ones again.
+const maxPrograms = 8
+
+// programCache remembers for which parameters a policy is compiled. It is safe for concurrent use.
+type programCache struct {
+	mutex   sync.Mutex
+	entries []cachedProgram // the last used one last
+}
+
+type cachedProgram struct {
+	parameters string
+	compiled   func() (*compiledPolicy, error)
+}
+
+// get returns a function that compiles the policy when it is first called.
+func (c *programCache) get(p *Policy, parameters ast.Value) func() (*compiledPolicy, error) {
+	key := parameters.String()
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	at := slices.IndexFunc(c.entries, func(entry cachedProgram) bool { return entry.parameters == key })
+	entry := cachedProgram{parameters: key}
+	if at >= 0 {
+		entry = c.entries[at]
+		c.entries = slices.Delete(c.entries, at, at+1)
+	} else {
+		entry.compiled = sync.OnceValues(func() (*compiledPolicy, error) { return p.compiled(parameters) })
+	}
+	c.entries = append(c.entries, entry)
+	if len(c.entries) > maxPrograms {
+		c.entries = slices.Delete(c.entries, 0, 1)
+	}
+	return entry.compiled
+}
+
+// planLibrary plans all policies of the library at once, with a compiler that has compiled them: they share helpers.
+// If that fails, each is planned alone, so that one that cannot be planned takes no other with it.
+func planLibrary(compiler *ast.Compiler, policies []*Policy) {
+	var rules []string
+	for _, policy := range policies {
+		rules = append(rules, policy.rules()...)
+	}
+	together := sync.OnceValues(func() (*compile.Plan, error) {
+		return compile.NewPlan(context.Background(), compiler, rules...)
+	})
+	for _, policy := range policies {
+		policy.plan = sync.OnceValues(func() (*compile.Plan, error) {
+			if plan, err := together(); err == nil {
+				return plan, nil
+			}
+			return compile.NewPlan(context.Background(), compiler, policy.rules()...)
+		})
+	}
+}
+
+// planUser plans a user's Policy with a compiler that has compiled it.
+func planUser(compiler *ast.Compiler, policy *Policy) {
+	policy.plan = sync.OnceValues(func() (*compile.Plan, error) {
+		if err := checkPlannable(compiler, policy); err != nil {
+			return nil, err
+		}
+		return compile.NewPlan(context.Background(), compiler, policy.rules()...)
+	})
+}
+
+// maxCombinations limits how many rules of its own a rule of a user's Policy may select by variables, in all
+// combinations: the planner writes the rest of the body out for each of them.
+const maxCombinations = 100
+
+// checkPlannable refuses what would keep OPA's planner busy for very long.
+func checkPlannable(compiler *ast.Compiler, policy *Policy) error {
+	for _, module := range compiler.Modules {
+		for _, rule := range module.Rules {
+			combinations := 1
+			ast.WalkRefs(rule, func(ref ast.Ref) bool {
+				combinations = min(combinations*selects(compiler, ref), 1<<20)
+				return false
+			})
+			if combinations > maxCombinations {
+				return fmt.Errorf("policy %s selects rules by variables in too many combinations, at line %d", policy.ID, rule.Location.Row)
+			}
+		}
+	}
+	return nil
+}
+
+// selects returns how many rules a reference into data may stand for, one after another.
+func selects(compiler *ast.Compiler, ref ast.Ref) int {
+	if !ref.HasPrefix(ast.DefaultRootRef) || ref.IsGround() {
+		return 1
+	}
+	prefix := ref.ConstantPrefix()
+	found := 0
+	for _, rule := range compiler.GetRulesWithPrefix(prefix) {
+		if len(rule.Ref().GroundPrefix()) > len(prefix) {
+			found++
+		}
+	}
+	return 1 + found
+}

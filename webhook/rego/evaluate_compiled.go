@@ -1,0 +1,158 @@
+package rego
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
+	"taffrail.dev/webhook/rego/sandbox"
+)
+
+// libraryBudget stops a policy of the library that no longer does what it was tested for. No object and no parameters
+// that are allowed come near it.
+var libraryBudget = compile.Budget{Steps: 50_000_000, Bytes: 512 << 20}
+
+// lightSteps is what an evaluation of a user's Policy may use, and lightBytes what it may make, before it takes a
+// turn. Most end before, so that nobody waits behind those that are expensive.
+const (
+	lightSteps = 200_000
+	lightBytes = 4 << 20
+)
+
+// compiledRun evaluates compiled policies for one request. Each is evaluated alone, its deny and its inject rules
+// apart: nothing that it does, or that it costs, depends on which others are bound.
+type compiledRun struct {
+	program *Program
+	request *decision.Request
+	input   *requestDocument
+	machine *compile.Machine
+	part    Part
+	// steps is what users' Policies have used so far.
+	steps int64
+}
+
+// compiledOf returns the compiled policy of an instance, nil if it is evaluated by topdown.
+func (p *Program) compiledOf(s *instance) *compiledPolicy {
+	if p.engine != EngineCompiled {
+		return nil
+	}
+	c, err := s.compiled()
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
+// evaluateCompiled fills in the results of the instances that are compiled, and returns the positions of the others
+// that are about the kind of the request.
+func (p *Program) evaluateCompiled(ctx context.Context, r *decision.Request, instances []int, part Part, results []decision.Result) (rest []int, err error) {
+	run := &compiledRun{program: p, request: r, part: part}
+	defer run.end()
+	kind := r.Kind.GroupKind()
+	for position, index := range instances {
+		if !p.about(index, kind) {
+			continue
+		}
+		s := &p.instances[index]
+		c := p.compiledOf(s)
+		if c == nil {
+			rest = append(rest, position)
+			continue
+		}
+		if results[position], err = run.evaluate(ctx, s, c); err != nil {
+			return nil, err
+		}
+	}
+	return rest, nil
+}
+
+func (run *compiledRun) begin(ctx context.Context) {
+	if run.machine == nil {
+		run.machine = run.program.machines.Get()
+		run.input = newRequestDocument(ctx, run.request)
+	}
+}
+
+func (run *compiledRun) end() {
+	if run.machine != nil {
+		run.program.machines.Put(run.machine)
+	}
+}
+
+// evaluate returns the result of one policy. The error is not nil if the request has ended.
+func (run *compiledRun) evaluate(ctx context.Context, s *instance, c *compiledPolicy) (decision.Result, error) {
+	run.begin(ctx)
+	run.input.parameters = c.parameters
+	var a answer
+	var err error
+	if s.policy.Validates && run.part != Inject {
+		a.deny, err = run.value(ctx, s, c, s.policy.denyRule())
+	}
+	if err == nil && s.policy.Mutates && run.part != Deny {
+		a.inject, err = run.value(ctx, s, c, s.policy.injectRule())
+	}
+	if err == nil {
+		result := decision.Result{}
+		if a.found() {
+			result, err = a.alone(s, run.part, run.request)
+		}
+		if err == nil {
+			return result, nil
+		}
+	}
+	if ctx.Err() != nil && !errors.Is(err, compile.ErrBudget) {
+		if !s.policy.User || run.steps < lightSteps {
+			return decision.Result{}, fmt.Errorf("evaluating policies: %w", context.Cause(ctx))
+		}
+		err = sandbox.ErrNoTime
+	}
+	return failed(s.policy, err), nil
+}
+
+var noElements ast.Value = ast.NewSet()
+
+// found reports whether there is anything to read.
+func (a answer) found() bool {
+	return a.deny != nil && a.deny != noElements || a.inject != nil && a.inject != noElements
+}
+
+// value returns the value of a rule, noElements for an empty set.
+func (run *compiledRun) value(ctx context.Context, s *instance, c *compiledPolicy, rule string) (ast.Value, error) {
+	budget := libraryBudget
+	if s.policy.User {
+		budget = s.budget
+		leave := run.takeTurn(ctx)
+		defer leave()
+	}
+	value, used, err := run.machine.Evaluate(ctx, c.program, rule, run.input, budget)
+	if s.policy.User {
+		run.steps += used.Steps
+	}
+	if run.program.usage != nil {
+		run.program.usage(s.policy.ID, used)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case value == nil:
+		return nil, errNoResult
+	case compile.IsEmpty(value):
+		return noElements, nil
+	}
+	return compile.ToAST(value), nil
+}
+
+// takeTurn makes an evaluation wait for a turn once it turns out to be expensive, which limits how many of these run
+// at once, and so the memory that they hold. leave gives the turn back.
+func (run *compiledRun) takeTurn(ctx context.Context) (leave func()) {
+	leave = func() {}
+	run.machine.OnceHeavy(compile.Budget{Steps: lightSteps, Bytes: lightBytes}, func() { leave = run.program.turns.Wait(ctx) })
+	return func() {
+		run.machine.OnceHeavy(compile.Budget{}, nil)
+		leave()
+	}
+}
