@@ -64,3 +64,20 @@ func TestWhatAnnouncesAValue(t *testing.T) {
 	}
 	all("", 4)
 }
+
+func TestNeedlesAreFoundInOnePass(t *testing.T) {
+	random := rand.New(rand.NewPCG(11, 12)) //nolint:gosec // the same texts in each run
+	for range 20_000 {
+		var text strings.Builder
+		for range random.IntN(5) {
+			needle := allNeedles()[random.IntN(len(allNeedles()))]
+			text.WriteString(needle[:random.IntN(len(needle)+1)] + []string{"", "x", "\n"}[random.IntN(3)])
+		}
+		present := needleIn.in(text.String())
+		for _, needle := range allNeedles() {
+			if present[needle] != strings.Contains(text.String(), needle) {
+				t.Fatalf("%q, %q: got %v", text.String(), needle, present[needle])
+			}
+		}
+	}
+}

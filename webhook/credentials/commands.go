@@ -263,17 +263,35 @@ func commanded(t *text) {
 // called reports whether one of the words of a line is a known program.
 func called(line string) bool {
 	for from := 0; from < len(line); {
-		end := from
-		for end < len(line) && strings.IndexByte(" \t;|&()\"'`\r", line[end]) < 0 {
-			end++
+		base, end := from, from
+		for ; end < len(line) && !endsWord[line[end]]; end++ {
+			if line[end] == '/' || line[end] == '\\' {
+				base = end + 1
+			}
 		}
-		if end > from && byProgram[program(line[from:end])] != nil {
+		if base < end && beginsProgram[line[base]] && byProgram[program(line[base:end])] != nil {
 			return true
 		}
 		from = end + 1
 	}
 	return strings.Contains(line, "chpasswd") || strings.Contains(line, "kinit") || strings.Contains(line, "config set ")
 }
+
+// endsWord has the bytes between the words of a command.
+var endsWord = func() (all [256]bool) {
+	for _, c := range []byte(" \t;|&()\"'`\r") {
+		all[c] = true
+	}
+	return all
+}()
+
+// beginsProgram has the first bytes of the names of programs.
+var beginsProgram = func() (all [256]bool) {
+	for program := range byProgram {
+		all[program[0]] = true
+	}
+	return all
+}()
 
 // commands looks at a script. The words of it are searched as texts too where nothing else does that.
 func (t *text) commands(script string, offset int, words bool) {
