@@ -22,6 +22,8 @@ const serverRole = "TAFFRAIL_BENCH_SERVER"
 type usage struct {
 	CPU            time.Duration
 	Allocs, Allocd uint64
+	// Resident is the memory of the process now.
+	Resident int64
 }
 
 // usageHandler writes the usage of this process.
@@ -33,7 +35,12 @@ func usageHandler(w http.ResponseWriter, _ *http.Request) {
 	}
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	_ = json.NewEncoder(w).Encode(usage{CPU: cpu, Allocs: memory.Mallocs, Allocd: memory.TotalAlloc})
+	resident, err := residentOf(os.Getpid())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(usage{CPU: cpu, Allocs: memory.Mallocs, Allocd: memory.TotalAlloc, Resident: resident})
 }
 
 // profiling starts a CPU profile of this process, and writes the profiles.

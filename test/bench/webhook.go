@@ -83,7 +83,13 @@ func webhookTables(ctx context.Context, o options) error {
 			ratio(costs[3].perRequest(), costs[comparedWith].perRequest()), ratio(costs[3].perRequest(), costs[0].perRequest()), ratio(costs[3].perRequest(), costs[2].perRequest()),
 		})
 	}
-	return table("Webhook, CPU per request of the whole process", summary)
+	used, err := server.usage(ctx)
+	if err != nil {
+		return err
+	}
+	title := fmt.Sprintf("Webhook, CPU per request of the whole process, which has %s of memory now (GOGC=%s, GOMEMLIMIT=%s)",
+		mebibytes(used.Resident), os.Getenv("GOGC"), os.Getenv("GOMEMLIMIT"))
+	return table(title, summary)
 }
 
 func (c *cost) perRequest() time.Duration { return c.CPU / time.Duration(c.requests) }
