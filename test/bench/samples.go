@@ -130,8 +130,9 @@ func batch(cronJob map[string]any) {
 	spec["suspend"], spec["timeZone"], spec["schedule"] = false, "Asia/Seoul", "7 3 * * *"
 	job := spec["jobTemplate"].(map[string]any)["spec"].(map[string]any)
 	job["backoffLimit"], job["activeDeadlineSeconds"], job["ttlSecondsAfterFinished"] = 3, 600, 3600
-	pod := job["template"].(map[string]any)["spec"].(map[string]any)
-	container := pod["containers"].([]any)[0].(map[string]any)
+	template := job["template"].(map[string]any)
+	template["metadata"] = map[string]any{"labels": map[string]any{"app": "batch-app"}}
+	container := template["spec"].(map[string]any)["containers"].([]any)[0].(map[string]any)
 	amounts := map[string]any{"cpu": "100m", "memory": "256Mi"}
 	container["resources"] = map[string]any{"requests": amounts, "limits": amounts}
 	// That an account's keys are in the environment is what a policy is about.
