@@ -174,6 +174,28 @@ func TestGoMemLimitIsBelowTheMemoryLimit(t *testing.T) {
 	}
 }
 
+// GOGC without GOMEMLIMIT would let the heap grow to whatever the node has.
+func TestGOGCIsSetTogetherWithGOMEMLIMIT(t *testing.T) {
+	h := helm4(t)
+	for set, want := range map[string]string{
+		"goGC=400":                      "400",
+		"goGC=100":                      "100",
+		"goMemLimit=300MiB":             "400",
+		"resources.limits.memory=null":  "",
+		"resources.limits.memory=512Mi": "400",
+	} {
+		got := ""
+		for _, variable := range container(t, render(t, h, release().with(set))).Env {
+			if variable.Name == "GOGC" {
+				got = variable.Value
+			}
+		}
+		if got != want {
+			t.Errorf("%s: GOGC %q, want %q", set, got, want)
+		}
+	}
+}
+
 // On the host network, two replicas cannot share a node, and a new one needs a free port before it starts.
 func TestHostNetwork(t *testing.T) {
 	h := helm4(t)

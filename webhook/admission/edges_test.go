@@ -20,6 +20,8 @@ import (
 func TestTimeLeft(t *testing.T) {
 	for query, want := range map[string]time.Duration{
 		"": 9500 * time.Millisecond, "timeout=": 9500 * time.Millisecond, "timeout=soon": 9500 * time.Millisecond,
+		"timeout=3%73": 2700 * time.Millisecond, "timeout=3s&x=1": 2700 * time.Millisecond, "x=1&timeout=3s": 2700 * time.Millisecond, "timeout=3s&timeout=5s": 2700 * time.Millisecond,
+		"timeout=3s;x": 9500 * time.Millisecond, "timeout=+3s": 9500 * time.Millisecond,
 		"timeout=0s": 9500 * time.Millisecond, "timeout=-1s": 9500 * time.Millisecond,
 		"timeout=1ns": 1, "timeout=1s": 900 * time.Millisecond, "timeout=5s": 4500 * time.Millisecond, "timeout=6s": 5500 * time.Millisecond,
 		"timeout=10s": 9500 * time.Millisecond, "timeout=30s": 29500 * time.Millisecond, "timeout=31s": 29500 * time.Millisecond, "timeout=1h": 29500 * time.Millisecond,

@@ -8,12 +8,15 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"taffrail.dev/webhook/request"
 )
 
 const (
+	mediaType = "application/json"
+
 	// defaultTimeout applies if the API server sends no timeout. It is also the default of timeoutSeconds in a
 	// webhook configuration.
 	defaultTimeout = 10 * time.Second
@@ -41,9 +44,13 @@ func checkHeader(r *http.Request) error {
 	if r.Method != http.MethodPost {
 		return &failure{status: http.StatusMethodNotAllowed, reason: reasonMethod, text: "use POST"}
 	}
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" {
-		return &failure{status: http.StatusUnsupportedMediaType, reason: reasonMediaType, text: "Content-Type must be application/json", err: err}
+	given := r.Header.Get("Content-Type")
+	if given == mediaType { // as the API server writes it
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(given)
+	if err != nil || media != mediaType {
+		return &failure{status: http.StatusUnsupportedMediaType, reason: reasonMediaType, text: "Content-Type must be " + mediaType, err: err}
 	}
 	return nil
 }
@@ -51,7 +58,11 @@ func checkHeader(r *http.Request) error {
 // timeLeft returns how long a decision may take. The API server appends timeout=10s to the query, rounded up to
 // a second. If it actually waits for a shorter time, it disconnects and the request's context ends.
 func timeLeft(r *http.Request) time.Duration {
-	timeout, err := time.ParseDuration(r.URL.Query().Get("timeout"))
+	given, plain := strings.CutPrefix(r.URL.RawQuery, "timeout=")
+	if !plain || strings.ContainsAny(given, "&%+;") {
+		given = r.URL.Query().Get("timeout")
+	}
+	timeout, err := time.ParseDuration(given)
 	if err != nil || timeout <= 0 {
 		timeout = defaultTimeout
 	}

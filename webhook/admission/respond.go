@@ -50,10 +50,3 @@ func (r *response) patch(operations []decision.PatchOperation) error {
 	r.Patch, r.PatchType = encoded, &kind
 	return nil
 }
-
-func (r *response) encode() ([]byte, error) {
-	return json.Marshal(&admissionv1.AdmissionReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
-		Response: &r.AdmissionResponse,
-	})
-}

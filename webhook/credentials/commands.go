@@ -3,6 +3,7 @@ package credentials
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // given is a credential in the arguments of a program, with the index of the word that completes it.
@@ -261,17 +262,35 @@ func commanded(t *text) {
 // called reports whether a line contains the name of a known program.
 func called(line string) bool {
 	for from := 0; from < len(line); {
-		end := from
-		for end < len(line) && strings.IndexByte(" \t;|&()\"'`\r", line[end]) < 0 {
-			end++
+		base, end := from, from
+		for ; end < len(line) && !endsWord[line[end]]; end++ {
+			if line[end] == '/' || line[end] == '\\' {
+				base = end + 1
+			}
 		}
-		if end > from && byProgram[program(line[from:end])] != nil {
+		if base < end && beginsProgram[line[base]] && byProgram[program(line[base:end])] != nil {
 			return true
 		}
 		from = end + 1
 	}
 	return strings.Contains(line, "chpasswd") || strings.Contains(line, "kinit") || strings.Contains(line, "config set ")
 }
+
+// endsWord has the bytes between the words of a command.
+var endsWord = func() (all [256]bool) {
+	for _, c := range []byte(" \t;|&()\"'`\r") {
+		all[c] = true
+	}
+	return all
+}()
+
+// beginsProgram has the first bytes of the names of programs.
+var beginsProgram = func() (all [256]bool) {
+	for program := range byProgram {
+		all[program[0]] = true
+	}
+	return all
+}()
 
 // commands searches a script. words also searches each word as a text, for callers that do not do so
 // themselves.
@@ -348,11 +367,18 @@ func (t *text) calls(script string, at int) {
 	}
 }
 
-var flagWord = re(`^--?[A-Za-z][A-Za-z0-9_.-]*$`)
-
 // announces returns the name of the flag that a word is, if any.
 func announces(word string) (string, bool) {
-	return strings.TrimLeft(word, "-"), flagWord.MatchString(word)
+	name := strings.TrimLeft(word, "-")
+	dashes := len(word) - len(name)
+	return name, name != "" && (dashes == 1 || dashes == 2) && isLetter(name[0]) && strings.IndexFunc(name, isNoFlag) < 0
+}
+
+func isLetter(c byte) bool { return 'a' <= c|' ' && c|' ' <= 'z' }
+
+// isNoFlag reports a character that the name of a flag never has.
+func isNoFlag(c rune) bool {
+	return c >= utf8.RuneSelf || !isLetter(byte(c)) && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-'
 }
 
 func announced(flag, value string) bool {

@@ -87,14 +87,10 @@ func suspicious(content string) bool {
 	if len(content) < 4 {
 		return false
 	}
-	low := lower(content)
-	for _, clue := range clues {
-		if strings.Contains(low, clue) {
-			return true
-		}
-	}
-	return false
+	return clueIn.anyIn(lower(content))
 }
+
+var clueIn = newClueIndex(clues)
 
 // clues lists substrings, in lower case. A text without any of them contains no credential.
 var clues = []string{

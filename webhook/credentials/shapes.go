@@ -73,9 +73,16 @@ const maxShapes = 5000
 
 // shaped finds values by their shape.
 func shaped(t *text) {
+	present := needleIn.in(t.raw)
+	if len(present) == 0 {
+		return
+	}
 	for i := range shapes {
 		s := &shapes[i]
 		for _, needle := range s.needles {
+			if !present[needle] {
+				continue
+			}
 			for from, n := 0, 0; n < maxShapes; n++ {
 				at := strings.Index(t.raw[from:], needle)
 				if at < 0 {
@@ -100,6 +107,16 @@ func shaped(t *text) {
 			}
 		}
 	}
+}
+
+// needleIn finds all needles in one pass, instead of one each.
+var needleIn = newClueIndex(allNeedles())
+
+func allNeedles() (all []string) {
+	for i := range shapes {
+		all = append(all, shapes[i].needles...)
+	}
+	return all
 }
 
 // isCeph reports whether a text is the key of a Ceph client: a type, a time and a length precede its 16 bytes.

@@ -29,13 +29,38 @@ func set(all ...string) map[string]bool {
 // type, a placeholder, a variable, a template, a path, a URL, encrypted, or the address of a value in a secret
 // store. changeme and 12345 are passwords.
 func innocent(low string) bool {
-	if words[low] || innocentValues.MatchString(low) || ciphertext.MatchString(low) {
+	if words[low] {
+		return true
+	}
+	if ordinary(low) {
+		return false
+	}
+	if innocentValues.MatchString(low) || ciphertext.MatchString(low) {
 		return true
 	}
 	if !opening.MatchString(low) {
 		return false
 	}
 	return !telling(variable.ReplaceAllString(low, ""))
+}
+
+// ordinary reports whether a value has only words and numbers, none of which an innocent value
+// begins or ends with. Most values are like that, and a look at each byte tells.
+func ordinary(low string) bool {
+	if len(low) < 2 || len(low) > 100 || low[0] == '_' || low[0] == '-' || strings.Trim(low, "x") == "" {
+		return false
+	}
+	for i := range len(low) {
+		if c := low[i]; !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == ' ' || c == '_' || c == '-') {
+			return false
+		}
+	}
+	for _, word := range []string{"your", "replace", "insert", "fill"} {
+		if strings.HasPrefix(low, word) {
+			return false
+		}
+	}
+	return !strings.Contains(low, "here") && !strings.Contains(low, "placeholder")
 }
 
 var (

@@ -24,6 +24,9 @@ type Word struct {
 // Words finds credentials in a command line: command and args of a container, or the command of a probe. It
 // stops early once stopped returns true; stopped may be nil.
 func Words(words []string, stopped func() bool) (all []Word) {
+	if len(words) == 0 {
+		return nil
+	}
 	type key struct {
 		index int
 		what  string

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
@@ -16,47 +14,37 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// extraPolicies is the number of policies bound to other kinds, to show that they cost a request nothing.
+// extraPolicies are bound to other kinds to show that they cost a request nothing.
 const extraPolicies = 200
 
-// noFacts describes a namespace without labels, LimitRanges or quotas.
+// noFacts is a namespace without LimitRanges or quotas that all Guardrails select.
 type noFacts struct{}
 
+var _ pipeline.FactSource = noFacts{}
+
 func (noFacts) Namespace(_ context.Context, name string) (decision.Namespace, error) {
-	return decision.Namespace{Name: name, Known: true}, nil
+	return decision.Namespace{Name: name, Known: true, Labels: map[string]string{"taffrail.dev/exposure": "restricted"}}, nil
 }
 
 func (noFacts) Facts(context.Context, string, []decision.Fact) (decision.Facts, error) {
 	return decision.Facts{}, nil
 }
 
-// spine lists the policies that native implements. They were written first, and the rest of the library is
-// compared with their cost.
-var spine = []string{
-	"image-tag", "require-probes", "require-prestop", "require-resources", "inject-resources", "restricted-service-type", "plaintext-secret",
-}
-
-// deciderWith returns a Decider for the built-in default, or only the named policies of it, with extra policies
-// about a custom kind.
-func deciderWith(extra int, only ...string) (*pipeline.Decider, error) {
+// deciderWith decides by the built-in Guardrails with all policies of the library, and by extra
+// policies about custom kinds.
+func deciderWith(ctx context.Context, extra int) (*pipeline.Decider, error) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		return nil, err
 	}
 	guardrails := config.Default(catalog)
-	for i := range guardrails {
-		spec := &guardrails[i].Spec
-		spec.Policies = slices.DeleteFunc(spec.Policies, func(b v1alpha1.PolicyBinding) bool {
-			return len(only) > 0 && !slices.Contains(only, b.Name)
-		})
-	}
 	more := v1alpha1.Guardrail{}
 	more.Name = "extra"
 	more.Spec.Mode = v1alpha1.ModeEnforce
 	modules := make(map[string]string, extra)
 	for i := range extra {
 		id := fmt.Sprintf("extra-%d", i)
-		modules[id] = strings.ReplaceAll(extraPolicy, "NUMBER", fmt.Sprint(i))
+		modules[id] = strings.ReplaceAll(extraPolicy, "NUMBER", strconv.Itoa(i))
 		more.Spec.Policies = append(more.Spec.Policies, v1alpha1.PolicyBinding{Name: id})
 	}
 	catalog, bad := catalog.With(modules)
@@ -66,7 +54,7 @@ func deciderWith(extra int, only ...string) (*pipeline.Decider, error) {
 	if extra > 0 {
 		guardrails = append(guardrails, more)
 	}
-	snapshot, problems, err := config.Build(context.Background(), catalog, config.Objects{Guardrails: guardrails})
+	snapshot, problems, err := config.Build(ctx, catalog, config.Objects{Guardrails: guardrails})
 	if err == nil && len(problems) > 0 {
 		err = fmt.Errorf("configuration: %v", problems)
 	}
@@ -87,15 +75,3 @@ package taffrail.user.extra_NUMBER
 
 deny contains {"msg": "bad", "path": "spec"} if input.object.spec.bad
 `
-
-// declaredIsEffective replaces enrichment, as in a namespace without LimitRanges.
-func declaredIsEffective(r *decision.Request) {
-	if r.Workload == nil {
-		return
-	}
-	for i := range r.Workload.Containers {
-		r.Workload.Containers[i].Effective = r.Workload.Containers[i].Declared
-	}
-}
-
-func typesUID(uid string) types.UID { return types.UID(uid) }
