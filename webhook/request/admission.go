@@ -97,7 +97,7 @@ func (a *admissionReader) read() error {
 	case a.tooLong:
 		return &LimitError{What: "size", Limit: MaxBytes}
 	case errors.Is(err, errSyntax):
-		return &MalformedError{Reason: whatIsWrong(a.scanner.text)}
+		return &MalformedError{Reason: whatIsWrong(a.text)}
 	case err != nil:
 		return &MalformedError{Reason: err.Error()}
 	case !found:
