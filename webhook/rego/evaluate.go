@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -33,6 +34,9 @@ func withoutValues(err error) error {
 	if steps := new(sandbox.StepsError); errors.As(err, &steps) {
 		return steps
 	}
+	if compiled := new(compile.Error); errors.As(err, &compiled) {
+		return &RuleError{Code: compiled.Code, File: compiled.File, Row: compiled.Row}
+	}
 	var failure *topdown.Error
 	if !errors.As(err, &failure) {
 		return err
@@ -44,7 +48,7 @@ func withoutValues(err error) error {
 	return fault
 }
 
-// RuleError is returned when OPA cannot evaluate a rule. It omits OPA's message, which may quote the object.
+// RuleError is returned when a rule cannot be evaluated. It omits OPA's message, which may quote the object.
 type RuleError struct {
 	// Code is OPA's error code, such as eval_conflict_error.
 	Code string
@@ -77,7 +81,10 @@ func FailureReason(err error) string {
 	var steps *sandbox.StepsError
 	var limit *sandbox.LimitError
 	var rule *RuleError
+	var budget *compile.BudgetError
 	switch {
+	case errors.As(err, &budget):
+		return budget.Error()
 	case errors.As(err, &steps):
 		return steps.Error()
 	case errors.Is(err, sandbox.ErrNoTime):
@@ -102,7 +109,7 @@ func (p *Program) about(instance int, kind schema.GroupKind) bool {
 // and the other results are unaffected. Evaluate returns an error only if ctx ended before all policies were
 // evaluated.
 //
-// Users' Policies are evaluated after the library, each within its budget: see sandbox.MaxSteps.
+// Each user's Policy is evaluated within a budget: see Instance.
 func (p *Program) Evaluate(ctx context.Context, r *decision.Request, instances []int, part Part) ([]decision.Result, error) {
 	results := make([]decision.Result, len(instances))
 	rest, err := p.evaluateCompiled(ctx, r, instances, part, results)

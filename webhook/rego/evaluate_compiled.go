@@ -128,13 +128,19 @@ func (run *compiledRun) value(ctx context.Context, s *instance, c *compiledPolic
 		leave := run.takeTurn(ctx)
 		defer leave()
 	}
-	value, used, err := run.machine.Evaluate(ctx, c.program, rule, run.input, budget)
+	found, err := run.read(ctx, c, rule, budget)
+	used := run.machine.Used()
 	if s.policy.User {
 		run.steps += used.Steps
 	}
 	if run.program.usage != nil {
 		run.program.usage(s.policy.ID, used)
 	}
+	return found, err
+}
+
+func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string, budget compile.Budget) (ast.Value, error) {
+	value, err := run.machine.Evaluate(ctx, c.program, rule, run.input, budget)
 	switch {
 	case err != nil:
 		return nil, err
@@ -143,16 +149,16 @@ func (run *compiledRun) value(ctx context.Context, s *instance, c *compiledPolic
 	case compile.IsEmpty(value):
 		return noElements, nil
 	}
-	return compile.ToAST(value), nil
+	return run.machine.ToAST(value)
 }
 
 // takeTurn makes an evaluation wait for a turn once it turns out to be expensive, which limits how many of these run
 // at once, and so the memory that they hold. leave gives the turn back.
 func (run *compiledRun) takeTurn(ctx context.Context) (leave func()) {
-	leave = func() {}
-	run.machine.OnceHeavy(compile.Budget{Steps: lightSteps, Bytes: lightBytes}, func() { leave = run.program.turns.Wait(ctx) })
+	turn := func() {}
+	run.machine.OnceHeavy(compile.Budget{Steps: lightSteps, Bytes: lightBytes}, func() { turn = run.program.turns.Wait(ctx) })
 	return func() {
 		run.machine.OnceHeavy(compile.Budget{}, nil)
-		leave()
+		turn()
 	}
 }

@@ -25,15 +25,25 @@ seconds(hook) := hook.sleep.seconds if {
 # METADATA
 # title: The hook ends only when it is killed
 endless(hook) if {
+	not sleeps(hook)
 	some step in steps(words(hook))
 	regex.match(`^(?:exec\s+)?(?:\S*/)?(?:sleep\s(?:.*\s)?(?:inf(?:inity)?|[0-9]{13,}[0-9.]*[smhd]?)(?:\s|$)|tail\s(?:.*\s)?(?:-\w*[fF]|--follow))`, step)
 	not regex.match(`\s--pid\b|\|`, step)
 }
 
 endless(hook) if {
+	not sleeps(hook)
 	text := kept(script(words(hook)))
 	regex.match(`(?:^|[;\n])\s*(?:while\s+(?:true|:|sleep\s+[0-9.]+[smhd]?|\[{1,2}\s+(?:1|true)\s+\]{1,2}|\(\(\s*1\s*\)\))|until\s+false|for\s*\(\(\s*;\s*;\s*\)\))\s*[;\n]`, text)
 	not regex.match(`\b(?:break|exit|return|exec)\b|\bset\s+-\w*e|\bkill\s[^;\n]*\$`, text)
+}
+
+# What most hooks are, [sh, -c, "sleep 5"], at little cost.
+sleeps(hook) if {
+	hook.exec.command[1] == "-c"
+	script := hook.exec.command[2]
+	is_string(script)
+	regex.match(`^sleep [0-9]{1,9}$`, script)
 }
 
 steps(words) := sequence(script(words)) if {

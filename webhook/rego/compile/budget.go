@@ -78,6 +78,8 @@ type meter struct {
 	// heavy is what an evaluation may use before onHeavy is called, once.
 	heavy   Budget
 	onHeavy func()
+	// lent are names that are in use: see names.
+	lent []string
 }
 
 // abort is what the meter panics with. Nothing else could end an evaluation in the middle of a comparison without
@@ -141,6 +143,6 @@ func (m *meter) rest() {
 
 // begin starts to count from zero.
 func (m *meter) begin(ctx context.Context, budget Budget) {
-	m.used, m.budget, m.ctx = Usage{}, budget, ctx
+	m.used, m.budget, m.ctx, m.lent = Usage{}, budget, ctx, m.lent[:0]
 	m.rest()
 }

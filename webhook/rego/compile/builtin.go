@@ -167,10 +167,12 @@ func (m *meter) weigh(v any) {
 			m.weigh(value)
 		}
 	case map[string]any:
-		for _, name := range m.names(v) {
+		names := m.names(v)
+		for _, name := range names {
 			m.alloc(len(name) + 3*slot)
 			m.weigh(canon(v[name]))
 		}
+		m.done(names)
 	case Document:
 		for _, name := range v.Names() {
 			m.alloc(len(name) + 3*slot)

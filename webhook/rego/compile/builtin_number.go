@@ -14,18 +14,31 @@ func comparing(holds func(int) bool) implementation {
 	return func(m *Machine, _ *builtinCall, a, b, _ any) any { return holds(m.compare(a, b)) }
 }
 
-// arithmetic computes with integers. It leaves all other numbers to OPA, and what does not fit.
-func arithmetic(compute func(x, y int64) (int64, bool)) implementation {
+// arithmetic computes with numbers as OPA does: with small integers if they are, otherwise with integers of any size,
+// and with floating-point numbers if the result or one of the numbers is none. exact is nil if a result is only an integer
+// by chance.
+func arithmetic(small func(x, y int64) (int64, bool), exact func(z, x, y *big.Int) *big.Int, float func(z, x, y *big.Float) *big.Float) implementation {
 	return func(m *Machine, call *builtinCall, a, b, _ any) any {
 		if x, ok := a.(int64); ok {
 			if y, ok := b.(int64); ok {
-				if z, ok := compute(x, y); ok {
+				if z, ok := small(x, y); ok {
 					return z
 				}
 			}
 		}
 		m.readNumbers(a, b)
-		return call.opa(m, a, b)
+		if kindOf(a) != kindNumber || kindOf(b) != kindNumber || float == nil || exact == nil && compareNumbers(b, int64(0)) == 0 {
+			return call.opa(m, a, b)
+		}
+		x, y := ast.Number(numberText(a)), ast.Number(numberText(b))
+		if exact != nil {
+			if i, err := builtins.NumberToInt(x); err == nil {
+				if j, err := builtins.NumberToInt(y); err == nil {
+					return newNumber(exact(new(big.Int), i, j).String())
+				}
+			}
+		}
+		return newNumber(string(builtins.FloatToNumber(float(new(big.Float), builtins.NumberToFloat(x), builtins.NumberToFloat(y)))))
 	}
 }
 
@@ -57,15 +70,17 @@ func remainder(x, y int64) (int64, bool) {
 	return x % y, true
 }
 
+var subtract = arithmetic(func(x, y int64) (int64, bool) {
+	z := x - y
+	return z, (z < x) == (y > 0)
+}, (*big.Int).Sub, (*big.Float).Sub)
+
 // minus is the difference of numbers, and of sets.
 func minus(m *Machine, call *builtinCall, a, b, c any) any {
 	x, ok := a.(*set)
 	y, also := b.(*set)
 	if !ok || !also {
-		return arithmetic(func(x, y int64) (int64, bool) {
-			z := x - y
-			return z, (z < x) == (y > 0)
-		})(m, call, a, b, c)
+		return subtract(m, call, a, b, c)
 	}
 	s := &set{}
 	for _, element := range x.elems {

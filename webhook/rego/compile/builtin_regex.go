@@ -44,36 +44,39 @@ func regexIsValid(m *Machine, _ *builtinCall, a, _, _ any) any {
 	return newRegex(text).re != nil
 }
 
+// cheap is how many steps may be counted after they were taken.
+const cheap = 1_000
+
 // matches returns up to most matches with their groups, all if most is negative. The search for one may look at all of
-// the text that is left; so that this is counted before it is done, twice as many are looked for each time.
+// the text that is left. Unless that is cheap in any case, it is counted before it is done: twice as many matches are
+// looked for each time.
 func (m *Machine) matches(r *regex, text string, most int64) [][]int {
 	limit := len(text) + 1
 	if most >= 0 {
 		limit = int(min(most, int64(limit)))
 	}
-	groups := 2 * (1 + r.re.NumSubexp())
+	groups, scan := 2*(1+r.re.NumSubexp()), r.scan(len(text))
 	switch {
+	case (1+limit)*scan <= cheap:
+		all := r.re.FindAllStringSubmatchIndex(text, limit)
+		m.step((1 + len(all)) * scan)
+		m.alloc(8 * groups * len(all))
+		return all
 	case r.plain:
-		m.step(4 * r.scan(len(text)))
+		m.step(4 * scan)
+		return m.search(r, text, limit, groups, 0)
 	case r.longest >= 0:
 		m.step(r.scan(clip(len(text) + clip(limit*min(r.longest, len(text))))))
-	default:
-		return m.search2(r, text, limit, groups)
+		return m.search(r, text, limit, groups, 0)
 	}
-	found := 0
-	for n := 64; ; n = 8 * n {
-		m.alloc(8 * groups * min(n, limit))
-		all := r.re.FindAllStringSubmatchIndex(text, min(n, limit))
-		if found = len(all); found < n || n >= limit {
-			return all
-		}
-	}
+	return m.search(r, text, limit, groups, scan)
 }
 
-func (m *Machine) search2(r *regex, text string, limit, groups int) [][]int {
+// search looks for twice as many matches each time, each of which takes a number of steps.
+func (m *Machine) search(r *regex, text string, limit, groups, steps int) [][]int {
 	for n := 1; ; n = 2 * n {
 		n = min(n, limit)
-		m.step(clip(max(n, 1) * r.scan(len(text))))
+		m.step(clip(max(n, 1) * steps))
 		m.alloc(8 * groups * n)
 		if all := r.re.FindAllStringSubmatchIndex(text, n); len(all) < n || n == limit {
 			return all

@@ -1,5 +1,7 @@
 package compile
 
+import "math/big"
+
 // implementations has every built-in function that policies may call: see sandbox.Capabilities. A plan that calls
 // any other is not compiled.
 var implementations = map[string]implementation{
@@ -10,7 +12,8 @@ var implementations = map[string]implementation{
 	"gt":    comparing(func(c int) bool { return c > 0 }),
 	"gte":   comparing(func(c int) bool { return c >= 0 }),
 
-	"plus": arithmetic(plus), "minus": minus, "mul": arithmetic(times), "div": arithmetic(divide), "rem": arithmetic(remainder),
+	"plus": arithmetic(plus, (*big.Int).Add, (*big.Float).Add), "minus": minus, "mul": arithmetic(times, (*big.Int).Mul, (*big.Float).Mul),
+	"div": arithmetic(divide, nil, (*big.Float).Quo), "rem": arithmetic(remainder, nil, nil),
 	"abs": whole(func(n int64) int64 { return max(n, -n) }), "round": whole(same), "ceil": whole(same), "floor": whole(same),
 	"sum": accumulate(0, plus), "product": accumulate(1, times),
 	"numbers.range": numbersRange, "format_int": formatInt, "to_number": toNumber,

@@ -52,28 +52,21 @@ func (c *functionCompiler) arguments(all []ir.Operand) (args []operand, constant
 
 func callRule(callee *function, place int) op {
 	return func(m *Machine, frame []any) int {
-		value := m.rule(callee, frame[0], frame[1])
-		if value == nil {
-			return 1
-		}
-		frame[place] = value
-		return 0
+		return assignResult(frame, place, m.rule(callee, frame[0], frame[1]))
 	}
 }
 
 func callFunction(callee *function, args []operand, place int) op {
+	if callee.pure && callee.cost >= expensive {
+		return callOnce(callee, args, place)
+	}
 	params := callee.params[2:]
 	if len(args) == 1 {
 		arg, param := args[0], params[0]
 		return func(m *Machine, frame []any) int {
 			inner := m.enter(callee)
 			inner[0], inner[1], inner[param] = frame[0], frame[1], arg.get(frame)
-			value := m.run(callee, inner)
-			if value == nil {
-				return 1
-			}
-			frame[place] = value
-			return 0
+			return assignResult(frame, place, m.run(callee, inner))
 		}
 	}
 	return func(m *Machine, frame []any) int {
@@ -82,12 +75,41 @@ func callFunction(callee *function, args []operand, place int) op {
 		for i := range args {
 			inner[params[i]] = args[i].get(frame)
 		}
-		value := m.run(callee, inner)
-		if value == nil {
-			return 1
+		return assignResult(frame, place, m.run(callee, inner))
+	}
+}
+
+func assignResult(frame []any, place int, value any) int {
+	if value == nil {
+		return 1
+	}
+	frame[place] = value
+	return 0
+}
+
+// callOnce calls a function whose results are remembered.
+func callOnce(callee *function, args []operand, place int) op {
+	params := callee.params[2:]
+	return func(m *Machine, frame []any) int {
+		inner := m.enter(callee)
+		for i := range args {
+			inner[params[i]] = args[i].get(frame)
 		}
-		frame[place] = value
-		return 0
+		text, value := m.remembered(callee, inner, params)
+		if value != nil {
+			m.top -= callee.places
+			if value == undefined {
+				value = nil
+			}
+			return assignResult(frame, place, value)
+		}
+		key := string(text) // the calls within write theirs to the same place
+		inner[0], inner[1] = frame[0], frame[1]
+		value = m.run(callee, inner)
+		if text != nil {
+			m.remember(key, value)
+		}
+		return assignResult(frame, place, value)
 	}
 }
 

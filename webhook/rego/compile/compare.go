@@ -126,17 +126,16 @@ func (o *object) inOrder(m *meter) *object {
 	if o.ordered {
 		return o
 	}
+	if slices.IsSortedFunc(o.keys, m.compare) {
+		o.ordered = true
+		return o
+	}
+	m.alloc(3 * slot * len(o.keys))
 	order := make([]int, len(o.keys))
 	for i := range order {
 		order[i] = i
 	}
-	byKey := func(i, j int) int { return m.compare(o.keys[i], o.keys[j]) }
-	if slices.IsSortedFunc(order, byKey) {
-		o.ordered = true
-		return o
-	}
-	m.alloc(2 * slot * len(order))
-	slices.SortFunc(order, byKey)
+	slices.SortFunc(order, func(i, j int) int { return m.compare(o.keys[i], o.keys[j]) })
 	sorted := &object{keys: make([]any, len(order)), values: make([]any, len(order)), ordered: true}
 	for i, at := range order {
 		sorted.keys[i], sorted.values[i] = o.keys[at], o.values[at]
@@ -152,9 +151,11 @@ func (m *meter) members(v any) *object {
 	case map[string]any:
 		m.alloc(2 * slot * len(v))
 		o := &object{keys: make([]any, 0, len(v)), values: make([]any, 0, len(v)), ordered: true}
-		for _, name := range m.names(v) {
+		names := m.names(v)
+		for _, name := range names {
 			o.keys, o.values = append(o.keys, name), append(o.values, canon(v[name]))
 		}
+		m.done(names)
 		return o
 	case Document:
 		names := v.Names()
@@ -169,13 +170,17 @@ func (m *meter) members(v any) *object {
 }
 
 // names returns the names of the members in order. Go has no order of its own for them, and the order must not
-// change what a policy finds or how many steps it takes.
+// change what a policy finds or how many steps it takes. They must be given back with done, the last ones first.
 func (m *meter) names(members map[string]any) []string {
 	m.step(len(members))
-	names := make([]string, 0, len(members))
+	from := len(m.lent)
 	for name := range members {
-		names = append(names, name)
+		m.lent = append(m.lent, name)
 	}
+	names := m.lent[from:len(m.lent):len(m.lent)]
 	slices.Sort(names)
 	return names
 }
+
+// done takes back what names has returned.
+func (m *meter) done(names []string) { m.lent = m.lent[:len(m.lent)-len(names)] }

@@ -33,7 +33,7 @@ func newFunctionCompiler(p *Program, index int, fn *ir.Func) *functionCompiler {
 	c := &functionCompiler{
 		program: p, ir: fn, facts: readFacts(fn), constants: map[ir.Local]any{}, alias: map[ir.Local]ir.Local{},
 		literals: map[ir.Local]*literal{}, exits: map[ir.Local]int{}, negated: map[ir.Local]bool{}, sameIn: -1,
-		fn: &function{name: fn.Name, index: index, result: placeOf(fn.Return)},
+		fn: &function{name: fn.Name, index: index, number: p.count, result: placeOf(fn.Return)},
 	}
 	for _, param := range fn.Params {
 		c.fn.params = append(c.fn.params, placeOf(param))
@@ -72,7 +72,7 @@ func (c *functionCompiler) compile() error {
 		c.fn.body = append(c.fn.body, ops)
 		weight += len(ops)
 	}
-	c.fn.weight = weigh(weight)
+	c.fn.weight, c.fn.cost = weigh(weight), c.program.costOf(c.ir)
 	c.fn.pure = !c.impure
 	if len(c.ir.Params) == 2 && c.fn.pure {
 		c.fn.constant = c.program.folder.call(c.program, c.fn, nil)

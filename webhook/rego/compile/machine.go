@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // Machines keeps machines for reuse. It is safe for concurrent use; the zero value is ready.
@@ -31,8 +33,11 @@ type Machine struct {
 	// highest that top has been since the stack was last cleared.
 	stack     []any
 	top, high int
-	// memory has the values of rules that have been evaluated, by the index of their functions.
+	// memory has the values of rules that have been evaluated, by the number of their functions.
 	memory []any
+	// results has those of expensive functions, by key: see remembered. key is where keys are written.
+	results map[string]any
+	key     []byte
 	// failure is that of the first built-in function that failed.
 	failure *Error
 	// found has the results of a query.
@@ -45,17 +50,30 @@ type undefinedMark struct{}
 
 var undefined any = undefinedMark{}
 
-// Evaluate returns the value of a rule of the program, nil if it is undefined, and what that took. The error is a
-// *BudgetError, an *Error, or the cause for which ctx has ended.
-func (m *Machine) Evaluate(ctx context.Context, p *Program, rule string, input any, budget Budget) (value any, used Usage, err error) {
+// Evaluate returns the value of a rule of the program, nil if it is undefined. The error is a *BudgetError, an *Error,
+// ErrBroken, or the cause for which ctx has ended.
+func (m *Machine) Evaluate(ctx context.Context, p *Program, rule string, input any, budget Budget) (value any, err error) {
+	m.prepare(ctx, p, budget)
 	fn := p.rules[rule]
 	if fn == nil {
-		return nil, Usage{}, errors.New("the program has no rule " + rule)
+		return nil, errors.New("the program has no rule " + rule)
 	}
-	m.prepare(ctx, p, budget)
-	value, err = m.protect(func() any { return m.rule(fn, input, emptyObject) })
-	return value, m.used, err
+	return m.protect(func() any { return m.rule(fn, input, emptyObject) })
 }
+
+// ToAST converts a value that the last evaluation returned. It is counted as a part of that evaluation: a small value can
+// take very long to convert if it shares its parts.
+func (m *Machine) ToAST(value any) (converted ast.Value, err error) {
+	_, err = m.protect(func() any {
+		m.weigh(value)
+		converted = ToAST(value)
+		return nil
+	})
+	return converted, err
+}
+
+// Used returns what the last evaluation has used.
+func (m *Machine) Used() Usage { return m.used }
 
 func (m *Machine) prepare(ctx context.Context, p *Program, budget Budget) {
 	m.begin(ctx, budget)
@@ -63,10 +81,12 @@ func (m *Machine) prepare(ctx context.Context, p *Program, budget Budget) {
 	if len(m.stack) < p.depth {
 		m.stack = make([]any, p.depth)
 	}
-	clear(m.memory)
-	if len(m.memory) < len(p.plan.functions) {
-		m.memory = make([]any, len(p.plan.functions))
+	clear(m.results)
+	if cap(m.memory) < p.count {
+		m.memory = make([]any, p.count)
 	}
+	m.memory = m.memory[:p.count]
+	clear(m.memory)
 }
 
 // ErrBroken is returned for a panic, whose text may quote the object. No other policy is affected.
@@ -93,7 +113,8 @@ func (m *Machine) protect(evaluate func() any) (value any, err error) {
 // forget drops what belongs to an input. The patterns stay.
 func (m *Machine) forget() {
 	clear(m.stack[:min(m.high, len(m.stack))])
-	clear(m.memory)
+	clear(m.memory[:cap(m.memory)])
+	clear(m.results)
 	clear(m.found)
 	m.program, m.ctx, m.failure, m.onHeavy, m.high, m.found = nil, nil, nil, nil, 0, m.found[:0]
 }
@@ -134,7 +155,7 @@ func (m *Machine) rule(fn *function, input, data any) any {
 	if fn.constant != nil {
 		return fn.constant.value
 	}
-	switch known := m.memory[fn.index]; known {
+	switch known := m.memory[fn.number]; known {
 	case nil:
 	case undefined:
 		return nil
@@ -144,9 +165,9 @@ func (m *Machine) rule(fn *function, input, data any) any {
 	frame := m.enter(fn)
 	frame[0], frame[1] = input, data
 	value := m.run(fn, frame)
-	m.memory[fn.index] = value
+	m.memory[fn.number] = value
 	if value == nil {
-		m.memory[fn.index] = undefined
+		m.memory[fn.number] = undefined
 	}
 	return value
 }

@@ -21,8 +21,9 @@ const maxNesting = 2_000
 
 // function is a rule or a function of the policy.
 type function struct {
-	name  string
-	index int
+	name string
+	// index is its place among the functions of the plan, and number that among those of the program.
+	index, number int
 	// params are the places of the arguments; input and data are the first two.
 	params []int
 	result int
@@ -33,6 +34,8 @@ type function struct {
 	body    [][]op
 	// weight is how many steps a call is.
 	weight int
+	// cost is what a call costs altogether, about. The results of an expensive function are remembered.
+	cost int
 	// pure is true if its result depends on its arguments alone.
 	pure bool
 	// constant has the result of a function that always returns the same; otherwise it is nil.
@@ -60,6 +63,7 @@ type Program struct {
 	depth int
 	// functions are those that the rules need, by index.
 	functions []*function
+	count     int
 	byName    map[string]*function
 	byPath    map[string]*function
 	strings   []any
@@ -181,6 +185,7 @@ func (p *Program) add(index int, fn *ir.Func) error {
 		return fmt.Errorf("%s: blocks are nested %d deep, and %d are allowed", fn.Name, deep, maxNesting)
 	}
 	c := newFunctionCompiler(p, index, fn)
+	p.count++
 	if err := c.compile(); err != nil {
 		return fmt.Errorf("%s: %w", fn.Name, err)
 	}

@@ -91,21 +91,16 @@ func (l *loop) object(m *Machine, frame []any, o *object) int {
 }
 
 func (l *loop) members(m *Machine, frame []any, members map[string]any) int {
-	if len(members) == 1 { // is in order
-		for name, value := range members {
-			if left := l.once(m, frame, name, canon(value)); left > 0 {
-				return left - 1
-			}
-		}
-		return 0
-	}
-	m.alloc(slot * len(members))
-	for _, name := range m.names(members) {
-		if left := l.once(m, frame, name, canon(members[name])); left > 0 {
-			return left - 1
+	names := m.names(members)
+	left := 0
+	for _, name := range names {
+		if left = l.once(m, frame, name, canon(members[name])); left > 0 {
+			left--
+			break
 		}
 	}
-	return 0
+	m.done(names)
+	return left
 }
 
 func (l *loop) document(m *Machine, frame []any, d Document) int {

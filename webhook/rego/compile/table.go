@@ -18,7 +18,7 @@ type table struct {
 // find returns the place of a value in the list that the table is for, or -1.
 func (t *table) find(m *meter, list []any, v any) int {
 	if t.first == nil {
-		return m.search(list, v)
+		return m.lookThrough(list, v)
 	}
 	for at := t.first[m.hash(v)]; at > 0; at = t.next[at-1] {
 		m.step(1)
@@ -29,8 +29,8 @@ func (t *table) find(m *meter, list []any, v any) int {
 	return -1
 }
 
-// search looks through a short list.
-func (m *meter) search(list []any, v any) int {
+// lookThrough looks through a short list.
+func (m *meter) lookThrough(list []any, v any) int {
 	if text, ok := v.(string); ok {
 		for i := range list {
 			if other, ok := list[i].(string); ok && other == text {
@@ -142,9 +142,11 @@ func (m *meter) hash(v any) uint64 {
 		mix(sum)
 	case map[string]any:
 		sum := uint64(0)
-		for _, name := range m.names(v) { // in order, or an evaluation would stop at one step or another
+		names := m.names(v)
+		for _, name := range names { // in order, or an evaluation would stop at one step or another
 			sum += m.hash(name)*hashPrime ^ m.hash(canon(v[name]))
 		}
+		m.done(names)
 		mix(sum)
 	case *object:
 		sum := uint64(0)

@@ -36,7 +36,7 @@ func evaluate(t *testing.T, rules string, data map[string]any) decision.Result {
 		Kind: schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, Operation: decision.Create, Origin: decision.OriginManifest,
 		Object: map[string]any{"data": data},
 	}
-	results, err := program.Evaluate(t.Context(), r, []int{0}, rego.Deny)
+	results, err := program.WithEngine(rego.EngineTopdown).Evaluate(t.Context(), r, []int{0}, rego.Deny)
 	if err != nil {
 		t.Fatal(err)
 	}
