@@ -126,7 +126,7 @@ func (a *against) run(ctx context.Context, o options) error {
 func (a *against) send(ctx context.Context, client *http.Client, s *sample) ([]string, error) {
 	answer, err := ask(ctx, client, a.url, s.review)
 	if err != nil {
-		return []string{"0", firstLine(err.Error()), "–", "–", "–"}, nil //nolint:nilerr // see above
+		return []string{"0", firstLine(err.Error()), "–", "–", "–"}, nil
 	}
 	count := s.requests(a.count)
 	for range min(warmUp, count) {

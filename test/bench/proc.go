@@ -25,7 +25,7 @@ func runTime(pid int) (total time.Duration, err error) {
 		err = os.ErrNotExist
 	}
 	for _, file := range files {
-		text, err := os.ReadFile(file) //nolint:gosec // of /proc
+		text, err := os.ReadFile(file)
 		if err != nil {
 			return 0, err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"runtime"
@@ -45,22 +46,26 @@ func usageHandler(w http.ResponseWriter, _ *http.Request) {
 
 // profiling starts a CPU profile of this process, and writes the profiles.
 func profiling(w http.ResponseWriter, r *http.Request) {
-	err := error(nil)
-	query := r.URL.Query()
-	if r.URL.Path == "/profile/start" {
-		var file *os.File
-		if file, err = os.Create(query.Get("cpu")); err == nil {
-			err = pprof.StartCPUProfile(file)
-		}
-	} else {
-		pprof.StopCPUProfile()
-		if name := query.Get("memory"); name != "" {
-			err = writeAllocations(name)
-		}
-	}
-	if err != nil {
+	if err := profile(r.URL.Path == "/profile/start", r.URL.Query()); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
 	}
+	w.WriteHeader(http.StatusOK)
+}
+
+func profile(begin bool, files url.Values) error {
+	if begin {
+		file, err := os.Create(files.Get("cpu"))
+		if err != nil {
+			return err
+		}
+		return pprof.StartCPUProfile(file)
+	}
+	pprof.StopCPUProfile()
+	if name := files.Get("memory"); name != "" {
+		return writeAllocations(name)
+	}
+	return nil
 }
 
 func writeAllocations(name string) error {
@@ -77,7 +82,7 @@ func startServer(ctx context.Context, dir string) (string, func(), error) {
 	if err != nil {
 		return "", nil, err
 	}
-	command := exec.CommandContext(ctx, executable) //nolint:gosec // this program
+	command := exec.CommandContext(ctx, executable)
 	command.Env = append(os.Environ(), serverRole+"="+dir)
 	command.Stderr = os.Stderr
 	stdin, err := command.StdinPipe()

@@ -63,7 +63,7 @@ func start(ctx context.Context, program, dir string) (row []string, err error) {
 			return nil, err
 		}
 	}
-	command := exec.CommandContext(ctx, program, "serve", "--kubeconfig="+filepath.Join(dir, "kubeconfig"), "--namespace=taffrail-system", //nolint:gosec // built here
+	command := exec.CommandContext(ctx, program, "serve", "--kubeconfig="+filepath.Join(dir, "kubeconfig"), "--namespace=taffrail-system",
 		"--tls-cert-file="+filepath.Join(dir, "tls.crt"), "--tls-private-key-file="+filepath.Join(dir, "tls.key"),
 		"--bind-address="+addresses[0], "--metrics-bind-address="+addresses[1], "--drain-delay=0s")
 	var log strings.Builder
@@ -87,7 +87,8 @@ func start(ctx context.Context, program, dir string) (row []string, err error) {
 		row = []string{short(cpu), short(elapsed), mebibytes(busy), mebibytes(rest)}
 	}
 	err = errors.Join(err, ready, command.Process.Signal(syscall.SIGTERM))
-	if ended := command.Wait(); ready != nil {
+	ended := command.Wait()
+	if ready != nil || ended != nil {
 		err = errors.Join(err, ended, errors.New(log.String()))
 	}
 	return row, err

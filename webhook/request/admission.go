@@ -20,8 +20,9 @@ import (
 // everything that identifies it, so an object that is refused for its size or depth can still
 // be named.
 //
-// The texts of the Request are parts of the body, which must not be modified afterwards. Whoever
-// keeps one of them for longer than the Request must clone it, or it keeps the whole body.
+// The texts of the objects are parts of the body, which must not be modified afterwards. Whoever keeps
+// one of them for longer than the Request must clone it, or it keeps the whole body. What identifies
+// the request and its user is copied, as counts and metrics keep such names.
 func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 	reader := admissionReader{
 		scanner:    &scanner{text: unsafe.String(unsafe.SliceData(body), len(body))},
@@ -45,9 +46,9 @@ func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 		return nil, &MalformedError{Reason: "request.object is missing"}
 	}
 	r.Original = r.Object
-	r.GenerateName = stringAt(r.Object, "metadata", "generateName")
+	r.GenerateName = strings.Clone(stringAt(r.Object, "metadata", "generateName"))
 	if r.Name == "" {
-		r.Name = stringAt(r.Object, "metadata", "name")
+		r.Name = strings.Clone(stringAt(r.Object, "metadata", "name"))
 	}
 	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
 		// The API server sets a Namespace's own name as its namespace, but it is
@@ -96,7 +97,7 @@ func (a *admissionReader) read() error {
 	case a.tooLong:
 		return &LimitError{What: "size", Limit: MaxBytes}
 	case errors.Is(err, errSyntax):
-		return &MalformedError{Reason: whatIsWrong(a.scanner.text)}
+		return &MalformedError{Reason: whatIsWrong(a.text)}
 	case err != nil:
 		return &MalformedError{Reason: err.Error()}
 	case !found:
@@ -186,7 +187,8 @@ func (a *admissionReader) readText() (string, error) {
 	if err := a.expect('"', "a string"); err != nil {
 		return "", err
 	}
-	return a.string()
+	text, err := a.string()
+	return strings.Clone(text), err
 }
 
 func (a *admissionReader) kind() (kind schema.GroupVersionKind, err error) {
@@ -226,7 +228,7 @@ func (a *admissionReader) user() (user decision.User, err error) {
 				if user.Extra == nil {
 					user.Extra = make(map[string][]string, len(extra))
 				}
-				user.Extra[key] = textsIn(values)
+				user.Extra[strings.Clone(key)] = textsIn(values)
 			}
 			return err
 		}
@@ -235,12 +237,12 @@ func (a *admissionReader) user() (user decision.User, err error) {
 	return user, err
 }
 
-// textsIn returns the strings in a list and skips other values.
+// textsIn returns copies of the strings in a list and skips other values.
 func textsIn(value any) (all []string) {
 	list, _ := value.([]any)
 	for _, item := range list {
 		if text, ok := item.(string); ok {
-			all = append(all, text)
+			all = append(all, strings.Clone(text))
 		}
 	}
 	return all

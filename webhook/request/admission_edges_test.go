@@ -2,6 +2,7 @@ package request_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -46,6 +47,30 @@ func TestEveryFieldOfARequestIsRead(t *testing.T) {
 	r, err = request.Review([]byte(strings.Replace(whole, `"group":"apps","version":"v1","kind":"Deployment"`, `"version":"v1","kind":"Namespace"`, 1)), decision.OriginMutating)
 	if err != nil || r.Namespace.Name != "" {
 		t.Errorf("a Namespace: got %+v, %v", r, err)
+	}
+}
+
+// A count or a metric that keeps a name must not keep the body with it, which may have 8 MiB.
+func TestWhatIdentifiesARequestIsCopied(t *testing.T) {
+	for _, text := range []string{
+		whole,
+		strings.Replace(strings.Replace(whole, `"name":"web","namespace"`, `"namespace"`, 1), `{"metadata":{"name":"web"}}`, `{"metadata":{"name":"web","generateName":"web-"}}`, 1),
+	} {
+		body := []byte(text)
+		r, err := request.Review(body, decision.OriginMutating)
+		if err != nil {
+			t.Fatal(err)
+		}
+		identity := func() string {
+			return fmt.Sprintf("%q", []any{r.UID, r.Kind, r.Subresource, r.Name, r.GenerateName, r.Namespace.Name, r.Operation, r.User})
+		}
+		before := identity()
+		for i := range body {
+			body[i] = 'x'
+		}
+		if after := identity(); after != before {
+			t.Errorf("got %s, then %s", before, after)
+		}
 	}
 }
 
