@@ -17,15 +17,13 @@ import (
 // credentialsInput returns the scanner's findings for the policies about credentials, or nil for kinds that
 // those policies do not cover. It never contains a value. The result is incomplete if ctx has ended.
 func credentialsInput(ctx context.Context, r *decision.Request) map[string]any {
-	switch {
-	case r.Workload != nil:
-		p := newPlaces(ctx)
-		p.workload(r)
-		return map[string]any{"found": p.found, "plain": p.plain, "fromConfigMap": p.fromConfigMap}
-	case r.Kind.GroupKind() == schema.GroupKind{Kind: "ConfigMap"}:
-		p := newPlaces(ctx)
-		p.configMap(r.Object)
-		return map[string]any{"found": p.found, "plain": p.plain}
+	switch p := newPlaces(ctx); {
+	case p.scan(r):
+		found := map[string]any{"found": p.found, "plain": p.plain}
+		if r.Workload != nil {
+			found["fromConfigMap"] = p.fromConfigMap
+		}
+		return found
 	case r.Kind.GroupKind() == schema.GroupKind{Kind: "Secret"}:
 		return publicInput(r)
 	}
@@ -35,7 +33,7 @@ func credentialsInput(ctx context.Context, r *decision.Request) map[string]any {
 // places collects the texts of an object that may hold credentials, by path.
 type places struct {
 	// found has the texts that contain a credential. plain has those that are literals: a policy's parameter
-	// may declare that their names mark credentials.
+	// may declare that their names mark credentials. What is nil is not looked for.
 	found, plain map[string]any
 	// fromConfigMap has the env entries whose value comes from a ConfigMap.
 	fromConfigMap map[string]any
@@ -45,6 +43,19 @@ type places struct {
 
 func newPlaces(ctx context.Context) *places {
 	return &places{stopped: func() bool { return ctx.Err() != nil }, found: map[string]any{}, plain: map[string]any{}, fromConfigMap: map[string]any{}}
+}
+
+// scan looks at all texts of an object, and reports whether its kind is one that the scanner covers.
+func (p *places) scan(r *decision.Request) bool {
+	switch {
+	case r.Workload != nil:
+		p.workload(r)
+	case r.Kind.GroupKind() == schema.GroupKind{Kind: "ConfigMap"}:
+		p.configMap(r.Object)
+	default:
+		return false
+	}
+	return true
 }
 
 // place locates one text.
@@ -86,10 +97,12 @@ func (p *places) value(at place, value string) {
 	if p.stopped() {
 		return
 	}
-	if credentials.Plain(at.name, value) {
+	if p.plain != nil && credentials.Plain(at.name, value) {
 		p.plain[at.path] = at.input()
 	}
-	p.put(at, credentials.Value(at.name, value))
+	if p.found != nil {
+		p.put(at, credentials.Value(at.name, value))
+	}
 }
 
 func (p *places) workload(r *decision.Request) {
@@ -195,6 +208,9 @@ func (p *places) handler(c *decision.Container, field string, value any) {
 	get, _ := handler["httpGet"].(map[string]any)
 	for _, name := range []string{"path", "host"} {
 		text, _ := get[name].(string)
+		if p.found == nil {
+			break
+		}
 		if matches := credentials.Text("", text); len(matches) > 0 {
 			p.put(place{path: path + ".httpGet." + name, container: c.Name, sort: "text", field: field}, matches)
 		}
@@ -228,11 +244,14 @@ func (p *places) words(container string, words []word) {
 	for i := range words {
 		texts[i] = words[i].text
 	}
-	for i := 1; i < len(words); i++ {
+	for i := 1; i < len(words) && p.plain != nil; i++ {
 		if flag, ok := credentials.Follows(texts[i-1], texts[i]); ok {
 			path := words[i].path()
 			p.plain[path] = place{path: path, container: container, sort: "word", name: flag, field: words[i].field}.input()
 		}
+	}
+	if p.found == nil {
+		return
 	}
 	for _, found := range credentials.Words(texts, p.stopped) {
 		w := &words[found.Index]
@@ -243,6 +262,9 @@ func (p *places) words(container string, words []word) {
 // annotations scans annotations, which may carry a whole object. kubectl's last-applied copy repeats the
 // object, so it is scanned only if the object itself has no finding.
 func (p *places) annotations(path string, metadata map[string]any) {
+	if p.found == nil {
+		return
+	}
 	annotations, _ := metadata["annotations"].(map[string]any)
 	for name, value := range annotations {
 		if name != corev1.LastAppliedConfigAnnotation {
@@ -292,7 +314,9 @@ func (p *places) file(at place, text string) {
 		p.value(at, text)
 		return
 	}
-	p.put(at, credentials.Text(at.name, text))
+	if p.found != nil {
+		p.put(at, credentials.Text(at.name, text))
+	}
 }
 
 // jsonText returns a value as text. The API server rejects values that are not strings, but manifests may

@@ -125,9 +125,7 @@ func (d *requestDocument) compute(name string) any {
 			return keys
 		}
 	case "credentials":
-		if found := credentialsInput(d.ctx, r); found != nil {
-			return found
-		}
+		return newCredentialsDocument(d.ctx, r)
 	}
 	return nil
 }

@@ -86,6 +86,7 @@ places[path] := place if {
 # METADATA
 # title: The literals under a name that a parameter says is a credential's
 extra_paths := {path |
+	count(extra_names) > 0 # or they need not be looked for
 	some path, place in input.credentials.plain
 	extra(place.name)
 }
