@@ -184,7 +184,7 @@ func TestTheBudgetOfAPolicyIsItsAuthors(t *testing.T) {
 	eventually(t, "the default to be enough", func(ctx context.Context) error {
 		answer := try(ctx)
 		if words, denied := answer.Denied(); denied || answer.Err != nil {
-			return fmt.Errorf("got %q, %v", words, answer.Err)
+			return fmt.Errorf("got %q, %w", words, answer.Err)
 		}
 		return nil
 	})
