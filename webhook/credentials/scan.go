@@ -88,13 +88,23 @@ func suspicious(content string) bool {
 		return false
 	}
 	low := lower(content)
-	for _, clue := range clues {
-		if strings.Contains(low, clue) {
-			return true
+	for i := range len(low) {
+		for _, clue := range cluesFrom[low[i]] {
+			if strings.HasPrefix(low[i:], clue) {
+				return true
+			}
 		}
 	}
 	return false
 }
+
+// cluesFrom has the clues by their first byte: looking for one after another would go through a text a hundred times.
+var cluesFrom = func() (from [256][]string) {
+	for _, clue := range clues {
+		from[clue[0]] = append(from[clue[0]], clue)
+	}
+	return from
+}()
 
 // clues, in lower case, are what every text has one of in which something can be found.
 var clues = []string{

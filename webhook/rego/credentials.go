@@ -164,7 +164,7 @@ func (p *places) container(c *decision.Container) {
 	for _, list := range []string{"command", "args"} {
 		elements, _ := c.Spec[list].([]any)
 		for i, element := range elements {
-			words = append(words, word{text: resolved(list, i, element), parent: c.Path, list: list, index: i, field: list})
+			words = append(words, word{text: resolved(list, i, element), container: c.Path, list: list, index: i, field: list})
 		}
 	}
 	p.words(c.Name, words)
@@ -172,9 +172,8 @@ func (p *places) container(c *decision.Container) {
 		p.handler(c, probe, c.Spec[probe])
 	}
 	lifecycle, _ := c.Spec["lifecycle"].(map[string]any)
-	for _, hook := range []string{"postStart", "preStop"} {
-		p.handler(c, "lifecycle."+hook, lifecycle[hook])
-	}
+	p.handler(c, "lifecycle.postStart", lifecycle["postStart"])
+	p.handler(c, "lifecycle.preStop", lifecycle["preStop"])
 }
 
 // source records an env entry that comes from a ConfigMap.
@@ -197,12 +196,11 @@ func (p *places) handler(c *decision.Container, field string, value any) {
 	if len(handler) == 0 {
 		return
 	}
-	path := c.Path + "." + field
 	exec, _ := handler["exec"].(map[string]any)
 	command, _ := exec["command"].([]any)
-	var words []word
+	words := make([]word, 0, len(command))
 	for i, element := range command {
-		words = append(words, word{text: jsonText(element), parent: path, list: "exec.command", index: i, field: field})
+		words = append(words, word{text: jsonText(element), container: c.Path, in: field + ".", list: "exec.command", index: i, field: field})
 	}
 	p.words(c.Name, words)
 	get, _ := handler["httpGet"].(map[string]any)
@@ -212,7 +210,7 @@ func (p *places) handler(c *decision.Container, field string, value any) {
 			break
 		}
 		if matches := credentials.Text("", text); len(matches) > 0 {
-			p.put(place{path: path + ".httpGet." + name, container: c.Name, sort: "text", field: field}, matches)
+			p.put(place{path: c.Path + "." + field + ".httpGet." + name, container: c.Name, sort: "text", field: field}, matches)
 		}
 	}
 	headers, _ := get["httpHeaders"].([]any)
@@ -220,7 +218,7 @@ func (p *places) handler(c *decision.Container, field string, value any) {
 		header, _ := element.(map[string]any)
 		name, _ := header["name"].(string)
 		text, _ := header["value"].(string)
-		at := place{path: fmt.Sprintf("%s.httpGet.httpHeaders[%d].value", path, i), container: c.Name, sort: "header", name: name, field: field}
+		at := place{path: fmt.Sprintf("%s.%s.httpGet.httpHeaders[%d].value", c.Path, field, i), container: c.Name, sort: "header", name: name, field: field}
 		p.value(at, text)
 	}
 }
@@ -228,13 +226,13 @@ func (p *places) handler(c *decision.Container, field string, value any) {
 // word is a word of a command line.
 type word struct {
 	text string
-	// parent is the path of the object with the list, and index the place in it.
-	parent, list string
-	index        int
-	field        string
+	// container is the path of its container, in what is between that and the list, and index the place in the list.
+	container, in, list string
+	index               int
+	field               string
 }
 
-func (w *word) path() string { return fmt.Sprintf("%s.%s[%d]", w.parent, w.list, w.index) }
+func (w *word) path() string { return fmt.Sprintf("%s.%s%s[%d]", w.container, w.in, w.list, w.index) }
 
 func (p *places) words(container string, words []word) {
 	if len(words) == 0 {
