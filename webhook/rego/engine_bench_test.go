@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 
 	"taffrail.dev/policies"
@@ -23,8 +24,13 @@ func chapterDeployment(tb testing.TB) map[string]any {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	expanded := os.Expand(string(text), func(string) string { return "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com" })
+	asJSON, err := yaml.YAMLToJSON([]byte(expanded))
+	if err != nil {
+		tb.Fatal(err)
+	}
 	var object map[string]any
-	if err := yaml.Unmarshal([]byte(os.Expand(string(text), func(string) string { return "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com" })), &object); err != nil {
+	if err := json.Unmarshal(asJSON, &object); err != nil { // with whole numbers as int64, as requests have them
 		tb.Fatal(err)
 	}
 	return object

@@ -26,13 +26,16 @@ seconds(hook) := hook.sleep.seconds if {
 # title: The hook ends only when it is killed
 endless(hook) if {
 	not sleeps(hook)
+	goes_on(hook)
+}
+
+goes_on(hook) if {
 	some step in steps(words(hook))
 	regex.match(`^(?:exec\s+)?(?:\S*/)?(?:sleep\s(?:.*\s)?(?:inf(?:inity)?|[0-9]{13,}[0-9.]*[smhd]?)(?:\s|$)|tail\s(?:.*\s)?(?:-\w*[fF]|--follow))`, step)
 	not regex.match(`\s--pid\b|\|`, step)
 }
 
-endless(hook) if {
-	not sleeps(hook)
+goes_on(hook) if {
 	text := kept(script(words(hook)))
 	regex.match(`(?:^|[;\n])\s*(?:while\s+(?:true|:|sleep\s+[0-9.]+[smhd]?|\[{1,2}\s+(?:1|true)\s+\]{1,2}|\(\(\s*1\s*\)\))|until\s+false|for\s*\(\(\s*;\s*;\s*\)\))\s*[;\n]`, text)
 	not regex.match(`\b(?:break|exit|return|exec)\b|\bset\s+-\w*e|\bkill\s[^;\n]*\$`, text)

@@ -87,13 +87,20 @@ func assignResult(frame []any, place int, value any) int {
 	return 0
 }
 
-// callOnce calls a function whose results are remembered.
+// callOnce calls a function whose results are remembered: from the first call on that has taken long.
 func callOnce(callee *function, args []operand, place int) op {
 	params := callee.params[2:]
 	return func(m *Machine, frame []any) int {
 		inner := m.enter(callee)
 		for i := range args {
 			inner[params[i]] = args[i].get(frame)
+		}
+		inner[0], inner[1] = frame[0], frame[1]
+		if !m.slow[callee.number] {
+			before := m.used.Steps
+			value := m.run(callee, inner)
+			m.slow[callee.number] = m.used.Steps-before > slowSteps
+			return assignResult(frame, place, value)
 		}
 		text, value := m.remembered(callee, inner, params)
 		if value != nil {
@@ -104,7 +111,6 @@ func callOnce(callee *function, args []operand, place int) op {
 			return assignResult(frame, place, value)
 		}
 		key := string(text) // the calls within write theirs to the same place
-		inner[0], inner[1] = frame[0], frame[1]
 		value = m.run(callee, inner)
 		if text != nil {
 			m.remember(key, value)

@@ -130,6 +130,10 @@ func (o *object) inOrder(m *meter) *object {
 		o.ordered = true
 		return o
 	}
+	if o.table.first == nil {
+		m.sortFew(o)
+		return o
+	}
 	m.alloc(3 * slot * len(o.keys))
 	order := make([]int, len(o.keys))
 	for i := range order {
@@ -141,6 +145,17 @@ func (o *object) inOrder(m *meter) *object {
 		sorted.keys[i], sorted.values[i] = o.keys[at], o.values[at]
 	}
 	return sorted
+}
+
+// sortFew sorts the members of a small object in place. Nothing else knows their places.
+func (m *meter) sortFew(o *object) {
+	for i := range o.keys {
+		for j := i; j > 0 && m.compare(o.keys[j-1], o.keys[j]) > 0; j-- {
+			o.keys[j-1], o.keys[j] = o.keys[j], o.keys[j-1]
+			o.values[j-1], o.values[j] = o.values[j], o.values[j-1]
+		}
+	}
+	o.ordered = true
 }
 
 // members returns an object of any representation with its members in order.

@@ -38,6 +38,8 @@ type Machine struct {
 	// results has those of expensive functions, by key: see remembered. key is where keys are written.
 	results map[string]any
 	key     []byte
+	// slow has the functions a call of which has taken long, by number.
+	slow []bool
 	// failure is that of the first built-in function that failed.
 	failure *Error
 	// found has the results of a query.
@@ -83,10 +85,11 @@ func (m *Machine) prepare(ctx context.Context, p *Program, budget Budget) {
 	}
 	clear(m.results)
 	if cap(m.memory) < p.count {
-		m.memory = make([]any, p.count)
+		m.memory, m.slow = make([]any, p.count), make([]bool, p.count)
 	}
-	m.memory = m.memory[:p.count]
+	m.memory, m.slow = m.memory[:p.count], m.slow[:p.count]
 	clear(m.memory)
+	clear(m.slow)
 }
 
 // ErrBroken is returned for a panic, whose text may quote the object. No other policy is affected.

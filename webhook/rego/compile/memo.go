@@ -17,8 +17,10 @@ import (
 const (
 	// maxKey is how long a key may be, in bytes.
 	maxKey = 1024
-	// expensive is the cost of a function from which on its results are remembered.
+	// expensive is the cost of a function from which on its results may be remembered, and slowSteps what a call must
+	// have taken for it.
 	expensive = 64
+	slowSteps = 100
 )
 
 // costOf estimates how expensive a call of a function is, in statements.

@@ -21,6 +21,14 @@ func newNumber(text string) any {
 	return json.Number(text)
 }
 
+// canonFloat returns a whole number as an int64 if OPA writes both alike: from a million on, it writes 1e+06.
+func canonFloat(f float64) any {
+	if n := int64(f); f > -1e6 && f < 1e6 && float64(n) == f && (n != 0 || !math.Signbit(f)) {
+		return n
+	}
+	return f
+}
+
 func numberToAST(v any) ast.Value {
 	switch v := v.(type) {
 	case int64:

@@ -95,8 +95,10 @@ func kindOf(v any) int {
 // canon returns a part of JSON as a value: nil in JSON is null.
 func canon(v any) any {
 	switch v := v.(type) {
-	case string, bool, map[string]any, []any, int64, float64, json.Number:
+	case string, bool, map[string]any, []any, int64, json.Number:
 		return v
+	case float64:
+		return canonFloat(v)
 	case nil:
 		return null
 	case Null, *array, *object, *set, Document:

@@ -77,6 +77,7 @@ func TestEnginesAgreeOnCases(t *testing.T) {
 type everyPolicy struct {
 	program   *rego.Program
 	instances []int
+	ids       []string
 }
 
 func everything(t testing.TB, catalog *rego.Catalog) everyPolicy {
@@ -89,6 +90,7 @@ func everything(t testing.TB, catalog *rego.Catalog) everyPolicy {
 			t.Fatal(errs.ToAggregate())
 		}
 		bound, all.instances = append(bound, rego.Instance{Policy: policy.ID, Parameters: parameters}), append(all.instances, i)
+		all.ids = append(all.ids, policy.ID)
 	}
 	program, err := rego.Compile(catalog, bound)
 	if err != nil {
