@@ -240,7 +240,7 @@ out := limits.b if input.parameters.on`
 	if out := programOf(t, rules, Options{}).rules["data.p.out"]; out.constant != nil {
 		t.Errorf("got %+v", out.constant)
 	}
-	replaced := programOf(t, "use := input.parameters.on\n\nout := use with input.parameters.on as 7", Options{Parameters: parameters})
+	replaced := programOf(t, "use := input.parameters.on\n\nout := v if v := use with input.parameters.on as 7", Options{Parameters: parameters})
 	if value, err := new(Machine).Evaluate(t.Context(), replaced, "data.p.out", map[string]any{"parameters": parameters}, DefaultBudget); value != int64(7) || err != nil {
 		t.Errorf("got %v, %v", value, err)
 	}
