@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -361,4 +362,28 @@ func TestUsersPoliciesUnderLoad(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// What a trap makes is counted before it is made, so that the memory of the process stays flat.
+func TestTrapsMakeOnlySoMuch(t *testing.T) {
+	for name, trap := range traps {
+		catalog := withUsers(t, map[string]string{"b-trap": trap.body})
+		program, err := rego.Compile(catalog, []rego.Instance{{Policy: "b-trap"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		evaluate := func(r *decision.Request) uint64 {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			if _, err := program.Evaluate(t.Context(), r, []int{0}, rego.Deny); err != nil {
+				t.Fatal(err)
+			}
+			runtime.ReadMemStats(&after)
+			return after.TotalAlloc - before.TotalAlloc
+		}
+		evaluate(configMap(nil)) // compiles it
+		if made := evaluate(configMap(map[string]any{"x": "swordfish"})); made > 4*uint64(compile.DefaultBudget.Bytes) {
+			t.Errorf("%s: %d bytes", name, made)
+		}
+	}
 }

@@ -66,7 +66,7 @@ func (m *Machine) countFormat(format string, args []any) {
 	if !strings.Contains(format, "*") {
 		widest = widestIn(format)
 	}
-	m.alloc(slot*len(args) + len(format) + total + verbs*widest)
+	m.alloc(slot*len(args) + 2*(len(format)+total+verbs*widest)) // it grows while it is written
 }
 
 // maxWidth is the largest width or precision that fmt.Sprintf takes.

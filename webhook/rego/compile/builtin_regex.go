@@ -177,22 +177,3 @@ func globMatch(m *Machine, call *builtinCall, a, b, c any) any {
 	m.step(sandbox.GlobCost(pattern, text, separators))
 	return compiled.Match(text)
 }
-
-// parsed is for functions that make values of a text, which take much more memory than the text. A text that refers to
-// parts of itself, as YAML can, may be a hundred times as large as it looks.
-func parsed(m *Machine, call *builtinCall, a, b, c any) any {
-	text, _ := a.(string)
-	values := 1
-	for i := range len(text) {
-		switch text[i] {
-		case ',', ':', '[', '{', '-', '\n':
-			values++
-		}
-	}
-	if strings.Contains(text, "&") && strings.Contains(text, "*") {
-		values += 50 * len(text)
-	}
-	m.step(values + len(text)/8)
-	m.alloc(8 * slot * values)
-	return call.opa(m, a, b, c)
-}

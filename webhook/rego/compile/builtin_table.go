@@ -45,7 +45,7 @@ var implementations = map[string]implementation{
 	"hex.decode": linear, "hex.encode": linear, "urlquery.decode": linear, "crypto.sha256": linear,
 	"json.marshal": linear, "json.filter": linear, "json.remove": linear,
 	"json.is_valid": parsed, "json.unmarshal": parsed, "yaml.is_valid": parsed, "yaml.unmarshal": parsed,
-	"semver.compare": linear, "semver.is_valid": linear, "time.parse_duration_ns": linear,
+	"semver.compare": version, "semver.is_valid": version, "time.parse_duration_ns": linear,
 
 	"is_array": typeTest(kindArray), "is_boolean": typeTest(kindBool), "is_null": typeTest(kindNull), "is_number": typeTest(kindNumber),
 	"is_object": typeTest(kindObject), "is_set": typeTest(kindSet), "is_string": typeTest(kindString), "type_name": typeName,
@@ -55,12 +55,6 @@ var implementations = map[string]implementation{
 
 // voidBuiltins return nothing, and are always defined.
 var voidBuiltins = map[string]bool{"print": true, "internal.print": true}
-
-// linear leaves the call to OPA: for functions whose work and result are about as large as their arguments, or a few
-// times as large.
-func linear(m *Machine, call *builtinCall, a, b, c any) any {
-	return call.opa(m, a, b, c)
-}
 
 func nothing(*Machine, *builtinCall, any, any, any) any { return true }
 

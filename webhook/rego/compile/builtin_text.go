@@ -193,24 +193,44 @@ func substring(m *Machine, call *builtinCall, a, b, c any) any {
 	return string([]rune(text)[from:to])
 }
 
-// indexOf and indexOfN look for each place of the text in OPA, so that it takes as long as the one is times the other.
+// indexOf counts characters, and not bytes.
 func indexOf(m *Machine, call *builtinCall, a, b, _ any) any {
-	m.searchText(a, b)
-	return call.opa(m, a, b)
+	text, ok := a.(string)
+	what, also := b.(string)
+	if !ok || !also || what == "" || !utf8.ValidString(text) || !utf8.ValidString(what) {
+		return call.opa(m, a, b)
+	}
+	m.step((len(text) + len(what)) / 8)
+	at := strings.Index(text, what)
+	if at > 0 && !isASCII(text[:at]) {
+		return int64(utf8.RuneCountInString(text[:at]))
+	}
+	return int64(at)
 }
 
+// indexOfN finds places that overlap, too.
 func indexOfN(m *Machine, call *builtinCall, a, b, _ any) any {
-	m.searchText(a, b)
-	text, _ := a.(string)
-	m.alloc(2 * slot * len(text))
-	return call.opa(m, a, b)
-}
-
-func (m *Machine) searchText(a, b any) {
-	text, _ := a.(string)
-	what, _ := b.(string)
-	m.step((1 + len(text)/8) * (1 + len(what)/perStep))
-	m.alloc(4 * (len(text) + len(what)))
+	text, ok := a.(string)
+	what, also := b.(string)
+	if !ok || !also || what == "" || !utf8.ValidString(text) || !utf8.ValidString(what) {
+		return call.opa(m, a, b)
+	}
+	m.step((len(text) + len(what)) / 8)
+	all := &array{}
+	characters := 0
+	for from := 0; ; {
+		at := strings.Index(text[from:], what)
+		if at < 0 {
+			return all
+		}
+		m.alloc(3 * slot)
+		m.read(len(what))
+		characters += utf8.RuneCountInString(text[from : from+at])
+		all.elems = append(all.elems, int64(characters))
+		_, size := utf8.DecodeRuneInString(text[from+at:])
+		from += at + size
+		characters++
+	}
 }
 
 // anyMatch compares each of the texts with each of the others.

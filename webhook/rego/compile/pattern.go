@@ -21,7 +21,7 @@ type regex struct {
 }
 
 // perScan is how many bytes of a text, times instructions of a pattern, are as much work as a step.
-const perScan = 128
+const perScan = 32
 
 func newRegex(text string) *regex {
 	parsed, err := syntax.Parse(text, syntax.Perl)

@@ -109,6 +109,9 @@ func canon(v any) any {
 
 // foreign converts what encoding/json does not produce, such as an int.
 func foreign(v any) any {
+	if n, ok := v.(int); ok {
+		return int64(n)
+	}
 	converted, err := ast.InterfaceToValue(v)
 	if err != nil {
 		return null
