@@ -62,7 +62,7 @@ func TestConfigurationIsCheckedWhenItIsApplied(t *testing.T) {
 			must(t, cluster.Admin.Client.Delete(t.Context(), test.object))
 			continue
 		}
-		for _, want := range append(test.want, `admission webhook "config.taffrail.dev" denied the request`, "would not work") {
+		for _, want := range append(test.want, `admission webhook "config.taffrail.dev" denied the request`, " is invalid") {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v\nsays nothing of %s", name, err, want)
 			}

@@ -213,7 +213,7 @@ func TestLooseningThatCostsNothing(t *testing.T) {
 	deny(t, "another does so in part", relabeled(t, frank, newNamespace(t, "relax-b", label+"=b"), label, `"a"`))
 
 	answer := admit(t, "warn", relabeled(t, frank, newNamespace(t, "relax-warn", label+"=warn"), label, "null"))
-	want := "relax: without " + label + "=warn, Guardrail " + warning.Name + " no longer warns of image-tag"
+	want := "relax: without " + label + "=warn, Guardrail " + warning.Name + " no longer warns about image-tag"
 	if len(answer.Warnings) != 1 || answer.Warnings[0] != want {
 		t.Errorf("warnings %q, want %q alone", answer.Warnings, want)
 	}

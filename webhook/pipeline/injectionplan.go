@@ -134,7 +134,7 @@ func group(proposals []proposal) ([]*target, error) {
 
 func (t *target) join(other *target) {
 	if t.value.Cmp(other.value) != 0 {
-		t.conflict = fmt.Sprintf("not set: Guardrails disagree, %s requires %s and %s requires %s",
+		t.conflict = fmt.Sprintf("Guardrails disagree, so it is not set: %s requires %s and %s requires %s",
 			strings.Join(t.guardrails, ", "), t.value.String(), other.guardrails[0], other.value.String())
 	}
 	t.guardrails = append(t.guardrails, other.guardrails...)

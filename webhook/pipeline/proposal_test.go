@@ -37,7 +37,7 @@ func TestWhatBecomesOfAProposal(t *testing.T) {
 		},
 		"two that disagree": {[]proposal{asks(1, "h", decision.ModeEnforce, "a", "1"), asks(2, "g", decision.ModeEnforce, "a", "2")}, injectionPlan{Gaps: []injectionGap{{
 			Binding: 1, Mode: decision.ModeEnforce, Policy: "p", Guardrails: []string{"g", "h"}, Container: "a", Field: "resources.limits.cpu",
-			Reason: "not set: Guardrails disagree, h requires 1 and g requires 2",
+			Reason: "Guardrails disagree, so it is not set: h requires 1 and g requires 2",
 		}}}},
 		"one that cannot be": {[]proposal{asks(7, "h", decision.ModeWarn, "c", "1")}, injectionPlan{Gaps: []injectionGap{{
 			Binding: 7, Mode: decision.ModeWarn, Policy: "p", Guardrails: []string{"h"}, Container: "c", Field: "resources.limits.cpu",
