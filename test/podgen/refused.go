@@ -47,7 +47,7 @@ func RefusedBy(r decision.Refusal) Refused {
 		found.Type = "Pod"
 		message = strings.TrimPrefix(message, "the Pod's ")
 	}
-	if r.Bound != "maxLimitRequestRatio" || strings.Contains(message, "not set or zero") {
+	if r.Bound != "maxLimitRequestRatio" || strings.Contains(message, "not set or is 0") {
 		found.Value, _, _ = strings.Cut(strings.TrimPrefix(message, r.Resource+" "), " ")
 	}
 	return found
