@@ -34,7 +34,7 @@ func TestConfigurationIsCheckedWhenItIsApplied(t *testing.T) {
 			g.Spec.Policies[0].Parameters = &apiextensionsv1.JSON{Raw: []byte(`{"tags": "latest"}`)}
 			return g
 		}(), []string{"spec.policies[0].parameters.tags"}},
-		"an Exemption that is over": {nginxExemption("over", "x", time.Now().Add(-time.Minute)), []string{"spec.expires", "is over"}},
+		"an Exemption that is over": {nginxExemption("over", "x", time.Now().Add(-time.Minute)), []string{"spec.expires", "has passed"}},
 		"an Exemption of a mistyped kind": {func() client.Object {
 			e := nginxExemption("mistyped", "x", time.Now().Add(time.Hour))
 			e.Spec.Kinds = []string{"Deploymnet"}

@@ -66,6 +66,7 @@ func (p *Program) evaluateCompiled(ctx context.Context, r *decision.Request, ins
 			rest = append(rest, position)
 			continue
 		}
+		run.begin(ctx)
 		within := ctx
 		if s.policy.User {
 			within = ofUsers
@@ -86,6 +87,8 @@ func (p *Program) contextOfUsers(ctx context.Context, instances []int) (context.
 	return ctx, func() {}
 }
 
+// begin prepares the input. ctx must be that of the request: a scan for credentials that ends with the time of users'
+// Policies, which is shorter, would be incomplete without an error.
 func (run *compiledRun) begin(ctx context.Context) {
 	if run.machine == nil {
 		run.machine = run.program.machines.Get()
@@ -101,7 +104,6 @@ func (run *compiledRun) end() {
 
 // evaluate returns the result of one policy. The error is not nil if the request has ended.
 func (run *compiledRun) evaluate(ctx context.Context, s *instance, c *compiledPolicy) (decision.Result, error) {
-	run.begin(ctx)
 	run.input.parameters = c.parameters
 	var a answer
 	var err error

@@ -3,6 +3,7 @@ package rego
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -17,17 +18,29 @@ import (
 // userProgram has one user's Policy about ConfigMaps.
 func userProgram(t *testing.T, rule string) (*Program, *decision.Request) {
 	t.Helper()
+	return userPrograms(t, rule)
+}
+
+// userPrograms returns a program of users' Policies with one rule each: p, pp, ppp …
+func userPrograms(t *testing.T, rules ...string) (*Program, *decision.Request) {
+	t.Helper()
 	library, err := Load(fstest.MapFS{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalog, bad := library.With(map[string]string{
-		"p": "# METADATA\n# title: t\n# description: d\n# custom:\n#   id: p\n#   severity: low\n#   kinds: [ConfigMap]\n#   remediation: r\npackage taffrail.user.p\n\n" + rule + "\n",
-	})
+	modules := map[string]string{}
+	var instances []Instance
+	for i, rule := range rules {
+		name := strings.Repeat("p", i+1)
+		modules[name] = "# METADATA\n# title: t\n# description: d\n# custom:\n#   id: " + name +
+			"\n#   severity: low\n#   kinds: [ConfigMap]\n#   remediation: r\npackage taffrail.user." + name + "\n\n" + rule + "\n"
+		instances = append(instances, Instance{Policy: name, Parameters: map[string]any{}})
+	}
+	catalog, bad := library.With(modules)
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	p, err := Compile(catalog, []Instance{{Policy: "p", Parameters: map[string]any{}}})
+	p, err := Compile(catalog, instances)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +117,27 @@ func TestAnExpensiveObjectIsAnsweredInTime(t *testing.T) {
 		if err != nil || !errors.Is(results[0].Err, sandbox.ErrNoTime) {
 			t.Errorf("%s: got %+v, %v", engine, results, err)
 		}
+	}
+}
+
+// A Policy that is evaluated after the time of users' Policies still sees every credential, or the object would be
+// admitted because another Policy was expensive.
+func TestTheScanForCredentialsHasTheTimeOfTheRequest(t *testing.T) {
+	program, r := userPrograms(t, `deny contains {"msg": "m", "path": "p"} if {
+	some x in numbers.range(1, 9999)
+	some y in numbers.range(1, 9999)
+	x * y == -1
+}`, `deny contains {"msg": "m", "path": path} if some path, _ in input.credentials.found`)
+	r.Object["data"] = map[string]any{"DB_PASSWORD": "x7Kq29vLmZp4"}
+	program.turns = make(sandbox.Turns) // nobody hands out a turn
+	program.instances[0].budget = Budget{Steps: 1 << 30, Bytes: 1 << 40}
+	ctx := announced{t.Context(), time.Now().Add(2 * time.Second)}
+	results, err := program.Evaluate(ctx, r, []int{0, 1}, Both)
+	if err != nil || !errors.Is(results[0].Err, sandbox.ErrNoTime) {
+		t.Fatalf("got %+v, %v", results, err)
+	}
+	if results[1].Err == nil && len(results[1].Violations) == 0 {
+		t.Error("the credential was not found")
 	}
 }
 

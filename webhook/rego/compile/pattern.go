@@ -142,6 +142,7 @@ func (m *Machine) regexOf(text string) *regex {
 		return known
 	}
 	m.alloc(slot * sizeOfText(text))
+	text = strings.Clone(text) // the machine outlives the body of the request, which text may be a part of
 	r := newRegex(text)
 	m.patterns.keep(r.size + len(text))
 	if m.patterns.regexes == nil {
@@ -173,7 +174,8 @@ func (m *Machine) globOf(pattern, separators string) *glob.Pattern {
 	if known, ok := m.patterns.globs[key]; ok {
 		return known
 	}
-	compiled, err := glob.Compile(pattern, []rune(separators)...)
+	key = globKey{strings.Clone(pattern), strings.Clone(separators)} // as in regexOf
+	compiled, err := glob.Compile(key.pattern, []rune(key.separators)...)
 	if err != nil {
 		compiled = nil
 	}
