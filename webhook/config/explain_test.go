@@ -63,7 +63,7 @@ func TestExplainedSelection(t *testing.T) {
 func TestExplainedExemption(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	deployment := schema.GroupKind{Group: "apps", Kind: "Deployment"}
-	bound := &Guardrail{Name: "g", Bindings: []Binding{
+	bound := &Guardrail{Bindings: []Binding{
 		{Policy: &rego.Policy{ID: "bound", Kinds: []schema.GroupKind{deployment}}, Mode: decision.ModeEnforce},
 		{Policy: &rego.Policy{ID: "never", Kinds: []schema.GroupKind{deployment}}, Mode: decision.ModeEnforce},
 	}, limits: limits{never: []string{"never"}}}

@@ -69,7 +69,7 @@ func (c *comparison) Evaluated(e *pipeline.Evaluation) {
 	c.metrics.Dropped(metrics.ComparisonFull)
 }
 
-// own returns a copy that shares nothing with the request that goes on changing.
+// own returns a copy that shares nothing with the request, which may still change.
 func own(e *pipeline.Evaluation) *pipeline.Evaluation {
 	copied, request := *e, *e.Request
 	if request.Workload != nil {

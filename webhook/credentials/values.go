@@ -45,7 +45,7 @@ func innocent(low string) bool {
 }
 
 // ordinary reports whether a value has only words and numbers, none of which an innocent value
-// begins or ends with. Most values are like that, and a look at each byte tells.
+// begins or ends with. Most values are like that, and looking at each byte is enough to see it.
 func ordinary(low string) bool {
 	if len(low) < 2 || len(low) > 100 || low[0] == '_' || low[0] == '-' || strings.Trim(low, "x") == "" {
 		return false

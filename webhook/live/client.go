@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -44,7 +45,7 @@ func NewReader(config *rest.Config) (client.Reader, error) {
 func list[T any](ctx context.Context, reader client.Reader, newList func() client.ObjectList, options ...client.ListOption) ([]T, error) {
 	pages := pager.New(func(ctx context.Context, page metav1.ListOptions) (runtime.Object, error) {
 		list := newList()
-		return list, reader.List(ctx, list, append(options[:len(options):len(options)], client.Limit(page.Limit), client.Continue(page.Continue))...)
+		return list, reader.List(ctx, list, append(slices.Clip(options), client.Limit(page.Limit), client.Continue(page.Continue))...)
 	})
 	all, _, err := pages.List(ctx, metav1.ListOptions{})
 	if err != nil {

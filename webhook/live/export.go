@@ -77,7 +77,7 @@ func ReadExport(ctx context.Context, reader client.Reader, o ExportOptions) (*Ex
 }
 
 // ErrNotInstalled is returned if a cluster does not serve the kinds of the configuration.
-var ErrNotInstalled = errors.New("Taffrail is not installed in the cluster, which has no Guardrails: name some with --config")
+var ErrNotInstalled = errors.New("the cluster has no Guardrails because Taffrail is not installed in it: name some with --config")
 
 // readNamespaces adds the namespaces, or only those that the export is restricted to.
 func (e *Export) readNamespaces(ctx context.Context, reader client.Reader) error {

@@ -18,7 +18,7 @@
 //
 // A Policy is compiled alone with the helpers of the library that it needs, and evaluated alone. Package compile
 // evaluates it under a budget of steps and bytes. A Policy that it cannot compile is evaluated by OPA, as are all
-// Policies if an operator asks for it, and those that are compared. OPA has no limits of its own and cannot stop a
+// Policies if an operator chooses OPA, and those that are compared. OPA has no limits of its own and cannot stop a
 // built-in function that runs, and a goroutine cannot be killed. So with OPA everything is checked or paid for before it
 // happens: that is what Meter and Builtins are for.
 //
