@@ -110,6 +110,8 @@ func everyKind(t *testing.T, namespace string) map[string]client.Object {
 	}
 	daemon, one, never := unfilled("daemonset"), int32(1), true
 	daemon.Spec.NodeSelector = node.Labels
+	// Without a kubelet, the Node counts as unreachable after a while.
+	daemon.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
 	controller := unfilled("replicationcontroller")
 	return map[string]client.Object{
 		"deployment": deploymentOf(namespace, "deployment"),
@@ -278,8 +280,7 @@ func TestEnforcingKeepsPodsAsTheyAre(t *testing.T) {
 		got := replaced(t, "replicaset", podOfApp(t, namespace, "replicaset"))
 		filled = len(got.Spec.Containers[0].Resources.Limits) > 0
 	}
-	// A Node without a kubelet is lost after a while, and a DaemonSet then has no Pods.
-	for _, app := range []string{"deployment", "statefulset", "replicationcontroller"} {
+	for _, app := range []string{"deployment", "statefulset", "daemonset", "replicationcontroller"} {
 		wantResources(t, app+" under existing: enforce", replaced(t, app, podOfApp(t, namespace, app)).Spec.Containers[0].Resources, injected)
 	}
 }
