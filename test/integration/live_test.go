@@ -30,13 +30,13 @@ type ran struct {
 }
 
 // runAs runs a program with the kubeconfig of a user, and files on its PATH before the others.
-func runAs(t *testing.T, user *harness.User, path, program string, args ...string) ran {
+func runAs(ctx context.Context, t *testing.T, user *harness.User, path, program string, args ...string) ran {
 	t.Helper()
 	dir := t.TempDir()
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	must(t, os.WriteFile(kubeconfig, user.Kubeconfig, 0o600))
 	var stdout, stderr bytes.Buffer
-	run := exec.CommandContext(t.Context(), program, args...)
+	run := exec.CommandContext(ctx, program, args...)
 	run.Env = []string{"KUBECONFIG=" + kubeconfig, "HOME=" + dir, "PATH=" + path + string(os.PathListSeparator) + os.Getenv("PATH"), "KUBECTL_KUBERC=false"}
 	run.Stdout, run.Stderr = &stdout, &stderr
 	err := run.Run()
@@ -129,7 +129,7 @@ func TestLiveVerdicts(t *testing.T) {
 	for _, manifest := range manifests {
 		must(t, os.WriteFile(filepath.Join(dir, manifest.File), manifest.Content, 0o600))
 	}
-	live := runAs(t, cluster.Admin, "", cluster.Binary, "check", "--live", "-n", namespace, "-o", "json", dir)
+	live := runAs(t.Context(), t, cluster.Admin, "", cluster.Binary, "check", "--live", "-n", namespace, "-o", "json", dir)
 	if live.code != 1 {
 		t.Fatalf("exit code %d: %s", live.code, live.stderr)
 	}
@@ -165,13 +165,13 @@ func TestLiveVerdicts(t *testing.T) {
 		}
 	}
 
-	exported := runAs(t, cluster.Admin, "", cluster.Binary, "export")
+	exported := runAs(t.Context(), t, cluster.Admin, "", cluster.Binary, "export")
 	if exported.code != 0 || exported.stderr != "" {
 		t.Fatalf("export: exit code %d: %s", exported.code, exported.stderr)
 	}
 	file := filepath.Join(t.TempDir(), "cluster.yaml")
 	must(t, os.WriteFile(file, []byte(exported.stdout), 0o600))
-	again := runAs(t, cluster.Alice, "", cluster.Binary, "check", "-c", file, "--facts", file, "-n", namespace, "-o", "json", dir)
+	again := runAs(t.Context(), t, cluster.Alice, "", cluster.Binary, "check", "-c", file, "--facts", file, "-n", namespace, "-o", "json", dir)
 	if diff := diff(live.stdout, again.stdout); diff != "" || again.code != live.code {
 		t.Errorf("by the export, exit code %d (-live +export):\n%s\n%s", again.code, diff, again.stderr)
 	}
@@ -201,7 +201,7 @@ func newReader(t *testing.T, name string, rules ...rbacv1.PolicyRule) *harness.U
 	return user
 }
 
-// A user with few rights gets an answer as far as they go, and is told what is missing.
+// A user with few rights gets an answer as far as they go, and learns what is missing.
 func TestLiveWithFewRights(t *testing.T) {
 	t.Parallel()
 	namespace, _ := liveNamespace(t, "live-few")
@@ -212,8 +212,8 @@ func TestLiveWithFewRights(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "live.yaml")
 	must(t, os.WriteFile(file, []byte(liveManifests), 0o600))
 	var said ran
-	eventually(t, "the rights to be granted", func(context.Context) error {
-		if said = runAs(t, user, "", cluster.Binary, "check", "--live", "-n", namespace, file); strings.Contains(said.stderr, "read guardrails") {
+	eventually(t, "the rights to be granted", func(ctx context.Context) error {
+		if said = runAs(ctx, t, user, "", cluster.Binary, "check", "--live", "-n", namespace, file); strings.Contains(said.stderr, "read guardrails") {
 			return errors.New(said.stderr)
 		}
 		return nil
@@ -229,11 +229,11 @@ func TestLiveWithFewRights(t *testing.T) {
 			t.Errorf("not told: %s\n%s", want, said.stderr)
 		}
 	}
-	exported := runAs(t, user, "", cluster.Binary, "export", "-n", namespace)
+	exported := runAs(t.Context(), t, user, "", cluster.Binary, "export", "-n", namespace)
 	if exported.code != 2 || !strings.Contains(exported.stdout, "- namespace: "+namespace+"\n") || !strings.Contains(exported.stdout, "    resource: limitranges\n") {
 		t.Errorf("export: exit code %d, %s\n%s", exported.code, exported.stderr, exported.stdout)
 	}
-	nobody := runAs(t, cluster.Alice, "", cluster.Binary, "check", "--live", "-n", namespace, file)
+	nobody := runAs(t.Context(), t, cluster.Alice, "", cluster.Binary, "check", "--live", "-n", namespace, file)
 	if nobody.code != 2 || nobody.stdout != "" || !strings.Contains(nobody.stderr, "you are not permitted to read guardrails: ") {
 		t.Errorf("without any rights, exit code %d: %s\n%s", nobody.code, nobody.stderr, nobody.stdout)
 	}
@@ -251,8 +251,8 @@ func TestExplain(t *testing.T) {
 	programs := t.TempDir()
 	must(t, os.Symlink(cluster.Binary, filepath.Join(programs, "kubectl-taffrail")))
 
-	alone := runAs(t, cluster.Admin, "", cluster.Binary, "explain", "deploy/"+manifest.GetName(), "-n", namespace)
-	plugin := runAs(t, cluster.Admin, programs, filepath.Join(cluster.Programs, "kubectl"), "taffrail", "explain", "deployments.apps/"+manifest.GetName(), "-n", namespace)
+	alone := runAs(t.Context(), t, cluster.Admin, "", cluster.Binary, "explain", "deploy/"+manifest.GetName(), "-n", namespace)
+	plugin := runAs(t.Context(), t, cluster.Admin, programs, filepath.Join(cluster.Programs, "kubectl"), "taffrail", "explain", "deployments.apps/"+manifest.GetName(), "-n", namespace)
 	for name, said := range map[string]ran{"taffrail": alone, "kubectl taffrail": plugin} {
 		if said.code != 0 {
 			t.Fatalf("%s: exit code %d: %s", name, said.code, said.stderr)
@@ -272,7 +272,7 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	// Whoever read it would see that it does not exist.
-	secret := runAs(t, cluster.Admin, "", cluster.Binary, "explain", "secrets/none", "-n", namespace)
+	secret := runAs(t.Context(), t, cluster.Admin, "", cluster.Binary, "explain", "secrets/none", "-n", namespace)
 	if secret.code != 0 || !strings.Contains(secret.stdout, "  enforce  plaintext-secret\n") {
 		t.Errorf("exit code %d: %s\n%s", secret.code, secret.stderr, secret.stdout)
 	}
@@ -290,7 +290,7 @@ func TestExportOfManyObjects(t *testing.T) {
 		}))
 	}
 	for _, args := range [][]string{{"export"}, {"export", "-n", namespace}} {
-		said := runAs(t, cluster.Admin, "", cluster.Binary, args...)
+		said := runAs(t.Context(), t, cluster.Admin, "", cluster.Binary, args...)
 		if got := strings.Count(said.stdout, "  name: many-"); said.code != 0 || got != many {
 			t.Errorf("%v: exit code %d, %d of %d objects: %s", args, said.code, got, many, said.stderr)
 		}

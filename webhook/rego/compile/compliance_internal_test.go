@@ -120,7 +120,7 @@ func comply(t *testing.T, c *cases.TestCase, foldless bool) (err error) {
 		return err
 	}
 	found, err := new(Machine).query(t.Context(), program, input, data)
-	return judge(c, found, err)
+	return outcomeOf(c, found, err)
 }
 
 func compileCase(c *cases.TestCase) (*ast.Compiler, error) {
@@ -192,11 +192,14 @@ func documents(c *cases.TestCase) (input, data any, err error) {
 	return input, data, nil
 }
 
-func judge(c *cases.TestCase, found []any, err error) error {
+// errMissing is returned for a case that should have failed otherwise.
+var errMissing = errors.New("the case fails otherwise")
+
+func outcomeOf(c *cases.TestCase, found []any, err error) error {
 	switch failed := new(Error); {
 	case c.WantErrorCode != nil || c.WantError != nil:
 		if !errors.As(err, &failed) || c.WantErrorCode != nil && failed.Code != *c.WantErrorCode {
-			return fmt.Errorf("got %v %w, want error %v", found, err, *c.WantErrorCode)
+			return fmt.Errorf("got %v, want an error: %w", found, errors.Join(err, errMissing))
 		}
 		return nil
 	case errors.As(err, &failed) && failed.Code != codeConflict && !c.StrictError: // the case is about the value
