@@ -239,7 +239,8 @@ out := [m.a]`)
 func TestEngineTrap10NothingSharedIsWritten(t *testing.T) {
 	bodies := map[string]string{}
 	for i, trap := range engineTraps {
-		bodies[fmt.Sprintf("own-%d", i)] = prints(trap.rules)
+		name := fmt.Sprintf("own-%d", i)
+		bodies[name] = strings.ReplaceAll(prints(trap.rules), rego.UserPackage("own")+".", rego.UserPackage(name)+".")
 	}
 	catalog := withUsers(t, bodies)
 	var bound []rego.Instance
