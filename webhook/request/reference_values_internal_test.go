@@ -61,9 +61,9 @@ func (r *referenceValues) members(depth int) (map[string]any, error) {
 			if depth == 0 {
 				// The API server only leaves raw JSON inside an object unnormalized, so this
 				// does not come from it.
-				return nil, fmt.Errorf("the name %q comes twice in one object", name)
+				return nil, fmt.Errorf("the name %q occurs twice in one object", name)
 			}
-			r.remember(fmt.Sprintf("the name %q comes twice in one object", shortened(name)))
+			r.remember(fmt.Sprintf("the name %q occurs twice in one object", shortened(name)))
 		}
 		object[name] = value
 	}
