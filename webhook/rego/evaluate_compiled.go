@@ -31,6 +31,9 @@ type compiledRun struct {
 	input   *requestDocument
 	machine *compile.Machine
 	part    Part
+	// users ends early enough for the answer to be sent. It is nil until a user's Policy is evaluated.
+	users  context.Context
+	cancel context.CancelFunc
 	// steps is what users' Policies have used so far.
 	steps int64
 }
@@ -81,11 +84,26 @@ func (run *compiledRun) end() {
 	if run.machine != nil {
 		run.program.machines.Put(run.machine)
 	}
+	if run.cancel != nil {
+		run.cancel()
+	}
+}
+
+// contextOf returns the context of a policy.
+func (run *compiledRun) contextOf(ctx context.Context, policy *Policy) context.Context {
+	if !policy.User {
+		return ctx
+	}
+	if run.users == nil {
+		run.users, run.cancel = sandbox.Deadline(ctx)
+	}
+	return run.users
 }
 
 // evaluate returns the result of one policy. The error is not nil if the request has ended.
 func (run *compiledRun) evaluate(ctx context.Context, s *instance, c *compiledPolicy) (decision.Result, error) {
 	run.begin(ctx)
+	ctx = run.contextOf(ctx, s.policy)
 	run.input.parameters = c.parameters
 	var a answer
 	var err error

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -78,18 +79,47 @@ func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 	}
 }
 
+// The same holds for the compiled engine.
+func TestWhoseFaultItIsThatThereIsNoTimeCompiled(t *testing.T) {
+	ended := errors.New("the caller has hung up")
+	program, r := userProgram(t, `deny contains {"msg": "m", "path": "p"} if count([x | some x in numbers.range(1, 9999); some y in numbers.range(1, 100); x * y == -1]) == 0`)
+	program.turns = make(sandbox.Turns) // the test hands out the turn and takes it back
+	ctx, end := context.WithCancelCause(t.Context())
+	go func() {
+		<-program.turns
+		end(ended)
+		program.turns <- struct{}{}
+	}()
+	results := make([]decision.Result, 1)
+	rest, err := program.evaluateCompiled(ctx, r, []int{0}, Both, results)
+	if failed := new(EvaluationError); err != nil || len(rest) > 0 || !errors.Is(results[0].Err, sandbox.ErrNoTime) || !errors.As(results[0].Err, &failed) || failed.Policy != "p" {
+		t.Errorf("an expensive object: got %v, %v", results[0].Err, err)
+	}
+
+	program, r = userProgram(t, `deny contains {"msg": "m", "path": "p"} if count([x | some x in numbers.range(1, 9999)]) == 0`)
+	results = make([]decision.Result, 1)
+	if _, err := program.evaluateCompiled(ctx, r, []int{0}, Both, results); !errors.Is(err, ended) || results[0].Err != nil {
+		t.Errorf("an ordinary object: got %v, %v", results[0].Err, err)
+	}
+	if _, err := program.Evaluate(ctx, r, []int{0}, Both); !errors.Is(err, ended) {
+		t.Errorf("an ordinary object: got %v", err)
+	}
+}
+
 // The message for each reason why a Policy fails quotes nothing from the object.
 func TestFailuresAreToldInWordsOfOurOwn(t *testing.T) {
 	for want, err := range map[string]error{
 		"used more than 250,000 steps": &sandbox.StepsError{Used: sandbox.MaxSteps + 1, Limit: sandbox.MaxSteps},
-		"used more than the 1,000 steps that are left of 750,000 for all users' Policies together":   &sandbox.StepsError{Used: 1001, Limit: 1000},
-		"used more than the 7 steps that are left of 750,000 for all users' Policies together":       &sandbox.StepsError{Used: 8, Limit: 7},
+		"used more than the 1,000 steps that are left of 750,000 for all users' Policies together": &sandbox.StepsError{Used: 1001, Limit: 1000},
+		"used more than the 7 steps that are left of 750,000 for all users' Policies together":     &sandbox.StepsError{Used: 8, Limit: 7},
+		"used more than 1,000,000 steps":                                                             &compile.BudgetError{Resource: compile.Steps, Used: 1_000_001, Limit: 1_000_000},
+		"used more than 33,554,432 bytes":                                                            &compile.BudgetError{Resource: compile.Bytes, Used: 40 << 20, Limit: 32 << 20},
 		"was stopped because the time of the request was over":                                       sandbox.ErrNoTime,
 		"makes more than a policy may: sprintf at p.rego:7 takes or makes a list of hunter elements": &sandbox.LimitError{File: "p.rego", Row: 7, Builtin: "sprintf", Reason: "a list of hunter elements"},
-		"makes more than a policy may":               sandbox.ErrTooLarge,
-		"fails with eval_conflict_error at p.rego:3": &RuleError{Code: "eval_conflict_error", File: "p.rego", Row: 3},
-		"fails with eval_conflict_error":             &RuleError{Code: "eval_conflict_error", Row: 3},
-		"fails, see Taffrail's log":                  errors.New("hunter2"),
+		"makes more than a policy may":                                                               sandbox.ErrTooLarge,
+		"fails with eval_conflict_error at p.rego:3":                                                 &RuleError{Code: "eval_conflict_error", File: "p.rego", Row: 3},
+		"fails with eval_conflict_error":                                                             &RuleError{Code: "eval_conflict_error", Row: 3},
+		"fails, see Taffrail's log":                                                                  errors.New("hunter2"),
 	} {
 		if got := FailureReason(&EvaluationError{Policy: "p", Err: err}); got != want {
 			t.Errorf("got %q, want %q", got, want)
