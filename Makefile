@@ -122,7 +122,7 @@ race: ## Run the unit tests with the race detector; needs a C compiler
 	go list ./... | grep -v /test/integration | CGO_ENABLED=1 xargs go test -race
 
 .PHONY: bench
-bench: ## Compare what a request costs, in CPU, with doing nothing and with plain Go
+bench: ## Compare what a request costs, in CPU, with doing nothing, with plain Go and with OPA's interpreter
 	$(call say,bench)
 	go run ./test/bench
 

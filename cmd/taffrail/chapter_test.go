@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The types here are those of a reader of the JSON, not of its writer.
+// These types are written from the reader's view of the JSON, independently of the writer's.
 type output struct {
 	Objects []object `json:"objects"`
 	Errors  []struct {
@@ -30,7 +30,7 @@ type object struct {
 	Filled []struct{ Policy, Container, Field, Value string }
 }
 
-// policies are those of the findings, each once.
+// policies returns the policies with findings, without duplicates.
 func (o *object) policies() []string {
 	ids := []string{}
 	for _, f := range o.Findings {
@@ -58,7 +58,7 @@ func checkJSON(t *testing.T, stdin string, args ...string) (int, output) {
 	return exit, o
 }
 
-// What is said of the chapter's own manifests.
+// The findings in the chapter's own manifests.
 func TestChapter(t *testing.T) {
 	manifests := chapterManifests(t)
 	t.Chdir(t.TempDir())
@@ -105,7 +105,7 @@ func TestChapter(t *testing.T) {
 	}
 }
 
-// One Service, decided by what the input says about its namespace, in either order.
+// A Service is decided by the labels of its namespace in the input, in either order.
 func TestServiceByNamespace(t *testing.T) {
 	service := chapterManifests(t)["23_service_backend-app_k8s.yaml"]
 	namespace := func(labels string) string {

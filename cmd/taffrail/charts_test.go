@@ -13,7 +13,7 @@ import (
 
 const chartsDir = "../../test/testdata/charts"
 
-// chartObject is an object of the JSON as the golden files of the charts show it.
+// chartObject is an object of the JSON in the form that the golden files of the charts show.
 type chartObject struct {
 	Kind, Namespace, Name, Verdict string
 	Findings                       []struct {
@@ -23,8 +23,8 @@ type chartObject struct {
 	Filled []struct{ Container, Field, Value string }
 }
 
-// What the built-in Guardrails say of manifests in the style of well-known charts: a
-// finding that comes or goes there is seen in review, as is a false alarm.
+// The findings of the built-in Guardrails in manifests in the style of well-known charts. The golden files make
+// a reviewer see every finding that appears or disappears, and every false alarm.
 func TestCharts(t *testing.T) {
 	files, err := filepath.Glob(chartsDir + "/*.*")
 	if err != nil || len(files) == 0 {

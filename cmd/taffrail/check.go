@@ -32,23 +32,32 @@ func newCheckCommand() *cobra.Command {
 		Short: "Decide manifests as the webhook would",
 
 		SuggestFor: []string{"lint", "validate", "verify", "scan", "audit"},
-		Long: `Decide manifests as the webhook would when they are applied.
+		Long: `Decide manifests as the webhook would if you applied them.
 
-Reads YAML and JSON from files, from folders with everything below them (*.yaml,
-*.yml, *.json), and from standard input ("-", or nothing named and a pipe), Lists
-included. Namespaces, LimitRanges, ResourceQuotas, HorizontalPodAutoscalers,
-PersistentVolumeClaims and StorageClasses in the input count as facts, wherever they
-stand. The labels of a namespace that is not in the input are unknown; a Guardrail
-that selects by them then makes no verdict but "unknown".
+It reads YAML and JSON, including Lists, from files, from folders and everything below
+them (*.yaml, *.yml, *.json), and from standard input ("-", or a pipe and no arguments).
+Namespaces, LimitRanges, ResourceQuotas, HorizontalPodAutoscalers,
+PersistentVolumeClaims and StorageClasses anywhere in the input are used as facts. The
+labels of a namespace that is not in the input are unknown: if a Guardrail selects
+namespaces by labels, its verdict on such objects is "unknown".
 
-Objects that no bound policy is about are counted as not judged. In a folder, what is no
-object is skipped and counted: kustomize patches and other files that a kustomization
-names, charts, templates, and files without apiVersion and kind; name one, and it is an
-error. What no API server takes is an error too; a field that none knows is a warning.
+Objects to which no bound policy applies are counted as not checked. In folders, files
+that are not objects are skipped and counted: kustomize patches and other files that a
+kustomization names, charts, templates, and files without apiVersion and kind. If you
+name such a file, it is an error. An object that every API server rejects is an error
+too, and a field that none knows is a warning.
 
-Without --config the built-in Guardrails hold: every policy for every namespace but
-the cluster's own. Policies that would break ordinary namespaces hold only in those
-labelled taffrail.dev/exposure=restricted. --policy and --skip choose among them.
+Without --config, the built-in Guardrails apply: every policy in every namespace except
+those of Kubernetes itself. Policies that would break ordinary namespaces apply only in
+namespaces labeled taffrail.dev/exposure=restricted. Use --policy and --skip to select
+policies.
+
+With --live, the Guardrails, Exemptions, Policies and facts are those of the cluster in
+the kubeconfig file, and no mode is stricter than the maximum mode of its server: each
+object is decided as the cluster would decide its creation now. The facts of the input
+come on top. What you are not permitted to read is named, the objects that depend on it
+are not decided, and the exit code is 2. --facts reads facts from files instead; -c and
+--facts take what "taffrail export" writes.
 
 ` + foldersHelp + `
 
@@ -56,13 +65,15 @@ labelled taffrail.dev/exposure=restricted. --policy and --skip choose among them
 		Example: `  taffrail check deploy/
   kustomize build overlays/prod | taffrail check -n prod
   taffrail check -c guardrails/ -o json deploy/ namespaces.yaml
+  taffrail check --live --context prod deploy/
+  taffrail check -c prod.yaml --facts prod.yaml deploy/
   taffrail check --exclude charts/ --policy image-tag .
   taffrail check -o sarif deploy/ > taffrail.sarif`,
 	}
 	var f checkFlags
 	f.add(command)
-	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, with what is only recorded and what injections fill in, and every file that is skipped")
-	f.output = addChoice(command, "output", "o", "how to print", "text", "json", "sarif", "junit", "github")
+	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, including recorded findings and filled-in values, and every skipped file")
+	f.output = addChoice(command, "output", "o", "output format", "text", "json", "sarif", "junit", "github")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
 		return check(command.Context(), command, args, &f)
@@ -79,11 +90,14 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err != nil {
 		return err
 	}
-	decider, err := f.decider(ctx)
+	decider, err := f.decider(ctx, command)
 	if err != nil {
 		return err
 	}
 	if err := writeExpired(command.ErrOrStderr(), decider.snapshot.Exemptions(), time.Now()); err != nil {
+		return err
+	}
+	if err := decider.source.writeNotes(command.ErrOrStderr()); err != nil {
 		return err
 	}
 	raiseGCPercent()
@@ -106,7 +120,7 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 			return err
 		}
 	}
-	return verdict(totals.Summary, failOn)
+	return decider.conclude(totals.Summary, failOn)
 }
 
 // raiseGCPercent makes garbage collection less frequent. Nearly all of the heap is compiled
@@ -140,7 +154,7 @@ func writeExpired(w io.Writer, exemptions config.Exemptions, now time.Time) erro
 			continue
 		}
 		end := e.Until.UTC().Format("2006-01-02 15:04")
-		if _, err := fmt.Fprintf(w, "note: Exemption %s expired at %s UTC and excuses nothing\n", e.Name, end); err != nil {
+		if _, err := fmt.Fprintf(w, "note: Exemption %s expired at %s UTC and has no effect\n", e.Name, end); err != nil {
 			return err
 		}
 	}

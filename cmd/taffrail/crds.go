@@ -33,10 +33,9 @@ func newCRDsCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "crds",
 		Short: "Print the CustomResourceDefinitions of this version, or apply them",
-		Long: `Crds prints the CustomResourceDefinitions of Guardrail, Exemption and Policy, as this
-version of taffrail reads them. Helm installs the CRDs of a chart once and never touches
-them again; the chart runs "taffrail crds apply" before an upgrade, so that they come
-along.`,
+		Long: `Print the CustomResourceDefinitions of Guardrail, Exemption and Policy for this version
+of taffrail. Helm installs the CRDs of a chart once and never updates them, so the chart
+runs "taffrail crds apply" before each upgrade.`,
 		Args: onlySubcommands,
 		RunE: func(command *cobra.Command, _ []string) error { return printCRDs(command.OutOrStdout()) },
 	}
@@ -49,16 +48,16 @@ func newCRDsApplyCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "apply",
 		Short: "Apply them to the cluster, and wait until they are served",
-		Long: `Apply makes the cluster's CustomResourceDefinitions those of this version. Guardrails,
-Exemptions and Policies stay as they are.
+		Long: `Update the cluster's CustomResourceDefinitions to those of this version. Guardrails,
+Exemptions and Policies do not change.
 
-With --webhook-entries it then adds to a ValidatingWebhookConfiguration that exists the
-entries that this version brings and that it lacks, with the caBundle of the others: a
-closed entry that came without one would refuse everything until somebody writes it.
+With --webhook-entries, it then adds missing entries of this version to an existing
+ValidatingWebhookConfiguration, with the caBundle of the other entries: without one, an
+entry that fails closed would reject every request until its caBundle is set.
 
 Exit codes:
   0  applied and served
-  2  wrong usage, or they could not be applied`,
+  2  incorrect usage, or they could not be applied`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
 			if err := applyCRDs(command.Context(), kubeconfig, command.OutOrStdout()); err != nil || entries == "" {
@@ -68,7 +67,7 @@ Exit codes:
 		},
 	}
 	command.Flags().StringVar(&kubeconfig, "kubeconfig", "", kubeconfigHelp)
-	command.Flags().StringVar(&entries, "webhook-entries", "", "the ValidatingWebhookConfiguration to come, in YAML")
+	command.Flags().StringVar(&entries, "webhook-entries", "", "the new ValidatingWebhookConfiguration, as YAML")
 	return command
 }
 

@@ -20,7 +20,7 @@ import (
 var (
 	// errUndecided is returned if a part of the input has no verdict. The report contains the
 	// details.
-	errUndecided = errors.New("part of the input could not be decided")
+	errUndecided = errors.New("some of the input could not be decided")
 	// errNoObjects is returned for an empty input, so that a pipe from a failed "helm template"
 	// does not pass.
 	errNoObjects = errors.New(report.NoObjects)
@@ -32,13 +32,37 @@ type decider struct {
 	snapshot *config.Snapshot
 	// namespace is the namespace of objects that do not specify one.
 	namespace string
-	options   pipeline.Options
+	// source is nil if everything that decisions depend on is in the input.
+	source  *source
+	options pipeline.Options
+}
+
+// facts returns the facts of the input and, if there is a source, those of the source below them.
+func (d *decider) facts(input *manifest.Facts) pipeline.FactSource {
+	if d.source == nil || d.source.facts == nil {
+		return input
+	}
+	return input.Over(d.source.facts)
+}
+
+// conclude returns the error that determines the exit code: that of the verdicts, unless something
+// that they depend on could not be read.
+func (d *decider) conclude(s report.Summary, failOn decision.Verdict) error {
+	err := verdict(s, failOn)
+	var unread []error
+	if d.source != nil {
+		unread = d.source.unread()
+	}
+	if len(unread) > 0 && errors.Is(err, errViolations) {
+		err = nil
+	}
+	return errors.Join(append(unread, err)...)
 }
 
 // decide emits the outcome of every object of the input, in order and as soon as it is decided.
 // An object that cannot be decided does not stop the others. It returns the first error of emit.
 func (d *decider) decide(ctx context.Context, input *manifest.Input, emit func(*report.Report) error) error {
-	facts := input.Facts(d.namespace)
+	facts := d.facts(input.Facts(d.namespace))
 	outcomes := ordered.Map(input.Items(), func(item manifest.Item) outcome { return d.outcome(ctx, item, facts) })
 	for o := range outcomes {
 		if err := emit(reportOf([]outcome{o})); err != nil {
@@ -75,7 +99,7 @@ func reportOf(outcomes []outcome) *report.Report {
 
 // outcomes decides items that are the whole input.
 func (d *decider) outcomes(ctx context.Context, items []manifest.Item) []outcome {
-	facts := manifest.FactsOf(slices.Values(items), d.namespace)
+	facts := d.facts(manifest.FactsOf(slices.Values(items), d.namespace))
 	outcomes := make([]outcome, len(items))
 	for i, item := range items {
 		outcomes[i] = d.outcome(ctx, item, facts)
@@ -83,7 +107,7 @@ func (d *decider) outcomes(ctx context.Context, items []manifest.Item) []outcome
 	return outcomes
 }
 
-func (d *decider) outcome(ctx context.Context, item manifest.Item, facts *manifest.Facts) (o outcome) {
+func (d *decider) outcome(ctx context.Context, item manifest.Item, facts pipeline.FactSource) (o outcome) {
 	err := item.Err
 	if reason, ok := errors.AsType[*manifest.NotObjectError](err); ok && item.Skipped() {
 		return outcome{skipped: &report.Skipped{Source: item.Source, Reason: reason}}
@@ -103,7 +127,7 @@ func (d *decider) outcome(ctx context.Context, item manifest.Item, facts *manife
 	return o
 }
 
-func (d *decider) decideItem(ctx context.Context, o *outcome, item manifest.Item, facts *manifest.Facts) error {
+func (d *decider) decideItem(ctx context.Context, o *outcome, item manifest.Item, facts pipeline.FactSource) error {
 	request, err := request.Manifest(item.Object, d.namespace)
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 )
 
 // errUnfixed is returned if a proposed fix was not applied. The report contains the details.
-var errUnfixed = errors.New("part of the fixes could not be made")
+var errUnfixed = errors.New("some fixes could not be made")
 
 // fixFlags are the flags of taffrail fix.
 type fixFlags struct {
@@ -28,20 +28,22 @@ type fixFlags struct {
 func newFixCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "fix [FILE…|DIR|-]",
-		Short: "Write into manifests what policies propose",
+		Short: "Write the fixes that policies propose into manifests",
 
 		SuggestFor: []string{"autofix", "format", "fmt", "patch"},
-		Long: `Write into manifests what policies propose, where one answer is safe.
+		Long: `Write the fixes that policies propose into manifests. Policies propose a fix only if
+exactly one answer is safe.
 
-Reads what "taffrail check" reads. Files are rewritten in place; what comes from standard
-input goes to standard output. Only the lines that a fix is about change: comments,
-order, quotes and indentation stay. A document that is too odd for that is written anew,
-with its comments; one that shares text by an anchor keeps the other users as they are.
+It reads what "taffrail check" reads. Files are rewritten in place; what comes from
+standard input is written to standard output. Only the lines of a fix change: comments,
+order, quotes and indentation are kept. A document whose style makes that impossible is
+rewritten as a whole, with its comments. If a value is shared through an anchor, its
+other uses keep the old value.
 
-A fix after which its policy still objects is not made. What was fixed and what is left
-to a person is said on standard error, and the exit code is that of a check of the
-result. A file with anything in it that cannot be read or decided is left alone. One
-whose verdicts only lack a Namespace that is not in the input is fixed.
+A fix is not made if its policy would still object. Standard error lists what was fixed
+and what is left for you to fix; the exit code is that of "taffrail check" on the
+result. A file with any part that cannot be read or decided is not changed, unless all
+that is missing is a Namespace that is not in the input.
 
 ` + foldersHelp + `
 
@@ -52,7 +54,7 @@ whose verdicts only lack a Namespace that is not in the input is fixed.
 	}
 	var f fixFlags
 	f.add(command)
-	command.Flags().BoolVar(&f.diff, "diff", false, "print what would change as a unified diff, without credentials, and write nothing")
+	command.Flags().BoolVar(&f.diff, "diff", false, "print the changes as a unified diff, without credentials, and write nothing")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
 		return fix(command.Context(), command, args, &f)
@@ -69,8 +71,11 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err != nil {
 		return err
 	}
-	decider, err := f.decider(ctx)
+	decider, err := f.decider(ctx, command)
 	if err != nil {
+		return err
+	}
+	if err := decider.source.writeNotes(command.ErrOrStderr()); err != nil {
 		return err
 	}
 	before := manifest.Load(paths, command.InOrStdin(), f.manifestOptions())
@@ -91,7 +96,7 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if err := printFixes(command.ErrOrStderr(), done, fixer, report); err != nil {
 		return err
 	}
-	err = verdict(report.Summary(), failOn)
+	err = decider.conclude(report.Summary(), failOn)
 	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
 		return errUnfixed
 	}
@@ -128,7 +133,7 @@ func printFixes(stderr io.Writer, done string, fixer *fixer, rep *report.Report)
 		b.WriteString(done + decision.Printable(line) + "\n")
 	}
 	for _, name := range fixer.skipped {
-		b.WriteString("left alone: " + decision.PrintablePath(name) + ": a part of it could not be decided, so none of its fixes was made\n")
+		b.WriteString("not changed: " + decision.PrintablePath(name) + ": a part of it could not be decided, so none of its fixes were made\n")
 	}
 	shown := *rep
 	shown.Errors = append(shown.Errors, fixer.problems...)

@@ -92,7 +92,7 @@ func TestFixFiles(t *testing.T) {
 	}
 }
 
-// A fix of a Secret shows what the user's own file says, where that goes, and nowhere else.
+// The fix of a Secret prints the user's own file on standard output, and its values nowhere else.
 func TestFixTellsNoSecret(t *testing.T) {
 	const secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {password: " + secretValue + "}\n"
 	_, stdout, stderr := execute(strings.NewReader(secret), "fix", "-")
@@ -100,7 +100,7 @@ func TestFixTellsNoSecret(t *testing.T) {
 		t.Errorf("got %q", stdout)
 	}
 	if stderr == "" || strings.Contains(stderr, secretValue) {
-		t.Errorf("a value is told, or nothing: %s", stderr)
+		t.Errorf("a value is printed, or nothing at all: %s", stderr)
 	}
 	for _, broken := range []string{secret + "a: [", secret + "data: 5\n", secret + "---\nstringData: {password: " + secretValue + "}\n"} {
 		exit, stdout, stderr := execute(strings.NewReader(broken), "fix", "--diff", "-")

@@ -16,9 +16,9 @@ import (
 
 var (
 	// errStillReported is returned if a policy still reports a finding after its own fix.
-	errStillReported = errors.New("the policy still objects after it")
+	errStillReported = errors.New("the policy would still object")
 	// errUndecidable is returned if the object could not be decided after a fix.
-	errUndecidable = errors.New("its file could not be decided after it")
+	errUndecidable = errors.New("its file could not be decided afterwards")
 )
 
 // fixer applies the fixes that findings propose to files, in memory.
@@ -78,7 +78,7 @@ func (f *fixer) run(ctx context.Context) (*report.Report, error) {
 			break
 		}
 		if rounds == 0 {
-			return nil, fmt.Errorf("the fixes of policy %s come up again and again: nothing was written", plan[0].policy)
+			return nil, fmt.Errorf("the fixes of policy %s do not converge: nothing was written", plan[0].policy)
 		}
 		files, made := f.apply(now, plan)
 		next := f.decide(ctx, files)

@@ -16,7 +16,7 @@ import (
 // rule is a policy for ConfigMaps: a Rego body that denies, and the fix as Rego.
 type rule struct{ id, body, path, fix string }
 
-// testFixer holds files to rules, and not to the library's policies: their fixes work.
+// testFixer returns a fixer with the given rules instead of the library's policies, whose fixes all work.
 func testFixer(t *testing.T, rules []rule, texts ...string) *fixer {
 	t.Helper()
 	library := fstest.MapFS{}
@@ -82,7 +82,7 @@ func TestFixes(t *testing.T) {
 			configMap + "data:\n  works: x\n", 1,
 			[]string{
 				"f0:1: ConfigMap shop/c: the fix of policy misses for x.y was not made: replace /x/y: there is no such field",
-				"f0:1: ConfigMap shop/c: the fix of policy stays for data.other was not made: the policy still objects after it",
+				"f0:1: ConfigMap shop/c: the fix of policy stays for data.other was not made: the policy would still object",
 			},
 		},
 		{
@@ -90,7 +90,7 @@ func TestFixes(t *testing.T) {
 			[]rule{different},
 			"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {password: " + secretValue + "}\n",
 			"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {password: " + secretValue + "}\n", 0,
-			[]string{"f0:1: Secret shop/s: the fix of policy different for data[password] was not made: test /data/password: the field has another value than the fix was made for"},
+			[]string{"f0:1: Secret shop/s: the fix of policy different for data[password] was not made: test /data/password: the field no longer has the value that the fix was made for"},
 		},
 		{
 			"two fixes that create one parent",
@@ -144,7 +144,7 @@ func TestFixes(t *testing.T) {
 			"a fix that another policy fails on",
 			[]rule{number, {"many", "not input.object.data.number", `"data.number"`, `[{"op": "add", "path": "/data/number", "value": "many"}]`}},
 			configMap + "data: {}\n", configMap + "data: {}\n", 0,
-			[]string{"f0:1: ConfigMap shop/c: the fix of policy many for data.number was not made: its file could not be decided after it"},
+			[]string{"f0:1: ConfigMap shop/c: the fix of policy many for data.number was not made: its file could not be decided afterwards"},
 		},
 		{
 			"what cannot be written costs only itself",
@@ -174,19 +174,19 @@ func TestFixes(t *testing.T) {
 				t.Error(diff)
 			}
 			if strings.Contains(fmt.Sprint(f.fixed, problems), secretValue) {
-				t.Error("a secret value is told")
+				t.Error("a secret value is printed")
 			}
 		})
 	}
 }
 
-// Policies that contradict each other must not keep a pipeline busy, nor get their way.
+// Policies with contradicting fixes must neither run forever nor have their fixes applied.
 func TestFixesWithoutEnd(t *testing.T) {
 	f := testFixer(t, []rule{
 		{"on", "not input.object.data.a", `"data.a"`, `[{"op": "add", "path": "/data/a", "value": "x"}]`},
 		{"off", "input.object.data.a", `"data.a"`, `[{"op": "remove", "path": "/data/a"}]`},
 	}, configMap+"data: {}\n")
-	if _, err := f.run(t.Context()); err == nil || !strings.Contains(err.Error(), "again and again") {
+	if _, err := f.run(t.Context()); err == nil || !strings.Contains(err.Error(), "do not converge") {
 		t.Errorf("got %v", err)
 	}
 	if got := string(f.files[0].Data); got != configMap+"data: {}\n" {

@@ -13,12 +13,13 @@ import (
 	"taffrail.dev/webhook/manifest/ignore"
 )
 
-const foldersHelp = `--exclude and files named .taffrailignore leave files out of folders, in the syntax of
-.gitignore. A pattern of --exclude with a slash is relative to the working folder or to
-the folder named, one in a file to the folder of the file; files in the folders above
-hold too, up to the root of the repository. A file that is named itself is always read.
-Everything else below a folder is read, hidden folders and linked ones included, except
-for .git and folders whose names begin with two dots. What patterns leave out is counted.`
+const foldersHelp = `--exclude and .taffrailignore files leave out files below folders, in the syntax of
+.gitignore. An --exclude pattern with a slash is relative to the working directory or to
+the folder that you name; a pattern in a file is relative to the folder of that file.
+.taffrailignore files in parent folders apply too, up to the root of the repository. A
+file that you name is always read. Everything else below a folder is read, including
+hidden and linked folders, except .git and folders whose names start with two dots. Files
+that patterns leave out are counted.`
 
 // inputFlags are the flags of all commands that read manifests.
 type inputFlags struct {
@@ -27,8 +28,8 @@ type inputFlags struct {
 
 func (f *inputFlags) add(command *cobra.Command) {
 	flags := command.Flags()
-	flags.StringSliceVarP(&f.files, "filename", "f", nil, "file or folder to read, or - for standard input; the same as an argument (repeatable)")
-	flags.StringArrayVar(&f.exclude, "exclude", nil, "leave out of folders what matches, in the syntax of .gitignore (repeatable)")
+	flags.StringSliceVarP(&f.files, "filename", "f", nil, "file or folder to read, or - for standard input; same as an argument (repeatable)")
+	flags.StringArrayVar(&f.exclude, "exclude", nil, "pattern of files to leave out of folders, in the syntax of .gitignore (repeatable)")
 }
 
 func (f *inputFlags) manifestOptions() manifest.Options { return manifest.Options{Exclude: f.exclude} }
@@ -53,7 +54,7 @@ func (f *inputFlags) paths(command *cobra.Command, args []string) ([]string, err
 	// input reads from the null device.
 	if file, ok := command.InOrStdin().(*os.File); ok {
 		if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice != 0 {
-			return nil, &usageError{fmt.Errorf("nothing to %s: name files or folders, or pipe manifests in", command.Name())}
+			return nil, &usageError{fmt.Errorf("nothing to %s: name files or folders, or pipe in manifests", command.Name())}
 		}
 	}
 	return []string{manifest.Stdin}, nil
@@ -73,17 +74,17 @@ func checkPath(path, command string) error {
 	pipe := "| taffrail " + command + " -"
 	switch scheme, rest, _ := strings.Cut(path, "://"); {
 	case path == "":
-		return fmt.Errorf("an empty name of a file: name files or folders, or - for standard input")
+		return fmt.Errorf("the file name is empty: name files or folders, or - for standard input")
 	case isRemote.MatchString(path):
-		return fmt.Errorf("%s is on another host, and taffrail %s reads files only: clone it and name the folder", path, command)
+		return fmt.Errorf("%s is on another host, but taffrail %s reads only files: clone it and name the folder", path, command)
 	case !isURL.MatchString(path):
 		return nil
 	case scheme == "file":
-		return fmt.Errorf("%s is a URL, and taffrail %s reads files only: name it as %s", path, command, strings.TrimPrefix(rest, "localhost"))
+		return fmt.Errorf("%s is a URL, but taffrail %s reads only files: write %s", path, command, strings.TrimPrefix(rest, "localhost"))
 	case scheme == "http" || scheme == "https":
-		return fmt.Errorf("%s is a URL, and taffrail %s reads files only: curl -fsSL %s %s", path, command, path, pipe)
+		return fmt.Errorf("%s is a URL, but taffrail %s reads only files: curl -fsSL %s %s", path, command, path, pipe)
 	case scheme == "oci":
-		return fmt.Errorf("%s is a URL, and taffrail %s reads files only: helm template %s %s", path, command, path, pipe)
+		return fmt.Errorf("%s is a URL, but taffrail %s reads only files: helm template %s %s", path, command, path, pipe)
 	}
-	return fmt.Errorf("%s is a URL, and taffrail %s reads files only: download it, or pipe it in, … %s", path, command, pipe)
+	return fmt.Errorf("%s is a URL, but taffrail %s reads only files: download it, or pipe it in, … %s", path, command, pipe)
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A job that nobody pipes anything into has the null device.
+// A job without piped input reads from the null device.
 func TestNothingToRead(t *testing.T) {
 	for _, command := range []string{"check", "fix"} {
 		null, err := os.Open(os.DevNull)
@@ -18,13 +18,13 @@ func TestNothingToRead(t *testing.T) {
 		if err := null.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if exit != exitError || stdout != "" || !strings.Contains(stderr, "nothing to "+command+": name files or folders, or pipe manifests in") {
+		if exit != exitError || stdout != "" || !strings.Contains(stderr, "nothing to "+command+": name files or folders, or pipe in manifests") {
 			t.Errorf("exit code %d: %s%s", exit, stdout, stderr)
 		}
 	}
 }
 
-// What a shell makes of <(…) can be read once, and facts are looked for first.
+// The file that a shell creates for <(…) can be read only once, and facts are read first.
 func TestAPipeThatIsNamed(t *testing.T) {
 	reader, writer, err := os.Pipe()
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ func newPoliciesCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "policies",
 		Short: "Show the catalogue of policies",
-		Long:  "Show the catalogue of policies, from the policies' own metadata. Without a subcommand, list it.",
+		Long:  "Show the catalogue of policies, as their metadata describes them. Without a subcommand, list them.",
 		Args:  onlySubcommands,
 		RunE:  list.RunE,
 
@@ -29,7 +30,7 @@ func newPoliciesCommand() *cobra.Command {
 
 func newPoliciesListCommand() *cobra.Command {
 	command := &cobra.Command{Use: "list", Short: "List the policies", Args: usage(cobra.NoArgs)}
-	output := addChoice(command, "output", "o", "how to print", "text", "json", "markdown")
+	output := addChoice(command, "output", "o", "output format", "text", "json", "markdown")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		catalog, err := rego.Load(policies.FS)
 		if err != nil {
@@ -52,7 +53,8 @@ func newPoliciesShowCommand() *cobra.Command {
 		Short: "Show one policy: what it decides, its parameters, and how to bind it",
 		Args:  usage(cobra.ExactArgs(1)),
 	}
-	output := addChoice(command, "output", "o", "how to print", "text", "json")
+	output := addChoice(command, "output", "o", "output format", "text", "json")
+	paths := command.Flags().StringArrayP("config", "c", nil, "additional file or folder of Policies to show (repeatable)")
 	command.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		catalog, err := rego.Load(policies.FS)
 		if err != nil || len(args) > 0 {
@@ -61,7 +63,7 @@ func newPoliciesShowCommand() *cobra.Command {
 		return config.IDs(catalog), cobra.ShellCompDirectiveNoFileComp
 	}
 	command.RunE = func(command *cobra.Command, args []string) error {
-		catalog, err := rego.Load(policies.FS)
+		catalog, err := catalogWith(*paths)
 		if err != nil {
 			return err
 		}
@@ -75,6 +77,19 @@ func newPoliciesShowCommand() *cobra.Command {
 		return report.PolicyText(command.OutOrStdout(), policy)
 	}
 	return command
+}
+
+// catalogWith returns the library's policies and the Policies in the given paths.
+func catalogWith(paths []string) (*rego.Catalog, error) {
+	library, err := rego.Load(policies.FS)
+	if err != nil || len(paths) == 0 {
+		return library, err
+	}
+	set, errs := config.LoadFiles(paths...)
+	if errs = append(errs, set.Check(library)...); len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return config.ResolvePolicies(set.Objects().Policies, library).Catalog, nil
 }
 
 func unknownPolicy(id string, catalog *rego.Catalog) error {

@@ -12,7 +12,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// What `policies show` tells people to write must be what `check -c` takes.
+// The YAML that `policies show` prints must be valid for `check -c`.
 func TestEverySampleIsAccepted(t *testing.T) {
 	_, stdout, stderr := execute(nil, "policies", "list", "-o", "json")
 	var catalogue struct{ Policies []struct{ ID string } }

@@ -18,11 +18,11 @@ type policyFlags struct {
 	only, skip []string
 }
 
-var errNoPolicyLeft = errors.New("no policy is left to decide by: --skip takes away all that --policy and the Guardrails leave")
+var errNoPolicyLeft = errors.New("no policies are left: --skip removes all that --policy and the Guardrails select")
 
 func (f *policyFlags) add(command *cobra.Command) {
-	command.Flags().StringSliceVar(&f.only, "policy", nil, "decide by this policy only (repeatable)")
-	command.Flags().StringSliceVar(&f.skip, "skip", nil, "decide without this policy (repeatable)")
+	command.Flags().StringSliceVar(&f.only, "policy", nil, "use only this policy (repeatable)")
+	command.Flags().StringSliceVar(&f.skip, "skip", nil, "do not use this policy (repeatable)")
 	for _, name := range []string{"policy", "skip"} {
 		// It fails only if the flag does not exist or has a completion already.
 		_ = command.RegisterFlagCompletionFunc(name, completePolicies)
@@ -66,7 +66,7 @@ func (f *policyFlags) choose(objects *config.Objects, library *rego.Catalog) err
 	}
 	for _, id := range f.only {
 		if !bound[id] {
-			return &usageError{fmt.Errorf("no Guardrail binds policy %s, so it decides nothing", id)}
+			return &usageError{fmt.Errorf("no Guardrail binds policy %s, so it has no effect", id)}
 		}
 	}
 	if len(guardrails) == 0 {

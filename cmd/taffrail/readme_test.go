@@ -10,7 +10,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// What the README shows of denials is what policies say.
+// The denials in the README must be those of the policies.
 func TestReadmeQuotesPolicies(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 const mark = "Hunter2MARK"
 
-// A policy of somebody who quotes whatever there is, in every way that Rego has.
+// quotingPolicy quotes every value, in every way that Rego has.
 const quotingPolicy = `apiVersion: taffrail.dev/v1alpha1
 kind: Policy
 metadata: {name: quoting}
@@ -51,7 +51,7 @@ spec:
   policies: [{name: quoting}, {name: image-tag}, {name: plaintext-secret}, {name: env-credentials}, {name: configmap-credentials}, {name: require-prestop}, {name: restricted-service-type}]
 `
 
-// credentials are texts with a password in them.
+// credentials returns texts that contain a password.
 func credentials() []string {
 	return []string{
 		"user:" + mark + "@registry.example/app:1.0.0",
@@ -63,8 +63,7 @@ func credentials() []string {
 	}
 }
 
-// Whatever stands in any string of any object, no format of any command prints the
-// credential in it.
+// Whatever strings an object contains, no format of any command prints a credential in them.
 func TestCredentialsAreNeverPrinted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -93,8 +92,8 @@ func TestCredentialsAreNeverPrinted(t *testing.T) {
 	}
 }
 
-// marked is a stream of the repository's objects, each with a credential in one string.
-// Every string of every kind has its turn.
+// marked returns a stream of the repository's objects, each with a credential in one string. Every string of
+// every kind gets one in turn.
 func marked(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -102,7 +101,7 @@ func marked(t *testing.T) string {
 	next := 0
 	for _, object := range corpus.Objects(t, "../..") {
 		kind, _ := object["kind"].(string)
-		eachText(object, kind, func(path string, set func(string) (undo func())) {
+		corpus.EachText(object, kind, func(path string, set func(string) (undo func())) {
 			if seen[path] {
 				return
 			}
@@ -124,37 +123,7 @@ func marked(t *testing.T) string {
 	return b.String()
 }
 
-// eachText visits every string in a JSON value, with its path without indices.
-func eachText(value any, path string, visit func(path string, set func(string) (undo func()))) {
-	switch value := value.(type) {
-	case map[string]any:
-		for key, member := range value {
-			text, ok := member.(string)
-			if !ok {
-				eachText(member, path+"."+key, visit)
-				continue
-			}
-			visit(path+"."+key, func(to string) func() {
-				value[key] = to
-				return func() { value[key] = text }
-			})
-		}
-	case []any:
-		for i, element := range value {
-			text, ok := element.(string)
-			if !ok {
-				eachText(element, path+"[]", visit)
-				continue
-			}
-			visit(path+"[]", func(to string) func() {
-				value[i] = to
-				return func() { value[i] = text }
-			})
-		}
-	}
-}
-
-// A Policy's tests are printed without what the objects in them hold.
+// The output of a Policy's tests omits credentials in the objects that they contain.
 func TestTestPrintsNoCredentials(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -171,11 +140,11 @@ func TestTestPrintsNoCredentials(t *testing.T) {
 	}
 }
 
-// The lines around a fix may be a Secret's. Nothing of its values is in a diff, whose lines
-// are numbered as they are in the file.
+// The lines around a fix may belong to a Secret. A diff contains none of its values, and keeps the line numbers
+// of the file.
 func TestADiffQuotesNoSecret(t *testing.T) {
 	t.Parallel()
-	// Its first lines change, so that the last ones of what stands before it are quoted.
+	// Its first lines change, so that the diff quotes the last lines of the document before it.
 	const deployment = "spec:\n  revisionHistoryLimit: 0\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n" +
 		"    spec: {containers: [{name: web, image: \"web:1.0.0\", ports: [{containerPort: 80}]}]}\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"
 	for name, secret := range map[string]string{

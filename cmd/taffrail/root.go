@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego"
 )
 
 // The exit codes of all commands. They distinguish a violation from a check that did not run.
@@ -19,9 +20,9 @@ const (
 )
 
 const exitHelp = `Exit codes:
-  0  nothing to object to
+  0  no violations
   1  violations, as --fail-on defines them
-  2  wrong usage, input that cannot be read, or an internal error`
+  2  incorrect usage, unreadable input, or an internal error`
 
 // errViolations makes run return exitViolations without printing an error.
 var errViolations = errors.New("violations")
@@ -33,8 +34,9 @@ type streams struct {
 }
 
 // run executes one command line and returns the exit code.
-func run(ctx context.Context, args []string, s streams) int {
+func run(ctx context.Context, program program, args []string, s streams) int {
 	root := newRootCommand() //nolint:contextcheck // cobra hands ctx to every command
+	program.rename(root)
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
@@ -46,22 +48,13 @@ func run(ctx context.Context, args []string, s streams) int {
 	case errors.Is(err, errViolations):
 		return exitViolations
 	}
-	for _, one := range flatten(err) {
-		fmt.Fprintln(s.err, "error:", decision.Printable(one.Error())) //nolint:errcheck // there is nowhere left to report it
+	for _, one := range rego.Errors(err) {
+		fmt.Fprintln(s.err, "error:", program.text(root, decision.Printable(one.Error()))) //nolint:errcheck // there is nowhere left to report it
 	}
 	if usage := new(usageError); errors.As(err, &usage) {
 		fmt.Fprintf(s.err, "Run '%s --help' for usage.\n", command.CommandPath()) //nolint:errcheck // as above
 	}
 	return exitError
-}
-
-// flatten splits joined errors, so that each is printed on its own line.
-func flatten(err error) []error {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 // usageError is returned for a mistake on the command line.
@@ -74,9 +67,9 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "taffrail",
 		Short: "Guard rails for Kubernetes objects, in CI and at admission",
-		Long: `Taffrail decides Kubernetes objects by Rego policies: in a pipeline with
+		Long: `Taffrail evaluates Rego policies for Kubernetes objects: in a pipeline with
 "taffrail check", and in a cluster as an admission webhook with "taffrail serve".
-Both give the same verdict in the same words.
+Both return the same verdicts and messages.
 
 ` + exitHelp,
 		SilenceErrors: true,
@@ -86,7 +79,7 @@ Both give the same verdict in the same words.
 	}
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(newCheckCommand(), newFixCommand(), newPoliciesCommand(), newTestCommand(), newServeCommand(), newCRDsCommand(),
-		newSelfTestCommand(), newVersionCommand())
+		newSelfTestCommand(), newExportCommand(), newExplainCommand(), newVersionCommand())
 	return root
 }
 

@@ -22,8 +22,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// Every golden output holds what its format asks for, so that no reader has to guess.
-// TestScripts proves that they are what check prints.
+// Every golden output conforms to its format, so that no reader has to guess. TestScripts proves that check
+// prints these outputs.
 func TestFormats(t *testing.T) {
 	schema := sarifSchema(t)
 	validate := map[string]func(text string) error{
@@ -39,7 +39,7 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// goldens are the outputs of the scripts that ask for a format.
+// goldens returns the outputs in the scripts that use a format.
 func goldens(t *testing.T, format string) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -67,7 +67,7 @@ func goldens(t *testing.T, format string) map[string]string {
 	return outputs
 }
 
-// A schema that takes everything would prove nothing.
+// A schema that accepts everything would prove nothing.
 func TestBrokenSARIF(t *testing.T) {
 	schema := sarifSchema(t)
 	text := goldens(t, "sarif")[filepath.Join("testdata", "sarif.txtar")]
@@ -91,7 +91,7 @@ func TestBrokenSARIF(t *testing.T) {
 	}
 }
 
-// What somebody else's program reads from the report.
+// The fields that another program reads from the report.
 func TestSARIFIsRead(t *testing.T) {
 	report, err := sarif.FromString(goldens(t, "sarif")[filepath.Join("testdata", "sarif.txtar")])
 	if err != nil {
@@ -112,9 +112,8 @@ func TestSARIFIsRead(t *testing.T) {
 	}
 }
 
-// sarifSchema is the OASIS schema. The module that carries it keeps it to itself, as a
-// constant, and its own Validate would look at what is left after its types have read a
-// report, not at the report.
+// sarifSchema returns the OASIS schema. The module that contains it has it as an unexported constant, and its
+// own Validate checks only what its types have kept of a report.
 func sarifSchema(t *testing.T) string {
 	t.Helper()
 	folder, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Dir}}", "github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif").Output()
@@ -157,8 +156,7 @@ func validateSARIF(schema, text string) error {
 	return nil
 }
 
-// junitElement is what the readers of JUnit's XML know: Jenkins' schema, and the
-// attributes file and line.
+// junitElement has what readers of JUnit XML recognize: Jenkins' schema, and the attributes file and line.
 type junitElement struct {
 	required, optional, children []string
 }
@@ -176,8 +174,8 @@ var junitElements = map[string]junitElement{
 	"system-out": {},
 }
 
-// validateJUnit stands in for a schema: JUnit's XML has no official one, and there is no
-// validator in Go. It holds the structure, and that the counts are those of the cases.
+// validateJUnit replaces a schema: JUnit XML has no official one, and there is no validator in Go. It checks
+// the structure, and that the counts match the cases.
 func validateJUnit(text string) error {
 	decoder := xml.NewDecoder(strings.NewReader(text))
 	var open []xml.StartElement

@@ -17,11 +17,14 @@ import (
 	"taffrail.dev/test/golden"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"taffrail": main}) }
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"taffrail": main, "kubectl-taffrail": main})
+}
 
 // TestScripts runs testdata/*.txtar. In addition to testscript's own commands there are
 //
 //	chapter                    writes the chapter's manifests to the folder chapter
+//	cluster FILE               serves the objects in FILE as an API server, and points $KUBECONFIG to it
 //	exits CODE PROGRAM ARG...  is exec for a program that must exit with CODE
 //
 // -update rewrites the expected output in the scripts.
@@ -36,7 +39,8 @@ func TestScripts(t *testing.T) {
 					ts.Check(os.WriteFile(ts.MkAbs("chapter/"+name), []byte(text), 0o600))
 				}
 			},
-			"exits": exits,
+			"exits":   exits,
+			"cluster": startCluster(t),
 		},
 	})
 }
@@ -60,7 +64,7 @@ func exits(ts *testscript.TestScript, negated bool, args []string) {
 // execute runs one command line in this process.
 func execute(stdin io.Reader, args ...string) (exit int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	exit = run(context.Background(), args, streams{in: stdin, out: &out, err: &errs})
+	exit = run(context.Background(), standalone, args, streams{in: stdin, out: &out, err: &errs})
 	return exit, out.String(), errs.String()
 }
 
@@ -77,10 +81,10 @@ func writeFiles(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// secretValue stands for what must not be printed anywhere.
+// secretValue must not be printed anywhere.
 const secretValue = "hunter2-swordfish"
 
-// chapterManifests are the chapter's own, templates filled in, by name without .template.
+// chapterManifests returns the chapter's own manifests, with templates filled in, by name without .template.
 func chapterManifests(t *testing.T) map[string]string {
 	t.Helper()
 	values := map[string]string{

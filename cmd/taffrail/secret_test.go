@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// However broken a Secret is, nothing of it may reach a terminal or a CI log.
+// However broken a Secret is, no part of it may reach a terminal or a CI log.
 func TestSecretsAreNeverPrinted(t *testing.T) {
 	encoded := base64.StdEncoding.EncodeToString([]byte(secretValue))
 	const secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\n"
@@ -64,10 +64,10 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 					t.Errorf("%v: passes", args)
 				}
 			}
-			// What fix prints on standard output is the user's own text.
+			// fix prints the user's own text on standard output.
 			_, _, stderr := execute(strings.NewReader(text), "fix")
 			if strings.Contains(stderr, secretValue) || strings.Contains(stderr, encoded) {
-				t.Errorf("fix: a value is told:\n%s", stderr)
+				t.Errorf("fix: a value is printed:\n%s", stderr)
 			}
 		})
 	}

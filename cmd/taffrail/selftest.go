@@ -27,11 +27,11 @@ const (
 )
 
 // errNoAnswer is returned if the API server, or a webhook that it calls, does not respond.
-var errNoAnswer = errors.New("the API server did not answer in time: it may be waiting for Taffrail; give it longer by --timeout")
+var errNoAnswer = errors.New("the API server did not answer in time: it may be waiting for Taffrail; raise --timeout")
 
 // errNotCalled is returned if the API server admits what Taffrail refuses.
-var errNotCalled = errors.New(`the API server did not ask Taffrail: it admitted a Guardrail that binds a policy that does not exist.
-Look at "kubectl get validatingwebhookconfigurations", at the Pods of Taffrail, and at whether the API server reaches port 9443 of their nodes`)
+var errNotCalled = errors.New(`the API server did not call Taffrail: it admitted a Guardrail that binds a policy that does not exist.
+Check "kubectl get validatingwebhookconfigurations", the Pods of Taffrail, and whether the API server can reach port 9443 of their nodes`)
 
 func newSelfTestCommand() *cobra.Command {
 	var kubeconfig string
@@ -39,17 +39,17 @@ func newSelfTestCommand() *cobra.Command {
 	var reached bool
 	command := &cobra.Command{
 		Use:   "selftest",
-		Short: "Show that the API server reaches Taffrail, and changes nothing",
-		Long: `Selftest asks the API server, as a dry run, for a Guardrail that binds a policy that
-does not exist. Taffrail refuses it whatever its ceiling is, so the refusal shows the
-whole way: API server, Service, certificate, Taffrail. Nothing is changed.
+		Short: "Test that the API server reaches Taffrail, without changing anything",
+		Long: `Create, as a dry run, a Guardrail that binds a policy that does not exist. Taffrail
+denies it whatever --max-mode is, so the denial proves that the whole path works: API
+server, Service, certificate, Taffrail. Nothing is changed.
 
-With --reached it also reads the condition Reached of every Guardrail and Policy, which
-says whether the webhook configurations send everything that is bound.
+With --reached, it also reads the condition Reached of every Guardrail and Policy, which
+reports whether the webhook configurations send everything that is bound.
 
 Exit codes:
-  0  Taffrail refused it, and everything that is bound is sent
-  2  it did not, or the API server cannot be asked, or something is not sent`,
+  0  Taffrail denied it, and everything that is bound is sent
+  2  Taffrail did not deny it, the API server is unavailable, or something is not sent`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
 			if err := selfTest(command.Context(), kubeconfig, timeout, command.OutOrStdout()); err != nil || !reached {
@@ -63,8 +63,8 @@ Exit codes:
 		},
 	}
 	command.Flags().StringVar(&kubeconfig, "kubeconfig", "", kubeconfigHelp)
-	command.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to try")
-	command.Flags().BoolVar(&reached, "reached", false, "fail too if the API server does not ask about everything that Guardrails bind")
+	command.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait")
+	command.Flags().BoolVar(&reached, "reached", false, "also fail if the API server does not send everything that Guardrails bind")
 	return command
 }
 
@@ -95,7 +95,7 @@ func selfTest(ctx context.Context, kubeconfig string, timeout time.Duration, w i
 	if last != nil {
 		return last
 	}
-	_, err = fmt.Fprintf(w, "Taffrail answers: the API server asked it for a Guardrail that cannot be, and it said\n%s\n", refusal)
+	_, err = fmt.Fprintf(w, "Taffrail answers: the API server sent it an invalid Guardrail, and it returned\n%s\n", refusal)
 	return err
 }
 
@@ -116,5 +116,5 @@ func createInvalidGuardrail(ctx context.Context, guardrails dynamic.ResourceInte
 	case errors.As(err, &refused) && strings.Contains(err.Error(), fmt.Sprintf("%q denied the request", configWebhook)):
 		return err.Error(), nil
 	}
-	return "", fmt.Errorf("asking the API server for a Guardrail: %w", err)
+	return "", fmt.Errorf("creating a Guardrail as a dry run: %w", err)
 }

@@ -21,8 +21,8 @@ import (
 const reachedInterval = 2 * time.Second
 
 // errNotReached is returned if the API server does not send everything that is bound.
-var errNotReached = errors.New(`the API server does not ask Taffrail about everything that is bound.
-Add the kinds to extraKinds of the chart, or put back what was changed in the webhook configurations: charts/taffrail/docs/blind-spots.md`)
+var errNotReached = errors.New(`the API server does not send Taffrail everything that is bound.
+Add the kinds to extraKinds of the chart, or revert the changes to the webhook configurations: charts/taffrail/docs/blind-spots.md`)
 
 // testReached checks the condition Reached of every Guardrail and Policy. It waits for those that
 // are not True: conditions follow the configuration with a short delay.
@@ -44,7 +44,7 @@ func testReached(ctx context.Context, client dynamic.Interface, timeout time.Dur
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "The API server asks about everything that %d Guardrails and Policies are about.\n", looked)
+	_, err = fmt.Fprintf(w, "The API server sends everything that %d Guardrails and Policies apply to.\n", looked)
 	return err
 }
 
@@ -80,7 +80,7 @@ func checkReached(ctx context.Context, client dynamic.Interface, resource string
 }
 
 // errNoStatus is returned for an object whose status no replica has written yet.
-var errNoStatus = errors.New("its status does not say yet what is asked about")
+var errNoStatus = errors.New("its status does not report yet what is sent")
 
 func conditionsOf(object map[string]any) []any {
 	status, _ := object["status"].(map[string]any)

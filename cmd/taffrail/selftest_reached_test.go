@@ -23,7 +23,7 @@ func condition(kind, status string, generation int64) any {
 	return map[string]any{"type": kind, "status": status, "observedGeneration": generation, "reason": "R", "message": "of " + kind}
 }
 
-// helm test fails where something is bound that nobody asks about, and names it.
+// helm test fails if the API server does not send something that is bound, and names it.
 func TestSelfTestReadsWhatIsReached(t *testing.T) {
 	good := []any{condition("Active", "True", 2), condition("Reached", "True", 2)}
 	for name, test := range map[string]struct {
@@ -34,8 +34,8 @@ func TestSelfTestReadsWhatIsReached(t *testing.T) {
 		"not reached":           {withConditions("Guardrail", "a", 2, condition("Active", "True", 2), condition("Reached", "False", 2)), "Guardrail a: of Reached"},
 		"a Policy, not reached": {withConditions("Policy", "p", 2, condition("Active", "True", 2), condition("Reached", "False", 2)), "Policy p: of Reached"},
 		"nobody knows":          {withConditions("Guardrail", "a", 2, condition("Active", "True", 2), condition("Reached", "Unknown", 2)), "Guardrail a: of Reached"},
-		"of the spec before":    {withConditions("Guardrail", "a", 3, good...), "its status does not say yet"},
-		"no status":             {withConditions("Guardrail", "a", 1), "its status does not say yet"},
+		"of the spec before":    {withConditions("Guardrail", "a", 3, good...), "its status does not report yet"},
+		"no status":             {withConditions("Guardrail", "a", 1), "its status does not report yet"},
 		"nothing is in force":   {withConditions("Guardrail", "a", 2, condition("Active", "False", 2)), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestSelfTestReadsWhatIsReached(t *testing.T) {
 			var said strings.Builder
 			err := testReached(t.Context(), client, time.Millisecond, &said)
 			switch {
-			case test.want == "" && (err != nil || !strings.Contains(said.String(), "asks about everything")):
+			case test.want == "" && (err != nil || !strings.Contains(said.String(), "sends everything")):
 				t.Errorf("%v, %q", err, said.String())
 			case test.want != "" && (!errors.Is(err, errNotReached) || !strings.Contains(err.Error(), test.want)):
 				t.Errorf("%v, want %q", err, test.want)

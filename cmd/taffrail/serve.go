@@ -20,6 +20,7 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/certs"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/server"
 )
 
@@ -29,8 +30,8 @@ const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 // serveOptions are server.Options and the flags that have to be converted to them.
 type serveOptions struct {
 	server.Options
-	maxMode, logLevel, logFormat *choice
-	kubeconfig                   string
+	maxMode, engine, logLevel, logFormat *choice
+	kubeconfig                           string
 	// rotation is used as Options.Certificate if it names a Secret.
 	rotation certs.Options
 }
@@ -46,53 +47,56 @@ func newServeCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the policies as an admission webhook",
-		Long: `Serve answers AdmissionReviews over TLS, by the Guardrails of the cluster: at /mutate
-and /validate about objects, at /relax about the labels of namespaces, and at /config
-about Guardrails, Exemptions and Policies themselves. /healthz and /readyz are on the
-same port, for a kubelet that does not verify certificates, and with /metrics on the
-plain one. With --client-ca-file they are on the plain one alone: the other then refuses
-the handshake of everybody who shows no certificate.
+		Long: `Serve AdmissionReviews over TLS, as the Guardrails of the cluster require: objects at
+/mutate and /validate, changes to the labels of namespaces at /relax, and Guardrails,
+Exemptions and Policies at /config. The same port serves /healthz and /readyz, for
+kubelets that do not verify certificates, and the plain HTTP port serves both and
+/metrics. With --client-ca-file, only the plain HTTP port serves them, because the TLS
+handshake then fails for clients without a certificate.
 
-The certificate comes from files, or from a Secret that Taffrail fills and renews by
+The certificate is read from files, or from a Secret that Taffrail fills and renews
 itself (--tls-secret), together with the caBundle of the webhook configurations.
 
-On SIGTERM it fails /readyz at once, goes on deciding for --drain-delay while the
-Service forgets it, and then waits for what is in flight. A second signal ends it.
+On SIGTERM, /readyz fails at once. The server keeps serving for --drain-delay, while it
+is removed from the endpoints of the Service, and then waits for requests in flight. A
+second signal ends it immediately.
 
 Exit codes:
-  0  stopped as it was told to
-  2  wrong usage, or it could not serve`,
+  0  stopped by a signal
+  2  incorrect usage, or the server failed`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command) },
 	}
 	flags := command.Flags()
-	flags.StringVar(&o.CertFile, "tls-cert-file", "", "PEM file with the serving certificate; read again when it changes")
-	flags.StringVar(&o.KeyFile, "tls-private-key-file", "", "PEM file with its key")
-	flags.StringVar(&o.rotation.Secret, "tls-secret", "", "Secret in --namespace to keep the certificate in, instead of files; it must be there, and may be empty")
-	flags.StringVar(&o.Service, "service-name", server.DefaultName, "Service in --namespace that the API server calls; the certificate in --tls-secret is for it")
-	flags.StringVar(&o.WebhookConfiguration, "webhook-configuration", server.DefaultName, "name of the two webhook configurations, which are read to know what the API server asks about; with --tls-secret their caBundle is kept")
-	flags.StringVar(&o.WebhookURL, "webhook-url", "", "beginning of the URL by which they call this server where no Service leads to it, as in https://10.0.0.1:9443")
-	flags.DurationVar(&o.rotation.Certificate, "certificate-validity", defaultCertificateValidity, "how long the certificate in --tls-secret is valid; it is renewed when a third is left")
-	flags.DurationVar(&o.rotation.Authority, "ca-validity", defaultCAValidity, "how long its authority is valid, three times as long at least; succeeded when a third is left")
-	flags.StringVar(&o.ClientCAFile, "client-ca-file", "", "PEM file with the CA of the API server's client certificate; nobody else gets past the handshake then, and without it anybody may ask for decisions")
-	flags.StringSliceVar(&o.ClientNames, "client-names", nil, "common names of client certificates to let in; all that are signed if empty")
-	flags.StringVar(&o.BindAddress, "bind-address", server.DefaultBindAddress, "address for the webhooks, /healthz and /readyz over TLS")
-	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", server.DefaultMetricsBindAddress, `address for /metrics, /healthz and /readyz in plain HTTP; "0" for none`)
-	o.maxMode = addChoice(command, "max-mode", "", "ceiling for every Guardrail: under warn or audit nothing is denied or patched", "enforce", "warn", "audit")
+	flags.StringVar(&o.CertFile, "tls-cert-file", "", "PEM file with the serving certificate; reloaded when it changes")
+	flags.StringVar(&o.KeyFile, "tls-private-key-file", "", "PEM file with the key of the serving certificate")
+	flags.StringVar(&o.rotation.Secret, "tls-secret", "", "Secret in --namespace that stores the certificate, instead of files; it must exist and may be empty")
+	flags.StringVar(&o.Service, "service-name", server.DefaultName, "Service in --namespace that the API server calls; the certificate in --tls-secret is issued for it")
+	flags.StringVar(&o.WebhookConfiguration, "webhook-configuration", server.DefaultName, "name of the two webhook configurations, which are read to find out what the API server sends; with --tls-secret, their caBundle is kept up to date")
+	flags.StringVar(&o.WebhookURL, "webhook-url", "", "prefix of the URL in the webhook configurations if they do not call a Service, such as https://10.0.0.1:9443")
+	flags.DurationVar(&o.rotation.Certificate, "certificate-validity", defaultCertificateValidity, "validity of the certificate in --tls-secret; it is renewed when a third is left")
+	flags.DurationVar(&o.rotation.Authority, "ca-validity", defaultCAValidity, "validity of its CA, at least three times --certificate-validity; it is replaced when a third is left")
+	flags.StringVar(&o.ClientCAFile, "client-ca-file", "", "PEM file with the CA of the API server's client certificate; other clients then fail the handshake, and without this flag any client may request decisions")
+	flags.StringSliceVar(&o.ClientNames, "client-names", nil, "common names of accepted client certificates; if empty, all that the CA has signed")
+	flags.StringVar(&o.BindAddress, "bind-address", server.DefaultBindAddress, "address of the webhooks, /healthz and /readyz over TLS")
+	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", server.DefaultMetricsBindAddress, `address of /metrics, /healthz and /readyz over plain HTTP; "0" for none`)
+	o.maxMode = addChoice(command, "max-mode", "", "maximum mode of every Guardrail: with warn or audit, nothing is denied or patched", "enforce", "warn", "audit")
+	o.engine = addEngine(command)
+	flags.Float64Var(&o.Compare, "compare", 0, "share of evaluations, between 0 and 1, to repeat with the other engine, apart from requests; differences are logged and counted in taffrail_engine_differences_total")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", kubeconfigHelp)
-	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect one of several replicas to write conditions and to count what Exemptions excuse")
+	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect one of several replicas to write conditions and to count what Exemptions exempt")
 	flags.StringVarP(&o.Namespace, "namespace", "n", "", "namespace of the Lease for --leader-elect, of --tls-secret and of --service-name (default: the Pod's own, or "+server.DefaultNamespace+")")
-	flags.DurationVar(&o.DrainDelay, "drain-delay", server.DefaultDrainDelay, "how long to go on deciding after a signal to stop")
-	flags.DurationVar(&o.ShutdownGrace, "shutdown-grace", server.DefaultShutdownGrace, "how long requests in flight may then take")
-	flags.IntVar(&o.MaxInFlight, "max-in-flight", admission.DefaultMaxInFlight, "requests decided at once; as many may wait, twice as many arrive, and five times as many connections be open")
-	flags.Int64Var(&o.MaxInFlightBytes, "max-in-flight-bytes", admission.DefaultMaxInFlightBytes, "bytes that have arrived of all bodies together; a quarter is kept for bodies of up to 64 KiB")
-	flags.DurationVar(&o.ExemptionUsageInterval, "exemption-usage-interval", server.DefaultExemptionUsageInterval, "how often the leader counts what each Exemption excuses")
+	flags.DurationVar(&o.DrainDelay, "drain-delay", server.DefaultDrainDelay, "how long to keep serving after a signal to stop")
+	flags.DurationVar(&o.ShutdownGrace, "shutdown-grace", server.DefaultShutdownGrace, "how long to wait for requests in flight after that")
+	flags.IntVar(&o.MaxInFlight, "max-in-flight", admission.DefaultMaxInFlight, "requests that are decided at the same time; as many more may wait, twice as many may be received, and five times as many connections may be open")
+	flags.Int64Var(&o.MaxInFlightBytes, "max-in-flight-bytes", admission.DefaultMaxInFlightBytes, "bytes of all request bodies in memory; a quarter is reserved for bodies of up to 64 KiB")
+	flags.DurationVar(&o.ExemptionUsageInterval, "exemption-usage-interval", server.DefaultExemptionUsageInterval, "how often the leader counts what each Exemption exempts")
 	// The previous name of the flag is kept for one release.
 	flags.DurationVar(&o.ExemptionUsageInterval, "excuses-interval", server.DefaultExemptionUsageInterval, "use --exemption-usage-interval")
 	_ = flags.MarkHidden("excuses-interval") // fails for a flag that does not exist
-	flags.DurationVar(&o.WouldDenyInterval, "would-deny-interval", server.DefaultWouldDenyInterval, "how often to add to the status of Guardrails what would have been denied")
-	o.logLevel = addChoice(command, "log-level", "", "what to log; debug has every decision in it", "info", "debug", "warn", "error")
-	o.logFormat = addChoice(command, "log-format", "", "how to log, to stderr", "json", "text")
+	flags.DurationVar(&o.WouldDenyInterval, "would-deny-interval", server.DefaultWouldDenyInterval, "how often to add the requests that would have been denied to the status of Guardrails")
+	o.logLevel = addChoice(command, "log-level", "", "log level; debug includes every decision", "info", "debug", "warn", "error")
+	o.logFormat = addChoice(command, "log-format", "", "format of the log on standard error", "json", "text")
 	command.MarkFlagsOneRequired("tls-cert-file", "tls-secret")
 	command.MarkFlagsMutuallyExclusive("tls-cert-file", "tls-secret")
 	command.MarkFlagsRequiredTogether("tls-cert-file", "tls-private-key-file")
@@ -104,6 +108,12 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	if o.MaxMode, err = decision.ParseMode(o.maxMode.value); err != nil {
 		return &usageError{err}
 	}
+	if o.Engine, err = rego.ParseEngine(o.engine.value); err != nil {
+		return &usageError{err}
+	}
+	if !(o.Compare >= 0 && o.Compare <= 1) {
+		return &usageError{errors.New("--compare must be between 0 and 1")}
+	}
 	if o.DrainDelay <= 0 {
 		o.DrainDelay = -1 // The zero value selects the default.
 	}
@@ -111,10 +121,10 @@ func (o *serveOptions) run(command *cobra.Command) error {
 		return &usageError{errors.New("--max-in-flight, --max-in-flight-bytes, --shutdown-grace, --exemption-usage-interval and --would-deny-interval must be positive")}
 	}
 	if len(o.ClientNames) > 0 && o.ClientCAFile == "" {
-		return &usageError{errors.New("--client-names restricts nobody without --client-ca-file: name the file with who signs the API server's client certificate")}
+		return &usageError{errors.New("--client-names has no effect without --client-ca-file: name the file with the CA of the API server's client certificate")}
 	}
 	if o.ClientCAFile != "" && o.MetricsBindAddress == "0" {
-		return &usageError{errors.New("--client-ca-file needs --metrics-bind-address: probes have no client certificate, and would have nowhere else to ask")}
+		return &usageError{errors.New("--client-ca-file requires --metrics-bind-address: probes have no client certificate and can only use that port")}
 	}
 	if o.rotation.Secret != "" {
 		o.rotation.Service, o.rotation.Configuration = o.Service, o.WebhookConfiguration
@@ -184,11 +194,13 @@ func redacted(_ []string, attr slog.Attr) slog.Attr {
 	if attr.Key == "user" {
 		return attr
 	}
-	switch value := attr.Value.Resolve(); value.Kind() {
+	attr.Value = attr.Value.Resolve()
+	switch attr.Value.Kind() {
 	case slog.KindString:
-		attr.Value = slog.StringValue(decision.Redact(value.String()))
+		attr.Value = slog.StringValue(decision.Redact(attr.Value.String()))
 	case slog.KindAny:
-		switch value := value.Any().(type) {
+		switch value := attr.Value.Any().(type) {
+		case nil:
 		case error:
 			attr.Value = slog.StringValue(decision.Redact(value.Error()))
 		case []string:
@@ -197,8 +209,10 @@ func redacted(_ []string, attr slog.Attr) slog.Attr {
 				texts[i] = decision.Redact(text)
 			}
 			attr.Value = slog.AnyValue(texts)
-		case fmt.Stringer:
-			attr.Value = slog.StringValue(decision.Redact(value.String()))
+		case []byte:
+			attr.Value = slog.StringValue(decision.Redact(string(value)))
+		default:
+			attr.Value = slog.StringValue(decision.Redact(fmt.Sprintf("%+v", value))) // a fmt.Stringer as it prints itself
 		}
 	}
 	return attr

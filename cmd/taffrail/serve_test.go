@@ -23,7 +23,7 @@ users: [{name: u, user: {}}]
 current-context: c
 `
 
-// serving is a command line that serves, but for what is added.
+// serving returns a command line that would serve, plus additional flags.
 func serving(t *testing.T, more ...string) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -56,7 +56,7 @@ func serving(t *testing.T, more ...string) []string {
 	}, more...)
 }
 
-// A server that cannot serve is no clean stop: the kubelet starts it again, and says so.
+// A server that fails exits with an error, so that the kubelet restarts it and reports why.
 func TestAServerThatFailsExitsWithAnError(t *testing.T) {
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

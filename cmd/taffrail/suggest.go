@@ -12,7 +12,7 @@ import (
 	"taffrail.dev/webhook/config"
 )
 
-// suggestFlag is a mistake in a flag as the caller's, with the flag that may be meant.
+// suggestFlag returns the caller's mistake in a flag as a usageError, with the flag that may be meant.
 func suggestFlag(command *cobra.Command, err error) error {
 	unknown := new(pflag.NotExistError)
 	if !errors.As(err, &unknown) {
@@ -36,18 +36,18 @@ func suggestFlag(command *cobra.Command, err error) error {
 	return &usageError{err}
 }
 
-// kubectlHint is what to do instead of a flag that kubectl has beside --filename.
+// kubectlHint returns the alternative to a flag that kubectl has in addition to --filename.
 func kubectlHint(name string) string {
 	switch name {
 	case "k", "kustomize":
 		return "check what kustomize builds: kustomize build DIR | taffrail check -"
 	case "R", "recursive":
-		return "folders are read with everything below them"
+		return "folders are always read recursively"
 	}
 	return ""
 }
 
-// onlySubcommands refuses what is no command, with the one that may be meant.
+// onlySubcommands rejects an unknown command, and suggests the one that may be meant.
 func onlySubcommands(command *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -61,7 +61,7 @@ func onlySubcommands(command *cobra.Command, args []string) error {
 	return &usageError{errors.New(text)}
 }
 
-// nearestCommand goes by what is typed in other tools before it goes by letters.
+// nearestCommand prefers the names that other tools use to those with similar spelling.
 func nearestCommand(command *cobra.Command, word string) string {
 	var names []string
 	for _, sub := range command.Commands() {

@@ -11,7 +11,7 @@ import (
 )
 
 // errNoTests is returned if there is nothing to test, so that a mistyped path does not pass.
-var errNoTests = errors.New("found no policy with a test or a case")
+var errNoTests = errors.New("there is no policy with a test or a case")
 
 // testFlags are the flags of taffrail test.
 type testFlags struct {
@@ -23,24 +23,25 @@ func newTestCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "test [DIR…]",
 		Short: "Run the tests and cases of policies",
-		Long: `Run the tests and cases of policies, those of this folder if none is named.
+		Long: `Run the tests and cases of policies in the folders that you name, or in the working
+directory.
 
 A policy is a Policy in a YAML file, or a Rego file as in Taffrail's own library. Its
-Rego tests are the rules named test_… in the files *_test.rego beside it. Its cases
-are in the folder cases beside it: objects, with the findings expected of them. All
-run under the limits that hold in the cluster.
+Rego tests are the rules named test_… in files *_test.rego next to it. Its cases are
+objects with the findings expected of them, in the folder cases next to it. Tests and
+cases run under the same limits as in the cluster.
 
 Exit codes:
   0  all tests and cases passed
-  1  some failed
-  2  wrong usage, a policy or a test that cannot be read, or nothing to test`,
+  1  some tests or cases failed
+  2  incorrect usage, a policy or test that cannot be read, or nothing to test`,
 		Example: `  taffrail test
   taffrail test --coverage my-policies/
   taffrail test -o json my-policies/no-host-network`,
 	}
 	var f testFlags
-	command.Flags().BoolVar(&f.coverage, "coverage", false, "show which lines of the policies no test and no case evaluates")
-	f.output = addChoice(command, "output", "o", "how to print", "text", "json")
+	command.Flags().BoolVar(&f.coverage, "coverage", false, "show the lines of the policies that no test or case evaluates")
+	f.output = addChoice(command, "output", "o", "output format", "text", "json")
 	command.RunE = func(command *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			args = []string{"."}
@@ -77,4 +78,4 @@ func test(command *cobra.Command, paths []string, f *testFlags) error {
 	return nil
 }
 
-var errUntested = errors.New("part of the policies could not be tested")
+var errUntested = errors.New("some policies could not be tested")

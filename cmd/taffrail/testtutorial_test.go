@@ -12,8 +12,8 @@ import (
 	"taffrail.dev/test/golden"
 )
 
-// The tutorial is followed to the letter: a block with a file's name is written there, and
-// every command of a console block must print what stands below it. -update writes that.
+// The tutorial is executed literally: a block with a file's name is written to that file, and every command of
+// a console block must print the output shown after it. -update rewrites the output.
 func TestTutorial(t *testing.T) {
 	page, err := filepath.Abs(filepath.Join("..", "..", "policies", "TUTORIAL.md"))
 	if err != nil {
@@ -38,7 +38,7 @@ func TestTutorial(t *testing.T) {
 	}
 }
 
-// follow returns the text with what its commands print.
+// follow returns the text with the actual output of its commands.
 func follow(t *testing.T, text string) (got string, commands int) {
 	t.Helper()
 	var out, block strings.Builder
@@ -75,7 +75,7 @@ func follow(t *testing.T, text string) (got string, commands int) {
 	return out.String(), commands
 }
 
-// console runs one command. Empty lines are left out, and a code other than 0 is added.
+// console runs one command. It omits empty lines, and adds an exit code other than 0.
 func console(t *testing.T, command string) string {
 	t.Helper()
 	words := strings.Fields(command)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// tlsConfig is that of `taffrail serve`: TLS 1.3, and HTTP/1.1 alone.
+// tlsConfig returns the settings of `taffrail serve`: TLS 1.3, and HTTP/1.1 only.
 func tlsConfig() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}}
 }

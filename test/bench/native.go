@@ -2,16 +2,27 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"taffrail.dev/webhook/credentials"
 	"taffrail.dev/webhook/decision"
 )
 
-// native is what the bound policies say, written by hand in Go over the same
-// normalized request: the floor that a policy language is measured against.
+// native is a part of what the policies say, written by hand in Go over the same request: images,
+// probes, hooks and resources of Pods, the type of a Service, who writes a Secret, and the files of a
+// ConfigMap. It is the floor that a policy language is measured against, and finds less.
 func native(r *decision.Request) []string {
+	switch r.Kind.Kind {
+	case "Service":
+		return nativeService(r)
+	case "Secret":
+		return nativeSecret(r)
+	case "ConfigMap":
+		return nativeConfigMap(r)
+	}
 	if r.Workload == nil {
 		return nil
 	}
@@ -86,6 +97,33 @@ func nativeResources(w *decision.Workload, c *decision.Container, findings []str
 		}
 		if _, ok := c.Effective.Limits[name]; !ok {
 			findings = append(findings, fmt.Sprintf("%s.resources.limits.%s: is missing", c.Path, name))
+		}
+	}
+	return findings
+}
+
+func nativeService(r *decision.Request) []string {
+	spec, _ := r.Object["spec"].(map[string]any)
+	if spec["type"] == "LoadBalancer" || spec["type"] == "NodePort" {
+		return []string{"spec.type: is reachable from outside the cluster"}
+	}
+	return nil
+}
+
+func nativeSecret(r *decision.Request) []string {
+	data, _ := r.Object["data"].(map[string]any)
+	if len(data) > 0 && r.User.Name != secretController && !slices.Contains(r.User.Groups, "system:masters") {
+		return []string{"data: is not to be written by people"}
+	}
+	return nil
+}
+
+func nativeConfigMap(r *decision.Request) (findings []string) {
+	data, _ := r.Object["data"].(map[string]any)
+	for name, value := range data {
+		text, _ := value.(string)
+		for _, match := range credentials.Text(name, text) {
+			findings = append(findings, fmt.Sprintf("data[%s]: line %d holds %s", name, match.Line, match.What))
 		}
 	}
 	return findings

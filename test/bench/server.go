@@ -9,35 +9,26 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"runtime"
-	"runtime/pprof"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/metrics"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
 )
-
-// serverRole marks the process that serves, so that its CPU time is its own and none
-// of the client's.
-const serverRole = "TAFFRAIL_BENCH_SERVER"
 
 // The handlers that are compared, by path.
 const (
 	pathNoop     = "/noop"
 	pathDecode   = "/decode"
 	pathNative   = "/native"
-	pathFirst    = "/first"
 	pathTaffrail = "/taffrail"
 	pathMany     = "/many"
 )
@@ -45,17 +36,15 @@ const (
 // serve listens on loopback with the certificate in dir, prints its address, and runs
 // until stdin closes.
 func serve(dir string) error {
+	ctx := context.Background()
 	mux := http.NewServeMux()
-	mux.HandleFunc(pathNoop, noop)
-	mux.HandleFunc(pathDecode, decode)
-	mux.HandleFunc(pathNative, nativeHandler)
-	mux.HandleFunc("/cpu", cpu)
+	mux.HandleFunc(pathNoop+"/", noop)
+	mux.HandleFunc(pathDecode+"/", decode)
+	mux.HandleFunc(pathNative+"/", nativeHandler)
+	mux.HandleFunc("/usage", usageHandler)
 	mux.HandleFunc("/profile/", profiling)
-	for path, with := range map[string]struct {
-		extra int
-		only  []string
-	}{pathFirst: {only: spine}, pathTaffrail: {}, pathMany: {extra: extraPolicies}} {
-		decider, err := deciderWith(with.extra, with.only...)
+	for path, extra := range map[string]int{pathTaffrail: 0, pathMany: extraPolicies} {
+		decider, err := deciderWith(ctx, extra)
 		if err != nil {
 			return err
 		}
@@ -67,7 +56,7 @@ func serve(dir string) error {
 		mux.Handle(path+"/", http.StripPrefix(path, inner))
 	}
 	var listen net.ListenConfig
-	listener, err := listen.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	listener, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -91,7 +80,7 @@ func noop(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = len(body)
-	respond(w, "705ab4f5-6393-11e8-b7cc-42010a800002")
+	respond(w, reviewUID, nil)
 }
 
 // decode does what any webhook must: the review into its type, the object into a map.
@@ -110,7 +99,7 @@ func decode(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	respond(w, string(in.Request.UID))
+	respond(w, in.Request.UID, nil)
 }
 
 // nativeHandler is Taffrail's own reading with the checks written by hand.
@@ -126,78 +115,26 @@ func nativeHandler(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	declaredIsEffective(request)
-	if found := native(request); len(found) > 0 {
-		http.Error(w, strings.Join(found, "\n"), http.StatusInternalServerError)
-		return
-	}
-	respond(w, request.UID)
+	respond(w, types.UID(request.UID), native(request))
 }
 
-func respond(w http.ResponseWriter, uid string) {
+// declaredIsEffective is enrichment in a namespace without LimitRanges.
+func declaredIsEffective(r *decision.Request) {
+	if r.Workload == nil {
+		return
+	}
+	for i := range r.Workload.Containers {
+		r.Workload.Containers[i].Effective = r.Workload.Containers[i].Declared
+	}
+}
+
+func respond(w http.ResponseWriter, uid types.UID, findings []string) {
+	answer := &admissionv1.AdmissionResponse{UID: uid, Allowed: len(findings) == 0}
+	if !answer.Allowed {
+		answer.Result = &metav1.Status{Status: metav1.StatusFailure, Code: http.StatusForbidden, Message: strings.Join(findings, "\n")}
+	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(admissionv1.AdmissionReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"},
-		Response: &admissionv1.AdmissionResponse{UID: typesUID(uid), Allowed: true},
+		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"}, Response: answer,
 	})
 }
-
-// cpu tells the CPU time and the allocations of this process so far.
-func cpu(w http.ResponseWriter, _ *http.Request) {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	_, _ = fmt.Fprintf(w, "%d %d %d", usage.Utime.Nano()+usage.Stime.Nano(), memory.Mallocs, memory.TotalAlloc)
-}
-
-// profiling starts and stops a CPU profile of this process.
-func profiling(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/profile/stop" {
-		pprof.StopCPUProfile()
-	} else {
-		file, err := os.Create(r.URL.Query().Get("file"))
-		if err == nil {
-			err = pprof.StartCPUProfile(file)
-		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-	}
-	respond(w, "profile")
-}
-
-// startServer runs this program again as the server and returns its address.
-func startServer(ctx context.Context, dir string) (string, func(), error) {
-	executable, err := os.Executable()
-	if err != nil {
-		return "", nil, err
-	}
-	command := exec.CommandContext(ctx, executable)
-	command.Env = append(os.Environ(), serverRole+"="+dir)
-	command.Stderr = os.Stderr
-	stdin, err := command.StdinPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := command.Start(); err != nil {
-		return "", nil, err
-	}
-	var address string
-	if _, err := fmt.Fscanln(stdout, &address); err != nil {
-		return "", nil, fmt.Errorf("the server did not start: %w", err)
-	}
-	return address, func() {
-		_ = stdin.Close()
-		_ = command.Wait()
-	}, nil
-}
-
-var _ pipeline.FactSource = noFacts{}

@@ -11,8 +11,8 @@ import (
 	"github.com/cert-manager/cert-manager/pkg/controller/cainjector"
 )
 
-// addInjectors writes CAs into webhook configurations. Those into APIServices and CRDs are
-// left out: nobody here needs them, and they would need rights to write both.
+// addInjectors adds the injectors of CAs into webhook configurations. It omits those for APIServices and CRDs,
+// which no test needs and which would require permission to write both.
 func addInjectors(ctx context.Context, mgr manager.Manager) error {
 	err := mgr.AddReadyzCheck("caches", func(request *http.Request) error {
 		ctx, cancel := context.WithTimeout(request.Context(), 500*time.Millisecond)

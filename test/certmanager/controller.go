@@ -23,15 +23,15 @@ import (
 	"github.com/cert-manager/cert-manager/pkg/controller/certificates/trigger"
 	"github.com/cert-manager/cert-manager/pkg/controller/clusterissuers"
 	"github.com/cert-manager/cert-manager/pkg/controller/issuers"
-	_ "github.com/cert-manager/cert-manager/pkg/issuer/ca"         // it registers itself
-	_ "github.com/cert-manager/cert-manager/pkg/issuer/selfsigned" // it registers itself
+	_ "github.com/cert-manager/cert-manager/pkg/issuer/ca"         // registers itself
+	_ "github.com/cert-manager/cert-manager/pkg/issuer/selfsigned" // registers itself
 )
 
 // workers is cert-manager's own default, as are the options in addControllers.
 const workers = 5
 
-// addControllers runs those controllers that turn a Certificate into a Secret, in the order
-// in which an issuance passes them. Each registers itself with cert-manager under its name.
+// addControllers adds those controllers that issue a Secret for a Certificate, in the order of an issuance.
+// Each registers itself with cert-manager under its name.
 func addControllers(ctx context.Context, mgr manager.Manager) error {
 	names := []string{
 		issuers.ControllerName,
@@ -76,8 +76,8 @@ func addControllers(ctx context.Context, mgr manager.Manager) error {
 	return addInformers(mgr, factory)
 }
 
-// addInformers starts what the controllers have asked to watch, after all of them have, and
-// tells readiness when it is there.
+// addInformers starts the informers that the controllers have requested, after all of them have, and reports
+// readiness once they are synced.
 func addInformers(mgr manager.Manager, factory *controller.ContextFactory) error {
 	shared, err := factory.Build()
 	if err != nil {

@@ -1,12 +1,12 @@
-// Command certmanager runs cert-manager's own controllers for the end-to-end tests, where
-// its images cannot be pulled. cert-manager's commands are not in its Go module, its
-// controllers are: they run here as released, and only what starts them is ours.
+// Command certmanager runs cert-manager's own controllers for the end-to-end tests, because its images cannot be
+// pulled there. cert-manager's Go module contains its controllers but not its commands, so this command only starts
+// the released controllers.
 //
 //	certmanager controller
 //	certmanager cainjector
 //
-// What is there is what a CA of one's own needs. There is no ACME, Vault, Venafi, Ingress,
-// Gateway or CertificateSigningRequest, no validation beyond the CRDs' and no leader election.
+// It has what issuing from a private CA needs. It omits ACME, Vault, Venafi, Ingress, Gateway and
+// CertificateSigningRequest, validation beyond that of the CRDs, and leader election.
 package main
 
 import (
@@ -56,8 +56,8 @@ func run(ctx context.Context, args []string) error {
 		Scheme:                 types,
 		HealthProbeBindAddress: ":9403",
 		Metrics:                server.Options{BindAddress: "0"},
-		// The cainjector watches only the metadata of Secrets; read through the cache, a whole one
-		// would bring them all into memory.
+		// The cainjector watches only the metadata of Secrets. Reading a whole one through the cache would load
+		// them all into memory.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 	})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// command is a helm command of a page that installs or upgrades.
+// command is a helm command in a page that installs or upgrades.
 type command struct {
 	text    string
 	upgrade bool
@@ -25,7 +25,7 @@ var (
 	flags = regexp.MustCompile(`(-f|--set|--set-json|--set-file) +('[^']+'|\S+)`)
 )
 
-// commands are those of a section of a page, in their order.
+// commands returns the helm commands of a section of a page, in order.
 func commands(section string) (all []command) {
 	for _, found := range block.FindAllStringSubmatch(section, -1) {
 		for line := range strings.SplitSeq(strings.ReplaceAll(found[1], "\\\n", " "), "\n") {
@@ -48,16 +48,16 @@ func commands(section string) (all []command) {
 	return all
 }
 
-// but leaves out what closing a webhook changes.
+// but removes the objects that differ when a webhook is switched to Fail.
 func but(objects []*unstructured.Unstructured, kind string) []*unstructured.Unstructured {
 	return slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
-		// The Job before an upgrade knows what is to come.
+		// The Job that runs before an upgrade depends on the new values.
 		return o.GetKind() == kind || o.GetKind() == "Job"
 	})
 }
 
-// Whoever installs by a page and then closes what they installed gets what they installed,
-// closed: a value that the second command forgets would take the way to Taffrail with it.
+// Installing by a page and then setting failurePolicy Fail changes nothing else. A value missing from the
+// second command would, for example, remove the Service that the webhooks call.
 func TestClosingChangesNothingElse(t *testing.T) {
 	h := helm4(t)
 	closings := 0
@@ -96,8 +96,8 @@ func TestClosingChangesNothingElse(t *testing.T) {
 	}
 }
 
-// An upgrade takes the values that it is given, and forgets the others, unless it is told
-// to keep them. With --reuse-values it would keep the defaults of the chart before it too.
+// An upgrade uses the given values and forgets all others, unless it is run with a flag to keep them.
+// --reuse-values would also keep the defaults of the previous chart.
 func TestUpgradesKeepWhatWasSet(t *testing.T) {
 	pages, err := filepath.Glob(chartDir + "/docs/*.md")
 	if err != nil {
@@ -126,7 +126,7 @@ func TestUpgradesKeepWhatWasSet(t *testing.T) {
 	}
 }
 
-// What renders and does not install asks for the CRDs, and would run hooks at any time.
+// A tool that renders without installing must include the CRDs, and would run hooks at any time.
 func TestRenderedWithoutHelmInstall(t *testing.T) {
 	everyHelm(t, func(t *testing.T, h *Helm) {
 		const flags = "--include-crds --no-hooks"

@@ -21,7 +21,7 @@ func entryNames(all []webhook) (names []string) {
 	return names
 }
 
-// Which policies are about which entry is METADATA's to say.
+// METADATA determines which policies are about the kinds of which entry.
 func TestEntriesFollowTheLibrary(t *testing.T) {
 	made := exec.CommandContext(t.Context(), "go", "run", "./test/chart/entries")
 	made.Dir = root
@@ -38,8 +38,8 @@ func TestEntriesFollowTheLibrary(t *testing.T) {
 	}
 }
 
-// What nothing bound is about waits for nothing; and where the chart cannot know what is
-// bound, everything is asked about.
+// An entry whose kinds no bound policy covers is omitted. If the chart cannot know what is bound, all entries
+// are included.
 func TestNoEntryForWhatNobodyBinds(t *testing.T) {
 	h := helm4(t)
 	everything := []string{
@@ -70,8 +70,8 @@ func TestNoEntryForWhatNobodyBinds(t *testing.T) {
 	}
 }
 
-// Each entry has a failurePolicy and a timeout of its own, and the preset for EKS closes
-// workloads and nothing else that people or controllers write.
+// Each entry has its own failurePolicy and timeout. The preset for EKS sets Fail for workloads, and for nothing
+// else that people or controllers write.
 func TestEntriesAreClosedOneByOne(t *testing.T) {
 	h := helm4(t)
 	closed := func(r Release) (names []string) {
@@ -104,13 +104,13 @@ func TestEntriesAreClosedOneByOne(t *testing.T) {
 			t.Errorf("%s waits for %d seconds", w.Name, *w.TimeoutSeconds)
 		}
 	}
-	// The rules for closing hold for an entry that is closed on its own.
+	// The requirements for Fail also apply to a single entry.
 	if _, err := h.Template(t.Context(), release().with("webhooks.secrets.failurePolicy=Fail", "replicas=1")); err == nil || !strings.Contains(err.Error(), "failurePolicy Fail with replicas 1") {
 		t.Errorf("one replica and a closed entry: %v", err)
 	}
 }
 
-// Kinds of extraKinds have an entry of their own, and Taffrail may list them and no more.
+// The kinds in extraKinds get an entry, and Taffrail may list them and nothing else.
 func TestExtraKinds(t *testing.T) {
 	h := helm4(t)
 	r := release("eks")
@@ -159,7 +159,7 @@ func TestExtraKinds(t *testing.T) {
 	}
 }
 
-// The condition Reached understands the chart's own matchConditions and no others.
+// The condition Reached understands exactly the chart's own matchConditions.
 func TestReachKnowsEveryCondition(t *testing.T) {
 	h := helm4(t)
 	known := map[string]string{}

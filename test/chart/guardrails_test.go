@@ -24,7 +24,7 @@ func catalog(t *testing.T) *rego.Catalog {
 	return library
 }
 
-// guardrails reads the rendered ones as taffrail check -c does, with its checks.
+// guardrails parses the rendered Guardrails as strictly as taffrail check -c does.
 func guardrails(t *testing.T, h *Helm, r Release) []v1alpha1.Guardrail {
 	t.Helper()
 	dir := t.TempDir()
@@ -50,8 +50,8 @@ func guardrails(t *testing.T, h *Helm, r Release) []v1alpha1.Guardrail {
 	return set.Objects().Guardrails
 }
 
-// The values list what the binary has built in, so that people see it and can change it.
-// A new policy of the library fails here until the values have it.
+// The values list the built-in Guardrails, so that people can see and change them. A new policy of the library
+// fails this test until the values have it.
 func TestGuardrailsAreThoseOfTheBinary(t *testing.T) {
 	h := helm4(t)
 	want := config.Default(catalog(t))
@@ -76,7 +76,7 @@ func TestEveryGuardrailIsSound(t *testing.T) {
 	}
 }
 
-// What is said once for all Guardrails is in each of them, beside what each says itself.
+// Values for all Guardrails are part of each of them, in addition to its own.
 func TestGuardrailsTakeWhatHoldsForAll(t *testing.T) {
 	h := helm4(t)
 	r := release("eks")

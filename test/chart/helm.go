@@ -1,7 +1,6 @@
-// Package chart renders charts/taffrail with the helm program, and its tests hold what
-// comes out to what the rest of Taffrail expects: the API types, the webhook
-// configurations and rights that the integration tests run with, the metrics that the
-// binary serves.
+// Package chart renders charts/taffrail with the helm program. Its tests compare the result with what the rest
+// of Taffrail expects: the API types, the webhook configurations and permissions of the integration tests, and
+// the metrics of the binary.
 package chart
 
 import (
@@ -18,10 +17,10 @@ import (
 	"strings"
 )
 
-// KubeVersion is what charts are rendered for where there is no cluster to ask.
+// KubeVersion is the Kubernetes version to render for if there is no cluster.
 const KubeVersion = "1.37.2"
 
-// Helm is the helm program of one version.
+// Helm is the helm program in one version.
 type Helm struct {
 	// Version is 3 or 4.
 	Version int
@@ -29,8 +28,8 @@ type Helm struct {
 	chart   string
 }
 
-// Build makes the helm program from the module that pins it, once: it is kept in the
-// user's cache by what it is made of. Root is the folder of Taffrail's module.
+// Build builds the helm program from the module that pins it. The program is cached in the user's cache
+// directory, keyed by its sources. root is the folder of Taffrail's module.
 func Build(ctx context.Context, root string, version int) (*Helm, error) {
 	tool := filepath.Join(root, "test", "tools", map[int]string{3: "helm3", 4: "helm"}[version])
 	h := &Helm{Version: version, chart: filepath.Join(root, "charts", "taffrail")}
@@ -58,7 +57,7 @@ func Build(ctx context.Context, root string, version int) (*Helm, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	// Built beside its place and renamed, as other tests may do the same now.
+	// Build in another folder and rename, because other tests may build the same program concurrently.
 	if err := os.MkdirAll(filepath.Dir(h.path), 0o700); err != nil {
 		return nil, err
 	}
@@ -78,11 +77,11 @@ func Build(ctx context.Context, root string, version int) (*Helm, error) {
 	return h, os.Rename(made, h.path)
 }
 
-// Path is where the program is, for who runs it against a cluster.
+// Path returns the path of the program, to run it against a cluster.
 func (h *Helm) Path() string { return h.path }
 
-// linkerFlags tell helm 3 which Kubernetes it knows, as its releases are told: helm 4
-// reads that from the modules in it.
+// linkerFlags sets the Kubernetes version that helm 3 supports, as its releases do. helm 4 reads it from its
+// modules.
 func linkerFlags(version int) string {
 	flags := []string{"-s", "-w"}
 	if version == 3 {
@@ -95,25 +94,24 @@ func linkerFlags(version int) string {
 	return strings.Join(flags, " ")
 }
 
-// Release is what to render the chart for.
+// Release describes what to render.
 type Release struct {
 	// Name and Namespace of the release.
 	Name, Namespace string
-	// Presets are values files of the chart, as eks for values-eks.yaml.
+	// Presets lists values files of the chart, such as eks for values-eks.yaml.
 	Presets []string
-	// Set are single values, as --set takes them.
+	// Set lists single values in the syntax of --set.
 	Set []string
-	// Values are further values, in YAML.
+	// Values has further values, in YAML.
 	Values string
 }
 
-// Template renders the chart, hooks and tests included but not the CRDs. An error holds what
-// helm says.
+// Template renders the chart, including hooks and tests but not the CRDs. An error contains helm's output.
 func (h *Helm) Template(ctx context.Context, r Release) ([]byte, error) {
 	return h.run(ctx, r.Values, r.arguments("template", r.Name, h.chart)...)
 }
 
-// Notes are what a person reads after an installation. Helm 3 asks a cluster first.
+// Notes returns the notes that are printed after an installation. Helm 3 needs a cluster to print them.
 func (h *Helm) Notes(ctx context.Context, r Release) (string, error) {
 	out, err := h.run(ctx, r.Values, r.arguments("install", r.Name, h.chart, "--dry-run=client")...)
 	if err != nil {
@@ -126,7 +124,7 @@ func (h *Helm) Notes(ctx context.Context, r Release) (string, error) {
 	return notes, nil
 }
 
-// Lint checks the chart, and takes warnings for errors.
+// Lint checks the chart, and treats warnings as errors.
 func (h *Helm) Lint(ctx context.Context, r Release) error {
 	_, err := h.run(ctx, r.Values, r.arguments("lint", h.chart, "--strict", "--kube-version="+KubeVersion)...)
 	return err
@@ -148,7 +146,7 @@ func (r Release) arguments(command ...string) []string {
 	return append(command, "--namespace="+r.Namespace)
 }
 
-// run runs helm in the folder of the chart, away from whatever the user has configured.
+// run runs helm in the folder of the chart, isolated from the user's configuration.
 func (h *Helm) run(ctx context.Context, stdin string, args ...string) ([]byte, error) {
 	home, err := os.MkdirTemp("", "taffrail-helm-")
 	if err != nil {
@@ -169,7 +167,7 @@ func (h *Helm) run(ctx context.Context, stdin string, args ...string) ([]byte, e
 	return out, nil
 }
 
-// lintText is the output of helm lint, which says what it finds there.
+// lintText returns the findings in the output of helm lint.
 func lintText(args []string, out []byte) string {
 	if args[0] == "lint" {
 		return string(out)
@@ -177,10 +175,10 @@ func lintText(args []string, out []byte) string {
 	return ""
 }
 
-// Error is what helm says when it fails.
+// Error is returned when helm fails.
 type Error struct {
 	Arguments []string
-	// Text is what a person reads.
+	// Text is helm's message.
 	Text string
 	Err  error
 }
@@ -189,5 +187,5 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("helm %s: %v\n%s", strings.Join(e.Arguments, " "), e.Err, e.Text)
 }
 
-// Unwrap returns how the program ended.
+// Unwrap returns the error of the process.
 func (e *Error) Unwrap() error { return e.Err }

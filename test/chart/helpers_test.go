@@ -20,8 +20,8 @@ const (
 	chartDir = root + "/charts/taffrail"
 )
 
-// Both versions of helm are built once. Helm 3 differs in how it reads values and says
-// what is wrong with them, so what is asserted of words is asserted of both.
+// Both versions of helm are built once. Helm 3 differs in how it reads values and words its errors, so tests of
+// messages run with both.
 var helms = sync.OnceValues(func() ([]*Helm, error) {
 	var both []*Helm
 	for _, version := range []int{4, 3} {
@@ -55,7 +55,7 @@ func everyHelm(t *testing.T, test func(t *testing.T, h *Helm)) {
 	}
 }
 
-// helm4 is for what does not depend on the version.
+// helm4 is for tests that do not depend on the version.
 func helm4(t *testing.T) *Helm {
 	t.Helper()
 	t.Parallel()
@@ -67,8 +67,7 @@ func helm4(t *testing.T) *Helm {
 	return both[0]
 }
 
-// watch reads the chart for go test's sake, which would answer from its cache otherwise:
-// it does not see what helm reads.
+// watch reads the chart, because go test does not see which files helm reads and would return a cached result.
 func watch(t *testing.T) {
 	t.Helper()
 	err := filepath.WalkDir(chartDir, func(path string, entry fs.DirEntry, err error) error {
@@ -83,7 +82,7 @@ func watch(t *testing.T) {
 	}
 }
 
-// release is one as the documentation recommends it.
+// release returns a Release as the documentation recommends it.
 func release(presets ...string) Release {
 	return Release{Name: "taffrail", Namespace: "taffrail-system", Presets: presets}
 }
@@ -93,14 +92,14 @@ func (r Release) with(set ...string) Release {
 	return r
 }
 
-// everything asks for every object that the chart has.
+// everything enables every object of the chart.
 var everything = []string{
 	"metrics.serviceMonitor.enabled=true", "metrics.prometheusRule.enabled=true", "metrics.dashboard.enabled=true",
 	"networkPolicy.enabled=true", "clientCA.configMap=apiserver-client-ca", "clientCA.names={kube-apiserver}",
 	"imagePullSecrets[0].name=registry", "commonLabels.team=platform",
 }
 
-// releases are what the chart is rendered for where every way to install it matters.
+// releases returns a Release for every documented way of installing the chart.
 func releases() map[string]Release {
 	existing := release()
 	existing.Values = "certificates: {mode: existing-secret, existingSecret: {name: serving, caBundle: \"-----BEGIN CERTIFICATE-----\\nMA==\\n-----END CERTIFICATE-----\\n\"}}"
@@ -135,8 +134,7 @@ func decode(t *testing.T, stream []byte) []*unstructured.Unstructured {
 	return objects
 }
 
-// find returns the one object of a kind and name as its Go type, and wants to know every
-// field of it.
+// find decodes the one object of a kind and name into its Go type. Unknown fields are errors.
 func find[T any](t *testing.T, objects []*unstructured.Unstructured, kind, name string) *T {
 	t.Helper()
 	for _, object := range objects {

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// prometheusRule is what is read of the Prometheus operator's kind.
+// prometheusRule has the fields of the Prometheus operator's kind that the tests read.
 type prometheusRule struct {
 	APIVersion string         `json:"apiVersion"`
 	Kind       string         `json:"kind"`
@@ -48,12 +48,11 @@ var (
 	grouping = regexp.MustCompile(`by \(([a-z_, ]+)\)`)
 )
 
-// ofTarget are the labels that Prometheus adds to what it scrapes: where a metric has one of
-// the same name, that one becomes exported_namespace.
+// ofTarget lists the labels that Prometheus adds to a target's metrics. If a metric has one of the same name,
+// it becomes exported_namespace.
 var ofTarget = []string{"namespace", "job", "le"}
 
-// check wants every metric of an expression to be served, with every label that it is
-// asked by.
+// check verifies that every metric in an expression is served with every label that is used.
 func (s *served) check(t *testing.T, where, expression string) {
 	t.Helper()
 	found := metric.FindAllStringSubmatch(expression, -1)
@@ -96,11 +95,11 @@ func (s *served) check(t *testing.T, where, expression string) {
 	}
 }
 
-// apiServer has what alerts ask of the API server, which the integration tests hold to what
-// a real one serves: counters with the name of the webhook.
+// apiServer matches what alerts read from the API server: counters with the name of the webhook. The
+// integration tests check that a real API server serves them.
 var apiServer = regexp.MustCompile(`\bapiserver_admission_webhook_(?:fail_open_count\{name=~"([^"]+)"\}|rejection_count\{name=~"([^"]+)",error_type="calling_webhook_error"\})`)
 
-// The API server cannot reach Taffrail, and Taffrail cannot know.
+// If the API server cannot reach Taffrail, Taffrail cannot know, so the API server's metrics are needed.
 func TestAlertsSayWhenTheAPIServerCannotReachIt(t *testing.T) {
 	h := helm4(t)
 	objects := render(t, h, release().with(everything...))
@@ -108,7 +107,7 @@ func TestAlertsSayWhenTheAPIServerCannotReachIt(t *testing.T) {
 	for _, name := range []string{"TaffrailUnreachable", "TaffrailPassedBy"} {
 		asked := apiServer.FindAllStringSubmatch(alerts(t, objects)[name].Expr, -1)
 		if len(asked) == 0 || len(asked) != strings.Count(alerts(t, objects)[name].Expr, "apiserver_") {
-			t.Errorf("%s asks for %s", name, alerts(t, objects)[name].Expr)
+			t.Errorf("the expression of %s is %s", name, alerts(t, objects)[name].Expr)
 		}
 		for _, a := range asked {
 			names := regexp.MustCompile("^(?:" + a[1] + a[2] + ")$")
@@ -124,8 +123,8 @@ func TestAlertsSayWhenTheAPIServerCannotReachIt(t *testing.T) {
 	}
 }
 
-// One request that was not decided is one too many, and most series begin with theirs: an
-// alert that waits to see it happen again is never raised.
+// A single undecided request has to raise an alert. Most of these series start with their first error, so an
+// alert on an increase would never fire.
 func TestAlertsSeeTheFirstError(t *testing.T) {
 	h := helm4(t)
 	there := alerts(t, render(t, h, release().with(everything...)))
@@ -157,7 +156,7 @@ func TestAlertsAskForWhatIsServed(t *testing.T) {
 	}
 }
 
-// Whoever is woken reads what it costs now, and has time left to act.
+// An alert says what the effect is for this installation, and fires while there is still time to act.
 func TestAlertsSayWhatHoldsHere(t *testing.T) {
 	h := helm4(t)
 	open := alerts(t, render(t, h, release().with(everything...)))
@@ -172,7 +171,7 @@ func TestAlertsSayWhatHoldsHere(t *testing.T) {
 		t.Error(got)
 	}
 	for set, want := range map[string]string{
-		// Half of what is left when it should have been renewed.
+		// Half of the time that is left when it should have been renewed.
 		"certificates.selfManaged.certificateValidity=24h": "< 14400",
 		"certificates.selfManaged.caValidity=17520h":       "< 1296000",
 		"certificates.mode=cert-manager":                   "< 1296000",

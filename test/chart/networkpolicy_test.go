@@ -6,8 +6,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// Whoever knows the API server's addresses lets nobody else in. By default everybody comes
-// in at the webhook port: a policy that keeps the API server out would be an outage.
+// If the addresses of the API server are set, only they may call the webhook. By default everyone may: a policy
+// that blocks the API server would cause an outage.
 func TestNetworkPolicyNamesWhoMayCall(t *testing.T) {
 	h := helm4(t)
 	for _, test := range []struct {

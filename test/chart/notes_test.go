@@ -7,8 +7,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 )
 
-// The notes are all that a person sees of what they have just installed. Helm 3 prints them
-// only if it reaches a cluster.
+// The notes are all that a person sees of a new installation. Helm 3 prints them only if it reaches a cluster.
 func TestNotesSayWhatIsGuardedNow(t *testing.T) {
 	h := helm4(t)
 	nobody := release()

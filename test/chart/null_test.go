@@ -13,11 +13,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// optional are keys that may be taken away with null: Kubernetes' own, which mean something
-// when they are not there.
+// optional lists keys that may be removed with null: Kubernetes' own, which are optional there.
 var optional = []string{"/resources/", "/guardrails/", "/metrics/dashboard/labels/"}
 
-// keys are the paths of all values, with those that hold others before them.
+// keys returns the paths of all values, parents first.
 func keys(path string, values map[string]any) (all []string) {
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		below := path + "/" + key
@@ -32,8 +31,8 @@ func keys(path string, values map[string]any) (all []string) {
 	return all
 }
 
-// Helm takes a key with null out of the values, and what would be rendered without it is
-// nobody's intention: an entry without failurePolicy is one that the API server closes.
+// Helm removes a key that is set to null. What is rendered without it would be unintended: without
+// failurePolicy, for example, an entry defaults to Fail.
 func TestNoValueCanBeTakenAway(t *testing.T) {
 	text, err := os.ReadFile(chartDir + "/values.yaml")
 	if err != nil {
@@ -47,7 +46,7 @@ func TestNoValueCanBeTakenAway(t *testing.T) {
 	if len(all) < 80 {
 		t.Fatalf("only %v: the test would hold nothing", all)
 	}
-	// One release for each depth, as a key that is not there has none below it.
+	// One release per depth, because removing a key removes those below it.
 	depths := map[int][]string{}
 	for _, path := range all {
 		depths[strings.Count(path, "/")] = append(depths[strings.Count(path, "/")], path)
@@ -76,7 +75,7 @@ func TestNoValueCanBeTakenAway(t *testing.T) {
 	})
 }
 
-// Where nobody reads the schema, what is not Fail is still Ignore.
+// If the schema is not checked, any value other than Fail still means Ignore.
 func TestOnlyFailIsClosed(t *testing.T) {
 	everyHelm(t, func(t *testing.T, h *Helm) {
 		for set, want := range map[string]map[string]bool{

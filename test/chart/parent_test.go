@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// parent is a chart that takes Taffrail's for a part of it, on a condition.
+// parent returns a chart that includes Taffrail's as a conditional dependency.
 func parent(t *testing.T, h *Helm) *Helm {
 	t.Helper()
 	dir := t.TempDir()

@@ -24,13 +24,13 @@ func deployment(t *testing.T, objects []*unstructured.Unstructured, name string)
 	return find[appsv1.Deployment](t, objects, "Deployment", name)
 }
 
-// container is the one of the webhook.
+// container returns the webhook's container.
 func container(t *testing.T, objects []*unstructured.Unstructured) *corev1.Container {
 	t.Helper()
 	return &deployment(t, objects, "taffrail").Spec.Template.Spec.Containers[0]
 }
 
-// pods are the Pods of every object that makes some.
+// pods returns the Pods of every object with a Pod template.
 func pods(t *testing.T, objects []*unstructured.Unstructured) map[string]*corev1.PodSpec {
 	t.Helper()
 	all := map[string]*corev1.PodSpec{}
@@ -50,7 +50,7 @@ func pods(t *testing.T, objects []*unstructured.Unstructured) map[string]*corev1
 	return all
 }
 
-// What Pod Security's profile restricted asks for, a read-only root, and resources.
+// The requirements of Pod Security's restricted profile, plus a read-only root file system and resources.
 func TestEveryPodIsHardened(t *testing.T) {
 	h := helm4(t)
 	for name, r := range releases() {
@@ -83,8 +83,7 @@ func TestEveryPodIsHardened(t *testing.T) {
 	}
 }
 
-// Nothing but the Pods that serve may be behind the Service, counted by the budget or kept
-// apart from them.
+// The selectors of the Service, the disruption budget and the anti-affinity match only the Pods that serve.
 func TestSelectorsFindTheWebhookAlone(t *testing.T) {
 	h := helm4(t)
 	objects := render(t, h, release().with(everything...))
@@ -139,8 +138,8 @@ func TestReplicasGoOneByOne(t *testing.T) {
 	}
 }
 
-// Longer than the hook, --drain-delay and --shutdown-grace together, or the kubelet ends
-// what is still being decided.
+// The grace period must exceed the hook, --drain-delay and --shutdown-grace together, or the kubelet kills the
+// process while it is still deciding requests.
 func TestGracePeriodHoldsTheDrain(t *testing.T) {
 	h := helm4(t)
 	for set, want := range map[string]int64{
@@ -175,8 +174,29 @@ func TestGoMemLimitIsBelowTheMemoryLimit(t *testing.T) {
 	}
 }
 
-// On the host's network two replicas cannot share a node, and a new one needs a free port
-// before it starts.
+// GOGC without GOMEMLIMIT would let the heap grow to whatever the node has.
+func TestGOGCIsSetTogetherWithGOMEMLIMIT(t *testing.T) {
+	h := helm4(t)
+	for set, want := range map[string]string{
+		"goGC=400":                      "400",
+		"goGC=100":                      "100",
+		"goMemLimit=300MiB":             "400",
+		"resources.limits.memory=null":  "",
+		"resources.limits.memory=512Mi": "400",
+	} {
+		got := ""
+		for _, variable := range container(t, render(t, h, release().with(set))).Env {
+			if variable.Name == "GOGC" {
+				got = variable.Value
+			}
+		}
+		if got != want {
+			t.Errorf("%s: GOGC %q, want %q", set, got, want)
+		}
+	}
+}
+
+// On the host network, two replicas cannot share a node, and a new one needs a free port before it starts.
 func TestHostNetwork(t *testing.T) {
 	h := helm4(t)
 	objects := render(t, h, release("eks", "eks-custom-cni"))
@@ -187,13 +207,13 @@ func TestHostNetwork(t *testing.T) {
 	if update := web.Strategy.RollingUpdate; update.MaxUnavailable.IntValue() != 1 || update.MaxSurge.IntValue() != 0 {
 		t.Errorf("with as many nodes as replicas an update would wait for ever: %+v", update)
 	}
-	// The scheduler keeps Pods with the same ports of a node apart. Anti-affinity that is
-	// required would keep away Pods without them too: those of a way back.
+	// The scheduler already separates Pods that use the same host ports. Required anti-affinity would also
+	// exclude Pods without them, such as those of a rollback.
 	if apart := web.Template.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution; len(apart) > 0 {
 		t.Errorf("apart by %+v", apart)
 	}
 	if ports := web.Template.Spec.Containers[0].Ports; len(ports) != 2 || ports[0].ContainerPort != 9443 || ports[1].ContainerPort != 9444 {
-		t.Errorf("the scheduler is told of %+v", ports)
+		t.Errorf("the declared ports are %+v", ports)
 	}
 	args := web.Template.Spec.Containers[0].Args
 	if !slices.Contains(args, "--bind-address=:9443") || !slices.Contains(args, "--metrics-bind-address=:9444") {
@@ -201,7 +221,7 @@ func TestHostNetwork(t *testing.T) {
 	}
 }
 
-// Where the certificate is: kept by Taffrail, or mounted from whoever keeps it.
+// The certificate is either managed by Taffrail, or mounted.
 func TestCertificateFlags(t *testing.T) {
 	h := helm4(t)
 	kept := []string{
@@ -240,7 +260,7 @@ func TestCertificateFlags(t *testing.T) {
 	}
 }
 
-// binary is taffrail, built from the source beside the chart.
+// binary returns the path of taffrail, built from this module.
 func binary(t *testing.T) string {
 	t.Helper()
 	if err := harness.Watch(root); err != nil {
@@ -253,7 +273,7 @@ func binary(t *testing.T) string {
 	return built
 }
 
-// Taffrail asks nothing of others that it does not do itself.
+// The chart complies with the library's own policies.
 func TestChartFollowsTaffrailsOwnPolicies(t *testing.T) {
 	h := helm4(t)
 	taffrail := binary(t)
@@ -270,13 +290,13 @@ func TestChartFollowsTaffrailsOwnPolicies(t *testing.T) {
 	}
 }
 
-// A flag that the binary does not have is a Pod that never starts.
+// A Pod with an unknown flag would never start.
 func TestBinaryHasEveryFlagAndCommand(t *testing.T) {
 	h := helm4(t)
 	program := binary(t)
 	for name, r := range releases() {
 		for pod, spec := range pods(t, render(t, h, r)) {
-			// With --help a command reads its flags and does nothing.
+			// With --help a command parses its flags and does nothing else.
 			args := append(slices.Clone(spec.Containers[0].Args), "--help")
 			out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 			command := "taffrail " + strings.Join(slices.DeleteFunc(slices.Clone(spec.Containers[0].Args), func(a string) bool { return strings.HasPrefix(a, "-") }), " ")

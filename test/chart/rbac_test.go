@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// A right that the integration tests do not need would be one too many, and one that they
-// have and the chart does not is an error in somebody's cluster.
+// A permission that the integration tests do not need is superfluous, and one that they have and the chart
+// lacks causes an error in a cluster.
 func TestRightsAreThoseOfTheIntegrationTests(t *testing.T) {
 	h := helm4(t)
 	text, err := os.ReadFile(root + "/test/harness/manifests/rbac.yaml")
@@ -25,7 +25,7 @@ func TestRightsAreThoseOfTheIntegrationTests(t *testing.T) {
 			want[kind+" "+object.GetName()] = find[rbacv1.ClusterRole](t, decode(t, text), kind, object.GetName()).Rules
 		}
 	}
-	// There the webhook configurations whose caBundle is kept have a name of their own.
+	// In the integration tests, the webhook configurations whose caBundle is written have a different name.
 	certificate := want["ClusterRole taffrail-certificate"]
 	for i := range certificate {
 		certificate[i].ResourceNames = []string{"taffrail"}
@@ -42,7 +42,7 @@ func TestRightsAreThoseOfTheIntegrationTests(t *testing.T) {
 	}
 }
 
-// Every role is bound, to the account that needs it and to no other.
+// Every role is bound to the account that needs it, and to no other.
 func TestEveryRoleIsBoundToItsOwnAccount(t *testing.T) {
 	h := helm4(t)
 	for name, r := range releases() {
@@ -59,7 +59,7 @@ func TestEveryRoleIsBoundToItsOwnAccount(t *testing.T) {
 				continue
 			}
 			account := binding.Subjects[0].Name
-			// Those of a hook have a name of their own, as the hook has.
+			// The roles of a hook are named like the hook.
 			if hook := object.GetAnnotations()["helm.sh/hook"]; hook != "" && account != binding.Name {
 				t.Errorf("%s: the hook %s binds %s", name, binding.Name, account)
 			}
@@ -105,7 +105,7 @@ func TestNoRoleReachesFurtherThanItsNames(t *testing.T) {
 	}
 }
 
-// Where files hold the certificate, Taffrail reads no Secret and changes no webhook.
+// If files hold the certificate, Taffrail may neither read Secrets nor write webhook configurations.
 func TestRightsForCertificatesGoWithKeepingThem(t *testing.T) {
 	h := helm4(t)
 	for name, want := range map[string]bool{"default": true, "cert-manager": false, "existing Secret": false} {

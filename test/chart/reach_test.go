@@ -12,7 +12,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// serves is what every cluster serves of what the library is about.
+// serves returns the resources that every cluster serves for the kinds of the library.
 func serves() reach.Resources {
 	all := reach.Resources{}
 	add := func(group, kind, name string, namespaced bool, subresources ...string) {
@@ -36,8 +36,8 @@ func serves() reach.Resources {
 	return all
 }
 
-// What each preset renders sends everything that the library's policies are about, in every
-// namespace that the preset's Guardrails cover; and a kind of extraKinds is sent too.
+// Each preset sends everything that the library's policies are about, in every namespace that its Guardrails
+// cover. Kinds in extraKinds are sent too.
 func TestEverythingThatIsBoundIsReached(t *testing.T) {
 	h := helm4(t)
 	catalog, err := rego.Load(policies.FS)

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// schema is what is read of a JSON schema.
+// schema has the parts of a JSON schema that the test reads.
 type schema struct {
 	Ref                  string             `json:"$ref"`
 	Type                 any                `json:"type"`
@@ -20,8 +20,8 @@ type schema struct {
 	Definitions          map[string]*schema `json:"definitions"`
 }
 
-// A value that the schema does not know cannot be set, and one that only the schema knows
-// does nothing. The exceptions are Kubernetes' own types, whose keys are theirs.
+// A value that is missing from the schema cannot be set, and one that is only in the schema has no effect.
+// Kubernetes' own types are exceptions, because they define their own keys.
 func TestSchemaAndValuesNameTheSameKeys(t *testing.T) {
 	text, err := os.ReadFile(chartDir + "/values.schema.json")
 	if err != nil {
@@ -39,7 +39,7 @@ func TestSchemaAndValuesNameTheSameKeys(t *testing.T) {
 	if err := yaml.UnmarshalStrict(text, &values); err != nil {
 		t.Fatal(err)
 	}
-	// A parent chart's: it may set the one, and name the other as its condition.
+	// These belong to a parent chart: it may set the first, and use the second as its condition.
 	delete(whole.Properties, "global")
 	delete(whole.Properties, "enabled")
 	var compare func(path string, s *schema, value any)

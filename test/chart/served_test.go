@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// served is what the source of the webhook says that it serves: each metric with its
-// labels, and every text in it, among which are the values that labels have. A running
-// server would not do, as it shows no counter before it has counted.
+// served is what the source of the webhook declares: each metric with its labels, and every string, which
+// include the values of labels. A running server cannot be used instead, because it shows no counter before the
+// first count.
 type served struct {
 	labels map[string][]string
 	texts  map[string]bool
@@ -52,8 +52,8 @@ func readServed(t *testing.T) *served {
 	return s
 }
 
-// add looks for the name and the labels in prometheus.NewXVec(XOpts{Name: …}, labels) and
-// in prometheus.NewDesc(name, help, labels, nil).
+// add finds the name and the labels in prometheus.NewXVec(XOpts{Name: …}, labels) and in
+// prometheus.NewDesc(name, help, labels, nil).
 func (s *served) add(call *ast.CallExpr) {
 	name := ""
 	var labels []string

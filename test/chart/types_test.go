@@ -13,8 +13,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// A field that its type does not have is dropped or refused by the API server, with
-// whatever it was to bring about.
+// The API server drops or rejects a field that its type does not have, and with it the field's purpose.
 func TestEveryObjectHasOnlyFieldsOfItsType(t *testing.T) {
 	everyHelm(t, func(t *testing.T, h *Helm) {
 		types := runtime.NewScheme()
@@ -29,7 +28,7 @@ func TestEveryObjectHasOnlyFieldsOfItsType(t *testing.T) {
 				gvk := object.GroupVersionKind()
 				seen[gvk.Kind] = true
 				if gvk.Group == "monitoring.coreos.com" {
-					continue // TestServiceMonitor and TestAlerts read them.
+					continue // checked by TestServiceMonitor and TestAlerts
 				}
 				typed, err := types.New(gvk)
 				if err != nil {
@@ -72,8 +71,8 @@ func sorted(objects []*unstructured.Unstructured) (texts []string) {
 	return texts
 }
 
-// Everything in a namespace says which, so that kubectl apply puts it there too, and
-// everything carries the labels that people look for.
+// Every namespaced object has its namespace set, so that kubectl apply puts it there too, and every object has
+// the recommended labels.
 func TestEveryObjectSaysWhereItBelongs(t *testing.T) {
 	h := helm4(t)
 	for name, r := range releases() {
@@ -97,13 +96,13 @@ func namespaceOf(kind string, r Release) string {
 	return r.Namespace
 }
 
-// cert-manager's objects lead from the webhook configurations to a Secret that is mounted.
+// cert-manager's objects connect the webhook configurations to the Secret that is mounted.
 func TestCertManagerMakesWhatIsMountedAndTrusted(t *testing.T) {
 	h := helm4(t)
 	objects := render(t, h, release().with("certificates.mode=cert-manager"))
 	serving := find[certmanagerv1.Certificate](t, objects, "Certificate", "taffrail")
 	if got := serving.Spec.DNSNames; !slices.Equal(got, []string{"taffrail.taffrail-system.svc"}) {
-		t.Errorf("the API server asks for taffrail.taffrail-system.svc, the certificate is for %v", got)
+		t.Errorf("the API server calls taffrail.taffrail-system.svc, the certificate is for %v", got)
 	}
 	if serving.Spec.IssuerRef.Name != "taffrail-ca" {
 		t.Errorf("issued by %s", serving.Spec.IssuerRef.Name)
@@ -119,7 +118,8 @@ func TestCertManagerMakesWhatIsMountedAndTrusted(t *testing.T) {
 	if got := deployment(t, objects, "taffrail").Spec.Template.Spec.Volumes[0].Secret.SecretName; got != serving.Spec.SecretName {
 		t.Errorf("mounted is %s, the certificate is in %s", got, serving.Spec.SecretName)
 	}
-	// Whatever cert-manager made stays when the mode changes, and Helm would refuse to take it for its own.
+	// Objects that cert-manager created remain when the mode changes, and Helm refuses to adopt objects that it
+	// does not own.
 	for _, object := range render(t, h, release()) {
 		if name := object.GetName(); object.GetKind() == "Secret" && (name == serving.Spec.SecretName || name == authority.Spec.SecretName) {
 			t.Errorf("Secret %s is cert-manager's in one mode and Helm's in another", name)

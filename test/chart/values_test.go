@@ -45,6 +45,8 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"a memory limit":            {release().with("resources.limits.memory=512MB"), "at '/resources/limits/memory': '512MB' does not match pattern"},
 		"a CPU limit":               {release().with("resources.limits.cpu=one"), "at '/resources/limits/cpu': 'one' does not match pattern"},
 		"GOMEMLIMIT":                {release().with("goMemLimit=400MB"), "at '/goMemLimit': '400MB' does not match pattern"},
+		"GOGC":                      {release().with("goGC=off"), "at '/goGC': got string, want integer"},
+		"a GOGC without end":        {release().with("goGC=100000"), "at '/goGC': maximum: got 100,000, want 1,000"},
 		"a privileged port":         {release().with("ports.webhook=443"), "at '/ports/webhook': minimum: got 443, want 1,024"},
 		"a digest":                  {release().with("image.digest=e3b0c442"), "at '/image/digest': 'e3b0c442' does not match pattern"},
 		"a certificate mode":        {release().with("certificates.mode=manual"), "at '/certificates/mode': value must be one of 'self-managed', 'cert-manager', 'existing-secret'"},

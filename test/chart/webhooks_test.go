@@ -15,8 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// webhook is what both kinds of entries have in common. reinvocationPolicy is nil for
-// those that validate.
+// webhook has the fields that both kinds of entries share. reinvocationPolicy is nil for validating entries.
 type webhook struct {
 	Name               string
 	Path               string
@@ -31,7 +30,7 @@ type webhook struct {
 	MatchConditions    []admissionregistrationv1.MatchCondition
 }
 
-// entries reads the webhooks of both configurations, and what only the chart has of them.
+// entries returns the webhooks of both configurations, and the parts that only the chart sets.
 func entries(t *testing.T, objects []*unstructured.Unstructured, name string) (all []webhook, clients []admissionregistrationv1.WebhookClientConfig) {
 	t.Helper()
 	add := func(w webhook, c admissionregistrationv1.WebhookClientConfig, timeout *int32) {
@@ -42,7 +41,7 @@ func entries(t *testing.T, objects []*unstructured.Unstructured, name string) (a
 			w.Path = *c.Service.Path
 		}
 		if timeout == nil || *timeout > 10 {
-			t.Errorf("%s: no timeout, or one that people wait longer for than for an API server that is away", w.Name)
+			t.Errorf("%s: no timeout, or one above 10 s", w.Name)
 		}
 		all, clients = append(all, w), append(clients, c)
 	}
@@ -61,15 +60,15 @@ func entries(t *testing.T, objects []*unstructured.Unstructured, name string) (a
 	return all, clients
 }
 
-// excluding selects every namespace but these.
+// excluding selects every namespace except these.
 func excluding(names ...string) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
 		Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpNotIn, Values: names,
 	}}}
 }
 
-// registered are the webhooks that the integration tests register, filled in as the chart
-// does it under maxMode enforce and failurePolicy Fail.
+// registered returns the webhooks that the integration tests register, completed as the chart does under
+// maxMode enforce and failurePolicy Fail.
 func registered(t *testing.T) []webhook {
 	t.Helper()
 	text, err := os.ReadFile(root + "/test/harness/manifests/webhooks.yaml")
@@ -91,8 +90,7 @@ func registered(t *testing.T) []webhook {
 	return all
 }
 
-// What the integration tests prove holds for the chart only as far as it registers the
-// same.
+// The results of the integration tests apply to the chart only as far as both register the same webhooks.
 func TestWebhooksAreThoseOfTheIntegrationTests(t *testing.T) {
 	h := helm4(t)
 	want := registered(t)
@@ -100,10 +98,11 @@ func TestWebhooksAreThoseOfTheIntegrationTests(t *testing.T) {
 		w := &want[i]
 		switch w.Name {
 		case "mutate.taffrail.dev":
-			// The tests hold it closed to see that it would be; a missed fill is found by validate.
+			// The tests use Fail to observe it. The chart uses Ignore, because validate finds a missed
+			// injection.
 			w.FailurePolicy = admissionregistrationv1.Ignore
 		case "config.taffrail.dev":
-			// A way past it that only the tests have.
+			// Only the tests have this condition.
 			if len(w.MatchConditions) != 1 || w.MatchConditions[0].Name != "guarded" {
 				t.Errorf("config: %+v", w.MatchConditions)
 			}
@@ -115,14 +114,14 @@ func TestWebhooksAreThoseOfTheIntegrationTests(t *testing.T) {
 	got, clients := entries(t, render(t, h, release().with("maxMode=enforce", "failurePolicy=Fail")), "taffrail")
 	for i := range got {
 		w := &got[i]
-		// The two that are the chart's own are held to what they do on a real API server.
+		// The chart's own two conditions are tested on a real API server elsewhere.
 		if len(w.MatchConditions) > 0 && !slices.Contains([]string{"namespaces.validate.taffrail.dev", "relax.taffrail.dev", "exemptions.taffrail.dev"}, w.Name) {
 			own, all := []string{"not-a-mirror-pod", "not-taffrail-itself"}, len(w.MatchConditions)
 			w.MatchConditions = slices.DeleteFunc(w.MatchConditions, func(c admissionregistrationv1.MatchCondition) bool {
 				return slices.Contains(own, c.Name)
 			})
 			if all-len(w.MatchConditions) != len(own) {
-				t.Errorf("%s: conditions %+v beside %v", w.Name, w.MatchConditions, own)
+				t.Errorf("%s: conditions %+v in addition to %v", w.Name, w.MatchConditions, own)
 			}
 			if len(w.MatchConditions) == 0 {
 				w.MatchConditions = nil
@@ -138,8 +137,8 @@ func TestWebhooksAreThoseOfTheIntegrationTests(t *testing.T) {
 	}
 }
 
-// Under audit and warn nothing may be refused, so nothing may be held up either, whatever
-// failurePolicy says: maxMode is one line, and means the same in an outage.
+// Under audit and warn nothing is denied, so nothing may be blocked either, whatever failurePolicy says:
+// maxMode is one setting, and means the same during an outage.
 func TestNothingIsHeldUpBeforeItIsEnforced(t *testing.T) {
 	h := helm4(t)
 	for mode, want := range map[string]map[string]admissionregistrationv1.FailurePolicyType{
@@ -166,7 +165,7 @@ func TestNothingIsHeldUpBeforeItIsEnforced(t *testing.T) {
 
 func TestNamespacesThatAreNotAskedAbout(t *testing.T) {
 	h := helm4(t)
-	// The API server refuses an expression without values.
+	// The API server rejects an expression without values.
 	nobody, nobodyElse := release(), release("opt-in")
 	nobody.Values = "{excludeNamespaces: [], excludeReleaseNamespace: false}"
 	nobodyElse.Values = nobody.Values
@@ -182,7 +181,8 @@ func TestNamespacesThatAreNotAskedAbout(t *testing.T) {
 		"its own not":  {release().with("excludeReleaseNamespace=false"), excluding("kube-system", "kube-node-lease", "kube-public")},
 		"none":         {nobody, &metav1.LabelSelector{}},
 		"none, opt-in": {nobodyElse, &metav1.LabelSelector{MatchLabels: map[string]string{"taffrail.dev/guard": "enabled"}}},
-		// Names that are free are a gap, so only who has Calico is given Calico's.
+		// Excluding names that are not in use would leave a gap, so Calico's are excluded only if Calico is
+		// set.
 		"another CNI": {release("eks", "eks-custom-cni"), excluding("kube-system", "kube-node-lease", "kube-public", "taffrail-system")},
 		"Calico":      {release("eks", "eks-custom-cni", "eks-calico"), excluding("kube-system", "kube-node-lease", "kube-public", "calico-system", "calico-apiserver", "tigera-operator", "taffrail-system")},
 		"opt-in": {release("opt-in"), &metav1.LabelSelector{
@@ -206,7 +206,7 @@ func TestNamespacesThatAreNotAskedAbout(t *testing.T) {
 	}
 }
 
-// A caBundle that the chart writes is one that an upgrade puts back.
+// An upgrade resets any caBundle that the chart writes.
 func TestWhoWritesTheCABundle(t *testing.T) {
 	h := helm4(t)
 	for name, want := range map[string]string{

@@ -1,5 +1,5 @@
-// Package corpus is what fuzz targets share: the objects that the repository already holds
-// to begin with, and questions to ask of whatever becomes of them.
+// Package corpus has what fuzz targets share: the objects in the repository as seeds, and checks of the
+// results.
 package corpus
 
 import (
@@ -15,8 +15,8 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// Objects are the objects of the policies' cases, old ones too, and of the chapter's
-// manifests. root leads to the top of the repository. Nothing is shared between calls.
+// Objects returns the objects of the policies' cases, including old ones, and of the chapter's manifests. root
+// is the root of the repository. Calls share nothing.
 func Objects(tb testing.TB, root string) []map[string]any {
 	tb.Helper()
 	objects := append(cases(tb), chapter(tb, root)...)

@@ -1,7 +1,7 @@
 package corpus
 
-// Within tells whether b is the JSON value a with more fields, or with values where a
-// has null. Lists are as long as they were.
+// Within reports whether b is the JSON value a with additional fields, or with values in place of null. Lists
+// must have the same length.
 func Within(a, b any) bool {
 	switch a := a.(type) {
 	case nil:
@@ -23,7 +23,7 @@ func Within(a, b any) bool {
 	return a == b
 }
 
-// Levels counts the maps and lists of a JSON value that stand inside each other.
+// Levels returns the nesting depth of the maps and lists in a JSON value.
 func Levels(value any) int {
 	deepest := 0
 	switch value := value.(type) {

@@ -1,11 +1,10 @@
-// Command demo shows what Taffrail does: it brings up a control plane, applies the
-// chapter's manifests to it as a plain user, and prints what came of each.
+// Command demo shows what Taffrail does: it starts a control plane, applies the chapter's manifests as an ordinary user,
+// and prints the outcome of each.
 //
-//	make demo            ends everything when it has printed
-//	make demo HOLD=1     leaves it up, and says how to point kubectl at it
+//	make demo            stops everything after printing
+//	make demo HOLD=1     keeps it running, and prints how to point kubectl at it
 //
-// It ends with an error where anything came out otherwise than the chapter's practices
-// ask for.
+// It fails if any outcome differs from what the chapter's practices require.
 package main
 
 import (
@@ -65,7 +64,7 @@ func run(ctx context.Context, out, progress io.Writer) (err error) {
 	return unexpected(rows)
 }
 
-// hold waits until the user has seen enough.
+// hold waits until the user ends the demo.
 func hold(ctx context.Context, h *harness.Harness, out io.Writer) error {
 	kubeconfig := filepath.Join(h.Dir, "admin.kubeconfig")
 	if err := os.WriteFile(kubeconfig, h.Admin.Kubeconfig, 0o600); err != nil {

@@ -14,7 +14,7 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// verdict is what became of an object, in the words of the table.
+// verdict is the outcome for an object, as shown in the table.
 type verdict string
 
 const (
@@ -25,12 +25,12 @@ const (
 	denied   verdict = "denied because"
 )
 
-// outcome is a verdict, and why.
+// outcome is a verdict with its reasons.
 type outcome struct {
 	verdict verdict
-	// policies that had something to say, by container; "" for the object itself.
+	// policies lists the policies with findings, by container; "" is the object itself.
 	policies map[string][]string
-	// values that were filled in.
+	// values lists the values that were filled in.
 	values []string
 }
 
@@ -50,8 +50,7 @@ func (o outcome) String() string {
 	return text
 }
 
-// add reads the start of a line of Taffrail's: `policy, container "name": …`, or
-// `policy: …`.
+// add parses the start of a line of a message: `policy, container "name": …`, or `policy: …`.
 func (o *outcome) add(headline string) {
 	head, _, _ := strings.Cut(headline, ": ")
 	policy, container, _ := strings.Cut(head, ", container ")
@@ -64,7 +63,7 @@ func (o *outcome) add(headline string) {
 	}
 }
 
-// outcomeOf reads what the API server said, and what it wrote to its audit log.
+// outcomeOf reads the API server's answer, and its audit log entry.
 func (s *scene) outcomeOf(ctx context.Context, answer *harness.Answer) (outcome, error) {
 	if answer.Err != nil {
 		if _, byWebhook := answer.Denied(); !byWebhook {
@@ -93,7 +92,7 @@ func (s *scene) outcomeOf(ctx context.Context, answer *harness.Answer) (outcome,
 	}
 	o := outcome{verdict: admitted}
 	for _, key := range slices.Sorted(maps.Keys(event.Annotations)) {
-		_, policy, ours := strings.Cut(key, "validate.taffrail.dev/") // The entries' names end alike.
+		_, policy, ours := strings.Cut(key, "validate.taffrail.dev/") // all names of entries have this suffix
 		if ours && strings.HasPrefix(event.Annotations[key], "audit, ") {
 			o.verdict = recorded
 			o.add(policy)
@@ -102,7 +101,7 @@ func (s *scene) outcomeOf(ctx context.Context, answer *harness.Answer) (outcome,
 	return o, nil
 }
 
-// resourcesOf lists a container's requests and limits as in requests.cpu=100m.
+// resourcesOf lists a container's requests and limits, as in requests.cpu=100m.
 func resourcesOf(c *corev1.Container) []string {
 	var values []string
 	add := func(list string, quantities corev1.ResourceList) {

@@ -12,15 +12,14 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// The namespaces, and what each of them shows. The Guardrails are the built-in ones for
-// all of them.
+// The namespaces, and what each of them shows. The built-in Guardrails apply to all of them.
 const (
-	// work is the chapter's own: the guardrail that every namespace is under.
+	// work is under the chapter's own Guardrail only.
 	work = "eks-work"
-	// opted in to one more Guardrail, by the label that it selects.
+	// opted has the label with which a namespace opts in to another Guardrail.
 	opted = "eks-restricted"
-	// told belongs to a Taffrail that runs with --max-mode=warn, observed to one with
-	// --max-mode=audit: what a cluster gets to know before anything is denied.
+	// told is served by a Taffrail with --max-mode=warn, observed by one with --max-mode=audit: what a cluster
+	// shows before anything is denied.
 	told     = "eks-warn"
 	observed = "eks-observe"
 )
@@ -30,11 +29,11 @@ type scene struct {
 	*harness.Harness
 	say func(string)
 
-	// refusal is the denial to be shown in full, of the object in refusedFile.
+	// refusal is the denial that is shown in full; refusedFile is its manifest.
 	refusal, refusedFile string
 }
 
-// prepare does what an administrator does before people come.
+// prepare sets up what an administrator provides.
 func (s *scene) prepare(ctx context.Context) error {
 	s.say("starting taffrail serve: as it is, with --max-mode=warn, and with --max-mode=audit")
 	for _, ceiling := range []string{"", "warn", "audit"} {
@@ -87,7 +86,7 @@ func (s *scene) prepare(ctx context.Context) error {
 	return nil
 }
 
-// awaitSign waits until a violating Pod is warned about, or recorded, at both webhooks.
+// awaitSign waits until both webhooks warn about a violating Pod, or record it.
 func (s *scene) awaitSign(ctx context.Context, namespace, sign string) error {
 	return harness.Eventually(ctx, sign+"s in "+namespace, func(ctx context.Context) error {
 		answer := s.Alice.Create(ctx, harness.ProbePod(namespace, "registry.example/probe"), client.DryRunAll)
@@ -107,7 +106,7 @@ func (s *scene) awaitSign(ctx context.Context, namespace, sign string) error {
 	})
 }
 
-// play applies the chapter's manifests everywhere, as Alice.
+// play applies the chapter's manifests in every namespace, as Alice.
 func (s *scene) play(ctx context.Context) ([]row, error) {
 	manifests, err := harness.Chapter(s.Root)
 	if err != nil {
@@ -115,7 +114,7 @@ func (s *scene) play(ctx context.Context) ([]row, error) {
 	}
 	s.say("applying the chapter's manifests as alice")
 	var rows []row
-	// The chapter's namespace is an administrator's to make.
+	// Only an administrator may create the chapter's namespace.
 	for _, manifest := range manifests {
 		object, err := manifest.Object()
 		if err != nil {
@@ -132,7 +131,7 @@ func (s *scene) play(ctx context.Context) ([]row, error) {
 	for _, namespace := range []string{work, opted, told, observed} {
 		for _, manifest := range manifests {
 			if namespace == opted && !strings.HasPrefix(manifest.File, "23_service") {
-				continue // Nothing else differs from eks-work.
+				continue // nothing else differs from eks-work
 			}
 			r, err := s.apply(ctx, manifest, namespace)
 			if err != nil {
@@ -154,8 +153,7 @@ func (s *scene) play(ctx context.Context) ([]row, error) {
 	return rows, nil
 }
 
-// apply creates an object, or updates it where there is one of its name. It returns
-// nothing for a Namespace.
+// apply creates or updates an object. It returns nothing for a Namespace.
 func (s *scene) apply(ctx context.Context, manifest harness.Manifest, namespace string) (*row, error) {
 	object, err := manifest.Object()
 	if err != nil || object.GetKind() == "Namespace" {
@@ -173,8 +171,8 @@ func (s *scene) apply(ctx context.Context, manifest harness.Manifest, namespace 
 	return r, nil
 }
 
-// runJob makes a Job from a CronJob, as kubectl create job --from does, and looks at the
-// Pod that the job-controller makes of it.
+// runJob creates a Job from a CronJob, as kubectl create job --from does, and inspects the Pod that the job
+// controller creates.
 func (s *scene) runJob(ctx context.Context, namespace, cronJob string) ([]row, error) {
 	job, err := s.JobFrom(ctx, namespace, cronJob, cronJob+"-manual")
 	if err != nil {
@@ -198,7 +196,7 @@ func (s *scene) runJob(ctx context.Context, namespace, cronJob string) ([]row, e
 		return nil, err
 	}
 	pod := row{file: "job-controller", object: "Pod of " + job.Name, namespace: namespace, outcome: outcome{verdict: admitted}}
-	// The Job's template names no resources: whatever the Pod has was filled in.
+	// The Job's template sets no resources, so whatever the Pod has was filled in.
 	if values := resourcesOf(&pods.Items[0].Spec.Containers[0]); len(values) > 0 {
 		pod.outcome = outcome{verdict: patched, values: values}
 	}

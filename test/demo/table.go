@@ -15,7 +15,7 @@ type row struct {
 	outcome
 }
 
-// printf leaves errors aside: whoever cannot be written to cannot be told of it either.
+// printf ignores errors: there is nowhere else to report them.
 func printf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
 func printTable(out io.Writer, rows []row) {
@@ -24,7 +24,7 @@ func printTable(out io.Writer, rows []row) {
 	files := map[string]string{}
 	for _, r := range rows {
 		object := r.object
-		// The chapter has two Deployments of one name.
+		// The chapter has two Deployments of the same name.
 		if file, known := files[object]; !known {
 			files[object] = r.file
 		} else if file != r.file {
@@ -41,14 +41,14 @@ eks-observe     the same again with --max-mode=audit: a dry run that is seen in 
 `)
 }
 
-// expectation is what the practices of the chapter ask for.
+// expectation is the outcome that the practices of the chapter require.
 type expectation struct {
 	verdict  verdict
 	policies []string
 }
 
-// expected is by file, and by namespace; "" holds for the namespaces that are not named.
-// More policies may have more to say.
+// expected has the expectations by file and namespace; "" applies to all namespaces that are not listed.
+// Additional policies may have findings.
 var expected = map[string]map[string]expectation{
 	"20_create_namespace_k8s.yaml":        {"": {admitted, nil}},
 	"01_nginx_deployment_k8s.yaml":        inModes("image-tag", "require-probes", "require-prestop"),
@@ -61,8 +61,7 @@ var expected = map[string]map[string]expectation{
 		opted: {denied, []string{"restricted-service-type"}},
 	},
 	"41_config_map_batch_k8s.yaml": {"": {admitted, nil}},
-	// Its resources are missing, and will be filled in: only where nothing may be
-	// patched is there something to say.
+	// The resources are missing, and will be filled in. There is a finding only where nothing may be patched.
 	"43_cronjob_k8s.yaml": {
 		"":       {warned, []string{"app-label", "cronjob-concurrency"}},
 		told:     {warned, []string{"app-label", "cronjob-concurrency", "require-resources"}},
@@ -76,12 +75,12 @@ var expected = map[string]map[string]expectation{
 	"job-controller": {"": {patched, nil}, told: {admitted, nil}, observed: {admitted, nil}},
 }
 
-// inModes is a violation that is denied, warned about and recorded.
+// inModes expects a violation to be denied, warned about and recorded, depending on the mode.
 func inModes(policies ...string) map[string]expectation {
 	return map[string]expectation{"": {denied, policies}, told: {warned, policies}, observed: {recorded, policies}}
 }
 
-// unexpected names the rows that are not as they should be, and what is missing.
+// unexpected returns the rows that differ from the expectation, and those that are missing.
 func unexpected(rows []row) error {
 	var errs []error
 	seen := map[string]bool{}

@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// looksAtOnce is more than the connections that the API server keeps to Taffrail: it has
-	// to make new ones for a burst of so many, and so meets other replicas.
+	// looksAtOnce exceeds the number of connections that the API server keeps to Taffrail, so that a burst of
+	// this size opens new ones, which reach other replicas.
 	looksAtOnce = 40
-	// leastBursts is for when there is nobody to ask: with no replica, none has to be met.
+	// leastBursts applies when no replica is ready, so that none has to answer.
 	leastBursts = 3
 )
 
-// agreed waits until look returns nil, burst after burst, and every ready replica is known to
-// have answered one of them: by one look after the other a single replica may be all that
-// is asked. A look is one request that an entry at /validate is asked about, or more.
+// agreed waits until look returns nil in one burst after another, and every ready replica is known to have
+// answered one of them. Sequential requests might all reach a single replica. look sends at least one request
+// to an entry at /validate.
 func agreed(t *testing.T, what string, look func(context.Context) error) {
 	t.Helper()
 	inARow, met := 0, map[types.UID]bool{}
@@ -50,10 +50,9 @@ func agreed(t *testing.T, what string, look func(context.Context) error) {
 	t.Logf("%s: %d replicas agreed after %d bursts", what, len(met), inARow)
 }
 
-// burst looks many times at once, and tells of each ready replica whether it was it that
-// answered one of the looks.
+// burst calls look many times concurrently, and returns which ready replicas are known to have answered.
 func burst(ctx context.Context, look func(context.Context) error) (map[types.UID]bool, error) {
-	// As long as it is not so, once is enough to see that.
+	// A single call is enough to see that it fails.
 	if err := look(ctx); err != nil {
 		return nil, err
 	}
@@ -81,8 +80,8 @@ func burst(ctx context.Context, look func(context.Context) error) (map[types.UID
 	for id := range after {
 		all += after[id] - before[id]
 	}
-	// What is beyond the looks is somebody else's, such as a load's. Were all of that one
-	// replica's and it has still risen by more, then it had a look as well.
+	// Requests beyond the calls of look come from others, such as a load. If a replica's count rose by more
+	// than those, it must have answered a call of look.
 	others := all - looksAtOnce
 	answered := map[types.UID]bool{}
 	for id := range after {
@@ -92,8 +91,8 @@ func burst(ctx context.Context, look func(context.Context) error) (map[types.UID
 	return answered, nil
 }
 
-// validated is how many requests each replica has answered at /validate. One that
-// comes or goes is an error: what it answers could not be told from what nobody has.
+// validated returns how many requests each replica has answered at /validate. It fails if a replica starts or
+// stops meanwhile, because its counts cannot be compared.
 func validated(ctx context.Context) (map[types.UID]float64, error) {
 	pods, err := replicas(ctx)
 	if err != nil {

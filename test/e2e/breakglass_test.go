@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Every command of docs/break-glass.md does what the page says, typed as it stands there.
+// Every command in docs/break-glass.md does what the page says, exactly as written there.
 func TestBreakGlass(t *testing.T) {
 	install(t, "eks")
 	restoreAfterFailure(t)
@@ -65,13 +65,13 @@ func TestBreakGlass(t *testing.T) {
 	})
 	t.Run("Open it", func(t *testing.T) {
 		down(t)
-		// What the page says people read.
+		// What users read, according to the page.
 		out := exits(t, 1, world.alice, nil, "run web --image=registry.example/app:1.0.0 --dry-run=server --namespace="+shop)
 		must(t, counts(out, page.between("Users see `", "`")))
 		page.follow(t, "**Look**")
 		page.follow(t, "**Open it.**")
 		letIn(t)
-		// The labels of namespaces are free again too.
+		// Labels of namespaces can be changed again, too.
 		kubectl(t, world.admin, "label namespace "+shop+" open=yes")
 		comeBack(t)
 	})
@@ -86,10 +86,10 @@ func TestBreakGlass(t *testing.T) {
 	})
 }
 
-// selfTestFails wants helm's test to say that the API server does not ask Taffrail.
+// selfTestFails requires helm test to report that the API server does not call Taffrail.
 func selfTestFails(t *testing.T) {
 	t.Helper()
-	// A test that failed is left for its log. Nothing else looks for it there.
+	// A failed test Pod is kept for its log, so this test has to delete it.
 	const name = release + "-selftest"
 	t.Cleanup(func() {
 		inside := " --namespace=" + systemNamespace
@@ -100,7 +100,7 @@ func selfTestFails(t *testing.T) {
 	if out.code == 0 {
 		t.Errorf("helm test succeeds with nobody to ask:\n%s", out.text)
 	}
-	if err := counts(out.text, "did not ask Taffrail"); err != nil {
+	if err := counts(out.text, "did not call Taffrail"); err != nil {
 		t.Error(err)
 	}
 }
@@ -115,7 +115,7 @@ func readPage(t *testing.T, name string) page {
 	return page(content)
 }
 
-// between is what stands between two words.
+// between returns the text between two strings.
 func (p page) between(before, after string) string {
 	_, rest, _ := strings.Cut(string(p), before)
 	found, _, _ := strings.Cut(rest, after)
@@ -124,8 +124,8 @@ func (p page) between(before, after string) string {
 
 var aDay = regexp.MustCompile(`\b20\d\d-\d\d-\d\d\b`)
 
-// follow types the commands that come after some words, in the repository, and wants them to
-// succeed. A day on the page is taken for one to come.
+// follow runs the commands after a heading, in the repository, and requires them to succeed. It moves dates in
+// the page into the future.
 func (p page) follow(t *testing.T, words string) string {
 	t.Helper()
 	_, after, found := strings.Cut(string(p), words)

@@ -12,11 +12,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// house is the namespace that the house rules are for.
+// house is the namespace of houseRules.
 const house = "house"
 
-// houseRules are a Policy of the user's own and the Guardrail that binds it, beside one of
-// the library; FUNCTION is what the Policy calls, and NAME the other policy.
+// houseRules is a user's Policy, and the Guardrail that binds it next to a policy of the library. FUNCTION is
+// what the Policy calls, and NAME the policy of the library.
 const houseRules = `apiVersion: taffrail.dev/v1alpha1
 kind: Policy
 metadata: {name: house-team}
@@ -45,9 +45,9 @@ spec:
   policies: [{name: house-team}, {name: NAME}]
 `
 
-// A broken Guardrail and a broken Policy are refused when they are applied. Where they get
-// in all the same, what was good goes on serving, on every replica and after all of them
-// were replaced, and the status says what is wrong.
+// A broken Guardrail and a broken Policy are refused when they are applied. If they are stored anyway, the last
+// valid versions stay in force, on every replica and after all of them were replaced, and the status reports
+// the fault.
 func TestBrokenConfiguration(t *testing.T) {
 	install(t, "eks")
 	restoreAfterFailure(t)
@@ -64,7 +64,7 @@ func TestBrokenConfiguration(t *testing.T) {
 	must(t, counts(refusals, `admission webhook "config.taffrail.dev" denied the request`, "object.fetch", `did you mean "image-tag"?`))
 	serves(t, "refused")
 
-	// Somebody takes the check away, and applies it all the same.
+	// Someone removes the check and applies the broken objects anyway.
 	unguard(t)
 	apply(t, world.admin, broken, "")
 	says(t, "policy/house-team", "LastGood", "object.fetch")
@@ -76,16 +76,16 @@ func TestBrokenConfiguration(t *testing.T) {
 	load.more(t, 2*writesPerSecond)
 	load.unharmed(t, "broken configuration")
 
-	// And back.
+	// Restore the check.
 	restore(t, "eks")
 	exits(t, 1, world.admin, []byte(strings.ReplaceAll(broken, "object.fetch", "object.fetched")), "apply -f -")
 	apply(t, world.admin, good, "")
 	says(t, "policy/house-team", "Compiled", "")
 	says(t, "guardrail/house", "Compiled", "")
-	serves(t, "mended")
+	serves(t, "fixed")
 }
 
-// unguard takes the entry that checks the configuration out of the registration.
+// unguard removes the entry that checks the configuration.
 func unguard(t *testing.T) {
 	t.Helper()
 	names := kubectl(t, world.admin, "get validatingwebhookconfiguration "+release+" --output=jsonpath={.webhooks[*].name}")
@@ -111,7 +111,7 @@ func says(t *testing.T, object, reason, words string) {
 	})
 }
 
-// serves wants every replica to ask for a team, and for nothing else of a ConfigMap.
+// serves requires every replica to demand a team, and nothing else, of a ConfigMap.
 func serves(t *testing.T, when string) {
 	t.Helper()
 	create := func(ctx context.Context, data map[string]string) error {

@@ -23,8 +23,8 @@ import (
 
 const certificateSecret = release + "-tls"
 
-// A certificate that Taffrail keeps lives a minute here, and its authority three: both are
-// succeeded while a client never stops, and nobody notices.
+// A certificate that Taffrail issues is valid for a minute here, and its authority for three. Both are replaced
+// under continuous load, without a failed request.
 func TestSelfManagedCertificateIsRotated(t *testing.T) {
 	install(t, "eks")
 	restoreAfterFailure(t)
@@ -34,7 +34,7 @@ func TestSelfManagedCertificateIsRotated(t *testing.T) {
 		`[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--certificate-validity=1m"},
 		  {"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--ca-validity=3m"}]`)
 	settled(t)
-	// What is there is good for months. Taffrail fills it in anew.
+	// The existing certificate is valid for months, so the Secret is emptied and Taffrail issues a new one.
 	kubectl(t, world.admin, "patch secret "+certificateSecret+" --namespace="+systemNamespace+" --type=merge --patch", `{"data":null}`)
 	eventually(t, "a certificate for a minute", func(ctx context.Context) error {
 		leaf, _, err := keptCertificate(ctx, certificateSecret)
@@ -63,8 +63,8 @@ func TestSelfManagedCertificateIsRotated(t *testing.T) {
 	restore(t, "eks")
 }
 
-// rotated rotates under load, and wants nobody to have noticed, every replica to serve the
-// newest certificate in the end, and none to have been restarted for it.
+// rotated rotates under load. It requires that no request fails, that every replica serves the newest
+// certificate in the end, and that none was restarted.
 func rotated(t *testing.T, scenario, secret string, rotate func(t *testing.T)) {
 	t.Helper()
 	settled(t)
@@ -95,7 +95,7 @@ func rotated(t *testing.T, scenario, secret string, rotate func(t *testing.T)) {
 	}
 }
 
-// keptCertificate reads the certificate in a Secret, and the newest authority there.
+// keptCertificate returns the certificate in a Secret, and the newest authority.
 func keptCertificate(ctx context.Context, name string) (leaf, authority *x509.Certificate, err error) {
 	secret, err := world.admin.client.CoreV1().Secrets(systemNamespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
@@ -114,12 +114,12 @@ func firstCertificate(content []byte) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
-// errNoAddress is a line that names none.
+// errNoAddress is returned when a line contains no address.
 var errNoAddress = errors.New("that names no address")
 
 var forwarding = regexp.MustCompile(`^Forwarding from (127\.0\.0\.1:\d+) `)
 
-// servedCertificate asks a replica for its certificate, past the Service.
+// servedCertificate connects directly to a replica, bypassing the Service, and returns its certificate.
 func servedCertificate(ctx context.Context, pod *corev1.Pod) (*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -138,7 +138,7 @@ func servedCertificate(ctx context.Context, pod *corev1.Pod) (*x509.Certificate,
 	if found == nil {
 		return nil, fmt.Errorf("kubectl port-forward says %q: %w", line, cmp.Or(err, errNoAddress))
 	}
-	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // What it is is the question.
+	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // the certificate is only read here, not trusted
 	connection, err := dialer.DialContext(ctx, "tcp", found[1])
 	if err != nil {
 		return nil, err

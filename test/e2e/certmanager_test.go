@@ -14,10 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// cert-manager renews the authority and the certificate while a client never stops, and
-// nobody notices.
+// cert-manager renews the authority and the certificate under continuous load, without a failed request.
 func TestCertManagerRotatesTheCertificate(t *testing.T) {
-	// From one mode to another there is a moment in which nothing is trusted.
+	// While the mode changes, there is a moment without a trusted certificate.
 	removeEverything(t)
 	const secret = release + "-cert-manager-tls"
 	installCertManager(t)
@@ -30,11 +29,11 @@ func TestCertManagerRotatesTheCertificate(t *testing.T) {
 			renew(t, certificate)
 		}
 	})
-	// What comes later is signed by the new authority, and trusted too.
+	// Later certificates are signed by the new authority, and are trusted too.
 	rotated(t, "cert-manager rotation again", secret, func(t *testing.T) { renew(t, release) })
 }
 
-// installCertManager installs its controllers, as they were released.
+// installCertManager installs cert-manager's released controllers.
 func installCertManager(t *testing.T) {
 	t.Helper()
 	folder := filepath.Join(world.root, "test/certmanager")
@@ -52,7 +51,7 @@ func installCertManager(t *testing.T) {
 	kubectl(t, world.admin, "wait --for=condition=Available --timeout=3m deployment --all --namespace=cert-manager")
 }
 
-// renew does what `cmctl renew` does, and waits until there is another certificate.
+// renew does what `cmctl renew` does, and waits for the new certificate.
 func renew(t *testing.T, name string) {
 	t.Helper()
 	scheme := runtime.NewScheme()

@@ -17,12 +17,12 @@ import (
 
 const (
 	chapterNamespace = "eks-work"
-	// operator is somebody who brings Secrets from where they are kept.
+	// operator is an operator that copies Secrets from an external store.
 	operatorNamespace = "external-secrets"
 	guardLabel        = "taffrail.dev/guard"
 )
 
-// The chapter, from its namespace to its quota, as a guardrail for a whole cluster.
+// The chapter, from its namespace to its quota, under a Guardrail for the whole cluster.
 func TestChapterUnderThePresetForEKS(t *testing.T) {
 	install(t, "eks")
 	helm(t, "test", release, "--namespace="+systemNamespace)
@@ -31,8 +31,8 @@ func TestChapterUnderThePresetForEKS(t *testing.T) {
 	s.Check(s.t, "testdata/chapter/eks.txt")
 }
 
-// The same in a namespace that asks for it; one that does not is never spoken of, and
-// whoever may label namespaces cannot take the label away without the verb relax.
+// The same in a namespace that opts in. One that does not is unaffected, and whoever may label namespaces
+// cannot remove the label without the verb relax.
 func TestChapterUnderThePresetForOptIn(t *testing.T) {
 	install(t, "opt-in")
 	helm(t, "test", release, "--namespace="+systemNamespace)
@@ -66,8 +66,8 @@ func TestChapterUnderThePresetForOptIn(t *testing.T) {
 	s.Check(s.t, "testdata/chapter/opt-in.txt")
 }
 
-// The same as a dry run: nothing is refused, nobody is warned and nothing is filled in, and
-// the Guardrails say what would have been.
+// The same as a dry run: nothing is denied, warned about or filled in, and the status of the Guardrails says
+// what would have been.
 func TestChapterUnderThePresetForAudit(t *testing.T) {
 	install(t, "audit", "server.wouldDenyInterval=5s")
 	helm(t, "test", release, "--namespace="+systemNamespace)
@@ -85,7 +85,7 @@ func TestChapterUnderThePresetForAudit(t *testing.T) {
 	s.Check(s.t, "testdata/chapter/audit.txt")
 }
 
-// begin makes the chapter's namespace, and who acts in it.
+// begin creates the chapter's namespace and its users.
 func begin(t *testing.T, enforces bool, label string) *story {
 	t.Helper()
 	chapterFiles(t)
@@ -96,7 +96,7 @@ func begin(t *testing.T, enforces bool, label string) *story {
 	s.types(world.admin, "apply -f 20_create_namespace_k8s.yaml")
 	if label != "" {
 		s.types(world.admin, "label namespace "+chapterNamespace+" "+label)
-		// A template that is written in the second of the label counts as older than it.
+		// A template from the same second as the label counts as older than it.
 		time.Sleep(time.Second)
 	}
 	allowAlice(t, chapterNamespace)
@@ -106,7 +106,7 @@ func begin(t *testing.T, enforces bool, label string) *story {
 	return s
 }
 
-// follow is the chapter.
+// follow runs the commands of the chapter.
 func follow(s *story) {
 	s.t.Helper()
 	alice, admin := world.alice, world.admin
@@ -168,7 +168,7 @@ func follow(s *story) {
 	s.types(alice, "scale --dry-run=server deployment/plain --replicas=3")
 }
 
-// operator is a ServiceAccount that may write Secrets in the chapter's namespace.
+// operator returns a ServiceAccount that may write Secrets in the chapter's namespace.
 func (s *story) operator() *user {
 	s.t.Helper()
 	kubectl(s.t, world.admin, "create namespace "+operatorNamespace)
@@ -187,13 +187,13 @@ func (s *story) operator() *user {
 	return operator
 }
 
-// whoLabelsNamespaces is somebody who may change namespaces, and no Guardrail.
+// whoLabelsNamespaces returns a user who may change namespaces, but may not relax a Guardrail.
 func (s *story) whoLabelsNamespaces(name string) *user {
 	s.t.Helper()
 	kubectl(s.t, world.admin, "create clusterrole labelling --verb=get,list,update,patch --resource=namespaces")
 	kubectl(s.t, world.admin, "create clusterrolebinding labelling --clusterrole=labelling --user="+name)
 	s.t.Cleanup(func() { forget(s.t, "clusterrole/labelling", "clusterrolebinding/labelling") })
-	// She goes on with the chapter where Alice stopped.
+	// She continues the chapter where Alice stopped.
 	kubectl(s.t, world.admin, "create rolebinding "+name+" --clusterrole=edit --user="+name+" --namespace="+chapterNamespace)
 	made, err := world.addUser(s.t.Context(), name)
 	must(s.t, err)
@@ -207,8 +207,8 @@ func (s *story) whoLabelsNamespaces(name string) *user {
 	return made
 }
 
-// awaitSilence waits until the API server no longer asks Taffrail about the namespace, and
-// returns how often it has asked until then.
+// awaitSilence waits until the API server no longer sends requests about the namespace, and returns how many it
+// has sent until then.
 func (s *story) awaitSilence() float64 {
 	s.t.Helper()
 	var total float64
@@ -229,7 +229,7 @@ func (s *story) awaitSilence() float64 {
 	return total
 }
 
-// awaitRestriction waits until a label of the namespace has come to every replica.
+// awaitRestriction waits until every replica has read a label of the namespace.
 func (s *story) awaitRestriction() {
 	s.t.Helper()
 	if !s.enforces {
@@ -251,8 +251,7 @@ func (s *story) awaitRestriction() {
 	})
 }
 
-// awaitLimits waits until the LimitRange and the quota are known to every replica: until what
-// does not fit them is refused.
+// awaitLimits waits until every replica has read the LimitRange and the quota, and denies what exceeds them.
 func (s *story) awaitLimits() {
 	s.t.Helper()
 	eventually(s.t, "the quota to be counted", func(ctx context.Context) error {
@@ -276,7 +275,7 @@ func (s *story) awaitLimits() {
 	})
 }
 
-// awaitQuota waits until only so many Pods are counted: old ones take their time to stop.
+// awaitQuota waits until the quota counts only so many Pods: previous ones take time to stop.
 func (s *story) awaitQuota(pods string) {
 	s.t.Helper()
 	eventually(s.t, pods+" Pods to be counted", func(ctx context.Context) error {
@@ -291,13 +290,13 @@ func (s *story) awaitQuota(pods string) {
 	})
 }
 
-// awaitRestarted waits until the Pods of a Deployment are those of its newest template.
+// awaitRestarted waits until all Pods of a Deployment have its newest template.
 func (s *story) awaitRestarted(name string) {
 	s.t.Helper()
 	kubectl(s.t, world.alice, "rollout status --timeout=3m deployment/"+name+" --namespace="+s.namespace)
 }
 
-// forget deletes what a test made beside its namespace, after the test.
+// forget deletes what a test created outside of its namespace, after the test.
 func forget(t *testing.T, objects ...string) {
 	for _, object := range objects {
 		out, err := world.kubectl(context.Background(), world.admin, "delete --ignore-not-found "+object) //nolint:usetesting // the test has ended

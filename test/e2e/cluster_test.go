@@ -20,16 +20,16 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
 )
 
-// ownCluster is the cluster that is made, and deleted in the end.
+// ownCluster is the name of the cluster that is created, and deleted in the end.
 const ownCluster = "taffrail-e2e"
 
-// kindCluster is a kind cluster, and what only its machine can do to it.
+// kindCluster is a kind cluster, with operations that need access to its nodes.
 type kindCluster struct {
 	name       string
 	kubeconfig string
-	// keep it in the end: it is somebody's.
+	// keep leaves the cluster running in the end, because it existed before.
 	keep bool
-	// made tells whether there is a cluster.
+	// made reports whether there is a cluster.
 	made bool
 
 	provider *cluster.Provider
@@ -46,7 +46,7 @@ func newKindCluster(kubeconfig string, say func(string, ...any)) (*kindCluster, 
 	return c, nil
 }
 
-// create makes the cluster, or takes the one that E2E_CLUSTER names.
+// create creates the cluster, or uses the one that E2E_CLUSTER names.
 func (c *kindCluster) create(ctx context.Context, config string) error {
 	there, err := c.provider.List()
 	if err != nil {
@@ -67,10 +67,10 @@ func (c *kindCluster) create(ctx context.Context, config string) error {
 		}
 	}
 	c.say("creating a cluster")
-	c.made = true // Part of it may be, whatever happens.
+	c.made = true // a part of it may exist, whatever happens
 	options := []cluster.CreateOption{
 		cluster.CreateWithConfigFile(config), cluster.CreateWithKubeconfigPath(c.kubeconfig),
-		// Retained for its logs.
+		// Retain it after a failure, for its logs.
 		cluster.CreateWithRetain(true), cluster.CreateWithWaitForReady(2 * time.Minute),
 	}
 	if image := os.Getenv("KIND_NODE_IMAGE"); image != "" {
@@ -79,7 +79,7 @@ func (c *kindCluster) create(ctx context.Context, config string) error {
 	return errors.Join(c.provider.Create(c.name, options...), ctx.Err())
 }
 
-// delete deletes the cluster, if it is ours to delete.
+// delete deletes the cluster if this run created it.
 func (c *kindCluster) delete() error {
 	switch {
 	case !c.made:
@@ -94,7 +94,7 @@ func (c *kindCluster) delete() error {
 
 func (c *kindCluster) collectLogs(dir string) error { return c.provider.CollectLogs(c.name, dir) }
 
-// load brings images that docker has onto every node.
+// load copies images from docker to every node.
 func (c *kindCluster) load(ctx context.Context, images ...string) error {
 	list, err := c.provider.ListInternalNodes(c.name)
 	if err != nil {
@@ -123,7 +123,7 @@ func (c *kindCluster) load(ctx context.Context, images ...string) error {
 	return group.Wait()
 }
 
-// node finds a node by its name.
+// node returns a node by its name.
 func (c *kindCluster) node(name string) (nodes.Node, error) {
 	list, err := c.provider.ListInternalNodes(c.name)
 	if err != nil {
@@ -137,7 +137,7 @@ func (c *kindCluster) node(name string) (nodes.Node, error) {
 	return nil, fmt.Errorf("there is no node %s", name)
 }
 
-// on runs a shell script on a node and returns what it printed.
+// on runs a shell script on a node and returns its output.
 func (c *kindCluster) on(ctx context.Context, name, script string, args ...string) (string, error) {
 	node, err := c.node(name)
 	if err != nil {
@@ -149,7 +149,7 @@ func (c *kindCluster) on(ctx context.Context, name, script string, args ...strin
 	return strings.TrimSpace(out.String()), err
 }
 
-// restart restarts the container of a node, as if its machine had been.
+// restart restarts the containers of nodes, as if their machines had restarted.
 func (c *kindCluster) restart(ctx context.Context, names ...string) error {
 	out, err := exec.CommandContext(ctx, "docker", append([]string{"restart"}, names...)...).CombinedOutput()
 	if err != nil {
@@ -158,5 +158,5 @@ func (c *kindCluster) restart(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// controlPlane is the name of the control plane's node.
+// controlPlane returns the name of the control plane's node.
 func (c *kindCluster) controlPlane() string { return c.name + "-control-plane" }

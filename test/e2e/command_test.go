@@ -15,17 +15,17 @@ import (
 	"time"
 )
 
-// slowest is how long one command may take: more than any does.
+// slowest limits the time of one command. It is more than any command takes.
 const slowest = 5 * time.Minute
 
-// printed is what a person sees of one command.
+// printed is the output of one command.
 type printed struct {
-	// text is what it wrote to its standard output and error, in the order it came in.
+	// text is the interleaved standard output and standard error.
 	text string
 	code int
 }
 
-// output runs a program of this machine and returns what it printed, trimmed.
+// output runs a local program and returns its output, trimmed.
 func output(ctx context.Context, program string, args ...string) (string, error) {
 	var complaints bytes.Buffer
 	command := exec.CommandContext(ctx, program, args...)
@@ -37,10 +37,10 @@ func output(ctx context.Context, program string, args ...string) (string, error)
 	return strings.TrimSpace(string(out)), err
 }
 
-// finished runs a command to its end. That it fails is no error: people are to see how.
+// finished runs a command to its end. A failing command is not an error, because tests also check failures.
 func finished(ctx context.Context, command *exec.Cmd) (printed, error) {
 	var out bytes.Buffer
-	// One writer for both keeps their order.
+	// A single writer for both preserves their order.
 	command.Stdout, command.Stderr = &out, &out
 	err := command.Run()
 	failed := (*exec.ExitError)(nil)
@@ -50,12 +50,12 @@ func finished(ctx context.Context, command *exec.Cmd) (printed, error) {
 	return printed{text: out.String(), code: command.ProcessState.ExitCode()}, nil
 }
 
-// kubectl runs kubectl as a user. The line is split at its spaces; more arguments may follow.
+// kubectl runs kubectl as a user. The line is split at spaces; further arguments are passed unchanged.
 func (e *environment) kubectl(ctx context.Context, as *user, line string, more ...string) (printed, error) {
 	return e.kubectlReading(ctx, as, nil, line, more...)
 }
 
-// kubectlReading is kubectl with something on its standard input.
+// kubectlReading is kubectl with standard input.
 func (e *environment) kubectlReading(ctx context.Context, as *user, stdin []byte, line string, more ...string) (printed, error) {
 	ctx, cancel := context.WithTimeout(ctx, slowest)
 	defer cancel()
@@ -78,19 +78,19 @@ func (e *environment) helm(ctx context.Context, args ...string) (printed, error)
 	return finished(ctx, command)
 }
 
-// kubectl runs kubectl and wants it to succeed.
+// kubectl runs kubectl, which must succeed.
 func kubectl(t *testing.T, as *user, line string, more ...string) string {
 	t.Helper()
 	return exits(t, 0, as, nil, line, more...)
 }
 
-// apply applies a manifest and wants that to succeed.
+// apply applies a manifest, which must succeed.
 func apply(t *testing.T, as *user, manifest, line string) string {
 	t.Helper()
 	return exits(t, 0, as, []byte(manifest), "apply -f - "+line)
 }
 
-// exits runs kubectl and wants it to end with a code.
+// exits runs kubectl, which must exit with the given code.
 func exits(t *testing.T, code int, as *user, stdin []byte, line string, more ...string) string {
 	t.Helper()
 	out, err := world.kubectlReading(context.WithoutCancel(t.Context()), as, stdin, line, more...)
@@ -101,7 +101,7 @@ func exits(t *testing.T, code int, as *user, stdin []byte, line string, more ...
 	return out.text
 }
 
-// helm runs helm and wants it to succeed.
+// helm runs helm, which must succeed.
 func helm(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := world.helm(context.WithoutCancel(t.Context()), args...)

@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// shop is where the load writes.
+	// shop is the namespace of the load.
 	shop = "shop"
-	// proxySync is what kube-proxy may take to follow the endpoints.
+	// proxySync limits the time that kube-proxy takes to follow the endpoints.
 	proxySync = 2 * time.Second
 )
 
-// Three nodes, three replicas, failurePolicy Fail, and a client that never stops: nobody
-// notices that every replica is replaced, nor that a node is drained.
+// With three nodes, three replicas and failurePolicy Fail, no request of a continuous load fails while every
+// replica is replaced, or while a node is drained.
 func TestRollingUpdateAndDrain(t *testing.T) {
 	install(t, "eks")
 	namespace(t, shop)
@@ -54,8 +54,8 @@ func TestRollingUpdateAndDrain(t *testing.T) {
 	load.unharmed(t, "node drain")
 }
 
-// The variant for an EKS cluster with a CNI of its own: replicas have the network of their
-// nodes, so one is missing while it is replaced, and nobody misses it.
+// The variant for an EKS cluster with a custom CNI: replicas use the network of their nodes, so one is missing
+// while it is replaced, without a failed request.
 func TestHostNetwork(t *testing.T) {
 	const variant = "eks+eks-custom-cni"
 	install(t, variant)
@@ -72,15 +72,14 @@ func TestHostNetwork(t *testing.T) {
 	load.unharmed(t, "rolling update with hostNetwork")
 }
 
-// A replica dies from one moment to the next. Requests fail for as long as the API server
-// waits for an answer and endpoints take to follow, no longer; sent again they are answered;
-// and nothing gets in undecided.
+// A replica dies without warning. Requests fail only while the API server waits for an answer and the endpoints
+// are updated; retried requests are answered; and nothing is admitted undecided.
 func TestReplicaKilled(t *testing.T) {
 	install(t, "eks", closedConfigMaps)
 	namespace(t, shop)
 	for _, test := range []struct{ name, signal string }{
 		{"Pod killed hard", "KILL"},
-		// It holds its connections, and says nothing any more.
+		// It keeps its connections open, but does not answer.
 		{"Pod hung", "STOP"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -125,8 +124,8 @@ func TestReplicaKilled(t *testing.T) {
 	}
 }
 
-// webhookTimeouts is how long a write may wait for Taffrail: for mutate.taffrail.dev, which is
-// passed over after that, and then for validate.taffrail.dev.
+// webhookTimeouts returns how long a write may wait for Taffrail: for mutate.taffrail.dev, which then fails
+// open, and afterwards for validate.taffrail.dev.
 func webhookTimeouts(t *testing.T) time.Duration {
 	t.Helper()
 	registration := world.admin.client.AdmissionregistrationV1()

@@ -1,14 +1,13 @@
-// Package e2e holds what is asserted of the image, in the chart, in a kind cluster of three
-// nodes: by kubectl as a person with few rights, and by a client that never stops writing
-// while what it relies on is upgraded, drained, killed and brought back.
+// Package e2e tests the image, installed by the chart, in a kind cluster of three nodes: with kubectl as a user with few
+// permissions, and with a client that never stops writing while what it depends on is upgraded, drained, killed and
+// restarted.
 //
-// Everything but this file and the program in app, which images are built from, has the build
-// tag e2e: `make e2e` runs it. What it takes is a docker that kind can use. Settings, all by
-// environment:
+// Everything except this file and the program in app, from which images are built, has the build tag e2e and is run by
+// `make e2e`. It needs a docker that kind can use. Settings are environment variables:
 //
-//	KIND_NODE_IMAGE   the image of the nodes, kind's default if not set
-//	E2E_IMAGE         the image of Taffrail, which docker has to have already
-//	E2E_CLUSTER       a cluster of that name is used, and left as it is in the end
-//	E2E_KEEP=1        the cluster is kept
-//	E2E_ARTIFACTS     a folder for the logs of a run that failed
+//	KIND_NODE_IMAGE   the image of the nodes, by default kind's
+//	E2E_IMAGE         the image of Taffrail, which docker must have
+//	E2E_CLUSTER       the name of an existing cluster to use and to keep
+//	E2E_KEEP=1        keeps the cluster
+//	E2E_ARTIFACTS     a folder for the logs of a failed run
 package e2e

@@ -14,9 +14,9 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// environment is the cluster, who acts on it, and with what.
+// environment is the cluster, with its users and the tools of the tests.
 type environment struct {
-	// dir is for what nobody needs afterwards.
+	// dir is a temporary folder.
 	dir string
 	// root is the folder of Taffrail's module.
 	root string
@@ -25,11 +25,11 @@ type environment struct {
 	kubectlProgram, helmProgram string
 
 	cluster *kindCluster
-	// image is Taffrail's, as repository:tag.
+	// image is Taffrail's image, as repository:tag.
 	image string
 	table table
 
-	// admin may do everything, alice may edit what is in the namespaces of applications.
+	// admin has all permissions. alice may edit objects in the namespaces of applications.
 	admin, alice *user
 }
 
@@ -46,7 +46,7 @@ func newEnvironment(ctx context.Context, say func(string, ...any)) (*environment
 	return e, err
 }
 
-// begin makes the cluster, with every image on its nodes and nothing installed.
+// begin creates the cluster, with every image on its nodes and nothing installed.
 func (e *environment) begin(ctx context.Context) error {
 	var err error
 	if e.kubectlProgram, err = findKubectl(ctx, e.root); err != nil {
@@ -79,10 +79,10 @@ func (e *environment) begin(ctx context.Context) error {
 	return err
 }
 
-// end deletes what was made, and keeps the logs where something failed.
+// end deletes what was created, and keeps the logs if a test failed.
 func (e *environment) end(code int) (exit int) {
 	exit = code
-	// Deferred, as whatever goes wrong in explaining must not leave a cluster behind.
+	// It is deferred, so that a panic while explaining does not leave the cluster running.
 	defer func() {
 		if err := e.cluster.delete(); err != nil {
 			fmt.Fprintln(os.Stderr, "error: deleting the cluster:", err)
@@ -98,7 +98,7 @@ func (e *environment) end(code int) (exit int) {
 	return exit
 }
 
-// explain prints what is on the cluster, and where its logs are.
+// explain prints the objects of the cluster, and where its logs are.
 func (e *environment) explain() {
 	if !e.cluster.made {
 		return
@@ -110,7 +110,7 @@ func (e *environment) explain() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error: collecting logs:", err)
 	}
-	// Not admin, which is not there yet if the cluster came up only in part.
+	// admin does not exist yet if the cluster was created only in part.
 	whoever := &user{name: "admin", kubeconfig: e.cluster.kubeconfig}
 	for _, what := range []string{
 		"get nodes,pods --all-namespaces --output=wide",
@@ -133,7 +133,7 @@ func artifacts() (string, error) {
 	return os.MkdirTemp("", "taffrail-e2e-logs-")
 }
 
-// findKubectl looks where the other suites have it, in PATH, and makes it if need be.
+// findKubectl looks in the folder of the other suites and in PATH, and otherwise builds kubectl.
 func findKubectl(ctx context.Context, root string) (string, error) {
 	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
 		if program, err := exec.LookPath(filepath.Join(dir, "kubectl")); err == nil {
@@ -147,5 +147,5 @@ func findKubectl(ctx context.Context, root string) (string, error) {
 	return filepath.Join(dir, "kubectl"), err
 }
 
-// errNoImage is an image that is for `make image` to build.
+// errNoImage is returned when the image has not been built.
 var errNoImage = errors.New("docker does not have the image: run through make e2e, or set E2E_IMAGE")

@@ -12,10 +12,9 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// Whoever keeps the certificate by other means replaces it in its Secret while a client
-// never stops, and nobody notices.
+// A certificate from another source is replaced in its Secret under continuous load, without a failed request.
 func TestExistingSecretIsReplaced(t *testing.T) {
-	// From one mode to another there is a moment in which nothing is trusted.
+	// While the mode changes, there is a moment without a trusted certificate.
 	removeEverything(t)
 	t.Cleanup(func() { removeEverything(t) })
 	authority, err := harness.NewAuthority()

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The chapter's images, as its manifests name them. Nobody can pull them: test/e2e/app is in them.
+// The chapter's images, as named in its manifests. They cannot be pulled, so they contain test/e2e/app.
 const (
 	registry      = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com"
 	backendImage  = registry + "/k8sbook/backend-app"
@@ -24,7 +24,7 @@ const (
 
 func appImages() []string { return []string{backendImage1, backendImage2, batchImage} }
 
-// findImage returns the image to test, which docker has to have.
+// findImage returns the image to test, which docker must have.
 func findImage(ctx context.Context, root string) (string, error) {
 	image := os.Getenv("E2E_IMAGE")
 	if image == "" {
@@ -40,7 +40,7 @@ func findImage(ctx context.Context, root string) (string, error) {
 	return image, nil
 }
 
-// chart is what Chart.yaml says.
+// chart has the fields of Chart.yaml that the tests read.
 type chart struct {
 	Version    string `json:"version"`
 	AppVersion string `json:"appVersion"`

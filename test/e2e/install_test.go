@@ -17,12 +17,12 @@ import (
 const (
 	release         = "taffrail"
 	systemNamespace = "taffrail-system"
-	// replicaLabels select the Pods that serve.
+	// replicaLabels selects the Pods that serve.
 	replicaLabels = "app.kubernetes.io/instance=" + release + ",app.kubernetes.io/component=webhook"
 )
 
-// installCommand is what installs a preset, or turns what is installed into it, from a chart
-// that is a folder or a package. A preset on top of another comes after a plus.
+// installCommand returns the command that installs a preset, or changes an installation to it, from a chart in
+// a folder or package. Presets are combined with a plus.
 func installCommand(chart, preset string, sets ...string) []string {
 	repository, tag := splitImage(world.image)
 	args := []string{
@@ -41,7 +41,7 @@ func installCommand(chart, preset string, sets ...string) []string {
 
 func chartFolder() string { return filepath.Join(world.root, "charts/taffrail") }
 
-// install brings a preset, whatever was there before, and waits until every replica serves.
+// install installs a preset, replacing a previous installation, and waits until every replica serves.
 func install(t *testing.T, preset string, sets ...string) string {
 	t.Helper()
 	out := helm(t, installCommand(chartFolder(), preset, sets...)...)
@@ -49,14 +49,14 @@ func install(t *testing.T, preset string, sets ...string) string {
 	return out
 }
 
-// restore is install where kubectl has changed what the chart made.
+// restore is install after kubectl has changed objects of the chart.
 func restore(t *testing.T, preset string) {
 	t.Helper()
 	helm(t, append(installCommand(chartFolder(), preset), "--force-conflicts")...)
 	settled(t)
 }
 
-// restoreAfterFailure leaves the next test what it expects.
+// restoreAfterFailure restores what the next test expects.
 func restoreAfterFailure(t *testing.T) {
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -65,13 +65,13 @@ func restoreAfterFailure(t *testing.T) {
 	})
 }
 
-// uninstall takes away what helm installed.
+// uninstall removes what helm installed.
 func uninstall(t *testing.T) string {
 	t.Helper()
 	return helm(t, "uninstall", release, "--namespace="+systemNamespace, "--wait", "--timeout=4m")
 }
 
-// settled waits until nothing but ready replicas of the newest template is there.
+// settled waits until all replicas have the newest template and are ready.
 func settled(t *testing.T) {
 	t.Helper()
 	eventually(t, "every replica to be ready, and none to be left over", func(ctx context.Context) error {
@@ -99,7 +99,7 @@ func settled(t *testing.T) {
 	})
 }
 
-// replicas are the Pods that serve.
+// replicas returns the Pods that serve.
 func replicas(ctx context.Context) ([]corev1.Pod, error) {
 	list, err := world.admin.client.CoreV1().Pods(systemNamespace).List(ctx, metav1.ListOptions{LabelSelector: replicaLabels})
 	if err != nil {
@@ -108,7 +108,7 @@ func replicas(ctx context.Context) ([]corev1.Pod, error) {
 	return list.Items, nil
 }
 
-// mustReplicas wants at least so many of them.
+// mustReplicas returns at least the given number of them, or fails.
 func mustReplicas(t *testing.T, least int) []corev1.Pod {
 	t.Helper()
 	pods, err := replicas(t.Context())
@@ -128,7 +128,7 @@ func ready(pod *corev1.Pod) bool {
 	return false
 }
 
-// unregistered wants no webhook configuration of Taffrail's to be there.
+// unregistered requires that no webhook configuration of Taffrail exists.
 func unregistered(t *testing.T) {
 	t.Helper()
 	eventually(t, "no webhook configuration of Taffrail's", func(ctx context.Context) error {

@@ -19,17 +19,17 @@ import (
 )
 
 const (
-	// writers send writesPerSecond together: what a busy cluster's deployments come to, and
-	// what a machine with two cores does beside everything else.
+	// writers send writesPerSecond together, which matches the deployments of a busy cluster and does not
+	// overload a machine with two cores.
 	writers         = 4
 	writesPerSecond = 40
-	// retryAfter is how long a client waits before it sends a request again.
+	// retryAfter is how long a client waits before it retries a request.
 	retryAfter = time.Second
-	// violatingKey is what no ConfigMap may hold.
+	// violatingKey is a key that no ConfigMap may have.
 	violatingKey = "db-password"
 )
 
-// load is a client that writes all the time, good objects and violating ones by turns.
+// load writes continuously, alternating between good and violating objects.
 type load struct {
 	namespace string
 	stop      context.CancelFunc
@@ -39,8 +39,8 @@ type load struct {
 	tally tally
 }
 
-// closedConfigMaps has ConfigMaps wait for Taffrail too, which the preset for EKS leaves open: a
-// load writes them, and none that violates may get in while replicas are gone.
+// closedConfigMaps sets failurePolicy Fail for ConfigMaps, for which the preset for EKS has Ignore: the load
+// writes them, and no violating one may be admitted while replicas are gone.
 const closedConfigMaps = "webhooks.configMaps.failurePolicy=Fail"
 
 // write is one kind of request.
@@ -49,8 +49,8 @@ type write struct {
 	send      func(ctx context.Context, client kubernetes.Interface, namespace string) error
 }
 
-// writes has what must be admitted and what must be refused, by turns. Workloads are dry
-// runs: they pass both webhooks, and no Pod piles up. A ConfigMap is created, and deleted.
+// writes returns requests that must be admitted and requests that must be denied, alternating. Workloads are
+// dry runs: they pass both webhooks, but create no Pods. A ConfigMap is created and deleted.
 func writes() []write {
 	dry := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 	pod := func(image string) func(context.Context, kubernetes.Interface, string) error {
@@ -82,22 +82,22 @@ func configMap(key, value string) func(context.Context, kubernetes.Interface, st
 			ObjectMeta: metav1.ObjectMeta{GenerateName: "load-"}, Data: map[string]string{key: value},
 		}, metav1.CreateOptions{})
 		if err == nil {
-			// What it is worth is known; the namespace goes with the test.
+			// Ignore the error: the namespace is deleted after the test.
 			_ = maps.Delete(context.WithoutCancel(ctx), created.Name, metav1.DeleteOptions{})
 		}
 		return err
 	}
 }
 
-// startLoad starts writing as Alice in a namespace where policies are enforced, and waits
-// until they are: what comes later counts.
+// startLoad starts writing as Alice in a namespace where policies are enforced. It first waits for the
+// enforcement, so that every later result counts.
 func startLoad(t *testing.T, namespace string) *load {
 	t.Helper()
 	enforced(t, namespace)
 	return startWriting(t, namespace, writes())
 }
 
-// startGoodLoad writes nothing that is to be refused, for when nobody is there to refuse it.
+// startGoodLoad omits violating objects, for times without a replica to deny them.
 func startGoodLoad(t *testing.T, namespace string) *load {
 	t.Helper()
 	var good []write
@@ -132,15 +132,15 @@ func startWriting(t *testing.T, namespace string, writes []write) *load {
 	return l
 }
 
-// write sends a request and, as clients do, sends it again until it is answered.
+// write sends a request and, as clients do, retries it until it is answered.
 func (l *load) write(ctx context.Context, w write) {
-	// One that is on its way when the load ends counts.
+	// A request in progress when the load ends still counts.
 	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	for retries := 0; ; retries++ {
 		began := time.Now()
 		err := w.send(patient, world.alice.client, l.namespace)
-		outcome, class := judge(w.violating, err)
+		outcome, class := outcomeOf(w.violating, err)
 		l.record(retries, attempt{began: began, ended: time.Now(), outcome: outcome, class: class})
 		if outcome != failed {
 			return
@@ -177,7 +177,7 @@ func (l *load) answered() int {
 	return l.tally.answered
 }
 
-// more waits until so many more were answered.
+// more waits until n more requests were answered.
 func (l *load) more(t *testing.T, n int) {
 	t.Helper()
 	want := l.answered() + n
@@ -189,8 +189,8 @@ func (l *load) more(t *testing.T, n int) {
 	})
 }
 
-// end stops writing, prints what came of it, and wants that nothing was wrong and that
-// everything was answered in the end.
+// end stops writing and prints the results. It requires that no result was wrong, and that everything was
+// answered in the end.
 func (l *load) end(t *testing.T, scenario string) tally {
 	t.Helper()
 	l.stop()
@@ -200,12 +200,12 @@ func (l *load) end(t *testing.T, scenario string) tally {
 	for _, a := range l.tally.wrong {
 		t.Errorf("%s: at %s: %s", scenario, a.began.Format(time.TimeOnly), a.class)
 	}
-	// An answer may be lost on the way, so what got in is looked for too.
+	// An answer may be lost, so also search for violating objects that were stored.
 	there, err := world.admin.client.CoreV1().ConfigMaps(l.namespace).List(t.Context(), metav1.ListOptions{})
 	must(t, err)
 	for i := range there.Items {
 		if _, violates := there.Items[i].Data[violatingKey]; violates {
-			t.Errorf("%s: ConfigMap %s got in, whatever its author was told", scenario, there.Items[i].Name)
+			t.Errorf("%s: ConfigMap %s was admitted, whatever the answer to its author", scenario, there.Items[i].Name)
 		}
 	}
 	if l.tally.gaveUp > 0 {
@@ -214,7 +214,7 @@ func (l *load) end(t *testing.T, scenario string) tally {
 	return l.tally
 }
 
-// unharmed wants that nobody noticed anything.
+// unharmed requires that no request failed.
 func (l *load) unharmed(t *testing.T, scenario string) {
 	t.Helper()
 	result := l.end(t, scenario)
@@ -223,8 +223,8 @@ func (l *load) unharmed(t *testing.T, scenario string) {
 	}
 }
 
-// enforced waits until Alice is refused an image without a tag in a namespace, and
-// resources are filled in: until the API server asks Taffrail, which has its Guardrails.
+// enforced waits until an image without a tag is denied in a namespace, and resources are filled in: until the
+// API server calls Taffrail with its Guardrails in force.
 func enforced(t *testing.T, namespace string) {
 	t.Helper()
 	eventually(t, "Pods in "+namespace+" to be decided", func(ctx context.Context) error { return decided(ctx, namespace) })
@@ -243,7 +243,7 @@ func decided(ctx context.Context, namespace string) error {
 	return err
 }
 
-// errAdmitted is an object that got in.
+// errAdmitted is returned for a violating object that was admitted.
 var errAdmitted = errors.New("admitted")
 
 func orAdmitted(err error) error {
@@ -253,7 +253,7 @@ func orAdmitted(err error) error {
 	return err
 }
 
-// failsClosed tells whether an error is the API server's, for want of an answer.
+// failsClosed reports whether the API server refused a request because the webhook did not answer.
 func failsClosed(err error) bool {
 	return apierrors.IsInternalError(err) && calling.MatchString(err.Error())
 }

@@ -17,12 +17,12 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// world is what every test is in: they run one after the other, in one cluster.
+// world is the cluster of all tests, which run one after another.
 var world *environment
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// Libraries log through a logger of the process, and have nothing to say here.
+	// The libraries' logs are not needed here.
 	ctrllog.SetLogger(logr.Discard())
 	os.Exit(run(m))
 }
@@ -39,7 +39,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		return 1
 	}
-	// What ends the program from the side would leave the nodes behind.
+	// An interrupt would otherwise leave the nodes running.
 	var once sync.Once
 	finish := func(code int) int {
 		once.Do(func() { code = world.end(code) })

@@ -16,8 +16,8 @@ import (
 
 const admissions = 10_000
 
-// What one replica takes: room, time to start, and memory, at rest and after many
-// admissions. The figures are printed; wanted is only that memory does not go on growing.
+// The resources of one replica: size, time to start, and memory, at rest and after many admissions. The figures
+// are printed; the test only requires that memory does not keep growing.
 func TestMeasure(t *testing.T) {
 	install(t, "eks", "replicas=1", "failurePolicy=Ignore")
 	namespace(t, shop)
@@ -55,7 +55,7 @@ func TestMeasure(t *testing.T) {
 	if after-before < admissions {
 		t.Errorf("it was asked only %v times", after-before)
 	}
-	// Twice the writes may not mean twice the memory.
+	// Twice as many writes must not need twice the memory.
 	if float64(all) > 1.5*float64(half) {
 		t.Errorf("memory grows: %.0f MB, then %.0f MB", mb(half), mb(all))
 	}
@@ -63,8 +63,8 @@ func TestMeasure(t *testing.T) {
 
 func mb(bytes int64) float64 { return float64(bytes) / 1e6 }
 
-// startedAgain waits for another replica than the first, and for its process to be ready,
-// and returns how long that took from when the process was started.
+// startedAgain waits for another replica than the first, and for its process to be ready. It returns the time
+// from the start of the process.
 func startedAgain(t *testing.T, first *corev1.Pod) (corev1.Pod, time.Duration) {
 	t.Helper()
 	var next corev1.Pod
@@ -91,7 +91,7 @@ func startedAgain(t *testing.T, first *corev1.Pod) (corev1.Pod, time.Duration) {
 	return next, since - time.Since(seen)
 }
 
-// admit writes as fast as it is answered.
+// admit writes as fast as requests are answered.
 func admit(t *testing.T, n int64) {
 	t.Helper()
 	all := writes()
@@ -101,7 +101,7 @@ func admit(t *testing.T, n int64) {
 		group.Go(func() error {
 			for i := next.Add(1); i <= n; i = next.Add(1) {
 				w := all[int(i)%len(all)]
-				if outcome, class := judge(w.violating, w.send(ctx, world.alice.client, shop)); outcome != answered {
+				if outcome, class := outcomeOf(w.violating, w.send(ctx, world.alice.client, shop)); outcome != answered {
 					return errors.New(class)
 				}
 			}

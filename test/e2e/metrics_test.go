@@ -16,10 +16,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// asked is how many AdmissionReviews a replica has answered, by its own count.
+// asked returns how many AdmissionReviews a replica has answered, according to its metrics.
 func asked(ctx context.Context, pod *corev1.Pod) (float64, error) { return askedAt(ctx, pod, "") }
 
-// askedAt is asked for one path, or for all of them if it is empty.
+// askedAt returns the count of one path, or of all paths if it is empty.
 func askedAt(ctx context.Context, pod *corev1.Pod, path string) (float64, error) {
 	page, err := world.admin.client.CoreV1().Pods(systemNamespace).ProxyGet("http", pod.Name, "8080", "metrics", nil).DoRaw(ctx)
 	if err != nil {
@@ -40,7 +40,7 @@ func askedAt(ctx context.Context, pod *corev1.Pod, path string) (float64, error)
 	return sum, lines.Err()
 }
 
-// askedTogether is how many AdmissionReviews all replicas have answered.
+// askedTogether returns how many AdmissionReviews all replicas have answered.
 func askedTogether(ctx context.Context) (float64, error) {
 	pods, err := replicas(ctx)
 	if err != nil {
@@ -57,8 +57,8 @@ func askedTogether(ctx context.Context) (float64, error) {
 	return sum, nil
 }
 
-// busiest is the replica that the API server asks most, now: its connections last, and not
-// every replica has one.
+// busiest returns the replica that currently gets the most requests: the API server keeps its connections, and
+// not every replica has one.
 func busiest(t *testing.T) corev1.Pod {
 	t.Helper()
 	pods := mustReplicas(t, 1)
@@ -88,7 +88,7 @@ func busiest(t *testing.T) corev1.Pod {
 	return pods[most]
 }
 
-// residentMemory is what the process of a replica holds, and what the most was, in bytes.
+// residentMemory returns the current and the peak memory of a replica's process, in bytes.
 func residentMemory(ctx context.Context, pod *corev1.Pod) (now, most int64, err error) {
 	id, err := process(ctx, pod)
 	if err != nil {
@@ -120,14 +120,14 @@ func residentMemory(ctx context.Context, pod *corev1.Pod) (now, most int64, err 
 	return now, most, nil
 }
 
-// age is how long the process of a replica has been running.
+// age returns how long the process of a replica has been running.
 func age(ctx context.Context, pod *corev1.Pod) (time.Duration, error) {
 	id, err := process(ctx, pod)
 	if err != nil {
 		return 0, err
 	}
-	// Both are since the machine started: seconds, and the 22nd field in ticks of 10 ms. The
-	// second field is the program's name, in brackets.
+	// Both are relative to the start of the machine: in seconds, and as the 22nd field in ticks of 10 ms. The
+	// second field is the program's name, in parentheses.
 	out, err := world.cluster.on(ctx, pod.Spec.NodeName, `cut -d' ' -f1 /proc/uptime; sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20`, id)
 	if err != nil {
 		return 0, err

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// goodDeployment has everything that the chapter asks for; what is to be found in it is in
-// its image.
+// goodDeployment returns a Deployment with everything that the chapter requires, so that only its image may
+// cause findings.
 func goodDeployment(name, image string) *appsv1.Deployment {
 	labels := map[string]string{"app": name}
 	replicas := int32(2)

@@ -14,8 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// findProcess prints the process of a Pod, seen from its node: the one whose files are the
-// Pod's and whose program is named so. Nothing in the Pod could say, it has no shell.
+// findProcess prints the process of a Pod, as seen from its node: the one with the Pod's files and the given
+// program name. The Pod has no shell to run it in.
 const findProcess = `
 for mounts in $(grep -ls "/pods/$1/" /proc/[0-9]*/mountinfo); do
   process=${mounts%/mountinfo}
@@ -23,7 +23,7 @@ for mounts in $(grep -ls "/pods/$1/" /proc/[0-9]*/mountinfo); do
 done
 exit 1`
 
-// process finds the process of a replica on its node.
+// process returns the process ID of a replica on its node.
 func process(ctx context.Context, pod *corev1.Pod) (string, error) {
 	id, err := world.cluster.on(ctx, pod.Spec.NodeName, findProcess, string(pod.UID), "/taffrail serve")
 	if err != nil {
@@ -32,8 +32,7 @@ func process(ctx context.Context, pod *corev1.Pod) (string, error) {
 	return id, nil
 }
 
-// signalPod sends a signal to the process of a replica, and to nobody else: neither it nor the
-// kubelet is told.
+// signalPod sends a signal directly to the process of a replica, without involving the kubelet.
 func signalPod(t *testing.T, pod *corev1.Pod, signal string) {
 	t.Helper()
 	id, err := process(t.Context(), pod)
@@ -42,7 +41,7 @@ func signalPod(t *testing.T, pod *corev1.Pod, signal string) {
 	must(t, err)
 }
 
-// restarts is how often the container of a replica was started again.
+// restarts returns how often the container of a replica was restarted.
 func restarts(pod *corev1.Pod) int32 {
 	var n int32
 	for i := range pod.Status.ContainerStatuses {
@@ -51,8 +50,8 @@ func restarts(pod *corev1.Pod) int32 {
 	return n
 }
 
-// awaitEndpoint waits until a replica is ready to be called, or is not, by what kube-proxy
-// goes by, and returns when that was seen.
+// awaitEndpoint waits until the endpoints that kube-proxy uses list a replica as ready, or do not. It returns
+// when that was observed.
 func awaitEndpoint(t *testing.T, pod *corev1.Pod, ready bool) time.Time {
 	t.Helper()
 	what := "the endpoint of " + pod.Name + " to be taken out"

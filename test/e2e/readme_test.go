@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// The README leads from nothing to enforced. Its commands are run as they stand, but for
-// those that make the image and the cluster, which are here already.
+// The README leads from nothing to enforcement. Its commands run as written, except those that create the image
+// and the cluster, which exist already.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(world.root, "README.md"))
 	must(t, err)
@@ -57,7 +57,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// shell runs a line as somebody types it, in the folder of the README.
+// shell runs a line as a user types it, in the folder of the README.
 func shell(t *testing.T, line string) printed {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), slowest)

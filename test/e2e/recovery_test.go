@@ -14,14 +14,14 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// Everything that Taffrail needs may be gone at once, under failurePolicy Fail: the cluster
-// comes back by itself, nobody lends a hand, and meanwhile nothing gets in undecided.
+// Everything that Taffrail depends on may be gone at once, under failurePolicy Fail: the cluster recovers
+// without intervention, and nothing is admitted undecided meanwhile.
 func TestEveryReplicaIsGone(t *testing.T) {
 	install(t, "eks", closedConfigMaps)
 	namespace(t, shop)
 	for _, test := range []struct {
 		name string
-		// harm returns what it did.
+		// harm returns a description of what it did.
 		harm func(t *testing.T, all []dependency) string
 	}{
 		{"every replica and its network gone", func(t *testing.T, all []dependency) string { killAll(t); return deleteAll(t, all) }},
@@ -54,7 +54,7 @@ func TestEveryReplicaIsGone(t *testing.T) {
 	}
 }
 
-// killAll ends the process of every replica.
+// killAll kills the process of every replica.
 func killAll(t *testing.T) {
 	t.Helper()
 	pods := mustReplicas(t, 3)
@@ -63,15 +63,17 @@ func killAll(t *testing.T) {
 	}
 }
 
-// dependency is what replicas are reached by, or reach others by, and the replicas themselves.
+// dependency is a group of Pods that replicas need in order to be reachable or to reach others, or the replicas
+// themselves.
 type dependency struct {
 	name, namespace, labels string
-	// least is how many Pods there must be.
+	// least is the required number of Pods.
 	least int
 	pods  []corev1.Pod
 }
 
-// dependencies are there, and ready. A node image without kindnet has its network from the node.
+// dependencies returns those that exist, and waits until they are ready. A node image without kindnet provides
+// the network itself.
 func dependencies(t *testing.T) []dependency {
 	t.Helper()
 	all := []dependency{
@@ -93,7 +95,7 @@ func dependencies(t *testing.T) []dependency {
 	return all
 }
 
-// list is the Pods that are there now; one that is not ready is an error.
+// list returns the current Pods. A Pod that is not ready is an error.
 func (d *dependency) list(ctx context.Context) ([]corev1.Pod, error) {
 	list, err := world.admin.client.CoreV1().Pods(d.namespace).List(ctx, metav1.ListOptions{LabelSelector: d.labels})
 	if err != nil {
@@ -107,7 +109,7 @@ func (d *dependency) list(ctx context.Context) ([]corev1.Pod, error) {
 	return list.Items, nil
 }
 
-// awaitBack waits until as many Pods are ready as there were.
+// awaitBack waits until the previous number of Pods is ready.
 func (d *dependency) awaitBack(t *testing.T) {
 	t.Helper()
 	eventually(t, d.name+" to be back", func(ctx context.Context) error {
@@ -119,7 +121,7 @@ func (d *dependency) awaitBack(t *testing.T) {
 	})
 }
 
-// deleteAll deletes every Pod without a moment's grace, and says how many that were.
+// deleteAll deletes every Pod without a grace period, and returns a description with their number.
 func deleteAll(t *testing.T, all []dependency) string {
 	t.Helper()
 	var deleted []string
@@ -144,7 +146,7 @@ func restartControlPlane(t *testing.T) string {
 	return "control plane restarted"
 }
 
-// letsIn wants a violating Pod to be admitted.
+// letsIn requires that a violating Pod is admitted.
 func letsIn(ctx context.Context) error { return createDry(ctx, "registry.example/app") }
 
 // createDry creates a Pod in the shop as Alice, as a dry run.

@@ -17,22 +17,22 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// story is what people type in the folder with the chapter's files, and what they read.
+// story records what users type in the folder with the chapter's files, and what they read.
 type story struct {
 	t         *testing.T
 	namespace string
-	// enforces tells whether what violates policies is refused.
+	// enforces reports whether violations are denied.
 	enforces bool
 	golden.Transcript
 }
 
-// types runs a command in the namespace, as somebody, and wants it to succeed.
+// types runs a command in the namespace as a user. It must succeed.
 func (s *story) types(as *user, line string) {
 	s.t.Helper()
 	s.exits(0, as, line)
 }
 
-// refused runs a command that a policy is to refuse, where it is enforced.
+// refused runs a command that a policy must deny where it is enforced.
 func (s *story) refused(as *user, line string) {
 	s.t.Helper()
 	if s.enforces {
@@ -48,8 +48,8 @@ func (s *story) exits(code int, as *user, line string) {
 	s.Command(as.name, "kubectl "+line, out)
 }
 
-// faster are what the chapter has and a test has no time for, or no registry: they wait
-// for nothing that is there already, and leave all policies as satisfied as they were.
+// faster replaces values of the chapter that would take a test too long, or need a registry. The replacements
+// satisfy the same policies.
 var faster = strings.NewReplacer(
 	"imagePullPolicy: Always", "imagePullPolicy: IfNotPresent",
 	"initialDelaySeconds: 15", "initialDelaySeconds: 1",
@@ -57,7 +57,7 @@ var faster = strings.NewReplacer(
 	"periodSeconds: 30", "periodSeconds: 2",
 )
 
-// chapterFiles puts the chapter's manifests, and those in testdata/story, where kubectl runs.
+// chapterFiles copies the chapter's manifests, and those in testdata/story, to kubectl's working directory.
 func chapterFiles(t *testing.T) {
 	t.Helper()
 	manifests, err := harness.Chapter(world.root)
@@ -72,8 +72,8 @@ func chapterFiles(t *testing.T) {
 	}
 }
 
-// runs waits until so many Pods with a label run and are ready, and no other has it, and
-// tells what their containers were given.
+// runs waits until exactly n Pods with a label exist and are ready, and records the resources of their
+// containers.
 func (s *story) runs(n int, app, image string) {
 	s.t.Helper()
 	var given string
@@ -120,7 +120,7 @@ func (s *story) completes(job string) {
 	s.Note("Job %s is done, with %s", job, describe(pods.Items[0].Spec.Containers[0].Resources))
 }
 
-// describe prints resources in one order.
+// describe returns resources in a fixed order.
 func describe(r corev1.ResourceRequirements) string {
 	if len(r.Requests) == 0 && len(r.Limits) == 0 {
 		return "no resources"
@@ -128,7 +128,7 @@ func describe(r corev1.ResourceRequirements) string {
 	return fmt.Sprintf("requests %s/%s, limits %s/%s", r.Requests.Cpu(), r.Requests.Memory(), r.Limits.Cpu(), r.Limits.Memory())
 }
 
-// counts wants every word in a text.
+// counts requires every word to occur in a text.
 func counts(text string, words ...string) error {
 	for _, word := range words {
 		if !strings.Contains(text, word) {

@@ -10,8 +10,7 @@ import (
 	"text/tabwriter"
 )
 
-// table is what the suite has to show in the end: a line for every load, and what was
-// measured beside.
+// table collects the results of the suite: a line for every load, and the measurements.
 type table struct {
 	mutex    sync.Mutex
 	rows     []string

@@ -17,12 +17,12 @@ import (
 
 const (
 	olderVersion = "0.0.1"
-	// partOf is the label by which the CRDs are found that helm leaves behind.
+	// partOf is the label of the CRDs, which helm does not delete.
 	partOf = "app.kubernetes.io/part-of=taffrail"
 )
 
-// A version from before, installed from its package, is upgraded and taken away again while
-// a client never stops, and nobody notices either.
+// An older version is installed from its package, upgraded and uninstalled under continuous load, without a
+// failed request.
 func TestUpgradeAndUninstall(t *testing.T) {
 	removeEverything(t)
 	old := packageOlder(t)
@@ -36,7 +36,7 @@ func TestUpgradeAndUninstall(t *testing.T) {
 	helm(t, installCommand(old, "eks", "image.tag="+olderVersion+"-e2e")...)
 	settled(t)
 	load.more(t, 2*writesPerSecond)
-	// The first replica has to start before failurePolicy Fail can be kept, so not unharmed.
+	// Before the first replica has started, failurePolicy Fail refuses requests, so unharmed would fail.
 	load.end(t, "first installation")
 	if column := reasonColumn(t); column != "" {
 		t.Fatalf("the CRD of the older version has what it should lack: %s", column)
@@ -51,7 +51,7 @@ func TestUpgradeAndUninstall(t *testing.T) {
 			t.Errorf("Pod %s runs %s", pod.Name, got)
 		}
 	}
-	// Helm leaves the CRDs of a chart as they are; a hook of ours does not.
+	// Helm does not update the CRDs of a chart; a hook of the chart does.
 	if reasonColumn(t) == "" {
 		t.Error("the CRD is still that of the older version")
 	}
@@ -82,7 +82,7 @@ func TestUpgradeAndUninstall(t *testing.T) {
 		})
 	}
 
-	// By choice: what users wrote stays, until they say so.
+	// On purpose: objects of users stay until the users delete them.
 	kubectl(t, world.admin, "get guardrail ours")
 	kubectl(t, world.admin, "delete crd --selector="+partOf)
 	if left := kubectl(t, world.admin, "get crd --output=name"); strings.Contains(left, "taffrail.dev") {
@@ -90,7 +90,7 @@ func TestUpgradeAndUninstall(t *testing.T) {
 	}
 }
 
-// removeEverything leaves a cluster that has never heard of Taffrail.
+// removeEverything removes all of Taffrail from the cluster.
 func removeEverything(t *testing.T) {
 	t.Helper()
 	helm(t, "uninstall", release, "--namespace="+systemNamespace, "--ignore-not-found", "--wait", "--timeout=4m")
@@ -99,8 +99,8 @@ func removeEverything(t *testing.T) {
 	kubectl(t, world.admin, "delete namespace --ignore-not-found "+systemNamespace)
 }
 
-// packageOlder packages the chart as if it were a version from before: with CRDs that lack
-// what came later, and a Guardrail of the user's to be kept.
+// packageOlder packages the chart as if it were an older version: with a CRD that lacks later columns, and with a
+// Guardrail that must be preserved.
 func packageOlder(t *testing.T) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "taffrail")
@@ -121,7 +121,7 @@ spec: {mode: audit, policies: [{name: image-tag}]}
 	return filepath.Join(dir, "taffrail-"+olderVersion+".tgz")
 }
 
-// withoutColumns takes from a CRD what `kubectl get` prints.
+// withoutColumns removes the additional printer columns from a CRD.
 func withoutColumns(crd []byte) ([]byte, error) {
 	var object map[string]any
 	if err := yaml.Unmarshal(crd, &object); err != nil {
@@ -144,7 +144,7 @@ func withoutColumns(crd []byte) ([]byte, error) {
 	return older, err
 }
 
-// reasonColumn is what the CRD of Guardrails prints in its column Reason.
+// reasonColumn returns the JSON path of the column Reason in the CRD of Guardrails.
 func reasonColumn(t *testing.T) string {
 	t.Helper()
 	return strings.TrimSpace(kubectl(t, world.admin, "get crd guardrails.taffrail.dev --output",

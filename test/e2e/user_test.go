@@ -26,7 +26,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// user acts on the cluster as somebody, by kubectl or as a program.
+// user acts on the cluster as a user, through kubectl or a client.
 type user struct {
 	name       string
 	kubeconfig string
@@ -39,15 +39,15 @@ func newUser(name, kubeconfig string) (*user, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A test is no reason to hold back: -1 switches the client's own rate limit off.
+	// -1 disables the client's own rate limit, which tests do not need.
 	config.QPS, config.Timeout = -1, 30*time.Second
 	config.WarningHandlerWithContext = rest.NoWarnings{}
 	client, err := kubernetes.NewForConfig(config)
 	return &user{name: name, kubeconfig: kubeconfig, client: client, config: config}, err
 }
 
-// addUser makes a person whom the cluster knows by a client certificate, as clusters hand
-// them out: signed on request. What the person may do is RBAC's.
+// addUser creates a user with a client certificate that the cluster signs on request. RBAC decides what the
+// user may do.
 func (e *environment) addUser(ctx context.Context, name string, groups ...string) (*user, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -73,7 +73,7 @@ func (e *environment) addUser(ctx context.Context, name string, groups ...string
 	})
 }
 
-// serviceAccount is a ServiceAccount that is there, by a token of it.
+// serviceAccount returns an existing ServiceAccount as a user, authenticated by a token.
 func (e *environment) serviceAccount(ctx context.Context, namespace, name string) (*user, error) {
 	token, err := e.admin.client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	if err != nil {
@@ -82,7 +82,7 @@ func (e *environment) serviceAccount(ctx context.Context, namespace, name string
 	return e.writeUser(name, &clientcmdapi.AuthInfo{Token: token.Status.Token})
 }
 
-// writeUser writes the kubeconfig of somebody.
+// writeUser writes a user's kubeconfig.
 func (e *environment) writeUser(name string, known *clientcmdapi.AuthInfo) (*user, error) {
 	written := clientcmdapi.NewConfig()
 	written.Clusters["kind"] = &clientcmdapi.Cluster{Server: e.admin.config.Host, CertificateAuthorityData: e.admin.config.CAData}
@@ -128,8 +128,8 @@ func (e *environment) sign(ctx context.Context, name string, request []byte) ([]
 	return certificate, err
 }
 
-// namespace makes a namespace that Alice may edit, with labels given as key=value, and
-// deletes it with the test.
+// namespace creates a namespace that Alice may edit, with labels given as key=value, and deletes it after the
+// test.
 func namespace(t *testing.T, name string, labels ...string) {
 	t.Helper()
 	kubectl(t, world.admin, "delete namespace --ignore-not-found "+name)
@@ -141,7 +141,7 @@ func namespace(t *testing.T, name string, labels ...string) {
 	allowAlice(t, name)
 }
 
-// deleteNamespace does not wait: what is in it may take its time to stop.
+// deleteNamespace does not wait, because the content may take time to stop.
 func deleteNamespace(t *testing.T, name string) {
 	out, err := world.kubectl(context.Background(), world.admin, "delete namespace --ignore-not-found --wait=false "+name) //nolint:usetesting // the test has ended
 	if err != nil || out.code != 0 {
@@ -149,7 +149,7 @@ func deleteNamespace(t *testing.T, name string) {
 	}
 }
 
-// allowAlice lets Alice edit what is in a namespace, and waits until she may.
+// allowAlice permits Alice to edit objects in a namespace, and waits until that is in effect.
 func allowAlice(t *testing.T, namespace string) {
 	t.Helper()
 	kubectl(t, world.admin, "create rolebinding alice-edits --clusterrole=edit --user=alice --namespace="+namespace)

@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// patience is how long anything may take that is expected to happen. It is far more
-	// than anything takes: a busy machine must not fail a test.
+	// patience limits the wait for something that is expected to happen. It is very long, because a busy
+	// machine must not fail a test.
 	patience = 4 * time.Minute
-	// interval between two looks.
+	// interval is the time between two attempts.
 	interval = 200 * time.Millisecond
 )
 
-// eventually calls look until it returns nil. Its last error fails the test.
+// eventually calls look until it returns nil. On a timeout, the last error fails the test.
 func eventually(t *testing.T, what string, look func(ctx context.Context) error) {
 	t.Helper()
-	must(t, await(context.WithoutCancel(t.Context()), what, look)) // Clean-up waits too.
+	must(t, await(context.WithoutCancel(t.Context()), what, look)) // also waits during clean-up
 }
 
 func await(ctx context.Context, what string, look func(ctx context.Context) error) error {

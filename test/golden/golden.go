@@ -1,5 +1,5 @@
-// Package golden compares what a test has produced with files in the repository. Run the test
-// with -update to write them, and read what has changed before it is committed.
+// Package golden compares the output of tests with files in the repository. Run a test with -update to rewrite
+// its files, and review the changes before you commit them.
 package golden
 
 import (
@@ -14,10 +14,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// Updating reports whether golden files are to be written instead of compared with.
+// Updating reports whether golden files are rewritten instead of compared.
 func Updating() bool { return *update }
 
-// Check compares a text with a file, or writes it there. A difference does not end the test.
+// Check compares a text with a file, or writes the file. A difference does not end the test.
 func Check(t testing.TB, file, got string) {
 	t.Helper()
 	if *update {

@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-// AuditEvent is a request as the API server's audit log has it.
+// AuditEvent is a request in the API server's audit log.
 type AuditEvent struct {
 	AuditID string `json:"auditID"`
 	Verb    string `json:"verb"`
@@ -39,7 +39,7 @@ type auditLog struct {
 	events []AuditEvent
 }
 
-// all are the events so far.
+// all returns the events so far.
 func (l *auditLog) all() ([]AuditEvent, error) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -53,7 +53,7 @@ func (l *auditLog) all() ([]AuditEvent, error) {
 	}
 	for lines := bufio.NewReader(file); ; {
 		line, err := lines.ReadBytes('\n')
-		if err == io.EOF { // A line that is still being written is read the next time.
+		if err == io.EOF { // an incomplete line is read the next time
 			return slices.Clone(l.events), nil
 		}
 		if err != nil {
@@ -68,8 +68,8 @@ func (l *auditLog) all() ([]AuditEvent, error) {
 	}
 }
 
-// Audited waits for requests to reach the audit log, which may be after their answer,
-// and returns the first that matches.
+// Audited waits for requests to appear in the audit log, which may happen after they are answered. It returns
+// the first match.
 func (h *Harness) Audited(ctx context.Context, what string, matches func(*AuditEvent) bool) (*AuditEvent, error) {
 	var found *AuditEvent
 	err := Eventually(ctx, what+" in the audit log", func(context.Context) error {
@@ -86,10 +86,10 @@ func (h *Harness) Audited(ctx context.Context, what string, matches func(*AuditE
 	return found, err
 }
 
-// AuditEvents returns the requests that have reached the audit log so far.
+// AuditEvents returns the requests that have appeared in the audit log so far.
 func (h *Harness) AuditEvents() ([]AuditEvent, error) { return h.audit.all() }
 
-// AuditedAnswer is the audit log's entry of one write.
+// AuditedAnswer returns the audit log's entry of one write.
 func (h *Harness) AuditedAnswer(ctx context.Context, a *Answer) (*AuditEvent, error) {
 	return h.Audited(ctx, "request "+a.AuditID, func(e *AuditEvent) bool { return e.AuditID == a.AuditID })
 }

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// Balancer stands in for a Service: it leads each new connection to a server that is
-// ready, and leaves those that there are alone.
+// Balancer replaces a Service: it connects each new connection to a server that is ready, and leaves existing
+// ones alone.
 type Balancer struct {
 	listener net.Listener
 	servers  []*Server
@@ -32,7 +32,7 @@ func NewBalancer(ctx context.Context, servers ...*Server) (*Balancer, error) {
 	return b, nil
 }
 
-// Address is the host and port to connect to.
+// Address returns the host and port to connect to.
 func (b *Balancer) Address() string { return b.listener.Addr().String() }
 
 // Close ends every connection.
@@ -53,7 +53,7 @@ func (b *Balancer) accept(ctx context.Context) {
 	}
 }
 
-// lead copies both ways until one side ends.
+// lead copies in both directions until one side ends.
 func (b *Balancer) lead(ctx context.Context, from net.Conn) {
 	defer from.Close() //nolint:errcheck // whatever is wrong with it, it is over
 	to, err := b.connect(ctx)
@@ -74,8 +74,8 @@ func (b *Balancer) lead(ctx context.Context, from net.Conn) {
 	both.Wait()
 }
 
-// connect asks the servers in turn. Readiness is asked for each connection, so there is
-// none of the delay that the endpoints of a real Service have.
+// connect tries the servers in turn. It checks readiness for each connection, so there is none of the delay of
+// a real Service's endpoints.
 func (b *Balancer) connect(ctx context.Context) (net.Conn, error) {
 	first := b.next.Add(1)
 	for i := range uint64(len(b.servers)) {

@@ -16,15 +16,15 @@ import (
 	"time"
 )
 
-// Authority is a certificate authority that lives as long as the run.
+// Authority is a certificate authority that exists for the duration of the run.
 type Authority struct {
 	certificate *x509.Certificate
 	key         crypto.Signer
-	// PEM is the certificate, for whoever is to trust it.
+	// PEM is the CA certificate.
 	PEM []byte
 }
 
-// NewAuthority makes an Authority.
+// NewAuthority returns a new Authority.
 func NewAuthority() (*Authority, error) {
 	template, err := newTemplate("taffrail-test-ca")
 	if err != nil {
@@ -47,7 +47,7 @@ func NewAuthority() (*Authority, error) {
 	return &Authority{certificate: certificate, key: key, PEM: encode("CERTIFICATE", der)}, nil
 }
 
-// Issue makes a serving certificate for 127.0.0.1, and for other DNS names.
+// Issue returns a serving certificate for 127.0.0.1 and the given DNS names.
 func (a *Authority) Issue(names ...string) (certificate, key []byte, err error) {
 	template, err := newTemplate("taffrail")
 	if err != nil {
@@ -76,7 +76,7 @@ func (a *Authority) sign(template *x509.Certificate) (certificate, key []byte, e
 	return encode("CERTIFICATE", der), encode("PRIVATE KEY", encoded), nil
 }
 
-// IssueClient makes a certificate for a client, with a common name.
+// IssueClient returns a client certificate with the given common name.
 func (a *Authority) IssueClient(name string) (certificate, key []byte, err error) {
 	template, err := newTemplate(name)
 	if err != nil {
@@ -87,8 +87,8 @@ func (a *Authority) IssueClient(name string) (certificate, key []byte, err error
 	return a.sign(template)
 }
 
-// IssueInto replaces tls.crt and tls.key in a folder by a new pair, each by a rename as
-// the kubelet and certificate managers do.
+// IssueInto replaces tls.crt and tls.key in a folder with a new pair, each by a rename as the kubelet and
+// certificate managers do.
 func (a *Authority) IssueInto(dir string) error {
 	certificate, key, err := a.Issue()
 	if err != nil {

@@ -10,11 +10,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// SecretValue is the password among the chapter's values. It must not appear in
-// anything that Taffrail writes.
+// SecretValue is the password among the chapter's values. It must not appear in anything that Taffrail writes.
 const SecretValue = "correct-horse-battery-staple"
 
-// chapterValues fill the chapter's templates, as envsubst does for its readers.
+// chapterValues has the values for the chapter's templates, which its readers fill in with envsubst.
 var chapterValues = map[string]string{
 	"ECR_HOST":      "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com",
 	"DB_URL":        "jdbc:postgresql://eks-work-db.example.ap-northeast-2.rds.amazonaws.com:5432/myworkdb",
@@ -24,12 +23,12 @@ var chapterValues = map[string]string{
 
 // Manifest is one of the chapter's example files, filled in.
 type Manifest struct {
-	// File is its name, without .template.
+	// File is the file name without .template.
 	File    string
 	Content []byte
 }
 
-// Object reads the manifest anew: what one test does to it, the next does not see.
+// Object parses the manifest anew, so that tests can modify the result.
 func (m Manifest) Object() (*unstructured.Unstructured, error) {
 	objects, err := decode(m.Content)
 	if err != nil {
@@ -43,7 +42,7 @@ func (m Manifest) Object() (*unstructured.Unstructured, error) {
 	return nil, fmt.Errorf("%s: %d objects, want one", m.File, len(objects))
 }
 
-// Chapter reads the chapter's manifests, in the order that the chapter applies them in.
+// Chapter returns the chapter's manifests, in the order in which the chapter applies them.
 func Chapter(root string) ([]Manifest, error) {
 	files, err := filepath.Glob(filepath.Join(root, "test/testdata/chapter/*"))
 	if err != nil {
@@ -78,7 +77,7 @@ func Chapter(root string) ([]Manifest, error) {
 	return manifests, nil
 }
 
-// ChapterManifest reads the manifest whose file name starts with a prefix.
+// ChapterManifest returns the manifest whose file name starts with a prefix.
 func ChapterManifest(root, prefix string) (*unstructured.Unstructured, error) {
 	manifests, err := Chapter(root)
 	if err != nil {

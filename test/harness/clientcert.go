@@ -10,24 +10,24 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// APIServerName is the common name of the certificate that the API server shows to
-// webhooks, which Authority has signed. Whoever does not ask for one does not see it.
+// APIServerName is the common name of the client certificate, signed by Authority, that the API server presents
+// to webhooks that request one.
 const APIServerName = "kube-apiserver-admission"
 
-// writeAdmissionConfiguration makes the file that tells the API server how to call webhooks.
+// writeAdmissionConfiguration writes the file that configures how the API server calls webhooks.
 func (h *Harness) writeAdmissionConfiguration() (file string, err error) {
 	certificate, key, err := h.Authority.IssueClient(APIServerName)
 	if err != nil {
 		return "", err
 	}
 	kubeconfig := h.path("webhooks.kubeconfig")
-	// A user named for a host is for webhooks there; * is for all.
+	// A user named after a host applies to webhooks on that host; * applies to all.
 	if err := clientcmd.WriteToFile(clientcmdapi.Config{AuthInfos: map[string]*clientcmdapi.AuthInfo{
 		"*": {ClientCertificateData: certificate, ClientKeyData: key},
 	}}, kubeconfig); err != nil {
 		return "", err
 	}
-	// Its types are the API server's own, which is no dependency of the tests.
+	// The types belong to the API server, which is not a dependency of the tests.
 	group := schema.GroupVersion{Group: "apiserver.config.k8s.io", Version: "v1"}
 	type configuration struct {
 		metav1.TypeMeta `json:",inline"`

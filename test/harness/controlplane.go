@@ -49,7 +49,7 @@ func (h *Harness) startAPIServer() error {
 	server := h.environment.ControlPlane.GetAPIServer()
 	server.CertDir, server.Out, server.Err = h.path("apiserver"), serverLog, serverLog
 	server.Configure().
-		// envtest leaves it out, because it has no controller that makes ServiceAccounts.
+		// envtest disables it, because it has no controller that creates ServiceAccounts.
 		Disable("disable-admission-plugins").
 		Set("admission-control-config-file", admission).
 		Set("audit-policy-file", policy).
@@ -68,8 +68,8 @@ func (h *Harness) startAPIServer() error {
 	return err
 }
 
-// startControllers starts the controller-manager in the way that real clusters do: each
-// controller under a service account of its own. Taffrail trusts those by name.
+// startControllers starts the controller manager as real clusters do, with each controller under a service
+// account of its own. Taffrail trusts these by name.
 func (h *Harness) startControllers(ctx context.Context) error {
 	user, err := h.addUser("system:kube-controller-manager")
 	if err != nil {
@@ -101,13 +101,13 @@ func (h *Harness) startControllers(ctx context.Context) error {
 	if err := p.await(ctx, healthy(port)); err != nil {
 		return err
 	}
-	// It is at work once it has made what Pods need.
+	// It is working once it has created what Pods need.
 	return Eventually(ctx, "the controllers to make ServiceAccounts", func(ctx context.Context) error {
 		return h.Admin.Client.Get(ctx, client.ObjectKey{Namespace: "default", Name: "default"}, &corev1.ServiceAccount{})
 	})
 }
 
-// healthy asks the controller-manager, whose certificate is its own.
+// healthy checks the controller manager, which has a certificate of its own.
 func healthy(port int) func(context.Context) error {
 	asking := &http.Client{Transport: &http.Transport{
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // our own process, on this machine

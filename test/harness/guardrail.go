@@ -17,7 +17,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// DefaultGuardrails are those that Taffrail has built in.
+// DefaultGuardrails returns the Guardrails that are built into Taffrail.
 func DefaultGuardrails() ([]v1alpha1.Guardrail, error) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {
@@ -26,34 +26,32 @@ func DefaultGuardrails() ([]v1alpha1.Guardrail, error) {
 	return config.Default(catalog), nil
 }
 
-// Unguarded are annotations for an object of the configuration that is stored as if it had
-// come in while Taffrail was down: nobody looks at it before.
+// Unguarded returns annotations for an object of the configuration that is stored as if Taffrail had been
+// unavailable: no webhook checks it.
 func Unguarded() map[string]string { return map[string]string{"test.taffrail.dev/unguarded": ""} }
 
-// PutGuardrail creates a Guardrail, or gives one that is there another spec, and waits
-// for what Taffrail has to say about it.
+// PutGuardrail creates or updates a Guardrail, and waits for its condition Active.
 func (h *Harness) PutGuardrail(ctx context.Context, g *v1alpha1.Guardrail) (*metav1.Condition, error) {
 	stored := &v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: g.Name, Annotations: g.Annotations}}
 	return h.put(ctx, stored, func() { stored.Spec = *g.Spec.DeepCopy() }, func() []metav1.Condition { return stored.Status.Conditions })
 }
 
-// PutExemption does the same with an Exemption.
+// PutExemption creates or updates an Exemption, and waits for its condition Active.
 func (h *Harness) PutExemption(ctx context.Context, e *v1alpha1.Exemption) (*metav1.Condition, error) {
 	stored := &v1alpha1.Exemption{ObjectMeta: metav1.ObjectMeta{Name: e.Name, Annotations: e.Annotations}}
 	return h.put(ctx, stored, func() { stored.Spec = *e.Spec.DeepCopy() }, func() []metav1.Condition { return stored.Status.Conditions })
 }
 
-// PutPolicy does the same with a Policy.
+// PutPolicy creates or updates a Policy, and waits for its condition Active.
 func (h *Harness) PutPolicy(ctx context.Context, p *v1alpha1.Policy) (*metav1.Condition, error) {
 	stored := &v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Annotations: p.Annotations}}
 	return h.put(ctx, stored, func() { stored.Spec = p.Spec }, func() []metav1.Condition { return stored.Status.Conditions })
 }
 
-// put creates or updates an object whose spec the function sets, and waits for its
-// condition Active.
+// put creates or updates an object whose spec the function sets, and waits for its condition Active.
 func (h *Harness) put(ctx context.Context, stored client.Object, set func(), conditions func() []metav1.Condition) (*metav1.Condition, error) {
 	annotations := stored.GetAnnotations()
-	// Whoever writes its status may be faster.
+	// The object may change in between, because its status is written too.
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		there, err := h.Exists(ctx, stored)
 		if err != nil {
@@ -84,15 +82,14 @@ func (h *Harness) put(ctx context.Context, stored client.Object, set func(), con
 	return condition, err
 }
 
-// DeleteGuardrail deletes a Guardrail, if it is there.
+// DeleteGuardrail deletes a Guardrail if it exists.
 func (h *Harness) DeleteGuardrail(ctx context.Context, name string) error {
 	return client.IgnoreNotFound(h.Admin.Client.Delete(ctx, &v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}}))
 }
 
-// AwaitEnforcement waits until Pods in a namespace are refused for an image without a
-// tag and, where they may come, have their resources filled in: until the API server
-// calls both webhooks, and whoever answers has the Guardrails in force. Nothing is
-// created on the way.
+// AwaitEnforcement waits until Pods in a namespace are denied for an image without a tag, and admitted ones
+// have their resources filled in: until the API server calls both webhooks, and every server that answers has
+// the Guardrails in force. It creates nothing.
 func (h *Harness) AwaitEnforcement(ctx context.Context, namespace string) error {
 	return Eventually(ctx, "Pods in "+namespace+" to be decided", func(ctx context.Context) error {
 		answer := h.Alice.Create(ctx, ProbePod(namespace, "registry.example/probe"), client.DryRunAll)
@@ -117,8 +114,8 @@ func orAdmitted(err error) error {
 	return err
 }
 
-// ProbePod is a Pod that runs once, labelled and a hook of Helm's: nothing about it but
-// its image and its resources is of interest to a policy.
+// ProbePod returns a Pod that runs once, with labels and a Helm hook annotation, so that policies are concerned
+// only with its image and its resources.
 func ProbePod(namespace, image string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{

@@ -18,10 +18,10 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// SystemNamespace is where Taffrail would run, and where its Lease is.
+// SystemNamespace is the namespace of Taffrail and its Lease.
 const SystemNamespace = "taffrail-system"
 
-// Names of the users.
+// The names of the users.
 const (
 	adminName    = "admin"
 	aliceName    = "alice"
@@ -31,23 +31,23 @@ const (
 //go:embed manifests/rbac.yaml
 var rbac []byte
 
-// Options of Start.
+// Options configures Start.
 type Options struct {
-	// Progress is told what is done next. It may be nil.
+	// Progress receives a description of each step. It may be nil.
 	Progress func(what string)
 }
 
-// Harness is a control plane, and what runs against it.
+// Harness is a control plane, and everything that runs against it.
 type Harness struct {
-	// Root is the folder of Taffrail's module, Binary its program built from it.
+	// Root is the folder of Taffrail's module. Binary is the program built from it.
 	Root, Binary string
 	// Programs is the folder of the control plane's programs and of kubectl.
 	Programs string
 	// Dir holds everything that this run writes. Stop removes it.
 	Dir string
-	// Admin may do everything.
+	// Admin has all permissions.
 	Admin *User
-	// Alice is a plain user, who may edit what is in the namespaces made by Namespace.
+	// Alice is an ordinary user, who may edit objects in the namespaces that Namespace creates.
 	Alice *User
 	// Authority signs the certificates of the servers.
 	Authority *Authority
@@ -58,13 +58,13 @@ type Harness struct {
 	progress    func(string)
 
 	mutex     sync.Mutex
-	processes []*process // in the order they were started in
+	processes []*process // in the order of their start
 }
 
-// Start brings up etcd, the API server and the controller-manager, and builds Taffrail.
-// Where it fails, nothing is left running.
+// Start starts etcd, the API server and the controller manager, and builds Taffrail. If it fails, it stops
+// everything.
 func Start(ctx context.Context, o Options) (h *Harness, err error) {
-	// controller-runtime complains on stderr about a logger that is not set.
+	// controller-runtime complains on stderr if no logger is set.
 	ctrllog.SetLogger(logr.Discard())
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -84,7 +84,7 @@ func Start(ctx context.Context, o Options) (h *Harness, err error) {
 	}
 	defer func() {
 		if err != nil {
-			// The logs are in the error; of the folder nobody knows.
+			// The error contains the logs, so the folder is not needed.
 			err = errors.Join(err, h.Stop())
 			h = nil
 		}
@@ -162,10 +162,10 @@ func (h *Harness) run(ctx context.Context, name, program string, args ...string)
 	return p, nil
 }
 
-// startTimeout is for a machine that does a lot else.
+// startTimeout is long enough for a busy machine.
 const startTimeout = time.Minute
 
-// Exists tells whether an object is there, as the administrator sees it.
+// Exists reports whether an object exists, as seen by the administrator.
 func (h *Harness) Exists(ctx context.Context, object client.Object) (bool, error) {
 	err := h.Admin.Client.Get(ctx, client.ObjectKeyFromObject(object), object)
 	return err == nil, client.IgnoreNotFound(err)

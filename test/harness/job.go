@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// JobFrom is the Job that `kubectl create job --from=cronjob/x` would create.
+// JobFrom returns the Job that `kubectl create job --from=cronjob/x` would create.
 func (h *Harness) JobFrom(ctx context.Context, namespace, cronJob, name string) (*batchv1.Job, error) {
 	from := &batchv1.CronJob{}
 	if err := h.Alice.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: cronJob}, from); err != nil {
@@ -18,7 +18,7 @@ func (h *Harness) JobFrom(ctx context.Context, namespace, cronJob, name string) 
 	annotations := map[string]string{"cronjob.kubernetes.io/instantiate": "manual"}
 	maps.Copy(annotations, from.Spec.JobTemplate.Annotations)
 	owner := metav1.NewControllerRef(from, batchv1.SchemeGroupVersion.WithKind("CronJob"))
-	// kubectl leaves this out, so that whoever may create Jobs needs no more than that.
+	// kubectl omits this, so that permission to create Jobs is enough.
 	owner.BlockOwnerDeletion = nil
 	return &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{

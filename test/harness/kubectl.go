@@ -11,24 +11,24 @@ import (
 	"strings"
 )
 
-// Files are what kubectl finds in the folder that it runs in, by their names.
+// Files has the files in kubectl's working directory, by name.
 type Files map[string][]byte
 
-// Printed is what a person sees of one command.
+// Printed is the output of one command.
 type Printed struct {
-	// Output is what it wrote to its standard output and error, in the order it came in.
+	// Output is the interleaved standard output and standard error.
 	Output   string
 	ExitCode int
 }
 
-// Kubectl runs the real kubectl as a user. That it fails is no error: people are to see
-// how. It knows nothing of this machine, and nobody's settings but the user's.
+// Kubectl runs the real kubectl as a user, isolated from this machine's settings. A failing command is not an
+// error, because tests also check failures.
 func (h *Harness) Kubectl(ctx context.Context, user *User, args ...string) (*Printed, error) {
 	return h.KubectlWith(ctx, user, nil, nil, args...)
 }
 
-// KubectlWith is Kubectl in a folder that holds files, and with something to read on its
-// standard input. Relative names are printed as they are given, and so the same each time.
+// KubectlWith is Kubectl with files in the working directory, and with standard input. Relative file names are
+// printed as given, so the output is reproducible.
 func (h *Harness) KubectlWith(ctx context.Context, user *User, files Files, stdin []byte, args ...string) (*Printed, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -45,10 +45,10 @@ func (h *Harness) KubectlWith(ctx context.Context, user *User, files Files, stdi
 	var out bytes.Buffer
 	command := exec.CommandContext(ctx, filepath.Join(h.Programs, "kubectl"), args...)
 	command.Dir, command.Stdin = dir, bytes.NewReader(stdin)
-	// One writer for both keeps their order.
+	// A single writer for both preserves their order.
 	command.Stdout, command.Stderr = &out, &out
 	command.Env = []string{
-		"PATH=" + os.Getenv("PATH"), // `kubectl diff` runs diff.
+		"PATH=" + os.Getenv("PATH"), // for `kubectl diff`, which runs diff
 		"HOME=" + dir,
 		"KUBECONFIG=" + user.kubeconfigFile,
 		"KUBECACHEDIR=" + h.path("kubectl-cache"),

@@ -18,8 +18,8 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// The rules of the webhooks name the kinds that policies do, no more and no less: what
-// is not named is never asked about, and what is needlessly named waits for nothing.
+// The rules of the webhooks name exactly the kinds of the policies: a kind that is not named is never decided,
+// and one that is named needlessly delays its writes.
 func TestRulesNameTheKindsOfTheLibrary(t *testing.T) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {
@@ -28,13 +28,13 @@ func TestRulesNameTheKindsOfTheLibrary(t *testing.T) {
 	named := map[string]bool{}
 	for _, policy := range catalog.Policies() {
 		for _, kind := range policy.Kinds {
-			// No kind of ours has a plural that this gets wrong.
+			// It guesses right for all of these kinds.
 			plural, _ := meta.UnsafeGuessKindToResource(kind.WithVersion("v1"))
 			named[strings.TrimSuffix(plural.Resource+"."+plural.Group, ".")] = true
 		}
 	}
 	if named["daemonsets.apps"] {
-		named["controllerrevisions.apps"] = true // their templates are decided as a DaemonSet's
+		named["controllerrevisions.apps"] = true // decided as a DaemonSet
 	}
 	ruled := map[string]bool{}
 	for _, hook := range validating(t, Registration{Name: "test"}).Webhooks {
@@ -77,7 +77,7 @@ func validating(t *testing.T, r Registration) *admissionregistrationv1.Validatin
 	return nil
 }
 
-// Without the programs the tests fail, and say what to do.
+// Without the programs the tests fail, and report what to do.
 func TestAssetsAreRequired(t *testing.T) {
 	all := []string{"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"}
 	wants := map[string]string{"": "is not set"}

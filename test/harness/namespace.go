@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Namespace makes a namespace that Alice may edit, and waits until she can: until RBAC
-// has heard of it, and Pods have the ServiceAccount that they run as.
+// Namespace creates a namespace that Alice may edit, and waits until she can: until RBAC has the new role, and
+// Pods have their ServiceAccount.
 func (h *Harness) Namespace(ctx context.Context, name string, labels map[string]string) error {
 	if err := h.Admin.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}); err != nil {
 		return err
@@ -25,7 +25,7 @@ func (h *Harness) Namespace(ctx context.Context, name string, labels map[string]
 	})
 }
 
-// AllowAlice lets Alice edit what is in a namespace, and waits until she may.
+// AllowAlice permits Alice to edit objects in a namespace, and waits until that is in effect.
 func (h *Harness) AllowAlice(ctx context.Context, namespace string) error {
 	binding := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "alice-edits"},
@@ -35,7 +35,7 @@ func (h *Harness) AllowAlice(ctx context.Context, namespace string) error {
 	if err := h.Admin.Client.Create(ctx, binding); err != nil {
 		return err
 	}
-	// The last rule that aggregation adds to the role is as good as any.
+	// Any rule of the aggregated role would do; this is the last one to be added.
 	return Eventually(ctx, "Alice's rights in "+namespace, func(ctx context.Context) error {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{

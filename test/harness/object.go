@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// decode reads the objects of a YAML stream.
+// decode returns the objects of a YAML stream.
 func decode(content []byte) ([]client.Object, error) {
 	var objects []client.Object
 	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096)
@@ -30,7 +30,7 @@ func decode(content []byte) ([]client.Object, error) {
 	}
 }
 
-// Apply creates objects as the administrator, or makes those that are there alike.
+// Apply creates or updates objects as the administrator.
 func (h *Harness) Apply(ctx context.Context, objects ...client.Object) error {
 	for _, object := range objects {
 		err := h.Admin.Client.Create(ctx, object)

@@ -7,19 +7,20 @@ import (
 )
 
 const (
-	// patience is how long anything may take that is expected to happen. It is far
-	// more than anything takes: a busy machine must not fail a test.
+	// patience limits the wait for something that is expected to happen. It is very long, because a busy
+	// machine must not fail a test.
 	patience = 4 * time.Minute
-	// interval between two looks.
+	// interval is the time between two attempts.
 	interval = 50 * time.Millisecond
 )
 
-// Eventually calls look until it returns nil. Its last error is in the error returned.
+// Eventually calls look until it returns nil. On a timeout it returns an error that contains the last one of
+// look.
 func Eventually(ctx context.Context, what string, look func(context.Context) error) error {
 	return Await(ctx, patience, interval, what, look)
 }
 
-// Await is Eventually with another patience, and another interval between two looks.
+// Await is Eventually with another timeout and interval.
 func Await(ctx context.Context, patience, interval time.Duration, what string, look func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -32,7 +33,7 @@ func Await(ctx context.Context, patience, interval time.Duration, what string, l
 			return nil
 		}
 		if ctx.Err() == nil || last == nil {
-			// The error of a look that the deadline cut short says nothing.
+			// An attempt that the deadline interrupted has no useful error.
 			last = err
 		}
 		select {

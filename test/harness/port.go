@@ -14,8 +14,8 @@ var (
 	givenMutex sync.Mutex
 )
 
-// freePort finds a port on 127.0.0.1 that stays the server's own over a restart: it is
-// below the range that systems take the ports of outgoing connections from.
+// freePort returns a port on 127.0.0.1 that the server can keep across a restart: it is below the range that
+// systems use for outgoing connections.
 func freePort(ctx context.Context) (int, error) {
 	givenMutex.Lock()
 	defer givenMutex.Unlock()

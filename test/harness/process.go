@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// grace is how long a process has to end once it was asked to.
+// grace is how long a process may take to end once it is asked to.
 const grace = 40 * time.Second
 
-// process is a program that runs beside the tests.
+// process is a program that runs alongside the tests.
 type process struct {
 	name    string
 	command *exec.Cmd
 	logFile string
-	// ended is closed once the process is gone; err is valid from then on.
+	// ended is closed once the process has exited; err is valid from then on.
 	ended chan struct{}
 	err   error
 }
@@ -32,11 +32,11 @@ func start(ctx context.Context, name, logs, program string, args ...string) (*pr
 	if err != nil {
 		return nil, err
 	}
-	// It outlives every context: Stop ends it.
+	// It outlives every context, because Stop ends it.
 	p := &process{name: name, logFile: logFile, command: exec.CommandContext(context.WithoutCancel(ctx), program, args...), ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = log, log
-	// In a group of its own, Ctrl-C in a terminal reaches this program only, which
-	// then ends things in order.
+	// In a process group of its own, it does not receive Ctrl-C from the terminal, so that this program can
+	// stop everything in order.
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.command.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting %s: %w", name, err), log.Close())
@@ -48,7 +48,7 @@ func start(ctx context.Context, name, logs, program string, args ...string) (*pr
 	return p, nil
 }
 
-// await polls until ready says so, and gives up at once where the process ends.
+// await polls until ready succeeds. It fails immediately if the process exits.
 func (p *process) await(ctx context.Context, ready func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -93,7 +93,7 @@ func (p *process) end(signal os.Signal) error {
 	}
 }
 
-// tail is the end of a log, indented.
+// tail returns the end of a log, indented.
 func tail(file string, lines int) []byte {
 	content, err := os.ReadFile(file)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// ServerLabel on a namespace hands it to the registration that its value names. The
-// namespaces without it belong to the main registration, whose server no test breaks.
+// ServerLabel on a namespace assigns it to the registration that its value names. Namespaces without it belong
+// to the main registration, whose server no test disrupts.
 const ServerLabel = "test.taffrail.dev/server"
 
 //go:embed manifests/webhooks.yaml
@@ -24,23 +24,23 @@ var webhooks string
 
 // Registration makes the API server call a webhook.
 type Registration struct {
-	// Name of both configurations. A registration other than the main one is called for
-	// the namespaces that carry its name in ServerLabel.
+	// Name is the name of both configurations. A registration other than the main one applies to the namespaces
+	// with its name in ServerLabel.
 	Name string
-	// Main registrations are called for the namespaces without a ServerLabel.
+	// Main registrations apply to the namespaces without a ServerLabel.
 	Main bool
 	// Address is the host and port of the server.
 	Address       string
 	FailurePolicy admissionregistrationv1.FailurePolicyType
-	// CA is what the server's certificate is verified by; that of the harness if nil.
+	// CA verifies the server's certificate. It defaults to the CA of the harness.
 	CA []byte
 }
 
-// CABundle is for the template.
+// CABundle is called by the template.
 func (r Registration) CABundle() string { return base64.StdEncoding.EncodeToString(r.CA) }
 
-// NamespaceSelector is for the template. What a cluster needs to recover from an outage
-// of Taffrail is never handed to it.
+// NamespaceSelector is called by the template. It excludes the namespaces that a cluster needs to recover from
+// an outage of Taffrail.
 func (r Registration) NamespaceSelector() (string, error) {
 	handed := metav1.LabelSelectorRequirement{Key: ServerLabel, Operator: metav1.LabelSelectorOpIn, Values: []string{r.Name}}
 	if r.Main {
@@ -53,7 +53,7 @@ func (r Registration) NamespaceSelector() (string, error) {
 	return string(encoded), err
 }
 
-// objects are the two configurations.
+// objects returns the two configurations.
 func (r Registration) objects() ([]client.Object, error) {
 	parsed, err := template.New("webhooks.yaml").Parse(webhooks)
 	if err != nil {
@@ -66,8 +66,8 @@ func (r Registration) objects() ([]client.Object, error) {
 	return decode(filled.Bytes())
 }
 
-// Register installs or changes the webhook configurations. The API server learns of
-// them by a watch: whoever needs them in force waits for what they bring about.
+// Register creates or updates the webhook configurations. The API server reads them through a watch, so callers
+// have to wait for their effect.
 func (h *Harness) Register(ctx context.Context, r Registration) error {
 	if r.CA == nil {
 		r.CA = h.Authority.PEM
@@ -79,7 +79,7 @@ func (h *Harness) Register(ctx context.Context, r Registration) error {
 	return h.Apply(ctx, objects...)
 }
 
-// Unregister takes the webhook configurations of that name away.
+// Unregister deletes the webhook configurations of that name.
 func (h *Harness) Unregister(ctx context.Context, name string) error {
 	meta := metav1.ObjectMeta{Name: name}
 	for _, o := range []client.Object{

@@ -16,30 +16,30 @@ import (
 	"time"
 )
 
-// ServerOptions say how Taffrail is started.
+// ServerOptions configures a Server.
 type ServerOptions struct {
-	// Name tells servers apart in logs.
+	// Name identifies the server in logs.
 	Name string
-	// MaxMode is the ceiling; none if empty.
+	// MaxMode is the value of --max-mode; empty means none.
 	MaxMode string
-	// DrainDelay is how long a server that was told to stop goes on deciding. It need
-	// not be long here: there is no Service whose endpoints take time.
+	// DrainDelay is how long a server keeps deciding after the signal to stop. It may be short here, because
+	// there is no Service whose endpoints need time.
 	DrainDelay time.Duration
-	// WouldDenyInterval is how often what would have been denied is added to the status of
-	// Guardrails; a second if 0.
+	// WouldDenyInterval is the time between two updates of the counts in the status of Guardrails. It defaults
+	// to a second.
 	WouldDenyInterval time.Duration
-	// TLSSecret is the Secret to keep the certificate in, instead of files, for a Service and
-	// webhook configurations of the same name.
+	// TLSSecret is the name of a Secret in which the server manages its certificate, for a Service and webhook
+	// configurations of the same name. If empty, files are used.
 	TLSSecret string
-	// Clients are the common names that may ask for decisions, of those that Authority has
-	// signed; anybody may if it is empty.
+	// Clients lists the common names of accepted client certificates signed by Authority. If empty, anyone may
+	// call.
 	Clients []string
-	// MaxInFlightBytes is what the bodies of requests may take; the server's default if 0.
+	// MaxInFlightBytes limits the bodies of requests. It defaults to the server's default.
 	MaxInFlightBytes int64
 }
 
-// Server is a process of `taffrail serve`. Stopped or killed, it can be started again
-// and then listens where it did.
+// Server is a process of `taffrail serve`. After Stop or Kill it can be started again, and then listens at the
+// same address.
 type Server struct {
 	options       ServerOptions
 	harness       *Harness
@@ -81,7 +81,7 @@ func (s *Server) Start(ctx context.Context) error {
 		"--drain-delay=" + s.options.DrainDelay.String(),
 		"--exemption-usage-interval=2s",
 		"--would-deny-interval=" + cmp.Or(s.options.WouldDenyInterval, time.Second).String(),
-		// Of several servers one writes status: the first that was started.
+		// Of several servers, the one that started first writes status.
 		"--leader-elect", "--namespace=" + SystemNamespace,
 	}
 	if name := s.options.TLSSecret; name != "" {
@@ -110,8 +110,8 @@ func (s *Server) Start(ctx context.Context) error {
 	return s.process.await(ctx, s.Ready)
 }
 
-// Stop asks the server to end, and waits until it has answered what it still had to. An
-// exit code other than 0 is an error.
+// Stop asks the server to end, and waits until it has answered its requests. An exit code other than 0 is an
+// error.
 func (s *Server) Stop() error {
 	if err := s.process.stop(); err != nil {
 		return err
@@ -122,17 +122,17 @@ func (s *Server) Stop() error {
 	return nil
 }
 
-// Kill ends the server at once, as a crash would.
+// Kill ends the server immediately, as a crash would.
 func (s *Server) Kill() error { return s.process.kill() }
 
-// Address is the host and port that the server is called at.
+// Address returns the host and port of the webhook.
 func (s *Server) Address() string { return address(s.port) }
 
-// MetricsAddress is the host and port that metrics, and probes in plain HTTP, are served at.
+// MetricsAddress returns the host and port of metrics, and of probes in plain HTTP.
 func (s *Server) MetricsAddress() string { return address(s.metrics) }
 
-// Ready asks /readyz once, as the kubelet would: over TLS, or where the server knows only
-// the API server, at the plain port.
+// Ready checks /readyz once, as the kubelet would: over TLS, or at the plain port if the server accepts only
+// the API server's client certificate.
 func (s *Server) Ready(ctx context.Context) error {
 	if len(s.options.Clients) > 0 {
 		return s.ReadyPlain(ctx)
@@ -141,7 +141,7 @@ func (s *Server) Ready(ctx context.Context) error {
 	return ask(ctx, asking, "https://"+s.Address()+"/readyz")
 }
 
-// ReadyPlain asks /readyz once at the plain port.
+// ReadyPlain checks /readyz once at the plain port.
 func (s *Server) ReadyPlain(ctx context.Context) error {
 	asking := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	return ask(ctx, asking, "http://"+s.MetricsAddress()+"/readyz")
@@ -155,7 +155,7 @@ func (s *Server) Metrics(ctx context.Context) (string, error) {
 // NewCertificate replaces the files of the serving certificate.
 func (s *Server) NewCertificate() error { return s.harness.Authority.IssueInto(s.dir) }
 
-// Serial is the serial number of the certificate that a new connection is shown.
+// Serial returns the serial number of the certificate that a new connection gets.
 func (s *Server) Serial(ctx context.Context) (*big.Int, error) {
 	dialer := &tls.Dialer{Config: s.trust()}
 	connection, err := dialer.DialContext(ctx, "tcp", s.Address())
@@ -172,7 +172,8 @@ func (s *Server) Serial(ctx context.Context) (*big.Int, error) {
 
 func (s *Server) trust() *tls.Config {
 	if s.options.TLSSecret != "" {
-		// As the kubelet asks. What the API server trusts is not this one's to say.
+		// Like the kubelet, which does not verify the certificate. Whether the API server trusts it is checked
+		// elsewhere.
 		return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13} //nolint:gosec // our own process, on this machine
 	}
 	pool := x509.NewCertPool()
@@ -180,7 +181,7 @@ func (s *Server) trust() *tls.Config {
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}
 }
 
-// ask wants 200 OK.
+// ask requires 200 OK.
 func ask(ctx context.Context, asking *http.Client, url string) error {
 	_, err := read(ctx, asking, url)
 	return err

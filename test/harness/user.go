@@ -23,32 +23,32 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// User acts on the API server as somebody.
+// User calls the API server as a user.
 type User struct {
 	Name string
-	// Client reads, and writes where nobody asks what the API server had to say.
+	// Client is for reads, and for writes whose answer does not matter.
 	Client client.Client
 	Config *rest.Config
-	// Kubeconfig is the same as a file's content.
+	// Kubeconfig has the same credentials, as the content of a file.
 	Kubeconfig []byte
 
 	kubeconfigFile string
 }
 
-// Answer is what the API server said to one write.
+// Answer is the API server's answer to one write.
 type Answer struct {
-	// Err is nil where the write was admitted.
+	// Err is nil if the write was admitted.
 	Err error
-	// Warnings are those of the answer's headers, in their order.
+	// Warnings lists the warnings in the answer's headers, in order.
 	Warnings []string
-	// AuditID finds the request in the audit log.
+	// AuditID identifies the request in the audit log.
 	AuditID string
 
 	mutex sync.Mutex
 }
 
-// Denied tells whether a webhook refused the write, and in which words. What the API
-// server puts before them is left out.
+// Denied reports whether a webhook denied the write, and returns its message without the prefix that the API
+// server adds.
 func (a *Answer) Denied() (words string, denied bool) {
 	status := apierrors.APIStatus(nil)
 	if !errors.As(a.Err, &status) {
@@ -63,8 +63,8 @@ func (u *User) Create(ctx context.Context, object client.Object, options ...clie
 	return answer(ctx, func(ctx context.Context) error { return u.Client.Create(ctx, object, options...) })
 }
 
-// Apply creates an object, or merges it into one that is there: a controller may have
-// written to that one a moment ago, and a merge does not mind.
+// Apply creates an object, or merges it into the stored one. A merge does not conflict with a concurrent write
+// of a controller.
 func (u *User) Apply(ctx context.Context, object *unstructured.Unstructured) *Answer {
 	there := object.DeepCopy()
 	if err := u.Client.Get(ctx, client.ObjectKeyFromObject(object), there); apierrors.IsNotFound(err) {
@@ -79,14 +79,14 @@ func (u *User) Apply(ctx context.Context, object *unstructured.Unstructured) *An
 	return u.Patch(ctx, object, client.RawPatch(types.MergePatchType, manifest))
 }
 
-// UpdateSubresource updates a subresource of an object by the body.
+// UpdateSubresource updates a subresource of an object with the body.
 func (u *User) UpdateSubresource(ctx context.Context, name string, object, body client.Object) *Answer {
 	return answer(ctx, func(ctx context.Context) error {
 		return u.Client.SubResource(name).Update(ctx, object, client.WithSubResourceBody(body))
 	})
 }
 
-// REST is a client for requests whose bodies are to reach the API server byte by byte.
+// REST returns a client for requests whose bodies must reach the API server unchanged.
 func (u *User) REST(version schema.GroupVersion) (*rest.RESTClient, error) {
 	config := rest.CopyConfig(u.Config)
 	config.GroupVersion, config.APIPath = &version, "/apis"
@@ -99,7 +99,7 @@ func (u *User) Update(ctx context.Context, object client.Object, options ...clie
 	return answer(ctx, func(ctx context.Context) error { return u.Client.Update(ctx, object, options...) })
 }
 
-// ServerSideApply applies a configuration with fields that the user then owns.
+// ServerSideApply applies a configuration, whose fields the user then owns.
 func (u *User) ServerSideApply(ctx context.Context, object runtime.ApplyConfiguration, options ...client.ApplyOption) *Answer {
 	return answer(ctx, func(ctx context.Context) error { return u.Client.Apply(ctx, object, options...) })
 }
@@ -130,7 +130,7 @@ func answer(ctx context.Context, write func(context.Context) error) *Answer {
 	return a
 }
 
-// warnings hands the warnings of a response to the Answer of its request.
+// warnings passes the warnings of a response to the Answer of its request.
 type warnings struct{}
 
 // HandleWarningHeaderWithContext implements rest.WarningHandlerWithContext.
@@ -142,7 +142,7 @@ func (warnings) HandleWarningHeaderWithContext(ctx context.Context, code int, _ 
 	}
 }
 
-// marking names each request that has an Answer in the audit log.
+// marking gives each request an audit ID.
 type marking struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
@@ -154,14 +154,14 @@ func (m marking) RoundTrip(r *http.Request) (*http.Response, error) {
 	return m.next.RoundTrip(r)
 }
 
-// NewUser makes a user of any name, in groups. In system:masters it may do everything.
+// NewUser returns a user of any name, in the given groups. Members of system:masters have all permissions.
 func (h *Harness) NewUser(name string, groups ...string) (*User, error) {
 	return h.addUser(name, groups...)
 }
 
-// addUser makes a user with a client certificate. What the user may do is RBAC's.
+// addUser returns a user with a client certificate. RBAC decides what the user may do.
 func (h *Harness) addUser(name string, groups ...string) (*User, error) {
-	// A test is no reason to hold back: -1 switches the client's own rate limit off.
+	// -1 disables the client's own rate limit, which tests do not need.
 	added, err := h.environment.AddUser(envtest.User{Name: name, Groups: groups}, &rest.Config{QPS: -1})
 	if err != nil {
 		return nil, err

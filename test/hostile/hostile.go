@@ -1,5 +1,5 @@
-// Package hostile has callers that try to silence a server: they are slow, many, or announce
-// what never comes. They know nothing that anybody who reaches the port does not know.
+// Package hostile simulates callers that try to disrupt a server: they are slow, many, or announce data that
+// they never send. They know only what anyone knows who can reach the port.
 package hostile
 
 import (
@@ -19,16 +19,16 @@ import (
 	"time"
 )
 
-// Sort is one way to be hostile.
+// Sort is a kind of attack.
 type Sort string
 
-// The sorts. Each is one connection that is opened again whenever the server ends it.
+// The kinds of attack. Each uses one connection, which is opened again whenever the server closes it.
 const (
 	// Announced announces a body of the largest size and sends one byte of it.
 	Announced Sort = "announced"
 	// Ordinary announces a body of ordinary size and sends one byte of it.
 	Ordinary Sort = "announced, ordinary"
-	// Stalled sends most of a large body at once, and no more.
+	// Stalled sends most of a large body at once, and then nothing.
 	Stalled Sort = "stalled"
 	// Endless sends chunks without end.
 	Endless Sort = "endless"
@@ -36,26 +36,26 @@ const (
 	SlowHeader Sort = "slow header"
 	// SlowBody sends a body byte by byte.
 	SlowBody Sort = "slow body"
-	// Many opens connections as fast as it can and closes each after the handshake.
+	// Many opens connections as fast as possible and closes each after the handshake.
 	Many Sort = "many"
 	// Silent connects and never begins a handshake.
 	Silent Sort = "silent"
-	// HTTP2 speaks HTTP/2 whatever the server says, and asks for it by name every other time.
+	// HTTP2 speaks HTTP/2 whatever the server negotiates, and requests it in every second handshake.
 	HTTP2 Sort = "HTTP/2 flood"
-	// Idle asks once about health and is idle then.
+	// Idle requests the health check once and is idle afterwards.
 	Idle Sort = "idle"
-	// Deaf asks and asks and reads no answer.
+	// Deaf sends requests continuously and reads no answer.
 	Deaf Sort = "deaf"
-	// Lost sends a slow body to a path that there is not.
+	// Lost sends a slow body to a path that does not exist.
 	Lost Sort = "lost"
 )
 
 const (
 	// largest is one byte less than the largest body that is decoded.
 	largest = 8<<20 - 1
-	// dripEvery is how often a byte of what is slow is sent.
+	// dripEvery is the interval between bytes of a slow sender.
 	dripEvery = 100 * time.Millisecond
-	// pause bounds how often a caller connects.
+	// pause limits how often a caller connects.
 	pause = 10 * time.Millisecond
 )
 
@@ -70,8 +70,8 @@ type Attack struct {
 	wanted map[Sort]int
 }
 
-// Start begins an attack on an address, over TLS, with a number of callers of each sort. It
-// goes on until Stop or the end of ctx.
+// Start begins an attack on an address, over TLS, with a number of callers of each sort. It continues until
+// Stop or the end of ctx.
 func Start(ctx context.Context, address string, callers map[Sort]int) *Attack {
 	return start(ctx, address, callers, false)
 }
@@ -99,7 +99,7 @@ func (a *Attack) Stop() {
 	a.callers.Wait()
 }
 
-// Opened is how many connections the callers of a sort have opened so far.
+// Opened returns how many connections the callers of a sort have opened so far.
 func (a *Attack) Opened(sort Sort) int64 { return a.opened[sort].Load() }
 
 // UnderWay returns nil once every caller has had a connection.
@@ -116,7 +116,7 @@ func (a *Attack) UnderWay() error {
 func (a *Attack) call(ctx context.Context, sort Sort, turn int) {
 	for ; ctx.Err() == nil; turn++ {
 		if conn, err := a.connect(ctx, sort, turn); err == nil {
-			// What does not end by itself ends with ctx.
+			// Connections that do not end on their own end with ctx.
 			over := context.AfterFunc(ctx, func() { _ = conn.Close() })
 			a.opened[sort].Add(1)
 			_ = speak(ctx, conn, sort)
@@ -143,7 +143,7 @@ func (a *Attack) connect(ctx context.Context, sort Sort, turn int) (net.Conn, er
 	return secured, nil
 }
 
-// speak ends when the server has had enough.
+// speak returns when the server closes the connection.
 func speak(ctx context.Context, conn net.Conn, sort Sort) error {
 	switch sort {
 	case Announced:
@@ -173,8 +173,7 @@ func speak(ctx context.Context, conn net.Conn, sort Sort) error {
 	return wait(conn)
 }
 
-// The frames of a flood: settings, a header block of :method GET, :scheme https and :path /,
-// and its end at once.
+// The frames of a flood: settings, a header block of :method GET, :scheme https and :path /, and its reset.
 const (
 	settings     = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 	headersFrame = "\x00\x00\x03\x01\x05\x00\x00\x00\x01\x82\x87\x84"
@@ -196,7 +195,7 @@ func chunk() []byte {
 
 func get(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: taffrail\r\n\r\n" }
 
-// send sends a text and goes on.
+// send sends a text and then calls next.
 func send(conn net.Conn, text string, next func(net.Conn) error) error {
 	if _, err := io.WriteString(conn, text); err != nil {
 		return err
@@ -204,13 +203,13 @@ func send(conn net.Conn, text string, next func(net.Conn) error) error {
 	return next(conn)
 }
 
-// wait reads until the server hangs up.
+// wait reads until the server closes the connection.
 func wait(conn net.Conn) error {
 	_, err := io.Copy(io.Discard, bufio.NewReader(conn))
 	return err
 }
 
-// repeat sends the same again and again.
+// repeat sends the same text again and again.
 func repeat(ctx context.Context, text []byte, every time.Duration) func(net.Conn) error {
 	return func(conn net.Conn) error {
 		for ctx.Err() == nil {

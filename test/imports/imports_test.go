@@ -1,5 +1,5 @@
-// Package imports_test holds the import table: what each package may import of ours, and
-// what it may not depend on at all.
+// Package imports_test defines the import table: what each package of this module may import, and what it may
+// not depend on at all.
 package imports_test
 
 import (
@@ -21,10 +21,10 @@ const (
 	opa    = "github.com/open-policy-agent"
 )
 
-// A decision is made from data alone: these would let it ask a live cluster.
+// A decision must depend on data alone. These modules would let it read from a live cluster.
 var cluster = []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime"}
 
-// nowhere is what no package may depend on, each with the reason.
+// nowhere lists what no package may depend on, each with the reason.
 var nowhere = map[string]string{
 	"helm.sh/helm": "the helm program renders charts",
 	"github.com/open-policy-agent/gatekeeper": "not ours to embed",
@@ -37,24 +37,24 @@ var nowhere = map[string]string{
 	"charm.land":                              "output is plain text",
 }
 
-// only lists modules that one package alone imports.
+// only lists modules that a single package may import.
 var only = map[string]string{
 	opa:                      "webhook/rego",
-	"github.com/robfig/cron": "webhook/request", // the parser that Kubernetes uses
+	"github.com/robfig/cron": "webhook/request", // Kubernetes' own parser
 }
 
-// row is what a package may import, and what it may not depend on. A row also covers the
-// folders below it that have none.
+// row lists what a package may import, and what it may not depend on. A row also covers the folders below it
+// that have none.
 type row struct {
-	// may lists the packages of ours that it imports, without those of its own row.
+	// may lists the packages of this module that it may import, besides those of its own row.
 	may []string
-	// never lists modules, or packages of them, that it may not depend on at any distance.
+	// never lists modules, or packages of them, that it may not depend on, directly or indirectly.
 	never []string
-	// not lists packages that it may not import itself.
+	// not lists packages that it may not import directly.
 	not []string
 }
 
-// table has the packages from the bottom to the top: none imports one that comes later.
+// table lists the packages from the bottom to the top: none imports one that comes later.
 var table = []struct {
 	folder string
 	row
@@ -76,7 +76,7 @@ var table = []struct {
 		[]string{"webhook/api/v1alpha1", "webhook/decision", "webhook/rego", "webhook/request", "webhook/yamldoc"}, cluster, []string{"net/http"},
 	}},
 	{"webhook/pipeline", row{
-		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/rego", "webhook/rego/sandbox", "webhook/request", "webhook/resources"}, cluster, []string{"net/http"},
+		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/rego", "webhook/request", "webhook/resources"}, cluster, []string{"net/http"},
 	}},
 	{"webhook/rego/regotest", row{
 		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/request", "webhook/yamldoc"},
@@ -84,6 +84,7 @@ var table = []struct {
 	}},
 	// Of client-go, only the types of the built-in kinds.
 	{"webhook/manifest", row{[]string{"webhook/config", "webhook/decision", "webhook/request", "webhook/yamldoc"}, []string{"sigs.k8s.io/controller-runtime"}, nil}},
+	{"webhook/live", row{[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/manifest"}, nil, nil}},
 	{"webhook/report", row{
 		[]string{"webhook/api/v1alpha1", "webhook/decision", "webhook/manifest", "webhook/rego", "webhook/yamldoc"}, nil, []string{"net/http"},
 	}},
@@ -101,7 +102,7 @@ var table = []struct {
 	}},
 	{"cmd/taffrail", row{
 		[]string{
-			"charts", "policies", "webhook/admission", "webhook/api/v1alpha1", "webhook/certs", "webhook/config", "webhook/decision", "webhook/manifest", "webhook/pipeline",
+			"charts", "policies", "webhook/admission", "webhook/api/v1alpha1", "webhook/certs", "webhook/config", "webhook/decision", "webhook/live", "webhook/manifest", "webhook/pipeline",
 			"webhook/rego", "webhook/rego/regotest", "webhook/report", "webhook/request", "webhook/server", "webhook/yamldoc",
 		}, nil, nil,
 	}},
@@ -172,7 +173,7 @@ func forbid(t *testing.T, imports map[string][]string, path, prefix, reason stri
 	}
 }
 
-// indexOf returns the place of a folder's row in the table, -1 if it has none.
+// indexOf returns the index of a folder's row in the table, or -1 if it has none.
 func indexOf(folder string) int {
 	return slices.IndexFunc(table, func(r struct {
 		folder string
@@ -182,7 +183,7 @@ func indexOf(folder string) int {
 	})
 }
 
-// rowOf returns the row for a folder: its own or that of the nearest folder above.
+// rowOf returns the row of a folder: its own, or that of the nearest folder above.
 func rowOf(folder string) string {
 	for folder != "." {
 		if indexOf(folder) >= 0 {
@@ -193,8 +194,8 @@ func rowOf(folder string) string {
 	return ""
 }
 
-// chainTo returns the shortest chain of imports that leads from a package to one at or
-// below a prefix, not counting packages of the same row, or nil.
+// chainTo returns the shortest chain of imports that leads from a package to one at or below a prefix, not
+// counting packages of the same row. It returns nil if there is none.
 func chainTo(imports map[string][]string, from, prefix string) []string {
 	own := rowOf(strings.TrimPrefix(from, module))
 	via := map[string]string{from: ""}
@@ -223,8 +224,7 @@ func isBelow(path, prefix string) bool {
 	return path == prefix || strings.HasPrefix(path, strings.TrimSuffix(prefix, "/")+"/")
 }
 
-// listImports returns what every package of the module, and every package those depend
-// on, imports outside its tests.
+// listImports returns the imports, outside of tests, of every package of the module and of its dependencies.
 func listImports(t *testing.T) map[string][]string {
 	t.Helper()
 	root := filepath.Join("..", "..")
@@ -256,8 +256,8 @@ func listImports(t *testing.T) map[string][]string {
 	return imports
 }
 
-// watch reads every folder that may hold Go code, for go test's sake: it would answer
-// from its cache otherwise, since it does not see which files go list depends on.
+// watch reads every folder that may contain Go code, because go test does not see which files go list depends
+// on and would return a cached result.
 func watch(t *testing.T, root string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {

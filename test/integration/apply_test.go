@@ -12,11 +12,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// A Namespace and what is in it come in one apply, faster than any watch tells of them:
-// the labels that decide are those of the Namespace, and its LimitRange counts.
+// A Namespace and its objects arrive in one apply, faster than any watch event: the labels of the new Namespace
+// decide, and its LimitRange counts.
 func TestNamespaceInTheSameApply(t *testing.T) {
 	t.Parallel()
-	// Whoever may make namespaces is who does such an apply.
+	// Such an apply is typically made by someone who may create namespaces.
 	create := cluster.Admin.Create
 	for i := range 20 {
 		name := unique(fmt.Sprintf("one-apply-%d", i))
@@ -32,12 +32,11 @@ func TestNamespaceInTheSameApply(t *testing.T) {
 
 		admit(t, name, create(t.Context(), &corev1.Namespace{ObjectMeta: meta}))
 		words := deny(t, name+": a Service of type LoadBalancer", create(t.Context(), service))
-		if !strings.Contains(words, "asked by Guardrail restricted") {
+		if !strings.Contains(words, "required by Guardrail restricted") {
 			t.Errorf("denied for:\n%s", words)
 		}
 		admit(t, name+": a LimitRange", create(t.Context(), limits))
-		// Its missing resources are the LimitRange's to fill in, so nothing is left to be
-		// injected, and nothing to be said.
+		// The LimitRange fills in its missing resources, so there is nothing left to inject or to report.
 		answer := admit(t, name+": a CronJob", create(t.Context(), cronJob))
 		if notes := annotations(t, answer); len(notes) > 0 {
 			t.Errorf("the LimitRange was not seen: %v", notes)
@@ -47,8 +46,8 @@ func TestNamespaceInTheSameApply(t *testing.T) {
 	}
 }
 
-// Labels are read when a request is decided: from the moment that a namespace opts in,
-// it is covered, and no later than the watch tells.
+// Labels are read when a request is decided: a namespace is covered as soon as it opts in, no matter how late
+// the watch event is.
 func TestNamespaceOptsIn(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "opt-in")

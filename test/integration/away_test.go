@@ -22,8 +22,8 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// registerDead registers all that the EKS preset does, for the namespaces that carry a
-// label, at an address where nobody answers.
+// registerDead registers the entries of the EKS preset, for the namespaces with a label, at an address where
+// nothing listens.
 func registerDead(t *testing.T, name, label string) {
 	t.Helper()
 	const dead = "https://127.0.0.1:1"
@@ -45,7 +45,7 @@ func registerDead(t *testing.T, name, label string) {
 				w := &typed.Webhooks[i]
 				w.ClientConfig = redirected(w.ClientConfig, dead)
 				if w.NamespaceSelector == nil {
-					w.ObjectSelector = here // It is asked about everybody's namespaces otherwise.
+					w.ObjectSelector = here // otherwise it would apply to the namespaces of other tests
 				} else {
 					w.NamespaceSelector = here
 				}
@@ -63,7 +63,7 @@ func registerDead(t *testing.T, name, label string) {
 	})
 }
 
-// as is a client that acts as somebody, who may do everything.
+// as returns a client that impersonates a user with all permissions.
 func as(t *testing.T, user string) client.Client {
 	t.Helper()
 	config := rest.CopyConfig(cluster.Admin.Config)
@@ -73,14 +73,14 @@ func as(t *testing.T, user string) client.Client {
 	return made
 }
 
-// awayUsers are the users that the page calls by a name.
+// awayUsers has the users that the page refers to by name.
 var awayUsers = map[string]string{
 	"people, CI": "carol", "kubelet": "system:node:away", "scheduler": "system:kube-scheduler",
 	"CNI": "system:serviceaccount:calico-system:calico-cni-plugin", "an operator": "system:serviceaccount:operators:operator",
 }
 
-// The page says of every write what becomes of it, and what the controllers of a real
-// cluster are refused is on the page.
+// The page describes the outcome of every write, and lists the writes that the controllers of a real cluster
+// would be refused.
 func TestWhatIsRefusedWhileTaffrailIsAway(t *testing.T) {
 	t.Parallel()
 	name := unique("away")
@@ -115,7 +115,7 @@ func TestWhatIsRefusedWhileTaffrailIsAway(t *testing.T) {
 		t.Errorf("only %d rows", len(page))
 	}
 
-	// What the real controllers do now, because of what is deleted and scaled.
+	// Make the real controllers act, by deleting and scaling.
 	for _, o := range []client.Object{healthy.podOf("web"), healthy.podOf("set"), healthy.podOf("run"), healthy.replicaSet} {
 		must(t, client.IgnoreNotFound(cluster.Admin.Client.Delete(t.Context(), o, client.GracePeriodSeconds(0))))
 	}
@@ -171,7 +171,7 @@ func awayPage(t *testing.T) []awayRow {
 	return rows
 }
 
-// healthy is what there is before Taffrail is away.
+// healthy has the objects that exist before Taffrail becomes unavailable.
 type healthy struct {
 	pods       map[string]*corev1.Pod
 	replicaSet client.Object
@@ -179,7 +179,7 @@ type healthy struct {
 
 func (h *healthy) podOf(owner string) *corev1.Pod { return h.pods[owner].DeepCopy() }
 
-// healthyCluster makes workloads whose controllers have done their work.
+// healthyCluster creates workloads and waits for their controllers to finish.
 func healthyCluster(t *testing.T, namespace string) *healthy {
 	t.Helper()
 	template := func(app, policy string) string {
@@ -230,7 +230,7 @@ func healthyCluster(t *testing.T, namespace string) *healthy {
 	return h
 }
 
-// awayWrite makes a write of the page, as a dry run.
+// awayWrite performs a write from the page, as a dry run.
 func awayWrite(t *testing.T, c client.Client, namespace, label, write string, h *healthy) error {
 	t.Helper()
 	verb, rest, _ := strings.Cut(write, " ")
@@ -288,7 +288,7 @@ func awayWrite(t *testing.T, c client.Client, namespace, label, write string, h 
 	return c.Patch(t.Context(), stored, raw, client.DryRunAll)
 }
 
-// awayStored names an object that is there.
+// awayStored returns an existing object.
 func awayStored(t *testing.T, namespace, resource string, h *healthy) client.Object {
 	t.Helper()
 	of := func(manifest string) client.Object { return object(t, namespace, manifest) }
@@ -328,7 +328,7 @@ func awayStored(t *testing.T, namespace, resource string, h *healthy) client.Obj
 	return nil
 }
 
-// awayNew is an object to create.
+// awayNew returns an object to create.
 func awayNew(t *testing.T, namespace, label, resource, how string) client.Object {
 	t.Helper()
 	if how == "a mirror Pod" {

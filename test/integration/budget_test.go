@@ -18,7 +18,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// spread is a ConfigMap's data of so many keys, each with a text of so many bytes.
+// spread returns a ConfigMap's data with the given number of keys and bytes per value.
 func spread(keys, size int) map[string]string {
 	data := map[string]string{"team": "a"}
 	for i := range keys {
@@ -27,25 +27,27 @@ func spread(keys, size int) map[string]string {
 	return data
 }
 
-// exhausting are rules that an ordinary author may write, and an object that is too much for each.
+// exhausting has rules that an ordinary author may write, each with an object that exhausts it.
 var exhausting = map[string]struct {
 	rule string
 	data map[string]string
+	// exhausted is what of the default budget is used up.
+	exhausted string
 }{
 	"a quadratic comparison": {
-		`some k, v in input.object.data; some l, w in input.object.data; k != l; v == w`, spread(2000, 1)},
+		`some k, v in input.object.data; some l, w in input.object.data; k != l; v == w`, spread(2000, 1), "1,000,000 steps"},
 	"a catastrophic pattern": {
-		`regex.replace(input.object.data.text, "(a*b|a)", "") == "x"`, map[string]string{"team": "a", "text": strings.Repeat("a", 50_000)}},
+		`regex.replace(input.object.data.text, "(a*b|a)", "") == "x"`, map[string]string{"team": "a", "text": strings.Repeat("a", 50_000)}, "1,000,000 steps"},
 	"texts that grow": {
-		`count({concat(v, [w, w, w]) | some v in input.object.data; some w in input.object.data}) == 7`, spread(150, 5000)},
+		`count({concat(v, [w, w, w]) | some v in input.object.data; some w in input.object.data}) == 7`, spread(150, 5000), "1,000,000 steps"},
 	"a megabyte split in characters": {
-		`some v in input.object.data; some c in split(v, "a"); c == "xyz"`, spread(10, 99_000)},
+		`some v in input.object.data; some c in split(v, "a"); c == "xyz"`, spread(10, 99_000), "1,000,000 steps"},
 	"large sets compared": {
-		`some k, _ in input.object.data; {v | some v in input.object.data} == {w | some _, w in input.object.data; w != k}; k == "x"`, spread(4000, 50)},
+		`some k, _ in input.object.data; {v | some v in input.object.data} == {w | some _, w in input.object.data; w != k}; k == "x"`, spread(4000, 50), "1,000,000 steps"},
 }
 
-// exhaustion is one Policy about one of them that also wants a key, bound where a webhook that fails
-// open serves: an error would let everything in.
+// exhaustion returns a Policy with one of these rules that also requires a key, bound where a webhook fails
+// open: an error would admit everything.
 func exhaustion(t *testing.T, sort string) (namespace string, policy *v1alpha1.Policy, guardrail *v1alpha1.Guardrail) {
 	t.Helper()
 	label := unique("exhausting-" + strings.ReplaceAll(sort, " ", "-"))
@@ -72,8 +74,8 @@ func called(c *corev1.ConfigMap, name string) *corev1.ConfigMap {
 	return c
 }
 
-// Whoever may create objects can make up one that is too much for a Policy, also by a dry run. That
-// must not switch the Policy off for anybody, nor let the object in.
+// Whoever may create objects can create one that exhausts a Policy, even as a dry run. That must neither
+// disable the Policy for others nor admit the object.
 func TestNobodySwitchesAPolicyOffByAnObjectThatExhaustsIt(t *testing.T) {
 	t.Parallel()
 	for sort, c := range exhausting {
@@ -83,8 +85,8 @@ func TestNobodySwitchesAPolicyOffByAnObjectThatExhaustsIt(t *testing.T) {
 			exhausts := func(what string, answer *harness.Answer) {
 				t.Helper()
 				words := deny(t, what, answer)
-				if !strings.Contains(words, policy.Name+": this policy cannot decide the object: it used more than 250,000 steps") ||
-					!strings.Contains(words, "failurePolicy: Ignore") || !strings.Contains(words, "asked by Guardrail "+guardrail.Name) {
+				if !strings.Contains(words, policy.Name+": this policy cannot decide the object: it used more than "+c.exhausted) ||
+					!strings.Contains(words, "failurePolicy: Ignore") || !strings.Contains(words, "required by Guardrail "+guardrail.Name) {
 					t.Errorf("%s: denied for\n%s", what, words)
 				}
 			}
@@ -110,12 +112,13 @@ func TestNobodySwitchesAPolicyOffByAnObjectThatExhaustsIt(t *testing.T) {
 
 			exhausts("a create", cluster.Alice.Create(t.Context(), large()))
 			others("after a create")
+			exhausted := c.exhausted
 			eventually(t, "the Policy to be unhealthy", func(ctx context.Context) error {
 				if err := cluster.Admin.Client.Get(ctx, client.ObjectKeyFromObject(policy), stored); err != nil {
 					return err
 				}
 				c := meta.FindStatusCondition(stored.Status.Conditions, v1alpha1.ConditionHealthy)
-				if c == nil || c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, "used more than 250,000 steps") {
+				if c == nil || c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, "used more than "+exhausted) {
 					return fmt.Errorf("it is %+v", c)
 				}
 				return nil
@@ -125,7 +128,7 @@ func TestNobodySwitchesAPolicyOffByAnObjectThatExhaustsIt(t *testing.T) {
 			for range 8 {
 				group.Go(func() { cluster.Alice.Create(t.Context(), large(), client.DryRunAll) })
 			}
-			others("beside eight of them")
+			others("next to eight of them")
 			group.Wait()
 			others("after eight of them")
 
@@ -138,7 +141,56 @@ func TestNobodySwitchesAPolicyOffByAnObjectThatExhaustsIt(t *testing.T) {
 	}
 }
 
-// Nobody is helped by another's object either where a Policy admits what it cannot decide.
+// The author of a Policy reads in its status which budget an object has exhausted, sets another one, and the Policy
+// decides the same object. The API server takes no budget beyond the limits.
+func TestTheBudgetOfAPolicyIsItsAuthors(t *testing.T) {
+	t.Parallel()
+	const sort = "a quadratic comparison"
+	namespace, policy, _ := exhaustion(t, sort)
+	for _, budget := range []v1alpha1.PolicyBudget{{Steps: 999}, {Steps: 5_000_001}, {Bytes: 65_535}, {Bytes: 134_217_729}} {
+		refused := policy.DeepCopy()
+		refused.Spec.Budget = budget
+		if err := cluster.Admin.Client.Patch(t.Context(), refused, client.MergeFrom(policy), client.DryRunAll); err == nil || !strings.Contains(err.Error(), "spec.budget.") {
+			t.Errorf("%+v: got %v", budget, err)
+		}
+	}
+
+	try := func(ctx context.Context) *harness.Answer {
+		return cluster.Alice.Create(ctx, called(configMap(namespace, spread(100, 1)), unique("medium")))
+	}
+	policy.Spec.Budget = v1alpha1.PolicyBudget{Steps: 1_000}
+	putPolicy(t, policy)
+	eventually(t, "the budget to be exhausted", func(ctx context.Context) error {
+		if words, denied := try(ctx).Denied(); !denied || !strings.Contains(words, "it used more than 1,000 steps") {
+			return fmt.Errorf("got %q", words)
+		}
+		return nil
+	})
+	eventually(t, "the status to name the budget", func(ctx context.Context) error {
+		stored := &v1alpha1.Policy{}
+		if err := cluster.Admin.Client.Get(ctx, client.ObjectKeyFromObject(policy), stored); err != nil {
+			return err
+		}
+		c := meta.FindStatusCondition(stored.Status.Conditions, v1alpha1.ConditionHealthy)
+		if c == nil || c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, "used more than 1,000 steps; taffrail test") ||
+			!strings.Contains(c.Message, "spec.budget.steps can be up to 5,000,000") {
+			return fmt.Errorf("it is %+v", c)
+		}
+		return nil
+	})
+
+	policy.Spec.Budget = v1alpha1.PolicyBudget{}
+	putPolicy(t, policy)
+	eventually(t, "the default to be enough", func(ctx context.Context) error {
+		answer := try(ctx)
+		if words, denied := answer.Denied(); denied || answer.Err != nil {
+			return fmt.Errorf("got %q, %w", words, answer.Err)
+		}
+		return nil
+	})
+}
+
+// If a Policy admits what it cannot decide, an exhausting object must not help other objects either.
 func TestNobodySwitchesAPolicyOffThatFailsOpen(t *testing.T) {
 	t.Parallel()
 	for sort, c := range exhausting {
@@ -158,8 +210,8 @@ func TestNobodySwitchesAPolicyOffThatFailsOpen(t *testing.T) {
 	}
 }
 
-// A Guardrail says for each binding what happens to objects that a policy cannot decide, whatever the
-// Policy says of itself.
+// A Guardrail can define for each binding what happens to objects that a policy cannot decide, overriding the
+// Policy.
 func TestABindingDecidesWhatAPolicyCannotDecide(t *testing.T) {
 	t.Parallel()
 	const sort = "a quadratic comparison"
@@ -186,8 +238,8 @@ func TestABindingDecidesWhatAPolicyCannotDecide(t *testing.T) {
 	admit(t, "as the Policy says", try(t.Context()))
 }
 
-// An author's mistake holds up nobody who leaves alone what is stored: it can be labelled, changed
-// where it failed before, finalized and deleted.
+// A mistake in a Policy blocks nobody who leaves the failing part of a stored object unchanged: the object can
+// be labelled, edited elsewhere, finalized and deleted.
 func TestWhatAPolicyCannotDecideStaysUsableWhenItIsStored(t *testing.T) {
 	t.Parallel()
 	const sort = "a quadratic comparison"
@@ -218,8 +270,8 @@ func TestWhatAPolicyCannotDecideStaysUsableWhenItIsStored(t *testing.T) {
 	admit(t, "the finalizer", cluster.Alice.Update(t.Context(), large))
 }
 
-// Whoever edits Guardrails cannot make every request late: what would is refused with the limit, and the most
-// that is allowed decides a large Deployment.
+// Whoever edits Guardrails cannot make every request time out: excessive parameters are refused with the limit,
+// and with the largest allowed ones a large Deployment is decided in time.
 func TestParametersThatWouldMakeEveryRequestLateAreRefused(t *testing.T) {
 	t.Parallel()
 	label := unique("parameters")
@@ -239,14 +291,14 @@ func TestParametersThatWouldMakeEveryRequestLateAreRefused(t *testing.T) {
 		want     string
 	}{
 		"40,000 tags":        {[]v1alpha1.PolicyBinding{with("image-tag", "tags", texts(40_000, "t"))}, "spec.policies[0].parameters: Invalid value: has "},
-		"1,000 patterns":     {[]v1alpha1.PolicyBinding{with("env-credentials", "allowedNames", texts(1000, "*a*"))}, "spec.policies[0].parameters.allowedNames: Invalid value: has 1000 items, and 256 are allowed"},
+		"1,000 patterns":     {[]v1alpha1.PolicyBinding{with("env-credentials", "allowedNames", texts(1000, "*a*"))}, "spec.policies[0].parameters.allowedNames: Invalid value: has 1000 items, but only 256 are allowed"},
 		"a pattern too long": {[]v1alpha1.PolicyBinding{with("env-credentials", "allowedNames", texts(1, strings.Repeat("*a", 600)))}, "spec.policies[0].parameters.allowedNames[0]: Invalid value: has 1202 bytes"},
 		"nine sets of a policy": {func() (all []v1alpha1.PolicyBinding) {
 			for i := range 9 {
 				all = append(all, with("image-tag", "tags", texts(1+i, "t")))
 			}
 			return all
-		}(), "spec.policies[8].parameters: Invalid value: is the 9th set of parameters of this policy in the Guardrail, and 8 are allowed"},
+		}(), "spec.policies[8].parameters: Invalid value: is the 9th set of parameters of this policy in the Guardrail, but only 8 are allowed"},
 	} {
 		g := binding(unique("too-much"), label)
 		g.Spec.Policies = c.bindings

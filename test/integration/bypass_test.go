@@ -12,13 +12,11 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// The ways around admission engines that are known from their advisories, which are not
-// tests of their own elsewhere: label removal is in relax_test.go, subresources in
-// subresources_test.go, terminating objects in ratchet_test.go, spoofed owners and forged
-// revisions in trust_test.go and revisions_test.go, shadowed packages in
-// configuration_test.go.
+// Known ways to bypass admission engines, from their advisories, as far as other files do not test them: removal of labels
+// is tested in relax_test.go, subresources in subresources_test.go, terminating objects in tolerate_existing_test.go,
+// spoofed owners and forged revisions in trust_test.go and revisions_test.go, shadowed packages in configuration_test.go.
 
-// Two Exemptions that each cover half of an object excuse nothing of it together.
+// Two Exemptions that each cover half of an object do not add up.
 func TestBypassByCombiningExemptions(t *testing.T) {
 	t.Parallel()
 	namespace, other := newNamespace(t, "combined", enforced), newNamespace(t, "combined-other", enforced)
@@ -42,7 +40,7 @@ func TestBypassByCombiningExemptions(t *testing.T) {
 	}
 }
 
-// An Exemption that an editor of one namespace could write would be one for everybody.
+// An editor of a namespace cannot write an Exemption, which would be cluster-wide.
 func TestBypassByWritingAnExemption(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "own-exemption", enforced)
@@ -53,14 +51,14 @@ func TestBypassByWritingAnExemption(t *testing.T) {
 			t.Errorf("%T: %v", object, err)
 		}
 	}
-	// Nor is one believed that an object says it has.
+	// Nor does an annotation on the object itself exempt it.
 	pod := podOf(namespace, "exempted", corev1.Container{Name: "main", Image: "nginx"})
 	pod.Labels["taffrail.dev/exempt"], pod.Annotations["taffrail.dev/exemption"] = "true", "legacy"
 	deny(t, "a Pod that says it is exempted", cluster.Alice.Create(t.Context(), pod, client.DryRunAll))
 }
 
-// An object that is too much to be looked at is refused where something is enforced, and
-// not let through by an error.
+// An object that is too large to be inspected is refused if a policy is enforced, and not admitted because of
+// an error.
 func TestBypassByHugeAndDeepObjects(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "huge", enforced)
@@ -72,7 +70,7 @@ func TestBypassByHugeAndDeepObjects(t *testing.T) {
 	if !strings.Contains(words, "the Pod has more than 500 containers") {
 		t.Errorf("denied for:\n%s", words)
 	}
-	// Up to what the API server takes, size hides nothing.
+	// Up to the API server's limit, size hides nothing.
 	large := podOf(namespace, "large", corev1.Container{Name: "main", Image: "nginx", Args: []string{strings.Repeat("x", 1<<20)}})
 	if words := deny(t, "a MiB of arguments", cluster.Alice.Create(t.Context(), large, client.DryRunAll)); !strings.Contains(words, `image-tag, container "main"`) {
 		t.Errorf("denied for:\n%s", words)
@@ -87,7 +85,7 @@ func TestBypassByHugeAndDeepObjects(t *testing.T) {
 	}
 }
 
-// The same object in another version, or by another verb, is the same object.
+// The same object in another version, or written with another verb, is decided alike.
 func TestBypassByAnotherWayToWrite(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "other-ways", enforced)

@@ -20,19 +20,19 @@ import (
 )
 
 const (
-	// byTemplate sees the Pod wherever it is, byObject only where it is a Pod.
+	// byTemplate reads the Pod of any workload; byObject works only on a Pod itself.
 	byTemplate = `deny contains {"msg": "the node's network is used", "path": concat(".", [input.workload.specPath, "hostNetwork"])} if input.workload.pod.spec.hostNetwork`
 	byObject   = `deny contains {"msg": "the node's network is used", "path": "spec.hostNetwork"} if input.object.spec.hostNetwork`
 )
 
-// podPolicy is a Policy about the given kinds.
+// podPolicy returns a Policy about the given kinds.
 func podPolicy(name, kinds, rules string) *v1alpha1.Policy {
 	p := ownPolicy(name, rules)
 	p.Spec.Rego = strings.Replace(p.Spec.Rego, "kinds: [ConfigMap]", "kinds: ["+kinds+"]", 1)
 	return p
 }
 
-// carriers are one object of each kind that carries the template of a Pod, one Pod each.
+// carriers returns one object of each kind with a Pod template, with one Pod each.
 func carriers(namespace string, change func(*corev1.PodSpec)) map[string]client.Object {
 	one := int32(1)
 	named := func(name string) (metav1.ObjectMeta, *metav1.LabelSelector, corev1.PodTemplateSpec) {
@@ -67,7 +67,7 @@ func carriers(namespace string, change func(*corev1.PodSpec)) map[string]client.
 
 func onTheNodesNetwork(spec *corev1.PodSpec) { spec.HostNetwork = true }
 
-// refusedPods waits until a controller was refused an object, which its owner's events say.
+// refusedPods waits until a controller was refused an object, which the events of the owner report.
 func refusedPods(t *testing.T, namespace, owner, policy string) {
 	t.Helper()
 	eventually(t, "the objects of "+owner+" to be refused", func(ctx context.Context) error {
@@ -93,14 +93,14 @@ func noPods(t *testing.T, namespace string) {
 	}
 }
 
-// A Policy about Pods cannot be walked around by a kind that it leaves out: the workload is
-// refused, or its Pods are.
+// A Policy about Pods cannot be bypassed through a kind that it omits: either the workload or its Pods are
+// refused.
 func TestAPolicyAboutPodsIsNotWalkedAroundByTheKindLeftOut(t *testing.T) {
 	t.Parallel()
 	must(t, cluster.Admin.Client.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: unique("carrier-node")}}))
 	for shape, test := range map[string]struct {
 		kinds, rules string
-		// refused are the kinds that are refused; the others have no Pods.
+		// refused lists the kinds that are refused; the others get no Pods.
 		refused string
 	}{
 		"pods":     {"Pod", byTemplate, "Deployment StatefulSet DaemonSet ReplicaSet ReplicationController Job CronJob"},
@@ -143,8 +143,8 @@ func TestAPolicyAboutPodsIsNotWalkedAroundByTheKindLeftOut(t *testing.T) {
 	}
 }
 
-// What was there before a Policy keeps getting its Pods, where the kinds of the Policy could be
-// completed, and what comes later is refused.
+// Existing workloads keep getting Pods if the kinds of the Policy could be completed, while new ones are
+// refused.
 func TestWhatPredatesAPolicyThatIsCompletedKeepsItsPods(t *testing.T) {
 	t.Parallel()
 	label := unique("carriers-old")
@@ -178,8 +178,8 @@ func TestWhatPredatesAPolicyThatIsCompletedKeepsItsPods(t *testing.T) {
 	deny(t, "a new Deployment", cluster.Alice.Create(t.Context(), deployment, client.DryRunAll))
 }
 
-// A StatefulSet's claims are decided by a Policy that is about claims alone, and trusted by one
-// that is about the StatefulSet too.
+// A StatefulSet's claims are decided by a Policy that covers only claims, and trusted by one that also covers
+// the StatefulSet.
 func TestClaimsOfAStatefulSetAreDecidedWhereItIsNot(t *testing.T) {
 	t.Parallel()
 	for shape, kinds := range map[string]string{"alone": "PersistentVolumeClaim", "both": "PersistentVolumeClaim, StatefulSet.apps"} {
@@ -209,7 +209,7 @@ func TestClaimsOfAStatefulSetAreDecidedWhereItIsNot(t *testing.T) {
 	}
 }
 
-// An Exemption of a workload is one of its Pods too: they are why it was asked for.
+// The Exemption of a workload also applies to its Pods, which are its purpose.
 func TestAnExemptedWorkloadHasItsPods(t *testing.T) {
 	t.Parallel()
 	label := unique("carriers-exempted")
@@ -226,7 +226,7 @@ func TestAnExemptedWorkloadHasItsPods(t *testing.T) {
 	deny(t, "another kind", cluster.Alice.Create(t.Context(), all["Deployment"]))
 }
 
-// What a Policy leaves out is told when it is applied, when it is bound, and in its status.
+// What a Policy omits is reported when it is applied, when it is bound, and in its status.
 func TestWhatAPolicyLeavesOutIsTold(t *testing.T) {
 	t.Parallel()
 	for shape, test := range map[string]struct {
@@ -235,9 +235,9 @@ func TestWhatAPolicyLeavesOutIsTold(t *testing.T) {
 		reason, says   string
 		warned, binded string
 	}{
-		"completed": {"Pod, Deployment.apps", byTemplate, metav1.ConditionTrue, "KindsCompleted", "ReplicaSet.apps, StatefulSet.apps", "kinds: it is about ReplicaSet.apps", ""},
-		"left-out":  {"Pod, Deployment.apps", byObject, metav1.ConditionFalse, "KindsMissing", "A Pod made from ReplicaSet.apps", "kinds: a Pod made from ReplicaSet.apps", ": a Pod made from ReplicaSet.apps"},
-		"templates": {"Deployment.apps", byTemplate, metav1.ConditionFalse, "KindsMissing", "It decides nothing about Pod, StatefulSet.apps", "kinds: nothing is decided about Pod, StatefulSet.apps", ""},
+		"completed": {"Pod, Deployment.apps", byTemplate, metav1.ConditionTrue, "KindsCompleted", "ReplicaSet.apps, StatefulSet.apps", "kinds: it also applies to ReplicaSet.apps", ""},
+		"left-out":  {"Pod, Deployment.apps", byObject, metav1.ConditionFalse, "KindsMissing", "A Pod created from ReplicaSet.apps", "kinds: a Pod created from ReplicaSet.apps", ": a Pod created from ReplicaSet.apps"},
+		"templates": {"Deployment.apps", byTemplate, metav1.ConditionFalse, "KindsMissing", "It does not apply to Pod, StatefulSet.apps", "kinds: it does not apply to Pod, StatefulSet.apps", ""},
 		"whole":     {"ConfigMap", wants("team"), metav1.ConditionTrue, "EveryKind", "every kind", "", ""},
 	} {
 		t.Run(shape, func(t *testing.T) {
@@ -272,7 +272,7 @@ func told(t *testing.T, what string, answer *harness.Answer, want string) {
 	}
 }
 
-// Under audit the Pods that enforcement would refuse are counted before it does.
+// Under audit, the Pods that enforcement would deny are counted first.
 func TestPodsOfUndecidedTemplatesAreCountedUnderAudit(t *testing.T) {
 	t.Parallel()
 	label := unique("carriers-audit")

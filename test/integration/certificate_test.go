@@ -10,7 +10,7 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// A certificate is replaced under the server's feet, as certificate managers do.
+// The certificate is replaced while the server runs, as certificate managers do.
 func TestCertificateIsReplaced(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, harness.ServerOptions{Name: "certificate"})

@@ -16,8 +16,8 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// What a person who follows the chapter is told, word by word: with the Guardrails
-// enforced in a restricted namespace, under warn, and under audit.
+// The complete output for a person who follows the chapter: with the Guardrails enforced in a restricted
+// namespace, under warn, and under audit.
 func TestChapter(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -39,7 +39,7 @@ func TestChapter(t *testing.T) {
 				object, err := manifest.Object()
 				must(t, err)
 				if object.GetKind() == "Namespace" {
-					continue // Not for a plain user to make; here it is there already.
+					continue // only an administrator may create it, and it exists already
 				}
 				object.SetNamespace(namespace)
 				answer := cluster.Alice.Apply(t.Context(), object)
@@ -50,7 +50,7 @@ func TestChapter(t *testing.T) {
 	}
 }
 
-// transcript is everything that came of a write.
+// transcript returns everything that a write resulted in.
 func transcript(t *testing.T, answer *harness.Answer) string {
 	t.Helper()
 	var b strings.Builder
@@ -69,7 +69,7 @@ func transcript(t *testing.T, answer *harness.Answer) string {
 	return b.String()
 }
 
-// The values of a Secret that was refused are nowhere but in the request.
+// The values of a refused Secret appear nowhere except in the request.
 func TestSecretValuesAreNowhere(t *testing.T) {
 	t.Parallel()
 	for mode, label := range map[string]string{"enforce": enforced, "warn": warned, "audit": audited} {
@@ -100,7 +100,7 @@ func TestSecretValuesAreNowhere(t *testing.T) {
 	}
 }
 
-// A dry run is told the same, word by word, and leaves nothing behind.
+// A dry run gets the same answer and leaves nothing behind.
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	for mode, label := range map[string]string{"enforce": enforced, "warn": warned} {
@@ -123,7 +123,7 @@ func TestDryRun(t *testing.T) {
 				t.Error("a dry run is not warned about")
 			}
 			if diff := diff(transcript(t, wet), transcript(t, dry)); diff != "" {
-				t.Errorf("a dry run is told something else (-real +dry):\n%s", diff)
+				t.Errorf("a dry run gets another answer (-real +dry):\n%s", diff)
 			}
 		})
 	}

@@ -27,8 +27,8 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// chartRelease has a name of its own, as the cluster has webhooks called taffrail already.
-// What it renders is called name-taffrail.
+// chartRelease has a name of its own, because the cluster already has webhooks called taffrail. What it renders
+// is called name-taffrail.
 func chartRelease(name string, presets ...string) chart.Release {
 	return chart.Release{Name: name, Namespace: harness.SystemNamespace, Presets: presets}
 }
@@ -45,8 +45,8 @@ func renderChart(t *testing.T, r chart.Release) []*unstructured.Unstructured {
 	return objects
 }
 
-// Whatever the chart renders is taken by the real API server as it is: applied by the
-// server, as a dry run, with every unknown field an error, and without one warning.
+// The real API server accepts everything that the chart renders: by server-side apply, as a dry run, with
+// strict validation, and without a warning.
 func TestAPIServerTakesWhatTheChartRenders(t *testing.T) {
 	t.Parallel()
 	extras := chartRelease("dry")
@@ -69,11 +69,11 @@ func TestAPIServerTakesWhatTheChartRenders(t *testing.T) {
 		applied := 0
 		for _, object := range renderChart(t, r) {
 			if strings.HasSuffix(object.GetAPIVersion(), "cert-manager.io/v1") {
-				continue // The control plane has none; test/chart holds them to cert-manager's own types.
+				continue // the control plane lacks these kinds; test/chart checks them against cert-manager's own types
 			}
 			options := []client.ApplyOption{client.FieldOwner("helm"), client.ForceOwnership, client.DryRunAll}
 			if object.GetKind() == "ServiceAccount" {
-				options = options[:2] // A Pod is only admitted where its account is.
+				options = options[:2] // a Pod is admitted only if its ServiceAccount exists
 			}
 			answer := cluster.Admin.ServerSideApply(t.Context(), client.ApplyConfigurationFromUnstructured(object), options...)
 			if answer.Err != nil || len(answer.Warnings) > 0 {
@@ -87,12 +87,12 @@ func TestAPIServerTakesWhatTheChartRenders(t *testing.T) {
 	}
 }
 
-// asked is a webhook that admits everything and remembers what it was asked about.
+// asked is a webhook that admits everything and records its requests.
 type asked struct {
 	address string
 	mutex   sync.Mutex
 	names   map[string]bool
-	below   int // how many were about a subresource
+	below   int // the number of requests for a subresource
 }
 
 func newAsked(t *testing.T) *asked {
@@ -131,15 +131,15 @@ func (a *asked) about(path, name string) bool {
 	return a.names[path+" "+name]
 }
 
-// subresources is how many requests were about one.
+// subresources returns how many requests were for a subresource.
 func (a *asked) subresources() int {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	return a.below
 }
 
-// registerCharted registers the chart's own entries for objects, in one namespace, at
-// another address. They are closed, so that an expression that fails is a refusal.
+// registerCharted registers the chart's own entries for objects, for one namespace, at another address. They
+// have failurePolicy Fail, so that an expression that fails causes a refusal.
 func registerCharted(t *testing.T, r chart.Release, namespace, address string) {
 	t.Helper()
 	for _, object := range renderChart(t, r) {
@@ -188,11 +188,11 @@ func closed() *admissionregistrationv1.FailurePolicyType {
 	return &policy
 }
 
-// The conditions leave out mirror Pods and Taffrail itself, and nobody who only looks like
-// them; and they fail for no object, whatever it lacks.
+// The conditions exclude mirror Pods and Taffrail itself, but nobody who merely resembles them, and they
+// evaluate without error for every object, whatever it lacks.
 func TestWhomTheChartsConditionsLeaveOut(t *testing.T) {
 	t.Parallel()
-	// Of the tests' own webhooks only those of a registration that is not there.
+	// A registration that does not exist, so that none of the tests' webhooks applies.
 	namespace := newNamespace(t, "charted", servedBy("nobody"))
 	node, err := cluster.NewUser("system:node:charted")
 	must(t, err)
@@ -218,7 +218,7 @@ func TestWhomTheChartsConditionsLeaveOut(t *testing.T) {
 		}}
 		if annotations != nil {
 			made.Object["metadata"].(map[string]any)["annotations"] = annotations
-			made.Object["spec"].(map[string]any)["nodeName"] = "charted" // A mirror Pod has one.
+			made.Object["spec"].(map[string]any)["nodeName"] = "charted" // every mirror Pod has one
 		}
 		return made
 	}

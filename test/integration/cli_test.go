@@ -19,7 +19,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// checked is one object as `taffrail check -o json` prints it.
+// checked is one object in the output of `taffrail check -o json`.
 type checked struct {
 	Kind      string `json:"kind"`
 	Namespace string `json:"namespace"`
@@ -32,7 +32,7 @@ type checked struct {
 	Filled   []decision.Fill    `json:"filled"`
 }
 
-// The API server's verdict and the command line's are the same, in the same words.
+// The API server and the command line report the same verdict with the same message.
 func TestSameVerdictOnTheCommandLine(t *testing.T) {
 	t.Parallel()
 	guardrails, err := filepath.Abs("testdata/guardrails.yaml")
@@ -46,7 +46,7 @@ func TestSameVerdictOnTheCommandLine(t *testing.T) {
 			t.Parallel()
 			namespace := newNamespace(t, "cli-"+mode, labels...)
 			dir := t.TempDir()
-			// The labels of the namespace are a fact, as the cluster has them.
+			// The labels of the namespace are a fact, taken from the cluster.
 			facts, err := yaml.Marshal(&corev1.Namespace{
 				TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
 				ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: labelMap(labels)},
@@ -93,19 +93,20 @@ func sameVerdict(t *testing.T, file string, answer *harness.Answer, said *checke
 		t.Errorf("%s: taffrail check says %s, the API server %s", file, said.Verdict, wantVerdict)
 	}
 	d := &decision.Decision{Findings: said.Findings, Fills: said.Filled}
-	// The API server stores stringData as data before anybody is asked; a file is shown as it is written.
+	// The API server moves stringData to data before admission, while the message about a file names the field
+	// in the file.
 	denial := strings.ReplaceAll(d.Denial(decision.Subject(said.Kind, said.Namespace, said.Name)), "stringData[", "data[")
 	if diff := diff(words, denial); diff != "" {
 		t.Errorf("%s: the denial (-API server +taffrail check):\n%s", file, diff)
 	}
-	// Mutating webhooks warn first; which of two comes first is not what this is about.
+	// Mutating webhooks warn first. The order among them does not matter here.
 	warnings := slices.Sorted(slices.Values(append(d.Warnings(), d.FillWarnings()...)))
 	if diff := diff(slices.Sorted(slices.Values(answer.Warnings)), warnings); diff != "" {
 		t.Errorf("%s: the warnings (-API server +taffrail check):\n%s", file, diff)
 	}
 }
 
-// check runs taffrail check, which may find violations but no fault with its input.
+// check runs taffrail check, which may find violations but no invalid input.
 func check(t *testing.T, args ...string) []checked {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), cluster.Binary, append([]string{"check", "-o", "json"}, args...)...).Output()

@@ -14,7 +14,7 @@ import (
 	"taffrail.dev/test/hostile"
 )
 
-// Where the API server has a certificate to show, nobody else gets a decision.
+// If the API server has a client certificate, nobody else gets a decision.
 func TestOnlyTheAPIServerMayAsk(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, harness.ServerOptions{Name: "clients", Clients: []string{harness.APIServerName}})
@@ -35,7 +35,7 @@ func TestOnlyTheAPIServerMayAsk(t *testing.T) {
 			must(t, err)
 			pair, err := tls.X509KeyPair(certificate, key)
 			must(t, err)
-			// Shown whoever the server says it knows.
+			// Present the certificate whichever CAs the server announces.
 			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 		}
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
@@ -65,7 +65,7 @@ func TestOnlyTheAPIServerMayAsk(t *testing.T) {
 	}
 	before := counted()
 	for _, path := range []string{"/validate", "/mutate", "/relax", "/config", "/healthz", "/readyz", "/nowhere"} {
-		// Nobody else gets past the handshake.
+		// The handshake fails for everyone else.
 		if status, text := post(nil, "", path); status != 0 || !strings.Contains(text, "tls:") {
 			t.Errorf("%s without a certificate: HTTP %d %s", path, status, text)
 		}
@@ -80,7 +80,7 @@ func TestOnlyTheAPIServerMayAsk(t *testing.T) {
 		t.Errorf("callers that were turned away are counted:\n%s", diff(before, after))
 	}
 	for _, path := range []string{"/validate", "/mutate", "/relax", "/config"} {
-		// It gets as far as the review that it is not.
+		// With the certificate the request is read, and rejected as it is not a review.
 		if status, text := post(cluster.Authority, harness.APIServerName, path); status != http.StatusBadRequest {
 			t.Errorf("%s as the API server: HTTP %d %s", path, status, text)
 		}
@@ -88,7 +88,7 @@ func TestOnlyTheAPIServerMayAsk(t *testing.T) {
 	must(t, server.Ready(t.Context()))
 }
 
-// Where the API server has a certificate to show, an attack ends at the handshake.
+// If the API server has a client certificate, attacks fail in the handshake.
 func TestStrangersDoNotGetPastTheHandshake(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, harness.ServerOptions{Name: "strangers", Clients: []string{harness.APIServerName}, MaxInFlightBytes: chartBytes})

@@ -28,21 +28,21 @@ func command(t *testing.T, user *harness.User, args ...string) (string, int) {
 	return string(output), run.ProcessState.ExitCode()
 }
 
-// What helm test runs.
+// The command that helm test runs.
 func TestSelfTest(t *testing.T) {
 	t.Parallel()
 	said, code := command(t, cluster.Admin, "selftest")
 	if code != 0 || !strings.Contains(said, "no.such.policy") || !strings.Contains(said, "Taffrail answers") {
 		t.Errorf("exit code %d\n%s", code, said)
 	}
-	// Who may not ask is told that, and not that Taffrail is away.
+	// A user without permission gets an error about that, and not one about an outage.
 	said, code = command(t, cluster.Alice, "selftest", "--timeout=1s")
 	if code != 2 || !strings.Contains(said, `cannot create resource "guardrails"`) {
 		t.Errorf("exit code %d\n%s", code, said)
 	}
 }
 
-// What the chart runs before an upgrade: an older CRD is made this version's.
+// The command that the chart runs before an upgrade updates older CRDs.
 func TestCRDsAreApplied(t *testing.T) {
 	crd := &unstructured.Unstructured{}
 	crd.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))

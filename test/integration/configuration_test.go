@@ -16,7 +16,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// What would not work is refused when it is applied, with the place and what to write.
+// Configuration that would not work is refused when it is applied, with the field and what to write instead.
 func TestConfigurationIsCheckedWhenItIsApplied(t *testing.T) {
 	t.Parallel()
 	shadow := func(source string) *v1alpha1.Policy {
@@ -28,13 +28,13 @@ func TestConfigurationIsCheckedWhenItIsApplied(t *testing.T) {
 		object client.Object
 		want   []string
 	}{
-		"an unknown policy": {binding("refused", "x", "image-tags"), []string{`spec.policies[0].name: Invalid value: "image-tags": no policy has this id, did you mean "image-tag"?`}},
+		"an unknown policy": {binding("refused", "x", "image-tags"), []string{`spec.policies[0].name: Invalid value: "image-tags": there is no policy with this id, did you mean "image-tag"?`}},
 		"a bad parameter": {func() client.Object {
 			g := binding("refused", "x", "image-tag")
 			g.Spec.Policies[0].Parameters = &apiextensionsv1.JSON{Raw: []byte(`{"tags": "latest"}`)}
 			return g
 		}(), []string{"spec.policies[0].parameters.tags"}},
-		"an Exemption that is over": {nginxExemption("over", "x", time.Now().Add(-time.Minute)), []string{"spec.expires", "is over"}},
+		"an Exemption that is over": {nginxExemption("over", "x", time.Now().Add(-time.Minute)), []string{"spec.expires", "has passed"}},
 		"an Exemption of a mistyped kind": {func() client.Object {
 			e := nginxExemption("mistyped", "x", time.Now().Add(time.Hour))
 			e.Spec.Kinds = []string{"Deploymnet"}
@@ -62,7 +62,7 @@ func TestConfigurationIsCheckedWhenItIsApplied(t *testing.T) {
 			must(t, cluster.Admin.Client.Delete(t.Context(), test.object))
 			continue
 		}
-		for _, want := range append(test.want, `admission webhook "config.taffrail.dev" denied the request`, "would not work") {
+		for _, want := range append(test.want, `admission webhook "config.taffrail.dev" denied the request`, " is invalid") {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v\nsays nothing of %s", name, err, want)
 			}
@@ -70,8 +70,7 @@ func TestConfigurationIsCheckedWhenItIsApplied(t *testing.T) {
 	}
 }
 
-// Labels, annotations and finalizers of what is wrong already can be changed, and it can be
-// deleted.
+// Labels, annotations and finalizers of an invalid object can still be changed, and it can be deleted.
 func TestConfigurationThatIsWrongCanBeHandled(t *testing.T) {
 	t.Parallel()
 	g := binding(unique("wrong-already"), "x", "image-tags", "image-tag")
@@ -82,14 +81,14 @@ func TestConfigurationThatIsWrongCanBeHandled(t *testing.T) {
 	}
 	must(t, patch(`{"metadata":{"annotations":{"test.taffrail.dev/unguarded":null}}}`))
 	must(t, patch(`{"metadata":{"labels":{"team":"a"},"finalizers":["test.taffrail.dev/wait"]}}`))
-	// Loosening is never held up by what was wrong before.
+	// An existing fault never prevents loosening.
 	must(t, patch(`{"spec":{"mode":"audit"}}`))
 	must(t, cluster.Admin.Client.Delete(t.Context(), g))
 	must(t, patch(`{"metadata":{"finalizers":null}}`))
 }
 
-// Guardrails that inject different values are told of each other when they are applied, and
-// in the status of both.
+// If Guardrails inject different values, their authors are warned when they apply one, and the status of both
+// reports it.
 func TestGuardrailsThatDisagreeAreToldSo(t *testing.T) {
 	t.Parallel()
 	label := unique("disagree")
@@ -126,7 +125,7 @@ func TestGuardrailsThatDisagreeAreToldSo(t *testing.T) {
 
 	pod := podOf(namespace, "undecided", app("main", corev1.ResourceRequirements{}))
 	answer = admit(t, "a Pod", cluster.Alice.Create(t.Context(), pod))
-	// The API server makes it from the limit, about which they agree.
+	// The API server derives it from the limit, on which they agree.
 	if got := pod.Spec.Containers[0].Resources; got.Requests.Cpu().Cmp(*got.Limits.Cpu()) != 0 {
 		t.Errorf("injected is %v", got)
 	}

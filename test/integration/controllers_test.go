@@ -32,7 +32,7 @@ func podsOf(t *testing.T, namespace, label, value string, n int) []corev1.Pod {
 	return list.Items
 }
 
-// The chapter's own Deployment becomes a ReplicaSet and Pods.
+// The chapter's own Deployment results in a ReplicaSet and Pods.
 func TestDeploymentBecomesPods(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "rollout", enforced, restricted)
@@ -42,8 +42,8 @@ func TestDeploymentBecomesPods(t *testing.T) {
 	}
 }
 
-// The chapter's CronJob names no resources. The Pods of a Job that is made from it, as
-// kubectl create job --from=cronjob/batch-app does, have them.
+// The chapter's CronJob sets no resources. The Pods of a Job created from it, as by kubectl create job
+// --from=cronjob/batch-app, have them.
 func TestJobFromCronJobIsFilled(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "job", enforced)
@@ -57,14 +57,14 @@ func TestJobFromCronJobIsFilled(t *testing.T) {
 	pod := podsOf(t, namespace, "job-name", job.Name, 1)[0]
 	wantResources(t, pod.Name, pod.Spec.Containers[0].Resources, injected)
 	event := createdPod(t, pod.Namespace, pod.Name)
-	want := map[string]string{"mutate.taffrail.dev/inject-resources": "enforce, asked by Guardrail chapter: batch-app: " +
+	want := map[string]string{"mutate.taffrail.dev/inject-resources": "enforce, required by Guardrail chapter: batch-app: " +
 		"sets limits.cpu=250m, limits.memory=768Mi, requests.cpu=100m, requests.memory=512Mi"}
 	if diff := diff(want, ours(event)); diff != "" {
 		t.Errorf("the audit log (-want +got):\n%s", diff)
 	}
 }
 
-// createdPod is the audit log's entry of the creation of a Pod.
+// createdPod returns the audit log's entry for the creation of a Pod.
 func createdPod(t *testing.T, namespace, name string) *harness.AuditEvent {
 	t.Helper()
 	return created(t, "pods", namespace, name)
@@ -74,8 +74,8 @@ func created(t *testing.T, resource, namespace, name string) *harness.AuditEvent
 	t.Helper()
 	event, err := cluster.Audited(t.Context(), "the creation of "+resource+"/"+name, func(e *harness.AuditEvent) bool {
 		o := e.ObjectRef
-		// The name is the API server's to choose where there is a generateName: it is
-		// not in the log before, and the log has one line a request.
+		// With generateName, the API server chooses the name, so the log of the request does not have it; the
+		// log has one line per request.
 		return e.Verb == "create" && e.ResponseStatus.Code == 201 && o.Resource == resource && o.Namespace == namespace &&
 			(o.Name == name || o.Name == "" || strings.HasPrefix(name, o.Name))
 	})
@@ -83,8 +83,8 @@ func created(t *testing.T, resource, namespace, name string) *harness.AuditEvent
 	return event
 }
 
-// The controllers of the controller-manager are trusted by the names of their service
-// accounts. Whatever was there before a Guardrail goes on getting its Pods.
+// The controllers of the controller manager are trusted by the names of their service accounts: workloads that
+// exist before a Guardrail keep getting Pods.
 func TestBuiltInControllersAreRecorded(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "controllers", "test.taffrail.dev/late=controllers")
@@ -118,7 +118,7 @@ func TestBuiltInControllersAreRecorded(t *testing.T) {
 	late := lateGuardrail(t, "controllers")
 	enforceLate(t, late, namespace)
 
-	// Each is let loose by an update that adds no violation, which is tolerated.
+	// Each starts with an update that adds no violation, which is tolerated.
 	one := int32(1)
 	for object, loose := range map[client.Object]func(){
 		deployment:  func() { deployment.Spec.Paused = false },
@@ -132,7 +132,7 @@ func TestBuiltInControllersAreRecorded(t *testing.T) {
 		answer := cluster.Alice.Patch(t.Context(), object, changed(object, loose))
 		wantTolerated(t, object.GetName(), admit(t, object.GetName(), answer))
 	}
-	// A run that is overdue starts at once.
+	// An overdue run starts at once.
 	before := cronJob.DeepCopy()
 	cronJob.Status.LastScheduleTime = &metav1.Time{Time: time.Now().Add(-10 * time.Minute)}
 	must(t, cluster.Admin.Client.Status().Patch(t.Context(), cronJob, client.MergeFrom(before)))
@@ -149,7 +149,7 @@ func TestBuiltInControllersAreRecorded(t *testing.T) {
 		if event.ResponseStatus.Code != 201 {
 			t.Errorf("%s was answered with %d", user, event.ResponseStatus.Code)
 		}
-		want := "audit, recorded, asked by Guardrail " + late.Name + ": main: "
+		want := "audit, recorded, required by Guardrail " + late.Name + ": main: "
 		if note := ours(event)["validate.taffrail.dev/image-tag"]; !strings.HasPrefix(note, want) {
 			t.Errorf("%s: image-tag is %q, want %q…", user, note, want)
 		}

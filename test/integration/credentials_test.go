@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// What is encrypted, each as its tool writes it.
+// Encrypted values, each in the format of its tool.
 const (
 	sopsValue   = "ENC[AES256_GCM,data:pU3KGCUwux1tEyze1iM=,iv:ey7ZHj9yH8sZcRdElNZJPJ1cNGC+MSAeaf7aoO7ouZk=,tag:f1x8KZn9r+WTJTzWVK9N+g==,type:str]"
 	ageValue    = "-----BEGIN AGE ENCRYPTED FILE-----\nYWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSAxeFFub0s2ei91a2pMNHJ5\nSVIrZTVKSEZzUXZzdFZZNy9CNXZrMEoreThnCi9pbFY1YzJPUnR5TzFMZkNkazBx\nV2sxMmR3YjRYWWFRQWtyV3ZhTkFHK2sKLS0tIHlNdk15VFgyelI5aEltcmhVeml1\nR2pRQVRUTzZEU1Jxd0V5QnNicnlQanMK+e71958rSTSvh/VSC2m5Sw2YLoW7VbZy\nqHJjes10Zvy2Dg6P8YRjsOSyuilwNA==\n-----END AGE ENCRYPTED FILE-----\n"
@@ -28,7 +28,7 @@ const (
 	helmRelease = "H4sIAAAAAAAC/1WMwQrDIBBE/2XOEpJr/maJaxSMK+62UIL/Xu2htLdhZt67Uehi7NAoFQ6pBMF+Q43soaP3XLO82KM7HJGazfViI09GM//zT26apIxiW9ZlRZ+YlJDO+T0bs6UyMiLnLFN6UUmBdXjxy2/uY9ZKx1ff35Y7PyWuAAAA"
 )
 
-// The beginning of an envelope excuses nothing but an envelope.
+// A value that only begins like an encrypted envelope is not excused.
 func TestAnEnvelopesBeginningExcusesNoPlaintext(t *testing.T) {
 	t.Parallel()
 	label := unique("envelope")
@@ -102,9 +102,9 @@ func TestAReferenceHidesNoLiteral(t *testing.T) {
 	}
 }
 
-// Who mints a ServiceAccount's token is known by what is written with it: that is recorded,
-// and the API server's audit log has the token's identifier in both places. A ServiceAccount
-// that is listed as a deployer is refused, whoever holds its token.
+// A write with a minted ServiceAccount token can be traced: it is recorded, and the API server's audit log has
+// the token's identifier for the minting and the write. A ServiceAccount listed as a deployer is refused,
+// whoever uses its token.
 func TestWhatIsWrittenWithAMintedTokenIsTracedToWhoMintedIt(t *testing.T) {
 	t.Parallel()
 	label := unique("minted")

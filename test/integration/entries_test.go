@@ -13,9 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// An entry that is new in an upgrade is trusted from its first moment: closed and without a
-// caBundle it would refuse everything until somebody writes one. Helm then finds it there,
-// takes it for its own, and leaves the caBundle alone.
+// An entry that an upgrade adds works from the start: with failurePolicy Fail and without a caBundle it would
+// refuse everything until the caBundle is written. Helm then adopts the existing entry and keeps the caBundle.
 func TestNewEntriesComeWithTheirCABundle(t *testing.T) {
 	t.Parallel()
 	name := unique("entries")
@@ -27,7 +26,7 @@ func TestNewEntriesComeWithTheirCABundle(t *testing.T) {
 			coming = o
 		}
 	}
-	// No test is to wait for these.
+	// These must not apply to other tests.
 	never := &metav1.LabelSelector{MatchLabels: map[string]string{"test.taffrail.dev/called": "never"}}
 	typed := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	must(t, runtime.DefaultUnstructuredConverter.FromUnstructured(coming.Object, typed))
@@ -48,7 +47,7 @@ func TestNewEntriesComeWithTheirCABundle(t *testing.T) {
 		t.Errorf("before an installation:\n%s", said)
 	}
 
-	// What the version before had: one entry for all kinds, kept by Taffrail, and another's.
+	// The previous version had one entry for all kinds, whose caBundle Taffrail writes, and an unrelated one.
 	before := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: typed.Name, Labels: typed.Labels}}
 	for i := range typed.Webhooks {
 		if w := typed.Webhooks[i]; w.Name == "validate.taffrail.dev" || w.Name == "relax.taffrail.dev" {

@@ -25,14 +25,14 @@ func exempts(guardrail string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{"taffrail.dev"}, Resources: []string{"guardrails"}, ResourceNames: []string{guardrail}, Verbs: []string{"exempt"}}
 }
 
-// exemptionOf is an Exemption from image-tag, narrowed in every way.
+// exemptionOf returns an Exemption from image-tag, narrowed in every way.
 func exemptionOf(name string, namespaces ...string) *v1alpha1.Exemption {
 	e := nginxExemption(name, "", time.Now().Add(time.Hour))
 	e.Spec.Policies, e.Spec.Namespaces = []string{"image-tag"}, namespaces
 	return e
 }
 
-// merged patches an Exemption's spec as somebody, as a dry run.
+// merged patches an Exemption's spec as a user, as a dry run.
 func merged(t *testing.T, user *harness.User, e *v1alpha1.Exemption, spec map[string]any) *harness.Answer {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"spec": spec})
@@ -40,8 +40,8 @@ func merged(t *testing.T, user *harness.User, e *v1alpha1.Exemption, spec map[st
 	return user.Patch(t.Context(), e.DeepCopy(), client.RawPatch("application/merge-patch+json", body), client.DryRunAll)
 }
 
-// Whoever may write Exemptions excuses nothing from a Guardrail without the right to exempt
-// from it, in whichever way the Exemption comes or grows.
+// Without permission to exempt from a Guardrail, a user who may write Exemptions loosens nothing, whether by
+// creating or by extending one.
 func TestWhoMayExempt(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/exempt"
@@ -63,7 +63,7 @@ func TestWhoMayExempt(t *testing.T) {
 
 	words := deny(t, "without the right", create(carol, exemptionOf("exempt-a", namespace)))
 	for _, want := range []string{
-		carol.Name + " has no right to loosen", "in namespace " + namespace + ", Guardrail " + g.Name + " would not hold image-tag",
+		carol.Name + " may not exempt objects from these policies", "in namespace " + namespace + ", Guardrail " + g.Name + " would no longer apply image-tag",
 		"kubectl create clusterrole exempt-" + g.Name + " --verb=exempt --resource=guardrails.taffrail.dev --resource-name=" + g.Name,
 		"kubectl create rolebinding exempt-" + g.Name + " --namespace=" + namespace + " --clusterrole=exempt-" + g.Name + " --user=" + carol.Name,
 	} {
@@ -94,7 +94,7 @@ func TestWhoMayExempt(t *testing.T) {
 	nothing.Spec.Kinds = []string{"Service"}
 	admit(t, "a kind that the policy is not about", create(carol, nothing))
 
-	// The right in one namespace is a RoleBinding there.
+	// Permission in one namespace is granted by a RoleBinding there.
 	erin := newUser(t, "erin-exempts", writesExemptions())
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: unique("exempt-" + g.Name)}, Rules: []rbacv1.PolicyRule{exempts(g.Name)}}
 	must(t, cluster.Admin.Client.Create(t.Context(), role))
@@ -108,8 +108,8 @@ func TestWhoMayExempt(t *testing.T) {
 	deny(t, "in both", create(erin, exemptionOf("exempt-a", namespace, second)))
 }
 
-// What does not loosen needs no right: an Exemption may be narrowed by whoever may edit it, and
-// not widened, extended, or brought back.
+// Narrowing needs no permission: whoever may edit an Exemption can narrow it, but not widen, extend or
+// reinstate it.
 func TestNarrowingAnExemptionNeedsNoRight(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/narrow"
@@ -142,7 +142,7 @@ func TestNarrowingAnExemptionNeedsNoRight(t *testing.T) {
 	}
 	admit(t, "longer, with the right", merged(t, bob, e, map[string]any{"expires": at(2 * time.Hour)}))
 
-	// It excuses until it is gone.
+	// It is in force until it is gone.
 	ending := exemptionOf("narrow-ending", namespace)
 	ending.Finalizers = []string{"test.taffrail.dev/wait"}
 	must(t, cluster.Admin.Client.Create(t.Context(), ending))
@@ -150,7 +150,7 @@ func TestNarrowingAnExemptionNeedsNoRight(t *testing.T) {
 	deny(t, "longer while it is deleted", merged(t, carol, ending, map[string]any{"expires": at(2 * time.Hour)}))
 	must(t, cluster.Admin.Client.Patch(t.Context(), ending, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))))
 
-	// One that has expired excuses nothing, and is narrow in no way.
+	// An expired Exemption excuses nothing, so no change of it narrows anything.
 	over := exemptionOf("narrow-over", namespace)
 	over.Spec.Expires = at(-time.Hour)
 	over.Annotations = harness.Unguarded()
@@ -161,8 +161,8 @@ func TestNarrowingAnExemptionNeedsNoRight(t *testing.T) {
 	must(t, cluster.Admin.Client.Delete(t.Context(), over))
 }
 
-// A Guardrail that limits Exemptions refuses those that go further, and does not honour those
-// that got in.
+// A Guardrail that limits Exemptions refuses those that exceed the limits, and does not honour existing ones
+// beyond them.
 func TestAGuardrailLimitsItsExemptions(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/limits"
@@ -181,9 +181,9 @@ func TestAGuardrailLimitsItsExemptions(t *testing.T) {
 	}
 	both := exemptionOf("limits-both", namespace)
 	both.Spec.Policies, both.Spec.Containers = []string{"image-tag", "require-probes"}, nil
-	refused("a policy that none may touch", both, "spec.policies[1]", "lets no Exemption excuse from require-probes")
+	refused("a policy that none may touch", both, "spec.policies[1]", "allows no Exemption from require-probes")
 	both.Spec.Expires = time.Now().Add(48 * time.Hour).UTC().Format(time.RFC3339)
-	refused("too long", both, "spec.expires", "honours it no longer than until")
+	refused("too long", both, "spec.expires", "honors it only until")
 	everywhere := exemptionOf("limits-everywhere", "*")
 	everywhere.Spec.Policies = []string{"require-probes"}
 	refused("in every namespace", everywhere, "spec.policies[0]")
@@ -191,7 +191,7 @@ func TestAGuardrailLimitsItsExemptions(t *testing.T) {
 	short.Spec.Expires = time.Now().Add(30 * time.Minute).UTC().Format(time.RFC3339)
 	admit(t, "within the limits", cluster.Admin.Create(t.Context(), short, client.DryRunAll))
 
-	// It came in while Taffrail was down.
+	// It is stored as if Taffrail had been unavailable.
 	both.Annotations = harness.Unguarded()
 	t.Cleanup(func() { _ = cluster.Admin.Client.Delete(context.Background(), both) }) //nolint:usetesting // it has ended
 	condition, err := cluster.PutExemption(t.Context(), both)
@@ -209,16 +209,16 @@ func TestAGuardrailLimitsItsExemptions(t *testing.T) {
 	unmark := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":null}}`))
 	must(t, cluster.Admin.Client.Patch(t.Context(), both, unmark))
 	answer := admit(t, "its reason", merged(t, cluster.Admin, both, bothUpdated))
-	if warnings := strings.Join(answer.Warnings, "\n"); !strings.Contains(warnings, "not honoured: ") {
+	if warnings := strings.Join(answer.Warnings, "\n"); !strings.Contains(warnings, "not honored: ") {
 		t.Errorf("warned: %q", answer.Warnings)
 	}
 
-	// A Guardrail that honours it does not make up for one that does not.
+	// A Guardrail that honours it does not compensate for one that does not.
 	more := optIn("limits-more", v1alpha1.ModeEnforce, labelled(label, "held"), "require-probes")
 	putGuardrail(t, more)
 	deny(t, "what one of two honours", cluster.Alice.Create(t.Context(), chapter(t, "01_nginx", namespace), client.DryRunAll))
 
-	// And a limit that comes later counts from the creation of the Exemption.
+	// A limit that is added later also counts from the creation of the Exemption.
 	g.Spec.Exemptions = &v1alpha1.ExemptionLimits{MaxDuration: "1s"}
 	putGuardrail(t, g)
 	eventually(t, "the limit to pass", func(ctx context.Context) error {

@@ -16,7 +16,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// nginxExemption excuses all that is denied of the chapter's first Deployment.
+// nginxExemption excuses all denials of the chapter's first Deployment.
 func nginxExemption(name, namespace string, expires time.Time) *v1alpha1.Exemption {
 	return &v1alpha1.Exemption{
 		ObjectMeta: metav1.ObjectMeta{Name: unique(name)},
@@ -28,7 +28,7 @@ func nginxExemption(name, namespace string, expires time.Time) *v1alpha1.Exempti
 	}
 }
 
-// putExemption puts an Exemption that goes with the test, and wants it wholly in force.
+// putExemption creates an Exemption for the duration of the test, which must be in force completely.
 func putExemption(t *testing.T, e *v1alpha1.Exemption) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -62,8 +62,7 @@ func wantCondition(t *testing.T, e *v1alpha1.Exemption, kind string, status meta
 	return message
 }
 
-// An Exemption excuses just what it covers, and nothing from the moment on that it names,
-// without a restart.
+// An Exemption excuses exactly what it covers, and nothing after it expires, without a restart.
 func TestExemptionExcusesUntilItExpires(t *testing.T) {
 	t.Parallel()
 	namespace, other := newNamespace(t, "exempted", enforced), newNamespace(t, "not-exempted", enforced)
@@ -78,7 +77,7 @@ func TestExemptionExcusesUntilItExpires(t *testing.T) {
 			t.Errorf("warned: %s", warning)
 		}
 	}
-	if note := annotations(t, answer)["validate.taffrail.dev/image-tag"]; !strings.HasPrefix(note, "enforce, exempted (Exemption "+e.Name+"), asked by Guardrail chapter: nginx: ") {
+	if note := annotations(t, answer)["validate.taffrail.dev/image-tag"]; !strings.HasPrefix(note, "enforce, exempted (Exemption "+e.Name+"), required by Guardrail chapter: nginx: ") {
 		t.Errorf("recorded is %q", note)
 	}
 
@@ -110,7 +109,7 @@ func TestExemptionExcusesUntilItExpires(t *testing.T) {
 	wantCondition(t, e, v1alpha1.ConditionExpiring, metav1.ConditionTrue, v1alpha1.ReasonExpired)
 }
 
-// The status of an Exemption counts what it still excuses, and says when that is nothing.
+// The status of an Exemption counts what it still excuses, and reports when that is nothing.
 func TestExemptionSaysWhatItExcuses(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "excusing", enforced)
@@ -140,7 +139,7 @@ func TestExemptionSaysWhatItExcuses(t *testing.T) {
 	wantCondition(t, e, v1alpha1.ConditionNeeded, metav1.ConditionFalse, v1alpha1.ReasonExcusesNothing)
 }
 
-// What is wrong with an Exemption is in its status, and it never excuses more for it.
+// Faults of an Exemption are in its status, and never make it excuse more.
 func TestExemptionThatIsWrong(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "wrong-exemption", enforced)

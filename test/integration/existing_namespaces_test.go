@@ -13,8 +13,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// A namespace that opts in later keeps its Pods as they are, too; one that was created with
-// the label has nothing to keep. Whoever takes the label off and puts it back begins anew.
+// A namespace that opts in later also keeps its Pods unchanged; one that was created with the label has none to
+// keep. Removing the label and adding it again starts over.
 func TestOptingInKeepsPodsAsTheyAre(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/late"
@@ -48,7 +48,7 @@ func TestOptingInKeepsPodsAsTheyAre(t *testing.T) {
 	admit(t, "a new Deployment", cluster.Alice.Create(t.Context(), deploymentOf(namespace, "new")))
 	wantResources(t, "new", podOfApp(t, namespace, "new").Spec.Containers[0].Resources, injected)
 
-	// One that never was without is filled from its first second.
+	// A namespace that was created with the label is filled from its first second.
 	born := newNamespace(t, "opting-in-born", label+"=opting-in")
 	if answer := admit(t, "the first Deployment", cluster.Alice.Create(t.Context(), deploymentOf(born, "first"))); len(answer.Warnings) > 0 {
 		t.Errorf("warnings %q", answer.Warnings)
@@ -65,8 +65,8 @@ func relabel(t *testing.T, namespace, label, value string) {
 	admit(t, "labelling "+namespace, cluster.Admin.Patch(t.Context(), object, patch))
 }
 
-// Requests first and limits later is a safe way: what was written under the requests alone
-// keeps its Pods without limits.
+// Injecting requests first and limits later is safe: workloads from the time of requests alone keep their Pods
+// without limits.
 func TestOtherParametersAreForNewTemplates(t *testing.T) {
 	t.Parallel()
 	g := injecting("parameters", `{"limits": {"cpu": "", "memory": ""}}`)
@@ -106,7 +106,7 @@ func TestOtherParametersAreForNewTemplates(t *testing.T) {
 	wantResources(t, "new", podOfApp(t, namespace, "new").Spec.Containers[0].Resources, injected)
 }
 
-// An operator's Pods are its own to answer for, unless the Guardrail trusts it.
+// Pods of an operator are filled, unless the Guardrail trusts it.
 func TestTrustedOperatorsKeepTheirPods(t *testing.T) {
 	t.Parallel()
 	g := injecting("operators", "")

@@ -22,8 +22,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// injecting is a Guardrail that fills in resources, and misses what is not filled in, for
-// namespaces with the label test.taffrail.dev/late=name.
+// injecting returns a Guardrail that injects resources and requires them, for namespaces with the label
+// test.taffrail.dev/late=name.
 func injecting(name, parameters string) *v1alpha1.Guardrail {
 	g := &v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: unique("injecting-" + name)}}
 	g.Spec = v1alpha1.GuardrailSpec{
@@ -37,9 +37,9 @@ func injecting(name, parameters string) *v1alpha1.Guardrail {
 	return g
 }
 
-// awaitRecord waits until the Guardrail's status says since when it injects in a namespace,
-// and the second is over in which it began: until what is written now is newer. It is read
-// without its Go type, which an earlier version lacks.
+// awaitRecord waits until the Guardrail's status has a record of its injections in a namespace, and until the
+// second in which it began is over, so that what is written from now on is newer. It reads the status without
+// its Go type, which an earlier version lacks.
 func awaitRecord(t *testing.T, guardrail, namespace string, periods int) {
 	t.Helper()
 	eventually(t, "the record of "+guardrail+" in "+namespace, func(ctx context.Context) error {
@@ -77,7 +77,7 @@ func awaitRecord(t *testing.T, guardrail, namespace string, periods int) {
 	})
 }
 
-// unfilled is a template of a container without resources.
+// unfilled returns a template with a container without resources.
 func unfilled(app string) corev1.PodTemplateSpec {
 	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": app}},
@@ -95,7 +95,7 @@ func deploymentOf(namespace, name string) *appsv1.Deployment {
 	}}
 }
 
-// everyKind is a workload of every kind with a template, by the label app of its Pods.
+// everyKind returns a workload of every kind with a template, by the label app of its Pods.
 func everyKind(t *testing.T, namespace string) map[string]client.Object {
 	t.Helper()
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: unique("existing-pods-node"), Labels: map[string]string{"test.taffrail.dev/node": namespace}}}
@@ -110,6 +110,8 @@ func everyKind(t *testing.T, namespace string) map[string]client.Object {
 	}
 	daemon, one, never := unfilled("daemonset"), int32(1), true
 	daemon.Spec.NodeSelector = node.Labels
+	// Without a kubelet, the Node counts as unreachable after a while.
+	daemon.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
 	controller := unfilled("replicationcontroller")
 	return map[string]client.Object{
 		"deployment": deploymentOf(namespace, "deployment"),
@@ -128,7 +130,7 @@ func everyKind(t *testing.T, namespace string) map[string]client.Object {
 	}
 }
 
-// podOfApp waits for a Pod of an app that is none of those given.
+// podOfApp waits for a Pod of an app that is none of the given ones.
 func podOfApp(t *testing.T, namespace, app string, but ...types.UID) *corev1.Pod {
 	t.Helper()
 	var found *corev1.Pod
@@ -157,7 +159,7 @@ func replaced(t *testing.T, app string, pod *corev1.Pod) *corev1.Pod {
 
 var tokenVolume = regexp.MustCompile(`kube-api-access-\w+`)
 
-// shared is all of a Pod but what no two Pods have in common.
+// shared returns what two Pods of the same template have in common.
 func shared(t *testing.T, pod *corev1.Pod) map[string]any {
 	t.Helper()
 	pod = pod.DeepCopy()
@@ -177,7 +179,7 @@ func shared(t *testing.T, pod *corev1.Pod) map[string]any {
 		}
 	}
 	pod.UID, pod.ResourceVersion, pod.CreationTimestamp, pod.ManagedFields = "", "", metav1.Time{}, nil
-	// The controllers of Jobs have it while a Pod is counted.
+	// The Job controller adds it until the Pod is counted.
 	pod.Finalizers = nil
 	return map[string]any{"metadata": pod.ObjectMeta, "spec": pod.Spec}
 }
@@ -189,8 +191,8 @@ func makeJobFrom(t *testing.T, namespace, cronJob, name string) {
 	admit(t, "a Job of "+cronJob, cluster.Alice.Create(t.Context(), job))
 }
 
-// Enforcing changes nothing that runs: with every Pod deleted, its successor is what it was.
-// What is rolled out afterwards is filled, what is rolled back is not.
+// Enforcing changes no running workload: the successor of every deleted Pod is the same as before. A later
+// rollout is filled, and a rollback is not.
 func TestEnforcingKeepsPodsAsTheyAre(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "existing-pods", "test.taffrail.dev/late=existing-pods")
@@ -226,13 +228,13 @@ func TestEnforcingKeepsPodsAsTheyAre(t *testing.T) {
 			t.Errorf("once it is recorded, the successor of a Pod of %s differs (-before +after):\n%s", app, diff)
 		}
 	}
-	// A run of an old CronJob is as the one before.
+	// A run of an old CronJob is like the previous one.
 	makeJobFrom(t, namespace, "cronjob", "cronjob-second")
 	if diff := diff(shared(t, before["cronjob"])["spec"], shared(t, podOfJob(t, namespace, "cronjob-second"))["spec"]); diff != "" {
 		t.Errorf("another run of the CronJob differs:\n%s", diff)
 	}
 
-	// What is written now is filled, and /validate says so: nothing is missed.
+	// What is written now is filled, and /validate agrees: no finding.
 	for _, app := range []string{"deployment", "statefulset"} {
 		object, pod := all[app], podOfApp(t, namespace, app)
 		must(t, cluster.Admin.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object))
@@ -261,7 +263,7 @@ func TestEnforcingKeepsPodsAsTheyAre(t *testing.T) {
 	admit(t, "a bare Pod", cluster.Alice.Create(t.Context(), bare))
 	wantResources(t, "a bare Pod", stored(t, bare).Spec.Containers[0].Resources, injected)
 
-	// An old CronJob is never filled, and so has to say what a new container of it needs.
+	// An old CronJob is never filled, so a new container has to set its resources.
 	cronJob := all["cronjob"]
 	more := `{"spec":{"jobTemplate":{"spec":{"template":{"spec":{"containers":[{"name":"more","image":"registry.example/app:1.0.0"}]}}}}}}`
 	words := deny(t, "a container for an old CronJob", cluster.Alice.Patch(t.Context(), cronJob, client.RawPatch(types.StrategicMergePatchType, []byte(more)), client.DryRunAll))
@@ -271,15 +273,14 @@ func TestEnforcingKeepsPodsAsTheyAre(t *testing.T) {
 
 	g.Spec.Existing = v1alpha1.ExistingEnforce
 	putGuardrail(t, g)
-	for i, filled := 0, false; !filled; i++ { // the server has to hear of it
+	for i, filled := 0, false; !filled; i++ { // the server's watch may lag behind
 		if i == 50 {
 			t.Fatal("old templates are not filled under existing: enforce")
 		}
 		got := replaced(t, "replicaset", podOfApp(t, namespace, "replicaset"))
 		filled = len(got.Spec.Containers[0].Resources.Limits) > 0
 	}
-	// A Node without a kubelet is lost after a while, and a DaemonSet then has no Pods.
-	for _, app := range []string{"deployment", "statefulset", "replicationcontroller"} {
+	for _, app := range []string{"deployment", "statefulset", "daemonset", "replicationcontroller"} {
 		wantResources(t, app+" under existing: enforce", replaced(t, app, podOfApp(t, namespace, app)).Spec.Containers[0].Resources, injected)
 	}
 }
@@ -289,8 +290,8 @@ func podOfJob(t *testing.T, namespace, job string) *corev1.Pod {
 	return &podsOf(t, namespace, "job-name", job, 1)[0]
 }
 
-// podWith waits for a Pod of an app whose template has the annotation rolled, another than one
-// that it replaces.
+// podWith waits for a Pod of an app whose template has the annotation rolled, other than the one that it
+// replaces.
 func podWith(t *testing.T, namespace, app, rolled string, replaces *corev1.Pod) *corev1.Pod {
 	t.Helper()
 	var found *corev1.Pod
@@ -305,7 +306,7 @@ func podWith(t *testing.T, namespace, app, rolled string, replaces *corev1.Pod) 
 				found = pod
 				return nil
 			}
-			// Nothing here makes Pods ready, and a StatefulSet waits for that.
+			// Nothing makes Pods ready here, which a StatefulSet would wait for.
 			if pod.Annotations["rolled"] != rolled && pod.DeletionTimestamp == nil {
 				_ = cluster.Admin.Client.Delete(ctx, pod, client.GracePeriodSeconds(0))
 			}

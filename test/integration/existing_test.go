@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// lateGuardrail is the built-in default for namespaces labelled test.taffrail.dev/late=name.
+// lateGuardrail returns the built-in default for namespaces labelled test.taffrail.dev/late=name.
 func lateGuardrail(t *testing.T, name string) *v1alpha1.Guardrail {
 	t.Helper()
 	defaults, err := harness.DefaultGuardrails()
@@ -26,14 +26,14 @@ func lateGuardrail(t *testing.T, name string) *v1alpha1.Guardrail {
 	return g
 }
 
-// enforceLate puts the Guardrail and waits until it decides.
+// enforceLate creates the Guardrail and waits until it is in force.
 func enforceLate(t *testing.T, g *v1alpha1.Guardrail, namespace string) {
 	t.Helper()
 	putGuardrail(t, g)
 	must(t, cluster.AwaitEnforcement(t.Context(), namespace))
 }
 
-// changed makes a merge patch of what change does to an object.
+// changed returns a merge patch of what change does to an object.
 func changed(object client.Object, change func()) client.Patch {
 	before, _ := object.DeepCopyObject().(client.Object)
 	change()
@@ -50,8 +50,8 @@ func wantTolerated(t *testing.T, what string, answer *harness.Answer) {
 	t.Errorf("%s: no warning says that the image is tolerated: %q", what, answer.Warnings)
 }
 
-// A Deployment that was there before the Guardrail keeps running: its Pods come back
-// when they are deleted, and it can be scaled. What is new about it is decided.
+// A Deployment that predates the Guardrail keeps running: its Pods are replaced when they are deleted, and it
+// can be scaled. Changes to it are decided.
 func TestWhatWasThereBefore(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "before", "test.taffrail.dev/late=before")
@@ -87,8 +87,8 @@ func TestWhatWasThereBefore(t *testing.T) {
 	wantTolerated(t, "scaling", admit(t, "scaling", scaling))
 	podsOf(t, namespace, "app", "nginx", 3)
 
-	// The same image without a tag in one more container is a new violation; the old
-	// one is still but a warning.
+	// The same image without a tag in an additional container is a new violation, while the old one remains a
+	// warning.
 	adding := cluster.Alice.Patch(t.Context(), deployment, changed(deployment, func() {
 		added := *deployment.Spec.Template.Spec.Containers[0].DeepCopy()
 		added.Name, added.Ports = "second", nil
@@ -100,12 +100,12 @@ func TestWhatWasThereBefore(t *testing.T) {
 	}
 	wantTolerated(t, "a second container", adding)
 
-	// Whoever wants it back, deleted, has to put it right.
+	// Once deleted, it must comply to be created again.
 	admit(t, "deleting", cluster.Alice.Delete(t.Context(), deployment))
 	deny(t, "creating again", cluster.Alice.Create(t.Context(), chapter(t, "01_nginx", namespace), client.DryRunAll))
 }
 
-// A Pod that is there cannot be denied what it needs to go away.
+// A Pod can always be deleted.
 func TestDeletingIsNeverAsked(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "deleting", "test.taffrail.dev/late=deleting")

@@ -18,7 +18,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// taggedIn is a Policy of a user's own: images name a version, in objects of some kinds.
+// taggedIn returns a user's Policy that requires images with a version, in objects of some kinds.
 func taggedIn(t *testing.T, name string, kinds ...string) string {
 	t.Helper()
 	p := ownPolicy(unique(name), `deny contains {"msg": "no tag", "path": concat("", [c.path, ".image"]), "container": c.name, "key": c.spec.image} if {
@@ -32,7 +32,8 @@ func taggedIn(t *testing.T, name string, kinds ...string) string {
 	return p.Name
 }
 
-// forging is a namespace with one Guardrail, which enforces policies on what is there or not.
+// forging creates a namespace with one Guardrail that enforces policies, and tolerates existing violations or
+// not.
 func forging(t *testing.T, name string, existing v1alpha1.Existing, trusted []string, policies ...string) string {
 	t.Helper()
 	name = lateName(name, existing)
@@ -55,19 +56,19 @@ func awaitDenial(t *testing.T, what string, try func() *harness.Answer) {
 	})
 }
 
-// goodWorkload makes a workload whose image breaks nothing.
+// goodWorkload creates a workload whose image violates nothing.
 func goodWorkload(t *testing.T, namespace, kind string) workload {
 	t.Helper()
 	w := workloads(t, namespace)[kind]
 	w.template.Spec.Containers[0].Image = goodImage
 	admit(t, kind, cluster.Alice.Create(t.Context(), w.object))
-	// As the defaults of a cluster would have it: nothing else is to differ.
+	// Wait until the cluster has defaulted it, so that nothing else differs.
 	running(t, namespace, w.object.GetName(), goodImage, w.pods)
 	must(t, cluster.Alice.Client.Get(t.Context(), client.ObjectKeyFromObject(w.object), w.object))
 	return w
 }
 
-// replicaSetOf is a ReplicaSet as the deployment controller would make it.
+// replicaSetOf returns a ReplicaSet as the deployment controller would create it.
 func replicaSetOf(w workload, name, image string) *appsv1.ReplicaSet {
 	none := int32(0)
 	template := *w.template.DeepCopy()
@@ -85,7 +86,7 @@ func replicaSetOf(w workload, name, image string) *appsv1.ReplicaSet {
 	}
 }
 
-// toBad brings the bad image back into a workload, as a rollback would.
+// toBad restores the bad image in a workload, as a rollback would.
 func toBad(t *testing.T, w workload) *harness.Answer {
 	t.Helper()
 	must(t, cluster.Alice.Client.Get(t.Context(), client.ObjectKeyFromObject(w.object), w.object))
@@ -108,8 +109,8 @@ func adopted(t *testing.T, w workload, object client.Object) {
 	})
 }
 
-// A ReplicaSet that anybody may write is no revision that anybody has decided: a Deployment
-// cannot be rolled back to it, whatever excused the ReplicaSet.
+// A ReplicaSet that anyone could have written is not a revision that was decided: a Deployment cannot be rolled
+// back to it, whatever excused the ReplicaSet.
 func TestAForgedReplicaSetRestoresNothing(t *testing.T) {
 	t.Parallel()
 	for _, existing := range existings {
@@ -124,7 +125,7 @@ func TestAForgedReplicaSetRestoresNothing(t *testing.T) {
 				w := goodWorkload(t, namespace, "Deployment")
 				awaitDenial(t, "enforcement in "+namespace, func() *harness.Answer { return toBad(t, w) })
 
-				// Whoever forges it: Alice who edits, or somebody who is trusted.
+				// The forger may be Alice, who has edit rights, or a trusted writer.
 				for user, forger := range map[string]*harness.User{"alice": cluster.Alice, "trusted": cluster.Admin} {
 					for what, forge := range map[string]func(set *appsv1.ReplicaSet) *appsv1.ReplicaSet{
 						"b1": func(set *appsv1.ReplicaSet) *appsv1.ReplicaSet { return set },
@@ -134,11 +135,11 @@ func TestAForgedReplicaSetRestoresNothing(t *testing.T) {
 							return set
 						},
 						"b4": func(set *appsv1.ReplicaSet) *appsv1.ReplicaSet {
-							delete(set.Labels, appsv1.DefaultDeploymentUniqueLabelKey) // and so from all three
+							delete(set.Labels, appsv1.DefaultDeploymentUniqueLabelKey) // from all three places
 							set.Labels["more"], set.OwnerReferences = "b4", nil
 							return set
 						},
-						"xb5": func(set *appsv1.ReplicaSet) *appsv1.ReplicaSet { // its name is excused, as a ReplicaSet's and a Deployment's
+						"xb5": func(set *appsv1.ReplicaSet) *appsv1.ReplicaSet { // its name is exempt as a ReplicaSet's and as a Deployment's
 							return set
 						},
 					} {
@@ -157,7 +158,7 @@ func TestAForgedReplicaSetRestoresNothing(t *testing.T) {
 					}
 				}
 
-				// Nor can a revision be made of one that was harmless when it was written.
+				// A revision that was harmless when it was written cannot be turned into one either.
 				later := replicaSetOf(w, "deployment-later", goodImage)
 				later.Spec.Template.Annotations = map[string]string{"a": "harmless"}
 				admit(t, "a harmless ReplicaSet", cluster.Alice.Create(t.Context(), later))
@@ -166,7 +167,7 @@ func TestAForgedReplicaSetRestoresNothing(t *testing.T) {
 				}))
 				deny(t, name+": changing its template", answer)
 
-				// What it has apart from its template is nobody's business.
+				// Everything but its template may change.
 				must(t, cluster.Alice.Client.Get(t.Context(), client.ObjectKeyFromObject(later), later))
 				admit(t, "a label", cluster.Alice.Patch(t.Context(), later, changed(later, func() { later.Labels["more"] = "labels" })))
 				admit(t, "no owner", cluster.Alice.Patch(t.Context(), later, changed(later, func() { later.OwnerReferences = nil })))
@@ -175,8 +176,8 @@ func TestAForgedReplicaSetRestoresNothing(t *testing.T) {
 	}
 }
 
-// The revisions of a Deployment that is excused are that Deployment's alone. Left behind,
-// they are adopted by whoever has the labels.
+// The revisions of an exempt Deployment are valid for that Deployment only. If they are orphaned, any
+// Deployment with the labels adopts them.
 func TestTheRevisionOfAnExcusedDeploymentRestoresNoOther(t *testing.T) {
 	t.Parallel()
 	for _, existing := range existings {
@@ -217,7 +218,7 @@ func TestTheRevisionOfAnExcusedDeploymentRestoresNoOther(t *testing.T) {
 			delete(bad.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
 			deny(t, "rolling back to it", cluster.Alice.Patch(t.Context(), w.object, toTemplate(t, bad)))
 
-			// Nor can the deployment controller be made to do it.
+			// The deployment controller cannot be made to do it either.
 			admit(t, "a revision's number", cluster.Alice.Patch(t.Context(), set, changed(set, func() {
 				set.Annotations["deployment.kubernetes.io/revision"] = "77"
 			})))
@@ -229,7 +230,7 @@ func TestTheRevisionOfAnExcusedDeploymentRestoresNoOther(t *testing.T) {
 				return e.User.Username == "system:serviceaccount:kube-system:deployment-controller" && e.Verb == "update" &&
 					e.ObjectRef.Resource == "deployments" && e.ObjectRef.Name == w.object.GetName() && e.ObjectRef.Namespace == namespace &&
 					e.ObjectRef.Subresource == "" && ours(e)["validate.taffrail.dev/image-tag"] != "" &&
-					e.ResponseStatus.Code != 409 // after which the controller tries again
+					e.ResponseStatus.Code != 409 // the controller retries after a conflict
 			})
 			must(t, err)
 			if event.ResponseStatus.Code != 403 {
@@ -239,8 +240,8 @@ func TestTheRevisionOfAnExcusedDeploymentRestoresNoOther(t *testing.T) {
 	}
 }
 
-// Whoever makes a Deployment's ReplicaSets in its controller's stead makes what the
-// Deployment has: that was decided.
+// A ReplicaSet created in place of the controller is tolerated if it has the template of its Deployment,
+// because that was decided.
 func TestAReplicaSetWithItsDeploymentsTemplateIsTolerated(t *testing.T) {
 	t.Parallel()
 	namespace := lateNamespace(t, "claim-same")
@@ -257,7 +258,7 @@ func TestAReplicaSetWithItsDeploymentsTemplateIsTolerated(t *testing.T) {
 	deny(t, "under another name", cluster.Admin.Create(t.Context(), replicaSetOf(w, "another-op", badImage), client.DryRunAll))
 }
 
-// A ControllerRevision is decided for every kind that may use it, and nothing excuses it.
+// A ControllerRevision is decided for every kind that may use it, and cannot be exempt.
 func TestAForgedControllerRevisionRestoresNothing(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"StatefulSet", "DaemonSet"} {
@@ -293,7 +294,7 @@ func TestAForgedControllerRevisionRestoresNothing(t *testing.T) {
 			g.Spec.TrustedWriters.Users = []string{trusted.Name}
 			_, err = cluster.PutGuardrail(t.Context(), g)
 			must(t, err)
-			// What operators keep for kinds of their own is theirs, until it is somebody else's.
+			// Revisions of an operator's own kinds are not decided, until their owner changes.
 			var own *appsv1.ControllerRevision
 			eventually(t, "trust", func(ctx context.Context) error {
 				own = revisionOf(t, w.object, kind, w.object.GetName()+"-2", data)
@@ -317,14 +318,14 @@ func TestAForgedControllerRevisionRestoresNothing(t *testing.T) {
 	}
 }
 
-// What a policy has not decided of a CronJob it decides of the Job that is made from it.
+// A Policy that did not decide a CronJob decides the Job created from it.
 func TestAJobFromAnUndecidedCronJobIsDenied(t *testing.T) {
 	t.Parallel()
 	for _, existing := range existings {
 		t.Run(string(existing), func(t *testing.T) {
 			t.Parallel()
 			jobsOnly := taggedIn(t, "jobs-"+strings.ToLower(string(existing)), "Job.batch")
-			// About both, and blind to one of them.
+			// It covers both kinds, but finds nothing in one of them.
 			blind := ownPolicy(unique("blind-"+strings.ToLower(string(existing))), `deny contains {"msg": "no tag", "path": concat("", [c.path, ".image"]), "container": c.name} if {
 	input.kind == "Job"
 	some c in input.containers
@@ -352,9 +353,9 @@ func TestAJobFromAnUndecidedCronJobIsDenied(t *testing.T) {
 	}
 }
 
-// An update that leaves the template as it is goes back to nothing: under existing: enforce
-// it is decided like any other, for each kind that has revisions. What nobody decides by is
-// free to change, and a rollback goes on being one.
+// An update that leaves the template unchanged is not a rollback: under existing: enforce it is decided like
+// any other, for each kind with revisions. Fields that no policy depends on may change, and rollbacks are still
+// recognized.
 func TestATemplateThatStaysIsNotRestored(t *testing.T) {
 	t.Parallel()
 	namespace := lateNamespace(t, "stays")

@@ -14,7 +14,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// oldNamespaces makes namespaces that are too old for their facts to be read live anyway.
+// oldNamespaces creates namespaces that are old enough for their facts to come from informers.
 func oldNamespaces(t *testing.T, name string, n int) []string {
 	t.Helper()
 	names := make([]string, n)
@@ -41,15 +41,15 @@ func oldNamespaces(t *testing.T, name string, n int) []string {
 	return names
 }
 
-// injectingAlone denies nothing: what is refused is refused by the API server.
+// injectingAlone denies nothing, so any refusal is the API server's.
 func injectingAlone(name string) *v1alpha1.Guardrail {
 	g := injecting(name, "")
 	g.Spec.Policies = []v1alpha1.PolicyBinding{{Name: "inject-resources"}}
 	return g
 }
 
-// A Pod that was filled against the bounds of a moment ago would be refused for it: no
-// informer can know of a LimitRange that was made just now.
+// A Pod filled according to a previous LimitRange would be refused because of the current one, which no
+// informer may know yet.
 func TestInjectionKnowsTheLimitRangesOfThisMoment(t *testing.T) {
 	t.Parallel()
 	putGuardrail(t, injectingAlone("fresh-limits"))
@@ -67,7 +67,7 @@ func TestInjectionKnowsTheLimitRangesOfThisMoment(t *testing.T) {
 	}
 }
 
-// The same with a quota for Pods that set anything at all, and no room in it.
+// The same with an exhausted quota for Pods that set any resources.
 func TestInjectionKnowsTheQuotasOfThisMoment(t *testing.T) {
 	t.Parallel()
 	putGuardrail(t, injectingAlone("fresh-quotas"))
@@ -85,8 +85,8 @@ func TestInjectionKnowsTheQuotasOfThisMoment(t *testing.T) {
 	}
 }
 
-// Whoever has opted out is not injected into, and whoever has raised a bound is not denied for
-// the old one.
+// A Pod is not injected into after its namespace has opted out, and not denied for a limit that has been
+// raised.
 func TestNothingIsDoneForFactsOfBefore(t *testing.T) {
 	t.Parallel()
 	g := injecting("fresh-labels", "")

@@ -6,7 +6,7 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// A cached pass would be that of another server: this makes every file of it count.
+// A cached pass may belong to another version of the server; this makes every file of it count.
 func TestResultsAreOfThisServer(t *testing.T) {
 	root, err := harness.Root(t.Context())
 	if err != nil {

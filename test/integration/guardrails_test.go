@@ -22,8 +22,8 @@ const guardrailsHeader = `# The Guardrails that the tests share; -update writes 
 # a label, under the mode that their label names.
 `
 
-// testGuardrails are made from the built-in default, so that a new policy is tested here
-// as soon as it is in the library.
+// testGuardrails derives the Guardrails from the built-in default, so that a new policy of the library is
+// tested here immediately.
 func testGuardrails() ([]v1alpha1.Guardrail, error) {
 	defaults, err := harness.DefaultGuardrails()
 	if err != nil {
@@ -51,7 +51,7 @@ func selecting(mode string) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchLabels: map[string]string{modeLabel: mode}}
 }
 
-// guardrailFile is a folder's worth of YAML for taffrail check -c.
+// guardrailFile returns YAML for taffrail check -c.
 func guardrailFile(guardrails []v1alpha1.Guardrail) ([]byte, error) {
 	var file bytes.Buffer
 	file.WriteString(guardrailsHeader)

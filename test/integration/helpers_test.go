@@ -21,7 +21,7 @@ var (
 	takenMutex sync.Mutex
 )
 
-// unique is the name itself, or for -count with a number after it.
+// unique returns the name, with a number appended if the test runs repeatedly (-count).
 func unique(name string) string {
 	takenMutex.Lock()
 	defer takenMutex.Unlock()
@@ -32,7 +32,7 @@ func unique(name string) string {
 	return name
 }
 
-// newNamespace makes a namespace with labels given as key=value.
+// newNamespace creates a namespace with labels given as key=value.
 func newNamespace(t *testing.T, name string, labels ...string) string {
 	t.Helper()
 	name = unique(name)
@@ -56,10 +56,10 @@ const (
 	restricted = "taffrail.dev/exposure=restricted"
 )
 
-// servedBy hands a namespace to a registration that is not the main one.
+// servedBy returns the label that assigns a namespace to a registration other than the main one.
 func servedBy(registration string) string { return harness.ServerLabel + "=" + registration }
 
-// putGuardrail puts a Guardrail that goes with the test, and wants it wholly in force.
+// putGuardrail creates a Guardrail for the duration of the test, which must be in force completely.
 func putGuardrail(t *testing.T, g *v1alpha1.Guardrail) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -85,7 +85,7 @@ func register(t *testing.T, r harness.Registration) {
 	must(t, cluster.Register(t.Context(), r))
 }
 
-// newServer starts a server of the test's own.
+// newServer starts a server for this test only.
 func newServer(t *testing.T, o harness.ServerOptions) *harness.Server {
 	t.Helper()
 	o.Name = unique(o.Name)
@@ -106,7 +106,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// admit wants a write to have been admitted.
+// admit requires that a write was admitted.
 func admit(t *testing.T, what string, answer *harness.Answer) *harness.Answer {
 	t.Helper()
 	if answer.Err != nil {
@@ -115,7 +115,7 @@ func admit(t *testing.T, what string, answer *harness.Answer) *harness.Answer {
 	return answer
 }
 
-// deny wants a write to have been refused by a policy, and returns the words.
+// deny requires that a policy denied a write, and returns the message.
 func deny(t *testing.T, what string, answer *harness.Answer) string {
 	t.Helper()
 	words, denied := answer.Denied()
@@ -131,7 +131,7 @@ func eventually(t *testing.T, what string, look func(ctx context.Context) error)
 	must(t, harness.Eventually(t.Context(), what, look))
 }
 
-// annotations are what Taffrail wrote to the audit log about a write.
+// annotations returns what Taffrail wrote to the audit log about a write.
 func annotations(t *testing.T, answer *harness.Answer) map[string]string {
 	t.Helper()
 	event, err := cluster.AuditedAnswer(t.Context(), answer)
@@ -149,7 +149,7 @@ func ours(event *harness.AuditEvent) map[string]string {
 	return found
 }
 
-// chapter reads one of the chapter's manifests, for a namespace.
+// chapter returns one of the chapter's manifests, for a namespace.
 func chapter(t *testing.T, prefix, namespace string) client.Object {
 	t.Helper()
 	object, err := harness.ChapterManifest(cluster.Root, prefix)
@@ -158,8 +158,7 @@ func chapter(t *testing.T, prefix, namespace string) client.Object {
 	return object
 }
 
-// batch is the chapter's CronJob with what policies miss in it: a label, and that no two
-// runs overlap.
+// batch returns the chapter's CronJob, plus what it needs to comply: a label, and a concurrencyPolicy.
 func batch(t *testing.T, namespace string) client.Object {
 	t.Helper()
 	object, err := harness.ChapterManifest(cluster.Root, "43_cronjob")
@@ -181,7 +180,7 @@ func jsonOf(value any) (string, error) {
 	return string(encoded), err
 }
 
-// tolerated is nil where a write was admitted only because something is tolerated.
+// tolerated returns nil if a write was admitted only because a violation is tolerated.
 func tolerated(answer *harness.Answer) error {
 	if answer.Err != nil {
 		return answer.Err

@@ -14,7 +14,7 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// quantities makes a list of cpu and memory; "" leaves one out.
+// quantities returns a list of cpu and memory; "" omits one.
 func quantities(cpu, memory string) corev1.ResourceList {
 	list := corev1.ResourceList{}
 	for name, value := range map[corev1.ResourceName]string{corev1.ResourceCPU: cpu, corev1.ResourceMemory: memory} {
@@ -25,7 +25,7 @@ func quantities(cpu, memory string) corev1.ResourceList {
 	return list
 }
 
-// wantResources compares as the API server prints them: 1000m and 1 are the same.
+// wantResources compares values, so that 1000m equals 1.
 func wantResources(t *testing.T, what string, got, want corev1.ResourceRequirements) {
 	t.Helper()
 	text := func(list corev1.ResourceList) map[string]string {
@@ -44,7 +44,7 @@ func wantResources(t *testing.T, what string, got, want corev1.ResourceRequireme
 	}
 }
 
-// injected is what inject-resources fills in where nothing bounds it.
+// injected is what inject-resources fills in without a LimitRange.
 var injected = corev1.ResourceRequirements{Requests: quantities("100m", "512Mi"), Limits: quantities("250m", "768Mi")}
 
 // stored reads a Pod back.
@@ -55,7 +55,7 @@ func stored(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 	return read
 }
 
-// app is a container of a Pod that runs once, and so needs neither probes nor a hook.
+// app returns a container of a Pod that runs once, and therefore needs neither probes nor a hook.
 func app(name string, resources corev1.ResourceRequirements) corev1.Container {
 	return corev1.Container{Name: name, Image: "registry.example/app:1.0.0", Resources: resources}
 }
@@ -66,8 +66,7 @@ func podOf(namespace, name string, containers ...corev1.Container) *corev1.Pod {
 	return pod
 }
 
-// Every container gets what it has not, and keeps what it has; sidecars and init
-// containers are containers too.
+// Every container gets what it lacks and keeps what it has, including sidecars and init containers.
 func TestPodsAreFilled(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "fill", enforced)
@@ -94,9 +93,9 @@ func TestPodsAreFilled(t *testing.T) {
 		switch container.Name {
 		case "own":
 			want = corev1.ResourceRequirements{Requests: quantities("10m", "16Mi"), Limits: quantities("20m", "32Mi")}
-		case "limit": // The API server takes a missing request from the limit.
+		case "limit": // the API server copies the limit to the missing request
 			want = corev1.ResourceRequirements{Requests: quantities("50m", "512Mi"), Limits: quantities("50m", "768Mi")}
-		case "request": // A limit is not filled in below it.
+		case "request": // no limit below it is filled in
 			want = corev1.ResourceRequirements{Requests: quantities("2", "512Mi"), Limits: quantities("2", "768Mi")}
 		}
 		wantResources(t, container.Name, container.Resources, want)
@@ -104,8 +103,7 @@ func TestPodsAreFilled(t *testing.T) {
 	wantNothingChanged(t, got)
 }
 
-// wantNothingChanged creates the stored Pod's spec once more: what is filled in must not
-// make a second pass fill in more.
+// wantNothingChanged creates the stored Pod's spec once more: a second pass must not fill in anything.
 func wantNothingChanged(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	again := &corev1.Pod{
@@ -121,8 +119,7 @@ func wantNothingChanged(t *testing.T, pod *corev1.Pod) {
 	}
 }
 
-// LimitRanger runs before webhooks do: what it has filled in is not a gap any more. What
-// is still one is filled inside the bounds.
+// LimitRanger runs before webhooks, so what it sets is not a gap. Remaining gaps are filled within the bounds.
 func TestLimitRangeComesFirst(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "limitrange", enforced)
@@ -147,7 +144,7 @@ func TestLimitRangeComesFirst(t *testing.T) {
 	})
 	wantNothingChanged(t, got)
 
-	// One that leaves nothing open leaves nothing to Taffrail.
+	// A LimitRange that sets everything leaves nothing to inject.
 	full := podOf(namespace, "full", app("main", corev1.ResourceRequirements{Limits: quantities("", "100Mi")}))
 	answer := admit(t, "a Pod with a memory limit", cluster.Alice.Create(t.Context(), full))
 	wantResources(t, "full", stored(t, full).Spec.Containers[0].Resources, corev1.ResourceRequirements{
@@ -158,7 +155,7 @@ func TestLimitRangeComesFirst(t *testing.T) {
 	}
 }
 
-// A gap that cannot be filled stays one, and the writer is told why.
+// A gap that cannot be filled remains, and the author is warned with the reason.
 func TestGapThatCannotBeFilled(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "gap", enforced)
@@ -186,8 +183,7 @@ func TestGapThatCannotBeFilled(t *testing.T) {
 	}
 }
 
-// limitRanged tells whether the API server's LimitRanger acts in the Pod's namespace. It
-// too works from a watch.
+// limitRanged reports whether LimitRanger, which also depends on a watch, acts in the Pod's namespace.
 func limitRanged(ctx context.Context, pod *corev1.Pod) error {
 	if answer := cluster.Alice.Create(ctx, pod, client.DryRunAll); answer.Err != nil {
 		return answer.Err

@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// cronJob never runs by itself, has an image without a tag and too many retries.
+// cronJob never runs on its own, and has an image without a tag and too many retries.
 func cronJob(t *testing.T, namespace string) *batchv1.CronJob {
 	t.Helper()
 	retries, suspended := int32(20), true
@@ -34,7 +34,7 @@ func jobFrom(t *testing.T, namespace, name string) *batchv1.Job {
 	return job
 }
 
-// enforcing makes a Guardrail enforce a policy that it only warns of otherwise.
+// enforcing makes a Guardrail enforce a policy that it otherwise only warns about.
 func enforcing(t *testing.T, g *v1alpha1.Guardrail, policy string) {
 	t.Helper()
 	for i := range g.Spec.Policies {
@@ -46,7 +46,7 @@ func enforcing(t *testing.T, g *v1alpha1.Guardrail, policy string) {
 	t.Fatalf("Guardrail %s does not bind %s", g.Name, policy)
 }
 
-// A CronJob that predates the Guardrail can be run by hand, as it runs by the clock.
+// A CronJob that predates the Guardrail can be run manually, just as it runs on schedule.
 func TestAJobFromAViolatingCronJobIsTolerated(t *testing.T) {
 	t.Parallel()
 	for _, existing := range existings {
@@ -66,7 +66,7 @@ func TestAJobFromAViolatingCronJobIsTolerated(t *testing.T) {
 				t.Errorf("the Pod runs %s", image)
 			}
 
-			// Each field has to be the CronJob's.
+			// Every field has to be the CronJob's.
 			more := int32(21)
 			retrying := jobFrom(t, namespace, "retrying")
 			retrying.Spec.BackoffLimit = &more
@@ -78,7 +78,7 @@ func TestAJobFromAViolatingCronJobIsTolerated(t *testing.T) {
 	}
 }
 
-// Whoever only says that a Job is a CronJob's is denied like anyone.
+// A Job that only names a CronJob as its owner is denied like any other.
 func TestAJobThatOnlyNamesACronJobIsDenied(t *testing.T) {
 	t.Parallel()
 	namespace := lateNamespace(t, "job-forged")
@@ -105,7 +105,7 @@ func TestAJobThatOnlyNamesACronJobIsDenied(t *testing.T) {
 	}
 }
 
-// The resources of a suspended Job can be edited: that is a template like any other.
+// An edit of a suspended Job's resources is decided like that of any template.
 func TestASuspendedJobsResourcesAreDecided(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "suspended", enforced)

@@ -7,8 +7,7 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// A person with kubectl reads the denial and nothing of Taffrail's besides, and a program
-// sees that it failed.
+// kubectl prints the denial without any decoration, and fails, so that scripts notice.
 func TestKubectlPrintsTheDenial(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "kubectl", enforced)

@@ -16,7 +16,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// A Guardrail holds as soon as it is there, and no longer than it is: no restart.
+// A Guardrail is in force as soon as it exists, and until it is deleted, without a restart.
 func TestGuardrailComesAndGoes(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "lifecycle", "test.taffrail.dev/late=lifecycle")
@@ -27,9 +27,8 @@ func TestGuardrailComesAndGoes(t *testing.T) {
 
 	g := lateGuardrail(t, "lifecycle")
 	putGuardrail(t, g)
-	// The status says that it is in force on the replica that writes status, which is
-	// the one that is asked here.
-	if words := deny(t, "with it", dryRun(t.Context())); !strings.Contains(words, "asked by Guardrail "+g.Name) {
+	// The status refers to the replica that writes it, which is the one that is called here.
+	if words := deny(t, "with it", dryRun(t.Context())); !strings.Contains(words, "required by Guardrail "+g.Name) {
 		t.Errorf("denied for:\n%s", words)
 	}
 	g.Spec.Mode = v1alpha1.ModeWarn
@@ -54,7 +53,7 @@ func orNothing(err error) error {
 	return err
 }
 
-// What is wrong with a Guardrail is in its status, and the rest of it holds.
+// Faults of a Guardrail are in its status, and its valid parts stay in force.
 func TestGuardrailThatIsWrong(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "wrong", "test.taffrail.dev/late=wrong")
@@ -80,15 +79,15 @@ func TestGuardrailThatIsWrong(t *testing.T) {
 		status   metav1.ConditionStatus
 		reason   string
 		messages []string
-		pod      bool // is denied
+		pod      bool // whether it is denied
 	}{
 		{
 			"an unknown policy", []v1alpha1.PolicyBinding{binding("image-tags", "")},
-			metav1.ConditionFalse, "Invalid", []string{"Nothing of this Guardrail is in force", "spec.policies[0].name", "image-tags", "image-tag"}, false,
+			metav1.ConditionFalse, "Invalid", []string{"No part of this Guardrail is in force", "spec.policies[0].name", "image-tags", "image-tag"}, false,
 		},
 		{
-			"an unknown policy beside a good one", []v1alpha1.PolicyBinding{binding("no-such-policy", ""), binding("image-tag", "")},
-			metav1.ConditionTrue, "PartlyInvalid", []string{"Not all of this Guardrail is in force", "spec.policies[0].name", "no-such-policy"}, true,
+			"an unknown policy next to a good one", []v1alpha1.PolicyBinding{binding("no-such-policy", ""), binding("image-tag", "")},
+			metav1.ConditionTrue, "PartlyInvalid", []string{"Parts of this Guardrail are not in force", "spec.policies[0].name", "no-such-policy"}, true,
 		},
 		{
 			"a bad parameter", []v1alpha1.PolicyBinding{binding("image-tag", ""), binding("restricted-service-type", `{"types": "LoadBalancer"}`)},
@@ -118,13 +117,13 @@ func TestGuardrailThatIsWrong(t *testing.T) {
 			if _, denied := cluster.Alice.Create(t.Context(), pod(), client.DryRunAll).Denied(); denied != test.pod {
 				t.Errorf("a Pod without tag: denied is %v", denied)
 			}
-			// No parameters here name LoadBalancer and are right.
+			// None of these parameters is valid and names LoadBalancer.
 			admit(t, "a Service", cluster.Alice.Create(t.Context(), service(), client.DryRunAll))
 		})
 	}
 }
 
-// What the CRD's schema can refuse, it does.
+// The CRD's schema rejects what it can express.
 func TestGuardrailThatIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*v1alpha1.GuardrailSpec){
@@ -140,7 +139,7 @@ func TestGuardrailThatIsRefused(t *testing.T) {
 	}
 }
 
-// Under --max-mode=audit nothing is denied, patched or warned about. All is recorded.
+// Under --max-mode=audit everything is recorded, and nothing is denied, patched or warned about.
 func TestCeiling(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, harness.ServerOptions{Name: "ceiling", MaxMode: "audit"})

@@ -1,6 +1,5 @@
-// Package integration holds what is asserted against a real API server. One control
-// plane serves every test: each has namespaces of its own, and whoever breaks a server
-// breaks one of its own.
+// Package integration tests Taffrail with a real API server. All tests share one control plane: each uses
+// namespaces of its own, and a test that disrupts a server starts one of its own.
 package integration
 
 import (
@@ -57,8 +56,8 @@ func run(m *testing.M) int {
 	return finish(m.Run())
 }
 
-// abandon ends everything when ctx ends, unless it is called off: what go test does
-// after its timeout, and a terminal at Ctrl-C, would leave the processes behind.
+// abandon ends everything when ctx ends, unless it is called off. Otherwise a timeout of go test, or Ctrl-C,
+// would leave the processes running.
 func abandon(ctx context.Context, why string) (callOff func() bool) {
 	return context.AfterFunc(ctx, func() {
 		fmt.Fprintln(os.Stderr, "error:", why)
@@ -66,7 +65,7 @@ func abandon(ctx context.Context, why string) (callOff func() bool) {
 	})
 }
 
-// finish ends every process, and prints their logs where something failed.
+// finish ends every process, and prints their logs if a test failed.
 func finish(code int) int {
 	if code != 0 {
 		cluster.PrintLogs(os.Stderr, 40)
@@ -78,7 +77,7 @@ func finish(code int) int {
 	return code
 }
 
-// prepare starts Taffrail as a cluster would have it: closed where it does not answer.
+// prepare starts Taffrail as in a cluster, with failurePolicy Fail.
 func prepare(ctx context.Context, progress func(string)) error {
 	progress("starting taffrail serve")
 	var err error

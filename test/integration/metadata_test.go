@@ -26,8 +26,8 @@ const (
 	carrying    = `metadata: {name: x, labels: {app: x}, annotations: {team: shop}}`
 )
 
-// metadataCarriers are objects with the annotation team, one of each kind that the library is
-// about, by resource. Nothing is started for them.
+// metadataCarriers returns an object with the annotation team of each kind that the library covers, by
+// resource. They start no Pods.
 func metadataCarriers(t *testing.T, namespace string) map[string]*unstructured.Unstructured {
 	t.Helper()
 	always, never := fmt.Sprintf(podTemplate, "Always"), fmt.Sprintf(podTemplate, "Never")
@@ -55,7 +55,7 @@ func metadataCarriers(t *testing.T, namespace string) map[string]*unstructured.U
 	return all
 }
 
-// subresources asks the API server for the subresources of a resource that write.
+// subresources returns the writable subresources of a resource, read from the API server.
 func subresources(t *testing.T, resource string, kind schema.GroupVersionKind) []string {
 	t.Helper()
 	asking, err := discovery.NewDiscoveryClientForConfig(cluster.Admin.Config)
@@ -67,7 +67,7 @@ func subresources(t *testing.T, resource string, kind schema.GroupVersionKind) [
 		r := &list.APIResources[i]
 		name, subresource, below := strings.Cut(r.Name, "/")
 		writes := slices.ContainsFunc([]string(r.Verbs), func(verb string) bool { return verb == "update" || verb == "patch" || verb == "create" })
-		// A CONNECT carries no object.
+		// A CONNECT has no object.
 		connects := slices.Contains([]string{"proxy", "exec", "attach", "portforward"}, subresource)
 		if below && name == resource && writes && !connects {
 			found = append(found, subresource)
@@ -76,7 +76,7 @@ func subresources(t *testing.T, resource string, kind schema.GroupVersionKind) [
 	return found
 }
 
-// writeMetadata writes annotation team=other by way of a subresource.
+// writeMetadata writes the annotation team=other through a subresource.
 func writeMetadata(ctx context.Context, t *testing.T, stored *unstructured.Unstructured, subresource string) error {
 	t.Helper()
 	labels, annotations := map[string]string{"team": "other"}, map[string]string{"team": "other"}
@@ -102,8 +102,8 @@ func writeMetadata(ctx context.Context, t *testing.T, stored *unstructured.Unstr
 	return writer.Update(ctx, stored.DeepCopy(), client.WithSubResourceBody(body))
 }
 
-// By way of which subresources the API server takes labels and annotations is the API
-// server's business, and may change with its version. The rules must name all of them.
+// Which subresources accept labels and annotations depends on the version of the API server. The rules must
+// name all of them.
 func TestWhichSubresourcesCarryMetadata(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "carrying", servedBy("nobody"))
@@ -121,7 +121,7 @@ func TestWhichSubresourcesCarryMetadata(t *testing.T) {
 	if !named["bindings"] {
 		t.Error("the older way of binding is not named")
 	}
-	// A kind of extraKinds names its own.
+	// A kind in extraKinds names its own.
 	named["ingresses/status"] = true
 	found := 0
 	for resource, made := range metadataCarriers(t, namespace) {
@@ -146,7 +146,7 @@ func TestWhichSubresourcesCarryMetadata(t *testing.T) {
 				return nil
 			})
 			if subresource == "eviction" {
-				continue // It deletes the Pod.
+				continue // it deletes the Pod
 			}
 			after := o.DeepCopy()
 			must(t, cluster.Admin.Client.Get(t.Context(), client.ObjectKeyFromObject(o), after))
@@ -167,7 +167,7 @@ func TestWhichSubresourcesCarryMetadata(t *testing.T) {
 	}
 }
 
-// registeredEntries are the validating entries of the main registration.
+// registeredEntries returns the validating entries of the main registration.
 func registeredEntries(t *testing.T) []admissionregistrationv1.ValidatingWebhook {
 	t.Helper()
 	var configuration admissionregistrationv1.ValidatingWebhookConfiguration
@@ -175,7 +175,7 @@ func registeredEntries(t *testing.T) []admissionregistrationv1.ValidatingWebhook
 	return configuration.Webhooks
 }
 
-// ownedPolicy is a Policy that wants the annotation team=shop and no other, on kinds.
+// ownedPolicy returns a Policy that requires the annotation team=shop on the given kinds.
 func ownedPolicy(name string, kinds ...string) *v1alpha1.Policy {
 	p := ownPolicy(name, `deny contains {"msg": "the annotation team is not shop", "path": "metadata.annotations"} if {
 	object.get(input.object, ["metadata", "annotations", "team"], "") != "shop"
@@ -184,8 +184,7 @@ func ownedPolicy(name string, kinds ...string) *v1alpha1.Policy {
 	return p
 }
 
-// Whoever may write nothing but status cannot take away what policies read; and status
-// itself is written as ever.
+// Whoever may only write status cannot remove what policies read, and writes of status itself are not affected.
 func TestLabelsAndAnnotationsByWayOfStatus(t *testing.T) {
 	t.Parallel()
 	label := unique("by-status")
@@ -215,7 +214,7 @@ func TestLabelsAndAnnotationsByWayOfStatus(t *testing.T) {
 				t.Errorf("%s: refused for:\n%s", resource, words)
 			}
 		}
-		// With a status in the same write, as a controller would.
+		// Together with a change of the status, as by a controller.
 		admit(t, resource+", another annotation", status.PatchStatus(t.Context(), o.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"other":"x"}}}`))))
 	}
 
@@ -232,7 +231,7 @@ func TestLabelsAndAnnotationsByWayOfStatus(t *testing.T) {
 	admit(t, "an address", scheme(`"internal"`))
 }
 
-// A Binding adds labels and annotations to its Pod, in the two ways in which Pods are bound.
+// A Binding adds labels and annotations to its Pod, through both resources that bind Pods.
 func TestAnnotationsByWayOfBindings(t *testing.T) {
 	t.Parallel()
 	label := unique("by-binding")
@@ -264,8 +263,7 @@ func TestAnnotationsByWayOfBindings(t *testing.T) {
 	}
 }
 
-// What is written of status all the time must cost nothing: the API server asks only about
-// a change of labels or annotations.
+// Frequent writes of status must cost nothing: the API server sends only changes of labels or annotations.
 func TestOrdinaryStatusIsNeverSent(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "unsent", servedBy("nobody"))
@@ -309,7 +307,7 @@ func TestOrdinaryStatusIsNeverSent(t *testing.T) {
 			t.Errorf("%s: %d requests about a status", resource, sent)
 		}
 		admit(t, resource, node.PatchStatus(t.Context(), o.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"b":"c"}}}`))))
-		if sent := webhook.subresources() - before; sent < 1 { // A patch that meets another write is decided again.
+		if sent := webhook.subresources() - before; sent < 1 { // a patch is sent again after a conflict
 			t.Errorf("%s: nobody was asked about an annotation", resource)
 		}
 	}
@@ -323,8 +321,8 @@ func TestOrdinaryStatusIsNeverSent(t *testing.T) {
 	}
 }
 
-// The control plane numbers revisions by way of a Deployment's status. No policy may keep a
-// rollout from going on by that.
+// The deployment controller writes revision numbers through a Deployment's status. No policy may block a
+// rollout by that.
 func TestRolloutsNumberTheirRevisions(t *testing.T) {
 	t.Parallel()
 	label := unique("numbered")

@@ -18,8 +18,7 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// broken are two namespaces whose requests go to the same server, one under each
-// failurePolicy.
+// broken has two namespaces that are served by the same server, with each failurePolicy.
 type broken struct{ ignore, fail string }
 
 func breakable(t *testing.T, name, address string) broken {
@@ -35,8 +34,8 @@ func breakable(t *testing.T, name, address string) broken {
 	return b
 }
 
-// failedOpen wants an admitted write to be marked, in the audit log, as one that nobody
-// decided: a webhook that is not called for a namespace would admit it too.
+// failedOpen requires that the audit log marks an admitted write as not decided: a webhook that does not select
+// the namespace would admit it too.
 func failedOpen(t *testing.T, what string, answer *harness.Answer) {
 	t.Helper()
 	admit(t, what, answer)
@@ -50,7 +49,7 @@ func failedOpen(t *testing.T, what string, answer *harness.Answer) {
 	t.Errorf("%s: not marked as failed open: %v", what, event.Annotations)
 }
 
-// failedClosed wants a write to have been refused by the API server itself, for words.
+// failedClosed requires that the API server itself refused a write, with the given message.
 func failedClosed(t *testing.T, what string, answer *harness.Answer, words string) {
 	t.Helper()
 	if answer.Err == nil || !strings.Contains(answer.Err.Error(), words) {
@@ -58,7 +57,7 @@ func failedClosed(t *testing.T, what string, answer *harness.Answer, words strin
 	}
 }
 
-// counted wants the API server to have counted something: the chart's alerts ask for it.
+// counted requires that the API server has counted something, because the chart's alerts depend on it.
 func counted(t *testing.T, series string) {
 	t.Helper()
 	asking, err := rest.HTTPClientFor(cluster.Admin.Config)
@@ -75,7 +74,7 @@ func counted(t *testing.T, series string) {
 	}
 }
 
-// While the server is dead its failurePolicy decides. Started again, it does.
+// While the server is down, its failurePolicy decides. After a restart the server decides again.
 func TestServerKilledAndRestarted(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, harness.ServerOptions{Name: "killed"})
@@ -93,24 +92,24 @@ func TestServerKilledAndRestarted(t *testing.T) {
 	failedClosed(t, "Fail", cluster.Alice.Create(t.Context(), pod), `failed calling webhook "mutate.taffrail.dev"`)
 	counted(t, `apiserver_admission_webhook_fail_open_count{name="validate.taffrail.dev",`)
 	counted(t, `apiserver_admission_webhook_rejection_count{error_type="calling_webhook_error",name="validate.taffrail.dev",`)
-	// What nobody asks Taffrail about goes on.
+	// Writes that are not sent to Taffrail continue.
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespaces.fail, Name: "unasked"}}
 	admit(t, "a ServiceAccount", cluster.Alice.Create(t.Context(), account))
 
 	must(t, server.Start(t.Context()))
 	for _, namespace := range []string{namespaces.ignore, namespaces.fail} {
-		// Not eventually: a server that is ready decides.
+		// Without waiting: a server that is ready decides.
 		deny(t, namespace, cluster.Alice.Create(t.Context(), chapter(t, "02_nginx_k8s", namespace)))
 	}
-	// What came in while it was down is kept, with a warning.
+	// What was admitted during the outage stays, with a warning.
 	deployment := chapter(t, "01_nginx", namespaces.ignore)
 	must(t, cluster.Alice.Client.Get(t.Context(), client.ObjectKeyFromObject(deployment), deployment))
 	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"replicas":3}}`))
 	wantTolerated(t, "scaling", admit(t, "scaling", cluster.Alice.Patch(t.Context(), deployment, patch)))
 }
 
-// Two replicas behind a Service are replaced one by one while people create objects,
-// under failurePolicy Fail: nobody notices.
+// Two replicas behind a Service are replaced one by one under failurePolicy Fail, while users create objects
+// without any failure.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	servers := []*harness.Server{
@@ -142,7 +141,7 @@ func TestRollingRestart(t *testing.T) {
 	if created := writing.end(t); created < 450 {
 		t.Errorf("only %d objects were created", created)
 	}
-	// They were decided, not waved through.
+	// The requests were decided, and not merely admitted.
 	deny(t, "in the end", cluster.Alice.Create(t.Context(), chapter(t, "02_nginx_k8s", namespace)))
 	answer := cluster.Alice.Create(t.Context(), harness.ProbePod(namespace, "registry.example/app:1.0.0"))
 	if notes := annotations(t, admit(t, "in the end", answer)); len(notes) == 0 {
@@ -150,7 +149,7 @@ func TestRollingRestart(t *testing.T) {
 	}
 }
 
-// Both may be gone at once, if they come back: full stop, full start.
+// Both replicas may be down at once, and then start again.
 func TestFullRestart(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, harness.ServerOptions{Name: "full", DrainDelay: drainDelay})
@@ -163,8 +162,8 @@ func TestFullRestart(t *testing.T) {
 	deny(t, "started", cluster.Alice.Create(t.Context(), chapter(t, "02_nginx_k8s", namespaces.fail)))
 }
 
-// What is being deleted goes while nobody decides, though its finalizers are taken away by
-// an UPDATE; anything else about it waits for Taffrail as ever.
+// Objects that are being deleted can be removed during an outage, although their finalizers are removed by an
+// UPDATE. Other changes to them are refused until Taffrail is available.
 func TestDeletionEndsWhileNobodyDecides(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, harness.ServerOptions{Name: "deletion"})

@@ -17,7 +17,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// ownPolicy is a Policy about ConfigMaps, with rules in the place of RULES.
+// ownPolicy returns a Policy about ConfigMaps with the given rules.
 func ownPolicy(name, rules string) *v1alpha1.Policy {
 	return &v1alpha1.Policy{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -33,14 +33,14 @@ package taffrail.user.` + strings.ReplaceAll(name, "-", "_") + "\n\n" + rules + 
 	}
 }
 
-// wants is a rule that refuses ConfigMaps without a key.
+// wants returns a rule that denies ConfigMaps without a key.
 func wants(key string) string {
 	return fmt.Sprintf(`deny contains {"msg": "the key %s is missing", "path": "data"} if {
 	object.get(input.object, ["data", %[1]q], "") == ""
 }`, key)
 }
 
-// putPolicy puts a Policy that goes with the test, and returns its condition Active.
+// putPolicy creates a Policy for the duration of the test, and returns its condition Active.
 func putPolicy(t *testing.T, p *v1alpha1.Policy) *metav1.Condition {
 	t.Helper()
 	t.Cleanup(func() {
@@ -53,7 +53,7 @@ func putPolicy(t *testing.T, p *v1alpha1.Policy) *metav1.Condition {
 	return condition
 }
 
-// binding binds policies in the namespaces that carry a label, all of them enforced.
+// binding returns a Guardrail that enforces policies in the namespaces with a label.
 func binding(name, label string, policies ...string) *v1alpha1.Guardrail {
 	g := &v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	g.Spec = v1alpha1.GuardrailSpec{
@@ -70,7 +70,7 @@ func configMap(namespace string, data map[string]string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "own"}, Data: data}
 }
 
-// A Policy and the Guardrail that binds it come in one apply, and hold.
+// A Policy and the Guardrail that binds it are created by one apply, and take effect.
 func TestPolicyOfOnesOwn(t *testing.T) {
 	t.Parallel()
 	label := unique("own")
@@ -83,7 +83,7 @@ func TestPolicyOfOnesOwn(t *testing.T) {
 	putGuardrail(t, guardrail)
 	words := deny(t, "without the key", cluster.Alice.Create(t.Context(), configMap(namespace, nil), client.DryRunAll))
 	want := "ConfigMap " + namespace + "/own is refused by 1 policy:\n- " + name + ": the key team is missing\n    field:  data\n" +
-		"    write:  Do what the test wants.\n    asked by Guardrail " + name
+		"    write:  Do what the test wants.\n    required by Guardrail " + name
 	if words != want {
 		t.Errorf("denied for:\n%s", words)
 	}
@@ -94,8 +94,8 @@ func TestPolicyOfOnesOwn(t *testing.T) {
 	deny(t, "without the other key", cluster.Alice.Create(t.Context(), configMap(namespace, map[string]string{"team": "a"}), client.DryRunAll))
 }
 
-// A Policy that is broken while nobody guards it leaves the last spec that compiled in
-// force: on every replica, and after each of them was restarted.
+// If a Policy is broken while no webhook checks it, the last spec that compiled stays in force, on every
+// replica and after a restart.
 func TestBrokenPolicyLeavesTheLastGoodSpecInForce(t *testing.T) {
 	t.Parallel()
 	label := unique("broken")
@@ -108,7 +108,7 @@ func TestBrokenPolicyLeavesTheLastGoodSpecInForce(t *testing.T) {
 		namespaces[i] = newNamespace(t, registration, "test.taffrail.dev/own="+label, servedBy(registration))
 	}
 	own := newNamespace(t, label, "test.taffrail.dev/own="+label)
-	all := append(slices.Clone(namespaces), own) // the last is the main server's
+	all := append(slices.Clone(namespaces), own) // the last one belongs to the main server
 
 	policy := ownPolicy(name, wants("team"))
 	putPolicy(t, policy)
@@ -138,7 +138,7 @@ func TestBrokenPolicyLeavesTheLastGoodSpecInForce(t *testing.T) {
 	for i, server := range servers {
 		must(t, server.Stop())
 		must(t, server.Start(t.Context()))
-		// Not eventually: a server that is ready decides as the others do.
+		// Without waiting: a server that is ready decides like the others.
 		words := deny(t, "restarted", cluster.Alice.Create(t.Context(), configMap(namespaces[i], map[string]string{"owner": "a"}), client.DryRunAll))
 		if !strings.Contains(words, "the key team is missing") {
 			t.Errorf("denied for:\n%s", words)
@@ -147,8 +147,7 @@ func TestBrokenPolicyLeavesTheLastGoodSpecInForce(t *testing.T) {
 	}
 }
 
-// A Policy that fails at run time takes nothing else with it: it is named, and everything
-// else decides.
+// A Policy that fails at run time affects nothing else: it is named, and all others decide.
 func TestPolicyThatFailsIsIsolated(t *testing.T) {
 	t.Parallel()
 	var doubled strings.Builder
@@ -176,7 +175,7 @@ func TestPolicyThatFailsIsIsolated(t *testing.T) {
 			}
 			putGuardrail(t, binding(label, label, failing, sound, "configmap-credentials"))
 
-			// The others deny, and alone let nothing through.
+			// The others deny, and nothing bypasses them.
 			words := deny(t, "another user's", cluster.Alice.Create(t.Context(), configMap(namespace, nil), client.DryRunAll))
 			if !strings.HasPrefix(words, "ConfigMap "+namespace+"/own is refused by 1 policy:\n- "+sound+": ") {
 				t.Errorf("denied for:\n%s", words)
@@ -205,7 +204,7 @@ func TestPolicyThatFailsIsIsolated(t *testing.T) {
 				t.Error("no metric names it")
 			}
 
-			// Whoever wants it otherwise says so.
+			// The author may choose otherwise.
 			policy.Spec.FailurePolicy = v1alpha1.PolicyFailureFail
 			putPolicy(t, policy)
 			another := configMap(namespace, map[string]string{"team": "a"})

@@ -24,15 +24,15 @@ import (
 var loadTime = flag.Duration("load", 3*time.Second, "how long each row of the table of hostile callers takes")
 
 const (
-	// goodPerSecond is how many good requests are sent, whatever becomes of those before.
+	// goodPerSecond is the number of good requests that are sent per second, independently of earlier ones.
 	goodPerSecond = 50
-	// hostileCallers are beside them.
+	// hostileCallers is the number of concurrent hostile callers.
 	hostileCallers = 200
 )
 
-// 200 hostile connections of six sorts are beside 50 requests a second to the API server,
-// good ones and violating ones by turns. How much longer these take is printed and depends
-// on the machine; that none fails does not.
+// 200 hostile connections of six sorts compete with 50 requests per second to the API server, which alternate
+// between good and violating. Their additional latency is printed and depends on the machine; none of them may
+// fail.
 func TestHostileCallersMakeNobodyFail(t *testing.T) {
 	server := newServer(t, harness.ServerOptions{Name: "load", MaxInFlightBytes: chartBytes})
 	namespaces := breakable(t, "load", server.Address())
@@ -59,7 +59,7 @@ func TestHostileCallersMakeNobodyFail(t *testing.T) {
 	t.Log("\n" + table.String())
 }
 
-// underLoad is one row.
+// underLoad runs one row of the table.
 func underLoad(t *testing.T, server *harness.Server, namespaces broken, name string, callers map[hostile.Sort]int) string {
 	t.Helper()
 	attack := hostile.Start(t.Context(), server.Address(), callers)
@@ -72,7 +72,7 @@ func underLoad(t *testing.T, server *harness.Server, namespaces broken, name str
 	var took []time.Duration
 	failed := 0
 	for turn := range int(loadTime.Seconds() * goodPerSecond) {
-		// By the clock: where the machine was late with one, the next are sent at once.
+		// Follow the schedule: after a delay, the following requests are sent without waiting.
 		time.Sleep(time.Until(began.Add(time.Duration(turn) * time.Second / goodPerSecond)))
 		sending.Go(func() {
 			sent := time.Now()
@@ -100,8 +100,7 @@ func underLoad(t *testing.T, server *harness.Server, namespaces broken, name str
 		100*cpu/elapsed, memory/(1<<20), opened)
 }
 
-// decided writes to the API server, and returns an error unless Taffrail decided it as it
-// should be.
+// decided writes to the API server, and returns an error unless Taffrail decided correctly.
 func decided(t *testing.T, namespaces broken, turn int) error {
 	namespace := []string{namespaces.ignore, namespaces.fail}[turn/2%2]
 	if turn%2 == 0 {

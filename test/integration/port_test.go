@@ -23,8 +23,7 @@ import (
 // chartBytes is the chart's server.maxInFlightBytes.
 const chartBytes = 16 << 20
 
-// Anybody in the cluster reaches the port, and nobody there keeps the API server's requests
-// from being decided.
+// Anyone in the cluster can reach the port, but nobody can keep the API server's requests from being decided.
 func TestNobodyAtThePortSilencesAReplica(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, harness.ServerOptions{Name: "port", MaxInFlightBytes: chartBytes})
@@ -62,8 +61,7 @@ func TestNobodyAtThePortSilencesAReplica(t *testing.T) {
 	})
 }
 
-// silences fails the test if an attack keeps the server from deciding, or probes from an
-// answer. It ends the attack.
+// silences fails the test if an attack prevents decisions or answers to probes. It ends the attack.
 func silences(t *testing.T, server *harness.Server, namespaces broken, attack *hostile.Attack) {
 	t.Helper()
 	defer attack.Stop()
@@ -85,7 +83,7 @@ func silences(t *testing.T, server *harness.Server, namespaces broken, attack *h
 	}
 }
 
-// The API server calls from few addresses, and with hundreds of requests at once.
+// The API server calls from few addresses, with hundreds of concurrent requests.
 func TestHundredsAtOnceFromTwoAddresses(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, harness.ServerOptions{Name: "hundreds", MaxInFlightBytes: chartBytes})
@@ -117,7 +115,7 @@ func TestHundredsAtOnceFromTwoAddresses(t *testing.T) {
 	callers.Wait()
 }
 
-// What the API server may send at most is decided, also while others hold large bodies.
+// The largest request of the API server is decided, even while others occupy memory with large bodies.
 func TestTheLargestRequestPassesBesideHostileOnes(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, harness.ServerOptions{Name: "largest", MaxInFlightBytes: chartBytes})
@@ -131,8 +129,8 @@ func TestTheLargestRequestPassesBesideHostileOnes(t *testing.T) {
 	pod.Spec.Containers[0].Args = []string{strings.Repeat("x", 2900<<10)}
 	deny(t, "a Pod of nearly 3 MiB", cluster.Alice.Create(t.Context(), pod, client.DryRunAll))
 
-	// The same twice, as an object and the old one. The API server tries ten times again (maxRetries
-	// of k8s.io/client-go/rest), a second after each time that it is asked to.
+	// The same object twice, as new and old. The API server retries ten times (maxRetries of
+	// k8s.io/client-go/rest), each time after the second that Retry-After specifies.
 	caller, review := callerFrom("127.0.0.1"), reviewOf(t, namespace, 7<<20)
 	status, answer := send(t, caller, server.Address(), review)
 	for range 10 {
@@ -147,7 +145,7 @@ func TestTheLargestRequestPassesBesideHostileOnes(t *testing.T) {
 	}
 }
 
-// reviewOf is the review of a Pod that is good, of about a size.
+// reviewOf returns the review of a good Pod of about the given size.
 func reviewOf(t *testing.T, namespace string, size int) []byte {
 	t.Helper()
 	pod := harness.ProbePod(namespace, "registry.example/app:1.0.0")
@@ -165,7 +163,7 @@ func reviewOf(t *testing.T, namespace string, size int) []byte {
 	return review
 }
 
-// callerFrom calls by HTTP/2, as the API server does, from an address of this machine.
+// callerFrom returns a client that uses HTTP/2 from a local address, as the API server may.
 func callerFrom(address string) *http.Client {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 	return &http.Client{Transport: &http.Transport{

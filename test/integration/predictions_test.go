@@ -29,9 +29,9 @@ import (
 
 var oracleSeed = flag.Uint64("oracle.seed", 0, "the seed of the Pods and LimitRanges of TestPredictionsHold; 0 makes one from the clock")
 
-// Where LimitRanges are and Taffrail is not, the API server makes of a Pod what is
-// predicted, and refuses what is predicted to be refused. It is test/oracle that looks at
-// many more Pods; here they take the whole way.
+// In namespaces with LimitRanges and without Taffrail, the API server creates the predicted Pods and refuses
+// those predicted to be refused. test/oracle checks many more Pods; these go all the way through the API
+// server.
 func TestPredictionsHold(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
@@ -74,7 +74,7 @@ func inParallel(ctx context.Context, n int, do func(ctx context.Context, i int) 
 	return group.Wait()
 }
 
-// seen counts what became of the Pods and claims.
+// seen counts the outcomes for Pods and claims.
 type seen struct {
 	mutex sync.Mutex
 	kinds map[string]int
@@ -89,19 +89,19 @@ func (s *seen) count(kind string) {
 	s.kinds[kind]++
 }
 
-// ranger tells when LimitRanger knows the LimitRanges of every namespace.
+// ranger waits until LimitRanger knows the LimitRanges of every namespace.
 //
-// The plugin works from a watch. In a namespace in which it knows of none it asks for them
-// live, and keeps that answer for 30 seconds; then it may know some of them from the watch
-// and act on those alone. So whether a LimitRange shows in one namespace says nothing about
-// the rest, but in a namespace where another one shows already, only the watch brings the
-// next; and the watch brings everything older first.
+// The plugin depends on a watch. In a namespace in which it knows of no LimitRange it reads them live, and
+// caches the result for 30 seconds; during that time the watch may deliver some of them, and it acts on those
+// alone. So if a LimitRange is effective in one namespace, that proves nothing about others. But in a namespace
+// where another LimitRange is already effective, only the watch can deliver the next one, and the watch
+// delivers all older ones first.
 type ranger struct{ namespace string }
 
 func watchRanger(t *testing.T) ranger {
 	t.Helper()
 	r := ranger{namespace: newNamespace(t, "ranger", servedBy("nobody"))}
-	// This answer, that there is none, is what the plugin keeps.
+	// The plugin caches this result, that there is none.
 	admit(t, "a Pod in a namespace without LimitRanges", cluster.Alice.Create(t.Context(), r.pod(), client.DryRunAll))
 	r.await(t, "first", corev1.ResourceCPU)
 	return r
@@ -111,7 +111,7 @@ func (r ranger) pod() *corev1.Pod {
 	return podOf(r.namespace, "probe", app("main", corev1.ResourceRequirements{}))
 }
 
-// awaitAll waits until LimitRanger knows every LimitRange that is there by now.
+// awaitAll waits until LimitRanger knows every existing LimitRange.
 func (r ranger) awaitAll(t *testing.T) {
 	t.Helper()
 	r.await(t, "last", corev1.ResourceMemory)
@@ -137,7 +137,7 @@ func (r ranger) await(t *testing.T, name string, of corev1.ResourceName) {
 	})
 }
 
-// place is a namespace without Taffrail, and what is to be created there.
+// place is a namespace without Taffrail, and what to create there.
 type place struct {
 	name   string
 	ranges []*corev1.LimitRange
@@ -145,8 +145,8 @@ type place struct {
 	claims []corev1.ResourceList
 }
 
-// newPlace has LimitRanges that the API server has accepted. The prediction gets them as a
-// file would have them, without the API server's defaults.
+// newPlace creates LimitRanges, keeping those that the API server accepts. The prediction uses them without the
+// API server's defaults, as if they were read from a file.
 func newPlace(ctx context.Context, source podgen.Source, name string, pairs int) (*place, error) {
 	p := &place{name: name}
 	if err := cluster.Namespace(ctx, p.name, labelMap([]string{servedBy("nobody")})); err != nil {
@@ -156,7 +156,7 @@ func newPlace(ctx context.Context, source podgen.Source, name string, pairs int)
 		drawn := r.DeepCopy()
 		r.Namespace = p.name
 		switch err := cluster.Admin.Client.Create(ctx, r); {
-		case apierrors.IsInvalid(err): // one that no namespace can have
+		case apierrors.IsInvalid(err): // it cannot exist in any namespace
 		case err != nil:
 			return nil, err
 		default:
@@ -167,7 +167,7 @@ func newPlace(ctx context.Context, source podgen.Source, name string, pairs int)
 		pod := podgen.Pod(source)
 		pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
 		pod.Namespace = p.name
-		pod.Spec.Overhead = nil // a RuntimeClass has the say
+		pod.Spec.Overhead = nil // determined by a RuntimeClass
 		p.pods = append(p.pods, pod)
 		p.claims = append(p.claims, podgen.Claim(source))
 	}
@@ -199,7 +199,7 @@ func (p *place) predict(pod *corev1.Pod) (resources.Prediction, error) {
 	return resources.Predict(declared, p.ranges), err
 }
 
-// comparePod creates the Pod, as a dry run, and finds the outcome predicted.
+// comparePod creates the Pod, as a dry run, and finds the outcome among the predicted ones.
 func (p *place) comparePod(ctx context.Context, pod *corev1.Pod) (kind string, err error) {
 	prediction, err := p.predict(pod)
 	if err != nil {
@@ -277,7 +277,7 @@ func (p *place) compareClaim(ctx context.Context, requests corev1.ResourceList) 
 	return kind, nil
 }
 
-// odd tells whether validation has something to say beside the storage: values under zero.
+// odd reports whether validation rejects anything besides the storage: negative values.
 func odd(requests corev1.ResourceList) bool {
 	for _, q := range requests {
 		if q.Sign() < 0 {
@@ -287,7 +287,7 @@ func odd(requests corev1.ResourceList) bool {
 	return false
 }
 
-// kindOf tells validation's refusal from LimitRanger's.
+// kindOf distinguishes validation errors from LimitRanger's refusals.
 func kindOf(err error) (string, error) {
 	switch {
 	case err == nil:
@@ -301,8 +301,8 @@ func kindOf(err error) (string, error) {
 	}
 }
 
-// refusedAlike compares with the one LimitRange that LimitRanger stopped at. It says the
-// same about several containers once.
+// refusedAlike compares with the LimitRange at which LimitRanger stopped. LimitRanger reports the same error of
+// several containers once.
 func refusedAlike(err error, predicted map[string][]podgen.Refused) (difference string) {
 	got := podgen.RefusedIn(err.Error())
 	podgen.SortRefused(got)
@@ -316,7 +316,7 @@ func refusedAlike(err error, predicted map[string][]podgen.Refused) (difference 
 	return fmt.Sprintf("refused for %+v, predicted is %+v", got, predicted)
 }
 
-// read is the Pod as Taffrail reads it.
+// read returns the Pod as Taffrail reads it.
 func read(pod *corev1.Pod) (resources.Pod, error) {
 	pod = pod.DeepCopy()
 	pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}

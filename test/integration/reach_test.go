@@ -25,8 +25,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// editEntries changes the validating entries of the main registration, as somebody with
-// kubectl would, whoever else writes them.
+// editEntries changes the validating entries of the main registration as a user with kubectl would, despite
+// concurrent writes.
 func editEntries(ctx context.Context, edit func([]admissionregistrationv1.ValidatingWebhook) []admissionregistrationv1.ValidatingWebhook) error {
 	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		var c admissionregistrationv1.ValidatingWebhookConfiguration
@@ -38,7 +38,7 @@ func editEntries(ctx context.Context, edit func([]admissionregistrationv1.Valida
 	})
 }
 
-// setEntry adds an entry or replaces the one of its name. It goes with the test.
+// setEntry adds or replaces an entry for the duration of the test.
 func setEntry(t *testing.T, w *admissionregistrationv1.ValidatingWebhook) {
 	t.Helper()
 	named := func(e admissionregistrationv1.ValidatingWebhook) bool { return e.Name == w.Name }
@@ -54,8 +54,8 @@ func setEntry(t *testing.T, w *admissionregistrationv1.ValidatingWebhook) {
 	}))
 }
 
-// extraEntry is the entry that the chart renders for extraKinds, under a name of its own,
-// for the server of the tests and one namespace.
+// extraEntry returns the entry that the chart renders for extraKinds, with another name, for the tests' server
+// and one namespace.
 func extraEntry(t *testing.T, name, namespace, extraKinds string) *admissionregistrationv1.ValidatingWebhook {
 	t.Helper()
 	r := chartRelease(name)
@@ -107,8 +107,8 @@ func wantReached(t *testing.T, o client.Object, status metav1.ConditionStatus, p
 	})
 }
 
-// A Policy about a kind that no entry names says so, and so does its Guardrail, until the
-// chart's extraKinds name it; and again when somebody changes the entry.
+// A Policy about a kind that no entry names reports that, and so does its Guardrail, until the chart's
+// extraKinds name it; and again if the entry is changed.
 func TestReachedNamesWhatNobodyAsksAbout(t *testing.T) {
 	t.Parallel()
 	label := unique("reached")
@@ -146,7 +146,7 @@ func TestReachedNamesWhatNobodyAsksAbout(t *testing.T) {
 	})
 	admit(t, "an Ingress that is right", cluster.Admin.Create(t.Context(), ingress("shop")))
 	goes := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"team":null}}}`))
-	deny(t, "by way of its status", cluster.Admin.PatchStatus(t.Context(), ingress("shop"), goes))
+	deny(t, "through its status", cluster.Admin.PatchStatus(t.Context(), ingress("shop"), goes))
 
 	for what, test := range map[string]struct {
 		edit   func(*admissionregistrationv1.ValidatingWebhook)
@@ -185,8 +185,8 @@ func TestReachedNamesWhatNobodyAsksAbout(t *testing.T) {
 	}
 }
 
-// A kind that the cluster does not serve cannot be asked about, which is no error; once its
-// CRD is there it is missed.
+// A kind that the cluster does not serve cannot be sent, which is no fault. Once its CRD exists, it is
+// reported.
 func TestReachedFollowsWhatIsServed(t *testing.T) {
 	t.Parallel()
 	label := unique("unserved")
@@ -238,15 +238,16 @@ func TestReachedFollowsWhatIsServed(t *testing.T) {
 	if stored.GetAnnotations()["team"] != "shop" {
 		t.Error("the status of a custom resource carries annotations")
 	}
-	// What is being deleted is content wherever it lies, and its end is not held up.
+	// For an object that is being deleted, everything outside of metadata is content, and its deletion is not
+	// blocked.
 	must(t, cluster.Admin.Client.Delete(t.Context(), stored))
 	content2 := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"team":"other"}},"other":{"size":2}}`))
 	deny(t, "another content while it is being deleted", cluster.Admin.Patch(t.Context(), widget("shop"), content2))
 	admit(t, "the end", cluster.Admin.Patch(t.Context(), widget("shop"), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))))
 }
 
-// A label by which only the webhooks select a namespace can be taken away by nobody who may
-// not relax the Guardrails that hold there.
+// A label by which only the webhooks select a namespace can be removed only by someone who may relax the
+// Guardrails in force there.
 func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	t.Parallel()
 	label := unique("webhook-selector")
@@ -254,7 +255,7 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	entry := registeredEntries(t)[0]
 	entry.Name, entry.NamespaceSelector = label+".taffrail.dev", labelled(guard, "enabled")
 	setEntry(t, &entry)
-	// Its own selector is another one, that stays.
+	// Its own selector uses another label, which stays.
 	g := binding("own-"+label, label, "image-tag")
 	putGuardrail(t, g)
 	namespace := newNamespace(t, label, guard+"=enabled", "test.taffrail.dev/own="+label)
@@ -274,14 +275,14 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	words := deny(t, "the label goes", relabeled(t, carol, namespace, guard, "null"))
 	for _, want := range []string{
 		carol.Name + " may not relax 1 Guardrail:",
-		"without " + guard + "=enabled, the API server no longer asks Taffrail about this namespace, and Guardrail " + g.Name + " no longer enforces image-tag",
+		"without " + guard + "=enabled, the API server no longer calls Taffrail for this namespace, and Guardrail " + g.Name + " no longer enforces image-tag",
 	} {
 		if !strings.Contains(words, want) {
 			t.Errorf("%q is not in:\n%s", want, words)
 		}
 	}
 	deny(t, "the value changes", relabeled(t, carol, namespace, guard, `"off"`))
-	// The main registration leaves out namespaces that carry this one.
+	// The main registration excludes namespaces with this label.
 	deny(t, "a label that excludes comes", relabeled(t, carol, namespace, harness.ServerLabel, `"nobody"`))
 	apply := applycorev1.Namespace(namespace).WithLabels(map[string]string{guard: "off"})
 	deny(t, "server-side apply", carol.ServerSideApply(t.Context(), apply, client.FieldOwner("carol"), client.ForceOwnership, client.DryRunAll))
@@ -298,21 +299,21 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 		},
 	} {
 		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), "may not relax 1 Guardrail:") {
-			t.Errorf("by way of %s: %v", way, err)
+			t.Errorf("through %s: %v", way, err)
 		}
 		if err := loosen(bob); err != nil {
-			t.Errorf("by way of %s, with the right: %v", way, err)
+			t.Errorf("through %s, with the right: %v", way, err)
 		}
 	}
 	admit(t, "with the right", relabeled(t, bob, namespace, guard, "null"))
-	// Nothing is lost by these.
+	// These lose nothing.
 	admit(t, "another label", relabeled(t, carol, namespace, "color", `"blue"`))
 	unguarded := newNamespace(t, label+"-unguarded", guard+"=enabled")
 	admit(t, "where no Guardrail holds", relabeled(t, carol, unguarded, guard, "null"))
 }
 
-// What an Exemption excuses is counted for a kind that only a Policy names too, once
-// Taffrail may list it, as extraKinds of the chart makes it.
+// Usage of an Exemption is also counted for a kind that only a Policy names, once Taffrail may list it, as
+// extraKinds permits.
 func TestExemptionsOfOtherKindsAreCounted(t *testing.T) {
 	t.Parallel()
 	label := unique("excused-kind")

@@ -16,7 +16,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// quoting is a Policy that quotes whatever it finds, without any care.
+// quoting is a Policy that quotes everything it reads.
 const quoting = `values contains input.object.metadata.annotations[_]
 
 values contains input.object.data[_]
@@ -34,8 +34,8 @@ deny contains {"msg": sprintf("%v is not wanted", [value]), "path": sprintf("met
 
 deny contains {"msg": sprintf("%q is not wanted", [value]), "path": "metadata"} if some value in values`
 
-// Credentials in images, URLs and tokens are quoted nowhere: not in a denial, a warning, the
-// audit log, Taffrail's own log, a status or a metric, whoever wrote the policy.
+// Credentials in images, URLs and tokens are not quoted in a denial, a warning, the audit log, Taffrail's own
+// log, a status or a metric, whoever wrote the policy.
 func TestCredentialsAreQuotedNowhere(t *testing.T) {
 	t.Parallel()
 	const mark = "Hunter2MARK"
@@ -102,7 +102,7 @@ func TestCredentialsAreQuotedNowhere(t *testing.T) {
 			return nil
 		})
 	}
-	for _, answer := range answers { // the log has them by now
+	for _, answer := range answers { // by now the log has them
 		_, err := cluster.AuditedAnswer(t.Context(), answer)
 		must(t, err)
 	}
@@ -120,8 +120,8 @@ func TestCredentialsAreQuotedNowhere(t *testing.T) {
 	}
 }
 
-// Whoever writes a password into an image is told so, without it; and another password in
-// the same place is another violation, although both look the same.
+// An image that contains a password is reported without the password. A different password in the same place is
+// a different violation, although both look the same.
 func TestAPasswordInAnImageIsToldWithoutIt(t *testing.T) {
 	t.Parallel()
 	label := unique("image-password")

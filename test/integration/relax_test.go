@@ -18,7 +18,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// newUser makes a user who may do what the rules say, and waits until RBAC has heard of it.
+// newUser creates a user with the given permissions, and waits until RBAC grants them.
 func newUser(t *testing.T, name string, rules ...rbacv1.PolicyRule) *harness.User {
 	t.Helper()
 	user, err := cluster.NewUser(unique(name))
@@ -56,7 +56,7 @@ func relaxes(guardrail string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{"taffrail.dev"}, Resources: []string{"guardrails"}, ResourceNames: []string{guardrail}, Verbs: []string{"relax"}}
 }
 
-// relabeled patches one label of a namespace as somebody, as a dry run: null takes it away.
+// relabeled patches one label of a namespace as a user, as a dry run; null removes it.
 func relabeled(t *testing.T, user *harness.User, namespace, label, value string) *harness.Answer {
 	t.Helper()
 	patch := fmt.Sprintf(`{"metadata":{"labels":{%q:%s}}}`, label, value)
@@ -67,7 +67,7 @@ func named(namespace string) *corev1.Namespace {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 }
 
-// optIn is a Guardrail for namespaces by a selector of the test's own.
+// optIn returns a Guardrail with the given namespace selector.
 func optIn(name string, mode v1alpha1.Mode, selector *metav1.LabelSelector, policies ...string) *v1alpha1.Guardrail {
 	g := &v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: unique(name)}}
 	g.Spec = v1alpha1.GuardrailSpec{Mode: mode, NamespaceSelector: selector}
@@ -81,7 +81,7 @@ func labelled(key, value string) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
 }
 
-// Labels can be written by way of a Namespace's subresources too, and go there no more easily.
+// Labels can also be written through a Namespace's subresources, which the same check covers.
 func TestLooseningByWayOfSubresources(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/relax-subresources"
@@ -108,16 +108,16 @@ func TestLooseningByWayOfSubresources(t *testing.T) {
 	}
 	for way, loosen := range ways {
 		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), carol.Name+" may not relax 1 Guardrail:") {
-			t.Errorf("by way of %s: %v", way, err)
+			t.Errorf("through %s: %v", way, err)
 		}
 		if err := loosen(bob); err != nil {
-			t.Errorf("by way of %s, with the right: %v", way, err)
+			t.Errorf("through %s, with the right: %v", way, err)
 		}
 	}
 }
 
-// Whoever may edit namespaces cannot take one out of a Guardrail, in whichever way the
-// label goes, without the right to relax that Guardrail.
+// Whoever may edit namespaces cannot remove one from a Guardrail without permission to relax it, in whichever
+// way the label is removed.
 func TestWhoMayLoosen(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/relax"
@@ -132,7 +132,7 @@ func TestWhoMayLoosen(t *testing.T) {
 
 	words := deny(t, "the label goes", relabeled(t, carol, namespace, label, "null"))
 	for _, want := range []string{
-		"Namespace " + namespace + " would be held to less, and " + carol.Name + " may not relax 1 Guardrail:",
+		"Namespace " + namespace + " would get fewer or weaker policies, but " + carol.Name + " may not relax 1 Guardrail:",
 		"without " + label + "=held, Guardrail " + g.Name + " no longer enforces image-tag, require-probes",
 		"kubectl create clusterrole relax-" + g.Name + " --verb=relax --resource=guardrails.taffrail.dev --resource-name=" + g.Name,
 		"--user=" + carol.Name,
@@ -155,7 +155,7 @@ func TestWhoMayLoosen(t *testing.T) {
 	admit(t, "with the right", relabeled(t, bob, namespace, label, "null"))
 	admit(t, "an administrator", relabeled(t, cluster.Admin, namespace, label, "null"))
 
-	// Nothing is lost by these.
+	// These lose nothing.
 	admit(t, "another label", relabeled(t, carol, namespace, "color", `"blue"`))
 	admit(t, "held to more", relabeled(t, carol, newNamespace(t, "relax-more"), label, `"held"`))
 	admit(t, "a new namespace", carol.Create(t.Context(), named(unique("relax-created")), client.DryRunAll))
@@ -169,14 +169,14 @@ func TestWhoMayLoosen(t *testing.T) {
 		}
 	}
 
-	// The right does what it says.
+	// The permission works for a real change.
 	patch := client.RawPatch(types.MergePatchType, []byte(fmt.Sprintf(`{"metadata":{"labels":{%q:null}}}`, label)))
 	deny(t, "for real", carol.Patch(t.Context(), named(namespace), patch))
 	admit(t, "for real, with the right", bob.Patch(t.Context(), named(namespace), patch))
 	admit(t, "there is nothing left to lose", relabeled(t, carol, namespace, label, `"off"`))
 }
 
-// A Guardrail that selects the namespaces without a label is loosened by adding it.
+// A Guardrail that selects namespaces without a label is loosened by adding the label.
 func TestLooseningByALabelThatIsAdded(t *testing.T) {
 	t.Parallel()
 	selector := labelled("test.taffrail.dev/team", "a")
@@ -196,8 +196,8 @@ func TestLooseningByALabelThatIsAdded(t *testing.T) {
 	admit(t, "a value that is not meant", relabeled(t, erin, namespace, "test.taffrail.dev/skip", `"no"`))
 }
 
-// What another Guardrail holds as strictly is not lost, and what only warned or recorded
-// stops nobody.
+// A policy that another Guardrail enforces as strictly is not lost, and losing one that only warned or recorded
+// blocks nobody.
 func TestLooseningThatCostsNothing(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/cost"
@@ -213,19 +213,19 @@ func TestLooseningThatCostsNothing(t *testing.T) {
 	deny(t, "another does so in part", relabeled(t, frank, newNamespace(t, "relax-b", label+"=b"), label, `"a"`))
 
 	answer := admit(t, "warn", relabeled(t, frank, newNamespace(t, "relax-warn", label+"=warn"), label, "null"))
-	want := "relax: without " + label + "=warn, Guardrail " + warning.Name + " no longer warns of image-tag"
+	want := "relax: without " + label + "=warn, Guardrail " + warning.Name + " no longer warns about image-tag"
 	if len(answer.Warnings) != 1 || answer.Warnings[0] != want {
 		t.Errorf("warnings %q, want %q alone", answer.Warnings, want)
 	}
 	answer = admit(t, "audit", relabeled(t, frank, newNamespace(t, "relax-audit", label+"=audit"), label, "null"))
 	event, err := cluster.AuditedAnswer(t.Context(), answer)
 	must(t, err)
-	if note := event.Annotations["relax.taffrail.dev/relax"]; !strings.HasPrefix(note, "audit, recorded, asked by Guardrail "+recording.Name) || len(answer.Warnings) > 0 {
+	if note := event.Annotations["relax.taffrail.dev/relax"]; !strings.HasPrefix(note, "audit, recorded, required by Guardrail "+recording.Name) || len(answer.Warnings) > 0 {
 		t.Errorf("recorded is %q, warnings %q", note, answer.Warnings)
 	}
 }
 
-// A namespace that is on its way out is no way out of a Guardrail: Pods in it still run.
+// A terminating namespace cannot be removed from a Guardrail either, because its Pods still run.
 func TestLooseningWhileTerminating(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/ending"

@@ -18,8 +18,8 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// oddly are the ways to write a template in which the StatefulSet controller reads the bad
-// image, and a reader by other rules might not. good and bad are templates as JSON.
+// oddly returns ways to write a template from which the StatefulSet controller reads the bad image, while a
+// reader with other rules might not. good and bad are templates as JSON.
 func oddly(good, bad string) map[string]string {
 	patch := func(template string) string { return `{"spec":{"template":` + template + `}}` }
 	replaced := strings.Replace(good, "{", `{"$patch":"replace",`, 1)
@@ -49,7 +49,7 @@ func oddly(good, bad string) map[string]string {
 	}
 }
 
-// rawRevision is a ControllerRevision whose data goes to the API server byte by byte.
+// rawRevision returns a ControllerRevision whose data is sent to the API server unchanged.
 func rawRevision(t *testing.T, owner client.Object, kind, name, data string) []byte {
 	t.Helper()
 	encoded, err := json.Marshal(revisionOf(t, owner, kind, name, map[string]any{"placeholder": 1}))
@@ -58,19 +58,18 @@ func rawRevision(t *testing.T, owner client.Object, kind, name, data string) []b
 	return []byte(strings.Replace(text, `{"metadata"`, `{"apiVersion":"apps/v1","kind":"ControllerRevision","metadata"`, 1))
 }
 
-// postRevision creates it, and returns what the API server says.
+// postRevision creates it, and returns the API server's error.
 func postRevision(t *testing.T, user *harness.User, namespace string, body []byte) error {
 	t.Helper()
-	// kubectl is in no one's way: it would decode the data.
+	// kubectl would decode the data and is therefore not used.
 	c, err := user.REST(appsv1.SchemeGroupVersion)
 	must(t, err)
 	return c.Post().Namespace(namespace).Resource("controllerrevisions").SetHeader("Content-Type", "application/json").Body(body).Do(t.Context()).Error()
 }
 
-// Whoever may create revisions and write a StatefulSet's status has the StatefulSet
-// controller run any revision, without a rollback. So a revision is read as that controller
-// reads it, and what can be read otherwise is refused: by a decision, for an error would let
-// it through under failurePolicy Ignore.
+// Whoever may create revisions and write a StatefulSet's status can make the StatefulSet controller run any
+// revision, without a rollback. So a revision is read as that controller reads it, and an ambiguous one is
+// refused, by a decision: under failurePolicy Ignore an error would admit it.
 func TestARevisionIsReadAsItsControllerReadsIt(t *testing.T) {
 	t.Parallel()
 	name := unique("reading")
@@ -94,7 +93,7 @@ func TestARevisionIsReadAsItsControllerReadsIt(t *testing.T) {
 		for _, of := range []string{"StatefulSet", "DaemonSet", ""} {
 			body := rawRevision(t, w.object, "StatefulSet", "statefulset-"+strings.ReplaceAll(what, "-", ""), data)
 			switch of {
-			case "DaemonSet": // The garbage collector takes away an owner that is not there.
+			case "DaemonSet": // the garbage collector removes an owner that does not exist
 				body = []byte(strings.Replace(string(body), `"kind":"StatefulSet"`, `"kind":"DaemonSet"`, 1))
 			case "":
 				revision := map[string]any{}
@@ -111,7 +110,7 @@ func TestARevisionIsReadAsItsControllerReadsIt(t *testing.T) {
 		}
 	}
 
-	// What is good, and read in one way only, is admitted.
+	// Unambiguous revisions without violations are admitted.
 	for what, data := range map[string]string{
 		"replaced":     `{"spec":{"template":` + strings.Replace(goodJSON, "{", `{"$patch":"replace",`, 1) + `}}`,
 		"later fields": `{"spec":{"template":` + strings.Replace(strings.Replace(goodJSON, "{", `{"$patch":"replace",`, 1), `"containers":`, `"aFieldOfTomorrow":1,"containers":`, 1) + `}}`,
@@ -122,7 +121,7 @@ func TestARevisionIsReadAsItsControllerReadsIt(t *testing.T) {
 	}
 }
 
-// The way that this is about, on a cluster without Taffrail, and where it ends with it.
+// The attack works on a cluster without Taffrail, and fails with it.
 func TestAStatusRunsNoForgedRevision(t *testing.T) {
 	t.Parallel()
 	for _, guarded := range []bool{false, true} {
@@ -131,7 +130,7 @@ func TestAStatusRunsNoForgedRevision(t *testing.T) {
 		w := workloads(t, namespace)["StatefulSet"]
 		w.template.Spec.Containers[0].Image = goodImage
 		set := w.object.(*appsv1.StatefulSet)
-		// The first Pod is of the current revision, whichever the status says that is.
+		// The first Pod is of the current revision, whichever one the status names.
 		set.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{Partition: new(int32(1))}
 		admit(t, "a StatefulSet", cluster.Alice.Create(t.Context(), set))
 		running(t, namespace, "statefulset", goodImage, 1)
@@ -179,8 +178,8 @@ func TestAStatusRunsNoForgedRevision(t *testing.T) {
 	}
 }
 
-// Raw JSON in objects of other kinds, and what the API server keeps for itself, may say
-// things twice as well: that is no error which lets the object pass.
+// Raw JSON in objects of other kinds, and in fields that the API server manages, may contain duplicate names
+// too. That is not an error that lets the object bypass policies.
 func TestANameThatComesTwiceIsNoWayAround(t *testing.T) {
 	t.Parallel()
 	name := unique("twice")
@@ -214,8 +213,7 @@ func TestANameThatComesTwiceIsNoWayAround(t *testing.T) {
 	}
 }
 
-// A controller's own revision is recorded and never denied, whatever it finds in one that
-// was there before.
+// A controller's own revision is recorded and never denied, whatever an existing one contains.
 func TestAmbiguousDataOfBeforeHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	namespace := lateNamespace(t, "ambiguous")

@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// revisionOf is a ControllerRevision that claims to be a workload's.
+// revisionOf returns a ControllerRevision that claims to be owned by a workload.
 func revisionOf(t *testing.T, owner client.Object, kind, name string, data any) *appsv1.ControllerRevision {
 	t.Helper()
 	raw, err := json.Marshal(data)
@@ -29,8 +29,7 @@ func revisionOf(t *testing.T, owner client.Object, kind, name string, data any) 
 	}
 }
 
-// patchTo is the data of a revision as the controllers write it: it replaces the template of a
-// workload.
+// patchTo returns the data of a revision as the controllers write it: it replaces the template of a workload.
 func patchTo(t *testing.T, template any) map[string]any {
 	t.Helper()
 	encoded, err := json.Marshal(template)
@@ -41,7 +40,7 @@ func patchTo(t *testing.T, template any) map[string]any {
 	return map[string]any{"spec": map[string]any{"template": whole}}
 }
 
-// A revision is a template that nobody has decided yet, unless a controller has made it.
+// A revision not written by a controller contains a template that was never decided.
 func TestAForgedControllerRevisionIsDenied(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "forged-revision", enforced)
@@ -53,7 +52,7 @@ func TestAForgedControllerRevisionIsDenied(t *testing.T) {
 		bad.Spec.Containers[0].Image = badImage
 		forged := revisionOf(t, w.object, kind, strings.ToLower(kind)+"-forged", patchTo(t, bad))
 
-		// No built-in role may do it: Admin is a person like Alice, with more rights.
+		// No built-in role permits this, so Admin stands for a user with more permissions than Alice.
 		words := deny(t, kind, cluster.Admin.Create(t.Context(), forged.DeepCopy()))
 		for _, want := range []string{
 			fmt.Sprintf("ControllerRevision %s/%s is refused by 1 policy:\n", namespace, forged.Name),
@@ -82,7 +81,7 @@ func TestAForgedControllerRevisionIsDenied(t *testing.T) {
 	}
 }
 
-// What others than the built-in controllers keep in ControllerRevisions is theirs.
+// Revisions of controllers that are not built in are not decided.
 func TestARevisionThatIsNoPodTemplateIsNotDecided(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "other-revision", enforced)
@@ -102,7 +101,7 @@ func TestARevisionThatIsNoPodTemplateIsNotDecided(t *testing.T) {
 	}
 }
 
-// The controllers write down what there is, and go on doing so.
+// The controllers record the existing templates, and continue to.
 func TestControllersMayWriteViolatingRevisions(t *testing.T) {
 	t.Parallel()
 	for _, existing := range existings {
@@ -123,21 +122,21 @@ func TestControllersMayWriteViolatingRevisions(t *testing.T) {
 				event, err := cluster.Audited(t.Context(), user+" to "+verb+" a revision", func(e *harness.AuditEvent) bool {
 					return e.User.Username == "system:serviceaccount:kube-system:"+user && e.Verb == verb &&
 						e.ObjectRef.Resource == "controllerrevisions" && e.ObjectRef.Namespace == namespace && len(ours(e)) > 0 &&
-						e.ResponseStatus.Code != http.StatusConflict // it tries again
+						e.ResponseStatus.Code != http.StatusConflict // it retries after a conflict
 				})
 				must(t, err)
-				want := "audit, recorded, asked by Guardrail " + g.Name + ": backend-app: "
+				want := "audit, recorded, required by Guardrail " + g.Name + ": backend-app: "
 				if note := ours(event)["validate.taffrail.dev/image-tag"]; event.ResponseStatus.Code >= 300 || !strings.HasPrefix(note, want) {
 					t.Errorf("%s: answered with %d, image-tag is %q", user, event.ResponseStatus.Code, note)
 				}
 			}
 			for kind, w := range all {
-				// The revision that is there already gets a new number.
+				// The existing revision gets a new number.
 				admit(t, kind, cluster.Alice.Patch(t.Context(), w.object, toTemplate(t, w.revision(t))))
 				recorded(kind, "update")
 				running(t, namespace, w.object.GetName(), badImage, w.pods)
 			}
-			// And one that somebody has deleted is made again.
+			// A revision that was deleted is created again.
 			must(t, cluster.Admin.Client.DeleteAllOf(t.Context(), &appsv1.ControllerRevision{}, client.InNamespace(namespace)))
 			admit(t, "scaling", scale(t, all["StatefulSet"].object, 2))
 			for kind := range all {

@@ -9,8 +9,8 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 )
 
-// Taffrail runs as a user of its own, with the rights of test/harness/manifests/rbac.yaml.
-// They are enough: nothing that it asked for was refused.
+// Taffrail runs as a user with the permissions in test/harness/manifests/rbac.yaml. They are sufficient: none
+// of its requests was forbidden.
 func TestRightsAreEnough(t *testing.T) {
 	t.Parallel()
 	log, err := os.ReadFile(filepath.Join(cluster.Dir, "logs", "taffrail-main.log"))
@@ -22,7 +22,7 @@ func TestRightsAreEnough(t *testing.T) {
 	}
 }
 
-// And no more than enough.
+// They are also no more than sufficient.
 func TestRightsAreFew(t *testing.T) {
 	t.Parallel()
 	for _, may := range []authorizationv1.ResourceAttributes{
@@ -30,7 +30,7 @@ func TestRightsAreFew(t *testing.T) {
 		{Verb: "list", Resource: "secrets"},
 		{Verb: "watch", Resource: "pods"},
 		{Verb: "patch", Resource: "namespaces"},
-		// Only what an object may be made from is read, and only when that is asked for.
+		// Objects that a request may have been made from are read one by one, and only when needed.
 		{Verb: "watch", Group: "apps", Resource: "replicasets"},
 		{Verb: "update", Group: "apps", Resource: "controllerrevisions"},
 		{Verb: "get", Group: "apps", Resource: "deployments"},

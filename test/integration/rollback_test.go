@@ -18,17 +18,16 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// The images of what breaks image-tag alone, and of what breaks nothing.
+// The image of workloads that violate only image-tag, and that of workloads that violate nothing.
 const (
 	badImage  = "registry.example/backend"
 	goodImage = "registry.example/backend:1.0.0"
 )
 
-// existings are the two answers to what an UPDATE may keep. What an on-call engineer or a
-// controller needs does not hang on them.
+// existings has both values of existing. Neither may block on-call engineers or controllers.
 var existings = []v1alpha1.Existing{v1alpha1.ExistingTolerate, v1alpha1.ExistingEnforce}
 
-// lateName is a namespace and a Guardrail's name for a test under one of existings.
+// lateName returns the name of the namespace and the Guardrail for a test under one value of existing.
 func lateName(name string, existing v1alpha1.Existing) string {
 	return name + "-" + strings.ToLower(string(existing))
 }
@@ -45,16 +44,16 @@ func lateNamespace(t *testing.T, name string) string {
 	return newNamespace(t, name, "test.taffrail.dev/late="+name)
 }
 
-// workload is a kind that has revisions, with what differs.
+// workload is a workload of a kind with revisions.
 type workload struct {
 	object   client.Object
 	template *corev1.PodTemplateSpec
 	pods     int
-	// revision is the template of the oldest revision, as a rollback to it would have it.
+	// revision returns the template of the oldest revision, as a rollback would produce it.
 	revision func(t *testing.T) any
 }
 
-// workloads are a Deployment, a StatefulSet and a DaemonSet whose Pods run the bad image.
+// workloads creates a Deployment, a StatefulSet and a DaemonSet whose Pods run the bad image.
 func workloads(t *testing.T, namespace string) map[string]workload {
 	t.Helper()
 	named := func(name string) (metav1.ObjectMeta, *metav1.LabelSelector, corev1.PodTemplateSpec) {
@@ -66,7 +65,7 @@ func workloads(t *testing.T, namespace string) map[string]workload {
 	two, one := int32(2), int32(1)
 	deployment, set, daemons := &appsv1.Deployment{}, &appsv1.StatefulSet{}, &appsv1.DaemonSet{}
 	deployment.ObjectMeta, deployment.Spec.Selector, deployment.Spec.Template = named("deployment")
-	// No kubelet makes a Pod ready here, which rolling waits for.
+	// A rolling update would wait for Pods to become ready, which no kubelet here makes them.
 	deployment.Spec.Replicas, deployment.Spec.Strategy.Type = &two, appsv1.RecreateDeploymentStrategyType
 	set.ObjectMeta, set.Spec.Selector, set.Spec.Template = named("statefulset")
 	set.Spec.Replicas, set.Spec.PodManagementPolicy = &one, appsv1.ParallelPodManagement
@@ -79,7 +78,7 @@ func workloads(t *testing.T, namespace string) map[string]workload {
 	}
 }
 
-// replicaSetTemplate is what `kubectl rollout undo` makes of a Deployment's first ReplicaSet.
+// replicaSetTemplate returns what `kubectl rollout undo` reads from a Deployment's first ReplicaSet.
 func replicaSetTemplate(t *testing.T, deployment client.Object) any {
 	t.Helper()
 	var list appsv1.ReplicaSetList
@@ -94,7 +93,7 @@ func replicaSetTemplate(t *testing.T, deployment client.Object) any {
 	return nil
 }
 
-// revisionTemplate is the template in the first ControllerRevision.
+// revisionTemplate returns the template in the first ControllerRevision.
 func revisionTemplate(t *testing.T, owner client.Object) any {
 	t.Helper()
 	var list appsv1.ControllerRevisionList
@@ -124,7 +123,7 @@ func toTemplate(t *testing.T, template any) client.Patch {
 	return client.RawPatch(types.JSONPatchType, patch)
 }
 
-// running waits until n Pods of an app are there and all of them have an image.
+// running waits until an app has n Pods, all of them with the given image.
 func running(t *testing.T, namespace, app, image string, n int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%d Pods of %s in %s with %s", n, app, namespace, image), func(ctx context.Context) error {
@@ -145,7 +144,7 @@ func running(t *testing.T, namespace, app, image string, n int) {
 	})
 }
 
-// roll makes the workload, and rolls it out with an image that breaks nothing.
+// roll creates the workload, and rolls out an image that violates nothing.
 func roll(t *testing.T, w workload) {
 	t.Helper()
 	name := w.object.GetName()
@@ -161,7 +160,7 @@ func newNode(t *testing.T, of string) {
 	must(t, cluster.Admin.Client.Create(t.Context(), node))
 }
 
-// wantFrom wants the warning that tells where a tolerated template is from.
+// wantFrom requires the warning that names the source of a tolerated template.
 func wantFrom(t *testing.T, what string, answer *harness.Answer, from string) {
 	t.Helper()
 	for _, warning := range answer.Warnings {
@@ -176,8 +175,7 @@ func wantFrom(t *testing.T, what string, answer *harness.Answer, from string) {
 	t.Errorf("%s: no warning says that the image is tolerated: %q", what, answer.Warnings)
 }
 
-// Whoever is on call can go back to what ran before, though a Guardrail that came since
-// would not admit it today.
+// An engineer on call can roll back to what ran before, even if a newer Guardrail would deny it.
 func TestRollbackToAViolatingRevisionIsTolerated(t *testing.T) {
 	t.Parallel()
 	for _, existing := range existings {
@@ -192,7 +190,7 @@ func TestRollbackToAViolatingRevisionIsTolerated(t *testing.T) {
 			}
 			enforceLate(t, lateWith(t, name, existing), namespace)
 			for kind, w := range all {
-				// What no revision has is denied, be it ever so alike.
+				// A template that no revision has is denied, however similar it is.
 				alike := changed(w.object, func() {
 					w.template.Spec.Containers[0].Image = badImage
 					w.template.Spec.Containers[0].Env = append(w.template.Spec.Containers[0].Env, corev1.EnvVar{Name: "MORE", Value: "1"})
@@ -215,7 +213,7 @@ func TestRollbackToAViolatingRevisionIsTolerated(t *testing.T) {
 	}
 }
 
-// A rollback brings back a template and nothing else.
+// A rollback restores the template and nothing else.
 func TestARollbackExcusesNothingElse(t *testing.T) {
 	t.Parallel()
 	namespace := lateNamespace(t, "rollback-more")
@@ -235,8 +233,7 @@ func TestARollbackExcusesNothingElse(t *testing.T) {
 	wantFrom(t, "a rollback without a history", answer, "ReplicaSet deployment-")
 }
 
-// The deployment controller can roll back by itself, and looks after a Deployment no more
-// until it has.
+// The deployment controller can roll back on its own, and does not reconcile the Deployment until it has.
 func TestTheControllersOwnRollbackIsNeverDenied(t *testing.T) {
 	t.Parallel()
 	for _, existing := range existings {
@@ -256,10 +253,10 @@ func TestTheControllersOwnRollbackIsNeverDenied(t *testing.T) {
 			event, err := cluster.Audited(t.Context(), "the rollback", func(e *harness.AuditEvent) bool {
 				return e.User.Username == "system:serviceaccount:kube-system:deployment-controller" && e.Verb == "update" &&
 					e.ObjectRef.Resource == "deployments" && e.ObjectRef.Namespace == namespace && ours(e)["validate.taffrail.dev/image-tag"] != "" &&
-					e.ResponseStatus.Code != http.StatusConflict // it tries again
+					e.ResponseStatus.Code != http.StatusConflict // it retries after a conflict
 			})
 			must(t, err)
-			want := "audit, recorded, asked by Guardrail " + g.Name
+			want := "audit, recorded, required by Guardrail " + g.Name
 			if note := ours(event)["validate.taffrail.dev/image-tag"]; event.ResponseStatus.Code != 200 || !strings.HasPrefix(note, want) {
 				t.Errorf("answered with %d, %q", event.ResponseStatus.Code, note)
 			}
@@ -267,8 +264,8 @@ func TestTheControllersOwnRollbackIsNeverDenied(t *testing.T) {
 	}
 }
 
-// Deleted with --cascade=orphan and applied again, a Deployment takes back the ReplicaSet
-// that is left, and can be rolled back to it.
+// A Deployment that is deleted with --cascade=orphan and created again adopts its ReplicaSet, and can be rolled
+// back to it.
 func TestAnOrphanedReplicaSetIsAdopted(t *testing.T) {
 	t.Parallel()
 	for _, existing := range existings {

@@ -30,14 +30,14 @@ var (
 	rollbacksSeed = flag.Uint64("rollbacks.seed", 0, "the seed of the templates; 0 is a fixed one, and one from the clock for the rest")
 )
 
-// drawn is a workload with a template at random.
+// drawn is a workload with a random template.
 type drawn struct {
 	object   client.Object
 	template *corev1.PodTemplateSpec
 	written  corev1.PodTemplateSpec
 }
 
-// draw makes workloads of all four kinds that something is made back from.
+// draw creates workloads of the four kinds whose templates are restored or copied.
 func draw(source *rand.Rand, namespace string, n int) []*drawn {
 	none, selector := int32(0), &metav1.LabelSelector{MatchLabels: map[string]string{"app": "drawn"}}
 	all := make([]*drawn, n)
@@ -77,7 +77,7 @@ func draw(source *rand.Rand, namespace string, n int) []*drawn {
 	return all
 }
 
-// each does something with all of them, some at a time.
+// each runs do for all of them, several at a time.
 func each(t *testing.T, all []*drawn, do func(ctx context.Context, d *drawn) error) {
 	t.Helper()
 	group, ctx := errgroup.WithContext(t.Context())
@@ -94,9 +94,9 @@ func each(t *testing.T, all []*drawn, do func(ctx context.Context, d *drawn) err
 	must(t, group.Wait())
 }
 
-// Whatever template a workload had, it can be rolled back to it, and a CronJob be run by
-// hand: what is stored in a revision, and what the API server makes of the rollback, are
-// the same template, be defaults written in one of them only.
+// A workload can be rolled back to any template that it had, and a CronJob can be run manually: the template in
+// the revision, and the one that the API server makes of the rollback, are equal, even if only one of them has
+// defaults.
 func TestNoRollbackIsDenied(t *testing.T) {
 	t.Parallel()
 	seeds := []uint64{42, uint64(time.Now().UnixNano())}
@@ -173,11 +173,11 @@ func rollBack(t *testing.T, source *rand.Rand, n int) {
 		}
 		return tolerated(cluster.Alice.Patch(ctx, d.object, patch, client.DryRunAll))
 	})
-	// The controllers have other tests to work for.
+	// The controllers are needed by other tests.
 	must(t, cluster.Admin.Client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
 }
 
-// undo is the patch of `kubectl rollout undo` to the first revision.
+// undo returns the patch of `kubectl rollout undo` to the first revision.
 func undo(ctx context.Context, d *drawn) (client.Patch, error) {
 	labels := client.MatchingLabels{"number": d.template.Labels["number"]}
 	if _, ok := d.object.(*appsv1.Deployment); ok {

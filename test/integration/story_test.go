@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// story is what Alice types, and what she reads.
+// story records what Alice types, and what she reads.
 type story struct {
 	t         *testing.T
 	namespace string
@@ -23,7 +23,7 @@ type story struct {
 	golden.Transcript
 }
 
-// kubectl runs a command in the namespace and wants it to end as it should.
+// kubectl runs a command in the namespace, which must exit with the given code.
 func (s *story) kubectl(exitCode int, args ...string) {
 	s.t.Helper()
 	printed, err := cluster.KubectlWith(s.t.Context(), cluster.Alice, s.files, nil, append([]string{"--namespace=" + s.namespace}, args...)...)
@@ -34,14 +34,14 @@ func (s *story) kubectl(exitCode int, args ...string) {
 	s.Command("", "kubectl "+strings.Join(args, " "), s.plain(printed.Output))
 }
 
-// plain takes out what is another each time.
+// plain removes what differs in every run.
 func (s *story) plain(text string) string {
 	text = strings.ReplaceAll(text, s.namespace, "story")
 	text = regexp.MustCompile(`-[bcdfghjklmnpqrstvwxz2456789]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b`).ReplaceAllString(text, "-xxxxxxxxxx-xxxxx")
 	return regexp.MustCompile(`(["/])(bare|once)-[bcdfghjklmnpqrstvwxz2456789]{5}\b`).ReplaceAllString(text, "$1$2-xxxxx")
 }
 
-// pods waits for so many Pods that are not among the old ones, and returns them all.
+// pods waits for n Pods that are not among the old ones, and returns all Pods.
 func (s *story) pods(n int, old map[types.UID]bool) map[types.UID]bool {
 	s.t.Helper()
 	var found map[types.UID]bool
@@ -129,9 +129,8 @@ spec:
           - {name: main, image: busybox}
 `
 
-// A namespace is full of violating workloads when the Guardrail comes, in enforce. All of
-// its Pods come back, whoever edits without making anything worse is let through, and
-// everybody else is told in clear words.
+// A Guardrail is enforced in a namespace full of violating workloads. All of its Pods are replaced when
+// deleted, edits that make nothing worse are admitted, and all others are denied with a clear message.
 func TestEnforcementComesToARunningNamespace(t *testing.T) {
 	t.Parallel()
 	s := &story{t: t, namespace: newNamespace(t, "story", "test.taffrail.dev/late=story"), files: harness.Files{

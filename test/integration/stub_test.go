@@ -41,8 +41,7 @@ func newStub(t *testing.T, status int, body string) *stub {
 	return s
 }
 
-// An HTTP error leaves it to failurePolicy alone what becomes of a request. This is what
-// Taffrail's own errors rest on.
+// After an HTTP error, failurePolicy alone decides about a request. Taffrail's own errors depend on this.
 func TestWebhookThatAnswersErrors(t *testing.T) {
 	t.Parallel()
 	webhook := newStub(t, http.StatusInternalServerError, "taffrail: policy image-tag could not be evaluated, see Taffrail's log\n")
@@ -61,7 +60,7 @@ func TestWebhookThatAnswersErrors(t *testing.T) {
 	failedOpen(t, "Ignore", cluster.Alice.Create(t.Context(), chapter(t, "01_nginx", namespaces.ignore)))
 	answer := cluster.Alice.Create(t.Context(), chapter(t, "22_deployment", namespaces.fail))
 	failedClosed(t, "Fail", answer, words)
-	// Why, is told.
+	// The reason is reported.
 	failedClosed(t, "Fail", answer, "policy image-tag could not be evaluated")
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespaces.fail, Name: "unasked"}}
 	admit(t, "a ServiceAccount", cluster.Alice.Create(t.Context(), account))

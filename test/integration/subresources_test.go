@@ -8,8 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// What gets into a Pod by its subresources is decided too: a rule for pods alone would
-// let it pass.
+// What is added to a Pod through its subresources is decided too: a rule for pods alone would miss it.
 func TestSubresourcesOfPods(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "subresources", enforced)
@@ -23,7 +22,7 @@ func TestSubresourcesOfPods(t *testing.T) {
 		}}
 		return with
 	}
-	// The right to debug is not among those that the role edit has.
+	// The role edit does not include permission to debug.
 	words := deny(t, "a debug container", cluster.Admin.UpdateSubresource(t.Context(), "ephemeralcontainers", pod, debug("busybox")))
 	if want := "Pod/ephemeralcontainers " + namespace + "/running is refused by 1 policy:\n" + `- image-tag, container "debug"`; !strings.HasPrefix(words, want) {
 		t.Errorf("denied for:\n%s", words)
@@ -40,7 +39,7 @@ func TestSubresourcesOfPods(t *testing.T) {
 	want.Requests = quantities("150m", "512Mi")
 	wantResources(t, "resized", stored(t, pod).Spec.Containers[0].Resources, want)
 
-	// An image can be changed on the Pod itself.
+	// The image of a Pod itself can be changed.
 	change := client.RawPatch("application/strategic-merge-patch+json",
 		[]byte(`{"spec":{"containers":[{"name":"main","image":"registry.example/app:latest"}]}}`))
 	if words := deny(t, "another image", cluster.Alice.Patch(t.Context(), pod, change)); !strings.Contains(words, `image-tag, container "main"`) {

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// backend is the chapter's Deployment, which breaks no policy.
+// backend returns the chapter's Deployment, which violates no policy.
 func backend(t *testing.T, namespace string, replicas int32, resources corev1.ResourceRequirements) *appsv1.Deployment {
 	t.Helper()
 	deployment := &appsv1.Deployment{}
@@ -43,7 +43,7 @@ func containerLimits(namespace string, item corev1.LimitRangeItem) *corev1.Limit
 	}
 }
 
-// What LimitRanger would say to a controller, in an event, is said when the template is applied.
+// What LimitRanger would report to a controller, in an event, is reported when the template is applied.
 func TestATemplateIsRefusedForWhatItsPodsWouldBe(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "template", enforced)
@@ -56,7 +56,7 @@ func TestATemplateIsRefusedForWhatItsPodsWouldBe(t *testing.T) {
 			t.Errorf("%q is not in:\n%s", want, words)
 		}
 	}
-	// LimitRanger is of the same opinion about a Pod of this template.
+	// LimitRanger refuses a Pod of this template as well.
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "same"}, Spec: large.Spec.Template.Spec}
 	eventually(t, "LimitRanger refuses the Pod", func(ctx context.Context) error {
 		err := cluster.Admin.Client.Create(ctx, pod.DeepCopy(), client.DryRunAll)
@@ -102,7 +102,7 @@ func TestAStatefulSetIsRefusedForWhatItsClaimsWouldBe(t *testing.T) {
 	admit(t, "a claim of the right size", cluster.Alice.Create(t.Context(), set))
 }
 
-// wantWarning wants one warning of a policy, and none where words are "".
+// wantWarning requires one warning of a policy, or none if words is "".
 func wantWarning(t *testing.T, what string, warnings []string, policy, words string) {
 	t.Helper()
 	var found []string
@@ -116,7 +116,7 @@ func wantWarning(t *testing.T, what string, warnings []string, policy, words str
 	}
 }
 
-// The quota lets two of three Pods through, and only an event would say so.
+// The quota admits two of three Pods, which only an event would report.
 func TestAQuotaTooSmallForAllReplicasIsSaidBeforehand(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "quota", enforced)
@@ -129,7 +129,7 @@ func TestAQuotaTooSmallForAllReplicasIsSaidBeforehand(t *testing.T) {
 	wantWarning(t, "three replicas", answer.Warnings, "quota-fit", "250m of 250m requests.cpu left, but 3 Pods need 300m")
 	podsOf(t, namespace, "app", "backend-app", 2)
 
-	// Its own two Pods are given back: two fit, though the quota has no room for two more.
+	// Its own two Pods do not count: two fit, although the quota has no room for two more.
 	eventually(t, "the quota counts both", func(ctx context.Context) error {
 		quota := &corev1.ResourceQuota{}
 		if err := cluster.Admin.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "team"}, quota); err != nil {
@@ -153,7 +153,7 @@ func TestAQuotaTooSmallForAllReplicasIsSaidBeforehand(t *testing.T) {
 	})
 }
 
-// A Deployment of one replica is not one where an autoscaler asks for two.
+// An autoscaler with at least two replicas overrides a Deployment's single replica.
 func TestAnAutoscalerIsAFact(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "autoscaler", enforced)

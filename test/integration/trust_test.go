@@ -18,8 +18,8 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// What the controllers make from a template is theirs by their user name. Whoever makes
-// the same by hand is asked, whatever else the object says of itself.
+// Objects that the controllers create from a template are recognized by the controllers' user names. The same
+// objects created by hand are decided, whatever owners they claim.
 func TestAUsersOwnWorkloadsAreDecided(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "own", enforced)
@@ -43,7 +43,7 @@ func TestAUsersOwnWorkloadsAreDecided(t *testing.T) {
 	selector := &metav1.LabelSelector{MatchLabels: template.Labels}
 	once := *template.DeepCopy()
 	once.Spec.RestartPolicy = corev1.RestartPolicyNever
-	// A mirror Pod is on a node, and may refer to nothing.
+	// A mirror Pod is on a node and refers to no other objects.
 	alone := podOf(namespace, "", corev1.Container{Name: "main", Image: badImage}).Spec
 	alone.NodeName = "alice"
 	for what, object := range map[string]client.Object{
@@ -64,12 +64,12 @@ func TestAUsersOwnWorkloadsAreDecided(t *testing.T) {
 	}
 }
 
-// A static Pod runs whatever is said: its kubelet's report of it is recorded, and left as it is.
+// A static Pod runs in any case: the mirror Pod that its kubelet creates is recorded, and not changed.
 func TestMirrorPodsAreRecorded(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "mirror", enforced)
 	name := unique("mirror-node")
-	// What the API server knows a kubelet by; what it may do is not asked about here.
+	// The API server recognizes a kubelet by this name; its permissions do not matter here.
 	kubelet, err := cluster.NewUser("system:node:"+name, "system:nodes", "system:masters")
 	must(t, err)
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -83,7 +83,7 @@ func TestMirrorPodsAreRecorded(t *testing.T) {
 	}
 	pod := mirror(name)
 	answer := admit(t, "a mirror Pod", kubelet.Create(t.Context(), pod))
-	want := "audit, recorded, asked by Guardrail chapter: main: "
+	want := "audit, recorded, required by Guardrail chapter: main: "
 	if note := annotations(t, answer)["validate.taffrail.dev/image-tag"]; !strings.HasPrefix(note, want) {
 		t.Errorf("the audit log says %q, want %q…", note, want)
 	}
@@ -93,7 +93,7 @@ func TestMirrorPodsAreRecorded(t *testing.T) {
 	deny(t, "another node's", kubelet.Create(t.Context(), mirror("another")))
 }
 
-// Operators that make Pods themselves are denied like anyone, unless they are named.
+// Operators that create Pods themselves are denied like anyone else, unless they are trusted writers.
 func TestTrustedWritersAreRecorded(t *testing.T) {
 	t.Parallel()
 	namespace := lateNamespace(t, "trusted")
@@ -114,7 +114,7 @@ func TestTrustedWritersAreRecorded(t *testing.T) {
 			deny(t, name, answer)
 			continue
 		}
-		want := "audit, recorded, asked by Guardrail " + g.Name
+		want := "audit, recorded, required by Guardrail " + g.Name
 		if note := annotations(t, admit(t, name, answer))["validate.taffrail.dev/image-tag"]; !strings.HasPrefix(note, want) || len(answer.Warnings) > 0 {
 			t.Errorf("%s: the audit log says %q, want %q…; warnings %q", name, note, want, answer.Warnings)
 		}
@@ -176,7 +176,7 @@ func TestControllersMayMakeAndBindViolatingClaims(t *testing.T) {
 				event, err := cluster.Audited(t.Context(), by.user, func(e *harness.AuditEvent) bool {
 					return e.User.Username == "system:serviceaccount:kube-system:"+by.user && e.Verb == by.verb && e.ObjectRef.Subresource == "" &&
 						e.ObjectRef.Resource == "persistentvolumeclaims" && e.ObjectRef.Namespace == namespace && len(ours(e)) > 0 &&
-						e.ResponseStatus.Code != http.StatusConflict // it tries again
+						e.ResponseStatus.Code != http.StatusConflict // it retries after a conflict
 				})
 				must(t, err)
 				if note := ours(event)["services.validate.taffrail.dev/volume-access"]; event.ResponseStatus.Code >= 300 || !strings.HasPrefix(note, "audit, recorded, ") {
@@ -187,14 +187,14 @@ func TestControllersMayMakeAndBindViolatingClaims(t *testing.T) {
 	}
 }
 
-// scale is `kubectl scale`.
+// scale does what `kubectl scale` does.
 func scale(t *testing.T, object client.Object, replicas int32) *harness.Answer {
 	t.Helper()
 	body := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: replicas}}
 	return cluster.Alice.UpdateSubresource(t.Context(), "scale", object, body)
 }
 
-// /scale carries no template, and a status is the controllers': neither is asked about.
+// /scale has no template, and status belongs to the controllers, so neither is sent.
 func TestScaleAndStatusAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	for _, existing := range existings {

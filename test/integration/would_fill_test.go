@@ -11,8 +11,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// The status counts by workload what would be filled in, so that nobody is surprised when it
-// is; and afterwards what is left alone.
+// The status counts by workload what would be filled in once the injection is enforced, and afterwards what is
+// left unchanged.
 func TestWhatWouldBeFilledIsCounted(t *testing.T) {
 	t.Parallel()
 	g := injecting("would-fill", "")

@@ -13,11 +13,11 @@ import (
 	"taffrail.dev/test/harness"
 )
 
-// drainDelay need not be long where readiness is asked for each connection. It is long
-// enough for every connection of the API server to carry a request in it.
+// drainDelay may be short because readiness is checked for each connection. It is long enough for every
+// connection of the API server to carry a request in the meantime.
 const drainDelay = 2 * time.Second
 
-// load is people who create Pods all the time.
+// load is a number of users who create Pods continuously.
 type load struct {
 	created atomic.Int64
 	refused chan error
@@ -25,8 +25,7 @@ type load struct {
 	working sync.WaitGroup
 }
 
-// writers starts n of them. Their Pods are dry runs: both webhooks decide them, and
-// nothing piles up.
+// writers starts n of them. Their Pods are dry runs: both webhooks decide them, but none is stored.
 func writers(t *testing.T, namespace string, n int) *load {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -49,7 +48,7 @@ func writers(t *testing.T, namespace string, n int) *load {
 				}
 				select {
 				case l.refused <- err:
-				default: // One is enough to fail.
+				default: // one error is enough
 				}
 			}
 		})
@@ -57,7 +56,7 @@ func writers(t *testing.T, namespace string, n int) *load {
 	return l
 }
 
-// more waits until so many more were created.
+// more waits until n more Pods were created.
 func (l *load) more(t *testing.T, n int64) {
 	t.Helper()
 	want := l.created.Load() + n
@@ -69,7 +68,7 @@ func (l *load) more(t *testing.T, n int64) {
 	})
 }
 
-// end wants none to have been refused, and returns how many were created.
+// end requires that no Pod was refused, and returns how many were created.
 func (l *load) end(t *testing.T) int64 {
 	t.Helper()
 	l.stop()

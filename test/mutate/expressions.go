@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// expression finds the changes of an expression.
+// expression finds the mutants of an expression.
 func (f *finder) expression(node ast.Node, above []ast.Node) {
 	switch node := node.(type) {
 	case *ast.BinaryExpr:
@@ -49,7 +49,7 @@ func (f *finder) binary(node *ast.BinaryExpr, above []ast.Node) {
 			f.add("leave an operand out", side.Pos(), side.End(), "("+constant+"("+f.text(side)+"))", shown)
 		}
 	case token.EQL, token.NEQ:
-		if parent, ok := above[len(above)-1].(*ast.IfStmt); !ok || parent.Cond != node { // that is negated as a condition
+		if parent, ok := above[len(above)-1].(*ast.IfStmt); !ok || parent.Cond != node { // otherwise negated as a condition
 			other := map[token.Token]string{token.EQL: "!=", token.NEQ: "=="}[node.Op]
 			f.add("swap a comparison", node.OpPos, end, other, other)
 		}
@@ -64,7 +64,7 @@ func (f *finder) binary(node *ast.BinaryExpr, above []ast.Node) {
 	}
 }
 
-// text reports whether an expression is a string by its looks.
+// text reports whether an expression appears to be a string.
 func text(e ast.Expr) bool {
 	found := false
 	ast.Inspect(e, func(node ast.Node) bool {
@@ -75,12 +75,12 @@ func text(e ast.Expr) bool {
 	return found
 }
 
-// literal changes numbers and the words that the program compares, not its sentences.
+// literal changes numbers, and the words that the program compares, but not messages.
 func (f *finder) literal(node *ast.BasicLit, above []ast.Node) {
 	switch node.Kind {
 	case token.INT:
 		if n, err := strconv.ParseInt(node.Value, 0, 64); err == nil {
-			const small = 16 // what counts things, rather than limits them
+			const small = 16 // larger numbers are limits rather than counts
 			other := strconv.FormatInt(n+1, 10)
 			if n > small {
 				other = strconv.FormatInt(2*n, 10)
@@ -97,8 +97,8 @@ func (f *finder) literal(node *ast.BasicLit, above []ast.Node) {
 	}
 }
 
-// ofMessage reports whether a literal is part of a message, a name of an import, a tag, or
-// the key of an element, which is dropped as a whole.
+// ofMessage reports whether a literal is part of a message, the path of an import, a tag, or the key of an
+// element, which is dropped as a whole.
 func ofMessage(above []ast.Node) bool {
 	switch parent := above[len(above)-1].(type) {
 	case *ast.ImportSpec, *ast.Field:
@@ -121,8 +121,7 @@ func ofMessage(above []ast.Node) bool {
 	})
 }
 
-// result changes each result of a return statement to the zero value, and a condition to its
-// negation.
+// result replaces each result of a return statement with the zero value, and negates a condition.
 func (f *finder) result(ret *ast.ReturnStmt, above []ast.Node) {
 	types := resultTypes(above)
 	if len(types) != len(ret.Results) {
@@ -142,7 +141,7 @@ func (f *finder) result(ret *ast.ReturnStmt, above []ast.Node) {
 	}
 }
 
-// resultTypes are the types of what the innermost function returns, one each.
+// resultTypes returns the types of the innermost function's results.
 func resultTypes(above []ast.Node) []ast.Expr {
 	for _, node := range slices.Backward(above) {
 		var function *ast.FuncType
@@ -168,7 +167,7 @@ func resultTypes(above []ast.Node) []ast.Expr {
 	return nil
 }
 
-// zero reports whether an expression is the zero value by its looks.
+// zero reports whether an expression appears to be the zero value.
 func zero(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.Ident:

@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// FindIn returns the mutants of a package's files that are compiled into the program, in
-// the order of the source.
+// FindIn returns the mutants of a package's files that are compiled into the program, in source order.
 func FindIn(root, folder string) ([]Mutant, error) {
 	files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
 	if err != nil {
@@ -51,7 +50,7 @@ func Find(name string, source []byte) ([]Mutant, error) {
 	return f.found, nil
 }
 
-// nameOf names a declaration that has something to change.
+// nameOf returns the name of a declaration that can be mutated.
 func nameOf(decl ast.Decl) string {
 	switch decl := decl.(type) {
 	case *ast.FuncDecl:
@@ -91,7 +90,7 @@ type finder struct {
 
 func (f *finder) visit(node ast.Node, above []ast.Node) bool {
 	if call, ok := node.(*ast.CallExpr); ok && logs(call) {
-		return false // what is logged for a person to read is no behaviour
+		return false // logging is not behaviour
 	}
 	var parent ast.Node
 	if len(above) > 0 {
@@ -117,13 +116,13 @@ func logs(call *ast.CallExpr) bool {
 	case *ast.SelectorExpr:
 		return strings.Contains(strings.ToLower(on.Sel.Name), "log")
 	case *ast.CallExpr:
-		return true // log.V(1).Info
+		return true // as in log.V(1).Info
 	}
 	return false
 }
 
-// add notes a change of the source between two positions. shown is what the change means, with
-// what is compiled.
+// add records a change of the source between two positions. with is the code to compile, shown its readable
+// form.
 func (f *finder) add(operator string, from, to token.Pos, with, shown string) {
 	m := Mutant{
 		File: f.name, Func: f.decl, Operator: operator,

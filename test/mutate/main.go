@@ -1,10 +1,8 @@
-// Command mutate measures what the tests would notice. It makes small changes of the code that
-// makes up a verdict, one at a time, and runs the tests with each: a change that no test
-// notices is a rule that nobody holds the code to. The tree is never written. A sample depends
-// on the seed and the code alone.
+// Command mutate measures what the tests notice. It makes small changes to the code that produces a verdict, one at a
+// time, and runs the tests on each. A change that no test notices is untested behaviour. The tree is never written. A
+// sample depends only on the seed and the code.
 //
-// Judge each survivor: write the test that notices it, or list it in equivalent.yaml with the
-// reason why nobody can or has to.
+// For each survivor, write a test that notices it, or list it in equivalent.yaml with the reason why no test needs to.
 package main
 
 import (
@@ -58,7 +56,7 @@ func run(ctx context.Context, o options) (survived int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	known, err := judged()
+	known, err := listed()
 	if err != nil {
 		return 0, err
 	}
@@ -75,7 +73,7 @@ func run(ctx context.Context, o options) (survived int, err error) {
 		mutants = append(mutants, found...)
 	}
 	left := open(mutants, known)
-	fmt.Printf("seed %d: %d possible changes, %d of them judged equivalent\n", o.seed, len(mutants), len(mutants)-len(left))
+	fmt.Printf("seed %d: %d possible changes, %d of them listed as equivalent\n", o.seed, len(mutants), len(mutants)-len(left))
 	mutants = sample(left, &o)
 	if o.list {
 		for _, m := range mutants[:min(o.n, len(mutants))] {
@@ -92,7 +90,7 @@ func run(ctx context.Context, o options) (survived int, err error) {
 	return tryAll(ctx, r, mutants, tests, o.n)
 }
 
-// sample orders the mutants by chance, or picks those of the given places.
+// sample orders the mutants randomly, or selects those at the given places.
 func sample(mutants []Mutant, o *options) []Mutant {
 	if o.at != "" {
 		places := strings.Split(o.at, ",")

@@ -12,19 +12,18 @@ import (
 type Mutant struct {
 	// File is the path from the module's root, with slashes.
 	File string
-	// Func is the declaration that is changed: a function, Type.Method, or the first name of a
-	// group of variables.
+	// Func is the changed declaration: a function, Type.Method, or the first name of a group of variables.
 	Func string
 	// Operator is the kind of change.
 	Operator string
 	Line     int
-	// Was and Is are the changed lines, before and after. Is shows what the change means: the
-	// code that is compiled may keep a value in use so that it compiles.
+	// Was and Is are the changed lines, before and after. Is shows the meaning of the change; the compiled code
+	// may in addition keep a variable in use.
 	Was, Is string
 
 	start, end int
 	with       string
-	// nth tells changes apart that read the same in one function.
+	// nth distinguishes identical changes within one function.
 	nth int
 }
 
@@ -33,7 +32,7 @@ func (m *Mutant) Apply(source []byte) []byte {
 	return bytes.Join([][]byte{source[:m.start], []byte(m.with), source[m.end:]}, nil)
 }
 
-// Diff shows the change as a reviewer reads it.
+// Diff returns the change as a diff.
 func (m *Mutant) Diff() string {
 	var b strings.Builder
 	for line := range strings.SplitSeq(m.Was, "\n") {
@@ -47,19 +46,19 @@ func (m *Mutant) Diff() string {
 	return b.String()
 }
 
-// rank orders the mutants by chance. It depends on the seed and on the code around the change
-// alone, so that a sample stays mostly the same while other code changes.
+// rank orders the mutants randomly. It depends only on the seed and on the code around the change, so that a
+// sample stays mostly the same while other code changes.
 func (m *Mutant) rank(seed uint64) uint64 {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d\x00%s\x00%s\x00%s\x00%d", seed, m.File, m.Func, m.change(), m.nth))
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// change is the change without regard to blanks, as the list of equivalents has it.
+// change returns the change without white space, as the list of equivalents has it.
 func (m *Mutant) change() string { return squeeze(m.Was) + " => " + squeeze(m.Is) }
 
 func squeeze(code string) string { return strings.Join(strings.Fields(code), " ") }
 
-// show fills in the changed lines.
+// show sets the changed lines.
 func (m *Mutant) show(source []byte, shown string) {
 	from := bytes.LastIndexByte(source[:m.start], '\n') + 1
 	to := len(source)

@@ -38,7 +38,7 @@ func f(n int, s string) (int, error) {
 func (t *T) g(ok bool) bool { return !ok || t.h(true) }
 `
 
-// Every operator finds its places, and each change is of one place.
+// Every operator finds its places, and each mutant changes one place.
 func TestChanges(t *testing.T) {
 	mutants, err := Find("p.go", []byte(example))
 	if err != nil {
@@ -87,8 +87,8 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// A sample is the same from the same seed, another from another, and does not change with code
-// that is not in it.
+// The same seed gives the same sample, and another seed another one. Code outside of the sample does not affect
+// it.
 func TestASampleDependsOnSeedAndCode(t *testing.T) {
 	order := func(seed uint64, source string) (all []string) {
 		mutants, err := Find("p.go", []byte(source))
@@ -112,11 +112,11 @@ func TestASampleDependsOnSeedAndCode(t *testing.T) {
 	}
 }
 
-// The list of equivalents is about today's code, and each has a reason: what has been changed
-// since has to be judged anew.
+// Every listed equivalent matches the current code and gives a reason. An equivalent whose code has changed
+// must be reviewed again.
 func TestEquivalentsAreOfTodaysCode(t *testing.T) {
 	root := filepath.Join("..", "..")
-	known, err := judged()
+	known, err := listed()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,12 +138,11 @@ func TestEquivalentsAreOfTodaysCode(t *testing.T) {
 		t.Errorf("equivalent.yaml: %s %s is no change of today's code, or has no reason:\n- %s\n+ %s", e.File, e.Func, e.Was, e.Is)
 	}
 	if left := open(mutants, known); len(known) > 0 && len(left) >= len(mutants) {
-		t.Error("what is judged is tried again")
+		t.Error("a listed equivalent is tried again")
 	}
 }
 
-// The file that is compiled in the place of one of the tree differs in the change alone, and
-// the tree is left as it is.
+// The overlay file differs from the original only in the change, and the tree is not written.
 func TestTheTreeIsNotWritten(t *testing.T) {
 	root, work := t.TempDir(), t.TempDir()
 	path := filepath.Join(root, "p.go")

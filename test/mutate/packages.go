@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// group is a package, and the packages whose tests say whether it does its work besides its
-// own, those that notice most in the least time first.
+// group is a package, with the packages whose tests also cover it, those that notice most in the least time
+// first.
 type group struct {
 	folder string
 	tests  []string
 }
 
-// groups are the packages that make up a verdict.
+// groups returns the packages that contribute to a verdict.
 func groups() []group {
 	return []group{
 		{"webhook/request", []string{"webhook/resources", "webhook/admission", "webhook/pipeline"}},
@@ -22,12 +22,13 @@ func groups() []group {
 		{"webhook/rego", []string{"webhook/rego/regotest", "webhook/config", "webhook/pipeline"}},
 		{"webhook/rego/sandbox", []string{"webhook/rego"}},
 		{"webhook/decision", []string{"webhook/pipeline", "webhook/admission"}},
+		{"webhook/credentials", []string{"webhook/rego"}},
 		{"webhook/config", []string{"webhook/admission", "webhook/pipeline"}},
 		{"webhook/admission", []string{"webhook/metrics", "webhook/server"}},
 	}
 }
 
-// chosen returns the groups of the packages with the given names, all if there are none.
+// chosen returns the groups of the named packages, or all groups if none are named.
 func chosen(names string) ([]group, error) {
 	all := groups()
 	if names == "" {

@@ -13,29 +13,28 @@ import (
 	"time"
 )
 
-// Outcome is what the tests make of a mutant.
+// Outcome is the result of running the tests on a mutant.
 type Outcome string
 
-// The outcomes. A mutant that does not compile tells nothing of the tests.
+// The outcomes. A mutant that does not compile proves nothing about the tests.
 const (
 	Noticed     Outcome = "noticed"
 	Survived    Outcome = "SURVIVED"
 	NotCompiled Outcome = "does not compile"
 )
 
-// maxMemory, in KiB, ends a test whose mutant allocates without end before the machine does.
+// maxMemory, in KiB, ends a test whose mutant allocates endlessly before the machine runs out of memory.
 const maxMemory = 6 << 20
 
-// runner runs tests with a changed file in the place of one of the tree, which is never
-// written.
+// runner runs tests with a changed file overlaid on the tree, which is never written.
 type runner struct {
 	root, work string
-	// limits is how long the tests of a package may take.
+	// limits has the timeouts of the packages' tests.
 	limits map[string]time.Duration
 }
 
-// baseline runs a package's tests without any change, once: they must pass, and their time is
-// the measure for those that do not end.
+// baseline runs a package's tests once without a change. They must pass, and their duration determines the
+// timeout.
 func (r *runner) baseline(ctx context.Context, folder string) (limit time.Duration, err error) {
 	if limit, known := r.limits[folder]; known {
 		return limit, nil
@@ -48,8 +47,7 @@ func (r *runner) baseline(ctx context.Context, folder string) (limit time.Durati
 	return r.limits[folder], nil
 }
 
-// try runs the tests of folders one after the other until one notices the mutant, and returns
-// which did.
+// try runs the tests of folders one after another until one notices the mutant. It returns that folder.
 func (r *runner) try(ctx context.Context, m *Mutant, folders []string) (Outcome, string, error) {
 	overlay, err := r.overlay(m)
 	if err != nil {
@@ -86,7 +84,7 @@ func firstLine(output []byte, with string) string {
 	return ""
 }
 
-// overlay writes the changed file, and the file that tells the go command about it.
+// overlay writes the changed file, and the file that describes it to the go command.
 func (r *runner) overlay(m *Mutant) (string, error) {
 	original := filepath.Join(r.root, filepath.FromSlash(m.File))
 	source, err := os.ReadFile(original)
@@ -105,8 +103,7 @@ func (r *runner) overlay(m *Mutant) (string, error) {
 	return overlay, os.WriteFile(overlay, replace, 0o600)
 }
 
-// test runs a package's tests. Tests that do not end are ended by the test binary, so that
-// its children end as well.
+// test runs a package's tests. On a timeout the test binary ends itself, so that its child processes end too.
 func (r *runner) test(ctx context.Context, folder, overlay string, limit time.Duration) ([]byte, error) {
 	args := []string{
 		"test", "-vet=off", "-failfast", "-count=1", "-timeout=" + limit.String(),
@@ -117,6 +114,6 @@ func (r *runner) test(ctx context.Context, folder, overlay string, limit time.Du
 	}
 	command := exec.CommandContext(ctx, "go", append(args, "./"+folder)...)
 	command.Dir = r.root
-	command.WaitDelay = 10 * time.Second // what the tests have started may keep the output open
+	command.WaitDelay = 10 * time.Second // processes that tests started may keep the output open
 	return command.CombinedOutput()
 }

@@ -5,7 +5,7 @@ import (
 	"go/token"
 )
 
-// statement finds the changes of a statement: it is left out, or what it depends on is.
+// statement finds the mutants of a statement: removing it, or changing what it depends on.
 func (f *finder) statement(node, parent ast.Node) {
 	switch node := node.(type) {
 	case *ast.IfStmt:
@@ -31,8 +31,7 @@ func (f *finder) statement(node, parent ast.Node) {
 	}
 }
 
-// leaveOut keeps the statement in a function that nobody calls, so that what it uses stays
-// used.
+// leaveOut moves the statement into a function that is never called, so that the variables it uses stay in use.
 func (f *finder) leaveOut(node, parent ast.Node) {
 	switch parent.(type) {
 	case *ast.BlockStmt, *ast.CaseClause, *ast.CommClause:
@@ -83,7 +82,7 @@ func (f *finder) clauses(body *ast.BlockStmt, conditions bool) {
 	}
 }
 
-// drop takes one of several expressions out of a list that ends before close.
+// drop removes one of several expressions from a list.
 func (f *finder) drop(operator string, list []ast.Expr, at int, end token.Pos) {
 	switch {
 	case at+1 < len(list):

@@ -16,8 +16,8 @@ import (
 	"taffrail.dev/webhook/resources"
 )
 
-// tally counts what the pairs were like: a comparison of Pods that are all alike, or all
-// refused, would say little.
+// tally counts properties of the pairs: comparing Pods that are all similar, or all refused, would prove
+// little.
 type tally struct {
 	pairs, orders, admitted, refused, invalid, dependent   int
 	fills, unfilled, claims, claimsRefused, ranges, accept int
@@ -45,14 +45,14 @@ func (t *tally) String() string {
 		t.fills, t.unfilled, t.claimsRefused, t.claims, t.accept, t.ranges)
 }
 
-// compare finds the first disagreement about a pair.
+// compare returns the first disagreement about a pair.
 func compare(p podgen.Pair) (count tally, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
-	for _, r := range p.Ranges { // a webhook too has them from an informer
+	for _, r := range p.Ranges { // a webhook also reads them from an informer
 		for _, it := range r.Spec.Limits {
 			sent(it.Min, it.Max, it.Default, it.DefaultRequest, it.MaxLimitRequestRatio)
 		}
@@ -74,7 +74,7 @@ func compare(p podgen.Pair) (count tally, err error) {
 	template.template = true
 	prediction := resources.Predict(declared, p.Ranges)
 	hit := map[int]bool{}
-	byPod := map[string]bool{} // what orders led to already
+	byPod := map[string]bool{} // which orders produced which Pod
 	for _, order := range orders(len(ranges)) {
 		count.orders++
 		admitting, err := decode(p.Pod)
@@ -107,8 +107,8 @@ func compare(p podgen.Pair) (count tally, err error) {
 		}
 		hit[i] = true
 
-		// What Fit says about the template holds whatever the order; what it says at the
-		// webhook is about the Pod that LimitRanger has been through.
+		// The result of Fit for a template is valid under every order; its result at the webhook is for the Pod
+		// that LimitRanger has processed.
 		current := pod(admitting)
 		webhook := fit(current, wishes, p.Ranges)
 		for _, fitted := range []fitting{template, webhook} {
@@ -130,7 +130,7 @@ func compare(p podgen.Pair) (count tally, err error) {
 	return count, compareCertain(prediction)
 }
 
-// compareOutcome finds the one outcome that is the stored Pod, and compares the verdict.
+// compareOutcome finds the outcome that equals the stored Pod, and compares the verdict.
 func compareOutcome(got *verdict, prediction resources.Prediction) (int, error) {
 	stored := text(&got.stored.Spec)
 	at := slices.IndexFunc(prediction.Outcomes, func(o resources.Outcome) bool { return outcomeText(&o) == stored })
@@ -162,7 +162,7 @@ func compareOutcome(got *verdict, prediction resources.Prediction) (int, error) 
 	return at, nil
 }
 
-// compareCertain holds Certain to its word: in every outcome.
+// compareCertain checks that Certain refusals occur in every outcome.
 func compareCertain(p resources.Prediction) error {
 	in := func(o resources.Outcome, want decision.Refusal) bool {
 		return slices.ContainsFunc(o.Refusals, func(r decision.Refusal) bool {
@@ -199,7 +199,7 @@ func compareClaim(p podgen.Pair, ranges []*corev1.LimitRange, count *tally) erro
 	return nil
 }
 
-// declaredBy is the Pod as its writer, or a template, declares it.
+// declaredBy returns the Pod as its writer, or a template, declares it.
 func declaredBy(p *corev1.Pod) resources.Pod {
 	declared := resources.Pod{Resources: p.Spec.Resources, Overhead: p.Spec.Overhead}
 	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
@@ -215,7 +215,7 @@ func declaredBy(p *corev1.Pod) resources.Pod {
 	return declared
 }
 
-// pod is the Pod as a webhook reads it.
+// pod returns the Pod as a webhook reads it.
 func pod(internal *core.Pod) resources.Pod {
 	p, err := encode(internal)
 	if err != nil {
@@ -224,7 +224,7 @@ func pod(internal *core.Pod) resources.Pod {
 	return declaredBy(p)
 }
 
-// text compares Pods by value: 1Gi and 1024Mi are the same.
+// text formats Pods so that equal values are the same: 1Gi and 1024Mi.
 func text(spec *core.PodSpec) string {
 	var b strings.Builder
 	for _, c := range containers(spec) {

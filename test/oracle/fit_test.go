@@ -13,9 +13,9 @@ import (
 	"taffrail.dev/webhook/resources"
 )
 
-// fitting is what Fit made of wishes.
+// fitting is the result of Fit for proposals.
 type fitting struct {
-	// template is true where LimitRanger had not been through the Pod.
+	// template is true if LimitRanger had not processed the Pod.
 	template bool
 	wishes   []resources.Proposal
 	fills    []resources.Fill
@@ -27,8 +27,8 @@ func fit(p resources.Pod, wishes []resources.Proposal, ranges []*corev1.LimitRan
 	return fitting{wishes: wishes, fills: fills, unfilled: unfilled}
 }
 
-// compareFit fills in what was fitted, as a webhook's patch does, and lets Kubernetes go on:
-// decode the Pod again, call LimitRanger again in another order, and store.
+// compareFit applies fills as a webhook's patch does, and then continues as Kubernetes does: decode the Pod
+// again, call LimitRanger again in another order, and store it.
 func compareFit(f fitting, p podgen.Pair, admitting *core.Pod, before *verdict, ranges []*corev1.LimitRange, order []int) error {
 	if err := answered(f, admitting); err != nil {
 		return err
@@ -73,7 +73,7 @@ func compareFit(f fitting, p podgen.Pair, admitting *core.Pod, before *verdict, 
 		}
 	}
 	if f.template {
-		// A value may suit none of the orders alike, but well the one that came about.
+		// A value may fit none of the orders equally, but the one that occurred.
 		return nil
 	}
 	second := fit(pod(filled), f.wishes, p.Ranges)
@@ -88,8 +88,8 @@ func compareFit(f fitting, p podgen.Pair, admitting *core.Pod, before *verdict, 
 	return nil
 }
 
-// answered holds Fit to an answer to each wish: a fill or a report with a reason for a gap
-// of the Pod at the webhook, and neither for what is set there.
+// answered checks that Fit answers each proposal: with a fill, or a report with a reason, for a gap of the Pod
+// at the webhook, and with neither if the field is set.
 func answered(f fitting, admitting *core.Pod) error {
 	for _, w := range f.wishes {
 		filled := slices.ContainsFunc(f.fills, func(v resources.Fill) bool { return v.Container == w.Container && v.Field == w.Field })
@@ -110,7 +110,7 @@ func answered(f fitting, admitting *core.Pod) error {
 	return nil
 }
 
-// isSet looks at the container, if it is there, and at Pod level.
+// isSet checks the container, if it exists, and the Pod level.
 func isSet(w resources.Proposal, spec *core.PodSpec) (set, there bool) {
 	name := core.ResourceName(w.Field.Resource)
 	if r := spec.Resources; r != nil {

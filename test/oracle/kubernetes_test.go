@@ -14,7 +14,7 @@ import (
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/kubernetes/pkg/apis/core"
-	_ "k8s.io/kubernetes/pkg/apis/core/install" // the scheme, which declarative validation looks into
+	_ "k8s.io/kubernetes/pkg/apis/core/install" // the scheme that declarative validation uses
 	k8sv1 "k8s.io/kubernetes/pkg/apis/core/v1"
 	"k8s.io/kubernetes/pkg/apis/core/validation"
 	podregistry "k8s.io/kubernetes/pkg/registry/core/pod"
@@ -27,8 +27,8 @@ import (
 
 var actions = limitranger.DefaultLimitRangerActions{}
 
-// sent is how quantities come out at the other end of a connection: 1.5Gi as 1536Mi, which
-// is the same amount in another form. Amounts that no int64 holds count by their form.
+// sent returns quantities as they arrive after serialization: 1.5Gi as 1536Mi, the same amount in another form.
+// For amounts beyond int64, the form matters.
 func sent(lists ...corev1.ResourceList) {
 	for _, list := range lists {
 		for name, q := range list {
@@ -37,7 +37,7 @@ func sent(lists ...corev1.ResourceList) {
 	}
 }
 
-// decodeRanges is what LimitRanger's informer holds.
+// decodeRanges returns what LimitRanger's informer holds.
 func decodeRanges(ranges []*corev1.LimitRange) []*corev1.LimitRange {
 	decoded := make([]*corev1.LimitRange, len(ranges))
 	for i, r := range ranges {
@@ -47,7 +47,7 @@ func decodeRanges(ranges []*corev1.LimitRange) []*corev1.LimitRange {
 	return decoded
 }
 
-// accepted tells whether the API server would have let the LimitRange in.
+// accepted reports whether the API server would accept the LimitRange.
 func accepted(decoded *corev1.LimitRange) bool {
 	internal := &core.LimitRange{}
 	if err := k8sv1.Convert_v1_LimitRange_To_core_LimitRange(decoded.DeepCopy(), internal, nil); err != nil {
@@ -57,7 +57,7 @@ func accepted(decoded *corev1.LimitRange) bool {
 	return len(validation.ValidateLimitRange(internal)) == 0
 }
 
-// decode is the Pod as admission gets it. The Pod passed in stays as it is.
+// decode returns the Pod as admission receives it. It does not modify its argument.
 func decode(pod *corev1.Pod) (*core.Pod, error) {
 	pod = pod.DeepCopy()
 	pod.Namespace = metav1.NamespaceDefault
@@ -66,7 +66,7 @@ func decode(pod *corev1.Pod) (*core.Pod, error) {
 	return internal, k8sv1.Convert_v1_Pod_To_core_Pod(pod, internal, nil)
 }
 
-// encode is the Pod as a webhook gets it.
+// encode returns the Pod as a webhook receives it.
 func encode(internal *core.Pod) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
 	if err := k8sv1.Convert_core_Pod_To_v1_Pod(internal.DeepCopy(), pod, nil); err != nil {
@@ -81,7 +81,7 @@ func encode(internal *core.Pod) (*corev1.Pod, error) {
 	return pod, nil
 }
 
-// mutate is LimitRanger's Admit, with the LimitRanges in some order.
+// mutate runs LimitRanger's Admit with the LimitRanges in the given order.
 func mutate(pod *core.Pod, ranges []*corev1.LimitRange, order []int) error {
 	for _, i := range order {
 		if err := actions.MutateLimit(ranges[i], "pods", pod); err != nil {
@@ -91,15 +91,15 @@ func mutate(pod *core.Pod, ranges []*corev1.LimitRange, order []int) error {
 	return nil
 }
 
-// verdict is what becomes of a Pod after mutating admission.
+// verdict is the result for a Pod after mutating admission.
 type verdict struct {
-	// stored has all defaults, the Pod-level ones too.
+	// stored has all defaults, including those at Pod level.
 	stored *core.Pod
-	// invalid is what validation says of each container, or under "" of the Pod as a whole.
-	// It comes before LimitRanger's Validate.
+	// invalid has the validation errors of each container, or under "" those of the Pod as a whole. Validation
+	// precedes LimitRanger's Validate.
 	invalid map[string][]string
-	// refused is what each LimitRange says. LimitRanger stops at the first that says
-	// something: by the order, any of them.
+	// refused has the errors of each LimitRange. LimitRanger stops at the first one with an error, which may be
+	// any of them, depending on the order.
 	refused map[string][]podgen.Refused
 }
 
@@ -109,7 +109,7 @@ func (v *verdict) String() string {
 	return fmt.Sprintf("invalid %q, refused %v", v.invalid, v.refused)
 }
 
-// store does what the registry and validating admission do.
+// store runs the registry and validating admission.
 func store(pod *core.Pod, ranges []*corev1.LimitRange) (*verdict, error) {
 	ctx := genericapirequest.WithNamespace(context.Background(), metav1.NamespaceDefault)
 	podregistry.Strategy.PrepareForCreate(ctx, pod)
@@ -133,11 +133,11 @@ func store(pod *core.Pod, ranges []*corev1.LimitRange) (*verdict, error) {
 	return v, nil
 }
 
-// placeOf is the container that a path of validation leads to.
+// placeOf returns the container that a validation path refers to.
 func placeOf(spec *core.PodSpec, path string) (container string, ok bool) {
 	for kind, list := range map[string][]core.Container{"containers": spec.Containers, "initContainers": spec.InitContainers} {
 		for i, c := range list {
-			for _, parent := range []string{"spec.", "spec.resources."} { // beside and within Pod-level limits
+			for _, parent := range []string{"spec.", "spec.resources."} { // next to and within Pod-level limits
 				if strings.HasPrefix(path, fmt.Sprintf("%s%s[%d]", parent, kind, i)) {
 					return c.Name, true
 				}
@@ -147,7 +147,7 @@ func placeOf(spec *core.PodSpec, path string) (container string, ok bool) {
 	return "", strings.HasPrefix(path, "spec.resources")
 }
 
-// storeClaim is store for a PersistentVolumeClaim; only LimitRanger looks at it.
+// storeClaim is store for a PersistentVolumeClaim, which only LimitRanger checks.
 func storeClaim(requests corev1.ResourceList, ranges []*corev1.LimitRange) (map[string][]podgen.Refused, error) {
 	claim := &corev1.PersistentVolumeClaim{}
 	claim.Spec.Resources.Requests = maps.Clone(requests)
@@ -169,7 +169,7 @@ func storeClaim(requests corev1.ResourceList, ranges []*corev1.LimitRange) (map[
 	return refused, nil
 }
 
-// refusedBy reads LimitRanger's errors one by one. All of them have to be understood.
+// refusedBy parses LimitRanger's errors one by one. An unknown error fails.
 func refusedBy(err error) ([]podgen.Refused, error) {
 	if err == nil {
 		return nil, nil
@@ -190,12 +190,12 @@ func refusedBy(err error) ([]podgen.Refused, error) {
 	return found, nil
 }
 
-// containers are those that have resources, init containers first, as normalize has them.
+// containers returns those with resources, init containers first, in the order of webhook/request.
 func containers(spec *core.PodSpec) []core.Container {
 	return slices.Concat(spec.InitContainers, spec.Containers)
 }
 
-// orders are all the orders of n LimitRanges.
+// orders returns all orders of n LimitRanges.
 func orders(n int) [][]int {
 	all := [][]int{{}}
 	for i := range n {

@@ -29,7 +29,7 @@ var (
 	seed  = flag.Uint64("oracle.seed", 0, "the seed of the pairs; 0 makes one from the clock")
 )
 
-// TestCases replays the pairs that Kubernetes and a prediction once disagreed about.
+// TestCases replays the pairs for which a prediction once differed from Kubernetes.
 func TestCases(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -52,17 +52,17 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// TestPairs compares pairs at random. Each has a generator of its own, so that a seed
-// makes the same ones on any number of processors.
+// TestPairs compares random pairs. Each has a generator of its own, so that a seed yields the same pairs on any
+// number of processors.
 func TestPairs(t *testing.T) {
 	chooseSeed()
-	// Nearly all the garbage is a pair's own, and the heap small: collecting less often is
-	// a third of the time.
+	// Nearly all garbage belongs to a single pair and the heap is small, so collecting less often saves a third
+	// of the time.
 	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	began := time.Now()
 	var next atomic.Int64
 	var all tally
-	failed := -1 // the first pair of those that fail: another run finds the same
+	failed := -1 // the first failing pair, so that another run reports the same
 	var mutex sync.Mutex
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {

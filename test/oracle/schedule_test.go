@@ -12,8 +12,8 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// TestSchedules reads random schedules as the parser does that Kubernetes uses, and finds
-// the least time between two runs as its own clock does.
+// TestSchedules compares random schedules with the parser that Kubernetes uses: how they are read, and the
+// shortest interval between two runs of its own clock.
 func TestSchedules(t *testing.T) {
 	chooseSeed()
 	random := rand.New(rand.NewPCG(*seed, 0))
@@ -50,8 +50,7 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// leastInterval looks at every run of eight years, or at two minutes of one that runs
-// every minute.
+// leastInterval examines every run in eight years, or two minutes of a schedule that runs every minute.
 func leastInterval(schedule cron.Schedule) (least time.Duration) {
 	at := schedule.Next(time.Date(2026, time.December, 31, 23, 59, 59, 0, time.UTC))
 	end := time.Date(2035, time.January, 1, 0, 0, 0, 0, time.UTC)
@@ -68,7 +67,7 @@ func leastInterval(schedule cron.Schedule) (least time.Duration) {
 	return least
 }
 
-// randomSchedule runs seldom, so that eight years of it are soon looked at.
+// randomSchedule returns a schedule that runs rarely, so that eight years of it are examined quickly.
 func randomSchedule(r *rand.Rand) string {
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	number := func(least, most int) string { return fmt.Sprint(least + r.IntN(most-least+1)) }

@@ -10,7 +10,7 @@ import (
 	"taffrail.dev/test/podgen"
 )
 
-// shrink takes away from a pair that fails whatever it still fails without.
+// shrink removes whatever a failing pair does not need in order to fail.
 func shrink(p podgen.Pair) (podgen.Pair, error) {
 	_, err := compare(p)
 	for smaller := true; smaller; {
@@ -40,7 +40,7 @@ func clone(p podgen.Pair) podgen.Pair {
 	return c
 }
 
-// without makes the pair smaller in one way, and tells whether there is a way of that number.
+// without makes the pair smaller in one way, and reports whether there is a way with that number.
 func without(p *podgen.Pair, step int) bool {
 	is := func() bool { step--; return step == -1 }
 	for i := range p.Ranges {
@@ -64,7 +64,7 @@ func without(p *podgen.Pair, step int) bool {
 			return true
 		}
 	}
-	if len(spec.Containers) > 1 { // none at all is invalid, which is no matter of resources
+	if len(spec.Containers) > 1 { // a Pod without containers is invalid for other reasons
 		for i := range spec.Containers {
 			if is() {
 				spec.Containers = slices.Delete(spec.Containers, i, i+1)
@@ -97,7 +97,7 @@ func without(p *podgen.Pair, step int) bool {
 	return false
 }
 
-// lists are all quantities of the pair.
+// lists returns all lists of quantities in the pair.
 func lists(p *podgen.Pair) []corev1.ResourceList {
 	all := []corev1.ResourceList{p.Claim, p.Pod.Spec.Overhead}
 	for _, r := range p.Ranges {

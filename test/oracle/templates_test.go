@@ -20,7 +20,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// ownDefaults are Kubernetes' defaults of a template in each kind that has one.
+// ownDefaults has Kubernetes' defaulting functions for the template of each kind that has one.
 var ownDefaults = map[string]func(*corev1.PodTemplateSpec){
 	"Deployment": func(t *corev1.PodTemplateSpec) {
 		object := &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Template: *t}}
@@ -55,8 +55,8 @@ var ownDefaults = map[string]func(*corev1.PodTemplateSpec){
 	},
 }
 
-// What a rollback is compared by has Kubernetes' own defaults: of templates that people
-// could write, and of ones that set any field of k8s.io/api.
+// SetPodTemplateDefaults agrees with Kubernetes, both for templates that people could write and for ones that
+// set any field of k8s.io/api.
 func TestPodTemplateDefaults(t *testing.T) {
 	chooseSeed()
 	t.Logf("-oracle.seed=%d", *seed)
@@ -73,7 +73,7 @@ func TestPodTemplateDefaults(t *testing.T) {
 			template := corev1.PodTemplateSpec{}
 			if i%3 == 0 {
 				filler.Fill(&template)
-				// Of one source only: which that is decides what is set.
+				// Keep one source only, because the source determines the defaults.
 				template.ManagedFields = nil
 			} else {
 				template = podgen.Template(random, podgen.Anywhere)

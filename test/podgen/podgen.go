@@ -1,5 +1,5 @@
-// Package podgen makes up Pods, PersistentVolumeClaims and the LimitRanges of a
-// namespace, for the tests that compare predictions with what Kubernetes does.
+// Package podgen generates Pods, PersistentVolumeClaims and the LimitRanges of a namespace, for the tests that
+// compare predictions with Kubernetes.
 package podgen
 
 import (
@@ -11,24 +11,24 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Source decides what is made: a *rand.Rand of math/rand/v2, or rapid's. The smaller its
-// numbers, the simpler what is made.
+// Source provides the randomness: a *rand.Rand of math/rand/v2, or rapid's. Smaller numbers yield simpler
+// objects.
 type Source interface {
-	// IntN is at least 0 and under n.
+	// IntN returns a number from 0 to n-1.
 	IntN(n int) int
 }
 
-// Pair is what a namespace has, and what is created in it.
+// Pair has the LimitRanges of a namespace, and what is created in it.
 type Pair struct {
 	Ranges []*corev1.LimitRange `json:"limitRanges,omitempty"`
 	Pod    *corev1.Pod          `json:"pod"`
-	// Wishes are values for the gaps of each container, by its name.
+	// Wishes are proposed values for the gaps of each container, by its name.
 	Wishes map[string]corev1.ResourceRequirements `json:"wishes,omitempty"`
-	// Claim is what a PersistentVolumeClaim requests.
+	// Claim has the requests of a PersistentVolumeClaim.
 	Claim corev1.ResourceList `json:"claim,omitempty"`
 }
 
-// NewPair has up to three LimitRanges.
+// NewPair returns a Pair with up to three LimitRanges.
 func NewPair(s Source) Pair {
 	pod := Pod(s)
 	return Pair{Ranges: Ranges(s, 3), Pod: pod, Wishes: Wishes(s, pod), Claim: Claim(s)}
@@ -39,11 +39,11 @@ const (
 	extended  = "example.com/gpu"
 )
 
-// computes are the resources that LimitRanges are about. Every draw of these is as likely
-// as the next, so that bounds and values meet.
+// computes lists the resources that LimitRanges apply to. All are equally likely, so that bounds and values
+// often coincide.
 var computes = []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage}
 
-// amounts of each resource in ascending order. They are few, so that equal ones meet.
+// amounts lists amounts of each resource in ascending order. They are few, so that equal ones often coincide.
 var amounts = map[corev1.ResourceName][]string{
 	corev1.ResourceCPU:              {"0", "100u", "1m", "50m", "100m", "150m", "333m", "500m", "1", "1500m", "2", "3", "7", "10k"},
 	corev1.ResourceMemory:           {"0", "1", "1500m", "100M", "128Mi", "256Mi", "1Gi", "1.5Gi", "2Gi", "3Gi", "7Gi", "10P"},
@@ -53,18 +53,18 @@ var amounts = map[corev1.ResourceName][]string{
 	extended:                        {"0", "1", "2", "4"},
 }
 
-// odd amounts are those that nobody means to write. None is over what an int64 holds: of
-// such, Kubernetes makes nothing that one could predict. Whether 12E counts as 0 or as less
-// depends on how another amount was written, and on whether any webhook has patched the Pod.
+// odd lists amounts that nobody means to write. None exceeds int64, because Kubernetes' results for those
+// cannot be predicted: whether 12E counts as 0 or as less depends on how another amount was written, and on
+// whether a webhook has patched the Pod.
 var odd = []string{"-1", "1n", "999999999n", "0.1", "3Mi", "9e15", "9223372036854775807m", "9223372036854775807", "8Ei"}
 
-// ratios are those of maxLimitRequestRatio.
+// ratios lists values of maxLimitRequestRatio.
 var ratios = []string{"1", "1500m", "2", "3333m", "10", "1.0001", "10P"}
 
-// one in n times.
+// one returns true once in n times.
 func one(s Source, n int) bool { return s.IntN(n) == n-1 }
 
-// amount is one of those listed, from the first to before the last.
+// amount returns one of the listed amounts, from first up to but excluding last.
 func amount(s Source, name corev1.ResourceName, first, last int) (q resource.Quantity, index int) {
 	index = first + s.IntN(last-first)
 	q = resource.MustParse(amounts[name][index])
@@ -72,7 +72,7 @@ func amount(s Source, name corev1.ResourceName, first, last int) (q resource.Qua
 	case kind == 99:
 		q = resource.MustParse(odd[s.IntN(len(odd))])
 	case kind > 89 && slices.Contains(computes, name):
-		// Between two that are listed: ratios divide these less neatly.
+		// An amount between two listed ones, for which ratios are less even.
 		more := resource.NewMilliQuantity(int64(s.IntN(100_000)), resource.DecimalSI)
 		if name != corev1.ResourceCPU {
 			more = resource.NewQuantity(int64(s.IntN(100_000_000)), resource.BinarySI)
@@ -87,7 +87,7 @@ func anyAmount(s Source, name corev1.ResourceName) resource.Quantity {
 	return q
 }
 
-// Pod has up to three app containers and up to two before them. It is valid but for the
+// Pod returns a Pod with up to three app containers and up to two init containers. It is valid except for the
 // values of its resources.
 func Pod(s Source) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "drawn"}}
@@ -126,7 +126,7 @@ func container(s Source, name string) corev1.Container {
 	return c
 }
 
-// requirements are for some of the resources, of each the request, the limit or both.
+// requirements returns the request, the limit or both for some of the resources.
 func requirements(s Source, names []corev1.ResourceName, low int) corev1.ResourceRequirements {
 	r := corev1.ResourceRequirements{}
 	for _, name := range names {
@@ -137,8 +137,8 @@ func requirements(s Source, names []corev1.ResourceName, low int) corev1.Resourc
 	return r
 }
 
-// add mostly makes a limit that is no less than the request, and for what cannot be
-// overcommitted one that is equal.
+// add usually sets a limit that is not less than the request, and an equal one for resources that cannot be
+// overcommitted.
 func add(s Source, r *corev1.ResourceRequirements, name corev1.ResourceName, low int) {
 	what, all := s.IntN(8), len(amounts[name])
 	request, index := amount(s, name, min(low, all-1), all)
@@ -166,7 +166,7 @@ func put(list *corev1.ResourceList, name corev1.ResourceName, q resource.Quantit
 	(*list)[name] = q
 }
 
-// Ranges are up to that many LimitRanges. Most of them the API server would accept.
+// Ranges returns up to most LimitRanges. The API server would accept most of them.
 func Ranges(s Source, most int) []*corev1.LimitRange {
 	var ranges []*corev1.LimitRange
 	for i := range min(most, (s.IntN(2*most+2)+1)/2) {
@@ -178,7 +178,7 @@ func Ranges(s Source, most int) []*corev1.LimitRange {
 			}
 		}
 		if one(s, 30) {
-			// Not accepted, but a file may have two items of a type.
+			// The API server rejects two items of the same type, but a file may contain them.
 			r.Spec.Limits = append(r.Spec.Limits, item(s, types[s.IntN(len(types))]))
 		}
 		if s.IntN(2) == 1 {
@@ -212,8 +212,8 @@ func item(s Source, t corev1.LimitType) corev1.LimitRangeItem {
 	return it
 }
 
-// bound sets each of min, defaultRequest, default and max one in n times: mostly in
-// ascending order, a small minimum and a large maximum, so that something is admitted.
+// bound sets each of min, defaultRequest, default and max once in n times, usually in ascending order and with
+// a wide range, so that some Pods are admitted.
 func bound(s Source, it *corev1.LimitRangeItem, name corev1.ResourceName, n int) {
 	half, all := len(amounts[name])/2, len(amounts[name])
 	ordered, low := !one(s, 12), 0
@@ -241,7 +241,7 @@ func bound(s Source, it *corev1.LimitRangeItem, name corev1.ResourceName, n int)
 	}
 }
 
-// Wishes are for every container of the Pod, most of them for its every gap.
+// Wishes returns proposals for every container of the Pod, most of them for all of its gaps.
 func Wishes(s Source, pod *corev1.Pod) map[string]corev1.ResourceRequirements {
 	wishes := map[string]corev1.ResourceRequirements{}
 	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
@@ -261,7 +261,7 @@ func Wishes(s Source, pod *corev1.Pod) map[string]corev1.ResourceRequirements {
 	return wishes
 }
 
-// Claim requests storage, nearly always.
+// Claim nearly always requests storage.
 func Claim(s Source) corev1.ResourceList {
 	claim := corev1.ResourceList{}
 	if !one(s, 20) {

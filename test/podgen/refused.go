@@ -9,15 +9,15 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Refused is a bound of a LimitRange that is not kept, as far as both LimitRanger's words
-// and a predicted refusal tell it. The plugin's words name no container.
+// Refused is a violated bound of a LimitRange, with what both LimitRanger's message and a predicted refusal
+// contain. The plugin's message does not name a container.
 type Refused struct {
-	// Type of the LimitRange's item: Container, Pod or PersistentVolumeClaim.
+	// Type is the type of the LimitRange's item: Container, Pod or PersistentVolumeClaim.
 	Type     string
 	Resource string
 	// Bound is min, max or maxLimitRequestRatio.
 	Bound string
-	// Value is the request or the limit, whichever is at fault, or the ratio of the two.
+	// Value is the request or the limit that violates the bound, or their ratio.
 	Value string
 }
 
@@ -26,8 +26,7 @@ var (
 	notInRatio = regexp.MustCompile(`(\S+) max limit to request ratio per (\w+) is [^ ,]+, but (?:no |provided )(request|limit|ratio)`)
 )
 
-// RefusedIn reads LimitRanger's words: of one error, or of all those of a LimitRange
-// beside each other.
+// RefusedIn parses LimitRanger's message, which has one error, or all those of a LimitRange in a row.
 func RefusedIn(words string) []Refused {
 	var found []Refused
 	for _, match := range notBetween.FindAllStringSubmatch(words, -1) {
@@ -40,7 +39,7 @@ func RefusedIn(words string) []Refused {
 	return found
 }
 
-// RefusedBy reads a predicted refusal of a Pod.
+// RefusedBy converts a predicted refusal of a Pod.
 func RefusedBy(r decision.Refusal) Refused {
 	found := Refused{Type: "Container", Resource: r.Resource, Bound: r.Bound, Value: "ratio"}
 	message := r.Message
@@ -48,23 +47,23 @@ func RefusedBy(r decision.Refusal) Refused {
 		found.Type = "Pod"
 		message = strings.TrimPrefix(message, "the Pod's ")
 	}
-	if r.Bound != "maxLimitRequestRatio" || strings.Contains(message, "not set or zero") {
+	if r.Bound != "maxLimitRequestRatio" || strings.Contains(message, "not set or is 0") {
 		found.Value, _, _ = strings.Cut(strings.TrimPrefix(message, r.Resource+" "), " ")
 	}
 	return found
 }
 
-// RefusedClaim reads a predicted refusal of a PersistentVolumeClaim.
+// RefusedClaim converts a predicted refusal of a PersistentVolumeClaim.
 func RefusedClaim(r decision.Refusal) Refused {
 	return Refused{Type: "PersistentVolumeClaim", Resource: r.Resource, Bound: r.Bound, Value: "request"}
 }
 
-// SameBound tells whether both are about the same bound, whichever value is at fault.
+// SameBound reports whether both are about the same bound, regardless of the value.
 func (r Refused) SameBound(o Refused) bool {
 	return r.Type == o.Type && r.Resource == o.Resource && r.Bound == o.Bound
 }
 
-// SortRefused puts them in an order that both sides share.
+// SortRefused sorts both sides of a comparison alike.
 func SortRefused(all []Refused) {
 	slices.SortFunc(all, func(a, b Refused) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Bound, b.Bound), cmp.Compare(a.Value, b.Value))

@@ -13,14 +13,14 @@ import (
 type Place int
 
 const (
-	// Anywhere is a workload whose Pods run on.
+	// Anywhere is a workload whose Pods run permanently.
 	Anywhere Place = iota
 	// InJob is a workload whose Pods end.
 	InJob
 )
 
-// Template is a valid template of Pods. It leaves out much of what the API server has a
-// default for, and writes the rest in as many forms as people do.
+// Template returns a valid Pod template. It omits many fields that the API server defaults, and writes the
+// others in the various forms that people use.
 func Template(s Source, place Place) corev1.PodTemplateSpec {
 	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "drawn"}}}
 	if one(s, 3) {
@@ -238,5 +238,5 @@ func volumes(s Source) []corev1.Volume {
 	return all
 }
 
-// pick is one of those, each as likely as the next.
+// pick returns one of the values, all equally likely.
 func pick[T any](s Source, of ...T) T { return of[s.IntN(len(of))] }

@@ -1,6 +1,5 @@
-// Package property checks properties with random data: once from a fixed seed, so that every
-// run tries something that the run before has tried too, and once from a seed of its own,
-// which is printed if it fails.
+// Package property checks properties with random data: once from a fixed seed, so that consecutive runs can be
+// compared, and once from a new seed, which is printed if the check fails.
 package property
 
 import (
@@ -15,12 +14,12 @@ const (
 	seedFlag, checksFlag = "rapid.seed", "rapid.checks"
 
 	fixedSeed = "1"
-	// fixedShare is the part of the checks that are done from the fixed seed as well.
+	// fixedShare is the divisor of the number of checks that also run from the fixed seed.
 	fixedShare = 4
 )
 
-// Check checks a property as rapid.Check does. With -rapid.seed, that is the only seed. It
-// must not be called by parallel tests: rapid's flags are the process's.
+// Check checks a property as rapid.Check does. With -rapid.seed, only that seed is used. It must not be called
+// by parallel tests, because rapid's flags are global to the process.
 func Check(t *testing.T, holds func(*rapid.T)) {
 	t.Helper()
 	if flag.Lookup(seedFlag).Value.String() == "0" {

@@ -88,7 +88,7 @@ func (l *list) check(tree fs.FS) ([]finding, error) {
 	return all, nil
 }
 
-// extractorOf returns what extracts the prose of a file, or nil for a file that is no text of the project.
+// extractorOf returns the function that extracts the prose of a file, or nil if the file has none.
 func extractorOf(path string) func(string) string {
 	chart := strings.HasPrefix(path, "charts/")
 	switch filepath.Ext(path) {

@@ -17,14 +17,14 @@ var (
 	hashComment = regexp.MustCompile(`(?:^|\s)#+ (.*)$`)
 )
 
-// whole is for files of which everything is a text, with or without # before it.
+// whole is for files that consist of prose entirely, with or without a leading #.
 func whole(content string) string {
 	return eachLine(content, func(line string) string {
 		return strings.TrimLeft(strings.TrimLeft(line, " "), "#")
 	})
 }
 
-// markdown leaves out code spans, and of code blocks everything but comments.
+// markdown omits code spans, and code blocks except for their comments.
 func markdown(content string) string {
 	fenced := false
 	prose := eachLine(content, func(line string) string {
@@ -45,7 +45,7 @@ func markdown(content string) string {
 	})
 }
 
-// rego takes comments, and the strings of other lines.
+// rego extracts comments, and the strings of other lines.
 func rego(content string) string {
 	return eachLine(content, func(line string) string {
 		if comment, ok := strings.CutPrefix(strings.TrimSpace(line), "#"); ok {
@@ -55,7 +55,7 @@ func rego(content string) string {
 	})
 }
 
-// goText takes comments and strings. What does not parse is the compiler's to report.
+// goText extracts comments and strings. The compiler reports files that do not parse.
 func goText(content string) string {
 	files := token.NewFileSet()
 	file := files.AddFile("", files.Base(), len(content))

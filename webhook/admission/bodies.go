@@ -11,48 +11,46 @@ import (
 )
 
 const (
-	// ordinary is the size up to which a body uses the room that is kept for those: an
-	// ordinary review has some 10 KiB.
+	// ordinary is the size up to which a body may use the memory reserved for ordinary bodies. A typical review
+	// has about 10 KiB.
 	ordinary = 64 << 10
-	// keptFor is the part of the budget that larger bodies leave alone: a quarter.
+	// keptFor is the part of the budget reserved for ordinary bodies: a quarter.
 	keptFor = 4
-	// roomWait is how long a body waits for others to make room. The API server retries
-	// after a second, so waiting longer gains nothing.
+	// roomWait is how long a body waits for memory. The API server retries after a second, so waiting longer
+	// gains nothing.
 	roomWait = time.Second
 	// roomRetry is how often a waiting body looks for another one to evict.
 	roomRetry = 20 * time.Millisecond
-	// sprint is how long after its last progress a body is safe from large ones that need
-	// room: those that arrive quickly wait for one another. It is also how long a large one
-	// waits before a smaller one that waits too must give way.
+	// sprint is how long after its last progress a body cannot be evicted by large ones, so that bodies that
+	// arrive quickly wait for one another. It is also how long a large body waits before a smaller one that
+	// also waits is evicted.
 	sprint = 250 * time.Millisecond
 )
 
 var (
-	errEvicted = errors.New("evicted: it arrived more slowly than the others, and room was short")
+	errEvicted = errors.New("evicted: it arrived more slowly than others while memory was short")
 	errNoRoom  = errors.New("no room")
 )
 
-// bodyBudget bounds the memory that the bodies of requests take together, and how many of
-// them may be on their way at once. A body costs what has arrived of it, whatever it
-// announces. Where room or places are short, the body that has made no progress for the
-// longest time is evicted, and never one that is complete.
+// bodyBudget limits the memory of all request bodies together, and the number of bodies that may arrive
+// concurrently. A body is charged for what has arrived, not for its Content-Length. If memory or places are
+// short, the body that has made no progress for the longest time is evicted; complete bodies never are.
 //
 // The zero value is not usable; see newBodyBudget.
 type bodyBudget struct {
-	// total counts every byte. large counts the bytes of each body beyond the first ordinary bytes
-	// and has a lower limit, so that large bodies always leave room for ordinary ones.
+	// total counts every byte. large counts the bytes of each body beyond the first ordinary bytes and has a
+	// lower limit, so that large bodies always leave room for ordinary ones.
 	total, large *semaphore.Weighted
 	mostArriving int
 
 	mutex sync.Mutex
-	// arriving holds every *incoming that is not complete, the one without progress for the
-	// longest time first.
+	// arriving holds every incomplete *incoming, in the order of their last progress, oldest first.
 	arriving list.List
 	opened   uint64
 }
 
-// newBodyBudget returns a budget of size bytes, or a little more: one body of the largest
-// legal size always fits, with the room for ordinary ones besides.
+// newBodyBudget returns a budget of at least size bytes. It always fits one body of the largest legal size plus
+// the reserve for ordinary ones.
 func newBodyBudget(size int64, mostArriving int) *bodyBudget {
 	size = max(size, maxBody*keptFor/(keptFor-1)+keptFor)
 	return &bodyBudget{
@@ -62,11 +60,11 @@ func newBodyBudget(size int64, mostArriving int) *bodyBudget {
 	}
 }
 
-// incoming is a body on its way in, and then, complete, in memory. It is used by one
-// goroutine at a time.
+// incoming is a request body that is arriving, or complete and in memory. It is used by one goroutine at a
+// time.
 type incoming struct {
 	budget *bodyBudget
-	// setDeadline sets when a Read of the body ends, also of one that is under way.
+	// setDeadline sets the deadline of Reads of the body, including one in progress.
 	setDeadline func(time.Time)
 	ends        time.Time
 	number      uint64
@@ -74,13 +72,12 @@ type incoming struct {
 	// The budget's mutex guards the rest.
 	place           *list.Element // in arriving; nil once it cannot be evicted
 	progressed      time.Time
-	interrupt       context.CancelFunc // ends a wait for room; nil if it waits for its sender
+	interrupt       context.CancelFunc // ends a wait for room; nil while it waits for its sender
 	evicted         bool
 	held, heldLarge int64
 }
 
-// open makes a place for one more body, which must have arrived at the time ends. close must
-// be called.
+// open adds a body that must arrive by the time ends. The caller must call close.
 func (b *bodyBudget) open(setDeadline func(time.Time), ends time.Time) *incoming {
 	in := &incoming{budget: b, setDeadline: setDeadline, ends: ends}
 	b.mutex.Lock()
@@ -96,7 +93,7 @@ func (b *bodyBudget) open(setDeadline func(time.Time), ends time.Time) *incoming
 	return in
 }
 
-// step makes in the last to be evicted, and gives it time for what comes next.
+// step moves in to the end of the eviction order, and extends its deadline.
 func (in *incoming) step() {
 	in.progressed = time.Now()
 	in.budget.arriving.MoveToBack(in.place)
@@ -114,8 +111,8 @@ func (in *incoming) leave() {
 	}
 }
 
-// progress reports that another step of the body has arrived. It returns errEvicted if
-// the body must not be read any further.
+// progress records that another step of the body has arrived. It returns errEvicted if the body must not be
+// read any further.
 func (in *incoming) progress() error {
 	in.budget.mutex.Lock()
 	defer in.budget.mutex.Unlock()
@@ -126,7 +123,7 @@ func (in *incoming) progress() error {
 	return nil
 }
 
-// isEvicted reports whether the body was evicted, which a Read sees as a timeout.
+// isEvicted reports whether the body was evicted. Its Read then fails with a timeout.
 func (in *incoming) isEvicted() bool {
 	in.budget.mutex.Lock()
 	defer in.budget.mutex.Unlock()
@@ -146,12 +143,12 @@ func (in *incoming) grow(ctx context.Context, n int64) error {
 	return in.take(ctx, n, room{b.total, (*incoming).total, in.mayEvictForLarge})
 }
 
-// room is what a body takes bytes from.
+// room is memory that bodies acquire.
 type room struct {
 	free *semaphore.Weighted
-	// held points to what a body holds of it.
+	// held returns the counter of what a body has acquired from it.
 	held func(*incoming) *int64
-	// mayEvict reports whether another body may be evicted by one that has waited so long.
+	// mayEvict reports whether a body that has waited for the given time may evict the other.
 	mayEvict func(other *incoming, waited time.Duration) bool
 }
 
@@ -159,7 +156,7 @@ func (in *incoming) total() *int64 { return &in.held }
 
 func (in *incoming) beyondOrdinary() *int64 { return &in.heldLarge }
 
-// take acquires n bytes of a room, evicting others for them.
+// take acquires n bytes of a room, and evicts other bodies if necessary.
 func (in *incoming) take(ctx context.Context, n int64, from room) error {
 	if !from.free.TryAcquire(n) {
 		if err := in.wait(ctx, n, from); err != nil {
@@ -175,7 +172,7 @@ func (in *incoming) take(ctx context.Context, n int64, from room) error {
 	return nil
 }
 
-// wait acquires n bytes of a room as soon as others have given them back.
+// wait acquires n bytes of a room as soon as others have released them.
 func (in *incoming) wait(ctx context.Context, n int64, from room) error {
 	patience, stop := context.WithTimeout(ctx, roomWait)
 	defer stop()
@@ -204,15 +201,15 @@ func (in *incoming) setWaiting(interrupt context.CancelFunc) {
 	defer in.budget.mutex.Unlock()
 	in.interrupt = interrupt
 	if interrupt == nil && !in.evicted {
-		in.step() // the time it has waited is not its sender's
+		in.step() // waiting for room does not count as slowness of the sender
 	}
 }
 
 // mayEvictForOrdinary returns true: an ordinary body may evict any other.
 func (in *incoming) mayEvictForOrdinary(*incoming, time.Duration) bool { return true }
 
-// mayEvictForLarge spares those that make progress. Of two that wait for one another, the
-// smaller one gives way in the end.
+// mayEvictForLarge protects bodies that make progress. If two bodies wait for each other, the smaller one is
+// evicted after a while.
 func (in *incoming) mayEvictForLarge(other *incoming, waited time.Duration) bool {
 	if other.interrupt == nil {
 		return time.Since(other.progressed) > sprint
@@ -221,8 +218,8 @@ func (in *incoming) mayEvictForLarge(other *incoming, waited time.Duration) bool
 	return waited > sprint && smaller
 }
 
-// evict evicts until n bytes of a room will become free: large bodies before ordinary ones, as
-// there is room for hundreds in the place of one, and of each the slowest first.
+// evict evicts bodies until n bytes of a room will become free: large bodies before ordinary ones, because one
+// large body makes room for hundreds, and the slowest first within each group.
 func (b *bodyBudget) evict(n int64, in *incoming, from room, waited time.Duration) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
@@ -238,8 +235,7 @@ func (b *bodyBudget) evict(n int64, in *incoming, from room, waited time.Duratio
 	}
 }
 
-// evict ends the Read or the wait that the body is in. Its goroutine then gives back what it
-// holds.
+// evict ends the Read or wait in progress. The body's goroutine then releases its memory.
 func (in *incoming) evict() {
 	in.evicted = true
 	in.leave()
@@ -249,8 +245,8 @@ func (in *incoming) evict() {
 	}
 }
 
-// complete protects the body from eviction. whole is true if all of it has arrived; otherwise
-// the rest is not needed. It returns errEvicted if the body was evicted before.
+// complete protects the body from eviction. whole reports whether all of it has arrived; if not, the rest is
+// not needed. It returns errEvicted if the body has already been evicted.
 func (in *incoming) complete(whole bool) error {
 	in.budget.mutex.Lock()
 	defer in.budget.mutex.Unlock()
@@ -259,14 +255,14 @@ func (in *incoming) complete(whole bool) error {
 	}
 	in.leave()
 	if whole {
-		// net/http goes on reading, to notice a client that hangs up. A deadline that passes
-		// then would end the request.
+		// net/http keeps reading, to notice that the client disconnects. A deadline that passes meanwhile would
+		// end the request.
 		in.setDeadline(time.Time{})
 	}
 	return nil
 }
 
-// close gives back what the body holds.
+// close releases the body's memory.
 func (in *incoming) close() {
 	in.budget.mutex.Lock()
 	in.leave()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// arriving opens a body whose deadlines it records.
+// arriving opens a body and records its deadlines.
 func arriving(b *bodyBudget) (*incoming, *deadline) {
 	d := &deadline{}
 	return b.open(d.set, time.Now().Add(time.Hour)), d
@@ -35,8 +35,7 @@ func (d *deadline) passed() bool {
 	return !d.at.IsZero() && d.at.Before(time.Now())
 }
 
-// grow takes bytes, and tries again where room was not made in time: on a busy machine, whoever has to make it
-// may be late.
+// grow acquires memory, and retries if others do not release it in time, which happens on a busy machine.
 func grow(t *testing.T, in *incoming, n int64) {
 	t.Helper()
 	if err := growing(t.Context(), in, n); err != nil {
@@ -53,8 +52,8 @@ func growing(ctx context.Context, in *incoming, n int64) (err error) {
 	return err
 }
 
-// hold opens bodies until none of n bytes fits any more, and gives back what is evicted, as
-// the goroutines that read them do.
+// hold opens bodies until none of n bytes fits, and closes those that are evicted, as the goroutines that read
+// them do.
 func hold(t *testing.T, b *bodyBudget, count int, n int64) []*incoming {
 	t.Helper()
 	var all []*incoming
@@ -66,7 +65,7 @@ func hold(t *testing.T, b *bodyBudget, count int, n int64) []*incoming {
 	return all
 }
 
-// closing gives back what evicted bodies hold, as their goroutines do.
+// closing closes evicted bodies, as their goroutines do.
 func closing(t *testing.T, all ...*incoming) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -121,7 +120,7 @@ func TestACompleteBodyIsNeverEvicted(t *testing.T) {
 	}
 }
 
-// Large bodies, half of them there, leave room for ordinary ones, which evict nobody.
+// Large bodies that have half arrived leave room for ordinary ones, which evict nothing.
 func TestLargeBodiesLeaveRoomForOrdinaryOnes(t *testing.T) {
 	const size = 16 << 20
 	b := newBodyBudget(size, 1000)
@@ -139,7 +138,7 @@ func TestLargeBodiesLeaveRoomForOrdinaryOnes(t *testing.T) {
 	}
 }
 
-// Where ordinary bodies that do not go on have taken all the room, the next one gets it.
+// If stalled ordinary bodies have taken all the memory, the next one still gets some.
 func TestAnOrdinaryBodyIsAlwaysLetIn(t *testing.T) {
 	b := newBodyBudget(0, 1<<20)
 	stalled := hold(t, b, 160, ordinary)
@@ -156,8 +155,8 @@ func TestAnOrdinaryBodyIsAlwaysLetIn(t *testing.T) {
 	}
 }
 
-// Where there is no room at all, a large body that goes on makes it, and not the ordinary ones that came before: on
-// a busy machine they all look slow.
+// If there is no room at all, a large body that makes progress is evicted rather than the earlier ordinary
+// ones: on a busy machine they all look slow.
 func TestLargeBodiesMakeRoomFirst(t *testing.T) {
 	const size = 16 << 20
 	b := newBodyBudget(size, 1000)
@@ -174,7 +173,7 @@ func TestLargeBodiesMakeRoomFirst(t *testing.T) {
 	}
 }
 
-// A large body that has all it needs waits for another one to be decided, and not for ever.
+// A large body waits, for a limited time, until another one has been decided.
 func TestALargeBodyWaitsForRoom(t *testing.T) {
 	b := newBodyBudget(0, 100)
 	one, _ := arriving(b)
@@ -198,7 +197,7 @@ func TestALargeBodyWaitsForRoom(t *testing.T) {
 	}
 }
 
-// Of two large bodies that are both on their way, the one that has stopped gives way.
+// Of two large bodies, the one that has stalled is evicted.
 func TestALargeBodyThatStopsGivesWay(t *testing.T) {
 	b := newBodyBudget(0, 100)
 	stopped, _ := arriving(b)
@@ -213,8 +212,8 @@ func TestALargeBodyThatStopsGivesWay(t *testing.T) {
 	}
 }
 
-// Large bodies that all arrive quickly and together are more than fits: some get through,
-// however they have shared the room, and ordinary ones do meanwhile.
+// If many large bodies arrive quickly at once, some get through, however they have shared the memory, and
+// ordinary ones are not delayed.
 func TestLargeBodiesDoNotBlockOneAnother(t *testing.T) {
 	b := newBodyBudget(0, 1000)
 	var whole atomic.Int64
@@ -248,7 +247,7 @@ func TestLargeBodiesDoNotBlockOneAnother(t *testing.T) {
 	}
 }
 
-// Whatever callers do, the budget holds and everything comes back.
+// Whatever callers do, the budget is never exceeded and all memory is released in the end.
 func TestBodyBudgetHolds(t *testing.T) {
 	for _, seed := range []uint64{1, rand.Uint64()} {
 		t.Logf("seed %d", seed)
@@ -271,7 +270,7 @@ func TestBodyBudgetHolds(t *testing.T) {
 	}
 }
 
-// ledger is what callers hold together.
+// ledger counts what callers hold together.
 type ledger struct {
 	mutex       sync.Mutex
 	held, large int64
@@ -287,7 +286,7 @@ func (l *ledger) add(t *testing.T, held, large, size int64) {
 	}
 }
 
-// caller sends one body of a random size in random steps, and may stop in the middle of it.
+// caller sends one body of random size in random steps, and may stop in the middle.
 func (l *ledger) caller(t *testing.T, b *bodyBudget, random *rand.Rand, size int64, most int) {
 	in, _ := arriving(b)
 	defer in.close()
@@ -335,8 +334,7 @@ func (l *ledger) caller(t *testing.T, b *bodyBudget, random *rand.Rand, size int
 	}
 }
 
-// A body that is evicted gets no more room, even while there is some, and gives back all that
-// it has.
+// An evicted body gets no more memory, even if there is some, and releases all that it has.
 func TestAnEvictedBodyGrowsNoMore(t *testing.T) {
 	b := newBodyBudget(0, 1)
 	evicted, _ := arriving(b)

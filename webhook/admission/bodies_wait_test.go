@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A body that waits for room is not to blame for the time that it takes: its wait is ended if
-// it is evicted, and of two that wait the larger one stays.
+// The time that a body waits for memory does not count as slowness. Eviction ends the wait, and of two waiting
+// bodies the larger one stays.
 func TestABodyThatWaitsIsTreatedAsSuch(t *testing.T) {
 	b := newBodyBudget(0, 100)
 	in, _ := arriving(b)

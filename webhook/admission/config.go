@@ -12,11 +12,11 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// Checker judges an object of Taffrail's own configuration that is about to be stored. An
-// error means that nothing can be said of it.
+// Checker checks objects of Taffrail's own configuration before they are stored. An error means that the object
+// could not be checked.
 type Checker interface {
 	Check(ctx context.Context, r *decision.Request) (*decision.Checked, error)
-	// Exempt returns what an Exemption loosens and its writer has no right to.
+	// Exempt returns what an Exemption loosens without its author having permission to.
 	Exempt(ctx context.Context, r *decision.Request, rights pipeline.Exempters) ([]decision.NotExempting, error)
 }
 
@@ -33,9 +33,8 @@ func (e *endpoint) readConfiguration(body []byte, o *Observation) (*decision.Req
 	return req, nil
 }
 
-// check takes a Guardrail, Exemption or Policy to its answer. Where the API server can say
-// what is wrong with an object of its own kinds it answers 422, and so does this: kubectl
-// then prints each field on a line of its own.
+// check answers the review of a Guardrail, Exemption or Policy. Faults are answered with status 422, as the API
+// server does for its own kinds, so that kubectl prints each field on a line of its own.
 func (e *endpoint) check(ctx context.Context, body []byte, _ Decider, o *Observation) (*response, error) {
 	request, err := e.readConfiguration(body, o)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// decide takes the body of one AdmissionReview to its answer.
+// decide answers one AdmissionReview.
 func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, o *Observation) (*response, error) {
 	req, err := request.Review(body, e.origin)
 	var limit *request.LimitError
@@ -28,7 +28,7 @@ func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, o *
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil && len(d.Errors) > 0 {
-		return nil, err // the policies are late, not broken
+		return nil, err // the deadline has passed: the policies are not at fault
 	}
 	o.Decision, o.Verdict = d, d.Verdict
 	if e.origin == decision.OriginMutating {
@@ -37,11 +37,11 @@ func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, o *
 	return validated(req, d)
 }
 
-// limitAnnotation is the key of the audit annotation for objects that were not looked at.
+// limitAnnotation is the key of the audit annotation for objects that were not inspected.
 const limitAnnotation = "request-limit"
 
-// oversized answers for an object that exceeds the limits of inspection: it denies the request if
-// an enforced policy applies to the object's kind and namespace.
+// oversized answers the review of an object that exceeds the limits of inspection: it denies the request if an
+// enforced policy applies to the object's kind and namespace.
 func (e *endpoint) oversized(ctx context.Context, limit *request.LimitError, decider Decider, o *Observation) (*response, error) {
 	request := limit.Request
 	if request == nil || request.UID == "" {
@@ -57,7 +57,7 @@ func (e *endpoint) oversized(ctx context.Context, limit *request.LimitError, dec
 		return answer, nil
 	}
 	if request.Operation == decision.Update && pipeline.Unchanged(request) {
-		return answer, nil // or it could not lose its finalizers
+		return answer, nil // otherwise the object could not lose its finalizers
 	}
 	mode, guardrails, err := decider.Strictest(ctx, request)
 	if err != nil {
@@ -72,17 +72,17 @@ func (e *endpoint) oversized(ctx context.Context, limit *request.LimitError, dec
 	}
 	finding := decision.Finding{
 		Policy: limitAnnotation, Guardrails: guardrails, Mode: mode, WouldDeny: len(wouldDenyBy) > 0, WouldDenyBy: wouldDenyBy,
-		Message: limit.Error() + ", more than policies look at", Remediation: limit.Remediation(),
+		Message: limit.Error() + ", more than policies inspect", Remediation: limit.Remediation(),
 	}
 	d := &decision.Decision{Verdict: mode.Verdict(), Findings: []decision.Finding{finding}}
 	o.Decision, o.Verdict = d, d.Verdict
 	return validated(request, d)
 }
 
-var errNoDenial = errors.New("a decision denies without a finding that does")
+var errNoDenial = errors.New("a decision denies, but none of its findings does")
 
-// validated answers at /validate: everything about findings, and what would be filled in
-// the Pods of a template, which reach /mutate without their writer.
+// validated returns the answer at /validate: all findings, and what would be injected into the Pods of a
+// template, because the template's author never sees the answers to requests for its Pods.
 func validated(request *decision.Request, d *decision.Decision) (*response, error) {
 	answer := allowed(request)
 	answer.AuditAnnotations = d.Annotations()
@@ -97,10 +97,10 @@ func validated(request *decision.Request, d *decision.Decision) (*response, erro
 	return answer, nil
 }
 
-// mutated answers at /mutate: it patches, and reports what it would patch or could not. It denies
-// only what an enforced injection cannot decide, because /validate does not evaluate injections of
-// Pods. Everything else that is wrong with the object is reported at /validate, once all webhooks
-// have changed it, and so is what would be filled in the Pods of a template.
+// mutated returns the answer at /mutate: the patch, and what it would patch or could not. It denies only if an
+// enforced injection could not be evaluated, because /validate does not evaluate injections of Pods. All other
+// findings, and what would be injected into the Pods of a template, are reported at /validate, after all
+// webhooks have changed the object.
 func mutated(request *decision.Request, d *decision.Decision) (*response, error) {
 	answer := allowed(request)
 	if request.Workload != nil && request.Workload.Template {

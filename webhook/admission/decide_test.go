@@ -41,7 +41,7 @@ func TestDenied(t *testing.T) {
 	if len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], `image-tag, container "nginx": `) {
 		t.Errorf("warnings %q", r.Warnings)
 	}
-	if !strings.HasPrefix(r.AuditAnnotations["image-tag"], "enforce, denied, asked by Guardrail chapter: c00: ") {
+	if !strings.HasPrefix(r.AuditAnnotations["image-tag"], "enforce, denied, required by Guardrail chapter: c00: ") {
 		t.Errorf("annotations %q", r.AuditAnnotations)
 	}
 	for name, labels := range map[string]map[string]string{
@@ -109,7 +109,7 @@ func TestMutate(t *testing.T) {
 	if !r.Allowed || string(r.Patch) != `[{"op":"add","path":"/spec/containers/0/resources","value":{}}]` || *r.PatchType != "JSONPatch" || r.Warnings != nil {
 		t.Errorf("%+v, patch %s", r, r.Patch)
 	}
-	if want := "enforce, asked by Guardrail chapter: nginx: sets requests.cpu=100m"; r.AuditAnnotations["inject-resources"] != want {
+	if want := "enforce, required by Guardrail chapter: nginx: sets requests.cpu=100m"; r.AuditAnnotations["inject-resources"] != want {
 		t.Errorf("annotations %v", r.AuditAnnotations)
 	}
 	if r := f.reviewed(f.post("/validate", podBody())); r.Patch != nil {
@@ -147,8 +147,8 @@ func TestMutateNeverDenies(t *testing.T) {
 	}
 }
 
-// What a policy cannot decide is decided all the same: an error would leave it to the failurePolicy of
-// the webhook, and under Ignore the object would get in.
+// A policy that fails still leads to a decision: an error would leave the request to the webhook's
+// failurePolicy, and Ignore would admit the object.
 func TestAPolicyThatCannotDecideIsADecision(t *testing.T) {
 	cannot := func(mode decision.Mode, unknown string) decision.Finding {
 		return decision.Finding{Policy: "broken", Mode: mode, Guardrails: []string{"chapter"}, Message: "this policy cannot decide the object", Failed: true, FailOpen: unknown != "", Unknown: unknown}

@@ -16,11 +16,12 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// What is kept back of a timeout is a tenth, and never more than the API server's own time to
-// take an answer.
+// A tenth of a timeout is reserved, but never more than the API server needs to receive an answer.
 func TestTimeLeft(t *testing.T) {
 	for query, want := range map[string]time.Duration{
 		"": 9500 * time.Millisecond, "timeout=": 9500 * time.Millisecond, "timeout=soon": 9500 * time.Millisecond,
+		"timeout=3%73": 2700 * time.Millisecond, "timeout=3s&x=1": 2700 * time.Millisecond, "x=1&timeout=3s": 2700 * time.Millisecond, "timeout=3s&timeout=5s": 2700 * time.Millisecond,
+		"timeout=3s;x": 9500 * time.Millisecond, "timeout=+3s": 9500 * time.Millisecond,
 		"timeout=0s": 9500 * time.Millisecond, "timeout=-1s": 9500 * time.Millisecond,
 		"timeout=1ns": 1, "timeout=1s": 900 * time.Millisecond, "timeout=5s": 4500 * time.Millisecond, "timeout=6s": 5500 * time.Millisecond,
 		"timeout=10s": 9500 * time.Millisecond, "timeout=30s": 29500 * time.Millisecond, "timeout=31s": 29500 * time.Millisecond, "timeout=1h": 29500 * time.Millisecond,
@@ -87,7 +88,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A body that stops is told apart from one that is cut off.
+// The reason distinguishes a body that stops arriving from one that is cut off.
 func TestWhyABodyWasNotRead(t *testing.T) {
 	for name, test := range map[string]struct {
 		fails  error
@@ -111,15 +112,15 @@ func TestWhyABodyWasNotRead(t *testing.T) {
 	}
 }
 
-// failingBody is a body of which nothing can be read.
+// failingBody is a body whose reads fail.
 type failingBody struct{ err error }
 
 func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
 
 func (failingBody) Close() error { return nil }
 
-// A body that has been read is decided, whoever else needs room, and its connection is
-// watched for the client to hang up: no deadline may end that.
+// A body that has been read completely is decided, whoever else needs memory. Its connection is then watched
+// for a disconnect, which no deadline may end.
 func TestABodyThatIsReadIsComplete(t *testing.T) {
 	b := newBodyBudget(DefaultMaxInFlightBytes, 1)
 	whole, at := arriving(b)

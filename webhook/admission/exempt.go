@@ -9,8 +9,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// exempt takes an Exemption to its answer: whether its writer may loosen what it loosens.
-// Whether it is valid is asked at /config, which may fail open where this may not.
+// exempt answers whether the author of an Exemption may loosen what it loosens. Whether the Exemption is valid
+// is decided at /config, which may fail open; this path may not.
 func (e *endpoint) exempt(ctx context.Context, body []byte, _ Decider, o *Observation) (*response, error) {
 	request, err := e.readConfiguration(body, o)
 	if err != nil {

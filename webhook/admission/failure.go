@@ -9,8 +9,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// Reason classifies why a request was not decided. It is the label of a metric: the set is
-// closed.
+// Reason classifies why a request was not decided. The set is closed, because a Reason is a metric label.
 type Reason string
 
 const (
@@ -30,7 +29,7 @@ const (
 	reasonPanic      Reason = "panic"
 )
 
-// Reasons returns all of them.
+// Reasons returns all Reasons.
 func Reasons() []Reason {
 	return []Reason{
 		reasonMethod, reasonMediaType, reasonUnreadable, reasonSlow, reasonEvicted, reasonMalformed, reasonTooLarge,
@@ -38,16 +37,16 @@ func Reasons() []Reason {
 	}
 }
 
-// maxCause bounds the text of an HTTP error; the API server reads 2048 bytes of it.
+// maxCause limits the text of an HTTP error. The API server reads at most 2048 bytes of it.
 const maxCause = 500
 
-// failure is a request that is answered with an HTTP error.
+// failure is returned when a request is answered with an HTTP error.
 type failure struct {
 	status int
 	reason Reason
-	// retry asks the API server to try again in a second. It does for 429 and 5xx.
+	// retry makes the API server retry after a second, which it does for 429 and 5xx.
 	retry bool
-	// text names the cause, never any content of an object.
+	// text describes the cause, and never quotes an object.
 	text string
 	err  error
 }
@@ -56,8 +55,8 @@ func (f *failure) Error() string { return "taffrail: " + f.text }
 
 func (f *failure) Unwrap() error { return f.err }
 
-// isDefect reports whether somebody has to look into it: nobody else recovers from it, and no
-// panic was logged with its stack already.
+// isDefect reports whether the failure needs investigation: it does not recover on its own, and was not yet
+// logged as a panic with its stack.
 func (f *failure) isDefect() bool {
 	return f.status >= http.StatusInternalServerError && f.reason != reasonPanic && !f.retry
 }
@@ -66,7 +65,7 @@ func internal(err error) *failure {
 	return &failure{status: http.StatusInternalServerError, reason: reasonInternal, text: brief("internal error: " + err.Error()), err: err}
 }
 
-// failureOf maps what came back from deciding to an HTTP error.
+// failureOf returns the HTTP error for an error of a decision.
 func failureOf(ctx context.Context, err error) error {
 	var f *failure
 	var malformed *request.MalformedError
@@ -76,7 +75,7 @@ func failureOf(ctx context.Context, err error) error {
 		return &failure{status: http.StatusGatewayTimeout, reason: reasonDeadline, text: brief("not decided in time: " + err.Error()), err: err}
 	case ctx.Err() != nil:
 		// Nobody is left to read this.
-		return &failure{status: http.StatusServiceUnavailable, reason: reasonCanceled, text: "the client is gone", err: err}
+		return &failure{status: http.StatusServiceUnavailable, reason: reasonCanceled, text: "the client disconnected", err: err}
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &malformed), errors.As(err, &field):

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// An alert sees the first error of a reason only where its series was there before.
+// An alert notices the first error of a reason only if its time series existed before.
 func TestEveryReasonIsCountedFromNothing(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "failure.go", nil, 0)
 	if err != nil {

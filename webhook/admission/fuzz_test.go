@@ -21,8 +21,8 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// FuzzValidate holds that every body gets an answer an API server understands, that what
-// is enforced is never let through by an error, and that no Secret is repeated.
+// FuzzValidate checks that every body gets an answer that an API server understands, that no error bypasses an
+// enforced policy, and that no value of a Secret is repeated.
 func FuzzValidate(f *testing.F) {
 	seed(f, func(body []byte) { f.Add(body, false) })
 	f.Add([]byte(podBody()), true)
@@ -33,7 +33,7 @@ func FuzzValidate(f *testing.F) {
 			handler = broken
 		}
 		answer := handler.post("/validate", data)
-		// With facts at hand no object may bring about an internal error.
+		// If all facts are known, no object may cause an internal error.
 		response := wellFormed(t, answer, silence)
 		req := requestIn(data)
 		checkSecret(t, handler, "/validate", req)
@@ -55,8 +55,8 @@ func FuzzValidate(f *testing.F) {
 	})
 }
 
-// FuzzMutate holds that nothing is refused where objects are patched, and that a patch
-// applies, adds and never replaces, and leaves nothing to patch.
+// FuzzMutate checks that /mutate refuses nothing, and that a patch applies, only adds values, and leaves
+// nothing to patch.
 func FuzzMutate(f *testing.F) {
 	seed(f, func(body []byte) { f.Add(body) })
 	handler := newRealHandler(f, v1alpha1.ModeEnforce, plain{})
@@ -97,7 +97,7 @@ func FuzzMutate(f *testing.F) {
 	})
 }
 
-// seed adds a review of every object there is, an update of each kind, and some that are too much.
+// seed adds a review of every example object, an update of each kind, and some oversized objects.
 func seed(f *testing.F, add func([]byte)) {
 	f.Helper()
 	req := func(object map[string]any, operation string) map[string]any {
@@ -144,7 +144,7 @@ func reviewOf(tb testing.TB, request map[string]any) []byte {
 	return encode(tb, map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
 }
 
-// wellFormed returns the response of an answer that is a decision, nil for an error.
+// wellFormed returns the response of a decision, or nil for an HTTP error.
 func wellFormed(t *testing.T, answer *httptest.ResponseRecorder, mayFail bool) *admissionv1.AdmissionResponse {
 	t.Helper()
 	text := answer.Body.Bytes()
@@ -188,7 +188,7 @@ func wellFormed(t *testing.T, answer *httptest.ResponseRecorder, mayFail bool) *
 
 func unprintable(c rune) bool { return unicode.IsControl(c) && c != '\n' }
 
-// requestIn is the request in a body, nil where two decoders may disagree about it.
+// requestIn returns the request in a body, or nil if decoders may disagree about it.
 func requestIn(data []byte) map[string]any {
 	var whole map[string]any
 	if strict, err := kjson.UnmarshalStrict(data, &whole); err != nil || len(strict) > 0 {
@@ -198,7 +198,7 @@ func requestIn(data []byte) map[string]any {
 	return request
 }
 
-// decidable tells whether the library binds a policy to the request of a person.
+// decidable reports whether the library binds a policy to the request, if a person makes it.
 func decidable(request map[string]any) bool {
 	kind, _ := request["kind"].(map[string]any)
 	user, _ := request["userInfo"].(map[string]any)
@@ -214,11 +214,11 @@ func textAt(object map[string]any, name string) string {
 	return text
 }
 
-// canary stands for what nobody may read.
+// canary stands for a secret value.
 const canary = "5wordf1sh-c4nary"
 
-// checkSecret puts the canary wherever a Secret holds a value, and looks for it in the
-// answer and in the log.
+// checkSecret replaces every value of a Secret with the canary, and searches for it in the answer and in the
+// log.
 func checkSecret(t *testing.T, handler realHandler, path string, request map[string]any) {
 	t.Helper()
 	kind, _ := request["kind"].(map[string]any)

@@ -20,32 +20,32 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// The paths that the webhook configurations name.
+// The paths that the webhook configurations call.
 const (
 	MutatePath   = "/mutate"
 	ValidatePath = "/validate"
-	// RelaxPath is for changes of a Namespace's labels.
+	// RelaxPath decides changes of a Namespace's labels.
 	RelaxPath = "/relax"
-	// ConfigPath is for Taffrail's own Guardrails, Exemptions and Policies.
+	// ConfigPath checks Guardrails, Exemptions and Policies.
 	ConfigPath = "/config"
-	// ExemptPath is for who writes Exemptions.
+	// ExemptPath decides who may write Exemptions.
 	ExemptPath = "/exempt"
 )
 
-// DefaultMaxInFlight lets several API servers fill up their own default limit of 200
-// mutating requests before any is shed.
+// DefaultMaxInFlight lets several API servers reach their own default limit of 200 mutating requests before any
+// request is shed.
 const DefaultMaxInFlight = 512
 
-// DefaultMaxInFlightBytes bounds memory: a body may take 20 times its size once decoded.
-// An ordinary review has some 10 KiB.
+// DefaultMaxInFlightBytes limits memory: a body may take 20 times its size once decoded. A typical review has
+// about 10 KiB.
 const DefaultMaxInFlightBytes = 64 << 20
 
-// maxConfiguration is how many objects of Taffrail's own configuration are checked at once.
+// maxConfiguration limits how many objects of Taffrail's own configuration are checked concurrently.
 const maxConfiguration = 4
 
-// Decider is the part of a *pipeline.Decider that requests need.
+// Decider is the subset of *pipeline.Decider that requests need.
 type Decider interface {
-	// ID is that of the Snapshot.
+	// ID returns the ID of the Snapshot.
 	ID() string
 	Snapshot() *config.Snapshot
 	Decide(context.Context, *decision.Request) (*decision.Decision, error)
@@ -57,25 +57,24 @@ type Decider interface {
 
 var _ Decider = (*pipeline.Decider)(nil)
 
-// Options of a Handler.
+// Options configures a Handler.
 type Options struct {
-	// Current returns what decides, nil while there is no configuration. It is called once a
-	// request.
+	// Current returns the Decider in force, or nil before there is one. It is called once per request.
 	Current func() Decider
-	// Relaxers is asked at RelaxPath, which is not served where it is nil.
+	// Relaxers answers access reviews at RelaxPath. If nil, RelaxPath is not served.
 	Relaxers pipeline.Relaxers
-	// Config is asked at ConfigPath, which is not served where it is nil.
+	// Config checks objects at ConfigPath. If nil, ConfigPath is not served.
 	Config Checker
-	// Exempters is asked at ExemptPath, which is not served where it or Config is nil.
+	// Exempters answers access reviews at ExemptPath. If it or Config is nil, ExemptPath is not served.
 	Exempters pipeline.Exempters
-	// MaxInFlight is how many requests are decided at once, DefaultMaxInFlight if 0. The API
-	// server is asked to retry the rest. A request counts once its body is complete; twice as
-	// many may be arriving.
+	// MaxInFlight limits how many requests are decided concurrently; it defaults to DefaultMaxInFlight. The API
+	// server is made to retry the others. A request counts once its body is complete; twice as many may be
+	// arriving.
 	MaxInFlight int
-	// MaxInFlightBytes limits what has arrived of all bodies together, DefaultMaxInFlightBytes
-	// if 0. One request of the largest legal size always fits.
+	// MaxInFlightBytes limits the bytes that have arrived of all bodies together; it defaults to
+	// DefaultMaxInFlightBytes. One request of the largest legal size always fits.
 	MaxInFlightBytes int64
-	// Log is the first observer of every request; Observers are notified after it, in order.
+	// Log receives every request first; Observers are notified after it, in order.
 	Log       logr.Logger
 	Observers []Observer
 }
@@ -83,11 +82,11 @@ type Options struct {
 // Handler answers AdmissionReviews.
 type Handler struct {
 	options Options
-	// slots are for decisions about objects; configuration is for those about Taffrail's own,
-	// which compile policies and must not keep the others waiting.
+	// slots limits decisions about objects. configuration limits checks of Taffrail's own objects, which
+	// compile policies and must not delay the others.
 	slots, configuration *slots
-	// exemptions limits /exempt separately: /config is registered with failurePolicy Ignore, and
-	// /exempt may be registered with Fail.
+	// exemptions limits /exempt separately: /config is registered with failurePolicy Ignore, and /exempt may be
+	// registered with Fail.
 	exemptions *slots
 	bodies     *bodyBudget
 	observers  []Observer
@@ -96,13 +95,13 @@ type Handler struct {
 
 const (
 	serving int32 = iota
-	// draining still decides, and asks clients to come back on another connection.
+	// draining still decides, and closes each connection with its next answer.
 	draining
-	// stopped decides no more.
+	// stopped no longer decides.
 	stopped
 )
 
-// New makes a Handler.
+// New returns a Handler.
 func New(o Options) *Handler {
 	if o.MaxInFlight <= 0 {
 		o.MaxInFlight = DefaultMaxInFlight
@@ -135,21 +134,21 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	}
 }
 
-// Drain makes the Handler close each connection with its next answer, so that the API server
-// reconnects to a current endpoint of the Service. Requests are still decided.
+// Drain makes the Handler close each connection with its next answer, so that the API server reconnects to a
+// current endpoint of the Service. Requests are still decided.
 func (h *Handler) Drain() { h.phase.CompareAndSwap(serving, draining) }
 
-// Stop makes the Handler answer new requests with 503 and Retry-After, so that the API server
-// retries at another replica. It does not retry after a connection reset.
+// Stop makes the Handler answer new requests with 503 and Retry-After, so that the API server retries with
+// another replica. The API server would not retry after a connection reset.
 func (h *Handler) Stop() { h.phase.Store(stopped) }
 
-// endpoint is a Handler at one path.
+// endpoint serves one path of a Handler.
 type endpoint struct {
 	*Handler
 	origin decision.Origin
 	path   string
 	slots  *slots
-	// handle takes the body of an AdmissionReview to its answer.
+	// handle answers the body of one AdmissionReview.
 	handle func(*endpoint, context.Context, []byte, Decider, *Observation) (*response, error)
 }
 
@@ -164,15 +163,15 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.observe(o)
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	if _, err := w.Write(body); err != nil {
-		e.options.Log.V(1).Info("The client was gone before its answer", "path", e.path, "error", err.Error())
+		e.options.Log.V(1).Info("The client disconnected before it was answered", "path", e.path, "error", err.Error())
 	}
 }
 
-// recovered turns a panic into an error: one object that trips over a defect must not
-// take the requests of everybody else down with it.
+// recovered turns a panic into an error, because one object that triggers a defect must not end the requests of
+// everyone else.
 func (e *endpoint) recovered(w http.ResponseWriter, r *http.Request, o *Observation) (body []byte, err error) {
 	defer func() {
 		cause := recover()
@@ -180,8 +179,7 @@ func (e *endpoint) recovered(w http.ResponseWriter, r *http.Request, o *Observat
 			return
 		}
 		text := fmt.Sprintf("%T", cause)
-		// The runtime's own errors name types and indices. The text of any other might
-		// hold part of the object.
+		// Runtime errors contain only types and indices. The message of any other panic might quote the object.
 		if defect, ok := cause.(runtime.Error); ok {
 			text = defect.Error()
 		}
@@ -225,7 +223,7 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, o *Observation
 	return response.encode()
 }
 
-// fail answers with an HTTP error. Its text reaches the person whose request fails.
+// fail answers with an HTTP error. The person whose request fails reads its text.
 func (e *endpoint) fail(w http.ResponseWriter, r *http.Request, o *Observation, err error) {
 	var f *failure
 	if !errors.As(err, &f) {
@@ -236,10 +234,10 @@ func (e *endpoint) fail(w http.ResponseWriter, r *http.Request, o *Observation, 
 	header := w.Header()
 	switch {
 	case f.status == http.StatusServiceUnavailable && f.retry:
-		// It may be the API server's, which is to read this.
+		// The client may be the API server, which has to receive this answer.
 		e.drain(w, r)
 	case f.status < http.StatusInternalServerError && f.reason != reasonShed:
-		// Whatever is left of the body is not worth waiting for.
+		// The rest of the body is not worth waiting for.
 		header.Set("Connection", "close")
 	}
 	header.Set("Content-Type", "text/plain; charset=utf-8")

@@ -47,7 +47,7 @@ func TestNotAnAdmissionReview(t *testing.T) {
 }
 
 func TestInternalErrorIsHTTP500(t *testing.T) {
-	f := start(t, failing(errors.New("learning the labels of namespace \"eks-work\":\n connection refused "+strings.Repeat("x", 5000))))
+	f := start(t, failing(errors.New("reading the labels of namespace \"eks-work\":\n connection refused "+strings.Repeat("x", 5000))))
 	for _, path := range []string{"/mutate", "/validate"} {
 		a := f.post(path, body("Deployment", deployment))
 		if a.status != http.StatusInternalServerError || a.header.Get("Retry-After") != "" {
@@ -70,7 +70,7 @@ func TestNoSnapshotYet(t *testing.T) {
 	}
 }
 
-// nobody has any right, and finds nothing wrong with any configuration.
+// nobody grants no permission, and finds no fault in any configuration.
 type nobody struct{}
 
 func (nobody) MayRelax(context.Context, decision.User, string) (bool, error) { return false, nil }
@@ -87,8 +87,7 @@ func (nobody) Exempt(context.Context, *decision.Request, pipeline.Exempters) ([]
 	return nil, nil
 }
 
-// Every path that is registered answers: one that is wired only halfway would be found by
-// whoever needs it.
+// Every registered path answers: a path without a handler would otherwise be noticed only in use.
 func TestEveryPathAnswers(t *testing.T) {
 	f := start(t, fake{
 		decide: func(context.Context, *decision.Request) (*decision.Decision, error) {
@@ -138,7 +137,7 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// A policy that fails because the deadline passed is late, not broken.
+// If the deadline has passed, a failing policy is not reported as broken.
 func TestDeadlineComesBeforeUndecided(t *testing.T) {
 	f := start(t, fake{decide: func(ctx context.Context, _ *decision.Request) (*decision.Decision, error) {
 		<-ctx.Done()
@@ -163,7 +162,7 @@ func TestShed(t *testing.T) {
 	}
 	<-arrived
 	<-arrived
-	// A body that is larger than the buffers on the way: the answer must still arrive.
+	// The body is larger than all buffers on the way, and still the answer must arrive.
 	a := f.post("/mutate", body("Deployment", `{"a":"`+strings.Repeat("x", 4<<20)+`"}`))
 	if a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "1" {
 		t.Errorf("HTTP %d, header %v", a.status, a.header)
@@ -175,8 +174,8 @@ func TestShed(t *testing.T) {
 	}
 }
 
-// Memory is bounded by bytes: a few large bodies shed, and a body of any length fits alone.
-// What a body announces takes no room, and there is always some for ordinary ones.
+// Memory is limited by bytes: a few large bodies cause shedding, but a body of any legal length fits alone. A
+// Content-Length reserves nothing, and there is always room for ordinary bodies.
 func TestShedBytes(t *testing.T) {
 	arrived, release := make(chan struct{}), make(chan struct{})
 	f := start(t, fake{decide: func(context.Context, *decision.Request) (*decision.Decision, error) {
@@ -191,7 +190,7 @@ func TestShedBytes(t *testing.T) {
 	if a := f.post("/validate", large); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "1" {
 		t.Errorf("HTTP %d, header %v", a.status, a.header)
 	}
-	// Its length is not known, and so what.
+	// Without a Content-Length.
 	waiting.Go(func() {
 		unknown := io.MultiReader(strings.NewReader(body("Deployment", deployment)))
 		f.reviewed(f.do(http.MethodPost, "/validate", "application/json", unknown))
@@ -202,13 +201,12 @@ func TestShedBytes(t *testing.T) {
 	close(release)
 	waiting.Wait()
 
-	// All of it was given back, also by what was sent away.
+	// All memory was released, also by requests that were shed.
 	go func() { <-arrived }()
 	f.reviewed(f.post("/validate", large))
 }
 
-// What a hand-edited webhook configuration sends beyond CREATE and UPDATE of objects is
-// never held up.
+// If a hand-edited webhook configuration sends operations other than CREATE and UPDATE, they are allowed.
 func TestNothingToDecide(t *testing.T) {
 	f := start(t, fake{decide: func(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
 		return pipeline.New(new(config.Snapshot), nil, pipeline.Options{}).Decide(ctx, r)
@@ -278,7 +276,7 @@ func TestDrain(t *testing.T) {
 		t.Error("draining keeps connections")
 	}
 	f.handler.Stop()
-	f.handler.Drain() // does not start it again
+	f.handler.Drain() // does not return it to an earlier phase
 	a = f.post("/validate", body("Deployment", deployment))
 	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") != "1" || !a.close {
 		t.Errorf("HTTP %d, header %v", a.status, a.header)

@@ -23,7 +23,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// fake is a Decider whose answers a test chooses.
+// fake is a Decider whose answers the test chooses.
 type fake struct {
 	decide    func(context.Context, *decision.Request) (*decision.Decision, error)
 	strictest func() (decision.Mode, []string, error)
@@ -54,7 +54,7 @@ func (f fake) RelaxOversized(*request.LimitError) *decision.Decision {
 	return &decision.Decision{Verdict: decision.VerdictAllow}
 }
 
-// answering always decides the same.
+// answering returns a Decider that always makes the same decision.
 func answering(d *decision.Decision) fake {
 	return fake{decide: func(context.Context, *decision.Request) (*decision.Decision, error) { return d, nil }}
 }
@@ -91,7 +91,7 @@ func start(t *testing.T, decider admission.Decider, change ...func(*admission.Op
 	return f
 }
 
-// logged writes the log to where the test can read it once requests are over.
+// logged directs the log to a builder, which may be read once all requests have ended.
 func logged(into *strings.Builder) func(*admission.Options) {
 	return func(o *admission.Options) {
 		o.Log = funcr.New(func(_, args string) { into.WriteString(args + "\n") }, funcr.Options{})
@@ -129,7 +129,7 @@ func (f *fixture) do(method, path, media string, body io.Reader) answer {
 	return answer{status: response.StatusCode, header: response.Header, text: string(text), close: response.Close}
 }
 
-// reviewed decodes an answer that is a decision, and checks what the API server checks.
+// reviewed decodes an answer that is a decision, with the checks of the API server.
 func (f *fixture) reviewed(a answer) *admissionv1.AdmissionResponse {
 	f.t.Helper()
 	if a.status != http.StatusOK {
@@ -198,7 +198,7 @@ func imageTag(mode decision.Mode) decision.Finding {
 	return decision.Finding{
 		Policy: "image-tag", Guardrails: []string{"chapter"}, Mode: mode, Container: "nginx",
 		Path:        "spec.template.spec.containers[0].image",
-		Message:     `image "nginx" has no tag, so it means whatever latest is today`,
+		Message:     `image "nginx" has no tag, so it resolves to whatever latest is at pull time`,
 		Remediation: "Name a version in the image, for example nginx:1.27.3.",
 		Fix:         []decision.PatchOperation{{Op: "add", Path: "/spec", Value: "not-to-be-printed"}},
 	}

@@ -11,8 +11,8 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// What no policy can look at is refused where something is enforced, and never an HTTP
-// error: under failurePolicy Ignore that would let it in.
+// An object that policies cannot inspect is refused if a policy is enforced, and never answered with an HTTP
+// error, because failurePolicy Ignore would admit it.
 func TestHostileObjectsAreRefusedWhereEnforcedAndElsewhereAdmittedWithAWarning(t *testing.T) {
 	spec := func(pod string) string { return `{"spec":{"template":{"spec":` + pod + `}}}` }
 	limits := func(cpu string) string {
@@ -56,8 +56,8 @@ func TestHostileObjectsAreRefusedWhereEnforcedAndElsewhereAdmittedWithAWarning(t
 	}
 }
 
-// An object that came in before there was a limit can lose its finalizers, or its
-// namespace could not be deleted.
+// An oversized object that was admitted earlier can lose its finalizers; otherwise its namespace could not be
+// deleted.
 func TestWhatIsTooMuchCanLoseItsFinalizers(t *testing.T) {
 	handler := newRealHandler(t, v1alpha1.ModeEnforce, plain{})
 	many := func(finalizers, image string) string {

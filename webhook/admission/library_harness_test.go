@@ -49,7 +49,7 @@ func newRealHandler(tb testing.TB, mode v1alpha1.Mode, facts pipeline.FactSource
 	return r
 }
 
-// post returns the answer, and forgets the log of the one before.
+// post returns the answer, and clears the log.
 func (r realHandler) post(path string, body []byte) *httptest.ResponseRecorder {
 	r.log.Reset()
 	request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(string(body)))

@@ -2,8 +2,8 @@ package admission
 
 import "github.com/go-logr/logr"
 
-// logObserver writes requests to the log. Decisions that change or report something are
-// logged; the others, and dry runs, only at -v1. Names are logged, values never.
+// logObserver logs requests. Decisions that change or report something are logged; others, and dry runs, only
+// at -v1. Names are logged, values never.
 type logObserver struct{ log logr.Logger }
 
 // Observe implements Observer.
@@ -35,8 +35,7 @@ func (l logObserver) Observe(o *Observation) {
 	log.Info("Decided", fields...)
 }
 
-// failed logs defects as errors. What the API server tries again, or the caller did wrong, is
-// logged at -v1.
+// failed logs defects as errors. What the API server retries, or the caller did wrong, is logged at -v1.
 func (l logObserver) failed(o *Observation) {
 	f := o.failure
 	fields := append(o.fields(), "reason", string(f.reason), "status", f.status)
@@ -47,7 +46,7 @@ func (l logObserver) failed(o *Observation) {
 	l.log.V(1).Info("A request was not decided", fields...)
 }
 
-// outcomes is the findings in short, as in "image-tag/nginx: enforce, denied".
+// outcomes summarizes the findings, as in "image-tag/nginx: enforce, denied".
 func (o *Observation) outcomes() []string {
 	texts := make([]string, 0, len(o.Decision.Findings))
 	for i := range o.Decision.Findings {
@@ -61,7 +60,7 @@ func (o *Observation) outcomes() []string {
 	return texts
 }
 
-// fields names a request in the log.
+// fields returns the log fields that identify a request.
 func (o *Observation) fields() []any {
 	fields := []any{"path", o.Path, "snapshot", o.SnapshotID}
 	r := o.Request

@@ -7,29 +7,29 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Observer is notified of every request: the log, the metrics and the counts are observers.
-// Observe is called by many goroutines at once, and delays the answer for as long as it runs.
+// Observer is notified of every request; the log, the metrics and the counts are observers. Observe is called
+// concurrently, and delays the answer while it runs.
 type Observer interface {
 	Observe(*Observation)
 }
 
-// Observation is what became of one request. The fields that a failed request
-// did not reach have their zero value.
+// Observation describes the outcome of one request. If a request failed, the fields that it did not reach are
+// zero.
 type Observation struct {
 	// Path is one of MutatePath, ValidatePath, RelaxPath, ConfigPath and ExemptPath.
 	Path string
-	// SnapshotID and Snapshot are the configuration that was in force.
+	// SnapshotID and Snapshot identify the configuration that was in force.
 	SnapshotID string
 	Snapshot   *config.Snapshot
 	// Request is nil if the body could not be parsed.
 	Request *decision.Request
-	// Decision is nil if no policy was asked, as at ConfigPath and ExemptPath.
+	// Decision is nil if no policy was evaluated, as at ConfigPath and ExemptPath.
 	Decision *decision.Decision
-	// Verdict means nothing if Err is set.
+	// Verdict is not meaningful if Err is set.
 	Verdict decision.Verdict
 	// Duration is the time from the last byte of the body to the answer.
 	Duration time.Duration
-	// Err is why the request was answered with an HTTP error, which Reason classifies.
+	// Err is why the request was answered with an HTTP error. Reason classifies it.
 	Err    error
 	Reason Reason
 
@@ -37,7 +37,7 @@ type Observation struct {
 	failure *failure
 }
 
-// observe notifies every observer once.
+// observe notifies every observer, once.
 func (e *endpoint) observe(o *Observation) {
 	if !o.began.IsZero() {
 		o.Duration = time.Since(o.began)

@@ -13,17 +13,17 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// relaxing is a Decider for /relax, with a decision for what is too much to be looked at.
+// relaxing is a Decider for /relax, with a decision for oversized Namespaces.
 type relaxing struct {
 	fake
-	unseen *decision.Decision
+	oversized *decision.Decision
 }
 
 func (r relaxing) RelaxOversized(*request.LimitError) *decision.Decision {
-	return r.unseen
+	return r.oversized
 }
 
-// configuring is a Checker whose answers a test chooses.
+// configuring is a Checker whose answers the test chooses.
 type configuring struct {
 	checked *decision.Checked
 	lacking []decision.NotExempting
@@ -38,7 +38,7 @@ func (c configuring) Exempt(context.Context, *decision.Request, pipeline.Exempte
 	return c.lacking, c.err
 }
 
-// deep is an object that nests too deep to be looked at.
+// deep returns an object that is nested too deeply to be inspected.
 func deep() string {
 	return strings.Repeat(`{"a":`, request.MaxDepth+2) + "1" + strings.Repeat("}", request.MaxDepth+2)
 }
@@ -46,7 +46,7 @@ func deep() string {
 func losing(mode decision.Mode, verdict decision.Verdict) *decision.Decision {
 	return &decision.Decision{Verdict: verdict, Findings: []decision.Finding{{
 		Policy: decision.RelaxVerb, Guardrails: []string{"team"}, Mode: mode, Path: "metadata.labels", Key: "team",
-		Message: "without guard=on, Guardrail team no longer enforces image-tag", Remediation: "Leave the labels as they are.",
+		Message: "without guard=on, Guardrail team no longer enforces image-tag", Remediation: "Keep the labels as they are.",
 	}}}
 }
 
@@ -89,9 +89,9 @@ func TestRelaxAnswersWhatIsDecided(t *testing.T) {
 	}
 }
 
-// Where nobody can tell, no path answers that something is allowed.
+// If a permission cannot be determined, no path allows the request.
 func TestAnErrorIsNoAnswerAtAnyPath(t *testing.T) {
-	broken := errors.New("the API server is away")
+	broken := errors.New("the API server is unavailable")
 	f := start(t, fake{
 		decide: func(context.Context, *decision.Request) (*decision.Decision, error) { return nil, broken },
 		relax: func(context.Context, *decision.Request, pipeline.Relaxers) (*decision.Decision, error) {
@@ -102,7 +102,7 @@ func TestAnErrorIsNoAnswerAtAnyPath(t *testing.T) {
 	})
 	unnamed := `{"request":{"object":{"a":"` + strings.Repeat("x", request.MaxBytes) + `"}}}`
 	for _, path := range []string{admission.MutatePath, admission.ValidatePath, admission.RelaxPath, admission.ConfigPath, admission.ExemptPath} {
-		if a := f.post(path, body("Namespace", `{}`)); a.status != http.StatusInternalServerError || !strings.Contains(a.text, "the API server is away") {
+		if a := f.post(path, body("Namespace", `{}`)); a.status != http.StatusInternalServerError || !strings.Contains(a.text, "the API server is unavailable") {
 			t.Errorf("%s: HTTP %d: %s", path, a.status, a.text)
 		}
 		if a := f.post(path, `{"request":{}}`); a.status != http.StatusBadRequest {
@@ -172,8 +172,8 @@ func TestWhoMayNotExemptIsTold(t *testing.T) {
 	}
 }
 
-// A path that nobody can decide at is not served: the API server must not take its answer
-// for one.
+// A path is served only with everything it needs to decide; otherwise the API server might take its answer for
+// a decision.
 func TestPathsAreServedOnlyWithWhoDecidesThere(t *testing.T) {
 	for name, test := range map[string]struct {
 		change  func(*admission.Options)
@@ -193,12 +193,12 @@ func TestPathsAreServedOnlyWithWhoDecidesThere(t *testing.T) {
 	}
 }
 
-// recording keeps what it observes.
+// recording records observations.
 type recording struct{ observed []admission.Observation }
 
 func (r *recording) Observe(o *admission.Observation) { r.observed = append(r.observed, *o) }
 
-// Whatever becomes of a request, each observer is notified of it once.
+// Whatever the outcome of a request, each observer is notified of it once.
 func TestEveryRequestIsObservedOnce(t *testing.T) {
 	denial := &decision.Decision{Verdict: decision.VerdictDeny, Findings: []decision.Finding{{Policy: "p", Mode: decision.ModeEnforce, Message: "no"}}}
 	for name, test := range map[string]struct {

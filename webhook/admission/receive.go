@@ -8,33 +8,35 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"taffrail.dev/webhook/request"
 )
 
 const (
-	// defaultTimeout holds where the API server names none; it is also the default of
-	// timeoutSeconds in a webhook configuration.
+	mediaType = "application/json"
+
+	// defaultTimeout applies if the API server sends no timeout. It is also the default of timeoutSeconds in a
+	// webhook configuration.
 	defaultTimeout = 10 * time.Second
-	// longestTimeout is the most that timeoutSeconds may be.
+	// longestTimeout is the maximum of timeoutSeconds.
 	longestTimeout = 30 * time.Second
-	// mostMargin is the most that is kept back of a timeout to get an answer across.
+	// mostMargin limits the part of a timeout that is reserved for sending the answer.
 	mostMargin = 500 * time.Millisecond
 
-	// bodyTimeout is how long a body may take to arrive, and drainTimeout how long one that
-	// nobody wants.
+	// bodyTimeout limits the time in which a body must arrive. drainTimeout limits it for a body that is
+	// discarded.
 	bodyTimeout  = 10 * time.Second
 	drainTimeout = 2 * time.Second
-	// stepTimeout is how long each step of a body may take, which is the slowest that a
-	// caller may be.
+	// stepTimeout limits the time between two steps of a body, and thereby how slow a caller may be.
 	stepTimeout = 5 * time.Second
 	step        = 16 << 10
 
-	// maxBody is one byte more than is decoded, so that a body of exactly MaxBytes can
-	// be told from a longer one.
+	// maxBody is one byte more than is decoded, so that a longer body can be distinguished from one of exactly
+	// MaxBytes.
 	maxBody = request.MaxBytes + 1
-	// firstRoom is what a body costs as soon as its header is there.
+	// firstRoom is what a body is charged as soon as its header has arrived.
 	firstRoom = 4 << 10
 )
 
@@ -42,18 +44,25 @@ func checkHeader(r *http.Request) error {
 	if r.Method != http.MethodPost {
 		return &failure{status: http.StatusMethodNotAllowed, reason: reasonMethod, text: "use POST"}
 	}
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" {
-		return &failure{status: http.StatusUnsupportedMediaType, reason: reasonMediaType, text: "Content-Type must be application/json", err: err}
+	given := r.Header.Get("Content-Type")
+	if given == mediaType { // as the API server writes it
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(given)
+	if err != nil || media != mediaType {
+		return &failure{status: http.StatusUnsupportedMediaType, reason: reasonMediaType, text: "Content-Type must be " + mediaType, err: err}
 	}
 	return nil
 }
 
-// timeLeft is how long a decision may take. The API server appends timeout=10s to the
-// query, rounded up to a second; what it will really wait may be less, in which case it
-// hangs up and the request's context ends.
+// timeLeft returns how long a decision may take. The API server appends timeout=10s to the query, rounded up to
+// a second. If it actually waits for a shorter time, it disconnects and the request's context ends.
 func timeLeft(r *http.Request) time.Duration {
-	timeout, err := time.ParseDuration(r.URL.Query().Get("timeout"))
+	given, plain := strings.CutPrefix(r.URL.RawQuery, "timeout=")
+	if !plain || strings.ContainsAny(given, "&%+;") {
+		given = r.URL.Query().Get("timeout")
+	}
+	timeout, err := time.ParseDuration(given)
 	if err != nil || timeout <= 0 {
 		timeout = defaultTimeout
 	}
@@ -61,7 +70,7 @@ func timeLeft(r *http.Request) time.Duration {
 	return timeout - min(timeout/10, mostMargin)
 }
 
-// bodyReader reads the body of a request, and reports each step of it as progress.
+// bodyReader reads the body of a request, and records each step of it as progress.
 type bodyReader struct {
 	from     io.Reader
 	incoming *incoming
@@ -77,17 +86,17 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// open gives a body a place among those that arrive.
+// open adds a body to those that are arriving.
 func (h *Handler) open(w http.ResponseWriter, timeout time.Duration) *incoming {
 	connection := http.NewResponseController(w)
 	setDeadline := func(t time.Time) {
-		// Without a connection, as in a test, there is no Read to end.
+		// Tests call the handler without a connection, so there is no Read to interrupt.
 		_ = connection.SetReadDeadline(t)
 	}
 	return h.bodies.open(setDeadline, time.Now().Add(timeout))
 }
 
-// readBody reads at most maxBody bytes, which in holds until it is closed.
+// readBody reads at most maxBody bytes. in holds their memory until it is closed.
 func readBody(ctx context.Context, r *http.Request, in *incoming) ([]byte, error) {
 	body, err := readAll(ctx, r, in)
 	if err == nil {
@@ -97,7 +106,7 @@ func readBody(ctx context.Context, r *http.Request, in *incoming) ([]byte, error
 	case err == nil:
 		return body, nil
 	case errors.Is(err, errNoRoom):
-		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: "too many bytes in requests at once", err: err}
+		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: "too many bytes in concurrent requests", err: err}
 	case errors.Is(err, errEvicted), in.isEvicted():
 		// It may be a request of the API server on a slow network.
 		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonEvicted, retry: true, text: errEvicted.Error(), err: errEvicted}
@@ -107,8 +116,8 @@ func readBody(ctx context.Context, r *http.Request, in *incoming) ([]byte, error
 	return nil, &failure{status: http.StatusBadRequest, reason: reasonUnreadable, text: brief(fmt.Sprintf("reading the body: %v", err)), err: err}
 }
 
-// readAll grows its buffer as data arrives, to at most twice the data received. Content-Length can
-// only make the buffer smaller.
+// readAll grows its buffer as data arrives, to at most twice the data received. Content-Length can only make
+// the buffer smaller.
 func readAll(ctx context.Context, r *http.Request, in *incoming) ([]byte, error) {
 	reader := &bodyReader{from: r.Body, incoming: in}
 	var body []byte
@@ -116,7 +125,7 @@ func readAll(ctx context.Context, r *http.Request, in *incoming) ([]byte, error)
 		if len(body) == cap(body) && len(body) < maxBody {
 			larger := max(2*cap(body), firstRoom)
 			if announced := r.ContentLength; announced >= int64(len(body)) && announced < int64(larger) {
-				larger = int(announced) + 1 // one byte to see the end in
+				larger = int(announced) + 1 // one byte more, to read the EOF
 			}
 			larger = min(larger, maxBody)
 			if err := in.grow(ctx, int64(larger-cap(body))); err != nil {
@@ -138,8 +147,8 @@ func readAll(ctx context.Context, r *http.Request, in *incoming) ([]byte, error)
 	}
 }
 
-// drain reads what nobody wants of a body: closing a connection on a client that still
-// writes resets it, and the answer is lost.
+// drain reads and discards the rest of a body: closing a connection while the client is still writing would
+// reset it, and the answer would be lost.
 func (h *Handler) drain(w http.ResponseWriter, r *http.Request) {
 	in := h.open(w, drainTimeout)
 	defer in.close()

@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// begin sends a header and the beginning of a body, and leaves it at that.
+// begin sends a header and the beginning of a body, and then stalls.
 func (f *fixture) begin(path, header, body string) net.Conn {
 	f.t.Helper()
 	conn, err := net.Dial("tcp", f.server.Listener.Addr().String())
@@ -29,7 +29,7 @@ func (f *fixture) begin(path, header, body string) net.Conn {
 	return conn
 }
 
-// answered reads an answer of such a connection.
+// answered reads an answer from such a connection.
 func (f *fixture) answered(conn net.Conn) (status int, text string) {
 	f.t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -44,7 +44,7 @@ func (f *fixture) answered(conn net.Conn) (status int, text string) {
 	return response.StatusCode, string(read)
 }
 
-// What is announced takes neither room nor a slot, however many announce it.
+// A Content-Length reserves neither memory nor a slot, however many requests announce one.
 func TestAnnouncedBodiesTakeNothing(t *testing.T) {
 	f := start(t, answering(&decision.Decision{Verdict: decision.VerdictAllow}), func(o *admission.Options) { o.MaxInFlight, o.MaxInFlightBytes = 4, 1 })
 	for range 40 {
@@ -55,11 +55,11 @@ func TestAnnouncedBodiesTakeNothing(t *testing.T) {
 	}
 }
 
-// The body that makes no progress is given up for the next one, and its caller is told to
-// try again: it may be the API server on a bad day.
+// The body that makes no progress is evicted for the next one. Its caller is made to retry, because it may be
+// the API server on a slow network.
 func TestTheSlowestCallerIsToldToTryAgain(t *testing.T) {
 	f := start(t, answering(&decision.Decision{Verdict: decision.VerdictAllow}), func(o *admission.Options) { o.MaxInFlight = 1 })
-	// Two may arrive at once, so one of three is given up.
+	// Two may arrive concurrently, so one of three is evicted.
 	answers := make(chan string, 3)
 	for range 3 {
 		conn := f.begin("/validate", "Content-Length: 1000", "{")
@@ -80,7 +80,7 @@ func TestTheSlowestCallerIsToldToTryAgain(t *testing.T) {
 	}
 }
 
-// A body without end is read as far as the largest legal one, and refused by its size.
+// An endless body is read up to the largest legal size, and refused because of its size.
 func TestABodyWithoutEnd(t *testing.T) {
 	f := start(t, fake{strictest: func() (decision.Mode, []string, error) { return decision.ModeEnforce, []string{"chapter"}, nil }})
 	conn := f.begin("/validate", "Transfer-Encoding: chunked", "")
@@ -98,7 +98,7 @@ func TestABodyWithoutEnd(t *testing.T) {
 	}
 }
 
-// A Content-Length that cannot be is no reason to allocate anything.
+// An impossible Content-Length allocates nothing.
 func TestAbsurdContentLength(t *testing.T) {
 	f := start(t, answering(&decision.Decision{Verdict: decision.VerdictAllow}))
 	conn := f.begin("/validate", "Content-Length: 9223372036854775807", "{")
@@ -110,7 +110,7 @@ func TestAbsurdContentLength(t *testing.T) {
 	}
 }
 
-// Whoever waits for a slot gets one before whoever comes later, and the rest is shed.
+// Requests get slots in the order of arrival, and those beyond the limit are shed.
 func TestWaitingForASlot(t *testing.T) {
 	arrived, release := make(chan struct{}, 3), make(chan struct{})
 	f := start(t, fake{decide: func(context.Context, *decision.Request) (*decision.Decision, error) {
@@ -137,12 +137,12 @@ func TestWaitingForASlot(t *testing.T) {
 			decided++
 		}
 	}
-	if decided == 0 { // two, unless the machine took a second from the one that waited
+	if decided == 0 { // two, unless the waiting one was shed after a second on a slow machine
 		t.Error("whoever has a slot is not decided")
 	}
 }
 
-// Bodies of every length arrive whole, whatever the pieces that they come in.
+// Bodies of every length arrive completely, however they are divided.
 func TestBodiesArriveWhole(t *testing.T) {
 	f := start(t, answering(&decision.Decision{Verdict: decision.VerdictAllow}))
 	base := len(body("Deployment", `{"a":""}`))

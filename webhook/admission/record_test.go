@@ -28,8 +28,8 @@ func (d *decisions) Observe(o *admission.Observation) {
 	}
 }
 
-// The log has what there is to say: of a decision with findings, errors or a patch always, of
-// others and of dry runs only if one asks for more.
+// Decisions with findings, errors or a patch are always logged; others, and dry runs, only at a higher
+// verbosity.
 func TestWhatIsLoggedOfADecision(t *testing.T) {
 	patched := fills(decision.ModeEnforce)
 	patched.Patch = []decision.PatchOperation{{Op: "add", Path: "/spec/containers/0/resources", Value: map[string]any{}}}
@@ -89,7 +89,7 @@ func TestWhatIsLoggedOfADecision(t *testing.T) {
 	}
 }
 
-// A decision whose policies ran out of time is not reported as one with broken policies.
+// If a decision's policies ran out of time, they are not reported as broken.
 func TestPoliciesThatAreLateAreNotBroken(t *testing.T) {
 	seen := &decisions{}
 	f := start(t, fake{decide: func(ctx context.Context, _ *decision.Request) (*decision.Decision, error) {

@@ -9,8 +9,8 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// relax takes an UPDATE of a Namespace to its answer: whether its labels may change. What
-// policies say of the Namespace is asked at /validate, so that nothing is said twice.
+// relax answers whether the labels of a Namespace may change. Policies about the Namespace are evaluated at
+// /validate only, so that no finding is reported twice.
 func (e *endpoint) relax(ctx context.Context, body []byte, decider Decider, o *Observation) (*response, error) {
 	req, err := request.Review(body, e.origin)
 	var limit *request.LimitError

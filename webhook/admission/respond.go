@@ -11,15 +11,15 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// response is an AdmissionResponse in the making.
+// response is an AdmissionResponse under construction.
 type response struct{ admissionv1.AdmissionResponse }
 
 func allowed(request *decision.Request) *response {
 	return &response{admissionv1.AdmissionResponse{UID: types.UID(request.UID), Allowed: true}}
 }
 
-// deny refuses with a message for people and, in the details, a cause for each finding
-// that the message spells out, for programs.
+// deny refuses the request with a message for people. For programs, the details have a cause for each finding
+// in the message.
 func (r *response) deny(text string, request *decision.Request, d *decision.Decision) {
 	details := &metav1.StatusDetails{Name: decision.RedactValue(request.Name), Group: request.Kind.Group, Kind: request.Kind.Kind}
 	for i := range d.Findings {
@@ -37,7 +37,7 @@ func (r *response) deny(text string, request *decision.Request, d *decision.Deci
 	}
 }
 
-// patch sets patch and patchType, or neither: the API server refuses one without the other.
+// patch sets patch and patchType, or neither: the API server rejects one without the other.
 func (r *response) patch(operations []decision.PatchOperation) error {
 	if len(operations) == 0 {
 		return nil
@@ -49,11 +49,4 @@ func (r *response) patch(operations []decision.PatchOperation) error {
 	kind := admissionv1.PatchTypeJSONPatch
 	r.Patch, r.PatchType = encoded, &kind
 	return nil
-}
-
-func (r *response) encode() ([]byte, error) {
-	return json.Marshal(&admissionv1.AdmissionReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
-		Response: &r.AdmissionResponse,
-	})
 }

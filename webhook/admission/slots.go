@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// slotWait is how long a complete request waits for a slot before the API server is asked
-// to retry. Slots become free many times a second, and whoever waits keeps its turn.
+// slotWait is how long a complete request waits for a slot before the API server is made to retry. Slots become
+// free many times a second, and waiting requests keep their order.
 const slotWait = time.Second
 
-// slots bound how many requests are decided at once.
+// slots limits how many requests are decided concurrently.
 type slots struct {
 	taken   chan struct{}
 	waiting atomic.Int32
@@ -20,8 +20,8 @@ type slots struct {
 
 func newSlots(n int) *slots { return &slots{taken: make(chan struct{}, n)} }
 
-// take waits for a slot, in the order of arrival. As many requests may wait as are decided
-// at once; an error is a *failure.
+// take waits for a slot, in the order of arrival. As many requests may wait as are decided concurrently. An
+// error is a *failure.
 func (s *slots) take(ctx context.Context) (release func(), err error) {
 	release = func() { <-s.taken }
 	select {
@@ -46,6 +46,6 @@ func (s *slots) take(ctx context.Context) (release func(), err error) {
 }
 
 func (s *slots) shed() error {
-	text := fmt.Sprintf("more than %d requests at once", cap(s.taken))
+	text := fmt.Sprintf("more than %d concurrent requests", cap(s.taken))
 	return &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: text}
 }

@@ -27,7 +27,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// nothing is a cluster of which nothing but the namespaces is known.
+// nothing is a cluster of which only the namespaces are known.
 type nothing struct{}
 
 func (nothing) Namespace(_ context.Context, name string) (decision.Namespace, error) {
@@ -134,8 +134,7 @@ func TestCountExcuses(t *testing.T) {
 	}
 }
 
-// Pages are asked for one after the other, and an Exemption for every namespace reads them
-// all at once.
+// Pages are read one after another, and all Exemptions share the same read.
 func TestScanReadsPages(t *testing.T) {
 	pages := 0
 	reader := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithInterceptorFuncs(interceptor.Funcs{
@@ -183,8 +182,8 @@ func setItems(list client.ObjectList, items []any) error {
 	return nil
 }
 
-// Where a Policy is about Pods and not about what they are made from, no template stands for
-// them: an Exemption that only its Pods need is not told to be needless.
+// If a Policy covers Pods but not the kinds that create them, Pods are not counted as their template: an
+// Exemption that only Pods need is not reported as unneeded.
 func TestPodsAreCountedWhereNoTemplateStandsForThem(t *testing.T) {
 	library, err := rego.Load(policies.FS)
 	if err != nil {

@@ -60,7 +60,7 @@ func (c *Files) Run(ctx context.Context) error {
 		// Log each cause only once: this loop runs every second.
 		if err != nil && ctx.Err() == nil && err.Error() != last {
 			last = err.Error()
-			c.log.Error(err, "The certificate is not being watched, trying again", "certificate", c.certificate, "key", c.key)
+			c.log.Error(err, "Cannot watch the certificate files, retrying", "certificate", c.certificate, "key", c.key)
 		}
 		select {
 		case <-time.After(filesRetry):

@@ -46,8 +46,8 @@ func (e *damagedError) Error() string { return e.Key + ": " + e.Err.Error() }
 func (e *damagedError) Unwrap() error { return e.Err }
 
 var (
-	errNoCertificate = errors.New("no certificate in it")
-	errNoKey         = errors.New("no private key in it")
+	errNoCertificate = errors.New("it contains no certificate")
+	errNoKey         = errors.New("it contains no private key")
 	errNotOurs       = errors.New("it is not the key of the newest authority in " + authoritiesKey)
 )
 

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// newMaterial is as a Secret holds it.
+// newMaterial returns material together with the data of its Secret.
 func newMaterial(t *testing.T) (material, map[string][]byte) {
 	t.Helper()
 	step := renewal{lifetimes: Lifetimes{Certificate: time.Hour, Authority: 3 * time.Hour}, name: name, now: time.Now()}

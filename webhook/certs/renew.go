@@ -36,7 +36,7 @@ const (
 	minAuthorityFactor     = 3
 )
 
-var errLifetimes = fmt.Errorf("a certificate must be valid for %v at least, and its authority for %d times as long",
+var errLifetimes = fmt.Errorf("a certificate must be valid for at least %v, and its authority for %d times as long",
 	minCertificateLifetime, minAuthorityFactor)
 
 // Check returns an error if the lifetimes are too short to renew in time.
@@ -70,7 +70,7 @@ func (r renewal) step(m material) (next material, why string, err error) {
 			return m, "", err
 		}
 	} else if next.authorities = r.valid(m.authorities); len(next.authorities) < len(m.authorities) {
-		why = "an expired authority is forgotten"
+		why = "an expired authority was removed"
 	}
 	broken := r.verify(next)
 	if broken == nil && !r.due(next.pair.Leaf) && signedBy(next.pair.Leaf, next.authorities[0]) {
@@ -93,7 +93,7 @@ func (r renewal) step(m material) (next material, why string, err error) {
 	return next, why, nil
 }
 
-var errClocks = errors.New("a certificate made now would not be valid: do the clocks of all nodes agree?")
+var errClocks = errors.New("a certificate issued now would not be valid: are the clocks of all nodes in sync?")
 
 // due reports whether a third or less of the lifetime of c is left. A certificate that is not
 // valid yet was issued with a wrong clock, and is due as well.
@@ -113,7 +113,7 @@ func (r renewal) settled(authority *x509.Certificate) bool {
 	return r.trust.in(authority) && r.now.Sub(r.trust.since) >= r.lifetimes.settleTime()
 }
 
-var errNoPair = errors.New("there is none yet")
+var errNoPair = errors.New("no certificate yet")
 
 // verify returns an error if clients that trust the authorities of m would reject its serving
 // certificate.

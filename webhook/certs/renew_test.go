@@ -16,8 +16,8 @@ import (
 
 const name = "taffrail.taffrail-system.svc"
 
-// world is the Secret, a webhook configuration, an API server that learns of it late, and
-// replicas that learn of both late.
+// world simulates the Secret, a webhook configuration, an API server that reads it with a delay, and replicas
+// that read both with a delay.
 type world struct {
 	lifetimes Lifetimes
 	now       time.Time
@@ -26,7 +26,7 @@ type world struct {
 	replicas  []*replica
 }
 
-// stored is an object with all of its versions.
+// stored is an object with its history.
 type stored[T any] struct{ versions []version[T] }
 
 type version[T any] struct {
@@ -38,7 +38,7 @@ func (s *stored[T]) write(now time.Time, value T) {
 	s.versions = append(s.versions, version[T]{since: now, value: value})
 }
 
-// at is the newest version at some time, and its number.
+// at returns the newest version at a given time, and its number.
 func (s *stored[T]) at(when time.Time) (T, int) {
 	for i, v := range slices.Backward(s.versions) {
 		if !v.since.After(when) {
@@ -54,7 +54,7 @@ type replica struct {
 	served *x509.Certificate
 }
 
-// act does what Rotator.rotate does with what the replica knew a while ago.
+// act does what Rotator.rotate does, with the state that the replica saw a while ago.
 func (w *world) act(t *rapid.T, r *replica, lag time.Duration) {
 	data, number := w.secret.at(w.now.Add(-lag))
 	bundle, bundleNumber := w.bundle.at(w.now.Add(-lag))
@@ -64,11 +64,11 @@ func (w *world) act(t *rapid.T, r *replica, lag time.Duration) {
 	entry := &admissionregistrationv1.WebhookClientConfig{CABundle: slices.Clone(bundle)}
 	change, err := r.next(data, []*admissionregistrationv1.WebhookClientConfig{entry}, w.now)
 	switch {
-	case errors.Is(err, errWrittenTooSoon): // it has yet to see what it wrote
+	case errors.Is(err, errWrittenTooSoon): // it has not seen its own write yet
 	case err != nil:
 		t.Fatal(err)
 	case change == nil:
-		if !bytes.Equal(entry.CABundle, bundle) && bundleNumber == len(w.bundle.versions)-1 { // or it is a conflict
+		if !bytes.Equal(entry.CABundle, bundle) && bundleNumber == len(w.bundle.versions)-1 { // otherwise the write conflicts
 			w.bundle.write(w.now, entry.CABundle)
 		}
 	default:
@@ -76,14 +76,14 @@ func (w *world) act(t *rapid.T, r *replica, lag time.Duration) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if number == len(w.secret.versions)-1 { // or it is a conflict
+		if number == len(w.secret.versions)-1 { // otherwise the write conflicts
 			w.secret.write(w.now, encoded)
 			r.wrote = w.now
 		}
 	}
 }
 
-// verify is what an API server does with what a replica serves.
+// verify does what an API server does with the certificate that a replica serves.
 func (w *world) verify(r *replica, lag time.Duration) error {
 	bundle, _ := w.bundle.at(w.now.Add(-lag))
 	roots := x509.NewCertPool()
@@ -92,8 +92,7 @@ func (w *world) verify(r *replica, lag time.Duration) error {
 	return err
 }
 
-// Whatever is renewed, and however late anyone learns of it, the API server accepts what
-// every replica serves.
+// Whatever is renewed, and however large the delays, the API server accepts what every replica serves.
 func TestRenewalFailsNoHandshake(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
 		certificate := time.Duration(rapid.Int64Range(int64(minCertificateLifetime), int64(100*24*time.Hour)).Draw(t, "certificate"))
@@ -107,7 +106,7 @@ func TestRenewalFailsNoHandshake(t *testing.T) {
 		if err := w.lifetimes.Check(); err != nil {
 			t.Fatal(err)
 		}
-		// Nobody learns of anything later than this; a replica looks this often.
+		// The largest delay of any reader, and the interval of the replicas.
 		late := w.lifetimes.settleTime() / 3
 		lag := rapid.Custom(func(t *rapid.T) time.Duration { return time.Duration(rapid.Int64Range(0, int64(late)).Draw(t, "lag")) })
 		for range 8 {
@@ -119,12 +118,12 @@ func TestRenewalFailsNoHandshake(t *testing.T) {
 
 		end := w.now.Add(w.lifetimes.Authority + w.lifetimes.Certificate)
 		leaves, authorities := map[string]bool{}, map[string]bool{}
-		// After a change time goes slowly, so that all sorts of lateness come up.
+		// After a change, time advances slowly, so that many different delays occur.
 		written, slowly := 0, 0
 		for w.now.Before(end) {
 			order := rapid.Permutation(w.replicas).Draw(t, "order")
 			for _, r := range order {
-				// One of them stays up for as long as an authority takes to settle.
+				// One replica keeps running for as long as an authority takes to settle.
 				if r != w.replicas[0] && rapid.IntRange(0, 3).Draw(t, "restarts") == 0 {
 					r.rotationState = newState()
 				}
@@ -168,7 +167,7 @@ func TestWhatIsBrokenIsMadeAnewAtOnce(t *testing.T) {
 	for what, c := range map[string]struct {
 		step     renewal
 		material material
-		stays    bool // the authority
+		stays    bool // whether the authority is kept
 	}{
 		"another name":           {elsewhere, first, true},
 		"no certificate":         {step, material{authorities: first.authorities, signer: first.signer}, true},
@@ -206,7 +205,7 @@ func TestLifetimesThatLeaveNoTime(t *testing.T) {
 	}
 }
 
-// Two clocks that do not agree must not keep two replicas writing.
+// Two clocks that disagree must not keep two replicas writing.
 func TestWrongClocksEnd(t *testing.T) {
 	lifetimes := Lifetimes{Certificate: 90 * 24 * time.Hour, Authority: 730 * 24 * time.Hour}
 	right := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
@@ -225,7 +224,7 @@ func TestWrongClocksEnd(t *testing.T) {
 			}
 		}
 	}
-	// A clock that was years ahead leaves behind what is not valid yet.
+	// A clock that was years ahead leaves certificates that are not valid yet.
 	future, _, err := at(right.Add(3 * lifetimes.Authority)).step(material{})
 	if err != nil {
 		t.Fatal(err)
@@ -239,7 +238,7 @@ func TestWrongClocksEnd(t *testing.T) {
 	}
 }
 
-// A lost key is no reason to serve anything else at once.
+// A lost key does not change what is served at once.
 func TestLostKeyOfAnAuthorityIsSucceeded(t *testing.T) {
 	m, _ := newMaterial(t)
 	lost := material{authorities: m.authorities, pair: m.pair}

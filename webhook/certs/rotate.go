@@ -82,7 +82,7 @@ func (r *Rotator) writeSecret(ctx context.Context, secret *corev1.Secret, c *cha
 		return err
 	}
 	if c.damage != nil {
-		r.log.Error(c.damage, "The Secret of the certificate is damaged, what is wrong is made anew", "secret", r.options.Secret)
+		r.log.Error(c.damage, "The Secret of the certificate is damaged: replacing its invalid parts", "secret", r.options.Secret)
 	}
 	before := secret.DeepCopy()
 	if secret.Data == nil {

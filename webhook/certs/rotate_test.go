@@ -35,7 +35,7 @@ func (f fromStore) List(ctx context.Context, l client.ObjectList, opts ...client
 	return f.Reader.List(ctx, l, opts...)
 }
 
-// faults are the errors of what is done to objects of a kind, as in "get Secret".
+// faults has the errors of operations by kind, as in "get Secret".
 type faults map[string]error
 
 func (f faults) of(verb string, o client.Object) error {
@@ -50,8 +50,7 @@ func (f faults) of(verb string, o client.Object) error {
 	return nil
 }
 
-// newTestRotator keeps an empty Secret and both webhook configurations in a store where some
-// of what is done fails.
+// newTestRotator stores an empty Secret and both webhook configurations, and makes the operations in f fail.
 func newTestRotator(t *testing.T, f faults) (*Rotator, client.Client, *[]*x509.Certificate) {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -92,7 +91,7 @@ func newTestRotator(t *testing.T, f faults) (*Rotator, client.Client, *[]*x509.C
 	return r, store, &served
 }
 
-// bundles are the caBundles of both webhook configurations.
+// bundles returns the caBundles of both webhook configurations.
 func bundles(t *testing.T, store client.Client, f faults) (all [][]byte) {
 	t.Helper()
 	clear(f)
@@ -138,10 +137,9 @@ func TestACertificateIsMadeTrustedAndServed(t *testing.T) {
 	}
 }
 
-// Every call to the API server may fail, and none may be taken for one that did not: the
-// error is told, and what failed is done at the next try.
+// Every call to the API server may fail. The error is reported, and the next attempt repeats what failed.
 func TestRotatorReportsEveryFailure(t *testing.T) {
-	broken := errors.New("the API server is away")
+	broken := errors.New("the API server is unavailable")
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "tls", broken)
 	missing := apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, "tls")
 	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "secrets"}, "tls", broken)
@@ -161,7 +159,7 @@ func TestRotatorReportsEveryFailure(t *testing.T) {
 		f := faults{test.call: test.err}
 		r, store, _ := newTestRotator(t, f)
 		var err error
-		for range 2 { // the Secret first, then those that trust it
+		for range 2 { // the Secret first, then the configurations that trust it
 			if err = r.rotate(t.Context()); err != nil {
 				break
 			}
@@ -183,8 +181,7 @@ func TestRotatorReportsEveryFailure(t *testing.T) {
 	}
 }
 
-// As long as it is not known which webhook configurations there are, none may be taken for
-// one that trusts what is new.
+// While the existing webhook configurations are unknown, none may count as trusting a new authority.
 func TestNothingIsRenewedBeforeWhoTrustsItIsKnown(t *testing.T) {
 	for at := range 2 {
 		f := faults{}

@@ -214,16 +214,15 @@ func (r *Rotator) run(ctx context.Context) {
 	}
 }
 
-// recordFailure logs each cause when it first occurs, and again every relogInterval while it
-// lasts: the reconciliation is retried every two seconds, and a certificate that is not renewed
-// goes on working for weeks.
+// recordFailure logs each cause when it first occurs, and again every relogInterval while it lasts: the
+// reconciliation is retried every two seconds, and a certificate that is not renewed stays valid for weeks.
 func (r *Rotator) recordFailure(err error) {
 	now := time.Now()
 	if last := r.last.Load(); last != nil && last.err.Error() == err.Error() && now.Sub(last.logged) < relogInterval {
 		return
 	}
 	r.last.Store(&failure{err: err, logged: now})
-	r.log.Error(err, "The certificate cannot be kept, trying again", "secret", r.options.Secret)
+	r.log.Error(err, "Cannot reconcile the certificate, retrying", "secret", r.options.Secret)
 }
 
 func (r *Rotator) trigger() {

@@ -14,8 +14,8 @@ import (
 const minWriteInterval = 5 * time.Second
 
 var (
-	errForeign        = errors.New("it has a tls.crt and no ca.key, so somebody else keeps it: serve it from files, or empty it")
-	errWrittenTooSoon = errors.New("it was written a moment ago and does not hold: do the clocks of all nodes agree?")
+	errForeign        = errors.New("it has a tls.crt but no ca.key, so something else manages it: serve it from files, or empty it")
+	errWrittenTooSoon = errors.New("it was just written but is not valid: are the clocks of all nodes in sync?")
 )
 
 // rotationState is what one replica remembers between reconciliations.

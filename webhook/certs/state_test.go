@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// A Secret that cert-manager keeps is served as long as it is good, and never written.
+// A Secret that cert-manager manages is served while it is valid, and never written.
 func TestSomebodyElsesSecretIsLeftAlone(t *testing.T) {
 	_, data := newMaterial(t)
 	delete(data, "ca.key")
@@ -25,8 +25,8 @@ func TestSomebodyElsesSecretIsLeftAlone(t *testing.T) {
 	}
 }
 
-// What does not hold although it was just written must not be written again at once: there
-// may be another replica, with another clock, that does the same.
+// A certificate that is invalid although it was just written must not be replaced at once: another replica with
+// a different clock may do the same.
 func TestNobodyWritesInHaste(t *testing.T) {
 	now := time.Now()
 	m := rotationState{lifetimes: Lifetimes{Certificate: time.Hour, Authority: 3 * time.Hour}, name: name}

@@ -9,7 +9,8 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 )
 
-// Replicas of before, or of a Secret that was emptied, serve by what is trusted already.
+// Replicas that started earlier, or whose Secret was emptied, serve certificates of authorities that are
+// already trusted.
 func TestWhatIsTrustedStaysTrustedUntilItExpires(t *testing.T) {
 	now := time.Now()
 	before, _ := newMaterial(t)
@@ -19,7 +20,7 @@ func TestWhatIsTrustedStaysTrustedUntilItExpires(t *testing.T) {
 	has := func(m material) bool { return trusts(entries, m.authorities[0]) }
 
 	if !addCABundle(entries, after, now) || !has(before) || !has(after) {
-		t.Errorf("trusts what was there before: %t, what came: %t", has(before), has(after))
+		t.Errorf("trusts the previous one: %t, the new one: %t", has(before), has(after))
 	}
 	if addCABundle(entries, after, now) || addCABundle(entries, before, now) {
 		t.Error("it is written although nothing is missing")

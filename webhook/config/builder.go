@@ -205,7 +205,9 @@ func (b *build) instance(binding *ResolvedBinding) int {
 		return i
 	}
 	b.index[binding.Key] = len(b.instances)
-	b.instances = append(b.instances, rego.Instance{Policy: binding.Policy.ID, Parameters: binding.Parameters})
+	b.instances = append(b.instances, rego.Instance{
+		Policy: binding.Policy.ID, Parameters: binding.Parameters, Budget: b.policies.Budgets[binding.Policy.ID],
+	})
 	b.keys = append(b.keys, binding.Key)
 	return b.index[binding.Key]
 }

@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// testCatalog has two policies that stand for those of the library.
+// testCatalog returns a catalogue with two policies in place of the library.
 func testCatalog(t *testing.T) *rego.Catalog {
 	t.Helper()
 	policy := func(id, mode, parameters string) *fstest.MapFile {
@@ -68,45 +68,45 @@ g.yaml:6: spec.excludedNamespaces: unknown field, did you mean "excludeNamespace
 g.yaml:9: spec.policies[0].parameter: unknown field, did you mean "parameters"?`},
 		{"an unknown field like no other", header + "spec:\n  somethingElse: 1\n", `g.yaml:4: spec.somethingElse: unknown field`},
 		{"letter case counts", header + "spec:\n  Mode: warn\n", `g.yaml:4: spec.Mode: unknown field, did you mean "mode"?`},
-		{"a key given twice", header + "spec:\n  mode: warn\n  mode: enforce\n", `g.yaml:5: spec.mode: this key stands in the same map twice, first 1 line above`},
+		{"a key given twice", header + "spec:\n  mode: warn\n  mode: enforce\n", `g.yaml:5: spec.mode: this key is in the same map twice, first 1 line above`},
 		{"wrong types", header + "metadata:\n  name: 5\n  labels: {a: [1]}\nspec:\n  mode: [warn]\n  policies: require-probes\n  excludeNamespaces:\n  - 1\n  - a\n  trustedWriters: yes\n",
-			`g.yaml:5: metadata.labels[a]: must be text, not a list
-g.yaml:4: metadata.name: must be text, not a number
-g.yaml:10: spec.excludeNamespaces[0]: must be text, not a number
-g.yaml:7: spec.mode: must be text, not a list
-g.yaml:8: spec.policies: must be a list, not text
-g.yaml:12: spec.trustedWriters: must be a map, not true or false`},
+			`g.yaml:5: metadata.labels[a]: must be a string, not a list
+g.yaml:4: metadata.name: must be a string, not a number
+g.yaml:10: spec.excludeNamespaces[0]: must be a string, not a number
+g.yaml:7: spec.mode: must be a string, not a list
+g.yaml:8: spec.policies: must be a list, not a string
+g.yaml:12: spec.trustedWriters: must be a map, not a boolean`},
 		{"no apiVersion", "kind: Guardrail\n", `g.yaml:1: apiVersion: is missing: write taffrail.dev/v1alpha1`},
 		{"no kind", "apiVersion: taffrail.dev/v1alpha1\n", `g.yaml:1: kind: is missing: write Guardrail, Exemption or Policy`},
-		{"another version", "apiVersion: taffrail.dev/v2\nkind: Guardrail\n", `g.yaml:1: apiVersion: taffrail.dev/v2 Guardrail is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
-		{"another kind", "apiVersion: v1\nkind: Pod\n", `g.yaml:1: apiVersion: v1 Pod is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
-		{"no such kind of ours", "apiVersion: taffrail.dev/v1alpha1\nkind: Guard\n", `g.yaml:2: kind: "Guard" is not known: write Guardrail, Exemption or Policy`},
+		{"another version", "apiVersion: taffrail.dev/v2\nkind: Guardrail\n", `g.yaml:1: apiVersion: taffrail.dev/v2 Guardrail is not supported: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"another kind", "apiVersion: v1\nkind: Pod\n", `g.yaml:1: apiVersion: v1 Pod is not supported: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"no such kind of ours", "apiVersion: taffrail.dev/v1alpha1\nkind: Guard\n", `g.yaml:2: kind: "Guard" is not supported: write Guardrail, Exemption or Policy`},
 		{"a list where a map is wanted", header + "spec: []\nmetadata: {labels: [a]}\n", `g.yaml:4: metadata.labels: must be a map, not a list
 g.yaml:3: spec: must be a map, not a list`},
-		{"a map where text is wanted", header + "spec: {mode: {a: b}, policies: [{name: 1.5}]}\n", `g.yaml:3: spec.mode: must be text, not a map
-g.yaml:3: spec.policies[0].name: must be text, not a number`},
+		{"a map where text is wanted", header + "spec: {mode: {a: b}, policies: [{name: 1.5}]}\n", `g.yaml:3: spec.mode: must be a string, not a map
+g.yaml:3: spec.policies[0].name: must be a string, not a number`},
 		{"no numbers", header + "status: {observedGeneration: x, conditions: [{observedGeneration: 1.5}], wouldDeny: {requests: true}}\nmetadata: {ownerReferences: [{controller: x}]}\n",
-			`g.yaml:4: metadata.ownerReferences[0].controller: must be true or false, not text
+			`g.yaml:4: metadata.ownerReferences[0].controller: must be true or false, not a string
 g.yaml:3: status.conditions[0].observedGeneration: must be an integer, not a number
-g.yaml:3: status.observedGeneration: must be an integer, not text
-g.yaml:3: status.wouldDeny.requests: must be an integer, not true or false`},
-		{"no object", "- a\n", `g.yaml:1: is not a Guardrail, Exemption or Policy but a list`},
+g.yaml:3: status.observedGeneration: must be an integer, not a string
+g.yaml:3: status.wouldDeny.requests: must be an integer, not a boolean`},
+		{"no object", "- a\n", `g.yaml:1: must be a Guardrail, Exemption or Policy, not a list`},
 		{"broken YAML", "a: b\n---\n" + header + "spec: {\n", `g.yaml:1: apiVersion: is missing: write taffrail.dev/v1alpha1
 g.yaml:5: is not valid YAML: did not find expected node content`},
 		{"in a List", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: taffrail.dev/v1alpha1\n  kind: Guardrail\n  spec: {mod: warn}\n- 5\n",
 			`g.yaml:6: items[0].spec.mod: unknown field, did you mean "mode"?
-g.yaml:7: items[1]: is not a Guardrail, Exemption or Policy but a number`},
-		{"a list of others", "apiVersion: example.com/v1\nkind: GuardrailList\nitems: []\n", `g.yaml:1: apiVersion: example.com/v1 GuardrailList is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
-		{"a list of no kind of ours", "apiVersion: taffrail.dev/v1alpha1\nkind: PodList\nitems: []\n", `g.yaml:2: kind: "PodList" is not known: write Guardrail, Exemption or Policy`},
+g.yaml:7: items[1]: must be a Guardrail, Exemption or Policy, not a number`},
+		{"a list of others", "apiVersion: example.com/v1\nkind: GuardrailList\nitems: []\n", `g.yaml:1: apiVersion: example.com/v1 GuardrailList is not supported: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"a list of no kind of ours", "apiVersion: taffrail.dev/v1alpha1\nkind: PodList\nitems: []\n", `g.yaml:2: kind: "PodList" is not supported: write Guardrail, Exemption or Policy`},
 		{"what is no list", "apiVersion: taffrail.dev/v1alpha1\nkind: Guardrail\nitems: []\n", `g.yaml:3: items: unknown field`},
-		{"a List of another version", "apiVersion: v2\nkind: List\nitems: []\n", `g.yaml:1: apiVersion: v2 List is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
-		{"another of that version", "apiVersion: v1\nkind: Listed\nitems: []\n", `g.yaml:1: apiVersion: v1 Listed is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
-		{"a List in a List", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}\n", `g.yaml:4: items[0].apiVersion: v1 List is not known here: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"a List of another version", "apiVersion: v2\nkind: List\nitems: []\n", `g.yaml:1: apiVersion: v2 List is not supported: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"another of that version", "apiVersion: v1\nkind: Listed\nitems: []\n", `g.yaml:1: apiVersion: v1 Listed is not supported: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
+		{"a List in a List", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}\n", `g.yaml:4: items[0].apiVersion: v1 List is not supported: write Guardrail, Exemption or Policy of taffrail.dev/v1alpha1`},
 		{"a timestamp", header + "metadata: {creationTimestamp: soon}\n", `g.yaml:1: parsing time "soon" as "2006-01-02T15:04:05Z07:00": cannot parse "soon" as "2006"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, errs := decode([]byte(test.text), "g.yaml")
+			_, _, errs := decode([]byte(test.text), "g.yaml")
 			if diff := cmp.Diff(test.want, texts(errs)); diff != "" {
 				t.Error(diff)
 			}
@@ -133,7 +133,7 @@ items:
   metadata: {name: two, managedFields: [{fieldsV1: {f:a: {}}}], creationTimestamp: "2026-01-01T00:00:00Z"}
   spec: {mode: warn, policies: null}
 `
-	entries, errs := decode([]byte(text), "g.yaml")
+	entries, _, errs := decode([]byte(text), "g.yaml")
 	if len(errs) > 0 {
 		t.Fatal(texts(errs))
 	}
@@ -150,11 +150,11 @@ items:
 func TestCheckErrors(t *testing.T) {
 	tests := []struct{ name, spec, want string }{
 		{"nothing", "", `g.yaml:4: spec.mode: Required value: use enforce, warn or audit
-g.yaml:4: spec.policies: Required value: a Guardrail without policies holds nothing`},
+g.yaml:4: spec.policies: Required value: a Guardrail needs at least one policy`},
 		{"modes", "mode: deny\n  policies:\n  - {name: require-probes, mode: Warn}", `g.yaml:5: spec.mode: Unsupported value: "deny": supported values: "enforce", "warn", "audit"
 g.yaml:7: spec.policies[0].mode: Unsupported value: "Warn": supported values: "enforce", "warn", "audit"`},
-		{"an unknown policy", "mode: warn\n  policies:\n  - name: requires-probe", `g.yaml:7: spec.policies[0].name: Invalid value: "requires-probe": no policy has this id, did you mean "require-probes"?`},
-		{"a policy like no other", "mode: warn\n  policies:\n  - name: colour", `g.yaml:7: spec.policies[0].name: Invalid value: "colour": no policy has this id`},
+		{"an unknown policy", "mode: warn\n  policies:\n  - name: requires-probe", `g.yaml:7: spec.policies[0].name: Invalid value: "requires-probe": there is no policy with this id, did you mean "require-probes"?`},
+		{"a policy like no other", "mode: warn\n  policies:\n  - name: colour", `g.yaml:7: spec.policies[0].name: Invalid value: "colour": there is no policy with this id`},
 		{"a policy without a name", "mode: warn\n  policies: [{mode: warn}]", "g.yaml:6: spec.policies[0].name: Required value: the id of a policy, as `taffrail policies list` prints it"},
 		{"parameters of the wrong type", "mode: warn\n  policies:\n  - name: restricted-service-type\n    parameters:\n      types: [NodePort, Nope]\n      most: x",
 			`g.yaml:10: spec.policies[0].parameters.most: Invalid value: "x": must be of type integer: "string"
@@ -192,7 +192,7 @@ g.yaml:6: spec.trustedWriters.groups[0]: Required value: must not be empty`},
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			set := &Files{}
-			entries, errs := decode([]byte(header+"metadata: {name: x}\nspec:\n  "+test.spec+"\n"), "g.yaml")
+			entries, _, errs := decode([]byte(header+"metadata: {name: x}\nspec:\n  "+test.spec+"\n"), "g.yaml")
 			if len(errs) > 0 {
 				t.Fatal(texts(errs))
 			}
@@ -240,12 +240,12 @@ func TestLoadFiles(t *testing.T) {
 		want  string
 	}{
 		{"a folder, below it too", map[string]string{"a.yaml": one, "b/c.yml": strings.ReplaceAll(one, "one", "two"), "README.md": "hello"}, ""},
-		{"two of one name", map[string]string{"a.yaml": one, "b.json": one}, `DIR/b.json:3: metadata.name: "one" is the name of another Guardrail, at DIR/a.yaml:3`},
+		{"two of one name", map[string]string{"a.yaml": one, "b.json": one}, `DIR/b.json:3: metadata.name: "one" is already the name of another Guardrail, at DIR/a.yaml:3`},
 		{"one name of two kinds", map[string]string{"a.yaml": one, "b.yaml": exemptionHeader + "metadata: {name: one}\nspec: {policies: [a]}\n"}, ""},
 		{"two without a name", map[string]string{"a.yaml": strings.Replace(one, "name: one", "labels: {}", 1) + "---\n" + strings.Replace(one, "name: one", "labels: {}", 1)}, ""},
-		{"cases beside it", map[string]string{"a.yaml": one, "a/cases/x.yaml": "nothing: of ours\n", "cases/x.json": "nothing: of ours\n"}, ""},
-		{"no file", map[string]string{"README.md": "hello"}, `DIR: holds no *.yaml, *.yml or *.json`},
-		{"no Guardrail", map[string]string{"a.yaml": "# nothing\n"}, `DIR: holds no Guardrail, Exemption or Policy`},
+		{"cases next to it", map[string]string{"a.yaml": one, "a/cases/x.yaml": "nothing: of ours\n", "cases/x.json": "nothing: of ours\n"}, ""},
+		{"no file", map[string]string{"README.md": "hello"}, `DIR: contains no *.yaml, *.yml or *.json`},
+		{"no Guardrail", map[string]string{"a.yaml": "# nothing\n"}, `DIR: contains no Guardrail, Exemption or Policy`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -314,7 +314,8 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-// What an API server sends is read without what is its own, and with when it was stored.
+// An object from an API server is decoded without the fields that the server manages, but with its creation
+// time.
 func TestDecodeOfAStoredObject(t *testing.T) {
 	object := func(change func(map[string]any)) map[string]any {
 		value := map[string]any{
@@ -337,7 +338,7 @@ func TestDecodeOfAStoredObject(t *testing.T) {
 	}
 	for want, change := range map[string]func(map[string]any){
 		"spec.policie: unknown field, did you mean \"policies\"?; spec.x: unknown field": func(o map[string]any) { o["spec"] = map[string]any{"policie": 1, "x": 1} },
-		"kind: \"Pod\" is not known: write Guardrail, Exemption or Policy":               func(o map[string]any) { o["kind"] = "Pod" },
+		"kind: \"Pod\" is not supported: write Guardrail, Exemption or Policy":           func(o map[string]any) { o["kind"] = "Pod" },
 		": is not one Guardrail, Exemption or Policy":                                    func(o map[string]any) { o["kind"], o["apiVersion"], o["items"] = "List", "v1", []any{} },
 	} {
 		decoded, faults := Decode(object(change))
@@ -356,7 +357,7 @@ func TestDecodeOfAStoredObject(t *testing.T) {
 	}
 }
 
-// To measure a distance takes memory, and time by the length of both words.
+// Computing an edit distance takes memory and time in proportion to both lengths.
 func TestLongWordsAreNotMeasured(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	if n := testing.AllocsPerRun(1, func() { Nearest(long, []string{"image-tag", "replicas"}) }); n > 0 {

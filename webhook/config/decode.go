@@ -21,6 +21,8 @@ type entry struct {
 	document *yamldoc.Document
 	// prefix is the path from the document to the object: "" or items[3].
 	prefix string
+	// exported is true if the object is in an export.
+	exported bool
 }
 
 func (e *entry) fail(field, reason string) *Error {
@@ -38,9 +40,11 @@ func (e *entry) fail(field, reason string) *Error {
 
 // decode reads the Guardrails, Exemptions and Policies of a multi-document YAML or JSON stream,
 // including those in Lists. An unknown field or kind, a duplicate key and a value of the wrong
-// type are errors. The returned entries are well-formed, but need to be resolved. Every error
-// is an *Error.
-func decode(data []byte, source string) (entries []entry, errs []error) {
+// type are errors. The returned entries are well-formed, but need to be resolved. If the stream is
+// an export, its first document is returned, and the facts in it are skipped. Every error is an
+// *Error.
+func decode(data []byte, source string) (entries []entry, export *Export, errs []error) {
+	first := true
 	for _, chunk := range yamldoc.Split(data) {
 		doc, err := yamldoc.Parse(chunk)
 		if err != nil {
@@ -50,10 +54,21 @@ func decode(data []byte, source string) (entries []entry, errs []error) {
 		if doc.Value == nil {
 			continue
 		}
-		found, bad := decodeValue(doc.Value, entry{source: source, document: doc})
-		entries, errs = append(entries, found...), append(errs, bad...)
+		at := entry{source: source, document: doc, exported: export != nil}
+		object, _ := doc.Value.(map[string]any)
+		switch {
+		case first && IsExport(object):
+			var bad []error
+			export, bad = decodeExport(object, at)
+			errs = append(errs, bad...)
+		case export != nil && isExportedFact(object):
+		default:
+			found, bad := decodeValue(doc.Value, at)
+			entries, errs = append(entries, found...), append(errs, bad...)
+		}
+		first = false
 	}
-	return entries, errs
+	return entries, export, errs
 }
 
 func located(err error, source string) error {
@@ -67,7 +82,7 @@ func located(err error, source string) error {
 func decodeValue(value any, at entry) ([]entry, []error) {
 	object, ok := value.(map[string]any)
 	if !ok {
-		return nil, []error{at.fail("", "is not a "+anyKind+" but "+describe(value))}
+		return nil, []error{at.fail("", "must be a "+anyKind+", not "+describe(value))}
 	}
 	apiVersion, _ := object["apiVersion"].(string)
 	kind, _ := object["kind"].(string)
@@ -112,9 +127,9 @@ func checkKind(apiVersion, kind string, at entry) error {
 	case kind == "":
 		return at.fail("kind", "is missing: write "+anyKind)
 	case apiVersion != want:
-		return at.fail("apiVersion", fmt.Sprintf("%s %s is not known here: write %s of %s", apiVersion, kind, anyKind, want))
+		return at.fail("apiVersion", fmt.Sprintf("%s %s is not supported: write %s of %s", apiVersion, kind, anyKind, want))
 	case newObject(kind) == nil:
-		return at.fail("kind", fmt.Sprintf("%q is not known: write %s", kind, anyKind))
+		return at.fail("kind", fmt.Sprintf("%q is not supported: write %s", kind, anyKind))
 	}
 	return nil
 }

@@ -2,7 +2,7 @@ package config
 
 import "testing"
 
-// A policy of a user's own holds where a Guardrail of theirs names it, and nowhere else.
+// A user's policy applies only where a user's Guardrail binds it.
 func TestTheBuiltInGuardrailsBindNoPolicyOfAUser(t *testing.T) {
 	catalog, bad := testCatalog(t).With(map[string]string{"my-own": `# METADATA
 # title: Mine

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Each limit of a parameter holds at its edge and not before.
+// Each limit on parameters applies exactly at its boundary.
 func TestSizesOfParametersAtTheirEdge(t *testing.T) {
 	items := func(n int) any { return make([]any, n) }
 	members := func(n int) any {
@@ -30,7 +30,7 @@ func TestSizesOfParametersAtTheirEdge(t *testing.T) {
 	text := func(n int) string { return strings.Repeat("x", n) }
 	for name, test := range map[string]struct {
 		value any
-		want  string // the field, "" for no error
+		want  string // the field, or "" for no error
 	}{
 		"a text":            {text(MaxText), ""},
 		"a longer text":     {text(MaxText + 1), "p"},
@@ -59,7 +59,7 @@ func TestSizesOfParametersAtTheirEdge(t *testing.T) {
 	}
 }
 
-// A name is near if no more than a third of its letters are wrong, or two of a short one.
+// A name is near if at most a third of its letters differ, or two letters of a short one.
 func TestWhatIsNear(t *testing.T) {
 	for word, want := range map[string]string{
 		"image-tag": "image-tag", "Image-Tag": "image-tag", "imagetag": "image-tag", "iimage-tagg": "image-tag",

@@ -68,7 +68,7 @@ func (all Exemptions) For(r *decision.Request, now time.Time) Exemptions {
 // For.
 func (all Exemptions) Exempting(g *Guardrail, policy, container string) (names []string) {
 	for _, e := range all {
-		if !slices.Contains(e.Policies, policy) || !g.Honours(e, policy, e.At) {
+		if !slices.Contains(e.Policies, policy) || !g.honours(e, policy, e.At) {
 			continue
 		}
 		if len(e.Containers) == 0 || container != "" && slices.ContainsFunc(e.Containers, func(p string) bool { return matches(p, container) }) {

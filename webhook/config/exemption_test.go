@@ -65,7 +65,7 @@ func TestExemptionIsAbout(t *testing.T) {
 	}
 }
 
-// Duplicates of an Exemption, combined, excuse no more than one of them does.
+// Duplicates of an Exemption together excuse no more than one of them.
 func TestExemptionsAreNotCombined(t *testing.T) {
 	all := config.Exemptions{
 		{Name: "a", Policies: []string{"image-tag"}, Containers: []string{"app"}},
@@ -89,7 +89,7 @@ func TestExemptionsAreNotCombined(t *testing.T) {
 	}
 }
 
-// An asterisk is any text, as in a regular expression, and nothing else is special.
+// An asterisk matches any text, as in a regular expression, and no other character is special.
 func TestPatternsAreThoseOfRegularExpressions(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
 		pattern := rapid.StringMatching(`[ab*.-]{0,8}`).Draw(t, "pattern")

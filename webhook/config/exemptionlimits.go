@@ -24,19 +24,19 @@ func newLimits(l *v1alpha1.ExemptionLimits) limits {
 	return limits{maxDuration: most, never: l.Never}
 }
 
-// Honours reports whether an Exemption that is in force at a time exempts from a policy of the
+// honours reports whether an Exemption that is in force at a time exempts from a policy of the
 // Guardrail.
-func (g *Guardrail) Honours(e *Exemption, policy string, now time.Time) bool {
+func (g *Guardrail) honours(e *Exemption, policy string, now time.Time) bool {
 	if slices.Contains(g.limits.never, policy) {
 		return false
 	}
-	return g.limits.maxDuration <= 0 || now.Before(g.HonouredUntil(e, policy, now))
+	return g.limits.maxDuration <= 0 || now.Before(g.honouredUntil(e, policy, now))
 }
 
-// HonouredUntil returns the moment at which the Guardrail stops honouring an Exemption from a
+// honouredUntil returns the moment at which the Guardrail stops honouring an Exemption from a
 // policy, or the zero Time if it never honours it. An Exemption that is not stored yet is
 // treated as if it were created now; if it would then last too long, it is never honoured.
-func (g *Guardrail) HonouredUntil(e *Exemption, policy string, now time.Time) time.Time {
+func (g *Guardrail) honouredUntil(e *Exemption, policy string, now time.Time) time.Time {
 	switch {
 	case slices.Contains(g.limits.never, policy):
 		return time.Time{}
@@ -67,7 +67,7 @@ func (s Guardrails) Honoured(e *Exemption, namespaceOf func(name string) decisio
 		}
 		for _, policy := range e.Policies {
 			if g.binds(e, policy) {
-				all = append(all, Honoured{Guardrail: g.Name, Policy: policy, Until: g.HonouredUntil(e, policy, now)})
+				all = append(all, Honoured{Guardrail: g.Name, Policy: policy, Until: g.honouredUntil(e, policy, now)})
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// An Exemption ends when it says so, or earlier where a Guardrail honours it no longer.
+// An Exemption ends when it expires, or earlier if a Guardrail stops honouring it.
 func TestWhatGuardrailsMakeOfAnExemption(t *testing.T) {
 	created := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	day := func(n int) time.Time { return created.AddDate(0, 0, n) }

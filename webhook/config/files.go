@@ -16,6 +16,7 @@ import (
 // Files is the configuration from a set of files. It knows the location of each object.
 type Files struct {
 	entries []entry
+	exports []*Export
 }
 
 // LoadFiles reads multi-document YAML and JSON from files and directories. Unknown fields, two
@@ -38,14 +39,17 @@ func LoadFiles(paths ...string) (*Files, []error) {
 				errs = append(errs, unreadable(file, err))
 				continue
 			}
-			found, bad := decode(data, file)
+			found, export, bad := decode(data, file)
+			if export != nil {
+				set.exports = append(set.exports, export)
+			}
 			errs = append(errs, bad...)
 			errs = append(errs, set.add(found)...)
 		}
 	}
-	if len(errs) == 0 && len(set.entries) == 0 {
+	if len(errs) == 0 && len(set.entries)+len(set.exports) == 0 {
 		for _, path := range paths {
-			errs = append(errs, &Error{Source: path, Reason: "holds no " + anyKind})
+			errs = append(errs, &Error{Source: path, Reason: "contains no " + anyKind})
 		}
 	}
 	return set, errs
@@ -56,7 +60,7 @@ func (s *Files) add(entries []entry) (errs []error) {
 		if first := s.find(e.kind, e.object.GetName()); first != nil {
 			there := first.fail("metadata.name", "")
 			errs = append(errs, e.fail("metadata.name",
-				fmt.Sprintf("%q is the name of another %s, at %s:%d", e.object.GetName(), e.kind, there.Source, there.Line)))
+				fmt.Sprintf("%q is already the name of another %s, at %s:%d", e.object.GetName(), e.kind, there.Source, there.Line)))
 			continue
 		}
 		s.entries = append(s.entries, e)
@@ -82,12 +86,25 @@ func (s *Files) Objects() (all Objects) {
 	return all
 }
 
-// Check resolves all objects and returns their errors with file and line. It resolves Policies
-// first, because Guardrails and Exemptions may name them.
+// Exports returns the first documents of those files that are exports.
+func (s *Files) Exports() []*Export { return s.exports }
+
+// Exported reports whether an object is from an export: it was valid when it was stored, or is
+// only partly in force in the cluster too.
+func (s *Files) Exported(kind, name string) bool {
+	found := s.find(kind, name)
+	return found != nil && found.exported
+}
+
+// Check resolves all objects and returns their errors with file and line, without those of
+// exports. It resolves Policies first, because Guardrails and Exemptions may name them.
 func (s *Files) Check(library *rego.Catalog) (errs []error) {
 	policies := ResolvePolicies(s.Objects().Policies, library)
 	for i := range s.entries {
 		e := &s.entries[i]
+		if e.exported {
+			continue
+		}
 		var bad field.ErrorList
 		switch object := e.object.(type) {
 		case *v1alpha1.Guardrail:

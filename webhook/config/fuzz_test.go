@@ -14,8 +14,8 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// FuzzDecode holds the decoder to its strictness: what it accepts is all that the text
-// says, survives being written and read again, and takes no field more.
+// FuzzDecode checks that the decoder is strict: what it accepts is all that the text contains, survives a round
+// trip, and has no unknown field.
 func FuzzDecode(f *testing.F) {
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {
@@ -43,7 +43,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, errs := decode(data, "f")
+		entries, _, errs := decode(data, "f")
 		for _, err := range errs {
 			at := new(Error)
 			if !errors.As(err, &at) || at.Line < 1 || at.Source != "f" || at.Reason == "" {
@@ -63,8 +63,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzDecodeObject holds that what an API server is about to store is judged as a file is:
-// one is taken where the other is, and read as the same.
+// FuzzDecodeObject checks that an object in an API server and in a file are decoded alike: both are accepted or
+// neither, with the same result.
 func FuzzDecodeObject(f *testing.F) {
 	for _, text := range []string{
 		`{"apiVersion":"taffrail.dev/v1alpha1","kind":"Guardrail","metadata":{"name":"x","uid":"u"},"spec":{"mode":"warn","policies":[{"name":"image-tag"}]},"status":{"new":1}}`,
@@ -90,7 +90,7 @@ func FuzzDecodeObject(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries, errs := decode(text, "f")
+		entries, _, errs := decode(text, "f")
 		if (len(errs) > 0 || len(entries) != 1 || entries[0].prefix != "") != (len(faults) > 0) {
 			t.Fatalf("as a file it has errors %q, stored it has %v: %s", texts(errs), faults, text)
 		}
@@ -109,7 +109,7 @@ func checkEntry(t *testing.T, e *entry) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, errs := decode(text, "again")
+	again, _, errs := decode(text, "again")
 	if len(errs) > 0 || len(again) != 1 {
 		t.Fatalf("%s\nreads as %d Guardrails with errors:\n%s", text, len(again), texts(errs))
 	}
@@ -132,7 +132,7 @@ func checkEntry(t *testing.T, e *entry) {
 	}
 }
 
-// source is the object that an entry was decoded from, as plain JSON.
+// source returns the object that an entry was decoded from, as plain JSON.
 func source(t *testing.T, e *entry) (object map[string]any) {
 	t.Helper()
 	value := e.document.Value
@@ -153,7 +153,7 @@ func source(t *testing.T, e *entry) (object map[string]any) {
 	return object
 }
 
-// said leaves out what says nothing: null, and empty text, maps and lists.
+// said removes values without content: null, and empty strings, maps and lists.
 func said(value any) any {
 	switch value := value.(type) {
 	case string:
@@ -180,7 +180,7 @@ func said(value any) any {
 	return value
 }
 
-// refuseMore adds a field that nobody knows.
+// refuseMore adds an unknown field.
 func refuseMore(t *testing.T, written map[string]any, place []string) {
 	t.Helper()
 	at := written
@@ -197,7 +197,7 @@ func refuseMore(t *testing.T, written map[string]any, place []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, errs := decode(text, "more")
+	entries, _, errs := decode(text, "more")
 	if len(entries) > 0 || len(errs) != 1 || !strings.Contains(errs[0].Error(), strings.Join(append(place, "zzz"), ".")+": unknown field") {
 		t.Fatalf("%d Guardrails and errors %q for\n%s", len(entries), texts(errs), text)
 	}

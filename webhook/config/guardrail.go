@@ -109,11 +109,15 @@ func (s Guardrails) Resolve(r *decision.Request, maxMode decision.Mode) []Applie
 // certain. A Namespace is matched by its own labels. Other cluster-scoped objects have no
 // namespace with labels, so only the empty selector matches them.
 func (g *Guardrail) selects(r *decision.Request) (matches, certain bool) {
-	namespace := r.Namespace
+	return g.selectsNamespace(selectedNamespace(r))
+}
+
+// selectedNamespace returns the namespace that selectors are compared with.
+func selectedNamespace(r *decision.Request) decision.Namespace {
 	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
-		namespace = NamespaceOf(r.Name, r.Object)
+		return NamespaceOf(r.Name, r.Object)
 	}
-	return g.selectsNamespace(namespace)
+	return r.Namespace
 }
 
 func (g *Guardrail) selectsNamespace(namespace decision.Namespace) (matches, certain bool) {

@@ -46,7 +46,7 @@ func NewInjection(g *v1alpha1.Guardrail, periods []InjectionPeriod) *Injection {
 	}
 	i := &Injection{
 		periods: periods, current: RecordsSelection(record, &g.Spec), selectionSince: record.SelectionSince.Time,
-		byPresence: SelectsByPresence(&g.Spec), namespaces: map[string]time.Time{},
+		byPresence: selectsByPresence(&g.Spec), namespaces: map[string]time.Time{},
 	}
 	if record.Everywhere != nil {
 		i.everywhere, i.excluded = record.Everywhere.Time, record.ExcludeNamespaces
@@ -78,9 +78,9 @@ func SelectsEverywhere(spec *v1alpha1.GuardrailSpec) bool {
 	return spec.NamespaceSelector == nil || err == nil && selector.String() == labels.Everything().String()
 }
 
-// SelectsByPresence reports whether a spec selects namespaces only by labels that they have,
+// selectsByPresence reports whether a spec selects namespaces only by labels that they have,
 // not by labels that they lack.
-func SelectsByPresence(spec *v1alpha1.GuardrailSpec) bool {
+func selectsByPresence(spec *v1alpha1.GuardrailSpec) bool {
 	if spec.NamespaceSelector == nil {
 		return false
 	}

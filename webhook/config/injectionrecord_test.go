@@ -13,12 +13,12 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// second is a moment of the tests' time.
+// second returns a time of the tests.
 func second(n int) time.Time { return time.Unix(int64(1000+n), 0) }
 
 func stamp(n int) metav1.Time { return metav1.NewTime(second(n)) }
 
-// recorded is an Injection of a Guardrail that selects a label since second 10, or as changed.
+// recorded returns the Injection of a Guardrail that has selected a label since second 10, or as changed.
 func recorded(change func(record *v1alpha1.Injection, spec *v1alpha1.GuardrailSpec)) *config.Injection {
 	g := &v1alpha1.Guardrail{Spec: v1alpha1.GuardrailSpec{NamespaceSelector: selecting("guard", "on")}}
 	g.Status.Injection = &v1alpha1.Injection{NamespaceSelector: selecting("guard", "on"), SelectionSince: stamp(10)}
@@ -124,7 +124,7 @@ func TestSinceWhenANamespaceIsSelected(t *testing.T) {
 	}
 }
 
-// Where nothing is recorded, nothing is known, and nobody asks further.
+// Without a record nothing is known, and nothing further is read.
 func TestWithoutARecordNothingIsKnown(t *testing.T) {
 	none := config.NewInjection(&v1alpha1.Guardrail{}, []config.InjectionPeriod{{Policy: "p"}})
 	since, known := none.SelectedSince(decision.Namespace{Name: "shop"})
@@ -159,7 +159,7 @@ func TestWhetherLabelsTellSinceWhen(t *testing.T) {
 	} {
 		i, namespace := recorded(c.record), decision.Namespace{Name: "shop", Created: second(c.created)}
 		if got := i.LabelsDateSelection(namespace); got != c.tells {
-			t.Errorf("%s: tells %v", name, got)
+			t.Errorf("%s: returns %v", name, got)
 		}
 		if got := i.SelectsSince(second(c.labelled), namespace); got != c.since {
 			t.Errorf("%s: since %v", name, got)
@@ -167,12 +167,12 @@ func TestWhetherLabelsTellSinceWhen(t *testing.T) {
 	}
 	everywhere := recorded(func(r *v1alpha1.Injection, _ *v1alpha1.GuardrailSpec) { at := stamp(20); r.Everywhere = &at })
 	if everywhere.LabelsDateSelection(decision.Namespace{Name: "shop", Created: second(30)}) {
-		t.Error("what holds everywhere is told by no label")
+		t.Error("a Guardrail that selects every namespace is dated by labels")
 	}
 }
 
-// Times have whole seconds: what is written in the second in which something begins is from
-// before it, and what is written in the second in which something ends is from before its end.
+// Times are whole seconds: what is written in the second in which a period begins is older than it, and what is
+// written in the second in which it ends still belongs to it.
 func TestWhatIsEnforcedWhenATemplateIsWritten(t *testing.T) {
 	g := &v1alpha1.Guardrail{}
 	g.Status.Injection = &v1alpha1.Injection{}

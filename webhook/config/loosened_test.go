@@ -19,7 +19,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// exempting is a Guardrail that enforces policies about Deployments.
+// exempting returns a Guardrail that enforces policies about Deployments.
 func exempting(t interface{ Fatal(...any) }, name string, spec v1alpha1.GuardrailSpec, policies ...string) *config.Guardrail {
 	var bindings []config.Binding
 	for _, id := range policies {
@@ -124,8 +124,7 @@ func TestWhatAnExemptionLoosens(t *testing.T) {
 	}
 }
 
-// Where nothing is loosened, nothing is excused that was not before: of any object, container
-// and moment.
+// If nothing is loosened, then nothing is newly excused, for any object, container and time.
 func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 	check := func(t *rapid.T) {
 		text := rapid.StringMatching(`[ab*]{0,4}`)
@@ -178,8 +177,7 @@ func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 	property.Check(t, check)
 }
 
-// A Guardrail honours an Exemption for as long as it says from its creation on, and for some
-// policies not at all.
+// A Guardrail honours an Exemption for a limited time from its creation, and for some policies not at all.
 func TestGuardrailsLimitExemptions(t *testing.T) {
 	created := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	hour := &v1alpha1.ExemptionLimits{MaxDuration: "1h", Never: []string{"b"}}

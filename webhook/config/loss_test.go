@@ -16,7 +16,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// bind makes a Guardrail that binds policies by instance: instance 3 is of policy p3.
+// bind returns a Guardrail that binds policies by instance: instance 3 is of policy p3.
 func bind(t interface{ Fatal(...any) }, name string, spec v1alpha1.GuardrailSpec, instances map[int]decision.Mode) *config.Guardrail {
 	var bindings []config.Binding
 	for instance := range 10 {
@@ -107,7 +107,7 @@ func TestLosses(t *testing.T) {
 	}
 }
 
-// Laws of what is lost, over Guardrails and labels of few letters.
+// Properties of losses, over few Guardrails and labels, so that they often coincide.
 func TestLossLaws(t *testing.T) {
 	labelsOf := rapid.MapOf(rapid.SampledFrom([]string{"a", "b"}), rapid.SampledFrom([]string{"1", "2"}))
 	operators := []metav1.LabelSelectorOperator{metav1.LabelSelectorOpIn, metav1.LabelSelectorOpNotIn, metav1.LabelSelectorOpExists, metav1.LabelSelectorOpDoesNotExist}
@@ -159,8 +159,8 @@ func TestLossLaws(t *testing.T) {
 				t.Fatalf("%+v", loss)
 			}
 		}
-		// One Guardrail more may hold what another lets go, so that nobody needs a right for
-		// that one. Where it lets go itself it excuses nobody.
+		// An additional Guardrail may enforce what another one loses, so that no permission is needed for that
+		// one. If it is lost too, it makes no difference.
 		more := draw(t, "more")
 		with := names(append(slices.Clone(set), more).Losses(before, after, ceiling))
 		others := slices.DeleteFunc(slices.Clone(with), func(name string) bool { return name == "more" })
@@ -170,7 +170,7 @@ func TestLossLaws(t *testing.T) {
 			}
 		}
 		if slices.Contains(with, "more") && !slices.Equal(others, names(there)) {
-			t.Fatalf("%v let go beside one that does, and without it %v", others, names(there))
+			t.Fatalf("%v let go together with one that does, and without it %v", others, names(there))
 		}
 	})
 }

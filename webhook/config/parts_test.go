@@ -15,10 +15,10 @@ import (
 
 func TestWhatIsLoosenedIsDescribed(t *testing.T) {
 	for want, l := range map[string]config.Loosened{
-		"in namespace shop, Guardrail g would not hold a, b":                                           {Guardrail: "g", Namespace: "shop", Policies: []string{"a", "b"}},
-		"in every namespace, Guardrail g would not hold a":                                             {Guardrail: "g", Policies: []string{"a"}},
-		"in namespace shop, no Guardrail binds a, b yet, so it would excuse from whichever does later": {Namespace: "shop", Policies: []string{"a", "b"}},
-		"in every namespace, no Guardrail binds a yet, so it would excuse from whichever does later":   {Policies: []string{"a"}},
+		"in namespace shop, Guardrail g would no longer apply a, b":                                               {Guardrail: "g", Namespace: "shop", Policies: []string{"a", "b"}},
+		"in every namespace, Guardrail g would no longer apply a":                                                 {Guardrail: "g", Policies: []string{"a"}},
+		"in namespace shop, no Guardrail binds a, b yet, and the Exemption would apply to any that does so later": {Namespace: "shop", Policies: []string{"a", "b"}},
+		"in every namespace, no Guardrail binds a yet, and the Exemption would apply to any that does so later":   {Policies: []string{"a"}},
 	} {
 		if got := l.Describe(); got != want {
 			t.Errorf("got %s", got)
@@ -26,7 +26,7 @@ func TestWhatIsLoosenedIsDescribed(t *testing.T) {
 	}
 }
 
-// A namespace that leaves what one of the webhooks select loses all that it had, whoever selects it.
+// A namespace that one of the webhooks no longer selects loses everything, whichever Guardrails select it.
 func TestLeavingAWebhookLosesEverything(t *testing.T) {
 	parse := func(text string) labels.Selector {
 		selector, err := labels.Parse(text)
@@ -83,7 +83,7 @@ func TestWhereTwoGuardrailsMeet(t *testing.T) {
 	}
 }
 
-// Other trusted writers make another Guardrail: the one that it is made from stays as it is.
+// Changing the trusted writers returns another Guardrail and leaves the original unchanged.
 func TestTrustingOthers(t *testing.T) {
 	g := newGuardrail(t, v1alpha1.GuardrailSpec{TrustedWriters: v1alpha1.TrustedWriters{Users: []string{"alice"}, Groups: []string{"ops"}}})
 	other, nobody := g.Trusting("bob"), g.Trusting()

@@ -21,12 +21,14 @@ type Policies struct {
 	LastGood map[string]bool
 	// FailOpen has the names of Policies that admit objects on which they fail.
 	FailOpen map[string]bool
+	// Budgets has the budgets of Policies, by name.
+	Budgets map[string]rego.Budget
 }
 
 // ResolvePolicies adds Policies to the library. The result depends only on the stored objects,
 // not on what was in force before.
 func ResolvePolicies(policies []v1alpha1.Policy, library *rego.Catalog) Policies {
-	p := Policies{Catalog: library, Errors: map[string]field.ErrorList{}, LastGood: map[string]bool{}, FailOpen: map[string]bool{}}
+	p := Policies{Catalog: library, Errors: map[string]field.ErrorList{}, LastGood: map[string]bool{}, FailOpen: map[string]bool{}, Budgets: map[string]rego.Budget{}}
 	specs := make(map[string]v1alpha1.PolicySpec, len(policies))
 	for i := range policies {
 		policy := &policies[i]
@@ -59,6 +61,7 @@ func ResolvePolicies(policies []v1alpha1.Policy, library *rego.Catalog) Policies
 	}
 	for name, spec := range specs {
 		p.FailOpen[name] = spec.FailurePolicy == v1alpha1.PolicyFailureIgnore
+		p.Budgets[name] = BudgetOf(&spec)
 	}
 	return p
 }
@@ -68,7 +71,8 @@ func CheckPolicy(p *v1alpha1.Policy) field.ErrorList {
 	errs := checkName(p.Name, KindPolicy)
 	at := field.NewPath("spec", "rego")
 	errs = append(errs, required(p.Spec.Rego, at, "a Policy is a Rego module")...)
-	return append(errs, checkFailurePolicy(p.Spec.FailurePolicy, field.NewPath("spec", "failurePolicy"))...)
+	errs = append(errs, checkFailurePolicy(p.Spec.FailurePolicy, field.NewPath("spec", "failurePolicy"))...)
+	return append(errs, checkBudget(&p.Spec.Budget, field.NewPath("spec", "budget"))...)
 }
 
 func checkFailurePolicy(failure v1alpha1.PolicyFailure, at *field.Path) field.ErrorList {

@@ -14,7 +14,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-const expiryHint = "write the last day as in 2027-01-31, or the moment of the end as in 2027-01-31T18:00:00Z"
+const expiryHint = "write the last day, such as 2027-01-31, or the exact end, such as 2027-01-31T18:00:00Z"
 
 // maxPattern is the maximum length of an object name.
 const maxPattern = 253
@@ -31,8 +31,8 @@ func ResolveExemption(e *v1alpha1.Exemption, catalog *rego.Catalog) (*Exemption,
 		checkExemptedNamespaces(e.Spec.Namespaces, spec.Child("namespaces")),
 		checkPatterns(e.Spec.Names, spec.Child("names")),
 		checkPatterns(e.Spec.Containers, spec.Child("containers")),
-		required(e.Spec.Reason, spec.Child("reason"), "say why the objects need not be right yet"),
-		required(e.Spec.Owner, spec.Child("owner"), "name whom to ask: a team, a person, an address"),
+		required(e.Spec.Reason, spec.Child("reason"), "explain why the objects need not comply yet"),
+		required(e.Spec.Owner, spec.Child("owner"), "name a contact: a team, a person or an address"),
 	)
 	usable := len(errs) == 0
 	policies, bad := exemptedPolicies(e.Spec.Policies, catalog, spec.Child("policies"))
@@ -48,7 +48,7 @@ func ResolveExemption(e *v1alpha1.Exemption, catalog *rego.Catalog) (*Exemption,
 
 func exemptedPolicies(ids []string, catalog *rego.Catalog, at *field.Path) (known []string, errs field.ErrorList) {
 	if len(ids) == 0 {
-		return nil, field.ErrorList{field.Required(at, "an Exemption names the policies that it excuses from")}
+		return nil, field.ErrorList{field.Required(at, "name the policies that the objects are exempt from")}
 	}
 	errs = checkSet(ids, at)
 	for i, id := range ids {
@@ -74,7 +74,7 @@ func exemptedKinds(texts []string, catalog *rego.Catalog, at *field.Path) (kinds
 		}
 		kind := Kind{GroupKind: schema.ParseGroupKind(text), Any: !strings.Contains(text, ".")}
 		if !slices.ContainsFunc(catalog.Policies(), func(p *rego.Policy) bool { return slices.ContainsFunc(p.Kinds, kind.Covers) }) {
-			reason := "no policy is about this kind"
+			reason := "no policy applies to this kind"
 			if near := Nearest(text, kindNames(catalog)); near != "" {
 				reason += fmt.Sprintf(", did you mean %q?", near)
 			}
@@ -99,14 +99,14 @@ func kindNames(catalog *rego.Catalog) (names []string) {
 
 func checkExemptedNamespaces(namespaces []string, at *field.Path) field.ErrorList {
 	if len(namespaces) == 0 {
-		return field.ErrorList{field.Required(at, `name the namespaces, or write "*" alone for every one`)}
+		return field.ErrorList{field.Required(at, `name the namespaces, or write "*" alone for all of them`)}
 	}
 	if len(namespaces) == 1 && namespaces[0] == AnyNamespace {
 		return nil
 	}
 	for i, name := range namespaces {
 		if strings.Contains(name, "*") {
-			return field.ErrorList{field.Invalid(at.Index(i), name, `name each namespace: an asterisk stands alone, for every one`)}
+			return field.ErrorList{field.Invalid(at.Index(i), name, `name each namespace, or write "*" alone for all of them`)}
 		}
 	}
 	return checkNamespaces(namespaces, at)
@@ -117,9 +117,9 @@ func checkPatterns(patterns []string, at *field.Path) field.ErrorList {
 	for i, pattern := range patterns {
 		switch {
 		case strings.ContainsFunc(pattern, unicode.IsSpace):
-			errs = append(errs, field.Invalid(at.Index(i), pattern, "no name has a blank in it"))
+			errs = append(errs, field.Invalid(at.Index(i), pattern, "a name cannot contain white space"))
 		case strings.ContainsAny(pattern, "?[]{}^$|/\\"):
-			errs = append(errs, field.Invalid(at.Index(i), pattern, "only an asterisk is special, and stands for any text"))
+			errs = append(errs, field.Invalid(at.Index(i), pattern, "the only wildcard is the asterisk, which matches any text"))
 		case len(pattern) > maxPattern:
 			errs = append(errs, field.TooLong(at.Index(i), pattern, maxPattern))
 		default:

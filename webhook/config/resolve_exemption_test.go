@@ -44,8 +44,8 @@ func TestAnExemptionForEveryNamespace(t *testing.T) {
 	}
 }
 
-// What is wrong with a Policy beside its module keeps it out, and what was good by another
-// version of the library does not come back.
+// A Policy with an invalid field is not in force, and neither is a last good spec that the current library
+// rejects.
 func TestPoliciesThatAreKeptOut(t *testing.T) {
 	right := userPolicy("right", `input.name == "bad"`)
 	odd, empty, fallen := userPolicy("odd", `input.name == "bad"`), userPolicy("empty", ""), userPolicy("fallen", "nobody(input)")
@@ -72,7 +72,7 @@ func TestExemptionsEndAtAMomentToo(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with whom it covers, an Exemption never covers more for it.
+// An Exemption with a fault in its scope never covers more because of it.
 func TestExemptionThatIsWrong(t *testing.T) {
 	catalog := testCatalog(t)
 	for name, test := range map[string]struct {
@@ -80,25 +80,25 @@ func TestExemptionThatIsWrong(t *testing.T) {
 		want    string
 		inForce bool
 	}{
-		"no policy":               {func(s *v1alpha1.ExemptionSpec) { s.Policies = nil }, "spec.policies: Required value: an Exemption names the policies that it excuses from", false},
-		"an unknown policy":       {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"require-probe"} }, `spec.policies[0]: Invalid value: "require-probe": no policy has this id, did you mean "require-probes"?`, false},
-		"one of two is unknown":   {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"require-probes", "xyz"} }, `spec.policies[1]: Invalid value: "xyz": no policy has this id`, true},
-		"every policy":            {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"*"} }, `spec.policies[0]: Invalid value: "*": no policy has this id`, false},
-		"no namespace":            {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = nil }, `spec.namespaces: Required value: name the namespaces, or write "*" alone for every one`, false},
-		"a pattern of namespaces": {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"team-*"} }, `spec.namespaces[0]: Invalid value: "team-*": name each namespace: an asterisk stands alone, for every one`, false},
-		"every and one":           {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"a", "*"} }, `spec.namespaces[1]: Invalid value: "*": name each namespace: an asterisk stands alone, for every one`, false},
+		"no policy":               {func(s *v1alpha1.ExemptionSpec) { s.Policies = nil }, "spec.policies: Required value: name the policies that the objects are exempt from", false},
+		"an unknown policy":       {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"require-probe"} }, `spec.policies[0]: Invalid value: "require-probe": there is no policy with this id, did you mean "require-probes"?`, false},
+		"one of two is unknown":   {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"require-probes", "xyz"} }, `spec.policies[1]: Invalid value: "xyz": there is no policy with this id`, true},
+		"every policy":            {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"*"} }, `spec.policies[0]: Invalid value: "*": there is no policy with this id`, false},
+		"no namespace":            {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = nil }, `spec.namespaces: Required value: name the namespaces, or write "*" alone for all of them`, false},
+		"a pattern of namespaces": {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"team-*"} }, `spec.namespaces[0]: Invalid value: "team-*": name each namespace, or write "*" alone for all of them`, false},
+		"every and one":           {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"a", "*"} }, `spec.namespaces[1]: Invalid value: "*": name each namespace, or write "*" alone for all of them`, false},
 		"no name of a namespace":  {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"a", ""} }, `spec.namespaces[1]: Required value: must not be empty`, false},
 		"one namespace twice":     {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"a", "a"} }, `spec.namespaces[1]: Duplicate value: "a"`, false},
 		"a kind without a name":   {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{""} }, `spec.kinds[0]: Required value: must not be empty`, false},
 		"a policy twice":          {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"require-probes", "require-probes"} }, `spec.policies[1]: Duplicate value: "require-probes"`, true},
 		"a policy without a name": {func(s *v1alpha1.ExemptionSpec) { s.Policies = []string{"require-probes", ""} }, `spec.policies[1]: Required value: must not be empty`, true},
-		"a mistyped kind":         {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"Servise"} }, `spec.kinds[0]: Invalid value: "Servise": no policy is about this kind, did you mean "Service"?`, false},
-		"a kind of another group": {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"Service.serving.knative.dev"} }, `spec.kinds[0]: Invalid value: "Service.serving.knative.dev": no policy is about this kind`, false},
+		"a mistyped kind":         {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"Servise"} }, `spec.kinds[0]: Invalid value: "Servise": no policy applies to this kind, did you mean "Service"?`, false},
+		"a kind of another group": {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"Service.serving.knative.dev"} }, `spec.kinds[0]: Invalid value: "Service.serving.knative.dev": no policy applies to this kind`, false},
 		"an empty name":           {func(s *v1alpha1.ExemptionSpec) { s.Names = []string{""} }, `spec.names[0]: Required value: must not be empty`, false},
-		"a shell's pattern":       {func(s *v1alpha1.ExemptionSpec) { s.Names = []string{"a?"} }, `spec.names[0]: Invalid value: "a?": only an asterisk is special, and stands for any text`, false},
-		"a blank":                 {func(s *v1alpha1.ExemptionSpec) { s.Containers = []string{"a b"} }, `spec.containers[0]: Invalid value: "a b": no name has a blank in it`, false},
-		"no reason":               {func(s *v1alpha1.ExemptionSpec) { s.Reason = " " }, "spec.reason: Required value: say why the objects need not be right yet", false},
-		"no owner":                {func(s *v1alpha1.ExemptionSpec) { s.Owner = "" }, "spec.owner: Required value: name whom to ask: a team, a person, an address", false},
+		"a shell's pattern":       {func(s *v1alpha1.ExemptionSpec) { s.Names = []string{"a?"} }, `spec.names[0]: Invalid value: "a?": the only wildcard is the asterisk, which matches any text`, false},
+		"a blank":                 {func(s *v1alpha1.ExemptionSpec) { s.Containers = []string{"a b"} }, `spec.containers[0]: Invalid value: "a b": a name cannot contain white space`, false},
+		"no reason":               {func(s *v1alpha1.ExemptionSpec) { s.Reason = " " }, "spec.reason: Required value: explain why the objects need not comply yet", false},
+		"no owner":                {func(s *v1alpha1.ExemptionSpec) { s.Owner = "" }, "spec.owner: Required value: name a contact: a team, a person or an address", false},
 		"no end":                  {func(s *v1alpha1.ExemptionSpec) { s.Expires = "" }, "spec.expires: Required value: " + expiryHint, false},
 		"no such day":             {func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-02-30" }, `spec.expires: Invalid value: "2027-02-30": ` + expiryHint, false},
 		"no such time":            {func(s *v1alpha1.ExemptionSpec) { s.Expires = "2027-01-31T25:00:00Z" }, `spec.expires: Invalid value: "2027-01-31T25:00:00Z": ` + expiryHint, false},
@@ -114,7 +114,7 @@ func TestExemptionThatIsWrong(t *testing.T) {
 }
 
 func TestDatesOfExemptionsNeedNoQuotes(t *testing.T) {
-	entries, errs := decode([]byte(exemptionHeader+"metadata: {name: x}\nspec: {policies: [a], namespaces: [b], reason: c, owner: d, expires: 2027-01-31}\n"), "e.yaml")
+	entries, _, errs := decode([]byte(exemptionHeader+"metadata: {name: x}\nspec: {policies: [a], namespaces: [b], reason: c, owner: d, expires: 2027-01-31}\n"), "e.yaml")
 	if len(errs) > 0 || len(entries) != 1 {
 		t.Fatal(errs)
 	}

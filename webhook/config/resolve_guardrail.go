@@ -54,7 +54,7 @@ func Resolve(g *v1alpha1.Guardrail, catalog *rego.Catalog) (Resolved, field.Erro
 
 func resolveBindings(g *v1alpha1.Guardrail, catalog *rego.Catalog, at *field.Path) (bindings []ResolvedBinding, errs field.ErrorList) {
 	if len(g.Spec.Policies) == 0 {
-		return nil, field.ErrorList{field.Required(at, "a Guardrail without policies holds nothing")}
+		return nil, field.ErrorList{field.Required(at, "a Guardrail needs at least one policy")}
 	}
 	if n := len(g.Spec.Policies); n > maxPolicies {
 		errs = append(errs, tooManyItems(at, n, maxPolicies, "bind some in another Guardrail"))
@@ -120,7 +120,7 @@ func findPolicy(name string, catalog *rego.Catalog, at *field.Path) (*rego.Polic
 	}
 	policy, found := catalog.Policy(name)
 	if !found {
-		reason := "no policy has this id"
+		reason := "there is no policy with this id"
 		if near := Nearest(name, IDs(catalog)); near != "" {
 			reason += fmt.Sprintf(", did you mean %q?", near)
 		}
@@ -145,7 +145,7 @@ func parameters(binding *v1alpha1.PolicyBinding, policy *rego.Policy, at *field.
 	var given map[string]any
 	if binding.Parameters != nil && len(binding.Parameters.Raw) > MaxParameters {
 		return nil, field.ErrorList{field.Invalid(at, field.OmitValueType{}, fmt.Sprintf(
-			"has %d bytes, and %d are allowed: shorten it, or bind the policy in several Guardrails for different namespaces", len(binding.Parameters.Raw), MaxParameters))}
+			"has %d bytes, but only %d are allowed: shorten it, or bind the policy in several Guardrails for different namespaces", len(binding.Parameters.Raw), MaxParameters))}
 	}
 	if binding.Parameters != nil && len(binding.Parameters.Raw) > 0 {
 		var value any

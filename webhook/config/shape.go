@@ -59,7 +59,7 @@ func compare(value any, want reflect.Type, path string, fail func(path, reason s
 		}
 	case reflect.String:
 		if _, ok := value.(string); !ok {
-			wrong("text")
+			wrong("a string")
 		}
 	case reflect.Bool:
 		if _, ok := value.(bool); !ok {
@@ -110,9 +110,9 @@ func describe(value any) string {
 	case []any:
 		return "a list"
 	case string:
-		return "text"
+		return "a string"
 	case bool:
-		return "true or false"
+		return "a boolean"
 	case int64, float64:
 		return "a number"
 	}

@@ -55,7 +55,7 @@ func sizeErrors(value any, at *field.Path, depth int) (errs field.ErrorList) {
 	switch value := value.(type) {
 	case string:
 		if len(value) > MaxText {
-			return field.ErrorList{field.Invalid(at, field.OmitValueType{}, fmt.Sprintf("has %d bytes, and a text in a parameter may have %d: shorten it", len(value), MaxText))}
+			return field.ErrorList{field.Invalid(at, field.OmitValueType{}, fmt.Sprintf("has %d bytes, but a text in a parameter may have at most %d: shorten it", len(value), MaxText))}
 		}
 	case []any:
 		if len(value) > MaxItems {
@@ -71,7 +71,7 @@ func sizeErrors(value any, at *field.Path, depth int) (errs field.ErrorList) {
 		for _, name := range slices.Sorted(maps.Keys(value)) {
 			member := value[name]
 			if len(name) > MaxText {
-				errs = append(errs, field.Invalid(at, field.OmitValueType{}, fmt.Sprintf("has a name of %d bytes, and %d are allowed", len(name), MaxText)))
+				errs = append(errs, field.Invalid(at, field.OmitValueType{}, fmt.Sprintf("has a name of %d bytes, but only %d are allowed", len(name), MaxText)))
 				continue
 			}
 			errs = append(errs, sizeErrors(member, at.Child(name), depth+1)...)
@@ -81,7 +81,7 @@ func sizeErrors(value any, at *field.Path, depth int) (errs field.ErrorList) {
 }
 
 func tooManyItems(at *field.Path, have, most int, instead string) *field.Error {
-	return field.Invalid(at, field.OmitValueType{}, fmt.Sprintf("has %d items, and %d are allowed: %s", have, most, instead))
+	return field.Invalid(at, field.OmitValueType{}, fmt.Sprintf("has %d items, but only %d are allowed: %s", have, most, instead))
 }
 
 // usage counts how much of a policy's limits its bindings use.
@@ -94,10 +94,10 @@ func (u *usage) add(text []byte, at *field.Path) field.ErrorList {
 	switch {
 	case u.sets > MaxSets:
 		return field.ErrorList{field.Invalid(at, field.OmitValueType{}, fmt.Sprintf(
-			"is the %dth set of parameters of this policy in the Guardrail, and %d are allowed: merge them, or bind it in several Guardrails for different namespaces", u.sets, MaxSets))}
+			"is the %dth set of parameters of this policy in the Guardrail, but only %d are allowed: merge them, or bind it in several Guardrails for different namespaces", u.sets, MaxSets))}
 	case u.bytes > MaxParameters:
 		return field.ErrorList{field.Invalid(at, field.OmitValueType{}, fmt.Sprintf(
-			"the parameters of this policy in the Guardrail have %d bytes as JSON, and %d are allowed: shorten them, or bind it in several Guardrails for different namespaces", u.bytes, MaxParameters))}
+			"the parameters of this policy in the Guardrail have %d bytes as JSON, but only %d are allowed: shorten them, or bind it in several Guardrails for different namespaces", u.bytes, MaxParameters))}
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func checkExemptionSize(e *v1alpha1.Exemption, spec *field.Path) (errs field.Err
 
 func tooManyAsterisks(pattern string, at *field.Path) *field.Error {
 	if n := strings.Count(pattern, "*"); n > maxAsterisks {
-		return field.Invalid(at, pattern, fmt.Sprintf("has %d asterisks, and %d are allowed", n, maxAsterisks))
+		return field.Invalid(at, pattern, fmt.Sprintf("has %d asterisks, but only %d are allowed", n, maxAsterisks))
 	}
 	return nil
 }

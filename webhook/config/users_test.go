@@ -8,7 +8,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Where nobody knows a namespace's labels, it may lose what binds under the strictest mode.
+// If a namespace's labels are unknown, it may lose everything that is bound under the strictest mode.
 func TestTheMostThatMayBeLost(t *testing.T) {
 	const enforce, warn, audit = decision.ModeEnforce, decision.ModeWarn, decision.ModeAudit
 	type instances = map[int]decision.Mode

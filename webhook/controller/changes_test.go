@@ -17,8 +17,8 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Thousands of changes leave nothing behind: old snapshots are collected, and metrics do
-// not grow.
+// Thousands of changes leave nothing behind: old snapshots are collected, and the number of metrics does not
+// grow.
 func TestChangesLeaveNothingBehind(t *testing.T) {
 	library, err := rego.Load(policies.FS)
 	if err != nil {
@@ -46,7 +46,7 @@ func TestChangesLeaveNothingBehind(t *testing.T) {
 	var before uint64
 	for i := range changes {
 		g.Spec.ExcludeNamespaces = []string{fmt.Sprintf("team-%d", i)}
-		if i%100 == 0 { // other policies now and then: a new program
+		if i%100 == 0 { // other policies from time to time, to compile a new program
 			g.Spec.Policies[1].Name = []string{"require-probes", "require-prestop"}[i/100%2]
 		}
 		if err := c.Update(t.Context(), g); err != nil {
@@ -63,7 +63,7 @@ func TestChangesLeaveNothingBehind(t *testing.T) {
 	if got := made.Load(); got != changes {
 		t.Fatalf("%d snapshots were made", got)
 	}
-	// The last is in force, and one may be on its way.
+	// The last snapshot is in force, and another may be in progress.
 	eventually(t, "old snapshots to be collected", func() bool {
 		runtime.GC()
 		return collected.Load() >= changes-2
@@ -82,7 +82,7 @@ func TestChangesLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-// heap is what is in use after everything that can be has been collected.
+// heap returns the heap in use after garbage collection.
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC()

@@ -19,53 +19,52 @@ import (
 	"taffrail.dev/webhook/pipeline"
 )
 
-// settle is how long changes are gathered before they are compiled: `kubectl apply` of a folder
-// is one change.
+// settle is how long changes are collected before they are compiled, so that `kubectl apply` of a folder causes
+// one compilation.
 const settle = 100 * time.Millisecond
 
 var errNotCompiled = errors.New("no configuration compiled yet")
 
-// key names an object of the configuration.
+// key identifies an object of the configuration.
 type key struct{ kind, name string }
 
 // outcome is the result of one compilation.
 type outcome struct {
 	snapshot *config.Snapshot
-	// generations of the objects that were compiled.
+	// generations has the generation of each object that was compiled.
 	generations map[key]int64
 	problems    map[key]config.Problem
 }
 
-// of returns what is wrong with an object. known is false if the object was not compiled in this
-// generation.
+// of returns the problem of an object. known is false if the object was not compiled in this generation.
 func (o *outcome) of(k key, generation int64) (problem config.Problem, wrong, known bool) {
 	compiled, known := o.generations[k]
 	problem, wrong = o.problems[k]
 	return problem, wrong, known && compiled == generation
 }
 
-// builder turns stored objects into a Snapshot, as a *config.Builder does.
+// builder builds a Snapshot from stored objects; *config.Builder implements it.
 type builder interface {
 	Build(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error)
 }
 
-// compilerOptions are what a compiler is made from.
+// compilerOptions configures a compiler.
 type compilerOptions struct {
 	trigger *trigger
-	// notify are the triggers to fire after each compilation.
+	// notify lists the triggers to fire after each compilation.
 	notify  []*trigger
 	reader  client.Reader
 	builder builder
-	// facts and pipeline are what a Decider needs besides a Snapshot.
+	// facts and pipeline configure the Deciders.
 	facts    pipeline.FactSource
 	pipeline pipeline.Options
 	metrics  *metrics.Configuration
 	log      logr.Logger
 }
 
-// compiler turns the configuration of the cluster into a Snapshot whenever it changes, off the
-// path of requests. The result depends on the stored objects alone, never on the order of events,
-// so that replicas and restarts agree.
+// compiler rebuilds the Snapshot in the background whenever the configuration of the cluster changes. The
+// result depends only on the stored objects and never on the order of events, so that replicas agree, also
+// after a restart.
 type compiler struct {
 	compilerOptions
 	loop *loop
@@ -87,15 +86,15 @@ func newCompiler(o compilerOptions) *compiler {
 	return c
 }
 
-// Current returns the Decider in force, nil until something has compiled.
+// Current returns the Decider in force, or nil before the first successful compilation.
 func (c *compiler) Current() admission.Decider {
 	if d := c.current.Load(); d != nil {
 		return d
 	}
-	return nil // and not a nil *pipeline.Decider, which would be no nil interface
+	return nil // an untyped nil: a nil *pipeline.Decider would make a non-nil interface
 }
 
-// ready is a health check.
+// ready is a readiness check.
 func (c *compiler) ready() error {
 	if c.current.Load() == nil {
 		return errNotCompiled
@@ -103,8 +102,8 @@ func (c *compiler) ready() error {
 	return nil
 }
 
-// compileEvents fires where a change may change what compiles. A change of status is none, except
-// for the parts that decide: the leader writes status after each compilation.
+// compileEvents fires on changes that may affect compilation. The leader writes status after each compilation,
+// so of the status only the parts that affect decisions count.
 func compileEvents(t *trigger) toolscache.ResourceEventHandler {
 	return toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { t.fire() },
@@ -120,12 +119,12 @@ func compileEvents(t *trigger) toolscache.ResourceEventHandler {
 func compilesAnew(before, after any) bool {
 	was, ok := before.(client.Object)
 	is, ok2 := after.(client.Object)
-	// A relist may show an object that was deleted and made again as an update.
+	// After a relist, an object that was deleted and recreated may appear as an update.
 	return !ok || !ok2 || was.GetGeneration() != is.GetGeneration() || was.GetUID() != is.GetUID() || lastGood(was) != lastGood(is) ||
 		!equality.Semantic.DeepEqual(injection(was), injection(is))
 }
 
-// lastGood is the part of a status that may be in force.
+// lastGood returns the spec in the status of a Policy, which may be in force.
 func lastGood(object client.Object) v1alpha1.PolicySpec {
 	if policy, ok := object.(*v1alpha1.Policy); ok && policy.Status.LastGood != nil {
 		return policy.Status.LastGood.Spec
@@ -133,7 +132,7 @@ func lastGood(object client.Object) v1alpha1.PolicySpec {
 	return v1alpha1.PolicySpec{}
 }
 
-// injection is the part of the status of a Guardrail that decides.
+// injection returns the injection record in the status of a Guardrail, which affects decisions.
 func injection(object client.Object) *v1alpha1.Injection {
 	if g, ok := object.(*v1alpha1.Guardrail); ok {
 		return g.Status.Injection
@@ -141,7 +140,7 @@ func injection(object client.Object) *v1alpha1.Injection {
 	return nil
 }
 
-// compile makes a Snapshot of the configuration as it is stored now and swaps it in.
+// compile builds a Snapshot of the stored configuration and puts it in force.
 func (c *compiler) compile(ctx context.Context) error {
 	objects, err := readObjects(ctx, c.reader)
 	if err != nil {

@@ -24,10 +24,10 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// library is that of Taffrail, loaded once.
+// library is Taffrail's own library, loaded once.
 var library = sync.OnceValues(func() (*rego.Catalog, error) { return rego.Load(policies.FS) })
 
-// snapshotOf compiles a configuration, which has to be right.
+// snapshotOf compiles a configuration that must be valid.
 func snapshotOf(t *testing.T, objects config.Objects) *config.Snapshot {
 	t.Helper()
 	catalog, err := library()
@@ -48,7 +48,7 @@ func newGuardrail(name string, generation int64) *v1alpha1.Guardrail {
 	}
 }
 
-// store is a client with Guardrails in it that counts writes of status.
+// store returns a client that holds Guardrails and counts writes of status.
 func store(t *testing.T, writes *atomic.Int32, objects ...client.Object) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -74,7 +74,7 @@ func anyBuilder(ctx context.Context, objects config.Objects) (*config.Snapshot, 
 	return snapshot, nil, err
 }
 
-// buildFunc is a builder.
+// buildFunc implements builder.
 type buildFunc func(context.Context, config.Objects) (*config.Snapshot, []config.Problem, error)
 
 func (f buildFunc) Build(ctx context.Context, objects config.Objects) (*config.Snapshot, []config.Problem, error) {
@@ -92,7 +92,7 @@ func newTestCompiler(reader client.Reader, change ...func(*compilerOptions)) *co
 	return newCompiler(o)
 }
 
-// eventually waits for what happens in the background. A busy machine takes its time.
+// eventually waits for a condition. Its deadline is generous, because the machine may be busy.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -157,8 +157,8 @@ func TestTheLastGoodConfigurationStays(t *testing.T) {
 	}
 }
 
-// A configuration that does not compile is counted and tried again, and those who depend on the
-// compilation are notified once it has succeeded.
+// A configuration that does not compile is counted and compiled again, and dependents are notified only once it
+// has succeeded.
 func TestAFailedCompilationIsTriedAgain(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	dependent := newTrigger(0)
@@ -189,7 +189,7 @@ func TestAFailedCompilationIsTriedAgain(t *testing.T) {
 	}
 }
 
-// Changes that come while a configuration is compiled are one more compilation.
+// Changes that occur during a compilation cause one more compilation.
 func TestChangesAreGathered(t *testing.T) {
 	began, release := make(chan struct{}), make(chan struct{})
 	var builds atomic.Int32
@@ -210,7 +210,7 @@ func TestChangesAreGathered(t *testing.T) {
 	release <- struct{}{}
 	<-began
 	release <- struct{}{}
-	time.Sleep(3 * settle) // whatever is left over would be compiled by then
+	time.Sleep(3 * settle) // any remaining trigger would have fired by then
 	stop()
 	if got := builds.Load(); got != 2 {
 		t.Errorf("100 changes at once are %d builds", got-1)
@@ -239,7 +239,7 @@ func TestOnlyChangesOfSpecCompile(t *testing.T) {
 	}
 }
 
-// What is added and deleted compiles, too.
+// Adding and deleting objects triggers a compilation, too.
 func TestEventsCompile(t *testing.T) {
 	compile := newTrigger(0)
 	runs := fired(t, compile)

@@ -35,7 +35,7 @@ func conflictingCondition(g *v1alpha1.Guardrail, conflicts []pipeline.Conflict) 
 	}
 }
 
-// namespaceEvents fires where a Guardrail may come to select other namespaces.
+// namespaceEvents fires on changes that may affect which namespaces a Guardrail selects.
 func namespaceEvents(t *trigger) toolscache.ResourceEventHandler {
 	return toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { t.fire() },

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -24,46 +25,49 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Options of New. All of them are required, unless they say otherwise.
+// Options configures Controllers. All fields are required unless noted otherwise.
 type Options struct {
-	// Config leads to the API server.
+	// Config connects to the API server.
 	Config *rest.Config
 	// Catalog holds the policies that Guardrails bind.
 	Catalog *rego.Catalog
 	// WebhookConfiguration is the name of both webhook configurations.
 	WebhookConfiguration string
-	// Here is where they lead to. Its namespace holds the Lease.
+	// Here is the installation that the webhook configurations must call. Its namespace holds the Lease.
 	Here reach.Installation
-	// MaxMode is a ceiling for every binding; 0 is none.
+	// MaxMode caps the mode of every binding; 0 means no cap.
 	MaxMode decision.Mode
-	// LeaderElect makes replicas elect the one that writes status. If it is off, this one does.
+	// LeaderElect makes replicas elect the one that writes status. Without it, this replica writes it.
 	LeaderElect bool
-	// ExemptionUsageInterval is how often the leader counts what Exemptions excuse.
+	// ExemptionUsageInterval is the time between two counts of what Exemptions excuse.
 	ExemptionUsageInterval time.Duration
-	// WouldDenyInterval is how often this replica writes what it would have denied.
+	// WouldDenyInterval is the time between two writes of what this replica would have denied.
 	WouldDenyInterval time.Duration
-	// Registerer takes the metrics of the configuration, of Exemptions and of what would be denied.
+	// Compare is the share of evaluations that are repeated with the other engine, between 0 and 1.
+	Compare float64
+	// Registerer registers the metrics of the configuration, of Exemptions, of would-be denials and of comparisons.
 	Registerer prometheus.Registerer
 	Log        logr.Logger
 }
 
-// Controllers are the loops of one replica, and what they share.
+// Controllers runs the loops of one replica, and owns the state that they share.
 type Controllers struct {
 	cluster      ctrlcluster.Cluster
 	informers    *informers
 	reachability *reachability
 	compiler     *compiler
 	status       *statusWriter
-	usage        *exemptionUsage
 	failures     *policyFailures
 	counter      *wouldDenyCounter
 	wouldDeny    *wouldDenyWriter
-	leader       *leader // nil if this replica leads without an election
+	comparison   *comparison // nil if nothing is compared
+	leader       *leader     // nil without leader election
+	work         *leaderWork
 	checker      *pipeline.Checker
 	rights       *facts.Rights
 }
 
-// New returns Controllers that Run. It does not call the API server.
+// New returns Controllers that are ready to Run. It does not call the API server.
 func New(o Options) (*Controllers, error) {
 	asking, err := discovery.NewDiscoveryClientForConfig(o.Config)
 	if err != nil {
@@ -77,79 +81,91 @@ func New(o Options) (*Controllers, error) {
 	}
 	cached, api := cluster.GetCache(), cluster.GetAPIReader()
 	known, live := facts.New(cached, api, facts.Options{}), facts.NewLive(api)
-	c := &Controllers{
-		cluster: cluster, informers: watches,
-		checker: pipeline.NewChecker(o.Catalog, &storedConfig{live: api, facts: known}, nil),
-		rights:  facts.NewRights(cluster.GetClient()),
-	}
-	c.reachability = newReachability(reachabilityOptions{
+	reachability := newReachability(reachabilityOptions{
 		name: o.WebhookConfiguration, here: o.Here, cached: cached, live: api, served: served, log: o.Log.WithName("reach"),
 	})
 
-	// The loops trigger one another in a circle; so the triggers come first.
-	compile, status, usage := newTrigger(settle), newTrigger(0), newTrigger(0)
+	// The loops trigger one another in a cycle, so the triggers are created first.
+	compile, writeStatus, countUsage := newTrigger(settle), newTrigger(0), newTrigger(0)
 	configuration := metrics.NewConfiguration(o.Registerer)
-	c.compiler = newCompiler(compilerOptions{
-		trigger: compile, notify: []*trigger{status, usage},
-		reader: cached, builder: config.NewBuilder(o.Catalog), facts: known,
-		pipeline: pipeline.Options{
-			MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: c.reachability, Templates: live, Fresh: facts.NewFresh(api),
-		},
+	decider := pipeline.Options{
+		MaxMode: o.MaxMode, Live: live, Pods: live, Webhooks: reachability, Templates: live, Fresh: facts.NewFresh(api),
+	}
+	var compared *comparison
+	if o.Compare > 0 {
+		compared = newComparison(comparisonOptions{
+			share: o.Compare, random: rand.Float64, metrics: metrics.NewComparisons(o.Registerer), log: o.Log.WithName("comparison"),
+		})
+		decider.Evaluations = compared
+	}
+	compiler := newCompiler(compilerOptions{
+		trigger: compile, notify: []*trigger{writeStatus, countUsage},
+		reader: cached, builder: config.NewBuilder(o.Catalog), facts: known, pipeline: decider,
 		metrics: configuration, log: o.Log.WithName("config"),
 	})
-	compiled := c.compiler.last.Load
-	c.usage = newExemptionUsage(exemptionUsageOptions{
-		trigger: usage, notify: status,
+	compiled := compiler.last.Load
+	usage := newExemptionUsage(exemptionUsageOptions{
+		trigger: countUsage, notify: writeStatus,
 		scanner: &audit.Scanner{Reader: api, Facts: known}, mapper: cluster.GetRESTMapper(), compiled: compiled,
 		interval: o.ExemptionUsageInterval, now: time.Now, log: o.Log.WithName("exemption-usage"),
 	})
-	c.status = newStatusWriter(statusOptions{
-		trigger: status, client: cluster.GetClient(), compiled: compiled, usage: c.usage.of, namespaces: known.Namespaces,
-		reachability: c.reachability, metrics: configuration, now: time.Now,
+	status := newStatusWriter(statusOptions{
+		trigger: writeStatus, client: cluster.GetClient(), compiled: compiled, usage: usage.of, namespaces: known.Namespaces,
+		reachability: reachability, metrics: configuration, now: time.Now,
 		maxMode: o.MaxMode, live: live, clock: facts.NewClock(cluster.GetClient()), log: o.Log.WithName("status"),
 	})
-	c.failures = newPolicyFailures(policyFailuresOptions{
+	failures := newPolicyFailures(policyFailuresOptions{
 		trigger: newTrigger(0), client: cluster.GetClient(), now: time.Now, log: o.Log.WithName("failures"),
 	})
-	c.counter = newWouldDenyCounter(metrics.NewWouldDeny(o.Registerer), time.Now)
-	c.wouldDeny = newWouldDenyWriter(wouldDenyOptions{
-		counter: c.counter, compiled: compiled, cached: cached, live: api, writer: cluster.GetClient(),
+	counter := newWouldDenyCounter(metrics.NewWouldDeny(o.Registerer), time.Now)
+	wouldDeny := newWouldDenyWriter(wouldDenyOptions{
+		counter: counter, compiled: compiled, cached: cached, live: api, writer: cluster.GetClient(),
 		interval: o.WouldDenyInterval, log: o.Log.WithName("would-deny"),
 	})
-	metrics.NewExemptions(o.Registerer, func() []metrics.Exemption { return metricsOf(compiled(), c.usage.last.Load()) }, time.Now)
+	metrics.NewExemptions(o.Registerer, func() []metrics.Exemption { return metricsOf(compiled(), usage.last.Load()) }, time.Now)
+	work := &leaderWork{status: status, usage: usage}
+	var elected *leader
 	if o.LeaderElect {
-		c.leader, err = newLeader(leaderOptions{config: o.Config, namespace: o.Here.Namespace, work: c.lead, log: o.Log.WithName("leader")})
+		elected, err = newLeader(leaderOptions{config: o.Config, namespace: o.Here.Namespace, work: work.run, log: o.Log.WithName("leader")})
+		if err != nil {
+			return nil, err
+		}
 	}
-	return c, err
+	return &Controllers{
+		cluster: cluster, informers: watches, reachability: reachability, compiler: compiler, comparison: compared, status: status,
+		failures: failures, counter: counter, wouldDeny: wouldDeny, leader: elected, work: work,
+		checker: pipeline.NewChecker(o.Catalog, &storedConfig{live: api, facts: known}, nil),
+		rights:  facts.NewRights(cluster.GetClient()),
+	}, nil
 }
 
-// Current returns what decides, nil until a configuration has compiled.
+// Current returns the Decider in force, or nil before the first successful compilation.
 func (c *Controllers) Current() admission.Decider { return c.compiler.Current() }
 
-// Checker returns what decides about Taffrail's own configuration.
+// Checker returns the Checker of Taffrail's own configuration.
 func (c *Controllers) Checker() *pipeline.Checker { return c.checker }
 
-// Rights returns what asks the API server what users may do.
+// Rights returns the source of access reviews.
 func (c *Controllers) Rights() *facts.Rights { return c.rights }
 
-// Observers returns what must be notified of each request.
+// Observers returns the observers to notify of each request.
 func (c *Controllers) Observers() []admission.Observer {
 	return []admission.Observer{c.counter, c.failures}
 }
 
-// InformersReady returns nil once everything that is watched has been read.
+// InformersReady returns nil once all watches are synced.
 func (c *Controllers) InformersReady() error { return c.informers.ready() }
 
 // ConfigurationReady returns nil once a configuration has compiled.
 func (c *Controllers) ConfigurationReady() error { return c.compiler.ready() }
 
-// Run keeps everything in step with the cluster until ctx ends.
+// Run reconciles everything with the cluster until ctx ends.
 func (c *Controllers) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.cluster.Start(ctx) })
 	group.Go(func() error {
 		c.watch(ctx)
-		// It compiles as it starts: there may be no Guardrail, and so no event.
+		// The loop compiles when it starts: without a Guardrail there would be no event to trigger it.
 		c.compiler.loop.run(ctx)
 		return nil
 	})
@@ -161,35 +177,47 @@ func (c *Controllers) Run(ctx context.Context) error {
 		c.wouldDeny.run(ctx)
 		return nil
 	})
+	if c.comparison != nil {
+		group.Go(func() error {
+			c.comparison.run(ctx)
+			return nil
+		})
+	}
 	group.Go(func() error {
 		if c.leader != nil {
 			return c.leader.run(ctx)
 		}
-		c.lead(ctx)
+		c.work.run(ctx)
 		return nil
 	})
 	return group.Wait()
 }
 
-// watch returns once everything that decides is synced.
+// watch returns once everything that affects decisions is synced.
 func (c *Controllers) watch(ctx context.Context) {
 	watched := c.cluster.GetCache()
 	c.informers.start(ctx, watched, compileEvents(c.compiler.trigger), statusEvents(c.status.trigger))
-	// If namespaces are not watched, the next change of a Guardrail brings their statuses up to date.
+	// If namespaces cannot be watched, the next change of a Guardrail updates the statuses.
 	namespaces, err := watched.GetInformer(ctx, facts.WatchedNamespaces())
 	if err == nil {
 		_, err = namespaces.AddEventHandler(namespaceEvents(c.status.trigger))
 	}
 	if err != nil && ctx.Err() == nil {
-		c.status.log.Error(err, "Namespaces are not watched for conflicts between Guardrails")
+		c.status.log.Error(err, "Cannot watch namespaces for conflicts between Guardrails")
 	}
 	c.reachability.watch(ctx, watched, c.status.trigger)
 }
 
-// lead does what only one replica does, until ctx ends.
-func (c *Controllers) lead(ctx context.Context) {
+// leaderWork is what only one replica does.
+type leaderWork struct {
+	status *statusWriter
+	usage  *exemptionUsage
+}
+
+// run works until ctx ends.
+func (w *leaderWork) run(ctx context.Context) {
 	var both sync.WaitGroup
-	both.Go(func() { c.status.run(ctx) })
-	both.Go(func() { c.usage.loop.run(ctx) })
+	both.Go(func() { w.status.run(ctx) })
+	both.Go(func() { w.usage.loop.run(ctx) })
 	both.Wait()
 }

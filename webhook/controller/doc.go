@@ -1,15 +1,13 @@
-// Package controller keeps what decides, and what is reported of it, in step with the cluster.
+// Package controller reconciles the configuration in force, and the status of its objects, with the cluster.
 //
-// Each concern is a loop that reconciles one thing, whenever its trigger fires and when time has
-// passed:
+// Each concern is a loop that reconciles one thing, when its trigger fires and periodically:
 //
-//   - compiler turns the stored configuration into the Snapshot that decides (every replica),
+//   - compiler compiles the stored configuration into the Snapshot in force (every replica),
 //   - statusWriter writes the conditions of Guardrails, Exemptions and Policies (the leader),
 //   - exemptionUsage counts what Exemptions excuse (the leader),
 //   - wouldDenyWriter adds what this replica would have denied or filled to the status of
 //     Guardrails (every replica),
 //   - policyFailures reports Policies that this replica could not evaluate (every replica).
 //
-// Losing the Lease ends neither the process nor its answers: the webhook must outlive a time in
-// which the API server cannot be reached.
+// When the Lease is lost, the process keeps serving: the webhook must survive an outage of the API server.
 package controller

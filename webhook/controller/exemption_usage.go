@@ -13,18 +13,18 @@ import (
 	"taffrail.dev/webhook/metrics"
 )
 
-// usagePause divides the interval: at least interval/usagePause passes between two counts, however
+// usagePause limits how often usage is counted: at least interval/usagePause passes between two counts, however
 // often the configuration changes, because a count reads every object that Exemptions cover.
 const usagePause = 20
 
-// usageCount is what the Exemptions of one configuration excuse.
+// usageCount is the usage of the Exemptions in one configuration.
 type usageCount struct {
 	snapshot string
 	at       time.Time
 	excuses  map[string]*audit.ExemptionUsage
 }
 
-// exemptionUsageOptions are what an exemptionUsage is made from.
+// exemptionUsageOptions configures an exemptionUsage.
 type exemptionUsageOptions struct {
 	trigger *trigger
 	// notify is the trigger to fire after each count.
@@ -37,8 +37,8 @@ type exemptionUsageOptions struct {
 	log      logr.Logger
 }
 
-// exemptionUsage counts what Exemptions excuse of the existing objects, every interval and after
-// each change of the configuration. Only the leader counts.
+// exemptionUsage counts which findings in existing objects Exemptions excuse, periodically and after each
+// change of the configuration. Only the leader counts.
 type exemptionUsage struct {
 	exemptionUsageOptions
 	loop *loop
@@ -51,7 +51,7 @@ func newExemptionUsage(o exemptionUsageOptions) *exemptionUsage {
 	u.loop = newLoop(loopOptions{
 		trigger:   o.trigger,
 		reconcile: func(ctx context.Context) (time.Duration, error) { return o.interval, u.count(ctx) },
-		failed:    func(err error) { o.log.Error(err, "Counting what Exemptions excuse failed") },
+		failed:    func(err error) { o.log.Error(err, "Failed to count what Exemptions excuse, retrying") },
 		pause:     o.interval / usagePause,
 		retry:     o.interval,
 	})
@@ -82,7 +82,7 @@ func (u *exemptionUsage) count(ctx context.Context) error {
 	return nil
 }
 
-// metricsOf lists the Exemptions in force, with what this replica has counted of them.
+// metricsOf returns the Exemptions in force, each with its usage if this replica has counted it.
 func metricsOf(compiled *outcome, counted *usageCount) []metrics.Exemption {
 	if compiled == nil {
 		return nil
@@ -98,8 +98,8 @@ func metricsOf(compiled *outcome, counted *usageCount) []metrics.Exemption {
 	return all
 }
 
-// of returns what an Exemption of a configuration excuses and when that was counted, or nil if it
-// has not been.
+// of returns the usage of an Exemption in a configuration and the time of the count, or nil if it has not been
+// counted.
 func (u *exemptionUsage) of(snapshot, name string) (*audit.ExemptionUsage, time.Time) {
 	last := u.last.Load()
 	if last == nil || last.snapshot != snapshot || last.excuses[name] == nil {

@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/audit"
 )
 
-// A count is of one configuration and of the Exemptions in it.
+// A count belongs to one configuration and the Exemptions in it.
 func TestUsageIsOfOneConfiguration(t *testing.T) {
 	u := newExemptionUsage(exemptionUsageOptions{trigger: newTrigger(0), log: logr.Discard()})
 	if found, _ := u.of("a", "legacy"); found != nil {
@@ -26,13 +26,13 @@ func TestUsageIsOfOneConfiguration(t *testing.T) {
 	}
 }
 
-// An Exemption that has expired excuses nothing: no object is read for it, and status is written.
+// An expired Exemption excuses nothing: no objects are read for it, but its status is written.
 func TestExpiredExemptionsAreNotCounted(t *testing.T) {
 	compiled := &outcome{snapshot: exempting(t, map[string]time.Time{"gone": midnight})}
 	status := newTrigger(0)
 	notified := fired(t, status)
 	u := newExemptionUsage(exemptionUsageOptions{
-		trigger: newTrigger(0), notify: status, compiled: func() *outcome { return compiled }, // and no scanner
+		trigger: newTrigger(0), notify: status, compiled: func() *outcome { return compiled }, // no scanner
 		interval: time.Hour, now: func() time.Time { return midnight }, log: logr.Discard(),
 	})
 	again, err := u.loop.attempt(t.Context())
@@ -41,7 +41,7 @@ func TestExpiredExemptionsAreNotCounted(t *testing.T) {
 	}
 	<-notified
 
-	// With one in force it would read objects, for which there is no scanner.
+	// With an Exemption in force it would read objects, and panic without a scanner.
 	u.now = func() time.Time { return midnight.Add(-time.Second) }
 	if _, err := u.loop.attempt(t.Context()); err == nil {
 		t.Error("an Exemption in force is not counted")

@@ -33,12 +33,11 @@ import (
 	"taffrail.dev/webhook/facts"
 )
 
-// informerRetry is how long to wait if an informer cannot be made. One that is made retries on its
+// informerRetry is the delay before another attempt to create an informer. An existing informer retries on its
 // own.
 const informerRetry = 2 * time.Second
 
-// newCluster returns the client and the cache. It does not call the API server, which may have to
-// come up first.
+// newCluster returns the client and the cache. It does not call the API server, which may not be running yet.
 func newCluster(config *rest.Config, configuration string, mapper meta.RESTMapper, failed toolscache.WatchErrorHandlerWithContext, log logr.Logger) (ctrlcluster.Cluster, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme), storagev1.AddToScheme(scheme),
@@ -46,8 +45,8 @@ func newCluster(config *rest.Config, configuration string, mapper meta.RESTMappe
 		return nil, err
 	}
 	config = rest.CopyConfig(config)
-	// The API server limits requests by priority and fairness. A limit of the client's would delay
-	// admission in a burst of requests about a new namespace.
+	// The API server limits requests by priority and fairness. A client-side limit would delay admission after
+	// a burst of requests about a new namespace.
 	config.QPS = -1
 	watched := facts.CacheOptions()
 	maps.Copy(watched, webhookCache(configuration))
@@ -59,15 +58,15 @@ func newCluster(config *rest.Config, configuration string, mapper meta.RESTMappe
 			Scheme:           scheme,
 			ByObject:         watched,
 			DefaultTransform: cache.TransformStripManagedFields(),
-			// A mistyped Get must not start a watch.
+			// Get must not start a watch by mistake.
 			ReaderFailOnMissingInformer: true,
 			DefaultWatchErrorHandler:    failed,
 		}
 	})
 }
 
-// newMapper returns a mapper of the kinds that are read here. Asking the API server for all of its
-// kinds would take time at each start, and fail while it is away.
+// newMapper returns a RESTMapper for the kinds that Taffrail always reads. Discovering all kinds would slow
+// down each start, and fail while the API server is unavailable.
 func newMapper() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{corev1.SchemeGroupVersion, appsv1.SchemeGroupVersion, batchv1.SchemeGroupVersion})
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
@@ -95,18 +94,18 @@ func newMapper() meta.RESTMapper {
 	return mapper
 }
 
-// informers starts the watches and reports whether they are synced.
+// informers starts the watches and tracks whether they are synced.
 type informers struct {
 	log logr.Logger
-	// waiting is the kind whose objects have not arrived yet.
+	// waiting is the kind that is not synced yet.
 	waiting atomic.Pointer[string]
-	// last is why a watch failed last; it may have recovered.
+	// last is the most recent error of a watch, which may have recovered since.
 	last   atomic.Pointer[error]
 	synced atomic.Bool
 }
 
-// ready is a health check. Once synced, informers stay ready: answers from older
-// facts are better than none while the API server cannot be reached.
+// ready is a readiness check. Once synced, informers stay ready: while the API server cannot be reached,
+// decisions based on older facts are better than none.
 func (i *informers) ready() error {
 	if i.synced.Load() {
 		return nil
@@ -123,14 +122,14 @@ func (i *informers) ready() error {
 
 var errNotSynced = errors.New("not synced yet")
 
-// failed keeps the error of a watch for whoever asks why the server is not ready: a CRD that is
-// not installed, or a verb that RBAC does not grant.
+// failed records the error of a watch, so that the readiness check can report it: typically a CRD that is not
+// installed, or a missing RBAC verb.
 func (i *informers) failed(ctx context.Context, r *toolscache.Reflector, err error) {
 	i.last.Store(&err)
 	toolscache.DefaultWatchErrorHandler(ctx, r, err)
 }
 
-// start watches everything and returns once all of it is synced, or ctx has ended.
+// start starts all watches and returns once they are synced, or when ctx ends.
 func (i *informers) start(ctx context.Context, watched cache.Cache, handlers ...toolscache.ResourceEventHandler) {
 	for ctx.Err() == nil {
 		err := i.watch(ctx, watched, handlers)
@@ -140,14 +139,14 @@ func (i *informers) start(ctx context.Context, watched cache.Cache, handlers ...
 		}
 		if ctx.Err() == nil {
 			i.last.Store(&err)
-			i.log.Error(err, "Watching failed, trying again")
+			i.log.Error(err, "A watch failed, retrying")
 		}
 		sleep(ctx, informerRetry)
 	}
 }
 
 func (i *informers) watch(ctx context.Context, watched cache.Cache, handlers []toolscache.ResourceEventHandler) error {
-	// Before the cache has started, GetInformer returns informers that are not synced.
+	// GetInformer does not wait for a sync before the cache has started.
 	if !watched.WaitForCacheSync(ctx) {
 		return errNotSynced
 	}
@@ -159,7 +158,7 @@ func (i *informers) watch(ctx context.Context, watched cache.Cache, handlers []t
 		}
 		return informer, nil
 	}
-	// One after the other, so that readiness can name the one that is missing.
+	// Start them one by one, so that the readiness check can name the kind that is missing.
 	for _, object := range facts.Watched() {
 		if _, err := get(kindOf(object), object); err != nil {
 			return err

@@ -22,21 +22,21 @@ import (
 )
 
 const (
-	// maxPeriods is how many periods of a Guardrail are recorded. The oldest ended periods are
-	// dropped first: Pods of templates from those times are then left alone.
+	// maxPeriods limits the recorded periods of a Guardrail. The oldest ended periods are dropped first; Pods
+	// with templates from that time are then not injected into.
 	maxPeriods = 20
-	// maxRecorded is how many namespaces of a Guardrail are recorded.
+	// maxRecorded limits the recorded namespaces of a Guardrail.
 	maxRecorded = 2000
 )
 
-// clock reads the API server's time.
+// clock returns the API server's time.
 type clock interface {
 	Now(ctx context.Context) (time.Time, error)
 }
 
-// recordInjection records since when the injections of the Guardrail are enforced, and where. The
-// record decides which Pods are older, so it replaces only the version that it was made from; the
-// event of another version triggers the next attempt.
+// recordInjection records where and since when the injections of a Guardrail are enforced. Pods of older
+// templates are exempt, so the record must not overwrite one that is based on another version of the Guardrail;
+// the event of that version triggers the next attempt.
 func (w *statusWriter) recordInjection(ctx context.Context, g *v1alpha1.Guardrail, compiled *config.Snapshot) error {
 	injecting := compiled.Injecting(w.maxMode)[g.Name]
 	if len(injecting) == 0 && g.Status.Injection == nil {
@@ -70,14 +70,14 @@ func (w *statusWriter) recordInjection(ctx context.Context, g *v1alpha1.Guardrai
 	return nil
 }
 
-// injectionRecord makes one record from the previous one.
+// injectionRecord computes a record from the previous one.
 type injectionRecord struct {
 	ctx    context.Context //nolint:containedctx // it lives no longer than one call
 	clock  clock
 	live   pipeline.Templates
 	before *v1alpha1.Injection
 	spec   *v1alpha1.GuardrailSpec
-	// injecting are the bindings that are enforced now, and selected the selected namespaces.
+	// injecting lists the bindings that are enforced now. selected lists the selected namespaces.
 	injecting []config.Injecting
 	selected  []decision.Namespace
 
@@ -85,7 +85,7 @@ type injectionRecord struct {
 	err error
 }
 
-// time returns the API server's time, which it reads once, and only if something has changed.
+// time returns the API server's time. It is read at most once, and only if something has changed.
 func (r *injectionRecord) time() metav1.Time {
 	if r.now.IsZero() && r.err == nil {
 		var now time.Time
@@ -125,9 +125,9 @@ func (r *injectionRecord) make() (*v1alpha1.Injection, error) {
 	return record, r.err
 }
 
-// periods continues the recorded periods. A period begins when a policy is enforced under other
-// parameters, and ends when it no longer is. The periods of a policy that is not enforced at all
-// are dropped.
+// periods continues the recorded periods. A period begins when a policy is enforced with new parameters, and
+// ends when it is not enforced with them any longer. If a policy is not enforced at all, its periods are
+// dropped.
 func (r *injectionRecord) periods() []v1alpha1.InjectionPeriod {
 	var periods []v1alpha1.InjectionPeriod
 	if r.before != nil {
@@ -151,7 +151,7 @@ func (r *injectionRecord) periods() []v1alpha1.InjectionPeriod {
 	for len(periods) > maxPeriods {
 		ended := slices.IndexFunc(periods, func(p v1alpha1.InjectionPeriod) bool { return p.Until != nil })
 		if ended < 0 {
-			break // as many as are bound
+			break // all bound instances found
 		}
 		periods = slices.Delete(periods, ended, ended+1)
 	}
@@ -175,8 +175,8 @@ func (r *injectionRecord) everywhereBefore() *metav1.Time {
 	return r.before.Everywhere.DeepCopy()
 }
 
-// listed returns the recorded namespaces that are still selected. A namespace that was created
-// after its record is another one of the same name.
+// listed returns the recorded namespaces that are still selected. A namespace that was created after its record
+// is a different one of the same name.
 func (r *injectionRecord) listed() map[string]metav1.Time {
 	since := map[string]metav1.Time{}
 	if r.before == nil {
@@ -208,8 +208,8 @@ func (r *injectionRecord) addIncluded(since map[string]metav1.Time) {
 	}
 }
 
-// later returns now, but at least the second after the namespace was created: a record of the same
-// second would mean that it was created with its labels.
+// later returns now, or the second after the namespace's creation if that is later. A record of the second of
+// creation would mean that the namespace was created with its labels.
 func (r *injectionRecord) later(namespace decision.Namespace) metav1.Time {
 	if now := r.time(); now.After(namespace.Created) {
 		return now
@@ -217,7 +217,7 @@ func (r *injectionRecord) later(namespace decision.Namespace) metav1.Time {
 	return metav1.NewTime(namespace.Created.Add(time.Second))
 }
 
-// addSelected adds the namespaces that the selector has begun to select.
+// addSelected adds the namespaces that the selector newly selects.
 func (r *injectionRecord) addSelected(since map[string]metav1.Time) {
 	everywhere := r.everywhereBefore()
 	for _, namespace := range r.selected {
@@ -233,13 +233,12 @@ func (r *injectionRecord) addSelected(since map[string]metav1.Time) {
 	}
 }
 
-// selectedSince returns since when a namespace has the labels that are selected, or now if that is
-// not known.
+// selectedSince returns since when a namespace has had the selected labels, or now if that is unknown.
 func (r *injectionRecord) selectedSince(namespace decision.Namespace) metav1.Time {
 	if !r.sameSelection() {
 		return r.later(namespace)
 	}
-	// The previous record applies, because the selector is the same.
+	// The selector is the same, so the previous record applies.
 	before := config.NewInjection(&v1alpha1.Guardrail{Spec: *r.spec, Status: v1alpha1.GuardrailStatus{Injection: r.before}}, nil)
 	if !before.LabelsDateSelection(namespace) {
 		return r.later(namespace)
@@ -254,7 +253,8 @@ func (r *injectionRecord) selectedSince(namespace decision.Namespace) metav1.Tim
 	return r.later(namespace)
 }
 
-// grouped lists namespaces by the time since when they are selected, maxRecorded at most.
+// grouped groups namespaces by the time since when they are selected. It returns at most maxRecorded of them,
+// and the number of the others.
 func grouped(since map[string]metav1.Time) (groups []v1alpha1.InjectionNamespaces, unrecorded int32) {
 	names := slices.SortedFunc(maps.Keys(since), func(a, b string) int {
 		if order := since[a].Compare(since[b].Time); order != 0 {

@@ -17,8 +17,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// minute is a clock, and tells of namespaces that were not touched since they were created, or
-// since they were labelled.
+// minute is a clock that also knows which namespaces were never updated, and when the others were labelled.
 type minute struct {
 	now       int
 	untouched map[string]bool
@@ -57,7 +56,7 @@ func (m *minute) Metadata(_ context.Context, kind schema.GroupVersionKind, _, na
 	return object, nil
 }
 
-// recorder goes from one record to the next.
+// recorder derives each record from the previous one.
 type recorder struct {
 	t      *testing.T
 	clock  minute
@@ -120,7 +119,7 @@ func TestRecordOfParameters(t *testing.T) {
 	want(t, r.next(3, by(`{"a":1}`)), `i {"a":1} 2-; everywhere 2`)
 	want(t, r.next(4, by(`{"a":2}`)), `i {"a":1} 2-4; i {"a":2} 4-; everywhere 2`)
 	want(t, r.next(5, by(`{"a":1}`)), `i {"a":1} 2-4; i {"a":2} 4-5; i {"a":1} 5-; everywhere 2`)
-	want(t, r.next(6, nil), "") // whatever comes next was there before
+	want(t, r.next(6, nil), "") // all later ones are already recorded
 	want(t, r.next(7, by(`{"a":1}`)), `i {"a":1} 7-; everywhere 7`)
 }
 
@@ -152,27 +151,27 @@ func TestRecordOfSelectedNamespaces(t *testing.T) {
 	want(t, r.next(12, by(`{}`), a, there("born", 11), there("late", 11), there("old", 9)), "i {} 10-; a 10; born 11; late,old 12")
 	want(t, r.next(13, by(`{}`), a, there("born", 11), there("old", 9)), "i {} 10-; a 10; born 11; old 12")
 	want(t, r.next(14, by(`{}`), a, there("born", 11), there("late", 11), there("old", 9)), "i {} 10-; a 10; born 11; old 12; late 14")
-	// Deleted, and another of the same name.
+	// Deleted and recreated with the same name.
 	want(t, r.next(20, by(`{}`), a, there("old", 19)), "i {} 10-; a 10; old 20")
-	// Labelled in the second in which it was created.
+	// Labelled in the second of its creation.
 	r.next(21, by(`{}`), a, there("now", 21))
 	if got := r.record.Namespaces[1].Since.Time; !got.Equal(at(21).Add(time.Second)) {
 		t.Errorf("recorded since %s", got)
 	}
-	// Labelled in its first second, but when there could be Pods already.
+	// Labelled in the second of its creation, but after Pods could exist.
 	r.next(30, by(`{}`), a, there("born", 29))
 	if got := r.record.Namespaces[1].Since.Time; !got.Equal(at(29).Add(time.Second)) {
 		t.Errorf("recorded since %s", got)
 	}
-	// Another selector is newer than every namespace that it comes to select.
+	// A changed selector is newer than all namespaces that it selects.
 	r.spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"c": "d"}}
 	want(t, r.next(41, by(`{}`), a, there("new", 40)), "i {} 10-; a 10; new 41")
 	r.spec.NamespaceSelector = nil
 	want(t, r.next(42, by(`{}`), a, there("new", 40), there("x", 0)), "i {} 10-; everywhere 42; a 10; new 41")
 }
 
-// However late it is recorded, a namespace is selected since it has the label that the selector
-// asks for. A label that has gone leaves no time.
+// However late a namespace is recorded, it counts as selected since it has the label that the selector
+// requires. A removed label leaves no timestamp.
 func TestNamespacesAreRecordedSinceTheyWereLabelled(t *testing.T) {
 	r := &recorder{t: t, clock: minute{labelled: map[string]int{"between": 15, "before": 8}}}
 	r.spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}

@@ -22,19 +22,19 @@ const (
 	retryPeriod   = 2 * time.Second
 )
 
-// leaderOptions are what a leader is made from.
+// leaderOptions configures a leader.
 type leaderOptions struct {
 	config *rest.Config
 	// namespace holds the Lease.
 	namespace string
-	// work is what only the leader does. It returns when its context ends.
+	// work runs only on the leader, until its context ends.
 	work func(context.Context)
 	log  logr.Logger
 }
 
-// leader works while this replica holds the Lease. controller-runtime's own election ends the
-// process when the Lease is lost; this process also answers the API server, and must outlive a
-// time in which it cannot reach it.
+// leader runs its work while this replica holds the Lease. controller-runtime's leader election exits the
+// process when the Lease is lost, but this process also serves admission requests and must survive an outage of
+// the API server.
 type leader struct {
 	election leaderelection.LeaderElectionConfig
 }
@@ -64,15 +64,15 @@ func newLeader(o leaderOptions) (*leader, error) {
 			OnStartedLeading: func(ctx context.Context) {
 				o.log.Info("Leading", "identity", identity)
 				o.work(ctx)
-				o.log.Info("Not leading any more", "identity", identity)
+				o.log.Info("No longer the leader", "identity", identity)
 			},
-			// Called by a replica that never led, too.
+			// It is also called on replicas that never led.
 			OnStoppedLeading: func() {},
 		},
 	}}, nil
 }
 
-// run competes for the Lease until ctx ends, and again each time that it is lost.
+// run competes for the Lease until ctx ends, and again whenever the Lease is lost.
 func (l *leader) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		elector, err := leaderelection.NewLeaderElector(l.election)

@@ -11,34 +11,32 @@ import (
 )
 
 const (
-	// firstRetry is how long a failed reconciliation waits for the next attempt. The time doubles
-	// with each failure in a row, up to lastRetry.
+	// firstRetry is the delay after a failed reconciliation. It doubles with each consecutive failure, up to
+	// lastRetry.
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
 )
 
-// loopOptions are what a loop is made from.
+// loopOptions configures a loop.
 type loopOptions struct {
 	trigger *trigger
-	// reconcile does the work. It returns how long to wait before it is done again untriggered; if
-	// that is 0 it is not.
+	// reconcile does the work. It returns the delay after which to run again without a trigger, or 0 for never.
 	reconcile func(context.Context) (again time.Duration, err error)
-	// failed is called with each error and panic of reconcile.
+	// failed is called with each error or panic of reconcile.
 	failed func(error)
-	// pause is the shortest time from one reconciliation to the next.
+	// pause is the minimum time between two reconciliations.
 	pause time.Duration
 	// retry replaces firstRetry and lastRetry if it is not 0.
 	retry time.Duration
 }
 
-// loop reconciles one thing, never twice at once: when it starts, when its trigger fires, when
-// time has passed and again after an error. The schedule is that of client-go's workqueue.
+// loop reconciles one thing, one run at a time: at start, on its trigger, after a delay, and after an error. It
+// schedules runs with client-go's workqueue.
 type loop struct{ loopOptions }
 
 func newLoop(o loopOptions) *loop { return &loop{o} }
 
-// run reconciles until ctx ends. It can be called again afterwards: a replica may become the
-// leader several times.
+// run reconciles until ctx ends. It may be called again: a replica can become the leader several times.
 func (l *loop) run(ctx context.Context) {
 	first, last := firstRetry, lastRetry
 	if l.retry > 0 {
@@ -54,7 +52,7 @@ func (l *loop) run(ctx context.Context) {
 	}
 }
 
-// next waits for the next reconciliation and does it. It returns false when ctx has ended.
+// next waits for the next reconciliation and runs it. It returns false when ctx has ended.
 func (l *loop) next(ctx context.Context, queue workqueue.TypedRateLimitingInterface[once]) bool {
 	item, ended := queue.Get()
 	if ended {
@@ -81,8 +79,8 @@ func (l *loop) next(ctx context.Context, queue workqueue.TypedRateLimitingInterf
 	return true
 }
 
-// attempt reconciles once. A panic is an error: an object that trips over a defect must not take
-// the process down, which answers the API server.
+// attempt reconciles once. It turns a panic into an error, because a bad object must not crash the process that
+// serves admission requests.
 func (l *loop) attempt(ctx context.Context) (again time.Duration, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -92,14 +90,14 @@ func (l *loop) attempt(ctx context.Context) (again time.Duration, err error) {
 	return l.reconcile(ctx)
 }
 
-// panicError is a panic of a reconciliation.
+// panicError reports that a reconciliation panicked.
 type panicError struct {
 	cause string
 	stack []byte
 }
 
-// newPanicError keeps the text of the runtime's own errors, which names types and indices. Any
-// other text might hold part of an object.
+// newPanicError keeps the message of runtime errors, which contain only types and indices. Any other message
+// might quote an object.
 func newPanicError(cause any) *panicError {
 	text := fmt.Sprintf("%T", cause)
 	if defect, ok := cause.(runtime.Error); ok {

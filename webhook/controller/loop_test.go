@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// started runs a loop until the test ends, and returns how to end it earlier.
+// started runs a loop until the test ends. stop ends it earlier.
 func started(t *testing.T, l *loop) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -20,7 +20,7 @@ func started(t *testing.T, l *loop) (stop func()) {
 	return stop
 }
 
-// fired returns a channel that receives for what a trigger asks for from now on.
+// fired returns a channel that receives a value for each firing of a trigger from now on.
 func fired(t *testing.T, by *trigger) <-chan struct{} {
 	t.Helper()
 	runs := make(chan struct{})
@@ -31,7 +31,7 @@ func fired(t *testing.T, by *trigger) <-chan struct{} {
 		}
 		return 0, nil
 	}}))
-	<-runs // as the loop starts
+	<-runs // the run at start
 	return runs
 }
 
@@ -46,15 +46,15 @@ func TestALoopReconcilesWhenItStartsAndWhenItIsTriggered(t *testing.T) {
 		}
 		return 0, nil
 	}, failed: func(err error) { t.Error(err) }})
-	trigger.fire() // nobody listens yet, and nothing is lost: a loop begins with a reconciliation
-	for range 2 {  // the second time as a leader that leads again
+	trigger.fire() // nothing is lost although no loop runs yet: it reconciles at start
+	for range 2 {  // the second time as a leader again
 		stop := started(t, l)
 		<-runs
 		for range 100 {
 			trigger.fire()
 		}
 		proceed <- struct{}{}
-		<-runs // once for all of them
+		<-runs // one run for all of them
 		if left := trigger.queue.Len(); left > 0 {
 			t.Errorf("%d reconciliations are left of 100 events", left)
 		}
@@ -66,8 +66,8 @@ func TestALoopReconcilesWhenItStartsAndWhenItIsTriggered(t *testing.T) {
 	}
 }
 
-// A replica that loses the lease and leads again may do so before the work of its previous term
-// has ended: the end of that must not silence the new one.
+// A replica that loses the Lease may lead again before the work of its previous term has ended. When that work
+// ends, the new one must keep running.
 func TestALoopOfAnEarlierTermDoesNotSilenceTheNextOne(t *testing.T) {
 	runs, proceed := make(chan int), make(chan struct{})
 	trigger := newTrigger(0)

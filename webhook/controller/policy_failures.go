@@ -2,6 +2,8 @@ package controller
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -12,16 +14,17 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 )
 
 const (
-	// failureGap is the shortest time between two reports of one Policy's failures.
+	// failureGap is the minimum time between two reports of one Policy's failures.
 	failureGap = time.Minute
-	// maxFailures is how many failures, one a Policy, wait to be reported at most.
+	// maxFailures limits the number of Policies whose failure is waiting to be reported.
 	maxFailures = 100
 )
 
-// policyFailuresOptions are what policyFailures is made from.
+// policyFailuresOptions configures policyFailures.
 type policyFailuresOptions struct {
 	trigger *trigger
 	client  client.Client
@@ -29,16 +32,15 @@ type policyFailuresOptions struct {
 	log     logr.Logger
 }
 
-// policyFailures writes into the status of Policies that they could not be evaluated. Every
-// replica does, for the requests that it was sent; a failure costs a request nothing but a note.
-// It is an admission.Observer.
+// policyFailures reports in the status of Policies that they could not be evaluated. Every replica does so for
+// its own requests, in the background. It implements admission.Observer.
 type policyFailures struct {
 	policyFailuresOptions
 	loop *loop
 
 	mutex    sync.Mutex
-	reported map[string]time.Time // by Policy
-	waiting  map[string]string    // messages by Policy
+	reported map[string]time.Time // by Policy name
+	waiting  map[string]string    // messages by Policy name
 }
 
 func newPolicyFailures(o policyFailuresOptions) *policyFailures {
@@ -46,7 +48,7 @@ func newPolicyFailures(o policyFailuresOptions) *policyFailures {
 	f.loop = newLoop(loopOptions{
 		trigger:   o.trigger,
 		reconcile: func(ctx context.Context) (time.Duration, error) { f.reportAll(ctx); return 0, nil },
-		failed:    func(err error) { o.log.Error(err, "Reporting the failures of Policies failed") },
+		failed:    func(err error) { o.log.Error(err, "Failed to report the failures of Policies") },
 	})
 	return f
 }
@@ -61,7 +63,7 @@ func (f *policyFailures) Observe(o *admission.Observation) {
 	}
 }
 
-// note keeps the failure of a policy until it is reported, unless the last report is recent.
+// note records the failure of a policy until it is reported, unless it was reported recently.
 func (f *policyFailures) note(policy string, err error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
@@ -71,16 +73,29 @@ func (f *policyFailures) note(policy string, err error) {
 	if _, there := f.waiting[policy]; !there && len(f.waiting) >= maxFailures {
 		return
 	}
-	f.waiting[policy] = err.Error()
+	f.waiting[policy] = failureMessage(err)
 	f.trigger.fire()
 }
 
-// reportAll reports what was noted. A report that fails is not repeated: if the Policy goes on
-// failing, the next request notes it again.
+// failureMessage returns the text of an error, and for an exhausted budget what its author can do.
+func failureMessage(err error) string {
+	exhausted, ok := errors.AsType[*compile.BudgetError](err)
+	if !ok {
+		return err.Error()
+	}
+	most := int64(v1alpha1.MaxBudgetSteps)
+	if exhausted.Resource == compile.Bytes {
+		most = v1alpha1.MaxBudgetBytes
+	}
+	return fmt.Sprintf("%v; taffrail test shows what the cases of the Policy use, and spec.budget.%s can be up to %s", err, exhausted.Resource, compile.Thousands(most))
+}
+
+// reportAll reports the recorded failures. A failed report is not retried: if the Policy keeps failing, the
+// next request records it again.
 func (f *policyFailures) reportAll(ctx context.Context) {
 	for policy, message := range f.take() {
 		if err := f.report(ctx, policy, message); err != nil && ctx.Err() == nil {
-			f.log.Error(err, "Reporting the failure of a Policy failed", "policy", policy)
+			f.log.Error(err, "Failed to report the failure of a Policy", "policy", policy)
 		}
 	}
 }
@@ -102,7 +117,8 @@ func (f *policyFailures) take() map[string]string {
 	return taken
 }
 
-// report writes the failure of a Policy. The library's policies are no objects and have no status.
+// report writes the failure to the status of a Policy. The library's policies are not objects and have no
+// status.
 func (f *policyFailures) report(ctx context.Context, policy, message string) error {
 	p := &v1alpha1.Policy{}
 	if err := f.client.Get(ctx, client.ObjectKey{Name: policy}, p); err != nil {

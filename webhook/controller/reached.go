@@ -25,9 +25,9 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// reachabilityOptions are what a reachability is made from.
+// reachabilityOptions configures a reachability.
 type reachabilityOptions struct {
-	// name is that of both configurations.
+	// name is the name of both webhook configurations.
 	name         string
 	here         reach.Installation
 	cached, live client.Reader
@@ -35,13 +35,14 @@ type reachabilityOptions struct {
 	log          logr.Logger
 }
 
-// reachability reads the webhook configurations of this installation. Each replica needs them to
-// know what a namespace leaves when its labels change; the leader reports what is not sent.
+// reachability reads the webhook configurations of this installation. All replicas need them to find out
+// whether a change of labels removes a namespace from the webhooks; the leader reports which bound kinds are
+// not sent.
 type reachability struct {
 	reachabilityOptions
 
 	mutex sync.Mutex
-	// synced reports whether both configurations are known to cached.
+	// synced reports whether the cache has both configurations.
 	synced []toolscache.InformerSynced
 }
 
@@ -49,7 +50,7 @@ func newReachability(o reachabilityOptions) *reachability {
 	return &reachability{reachabilityOptions: o}
 }
 
-// webhookCache restricts a cache to the two configurations of a name: RBAC grants no others.
+// webhookCache restricts a cache to the two configurations, because RBAC grants access to no others.
 func webhookCache(name string) map[client.Object]cache.ByObject {
 	named := cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", name)}
 	return map[client.Object]cache.ByObject{
@@ -58,8 +59,8 @@ func webhookCache(name string) map[client.Object]cache.ByObject {
 	}
 }
 
-// watch fires at every change of the configurations. It does not wait for them: Taffrail decides
-// without.
+// watch fires on every change of the configurations. It does not wait for the sync, because decisions do not
+// depend on it.
 func (r *reachability) watch(ctx context.Context, watched cache.Cache, t *trigger) {
 	handler := toolscache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { t.fire() }, UpdateFunc: func(any, any) { t.fire() }, DeleteFunc: func(any) { t.fire() },
@@ -74,7 +75,7 @@ func (r *reachability) watch(ctx context.Context, watched cache.Cache, t *trigge
 		}
 		if err != nil {
 			if ctx.Err() == nil {
-				r.log.Error(err, "The webhook configurations are not watched")
+				r.log.Error(err, "Cannot watch the webhook configurations")
 			}
 			return
 		}
@@ -85,7 +86,7 @@ func (r *reachability) watch(ctx context.Context, watched cache.Cache, t *trigge
 	r.mutex.Unlock()
 }
 
-// entries reads the entries of both configurations.
+// entries returns the entries of both configurations.
 func (r *reachability) entries(ctx context.Context) ([]reach.Entry, error) {
 	r.mutex.Lock()
 	reader := r.cached
@@ -102,12 +103,12 @@ func (r *reachability) entries(ctx context.Context) ([]reach.Entry, error) {
 	return reach.Entries(mutating, validating, r.here), nil
 }
 
-// Selectors implements pipeline.Webhooks. Without the right to read the configurations,
-// which only an installation by hand can lack, Guardrails alone count.
+// Selectors implements pipeline.Webhooks. If the configurations cannot be read, only Guardrails count; that can
+// happen only if RBAC was installed by hand.
 func (r *reachability) Selectors(ctx context.Context) ([]labels.Selector, error) {
 	entries, err := r.entries(ctx)
 	if apierrors.IsForbidden(err) {
-		r.log.Error(err, "A change of a namespace's labels is decided without what the webhooks select")
+		r.log.Error(err, "Cannot read the webhook configurations: a change of namespace labels is decided without their selectors")
 		return nil, nil
 	}
 	return reach.Selectors(entries), err
@@ -130,8 +131,8 @@ func (r *reachability) cluster(ctx context.Context, namespaces func(context.Cont
 	return reach.NewCluster(entries, resources, all, r.here.Namespace), nil
 }
 
-// boundBy returns what a Guardrail in force binds. labelled is true if the webhooks select
-// namespaces by labels that users can remove.
+// boundBy returns what a Guardrail in force binds. labelled reports whether the webhooks select namespaces by
+// labels that users can remove.
 func boundBy(g *config.Guardrail, labelled bool) reach.Scope {
 	b := reach.Scope{Covers: g.Covers, Relaxes: labelled || g.SelectsByLabels()}
 	for i := range g.Bindings {
@@ -141,8 +142,8 @@ func boundBy(g *config.Guardrail, labelled bool) reach.Scope {
 	return b
 }
 
-// boundOf returns what a Policy applies to, in the namespaces of the Guardrails that bind it. A
-// Policy that no Guardrail binds is reported as if it were bound everywhere.
+// boundOf returns the kinds of a Policy in the namespaces of the Guardrails that bind it. A Policy that no
+// Guardrail binds is reported as if it were bound everywhere.
 func boundOf(policy *rego.Policy, all config.Guardrails) (bound reach.Scope, anywhere bool) {
 	var binding config.Guardrails
 	for _, g := range all {
@@ -162,11 +163,11 @@ func boundOf(policy *rego.Policy, all config.Guardrails) (bound reach.Scope, any
 func reachedCondition(generation int64, r *reach.Report, err error) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionReached, Status: metav1.ConditionTrue, ObservedGeneration: generation,
-		Reason: v1alpha1.ReasonSent, Message: "The API server asks about every bound kind.",
+		Reason: v1alpha1.ReasonSent, Message: "The API server sends every bound kind.",
 	}
 	if err != nil {
 		c.Status, c.Reason = metav1.ConditionUnknown, v1alpha1.ReasonUnreadable
-		c.Message = decision.Line("It is not known what the API server asks about: "+err.Error(), maxConditionMessage)
+		c.Message = decision.Line("It is not known what the API server sends: "+err.Error(), maxConditionMessage)
 		return c
 	}
 	var texts []string
@@ -175,9 +176,9 @@ func reachedCondition(generation int64, r *reach.Report, err error) metav1.Condi
 	}
 	switch {
 	case len(r.Gaps) > 0 && r.Gaps[0].Uncertain:
-		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonMaybeNotSent, "The API server may not ask about everything: "
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonMaybeNotSent, "The API server may not send everything that is bound: "
 	case len(r.Gaps) > 0:
-		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonNotSent, "The API server does not ask about everything: "
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonNotSent, "The API server does not send everything that is bound: "
 	}
 	message := c.Message + strings.Join(texts, "; ")
 	if len(r.Unserved) > 0 {
@@ -188,13 +189,13 @@ func reachedCondition(generation int64, r *reach.Report, err error) metav1.Condi
 		message += " This cluster does not serve " + strings.Join(kinds, ", ") + "."
 	}
 	if len(r.Gaps) == 0 && len(r.FailOpen) > 0 {
-		message += " Admitted unchecked while Taffrail is away, by failurePolicy Ignore: what is sent by " + strings.Join(r.FailOpen, ", ") + "."
+		message += " While Taffrail is unavailable, failurePolicy Ignore admits unchecked what is sent by " + strings.Join(r.FailOpen, ", ") + "."
 	}
 	c.Message = decision.Line(message, maxConditionMessage)
 	return c
 }
 
-// reached is what the API server sends, for one round of statuses.
+// reached is what the API server sends, read once for all statuses.
 type reached struct {
 	cluster *reach.Cluster
 	err     error
@@ -202,7 +203,7 @@ type reached struct {
 	catalog *rego.Catalog
 }
 
-// readReached reads what the API server sends. It returns nil without a reachability.
+// readReached returns nil if there is no reachability.
 func (w *statusWriter) readReached(ctx context.Context, compiled *outcome) *reached {
 	if w.reachability == nil {
 		return nil
@@ -212,7 +213,7 @@ func (w *statusWriter) readReached(ctx context.Context, compiled *outcome) *reac
 	return found
 }
 
-// guardrail returns the condition of a Guardrail, nil if nothing of it is in force.
+// guardrail returns the condition of a Guardrail, or nil if no part of it is in force.
 func (r *reached) guardrail(name string, generation int64) *metav1.Condition {
 	if r == nil {
 		return nil
@@ -224,7 +225,7 @@ func (r *reached) guardrail(name string, generation int64) *metav1.Condition {
 	return r.condition(generation, boundBy(r.set[at], r.cluster != nil && r.cluster.SelectsByLabels()))
 }
 
-// policy returns the condition of a Policy, nil if none of it can be bound.
+// policy returns the condition of a Policy, or nil if it cannot be bound.
 func (r *reached) policy(id string, generation int64) *metav1.Condition {
 	if r == nil || r.catalog == nil {
 		return nil
@@ -252,8 +253,7 @@ func (r *reached) condition(generation int64, bound reach.Scope) *metav1.Conditi
 	return &c
 }
 
-// setReached sets the condition and counts it if it is False. It removes the condition if nothing
-// is in force.
+// setReached sets the condition, and counts it if it is False. A nil condition is removed.
 func setReached(conditions *[]metav1.Condition, c *metav1.Condition, notSent *int) {
 	if c == nil {
 		meta.RemoveStatusCondition(conditions, v1alpha1.ConditionReached)

@@ -16,7 +16,7 @@ import (
 	"taffrail.dev/webhook/reach"
 )
 
-// api serves resources, or answers with an error.
+// api serves resources, or returns an error.
 type api struct {
 	lists []*metav1.APIResourceList
 	err   error
@@ -38,7 +38,7 @@ func TestServedResources(t *testing.T) {
 	mapper := servedMapper{newMapper(), served}
 	widget := schema.GroupKind{Group: "example.com", Kind: "Widget"}
 
-	// What is always read asks nobody.
+	// Kinds that are always read need no discovery.
 	if mapping, err := mapper.RESTMapping(schema.GroupKind{Kind: "Pod"}); err != nil || mapping.Resource.Resource != "pods" || a.asked != 0 {
 		t.Errorf("%+v, %v, asked %d times", mapping, err, a.asked)
 	}
@@ -55,7 +55,7 @@ func TestServedResources(t *testing.T) {
 	if err != nil || a.asked != 1 || len(resources[widget].Versions) != 2 || len(resources[widget].Subresources) != 1 {
 		t.Errorf("%+v, %v, asked %d times", resources, err, a.asked)
 	}
-	// An API server that is away tells nothing; one that lacks an aggregated API tells the rest.
+	// If the API server is unavailable, nothing is known; if only an aggregated API is, the others are known.
 	now = now.Add(discoveryInterval)
 	a.err = errors.New("away")
 	if _, err := served.get(); !errors.Is(err, a.err) {
@@ -78,12 +78,12 @@ func TestReachedCondition(t *testing.T) {
 		reason  string
 		message string
 	}{
-		"all of it":        {&reach.Report{}, nil, "True", v1alpha1.ReasonSent, "The API server asks about every bound kind."},
+		"all of it":        {&reach.Report{}, nil, "True", v1alpha1.ReasonSent, "The API server sends every bound kind."},
 		"open":             {&reach.Report{FailOpen: []string{"secrets.validate.taffrail.dev"}}, nil, "True", v1alpha1.ReasonSent, "what is sent by secrets.validate.taffrail.dev."},
 		"not":              {&reach.Report{Gaps: []reach.Gap{gap(false), gap(true)}}, nil, "False", v1alpha1.ReasonNotSent, "ingresses.networking.k8s.io (CREATE) not sent: why"},
 		"perhaps":          {&reach.Report{Gaps: []reach.Gap{gap(true)}}, nil, "False", v1alpha1.ReasonMaybeNotSent, "may not be sent: why"},
 		"not served":       {&reach.Report{Unserved: []schema.GroupKind{{Group: "example.com", Kind: "Widget"}}}, nil, "True", v1alpha1.ReasonSent, "This cluster does not serve Widget.example.com."},
-		"nobody knows":     {nil, errors.New("forbidden"), "Unknown", v1alpha1.ReasonUnreadable, "It is not known what the API server asks about: forbidden"},
+		"nobody knows":     {nil, errors.New("forbidden"), "Unknown", v1alpha1.ReasonUnreadable, "It is not known what the API server sends: forbidden"},
 		"more than enough": {&reach.Report{Gaps: []reach.Gap{{What: []string{strings.Repeat("x", 2*maxConditionMessage)}}}}, nil, "False", v1alpha1.ReasonNotSent, "xxx"},
 	} {
 		c := reachedCondition(7, test.report, test.err)
@@ -93,7 +93,7 @@ func TestReachedCondition(t *testing.T) {
 	}
 }
 
-// A condition that is False is counted; one that is gone is neither counted nor kept.
+// A condition that is False is counted; a condition that no longer applies is removed and not counted.
 func TestReachedIsSetAndRemoved(t *testing.T) {
 	var conditions []metav1.Condition
 	n := 0

@@ -15,16 +15,16 @@ import (
 	"taffrail.dev/webhook/reach"
 )
 
-// discoveryInterval is how long what the cluster serves is taken to stay the same. A CRD
-// that is installed is noticed by then.
+// discoveryInterval is how long a discovery result is used. A newly installed CRD is noticed after at most this
+// time.
 const discoveryInterval = 30 * time.Second
 
-// discoverer is the part of a discovery.DiscoveryInterface that is called.
+// discoverer is the part of discovery.DiscoveryInterface that is used.
 type discoverer interface {
 	ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.APIResourceList, error)
 }
 
-// servedResources caches what the cluster serves. It is safe for concurrent use.
+// servedResources caches which resources the cluster serves. It is safe for concurrent use.
 type servedResources struct {
 	discovery discoverer
 	now       func() time.Time
@@ -38,7 +38,7 @@ func newServedResources(from discoverer, now func() time.Time) *servedResources 
 	return &servedResources{discovery: from, now: now}
 }
 
-// get returns the resources of the API server, as old as discoveryInterval at most.
+// get returns the resources, at most discoveryInterval old.
 func (s *servedResources) get() (reach.Resources, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -46,15 +46,15 @@ func (s *servedResources) get() (reach.Resources, error) {
 		return s.resources, nil
 	}
 	_, lists, err := s.discovery.ServerGroupsAndResources()
-	// An aggregated API that is away is no reason to know nothing of the others.
+	// An unavailable aggregated API does not hide the others.
 	if partly := new(discovery.ErrGroupDiscoveryFailed); err != nil && !errors.As(err, &partly) {
-		return nil, fmt.Errorf("asking what the cluster serves: %w", err)
+		return nil, fmt.Errorf("reading which resources the cluster serves: %w", err)
 	}
 	s.resources, s.discovered = resourcesOf(lists), s.now()
 	return s.resources, nil
 }
 
-// resourcesOf gathers resources by kind, over all versions.
+// resourcesOf groups resources by kind, across versions.
 func resourcesOf(lists []*metav1.APIResourceList) reach.Resources {
 	found := reach.Resources{}
 	below := map[schema.GroupResource][]string{}
@@ -85,8 +85,7 @@ func resourcesOf(lists []*metav1.APIResourceList) reach.Resources {
 	return found
 }
 
-// servedMapper maps the kinds that are always read without a request, and those that only Policies
-// name by what the cluster serves.
+// servedMapper maps the kinds that are always read without a request, and other kinds by discovery.
 type servedMapper struct {
 	meta.RESTMapper
 	served *servedResources

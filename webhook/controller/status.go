@@ -28,30 +28,30 @@ const (
 	maxConditionMessage = 1000
 )
 
-// statusOptions are what a statusWriter is made from.
+// statusOptions configures a statusWriter.
 type statusOptions struct {
 	trigger *trigger
 	client  client.Client
-	// compiled returns what was compiled last, nil before the first time.
+	// compiled returns the last compilation, or nil before the first one.
 	compiled func() *outcome
-	// usage returns what was counted for an Exemption of a Snapshot, nil before it was.
+	// usage returns the usage of an Exemption under a Snapshot, or nil if it has not been counted.
 	usage func(snapshot, name string) (*audit.ExemptionUsage, time.Time)
 	// namespaces returns the existing namespaces.
 	namespaces func(context.Context) ([]decision.Namespace, error)
-	// reachability may be nil: then no condition Reached is written.
+	// reachability is optional; without it, no condition Reached is written.
 	reachability *reachability
 	metrics      *metrics.Configuration
 	now          func() time.Time
-	// maxMode is the ceiling of this replica.
+	// maxMode caps the modes on this replica.
 	maxMode decision.Mode
-	// live and clock are the API server's.
+	// live and clock read from the API server.
 	live  pipeline.Templates
 	clock clock
 	log   logr.Logger
 }
 
-// statusWriter reports to the authors of the configuration what became of it. Only the leader
-// writes; a replica that believes to lead for a moment longer writes the same.
+// statusWriter reports in the status of the configuration's objects whether they are in force. Only the leader
+// writes; a replica that still believes it is the leader would write the same.
 type statusWriter struct {
 	statusOptions
 	loop *loop
@@ -61,18 +61,19 @@ func newStatusWriter(o statusOptions) *statusWriter {
 	w := &statusWriter{statusOptions: o}
 	w.loop = newLoop(loopOptions{
 		trigger: o.trigger, reconcile: w.write,
-		failed: func(err error) { o.log.Error(err, "Writing status failed, trying again") },
+		failed: func(err error) { o.log.Error(err, "Failed to write status, retrying") },
 	})
 	return w
 }
 
-// run writes until ctx ends. Another replica then serves the metrics of what is not reached.
+// run writes until ctx ends. It then clears the metric about objects that are not reached, which the next
+// leader reports.
 func (w *statusWriter) run(ctx context.Context) {
 	defer w.metrics.ForgetUnreached()
 	w.loop.run(ctx)
 }
 
-// statusEvents fires at every change, so that a status that somebody else wrote is corrected.
+// statusEvents fires on every change, so that a status that anyone else has overwritten is corrected.
 func statusEvents(t *trigger) toolscache.ResourceEventHandler {
 	return toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { t.fire() },
@@ -80,8 +81,8 @@ func statusEvents(t *trigger) toolscache.ResourceEventHandler {
 	}
 }
 
-// write updates every status that is out of date. It returns when the next one will be, because
-// time passes for Exemptions and for failures.
+// write updates every status that is out of date. It returns the delay until the next status changes by time
+// alone, as those of Exemptions and of failing Policies do.
 func (w *statusWriter) write(ctx context.Context) (again time.Duration, err error) {
 	compiled := w.compiled()
 	if compiled == nil {
@@ -91,7 +92,7 @@ func (w *statusWriter) write(ctx context.Context) (again time.Duration, err erro
 	guardrails := w.writeGuardrails(ctx, compiled, sent)
 	next, exemptions := w.writeExemptions(ctx, compiled)
 	policies := w.writePolicies(ctx, compiled, sent)
-	// A second later than the end: times in a status are whole seconds.
+	// Wait one second longer, because times in a status are whole seconds.
 	return min(max(next.Sub(w.now()), 0)+time.Second, statusInterval), errors.Join(guardrails, exemptions, policies)
 }
 
@@ -109,10 +110,10 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, s
 		g := &list.Items[i]
 		problem, wrong, known := compiled.of(key{config.KindGuardrail, g.Name}, g.Generation)
 		if !known {
-			continue // It will be compiled, and this be called again.
+			continue // the next compilation calls this again
 		}
 		updated := g.DeepCopy()
-		updated.Status.ObservedGeneration = g.Generation
+		updated.Status.ObservedGeneration, updated.Status.MaxMode = g.Generation, ceiling(w.maxMode)
 		meta.SetStatusCondition(&updated.Status.Conditions, activeCondition(g.Generation, problem, wrong))
 		if conflicting := conflictingCondition(g, conflicts[g.Name]); conflicting != nil {
 			meta.SetStatusCondition(&updated.Status.Conditions, *conflicting)
@@ -129,7 +130,15 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, s
 	return nil
 }
 
-// patch writes what differs of a status, if anything does.
+// ceiling returns a maximum mode as it is written in a status. 0 means enforce.
+func ceiling(maxMode decision.Mode) v1alpha1.Mode {
+	if maxMode == 0 {
+		maxMode = decision.ModeEnforce
+	}
+	return v1alpha1.Mode(maxMode.String())
+}
+
+// patch writes the difference between two versions of a status, if there is one.
 func (w *statusWriter) patch(ctx context.Context, before, after client.Object) error {
 	if equality.Semantic.DeepEqual(before, after) {
 		return nil
@@ -154,15 +163,15 @@ func activeCondition(generation int64, p config.Problem, wrong bool) metav1.Cond
 	switch {
 	case wrong && p.Inactive:
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalid
-		c.Message = "Nothing of this Guardrail is in force: " + problemText(p)
+		c.Message = "No part of this Guardrail is in force: " + problemText(p)
 	case wrong:
 		c.Reason = v1alpha1.ReasonPartlyInvalid
-		c.Message = "Not all of this Guardrail is in force: " + problemText(p)
+		c.Message = "Parts of this Guardrail are not in force: " + problemText(p)
 	}
 	return c
 }
 
-// problemText joins the errors of a problem, each of which names its field.
+// problemText joins the errors of a problem. Each error names its field.
 func problemText(p config.Problem) string {
 	texts := make([]string, len(p.Errors))
 	for i, err := range p.Errors {

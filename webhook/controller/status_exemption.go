@@ -17,11 +17,11 @@ import (
 	"taffrail.dev/webhook/metrics"
 )
 
-// usageRefresh is the age at which a count that has not changed is written again.
+// usageRefresh is the age at which an unchanged count is written again.
 const usageRefresh = time.Hour
 
-// writeExemptions updates the status of every Exemption. next is when the first of those in force
-// ends, if that is within statusInterval.
+// writeExemptions updates the status of every Exemption. next is when the first of those in force expires, if
+// that is within statusInterval.
 func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) (next time.Time, err error) {
 	var list v1alpha1.ExemptionList
 	if err := w.client.List(ctx, &list); err != nil {
@@ -37,7 +37,7 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) (
 		e := &list.Items[i]
 		problem, wrong, known := compiled.of(key{config.KindExemption, e.Name}, e.Generation)
 		if !known {
-			continue // It will be compiled, and this be called again.
+			continue // the next compilation calls this again
 		}
 		all := compiled.snapshot.Exemptions()
 		var resolved *config.Exemption
@@ -71,7 +71,7 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) (
 	return next, nil
 }
 
-// namespaceOf returns a lookup of the namespaces that exist.
+// namespaceOf returns a lookup of existing namespaces.
 func (w *statusWriter) namespaceOf(ctx context.Context) (func(name string) decision.Namespace, error) {
 	all, err := w.namespaces(ctx)
 	if err != nil {
@@ -89,7 +89,7 @@ func (w *statusWriter) namespaceOf(ctx context.Context) (func(name string) decis
 	}, nil
 }
 
-// setExcuses leaves a count alone that is the same and not older than usageRefresh.
+// setExcuses updates the count in a status, unless it is unchanged and not older than usageRefresh.
 func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.ExemptionUsage, at time.Time) {
 	if found == nil {
 		return
@@ -104,9 +104,8 @@ func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.ExemptionUsage, at tim
 	}
 }
 
-// exemptionConditions returns Active, Expiring and Needed. resolved is nil if no part of the
-// Exemption can be in force, honoured is what Guardrails make of it, and excuses is nil if nothing
-// was counted.
+// exemptionConditions returns Active, Expiring and Needed. resolved is nil if no part of the Exemption can be
+// in force, honoured has the parts that Guardrails honour, and excuses is nil if nothing was counted.
 func exemptionConditions(
 	e *v1alpha1.Exemption, resolved *config.Exemption, honoured []config.Honoured, p config.Problem, wrong bool, excuses *audit.ExemptionUsage, now time.Time,
 ) []metav1.Condition {
@@ -129,24 +128,24 @@ func exemptionConditions(
 	switch left := last.Sub(now); {
 	case left <= 0:
 		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonExpired
-		active.Message = "It ended at " + end + ": nothing is excused any more."
+		active.Message = "It expired at " + end + " and no longer excuses anything."
 		expiring.Reason, expiring.Message = v1alpha1.ReasonExpired, active.Message
 		return []metav1.Condition{active, expiring, unneeded("It is not in force.")}
 	case left <= metrics.ExpiresSoon:
 		expiring.Reason = v1alpha1.ReasonExpiresSoon
-		expiring.Message = "It ends at " + end + ". What it excuses is decided from then on; ask " + e.Spec.Owner + "."
+		expiring.Message = "It expires at " + end + ". Policies then apply to what it excuses; contact " + e.Spec.Owner + "."
 	default:
 		expiring.Status, expiring.Reason = metav1.ConditionFalse, v1alpha1.ReasonExpiresLater
-		expiring.Message = "It ends at " + end + "."
+		expiring.Message = "It expires at " + end + "."
 	}
 	active.Message = "It excuses what it covers until " + end + "."
 	if limited != "" {
 		active.Reason = v1alpha1.ReasonLimited
-		active.Message = decision.Line(active.Message+" Not all that it names is excused: "+limited, maxConditionMessage)
+		active.Message = decision.Line(active.Message+" Parts of it are not in force: "+limited, maxConditionMessage)
 	}
 	if wrong {
 		active.Reason = v1alpha1.ReasonPartlyInvalid
-		active.Message = "Not all that it names is excused: " + problemText(p)
+		active.Message = "Parts of it are not in force: " + problemText(p)
 	}
 	conditions := []metav1.Condition{active, expiring}
 	if excuses != nil {
@@ -155,8 +154,8 @@ func exemptionConditions(
 	return conditions
 }
 
-// limitedText names what Guardrails do not honour, and until when. It is empty if they honour all of
-// the Exemption.
+// limitedText describes what Guardrails do not honour, and until when they honour the rest. It is empty if they
+// honour all of the Exemption.
 func limitedText(e *config.Exemption, honoured []config.Honoured) string {
 	var texts []string
 	for _, h := range honoured {
@@ -185,11 +184,11 @@ func neededCondition(found *audit.ExemptionUsage) metav1.Condition {
 			Message: fmt.Sprintf("Findings: %d, of objects: %d.", found.Findings, found.Objects) + missing,
 		}
 	case missing != "":
-		return unneeded("Nothing is excused of what could be counted." + missing)
+		return unneeded("None of the objects that could be counted needs it." + missing)
 	}
 	return metav1.Condition{
 		Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonExcusesNothing,
-		Message: "No object needs it any more: delete it.",
+		Message: "No object needs it any longer: delete it.",
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"taffrail.dev/webhook/metrics"
 )
 
-// exempting compiles Exemptions that end at the times given, by name.
+// exempting compiles Exemptions, given by name with the time of their expiry.
 func exempting(t *testing.T, ends map[string]time.Time) *config.Snapshot {
 	t.Helper()
 	var objects config.Objects
@@ -34,7 +34,7 @@ func newExemption(name string) *v1alpha1.Exemption {
 	return e
 }
 
-// said is what a status comes to: each condition's status, reason and message.
+// said returns each condition's status, reason and message.
 func said(conditions []metav1.Condition) map[string][3]string {
 	all := map[string][3]string{}
 	for _, c := range conditions {
@@ -46,9 +46,9 @@ func said(conditions []metav1.Condition) map[string][3]string {
 func TestStatusOfExemptions(t *testing.T) {
 	end := time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC)
 	inForce := [3]string{"True", "InForce", "It excuses what it covers until 2027-02-01 00:00 UTC."}
-	later := [3]string{"False", "ExpiresLater", "It ends at 2027-02-01 00:00 UTC."}
+	later := [3]string{"False", "ExpiresLater", "It expires at 2027-02-01 00:00 UTC."}
 	gone := [3]string{"Unknown", "NotCounted", "It is not in force."}
-	over := "It ended at 2027-02-01 00:00 UTC: nothing is excused any more."
+	over := "It expired at 2027-02-01 00:00 UTC and no longer excuses anything."
 	unknown := field.ErrorList{field.NotFound(field.NewPath("spec", "policies").Index(1), "imagetag")}
 	for name, test := range map[string]struct {
 		left     time.Duration
@@ -61,15 +61,15 @@ func TestStatusOfExemptions(t *testing.T) {
 		"excuses": {20 * 24 * time.Hour, nil, false, &audit.ExemptionUsage{Findings: 3, Objects: 2}, map[string][3]string{
 			"Active": inForce, "Expiring": later, "Needed": {"True", "Excuses", "Findings: 3, of objects: 2."}}},
 		"excuses nothing": {20 * 24 * time.Hour, nil, false, &audit.ExemptionUsage{}, map[string][3]string{
-			"Active": inForce, "Expiring": later, "Needed": {"False", "ExcusesNothing", "No object needs it any more: delete it."}}},
+			"Active": inForce, "Expiring": later, "Needed": {"False", "ExcusesNothing", "No object needs it any longer: delete it."}}},
 		"not all counted": {20 * 24 * time.Hour, nil, false, &audit.ExemptionUsage{NotCounted: []string{"Secret"}}, map[string][3]string{
-			"Active": inForce, "Expiring": later, "Needed": {"Unknown", "NotCounted", "Nothing is excused of what could be counted. Not counted: Secret."}}},
+			"Active": inForce, "Expiring": later, "Needed": {"Unknown", "NotCounted", "None of the objects that could be counted needs it. Not counted: Secret."}}},
 		"expires in 14 days": {14 * 24 * time.Hour, nil, false, nil, map[string][3]string{
-			"Active": inForce, "Expiring": {"True", "ExpiresSoon", "It ends at 2027-02-01 00:00 UTC. What it excuses is decided from then on; ask team-a."}}},
+			"Active": inForce, "Expiring": {"True", "ExpiresSoon", "It expires at 2027-02-01 00:00 UTC. Policies then apply to what it excuses; contact team-a."}}},
 		"has expired": {0, nil, false, nil, map[string][3]string{
 			"Active": {"False", "Expired", over}, "Expiring": {"True", "Expired", over}, "Needed": gone}},
 		"partly wrong": {20 * 24 * time.Hour, unknown, false, nil, map[string][3]string{
-			"Active": {"True", "PartlyInvalid", `Not all that it names is excused: spec.policies[1]: Not found: "imagetag"`}, "Expiring": later}},
+			"Active": {"True", "PartlyInvalid", `Parts of it are not in force: spec.policies[1]: Not found: "imagetag"`}, "Expiring": later}},
 		"wrong": {20 * 24 * time.Hour, unknown, true, nil, map[string][3]string{
 			"Active": {"False", "Invalid", `Nothing is excused: spec.policies[1]: Not found: "imagetag"`}, "Needed": gone}},
 	} {
@@ -133,7 +133,7 @@ func TestACountThatSaysTheSameIsNotWrittenAgain(t *testing.T) {
 	}
 }
 
-// A count is of one configuration: it is not served for another.
+// A count belongs to one configuration and is not used for another.
 func TestMetricsOfExemptions(t *testing.T) {
 	end := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	compiled := &outcome{snapshot: exempting(t, map[string]time.Time{"a": end, "b": end})}
@@ -154,7 +154,7 @@ func TestMetricsOfExemptions(t *testing.T) {
 	}
 }
 
-// The status of an Exemption changes when it ends, without an event: it is written again by then.
+// The status of an Exemption changes when it expires, without an event, so it is written again by then.
 func TestStatusIsWrittenAgainWhenAnExemptionEnds(t *testing.T) {
 	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct{ left, want time.Duration }{

@@ -18,8 +18,7 @@ import (
 // failsFor is how long a Policy counts as failing after its last failure.
 const failsFor = 15 * time.Minute
 
-// writePolicies updates the status of every Policy, and keeps each spec that
-// compiles as the last good one.
+// writePolicies updates the status of every Policy. It keeps each spec that compiles as the last good one.
 func (w *statusWriter) writePolicies(ctx context.Context, compiled *outcome, sent *reached) error {
 	var list v1alpha1.PolicyList
 	if err := w.client.List(ctx, &list); err != nil {
@@ -30,7 +29,7 @@ func (w *statusWriter) writePolicies(ctx context.Context, compiled *outcome, sen
 		p := &list.Items[i]
 		problem, wrong, known := compiled.of(key{config.KindPolicy, p.Name}, p.Generation)
 		if !known {
-			continue // It will be compiled, and this be called again.
+			continue // the next compilation calls this again
 		}
 		updated := p.DeepCopy()
 		updated.Status.ObservedGeneration = p.Generation
@@ -64,7 +63,7 @@ func (w *statusWriter) writePolicies(ctx context.Context, compiled *outcome, sen
 func policyCondition(p config.Problem, wrong bool, good *v1alpha1.GoodPolicy) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonCompiled,
-		Message: "Guardrails may bind it.",
+		Message: "Guardrails can bind it.",
 	}
 	switch {
 	case wrong && p.Inactive:
@@ -80,7 +79,7 @@ func policyCondition(p config.Problem, wrong bool, good *v1alpha1.GoodPolicy) me
 func healthyCondition(p *v1alpha1.Policy, now time.Time) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonEvaluates,
-		Message: "It decided every object of late.",
+		Message: "It has recently decided every object.",
 	}
 	if last := p.Status.LastFailure; last != nil && last.Generation == p.Generation && now.Sub(last.Time.Time) < failsFor {
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonFails
@@ -89,11 +88,11 @@ func healthyCondition(p *v1alpha1.Policy, now time.Time) metav1.Condition {
 	return c
 }
 
-// coveredCondition returns the condition Covered, which names the kinds that the Policy leaves out.
+// coveredCondition returns the condition Covered, which names the kinds that the Policy does not cover.
 func coveredCondition(policy *rego.Policy) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionCovered, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonEveryKind,
-		Message: "It is about every kind that its objects are made from.",
+		Message: "It covers every kind that its objects are created from.",
 	}
 	notes, covered := policy.KindNotes()
 	if len(notes) > 0 {
@@ -105,8 +104,8 @@ func coveredCondition(policy *rego.Policy) metav1.Condition {
 	return c
 }
 
-// deprecatedCondition returns the condition of a Policy in force that has to be changed before the next
-// version of Taffrail.
+// deprecatedCondition returns the condition of a Policy in force that must be changed before the next version
+// of Taffrail.
 func deprecatedCondition(catalog *rego.Catalog, name string) (c metav1.Condition, ok bool) {
 	policy, inForce := catalog.Policy(name)
 	if !inForce || len(policy.Deprecations()) == 0 {

@@ -23,7 +23,7 @@ func newPolicy(name, rego string, generation int64) *v1alpha1.Policy {
 	}
 }
 
-// writePolicy writes the status of one Policy and returns it as it is stored then.
+// writePolicy writes the status of one Policy and returns the stored object.
 func writePolicy(t *testing.T, p *v1alpha1.Policy, problem *config.Problem, now time.Time) *v1alpha1.Policy {
 	t.Helper()
 	return writePolicyIn(t, snapshotOf(t, config.Objects{}), p, problem, now)
@@ -49,7 +49,7 @@ func writePolicyIn(t *testing.T, snapshot *config.Snapshot, p *v1alpha1.Policy, 
 	return stored
 }
 
-// The last spec that compiled is kept, and one that does not never takes its place.
+// The last spec that compiled is kept; one that does not compile never replaces it.
 func TestTheLastGoodSpecOfAPolicyIsKept(t *testing.T) {
 	now := time.Now()
 	first := writePolicy(t, newPolicy("own", "good", 1), nil, now)
@@ -78,7 +78,7 @@ func TestTheLastGoodSpecOfAPolicyIsKept(t *testing.T) {
 	}
 }
 
-// What the next version does not accept is in the status until it is changed.
+// A deprecated construct stays in the status until it is changed.
 func TestAPolicyThatReadsParametersUnderItsIDIsDeprecated(t *testing.T) {
 	const rego = "# METADATA\n# title: T\n# description: D.\n# custom:\n#   id: own\n#   severity: low\n#   kinds: [ConfigMap]\n#   remediation: R.\n" +
 		"package taffrail.user.own\n\ndeny contains {\"msg\": \"m\", \"path\": \"p\"} if input.parameters"

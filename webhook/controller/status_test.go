@@ -21,7 +21,7 @@ import (
 	"taffrail.dev/webhook/metrics"
 )
 
-// newTestStatusWriter writes the status of what is stored in c, as it compiled.
+// newTestStatusWriter returns a statusWriter for the objects in c and their compilation.
 func newTestStatusWriter(c client.Client, compiled *outcome, change ...func(*statusOptions)) *statusWriter {
 	o := statusOptions{
 		trigger: newTrigger(0), client: c, compiled: func() *outcome { return compiled },
@@ -50,7 +50,7 @@ func TestStatus(t *testing.T) {
 	if _, err := newTestStatusWriter(c, nil).write(t.Context()); err != nil || writes.Load() != 0 {
 		t.Fatalf("before anything compiled: %v, %d writes", err, writes.Load())
 	}
-	w := newTestStatusWriter(c, compiled)
+	w := newTestStatusWriter(c, compiled, func(o *statusOptions) { o.maxMode = decision.ModeWarn })
 	if _, err := w.write(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -60,19 +60,20 @@ func TestStatus(t *testing.T) {
 		message string
 	}{
 		"good":   {"True", "Compiled", "Every binding is in force."},
-		"partly": {"True", "PartlyInvalid", `Not all of this Guardrail is in force: spec.policies[1].name: Not found: "imagetag"`},
-		"bad":    {"False", "Invalid", `Nothing of this Guardrail is in force: spec.policies[1].name: Not found: "imagetag"`},
+		"partly": {"True", "PartlyInvalid", `Parts of this Guardrail are not in force: spec.policies[1].name: Not found: "imagetag"`},
+		"bad":    {"False", "Invalid", `No part of this Guardrail is in force: spec.policies[1].name: Not found: "imagetag"`},
 	} {
 		g := get(t, c, name)
 		got := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.ConditionActive)
 		if got == nil || got.Status != want.status || got.Reason != want.reason || got.Message != want.message ||
-			got.ObservedGeneration != g.Generation || g.Status.ObservedGeneration != g.Generation || got.LastTransitionTime.IsZero() {
+			got.ObservedGeneration != g.Generation || g.Status.ObservedGeneration != g.Generation || got.LastTransitionTime.IsZero() ||
+			g.Status.MaxMode != v1alpha1.ModeWarn {
 			t.Errorf("%s: %+v", name, g.Status)
 		}
 	}
 	for _, name := range []string{"newer", "unseen"} {
 		if g := get(t, c, name); len(g.Status.Conditions) != 0 {
-			t.Errorf("%s is spoken of before it compiled: %+v", name, g.Status)
+			t.Errorf("%s has a status before it compiled: %+v", name, g.Status)
 		}
 	}
 	if _, err := w.write(t.Context()); err != nil || writes.Load() != 3 {

@@ -13,8 +13,8 @@ import (
 	"taffrail.dev/webhook/facts"
 )
 
-// storedConfig is a pipeline.Stored. It reads the configuration from the API server itself, and
-// the namespaces, which serve for messages only, from the informers.
+// storedConfig implements pipeline.Stored. It reads the configuration from the API server. Namespaces appear
+// only in messages, so it reads them from the informers.
 type storedConfig struct {
 	live  client.Reader
 	facts *facts.Facts
@@ -30,11 +30,10 @@ func (s *storedConfig) Namespaces(ctx context.Context) ([]decision.Namespace, er
 	return s.facts.Namespaces(ctx)
 }
 
-// liveNamespaces is how many namespaces are read one by one at most.
+// liveNamespaces is the largest number of namespaces to read one by one; more are listed at once.
 const liveNamespaces = 20
 
-// Labels reads the namespaces of these names from the API server itself. Those that do not
-// exist are left out.
+// Labels reads the named namespaces from the API server. It omits those that do not exist.
 func (s *storedConfig) Labels(ctx context.Context, names []string) (map[string]decision.Namespace, error) {
 	found := make(map[string]decision.Namespace, len(names))
 	add := func(namespace *corev1.Namespace) {

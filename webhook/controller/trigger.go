@@ -7,23 +7,23 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// once is the only item of a loop's queue: a loop has one thing to reconcile.
+// once is the only item in a loop's queue, because a loop reconciles only one thing.
 type once struct{}
 
-// trigger asks a loop to reconcile. It is made before the loop, so that loops can trigger one
-// another. It is safe for concurrent use.
+// trigger makes a loop reconcile. It exists before its loop, so that loops can trigger one another. It is safe
+// for concurrent use.
 type trigger struct {
-	// delay is how long further events are gathered before the loop reconciles.
+	// delay is how long further events are collected before the loop reconciles.
 	delay time.Duration
 
 	mutex sync.Mutex
-	queue workqueue.TypedDelayingInterface[once] // nil while the loop does not run
+	queue workqueue.TypedDelayingInterface[once] // nil while the loop is not running
 }
 
 func newTrigger(delay time.Duration) *trigger { return &trigger{delay: delay} }
 
-// fire never blocks. The loop reconciles once for any number of calls that come before it does. A
-// loop that does not run reconciles when it starts, so it misses nothing.
+// fire schedules a reconciliation and never blocks. Any number of calls before the reconciliation begins cause
+// only one. If the loop is not running, nothing is lost, because a loop reconciles when it starts.
 func (t *trigger) fire() {
 	t.mutex.Lock()
 	queue := t.queue
@@ -39,8 +39,8 @@ func (t *trigger) attach(queue workqueue.TypedDelayingInterface[once]) {
 	t.queue = queue
 }
 
-// detach does nothing if another queue was attached since: a replica may lead again before the
-// work of its previous term has ended.
+// detach does nothing if another queue has been attached since: a replica may lead again before the work of its
+// previous term has ended.
 func (t *trigger) detach(queue workqueue.TypedDelayingInterface[once]) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()

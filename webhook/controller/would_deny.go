@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	// maxCounted is how many namespaces and workloads of a Guardrail are counted apart between two
-	// writes.
+	// maxCounted limits the namespaces, and the workloads, of a Guardrail that are counted separately between
+	// two writes.
 	maxCounted = 200
-	// maxListed is how many a status lists.
+	// maxListed limits how many of them a status lists.
 	maxListed = 50
-	// maxName is the length of the names in a count.
+	// maxName limits the length of names in a count.
 	maxName = 200
 )
 
-// wouldDenyCounter counts what was admitted and would have been denied if Guardrails and the
-// ceiling were to enforce, since the last write. What it holds is limited by the Guardrails in
-// force. It is an admission.Observer.
+// wouldDenyCounter counts, since the last write, admitted requests that would have been denied if Guardrails
+// and the maximum mode were enforce. It holds counts only for Guardrails in force. It implements
+// admission.Observer.
 type wouldDenyCounter struct {
 	now     func() time.Time
 	metrics *metrics.WouldDeny
@@ -50,8 +50,7 @@ func newWouldDenyCounter(served *metrics.WouldDeny, now func() time.Time) *would
 	return &wouldDenyCounter{now: now, metrics: served, counts: map[string]*count{}}
 }
 
-// Observe implements admission.Observer. It leaves out what was denied, and dry runs, which admit
-// nothing.
+// Observe implements admission.Observer. It ignores denied requests, and dry runs because they admit nothing.
 func (t *wouldDenyCounter) Observe(o *admission.Observation) {
 	if o.Err != nil || o.Decision == nil || o.Verdict == decision.VerdictDeny || o.Request.DryRun {
 		return
@@ -89,7 +88,7 @@ func (t *wouldDenyCounter) admitted(by *config.Snapshot, r *decision.Request, d 
 	}
 }
 
-// of returns the count of a version of a Guardrail, or nil if a later version is counted already.
+// of returns the count for a version of a Guardrail, or nil if a later version has already been counted.
 func (t *wouldDenyCounter) of(guardrail string, version config.Version) *count {
 	c := t.counts[guardrail]
 	switch {
@@ -105,7 +104,7 @@ func (t *wouldDenyCounter) of(guardrail string, version config.Version) *count {
 func (t *wouldDenyCounter) add(guardrail string, version config.Version, r *decision.Request, policies []string) {
 	c := t.of(guardrail, version)
 	if c == nil {
-		return // decided by a previous configuration
+		return // decided under a previous configuration
 	}
 	namespace := r.Namespace.Name
 	if namespace == "" {
@@ -130,7 +129,7 @@ func (t *wouldDenyCounter) add(guardrail string, version config.Version, r *deci
 	one.LastTime = metav1.NewTime(t.now())
 }
 
-// take removes and returns what was counted for a Guardrail, or nil.
+// take removes and returns the count of a Guardrail. It returns nil if there is none.
 func (t *wouldDenyCounter) take(guardrail string) *count {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
@@ -139,8 +138,7 @@ func (t *wouldDenyCounter) take(guardrail string) *count {
 	return c
 }
 
-// restore puts back what was taken and could not be written, unless the Guardrail has changed in
-// the meantime.
+// restore puts back a count that could not be written, unless the Guardrail has changed since.
 func (t *wouldDenyCounter) restore(guardrail string, c *count) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()

@@ -18,7 +18,7 @@ import (
 	"taffrail.dev/webhook/metrics"
 )
 
-// snapshotAt is a configuration with the Guardrail g in one version.
+// snapshotAt returns a configuration with the Guardrail g in one version.
 func snapshotAt(t *testing.T, version config.Version) *config.Snapshot {
 	t.Helper()
 	g := newGuardrail("g", version.Generation)
@@ -26,7 +26,7 @@ func snapshotAt(t *testing.T, version config.Version) *config.Snapshot {
 	return snapshotOf(t, config.Objects{Guardrails: []v1alpha1.Guardrail{*g}})
 }
 
-// wouldDeny is an admitted request that g would deny for policies.
+// wouldDeny returns an admitted request that g would deny because of the given policies.
 func wouldDeny(by *config.Snapshot, namespace string, policies ...string) *admission.Observation {
 	d := &decision.Decision{Verdict: decision.VerdictAllow}
 	for _, policy := range policies {
@@ -41,7 +41,7 @@ func wouldDeny(by *config.Snapshot, namespace string, policies ...string) *admis
 	}
 }
 
-// clockAt returns a clock that a test moves.
+// clockAt returns a clock that advances only when the test says so.
 func clockAt(start time.Time) (now func() time.Time, advance func(time.Duration)) {
 	at := start
 	return func() time.Time { return at }, func(d time.Duration) { at = at.Add(d) }
@@ -56,7 +56,7 @@ var midnight = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 func TestRequestsAreCountedByNamespaceAndPolicy(t *testing.T) {
 	now, advance := clockAt(midnight)
 	c, by := newTestCounter(now), snapshotAt(t, config.Version{Generation: 1})
-	c.Observe(wouldDeny(by, "shop", "p", "q", "p")) // two findings of one policy are one request
+	c.Observe(wouldDeny(by, "shop", "p", "q", "p")) // two findings of one policy count as one request
 	advance(time.Minute)
 	c.Observe(wouldDeny(by, "shop", "p"))
 	c.Observe(wouldDeny(by, "", "p"))
@@ -101,7 +101,7 @@ func TestWhatIsNotAdmittedIsNotCounted(t *testing.T) {
 	}
 }
 
-// Beyond the limit the namespaces share one count; those that are known go on having theirs.
+// Beyond the limit, new namespaces share one count; known ones keep their own.
 func TestNamespacesOfACountAreLimited(t *testing.T) {
 	c, by := newTestCounter(time.Now), snapshotAt(t, config.Version{Generation: 1})
 	for i := range maxCounted + 3 {
@@ -114,7 +114,7 @@ func TestNamespacesOfACountAreLimited(t *testing.T) {
 	}
 }
 
-// A replica may decide by an older configuration for a moment.
+// A replica may briefly decide under an older configuration.
 func TestACountBelongsToTheLatestVersion(t *testing.T) {
 	c := newTestCounter(time.Now)
 	first, second := snapshotAt(t, config.Version{UID: "a", Generation: 1}), snapshotAt(t, config.Version{UID: "a", Generation: 2})
@@ -149,7 +149,7 @@ func TestACountBelongsToTheLatestVersion(t *testing.T) {
 	}
 }
 
-// What is restored is added to what has come since: no request is lost or counted twice.
+// A restored count is added to the newer one: no request is lost or counted twice.
 func TestWhatIsRestoredIsMerged(t *testing.T) {
 	now, advance := clockAt(midnight)
 	c, by := newTestCounter(now), snapshotAt(t, config.Version{Generation: 1})
@@ -190,7 +190,7 @@ func TestACountOfAnotherVersionIsNotRestored(t *testing.T) {
 	}
 }
 
-// countOf is a count of one generation with one request in each namespace, and two in the last.
+// countOf returns a count of one generation with one request in each namespace, and two in the last.
 func countOf(generation int64, namespaces int) *count {
 	c := &count{version: config.Version{Generation: generation}, since: midnight, namespaces: map[string]*v1alpha1.WouldDenyNamespace{}}
 	for i := range namespaces {

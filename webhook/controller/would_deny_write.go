@@ -19,27 +19,27 @@ import (
 )
 
 const (
-	// writeTries is how often a write is tried that conflicts with that of another replica. A count
-	// that could not be written is kept for the next time.
+	// writeTries is how often a write that conflicts with another replica's is attempted. After that the count
+	// is kept for the next write.
 	writeTries = 5
-	// lastWriteTimeout limits the write at the end.
+	// lastWriteTimeout limits the write at shutdown.
 	lastWriteTimeout = 5 * time.Second
 )
 
-// wouldDenyOptions are what a wouldDenyWriter is made from.
+// wouldDenyOptions configures a wouldDenyWriter.
 type wouldDenyOptions struct {
 	counter  *wouldDenyCounter
 	compiled func() *outcome
-	// cached trails the API server; live does not.
+	// cached may lag behind the API server; live does not.
 	cached, live client.Reader
 	writer       client.StatusClient
 	interval     time.Duration
 	log          logr.Logger
 }
 
-// wouldDenyWriter adds what this replica has counted to the status of Guardrails. Every replica
-// runs one: each write names the version of the object that it adds to, so that no count is lost.
-// It writes status.wouldDeny and status.wouldFill; the leader writes everything else.
+// wouldDenyWriter adds this replica's counts to the status of Guardrails. Every replica runs one; optimistic
+// locking ensures that no count is lost. It owns status.wouldDeny and status.wouldFill; the leader writes all
+// other fields.
 type wouldDenyWriter struct {
 	wouldDenyOptions
 	loop *loop
@@ -50,12 +50,12 @@ func newWouldDenyWriter(o wouldDenyOptions) *wouldDenyWriter {
 	w.loop = newLoop(loopOptions{
 		trigger:   newTrigger(0),
 		reconcile: func(ctx context.Context) (time.Duration, error) { w.write(ctx); return o.interval, nil },
-		failed:    func(err error) { o.log.Error(err, "Writing what would have been denied failed, trying again") },
+		failed:    func(err error) { o.log.Error(err, "Failed to write what would have been denied, retrying") },
 	})
 	return w
 }
 
-// run writes every interval, and once more when ctx has ended.
+// run writes periodically, and once more after ctx has ended.
 func (w *wouldDenyWriter) run(ctx context.Context) {
 	w.loop.run(ctx)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWriteTimeout)
@@ -63,7 +63,7 @@ func (w *wouldDenyWriter) run(ctx context.Context) {
 	w.write(ctx)
 }
 
-// write adds to the status of each Guardrail in force. What cannot be written is counted again.
+// write adds the counts to the status of each Guardrail in force. Counts that cannot be written are restored.
 func (w *wouldDenyWriter) write(ctx context.Context) {
 	compiled := w.compiled()
 	if compiled == nil {
@@ -77,27 +77,27 @@ func (w *wouldDenyWriter) write(ctx context.Context) {
 			if w.begun(ctx, name, versions[name]) {
 				continue
 			}
-			// An empty count shows in the status since when nothing would have been denied.
+			// An empty count records since when nothing would have been denied.
 			counted = &count{version: versions[name], since: w.counter.now()}
 		}
 		if err := w.add(ctx, name, counted); err != nil {
 			w.counter.restore(name, counted)
-			w.log.Error(err, "What would have been denied was not written, trying again later", "guardrail", name)
+			w.log.Error(err, "Failed to write what would have been denied, retrying later", "guardrail", name)
 		}
 	}
 }
 
-// begun reports whether the status already counts for this version of a Guardrail.
+// begun reports whether the status already has a count for this version of the Guardrail.
 func (w *wouldDenyWriter) begun(ctx context.Context, name string, version config.Version) bool {
 	var g v1alpha1.Guardrail
 	if err := w.cached.Get(ctx, client.ObjectKey{Name: name}, &g); err != nil {
-		return true // the Guardrail is gone, or not known yet
+		return true // the Guardrail is deleted, or not in the cache yet
 	}
 	return g.UID != version.UID || g.Status.WouldDeny != nil && g.Status.WouldDeny.Generation >= version.Generation &&
 		g.Status.WouldFill != nil && g.Status.WouldFill.Generation >= version.Generation
 }
 
-// add adds a count to what is stored.
+// add adds a count to the stored status.
 func (w *wouldDenyWriter) add(ctx context.Context, name string, counted *count) (err error) {
 	for range writeTries {
 		var g v1alpha1.Guardrail
@@ -123,8 +123,8 @@ func (w *wouldDenyWriter) add(ctx context.Context, name string, counted *count) 
 	return nil
 }
 
-// addCount adds to what is stored. It returns false if there is nothing to add: the count belongs to
-// an older generation, or is empty and one is stored already.
+// addCount adds to the stored count. It returns false if there is nothing to add: the count belongs to an older
+// generation, or it is empty and the status has one already.
 func addCount(status *v1alpha1.GuardrailStatus, counted *count) bool {
 	to := status.WouldDeny
 	switch {

@@ -20,7 +20,7 @@ import (
 	"taffrail.dev/webhook/metrics"
 )
 
-// failingStore has one Guardrail. What a test sets is asked before each call.
+// failingStore holds one Guardrail. The hooks that a test sets run before each call.
 type failingStore struct {
 	client.Client
 	get, patch func() error
@@ -53,7 +53,7 @@ func newFailingStore(t *testing.T, g *v1alpha1.Guardrail) *failingStore {
 	return s
 }
 
-// wouldDeny reads what is stored.
+// wouldDeny returns the stored count.
 func (s *failingStore) wouldDeny(t *testing.T) int64 {
 	t.Helper()
 	s.get = func() error { return nil }
@@ -67,7 +67,7 @@ func (s *failingStore) wouldDeny(t *testing.T) int64 {
 	return g.Status.WouldDeny.Requests
 }
 
-// newTestWriter returns a writer for one Guardrail, and what counts a request that it would deny.
+// newTestWriter returns a writer for one Guardrail, and a function that counts a request that it would deny.
 func newTestWriter(t *testing.T, s *failingStore, version config.Version) (w *wouldDenyWriter, admitted func()) {
 	t.Helper()
 	by := snapshotAt(t, version)
@@ -78,9 +78,9 @@ func newTestWriter(t *testing.T, s *failingStore, version config.Version) (w *wo
 	return w, func() { counter.Observe(wouldDeny(by, "shop", "p")) }
 }
 
-// What cannot be written is counted again, and written with what has come since.
+// A count that cannot be written is restored, and written together with later requests.
 func TestNoCountIsLostWhenItCannotBeWritten(t *testing.T) {
-	broken := errors.New("the API server is away")
+	broken := errors.New("the API server is unavailable")
 	guardrails := schema.GroupResource{Group: "taffrail.dev", Resource: "guardrails"}
 	conflict := apierrors.NewConflict(guardrails, "g", broken)
 	forbidden := apierrors.NewForbidden(guardrails, "g", broken)
@@ -104,7 +104,7 @@ func TestNoCountIsLostWhenItCannotBeWritten(t *testing.T) {
 		}
 		s.patch = func() error { return nil }
 		if got := s.wouldDeny(t); got != -1 {
-			t.Errorf("%s: %d requests are stored all the same", name, got)
+			t.Errorf("%s: %d requests are stored anyway", name, got)
 		}
 		admitted()
 		w.write(t.Context())
@@ -118,7 +118,7 @@ func TestNoCountIsLostWhenItCannotBeWritten(t *testing.T) {
 	}
 }
 
-// Another replica may be quicker a few times.
+// Another replica may win the write several times.
 func TestACountIsAddedToWhatAnotherReplicaWrote(t *testing.T) {
 	s := newFailingStore(t, newGuardrail("g", 1))
 	w, admitted := newTestWriter(t, s, config.Version{Generation: 1})
@@ -137,7 +137,7 @@ func TestACountIsAddedToWhatAnotherReplicaWrote(t *testing.T) {
 	}
 }
 
-// A write that meets that of another replica adds to it.
+// If two replicas write at the same time, both counts are added.
 func TestReplicasThatWriteAtOnceLoseNothing(t *testing.T) {
 	s := newFailingStore(t, newGuardrail("g", 1))
 	mine, admittedHere := newTestWriter(t, s, config.Version{Generation: 1})
@@ -147,7 +147,7 @@ func TestReplicasThatWriteAtOnceLoseNothing(t *testing.T) {
 	admittedThere()
 	s.patch = func() error {
 		s.patch = func() error { return nil }
-		theirs.write(t.Context()) // after this replica has read, and before it writes
+		theirs.write(t.Context()) // after this replica's read and before its write
 		return nil
 	}
 	mine.write(t.Context())
@@ -156,8 +156,8 @@ func TestReplicasThatWriteAtOnceLoseNothing(t *testing.T) {
 	}
 }
 
-// A Guardrail that changes while its count cannot be written begins anew: what was counted for
-// the previous version is not added to the next.
+// If a Guardrail changes while its count cannot be written, counting begins anew: the previous version's count
+// is not added to the next one's.
 func TestACountOfAPreviousVersionIsNotWritten(t *testing.T) {
 	s := newFailingStore(t, newGuardrail("g", 2))
 	w, admitted := newTestWriter(t, s, config.Version{Generation: 1})
@@ -165,7 +165,7 @@ func TestACountOfAPreviousVersionIsNotWritten(t *testing.T) {
 	now := snapshotAt(t, config.Version{Generation: 2})
 	s.patch = func() error {
 		w.counter.Observe(wouldDeny(now, "shop", "p"))
-		return errors.New("the API server is away")
+		return errors.New("the API server is unavailable")
 	}
 	w.write(t.Context())
 	s.patch = func() error { return nil }
@@ -176,7 +176,7 @@ func TestACountOfAPreviousVersionIsNotWritten(t *testing.T) {
 	}
 }
 
-// A count is of one version of one Guardrail.
+// A count belongs to one version of one Guardrail.
 func TestACountIsNotOfAnotherGuardrail(t *testing.T) {
 	g := newGuardrail("g", 3)
 	g.UID = "new"
@@ -209,7 +209,7 @@ func TestACountIsNotOfAnotherGuardrail(t *testing.T) {
 	}
 }
 
-// That nothing would have been denied is written once for each version.
+// An empty count is written once for each version.
 func TestThatNothingWouldBeDeniedIsWritten(t *testing.T) {
 	s := newFailingStore(t, newGuardrail("g", 1))
 	w, _ := newTestWriter(t, s, config.Version{Generation: 1})
@@ -219,14 +219,14 @@ func TestThatNothingWouldBeDeniedIsWritten(t *testing.T) {
 	if got := s.wouldDeny(t); got != 0 || s.patches != 1 {
 		t.Errorf("%d requests in %d writes", got, s.patches)
 	}
-	s.get = func() error { return errors.New("the API server is away") }
+	s.get = func() error { return errors.New("the API server is unavailable") }
 	w.write(t.Context())
 	if s.patches != 1 {
 		t.Errorf("%d writes where it is not known what is stored", s.patches)
 	}
 }
 
-// What was counted until the end is written at the end.
+// The last counts are written at shutdown.
 func TestTheLastCountIsWritten(t *testing.T) {
 	s := newFailingStore(t, newGuardrail("g", 1))
 	w, admitted := newTestWriter(t, s, config.Version{Generation: 1})

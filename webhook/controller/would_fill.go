@@ -16,16 +16,16 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// fillCount counts Pods that lack what an injection would set.
+// fillCount counts Pods that lack values that an injection would set.
 type fillCount struct {
 	pods, left, other int64
 	workloads         map[workload]*v1alpha1.WouldFillWorkload
 }
 
-// workload names what Pods belong to.
+// workload identifies the workload of Pods.
 type workload struct{ namespace, name string }
 
-// filled counts a Pod for each Guardrail that would fill it under enforce, or that leaves it alone.
+// filled counts a Pod for each Guardrail that would inject into it under enforce, or that exempts it.
 func (t *wouldDenyCounter) filled(by *config.Snapshot, r *decision.Request, d *decision.Decision) {
 	if r.Workload == nil || r.Workload.Template || r.Subresource != "" {
 		return
@@ -105,11 +105,11 @@ func (c *fillCount) merge(earlier *fillCount) {
 	c.other += earlier.other
 }
 
-// runOfCronJob ends the name of a Job that a CronJob makes: the minutes since 1970.
+// runOfCronJob matches the suffix that the CronJob controller gives to a Job's name: minutes since 1970.
 var runOfCronJob = regexp.MustCompile(`-\d{8}$`)
 
-// workloadOf names the Deployment of a ReplicaSet and the CronJob of a Job, which it derives from
-// how their controllers name what they make. ReplicaSets and Jobs themselves are too many to list.
+// workloadOf returns the Deployment of a ReplicaSet or the CronJob of a Job, derived from the names that their
+// controllers generate. ReplicaSets and Jobs themselves would be too many to list.
 func workloadOf(r *decision.Request) string {
 	owner := request.Controller(r.Object)
 	if owner.Kind == "" {
@@ -129,7 +129,7 @@ func workloadOf(r *decision.Request) string {
 	return owner.Kind + " " + owner.Name
 }
 
-// addFills adds to what is stored, and returns false if there is nothing to add.
+// addFills adds to the stored count. It returns false if there is nothing to add.
 func addFills(status *v1alpha1.GuardrailStatus, counted *count) bool {
 	to, more := status.WouldFill, &counted.fills
 	switch {

@@ -34,7 +34,7 @@ func owned(kind, name string, labels map[string]any) map[string]any {
 	return map[string]any{"ownerReferences": []any{owner}, "labels": labels}
 }
 
-// How many workloads are listed is limited between writes and in the status; no Pod is lost by it.
+// The number of listed workloads is limited between writes and in the status, but every Pod is counted.
 func TestCountsOfPodsAreBounded(t *testing.T) {
 	c := &count{version: config.Version{Generation: 1}}
 	for i := range 2 * maxCounted {
@@ -63,7 +63,7 @@ func TestCountsOfPodsAreBounded(t *testing.T) {
 	}
 }
 
-// observed is an admitted Pod of a ReplicaSet that lacks what g would set.
+// observed returns an admitted Pod of a ReplicaSet that lacks what g would set.
 func observed(by *config.Snapshot, left string) *admission.Observation {
 	return &admission.Observation{
 		Path: admission.MutatePath, Snapshot: by, Verdict: decision.VerdictAllow,

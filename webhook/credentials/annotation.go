@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Annotation finds what an annotation holds. Its name often says which Secret there is, or its checksum, so
-// that only names count that can mean nothing else. A whole object is looked at as what it is.
+// Annotation finds credentials in an annotation. Annotations often name a Secret or hold its checksum, so only
+// unambiguous names count. An annotation that holds a whole object is searched member by member.
 func Annotation(name, value string) []Match {
 	own := lower(name[strings.LastIndexByte(name, '/')+1:])
 	if annotated.MatchString(own) && !strings.Contains(lower(name), "checksum") {
@@ -26,7 +26,7 @@ func Annotation(name, value string) []Match {
 
 var annotated = re(`(?:passw(?:or)?d|passphrase|token|api[_.-]?key|secret[_.-]?access[_.-]?key)$`)
 
-// objects is what was found in the members of an object, one of each name and description.
+// objects collects what was found in the members of an object, without duplicates of a name and description.
 type objects struct{ found []Match }
 
 func (o *objects) add(matches ...Match) {
@@ -42,7 +42,7 @@ func (o *objects) add(matches ...Match) {
 	}
 }
 
-// walk looks at a member, and at what is below it. Its depth is limited by that of JSON.
+// walk searches a member and everything below it. JSON decoding limits its depth.
 func (o *objects) walk(name string, value any) {
 	switch value := value.(type) {
 	case string:

@@ -5,11 +5,10 @@ import (
 	"strings"
 )
 
-// noun is a word at which a text is looked at closely, with the rest of a name that ends there.
+// noun is a word that may end the name of a credential, with a pattern for what follows it.
 type noun struct {
 	word string
-	// rest is what may come next: the end of the name, and something that may be a value. Most mentions
-	// are passed over by this.
+	// rest matches the end of the name, followed by something that may be a value. It rejects most mentions.
 	rest *regexp.Regexp
 }
 
@@ -26,14 +25,14 @@ var nouns = func() []noun {
 	return all
 }()
 
-// limits of how many mentions of a noun are looked at, and how many of those that may have a value.
+// Limits of how many mentions of a noun are examined, and how many of those that may have a value.
 const (
 	maxMentions   = 5000
 	maxCandidates = 1000
 )
 
-// assigned finds values under a name, in files and scripts of any language: password: x,
-// db.password=x, "apiKey": "x", <password>x</password>, define('DB_PASSWORD', 'x').
+// assigned finds values assigned to a name, in files and scripts of any language: password: x, db.password=x,
+// "apiKey": "x", <password>x</password>, define('DB_PASSWORD', 'x').
 func assigned(t *text) {
 	for i := range nouns {
 		n := &nouns[i]
@@ -58,7 +57,7 @@ func assigned(t *text) {
 	}
 }
 
-// keyed is what comes before a key that opens something. Most keys are none of a credential.
+// keyed matches the prefix of a key that unlocks something. Most other keys are not credentials.
 var keyed = re(`(?:api|access|secret|private|encrypt|encryption|signing|auth|master|account|admin|license|licence|unseal|fernet|hmac|deploy|jwt|cookie|client|storage|shared|preshared|session|app|batch|webhook|routing|integration|service|primary|secondary)[_.-]?$`)
 
 func (t *text) assignedAt(n *noun, at int, line string) {
@@ -73,7 +72,7 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 		return
 	}
 	whole := bare(beginning) + n.word + ending
-	// Capitals tell words apart.
+	// Capital letters separate words.
 	c := nameOf(t.raw[after-len(whole)+len(ending) : after+len(ending)])
 	if c == unnamed || mounted.MatchString(right) || matched(n.word, line, right) || passedOn(line, right) {
 		return
@@ -100,33 +99,34 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 	case unnamed:
 	}
 	m.What = described(m.Name)
-	// In backquotes it may be code, and behind a blank a sentence.
+	// A value in backquotes may be code, and one after a blank may be prose.
 	m.Likely = m.Likely || t.raw[after+offset-1] == '`' || n.word == "token" && loose.MatchString(right)
 	t.add(m.of(original), at)
 }
 
-// mounted is the name of a secret with where it comes from: --secret=db,type=env.
+// mounted matches the name of a secret with options about its source: --secret=db,type=env.
 var mounted = re(`^=[a-z0-9_.-]+,(?:type|src|source|target|env|mode|uid|id)=`)
 
 var (
 	nameEnd = re(`[a-z0-9_.\-]*$`)
-	foreign = re(`[^ -~]`) // a label on a screen, in some language
+	foreign = re(`[^ -~]`) // a label of a user interface, in another language
 )
 
 var (
 	quoted  = re(`^([a-z0-9_.\-]*)(?:[\\"']{0,2}\]?[ \t]*(?:=>|:=|[:=])[ \t]*(?:"""([!#-~]+)"""|\\?"([!#-~]+)(?:"|$)|'([!-&(-~]+)(?:'|$)|([0-9]+)[ \t]*,)|>([!-;=-~]+)</|[ \t]+'([!-&(-~]+)'|\\?["'][ \t]*,[ \t]*(?:"([!#-~]+)"|'([!-&(-~]+)')[ \t]*\))`)
 	bareEnd = re(`^([a-z0-9_.\-]*)(?:\]?:?=([^\s"'=~,;&|<>(){}\[\]\x60\\][^\s"',;&|<>(){}\[\]\x60]*)(?:[\s"',;&|<>)}\]\x60]|$)|[\\"']{0,2}\]?[ \t]*(?:=>|:=|[:=])[ \t]*([^\s"'=~,;&|<>(){}\[\]\x60\\][^\s"',;(){}\[\]\x60]*)[ \t]*(?:\r?(?:\n|$|[#}]|//)|,"))`)
-	// longElement is the text of an element that goes on behind what is looked at.
+	// longElement matches the text of an element that is longer than what is examined.
 	longElement = re(`^([a-z0-9_.\-]*)>([!-;=-~]{200,})$`)
-	// ticked is a value in backquotes, as Go, JavaScript, Markdown and Gitea have them. In a shell they hold a command.
+	// ticked matches a value in backquotes, as in Go, JavaScript, Markdown and Gitea. In a shell, backquotes
+	// contain a command.
 	ticked = re(`^([a-z0-9_.\-]*)(?:[ \t]+=[ \t]+|["']?:[ \t]*)\x60([!-_a-~]{6,})\x60`)
 	loose  = re(`^[a-z]*[ \t]+'`)
-	psql   = re(`^[a-z]*[ \t]+:["']`) // a variable of psql: PASSWORD :'reader_password'
+	psql   = re(`^[a-z]*[ \t]+:["']`) // a psql variable: PASSWORD :'reader_password'
 )
 
-// assignment reads the rest of a name, and its value with where that begins. A value without quotes
-// ends at a blank after "=", as in a shell, and is all of its line after ":" or " = ", or it would be
-// prose. One that goes on with a bracket is a call in some programming language.
+// assignment returns the rest of a name, and its value with the offset of the value. An unquoted value ends at
+// a blank after "=", as in a shell, but must be the rest of the line after ":" or " = ", or prose would match.
+// A value followed by a bracket is a function call.
 func assignment(beginning, right string) (ending, value string, offset int, ok bool) {
 	if at := quoted.FindStringSubmatchIndex(right); at != nil && !psql.MatchString(right) {
 		for i := 4; i < len(at); i += 2 {
@@ -161,8 +161,8 @@ var (
 	variably = re(`^(?:[a-z_]+\.)+[a-z_]+$|^[a-z][a-z_]*_(?:password|passphrase|passwd|pass|pwd|token|secret|key|credentials)$`)
 )
 
-// code reports a variable, in a script: self.password = password, token: user.token,
-// secret = default_secret. Nobody quotes those.
+// code reports whether the value is a variable of a program, which is never quoted: self.password = password,
+// token: user.token, secret = default_secret.
 func code(beginning, value string) bool {
 	return ownField.MatchString(beginning) || variably.MatchString(value)
 }
@@ -177,18 +177,18 @@ var (
 	proseLine = re(`^[a-z0-9_.\-]*=\S+[ \t]+\S`)
 )
 
-// matched reports what a query for metrics asks for: kube_secret_info{namespace="shop",secret="tls"}.
+// matched reports whether a metrics query selects by the name: kube_secret_info{namespace="shop",secret="tls"}.
 func matched(word, line, right string) bool {
 	return (word == "secret" || word == "token") && inQuery.MatchString(line) && queryEnd.MatchString(right)
 }
 
-// passedOn reports a variable that a call passes on: connect(user=user, password=password).
+// passedOn reports whether the value is a variable passed to a call: connect(user=user, password=password).
 func passedOn(line, right string) bool {
 	return inCall.MatchString(line) && callEnd.MatchString(right) || ownLine.MatchString(line) && ownEnd.MatchString(right)
 }
 
-// prose reports a message, in a file of messages: error.password=Wrong password. A shell, where a blank
-// ends the value, has no dots in its names.
+// prose reports whether the value is a message in a file of messages: error.password=Wrong password. A shell
+// would end the value at a blank, but shell variables have no dots in their names.
 func prose(beginning, right string) bool {
 	return strings.Contains(beginning, ".") && !strings.HasPrefix(beginning, "-") && proseLine.MatchString(right)
 }
@@ -200,8 +200,8 @@ var (
 	spoken    = re(`^[A-Za-z][A-Za-z '’,.:!?*()-]*$`)
 )
 
-// label reports what stands on a screen: the word itself with a capital, or any words in a file of
-// messages.
+// label reports whether the value is text of a user interface: the noun itself, capitalized, or any words in a
+// file of messages.
 func (t *text) label(value string) bool {
 	if label.MatchString(value) && labelNoun.MatchString(strings.TrimRight(value, ":*?!.")) {
 		return true
@@ -211,7 +211,7 @@ func (t *text) label(value string) bool {
 
 var javaProperty = re(`^-d[a-z0-9_\-]+\.`)
 
-// bare is the beginning of a name, without what makes it a flag or a property of Java.
+// bare returns the beginning of a name, without the prefix that makes it a flag or a Java property.
 func bare(beginning string) string {
 	if javaProperty.MatchString(beginning) {
 		return beginning[2:]
@@ -221,8 +221,8 @@ func bare(beginning string) string {
 
 var presentably = re(`(?:^\s*(?:-\s)?[\s"'<{,\\]*(?:--|(?:export|set|env|-e)\s+)?|[{,]\s*\\?["']|\s--)(?:[a-z0-9_.][a-z0-9_.\-]*)?$|(?:^|\s)-d[a-z0-9_\-]+\.[a-z0-9_.\-]*$`)
 
-// presentable is the name, where it cannot be a part of another value: at the beginning of a line, of a
-// member of a JSON object, or of a flag.
+// presentable returns the name if it cannot be part of another value: if it begins a line, a JSON member or a
+// flag.
 func presentable(line, name string) string {
 	if len(name) <= 80 && presentably.MatchString(line) {
 		return name

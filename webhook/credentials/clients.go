@@ -2,25 +2,25 @@ package credentials
 
 import "strings"
 
-// client is a program that takes credentials as its arguments.
+// client describes how programs take credentials as arguments.
 type client struct {
-	// programs are its names, and those of the ones that take the same.
+	// programs lists the program's name and those of programs with the same arguments.
 	programs string
-	// what follows "a password for"; empty for the name of the program.
+	// what follows "a password for" in a description. It defaults to the program's name.
 	what string
-	// sub is a word that has to come before the flags, "" for none.
+	// sub is a subcommand that must precede the flags, or "".
 	sub string
-	// flags by which a credential is given: "-p" and the next word, or joined to it by =; "-p*" and the rest
-	// of the word; "-p+" either. Behind a bar stands what separates a user from the password.
+	// flags lists the flags that take a credential: "-p" takes the next word, or a value after =; "-p*" the
+	// rest of the word; "-p+" either. A bar is followed by the separator between user and password.
 	flags string
-	// after is the words after which an argument without a flag is the credential, and nth which one.
+	// after lists the words after which an argument without a flag is the credential. nth is its index.
 	after string
 	nth   int
-	// replaces is true for a program whose arguments write one text for another.
+	// replaces marks a program whose arguments replace one text with another.
 	replaces bool
 }
 
-// clients are the programs that are known. Flags that name a credential, such as --password, need no row.
+// clients lists the known programs. Flags that name a credential, such as --password, need no row.
 var clients = []client{
 	{programs: "curl", flags: "-u+|: -su|: -fsSu|: -sSu|: -fsu|: -sSLu|: --user|: -U+|: --proxy-user|: -E+|: --pass"},
 	{programs: "http https xh xhs", what: "HTTPie", flags: "-a+|: --auth|:"},
@@ -121,7 +121,7 @@ var clients = []client{
 	{programs: "mount mount.cifs", what: "a share", flags: "-o+|password="},
 }
 
-// byProgram is the rows of each program.
+// byProgram maps each program to its rows.
 var byProgram = func() map[string][]*client {
 	all := map[string][]*client{}
 	for i := range clients {

@@ -3,13 +3,14 @@ package credentials
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
-// given is a credential that a program is given: the word that completes it, and what it is.
+// given is a credential in the arguments of a program, with the index of the word that completes it.
 type given struct {
 	index int
 	what  string
-	// likely is true if the words may mean another thing.
+	// likely marks words that may mean something else.
 	likely bool
 }
 
@@ -21,13 +22,13 @@ func (g given) match() Match {
 }
 
 const (
-	// maxPrograms is how many words of one command are looked up as programs.
+	// maxPrograms limits how many words of one command are looked up as programs.
 	maxPrograms = 2000
-	// maxArguments is how many words after a program are looked at.
+	// maxArguments limits how many words after a program are examined.
 	maxArguments = 60
 )
 
-// takes finds what the programs in a command are given.
+// takes finds the credentials in the arguments of the programs in a command.
 func takes(words []string) (all []given) {
 	seen := map[given]bool{}
 	for i, word := range words[:min(len(words), maxPrograms)] {
@@ -55,7 +56,7 @@ func takes(words []string) (all []given) {
 	return all
 }
 
-// configures finds the value that a client is told to keep under the name of a credential: npm config set _authToken x.
+// configures finds a value that a client stores under the name of a credential: npm config set _authToken x.
 func configures(words []string) (at int, ok bool) {
 	if len(words) < 4 || words[1] != "set" || words[0] != "config" && words[0] != "configure" {
 		return 0, false
@@ -68,7 +69,7 @@ func configures(words []string) (at int, ok bool) {
 	return at + 1, true
 }
 
-// arguments are the positions of credentials among the arguments of the client.
+// arguments returns the indices of credentials among the arguments of the client.
 func (c *client) arguments(words []string) (at []int) {
 	if c.replaces {
 		for i, word := range words {
@@ -126,7 +127,7 @@ func (c *client) arguments(words []string) (at []int) {
 	return at
 }
 
-// replaces reports a command of sed that writes a literal for the name of a credential: s/__PASSWORD__/x/.
+// replaces reports whether sed replaces the placeholder of a credential with a literal: s/__PASSWORD__/x/.
 func replaces(command string) bool {
 	if len(command) < 6 || command[0] != 's' || strings.IndexByte("/|#,@~!:", command[1]) < 0 {
 		return false
@@ -139,7 +140,7 @@ func replaces(command string) bool {
 	return Named(name) && secretPart(parts[1], "") && !repeats(name, parts[1])
 }
 
-// positional is where the nth word without a flag stands after the words that have to come before.
+// positional returns the index of the nth word without a flag after the required words.
 func (c *client) positional(words []string) (int, bool) {
 	first := 0
 	if strings.HasPrefix(c.after, "-") {
@@ -159,7 +160,7 @@ func (c *client) positional(words []string) (int, bool) {
 	for i := first; i < len(words); i++ {
 		if strings.HasPrefix(words[i], "-") && words[i] != "-" {
 			if len(words[i]) > 3 && !strings.HasPrefix(c.after, "-") && !strings.Contains(words[i], "=") {
-				i++ // its value
+				i++ // the flag's value
 			}
 			continue
 		}
@@ -173,7 +174,7 @@ func (c *client) positional(words []string) (int, bool) {
 	return 0, false
 }
 
-// bundle reports whether a word is short flags together that are those of a row: -b, or -nb.
+// bundle reports whether a word combines short flags and includes the row's: -b, or -nb.
 func bundle(word, flags string) bool {
 	if len(word) < 2 || word[0] != '-' || word[1] == '-' {
 		return false
@@ -181,7 +182,7 @@ func bundle(word, flags string) bool {
 	return strings.Contains(word, "b") && strings.Contains(word, "n") == strings.Contains(flags, "n")
 }
 
-// secretPart reports whether an argument holds a literal, behind the separator if there is one.
+// secretPart reports whether an argument is a literal, after the separator if there is one.
 func secretPart(word, sep string) bool {
 	word = strings.Trim(word, `"'`)
 	if sep != "" {
@@ -197,7 +198,7 @@ func secretPart(word, sep string) bool {
 	return !vacant(lower(word)) && !strings.HasPrefix(word, "$") && !crypted.MatchString(word)
 }
 
-// sinks take a password from their input: echo x | docker login --password-stdin.
+// sinks reports whether a command reads a password from its input: echo x | docker login --password-stdin.
 func sinks(words []string) bool {
 	for _, word := range words {
 		switch program(word) {
@@ -208,7 +209,7 @@ func sinks(words []string) bool {
 	return len(words) > 1 && program(words[0]) == "sudo" && slices.Contains(words[:2], "-S")
 }
 
-// piped finds what echo writes into a program that takes a password from its input.
+// piped reports whether echo pipes a literal into a program that reads a password from its input.
 func piped(c, next command) bool {
 	if !c.piped || !sinks(next.words) || len(c.words) < 2 {
 		return false
@@ -220,7 +221,7 @@ func piped(c, next command) bool {
 	return false
 }
 
-// feeds reports a literal that a program reads as a password: chpasswd wants a user before it.
+// feeds reports whether a program reads the literal as a password. chpasswd expects a user name before it.
 func feeds(value string, words []string) bool {
 	if slices.ContainsFunc(words, func(word string) bool { return program(word) == "chpasswd" }) {
 		return secretPart(value, ":")
@@ -228,12 +229,11 @@ func feeds(value string, words []string) bool {
 	return secretPart(value, "") && !strings.Contains(value, "%s")
 }
 
-// commanded finds passwords in what programs are called with, in the lines of a text that may be
-// commands.
+// commanded finds passwords in the arguments of programs, in lines of a text that may be commands.
 func commanded(t *text) {
 	for from := 0; from < len(t.raw); {
 		end := from
-		for { // a line goes on behind a backslash
+		for { // a backslash continues the line
 			i := strings.IndexByte(t.raw[end:], '\n')
 			if i < 0 {
 				end = len(t.raw)
@@ -259,14 +259,16 @@ func commanded(t *text) {
 	}
 }
 
-// called reports whether one of the words of a line is a known program.
+// called reports whether a line contains the name of a known program.
 func called(line string) bool {
 	for from := 0; from < len(line); {
-		end := from
-		for end < len(line) && strings.IndexByte(" \t;|&()\"'`\r", line[end]) < 0 {
-			end++
+		base, end := from, from
+		for ; end < len(line) && !endsWord[line[end]]; end++ {
+			if line[end] == '/' || line[end] == '\\' {
+				base = end + 1
+			}
 		}
-		if end > from && byProgram[program(line[from:end])] != nil {
+		if base < end && beginsProgram[line[base]] && byProgram[program(line[base:end])] != nil {
 			return true
 		}
 		from = end + 1
@@ -274,7 +276,24 @@ func called(line string) bool {
 	return strings.Contains(line, "chpasswd") || strings.Contains(line, "kinit") || strings.Contains(line, "config set ")
 }
 
-// commands looks at a script. The words of it are searched as texts too where nothing else does that.
+// endsWord has the bytes between the words of a command.
+var endsWord = func() (all [256]bool) {
+	for _, c := range []byte(" \t;|&()\"'`\r") {
+		all[c] = true
+	}
+	return all
+}()
+
+// beginsProgram has the first bytes of the names of programs.
+var beginsProgram = func() (all [256]bool) {
+	for program := range byProgram {
+		all[program[0]] = true
+	}
+	return all
+}()
+
+// commands searches a script. words also searches each word as a text, for callers that do not do so
+// themselves.
 func (t *text) commands(script string, offset int, words bool) {
 	if comment.MatchString(script[:min(len(script), 200)]) && !strings.Contains(script, "\n") && !strings.HasPrefix(script, "#!") {
 		return
@@ -309,10 +328,10 @@ func (t *text) commands(script string, offset int, words bool) {
 	}
 }
 
-// prints has the programs whose arguments are sentences.
+// prints lists the programs whose arguments are prose.
 var prints = set("echo", "printf", "logger", "log", "say")
 
-// substituted looks at commands in $( ) and between backticks.
+// substituted searches commands in $( ) and between backticks.
 func (t *text) substituted(script string, offset int) {
 	for from, n := 0, 0; n < maxSubstitutions; n++ {
 		at := strings.IndexAny(script[from:], "$`")
@@ -333,10 +352,10 @@ func (t *text) substituted(script string, offset int) {
 	}
 }
 
-// maxSubstitutions is how many of a command are looked at.
+// maxSubstitutions limits how many substitutions of a command are searched.
 const maxSubstitutions = 50
 
-// calls looks at a command within another one, of which only the beginning is known.
+// calls searches a command within another one, whose end is not known.
 func (t *text) calls(script string, at int) {
 	if len(script) > maxCommand || !called(script) {
 		return
@@ -348,11 +367,18 @@ func (t *text) calls(script string, at int) {
 	}
 }
 
-var flagWord = re(`^--?[A-Za-z][A-Za-z0-9_.-]*$`)
-
-// announces is the name of a flag, if a word is one.
+// announces returns the name of the flag that a word is, if any.
 func announces(word string) (string, bool) {
-	return strings.TrimLeft(word, "-"), flagWord.MatchString(word)
+	name := strings.TrimLeft(word, "-")
+	dashes := len(word) - len(name)
+	return name, name != "" && (dashes == 1 || dashes == 2) && isLetter(name[0]) && strings.IndexFunc(name, isNoFlag) < 0
+}
+
+func isLetter(c byte) bool { return 'a' <= c|' ' && c|' ' <= 'z' }
+
+// isNoFlag reports a character that the name of a flag never has.
+func isNoFlag(c rune) bool {
+	return c >= utf8.RuneSelf || !isLetter(byte(c)) && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-'
 }
 
 func announced(flag, value string) bool {

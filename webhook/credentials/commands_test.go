@@ -29,7 +29,7 @@ func TestCommandsWithinOthers(t *testing.T) {
 	}
 }
 
-// A cloud's tokens and passwords are thousands of characters long.
+// Tokens and passwords of cloud providers may be thousands of characters long.
 func TestValuesOfAnyLength(t *testing.T) {
 	part := strings.Repeat("aB3_x-Z9", 400)
 	login := base64.StdEncoding.EncodeToString([]byte("_json_key:" + part))
@@ -50,7 +50,7 @@ func TestValuesOfAnyLength(t *testing.T) {
 	}
 }
 
-// One value is one credential, whichever rows know it.
+// A value is reported once, however many rows match it.
 func TestAClientThatKeepsACredential(t *testing.T) {
 	for _, line := range []string{"redis-cli config set requirepass hunter2pw", "kubectl config set users.a.token hunter2pw", "aws configure set aws_secret_access_key hunter2pw"} {
 		if got := credentials.Words(strings.Fields(line), nil); len(got) != 1 {
@@ -59,7 +59,7 @@ func TestAClientThatKeepsACredential(t *testing.T) {
 	}
 }
 
-// A switch whose name is a credential's takes no value.
+// A switch that is named like a credential takes no value.
 func TestWordsAfterASwitch(t *testing.T) {
 	got := credentials.Words([]string{"turnserver", "--use-auth-secret", "--static-auth-secret=hunter2pw"}, nil)
 	if len(got) != 1 || got[0].Index != 2 {
@@ -70,7 +70,7 @@ func TestWordsAfterASwitch(t *testing.T) {
 	}
 }
 
-// What nginx passes on is a request.
+// nginx passes requests on to a host, not to a password.
 func TestPlacesToPassOnTo(t *testing.T) {
 	for _, line := range []string{
 		"fastcgi_pass php:9000;", "fastcgi_pass 127.0.0.1:9000;", "uwsgi_pass app-1:3031;", "scgi_pass localhost:9000;",
@@ -83,7 +83,7 @@ func TestPlacesToPassOnTo(t *testing.T) {
 	}
 }
 
-// What stands before a slash in the name of an object is no user.
+// The text before the slash in an object's name is not a user.
 func TestAuthThatIsAnObject(t *testing.T) {
 	for name, value := range map[string]string{"HTTP_AUTH": "kubernetes/argocd", "BASIC_AUTH": "shop/basic-auth", "NEO4J_AUTH": "none"} {
 		if got := credentials.Value(name, value); len(got) > 0 {
@@ -97,7 +97,7 @@ func TestAuthThatIsAnObject(t *testing.T) {
 	}
 }
 
-// A noun that begins a name is not always what the value is.
+// A name that begins with a noun may describe something about the credential.
 func TestNamesOfWhatIsKnownAboutASecret(t *testing.T) {
 	for name, value := range map[string]string{
 		"SECRET_LABEL_SELECTOR": "app=grafana,tier=web", "REFRESH_TOKEN_COOKIE": "__Host-refresh", "TOKEN_AUDIENCES": "istio-ca",

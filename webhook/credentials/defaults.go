@@ -5,30 +5,30 @@ import (
 	"strings"
 )
 
-// fallback is a way to write what a variable has if nothing sets it.
+// fallback matches a syntax for the default of a variable.
 type fallback struct {
-	// needle is in every one of them.
+	// needle occurs in every match.
 	needle string
-	// lead is how far before the needle the pattern may begin.
+	// lead is how far before the needle a match may begin.
 	lead int
-	// pattern has two groups, the name of the variable and the literal. The second may come first.
+	// pattern has two groups, the name of the variable and the literal, in either order.
 	pattern *regexp.Regexp
 	swapped bool
-	// assigned is true if the name on the left, to which the whole is given, counts as well.
+	// assigned also considers the name on the left to which the whole is assigned.
 	assigned bool
 }
 
 const (
-	// aLiteral has neither blanks, as messages have, nor variables.
+	// aLiteral has neither blanks, which messages have, nor variables.
 	aLiteral = `\\?["']?((?:[^\s"'{}$\x60\\]|\$\$)+)\\?["']?`
-	// inEnvironment is how programs name a variable of their environment.
+	// inEnvironment matches how programs access environment variables.
 	inEnvironment = `(?i:(?:env[a-z]*|secrets|vars)(?:\.(?:get|fetch))?(?:\.|[(\[]+["']))([A-Za-z0-9_]+)(?:["'][)\]]+)?`
 	quotedLiteral = `["']([^\s"'$]+)["']`
 )
 
 var fallbacks = []fallback{
 	{needle: "${", pattern: re(`^\$\{(?:env:|ENV:)?([A-Za-z_][A-Za-z0-9_]*|[0-9]):?[-=]` + aLiteral + `\}`), assigned: true},
-	// Spring. The name of a store of secrets stands there too, which is one word: ${secret:db/password}.
+	// Spring. The name of a secret store, which is a single word, has the same syntax: ${secret:db/password}.
 	{needle: "${", pattern: re(`^\$\{([A-Za-z]+[A-Z0-9_.-][A-Za-z0-9_.-]*|passw(?:or)?d|passphrase):([^\s"'{}$\x60\\:?+=-][^\s"'{}$\x60\\]*)\}`)},
 	{needle: "||", lead: 120, pattern: re(inEnvironment + `\s*\|\|\s*` + quotedLiteral)},
 	{needle: "??", lead: 120, pattern: re(inEnvironment + `\s*\?\?\s*` + quotedLiteral)},
@@ -43,14 +43,14 @@ var fallbacks = []fallback{
 	{needle: "default", pattern: re(`^default\s+\\?["']([^\s"'$\\]+)\\?["']\s+[($]?(?:[A-Za-z0-9_]*\.)+([A-Za-z0-9_]+)`), swapped: true},
 }
 
-// substring is what a shell takes out of a variable: ${TOKEN:0:8}.
+// substring matches the rest of a substring expression in a shell: ${TOKEN:0:8}.
 var substring = re(`^[0-9]+(?::[0-9]+)?$`)
 
-// givenTo is the name on the left of a variable.
+// givenTo matches the name to which a variable is assigned.
 var givenTo = re(`([A-Za-z0-9_.-]+)["']?\s*[:=]-?\s*\\?["']?$`)
 
-// defaulted finds literals that are the default of a variable. Whether the default is in effect cannot be
-// seen, so that each is only likely.
+// defaulted finds literals that are the default of a variable. Whether the default is used is unknown, so each
+// is only likely.
 func defaulted(t *text) {
 	for i := range fallbacks {
 		f := &fallbacks[i]

@@ -7,7 +7,7 @@ import (
 	"taffrail.dev/webhook/credentials"
 )
 
-// A default may not be in effect, so it warns.
+// A default may not be used, so it only warns.
 func TestDefaults(t *testing.T) {
 	for _, row := range [][2]string{
 		{"", "DB_PASSWORD=${DB_PASSWORD:-hunter2}"},

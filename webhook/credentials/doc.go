@@ -1,25 +1,25 @@
-// Package credentials finds credentials in the values, command lines and files of Kubernetes
-// objects: by their shape, by the name they are given, or by the program they are given to.
+// Package credentials finds credentials in the values, command lines and files of Kubernetes objects,
+// recognizing them by their shape, by their name, or by the program that takes them.
 //
-// Every detector is a row of a table. A match never holds any part of a value, so that nothing
-// built from it can leak one. The work is linear in the length of the text, with a limit on the
-// candidates that are looked at closely.
+// Every detector is a row of a table. A match never contains any part of a value, so nothing derived from it
+// can leak one. The work is linear in the length of the text; the number of candidates that are examined
+// closely is limited.
 package credentials
 
-// Match is a credential that was found.
+// Match describes a credential that was found.
 type Match struct {
 	// Detector is the table row that found it.
 	Detector string
-	// Name is the name that the value is given, in lower case. It is empty if there is none, or if it
-	// may be part of another value.
+	// Name is the name of the value, in lower case. It is empty if there is none, or if it may be part of
+	// another value.
 	Name string
-	// What describes it, in words that follow "holds".
+	// What describes the credential, in words that follow "holds".
 	What string
-	// Likely is true for a match that is no proof: such a match warns and never denies.
+	// Likely marks a match that is not certain. Such a match warns and never denies.
 	Likely bool
-	// Named is true if the name of the whole value gives it away, and not something in it.
+	// Named reports whether the name of the whole value identifies it, rather than something in the value.
 	Named bool
-	// Line of the text, counted from 1.
+	// Line is the line in the text, starting at 1.
 	Line int
 }
 

@@ -1,9 +1,4 @@
 package credentials
 
-// Needles are what every value known by its shape has one of.
-func Needles() (all []string) {
-	for i := range shapes {
-		all = append(all, shapes[i].needles...)
-	}
-	return all
-}
+// Needles returns the needles; every value that is recognized by its shape contains one of them.
+func Needles() []string { return allNeedles() }

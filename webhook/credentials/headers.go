@@ -27,12 +27,12 @@ func flagged(t *text) {
 		name, value := t.low[from+ends[2]:from+ends[3]], t.raw[from+ends[4]:from+ends[5]]
 		apart := t.raw[from+ends[3]] != '='
 		if apart && (t.begins(from-3, '[') || strings.IndexByte(">&;", value[0]) >= 0) {
-			continue // a text about usage, or the end of a command
+			continue // a usage text, or the end of a command
 		}
 		if flagNamed(name, value) && !metavariable(name, value) && !vacant(lower(value)) && !reference(name, value) && !repeats(name, value) {
 			m := Match{Detector: "flag", Name: name, What: described(name)}.of(value)
 			if m.Likely && strings.Contains(t.low[from+ends[3]:from+ends[4]], "  ") {
-				continue // the second column of a text about usage
+				continue // the second column of a usage text
 			}
 			t.add(m, from-2)
 		}
@@ -42,21 +42,21 @@ func flagged(t *text) {
 // begins reports whether a byte is at a position.
 func (t *text) begins(at int, with byte) bool { return at >= 0 && t.raw[at] == with }
 
-// flagNamed reports whether a flag says that its value is a credential. One of a scheme, such as --auth=oidc, wants a user
-// and a password.
+// flagNamed reports whether a flag's name says that its value is a credential. A flag with a scheme as its
+// value, such as --auth=oidc, counts only if the value has a user and a password.
 func flagNamed(flag, value string) bool {
 	low := lower(flag)
 	return Named(flag) && (!authNames.MatchString(low) || certainNames.MatchString(low) || isAuth(low, value) || random(value))
 }
 
-// metavariable reports what a text about usage has for a value: --password PASSWORD, [--api-key KEY]. In lower case it
-// is a weak password.
+// metavariable reports whether a value is a placeholder of a usage text: --password PASSWORD, [--api-key KEY].
+// In lower case it would be a weak password.
 func metavariable(name, value string) bool {
 	value = strings.TrimRight(value, `])}>.,;`)
 	return value != "" && value == strings.ToUpper(value) && strings.HasSuffix(strings.ReplaceAll(name, "-", "_"), lower(value))
 }
 
-// authorized finds what a header Authorization says.
+// authorized finds the credential in an Authorization header.
 func authorized(t *text) {
 	m := Match{Detector: "header Authorization", What: "a header Authorization"}
 	if groups := wholeAuth.FindStringSubmatch(t.raw[:min(len(t.raw), 64)]); groups != nil {
@@ -80,7 +80,7 @@ func authorized(t *text) {
 	}
 }
 
-// opens tells a credential from a word that follows Basic or Bearer in a sentence.
+// opens reports whether the value after Basic or Bearer is a credential and not a word of a sentence.
 func opens(scheme, value string) bool {
 	if scheme == "basic" {
 		decoded, err := base64.StdEncoding.DecodeString(value)
@@ -89,7 +89,7 @@ func opens(scheme, value string) bool {
 	return !vacant(lower(value)) && strings.ContainsAny(value, "0123456789")
 }
 
-// addressed finds URLs with a password. What is behind the @ of an image, sha256 or sha512, is no host.
+// addressed finds URLs with a password. What follows the @ of an image, sha256 or sha512, is not a host.
 func addressed(t *text) {
 	if !strings.Contains(t.low, "@") {
 		return
@@ -120,8 +120,8 @@ func addressed(t *text) {
 	}
 }
 
-// userinfo is the password in a URL, of which the text begins behind the scheme. The scan ends at the next URL at the
-// latest.
+// userinfo returns the password of a URL, given the text after its scheme. The search ends at the next URL at
+// the latest.
 func userinfo(text string) string {
 	colon := strings.IndexAny(text, ":/?#@\"'<> \t\r\n")
 	if colon < 0 || text[colon] != ':' {

@@ -10,7 +10,7 @@ import (
 
 var pemKey = "-----BEGIN EC " + "PRIVATE KEY-----\n" + strings.Repeat("MHcCAQEEIKx", 12) + "\n-----END EC PRIVATE KEY-----\n"
 
-// Every kind of name and value that an env entry, a header or a key may have.
+// Every sort of name and value of an env entry, a header or a key.
 func TestValues(t *testing.T) {
 	for _, row := range [][2]string{
 		{"BIND_PW", "hunter2pw"}, {"ROOT_PW", "hunter2pw"}, {"DB_PW", "hunter2pw"}, {"rootpw", "hunter2pw"}, {"ldapBindPw", "hunter2pw"}, {"VNC_PW", "hunter2pw"}, {"PW", "hunter2pw"},
@@ -54,7 +54,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// Every client of the table is found with its flags, in a vector and in a line for a shell.
+// Every client in the table is recognized by its flags, in an argument vector and in a shell command.
 func TestCommands(t *testing.T) {
 	for _, line := range []string{
 		"docker login -u me -p hunter2pw", "podman login -u me --password hunter2pw r.example", "helm registry login r.example -u me -p hunter2pw", "nerdctl login -phunter2pw", "buildah login -p hunter2pw r", "crane auth login -u me -p hunter2pw r", "skopeo login -p hunter2pw r",
@@ -104,7 +104,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// Every format of files, each under a name that it has.
+// Every file format, each under one of its names.
 func TestFiles(t *testing.T) {
 	for _, row := range [][2]string{
 		{"fluent.conf", "<match **>\n  @type elasticsearch\n  user a\n  password hunter2pw\n</match>\n"}, {"td-agent.conf", "<match s3>\n  aws_sec_key hunter2pw\n  s3_secret_key hunter2pw\n</match>"}, {"fluent-bit.conf", "[OUTPUT]\n    Name es\n    HTTP_User a\n    HTTP_Passwd hunter2pw\n"},

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// webToken reads a JSON Web Token, which may be thousands of characters long. The length is that of its first
-// part alone, because another token may begin at the second: no part is read more than twice.
+// webToken recognizes a JSON Web Token, which may be thousands of characters long. The length covers only its
+// first part, because another token may begin at the second; so no part is read more than twice.
 func webToken(text string) (length int, found bool) {
 	const least = len("eyJ") + 8
 	header := span(text, urlSafe)
@@ -24,11 +24,11 @@ var (
 	keyHeader = re(`^(?:Proc-Type|DEK-Info|Version|Comment):`)
 )
 
-// maxHeaders is how much of the headers of a key is looked at. Another key may begin in them.
+// maxHeaders limits how much of a key's headers is examined. Another key may begin in them.
 const maxHeaders = 16 << 10
 
-// privateKey reads the beginning of a private key in PEM, behind any number of blanks. Line breaks may be escaped, as
-// in JSON. The length ends where headers may begin.
+// privateKey recognizes the beginning of a private key in PEM, after any number of blanks. Line breaks may be
+// escaped, as in JSON. The length ends where headers may begin.
 func privateKey(text string) (length int, found bool) {
 	length = len(keyBegins.FindString(text[:min(len(text), 64)]))
 	if length == 0 {
@@ -38,7 +38,7 @@ func privateKey(text string) (length int, found bool) {
 	rest := text[length:min(len(text), length+maxHeaders)]
 	for keyHeader.MatchString(rest[:min(len(rest), 16)]) {
 		end := strings.IndexAny(rest, "\n\\")
-		if end < 0 || strings.Contains(rest[:end], "-----BEGIN ") { // which is looked at by itself
+		if end < 0 || strings.Contains(rest[:end], "-----BEGIN ") { // the other one is examined on its own
 			return length, false
 		}
 		rest = rest[end:]
@@ -47,7 +47,7 @@ func privateKey(text string) (length int, found bool) {
 	return length, span(rest[:min(len(rest), 16)], alphanumeric+"+/") == 16
 }
 
-// blanks is how many bytes of blanks and line breaks a text begins with, with what escapes them.
+// blanks returns the number of leading bytes that are blanks, line breaks, or their escape sequences.
 func blanks(text string) (n int) {
 	for n < len(text) {
 		slashes := span(text[n:], `\`)
@@ -61,10 +61,10 @@ func blanks(text string) (n int) {
 	return n
 }
 
-// registryLogin is what comes before user and password in a Docker configuration.
+// registryLogin matches what precedes user and password in a Docker configuration.
 var registryLogin = re(`^\\?"auth\\?"\s{0,20}:\s{0,20}\\?"`)
 
-// registryAuth reads the user and password of a registry. Cloud providers hand out passwords of several
+// registryAuth recognizes the user and password of a registry. Cloud providers issue passwords of several
 // thousand characters.
 func registryAuth(text string) (length int, found bool) {
 	begin := len(registryLogin.FindString(text[:min(len(text), 64)]))
@@ -87,7 +87,7 @@ const (
 	standard     = alphanumeric + "+/="
 )
 
-// span is how many bytes of an alphabet a text begins with.
+// span returns the number of leading bytes that belong to an alphabet.
 func span(text, alphabet string) int {
 	return len(text) - len(strings.TrimLeft(text, alphabet))
 }

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// mark is what the grammar of a language or of a program's configuration says is a credential.
+// mark matches what the grammar of a language or configuration format defines as a credential.
 type mark struct {
 	detector, what string
 	// needle, in lower case, is where the pattern begins.
 	needle string
 	// pattern has the value as its last group.
 	pattern *regexp.Regexp
-	// beside is what the whole text has to have in it, in lower case.
+	// The whole text must contain this, in lower case.
 	beside string
 }
 
@@ -26,7 +26,7 @@ var marks = []mark{
 	{"JSON Web Key", "a secret JSON Web Key", `"k"`, re(`^(?i:"k")\s*:\s*"([A-Za-z0-9_-]{16,})"`), `"oct"`},
 }
 
-// marked finds what the grammar of a language says is a credential.
+// marked finds what the grammar of a language defines as a credential.
 func marked(t *text) {
 	for i := range marks {
 		m := &marks[i]

@@ -5,28 +5,28 @@ import (
 	"strings"
 )
 
-// confidence of a name.
+// confidence is the confidence that a name is a credential's.
 type confidence int
 
 const (
 	unnamed confidence = iota
-	// opaque names count if the value looks random, and are only likely then.
+	// opaque names count, as likely, if the value looks random.
 	opaque
 	// vendor names count if the value looks random.
 	vendor
-	// likely names may be another thing's.
+	// likely names may have another meaning.
 	likely
 	certain
 )
 
-// nameClue is in every name that can be a credential's. Most names have none of it.
+// nameClue matches every name that can be a credential's. Most names do not match.
 var nameClue = regexp.MustCompile(`pass|pwd|pw|secret|token|key|cred|auth|cookie|bearer|psk|webhook|salt`)
 
-// The last noun decides, as in English: DB_PASSWORD is a credential, and so is DB_PASSWORD_PROD;
+// As in English, the last noun decides: DB_PASSWORD is a credential, and so is DB_PASSWORD_PROD;
 // PASSWORD_MIN_LENGTH, TOKEN_URL and SECRET_NAME are not. Rails' SECRET_KEY_BASE is one.
 var certainNames = regexp.MustCompile(`(?:` + strings.Join([]string{
 	`passw(?:or)?ds?`, `passphrases?`, `passcodes?`,
-	`(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh|store|key|control)(?:pass|pwd)`, // no compass, no bypass
+	`(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh|store|key|control)(?:pass|pwd)`, // not compass or bypass
 	`(?:^|[_.-]|bind|root|admin|user|db|key|store)pw`,
 	`secret`, `token`, `credentials?`, `creds`, `(?:^|[_.-]|bind)cred`, `masterauth`, `authtok`, `dev[_.-]root[_.-]token[_.-]id`, `(?:^|[_.-])bearer`,
 	`(?:api|access|secret|private|encrypt(?:ion)?|signing|auth|master|account|admin|licen[cs]e|unseal|fernet|hmac|deploy|jwt|cookie|preshared|pre[_.-]shared)[_.-]?keys?`,
@@ -38,24 +38,24 @@ var certainNames = regexp.MustCompile(`(?:` + strings.Join([]string{
 var otherNames = regexp.MustCompile(strings.Join([]string{
 	`(?:^|[_.-])(?:pull|existing|tls|ssl|ca|cert|certificate|password|registry|image|k8s|kube|kubernetes)[_.-]?secret$`, // an object
 	`pull[_.-]?secret$`, `existing[_.-]?secret$`, `password[_.-]?secret$`,
-	`(?:^|[_.-])(?:eos|bos|pad|unk|mask|cls|sep|stop|start|end|special|input|output|image|audio|video)[_.-]?token$`, // of a language model
+	`(?:^|[_.-])(?:eos|bos|pad|unk|mask|cls|sep|stop|start|end|special|input|output|image|audio|video)[_.-]?token$`, // a token of a language model
 	`(?:^|[_.-])(?:next|page|continue|continuation|csrf|xsrf|max|min|num|per|total|id)[_.-]?token$`,
 	`initial[_.-]cluster[_.-]token$`,
 	`(?:^|[_.-])public[_.-].*(?:key|token)s?$`,
 	`(?:load|set|import|with|include|allow|use)[_.-]?credentials?$`, // a switch
-	`trust[_.-]?store[_.-]?(?:pass|pwd)`,                            // of public certificates
+	`trust[_.-]?store[_.-]?(?:pass|pwd)`,                            // a store of public certificates
 }, "|"))
 
-// camelNames end in a word that lower case hides: sslKeystorePass, and no Bypass.
+// camelNames end in a word that is lost in lower case: sslKeystorePass, but not Bypass.
 var camelNames = regexp.MustCompile(`[a-z0-9](?:Pw|Pass|Pwd)$`)
 
-// passes are no passwords.
+// passes matches names in which pass does not mean a password.
 var passes = regexp.MustCompile(`(?i:proxy|uwsgi|fastcgi|scgi|grpc|by|low|high|band|render|first|second|single|multi|one|two|max|last|next|boarding|trust_?store)(?:Pass|Pwd)$`)
 
-// authNames hold user and password of well-known programs, or the password alone.
+// authNames match variables of well-known programs that contain user and password, or the password alone.
 var authNames = regexp.MustCompile(`(?:^|[_.-])(?:rediscli|neo4j|(?:flower|http|proxy|registry|nexus|elastic|es|consul|consul_http|composer|npm|docker|influx|traefik|dashboard|ui|web|admin)_?)?(?:basic)?[_.-]?auth$|:_auth$|^_auth$`)
 
-// vendorKeys are names of keys that services hand out.
+// vendorKeys match names of keys that services issue.
 var vendorKeys = regexp.MustCompile(`(?:^|[_.-])(?:` + strings.Join([]string{
 	`azure[a-z_.-]*`, `storage(?:[_.-]?account)?`, `batch`, `cosmos(?:[_.-]?db)?`, `openai`, `cognitive(?:[_.-]?services?)?`, `speech`, `translator`,
 	`service[_.-]?bus`, `event[_.-]?(?:hub|grid)s?`, `(?:dd|datadog)[_.-]?app(?:lication)?`, `app(?:lication)?`, `consumer`, `shared`, `service`, `function`,
@@ -65,37 +65,38 @@ var vendorKeys = regexp.MustCompile(`(?:^|[_.-])(?:` + strings.Join([]string{
 	`webhook`, `newrelic`, `new[_.-]relic`, `sentry`, `github`, `gitlab`, `slack`, `firebase`, `fcm(?:[_.-]server)?`, `server`, `maps`, `google[a-z_.-]*`,
 }, "|") + `)[_.-]?key$`)
 
-// accountKeys are those of a cloud's account, of which there are two.
+// accountKeys match the keys of a cloud account, which has two of them.
 var accountKeys = regexp.MustCompile(`(?:^|_)(?:azure|cosmos|storage|search|batch|iot|event_?hub|service_?bus|redis|signalr|maps|cognitive|openai|acr)[a-z_]*_(?:primary|secondary)_key$`)
 
-// secretID is one half of what opens an AppRole of Vault, and elsewhere the name of a secret.
+// secretID matches half of the credentials of a Vault AppRole, or elsewhere the name of a secret.
 var secretID = regexp.MustCompile(`(?:^|[_.-])secret[_.-]?id$`)
 
-// salts are of no use to others, but for those that sign cookies.
+// salts are harmless, except for those that sign cookies.
 var salts = regexp.MustCompile(`(?:^|[_.-])(?:auth|nonce|logged_in|secure_auth|cookie|session|token|hash|password|encryption|secret|app)[_.-]?salt$`)
 
-// plainKeys are keys that are none of a lock.
+// plainKeys match keys that do not unlock anything.
 var plainKeys = regexp.MustCompile(`(?:public|publishable|gpg|pgp|partition|sort|primary|foreign|cache|object|s3|index|lookup|group|instrumentation|site|host|lock|path|registry|label|annotation|config|redis|map|row|dict|header|hot|cert|ca|alias|project|issue|language|translation|message|i18n|dedupe?|idempotency|trust(?:ed)?|pub)[_.-]?key$`)
 
-// first are nouns that begin a name: TOKEN_GITHUB, SECRET_JWT, PASSWORD_DB.
+// first matches names that begin with a noun: TOKEN_GITHUB, SECRET_JWT, PASSWORD_DB.
 var first = regexp.MustCompile(`^(?:[a-z0-9]+_)?(?:password|passwd|passphrase|pwd|pw|secret|token|apikey|api_key)_([a-z0-9_]+)$`)
 
-// systems are what a password that begins a name is for. After any other word the name is only likely.
+// systems lists systems that have passwords. In a name that begins with a noun, any other word makes it only
+// likely.
 var systems = set(strings.Fields(`
 	github gitlab gitea bitbucket jira slack discord telegram twilio stripe sendgrid aws azure gcp google db database jwt
 	redis postgres postgresql pg mysql mariadb mongo mongodb rabbitmq kafka smtp mail backup ldap ftp sftp ssh docker
 	dockerhub npm pypi vault sonar nexus artifactory elastic elasticsearch grafana root admin api app
 `)...)
 
-// stage ends the name of a system.
+// stage matches the suffix of a system's name.
 var stage = regexp.MustCompile(`_(?:prod|dev|test|staging|\d{1,2})$`)
 
 func isSystem(name string) bool { return systems[stage.ReplaceAllString(name, "")] }
 
-// passFirst is a shorter noun that is also a verb: PASS_DB, but PASS_HEADERS.
+// passFirst matches a shorter noun that is also a verb: PASS_DB, but also PASS_HEADERS.
 var passFirst = regexp.MustCompile(`^(?:[a-z0-9]+_)?pass_([a-z0-9_]+)$`)
 
-// describing words make a name of what is known about a credential.
+// describing lists words that turn a credential's name into the name of one of its properties.
 var describing = set(strings.Fields(`
 	access account address age agent alg algorithm algorithms allowed annotation annotations arn at attempts aud
 	audience audiences auth backend bucket budget cache caching chain change charset check checks checksum claim
@@ -122,10 +123,10 @@ func describes(name string) bool {
 	return describing[word] || change.MatchString(word)
 }
 
-// change is what is done to credentials: expiry, renewed, rotation.
+// change matches what happens to credentials: expiry, renewed, rotation.
 var change = regexp.MustCompile(`^(?:expir|renew|rotat)[a-z]*$`)
 
-// nameOf tells how sure a name is that its value is a credential.
+// nameOf returns the confidence that a name is a credential's.
 func nameOf(name string) confidence {
 	name = tail(name)
 	low := lower(name)
@@ -167,13 +168,13 @@ func nameOf(name string) confidence {
 	return unnamed
 }
 
-// tail is as much of a name as is looked at: its end decides, and its length has no limit.
+// tail returns the end of a name, which decides; names have no maximum length.
 func tail(name string) string { return name[max(0, len(name)-1024):] }
 
-// Named reports whether a name alone says that its value is a credential.
+// Named reports whether a name alone shows that its value is a credential.
 func Named(name string) bool { return nameOf(name) == certain }
 
-// named finds a value by the name it is given: that of an env entry, a key, a header or a flag.
+// named finds a credential by the name of an env entry, a key, a header or a flag.
 func named(name, value string) (Match, bool) {
 	name = tail(name)
 	c := nameOf(name)
@@ -200,7 +201,7 @@ func named(name, value string) (Match, bool) {
 	return m, true
 }
 
-// isAuth tells a user with a password from the name of a scheme.
+// isAuth distinguishes a user with a password from the name of a scheme.
 func isAuth(low, value string) bool {
 	if strings.HasSuffix(low, "rediscli_auth") || strings.HasSuffix(low, "_auth") && strings.HasPrefix(low[:max(0, len(low)-5)], "//") || low == "_auth" || strings.HasSuffix(low, ":_auth") {
 		return true
@@ -214,18 +215,18 @@ func isAuth(low, value string) bool {
 		!strings.ContainsRune(value[i+1:], '/') && !crypted.MatchString(value[i+1:]) && value[:i] != "auth" && Plain("", value[i+1:])
 }
 
-// crypted is a password that was hashed.
+// crypted matches a hashed password.
 var crypted = regexp.MustCompile(`^(?:\$(?:apr1|1|2[aby]?|5|6|7|y|argon2[a-z]*|scrypt|pbkdf2)\$|\{[A-Za-z0-9-]+\})`)
 
-// randomFor is random, and knows that the id of an AppRole is a UUID.
+// randomFor is random, but accepts a UUID as the secret ID of an AppRole.
 func randomFor(low, value string) bool {
 	return random(value) || secretID.MatchString(low) && uuid.MatchString(value)
 }
 
-// hashed is a hash in hexadecimal.
+// hashed matches a hexadecimal hash.
 var hashed = regexp.MustCompile(`^(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// random reports whether a value looks like one that a machine made.
+// random reports whether a value appears to be generated.
 func random(value string) bool {
 	value = strings.TrimPrefix(strings.TrimSpace(value), "base64:")
 	if len(value) < 16 || len(value) > 1024 || uuid.MatchString(value) || wordy.MatchString(value) {
@@ -253,7 +254,7 @@ func random(value string) bool {
 
 var (
 	uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
-	// wordy is a name of words with a number here and there, a path or a host.
+	// wordy matches words with an occasional number, a path or a host.
 	wordy = regexp.MustCompile(`^/?[A-Za-z]{2,20}[0-9]{0,4}(?:[-_./][A-Za-z0-9]{1,15}){1,12}/?$`)
 )
 

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// pairs are the ways in which a name and its value stand in two members beside each other, in JSON,
-// YAML and XML. Each begins at a word that is looked for first.
+// pairs match a name and its value in two adjacent members, in JSON, YAML and XML. Each begins with a word that
+// is searched for first.
 var pairs = []struct {
 	needle string
 	// pattern begins at the needle. Its groups are a name and a value.
@@ -60,7 +60,7 @@ func paired(t *text) {
 
 var valueBegins = re(`^value\\?["']?\s{0,20}:\s{0,20}\\?["']`)
 
-// behind is where to stop looking for the name that follows a value, which may be long.
+// behind returns where to stop searching for the name after a value, which may be long.
 func (t *text) behind(at, end int) int {
 	begin := valueBegins.FindString(t.low[at:min(len(t.low), at+64)])
 	if begin == "" {
@@ -70,7 +70,7 @@ func (t *text) behind(at, end int) int {
 	return min(len(t.low), max(end, at+len(begin)+length+200))
 }
 
-// member is the first word of what follows the name of a member.
+// member returns the first word of a member's value.
 func member(text string) string {
 	text = strings.TrimLeft(text, "\"':\\ \t")
 	if end := strings.IndexAny(text, "\"'\\ \t\r\n,}"); end >= 0 {
@@ -95,23 +95,23 @@ func (t *text) pair(name, value string, at int) {
 	t.add(m.of(value), at)
 }
 
-// element is the tag that begins an element of XML.
+// element is the start tag of an XML element.
 type element struct {
 	name string
-	// attributes are names, in lower case, and values.
+	// attributes has names, in lower case, and values.
 	attributes [][2]string
 	empty      bool
-	// length of the tag, 0 for anything that is no tag.
+	// length is the length of the tag, or 0 if it is not a tag.
 	length int
 }
 
-// onScreen are elements of HTML that hold what people read.
+// onScreen lists HTML elements with text for people.
 var onScreen = set("a", "b", "button", "code", "dd", "div", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "i", "label", "legend", "li", "p", "pre",
 	"small", "span", "strong", "td", "th")
 
 const nameOfXML = alphanumeric + "_.:-"
 
-// parseElement reads the tag that a text begins with. It stops at the next one.
+// parseElement parses the tag at the beginning of a text. It stops at the next one.
 func parseElement(text string) (e element) {
 	at := 1 + span(text[1:], nameOfXML)
 	if at == 1 || strings.IndexByte("0123456789_.:-", text[1]) >= 0 {
@@ -150,8 +150,8 @@ func parseElement(text string) (e element) {
 	}
 }
 
-// elements finds values in XML that the pattern of assignments does not see: under a name in an
-// attribute, in the element that follows that of the name, and behind a namespace or an attribute.
+// elements finds values in XML that the pattern for assignments misses: with the name in an attribute, in the
+// element after that of the name, and in tags with a namespace or attribute.
 func (t *text) elements() {
 	if !strings.Contains(t.raw, "</") && !strings.Contains(t.raw, "/>") {
 		return
@@ -212,10 +212,10 @@ func (t *text) elements() {
 	}
 }
 
-// maxCDATA is how much of a section in XML is looked at: another one may begin within it.
+// maxCDATA limits how much of a CDATA section is examined: another one may begin within it.
 const maxCDATA = 16 << 10
 
-// content is the text of an element that begins at a position, up to the next one.
+// content returns the text of the element at a position, up to the next element.
 func (t *text) content(begin int) string {
 	rest := t.raw[begin:]
 	if cdata, ok := strings.CutPrefix(rest[span(rest, " \t\r\n"):], "<![CDATA["); ok {

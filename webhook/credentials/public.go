@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// Public reports whether a text is for everybody to see: certificates, public keys and parameters, and
-// nothing next to them.
+// Public reports whether a text consists only of public material: certificates, public keys and parameters.
 func Public(text string) bool {
 	rest := strings.TrimSpace(text)
 	if strings.HasPrefix(rest, "-----BEGIN ") {
@@ -31,8 +30,8 @@ var (
 	armor = re(`^-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n(?:(?:Version|Comment|Hash): [A-Za-z0-9 ()./@:<>+-]{1,80}\r?\n)*\s*([A-Za-z0-9+/=\s]+?)\s*(?:=[A-Za-z0-9+/]{4}\s+)?-----END PGP PUBLIC KEY BLOCK-----\s*`)
 )
 
-// public are the labels of what may be seen, each with how it begins in DER: an ASN.1 sequence of
-// sequences, or one of numbers, which is the way a private key begins too but for its version.
+// public lists the PEM labels of public material, each with how its DER begins: an ASN.1 sequence of sequences,
+// or a sequence of numbers. A private key begins like the latter, except for its version.
 var public = map[string]*regexp.Regexp{
 	"CERTIFICATE": sequences, "TRUSTED CERTIFICATE": sequences, "X509 CERTIFICATE": sequences, "PUBLIC KEY": sequences,
 	"CERTIFICATE REQUEST": sequences, "NEW CERTIFICATE REQUEST": sequences, "X509 CRL": sequences,
@@ -41,7 +40,7 @@ var public = map[string]*regexp.Regexp{
 }
 
 var (
-	// Their base64 begins as that of an ASN.1 sequence of sequences does.
+	// The base64 of an ASN.1 sequence of sequences begins like this.
 	sequences  = re(`^(?:MI|M[A-H][A-Za-z0-9+/]w)`)
 	numbers    = re(`^M`)
 	identifier = re(`^Bg`)
@@ -71,8 +70,8 @@ func publicPEM(rest string) bool {
 	return true
 }
 
-// publicNumbers reports a sequence that begins with a large number. A private key begins with its
-// version, which is a small one.
+// publicNumbers reports whether a sequence begins with a large number. A private key begins with its version, a
+// small number.
 func publicNumbers(der []byte) bool {
 	if len(der) < 12 || der[0] != 0x30 || legible(der) {
 		return false
@@ -86,8 +85,8 @@ func publicNumbers(der []byte) bool {
 
 var sshKey = re(`^(?:@(?:cert-authority|revoked) )?(?:(?:[a-z-]+="[A-Za-z0-9 .,:/*_-]{0,80}"|no-[a-z-]+|restrict|cert-authority|[A-Za-z0-9.*?,:\[\]_-]{1,200}|\|1\|[A-Za-z0-9+/=]{28}\|[A-Za-z0-9+/=]{28})[ ,])?((?:ssh|ecdsa|sk)-[a-z0-9@.-]+) ([A-Za-z0-9+/]{30,}={0,2})(?: [A-Za-z0-9 @._:/+-]{0,80})?$`)
 
-// publicSSH reports a line of id_rsa.pub, authorized_keys or known_hosts: one whose base64 says itself
-// which sort of key it is.
+// publicSSH reports whether a line is from id_rsa.pub, authorized_keys or known_hosts: the base64 itself names
+// the type of the key.
 func publicSSH(line string) bool {
 	if strings.HasPrefix(line, "#") {
 		return len(line) < 80 && !strings.ContainsAny(line, "=")
@@ -115,7 +114,7 @@ func decoded(text string) []byte {
 
 var legibly = re(`[\t\r\n -~]{24}`)
 
-// legible reports whether bytes hold text. Of random ones this is 1 in 100,000 or less.
+// legible reports whether bytes contain text. At most 1 in 100,000 random ones appears to.
 func legible(all []byte) bool { return legibly.Match(all) }
 
 var references = re(`^(?:` + strings.Join([]string{
@@ -135,16 +134,16 @@ var references = re(`^(?:` + strings.Join([]string{
 	`(?:secretKeyRef|secretkeyref|secretRef):[A-Za-z0-9._/-]+`,
 }, "|") + `)$`)
 
-// withReferences is a URL of which nothing but a reference opens anything.
+// withReferences matches a URL whose credentials are only references.
 var withReferences = re(`^[a-z][a-z0-9+.-]*://(?:[A-Za-z0-9_.-]*|` + aVariable + `):` + aVariable + `@(?:[A-Za-z0-9_.:,-]|` + aVariable + `)+(?:/(?:[A-Za-z0-9_./-]|` + aVariable + `)*)?(?:\?(?:[A-Za-z0-9_.=&-])*)?$`)
 
 const aVariable = `(?:\$\{[A-Za-z_][A-Za-z0-9_.]*\}|\$\([A-Za-z_][A-Za-z0-9_.-]*\)|\{\{[^{}"']*\}\}|<path:[^<>]*>)`
 
-// quoting is a text in quotes within a template, which may be the secret itself.
+// quoting matches quotes in a template, which may contain the secret itself.
 var quoting = re(`["'\x60]`)
 
-// Reference reports whether a whole text is the address of a secret elsewhere, or a variable or template
-// that something fills in. A text that only begins with one, or that holds a default, is not.
+// Reference reports whether a whole text is the address of a secret elsewhere, or a variable or template that
+// is filled in later. A text that only begins with one, or that contains a default, does not count.
 func Reference(text string) bool {
 	text = strings.TrimSpace(text)
 	if len(text) > 1024 || strings.Contains(text, "\n") {
@@ -156,5 +155,5 @@ func Reference(text string) bool {
 	return references.MatchString(text) || withReferences.MatchString(text)
 }
 
-// templated is a template that fetches a secret by its name.
+// templated matches a template that fetches a secret by its name.
 var templated = re(`^\{\{-?\s*(?:with\s+)?(?:[a-zA-Z_.]*(?:secret|vault|lookup|env|key|param|include|index)[a-zA-Z_.]*)\s[^{}]*\}\}$`)

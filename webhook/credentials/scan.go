@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// text is what is searched, with what was found in it so far.
+// text is the text to search, with the matches found so far.
 type text struct {
 	// file is the name of the file, or of the value.
 	file string
-	// raw is the text itself, and low the same in lower case, byte for byte.
+	// raw is the text itself. low is the same in lower case, byte for byte.
 	raw, low string
 	found    []hit
 }
@@ -22,10 +22,10 @@ type hit struct {
 
 func (t *text) add(m Match, at int) { t.found = append(t.found, hit{m, at}) }
 
-// maxFound is how many matches of one text are told.
+// maxFound limits how many matches of one text are reported.
 const maxFound = 200
 
-// matches are those that were found, one of each name and description, in the order of the text.
+// matches returns the matches in the order of the text, without duplicates of a name and description.
 func (t *text) matches() []Match {
 	sort.SliceStable(t.found, func(i, j int) bool { return t.found[i].at < t.found[j].at })
 	byKind := map[[2]string]int{}
@@ -51,7 +51,7 @@ func (t *text) matches() []Match {
 	return all
 }
 
-// Value finds what the value of an env entry, a header or a key of a ConfigMap holds.
+// Value finds credentials in the value of an env entry, a header or a key of a ConfigMap.
 func Value(name, value string) []Match {
 	if m, ok := named(name, value); ok {
 		return []Match{m}
@@ -59,7 +59,7 @@ func Value(name, value string) []Match {
 	return Text(name, value)
 }
 
-// Text finds what a value, a script or a file holds. The name of the file may be empty.
+// Text finds credentials in a value, a script or a file. The name of the file may be empty.
 func Text(file, content string) []Match {
 	if !suspicious(content) && !telltale(file) {
 		return nil
@@ -79,7 +79,7 @@ func Text(file, content string) []Match {
 	return t.matches()
 }
 
-// suspicious reports whether a text has anything in it that a detector looks for. Most values have not.
+// suspicious reports whether a text contains anything that a detector searches for. Most values do not.
 func suspicious(content string) bool {
 	if len(content) > 4096 {
 		return true
@@ -87,26 +87,12 @@ func suspicious(content string) bool {
 	if len(content) < 4 {
 		return false
 	}
-	low := lower(content)
-	for i := range len(low) {
-		for _, clue := range cluesFrom[low[i]] {
-			if strings.HasPrefix(low[i:], clue) {
-				return true
-			}
-		}
-	}
-	return false
+	return clueIn.anyIn(lower(content))
 }
 
-// cluesFrom has the clues by their first byte: looking for one after another would go through a text a hundred times.
-var cluesFrom = func() (from [256][]string) {
-	for _, clue := range clues {
-		from[clue[0]] = append(from[clue[0]], clue)
-	}
-	return from
-}()
+var clueIn = newClueIndex(clues)
 
-// clues, in lower case, are what every text has one of in which something can be found.
+// clues lists substrings, in lower case. A text without any of them contains no credential.
 var clues = []string{
 	"pass", "pwd", "pw", "secret", "token", "key", "cred", "auth", "bearer ", "basic ", "psk", "salt", "encrypt", "securestring", "loginmodule", "+@", "createuser", "sqp_", "squ_", "sqa_", "ik_", "mk_", "aqa", "aqb", "aqc", "aqd", `"d"`, `"k"`, "identified by", "@tcp(", "://", "machine ", "webhook", "sig=", "signature=",
 	" -", "\t-", "\n-", "-----begin", "putty", "ls0tls1", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "glpat-", "glrt-", "gldt-", "glptt-", "glcbt-",
@@ -114,7 +100,7 @@ var clues = []string{
 	":aa", "rabbitmqctl", "kinit", "sqlplus", "sqlldr", "on >", ":5432:", "cache_peer", "vault ", "bao ", "snyk ", "ngrok ", "hooks.zapier", "maker.ifttt", "events.pagerduty", "api.telegram", "/bot/",
 }
 
-// telltale reports whether the name of a file says that it is one of passwords.
+// telltale reports whether the name of a file shows that it contains passwords.
 func telltale(file string) bool {
 	if !slices.ContainsFunc(fileClues, func(clue string) bool { return strings.Contains(file, clue) }) {
 		return false
@@ -127,10 +113,11 @@ func telltale(file string) bool {
 	return false
 }
 
-// fileClues are what the names of such files have one of.
+// fileClues lists substrings of the names of such files.
 var fileClues = []string{"rc", "pass", "secrets", "keys", "users", "realm", "snmp"}
 
-// line is the line up to a position, far enough back for any name. A longer line is taken from its middle.
+// line returns the line up to a position, long enough to contain any name. A longer line is cut at its
+// beginning.
 func (t *text) line(at int) string {
 	from := max(0, at-300)
 	if i := strings.LastIndexByte(t.low[from:at], '\n'); i >= 0 {
@@ -139,7 +126,7 @@ func (t *text) line(at int) string {
 	return t.low[from:at]
 }
 
-// lineEnd is where the line of a position ends, or 400 bytes further on.
+// lineEnd returns the end of the line at a position, or 400 bytes further on.
 func (t *text) lineEnd(at int) int {
 	end := min(len(t.raw), at+400)
 	if i := strings.IndexByte(t.raw[at:end], '\n'); i >= 0 {
@@ -148,12 +135,12 @@ func (t *text) lineEnd(at int) int {
 	return end
 }
 
-// aside reports a line that is a comment, or that uses a variable by its name.
+// aside reports whether a line is a comment, or uses a variable by its name.
 func aside(line, right string) bool {
 	return comment.MatchString(line) || use.MatchString(line) && !(sigil.MatchString(line) && sigilValue.MatchString(right)) || templateCall.MatchString(line) && closes(right)
 }
 
-// closes reports whether what a template calls ends on the line, if that is known.
+// closes reports whether a template's call ends on the line, if that is known.
 func closes(right string) bool {
 	line, _, _ := strings.Cut(right, "\n")
 	return right == "" || strings.Contains(line, "}}")
@@ -161,14 +148,15 @@ func closes(right string) bool {
 
 var (
 	comment = re(`^\s*(?:#|;|//\s|//[^/]*$|/\*|\*|--\s|<!--|rem\s)`)
-	// A variable of PHP, Perl or PowerShell that is given a text.
+	// An assignment to a variable in PHP, Perl or PowerShell.
 	sigil      = re(`^\s*(?:(?:my|our|const|private|protected|public|static|var)\s+)?\$[a-z0-9_:]*$`)
 	sigilValue = re(`^[a-z0-9_]*\s*=\s*["']`)
-	// A variable, one of a provider such as ${secrets:…}, or an attribute of what is in a cryptographic token.
+	// A variable, a provider's variable such as ${secrets:…}, or an attribute in the URI of a cryptographic
+	// token.
 	use = re(`(?:pkcs11:\S*[:;]|arn:aws[a-z-]*:secretsmanager:[a-z0-9:-]*|\$[{(]?[a-z0-9_.\-]*|\$\{[a-z0-9_]+:[^\s{}"']*)$`)
-	// What a template calls.
+	// A call in a template.
 	templateCall = re(`\{\{-?\s*[a-z_.($][^{}]*$`)
 )
 
-// IsFile reports whether a text has several lines. It is then a file, whatever its name.
+// IsFile reports whether a text has several lines. It is then treated as a file, whatever its name.
 func IsFile(text string) bool { return strings.Contains(strings.TrimSpace(text), "\n") }

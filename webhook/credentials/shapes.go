@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// shape is a value that is known by how it looks. Every match begins with a needle, or has it in it.
+// shape matches a value by its appearance. Every match begins with a needle, or contains it.
 type shape struct {
 	detector, what string
 	needles        []string
 	pattern        *regexp.Regexp
 	// lead is how far before the needle a match may begin.
 	lead int
-	// read is used instead of a pattern for a value of any length: it gets the text from the needle on.
+	// read replaces pattern for values of any length. It receives the text from the needle on.
 	read func(text string) (length int, found bool)
-	// holds is one further check of a match, nil if the pattern is enough.
+	// holds is an additional check of a match. It may be nil.
 	holds func(match string) bool
 }
 
 var re = regexp.MustCompile
 
-// shapes are the values that give themselves away. The documentation of AWS has keys that end in
-// EXAMPLE, which open nothing.
+// shapes lists the values that are recognized by their appearance. Keys that end in EXAMPLE come from the
+// documentation of AWS and unlock nothing.
 var shapes = []shape{
 	{"AWS access key", "an AWS access key", []string{"AKIA", "ASIA"}, re(`^A[KS]IA[0-9A-Z]{16}\b`), 0, nil, nil},
 	{detector: "private key", what: "a private key", needles: []string{"-----BEGIN "}, read: privateKey},
@@ -68,14 +68,21 @@ var shapes = []shape{
 	{detector: "registry's password", what: "a registry's password", needles: []string{`"auth"`, `\"auth\"`}, read: registryAuth},
 }
 
-// maxShapes is how many mentions of a needle are looked at.
+// maxShapes limits how many mentions of a needle are examined.
 const maxShapes = 5000
 
 // shaped finds values by their shape.
 func shaped(t *text) {
+	present := needleIn.in(t.raw)
+	if len(present) == 0 {
+		return
+	}
 	for i := range shapes {
 		s := &shapes[i]
 		for _, needle := range s.needles {
+			if !present[needle] {
+				continue
+			}
 			for from, n := 0, 0; n < maxShapes; n++ {
 				at := strings.Index(t.raw[from:], needle)
 				if at < 0 {
@@ -102,7 +109,17 @@ func shaped(t *text) {
 	}
 }
 
-// isCeph reports a key of a Ceph client: a type, a time and a length come before the 16 bytes of it.
+// needleIn finds all needles in one pass, instead of one each.
+var needleIn = newClueIndex(allNeedles())
+
+func allNeedles() (all []string) {
+	for i := range shapes {
+		all = append(all, shapes[i].needles...)
+	}
+	return all
+}
+
+// isCeph reports whether a text is the key of a Ceph client: a type, a time and a length precede its 16 bytes.
 func isCeph(encoded string) bool {
 	decoded, err := base64.StdEncoding.DecodeString(encoded)
 	return err == nil && strings.HasPrefix(string(decoded), "\x01\x00") && string(decoded[10:12]) == "\x10\x00"

@@ -2,24 +2,24 @@ package credentials
 
 import "strings"
 
-// command is the words of one command of a shell, without quotes, and where it begins.
+// command has the words of one shell command, without quotes, and their positions.
 type command struct {
 	words []string
 	at    []int
-	// piped is true if its output goes to the next one.
+	// piped reports whether the output goes to the next command.
 	piped bool
-	// here is the word that it gets as its input by <<<, 0 for none.
+	// here is the index of the word that <<< passes as input, or 0.
 	here int
 }
 
-// maxCommand is how much of a text is read as one command.
+// maxCommand limits how much of a text is parsed as one command.
 const maxCommand = 8192
 
-// maxUnclosed is how many brackets that nothing closes are looked for in one script.
+// maxUnclosed limits how often the end of an unclosed bracket is searched for in one script.
 const maxUnclosed = 50
 
-// parseShell splits a script into commands. What is in $( ) stays a part of its word, and begins with a
-// dollar, so that no value is taken from it.
+// parseShell splits a script into commands. A $( ) stays part of its word, which then begins with a dollar, so
+// that no value is taken from it.
 func parseShell(script string) (all []command) {
 	var c command
 	var word strings.Builder
@@ -126,7 +126,7 @@ func parseShell(script string) (all []command) {
 	return all
 }
 
-// closing is where a text in double quotes ends.
+// closing returns the end of a text in double quotes.
 func closing(text string) int {
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
@@ -139,7 +139,7 @@ func closing(text string) int {
 	return -1
 }
 
-// balanced is how long a text is that begins with a bracket, up to the one that closes it.
+// balanced returns the length of a text from its opening bracket to the matching closing one.
 func balanced(text string) int {
 	depth := 0
 	for i := range min(len(text), maxCommand) {

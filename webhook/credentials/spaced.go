@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// format is a line of a kind of file in which a blank stands between a name and its value, or no name
-// at all.
+// format matches lines of a file format in which a blank separates a name from its value, or in which values
+// have no name.
 type format struct {
 	detector, what string
-	// needle is in every file of the kind.
+	// needle occurs in every file of the format.
 	needle string
-	// files is what the name of the file has to be, nil for any.
+	// files matches the name of the file. If nil, any name matches.
 	files *regexp.Regexp
-	// pattern is matched against each line that has the needle in it. Its last group is the value.
+	// pattern is applied to each line that contains the needle. Its last group is the value.
 	pattern *regexp.Regexp
 	likely  bool
 }
@@ -43,7 +43,7 @@ var formats = []format{
 	{"Duo or NTP key", "a key", " ", re(`^(?:ntp|chrony)\.keys$`), re(`^\s*[0-9]+\s+(?:M|MD5|SHA\S*)\s+(\S+)`), false},
 }
 
-// stored finds what belongs to one kind of file alone.
+// stored finds values in specific file formats.
 func stored(t *text) {
 	for i := range formats {
 		f := &formats[i]
@@ -71,18 +71,18 @@ func stored(t *text) {
 }
 
 var (
-	// blank is a line of a name and a value, with a blank between them.
+	// blank matches a line with a name and a value separated by a blank.
 	blank = re(`^\s*(?i:(?:set|option|default|setenv|env|(?:proxy|grpc|uwsgi)_(?:set_header|pass_header)|add_header|fastcgi_param|requestheader\s+set|http-request\s+set-header|export)\s+)?["']?([A-Za-z][A-Za-z0-9_.-]*)["']?[ \t]+(?:"([!#-~]+)"|'([!-&(-~]+)'|([!#-&(-:<-~][!-:<-~]*))[ \t]*;?[ \t]*\r?$`)
-	// inline is such a line within a block of nginx.
+	// inline matches such a line within an nginx block.
 	inline   = re(`[;{]\s*(?i:set|proxy_set_header|grpc_set_header|add_header|fastcgi_param|uwsgi_param)\s+["']?([A-Za-z][A-Za-z0-9_.-]*)["']?[ \t]+(?:"([!#-~]+)"|'([!-&(-~]+)'|([^\s"'$;{}]+));`)
 	settings = re(`(?i)\.(?:conf|cfg|config|cnf|cf|rc|acl|ctl)$|rc$|conf$|config$|^[^.]*$`)
-	// elsewhere are names that formats has, and what nginx passes requests on to.
+	// elsewhere matches names that formats covers, and nginx's directives for passing requests on.
 	elsewhere = re(`(?i)^(?:requirepass|masterauth|(?:proxy|fastcgi|uwsgi|scgi|grpc|memcached|tunnel|js)_pass)$`)
 	languages = re(`(?i)\.(?:md|rst|txt|html?|js|ts|py|go|rb|java|json|ya?ml|xml|sql|po|graphql|proto|tf)$`)
 )
 
-// spaced finds a name and a value with a blank between them, as fluentd, Apache and many others have
-// them. A line of exactly two words is no sentence.
+// spaced finds a name and a value separated by a blank, as in the configuration of fluentd, Apache and many
+// others. A line of exactly two words is not a sentence.
 func spaced(t *text) {
 	if strings.IndexByte(t.low, ' ') < 0 && strings.IndexByte(t.low, '\t') < 0 || languages.MatchString(t.file) {
 		return

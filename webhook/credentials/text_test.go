@@ -29,17 +29,17 @@ func names(text string) []string {
 	return all
 }
 
-// The examples of tokens are put together, so that no scanner of repositories takes them for leaks.
+// The example tokens are assembled at run time, so that repository scanners do not report them as leaks.
 func letters(n int) string { return strings.Repeat("abcdefghijklmnopqrstuvwxyz", 3)[:n] }
 
 func digits(n int) string { return strings.Repeat("0123456789", 7)[:n] }
 
-// ceph is a key of a Ceph client that was made at a time.
+// ceph returns the key of a Ceph client, created at the given time.
 func ceph(time byte) string {
 	return base64.StdEncoding.EncodeToString([]byte("\x01\x00" + string([]byte{time}) + "2345678\x10\x000123456789abcdef"))
 }
 
-// examples of every shape: the description, and a text that holds it.
+// examples returns the description and an example text of every shape.
 func examples() [][2]string {
 	return [][2]string{
 		{"an AWS access key", "key AKIA" + "QWERTYUIOPASDFGH" + " x"},
@@ -149,7 +149,7 @@ func examples() [][2]string {
 
 func TestShapes(t *testing.T) {
 	for _, example := range examples() {
-		// A token in the query of a webhook's URL counts as one too.
+		// A token in the query of a webhook's URL also counts as a token.
 		if got := whats(example[1]); len(got) == 0 || got[0] != example[0] && !slices.Contains(got, example[0]) || len(got) > 2 {
 			t.Errorf("%s: got %q", example[0], got)
 		}
@@ -164,11 +164,11 @@ func TestEveryShapeHasAnExample(t *testing.T) {
 	}
 }
 
-// What is known by its shape is taken out of every text that Taffrail prints.
+// Everything that is recognized by its shape is redacted in every text that Taffrail prints.
 func TestRedactKnowsTheShapes(t *testing.T) {
 	for _, example := range examples() {
 		if strings.HasPrefix(example[0], "a password") {
-			continue // known by what is around it
+			continue // recognized by its context
 		}
 		if redacted := decision.Redact(example[1]); redacted == example[1] {
 			t.Errorf("%s: nothing is taken out", example[0])
@@ -209,7 +209,7 @@ func TestNamesInTexts(t *testing.T) {
 	}
 }
 
-// JAAS, DSNs, ADO, JDBC: the name may be told only where it is no part of another value.
+// JAAS, DSNs, ADO, JDBC: the name may be reported only if it is not part of another value.
 func TestNamesThatAreNotTold(t *testing.T) {
 	for _, text := range []string{
 		`org.example.Login required username="app" password="hunter2";`,

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Plain reports whether a value is a literal one: it would be a credential if its name says so.
+// Plain reports whether a value is a literal, which would be a credential under a suitable name.
 func Plain(name, value string) bool {
 	name = tail(name)
 	low := lower(strings.TrimSpace(value))
@@ -25,11 +25,17 @@ func set(all ...string) map[string]bool {
 	return m
 }
 
-// innocent reports whether a value, in lower case, tells nobody anything: nothing, a switch, a
-// type's name, a placeholder, a variable, a template, a path, a URL, what is encrypted, or the
-// address of a value in a store of secrets. changeme and 12345 are passwords.
+// innocent reports whether a value, in lower case, is useless to an attacker: empty, a switch, the name of a
+// type, a placeholder, a variable, a template, a path, a URL, encrypted, or the address of a value in a secret
+// store. changeme and 12345 are passwords.
 func innocent(low string) bool {
-	if words[low] || innocentValues.MatchString(low) || ciphertext.MatchString(low) {
+	if words[low] {
+		return true
+	}
+	if ordinary(low) {
+		return false
+	}
+	if innocentValues.MatchString(low) || ciphertext.MatchString(low) {
 		return true
 	}
 	if !opening.MatchString(low) {
@@ -38,14 +44,33 @@ func innocent(low string) bool {
 	return !telling(variable.ReplaceAllString(low, ""))
 }
 
+// ordinary reports whether a value has only words and numbers, none of which an innocent value
+// begins or ends with. Most values are like that, and looking at each byte is enough to see it.
+func ordinary(low string) bool {
+	if len(low) < 2 || len(low) > 100 || low[0] == '_' || low[0] == '-' || strings.Trim(low, "x") == "" {
+		return false
+	}
+	for i := range len(low) {
+		if c := low[i]; !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == ' ' || c == '_' || c == '-') {
+			return false
+		}
+	}
+	for _, word := range []string{"your", "replace", "insert", "fill"} {
+		if strings.HasPrefix(low, word) {
+			return false
+		}
+	}
+	return !strings.Contains(low, "here") && !strings.Contains(low, "placeholder")
+}
+
 var (
 	opening = regexp.MustCompile(`\$[({]|\{\{|#\{|<%`)
-	// The innermost of those that are in each other go, and what is left of the others is a beginning.
+	// The innermost of nested variables are removed, so the remains of the outer ones are beginnings.
 	variable  = regexp.MustCompile(`\$\([^()]*\)|\$\{[^{}]*\}|\{\{.*?\}\}|#\{[^{}]*\}|<%.*?%>`)
 	separator = regexp.MustCompile(`[\s/:,;._@=?&-]+`)
 )
 
-// telling reports whether a part of a value that is put together is more than a word.
+// telling reports whether a literal part of a composed value is more than a word.
 func telling(rest string) bool {
 	if opening.MatchString(rest) {
 		return false
@@ -63,29 +88,29 @@ var ciphertext = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`enc\[(?:pkcs7|gpg|kms),[a-z0-9+/]{40}`,
 	`enc\([a-z0-9+/]{22}`,
 	`aqicah[a-z0-9+/]{120}`,
-	`ag[a-d][a-z0-9+/]{200}`, // of Sealed Secrets, which begins with the length of a key that RSA has encrypted
+	`ag[a-d][a-z0-9+/]{200}`, // Sealed Secrets, which begin with the length of an RSA-encrypted key
 	`(?:vault|bao):v[0-9]+:[a-z0-9+/]{38}`,
 	`\{(?:cipher|s?sha[0-9]*|s?md5|crypt|bcrypt|pbkdf2|scrypt|argon2)\}[a-z0-9+/=$.,]{20}`,
 }, "|") + `)`)
 
 var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	``,
-	`[a-z0-9]`,                                                  // a switch, the key of a shortcut
-	`-+`, `x{3,}`, `:?\*+`, `[:.,;=+_#]{1,3}`, `\S{0,10}\.{3,}`, // masked, or left out
-	`[0-9]{1,4}/[0-9]{1,4}`, `#(?:[0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})`, // a count, a colour
+	`[a-z0-9]`,                                                  // a switch, a keyboard shortcut
+	`-+`, `x{3,}`, `:?\*+`, `[:.,;=+_#]{1,3}`, `\S{0,10}\.{3,}`, // masked or omitted
+	`[0-9]{1,4}/[0-9]{1,4}`, `#(?:[0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})`, // a count, a color
 	`<[^<>]*>`, `\[[^\[\]]*\]`, `\([^()]*\)`, "`[^`]*`", // a placeholder, a command
 	`(?:[a-z]+[_.-])*placeholder(?:[_.-][a-z0-9]{1,12})*`, `__.*__`, `@@[a-z0-9_.-]+@@`,
 	`\$(?:[0-9@*#?]?|[a-z_][a-z0-9_.:/-]*)`, `[^\s:]+:\$[a-z_][a-z0-9_]*`, // a variable
 	`[a-z_-]*goes[_-]?here`,                       // a placeholder
 	`/`, `/[a-z][a-z0-9_.:-]*(?:/[a-z0-9_.:-]*)*`, // a path
-	`(?:required|nullable|sometimes|filled|present|string)(?:\|` + rule + `){1,8}`,                                                                                           // rules of validation
+	`(?:required|nullable|sometimes|filled|present|string)(?:\|` + rule + `){1,8}`,                                                                                           // validation rules
 	`\S+\.(?:[a-z_]*(?:password|token|secret|key|credentials)|pem|crt|cer|der|enc|gpg|age|asc|p12|pfx|jks|pub|txt|json|ya?ml|properties|env|conf|cfg|ini|toml|xml|sh|py|js)`, // a file
 }, "|") + `)$|^(?:` + strings.Join([]string{
 	`[~^]?[0-9]+\.[0-9]+\.[0-9]+`,    // a version
 	`\{[a-z0-9_-]*\}(?:$|[^a-z0-9])`, // a placeholder
 	`-----begin (?:pgp message|age encrypted file)-----(?:$|(?:\s|\\[nr])+[a-z0-9])`, // the first line of what is encrypted
 	`%[a-z_({%\[]`, `\$__`, `@[a-z_.]+[@(]`, `@\{[a-z0-9_.:/-]+\}$`, // a template
-	`secret\[[a-z0-9_.:/-]+\]$`,                                                                                                           // a store of secrets, as Vector has them
+	`secret\[[a-z0-9_.:/-]+\]$`,                                                                                                           // a secret store, in Vector's syntax
 	`@(?:/|\./|[a-z0-9_.-]+\.[a-z]{2,5}$|-$)`, `[a-z0-9_.-]+,(?:type|src|source|target|env|mode|uid)=`, `(?:id|type)=[a-z0-9_.-]+(?:,|$)`, // a file, or an option of one
 	`\.{3}`, `\.[*+]`, `your[_ -]`, `(?:replace|insert|fill)[_ -](?:me|with|by|this|here|your|in)`, // a placeholder
 	`ref\+`, `projects/`, `//`, `[a-z][a-z0-9+.-]*://`, // an address: one with a password is found by that
@@ -96,8 +121,8 @@ var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`(?:os|process|self|this|req|request|config|settings|options|opts|args|params|ctx|event|vars?|local|module|values|secrets|data|user)\.[a-z_]`, // a variable of a program
 }, "|") + `)`)
 
-// vacant reports what is written where a value would be: beside what is innocent anywhere, what
-// begins an alias, a tag, a list or a call in one language or other.
+// vacant reports what is written in place of a value: in addition to innocent values, the beginning of an
+// alias, a tag, a list or a call in some language.
 func vacant(low string) bool {
 	return low == "" || strings.IndexByte("*<{([|!`", low[0]) >= 0 || innocent(low)
 }
@@ -108,14 +133,13 @@ var (
 	objectName = regexp.MustCompile(`^(?:[a-z0-9-]+/[a-z0-9.-]+|[a-z0-9.]+(?:-[a-z0-9.]+)*-(?:secrets?|tls|ssl|certs?|certificate|ca|creds?|credentials?|passwords?|tokens?|keys?|auth|config|registry))$`)
 	pgpID      = regexp.MustCompile(`^(?:0x)?(?:[0-9A-F]{8}|[0-9A-F]{16}|[0-9A-F]{40})!?$`)
 	plainWords = regexp.MustCompile(`^[a-z]{1,16}(?:-[a-z]{1,16})+(?:-?\d{1,2})?$`)
-	// keyHolder are names of a key within a Secret, and keyName is how those look.
+	// keyHolder matches names of a key within a Secret, and keyName the format of such keys.
 	keyHolder = regexp.MustCompile(`(?:secret|password|passwd|token|credentials?|user(?:name)?|auth)[_.-]?(?:secret)?[_.-]?key$`)
 	keyName   = regexp.MustCompile(`^(?:[a-z][a-z0-9]*[_.-])*(?:password|passwd|pass|passphrase|secret|token|key|apikey|credentials?|username|user|auth|cookie|dsn|url|uri|certificate|cert)(?:[_.-](?:prod|dev|staging|test))?$`)
 )
 
-// asWords matches a word, or some with a number at the end of one, as names, modes, metrics, types,
-// variables and rules have them. People do have such passwords, but beside a name it is as often
-// something else.
+// asWords matches one or more words, possibly with a number at the end, as in names, modes, metrics, types,
+// variables and rules. People have such passwords, but next to a name they are as often something else.
 var asWords = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	aWord,
 	numbered + `(?:[-_./:=|]` + numbered + `){1,8}`,
@@ -130,7 +154,7 @@ const (
 	rule     = `[a-z_]{2,20}(?::[a-z0-9_,.]{1,20})?`
 )
 
-// of makes a match that rests on its name alone only likely where the value is made of words.
+// of downgrades a match that depends on its name alone to likely if the value consists of words.
 func (m Match) of(value string) Match {
 	if asWords.MatchString(strings.TrimRight(value, `])}>.,;:`)) {
 		m.Detector, m.Likely = m.Detector+" of words", true
@@ -138,9 +162,9 @@ func (m Match) of(value string) Match {
 	return m
 }
 
-// reference reports the name of a Secret, or of a key in one, and not what is in it. A name that ends
-// in secret or credentials often means an object: --webhook-secret=cert-manager/webhook-tls. base64
-// has no hyphen, so that it is not taken for one.
+// reference reports whether a value is the name of a Secret, or of a key in one, rather than its content. A
+// name that ends in secret or credentials often denotes an object: --webhook-secret=cert-manager/webhook-tls.
+// base64 contains no hyphen, so it does not match.
 func reference(name, value string) bool {
 	low := lower(value)
 	switch {
@@ -152,7 +176,7 @@ func reference(name, value string) bool {
 		return true
 	case strings.HasSuffix(name, "key") && keyHolder.MatchString(name) && keyName.MatchString(low):
 		return true
-	case strings.HasSuffix(name, "signingkey") && pgpID.MatchString(value): // as Git has it
+	case strings.HasSuffix(name, "signingkey") && pgpID.MatchString(value): // Git's signing key
 		return true
 	}
 	switch name {
@@ -162,8 +186,8 @@ func reference(name, value string) bool {
 	return false
 }
 
-// repeats reports a value that says its own name: GOOGLE_API_KEY=GOOGLE_API_KEY_VAL. One word is a
-// password all the same, as in password=password.
+// repeats reports whether a value repeats its own name: GOOGLE_API_KEY=GOOGLE_API_KEY_VAL. A single word is
+// still a password, as in password=password.
 func repeats(name, value string) bool {
 	if len(value) > 200 || len(name) < 6 {
 		return false

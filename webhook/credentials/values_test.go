@@ -81,7 +81,7 @@ func TestValuesThatAreNot(t *testing.T) {
 	}
 }
 
-// sealed is what kubeseal makes of a value: two bytes of a length, a key of that length, and the value.
+// sealed is a value in kubeseal's format: a length in two bytes, a key of that length, and the value.
 var sealed = base64.StdEncoding.EncodeToString([]byte("\x02\x00" + strings.Repeat("\xa7\x1c\xf3", 180)))
 
 func TestNamesOfObjects(t *testing.T) {
@@ -122,7 +122,7 @@ func TestCredentialsThatAreNoObjects(t *testing.T) {
 	}
 }
 
-// Words beside a name are a field or a mode as often as a password: they are found, and deny nothing.
+// Words next to a name are a field or a mode as often as a password: they are reported, but do not deny.
 func TestWordsAreOnlyLikely(t *testing.T) {
 	for text, likely := range map[string]bool{
 		"password=premium":                       true,

@@ -2,8 +2,8 @@ package credentials
 
 import "strings"
 
-// Script finds what a line for a shell holds.
-func Script(script string) []Match {
+// inScript finds credentials in a shell command.
+func inScript(script string) []Match {
 	t := &text{raw: script, low: lower(script)}
 	if suspicious(script) {
 		for _, m := range Text("", script) {
@@ -17,13 +17,16 @@ func Script(script string) []Match {
 // Word is a credential in a command line.
 type Word struct {
 	Match
-	// Index of the word that completes it.
+	// Index is the index of the word that completes it.
 	Index int
 }
 
-// Words finds what a command line holds: command and args of a container, or the command of a probe.
-// It gives up once stopped, which may be nil, reports true.
+// Words finds credentials in a command line: command and args of a container, or the command of a probe. It
+// stops early once stopped returns true; stopped may be nil.
 func Words(words []string, stopped func() bool) (all []Word) {
+	if len(words) == 0 {
+		return nil
+	}
 	type key struct {
 		index int
 		what  string
@@ -52,7 +55,7 @@ func Words(words []string, stopped func() bool) (all []Word) {
 		}
 		find := func(text string) []Match { return Text("", text) }
 		if shell && i > 0 && isCommandFlag(words[i-1]) {
-			find = Script
+			find = inScript
 		}
 		for _, m := range find(word) {
 			add(i, m)
@@ -65,7 +68,8 @@ func Words(words []string, stopped func() bool) (all []Word) {
 	return all
 }
 
-// Follows reports whether a word of a command line has the literal value of a flag before it, and which.
+// Follows reports whether a word of a command line is the literal value of the flag before it, and returns the
+// flag.
 func Follows(before, word string) (flag string, ok bool) {
 	flag, ok = announces(before)
 	return flag, ok && !strings.HasPrefix(word, "-") && Plain(flag, word)
@@ -73,7 +77,7 @@ func Follows(before, word string) (flag string, ok bool) {
 
 var shells = set("sh", "bash", "ash", "dash", "zsh", "ksh", "busybox")
 
-// isCommandFlag reports -c, -ec, -lc and the like.
+// isCommandFlag reports whether a word is -c, -ec, -lc or the like.
 func isCommandFlag(word string) bool {
 	return len(word) > 1 && len(word) < 8 && word[0] == '-' && word[1] != '-' && strings.HasSuffix(word, "c")
 }

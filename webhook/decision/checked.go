@@ -40,12 +40,12 @@ func (c *Checked) Shown() []Fault {
 // Refusal returns the message for the author of a refused object.
 func (c *Checked) Refusal(subject string) string {
 	var b strings.Builder
-	b.WriteString(subject + " would not work:")
+	b.WriteString(subject + " is invalid:")
 	for _, fault := range c.Shown() {
 		b.WriteString("\n- " + fault.String())
 	}
 	if rest := len(c.Faults) - MaxFindings; rest > 0 {
-		fmt.Fprintf(&b, "\n- and %s", count(rest, "more fault", "more faults"))
+		fmt.Fprintf(&b, "\n- and %s", count(rest, "more error", "more errors"))
 	}
 	return b.String()
 }

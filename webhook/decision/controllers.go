@@ -64,14 +64,10 @@ func Controllers(kind schema.GroupKind) []Controller {
 	return nil
 }
 
-// PodKinds returns Pod and the TemplateKinds.
+// PodKinds returns Pod and the kinds that have a Pod template, the most common ones first.
 func PodKinds() []schema.GroupKind {
-	return append([]schema.GroupKind{{Kind: "Pod"}}, TemplateKinds()...)
-}
-
-// TemplateKinds returns the kinds that have a Pod template, the most common ones first.
-func TemplateKinds() []schema.GroupKind {
 	return []schema.GroupKind{
+		{Kind: "Pod"},
 		apps("Deployment"), apps("StatefulSet"), apps("DaemonSet"), apps("ReplicaSet"),
 		{Kind: "ReplicationController"}, batch("Job"), batch("CronJob"),
 	}

@@ -8,7 +8,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// One violation is worse than an earlier one if it is farther from right, whatever can be told of both.
+// A violation is worse than an earlier one if its excess is larger, or if the two cannot be compared. An earlier
+// violation without an excess counts as the worst.
 func TestWhatIsWorse(t *testing.T) {
 	for name, c := range map[string]struct {
 		now, earlier json.Number

@@ -277,9 +277,9 @@ func askedBy(guardrails []string) string {
 	case 0:
 		return ""
 	case 1:
-		return "asked by Guardrail " + guardrails[0]
+		return "required by Guardrail " + guardrails[0]
 	}
-	return "asked by Guardrails " + strings.Join(guardrails, ", ")
+	return "required by Guardrails " + strings.Join(guardrails, ", ")
 }
 
 func policiesOf(findings []*Finding) []string {

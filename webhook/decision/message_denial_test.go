@@ -10,30 +10,30 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Whoever may not loosen reads what, and whoever can give the right how: a user's name is
-// whatever an identity provider makes of it, and a shell takes it as it is.
+// The user reads what would be loosened, and an administrator how to permit it. An identity provider may allow
+// any characters in a user's name, and the line is pasted into a shell.
 func TestWhoeverMayNotLoosenIsToldWhoMay(t *testing.T) {
 	for name, c := range map[string]struct {
 		user    string
 		lacking decision.NotExempting
 		want    string
 	}{
-		"a Guardrail in a namespace": {"alice", decision.NotExempting{Guardrail: "g", Namespace: "shop", Message: "in namespace shop"}, `Exemption e would loosen what alice has no right to loosen:
+		"a Guardrail in a namespace": {"alice", decision.NotExempting{Guardrail: "g", Namespace: "shop", Message: "in namespace shop"}, `Exemption e is refused, because alice may not exempt objects from these policies:
 - in namespace shop
-    write:  Narrow the Exemption, or ask somebody who has the verb exempt.
-An administrator gives the right with:
+    write:  Narrow the Exemption, or ask someone who has the RBAC verb exempt.
+An administrator grants the permission with:
     kubectl create clusterrole exempt-g --verb=exempt --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create rolebinding exempt-g --namespace=shop --clusterrole=exempt-g --user=alice`},
-		"every Guardrail": {"oidc:ana o'neil", decision.NotExempting{Namespace: "shop", Message: "m"}, `Exemption e would loosen what oidc:ana o'neil has no right to loosen:
+		"every Guardrail": {"oidc:ana o'neil", decision.NotExempting{Namespace: "shop", Message: "m"}, `Exemption e is refused, because oidc:ana o'neil may not exempt objects from these policies:
 - m
-    write:  Narrow the Exemption, or ask somebody who has the verb exempt.
-An administrator gives the right with:
+    write:  Narrow the Exemption, or ask someone who has the RBAC verb exempt.
+An administrator grants the permission with:
     kubectl create clusterrole exempt-all --verb=exempt --resource=guardrails.taffrail.dev
     kubectl create rolebinding exempt-all --namespace=shop --clusterrole=exempt-all --user='oidc:ana o'\''neil'`},
-		"every namespace": {"system:serviceaccount:ci:deployer", decision.NotExempting{Guardrail: "g", Message: "m"}, `Exemption e would loosen what system:serviceaccount:ci:deployer has no right to loosen:
+		"every namespace": {"system:serviceaccount:ci:deployer", decision.NotExempting{Guardrail: "g", Message: "m"}, `Exemption e is refused, because system:serviceaccount:ci:deployer may not exempt objects from these policies:
 - m
-    write:  Narrow the Exemption, or ask somebody who has the verb exempt.
-An administrator gives the right with:
+    write:  Narrow the Exemption, or ask someone who has the RBAC verb exempt.
+An administrator grants the permission with:
     kubectl create clusterrole exempt-g --verb=exempt --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create clusterrolebinding exempt-g --clusterrole=exempt-g --serviceaccount=ci:deployer`},
 	} {
@@ -61,11 +61,11 @@ func TestRelaxDenialSaysWhatToWrite(t *testing.T) {
 		{Mode: decision.ModeWarn, Guardrails: []string{"soft"}, Message: "warned"},
 		{Mode: decision.ModeEnforce, Guardrails: []string{"g"}, Path: "metadata.labels[team]", Message: "loses probes", Remediation: "Leave the label."},
 	}}
-	want := `Namespace a would be held to less, and oidc:ana@example.com may not relax 1 Guardrail:
+	want := `Namespace a would get fewer or weaker policies, but oidc:ana@example.com may not relax 1 Guardrail:
 - loses probes
     field:  metadata.labels[team]
     write:  Leave the label.
-An administrator gives the right with:
+An administrator grants the permission with:
     kubectl create clusterrole relax-g --verb=relax --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create clusterrolebinding relax-g --clusterrole=relax-g --user=oidc:ana@example.com`
 	if diff := cmp.Diff(want, d.RelaxDenial("Namespace a", decision.User{Name: "oidc:ana@example.com"})); diff != "" {
@@ -81,7 +81,7 @@ func TestRefusalNamesEachFault(t *testing.T) {
 		return all
 	}
 	one := decision.Checked{Faults: []decision.Fault{{Reason: "is no map"}, {Field: "spec", Reason: "has " + strings.Repeat("x", 500)}}}
-	want := "Guardrail g would not work:\n- is no map\n- spec: has " + strings.Repeat("x", 389) + "…"
+	want := "Guardrail g is invalid:\n- is no map\n- spec: has " + strings.Repeat("x", 389) + "…"
 	if got := one.Refusal("Guardrail g"); got != want {
 		t.Errorf("got %s", got)
 	}
@@ -89,7 +89,7 @@ func TestRefusalNamesEachFault(t *testing.T) {
 	if len(shown) != 2 || shown[0] != one.Faults[0] || shown[1].Field != "spec" || shown[1].Reason != "has "+strings.Repeat("x", 395)+"…" {
 		t.Errorf("got %+v", shown)
 	}
-	for n, more := range map[int]string{decision.MaxFindings: "", decision.MaxFindings + 1: "\n- and 1 more fault", decision.MaxFindings + 3: "\n- and 3 more faults"} {
+	for n, more := range map[int]string{decision.MaxFindings: "", decision.MaxFindings + 1: "\n- and 1 more error", decision.MaxFindings + 3: "\n- and 3 more errors"} {
 		checked := decision.Checked{Faults: faults(n)}
 		got := checked.Refusal("Guardrail g")
 		if !strings.HasSuffix(got, fmt.Sprintf("\n- spec[%d]: is wrong%s", decision.MaxFindings-1, more)) || len(checked.Shown()) != decision.MaxFindings {
@@ -98,7 +98,7 @@ func TestRefusalNamesEachFault(t *testing.T) {
 	}
 }
 
-// A finding is spelled out with everything there is to say about it, and nothing else.
+// The message of a finding has everything that is known about it, and nothing else.
 func TestAFindingIsSpelledOut(t *testing.T) {
 	for name, c := range map[string]struct {
 		finding decision.Finding
@@ -109,11 +109,11 @@ func TestAFindingIsSpelledOut(t *testing.T) {
 		"bare": {decision.Finding{Policy: "p", Message: "m"}, "p: m", "recorded", ""},
 		"whole": {
 			decision.Finding{Policy: "p", Container: "c", Message: "m", Path: "spec.x", Remediation: "Do it.", Guardrails: []string{"g"}, Mode: decision.ModeEnforce},
-			"p, container \"c\": m\n    field:  spec.x\n    write:  Do it.\n    asked by Guardrail g", "denied", "",
+			"p, container \"c\": m\n    field:  spec.x\n    write:  Do it.\n    required by Guardrail g", "denied", "",
 		},
 		"exempted": {
 			decision.Finding{Policy: "p", Message: "m", Guardrails: []string{"g", "h"}, Mode: decision.ModeEnforce, Exemptions: []string{"e"}, Tolerated: "t", Unknown: "u"},
-			"p: m\n    asked by Guardrails g, h\n    excused by Exemption e", "exempted", "Exemption e",
+			"p: m\n    required by Guardrails g, h\n    excused by Exemption e", "exempted", "Exemption e",
 		},
 		"exempted twice": {decision.Finding{Policy: "p", Message: "m", Exemptions: []string{"e", "f"}}, "p: m\n    excused by Exemptions e, f", "exempted", "Exemptions e, f"},
 		"unknown":        {decision.Finding{Policy: "p", Message: "m", Mode: decision.ModeEnforce, Unknown: "u", Tolerated: "t"}, "p: m", "unknown", ""},
@@ -136,7 +136,8 @@ func TestAFindingIsSpelledOut(t *testing.T) {
 	}
 }
 
-// The audit log tells a fill that was left from one that was made, and who asked.
+// The audit annotations distinguish a fill that was skipped from one that was made, and name the Guardrails
+// that required it.
 func TestAnnotationsTellWhatBecameOfFills(t *testing.T) {
 	fill := func(policy string, mode decision.Mode, left string, guardrails ...string) decision.Fill {
 		return decision.Fill{Policy: policy, Mode: mode, Field: "resources.requests.cpu", Value: "1", SkipReason: left, Guardrails: guardrails}
@@ -146,8 +147,8 @@ func TestAnnotationsTellWhatBecameOfFills(t *testing.T) {
 		fill("warned", decision.ModeWarn, ""), fill("recorded", decision.ModeAudit, ""),
 	}}
 	want := map[string]string{
-		"made":     "enforce, asked by Guardrails a, b: sets requests.cpu=1, requests.cpu=1",
-		"left":     "enforce, left as it is (it is older), asked by Guardrail g: would set requests.cpu=1",
+		"made":     "enforce, required by Guardrails a, b: sets requests.cpu=1, requests.cpu=1",
+		"left":     "enforce, left as it is (it is older), required by Guardrail g: would set requests.cpu=1",
 		"warned":   "warn: would set requests.cpu=1",
 		"recorded": "audit: would set requests.cpu=1",
 	}
@@ -167,7 +168,7 @@ func TestALineIsOne(t *testing.T) {
 	}
 }
 
-// As many warnings are given as the API server has room for, and the others are counted.
+// As many warnings are sent as the API server accepts, and the others are counted.
 func TestHowManyWarningsAreGiven(t *testing.T) {
 	for n, last := range map[int]string{0: "", 1: "p: m1", 20: "p: m20", 21: "and 1 more warning", 22: "and 2 more warnings"} {
 		d, fills, checked := &decision.Decision{}, &decision.Decision{}, &decision.Checked{}

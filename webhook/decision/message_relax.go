@@ -23,7 +23,7 @@ func (d *Decision) RelaxDenial(subject string, user User) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s would be held to less, and %s may not relax %s:", subject, userName(user.Name, MaxWarning),
+	fmt.Fprintf(&b, "%s would get fewer or weaker policies, but %s may not relax %s:", subject, userName(user.Name, MaxWarning),
 		count(len(denying), "Guardrail", "Guardrails"))
 	for _, f := range denying[:min(len(denying), MaxFindings)] {
 		fmt.Fprintf(&b, "\n- %s\n    field:  %s\n    write:  %s", Line(f.Message, maxLine), Line(f.Path, maxLine), Line(f.Remediation, maxLine))
@@ -32,7 +32,7 @@ func (d *Decision) RelaxDenial(subject string, user User) string {
 		fmt.Fprintf(&b, "\n- and %s", count(rest, "more Guardrail", "more Guardrails"))
 	}
 	if first := denying[0]; len(first.Guardrails) == 1 {
-		b.WriteString("\nAn administrator gives the right with:")
+		b.WriteString("\nAn administrator grants the permission with:")
 		for _, command := range relaxCommands(first.Guardrails[0], user.Name) {
 			b.WriteString("\n    " + command)
 		}

@@ -8,8 +8,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// As many Guardrails are spelled out as findings are, and the others are counted. Whoever can
-// give the right is told how, for the first.
+// The message describes as many Guardrails as a denial describes findings, and counts the others. For the first
+// one, it says how to grant the permission.
 func TestRelaxDenialIsBounded(t *testing.T) {
 	user := decision.User{Name: "alice"}
 	for n, more := range map[int]string{
@@ -24,7 +24,7 @@ func TestRelaxDenialIsBounded(t *testing.T) {
 		}
 		d.Findings = append(d.Findings, decision.Finding{Guardrails: []string{"soft"}, Mode: decision.ModeWarn, Message: "loses soft"})
 		text := d.RelaxDenial("Namespace a", user)
-		if !strings.HasPrefix(text, "Namespace a would be held to less, and alice may not relax "+fmt.Sprint(n)+" Guardrail") ||
+		if !strings.HasPrefix(text, "Namespace a would get fewer or weaker policies, but alice may not relax "+fmt.Sprint(n)+" Guardrail") ||
 			strings.Count(text, "\n- loses ") != min(n, decision.MaxFindings) || strings.Contains(text, "soft") ||
 			!strings.Contains(text, "--resource-name=g00") || strings.Contains(text, "--resource-name=g01") {
 			t.Errorf("%d:\n%s", n, text)
@@ -36,8 +36,8 @@ func TestRelaxDenialIsBounded(t *testing.T) {
 	if text := (&decision.Decision{}).RelaxDenial("Namespace a", user); text != "" {
 		t.Errorf("nothing is denied, but got %s", text)
 	}
-	unseen := &decision.Decision{Verdict: decision.VerdictDeny, Findings: []decision.Finding{{Guardrails: []string{"a", "b"}, Mode: decision.ModeEnforce, Message: "too deep"}}}
-	if text := unseen.RelaxDenial("Namespace a", user); strings.Contains(text, "kubectl create") {
+	oversized := &decision.Decision{Verdict: decision.VerdictDeny, Findings: []decision.Finding{{Guardrails: []string{"a", "b"}, Mode: decision.ModeEnforce, Message: "too deep"}}}
+	if text := oversized.RelaxDenial("Namespace a", user); strings.Contains(text, "kubectl create") {
 		t.Errorf("of two Guardrails, none in particular has to be relaxed:\n%s", text)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 func checkGolden(t *testing.T, name, got string) {
 	t.Helper()
-	golden.Check(t, filepath.Join("testdata", "words", name+".txt"), got+"\n")
+	golden.Check(t, filepath.Join("testdata", "messages", name+".txt"), got+"\n")
 }
 
 func imageTag() decision.Finding {
@@ -26,7 +26,7 @@ func imageTag() decision.Finding {
 		Severity: decision.SeverityMedium, Container: "nginx",
 		Path:        "spec.template.spec.containers[0].image",
 		Key:         "spec.template.spec.containers[nginx].image=nginx",
-		Message:     `image "nginx" has no tag, so it means whatever latest is today`,
+		Message:     `image "nginx" has no tag, so it resolves to whatever latest is at pull time`,
 		Remediation: "Name a version in the image, for example nginx:1.27.3.",
 		Fix:         []decision.PatchOperation{{Op: "replace", Path: "/spec", Value: "not-to-be-printed"}},
 	}
@@ -118,7 +118,7 @@ func TestWarnings(t *testing.T) {
 	d := &decision.Decision{Findings: []decision.Finding{imageTag(), warned, tolerated, audited, exempted, unknown, unknownWarn}}
 	want := []string{
 		`require-probes, container "nginx": no readinessProbe, so traffic arrives before the container can answer`,
-		`image-tag, container "nginx": tolerated: image "nginx" has no tag, so it means whatever latest is today`,
+		`image-tag, container "nginx": tolerated: image "nginx" has no tag, so it resolves to whatever latest is at pull time`,
 		`require-probes, container "nginx": not decided: no LimitRange known`,
 	}
 	if diff := cmp.Diff(want, d.Warnings()); diff != "" {
@@ -126,16 +126,16 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// What there is no room for is left out where a clause ends, and never inside a value.
+// A warning that is too long is cut at the end of a clause, and never inside a value.
 func TestWarningsEndWithAClause(t *testing.T) {
 	const start = `image-tag, container "nginx": `
 	long := strings.Repeat("x", 60)
 	for message, want := range map[string]string{
-		`image "` + long + `" has no tag, so it means whatever latest is today`: `image "` + long + `" has no tag`,
-		`it is "a, so b", so ` + long + " " + long:                              `it is "a, so b"`,
-		`it is "a\", so b" (` + long + " " + long + `)`:                         `it is "a\", so b"`,
-		`one, so two, but ` + long + ": three":                                  `one, so two, but ` + long + ": three",
-		`one, so two, but ` + long + ": three four five":                        `one, so two, but ` + long,
+		`image "` + long + `" has no tag, so it resolves to whatever latest is at pull time`: `image "` + long + `" has no tag`,
+		`it is "a, so b", so ` + long + " " + long:                                           `it is "a, so b"`,
+		`it is "a\", so b" (` + long + " " + long + `)`:                                      `it is "a\", so b"`,
+		`one, so two, but ` + long + ": three":                                               `one, so two, but ` + long + ": three",
+		`one, so two, but ` + long + ": three four five":                                     `one, so two, but ` + long,
 		long + " " + long:                 long + " " + strings.Repeat("x", 120-len(start)-62) + "…",
 		`"` + long + `, so ` + long + `"`: `"` + long + `, so ` + strings.Repeat("x", 120-len(start)-67) + "…",
 	} {
@@ -182,8 +182,8 @@ func TestFills(t *testing.T) {
 	if diff := cmp.Diff([]string{`inject-resources, container "job": sets requests.cpu=50m`}, d.FillLines()); diff != "" {
 		t.Error(diff)
 	}
-	want := map[string]string{"inject-resources": "warn, asked by Guardrail chapter: app: would set requests.cpu=100m, requests.memory=128Mi; " +
-		"enforce, asked by Guardrail chapter: job: sets requests.cpu=50m"}
+	want := map[string]string{"inject-resources": "warn, required by Guardrail chapter: app: would set requests.cpu=100m, requests.memory=128Mi; " +
+		"enforce, required by Guardrail chapter: job: sets requests.cpu=50m"}
 	if diff := cmp.Diff(want, d.Annotations()); diff != "" {
 		t.Error(diff)
 	}
@@ -211,12 +211,12 @@ func TestAnnotations(t *testing.T) {
 		t.Errorf("%d characters", n)
 	}
 	delete(got, "long")
-	message := `nginx: image "nginx" has no tag, so it means whatever latest is today`
+	message := `nginx: image "nginx" has no tag, so it resolves to whatever latest is at pull time`
 	want := map[string]string{
-		"image-tag":        "enforce, denied, asked by Guardrail chapter: " + message + "; enforce, exempted (Exemption legacy), asked by Guardrail chapter: " + message,
-		"require-probes":   "audit, recorded, asked by Guardrails chapter, team-a: nginx: no readinessProbe, so traffic arrives before the container can answer",
+		"image-tag":        "enforce, denied, required by Guardrail chapter: " + message + "; enforce, exempted (Exemption legacy), required by Guardrail chapter: " + message,
+		"require-probes":   "audit, recorded, required by Guardrails chapter, team-a: nginx: no readinessProbe, so traffic arrives before the container can answer",
 		"plaintext-secret": "could not be evaluated",
-		"broken":           "enforce, unknown, asked by Guardrail chapter: the policy could not be evaluated",
+		"broken":           "enforce, unknown, required by Guardrail chapter: the policy could not be evaluated",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -42,7 +42,7 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// What is said of an object as a whole is not about its template, nor the other way round.
+// A finding about an object as a whole is not about its template, nor the other way round.
 func TestNothingIsWithinTheObjectAsAWhole(t *testing.T) {
 	if decision.FieldPath("spec.template").Within("") || decision.FieldPath("").Within("spec") {
 		t.Error("a field is within the empty path, or the empty path within a field")
@@ -87,8 +87,8 @@ func TestPointersEscape(t *testing.T) {
 	}
 }
 
-// A path leads to its field in the object that it was made from. In an object that has
-// changed since, it leads nowhere: never to another place, and never out of a list.
+// A path leads to its field in the object that it was derived from. In an object that has changed since, it
+// leads nowhere rather than to another place, and never out of a list.
 func TestAPathLeadsToItsFieldOrNowhere(t *testing.T) {
 	object := map[string]any{"spec": map[string]any{
 		"containers": []any{map[string]any{"name": "first"}, map[string]any{"name": "second"}, "no container"},

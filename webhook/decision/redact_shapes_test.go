@@ -15,8 +15,8 @@ const (
 	base64  = dots + "+/=~"
 )
 
-// tokens are those of well-known services: how they begin, how many characters of which kind
-// follow at least, and whether they have to begin a word.
+// tokens has the formats of well-known services: the prefix, the least number of characters of a kind that
+// follow, and whether the token must begin a word.
 var tokens = []struct {
 	prefix string
 	least  int
@@ -43,7 +43,7 @@ var tokens = []struct {
 	{"events.pagerduty.com/integration/", 32, hex, false}, {"/open-apis/bot/v2/hook/", 30, hyphens, false},
 }
 
-// Every token is taken out as a whole, and nothing but tokens is.
+// Every token is redacted as a whole, and nothing else is.
 func TestTokensOfServicesAreRedacted(t *testing.T) {
 	for _, token := range tokens {
 		body := strings.Repeat(token.of[:1], token.least)
@@ -78,7 +78,7 @@ func TestTokensOfServicesAreRedacted(t *testing.T) {
 	}
 }
 
-// Of these, another rule takes out less.
+// For these, another rule redacts less.
 func TestTokensAreRedactedWithWhatNamesThem(t *testing.T) {
 	for _, prefix := range []string{"glc_" + "eyJ", "cgi-bin/webhook/send?key="} {
 		body := strings.Repeat("a", 30)
@@ -98,7 +98,7 @@ func TestTokensAreRedactedWithWhatNamesThem(t *testing.T) {
 	}
 }
 
-// An escape ends before a token begins: what is a letter of it is none of the word.
+// An escape sequence ends before a token begins: its letter is not a part of the word.
 func TestEscapesAreNoPartOfAWord(t *testing.T) {
 	key := "sk-ant-" + strings.Repeat("a", 20)
 	for before, want := range map[string]string{
@@ -186,7 +186,7 @@ func TestAuthorizationsAreRedacted(t *testing.T) {
 	}
 }
 
-// Userinfo is looked for in words, and in what is in quotes on a line.
+// User information is searched for in words, and in quoted text on a line.
 func TestWhereUserinfoBegins(t *testing.T) {
 	for text, want := range map[string]string{
 		`\n nginx: see x@host/y`:  `\n nginx: see ***@host/y`,

@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// mark is in every credential of these tests.
+// mark is part of every credential in these tests.
 const mark = "Hunter2MARK"
 
 func TestRedact(t *testing.T) {
@@ -77,8 +77,7 @@ func TestRedactValue(t *testing.T) {
 	}
 }
 
-// Whatever is around a credential, it does not come through, and what is left is the same
-// once more.
+// A credential is redacted in any context, and redacting the result again changes nothing.
 func TestRedactIsSafeAnywhere(t *testing.T) {
 	credentials := []string{
 		"user:" + mark + "@registry.example/x", "https://user:" + mark + "@host/", "https://" + mark + "@host",
@@ -115,7 +114,7 @@ func TestRedactIsSafeAnywhere(t *testing.T) {
 	}
 }
 
-// Zero-width characters keep no token apart that is whole once they are dropped.
+// Zero-width characters do not split a token that is whole once they are removed.
 func TestLineRedactsWhatItPutsTogether(t *testing.T) {
 	for _, text := range []string{"AK\u200bIAHUNTER2MARK00000", "user:a\u200b" + mark + "@registry.example/x", "user:" + mark + strings.Repeat("x", 500) + "@registry.example/x"} {
 		if got := decision.Line(text, 400); strings.Contains(strings.ToUpper(got), "HUNTER2MARK") {
@@ -124,7 +123,7 @@ func TestLineRedactsWhatItPutsTogether(t *testing.T) {
 	}
 }
 
-// The cost is linear: an object of any size and content is no reason to be late.
+// The cost is linear, so no object can delay a decision, whatever its size and content.
 func TestRedactTakesAnyText(t *testing.T) {
 	for _, piece := range []string{"@", "a@", ":@", "eyJ.", "xeyJ", "password=", "password=$", `"a":"`, "Bearer ", "basic ", "-----BEGIN PRIVATE KEY", `\`, `"`, "%40", "https://", "a:b@c/d "} {
 		text := strings.Repeat(piece, 1<<20/len(piece))

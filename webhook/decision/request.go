@@ -49,6 +49,9 @@ type Namespace struct {
 	// Known is false if the namespace's labels could not be determined, as for a manifest whose
 	// Namespace is not in the input.
 	Known bool
+	// Missing is why Known is false, as in "does not exist in the cluster". If it is empty, the
+	// Namespace is not in the input.
+	Missing string `json:"-"`
 	// Created is zero if it is not known.
 	Created time.Time `json:"-"`
 }

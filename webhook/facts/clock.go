@@ -20,7 +20,7 @@ type Clock struct {
 // by default.
 func NewClock(writer client.Writer) *Clock { return &Clock{writer: writer} }
 
-var errNoTime = errors.New("the API server did not say what time it is")
+var errNoTime = errors.New("the API server did not return the time")
 
 // Now returns the time in whole seconds, the precision of a creationTimestamp.
 func (c *Clock) Now(ctx context.Context) (time.Time, error) {

@@ -23,14 +23,14 @@ import (
 
 var now = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
-// reader is a client that counts what it is asked.
+// reader returns a client that counts its reads.
 func reader(t *testing.T, reads *int, objects ...client.Object) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme), storagev1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	var mutex sync.Mutex // facts are read several at a time
+	var mutex sync.Mutex // facts are read concurrently
 	count := func() {
 		mutex.Lock()
 		defer mutex.Unlock()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Whoever asks while a read is under way gets the next one, together with all others who do.
+// A call during a read gets the result of the next read, which it shares with all other calls during that time.
 func TestReadsAreSharedAndNeverOlderThanWhoAsks(t *testing.T) {
 	var s shared[int32]
 	var began atomic.Int32

@@ -58,7 +58,7 @@ func TestRevisionsAreThoseThatTheSelectorMatches(t *testing.T) {
 	}
 }
 
-// Many revisions come page by page, as long as they are wanted, and there is an end to them.
+// Revisions are read page by page, only as far as needed, and up to a limit.
 func TestRevisionsAreBounded(t *testing.T) {
 	for name, test := range map[string]struct{ pages, wanted, asked, found int }{
 		"some": {3, 1000, 3, 60}, "too many": {1000, 1000, 10, 200}, "the first": {3, 1, 1, 1}, "the next page's": {3, 21, 2, 21},
@@ -93,7 +93,7 @@ func TestRevisionsAreBounded(t *testing.T) {
 	}
 }
 
-// Lists may be large: who finds all readers at work waits, as long as the request has.
+// Lists may be large, so only a few are read concurrently. Others wait as long as their request allows.
 func TestFewReadRevisionsAtOnce(t *testing.T) {
 	reading, finish := make(chan struct{}), make(chan struct{})
 	live := liveReader(t, interceptor.Funcs{List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {

@@ -24,7 +24,7 @@ import (
 	"taffrail.dev/webhook/facts"
 )
 
-// asking is a client that notes the kinds that it is asked for, and fails for some.
+// asking is a client that records the kinds that it reads, and fails for some of them.
 type asking struct {
 	client.Client
 	mutex sync.Mutex
@@ -67,7 +67,7 @@ func newAsking(t *testing.T, objects ...client.Object) *asking {
 	return a
 }
 
-// one of each sort that facts are about, in a namespace.
+// oneOfEach returns an object of each kind of fact, in a namespace.
 func oneOfEach(namespace string) []client.Object {
 	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
 	return []client.Object{
@@ -76,7 +76,7 @@ func oneOfEach(namespace string) []client.Object {
 	}
 }
 
-// namesOf lists what is in facts, by the field.
+// namesOf returns the names of the objects in facts, by field.
 func namesOf(f decision.Facts) map[string]string {
 	names := map[string]string{}
 	add := func(field, name string) { names[field] = strings.TrimPrefix(names[field]+" "+name, " ") }
@@ -106,7 +106,7 @@ func factKinds() map[decision.Fact]struct{ kind, name string } {
 	}
 }
 
-// Each fact is listed alone, in an old namespace and a new one, and by way of the API server.
+// Each fact is listed on its own, in an old namespace and a new one, and from the API server.
 func TestEveryFactIsListed(t *testing.T) {
 	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
 	objects := append(append(oneOfEach("old"), oneOfEach("new")...), class, namespace("old", time.Hour), namespace("new", 0))
@@ -132,9 +132,9 @@ func TestEveryFactIsListed(t *testing.T) {
 	}
 }
 
-// A list that fails is no list of nothing: the verdict would hang on it.
+// A failed list does not count as an empty one, because verdicts depend on it.
 func TestNoFailedListIsTakenForAnEmptyOne(t *testing.T) {
-	broken := errors.New("the API server is away")
+	broken := errors.New("the API server is unavailable")
 	for fact, of := range factKinds() {
 		store := newAsking(t, namespace("old", time.Hour), namespace("new", 0))
 		store.fails[of.kind] = broken
@@ -164,8 +164,8 @@ func TestNoFailedListIsTakenForAnEmptyOne(t *testing.T) {
 	}
 }
 
-// Whatever is read by way of informers is waited for, kept slim and not copied: nothing else
-// makes an informer of it.
+// Everything that is read from informers is synced before it is used, reduced in size and not copied. Nothing
+// else creates an informer for it.
 func TestWhatIsReadIsWatched(t *testing.T) {
 	store := newAsking(t, namespace("old", time.Hour))
 	f := facts.New(store, nil, facts.Options{Now: func() time.Time { return now }})
@@ -203,11 +203,11 @@ func TestWhatIsReadIsWatched(t *testing.T) {
 	}
 }
 
-// A namespace is new for as long as its facts may not have arrived.
+// A namespace counts as new while its facts may not have reached the informers.
 func TestWhenANamespaceIsNew(t *testing.T) {
 	for age, want := range map[time.Duration]bool{
 		0: true, facts.DefaultNewNamespaceAge - time.Second: true, facts.DefaultNewNamespaceAge: false, time.Hour: false,
-		-time.Hour: true, // by another clock
+		-time.Hour: true, // according to another clock
 	} {
 		store := newAsking(t, namespace("a", age))
 		facts := facts.New(store, store, facts.Options{Now: func() time.Time { return now }})
@@ -217,7 +217,7 @@ func TestWhenANamespaceIsNew(t *testing.T) {
 	}
 }
 
-// What policies read of each kind is kept.
+// The fields that policies read are kept for each kind.
 func TestWhatPoliciesReadIsKept(t *testing.T) {
 	weight := metav1.ObjectMeta{
 		Name: "a", Labels: map[string]string{"team": "a"}, Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"},

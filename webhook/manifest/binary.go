@@ -14,7 +14,7 @@ const sniffLen = 8000
 func checkText(head []byte) error {
 	switch {
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
-		return notObject(Binary, "is compressed: unpack it first, as in gunzip -c FILE | taffrail check -; a packaged chart is rendered by helm template FILE")
+		return notObject(Binary, "is compressed: unpack it first, for example gunzip -c FILE | taffrail check -, or render a packaged chart: helm template FILE")
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		return notObject(Binary, "is an archive: unpack it and name the folder")
 	}

@@ -39,7 +39,7 @@ func decodeChunk(chunk yamldoc.Chunk, file string, checker *strict.Checker) []It
 		items[0].Warnings = append(duplicateKeys(doc), items[0].Warnings...)
 	}
 	if len(items) == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(chunk.Data, []byte("\ufeff")))) > 0 {
-		items = []Item{{Source: Source{File: file, Line: doc.Line}, Err: notObject(Blank, "has no object in it")}}
+		items = []Item{{Source: Source{File: file, Line: doc.Line}, Err: notObject(Blank, "contains no object")}}
 	}
 	return items
 }

@@ -14,7 +14,7 @@ import (
 // file above its document: the Line of a node is relative to that.
 func (i *Item) Node() (node *yaml.Node, before int, err error) {
 	if i.Document == nil {
-		return nil, 0, errors.New("there is no object to find the place of")
+		return nil, 0, errors.New("there is no object to locate")
 	}
 	root, before := i.Document.Root()
 	segments := decision.FieldPath(i.Path).Segments()

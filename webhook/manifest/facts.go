@@ -91,7 +91,7 @@ func (f *Facts) addNamespace(object map[string]any) error {
 	}
 	labels, _, err := unstructured.NestedStringMap(object, "metadata", "labels")
 	if err != nil {
-		return errors.New("the labels of the Namespace must be text, every one of them")
+		return errors.New("all labels of the Namespace must be strings")
 	}
 	f.labels[name] = labels
 	return nil

@@ -15,7 +15,7 @@ import (
 
 const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n"
 
-// tree makes files, and links for the names that end in "@".
+// tree creates files, and links for the names that end in "@".
 func tree(t *testing.T, files map[string]string) {
 	t.Helper()
 	for _, name := range slices.Sorted(func(yield func(string) bool) {
@@ -69,7 +69,7 @@ func TestLinkedFolders(t *testing.T) {
 	}
 }
 
-// One folder that cannot be read must not hide the others. What is no file is not waited for.
+// An unreadable folder does not hide the others, and reading never blocks on something that is not a file.
 func TestAFolderWithWhatCannotBeRead(t *testing.T) {
 	t.Chdir(t.TempDir())
 	tree(t, map[string]string{"d/a/.taffrailignore/x": "", "d/a/a.yaml": configMap, "d/b/b.yaml": configMap})
@@ -79,7 +79,7 @@ func TestAFolderWithWhatCannotBeRead(t *testing.T) {
 	}
 }
 
-// Facts count wherever they are, so that standard input is read twice, however long it is.
+// Facts count wherever they are in the input, so standard input is read twice, however long it is.
 func TestStandardInputIsReadTwice(t *testing.T) {
 	for _, size := range []int{100, maxInMemory - 10, maxInMemory + 100} {
 		text := configMap + "---\n# " + strings.Repeat("x", size) + "\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: last, labels: {a: b}}}\n"
@@ -89,7 +89,7 @@ func TestStandardInputIsReadTwice(t *testing.T) {
 			t.Errorf("%d bytes: got %v, %v", size, namespace, err)
 		}
 		for range 2 {
-			if got := show(slices.Collect(input.Items())); got != "<stdin>:1: v1 ConfigMap web\n<stdin>:4: error: has no object in it\n<stdin>:7: v1 Namespace last" {
+			if got := show(slices.Collect(input.Items())); got != "<stdin>:1: v1 ConfigMap web\n<stdin>:4: error: contains no object\n<stdin>:7: v1 Namespace last" {
 				t.Errorf("%d bytes: got %s", size, got)
 			}
 		}
@@ -104,7 +104,7 @@ func TestNothingIsLeftOfStandardInput(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("got %v, %v", left, err)
 	}
-	// A container may have no folder to write to.
+	// A container may have no writable folder.
 	t.Setenv("TMPDIR", filepath.Join(dir, "missing"))
 	input := Open([]string{Stdin}, strings.NewReader(strings.Repeat("#\n", maxInMemory)+configMap), Options{})
 	if got := len(slices.Collect(input.Items())); got != 1 {
@@ -112,7 +112,7 @@ func TestNothingIsLeftOfStandardInput(t *testing.T) {
 	}
 }
 
-// The kinds may be written in ways that the text does not show.
+// The kinds may be written in ways that a search of the text misses.
 func TestFactsInDisguise(t *testing.T) {
 	for _, kind := range []string{"Namespace", `"Name\u0073pace"`, "!!binary TmFtZXNwYWNl", "\"Name\\\n  space\""} {
 		text := "apiVersion: v1\nkind: " + kind + "\nmetadata: {name: a}\n"

@@ -16,7 +16,7 @@ import (
 	"taffrail.dev/webhook/yamldoc"
 )
 
-// show writes items one a line: place, then kind and name, or the error.
+// show writes one item per line: position, then kind and name, or the error.
 func show(items []Item) string {
 	var lines []string
 	for _, item := range items {
@@ -37,9 +37,9 @@ func TestDecode(t *testing.T) {
 	tests := []struct{ name, file, text, want string }{
 		{"nothing", "f", "", ""},
 		{"nothing but white space", "f", "\ufeff\n \n", ""},
-		{"nothing but comments", "f", "# a licence\n---\n", "f:1: error: has no object in it"},
+		{"nothing but comments", "f", "# a licence\n---\n", "f:1: error: contains no object"},
 		{"documents, some empty", "f", "---\n# nothing\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n---\n{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"b\"}}\n",
-			"f:1: error: has no object in it\nf:4: v1 ConfigMap a\nf:7: error: has no object in it\nf:9: v1 ConfigMap b"},
+			"f:1: error: contains no object\nf:4: v1 ConfigMap a\nf:7: error: contains no object\nf:9: v1 ConfigMap b"},
 		{"a broken document among others", "f", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\nkind: ConfigMap\n metadata: {}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n",
 			"f:1: v1 ConfigMap a\nf:6: error: is not valid YAML: mapping values are not allowed in this context\nf:8: v1 ConfigMap b"},
 		{"a marker inside a block scalar is indented", "f", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  x: |\n    ---\n    apiVersion: v1\n",
@@ -52,17 +52,17 @@ func TestDecode(t *testing.T) {
 			"f:7: v1 ConfigMap a"},
 		{"anything with items is a List to kubectl", "f", "apiVersion: example.com/v1\nkind: Thing\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n", "f:4: v1 ConfigMap a"},
 		{"an object whose items are no list", "f", "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nitems: {b: c}\n", "f:1: example.com/v1 Thing a"},
-		{"empty Lists", "f", "{apiVersion: v1, kind: List, items: []}\n---\n{apiVersion: v1, kind: List, items: null}\n", "f:1: error: has no object in it\nf:3: error: has no object in it"},
+		{"empty Lists", "f", "{apiVersion: v1, kind: List, items: []}\n---\n{apiVersion: v1, kind: List, items: null}\n", "f:1: error: contains no object\nf:3: error: contains no object"},
 		{"items that are no objects", "f", "apiVersion: v1\nkind: List\nitems:\n- {metadata: {}}\n- text\n",
 			"f:4: error: is not a Kubernetes object: it has neither apiVersion nor kind\nf:5: error: is not a Kubernetes object: an object is a map"},
 		{"no object", "f", "- a\n---\ntext\n---\n5\n",
 			"f:1: error: is not a Kubernetes object: an object is a map\nf:3: error: is not a Kubernetes object: an object is a map\nf:5: error: is not a Kubernetes object: an object is a map"},
 		{"half an object", "f", "kind: ConfigMap\n---\napiVersion: v1\n---\napiVersion: 1\nkind: ConfigMap\n---\napiVersion: v1\nkind: ''\n",
-			"f:1: error: is not a Kubernetes object: it has no apiVersion\nf:3: error: is not a Kubernetes object: it has no kind\nf:5: error: is not a Kubernetes object: apiVersion and kind must be text\nf:8: error: is not a Kubernetes object: apiVersion and kind must be text"},
+			"f:1: error: is not a Kubernetes object: it has no apiVersion\nf:3: error: is not a Kubernetes object: it has no kind\nf:5: error: is not a Kubernetes object: apiVersion and kind must be strings\nf:8: error: is not a Kubernetes object: apiVersion and kind must be strings"},
 		{"Helm values", "chart/values-prod.yaml", "replicaCount: 2\n", "chart/values-prod.yaml:1: error: is not a Kubernetes object: it has neither apiVersion nor kind; check what the chart renders: helm template DIR | taffrail check -"},
 		{"a kustomization without kind", "k/kustomization.yaml", "resources: [a.yaml]\n", "k/kustomization.yaml:1: error: is not a Kubernetes object: it has neither apiVersion nor kind; check what the kustomization builds: kustomize build DIR | taffrail check -"},
 		{"a kustomization", "k/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", "k/kustomization.yaml:1: error: is input for kustomize, not an object; check what the kustomization builds: kustomize build DIR | taffrail check -"},
-		{"a template", "f", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n", `f:4: error: metadata.name: a key is neither text nor a number nor a boolean ("{{" looks like a template: render it first, as in helm template … | taffrail check -)`},
+		{"a template", "f", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n", `f:4: error: metadata.name: a key must be a string, a number or a boolean ("{{" looks like a template: render it first, as in helm template … | taffrail check -)`},
 		{"anchors", "f", "apiVersion: v1\nkind: ConfigMap\nmetadata: &m {name: a}\nx: *m\n", "f:1: v1 ConfigMap a"},
 	}
 	for _, test := range tests {
@@ -74,8 +74,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// What is shared in the text must not be shared in the objects: defaulting one place
-// would change the other.
+// Values that aliases share in the text are not shared in the objects, or defaulting one place would change the
+// other.
 func TestAliasesAreCopied(t *testing.T) {
 	items := Decode([]byte("apiVersion: v1\nkind: ConfigMap\na: &a {k: 1}\nb: *a\n"), "f")
 	items[0].Object["a"].(map[string]any)["k"] = "changed"
@@ -84,7 +84,7 @@ func TestAliasesAreCopied(t *testing.T) {
 	}
 }
 
-// Whoever points at a field needs the object's node and the line it stands on in the file.
+// To locate a field, a caller needs the object's node and its line in the file.
 func TestNode(t *testing.T) {
 	const pod = "{\"kind\": \"ConfigMap\", \"apiVersion\": \"v1\"}\n"
 	items := Decode([]byte(pod+"\n "+pod+"# above\n---\nkind: ConfigMap\napiVersion: v1\n---\napiVersion: v1\nkind: List\nitems:\n"+
@@ -168,7 +168,7 @@ d/sub/a.yml:1: v1 ConfigMap a
 d/zdangling.yaml: error: no such file or directory
 <stdin>:2: v1 ConfigMap stdin
 d/x.yaml.template:1: v1 ConfigMap x
-empty: error: holds no *.yaml, *.yml or *.json
+empty: error: contains no *.yaml, *.yml or *.json
 missing.yaml: error: no such file or directory`
 	if diff := cmp.Diff(want, show(items)); diff != "" {
 		t.Error(diff)

@@ -45,7 +45,7 @@ func (s Category) Hint() string {
 	case Chart:
 		return renderHint
 	case Template:
-		return "check what the tool makes that replaces the placeholders"
+		return "check the output of the tool that replaces the placeholders"
 	case Foreign, ToolConfig, Blank, Binary, Excluded, Message:
 	}
 	return ""

@@ -50,7 +50,7 @@ func missing(apiVersion, kind any) string {
 	case kind == nil:
 		return "it has no kind"
 	case !isText(apiVersion) || !isText(kind):
-		return "apiVersion and kind must be text"
+		return "apiVersion and kind must be strings"
 	}
 	return ""
 }
@@ -106,13 +106,13 @@ func isKustomize(apiVersion any) bool {
 func message(kind schema.GroupVersionKind) string {
 	switch {
 	case kind.Kind == "AdmissionReview" && kind.Group == "admission.k8s.io":
-		return "an AdmissionReview, the API server's question to a webhook (check its object: jq .request.object FILE | taffrail check -)"
+		return "an AdmissionReview, which the API server sends to a webhook (check its object: jq .request.object FILE | taffrail check -)"
 	case kind.Kind == "ConversionReview" && kind.Group == "apiextensions.k8s.io":
-		return "a ConversionReview, the API server's question to a webhook"
+		return "a ConversionReview, which the API server sends to a webhook"
 	case kind.Group == "" && kind.Kind == "Status":
-		return "a Status, the API server's answer to a request"
+		return "a Status, which the API server returns for a request"
 	case kind.Group == "meta.k8s.io":
-		return "a " + kind.Kind + ", an extract of the API server's"
+		return "a " + kind.Kind + ", a view that the API server returns"
 	}
 	return ""
 }
@@ -127,7 +127,7 @@ func (r *reader) check(item *Item) error {
 		return noItems(item)
 	}
 	if _, found := item.Object["items"]; found && strict.Known(gvk) {
-		return &RefusedError{Faults: []Fault{{Line: item.LineOf("items"), Path: "items", Reason: "is no field of a " + kind + ": with it, kubectl takes the object for a List"}}}
+		return &RefusedError{Faults: []Fault{{Line: item.LineOf("items"), Path: "items", Reason: "is not a field of a " + kind + ": with it, kubectl treats the object as a List"}}}
 	}
 	if !strict.Known(gvk) {
 		if err := checkForeign(item, gvk); err != nil {
@@ -138,7 +138,7 @@ func (r *reader) check(item *Item) error {
 		return notObject(Patch, "has the directive %s: it is a kustomize patch, not an object", key)
 	}
 	if what := incomplete(item.Object, gvk.GroupKind()); what != "" {
-		return notObject(Patch, "has no %s, without which no API server takes a %s: if it is a kustomize patch, it is no object", what, kind)
+		return notObject(Patch, "has no %s, which the API server requires in a %s: if it is a kustomize patch, it is not an object", what, kind)
 	}
 	var refused []Fault
 	placeholders := true
@@ -159,7 +159,7 @@ func (r *reader) check(item *Item) error {
 	case len(refused) == 0:
 		return nil
 	case placeholders:
-		return notObject(Template, "has placeholders that no API server takes: %s; %s", refused[0], Template.Hint())
+		return notObject(Template, "has placeholders that no API server accepts: %s; %s", refused[0], Template.Hint())
 	}
 	return &RefusedError{Faults: refused}
 }
@@ -170,10 +170,10 @@ func isList(kind schema.GroupVersionKind) bool {
 
 // noItems returns the error for a List without items.
 func noItems(item *Item) error {
-	path, reason := "items", "is missing, so nothing of this List would be applied"
+	path, reason := "items", "is missing, so nothing in this List would be applied"
 	for _, name := range slices.Sorted(maps.Keys(item.Object)) {
 		if _, ok := item.Object[name].([]any); ok {
-			path, reason = name, "is no field of a List: did you mean items?"
+			path, reason = name, "is not a field of a List: did you mean items?"
 		}
 	}
 	return &RefusedError{Faults: []Fault{{Line: item.LineOf(path), Path: path, Reason: reason}}}
@@ -188,7 +188,7 @@ func checkForeign(item *Item, kind schema.GroupVersionKind) error {
 		return notObject(ToolConfig, "is not a Kubernetes object: it has no metadata")
 	}
 	if !strict.KnownGroup(kind.Group) && !strings.Contains(kind.Group, ".") {
-		return notObject(ToolConfig, "is not a Kubernetes object: no API server has a group %q", kind.Group)
+		return notObject(ToolConfig, "is not a Kubernetes object: no API server has the group %q", kind.Group)
 	}
 	return nil
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sorts are those of the items, "object" for an object and "error" for what was meant to
-// be one.
+// sorts returns the sort of each item: "object" for an object, and "error" for what was meant to be one.
 func sorts(items []Item) (all []string) {
 	for _, item := range items {
 		reason, isNone := errors.AsType[*NotObjectError](item.Err)
@@ -96,7 +95,7 @@ func TestSorts(t *testing.T) {
 		{"a template of Jinja", "f", "apiVersion: v1\nkind: Pod\n{% if x %}\n  a: b\n{% endif %}\n", string(Template)},
 		{"braces in a text do not make a template", "f", "apiVersion: v1\nkind: Pod\na: 'see {{ this }}'\nb: [\n", "error"},
 		{"a placeholder for a number", "f", "apiVersion: v1\nkind: Service\n" + meta + "spec: {healthCheckNodePort: '${PORT}'}\n", string(Template)},
-		{"a placeholder beside a fault", "f", "apiVersion: v1\nkind: Service\n" + meta + "spec: {healthCheckNodePort: '${PORT}', type: 1}\n", "error"},
+		{"a placeholder next to a fault", "f", "apiVersion: v1\nkind: Service\n" + meta + "spec: {healthCheckNodePort: '${PORT}', type: 1}\n", "error"},
 
 		{"a key twice next to what looks like a template", "f", "apiVersion: v1\nkind: Pod\nkind: Pod\n" + meta + "x: |\n  a: {{ b }}\n", "error"},
 		{"a key twice in braces", "f", "{apiVersion: v1, kind: Pod, kind: Pod, metadata: {name: a}}\n", "error"},
@@ -123,7 +122,7 @@ func TestSorts(t *testing.T) {
 	}
 }
 
-// A patch in a List says nothing about its neighbours there.
+// A patch in a List does not affect how its neighbours are classified.
 func TestPatchInAList(t *testing.T) {
 	const text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n- {apiVersion: v1, kind: Service, metadata: {name: b}, $patch: delete}\n"
 	if diff := cmp.Diff([]string{"object", string(Patch)}, sorts(Decode([]byte(text), "f"))); diff != "" {
@@ -131,7 +130,7 @@ func TestPatchInAList(t *testing.T) {
 	}
 }
 
-// Whoever looks for the file that a note is about finds the sort in it.
+// The plural in a note contains the name of the sort, so that its file can be found.
 func TestSortsHavePlurals(t *testing.T) {
 	for _, sort := range []Category{Foreign, ToolConfig, Kustomization, Patch, Chart, Template, Blank, Excluded, Message} {
 		if first, _, _ := strings.Cut(string(sort), " "); !strings.HasPrefix(sort.Plural(), first) || sort.Plural() == string(sort) {
@@ -201,14 +200,14 @@ helmChartInflationGenerator: [{values: c3.yaml}]
 	if diff := cmp.Diff(want, loaded); diff != "" {
 		t.Error("Load:", diff)
 	}
-	// A file that is named may be a template without directives; a patch stays a patch.
+	// A file that is named explicitly may be a template without directives; a patch is still a patch.
 	named := slices.Collect(Open([]string{"chart/templates/sub/c.yaml", "k/p1.yaml"}, nil, Options{}).Items())
 	if diff := cmp.Diff([]string{"object", string(Patch)}, sorts(named)); diff != "" || named[1].Skipped() {
 		t.Error("named:", diff)
 	}
 }
 
-// The places of faults are their fields', in the order of the text.
+// Faults are located at their fields, in the order of the text.
 func TestFaults(t *testing.T) {
 	const text = "# c\n---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n  metadata: {name: a}\n  spec:\n    typo: 1\n    ports:\n    - {targetPort: true, port: '80'}\n    clusterIP: 5\n"
 	items := Decode([]byte(text), "f")

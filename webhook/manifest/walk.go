@@ -19,7 +19,7 @@ type Options struct {
 	Exclude []string
 }
 
-var errNoManifests = errors.New("holds no *.yaml, *.yml or *.json")
+var errNoManifests = errors.New("contains no *.yaml, *.yml or *.json")
 
 // found is a file, or the error for a path that cannot be read or is excluded.
 type found struct {

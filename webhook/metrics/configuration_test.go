@@ -34,8 +34,8 @@ func TestConfigurationIsMeasured(t *testing.T) {
 	}
 }
 
-// Of several replicas one writes status and serves what is not reached. A replica that no longer
-// leads serves nothing of what it found once.
+// One of several replicas writes status and reports what is not reached. A replica that is no longer the leader
+// reports nothing.
 func TestUnreachedIsServedByTheLeaderAlone(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	m := NewConfiguration(registry)

@@ -13,8 +13,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Each outcome of a finding and of a fill is counted under its name, once, and no label takes
-// what a caller writes.
+// Each outcome of a finding and of a fill is counted once, under its name, and no label contains text from a
+// caller.
 func TestDecisionsAreCounted(t *testing.T) {
 	finding := func(change func(*decision.Finding)) decision.Finding {
 		f := decision.Finding{Policy: "p", Mode: decision.ModeEnforce}
@@ -80,7 +80,7 @@ func TestFailuresAreCounted(t *testing.T) {
 	}
 }
 
-// counted reads a metric by its labels.
+// counted returns the values of a metric by its labels.
 func counted(t *testing.T, registry *prometheus.Registry, name string, labels ...string) map[string]float64 {
 	t.Helper()
 	families, err := registry.Gather()

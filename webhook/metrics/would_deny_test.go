@@ -8,8 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// The namespaces beyond the limit share a series, those of a Guardrail that is gone have none, and
-// make room for others.
+// Namespaces beyond the limit share a series. Those of a deleted Guardrail have none, and make room for others.
 func TestNamespacesOfWouldDenyAreLimited(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	m := NewWouldDeny(registry)

@@ -9,9 +9,9 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// AmbiguousPolicy is the policy id in the finding about an object that can be read in more than
+// ambiguousPolicy is the policy id in the finding about an object that can be read in more than
 // one way.
-const AmbiguousPolicy = "ambiguous-object"
+const ambiguousPolicy = "ambiguous-object"
 
 // decideAmbiguous denies an object that can be read in more than one way if any enforced policy
 // applies to its kind, whether or not it has a finding. It returns nil if the object can be
@@ -21,9 +21,9 @@ func (d *Decider) decideAmbiguous(ctx context.Context, r *decision.Request) (*de
 		return nil, nil
 	}
 	finding := decision.Finding{
-		Policy: AmbiguousPolicy, Severity: decision.SeverityHigh, Key: AmbiguousPolicy,
-		Message:     "it can be read in more than one way: " + r.Ambiguous,
-		Remediation: "Write each name once, as Kubernetes documents it, and a template as a whole.",
+		Policy: ambiguousPolicy, Severity: decision.SeverityHigh, Key: ambiguousPolicy,
+		Message:     "the object can be read in more than one way: " + r.Ambiguous,
+		Remediation: "Write each field name once, in the spelling of the Kubernetes documentation, and a template as a whole.",
 	}
 	bindings, err := d.resolveAll(ctx, r)
 	if err != nil {
@@ -62,5 +62,5 @@ func keepsAmbiguity(r *decision.Request) bool {
 	if r.Operation != decision.Update || rehomed(r) {
 		return false
 	}
-	return r.OldAmbiguous != "" || !request.IsRevision(r.Kind.GroupKind()) && updateScope(r) != ChangesContent
+	return r.OldAmbiguous != "" || !request.IsRevision(r.Kind.GroupKind()) && updateScopeOf(r) != changesContent
 }

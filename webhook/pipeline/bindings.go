@@ -48,7 +48,7 @@ func (d *Decider) resolveAll(ctx context.Context, r *decision.Request) ([]config
 	for _, kind := range kinds {
 		request := *r
 		request.Kind = kind
-		bindings, err := d.resolve(ctx, &request)
+		bindings, err := d.resolve(ctx, &request, d.facts)
 		if err != nil {
 			return nil, err
 		}
@@ -92,10 +92,10 @@ func decided(r *decision.Request) bool {
 }
 
 // resolve sets the request's namespace and returns the bindings that apply.
-func (d *Decider) resolve(ctx context.Context, r *decision.Request) ([]config.AppliedBinding, error) {
-	namespace, err := d.facts.Namespace(ctx, r.Namespace.Name)
+func (d *Decider) resolve(ctx context.Context, r *decision.Request, facts FactSource) ([]config.AppliedBinding, error) {
+	namespace, err := facts.Namespace(ctx, r.Namespace.Name)
 	if err != nil {
-		return nil, fmt.Errorf("learning the labels of namespace %q: %w", r.Namespace.Name, err)
+		return nil, fmt.Errorf("reading the labels of namespace %q: %w", r.Namespace.Name, err)
 	}
 	r.Namespace = namespace
 	return d.snapshot.Guardrails().Resolve(r, d.options.MaxMode), nil

@@ -100,8 +100,7 @@ func (c *Checker) Check(ctx context.Context, r *decision.Request) (*decision.Che
 }
 
 func deleting(object map[string]any) bool {
-	metadata, _ := object["metadata"].(map[string]any)
-	return metadata["deletionTimestamp"] != nil
+	return mapOf(object, "metadata")["deletionTimestamp"] != nil
 }
 
 // report adds each error as a fault, or as a warning if the old object has it already.
@@ -110,7 +109,7 @@ func report(checked *decision.Checked, errs, before field.ErrorList) {
 		fault := decision.Fault{Field: err.Field, Reason: err.ErrorBody()}
 		// Compare the text, not the field: list entries move.
 		if slices.ContainsFunc(before, func(old *field.Error) bool { return old.ErrorBody() == err.ErrorBody() }) {
-			checked.Warnings = append(checked.Warnings, "still wrong: "+fault.String())
+			checked.Warnings = append(checked.Warnings, "existing error: "+fault.String())
 			continue
 		}
 		checked.Faults = append(checked.Faults, fault)
@@ -148,10 +147,10 @@ func (c *Checker) checkExpiry(checked *decision.Checked, e *v1alpha1.Exemption, 
 	switch left := resolved.Until.Sub(c.now()); {
 	case left <= 0:
 		checked.Faults = append(checked.Faults, decision.Fault{
-			Field: "spec.expires", Reason: fmt.Sprintf("%s is over: write the last day on which the Exemption is needed", e.Spec.Expires),
+			Field: "spec.expires", Reason: fmt.Sprintf("%s has passed: write the last day on which the Exemption is needed", e.Spec.Expires),
 		})
 	case left > longExemption:
-		checked.Warnings = append(checked.Warnings, "spec.expires: "+e.Spec.Expires+" is more than a year away: is it an exception, or another rule?")
+		checked.Warnings = append(checked.Warnings, "spec.expires: "+e.Spec.Expires+" is more than a year away: is this an exception, or should the policy change?")
 	}
 }
 
@@ -167,7 +166,7 @@ func (c *Checker) checkPolicy(ctx context.Context, checked *decision.Checked, p 
 		return nil
 	}
 	if policy, inForce := then.Catalog.Policy(p.Name); inForce {
-		warnings, err := trial(ctx, then.Catalog, policy)
+		warnings, err := trial(ctx, then.Catalog, policy, then.Budgets[policy.ID])
 		if err != nil {
 			return err
 		}
@@ -183,7 +182,7 @@ func (c *Checker) checkPolicy(ctx context.Context, checked *decision.Checked, p 
 		was := guardrailErrors(g, now.Catalog)
 		for _, err := range guardrailErrors(g, then.Catalog) {
 			if !slices.ContainsFunc(was, func(old *field.Error) bool { return old.Error() == err.Error() }) {
-				checked.Warnings = append(checked.Warnings, "Guardrail "+g.Name+" will not hold: "+err.Error())
+				checked.Warnings = append(checked.Warnings, "Guardrail "+g.Name+" will not be in force: "+err.Error())
 			}
 		}
 	}
@@ -211,13 +210,13 @@ func uncoveredBy(g *v1alpha1.Guardrail, catalog *rego.Catalog) (warnings []strin
 // those that it leaves uncovered.
 func kindWarnings(policy *rego.Policy) (warnings []string) {
 	if len(policy.Completed) > 0 {
-		warnings = append(warnings, "kinds: it is about "+rego.KindList(policy.Completed)+" too")
+		warnings = append(warnings, "kinds: it also applies to "+rego.KindList(policy.Completed))
 	}
 	for _, uncovered := range policy.Uncovered() {
 		warnings = append(warnings, "kinds: "+uncovered.Warning())
 	}
 	if kinds := policy.Undecided(); len(kinds) > 0 {
-		warnings = append(warnings, "kinds: nothing is decided about "+rego.KindList(kinds))
+		warnings = append(warnings, "kinds: it does not apply to "+rego.KindList(kinds))
 	}
 	return warnings
 }

@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// manyPolicies are users' Policies of ordinary length, each bound by one Guardrail, together with the library.
+// manyPolicies returns the library with n users' Policies of ordinary length, each bound by one Guardrail.
 func manyPolicies(tb testing.TB, library *rego.Catalog, n int) config.Objects {
 	tb.Helper()
 	g := guardrail("all", v1alpha1.ModeEnforce)
@@ -67,7 +67,7 @@ func (stored) Labels(context.Context, []string) (map[string]decision.Namespace, 
 	return nil, nil
 }
 
-// updateOf is the request that changes a Guardrail's parameters for the nth time.
+// updateOf returns the request that changes a Guardrail's parameters for the nth time.
 func updateOf(tb testing.TB, g v1alpha1.Guardrail, n int) (r *decision.Request, changed v1alpha1.Guardrail) {
 	tb.Helper()
 	object := func(g v1alpha1.Guardrail) map[string]any {
@@ -88,8 +88,8 @@ func updateOf(tb testing.TB, g v1alpha1.Guardrail, n int) (r *decision.Request, 
 	return &decision.Request{Operation: decision.Update, Object: object(changed), OldObject: object(g)}, changed
 }
 
-// BenchmarkGuardrailWrites is what a write of a Guardrail costs a replica that checks it, and every
-// replica that puts it into force, while 100 Policies are stored.
+// BenchmarkGuardrailWrites measures the cost of a Guardrail write with 100 Policies stored: for the replica
+// that checks it, and for every replica that applies it.
 func BenchmarkGuardrailWrites(b *testing.B) {
 	library, err := rego.Load(policies.FS)
 	if err != nil {

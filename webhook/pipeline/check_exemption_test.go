@@ -11,7 +11,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// exempting is an Exemption from policies in namespace shop.
+// exempting returns an Exemption from policies in namespace shop.
 func exempting(policies ...string) *v1alpha1.Exemption {
 	return &v1alpha1.Exemption{ObjectMeta: metav1.ObjectMeta{Name: "e"}, Spec: v1alpha1.ExemptionSpec{
 		Policies: policies, Namespaces: []string{"shop"}, Reason: "r", Owner: "o", Expires: "2027-02-28",
@@ -24,13 +24,13 @@ func exemptionUntil(expires string) *v1alpha1.Exemption {
 	return e
 }
 
-// A date is about the time in which it is written: later, it has to pass.
+// Only an expiry date that is being written has to be in the future. A stored one may have passed.
 func TestCheckAsksForADateToCome(t *testing.T) {
 	over := func(date string) string {
-		return "spec.expires: " + date + " is over: write the last day on which the Exemption is needed"
+		return "spec.expires: " + date + " has passed: write the last day on which the Exemption is needed"
 	}
 	far := func(date string) string {
-		return "spec.expires: " + date + " is more than a year away: is it an exception, or another rule?"
+		return "spec.expires: " + date + " is more than a year away: is this an exception, or should the policy change?"
 	}
 	owned := func(e *v1alpha1.Exemption) *v1alpha1.Exemption {
 		e.Spec.Owner = "somebody else"
@@ -41,19 +41,19 @@ func TestCheckAsksForADateToCome(t *testing.T) {
 		before           config.Object
 		faults, warnings string
 	}{
-		"today":                               {exemptionUntil("2027-01-15"), nil, "", ""},
-		"yesterday":                           {exemptionUntil("2027-01-14"), nil, over("2027-01-14"), ""},
-		"now":                                 {exemptionUntil("2027-01-15T12:00:00Z"), nil, over("2027-01-15T12:00:00Z"), ""},
-		"in a second":                         {exemptionUntil("2027-01-15T12:00:01Z"), nil, "", ""},
-		"in 366 days":                         {exemptionUntil("2028-01-16T12:00:00Z"), nil, "", ""},
-		"in 366 days and a second":            {exemptionUntil("2028-01-16T12:00:01Z"), nil, "", far("2028-01-16T12:00:01Z")},
-		"one that has passed since":           {owned(exemptionUntil("2027-01-14")), exemptionUntil("2027-01-14"), "", ""},
-		"one that was far away":               {owned(exemptionUntil("2029-01-14")), exemptionUntil("2029-01-14"), "", ""},
-		"another that has passed":             {exemptionUntil("2027-01-13"), exemptionUntil("2027-01-14"), over("2027-01-13"), ""},
-		"another that is far away":            {exemptionUntil("2029-01-13"), exemptionUntil("2029-01-14"), "", far("2029-01-13")},
-		"one that stands in an object broken": {exemptionUntil("2027-01-14"), enforcing("g", binding("image-tag", "")), over("2027-01-14"), ""},
+		"today":                     {exemptionUntil("2027-01-15"), nil, "", ""},
+		"yesterday":                 {exemptionUntil("2027-01-14"), nil, over("2027-01-14"), ""},
+		"now":                       {exemptionUntil("2027-01-15T12:00:00Z"), nil, over("2027-01-15T12:00:00Z"), ""},
+		"in a second":               {exemptionUntil("2027-01-15T12:00:01Z"), nil, "", ""},
+		"in 366 days":               {exemptionUntil("2028-01-16T12:00:00Z"), nil, "", ""},
+		"in 366 days and a second":  {exemptionUntil("2028-01-16T12:00:01Z"), nil, "", far("2028-01-16T12:00:01Z")},
+		"one that has passed since": {owned(exemptionUntil("2027-01-14")), exemptionUntil("2027-01-14"), "", ""},
+		"one that was far away":     {owned(exemptionUntil("2029-01-14")), exemptionUntil("2029-01-14"), "", ""},
+		"another that has passed":   {exemptionUntil("2027-01-13"), exemptionUntil("2027-01-14"), over("2027-01-13"), ""},
+		"another that is far away":  {exemptionUntil("2029-01-13"), exemptionUntil("2029-01-14"), "", far("2029-01-13")},
+		"one in an object broken":   {exemptionUntil("2027-01-14"), enforcing("g", binding("image-tag", "")), over("2027-01-14"), ""},
 		"no date": {exemptionUntil("soon"), nil,
-			`spec.expires: Invalid value: "soon": write the last day as in 2027-01-31, or the moment of the end as in 2027-01-31T18:00:00Z`, ""},
+			`spec.expires: Invalid value: "soon": write the last day, such as 2027-01-31, or the exact end, such as 2027-01-31T18:00:00Z`, ""},
 	} {
 		if faults, warnings := (&configured{}).faultsOf(t, written(t, c.e, c.before)); faults != c.faults || warnings != c.warnings {
 			t.Errorf("%s: got %q, and the warnings %q", name, faults, warnings)
@@ -61,8 +61,8 @@ func TestCheckAsksForADateToCome(t *testing.T) {
 	}
 }
 
-// An Exemption that a Guardrail would not honour is refused for what is new in it. Its writer
-// learns what to write instead.
+// Only the new parts of an Exemption that a Guardrail would not honour are rejected, with what to write
+// instead.
 func TestCheckRefusesWhatAGuardrailDoesNotHonour(t *testing.T) {
 	limited := func(name string, limits v1alpha1.ExemptionLimits, policies ...string) v1alpha1.Guardrail {
 		g := enforcing(name)
@@ -90,11 +90,11 @@ func TestCheckRefusesWhatAGuardrailDoesNotHonour(t *testing.T) {
 	}
 	longAgo := checkedAt.AddDate(0, 0, -6)
 	const (
-		noneFrom  = "spec.policies[1]: Guardrail never lets no Exemption excuse from require-probes: leave it out"
-		inAWeek   = "spec.expires: Guardrail week honours it no longer than until 2027-01-22T12:00:00Z: write 2027-01-21, or earlier"
-		tomorrow  = "spec.expires: Guardrail week honours it no longer than until 2027-01-16T12:00:00Z: write 2027-01-15, or earlier"
-		inAnHour  = "spec.expires: Guardrail hour honours it no longer than until 2027-01-15T13:00:00Z: write 2027-01-15T13:00:00Z, or earlier"
-		labelHour = "spec.expires: Guardrail label honours it no longer than until 2027-01-15T13:00:00Z: write 2027-01-15T13:00:00Z, or earlier"
+		noneFrom  = "spec.policies[1]: Guardrail never allows no Exemption from require-probes: remove it"
+		inAWeek   = "spec.expires: Guardrail week honors it only until 2027-01-22T12:00:00Z: write 2027-01-21 or earlier"
+		tomorrow  = "spec.expires: Guardrail week honors it only until 2027-01-16T12:00:00Z: write 2027-01-15 or earlier"
+		inAnHour  = "spec.expires: Guardrail hour honors it only until 2027-01-15T13:00:00Z: write 2027-01-15T13:00:00Z or earlier"
+		labelHour = "spec.expires: Guardrail label honors it only until 2027-01-15T13:00:00Z: write 2027-01-15T13:00:00Z or earlier"
 	)
 	for name, c := range map[string]struct {
 		guardrails       []v1alpha1.Guardrail
@@ -113,14 +113,14 @@ func TestCheckRefusesWhatAGuardrailDoesNotHonour(t *testing.T) {
 		"in a namespace by its label":         {[]v1alpha1.Guardrail{onLabel}, exempting("image-tag"), nil, labelHour, ""},
 		"as it was before": {
 			[]v1alpha1.Guardrail{week}, created(exempting("image-tag", "min-replicas"), longAgo), created(exempting("image-tag"), longAgo),
-			"", "not honoured: " + tomorrow,
+			"", "not honored: " + tomorrow,
 		},
 		"as it was before, and more": {
 			[]v1alpha1.Guardrail{never, week}, created(exempting("image-tag", "require-probes"), longAgo), created(exempting("image-tag"), longAgo),
 			noneFrom + "\n" + tomorrow, "",
 		},
 		"that is not valid": {[]v1alpha1.Guardrail{week}, until(exempting("image-tag"), "soon"), nil,
-			`spec.expires: Invalid value: "soon": write the last day as in 2027-01-31, or the moment of the end as in 2027-01-31T18:00:00Z`, ""},
+			`spec.expires: Invalid value: "soon": write the last day, such as 2027-01-31, or the exact end, such as 2027-01-31T18:00:00Z`, ""},
 	} {
 		stored := &configured{
 			objects:    config.Objects{Guardrails: c.guardrails},

@@ -10,7 +10,7 @@ import (
 	"taffrail.dev/webhook/config"
 )
 
-// ownPolicy is a user's Policy about Deployments, with more METADATA and a rule of its own.
+// ownPolicy returns a user's Policy about Deployments, with additional METADATA and a rule.
 func ownPolicy(name, metadata, rule string) *v1alpha1.Policy {
 	kinds := "  kinds: [Deployment.apps]\n"
 	if strings.Contains(metadata, "kinds: ") {
@@ -26,7 +26,7 @@ func ownPolicy(name, metadata, rule string) *v1alpha1.Policy {
 	}}
 }
 
-// parameter is METADATA for a number.
+// parameter returns METADATA that declares a number.
 func parameter(name string) string {
 	return "  parameters:\n    type: object\n    properties:\n      " + name + ": {type: integer, description: A number., default: 3}\n"
 }
@@ -48,16 +48,16 @@ func TestCheckTellsWhatAPolicyBreaks(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		p, before        *v1alpha1.Policy
-		faults, warnings string // how they begin, one a line
+		faults, warnings string // prefixes, one per line
 	}{
 		"a new one":           {ownPolicy("new", "", plainRule), nil, "", ""},
-		"the same parameters": {ownPolicy("own", parameter("most"), podRule), &stored.Policies[0], "", "kinds: nothing is decided about "},
+		"the same parameters": {ownPolicy("own", parameter("most"), podRule), &stored.Policies[0], "", "kinds: it does not apply to "},
 		"other parameters": {
 			ownPolicy("own", parameter("least"), plainRule), &stored.Policies[0],
-			"", `Guardrail binds will not hold: spec.policies[0].parameters`,
+			"", `Guardrail binds will not be in force: spec.policies[0].parameters`,
 		},
 		"one that does not compile": {ownPolicy("new", "", broken), nil, "spec.rego: ", ""},
-		"one that did not compile":  {ownPolicy("wrong", "", broken+"\n\n# Still."), &stored.Policies[1], "", "still wrong: spec.rego: "},
+		"one that did not compile":  {ownPolicy("wrong", "", broken+"\n\n# Still."), &stored.Policies[1], "", "existing error: spec.rego: "},
 	} {
 		var before config.Object
 		if c.before != nil {
@@ -70,14 +70,15 @@ func TestCheckTellsWhatAPolicyBreaks(t *testing.T) {
 	}
 }
 
-// beginsAs reports whether a text has one line with the beginning, or is empty if that is.
+// beginsAs reports whether text is a single line with the given prefix, or empty if the prefix is.
 func beginsAs(text, beginning string) bool {
 	return strings.HasPrefix(text, beginning) && (beginning == "") == (text == "") && !strings.Contains(text, "\n")
 }
 
-// An author learns which kinds a Policy decides beyond METADATA and which not, and who binds it which not.
+// The author of a Policy is warned which kinds it covers beyond its METADATA and which it does not; whoever
+// binds it, which it does not.
 func TestCheckTellsTheKindsOfAPolicy(t *testing.T) {
-	const uncovered = "a Pod made from ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps, Job.batch, ReplicationController is decided only when it is created"
+	const uncovered = "a Pod created from ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps, Job.batch, ReplicationController is decided only when it is created"
 	for name, c := range map[string]struct {
 		kinds, rule string
 		own, bound  string
@@ -85,11 +86,11 @@ func TestCheckTellsTheKindsOfAPolicy(t *testing.T) {
 		"about Deployments themselves": {"Deployment.apps", plainRule, "", ""},
 		"about Pods in Deployments": {
 			"Deployment.apps", podRule,
-			"kinds: nothing is decided about Pod, StatefulSet.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Job.batch, CronJob.batch", "",
+			"kinds: it does not apply to Pod, StatefulSet.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Job.batch, CronJob.batch", "",
 		},
 		"about Pods in any template": {
 			"Pod", podRule,
-			"kinds: it is about ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps, Job.batch, ReplicationController, Deployment.apps, CronJob.batch too", "",
+			"kinds: it also applies to ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps, Job.batch, ReplicationController, Deployment.apps, CronJob.batch", "",
 		},
 		"about Pods alone": {"Pod", ownRule, "kinds: " + uncovered, "own: " + uncovered},
 	} {

@@ -17,7 +17,7 @@ import (
 	"taffrail.dev/webhook/pipeline"
 )
 
-// configured is what is stored in a cluster, of which some may not be readable.
+// configured is a stored configuration, parts of which may be unreadable.
 type configured struct {
 	objects    config.Objects
 	namespaces []decision.Namespace
@@ -43,7 +43,7 @@ func (c *configured) Labels(_ context.Context, names []string) (map[string]decis
 	return found, c.labelsErr
 }
 
-// checkedAt is when the tests' checkers look.
+// checkedAt is the current time for the Checkers of these tests.
 var checkedAt = time.Date(2027, 1, 15, 12, 0, 0, 0, time.UTC)
 
 func (c *configured) check(t *testing.T, r *decision.Request) (*decision.Checked, error) {
@@ -51,7 +51,7 @@ func (c *configured) check(t *testing.T, r *decision.Request) (*decision.Checked
 	return pipeline.NewChecker(catalog(t), c, func() time.Time { return checkedAt }).Check(t.Context(), r)
 }
 
-// faultsOf checks what is written and returns what refuses it and what its writer is warned of, a line each.
+// faultsOf checks a request and returns its faults and warnings, one per line.
 func (c *configured) faultsOf(t *testing.T, r *decision.Request) (faults, warnings string) {
 	t.Helper()
 	checked, err := c.check(t, r)
@@ -65,7 +65,7 @@ func (c *configured) faultsOf(t *testing.T, r *decision.Request) (faults, warnin
 	return strings.Join(lines, "\n"), strings.Join(checked.Warnings, "\n")
 }
 
-// written is the request that stores an object in the place of another, nil for a new one.
+// written returns the request that replaces the object before with another, or creates it if before is nil.
 func written(t *testing.T, object, before config.Object) *decision.Request {
 	t.Helper()
 	if before == nil {
@@ -95,7 +95,7 @@ func enforcing(name string, bindings ...v1alpha1.PolicyBinding) *v1alpha1.Guardr
 	return &g
 }
 
-// What is wrong stays nobody's hindrance where the spec is not written.
+// A faulty spec blocks nobody who does not write it.
 func TestCheckLooksAtASpecThatIsWritten(t *testing.T) {
 	wrong := enforcing("g", binding("no-such-policy", ""))
 	right := enforcing("g", binding("image-tag", ""))
@@ -117,7 +117,7 @@ func TestCheckLooksAtASpecThatIsWritten(t *testing.T) {
 		r := written(t, wrong, nil)
 		c.change(r)
 		faults, _ := (&configured{}).faultsOf(t, r)
-		if want := `spec.policies[0].name: Invalid value: "no-such-policy": no policy has this id`; c.refused != (faults == want) || !c.refused && faults != "" {
+		if want := `spec.policies[0].name: Invalid value: "no-such-policy": there is no policy with this id`; c.refused != (faults == want) || !c.refused && faults != "" {
 			t.Errorf("%s: got %q", name, faults)
 		}
 	}
@@ -131,9 +131,9 @@ func TestCheckRefusesWhatDoesNotDecode(t *testing.T) {
 	}
 }
 
-// Nobody passes because something could not be found out.
+// If something cannot be determined, the request fails.
 func TestCheckFailsForWhatItCannotFindOut(t *testing.T) {
-	broken := errors.New("the API server is away")
+	broken := errors.New("the API server is unavailable")
 	selecting := func(g *v1alpha1.Guardrail) *v1alpha1.Guardrail {
 		g.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
 		return g
@@ -173,28 +173,28 @@ func TestCheckFailsForWhatItCannotFindOut(t *testing.T) {
 	}
 }
 
-// What was wrong before is no reason to refuse what is written now, wherever in the list it stands.
+// A fault that the stored object already has does not refuse an update, even if it has moved within a list.
 func TestCheckWarnsOfWhatWasWrongBefore(t *testing.T) {
-	const gone = `Invalid value: "gone": no policy has this id`
+	const gone = `Invalid value: "gone": there is no policy with this id`
 	for name, c := range map[string]struct {
 		object, before   config.Object
 		faults, warnings string
 	}{
 		"a Guardrail": {
 			enforcing("g", binding("image-tag", ""), binding("gone", "")), enforcing("g", binding("gone", "")),
-			"", "still wrong: spec.policies[1].name: " + gone,
+			"", "existing error: spec.policies[1].name: " + gone,
 		},
 		"a Guardrail with another fault": {
 			enforcing("g", binding("lost", ""), binding("gone", "")), enforcing("g", binding("gone", "")),
-			`spec.policies[0].name: Invalid value: "lost": no policy has this id`, "still wrong: spec.policies[1].name: " + gone,
+			`spec.policies[0].name: Invalid value: "lost": there is no policy with this id`, "existing error: spec.policies[1].name: " + gone,
 		},
 		"an Exemption": {
 			exempting("image-tag", "gone"), exempting("gone"),
-			"", "still wrong: spec.policies[1]: " + gone,
+			"", "existing error: spec.policies[1]: " + gone,
 		},
 		"an Exemption with another fault": {
 			exempting("gone", "lost"), exempting("gone"),
-			`spec.policies[1]: Invalid value: "lost": no policy has this id`, "still wrong: spec.policies[0]: " + gone,
+			`spec.policies[1]: Invalid value: "lost": there is no policy with this id`, "existing error: spec.policies[0]: " + gone,
 		},
 		"an Exemption that was a Guardrail's name": {exempting("gone"), enforcing("gone", binding("gone", "")), "spec.policies[0]: " + gone, ""},
 	} {
@@ -208,13 +208,14 @@ func TestCheckWarnsOfWhatWasWrongBefore(t *testing.T) {
 	}
 }
 
-// Whoever writes a Guardrail learns what it takes from the others' injections, and theirs from it.
+// Whoever writes a Guardrail is warned about the injections that it disables in others, and that others disable
+// in it.
 func TestCheckWarnsOfInjectionsThatDiffer(t *testing.T) {
 	inject := func(name, cpu string, more ...v1alpha1.PolicyBinding) *v1alpha1.Guardrail {
 		return enforcing(name, append(more, binding("inject-resources", requests(cpu, "64Mi")))...)
 	}
 	stored := &configured{objects: config.Objects{Guardrails: []v1alpha1.Guardrail{*inject("a", "10m"), *inject("b", "20m"), *enforcing("c", binding("image-tag", ""))}}}
-	differs := "resources.requests.cpu: Guardrail %s asks for %s, this one for %s, so neither is filled in in every namespace"
+	differs := "resources.requests.cpu: Guardrail %s requires %s and this one %s, so neither is filled in (in every namespace)"
 	for name, c := range map[string]struct {
 		g    *v1alpha1.Guardrail
 		want string

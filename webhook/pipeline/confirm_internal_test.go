@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// freshly answers what is there now, and notes what it is asked.
+// freshly is a fresh source of facts that records what is read.
 type freshly struct {
 	labels map[string]string
 	facts  decision.Facts
@@ -33,8 +33,8 @@ func (f *freshly) Facts(_ context.Context, namespace string, _ []decision.Fact) 
 	return f.facts, f.err["facts"]
 }
 
-// What was decided by holds if it is what there is now. Labels are read only where a Guardrail
-// goes by them, and facts only where they were not read for this request.
+// A decision is confirmed if what it depends on has not changed. Labels are read only if a Guardrail selects by
+// them, and facts only if they were not read for this request.
 func TestWhatADecisionRestsOnIsConfirmed(t *testing.T) {
 	limits := func(version string) []*corev1.LimitRange {
 		return []*corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{UID: "l", ResourceVersion: version}}}
@@ -58,17 +58,17 @@ func TestWhatADecisionRestsOnIsConfirmed(t *testing.T) {
 		err     error
 		asked   int
 	}{
-		"nothing to confirm":       {v1alpha1.GuardrailSpec{}, nil, decision.Request{}, freshly{}, true, nil, 0},
-		"the same facts":           {v1alpha1.GuardrailSpec{}, wanted, decision.Request{Facts: decision.Facts{LimitRanges: limits("1")}}, freshly{facts: decision.Facts{LimitRanges: limits("1")}}, true, nil, 1},
-		"another version":          {v1alpha1.GuardrailSpec{}, wanted, decision.Request{Facts: decision.Facts{LimitRanges: limits("1")}}, freshly{facts: decision.Facts{LimitRanges: limits("2")}}, false, nil, 1},
-		"one more":                 {v1alpha1.GuardrailSpec{}, wanted, decision.Request{}, freshly{facts: decision.Facts{LimitRanges: limits("1")}}, false, nil, 1},
-		"one that is not wanted":   {v1alpha1.GuardrailSpec{}, wanted[1:], decision.Request{}, freshly{facts: decision.Facts{LimitRanges: limits("1")}}, true, nil, 1},
-		"facts of this request":    {v1alpha1.GuardrailSpec{}, wanted, decision.Request{Facts: decision.Facts{Fresh: true}}, freshly{err: map[string]error{"facts": away}}, true, nil, 0},
-		"facts that nobody tells":  {v1alpha1.GuardrailSpec{}, wanted, decision.Request{}, freshly{err: map[string]error{"facts": away}}, false, away, 1},
-		"the same labels":          {byLabel, nil, decision.Request{}, freshly{labels: map[string]string{"a": "b"}}, true, nil, 1},
-		"other labels":             {byLabel, wanted, decision.Request{}, freshly{labels: map[string]string{"a": "c"}}, false, nil, 1},
-		"labels, then facts":       {byLabel, wanted, decision.Request{}, freshly{labels: map[string]string{"a": "b"}}, true, nil, 2},
-		"labels that nobody tells": {byLabel, wanted, decision.Request{}, freshly{err: map[string]error{"namespace": away}}, false, away, 1},
+		"nothing to confirm":      {v1alpha1.GuardrailSpec{}, nil, decision.Request{}, freshly{}, true, nil, 0},
+		"the same facts":          {v1alpha1.GuardrailSpec{}, wanted, decision.Request{Facts: decision.Facts{LimitRanges: limits("1")}}, freshly{facts: decision.Facts{LimitRanges: limits("1")}}, true, nil, 1},
+		"another version":         {v1alpha1.GuardrailSpec{}, wanted, decision.Request{Facts: decision.Facts{LimitRanges: limits("1")}}, freshly{facts: decision.Facts{LimitRanges: limits("2")}}, false, nil, 1},
+		"one more":                {v1alpha1.GuardrailSpec{}, wanted, decision.Request{}, freshly{facts: decision.Facts{LimitRanges: limits("1")}}, false, nil, 1},
+		"one that is not wanted":  {v1alpha1.GuardrailSpec{}, wanted[1:], decision.Request{}, freshly{facts: decision.Facts{LimitRanges: limits("1")}}, true, nil, 1},
+		"facts of this request":   {v1alpha1.GuardrailSpec{}, wanted, decision.Request{Facts: decision.Facts{Fresh: true}}, freshly{err: map[string]error{"facts": away}}, true, nil, 0},
+		"facts that are unknown":  {v1alpha1.GuardrailSpec{}, wanted, decision.Request{}, freshly{err: map[string]error{"facts": away}}, false, away, 1},
+		"the same labels":         {byLabel, nil, decision.Request{}, freshly{labels: map[string]string{"a": "b"}}, true, nil, 1},
+		"other labels":            {byLabel, wanted, decision.Request{}, freshly{labels: map[string]string{"a": "c"}}, false, nil, 1},
+		"labels, then facts":      {byLabel, wanted, decision.Request{}, freshly{labels: map[string]string{"a": "b"}}, true, nil, 2},
+		"labels that are unknown": {byLabel, wanted, decision.Request{}, freshly{err: map[string]error{"namespace": away}}, false, away, 1},
 	} {
 		r := c.request
 		r.Namespace = decision.Namespace{Name: "shop", Known: true, Labels: map[string]string{"a": "b"}}
@@ -89,7 +89,7 @@ func TestWhatADecisionRestsOnIsConfirmed(t *testing.T) {
 	}
 }
 
-// Only what denies has its facts read again.
+// Only the facts that denying policies read are read again.
 func TestFactsOfWhatDenies(t *testing.T) {
 	policy := func(id string, facts ...decision.Fact) config.AppliedBinding {
 		return config.AppliedBinding{Binding: config.Binding{Policy: &rego.Policy{ID: id, Facts: facts}}}
@@ -111,7 +111,7 @@ func TestFactsOfWhatDenies(t *testing.T) {
 	}
 }
 
-// unreadableJob has a CronJob of which only a part can be read.
+// unreadableJob has a CronJob that can be read only in part.
 type unreadableJob struct {
 	Live
 	cronJob map[string]any
@@ -122,7 +122,7 @@ func (u unreadableJob) CronJob(context.Context, string, string) (map[string]any,
 	return u.cronJob, u.err
 }
 
-// A Job has from its CronJob what the CronJob was decided for, and nothing if that cannot be told.
+// A Job inherits from its CronJob what was decided there, and nothing if that cannot be determined.
 func TestWhatAJobHasFromACronJobThatCannotBeDecided(t *testing.T) {
 	owner := map[string]any{"metadata": map[string]any{"ownerReferences": []any{map[string]any{"apiVersion": "batch/v1", "kind": "CronJob", "name": "nightly", "uid": "1", "controller": true}}}, "spec": map[string]any{}}
 	r := &decision.Request{Operation: decision.Create, Kind: jobKind, Object: owner}
@@ -135,7 +135,7 @@ func TestWhatAJobHasFromACronJobThatCannotBeDecided(t *testing.T) {
 	for name, c := range map[string]struct {
 		live    unreadableJob
 		err     error
-		decides bool // whether it is had from anywhere, though nothing of it was decided
+		decides bool // whether the Job's fields count as the CronJob's, though nothing in it was decided
 	}{
 		"away":                {unreadableJob{err: away}, away, false},
 		"gone":                {unreadableJob{}, nil, false},
@@ -144,7 +144,7 @@ func TestWhatAJobHasFromACronJobThatCannotBeDecided(t *testing.T) {
 		"another of its name": {unreadableJob{cronJob: map[string]any{"metadata": map[string]any{"uid": "2"}}}, nil, false},
 	} {
 		restored, err := New(&config.Snapshot{}, nil, Options{Live: c.live}).madeFromCronJob(t.Context(), r, pods)
-		if !errors.Is(err, c.err) || (restored.has != nil) != c.decides || c.decides && (restored.decided == nil || restored.decided(0, &decision.Finding{Path: "spec"})) {
+		if !errors.Is(err, c.err) || (restored.why != "") != c.decides || c.decides && (restored.cronJob == nil || restored.cronJob.hasFinding(&candidate{finding: decision.Finding{Path: "spec"}})) {
 			t.Errorf("%s: got %+v, %v", name, restored, err)
 		}
 	}

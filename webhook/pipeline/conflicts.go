@@ -38,7 +38,7 @@ func (c *Conflict) String() string {
 	if !c.Everywhere {
 		where = "in " + listed(c.Namespaces)
 	}
-	return fmt.Sprintf("%s: %s asks for %s, this one for %s, so neither is filled in %s", c.Field, other, c.Other, c.Value, where)
+	return fmt.Sprintf("%s: %s requires %s and this one %s, so neither is filled in (%s)", c.Field, other, c.Other, c.Value, where)
 }
 
 // Conflicts returns, by Guardrail, the fields that two bindings inject differently into a Pod

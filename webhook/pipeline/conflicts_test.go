@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/webhook/pipeline"
 )
 
-// requests are parameters of inject-resources.
+// requests returns parameters of inject-resources.
 func requests(cpu, memory string) string {
 	return `{"requests":{"cpu":"` + cpu + `","memory":"` + memory + `"},"limits":{}}`
 }
@@ -82,7 +82,7 @@ func TestConflictsBetweenInjections(t *testing.T) {
 			}
 		})
 	}
-	broken := errors.New("the API server is away")
+	broken := errors.New("the API server is unavailable")
 	s := build(t, selecting(inject("a", "10m", "64Mi"), "a"), selecting(inject("b", "20m", "64Mi"), "b"))
 	if _, err := pipeline.Conflicts(t.Context(), s, func(context.Context) ([]decision.Namespace, error) { return nil, broken }); !errors.Is(err, broken) {
 		t.Errorf("the namespaces cannot be listed, but got %v", err)
@@ -91,12 +91,12 @@ func TestConflictsBetweenInjections(t *testing.T) {
 
 func TestConflictsAreTold(t *testing.T) {
 	for want, c := range map[string]pipeline.Conflict{
-		"f: Guardrail b asks for 2, this one for 1, so neither is filled in in every namespace": {With: "b", Field: "f", Value: "1", Other: "2", Everywhere: true},
-		"f: another binding asks for 2, this one for 1, so neither is filled in in a, b":        {Field: "f", Value: "1", Other: "2", Namespaces: []string{"a", "b"}},
-		"f: another binding asks for 2, this one for 1, so neither is filled in in a, b, c, d": {
+		"f: Guardrail b requires 2 and this one 1, so neither is filled in (in every namespace)": {With: "b", Field: "f", Value: "1", Other: "2", Everywhere: true},
+		"f: another binding requires 2 and this one 1, so neither is filled in (in a, b)":        {Field: "f", Value: "1", Other: "2", Namespaces: []string{"a", "b"}},
+		"f: another binding requires 2 and this one 1, so neither is filled in (in a, b, c, d)": {
 			Field: "f", Value: "1", Other: "2", Namespaces: []string{"a", "b", "c", "d"},
 		},
-		"f: another binding asks for 2, this one for 1, so neither is filled in in a, b, c and 2 more": {
+		"f: another binding requires 2 and this one 1, so neither is filled in (in a, b, c and 2 more)": {
 			Field: "f", Value: "1", Other: "2", Namespaces: []string{"a", "b", "c", "d", "e"},
 		},
 	} {

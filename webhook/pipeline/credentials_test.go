@@ -11,8 +11,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// places are where people put credentials. Each makes an object that holds the value,
-// and names the policy that must find it.
+// places lists where people put credentials. Each returns an object that holds the value, and the policy that
+// must find it.
 var places = map[string]struct {
 	policy string
 	object func(value string) map[string]any
@@ -106,8 +106,7 @@ func object(kind, field, key, value string) map[string]any {
 	return map[string]any{"apiVersion": "v1", "kind": kind, "metadata": map[string]any{"name": "shop"}, field: map[string]any{key: value}}
 }
 
-// A value may look like a name and another value. Nothing of it may be told, not even
-// as that name.
+// A value may look like another name and value. No part of it may be printed, not even as that name.
 func TestFindingsTellNothingOfACredential(t *testing.T) {
 	snapshot := build(t)
 	random := rand.New(rand.NewPCG(3, 4))
@@ -123,7 +122,7 @@ func TestFindingsTellNothingOfACredential(t *testing.T) {
 					told := strings.ToLower(fmt.Sprintf("%+v", finding))
 					for _, part := range append(encodings(first), encodings(last)...) {
 						if strings.Contains(told, strings.ToLower(part)) {
-							t.Errorf("with %q inside, %s tells of it:\n%s", middle, finding.Policy, told)
+							t.Errorf("with %q inside, %s reveals it:\n%s", middle, finding.Policy, told)
 						}
 					}
 				}
@@ -132,7 +131,7 @@ func TestFindingsTellNothingOfACredential(t *testing.T) {
 	}
 }
 
-// canary makes a text that nothing else can hold by chance.
+// canary returns a text that cannot occur by chance.
 func canary(random *rand.Rand) string {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	text := []byte{letters[random.IntN(52)]}
@@ -142,8 +141,7 @@ func canary(random *rand.Rand) string {
 	return string(text)
 }
 
-// encodings are a text as it is, and what its base64 has in common wherever in a value
-// the text begins.
+// encodings returns a text itself, and what its base64 forms have in common at any offset.
 func encodings(text string) []string {
 	all := []string{text}
 	for before := range 3 {
@@ -153,8 +151,7 @@ func encodings(text string) []string {
 	return all
 }
 
-// What configures a name and what refers to a credential is let through by the whole
-// library, in the modes that people have by default.
+// The whole library, in its default modes, admits references to credentials and settings that only name them.
 func TestReferencesToCredentialsAreNoCredentials(t *testing.T) {
 	snapshot := build(t)
 	for _, object := range []map[string]any{

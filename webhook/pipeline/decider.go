@@ -37,6 +37,8 @@ type Options struct {
 	// Fresh reads facts from the API server, bypassing caches. Leave it nil if the FactSource
 	// does so already.
 	Fresh FactSource
+	// Evaluations is notified of what policies return for requests. If nil, nobody is.
+	Evaluations Evaluations
 	// Now is the clock for the expiry of Exemptions. It defaults to time.Now.
 	Now func() time.Time
 }
@@ -99,7 +101,7 @@ func (d *Decider) decideObject(ctx context.Context, r *decision.Request) (*decis
 // decide decides an object, or one part of it. A decision that denies or injects is repeated if
 // facts that are read after the request arrived differ.
 func (d *Decider) decide(ctx context.Context, r *decision.Request, part scope) (*decision.Decision, error) {
-	result, b, err := d.decideOnce(ctx, r, part)
+	result, b, err := d.decideOnce(ctx, r, part, d.facts)
 	if err != nil || b == nil {
 		return result, err
 	}
@@ -108,7 +110,7 @@ func (d *Decider) decide(ctx context.Context, r *decision.Request, part scope) (
 
 // decideOnce takes a request to its Decision with the facts of one source. The returned basis
 // is nil if the decision depends on no facts.
-func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, part scope) (*decision.Decision, *basis, error) {
+func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, part scope, facts FactSource) (*decision.Decision, *basis, error) {
 	if !decided(original) {
 		return &decision.Decision{Verdict: decision.VerdictAllow}, nil, nil
 	}
@@ -116,7 +118,7 @@ func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, pa
 	r := &copied
 
 	// Bindings.
-	bindings, err := d.resolve(ctx, r)
+	bindings, err := d.resolve(ctx, r, facts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,26 +135,26 @@ func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, pa
 	// Facts.
 	wanted := wantedFacts(r, bindings)
 	if len(wanted) > 0 {
-		if r.Facts, err = d.facts.Facts(ctx, factNamespace(r), wanted); err != nil {
-			return nil, nil, fmt.Errorf("learning the facts of namespace %q: %w", factNamespace(r), err)
+		if r.Facts, err = facts.Facts(ctx, factNamespace(r), wanted); err != nil {
+			return nil, nil, fmt.Errorf("reading the facts of namespace %q: %w", factNamespace(r), err)
 		}
 	}
 
 	// Prediction, evaluation and injection.
 	planner := d.plannerFor(r)
-	results, plan, err := d.evaluate(ctx, r, bindings, exemptions, planner, storedRequest)
+	results, plan, err := d.evaluate(ctx, r, bindings, exemptions, planner, newObject)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, nil, fmt.Errorf("placing injections: %w", err)
+		return nil, nil, fmt.Errorf("planning injections: %w", err)
 	}
 	would, err := d.wouldFill(ctx, r, bindings, results, plan, exemptions)
 	if err != nil {
 		return nil, nil, err
 	}
 
-	// Findings, and which of them are tolerated.
+	// Evidence: what a denial depends on is read only if something would be denied.
 	if err := d.distrust(ctx, r, bindings, results); err != nil {
 		return nil, nil, err
 	}
@@ -160,16 +162,27 @@ func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, pa
 		request: r, bindings: bindings, results: results, exemptions: exemptions, only: part.only,
 		filled: filled(r, plan.Fills, decision.ModeEnforce), undecided: undecidedFields(r, plan.Fills), wouldFill: would,
 	}
-	candidates := e.candidates()
-	if err := d.tolerateExisting(ctx, e, candidates, planner); err != nil {
+	if e.blocksUpdate() {
+		e.extent = updateScopeOf(r)
+		if e.needsStored() {
+			e.stored, e.storedErr = d.evaluateStored(ctx, r, bindings, exemptions, planner)
+		}
+	}
+	denies, err := e.needsRestored()
+	if err != nil {
 		return nil, nil, err
 	}
-	if err := d.tolerateRestored(ctx, e, candidates, part); err != nil {
-		return nil, nil, err
+	if denies {
+		if e.restored, err = d.restored(ctx, r, bindings, part.revision); err != nil {
+			return nil, nil, fmt.Errorf("looking for what the object may be made from: %w", err)
+		}
 	}
 
 	// The Decision.
-	result := e.decision(candidates, gapFindings(r, bindings, plan.Gaps))
+	result, err := e.decide(gapFindings(r, bindings, plan.Gaps))
+	if err != nil {
+		return nil, nil, err
+	}
 	result.Fills = plan.Fills
 	if patches(r) {
 		result.Patch = patchFor(r, plan.Fills)

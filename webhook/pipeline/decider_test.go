@@ -24,7 +24,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// facts answers for one namespace.
+// facts is a FactSource for one namespace.
 type facts struct {
 	namespace decision.Namespace
 	facts     decision.Facts
@@ -45,7 +45,7 @@ func known(labels map[string]string) facts {
 	return facts{namespace: decision.Namespace{Labels: labels, Known: true}}
 }
 
-// library is read once: it is immutable, and reading it takes longer than most tests.
+// library is loaded once: it is immutable, and loading it takes longer than most tests.
 var library = sync.OnceValues(func() (*rego.Catalog, error) { return rego.Load(policies.FS) })
 
 func catalog(t *testing.T) *rego.Catalog {
@@ -98,7 +98,7 @@ func container(fields map[string]any) map[string]any {
 	return c
 }
 
-// pod and deployment break no policy by what is around their container.
+// pod and deployment return objects that violate no policy outside of their container.
 func pod(c map[string]any) map[string]any {
 	owner := map[string]any{"apiVersion": "example.com/v1", "kind": "Fleet", "name": "web", "controller": true}
 	return map[string]any{
@@ -273,51 +273,6 @@ func TestNoDecisionHoldsAValueOfASecret(t *testing.T) {
 	}
 }
 
-func TestBuildKeepsWhatIsRightOfAGuardrail(t *testing.T) {
-	c := catalog(t)
-	bad := guardrail("partly", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("no-such-policy", ""), binding("require-probes", `{"probes":7}`))
-	lost := guardrail("lost", v1alpha1.ModeEnforce, binding("image-tag", ""))
-	lost.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}
-	s, problems, err := config.Build(t.Context(), c, config.Objects{Guardrails: []v1alpha1.Guardrail{bad, lost}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(s.Guardrails()) != 1 || s.Bindings() != 1 || len(problems) != 2 {
-		t.Fatalf("got %d Guardrails, %d bindings, %v", len(s.Guardrails()), s.Bindings(), problems)
-	}
-	if problems[0].Name != "lost" || !problems[0].Inactive || problems[1].Inactive || len(problems[1].Errors) != 2 {
-		t.Errorf("got %+v", problems)
-	}
-	d := decide(t, s, manifest(t, pod(map[string]any{"name": "app", "image": "app"})), known(nil))
-	if diff := cmp.Diff([]string{"image-tag"}, policiesIn(d)); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestASnapshotIsAFunctionOfWhatIsStored(t *testing.T) {
-	a, b := guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", "")), guardrail("b", v1alpha1.ModeWarn, binding("image-tag", ""))
-	one, other := build(t, a, b), build(t, b, a)
-	if one.ID() != other.ID() {
-		t.Errorf("%s and %s", one.ID(), other.ID())
-	}
-	b.Spec.Mode = v1alpha1.ModeAudit
-	if changed := build(t, a, b); changed.ID() == one.ID() {
-		t.Error("another mode is the same snapshot")
-	}
-}
-
-func TestStrictest(t *testing.T) {
-	s := build(t, guardrail("a", v1alpha1.ModeWarn, binding("image-tag", "")), guardrail("b", v1alpha1.ModeEnforce, binding("image-tag", "")))
-	mode, names, err := pipeline.New(s, known(nil), pipeline.Options{}).Strictest(t.Context(), manifest(t, pod(container(nil))))
-	if err != nil || mode != decision.ModeEnforce || len(names) != 1 || names[0] != "b" {
-		t.Errorf("got %v %v %v", mode, names, err)
-	}
-	mode, _, err = pipeline.New(s, known(nil), pipeline.Options{}).Strictest(t.Context(), manifest(t, map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}))
-	if err != nil || mode != 0 {
-		t.Errorf("nothing is bound, but got %v, %v", mode, err)
-	}
-}
-
 func TestFactsAreReadOnlyForPoliciesThatNeedThem(t *testing.T) {
 	r := manifest(t, pod(container(nil)))
 	source := failingFacts{known(nil)}
@@ -333,28 +288,6 @@ type failingFacts struct{ facts }
 
 func (failingFacts) Facts(context.Context, string, []decision.Fact) (decision.Facts, error) {
 	return decision.Facts{}, errors.New("no answer")
-}
-
-func TestStrictestKnowsTrustAndTheCeiling(t *testing.T) {
-	s := build(t, guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", "")))
-	strictest := func(user string, ceiling decision.Mode) decision.Mode {
-		r := manifest(t, pod(container(nil)))
-		r.User.Name = user
-		mode, _, err := pipeline.New(s, known(nil), pipeline.Options{MaxMode: ceiling}).Strictest(t.Context(), r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return mode
-	}
-	if got := strictest("alice", 0); got != decision.ModeEnforce {
-		t.Errorf("a person: %v", got)
-	}
-	if got := strictest("alice", decision.ModeAudit); got != decision.ModeAudit {
-		t.Errorf("under a ceiling: %v", got)
-	}
-	if got := strictest("system:serviceaccount:kube-system:replicaset-controller", 0); got != decision.ModeAudit {
-		t.Errorf("a built-in controller: %v", got)
-	}
 }
 
 func TestInjectionOfAnUncertainGuardrailExcusesNothing(t *testing.T) {
@@ -374,26 +307,5 @@ func TestAGapThatCannotBeFilledOnlyWarns(t *testing.T) {
 		d.Findings[0].Path != "spec.containers[0].resources.requests.cpu" || d.Findings[0].Policy != "inject-resources" ||
 		!slices.Equal(d.Findings[0].Guardrails, []string{"one", "two"}) || d.Findings[0].Container != "app" || d.Findings[0].Remediation == "" || d.Findings[0].Severity == "" {
 		t.Errorf("got %v %+v", d.Verdict, d.Findings)
-	}
-}
-
-// Whom an object that cannot be looked at would be refused by depends neither on modes nor
-// on the ceiling, but on trust and on bindings that will never deny.
-func TestWouldRefuse(t *testing.T) {
-	held := binding("image-tag", "")
-	held.Mode = v1alpha1.ModeWarn
-	s := build(t, guardrail("b", v1alpha1.ModeAudit, binding("image-tag", "")), guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", "")),
-		guardrail("never", v1alpha1.ModeEnforce, held))
-	r := manifest(t, pod(container(nil)))
-	for user, want := range map[string]string{"alice": "a b", "system:serviceaccount:kube-system:replicaset-controller": ""} {
-		r.User.Name = user
-		names, err := pipeline.New(s, known(nil), pipeline.Options{MaxMode: decision.ModeAudit}).WouldRefuse(t.Context(), r)
-		if got := strings.Join(names, " "); err != nil || got != want {
-			t.Errorf("%s: got %q, %v", user, got, err)
-		}
-	}
-	names, err := pipeline.New(s, known(nil), pipeline.Options{}).WouldRefuse(t.Context(), manifest(t, map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}))
-	if err != nil || len(names) > 0 {
-		t.Errorf("nothing is bound, but got %v, %v", names, err)
 	}
 }

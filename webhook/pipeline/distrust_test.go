@@ -9,8 +9,8 @@ import (
 	"taffrail.dev/webhook/pipeline"
 )
 
-// Nobody but the deployment controller loses trust for a template that no revision has, and
-// it only where it gives a Deployment one that something is found in.
+// Only the deployment controller loses trust, only for a template that no revision has, and only if something
+// is found in it.
 func TestWhoIsDistrustedForATemplateFromNowhere(t *testing.T) {
 	const controller = "system:serviceaccount:kube-system:deployment-controller"
 	web := func(image, history string) string {

@@ -166,7 +166,7 @@ func ownClaims(claims []decision.Claim) []decision.Claim {
 // predictPods adds to a template what happens to its Pods once injections are applied: what
 // LimitRanges still refuse, and which ResourceQuotas are exhausted. What the Pods of the stored
 // object use counts as available.
-func predictPods(r *decision.Request, stored func(*decision.Request) *decision.Request, prediction resources.Prediction, fills []decision.Fill) {
+func predictPods(r *decision.Request, which version, prediction resources.Prediction, fills []decision.Fill) {
 	if r.Workload == nil || !r.Workload.Template {
 		return
 	}
@@ -180,7 +180,7 @@ func predictPods(r *decision.Request, stored func(*decision.Request) *decision.R
 			Scope:   request.Scope(r.Workload.Pod),
 			Claims:  ownClaims(r.Claims),
 			Count:   r.Workload.Count,
-			Current: currentUsage(stored(r), r.Facts, fills),
+			Current: currentUsage(storedRequest(r, which), r.Facts, fills),
 		}, r.Facts.ResourceQuotas)
 	}
 }
@@ -197,13 +197,19 @@ func enforced(fills []decision.Fill) []resources.Fill {
 	return all
 }
 
-// self returns its argument. It is the stored request of a request made from a stored object.
-func self(r *decision.Request) *decision.Request { return r }
+// version is which object of an UPDATE a request contains.
+type version int
+
+const (
+	newObject version = iota
+	// oldObject is the stored object, whose Pods exist.
+	oldObject
+)
 
 // storedRequest returns the request for the stored object, or nil if nothing is stored or it
 // cannot be read. Without it, all usage counts as that of other objects.
-func storedRequest(r *decision.Request) *decision.Request {
-	if r.Origin == decision.OriginLive {
+func storedRequest(r *decision.Request, which version) *decision.Request {
+	if r.Origin == decision.OriginLive || which == oldObject {
 		return r
 	}
 	stored, err := request.Old(r)
@@ -249,7 +255,7 @@ func retainedClaims(own []decision.Claim, set string, known []*corev1.Persistent
 
 // Enrich adds to a request what Decide derives from its facts before it evaluates policies.
 // Tests of a single policy use it.
-func Enrich(r *decision.Request) { predictPods(r, storedRequest, enrich(r), nil) }
+func Enrich(r *decision.Request) { predictPods(r, newObject, enrich(r), nil) }
 
 // EnrichStored is Enrich for the stored object of an UPDATE, whose Pods exist.
-func EnrichStored(old *decision.Request) { predictPods(old, self, enrich(old), nil) }
+func EnrichStored(old *decision.Request) { predictPods(old, oldObject, enrich(old), nil) }

@@ -18,8 +18,7 @@ func quota(hard string) *corev1.ResourceQuota {
 	}}
 }
 
-// A LimitRange that wants a limit of the Pod refuses one without; where an enforced
-// injection sets it, the Pods will have it.
+// A LimitRange that requires a Pod limit refuses a template without one, unless an enforced injection sets it.
 func TestInjectionCountsForWhatLimitRangesRefuse(t *testing.T) {
 	f := known(nil)
 	f.facts.LimitRanges = []*corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "pods"}, Spec: corev1.LimitRangeSpec{
@@ -41,7 +40,7 @@ func TestInjectionCountsForWhatLimitRangesRefuse(t *testing.T) {
 	}
 }
 
-// Two replicas and the Pod that a rollout needs before it may take one away.
+// The quota must have room for two replicas and the extra Pod that a rollout starts first.
 func TestInjectionCountsForWhatQuotasHaveLeft(t *testing.T) {
 	s := build(t, guardrail("fits", v1alpha1.ModeEnforce, binding("quota-fit", ""), binding("inject-resources", `{"requests":{"cpu":"250m"}}`)))
 	for hard, verdict := range map[string]decision.Verdict{"500m": decision.VerdictDeny, "750m": decision.VerdictAllow} {
@@ -53,7 +52,7 @@ func TestInjectionCountsForWhatQuotasHaveLeft(t *testing.T) {
 	}
 }
 
-// Without an injection the quota refuses every Pod for want of a request.
+// Without an injection the quota refuses every Pod, because it sets no request.
 func TestAQuotaDemandsAValue(t *testing.T) {
 	s := build(t, guardrail("fits", v1alpha1.ModeEnforce, binding("quota-fit", "")))
 	f := known(nil)
@@ -65,7 +64,7 @@ func TestAQuotaDemandsAValue(t *testing.T) {
 	}
 }
 
-// A workload that asked for too much before may be annotated; its own Pods are given back.
+// A workload that already exceeded its quota can still be annotated: the usage of its own Pods does not count.
 func TestAShortageOfBeforeIsTolerated(t *testing.T) {
 	s := build(t, guardrail("fits", v1alpha1.ModeEnforce, binding("quota-fit", "")))
 	f := known(nil)
@@ -79,9 +78,8 @@ func TestAShortageOfBeforeIsTolerated(t *testing.T) {
 	}
 }
 
-// What is injected into the new Pods is in the present ones, and counts for the stored
-// object as for the new one: else eight Pods that run would be two too many, and a total
-// that injections are part of another total than before.
+// The existing Pods got the same injections as the new ones. Otherwise eight running Pods would appear to be
+// two too many, and totals before and after the update could not be compared.
 func TestWhatIsInjectedIsInThePodsOfBefore(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("quota-fit", ""), binding("limitrange-fit", ""),
 		binding("inject-resources", `{"requests":{"cpu":"100m"},"limits":{"cpu":"100m"}}`)))

@@ -37,11 +37,11 @@ func relevant(bindings []config.AppliedBinding, r *decision.Request) []config.Ap
 
 // evaluate evaluates the bound policies and plans the injections. What LimitRanges refuse of a
 // template's Pods, and what quotas leave for them, depends on the injections, so these are
-// evaluated first if either matters. stored returns the object whose Pods exist already.
-func (d *Decider) evaluate(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, exemptions config.Exemptions, planner *planner, stored func(*decision.Request) *decision.Request) ([]decision.Result, injectionPlan, error) {
+// evaluated first if either matters.
+func (d *Decider) evaluate(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, exemptions config.Exemptions, planner *planner, which version) ([]decision.Result, injectionPlan, error) {
 	part, prediction := partOf(r), enrich(r)
 	if part != rego.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
-		predictPods(r, stored, prediction, nil)
+		predictPods(r, which, prediction, nil)
 		results, err := d.evaluatePart(ctx, r, bindings, part)
 		if err != nil {
 			return nil, injectionPlan{}, err
@@ -57,7 +57,7 @@ func (d *Decider) evaluate(ctx context.Context, r *decision.Request, bindings []
 	if err != nil {
 		return nil, plan, err
 	}
-	predictPods(r, stored, prediction, plan.Fills)
+	predictPods(r, which, prediction, plan.Fills)
 	results, err := d.evaluatePart(ctx, r, bindings, rego.Deny)
 	for i := range results {
 		results[i].Intents = injected[i].Intents
@@ -68,6 +68,22 @@ func (d *Decider) evaluate(ctx context.Context, r *decision.Request, bindings []
 	return results, plan, err
 }
 
+// Evaluations is notified of each evaluation of a request.
+type Evaluations interface {
+	// Evaluated is called while the request waits. The Evaluation is only valid during the call.
+	Evaluated(*Evaluation)
+}
+
+// Evaluation is what policies have returned for an object.
+type Evaluation struct {
+	Program   *rego.Program
+	Request   *decision.Request
+	Instances []int
+	Part      rego.Part
+	// Results has one element for each of the instances.
+	Results []decision.Result
+}
+
 // evaluatePart returns one result per binding. Bindings of the same instance share a result.
 func (d *Decider) evaluatePart(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, part rego.Part) ([]decision.Result, error) {
 	instances := make([]int, 0, len(bindings))
@@ -76,9 +92,13 @@ func (d *Decider) evaluatePart(ctx context.Context, r *decision.Request, binding
 			instances = append(instances, binding.Instance)
 		}
 	}
-	found, err := d.snapshot.Program().Evaluate(ctx, r, instances, part)
+	program := d.snapshot.Program()
+	found, err := program.Evaluate(ctx, r, instances, part)
 	if err != nil {
 		return nil, err
+	}
+	if d.options.Evaluations != nil {
+		d.options.Evaluations.Evaluated(&Evaluation{Program: program, Request: r, Instances: instances, Part: part, Results: found})
 	}
 	results := make([]decision.Result, len(bindings))
 	for i, binding := range bindings {

@@ -63,7 +63,7 @@ func (c *Checker) Exempt(ctx context.Context, r *decision.Request, rights Exempt
 		l := &loosened[i]
 		may, err := granted.may(ctx, l.Guardrail, l.Namespace)
 		if err != nil {
-			return nil, fmt.Errorf("asking whether %q may exempt from Guardrail %q: %w", r.User.Name, l.Guardrail, err)
+			return nil, fmt.Errorf("checking whether %q may exempt from Guardrail %q: %w", r.User.Name, l.Guardrail, err)
 		}
 		if !may {
 			lacking = append(lacking, decision.NotExempting{Guardrail: l.Guardrail, Namespace: l.Namespace, Message: l.Describe()})
@@ -214,7 +214,7 @@ func (c *Checker) checkLimits(ctx context.Context, checked *decision.Checked, e 
 	checked.Faults = append(checked.Faults, faults...)
 	for _, fault := range effect.limitFaults(e, effect.loosened(nil)) {
 		if !slices.Contains(faults, fault) {
-			checked.Warnings = append(checked.Warnings, "not honoured: "+fault.String())
+			checked.Warnings = append(checked.Warnings, "not honored: "+fault.String())
 		}
 	}
 	return nil
@@ -237,9 +237,9 @@ func (effect *exemptionEffect) limitFaults(e *v1alpha1.Exemption, loosened []con
 		case honoured.Until.IsZero():
 			at := slices.Index(e.Spec.Policies, honoured.Policy)
 			add(decision.Fault{Field: fmt.Sprintf("spec.policies[%d]", at),
-				Reason: fmt.Sprintf("Guardrail %s lets no Exemption excuse from %s: leave it out", honoured.Guardrail, honoured.Policy)})
+				Reason: fmt.Sprintf("Guardrail %s allows no Exemption from %s: remove it", honoured.Guardrail, honoured.Policy)})
 		default:
-			add(decision.Fault{Field: "spec.expires", Reason: fmt.Sprintf("Guardrail %s honours it no longer than until %s: write %s, or earlier",
+			add(decision.Fault{Field: "spec.expires", Reason: fmt.Sprintf("Guardrail %s honors it only until %s: write %s or earlier",
 				honoured.Guardrail, honoured.Until.UTC().Format(time.RFC3339), lastDay(honoured.Until, effect.now))})
 		}
 	}

@@ -20,7 +20,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// exempters may exempt from "GUARDRAIL NAMESPACE", and count what they are asked.
+// exempters grants permission for each "GUARDRAIL NAMESPACE", and counts the reviews.
 type exempters struct {
 	may   []string
 	asked []string
@@ -32,7 +32,7 @@ func (e *exempters) MayExempt(_ context.Context, _ decision.User, guardrail, nam
 	return slices.Contains(e.may, guardrail+" "+namespace), e.err
 }
 
-// stores is a configuration in clusters where every namespace exists.
+// stores is a stored configuration in clusters where every namespace exists.
 type stores struct {
 	guardrails []v1alpha1.Guardrail
 	err        error
@@ -78,7 +78,7 @@ func TestExempt(t *testing.T) {
 	for name, test := range map[string]struct {
 		change  func(map[string]any)
 		may     []string
-		lacking string // as GUARDRAIL NAMESPACE
+		lacking string // GUARDRAIL NAMESPACE of each missing permission
 		asked   int
 	}{
 		"nobody":                  {func(map[string]any) {}, nil, "a shop,b shop", 4},
@@ -104,13 +104,13 @@ func TestExempt(t *testing.T) {
 			t.Errorf("%s: lacking %q, asked %q, %v", name, got, rights.asked, err)
 		}
 	}
-	// An Exemption that names ever so many namespaces costs a bounded number of reviews.
+	// The number of reviews is limited, however many namespaces an Exemption names.
 	rights := &exempters{}
 	lacking, err := checker.Exempt(t.Context(), exemptionRequest(func(s map[string]any) { s["namespaces"] = many }), rights)
 	if err != nil || len(lacking) != 600 || len(rights.asked) > 110 {
 		t.Errorf("lacking %d, asked %d times, %v", len(lacking), len(rights.asked), err)
 	}
-	// Nobody knows is never yes.
+	// A failed review grants nothing.
 	broken := errors.New("broken")
 	if _, err := checker.Exempt(t.Context(), exemptionRequest(func(map[string]any) {}), &exempters{may: []string{"a ", "b "}, err: broken}); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
@@ -121,7 +121,7 @@ func TestExempt(t *testing.T) {
 	}
 }
 
-// Whoever may not exempt reads what would be loosened, also by a policy that is still to come.
+// The refusal names what would be loosened, including policies that do not exist yet.
 func TestExemptTellsWhatIsLoosened(t *testing.T) {
 	stored := &stores{guardrails: []v1alpha1.Guardrail{guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("require-probes", ""))}}
 	checker := pipeline.NewChecker(catalog(t), stored, func() time.Time { return checkedAt })
@@ -132,16 +132,16 @@ func TestExemptTellsWhatIsLoosened(t *testing.T) {
 	}{
 		"by a Guardrail": {
 			[]any{"require-probes", "image-tag"}, []any{"shop"},
-			"a/shop: in namespace shop, Guardrail a would not hold image-tag, require-probes",
+			"a/shop: in namespace shop, Guardrail a would no longer apply image-tag, require-probes",
 		},
-		"everywhere": {[]any{"image-tag"}, []any{"*"}, "a/: in every namespace, Guardrail a would not hold image-tag"},
+		"everywhere": {[]any{"image-tag"}, []any{"*"}, "a/: in every namespace, Guardrail a would no longer apply image-tag"},
 		"to come": {
 			[]any{"ours", "theirs"}, []any{"shop"},
-			"/shop: in namespace shop, no Guardrail binds ours, theirs yet, so it would excuse from whichever does later",
+			"/shop: in namespace shop, no Guardrail binds ours, theirs yet, and the Exemption would apply to any that does so later",
 		},
 		"to come everywhere": {
 			[]any{"ours"}, []any{"*"},
-			"/: in every namespace, no Guardrail binds ours yet, so it would excuse from whichever does later",
+			"/: in every namespace, no Guardrail binds ours yet, and the Exemption would apply to any that does so later",
 		},
 	} {
 		r := exemptionRequest(func(s map[string]any) { s["policies"], s["namespaces"] = c.policies, c.namespaces })
@@ -156,7 +156,7 @@ func TestExemptTellsWhatIsLoosened(t *testing.T) {
 	}
 }
 
-// An UPDATE is asked about what it adds to what was in force.
+// Only what an UPDATE adds to the Exemption in force is reviewed.
 func TestExemptIsAskedAboutWhatAnUpdateAdds(t *testing.T) {
 	stored := &stores{guardrails: []v1alpha1.Guardrail{guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("require-probes", ""))}}
 	checker := pipeline.NewChecker(catalog(t), stored, func() time.Time { return checkedAt })
@@ -198,11 +198,11 @@ func TestExemptIsAskedAboutWhatAnUpdateAdds(t *testing.T) {
 	}
 }
 
-// A Guardrail that selects by label is asked about only where the namespace has it.
+// A Guardrail that selects by label is reviewed only if the namespace has the label.
 func TestExemptAsksForTheGuardrailsThatHoldInANamespace(t *testing.T) {
 	g := guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", ""))
 	g.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
-	broken := errors.New("the API server is away")
+	broken := errors.New("the API server is unavailable")
 	for name, c := range map[string]struct {
 		namespaces []decision.Namespace
 		err        error
@@ -222,8 +222,8 @@ func TestExemptAsksForTheGuardrailsThatHoldInANamespace(t *testing.T) {
 	}
 }
 
-// Only an Exemption is decided: of another kind, or one that does not decode, it would look
-// as if nothing was loosened.
+// Exempt decides Exemptions only: another kind, or an Exemption that does not decode, would appear to loosen
+// nothing.
 func TestExemptDecidesExemptionsAlone(t *testing.T) {
 	library, err := rego.Load(policies.FS)
 	if err != nil {

@@ -3,13 +3,10 @@ package pipeline_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
@@ -23,15 +20,15 @@ func at(moment time.Time) pipeline.Options {
 
 const untagged = `{"metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"app","image":"nginx"},{"name":"side","image":"nginx"}]}}}}`
 
-// An Exemption excuses what it names, until it ends, and neither the injections nor the
-// findings of another.
+// An Exemption applies to what it names, until it expires, and to nothing else: neither injections nor
+// findings.
 func TestExemptionsExcuseWhatTheyName(t *testing.T) {
 	g := *enforcing("g", binding("image-tag", ""), binding("inject-resources", ""))
 	for name, c := range map[string]struct {
 		change   func(*v1alpha1.ExemptionSpec)
 		at       time.Time
-		excused  string // the containers of image-tag's findings
-		filled   string // those of the fills
+		excused  string // containers of image-tag's findings
+		filled   string // containers of the fills
 		inForce  int
 		problems int
 	}{
@@ -84,8 +81,7 @@ func TestExemptionsExcuseWhatTheyName(t *testing.T) {
 	}
 }
 
-// What a Policy cannot decide is denied, unless its binding says otherwise, or the Policy
-// where its binding does not.
+// A policy that fails denies, unless its binding says otherwise or, if the binding does not say, its Policy.
 func TestWhoSaysWhatBecomesOfAFailure(t *testing.T) {
 	const fail, ignore = v1alpha1.PolicyFailureFail, v1alpha1.PolicyFailureIgnore
 	for name, c := range map[string]struct {
@@ -116,98 +112,7 @@ func TestWhoSaysWhatBecomesOfAFailure(t *testing.T) {
 	}
 }
 
-// What a snapshot is made of can be asked for.
-func TestASnapshotTellsWhatIsInForce(t *testing.T) {
-	one, other, broken := *enforcing("b", binding("image-tag", "")), *enforcing("a", binding("own", "")), *enforcing("c", binding("gone", ""))
-	one.UID, one.Generation, other.UID, other.Generation = "u1", 3, "u2", 5
-	other.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
-	one.Spec.Exemptions = &v1alpha1.ExemptionLimits{MaxDuration: "24h"}
-	second, first := exempting("image-tag"), exempting("own")
-	second.Name, first.Name = "z", "y"
-	policies := []v1alpha1.Policy{*ownPolicy("own", "", plainRule), *ownPolicy("broken", "", "deny contains x")}
-	s, problems, err := config.Build(t.Context(), catalog(t), config.Objects{
-		Guardrails: []v1alpha1.Guardrail{one, other, broken}, Exemptions: []v1alpha1.Exemption{*second, *first}, Policies: policies,
-	})
-	if err != nil || len(problems) != 2 || problems[0].Name != "broken" || problems[1].Name != "c" {
-		t.Fatal(problems, err)
-	}
-	if set := s.Guardrails(); len(set) != 2 || set[0].Name != "a" || set[1].Name != "b" || len(s.Guardrails()) != 2 || s.Bindings() != 2 {
-		t.Errorf("got %v", set)
-	}
-	if got := fmt.Sprint(s.Versions()); got != "map[a:{u2 5} b:{u1 3}]" {
-		t.Errorf("got %s", got)
-	}
-	if all := s.Exemptions(); len(all) != 2 || all[0].Name != "y" || all[1].Name != "z" {
-		t.Errorf("got %v", all)
-	}
-	if _, known := s.Catalog().Policy("own"); !known {
-		t.Error("a Policy that is in force is not there")
-	}
-	if _, known := s.Catalog().Policy("broken"); known {
-		t.Error("a Policy that is not in force is there")
-	}
-	namespaces := []decision.Namespace{{Name: "x", Known: true}, {Name: "y", Known: true, Labels: map[string]string{"team": "a"}}}
-	for name, want := range map[string]int{"a": 1, "b": 2, "c": 0, "": 0} {
-		if got := s.Selected(name, namespaces); len(got) != want || want == 1 && got[0].Name != "y" {
-			t.Errorf("%s selects %v", name, got)
-		}
-	}
-	honoured := s.Honoured(s.Exemptions()[1], func(name string) decision.Namespace { return decision.Namespace{Name: name, Known: true} }, checkedAt)
-	if len(honoured) != 1 || honoured[0].Guardrail != "b" || honoured[0].Policy != "image-tag" {
-		t.Errorf("got %+v", honoured)
-	}
-}
-
-// Which mode is the strictest is asked where an object cannot be looked at. Nobody knows is
-// an answer of its own.
-func TestWhatIsBoundWhereAnObjectIsNotLookedAt(t *testing.T) {
-	warned := guardrail("warned", v1alpha1.ModeWarn, binding("image-tag", ""))
-	trusting := guardrail("trusting", v1alpha1.ModeEnforce, binding("image-tag", ""))
-	trusting.Spec.TrustedWriters.Users = []string{"alice"}
-	services := guardrail("services", v1alpha1.ModeEnforce, binding("restricted-service-type", ""))
-	held := guardrail("held", v1alpha1.ModeEnforce, binding("image-tag", ""))
-	held.Spec.Policies[0].Mode = v1alpha1.ModeAudit
-	twice := guardrail("twice", v1alpha1.ModeWarn, binding("image-tag", ""), binding("require-probes", ""))
-	away := errors.New("away")
-	for name, c := range map[string]struct {
-		guardrails []v1alpha1.Guardrail
-		change     func(*decision.Request)
-		source     facts
-		want       string
-		would      string
-	}{
-		"none":             {[]v1alpha1.Guardrail{services}, nil, known(nil), "Mode(0) []", "[]"},
-		"the strictest":    {[]v1alpha1.Guardrail{warned, *enforcing("g", binding("image-tag", "")), twice}, nil, known(nil), "enforce [g]", "[g twice warned]"},
-		"each once":        {[]v1alpha1.Guardrail{warned, twice}, nil, known(nil), "warn [twice warned]", "[twice warned]"},
-		"a trusted writer": {[]v1alpha1.Guardrail{trusting}, nil, known(nil), "audit [trusting]", "[]"},
-		"a held mode":      {[]v1alpha1.Guardrail{held, warned}, nil, known(nil), "warn [warned]", "[warned]"},
-		"a status":         {[]v1alpha1.Guardrail{warned}, func(r *decision.Request) { r.Subresource = "scale" }, known(nil), "Mode(0) []", "[]"},
-		"a removal":        {[]v1alpha1.Guardrail{warned}, func(r *decision.Request) { r.Operation = "DELETE" }, known(nil), "Mode(0) []", "[]"},
-		"nobody knows":     {[]v1alpha1.Guardrail{warned}, nil, facts{err: away}, "away", "away"},
-	} {
-		s := build(t, c.guardrails...)
-		r := reviewed(t, decision.OriginValidating, "CREATE", "apps", "Deployment", untagged, "null")
-		if c.change != nil {
-			c.change(r)
-		}
-		mode, guardrails, err := pipeline.New(s, c.source, pipeline.Options{}).Strictest(t.Context(), r)
-		would, wouldErr := pipeline.New(s, c.source, pipeline.Options{}).WouldRefuse(t.Context(), r)
-		if c.want == "away" {
-			if !errors.Is(err, away) || !errors.Is(wouldErr, away) {
-				t.Errorf("%s: got %v, %v", name, err, wouldErr)
-			}
-			continue
-		}
-		if got := fmt.Sprintf("%v %v", mode, guardrails); err != nil || got != c.want {
-			t.Errorf("%s: got %s, %v", name, got, err)
-		}
-		if got := fmt.Sprint(would); wouldErr != nil || got != c.would {
-			t.Errorf("%s: would be refused by %s, %v", name, got, wouldErr)
-		}
-	}
-}
-
-// ending ends a context when it is asked for one of its facts.
+// ending ends a context when one of its facts is read.
 type ending struct {
 	facts
 	end func()
@@ -218,7 +123,7 @@ func (e ending) Facts(ctx context.Context, namespace string, wanted []decision.F
 	return e.facts.Facts(ctx, namespace, wanted)
 }
 
-// A decision that nobody waits for any more is none, wherever it has got to.
+// A decision whose context has ended is an error, at whatever step.
 func TestADecisionThatIsLateIsAnError(t *testing.T) {
 	gone := errors.New("the client is gone")
 	s := build(t, *enforcing("g", binding("image-tag", ""), binding("inject-resources", ""), binding("limitrange-fit", "")))

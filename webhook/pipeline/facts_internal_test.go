@@ -56,8 +56,8 @@ func claimOf(name, class, size string, modes ...corev1.PersistentVolumeAccessMod
 	return claim
 }
 
-// A claim that a volume names is what the namespace has of it. Its class is the cluster's
-// default only if it is known to have none of its own.
+// A claim that a volume names has the properties of the stored one. Its class defaults to the cluster's only if
+// it is known to have none.
 func TestClaimsAreWhatTheNamespaceHas(t *testing.T) {
 	facts := decision.Facts{
 		PersistentVolumeClaims: []*corev1.PersistentVolumeClaim{
@@ -99,7 +99,7 @@ func TestClaimsAreWhatTheNamespaceHas(t *testing.T) {
 	}
 }
 
-// Facts differ where an object of their sort does, and in no other.
+// Versions of facts differ exactly if an object of that kind does.
 func TestEverySortOfFactsHasVersions(t *testing.T) {
 	meta := metav1.ObjectMeta{UID: "u", ResourceVersion: "7"}
 	with := map[decision.Fact]decision.Facts{
@@ -125,7 +125,7 @@ func TestEverySortOfFactsHasVersions(t *testing.T) {
 	}
 }
 
-// What an object has nothing to do with is not read for it.
+// Facts that cannot affect an object are not read for it.
 func TestFactsMatterToTheirKinds(t *testing.T) {
 	pod, template := &decision.Workload{}, &decision.Workload{Template: true}
 	kind := func(name string) schema.GroupVersionKind { return schema.GroupVersionKind{Version: "v1", Kind: name} }
@@ -152,28 +152,7 @@ func TestFactsMatterToTheirKinds(t *testing.T) {
 	}
 }
 
-// What a StatefulSet has made stays its own by the name: template, set and a number.
-func TestClaimsThatAStatefulSetKeeps(t *testing.T) {
-	known := []*corev1.PersistentVolumeClaim{
-		claimOf("data-web-0", "fast", "1Gi"), claimOf("data-web-12", "-", "2Gi"), claimOf("data-web-x", "fast", "4Gi"), claimOf("data-web-", "fast", "8Gi"),
-		claimOf("data-webs-0", "fast", "16Gi"), claimOf("log-web-0", "fast", "32Gi"), claimOf("data-web-4294967296", "fast", "64Gi"),
-	}
-	own := []decision.Claim{{Name: "data", Source: decision.ClaimTemplate}, {Name: "log", Source: decision.ClaimEphemeral}}
-	var sizes []string
-	for _, claim := range retainedClaims(own, "web", known) {
-		size := claim.Requests[corev1.ResourceStorage]
-		class := "-"
-		if claim.StorageClass != nil {
-			class = *claim.StorageClass
-		}
-		sizes = append(sizes, size.String()+" "+class)
-	}
-	if got := strings.Join(sizes, ","); got != "1Gi fast,2Gi -" {
-		t.Errorf("got %s", got)
-	}
-}
-
-// How much an UPDATE changes is told by what a policy may read of the object.
+// The scope of an UPDATE depends on what a policy may read of the object.
 func TestHowMuchAnUpdateChanges(t *testing.T) {
 	object := func(change func(o, metadata, spec map[string]any)) map[string]any {
 		metadata, spec := map[string]any{"name": "web", "labels": map[string]any{"a": "b"}, "annotations": map[string]any{"c": "d"}}, map[string]any{"x": int64(1), "volumeName": "v"}
@@ -182,12 +161,12 @@ func TestHowMuchAnUpdateChanges(t *testing.T) {
 		return o
 	}
 	same := func(_, _, _ map[string]any) {}
-	const content, labels, nothing = ChangesContent, ChangesLabels, ChangesNothing
+	const content, labels, nothing = changesContent, changesLabels, changesNothing
 	for name, c := range map[string]struct {
 		change         func(o, metadata, spec map[string]any)
-		want           UpdateScope
-		ofClaim        UpdateScope
-		bySubresources UpdateScope
+		want           updateScope
+		ofClaim        updateScope
+		bySubresources updateScope
 	}{
 		"nothing":     {same, nothing, nothing, nothing},
 		"status":      {func(o, _, _ map[string]any) { o["status"] = nil }, nothing, nothing, nothing},
@@ -203,9 +182,9 @@ func TestHowMuchAnUpdateChanges(t *testing.T) {
 		r := &decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Thing"}, Object: object(c.change), OldObject: object(same)}
 		claim, status, finalize := *r, *r, *r
 		claim.Kind.Kind, status.Subresource, finalize.Subresource = "PersistentVolumeClaim", "status", "finalize"
-		for what, got := range map[string][2]UpdateScope{
-			"it": {updateScope(r), c.want}, "of a claim": {updateScope(&claim), c.ofClaim},
-			"by status": {updateScope(&status), c.bySubresources}, "by finalize": {updateScope(&finalize), c.bySubresources},
+		for what, got := range map[string][2]updateScope{
+			"it": {updateScopeOf(r), c.want}, "of a claim": {updateScopeOf(&claim), c.ofClaim},
+			"by status": {updateScopeOf(&status), c.bySubresources}, "by finalize": {updateScopeOf(&finalize), c.bySubresources},
 		} {
 			if got[0] != got[1] {
 				t.Errorf("%s, %s: got %v, want %v", name, what, got[0], got[1])
@@ -215,18 +194,18 @@ func TestHowMuchAnUpdateChanges(t *testing.T) {
 			t.Errorf("%s: unchanged %v", name, got)
 		}
 		r.OldObject = nil
-		if got := updateScope(r); got != content {
+		if got := updateScopeOf(r); got != content {
 			t.Errorf("%s, of what cannot be read: got %v", name, got)
 		}
 	}
 	kind := schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "PersistentVolumeClaim"}
 	foreign := &decision.Request{Kind: kind, Object: object(func(_, _, s map[string]any) { s["volumeName"] = "w" }), OldObject: object(same)}
-	if got := updateScope(foreign); got != content {
+	if got := updateScopeOf(foreign); got != content {
 		t.Errorf("a claim of another group: got %v", got)
 	}
 }
 
-// Only what is stored, and can be read, has Pods that a quota gives back.
+// Only the Pods of a stored, readable object are subtracted from a quota's usage.
 func TestWhoseStoredPodsAreGivenBack(t *testing.T) {
 	spec := func(containers any) map[string]any {
 		return map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{"containers": containers}}}}
@@ -243,7 +222,7 @@ func TestWhoseStoredPodsAreGivenBack(t *testing.T) {
 		"what has no Pods": {decision.Request{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Service"}, Object: right, OldObject: right}, false},
 		"a live object":    {decision.Request{Kind: kind, Object: right, Origin: decision.OriginLive}, true},
 	} {
-		if got := storedRequest(&c.r); (got != nil) != c.want {
+		if got := storedRequest(&c.r, newObject); (got != nil) != c.want {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 var errAway = errors.New("away")
 
-// failingAt is a source of facts that fails once, when it is asked for the nth time.
+// failingAt is a source of facts whose nth read fails.
 type failingAt struct {
 	facts
 	n     int
@@ -40,13 +40,13 @@ func (f *failingAt) Facts(ctx context.Context, namespace string, wanted []decisi
 	return f.facts.Facts(ctx, namespace, wanted)
 }
 
-// Whichever question about the cluster has no answer, nothing is decided without it.
+// Whichever read from the cluster fails, the decision fails.
 func TestADecisionNeedsEveryAnswer(t *testing.T) {
 	s := build(t, *enforcing("g", binding("image-tag", ""), binding("limitrange-fit", ""), binding("inject-resources", "")))
 	const template = `"template":{"metadata":{"labels":{"app":"web","pod-template-hash":"1"}},"spec":{"containers":[{"name":"a","image":"a:1"}]}}`
 	for name, c := range map[string]struct {
 		r     *decision.Request
-		least int // how much is asked at least
+		least int // minimum number of reads
 	}{
 		"a Deployment":           {reviewed(t, decision.OriginValidating, "CREATE", "apps", "Deployment", untagged, "null"), 2},
 		"one that changes":       {reviewed(t, decision.OriginValidating, "UPDATE", "apps", "Deployment", untagged, strings.Replace(untagged, "side", "other", 1)), 2},

@@ -38,11 +38,46 @@ type evidence struct {
 	exemptions config.Exemptions
 	// only restricts findings to a field and those below it; empty means no restriction.
 	only decision.FieldPath
+	// extent is that of an UPDATE. It is set if blocksUpdate reports true.
+	extent updateScope
+	// stored has the results for the object stored before an UPDATE, one per binding. storedErr
+	// is the reason if there are none. One of them is set if needsStored reports true.
+	stored    []decision.Result
+	storedErr error
+	// restored is set if needsRestored reports true.
+	restored restored
+}
+
+// decide returns the Decision that follows from the evidence, and from the gaps that no rule
+// reports. The caller sets Patch and Fills.
+func (e *evidence) decide(gaps []decision.Finding) (*decision.Decision, error) {
+	candidates, err := e.compared()
+	if err != nil {
+		return nil, err
+	}
+	markRestored(candidates, e.restored)
+	return e.decision(candidates, gaps), nil
+}
+
+// blocksUpdate reports whether an UPDATE would not be admitted if nothing were tolerated.
+func (e *evidence) blocksUpdate() bool {
+	return e.request.Operation == decision.Update && len(blocking(e.candidates())) > 0
+}
+
+// needsStored reports whether the Decision about an UPDATE depends on the stored object.
+func (e *evidence) needsStored() bool {
+	return len(e.tolerateByScope(blocking(e.candidates()))) > 0
+}
+
+// needsRestored reports whether the Decision depends on what the object may be made from, once
+// the stored object is known.
+func (e *evidence) needsRestored() (bool, error) {
+	candidates, err := e.compared()
+	return anyDenies(candidates), err
 }
 
 // decision merges the candidates, and the gaps that no rule reports, into one Decision.
-// Findings with the same policy, container and key are merged under the strictest mode. The
-// caller sets Patch and Fills.
+// Findings with the same policy, container and key are merged under the strictest mode.
 func (e *evidence) decision(candidates []candidate, gaps []decision.Finding) *decision.Decision {
 	for i := range gaps {
 		gaps[i].Exemptions = e.commonExemptions(&gaps[i])
@@ -103,7 +138,7 @@ func (e *evidence) candidates() []candidate {
 		if result.Err != nil {
 			c := candidate{finding: failureFinding(binding, binding.EffectiveMode(e.request, ""), result.Err), binding: i, violation: -1}
 			if binding.Uncertain && !binding.FailOpen {
-				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), true
+				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), e.request.Namespace.Missing == ""
 			}
 			c.finding.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, "")
 			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && binding.WouldDeny(e.request, "")
@@ -116,7 +151,7 @@ func (e *evidence) candidates() []candidate {
 			}
 			c := candidate{finding: newFinding(binding, binding.EffectiveMode(e.request, violation.Path), violation), binding: i, violation: k}
 			if binding.Uncertain {
-				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), true
+				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), e.request.Namespace.Missing == ""
 			}
 			if why, undecided := e.undecided[violation.Path]; undecided && c.finding.Unknown == "" {
 				c.finding.Unknown = why
@@ -151,8 +186,8 @@ func newFinding(binding config.AppliedBinding, mode decision.Mode, v *decision.V
 }
 
 func (e *evidence) uncertain(binding config.AppliedBinding) string {
-	return fmt.Sprintf("namespace %s is not in the input: nobody can tell whether Guardrail %s selects it",
-		e.request.Namespace.Name, binding.Guardrail.Name)
+	return fmt.Sprintf("namespace %s %s, and Guardrail %s selects by its labels",
+		e.request.Namespace.Name, cmp.Or(e.request.Namespace.Missing, "is not in the input"), binding.Guardrail.Name)
 }
 
 // failureFinding returns the finding for an object that a policy fails to evaluate. Under
@@ -165,7 +200,7 @@ func failureFinding(binding config.AppliedBinding, mode decision.Mode, err error
 		Severity:    binding.Policy.Severity,
 		Key:         "evaluation",
 		Message:     "this policy cannot decide the object: it " + rego.FailureReason(err),
-		Remediation: "Make the object simpler or smaller, or ask whoever wrote the policy. A Guardrail admits what it cannot decide by failurePolicy: Ignore.",
+		Remediation: "Make the object simpler or smaller, or ask the author of the policy. With failurePolicy: Ignore, a Guardrail admits what the policy cannot decide.",
 		Failed:      true,
 		FailOpen:    binding.FailOpen,
 	}

@@ -50,9 +50,7 @@ func (d *Decider) confirm(ctx context.Context, r *decision.Request, b *basis, re
 	case err != nil || same:
 		return result, nil //nolint:nilerr // the cached facts have to do
 	}
-	confirmed := *d
-	confirmed.facts, confirmed.options.Fresh = d.options.Fresh, nil
-	again, _, err := confirmed.decideOnce(ctx, r, part)
+	again, _, err := d.decideOnce(ctx, r, part, d.options.Fresh)
 	return again, err
 }
 

@@ -44,19 +44,19 @@ type injectionPlan struct {
 	Gaps  []injectionGap
 }
 
-// IntentError is returned when a policy's intent names a field or value that cannot be
+// intentError is returned when a policy's intent names a field or value that cannot be
 // injected.
-type IntentError struct {
+type intentError struct {
 	Policy string
 	Reason string
 }
 
-func (e *IntentError) Error() string {
+func (e *intentError) Error() string {
 	return fmt.Sprintf("policy %s: inject: %s", e.Policy, e.Reason)
 }
 
 // planInjection decides which proposals are applied. If two Guardrails enforce different values
-// for a field, neither is. Every error is an *IntentError.
+// for a field, neither is. Every error is an *intentError.
 func planInjection(r *decision.Request, proposals []proposal) (injectionPlan, error) {
 	if r.Workload == nil || len(proposals) == 0 {
 		return injectionPlan{}, nil
@@ -109,11 +109,11 @@ func group(proposals []proposal) ([]*target, error) {
 	for _, p := range proposals {
 		field, err := resources.ParseField(p.Intent.Field)
 		if err != nil {
-			return nil, &IntentError{Policy: p.Policy, Reason: err.Error()}
+			return nil, &intentError{Policy: p.Policy, Reason: err.Error()}
 		}
 		value, err := resource.ParseQuantity(p.Intent.Value)
 		if err != nil {
-			return nil, &IntentError{Policy: p.Policy, Reason: fmt.Sprintf("%q is no quantity", p.Intent.Value)}
+			return nil, &intentError{Policy: p.Policy, Reason: fmt.Sprintf("%q is not a quantity", p.Intent.Value)}
 		}
 		fresh := &target{
 			binding: p.Binding, policy: p.Policy, guardrails: []string{p.Guardrail}, mode: p.Mode,
@@ -134,7 +134,7 @@ func group(proposals []proposal) ([]*target, error) {
 
 func (t *target) join(other *target) {
 	if t.value.Cmp(other.value) != 0 {
-		t.conflict = fmt.Sprintf("not set: Guardrails disagree, %s asks for %s, %s for %s",
+		t.conflict = fmt.Sprintf("Guardrails disagree, so it is not set: %s requires %s and %s requires %s",
 			strings.Join(t.guardrails, ", "), t.value.String(), other.guardrails[0], other.value.String())
 	}
 	t.guardrails = append(t.guardrails, other.guardrails...)

@@ -12,8 +12,8 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// An intent that nobody can inject fails the decision instead of being left out of it, also
-// where it is only told what would be filled.
+// An intent that cannot be injected fails the decision instead of being dropped, even if it only reports what
+// would be filled.
 func TestAnIntentThatCannotBeInjectedIsAnError(t *testing.T) {
 	r, err := request.Manifest(exampleOf(schema.GroupKind{Kind: "Pod"}), "default")
 	if err != nil {
@@ -31,7 +31,7 @@ func TestAnIntentThatCannotBeInjectedIsAnError(t *testing.T) {
 		p := New(&config.Snapshot{}, nil, Options{})
 		want := func(what string, err error) {
 			t.Helper()
-			if intent := new(IntentError); !errors.As(err, &intent) || intent.Policy != "p" {
+			if intent := new(intentError); !errors.As(err, &intent) || intent.Policy != "p" {
 				t.Errorf("%s, %s: got %v", name, what, err)
 			}
 		}

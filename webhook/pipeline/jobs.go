@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,40 +19,62 @@ import (
 // binding only if that binding finds the same in the CronJob and no Exemption exempts it there.
 func (d *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding) (restored, error) {
 	found, cronJob, err := compareWithCronJob(ctx, r, d.options.Live)
-	if err != nil || found.has == nil {
+	if err != nil || found.cronJob == nil {
 		return found, err
 	}
-	found.decided = func(int, *decision.Finding) bool { return false }
-	kind := batchv1.SchemeGroupVersion.WithKind("CronJob")
-	stored, err := request.Stored(r, cronJob, kind)
+	stored, err := request.Stored(r, cronJob, cronJobKind)
 	if unreadable(err) {
 		return found, nil
 	}
 	if err != nil {
 		return found, err
 	}
-	position := map[int]int{}
 	var about []config.AppliedBinding
+	var index []int // in bindings
 	for i := range bindings {
-		if slices.Contains(bindings[i].Policy.Kinds, kind.GroupKind()) {
-			position[i], about = len(about), append(about, bindings[i])
+		if slices.Contains(bindings[i].Policy.Kinds, cronJobKind.GroupKind()) {
+			about, index = append(about, bindings[i]), append(index, i)
 		}
 	}
 	if len(about) == 0 {
 		return found, nil
 	}
-	results, _, err := d.evaluate(ctx, stored, about, nil, d.plannerFor(stored), storedRequest)
+	results, _, err := d.evaluate(ctx, stored, about, nil, d.plannerFor(stored), newObject)
 	if err != nil {
 		return found, err
 	}
 	exemptions := d.snapshot.Exemptions().For(stored, d.options.Now())
-	found.decided = func(binding int, f *decision.Finding) bool {
-		at, ok := position[binding]
-		return ok && len(exemptions.Exempting(bindings[binding].Guardrail, f.Policy, f.Container)) == 0 && slices.ContainsFunc(results[at].Violations, func(v decision.Violation) bool {
-			return v.Unknown == "" && v.Container == f.Container && (v.Path == "spec.jobTemplate."+f.Path || !decision.FieldPath(f.Path).Within("spec"))
-		})
+	for i := range about {
+		for _, v := range results[i].Violations {
+			if v.Unknown == "" && len(exemptions.Exempting(about[i].Guardrail, about[i].Policy.ID, v.Container)) == 0 {
+				found.cronJob.violations[index[i]] = append(found.cronJob.violations[index[i]], v)
+			}
+		}
 	}
 	return found, nil
+}
+
+// cronJobFields relates a Job to its CronJob.
+type cronJobFields struct {
+	// changed has the fields of the Job's spec, by name, that are not those of the CronJob.
+	changed map[string]bool
+	// violations of the CronJob by the index of the binding, without undecided and exempted
+	// ones.
+	violations map[int][]decision.Violation
+}
+
+// hasSpec reports whether a path is below a field of the spec that is that of the CronJob.
+func (fields *cronJobFields) hasSpec(path string) bool {
+	name := topField(path, "spec.")
+	return name != "" && !fields.changed[name]
+}
+
+// hasFinding reports whether the candidate's binding finds the same in the CronJob.
+func (fields *cronJobFields) hasFinding(c *candidate) bool {
+	f := &c.finding
+	return slices.ContainsFunc(fields.violations[c.binding], func(v decision.Violation) bool {
+		return v.Container == f.Container && (v.Path == "spec.jobTemplate."+f.Path || !decision.FieldPath(f.Path).Within("spec"))
+	})
 }
 
 func unreadable(err error) bool {
@@ -86,24 +107,23 @@ func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (re
 	have, want := request.JobSpec(mapOf(r.Object, "spec")), mapOf(made, "spec")
 	metadata, given := mapOf(r.Object, "metadata"), mapOf(made, "metadata")
 	template := request.SameTemplate(mapOf(have, "template"), mapOf(want, "template"), jobLabels()...)
-	return restored{why: "as in CronJob " + owner.Name, has: func(path string) bool {
-		switch field := topField(path, "spec."); field {
-		case "":
-		case "template":
-			return template
-		default:
-			return reflect.DeepEqual(have[field], want[field])
+	found := restored{why: "as in CronJob " + owner.Name, cronJob: &cronJobFields{changed: map[string]bool{}, violations: map[int][]decision.Violation{}}}
+	for _, spec := range []map[string]any{have, want} {
+		for name := range spec {
+			found.cronJob.changed[name] = !reflect.DeepEqual(have[name], want[name])
 		}
-		switch field := topField(path, "metadata."); field {
-		case "namespace":
-			return template // copied from the CronJob
-		case "labels":
-			return sameEntries(mapOf(metadata, field), mapOf(given, field), jobLabels()...)
-		case "annotations":
-			return sameEntries(mapOf(metadata, field), mapOf(given, field), instantiated)
-		}
-		return false
-	}}, cronJob, nil
+	}
+	found.cronJob.changed["template"] = !template
+	if template {
+		found.fields = append(found.fields, "metadata.namespace") // copied from the CronJob
+	}
+	if sameEntries(mapOf(metadata, "labels"), mapOf(given, "labels"), jobLabels()...) {
+		found.fields = append(found.fields, "metadata.labels")
+	}
+	if sameEntries(mapOf(metadata, "annotations"), mapOf(given, "annotations"), instantiated) {
+		found.fields = append(found.fields, "metadata.annotations")
+	}
+	return found, cronJob, nil
 }
 
 // instantiated is the annotation that kubectl sets on a Job created from a CronJob by hand.
@@ -118,15 +138,6 @@ func jobOf(cronJob map[string]any) map[string]any {
 		metadata = map[string]any{"annotations": metadata["annotations"], "labels": mapOf(mapOf(mapOf(spec, "template"), "metadata"), "labels")}
 	}
 	return map[string]any{"metadata": metadata, "spec": spec}
-}
-
-func sameEntries(a, b map[string]any, ignored ...string) bool {
-	a, b = maps.Clone(a), maps.Clone(b)
-	for _, name := range ignored {
-		delete(a, name)
-		delete(b, name)
-	}
-	return len(a) == len(b) && (len(a) == 0 || reflect.DeepEqual(a, b))
 }
 
 // topField returns the field directly below prefix that a path is in, or "".

@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/pipeline"
 )
 
-// A namespace that is not recorded yet tells by its label since when it is selected: what is
+// If a namespace is not recorded yet, the timestamp of its label shows since when it is selected: what is
 // applied right after it was labelled is filled.
 func TestALabelTellsSinceWhenANamespaceIsSelected(t *testing.T) {
 	present := metav1.LabelSelector{MatchLabels: map[string]string{"guard": "on"}}
@@ -22,9 +22,9 @@ func TestALabelTellsSinceWhenANamespaceIsSelected(t *testing.T) {
 		"written after the label":           {present, 15, 16, "10m"},
 		"written before the label":          {present, 15, 14, "left: the template is older than the injection"},
 		"written in the label's second":     {present, 15, 15, "left: the template is older than the injection"},
-		"labelled before it was selected":   {present, 9, 16, "left: not recorded yet since when Guardrail g injects here"},
-		"nobody answers":                    {present, 0, 16, "left: not known since when Guardrail g selects the namespace: away"},
-		"selected by a label that has gone": {absent, 15, 16, "left: not recorded yet since when Guardrail g injects here"},
+		"labelled before it was selected":   {present, 9, 16, "left: it is not recorded yet how long Guardrail g has injected into this namespace"},
+		"nobody answers":                    {present, 0, 16, "left: it is not known how long Guardrail g has selected the namespace: away"},
+		"selected by a label that has gone": {absent, 15, 16, "left: it is not recorded yet how long Guardrail g has injected into this namespace"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := injectingSince(t)

@@ -33,18 +33,27 @@ func metadataChanged(r *decision.Request) bool {
 		return true
 	}
 	for _, field := range []string{"labels", "annotations"} {
-		if !sameStrings(metadata(r.Object)[field], metadata(r.OldObject)[field]) {
+		if !sameEntries(mapOf(mapOf(r.Object, "metadata"), field), mapOf(mapOf(r.OldObject, "metadata"), field)) {
 			return true
 		}
 	}
 	return false
 }
 
-// sameStrings treats missing and empty as equal.
-func sameStrings(a, b any) bool {
-	one, _ := a.(map[string]any)
-	other, _ := b.(map[string]any)
-	return len(one) == 0 && len(other) == 0 || reflect.DeepEqual(one, other)
+// mapOf returns a member of an object that is an object too, or nil.
+func mapOf(object map[string]any, name string) map[string]any {
+	m, _ := object[name].(map[string]any)
+	return m
+}
+
+// sameEntries treats missing and empty as equal.
+func sameEntries(a, b map[string]any, ignored ...string) bool {
+	a, b = maps.Clone(a), maps.Clone(b)
+	for _, name := range ignored {
+		delete(a, name)
+		delete(b, name)
+	}
+	return len(a) == len(b) && (len(a) == 0 || reflect.DeepEqual(a, b))
 }
 
 // isBinding reports whether a request binds a Pod to a node, through pods/binding or through
@@ -53,13 +62,14 @@ func isBinding(r *decision.Request) bool {
 	return r.Kind.GroupKind() == schema.GroupKind{Kind: "Binding"} && (r.Subresource == "" || r.Subresource == "binding")
 }
 
-var errNoPods = errors.New("nobody can read the Pod that it is about")
+var errNoPods = errors.New("the Pod to bind cannot be read")
 
 // decideBinding decides a Binding as an UPDATE of its Pod: the API server adds the Binding's
 // labels and annotations to the Pod's.
 func (d *Decider) decideBinding(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
 	allowed := &decision.Decision{Verdict: decision.VerdictAllow}
-	if r.Operation != decision.Create || sameStrings(metadata(r.Object)["labels"], nil) && sameStrings(metadata(r.Object)["annotations"], nil) {
+	metadata := mapOf(r.Object, "metadata")
+	if r.Operation != decision.Create || len(mapOf(metadata, "labels")) == 0 && len(mapOf(metadata, "annotations")) == 0 {
 		return allowed, nil
 	}
 	if d.options.Pods == nil {
@@ -72,7 +82,7 @@ func (d *Decider) decideBinding(ctx context.Context, r *decision.Request) (*deci
 	if pod == nil {
 		return allowed, nil // The API server refuses it.
 	}
-	updated, err := request.Live(withMetadata(pod, metadata(r.Object)), schema.GroupVersionKind{Version: "v1", Kind: "Pod"})
+	updated, err := request.Live(withMetadata(pod, metadata), schema.GroupVersionKind{Version: "v1", Kind: "Pod"})
 	if err != nil {
 		return nil, fmt.Errorf("deciding the Binding of Pod %s: %w", r.Name, err)
 	}
@@ -84,7 +94,7 @@ func (d *Decider) decideBinding(ctx context.Context, r *decision.Request) (*deci
 // withMetadata returns a copy of an object with the labels and annotations of another added. It
 // shares everything else with the original.
 func withMetadata(object, from map[string]any) map[string]any {
-	made, own := maps.Clone(object), maps.Clone(metadata(object))
+	made, own := maps.Clone(object), maps.Clone(mapOf(object, "metadata"))
 	if own == nil {
 		own = map[string]any{}
 	}

@@ -20,8 +20,8 @@ const (
 	internal = `{"service.beta.kubernetes.io/aws-load-balancer-scheme":"internal"}`
 )
 
-// Labels and annotations count by whichever way they are written; what else a subresource
-// is for does not.
+// Labels and annotations count through whichever subresource they are written; nothing else in the subresource
+// does.
 func TestMetadataByWayOfSubresources(t *testing.T) {
 	s := build(t, guardrail("strict", v1alpha1.ModeEnforce, binding("loadbalancer-exposure", "")))
 	for name, test := range map[string]struct {
@@ -45,18 +45,7 @@ func TestMetadataByWayOfSubresources(t *testing.T) {
 	}
 }
 
-// An object that is too much to be read is not one whose labels stay.
-func TestStrictestOfWhatCannotBeRead(t *testing.T) {
-	s := build(t, guardrail("strict", v1alpha1.ModeEnforce, binding("loadbalancer-exposure", "")))
-	r := admission(t, "UPDATE", "", "Service", "status", "carol", fmt.Sprintf(balancer, internal, `{}`), fmt.Sprintf(balancer, internal, `{}`))
-	r.Object, r.OldObject = nil, nil
-	mode, _, err := pipeline.New(s, known(nil), pipeline.Options{}).Strictest(t.Context(), r)
-	if err != nil || mode != decision.ModeEnforce {
-		t.Errorf("%v, %v", mode, err)
-	}
-}
-
-// pods has one Pod.
+// pods is a PodReader with one Pod.
 type pods struct {
 	pod   map[string]any
 	err   error
@@ -99,14 +88,14 @@ func TestBindings(t *testing.T) {
 			}
 		})
 	}
-	// Whoever cannot read Pods cannot say that it is fine.
+	// If the Pod cannot be read, the Binding is not allowed.
 	r := admission(t, "CREATE", "", "Binding", "binding", "carol", `{"metadata":{"name":"web","labels":{"app":""}}}`, "null")
 	if d, err := pipeline.New(s, known(nil), pipeline.Options{}).Decide(t.Context(), r); err == nil {
 		t.Errorf("got %+v", d)
 	}
 }
 
-// webhooks select namespaces.
+// webhooks holds the namespace selectors of webhooks.
 type webhooks struct {
 	selectors []string
 	err       error
@@ -124,7 +113,7 @@ func (w webhooks) Selectors(context.Context) ([]labels.Selector, error) {
 	return all, w.err
 }
 
-// Whoever takes a namespace out of the webhooks takes it out of every Guardrail there.
+// Removing a namespace from the webhooks removes it from every Guardrail.
 func TestLeavingTheWebhooksIsLoosening(t *testing.T) {
 	s := build(t, guardrail("everywhere", v1alpha1.ModeEnforce, binding("image-tag", "")))
 	away := errors.New("away")
@@ -134,9 +123,9 @@ func TestLeavingTheWebhooksIsLoosening(t *testing.T) {
 		want          string
 		err           error
 	}{
-		"the label goes":            {webhooks{selectors: []string{"guard=on"}}, map[string]any{"guard": "on"}, nil, "without guard=on, the API server no longer asks", nil},
-		"its value changes":         {webhooks{selectors: []string{"guard=on"}}, map[string]any{"guard": "on"}, map[string]any{"guard": "off"}, "with guard=off instead of on, the API server no longer asks", nil},
-		"one that excludes comes":   {webhooks{selectors: []string{"skip notin (yes)"}}, nil, map[string]any{"skip": "yes"}, "with skip=yes, the API server no longer asks", nil},
+		"the label goes":            {webhooks{selectors: []string{"guard=on"}}, map[string]any{"guard": "on"}, nil, "without guard=on, the API server no longer calls Taffrail", nil},
+		"its value changes":         {webhooks{selectors: []string{"guard=on"}}, map[string]any{"guard": "on"}, map[string]any{"guard": "off"}, "with guard=off instead of on, the API server no longer calls Taffrail", nil},
+		"one that excludes comes":   {webhooks{selectors: []string{"skip notin (yes)"}}, nil, map[string]any{"skip": "yes"}, "with skip=yes, the API server no longer calls Taffrail", nil},
 		"one of two entries":        {webhooks{selectors: []string{"", "guard=on"}}, map[string]any{"guard": "on"}, nil, "without guard=on", nil},
 		"it was never selected":     {webhooks{selectors: []string{"guard=on"}}, map[string]any{"a": "b"}, nil, "", nil},
 		"it is selected afterwards": {webhooks{selectors: []string{"guard=on"}}, nil, map[string]any{"guard": "on"}, "", nil},

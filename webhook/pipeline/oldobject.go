@@ -16,35 +16,34 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
-	"taffrail.dev/webhook/rego/sandbox"
 	"taffrail.dev/webhook/request"
 )
 
-// UpdateScope is the extent of an UPDATE.
-type UpdateScope int
+// updateScope is the extent of an UPDATE.
+type updateScope int
 
 const (
-	// ChangesContent is an update of anything that a policy may read.
-	ChangesContent UpdateScope = iota
-	// ChangesLabels is an update of the object's own labels and annotations, which controllers
+	// changesContent is an update of anything that a policy may read.
+	changesContent updateScope = iota
+	// changesLabels is an update of the object's own labels and annotations, which controllers
 	// and users write independently of its content. Policies may read them.
-	ChangesLabels
-	// ChangesNothing is an update of nothing that a policy depends on: status, finalizers,
+	changesLabels
+	// changesNothing is an update of nothing that a policy depends on: status, finalizers,
 	// owners and server-managed fields.
-	ChangesNothing
+	changesNothing
 )
 
 // The reasons for tolerating a finding that would deny.
 const (
-	hadBefore      = "the stored object has it already"
-	failedBefore   = "it cannot decide the stored object either"
-	changesNothing = "this update changes nothing that a policy reads"
+	hadBefore    = "the stored object already has it"
+	failedBefore = "the policy cannot decide the stored object either"
+	unchanged    = "this update changes nothing that a policy reads"
 )
 
 // Additions to a finding that is not tolerated.
 const (
 	worse             = ", worse than in the stored object"
-	baselineUndecided = "the stored object cannot be decided, and may have it already"
+	baselineUndecided = "the stored object cannot be decided, and may already have it"
 )
 
 // blocks reports whether the candidate keeps an update from being admitted: its finding denies,
@@ -55,28 +54,24 @@ func (c *candidate) blocks() bool {
 
 func (c *candidate) failed() bool { return c.violation < 0 }
 
-// tolerateExisting tolerates the findings that an UPDATE did not introduce. If the update
-// changes nothing, these are all of them. Otherwise they are those that the stored object has
-// already, provided that the Guardrail tolerates existing violations. An update of labels only
-// does not depend on that: controllers and users label and annotate objects all the time.
+// compared returns the candidates, and tolerates those that an UPDATE did not introduce. If the
+// update changes nothing, these are all of them. Otherwise they are those that the stored object
+// has already, provided that the Guardrail tolerates existing violations. An update of labels
+// only does not depend on that: controllers and users label and annotate objects all the time.
 //
 // If a policy fails on the stored object, its findings in the new one stay under failurePolicy
 // Fail, and become unknown under Ignore, which denies nothing. If the policy fails on both
 // objects, its failure is tolerated.
-func (d *Decider) tolerateExisting(ctx context.Context, e *evidence, candidates []candidate, planner *planner) error {
+func (e *evidence) compared() ([]candidate, error) {
+	candidates := e.candidates()
 	if e.request.Operation != decision.Update {
-		return nil
+		return candidates, nil
 	}
-	open := blocking(candidates)
+	open := e.tolerateByScope(blocking(candidates))
 	if len(open) == 0 {
-		return nil
+		return candidates, nil
 	}
-	open = e.tolerateByScope(open, updateScope(e.request))
-	if len(open) == 0 {
-		return nil
-	}
-	before, err := d.evaluateStored(ctx, e.request, e.bindings, e.exemptions, planner)
-	return e.tolerateBaseline(open, before, err)
+	return candidates, e.tolerateBaseline(open)
 }
 
 // blocking returns the candidates that keep an update from being admitted.
@@ -91,36 +86,35 @@ func blocking(candidates []candidate) (open []*candidate) {
 
 // tolerateByScope tolerates all candidates if the update changes nothing. It returns those to
 // compare with the stored object.
-func (e *evidence) tolerateByScope(open []*candidate, scope UpdateScope) []*candidate {
-	if scope == ChangesNothing {
+func (e *evidence) tolerateByScope(open []*candidate) []*candidate {
+	if e.extent == changesNothing {
 		for _, c := range open {
-			c.tolerate(changesNothing)
+			c.tolerate(unchanged)
 		}
 		return nil
 	}
 	return slices.DeleteFunc(open, func(c *candidate) bool {
-		return c.failed() && c.finding.FailOpen || scope != ChangesLabels && !e.bindings[c.binding].Guardrail.ToleratesExisting()
+		return c.failed() && c.finding.FailOpen || e.extent != changesLabels && !e.bindings[c.binding].Guardrail.ToleratesExisting()
 	})
 }
 
-// tolerateBaseline tolerates what the stored object's results have already. failed is the
-// reason if there are no results.
-func (e *evidence) tolerateBaseline(open []*candidate, before []decision.Result, failed error) error {
-	if failed != nil {
+// tolerateBaseline tolerates what the stored object's results have already.
+func (e *evidence) tolerateBaseline(open []*candidate) error {
+	if e.storedErr != nil {
 		// A policy that is not enforced never fails a request.
 		if !slices.ContainsFunc(open, func(c *candidate) bool { return c.finding.Denies() }) {
 			return nil
 		}
-		return fmt.Errorf("deciding the stored object: %w", failed)
+		return fmt.Errorf("deciding the stored object: %w", e.storedErr)
 	}
 	compared := make([][]baseline, len(e.bindings))
 	for _, c := range open {
-		if err := before[c.binding].Err; c.failed() || err != nil {
+		if err := e.stored[c.binding].Err; c.failed() || err != nil {
 			e.tolerateFailure(c, err)
 			continue
 		}
 		if compared[c.binding] == nil {
-			compared[c.binding] = compareWithBaseline(&before[c.binding], &e.results[c.binding])
+			compared[c.binding] = compareWithBaseline(&e.stored[c.binding], &e.results[c.binding])
 		}
 		switch compared[c.binding][c.violation] {
 		case wasThere:
@@ -138,7 +132,7 @@ func (e *evidence) tolerateBaseline(open []*candidate, before []decision.Result,
 // object.
 func (e *evidence) tolerateFailure(c *candidate, before error) {
 	switch {
-	case c.failed() && before != nil && !errors.Is(before, sandbox.ErrNoTime):
+	case c.failed() && before != nil && !rego.OutOfTime(before):
 		c.tolerate(failedBefore)
 	case c.failed() || !e.bindings[c.binding].FailOpen && errors.As(before, new(*rego.EvaluationError)):
 		// It denies, as it would if the stored object had no violation.
@@ -266,7 +260,7 @@ func (d *Decider) evaluateStored(ctx context.Context, r *decision.Request, bindi
 	if err == nil {
 		// Injections apply as for the new object: what a LimitRange limits per Pod includes
 		// them.
-		found, _, err = d.evaluate(ctx, old, bindings, exemptions, planner, self)
+		found, _, err = d.evaluate(ctx, old, bindings, exemptions, planner, oldObject)
 		if err == nil || ctx.Err() != nil {
 			return found, err
 		}
@@ -281,34 +275,34 @@ var errNothingStored = errors.New("an UPDATE without a stored object")
 
 // Unchanged reports whether an UPDATE changes nothing that a policy depends on. Such an update
 // is never denied; otherwise an object with a finalizer could not be deleted.
-func Unchanged(r *decision.Request) bool { return updateScope(r) == ChangesNothing }
+func Unchanged(r *decision.Request) bool { return updateScopeOf(r) == changesNothing }
 
-// updateScope compares the whole content, not just what current policies read, because a user's
+// updateScopeOf compares the whole content, not just what current policies read, because a user's
 // Policy may read anything. It ignores finalizers, owners, managed fields and fields that users
 // cannot set.
 //
 // Whether the object is terminating makes no difference: a terminating Pod still runs long
 // enough to do harm.
-func updateScope(r *decision.Request) UpdateScope {
+func updateScopeOf(r *decision.Request) updateScope {
 	if carriesMetadata(r) {
 		// The API server takes nothing else that a policy depends on from these subresources.
 		if metadataChanged(r) {
-			return ChangesLabels
+			return changesLabels
 		}
-		return ChangesNothing
+		return changesNothing
 	}
 	if r.OldObject == nil || !reflect.DeepEqual(content(r, r.Object), content(r, r.OldObject)) {
-		return ChangesContent
+		return changesContent
 	}
 	for _, field := range []string{"labels", "annotations"} {
-		if !reflect.DeepEqual(metadata(r.Object)[field], metadata(r.OldObject)[field]) {
-			return ChangesLabels
+		if !reflect.DeepEqual(mapOf(r.Object, "metadata")[field], mapOf(r.OldObject, "metadata")[field]) {
+			return changesLabels
 		}
 	}
 	if !reflect.DeepEqual(r.Object["spec"], r.OldObject["spec"]) {
-		return ChangesLabels
+		return changesLabels
 	}
-	return ChangesNothing
+	return changesNothing
 }
 
 // content returns an object without metadata and status. It omits the volumeName of a
@@ -323,9 +317,4 @@ func content(r *decision.Request, object map[string]any) map[string]any {
 		rest["spec"] = spec
 	}
 	return rest
-}
-
-func metadata(object map[string]any) map[string]any {
-	members, _ := object["metadata"].(map[string]any)
-	return members
 }

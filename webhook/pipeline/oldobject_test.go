@@ -27,7 +27,7 @@ func twice(result decision.Result) decision.Result {
 	return result
 }
 
-func TestRatchet(t *testing.T) {
+func TestTolerateExisting(t *testing.T) {
 	capped, undecided := violation("k"), violation("k")
 	capped.Violations[0].AtMost = decision.ModeWarn
 	undecided.Violations[0].Unknown = "a fact is missing"
@@ -75,13 +75,12 @@ func TestADenialSaysThatItGotWorse(t *testing.T) {
 	}
 }
 
-// One set of parameters excuses nothing under another.
+// A violation under one set of parameters does not excuse one under another.
 func TestEachBindingHasItsOwnPast(t *testing.T) {
 	e := evidenceOf(t, service(decision.Update),
 		asked{guardrail: "loose", mode: decision.ModeEnforce, result: violation("replicas")},
 		asked{guardrail: "strict", mode: decision.ModeEnforce, result: violation("replicas")})
-	updates(&e, decision.Result{})
-	e.before = func() ([]decision.Result, error) { return []decision.Result{{}, violation("replicas")}, nil }
+	e.stored = []decision.Result{{}, violation("replicas")}
 	if d := decideOn(t, e); d.Verdict != decision.VerdictDeny {
 		t.Errorf("there were enough for the loose one, and are not any more: got %v", d.Verdict)
 	}
@@ -90,29 +89,29 @@ func TestEachBindingHasItsOwnPast(t *testing.T) {
 func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after decision.Result
-		extent        UpdateScope
+		extent        updateScope
 		want          decision.Verdict
 	}{
-		"nothing changes":              {decision.Result{}, violation("k"), ChangesNothing, decision.VerdictWarn},
-		"labels, and it had it":        {violation("k"), violation("k"), ChangesLabels, decision.VerdictWarn},
-		"labels, and it is new":        {decision.Result{}, violation("k"), ChangesLabels, decision.VerdictDeny},
-		"labels, and it is worse":      {excessive("k", "1"), excessive("k", "2"), ChangesLabels, decision.VerdictDeny},
-		"anything, and it had it":      {violation("k"), violation("k"), ChangesContent, decision.VerdictDeny},
-		"a policy that fails, nothing": {decision.Result{}, decision.Result{Err: errors.New("broken")}, ChangesNothing, decision.VerdictWarn},
-		"a policy that fails, labels":  {decision.Result{}, decision.Result{Err: errors.New("broken")}, ChangesLabels, decision.VerdictDeny},
-		"it failed before, labels":     {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, ChangesLabels, decision.VerdictWarn},
-		"it failed before, anything":   {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, ChangesContent, decision.VerdictDeny},
+		"nothing changes":              {decision.Result{}, violation("k"), changesNothing, decision.VerdictWarn},
+		"labels, and it had it":        {violation("k"), violation("k"), changesLabels, decision.VerdictWarn},
+		"labels, and it is new":        {decision.Result{}, violation("k"), changesLabels, decision.VerdictDeny},
+		"labels, and it is worse":      {excessive("k", "1"), excessive("k", "2"), changesLabels, decision.VerdictDeny},
+		"anything, and it had it":      {violation("k"), violation("k"), changesContent, decision.VerdictDeny},
+		"a policy that fails, nothing": {decision.Result{}, decision.Result{Err: errors.New("broken")}, changesNothing, decision.VerdictWarn},
+		"a policy that fails, labels":  {decision.Result{}, decision.Result{Err: errors.New("broken")}, changesLabels, decision.VerdictDeny},
+		"it failed before, labels":     {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, changesLabels, decision.VerdictWarn},
+		"it failed before, anything":   {decision.Result{Err: errors.New("broken")}, decision.Result{Err: errors.New("broken")}, changesContent, decision.VerdictDeny},
 	} {
 		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: v1alpha1.ExistingEnforce})
 		updates(&e, test.before)
-		e.scope = test.extent
+		e.extent = test.extent
 		if d := decideOn(t, e); d.Verdict != test.want {
 			t.Errorf("%s: got %+v", name, d)
 		}
 	}
 }
 
-// Nobody on call can do anything about an object that cannot be decided any more.
+// Nobody on call can fix an object that policies can no longer decide.
 func TestWhereTheStoredObjectCannotBeDecidedNothingIsDenied(t *testing.T) {
 	e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
 	updates(&e, decision.Result{Err: errors.New("hunter2")})
@@ -121,8 +120,8 @@ func TestWhereTheStoredObjectCannotBeDecidedNothingIsDenied(t *testing.T) {
 		t.Errorf("got %+v, %q", d, d.Warnings())
 	}
 	ended := errors.New("ended")
-	e.before = func() ([]decision.Result, error) { return nil, ended }
-	if _, err := e.decide(); !errors.Is(err, ended) {
+	e.stored, e.storedErr = nil, ended
+	if _, err := e.decide(nil); !errors.Is(err, ended) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -135,33 +134,28 @@ func TestTheStoredObjectIsLeftAloneWhereNothingWouldBeDenied(t *testing.T) {
 		"not tolerated": {guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingEnforce},
 	} {
 		e := evidenceOf(t, service(decision.Update), a)
-		updates(&e, decision.Result{})
-		e.before = func() ([]decision.Result, error) {
-			t.Errorf("%s: the stored object was decided", name)
-			return make([]decision.Result, 1), nil
+		if e.needsStored() {
+			t.Errorf("%s: the stored object is decided", name)
 		}
-		decideOn(t, e)
 	}
 }
 
-// Nobody's request fails for what is only counted.
+// A policy that is not enforced never fails a request.
 func TestTheStoredObjectIsNotNeededForWhatIsOnlyCounted(t *testing.T) {
 	e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeWarn, result: violation("k")})
-	updates(&e, decision.Result{})
 	ended := errors.New("ended")
-	e.before = func() ([]decision.Result, error) { return nil, ended }
+	e.stored, e.storedErr = nil, ended
 	if d := decideOn(t, e); d.Verdict != decision.VerdictWarn || !d.Findings[0].WouldDeny {
 		t.Errorf("got %+v", d)
 	}
 	e = evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeWarn, result: violation("k")}, asked{guardrail: "h", mode: decision.ModeEnforce, result: violation("k")})
-	updates(&e, decision.Result{})
-	e.before = func() ([]decision.Result, error) { return nil, ended }
-	if _, err := e.decide(); !errors.Is(err, ended) {
+	e.stored, e.storedErr = nil, ended
+	if _, err := e.decide(nil); !errors.Is(err, ended) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// An update of nothing that a policy reads is never held up, not even by what is unknown.
+// An update that changes nothing a policy reads is never blocked, not even if its outcome is unknown.
 func TestAnUpdateOfNothingIsExcused(t *testing.T) {
 	for name, c := range map[string]struct {
 		mode     decision.Mode
@@ -176,8 +170,8 @@ func TestAnUpdateOfNothingIsExcused(t *testing.T) {
 		"a failure under Ignore": {decision.ModeEnforce, decision.Result{Err: errors.New("no time")}, true, decision.VerdictWarn, ""},
 	} {
 		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: c.mode, result: c.result, existing: v1alpha1.ExistingEnforce})
-		e.bindings[0].FailOpen, e.scope = c.failOpen, ChangesNothing
-		e.before = func() ([]decision.Result, error) { return nil, errors.New("not asked") }
+		e.bindings[0].FailOpen, e.extent = c.failOpen, changesNothing
+		e.stored, e.storedErr = nil, errors.New("not asked")
 		d := decideOn(t, e)
 		if f := d.Findings[0]; d.Verdict != c.want || f.Tolerated != c.why || f.WouldDeny {
 			t.Errorf("%s: got %v, %+v", name, d.Verdict, f)
@@ -185,7 +179,7 @@ func TestAnUpdateOfNothingIsExcused(t *testing.T) {
 	}
 }
 
-// results draws what a policy may say: few keys, so that they meet.
+// results generates results with few different keys, so that keys coincide.
 func results() *rapid.Generator[decision.Result] {
 	return rapid.Custom(func(t *rapid.T) decision.Result {
 		var result decision.Result
@@ -210,8 +204,8 @@ func sorted(result decision.Result) decision.Result {
 	return result
 }
 
-// mostExcused is the law, tried out: of the violations of one identity, the most that can
-// be paired with earlier ones that are as far from right or farther.
+// mostExcused is the specification: of the violations of one identity, the largest number that can be paired
+// with earlier ones that are at least as bad.
 func mostExcused(had, have []decision.Violation) int {
 	if len(have) == 0 {
 		return 0
@@ -233,14 +227,13 @@ func ofIdentity(result decision.Result, id identity) []decision.Violation {
 	})
 }
 
-// An update that keeps some of what there was, or comes nearer to right, is never denied
-// where that is tolerated.
+// An update that keeps or reduces existing violations is never denied if they are tolerated.
 func TestImprovementIsNeverDenied(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
 		before := results().Draw(t, "before")
 		var after decision.Result
 		for _, v := range before.Violations {
-			if rapid.Bool().Draw(t, "mended") {
+			if rapid.Bool().Draw(t, "fixed") {
 				continue
 			}
 			if was, err := v.Excess.Int64(); err == nil {
@@ -252,7 +245,7 @@ func TestImprovementIsNeverDenied(t *testing.T) {
 		}
 		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: sorted(after)})
 		updates(&e, before)
-		d, err := e.decide()
+		d, err := e.decide(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,8 +255,8 @@ func TestImprovementIsNeverDenied(t *testing.T) {
 	})
 }
 
-// What is new or worse is denied, and so is whatever a Guardrail asks for that tolerates
-// nothing. All else is but a warning.
+// A violation that is new or worse is denied, as is any violation under a Guardrail that does not tolerate
+// existing ones. All others are warnings.
 func TestWhatIsNewOrWorseIsDenied(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
 		before, after := results().Draw(t, "before"), results().Draw(t, "after")
@@ -274,7 +267,7 @@ func TestWhatIsNewOrWorseIsDenied(t *testing.T) {
 		}
 		e := evidenceOf(t, service(decision.Update), all...)
 		updates(&e, before)
-		d, err := e.decide()
+		d, err := e.decide(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

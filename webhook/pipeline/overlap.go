@@ -36,9 +36,9 @@ func (s parameterSets) excess() string {
 	}
 	switch {
 	case len(s) > config.MaxSets:
-		return fmt.Sprintf("%d different sets of parameters, and %d are allowed", len(s), config.MaxSets)
+		return fmt.Sprintf("%d different sets of parameters, but only %d are allowed", len(s), config.MaxSets)
 	case bytes > config.MaxParameters:
-		return fmt.Sprintf("parameters of %d bytes, and %d are allowed", bytes, config.MaxParameters)
+		return fmt.Sprintf("parameters of %d bytes, but only %d are allowed", bytes, config.MaxParameters)
 	}
 	return ""
 }

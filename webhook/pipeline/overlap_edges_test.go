@@ -12,10 +12,11 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// The limits that Guardrails share hold at their edge, count what is in force, and are no
-// reason to refuse what was so before.
+// Limits shared by Guardrails apply exactly at their boundary, count only what is in force, and do not refuse
+// what already exceeded them.
 func TestSharedLimitsAtTheirEdge(t *testing.T) {
-	// tags is a Guardrail with parameters of so many bytes: nine texts, the last of which makes up the rest.
+	// tags returns a Guardrail whose parameters have the given size: nine texts, the last of which fills up the
+	// rest.
 	tags := func(name string, bytes int) v1alpha1.Guardrail {
 		text := strings.Repeat(`"`+strings.Repeat("a", 900)+`",`, 8)
 		rest := bytes - len(`{"tags":[""]}`) - len(text)
@@ -25,7 +26,7 @@ func TestSharedLimitsAtTheirEdge(t *testing.T) {
 	odd.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}
 	elsewhere := *enforcing("elsewhere", binding("require-probes", ""))
 	half := config.MaxParameters / 2
-	const shared = `spec.policies: Invalid value: "image-tag": together with other Guardrails, namespace shop would have parameters of 16385 bytes, and 16384 are allowed: merge them, or select other namespaces`
+	const shared = `spec.policies: Invalid value: "image-tag": together with other Guardrails, namespace shop would have parameters of 16385 bytes, but only 16384 are allowed: merge them, or select other namespaces`
 	namespaces := []decision.Namespace{{Name: "shop", Known: true}}
 	for name, c := range map[string]struct {
 		stored []v1alpha1.Guardrail
@@ -45,10 +46,10 @@ func TestSharedLimitsAtTheirEdge(t *testing.T) {
 	was, now := tags("b", half+1), tags("b", half+1)
 	now.Spec.Mode = v1alpha1.ModeWarn
 	stored := &configured{objects: config.Objects{Guardrails: []v1alpha1.Guardrail{tags("a", half), was}}, namespaces: namespaces}
-	if faults, warnings := stored.faultsOf(t, written(t, &now, &was)); faults != "" || !strings.HasPrefix(warnings, "still wrong: spec.policies: Invalid value:") {
+	if faults, warnings := stored.faultsOf(t, written(t, &now, &was)); faults != "" || !strings.HasPrefix(warnings, "existing error: spec.policies: Invalid value:") {
 		t.Errorf("what was so before: got %.300s, and the warnings %.300s", faults, warnings)
 	}
-	// Whether it was so before cannot be told without the namespaces.
+	// Without the namespaces it is unknown whether the limits were exceeded before.
 	away := errors.New("away")
 	broken := &configured{objects: stored.objects, namespacesErr: away}
 	if _, err := broken.check(t, written(t, &now, &was)); !errors.Is(err, away) {

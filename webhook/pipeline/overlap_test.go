@@ -24,7 +24,7 @@ type storedIn struct {
 
 func (s storedIn) Namespaces(context.Context) ([]decision.Namespace, error) { return s.namespaces, nil }
 
-// The limits of one Guardrail hold for all that share a namespace, and not for those that do not.
+// Guardrails that select the same namespace share the limits of a single one; others do not.
 func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
 	library, err := rego.Load(policies.FS)
 	if err != nil {
@@ -43,8 +43,8 @@ func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
 		want  string
 	}{
 		"a team each":      {func(i int) string { return fmt.Sprint(i) }, ""},
-		"one team":         {func(int) string { return "a" }, "namespace shop would have 9 different sets of parameters, and 8 are allowed"},
-		"every namespace":  {func(int) string { return "" }, "would have 9 different sets of parameters, and 8 are allowed"},
+		"one team":         {func(int) string { return "a" }, "namespace shop would have 9 different sets of parameters, but only 8 are allowed"},
+		"every namespace":  {func(int) string { return "" }, "would have 9 different sets of parameters, but only 8 are allowed"},
 		"a team not there": {func(int) string { return "b" }, ""},
 	} {
 		var objects config.Objects
@@ -64,7 +64,7 @@ func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
 	}
 }
 
-// An author learns of a Policy that cannot decide anything before it refuses everything.
+// The author of a Policy is warned if it cannot decide a plain object, because it would refuse every object.
 func TestAPolicyThatCannotDecideAPlainObjectIsWarnedOf(t *testing.T) {
 	library, err := rego.Load(policies.FS)
 	if err != nil {
@@ -88,7 +88,7 @@ func TestAPolicyThatCannotDecideAPlainObjectIsWarnedOf(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	got := check(`deny contains {"msg": "m", "path": "p"} if to_number(input.object.metadata.name) == 7`)
-	if len(got) != 3 || !strings.Contains(got[0], "it cannot decide a plain Deployment: it fails with eval_builtin_error at Policy/own-0:") {
+	if len(got) != 3 || !strings.Contains(got[0], "the Policy cannot decide a plain Deployment: it fails with eval_builtin_error at Policy/own-0:") {
 		t.Errorf("got %q", got)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// What becomes of a proposal says who proposed it, for what, and under which mode.
+// The outcome of a proposal names its policy, its Guardrails, its mode and the field.
 func TestWhatBecomesOfAProposal(t *testing.T) {
 	r := &decision.Request{Workload: &decision.Workload{Containers: []decision.Container{{Name: "a", Type: decision.ContainerApp}, {Name: "b", Type: decision.ContainerApp}}}}
 	asks := func(binding int, guardrail string, mode decision.Mode, container, value string) proposal {
@@ -37,7 +37,7 @@ func TestWhatBecomesOfAProposal(t *testing.T) {
 		},
 		"two that disagree": {[]proposal{asks(1, "h", decision.ModeEnforce, "a", "1"), asks(2, "g", decision.ModeEnforce, "a", "2")}, injectionPlan{Gaps: []injectionGap{{
 			Binding: 1, Mode: decision.ModeEnforce, Policy: "p", Guardrails: []string{"g", "h"}, Container: "a", Field: "resources.limits.cpu",
-			Reason: "not set: Guardrails disagree, h asks for 1, g for 2",
+			Reason: "Guardrails disagree, so it is not set: h requires 1 and g requires 2",
 		}}}},
 		"one that cannot be": {[]proposal{asks(7, "h", decision.ModeWarn, "c", "1")}, injectionPlan{Gaps: []injectionGap{{
 			Binding: 7, Mode: decision.ModeWarn, Policy: "p", Guardrails: []string{"h"}, Container: "c", Field: "resources.limits.cpu",
@@ -60,11 +60,12 @@ func TestWhatBecomesOfAProposal(t *testing.T) {
 func TestIntentsThatAreNone(t *testing.T) {
 	r := &decision.Request{Workload: &decision.Workload{Containers: []decision.Container{{Name: "a", Type: decision.ContainerApp}}}}
 	for want, intent := range map[string]decision.Intent{
-		`policy p: inject: "much" is no quantity`:                                                       {Container: "a", Field: "resources.limits.cpu", Value: "much"},
-		`policy p: inject: "image" is no field to fill: use resources.requests.… or resources.limits.…`: {Container: "a", Field: "image", Value: "1"},
+		`policy p: inject: "much" is not a quantity`: {Container: "a", Field: "resources.limits.cpu", Value: "much"},
+		`policy p: inject: "resources.claims.cpu" is not a field that can be filled in: use resources.requests.… or resources.limits.…`: {Container: "a", Field: "resources.claims.cpu", Value: "1"},
+		`policy p: inject: "image" is not a field that can be filled in: use resources.requests.… or resources.limits.…`:                {Container: "a", Field: "image", Value: "1"},
 	} {
 		_, err := planInjection(r, []proposal{{Policy: "p", Intent: intent}})
-		if bad := new(IntentError); !errors.As(err, &bad) || bad.Policy != "p" || err.Error() != want {
+		if bad := new(intentError); !errors.As(err, &bad) || bad.Policy != "p" || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}

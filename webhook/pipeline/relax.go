@@ -47,7 +47,7 @@ func (d *Decider) Relax(ctx context.Context, r *decision.Request, relaxers Relax
 	for _, loss := range d.snapshot.Guardrails().Losses(before, after, d.options.MaxMode, webhooks...) {
 		may, err := relaxers.MayRelax(ctx, r.User, loss.Guardrail)
 		if err != nil && loss.Mode == decision.ModeEnforce {
-			return nil, fmt.Errorf("asking whether %q may relax Guardrail %s: %w", r.User.Name, loss.Guardrail, err)
+			return nil, fmt.Errorf("checking whether %q may relax Guardrail %s: %w", r.User.Name, loss.Guardrail, err)
 		}
 		if may {
 			continue
@@ -56,7 +56,7 @@ func (d *Decider) Relax(ctx context.Context, r *decision.Request, relaxers Relax
 			Policy: decision.RelaxVerb, Guardrails: []string{loss.Guardrail}, Mode: loss.Mode, Severity: decision.SeverityHigh,
 			Key: loss.Guardrail, Path: "metadata.labels",
 			Message:     lossText(loss, before.Labels, after.Labels),
-			Remediation: "Leave the labels as they are, or ask somebody who may relax Guardrail " + loss.Guardrail + ".",
+			Remediation: "Keep the labels as they are, or ask someone who may relax Guardrail " + loss.Guardrail + ".",
 		}
 		if err != nil {
 			// A policy that is not enforced never fails a request.
@@ -78,7 +78,7 @@ func (d *Decider) RelaxOversized(limit *request.LimitError) *decision.Decision {
 	}
 	return &decision.Decision{Verdict: mode.Verdict(), Findings: []decision.Finding{{
 		Policy: decision.RelaxVerb, Guardrails: guardrails, Mode: mode, Severity: decision.SeverityHigh, Path: "metadata",
-		Message: limit.Error() + ", so nobody can tell what its labels change", Remediation: limit.Remediation(),
+		Message: limit.Error() + ", so the effect of its labels is not known", Remediation: limit.Remediation(),
 	}}}
 }
 
@@ -97,9 +97,9 @@ func lossText(loss config.Loss, before, after map[string]string) string {
 			changes = append(changes, fmt.Sprintf("with %s=%s instead of %s", label, is, was))
 		}
 	}
-	effect := map[decision.Mode]string{decision.ModeEnforce: "enforces", decision.ModeWarn: "warns of", decision.ModeAudit: "records"}[loss.Mode]
+	effect := map[decision.Mode]string{decision.ModeEnforce: "enforces", decision.ModeWarn: "warns about", decision.ModeAudit: "records"}[loss.Mode]
 	if loss.Unsent {
-		return fmt.Sprintf("%s, the API server no longer asks Taffrail about this namespace, and Guardrail %s no longer %s %s",
+		return fmt.Sprintf("%s, the API server no longer calls Taffrail for this namespace, and Guardrail %s no longer %s %s",
 			strings.Join(changes, " and "), loss.Guardrail, effect, listed(loss.Policies))
 	}
 	return fmt.Sprintf("%s, Guardrail %s no longer %s %s", strings.Join(changes, " and "), loss.Guardrail, effect, listed(loss.Policies))

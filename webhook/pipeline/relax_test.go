@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/webhook/pipeline"
 )
 
-// relaxers may relax the Guardrails of these names.
+// relaxers lists the Guardrails that the user may relax.
 type relaxers struct {
 	names []string
 	asked []string
@@ -58,7 +58,7 @@ func TestRelax(t *testing.T) {
 		}
 		return left
 	}
-	broken := errors.New("the API server is away")
+	broken := errors.New("the API server is unavailable")
 	for name, test := range map[string]struct {
 		after   map[string]any
 		may     relaxers
@@ -67,18 +67,18 @@ func TestRelax(t *testing.T) {
 		asked   int
 		fails   bool
 	}{
-		"nothing changes":               {all, relaxers{}, 0, decision.VerdictAllow, 0, false},
-		"enforced":                      {without("hard"), relaxers{}, 0, decision.VerdictDeny, 1, false},
-		"enforced, with the right":      {without("hard"), relaxers{names: []string{"hard"}}, 0, decision.VerdictAllow, 1, false},
-		"enforced, with another right":  {without("hard"), relaxers{names: []string{"soft"}}, 0, decision.VerdictDeny, 1, false},
-		"warned":                        {without("soft"), relaxers{}, 0, decision.VerdictWarn, 1, false},
-		"recorded":                      {without("quiet"), relaxers{}, 0, decision.VerdictAllow, 1, false},
-		"all":                           {nil, relaxers{}, 0, decision.VerdictDeny, 3, false},
-		"all, with the right to one":    {nil, relaxers{names: []string{"hard"}}, 0, decision.VerdictWarn, 3, false},
-		"enforced, under warn":          {without("hard"), relaxers{}, decision.ModeWarn, decision.VerdictWarn, 1, false},
-		"enforced, under audit":         {without("hard"), relaxers{}, decision.ModeAudit, decision.VerdictAllow, 1, false},
-		"enforced, and nobody can tell": {without("hard"), relaxers{err: broken}, 0, 0, 1, true},
-		"warned, and nobody can tell":   {without("soft"), relaxers{err: broken}, 0, decision.VerdictWarn, 1, false},
+		"nothing changes":              {all, relaxers{}, 0, decision.VerdictAllow, 0, false},
+		"enforced":                     {without("hard"), relaxers{}, 0, decision.VerdictDeny, 1, false},
+		"enforced, with the right":     {without("hard"), relaxers{names: []string{"hard"}}, 0, decision.VerdictAllow, 1, false},
+		"enforced, with another right": {without("hard"), relaxers{names: []string{"soft"}}, 0, decision.VerdictDeny, 1, false},
+		"warned":                       {without("soft"), relaxers{}, 0, decision.VerdictWarn, 1, false},
+		"recorded":                     {without("quiet"), relaxers{}, 0, decision.VerdictAllow, 1, false},
+		"all":                          {nil, relaxers{}, 0, decision.VerdictDeny, 3, false},
+		"all, with the right to one":   {nil, relaxers{names: []string{"hard"}}, 0, decision.VerdictWarn, 3, false},
+		"enforced, under warn":         {without("hard"), relaxers{}, decision.ModeWarn, decision.VerdictWarn, 1, false},
+		"enforced, under audit":        {without("hard"), relaxers{}, decision.ModeAudit, decision.VerdictAllow, 1, false},
+		"enforced, and unknown":        {without("hard"), relaxers{err: broken}, 0, 0, 1, true},
+		"warned, and unknown":          {without("soft"), relaxers{err: broken}, 0, decision.VerdictWarn, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := pipeline.New(s, nil, pipeline.Options{MaxMode: test.ceiling}).Relax(t.Context(), relabel(all, test.after), &test.may)
@@ -110,17 +110,18 @@ func TestRelaxSaysWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := strings.TrimSpace(`
-Namespace team-a would be held to less, and system:serviceaccount:ci:deployer may not relax 1 Guardrail:
+Namespace team-a would get fewer or weaker policies, but system:serviceaccount:ci:deployer may not relax 1 Guardrail:
 - with guard=off instead of on and with skip=yes, Guardrail team no longer enforces image-tag, require-probes
     field:  metadata.labels
-    write:  Leave the labels as they are, or ask somebody who may relax Guardrail team.
-An administrator gives the right with:
+    write:  Keep the labels as they are, or ask someone who may relax Guardrail team.
+An administrator grants the permission with:
     kubectl create clusterrole relax-team --verb=relax --resource=guardrails.taffrail.dev --resource-name=team
     kubectl create clusterrolebinding relax-team --clusterrole=relax-team --serviceaccount=ci:deployer`)
 	if got := d.RelaxDenial(r.Subject(), r.User); got != want {
 		t.Errorf("got\n%s", got)
 	}
-	// A name is whatever an identity provider says, and the line is for a shell.
+	// An identity provider may allow any characters in a name, and the message has a line to paste into a
+	// shell.
 	if words := d.RelaxDenial(r.Subject(), decision.User{Name: "x'; rm -rf $HOME #"}); !strings.Contains(words, `--user='x'\''; rm -rf $HOME #'`) {
 		t.Errorf("got\n%s", words)
 	}

@@ -36,37 +36,26 @@ type Live interface {
 // restores a template, and a Job started by hand copies its CronJob. They are tolerated even if
 // a Guardrail does not tolerate existing violations.
 type restored struct {
-	// has reports whether the field at a path exists in the cluster. It is nil if no field
-	// does.
-	has func(path string) bool
-	// why names the object that has the fields. It ends a warning.
+	// why names the object that has the fields, and is empty if there is none. It ends a
+	// warning.
 	why string
-	// decided reports whether the binding with that index had the same finding where the field
-	// comes from, with no Exemption applying there. If nil, every binding had.
-	decided func(binding int, f *decision.Finding) bool
+	// fields exist in the cluster with everything below them.
+	fields []decision.FieldPath
+	// cronJob is set if the object is a Job and the fields are those of its CronJob.
+	cronJob *cronJobFields
 }
 
-// tolerateRestored tolerates findings about fields that exist in the cluster, among those that
+// has reports whether the field at a path exists in the cluster.
+func (found *restored) has(path string) bool {
+	return slices.ContainsFunc(found.fields, decision.FieldPath(path).Within) || found.cronJob != nil && found.cronJob.hasSpec(path)
+}
+
+// markRestored tolerates findings about fields that exist in the cluster, among those that
 // would still deny.
-func (d *Decider) tolerateRestored(ctx context.Context, e *evidence, candidates []candidate, part scope) error {
-	if !anyDenies(candidates) {
-		return nil
-	}
-	found, err := d.restored(ctx, e.request, e.bindings, part.revision)
-	if err != nil {
-		return fmt.Errorf("looking for what the object may be made from: %w", err)
-	}
-	markRestored(candidates, found)
-	return nil
-}
-
 func markRestored(candidates []candidate, found restored) {
-	if found.has == nil {
-		return
-	}
 	for i := range candidates {
 		c := &candidates[i]
-		if c.finding.Denies() && !c.failed() && found.has(c.finding.Path) && (found.decided == nil || found.decided(c.binding, &c.finding)) {
+		if c.finding.Denies() && !c.failed() && found.has(c.finding.Path) && (found.cronJob == nil || found.cronJob.hasFinding(c)) {
 			c.tolerate(found.why)
 		}
 	}
@@ -100,9 +89,9 @@ func (d *Decider) restored(ctx context.Context, r *decision.Request, bindings []
 func revisionKind(kind string) (schema.GroupVersionKind, bool) {
 	switch kind {
 	case "Deployment":
-		return appsv1.SchemeGroupVersion.WithKind("ReplicaSet"), true
+		return replicaSetKind, true
 	case "StatefulSet", "DaemonSet":
-		return appsv1.SchemeGroupVersion.WithKind("ControllerRevision"), true
+		return controllerRevisionKind, true
 	}
 	return schema.GroupVersionKind{}, false
 }
@@ -125,7 +114,7 @@ func (d *Decider) fromRevision(ctx context.Context, r *decision.Request, kind sc
 			continue
 		}
 		if request.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
-			return restored{why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), has: within(decision.FieldPath(r.Workload.PodPath))}, nil
+			return restored{why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), fields: []decision.FieldPath{decision.FieldPath(r.Workload.PodPath)}}, nil
 		}
 	}
 	return restored{}, nil
@@ -152,11 +141,6 @@ func nameOf(object map[string]any) string {
 	return name
 }
 
-// within returns a predicate for the fields at a path and below it.
-func within(parent decision.FieldPath) func(path string) bool {
-	return func(path string) bool { return decision.FieldPath(path).Within(parent) }
-}
-
 // revisionOf is a request for a ReplicaSet or ControllerRevision, and the template in it.
 type revisionOf struct {
 	request  *decision.Request
@@ -181,7 +165,7 @@ func (d *Decider) fromOwner(ctx context.Context, revision *revisionOf) (restored
 		!request.SameTemplate(templateIn(object), revision.template, addedTo(r.Kind.Kind)...) {
 		return restored{}, nil
 	}
-	return restored{why: fmt.Sprintf("as in %s %s", owner.Kind, owner.Name), has: within("spec.template")}, nil
+	return restored{why: fmt.Sprintf("as in %s %s", owner.Kind, owner.Name), fields: []decision.FieldPath{"spec.template"}}, nil
 }
 
 func templateOf(revision map[string]any, kind string) map[string]any {
@@ -217,7 +201,7 @@ func (d *Decider) distrust(ctx context.Context, r *decision.Request, bindings []
 		return fmt.Errorf("looking for what the object may be made from: %w", err)
 	}
 	for i := range bindings {
-		bindings[i].Distrusted = found.has == nil
+		bindings[i].Distrusted = found.why == ""
 	}
 	return nil
 }
@@ -236,9 +220,4 @@ func enforcedIn(field decision.FieldPath, bindings []config.AppliedBinding, resu
 		}
 	}
 	return false
-}
-
-func mapOf(object map[string]any, name string) map[string]any {
-	m, _ := object[name].(map[string]any)
-	return m
 }

@@ -22,7 +22,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// live answers for one namespace, and counts what it is asked.
+// live is a Live for one namespace that counts its calls.
 type live struct {
 	revisions []map[string]any
 	cronJob   map[string]any
@@ -62,7 +62,7 @@ func decoded(t *testing.T, text string) map[string]any {
 	return runtime.DeepCopyJSON(wholeNumbers(value).(map[string]any))
 }
 
-// wholeNumbers makes int64 of what Kubernetes' decoder would.
+// wholeNumbers converts numbers to int64, as Kubernetes' decoder does.
 func wholeNumbers(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -122,7 +122,7 @@ func TestRollbacks(t *testing.T) {
 		"made for a longer name":     {"Deployment", strings.Replace(replicaSet(controlled("1"), hashed), "web-1", "web-a-1", 1), decision.VerdictDeny},
 		"on its way out":             {"Deployment", replicaSet(`"deletionTimestamp":"2026-01-01T00:00:00Z",`+controlled("1"), hashed), decision.VerdictDeny},
 		"another set's by its name":  {"StatefulSet", strings.Replace(revision(controlled("1"), replacing), "web-1", "web-a-1", 1), decision.VerdictDeny},
-		"in other letters":           {"StatefulSet", revision(controlled("1"), strings.Replace(replacing, "containers", "Containers", 1)), decision.VerdictDeny},
+		"in a different case":        {"StatefulSet", revision(controlled("1"), strings.Replace(replacing, "containers", "Containers", 1)), decision.VerdictDeny},
 		"a set's revision":           {"StatefulSet", revision(controlled("1"), replacing), decision.VerdictWarn},
 		"a DaemonSet's revision":     {"DaemonSet", revision(controlled("1"), replacing), decision.VerdictWarn},
 		"another set's revision":     {"StatefulSet", revision(controlled("2"), replacing), decision.VerdictDeny},
@@ -153,9 +153,8 @@ func TestRollbacks(t *testing.T) {
 	}
 }
 
-// The deployment controller rolls back by an annotation, which takes any ReplicaSet that its
-// Deployment has adopted. What enforcement denies of that is counted before, and is no reason to
-// fail anybody's request then.
+// The deployment controller rolls back by annotation to any ReplicaSet that its Deployment has adopted. What
+// enforcement would deny is counted first, without failing a request.
 func TestARollbackToNoRevisionIsCountedBeforeItIsDenied(t *testing.T) {
 	stored := func(image string) string {
 		return `{"metadata":{"name":"web","uid":"1"},"spec":{"selector":{"matchLabels":{"app":"web"}},"template":{"spec":{"containers":[{"name":"a","image":"` + image + `"}]}}}}`
@@ -256,8 +255,8 @@ func TestJobsFromCronJobs(t *testing.T) {
 	}
 }
 
-// What a Job says of itself is the CronJob's too: kubectl copies it, and the API server
-// gives a Job without labels those of its template.
+// A Job's own metadata also comes from the CronJob: kubectl copies it, and the API server gives a Job without
+// labels those of its template.
 func TestMetadataOfJobsFromCronJobs(t *testing.T) {
 	const cronJob = `{"metadata":{"uid":"1"},"spec":{"jobTemplate":{"metadata":%s,"spec":{"template":{"metadata":{"labels":{"app":"x"}},"spec":{}}}}}}`
 	for name, test := range map[string]struct {
@@ -289,10 +288,10 @@ func TestMetadataOfJobsFromCronJobs(t *testing.T) {
 	}
 }
 
-// Of a template, only the hash label and API defaults make no difference.
+// Two templates are the same only if they differ at most in the hash label and API defaults.
 func TestOnlyTheHashLabelIsNoDifference(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", "")))
-	// A field that this version of k8s.io/api does not know is compared too.
+	// Fields that this version of k8s.io/api does not know are compared too.
 	const base = `{"metadata":{"labels":{"app":"web","tier":"1"},"annotations":{"a":"b"}},"spec":{"hostname":"h","nodeSelector":{"a":"b"},` +
 		`"containers":[{"name":"a","image":"nginx","env":[{"name":"A","value":"1"}],"ports":[{"name":"http","containerPort":80}],"later":"x"}],"volumes":[{"name":"v","emptyDir":{"medium":"Memory"}}]}}`
 	leaves := leavesOf(decoded(t, base), nil)
@@ -327,7 +326,7 @@ func TestOnlyTheHashLabelIsNoDifference(t *testing.T) {
 	})
 }
 
-// leavesOf are the ways to all that is no object or list, and to those that are empty.
+// leavesOf returns the paths of all scalars and of empty objects and lists.
 func leavesOf(value any, way []any) [][]any {
 	var all [][]any
 	switch value := value.(type) {
@@ -346,7 +345,7 @@ func leavesOf(value any, way []any) [][]any {
 	return all
 }
 
-// put sets what a way leads to, or takes it out of its object where value is nil.
+// put sets the value at a path, or removes it if value is nil.
 func put(object map[string]any, way []any, value any) {
 	var at any = object
 	for _, step := range way[:len(way)-1] {

@@ -18,7 +18,7 @@ import (
 
 const revisionPatch = `{"spec":{"template":{"$patch":"replace","metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"a","image":"nginx"}]}}}}`
 
-// Only the template of a revision counts, under the words of its writer's object.
+// Only the template of a revision is decided, and findings use the field names of its writer's object.
 func TestAControllerRevisionIsDecidedAsADaemonSet(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("rollback-history", `{"minimum":50}`), binding("require-prestop", "")))
 	for name, test := range map[string]struct {
@@ -50,7 +50,7 @@ func TestAControllerRevisionIsDecidedAsADaemonSet(t *testing.T) {
 	}
 }
 
-// A fix applies to the revision as its writer has it.
+// A fix applies to the revision as it was written.
 func TestAFixOfAControllerRevisionIsInItsData(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("require-prestop", "")))
 	revision := decoded(t, `{"apiVersion":"apps/v1","kind":"ControllerRevision","metadata":{"name":"web-1"},"revision":1,"data":`+
@@ -77,7 +77,7 @@ func TestAnUpdateOfAControllerRevisionKeepsWhatItHad(t *testing.T) {
 	}
 }
 
-// What is too much to be looked at is refused where its template would be decided.
+// A revision that is too large to be inspected is refused if its template would be decided.
 func TestAControllerRevisionThatIsTooMuchIsBound(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("image-tag", "")))
 	many := strings.Replace(revisionPatch, `[{`, `[`+strings.Repeat(`{"name":"b"},`, request.MaxContainers)+`{`, 1)
@@ -96,7 +96,7 @@ func TestAControllerRevisionThatIsTooMuchIsBound(t *testing.T) {
 	}
 }
 
-// owning is a live that knows what controls a revision.
+// owning is a Live that knows the controller of a revision.
 type owning struct {
 	live
 
@@ -108,8 +108,7 @@ func (o *owning) Owner(context.Context, schema.GroupVersionKind, string, string)
 	return o.owner, o.err
 }
 
-// A ReplicaSet that a Deployment may take for its own is decided as the Deployment that
-// would be rolled back to it.
+// A ReplicaSet that a Deployment may adopt is decided as the Deployment that a rollback to it would produce.
 func TestAClaimedReplicaSetIsDecidedAsADeployment(t *testing.T) {
 	const template = `{"metadata":{"labels":{"app":"web","pod-template-hash":"1"}},"spec":{"containers":[{"name":"a","image":"nginx:1"}],"volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"c"}}]}}`
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("stateless-deployment", "")))
@@ -148,7 +147,7 @@ func TestAClaimedReplicaSetIsDecidedAsADeployment(t *testing.T) {
 	}
 }
 
-// What is ambiguous is refused where anything enforced applies, by a finding that says so.
+// An ambiguous object is refused if any enforced policy applies, with a finding that says why.
 func TestWhatIsAmbiguousIsRefused(t *testing.T) {
 	const part = `{"metadata":{"name":"web-1"%s},"data":{"spec":{"template":{"spec":{"hostPID":true}}}}}`
 	const ambiguous = `{"metadata":{"name":"web-1"%s},"data":{"spec":{"template":{"spec":{"Containers":[{"name":"a","image":"nginx:1"}]}}}}}`
@@ -170,7 +169,7 @@ func TestWhatIsAmbiguousIsRefused(t *testing.T) {
 		} {
 			r := admission(t, "CREATE", "apps", "ControllerRevision", "", test.user, fmt.Sprintf(ambiguous, test.metadata), "null")
 			d := decide(t, s, r, known(nil))
-			if d.Verdict != test.want || len(d.Findings) != 1 || d.Findings[0].Policy != pipeline.AmbiguousPolicy {
+			if d.Verdict != test.want || len(d.Findings) != 1 || d.Findings[0].Policy != "ambiguous-object" {
 				t.Errorf("%s, %s: got %+v, want %v", mode, name, d, test.want)
 			}
 			if test.metadata != "" {

@@ -4,8 +4,8 @@ import "maps"
 
 const someDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// choices makes an object of bytes: each one chooses, and where none are left the first
-// choice is taken. Most choices are ordinary, so that an odd one stands alone.
+// choices builds an object from bytes, one per choice; once they are used up, the first alternative is taken.
+// Most choices are ordinary, so that an object rarely has more than one odd value.
 type choices struct {
 	data []byte
 	text string
@@ -20,18 +20,18 @@ func (c *choices) below(n int) int {
 	return chosen % n
 }
 
-// absent leaves a field out.
+// absent omits a field.
 type absent struct{}
 
 func (c *choices) of(values ...any) any { return values[c.below(len(values))] }
 
-// fields is a map of those that are not absent.
+// fields returns a map without the absent pairs.
 func fields(pairs map[string]any) map[string]any {
 	maps.DeleteFunc(pairs, func(_ string, value any) bool { return value == absent{} })
 	return pairs
 }
 
-// rarely is mostly the ordinary value.
+// rarely returns the ordinary value most of the time.
 func (c *choices) rarely(ordinary any, odd ...any) any {
 	if c.below(16) != 15 {
 		return ordinary

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// podReading is what an oracle knows of an object.
+// podReading is what an oracle reads from an object.
 type podReading struct {
 	longRunning bool
-	// bare is true for a Pod, whose limits the API server takes for requests that are not there.
+	// bare reports whether the object is a Pod: the API server copies a Pod's limits to missing requests.
 	bare       bool
 	path       string
 	spec       map[string]any
@@ -27,8 +27,8 @@ func podKinds() []string {
 	return []string{"Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"}
 }
 
-// readPod returns nil where an API server could not decode what the policies are about.
-// What is odd beyond that counts as not there.
+// readPod returns nil if an API server could not decode the fields that the policies read. Other malformed
+// fields count as missing.
 func readPod(object map[string]any) *podReading {
 	kind, _ := object["kind"].(string)
 	steps := []string{"spec", "template", "spec"}
@@ -86,18 +86,17 @@ func readPod(object map[string]any) *podReading {
 	}
 	policy, said := pod.spec["restartPolicy"].(string)
 	if kind == "Pod" {
-		// It restarts its containers unless it says something else.
+		// The default policy is Always.
 		pod.longRunning = !said || policy == "" || policy == "Always"
 	}
-	// A single app container may say that it restarts all the same, in a Job too.
+	// The only app container may set a restart policy that restarts it anyway, even in a Job.
 	pod.longRunning = pod.longRunning || slices.ContainsFunc(pod.containers, func(c containerReading) bool {
 		return c.kind == "app" && c.spec["restartPolicy"] == "Always"
 	})
 	return pod
 }
 
-// amount is the text of a quantity at resources of a container or Pod, nil where there
-// is none.
+// amount returns the text of a quantity in the resources of a container or Pod, or nil.
 func amount(owner map[string]any, list, resource string) any {
 	resources, _ := owner["resources"].(map[string]any)
 	values, _ := resources[list].(map[string]any)
@@ -107,8 +106,8 @@ func amount(owner map[string]any, list, resource string) any {
 	return fmt.Sprint(values[resource])
 }
 
-// tooFewBytes are the fields at owner of less than 1 KiB, but more than nothing, in bytes or
-// parts of one.
+// tooFewBytes returns the fields of owner with more than nothing but less than 1 KiB, in bytes or fractions of
+// one.
 func tooFewBytes(owner map[string]any, limitsStandIn bool) (fields []string) {
 	for _, resource := range []string{"memory", "ephemeral-storage"} {
 		limit, request := amount(owner, "limits", resource), amount(owner, "requests", resource)
@@ -149,11 +148,11 @@ func quantitiesDecode(owner map[string]any) bool {
 	return true
 }
 
-// Kubernetes takes a quantity without a digit for 0. An exponent of four digits is refused:
-// arithmetic would write it out.
+// Kubernetes parses a quantity without digits as 0. Exponents of four digits are excluded because arithmetic
+// would write them out.
 var quantityWords = regexp.MustCompile(`^[+-]?[0-9]*\.?[0-9]*([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,3})?\z`)
 
-// some tells whether a quantity is more than nothing: no minus, and a digit that counts.
+// some reports whether a quantity is greater than zero: no minus sign, and a nonzero digit.
 func some(text any) bool {
 	quantity, ok := text.(string)
 	number, _, _ := strings.Cut(strings.ToLower(quantity), "e")

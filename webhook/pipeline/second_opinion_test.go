@@ -17,21 +17,21 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// The oracles below are second opinions on three policies, in plain Go, from what the
-// policies' METADATA promise. They share no code with what they judge: they find the
-// containers, read images and quantities, and apply the API's defaults on their own.
+// The oracles below are second opinions on three policies, in plain Go, written from the policies' METADATA.
+// They share no code with what they check: they find the containers, parse images and quantities, and apply API
+// defaults on their own.
 
-// place is what makes a finding: whom it is about, and where.
+// place identifies a finding by container and path.
 type place struct{ container, path string }
 
-// oracle names the places that a policy has to complain about.
+// oracle returns the places where a policy must have a finding.
 type oracle func(*podReading) []place
 
 func oracles() map[string]oracle {
 	return map[string]oracle{"image-tag": imageTag, "require-probes": requireProbes, "require-resources": requireResources}
 }
 
-// imageTag: every container has a tag that is not latest, or a digest.
+// imageTag requires that every container's image has a tag other than latest, or a digest.
 func imageTag(pod *podReading) (places []place) {
 	for _, c := range pod.containers {
 		text, _ := c.spec["image"].(string)
@@ -43,8 +43,8 @@ func imageTag(pod *podReading) (places []place) {
 	return places
 }
 
-// requireProbes: every app container and sidecar of a workload that runs on has a
-// readinessProbe and a livenessProbe, each with a handler.
+// requireProbes requires that every app container and sidecar of a long-running workload has a readinessProbe
+// and a livenessProbe, each with a handler.
 func requireProbes(pod *podReading) (places []place) {
 	if !pod.longRunning {
 		return nil
@@ -66,9 +66,9 @@ func requireProbes(pod *podReading) (places []place) {
 	return places
 }
 
-// requireResources: every app, init and sidecar container has requests and limits for
-// CPU and memory, its own or the Pod's. A limit stands in for a request that is not
-// there. An amount of 0 is none, and few bytes are no amount for them or for the Pod.
+// requireResources requires that every app, init and sidecar container has requests and limits for CPU and
+// memory, of its own or of the Pod. A limit substitutes for a missing request. Zero does not count, and neither
+// do amounts of memory below 1 KiB.
 func requireResources(pod *podReading) (places []place) {
 	for _, field := range tooFewBytes(pod.spec, false) {
 		places = append(places, place{"", pod.path + "." + field})
@@ -105,7 +105,7 @@ func requireResources(pod *podReading) (places []place) {
 	return places
 }
 
-// lone is one policy, alone and with its default parameters.
+// lone is a single policy with its default parameters.
 type lone struct {
 	id       string
 	programs map[string]*rego.Program
@@ -132,8 +132,8 @@ func alone(tb testing.TB, id string) lone {
 	return lone{id, map[string]*rego.Program{"indexed": program, "not indexed": program.WithoutRuleIndexing()}}
 }
 
-// agree decides an object both ways. Where the oracle says that no API server would
-// decode it, it has to be refused as a whole.
+// agree compares the policy with its oracle. If the oracle reports that no API server would decode the object,
+// the object must be refused.
 func (l lone) agree(t *testing.T, object map[string]any) {
 	t.Helper()
 	pod := readPod(object)
@@ -218,7 +218,7 @@ func FuzzRequireResources(f *testing.F) {
 	fuzzAlone(f, "require-resources")
 }
 
-// fuzzAlone makes objects of bytes; text stands in some of their fields as it is.
+// fuzzAlone builds objects from bytes and puts text unchanged into some of their fields.
 func fuzzAlone(f *testing.F, id string) {
 	f.Helper()
 	for seed := range 64 {
@@ -230,7 +230,7 @@ func fuzzAlone(f *testing.F, id string) {
 	}
 	policy := alone(f, id)
 	f.Fuzz(func(t *testing.T, data []byte, text string) {
-		// No JSON holds any other text.
+		// JSON cannot contain any other text.
 		policy.agree(t, (&choices{data: data, text: strings.ToValidUTF8(text, "\uFFFD")}).object())
 	})
 }
@@ -243,13 +243,13 @@ var (
 	idWords     = regexp.MustCompile(`^[0-9a-f]{64}\z`)
 )
 
-// imageReading is empty where no runtime would take the text for an image.
+// imageReading is empty if no runtime would accept the text as an image.
 type imageReading struct{ registry, repository, tag, digest string }
 
-// readImage cuts a reference from its end: the digest, the tag behind the last slash,
-// and a registry that looks like a host.
+// readImage splits a reference from its end: the digest, the tag after the last slash, and a registry that
+// looks like a host.
 func readImage(text string) imageReading {
-	if idWords.MatchString(text) { // that is the id of an image
+	if idWords.MatchString(text) { // the ID of an image
 		return imageReading{}
 	}
 	rest, digest, digested := strings.Cut(text, "@")

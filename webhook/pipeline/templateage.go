@@ -160,7 +160,7 @@ func (p *planner) ofPod(ctx context.Context) (time.Time, error) {
 			name = owner.Name + "-" + hash
 		}
 	}
-	object, err := p.decider.options.Templates.Metadata(ctx, kind, r.Namespace.Name, name, uid)
+	object, err := p.templates.Metadata(ctx, kind, r.Namespace.Name, name, uid)
 	if err != nil || object == nil {
 		return time.Time{}, err
 	}
@@ -189,7 +189,7 @@ func (p *planner) ofJob(ctx context.Context, owner request.Owner, created time.T
 	if (schema.GroupKind{Group: owner.Group, Kind: owner.Kind}) != cronJobKind.GroupKind() || owner.Name == "" || owner.UID == "" {
 		return created, nil
 	}
-	object, err := p.decider.options.Templates.Metadata(ctx, cronJobKind, p.request.Namespace.Name, owner.Name, owner.UID)
+	object, err := p.templates.Metadata(ctx, cronJobKind, p.request.Namespace.Name, owner.Name, owner.UID)
 	if err != nil || object == nil {
 		return created, err
 	}
@@ -202,10 +202,10 @@ func (p *planner) ofRevisions(ctx context.Context, kind schema.GroupVersionKind)
 	r := p.request
 	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
 	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
-	if p.decider.options.Live == nil || uid == "" || len(selector) == 0 {
+	if p.live == nil || uid == "" || len(selector) == 0 {
 		return createdAt(r.OldObject), nil
 	}
-	for revision, err := range p.decider.options.Live.Revisions(ctx, kind, r.Namespace.Name, selector) {
+	for revision, err := range p.live.Revisions(ctx, kind, r.Namespace.Name, selector) {
 		if err != nil {
 			return time.Time{}, err
 		}

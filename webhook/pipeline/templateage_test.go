@@ -16,8 +16,8 @@ import (
 	"taffrail.dev/webhook/pipeline"
 )
 
-// A namespace has had its labels since somebody last changed it. In the second in which it was
-// created, its version tells whether it had them before what Kubernetes puts into it at first.
+// A namespace has its labels since they were last changed. In the second of its creation, its version shows
+// whether it had them before Kubernetes created the first objects in it.
 func TestSinceWhenANamespaceHasItsLabels(t *testing.T) {
 	entry := func(minute int, subresource string) metav1.ManagedFieldsEntry {
 		at := minutes(minute)
@@ -53,7 +53,7 @@ func TestSinceWhenANamespaceHasItsLabels(t *testing.T) {
 		"changed in its second":          {storedObjects{"Namespace shop": namespace("9", entry(1, "")), "ConfigMap kube-root-ca.crt": rootCA("8")}, created.Add(time.Second), true, false},
 		"changed with what is in it":     {storedObjects{"Namespace shop": namespace("8", entry(1, "")), "ConfigMap kube-root-ca.crt": rootCA("8")}, created.Add(time.Second), true, false},
 		"a version that is not a number": {storedObjects{"Namespace shop": namespace("x", entry(1, "")), "ConfigMap kube-root-ca.crt": rootCA("8")}, created.Add(time.Second), true, false},
-		"nobody tells what is in it":     {storedObjects{"Namespace shop": namespace("7", entry(1, "")), "ConfigMap kube-root-ca.crt": nil}, time.Time{}, false, true},
+		"its content is unknown":         {storedObjects{"Namespace shop": namespace("7", entry(1, "")), "ConfigMap kube-root-ca.crt": nil}, time.Time{}, false, true},
 	} {
 		since, known, err := pipeline.LabelledSince(t.Context(), c.objects, "shop")
 		if !since.Equal(c.since) || known != c.known || (err != nil) != c.fails {
@@ -62,7 +62,7 @@ func TestSinceWhenANamespaceHasItsLabels(t *testing.T) {
 	}
 }
 
-// A template that is brought back is as old as its oldest revision, whatever kind it is in.
+// A restored template is as old as its oldest revision, whatever its kind.
 func TestTemplatesAreAsOldAsTheirRevision(t *testing.T) {
 	const template = `{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"app","image":"app:1"}]}}`
 	const another = `{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"app","image":"app:2"}]}}`
@@ -77,7 +77,7 @@ func TestTemplatesAreAsOldAsTheirRevision(t *testing.T) {
 	const older = "left: the template is older than the injection"
 	s := build(t, onlyInjecting(t))
 	for name, c := range map[string]struct {
-		revisions [][2]int // when it was created, and 1 for another template or 2 for another owner
+		revisions [][2]int // minute of creation; 1 for another template or 2 for another owner
 		live      *live
 		change    func(object map[string]any)
 		want      string
@@ -90,7 +90,7 @@ func TestTemplatesAreAsOldAsTheirRevision(t *testing.T) {
 		"another template":         {[][2]int{{9, 1}}, &live{}, nil, "20m"},
 		"another's":                {[][2]int{{9, 2}, {11, 0}}, &live{}, nil, "10m"},
 		"none":                     {nil, &live{}, nil, "20m"},
-		"nobody answers":           {nil, &live{err: errors.New("away")}, nil, "left: not known when the template was written: away"},
+		"nobody answers":           {nil, &live{err: errors.New("away")}, nil, "left: it is not known when the template was written: away"},
 		"nobody to ask":            {nil, nil, nil, "10m"}, // the object's own age
 		"no uid":                   {nil, &live{}, func(object map[string]any) { delete(object["metadata"].(map[string]any), "uid") }, "10m"},
 		"no selector":              {nil, &live{}, func(object map[string]any) { delete(object["spec"].(map[string]any), "selector") }, "10m"},
@@ -140,7 +140,7 @@ func onlyInjecting(t *testing.T) v1alpha1.Guardrail {
 	return g
 }
 
-// What a CronJob makes is as old as the CronJob, by whom and when it is made.
+// The Jobs and Pods of a CronJob are as old as the CronJob, whoever creates them and when.
 func TestJobsAreAsOldAsTheirCronJob(t *testing.T) {
 	const older = "left: the template is older than the injection"
 	s := build(t, onlyInjecting(t))
@@ -161,7 +161,7 @@ func TestJobsAreAsOldAsTheirCronJob(t *testing.T) {
 		"another kind":         {owner("batch", "Job", "old", "c"), "20m", "10m"},
 		"another group":        {owner("example.com", "CronJob", "old", "c"), "20m", "10m"},
 		"nobody's":             {`"labels":{}`, "20m", "10m"},
-		"nobody answers of it": {owner("batch", "CronJob", "away", "c"), "left: not known when the template was written: away", "left: not known when the template was written: away"},
+		"nobody answers of it": {owner("batch", "CronJob", "away", "c"), "left: it is not known when the template was written: away", "left: it is not known when the template was written: away"},
 	} {
 		for operation, want := range map[string]string{"CREATE": c.created, "UPDATE": c.updated} {
 			object := fmt.Sprintf(`{"metadata":{"name":"x","uid":"u","creationTimestamp":%q,%s},"spec":{"template":{"spec":{"containers":[{"name":"app","image":"app:1"}]}}}}`,
@@ -184,7 +184,7 @@ func TestJobsAreAsOldAsTheirCronJob(t *testing.T) {
 	}
 }
 
-// A Pod is taken for that of a template only if it names the whole of an owner of Kubernetes' own.
+// A Pod counts as created from a template only if it names a complete built-in owner.
 func TestAPodOfNoTemplateIsOfToday(t *testing.T) {
 	objects := storedObjects{"ReplicaSet old": createdAt(9, "u", nil), "ReplicaSet ": createdAt(9, "u", nil), "Job old": createdAt(9, "u", nil)}
 	s := build(t, onlyInjecting(t))
@@ -208,10 +208,10 @@ func TestAPodOfNoTemplateIsOfToday(t *testing.T) {
 	}
 }
 
-// With one set of parameters, an object that is younger tells enough: nobody is asked.
+// With one set of parameters, a younger object needs no further reads.
 func TestNobodyIsAskedAboutAnObjectThatIsYounger(t *testing.T) {
 	const template = `{"spec":{"containers":[{"name":"app","image":"app:%d"}]}}`
-	for created, want := range map[int]string{9: "left: not known when the template was written: away", 10: "left: not known when the template was written: away", 11: "20m"} {
+	for created, want := range map[int]string{9: "left: it is not known when the template was written: away", 10: "left: it is not known when the template was written: away", 11: "20m"} {
 		g := onlyInjecting(t)
 		g.Status.Injection.Periods = []v1alpha1.InjectionPeriod{{Policy: "inject-resources", Parameters: *g.Spec.Policies[0].Parameters, Since: minutes(10)}}
 		object := func(image int) string {

@@ -12,12 +12,12 @@ import (
 
 // trial warns about a Policy that fails on a plain object of one of its kinds: bound under
 // failurePolicy Fail, it would refuse every object.
-func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy) (warnings []string, err error) {
+func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy, budget rego.Budget) (warnings []string, err error) {
 	parameters, errs := policy.CheckParameters(nil, nil)
 	if len(errs) > 0 {
 		return nil, nil // no defaults to evaluate it with
 	}
-	program, err := rego.Compile(catalog, []rego.Instance{{Policy: policy.ID, Parameters: parameters}})
+	program, err := rego.Compile(catalog, []rego.Instance{{Policy: policy.ID, Parameters: parameters, Budget: budget}})
 	if err != nil {
 		return nil, fmt.Errorf("compiling Policy %s: %w", policy.ID, err)
 	}
@@ -33,7 +33,7 @@ func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy) (war
 			return nil, err
 		}
 		if err := results[0].Err; err != nil {
-			warnings = append(warnings, fmt.Sprintf("it cannot decide a plain %s: it %s", kind.Kind, rego.FailureReason(err)))
+			warnings = append(warnings, fmt.Sprintf("the Policy cannot decide a plain %s: it %s", kind.Kind, rego.FailureReason(err)))
 		}
 	}
 	return warnings, nil

@@ -7,8 +7,8 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// The example of every kind that carries Pods has one, with a container that a policy can look
-// at: a Policy would otherwise be tried on nothing.
+// The example of every kind with Pods has a container for policies to inspect; a trial on an empty object would
+// prove nothing.
 func TestExamplesHaveWhatTheirKindHas(t *testing.T) {
 	for _, kind := range decision.PodKinds() {
 		r, err := request.Manifest(exampleOf(kind), "default")

@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Unbound tells what no policy is about from what every policy is content with.
+// Unbound distinguishes objects that no policy covers from objects without findings.
 func TestUnbound(t *testing.T) {
 	imageTag := guardrail("all", v1alpha1.ModeEnforce, binding("image-tag", ""))
 	object := func(apiVersion, kind string, fields map[string]any) map[string]any {

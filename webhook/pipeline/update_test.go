@@ -44,7 +44,7 @@ func TestAnUpdateMayKeepWhatItHadAndNoMore(t *testing.T) {
 	}
 }
 
-// The API server names a new Namespace as its own namespace, where nobody can look it up yet.
+// The API server gives a new Namespace itself as its namespace, which cannot be looked up yet.
 func TestANewNamespaceNeedsNoNamespace(t *testing.T) {
 	r := admission(t, "CREATE", "", "Namespace", "", "alice", `{"metadata":{"name":"shop"}}`, "null")
 	if r.Namespace.Name != "" {
@@ -55,7 +55,7 @@ func TestANewNamespaceNeedsNoNamespace(t *testing.T) {
 	}
 }
 
-// fataler is a test, or a draw of a property.
+// fataler is a *testing.T or a *rapid.T.
 type fataler interface{ Fatal(...any) }
 
 func admission(t fataler, operation, group, kind, subresource, user, object, old string) *decision.Request {
@@ -114,7 +114,7 @@ func TestAnUpdateThatChangesNothingAPolicyReadsIsNeverDenied(t *testing.T) {
 	}
 }
 
-// own enforces a policy about Deployments with a rule of the test's own.
+// own returns a snapshot that enforces a policy about Deployments with the given rule.
 func own(t *testing.T, existing v1alpha1.Existing, rule string) *config.Snapshot {
 	t.Helper()
 	library := fstest.MapFS{"own/a_policy/a_policy.rego": {Data: []byte(`# METADATA
@@ -126,7 +126,7 @@ func own(t *testing.T, existing v1alpha1.Existing, rule string) *config.Snapshot
 #   section: "1"
 #   kinds: [Deployment.apps]
 #   default_mode: enforce
-#   remediation: Mend it.
+#   remediation: Fix it.
 package taffrail.own.a_policy
 
 ` + rule + "\n")}}
@@ -143,8 +143,7 @@ package taffrail.own.a_policy
 	return s
 }
 
-// A policy of somebody's own may read anything of an object: no list of annotations that
-// do not matter would be right for it.
+// A user's policy may read anything in an object, so no annotation can be ignored.
 func TestAPolicyThatReadsAnAnnotationIsAskedAboutIt(t *testing.T) {
 	s := own(t, v1alpha1.ExistingEnforce, `deny contains {"msg": "there is no team", "path": "metadata.annotations"} if {
 	object.get(input.object, ["metadata", "annotations", "kubectl.kubernetes.io/team"], "") == ""
@@ -168,7 +167,7 @@ func TestAPolicyThatReadsAnAnnotationIsAskedAboutIt(t *testing.T) {
 	}
 }
 
-// Nothing that the API server stores looks like this, but nobody on call could mend it.
+// The API server stores nothing like this, but if it did, nobody on call could fix it.
 func TestAStoredObjectThatCannotBeReadHoldsUpNobody(t *testing.T) {
 	const now = `{"metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"a","image":"nginx"}]}}}}`
 	for _, old := range []string{
@@ -197,8 +196,8 @@ func TestAPolicyThatFailsForTheStoredObjectAlone(t *testing.T) {
 	}
 }
 
-// What is refused for want of resources must not be excused by a LimitRange of now.
-func TestTheRatchetSeesTheOldObjectUnderTheSameLimitRange(t *testing.T) {
+// An object that fails for lack of resources must not be excused by a LimitRange added since.
+func TestTheOldObjectIsDecidedUnderTheSameLimitRange(t *testing.T) {
 	s := build(t, guardrail("g", v1alpha1.ModeEnforce, binding("require-resources", `{"required":["limits.cpu"]}`)))
 	f := known(nil)
 	f.facts.LimitRanges = []*corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "team"}, Spec: corev1.LimitRangeSpec{

@@ -88,7 +88,7 @@ func (h Installation) entry(
 		e.namespaces, e.misrouted = labels.Nothing(), cmp.Or(e.misrouted, "its namespaceSelector cannot be read")
 	}
 	if selector, err := asSelector(objects); err != nil || !selector.Empty() {
-		e.doubts = append(e.doubts, "its objectSelector leaves objects out by their labels")
+		e.doubts = append(e.doubts, "its objectSelector excludes objects by label")
 	}
 	return e
 }
@@ -114,7 +114,7 @@ func (h Installation) route(c *admissionregistrationv1.WebhookClientConfig) (pat
 		case c.Service.Namespace != h.Namespace || c.Service.Name != h.Service:
 			return path, "it calls Service " + c.Service.Namespace + "/" + c.Service.Name
 		case len(c.CABundle) == 0:
-			return path, "it has no caBundle, so the API server trusts no answer"
+			return path, "it has no caBundle, so the API server cannot verify Taffrail's certificate"
 		}
 		return path, ""
 	case c.URL != nil:

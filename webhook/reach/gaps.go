@@ -163,13 +163,13 @@ func (c *Cluster) findGaps(n *need, covers func(decision.Namespace) bool, found 
 			found.add(n, c.doubt(candidates[0], n), nil, true)
 		}
 		if left := c.coveredNamespaces(covers, func(name string) bool { return c.excludedByName(candidates, name) }); len(left) > 0 {
-			found.add(n, "a matchCondition of "+strings.Join(c.entryNames(candidates), ", ")+" leaves it out", left, false)
+			found.add(n, "a matchCondition of "+strings.Join(c.entryNames(candidates), ", ")+" excludes it", left, false)
 		}
 		return
 	case !n.inNamespaces():
 		// Cluster-scoped objects are covered only by a Guardrail that selects every namespace.
 		if covers != nil && !covers(decision.Namespace{Known: true}) {
-			found.add(n, "what is in no namespace is decided only by a Guardrail that selects every namespace", nil, false)
+			found.add(n, "only a Guardrail that selects every namespace decides cluster-scoped objects", nil, false)
 		}
 		if !sure {
 			found.add(n, c.doubt(candidates[0], n), nil, true)
@@ -239,7 +239,7 @@ func (c *Cluster) doubt(i int, n *need) string {
 		return "entry " + e.Name + ": " + e.doubts[0]
 	}
 	if n.path == relaxPath && !e.namespaces.Empty() {
-		return "entry " + e.Name + ": its namespaceSelector is compared with the labels that a namespace is to get"
+		return "entry " + e.Name + ": its namespaceSelector is matched against the namespace's new labels"
 	}
 	for _, condition := range e.conditions {
 		understood := harmless(condition, n.metadata, c.own)
@@ -281,9 +281,9 @@ func (c *Cluster) entryNames(indexes []int) []string {
 
 func leftOut(entries []string) string {
 	if len(entries) == 1 {
-		return "the namespaceSelector of " + entries[0] + " leaves it out"
+		return "the namespaceSelector of " + entries[0] + " excludes it"
 	}
-	return "the namespaceSelectors of " + strings.Join(entries, ", ") + " leave it out"
+	return "the namespaceSelectors of " + strings.Join(entries, ", ") + " exclude it"
 }
 
 // gaps groups the missing requests by reason.

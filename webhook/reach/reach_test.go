@@ -16,7 +16,7 @@ import (
 
 var here = Installation{Namespace: "taffrail-system", Service: "taffrail", URL: "https://10.0.0.1:9443"}
 
-// serving is part of what a cluster serves.
+// serving returns a part of what a cluster serves.
 func serving() Resources {
 	return Resources{
 		{Kind: "Pod"}:                                   {Name: "pods", Versions: []string{"v1"}, Namespaced: true, Subresources: []string{"status", "binding", "resize", "ephemeralcontainers", "log"}},
@@ -34,7 +34,7 @@ func serving() Resources {
 	}
 }
 
-// entry is one validating entry, whose other fields are right unless they are given.
+// entry returns one validating entry whose other fields have valid defaults.
 func entry(t *testing.T, text string) []Entry {
 	t.Helper()
 	c := &admissionregistrationv1.ValidatingWebhookConfiguration{}
@@ -115,27 +115,27 @@ func TestWhatIsNotSent(t *testing.T) {
 		},
 		"no caBundle": {
 			entry: "clientConfig: {service: {namespace: taffrail-system, name: taffrail, path: /validate}}\n" + widgets,
-			want:  []string{"widgets.example.com (CREATE, UPDATE) not sent: entry test.taffrail.dev: it has no caBundle, so the API server trusts no answer"},
+			want:  []string{"widgets.example.com (CREATE, UPDATE) not sent: entry test.taffrail.dev: it has no caBundle, so the API server cannot verify Taffrail's certificate"},
 		},
 		"some namespaces": {
 			entry: "namespaceSelector: {matchLabels: {guard: \"on\"}}\n" + widgets,
-			want:  []string{"widgets.example.com (CREATE, UPDATE) not sent in lab: the namespaceSelector of test.taffrail.dev leaves it out"},
+			want:  []string{"widgets.example.com (CREATE, UPDATE) not sent in lab: the namespaceSelector of test.taffrail.dev excludes it"},
 		},
 		"the namespaces that are bound": {entry: "namespaceSelector: {matchLabels: {guard: \"on\"}}\n" + widgets, covers: guarded},
 		"none that are bound": {
 			entry:  "namespaceSelector: {matchExpressions: [{key: guard, operator: DoesNotExist}]}\n" + widgets,
-			covers: guarded, want: []string{"widgets.example.com (CREATE, UPDATE) not sent in bank, shop: the namespaceSelector of test.taffrail.dev leaves it out"},
+			covers: guarded, want: []string{"widgets.example.com (CREATE, UPDATE) not sent in bank, shop: the namespaceSelector of test.taffrail.dev excludes it"},
 		},
 		"by name": {
 			entry: "namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [shop, kube-system]}]}\n" + widgets,
-			want:  []string{"widgets.example.com (CREATE, UPDATE) not sent in shop: the namespaceSelector of test.taffrail.dev leaves it out"},
+			want:  []string{"widgets.example.com (CREATE, UPDATE) not sent in shop: the namespaceSelector of test.taffrail.dev excludes it"},
 		},
 		"the cluster's own are not missed": {
 			entry: "namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [taffrail-system, kube-system]}]}\n" + widgets,
 		},
 		"some objects": {
 			entry: "objectSelector: {matchLabels: {a: b}}\n" + widgets,
-			want:  []string{"widgets.example.com (CREATE, UPDATE) may not be sent in bank, lab, shop: entry test.taffrail.dev: its objectSelector leaves objects out by their labels"},
+			want:  []string{"widgets.example.com (CREATE, UPDATE) may not be sent in bank, lab, shop: entry test.taffrail.dev: its objectSelector excludes objects by label"},
 		},
 		"a condition of somebody's": {
 			entry: "matchConditions: [{name: ours, expression: 'request.userInfo.username != \"carol\"'}]\n" + widgets,
@@ -168,7 +168,7 @@ func TestWhatIsNotSent(t *testing.T) {
 		},
 		"cluster-scoped, and only some namespaces are bound": {
 			entry: strings.ReplaceAll(widgets, "widgets", "fleets"), kinds: []schema.GroupKind{{Group: "example.com", Kind: "Fleet"}}, covers: guarded,
-			want: []string{"fleets.example.com (CREATE, UPDATE) not sent: what is in no namespace is decided only by a Guardrail that selects every namespace"},
+			want: []string{"fleets.example.com (CREATE, UPDATE) not sent: only a Guardrail that selects every namespace decides cluster-scoped objects"},
 		},
 		"cluster-scoped, whatever namespaces are selected": {
 			entry: "namespaceSelector: {matchLabels: {guard: \"on\"}}\n" + strings.ReplaceAll(widgets, "widgets", "fleets"), kinds: []schema.GroupKind{{Group: "example.com", Kind: "Fleet"}},
@@ -216,7 +216,7 @@ func TestKindsThatAreNotServed(t *testing.T) {
 	}
 }
 
-// Several entries may share what has to be sent.
+// Several entries together may send everything that is needed.
 func TestEntriesShareNamespaces(t *testing.T) {
 	on := entry(t, "failurePolicy: Ignore\nnamespaceSelector: {matchLabels: {guard: \"on\"}}\n"+widgets)
 	off := entry(t, "namespaceSelector: {matchExpressions: [{key: guard, operator: DoesNotExist}]}\n"+widgets)
@@ -237,7 +237,7 @@ func TestWhatInjectsAndWhatRelaxesIsNeededToo(t *testing.T) {
 		"pods at /mutate (CREATE) not sent: no webhook entry names it",
 	}
 	got := texts(c.Report(Scope{Injects: true, Relaxes: true}))
-	// The two have one reason.
+	// Both have the same reason.
 	if len(got) != 1 || !strings.Contains(got[0], "pods at /mutate (CREATE)") || !strings.Contains(got[0], "namespaces/finalize at /relax (UPDATE)") {
 		t.Errorf("want what is in %q, got %q", want, got)
 	}
@@ -246,7 +246,7 @@ func TestWhatInjectsAndWhatRelaxesIsNeededToo(t *testing.T) {
 	}
 }
 
-// Whoever may not relax a Guardrail must not get around that either.
+// Who may relax a Guardrail must be checked for every way of changing labels.
 func TestWhoMayRelaxIsAsked(t *testing.T) {
 	const rules = "clientConfig: {url: \"https://10.0.0.1:9443/relax\"}\nrules: [{operations: [UPDATE], apiGroups: [\"\"], apiVersions: [v1], resources: [namespaces, namespaces/status, namespaces/finalize]}]\n"
 	const all = "namespaces at /relax (UPDATE), namespaces/status at /relax (UPDATE), namespaces/finalize at /relax (UPDATE)"
@@ -257,7 +257,7 @@ func TestWhoMayRelaxIsAsked(t *testing.T) {
 		"as the chart does it": {rules + "matchConditions: [{name: a, expression: '" + labelsChange + "'}, {name: b, expression: '!(object.metadata.name in [\"kube-system\", \"taffrail-system\"])'}]", nil},
 		"a namespace is left out by name": {
 			rules + "matchConditions: [{name: b, expression: '!(object.metadata.name in [\"kube-system\", \"shop\"])'}]",
-			[]string{all + " not sent in shop: a matchCondition of test.taffrail.dev leaves it out"},
+			[]string{all + " not sent in shop: a matchCondition of test.taffrail.dev excludes it"},
 		},
 		"another condition": {
 			rules + "matchConditions: [{name: mine, expression: '!(object.metadata.name in [\"a\"]) && false'}]",
@@ -265,7 +265,7 @@ func TestWhoMayRelaxIsAsked(t *testing.T) {
 		},
 		"a selector": {
 			rules + "namespaceSelector: {matchLabels: {guard: \"on\"}}",
-			[]string{all + " may not be sent: entry test.taffrail.dev: its namespaceSelector is compared with the labels that a namespace is to get"},
+			[]string{all + " may not be sent: entry test.taffrail.dev: its namespaceSelector is matched against the namespace's new labels"},
 		},
 		"without the subresources": {
 			strings.Replace(rules, ", namespaces/status, namespaces/finalize", "", 1),
@@ -291,7 +291,7 @@ func TestSelectorsAreThoseOfWhatDecides(t *testing.T) {
 	}
 }
 
-// An entry that selects nothing that can be read sends nothing.
+// An entry with an unreadable selector sends nothing.
 func TestSelectorThatCannotBeRead(t *testing.T) {
 	c := &admissionregistrationv1.ValidatingWebhookConfiguration{Webhooks: []admissionregistrationv1.ValidatingWebhook{{
 		Name: "x.taffrail.dev", NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Like"}}},

@@ -96,7 +96,9 @@ type Catalog struct {
 	// modules are the library's modules, users the modules of users' Policies.
 	modules map[string]*ast.Module
 	users   map[string]*ast.Module
-	shared  *shared
+	// engine evaluates the programs that are made from the catalogue.
+	engine Engine
+	shared *shared
 }
 
 // shared is what a catalogue has in common with the catalogues that With derives from it.
@@ -118,7 +120,7 @@ func (c *Catalog) share() {
 // Load reads a library: every .rego file except tests. It fails if a policy's METADATA is incomplete or has an
 // unknown field, if a package does not match its path, or if a module does not compile.
 func Load(library fs.FS) (*Catalog, error) {
-	c := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}}
+	c := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}, engine: EngineCompiled}
 	c.share()
 	err := fs.WalkDir(library, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || path.Ext(file) != ".rego" || strings.HasSuffix(file, "_test.rego") {
@@ -147,7 +149,7 @@ func (c *Catalog) addLibraryModule(file, source string) error {
 	folder := path.Dir(file)
 	want := libraryRoot + "." + strings.ReplaceAll(folder, "/", ".")
 	if got := packageOf(module); got != want {
-		return fmt.Errorf("%s: package is %s, but its folder makes it %s", file, got, want)
+		return fmt.Errorf("%s: the package is %s, but must be %s in its folder", file, got, want)
 	}
 	c.modules[file] = module
 	if folder == "lib" || strings.HasPrefix(folder, "lib/") {
@@ -158,14 +160,14 @@ func (c *Catalog) addLibraryModule(file, source string) error {
 		return err
 	}
 	if folderID := strings.ReplaceAll(path.Base(folder), "_", "-"); policy.ID != folderID {
-		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but its folder makes it %s", policy.ID, folderID)}
+		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but must be %s in its folder", policy.ID, folderID)}
 	}
 	return c.addPolicy(policy, module, file)
 }
 
 func (c *Catalog) addPolicy(policy *Policy, module *ast.Module, file string) error {
 	if _, taken := c.policies[policy.ID]; taken {
-		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("%s is the id of another policy", policy.ID)}
+		return &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("%s is already the id of another policy", policy.ID)}
 	}
 	if err := policy.readRules(module, file); err != nil {
 		return err
@@ -220,7 +222,7 @@ func (c *Catalog) Policy(id string) (*Policy, bool) {
 // Only returns a catalogue with just one policy and the helpers that it needs, which compiles faster than all
 // of them. The catalogue is empty if the policy does not exist.
 func (c *Catalog) Only(id string) *Catalog {
-	only := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}, users: map[string]*ast.Module{}}
+	only := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}, users: map[string]*ast.Module{}, engine: c.engine}
 	only.share()
 	policy, ok := c.policies[id]
 	if !ok {

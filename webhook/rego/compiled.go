@@ -49,13 +49,15 @@ func (p *Policy) compiled(parameters ast.Value) (*compiledPolicy, error) {
 	if !p.User { // see batchParameters
 		parameters = ast.NewObject([2]*ast.Term{ast.StringTerm(p.ID), ast.NewTerm(parameters)})
 	}
-	c := &compiledPolicy{parameters: compile.FromAST(parameters)}
-	c.program, err = plan.Compile(compile.Options{Parameters: c.parameters}, p.rules()...)
-	return c, err
+	program, err := plan.Compile(compile.Options{Parameters: compile.FromAST(parameters)}, p.rules()...)
+	if err != nil {
+		return nil, err
+	}
+	return &compiledPolicy{program: program, parameters: program.Parameters()}, nil
 }
 
 // maxPrograms is the number of parameter sets for which a policy stays compiled, in addition to those that are in
-// use. A change of Guardrails asks for the same ones again.
+// use. A change of Guardrails needs the same ones again.
 const maxPrograms = 8
 
 // programCache remembers for which parameters a policy is compiled. It is safe for concurrent use.

@@ -60,12 +60,13 @@ func (p *places) scan(r *decision.Request) bool {
 
 // place locates one text.
 type place struct {
-	path, container string
+	path      placePath
+	container string
 	// sort is env, word, header or text.
 	sort string
 	// name is the name of an env entry, header or key, or the flag that precedes a word.
 	name string
-	// field is how messages refer to the place.
+	// field is how messages refer to the place: the name in quotes, if it is empty.
 	field string
 }
 
@@ -80,17 +81,43 @@ func (p *places) put(at place, matches []credentials.Match) {
 		}
 		holds = append(holds, map[string]any{"name": m.Name, "what": m.What, "named": m.Named, "likely": m.Likely, "detector": m.Detector, "line": m.Line})
 	}
-	if before, ok := p.found[at.path].(map[string]any); ok {
+	path := at.path.String()
+	if before, ok := p.found[path].(map[string]any); ok {
 		before["holds"] = append(before["holds"].([]any), holds...)
 		return
 	}
 	found := at.input()
 	found["holds"] = holds
-	p.found[at.path] = found
+	p.found[path] = found
 }
 
-func (at place) input() map[string]any {
-	return map[string]any{"container": at.container, "sort": at.sort, "name": at.name, "field": at.field}
+func (at *place) input() map[string]any {
+	field := at.field
+	if field == "" {
+		field = strconv.Quote(at.name)
+	}
+	return map[string]any{"container": at.container, "sort": at.sort, "name": at.name, "field": field}
+}
+
+// placePath is the path of a text: a field of the base, one of its elements or members, and what is
+// below that. Nothing is found in nearly all texts, and their paths are not needed.
+type placePath struct {
+	base, field string
+	// index is that of an element, or negative.
+	index int
+	// member is in the brackets of a path if it is a member, which has no index.
+	member string
+	below  string
+}
+
+func (p *placePath) String() string {
+	switch {
+	case p.index >= 0:
+		return p.base + p.field + "[" + strconv.Itoa(p.index) + "]" + p.below
+	case p.field == "":
+		return p.base + "[" + p.member + "]"
+	}
+	return p.base + p.field + p.below
 }
 
 func (p *places) value(at place, value string) {
@@ -98,7 +125,7 @@ func (p *places) value(at place, value string) {
 		return
 	}
 	if p.plain != nil && credentials.Plain(at.name, value) {
-		p.plain[at.path] = at.input()
+		p.plain[at.path.String()] = at.input()
 	}
 	if p.found != nil {
 		p.put(at, credentials.Value(at.name, value))
@@ -127,8 +154,8 @@ func (p *places) workload(r *decision.Request) {
 			options, _ := driver[source[1]].(map[string]any)
 			for name, value := range options {
 				text, _ := value.(string)
-				path := fmt.Sprintf("%s.volumes[%d].%s.%s[%s]", specPath, i, source[0], source[1], name)
-				p.value(place{path: path, sort: "text", name: name, field: strconv.Quote(name)}, text)
+				path := placePath{base: specPath, field: ".volumes", index: i, below: "." + source[0] + "." + source[1] + "[" + name + "]"}
+				p.value(place{path: path, sort: "text", name: name}, text)
 			}
 		}
 	}
@@ -157,23 +184,31 @@ func (p *places) container(c *decision.Container) {
 		if given, ok := entry["name"]; ok {
 			name = jsonText(given)
 		}
-		path := fmt.Sprintf("%s.env[%d].value", c.Path, i)
-		p.value(place{path: path, container: c.Name, sort: "env", name: name, field: strconv.Quote(name)}, resolved("env", i, value))
+		path := placePath{base: c.Path, field: ".env", index: i, below: ".value"}
+		p.value(place{path: path, container: c.Name, sort: "env", name: name}, resolved("env", i, value))
 	}
-	var words []word
-	for _, list := range []string{"command", "args"} {
-		elements, _ := c.Spec[list].([]any)
-		for i, element := range elements {
-			words = append(words, word{text: resolved(list, i, element), container: c.Path, list: list, index: i, field: list})
+	command, _ := c.Spec["command"].([]any)
+	args, _ := c.Spec["args"].([]any)
+	line := commandLine{container: c.Name, words: make([]string, 0, len(command)+len(args))}
+	for i, element := range command {
+		line.words = append(line.words, resolved("command", i, element))
+	}
+	for i, element := range args {
+		line.words = append(line.words, resolved("args", i, element))
+	}
+	p.words(line, func(i int) (placePath, string) {
+		if i < len(command) {
+			return placePath{base: c.Path, field: ".command", index: i}, "command"
 		}
-	}
-	p.words(c.Name, words)
+		return placePath{base: c.Path, field: ".args", index: i - len(command)}, "args"
+	})
 	for _, probe := range []string{"startupProbe", "readinessProbe", "livenessProbe"} {
 		p.handler(c, probe, c.Spec[probe])
 	}
 	lifecycle, _ := c.Spec["lifecycle"].(map[string]any)
-	p.handler(c, "lifecycle.postStart", lifecycle["postStart"])
-	p.handler(c, "lifecycle.preStop", lifecycle["preStop"])
+	for _, hook := range []string{"postStart", "preStop"} {
+		p.handler(c, "lifecycle."+hook, lifecycle[hook])
+	}
 }
 
 // source records an env entry that comes from a ConfigMap.
@@ -196,21 +231,20 @@ func (p *places) handler(c *decision.Container, field string, value any) {
 	if len(handler) == 0 {
 		return
 	}
+	path := c.Path + "." + field
 	exec, _ := handler["exec"].(map[string]any)
 	command, _ := exec["command"].([]any)
-	words := make([]word, 0, len(command))
-	for i, element := range command {
-		words = append(words, word{text: jsonText(element), container: c.Path, in: field + ".", list: "exec.command", index: i, field: field})
+	line := commandLine{container: c.Name, words: make([]string, 0, len(command))}
+	for _, element := range command {
+		line.words = append(line.words, jsonText(element))
 	}
-	p.words(c.Name, words)
+	p.words(line, func(i int) (placePath, string) { return placePath{base: path, field: ".exec.command", index: i}, field })
 	get, _ := handler["httpGet"].(map[string]any)
 	for _, name := range []string{"path", "host"} {
 		text, _ := get[name].(string)
-		if p.found == nil {
-			break
-		}
-		if matches := credentials.Text("", text); len(matches) > 0 {
-			p.put(place{path: c.Path + "." + field + ".httpGet." + name, container: c.Name, sort: "text", field: field}, matches)
+		at := place{path: placePath{base: path, field: ".httpGet.", index: -1, below: name}, container: c.Name, sort: "text", field: field}
+		if p.found != nil {
+			p.put(at, credentials.Text("", text))
 		}
 	}
 	headers, _ := get["httpHeaders"].([]any)
@@ -218,42 +252,32 @@ func (p *places) handler(c *decision.Container, field string, value any) {
 		header, _ := element.(map[string]any)
 		name, _ := header["name"].(string)
 		text, _ := header["value"].(string)
-		at := place{path: fmt.Sprintf("%s.%s.httpGet.httpHeaders[%d].value", c.Path, field, i), container: c.Name, sort: "header", name: name, field: field}
-		p.value(at, text)
+		at := placePath{base: path, field: ".httpGet.httpHeaders", index: i, below: ".value"}
+		p.value(place{path: at, container: c.Name, sort: "header", name: name, field: field}, text)
 	}
 }
 
-// word is a word of a command line.
-type word struct {
-	text string
-	// container is the path of its container, in what is between that and the list, and index the place in the list.
-	container, in, list string
-	index               int
-	field               string
+// commandLine is the words that a container runs.
+type commandLine struct {
+	container string
+	words     []string
 }
 
-func (w *word) path() string { return fmt.Sprintf("%s.%s%s[%d]", w.container, w.in, w.list, w.index) }
-
-func (p *places) words(container string, words []word) {
-	if len(words) == 0 {
-		return
-	}
-	texts := make([]string, len(words))
-	for i := range words {
-		texts[i] = words[i].text
-	}
-	for i := 1; i < len(words) && p.plain != nil; i++ {
-		if flag, ok := credentials.Follows(texts[i-1], texts[i]); ok {
-			path := words[i].path()
-			p.plain[path] = place{path: path, container: container, sort: "word", name: flag, field: words[i].field}.input()
+// words scans a command line. at returns where a word is, and how messages refer to that.
+func (p *places) words(line commandLine, at func(int) (placePath, string)) {
+	for i := 1; i < len(line.words) && p.plain != nil; i++ {
+		if flag, ok := credentials.Follows(line.words[i-1], line.words[i]); ok {
+			path, field := at(i)
+			word := place{path: path, container: line.container, sort: "word", name: flag, field: field}
+			p.plain[path.String()] = word.input()
 		}
 	}
 	if p.found == nil {
 		return
 	}
-	for _, found := range credentials.Words(texts, p.stopped) {
-		w := &words[found.Index]
-		p.put(place{path: w.path(), container: container, sort: "word", field: w.field}, []credentials.Match{found.Match})
+	for _, word := range credentials.Words(line.words, p.stopped) {
+		path, field := at(word.Index)
+		p.put(place{path: path, container: line.container, sort: "word", field: field}, []credentials.Match{word.Match})
 	}
 }
 
@@ -279,7 +303,7 @@ func (p *places) annotation(path, name string, value any) {
 		return
 	}
 	text, _ := value.(string)
-	at := place{path: fmt.Sprintf("%s[%s]", path, name), sort: "text", name: name, field: strconv.Quote(name)}
+	at := place{path: placePath{base: path, index: -1, member: name}, sort: "text", name: name}
 	p.put(at, credentials.Annotation(name, text))
 }
 
@@ -296,7 +320,7 @@ func (p *places) configMap(object map[string]any) {
 					text = string(decoded)
 				}
 			}
-			p.file(place{path: fmt.Sprintf("%s[%s]", field, key), sort: "text", name: key, field: strconv.Quote(key)}, text)
+			p.file(place{path: placePath{base: field, index: -1, member: key}, sort: "text", name: key}, text)
 		}
 	}
 	metadata, _ := object["metadata"].(map[string]any)

@@ -22,7 +22,15 @@ func ParseEngine(name string) (Engine, error) {
 	return "", fmt.Errorf("unknown engine %q: use %s or %s", name, EngineCompiled, EngineTopdown)
 }
 
-// WithEngine returns the same program, evaluated by an engine. Compile returns programs for EngineCompiled.
+// WithEngine returns the same catalogue, whose programs are evaluated by an engine. Load returns one for
+// EngineCompiled.
+func (c *Catalog) WithEngine(engine Engine) *Catalog {
+	other := *c
+	other.engine = engine
+	return &other
+}
+
+// WithEngine returns the same program, evaluated by an engine. Compile returns programs for that of the catalogue.
 func (p *Program) WithEngine(engine Engine) *Program {
 	other := *p
 	other.engine = engine

@@ -18,7 +18,8 @@ import (
 // engineData is the data of the object that the traps below are about.
 var engineData = map[string]any{
 	"x": "swordfish", "empty": "", "list": []any{int64(3), int64(1), "b", nil, true, 1.5, []any{}}, "nothing": nil, "no": false,
-	"map":     map[string]any{"b": int64(2), "a": int64(1), "c": map[string]any{"d": nil}},
+	"map":   map[string]any{"b": int64(2), "a": int64(1), "c": map[string]any{"d": nil}},
+	"first": []any{"a/b", "a"}, "second": []any{"c", "b/c"},
 	"numbers": []any{int64(7), 0.1, 1e6, 1e300, int64(-9223372036854775808), int64(9223372036854775807)},
 	"words":   []any{"beta", "alpha", "gamma", "alpha", "delta", "zeta", "eta", "theta", "iota", "kappa", "lambda"},
 }
@@ -45,6 +46,11 @@ func outcome(t *testing.T, engine rego.Engine, body string) string {
 // engineTraps are policies for which an engine that evaluates OPA's plans easily differs from topdown. want is the outcome
 // with both engines; * stands for any that is not empty.
 var engineTraps = []struct{ name, rules, want string }{
+	{"rules that are looked up by names with a slash in them", `exempt["a/b"].c := "1"
+
+exempt.a["b/c"] := "2"
+
+out := [data.taffrail.user.own.exempt[x][y] | some x in d.first; some y in d.second]`, "1 | 2"},
 	{"2 locals: rules use the same numbers", `f(x) := y if { x == 1; y := "one" }
 
 f(x) := z if { x == 2; [z, _] := ["two", x] }
@@ -256,7 +262,7 @@ out := [m.a]`)
 func TestEngineTrap10NothingSharedIsWritten(t *testing.T) {
 	bodies := map[string]string{}
 	for i, trap := range engineTraps {
-		bodies[fmt.Sprintf("own-%d", i)] = prints(trap.rules)
+		bodies[fmt.Sprintf("own-%d", i)] = strings.ReplaceAll(prints(trap.rules), ".user.own.", fmt.Sprintf(".user.own_%d.", i))
 	}
 	catalog := withUsers(t, bodies)
 	var bound []rego.Instance
@@ -340,7 +346,7 @@ func TestAPolicyThatCannotBePlannedGetsTopdown(t *testing.T) {
 	}
 }
 
-// A Policy is stopped within its own budget, and what it has used can be told.
+// A Policy is stopped within its own budget, and what it has used is known.
 func TestABudgetIsOfAnInstance(t *testing.T) {
 	name, source := file("a-library", always)
 	library, err := rego.Load(fstest.MapFS{name: source})

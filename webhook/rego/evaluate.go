@@ -31,8 +31,8 @@ func withoutValues(err error) error {
 	if limit := new(sandbox.LimitError); errors.As(err, &limit) {
 		return limit
 	}
-	if steps := new(sandbox.StepsError); errors.As(err, &steps) {
-		return steps
+	if budget := new(compile.BudgetError); errors.As(err, &budget) {
+		return budget
 	}
 	if compiled := new(compile.Error); errors.As(err, &compiled) {
 		return &RuleError{Code: compiled.Code, File: compiled.File, Row: compiled.Row}
@@ -75,31 +75,31 @@ func (e *EvaluationError) Error() string { return fmt.Sprintf("policy %s: %v", e
 // Unwrap returns the cause.
 func (e *EvaluationError) Unwrap() error { return e.Err }
 
+// OutOfTime reports whether a policy failed because the request ended while it was evaluated.
+func OutOfTime(err error) bool { return errors.Is(err, sandbox.ErrNoTime) }
+
 // FailureReason returns why a policy could not decide an object, for the author of the object. The text
 // continues a sentence that begins with "it", and contains nothing that a rule produced.
 func FailureReason(err error) string {
-	var steps *sandbox.StepsError
 	var limit *sandbox.LimitError
 	var rule *RuleError
 	var budget *compile.BudgetError
 	switch {
 	case errors.As(err, &budget):
 		return budget.Error()
-	case errors.As(err, &steps):
-		return steps.Error()
-	case errors.Is(err, sandbox.ErrNoTime):
+	case OutOfTime(err):
 		return sandbox.ErrNoTime.Error()
 	case errors.As(err, &limit):
-		return "makes more than a policy may: " + limit.Error()
+		return "produces more than a policy may: " + limit.Error()
 	case errors.Is(err, sandbox.ErrTooLarge):
-		return "makes more than a policy may"
+		return "produces more than a policy may"
 	case errors.As(err, &rule):
 		return "fails with " + rule.Error()
 	}
 	return "fails, see Taffrail's log"
 }
 
-var errNoResult = errors.New("the evaluation gave no result")
+var errNoResult = errors.New("the evaluation returned no result")
 
 func (p *Program) about(instance int, kind schema.GroupKind) bool {
 	return slices.Contains(p.instances[instance].policy.Kinds, kind)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -31,9 +32,6 @@ type compiledRun struct {
 	input   *requestDocument
 	machine *compile.Machine
 	part    Part
-	// users ends early enough for the answer to be sent. It is nil until a user's Policy is evaluated.
-	users  context.Context
-	cancel context.CancelFunc
 	// steps is what users' Policies have used so far.
 	steps int64
 }
@@ -55,6 +53,8 @@ func (p *Program) compiledOf(s *instance) *compiledPolicy {
 func (p *Program) evaluateCompiled(ctx context.Context, r *decision.Request, instances []int, part Part, results []decision.Result) (rest []int, err error) {
 	run := &compiledRun{program: p, request: r, part: part}
 	defer run.end()
+	ofUsers, cancel := p.contextOfUsers(ctx, instances)
+	defer cancel()
 	kind := r.Kind.GroupKind()
 	for position, index := range instances {
 		if !p.about(index, kind) {
@@ -66,13 +66,29 @@ func (p *Program) evaluateCompiled(ctx context.Context, r *decision.Request, ins
 			rest = append(rest, position)
 			continue
 		}
-		if results[position], err = run.evaluate(ctx, s, c); err != nil {
+		run.begin(ctx)
+		within := ctx
+		if s.policy.User {
+			within = ofUsers
+		}
+		if results[position], err = run.evaluate(within, s, c); err != nil {
 			return nil, err
 		}
 	}
 	return rest, nil
 }
 
+// contextOfUsers returns the context of users' Policies. It ends before that of the request, so that the failure of a
+// Policy is still an answer.
+func (p *Program) contextOfUsers(ctx context.Context, instances []int) (context.Context, context.CancelFunc) {
+	if slices.ContainsFunc(instances, func(index int) bool { return p.instances[index].policy.User }) {
+		return sandbox.Deadline(ctx)
+	}
+	return ctx, func() {}
+}
+
+// begin prepares the input. ctx must be that of the request: a scan for credentials that ends with the time of users'
+// Policies, which is shorter, would be incomplete without an error.
 func (run *compiledRun) begin(ctx context.Context) {
 	if run.machine == nil {
 		run.machine = run.program.machines.Get()
@@ -84,26 +100,10 @@ func (run *compiledRun) end() {
 	if run.machine != nil {
 		run.program.machines.Put(run.machine)
 	}
-	if run.cancel != nil {
-		run.cancel()
-	}
-}
-
-// contextOf returns the context of a policy.
-func (run *compiledRun) contextOf(ctx context.Context, policy *Policy) context.Context {
-	if !policy.User {
-		return ctx
-	}
-	if run.users == nil {
-		run.users, run.cancel = sandbox.Deadline(ctx)
-	}
-	return run.users
 }
 
 // evaluate returns the result of one policy. The error is not nil if the request has ended.
 func (run *compiledRun) evaluate(ctx context.Context, s *instance, c *compiledPolicy) (decision.Result, error) {
-	run.begin(ctx)
-	ctx = run.contextOf(ctx, s.policy)
 	run.input.parameters = c.parameters
 	var a answer
 	var err error

@@ -22,7 +22,8 @@ type userRun struct {
 	// are charged for it.
 	credentials     map[string]any
 	credentialsSize int
-	budget          *sandbox.Budget
+	// steps is what the Policies have used so far.
+	steps int64
 }
 
 // evaluateUsers adds the results of users' Policies. Each Policy is evaluated alone, deny and inject
@@ -35,7 +36,7 @@ type userRun struct {
 func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input map[string]any, instances, positions []int, part Part, results []decision.Result) error {
 	ctx, cancel := sandbox.Deadline(ctx)
 	defer cancel()
-	u := &userRun{program: p, request: r, budget: sandbox.NewBudget(p.turns)}
+	u := &userRun{program: p, request: r}
 	for _, position := range positions {
 		s := &p.instances[instances[position]]
 		if !s.policy.User {
@@ -48,8 +49,8 @@ func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input 
 		if results[position], err = u.evaluate(ctx, s, part); err == nil {
 			continue
 		}
-		if ctx.Err() != nil && !errors.Is(err, sandbox.ErrTooManySteps) {
-			if u.budget.Light() {
+		if ctx.Err() != nil && !errors.Is(err, compile.ErrBudget) {
+			if u.steps <= sandbox.LightSteps {
 				return context.Cause(ctx)
 			}
 			err = sandbox.ErrNoTime
@@ -127,7 +128,7 @@ func (u *userRun) evaluate(ctx context.Context, s *instance, part Part) (decisio
 
 // within evaluates one part of a Policy within its budget.
 func (u *userRun) within(ctx context.Context, e *evaluation, s *instance, part Part, size int) (result decision.Result, err error) {
-	steps, err := u.budget.Run(ctx, e.unit.code, size, func(m *sandbox.Meter) error {
+	steps, err := sandbox.Run(ctx, u.program.turns, e.unit.code, size, s.budget.Steps, func(m *sandbox.Meter) error {
 		e.part, e.cancel, e.meter = part, m, m
 		answer, err := e.run(ctx, e.unit.alone[s.policy.ID].pick(part), e.withParameters(s.parameters.Value))
 		if err != nil {
@@ -136,8 +137,12 @@ func (u *userRun) within(ctx context.Context, e *evaluation, s *instance, part P
 		result, err = answer.alone(s, part, u.request)
 		return err
 	})
+	u.steps += steps
 	if u.program.usage != nil {
-		u.program.usage(s.policy.ID, compile.Usage{Steps: int64(steps)})
+		u.program.usage(s.policy.ID, compile.Usage{Steps: steps})
+	}
+	if errors.Is(err, sandbox.ErrTooManySteps) {
+		err = &compile.BudgetError{Resource: compile.Steps, Used: steps, Limit: s.budget.Steps}
 	}
 	return result, err
 }

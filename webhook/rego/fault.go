@@ -67,3 +67,15 @@ func sourceError(fault *ast.Error) *SourceError {
 	}
 	return e
 }
+
+// Errors takes joined errors apart, as those of a Policy are.
+func Errors(err error) []error {
+	var joined interface{ Unwrap() []error }
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &joined):
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

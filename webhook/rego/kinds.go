@@ -55,7 +55,7 @@ type Uncovered struct {
 
 // Warning returns a one-line explanation of the consequence.
 func (u *Uncovered) Warning() string {
-	return fmt.Sprintf("a %s made from %s is decided only when it is created", u.Kind, KindList(u.From))
+	return fmt.Sprintf("a %s created from %s is decided only when it is created", u.Kind, KindList(u.From))
 }
 
 // Uncovered returns those of the policy's kinds that built-in controllers create from kinds outside the policy,
@@ -169,16 +169,16 @@ func constantAt(ref ast.Ref, at int) string {
 func (p *Policy) KindNotes() (notes []string, covered bool) {
 	covered = true
 	if len(p.Completed) > 0 {
-		notes = append(notes, "It is about "+KindList(p.Completed)+" too, which carry the templates of the kinds in METADATA.")
+		notes = append(notes, "It also applies to "+KindList(p.Completed)+", which contain the templates of the kinds in METADATA.")
 	}
 	for _, uncovered := range p.Uncovered() {
 		covered = false
-		notes = append(notes, fmt.Sprintf("A %s made from %s is decided only when it is created: name these kinds in METADATA, "+
+		notes = append(notes, fmt.Sprintf("A %s created from %s is decided only when it is created: name these kinds in METADATA, "+
 			"and read the Pod as input.containers and input.workload.pod.", uncovered.Kind, KindList(uncovered.From)))
 	}
 	if kinds := p.Undecided(); len(kinds) > 0 {
 		covered = false
-		notes = append(notes, "It decides nothing about "+KindList(kinds)+", which carry Pods too: name Pod in METADATA to be about every Pod.")
+		notes = append(notes, "It does not apply to "+KindList(kinds)+", which contain Pods too: name Pod in METADATA to apply to every Pod.")
 	}
 	return notes, covered
 }

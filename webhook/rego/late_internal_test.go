@@ -3,8 +3,10 @@ package rego
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -16,17 +18,29 @@ import (
 // userProgram has one user's Policy about ConfigMaps.
 func userProgram(t *testing.T, rule string) (*Program, *decision.Request) {
 	t.Helper()
+	return userPrograms(t, rule)
+}
+
+// userPrograms returns a program of users' Policies with one rule each: p, pp, ppp …
+func userPrograms(t *testing.T, rules ...string) (*Program, *decision.Request) {
+	t.Helper()
 	library, err := Load(fstest.MapFS{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalog, bad := library.With(map[string]string{
-		"p": "# METADATA\n# title: t\n# description: d\n# custom:\n#   id: p\n#   severity: low\n#   kinds: [ConfigMap]\n#   remediation: r\npackage taffrail.user.p\n\n" + rule + "\n",
-	})
+	modules := map[string]string{}
+	var instances []Instance
+	for i, rule := range rules {
+		name := strings.Repeat("p", i+1)
+		modules[name] = "# METADATA\n# title: t\n# description: d\n# custom:\n#   id: " + name +
+			"\n#   severity: low\n#   kinds: [ConfigMap]\n#   remediation: r\npackage taffrail.user." + name + "\n\n" + rule + "\n"
+		instances = append(instances, Instance{Policy: name, Parameters: map[string]any{}})
+	}
+	catalog, bad := library.With(modules)
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	p, err := Compile(catalog, []Instance{{Policy: "p", Parameters: map[string]any{}}})
+	p, err := Compile(catalog, instances)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,47 +93,65 @@ func TestWhoseFaultItIsThatThereIsNoTime(t *testing.T) {
 	}
 }
 
-// The same holds for the compiled engine.
-func TestWhoseFaultItIsThatThereIsNoTimeCompiled(t *testing.T) {
-	ended := errors.New("the caller has hung up")
-	program, r := userProgram(t, `deny contains {"msg": "m", "path": "p"} if count([x | some x in numbers.range(1, 9999); some y in numbers.range(1, 100); x * y == -1]) == 0`)
-	program.turns = make(sandbox.Turns) // the test hands out the turn and takes it back
-	ctx, end := context.WithCancelCause(t.Context())
-	go func() {
-		<-program.turns
-		end(ended)
-		program.turns <- struct{}{}
-	}()
-	results := make([]decision.Result, 1)
-	rest, err := program.evaluateCompiled(ctx, r, []int{0}, Both, results)
-	if failed := new(EvaluationError); err != nil || len(rest) > 0 || !errors.Is(results[0].Err, sandbox.ErrNoTime) || !errors.As(results[0].Err, &failed) || failed.Policy != "p" {
-		t.Errorf("an expensive object: got %v, %v", results[0].Err, err)
-	}
+// announced is the context of a request that has a deadline, which this test never reaches.
+type announced struct {
+	context.Context //nolint:containedctx // it is one
+	deadline        time.Time
+}
 
-	program, r = userProgram(t, `deny contains {"msg": "m", "path": "p"} if count([x | some x in numbers.range(1, 9999)]) == 0`)
-	results = make([]decision.Result, 1)
-	if _, err := program.evaluateCompiled(ctx, r, []int{0}, Both, results); !errors.Is(err, ended) || results[0].Err != nil {
-		t.Errorf("an ordinary object: got %v, %v", results[0].Err, err)
+func (a announced) Deadline() (time.Time, bool) { return a.deadline, true }
+
+// With either engine, an object that would take all the time of its request is answered within it: an error instead
+// would let the object in wherever the webhook's failurePolicy is Ignore.
+func TestAnExpensiveObjectIsAnsweredInTime(t *testing.T) {
+	for _, engine := range []Engine{EngineCompiled, EngineTopdown} {
+		program, r := userProgram(t, `deny contains {"msg": "m", "path": "p"} if {
+	some x in numbers.range(1, 9999)
+	some y in numbers.range(1, 9999)
+	x * y == -1
+}`)
+		program.turns = make(sandbox.Turns) // nobody hands out a turn
+		program.instances[0].budget = Budget{Steps: 1 << 30, Bytes: 1 << 40}
+		ctx := announced{t.Context(), time.Now().Add(2 * time.Second)}
+		results, err := program.WithEngine(engine).Evaluate(ctx, r, []int{0}, Both)
+		if err != nil || !errors.Is(results[0].Err, sandbox.ErrNoTime) {
+			t.Errorf("%s: got %+v, %v", engine, results, err)
+		}
 	}
-	if _, err := program.Evaluate(ctx, r, []int{0}, Both); !errors.Is(err, ended) {
-		t.Errorf("an ordinary object: got %v", err)
+}
+
+// A Policy that is evaluated after the time of users' Policies still sees every credential, or the object would be
+// admitted because another Policy was expensive.
+func TestTheScanForCredentialsHasTheTimeOfTheRequest(t *testing.T) {
+	program, r := userPrograms(t, `deny contains {"msg": "m", "path": "p"} if {
+	some x in numbers.range(1, 9999)
+	some y in numbers.range(1, 9999)
+	x * y == -1
+}`, `deny contains {"msg": "m", "path": path} if some path, _ in input.credentials.found`)
+	r.Object["data"] = map[string]any{"DB_PASSWORD": "x7Kq29vLmZp4"}
+	program.turns = make(sandbox.Turns) // nobody hands out a turn
+	program.instances[0].budget = Budget{Steps: 1 << 30, Bytes: 1 << 40}
+	ctx := announced{t.Context(), time.Now().Add(2 * time.Second)}
+	results, err := program.Evaluate(ctx, r, []int{0, 1}, Both)
+	if err != nil || !errors.Is(results[0].Err, sandbox.ErrNoTime) {
+		t.Fatalf("got %+v, %v", results, err)
+	}
+	if results[1].Err == nil && len(results[1].Violations) == 0 {
+		t.Error("the credential was not found")
 	}
 }
 
 // The message for each reason why a Policy fails quotes nothing from the object.
 func TestFailuresAreToldInWordsOfOurOwn(t *testing.T) {
 	for want, err := range map[string]error{
-		"used more than 250,000 steps": &sandbox.StepsError{Used: sandbox.MaxSteps + 1, Limit: sandbox.MaxSteps},
-		"used more than the 1,000 steps that are left of 750,000 for all users' Policies together": &sandbox.StepsError{Used: 1001, Limit: 1000},
-		"used more than the 7 steps that are left of 750,000 for all users' Policies together":     &sandbox.StepsError{Used: 8, Limit: 7},
-		"used more than 1,000,000 steps":                                                             &compile.BudgetError{Resource: compile.Steps, Used: 1_000_001, Limit: 1_000_000},
-		"used more than 33,554,432 bytes":                                                            &compile.BudgetError{Resource: compile.Bytes, Used: 40 << 20, Limit: 32 << 20},
-		"was stopped because the time of the request was over":                                       sandbox.ErrNoTime,
-		"makes more than a policy may: sprintf at p.rego:7 takes or makes a list of hunter elements": &sandbox.LimitError{File: "p.rego", Row: 7, Builtin: "sprintf", Reason: "a list of hunter elements"},
-		"makes more than a policy may":                                                               sandbox.ErrTooLarge,
-		"fails with eval_conflict_error at p.rego:3":                                                 &RuleError{Code: "eval_conflict_error", File: "p.rego", Row: 3},
-		"fails with eval_conflict_error":                                                             &RuleError{Code: "eval_conflict_error", Row: 3},
-		"fails, see Taffrail's log":                                                                  errors.New("hunter2"),
+		"used more than 1,000,000 steps":                  &compile.BudgetError{Resource: compile.Steps, Used: 1_000_001, Limit: 1_000_000},
+		"used more than 65,536 bytes":                     &compile.BudgetError{Resource: compile.Bytes, Used: 70_000, Limit: 65_536},
+		"was stopped because the request ran out of time": sandbox.ErrNoTime,
+		"produces more than a policy may: sprintf at p.rego:7 takes or returns a list of hunter elements": &sandbox.LimitError{File: "p.rego", Row: 7, Builtin: "sprintf", Reason: "a list of hunter elements"},
+		"produces more than a policy may":            sandbox.ErrTooLarge,
+		"fails with eval_conflict_error at p.rego:3": &RuleError{Code: "eval_conflict_error", File: "p.rego", Row: 3},
+		"fails with eval_conflict_error":             &RuleError{Code: "eval_conflict_error", Row: 3},
+		"fails, see Taffrail's log":                  errors.New("hunter2"),
 	} {
 		if got := FailureReason(&EvaluationError{Policy: "p", Err: err}); got != want {
 			t.Errorf("got %q, want %q", got, want)

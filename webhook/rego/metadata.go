@@ -141,9 +141,9 @@ func (r *metadataReader) optionalText(name, otherwise string) string {
 		}
 		return value
 	case map[string]any, []any:
-		r.fail("custom."+name, "must be text")
+		r.fail("custom."+name, "must be a string")
 	default:
-		r.fail("custom."+name, "must be text: quote it")
+		r.fail("custom."+name, "must be a string: quote it")
 	}
 	return ""
 }
@@ -169,7 +169,7 @@ func (r *metadataReader) texts(name string) (texts []string) {
 	for i, element := range list {
 		text, ok := element.(string)
 		if !ok {
-			r.fail(fmt.Sprintf("custom.%s[%d]", name, i), "must be text: quote it")
+			r.fail(fmt.Sprintf("custom.%s[%d]", name, i), "must be a string: quote it")
 			continue
 		}
 		texts = append(texts, text)
@@ -198,7 +198,7 @@ func (r *metadataReader) defaultGuardrail(user bool) DefaultGuardrail {
 	}
 	if _, given := r.custom["default_guardrail"]; given {
 		r.known = append(r.known, "default_guardrail")
-		r.fail("custom.default_guardrail", "is for the library: a policy of your own holds where a Guardrail of yours names it")
+		r.fail("custom.default_guardrail", "is for the library: a policy of your own applies where a Guardrail binds it")
 	}
 	return ""
 }

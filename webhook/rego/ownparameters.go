@@ -2,6 +2,7 @@ package rego
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -55,7 +56,7 @@ func insertID(module *ast.Module, id string) (fault *ast.Error) {
 		switch {
 		case done[term]:
 		case readsWholeInput(term):
-			fail(term, "reads or replaces input as a whole: name the part, as in input.object")
+			fail(term, "reads or replaces input as a whole: name the part, such as input.object")
 		case !readsParameters(term):
 		case id == "":
 			fail(term, "a helper has no parameters: pass the value as an argument")
@@ -107,9 +108,15 @@ func (p *Policy) readsByID(module *ast.Module) (line int) {
 }
 
 // underID reports whether a reference reads parameters under the Policy's id. If a parameter is named like the
-// id, the next part of the reference decides which of the two is meant.
+// id, the next part of the reference decides which of the two is meant. A computed name followed by the name of
+// a parameter, as in input.parameters[_].minimum, can only mean the id, unless a parameter is an object itself.
 func (p *Policy) underID(ref ast.Ref) bool {
-	if constantAt(ref, 2) != p.ID {
+	switch constantAt(ref, 2) {
+	case p.ID:
+	case "":
+		object := func(parameter Parameter) bool { return parameter.Type == "object" }
+		return p.parameter(constantAt(ref, 3)) != nil && !slices.ContainsFunc(p.Parameters, object)
+	default:
 		return false
 	}
 	same := p.parameter(p.ID)

@@ -165,6 +165,31 @@ func TestAUsersPolicyMayReadParametersUnderItsIDForNow(t *testing.T) {
 	}
 }
 
+// A Policy may have read its parameters without naming its id, by walking over all ids.
+func TestAUsersPolicyMayWalkOverIDsForNow(t *testing.T) {
+	plain, _, _ := strings.Cut(userParameters, "#       words:")
+	for name, test := range map[string]struct {
+		declared, body, want string
+		deprecated           bool
+	}{
+		"any id":                        {plain, `deny contains {"msg": input.parameters[_].word, "path": "p"}`, "one", true},
+		"a variable":                    {plain, "deny contains {\"msg\": word, \"path\": \"p\"} if {\n\tsome id\n\tword := input.parameters[id].word\n}", "one", true},
+		"a walk over the parameters":    {plain, `deny contains {"msg": input.parameters[_], "path": "p"}`, "one", false},
+		"a member that is no parameter": {plain, `deny contains {"msg": input.parameters[_].other, "path": "p"}`, "", false},
+		"members of a parameter":        {userParameters, `deny contains {"msg": input.parameters[_].one, "path": "p"}`, "one-inner", false},
+		"a member named like one":       {userParameters, `deny contains {"msg": input.parameters[_].word, "path": "p"}`, "", false},
+	} {
+		parameters := map[string]any{"word": "one"}
+		if test.declared == userParameters {
+			parameters = parametersOf("one")
+		}
+		message, deprecations := userMessage(t, "my-own", test.declared, test.body, parameters)
+		if message != test.want || len(deprecations) > 0 != test.deprecated {
+			t.Errorf("%s: got %q, %v", name, message, deprecations)
+		}
+	}
+}
+
 // A parameter may have the name of the Policy.
 func TestAParameterNamedLikeItsPolicy(t *testing.T) {
 	declared := strings.Replace(userParameters, "word:", "limit:", 1)

@@ -41,7 +41,7 @@ func newParameterSchema(declared map[string]any) (*parameterSchema, error) {
 	}
 	for name := range declared {
 		if name != "type" && name != "properties" {
-			return nil, fmt.Errorf("%q is not known here: use type: object and properties", name)
+			return nil, fmt.Errorf("%q is not supported: use type: object and properties", name)
 		}
 	}
 	if declared["type"] != "object" {

@@ -88,7 +88,7 @@ type query struct {
 // Compile returns a Program for the instances. Evaluate identifies instances by index.
 func Compile(catalog *Catalog, instances []Instance) (*Program, error) {
 	p := &Program{
-		engine: EngineCompiled, machines: &catalog.shared.machines, library: catalog.shared.library, turns: catalog.shared.turns, indexing: true,
+		engine: catalog.engine, machines: &catalog.shared.machines, library: catalog.shared.library, turns: catalog.shared.turns, indexing: true,
 	}
 	for _, s := range instances {
 		policy, ok := catalog.Policy(s.Policy)

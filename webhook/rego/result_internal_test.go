@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -48,7 +49,7 @@ func TestFindingsAndIntentsAreReadFieldByField(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"field": "resources.requests.cpu", "value": "1"}`: "an intent lacks its container", `{"container": 7}`: "container is a number, not a string", `{"field": 7}`: "field is a number, not a string",
 		`{"value": 7}`: "value is a number, not a string", `{"container": "c", "x": 7}`: `an intent has the unknown field "x"`,
-		`{"container": "c", "field": "image", "value": "1"}`:                        `"image" is no field to fill: use resources.requests.… or resources.limits.…`,
+		`{"container": "c", "field": "image", "value": "1"}`:                        `"image" is not a field that can be filled in: use resources.requests.… or resources.limits.…`,
 		`{"container": "c", "field": "resources.requests.cpu", "value": "hunter2"}`: "the value of an intent is not a quantity",
 	} {
 		if _, err := newIntent(object(text)); err == nil || err.Error() != want {
@@ -129,7 +130,7 @@ func TestWhatAFixCreates(t *testing.T) {
 
 // OPA's messages may quote the object, so errors omit them.
 func TestErrorsQuoteNothing(t *testing.T) {
-	limit, steps, other := &sandbox.LimitError{Reason: "r"}, &sandbox.StepsError{Used: 1}, errors.New("ours")
+	limit, steps, other := &sandbox.LimitError{Reason: "r"}, &compile.BudgetError{Used: 1}, errors.New("ours")
 	at := &ast.Location{File: "p.rego", Row: 7}
 	for name, c := range map[string]struct{ err, want error }{
 		"a limit":             {fmt.Errorf("x: %w", limit), limit},

@@ -45,7 +45,7 @@ func TestSchemasOfParametersAreRefused(t *testing.T) {
 		declared map[string]any
 		want     string
 	}{
-		{map[string]any{"type": "object", "required": []any{"a"}}, `"required" is not known here: use type: object and properties`},
+		{map[string]any{"type": "object", "required": []any{"a"}}, `"required" is not supported: use type: object and properties`},
 		{map[string]any{"properties": map[string]any{}}, "type must be object"},
 		{schema("integer"), "properties.n must be a schema"},
 		{schema(map[string]any{"type": "integer", "description": "d"}), incomplete},

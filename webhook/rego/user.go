@@ -22,7 +22,7 @@ import (
 // fault, joined if there are several. Each module is compiled only with the library and none may refer to
 // another, so the outcome for one depends neither on the others nor on their order.
 func (c *Catalog) With(modules map[string]string) (*Catalog, map[string]error) {
-	more := &Catalog{policies: maps.Clone(c.policies), modules: c.modules, users: maps.Clone(c.users), shared: c.shared}
+	more := &Catalog{policies: maps.Clone(c.policies), modules: c.modules, users: maps.Clone(c.users), engine: c.engine, shared: c.shared}
 	if more.users == nil {
 		more.users = map[string]*ast.Module{}
 	}
@@ -82,7 +82,7 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 			"lower case letters, digits and hyphens, 63 at most, a letter first and no hyphen last"})
 	}
 	if len(source) > sandbox.MaxSource {
-		return fail(&SourceError{File: file, Code: CodeSize, Reason: fmt.Sprintf("is %d bytes long, and %d are allowed", len(source), sandbox.MaxSource)})
+		return fail(&SourceError{File: file, Code: CodeSize, Reason: fmt.Sprintf("is %d bytes long, but only %d are allowed", len(source), sandbox.MaxSource)})
 	}
 	module, err := parse(file, source)
 	if err != nil {
@@ -117,7 +117,7 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 
 func (c *Catalog) checkTaken(name string) error {
 	if _, taken := c.policies[name]; taken {
-		return &MetadataError{File: userFile(name), Field: "custom.id", Reason: fmt.Sprintf("%s is the id of another policy: choose another name", name)}
+		return &MetadataError{File: userFile(name), Field: "custom.id", Reason: fmt.Sprintf("%s is already the id of another policy: choose a different name", name)}
 	}
 	return nil
 }

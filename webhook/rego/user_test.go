@@ -80,7 +80,7 @@ func TestUnsoundUserPoliciesAreRefused(t *testing.T) {
 		"unknown fact":       {"p", strings.Replace(user("p", deny), "#   severity", "#   facts: [moon]\n#   severity", 1), `:1: METADATA custom.facts: "moon" is not one of`},
 		"default guardrail":  {"p", strings.Replace(user("p", deny), "#   severity", "#   default_guardrail: chapter\n#   severity", 1), ":1: METADATA custom.default_guardrail: is for the library"},
 		"id of another name": {"p", strings.Replace(user("p", deny), "id: p", "id: q", 1), ": METADATA custom.id: is q, but the Policy is named p"},
-		"id of the library":  {"some-policy", user("some-policy", deny), ": METADATA custom.id: some-policy is the id of another policy"},
+		"id of the library":  {"some-policy", user("some-policy", deny), ": METADATA custom.id: some-policy is already the id of another policy"},
 		"neither":            {"p", user("p", "x := 1"), ": policy_rule_error: defines neither deny nor inject"},
 		"deny is no set":     {"p", user("p", "deny := true"), ":11: policy_rule_error: deny must be a set"},
 		"negation":           {"p", user("p", deny+" if not input.x"), ":11: policy_negation_error: "},
@@ -126,7 +126,7 @@ func TestUnsoundUserPoliciesAreRefused(t *testing.T) {
 			if _, ok := more.Policy("sound"); !ok {
 				t.Error("a sound one was left out")
 			}
-			for _, err := range flatten(err) {
+			for _, err := range rego.Errors(err) {
 				source, data := new(rego.SourceError), new(rego.MetadataError)
 				if !errors.As(err, &source) && !errors.As(err, &data) {
 					t.Errorf("the error is a %T: %v", err, err)
@@ -134,13 +134,6 @@ func TestUnsoundUserPoliciesAreRefused(t *testing.T) {
 			}
 		})
 	}
-}
-
-func flatten(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 func TestEveryFaultOfAUserPolicyIsTold(t *testing.T) {

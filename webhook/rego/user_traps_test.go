@@ -80,7 +80,7 @@ deny contains {"msg": "m", "path": "p"} if {
 	some y in many
 	some z in many
 	x * y * z == -1
-}`, sandbox.ErrTooManySteps},
+}`, compile.ErrBudget},
 	"huge comprehension": {`many := numbers.range(1, 9999)
 
 deny contains {"msg": "m", "path": "p"} if {
@@ -89,8 +89,8 @@ deny contains {"msg": "m", "path": "p"} if {
 }`, nil},
 	"long range":     {`deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, 1000000000)) == 7`, sandbox.ErrTooLarge},
 	"range of huge":  {`deny contains {"msg": "m", "path": "p"} if count(numbers.range(1, to_number("1e9999999"))) == 7`, sandbox.ErrTooLarge},
-	"doubled text":   {doubling(`concat("", [t%[2]d, t%[2]d])`), sandbox.ErrTooManySteps},
-	"doubled hex":    {doubling(`hex.encode(t%[2]d)`), sandbox.ErrTooManySteps},
+	"doubled text":   {doubling(`concat("", [t%[2]d, t%[2]d])`), compile.ErrBudget},
+	"doubled hex":    {doubling(`hex.encode(t%[2]d)`), compile.ErrBudget},
 	"doubled list":   {strings.Replace(doubling(`array.concat(t%[2]d, t%[2]d)`), `"text"`, "[1]", 1), sandbox.ErrTooLarge},
 	"squared number": {strings.Replace(doubling(`t%[2]d * t%[2]d`), `"text"`, "12345", 1), sandbox.ErrTooLarge},
 	"replaced text":  {doubling(`replace(t%[2]d, "t", "tttttttttttttttttttt")`), sandbox.ErrTooLarge},
@@ -99,15 +99,15 @@ deny contains {"msg": "m", "path": "p"} if {
 	"padded text":    {`deny contains {"msg": sprintf("%999999999d", [1]), "path": "p"}`, sandbox.ErrTooLarge},
 	"width given":    {`deny contains {"msg": sprintf("%*d", [999999999, 1]), "path": "p"}`, sandbox.ErrTooLarge},
 	"repeated text":  {doubling(`sprintf("%%[1]s%%[1]s%%[1]s%%[1]s", [t%[2]d])`), sandbox.ErrTooLarge},
-	"a template":     {doubling("$\"{t%[2]d}{t%[2]d}\""), sandbox.ErrTooManySteps},
+	"a template":     {doubling("$\"{t%[2]d}{t%[2]d}\""), compile.ErrBudget},
 	"many parts":     {`deny contains {"msg": "m", "path": "p"} if count(split(replace(sprintf("%1000d", [1]), " ", sprintf("%1000d", [1])), "")) == 7`, sandbox.ErrTooLarge},
-	"marshalled":     {sharing + `deny contains {"msg": json.marshal(a(input.kind)), "path": "p"}`, sandbox.ErrTooManySteps},
-	"written":        {sharing + `deny contains {"msg": sprintf("%v", [a(input.kind)]), "path": "p"}`, sandbox.ErrTooManySteps},
-	"as a finding":   {sharing + `deny contains {"msg": "m", "path": "p", "fix": a(input.kind)}`, sandbox.ErrTooManySteps},
-	"merged":         {sharing + `deny contains {"msg": "m", "path": "p"} if object.union({"a": a(input.kind)}, {"a": a(input.kind)})`, sandbox.ErrTooManySteps},
+	"marshalled":     {sharing + `deny contains {"msg": json.marshal(a(input.kind)), "path": "p"}`, compile.ErrBudget},
+	"written":        {sharing + `deny contains {"msg": sprintf("%v", [a(input.kind)]), "path": "p"}`, compile.ErrBudget},
+	"as a finding":   {sharing + `deny contains {"msg": "m", "path": "p", "fix": a(input.kind)}`, compile.ErrBudget},
+	"merged":         {sharing + `deny contains {"msg": "m", "path": "p"} if object.union({"a": a(input.kind)}, {"a": a(input.kind)})`, compile.ErrBudget},
 	"huge exponent":  {`deny contains {"msg": "m", "path": "p"} if round(to_number("1e999999999")) == 7`, sandbox.ErrTooLarge},
-	"compared":       {sharing + `deny contains {"msg": "m", "path": "p"} if a(1) == object.get({}, "z", a40(1))`, sandbox.ErrTooManySteps},
-	"unified":        {sharing + `deny contains {"msg": "m", "path": "p"} if a(1) = object.get({}, "z", a40(1))`, sandbox.ErrTooManySteps},
+	"compared":       {sharing + `deny contains {"msg": "m", "path": "p"} if a(1) == object.get({}, "z", a40(1))`, compile.ErrBudget},
+	"unified":        {sharing + `deny contains {"msg": "m", "path": "p"} if a(1) = object.get({}, "z", a40(1))`, compile.ErrBudget},
 	"conflict": {`value := 1 if input.object.data.x
 
 value := 2 if input.object.data.x
@@ -215,7 +215,7 @@ func TestAComparisonThatDoesNotEndIsNotBegun(t *testing.T) {
 	}
 	body.WriteString(`deny contains {"msg": "m", "path": "p"} if count({a60(1), b60(1)}) == 1`)
 	for _, engine := range engines {
-		ownAffair(t, engine, body.String(), exhausted(engine, sandbox.ErrTooManySteps))
+		ownAffair(t, engine, body.String(), exhausted(engine, compile.ErrBudget))
 	}
 }
 
@@ -226,11 +226,7 @@ func TestAPolicyStopsAtTheSameStepOnABusyMachine(t *testing.T) {
 		for _, engine := range engines {
 			for name, trap := range traps {
 				err := decideWith(t, engine, withUsers(t, map[string]string{"b-trap": trap.body}), configMap(map[string]any{"x": "swordfish"}))["b-trap"].Err
-				steps, budget := new(sandbox.StepsError), new(compile.BudgetError)
-				switch {
-				case errors.As(err, &steps):
-					at[string(engine)+"/"+name] = int64(steps.Used)
-				case errors.As(err, &budget):
+				if budget := new(compile.BudgetError); errors.As(err, &budget) {
 					at[string(engine)+"/"+name] = budget.Used
 				}
 			}
@@ -279,22 +275,6 @@ func TestABudgetIsOfOnePolicyAndOneRequest(t *testing.T) {
 		}
 		if fine := results["d-fine"]; fine.Err != nil || len(fine.Violations) != 1 {
 			t.Errorf("got %+v", fine)
-		}
-	}
-}
-
-// In topdown, all users' Policies together have a budget too, or an object that exhausts many would not be
-// decided in time.
-func TestUsersPoliciesShareABudget(t *testing.T) {
-	bodies := map[string]string{}
-	for i := range 10 {
-		bodies[fmt.Sprintf("b-trap-%d", i)] = traps["endless loop"].body
-	}
-	results := decideWith(t, rego.EngineTopdown, withUsers(t, bodies), configMap(nil))
-	for i := range 10 {
-		err := results[fmt.Sprintf("b-trap-%d", i)].Err
-		if !errors.Is(err, sandbox.ErrTooManySteps) || strings.Contains(err.Error(), "for all users' Policies together") != (i > 2) {
-			t.Errorf("%d: %v", i, err)
 		}
 	}
 }

@@ -23,13 +23,12 @@ type GitHubOptions struct {
 	Repository *repository.Finder
 }
 
-// GitHub writes workflow commands, which GitHub Actions displays next to the lines they refer to,
+// NewGitHub returns a Printer that writes workflow commands, which GitHub Actions displays next to the lines they refer to,
 // and the summary line. A step displays at most 10 errors, 10 warnings and 10 notices, the first
 // of each, so the report's errors come first and the rest is sorted by verdict and severity. The
 // log contains all of them.
-func GitHub(w io.Writer, r *Report, o GitHubOptions) error { return whole(NewGitHub(w, o), r) }
-
-// NewGitHub returns a Printer for GitHub. It holds all commands until Close, to sort them.
+//
+// It holds all commands until Close, to sort them.
 func NewGitHub(w io.Writer, o GitHubOptions) Printer { return &githubPrinter{w: w, options: o} }
 
 type githubPrinter struct {
@@ -108,7 +107,7 @@ func (p *githubPrinter) end() string {
 		b.WriteString(command("warning", "", position{}, "not decided in full", strings.TrimSuffix(text, "\n")))
 	}
 	for _, note := range p.totals.notes() {
-		b.WriteString(command("notice", "", position{}, "not judged", note))
+		b.WriteString(command("notice", "", position{}, "not checked", note))
 	}
 	return b.String() + p.totals.summaryText() + "\n"
 }

@@ -14,7 +14,7 @@ import (
 func github(t *testing.T, r *Report, o GitHubOptions) string {
 	t.Helper()
 	var b strings.Builder
-	if err := GitHub(&b, r, o); err != nil {
+	if err := whole(NewGitHub(&b, o), r); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -22,11 +22,11 @@ func github(t *testing.T, r *Report, o GitHubOptions) string {
 
 func TestGitHub(t *testing.T) {
 	const (
-		denied   = "::error file=f.yaml,line=3,title=a-policy::Pod denied: it is wrong%0A    asked by Guardrail g\n"
-		also     = "file=f.yaml,line=3,title=a-policy::Pod denied: it is wrong%0A    asked by Guardrail g\n"
-		unknown  = "file=f.yaml,line=3,title=a-policy::Pod unknown: it is wrong (not decided: nobody knows)%0A    asked by Guardrail g\n"
-		warned   = "file=f.yaml,line=3,title=a-policy::Pod warned: it is wrong%0A    asked by Guardrail g\n"
-		recorded = "::notice file=f.yaml,line=3,title=a-policy::Pod recorded: it is wrong%0A    asked by Guardrail g\n"
+		denied   = "::error file=f.yaml,line=3,title=a-policy::Pod denied: it is wrong%0A    required by Guardrail g\n"
+		also     = "file=f.yaml,line=3,title=a-policy::Pod denied: it is wrong%0A    required by Guardrail g\n"
+		unknown  = "file=f.yaml,line=3,title=a-policy::Pod unknown: it is wrong (not decided: nobody knows)%0A    required by Guardrail g\n"
+		warned   = "file=f.yaml,line=3,title=a-policy::Pod warned: it is wrong%0A    required by Guardrail g\n"
+		recorded = "::notice file=f.yaml,line=3,title=a-policy::Pod recorded: it is wrong%0A    required by Guardrail g\n"
 		summary  = "5 objects: 1 denied, 1 not decided in full, 1 with warnings, 2 clean\n"
 	)
 	tests := []struct {
@@ -49,7 +49,7 @@ func TestGitHub(t *testing.T) {
 	}
 }
 
-// Of what costs the same, the worst comes first: GitHub shows 10 of each level.
+// Of commands with the same level, the most severe comes first, because GitHub shows only 10 of each level.
 func TestGitHubOrder(t *testing.T) {
 	r := &Report{Errors: []Problem{{Source: manifest.Source{File: "e.yaml"}, Message: "broken"}}}
 	for _, severity := range []decision.Severity{"", decision.SeverityLow, decision.SeverityCritical, decision.SeverityMedium, decision.SeverityHigh} {
@@ -73,7 +73,7 @@ func TestGitHubOrder(t *testing.T) {
 	}
 }
 
-// NoObjects that somebody wrote into a manifest may become a command of its own.
+// Text from a manifest must not become a command of its own.
 func TestGitHubEscapes(t *testing.T) {
 	r := &Report{Objects: []Object{{
 		Source:  manifest.Source{File: "a:b,c%0A\n::error::.yaml", Line: 1},

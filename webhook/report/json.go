@@ -31,7 +31,7 @@ type jsonObject struct {
 	Name         string          `json:"name"`
 	GenerateName string          `json:"generateName"`
 	Source       manifest.Source `json:"source"`
-	// Verdict is allow if the object is not judged.
+	// Verdict is allow if no bound policy applies to the object.
 	Verdict decision.Verdict `json:"verdict"`
 	// Judged is false if no bound policy applies to the object.
 	Judged   bool            `json:"judged"`
@@ -76,11 +76,8 @@ type jsonOperation struct {
 	Value *any   `json:"value,omitempty"`
 }
 
-// JSON writes the report for programs. Credentials in quoted text are redacted.
-func JSON(w io.Writer, r *Report) error { return whole(NewJSON(w), r) }
-
-// NewJSON returns a Printer for JSON. It prints each object as it arrives and holds the errors
-// until Close.
+// NewJSON returns a Printer for programs. Credentials in quoted text are redacted. It prints each
+// object as it arrives and holds the errors until Close.
 func NewJSON(w io.Writer) Printer { return &jsonPrinter{w: w} }
 
 type jsonPrinter struct {

@@ -14,13 +14,13 @@ import (
 func asJSON(t *testing.T, r *Report) string {
 	t.Helper()
 	var b strings.Builder
-	if err := JSON(&b, r); err != nil {
+	if err := whole(NewJSON(&b), r); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
 }
 
-// What programs read: a change here that is no addition breaks them.
+// Programs read this format: any change other than an addition breaks them.
 func TestJSON(t *testing.T) {
 	named := Object{
 		Source: manifest.Source{File: "f.yaml", Line: 3},
@@ -202,12 +202,12 @@ func TestJSON(t *testing.T) {
     {
       "what": "kustomize patch",
       "count": 2,
-      "message": "2 kustomize patches: not objects, not judged; check what the kustomization builds: kustomize build DIR | taffrail check -"
+      "message": "2 kustomize patches: not objects, not checked; check what the kustomization builds: kustomize build DIR | taffrail check -"
     },
     {
       "what": "document without apiVersion and kind",
       "count": 1,
-      "message": "1 document without apiVersion and kind: not an object, not judged"
+      "message": "1 document without apiVersion and kind: not an object, not checked"
     }
   ],
   "summary": {

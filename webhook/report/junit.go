@@ -54,17 +54,13 @@ type junitText struct {
 	Text string `xml:",cdata"`
 }
 
-// JUnit writes a test suite per file with a test case per object, and a test case per error of
+// NewJUnit returns a Printer that writes a test suite per file with a test case per object, and a test case per error of
 // the report. A case fails if it makes the exit code 1, and has an error if it makes it 2, and
 // only then: CI systems treat both as a broken build. An object that cannot be decided in full
 // has an error or, if failOn tolerates it, is skipped, as is an object to which no policy
 // applies. Other findings of an object are its output.
-func JUnit(w io.Writer, r *Report, failOn decision.Verdict) error {
-	return whole(NewJUnit(w, failOn, nil), r)
-}
-
-// NewJUnit returns a Printer for JUnit. It holds all test cases until Close, because the counts
-// precede them. repo may be nil.
+//
+// It holds all test cases until Close, because the counts precede them. repo may be nil.
 func NewJUnit(w io.Writer, failOn decision.Verdict, repo *repository.Finder) Printer {
 	report := junitReport{junitCounts: junitCounts{Name: "taffrail check"}}
 	return &junitPrinter{w: w, failOn: failOn, repo: repo, report: report, suites: map[string]int{}}
@@ -95,7 +91,7 @@ func (p *junitPrinter) Close() error {
 		p.add(problem.Source.File, junitWarning(&problem))
 	}
 	for _, skipped := range p.totals.skipped() {
-		p.add("", junitCase{Name: skipped.What.Plural(), Class: "input", Skipped: &junitProblem{Message: skipped.Message, Type: "not judged"}})
+		p.add("", junitCase{Name: skipped.What.Plural(), Class: "input", Skipped: &junitProblem{Message: skipped.Message, Type: "not checked"}})
 	}
 	if _, err := io.WriteString(p.w, xml.Header); err != nil {
 		return err
@@ -172,7 +168,7 @@ func junitObject(o *Object, failOn decision.Verdict) junitCase {
 	}
 	switch {
 	case !o.IsJudged():
-		c.Skipped = &junitProblem{Message: o.Request.Subject() + " " + o.notJudgedText(), Type: "not judged"}
+		c.Skipped = &junitProblem{Message: o.Request.Subject() + " " + o.notJudgedText(), Type: "not checked"}
 	case d.Verdict == decision.VerdictUnknown && d.Verdict >= failOn:
 		c.Error = problem
 	case d.Verdict == decision.VerdictUnknown:

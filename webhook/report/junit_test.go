@@ -14,13 +14,13 @@ import (
 func junit(t *testing.T, r *Report, failOn decision.Verdict) string {
 	t.Helper()
 	var b strings.Builder
-	if err := JUnit(&b, r, failOn); err != nil {
+	if err := whole(NewJUnit(&b, failOn, nil), r); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
 }
 
-// The outcome of each object, as --fail-on has it.
+// The outcome of each object depends on --fail-on.
 func TestJUnitOutcomes(t *testing.T) {
 	tests := map[decision.Verdict]struct{ counts, outcomes string }{
 		decision.VerdictDeny:    {`tests="5" failures="1" errors="0" skipped="1"`, "denied: failure, out\nwarned: out\nunknown: skipped\nrecorded:\nclean:\n"},
@@ -65,7 +65,7 @@ func TestJUnitOutcomes(t *testing.T) {
 	}
 }
 
-// XML 1.0 has no way at all to write most control characters.
+// XML 1.0 cannot represent most control characters, not even escaped.
 func TestJUnitIsXML(t *testing.T) {
 	evil := "a]]>\x00\x1b[2J\ufffe<b>&\"\n\xff"
 	r := &Report{

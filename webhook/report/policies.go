@@ -61,13 +61,16 @@ func PolicyText(w io.Writer, p *rego.Policy) error {
 		}
 	}
 	row("Default mode", p.DefaultMode.String())
-	row("Guardrail", string(p.DefaultGuardrail)+" (built in)")
+	if !p.User {
+		row("Guardrail", string(p.DefaultGuardrail)+" (built in)")
+	}
 	row("Severity", string(p.Severity))
 	row("Section", p.Section)
 	row("Does", does(p))
 	row("Kinds", strings.Join(kinds(p), ", "))
-	row("Needs to know", strings.Join(factNames(p), ", "))
+	row("Facts", strings.Join(factNames(p), ", "))
 	row("Rego package", p.Package)
+	row("Engine", engineText(p))
 	row("Remediation", p.Remediation)
 	b.WriteString(columns(rows.String()))
 	parametersText(&b, p)
@@ -75,9 +78,18 @@ func PolicyText(w io.Writer, p *rego.Policy) error {
 	if err != nil {
 		return err
 	}
-	b.WriteString("\nTo hold it in every namespace:\n\n" + indent(sample))
+	b.WriteString("\nTo bind it in every namespace:\n\n" + indent(sample))
 	_, err = io.WriteString(w, b.String())
 	return err
+}
+
+// engineText returns the engine that evaluates the policy, and why if it is not the compiled one.
+func engineText(p *rego.Policy) string {
+	engine, err := p.Engine()
+	if err != nil {
+		return fmt.Sprintf("%s, as it cannot be compiled: %v", engine, err)
+	}
+	return string(engine)
 }
 
 func does(p *rego.Policy) string {

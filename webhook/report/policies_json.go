@@ -24,6 +24,10 @@ type jsonPolicy struct {
 	Package     string            `json:"package"`
 	Remediation string            `json:"remediation"`
 	Parameters  []jsonParameter   `json:"parameters"`
+	// Engine is only in the format of one policy: to know it, the policy is compiled. NotCompiled is why it is not
+	// the compiled one.
+	Engine      rego.Engine `json:"engine,omitempty"`
+	NotCompiled string      `json:"notCompiled,omitempty"`
 }
 
 type jsonParameter struct {
@@ -43,8 +47,15 @@ func PoliciesJSON(w io.Writer, policies []*rego.Policy) error {
 	return writeJSON(w, map[string]any{"policies": list})
 }
 
-// PolicyJSON writes one policy in the format of PoliciesJSON.
-func PolicyJSON(w io.Writer, p *rego.Policy) error { return writeJSON(w, toJSON(p)) }
+// PolicyJSON writes one policy in the format of PoliciesJSON, with its engine.
+func PolicyJSON(w io.Writer, p *rego.Policy) error {
+	policy := toJSON(p)
+	engine, err := p.Engine()
+	if policy.Engine = engine; err != nil {
+		policy.NotCompiled = err.Error()
+	}
+	return writeJSON(w, policy)
+}
 
 func toJSON(p *rego.Policy) jsonPolicy {
 	parameters := make([]jsonParameter, 0, len(p.Parameters))

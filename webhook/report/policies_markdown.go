@@ -13,7 +13,7 @@ import (
 func PoliciesMarkdown(w io.Writer, policies []*rego.Policy) error {
 	var b strings.Builder
 	b.WriteString("# The policies\n\nGenerated from the policies' METADATA by `make generate`: edit it there. " +
-		"[AUTHORING.md](AUTHORING.md) says how a policy is written.\n\n" +
+		"[AUTHORING.md](AUTHORING.md) explains how to write a policy.\n\n" +
 		"| policy | § | applies to | mode | |\n|---|---|---|---|---|\n")
 	for _, p := range policies {
 		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s | %s | %s |\n", p.ID, p.ID, p.Section, plainKinds(p), modeOf(p), cell(p.Title))
@@ -43,7 +43,7 @@ func policyMarkdown(b *strings.Builder, p *rego.Policy) {
 	fmt.Fprintf(b, "- Severity %s, mode %s, section %s of the chapter.\n", p.Severity, modeOf(p), p.Section)
 	fmt.Fprintf(b, "- Applies to %s.\n", strings.Join(kinds(p), ", "))
 	if len(p.Facts) > 0 {
-		fmt.Fprintf(b, "- Needs to know: %s.\n", strings.Join(factNames(p), ", "))
+		fmt.Fprintf(b, "- Facts: %s.\n", strings.Join(factNames(p), ", "))
 	}
 	fmt.Fprintf(b, "- What to do: %s\n", p.Remediation)
 	if len(p.Parameters) == 0 {
@@ -59,7 +59,7 @@ func policyMarkdown(b *strings.Builder, p *rego.Policy) {
 	})
 }
 
-// plainKinds omits the groups.
+// plainKinds returns the kinds without their groups.
 func plainKinds(p *rego.Policy) string {
 	var names []string
 	for _, kind := range p.Kinds {

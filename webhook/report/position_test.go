@@ -7,7 +7,7 @@ import (
 	"taffrail.dev/webhook/manifest"
 )
 
-// A place is where the mark stands, which is taken out before the text is read.
+// mark marks the expected position in a text. It is removed before the text is parsed.
 const mark = "▲"
 
 func TestPosition(t *testing.T) {

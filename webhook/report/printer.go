@@ -1,7 +1,7 @@
 package report
 
-// Printer prints a report that arrives in pieces. An implementation holds only what its format
-// requires to be known in advance.
+// Printer prints a report piece by piece. An implementation holds back only what its format requires to know in
+// advance.
 type Printer interface {
 	// Add prints a piece, as far as that is possible already. Pieces are in the order of the input.
 	Add(piece *Report) error
@@ -9,7 +9,7 @@ type Printer interface {
 	Close() error
 }
 
-// whole prints a report that is complete.
+// whole prints a complete report.
 func whole(p Printer, r *Report) error {
 	if err := p.Add(r); err != nil {
 		return err

@@ -31,12 +31,12 @@ type Object struct {
 	Decision *decision.Decision
 }
 
-// IsJudged reports whether any policy applies to the object.
+// IsJudged reports whether any bound policy applies to the object.
 func (o *Object) IsJudged() bool { return !o.Decision.Unbound }
 
-// notJudgedText explains why an object is not judged.
+// notJudgedText explains why no policy was evaluated.
 func (o *Object) notJudgedText() string {
-	text := "is not judged: no bound policy is about a " + decision.Printable(o.Request.Kind.Kind)
+	text := "is not checked: no bound policy applies to a " + decision.Printable(o.Request.Kind.Kind)
 	if namespace := o.Request.Namespace.Name; namespace != "" {
 		text += " in namespace " + decision.Printable(namespace)
 	}

@@ -14,31 +14,28 @@ import (
 const (
 	sarifSchema  = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 	sarifVersion = "2.1.0"
-	// sourceRoot is the name by which SARIF's readers know the folder of the check.
+	// sourceRoot is the name that SARIF readers use for the folder of the check.
 	sourceRoot = "%SRCROOT%"
-	// fingerprint names what the hash is made of: another mixture needs another name.
-	// GitHub computes one of its own, and warns about every result that brings it.
+	// fingerprint names the inputs of the hash, so a change of them needs a new name. GitHub computes a
+	// fingerprint of its own under its own name, and warns about every result that brings one.
 	fingerprint = "taffrailFinding/v1"
 )
 
-// SARIFOptions of SARIF.
+// SARIFOptions configures SARIF.
 type SARIFOptions struct {
-	// Version of the program, empty where it does not know.
+	// Version is the version of the program, or empty if unknown.
 	Version string
-	// Policies are the catalogue. Of it only those become rules that have a result: which
-	// others were asked hangs on the Guardrails.
+	// Policies is the catalogue. Only policies with a result become rules, because which others were evaluated
+	// depends on the Guardrails.
 	Policies []*rego.Policy
-	// Repository finds the paths that code scanning needs; nil where there is none.
+	// Repository finds the paths that code scanning requires. It may be nil.
 	Repository *repository.Finder
 }
 
-// SARIF writes the report in the Static Analysis Results Interchange Format 2.1.0, for
-// GitHub's code scanning and its like. A check that did not decide everything is no
-// successful execution: whoever compares it with an earlier one must not take what is
-// missing for mended.
-func SARIF(w io.Writer, r *Report, o SARIFOptions) error { return whole(NewSARIF(w, o), r) }
-
-// NewSARIF keeps the results: the rules that they are about come before them.
+// NewSARIF returns a Printer for the Static Analysis Results Interchange Format 2.1.0, for GitHub's code scanning
+// and similar readers. A check that could not decide everything is reported as an unsuccessful execution, so
+// that a reader does not take missing results for fixed ones. The Printer holds all results until Close, because
+// the rules that they refer to precede them.
 func NewSARIF(w io.Writer, o SARIFOptions) Printer {
 	rules := &sarifRules{policies: o.Policies, indices: map[string]int{}, list: []sarifRule{}}
 	return &sarifPrinter{w: w, options: o, rules: rules, results: []sarifResult{}}
@@ -79,7 +76,7 @@ func (p *sarifPrinter) Close() error {
 	return writeJSON(p.w, sarifLog{Schema: sarifSchema, Version: sarifVersion, Runs: []sarifRun{run}})
 }
 
-// base says what paths are relative to.
+// base returns what paths are relative to.
 func (p *sarifPrinter) base() string {
 	if p.options.Repository.IsInside() {
 		return "The root of the repository."
@@ -125,7 +122,7 @@ func (p *sarifPrinter) result(m *annotation) sarifResult {
 	}
 	switch {
 	case f.Unknown != "":
-		// What is not known to be wrong has no level in SARIF.
+		// In SARIF, a result that is not known to be a violation has no level.
 		result.Kind, result.Level = "open", "none"
 	case f.Denies():
 		result.Level = "error"
@@ -150,7 +147,7 @@ func (p *sarifPrinter) place(file string, at position) sarifPlace {
 	return place
 }
 
-// logicalLocations are the object and, inside of it, the field.
+// logicalLocations returns the object and, inside of it, the field.
 func logicalLocations(m *annotation) []sarifLogical {
 	request := m.object.Request
 	object := request.Kind.GroupKind().String() + "/"
@@ -166,8 +163,8 @@ func logicalLocations(m *annotation) []sarifLogical {
 	return locations
 }
 
-// fingerprintOf stays the same while a file is edited, moved or split, until the
-// violation itself is another one.
+// fingerprintOf returns a hash that stays the same while a file is edited, moved or split, and changes with the
+// violation itself.
 func fingerprintOf(m *annotation) string {
 	request, f := m.object.Request, m.finding
 	hash := sha256.Sum256([]byte(strings.Join([]string{
@@ -176,7 +173,7 @@ func fingerprintOf(m *annotation) string {
 	return hex.EncodeToString(hash[:])
 }
 
-// sarifRules gathers the rules that results point at.
+// sarifRules collects the rules that results refer to.
 type sarifRules struct {
 	policies []*rego.Policy
 	indices  map[string]int
@@ -211,8 +208,8 @@ func toSARIFRule(p *rego.Policy) sarifRule {
 	for section := range strings.SplitSeq(p.Section, ", ") {
 		properties.Tags = append(properties.Tags, "section "+section)
 	}
-	// With a score, GitHub files a rule under security. Most policies are about staying
-	// up, and belong elsewhere.
+	// GitHub lists a rule with a score under security. Most policies are about availability and do not belong
+	// there.
 	if topic == "secrets" {
 		properties.Tags = append(properties.Tags, "security")
 		properties.SecuritySeverity = map[decision.Severity]string{
@@ -229,7 +226,7 @@ func toSARIFRule(p *rego.Policy) sarifRule {
 	}
 }
 
-// camelCase is a policy's id as SARIF wants names: image-tag is ImageTag.
+// camelCase converts a policy's id to SARIF's convention for names: image-tag becomes ImageTag.
 func camelCase(id string) string {
 	var b strings.Builder
 	for word := range strings.SplitSeq(id, "-") {
@@ -238,7 +235,7 @@ func camelCase(id string) string {
 	return b.String()
 }
 
-// markdown escapes what the author of a policy wrote as plain text.
+// markdown escapes the plain text that the author of a policy wrote.
 func markdown(p *rego.Policy) string {
 	escape := strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`, "#", `\#`)
 	return escape.Replace(p.Remediation) + "\n\nMore about it: `taffrail policies show " + p.ID + "`"

@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// sarifRead is what the tests read of a report, under SARIF's names.
+// sarifRead is the part of a report that the tests read, under SARIF's names.
 type sarifRead struct {
 	Runs []struct {
 		Tool struct {
@@ -39,7 +39,7 @@ type sarifRead struct {
 func readSARIF(t *testing.T, r *Report, o SARIFOptions) sarifRead {
 	t.Helper()
 	var b strings.Builder
-	if err := SARIF(&b, r, o); err != nil {
+	if err := whole(NewSARIF(&b, o), r); err != nil {
 		t.Fatal(err)
 	}
 	var read sarifRead
@@ -89,7 +89,7 @@ func TestSARIFLevels(t *testing.T) {
 	}
 }
 
-// The text of an evaluation's error may quote a value.
+// The message of an evaluation error may quote a value.
 func TestSARIFQuotesNoEvaluationError(t *testing.T) {
 	r := oneFinding(decision.Finding{Policy: "p", Mode: decision.ModeEnforce, Message: "the policy could not be evaluated", Unknown: "hunter2"})
 	r.Objects[0].Decision.Errors = map[string]error{"p": errors.New("hunter2")}
@@ -99,7 +99,7 @@ func TestSARIFQuotesNoEvaluationError(t *testing.T) {
 	}
 }
 
-// A finding is the same one after its file was edited, and another one where its key is.
+// A finding keeps its fingerprint when its file is edited, and changes it with its key.
 func TestSARIFFingerprint(t *testing.T) {
 	of := func(change func(o *Object, f *decision.Finding)) string {
 		r := oneFinding(decision.Finding{Policy: "p", Container: "c", Key: "k", Path: "a[0]", Message: "m"})

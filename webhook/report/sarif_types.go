@@ -20,7 +20,7 @@ type sarifRun struct {
 	Invocations        []sarifInvocation    `json:"invocations"`
 	OriginalURIBaseIDs map[string]sarifBase `json:"originalUriBaseIds"`
 	ColumnKind         string               `json:"columnKind"`
-	// Results are never null: that would say that nothing was looked at.
+	// Results is never null, which would mean that nothing was checked.
 	Results []sarifResult `json:"results"`
 }
 
@@ -91,7 +91,7 @@ type sarifResult struct {
 	Properties   sarifProperties    `json:"properties"`
 }
 
-// sarifProperties are what SARIF has no word for.
+// sarifProperties has what SARIF does not define.
 type sarifProperties struct {
 	Outcome    string            `json:"outcome"`
 	Mode       decision.Mode     `json:"mode"`

@@ -19,8 +19,8 @@ type TextOptions struct {
 	Color bool
 }
 
-// Text writes the report for people: denials in the words of the API server's response, warnings
-// as kubectl prints them, and a summary line. It does not include errors; see ErrorText.
+// Text writes the report for people: denials as in the API server's response, warnings as kubectl prints them,
+// and a summary line. It does not include errors; see ErrorText.
 func Text(w io.Writer, r *Report, o TextOptions) error { return whole(NewText(w, o), r) }
 
 // NewText returns a Printer for Text. It prints each object as it arrives.

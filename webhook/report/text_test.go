@@ -43,7 +43,7 @@ func text(t *testing.T, o TextOptions) string {
 func TestText(t *testing.T) {
 	const want = `f.yaml:3: Pod denied is refused by 1 policy:
 - a-policy: it is wrong
-    asked by Guardrail g
+    required by Guardrail g
 Warning: a-policy: it is wrong
 
 f.yaml:3: Pod warned is admitted with a warning:
@@ -51,7 +51,7 @@ Warning: a-policy: it is wrong
 
 f.yaml:3: Pod unknown cannot be decided in full:
 - a-policy: it is wrong
-    asked by Guardrail g
+    required by Guardrail g
     unknown, because nobody knows
 
 5 objects: 1 denied, 1 not decided in full, 1 with warnings, 2 clean

@@ -20,7 +20,7 @@ type Totals struct {
 	unselected unselected
 }
 
-// KindCount counts the objects of a kind that are not judged.
+// KindCount counts the objects of a kind to which no bound policy applies.
 type KindCount struct {
 	// Group is empty for the core kinds.
 	Group string `json:"group"`
@@ -72,7 +72,7 @@ func (t *Totals) countCategory(category manifest.Category) {
 	t.categories[at].Count++
 }
 
-// notJudged returns the kinds that are not judged, the most frequent first.
+// notJudged returns the kinds to which no bound policy applies, the most frequent first.
 func (t *Totals) notJudged() []KindCount {
 	kinds := append([]KindCount{}, t.kinds...)
 	slices.SortStableFunc(kinds, func(a, b KindCount) int { return b.Count - a.Count })
@@ -90,16 +90,16 @@ func (t *Totals) skipped() []CategoryCount {
 }
 
 func (c *CategoryCount) message() string {
-	text := fmt.Sprintf("%d %s: not objects, not judged", c.Count, c.What.Plural())
+	text := fmt.Sprintf("%d %s: not objects, not checked", c.Count, c.What.Plural())
 	switch {
 	case c.What == manifest.Excluded:
 		// Excluded files may contain objects.
-		text = fmt.Sprintf("%d %s: not judged", c.Count, c.What.Plural())
+		text = fmt.Sprintf("%d %s: not checked", c.Count, c.What.Plural())
 		if c.Count == 1 {
-			text = fmt.Sprintf("1 %s: not judged", c.What)
+			text = fmt.Sprintf("1 %s: not checked", c.What)
 		}
 	case c.Count == 1:
-		text = fmt.Sprintf("1 %s: not an object, not judged", c.What)
+		text = fmt.Sprintf("1 %s: not an object, not checked", c.What)
 	}
 	if hint := c.What.Hint(); hint != "" {
 		text += "; " + hint
@@ -107,11 +107,12 @@ func (c *CategoryCount) message() string {
 	return text
 }
 
-// notes returns the messages about the run as a whole: what is not judged, and what was skipped.
+// notes returns the messages about the run as a whole: the objects to which no bound policy applies, and the
+// documents that were skipped.
 func (t *Totals) notes() []string {
 	var notes []string
 	if len(t.kinds) > 0 {
-		notes = append(notes, fmt.Sprintf("%s not judged, because no bound policy is about their kinds: %s", plural(t.Summary.NotJudged, "object"), t.kindsText()))
+		notes = append(notes, fmt.Sprintf("%s not checked, because no bound policy applies to their kinds: %s", plural(t.Summary.NotJudged, "object"), t.kindsText()))
 	}
 	for _, skipped := range t.skipped() {
 		notes = append(notes, skipped.Message)
@@ -132,7 +133,7 @@ func (t *Totals) summaryText() string {
 	add(s.Unknown, "not decided in full")
 	add(s.Warn, "with warnings")
 	add(s.Allow, "clean")
-	add(s.NotJudged, "not judged ("+t.kindsText()+")")
+	add(s.NotJudged, "not checked ("+t.kindsText()+")")
 	text := plural(s.Objects, "object")
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
@@ -143,7 +144,7 @@ func (t *Totals) summaryText() string {
 	return text
 }
 
-// kindsText lists the kinds that are not judged, as in 5 Rollout, 4 Application.
+// kindsText lists the kinds to which no bound policy applies, as in 5 Rollout, 4 Application.
 func (t *Totals) kindsText() string {
 	const most = 8
 	var parts []string

@@ -1,9 +1,10 @@
 package request
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"strings"
+	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -18,15 +19,18 @@ import (
 // The API server writes the fields of a request in a fixed order, with the object after
 // everything that identifies it, so an object that is refused for its size or depth can still
 // be named.
+//
+// The texts of the objects are parts of the body, which must not be modified afterwards. Whoever keeps
+// one of them for longer than the Request must clone it, or it keeps the whole body. What identifies
+// the request and its user is copied, as counts and metrics keep such names.
 func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 	reader := admissionReader{
-		decoder: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true),
-			// The API server does not normalize raw JSON inside an object. Consumers replace
-			// invalid UTF-8.
-			jsontext.AllowInvalidUTF8(true)),
-		request: &decision.Request{Origin: origin},
-		tooLong: len(body) > MaxBytes,
+		scanner:    &scanner{text: unsafe.String(unsafe.SliceData(body), len(body))},
+		unfinished: takeUnfinished(),
+		request:    &decision.Request{Origin: origin},
+		tooLong:    len(body) > MaxBytes,
 	}
+	defer reader.release()
 	if err := reader.read(); err != nil {
 		return nil, err
 	}
@@ -42,9 +46,9 @@ func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 		return nil, &MalformedError{Reason: "request.object is missing"}
 	}
 	r.Original = r.Object
-	r.GenerateName = stringAt(r.Object, "metadata", "generateName")
+	r.GenerateName = strings.Clone(stringAt(r.Object, "metadata", "generateName"))
 	if r.Name == "" {
-		r.Name = stringAt(r.Object, "metadata", "name")
+		r.Name = strings.Clone(stringAt(r.Object, "metadata", "name"))
 	}
 	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
 		// The API server sets a Namespace's own name as its namespace, but it is
@@ -55,9 +59,8 @@ func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 	return r, complete(r)
 }
 
-// Old returns the request that would have created the stored object of an UPDATE in its current
-// form, so that existing violations can be told from new ones. It returns nil if r has no old
-// object.
+// Old returns the request that would have created the stored object of an UPDATE in its current form, so that
+// existing violations can be distinguished from new ones. It returns nil if r has no old object.
 func Old(r *decision.Request) (*decision.Request, error) {
 	if r.OldObject == nil {
 		return nil, nil
@@ -70,9 +73,10 @@ func Old(r *decision.Request) (*decision.Request, error) {
 	return &old, complete(&old)
 }
 
-// admissionReader reads an AdmissionReview as a stream of tokens.
+// admissionReader reads an AdmissionReview.
 type admissionReader struct {
-	decoder *jsontext.Decoder
+	*scanner
+	*unfinished
 	request *decision.Request
 	tooLong bool
 }
@@ -81,7 +85,7 @@ func (a *admissionReader) read() error {
 	var found bool
 	err := a.members(func(name string) error {
 		if name != "request" {
-			return a.decoder.SkipValue()
+			return a.skip(1)
 		}
 		found = true
 		return a.members(a.readField)
@@ -92,6 +96,8 @@ func (a *admissionReader) read() error {
 		return err
 	case a.tooLong:
 		return &LimitError{What: "size", Limit: MaxBytes}
+	case errors.Is(err, errSyntax):
+		return &MalformedError{Reason: whatIsWrong(a.text)}
 	case err != nil:
 		return &MalformedError{Reason: err.Error()}
 	case !found:
@@ -100,22 +106,31 @@ func (a *admissionReader) read() error {
 	return nil
 }
 
+// whatIsWrong describes where and why a text is not JSON.
+func whatIsWrong(text string) string {
+	decoder := jsontext.NewDecoder(strings.NewReader(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if err := decoder.SkipValue(); err != nil {
+		return err.Error()
+	}
+	return errSyntax.Error()
+}
+
 func (a *admissionReader) readField(name string) (err error) {
 	r := a.request
 	switch name {
 	case "uid":
-		r.UID, err = a.text()
+		r.UID, err = a.readText()
 	case "kind":
 		r.Kind, err = a.kind()
 	case "subResource":
-		r.Subresource, err = a.text()
+		r.Subresource, err = a.readText()
 	case "name":
-		r.Name, err = a.text()
+		r.Name, err = a.readText()
 	case "namespace":
-		r.Namespace.Name, err = a.text()
+		r.Namespace.Name, err = a.readText()
 	case "operation":
 		var operation string
-		operation, err = a.text()
+		operation, err = a.readText()
 		r.Operation = decision.Operation(operation)
 	case "userInfo":
 		r.User, err = a.user()
@@ -128,55 +143,65 @@ func (a *admissionReader) readField(name string) (err error) {
 	case "oldObject":
 		r.OldObject, r.OldAmbiguous, err = a.object()
 	default:
-		err = a.decoder.SkipValue()
+		err = a.skip(2)
 	}
 	return err
 }
 
 // members calls read for each name of the next object. read must consume the value.
 func (a *admissionReader) members(read func(name string) error) error {
-	token, err := a.decoder.ReadToken()
-	if err != nil {
+	if err := a.expect('{', "an object"); err != nil {
 		return err
 	}
-	if token.Kind() != '{' {
-		return fmt.Errorf("expected an object, found %s", token.Kind())
-	}
-	for a.decoder.PeekKind() != '}' {
-		token, err := a.decoder.ReadToken()
+	for more := a.begin('}'); more; {
+		name, err := a.name()
 		if err != nil {
 			return err
 		}
-		if err := read(token.String()); err != nil {
+		if err := read(name); err != nil {
+			return err
+		}
+		if more, err = a.more('}'); err != nil {
 			return err
 		}
 	}
-	_, err = a.decoder.ReadToken()
-	return err
+	return nil
 }
 
-func (a *admissionReader) text() (string, error) {
-	token, err := a.decoder.ReadToken()
-	if err != nil {
+// expect returns an error if the next value is of another kind.
+func (a *admissionReader) expect(want jsontext.Kind, what string) error {
+	kind := kindOf(a.next())
+	switch kind {
+	case want:
+		return nil
+	case '{', '[':
+	default:
+		if err := a.scalar(kind); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("expected %s, found %s", what, kind)
+}
+
+func (a *admissionReader) readText() (string, error) {
+	if err := a.expect('"', "a string"); err != nil {
 		return "", err
 	}
-	if kind := token.Kind(); kind != '"' {
-		return "", fmt.Errorf("expected a string, found %s", kind)
-	}
-	return token.String(), nil
+	text, err := a.string()
+	return strings.Clone(text), err
 }
 
 func (a *admissionReader) kind() (kind schema.GroupVersionKind, err error) {
 	err = a.members(func(name string) (err error) {
 		switch name {
 		case "group":
-			kind.Group, err = a.text()
+			kind.Group, err = a.readText()
 		case "version":
-			kind.Version, err = a.text()
+			kind.Version, err = a.readText()
 		case "kind":
-			kind.Kind, err = a.text()
+			kind.Kind, err = a.readText()
 		default:
-			err = a.decoder.SkipValue()
+			err = a.skip(3)
 		}
 		return err
 	})
@@ -187,10 +212,10 @@ func (a *admissionReader) user() (user decision.User, err error) {
 	err = a.members(func(name string) error {
 		switch name {
 		case "username":
-			user.Name, err = a.text()
+			user.Name, err = a.readText()
 			return err
 		case "uid":
-			user.UID, err = a.text()
+			user.UID, err = a.readText()
 			return err
 		case "groups":
 			value, err := a.value()
@@ -203,29 +228,33 @@ func (a *admissionReader) user() (user decision.User, err error) {
 				if user.Extra == nil {
 					user.Extra = make(map[string][]string, len(extra))
 				}
-				user.Extra[key] = textsIn(values)
+				user.Extra[strings.Clone(key)] = textsIn(values)
 			}
 			return err
 		}
-		return a.decoder.SkipValue()
+		return a.skip(3)
 	})
 	return user, err
 }
 
-// textsIn returns the strings in a list and skips other values.
+// textsIn returns copies of the strings in a list and skips other values.
 func textsIn(value any) (all []string) {
 	list, _ := value.([]any)
 	for _, item := range list {
 		if text, ok := item.(string); ok {
-			all = append(all, text)
+			all = append(all, strings.Clone(text))
 		}
 	}
 	return all
 }
 
 func (a *admissionReader) value() (any, error) {
-	reader := valueReader{decoder: a.decoder}
+	reader := a.values()
 	return reader.read(0)
+}
+
+func (a *admissionReader) values() valueReader {
+	return valueReader{scanner: a.scanner, unfinished: a.unfinished}
 }
 
 // object reads an object. ambiguous describes what in it can be read in more than one way.
@@ -233,7 +262,7 @@ func (a *admissionReader) object() (object map[string]any, ambiguous string, err
 	if a.tooLong {
 		return nil, "", &LimitError{What: "size", Limit: MaxBytes, Request: a.request}
 	}
-	reader := valueReader{decoder: a.decoder}
+	reader := a.values()
 	value, err := reader.read(0)
 	switch {
 	case errors.Is(err, errTooDeep):

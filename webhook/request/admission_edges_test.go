@@ -2,6 +2,7 @@ package request_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -49,7 +50,31 @@ func TestEveryFieldOfARequestIsRead(t *testing.T) {
 	}
 }
 
-// A review that ends anywhere but at its end is none.
+// A count or a metric that keeps a name must not keep the body with it, which may have 8 MiB.
+func TestWhatIdentifiesARequestIsCopied(t *testing.T) {
+	for _, text := range []string{
+		whole,
+		strings.Replace(strings.Replace(whole, `"name":"web","namespace"`, `"namespace"`, 1), `{"metadata":{"name":"web"}}`, `{"metadata":{"name":"web","generateName":"web-"}}`, 1),
+	} {
+		body := []byte(text)
+		r, err := request.Review(body, decision.OriginMutating)
+		if err != nil {
+			t.Fatal(err)
+		}
+		identity := func() string {
+			return fmt.Sprintf("%q", []any{r.UID, r.Kind, r.Subresource, r.Name, r.GenerateName, r.Namespace.Name, r.Operation, r.User})
+		}
+		before := identity()
+		for i := range body {
+			body[i] = 'x'
+		}
+		if after := identity(); after != before {
+			t.Errorf("got %s, then %s", before, after)
+		}
+	}
+}
+
+// A truncated review is rejected, wherever it ends.
 func TestAReviewThatIsCutIsRefused(t *testing.T) {
 	for end := range len(whole) {
 		r, err := request.Review([]byte(whole[:end]), decision.OriginValidating)
@@ -59,7 +84,7 @@ func TestAReviewThatIsCutIsRefused(t *testing.T) {
 	}
 }
 
-// What names a request is text, and in its place: nobody guesses.
+// Fields that identify a request must be strings in the right place; nothing is guessed.
 func TestOddTypesOfARequestAreRefused(t *testing.T) {
 	for _, field := range []string{
 		`"uid":"u-1"`, `"group":"apps"`, `"version":"v1"`, `"kind":"Deployment"`, `"subResource":"scale"`, `"name":"web","namespace"`, `"namespace":"shop"`,
@@ -100,7 +125,8 @@ func TestOddTypesOfARequestAreRefused(t *testing.T) {
 	}
 }
 
-// What is cut for its size is told from what is malformed, also where that is before the object.
+// A request that exceeds the size limit is reported as too large and not as malformed, even if it ends before
+// the object.
 func TestALongRequestIsTooLarge(t *testing.T) {
 	long := strings.Repeat("x", request.MaxBytes)
 	for name, text := range map[string]string{
@@ -115,7 +141,7 @@ func TestALongRequestIsTooLarge(t *testing.T) {
 	}
 }
 
-// An object of the cluster is held to the same limits.
+// The same limits apply to objects of the cluster.
 func TestALiveObjectIsHeldToTheLimits(t *testing.T) {
 	kind := schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}
 	nested := func(levels int, list bool) map[string]any {
@@ -151,7 +177,7 @@ func TestALiveObjectIsHeldToTheLimits(t *testing.T) {
 	}
 }
 
-// Numbers of a revision are whole where the API server would write them so, and exact.
+// Numbers in a revision are whole where the API server would write them so, and exact.
 func TestNumbersOfARevision(t *testing.T) {
 	template := request.RevisionTemplate(map[string]any{"data": map[string]any{"spec": map[string]any{"template": map[string]any{"$patch": "replace", "spec": map[string]any{
 		"containers": []any{map[string]any{"name": "a", "tomorrow": []any{30.0, 0.5, -2.0, 1e300, 9007199254740991.0, 9007199254740992.0, -9007199254740992.0, "30.0"}}},

@@ -57,7 +57,7 @@ func TestReviewRefusesWhatIsNoReview(t *testing.T) {
 		"no object":        {string(body(`"dryRun":false`)), "request.object is missing"},
 		"null object":      {string(body(`"object":null`)), "request.object is missing"},
 		"object is a list": {string(body(`"object":[]`)), "the object is not a JSON object"},
-		"a name twice":     {string(body(`"object":{"spec":{},"spec":{}}`)), `the name "spec" comes twice in one object`},
+		"a name twice":     {string(body(`"object":{"spec":{},"spec":{}}`)), `the name "spec" occurs twice in one object`},
 		"no uid":           {strings.Replace(string(body(pod)), `"uid":"u-1",`, "", 1), "request.uid is missing"},
 		"no operation":     {strings.Replace(string(body(pod)), `"operation":"CREATE",`, "", 1), "request.operation is missing"},
 		"odd user":         {strings.Replace(string(body(pod)), `"username":"alice"`, `"username":7`, 1), "expected a string, found number"},
@@ -99,7 +99,7 @@ func TestHostileDepthAndSizeAreRefusedByName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			whole := body(`"object":` + test.object)
 			if len(whole) > request.MaxBytes+1 {
-				whole = whole[:request.MaxBytes+1] // a server reads no further
+				whole = whole[:request.MaxBytes+1] // the server reads no more than this
 			}
 			_, err := request.Review(whole, decision.OriginValidating)
 			var limit *request.LimitError

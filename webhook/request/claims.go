@@ -61,7 +61,7 @@ func addClaim(r *decision.Request, claim decision.Claim, object map[string]any) 
 	if class, ok := spec["storageClassName"].(string); ok {
 		claim.StorageClass = &class
 	}
-	requests, err := quantities(mapAt(spec, "resources", "requests"), join(claim.Path, "spec.resources.requests"))
+	requests, err := quantities(mapAt(spec, "resources", "requests"), func() string { return join(claim.Path, "spec.resources.requests") })
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func TestCount(t *testing.T) {
 		"a suspended run":            {"{apiVersion: batch/v1, kind: CronJob, spec: {jobTemplate: {spec: {parallelism: 2, suspend: true}}}}", nil, decision.PodCount{}},
 		"no rollout":                 {"{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 2, strategy: {type: Recreate}}}", nil, decision.PodCount{Steady: 2, Max: 2}},
 		"an autoscaler":              {"{apiVersion: apps/v1, kind: Deployment, spec: {}}", scaled, decision.PodCount{Steady: 3, Max: 10, Surge: 1}},
-		"more than it asks for":      {"{apiVersion: apps/v1, kind: StatefulSet, spec: {replicas: 12}}", scaled, decision.PodCount{Steady: 12, Max: 12}},
+		"more than it requests":      {"{apiVersion: apps/v1, kind: StatefulSet, spec: {replicas: 12}}", scaled, decision.PodCount{Steady: 12, Max: 12}},
 		"none, and it is off":        {"{apiVersion: apps/v1, kind: StatefulSet, spec: {replicas: 0}}", scaled, decision.PodCount{}},
 		"parallel Pods":              {"{apiVersion: batch/v1, kind: Job, spec: {parallelism: 3, completions: 5}}", nil, decision.PodCount{Steady: 3, Max: 3}},
 		"no more than are to end":    {"{apiVersion: batch/v1, kind: Job, spec: {parallelism: 8, completions: 5}}", nil, decision.PodCount{Steady: 5, Max: 5}},

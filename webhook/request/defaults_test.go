@@ -9,8 +9,8 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// All that each kind gets by default, as `kubectl create` of the least of it and `kubectl get`
-// show it, as far as policies read it.
+// The defaults of each kind for the fields that policies read, as shown by `kubectl get` after `kubectl create`
+// of a minimal object.
 func TestAllDefaultsOfEachKind(t *testing.T) {
 	const (
 		podSpec  = `"restartPolicy":"Always","terminationGracePeriodSeconds":30`

@@ -29,8 +29,8 @@ func encode(tb testing.TB, value any) []byte {
 	return text
 }
 
-// FuzzReview holds that whatever arrives is either a request that is whole and says
-// what the body says, or an error of a known type.
+// FuzzReview checks that every body results either in a complete request that matches the body, or in an error
+// of a known type.
 func FuzzReview(f *testing.F) {
 	for _, object := range corpus.Objects(f, "../..") {
 		kind, _ := object["kind"].(string)
@@ -76,8 +76,8 @@ func FuzzReview(f *testing.F) {
 	})
 }
 
-// FuzzManifest holds that a manifest comes out with defaults added and nothing else
-// changed, or is refused with an error that names its field.
+// FuzzManifest checks that a manifest is either returned with defaults added and nothing else changed, or
+// rejected with an error that names its field.
 func FuzzManifest(f *testing.F) {
 	for _, object := range corpus.Objects(f, "../..") {
 		f.Add(encode(f, object))
@@ -135,7 +135,7 @@ func checkManifest(t *testing.T, object map[string]any) {
 	}
 }
 
-// checkError accepts the errors that callers know what to do with.
+// checkError accepts the errors that callers can handle.
 func checkError(t *testing.T, err error, also ...any) {
 	t.Helper()
 	for _, known := range append(also, new(*request.LimitError), new(*request.FieldError)) {
@@ -146,8 +146,7 @@ func checkError(t *testing.T, err error, also ...any) {
 	t.Fatalf("an error that nobody knows: %#v", err)
 }
 
-// checkAgainstAnotherDecoder compares with Kubernetes' own JSON decoder, wherever that
-// finds nothing that comes twice.
+// checkAgainstAnotherDecoder compares with Kubernetes' own JSON decoder, for objects without duplicate names.
 func checkAgainstAnotherDecoder(t *testing.T, data []byte, r *decision.Request) {
 	t.Helper()
 	var whole map[string]any
@@ -166,7 +165,7 @@ func checkAgainstAnotherDecoder(t *testing.T, data []byte, r *decision.Request) 
 	}
 }
 
-// checkWorkload holds that what is said of the containers is about what is in the object.
+// checkWorkload checks that the reported containers are those of the object.
 func checkWorkload(t *testing.T, r *decision.Request) {
 	t.Helper()
 	if r.Workload == nil {
@@ -192,7 +191,7 @@ func checkWorkload(t *testing.T, r *decision.Request) {
 	}
 }
 
-// checkRevision holds that whatever a ControllerRevision is decided as has a Pod in it.
+// checkRevision checks that a ControllerRevision with a revised form has a Pod in it.
 func checkRevision(t *testing.T, r *decision.Request) {
 	t.Helper()
 	if r.Revision == nil {
@@ -204,7 +203,7 @@ func checkRevision(t *testing.T, r *decision.Request) {
 	checkWorkload(t, r.Revision)
 }
 
-// follow walks down a path such as spec.containers[0]; nil where the way ends early.
+// follow returns the value at a path such as spec.containers[0], or nil if it does not exist.
 func follow(value any, path string) any {
 	for _, step := range strings.FieldsFunc(path, func(c rune) bool { return strings.ContainsRune(".[]", c) }) {
 		switch at := value.(type) {
@@ -223,8 +222,7 @@ func follow(value any, path string) any {
 	return value
 }
 
-// checkDefaults holds that no field which policies read is left for the API server to
-// fill in.
+// checkDefaults checks that no field that policies read is left for the API server to default.
 func checkDefaults(t *testing.T, r *decision.Request) {
 	t.Helper()
 	set := func(object map[string]any, names ...string) {
@@ -273,7 +271,7 @@ func checkDefaults(t *testing.T, r *decision.Request) {
 	}
 }
 
-// checkKept holds that defaults were added and nothing was taken or replaced.
+// checkKept checks that defaults were added, and that nothing was removed or replaced.
 func checkKept(t *testing.T, r *decision.Request) {
 	t.Helper()
 	original := r.Original
@@ -300,8 +298,7 @@ func checkKept(t *testing.T, r *decision.Request) {
 	}
 }
 
-// dropZeros takes away what the API server takes for nothing: a 0 where a probe's field
-// has a default.
+// dropZeros removes zeros that the API server treats as missing: those of probe fields with a default.
 func dropZeros(value any) {
 	switch value := value.(type) {
 	case map[string]any:

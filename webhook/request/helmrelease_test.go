@@ -27,8 +27,8 @@ func packed(t *testing.T, text string, change func(*gzip.Writer)) []byte {
 	return b.Bytes()
 }
 
-// A Secret is a release of Helm only if it is packed as Helm packs it, with nothing besides: as
-// anything else, whatever it holds would be looked at by nobody.
+// A Secret counts as a Helm release only if its encoding is exactly Helm's, without additions: a release is not
+// inspected, so it could hide anything.
 func TestHelmReleases(t *testing.T) {
 	const release = `{"name":"web","info":{"status":"deployed"}}`
 	same := func(*gzip.Writer) {}

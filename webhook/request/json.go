@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 var errTooDeep = errors.New("too deep")
@@ -14,86 +12,89 @@ var errTooDeep = errors.New("too deep")
 // Kubernetes' decoder. The last of several values for the same name wins, as it does there; but
 // other parsers may choose another one, so the reader records the ambiguity.
 type valueReader struct {
-	decoder *jsontext.Decoder
+	*scanner
+	*unfinished
 	// ambiguous describes what can be read in more than one way; empty if nothing can.
 	ambiguous string
 }
 
 func (r *valueReader) read(depth int) (any, error) {
-	d := r.decoder
-	token, err := d.ReadToken()
-	if err != nil {
-		return nil, err
-	}
-	switch token.Kind() {
+	switch kindOf(r.next()) {
 	case 'n':
-		return nil, nil
+		return nil, r.literal("null")
 	case 't':
-		return true, nil
+		return true, r.literal("true")
 	case 'f':
-		return false, nil
+		return false, r.literal("false")
 	case '"':
-		return token.String(), nil
+		return r.string()
 	case '0':
-		return r.number(token.String()), nil
-	case '{':
-		return r.members(depth)
-	case '[':
-		return r.elements(depth)
-	}
-	return nil, fmt.Errorf("unexpected token %s", token.Kind())
-}
-
-func (r *valueReader) members(depth int) (map[string]any, error) {
-	d := r.decoder
-	if depth >= MaxDepth {
-		return nil, errTooDeep
-	}
-	object := map[string]any{}
-	for d.PeekKind() != '}' {
-		token, err := d.ReadToken()
+		text, err := r.number()
 		if err != nil {
 			return nil, err
 		}
-		name := token.String()
+		return r.numberOf(text), nil
+	case '{':
+		return r.readMembers(depth)
+	case '[':
+		return r.readElements(depth)
+	}
+	return nil, errSyntax
+}
+
+func (r *valueReader) readMembers(depth int) (map[string]any, error) {
+	if depth >= MaxDepth {
+		return nil, errTooDeep
+	}
+	object := r.beginObject()
+	for more := r.begin('}'); more; {
+		name, err := r.name()
+		if err != nil {
+			return nil, err
+		}
 		value, err := r.read(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		if _, twice := object[name]; twice {
+		if twice := object.set(name, value); twice {
 			if depth == 0 {
 				// The API server only leaves raw JSON inside an object unnormalized, so this
 				// does not come from it.
-				return nil, fmt.Errorf("the name %q comes twice in one object", name)
+				return nil, fmt.Errorf("the name %q occurs twice in one object", name)
 			}
-			r.remember(fmt.Sprintf("the name %q comes twice in one object", shortened(name)))
+			r.remember(fmt.Sprintf("the name %q occurs twice in one object", shortened(name)))
 		}
-		object[name] = value
+		if more, err = r.more('}'); err != nil {
+			return nil, err
+		}
 	}
-	_, err := d.ReadToken()
-	return object, err
+	return object.end(), nil
 }
 
-func (r *valueReader) elements(depth int) ([]any, error) {
-	d := r.decoder
+func (r *valueReader) readElements(depth int) ([]any, error) {
 	if depth >= MaxDepth {
 		return nil, errTooDeep
 	}
-	array := []any{}
-	for d.PeekKind() != ']' {
+	from := len(r.elements)
+	for more := r.begin(']'); more; {
 		value, err := r.read(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		array = append(array, value)
+		r.elements = append(r.elements, value)
+		if more, err = r.more(']'); err != nil {
+			return nil, err
+		}
 	}
-	_, err := d.ReadToken()
-	return array, err
+	array := make([]any, len(r.elements)-from)
+	copy(array, r.elements[from:])
+	r.elements = r.elements[:from]
+	return array, nil
 }
 
-// number returns nil if the number exceeds the range of float64. Decoders of consumers reject
+// numberOf returns nil if the number exceeds the range of float64. Decoders of consumers reject
 // such a number.
-func (r *valueReader) number(text string) any {
+func (r *valueReader) numberOf(text string) any {
 	if integer, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return integer
 	}

@@ -28,18 +28,18 @@ func TestLimitsAreToldInWords(t *testing.T) {
 	}
 }
 
-// What a writer chose fills no message.
+// Messages quote only the beginning of a name that a user chose.
 func TestNamesThatComeTwiceAreCut(t *testing.T) {
 	for n, want := range map[int]string{40: strings.Repeat("é", 40), 41: strings.Repeat("é", 40) + "…"} {
 		name := strings.Repeat("é", n)
 		r, err := request.Review(body(`"object":{"metadata":{"`+name+`":1,"`+name+`":2}}`), decision.OriginValidating)
-		if err != nil || r.Ambiguous != `the name "`+want+`" comes twice in one object` {
+		if err != nil || r.Ambiguous != `the name "`+want+`" occurs twice in one object` {
 			t.Errorf("%d: got %s, %v", n, r.Ambiguous, err)
 		}
 	}
 }
 
-// The spec of a Job is had with its defaults, and the one that it is had from stays as it is.
+// JobSpec returns the spec with its defaults, and leaves its argument unchanged.
 func TestTheSpecOfAJob(t *testing.T) {
 	given := map[string]any{"parallelism": int64(2), "template": map[string]any{"spec": map[string]any{}}}
 	want := map[string]any{
@@ -57,7 +57,7 @@ func TestTheSpecOfAJob(t *testing.T) {
 	}
 }
 
-// A template may be had as that of another kind, and nothing else of its object.
+// As changes the kind around a template and keeps nothing else of the object.
 func TestATemplateAsThatOfAnotherKind(t *testing.T) {
 	r, err := request.Manifest(parse(t, `{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: web, labels: {a: b}}, spec: {replicas: 7, minReadySeconds: 3, template: {spec: {containers: [{name: a, image: "a:1"}]}}}}`), "shop")
 	if err != nil {
@@ -85,7 +85,7 @@ func TestATemplateAsThatOfAnotherKind(t *testing.T) {
 	}
 }
 
-// What the API server refuses of a claim's size is told with its place.
+// Sizes of claims that the API server rejects are reported with their field.
 func TestClaimsOfNoSize(t *testing.T) {
 	const odd = `spec: {resources: {requests: {storage: much}}}`
 	for path, manifest := range map[string]string{

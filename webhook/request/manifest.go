@@ -101,7 +101,7 @@ func checkServed(kind schema.GroupVersionKind) error {
 		if onceServed(kind) {
 			until = " from 1.25 on"
 		}
-		return &FieldError{Path: "apiVersion", Reason: fmt.Sprintf("no Kubernetes%s has %s: write %s", until, got, want)}
+		return &FieldError{Path: "apiVersion", Reason: fmt.Sprintf("no version of Kubernetes%s has %s: write %s", until, got, want)}
 	}
 	return nil
 }

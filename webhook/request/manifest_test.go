@@ -23,7 +23,7 @@ func parse(t *testing.T, text string) map[string]any {
 	return integers(object).(map[string]any)
 }
 
-// integers does what Taffrail's own readers do to numbers.
+// integers converts numbers as Taffrail's readers do.
 func integers(value any) any {
 	switch value := value.(type) {
 	case float64:

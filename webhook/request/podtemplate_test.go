@@ -11,8 +11,8 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// What the API reference gives as the default of each field of a template, one after the
-// other: what is stored has it, and what is sent may not.
+// The default of each field of a template, as given in the API reference: the stored template has it, the
+// submitted one does not.
 func TestEveryDefaultOfATemplate(t *testing.T) {
 	const container = `"imagePullPolicy":"IfNotPresent","terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"`
 	const probe = `"timeoutSeconds":1,"periodSeconds":10,"successThreshold":1,"failureThreshold":3`
@@ -73,7 +73,7 @@ func TestEveryDefaultOfATemplate(t *testing.T) {
 			t.Fatalf("%s: %v", stored, err)
 		}
 		request.SetPodTemplateDefaults(&got)
-		// Through JSON, as quantities remember how they were written.
+		// Compare as JSON, because quantities remember their notation.
 		if diff := cmp.Diff(asJSON(t, &want), asJSON(t, &got)); diff != "" {
 			t.Errorf("%s: %s", sent, diff)
 		}

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,41 +17,67 @@ import (
 func requirements(resources map[string]any, owner string) (corev1.ResourceRequirements, error) {
 	// Parse limits first: in a manifest, they may already have been copied to the requests, and
 	// an error should name the field that the user wrote.
-	limits, err := quantities(mapAt(resources, "limits"), owner+".resources.limits")
+	limits, err := quantities(mapAt(resources, "limits"), func() string { return owner + ".resources.limits" })
 	if err != nil {
 		return corev1.ResourceRequirements{}, err
 	}
-	requests, err := quantities(mapAt(resources, "requests"), owner+".resources.requests")
+	requests, err := quantities(mapAt(resources, "requests"), func() string { return owner + ".resources.requests" })
 	return corev1.ResourceRequirements{Requests: requests, Limits: limits}, err
 }
 
 // quantities rejects what the API server's decoder rejects. If a quantity that does not parse
 // counted as missing, it would be filled.
-func quantities(list map[string]any, path string) (corev1.ResourceList, error) {
+func quantities(list map[string]any, path func() string) (corev1.ResourceList, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
 	parsed := make(corev1.ResourceList, len(list))
-	// Sort the names, so that the same error is reported every time.
-	for _, name := range slices.Sorted(maps.Keys(list)) {
-		value := list[name]
+	for name, value := range list {
 		if value == nil {
 			continue
 		}
-		text, ok := value.(string)
-		if !ok {
-			text = fmt.Sprint(value)
-		}
-		if HugeExponent(text) {
-			return nil, &LimitError{What: "exponent", Limit: MaxExponentDigits}
-		}
-		quantity, err := resource.ParseQuantity(text)
+		quantity, err := quantityOf(value)
 		if err != nil {
-			return nil, &FieldError{Path: path + "." + name, Reason: "is not a quantity, such as 100m or 128Mi"}
+			return nil, firstBadQuantity(list, path())
 		}
 		parsed[corev1.ResourceName(name)] = quantity
 	}
 	return parsed, nil
+}
+
+var errNotAQuantity = errors.New("not a quantity")
+
+func quantityOf(value any) (resource.Quantity, error) {
+	text, ok := value.(string)
+	if !ok {
+		text = fmt.Sprint(value)
+	}
+	if HugeExponent(text) {
+		return resource.Quantity{}, &LimitError{What: "exponent", Limit: MaxExponentDigits}
+	}
+	quantity, err := resource.ParseQuantity(text)
+	if err != nil {
+		return quantity, errNotAQuantity
+	}
+	return quantity, nil
+}
+
+// firstBadQuantity returns the error of the first name that has one, so that the same error is
+// reported every time.
+func firstBadQuantity(list map[string]any, path string) error {
+	for _, name := range slices.Sorted(maps.Keys(list)) {
+		if list[name] == nil {
+			continue
+		}
+		_, err := quantityOf(list[name])
+		if errors.Is(err, errNotAQuantity) {
+			return &FieldError{Path: path + "." + name, Reason: "is not a quantity, such as 100m or 128Mi"}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // HugeExponent reports whether a short quantity such as 1e-100000000 would take minutes to
@@ -110,6 +137,6 @@ func isHuge(quantity any) bool {
 
 // checkOverhead validates the one list of quantities that is parsed later.
 func checkOverhead(w *decision.Workload, spec map[string]any) error {
-	_, err := quantities(mapAt(spec, "overhead"), join(w.PodPath, "spec")+".overhead")
+	_, err := quantities(mapAt(spec, "overhead"), func() string { return join(w.PodPath, "spec") + ".overhead" })
 	return err
 }

@@ -15,7 +15,7 @@ func podWithLimit(cpu any) map[string]any {
 	}}
 }
 
-// Taken for missing, garbage would be filled in by an injection, or pass for no limit.
+// If an invalid quantity counted as missing, an injection would fill it, or it would pass as no limit.
 func TestGarbageIsNoQuantity(t *testing.T) {
 	for _, cpu := range []any{
 		"", " ", " 1", "1 ", "1\n", "1 Gi", "1ki", "1KI", "1mi", "1K", "1Mb", "1e", "1e1.5", "--1", "1-", "1.2.3", "1,5",
@@ -29,7 +29,7 @@ func TestGarbageIsNoQuantity(t *testing.T) {
 	}
 }
 
-// Kubernetes takes such a quantity, and then minutes and gigabytes to calculate with it.
+// Kubernetes accepts such a quantity, and then needs minutes and gigabytes to compute with it.
 func TestAnExponentThatIsNoAmountIsRefusedByName(t *testing.T) {
 	overhead := map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "web"}, "spec": map[string]any{
 		"overhead": map[string]any{"cpu": "1e-1000000000"},

@@ -78,20 +78,20 @@ func readRevision(revision map[string]any) (template map[string]any, ambiguous s
 		return nil, "", nil
 	}
 	if directive := strayDirective(data, nil); directive != "" {
-		return nil, fmt.Sprintf("data has the directive %q, and what it makes depends on what it is applied to", shortened(directive)), nil
+		return nil, fmt.Sprintf("data has the directive %q, so its result depends on what it is applied to", shortened(directive)), nil
 	}
 	if usedErr != nil {
 		return nil, "", nil //nolint:nilerr // no controller can apply it
 	}
 	if misspelled(exactErr) || !apiequality.Semantic.DeepEqual(&exact.Spec, &used.Spec) {
-		return nil, "data has the name of a field in other letters, which controllers take for that field and policies do not", nil
+		return nil, "data has a field name in a different case, which controllers accept as that field and policies do not", nil
 	}
 	if !hasPod {
 		switch {
 		case len(used.Spec.VolumeClaimTemplates) > 0:
 			return nil, "data changes volumeClaimTemplates", nil
 		case !apiequality.Semantic.DeepEqual(used.Spec.Template, corev1.PodTemplateSpec{}):
-			return nil, "data changes a part of a Pod template, and what it makes depends on what it is applied to", nil
+			return nil, "data changes a part of a Pod template, so its result depends on what it is applied to", nil
 		}
 		return nil, "", nil
 	}
@@ -100,7 +100,7 @@ func readRevision(revision map[string]any) (template map[string]any, ambiguous s
 		case len(used.Spec.VolumeClaimTemplates) > 0:
 			return nil, "data changes volumeClaimTemplates", nil
 		case mapAt(data, "spec", "template")["$patch"] != "replace":
-			return nil, "data is merged into the template that there is, and what it makes depends on that", nil
+			return nil, "data is merged into the existing template, so its result depends on that", nil
 		}
 	}
 	template, _ = plainValues(mapAt(data, "spec", "template")).(map[string]any)

@@ -32,8 +32,8 @@ func TestRevisionTemplateHasDefaults(t *testing.T) {
 	}
 }
 
-// A revision is read as the StatefulSet controller reads it. Where a policy could see
-// something else, that is said; where the controller can make nothing of it, nothing is.
+// A revision is read like the StatefulSet controller reads it. If a policy might read something else, that is
+// reported; if the controller cannot use the revision, there is nothing to report.
 func TestRevisionsAreReadAsTheirControllerReadsThem(t *testing.T) {
 	const good = `{"spec":{"containers":[{"name":"a","image":"a:1"}]}}`
 	for name, test := range map[string]struct {
@@ -48,12 +48,12 @@ func TestRevisionsAreReadAsTheirControllerReadsThem(t *testing.T) {
 		"no patch":               {`[1]`, "", ""},
 		"no template":            {`{"spec":{"replicas":1}}`, "", ""},
 		"another sort":           {`{"spec":{"template":{"spec":{"containers":{"a":{}}}}}}`, "", ""},
-		"Containers":             {`{"spec":{"template":{"spec":{"Containers":[{"image":"a"}]}}}}`, "", "in other letters"},
-		"both":                   {`{"spec":{"template":{"spec":{"Containers":[{"image":"a"}],"containers":[{"image":"a:1"}]}}}}`, "", "in other letters"},
-		"Spec":                   {`{"Spec":{"template":` + good + `}}`, "", "in other letters"},
-		"TEMPLATE":               {`{"spec":{"TEMPLATE":` + good + `}}`, "", "in other letters"},
-		"a long s":               {`{"spec":{"template":{"spec":{"containerſ":[{"image":"a"}]}}}}`, "", "in other letters"},
-		"a Kelvin sign":          {`{"spec":{"template":{"spec":{"containers":[{"image":"a:1","volumeDevices":[{"name":"a","devicePath":"b"}],"envFrom":[],"wor\u212aingDir":"/"}]}}}}`, "", "in other letters"},
+		"Containers":             {`{"spec":{"template":{"spec":{"Containers":[{"image":"a"}]}}}}`, "", "in a different case"},
+		"both":                   {`{"spec":{"template":{"spec":{"Containers":[{"image":"a"}],"containers":[{"image":"a:1"}]}}}}`, "", "in a different case"},
+		"Spec":                   {`{"Spec":{"template":` + good + `}}`, "", "in a different case"},
+		"TEMPLATE":               {`{"spec":{"TEMPLATE":` + good + `}}`, "", "in a different case"},
+		"a long s":               {`{"spec":{"template":{"spec":{"containerſ":[{"image":"a"}]}}}}`, "", "in a different case"},
+		"a Kelvin sign":          {`{"spec":{"template":{"spec":{"containers":[{"image":"a:1","volumeDevices":[{"name":"a","devicePath":"b"}],"envFrom":[],"wor\u212aingDir":"/"}]}}}}`, "", "in a different case"},
 		"a directive":            {`{"spec":{"template":{"spec":{"containers":[{"name":"a","$patch":"delete"}]}}}}`, "", `"$patch"`},
 		"another place for it":   {`{"spec":{"$patch":"replace","template":` + good + `}}`, "", `"$patch"`},
 		"not to replace":         {`{"spec":{"template":{"$patch":"merge",` + good[1:] + `}}`, "", `"$patch"`},
@@ -83,8 +83,8 @@ func TestRevisionsAreReadAsTheirControllerReadsThem(t *testing.T) {
 	}
 }
 
-// The garbage collector takes away an owner that is not there, and a StatefulSet adopts what is
-// left: a part of a template is no more harmless for an owner of Kubernetes' own kinds.
+// The garbage collector removes an owner that does not exist, and a StatefulSet adopts the revision. So a
+// built-in owner does not make a partial template harmless.
 func TestAPartOfATemplateIsAmbiguousForEveryOwnerThatCanBeLost(t *testing.T) {
 	for owner, ambiguous := range map[string]bool{
 		`"apiVersion":"apps/v1","kind":"DaemonSet"`:         true,
@@ -110,7 +110,7 @@ func TestAPartOfATemplateIsAmbiguousForEveryOwnerThatCanBeLost(t *testing.T) {
 	}
 }
 
-// Another kind's revisions are its controller's, unless there is a Pod in them.
+// The revisions of other kinds are left to their controllers, unless they contain a Pod.
 func TestOtherKindsRevisionsAreTheirControllers(t *testing.T) {
 	for data, ambiguous := range map[string]bool{
 		`{"spec":{"template":{"spec":{"domain":{},"terminationGracePeriodSeconds":0}}}}`: false,
@@ -129,7 +129,7 @@ func TestOtherKindsRevisionsAreTheirControllers(t *testing.T) {
 	}
 }
 
-// Quantities are those that the controller's decoder makes of them.
+// Quantities are parsed as the controller's decoder parses them.
 func TestQuantitiesInRevisionsMayHaveBlanksAroundThem(t *testing.T) {
 	template := request.RevisionTemplate(map[string]any{"data": map[string]any{"spec": map[string]any{"template": map[string]any{"$patch": "replace", "spec": map[string]any{
 		"terminationGracePeriodSeconds": 30.0,
@@ -144,15 +144,16 @@ func TestQuantitiesInRevisionsMayHaveBlanksAroundThem(t *testing.T) {
 	}
 }
 
-// What an object says twice is remembered; what no API server can have sent is no review.
+// Duplicate names in an object are recorded; duplicates that no API server can have sent make the review
+// malformed.
 func TestNamesThatComeTwiceAreRemembered(t *testing.T) {
 	review := func(object, old string) (*decision.Request, error) {
 		return request.Review([]byte(`{"request":{"uid":"u","kind":{"group":"example.com","version":"v1","kind":"Thing"},"operation":"UPDATE","object":`+object+`,"oldObject":`+old+`}}`), decision.OriginValidating)
 	}
 	for object, ambiguous := range map[string]string{
 		`{"data":{"a":1,"b":2}}`:              "",
-		`{"data":{"a":1,"a":2}}`:              `the name "a" comes twice in one object`,
-		`{"data":[{"x":{"a":1,"\u0061":2}}]}`: `the name "a" comes twice in one object`,
+		`{"data":{"a":1,"a":2}}`:              `the name "a" occurs twice in one object`,
+		`{"data":[{"x":{"a":1,"\u0061":2}}]}`: `the name "a" occurs twice in one object`,
 		`{"data":1e999}`:                      "a number is too large for any decoder",
 		"{\"data\":\"\xff\"}":                 "",
 		`{"data":"\ud800"}`:                   "",
@@ -167,7 +168,7 @@ func TestNamesThatComeTwiceAreRemembered(t *testing.T) {
 	}
 }
 
-// Two templates that Kubernetes takes for the same are, and no others.
+// SameTemplate agrees with Kubernetes about which templates are the same.
 func TestSameTemplate(t *testing.T) {
 	template := func(text string) map[string]any {
 		r, err := request.Review([]byte(`{"request":{"uid":"u","kind":{"group":"example.com","version":"v1","kind":"Thing"},"operation":"CREATE","object":`+text+`}}`), decision.OriginValidating)
@@ -212,7 +213,7 @@ func TestSameTemplate(t *testing.T) {
 	}
 }
 
-// Decoding such a quantity takes minutes, whatever its name looks like.
+// Decoding such a quantity takes minutes, whatever its field is called.
 func TestAnExponentInARevisionIsRefusedBeforeItIsDecoded(t *testing.T) {
 	for _, data := range []string{
 		`{"spec":{"template":{"spec":{"containers":[{"resources":{"limits":{"cpu":" 1e-1000000000"}}}]}}}}`,

@@ -26,8 +26,8 @@ func addSchedule(r *decision.Request) {
 	}
 }
 
-// readSchedule leaves it to the parser that Kubernetes uses whether a schedule is valid. What
-// no parser returns is computed here: the least time between two runs, and which field is wrong.
+// readSchedule uses Kubernetes' own parser to validate a schedule. It also computes what no parser returns: the
+// shortest interval between two runs, and which field is invalid.
 func readSchedule(text string) *decision.Schedule {
 	s := &decision.Schedule{Text: text}
 	for _, prefix := range zonePrefixes() {
@@ -51,7 +51,7 @@ func readSchedule(text string) *decision.Schedule {
 		s.Interval = int64(parsed.Delay / time.Second)
 	case *cron.SpecSchedule:
 		s.Interval = int64(interval(parsed) / time.Second)
-		// Every macro but @hourly names an hour.
+		// Every macro except @hourly is tied to an hour.
 		s.Daily = len(fields) == 0 && s.Text != "@hourly" || len(fields) > 0 && namesHour(fields[1])
 	}
 	return s
@@ -61,8 +61,8 @@ func zonePrefixes() []string { return []string{"TZ=", "CRON_TZ="} }
 
 var errZone = errors.New("a second time zone, or one in a field")
 
-// parse keeps time zones from the parser: it would look them up on this machine, and panics
-// if nothing follows one.
+// parse hides time zones from the parser, which would look them up on this machine, and panics if nothing
+// follows one.
 func parse(parser func(string) (cron.Schedule, error), text string) (cron.Schedule, error) {
 	if slices.ContainsFunc(zonePrefixes(), func(prefix string) bool { return strings.HasPrefix(text, prefix) }) {
 		return nil, errZone
@@ -70,7 +70,7 @@ func parse(parser func(string) (cron.Schedule, error), text string) (cron.Schedu
 	return parser(text)
 }
 
-// fieldForms is what each field may say.
+// fieldForms lists the allowed forms of each field.
 var fieldForms = [...]struct {
 	option     cron.ParseOption
 	name, says string
@@ -82,8 +82,8 @@ var fieldForms = [...]struct {
 	{cron.Dow, "day of week", "0-6 or SUN-SAT, where Sunday is 0"},
 }
 
-// faults returns which of five fields are wrong, each parsed on its own. A field of commas
-// and nothing else is one: Kubernetes takes it, and never runs the CronJob.
+// faults returns which of five fields are invalid, parsing each on its own. A field that consists only of
+// commas is invalid too: Kubernetes accepts it, and never runs the CronJob.
 func faults(fields []string) []decision.ScheduleFault {
 	if len(fields) != len(fieldForms) {
 		return nil
@@ -98,8 +98,8 @@ func faults(fields []string) []decision.ScheduleFault {
 	return all
 }
 
-// namesHour reports whether a valid field of hours ties runs to an hour of the day: one that
-// is named alone, or in a range that is not the whole day.
+// namesHour reports whether a valid hours field ties runs to an hour of the day: a single hour, or a range that
+// is not the whole day.
 func namesHour(field string) bool {
 	return slices.ContainsFunc(strings.Split(field, ","), func(part string) bool {
 		hours, _, stepped := strings.Cut(part, "/")
@@ -107,15 +107,14 @@ func namesHour(field string) bool {
 		if first == "" || first == "*" || first == "?" {
 			return false
 		}
-		from, _ := strconv.Atoi(first) // it has been parsed before
+		from, _ := strconv.Atoi(first) // valid, as checked by the parser
 		to, _ := strconv.Atoi(last)
 		return from > 0 || isRange && to < 23 || !isRange && !stepped
 	})
 }
 
-// interval returns the least time between two runs, 0 if there are no two. It looks at the
-// times of a day, and at the days of eight years: leap days are never further apart in this
-// century.
+// interval returns the shortest time between two runs, or 0 if there are fewer than two. It considers the times
+// within a day, and the days of eight years, because leap days of this century are at most that far apart.
 func interval(c *cron.SpecSchedule) time.Duration {
 	first, last, least := -1, -1, 0
 	for minute := range 24 * 60 {
@@ -139,21 +138,21 @@ func interval(c *cron.SpecSchedule) time.Duration {
 			least = gap
 		}
 		if ran >= 0 && day == ran+1 {
-			break // no two days are nearer
+			break // no two days are closer
 		}
 		ran = day
 	}
 	if ran < 0 {
-		return 0 // never
+		return 0 // it never runs
 	}
 	return time.Duration(least) * time.Minute
 }
 
-// star is the bit that the parser sets for a field without restrictions.
+// star is the bit that the parser sets for an unrestricted field.
 const star = 1 << 63
 
-// runsOn: a day matches by its day of the month or by its day of the week. If one of the two
-// is a star, it has to match both.
+// runsOn reports whether a schedule runs on a day. The day has to match the day of the month or the day of the
+// week, but both if one of them is a star.
 func runsOn(c *cron.SpecSchedule, day time.Time) bool {
 	if c.Month&(1<<day.Month()) == 0 {
 		return false

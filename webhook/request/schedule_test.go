@@ -32,14 +32,14 @@ func TestInterval(t *testing.T) {
 		"0 * * * *":        3600,
 		"*/60 * * * *":     3600,
 		"0 0,6 * * *":      6 * 3600,
-		"30 23,0 * * *":    3600, // over midnight
+		"30 23,0 * * *":    3600, // across midnight
 		"5/20 1-3 * * ?":   1200,
 		"0 */24 * * *":     day,
 		"  0\t0 * * *  ":   day,
 		"0 0 1-31/2 * *":   day,      // the 31st and the 1st
 		"0 0 13 * 5":       day,      // the 13th or a Friday
-		"0 0 */2 * 1":      day,      // a star with a step is none: odd days or Mondays
-		"0 0 */30 * *":     day,      // the 31st and the 1st: a star starts at the field's least
+		"0 0 */2 * 1":      day,      // a star with a step does not count as a star: odd days or Mondays
+		"0 0 */30 * *":     day,      // the 31st and the 1st: a star begins at the field's minimum
 		"0 0 1 */11 *":     31 * day, // December and January
 		"0 0 * jan SUN":    7 * day,
 		"0 0 1 * *":        28 * day, // February
@@ -61,7 +61,7 @@ func TestInterval(t *testing.T) {
 	}
 }
 
-// Each name stands for its number, in any case.
+// Each name stands for its number, in upper or lower case.
 func TestNamesInSchedules(t *testing.T) {
 	const day = 86400
 	for i, name := range []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"} {

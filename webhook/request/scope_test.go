@@ -7,8 +7,8 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// A term of affinity reaches into other namespaces by a name or by a selector, an empty one
-// too, wherever it stands (crossNamespacePodAffinityTerm in pkg/quota/v1/evaluator/core/pods.go).
+// An affinity term crosses namespaces by naming or selecting them, even with an empty selector, in any of its
+// positions (crossNamespacePodAffinityTerm in pkg/quota/v1/evaluator/core/pods.go).
 func TestAffinityAcrossNamespaces(t *testing.T) {
 	terms := map[string]struct {
 		term string

@@ -11,9 +11,8 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// Each kind that a policy is about is refused in every version that it was ever served in
-// and is no more, in a version of another group, and in another spelling: as a custom
-// resource it would pass undecided.
+// Every kind that a policy covers is rejected in API versions that are no longer served, in versions of another
+// group, and in another spelling: as a custom resource it would not be decided.
 func TestEveryKindIsRefusedInWhatNoAPIServerServes(t *testing.T) {
 	never := []string{"v1", "apps/v1", "batch/v1", "v2", "apps/v2", "batch/v2", "extensions/v1beta1", "apps/v1beta1", "apps/v1beta2", "batch/v1beta1", "batch/v2alpha1"}
 	for served, kinds := range map[string][]string{
@@ -51,7 +50,7 @@ func refusedAs(t *testing.T, version, kind, served string) {
 	}
 }
 
-// What carries a template is among the kinds above, whatever is added.
+// Every kind with a template is among the kinds above, including those added later.
 func TestTemplatesAreReadInTheVersionThatIsServed(t *testing.T) {
 	for _, kind := range decision.PodKinds() {
 		object := map[string]any{"apiVersion": schema.GroupVersion{Group: kind.Group, Version: "v1beta9"}.String(), "kind": kind.Kind, "metadata": map[string]any{"name": "x"}}
@@ -61,8 +60,8 @@ func TestTemplatesAreReadInTheVersionThatIsServed(t *testing.T) {
 	}
 }
 
-// The kinds without a namespace are those that `kubectl api-resources --namespaced=false` of
-// Kubernetes 1.33 lists, by their groups.
+// The cluster-scoped kinds are those that `kubectl api-resources --namespaced=false` lists in Kubernetes 1.33,
+// by group.
 func TestClusterScopedKinds(t *testing.T) {
 	for version, kinds := range map[string]map[string]bool{
 		"v1":                              {"Namespace": true, "Node": true, "PersistentVolume": true, "Pod": false, "Service": false, "PersistentVolumeClaim": false, "ServiceAccount": false},

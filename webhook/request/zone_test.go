@@ -17,7 +17,7 @@ import (
 	"taffrail.dev/webhook/request"
 )
 
-// TestZonesAreGos compares zones.txt with the database that time/tzdata is made from.
+// TestZonesAreGos compares zones.txt with the database from which time/tzdata is generated.
 func TestZonesAreGos(t *testing.T) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {

@@ -102,7 +102,7 @@ func (b *bound) refuse(have *corev1.ResourceRequirements) (message string, absen
 	case boundMin:
 		switch {
 		case !hasRequest:
-			return fmt.Sprintf("%s request is not set, and the minimum is %s", b.resource, b.value.String()), true
+			return fmt.Sprintf("%s request is not set, but the minimum is %s", b.resource, b.value.String()), true
 		case requested < bounded:
 			return fmt.Sprintf("%s request %s is under the minimum of %s", b.resource, request.String(), b.value.String()), false
 		case hasLimit && limited < bounded:
@@ -111,7 +111,7 @@ func (b *bound) refuse(have *corev1.ResourceRequirements) (message string, absen
 	case boundMax:
 		switch {
 		case !hasLimit:
-			return fmt.Sprintf("%s limit is not set, and the maximum is %s", b.resource, b.value.String()), true
+			return fmt.Sprintf("%s limit is not set, but the maximum is %s", b.resource, b.value.String()), true
 		case limited > bounded:
 			return fmt.Sprintf("%s limit %s is over the maximum of %s", b.resource, limit.String(), b.value.String()), false
 		case hasRequest && requested > bounded:
@@ -120,9 +120,9 @@ func (b *bound) refuse(have *corev1.ResourceRequirements) (message string, absen
 	case boundRatio:
 		switch {
 		case !hasRequest || requested == 0:
-			return fmt.Sprintf("%s request is not set or zero, and the limit may be at most %s times the request", b.resource, b.value.String()), true
+			return fmt.Sprintf("%s request is not set or is 0, but the limit may be at most %s times the request", b.resource, b.value.String()), true
 		case !hasLimit || limited == 0:
-			return fmt.Sprintf("%s limit is not set or zero, and it must be, at most %s times the request", b.resource, b.value.String()), true
+			return fmt.Sprintf("%s limit is not set or is 0, but must be set to at most %s times the request", b.resource, b.value.String()), true
 		case overRatio(requested, limited, &b.value):
 			return fmt.Sprintf("%s limit %s is more than %s times the request %s", b.resource, limit.String(), b.value.String(), request.String()), false
 		}

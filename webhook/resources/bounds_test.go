@@ -2,8 +2,8 @@ package resources
 
 import "testing"
 
-// A value that is missing is told apart from one that is wrong, for each bound: a fill may
-// take the place of the first.
+// For each bound, a missing value is distinguished from a wrong one, because only a missing value can be
+// filled.
 func TestWhatIsMissingIsNotWrong(t *testing.T) {
 	for _, test := range []struct {
 		kind, have      string

@@ -46,7 +46,7 @@ func (b *bound) refuseClaim(requests corev1.ResourceList) string {
 		word = "maximum"
 	}
 	if !ok {
-		return fmt.Sprintf("%s request is not set, and the %s is %s", b.resource, word, b.value.String())
+		return fmt.Sprintf("%s request is not set, but the %s is %s", b.resource, word, b.value.String())
 	}
 	requested, _, bounded := atOnePrecision(&request, &resource.Quantity{}, &b.value)
 	switch {

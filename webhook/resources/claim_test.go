@@ -24,9 +24,9 @@ func TestClaimRefusals(t *testing.T) {
 		{"over the maximum", "storage=20Gi", limits{max: "storage=10Gi"}, []string{"storage request 20Gi is over the maximum of 10Gi"}},
 		{
 			"nothing requested", "", limits{min: "storage=1Gi", max: "storage=10Gi"},
-			[]string{"storage request is not set, and the minimum is 1Gi", "storage request is not set, and the maximum is 10Gi"},
+			[]string{"storage request is not set, but the minimum is 1Gi", "storage request is not set, but the maximum is 10Gi"},
 		},
-		{"another resource is bounded", "storage=5Gi", limits{max: "cpu=1"}, []string{"cpu request is not set, and the maximum is 1"}},
+		{"another resource is bounded", "storage=5Gi", limits{max: "cpu=1"}, []string{"cpu request is not set, but the maximum is 1"}},
 		{"a default is none, and a ratio no bound", "storage=5Gi", limits{deflt: "storage=1Gi", request: "storage=1Gi", ratio: "storage=1"}, nil},
 		{"too large for thousandths", "storage=20P", limits{max: "storage=10P"}, []string{"storage request 20P is over the maximum of 10P"}},
 		{"a request is rounded up to thousandths", "storage=1000m", limits{max: "storage=999999u"}, nil},

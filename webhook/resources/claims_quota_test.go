@@ -8,9 +8,9 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Every resource by which a quota counts claims, with claims that fit and one more that does
-// not, as the API reference names them. What is there already makes room, whether it goes
-// with its Pods or outlives them; a quota with a scope counts none of it.
+// Every resource by which a quota counts claims, as named in the API reference, with claims that fit and one
+// more that does not. The current claims do not count, whether they are deleted with their Pods or retained; a
+// quota with a scope counts no claims.
 func TestQuotasOnClaims(t *testing.T) {
 	claim := decision.Claim{Requests: list("storage=5Gi"), StorageClass: new("fast")}
 	for name, each := range map[string]struct{ two, short string }{

@@ -41,7 +41,7 @@ func TestHowFarARefusalIsFromRight(t *testing.T) {
 	}
 }
 
-// number is a decimal number as a fraction, so that zeros behind it make no difference.
+// number returns a decimal number as a fraction, in which trailing zeros make no difference.
 func number(text string) string {
 	r, ok := new(big.Rat).SetString(text)
 	if !ok {
@@ -98,7 +98,7 @@ func TestHowMuchTooLittleAQuotaHasLeft(t *testing.T) {
 	}
 }
 
-// A quota that is overdrawn has nothing left, and one that demands a value says of whom.
+// An exceeded quota has nothing left, and a quota that requires a value names the container without it.
 func TestWhatAShortageSays(t *testing.T) {
 	overdrawn := quota("q", "requests.cpu=3", "requests.cpu=5")
 	want := decision.Shortage{By: "ResourceQuota/q", Resource: "requests.cpu", When: decision.ShortAlways, Pods: 2, Needed: "2", Left: "0", Hard: "3", Excess: "4", Certain: true}
@@ -115,12 +115,12 @@ func TestWhatAShortageSays(t *testing.T) {
 	if got := Shortages(Demand{Pods: []Pod{withPodLevel(pod(app("a", "")), "|memory=1")}, Count: decision.PodCount{Steady: 1, Max: 1}}, []*corev1.ResourceQuota{demanding}); len(got) > 0 {
 		t.Errorf("of a Pod with its own: got %+v", got)
 	}
-	// What one outcome of two has is not certain.
+	// A shortage in only one of two outcomes is not certain.
 	got = Shortages(Demand{Pods: []Pod{pod(app("a", "|memory=1")), pod(app("a", ""))}, Count: decision.PodCount{Steady: 1, Max: 1}}, []*corev1.ResourceQuota{demanding})
 	if len(got) != 1 || got[0].Certain {
 		t.Errorf("got %+v", got)
 	}
-	// Pods that go as the new ones come give back what they use.
+	// Pods that are replaced release what they use.
 	there := &Current{Pod: pod(app("a", "cpu=1")), Count: 2}
 	full := quota("q", "requests.cpu=3", "requests.cpu=3")
 	for count, short := range map[int64]bool{2: false, 3: true} {

@@ -21,15 +21,15 @@ func ParseField(s string) (Field, error) {
 	f := Field{}
 	rest, ok := strings.CutPrefix(s, "resources.")
 	if !ok {
-		return f, fmt.Errorf("%q is no field to fill: use resources.requests.… or resources.limits.…", s)
+		return f, fmt.Errorf("%q is not a field that can be filled in: use resources.requests.… or resources.limits.…", s)
 	}
 	list, name, _ := strings.Cut(rest, ".")
 	if list != "requests" && list != "limits" {
-		return f, fmt.Errorf("%q is no field to fill: use resources.requests.… or resources.limits.…", s)
+		return f, fmt.Errorf("%q is not a field that can be filled in: use resources.requests.… or resources.limits.…", s)
 	}
 	f = Field{Requests: list == "requests", Resource: corev1.ResourceName(name)}
 	if !f.fillable() {
-		return Field{}, fmt.Errorf("%q cannot be filled: only cpu, memory and ephemeral-storage can", s)
+		return Field{}, fmt.Errorf("%q cannot be filled in: only cpu, memory and ephemeral-storage can", s)
 	}
 	return f, nil
 }

@@ -151,7 +151,7 @@ func (f *filler) gaps(proposals []Proposal) (map[corev1.ResourceName][]*gap, ref
 				list[k].limit = &value
 			}
 		case proposed[at].Cmp(value) != 0:
-			no.proposals[i] = fmt.Sprintf("%s is wished for the same field", proposed[at].String())
+			no.proposals[i] = fmt.Sprintf("%s is already proposed for the same field", proposed[at].String())
 		}
 	}
 	for _, list := range open {

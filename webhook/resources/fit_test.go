@@ -72,7 +72,7 @@ func TestFit(t *testing.T) {
 		{name: "a Pod's max is kept: the request alone", pod: pod(app("a", "cpu=100m|cpu=500m"), app("b", "")), ranges: several(perPod("r", limits{max: "cpu=1"})),
 			wishes: []string{"b.requests.cpu=100m", "b.limits.cpu=600m"}, fills: []string{"b.requests.cpu=100m"},
 			unfilled: []string{"b.limits.cpu: not set: the Pod's cpu limit 1100m is over the maximum of 1 (LimitRange/r)"}},
-		{name: "a limit alone is a request too, and judged as such", pod: pod(app("a", "cpu=500m|cpu=500m"), app("b", "")), ranges: several(perPod("r", limits{max: "cpu=1"})),
+		{name: "a limit alone is a request too, and checked as such", pod: pod(app("a", "cpu=500m|cpu=500m"), app("b", "")), ranges: several(perPod("r", limits{max: "cpu=1"})),
 			wishes:   []string{"b.limits.cpu=600m"},
 			unfilled: []string{"b.limits.cpu: not set: the Pod's cpu limit 1100m is over the maximum of 1 (LimitRange/r)"}},
 		{name: "as many as fit", pod: pod(app("a", "|memory=1Gi"), app("b", ""), app("c", "")), ranges: several(perPod("r", limits{max: "memory=2Gi"})),
@@ -89,7 +89,7 @@ func TestFit(t *testing.T) {
 		{name: "wishes that make no sense", pod: pod(app("a", "")),
 			wishes:   []string{"x.requests.cpu=1", "a.requests.cpu=-1", "a.limits.cpu=1", "a.limits.cpu=1000m", "a.limits.cpu=2"},
 			fills:    []string{"a.limits.cpu=1"},
-			unfilled: []string{"x.requests.cpu: the Pod has no container of that name that can have resources", "a.requests.cpu: -1 is negative", "a.limits.cpu: 1 is wished for the same field"}},
+			unfilled: []string{"x.requests.cpu: the Pod has no container of that name that can have resources", "a.requests.cpu: -1 is negative", "a.limits.cpu: 1 is already proposed for the same field"}},
 	} {
 		t.Run(c.name, c.run)
 	}
@@ -115,7 +115,7 @@ func TestFitQuotas(t *testing.T) {
 	one := func(q *corev1.ResourceQuota) []*corev1.ResourceQuota { return []*corev1.ResourceQuota{nil, q} }
 	bySelector := quota("q", "pods=10", "pods=10")
 	bySelector.Spec.ScopeSelector = &corev1.ScopeSelector{MatchExpressions: []corev1.ScopedResourceSelectorRequirement{{ScopeName: notBestEffort, Operator: corev1.ScopeSelectorOpExists}}}
-	full := "with cpu or memory set, the Pod would come under ResourceQuota/q, which is for Pods that are not BestEffort: pods 1 would be added to 10, and 10 is the most"
+	full := "with cpu or memory set, the Pod would be subject to ResourceQuota/q, which is for Pods that are not BestEffort: pods would exceed the maximum of 10: 10 in use, 1 more needed"
 	overhead := withPodLevel(pod(app("a", "")), "cpu=1")
 	overhead.Overhead = list("memory=1Gi")
 	for _, c := range []fitCase{
@@ -136,29 +136,29 @@ func TestFitQuotas(t *testing.T) {
 			wishes: []string{"a.requests.memory=1Gi"}, fills: []string{"a.requests.memory=1Gi"}},
 		{name: "NotBestEffort demands more than is wished", pod: pod(app("a", "")), quotas: one(quota("q", "requests.memory=10Gi", "requests.memory=0", notBestEffort)),
 			wishes:   []string{"a.requests.cpu=100m"},
-			unfilled: []string{`a.requests.cpu: with cpu or memory set, the Pod would come under ResourceQuota/q, which is for Pods that are not BestEffort: it demands requests.memory, which container "a" does not set`}},
+			unfilled: []string{`a.requests.cpu: with cpu or memory set, the Pod would be subject to ResourceQuota/q, which is for Pods that are not BestEffort: it requires requests.memory, which container "a" does not set`}},
 		{name: "NotBestEffort without a status", pod: pod(app("a", "")), quotas: one(quota("q", "pods=10", "-", notBestEffort)),
 			wishes:   []string{"a.requests.cpu=100m"},
-			unfilled: []string{"a.requests.cpu: with cpu or memory set, the Pod would come under ResourceQuota/q, which is for Pods that are not BestEffort: how much of pods is left of 10 is not known"}},
+			unfilled: []string{"a.requests.cpu: with cpu or memory set, the Pod would be subject to ResourceQuota/q, which is for Pods that are not BestEffort: how much pods is left of 10 is not known"}},
 		{name: "NotBestEffort demands more, and has no status", pod: pod(app("a", "")), quotas: one(quota("q", "requests.memory=10Gi", "-", notBestEffort)),
 			wishes:   []string{"a.requests.cpu=100m"},
-			unfilled: []string{`a.requests.cpu: with cpu or memory set, the Pod would come under ResourceQuota/q, which is for Pods that are not BestEffort: it demands requests.memory, which container "a" does not set`}},
+			unfilled: []string{`a.requests.cpu: with cpu or memory set, the Pod would be subject to ResourceQuota/q, which is for Pods that are not BestEffort: it requires requests.memory, which container "a" does not set`}},
 		{name: "leaving BestEffort is free", pod: pod(app("a", "")), quotas: one(quota("q", "pods=10", "pods=10", corev1.ResourceQuotaScopeBestEffort)),
 			wishes: []string{"a.requests.cpu=100m"}, fills: []string{"a.requests.cpu=100m"}},
 		{name: "with Pod-level resources a quota demands nothing, and has no room", pod: withPodLevel(pod(app("a", "")), "cpu=1"), quotas: one(quota("q", "limits.memory=1Gi", "limits.memory=512Mi")),
 			wishes: []string{"a.limits.memory=1Gi", "a.limits.ephemeral-storage=1Gi"}, fills: []string{"a.limits.ephemeral-storage=1Gi"},
-			unfilled: []string{"a.limits.memory: ResourceQuota/q: limits.memory 1Gi would be added to 512Mi, and 1Gi is the most"}},
+			unfilled: []string{"a.limits.memory: ResourceQuota/q: limits.memory would exceed the maximum of 1Gi: 512Mi in use, 1Gi more needed"}},
 		{name: "or has room", pod: withPodLevel(pod(app("a", "")), "cpu=1"), quotas: one(quota("q", "memory=2Gi", "memory=512Mi")),
 			wishes: []string{"a.limits.memory=1Gi"}, fills: []string{"a.limits.memory=1Gi"}},
 		{name: "but not with the overhead", pod: overhead, quotas: one(quota("q", "memory=2Gi", "memory=512Mi")),
 			wishes:   []string{"a.limits.memory=1Gi"},
-			unfilled: []string{"a.limits.memory: ResourceQuota/q: memory 2Gi would be added to 512Mi, and 2Gi is the most"}},
+			unfilled: []string{"a.limits.memory: ResourceQuota/q: memory would exceed the maximum of 2Gi: 512Mi in use, 2Gi more needed"}},
 		{name: "ephemeral storage is never demanded", pod: pod(app("a", "")), quotas: one(quota("q", "requests.ephemeral-storage=1Gi", "requests.ephemeral-storage=1Gi")),
 			wishes:   []string{"a.limits.ephemeral-storage=1Gi"},
-			unfilled: []string{"a.limits.ephemeral-storage: ResourceQuota/q: requests.ephemeral-storage 1Gi would be added to 1Gi, and 1Gi is the most"}},
+			unfilled: []string{"a.limits.ephemeral-storage: ResourceQuota/q: requests.ephemeral-storage would exceed the maximum of 1Gi: 1Gi in use, 1Gi more needed"}},
 		{name: "nor is how much is left known without a status", pod: pod(app("a", "")), quotas: one(quota("q", "requests.ephemeral-storage=1Gi", "-")),
 			wishes:   []string{"a.limits.ephemeral-storage=1Mi"},
-			unfilled: []string{"a.limits.ephemeral-storage: ResourceQuota/q: how much of requests.ephemeral-storage is left of 1Gi is not known"}},
+			unfilled: []string{"a.limits.ephemeral-storage: ResourceQuota/q: how much requests.ephemeral-storage is left of 1Gi is not known"}},
 		{name: "quotas on other things", pod: pod(app("a", "")), quotas: one(quota("q", "services=0 requests.storage=0 count/pods=1", "services=0 requests.storage=0 count/pods=0")),
 			wishes: []string{"a.limits.cpu=1"}, fills: []string{"a.limits.cpu=1"}},
 	} {
@@ -179,8 +179,8 @@ func BenchmarkFit(b *testing.B) {
 	}
 }
 
-// A fill is judged in the form in which the API server reads it: for amounts at the edge of
-// what counts in thousandths the form decides how a total is rounded.
+// A fill is checked in the form in which the API server reads it: for amounts near the limit of thousandths,
+// the form affects how a total is rounded.
 func TestFitJudgesWhatIsSent(t *testing.T) {
 	ranges := []*corev1.LimitRange{perPod("r", limits{ratio: "cpu=1"})}
 	p := pod(app("a", ""), app("b", "cpu=-1"))

@@ -12,7 +12,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// list reads "cpu=1 memory=2Gi".
+// list parses "cpu=1 memory=2Gi".
 func list(s string) corev1.ResourceList {
 	if s == "" {
 		return nil
@@ -25,7 +25,7 @@ func list(s string) corev1.ResourceList {
 	return l
 }
 
-// needs reads "requests | limits".
+// needs parses "requests | limits".
 func needs(s string) corev1.ResourceRequirements {
 	requests, limits, _ := strings.Cut(s, "|")
 	return corev1.ResourceRequirements{Requests: list(strings.TrimSpace(requests)), Limits: list(strings.TrimSpace(limits))}
@@ -83,7 +83,7 @@ func perPod(name string, l limits) *corev1.LimitRange {
 	return ranged(name, l.item(corev1.LimitTypePod))
 }
 
-// wishes reads "app.requests.cpu=100m".
+// wishes parses "app.requests.cpu=100m".
 func wishes(t testing.TB, specs ...string) []Proposal {
 	t.Helper()
 	var all []Proposal
@@ -115,7 +115,7 @@ func showUnfilled(unfilled []Unfilled) []string {
 	return all
 }
 
-// patched is the Pod with the fills as a patch sets them.
+// patched returns the Pod with the fills set as by a patch.
 func patched(p Pod, fills []Fill) Pod {
 	out := p
 	out.Containers = nil

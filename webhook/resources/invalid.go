@@ -101,7 +101,7 @@ func invalidRequirements(container string, r *corev1.ResourceRequirements) []Fau
 		limit, ok := r.Limits[name]
 		switch {
 		case !ok && !mayOvercommit(name):
-			wrong(name, "%s request %s has no limit, and must have an equal one", name, request.String())
+			wrong(name, "%s request %s must have an equal limit", name, request.String())
 		case ok && !mayOvercommit(name) && request.Cmp(limit) != 0:
 			wrong(name, "%s request %s must be equal to the limit %s", name, request.String(), limit.String())
 		case ok && request.Cmp(limit) > 0:
@@ -110,7 +110,7 @@ func invalidRequirements(container string, r *corev1.ResourceRequirements) []Fau
 		}
 	}
 	if hugePages && !computes {
-		wrong("", "hugepages need a cpu or memory request or limit beside them")
+		wrong("", "hugepages also require a cpu or memory request or limit")
 	}
 	slices.SortFunc(found, func(a, b Fault) int { return strings.Compare(a.Message, b.Message) })
 	return found

@@ -204,7 +204,7 @@ func (p Prediction) InvalidDefaults() []decision.Refusal {
 		}
 		found = append(found, decision.Refusal{
 			By: p.cause(fault, alone), Container: fault.Container, Resource: string(fault.Resource), Bound: boundDefault,
-			Message: "with its defaults the " + fault.Message, Excess: fault.Excess, Certain: p.exact && outcomes[fault] == len(p.Outcomes),
+			Message: "with its defaults, the " + fault.Message, Excess: fault.Excess, Certain: p.exact && outcomes[fault] == len(p.Outcomes),
 		})
 	}
 	return found

@@ -40,7 +40,7 @@ func TestPredictDefaults(t *testing.T) {
 		{"default and defaultRequest", "", limits{deflt: "cpu=1", request: "cpu=100m"}, "cpu=100m | cpu=1"},
 		{"default is the request too", "", limits{deflt: "cpu=1"}, "cpu=1 | cpu=1"},
 		{"max is the default", "", limits{max: "cpu=2"}, "cpu=2 | cpu=2"},
-		{"max is no default beside one", "", limits{max: "cpu=2", deflt: "cpu=1"}, "cpu=1 | cpu=1"},
+		{"max is no default next to one", "", limits{max: "cpu=2", deflt: "cpu=1"}, "cpu=1 | cpu=1"},
 		{"min is the request", "", limits{min: "cpu=50m"}, "cpu=50m |"},
 		{"default comes before min", "", limits{min: "cpu=50m", deflt: "cpu=1"}, "cpu=1 | cpu=1"},
 		{"never over a value", "cpu=20m", limits{deflt: "cpu=1", request: "cpu=100m"}, "cpu=20m | cpu=1"},
@@ -71,16 +71,16 @@ func TestPredictRefusals(t *testing.T) {
 		{"request under min of an init container", pod(of(app("a", "cpu=1m"), decision.ContainerInit)), container(limits{min: "cpu=10m"}), []string{"a cpu min: cpu request 1m is under the minimum of 10m"}},
 		{"over the ratio", pod(app("a", "memory=1Gi|memory=3Gi")), container(limits{ratio: "memory=2"}), []string{"a memory maxLimitRequestRatio: memory limit 3Gi is more than 2 times the request 1Gi"}},
 		{"at the ratio", pod(app("a", "memory=1Gi|memory=2Gi")), container(limits{ratio: "memory=2"}), nil},
-		{"the ratio wants a request", pod(app("a", "")), container(limits{ratio: "cpu=2"}), []string{"a cpu maxLimitRequestRatio: cpu request is not set or zero, and the limit may be at most 2 times the request"}},
-		{"the ratio wants a limit", pod(app("a", "cpu=1")), container(limits{ratio: "cpu=2"}), []string{"a cpu maxLimitRequestRatio: cpu limit is not set or zero, and it must be, at most 2 times the request"}},
-		{"a Pod's min wants a request", pod(app("a", "")), whole(limits{min: "cpu=1"}), []string{" cpu min: the Pod's cpu request is not set, and the minimum is 1"}},
-		{"a Pod's max wants a limit", pod(app("a", "cpu=1")), whole(limits{max: "cpu=1"}), []string{" cpu max: the Pod's cpu limit is not set, and the maximum is 1"}},
+		{"the ratio wants a request", pod(app("a", "")), container(limits{ratio: "cpu=2"}), []string{"a cpu maxLimitRequestRatio: cpu request is not set or is 0, but the limit may be at most 2 times the request"}},
+		{"the ratio wants a limit", pod(app("a", "cpu=1")), container(limits{ratio: "cpu=2"}), []string{"a cpu maxLimitRequestRatio: cpu limit is not set or is 0, but must be set to at most 2 times the request"}},
+		{"a Pod's min wants a request", pod(app("a", "")), whole(limits{min: "cpu=1"}), []string{" cpu min: the Pod's cpu request is not set, but the minimum is 1"}},
+		{"a Pod's max wants a limit", pod(app("a", "cpu=1")), whole(limits{max: "cpu=1"}), []string{" cpu max: the Pod's cpu limit is not set, but the maximum is 1"}},
 		{"one container with a limit is enough", pod(app("a", "|cpu=1"), app("b", "")), whole(limits{max: "cpu=1"}), nil},
 		{"containers add up", pod(app("a", "|cpu=1"), app("b", "|cpu=1")), whole(limits{max: "cpu=1500m"}), []string{" cpu max: the Pod's cpu limit 2 is over the maximum of 1500m"}},
 		{"init containers do not add up", pod(app("a", "|cpu=1"), of(app("b", "|cpu=1"), decision.ContainerInit), of(app("c", "|cpu=1"), decision.ContainerInit)), whole(limits{max: "cpu=1"}), nil},
 		{"sidecars do", pod(app("a", "|cpu=1"), of(app("b", "|cpu=1"), decision.ContainerSidecar)), whole(limits{max: "cpu=1"}), []string{" cpu max: the Pod's cpu limit 2 is over the maximum of 1"}},
-		{"an init container runs beside the sidecars before it", pod(app("a", "|cpu=1"), of(app("b", "|cpu=1"), decision.ContainerSidecar), of(app("c", "|cpu=2"), decision.ContainerInit)), whole(limits{max: "cpu=2"}), []string{" cpu max: the Pod's cpu limit 3 is over the maximum of 2"}},
-		{"and not beside those after it", pod(app("a", "|cpu=1"), of(app("c", "|cpu=2"), decision.ContainerInit), of(app("b", "|cpu=1"), decision.ContainerSidecar)), whole(limits{max: "cpu=2"}), nil},
+		{"an init container runs along with the sidecars before it", pod(app("a", "|cpu=1"), of(app("b", "|cpu=1"), decision.ContainerSidecar), of(app("c", "|cpu=2"), decision.ContainerInit)), whole(limits{max: "cpu=2"}), []string{" cpu max: the Pod's cpu limit 3 is over the maximum of 2"}},
+		{"and not with those after it", pod(app("a", "|cpu=1"), of(app("c", "|cpu=2"), decision.ContainerInit), of(app("b", "|cpu=1"), decision.ContainerSidecar)), whole(limits{max: "cpu=2"}), nil},
 		{"Pod-level resources replace the sum", withPodLevel(pod(app("a", "|cpu=1")), "|cpu=2"), whole(limits{max: "cpu=1"}), []string{" cpu max: the Pod's cpu limit 2 is over the maximum of 1"}},
 		{"Pod-level defaults land before the check", withPodLevel(pod(app("a", "")), "|cpu=2"), whole(limits{min: "cpu=2"}), nil},
 		{"a Pod-level limit follows from the containers'", withPodLevel(pod(app("a", "cpu=1|cpu=3")), "cpu=2"), whole(limits{max: "cpu=3", ratio: "cpu=2"}), nil},
@@ -116,13 +116,13 @@ func TestPredictInvalid(t *testing.T) {
 	}{
 		{"a default limit under the request", pod(app("a", "cpu=2")), limits{deflt: "cpu=1"}, []string{`container "a": cpu request 2 is over the limit 1`}},
 		{"a fraction of a device", pod(app("a", "")), limits{deflt: "example.com/gpu=1500m"}, []string{`container "a": example.com/gpu limit 1500m is not a whole number`, `container "a": example.com/gpu request 1500m is not a whole number`}},
-		{"devices do not overcommit", pod(app("a", "example.com/gpu=1")), limits{}, []string{`container "a": example.com/gpu request 1 has no limit, and must have an equal one`}},
-		{"hugepages need company", pod(app("a", "|hugepages-2Mi=4Mi")), limits{}, []string{`container "a": hugepages need a cpu or memory request or limit beside them`}},
+		{"devices do not overcommit", pod(app("a", "example.com/gpu=1")), limits{}, []string{`container "a": example.com/gpu request 1 must have an equal limit`}},
+		{"hugepages need company", pod(app("a", "|hugepages-2Mi=4Mi")), limits{}, []string{`container "a": hugepages also require a cpu or memory request or limit`}},
 		{"and get it", pod(app("a", "|hugepages-2Mi=4Mi")), limits{request: "cpu=1"}, nil},
 		{"a default over the Pod's limit", withPodLevel(pod(app("a", "")), "|cpu=1"), limits{deflt: "cpu=2", request: "cpu=1"}, []string{`container "a": cpu limit 2 is over the Pod-level limit 1`}},
 		{"in an init container it is none", withPodLevel(pod(of(app("a", ""), decision.ContainerInit)), "|cpu=1"), limits{deflt: "cpu=2", request: "cpu=1"}, nil},
 		{"a limit of all that the Pod may have", withPodLevel(pod(app("a", "cpu=1|cpu=1")), "|cpu=1"), limits{}, nil},
-		{"requests of all that the Pod asks for", withPodLevel(pod(app("a", "memory=1Gi"), app("b", "memory=1Gi")), "memory=2Gi"), limits{}, nil},
+		{"all requests of the Pod", withPodLevel(pod(app("a", "memory=1Gi"), app("b", "memory=1Gi")), "memory=2Gi"), limits{}, nil},
 		{"hugepages of all that the Pod has", withPodLevel(pod(app("a", "cpu=1|hugepages-2Mi=2Mi"), app("b", "cpu=1|hugepages-2Mi=2Mi")), "cpu=2|hugepages-2Mi=4Mi"), limits{}, nil},
 		{"more hugepages than the Pod has", withPodLevel(pod(app("a", "cpu=1|hugepages-2Mi=4Mi"), app("b", "cpu=1|hugepages-2Mi=2Mi")), "cpu=2|hugepages-2Mi=4Mi"), limits{},
 			[]string{`the containers' hugepages-2Mi requests add up to 6Mi, over the Pod-level request 4Mi`, `the containers' hugepages-2Mi limits add up to 6Mi, over the Pod-level limit 4Mi`}},
@@ -164,19 +164,18 @@ func TestPredictOrders(t *testing.T) {
 		t.Errorf("agreed on %q", got)
 	}
 
-	// The floor's own default may come first, or small's request, which the floor refuses.
+	// Either the floor's own default applies first, or small's request, which the floor refuses.
 	refusals := Predict(pod(app("a", "")), []*corev1.LimitRange{small, floor}).Refusals()
 	if len(refusals) != 1 || refusals[0].Certain || refusals[0].By != "LimitRange/floor" {
 		t.Errorf("refusals %+v, want one that is not certain", refusals)
 	}
-	// A value of the Pod's own leaves nothing to the order.
+	// If the Pod sets the value itself, the order does not matter.
 	if p := Predict(pod(app("a", "cpu=1|cpu=1")), []*corev1.LimitRange{small, large}); len(p.Outcomes) != 1 {
 		t.Errorf("%d outcomes, want 1", len(p.Outcomes))
 	}
 }
 
-// Of many LimitRanges, those that supply a request and those that supply a limit meet in
-// every way that is possible, and in no other.
+// Among many LimitRanges, requests and limits are combined in every possible way, and in no other.
 func TestPredictManyLimitRanges(t *testing.T) {
 	for _, n := range []int{6, 16, 40} {
 		var ranges []*corev1.LimitRange
@@ -262,8 +261,8 @@ func BenchmarkPredict(b *testing.B) {
 	})
 }
 
-// What a Pod becomes with fills is refused for what it then has, and the prediction without
-// them stays as it was.
+// A Pod with fills is refused for the values that it then has, and the prediction without fills does not
+// change.
 func TestPredictAfterFills(t *testing.T) {
 	cpu, memory := resource.MustParse("3"), resource.MustParse("1Gi")
 	fills := []Fill{
@@ -277,7 +276,7 @@ func TestPredictAfterFills(t *testing.T) {
 		a, b, pod  string
 		refusals   string
 	}{
-		"before": {before, "|", "memory=2Gi |", "memory=3Gi | memory=4Gi", "cpu max: the Pod's cpu limit is not set, and the maximum is 2"},
+		"before": {before, "|", "memory=2Gi |", "memory=3Gi | memory=4Gi", "cpu max: the Pod's cpu limit is not set, but the maximum is 2"},
 		"after":  {after, "cpu=3 | cpu=3", "memory=2Gi |", "cpu=3 memory=3Gi | memory=4Gi", "cpu max: the Pod's cpu limit 3 is over the maximum of 2"},
 	} {
 		pods, refusals := c.prediction.Pods(), c.prediction.Refusals()
@@ -296,7 +295,7 @@ func TestPredictAfterFills(t *testing.T) {
 	}
 }
 
-// Pod-level resources that are partly set are completed by the containers', as when a Pod is stored.
+// Partly set Pod-level resources are completed from the containers, as when a Pod is stored.
 func TestPodLevelDefaults(t *testing.T) {
 	for name, c := range map[string]struct {
 		pod  Pod
@@ -329,7 +328,7 @@ func TestPodLevelDefaults(t *testing.T) {
 	}
 }
 
-// Each item of a LimitRange is about what its type says, whatever comes before it.
+// Each item of a LimitRange applies to its own type only, whatever precedes it.
 func TestItemsOfALimitRange(t *testing.T) {
 	storage := limits{min: "storage=1Gi", max: "storage=2Gi"}.item(corev1.LimitTypePersistentVolumeClaim)
 	whole, each := limits{max: "cpu=1"}.item(corev1.LimitTypePod), limits{max: "cpu=1"}.item(corev1.LimitTypeContainer)

@@ -36,7 +36,7 @@ func drawList(t *rapid.T, label string, names ...corev1.ResourceName) corev1.Res
 	return l
 }
 
-// source lets rapid decide what podgen makes, and so shrink it.
+// source lets rapid choose what podgen generates, so that it can shrink it.
 type source struct{ t *rapid.T }
 
 func (s source) IntN(n int) int { return rapid.IntRange(0, n-1).Draw(s.t, "choice") }
@@ -89,7 +89,7 @@ func drawWishes(t *rapid.T, p Pod) []Proposal {
 	return all
 }
 
-// inEveryOrder plays LimitRanger through every order, one LimitRange after the other.
+// inEveryOrder applies the LimitRanges one after another, in every order.
 func inEveryOrder(p Pod, ranges []*corev1.LimitRange, each func(Pod)) {
 	if len(ranges) == 0 {
 		each(Default(p))
@@ -128,7 +128,7 @@ func inEveryOrder(p Pod, ranges []*corev1.LimitRange, each func(Pod)) {
 	}
 }
 
-// text compares Pods by value: 1Gi and 1024Mi are the same, and so are 1 and 1.000.
+// text formats Pods so that equal values are the same: 1Gi and 1024Mi, or 1 and 1.000.
 func text(p Pod) string {
 	var s string
 	for _, c := range p.Containers {
@@ -245,7 +245,7 @@ func TestFitKeepsItsPromises(t *testing.T) {
 	})
 }
 
-// secondFitDoesNothing to a Pod as it is at the webhook: LimitRanger has been through it.
+// secondFitDoesNothing checks that Fit changes nothing in a filled Pod, after LimitRanger has processed it.
 func secondFitDoesNothing(t *rapid.T, q Pod, wishes []Proposal, ranges []*corev1.LimitRange, quotas []*corev1.ResourceQuota) {
 	fills, unfilled := Fit(q, wishes, ranges, quotas)
 	again, still := Fit(patched(q, fills), wishes, ranges, quotas)
@@ -259,7 +259,7 @@ func secondFitDoesNothing(t *rapid.T, q Pod, wishes []Proposal, ranges []*corev1
 	}
 }
 
-// everyWishIsAnswered: filled, or reported, or dropped because there is a value.
+// everyWishIsAnswered checks that each proposal is filled, reported, or ignored because there is a value.
 func everyWishIsAnswered(t *rapid.T, p Pod, wishes []Proposal, fills []Fill, unfilled []Unfilled, ranges []*corev1.LimitRange) {
 	stored := Predict(p, ranges)
 	for _, w := range wishes {
@@ -281,8 +281,8 @@ func everyWishIsAnswered(t *rapid.T, p Pod, wishes []Proposal, fills []Fill, unf
 	}
 }
 
-// A limit in the ratio is the largest that the plugin's own arithmetic admits, but for a
-// step: its division is inexact.
+// A limit that is lowered to the ratio is the largest that the plugin's arithmetic admits, give or take a step,
+// because its division is inexact.
 func TestInRatio(t *testing.T) {
 	property.Check(t, func(t *rapid.T) {
 		whole := rapid.Bool().Draw(t, "whole")

@@ -64,7 +64,7 @@ func (f *filler) quotaRefusal(q *corev1.ResourceQuota, values map[containerField
 		switch {
 		case is.refusal == "":
 		case !was.applies:
-			return fmt.Sprintf("with cpu or memory set, the Pod would come under ResourceQuota/%s, which is for Pods that are not BestEffort: %s", q.Name, is.refusal), ""
+			return fmt.Sprintf("with cpu or memory set, the Pod would be subject to ResourceQuota/%s, which is for Pods that are not BestEffort: %s", q.Name, is.refusal), ""
 		default:
 			return fmt.Sprintf("ResourceQuota/%s: %s", q.Name, is.refusal), is.resource
 		}
@@ -92,7 +92,7 @@ func predictQuota(q *corev1.ResourceQuota, p *Pod) quotaPrediction {
 	if !p.hasPodLevelResources() {
 		for _, name := range tracked {
 			if container := lacking(p, name); container != "" {
-				j.refusal, j.resource = fmt.Sprintf("it demands %s, which container %q does not set", name, container), containerResource(name)
+				j.refusal, j.resource = fmt.Sprintf("it requires %s, which container %q does not set", name, container), containerResource(name)
 				return j
 			}
 		}
@@ -102,7 +102,7 @@ func predictQuota(q *corev1.ResourceQuota, p *Pod) quotaPrediction {
 	}
 	for _, name := range tracked {
 		if _, ok := q.Status.Used[name]; !ok {
-			j.refusal, j.resource = fmt.Sprintf("how much of %s is used is not known yet", name), containerResource(name)
+			j.refusal, j.resource = fmt.Sprintf("the current usage of %s is not known yet", name), containerResource(name)
 			return j
 		}
 	}
@@ -111,7 +111,7 @@ func predictQuota(q *corev1.ResourceQuota, p *Pod) quotaPrediction {
 		sum := used.DeepCopy()
 		sum.Add(more)
 		if !more.IsZero() && sum.Cmp(limit) > 0 {
-			j.refusal = fmt.Sprintf("%s %s would be added to %s, and %s is the most", name, more.String(), used.String(), limit.String())
+			j.refusal = fmt.Sprintf("%s would exceed the maximum of %s: %s in use, %s more needed", name, limit.String(), used.String(), more.String())
 			j.resource = containerResource(name)
 			return j
 		}
@@ -126,7 +126,7 @@ func unknownRoom(q *corev1.ResourceQuota, was, is *quotaPrediction) (why string,
 		more, less := is.usage[tracked], was.usage[tracked]
 		if more.Cmp(less) > 0 {
 			limit := q.Spec.Hard[tracked]
-			return fmt.Sprintf("how much of %s is left of %s is not known", tracked, limit.String()), containerResource(tracked)
+			return fmt.Sprintf("how much %s is left of %s is not known", tracked, limit.String()), containerResource(tracked)
 		}
 	}
 	return "", ""

@@ -9,7 +9,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Each name that a quota may have for something of Pods, and names of other things.
+// Every name of a quota for Pods, and some for other objects.
 func TestWhatAQuotaCountsOfAPod(t *testing.T) {
 	p := pod(app("a", "cpu=1 memory=1Gi ephemeral-storage=3Gi hugepages-2Mi=4Mi example.com/gpu=5 | cpu=2 memory=2Gi ephemeral-storage=4Gi hugepages-2Mi=4Mi example.com/gpu=5"))
 	for name, want := range map[corev1.ResourceName]string{
@@ -33,8 +33,7 @@ func TestWhatAQuotaCountsOfAPod(t *testing.T) {
 	}
 }
 
-// The totals of a Pod are those of the containers, or its own where it has some, and what the
-// runtime takes besides.
+// The totals of a Pod are those of its containers, or its Pod-level ones, plus the overhead.
 func TestHowMuchAPodTakes(t *testing.T) {
 	overhead := func(p Pod, s string) Pod {
 		p.Overhead = list(s)
@@ -95,16 +94,16 @@ func TestWhatAQuotaMakesOfAPod(t *testing.T) {
 		"about other Pods":         {quota("q", "pods=1", "pods=9", corev1.ResourceQuotaScopeNotBestEffort), pod(app("a", "")), false, "", ""},
 		"about the others":         {quota("q", "pods=1", "pods=9", corev1.ResourceQuotaScopeBestEffort), pod(app("a", "cpu=1")), false, "", ""},
 		"there is room":            {quota("q", "pods=2", "pods=1"), pod(app("a", "")), true, "", ""},
-		"there is none":            {quota("q", "pods=2", "pods=2"), pod(app("a", "")), true, "pods 1 would be added to 2, and 2 is the most", ""},
+		"there is none":            {quota("q", "pods=2", "pods=2"), pod(app("a", "")), true, "pods would exceed the maximum of 2: 2 in use, 1 more needed", ""},
 		"to the last":              {quota("q", "requests.cpu=2", "requests.cpu=1"), pod(app("a", "cpu=1")), true, "", ""},
-		"a little too much":        {quota("q", "requests.cpu=2", "requests.cpu=1"), pod(app("a", "cpu=1001m")), true, "requests.cpu 1001m would be added to 1, and 2 is the most", "cpu"},
+		"a little too much":        {quota("q", "requests.cpu=2", "requests.cpu=1"), pod(app("a", "cpu=1001m")), true, "requests.cpu would exceed the maximum of 2: 1 in use, 1001m more needed", "cpu"},
 		"of what it takes none of": {quota("q", "requests.ephemeral-storage=1", "requests.ephemeral-storage=9"), pod(app("a", "")), true, "", ""},
-		"a value is wanting":       {quota("q", "limits.memory=2", "limits.memory=1"), pod(app("a", "memory=1 | memory=1"), app("b", "memory=1")), true, `it demands limits.memory, which container "b" does not set`, "memory"},
+		"a value is wanting":       {quota("q", "limits.memory=2", "limits.memory=1"), pod(app("a", "memory=1 | memory=1"), app("b", "memory=1")), true, `it requires limits.memory, which container "b" does not set`, "memory"},
 		"storage is not":           {quota("q", "limits.ephemeral-storage=2", "limits.ephemeral-storage=1"), pod(app("a", "")), true, "", ""},
 		"the Pod has its own":      {quota("q", "limits.memory=2", "limits.memory=1"), withPodLevel(pod(app("a", "")), "cpu=1"), true, "", ""},
 		"no status":                {quota("q", "pods=2", "-"), pod(app("a", "")), true, "", ""},
-		"no status, and a value":   {quota("q", "requests.cpu=2", "-"), pod(app("a", "")), true, `it demands requests.cpu, which container "a" does not set`, "cpu"},
-		"what is used is unknown":  {quota("q", "requests.cpu=2 limits.cpu=2", "requests.cpu=0"), pod(app("a", "cpu=1 | cpu=1")), true, "how much of limits.cpu is used is not known yet", "cpu"},
+		"no status, and a value":   {quota("q", "requests.cpu=2", "-"), pod(app("a", "")), true, `it requires requests.cpu, which container "a" does not set`, "cpu"},
+		"what is used is unknown":  {quota("q", "requests.cpu=2 limits.cpu=2", "requests.cpu=0"), pod(app("a", "cpu=1 | cpu=1")), true, "the current usage of limits.cpu is not known yet", "cpu"},
 	} {
 		got := predictQuota(c.quota, &c.pod)
 		if got.applies != c.applies || got.refusal != c.refusal || got.resource != c.resource || c.applies == (got.usage == nil) {

@@ -8,8 +8,8 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Each scope of a ResourceQuota with a Pod that is in it and one that is not, as the API
-// reference says it: by the list of scopes and by a selector.
+// Each scope of a ResourceQuota, by list and by selector, with a Pod that matches it and one that does not, as
+// described in the API reference.
 func TestEveryScopeOfAQuota(t *testing.T) {
 	idle, busy := pod(app("a", "")), pod(app("a", "cpu=1"))
 	type of struct {
@@ -44,7 +44,7 @@ func TestEveryScopeOfAQuota(t *testing.T) {
 	}
 }
 
-// A Pod has to be in every scope.
+// A Pod must match every scope.
 func TestScopesOfAQuotaAddUp(t *testing.T) {
 	expression := func(name corev1.ResourceQuotaScope) corev1.ScopedResourceSelectorRequirement {
 		return corev1.ScopedResourceSelectorRequirement{ScopeName: name, Operator: corev1.ScopeSelectorOpExists}

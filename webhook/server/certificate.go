@@ -10,17 +10,17 @@ import (
 	"taffrail.dev/webhook/metrics"
 )
 
-// certificate is the source of the serving certificate.
+// certificate provides the serving certificate.
 type certificate interface {
 	// Get is a tls.Config.GetCertificate.
 	Get(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	// Ready is a health check.
+	// Ready is a readiness check.
 	Ready() error
-	// Run loads and renews until ctx ends.
+	// Run loads and renews the certificate until ctx ends.
 	Run(ctx context.Context) error
 }
 
-// newCertificate takes Options that are complete.
+// newCertificate expects completed Options.
 func newCertificate(o Options, expiry *metrics.Certificate) (certificate, error) {
 	log := o.Log.WithName("certificate")
 	loaded := func(c *x509.Certificate) {
@@ -32,7 +32,7 @@ func newCertificate(o Options, expiry *metrics.Certificate) (certificate, error)
 	}
 	rotator, err := certs.NewRotator(o.Config, *o.Certificate, log, loaded)
 	if err != nil {
-		return nil, fmt.Errorf("keeping the certificate: %w", err)
+		return nil, fmt.Errorf("rotating the certificate: %w", err)
 	}
 	return rotator, nil
 }

@@ -50,7 +50,7 @@ func writePair(t *testing.T, folder string, serial int64) (certFile, keyFile str
 	return certFile, keyFile
 }
 
-// eventually waits for what happens in the background. A busy machine takes its time.
+// eventually waits for a condition. Its deadline is generous, because the machine may be busy.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {

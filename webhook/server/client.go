@@ -16,42 +16,43 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// authoritiesAge is how old the authorities that were read may be: anybody who reaches the port can
-// begin handshakes without end, and must not make each of them read a file.
+// authoritiesAge is how long the client CA certificates are cached. Anyone who reaches the port can start any
+// number of handshakes, which must not read the file each time.
 const authoritiesAge = time.Second
 
-// clients verifies callers at the handshake: a caller without a certificate that an authority in
-// a file has signed gets no further, and so learns and costs nothing. An API server presents one
-// if its AdmissionConfiguration has a kubeconfig for webhooks; that of EKS does not.
+// clients verifies callers in the TLS handshake, so that a caller without a certificate signed by one of the
+// CAs in a file learns nothing and costs little. An API server presents a certificate if its
+// AdmissionConfiguration has a kubeconfig for webhooks; on EKS it does not.
 type clients struct {
 	file string
-	// names are the common names that are let in; all if empty.
+	// names lists the accepted common names; empty accepts all.
 	names []string
 	log   logr.Logger
 	now   func() time.Time
 
 	mutex sync.Mutex
-	// authorities are those that the file held when it could be read, at the time read.
+	// authorities holds the CA certificates that were last read successfully. read is the time of the last
+	// attempt.
 	authorities *x509.CertPool
 	read        time.Time
-	// The last messages logged. Repetitions are not logged, because anybody who reaches the port can
-	// cause them.
+	// The last messages logged. Repeated messages are not logged, because anyone who reaches the port can cause
+	// them.
 	unreadable, refused latest
 }
 
-// newClients reads the file once, so that a mistake in its name ends the start.
+// newClients reads the file once, so that a wrong file name fails the start.
 func newClients(file string, names []string, log logr.Logger, now func() time.Time) (*clients, error) {
 	c := &clients{file: file, names: names, log: log, now: now}
 	if err := c.load(); err != nil {
-		return nil, fmt.Errorf("reading the authorities of clients: %w", err)
+		return nil, fmt.Errorf("reading the client CA certificates: %w", err)
 	}
 	return c, nil
 }
 
-// NoAuthorityError is returned for a file that should hold certificates and holds none.
+// NoAuthorityError is returned when a file of CA certificates contains none.
 type NoAuthorityError struct{ File string }
 
-func (e *NoAuthorityError) Error() string { return e.File + ": no certificate in PEM in it" }
+func (e *NoAuthorityError) Error() string { return e.File + ": contains no PEM certificate" }
 
 // load reads the file.
 func (c *clients) load() error {
@@ -69,8 +70,8 @@ func (c *clients) load() error {
 	return nil
 }
 
-// current returns the authorities, and reads them again when they may be out of date. What
-// cannot be read leaves the last ones in use.
+// current returns the CA certificates, and rereads them if the cache is out of date. If the file cannot be
+// read, the last ones remain in use.
 func (c *clients) current() *x509.CertPool {
 	c.mutex.Lock()
 	due := c.now().Sub(c.read) >= authoritiesAge
@@ -80,7 +81,7 @@ func (c *clients) current() *x509.CertPool {
 	c.mutex.Unlock()
 	if due {
 		if err := c.load(); err != nil && c.unreadable.isNews(err.Error()) {
-			c.log.Error(err, "The authorities of clients cannot be read, going on with those before")
+			c.log.Error(err, "Cannot read the client CA certificates, keeping the previous ones")
 		}
 	}
 	c.mutex.Lock()
@@ -88,20 +89,20 @@ func (c *clients) current() *x509.CertPool {
 	return c.authorities
 }
 
-// require makes a server refuse the handshakes of all others. Probes too are refused on its
-// port: they ask at the one for metrics.
+// require makes a server reject the handshakes of all other callers. Probes are rejected too; they use the
+// metrics port.
 func (c *clients) require(s *http.Server) {
 	base := s.TLSConfig
 	s.TLSConfig = base.Clone()
 	s.TLSConfig.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		config := base.Clone()
-		// A certificate is not required here but in verify, which can say so in the log.
+		// verify requires the certificate, because it can log why a handshake fails and crypto/tls cannot.
 		config.ClientAuth, config.ClientCAs = tls.VerifyClientCertIfGiven, c.current()
 		remote := hello.Conn.RemoteAddr()
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			err := c.verify(state.VerifiedChains)
 			if err != nil && c.refused.isNews(err.Error()) {
-				c.log.Info("Turned a client away", "remote", remote.String(), "why", err.Error())
+				c.log.Info("Rejected a client", "remote", remote.String(), "why", err.Error())
 			}
 			return err
 		}
@@ -109,16 +110,16 @@ func (c *clients) require(s *http.Server) {
 	}
 }
 
-var errNoClientCertificate = errors.New("it shows no client certificate that --client-ca-file verifies")
+var errNoClientCertificate = errors.New("it presented no client certificate that --client-ca-file verifies")
 
-// clientNameError names who is not let in.
+// clientNameError is returned when a client's name is not accepted.
 type clientNameError struct {
 	name  string
 	names []string
 }
 
 func (e *clientNameError) Error() string {
-	return fmt.Sprintf("%q is none of --client-names %s", e.name, strings.Join(e.names, ","))
+	return fmt.Sprintf("%q is not in --client-names %s", e.name, strings.Join(e.names, ","))
 }
 
 func (c *clients) verify(chains [][]*x509.Certificate) error {
@@ -131,7 +132,7 @@ func (c *clients) verify(chains [][]*x509.Certificate) error {
 	return nil
 }
 
-// latest is the last message of one source.
+// latest holds the last message of one source.
 type latest struct{ text atomic.Pointer[string] }
 
 // isNews reports whether the text differs from the previous one.

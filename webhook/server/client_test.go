@@ -23,7 +23,7 @@ import (
 	"taffrail.dev/webhook/certs"
 )
 
-// newClient is an authority in PEM, and a certificate that it has signed.
+// newClient returns a CA certificate in PEM, and a client certificate signed by it.
 func newClient(t *testing.T, name string) (authority []byte, pair tls.Certificate) {
 	t.Helper()
 	template := func(serial int64, name string) *x509.Certificate {
@@ -100,7 +100,7 @@ func TestClientsAreVerifiedByWhatTheFileHoldsNow(t *testing.T) {
 	go server.ServeTLS(listener, "", "") //nolint:errcheck // ends with the test
 	defer server.Close()
 
-	// A cache for each, so that a session made before a change could be resumed after it.
+	// Each client has its own cache, so that it could resume a session from before a change.
 	sessions := map[*tls.Certificate]tls.ClientSessionCache{}
 	for _, pair := range []*tls.Certificate{nil, &first, &second, &stranger, &somebody} {
 		sessions[pair] = tls.NewLRUClientSessionCache(8)

@@ -16,25 +16,24 @@ import (
 )
 
 const (
-	// answerTimeout is how long a client may take to read an answer.
+	// answerTimeout limits how long a client may take to read an answer.
 	answerTimeout = 5 * time.Second
-	// leftoverTimeout is how long net/http waits for the rest of a body that nobody read.
+	// leftoverTimeout is how long net/http waits for the rest of an unread body.
 	leftoverTimeout = time.Second
-	// answerPatience is after how long a client that does not read its answer is the first
-	// to be evicted.
+	// answerPatience is the time after which a client that does not read its answer is the first to be evicted.
 	answerPatience = time.Second
 )
 
-// connections is a listener that bounds how many connections are open at once. Where there
-// are too many it closes the least useful one and never refuses a new one: callers that are
-// many, silent or slow take no connection away from one that is served. From the least
-// useful on, the oldest of each first:
+// connections is a listener that limits the number of open connections. Beyond the limit it closes the least
+// useful one instead of refusing a new one, so that many, silent or slow callers cannot displace those that are
+// served. It closes, in this order, and the oldest first:
 //
 //   - those that do not read an answer,
-//   - those that have not had a decision: handshakes, headers, probes, mistakes,
-//   - those that are idle.
+//   - those without a decision so far: handshakes, headers, probes, mistakes,
+//   - idle ones.
 //
-// One whose request is being worked on is never closed, so that many must fit besides.
+// A connection whose request is in progress is never closed, so the limit must exceed the number of requests in
+// progress.
 type connections struct {
 	net.Listener
 	most    int
@@ -42,8 +41,7 @@ type connections struct {
 
 	mutex sync.Mutex
 	open  int
-	// phases hold the connections that may be closed, by phase, in the order in which they
-	// came there.
+	// phases hold the connections that may be closed, by phase, in the order in which they entered it.
 	phases [working]list.List
 }
 
@@ -57,11 +55,11 @@ const (
 	working
 )
 
-// ownFiles are kept for everything but callers: the API server, files, the log.
+// ownFiles are reserved for everything but callers: the API server, files, the log.
 const ownFiles = 128
 
-// affordable returns how many of the wanted connections to the webhook port the limit of open files
-// allows, after the reserved ones and ownFiles.
+// affordable returns how many of the wanted connections to the webhook port the limit of open files allows,
+// after the reserved ones and ownFiles.
 func affordable(wanted, reserved int, files uint64) int {
 	if uint64(wanted+reserved+ownFiles) <= files {
 		return wanted
@@ -69,12 +67,12 @@ func affordable(wanted, reserved int, files uint64) int {
 	return max(int(files)-reserved-ownFiles, 1)
 }
 
-// newConnections bounds the connections of a listener. evicted counts those closed.
+// newConnections limits the connections of a listener. evicted counts those that it closes.
 func newConnections(l net.Listener, most int, evicted prometheus.Counter) *connections {
 	return &connections{Listener: l, most: most, evicted: evicted}
 }
 
-// Accept returns the next connection, with room made for it.
+// Accept returns the next connection, after making room for it.
 func (l *connections) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
@@ -86,7 +84,7 @@ func (l *connections) Accept() (net.Conn, error) {
 			_ = conn.Close()
 		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 			if !l.evict() {
-				return nil, err // net/http waits a moment, and tries again
+				return nil, err // net/http retries after a moment
 			}
 		default:
 			return nil, err
@@ -121,7 +119,7 @@ func (l *connections) evict() bool {
 		return false
 	}
 	if tcp, ok := c.Conn.(*net.TCPConn); ok && !c.proven {
-		_ = tcp.SetLinger(0) // what it was sent is not worth keeping
+		_ = tcp.SetLinger(0) // unsent data is not worth keeping
 	}
 	l.evicted.Inc()
 	_ = c.Conn.Close()
@@ -146,7 +144,7 @@ func (l *connections) leastUseful() *connection {
 	return nil
 }
 
-// forget takes a connection that is closed, or about to be, out of the count.
+// forget removes a connection that is closed, or about to be, from the count.
 func (l *connections) forget(c *connection) {
 	if !c.closed {
 		l.leave(c)
@@ -155,7 +153,7 @@ func (l *connections) forget(c *connection) {
 	}
 }
 
-// enter makes c the last of its phase to be closed.
+// enter appends c to the eviction order of a phase.
 func (l *connections) enter(c *connection, p phase) {
 	l.leave(c)
 	if c.closed {
@@ -174,7 +172,7 @@ func (l *connections) leave(c *connection) {
 	}
 }
 
-// serve makes a server report the state of its connections, which it takes from l.
+// serve makes a server that accepts connections from l report their state.
 func (l *connections) serve(s *http.Server) {
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, connectionKey{}, connectionOf(conn))
@@ -187,7 +185,7 @@ func (l *connections) serve(s *http.Server) {
 	s.Handler = l.handler(s.Handler)
 }
 
-// handler marks connections whose requests are worked on.
+// handler marks connections whose request is in progress.
 func (l *connections) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _ := r.Context().Value(connectionKey{}).(*connection)
@@ -205,24 +203,24 @@ func (l *connections) handler(next http.Handler) http.Handler {
 	})
 }
 
-// connection is one of connections.
+// connection is a connection that a listener tracks.
 type connection struct {
 	net.Conn
 	owner *connections
-	// spoke is whether anything has arrived since the last request.
+	// spoke reports whether anything has arrived since the last request.
 	spoke atomic.Bool
 
 	// The owner's mutex guards the rest.
 	place  *list.Element
 	phase  phase
 	since  time.Time
-	proven bool // it has had a decision
+	proven bool // has had a decision
 	closed bool
 }
 
 type connectionKey struct{}
 
-// connectionOf finds the connection that a server calls by the one it has made of it.
+// connectionOf returns the connection beneath the one that a server has wrapped around it.
 func connectionOf(conn net.Conn) *connection {
 	if secured, ok := conn.(*tls.Conn); ok {
 		conn = secured.NetConn()
@@ -231,7 +229,7 @@ func connectionOf(conn net.Conn) *connection {
 	return c
 }
 
-// Read implements net.Conn. One that begins to speak is worth more than one that is silent.
+// Read implements net.Conn. A connection that sends something becomes more useful than a silent one.
 func (c *connection) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 && !c.spoke.Swap(true) {
@@ -278,7 +276,7 @@ type answer struct {
 	begun      bool
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap supports http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // WriteHeader implements http.ResponseWriter.

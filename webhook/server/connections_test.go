@@ -17,8 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// limited is a server of its own with a limit to its connections. /work answers when it is
-// let go.
+// limited is a server with a limited number of connections. /work answers when the test releases it.
 type limited struct {
 	*connections
 	address string
@@ -42,14 +41,14 @@ func newLimited(t *testing.T, most int) *limited {
 		writeText(w, http.StatusOK, "worked")
 	})
 	server := newHTTPServer(mux, logr.Discard())
-	server.ReadTimeout = 0 // what would end connections that are not evicted
+	server.ReadTimeout = 0 // it would close connections that are not evicted
 	l.serve(server)
 	go server.Serve(l.connections) //nolint:errcheck // ends with the test
 	t.Cleanup(func() { _ = server.Close() })
 	return l
 }
 
-// caller is one connection to it.
+// caller is one connection to the server.
 type caller struct {
 	t *testing.T
 	net.Conn
@@ -81,7 +80,7 @@ func (c *caller) answer() string {
 	return string(text)
 }
 
-// isOpen reports whether the server has left the connection open.
+// isOpen reports whether the server has kept the connection open.
 func (c *caller) isOpen() bool {
 	_ = c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	defer c.SetReadDeadline(time.Time{}) //nolint:errcheck // it is open or not
@@ -90,7 +89,7 @@ func (c *caller) isOpen() bool {
 	return err == nil || ok && timeout.Timeout()
 }
 
-// reaches waits until so many connections are in a phase.
+// reaches waits until n connections are in a phase.
 func (l *limited) reaches(t *testing.T, p phase, n int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%d connections in phase %d", n, p), func() bool {
@@ -114,7 +113,7 @@ func TestTheLeastUsefulConnectionIsClosed(t *testing.T) {
 	busy := l.dial(t)
 	busy.send("/work")
 	l.reaches(t, working, 1)
-	lost := l.dial(t) // it has had an answer, and no decision
+	lost := l.dial(t) // it has had an answer, but no decision
 	lost.send("/nowhere")
 	lost.answer()
 	l.reaches(t, unproven, 1)
@@ -139,8 +138,7 @@ func TestTheLeastUsefulConnectionIsClosed(t *testing.T) {
 	}
 }
 
-// New connections are served however many there are, and those whose requests are worked on
-// get their answers.
+// New connections are served however many there are, and requests in progress get their answers.
 func TestNewConnectionsAreServedHoweverMany(t *testing.T) {
 	l := newLimited(t, 10)
 	var busy []*caller
@@ -169,7 +167,7 @@ func TestNewConnectionsAreServedHoweverMany(t *testing.T) {
 	}
 }
 
-// While everything is worked on there is nothing to close, and one more must wait outside.
+// While every connection has a request in progress, none can be closed, and a new one must wait.
 func TestBusyConnectionsAreNotClosed(t *testing.T) {
 	l := newLimited(t, 3)
 	var busy []*caller
@@ -189,7 +187,7 @@ func TestBusyConnectionsAreNotClosed(t *testing.T) {
 	}
 }
 
-// A client that reads no answer is the first to go.
+// A client that does not read its answer is closed first.
 func TestDeafConnectionsAreClosedFirst(t *testing.T) {
 	l := newConnections(nil, 3, prometheus.NewCounter(prometheus.CounterOpts{Name: "evicted"}))
 	admit := func(p phase, age time.Duration) *connection {
@@ -203,7 +201,7 @@ func TestDeafConnectionsAreClosedFirst(t *testing.T) {
 	old := admit(unproven, time.Minute)
 	answered := admit(answering, answerPatience/2)
 	deaf := admit(answering, 2*answerPatience)
-	// The lists are in the order of time.
+	// The lists are in chronological order.
 	l.phases[answering].MoveToFront(deaf.place)
 	for _, want := range []*connection{deaf, old} {
 		if got := l.leastUseful(); got != want {
@@ -215,7 +213,7 @@ func TestDeafConnectionsAreClosedFirst(t *testing.T) {
 	}
 }
 
-// Whatever clients do, the limit holds and the count is right.
+// Whatever clients do, the limit holds and the count is correct.
 func TestConnectionsAreCounted(t *testing.T) {
 	for _, seed := range []uint64{1, rand.Uint64()} {
 		t.Logf("seed %d", seed)
@@ -262,7 +260,7 @@ func TestConnectionsAreCounted(t *testing.T) {
 	}
 }
 
-// Where the process may open no more files, an idle connection makes room.
+// If the process cannot open more files, an idle connection is closed.
 func TestTooManyFiles(t *testing.T) {
 	listener := &exhausted{}
 	l := newConnections(listener, 10, prometheus.NewCounter(prometheus.CounterOpts{Name: "evicted"}))
@@ -280,7 +278,7 @@ func TestTooManyFiles(t *testing.T) {
 	}
 }
 
-// exhausted is a listener that fails until a connection was closed.
+// exhausted is a listener that fails until a connection is closed.
 type exhausted struct {
 	net.Listener
 	left int
@@ -314,7 +312,7 @@ func TestConnectionsAreNoMoreThanFiles(t *testing.T) {
 	}
 }
 
-// A header costs memory before anybody has asked for anything.
+// A header takes memory before the request is even known.
 func TestLongHeadersAreRefused(t *testing.T) {
 	l := newLimited(t, 4)
 	c := l.dial(t)
@@ -324,7 +322,7 @@ func TestLongHeadersAreRefused(t *testing.T) {
 	}
 }
 
-// A body that nobody reads is not waited for.
+// The rest of an unread body is not waited for.
 func TestTheRestOfABodyIsNotWaitedFor(t *testing.T) {
 	l := newLimited(t, 4)
 	c := l.dial(t)

@@ -4,8 +4,7 @@ package server
 
 import "syscall"
 
-// maxFiles returns how many files the process may have open. Go has raised the soft limit to
-// the hard one at the start.
+// maxFiles returns how many files the process may open. Go raises the soft limit to the hard limit at startup.
 func maxFiles() (most uint64, known bool) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -10,7 +10,7 @@ import (
 
 var errStopping = errors.New("stopping")
 
-// check is one thing that readiness asks for.
+// check is one condition of readiness.
 type check struct {
 	name  string
 	ready func() error
@@ -28,7 +28,7 @@ func (h *health) register(mux *http.ServeMux) {
 	mux.HandleFunc("/readyz", h.readyz)
 }
 
-// readyz lists the checks as the API server does, with what is missing.
+// readyz lists the checks in the format of the API server, with the errors of those that fail.
 func (h *health) readyz(w http.ResponseWriter, _ *http.Request) {
 	var b strings.Builder
 	status := http.StatusOK

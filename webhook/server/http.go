@@ -19,26 +19,25 @@ import (
 const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 10 * time.Second
-	// writeTimeout covers the longest timeout that a webhook may have, 30 s.
+	// writeTimeout exceeds the longest timeout of a webhook, which is 30 s.
 	writeTimeout = 40 * time.Second
-	// idleTimeout is longer than the API server keeps an idle connection (90 s): the
-	// side that sends must be the one that hangs up. A request that meets a closing
-	// connection is lost, and the API server does not send it again.
+	// idleTimeout is longer than the API server keeps an idle connection (90 s): the client has to be the side
+	// that closes it. A request that is sent while the server closes the connection is lost, and the API server
+	// does not retry it.
 	idleTimeout = 3 * time.Minute
-	// maxHeaderBytes is ten times what the API server sends, and room for a token: what a
-	// connection may cost before it has had a decision.
+	// maxHeaderBytes is ten times what the API server sends, which leaves room for a token. It limits the cost
+	// of a connection before its first decision.
 	maxHeaderBytes = 8 << 10
 
-	// connectionsPerSlot is how many connections there may be for each request that is
-	// decided at once. Of those five, four may be worked on: two whose bodies arrive, one
-	// that waits for a slot and one that has it.
+	// connectionsPerSlot is the number of connections per request that may be decided concurrently. Four of the
+	// five may be in use: two whose bodies arrive, one that waits for a slot and one that has it.
 	connectionsPerSlot = 5
-	// maxMetricsConnections is for probes and scrapers.
+	// maxMetricsConnections limits the connections of probes and scrapers.
 	maxMetricsConnections = 512
 )
 
-// newHTTPServer returns a server of HTTP/1.1 alone, with every timeout set. The options apply in
-// order: withTLS, then *clients.require, and *connections.serve.
+// newHTTPServer returns an HTTP/1.1 server with all timeouts set. The options apply in order: withTLS, then
+// *clients.require, and *connections.serve.
 func newHTTPServer(handler http.Handler, log logr.Logger, options ...func(*http.Server)) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -50,7 +49,7 @@ func newHTTPServer(handler http.Handler, log logr.Logger, options ...func(*http.
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		// net/http logs the failed handshakes of port scanners and probes.
+		// net/http logs the failed handshakes of port scanners and probes, which are not worth more than -v1.
 		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(log.V(1)), slog.LevelInfo),
 	}
 	for _, option := range options {
@@ -59,24 +58,24 @@ func newHTTPServer(handler http.Handler, log logr.Logger, options ...func(*http.
 	return s
 }
 
-// withTLS adds TLS 1.3: every API server that Taffrail supports speaks it.
+// withTLS requires TLS 1.3, which every API server that Taffrail supports has.
 func withTLS(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) func(*http.Server) {
 	return func(s *http.Server) {
 		s.TLSConfig = &tls.Config{
 			MinVersion: tls.VersionTLS13, GetCertificate: get,
-			// The API server does not resume sessions, and tickets cost a signature's worth of time.
+			// The API server does not resume sessions, and issuing a ticket takes as long as a signature.
 			SessionTicketsDisabled: true,
 		}
 	}
 }
 
-// drainer is the admission handler, as stopping it goes.
+// drainer is the part of the admission handler that stops it.
 type drainer interface {
 	Drain()
 	Stop()
 }
 
-// front is the HTTPS server that the API server calls, and the order in which it ends.
+// front is the HTTPS server that the API server calls. It defines the order of a shutdown.
 type front struct {
 	server     *http.Server
 	listener   net.Listener
@@ -87,9 +86,9 @@ type front struct {
 	log        logr.Logger
 }
 
-// run serves until ctx ends, then drains without losing a request. The Pod remains an endpoint of
-// its Service for a while, so run first fails the readiness probe and keeps serving for drainDelay,
-// then rejects new requests, then waits for those in flight.
+// run serves until ctx ends, then drains without losing a request. The Pod remains an endpoint of its Service
+// for a while, so run first fails the readiness probe and keeps serving for drainDelay, then rejects new
+// requests, then waits for those in flight.
 func (f *front) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- f.server.ServeTLS(f.listener, "", "") }()
@@ -100,7 +99,7 @@ func (f *front) run(ctx context.Context) error {
 	}
 	f.health.stopping.Store(true)
 	f.admission.Drain()
-	f.log.Info("Stopping: not ready any more, still deciding", "for", f.drainDelay.String())
+	f.log.Info("Stopping: no longer ready, still deciding requests", "for", f.drainDelay.String())
 	select {
 	case err := <-served:
 		return fmt.Errorf("serving on %s: %w", f.listener.Addr(), err)
@@ -110,7 +109,7 @@ func (f *front) run(ctx context.Context) error {
 	return shutdown(ctx, f.server, f.grace)
 }
 
-// shutdown waits for requests in flight, and cuts them off after grace.
+// shutdown waits for requests in flight, and ends them after grace.
 func shutdown(ctx context.Context, s *http.Server, grace time.Duration) error {
 	// ctx has already ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
@@ -121,7 +120,7 @@ func shutdown(ctx context.Context, s *http.Server, grace time.Duration) error {
 	return nil
 }
 
-// metricsHandler serves what a scraper and a probe ask for.
+// metricsHandler serves metrics and health checks.
 func metricsHandler(gatherer prometheus.Gatherer, h *health) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(prometheus.GathererFunc(inTurn(gatherer.Gather)), promhttp.HandlerOpts{EnableOpenMetrics: true}))
@@ -129,8 +128,7 @@ func metricsHandler(gatherer prometheus.Gatherer, h *health) http.Handler {
 	return mux
 }
 
-// inTurn calls gather for one caller at a time, so that scraping without end takes no more
-// than one processor.
+// inTurn makes gather run for one caller at a time, so that excessive scraping uses at most one processor.
 func inTurn[T any](gather func() (T, error)) func() (T, error) {
 	var mutex sync.Mutex
 	return func() (T, error) {

@@ -51,7 +51,7 @@ func TestReadyzSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// steps records in which order things happen.
+// steps records the order of events.
 type steps struct {
 	mu    sync.Mutex
 	taken []string

@@ -12,6 +12,7 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/certs"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego"
 )
 
 // The defaults of Options.
@@ -26,68 +27,71 @@ const (
 	DefaultWouldDenyInterval      = 30 * time.Second
 )
 
-// Options of Run.
+// Options configures Run.
 type Options struct {
-	// Config leads to the API server. Required.
+	// Config connects to the API server. Required.
 	Config *rest.Config
 	// Library holds the Rego policies. Required.
 	Library fs.FS
-	// CertFile and KeyFile hold the serving certificate in PEM, and are read again when
-	// they change. They may appear after the start: the server is not ready until they
-	// do. Both are required, unless Certificate is set.
+	// CertFile and KeyFile hold the serving certificate in PEM, and are reread when they change. They may be
+	// created after the start: the server is not ready until they exist. Both are required, unless Certificate
+	// is set.
 	CertFile, KeyFile string
-	// Certificate makes the server keep its certificate by itself, in a Secret, instead of
+	// Certificate makes the server issue and rotate its certificate itself, in a Secret, instead of reading
 	// files. Its Namespace is that of these Options.
 	Certificate *certs.Options
-	// WebhookConfiguration is the name of both webhook configurations, and Service that of
-	// the Service in Namespace that they call; DefaultName if empty. They are read to know
-	// what the API server asks about.
+	// WebhookConfiguration is the name of both webhook configurations, and Service the name of the Service in
+	// Namespace that they call. Both default to DefaultName. The configurations are read to find out what the
+	// API server sends.
 	WebhookConfiguration, Service string
-	// WebhookURL is the beginning of the URL by which the configurations call this
-	// installation where no Service leads to it, as in https://10.0.0.1:9443.
+	// WebhookURL is the prefix of the URL by which the configurations call this installation if they do not
+	// call a Service, such as https://10.0.0.1:9443.
 	WebhookURL string
-	// ClientCAFile holds, in PEM, who signs the certificates of those who may ask for
-	// decisions; anybody may if it is empty. It is read again when it changes. With it, nobody
-	// else gets past the handshake, so that health is for MetricsBindAddress alone.
+	// ClientCAFile holds, in PEM, the CA certificates of callers. If it is empty, anyone may call. It is reread
+	// when it changes. If it is set, handshakes without a client certificate fail, so that health checks work
+	// only at MetricsBindAddress.
 	ClientCAFile string
-	// ClientNames are the common names that are let in, with ClientCAFile; all if empty.
+	// ClientNames lists the accepted common names of client certificates; empty accepts all.
 	ClientNames []string
-	// BindAddress serves /mutate, /validate, /relax, /config, /healthz and /readyz over
-	// TLS; DefaultBindAddress if empty.
+	// BindAddress serves /mutate, /validate, /relax, /config, /exempt, /healthz and /readyz over TLS. It
+	// defaults to DefaultBindAddress.
 	BindAddress string
-	// Listener serves instead of BindAddress where it is not nil.
+	// Listener replaces BindAddress if it is not nil.
 	Listener net.Listener
-	// MetricsBindAddress serves /metrics, and /healthz and /readyz once more, in plain
-	// HTTP: there they can be asked while there is no certificate. "0" turns it off;
-	// DefaultMetricsBindAddress if empty.
+	// MetricsBindAddress serves /metrics, and also /healthz and /readyz, in plain HTTP, so that they can be
+	// read while there is no certificate. "0" disables it. It defaults to DefaultMetricsBindAddress.
 	MetricsBindAddress string
-	// MetricsListener serves instead of MetricsBindAddress where it is not nil.
+	// MetricsListener replaces MetricsBindAddress if it is not nil.
 	MetricsListener net.Listener
-	// MaxMode is a ceiling for every binding; 0 is none.
+	// MaxMode caps the mode of every binding; 0 means no cap.
 	MaxMode decision.Mode
-	// MaxInFlight requests are decided at once; admission.DefaultMaxInFlight if 0. There may
-	// be five times as many connections.
+	// Engine evaluates the policies. It defaults to rego.EngineCompiled.
+	Engine rego.Engine
+	// Compare is the share of evaluations that are repeated with the other engine, to report differences. It is
+	// between 0 and 1.
+	Compare float64
+	// MaxInFlight limits how many requests are decided concurrently; it defaults to
+	// admission.DefaultMaxInFlight. There may be five times as many connections.
 	MaxInFlight int
-	// MaxInFlightBytes is what has arrived of all bodies together;
-	// admission.DefaultMaxInFlightBytes if 0. One request always fits.
+	// MaxInFlightBytes limits the bytes that have arrived of all bodies together; it defaults to
+	// admission.DefaultMaxInFlightBytes. One request always fits.
 	MaxInFlightBytes int64
-	// DrainDelay is how long requests are still decided after a signal to stop, while
-	// the news spreads that this replica is not ready; DefaultDrainDelay if 0, none if
-	// negative. It must be longer than endpoints take to be updated.
+	// DrainDelay is how long requests are still decided after a signal to stop, until all clients have noticed
+	// that this replica is not ready. It must exceed the time in which endpoints are updated. It defaults to
+	// DefaultDrainDelay; a negative value means none.
 	DrainDelay time.Duration
-	// ShutdownGrace is how long requests in flight may then take; DefaultShutdownGrace
-	// if 0. A Pod's terminationGracePeriodSeconds must exceed both together.
+	// ShutdownGrace is how long requests in flight may take after DrainDelay; it defaults to
+	// DefaultShutdownGrace. A Pod's terminationGracePeriodSeconds must exceed the sum of both.
 	ShutdownGrace time.Duration
-	// WouldDenyInterval is how often this replica adds to the status of Guardrails what it has
-	// admitted and would have denied; DefaultWouldDenyInterval if 0.
+	// WouldDenyInterval is the time between two writes of what this replica would have denied to the status of
+	// Guardrails. It defaults to DefaultWouldDenyInterval.
 	WouldDenyInterval time.Duration
-	// LeaderElect makes replicas elect one that writes status. Where it is off, this
-	// one does.
+	// LeaderElect makes replicas elect the one that writes status. Without it, this replica writes it.
 	LeaderElect bool
-	// Namespace holds the Lease, and the Secret of Certificate; DefaultNamespace if empty.
+	// Namespace holds the Lease, and the Secret of Certificate. It defaults to DefaultNamespace.
 	Namespace string
-	// ExemptionUsageInterval is how often the leader counts what Exemptions excuse, which reads the
-	// objects that they cover; DefaultExemptionUsageInterval if 0.
+	// ExemptionUsageInterval is the time between two counts of what Exemptions excuse, each of which reads the
+	// objects that they cover. It defaults to DefaultExemptionUsageInterval.
 	ExemptionUsageInterval time.Duration
 	Log                    logr.Logger
 }
@@ -106,10 +110,11 @@ var (
 	errRequired = errors.New("required")
 	errNegative = errors.New("must not be negative")
 	errEither   = errors.New("either files or a Certificate")
-	errNoProbes = errors.New("required with ClientCAFile, or no probe could ask whether the server is ready")
+	errNoShare  = errors.New("must be between 0 and 1")
+	errNoProbes = errors.New("required with ClientCAFile: probes could not check readiness otherwise")
 )
 
-// complete checks Options and fills in the defaults.
+// complete validates Options and fills in the defaults.
 func (o Options) complete() (Options, error) {
 	files := o.Certificate == nil
 	for option, missing := range map[string]bool{
@@ -129,6 +134,9 @@ func (o Options) complete() (Options, error) {
 	if o.ClientCAFile != "" && o.MetricsListener == nil && o.MetricsBindAddress == "0" {
 		return o, &OptionError{Option: "MetricsBindAddress", Err: errNoProbes}
 	}
+	if !(o.Compare >= 0 && o.Compare <= 1) {
+		return o, &OptionError{Option: "Compare", Err: errNoShare}
+	}
 	if o.MaxInFlight < 0 {
 		return o, &OptionError{Option: "MaxInFlight", Err: errNegative}
 	}
@@ -144,6 +152,7 @@ func (o Options) complete() (Options, error) {
 	if o.WouldDenyInterval < 0 {
 		return o, &OptionError{Option: "WouldDenyInterval", Err: errNegative}
 	}
+	fill(&o.Engine, rego.EngineCompiled)
 	fill(&o.WouldDenyInterval, DefaultWouldDenyInterval)
 	fill(&o.BindAddress, DefaultBindAddress)
 	fill(&o.MetricsBindAddress, DefaultMetricsBindAddress)

@@ -20,8 +20,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// Run serves until ctx ends and everything in flight is answered. It returns nil after
-// a clean stop.
+// Run serves until ctx ends and all requests in flight are answered. It returns nil after a clean stop.
 func Run(ctx context.Context, o Options) error {
 	o, err := o.complete()
 	if err != nil {
@@ -68,7 +67,7 @@ func Run(ctx context.Context, o Options) error {
 		log:        o.Log,
 	}
 
-	// What answers are made from outlives ctx: requests are decided while draining.
+	// Everything that decisions depend on outlives ctx, because requests are decided while draining.
 	background, stop := context.WithCancel(logr.NewContext(context.WithoutCancel(ctx), o.Log))
 	defer stop()
 	group, background := errgroup.WithContext(background)
@@ -84,9 +83,9 @@ func Run(ctx context.Context, o Options) error {
 	if o.MaxMode != 0 {
 		ceiling = o.MaxMode.String()
 	}
-	o.Log.Info("Serving", "address", listener.Addr().String(), "maxMode", ceiling, "apiServer", o.Config.Host)
+	o.Log.Info("Serving", "address", listener.Addr().String(), "maxMode", ceiling, "engine", string(o.Engine), "compare", o.Compare, "apiServer", o.Config.Host)
 
-	// Whatever ends, in here or outside, ends by draining.
+	// Whatever stops the server, it drains first.
 	until, end := context.WithCancel(ctx)
 	defer end()
 	defer context.AfterFunc(background, end)()
@@ -95,14 +94,14 @@ func Run(ctx context.Context, o Options) error {
 	return errors.Join(err, group.Wait())
 }
 
-// newControllers takes Options that are complete, as the functions below do.
+// newControllers expects completed Options, as the functions below do.
 func newControllers(o Options, registry *prometheus.Registry) (*controller.Controllers, error) {
 	catalog, err := rego.Load(o.Library)
 	if err != nil {
 		return nil, fmt.Errorf("loading the policies: %w", err)
 	}
 	return controller.New(controller.Options{
-		Config: o.Config, Catalog: catalog, WebhookConfiguration: o.WebhookConfiguration,
+		Config: o.Config, Catalog: catalog.WithEngine(o.Engine), Compare: o.Compare, WebhookConfiguration: o.WebhookConfiguration,
 		Here:    reach.Installation{Namespace: o.Namespace, Service: o.Service, URL: o.WebhookURL},
 		MaxMode: o.MaxMode, LeaderElect: o.LeaderElect,
 		ExemptionUsageInterval: o.ExemptionUsageInterval, WouldDenyInterval: o.WouldDenyInterval,
@@ -123,7 +122,7 @@ func newHandler(o Options, c *controller.Controllers, registry *prometheus.Regis
 	})
 }
 
-// maxConnections returns how many connections there may be at the webhook port.
+// maxConnections returns the maximum number of connections at the webhook port.
 func maxConnections(o Options) int {
 	wanted := connectionsPerSlot * o.MaxInFlight
 	files, known := maxFiles()
@@ -137,7 +136,7 @@ func maxConnections(o Options) int {
 	return most
 }
 
-// listen takes both addresses before anything starts, so that one in use is reported at once.
+// listen opens both addresses before anything starts, so that an address in use is reported immediately.
 func listen(ctx context.Context, o Options) (https, metrics net.Listener, err error) {
 	var listening net.ListenConfig
 	if https = o.Listener; https == nil {

@@ -13,12 +13,13 @@ import (
 	"k8s.io/client-go/rest"
 
 	"taffrail.dev/policies"
+	"taffrail.dev/webhook/rego"
 )
 
 func TestOptionsAreChecked(t *testing.T) {
 	good := Options{Config: &rest.Config{}, Library: policies.FS, CertFile: "a", KeyFile: "b"}
 	complete, err := good.complete()
-	if err != nil || complete.BindAddress != ":9443" || complete.DrainDelay != DefaultDrainDelay || complete.MaxInFlight == 0 {
+	if err != nil || complete.BindAddress != ":9443" || complete.DrainDelay != DefaultDrainDelay || complete.MaxInFlight == 0 || complete.Engine != rego.EngineCompiled {
 		t.Errorf("%+v, %v", complete, err)
 	}
 	for option, change := range map[string]func(*Options){
@@ -27,6 +28,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"CertFile":           func(o *Options) { o.CertFile = "" },
 		"KeyFile":            func(o *Options) { o.KeyFile = "" },
 		"MaxInFlight":        func(o *Options) { o.MaxInFlight = -1 },
+		"Compare":            func(o *Options) { o.Compare = 1.5 },
 		"ShutdownGrace":      func(o *Options) { o.ShutdownGrace = -1 },
 		"MetricsBindAddress": func(o *Options) { o.ClientCAFile, o.MetricsBindAddress = "ca.crt", "0" },
 	} {
@@ -39,8 +41,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-// Without an API server there is nothing to decide with: alive, not ready, and every
-// request is sent to try again.
+// Without an API server nothing can be decided: the server is alive but not ready, and makes callers retry.
 func TestRunWithoutAPIServer(t *testing.T) {
 	listen := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -110,9 +110,9 @@ func (d *Document) evaluate(text []byte, chunk Chunk) error {
 	if err != nil {
 		// The text is valid YAML, so the error is either a value without a JSON equivalent or the
 		// parser's own alias guard. The text of other errors quotes values.
-		reason := "holds a value that JSON has no word for"
+		reason := "contains a value that JSON cannot represent"
 		if err.Error() == "yaml: document contains excessive aliasing" {
-			reason = "consists of aliases for the most part"
+			reason = "consists mostly of aliases"
 		}
 		return &Error{Line: d.Line, Reason: withHint(reason, chunk)}
 	}

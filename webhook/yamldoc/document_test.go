@@ -81,7 +81,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// bomb doubles at every level: 2^levels scalars.
+// bomb returns a document that doubles at every level: 2^levels scalars.
 func bomb(levels int) string {
 	var b strings.Builder
 	b.WriteString("a0: &a0 x\n")
@@ -91,7 +91,7 @@ func bomb(levels int) string {
 	return b.String()
 }
 
-// The chunk begins on line 10, and every text has the word hunter where a secret may be.
+// The chunk begins on line 10, and every text has the word hunter where a secret might be.
 func TestParseErrors(t *testing.T) {
 	tests := []struct {
 		name, text string
@@ -103,23 +103,23 @@ func TestParseErrors(t *testing.T) {
 		{"a tab", "a:\n\tb: hunter\n", Error{Line: 11, Reason: "is not valid YAML: the line is indented with a tab, and YAML takes spaces only"}},
 		{"a tab after spaces", "a:\n  b: 1\n  \thunter: 1\n", Error{Line: 12, Reason: "is not valid YAML: the line is indented with a tab, and YAML takes spaces only"}},
 		{"a character that is no tab", "a:\n  b: @hunter\n", Error{Line: 11, Reason: "is not valid YAML: found character that cannot start any token"}},
-		{"a list merged", "a: &x [hunter]\nb:\n  <<: *x\n", Error{Line: 12, Field: "b.<<", Reason: "only a map can be merged here: a list cannot be, nor can text"}},
-		{"text merged", "b:\n  <<: hunter\n", Error{Line: 11, Field: "b.<<", Reason: "only a map can be merged here: a list cannot be, nor can text"}},
-		{"an object without its marker", "apiVersion: v1\nkind: A\napiVersion: v1\n", Error{Line: 12, Field: "apiVersion", Reason: `this key stands in the same map twice, first 2 lines above: if another object begins here, put "---" on a line of its own above it`, Lenient: true}},
+		{"a list merged", "a: &x [hunter]\nb:\n  <<: *x\n", Error{Line: 12, Field: "b.<<", Reason: "only a map can be merged here, not a list or a string"}},
+		{"text merged", "b:\n  <<: hunter\n", Error{Line: 11, Field: "b.<<", Reason: "only a map can be merged here, not a list or a string"}},
+		{"an object without its marker", "apiVersion: v1\nkind: A\napiVersion: v1\n", Error{Line: 12, Field: "apiVersion", Reason: `this key is in the same map twice, first 2 lines above: if another object begins here, put "---" on a line of its own above it`, Lenient: true}},
 		{"a quote left open", "a: \"hunter\nb: 1\n", Error{Line: 12, Reason: "is not valid YAML: found unexpected end of stream"}},
 		{"an unknown tag handle", "a: !hunter!x y\n", Error{Line: 10, Reason: "is not valid YAML: found undefined tag handle"}},
 		{"broken JSON", `{"a": "hunter"`, Error{Line: 10, Reason: "is not valid YAML: did not find expected ',' or '}'"}},
-		{"a template", "a: {{ .Values.hunter }}\n", Error{Line: 10, Field: "a", Reason: `a key is neither text nor a number nor a boolean ("{{" looks like a template: render it first, as in helm template … | taffrail check -)`}},
-		{"a key given twice", "a:\n  b: hunter\n  c: 1\n  b: hunter\n", Error{Line: 13, Field: "a.b", Reason: "this key stands in the same map twice, first 2 lines above", Lenient: true}},
-		{"a key given twice in a list", "a: [{b: 1, b: 2}]\n", Error{Line: 10, Field: "a[0].b", Reason: "this key stands in the same map twice, first on the same line", Lenient: true}},
-		{"a map as a key", "{hunter: 1}: x\n", Error{Line: 10, Reason: "a key is neither text nor a number nor a boolean"}},
+		{"a template", "a: {{ .Values.hunter }}\n", Error{Line: 10, Field: "a", Reason: `a key must be a string, a number or a boolean ("{{" looks like a template: render it first, as in helm template … | taffrail check -)`}},
+		{"a key given twice", "a:\n  b: hunter\n  c: 1\n  b: hunter\n", Error{Line: 13, Field: "a.b", Reason: "this key is in the same map twice, first 2 lines above", Lenient: true}},
+		{"a key given twice in a list", "a: [{b: 1, b: 2}]\n", Error{Line: 10, Field: "a[0].b", Reason: "this key is in the same map twice, first on the same line", Lenient: true}},
+		{"a map as a key", "{hunter: 1}: x\n", Error{Line: 10, Reason: "a key must be a string, a number or a boolean"}},
 		{"an empty key", "a:\n  : hunter\n", Error{Line: 10, Reason: "is not valid YAML: did not find expected key"}},
-		{"infinity", "a: .inf\nb: hunter", Error{Line: 10, Field: "a", Reason: "JSON has no infinite numbers, and none that are not a number: quote it if it is text"}},
-		{"not a number", "a: 1\nb: [.NaN]\n", Error{Line: 11, Field: "b[0]", Reason: "JSON has no infinite numbers, and none that are not a number: quote it if it is text"}},
-		{"binary", "a: !!binary hunter!\n", Error{Line: 10, Reason: "holds a value that JSON has no word for"}},
+		{"infinity", "a: .inf\nb: hunter", Error{Line: 10, Field: "a", Reason: "JSON has neither infinite numbers nor NaN: quote it if it is a string"}},
+		{"not a number", "a: 1\nb: [.NaN]\n", Error{Line: 11, Field: "b[0]", Reason: "JSON has neither infinite numbers nor NaN: quote it if it is a string"}},
+		{"binary", "a: !!binary hunter!\n", Error{Line: 10, Reason: "contains a value that JSON cannot represent"}},
 		{"an anchor inside itself", "a: &x [*x, hunter]\n", Error{Line: 10, Field: "a[0]", Reason: "an anchor contains itself"}},
 		{"an alias bomb", bomb(40), Error{Line: 10, Reason: "is larger than 64 MiB with its aliases written out", Lenient: true}},
-		{"a small alias bomb", bomb(16), Error{Line: 10, Reason: "consists of aliases for the most part"}},
+		{"a small alias bomb", bomb(16), Error{Line: 10, Reason: "consists mostly of aliases"}},
 		{"an alias bomb of keys", "a: &a " + strings.Repeat("x", 1<<20) + "\nb: [" + strings.Repeat("{*a : 1},", 100) + "]\n", Error{Line: 11, Reason: "is larger than 64 MiB with its aliases written out", Lenient: true}},
 		{"depth", "a: " + strings.Repeat("[", 1500) + strings.Repeat("]", 1500), Error{Line: 10, Reason: "is nested deeper than 1000 levels", Lenient: true}},
 		{"absurd depth", strings.Repeat("[", 100000), Error{Line: 10, Reason: "is not valid YAML: exceeded max depth of 10000"}},

@@ -40,7 +40,7 @@ func Files(path string) ([]string, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("holds no *.yaml, *.yml or *.json")}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("contains no *.yaml, *.yml or *.json")}
 	}
 	return files, nil
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// FuzzDocuments holds that a stream is cut without loss, and that whatever is said of a
-// document names a line of it.
+// FuzzDocuments checks that a stream is split without loss, and that every reported line is within its
+// document.
 func FuzzDocuments(f *testing.F) {
 	for _, text := range []string{
 		"a: 1\n---\nb: [1, 2]\n", "{\"a\": 1}{\"b\": 2}", "a: &x [1]\nb: *x\n", "a: {<<: {b: 1}}", "? [a]\n: b", "--- |\n x\n...\n",
@@ -54,8 +54,8 @@ func FuzzDocuments(f *testing.F) {
 	})
 }
 
-// checkWhole finds every chunk in the text, in order, at the line it says, with nothing
-// but white space between two of them.
+// checkWhole finds every chunk in the text, in order, on its reported line, with only white space between
+// chunks.
 func checkWhole(t *testing.T, data []byte, chunks []Chunk) {
 	t.Helper()
 	at := 0
@@ -71,7 +71,7 @@ func checkWhole(t *testing.T, data []byte, chunks []Chunk) {
 	}
 }
 
-// breaks counts the line breaks that YAML knows.
+// breaks counts the line breaks that YAML recognizes.
 func breaks(text []byte) (n int) {
 	for _, mark := range []string{"\n", "\r", "\u0085", "\u2028", "\u2029"} {
 		n += bytes.Count(text, []byte(mark))

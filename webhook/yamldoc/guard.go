@@ -67,7 +67,7 @@ func (g *guardState) measure(node *yamlv3.Node, path decision.FieldPath) (extent
 	switch node.Kind {
 	case yamlv3.ScalarNode:
 		if isNotFinite(node) {
-			err = &Error{Line: node.Line, Field: string(path), Reason: "JSON has no infinite numbers, and none that are not a number: quote it if it is text"}
+			err = &Error{Line: node.Line, Field: string(path), Reason: "JSON has neither infinite numbers nor NaN: quote it if it is a string"}
 		}
 	case yamlv3.AliasNode:
 		err = add(node.Alias, path)
@@ -90,7 +90,7 @@ func (g *guardState) mapping(node *yamlv3.Node, path decision.FieldPath, add fun
 		key, value := node.Content[i], node.Content[i+1]
 		name := Target(key)
 		if name.Kind != yamlv3.ScalarNode || isNull(name) {
-			return &Error{Line: key.Line, Field: string(path), Reason: "a key is neither text nor a number nor a boolean"}
+			return &Error{Line: key.Line, Field: string(path), Reason: "a key must be a string, a number or a boolean"}
 		}
 		// The merge key "<<" may occur more than once.
 		if !IsMerge(name) {
@@ -103,7 +103,7 @@ func (g *guardState) mapping(node *yamlv3.Node, path decision.FieldPath, add fun
 			}
 			lines[name.Value] = key.Line
 		} else if !mergeable(value) {
-			return &Error{Line: key.Line, Field: string(path.Child(name.Value)), Reason: "only a map can be merged here: a list cannot be, nor can text"}
+			return &Error{Line: key.Line, Field: string(path.Child(name.Value)), Reason: "only a map can be merged here, not a list or a string"}
 		}
 		if err := add(key, path); err != nil {
 			return err
@@ -122,7 +122,7 @@ func duplicateKey(key *yamlv3.Node, path decision.FieldPath, first int) *Error {
 	if key.Line != first {
 		before = count(key.Line-first, "line") + " above"
 	}
-	reason := "this key stands in the same map twice, first " + before
+	reason := "this key is in the same map twice, first " + before
 	if beginsObject(key, path) {
 		reason += `: if another object begins here, put "---" on a line of its own above it`
 	}

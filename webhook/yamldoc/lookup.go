@@ -6,16 +6,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Place is a member of a mapping or an element of a sequence. Key is nil for an element
-// and for the root. Value is what is written there, and so an alias where one is.
+// Place is a member of a mapping or an element of a sequence. Key is nil for an element and for the root. Value
+// is the node as written, which may be an alias.
 type Place struct {
 	Key, Value *yaml.Node
 }
 
-// Lookup follows segments (names of members, or decimal indices in sequences) from a
-// document or any node of one, through aliases and merge keys (<<). It returns the
-// deepest place that there is, and how many segments led to it. Beyond an alias that
-// place stands where the anchor is.
+// Lookup follows segments (names of members, or decimal indices in sequences) from a document or any node of
+// one, through aliases and merge keys (<<). It returns the deepest existing place, and the number of segments
+// that lead to it. A place beyond an alias is at the anchor.
 func Lookup(root *yaml.Node, segments []string) (place Place, depth int) {
 	if root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
 		root = root.Content[0]
@@ -32,7 +31,7 @@ func Lookup(root *yaml.Node, segments []string) (place Place, depth int) {
 	return place, depth
 }
 
-// Target is the node itself or, for an alias, the one that it stands for.
+// Target returns the node itself or, for an alias, the node at its anchor.
 func Target(node *yaml.Node) *yaml.Node {
 	if node.Kind == yaml.AliasNode && node.Alias != nil {
 		return node.Alias
@@ -40,13 +39,13 @@ func Target(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-// IsMerge tells whether a key of a mapping is "<<", which merges.
+// IsMerge reports whether a key of a mapping is the merge key (<<).
 func IsMerge(key *yaml.Node) bool {
 	return key.Kind == yaml.ScalarNode && key.ShortTag() == "!!merge"
 }
 
-// Merged are the mappings that the value of a merge key names; where two of them have a
-// member of one name, the first counts.
+// Merged returns the mappings that the value of a merge key refers to. If several of them have a member of the
+// same name, the first one counts.
 func Merged(value *yaml.Node) []*yaml.Node {
 	value = Target(value)
 	if value.Kind == yaml.MappingNode {
@@ -76,9 +75,9 @@ func step(node *yaml.Node, segment string) (Place, bool) {
 	return Place{}, false
 }
 
-// member reads a mapping as kubectl does, to which the last counts of a member and what
-// is merged under its name. Seen are the mappings that were searched before: an anchor may
-// contain itself, or be merged many times over.
+// member looks up a member as kubectl does: the last one of that name counts, whether it is the mapping's own or
+// merged. seen has the mappings that were searched already, because an anchor may contain itself or be merged
+// many times.
 func member(mapping *yaml.Node, name string, seen map[*yaml.Node]bool) (place Place, found bool) {
 	if seen[mapping] {
 		return Place{}, false

@@ -65,11 +65,11 @@ func TestLookup(t *testing.T) {
 		{"spec.containers[2].name", 19, 4, "name", "c"},
 		{"spec.containers[2].image", 20, 4, "image", "own"},
 		{"spec.containers[2].resources.limits", 17, 5, "limits", ""},
-		// To kubectl, what is merged below a member of the same name wins over it.
+		// kubectl prefers a merged member to one of the same name above it.
 		{"spec.containers[3].name", 22, 4, "name", "merged"},
 		{"spec.containers[4]", 23, 3, "", "b"},
 		{"spec.containers[4].name", 14, 4, "name", "b"},
-		// What is missing is spoken of at the nearest place above it.
+		// A missing field is located at its nearest existing parent.
 		{"spec.containers[0].livenessProbe.httpGet", 11, 3, "", ""},
 		{"spec.containers[9].name", 10, 2, "containers", ""},
 		{"spec.containers[-1]", 10, 2, "containers", ""},
@@ -92,7 +92,7 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// Whoever hands a node over need not have refused what merges itself.
+// A caller need not have rejected nodes that merge themselves.
 func TestLookupInItself(t *testing.T) {
 	var root yaml.Node
 	if err := yaml.Unmarshal([]byte("a: &a\n  <<: *a\n  b: 1\n"), &root); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// scanAll reads byte by byte, which is the hardest way to find the lines.
+// scanAll reads byte by byte, which makes finding the lines hardest.
 func scanAll(t *testing.T, text string) (chunks []Chunk) {
 	t.Helper()
 	for chunk, err := range Scan(iotest.OneByteReader(strings.NewReader(text)), 1<<20) {

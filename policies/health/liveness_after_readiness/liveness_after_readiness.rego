@@ -1,13 +1,14 @@
 # METADATA
-# title: Liveness waits for readiness
+# title: Liveness probes wait for readiness
 # description: >-
-#   A livenessProbe must not restart a container that is still starting, or it never stops starting. Every app container
-#   and sidecar of a workload that runs on and has both probes has a startupProbe, which holds the others back, or its
-#   livenessProbe can fail for good (initialDelaySeconds + periodSeconds × (failureThreshold − 1)) only later than its
-#   readinessProbe can succeed (initialDelaySeconds + periodSeconds × (successThreshold − 1)); at the same second is not
-#   later. By parameter the plain initialDelaySeconds must be later, too. Where a probe is missing, require-probes says
-#   so. A probe's own terminationGracePeriodSeconds changes nothing about when it fails. The fix raises the
-#   livenessProbe's initialDelaySeconds, to ten minutes at most: until then, nothing restarts a container that hangs.
+#   A livenessProbe must not restart a container that is still starting, or the container never finishes starting. In a
+#   long-running workload, every app container and sidecar with both probes must have a startupProbe, which holds back
+#   the other two, or a livenessProbe whose first restart (initialDelaySeconds + periodSeconds × (failureThreshold − 1))
+#   comes later than the first possible success of its readinessProbe (initialDelaySeconds + periodSeconds ×
+#   (successThreshold − 1)); the same second is not later. With the parameter initialDelays, the livenessProbe's
+#   initialDelaySeconds alone must also be the greater one. A missing probe is reported by require-probes. A probe's own
+#   terminationGracePeriodSeconds does not change when it fails. The fix raises the livenessProbe's initialDelaySeconds,
+#   to ten minutes at most, because until then nothing restarts a container that hangs.
 # custom:
 #   id: liveness-after-readiness
 #   severity: high
@@ -29,7 +30,7 @@
 #       initialDelays:
 #         type: boolean
 #         default: false
-#         description: Whether the livenessProbe's plain initialDelaySeconds must be later than the readinessProbe's, too.
+#         description: Whether the livenessProbe's initialDelaySeconds alone must also be greater than the readinessProbe's.
 package taffrail.health.liveness_after_readiness
 
 import future.keywords.not
@@ -55,7 +56,7 @@ handled(path, probe) if {
 
 # METADATA
 # title: Containers whose livenessProbe leaves them time to start
-# description: A complete rule, which is evaluated once and not once for each container.
+# description: A complete rule, so that it is evaluated once and not for each container.
 late := {path | some path in fails_late; times[path][0] > times[path][2]} if {
 	strict
 } else := fails_late
@@ -68,10 +69,10 @@ fails_late := {path |
 strict if input.parameters.initialDelays
 
 # METADATA
-# title: Seconds of both probes
+# title: The times of both probes, in seconds
 # description: >-
-#   When the livenessProbe begins and how long it then takes to fail for good, when the readinessProbe begins and how
-#   long it takes to succeed. Without an entry where one is no number, which the API server refuses.
+#   When the livenessProbe starts and how long it then takes to fail, and when the readinessProbe starts and how long it
+#   takes to succeed. There is no entry if one of them is not a number, which the API server rejects.
 times := {path: [begins, period * (failures - 1), awaited, interval * (successes - 1)] |
 	some path, container in input.containers
 	liveness := container.spec.livenessProbe
@@ -100,11 +101,13 @@ details(path) := object.union(
 	fix(path),
 ) if {
 	times[path]
-} else := {"msg": "a probe's time is not a number, so the API server refuses it"}
+} else := {"msg": "a probe has a time that is not a number, so the API server rejects it"}
 
 # METADATA
-# title: A later livenessProbe
-# description: Nobody wants a container that hangs to be left alone for longer, so there the readinessProbe is to be looked at.
+# title: The fix
+# description: >-
+#   A container that hangs should not be left alone for longer, so beyond this delay the readinessProbe has to change
+#   instead.
 fix(path) := {"fix": [{
 	"op": "add",
 	"path": concat("/", [input.containers[path].pointer, "livenessProbe/initialDelaySeconds"]),
@@ -114,11 +117,11 @@ fix(path) := {"fix": [{
 } else := {}
 
 message([begins, patience, awaited, steadies]) := sprintf(
-	"the livenessProbe can restart it after %vs, but it is ready after %vs at best",
+	"the livenessProbe can restart it after %vs, but readiness takes at least %vs",
 	[begins + patience, awaited + steadies],
 ) if {
 	begins + patience <= awaited + steadies
-} else := sprintf("the livenessProbe begins after %vs, no later than the readinessProbe's %vs", [begins, awaited])
+} else := sprintf("initialDelaySeconds is %v, but must be greater than the readinessProbe's %v", [begins, awaited])
 
 enough([_, patience, awaited, steadies]) := 1 + max(array.concat(
 	[(awaited + steadies) - patience],

@@ -26,7 +26,7 @@ early := app(probe({"initialDelaySeconds": 5}), probe({"initialDelaySeconds": 60
 
 test_too_early if {
 	liveness_after_readiness.deny == {{
-		"msg": "the livenessProbe can restart it after 25s, but it is ready after 60s at best",
+		"msg": "the livenessProbe can restart it after 25s, but readiness takes at least 60s",
 		"path": "spec.containers[0].livenessProbe.initialDelaySeconds",
 		"container": "web",
 		"excess": 36,
@@ -50,7 +50,7 @@ test_later_is_later_by_a_second[name] if {
 test_plain_delays_by_parameter if {
 	same := strict(probe({}), probe({}))
 	liveness_after_readiness.deny == {{
-		"msg": "the livenessProbe begins after 0s, no later than the readinessProbe's 0s",
+		"msg": "initialDelaySeconds is 0, but must be greater than the readinessProbe's 0",
 		"path": "spec.containers[0].livenessProbe.initialDelaySeconds",
 		"container": "web",
 		"excess": 1,
@@ -64,7 +64,7 @@ test_plain_delays_do_not_replace_the_rest if {
 		probe({"initialDelaySeconds": 5, "failureThreshold": 1}),
 		probe({"successThreshold": 2}),
 	)
-	finding.msg == "the livenessProbe can restart it after 5s, but it is ready after 10s at best"
+	finding.msg == "the livenessProbe can restart it after 5s, but readiness takes at least 10s"
 	finding.fix[0].value == 11
 }
 
@@ -100,7 +100,7 @@ test_odd_times_are_found[name] if {
 		"object of successes": app(probe({}), probe({"successThreshold": {}})),
 	}
 	liveness_after_readiness.deny == {{
-		"msg": "a probe's time is not a number, so the API server refuses it",
+		"msg": "a probe has a time that is not a number, so the API server rejects it",
 		"path": "spec.containers[0].livenessProbe.initialDelaySeconds",
 		"container": "web",
 	}} with input as about

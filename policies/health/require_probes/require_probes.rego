@@ -1,10 +1,11 @@
 # METADATA
 # title: Containers have probes
 # description: >-
-#   Every app container and sidecar of a workload that runs on has a readinessProbe, so that traffic waits until it can
-#   answer, and a livenessProbe, so that it is restarted once it hangs. A probe without a handler (httpGet, tcpSocket,
-#   exec or grpc) is none. Init and ephemeral containers cannot have probes; Pods that end need none. There is no fix:
-#   which path or port tells the container's health is for the author to say.
+#   In a long-running workload, every app container and sidecar has a readinessProbe, so that it gets no traffic before
+#   it can answer, and a livenessProbe, so that it is restarted when it hangs. A probe without a handler (httpGet,
+#   tcpSocket, exec or grpc) does not count. Init and ephemeral containers cannot have probes, and Pods that run to
+#   completion need none. There is no fix: only the author knows which path or port shows whether the container is
+#   healthy.
 # custom:
 #   id: require-probes
 #   severity: high
@@ -29,7 +30,7 @@
 #           type: string
 #           enum: [readinessProbe, livenessProbe, startupProbe]
 #         default: [readinessProbe, livenessProbe]
-#         description: The probes that each container has.
+#         description: The probes that each container must have.
 package taffrail.health.require_probes
 
 import future.keywords.not
@@ -55,7 +56,7 @@ message(null, probe) := sprintf("there is no %s, so %s", [probe, consequences[pr
 message(present, probe) := sprintf("the %s has no handler, so %s", [probe, consequences[probe]]) if present != null
 
 consequences := {
-	"readinessProbe": "traffic comes before the container can answer",
+	"readinessProbe": "the container gets traffic before it can answer",
 	"livenessProbe": "the container is not restarted when it hangs",
-	"startupProbe": "a slow start can be taken for a failure",
+	"startupProbe": "a slow start can be mistaken for a failure",
 }

@@ -30,7 +30,7 @@ test_any_handler_will_do[kind] if {
 test_one_finding_each if {
 	require_probes.deny == {
 		{
-			"msg": "there is no readinessProbe, so traffic comes before the container can answer",
+			"msg": "there is no readinessProbe, so the container gets traffic before it can answer",
 			"path": "spec.containers[0].readinessProbe",
 			"container": "web",
 		},
@@ -48,7 +48,7 @@ test_only_the_missing_one if {
 }
 
 test_null_is_missing if {
-	messages == {"there is no readinessProbe, so traffic comes before the container can answer"} with input as app({
+	messages == {"there is no readinessProbe, so the container gets traffic before it can answer"} with input as app({
 		"readinessProbe": null,
 		"livenessProbe": handler,
 	})

@@ -1,10 +1,10 @@
 # METADATA
-# title: Images name a version
+# title: Images have a version tag or a digest
 # description: >-
-#   Every container, init, sidecar and ephemeral ones too, runs an image with a tag other than latest, or with a digest.
-#   Otherwise nobody can say which version runs, nodes run different ones, and a rollback brings back the same image.
-#   The port of a registry is not a tag. Image volumes are not looked at. There is no fix: which version is meant is for
-#   the author to say.
+#   The image of every container, including init, sidecar and ephemeral containers, has a tag other than latest, or a
+#   digest. Otherwise you cannot know which version runs, nodes can run different ones, and a rollback pulls the same
+#   image again. The port of a registry is not a tag. Image volumes are not checked. There is no fix: only the author
+#   knows which version is meant.
 # custom:
 #   id: image-tag
 #   severity: high
@@ -19,7 +19,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: enforce
-#   remediation: "Name a version, for example image: nginx:1.27.3, or a digest, image: nginx@sha256:<digest>."
+#   remediation: "Pin a version, for example image: nginx:1.27.3, or a digest, image: nginx@sha256:<digest>."
 #   parameters:
 #     type: object
 #     properties:
@@ -27,7 +27,7 @@
 #         type: array
 #         items: {type: string, minLength: 1}
 #         default: [latest]
-#         description: Tags that are no version, such as latest or stable, in upper or lower case.
+#         description: Tags that do not identify a version, such as latest or stable. Case is ignored.
 package taffrail.images.image_tag
 
 import future.keywords.not
@@ -57,8 +57,8 @@ message(image) := "the container has no image" if {
 } else := sprintf("image %q holds a password and cannot be pulled: use imagePullSecrets", [image.reference]) if {
 	not image.valid
 	regex.match(`^(?:[a-z]+://)?[^/@]*:[^@]*@[^@]+/`, image.reference)
-} else := sprintf("%q is not an image reference", [image.reference]) if {
+} else := sprintf("%q is not a valid image reference", [image.reference]) if {
 	not image.valid
-} else := sprintf("image %q has no tag, so it means whatever latest is today", [image.reference]) if {
+} else := sprintf("image %q has no tag, so it resolves to whatever latest is at pull time", [image.reference]) if {
 	image.tag == ""
-} else := sprintf("image %q has the tag %s, which moves from version to version", [image.reference, image.tag])
+} else := sprintf("image %q has the tag %s, which does not identify a version", [image.reference, image.tag])

@@ -43,7 +43,7 @@ test_versions_pass[reference] if {
 
 test_no_tag if {
 	image_tag.deny == {{
-		"msg": `image "nginx" has no tag, so it means whatever latest is today`,
+		"msg": `image "nginx" has no tag, so it resolves to whatever latest is at pull time`,
 		"path": "spec.containers[0].image",
 		"container": "web",
 		"key": "image=nginx",
@@ -54,7 +54,7 @@ test_latest_in_any_case if {
 	every tag in ["latest", "LATEST", "Latest"] {
 		reference := concat(":", ["nginx", tag])
 		some finding in image_tag.deny with input as alone("app", image(reference, tag, ""))
-		finding.msg == sprintf(`image %q has the tag %s, which moves from version to version`, [reference, tag])
+		finding.msg == sprintf(`image %q has the tag %s, which does not identify a version`, [reference, tag])
 		finding.key == concat("=", ["image", reference])
 	}
 }
@@ -74,7 +74,7 @@ test_another_image_is_another_violation if {
 
 test_not_a_reference if {
 	some finding in image_tag.deny with input as alone("app", invalid("Nginx:1.0\n"))
-	finding.msg == `"Nginx:1.0\n" is not an image reference`
+	finding.msg == `"Nginx:1.0\n" is not a valid image reference`
 }
 
 test_no_image if {

@@ -1,17 +1,17 @@
 # METADATA
 # title: Runs of a CronJob do not overlap
 # description: >-
-#   With concurrencyPolicy Allow, the default, a run starts while the last one is still going, and a slow one piles up.
-#   Forbid skips a run that comes too early, Replace ends the old one. The fix is Forbid instead of Allow, and only if the
-#   Job's activeDeadlineSeconds and its Pods' grace period end each run before the next one, so that Forbid skips none.
-#   Without a deadline, one run that hangs would silently stop all that follow.
+#   With concurrencyPolicy Allow, the default, a run starts while the previous one is still active, and slow runs pile
+#   up. Forbid skips a run that is due too early, and Replace stops the previous one. The fix changes Allow to Forbid,
+#   but only if the Job's activeDeadlineSeconds and its Pods' grace period end each run before the next one is due, so
+#   that Forbid skips none. Without a deadline, one run that hangs would silently block all later ones.
 # custom:
 #   id: cronjob-concurrency
 #   severity: medium
 #   section: 3.2.9
 #   kinds: [CronJob.batch]
 #   default_mode: warn
-#   remediation: "Set concurrencyPolicy: Forbid, which skips a run while the last one goes on, and in the Job activeDeadlineSeconds, as one that hangs stops all others; or concurrencyPolicy: Replace, which ends it."
+#   remediation: "Set concurrencyPolicy: Forbid to skip a run while the previous one is active, with activeDeadlineSeconds in the Job so that a hung run cannot block others, or concurrencyPolicy: Replace to stop it."
 #   parameters:
 #     type: object
 #     properties:
@@ -37,14 +37,14 @@ deny contains object.union(finding, fix) if {
 	}
 }
 
-# What the API server makes of an object without a spec.
+# The API server's default, for an object without a spec.
 default policy := "Allow"
 
 policy := input.object.spec.concurrencyPolicy
 
 allowed := input.parameters.allowed
 
-message := "concurrencyPolicy is Allow, so a run starts while the last one is still going" if {
+message := "concurrencyPolicy is Allow, so a run starts while the previous one is still active" if {
 	policy == "Allow"
 } else := sprintf("concurrencyPolicy is %v, not %s", [policy, concat(" or ", allowed)])
 

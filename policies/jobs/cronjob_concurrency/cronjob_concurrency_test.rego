@@ -13,7 +13,7 @@ fixes contains finding.fix[0].value if some finding in cronjob_concurrency.deny
 
 test_allow if {
 	cronjob_concurrency.deny == {{
-		"msg": "concurrencyPolicy is Allow, so a run starts while the last one is still going",
+		"msg": "concurrencyPolicy is Allow, so a run starts while the previous one is still active",
 		"path": "spec.concurrencyPolicy",
 		"key": "concurrencyPolicy=Allow",
 	}} with input as policy("Allow")
@@ -30,7 +30,7 @@ test_no_policy[name] if {
 }
 
 test_no_spec_is_defaulted if {
-	messages == {"concurrencyPolicy is Allow, so a run starts while the last one is still going"} with input as review(null, ["Forbid"])
+	messages == {"concurrencyPolicy is Allow, so a run starts while the previous one is still active"} with input as review(null, ["Forbid"])
 }
 
 ends(deadline, changed) := object.union(

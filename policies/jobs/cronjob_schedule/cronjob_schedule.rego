@@ -1,19 +1,20 @@
 # METADATA
-# title: CronJobs say when they run
+# title: CronJobs have a valid schedule and a time zone
 # description: >-
-#   The schedule of a CronJob is one that Kubernetes takes: five fields in range, or a macro such as @daily. Where it is
-#   tied to an hour of the day, spec.timeZone says whose day, because EKS counts in UTC. The zone is one of the time zone
-#   database, in its exact spelling: PST and GMT+1 are none, America/Los_Angeles and Etc/GMT-1 are. No schedule is of days
-#   that no month has, unless the CronJob is suspended, and none runs more often than the minimum interval. The fixes name
-#   Etc/UTC, which is what an absent timeZone means on EKS, and move a zone from the schedule, where Kubernetes refuses
-#   it, to the field. There is none for a zone that does not exist, nor for an empty one: it was to be filled in.
+#   The schedule of a CronJob is one that Kubernetes accepts: five fields in range, or a macro such as @daily. If it
+#   names an hour of the day, spec.timeZone sets the time zone, because EKS uses UTC. The time zone is spelled exactly
+#   as in the time zone database: America/Los_Angeles and Etc/GMT-1 are valid, PST and GMT+1 are not. The schedule must
+#   not consist of days that no month has, unless the CronJob is suspended, and must not run more often than the minimum
+#   interval. The fixes set Etc/UTC, which is what a missing timeZone means on EKS, and move a time zone from the
+#   schedule, where Kubernetes rejects it, to spec.timeZone. There is no fix for a time zone that does not exist, nor
+#   for an empty one, which was probably meant to be filled in.
 # custom:
 #   id: cronjob-schedule
 #   severity: medium
 #   section: 3.2.9
 #   kinds: [CronJob.batch]
 #   default_mode: warn
-#   remediation: "Give minute, hour, day of month, month and day of week, and the zone, for example schedule: \"30 2 * * *\" with timeZone: Asia/Seoul."
+#   remediation: "Write minute, hour, day of month, month and day of week, and a time zone, for example schedule: \"30 2 * * *\" with timeZone: Asia/Seoul."
 #   parameters:
 #     type: object
 #     properties:
@@ -22,11 +23,11 @@
 #         minimum: 1
 #         maximum: 31536000
 #         default: 60
-#         description: The least time between two runs. A schedule of five fields cannot be finer than 60.
+#         description: The minimum number of seconds between two runs. A schedule with five fields cannot run more often than every 60 seconds.
 #       requireTimeZone:
 #         type: boolean
 #         default: true
-#         description: Whether a schedule that is tied to an hour of the day names its time zone.
+#         description: Whether a schedule that names an hour of the day must have a time zone.
 package taffrail.jobs.cronjob_schedule
 
 import future.keywords.not
@@ -34,7 +35,7 @@ import future.keywords.not
 deny contains finding if {
 	schedule.text == ""
 	finding := {
-		"msg": "there is no schedule, so the API server refuses the CronJob",
+		"msg": "there is no schedule, so the API server rejects the CronJob",
 		"path": "spec.schedule",
 	}
 }
@@ -42,7 +43,7 @@ deny contains finding if {
 deny contains object.union(finding, moved) if {
 	schedule.zone != ""
 	finding := {
-		"msg": "the schedule names a time zone, which the API server refuses: the zone belongs in timeZone",
+		"msg": "the schedule contains a time zone, which the API server rejects: set timeZone instead",
 		"path": "spec.schedule",
 		"key": concat("=", ["zone", schedule.zone]),
 	}
@@ -53,7 +54,7 @@ deny contains finding if {
 	not schedule.valid
 	finding := {
 		"msg": sprintf(
-			"Kubernetes knows no %q: write @hourly, @daily, @weekly, @monthly, @yearly or @every 1h30m",
+			"%q is not a schedule: write @hourly, @daily, @weekly, @monthly, @yearly or @every 1h30m",
 			[schedule.text],
 		),
 		"path": "spec.schedule",
@@ -79,7 +80,7 @@ deny contains finding if {
 	some fault in schedule.faults
 	finding := {
 		"msg": sprintf(
-			"the %s is %q: write %s, also as 1,2 or 1-5 or */2",
+			"the %s is %q: write %s, for example 1,2 or 1-5 or */2",
 			[fault.field, fault.text, fault.range],
 		),
 		"path": "spec.schedule",
@@ -89,13 +90,13 @@ deny contains finding if {
 
 # METADATA
 # title: A schedule of days that no month has
-# description: A suspended CronJob may have one, which is a common way to say that it is run by hand.
+# description: A suspended CronJob may have one, which is a common way to mark it as run by hand only.
 deny contains finding if {
 	schedule.valid
 	not schedule.interval
 	not input.object.spec.suspend == true
 	finding := {
-		"msg": "the schedule never runs: no month that it names has such a day",
+		"msg": "the schedule never runs: no month in it has such a day",
 		"path": "spec.schedule",
 		"key": key,
 	}
@@ -105,7 +106,7 @@ deny contains finding if {
 	schedule.interval < input.parameters.minimumIntervalSeconds
 	finding := {
 		"msg": sprintf(
-			"two runs can be %ds apart, less than the minimum of %ds",
+			"runs can be only %ds apart, less than the minimum of %ds",
 			[schedule.interval, input.parameters.minimumIntervalSeconds],
 		),
 		"path": "spec.schedule",
@@ -120,7 +121,7 @@ deny contains finding if {
 	schedule.zone == ""
 	not zoned
 	finding := {
-		"msg": "there is no timeZone, so EKS takes the hour of the schedule for UTC",
+		"msg": "there is no timeZone, so EKS runs the schedule in UTC",
 		"path": "spec.timeZone",
 		"key": "timeZone",
 		"fix": [utc],
@@ -132,7 +133,7 @@ deny contains finding if {
 	zone != null
 	not exists(zone)
 	finding := {
-		"msg": sprintf("timeZone %s is not a time zone, so the API server refuses the CronJob", [json.marshal(zone)]),
+		"msg": sprintf("timeZone %s is not a time zone, so the API server rejects the CronJob", [json.marshal(zone)]),
 		"path": "spec.timeZone",
 		"key": sprintf("timeZone=%v", [zone]),
 	}
@@ -144,13 +145,13 @@ key := concat("=", ["schedule", input.object.spec.schedule])
 
 zoned if input.object.spec.timeZone != null
 
-# Local is a name that the API server refuses, and in no list of zones.
+# No list of zones contains Local, which the API server rejects.
 exists(zone) if zone in schedule.zones
 
 utc := {"op": "add", "path": "/spec/timeZone", "value": "Etc/UTC"}
 
 # METADATA
-# title: The zone goes where Kubernetes wants it
+# title: The fix that moves the zone from the schedule to timeZone
 moved := {"fix": [
 	{"op": "add", "path": "/spec/schedule", "value": schedule.text},
 	{"op": "add", "path": "/spec/timeZone", "value": schedule.zone},

@@ -74,7 +74,7 @@ test_zone_in_front_moves_over_no_other if {
 messages contains finding.msg if some finding in cronjob_schedule.deny
 
 test_no_schedule if {
-	messages == {"there is no schedule, so the API server refuses the CronJob"} with input as review(
+	messages == {"there is no schedule, so the API server rejects the CronJob"} with input as review(
 		{"schedule": ""},
 		{"valid": false, "fields": 0},
 		{},
@@ -91,21 +91,21 @@ test_number_of_fields if {
 
 test_unknown_macro if {
 	some message in messages with input as review({"schedule": "@reboot"}, {"valid": false, "fields": 0}, {})
-	startswith(message, `Kubernetes knows no "@reboot": `)
+	startswith(message, `"@reboot" is not a schedule: `)
 }
 
 test_every_fault_is_named if {
 	faults := [{"field": "minute", "text": "60", "range": "0-59"}, {"field": "month", "text": "13", "range": "1-12 or JAN-DEC"}]
 	messages == {
-		`the minute is "60": write 0-59, also as 1,2 or 1-5 or */2`,
-		`the month is "13": write 1-12 or JAN-DEC, also as 1,2 or 1-5 or */2`,
+		`the minute is "60": write 0-59, for example 1,2 or 1-5 or */2`,
+		`the month is "13": write 1-12 or JAN-DEC, for example 1,2 or 1-5 or */2`,
 	} with input as review({"schedule": "60 * * 13 *"}, {"valid": false, "faults": faults}, {})
 }
 
 never := object.remove(review({"schedule": "0 0 30 2 *"}, {}, {}).schedule, ["interval"])
 
 test_never if {
-	messages == {"the schedule never runs: no month that it names has such a day"} with input as review({"schedule": "0 0 30 2 *"}, {}, {})
+	messages == {"the schedule never runs: no month in it has such a day"} with input as review({"schedule": "0 0 30 2 *"}, {}, {})
 		with input.schedule as never
 }
 
@@ -114,7 +114,7 @@ test_never_is_fine_while_suspended if {
 }
 
 test_interval if {
-	messages == {"two runs can be 60s apart, less than the minimum of 300s"} with input as review(
+	messages == {"runs can be only 60s apart, less than the minimum of 300s"} with input as review(
 		{"schedule": "* * * * *"},
 		{"interval": 60},
 		{"minimumIntervalSeconds": 300},

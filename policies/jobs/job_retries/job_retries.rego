@@ -1,20 +1,21 @@
 # METADATA
-# title: Jobs end
+# title: Jobs have limited retries
 # description: >-
-#   A Job that fails is tried again a bounded number of times: backoffLimit, 6 where it is not set, is at most
-#   maxBackoffLimit. A Job that counts failures per index is bounded by its backoffLimitPerIndex instead; maxFailedIndexes
-#   makes no difference, because it does not end an index. Its Pods have restartPolicy Never or OnFailure, the only ones
-#   that the API server takes in a Job; Always is the default. By parameter, activeDeadlineSeconds of the Job, not of its
-#   Pods, ends what hangs. An audit leaves out the Jobs of a CronJob that it lists. There is no fix: a Job that succeeds at
-#   its twentieth attempt today, or whose Spot nodes are taken away, would fail with fewer, and how long it may take and
-#   whether Pods that failed are kept to be looked at is for the author to say.
+#   A Job that fails is retried a limited number of times: backoffLimit, 6 if it is not set, is at most maxBackoffLimit.
+#   If a Job counts failures per index, its backoffLimitPerIndex is limited instead; maxFailedIndexes makes no
+#   difference, because it does not end an index. The Pods of a Job have restartPolicy Never or OnFailure, the only
+#   values that the API server accepts in a Job; the default is Always. With the parameter requireDeadline, the Job
+#   itself, not its Pods, must have activeDeadlineSeconds, which ends a Job that hangs. An audit skips Jobs of a CronJob
+#   that it lists. There is no fix: with fewer retries, a Job that succeeds at its twentieth attempt today, or whose
+#   Spot nodes are taken away, would fail, and only the author knows how long the Job may take and whether its failed
+#   Pods are kept for inspection.
 # custom:
 #   id: job-retries
 #   severity: low
 #   section: 3.2.8
 #   kinds: [Job.batch, CronJob.batch]
 #   default_mode: warn
-#   remediation: "Set for example backoffLimit: 3, with restartPolicy: Never or OnFailure, and to end a Job that hangs, activeDeadlineSeconds: 3600."
+#   remediation: "Set, for example, backoffLimit: 3 with restartPolicy: Never or OnFailure, and activeDeadlineSeconds: 3600 to end a Job that hangs."
 #   parameters:
 #     type: object
 #     properties:
@@ -22,7 +23,7 @@
 #         type: integer
 #         minimum: 0
 #         default: 6
-#         description: How many retries a Job, or each index of it, may have at most.
+#         description: The maximum number of retries of a Job, or of each of its indexes.
 #       requireDeadline:
 #         type: boolean
 #         default: false
@@ -46,7 +47,7 @@ deny contains finding if {
 	not owners.listed_with_owner
 	not input.workload.pod.spec.restartPolicy in {"Never", "OnFailure"}
 	finding := {
-		"msg": "restartPolicy is neither Never nor OnFailure, so the API server refuses the Job",
+		"msg": "restartPolicy is neither Never nor OnFailure, so the API server rejects the Job",
 		"path": concat(".", [input.workload.path, "spec.restartPolicy"]),
 	}
 }
@@ -56,7 +57,7 @@ deny contains finding if {
 	not owners.listed_with_owner
 	not timed
 	finding := {
-		"msg": "there is no activeDeadlineSeconds, so a Job that hangs runs for ever",
+		"msg": "there is no activeDeadlineSeconds, so a Job that hangs runs forever",
 		"path": concat(".", [job, "activeDeadlineSeconds"]),
 	}
 }
@@ -73,7 +74,7 @@ setting(field) := input.object.spec.jobTemplate.spec[field] if input.kind == "Cr
 
 indexed if setting("backoffLimitPerIndex") != null
 
-# The template of a CronJob is given defaults only once a Job is made from it.
+# The job template of a CronJob gets defaults only when a Job is created from it.
 backoff_limit := limit if {
 	limit := setting("backoffLimit")
 	limit != null
@@ -99,9 +100,9 @@ retries := "backoffLimitPerIndex" if {
 
 message := sprintf("%s is %v, more than the maximum of %d", [retries, too_many, most]) if {
 	too_many
-} else := sprintf("%s is not a number of retries", [retries])
+} else := sprintf("%s is not a valid number of retries", [retries])
 
-# How many retries there are where there are too many.
+# The number of retries, if it is over the maximum.
 too_many := limit if {
 	indexed
 	limit := setting("backoffLimitPerIndex")

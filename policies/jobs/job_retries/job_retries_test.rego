@@ -63,8 +63,8 @@ test_a_cronjob_is_defaulted_later[name] if {
 
 test_odd_limits[name] if {
 	some name, value in {"text": "3", "list": [3], "object": {}, "false": false, "negative": -1}
-	messages == {"backoffLimit is not a number of retries"} with input as job({"backoffLimit": value}, retry(6))
-	messages == {"backoffLimit is not a number of retries"} with input as cronjob({"backoffLimit": value}, retry(6))
+	messages == {"backoffLimit is not a valid number of retries"} with input as job({"backoffLimit": value}, retry(6))
+	messages == {"backoffLimit is not a valid number of retries"} with input as cronjob({"backoffLimit": value}, retry(6))
 }
 
 test_bounded_per_index if {
@@ -83,7 +83,7 @@ test_too_many_per_index if {
 }
 
 test_odd_per_index if {
-	messages == {"backoffLimitPerIndex is not a number of retries"} with input as cronjob({"backoffLimitPerIndex": "2"}, retry(6))
+	messages == {"backoffLimitPerIndex is not a valid number of retries"} with input as cronjob({"backoffLimitPerIndex": "2"}, retry(6))
 }
 
 test_restart_policies[value] if {
@@ -94,7 +94,7 @@ test_restart_policies[value] if {
 test_restart_for_ever[name] if {
 	some name, value in {"Always": "Always", "another case": "never", "null": null, "number": 1, "list": ["Never"]}
 	job_retries.deny == {{
-		"msg": "restartPolicy is neither Never nor OnFailure, so the API server refuses the Job",
+		"msg": "restartPolicy is neither Never nor OnFailure, so the API server rejects the Job",
 		"path": "spec.template.spec.restartPolicy",
 	}} with input as restart(value)
 }
@@ -119,7 +119,7 @@ test_deadline[name] if {
 
 test_where_the_deadline_goes if {
 	paths == {"spec.jobTemplate.spec.activeDeadlineSeconds"} with input as cronjob({}, deadline)
-	messages == {"there is no activeDeadlineSeconds, so a Job that hangs runs for ever"} with input as cronjob({}, deadline)
+	messages == {"there is no activeDeadlineSeconds, so a Job that hangs runs forever"} with input as cronjob({}, deadline)
 }
 
 test_audit_lists_the_owner if {

@@ -1,11 +1,12 @@
 # METADATA
-# title: Pods say which application they are, and Services find them
+# title: Pods have an application label, and Services a selector
 # description: >-
-#   The Pods of every workload carry a label that names the application, app or app.kubernetes.io/name, and every Service
-#   but those of type ExternalName has a selector. The API server's own Service, kubernetes in namespace default, needs
-#   none. A Service whose EndpointSlices somebody writes by hand is pointed out too: nothing in it tells that they do. An
-#   audit leaves out what a built-in controller made from a template that it lists. There is no fix: a new label can make
-#   Pods the target of somebody's Service, and which Pods a Service means is for the author to say.
+#   The Pods of every workload have a label that names the application, app or app.kubernetes.io/name, and every Service
+#   except those of type ExternalName has a selector. The API server's own Service, kubernetes in namespace default,
+#   needs none. A Service whose EndpointSlices are written by hand is reported too, because nothing in the Service shows
+#   that they are. An audit skips objects that a built-in controller created from a template that it lists. There is no
+#   fix: a new label can make another Service select the Pods, and only the author knows which Pods a Service is meant
+#   to select.
 # custom:
 #   id: app-label
 #   severity: low
@@ -32,7 +33,7 @@
 #           type: string
 #           minLength: 1
 #         default: [app, app.kubernetes.io/name]
-#         description: The labels of which the Pods carry at least one.
+#         description: The labels of which the Pods must have at least one.
 package taffrail.labels.app_label
 
 import data.taffrail.lib.owners
@@ -44,7 +45,7 @@ deny contains finding if {
 	not owners.listed_with_owner
 	not labelled
 	finding := {
-		"msg": sprintf("the Pods have no label %s, so nothing tells which application they are", [concat(" or ", labels)]),
+		"msg": sprintf("the Pods have no label %s, so nothing identifies their application", [concat(" or ", labels)]),
 		"path": trim_prefix(concat(".", [path, "metadata.labels"]), "."),
 	}
 }
@@ -55,7 +56,7 @@ deny contains finding if {
 	not selective
 	not of_the_api_server
 	finding := {
-		"msg": "there is no selector, so the Service finds no Pods",
+		"msg": "there is no selector, so the Service selects no Pods",
 		"path": "spec.selector",
 	}
 }

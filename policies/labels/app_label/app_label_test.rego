@@ -26,7 +26,7 @@ service(spec) := {
 
 test_no_label if {
 	app_label.deny == {{
-		"msg": "the Pods have no label app or app.kubernetes.io/name, so nothing tells which application they are",
+		"msg": "the Pods have no label app or app.kubernetes.io/name, so nothing identifies their application",
 		"path": "spec.template.metadata.labels",
 	}} with input as labels({})
 }
@@ -61,7 +61,7 @@ test_odd_metadata[name] if {
 
 test_parameter if {
 	count(app_label.deny) == 0 with input as workload("spec.template", {"labels": {"team": "shop"}}, ["team"])
-	{finding.msg | some finding in app_label.deny} == {"the Pods have no label team, so nothing tells which application they are"} with input as workload("spec.template", {"labels": {"app": "web"}}, ["team"])
+	{finding.msg | some finding in app_label.deny} == {"the Pods have no label team, so nothing identifies their application"} with input as workload("spec.template", {"labels": {"app": "web"}}, ["team"])
 }
 
 test_subresources_change_no_label[subresource] if {
@@ -89,7 +89,7 @@ test_no_selector[name] if {
 		"no spec": null,
 	}
 	app_label.deny == {{
-		"msg": "there is no selector, so the Service finds no Pods",
+		"msg": "there is no selector, so the Service selects no Pods",
 		"path": "spec.selector",
 	}} with input as service(spec)
 }

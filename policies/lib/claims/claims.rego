@@ -8,9 +8,9 @@ import future.keywords.not
 # METADATA
 # title: The Pods mount a claim that all of them share
 # description: >-
-#   A disk that one node at a time can attach must be let go before the next Pod has it, so neither two replicas nor a
-#   new one beside the old one can be asked for. Which claims are such disks, the object does not tell. An ephemeral
-#   volume is each Pod's own and does not count.
+#   A disk that attaches to one node at a time must be detached before the next Pod can use it, so a policy can require
+#   neither two replicas nor a new one next to the old one. The object does not show which claims are such disks. An
+#   ephemeral volume belongs to a single Pod and does not count.
 mounted if {
 	some volume in input.workload.pod.spec.volumes
 	is_object(volume.persistentVolumeClaim)
@@ -19,8 +19,8 @@ mounted if {
 mounted if some _ in disks
 
 # METADATA
-# title: Disks that the Pods name themselves and that attach to one node
-# description: By the path of the field in the spec of the Pods.
+# title: Disks that the Pods name directly and that attach to one node
+# description: Keyed by the path of the field in the spec of the Pods.
 disks[path] := {"name": object.get(volume, "name", ""), "type": type} if {
 	some i, volume in input.workload.pod.spec.volumes
 	some type, readers in attached
@@ -29,7 +29,7 @@ disks[path] := {"name": object.get(volume, "name", ""), "type": type} if {
 	path := sprintf("volumes[%d].%s", [i, type])
 }
 
-# Those that any number of nodes may attach to read are true.
+# True if any number of nodes may attach the disk to read from it.
 attached := {
 	"awsElasticBlockStore": false,
 	"azureDisk": false,

@@ -1,15 +1,15 @@
 # METADATA
 # title: Credentials
 # description: >-
-#   What the policies about credentials have in common. Go looks for credentials, as input.credentials has it: see
-#   webhook/credentials.
+#   Helpers that the policies about credentials share. Credentials are found in Go, see webhook/credentials, and are in
+#   input.credentials.
 package taffrail.lib.credentials
 
 # METADATA
-# title: One of the patterns, in lower case, stands for the name in any case
+# title: A pattern, in lower case, matches the name in any case
 # description: >-
-#   For a name of ordinary length: nothing limits how long the name of an env entry is, and a pattern with several
-#   asterisks takes as long as the square of it.
+#   Only for names of an ordinary length: the name of an env entry can be of any length, and the time to match a pattern
+#   with several asterisks grows with its square.
 listed(name, patterns) if {
 	is_string(name)
 	count(name) <= 1024
@@ -20,7 +20,7 @@ listed(name, patterns) if {
 
 # METADATA
 # title: The strictest mode for a match
-# description: What is only likely to be a credential never denies.
+# description: What is only likely to be a credential is never denied.
 ceiling(hit) := {"at_most": "warn"} if {
 	hit.likely
 } else := {}

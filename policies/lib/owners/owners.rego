@@ -1,20 +1,22 @@
 # METADATA
 # title: Owners
-# description: What an object's ownerReferences tell. Anyone can write them, so at admission they excuse nothing that could be denied.
+# description: >-
+#   What the ownerReferences of an object reveal. Anyone can write them, so at admission they exempt nothing from being
+#   denied.
 package taffrail.lib.owners
 
 # METADATA
-# title: A controller looks after the object
+# title: The object has a controller
 controlled if {
 	some owner in input.object.metadata.ownerReferences
 	owner.controller == true
 }
 
 # METADATA
-# title: An audit lists the owner, for the template that the object was made from
+# title: An audit also lists the owner, which has the template that the object was made from
 # description: >-
-#   At admission nothing needs to be left out: there the built-in controllers are known by their user name, and neither
-#   denied nor warned.
+#   Nothing needs to be skipped at admission: there, built-in controllers are recognized by their user names, and
+#   neither denied nor warned.
 listed_with_owner if {
 	input.origin == "live"
 	input.kind in {"Pod", "ReplicaSet", "Job"}

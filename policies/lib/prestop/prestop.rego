@@ -1,21 +1,21 @@
 # METADATA
 # title: preStop hooks
-# description: What a container's lifecycle.preStop does to the time until SIGTERM.
+# description: How a container's lifecycle.preStop delays SIGTERM.
 package taffrail.lib.prestop
 
 import future.keywords.not
 
 # METADATA
-# title: The hook holds SIGTERM back
+# title: The hook delays SIGTERM
 # description: >-
-#   Any program is taken to wait, but for those that are known to return at once. An httpGet is taken to wait, because
-#   the kubelet waits for its answer. tcpSocket does nothing in a hook.
+#   Any program is assumed to wait, except those that are known to return at once. An httpGet is assumed to wait,
+#   because the kubelet waits for the answer. tcpSocket does nothing in a hook.
 waits(hook) if {
 	is_number(hook.sleep.seconds)
 	hook.sleep.seconds >= 1
 }
 
-# What most hooks are, [sh, -c, "sleep 5"], at little cost.
+# A cheap check for what most hooks are: [sh, -c, "sleep 5"].
 waits(hook) if {
 	hook.exec.command[1] == "-c"
 	script := hook.exec.command[2]
@@ -29,14 +29,14 @@ waits(hook) if {
 	not asks(step)
 }
 
-# A loop goes on until something outside has ended, whatever its steps are.
+# A loop waits until something outside it has ended, whatever its steps are.
 waits(hook) if regex.match(`(?:^|[;&|(){\n])\s*(?:while|until)\s`, kept(script(words(hook))))
 
 waits(hook) if is_object(hook.httpGet)
 
 # METADATA
-# title: The hook does no more than send a request
-# description: Whether whoever is asked waits before it answers is unknown.
+# title: The hook only sends a request
+# description: Whether the server waits before it answers is unknown.
 requests(hook) if {
 	not waits(hook)
 	some step in foreground(hook)
@@ -45,7 +45,7 @@ requests(hook) if {
 
 # METADATA
 # title: The commands that the hook runs and waits for
-# description: Those of branches and of substitutions are included, because they may run.
+# description: Commands in branches and substitutions are included, because they may run.
 foreground(hook) := steps if {
 	text := script(words(hook))
 	steps := [step |
@@ -59,25 +59,25 @@ foreground(hook) := steps if {
 }
 
 # METADATA
-# title: The commands of a script whose output it takes
+# title: The commands in the substitutions of a script
 substituted(text) := [commands |
 	unquoted := regex.replace(uncommented(text), `("(?:[^"\\]|\\.)*")|'[^']*'`, "$1")
 	some [_, dollar, tick] in regex.find_all_string_submatch_n(`\$\(([^()]*)\)|\x60([^\x60]*)\x60`, unquoted, -1)
 	commands := silenced(concat("", [dollar, tick]))
 ]
 
-# What env, busybox and nohup run is looked at instead of them. A word that is no text is left out: the API server
-# refuses it.
+# For env, busybox and nohup, these are the words of the program that they run. A word that is not a string is left out:
+# the API server rejects it.
 words(hook) := array.slice(all, 1, count(all)) if {
 	all := [word | some word in hook.exec.command; is_string(word)]
 	regex.match(`^(?:\S*/)?(?:env|busybox|nohup)$`, all[0])
 } else := [word | some word in hook.exec.command; is_string(word)]
 
 # METADATA
-# title: There is such a program
+# title: The words name a program that can be run
 # description: >-
-#   Without a shell, the first word is the program's name, blanks and all, and a shell without -c takes its first operand
-#   for a file.
+#   Without a shell, the whole first word is the name of the program, including any blanks. A shell without -c takes its
+#   first operand for the name of a file.
 runs(words) if {
 	words[0] != ""
 	not regex.match(`\s`, words[0])
@@ -91,11 +91,11 @@ runs(words) if {
 }
 
 # METADATA
-# title: What of a script is waited for
+# title: The part of a script that the hook waits for
 # description: >-
-#   Left out is what runs in the background, unless wait waits for it, and what comes after exit or exec, unless they may
-#   stand in a branch. Redirections are left out too. A command whose text is not plain, such as a here-document, stays as
-#   it is.
+#   Commands in the background are left out unless the script waits for them, and so is what comes after exit or exec,
+#   unless these may be in a branch. Redirections are left out too. A command whose text is not plain, such as a
+#   here-document, stays as it is.
 kept(text) := together if {
 	together := replace(silenced(shown(text)), "&", ";")
 	regex.match(`(?:^|[;\n|(){}])\s*wait\b`, together)
@@ -106,14 +106,14 @@ kept(text) := together if {
 }
 
 # METADATA
-# title: A script without what runs in the background
+# title: A script without its background commands
 awaited(text) := regex.replace(ungrouped, `[^;\n&]*&`, "") if {
 	together := replace(silenced(shown(text)), "&&", "∧")
 	ungrouped := regex.replace(together, `(?s)(?:\([^()]*\)|\{[^{}]*\}|(?:\bwhile|\buntil|\bfor)\s.*\bdone)\s*&`, "")
 }
 
 # METADATA
-# title: A command without the words that stand in front of it
+# title: A command without the keywords, programs and assignments before it
 command(text) := regex.replace(
 	trim_space(text),
 	`^(?:(?:if|then|elif|else|fi|for\s+\w+\s+in\s[^;]*|do|done|!|exec|command|builtin|time|sudo|nohup|(?:\S*/)?env|(?:\S*/)?busybox|[A-Za-z_]\w*=\S*)(?:\s+|$))+`,
@@ -129,7 +129,7 @@ at_once(step) if {
 	)
 }
 
-# What looks something up or passes text on.
+# Programs that look something up or process text.
 at_once(step) if {
 	regex.match(
 		`^(?:\S*/)?(?:ps|pidof|pgrep|lsof|fuser|jps|netstat|ss|e?grep|awk|sed|cut|tr|head|wc|sort|uniq|tee|seq|find|jq|basename|dirname|printenv|uname|whoami|xargs\s+(?:-\S+\s+)*kill)(?:\s|$)`,
@@ -137,18 +137,18 @@ at_once(step) if {
 	)
 }
 
-# Servers that are told to stop, by a program that does not wait until they have.
+# Programs that make a server stop and do not wait until it has.
 at_once(step) if {
 	regex.match(`^(?:\S*/)?(?:(?:nginx|openresty)\s+(?:.*\s)?-s\s|(?:apache2(?:ctl)?|apachectl|httpd)\s+(?:-k\s+)?(?:graceful|stop)|pg_ctl\s(?:.*\s)?(?:-W|--no-wait)(?:\s|$))`, step)
 }
 
-# A signal to all of a name, or a program in the background, unless told to wait.
+# Signals to all processes of a name, and programs in a session of their own, unless a flag makes the command wait.
 at_once(step) if {
 	regex.match(`^(?:\S*/)?(?:killall|setsid)(?:\s|$)`, step)
 	not regex.match(`\s(?:-\w*w|--wait)(?:\s|$)`, step)
 }
 
-# Nothing to sleep, or an operand that sleep refuses.
+# sleep without an operand, or with one that it rejects.
 at_once(step) if {
 	regex.match(`^(?:\S*/)?sleep(?:\s|$)`, step)
 	not regex.match(`^\S+(?:\s+(?:\+?[0-9.]*[0-9][0-9.]*(?:e[0-9]+)?[smhd]?|inf(?:inity)?|\S*[$_]\S*))+$`, step)
@@ -157,5 +157,5 @@ at_once(step) if {
 at_once(step) if regex.match(`^(?:\S*/)?sleep(?:\s+[0.]+[smhd]?)+$`, step)
 
 # METADATA
-# title: A command that sends a request and waits for no more than the answer
+# title: A command that sends a request and waits only for the answer
 asks(step) if regex.match(`^(?:\S*/)?(?:curl|wget)(?:\s|$)`, step)

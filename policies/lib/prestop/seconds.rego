@@ -3,15 +3,15 @@ package taffrail.lib.prestop
 import future.keywords.not
 
 # METADATA
-# title: How long the hook is sure to wait, in seconds
+# title: The number of seconds that the hook waits at least
 # description: >-
-#   The sleep action's, or the sum of an exec's sleeps that run one after the other in any case: what other programs
-#   take is unknown and comes on top. Undefined where nothing is known: for other programs alone, for an httpGet, and for
-#   scripts with branches, loops or groups.
+#   The seconds of the sleep action, or the sum of the sleeps in an exec that always run, one after the other. Other
+#   programs take an unknown time in addition. Undefined if nothing is known: for other programs alone, for an httpGet,
+#   and for scripts with branches, loops or groups.
 seconds(hook) := hook.sleep.seconds if {
 	is_number(hook.sleep.seconds)
 } else := to_number(amount) if {
-	# What most hooks are, [sh, -c, "sleep 5"], at little cost.
+	# A cheap check for what most hooks are: [sh, -c, "sleep 5"].
 	hook.exec.command[1] == "-c"
 	script := hook.exec.command[2]
 	is_string(script)
@@ -55,17 +55,17 @@ steps(words) := sequence(script(words)) if {
 
 shell := `(?:^|/)(?:ba|da|a|k|z)?sh$`
 
-# What follows -c, or switches such as -lc that have it among them. Words after it are operands of the script.
+# The word after -c, or after combined flags such as -lc. The words after it are operands of the script.
 script(words) := words[first + 1] if {
 	regex.match(shell, words[0])
 	first := min([i | some i, word in words; regex.match(`^-[A-Za-z]*c[A-Za-z]*$`, word)])
 }
 
 # METADATA
-# title: The steps of a script that run one after the other in any case
+# title: The steps of a script that always run, one after the other
 # description: >-
-#   Left out is what stands in quotes, in a substitution or a comment, what || or a test makes conditional, what runs in
-#   the background, and what comes after exit.
+#   Left out are quoted text, substitutions, comments, commands that depend on || or a test, commands in the background,
+#   and what comes after exit.
 sequence(text) := [trim_space(step) | some step in regex.split(`[;\n∧]`, certain)] if {
 	not compound(shown(text))
 	unconditional := regex.replace(silenced(shown(text)), `\|\|[^;\n]*|(?:\[|\btest)\s[^;\n]*`, "")
@@ -74,14 +74,14 @@ sequence(text) := [trim_space(step) | some step in regex.split(`[;\n∧]`, certa
 }
 
 # METADATA
-# title: A script with commands inside others
+# title: A script with nested commands
 compound(text) if {
 	regex.match(`[(){}\x60"']|<<|(?:^|[;&|\n])\s*(?:if|while|until|for|case|select)\s`, text)
 }
 
 # METADATA
-# title: A script without what stands in quotes, in a substitution or a comment
-# description: A list that goes on after && or | on the next line becomes one line.
+# title: A script without quoted text, substitutions and comments
+# description: A list that continues on the next line after && or | becomes one line.
 shown(text) := regex.replace(plain, `(&&|\|)\s*\n`, "$1 ") if {
 	unquoted := regex.replace(uncommented(text), `["']([0-9.]+[smhd]?)["']`, "$1")
 	plain := regex.replace(unquoted, `\\.|'[^']*'|"(?:[^"\\]|\\.)*"|\$\([^()]*\)|\$\{[^}]*\}|\x60[^\x60]*\x60`, "_")
@@ -89,7 +89,7 @@ shown(text) := regex.replace(plain, `(&&|\|)\s*\n`, "$1 ") if {
 
 # METADATA
 # title: A script without comments
-# description: They go before quotes are looked at, because some are like "don't".
+# description: Comments are removed before quotes are matched, because they may contain an apostrophe, as in "don't".
 uncommented(text) := regex.replace(
 	replace(text, "\\\n", " "),
 	`(\\.|'[^']*'|"(?:[^"\\]|\\.)*")|(^|\s)#[^\n]*`,
@@ -114,7 +114,7 @@ sleep(step) := sum(durations) if {
 units := {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 # METADATA
-# title: How long the Pod has until SIGKILL
+# title: The time until the Pod receives SIGKILL, in seconds
 default grace_period := 30
 
 grace_period := given if {

@@ -4,11 +4,11 @@
 package taffrail.lib.quantities
 
 # METADATA
-# title: What is wrong with less than 1 KiB, where bytes are asked for
+# title: Describes an amount of bytes that is below 1 KiB
 # description: >-
-#   Undefined where nothing is. m stands for thousandths in every quantity, and those who know it from CPU write 128m for
-#   128Mi. 0 is not looked at: it is a way to say none.
-too_few_bytes(field, given) := sprintf("%s is %v, or %v %s: write a unit, such as %s%s", [
+#   Undefined for other amounts. In every quantity, m stands for thousandths, and people who know it from CPU write 128m
+#   for 128Mi. 0 is not checked: it is a way to set none.
+too_few_bytes(field, given) := sprintf("%s is %v, which is %v %s: use a unit such as %s%s", [
 	field, given, size, noun(size),
 	digits, meant(digits),
 ]) if {
@@ -25,7 +25,7 @@ too_few_bytes(field, given) := sprintf("%s is %v, or %v %s: write a unit, such a
 parts := {"": 1, "m": 1000, "u": 1000000, "n": 1000000000}
 
 noun(size) := "byte" if {
-	size <= 1
+	size == 1
 } else := "bytes"
 
 # METADATA

@@ -1,9 +1,9 @@
 # METADATA
-# title: Namespaces are limited
+# title: Namespaces have a LimitRange and a ResourceQuota
 # description: >-
 #   A namespace that runs workloads has a LimitRange, which gives containers defaults and bounds, and a ResourceQuota,
-#   which bounds the namespace as a whole. A namespace that is just being created, or deleted, cannot have any. There is
-#   no fix: they are objects of their own.
+#   which limits the namespace as a whole. A namespace that is being created or deleted cannot have either, and is not
+#   checked. There is no fix: they are separate objects.
 # custom:
 #   id: namespace-limits
 #   severity: low
@@ -21,7 +21,7 @@
 #           type: string
 #           pattern: '^[a-z0-9*-]+$'
 #         default: [default, "kube-*"]
-#         description: Namespaces that run no workloads of their own, by name. An asterisk is any text.
+#         description: Names of namespaces that run no workloads of their own. An asterisk matches any text.
 package taffrail.namespaces.namespace_limits
 
 import future.keywords.not
@@ -30,7 +30,7 @@ deny contains finding if {
 	applies
 	count(input.namespace.limitRanges) == 0
 	finding := {
-		"msg": "the namespace has no LimitRange, so a container without requests and limits may take a whole node",
+		"msg": "the namespace has no LimitRange, so a container without requests and limits may use a whole node",
 		"path": "metadata.name",
 		"key": "LimitRange",
 	}
@@ -40,7 +40,7 @@ deny contains finding if {
 	applies
 	count(input.namespace.resourceQuotas) == 0
 	finding := {
-		"msg": "the namespace has no ResourceQuota, so its Pods may take the whole cluster",
+		"msg": "the namespace has no ResourceQuota, so its Pods may use the whole cluster",
 		"path": "metadata.name",
 		"key": "ResourceQuota",
 	}
@@ -52,7 +52,7 @@ applies if {
 	not exempt
 }
 
-# A file or a cluster may hold the limits beside the namespace; an admission request comes before them.
+# Files and clusters can contain the limits next to the namespace. An admission request precedes them.
 in_creation if {
 	input.operation == "CREATE"
 	input.origin in {"mutating", "validating"}

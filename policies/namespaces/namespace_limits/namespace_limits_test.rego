@@ -19,12 +19,12 @@ keys contains finding.key if some finding in namespace_limits.deny
 test_neither if {
 	namespace_limits.deny == {
 		{
-			"msg": "the namespace has no LimitRange, so a container without requests and limits may take a whole node",
+			"msg": "the namespace has no LimitRange, so a container without requests and limits may use a whole node",
 			"path": "metadata.name",
 			"key": "LimitRange",
 		},
 		{
-			"msg": "the namespace has no ResourceQuota, so its Pods may take the whole cluster",
+			"msg": "the namespace has no ResourceQuota, so its Pods may use the whole cluster",
 			"path": "metadata.name",
 			"key": "ResourceQuota",
 		},

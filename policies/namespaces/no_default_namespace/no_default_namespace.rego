@@ -1,12 +1,12 @@
 # METADATA
 # title: Applications have a namespace of their own
 # description: >-
-#   Nothing of an application lives in namespace default, where no quota, LimitRange, network policy or RBAC is anybody's
-#   in particular. What Kubernetes, a service mesh or Helm keeps there of its own accord passes: the API server's Service,
-#   the ConfigMaps of CA certificates that are in every namespace, a token of the ServiceAccount that is in every
-#   namespace, and the record of a Helm release, whose objects are judged themselves. An audit leaves out what a built-in
-#   controller made from a template that it lists. There is no fix: the namespace must exist, and what refers to the object
-#   must move with it.
+#   No part of an application is in namespace default, where quotas, LimitRanges, network policies and RBAC are not
+#   those of any one application. Objects that Kubernetes, a service mesh or Helm keeps there by itself are allowed: the
+#   API server's Service, the ConfigMaps of CA certificates that are in every namespace, a token of the ServiceAccount
+#   that is in every namespace, and the record of a Helm release, whose objects are checked themselves. An audit skips
+#   objects that a built-in controller created from a template that it lists. There is no fix: the namespace must exist,
+#   and everything that refers to the object must move with it.
 # custom:
 #   id: no-default-namespace
 #   severity: low
@@ -24,7 +24,7 @@
 #   - ConfigMap
 #   - Secret
 #   default_mode: warn
-#   remediation: "Create a namespace for the application and name it, for example metadata: {namespace: eks-work}, or apply with -n eks-work."
+#   remediation: "Create a namespace for the application and set it, for example metadata: {namespace: eks-work}, or apply with -n eks-work."
 #   parameters:
 #     type: object
 #     properties:
@@ -33,7 +33,7 @@
 #         items:
 #           type: string
 #         default: [default]
-#         description: The namespaces that no application lives in.
+#         description: The namespaces that are not for applications.
 package taffrail.namespaces.no_default_namespace
 
 import data.taffrail.lib.owners
@@ -52,7 +52,7 @@ deny contains finding if {
 	}
 }
 
-message := sprintf("no namespace is named, so it goes to %s unless -n says otherwise", [input.namespace.name]) if {
+message := sprintf("no namespace is set, so it goes to %s unless -n names another", [input.namespace.name]) if {
 	input.origin == "manifest"
 	not named
 } else := sprintf("namespace %s is not for applications: they would share its quota, limits and RBAC", [input.namespace.name])

@@ -1,20 +1,20 @@
 # METADATA
-# title: Load balancers state what they are
+# title: Services of type LoadBalancer set their class and scheme
 # description: >-
-#   On EKS a Service of type LoadBalancer that says no more becomes a classic load balancer that faces the internet. So
-#   each states its class, by spec.loadBalancerClass or the annotation aws-load-balancer-type, and its scheme, by the
-#   annotation aws-load-balancer-scheme or aws-load-balancer-internal. With type nlb and no class it is left to the cloud
-#   provider, which reads only aws-load-balancer-internal. A class that is not AWS's own is another implementation's
-#   and is left alone. There is no fix: whether a Service should face the internet is for the author to say, and a scheme
-#   that is not the one in effect (the AWS Load Balancer Controller's default is a flag of it) replaces the load balancer,
-#   with another DNS name. The class is for the author to say too, and cannot be changed later.
+#   On EKS, a Service of type LoadBalancer without further settings becomes a Classic Load Balancer that faces the
+#   internet. So each one sets its class, with spec.loadBalancerClass or the annotation aws-load-balancer-type, and its
+#   scheme, with the annotation aws-load-balancer-scheme or aws-load-balancer-internal. With type nlb and no class, the
+#   Service is left to the cloud provider, which reads only aws-load-balancer-internal. Classes of implementations other
+#   than AWS are not checked. There is no fix: only the author knows whether a Service should face the internet, and a
+#   scheme other than the one in effect (the default is a flag of the AWS Load Balancer Controller) replaces the load
+#   balancer, which gets another DNS name. The class is also the author's choice, and cannot be changed later.
 # custom:
 #   id: loadbalancer-exposure
 #   severity: high
 #   section: 3.3.2
 #   kinds: [Service]
 #   default_mode: warn
-#   remediation: "On a new Service, set spec.loadBalancerClass: service.k8s.aws/nlb and the annotation service.beta.kubernetes.io/aws-load-balancer-scheme: internal, or internet-facing where that is meant."
+#   remediation: "On a new Service, set spec.loadBalancerClass: service.k8s.aws/nlb and the annotation service.beta.kubernetes.io/aws-load-balancer-scheme: internal, or internet-facing if that is intended."
 #   parameters:
 #     type: object
 #     properties:
@@ -22,12 +22,12 @@
 #         type: array
 #         items: {type: string}
 #         default: [service.k8s.aws/nlb, eks.amazonaws.com/nlb]
-#         description: The values of spec.loadBalancerClass that are allowed of those that AWS has.
+#         description: The values of spec.loadBalancerClass that are allowed, among those of AWS.
 #       types:
 #         type: array
 #         items: {type: string}
 #         default: [external, nlb-ip, nlb]
-#         description: The values of the annotation aws-load-balancer-type that are allowed where there is no class.
+#         description: The values of the annotation aws-load-balancer-type that are allowed if there is no class.
 package taffrail.network.loadbalancer_exposure
 
 import future.keywords.not
@@ -37,7 +37,7 @@ deny contains finding if {
 	class == ""
 	stated(type_annotation) == ""
 	finding := {
-		"msg": "there is no loadBalancerClass, so EKS by itself makes a Classic Load Balancer",
+		"msg": "there is no loadBalancerClass, so EKS creates a Classic Load Balancer",
 		"path": "spec.loadBalancerClass",
 		"key": "class",
 	}
@@ -106,7 +106,7 @@ deny contains finding if {
 	stated(scheme_annotation) == "internal"
 	stated(internal_annotation) in {"", "false"}
 	finding := {
-		"msg": "aws-load-balancer-type nlb does not read aws-load-balancer-scheme, so it is internet-facing",
+		"msg": "with type nlb, aws-load-balancer-scheme is ignored, so the load balancer is internet-facing",
 		"path": annotation_path(internal_annotation),
 		"key": "scheme=internal,type=nlb",
 	}
@@ -137,7 +137,7 @@ class := given if {
 	is_string(given)
 }
 
-# An empty annotation says nothing, and the API server makes one of null.
+# An empty annotation has no effect, and the API server reads null as an empty one.
 stated(name) := value if {
 	value := input.object.metadata.annotations[name]
 	value != null
@@ -145,12 +145,12 @@ stated(name) := value if {
 
 # The cloud provider reads only one of the two annotations.
 unstated := {
-	"msg": `aws-load-balancer-internal is missing, which is what type nlb reads: "true" or "false"?`,
+	"msg": `type nlb reads aws-load-balancer-internal, which is not set: choose "true" or "false"`,
 	"annotation": internal_annotation,
 } if {
 	left_to_the_cloud_provider
 } else := {
-	"msg": "aws-load-balancer-scheme is missing: is the load balancer internal or internet-facing?",
+	"msg": "aws-load-balancer-scheme is not set: choose internal or internet-facing",
 	"annotation": scheme_annotation,
 }
 
@@ -159,10 +159,10 @@ left_to_the_cloud_provider if {
 	stated(type_annotation) == "nlb"
 }
 
-# What the controller and the cloud provider understand alike.
+# The values that the controller and the cloud provider read in the same way.
 booleans := {"", "true", "True", "TRUE", "t", "T", "1", "false"} | legacy_booleans
 
-# The cloud provider takes any text but false for true, and this is how examples once had it. The controller refuses it.
+# The cloud provider reads any text except false as true, and old examples use this value. The controller rejects it.
 default legacy_booleans := set()
 
 legacy_booleans := {"0.0.0.0/0"} if {

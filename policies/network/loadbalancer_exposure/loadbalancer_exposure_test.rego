@@ -28,12 +28,12 @@ messages contains finding.msg if some finding in loadbalancer_exposure.deny
 test_nothing_is_stated if {
 	loadbalancer_exposure.deny == {
 		{
-			"msg": "there is no loadBalancerClass, so EKS by itself makes a Classic Load Balancer",
+			"msg": "there is no loadBalancerClass, so EKS creates a Classic Load Balancer",
 			"path": "spec.loadBalancerClass",
 			"key": "class",
 		},
 		{
-			"msg": "aws-load-balancer-scheme is missing: is the load balancer internal or internet-facing?",
+			"msg": "aws-load-balancer-scheme is not set: choose internal or internet-facing",
 			"path": place("scheme"),
 			"key": "scheme",
 		},
@@ -126,7 +126,7 @@ test_cloud_provider_does_not_read_the_scheme[name] if {
 		"another internal": {"type": "nlb", "scheme": "internal", "internal": "false"},
 	}
 	loadbalancer_exposure.deny == {{
-		"msg": "aws-load-balancer-type nlb does not read aws-load-balancer-scheme, so it is internet-facing",
+		"msg": "with type nlb, aws-load-balancer-scheme is ignored, so the load balancer is internet-facing",
 		"path": place("internal"),
 		"key": "scheme=internal,type=nlb",
 	}} with input as review({}, annotations)
@@ -134,7 +134,7 @@ test_cloud_provider_does_not_read_the_scheme[name] if {
 
 test_cloud_provider_reads_one_annotation if {
 	loadbalancer_exposure.deny == {{
-		"msg": `aws-load-balancer-internal is missing, which is what type nlb reads: "true" or "false"?`,
+		"msg": `type nlb reads aws-load-balancer-internal, which is not set: choose "true" or "false"`,
 		"path": place("internal"),
 		"key": "scheme",
 	}} with input as review({}, {"type": "nlb"})

@@ -1,10 +1,10 @@
 # METADATA
-# title: Services keep inside the cluster
+# title: Services stay inside the cluster
 # description: >-
-#   Where this policy is bound, a Service does not open a way of its own into or out of the cluster. Each one of type
-#   LoadBalancer costs a load balancer, where one Ingress (ALB) serves many Services. Which namespaces are restricted is
-#   said by the Guardrail's namespaceSelector. There is no fix: a type of ClusterIP would cut off whoever comes from
-#   outside until there is an Ingress.
+#   Where this policy is bound, a Service does not open its own way into or out of the cluster. Each Service of type
+#   LoadBalancer costs a load balancer, while one Ingress (ALB) serves many Services. The namespaceSelector of the
+#   Guardrail determines which namespaces are restricted. There is no fix: type ClusterIP would cut off clients outside
+#   the cluster until there is an Ingress.
 # custom:
 #   id: restricted-service-type
 #   severity: medium
@@ -22,11 +22,11 @@
 #           type: string
 #           enum: [LoadBalancer, NodePort, ExternalName]
 #         default: [LoadBalancer]
-#         description: The types that are refused.
+#         description: The types that are denied.
 #       denyExternalIPs:
 #         type: boolean
 #         default: false
-#         description: Whether spec.externalIPs is refused too.
+#         description: Whether spec.externalIPs is denied too.
 package taffrail.network.restricted_service_type
 
 deny contains finding if {
@@ -43,14 +43,15 @@ deny contains finding if {
 	input.parameters.denyExternalIPs
 	some i, ip in input.object.spec.externalIPs
 	finding := {
-		"msg": sprintf("external IP %v is not allowed in this namespace: it may take another's traffic", [ip]),
+		"msg": sprintf("external IP %v is not allowed in this namespace: it can intercept the traffic of others", [ip]),
 		"path": sprintf("spec.externalIPs[%v]", [i]),
 		"key": sprintf("externalIP=%v", [ip]),
 	}
 }
 
 # METADATA
-# title: Another host is another way out of the cluster
+# title: The host of an ExternalName
+# description: A different host is a different way out of the cluster.
 host("ExternalName") := [name | name := input.object.spec.externalName]
 
 host(type) := [] if type != "ExternalName"
@@ -58,5 +59,5 @@ host(type) := [] if type != "ExternalName"
 reasons := {
 	"LoadBalancer": "it costs a load balancer of its own",
 	"NodePort": "it opens a port on every node",
-	"ExternalName": "it stands for a host outside the cluster",
+	"ExternalName": "it points to a host outside the cluster",
 }

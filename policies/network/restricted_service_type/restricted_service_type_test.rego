@@ -44,7 +44,7 @@ test_external_ips_are_a_parameter if {
 	spec := {"type": "ClusterIP", "externalIPs": ["192.0.2.10"]}
 	count(restricted_service_type.deny) == 0 with input as review(spec, every_type, false)
 	restricted_service_type.deny == {{
-		"msg": "external IP 192.0.2.10 is not allowed in this namespace: it may take another's traffic",
+		"msg": "external IP 192.0.2.10 is not allowed in this namespace: it can intercept the traffic of others",
 		"path": "spec.externalIPs[0]",
 		"key": "externalIP=192.0.2.10",
 	}} with input as review(spec, every_type, true)

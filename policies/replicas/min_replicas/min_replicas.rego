@@ -1,19 +1,20 @@
 # METADATA
-# title: Enough replicas to lose one
+# title: There are enough replicas to lose one
 # description: >-
-#   While a node is drained, one of its replicas is gone, so there is another. Where a HorizontalPodAutoscaler targets the
-#   object, its minReplicas counts and spec.replicas does not. An object that is scaled to 0 passes: nothing is served, and
-#   nothing scales it up by itself. There is no fix, because no manifest shows that a second replica is safe. Two databases
-#   on two volumes split the data, two on one volume destroy it, a scheduler without leader election runs everything twice,
-#   and a host port or a disk that attaches to one node leaves the second Pod Pending. A KEDA ScaledObject, or whatever
-#   else scales the object, undoes a number that is written here.
+#   While a node is drained, the replica on it is unavailable, so there must be another one. If a
+#   HorizontalPodAutoscaler targets the object, its minReplicas counts and spec.replicas does not. An object that is
+#   scaled to 0 passes: it serves nothing, and nothing scales it up on its own. There is no fix, because no manifest
+#   shows that a second replica is safe. Two databases on two volumes split the data, two on one volume destroy it, a
+#   scheduler without leader election runs everything twice, and a host port or a disk that attaches to one node leaves
+#   the second Pod Pending. A KEDA ScaledObject, or anything else that scales the object, overrides a number in its
+#   manifest.
 # custom:
 #   id: min-replicas
 #   severity: medium
 #   section: 3.2.3
 #   kinds: [Deployment.apps, StatefulSet.apps]
 #   default_mode: warn
-#   remediation: "Set for example replicas: 2, or an autoscaler's minReplicas: 2, unless two would clash: data in memory or on one Pod's volume, a host port, a scheduler without leader election."
+#   remediation: "Set, for example, replicas: 2, or minReplicas: 2 in an autoscaler, unless two replicas would conflict: data in memory or on one Pod's volume, a host port, a scheduler without leader election."
 #   facts: [horizontalPodAutoscalers]
 #   parameters:
 #     type: object
@@ -22,7 +23,7 @@
 #         type: integer
 #         minimum: 1
 #         default: 2
-#         description: How many replicas there are at least.
+#         description: The minimum number of replicas.
 package taffrail.replicas.min_replicas
 
 import future.keywords.not
@@ -45,19 +46,19 @@ enough(replicas) if {
 
 autoscaler := input.workload.autoscaler.name
 
-# What there will be left of at the least.
+# The lowest number of replicas that there can be.
 lowest := input.workload.autoscaler.minReplicas if {
 	autoscaler
 } else := replicas
 
-# What the API server makes of an object without a spec.
+# The API server's default, for an object without a spec.
 default replicas := 1
 
 replicas := input.object.spec.replicas
 
-message := sprintf("HorizontalPodAutoscaler %s may leave %s, fewer than %d", [autoscaler, counted(lowest), minimum]) if {
+message := sprintf("HorizontalPodAutoscaler %s may scale down to %s, fewer than %d", [autoscaler, counted(lowest), minimum]) if {
 	autoscaler
-} else := "there is 1 replica, so none is left while its node is drained" if {
+} else := "there is only 1 replica, so none is left while its node is drained" if {
 	replicas == 1
 } else := sprintf("there are %s, fewer than %d", [counted(replicas), minimum]) if {
 	is_number(replicas)

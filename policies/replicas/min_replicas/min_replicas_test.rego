@@ -20,7 +20,7 @@ messages contains finding.msg if some finding in min_replicas.deny
 
 test_one if {
 	min_replicas.deny == {{
-		"msg": "there is 1 replica, so none is left while its node is drained",
+		"msg": "there is only 1 replica, so none is left while its node is drained",
 		"path": "spec.replicas",
 		"excess": 1,
 	}} with input as replicas(1)
@@ -51,7 +51,7 @@ test_negative if {
 }
 
 test_no_spec_is_defaulted if {
-	messages == {"there is 1 replica, so none is left while its node is drained"} with input as {
+	messages == {"there is only 1 replica, so none is left while its node is drained"} with input as {
 		"kind": "Deployment",
 		"object": {},
 		"parameters": {"minimum": 2},
@@ -62,9 +62,9 @@ test_autoscaler_decides if {
 	count(min_replicas.deny) == 0 with input as autoscaled(1, 2)
 	count(min_replicas.deny) == 0 with input as autoscaled(null, 2)
 	min_replicas.deny == {{
-		"msg": "HorizontalPodAutoscaler web may leave 1 replica, fewer than 2",
+		"msg": "HorizontalPodAutoscaler web may scale down to 1 replica, fewer than 2",
 		"path": "spec.replicas",
 		"excess": 1,
 	}} with input as autoscaled(3, 1)
-	messages == {"HorizontalPodAutoscaler web may leave 0 replicas, fewer than 2"} with input as autoscaled(3, 0)
+	messages == {"HorizontalPodAutoscaler web may scale down to 0 replicas, fewer than 2"} with input as autoscaled(3, 0)
 }

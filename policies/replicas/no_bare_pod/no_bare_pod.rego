@@ -1,10 +1,11 @@
 # METADATA
 # title: Pods are created through a controller
 # description: >-
-#   A Pod that no controller owns is not replicated, updated or moved: when it or its node goes, it is gone. Judged when
-#   it is created. Mirror Pods of a kubelet, and Pods that Helm or Argo CD run once as a hook or a test, are as they should
-#   be. What creates Pods and watches over them without an ownerReference, such as a CI runner, belongs in the Guardrail's
-#   trustedWriters. There is no fix: what the Pod should become is for the author to say.
+#   A Pod without a controller is not replicated, updated or moved: when it or its node fails, it is gone. It is checked
+#   only when it is created. Mirror Pods of a kubelet, and Pods that Helm or Argo CD run once as a hook or a test, are
+#   allowed. A client that creates and watches Pods without an ownerReference, such as a CI runner, belongs in the
+#   trustedWriters of the Guardrail. There is no fix: only the author knows which kind of workload the Pod should
+#   become.
 # custom:
 #   id: no-bare-pod
 #   severity: medium
@@ -22,7 +23,7 @@ deny contains finding if {
 	not owners.controlled
 	not meant
 	finding := {
-		"msg": "no controller owns this Pod, so nothing replaces it when it or its node goes",
+		"msg": "no controller owns this Pod, so nothing replaces it when it or its node fails",
 		"path": "kind",
 	}
 }

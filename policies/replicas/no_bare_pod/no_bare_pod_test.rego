@@ -7,7 +7,7 @@ review(operation, metadata) := {"operation": operation, "kind": "Pod", "object":
 
 test_bare if {
 	no_bare_pod.deny == {{
-		"msg": "no controller owns this Pod, so nothing replaces it when it or its node goes",
+		"msg": "no controller owns this Pod, so nothing replaces it when it or its node fails",
 		"path": "kind",
 	}} with input as review("CREATE", {"name": "web"})
 }

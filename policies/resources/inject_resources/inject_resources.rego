@@ -1,12 +1,12 @@
 # METADATA
 # title: Missing requests and limits are filled in
 # description: >-
-#   Where neither a container, nor the namespace's LimitRange, nor the Pod as a whole sets a request or a limit for CPU
-#   or memory, Pods get the value given here when they are created. Nothing that is set is changed, and the value stays
-#   inside the LimitRange's bounds. The defaults are those of the chapter's own Deployments: a small web application that
-#   may burst to two and a half times its CPU and one and a half times its memory. A Guardrail with existing: tolerate
-#   leaves the Pods of templates alone that were there before it enforced this: a limit that nobody asked for kills what
-#   has run without one.
+#   If neither a container, nor the namespace's LimitRange, nor the Pod as a whole sets a request or a limit for CPU or
+#   memory, Pods get the value given here when they are created. Nothing that is set is changed, and the value stays
+#   within the LimitRange's bounds. The defaults are those of the chapter's own Deployments: a small web application
+#   that may burst to two and a half times its CPU and one and a half times its memory. A Guardrail with existing:
+#   tolerate leaves alone the Pods of templates that are older than its enforcement, because a limit that nobody
+#   requested can kill what has run without one.
 # custom:
 #   id: inject-resources
 #   severity: medium
@@ -32,7 +32,7 @@
 #           type: string
 #           enum: [requests, limits]
 #         default: [requests, limits]
-#         description: What is filled in. With [requests] alone, no container gets a limit.
+#         description: What to fill in. With [requests] alone, no container gets a limit.
 #       requests:
 #         type: object
 #         additionalProperties: false
@@ -75,10 +75,10 @@ inject contains intent if {
 	value != ""
 	some path, _ in input.gaps[concat(".", [list, resource])]
 	fillable
-	not input.workload.resources.requests[resource] > 0 # with one, there is no limit to fill in either
+	not input.workload.resources.requests[resource] > 0 # with one, no limit is filled in either
 	container := input.containers[path]
-	not container.resources[list][resource] # a 0 is somebody's value
-	container.name != "" # there is no telling which one it is
+	not container.resources[list][resource] # 0 is a value too
+	container.name != "" # without a name it cannot be identified
 	intent := {
 		"container": container.name,
 		"field": concat(".", ["resources", list, resource]),
@@ -87,10 +87,11 @@ inject contains intent if {
 }
 
 # METADATA
-# title: There are Pods to come
+# title: Values can still be filled in
 # description: >-
-#   Resources of a Pod are set when it is created or, but for a resize, never. A Pod that is validated or alive keeps its
-#   gaps, so that require-resources still sees them. A template's Pods are filled in later, wherever the template is.
+#   The resources of a Pod are set when it is created and, except by a resize, never again. A Pod that is being
+#   validated or is running keeps its gaps, so that require-resources still reports them. The Pods of a template are
+#   filled in later, wherever the template is.
 fillable if input.kind != "Pod"
 
 fillable if {

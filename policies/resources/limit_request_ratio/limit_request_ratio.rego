@@ -1,14 +1,15 @@
 # METADATA
-# title: Limits stay near requests
+# title: Limits stay close to requests
 # description: >-
-#   The scheduler places Pods by their requests, so what limits allow beyond them is overcommitted: a node that is fully
-#   booked holds that many times what it has. Every app, init and sidecar container of a workload, and the Pod as a whole
-#   where it sets resources, keeps each limit within a multiple of its request, after API defaults and the namespace's
-#   LimitRange. By parameter the multiple may have a lower bound, too: a limit close to its request leaves nodes idle
-#   between peaks. The chapter names no figure; its own Deployments use up to 2.5 for CPU and 1.5 for memory. The
-#   defaults leave room above them, and less for memory: a node short of CPU slows its Pods down, a node short of memory
-#   kills some. A missing request or limit, or a limit of 0, is left to require-resources. A request of 0 under a limit
-#   is found: no multiple of it is enough. There is no fix: which of the two is wrong is for the author to say.
+#   The scheduler places Pods by their requests, so what limits allow beyond them is overcommitted: the limits on a
+#   fully booked node can add up to several times its capacity. Every app, init and sidecar container of a workload, and
+#   the Pod as a whole if it sets resources, keeps each limit within a multiple of its request, after API defaults and
+#   the namespace's LimitRange. The parameter minimum sets a lower bound for the multiple, too: a limit close to its
+#   request leaves nodes idle between peaks. The chapter gives no number; its own Deployments use up to 2.5 for CPU and
+#   1.5 for memory. The defaults leave room above them, with less for memory: a node that is short of CPU slows its Pods
+#   down, while a node that is short of memory kills some. A missing request or limit, or a limit of 0, is left to
+#   require-resources. A request of 0 with a limit is reported, because no multiple of it is enough. There is no fix:
+#   only the author knows which of the two is wrong.
 # custom:
 #   id: limit-request-ratio
 #   severity: medium
@@ -32,34 +33,34 @@
 #         type: object
 #         additionalProperties: false
 #         default: {}
-#         description: How many times its request a limit may be at most.
+#         description: The highest multiple of its request that a limit may be.
 #         properties:
 #           cpu:
 #             type: number
 #             minimum: 0
 #             default: 4
-#             description: The most for CPU, or 0 for any.
+#             description: The maximum for CPU, or 0 for none.
 #           memory:
 #             type: number
 #             minimum: 0
 #             default: 2
-#             description: The most for memory, or 0 for any.
+#             description: The maximum for memory, or 0 for none.
 #       minimum:
 #         type: object
 #         additionalProperties: false
 #         default: {}
-#         description: How many times its request a limit must be at least.
+#         description: The lowest multiple of its request that a limit may be.
 #         properties:
 #           cpu:
 #             type: number
 #             minimum: 0
 #             default: 0
-#             description: The least for CPU, or 0 for any.
+#             description: The minimum for CPU, or 0 for none.
 #           memory:
 #             type: number
 #             minimum: 0
 #             default: 0
-#             description: The least for memory, or 0 for any.
+#             description: The minimum for memory, or 0 for none.
 package taffrail.resources.limit_request_ratio
 
 import future.keywords.not
@@ -113,7 +114,7 @@ too_far(path, resource, resources) := {
 	"excess": (resources.limits[resource] / resources.requests[resource]) - input.parameters.maximum[resource],
 }
 
-# A limit of 0 is none.
+# A limit of 0 means that there is none.
 too_near(path, resource, resources) := {
 	"msg": message(resource, resources, floor(percent(resource, resources)), ["less than", input.parameters.minimum[resource]]),
 	"path": concat(".", [path, "resources.limits", resource]),
@@ -132,7 +133,7 @@ message(resource, resources, hundredths, [words, bound]) := sprintf("limits.%s i
 ])
 
 # METADATA
-# title: An amount as people write it
+# title: An amount in the largest unit that divides it
 amount(resource, number) := [text |
 	some [size, suffix] in units[resource]
 	number % size == 0

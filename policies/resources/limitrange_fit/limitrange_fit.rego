@@ -1,10 +1,11 @@
 # METADATA
 # title: Pods fit the LimitRanges
 # description: >-
-#   A template whose Pods or claims the namespace's LimitRanges would refuse is refused itself, when it is applied and not
-#   in an event of its controller: for a min, a max, a ratio, the Pod's totals, the size of a claim, or a default that
-#   makes a Pod invalid. What LimitRanges default and what is injected counts. Where it depends on the order in which
-#   several LimitRanges apply, which nobody can say, it is a warning.
+#   A template whose Pods or claims the namespace's LimitRanges would reject is itself denied when it is applied, so
+#   that the error does not only appear later, in an event of its controller. This covers a min, a max, a ratio, the
+#   totals of the Pod, the size of a claim, and a default that makes a Pod invalid. Values that LimitRanges set by
+#   default and values that are injected count. If the result depends on the order in which several LimitRanges apply,
+#   which is not defined, it is a warning.
 # custom:
 #   id: limitrange-fit
 #   severity: high
@@ -18,7 +19,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: enforce
-#   remediation: "Keep requests and limits inside the LimitRange, which otherwise lets no Pod be created (kubectl describe limitrange shows it), or have its owner change it."
+#   remediation: "Keep requests and limits within the LimitRange, which otherwise lets no Pod be created (see kubectl describe limitrange), or ask its owner to change it."
 #   facts: [limitRanges]
 package taffrail.resources.limitrange_fit
 
@@ -44,8 +45,8 @@ deny contains object.union(finding(refusal), {"path": input.workload.specPath}) 
 }
 
 # METADATA
-# title: Where the containers of a name are
-# description: Looked up by name, or many refusals of many containers would be too many pairs.
+# title: The paths of containers, by name
+# description: An index, because comparing each of many refusals with each of many containers takes too long.
 places[container.name] contains container.path if {
 	some container in input.containers
 	container.type != "ephemeral"
@@ -54,8 +55,10 @@ places[container.name] contains container.path if {
 finding(refusal) := object.union_n([ceiling(refusal.certain), identity(refusal), {"msg": sprintf("%s (%s)", [refusal.message, refusal.by])}])
 
 # METADATA
-# title: What stays the same when a value comes nearer to its bound
-# description: What a default makes invalid has no bound, but for a request over the limit. There the message says what is wrong.
+# title: The part of a refusal that stays the same when a value gets closer to its bound
+# description: >-
+#   A value that a default makes invalid has no bound, except a request over the limit. Then the message says what is
+#   wrong.
 identity(refusal) := {"key": concat(" ", [place(refusal), refusal.message])} if {
 	refusal.bound == "default"
 	not refusal.excess
@@ -71,8 +74,8 @@ place(refusal) := sprintf("%s:", [refusal.by]) if {
 } else := sprintf("%s: claim %s", [refusal.by, refusal.claim])
 
 # METADATA
-# title: Where a bound is broken
-# description: A minimum is one of the request. All else can be mended at the limit.
+# title: The list in which a violation is reported
+# description: A minimum applies to the request. Everything else can be fixed by changing the limit.
 list(bound) := "requests" if {
 	bound == "min"
 } else := "limits"

@@ -1,11 +1,12 @@
 # METADATA
 # title: All Pods fit the ResourceQuotas
 # description: >-
-#   A workload whose Pods, all of them, need more than the namespace's ResourceQuotas have left gets fewer of them, and
-#   only an event says so. Counted are replicas, an autoscaler's minimum, the parallel Pods of a Job and the claims of a
-#   StatefulSet, with what LimitRanges default and what is injected; what the workload's present Pods use is given back.
-#   Also said is where a rollout could not begin, and where a quota demands a value that a container lacks. That a
-#   rollout gets fewer Pods in advance than it may, or an autoscaler fewer than its maximum, is recorded.
+#   A workload whose Pods together need more than the namespace's ResourceQuotas have left gets fewer Pods, and only an
+#   event reports it. Replicas, an autoscaler's minimum, the parallel Pods of a Job and the claims of a StatefulSet are
+#   counted, with the values that LimitRanges set by default and those that are injected; what the workload's existing
+#   Pods use is subtracted. The policy also reports a rollout that could not start, and a quota that requires a value
+#   that a container lacks. A rollout that gets fewer surge Pods than it may have, or an autoscaler that cannot reach
+#   its maximum, is only recorded.
 # custom:
 #   id: quota-fit
 #   severity: medium
@@ -19,7 +20,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: warn
-#   remediation: "Lower replicas or requests, for example replicas: 2, set what the ResourceQuota requires, or have its owner raise it."
+#   remediation: "Lower replicas or requests, for example replicas: 2, set what the ResourceQuota requires, or ask its owner to raise it."
 #   facts: [limitRanges, resourceQuotas, horizontalPodAutoscalers, persistentVolumeClaims, storageClasses]
 package taffrail.resources.quota_fit
 
@@ -47,7 +48,7 @@ deny contains object.union(ceiling(shortage), finding) if {
 	container.name == shortage.container
 	container.type != "ephemeral"
 	finding := {
-		"msg": sprintf("%s requires %s of every container", [shortage.by, trim_prefix(shortage.field, "resources.")]),
+		"msg": sprintf("%s requires %s in every container", [shortage.by, trim_prefix(shortage.field, "resources.")]),
 		"container": shortage.container,
 		"path": sprintf("%s.%s", [container.path, shortage.field]),
 		"key": sprintf("%s: %s", [shortage.by, shortage.field]),
@@ -55,8 +56,8 @@ deny contains object.union(ceiling(shortage), finding) if {
 }
 
 # METADATA
-# title: What stays the same when less is wanting
-# description: Pods that run, so that a rollout can but not begin, are better than Pods that are wanting.
+# title: The part of a shortage that stays the same when less is missing
+# description: A rollout that cannot start, while all Pods run, is better than missing Pods.
 identity(shortage) := object.union(
 	{"key": sprintf("%s: %s", [shortage.by, shortage.resource])},
 	object.filter(shortage, ["excess"]),
@@ -74,7 +75,7 @@ demand(shortage) := sprintf("1 Pod needs %s", [shortage.needed]) if {
 	shortage.pods == 1
 }
 
-demand(shortage) := sprintf("a rollout needs %s to begin with Pod %d", [shortage.needed, shortage.pods]) if {
+demand(shortage) := sprintf("a rollout needs %s to create Pod %d", [shortage.needed, shortage.pods]) if {
 	shortage.when == "stuck"
 }
 
@@ -95,8 +96,8 @@ count_path("DaemonSet") := "spec.template.spec"
 count_path(kind) := "spec.replicas" if kind in {"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"}
 
 # METADATA
-# title: What nobody needs to act on
-# description: A rollout and an autoscaler do with fewer Pods, and a doubtful shortage is no reason to refuse.
+# title: The strictest mode for a shortage
+# description: A rollout and an autoscaler work with fewer Pods too, and an uncertain shortage is no reason to deny.
 ceiling(shortage) := {"at_most": "audit"} if {
 	shortage.when in {"rollout", "scaling"}
 } else := {"at_most": "warn"} if {

@@ -36,7 +36,7 @@ test_one_pod if {
 
 test_demand[when] if {
 	some when, words in {
-		"stuck": "but a rollout needs 8 to begin with Pod 4",
+		"stuck": "but a rollout needs 8 to create Pod 4",
 		"rollout": "but the 4 Pods of a rollout need 8",
 		"scaling": "but the 4 Pods of autoscaler web need 8",
 	}
@@ -66,7 +66,7 @@ test_path[kind] if {
 
 test_wanting_value if {
 	found("Deployment", [shortage({"pods": 0, "resource": "limits.cpu", "container": "app", "field": "resources.limits.cpu"})]) == {{
-		"msg": "ResourceQuota/team requires limits.cpu of every container",
+		"msg": "ResourceQuota/team requires limits.cpu in every container",
 		"path": "spec.template.spec.containers[0].resources.limits.cpu",
 		"container": "app",
 		"key": "ResourceQuota/team: resources.limits.cpu",

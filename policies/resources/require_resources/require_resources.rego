@@ -1,12 +1,12 @@
 # METADATA
 # title: Containers have requests and limits
 # description: >-
-#   Every app, init and sidecar container has requests and limits for CPU and memory, its own, from the namespace's
-#   LimitRange or from the Pod as a whole. Without requests the scheduler overfills nodes; without limits one container
-#   can starve its neighbours. An amount of 0 is none. So is one of less than 1 KiB, wherever bytes are asked for (memory,
-#   ephemeral-storage, the sizeLimit of an emptyDir): m is for thousandths, as in 100m of CPU, so memory: 128m is
-#   0.128 byte. There is no fix: inject-resources fills in what is missing, and which unit was meant is for the author to
-#   say.
+#   Every app, init and sidecar container has requests and limits for CPU and memory: its own, those of the namespace's
+#   LimitRange, or those of the Pod as a whole. Without requests, the scheduler overfills nodes; without limits, one
+#   container can starve its neighbors. An amount of 0 does not count. Neither does an amount below 1 KiB if it is in
+#   bytes (memory, ephemeral-storage, the sizeLimit of an emptyDir): m stands for thousandths, as in 100m of CPU, so
+#   memory: 128m is 0.128 bytes. There is no fix: inject-resources fills in what is missing, and only the author knows
+#   which unit was meant.
 # custom:
 #   id: require-resources
 #   severity: high
@@ -32,7 +32,7 @@
 #           type: string
 #           enum: [requests.cpu, requests.memory, limits.cpu, limits.memory]
 #         default: [requests.cpu, requests.memory, limits.cpu, limits.memory]
-#         description: What each container has. CPU limits are at times left out on purpose, as they throttle.
+#         description: What each container must have. CPU limits are sometimes left out on purpose, because they throttle.
 package taffrail.resources.require_resources
 
 import data.taffrail.lib.quantities
@@ -82,7 +82,7 @@ deny contains finding if {
 }
 
 # METADATA
-# title: What is asked for in bytes
+# title: The amounts that are in bytes
 amounts(resources) := {field: given |
 	some list in ["requests", "limits"]
 	some resource in ["memory", "ephemeral-storage"]
@@ -101,24 +101,24 @@ fields := {
 		"list": "requests",
 		"resource": "cpu",
 		"words": "CPU request",
-		"consequence": "the scheduler keeps no CPU free for the container",
+		"consequence": "the scheduler reserves no CPU for the container",
 	},
 	"requests.memory": {
 		"list": "requests",
 		"resource": "memory",
 		"words": "memory request",
-		"consequence": "the scheduler keeps no memory free for the container",
+		"consequence": "the scheduler reserves no memory for the container",
 	},
 	"limits.cpu": {
 		"list": "limits",
 		"resource": "cpu",
 		"words": "CPU limit",
-		"consequence": "the container may use all CPU of its node",
+		"consequence": "the container may use all the CPU of its node",
 	},
 	"limits.memory": {
 		"list": "limits",
 		"resource": "memory",
 		"words": "memory limit",
-		"consequence": "the container may use all memory of its node",
+		"consequence": "the container may use all the memory of its node",
 	},
 }

@@ -28,10 +28,10 @@ test_everything_is_there if count(require_resources.deny) == 0 with input as rev
 test_nothing_is_there if {
 	paths == all_paths with input as review(none, all, all)
 	messages == {
-		"there is no CPU request, so the scheduler keeps no CPU free for the container",
-		"there is no memory request, so the scheduler keeps no memory free for the container",
-		"there is no CPU limit, so the container may use all CPU of its node",
-		"there is no memory limit, so the container may use all memory of its node",
+		"there is no CPU request, so the scheduler reserves no CPU for the container",
+		"there is no memory request, so the scheduler reserves no memory for the container",
+		"there is no CPU limit, so the container may use all the CPU of its node",
+		"there is no memory limit, so the container may use all the memory of its node",
 	} with input as review(none, all, all)
 	{finding.container | some finding in require_resources.deny} == {"web"} with input as review(none, all, all)
 }
@@ -50,7 +50,7 @@ test_one_is_missing[field] if {
 
 test_zero_is_none if {
 	zero := object.union(full, {"limits": {"memory": 0}})
-	messages == {"the memory limit is 0, so the container may use all memory of its node"} with input as review(
+	messages == {"the memory limit is 0, so the container may use all the memory of its node"} with input as review(
 		zero,
 		["limits.memory"],
 		all,
@@ -59,7 +59,7 @@ test_zero_is_none if {
 
 test_a_negative_amount_is_none if {
 	negative := object.union(full, {"requests": {"cpu": -100}})
-	messages == {"the CPU request is -100, so the scheduler keeps no CPU free for the container"} with input as review(
+	messages == {"the CPU request is -100, so the scheduler reserves no CPU for the container"} with input as review(
 		negative,
 		["requests.cpu"],
 		all,
@@ -96,7 +96,7 @@ sized(resources) := {
 
 test_thousandths_of_a_byte if {
 	require_resources.deny == {{
-		"msg": "limits.memory is 128m, or 0.128 byte: write a unit, such as 128Mi",
+		"msg": "limits.memory is 128m, which is 0.128 bytes: use a unit such as 128Mi",
 		"path": "spec.containers[0].resources.limits.memory",
 		"key": "spec.containers[0].resources.limits.memory.bytes",
 		"container": "web",
@@ -110,11 +110,11 @@ test_enough_bytes if {
 test_of_the_pod_as_a_whole if {
 	require_resources.deny == {
 		{
-			"msg": "limits.ephemeral-storage is 1m, or 0.001 byte: write a unit, such as 1Mi",
+			"msg": "limits.ephemeral-storage is 1m, which is 0.001 bytes: use a unit such as 1Mi",
 			"path": "spec.resources.limits.ephemeral-storage",
 		},
 		{
-			"msg": "sizeLimit is 2m, or 0.002 byte: write a unit, such as 2Mi",
+			"msg": "sizeLimit is 2m, which is 0.002 bytes: use a unit such as 2Mi",
 			"path": "spec.volumes[1].emptyDir.sizeLimit",
 		},
 	} with input as object.union(sized({}), {"workload": {"specPath": "spec", "pod": {"spec": {

@@ -1,9 +1,9 @@
 # METADATA
 # title: Old revisions are kept for a rollback
 # description: >-
-#   kubectl rollout undo returns to an old ReplicaSet or ControllerRevision, and revisionHistoryLimit says how many are
-#   kept. Where it is not set, Kubernetes keeps ten. The fix raises a number to the least that is asked for. There is none
-#   for what is not a number, such as "3", which is not meant to become another one.
+#   kubectl rollout undo returns to an old ReplicaSet or ControllerRevision, and revisionHistoryLimit is the number of
+#   them to keep. If it is not set, Kubernetes keeps ten. The fix raises a number to the required minimum. There is no
+#   fix for a value that is not a number, such as "3", which should not become a different one.
 # custom:
 #   id: rollback-history
 #   severity: medium
@@ -13,7 +13,7 @@
 #   - StatefulSet.apps
 #   - DaemonSet.apps
 #   default_mode: enforce
-#   remediation: "Remove revisionHistoryLimit, which keeps 10 old revisions, or set for example revisionHistoryLimit: 3."
+#   remediation: "Remove revisionHistoryLimit to keep 10 old revisions, the default, or set, for example, revisionHistoryLimit: 3."
 #   parameters:
 #     type: object
 #     properties:
@@ -21,7 +21,7 @@
 #         type: integer
 #         minimum: 1
 #         default: 1
-#         description: How many old revisions are kept at least.
+#         description: The minimum number of old revisions to keep.
 package taffrail.rollout.rollback_history
 
 import future.keywords.not
@@ -34,7 +34,7 @@ deny contains object.union(finding, amount) if {
 	}
 }
 
-# What the API server makes of an object without a spec.
+# The API server's default, for an object without a spec.
 default limit := 10
 
 limit := input.object.spec.revisionHistoryLimit
@@ -53,8 +53,8 @@ amount := {
 	is_number(limit)
 } else := {}
 
-message := "revisionHistoryLimit is 0, so no old revision is left to roll back to" if {
+message := "revisionHistoryLimit is 0, so there is no old revision to roll back to" if {
 	limit == 0
-} else := sprintf("revisionHistoryLimit is %v, so fewer than %d old revisions are left to roll back to", [limit, minimum]) if {
+} else := sprintf("revisionHistoryLimit is %v, less than the minimum of %d", [limit, minimum]) if {
 	is_number(limit)
 } else := "revisionHistoryLimit is not a number"

@@ -11,7 +11,7 @@ messages contains finding.msg if some finding in rollback_history.deny
 
 test_none_kept if {
 	rollback_history.deny == {{
-		"msg": "revisionHistoryLimit is 0, so no old revision is left to roll back to",
+		"msg": "revisionHistoryLimit is 0, so there is no old revision to roll back to",
 		"path": "spec.revisionHistoryLimit",
 		"fix": [{"op": "add", "path": "/spec/revisionHistoryLimit", "value": 1}],
 		"excess": 1,
@@ -24,7 +24,7 @@ test_enough[value] if {
 }
 
 test_negative if {
-	messages == {"revisionHistoryLimit is -1, so fewer than 1 old revisions are left to roll back to"} with input as limit(-1)
+	messages == {"revisionHistoryLimit is -1, less than the minimum of 1"} with input as limit(-1)
 }
 
 test_no_number[name] if {
@@ -38,7 +38,7 @@ test_no_number[name] if {
 test_minimum_is_a_parameter if {
 	count(rollback_history.deny) == 0 with input as review({"revisionHistoryLimit": 3}, 3)
 	rollback_history.deny == {{
-		"msg": "revisionHistoryLimit is 2, so fewer than 3 old revisions are left to roll back to",
+		"msg": "revisionHistoryLimit is 2, less than the minimum of 3",
 		"path": "spec.revisionHistoryLimit",
 		"fix": [{"op": "add", "path": "/spec/revisionHistoryLimit", "value": 3}],
 		"excess": 1,
@@ -47,5 +47,5 @@ test_minimum_is_a_parameter if {
 
 test_no_spec_is_defaulted if {
 	count(rollback_history.deny) == 0 with input as review(null, 10)
-	messages == {"revisionHistoryLimit is 10, so fewer than 11 old revisions are left to roll back to"} with input as review(null, 11)
+	messages == {"revisionHistoryLimit is 10, less than the minimum of 11"} with input as review(null, 11)
 }

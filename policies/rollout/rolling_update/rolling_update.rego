@@ -1,21 +1,21 @@
 # METADATA
 # title: Deployments roll out step by step
 # description: >-
-#   A change replaces some replicas at a time, so that others answer meanwhile. The strategy Recreate stops all of them,
-#   and so does a maxUnavailable that takes every replica down at once. That is counted as Kubernetes does: of
-#   spec.replicas, or of the minReplicas of a HorizontalPodAutoscaler where that is more; a percentage of maxUnavailable
-#   is rounded down and one of maxSurge up, and where both come to nothing one replica is taken down. Pods that mount a
-#   claim may have to let go of their disk before the next one starts, so theirs may all stop at once. At 0 replicas only
-#   a maxUnavailable of 100% or more is too much; paused makes no difference, because it ends. The fix, for a number that
-#   takes down two replicas or more, is maxUnavailable 1. There is none for Recreate, nor for a percentage of 100 or more,
-#   which says "all" whatever replicas is: two versions side by side may be what they keep apart.
+#   A rollout replaces some replicas at a time, so that the others keep serving. The strategy Recreate stops all of
+#   them, and so does a maxUnavailable that takes every replica down at once. This is calculated as in Kubernetes: from
+#   spec.replicas, or from the minReplicas of a HorizontalPodAutoscaler if that is more; a percentage of maxUnavailable
+#   is rounded down and one of maxSurge up, and if both come to 0, one replica is taken down. Pods that mount a claim
+#   may have to release their disk before the next one starts, so all of them may stop at once. At 0 replicas, only a
+#   maxUnavailable of 100% or more is a violation; paused makes no difference, because a pause ends. The fix, for a
+#   number that takes down two or more replicas, is a maxUnavailable of 1. There is no fix for Recreate, nor for 100% or
+#   more, which means "all" whatever replicas is: it may be there to keep two versions from running side by side.
 # custom:
 #   id: rolling-update
 #   severity: medium
 #   section: rollout/rollback
 #   kinds: [Deployment.apps]
 #   default_mode: warn
-#   remediation: "Set for example strategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}, so that a new replica is ready before an old one stops."
+#   remediation: "Set, for example, strategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}, so that a new replica is ready before an old one stops."
 #   facts: [horizontalPodAutoscalers]
 package taffrail.rollout.rolling_update
 
@@ -72,7 +72,7 @@ default type := ""
 
 type := input.object.spec.strategy.type
 
-type_message := "strategy Recreate stops every replica before the first new one starts" if {
+type_message := "strategy Recreate stops every replica before a new one starts" if {
 	type == "Recreate"
 } else := "the strategy is neither RollingUpdate nor Recreate"
 
@@ -92,7 +92,7 @@ takes_all_down if {
 	pods.unavailable >= pods.steady
 }
 
-# Scaled to none, it will take all of those that come.
+# At 0 replicas, this will take down all of them once it is scaled up.
 takes_all_down if {
 	is_string(max_unavailable)
 	regex.match(`^[1-9][0-9]{2,8}%$`, max_unavailable)
@@ -114,7 +114,7 @@ message := sprintf("maxUnavailable %v takes all %d replicas down at once", [max_
 	pods.steady == 0
 } else := sprintf("maxUnavailable %v takes the only replica down before a new one is ready", [max_unavailable]) if {
 	not pods.surge == 0
-} else := sprintf("maxUnavailable %v and no surge take the only replica down before a new one starts", [max_unavailable])
+} else := sprintf("with maxUnavailable %v and no surge, the only replica stops before a new one starts", [max_unavailable])
 
 fix := {"fix": [{"op": "add", "path": "/spec/strategy/rollingUpdate/maxUnavailable", "value": 1}]} if {
 	pods.steady > 1

@@ -24,7 +24,7 @@ paths contains finding.path if some finding in rolling_update.deny
 
 test_recreate if {
 	rolling_update.deny == {{
-		"msg": "strategy Recreate stops every replica before the first new one starts",
+		"msg": "strategy Recreate stops every replica before a new one starts",
 		"path": "spec.strategy.type",
 		"key": "type=Recreate",
 	}} with input as review({"type": "Recreate"}, counted(2, 0, 0))
@@ -66,7 +66,7 @@ test_a_number_is_fixed if {
 
 test_the_only_replica if {
 	messages == {"maxUnavailable 1 takes the only replica down before a new one is ready"} with input as rolling(1, 1, counted(1, 1, 1))
-	messages == {"maxUnavailable 25% and no surge take the only replica down before a new one starts"} with input as rolling("25%", 0, counted(1, 0, 1))
+	messages == {"with maxUnavailable 25% and no surge, the only replica stops before a new one starts"} with input as rolling("25%", 0, counted(1, 0, 1))
 }
 
 test_enough_are_left[name] if {

@@ -1,16 +1,17 @@
 # METADATA
 # title: Credentials come from Secrets
 # description: >-
-#   Credentials reach a container by secretKeyRef, never as a literal: whoever may read the workload reads them, and its
-#   manifest is in Git. Every text that reaches a process or the network counts: env, command and args, what probes and
-#   lifecycle hooks run and the headers they send, attributes of CSI volumes, and annotations, which may carry a whole
-#   object. A credential is known by its name (DB_PASSWORD, --api-key), by its shape (AWS keys, private keys, JSON Web
-#   Tokens, URLs with a password, webhooks, tokens of well-known services), or by the program that takes it (curl -u,
-#   mysql -p, docker login -p). What is only likely to be one, such as a random value under a name that ends in KEY or a
-#   literal as the default of a variable (${DB_PASSWORD:-x}), is warned of. References pass: templates, paths, $(VAR)
-#   unless its value is next to it as a literal, URLs without a password, addresses in a store of secrets. A credential
-#   by both names that comes from a ConfigMap is only warned of, as its value is not here. Values are judged, never
-#   shown. There is no fix.
+#   Credentials reach a container through secretKeyRef, never as a literal: anyone who may read the workload could read
+#   them, and its manifest is in Git. Every text that reaches a process or the network is checked: env, command and
+#   args, the commands of probes and lifecycle hooks and the headers they send, attributes of CSI volumes, and
+#   annotations, which may contain a whole object. A credential is recognized by its name (DB_PASSWORD, --api-key), by
+#   its format (AWS keys, private keys, JSON Web Tokens, URLs with a password, webhooks, tokens of well-known services),
+#   or by the program that reads it (curl -u, mysql -p, docker login -p). What is only likely to be a credential causes
+#   a warning, such as a random value under a name that ends in KEY, or a literal as the default of a variable
+#   (${DB_PASSWORD:-x}). References are allowed: templates, paths, $(VAR) unless its value is next to it as a literal,
+#   URLs without a password, addresses in a secret store. A value from a ConfigMap causes a warning at most, if both its
+#   key and the variable are named like a credential, because the value itself is not in the object. Values are checked,
+#   never shown. There is no fix.
 # custom:
 #   id: env-credentials
 #   severity: critical
@@ -25,7 +26,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: enforce
-#   remediation: "Put it into a Secret and refer to that: valueFrom: {secretKeyRef: {name: db-config, key: db-password}}; in args write $(DB_PASSWORD)."
+#   remediation: "Put it in a Secret and reference that: valueFrom: {secretKeyRef: {name: db-config, key: db-password}}; in args, write $(DB_PASSWORD)."
 #   parameters:
 #     type: object
 #     properties:
@@ -33,12 +34,12 @@
 #         type: array
 #         items: {type: string, pattern: '^[A-Za-z0-9_.*?-]+$'}
 #         default: []
-#         description: Names of env entries and flags that are no credentials, in any case; * stands for any characters.
+#         description: Names of env entries and flags that are not credentials. Case is ignored; * matches any characters.
 #       extraNames:
 #         type: array
 #         items: {type: string, pattern: '^[A-Za-z0-9_.*?-]+$'}
 #         default: []
-#         description: Further names of env entries and flags that are credentials, in any case; * stands for any characters.
+#         description: Additional names of env entries and flags that are credentials. Case is ignored; * matches any characters.
 package taffrail.secrets.env_credentials
 
 import data.taffrail.lib.credentials
@@ -58,7 +59,7 @@ deny contains object.union(finding, credentials.ceiling(hit)) if {
 }
 
 # METADATA
-# title: A value under a name that a parameter says is a credential's
+# title: A value under a name that the parameter extraNames lists
 deny contains finding if {
 	some path in extra_paths
 	place := input.credentials.plain[path]
@@ -73,14 +74,14 @@ deny contains finding if {
 }
 
 # METADATA
-# title: A value out of a ConfigMap
-# description: It may be a reference after all, so this is a warning. configmap-credentials decides about the value.
+# title: A value from a ConfigMap
+# description: It may only be a reference, so this is a warning. configmap-credentials checks the value itself.
 deny contains finding if {
 	some path, env in input.credentials.fromConfigMap
 	credential(env.key, env.keyIsCredential)
 	credential(env.name, env.nameIsCredential)
 	finding := {
-		"msg": sprintf("%q is a credential and comes from a ConfigMap", [env.name]),
+		"msg": sprintf("%q is a credential but comes from a ConfigMap", [env.name]),
 		"path": path,
 		"container": env.container,
 		"at_most": "warn",
@@ -105,8 +106,8 @@ deny contains object.union(finding, credentials.ceiling(hit)) if {
 }
 
 # METADATA
-# title: The texts in which something was found
-# description: Go looks for it, see webhook/credentials.
+# title: The texts in which a credential was found
+# description: They are found in Go, see webhook/credentials.
 places[path] := place if {
 	some path, place in input.credentials.found
 	not allowed(place.name)
@@ -114,7 +115,7 @@ places[path] := place if {
 }
 
 # METADATA
-# title: The literals under a name that a parameter says is a credential's
+# title: The literals under a name that the parameter extraNames lists
 extra_paths := {path |
 	count(extra_names) > 0 # or they need not be looked for
 	some path, place in input.credentials.plain
@@ -122,8 +123,8 @@ extra_paths := {path |
 }
 
 # METADATA
-# title: One of what a value holds
-# description: One finding is enough for a value. What is certain comes first.
+# title: The most important of the credentials in a value
+# description: One finding per value is enough. Certain credentials come first.
 foremost(path) := hit if {
 	ranked := sort([[rank(hit), hit.what, hit] | some hit in places[path].holds; not allowed(hit.name)])
 	hit := ranked[0][2]
@@ -135,7 +136,7 @@ rank(hit) := 1 if {
 
 # METADATA
 # title: The key of a finding about a word
-# description: Words move when others come before them.
+# description: It has no position, because words move when others are added before them.
 moving(place, what_) := {"key": concat(" ", ["command line holds", what_])} if {
 	place.sort == "word"
 } else := {}

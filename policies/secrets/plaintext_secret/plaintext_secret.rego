@@ -1,21 +1,23 @@
 # METADATA
 # title: Secrets are not written in plaintext
 # description: >-
-#   base64 is not encryption, so a Secret's manifest must not stand in Git. People, CI and deployers (Argo CD, Flux) do
-#   not write plaintext values; secret controllers do, and what other ServiceAccounts and Kubernetes' own components
-#   write is recorded, as operators rotate their own certificates. Allowed from anyone are values that are empty or
-#   encrypted as a whole (SOPS, age, PGP, AWS KMS, Vault), references as a whole (op://, ${VAR}, <path:…>, vault:…#key,
-#   ARNs), certificates, requests for them, public keys of SSH and PGP and DH parameters, the addresses and switches of
-#   Argo CD's repositories and clusters, and in Secrets of those types what looks like a service-account token, a bootstrap token or a Helm release. An annotation last-applied-configuration that carries plaintext, or that cannot be
-#   read, is refused whoever writes it. A manifest is judged as a deployer's. Who wrote a live Secret is not known, so its
-#   values are only recorded. Values are judged, never shown. There is no fix.
+#   base64 is not encryption, so the manifest of a Secret must not be in Git. Users, CI and deployers (Argo CD, Flux) do
+#   not write plaintext values. Secret controllers may write them, and what other ServiceAccounts and Kubernetes' own
+#   components write is only recorded, because operators rotate their own certificates. Anyone may write values that are
+#   empty or encrypted as a whole (SOPS, age, PGP, AWS KMS, Vault), references as a whole (op://, ${VAR}, <path:…>,
+#   vault:…#key, ARNs), certificates, certificate requests, public keys of SSH and PGP, DH parameters, the addresses and
+#   switches of Argo CD's repositories and clusters, and, in Secrets of the matching type, what looks like a
+#   service-account token, a bootstrap token or a Helm release. An annotation last-applied-configuration that contains
+#   plaintext, or that cannot be read, is denied no matter who writes it. A manifest is treated as if a deployer wrote
+#   it. The writer of a live Secret is not known, so its values are only recorded. Values are checked, never shown.
+#   There is no fix.
 # custom:
 #   id: plaintext-secret
 #   severity: critical
 #   section: 3.4.2, 3.4.3
 #   kinds: [Secret]
 #   default_mode: enforce
-#   remediation: "Apply an ExternalSecret or a SealedSecret, whose controller makes the Secret, or encrypt the manifest with SOPS: sops --encrypt --in-place secret.yaml."
+#   remediation: "Apply an ExternalSecret or a SealedSecret, whose controller creates the Secret, or encrypt the manifest with SOPS: sops --encrypt --in-place secret.yaml."
 #   parameters:
 #     type: object
 #     properties:
@@ -30,7 +32,7 @@
 #         - system:serviceaccount:cert-manager:cert-manager
 #         - system:serviceaccount:cert-manager:cert-manager-webhook
 #         - system:serviceaccount:vault-secrets-operator-system:vault-secrets-operator-controller-manager
-#         description: User names of secret controllers, which may write what they like.
+#         description: User names of secret controllers, which may write any value.
 #       deployers:
 #         type: array
 #         items: {type: string, minLength: 1}
@@ -39,8 +41,8 @@
 #         - system:serviceaccount:flux-system:kustomize-controller
 #         - system:serviceaccount:flux-system:helm-controller
 #         description: >-
-#           User names of ServiceAccounts that apply manifests and are judged as people are, even where controllers names
-#           them too. Leave kustomize-controller out where Flux decrypts SOPS manifests in the cluster.
+#           User names of ServiceAccounts that apply manifests. They are treated like people, even if controllers lists
+#           them too. Leave kustomize-controller out if Flux decrypts SOPS manifests in the cluster.
 #       envelopes:
 #         type: array
 #         items: {type: string, minLength: 4, maxLength: 40}
@@ -52,13 +54,13 @@
 #         - AQICAH
 #         - "vault:v1:"
 #         description: >-
-#           How values begin that are encrypted, or that only refer to a secret, decoded from base64 or as they stand. AQICAH
-#           is AWS KMS.
+#           The prefixes of values that are encrypted, or that only refer to a secret, decoded from base64 or as they are
+#           written. AQICAH is AWS KMS.
 #       breakGlassGroups:
 #         type: array
 #         items: {type: string, minLength: 1}
 #         default: []
-#         description: Groups whose members are warned and not refused, for whoever is on call.
+#         description: Groups whose members are warned instead of denied, for whoever is on call.
 package taffrail.secrets.plaintext_secret
 
 import future.keywords.not
@@ -76,13 +78,13 @@ deny contains object.union(finding, ceiling) if {
 }
 
 # METADATA
-# title: Where the writer has put a key
+# title: The field in which the writer has set a key
 field(key) := "stringData" if {
 	input.stringData[key]
 } else := "data"
 
 # METADATA
-# title: kubectl's copy of the manifest
+# title: Plaintext in kubectl's copy of the manifest
 deny contains object.union(finding, leniency) if {
 	names := sort([key | some key in leaked])
 	names[0]
@@ -94,18 +96,18 @@ deny contains object.union(finding, leniency) if {
 }
 
 # METADATA
-# title: A copy that nobody can judge
+# title: A copy that cannot be read
 deny contains object.union(finding, leniency) if {
 	input.lastApplied.readable == false
 	finding := {
-		"msg": "last-applied-configuration is not what kubectl writes, so it may hold anything in plaintext",
+		"msg": "last-applied-configuration is not a JSON object, so it may contain plaintext values",
 		"path": "metadata.annotations[kubectl.kubernetes.io/last-applied-configuration]",
 		"key": concat("", ["last-applied-configuration unreadable", unreadable_edit]),
 	}
 }
 
 # METADATA
-# title: Keys of data that hold plaintext
+# title: The keys of data with a plaintext value
 plaintext contains key if {
 	is_object(input.object.data) # the API server refuses anything else
 	some key, value in input.object.data
@@ -116,10 +118,10 @@ plaintext contains key if {
 }
 
 # METADATA
-# title: A value that Kubernetes and Helm make themselves
+# title: A value that Kubernetes or Helm creates
 # description: >-
-#   Only under the keys that belong to the type, and only where it looks as it does there, or the type would be a way
-#   around. Whether a Helm release unpacks is found out in Go.
+#   Only under the keys that belong to the type, and only if it has the usual format; otherwise anyone could set the
+#   type to bypass the policy. Whether a Helm release unpacks is checked in Go.
 expected(type, key, value) if regex.match(forms[type][key], decoded(value))
 
 expected("bootstrap.kubernetes.io/token", key, value) if {
@@ -140,7 +142,7 @@ expected("kubernetes.io/service-account-token", "token", value) if {
 
 # METADATA
 # title: A part of a JSON Web Token
-# description: JSON in the base64 of URLs, without padding. It is not parsed, as a number in it could make that fail.
+# description: JSON in URL-safe base64, without padding. It is not parsed, because a number in it could make that fail.
 part(text) := json_ if {
 	regex.match(`^[A-Za-z0-9_-]+$`, text)
 	padding := substring("===", 0, (4 - (count(text) % 4)) % 4)
@@ -151,8 +153,8 @@ part(text) := json_ if {
 }
 
 # METADATA
-# title: How values look, decoded from base64
-# description: Whoever runs kubeadm writes the two descriptions. Bootstrap tokens look as Kubernetes demands.
+# title: The format of values, decoded from base64
+# description: kubeadm writes the two descriptions. Kubernetes requires the format of bootstrap tokens.
 forms := {"bootstrap.kubernetes.io/token": {
 	"token-id": `^[a-z0-9]{6}$`,
 	"token-secret": `^[a-z0-9]{16}$`,
@@ -168,7 +170,7 @@ decoded(value) := base64.decode(value) if {
 
 # METADATA
 # title: A value that is empty or encrypted
-# description: SOPS writes its envelopes into data as they are, without base64.
+# description: SOPS writes its envelopes into data directly, without base64.
 harmless(null)
 
 harmless("")
@@ -186,7 +188,7 @@ harmless(value) if {
 }
 
 # METADATA
-# title: An envelope with nothing in it but what is encrypted
+# title: An envelope that contains only what is encrypted
 encrypted(text) if {
 	some beginning in envelopes
 	startswith(text, beginning)
@@ -203,15 +205,15 @@ sealed(beginning, text) if {
 }
 
 # METADATA
-# title: An envelope of one's own
-# description: Whoever lists it vouches for what follows.
+# title: An envelope that only the parameter defines
+# description: Whoever lists it vouches for what follows it.
 sealed(beginning, _) if not strings.any_prefix_match(beginning, [tool | some tool, _ in envelope_forms])
 
 # METADATA
-# title: How envelopes look
+# title: The formats of envelopes
 # description: >-
-#   By their beginnings. What is in parentheses is base64 of what nobody can read. KMS adds 152 bytes to what it encrypts,
-#   and Vault at least 28.
+#   Keyed by their prefixes. The groups in parentheses are base64 of something unreadable. KMS adds 152 bytes to what it
+#   encrypts, and Vault at least 28.
 envelope_forms := {
 	"ENC[AES256_GCM,": `^ENC\[AES256_GCM,data:([A-Za-z0-9+/]*={0,2}),iv:([A-Za-z0-9+/]{43}=),tag:([A-Za-z0-9+/]{22}==),type:[a-z]{3,7}\]\s*$`,
 	"-----BEGIN AGE ENCRYPTED FILE-----": concat("", [
@@ -228,7 +230,7 @@ envelope_forms := {
 }
 
 # METADATA
-# title: base64 of what is no text
+# title: base64 of something that is not text
 scrambled("")
 
 scrambled(body) if {
@@ -237,14 +239,14 @@ scrambled(body) if {
 	not legible(base64.decode(whole))
 }
 
-# Of random bytes this is 1 in 100,000 or less.
+# Random bytes match with a probability of 1 in 100,000 or less.
 legible(text) if regex.match(`^[\t\r\n -~]{12,}$|[\t\r\n -~]{24}`, text)
 
 envelopes := input.parameters.envelopes
 
 # METADATA
-# title: What Argo CD wants in a Secret without its being one
-# description: Addresses, names and switches of repositories and clusters. What opens them is judged as ever.
+# title: Values that Argo CD reads from a Secret and that are not secret
+# description: Addresses, names and switches of repositories and clusters. Their credentials are checked as usual.
 address(key, text) if {
 	some kind, pattern in addresses[key]
 	input.object.metadata.labels["argocd.argoproj.io/secret-type"] in kinds[kind]
@@ -289,14 +291,14 @@ number := `^[0-9]{1,12}$`
 url := `^(?:(?:https?|ssh|git|oci)://)?(?:git@)?[A-Za-z0-9.-]+(?::[0-9]+)?(?:[/:][A-Za-z0-9._~/-]*)?$`
 
 # METADATA
-# title: Another value is another violation
-# description: Values must not be told, so the key of the finding says only that this edit changed it.
+# title: Marks a value that this edit changed, which makes it a new violation
+# description: The value itself must not be revealed, so the key of the finding only says that this edit changed it.
 edit(key) := " changed" if {
 	input.oldObject.data[key] != input.object.data[key]
 } else := ""
 
 # METADATA
-# title: Keys that kubectl's copy of the manifest carries in plaintext
+# title: The keys with a plaintext value in kubectl's copy of the manifest
 leaked contains key if {
 	some members, public in {"data": "lastAppliedData", "stringData": "lastAppliedStringData"}
 	some key, value in input.lastApplied[members]
@@ -345,7 +347,7 @@ leniency := {"at_most": "warn"} if {
 } else := {}
 
 # METADATA
-# title: Somebody is known to write the object
+# title: The writer of the object is known
 known if input.origin in {"mutating", "validating"}
 
 by_controller if {

@@ -472,7 +472,7 @@ test_unreadable_is_refused_whoever_writes_it[user] if {
 	some user in [person, deployer, controller, operator, "system:kube-controller-manager"]
 	review := object.union(changed_object(by(user), {"type": "Opaque"}), {"lastApplied": unreadable})
 	plaintext_secret.deny == {{
-		"msg": "last-applied-configuration is not what kubectl writes, so it may hold anything in plaintext",
+		"msg": "last-applied-configuration is not a JSON object, so it may contain plaintext values",
 		"path": annotation_path,
 		"key": "last-applied-configuration unreadable",
 	}} with input as review

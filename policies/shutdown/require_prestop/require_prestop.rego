@@ -1,14 +1,14 @@
 # METADATA
-# title: Containers that serve wait before SIGTERM
+# title: Serving containers have a preStop hook that waits
 # description: >-
-#   SIGTERM is sent while the Pod is still being taken out of the endpoints, so every app container that opens a port, in
-#   a workload that runs on, has a preStop hook that waits: the sleep action with at least one second, an exec of a
-#   command, or an httpGet, whose answer the kubelet waits for. Any program is taken to wait but those known to return at
-#   once: true, echo, exit, kill, pkill, touch, nginx -s, sleep 0 and the like. What runs in the background, what follows
-#   exit, and what no shell or program takes for a command, as sh -c sleep 10, which sleeps for nothing, does not wait
-#   either. Of curl or wget alone it is not known whether the answer comes at once, so that is a warning at most. The fix
-#   is the sleep action, where there is no hook and terminationGracePeriodSeconds holds the wait and a margin, so that
-#   shutdown-budget has nothing against it.
+#   A container receives SIGTERM while its Pod is still being removed from the endpoints. So in a long-running workload,
+#   every app container that opens a port has a preStop hook that waits: the sleep action with at least one second, an
+#   exec of a command, or an httpGet, whose answer the kubelet waits for. Any program is assumed to wait, except those
+#   that are known to return at once: true, echo, exit, kill, pkill, touch, nginx -s, sleep 0 and the like. Commands in
+#   the background, commands after exit, and anything that no shell or program reads as a command do not wait either: sh
+#   -c sleep 10, for example, does not sleep. For curl or wget alone, it is not known whether the answer comes at once,
+#   so this is a warning at most. The fix adds the sleep action if there is no hook and terminationGracePeriodSeconds
+#   has room for the wait and a margin, so that shutdown-budget does not object.
 # custom:
 #   id: require-prestop
 #   severity: medium
@@ -31,19 +31,19 @@
 #         type: array
 #         items: {type: string, minLength: 1}
 #         default: [metrics, http-metrics]
-#         description: Names of ports that no client depends on. A container that opens no other needs no hook.
+#         description: Names of ports that no client depends on. A container that opens no other port needs no hook.
 #       seconds:
 #         type: integer
 #         minimum: 1
 #         maximum: 3600
 #         default: 5
-#         description: How long the hook waits that the fix adds.
+#         description: The number of seconds that the hook of the fix waits.
 #       marginSeconds:
 #         type: integer
 #         minimum: 0
 #         maximum: 3600
 #         default: 10
-#         description: What that wait leaves of terminationGracePeriodSeconds, or there is no fix. No less than shutdown-budget's marginSeconds.
+#         description: The number of seconds that this wait must leave of terminationGracePeriodSeconds, or there is no fix. Not less than shutdown-budget's marginSeconds.
 package taffrail.shutdown.require_prestop
 
 import data.taffrail.lib.prestop
@@ -67,11 +67,11 @@ serves(path) if {
 	not port.name in input.parameters.ignoredPorts
 }
 
-message(path) := "the preStop hook only sends a request, so SIGTERM comes as soon as that is answered" if {
+message(path) := "the preStop hook only sends a request, so SIGTERM follows as soon as it is answered" if {
 	requests(path)
-} else := "the preStop hook does not wait, so SIGTERM comes while requests still arrive" if {
+} else := "the preStop hook does not wait, so the container is still sent requests after SIGTERM" if {
 	hooked(path)
-} else := "there is no preStop hook, so SIGTERM comes while requests still arrive"
+} else := "there is no preStop hook, so the container is still sent requests after SIGTERM"
 
 requests(path) if prestop.requests(input.containers[path].spec.lifecycle.preStop)
 
@@ -85,8 +85,8 @@ hooked(path) if {
 }
 
 # METADATA
-# title: What satisfies the policy
-# description: Nothing is proposed over a hook that somebody wrote, nor where SIGKILL would come too early.
+# title: The fix
+# description: It never replaces an existing hook, and never adds a wait that SIGKILL would cut off.
 fix(path) := {"fix": [operation]} if {
 	not hooked(path)
 	is_number(prestop.grace_period)

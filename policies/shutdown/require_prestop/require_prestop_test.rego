@@ -31,7 +31,7 @@ messages contains finding.msg if some finding in require_prestop.deny
 
 test_no_lifecycle if {
 	require_prestop.deny == {{
-		"msg": "there is no preStop hook, so SIGTERM comes while requests still arrive",
+		"msg": "there is no preStop hook, so the container is still sent requests after SIGTERM",
 		"path": "spec.template.spec.containers[0].lifecycle.preStop",
 		"container": "web",
 		"fix": [{
@@ -59,7 +59,7 @@ test_hooks_that_do_not_wait[name] if {
 		"text": "sleep",
 		"false": false,
 	}
-	messages == {"the preStop hook does not wait, so SIGTERM comes while requests still arrive"} with input as hook(value)
+	messages == {"the preStop hook does not wait, so the container is still sent requests after SIGTERM"} with input as hook(value)
 	fixes == set() with input as hook(value)
 }
 
@@ -71,7 +71,7 @@ test_no_hook_in_a_lifecycle[name] if {
 		"nothing": {},
 	}
 	request := app({"ports": ports, "lifecycle": lifecycle})
-	messages == {"there is no preStop hook, so SIGTERM comes while requests still arrive"} with input as request
+	messages == {"there is no preStop hook, so the container is still sent requests after SIGTERM"} with input as request
 	fixes == {[{
 		"op": "add",
 		"path": "/spec/template/spec/containers/0/lifecycle/preStop",

@@ -1,15 +1,15 @@
 # METADATA
 # title: The preStop wait fits in the grace period
 # description: >-
-#   The kubelet counts terminationGracePeriodSeconds from before the preStop hook, and sends SIGKILL when it is over. In
-#   every app container that opens a port, in a workload that runs on, what the hook is sure to wait leaves some of it
-#   to shut down: the seconds of a sleep action, or the sum of the sleeps of an exec, whose other programs come on top.
-#   How long an httpGet or another program takes is unknown and not judged, but what never ends by itself, as sleep
-#   infinity, fits in no grace period. A probe's own terminationGracePeriodSeconds is not looked at: it counts where the
-#   probe has failed, when there are no requests to wait for. The fix raises terminationGracePeriodSeconds to what the
-#   longest wait of the Pod needs, from a period of a second or more to ten minutes at most. It never undoes what
-#   require-prestop asks for, and require-prestop proposes no wait that this policy would object to, as long as its
-#   marginSeconds is not smaller.
+#   The kubelet starts to count terminationGracePeriodSeconds before it runs the preStop hook, and sends SIGKILL when
+#   the time is up. So in a long-running workload, the hook of every app container that opens a port must leave some of
+#   that time for the shutdown. What counts is the minimum time that the hook waits: the seconds of a sleep action, or
+#   the sum of the sleeps of an exec; its other programs take time in addition. How long an httpGet or another program
+#   takes is unknown and not checked, but a hook that never ends by itself, such as sleep infinity, fits in no grace
+#   period. A probe's own terminationGracePeriodSeconds is not checked: it applies after the probe has failed, when
+#   there are no requests to wait for. The fix raises terminationGracePeriodSeconds to what the longest wait of the Pod
+#   needs, from a period of at least one second to at most ten minutes. It never undoes what require-prestop requires,
+#   and require-prestop proposes no wait that this policy would object to, as long as its marginSeconds is not smaller.
 # custom:
 #   id: shutdown-budget
 #   severity: medium
@@ -24,7 +24,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: enforce
-#   remediation: "Set terminationGracePeriodSeconds above the hook's wait plus the shutdown, for example terminationGracePeriodSeconds: 60 where the hook has sleep: {seconds: 30}, or wait less."
+#   remediation: "Set terminationGracePeriodSeconds to more than the hook's wait plus the shutdown, for example terminationGracePeriodSeconds: 60 for a hook with sleep: {seconds: 30}, or shorten the wait."
 #   parameters:
 #     type: object
 #     properties:
@@ -33,7 +33,7 @@
 #         minimum: 0
 #         maximum: 3600
 #         default: 5
-#         description: What the wait leaves of terminationGracePeriodSeconds. No more than require-prestop's marginSeconds.
+#         description: The number of seconds that the wait must leave of terminationGracePeriodSeconds. Not more than require-prestop's marginSeconds.
 package taffrail.shutdown.shutdown_budget
 
 import data.taffrail.lib.prestop
@@ -54,7 +54,7 @@ deny contains finding if {
 	container := input.containers[path]
 	prestop.endless(container.spec.lifecycle.preStop)
 	finding := {
-		"msg": "the preStop hook never ends, so SIGKILL ends the container without a SIGTERM",
+		"msg": "the preStop hook never ends, so the container gets SIGKILL and never SIGTERM",
 		"path": concat("", [path, ".lifecycle.preStop"]),
 		"container": container.name,
 	}
@@ -81,7 +81,7 @@ excess(wait) := {"excess": wait - room} if {
 
 room := prestop.grace_period - margin if is_number(prestop.grace_period)
 
-message(wait) := "terminationGracePeriodSeconds is not a number, so the API server refuses it" if {
+message(wait) := "terminationGracePeriodSeconds is not a number, so the API server rejects it" if {
 	not is_number(prestop.grace_period)
 } else := sprintf("the preStop hook waits %vs, but SIGKILL cuts it off after %vs", [wait, prestop.grace_period]) if {
 	wait > prestop.grace_period
@@ -91,10 +91,10 @@ message(wait) := "terminationGracePeriodSeconds is not a number, so the API serv
 )
 
 # METADATA
-# title: A longer grace period
+# title: The fix, a longer grace period
 # description: >-
-#   Not to more than ten minutes, which a drain would wait as well: there the hook is to wait less. Nor from 0, which says
-#   that the Pod is to be killed at once.
+#   At most ten minutes, because a node drain waits for it too; beyond that, the hook should wait less. A period of 0
+#   stays, because it means that the Pod is to be killed at once.
 fix := {"fix": [{
 	"op": "add",
 	"path": concat("", ["/", replace(field, ".", "/")]),

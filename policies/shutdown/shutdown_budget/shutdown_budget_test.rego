@@ -66,7 +66,7 @@ test_bounds[name] if {
 test_odd_grace_periods[name] if {
 	some name, value in {"text": "60", "false": false, "list": [60], "object": {}}
 	shutdown_budget.deny == {{
-		"msg": "terminationGracePeriodSeconds is not a number, so the API server refuses it",
+		"msg": "terminationGracePeriodSeconds is not a number, so the API server rejects it",
 		"path": "spec.template.spec.terminationGracePeriodSeconds",
 		"container": "0",
 	}} with input as app(sleeps(5), grace(value))

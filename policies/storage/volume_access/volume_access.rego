@@ -1,17 +1,17 @@
 # METADATA
-# title: Volumes are mounted as often as they can be
+# title: Volumes are shared only if they can be
 # description: >-
-#   EBS attaches a volume to one node. So no claim on EBS asks for ReadOnlyMany, or for ReadWriteMany other than with
-#   volumeMode Block (io2 Multi-Attach), and no claim that is ReadWriteOnce or ReadWriteOncePod is shared by the Pods of
-#   a workload: other nodes get Multi-Attach errors. It may be shared where all Pods are held to one node
-#   (nodeName, the label kubernetes.io/hostname, a required podAffinity to it) or where its provisioner attaches
-#   nothing, as for EFS. The claims that a StatefulSet's templates and generic ephemeral volumes make are one for each
-#   Pod. A Deployment of one Pod that is replaced by RollingUpdate hangs if the new Pod lands on another node. As it may
-#   not, and as Recreate is what rolling-update warns of, that is only recorded. With ReadWriteOncePod it hangs always.
-#   A disk that the Pods name themselves (awsElasticBlockStore, azureDisk, cinder, vsphereVolume, photonPersistentDisk,
-#   and unless they only read it gcePersistentDisk, iscsi, fc and rbd) is like a claim that is ReadWriteOnce.
-#   A claim of less than 1 KiB is a slip of its unit: storage: 10m is 0.01 byte.
-#   There is no fix: whether the data is to be shared, split or moved is for the author to say.
+#   EBS attaches a volume to one node. So no claim on EBS may request ReadOnlyMany, or ReadWriteMany without volumeMode
+#   Block (io2 Multi-Attach), and the Pods of a workload may not share a claim that is ReadWriteOnce or
+#   ReadWriteOncePod: other nodes get Multi-Attach errors. They may share it if all Pods must run on one node (nodeName,
+#   the label kubernetes.io/hostname, a required podAffinity to it) or if its provisioner attaches nothing, as for EFS.
+#   The templates of a StatefulSet and generic ephemeral volumes create a separate claim for each Pod. A rollout of a
+#   Deployment with a single Pod and the strategy RollingUpdate hangs if the new Pod lands on another node. Because the
+#   new Pod may also land on the same node, and because rolling-update warns about Recreate, that is only recorded. With
+#   ReadWriteOncePod it always hangs. A disk that the Pods name directly (awsElasticBlockStore, azureDisk, cinder,
+#   vsphereVolume, photonPersistentDisk, and, unless they only read it, gcePersistentDisk, iscsi, fc and rbd) is treated
+#   like a claim that is ReadWriteOnce. A claim of less than 1 KiB has the wrong unit: storage: 10m is 0.01 bytes. There
+#   is no fix: only the author knows whether the data should be shared, split or moved.
 # custom:
 #   id: volume-access
 #   severity: high
@@ -27,7 +27,7 @@
 #   - CronJob.batch
 #   - PersistentVolumeClaim
 #   default_mode: warn
-#   remediation: "Give each Pod a claim of its own by the volumeClaimTemplates of a StatefulSet, or share files on EFS: accessModes: [ReadWriteMany] with storageClassName: efs-sc."
+#   remediation: "Give each Pod its own claim through the volumeClaimTemplates of a StatefulSet, or share files on EFS: accessModes: [ReadWriteMany] with storageClassName: efs-sc."
 #   facts: [persistentVolumeClaims, storageClasses, horizontalPodAutoscalers]
 #   parameters:
 #     type: object
@@ -38,20 +38,20 @@
 #           type: string
 #           pattern: '^[A-Za-z0-9.*-]+$'
 #         default: [gp2, gp3, io1, io2, st1, sc1, "gp2-*", "gp3-*", "io1-*", "io2-*", ebs, "ebs-*", "*-ebs", auto-ebs-sc]
-#         description: Names of storage classes that are taken for EBS where the class itself is not known. An asterisk is any text.
+#         description: Names of storage classes that are assumed to be EBS if the class itself is not known. An asterisk matches any text.
 #       sharedProvisioners:
 #         type: array
 #         items:
 #           type: string
 #         default: [efs.csi.aws.com, fsx.csi.aws.com, s3.csi.aws.com, nfs.csi.k8s.io]
-#         description: Provisioners that attach no volume to a node, so that many Pods can mount even one that is ReadWriteOnce.
+#         description: Provisioners that attach no volume to a node, so that many Pods can mount even a volume that is ReadWriteOnce.
 package taffrail.storage.volume_access
 
 import data.taffrail.lib.claims
 import data.taffrail.lib.quantities
 import future.keywords.not
 
-# The mode is said where the claim is made, not wherever a volume names it.
+# The mode is reported where the claim is created, not wherever a volume names it.
 deny contains finding if {
 	some path, claim in input.claims
 	claim.source != "volume"
@@ -60,7 +60,7 @@ deny contains finding if {
 	ebs(claim.provisioner, claim.storageClass)
 	not multi_attach(claim.volumeMode, mode)
 	finding := {
-		"msg": sprintf("EBS has no %s: it attaches a volume to one node, so the claim stays Pending", [mode]),
+		"msg": sprintf("EBS does not support %s: it attaches a volume to one node, so the claim stays Pending", [mode]),
 		"path": modes_path(path),
 		"key": sprintf("claim=%s,mode=%s", [claim.name, mode]),
 	}
@@ -74,7 +74,7 @@ deny contains finding if {
 	claim.storageClass == null
 	not multi_attach(claim.volumeMode, mode)
 	finding := {
-		"msg": sprintf("EBS has no %s", [mode]),
+		"msg": sprintf("EBS does not support %s", [mode]),
 		"path": modes_path(path),
 		"key": sprintf("claim=%s,mode=%s", [claim.name, mode]),
 		"unknown": "the default StorageClass is not known",
@@ -151,7 +151,7 @@ deny contains finding if {
 	}
 }
 
-# The claims that the object makes, with what they ask for.
+# The specs of the claims that the object creates.
 requested["spec"] := input.object.spec if input.kind == "PersistentVolumeClaim"
 
 requested[path] := template.spec if {
@@ -177,7 +177,7 @@ ebs("", class) if {
 }
 
 # METADATA
-# title: What io2 volumes can do
+# title: io2 volumes can be attached to several nodes
 multi_attach("Block", "ReadWriteMany")
 
 modes_path("") := "spec.accessModes"
@@ -185,7 +185,7 @@ modes_path("") := "spec.accessModes"
 modes_path(path) := concat("", [path, ".spec.accessModes"]) if path != ""
 
 # METADATA
-# title: The mode of a claim that one node, or one Pod, holds alone
+# title: The mode of a claim that only one node, or one Pod, can use
 exclusive(modes) := "ReadWriteOncePod" if {
 	"ReadWriteOncePod" in modes
 } else := "ReadWriteOnce" if {
@@ -212,7 +212,7 @@ one_node if {
 }
 
 # METADATA
-# title: How many Pods there are of the workload at a time
+# title: The number of Pods that the workload has at a time
 pods := {"many": true, "words": "Pods on every node"} if {
 	input.kind == "DaemonSet"
 } else := {"many": number > 1, "words": sprintf("up to %d Pods", [number])} if {
@@ -225,7 +225,7 @@ consequences := {
 }
 
 # METADATA
-# title: A rollout of the one Pod waits for the new one
+# title: A rollout of a single Pod waits for the new Pod
 new_before_old if {
 	not pods.many
 	input.workload.pods.steady == 1
@@ -234,8 +234,8 @@ new_before_old if {
 }
 
 hangs := {
-	"ReadWriteOnce": " where the new Pod lands on another node than the old one",
-	"ReadWriteOncePod": ", as the new Pod starts before the old one stops",
+	"ReadWriteOnce": " if the new Pod lands on another node",
+	"ReadWriteOncePod": ", because the new Pod starts before the old one stops",
 }
 
 ceilings := {

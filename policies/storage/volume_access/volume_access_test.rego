@@ -40,7 +40,7 @@ messages contains finding.msg if some finding in volume_access.deny
 test_many_on_ebs[mode] if {
 	some mode in ["ReadWriteMany", "ReadOnlyMany"]
 	volume_access.deny == {{
-		"msg": sprintf("EBS has no %s: it attaches a volume to one node, so the claim stays Pending", [mode]),
+		"msg": sprintf("EBS does not support %s: it attaches a volume to one node, so the claim stays Pending", [mode]),
 		"path": "spec.accessModes",
 		"key": sprintf("claim=data,mode=%s", [mode]),
 	}} with input as pvc(claim([mode], ebs))
@@ -82,7 +82,7 @@ unclassed(class) := object.union(claim(["ReadWriteMany"], ""), {"storageClass": 
 
 test_default_class_not_known if {
 	volume_access.deny == {{
-		"msg": "EBS has no ReadWriteMany",
+		"msg": "EBS does not support ReadWriteMany",
 		"path": "spec.accessModes",
 		"key": "claim=data,mode=ReadWriteMany",
 		"unknown": "the default StorageClass is not known",
@@ -198,13 +198,13 @@ test_unknown_claim if {
 
 test_rollout if {
 	volume_access.deny == {{
-		"msg": `claim "data" is ReadWriteOnce: a rollout hangs where the new Pod lands on another node than the old one`,
+		"msg": `claim "data" is ReadWriteOnce: a rollout hangs if the new Pod lands on another node`,
 		"path": "spec.template.spec.volumes[0].persistentVolumeClaim.claimName",
 		"key": "claim=data,mode=ReadWriteOnce,rollout",
 		"at_most": "audit",
 	}} with input as single
 	volume_access.deny == {{
-		"msg": `claim "data" is ReadWriteOncePod: a rollout hangs, as the new Pod starts before the old one stops`,
+		"msg": `claim "data" is ReadWriteOncePod: a rollout hangs, because the new Pod starts before the old one stops`,
 		"path": "spec.template.spec.volumes[0].persistentVolumeClaim.claimName",
 		"key": "claim=data,mode=ReadWriteOncePod,rollout",
 	}} with input as workload("Deployment", 1, mounted(claim(["ReadWriteOncePod"], ebs)))

@@ -46,10 +46,10 @@ func run(write bool) error {
 	return err
 }
 
-// About is the content of the file. Its lists hold the ids of policies, sorted.
+// About is the content of the file. Its lists contain policy ids, sorted.
 type About struct {
 	Library []string `json:"library"`
-	// Entries are keyed as the entries are in the chart's values.
+	// Entries has the keys of the entries in the chart's values.
 	Entries map[string][]string `json:"entries"`
 }
 

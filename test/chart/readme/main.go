@@ -21,7 +21,7 @@ const (
 	// begin and end enclose what is written.
 	begin = "<!-- values: from the comments of values.yaml, by make generate -->\n"
 	end   = "<!-- end of values -->\n"
-	// widest is the longest default that is worth showing in a table.
+	// widest is the length of the longest default that the table shows.
 	widest = 80
 )
 
@@ -60,8 +60,8 @@ func run(write bool) error {
 	return err
 }
 
-// Table is a row for every value: its path, its default and its comment. A value without a
-// comment is an error.
+// Table returns a row for every value: its path, its default and its comment. A value without a comment is an
+// error.
 func Table(values []byte) (string, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(values, &document); err != nil {
@@ -102,7 +102,7 @@ func rowsOf(prefix string, mapping *yaml.Node) (rows []string, err error) {
 	return rows, nil
 }
 
-// documented tells whether the values below one have comments of their own.
+// documented reports whether the values below one have comments of their own.
 func documented(value *yaml.Node) bool {
 	if value.Kind != yaml.MappingNode {
 		return false
@@ -115,8 +115,7 @@ func documented(value *yaml.Node) bool {
 	return false
 }
 
-// sentence takes the last paragraph of a comment: one before it is about what follows as a
-// whole.
+// sentence returns the last paragraph of a comment: an earlier one is about the following values as a whole.
 func sentence(comment string) string {
 	paragraphs := strings.Split(comment, "\n\n")
 	lines := strings.Split(paragraphs[len(paragraphs)-1], "\n")

@@ -1,6 +1,6 @@
-// Command app stands in for the chapter's images, which cannot be pulled everywhere: the API
-// server it calls backend-app, its batch-app, and nginx. It is the only file of their images,
-// so it is /bin/sh too, for a preStop hook that sleeps.
+// Command app replaces the chapter's images, which cannot be pulled everywhere: the API server called
+// backend-app, its batch-app, and nginx. It is the only file in these images, and therefore also acts as
+// /bin/sh, for a preStop hook that sleeps.
 package main
 
 import (
@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// serve says that it is well, until it is told to stop.
+// serve answers health checks until it receives a signal to stop.
 func serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

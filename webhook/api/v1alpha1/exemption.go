@@ -4,9 +4,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Exemption is a named, reasoned and expiring exception for objects. What it excuses is
-// recorded and never denied, warned about or injected. Each Exemption stands for itself:
-// a finding is excused where one of them covers it wholly.
+// Exemption excuses objects from policies, for a documented reason and until a date. An excused finding is
+// recorded, but causes no denial, warning or injection. Exemptions do not add up: one of them has to cover a
+// finding completely.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:metadata:labels="app.kubernetes.io/part-of=taffrail"
@@ -26,83 +26,83 @@ type Exemption struct {
 	Status ExemptionStatus `json:"status,omitempty"`
 }
 
-// ExemptionSpec says what is excused, and who answers for it until when. Whatever
-// narrows it further is optional; what is left out narrows nothing.
+// ExemptionSpec defines what is excused, until when, and who is responsible. Optional fields narrow the
+// Exemption further; an omitted field narrows nothing.
 type ExemptionSpec struct {
-	// Policies by id, as `taffrail policies list` prints them.
+	// Policies lists policies by id, as printed by `taffrail policies list`.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
 	// +listType=set
 	Policies []string `json:"policies"`
-	// Namespaces by name; "*" is every one, and the cluster-scoped objects too. A
-	// Namespace is in itself.
+	// Namespaces lists namespaces by name. "*" stands for every namespace and for cluster-scoped objects. A
+	// Namespace object counts as being in the namespace that it defines.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=1000
 	// +listType=set
 	Namespaces []string `json:"namespaces"`
-	// Kinds as Kind for any group, or as Kind.group.
+	// Kinds lists kinds, as Kind for any API group or as Kind.group.
 	// +optional
 	// +kubebuilder:validation:MaxItems=100
 	// +listType=set
 	Kinds []string `json:"kinds,omitempty"`
-	// Names of objects. An asterisk stands for any text. What anybody may name so is
-	// excused: an Exemption by name is as narrow as the right to create such objects.
+	// Names lists names of objects; an asterisk stands for any text. Anyone who may create objects with such a
+	// name can use the Exemption.
 	// +optional
 	// +kubebuilder:validation:MaxItems=1000
 	// +listType=set
 	Names []string `json:"names,omitempty"`
-	// Containers by name, with asterisks as in names. Where any is given, findings that
-	// are not about a container are not excused.
+	// Containers lists containers by name, with asterisks as in names. If it is set, only findings about these
+	// containers are excused.
 	// +optional
 	// +kubebuilder:validation:MaxItems=256
 	// +listType=set
 	Containers []string `json:"containers,omitempty"`
-	// Reason why the objects need not be right yet.
+	// Reason explains why the objects cannot comply yet.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2000
 	Reason string `json:"reason"`
-	// Owner is whom to ask: a team, a person, an address.
+	// Owner is the contact for questions: a team, a person or an address.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=200
 	Owner string `json:"owner"`
-	// Expires is the last day of the Exemption in UTC, as in 2027-01-31, or the moment of
-	// its end in RFC 3339, as in 2027-01-31T18:00:00Z.
+	// Expires is either the last day of the Exemption in UTC, such as 2027-01-31, or the time of its end in RFC
+	// 3339 format, such as 2027-01-31T18:00:00Z.
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+(Z|[+-][0-9:]+))?$`
 	Expires string `json:"expires"`
 }
 
-// Condition types and reasons of an Exemption's status, beside ConditionActive.
+// Condition types and reasons in the status of an Exemption, in addition to ConditionActive.
 const (
-	// ConditionExpiring is True in the last days of an Exemption, and after them.
+	// ConditionExpiring is True during the last days of an Exemption, and after it has expired.
 	ConditionExpiring = "Expiring"
-	// ConditionNeeded is False where the Exemption excuses nothing that is there.
+	// ConditionNeeded is False if no existing object needs the Exemption.
 	ConditionNeeded = "Needed"
 
-	// ReasonLimited: a Guardrail honours it for less than it names, or not at all.
+	// ReasonLimited means that a Guardrail honours only a part of the Exemption, or nothing of it.
 	ReasonLimited = "Limited"
-	// ReasonInForce: the Exemption excuses what it covers.
+	// ReasonInForce means that the Exemption excuses what it covers.
 	ReasonInForce = "InForce"
-	// ReasonExpired: its time is over.
+	// ReasonExpired means that the Exemption has expired.
 	ReasonExpired = "Expired"
-	// ReasonExpiresSoon: its end is near.
+	// ReasonExpiresSoon means that the Exemption is about to expire.
 	ReasonExpiresSoon = "ExpiresSoon"
-	// ReasonExpiresLater: its end is not near.
+	// ReasonExpiresLater means that the Exemption is not about to expire.
 	ReasonExpiresLater = "ExpiresLater"
-	// ReasonExcuses: some objects would have findings without it.
+	// ReasonExcuses means that some objects would have findings without the Exemption.
 	ReasonExcuses = "Excuses"
-	// ReasonExcusesNothing: no object that could be looked at needs it.
+	// ReasonExcusesNothing means that none of the objects that could be decided needs the Exemption.
 	ReasonExcusesNothing = "ExcusesNothing"
-	// ReasonNotCounted: nothing was counted, because it is not in force or its objects could
-	// not be looked at.
+	// ReasonNotCounted means that nothing was counted, because the Exemption is not in force or its objects
+	// could not be decided.
 	ReasonNotCounted = "NotCounted"
 )
 
-// ExemptionStatus says whether an Exemption is in force, and for what.
+// ExemptionStatus reports whether an Exemption is in force, and what it excuses.
 type ExemptionStatus struct {
-	// ObservedGeneration is the metadata.generation that the conditions speak of.
+	// ObservedGeneration is the metadata.generation that the conditions refer to.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Excuses is what the Exemption excuses of the objects that are in the cluster.
+	// Excuses counts the findings in existing objects that the Exemption excuses.
 	// +optional
 	Excuses *Excuses `json:"excuses,omitempty"`
 	// +optional
@@ -111,19 +111,19 @@ type ExemptionStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// Excuses counts what an Exemption excuses. Pods and other objects that a controller
-// made from a template are counted as that template.
+// Excuses counts what an Exemption excuses. Pods and other objects that a controller created from a template
+// are counted as that template.
 type Excuses struct {
-	// Findings that would be denied, warned about or recorded without it.
+	// Findings is the number of findings that would be denied, warned about or recorded without the Exemption.
 	Findings int64 `json:"findings"`
-	// Objects that have such findings.
+	// Objects is the number of objects with such findings.
 	Objects int64 `json:"objects"`
-	// NotCounted are the kinds of which it is not known what is excused: they could not be
-	// listed, some object could not be decided, or what is excused is an injection.
+	// NotCounted lists the kinds that could not be counted: they could not be listed, some object could not be
+	// decided, or the Exemption excuses an injection.
 	// +optional
 	// +listType=atomic
 	NotCounted []string `json:"notCounted,omitempty"`
-	// CountedAt is when the objects were looked at.
+	// CountedAt is the time of the count.
 	CountedAt metav1.Time `json:"countedAt"`
 }
 

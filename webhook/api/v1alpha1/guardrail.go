@@ -5,35 +5,35 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Mode says what becomes of a finding.
+// Mode determines the effect of a finding.
 // +kubebuilder:validation:Enum=enforce;warn;audit
 type Mode string
 
 const (
-	// ModeEnforce denies and patches.
+	// ModeEnforce denies requests, and patches injections.
 	ModeEnforce Mode = "enforce"
-	// ModeWarn answers with admission warnings.
+	// ModeWarn returns admission warnings.
 	ModeWarn Mode = "warn"
-	// ModeAudit only records.
+	// ModeAudit only records findings.
 	ModeAudit Mode = "audit"
 )
 
-// Existing says what becomes of what was there before: what an UPDATE may keep that was
-// already wrong, and which Pods are injected into.
+// Existing determines how existing objects are treated: whether an UPDATE may keep a violation of the stored
+// object, and which Pods are injected into.
 // +kubebuilder:validation:Enum=tolerate;enforce
 type Existing string
 
 const (
-	// ExistingTolerate turns a finding that the stored object already has into a warning, and
-	// injects only into Pods whose template was written while the injection was enforced.
+	// ExistingTolerate turns a finding that the stored object already has into a warning, and injects only into
+	// Pods whose template was written while the injection was enforced.
 	ExistingTolerate Existing = "tolerate"
-	// ExistingEnforce denies it like any other, but for updates of labels, annotations,
-	// finalizers or owners alone, and for rollbacks; and injects into every Pod.
+	// ExistingEnforce denies a finding that the stored object already has like any other, except in rollbacks
+	// and in updates of only labels, annotations, finalizers or owners. It injects into every Pod.
 	ExistingEnforce Existing = "enforce"
 )
 
-// Guardrail binds policies to namespaces. Guardrails only add up: each one that
-// matches must hold, and adding one never loosens anything.
+// Guardrail binds policies to namespaces. An object has to comply with every Guardrail that applies to it, so
+// adding a Guardrail never loosens anything.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:metadata:labels="app.kubernetes.io/part-of=taffrail"
@@ -53,39 +53,39 @@ type Guardrail struct {
 	Status GuardrailStatus `json:"status,omitempty"`
 }
 
-// GuardrailSpec is what a Guardrail asks for.
+// GuardrailSpec defines which policies apply, where, and with what effect.
 type GuardrailSpec struct {
-	// Mode of every policy below that does not name its own.
+	// Mode applies to every policy in policies that does not set its own.
 	Mode Mode `json:"mode"`
-	// NamespaceSelector matches the labels of namespaces. The empty selector matches
-	// every namespace and cluster-scoped objects too.
+	// NamespaceSelector matches the labels of namespaces. The empty selector matches every namespace, and
+	// cluster-scoped objects.
 	// +optional
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
-	// ExcludeNamespaces are namespaces left alone, by name.
+	// ExcludeNamespaces lists namespaces, by name, to which the Guardrail does not apply.
 	// +optional
 	// +kubebuilder:validation:MaxItems=1000
 	// +listType=set
 	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
-	// Existing says what an UPDATE may keep that was already wrong, and whether the Pods of
-	// templates that were there before are injected into; tolerate by default.
+	// Existing determines whether an UPDATE may keep a violation of the stored object, and whether Pods with
+	// older templates are injected into. It defaults to tolerate.
 	// +optional
 	// +kubebuilder:default=tolerate
 	Existing Existing `json:"existing,omitempty"`
-	// TrustedWriters are operators and add-ons whose objects are recorded, never denied, except
-	// for a ReplicaSet or ControllerRevision that others could roll a workload back to.
+	// TrustedWriters lists operators and add-ons whose objects are recorded but never denied, except for a
+	// ReplicaSet or ControllerRevision that others could roll a workload back to.
 	// +optional
 	TrustedWriters TrustedWriters `json:"trustedWriters,omitempty"`
-	// Exemptions says how far Exemptions from this Guardrail may go; without limit by default.
+	// Exemptions limits Exemptions from this Guardrail. By default there is no limit.
 	// +optional
 	Exemptions *ExemptionLimits `json:"exemptions,omitempty"`
-	// Policies to hold. One policy may be bound several times with different parameters.
+	// Policies lists the policies to apply. A policy may be listed several times with different parameters.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
 	// +listType=atomic
 	Policies []PolicyBinding `json:"policies"`
 }
 
-// TrustedWriters names users and groups as the API server authenticates them.
+// TrustedWriters lists users and groups by the names with which the API server authenticates them.
 type TrustedWriters struct {
 	// +optional
 	// +kubebuilder:validation:MaxItems=1000
@@ -97,75 +97,80 @@ type TrustedWriters struct {
 	Groups []string `json:"groups,omitempty"`
 }
 
-// ExemptionLimits limit what Exemptions excuse from a Guardrail. An Exemption that goes
-// beyond them is refused when it is applied, and never honoured beyond them.
+// ExemptionLimits limits what Exemptions excuse from a Guardrail. An Exemption that exceeds the limits is
+// rejected when it is applied, and has no effect beyond them if it already exists.
 type ExemptionLimits struct {
-	// MaxDuration is how long an Exemption is honoured after its creation, as in 2160h.
+	// MaxDuration is how long an Exemption is honoured after its creation, such as 2160h.
 	// +optional
 	// +kubebuilder:validation:Pattern=`^([0-9]{1,6}(h|m|s))+$`
 	// +kubebuilder:validation:MaxLength=30
 	MaxDuration string `json:"maxDuration,omitempty"`
-	// Never are policies of this Guardrail, by id, that no Exemption excuses from.
+	// Never lists policies of this Guardrail, by id, from which no Exemption excuses.
 	// +optional
 	// +kubebuilder:validation:MaxItems=1000
 	// +listType=set
 	Never []string `json:"never,omitempty"`
 }
 
-// PolicyBinding asks for one policy.
+// PolicyBinding binds one policy.
 type PolicyBinding struct {
-	// Name is the policy's id, as `taffrail policies list` prints it.
+	// Name is the policy's id, as printed by `taffrail policies list`.
 	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name"`
-	// Mode of this policy; the Guardrail's mode by default.
+	// Mode of this policy. It defaults to the Guardrail's mode.
 	// +optional
 	Mode Mode `json:"mode,omitempty"`
-	// FailurePolicy is what happens to an object that the policy cannot decide. It overrides the
-	// failurePolicy of a Policy; for a policy of the library it is Fail by default.
+	// FailurePolicy determines what happens to an object that the policy fails to decide. It overrides the
+	// failurePolicy of a Policy; for a policy of the library it defaults to Fail.
 	// +optional
 	FailurePolicy PolicyFailure `json:"failurePolicy,omitempty"`
-	// Parameters as the policy's own schema describes them. Those of one policy have 16 KiB at
-	// most, in up to 8 different sets; a list has 256 items and a text 1024 bytes at most.
+	// Parameters of the policy, as described by its schema. All sets of parameters of one policy may have at
+	// most 16 KiB and there may be at most 8 different ones; a list may have at most 256 items and a string at
+	// most 1024 bytes.
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
 }
 
-// Condition types and reasons of a Guardrail's status.
+// Condition types and reasons in the status of a Guardrail.
 const (
-	// ConditionActive is True while the Guardrail decides requests.
+	// ConditionActive is True while the Guardrail is in force.
 	ConditionActive = "Active"
-	// ReasonCompiled: all of it is in force.
+	// ReasonCompiled means that every binding is in force.
 	ReasonCompiled = "Compiled"
-	// ReasonPartlyInvalid: some of what it names is wrong, the rest holds.
+	// ReasonPartlyInvalid means that parts of the spec are invalid, and the valid parts are in force.
 	ReasonPartlyInvalid = "PartlyInvalid"
-	// ReasonInvalid: nothing of it is in force.
+	// ReasonInvalid means that no part of the spec is in force.
 	ReasonInvalid = "Invalid"
 
-	// ConditionConflicting is True while another Guardrail would inject other values.
+	// ConditionConflicting is True while another Guardrail would inject different values.
 	ConditionConflicting = "Conflicting"
-	// ReasonInjectsOtherValues: in some namespaces nothing is injected.
+	// ReasonInjectsOtherValues means that nothing is injected in some namespaces because Guardrails conflict.
 	ReasonInjectsOtherValues = "InjectsOtherValues"
-	// ReasonNoConflict: nobody disagrees.
+	// ReasonNoConflict means that no Guardrail conflicts with this one.
 	ReasonNoConflict = "NoConflict"
 )
 
-// GuardrailStatus says what of a Guardrail is in force.
+// GuardrailStatus reports which parts of a Guardrail are in force, and what it would deny or inject.
 type GuardrailStatus struct {
-	// ObservedGeneration is the metadata.generation that the conditions speak of.
+	// ObservedGeneration is the metadata.generation that the conditions refer to.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// WouldDeny counts what was admitted and would have been denied if the Guardrail's mode
-	// and the server's ceiling were enforce: what a person wants to know before changing
-	// either. Policies that the Guardrail binds with a lower mode of their own are left out.
+	// MaxMode is the maximum mode of the server that wrote this status. No policy of the Guardrail has a
+	// stricter mode in effect.
+	// +optional
+	MaxMode Mode `json:"maxMode,omitempty"`
+	// WouldDeny counts admitted requests that would have been denied if the modes of the Guardrail and of the
+	// server (--max-mode) were enforce. Consult it before you change either. Policies that the Guardrail binds
+	// with a weaker mode of their own are not counted.
 	// +optional
 	WouldDeny *WouldDeny `json:"wouldDeny,omitempty"`
-	// WouldFill counts, by workload, the Pods that injections would fill in if they were
-	// enforced, and those that they leave alone.
+	// WouldFill counts, by workload, the Pods that injections would fill in if they were enforced, and those
+	// that enforced injections left unchanged.
 	// +optional
 	WouldFill *WouldFill `json:"wouldFill,omitempty"`
-	// Injection records since when enforced injections hold, and where; unset if there is none.
+	// Injection records where and since when injections are enforced. It is unset if there are none.
 	// +optional
 	Injection *Injection `json:"injection,omitempty"`
 	// +optional
@@ -174,34 +179,35 @@ type GuardrailStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// WouldDeny counts requests since the Guardrail has its present spec. Dry runs, writers
-// who are trusted and what is exempted or tolerated are left out.
+// WouldDeny counts requests since the Guardrail's spec last changed. It does not count dry runs, trusted
+// writers, or findings that are excused or tolerated.
 type WouldDeny struct {
-	// Since is when counting began.
+	// Since is the time at which counting began.
 	Since metav1.Time `json:"since"`
-	// Generation of the Guardrail that was counted for; another one begins anew.
+	// Generation is the generation of the Guardrail that was counted. Counting begins anew with each
+	// generation.
 	Generation int64 `json:"generation"`
-	// Requests that would have been denied.
+	// Requests is the number of requests that would have been denied.
 	Requests int64 `json:"requests"`
-	// Namespaces with the most such requests, by name.
+	// Namespaces lists the namespaces with the most such requests, by name.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	Namespaces []WouldDenyNamespace `json:"namespaces,omitempty"`
-	// OtherRequests are those of namespaces that are not listed.
+	// OtherRequests is the number of such requests in namespaces that are not listed.
 	// +optional
 	OtherRequests int64 `json:"otherRequests,omitempty"`
 }
 
-// WouldDenyNamespace is the part of one namespace.
+// WouldDenyNamespace counts the requests of one namespace.
 type WouldDenyNamespace struct {
-	// Name is "-" for cluster-scoped objects.
+	// Name is the namespace, or "-" for cluster-scoped objects.
 	Name     string `json:"name"`
 	Requests int64  `json:"requests"`
-	// Policies that would have denied, by id, and how many requests each.
+	// Policies maps the id of each policy that would have denied to its number of requests.
 	// +optional
 	Policies map[string]int64 `json:"policies,omitempty"`
-	// Last names the object of the last such request, and LastTime is when it came.
+	// Last is the object of the most recent such request, and LastTime its time.
 	Last     string      `json:"last"`
 	LastTime metav1.Time `json:"lastTime"`
 }

@@ -5,93 +5,93 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Injection records since when a Guardrail's enforced injections hold. With existing:
-// tolerate, a Pod is filled only if its template was written while they did. Every time is
-// the API server's.
+// Injection records since when a Guardrail's injections are enforced. With existing set to tolerate, a Pod is
+// injected into only if its template was written since then. All times are the API server's.
 type Injection struct {
-	// Periods in which a policy was enforced with one set of parameters. A Pod gets the values
-	// of the period in which its template was written. When a policy is no longer enforced, its
-	// periods are dropped.
+	// Periods lists the times in which a policy was enforced with one set of parameters. A Pod gets the values
+	// of the period in which its template was written. When a policy is no longer enforced, its periods are
+	// dropped.
 	// +optional
 	// +listType=atomic
 	Periods []InjectionPeriod `json:"periods,omitempty"`
-	// NamespaceSelector and ExcludeNamespaces are those of the spec that Namespaces was
-	// recorded for.
+	// NamespaceSelector and ExcludeNamespaces are copies of the fields of the spec for which Namespaces was
+	// recorded.
 	// +optional
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 	// +optional
 	// +listType=atomic
 	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
-	// SelectionSince is when these were recorded.
+	// SelectionSince is the time at which that selection was recorded.
 	SelectionSince metav1.Time `json:"selectionSince"`
-	// Everywhere is since when every namespace that is not listed is selected; unset if the
+	// Everywhere is the time since which every namespace that is not listed is selected. It is unset if the
 	// selector is not empty.
 	// +optional
 	Everywhere *metav1.Time `json:"everywhere,omitempty"`
-	// Namespaces lists namespaces by since when they are selected: all that are if the selector
-	// is not empty, otherwise those that were excluded before.
+	// Namespaces lists namespaces by the time since which they are selected: all selected namespaces if the
+	// selector is not empty, and otherwise those that used to be excluded.
 	// +optional
 	// +listType=atomic
 	Namespaces []InjectionNamespaces `json:"namespaces,omitempty"`
-	// Unrecorded counts the selected namespaces for which there was no room. Nothing is injected
-	// into the Pods of controllers there.
+	// Unrecorded is the number of selected namespaces beyond the maximum that can be recorded. Pods of
+	// controllers are not injected into there.
 	// +optional
 	Unrecorded int32 `json:"unrecorded,omitempty"`
 }
 
 // InjectionPeriod is a time in which a policy was enforced with one set of parameters.
 type InjectionPeriod struct {
-	// Policy is its id.
+	// Policy is the id of the policy.
 	Policy string `json:"policy"`
-	// Parameters with the defaults filled in.
+	// Parameters includes the defaults.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object
 	Parameters apiextensionsv1.JSON `json:"parameters"`
 	Since      metav1.Time          `json:"since"`
-	// Until is unset while it lasts.
+	// Until is the end of the period. It is unset while the policy is enforced.
 	// +optional
 	Until *metav1.Time `json:"until,omitempty"`
 }
 
-// InjectionNamespaces are namespaces that are selected since the same second.
+// InjectionNamespaces lists namespaces that have been selected since the same time.
 type InjectionNamespaces struct {
 	Since metav1.Time `json:"since"`
 	// +listType=atomic
 	Names []string `json:"names"`
 }
 
-// WouldFill counts Pods that lack what an injection sets, since the Guardrail has its
-// present spec. Dry runs are left out; a Pod may be counted once for every time that the
-// API server asks about it.
+// WouldFill counts Pods that lack what an injection sets, since the Guardrail's spec last changed. It does not
+// count dry runs. A Pod may be counted once for each request about it.
 type WouldFill struct {
-	// Since is when counting began.
+	// Since is the time at which counting began.
 	Since metav1.Time `json:"since"`
-	// Generation of the Guardrail that was counted for; another one begins anew.
+	// Generation is the generation of the Guardrail that was counted. Counting begins anew with each
+	// generation.
 	Generation int64 `json:"generation"`
-	// Pods that would be filled in if the Guardrail's mode and the server's ceiling were enforce.
+	// Pods is the number of Pods that would be filled in if the modes of the Guardrail and of the server
+	// (--max-mode) were enforce.
 	Pods int64 `json:"pods"`
-	// Left counts Pods that an enforced injection has left as their template has them, because
-	// existing is tolerate and the template is older, or the writer is trusted.
+	// Left is the number of Pods that an enforced injection left unchanged, because existing is tolerate and
+	// the template is older, or because the writer is trusted.
 	Left int64 `json:"left"`
-	// Workloads with the most such Pods.
+	// Workloads lists the workloads with the most such Pods.
 	// +optional
 	// +listType=map
 	// +listMapKey=namespace
 	// +listMapKey=workload
 	Workloads []WouldFillWorkload `json:"workloads,omitempty"`
-	// OtherPods are those of workloads that are not listed, of both sorts.
+	// OtherPods is the number of Pods, of both kinds, in workloads that are not listed.
 	// +optional
 	OtherPods int64 `json:"otherPods,omitempty"`
 }
 
-// WouldFillWorkload is the part of one workload.
+// WouldFillWorkload counts the Pods of one workload.
 type WouldFillWorkload struct {
 	Namespace string `json:"namespace"`
-	// Workload is the kind and name of what the Pods belong to, or of the Pod itself.
+	// Workload is the kind and name of the workload, or of the Pod itself.
 	Workload string `json:"workload"`
 	Pods     int64  `json:"pods"`
 	Left     int64  `json:"left"`
-	// Last is what was not set in the last such Pod, and LastTime is when it came.
+	// Last lists what was not set in the most recent such Pod, and LastTime is the time of its request.
 	Last     string      `json:"last"`
 	LastTime metav1.Time `json:"lastTime"`
 }

@@ -1,16 +1,17 @@
 package v1alpha1
 
-// The condition of a Guardrail and of a Policy that says whether the API server asks about
-// what they are about.
+// The condition in the status of a Guardrail or Policy that reports whether the API server sends the bound
+// kinds to Taffrail.
 const (
 	// ConditionReached is True if the webhook configurations send every bound kind.
 	ConditionReached = "Reached"
-	// ReasonSent: every request is sent that has to be decided.
+	// ReasonSent means that every request that has to be decided is sent.
 	ReasonSent = "Sent"
-	// ReasonNotSent: some requests are sent to nobody; the message names them.
+	// ReasonNotSent means that some requests are not sent. The message names them.
 	ReasonNotSent = "NotSent"
-	// ReasonMaybeNotSent: some requests may be sent to nobody.
+	// ReasonMaybeNotSent means that some requests may not be sent.
 	ReasonMaybeNotSent = "MaybeNotSent"
-	// ReasonUnreadable: the webhook configurations, or what the cluster serves, cannot be read.
+	// ReasonUnreadable means that the webhook configurations, or the resources that the cluster serves, cannot
+	// be read.
 	ReasonUnreadable = "Unreadable"
 )

@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Group and Version of every kind in this package.
+// The API group and version of every kind in this package.
 const (
 	Group   = "taffrail.dev"
 	Version = "v1alpha1"

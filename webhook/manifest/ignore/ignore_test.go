@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// Each was tried with git check-ignore, which knows no "./" and counts bytes where this
+// Each pattern was checked with git check-ignore, which does not support "./" and counts bytes where this
 // counts characters.
 func TestMatch(t *testing.T) {
 	tests := []struct {
 		patterns string
-		// paths that are left out, and paths that are not; those of folders end in a slash.
+		// The paths that are excluded, and those that are not. Folders end in a slash.
 		out, in string
 	}{
 		{"values.yaml", "values.yaml a/b/values.yaml values.yaml/", "values.yml xvalues.yaml"},

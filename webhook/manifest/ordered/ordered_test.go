@@ -23,7 +23,7 @@ func TestMapKeepsTheOrder(t *testing.T) {
 	var taken atomic.Int64
 	got := slices.Collect(Map(count(1000, &taken), func(i int) int {
 		if i%7 == 0 {
-			runtime.Gosched() // the later ones are done first
+			runtime.Gosched() // the later ones finish first
 		}
 		return 2 * i
 	}))
@@ -32,7 +32,7 @@ func TestMapKeepsTheOrder(t *testing.T) {
 	}
 }
 
-// A stream may be larger than memory: it is read no further than there is use for.
+// A stream may be larger than memory, so it is read no further ahead than necessary.
 func TestMapReadsNoFurtherThanAhead(t *testing.T) {
 	var taken atomic.Int64
 	for range Map(count(1_000_000, &taken), func(i int) int { return i }) {

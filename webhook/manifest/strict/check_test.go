@@ -59,7 +59,7 @@ func TestCheck(t *testing.T) {
 		{"a null creationTimestamp", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, creationTimestamp: null}\n", ""},
 		{"null in the place of text", cm + "data: {a: null}\n", ""},
 		{"containers misspelt", pod + "    container:\n    - {name: a, image: b}\n",
-			"warning: spec.container: is no field that Kubernetes knows, so it has no effect: did you mean containers?\n" +
+			"warning: spec.container: is not a field that Kubernetes knows, so it has no effect: did you mean containers?\n" +
 				"error: spec.containers: is missing or empty: a Pod needs at least one container"},
 		{"no containers", pod + "    containers: []\n", "error: spec.containers: is missing or empty: a Pod needs at least one container"},
 		{"null containers", pod + "    containers:\n", "error: spec.containers: is missing or empty: a Pod needs at least one container"},
@@ -68,17 +68,17 @@ func TestCheck(t *testing.T) {
 			"error: spec.jobTemplate.spec: is empty: a CronJob needs it"},
 		{"no spec", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n", "error: spec: is missing: a Pod needs it"},
 		{"labels and annotations that are no text", "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: {x: 1, y1: yes}, annotations: {z: [a], q: {}}}\n",
-			"error: metadata.annotations[q]: must be text: it is a map\nerror: metadata.annotations[z]: must be text: it is a list\n" +
-				"error: metadata.labels[x]: must be text: quote it, or YAML reads a number\nerror: metadata.labels[y1]: must be text: quote it, or YAML reads true or false"},
+			"error: metadata.annotations[q]: must be a string: it is a map\nerror: metadata.annotations[z]: must be a string: it is a list\n" +
+				"error: metadata.labels[x]: must be a string: quote it, or YAML reads it as a number\nerror: metadata.labels[y1]: must be a string: quote it, or YAML reads it as true or false"},
 		{"data that are no text", cm + "data: {a: 1000000, b: 1.5, c: true}\n",
-			"error: data[a]: must be text: quote it, or YAML reads a number\nerror: data[b]: must be text: quote it, or YAML reads a number\nerror: data[c]: must be text: quote it, or YAML reads true or false"},
+			"error: data[a]: must be a string: quote it, or YAML reads it as a number\nerror: data[b]: must be a string: quote it, or YAML reads it as a number\nerror: data[c]: must be a string: quote it, or YAML reads it as true or false"},
 		{"the environment", pod + container + "      env: [{name: A, value: 5}, {name: B, value: yes}]\n",
-			"error: spec.containers[0].env[0].value: must be text: quote it, or YAML reads a number\nerror: spec.containers[0].env[1].value: must be text: quote it, or YAML reads true or false"},
-		{"text for a number", pod + container + "      ports: [{containerPort: '80'}]\n", "error: spec.containers[0].ports[0].containerPort: must be a whole number: take the quotes away"},
+			"error: spec.containers[0].env[0].value: must be a string: quote it, or YAML reads it as a number\nerror: spec.containers[0].env[1].value: must be a string: quote it, or YAML reads it as true or false"},
+		{"text for a number", pod + container + "      ports: [{containerPort: '80'}]\n", "error: spec.containers[0].ports[0].containerPort: must be a whole number: remove the quotes"},
 		{"a fraction for a whole number", "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: a}\nspec: {replicas: 1.5, template: {spec: {containers: [{name: a}]}}}\n",
 			"error: spec.replicas: must be a whole number"},
 		{"too large a number", pod + "    priority: 5000000000\n" + container, "error: spec.priority: is a number too large for this field"},
-		{"text for true", pod + "    hostNetwork: 'true'\n" + container, "error: spec.hostNetwork: must be true or false: take the quotes away"},
+		{"text for true", pod + "    hostNetwork: 'true'\n" + container, "error: spec.hostNetwork: must be true or false: remove the quotes"},
 		{"a map for a list", pod + "    containers: {name: a}\n", `error: spec.containers: must be a list: begin each element with "- "`},
 		{"a list for a map", "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {selector: [a]}\n", "error: spec.selector: must be a map"},
 		{"text for fields", "apiVersion: v1\nkind: Service\nmetadata: text\n", "error: metadata: must be a map of fields"},
@@ -87,19 +87,19 @@ func TestCheck(t *testing.T) {
 				"error: spec.containers[0].resources.requests[cpu]: is not a quantity, such as 100m or 128Mi\n" +
 				"error: spec.containers[0].resources.requests[memory]: is not a quantity, such as 100m or 128Mi: did you mean 128Mi?"},
 		{"a quantity that would take minutes", pod + container + "      resources: {limits: {cpu: '1e-100000000'}}\n",
-			"error: spec.containers[0].resources.limits[cpu]: has an exponent of more digits than any quantity needs"},
-		{"a port", pod + container + "      livenessProbe: {httpGet: {port: true}}\n", "error: spec.containers[0].livenessProbe.httpGet.port: must be a whole number or text"},
+			"error: spec.containers[0].resources.limits[cpu]: has an exponent with more digits than any quantity needs"},
+		{"a port", pod + container + "      livenessProbe: {httpGet: {port: true}}\n", "error: spec.containers[0].livenessProbe.httpGet.port: must be a whole number or a string"},
 		{"a time", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, creationTimestamp: yesterday}\n", "error: metadata.creationTimestamp: is not a time, such as 2026-01-31T12:00:00Z"},
 		{"text that is not base64", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {p: 'not base64', q: aGk=}\n",
-			"warning: data[p]: is not base64: the API server refuses it unless a tool replaces it before; plain text belongs in stringData of a Secret, or data of a ConfigMap"},
+			"warning: data[p]: is not base64: the API server rejects it unless a tool replaces it first; plain text belongs in stringData of a Secret, or data of a ConfigMap"},
 		{"a field under another", pod + container + "      imagePullPolicyy: Always\n    zone: x\n",
-			"warning: spec.containers[0].imagePullPolicyy: is no field that Kubernetes knows, so it has no effect: did you mean imagePullPolicy?\n" +
-				"warning: spec.zone: is no field that Kubernetes knows, so it has no effect"},
-		{"names are told apart by case", pod + "    hostnetwork: true\n" + container, "warning: spec.hostnetwork: is no field that Kubernetes knows, so it has no effect: did you mean hostNetwork?"},
+			"warning: spec.containers[0].imagePullPolicyy: is not a field that Kubernetes knows, so it has no effect: did you mean imagePullPolicy?\n" +
+				"warning: spec.zone: is not a field that Kubernetes knows, so it has no effect"},
+		{"names that differ only in case", pod + "    hostnetwork: true\n" + container, "warning: spec.hostnetwork: is not a field that Kubernetes knows, so it has no effect: did you mean hostNetwork?"},
 		{"the metadata of a tool", "apiVersion: eksctl.io/v1alpha5\nkind: ClusterConfig\nmetadata: {name: a, region: b, lables: {}}\n",
-			"warning: metadata.lables: is no field that Kubernetes knows, so it has no effect: did you mean labels?"},
+			"warning: metadata.lables: is not a field that Kubernetes knows, so it has no effect: did you mean labels?"},
 		{"the metadata of a custom resource", "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a, labels: {x: 1}}\nspec: {anything: [1, {}]}\n",
-			"error: metadata.labels[x]: must be text: quote it, or YAML reads a number"},
+			"error: metadata.labels[x]: must be a string: quote it, or YAML reads it as a number"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -128,18 +128,18 @@ func TestMisspelt(t *testing.T) {
 	for written, want := range map[string]string{
 		"v1/Pod": "", "apps/v1/Deployment": "", "example.com/v1/Deployment": "", "argoproj.io/v1alpha1/Rollout": "", "policy/v1beta1/PodSecurityPolicy": "",
 		"resource.k8s.io/v1alpha2/ResourceClass": "", "networking.k8s.io/v1alpha1/ClusterCIDR": "", "scheduling.k8s.io/v9/Quux": "",
-		"apps/v1/deployments":             "kind: no Kubernetes has apps/v1/deployments: did you mean Deployment?",
-		"apps/v1/deployment":              "kind: no Kubernetes has apps/v1/deployment: did you mean Deployment?",
-		"v1/Services":                     "kind: no Kubernetes has v1/Services: did you mean Service?",
-		"v1/Configmap":                    "kind: no Kubernetes has v1/Configmap: did you mean ConfigMap?",
-		"batch/v1/Cronjob":                "kind: no Kubernetes has batch/v1/Cronjob: did you mean CronJob?",
-		"networking.k8s.io/v1/ingress":    "kind: no Kubernetes has networking.k8s.io/v1/ingress: did you mean Ingress?",
-		"networking.k8s.io/v1/ingresses":  "kind: no Kubernetes has networking.k8s.io/v1/ingresses: did you mean Ingress?",
-		"v1/Deployment":                   "apiVersion: no Kubernetes has v1/Deployment: write apiVersion: apps/v1",
-		"app/v1/Deployment":               "apiVersion: no Kubernetes has app/v1/Deployment: write apiVersion: apps/v1",
-		"v1/Ingress":                      "apiVersion: no Kubernetes has v1/Ingress: write apiVersion: networking.k8s.io/v1",
-		"apps/v1/HorizontalPodAutoscaler": "apiVersion: no Kubernetes has apps/v1/HorizontalPodAutoscaler: write apiVersion: autoscaling/v2",
-		"apps/v1/Quux":                    "kind: no Kubernetes has apps/v1/Quux",
+		"apps/v1/deployments":             "kind: no version of Kubernetes has apps/v1/deployments: did you mean Deployment?",
+		"apps/v1/deployment":              "kind: no version of Kubernetes has apps/v1/deployment: did you mean Deployment?",
+		"v1/Services":                     "kind: no version of Kubernetes has v1/Services: did you mean Service?",
+		"v1/Configmap":                    "kind: no version of Kubernetes has v1/Configmap: did you mean ConfigMap?",
+		"batch/v1/Cronjob":                "kind: no version of Kubernetes has batch/v1/Cronjob: did you mean CronJob?",
+		"networking.k8s.io/v1/ingress":    "kind: no version of Kubernetes has networking.k8s.io/v1/ingress: did you mean Ingress?",
+		"networking.k8s.io/v1/ingresses":  "kind: no version of Kubernetes has networking.k8s.io/v1/ingresses: did you mean Ingress?",
+		"v1/Deployment":                   "apiVersion: no version of Kubernetes has v1/Deployment: write apiVersion: apps/v1",
+		"app/v1/Deployment":               "apiVersion: no version of Kubernetes has app/v1/Deployment: write apiVersion: apps/v1",
+		"v1/Ingress":                      "apiVersion: no version of Kubernetes has v1/Ingress: write apiVersion: networking.k8s.io/v1",
+		"apps/v1/HorizontalPodAutoscaler": "apiVersion: no version of Kubernetes has apps/v1/HorizontalPodAutoscaler: write apiVersion: autoscaling/v2",
+		"apps/v1/Quux":                    "kind: no version of Kubernetes has apps/v1/Quux",
 	} {
 		slash := strings.LastIndexByte(written, '/')
 		field, got := strict.Misspelled(schema.FromAPIVersionAndKind(written[:slash], written[slash+1:]))
@@ -152,7 +152,7 @@ func TestMisspelt(t *testing.T) {
 	}
 }
 
-// The API server's own decoder has to agree about every value in every field.
+// The API server's own decoder agrees about every value in every field.
 func TestAsTheDecoder(t *testing.T) {
 	files, err := filepath.Glob("../../../test/testdata/charts/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -197,8 +197,8 @@ func TestAsTheDecoder(t *testing.T) {
 	}
 }
 
-// places returns for each path into a value, without indices, how to put something else
-// there, and how to undo that.
+// places returns, for each path into a value without indices, a function that replaces the value there and
+// returns one that undoes it.
 func places(value any, path string) map[string]func(any) func() {
 	all := map[string]func(any) func(){}
 	switch value := value.(type) {
@@ -237,8 +237,8 @@ func compare(t *testing.T, checker *strict.Checker, object map[string]any, kind 
 		t.Fatal(err)
 	}
 	unknown, decodeErr := kjson.UnmarshalStrict(text, into)
-	// base64 are bytes: text that is none is a warning, and a list of numbers, which the
-	// decoder takes and nobody writes, is refused.
+	// base64 lists fields of bytes: invalid base64 is a warning, and a list of numbers, which the decoder
+	// accepts and nobody writes, is refused.
 	var refused, dropped, base64 []string
 	for _, f := range checker.Check(object, kind) {
 		switch {

@@ -30,7 +30,7 @@ func Misspelled(kind schema.GroupVersionKind) (field, reason string) {
 			return "", ""
 		}
 		if home := groupVersionOf(kind.Kind); home != "" {
-			return "apiVersion", fmt.Sprintf("no Kubernetes has %s: write apiVersion: %s", written, home)
+			return "apiVersion", fmt.Sprintf("no version of Kubernetes has %s: write apiVersion: %s", written, home)
 		}
 		return "", ""
 	}
@@ -39,7 +39,7 @@ func Misspelled(kind schema.GroupVersionKind) (field, reason string) {
 		return "", ""
 	}
 	if home := groupVersionOf(kind.Kind); home != "" {
-		return "apiVersion", fmt.Sprintf("no Kubernetes has %s: write apiVersion: %s", written, home)
+		return "apiVersion", fmt.Sprintf("no version of Kubernetes has %s: write apiVersion: %s", written, home)
 	}
 	near := nearKind(kind.Kind, here)
 	if near == "" && strings.Contains(kind.Group, ".") {
@@ -47,9 +47,9 @@ func Misspelled(kind schema.GroupVersionKind) (field, reason string) {
 		return "", ""
 	}
 	if near == "" {
-		return "kind", "no Kubernetes has " + written
+		return "kind", "no version of Kubernetes has " + written
 	}
-	return "kind", fmt.Sprintf("no Kubernetes has %s: did you mean %s?", written, near)
+	return "kind", fmt.Sprintf("no version of Kubernetes has %s: did you mean %s?", written, near)
 }
 
 // legacyKind reports whether a kind existed in earlier versions of Kubernetes, or exists in

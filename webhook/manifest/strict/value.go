@@ -59,7 +59,7 @@ func (c *check) fields(value any, t reflect.Type, path string) {
 			c.value(object[name], field, at)
 			continue
 		}
-		reason := "is no field that Kubernetes knows, so it has no effect"
+		reason := "is not a field that Kubernetes knows, so it has no effect"
 		near := config.Nearest(name, slices.Sorted(maps.Keys(known)))
 		switch {
 		case near != "":
@@ -138,11 +138,11 @@ func (c *check) elements(value any, t reflect.Type, path string) {
 func (c *check) bytes(value any, path string) {
 	text, ok := value.(string)
 	if !ok {
-		c.mismatch(value, path, "must be text in base64: "+quoted(value))
+		c.mismatch(value, path, "must be a base64 string: "+quoted(value))
 		return
 	}
 	if _, err := base64.StdEncoding.DecodeString(text); err != nil {
-		reason := "is not base64: the API server refuses it unless a tool replaces it before"
+		reason := "is not base64: the API server rejects it unless a tool replaces it first"
 		if strings.HasPrefix(path, "data[") {
 			reason += "; plain text belongs in stringData of a Secret, or data of a ConfigMap"
 		}
@@ -154,7 +154,7 @@ func (c *check) scalar(value any, t reflect.Type, path string) {
 	switch t.Kind() {
 	case reflect.String:
 		if _, ok := value.(string); !ok {
-			c.mismatch(value, path, "must be text: "+quoted(value))
+			c.mismatch(value, path, "must be a string: "+quoted(value))
 		}
 	case reflect.Bool:
 		if _, ok := value.(bool); !ok {
@@ -189,9 +189,9 @@ func overflows(integer int64, t reflect.Type) bool {
 func quoted(value any) string {
 	switch value.(type) {
 	case bool:
-		return "quote it, or YAML reads true or false"
+		return "quote it, or YAML reads it as true or false"
 	case int64, float64:
-		return "quote it, or YAML reads a number"
+		return "quote it, or YAML reads it as a number"
 	case []any:
 		return "it is a list"
 	}
@@ -201,7 +201,7 @@ func quoted(value any) string {
 func unquoted(value any) string {
 	if text, ok := value.(string); ok {
 		if _, err := strconv.ParseFloat(text, 64); err == nil || text == "true" || text == "false" {
-			return ": take the quotes away"
+			return ": remove the quotes"
 		}
 	}
 	return ""
@@ -210,7 +210,7 @@ func unquoted(value any) string {
 // custom checks a value against a type that implements json.Unmarshaler.
 func (c *check) custom(value any, t reflect.Type, path string) {
 	if text, ok := value.(string); ok && t == reflect.TypeFor[resource.Quantity]() && request.HugeExponent(text) {
-		c.refuse(path, "has an exponent of more digits than any quantity needs")
+		c.refuse(path, "has an exponent with more digits than any quantity needs")
 		return
 	}
 	text, err := json.Marshal(value)
@@ -225,7 +225,7 @@ func expectation(value any, t reflect.Type) string {
 	case reflect.TypeFor[resource.Quantity]():
 		return "is not a quantity, such as 100m or 128Mi" + nearQuantity(value)
 	case reflect.TypeFor[intstr.IntOrString]():
-		return "must be a whole number or text"
+		return "must be a whole number or a string"
 	case reflect.TypeFor[metav1.Time](), reflect.TypeFor[metav1.MicroTime]():
 		return "is not a time, such as 2026-01-31T12:00:00Z"
 	case reflect.TypeFor[metav1.Duration]():

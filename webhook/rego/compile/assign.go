@@ -113,7 +113,6 @@ func (c *functionCompiler) conflict(at *ir.Location) *Error {
 const (
 	codeConflict = "eval_conflict_error"
 	codeBuiltin  = "eval_builtin_error"
-	codeType     = "eval_type_error"
 )
 
 func (p *Plan) errorAt(code string, at *ir.Location) *Error {

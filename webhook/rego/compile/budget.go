@@ -46,17 +46,18 @@ type BudgetError struct {
 }
 
 func (e *BudgetError) Error() string {
-	return fmt.Sprintf("used more than %s %s", thousands(e.Limit), e.Resource)
+	return fmt.Sprintf("used more than %s %s", Thousands(e.Limit), e.Resource)
 }
 
 // Unwrap returns ErrBudget.
 func (e *BudgetError) Unwrap() error { return ErrBudget }
 
-func thousands(n int64) string {
+// Thousands returns a number with a comma after every three digits, for people.
+func Thousands(n int64) string {
 	if n < 1000 {
 		return fmt.Sprint(n)
 	}
-	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+	return fmt.Sprintf("%s,%03d", Thousands(n/1000), n%1000)
 }
 
 const (

@@ -139,11 +139,6 @@ func (b *builtinCall) failure(err error) *Error {
 	return e
 }
 
-// typed is the failure of a call with arguments of the wrong type.
-func (b *builtinCall) typed() *Error {
-	return &Error{Code: codeType, File: b.location.File, Row: b.location.Row}
-}
-
 // weigh counts going through a value to its ends.
 func (m *meter) weigh(v any) {
 	m.step(1)

@@ -149,11 +149,11 @@ func numbersRange(m *Machine, call *builtinCall, a, b, _ any) any {
 		m.step(distance(a, b))
 		return call.opa(m, a, b)
 	}
-	length := uint64(max(from, to)) - uint64(min(from, to))
+	length := uint64(max(from, to)) - uint64(min(from, to)) // wraps around to the distance
 	if length > math.MaxInt32 {
 		m.alloc(math.MaxInt32 * slot)
 	}
-	n := int(length) + 1
+	n := int(length) + 1 // small
 	m.step(n)
 	m.alloc(2 * slot * n)
 	all := &array{elems: make([]any, n)}

@@ -38,7 +38,7 @@ func objectRemove(m *Machine, call *builtinCall, a, b, _ any) any {
 	gone := &set{}
 	switch kindOf(b) {
 	case kindSet:
-		gone = b.(*set)
+		gone = b.(*set) // its kind says so
 	case kindArray:
 		keys, _ := elements(b)
 		for _, key := range keys {

@@ -62,7 +62,7 @@ func typeTest(kind int) implementation {
 	return func(_ *Machine, _ *builtinCall, a, _, _ any) any { return kindOf(a) == kind }
 }
 
-func typeName(_ *Machine, call *builtinCall, a, _, _ any) any {
+func typeName(_ *Machine, _ *builtinCall, a, _, _ any) any {
 	switch kindOf(a) {
 	case kindNull:
 		return "null"

@@ -88,7 +88,7 @@ func (m *Machine) join(call *builtinCall, separator string, elems []any, a, b an
 		if i > 0 {
 			text.WriteString(separator)
 		}
-		text.WriteString(element.(string))
+		text.WriteString(element.(string)) // looked at above
 	}
 	return text.String()
 }
@@ -244,8 +244,8 @@ func anyMatch(holds func(text, affix string) bool) implementation {
 		for _, text := range texts {
 			for _, affix := range affixes {
 				m.step(1)
-				m.read(len(affix.(string)))
-				if holds(text.(string), affix.(string)) {
+				m.read(len(affix.(string)))               // see texts
+				if holds(text.(string), affix.(string)) { // see texts
 					return true
 				}
 			}

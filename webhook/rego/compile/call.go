@@ -2,7 +2,6 @@ package compile
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ir"
 )
@@ -145,7 +144,7 @@ func (c *functionCompiler) callDynamic(s *ir.CallDynamicStmt) op {
 			m.alloc(slot + len(part))
 			parts[i] = part
 		}
-		callee := byPath[strings.Join(parts, "/")]
+		callee := byPath[pathKey(parts)]
 		if callee == nil || len(callee.params) > 2 {
 			return 1
 		}

@@ -113,7 +113,7 @@ func (s *set) inOrder(m *meter) []any {
 // sorted returns the elements in order: the same slice if they are.
 func (m *meter) sorted(elems []any) []any {
 	if slices.IsSortedFunc(elems, m.compare) {
-		return elems[:len(elems):len(elems)]
+		return slices.Clip(elems)
 	}
 	m.alloc(slot * len(elems))
 	elems = slices.Clone(elems)

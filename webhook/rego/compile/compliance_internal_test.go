@@ -196,7 +196,7 @@ func judge(c *cases.TestCase, found []any, err error) error {
 	switch failed := new(Error); {
 	case c.WantErrorCode != nil || c.WantError != nil:
 		if !errors.As(err, &failed) || c.WantErrorCode != nil && failed.Code != *c.WantErrorCode {
-			return fmt.Errorf("got %v %v, want error %v", found, err, *c.WantErrorCode)
+			return fmt.Errorf("got %v %w, want error %v", found, err, *c.WantErrorCode)
 		}
 		return nil
 	case errors.As(err, &failed) && failed.Code != codeConflict && !c.StrictError: // the case is about the value

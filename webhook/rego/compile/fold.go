@@ -27,6 +27,7 @@ func (f *folder) try(p *Program, compute func(*Machine) any) *constant {
 		m.prepare(context.Background(), p, f.left)
 	} else {
 		m.begin(context.Background(), f.left)
+		m.failure = nil
 	}
 	value, err := m.protect(func() any { return m.freeze(compute(m)) })
 	f.left.Steps -= m.used.Steps

@@ -1,6 +1,8 @@
 package compile
 
 import (
+	"slices"
+
 	"github.com/open-policy-agent/opa/v1/ir"
 )
 
@@ -154,7 +156,7 @@ func (c *functionCompiler) part(target ir.Local, key *ir.Operand, value ir.Opera
 }
 
 func (l *literal) isConstant() bool {
-	for _, o := range append(l.keys[:len(l.keys):len(l.keys)], l.values...) {
+	for _, o := range append(slices.Clip(l.keys), l.values...) {
 		if !o.isConstant() {
 			return false
 		}

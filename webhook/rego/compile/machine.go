@@ -84,6 +84,7 @@ func (m *Machine) prepare(ctx context.Context, p *Program, budget Budget) {
 		m.stack = make([]any, p.depth)
 	}
 	clear(m.results)
+	clear(m.lent[:cap(m.lent)])
 	if cap(m.memory) < p.count {
 		m.memory, m.slow = make([]any, p.count), make([]bool, p.count)
 	}

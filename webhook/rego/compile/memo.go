@@ -44,7 +44,7 @@ func (p *Program) costOf(fn *ir.Func) int {
 
 // remembered returns the key of a call whose arguments are in a frame, and its result if it is known. The key is nil if the call is not remembered.
 func (m *Machine) remembered(fn *function, frame []any, params []int) (key []byte, value any) {
-	key = binary.AppendUvarint(m.key[:0], uint64(fn.number))
+	key = binary.AppendUvarint(m.key[:0], uint64(fn.number)) // not negative
 	for _, param := range params {
 		if key = m.appendKey(key, frame[param]); key == nil {
 			return nil, nil

@@ -136,12 +136,12 @@ const maxPatterns = 20_000
 // regexOf returns a regular expression that is not a constant.
 func (m *Machine) regexOf(text string) *regex {
 	m.read(len(text))
-	m.alloc(len(text))
 	if known := m.patterns.regexes[text]; known != nil {
-		m.alloc(slot * known.size)
+		m.countPattern(known.size)
 		return known
 	}
-	m.alloc(slot * sizeOfText(text))
+	m.countPattern(sizeOfText(text))
+	text = strings.Clone(text) // the machine outlives the body of the request, which text may be a part of
 	r := newRegex(text)
 	m.patterns.keep(r.size + len(text))
 	if m.patterns.regexes == nil {
@@ -149,6 +149,15 @@ func (m *Machine) regexOf(text string) *regex {
 	}
 	m.patterns.regexes[text] = r
 	return r
+}
+
+// countPattern counts compiling a pattern of a size, although it may be remembered. Only a large one is counted as
+// memory, too: all that are remembered together are no larger.
+func (m *Machine) countPattern(size int) {
+	m.step(1 + size/4)
+	if size > maxPatterns/2 {
+		m.alloc(4 * slot * size)
+	}
 }
 
 // sizeOfText returns the size of a pattern before it is compiled.
@@ -168,12 +177,13 @@ func (p *patterns) keep(size int) {
 
 // globOf returns a pattern with asterisks; nil if it is none.
 func (m *Machine) globOf(pattern, separators string) *glob.Pattern {
-	m.alloc(8 * slot * len(pattern))
+	m.countPattern(8 * len(pattern))
 	key := globKey{pattern, separators}
 	if known, ok := m.patterns.globs[key]; ok {
 		return known
 	}
-	compiled, err := glob.Compile(pattern, []rune(separators)...)
+	key = globKey{strings.Clone(pattern), strings.Clone(separators)} // as in regexOf
+	compiled, err := glob.Compile(key.pattern, []rune(key.separators)...)
 	if err != nil {
 		compiled = nil
 	}

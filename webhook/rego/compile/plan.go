@@ -56,8 +56,8 @@ func readPlan(policy *ir.Policy) *Plan {
 // planTarget is the name under which rego knows planner.
 const planTarget = "taffrail.dev/plan"
 
-// planQuery calls the planner by way of rego, which is the only one that may import it: rego plans a query for a
-// target that a plugin claims, and hands the plan to the plugin.
+// planQuery calls the planner through rego, which is the only one that may import it: rego plans a query for a target
+// that a plugin claims, and hands the plan to the plugin.
 func planQuery(ctx context.Context, compiler *ast.Compiler, query string) (*ir.Policy, error) {
 	registerPlanner()
 	var policy *ir.Policy

@@ -3,6 +3,7 @@ package compile
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -67,9 +68,10 @@ type Program struct {
 	byName    map[string]*function
 	byPath    map[string]*function
 	strings   []any
-	// parameters is nil if they are read from the input.
-	parameters any
-	folder     *folder
+	// given is Options.Parameters in a form that evaluations may share. parameters is the same, or nil if they are read
+	// from the input.
+	given, parameters any
+	folder            *folder
 }
 
 // Compile compiles rules of a plan.
@@ -101,6 +103,9 @@ func (p *Plan) Compile(options Options, rules ...string) (*Program, error) {
 	return program, nil
 }
 
+// Parameters returns Options.Parameters in a form that is never written to, for the inputs of concurrent evaluations.
+func (p *Program) Parameters() any { return p.given }
+
 func (p *Plan) newProgram(options Options) *Program {
 	program := &Program{
 		plan: p, rules: map[string]*function{}, functions: make([]*function, len(p.functions)),
@@ -109,8 +114,11 @@ func (p *Plan) newProgram(options Options) *Program {
 	for _, s := range p.strings {
 		program.strings = append(program.strings, s)
 	}
-	if options.Parameters != nil && !p.replacesParameters() {
-		program.parameters = program.folder.freeze(canon(options.Parameters))
+	if options.Parameters != nil {
+		program.given = program.folder.freeze(canon(options.Parameters))
+		if !p.replacesParameters() {
+			program.parameters = program.given
+		}
 	}
 	return program
 }
@@ -180,6 +188,17 @@ func (p *Plan) replacesParameters() (found bool) {
 }
 
 // add compiles a function.
+// pathKey returns a key that no other path has. A name in a path may contain any character.
+func pathKey(path []string) string {
+	var key strings.Builder
+	for _, name := range path {
+		key.WriteString(strconv.Itoa(len(name)))
+		key.WriteByte(':')
+		key.WriteString(name)
+	}
+	return key.String()
+}
+
 func (p *Program) add(index int, fn *ir.Func) error {
 	if deep := nesting(fn.Blocks); deep > maxNesting {
 		return fmt.Errorf("%s: blocks are nested %d deep, and %d are allowed", fn.Name, deep, maxNesting)
@@ -189,7 +208,7 @@ func (p *Program) add(index int, fn *ir.Func) error {
 	if err := c.compile(); err != nil {
 		return fmt.Errorf("%s: %w", fn.Name, err)
 	}
-	p.functions[index], p.byName[fn.Name], p.byPath[strings.Join(fn.Path, "/")] = c.fn, c.fn, c.fn
+	p.functions[index], p.byName[fn.Name], p.byPath[pathKey(fn.Path)] = c.fn, c.fn, c.fn
 	p.depth = max(p.depth, c.fn.depth)
 	return nil
 }

@@ -112,7 +112,7 @@ const (
 // whoever makes values collide pays for each comparison.
 func (m *meter) hash(v any) uint64 {
 	m.step(1)
-	h := uint64(hashSeed) ^ uint64(kindOf(v)+2)
+	h := uint64(hashSeed) ^ uint64(kindOf(v)+2) // small and positive
 	mix := func(part uint64) { h = (h ^ part) * hashPrime }
 	switch v := v.(type) {
 	case string:

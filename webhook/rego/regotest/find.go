@@ -26,6 +26,7 @@ type place struct {
 type userPolicy struct {
 	place
 	name, rego string
+	budget     rego.Budget
 }
 
 // found collects what is to be tested.
@@ -94,7 +95,7 @@ func (f *found) addRego(file, source string) {
 		return
 	}
 	if name, ok := strings.CutPrefix(pkg, rego.UserPackage("")); ok {
-		f.users = append(f.users, userPolicy{place: place{file: file}, name: strings.ReplaceAll(name, "_", "-"), rego: source})
+		f.users = append(f.users, userPolicy{place: place{file: file}, name: strings.ReplaceAll(name, "_", "-"), rego: source, budget: rego.DefaultBudget})
 		return
 	}
 	// The library's folder is the one from which the path to the file equals the package's path.
@@ -147,7 +148,7 @@ func (f *found) addPolicy(object map[string]any, at place, doc *yamldoc.Document
 		f.errs = append(f.errs, &config.Error{Source: at.file, Line: doc.LineOf(fault.Field), Field: fault.Field, Reason: fault.Reason})
 	}
 	if len(faults) == 0 {
-		f.users = append(f.users, userPolicy{place: at, name: policy.Name, rego: policy.Spec.Rego})
+		f.users = append(f.users, userPolicy{place: at, name: policy.Name, rego: policy.Spec.Rego, budget: config.BudgetOf(&policy.Spec)})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"taffrail.dev/policies"
+	"taffrail.dev/test/corpus"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
 )
@@ -45,7 +46,7 @@ func TestNoPolicyTellsACredential(t *testing.T) {
 				t.Fatal(err)
 			}
 			kind, _ := c.Object["kind"].(string)
-			eachText(c.Object, kind, func(path string, set func(string) (undo func())) {
+			corpus.EachText(c.Object, kind, func(path string, set func(string) (undo func())) {
 				if seen[path] || path == kind+".kind" || path == kind+".apiVersion" {
 					return
 				}
@@ -86,43 +87,4 @@ func tells(result decision.Result) string {
 		return text
 	}
 	return ""
-}
-
-// eachText visits every string in a JSON value, with its path without indices, and every
-// key of a map of strings.
-func eachText(value any, path string, visit func(path string, set func(string) (undo func()))) {
-	switch value := value.(type) {
-	case map[string]any:
-		for key, member := range value {
-			text, ok := member.(string)
-			if !ok {
-				eachText(member, path+"."+key, visit)
-				continue
-			}
-			visit(path+"."+key, func(to string) func() {
-				value[key] = to
-				return func() { value[key] = text }
-			})
-			visit(path+".(a key)", func(to string) func() {
-				delete(value, key)
-				value[to] = text
-				return func() {
-					delete(value, to)
-					value[key] = text
-				}
-			})
-		}
-	case []any:
-		for i, element := range value {
-			text, ok := element.(string)
-			if !ok {
-				eachText(element, path+"[]", visit)
-				continue
-			}
-			visit(path+"[]", func(to string) func() {
-				value[i] = to
-				return func() { value[i] = text }
-			})
-		}
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -35,6 +36,10 @@ type Group struct {
 	Kinds []string `json:"kinds,omitempty"`
 	// Deprecations lists what the next version of Taffrail rejects.
 	Deprecations []string `json:"deprecations,omitempty"`
+	// Usage has the work of a user's policy for each file of cases.
+	Usage []FileUsage `json:"usage,omitempty"`
+	// NotCompiled is why the policy is evaluated by topdown, and empty if it is compiled.
+	NotCompiled string `json:"notCompiled,omitempty"`
 }
 
 // Count counts tests or cases.
@@ -57,6 +62,19 @@ type Failure struct {
 	Left   string `json:"left,omitempty"`
 	Right  string `json:"right,omitempty"`
 	Output string `json:"output,omitempty"`
+}
+
+// FileUsage reports the most that a case of a file has used, of steps and of bytes, and the budget of the policy.
+type FileUsage struct {
+	File   string `json:"file"`
+	Used   Work   `json:"used"`
+	Budget Work   `json:"budget"`
+}
+
+// Work is what a rego.Budget counts.
+type Work struct {
+	Steps int64 `json:"steps"`
+	Bytes int64 `json:"bytes"`
 }
 
 // FileCoverage reports how much of one file was evaluated.
@@ -132,6 +150,13 @@ func (r *Report) addCase(group string, places map[string]place, c *Case, failure
 	g.fail(Failure{
 		Name: c.Name, File: c.File, Line: c.Line, Case: true, Reason: inFiles(failure.Reason, places), Want: failure.Want, Got: failure.Got,
 	})
+}
+
+func (r *Report) addUsage(group string, used map[string]rego.Usage, budget rego.Budget) {
+	g := r.group(group)
+	for _, file := range slices.Sorted(maps.Keys(used)) {
+		g.Usage = append(g.Usage, FileUsage{File: file, Used: Work(used[file]), Budget: Work(budget)})
+	}
 }
 
 // fail adds a failure, redacted: test objects may hold credentials.
@@ -256,6 +281,12 @@ func (g *Group) text(b *strings.Builder, coverage bool) {
 	for _, deprecation := range g.Deprecations {
 		fmt.Fprintf(b, "      deprecated: %s\n", decision.Printable(deprecation))
 	}
+	for _, u := range g.Usage {
+		fmt.Fprintf(b, "      %s: %s\n", decision.PrintablePath(u.File), rego.UsageText(rego.Usage(u.Used), rego.Budget(u.Budget)))
+	}
+	if g.NotCompiled != "" {
+		fmt.Fprintf(b, "      engine: topdown, as it cannot be compiled: %s\n", decision.Printable(g.NotCompiled))
+	}
 	if !coverage {
 		return
 	}
@@ -297,7 +328,7 @@ func (f *Failure) text(b *strings.Builder) {
 		fmt.Fprintf(b, "        left:  %s\n        right: %s\n", decision.Printable(f.Left), decision.Printable(f.Right))
 	}
 	if f.Want != f.Got {
-		b.WriteString("        - expected, + found\n")
+		b.WriteString("        - expected, + actual\n")
 		indent(b, changes(f.Want, f.Got))
 	}
 	if f.Output != "" {

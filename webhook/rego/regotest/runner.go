@@ -33,11 +33,15 @@ func (f *FailureError) Error() string { return f.Reason }
 // Program compiles the policy with the parameters of the case. To compile fast, pass a catalogue that holds
 // only this policy: see rego.Catalog.Only.
 func (c *Case) Program(catalog *rego.Catalog, policy *rego.Policy) (*rego.Program, error) {
+	return c.program(catalog, policy, rego.DefaultBudget)
+}
+
+func (c *Case) program(catalog *rego.Catalog, policy *rego.Policy, budget rego.Budget) (*rego.Program, error) {
 	parameters, bad := policy.CheckParameters(c.Parameters, field.NewPath("parameters"))
 	if len(bad) > 0 {
 		return nil, bad.ToAggregate()
 	}
-	return rego.Compile(catalog, []rego.Instance{{Policy: policy.ID, Parameters: parameters}})
+	return rego.Compile(catalog, []rego.Instance{{Policy: policy.ID, Parameters: parameters, Budget: budget}})
 }
 
 // Run evaluates the case with a program that Program returned, with and without OPA's rule indexer. It also
@@ -56,7 +60,7 @@ func (c *Case) Run(ctx context.Context, program *rego.Program) error {
 		return err
 	}
 	if err := c.Compare(plain); err != nil {
-		return &FailureError{Reason: "OPA's rule indexer makes a difference, which is a bug of OPA: " + err.Error()}
+		return &FailureError{Reason: "OPA's rule indexer changes the result, which is a bug in OPA: " + err.Error()}
 	}
 	if err := c.checkTolerated(ctx, program); err != nil {
 		return err
@@ -79,6 +83,15 @@ func (c *Case) Evaluate(ctx context.Context, program *rego.Program) (decision.Re
 		return decision.Result{}, &FailureError{Reason: "the object cannot be decided: " + err.Error()}
 	}
 	return evaluate(ctx, program, request, rego.Both)
+}
+
+// usage returns the most that an evaluation of the case uses, of its deny rules or its inject rules. Run reports what
+// fails.
+func (c *Case) usage(ctx context.Context, program *rego.Program) (most rego.Usage) {
+	_, _ = c.Evaluate(ctx, program.WithUsage(func(_ string, used rego.Usage) {
+		most = rego.Usage{Steps: max(most.Steps, used.Steps), Bytes: max(most.Bytes, used.Bytes)}
+	}))
+	return most
 }
 
 func evaluate(ctx context.Context, program *rego.Program, request *decision.Request, part rego.Part) (decision.Result, error) {
@@ -104,7 +117,7 @@ func (c *Case) Tolerated(ctx context.Context, program *rego.Program) (found deci
 		return found, nil, &FailureError{Reason: "the old object cannot be decided: " + err.Error()}
 	}
 	if old == nil {
-		return found, nil, &FailureError{Reason: "the case says what is tolerated, and has no oldObject"}
+		return found, nil, &FailureError{Reason: "the case sets tolerated but has no oldObject"}
 	}
 	pipeline.EnrichStored(old)
 	before, err := evaluate(ctx, program, old, rego.Deny)
@@ -158,7 +171,7 @@ func (c *Case) checkFix(ctx context.Context, program *rego.Program, violation de
 	}
 	for _, left := range result.Violations {
 		if left.Container == violation.Container && left.Key == violation.Key && left.Digest == violation.Digest {
-			return &FailureError{Reason: fmt.Sprintf("after the fix %s there still is: %s", operations, left.Message)}
+			return &FailureError{Reason: fmt.Sprintf("after the fix %s, there is still: %s", operations, left.Message)}
 		}
 	}
 	return nil

@@ -20,6 +20,8 @@ type suite struct {
 	// tests holds sources by the module names that OPA uses.
 	tests map[string]string
 	cases map[string][]*Case // by policy id
+	// budgets has those of users' policies, by id.
+	budgets map[string]rego.Budget
 	// group returns the report's group for a file, given its module name.
 	group  func(file, pkg string) string
 	places map[string]place
@@ -105,26 +107,27 @@ func below(root, file string) (name string, ok bool) {
 }
 
 func (f *found) userSuite(library *rego.Catalog, tests map[string]string, others []*Case, report *Report) *suite {
-	s := &suite{tests: map[string]string{}, cases: map[string][]*Case{}, places: map[string]place{}}
+	s := &suite{tests: map[string]string{}, cases: map[string][]*Case{}, budgets: map[string]rego.Budget{}, places: map[string]place{}}
 	modules := map[string]string{}
 	for _, policy := range f.users {
 		if first, taken := s.places[rego.UserFile+policy.name]; taken {
-			report.fail(nil, fmt.Errorf("%s: %q is the name of another policy, in %s", policy.file, policy.name, first.file))
+			report.fail(nil, fmt.Errorf("%s: %q is already the name of another policy, in %s", policy.file, policy.name, first.file))
 			continue
 		}
 		s.places[rego.UserFile+policy.name] = policy.place
 		modules[policy.name] = policy.rego
+		s.budgets[policy.name] = policy.budget
 	}
 	catalog, bad := library.With(modules)
 	s.catalog = catalog
 	for _, name := range slices.Sorted(maps.Keys(bad)) {
-		report.fail(s.places, flatten(bad[name])...)
+		report.fail(s.places, rego.Errors(bad[name])...)
 	}
 	s.group = func(file, pkg string) string { return f.owner(file, pkg, modules) }
 	for file, source := range tests {
 		pkg, err := rego.PackageOf(file, source)
 		if err != nil {
-			report.fail(nil, flatten(err)...)
+			report.fail(nil, rego.Errors(err)...)
 		} else if bad[s.group(file, pkg)] == nil {
 			s.tests[file], s.places[file] = source, place{file: file}
 		}
@@ -173,7 +176,7 @@ func (f *found) policyOf(c *Case) (string, error) {
 	case len(names) == 0:
 		return "", &Error{File: c.File, Line: c.Line, Reason: "there is no policy next to the folder of this case"}
 	}
-	return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("several policies are next to the folder of this case: add policy, one of %s", strings.Join(names, ", "))}
+	return "", &Error{File: c.File, Line: c.Line, Reason: fmt.Sprintf("there are several policies next to the folder of this case: set policy to one of %s", strings.Join(names, ", "))}
 }
 
 // run adds the results of the suite to the report. The error is not about the policies.
@@ -188,6 +191,9 @@ func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) erro
 				group := report.group(id) // list the policy even if it has no tests
 				group.Kinds, _ = policy.KindNotes()
 				group.Deprecations = policy.Deprecations()
+				if _, err := policy.Engine(); err != nil {
+					group.NotCompiled = err.Error()
+				}
 			}
 		}
 	}
@@ -195,7 +201,7 @@ func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) erro
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
-	report.fail(s.places, flatten(err)...)
+	report.fail(s.places, rego.Errors(err)...)
 	for _, result := range results {
 		report.addTest(s.group(result.File, result.Package), s.places, result)
 	}
@@ -218,7 +224,9 @@ func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage
 		return nil // already reported as unsound
 	}
 	only := s.catalog.Only(id)
+	budget, hasBudget := s.budgets[id]
 	programs := map[string]*rego.Program{} // by parameters
+	used := map[string]rego.Usage{}        // by file of cases
 	for _, c := range s.cases[id] {
 		key, err := json.Marshal(c.Parameters)
 		if err != nil {
@@ -226,14 +234,19 @@ func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage
 		}
 		program := programs[string(key)]
 		if program == nil {
-			if program, err = c.Program(only, policy); err != nil {
+			if program, err = c.program(only, policy, budget); err != nil {
 				report.addCase(id, s.places, c, &FailureError{Reason: err.Error()})
 				continue
 			}
-			if coverage != nil {
-				program = program.WithCoverage(coverage)
-			}
 			programs[string(key)] = program
+		}
+		if hasBudget {
+			usage := c.usage(ctx, program)
+			most := used[c.File]
+			used[c.File] = rego.Usage{Steps: max(most.Steps, usage.Steps), Bytes: max(most.Bytes, usage.Bytes)}
+		}
+		if coverage != nil {
+			program = program.WithCoverage(coverage)
 		}
 		err = c.Run(ctx, program)
 		failure := new(FailureError)
@@ -245,17 +258,8 @@ func (s *suite) runCases(ctx context.Context, id string, coverage *rego.Coverage
 		}
 		report.addCase(id, s.places, c, failure)
 	}
-	return nil
-}
-
-// flatten returns the errors that err joins.
-func flatten(err error) []error {
-	var joined interface{ Unwrap() []error }
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &joined):
-		return joined.Unwrap()
+	if hasBudget {
+		report.addUsage(id, used, budget)
 	}
-	return []error{err}
+	return nil
 }

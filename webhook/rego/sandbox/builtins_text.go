@@ -12,11 +12,11 @@ import (
 )
 
 func tooLong(bytes int) string {
-	return fmt.Sprintf("a text of %d bytes, and %d are allowed", bytes, maxText)
+	return fmt.Sprintf("a text of %d bytes, but only %d are allowed", bytes, maxText)
 }
 
 func tooMany(elements int) string {
-	return fmt.Sprintf("a list of %d elements, and %d are allowed", elements, maxElements)
+	return fmt.Sprintf("a list of %d elements, but only %d are allowed", elements, maxElements)
 }
 
 func textOf(term *ast.Term) string {
@@ -158,7 +158,7 @@ func limitPattern(operands []*ast.Term) string { return tooLargePattern(operands
 
 func tooLargePattern(term *ast.Term) string {
 	if p := readPattern(term); p.size > maxPattern {
-		return fmt.Sprintf("a pattern of %d instructions, and %d are allowed", p.size, maxPattern)
+		return fmt.Sprintf("a pattern of %d instructions, but only %d are allowed", p.size, maxPattern)
 	}
 	return ""
 }
@@ -242,7 +242,7 @@ func limitParsed(operands []*ast.Term) string {
 		}
 	}
 	if values > 2*maxElements {
-		return fmt.Sprintf("a text of %d values or more, and %d are allowed", values/2, maxElements)
+		return fmt.Sprintf("a text of %d values or more, but only %d are allowed", values/2, maxElements)
 	}
 	return ""
 }
@@ -250,7 +250,7 @@ func limitParsed(operands []*ast.Term) string {
 // tooBigNumber rejects numbers that are short to write but expensive to compute with.
 func tooBigNumber(text string) string {
 	if len(text) > maxDigits {
-		return fmt.Sprintf("a number of %d digits, and %d are allowed", len(text), maxDigits)
+		return fmt.Sprintf("a number of %d digits, but only %d are allowed", len(text), maxDigits)
 	}
 	if at := strings.IndexAny(text, "eE"); at >= 0 {
 		if exponent, err := strconv.Atoi(text[at+1:]); err != nil || exponent > maxExponent || exponent < -maxExponent {

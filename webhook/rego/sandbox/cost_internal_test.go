@@ -76,14 +76,14 @@ func TestWhatACallCosts(t *testing.T) {
 		{"sort", []*ast.Term{many}, (2 + 64*100) / 32 * (1 + 7/2)},
 		{"sort", []*ast.Term{set(64)}, (2 + 10*3 + 54*4) / 32 * (1 + 7/2)},
 	} {
-		if got := costs()[c.name](newMeter(MaxSteps, &Code{}), c.operands); got != c.want {
+		if got := costs()[c.name](newMeter(enough, &Code{}), c.operands); got != c.want {
 			t.Errorf("%s of %.60v: got %d, want %d", c.name, c.operands, got, c.want)
 		}
 	}
 	// If a match may end anywhere, the text is charged during the search: for one match, then for two, until
 	// there are no more.
 	for pattern, want := range map[string]int{`x.*`: 5 * 6400 / 128, `a*b?`: (1 + 2) * 7 * 6400 / 128} {
-		m := newMeter(MaxSteps, &Code{})
+		m := newMeter(enough, &Code{})
 		if got := costs()["regex.split"](m, []*ast.Term{ast.StringTerm(pattern), long}); got != 0 || m.steps != want {
 			t.Errorf("%s: got %d, and %d steps", pattern, got, m.steps)
 		}
@@ -112,7 +112,7 @@ func TestWhatIsLookedAt(t *testing.T) {
 		case slices.Contains(shallow, name):
 			want = (320 + 2 + 96) / 32
 		}
-		if got := price(newMeter(MaxSteps, &Code{}), operands); got != want {
+		if got := price(newMeter(enough, &Code{}), operands); got != want {
 			t.Errorf("%s: got %d, want %d", name, got, want)
 		}
 	}

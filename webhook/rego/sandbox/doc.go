@@ -21,24 +21,30 @@
 //     a request is time (ErrNoTime);
 //   - have the values of an object quoted in an error or a log.
 //
-// A Policy is compiled alone with the helpers of the library that it needs, and evaluated alone. OPA has no
-// limits of its own and cannot stop a built-in function that runs, and a goroutine cannot be killed. So
-// everything is checked or paid for before it happens.
+// A Policy is compiled alone with the helpers of the library that it needs, and evaluated alone. Package compile
+// evaluates it under a budget of steps and bytes. A Policy that it cannot compile is evaluated by OPA, as are all
+// Policies if an operator chooses OPA, and those that are compared. OPA has no limits of its own and cannot stop a
+// built-in function that runs, and a goroutine cannot be killed. So with OPA everything is checked or paid for before it
+// happens: that is what Meter and Builtins are for.
 //
 // # Limits, and the tests that fail without them
 //
-//	before it is compiled
+//	before it is compiled, for both engines
 //	  MaxSource                            rego.TestUnsoundUserPoliciesAreRefused "too long"
 //	  Capabilities: an allow-list          rego.TestPoliciesReachNoOutside, TestUnsoundUserPoliciesAreRefused "clock", "environment"
 //	  its own package, and helpers         rego.TestUnsoundUserPoliciesAreRefused "package of ours" … "data covered"
 //	  with: only parts of input            rego.TestUnsoundUserPoliciesAreRefused "with", "with a builtin"
 //	  maxTypeCost: OPA's type checker      rego.TestValuesInOneAnotherAreRefusedBeforeTheyAreTyped
-//	one call of a built-in function
+//	the budget of a Policy, for both engines
+//	  its default and its limits           config.TestBudgetsHaveADefaultAndLimits
+//	  steps                                rego.TestABudgetIsOfOnePolicyAndOneRequest, TestABudgetIsUsedUp
+//	  bytes, where it is compiled          rego.TestWhatAUsersPolicyDoesIsItsOwnAffair "huge comprehension"
+//	one call of a built-in function, with OPA
 //	  maxText, maxElements, maxDigits,
 //	  maxExponent, maxWidth, maxPattern    TestBuiltinsTakeAndMakeOnlySoMuch: a call for each function
 //	  allowed means limited or small       TestLimitedBuiltinsAreAllowedOnes
-//	the work of one evaluation
-//	  MaxSteps                             TestWorkIsCharged "an endless loop"
+//	the work of one evaluation, with OPA
+//	  steps                                TestWorkIsCharged "an endless loop"
 //	  perStep: size of operands            TestWorkIsCharged "large operands", "sorting"
 //	  made, perByte: size of results       TestWorkIsCharged "large results", "long results"
 //	  perScan: patterns and texts          TestWorkIsCharged "patterns", "globs", "replacers"; TestHowLongAMatchMayBe
@@ -47,13 +53,15 @@
 //	  freeResults: colliding hashes        TestWorkIsCharged "many results"
 //	  `with`: copies of the input          TestWorkIsCharged "a large input replaced"
 //	  sets and texts that are unified      TestWorkIsCharged "sets that are compared", "long texts that are unified"
-//	  shared parts are counted             TestMeasuringEnds, TestMeasuringIsCharged; rego.TestWhatAUsersPolicyDoesIsItsOwnAffair
-//	  compareEquals: the stack              TestUnificationIsOfSmallValues
+//	  shared parts are counted             TestMeasuringEnds, TestMeasuringIsCharged
+//	  compareEquals: the stack             TestUnificationIsOfSmallValues
 //	  panics                               TestAPanicIsAnErrorWithoutItsText
 //	one request, and all requests
-//	  maxRequestSteps                      TestABudgetIsUsedUp; rego.TestUsersPoliciesShareABudget
-//	  lightSteps, Turns: memory            TestAnExpensiveEvaluationTakesATurn
+//	  LightSteps, Turns: memory            TestAnExpensiveEvaluationTakesATurn
 //	  the end of the request               TestAnEvaluationStopsWithItsRequest, TestTheDeadlineLeavesTimeForTheAnswer
+//
+// Policies of one request share no budget: the verdict of one does not depend on which others are bound. If they need
+// more than the time of the request together, the last of them fail with ErrNoTime.
 //
 // Package rego limits what is read of the answer (result_user.go: TestFindingsOfAUsersPolicyAreCapped,
 // "huge finding") and what is remembered of Policies (usercache.go: TestWhatIsRememberedOfUsersPoliciesIsBounded).

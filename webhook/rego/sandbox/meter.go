@@ -8,17 +8,12 @@ import (
 )
 
 const (
-	// MaxSteps is the budget of one user's Policy for one object and one set of parameters; deny and inject
-	// each get a budget of their own. A step is an evaluated expression or a pair of unified values; built-in
-	// functions and values that are large or deeply shared cost more. Steps are counted and never timed, so a
-	// decision is the same on a laptop and on a server under load.
-	MaxSteps = 250_000
-	// maxRequestSteps is the budget of all users' Policies together in one evaluation. An object that exhausts
-	// many Policies is thereby still decided within the deadline of its request.
-	maxRequestSteps = 3 * MaxSteps
-	// lightSteps is the number of steps that an evaluation may take before it waits for a turn. Most
-	// evaluations need fewer, so they never wait for expensive ones.
-	lightSteps = 20_000
+	// StepsPerExpression is how many steps of a Policy's budget an evaluated expression counts as, or a pair of
+	// unified values. The compiled engine needs several steps for an expression, and takes less time for them.
+	StepsPerExpression = 4
+	// LightSteps is the number of steps that an evaluation may take before it waits for a turn. Most evaluations
+	// need fewer, so they never wait for expensive ones.
+	LightSteps = 20_000 * StepsPerExpression
 
 	// perStep is the rendered size of a value that counts as one step.
 	perStep = 32
@@ -35,7 +30,9 @@ const (
 	perResult   = 128
 )
 
-// Meter counts the work of one evaluation, and stops it when its budget is exhausted or its request has ended.
+// Meter counts the work of one evaluation, and stops it when its budget is exhausted or its request has ended. Its unit
+// is an evaluated expression or a pair of unified values; built-in functions and values that are large or deeply shared
+// cost more.
 // OPA calls it before every expression (topdown.Cancel) and on every unification (topdown.QueryTracer), and
 // built-in functions charge it for their operands. Only Cancel may be called from other goroutines.
 type Meter struct {
@@ -76,19 +73,11 @@ func (m *Meter) ended() bool { return m.steps > m.limit || m.stopped.Load() }
 
 func (m *Meter) charge(steps int) {
 	m.steps = plus(m.steps, steps)
-	if m.enter != nil && m.steps > lightSteps {
+	if m.enter != nil && m.steps > LightSteps/StepsPerExpression {
 		enter := m.enter
 		m.enter = nil
 		enter()
 	}
-}
-
-// err returns an error if the budget is exhausted.
-func (m *Meter) err() error {
-	if m.steps <= m.limit {
-		return nil
-	}
-	return &StepsError{Used: m.steps, Limit: m.limit}
 }
 
 // Enabled implements topdown.QueryTracer.

@@ -24,15 +24,6 @@ func (t Turns) Wait(ctx context.Context) (leave func()) {
 	}
 }
 
-// Budget is what all users' Policies together may use for one request. It is not safe for concurrent use.
-type Budget struct {
-	turns Turns
-	left  int
-}
-
-// NewBudget returns the budget of one request.
-func NewBudget(turns Turns) *Budget { return &Budget{turns: turns, left: maxRequestSteps} }
-
 // Deadline returns a context that ends early enough to complete the decision and send it.
 func Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
@@ -41,23 +32,17 @@ func Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() {}
 }
 
-// Light reports whether the request has used no more steps than most objects need.
-func (b *Budget) Light() bool { return maxRequestSteps-b.left <= lightSteps }
-
-// Run evaluates a part of a Policy within its budget. evaluate must pass the Meter to OPA as its Cancel and as
-// a QueryTracer; input is the size of the input, as SizeOf returns it.
+// Run evaluates a part of a Policy within its budget. evaluate must pass the Meter to OPA as its Cancel and as a
+// QueryTracer; budget is the number of steps, and input is the size of the input, as SizeOf returns it.
 //
-// Run returns a *StepsError if the budget is exhausted, and a *LimitError if a value is too large. steps is the
-// number of steps that the evaluation used.
-func (b *Budget) Run(ctx context.Context, code *Code, input int, evaluate func(*Meter) error) (steps int, err error) {
-	m := newMeter(min(MaxSteps, b.left), code)
+// Run returns ErrTooManySteps if the budget is exhausted, and a *LimitError if a value is too large. steps is the
+// number of steps that the evaluation used, which is the same on every machine.
+func Run(ctx context.Context, turns Turns, code *Code, input int, budget int64, evaluate func(*Meter) error) (steps int64, err error) {
+	m := newMeter(int(budget/StepsPerExpression), code)
 	m.input = input
 	leave := func() {}
-	m.enter = func() { leave = b.turns.Wait(ctx) }
-	defer func() {
-		leave()
-		b.left -= min(m.steps, m.limit)
-	}()
+	m.enter = func() { leave = turns.Wait(ctx) }
+	defer func() { leave() }()
 	stop := context.AfterFunc(ctx, m.Cancel)
 	defer stop()
 	defer func() {
@@ -70,10 +55,10 @@ func (b *Budget) Run(ctx context.Context, code *Code, input int, evaluate func(*
 		default:
 			err = errPanic
 		}
-		if exhausted := m.err(); exhausted != nil {
-			err = exhausted
+		if m.steps > m.limit {
+			err = ErrTooManySteps
 		}
-		steps = m.steps
+		steps = int64(m.steps) * StepsPerExpression
 	}()
 	return 0, evaluate(m)
 }

@@ -12,13 +12,14 @@ import (
 
 // Only expensive evaluations wait for a turn.
 func TestAnExpensiveEvaluationTakesATurn(t *testing.T) {
+	const light = LightSteps / StepsPerExpression
 	turns := make(Turns, 1)
-	_, err := NewBudget(turns).Run(t.Context(), &Code{}, 0, func(m *Meter) error {
-		m.charge(lightSteps)
-		light := len(turns)
+	_, err := Run(t.Context(), turns, &Code{}, 0, LightSteps+StepsPerExpression, func(m *Meter) error {
+		m.charge(light)
+		before := len(turns)
 		m.charge(1)
-		if heavy := len(turns); light != 0 || heavy != 1 {
-			t.Errorf("%d turns taken, then %d", light, heavy)
+		if after := len(turns); before != 0 || after != 1 {
+			t.Errorf("%d turns taken, then %d", before, after)
 		}
 		return nil
 	})
@@ -29,8 +30,8 @@ func TestAnExpensiveEvaluationTakesATurn(t *testing.T) {
 	turns <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = NewBudget(turns).Run(ctx, &Code{}, 0, func(m *Meter) error {
-		m.charge(lightSteps + 1)
+	_, err = Run(ctx, turns, &Code{}, 0, LightSteps+StepsPerExpression, func(m *Meter) error {
+		m.charge(light + 1)
 		return nil
 	})
 	if err != nil || len(turns) != 1 {
@@ -39,22 +40,20 @@ func TestAnExpensiveEvaluationTakesATurn(t *testing.T) {
 }
 
 func TestABudgetIsUsedUp(t *testing.T) {
-	b := NewBudget(NewTurns())
-	for i, want := range []int{MaxSteps, MaxSteps, MaxSteps, 0} {
-		light := b.Light()
-		_, err := b.Run(t.Context(), &Code{}, 0, func(m *Meter) error {
-			m.charge(MaxSteps + 7)
+	for used, want := range map[int]error{25: nil, 26: ErrTooManySteps} {
+		steps, err := Run(t.Context(), NewTurns(), &Code{}, 0, 100, func(m *Meter) error {
+			m.charge(used)
 			return nil
 		})
-		if steps := new(StepsError); !errors.As(err, &steps) || steps.Limit != want || light != (i == 0) {
-			t.Errorf("%d: got %v, light %v", i, err, light)
+		if !errors.Is(err, want) || err != nil && want == nil || steps != int64(used)*StepsPerExpression {
+			t.Errorf("%d: %d steps, %v", used, steps, err)
 		}
 	}
 }
 
 // A panic in OPA ends the evaluation of one Policy, and its message, which may quote the object, is dropped.
 func TestAPanicIsAnErrorWithoutItsText(t *testing.T) {
-	_, err := NewBudget(NewTurns()).Run(t.Context(), &Code{}, 0, func(*Meter) error {
+	_, err := Run(t.Context(), NewTurns(), &Code{}, 0, enough, func(*Meter) error {
 		panic("swordfish") // as OPA might
 	})
 	if err == nil || strings.Contains(err.Error(), "swordfish") {
@@ -65,12 +64,12 @@ func TestAPanicIsAnErrorWithoutItsText(t *testing.T) {
 // The end of a request stops an evaluation between two expressions.
 func TestAnEvaluationStopsWithItsRequest(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := NewBudget(NewTurns()).Run(ctx, &Code{}, 0, func(m *Meter) error {
+	_, err := Run(ctx, NewTurns(), &Code{}, 0, enough, func(m *Meter) error {
 		if m.Cancelled() {
 			t.Error("stopped before the end")
 		}
 		cancel()
-		for !m.Cancelled() && m.steps < MaxSteps {
+		for !m.Cancelled() && m.steps < enough {
 			time.Sleep(time.Millisecond)
 		}
 		if !m.stopped.Load() {
@@ -101,7 +100,7 @@ func TestMeasuringIsCharged(t *testing.T) {
 	for i := range parts {
 		parts[i] = ast.InternedTerm(1)
 	}
-	m := newMeter(MaxSteps, &Code{})
+	m := newMeter(enough, &Code{})
 	if m.sizeOf(ast.ArrayTerm(parts...)); m.steps != 1_000 {
 		t.Errorf("%d steps", m.steps)
 	}

@@ -36,7 +36,7 @@ func checkTypeSize(module *ast.Module) []Fault {
 		})
 		if total >= maxTypeCost {
 			return []Fault{{Row: rule.Location.Row, Code: CodeSize,
-				Reason: fmt.Sprintf("%s is built of values that hold one another too many times over", rule.Head.Ref())}}
+				Reason: fmt.Sprintf("%s is built from values that contain one another too many times", rule.Head.Ref())}}
 		}
 	}
 	return nil

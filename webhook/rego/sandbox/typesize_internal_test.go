@@ -59,7 +59,7 @@ func TestAPolicyThatIsTooLargeToType(t *testing.T) {
 		t.Errorf("got %v", faults)
 	}
 	faults := checkTypeSize(chain(20))
-	if len(faults) != 1 || faults[0].Code != CodeSize || faults[0].Row != 27 || faults[0].Reason != "rm is built of values that hold one another too many times over" {
+	if len(faults) != 1 || faults[0].Code != CodeSize || faults[0].Row != 27 || faults[0].Reason != "rm is built from values that contain one another too many times" {
 		t.Errorf("got %+v", faults)
 	}
 }

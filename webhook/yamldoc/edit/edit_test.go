@@ -12,7 +12,7 @@ import (
 	"taffrail.dev/webhook/yamldoc/edit"
 )
 
-// parsePatch reads a JSON Patch.
+// parsePatch parses a JSON Patch.
 func parsePatch(t testing.TB, text string) []decision.PatchOperation {
 	t.Helper()
 	var patch []decision.PatchOperation
@@ -232,7 +232,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// An edit reaches the place that it is for, and no other that shares its text.
+// An edit changes only the intended place, even if other places share its text.
 func TestSharedText(t *testing.T) {
 	tests := []struct{ name, text, patch, want string }{
 		{
@@ -266,7 +266,7 @@ func TestSharedText(t *testing.T) {
 			"c:\n  b:\n  - 1\nd:\n- 1\n",
 		},
 		{
-			"beside a merge key",
+			"next to a merge key",
 			"a: &x\n  b: 1\n  r: {s: 1}\nc:\n  <<: *x # defaults\n  d: 1\ne:\n  <<: *x\n",
 			`[{"op": "replace", "path": "/c/b", "value": 2}, {"op": "add", "path": "/e/r/t", "value": 2}, {"op": "add", "path": "/e/f", "value": 3}]`,
 			"a: &x\n  b: 1\n  r: {s: 1}\nc:\n  <<: *x # defaults\n  d: 1\n  b: 2\ne:\n  <<: *x\n  f: 3\n  r:\n    s: 1\n    t: 2\n",
@@ -384,7 +384,7 @@ func TestPatchErrors(t *testing.T) {
 			if strings.Contains(err.Error(), "hunter") {
 				t.Errorf("the error quotes a value: %v", err)
 			}
-			// All or nothing.
+			// If one operation fails, none is applied.
 			if got, err := d.Text(); err != nil || string(got) != text {
 				t.Errorf("%q, %v", got, err)
 			}

@@ -20,8 +20,8 @@ import (
 	"taffrail.dev/webhook/yamldoc/edit"
 )
 
-// FuzzFix makes patches for whatever document the fuzzer finds. Another library says
-// what each must come to.
+// FuzzFix applies random patches to the documents that the fuzzer finds, and compares the results with another
+// library's.
 func FuzzFix(f *testing.F) {
 	for i, text := range seeds {
 		for n := range 8 {
@@ -88,7 +88,7 @@ func isSame(t *testing.T, a, b []byte) bool {
 	return reflect.DeepEqual(one, other)
 }
 
-// checkComments holds that adding members and elements costs no comment.
+// checkComments checks that adding members and elements preserves all comments.
 func checkComments(t *testing.T, before, after []byte) {
 	t.Helper()
 	have, kept := commentsOf(before), commentsOf(after)
@@ -126,7 +126,8 @@ func onlyAdds(patch []decision.PatchOperation) bool {
 	return !slices.ContainsFunc(patch, func(o decision.PatchOperation) bool { return o.Op != "add" || !strings.Contains(o.Path, "new") })
 }
 
-// hasEmptyName tells what the reference does not find, although RFC 6901 has it.
+// hasEmptyName reports whether a path has an empty name, which RFC 6901 allows but the reference library does
+// not find.
 func hasEmptyName(o decision.PatchOperation) bool {
 	return strings.Contains(o.Path+"/", "//")
 }
@@ -155,7 +156,7 @@ func reference(t *testing.T, object []byte, patch []decision.PatchOperation) ([]
 	return result, err == nil
 }
 
-// generator makes patches whose operations apply to a value.
+// generator generates patches whose operations apply to a value.
 type generator struct{ *rand.Rand }
 
 func (g generator) patch(value any) []decision.PatchOperation {
@@ -189,7 +190,7 @@ func (g generator) patch(value any) []decision.PatchOperation {
 			}
 		}
 		patch = append(patch, operation)
-		// What follows is made for the document as it was; only one of these moves nothing.
+		// Later operations refer to the original document, and only such an addition does not move anything.
 		if operation.Op != "add" || !strings.Contains(operation.Path, "/new") {
 			break
 		}
@@ -197,7 +198,7 @@ func (g generator) patch(value any) []decision.PatchOperation {
 	return patch
 }
 
-// place walks into a value at random.
+// place returns a random path in a value.
 func (g generator) place(value any) ([]string, any) {
 	var path []string
 	for g.IntN(5) > 0 {

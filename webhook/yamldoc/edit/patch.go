@@ -24,7 +24,7 @@ func (e *PatchError) Unwrap() error { return e.Reason }
 // The reasons of a PatchError.
 var (
 	ErrMissing   = errors.New("there is no such field")
-	ErrDifferent = errors.New("the field has another value than the fix was made for")
+	ErrDifferent = errors.New("the field no longer has the value that the fix was made for")
 	ErrOperation = errors.New("an operation must be one of add, replace, remove and test")
 )
 

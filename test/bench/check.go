@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// checkedFiles is how many manifests `taffrail check` reads at once.
+const checkedFiles = 5000
+
+// checkRuns is how often each engine does it. The runs take turns.
+const checkRuns = 3
+
+// checkTable measures `taffrail check` of many files, as in a repository of manifests.
+func checkTable(ctx context.Context, o options) error {
+	dir, err := os.MkdirTemp("", "taffrail-bench")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	program, err := build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	manifests := filepath.Join(dir, "manifests")
+	if err := writeManifests(o, manifests); err != nil {
+		return err
+	}
+	rows := [][]string{{"run", "CPU", "per file", "wall clock", "peak memory"}}
+	for run := range checkRuns {
+		for _, arguments := range checkVariants(ctx, program) {
+			row, err := check(ctx, program, append(arguments, manifests))
+			if err != nil {
+				return err
+			}
+			name := strings.Join(append([]string{"check"}, arguments...), " ")
+			rows = append(rows, append([]string{name + ", run " + strconv.Itoa(run+1)}, row...))
+		}
+	}
+	return table(fmt.Sprintf("taffrail check of %d files, of which a fifth has findings", checkedFiles), rows)
+}
+
+// build makes the program that is measured.
+func build(ctx context.Context, dir string) (string, error) {
+	program := filepath.Join(dir, "taffrail")
+	command := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/taffrail")
+	command.Stderr = os.Stderr
+	if err := command.Run(); err != nil {
+		return "", fmt.Errorf("building taffrail in the repository's root: %w", err)
+	}
+	return program, nil
+}
+
+// checkVariants returns the flags to compare: the engines, if there is a choice.
+func checkVariants(ctx context.Context, program string) [][]string {
+	help, err := exec.CommandContext(ctx, program, "check", "--help").Output()
+	if err != nil || !strings.Contains(string(help), "--engine") {
+		return [][]string{nil}
+	}
+	return [][]string{{"--engine=topdown"}, {"--engine=compiled"}}
+}
+
+func check(ctx context.Context, program string, arguments []string) ([]string, error) {
+	command := exec.CommandContext(ctx, program, append([]string{"check"}, arguments...)...)
+	var problems strings.Builder
+	command.Stderr = &problems
+	began := time.Now()
+	err := command.Run()
+	elapsed := time.Since(began)
+	const findings = 1 // the exit code for them
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != findings {
+		return nil, fmt.Errorf("taffrail check: %w: %s", err, problems.String())
+	}
+	cpu, peak := usageOf(command.ProcessState)
+	return []string{short(cpu), short(cpu / checkedFiles), short(elapsed), mebibytes(peak)}, nil
+}
+
+func mebibytes(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }
+
+// writeManifests writes each object to a file of its own.
+func writeManifests(o options, dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	objects, err := manifests(o)
+	if err != nil {
+		return err
+	}
+	for i := range checkedFiles {
+		object := objects[i%len(objects)]
+		metadata, _ := object["metadata"].(map[string]any)
+		metadata["name"] = fmt.Sprintf("app-%d", i)
+		text, err := yaml.Marshal(object)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%04d.yaml", i)), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func manifests(o options) ([]map[string]any, error) {
+	var all []map[string]any
+	for _, file := range []string{"22_deployment_backend-app_k8s.yaml.template", "23_service_backend-app_k8s.yaml", "43_cronjob_k8s.yaml.template"} {
+		object, err := chapterObject(o.chapter, file)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, object)
+	}
+	all[1]["spec"].(map[string]any)["type"] = "ClusterIP"
+	batch(all[2])
+	settings := map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{},
+		"data": map[string]any{"settings.properties": strings.Repeat("server.name = backend.eks-work.svc.cluster.local\n", 40)},
+	}
+	return append(all, settings, spoiled(all[0])), nil
+}

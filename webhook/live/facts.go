@@ -1,0 +1,168 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"taffrail.dev/webhook/decision"
+)
+
+// Facts reads facts about namespaces from the API server. It reads everything at most once, when
+// it is needed, so that all objects of a run are decided by the same facts. It is safe for
+// concurrent use.
+type Facts struct {
+	reader client.Reader
+
+	mutex      sync.Mutex
+	namespaces map[string]func() (decision.Namespace, error)
+	lists      map[listKey]func() (decision.Facts, error)
+	unread     map[string]*UnreadError
+}
+
+// listKey identifies a list. Only the lists of namespaced kinds have a namespace.
+type listKey struct {
+	fact      decision.Fact
+	namespace string
+}
+
+// NewFacts returns Facts. reader must send every read to the API server.
+func NewFacts(reader client.Reader) *Facts {
+	return &Facts{
+		reader: reader, namespaces: map[string]func() (decision.Namespace, error){}, lists: map[listKey]func() (decision.Facts, error){},
+		unread: map[string]*UnreadError{},
+	}
+}
+
+// Namespace returns the labels of a namespace. They are unknown if the namespace does not exist,
+// or if the user is not permitted to read it.
+func (f *Facts) Namespace(ctx context.Context, name string) (decision.Namespace, error) {
+	if name == "" {
+		return decision.Namespace{Known: true}, nil
+	}
+	f.mutex.Lock()
+	read, found := f.namespaces[name]
+	if !found {
+		read = sync.OnceValues(func() (decision.Namespace, error) { return f.readNamespace(ctx, name) })
+		f.namespaces[name] = read
+	}
+	f.mutex.Unlock()
+	return read()
+}
+
+func (f *Facts) readNamespace(ctx context.Context, name string) (decision.Namespace, error) {
+	var namespace corev1.Namespace
+	err := f.reader.Get(ctx, client.ObjectKey{Name: name}, &namespace)
+	if apierrors.IsNotFound(err) {
+		return decision.Namespace{Name: name, Missing: "does not exist in the cluster"}, nil
+	}
+	err = unread(err, "namespaces", name)
+	if refused, ok := errors.AsType[*UnreadError](err); ok {
+		f.mutex.Lock()
+		defer f.mutex.Unlock()
+		f.unread[name] = refused
+		return decision.Namespace{Name: name, Missing: "cannot be read with your permissions"}, nil
+	}
+	if err != nil {
+		return decision.Namespace{}, fmt.Errorf("reading namespace %q: %w", name, err)
+	}
+	return decision.Namespace{Name: name, Labels: namespace.Labels, Known: true, Created: namespace.CreationTimestamp.Time}, nil
+}
+
+// Unread returns an error for each namespace whose labels were needed and that the user is not
+// permitted to read, by name.
+func (f *Facts) Unread() []*UnreadError {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	all := make([]*UnreadError, 0, len(f.unread))
+	for _, refused := range f.unread {
+		all = append(all, refused)
+	}
+	slices.SortFunc(all, func(a, b *UnreadError) int { return strings.Compare(a.Namespace, b.Namespace) })
+	return all
+}
+
+// Facts returns the wanted facts about a namespace, which must not be modified. The error is an
+// *UnreadError if the user is not permitted to read one of them.
+func (f *Facts) Facts(ctx context.Context, namespace string, wanted []decision.Fact) (decision.Facts, error) {
+	all := decision.Facts{Fresh: true}
+	if namespace == "" {
+		return all, nil
+	}
+	for _, fact := range wanted {
+		part, err := f.list(ctx, fact, namespace)
+		if err != nil {
+			return decision.Facts{}, err
+		}
+		add(&all, fact, &part)
+	}
+	return all, nil
+}
+
+func (f *Facts) list(ctx context.Context, fact decision.Fact, namespace string) (decision.Facts, error) {
+	kind, known := kindOf(fact)
+	if !known {
+		return decision.Facts{}, fmt.Errorf("there is no fact %q", fact)
+	}
+	if !kind.namespaced() {
+		namespace = ""
+	}
+	key := listKey{fact, namespace}
+	f.mutex.Lock()
+	read, found := f.lists[key]
+	if !found {
+		read = sync.OnceValues(func() (decision.Facts, error) {
+			objects, err := list[client.Object](ctx, f.reader, kind.newList, client.InNamespace(namespace))
+			if err != nil {
+				return decision.Facts{}, listing(kind.resource, namespace, err)
+			}
+			return factsOf(objects), nil
+		})
+		f.lists[key] = read
+	}
+	f.mutex.Unlock()
+	return read()
+}
+
+func factsOf(objects []client.Object) (facts decision.Facts) {
+	for _, object := range objects {
+		switch object := object.(type) {
+		case *corev1.LimitRange:
+			facts.LimitRanges = append(facts.LimitRanges, object)
+		case *corev1.ResourceQuota:
+			facts.ResourceQuotas = append(facts.ResourceQuotas, object)
+		case *autoscalingv2.HorizontalPodAutoscaler:
+			facts.Autoscalers = append(facts.Autoscalers, object)
+		case *corev1.PersistentVolumeClaim:
+			facts.PersistentVolumeClaims = append(facts.PersistentVolumeClaims, object)
+		case *storagev1.StorageClass:
+			facts.StorageClasses = append(facts.StorageClasses, object)
+		}
+	}
+	return facts
+}
+
+// add sets the field of a fact.
+func add(all *decision.Facts, fact decision.Fact, part *decision.Facts) {
+	switch fact {
+	case decision.FactLimitRanges:
+		all.LimitRanges = part.LimitRanges
+	case decision.FactResourceQuotas:
+		all.ResourceQuotas = part.ResourceQuotas
+	case decision.FactAutoscalers:
+		all.Autoscalers = part.Autoscalers
+	case decision.FactClaims:
+		all.PersistentVolumeClaims = part.PersistentVolumeClaims
+	case decision.FactStorageClasses:
+		all.StorageClasses = part.StorageClasses
+	}
+}
