@@ -10,7 +10,7 @@ import (
 // requestDocument is the input of compiled policies. It has the members that newInput makes, computed when a rule first
 // reads them, from the Request itself. It is for the goroutine of one request.
 type requestDocument struct {
-	ctx     context.Context //nolint:containedctx // of the request: the document lives as long
+	ctx     context.Context
 	request *decision.Request
 	// parameters are those of the policy that is evaluated.
 	parameters any

@@ -11,7 +11,7 @@ import (
 // credentialsDocument is input.credentials of an object whose texts are scanned. Each of its members takes a scan of its
 // own, of which most objects and parameters need one.
 type credentialsDocument struct {
-	ctx                         context.Context //nolint:containedctx // of the request: the document lives as long
+	ctx                         context.Context
 	request                     *decision.Request
 	found, plain, fromConfigMap any
 }

@@ -77,6 +77,29 @@ found if {
 }
 
 out := [1 | found]`, "1"},
+	{"3 early exit: a number, null and a collection as the result", `five := 5 if {
+	some x in ["1", "a"]
+	to_number(x) == 1
+}
+
+nothing := null if {
+	some x in ["1", "a"]
+	to_number(x) == 1
+}
+
+many := {"a": [1, {2}]} if {
+	some x in ["1", "a"]
+	to_number(x) == 1
+} else := {"a": [1, {2}]} if to_number(d.x) == 1
+
+out := [five, nothing, many]`, "*"},
+	{"3 early exit: not for results that are not written", `five := y if {
+	y := 5
+	some x in ["1", "a"]
+	to_number(x) == 1
+}
+
+out := [five]`, "*"},
 	{"3 early exit: what fails after the rules' results differ is noticed", `f(x) := 1 if x == 1
 
 f(x) := to_number(d.x) if x == 1

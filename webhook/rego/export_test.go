@@ -7,6 +7,9 @@ import (
 	"taffrail.dev/webhook/rego/compile"
 )
 
+// LibraryBudget is the budget of a policy of the library.
+var LibraryBudget = libraryBudget
+
 // Counting returns the same program, which reports the steps of each evaluation: "" is the library.
 func (p *Program) Counting(report func(policy string, steps int)) *Program {
 	return p.WithEngine(EngineTopdown).WithUsage(func(policy string, used compile.Usage) { report(policy, int(used.Steps)) })

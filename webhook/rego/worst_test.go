@@ -14,6 +14,7 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/request"
 )
 
@@ -107,6 +108,16 @@ func TestTheWorstParametersAllowed(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("%d items of %d bytes: %d steps, %v", items, length, total, time.Since(began))
+		largest := int64(0)
+		counting := program.WithUsage(func(policy string, used compile.Usage) {
+			if largest = max(largest, used.Steps); used.Steps > rego.LibraryBudget.Steps/4 || used.Bytes > rego.LibraryBudget.Bytes/10 {
+				t.Errorf("%s: %+v with %d items of %d bytes, of %+v", policy, used, items, length, rego.LibraryBudget)
+			}
+		})
+		if _, err := counting.Evaluate(t.Context(), request, all, rego.Both); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("compiled: %d steps at most for a policy", largest)
 		return total
 	}
 	usual := steps(0, 0)

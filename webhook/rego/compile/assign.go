@@ -56,17 +56,17 @@ func (c *functionCompiler) assign(s *ir.AssignVarStmt, depth int) op {
 //	AssignVarOnceStmt represents an assignment of one local variable to another. If the target is defined, execution
 //	aborts with a conflict error.
 //
-// It is no conflict if the target has an equal value. Rules leave their results this way; if all of a function's
-// rules return one constant, the first that holds ends the function.
+// It is no conflict if the target has an equal value. Rules leave their results this way; if all of them are the
+// same literal, the first that holds ends the function: see sameResult.
 func (c *functionCompiler) assignOnce(s *ir.AssignVarOnceStmt) op {
+	source, place, conflict := c.operand(s.Source), placeOf(s.Target), c.conflict(&s.Location)
 	if s.Target == c.sameIn {
-		value, result := c.same, c.fn.result
+		result := c.fn.result
 		return func(_ *Machine, frame []any) int {
-			frame[result] = value
+			frame[result] = source.get(frame)
 			return leaveFunction
 		}
 	}
-	source, place, conflict := c.operand(s.Source), placeOf(s.Target), c.conflict(&s.Location)
 	return func(m *Machine, frame []any) int {
 		value := source.get(frame)
 		if known := frame[place]; known != nil {

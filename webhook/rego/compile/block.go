@@ -32,7 +32,7 @@ func (c *functionCompiler) blockStmt(s *ir.BlockStmt, depth int) (op, error) {
 	if len(blocks) == 1 {
 		only := blocks[0]
 		if len(only) == 0 {
-			return nil, nil //nolint:nilnil // nothing to do
+			return nil, nil
 		}
 		return func(m *Machine, frame []any) int { return runBlock(only, m, frame) }, nil
 	}

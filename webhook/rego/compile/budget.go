@@ -75,7 +75,7 @@ type meter struct {
 	budget Budget
 	// pause has what may be used before the meter looks at the budget, the context and whether it is heavy.
 	pause Budget
-	ctx   context.Context //nolint:containedctx // of the evaluation, which is a call
+	ctx   context.Context
 	// heavy is what an evaluation may use before onHeavy is called, once.
 	heavy   Budget
 	onHeavy func()

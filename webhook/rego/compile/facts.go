@@ -119,26 +119,3 @@ func (f *facts) fixed(l ir.Local) bool {
 	known := f.of(l)
 	return known.writes == 1 && !known.tested && known.extended == nil
 }
-
-// sameResult returns the one constant that all rules of a function return, or nil, and the local that they leave it
-// in. OPA stops at the first of such rules that holds: whatever fails in the others must not be noticed.
-func sameResult(fn *ir.Func, constant func(ir.Operand) any) (result ir.Local, value any) {
-	result = -1
-	same := true
-	eachStatement(fn.Blocks, func(_ *ir.Block, s ir.Stmt) {
-		once, ok := s.(*ir.AssignVarOnceStmt)
-		if !ok || once.Target == fn.Return {
-			return
-		}
-		result = once.Target
-		v := constant(once.Source)
-		if value == nil {
-			value = v
-		}
-		same = same && v != nil && v == value
-	})
-	if !same {
-		return -1, nil
-	}
-	return result, value
-}

@@ -22,8 +22,7 @@ type functionCompiler struct {
 	exits map[ir.Local]int
 	// negated has the locals that record that a negated block has succeeded.
 	negated map[ir.Local]bool
-	// same is the only value that the function can return, which its rules leave in sameIn.
-	same   any
+	// sameIn is where the rules of a function leave their results if all of them are the same literal, otherwise -1.
 	sameIn ir.Local
 	// impure is true once the function is known to depend on more than its arguments.
 	impure bool
@@ -46,7 +45,7 @@ func newFunctionCompiler(p *Program, index int, fn *ir.Func) *functionCompiler {
 	slices.Sort(c.fn.cleared)
 	c.fn.places, c.fn.depth = c.facts.places, c.facts.places
 	if !p.folder.off {
-		c.sameIn, c.same = sameResult(fn, c.literalConstant)
+		c.sameIn = p.plan.sameResult(fn)
 	}
 	return c
 }

@@ -136,12 +136,11 @@ const maxPatterns = 20_000
 // regexOf returns a regular expression that is not a constant.
 func (m *Machine) regexOf(text string) *regex {
 	m.read(len(text))
-	m.alloc(len(text))
 	if known := m.patterns.regexes[text]; known != nil {
-		m.alloc(slot * known.size)
+		m.countPattern(known.size)
 		return known
 	}
-	m.alloc(slot * sizeOfText(text))
+	m.countPattern(sizeOfText(text))
 	text = strings.Clone(text) // the machine outlives the body of the request, which text may be a part of
 	r := newRegex(text)
 	m.patterns.keep(r.size + len(text))
@@ -150,6 +149,15 @@ func (m *Machine) regexOf(text string) *regex {
 	}
 	m.patterns.regexes[text] = r
 	return r
+}
+
+// countPattern counts compiling a pattern of a size, although it may be remembered. Only a large one is counted as
+// memory, too: all that are remembered together are no larger.
+func (m *Machine) countPattern(size int) {
+	m.step(1 + size/4)
+	if size > maxPatterns/2 {
+		m.alloc(4 * slot * size)
+	}
 }
 
 // sizeOfText returns the size of a pattern before it is compiled.
@@ -169,7 +177,7 @@ func (p *patterns) keep(size int) {
 
 // globOf returns a pattern with asterisks; nil if it is none.
 func (m *Machine) globOf(pattern, separators string) *glob.Pattern {
-	m.alloc(8 * slot * len(pattern))
+	m.countPattern(8 * len(pattern))
 	key := globKey{pattern, separators}
 	if known, ok := m.patterns.globs[key]; ok {
 		return known

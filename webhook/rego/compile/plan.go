@@ -88,5 +88,5 @@ func (planner) PrepareForEval(ctx context.Context, policy *ir.Policy, _ ...rego.
 	if to, ok := ctx.Value(planKey{}).(**ir.Policy); ok {
 		*to = policy
 	}
-	return nil, nil //nolint:nilnil // nothing is evaluated this way
+	return nil, nil
 }

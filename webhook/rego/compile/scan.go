@@ -22,7 +22,7 @@ func (c *functionCompiler) scan(s *ir.ScanStmt, depth int) (op, error) {
 		body: body, key: placeOf(s.Key), value: placeOf(s.Value), weight: weigh(len(body)), keyed: c.facts.of(s.Key).reads > 0,
 	}
 	if source.isConstant() && length(source.value) < 0 {
-		return nil, nil //nolint:nilnil // nothing to scan
+		return nil, nil
 	}
 	return func(m *Machine, frame []any) int {
 		switch source := source.get(frame).(type) {

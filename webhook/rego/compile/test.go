@@ -47,9 +47,6 @@ func (c *functionCompiler) isDefined(s *ir.IsDefinedStmt) op {
 	if s.Source == ir.Input {
 		c.impure = true
 	}
-	if c.facts.of(s.Source).extended != nil {
-		return nil // a collection
-	}
 	place := placeOf(s.Source)
 	return func(_ *Machine, frame []any) int { return leaveUnless(frame[place] != nil) }
 }

@@ -1,5 +1,10 @@
 // Package sandbox limits what the Rego of users' Policies may reach, take and hold.
 //
+// What a Policy may reach, and what is checked before it is compiled, holds for both engines. What it may take and hold
+// is limited here for topdown, which evaluates the Policies that cannot be compiled. Package compile has a budget of its
+// own kind, which takes the place of the limits of built-in functions, too: see compile.Budget, and for its tests
+// rego.TestWhatAUsersPolicyDoesIsItsOwnAffair, TestAPolicyStopsAtTheSameStepOnABusyMachine and TestTrapsMakeOnlySoMuch.
+//
 // # Threat model
 //
 // Whoever may write a Policy may deny requests of the kinds that a Guardrail binds it to: that is what a
