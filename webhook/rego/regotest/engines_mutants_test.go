@@ -115,6 +115,8 @@ func TestEnginesAgreeOnMutants(t *testing.T) {
 				c.OldObject = old
 			}
 		}
+		// Without a kind, an object is refused before any policy sees it.
+		object["apiVersion"], object["kind"] = c.Object["apiVersion"], c.Object["kind"]
 		r, err := c.Request(object)
 		if err != nil {
 			refused++
