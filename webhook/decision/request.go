@@ -3,9 +3,6 @@ package decision
 import (
 	"time"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -72,19 +69,6 @@ const (
 // AllFacts returns all facts.
 func AllFacts() []Fact {
 	return []Fact{FactLimitRanges, FactResourceQuotas, FactAutoscalers, FactClaims, FactStorageClasses}
-}
-
-// Facts has the additional objects for a decision: of each requested kind, all that exist. It
-// is read-only.
-type Facts struct {
-	LimitRanges            []*corev1.LimitRange
-	ResourceQuotas         []*corev1.ResourceQuota
-	Autoscalers            []*autoscalingv2.HorizontalPodAutoscaler
-	PersistentVolumeClaims []*corev1.PersistentVolumeClaim
-	StorageClasses         []*storagev1.StorageClass
-	// Fresh is true if the objects were read from the API server for this request, bypassing
-	// caches.
-	Fresh bool
 }
 
 // Request is one object to decide, normalized: with API defaults, a Secret's stringData merged,

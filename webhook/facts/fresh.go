@@ -60,19 +60,7 @@ func (f *Fresh) Facts(ctx context.Context, namespace string, wanted []decision.F
 		return decision.Facts{}, &NamespaceError{Name: namespace, Err: err}
 	}
 	for i, fact := range wanted {
-		part := &parts[i]
-		switch fact {
-		case decision.FactLimitRanges:
-			all.LimitRanges = part.LimitRanges
-		case decision.FactResourceQuotas:
-			all.ResourceQuotas = part.ResourceQuotas
-		case decision.FactAutoscalers:
-			all.Autoscalers = part.Autoscalers
-		case decision.FactClaims:
-			all.PersistentVolumeClaims = part.PersistentVolumeClaims
-		case decision.FactStorageClasses:
-			all.StorageClasses = part.StorageClasses
-		}
+		all.Take(fact, &parts[i])
 	}
 	return all, nil
 }

@@ -196,26 +196,10 @@ func TestExportIsReadBack(t *testing.T) {
 
 func names(f *decision.Facts, fact decision.Fact) string {
 	var all []string
-	switch fact {
-	case decision.FactLimitRanges:
-		all = namesOf(f.LimitRanges)
-	case decision.FactResourceQuotas:
-		all = namesOf(f.ResourceQuotas)
-	case decision.FactAutoscalers:
-		all = namesOf(f.Autoscalers)
-	case decision.FactClaims:
-		all = namesOf(f.PersistentVolumeClaims)
-	case decision.FactStorageClasses:
-		all = namesOf(f.StorageClasses)
+	for _, object := range f.Of(fact) {
+		all = append(all, object.GetName())
 	}
 	return strings.Join(all, " ")
-}
-
-func namesOf[T metav1.Object](objects []T) (names []string) {
-	for _, object := range objects {
-		names = append(names, object.GetNamespace()+"/"+object.GetName())
-	}
-	return names
 }
 
 // Each list is read once, however often it is asked for, and a namespace that cannot be read is

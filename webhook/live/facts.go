@@ -103,7 +103,7 @@ func (f *Facts) Facts(ctx context.Context, namespace string, wanted []decision.F
 		if err != nil {
 			return decision.Facts{}, err
 		}
-		add(&all, fact, &part)
+		all.Take(fact, &part)
 	}
 	return all, nil
 }
@@ -149,20 +149,4 @@ func factsOf(objects []client.Object) (facts decision.Facts) {
 		}
 	}
 	return facts
-}
-
-// add sets the field of a fact.
-func add(all *decision.Facts, fact decision.Fact, part *decision.Facts) {
-	switch fact {
-	case decision.FactLimitRanges:
-		all.LimitRanges = part.LimitRanges
-	case decision.FactResourceQuotas:
-		all.ResourceQuotas = part.ResourceQuotas
-	case decision.FactAutoscalers:
-		all.Autoscalers = part.Autoscalers
-	case decision.FactClaims:
-		all.PersistentVolumeClaims = part.PersistentVolumeClaims
-	case decision.FactStorageClasses:
-		all.StorageClasses = part.StorageClasses
-	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"taffrail.dev/webhook/decision"
 )
 
@@ -52,24 +50,8 @@ func (d *Decider) Explain(ctx context.Context, original *decision.Request) (*dec
 }
 
 // factNames returns the names of the objects of one kind of facts, sorted.
-func factNames(f *decision.Facts, fact decision.Fact) []string {
-	switch fact {
-	case decision.FactLimitRanges:
-		return namesOf(f.LimitRanges)
-	case decision.FactResourceQuotas:
-		return namesOf(f.ResourceQuotas)
-	case decision.FactAutoscalers:
-		return namesOf(f.Autoscalers)
-	case decision.FactClaims:
-		return namesOf(f.PersistentVolumeClaims)
-	case decision.FactStorageClasses:
-		return namesOf(f.StorageClasses)
-	}
-	return nil
-}
-
-func namesOf[T metav1.Object](objects []T) (names []string) {
-	for _, object := range objects {
+func factNames(f *decision.Facts, fact decision.Fact) (names []string) {
+	for _, object := range f.Of(fact) {
 		names = append(names, object.GetName())
 	}
 	slices.Sort(names)

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/config"
@@ -98,22 +97,7 @@ func (b *basis) confirmed(ctx context.Context, fresh FactSource, wanted []decisi
 
 // versions returns the resourceVersions of one kind of facts by UID.
 func versions(f *decision.Facts, fact decision.Fact) map[types.UID]string {
-	switch fact {
-	case decision.FactLimitRanges:
-		return versionsOf(f.LimitRanges)
-	case decision.FactResourceQuotas:
-		return versionsOf(f.ResourceQuotas)
-	case decision.FactAutoscalers:
-		return versionsOf(f.Autoscalers)
-	case decision.FactClaims:
-		return versionsOf(f.PersistentVolumeClaims)
-	case decision.FactStorageClasses:
-		return versionsOf(f.StorageClasses)
-	}
-	return nil
-}
-
-func versionsOf[T metav1.Object](objects []T) map[types.UID]string {
+	objects := f.Of(fact)
 	all := make(map[types.UID]string, len(objects))
 	for _, object := range objects {
 		all[object.GetUID()] = object.GetResourceVersion()

@@ -1,0 +1,62 @@
+package decision
+
+import (
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Facts has the additional objects for a decision: of each requested kind, all that exist. It
+// is read-only.
+type Facts struct {
+	LimitRanges            []*corev1.LimitRange
+	ResourceQuotas         []*corev1.ResourceQuota
+	Autoscalers            []*autoscalingv2.HorizontalPodAutoscaler
+	PersistentVolumeClaims []*corev1.PersistentVolumeClaim
+	StorageClasses         []*storagev1.StorageClass
+	// Fresh is true if the objects were read from the API server for this request, bypassing
+	// caches.
+	Fresh bool
+}
+
+// Of returns the objects of one kind of facts.
+func (f *Facts) Of(fact Fact) []metav1.Object {
+	switch fact {
+	case FactLimitRanges:
+		return objects(f.LimitRanges)
+	case FactResourceQuotas:
+		return objects(f.ResourceQuotas)
+	case FactAutoscalers:
+		return objects(f.Autoscalers)
+	case FactClaims:
+		return objects(f.PersistentVolumeClaims)
+	case FactStorageClasses:
+		return objects(f.StorageClasses)
+	}
+	return nil
+}
+
+func objects[T metav1.Object](typed []T) []metav1.Object {
+	all := make([]metav1.Object, len(typed))
+	for i, object := range typed {
+		all[i] = object
+	}
+	return all
+}
+
+// Take replaces the objects of one kind of facts with those of from.
+func (f *Facts) Take(fact Fact, from *Facts) {
+	switch fact {
+	case FactLimitRanges:
+		f.LimitRanges = from.LimitRanges
+	case FactResourceQuotas:
+		f.ResourceQuotas = from.ResourceQuotas
+	case FactAutoscalers:
+		f.Autoscalers = from.Autoscalers
+	case FactClaims:
+		f.PersistentVolumeClaims = from.PersistentVolumeClaims
+	case FactStorageClasses:
+		f.StorageClasses = from.StorageClasses
+	}
+}
