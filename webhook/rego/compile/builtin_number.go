@@ -146,14 +146,16 @@ func numbersRange(m *Machine, call *builtinCall, a, b, _ any) any {
 	to, also := b.(int64)
 	if !ok || !also {
 		m.readNumbers(a, b)
-		m.step(distance(a, b))
+		length := distance(a, b)
+		m.step(4 * length)
+		m.alloc(8 * slot * length) // OPA makes a term of each number, and then it is read
 		return call.opa(m, a, b)
 	}
 	length := uint64(max(from, to)) - uint64(min(from, to)) // wraps around to the distance
 	if length > math.MaxInt32 {
 		m.alloc(math.MaxInt32 * slot)
 	}
-	n := int(length) + 1 // small
+	n := int(length) + 1
 	m.step(n)
 	m.alloc(2 * slot * n)
 	all := &array{elems: make([]any, n)}
@@ -181,9 +183,9 @@ func distance(a, b any) int {
 		return 1
 	}
 	if d := new(big.Int).Sub(x, y); d.IsInt64() && d.Int64() < math.MaxInt32 && d.Int64() > -math.MaxInt32 {
-		return 4 * int(max(d.Int64(), -d.Int64()))
+		return int(max(d.Int64(), -d.Int64()))
 	}
-	return 1 << 40
+	return math.MaxInt32
 }
 
 func formatInt(m *Machine, call *builtinCall, a, b, _ any) any {

@@ -94,6 +94,18 @@ func TestTheErrorSaysWhatWasUsed(t *testing.T) {
 	}
 }
 
+// A range is counted as a whole before it is made, also one whose bounds are no int64.
+func TestRangesAreCountedBeforeTheyAreMade(t *testing.T) {
+	for _, bound := range []string{"2000000", "2e6"} {
+		program := programOf(t, `out := count(numbers.range(input.from, `+bound+`))`, Options{})
+		m := &Machine{}
+		_, err := m.Evaluate(t.Context(), program, "data.p.out", map[string]any{"from": int64(1)}, Budget{Steps: unlimited.Steps, Bytes: 1 << 20})
+		if stopped := new(BudgetError); !errors.As(err, &stopped) || stopped.Resource != Bytes || stopped.Used < 2*slot*1_999_999 {
+			t.Errorf("%s: got %+v", bound, err)
+		}
+	}
+}
+
 // An evaluation ends soon after its request.
 func TestAnEvaluationEndsWithItsContext(t *testing.T) {
 	program := programOf(t, `out := [1 | some x in numbers.range(1, 9999); some y in numbers.range(1, 9999); x * y == -1]`, Options{})

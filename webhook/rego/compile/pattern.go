@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gobwas/glob"
+
+	"taffrail.dev/webhook/rego/sandbox"
 )
 
 // regex is a regular expression and what its cost depends on. re is nil if the text is none.
@@ -28,62 +30,15 @@ func newRegex(text string) *regex {
 	if err != nil {
 		return &regex{size: len(text)}
 	}
-	r := &regex{size: sizeOf(parsed), longest: longestMatch(parsed), plain: isPlain(parsed)}
+	r := &regex{size: sandbox.PatternSize(parsed), longest: sandbox.LongestMatch(parsed), plain: isPlain(parsed)}
 	if re, err := regexp.Compile(text); err == nil {
 		r.re = re
 	}
 	return r
 }
 
-func sizeOf(re *syntax.Regexp) int {
-	total := 1
-	for _, sub := range re.Sub {
-		total = clip(total + sizeOf(sub))
-	}
-	switch re.Op {
-	case syntax.OpLiteral:
-		total += len(re.Rune)
-	case syntax.OpCharClass:
-		total += len(re.Rune) / 8
-	case syntax.OpRepeat:
-		total = clip(total * max(re.Min, re.Max, 1))
-	default:
-	}
-	return total
-}
-
 // clip keeps products of sizes from overflowing.
 func clip(n int) int { return min(n, 1<<30) }
-
-func longestMatch(re *syntax.Regexp) int {
-	switch re.Op {
-	case syntax.OpLiteral:
-		return utf8.UTFMax * len(re.Rune)
-	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
-		return utf8.UTFMax
-	case syntax.OpStar, syntax.OpPlus:
-		return -1
-	case syntax.OpRepeat:
-		sub := longestMatch(re.Sub[0])
-		if sub < 0 || re.Max < 0 {
-			return -1
-		}
-		return clip(sub * re.Max)
-	}
-	total := 0
-	for _, sub := range re.Sub {
-		longest := longestMatch(sub)
-		switch {
-		case longest < 0:
-			return -1
-		case re.Op == syntax.OpAlternate:
-			total = max(total, longest)
-		default:
-			total = clip(total + longest)
-		}
-	}
-	return total
-}
 
 // isPlain reports whether an expression is a sequence of characters, each repeated greedily or not at all. A search
 // for such an expression may look further than its match ends. But it would have found a longer one if any match
@@ -163,7 +118,7 @@ func (m *Machine) countPattern(size int) {
 // sizeOfText returns the size of a pattern before it is compiled.
 func sizeOfText(text string) int {
 	if parsed, err := syntax.Parse(text, syntax.Perl); err == nil {
-		return sizeOf(parsed)
+		return sandbox.PatternSize(parsed)
 	}
 	return len(text)
 }

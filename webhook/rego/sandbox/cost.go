@@ -4,7 +4,6 @@ import (
 	"math/bits"
 	"regexp/syntax"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -127,7 +126,7 @@ func (m *Meter) pattern(term *ast.Term) pattern {
 	}
 	p := pattern{size: len(text)}
 	if re, err := syntax.Parse(text, syntax.Perl); err == nil {
-		p = pattern{size: patternSize(re), longest: longestMatch(re)}
+		p = pattern{size: PatternSize(re), longest: LongestMatch(re)}
 	}
 	if m.patterns == nil {
 		m.patterns = map[string]pattern{}
@@ -171,56 +170,6 @@ func times(a, b int) int {
 		return 1 << 31
 	}
 	return a * b
-}
-
-func patternSize(re *syntax.Regexp) int {
-	total := 1
-	for _, sub := range re.Sub {
-		total = plus(total, patternSize(sub))
-	}
-	switch re.Op {
-	case syntax.OpLiteral:
-		total = plus(total, len(re.Rune))
-	case syntax.OpCharClass:
-		total = plus(total, len(re.Rune)/8)
-	case syntax.OpRepeat:
-		total = plus(0, times(total, max(re.Min, re.Max, 1)))
-	default:
-	}
-	return total
-}
-
-func longestMatch(re *syntax.Regexp) int {
-	switch re.Op {
-	case syntax.OpLiteral:
-		return utf8.UTFMax * len(re.Rune)
-	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
-		return utf8.UTFMax
-	case syntax.OpStar, syntax.OpPlus:
-		return -1
-	case syntax.OpRepeat:
-		sub := longestMatch(re.Sub[0])
-		if sub < 0 || re.Max < 0 {
-			return -1
-		}
-		return plus(0, times(sub, re.Max))
-	case syntax.OpConcat, syntax.OpAlternate, syntax.OpCapture, syntax.OpQuest:
-		total := 0
-		for _, sub := range re.Sub {
-			longest := longestMatch(sub)
-			if longest < 0 {
-				return -1
-			}
-			if re.Op == syntax.OpAlternate {
-				total = max(total, longest)
-			} else {
-				total = plus(total, longest)
-			}
-		}
-		return total
-	default:
-		return 0
-	}
 }
 
 // separatorsOf returns the characters at which an asterisk stops, or "" if there are none. An empty list stands

@@ -24,7 +24,7 @@ func TestHowLongAMatchMayBe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := longestMatch(parsed); got != want {
+		if got := LongestMatch(parsed); got != want {
 			t.Errorf("%q: got %d, want %d", pattern, got, want)
 		}
 	}
