@@ -59,13 +59,9 @@ func newParameterSchema(declared map[string]any) (*parameterSchema, error) {
 		if parameter.Type == "" || parameter.Description == "" || parameter.Default == nil {
 			return nil, fmt.Errorf("properties.%s needs a type, a description and a default", name)
 		}
-		text, err := json.Marshal(property)
+		schema, err := readSchema("properties."+name, property)
 		if err != nil {
 			return nil, err
-		}
-		schema := new(spec.Schema)
-		if err := json.Unmarshal(text, schema); err != nil {
-			return nil, fmt.Errorf("properties.%s: %w", name, err)
 		}
 		s.schemas[name] = schema
 		s.parameters = append(s.parameters, parameter)
@@ -74,6 +70,25 @@ func newParameterSchema(declared map[string]any) (*parameterSchema, error) {
 		}
 	}
 	return s, nil
+}
+
+// readSchema reads the schema of a parameter. The decoder words the same error differently from process to process,
+// and replicas must agree on what the status of a Policy says, so the error names the keyword instead.
+func readSchema(path string, property map[string]any) (*spec.Schema, error) {
+	text, err := json.Marshal(property)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	schema := new(spec.Schema)
+	if json.Unmarshal(text, schema) == nil {
+		return schema, nil
+	}
+	for _, keyword := range slices.Sorted(maps.Keys(property)) {
+		if text, err = json.Marshal(map[string]any{keyword: property[keyword]}); err != nil || json.Unmarshal(text, new(spec.Schema)) != nil {
+			return nil, fmt.Errorf("%s.%s does not have a value that JSON Schema allows", path, keyword)
+		}
+	}
+	return nil, fmt.Errorf("%s is not a JSON Schema", path)
 }
 
 // formats adds Kubernetes quantities to the string formats. A quantity must be greater than zero. An empty

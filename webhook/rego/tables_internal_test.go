@@ -51,7 +51,7 @@ func TestSchemasOfParametersAreRefused(t *testing.T) {
 		{schema(map[string]any{"type": "integer", "description": "d"}), incomplete},
 		{schema(map[string]any{"type": "integer", "default": 1}), incomplete},
 		{schema(map[string]any{"description": "d", "default": 1}), incomplete},
-		{schema(map[string]any{"type": "integer", "description": "d", "default": 1, "minimum": "x"}), "properties.n: json: cannot unmarshal"},
+		{schema(map[string]any{"type": "integer", "description": "d", "default": 1, "minimum": "x"}), "properties.n.minimum does not have a value that JSON Schema allows"},
 		{schema(map[string]any{"type": "integer", "description": "d", "default": "x"}), "the default is refused by the schema: properties.n"},
 	} {
 		if _, err := newParameterSchema(c.declared); err == nil || !strings.HasPrefix(err.Error(), c.want) {
