@@ -117,7 +117,8 @@ func (c *comparison) compare(ctx context.Context, e *pipeline.Evaluation) {
 	}
 }
 
-// sizeOf returns the approximate size of the objects of a request in memory. It stops counting at a limit.
+// sizeOf returns the approximate size of what a request keeps in memory: its objects, or the body that they are parts
+// of. It stops counting at a limit.
 func sizeOf(r *decision.Request, limit int64) int64 {
 	size := int64(0)
 	var add func(value any)
@@ -147,5 +148,5 @@ func sizeOf(r *decision.Request, limit int64) int64 {
 	}
 	add(r.Object)
 	add(r.OldObject)
-	return size
+	return max(size, r.BodyBytes)
 }

@@ -149,6 +149,15 @@ func TestTheQueueOfComparisonsIsBounded(t *testing.T) {
 	}
 }
 
+// A small object may keep a large body in memory.
+func TestAComparisonCountsTheBodyThatItKeeps(t *testing.T) {
+	c, registry := newTestComparison(1, logr.Discard())
+	e := evaluation(t)
+	e.Request.BodyBytes = maxWaitingBytes + 1
+	c.Evaluated(e)
+	counts(t, registry, "comparisons_dropped_total full\n")
+}
+
 // What is compared does not change with the request, which goes on.
 func TestAComparisonOwnsWhatItCompares(t *testing.T) {
 	e := evaluation(t)
@@ -170,6 +179,9 @@ func TestAComparisonMayPanic(t *testing.T) {
 	counts(t, registry, "comparisons_dropped_total failed\n")
 	if !strings.Contains(log.String(), "panic") || strings.Contains(log.String(), password) {
 		t.Errorf("logged %s", log.String())
+	}
+	if text := newPanicError("cannot read " + password).Error(); strings.Contains(text, password) {
+		t.Errorf("a panic is logged as %s", text)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("stopping"))

@@ -107,6 +107,10 @@ type Request struct {
 	// HelmRelease is true for a Secret that contains a Helm release in Helm's encoding.
 	HelmRelease bool
 
+	// BodyBytes is the length of the AdmissionReview that the texts of the objects are parts of: whoever
+	// keeps one of them keeps all of it. It is 0 for a manifest.
+	BodyBytes int64
+
 	// Workload is nil if objects of the kind have no Pods.
 	Workload *Workload
 	// Claims has the PersistentVolumeClaims that the object creates or uses.

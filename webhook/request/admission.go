@@ -35,6 +35,7 @@ func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 		return nil, err
 	}
 	r := reader.request
+	r.BodyBytes = int64(len(body))
 	switch {
 	case r.UID == "":
 		return nil, &MalformedError{Reason: "request.uid is missing"}
