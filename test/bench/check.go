@@ -22,54 +22,46 @@ const checkRuns = 3
 
 // checkTable measures `taffrail check` of many files, as in a repository of manifests.
 func checkTable(ctx context.Context, o options) error {
-	dir, err := os.MkdirTemp("", "taffrail-bench")
+	dir, clean, err := build(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	program, err := build(ctx, dir)
-	if err != nil {
-		return err
-	}
+	defer clean()
 	manifests := filepath.Join(dir, "manifests")
 	if err := writeManifests(o, manifests); err != nil {
 		return err
 	}
 	rows := [][]string{{"run", "CPU", "per file", "wall clock", "peak memory"}}
 	for run := range checkRuns {
-		for _, arguments := range checkVariants(ctx, program) {
-			row, err := check(ctx, program, append(arguments, manifests))
+		for _, engine := range []string{"topdown", "compiled"} {
+			row, err := check(ctx, filepath.Join(dir, programName), "--engine="+engine, manifests)
 			if err != nil {
 				return err
 			}
-			name := strings.Join(append([]string{"check"}, arguments...), " ")
-			rows = append(rows, append([]string{name + ", run " + strconv.Itoa(run+1)}, row...))
+			rows = append(rows, append([]string{engine + ", run " + strconv.Itoa(run+1)}, row...))
 		}
 	}
 	return table(fmt.Sprintf("taffrail check of %d files, of which a fifth has findings", checkedFiles), rows)
 }
 
-// build makes the program that is measured.
-func build(ctx context.Context, dir string) (string, error) {
-	program := filepath.Join(dir, "taffrail")
-	command := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/taffrail")
+const programName = "taffrail"
+
+// build makes the program that is measured in a folder of its own, which clean removes.
+func build(ctx context.Context) (dir string, clean func(), err error) {
+	if dir, err = os.MkdirTemp("", "taffrail-bench"); err != nil {
+		return "", nil, err
+	}
+	clean = func() { _ = os.RemoveAll(dir) }
+	command := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, programName), "./cmd/taffrail")
 	command.Stderr = os.Stderr
 	if err := command.Run(); err != nil {
-		return "", fmt.Errorf("building taffrail in the repository's root: %w", err)
+		clean()
+		return "", nil, fmt.Errorf("building taffrail in the repository's root: %w", err)
 	}
-	return program, nil
+	return dir, clean, nil
 }
 
-// checkVariants returns the flags to compare: the engines, if there is a choice.
-func checkVariants(ctx context.Context, program string) [][]string {
-	help, err := exec.CommandContext(ctx, program, "check", "--help").Output()
-	if err != nil || !strings.Contains(string(help), "--engine") {
-		return [][]string{nil}
-	}
-	return [][]string{{"--engine=topdown"}, {"--engine=compiled"}}
-}
-
-func check(ctx context.Context, program string, arguments []string) ([]string, error) {
+func check(ctx context.Context, program string, arguments ...string) ([]string, error) {
 	command := exec.CommandContext(ctx, program, append([]string{"check"}, arguments...)...)
 	var problems strings.Builder
 	command.Stderr = &problems

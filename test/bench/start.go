@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -28,15 +27,11 @@ const (
 // startTable measures `taffrail serve` from its start until it is ready, and what memory it then has. The
 // API server is a stand-in with nothing in it but the built-in Guardrails.
 func startTable(ctx context.Context, _ options) error {
-	dir, err := os.MkdirTemp("", "taffrail-bench")
+	dir, clean, err := build(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	program, err := build(ctx, dir)
-	if err != nil {
-		return err
-	}
+	defer clean()
 	if err := writeCertificate(dir); err != nil {
 		return err
 	}
@@ -47,7 +42,7 @@ func startTable(ctx context.Context, _ options) error {
 	defer stop()
 	rows := [][]string{{"start", "CPU until ready", "wall clock", "RSS when ready", "RSS at rest"}}
 	for i := range starts {
-		row, err := start(ctx, program, dir)
+		row, err := start(ctx, dir)
 		if err != nil {
 			return err
 		}
@@ -56,14 +51,14 @@ func startTable(ctx context.Context, _ options) error {
 	return table("taffrail serve, from its start until /readyz", rows)
 }
 
-func start(ctx context.Context, program, dir string) (row []string, err error) {
+func start(ctx context.Context, dir string) (row []string, err error) {
 	addresses := [2]string{}
 	for i := range addresses {
 		if addresses[i], err = freeAddress(ctx); err != nil {
 			return nil, err
 		}
 	}
-	command := exec.CommandContext(ctx, program, "serve", "--kubeconfig="+filepath.Join(dir, "kubeconfig"), "--namespace=taffrail-system",
+	command := exec.CommandContext(ctx, filepath.Join(dir, programName), "serve", "--kubeconfig="+filepath.Join(dir, "kubeconfig"), "--namespace=taffrail-system",
 		"--tls-cert-file="+filepath.Join(dir, "tls.crt"), "--tls-private-key-file="+filepath.Join(dir, "tls.key"),
 		"--bind-address="+addresses[0], "--metrics-bind-address="+addresses[1], "--drain-delay=0s")
 	var log strings.Builder

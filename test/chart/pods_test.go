@@ -152,6 +152,17 @@ func TestGracePeriodHoldsTheDrain(t *testing.T) {
 	}
 }
 
+// environment returns the value of a variable of the container, "" if it is not set.
+func environment(t *testing.T, h *Helm, set, name string) string {
+	t.Helper()
+	for _, variable := range container(t, render(t, h, release().with(set))).Env {
+		if variable.Name == name {
+			return variable.Value
+		}
+	}
+	return ""
+}
+
 func TestGoMemLimitIsBelowTheMemoryLimit(t *testing.T) {
 	h := helm4(t)
 	for set, want := range map[string]string{
@@ -162,13 +173,7 @@ func TestGoMemLimitIsBelowTheMemoryLimit(t *testing.T) {
 		"goMemLimit=300MiB":                  "300MiB",
 		"resources.limits.memory=null":       "",
 	} {
-		got := ""
-		for _, variable := range container(t, render(t, h, release().with(set))).Env {
-			if variable.Name == "GOMEMLIMIT" {
-				got = variable.Value
-			}
-		}
-		if got != want {
+		if got := environment(t, h, set, "GOMEMLIMIT"); got != want {
 			t.Errorf("%s: GOMEMLIMIT %q, want %q", set, got, want)
 		}
 	}
@@ -184,13 +189,7 @@ func TestGOGCIsSetTogetherWithGOMEMLIMIT(t *testing.T) {
 		"resources.limits.memory=null":  "",
 		"resources.limits.memory=512Mi": "400",
 	} {
-		got := ""
-		for _, variable := range container(t, render(t, h, release().with(set))).Env {
-			if variable.Name == "GOGC" {
-				got = variable.Value
-			}
-		}
-		if got != want {
+		if got := environment(t, h, set, "GOGC"); got != want {
 			t.Errorf("%s: GOGC %q, want %q", set, got, want)
 		}
 	}

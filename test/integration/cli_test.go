@@ -57,23 +57,32 @@ func TestSameVerdictOnTheCommandLine(t *testing.T) {
 				must(t, os.WriteFile(filepath.Join(dir, manifest.File), manifest.Content, 0o600))
 			}
 			said := check(t, "-n", namespace, "-c", guardrails, dir)
-			for _, manifest := range manifests {
-				object, err := manifest.Object()
-				must(t, err)
-				if object.GetKind() == "Namespace" {
-					continue
-				}
-				object.SetNamespace(namespace)
-				answer := cluster.Alice.Create(t.Context(), object, client.DryRunAll)
-				at := slices.IndexFunc(said, func(c checked) bool { return filepath.Base(c.Source.File) == manifest.File })
-				if at < 0 {
-					t.Errorf("%s is not in the report", manifest.File)
-					continue
-				}
-				sameVerdict(t, manifest.File, answer, &said[at])
-			}
+			sameVerdicts(t, namespace, manifests, said)
 		})
 	}
+}
+
+// sameVerdicts creates each manifest but Namespaces as a dry run, compares the answer with the report, and returns what
+// the report says of them.
+func sameVerdicts(t *testing.T, namespace string, manifests []harness.Manifest, said []checked) (compared []*checked) {
+	t.Helper()
+	for _, manifest := range manifests {
+		object, err := manifest.Object()
+		must(t, err)
+		if object.GetKind() == "Namespace" {
+			continue
+		}
+		object.SetNamespace(namespace)
+		answer := cluster.Alice.Create(t.Context(), object, client.DryRunAll)
+		at := slices.IndexFunc(said, func(c checked) bool { return filepath.Base(c.Source.File) == manifest.File })
+		if at < 0 {
+			t.Errorf("%s is not in the report", manifest.File)
+			continue
+		}
+		sameVerdict(t, manifest.File, answer, &said[at])
+		compared = append(compared, &said[at])
+	}
+	return compared
 }
 
 func sameVerdict(t *testing.T, file string, answer *harness.Answer, said *checked) {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,26 +132,12 @@ func TestLiveVerdicts(t *testing.T) {
 	if live.code != 1 {
 		t.Fatalf("exit code %d: %s", live.code, live.stderr)
 	}
-	said := readReport(t, live.stdout)
 	seen := map[string]int{}
-	for _, manifest := range manifests {
-		object, err := manifest.Object()
-		must(t, err)
-		if object.GetKind() == "Namespace" {
-			continue
-		}
-		object.SetNamespace(namespace)
-		answer := cluster.Alice.Create(t.Context(), object, client.DryRunAll)
-		at := slices.IndexFunc(said, func(c checked) bool { return filepath.Base(c.Source.File) == manifest.File })
-		if at < 0 {
-			t.Errorf("%s is not in the report", manifest.File)
-			continue
-		}
-		sameVerdict(t, manifest.File, answer, &said[at])
-		for _, finding := range said[at].Findings {
+	for _, said := range sameVerdicts(t, namespace, manifests, readReport(t, live.stdout)) {
+		for _, finding := range said.Findings {
 			seen[finding.Policy]++
 			if finding.Unknown != "" {
-				t.Errorf("%s: unknown, because %s", manifest.File, finding.Unknown)
+				t.Errorf("%s: unknown, because %s", said.Source.File, finding.Unknown)
 			}
 			for _, name := range finding.Exemptions {
 				seen[name]++
