@@ -236,12 +236,6 @@ func NewObject(keys, values []any) any {
 	return o
 }
 
-// IsEmpty reports whether a value is a set without elements.
-func IsEmpty(v any) bool {
-	s, ok := v.(*set)
-	return ok && len(s.elems) == 0
-}
-
 func unmetered() *meter { return &meter{budget: unlimited, pause: unlimited} }
 
 func (a *array) String() string  { return fmt.Sprint(ToAST(a)) }
