@@ -46,6 +46,8 @@ type evidence struct {
 	storedErr error
 	// restored is set if needsRestored reports true.
 	restored restored
+	// found has the candidates, once they are known.
+	found []candidate
 }
 
 // decide returns the Decision that follows from the evidence, and from the gaps that no rule
@@ -131,8 +133,23 @@ func (e *evidence) commonExemptions(f *decision.Finding) []string {
 	return names
 }
 
+// candidates returns the findings of all bindings, as nothing is tolerated yet.
 func (e *evidence) candidates() []candidate {
-	var all []candidate
+	if e.found == nil {
+		e.found = e.newCandidates()
+	}
+	return slices.Clone(e.found)
+}
+
+func (e *evidence) newCandidates() []candidate {
+	total := 0
+	for i := range e.results {
+		total += len(e.results[i].Violations)
+		if e.results[i].Err != nil {
+			total++
+		}
+	}
+	all := make([]candidate, 0, total)
 	for i, binding := range e.bindings {
 		result := &e.results[i]
 		if result.Err != nil {
