@@ -140,6 +140,8 @@ func eachString(value any, yield func(string) bool) bool {
 				return false
 			}
 		}
+	case *decision.Unread:
+		return eachString(value.Value(), yield)
 	case map[string]any:
 		for key, member := range value {
 			if !yield(key) || !eachString(member, yield) {
