@@ -175,7 +175,16 @@ func (e *evaluation) withBatch(instances []*instance) *ast.Term {
 // evaluations run one after another.
 func (e *evaluation) withParameters(parameters ast.Value) *ast.Term {
 	e.input["parameters"] = parameters
-	return ast.NewTerm(ast.LazyObject(e.input))
+	if e.meter == nil {
+		return ast.NewTerm(ast.LazyObject(e.input))
+	}
+	// OPA does not copy a lazy object before `with` replaces a part of it. Other Policies would read what is replaced, and
+	// a part that is replaced by one that it is in would contain itself.
+	members := make([][2]*ast.Term, 0, len(e.input))
+	for name, value := range e.input {
+		members = append(members, [2]*ast.Term{ast.InternedTerm(name), ast.NewTerm(value.(ast.Value))})
+	}
+	return ast.NewTerm(ast.NewObject(members...))
 }
 
 // variables has what a query has bound: the values of the rules of one policy, or of several by their ids.
