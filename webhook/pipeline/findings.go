@@ -133,10 +133,14 @@ func (e *evidence) commonExemptions(f *decision.Finding) []string {
 	return names
 }
 
-// candidates returns the findings of all bindings, as nothing is tolerated yet.
+// candidates returns the findings of all bindings, as nothing is tolerated yet. Of an UPDATE, the caller may change
+// them; of another request, only decide may.
 func (e *evidence) candidates() []candidate {
 	if e.found == nil {
 		e.found = e.newCandidates()
+	}
+	if e.request.Operation != decision.Update {
+		return e.found
 	}
 	return slices.Clone(e.found)
 }
@@ -228,8 +232,11 @@ func failureFinding(binding config.AppliedBinding, mode decision.Mode, err error
 }
 
 func merge(candidates []candidate) []decision.Finding {
-	position := map[identity]int{}
-	var merged []decision.Finding
+	if len(candidates) == 0 {
+		return nil
+	}
+	position := make(map[identity]int, len(candidates))
+	merged := make([]decision.Finding, 0, len(candidates))
 	for i := range candidates {
 		c := &candidates[i]
 		if c.finding.WouldDeny {
