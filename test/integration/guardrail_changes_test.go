@@ -131,34 +131,34 @@ func (c *changedGuardrail) pod(ctx context.Context, i int) *harness.Answer {
 	return cluster.Alice.Create(ctx, harness.ProbePod(c.namespace, "registry.example/app:"+c.tag(i)), client.DryRunAll)
 }
 
-// whileSending sends good and violating requests on a schedule until do returns, and returns how long they took. None of
-// them may fail.
+// whileSending sends good and violating requests until do returns, and returns how long they took. None of them may fail.
+// Four callers send up to five requests a second each, and wait for each answer: a busy machine gets fewer.
 func whileSending(t *testing.T, namespaces broken, do func()) (took []time.Duration) {
 	t.Helper()
-	const perSecond = 20
+	const callers, interval = 4, 200 * time.Millisecond
 	done := make(chan struct{})
 	var sending sync.WaitGroup
 	var mutex sync.Mutex
-	began := time.Now()
-	sending.Go(func() {
-		for turn := 0; ; turn++ {
-			select {
-			case <-done:
-				return
-			case <-time.After(time.Until(began.Add(time.Duration(turn) * time.Second / perSecond))):
-			}
-			sending.Go(func() {
+	for caller := range callers {
+		sending.Go(func() {
+			ticker := time.NewTicker(interval)
+			defer ticker.Stop()
+			for turn := caller; ; turn++ {
+				select {
+				case <-done:
+					return
+				case <-ticker.C:
+				}
 				sent := time.Now()
-				err := decided(t, namespaces, turn)
-				mutex.Lock()
-				defer mutex.Unlock()
-				took = append(took, time.Since(sent))
-				if err != nil {
+				if err := decided(t, namespaces, turn); err != nil {
 					t.Error(err)
 				}
-			})
-		}
-	})
+				mutex.Lock()
+				took = append(took, time.Since(sent))
+				mutex.Unlock()
+			}
+		})
+	}
 	do()
 	close(done)
 	sending.Wait()

@@ -366,6 +366,9 @@ func TestUsersPoliciesUnderLoad(t *testing.T) {
 
 // What a trap makes is counted before it is made, so that the memory of the process stays flat.
 func TestTrapsMakeOnlySoMuch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes with the race detector, and is of one goroutine")
+	}
 	for name, trap := range traps {
 		catalog := withUsers(t, map[string]string{"b-trap": trap.body})
 		program, err := rego.Compile(catalog, []rego.Instance{{Policy: "b-trap"}})
