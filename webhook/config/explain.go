@@ -134,7 +134,7 @@ func explainPolicies(x *decision.ExemptionExplanation, e *Exemption, r *decision
 		reasons = append(reasons, "no Guardrail binds "+strings.Join(unbound, ", ")+" for the object")
 	}
 	if len(refused) > 0 {
-		reasons = append(reasons, "no Guardrail honours it for "+strings.Join(refused, ", "))
+		reasons = append(reasons, "no Guardrail honors it for "+strings.Join(refused, ", "))
 	}
 	x.Reason = strings.Join(reasons, "; ")
 }

@@ -133,7 +133,7 @@ func exemptionConditions(
 		return []metav1.Condition{active, expiring, unneeded("It is not in force.")}
 	case left <= metrics.ExpiresSoon:
 		expiring.Reason = v1alpha1.ReasonExpiresSoon
-		expiring.Message = "It expires at " + end + ". Policies then apply to what it excuses; contact " + e.Spec.Owner + "."
+		expiring.Message = "It expires at " + end + ". After that, policies apply to what it excuses. Contact " + e.Spec.Owner + "."
 	default:
 		expiring.Status, expiring.Reason = metav1.ConditionFalse, v1alpha1.ReasonExpiresLater
 		expiring.Message = "It expires at " + end + "."
@@ -161,9 +161,9 @@ func limitedText(e *config.Exemption, honoured []config.Honoured) string {
 	for _, h := range honoured {
 		switch {
 		case h.Until.IsZero():
-			texts = append(texts, fmt.Sprintf("Guardrail %s does not honour it for %s", h.Guardrail, h.Policy))
+			texts = append(texts, fmt.Sprintf("Guardrail %s does not honor it for %s", h.Guardrail, h.Policy))
 		case h.Until.Before(e.Until):
-			texts = append(texts, fmt.Sprintf("Guardrail %s honours it for %s until %s", h.Guardrail, h.Policy, h.Until.UTC().Format("2006-01-02 15:04 UTC")))
+			texts = append(texts, fmt.Sprintf("Guardrail %s honors it for %s until %s", h.Guardrail, h.Policy, h.Until.UTC().Format("2006-01-02 15:04 UTC")))
 		}
 	}
 	if len(texts) == 0 {
@@ -181,14 +181,14 @@ func neededCondition(found *audit.ExemptionUsage) metav1.Condition {
 	case found.Findings > 0:
 		return metav1.Condition{
 			Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonExcuses,
-			Message: fmt.Sprintf("Findings: %d, of objects: %d.", found.Findings, found.Objects) + missing,
+			Message: fmt.Sprintf("It excuses %d findings in %d objects.", found.Findings, found.Objects) + missing,
 		}
 	case missing != "":
 		return unneeded("None of the objects that could be counted needs it." + missing)
 	}
 	return metav1.Condition{
 		Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonExcusesNothing,
-		Message: "No object needs it any longer: delete it.",
+		Message: "No object needs it: delete it.",
 	}
 }
 

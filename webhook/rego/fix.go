@@ -23,7 +23,7 @@ func newFix(value ast.Value, original map[string]any) ([]decision.PatchOperation
 	}
 	var operations []decision.PatchOperation
 	if err := json.Unmarshal(encoded, &operations); err != nil {
-		return nil, fmt.Errorf("fix is no JSON Patch: %w", err)
+		return nil, fmt.Errorf("fix is not a JSON Patch: %w", err)
 	}
 	var fix []decision.PatchOperation
 	created := map[decision.Pointer]bool{}

@@ -78,7 +78,7 @@ const (
 	// ConditionNeeded is False if no existing object needs the Exemption.
 	ConditionNeeded = "Needed"
 
-	// ReasonLimited means that a Guardrail honours only a part of the Exemption, or nothing of it.
+	// ReasonLimited means that a Guardrail honors only a part of the Exemption, or none of it.
 	ReasonLimited = "Limited"
 	// ReasonInForce means that the Exemption excuses what it covers.
 	ReasonInForce = "InForce"
