@@ -146,7 +146,7 @@ lint-rego:
 .PHONY: lint-prose
 lint-prose:
 	$(call say,misspell; phrases of test/prose)
-	git ls-files -z '*.md' '*.rego' | xargs -0 $(misspell) -error
+	git ls-files -z '*.md' '*.rego' '*.yaml' '*.tpl' '*.txtar' 'charts/*.txt' Makefile | xargs -0 $(misspell) -locale US -error
 	go run ./test/prose
 
 .PHONY: verify

@@ -157,7 +157,7 @@ func TestReachedNamesWhatNobodyAsksAbout(t *testing.T) {
 		}, "ingresses.networking.k8s.io (UPDATE) not sent: no webhook entry names it"},
 		"another namespace is selected": {func(w *admissionregistrationv1.ValidatingWebhook) { w.NamespaceSelector = only("default") }, missing + " not sent in " + namespace},
 		"objects are selected": {func(w *admissionregistrationv1.ValidatingWebhook) {
-			w.ObjectSelector = labelled("guard", "on")
+			w.ObjectSelector = labeled("guard", "on")
 		}, missing + " may not be sent in " + namespace},
 		"a condition is added": {func(w *admissionregistrationv1.ValidatingWebhook) {
 			w.MatchConditions = append(w.MatchConditions, admissionregistrationv1.MatchCondition{Name: "mine", Expression: `request.userInfo.username != "carol"`})
@@ -253,7 +253,7 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	label := unique("webhook-selector")
 	guard := "test.taffrail.dev/" + label
 	entry := registeredEntries(t)[0]
-	entry.Name, entry.NamespaceSelector = label+".taffrail.dev", labelled(guard, "enabled")
+	entry.Name, entry.NamespaceSelector = label+".taffrail.dev", labeled(guard, "enabled")
 	setEntry(t, &entry)
 	// Its own selector uses another label, which stays.
 	g := binding("own-"+label, label, "image-tag")

@@ -177,7 +177,7 @@ func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 	property.Check(t, check)
 }
 
-// A Guardrail honours an Exemption for a limited time from its creation, and for some policies not at all.
+// A Guardrail honors an Exemption for a limited time from its creation, and for some policies not at all.
 func TestGuardrailsLimitExemptions(t *testing.T) {
 	created := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	hour := &v1alpha1.ExemptionLimits{MaxDuration: "1h", Never: []string{"b"}}

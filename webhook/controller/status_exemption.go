@@ -41,12 +41,12 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) (
 		}
 		all := compiled.snapshot.Exemptions()
 		var resolved *config.Exemption
-		var honoured []config.Honoured
+		var honored []config.Honored
 		end := time.Time{}
 		if at := slices.IndexFunc(all, func(r *config.Exemption) bool { return r.Name == e.Name }); at >= 0 {
 			resolved = all[at]
-			honoured = compiled.snapshot.Honoured(resolved, namespaceOf, now)
-			if end = resolved.End(honoured); end.After(now) && end.Before(next) {
+			honored = compiled.snapshot.Honored(resolved, namespaceOf, now)
+			if end = resolved.End(honored); end.After(now) && end.Before(next) {
 				next = end
 			}
 		}
@@ -60,7 +60,7 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) (
 		if resolved == nil || !now.Before(end) {
 			updated.Status.Excuses = nil
 		}
-		for _, condition := range exemptionConditions(e, resolved, honoured, problem, wrong, excuses, now) {
+		for _, condition := range exemptionConditions(e, resolved, honored, problem, wrong, excuses, now) {
 			condition.ObservedGeneration = e.Generation
 			meta.SetStatusCondition(&updated.Status.Conditions, condition)
 		}
@@ -105,9 +105,9 @@ func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.ExemptionUsage, at tim
 }
 
 // exemptionConditions returns Active, Expiring and Needed. resolved is nil if no part of the Exemption can be
-// in force, honoured has the parts that Guardrails honour, and excuses is nil if nothing was counted.
+// in force, honored has the parts that Guardrails honor, and excuses is nil if nothing was counted.
 func exemptionConditions(
-	e *v1alpha1.Exemption, resolved *config.Exemption, honoured []config.Honoured, p config.Problem, wrong bool, excuses *audit.ExemptionUsage, now time.Time,
+	e *v1alpha1.Exemption, resolved *config.Exemption, honored []config.Honored, p config.Problem, wrong bool, excuses *audit.ExemptionUsage, now time.Time,
 ) []metav1.Condition {
 	active := metav1.Condition{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce}
 	if resolved == nil {
@@ -115,8 +115,8 @@ func exemptionConditions(
 		active.Message = "Nothing is excused: " + problemText(p)
 		return []metav1.Condition{active, unneeded("It is not in force.")}
 	}
-	last := resolved.End(honoured)
-	limited := limitedText(resolved, honoured)
+	last := resolved.End(honored)
+	limited := limitedText(resolved, honored)
 	if now.Before(resolved.Until) && !now.Before(last) {
 		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonLimited
 		active.Message = decision.Line("Nothing is excused: "+limited, maxConditionMessage)
@@ -154,11 +154,11 @@ func exemptionConditions(
 	return conditions
 }
 
-// limitedText describes what Guardrails do not honour, and until when they honour the rest. It is empty if they
-// honour all of the Exemption.
-func limitedText(e *config.Exemption, honoured []config.Honoured) string {
+// limitedText describes what Guardrails do not honor, and until when they honor the rest. It is empty if they
+// honor all of the Exemption.
+func limitedText(e *config.Exemption, honored []config.Honored) string {
 	var texts []string
-	for _, h := range honoured {
+	for _, h := range honored {
 		switch {
 		case h.Until.IsZero():
 			texts = append(texts, fmt.Sprintf("Guardrail %s does not honor it for %s", h.Guardrail, h.Policy))

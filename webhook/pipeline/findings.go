@@ -114,7 +114,7 @@ func (c *candidate) identity() identity {
 	return identityOf(&c.finding)
 }
 
-// commonExemptions returns the Exemptions that all Guardrails of a finding honour.
+// commonExemptions returns the Exemptions that all Guardrails of a finding honor.
 func (e *evidence) commonExemptions(f *decision.Finding) []string {
 	var names []string
 	first := true

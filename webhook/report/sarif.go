@@ -25,7 +25,7 @@ const (
 type SARIFOptions struct {
 	// Version is the version of the program, or empty if unknown.
 	Version string
-	// Policies is the catalogue. Only policies with a result become rules, because which others were evaluated
+	// Policies is the catalog. Only policies with a result become rules, because which others were evaluated
 	// depends on the Guardrails.
 	Policies []*rego.Policy
 	// Repository finds the paths that code scanning requires. It may be nil.

@@ -61,11 +61,11 @@ f.yaml:3: Pod unknown cannot be decided in full:
 	}
 }
 
-func TestColourChangesNoWord(t *testing.T) {
+func TestColorChangesNoWord(t *testing.T) {
 	for _, verbose := range []bool{false, true} {
 		plain, painted := text(t, TextOptions{Verbose: verbose}), text(t, TextOptions{Verbose: verbose, Color: true})
 		if plain == painted {
-			t.Error("no colour")
+			t.Error("no color")
 		}
 		if stripped := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(painted, ""); stripped != plain {
 			t.Errorf("got:\n%s", stripped)

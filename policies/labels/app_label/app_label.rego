@@ -44,7 +44,7 @@ deny contains finding if {
 	input.subresource == ""
 	path := input.workload.path
 	not owners.listed_with_owner
-	not labelled
+	not labeled
 	finding := {
 		"msg": sprintf("the Pods have no label %s, so nothing identifies their application", [concat(" or ", labels)]),
 		"path": trim_prefix(concat(".", [path, "metadata.labels"]), "."),
@@ -64,7 +64,7 @@ deny contains finding if {
 
 labels := input.parameters.labels
 
-labelled if {
+labeled if {
 	some label in labels
 	value := input.workload.pod.metadata.labels[label]
 	is_string(value)
