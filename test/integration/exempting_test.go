@@ -150,7 +150,7 @@ func TestNarrowingAnExemptionNeedsNoRight(t *testing.T) {
 	deny(t, "longer while it is deleted", merged(t, carol, ending, map[string]any{"expires": at(2 * time.Hour)}))
 	must(t, cluster.Admin.Client.Patch(t.Context(), ending, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))))
 
-	// An expired Exemption excuses nothing, so no change of it narrows anything.
+	// An expired Exemption exempts nothing, so no change of it narrows anything.
 	over := exemptionOf("narrow-over", namespace)
 	over.Spec.Expires = at(-time.Hour)
 	over.Annotations = harness.Unguarded()

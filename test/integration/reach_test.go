@@ -336,7 +336,7 @@ func TestExemptionsOfOtherKindsAreCounted(t *testing.T) {
 	e := nginxExemption(label, namespace, time.Now().Add(time.Hour))
 	e.Spec.Policies, e.Spec.Kinds, e.Spec.Names, e.Spec.Containers = []string{name}, nil, nil, nil
 	putExemption(t, e)
-	if got, want := wantCondition(t, e, v1alpha1.ConditionNeeded, metav1.ConditionTrue, v1alpha1.ReasonExcuses), "Findings: 1, of objects: 1."; got != want {
+	if got, want := wantCondition(t, e, v1alpha1.ConditionNeeded, metav1.ConditionTrue, v1alpha1.ReasonExcuses), "It exempts 1 finding in 1 object."; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

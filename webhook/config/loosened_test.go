@@ -124,7 +124,7 @@ func TestWhatAnExemptionLoosens(t *testing.T) {
 	}
 }
 
-// If nothing is loosened, then nothing is newly excused, for any object, container and time.
+// If nothing is loosened, then nothing is newly exempted, for any object, container and time.
 func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 	check := func(t *rapid.T) {
 		text := rapid.StringMatching(`[ab*]{0,4}`)

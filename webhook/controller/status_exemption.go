@@ -112,14 +112,14 @@ func exemptionConditions(
 	active := metav1.Condition{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce}
 	if resolved == nil {
 		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalid
-		active.Message = "Nothing is excused: " + problemText(p)
+		active.Message = "Nothing is exempted: " + problemText(p)
 		return []metav1.Condition{active, unneeded("It is not in force.")}
 	}
 	last := resolved.End(honored)
 	limited := limitedText(resolved, honored)
 	if now.Before(resolved.Until) && !now.Before(last) {
 		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonLimited
-		active.Message = decision.Line("Nothing is excused: "+limited, maxConditionMessage)
+		active.Message = decision.Line("Nothing is exempted: "+limited, maxConditionMessage)
 		expired := metav1.Condition{Type: v1alpha1.ConditionExpiring, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonLimited, Message: active.Message}
 		return []metav1.Condition{active, expired, unneeded("It is not in force.")}
 	}
@@ -128,17 +128,17 @@ func exemptionConditions(
 	switch left := last.Sub(now); {
 	case left <= 0:
 		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonExpired
-		active.Message = "It expired at " + end + " and no longer excuses anything."
+		active.Message = "It expired at " + end + " and no longer exempts anything."
 		expiring.Reason, expiring.Message = v1alpha1.ReasonExpired, active.Message
 		return []metav1.Condition{active, expiring, unneeded("It is not in force.")}
 	case left <= metrics.ExpiresSoon:
 		expiring.Reason = v1alpha1.ReasonExpiresSoon
-		expiring.Message = "It expires at " + end + ". After that, policies apply to what it excuses. Contact " + e.Spec.Owner + "."
+		expiring.Message = "It expires at " + end + ". After that, policies apply to what it exempts. Contact " + e.Spec.Owner + "."
 	default:
 		expiring.Status, expiring.Reason = metav1.ConditionFalse, v1alpha1.ReasonExpiresLater
 		expiring.Message = "It expires at " + end + "."
 	}
-	active.Message = "It excuses what it covers until " + end + "."
+	active.Message = "It exempts what it covers until " + end + "."
 	if limited != "" {
 		active.Reason = v1alpha1.ReasonLimited
 		active.Message = decision.Line(active.Message+" Parts of it are not in force: "+limited, maxConditionMessage)
@@ -181,7 +181,7 @@ func neededCondition(found *audit.ExemptionUsage) metav1.Condition {
 	case found.Findings > 0:
 		return metav1.Condition{
 			Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonExcuses,
-			Message: fmt.Sprintf("It excuses %d findings in %d objects.", found.Findings, found.Objects) + missing,
+			Message: fmt.Sprintf("It exempts %s in %s.", plural(found.Findings, "finding"), plural(found.Objects, "object")) + missing,
 		}
 	case missing != "":
 		return unneeded("None of the objects that could be counted needs it." + missing)
@@ -194,4 +194,11 @@ func neededCondition(found *audit.ExemptionUsage) metav1.Condition {
 
 func unneeded(message string) metav1.Condition {
 	return metav1.Condition{Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonNotCounted, Message: message}
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -87,7 +87,7 @@ func (f *Finding) finding() string { return f.Headline() + detail("field:  ", f.
 func (f *Finding) advice() string {
 	text := detail("write:  ", f.Remediation) + detail("", askedBy(f.Guardrails))
 	if f.Exempted() {
-		text += detail("excused by ", f.ExemptedBy())
+		text += detail("exempted by ", f.ExemptedBy())
 	}
 	return text
 }

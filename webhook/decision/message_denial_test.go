@@ -113,9 +113,9 @@ func TestAFindingIsSpelledOut(t *testing.T) {
 		},
 		"exempted": {
 			decision.Finding{Policy: "p", Message: "m", Guardrails: []string{"g", "h"}, Mode: decision.ModeEnforce, Exemptions: []string{"e"}, Tolerated: "t", Unknown: "u"},
-			"p: m\n    required by Guardrails g, h\n    excused by Exemption e", "exempted", "Exemption e",
+			"p: m\n    required by Guardrails g, h\n    exempted by Exemption e", "exempted", "Exemption e",
 		},
-		"exempted twice": {decision.Finding{Policy: "p", Message: "m", Exemptions: []string{"e", "f"}}, "p: m\n    excused by Exemptions e, f", "exempted", "Exemptions e, f"},
+		"exempted twice": {decision.Finding{Policy: "p", Message: "m", Exemptions: []string{"e", "f"}}, "p: m\n    exempted by Exemptions e, f", "exempted", "Exemptions e, f"},
 		"unknown":        {decision.Finding{Policy: "p", Message: "m", Mode: decision.ModeEnforce, Unknown: "u", Tolerated: "t"}, "p: m", "unknown", ""},
 		"tolerated":      {decision.Finding{Policy: "p", Message: "m", Mode: decision.ModeEnforce, Tolerated: "t"}, "p: m", "tolerated", ""},
 		"warned":         {decision.Finding{Policy: "p", Message: "m", Mode: decision.ModeWarn}, "p: m", "warned", ""},
@@ -128,7 +128,7 @@ func TestAFindingIsSpelledOut(t *testing.T) {
 			t.Errorf("%s: got %s", name, got)
 		}
 		if got := c.finding.ExemptedBy(); got != c.by {
-			t.Errorf("%s: excused by %q", name, got)
+			t.Errorf("%s: exempted by %q", name, got)
 		}
 		if got := c.finding.Warns(); got != (c.outcome == "warned" || c.outcome == "tolerated" || c.outcome == "unknown") {
 			t.Errorf("%s: warns %v", name, got)

@@ -130,7 +130,7 @@ func (p *sarifPrinter) result(m *annotation) sarifResult {
 		result.Level = "warning"
 	}
 	if f.Exempted() {
-		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: decision.Line("excused by "+f.ExemptedBy(), maxMessage)}}
+		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: decision.Line("exempted by "+f.ExemptedBy(), maxMessage)}}
 	}
 	return result
 }

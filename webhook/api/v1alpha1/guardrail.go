@@ -97,7 +97,7 @@ type TrustedWriters struct {
 	Groups []string `json:"groups,omitempty"`
 }
 
-// ExemptionLimits limits what Exemptions excuse from a Guardrail. An Exemption that exceeds the limits is
+// ExemptionLimits limits what Exemptions exempt from a Guardrail. An Exemption that exceeds the limits is
 // rejected when it is applied, and has no effect beyond them if it already exists.
 type ExemptionLimits struct {
 	// MaxDuration is how long an Exemption is honored after its creation, such as 2160h.
@@ -105,7 +105,7 @@ type ExemptionLimits struct {
 	// +kubebuilder:validation:Pattern=`^([0-9]{1,6}(h|m|s))+$`
 	// +kubebuilder:validation:MaxLength=30
 	MaxDuration string `json:"maxDuration,omitempty"`
-	// Never lists policies of this Guardrail, by id, from which no Exemption excuses.
+	// Never lists policies of this Guardrail, by id, from which no Exemption exempts.
 	// +optional
 	// +kubebuilder:validation:MaxItems=1000
 	// +listType=set
@@ -180,7 +180,7 @@ type GuardrailStatus struct {
 }
 
 // WouldDeny counts requests since the Guardrail's spec last changed. It does not count dry runs, trusted
-// writers, or findings that are excused or tolerated.
+// writers, or findings that are exempted or tolerated.
 type WouldDeny struct {
 	// Since is the time at which counting began.
 	Since metav1.Time `json:"since"`
