@@ -161,7 +161,11 @@ func TestAlertsSayWhatHoldsHere(t *testing.T) {
 	h := helm4(t)
 	open := alerts(t, render(t, h, release().with(everything...)))
 	closed := alerts(t, render(t, h, release("eks").with(everything...)))
-	if got := open["TaffrailDown"].Annotations["description"]; !strings.Contains(got, "Nothing is refused") {
+	if got := open["TaffrailDown"].Annotations["description"]; got != "Requests are admitted unchecked until one does." {
+		t.Error(got)
+	}
+	optIn := alerts(t, render(t, h, release("opt-in").with(everything...)))
+	if got := optIn["TaffrailDown"].Annotations["description"]; !strings.HasSuffix(got, "new or changed Exemptions, are refused.") {
 		t.Error(got)
 	}
 	if got := closed["TaffrailDown"].Annotations["description"]; !strings.Contains(got, "Workloads cannot be created") || !strings.Contains(got, "break-glass") {

@@ -265,7 +265,7 @@ func TestTolerateExistingOfOtherKinds(t *testing.T) {
 		"another credential in a file":     {"ConfigMap", edit{patch: `[{"op":"replace","path":"/data/app.properties","value":"level=info\ndb.password=first-literal-7\nadmin.password=second-literal-8\n"}]`, denied: []string{"configmap-credentials"}, words: `"app.properties" holds the credential "admin.password"`}},
 
 		"a CronJob runs less often, but too often": {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/schedule","value":"*/5 * * * *"}]`}},
-		"a CronJob runs more often":                {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/schedule","value":"* * * * *"}]`, denied: []string{"cronjob-schedule"}, words: "runs can be only 60s apart, less than the minimum of 600s, worse than in the stored object"}},
+		"a CronJob runs more often":                {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/schedule","value":"* * * * *"}]`, denied: []string{"cronjob-schedule"}, words: "two runs can be as little as 60s apart, less than the minimum of 600s, worse than in the stored object"}},
 		"a CronJob runs on a day that never comes": {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/suspend","value":false},{"op":"replace","path":"/spec/schedule","value":"0 0 31 2 *"}]`, denied: []string{"cronjob-schedule"}, words: "the schedule never runs"}},
 		"a CronJob is resumed":                     {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/suspend","value":false}]`}},
 	} {
