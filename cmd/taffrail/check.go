@@ -28,7 +28,7 @@ type checkFlags struct {
 
 func newCheckCommand() *cobra.Command {
 	command := &cobra.Command{
-		Use:   "check [FILE…|DIR|-]",
+		Use:   "check [FILE…|FOLDER|-]",
 		Short: "Check manifests as the webhook would",
 
 		SuggestFor: []string{"lint", "validate", "verify", "scan", "audit"},

@@ -27,7 +27,7 @@ type fixFlags struct {
 
 func newFixCommand() *cobra.Command {
 	command := &cobra.Command{
-		Use:   "fix [FILE…|DIR|-]",
+		Use:   "fix [FILE…|FOLDER|-]",
 		Short: "Write the fixes that policies propose into manifests",
 
 		SuggestFor: []string{"autofix", "format", "fmt", "patch"},

@@ -163,7 +163,7 @@ type GuardrailStatus struct {
 	MaxMode Mode `json:"maxMode,omitempty"`
 	// WouldDeny counts admitted requests that would have been denied if the modes of the Guardrail and of the
 	// server (--max-mode) were enforce. Consult it before you change either. Policies that the Guardrail binds
-	// with a weaker mode of their own are not counted.
+	// with a less strict mode of their own are not counted.
 	// +optional
 	WouldDeny *WouldDeny `json:"wouldDeny,omitempty"`
 	// WouldFill counts, by workload, the Pods that injections would fill in if they were enforced, and those
