@@ -63,7 +63,7 @@ func TestWhoMayExempt(t *testing.T) {
 
 	words := deny(t, "without the right", create(carol, exemptionOf("exempt-a", namespace)))
 	for _, want := range []string{
-		carol.Name + " may not exempt objects from these policies", "in namespace " + namespace + ", Guardrail " + g.Name + " would no longer apply image-tag",
+		carol.Name + " is not permitted to exempt objects from these policies", "in namespace " + namespace + ", Guardrail " + g.Name + " would no longer apply image-tag",
 		"kubectl create clusterrole exempt-" + g.Name + " --verb=exempt --resource=guardrails.taffrail.dev --resource-name=" + g.Name,
 		"kubectl create rolebinding exempt-" + g.Name + " --namespace=" + namespace + " --clusterrole=exempt-" + g.Name + " --user=" + carol.Name,
 	} {

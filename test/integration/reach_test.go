@@ -274,7 +274,7 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	})
 	words := deny(t, "the label goes", relabeled(t, carol, namespace, guard, "null"))
 	for _, want := range []string{
-		carol.Name + " may not relax 1 Guardrail:",
+		carol.Name + " is not permitted to relax 1 Guardrail:",
 		"without " + guard + "=enabled, the API server no longer calls Taffrail for this namespace, and Guardrail " + g.Name + " no longer enforces image-tag",
 	} {
 		if !strings.Contains(words, want) {
@@ -298,7 +298,7 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 			return user.Client.SubResource("finalize").Update(t.Context(), stored.DeepCopy(), client.DryRunAll)
 		},
 	} {
-		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), "may not relax 1 Guardrail:") {
+		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), "not permitted to relax 1 Guardrail:") {
 			t.Errorf("through %s: %v", way, err)
 		}
 		if err := loosen(bob); err != nil {

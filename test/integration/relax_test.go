@@ -107,7 +107,7 @@ func TestLooseningByWayOfSubresources(t *testing.T) {
 		},
 	}
 	for way, loosen := range ways {
-		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), carol.Name+" may not relax 1 Guardrail:") {
+		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), carol.Name+" is not permitted to relax 1 Guardrail:") {
 			t.Errorf("through %s: %v", way, err)
 		}
 		if err := loosen(bob); err != nil {
@@ -132,7 +132,7 @@ func TestWhoMayLoosen(t *testing.T) {
 
 	words := deny(t, "the label goes", relabeled(t, carol, namespace, label, "null"))
 	for _, want := range []string{
-		"Namespace " + namespace + " would get fewer or weaker policies, but " + carol.Name + " may not relax 1 Guardrail:",
+		"Namespace " + namespace + " would get fewer or weaker policies, and " + carol.Name + " is not permitted to relax 1 Guardrail:",
 		"without " + label + "=held, Guardrail " + g.Name + " no longer enforces image-tag, require-probes",
 		"kubectl create clusterrole relax-" + g.Name + " --verb=relax --resource=guardrails.taffrail.dev --resource-name=" + g.Name,
 		"--user=" + carol.Name,

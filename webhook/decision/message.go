@@ -59,7 +59,7 @@ func (d *Decision) Denial(subject string) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is refused by %s:", subject, count(len(policiesOf(denying)), "policy", "policies"))
+	fmt.Fprintf(&b, "%s is denied by %s:", subject, count(len(policiesOf(denying)), "policy", "policies"))
 	shown := min(len(denying), MaxFindings)
 	for i, f := range denying[:shown] {
 		b.WriteString("\n- ")
@@ -85,7 +85,7 @@ func (f *Finding) finding() string { return f.Headline() + detail("field:  ", f.
 
 // advice returns the part of the message that the policy's findings may share.
 func (f *Finding) advice() string {
-	text := detail("write:  ", f.Remediation) + detail("", askedBy(f.Guardrails))
+	text := detail("fix:    ", f.Remediation) + detail("", askedBy(f.Guardrails))
 	if f.Exempted() {
 		text += detail("exempted by ", f.ExemptedBy())
 	}

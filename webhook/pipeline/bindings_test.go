@@ -62,7 +62,7 @@ func TestWhatIsBoundWhereAnObjectIsNotLookedAt(t *testing.T) {
 			t.Errorf("%s: got %s, %v", name, got, err)
 		}
 		if got := fmt.Sprint(would); wouldErr != nil || got != c.would {
-			t.Errorf("%s: would be refused by %s, %v", name, got, wouldErr)
+			t.Errorf("%s: would be denied by %s, %v", name, got, wouldErr)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func text(t *testing.T, o TextOptions) string {
 }
 
 func TestText(t *testing.T) {
-	const want = `f.yaml:3: Pod denied is refused by 1 policy:
+	const want = `f.yaml:3: Pod denied is denied by 1 policy:
 - a-policy: it is wrong
     required by Guardrail g
 Warning: a-policy: it is wrong
