@@ -117,7 +117,7 @@ fix(path) := {"fix": [{
 } else := {}
 
 message([begins, patience, awaited, steadies]) := sprintf(
-	"the livenessProbe can restart the container after %vs, but readiness takes at least %vs",
+	"its livenessProbe can restart it after %vs, but readiness takes at least %vs",
 	[begins + patience, awaited + steadies],
 ) if {
 	begins + patience <= awaited + steadies
