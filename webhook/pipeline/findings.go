@@ -46,6 +46,8 @@ type evidence struct {
 	storedErr error
 	// restored is set if needsRestored reports true.
 	restored restored
+	// found has the candidates, once they are known.
+	found []candidate
 }
 
 // decide returns the Decision that follows from the evidence, and from the gaps that no rule
@@ -131,8 +133,27 @@ func (e *evidence) commonExemptions(f *decision.Finding) []string {
 	return names
 }
 
+// candidates returns the findings of all bindings, as nothing is tolerated yet. Of an UPDATE, the caller may change
+// them; of another request, only decide may.
 func (e *evidence) candidates() []candidate {
-	var all []candidate
+	if e.found == nil {
+		e.found = e.newCandidates()
+	}
+	if e.request.Operation != decision.Update {
+		return e.found
+	}
+	return slices.Clone(e.found)
+}
+
+func (e *evidence) newCandidates() []candidate {
+	total := 0
+	for i := range e.results {
+		total += len(e.results[i].Violations)
+		if e.results[i].Err != nil {
+			total++
+		}
+	}
+	all := make([]candidate, 0, total)
 	for i, binding := range e.bindings {
 		result := &e.results[i]
 		if fact, missing := unreadFact(e.request, binding.Policy); missing {
@@ -231,8 +252,11 @@ func unreadFinding(binding config.AppliedBinding, r *decision.Request, fact deci
 }
 
 func merge(candidates []candidate) []decision.Finding {
-	position := map[identity]int{}
-	var merged []decision.Finding
+	if len(candidates) == 0 {
+		return nil
+	}
+	position := make(map[identity]int, len(candidates))
+	merged := make([]decision.Finding, 0, len(candidates))
 	for i := range candidates {
 		c := &candidates[i]
 		if c.finding.WouldDeny {

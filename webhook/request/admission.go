@@ -264,6 +264,7 @@ func (a *admissionReader) object() (object map[string]any, ambiguous string, err
 		return nil, "", &LimitError{What: "size", Limit: MaxBytes, Request: a.request}
 	}
 	reader := a.values()
+	reader.leaves = true
 	value, err := reader.read(0)
 	switch {
 	case errors.Is(err, errTooDeep):
