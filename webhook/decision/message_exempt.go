@@ -21,7 +21,7 @@ type NotExempting struct {
 // ExemptDenial returns the message for a user who may not write an Exemption.
 func ExemptDenial(subject string, user User, lacking []NotExempting) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is refused, because %s may not exempt objects from these policies:", subject, Line(user.Name, MaxWarning))
+	fmt.Fprintf(&b, "%s is refused, because %s may not exempt objects from these policies:", subject, userName(user.Name, MaxWarning))
 	for i := range lacking[:min(len(lacking), MaxFindings)] {
 		fmt.Fprintf(&b, "\n- %s", Line(lacking[i].Message, maxLine))
 	}
