@@ -6,15 +6,15 @@ import (
 	"unicode/utf8"
 )
 
-// given is a credential in the arguments of a program, with the index of the word that completes it.
-type given struct {
+// argumentMatch is a credential in the arguments of a program, with the index of the word that completes it.
+type argumentMatch struct {
 	index int
 	what  string
 	// likely marks words that may mean something else.
 	likely bool
 }
 
-func (g given) match() Match {
+func (g argumentMatch) match() Match {
 	if g.likely {
 		return Match{Detector: "substitution", What: g.what, Likely: true, Line: 1}
 	}
@@ -28,9 +28,9 @@ const (
 	maxArguments = 60
 )
 
-// takes finds the credentials in the arguments of the programs in a command.
-func takes(words []string) (all []given) {
-	seen := map[given]bool{}
+// findArguments finds the credentials in the arguments of the programs in a command.
+func findArguments(words []string) (all []argumentMatch) {
+	seen := map[argumentMatch]bool{}
 	for i, word := range words[:min(len(words), maxPrograms)] {
 		for _, c := range byProgram[program(word)] {
 			what := c.what
@@ -38,7 +38,7 @@ func takes(words []string) (all []given) {
 				what = program(word)
 			}
 			for _, at := range c.arguments(words[i+1 : min(len(words), i+1+maxArguments)]) {
-				g := given{index: i + 1 + at, what: "a password for " + what, likely: c.replaces}
+				g := argumentMatch{index: i + 1 + at, what: "a password for " + what, likely: c.replaces}
 				if c.replaces {
 					g.what = "a credential"
 				}
@@ -49,8 +49,8 @@ func takes(words []string) (all []given) {
 			}
 		}
 		at, ok := configures(words[i:min(len(words), i+maxArguments)])
-		if ok && !slices.ContainsFunc(all, func(g given) bool { return g.index == i+at }) {
-			all = append(all, given{index: i + at, what: "a credential"})
+		if ok && !slices.ContainsFunc(all, func(g argumentMatch) bool { return g.index == i+at }) {
+			all = append(all, argumentMatch{index: i + at, what: "a credential"})
 		}
 	}
 	return all
@@ -73,7 +73,7 @@ func configures(words []string) (at int, ok bool) {
 func (c *client) arguments(words []string) (at []int) {
 	if c.replaces {
 		for i, word := range words {
-			if replaces(word) {
+			if isSubstitution(word) {
 				at = append(at, i)
 			}
 		}
@@ -127,8 +127,8 @@ func (c *client) arguments(words []string) (at []int) {
 	return at
 }
 
-// replaces reports whether sed replaces the placeholder of a credential with a literal: s/__PASSWORD__/x/.
-func replaces(command string) bool {
+// isSubstitution reports whether sed replaces the placeholder of a credential with a literal: s/__PASSWORD__/x/.
+func isSubstitution(command string) bool {
 	if len(command) < 6 || command[0] != 's' || strings.IndexByte("/|#,@~!:", command[1]) < 0 {
 		return false
 	}
@@ -137,7 +137,7 @@ func replaces(command string) bool {
 		return false
 	}
 	name := strings.Trim(parts[0], "_@{}<>%$^.*[]\\=:\"' ")
-	return Named(name) && secretPart(parts[1], "") && !repeats(name, parts[1])
+	return Named(name) && secretPart(parts[1], "") && !repeatsName(name, parts[1])
 }
 
 // positional returns the index of the nth word without a flag after the required words.
@@ -195,11 +195,11 @@ func secretPart(word, sep string) bool {
 			word, _, _ = strings.Cut(word, ",")
 		}
 	}
-	return !vacant(lower(word)) && !strings.HasPrefix(word, "$") && !crypted.MatchString(word)
+	return !isPlaceholder(lower(word)) && !strings.HasPrefix(word, "$") && !crypted.MatchString(word)
 }
 
-// sinks reports whether a command reads a password from its input: echo x | docker login --password-stdin.
-func sinks(words []string) bool {
+// readsPasswordFromStdin reports whether a command reads a password from its input: echo x | docker login --password-stdin.
+func readsPasswordFromStdin(words []string) bool {
 	for _, word := range words {
 		switch program(word) {
 		case "chpasswd", "--password-stdin", "--stdin", "--with-token", "--passphrase-fd", "kinit":
@@ -209,28 +209,28 @@ func sinks(words []string) bool {
 	return len(words) > 1 && program(words[0]) == "sudo" && slices.Contains(words[:2], "-S")
 }
 
-// piped reports whether echo pipes a literal into a program that reads a password from its input.
-func piped(c, next command) bool {
-	if !c.piped || !sinks(next.words) || len(c.words) < 2 {
+// isPipedPassword reports whether echo pipes a literal into a program that reads a password from its input.
+func isPipedPassword(c, next command) bool {
+	if !c.piped || !readsPasswordFromStdin(next.words) || len(c.words) < 2 {
 		return false
 	}
 	switch program(c.words[0]) {
 	case "echo", "printf":
-		return feeds(c.words[len(c.words)-1], next.words)
+		return isPasswordInput(c.words[len(c.words)-1], next.words)
 	}
 	return false
 }
 
-// feeds reports whether a program reads the literal as a password. chpasswd expects a user name before it.
-func feeds(value string, words []string) bool {
+// isPasswordInput reports whether a program reads the literal as a password. chpasswd expects a user name before it.
+func isPasswordInput(value string, words []string) bool {
 	if slices.ContainsFunc(words, func(word string) bool { return program(word) == "chpasswd" }) {
 		return secretPart(value, ":")
 	}
 	return secretPart(value, "") && !strings.Contains(value, "%s")
 }
 
-// commanded finds passwords in the arguments of programs, in lines of a text that may be commands.
-func commanded(t *text) {
+// findCommands finds passwords in the arguments of programs, in lines of a text that may be commands.
+func findCommands(t *text) {
 	for from := 0; from < len(t.raw); {
 		end := from
 		for { // a backslash continues the line
@@ -250,7 +250,7 @@ func commanded(t *text) {
 			if i := strings.LastIndexByte(part, ' '); i > 0 && len(part) < len(line) {
 				part = part[:i]
 			}
-			if called(part) {
+			if mentionsProgram(part) {
 				t.commands(part, from, false)
 			}
 			from, line = from+len(part), line[len(part):]
@@ -259,8 +259,8 @@ func commanded(t *text) {
 	}
 }
 
-// called reports whether a line contains the name of a known program.
-func called(line string) bool {
+// mentionsProgram reports whether a line contains the name of a known program.
+func mentionsProgram(line string) bool {
 	for from := 0; from < len(line); {
 		base, end := from, from
 		for ; end < len(line) && !endsWord[line[end]]; end++ {
@@ -298,22 +298,22 @@ func (t *text) commands(script string, offset int, words bool) {
 	if comment.MatchString(script[:min(len(script), 200)]) && !strings.Contains(script, "\n") && !strings.HasPrefix(script, "#!") {
 		return
 	}
-	t.substituted(script, offset)
+	t.findSubstitutions(script, offset)
 	all := parseShell(script)
 	looked := 0
 	for i, c := range all {
-		for _, g := range takes(c.words) {
+		for _, g := range findArguments(c.words) {
 			t.add(g.match(), offset+c.at[g.index])
 		}
-		if c.here > 0 && c.here < len(c.words) && sinks(c.words[:c.here]) && feeds(c.words[c.here], c.words[:c.here]) {
+		if c.here > 0 && c.here < len(c.words) && readsPasswordFromStdin(c.words[:c.here]) && isPasswordInput(c.words[c.here], c.words[:c.here]) {
 			t.add(Match{Detector: "client", What: "a password for " + program(c.words[0])}, offset+c.at[c.here])
 		}
-		if i+1 < len(all) && piped(c, all[i+1]) {
+		if i+1 < len(all) && isPipedPassword(c, all[i+1]) {
 			t.add(Match{Detector: "client", What: "a password for " + program(all[i+1].words[0])}, offset+c.at[0])
 		}
 		for j, word := range c.words {
-			if j > 0 && strings.ContainsAny(word, " \t") && called(word) && !prints[program(c.words[0])] {
-				t.calls(word, offset+c.at[j])
+			if j > 0 && strings.ContainsAny(word, " \t") && mentionsProgram(word) && !prints[program(c.words[0])] {
+				t.findSubstitution(word, offset+c.at[j])
 			}
 			if words && j > 0 && looked < maxCandidates && strings.ContainsAny(word, " \t\n:=") && len(c.words) > 1 {
 				looked++
@@ -321,8 +321,8 @@ func (t *text) commands(script string, offset int, words bool) {
 					t.add(m, offset+c.at[j])
 				}
 			}
-			if flag, ok := announces(word); words && ok && j+1 < len(c.words) && announced(flag, c.words[j+1]) && strings.IndexByte(word, '-') == 0 && !strings.HasPrefix(word, "--") {
-				t.add(Match{Detector: "flag", What: described("")}.of(c.words[j+1]), offset+c.at[j])
+			if flag, ok := flagName(word); words && ok && j+1 < len(c.words) && isFlagValue(flag, c.words[j+1]) && strings.IndexByte(word, '-') == 0 && !strings.HasPrefix(word, "--") {
+				t.add(Match{Detector: "flag", What: described("")}.downgradeWords(c.words[j+1]), offset+c.at[j])
 			}
 		}
 	}
@@ -331,8 +331,8 @@ func (t *text) commands(script string, offset int, words bool) {
 // prints lists the programs whose arguments are prose.
 var prints = set("echo", "printf", "logger", "log", "say")
 
-// substituted searches commands in $( ) and between backticks.
-func (t *text) substituted(script string, offset int) {
+// findSubstitutions searches commands in $( ) and between backticks.
+func (t *text) findSubstitutions(script string, offset int) {
 	for from, n := 0, 0; n < maxSubstitutions; n++ {
 		at := strings.IndexAny(script[from:], "$`")
 		if at < 0 {
@@ -347,7 +347,7 @@ func (t *text) substituted(script string, offset int) {
 			length = balanced(script[from:])
 		}
 		if length > 1 {
-			t.calls(strings.Trim(script[from:from+length], "()"), offset+from)
+			t.findSubstitution(strings.Trim(script[from:from+length], "()"), offset+from)
 		}
 	}
 }
@@ -355,20 +355,20 @@ func (t *text) substituted(script string, offset int) {
 // maxSubstitutions limits how many substitutions of a command are searched.
 const maxSubstitutions = 50
 
-// calls searches a command within another one, whose end is not known.
-func (t *text) calls(script string, at int) {
-	if len(script) > maxCommand || !called(script) {
+// findSubstitution searches a command within another one, whose end is not known.
+func (t *text) findSubstitution(script string, at int) {
+	if len(script) > maxCommand || !mentionsProgram(script) {
 		return
 	}
 	for _, c := range parseShell(script) {
-		for _, g := range takes(c.words) {
+		for _, g := range findArguments(c.words) {
 			t.add(g.match(), at)
 		}
 	}
 }
 
-// announces returns the name of the flag that a word is, if any.
-func announces(word string) (string, bool) {
+// flagName returns the name of the flag that a word is, if any.
+func flagName(word string) (string, bool) {
 	name := strings.TrimLeft(word, "-")
 	dashes := len(word) - len(name)
 	return name, name != "" && (dashes == 1 || dashes == 2) && isLetter(name[0]) && strings.IndexFunc(name, isNoFlag) < 0
@@ -381,6 +381,6 @@ func isNoFlag(c rune) bool {
 	return c >= utf8.RuneSelf || !isLetter(byte(c)) && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-'
 }
 
-func announced(flag, value string) bool {
-	return !strings.HasPrefix(value, "-") && flagNamed(flag, value) && Plain(flag, value)
+func isFlagValue(flag, value string) bool {
+	return !strings.HasPrefix(value, "-") && isCredentialFlag(flag, value) && Plain(flag, value)
 }

@@ -23,8 +23,8 @@ var pairs = []struct {
 	{`value`, re(`^value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))\s*,?\s*["']?(?:name|key)["']?\s*:\s*["']?([A-Za-z0-9_.\-]+)["']?(?:\s|[,}]|$)`), true},
 }
 
-// paired finds a name in one member and its value in the next.
-func paired(t *text) {
+// findNameValuePairs finds a name in one member and its value in the next.
+func findNameValuePairs(t *text) {
 	for i := range pairs {
 		p := &pairs[i]
 		for from, n := 0, 0; n < maxMentions; n++ {
@@ -52,10 +52,10 @@ func paired(t *text) {
 			if p.swapped {
 				name, value = groups[4], strings.Join(groups[1:4], "")
 			}
-			t.pair(name, value, at)
+			t.addPair(name, value, at)
 		}
 	}
-	t.elements()
+	t.findElements()
 }
 
 var valueBegins = re(`^value\\?["']?\s{0,20}:\s{0,20}\\?["']`)
@@ -79,8 +79,8 @@ func member(text string) string {
 	return text
 }
 
-func (t *text) pair(name, value string, at int) {
-	if vacant(lower(value)) || foreign.MatchString(value) || t.label(value) {
+func (t *text) addPair(name, value string, at int) {
+	if isPlaceholder(lower(value)) || foreign.MatchString(value) || t.isLabel(value) {
 		return
 	}
 	m, ok := named(name, value)
@@ -92,7 +92,7 @@ func (t *text) pair(name, value string, at int) {
 		m.Name = ""
 	}
 	m.Detector, m.What = "name and value", described(m.Name)
-	t.add(m.of(value), at)
+	t.add(m.downgradeWords(value), at)
 }
 
 // element is the start tag of an XML element.
@@ -150,9 +150,9 @@ func parseElement(text string) (e element) {
 	}
 }
 
-// elements finds values in XML that the pattern for assignments misses: with the name in an attribute, in the
+// findElements finds values in XML that the pattern for assignments misses: with the name in an attribute, in the
 // element after that of the name, and in tags with a namespace or attribute.
-func (t *text) elements() {
+func (t *text) findElements() {
 	if !strings.Contains(t.raw, "</") && !strings.Contains(t.raw, "/>") {
 		return
 	}
@@ -194,18 +194,18 @@ func (t *text) elements() {
 		switch {
 		case value == "" && onScreen[lower(e.name)]:
 		case name != "" && value != "":
-			t.pair(name, value, at)
+			t.addPair(name, value, at)
 		case name != "" && content != "" && !Named(tag):
-			t.pair(name, content, at)
+			t.addPair(name, content, at)
 		case len(e.attributes) > 0 && content != "" || strings.Contains(e.name, ":") || strings.HasPrefix(t.raw[begin:], "<![CDATA["):
-			t.pair(tag, content, at)
+			t.addPair(tag, content, at)
 		}
 		switch low := lower(tag); {
 		case low == "name", low == "key", strings.HasSuffix(low, "-name"):
 			pending = content
 		case low == "value", low == "string", strings.HasSuffix(low, "-value"):
 			if pending != "" {
-				t.pair(pending, content, at)
+				t.addPair(pending, content, at)
 			}
 			pending = ""
 		}

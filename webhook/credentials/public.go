@@ -51,7 +51,7 @@ func publicPEM(rest string) bool {
 		if groups := armor.FindStringSubmatch(rest); groups != nil {
 			body := decoded(groups[1])
 			// The tag of a public key packet, in the old format or the new one.
-			if len(body) < 20 || body[0]&0xfc != 0x98 && body[0] != 0xc6 || legible(body) {
+			if len(body) < 20 || body[0]&0xfc != 0x98 && body[0] != 0xc6 || containsText(body) {
 				return false
 			}
 			rest = rest[len(groups[0]):]
@@ -73,7 +73,7 @@ func publicPEM(rest string) bool {
 // publicNumbers reports whether a sequence begins with a large number. A private key begins with its version, a
 // small number.
 func publicNumbers(der []byte) bool {
-	if len(der) < 12 || der[0] != 0x30 || legible(der) {
+	if len(der) < 12 || der[0] != 0x30 || containsText(der) {
 		return false
 	}
 	at := 2
@@ -100,7 +100,7 @@ func publicSSH(line string) bool {
 		return false
 	}
 	n := binary.BigEndian.Uint32(key)
-	return uint64(n)+4 <= uint64(len(key)) && string(key[4:4+n]) == groups[1] && !legible(key[4+n:])
+	return uint64(n)+4 <= uint64(len(key)) && string(key[4:4+n]) == groups[1] && !containsText(key[4+n:])
 }
 
 func decoded(text string) []byte {
@@ -112,10 +112,10 @@ func decoded(text string) []byte {
 	return all
 }
 
-var legibly = re(`[\t\r\n -~]{24}`)
+var textRun = re(`[\t\r\n -~]{24}`)
 
-// legible reports whether bytes contain text. At most 1 in 100,000 random ones appears to.
-func legible(all []byte) bool { return legibly.Match(all) }
+// containsText reports whether bytes contain text. At most 1 in 100,000 random ones appears to.
+func containsText(all []byte) bool { return textRun.Match(all) }
 
 var references = re(`^(?:` + strings.Join([]string{
 	`\$\{[A-Za-z_][A-Za-z0-9_.]*(?::[-?])?\}`, `\$\([A-Za-z_][A-Za-z0-9_.-]*\)`, `\$[A-Z_][A-Z0-9_]*`, `%[A-Z_]+%`, `@@?[A-Z_]+@@?`,

@@ -15,8 +15,8 @@ type shape struct {
 	lead int
 	// read replaces pattern for values of any length. It receives the text from the needle on.
 	read func(text string) (length int, found bool)
-	// holds is an additional check of a match. It may be nil.
-	holds func(match string) bool
+	// isValid is an additional check of a match. It may be nil.
+	isValid func(match string) bool
 }
 
 var re = regexp.MustCompile
@@ -71,8 +71,8 @@ var shapes = []shape{
 // maxShapes limits how many mentions of a needle are examined.
 const maxShapes = 5000
 
-// shaped finds values by their shape.
-func shaped(t *text) {
+// findShapes finds values by their shape.
+func findShapes(t *text) {
 	present := needleIn.in(t.raw)
 	if len(present) == 0 {
 		return
@@ -100,7 +100,7 @@ func shaped(t *text) {
 				}
 				start := max(0, at-s.lead)
 				match := s.pattern.FindString(t.raw[start:min(len(t.raw), at+700)])
-				if match == "" || strings.HasSuffix(match, "EXAMPLE") || s.holds != nil && !s.holds(match) {
+				if match == "" || strings.HasSuffix(match, "EXAMPLE") || s.isValid != nil && !s.isValid(match) {
 					continue
 				}
 				t.add(Match{Detector: s.detector, What: s.what}, at)

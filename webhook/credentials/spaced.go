@@ -43,8 +43,8 @@ var formats = []format{
 	{"Duo or NTP key", "a key", " ", re(`^(?:ntp|chrony)\.keys$`), re(`^\s*[0-9]+\s+(?:M|MD5|SHA\S*)\s+(\S+)`), false},
 }
 
-// stored finds values in specific file formats.
-func stored(t *text) {
+// findFileFormats finds values in specific file formats.
+func findFileFormats(t *text) {
 	for i := range formats {
 		f := &formats[i]
 		if f.files != nil && !f.files.MatchString(t.file) {
@@ -62,7 +62,7 @@ func stored(t *text) {
 			}
 			from = max(at+len(f.needle), t.lineEnd(at))
 			groups := f.pattern.FindStringSubmatch(t.raw[begin:t.lineEnd(at)])
-			if len(groups) == 0 || vacant(lower(groups[1])) || crypted.MatchString(groups[1]) || hashed.MatchString(groups[1]) {
+			if len(groups) == 0 || isPlaceholder(lower(groups[1])) || crypted.MatchString(groups[1]) || hashed.MatchString(groups[1]) {
 				continue
 			}
 			t.add(Match{Detector: f.detector, What: f.what, Likely: f.likely}, at)
@@ -71,20 +71,20 @@ func stored(t *text) {
 }
 
 var (
-	// blank matches a line with a name and a value separated by a blank.
-	blank = re(`^\s*(?i:(?:set|option|default|setenv|env|(?:proxy|grpc|uwsgi)_(?:set_header|pass_header)|add_header|fastcgi_param|requestheader\s+set|http-request\s+set-header|export)\s+)?["']?([A-Za-z][A-Za-z0-9_.-]*)["']?[ \t]+(?:"([!#-~]+)"|'([!-&(-~]+)'|([!#-&(-:<-~][!-:<-~]*))[ \t]*;?[ \t]*\r?$`)
-	// inline matches such a line within an nginx block.
-	inline   = re(`[;{]\s*(?i:set|proxy_set_header|grpc_set_header|add_header|fastcgi_param|uwsgi_param)\s+["']?([A-Za-z][A-Za-z0-9_.-]*)["']?[ \t]+(?:"([!#-~]+)"|'([!-&(-~]+)'|([^\s"'$;{}]+));`)
-	settings = re(`(?i)\.(?:conf|cfg|config|cnf|cf|rc|acl|ctl)$|rc$|conf$|config$|^[^.]*$`)
-	// elsewhere matches names that formats covers, and nginx's directives for passing requests on.
-	elsewhere = re(`(?i)^(?:requirepass|masterauth|(?:proxy|fastcgi|uwsgi|scgi|grpc|memcached|tunnel|js)_pass)$`)
-	languages = re(`(?i)\.(?:md|rst|txt|html?|js|ts|py|go|rb|java|json|ya?ml|xml|sql|po|graphql|proto|tf)$`)
+	// settingLine matches a line with a name and a value separated by a blank.
+	settingLine = re(`^\s*(?i:(?:set|option|default|setenv|env|(?:proxy|grpc|uwsgi)_(?:set_header|pass_header)|add_header|fastcgi_param|requestheader\s+set|http-request\s+set-header|export)\s+)?["']?([A-Za-z][A-Za-z0-9_.-]*)["']?[ \t]+(?:"([!#-~]+)"|'([!-&(-~]+)'|([!#-&(-:<-~][!-:<-~]*))[ \t]*;?[ \t]*\r?$`)
+	// inlineSetting matches such a line within an nginx block.
+	inlineSetting = re(`[;{]\s*(?i:set|proxy_set_header|grpc_set_header|add_header|fastcgi_param|uwsgi_param)\s+["']?([A-Za-z][A-Za-z0-9_.-]*)["']?[ \t]+(?:"([!#-~]+)"|'([!-&(-~]+)'|([^\s"'$;{}]+));`)
+	settingsFiles = re(`(?i)\.(?:conf|cfg|config|cnf|cf|rc|acl|ctl)$|rc$|conf$|config$|^[^.]*$`)
+	// coveredNames matches names that formats covers, and nginx's directives for passing requests on.
+	coveredNames  = re(`(?i)^(?:requirepass|masterauth|(?:proxy|fastcgi|uwsgi|scgi|grpc|memcached|tunnel|js)_pass)$`)
+	languageFiles = re(`(?i)\.(?:md|rst|txt|html?|js|ts|py|go|rb|java|json|ya?ml|xml|sql|po|graphql|proto|tf)$`)
 )
 
-// spaced finds a name and a value separated by a blank, as in the configuration of fluentd, Apache and many
+// findSettings finds a name and a value separated by a blank, as in the configuration of fluentd, Apache and many
 // others. A line of exactly two words is not a sentence.
-func spaced(t *text) {
-	if strings.IndexByte(t.low, ' ') < 0 && strings.IndexByte(t.low, '\t') < 0 || languages.MatchString(t.file) {
+func findSettings(t *text) {
+	if strings.IndexByte(t.low, ' ') < 0 && strings.IndexByte(t.low, '\t') < 0 || languageFiles.MatchString(t.file) {
 		return
 	}
 	for i := range nouns {
@@ -103,25 +103,25 @@ func spaced(t *text) {
 			}
 			candidates++
 			end := t.lineEnd(at)
-			groups := blank.FindStringSubmatch(t.raw[at-len(line) : end])
+			groups := settingLine.FindStringSubmatch(t.raw[at-len(line) : end])
 			if groups == nil {
-				groups = inline.FindStringSubmatch(t.raw[at-len(line) : end])
+				groups = inlineSetting.FindStringSubmatch(t.raw[at-len(line) : end])
 			}
 			from = max(from, end)
-			if len(groups) == 0 || elsewhere.MatchString(groups[1]) {
+			if len(groups) == 0 || coveredNames.MatchString(groups[1]) {
 				continue
 			}
 			value := strings.Join(groups[2:], "")
 			low := lower(value)
 			c := nameOf(groups[1])
-			if c == unnamed || c == likely || c != certain && !randomFor(lower(groups[1]), value) {
+			if c == unnamed || c == likely || c != certain && !isRandomFor(lower(groups[1]), value) {
 				continue
 			}
-			if vacant(low) || !Plain(groups[1], value) || crypted.MatchString(value) || strings.IndexByte("=:>-{", value[0]) >= 0 || t.label(value) || strings.HasSuffix(value, ":") {
+			if isPlaceholder(low) || !Plain(groups[1], value) || crypted.MatchString(value) || strings.IndexByte("=:>-{", value[0]) >= 0 || t.isLabel(value) || strings.HasSuffix(value, ":") {
 				continue
 			}
 			name := lower(groups[1])
-			sure := c == certain && settings.MatchString(t.file) && (strings.Count(t.raw, "\n") > 0 || t.file != "") && strings.ContainsAny(value, "0123456789!@#%^&*_-")
+			sure := c == certain && settingsFiles.MatchString(t.file) && (strings.Count(t.raw, "\n") > 0 || t.file != "") && strings.ContainsAny(value, "0123456789!@#%^&*_-")
 			t.add(Match{Detector: "name, blank, value", Name: name, What: described(name), Likely: !sure}, at)
 		}
 	}

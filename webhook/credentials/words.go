@@ -5,7 +5,7 @@ import "strings"
 // inScript finds credentials in a shell command.
 func inScript(script string) []Match {
 	t := &text{raw: script, low: lower(script)}
-	if suspicious(script) {
+	if hasClue(script) {
 		for _, m := range Text("", script) {
 			t.add(m, 0)
 		}
@@ -44,12 +44,12 @@ func Words(words []string, stopped func() bool) (all []Word) {
 			return all
 		}
 		if i > 0 {
-			if flag, ok := announces(words[i-1]); ok && announced(flag, word) {
+			if flag, ok := flagName(words[i-1]); ok && isFlagValue(flag, word) {
 				m := Match{Detector: "flag", Name: lower(flag), What: described(""), Line: 1}
 				if strings.HasPrefix(words[i-1], "--") {
 					m.What = described(flag)
 				}
-				add(i, m.of(word))
+				add(i, m.downgradeWords(word))
 				continue
 			}
 		}
@@ -62,7 +62,7 @@ func Words(words []string, stopped func() bool) (all []Word) {
 		}
 		shell = shell || shells[program(word)]
 	}
-	for _, g := range takes(words) {
+	for _, g := range findArguments(words) {
 		add(g.index, g.match())
 	}
 	return all
@@ -71,7 +71,7 @@ func Words(words []string, stopped func() bool) (all []Word) {
 // Follows reports whether a word of a command line is the literal value of the flag before it, and returns the
 // flag.
 func Follows(before, word string) (flag string, ok bool) {
-	flag, ok = announces(before)
+	flag, ok = flagName(before)
 	return flag, ok && !strings.HasPrefix(word, "-") && Plain(flag, word)
 }
 
