@@ -1,9 +1,6 @@
 package credentials
 
-import (
-	"regexp"
-	"strings"
-)
+import "regexp"
 
 // fallback matches a syntax for the default of a variable.
 type fallback struct {
@@ -54,15 +51,9 @@ var givenTo = re(`([A-Za-z0-9_.-]+)["']?\s*[:=]-?\s*\\?["']?$`)
 func findVariableDefaults(t *text) {
 	for i := range fallbacks {
 		f := &fallbacks[i]
-		for from, n := 0, 0; n < maxCandidates; n++ {
-			at := strings.Index(t.raw[from:], f.needle)
-			if at < 0 {
-				break
-			}
-			at += from
-			from = at + len(f.needle)
-			start := max(0, at-f.lead)
-			groups := f.pattern.FindStringSubmatch(t.raw[start:min(len(t.raw), at+300)])
+		for m := mentionsOf(t.raw, f.needle, maxCandidates); m.next(); {
+			start := max(0, m.at-f.lead)
+			groups := f.pattern.FindStringSubmatch(t.raw[start:min(len(t.raw), m.at+300)])
 			if groups == nil {
 				continue
 			}
@@ -70,7 +61,7 @@ func findVariableDefaults(t *text) {
 			if f.swapped {
 				name, value = value, name
 			}
-			t.addDefault(f, name, value, at)
+			t.addDefault(f, name, value, m.at)
 		}
 	}
 }

@@ -83,27 +83,21 @@ func findShapes(t *text) {
 			if !present[needle] {
 				continue
 			}
-			for from, n := 0, 0; n < maxShapes; n++ {
-				at := strings.Index(t.raw[from:], needle)
-				if at < 0 {
-					break
-				}
-				at += from
-				from = at + len(needle)
+			for m := mentionsOf(t.raw, needle, maxShapes); m.next(); {
 				if s.read != nil {
-					length, found := s.read(t.raw[at:])
-					from = max(from, at+length)
+					length, found := s.read(t.raw[m.at:])
+					m.skip(m.at + length)
 					if found {
-						t.add(Match{Detector: s.detector, What: s.what}, at)
+						t.add(Match{Detector: s.detector, What: s.what}, m.at)
 					}
 					continue
 				}
-				start := max(0, at-s.lead)
-				match := s.pattern.FindString(t.raw[start:min(len(t.raw), at+700)])
+				start := max(0, m.at-s.lead)
+				match := s.pattern.FindString(t.raw[start:min(len(t.raw), m.at+700)])
 				if match == "" || strings.HasSuffix(match, "EXAMPLE") || s.isValid != nil && !s.isValid(match) {
 					continue
 				}
-				t.add(Match{Detector: s.detector, What: s.what}, at)
+				t.add(Match{Detector: s.detector, What: s.what}, m.at)
 			}
 		}
 	}

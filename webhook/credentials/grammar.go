@@ -29,22 +29,16 @@ var grammars = []grammar{
 // findGrammarValues finds what the grammar of a language defines as a credential.
 func findGrammarValues(t *text) {
 	for i := range grammars {
-		m := &grammars[i]
-		if m.requiredText != "" && !strings.Contains(t.low, m.requiredText) {
+		g := &grammars[i]
+		if g.requiredText != "" && !strings.Contains(t.low, g.requiredText) {
 			continue
 		}
-		for from, n := 0, 0; n < maxMentions; n++ {
-			at := strings.Index(t.low[from:], m.needle)
-			if at < 0 {
-				break
-			}
-			at += from
-			from = at + len(m.needle)
-			groups := m.pattern.FindStringSubmatch(t.raw[at:min(len(t.raw), at+400)])
-			if len(groups) == 0 || isPlaceholder(lower(groups[1])) || comment.MatchString(t.line(at)) {
+		for m := mentionsOf(t.low, g.needle, maxMentions); m.next(); {
+			groups := g.pattern.FindStringSubmatch(t.raw[m.at:min(len(t.raw), m.at+400)])
+			if len(groups) == 0 || isPlaceholder(lower(groups[1])) || comment.MatchString(t.line(m.at)) {
 				continue
 			}
-			t.add(Match{Detector: m.detector, What: m.what}, at)
+			t.add(Match{Detector: g.detector, What: g.what}, m.at)
 		}
 	}
 }

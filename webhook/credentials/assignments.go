@@ -37,22 +37,16 @@ func findAssignments(t *text) {
 	for i := range nouns {
 		n := &nouns[i]
 		candidates := 0
-		for from, mentions := 0, 0; mentions < maxMentions && candidates < maxCandidates; mentions++ {
-			at := strings.Index(t.low[from:], n.word)
-			if at < 0 {
-				break
-			}
-			at += from
-			from = at + len(n.word)
-			if !n.rest.MatchString(t.low[from:min(len(t.low), from+120)]) {
+		for m := mentionsOf(t.low, n.word, maxMentions); candidates < maxCandidates && m.next(); {
+			if !n.rest.MatchString(t.low[m.end:min(len(t.low), m.end+120)]) {
 				continue
 			}
-			line := t.line(at)
-			if n.word == "key" && !keyed.MatchString(line[max(0, len(line)-24):]) || n.word == "pw" && strings.HasPrefix(t.low[from:], "d") {
+			line := t.line(m.at)
+			if n.word == "key" && !keyed.MatchString(line[max(0, len(line)-24):]) || n.word == "pw" && strings.HasPrefix(t.low[m.end:], "d") {
 				continue
 			}
 			candidates++
-			t.addAssignment(n, at, line)
+			t.addAssignment(n, m.at, line)
 		}
 	}
 }
