@@ -9,9 +9,27 @@ func inScript(script string) []Match {
 		for _, m := range Text("", script) {
 			t.add(m, 0)
 		}
-		t.commands(script, 0, true)
+		t.findWords(t.findInScript(script, 0))
 	}
 	return t.matches()
+}
+
+// findWords searches each argument of commands as a text, and finds the values of short flags.
+func (t *text) findWords(all []command) {
+	looked := 0
+	for _, c := range all {
+		for i, word := range c.words {
+			if i > 0 && looked < maxCandidates && strings.ContainsAny(word, " \t\n:=") {
+				looked++
+				for _, m := range Text("", word) {
+					t.add(m, c.at[i])
+				}
+			}
+			if flag, ok := flagName(word); ok && i+1 < len(c.words) && !strings.HasPrefix(word, "--") && isFlagValue(flag, c.words[i+1]) {
+				t.add(Match{Detector: "flag", What: described("")}.downgradeWords(c.words[i+1]), c.at[i])
+			}
+		}
+	}
 }
 
 // Word is a credential in a command line.
