@@ -63,19 +63,8 @@ that is missing is a Namespace that is not in the input.
 }
 
 func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags) error {
-	paths, err := f.paths(command, args)
+	paths, failOn, decider, err := f.prepare(ctx, command, args, f.failOn)
 	if err != nil {
-		return err
-	}
-	failOn, err := decision.ParseVerdict(f.failOn.value)
-	if err != nil {
-		return err
-	}
-	decider, err := f.decider(ctx, command)
-	if err != nil {
-		return err
-	}
-	if err := decider.source.writeNotes(command.ErrOrStderr()); err != nil {
 		return err
 	}
 	before := manifest.Load(paths, command.InOrStdin(), f.manifestOptions())
