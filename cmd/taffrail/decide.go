@@ -32,14 +32,13 @@ type decider struct {
 	snapshot *config.Snapshot
 	// namespace is the namespace of objects that do not specify one.
 	namespace string
-	// source is nil if everything that decisions depend on is in the input.
-	source  *source
-	options pipeline.Options
+	source    *source
+	options   pipeline.Options
 }
 
-// facts returns the facts of the input and, if there is a source, those of the source below them.
+// facts returns the facts of the input and, if the source has any, those of the source below them.
 func (d *decider) facts(input *manifest.Facts) pipeline.FactSource {
-	if d.source == nil || d.source.facts == nil {
+	if d.source.facts == nil {
 		return input
 	}
 	return input.Over(d.source.facts)
@@ -49,10 +48,7 @@ func (d *decider) facts(input *manifest.Facts) pipeline.FactSource {
 // that they depend on could not be read.
 func (d *decider) conclude(s report.Summary, failOn decision.Verdict) error {
 	err := verdict(s, failOn)
-	var unread []error
-	if d.source != nil {
-		unread = d.source.unread()
-	}
+	unread := d.source.unread()
 	if len(unread) > 0 && errors.Is(err, errViolations) {
 		err = nil
 	}

@@ -49,7 +49,7 @@ deny contains finding if {
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}
-	f := &fixer{decider: &decider{snapshot: snapshot, namespace: "shop"}}
+	f := &fixer{decider: &decider{snapshot: snapshot, namespace: "shop", source: &source{}}}
 	for i, text := range texts {
 		f.files = append(f.files, manifest.File{Name: fmt.Sprintf("f%d", i), Data: []byte(text)})
 	}
