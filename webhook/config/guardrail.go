@@ -96,13 +96,19 @@ func (s Guardrails) Resolve(r *decision.Request, maxMode decision.Mode) []Applie
 			if !slices.Contains(b.Policy.Kinds, kind) {
 				continue
 			}
-			if maxMode != 0 {
-				b.Mode = min(b.Mode, maxMode)
-			}
+			b.Mode = capMode(maxMode, b.Mode)
 			bindings = append(bindings, AppliedBinding{Binding: b, Guardrail: g, Uncertain: !certain})
 		}
 	}
 	return bindings
+}
+
+// capMode returns the mode, capped at maxMode; 0 means no cap.
+func capMode(maxMode, mode decision.Mode) decision.Mode {
+	if maxMode == 0 {
+		return mode
+	}
+	return min(mode, maxMode)
 }
 
 // selects reports whether the Guardrail selects the request's namespace, and whether that is

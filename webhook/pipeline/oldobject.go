@@ -273,9 +273,9 @@ func (d *Decider) evaluateStored(ctx context.Context, r *decision.Request, bindi
 
 var errNothingStored = errors.New("an UPDATE without a stored object")
 
-// Unchanged reports whether an UPDATE changes nothing that a policy depends on. Such an update
+// isUnchanged reports whether an UPDATE changes nothing that a policy depends on. Such an update
 // is never denied; otherwise an object with a finalizer could not be deleted.
-func Unchanged(r *decision.Request) bool { return updateScopeOf(r) == changesNothing }
+func isUnchanged(r *decision.Request) bool { return updateScopeOf(r) == changesNothing }
 
 // updateScopeOf compares the whole content, not just what current policies read, because a user's
 // Policy may read anything. It ignores finalizers, owners, managed fields and fields that users
