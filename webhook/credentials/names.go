@@ -77,8 +77,8 @@ var salts = regexp.MustCompile(`(?:^|[_.-])(?:auth|nonce|logged_in|secure_auth|c
 // plainKeys match keys that do not unlock anything.
 var plainKeys = regexp.MustCompile(`(?:public|publishable|gpg|pgp|partition|sort|primary|foreign|cache|object|s3|index|lookup|group|instrumentation|site|host|lock|path|registry|label|annotation|config|redis|map|row|dict|header|hot|cert|ca|alias|project|issue|language|translation|message|i18n|dedupe?|idempotency|trust(?:ed)?|pub)[_.-]?key$`)
 
-// nounFirst matches names that begin with a noun: TOKEN_GITHUB, SECRET_JWT, PASSWORD_DB.
-var nounFirst = regexp.MustCompile(`^(?:[a-z0-9]+_)?(?:password|passwd|passphrase|pwd|pw|secret|token|apikey|api_key)_([a-z0-9_]+)$`)
+// first matches names that begin with a noun: TOKEN_GITHUB, SECRET_JWT, PASSWORD_DB.
+var first = regexp.MustCompile(`^(?:[a-z0-9]+_)?(?:password|passwd|passphrase|pwd|pw|secret|token|apikey|api_key)_([a-z0-9_]+)$`)
 
 // systems lists systems that have passwords. In a name that begins with a noun, any other word makes it only
 // likely.
@@ -144,7 +144,7 @@ func nameOf(name string) confidence {
 		return opaque
 	}
 	low = strings.NewReplacer("-", "_", ".", "_").Replace(low)
-	if groups := nounFirst.FindStringSubmatch(low); len(groups) > 0 && !describes(groups[1]) {
+	if groups := first.FindStringSubmatch(low); len(groups) > 0 && !describes(groups[1]) {
 		if isSystem(groups[1]) {
 			return certain
 		}
@@ -192,7 +192,7 @@ func named(name, value string) (Match, bool) {
 	case c == likely:
 		m.Detector, m.Likely = "noun first", true
 		return m, len(value) >= 8 && !strings.ContainsAny(value, " \t\n") && strings.ContainsAny(lower(value), "abcdefghijklmnopqrstuvwxyz")
-	case c == certain && !certainNames.MatchString(low) && nounFirst.MatchString(strings.NewReplacer("-", "_", ".", "_").Replace(low)):
+	case c == certain && !certainNames.MatchString(low) && first.MatchString(strings.NewReplacer("-", "_", ".", "_").Replace(low)):
 		m.Detector = "noun first"
 	case c == opaque:
 		m.Detector, m.Likely = "random value under a key", true
