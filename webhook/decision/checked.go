@@ -45,7 +45,7 @@ func (c *Checked) Refusal(subject string) string {
 		b.WriteString("\n- " + fault.String())
 	}
 	if rest := len(c.Faults) - MaxFindings; rest > 0 {
-		fmt.Fprintf(&b, "\n- and %s", count(rest, "more error", "more errors"))
+		fmt.Fprintf(&b, "\n- and %s", Count(rest, "more error", "more errors"))
 	}
 	return b.String()
 }

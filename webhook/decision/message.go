@@ -59,7 +59,7 @@ func (d *Decision) Denial(subject string) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is refused by %s:", subject, count(len(policiesOf(denying)), "policy", "policies"))
+	fmt.Fprintf(&b, "%s is refused by %s:", subject, Count(len(policiesOf(denying)), "policy", "policies"))
 	shown := min(len(denying), MaxFindings)
 	for i, f := range denying[:shown] {
 		b.WriteString("\n- ")
@@ -70,7 +70,7 @@ func (d *Decision) Denial(subject string) string {
 		}
 	}
 	if rest := denying[shown:]; len(rest) > 0 {
-		fmt.Fprintf(&b, "\n- and %s of %s", count(len(rest), "more finding", "more findings"),
+		fmt.Fprintf(&b, "\n- and %s of %s", Count(len(rest), "more finding", "more findings"),
 			Line(strings.Join(policiesOf(rest), ", "), maxLine))
 	}
 	return b.String()
@@ -235,7 +235,8 @@ type fillGroup struct {
 // groupFills groups fills by policy, mode, reason and container, in their original order.
 func groupFills(fills []Fill) []fillGroup {
 	var groups []fillGroup
-	for _, f := range fills {
+	for i := range fills {
+		f := &fills[i]
 		at := slices.IndexFunc(groups, func(g fillGroup) bool {
 			return g.policy == f.Policy && g.container == f.Container && g.mode == f.Mode && g.skipReason == f.SkipReason
 		})
@@ -245,8 +246,7 @@ func groupFills(fills []Fill) []fillGroup {
 		}
 		g := &groups[at]
 		g.guardrails = append(g.guardrails, f.Guardrails...)
-		// Without the prefix, four values for one container fit into a warning.
-		g.values = append(g.values, strings.TrimPrefix(f.Field, "resources.")+"="+f.Value)
+		g.values = append(g.values, f.Text())
 	}
 	for i := range groups {
 		slices.Sort(groups[i].guardrails)
@@ -257,7 +257,7 @@ func groupFills(fills []Fill) []fillGroup {
 
 func limited(warnings []string) []string {
 	if over := len(warnings) - MaxWarnings; over > 0 {
-		warnings = append(warnings[:MaxWarnings], fmt.Sprintf("and %s", count(over, "more warning", "more warnings")))
+		warnings = append(warnings[:MaxWarnings], fmt.Sprintf("and %s", Count(over, "more warning", "more warnings")))
 	}
 	for i := range warnings {
 		warnings[i] = Line(warnings[i], MaxWarning)
@@ -292,7 +292,8 @@ func policiesOf(findings []*Finding) []string {
 	return ids
 }
 
-func count(n int, one, many string) string {
+// Count returns a number with the noun for it: 1 object, 2 objects.
+func Count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

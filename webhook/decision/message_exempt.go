@@ -26,7 +26,7 @@ func ExemptDenial(subject string, user User, lacking []NotExempting) string {
 		fmt.Fprintf(&b, "\n- %s", Line(lacking[i].Message, maxLine))
 	}
 	if rest := len(lacking) - MaxFindings; rest > 0 {
-		fmt.Fprintf(&b, "\n- and %s", count(rest, "more Guardrail or namespace", "more Guardrails or namespaces"))
+		fmt.Fprintf(&b, "\n- and %s", Count(rest, "more Guardrail or namespace", "more Guardrails or namespaces"))
 	}
 	fmt.Fprintf(&b, "\n    write:  Narrow the Exemption, or ask someone who has the RBAC verb %s.", ExemptVerb)
 	b.WriteString("\nAn administrator grants the permission with:")
