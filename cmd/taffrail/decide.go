@@ -79,18 +79,18 @@ type outcome struct {
 }
 
 func reportOf(outcomes []outcome) *report.Report {
-	report := &report.Report{}
+	all := &report.Report{}
 	for _, o := range outcomes {
 		if o.object != nil {
-			report.Objects = append(report.Objects, *o.object)
+			all.Objects = append(all.Objects, *o.object)
 		}
-		report.Errors = append(report.Errors, o.problems...)
-		report.Warnings = append(report.Warnings, o.warnings...)
+		all.Errors = append(all.Errors, o.problems...)
+		all.Warnings = append(all.Warnings, o.warnings...)
 		if o.skipped != nil {
-			report.Skipped = append(report.Skipped, *o.skipped)
+			all.Skipped = append(all.Skipped, *o.skipped)
 		}
 	}
-	return report
+	return all
 }
 
 // outcomes decides items that are the whole input.

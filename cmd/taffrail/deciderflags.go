@@ -137,8 +137,7 @@ func writeExpired(w io.Writer, exemptions config.Exemptions, now time.Time) erro
 		if now.Before(e.Until) {
 			continue
 		}
-		end := e.Until.UTC().Format("2006-01-02 15:04")
-		if _, err := fmt.Fprintf(w, "note: Exemption %s expired at %s UTC and has no effect\n", e.Name, end); err != nil {
+		if _, err := fmt.Fprintf(w, "note: Exemption %s expired at %s and has no effect\n", e.Name, decision.TimeText(e.Until)); err != nil {
 			return err
 		}
 	}

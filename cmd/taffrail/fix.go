@@ -68,8 +68,8 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 		return err
 	}
 	before := manifest.Load(paths, command.InOrStdin(), f.manifestOptions())
-	fixer := &fixer{decider: decider, files: before}
-	report, err := fixer.run(ctx)
+	fixer := newFixer(decider, before)
+	left, err := fixer.run(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,10 +82,10 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if f.diff {
 		done = "would fix: "
 	}
-	if err := printFixes(command.ErrOrStderr(), done, fixer, report); err != nil {
+	if err := printFixes(command.ErrOrStderr(), done, fixer, left); err != nil {
 		return err
 	}
-	err = decider.conclude(report.Summary(), failOn)
+	err = decider.conclude(left.Summary(), failOn)
 	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
 		return errUnfixed
 	}
