@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
@@ -122,4 +123,11 @@ func checkSet(members []string, at *field.Path) (errs field.ErrorList) {
 		seen[member] = true
 	}
 	return errs
+}
+
+func required(text string, at *field.Path, why string) field.ErrorList {
+	if strings.TrimSpace(text) == "" {
+		return field.ErrorList{field.Required(at, why)}
+	}
+	return nil
 }

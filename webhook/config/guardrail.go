@@ -180,8 +180,7 @@ func NamespaceOf(name string, object map[string]any) decision.Namespace {
 }
 
 func objectLabels(object map[string]any) map[string]string {
-	metadata, _ := object["metadata"].(map[string]any)
-	values, _ := metadata["labels"].(map[string]any)
+	values := decision.MapAt(object, "metadata", "labels")
 	found := make(map[string]string, len(values))
 	for name, value := range values {
 		if text, ok := value.(string); ok {
@@ -189,4 +188,14 @@ func objectLabels(object map[string]any) map[string]string {
 		}
 	}
 	return found
+}
+
+// ToleratesExisting reports whether the Guardrail tolerates existing violations, and injects
+// only into Pods whose template was written while it enforced the injection.
+func (g *Guardrail) ToleratesExisting() bool { return g.tolerateExisting }
+
+// Covers reports whether the Guardrail selects a namespace, or may select it.
+func (g *Guardrail) Covers(namespace decision.Namespace) bool {
+	matches, _ := g.selectsNamespace(namespace)
+	return matches
 }

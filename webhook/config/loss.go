@@ -84,12 +84,6 @@ func (s Guardrails) Oversized(name string, maxMode decision.Mode) (strictest Str
 	return strictest
 }
 
-// Covers reports whether the Guardrail selects a namespace, or may select it.
-func (g *Guardrail) Covers(namespace decision.Namespace) bool {
-	matches, _ := g.selectsNamespace(namespace)
-	return matches
-}
-
 // bindsAsStrictly reports whether one of the Guardrails binds b's policy as strictly as from
 // does.
 func (s Guardrails) bindsAsStrictly(from *Guardrail, b Binding, mode, maxMode decision.Mode) bool {
