@@ -31,20 +31,6 @@ func Default(p Pod) Pod {
 	return p
 }
 
-// withLimitRangeDefaults sets missing values of every container.
-func withLimitRangeDefaults(p Pod, defaults *corev1.ResourceRequirements) Pod {
-	if len(defaults.Requests) == 0 && len(defaults.Limits) == 0 {
-		return p
-	}
-	p.Containers = slices.Clone(p.Containers)
-	for i := range p.Containers {
-		r := &p.Containers[i].Resources
-		r.Requests = withMissing(r.Requests, defaults.Requests)
-		r.Limits = withMissing(r.Limits, defaults.Limits)
-	}
-	return p
-}
-
 // withPodLevelDefaults completes Pod-level resources that are partly set, as
 // DefaultPodLevelResources in pkg/api/pod/util.go does when the Pod is stored: after all
 // mutating admission and before validation. Each step uses the values that the previous one
