@@ -295,7 +295,7 @@ func updateScopeOf(r *decision.Request) updateScope {
 		return changesContent
 	}
 	for _, field := range []string{"labels", "annotations"} {
-		if !reflect.DeepEqual(mapOf(r.Object, "metadata")[field], mapOf(r.OldObject, "metadata")[field]) {
+		if !reflect.DeepEqual(decision.MapAt(r.Object, "metadata")[field], decision.MapAt(r.OldObject, "metadata")[field]) {
 			return changesLabels
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/config"
@@ -140,11 +139,17 @@ func adoptableReplicaSet(r *decision.Request) bool {
 }
 
 func templateHash(template map[string]any) string {
-	hash, _, _ := unstructured.NestedString(template, "metadata", "labels", appsv1.DefaultDeploymentUniqueLabelKey)
+	hash := decision.StringAt(template, "metadata", "labels", appsv1.DefaultDeploymentUniqueLabelKey)
 	return hash
 }
 
 // templateIn returns the Pod template of a workload other than a CronJob.
 func templateIn(object map[string]any) map[string]any {
-	return mapOf(mapOf(object, "spec"), "template")
+	return decision.MapAt(object, "spec", "template")
+}
+
+// revisionOf is a request for a ReplicaSet or ControllerRevision, and the template in it.
+type revisionOf struct {
+	request  *decision.Request
+	template map[string]any
 }

@@ -9,7 +9,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -100,9 +99,9 @@ func revisionKind(kind string) (schema.GroupVersionKind, bool) {
 // decided when it was created, unless its controller created it from a template that was
 // decided, or that predates the Guardrail.
 func (d *Decider) fromRevision(ctx context.Context, r *decision.Request, kind schema.GroupVersionKind) (restored, error) {
-	name, _, _ := unstructured.NestedString(r.OldObject, "metadata", "name")
-	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
-	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
+	name := decision.StringAt(r.OldObject, "metadata", "name")
+	uid := decision.StringAt(r.OldObject, "metadata", "uid")
+	selector := decision.MapAt(r.OldObject, "spec", "selector")
 	if uid == "" || len(selector) == 0 || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
 		return restored{}, nil // an unchanged template is not restored
 	}
@@ -114,7 +113,7 @@ func (d *Decider) fromRevision(ctx context.Context, r *decision.Request, kind sc
 			continue
 		}
 		if request.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
-			return restored{why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), fields: []decision.FieldPath{decision.FieldPath(r.Workload.PodPath)}}, nil
+			return restored{why: fmt.Sprintf("as in %s %s", kind.Kind, decision.StringAt(revision, "metadata", "name")), fields: []decision.FieldPath{decision.FieldPath(r.Workload.PodPath)}}, nil
 		}
 	}
 	return restored{}, nil
@@ -124,7 +123,7 @@ func (d *Decider) fromRevision(ctx context.Context, r *decision.Request, kind sc
 // an object. Without this check, anybody who may delete a workload with wider Exemptions could
 // orphan its revisions and have another workload adopt them.
 func madeFor(object string, revision map[string]any, kind string) bool {
-	name := nameOf(revision)
+	name := decision.StringAt(revision, "metadata", "name")
 	if kind == "ReplicaSet" {
 		hash := templateHash(templateOf(revision, kind))
 		return hash != "" && name == beginning(object, validation.DNS1123SubdomainMaxLength-len("-")-len(hash))+"-"+hash
@@ -135,17 +134,6 @@ func madeFor(object string, revision map[string]any, kind string) bool {
 }
 
 func beginning(text string, most int) string { return text[:max(0, min(len(text), most))] }
-
-func nameOf(object map[string]any) string {
-	name, _, _ := unstructured.NestedString(object, "metadata", "name")
-	return name
-}
-
-// revisionOf is a request for a ReplicaSet or ControllerRevision, and the template in it.
-type revisionOf struct {
-	request  *decision.Request
-	template map[string]any
-}
 
 // fromOwner returns the template of a revision as restored if the object that controls the
 // revision currently has it, as when an operator creates the revision instead of the built-in
@@ -161,7 +149,7 @@ func (d *Decider) fromOwner(ctx context.Context, revision *revisionOf) (restored
 	if err != nil {
 		return restored{}, err
 	}
-	if uid, _, _ := unstructured.NestedString(object, "metadata", "uid"); uid != owner.UID || deleting(object) ||
+	if uid := decision.StringAt(object, "metadata", "uid"); uid != owner.UID || deleting(object) ||
 		!request.SameTemplate(templateIn(object), revision.template, addedTo(r.Kind.Kind)...) {
 		return restored{}, nil
 	}
