@@ -46,7 +46,7 @@ func (e *endpoint) check(ctx context.Context, body []byte, _ Decider, o *Observa
 	}
 	o.Verdict = decision.VerdictAllow
 	answer := allowed(req)
-	answer.Warnings = checked.Notes()
+	answer.Warnings = checked.LimitedWarnings()
 	if len(answer.Warnings) > 0 {
 		o.Verdict = decision.VerdictWarn
 	}

@@ -22,10 +22,10 @@ func checkCoverage(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
 	return append(errs, checkSelector(g.Spec.NamespaceSelector, spec.Child("namespaceSelector"))...)
 }
 
-// checkExceptions checks what a Guardrail excludes. Its bindings stay in force despite errors
+// checkExclusions checks what a Guardrail excludes. Its bindings stay in force despite errors
 // there.
-func checkExceptions(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
-	errs := append(checkNames(g, spec), checkSelectorSize(g.Spec.NamespaceSelector, spec.Child("namespaceSelector"))...)
+func checkExclusions(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
+	errs := append(checkListSizes(g, spec), checkSelectorSize(g.Spec.NamespaceSelector, spec.Child("namespaceSelector"))...)
 	errs = append(errs, checkNamespaces(g.Spec.ExcludeNamespaces, spec.Child("excludeNamespaces"))...)
 	switch g.Spec.Existing {
 	case "", v1alpha1.ExistingTolerate, v1alpha1.ExistingEnforce:

@@ -43,7 +43,7 @@ func Resolve(g *v1alpha1.Guardrail, catalog *rego.Catalog) (Resolved, field.Erro
 	spec := field.NewPath("spec")
 	errs := checkCoverage(g, spec)
 	usable := len(errs) == 0
-	errs = append(errs, checkExceptions(g, spec)...)
+	errs = append(errs, checkExclusions(g, spec)...)
 	bindings, bad := resolveBindings(g, catalog, spec.Child("policies"))
 	errs = append(errs, bad...)
 	if !usable {

@@ -132,7 +132,7 @@ func checkSelectorSize(selector *metav1.LabelSelector, at *field.Path) (errs fie
 	return errs
 }
 
-func checkNames(g *v1alpha1.Guardrail, spec *field.Path) (errs field.ErrorList) {
+func checkListSizes(g *v1alpha1.Guardrail, spec *field.Path) (errs field.ErrorList) {
 	if n := len(g.Spec.ExcludeNamespaces); n > maxNames {
 		errs = append(errs, tooManyItems(spec.Child("excludeNamespaces"), n, maxNames, "select a label that those namespaces lack"))
 	}

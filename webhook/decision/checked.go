@@ -50,5 +50,5 @@ func (c *Checked) Refusal(subject string) string {
 	return b.String()
 }
 
-// Notes returns the warnings, limited in the same way as those of a Decision.
-func (c *Checked) Notes() []string { return limited(c.Warnings) }
+// LimitedWarnings returns the warnings, limited in the same way as those of a Decision.
+func (c *Checked) LimitedWarnings() []string { return limited(c.Warnings) }

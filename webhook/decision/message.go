@@ -85,7 +85,7 @@ func (f *Finding) finding() string { return f.Headline() + detail("field:  ", f.
 
 // advice returns the part of the message that the policy's findings may share.
 func (f *Finding) advice() string {
-	text := detail("write:  ", f.Remediation) + detail("", askedBy(f.Guardrails))
+	text := detail("write:  ", f.Remediation) + detail("", requiredBy(f.Guardrails))
 	if f.Exempted() {
 		text += detail("excused by ", f.ExemptedBy())
 	}
@@ -101,7 +101,7 @@ func detail(label, text string) string {
 
 // Headline returns the finding on one line: policy, container and message.
 func (f *Finding) Headline() string {
-	return Line(where(f.Policy, f.Container)+": "+f.Message, maxLine)
+	return Line(policyAndContainer(f.Policy, f.Container)+": "+f.Message, maxLine)
 }
 
 // Outcome returns the consequence of the finding: denied, warned, recorded, tolerated, exempted
@@ -132,7 +132,7 @@ func (d *Decision) Warnings() []string {
 		if !f.Warns() || f.Unknown != "" && f.Mode < ModeEnforce {
 			continue
 		}
-		start := where(f.Policy, f.Container) + ": "
+		start := policyAndContainer(f.Policy, f.Container) + ": "
 		reason := d.reason(f)
 		switch {
 		case f.Unknown != "" && reason != "":
@@ -197,7 +197,7 @@ func (d *Decision) FillWarnings() []string {
 		if group.mode != ModeWarn {
 			continue
 		}
-		start := where(group.policy, group.container) + ": would set "
+		start := policyAndContainer(group.policy, group.container) + ": would set "
 		text := start + group.values[0]
 		for _, value := range group.values[1:] {
 			if more := text + ", " + value; utf8.RuneCountInString(more) <= MaxWarning {
@@ -218,7 +218,7 @@ func (d *Decision) FillLines() []string {
 	var lines []string
 	for _, group := range groupFills(d.Fills) {
 		if group.mode == ModeEnforce {
-			lines = append(lines, Line(where(group.policy, group.container)+": sets "+strings.Join(group.values, ", "), maxLine))
+			lines = append(lines, Line(policyAndContainer(group.policy, group.container)+": sets "+strings.Join(group.values, ", "), maxLine))
 		}
 	}
 	return lines
@@ -265,14 +265,14 @@ func limited(warnings []string) []string {
 	return warnings
 }
 
-func where(policy, container string) string {
+func policyAndContainer(policy, container string) string {
 	if container == "" {
 		return policy
 	}
 	return fmt.Sprintf("%s, container %q", policy, container)
 }
 
-func askedBy(guardrails []string) string {
+func requiredBy(guardrails []string) string {
 	switch len(guardrails) {
 	case 0:
 		return ""

@@ -184,7 +184,7 @@ func TestHowManyWarningsAreGiven(t *testing.T) {
 			fills.Fills = append(fills.Fills, decision.Fill{Policy: "p", Container: message, Mode: decision.ModeWarn, Field: "resources.x", Value: "1"})
 			checked.Warnings = append(checked.Warnings, "p: "+message)
 		}
-		for what, got := range map[string][]string{"findings": d.Warnings(), "fills": fills.FillWarnings(), "faults": checked.Notes()} {
+		for what, got := range map[string][]string{"findings": d.Warnings(), "fills": fills.FillWarnings(), "faults": checked.LimitedWarnings()} {
 			want := last
 			if what == "fills" && n > 0 && n <= 20 {
 				want = fmt.Sprintf(`p, container "m%d": would set x=1`, n)

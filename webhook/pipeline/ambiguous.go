@@ -17,7 +17,7 @@ const ambiguousPolicy = "ambiguous-object"
 // applies to its kind, whether or not it has a finding. It returns nil if the object can be
 // read in one way only, or was ambiguous before.
 func (d *Decider) decideAmbiguous(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
-	if r.Ambiguous == "" || !decided(r) || r.Origin == decision.OriginMutating || keepsAmbiguity(r) {
+	if r.Ambiguous == "" || !needsDecision(r) || r.Origin == decision.OriginMutating || keepsAmbiguity(r) {
 		return nil, nil
 	}
 	finding := decision.Finding{

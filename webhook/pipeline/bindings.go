@@ -20,9 +20,9 @@ func (d *Decider) resolveAll(ctx context.Context, r *decision.Request) ([]config
 	}
 	var all []config.AppliedBinding
 	for _, kind := range kinds {
-		request := *r
-		request.Kind = kind
-		bindings, err := d.resolve(ctx, &request, d.facts)
+		as := *r
+		as.Kind = kind
+		bindings, err := d.resolve(ctx, &as, d.facts)
 		if err != nil {
 			return nil, err
 		}
@@ -34,10 +34,10 @@ func (d *Decider) resolveAll(ctx context.Context, r *decision.Request) ([]config
 	return all, nil
 }
 
-// decided reports whether there is anything to decide. Other requests that a webhook
+// needsDecision reports whether there is anything to decide. Other requests that a webhook
 // configuration sends are allowed, for example a DELETE, or a status update that changes
 // neither labels nor annotations.
-func decided(r *decision.Request) bool {
+func needsDecision(r *decision.Request) bool {
 	switch r.Subresource {
 	case "", "ephemeralcontainers", "resize":
 		return r.Operation == decision.Create || r.Operation == decision.Update

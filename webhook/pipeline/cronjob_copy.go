@@ -16,7 +16,7 @@ import (
 
 // madeFromCronJob returns the fields that a Job shares with its CronJob. A field counts for a
 // binding only if that binding finds the same in the CronJob and no Exemption exempts it there.
-func (d *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding) (restored, error) {
+func (d *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding) (existingFields, error) {
 	found, cronJob, err := compareWithCronJob(ctx, r, d.options.Live)
 	if err != nil || found.cronJob == nil {
 		return found, err
@@ -90,23 +90,23 @@ func jobLabels() []string {
 
 // compareWithCronJob returns the fields that a Job shares with the CronJob that it names as its
 // controller, as after `kubectl create job --from=cronjob/x`, and that CronJob.
-func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (restored, map[string]any, error) {
+func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (existingFields, map[string]any, error) {
 	owner := request.Controller(r.Object)
 	if owner.Group != batchv1.GroupName || owner.Kind != "CronJob" || owner.Name == "" || owner.UID == "" {
-		return restored{}, nil, nil
+		return existingFields{}, nil, nil
 	}
 	cronJob, err := live.CronJob(ctx, r.Namespace.Name, owner.Name)
 	if err != nil {
-		return restored{}, nil, err
+		return existingFields{}, nil, err
 	}
 	if uid := decision.StringAt(cronJob, "metadata", "uid"); uid != owner.UID {
-		return restored{}, nil, nil
+		return existingFields{}, nil, nil
 	}
 	made := jobOf(cronJob)
 	have, want := request.JobSpec(decision.MapAt(r.Object, "spec")), decision.MapAt(made, "spec")
 	metadata, given := decision.MapAt(r.Object, "metadata"), decision.MapAt(made, "metadata")
 	template := request.SameTemplate(decision.MapAt(have, "template"), decision.MapAt(want, "template"), jobLabels()...)
-	found := restored{why: "as in CronJob " + owner.Name, cronJob: &cronJobFields{changed: map[string]bool{}, violations: map[int][]decision.Violation{}}}
+	found := existingFields{why: "as in CronJob " + owner.Name, cronJob: &cronJobFields{changed: map[string]bool{}, violations: map[int][]decision.Violation{}}}
 	for _, spec := range []map[string]any{have, want} {
 		for name := range spec {
 			found.cronJob.changed[name] = !reflect.DeepEqual(have[name], want[name])

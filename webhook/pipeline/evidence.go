@@ -35,14 +35,14 @@ type evidence struct {
 	exemptions config.Exemptions
 	// only restricts findings to a field and those below it; empty means no restriction.
 	only decision.FieldPath
-	// extent is that of an UPDATE. It is set if blocksUpdate reports true.
-	extent updateScope
+	// updateScope is that of an UPDATE. It is set if blocksUpdate reports true.
+	updateScope updateScope
 	// stored has the results for the object stored before an UPDATE, one per binding. storedErr
 	// is the reason if there are none. One of them is set if needsStored reports true.
 	stored    []decision.Result
 	storedErr error
-	// restored is set if needsRestored reports true.
-	restored restored
+	// existing is set if needsExisting reports true.
+	existing existingFields
 }
 
 // decide returns the Decision that follows from the evidence, and from the gaps that no rule
@@ -52,7 +52,7 @@ func (e *evidence) decide(gaps []decision.Finding) (*decision.Decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	markRestored(candidates, e.restored)
+	markExisting(candidates, e.existing)
 	return e.decision(candidates, gaps), nil
 }
 
@@ -66,9 +66,9 @@ func (e *evidence) needsStored() bool {
 	return len(e.tolerateByScope(blocking(e.candidates()))) > 0
 }
 
-// needsRestored reports whether the Decision depends on what the object may be made from, once
+// needsExisting reports whether the Decision depends on what the object may be made from, once
 // the stored object is known.
-func (e *evidence) needsRestored() (bool, error) {
+func (e *evidence) needsExisting() (bool, error) {
 	candidates, err := e.compared()
 	return anyDenies(candidates), err
 }
@@ -159,7 +159,7 @@ func (e *evidence) candidates() []candidate {
 				c.finding.Unknown = why
 			}
 			c.finding.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, violation.Container)
-			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.wouldFill[violation.Path] && ceiling(violation) == decision.ModeEnforce &&
+			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.wouldFill[violation.Path] && maxViolationMode(violation) == decision.ModeEnforce &&
 				binding.WouldDeny(e.request, violation.Path)
 			all = append(all, c)
 		}

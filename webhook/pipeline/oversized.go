@@ -18,7 +18,7 @@ const oversizedPolicy = "request-limit"
 func (d *Decider) DecideOversized(ctx context.Context, limit *request.LimitError) (*decision.Decision, error) {
 	r := limit.Request
 	result := &decision.Decision{Verdict: decision.VerdictAllow}
-	if !decided(r) || r.Origin == decision.OriginMutating {
+	if !needsDecision(r) || r.Origin == decision.OriginMutating {
 		return result, nil
 	}
 	if r.Operation == decision.Update && isUnchanged(r) {

@@ -16,7 +16,7 @@ import (
 // predictPods adds to a template what happens to its Pods once injections are applied: what
 // LimitRanges still refuse, and which ResourceQuotas are exhausted. What the Pods of the stored
 // object use counts as available.
-func predictPods(r *decision.Request, which version, prediction resources.Prediction, fills []decision.Fill) {
+func predictPods(r *decision.Request, which objectVersion, prediction resources.Prediction, fills []decision.Fill) {
 	if r.Workload == nil || !r.Workload.Template {
 		return
 	}
@@ -49,7 +49,7 @@ func enforced(fills []decision.Fill) []resources.Fill {
 
 // storedRequest returns the request for the stored object, or nil if nothing is stored or it
 // cannot be read. Without it, all usage counts as that of other objects.
-func storedRequest(r *decision.Request, which version) *decision.Request {
+func storedRequest(r *decision.Request, which objectVersion) *decision.Request {
 	if r.Origin == decision.OriginLive || which == oldObject {
 		return r
 	}
@@ -94,11 +94,11 @@ func retainedClaims(own []decision.Claim, set string, known []*corev1.Persistent
 	return kept
 }
 
-// version is which object of an UPDATE a request contains.
-type version int
+// objectVersion is which object of an UPDATE a request contains.
+type objectVersion int
 
 const (
-	newObject version = iota
+	newObject objectVersion = iota
 	// oldObject is the stored object, whose Pods exist.
 	oldObject
 )

@@ -38,12 +38,12 @@ func (d *Decider) decideRevision(ctx context.Context, r *decision.Request) (*dec
 		if r.Operation == decision.Update && !rehomed(r) {
 			set.Operation, set.OldObject = r.Operation, r.Revision.OldObject
 		}
-		decision, err := d.decide(ctx, set, part)
+		made, err := d.decide(ctx, set, part)
 		if err != nil {
 			return nil, err
 		}
-		join(result, decision)
-		result.Fills = decision.Fills
+		join(result, made)
+		result.Fills = made.Fills
 	}
 	for i := range result.Findings {
 		f := &result.Findings[i]

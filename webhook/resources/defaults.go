@@ -10,12 +10,12 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Default applies the defaults that the API server's decoder sets on a Pod: it rounds
+// APIDefaults applies the defaults that the API server's decoder sets on a Pod: it rounds
 // quantities up to thousandths, and sets missing requests of containers to their limits
 // (SetDefaults_Pod and SetDefaults_ResourceList in pkg/apis/core/v1/defaults.go). Pod-level
 // defaults are set after admission only; Predict applies those. Default does not modify its
 // argument.
-func Default(p Pod) Pod {
+func APIDefaults(p Pod) Pod {
 	p.Containers = slices.Clone(p.Containers)
 	for i := range p.Containers {
 		r := &p.Containers[i].Resources
