@@ -133,38 +133,59 @@ func (e *evidence) candidates() []candidate {
 	for i, binding := range e.bindings {
 		result := &e.results[i]
 		if fact, missing := unreadFact(e.request, binding.Policy); missing {
-			c := candidate{finding: unreadFinding(binding, e.request, fact), binding: i, violation: -1}
-			c.finding.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, "")
-			all = append(all, c)
+			all = append(all, e.unreadCandidate(i, fact))
 		}
 		if result.Err != nil {
-			c := candidate{finding: failureFinding(binding, binding.EffectiveMode(e.request, ""), result.Err), binding: i, violation: -1}
-			if binding.Uncertain && !binding.FailOpen {
-				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), e.request.Namespace.Missing == ""
-			}
-			c.finding.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, "")
-			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && binding.WouldDeny(e.request, "")
-			all = append(all, c)
+			all = append(all, e.failureCandidate(i))
 		}
 		for k := range result.Violations {
-			violation := &result.Violations[k]
-			if e.filled[violation.Path] || e.only != "" && !decision.FieldPath(violation.Path).Within(e.only) {
+			path := result.Violations[k].Path
+			if e.filled[path] || e.only != "" && !decision.FieldPath(path).Within(e.only) {
 				continue
 			}
-			c := candidate{finding: newFinding(binding, binding.EffectiveMode(e.request, violation.Path), violation), binding: i, violation: k}
-			if binding.Uncertain {
-				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), e.request.Namespace.Missing == ""
-			}
-			if why, undecided := e.undecided[violation.Path]; undecided && c.finding.Unknown == "" {
-				c.finding.Unknown = why
-			}
-			c.finding.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, violation.Container)
-			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.wouldFill[violation.Path] && maxViolationMode(violation) == decision.ModeEnforce &&
-				binding.WouldDeny(e.request, violation.Path)
-			all = append(all, c)
+			all = append(all, e.violationCandidate(i, k))
 		}
 	}
 	return all
+}
+
+// unreadCandidate returns the finding of a binding whose policy needs a fact that could not be
+// read.
+func (e *evidence) unreadCandidate(i int, fact decision.Fact) candidate {
+	c := candidate{finding: unreadFinding(e.bindings[i], e.request, fact), binding: i, violation: -1}
+	e.complete(&c, "", false)
+	return c
+}
+
+// failureCandidate returns the finding of a binding whose policy failed.
+func (e *evidence) failureCandidate(i int) candidate {
+	binding := e.bindings[i]
+	c := candidate{finding: failureFinding(binding, binding.EffectiveMode(e.request, ""), e.results[i].Err), binding: i, violation: -1}
+	e.complete(&c, "", binding.Uncertain && !binding.FailOpen)
+	return c
+}
+
+// violationCandidate returns the finding of a binding for the kth violation of its policy.
+func (e *evidence) violationCandidate(i, k int) candidate {
+	binding, violation := e.bindings[i], &e.results[i].Violations[k]
+	c := candidate{finding: newFinding(binding, binding.EffectiveMode(e.request, violation.Path), violation), binding: i, violation: k}
+	e.complete(&c, violation.Path, binding.Uncertain)
+	c.finding.WouldDeny = c.finding.WouldDeny && !e.wouldFill[violation.Path] && maxViolationMode(violation) == decision.ModeEnforce
+	return c
+}
+
+// complete sets what is unknown about a finding at a path, what exempts from it, and whether it
+// would deny.
+func (e *evidence) complete(c *candidate, path string, uncertain bool) {
+	binding, f := e.bindings[c.binding], &c.finding
+	if uncertain {
+		f.Unknown, f.Unselected = e.uncertain(binding), e.request.Namespace.Missing == ""
+	}
+	if why, undecided := e.undecided[path]; undecided && f.Unknown == "" {
+		f.Unknown = why
+	}
+	f.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, f.Container)
+	f.WouldDeny = f.Unknown == "" && !f.Exempted() && binding.WouldDeny(e.request, path)
 }
 
 func (e *evidence) uncertain(binding config.AppliedBinding) string {
