@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/manifest"
 	"taffrail.dev/webhook/manifest/repository"
@@ -82,22 +78,8 @@ from files instead; -c and --facts take what "taffrail export" writes.
 }
 
 func check(ctx context.Context, command *cobra.Command, args []string, f *checkFlags) error {
-	paths, err := f.paths(command, args)
+	paths, failOn, decider, err := f.prepare(ctx, command, args, f.failOn)
 	if err != nil {
-		return err
-	}
-	failOn, err := decision.ParseVerdict(f.failOn.value)
-	if err != nil {
-		return err
-	}
-	decider, err := f.decider(ctx, command)
-	if err != nil {
-		return err
-	}
-	if err := writeExpired(command.ErrOrStderr(), decider.snapshot.Exemptions(), time.Now()); err != nil {
-		return err
-	}
-	if err := decider.source.writeNotes(command.ErrOrStderr()); err != nil {
 		return err
 	}
 	raiseGCPercent()
@@ -144,21 +126,6 @@ func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog, fail
 		return report.NewGitHub(out, report.GitHubOptions{Verbose: f.verbose, FailOn: failOn, Repository: repository.NewFinder()})
 	}
 	return report.NewText(out, report.TextOptions{Verbose: f.verbose, Color: useColor(command)})
-}
-
-// writeExpired writes a note for each expired Exemption: a reader who expects a finding to be
-// exempted would otherwise look for the reason in vain.
-func writeExpired(w io.Writer, exemptions config.Exemptions, now time.Time) error {
-	for _, e := range exemptions {
-		if now.Before(e.Until) {
-			continue
-		}
-		end := e.Until.UTC().Format("2006-01-02 15:04")
-		if _, err := fmt.Fprintf(w, "note: Exemption %s expired at %s UTC and has no effect\n", e.Name, end); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // useColor implements https://no-color.org.

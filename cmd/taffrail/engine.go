@@ -13,13 +13,16 @@ func addEngine(command *cobra.Command) *choice {
 		string(rego.EngineCompiled), string(rego.EngineTopdown))
 }
 
+// library returns the library's policies.
+func library() (*rego.Catalog, error) { return rego.Load(policies.FS) }
+
 // loadCatalog returns the library's policies, for the engine of the flag.
 func loadCatalog(engine *choice) (*rego.Catalog, error) {
 	selected, err := rego.ParseEngine(engine.value)
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	catalog, err := rego.Load(policies.FS)
+	catalog, err := library()
 	if err != nil {
 		return nil, err
 	}

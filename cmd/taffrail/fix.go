@@ -63,24 +63,13 @@ only thing missing is a Namespace that is not in the input.
 }
 
 func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags) error {
-	paths, err := f.paths(command, args)
+	paths, failOn, decider, err := f.prepare(ctx, command, args, f.failOn)
 	if err != nil {
-		return err
-	}
-	failOn, err := decision.ParseVerdict(f.failOn.value)
-	if err != nil {
-		return err
-	}
-	decider, err := f.decider(ctx, command)
-	if err != nil {
-		return err
-	}
-	if err := decider.source.writeNotes(command.ErrOrStderr()); err != nil {
 		return err
 	}
 	before := manifest.Load(paths, command.InOrStdin(), f.manifestOptions())
-	fixer := &fixer{decider: decider, files: before}
-	report, err := fixer.run(ctx)
+	fixer := newFixer(decider, before)
+	left, err := fixer.run(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,10 +82,10 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if f.diff {
 		done = "would fix: "
 	}
-	if err := printFixes(command.ErrOrStderr(), done, fixer, report); err != nil {
+	if err := printFixes(command.ErrOrStderr(), done, fixer, left); err != nil {
 		return err
 	}
-	err = decider.conclude(report.Summary(), failOn)
+	err = decider.conclude(left.Summary(), failOn)
 	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
 		return errUnfixed
 	}

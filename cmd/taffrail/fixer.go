@@ -40,6 +40,10 @@ type fixer struct {
 	undecided map[int]bool
 }
 
+func newFixer(d *decider, files []manifest.File) *fixer {
+	return &fixer{decider: d, files: files, refused: map[identity]bool{}, undecided: map[int]bool{}}
+}
+
 // identity identifies a finding across decisions.
 type identity struct {
 	file, item                            int
@@ -63,7 +67,6 @@ type state struct {
 
 // run applies fixes in rounds until there are none left, and reports the remaining findings.
 func (f *fixer) run(ctx context.Context) (*report.Report, error) {
-	f.refused, f.undecided = map[identity]bool{}, map[int]bool{}
 	now := f.decide(ctx, f.files)
 	withheld := f.proposals(now)
 	for i, outcomes := range now.outcomes {

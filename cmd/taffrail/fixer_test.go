@@ -49,11 +49,11 @@ deny contains finding if {
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}
-	f := &fixer{decider: &decider{snapshot: snapshot, namespace: "shop"}}
+	files := make([]manifest.File, 0, len(texts))
 	for i, text := range texts {
-		f.files = append(f.files, manifest.File{Name: fmt.Sprintf("f%d", i), Data: []byte(text)})
+		files = append(files, manifest.File{Name: fmt.Sprintf("f%d", i), Data: []byte(text)})
 	}
-	return f
+	return newFixer(&decider{snapshot: snapshot, namespace: "shop", source: &source{}}, files)
 }
 
 const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\n"

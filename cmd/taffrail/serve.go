@@ -3,15 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -31,7 +28,7 @@ const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 type serveOptions struct {
 	server.Options
 	maxMode, engine, logLevel, logFormat *choice
-	kubeconfig                           string
+	cluster                              clusterFlags
 	// rotation is used as Options.Certificate if it names a Secret.
 	rotation certs.Options
 }
@@ -83,7 +80,7 @@ Exit codes:
 	o.maxMode = addChoice(command, "max-mode", "", "maximum mode of every Guardrail: with warn or audit, no object to which Guardrails apply is denied or changed", "enforce", "warn", "audit")
 	o.engine = addEngine(command)
 	flags.Float64Var(&o.Compare, "compare", 0, "share of evaluations, between 0 and 1, to repeat in the background with the other engine; differences are logged and counted in taffrail_engine_differences_total")
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", kubeconfigHelp)
+	o.cluster.add(command)
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect one of several replicas to write conditions and to count what Exemptions exempt")
 	flags.StringVarP(&o.Namespace, "namespace", "n", "", "namespace of the Lease for --leader-elect, of --tls-secret and of --service-name (default: the Pod's own, or "+server.DefaultNamespace+")")
 	flags.DurationVar(&o.DrainDelay, "drain-delay", server.DefaultDrainDelay, "how long to keep serving after a signal to stop")
@@ -133,9 +130,11 @@ func (o *serveOptions) run(command *cobra.Command) error {
 		}
 		o.Certificate = &o.rotation
 	}
-	if o.Config, err = restConfig(o.kubeconfig); err != nil {
+	connection, err := o.cluster.connect()
+	if err != nil {
 		return err
 	}
+	o.Config = connection.config
 	if o.Namespace == "" {
 		o.Namespace = podNamespace()
 	}
@@ -166,54 +165,4 @@ func podNamespace() string {
 		return strings.TrimSpace(string(content))
 	}
 	return server.DefaultNamespace
-}
-
-// newLogger returns a logger that logs through slog. It is a logr.Logger because libraries
-// require one.
-func newLogger(w io.Writer, level, format string) (logr.Logger, error) {
-	var options slog.HandlerOptions
-	var threshold slog.Level
-	if err := threshold.UnmarshalText([]byte(level)); err != nil {
-		return logr.Logger{}, err
-	}
-	options.Level = threshold
-	options.ReplaceAttr = redacted
-	if level == "debug" {
-		// logr's V(1) is one level below info. debug includes V(1), but not client-go's V(4).
-		options.Level = slog.LevelInfo - 1
-	}
-	if format == "text" {
-		return logr.FromSlogHandler(slog.NewTextHandler(w, &options)), nil
-	}
-	return logr.FromSlogHandler(slog.NewJSONHandler(w, &options)), nil
-}
-
-// redacted removes credentials from logged values. User names are kept: the API server has
-// authenticated them, and oidc:ana@example.com only resembles a password before a host.
-func redacted(_ []string, attr slog.Attr) slog.Attr {
-	if attr.Key == "user" {
-		return attr
-	}
-	attr.Value = attr.Value.Resolve()
-	switch attr.Value.Kind() {
-	case slog.KindString:
-		attr.Value = slog.StringValue(decision.Redact(attr.Value.String()))
-	case slog.KindAny:
-		switch value := attr.Value.Any().(type) {
-		case nil:
-		case error:
-			attr.Value = slog.StringValue(decision.Redact(value.Error()))
-		case []string:
-			texts := make([]string, len(value))
-			for i, text := range value {
-				texts[i] = decision.Redact(text)
-			}
-			attr.Value = slog.AnyValue(texts)
-		case []byte:
-			attr.Value = slog.StringValue(decision.Redact(string(value)))
-		default:
-			attr.Value = slog.StringValue(decision.Redact(fmt.Sprintf("%+v", value))) // a fmt.Stringer as it prints itself
-		}
-	}
-	return attr
 }

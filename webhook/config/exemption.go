@@ -87,7 +87,7 @@ func (e *Exemption) coversNamespace(r *decision.Request) bool {
 		return true
 	}
 	namespace := r.Namespace.Name
-	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+	if r.IsNamespace() {
 		namespace = r.Name
 	}
 	return namespace != "" && slices.Contains(e.Namespaces, namespace)

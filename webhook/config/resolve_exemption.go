@@ -131,13 +131,6 @@ func checkPatterns(patterns []string, at *field.Path) field.ErrorList {
 	return errs
 }
 
-func required(text string, at *field.Path, why string) field.ErrorList {
-	if strings.TrimSpace(text) == "" {
-		return field.ErrorList{field.Required(at, why)}
-	}
-	return nil
-}
-
 // expiry returns the end of the given day, or the given moment.
 func expiry(text string, at *field.Path) (time.Time, field.ErrorList) {
 	if text == "" {

@@ -36,6 +36,12 @@ An administrator grants the permission with:
 An administrator grants the permission with:
     kubectl create clusterrole exempt-g --verb=exempt --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create clusterrolebinding exempt-g --clusterrole=exempt-g --serviceaccount=ci:deployer`},
+		"a user whose name looks like a password before a host": {"oidc:ana@example.com", decision.NotExempting{Guardrail: "g", Message: "m"}, `Exemption e is refused, because oidc:ana@example.com may not exempt objects from these policies:
+- m
+    write:  Narrow the Exemption, or ask someone who has the RBAC verb exempt.
+An administrator grants the permission with:
+    kubectl create clusterrole exempt-g --verb=exempt --resource=guardrails.taffrail.dev --resource-name=g
+    kubectl create clusterrolebinding exempt-g --clusterrole=exempt-g --user=oidc:ana@example.com`},
 	} {
 		got := decision.ExemptDenial("Exemption e", decision.User{Name: c.user}, []decision.NotExempting{c.lacking})
 		if diff := cmp.Diff(c.want, got); diff != "" {
@@ -178,7 +184,7 @@ func TestHowManyWarningsAreGiven(t *testing.T) {
 			fills.Fills = append(fills.Fills, decision.Fill{Policy: "p", Container: message, Mode: decision.ModeWarn, Field: "resources.x", Value: "1"})
 			checked.Warnings = append(checked.Warnings, "p: "+message)
 		}
-		for what, got := range map[string][]string{"findings": d.Warnings(), "fills": fills.FillWarnings(), "faults": checked.Notes()} {
+		for what, got := range map[string][]string{"findings": d.Warnings(), "fills": fills.FillWarnings(), "faults": checked.LimitedWarnings()} {
 			want := last
 			if what == "fills" && n > 0 && n <= 20 {
 				want = fmt.Sprintf(`p, container "m%d": would set x=1`, n)

@@ -87,14 +87,14 @@ func blocking(candidates []candidate) (open []*candidate) {
 // tolerateByScope tolerates all candidates if the update changes nothing. It returns those to
 // compare with the stored object.
 func (e *evidence) tolerateByScope(open []*candidate) []*candidate {
-	if e.extent == changesNothing {
+	if e.updateScope == changesNothing {
 		for _, c := range open {
 			c.tolerate(unchanged)
 		}
 		return nil
 	}
 	return slices.DeleteFunc(open, func(c *candidate) bool {
-		return c.failed() && c.finding.FailOpen || e.extent != changesLabels && !e.bindings[c.binding].Guardrail.ToleratesExisting()
+		return c.failed() && c.finding.FailOpen || e.updateScope != changesLabels && !e.bindings[c.binding].Guardrail.ToleratesExisting()
 	})
 }
 
@@ -216,7 +216,7 @@ func matchBaseline(had []*decision.Violation, have []decision.Violation, baselin
 	for _, i := range order {
 		v := &have[i]
 		worst := slices.IndexFunc(had, func(h *decision.Violation) bool {
-			return (h.Unknown == "" || v.Unknown != "") && ceiling(h) >= ceiling(v)
+			return (h.Unknown == "" || v.Unknown != "") && maxViolationMode(h) >= maxViolationMode(v)
 		})
 		if worst < 0 || v.WorseThan(had[worst]) {
 			baselines[i] = isWorse
@@ -236,7 +236,7 @@ func worstFirst(a, b *decision.Violation) int {
 	return 0
 }
 
-func ceiling(v *decision.Violation) decision.Mode {
+func maxViolationMode(v *decision.Violation) decision.Mode {
 	if v.AtMost == 0 {
 		return decision.ModeEnforce
 	}
@@ -273,9 +273,9 @@ func (d *Decider) evaluateStored(ctx context.Context, r *decision.Request, bindi
 
 var errNothingStored = errors.New("an UPDATE without a stored object")
 
-// Unchanged reports whether an UPDATE changes nothing that a policy depends on. Such an update
+// isUnchanged reports whether an UPDATE changes nothing that a policy depends on. Such an update
 // is never denied; otherwise an object with a finalizer could not be deleted.
-func Unchanged(r *decision.Request) bool { return updateScopeOf(r) == changesNothing }
+func isUnchanged(r *decision.Request) bool { return updateScopeOf(r) == changesNothing }
 
 // updateScopeOf compares the whole content, not just what current policies read, because a user's
 // Policy may read anything. It ignores finalizers, owners, managed fields and fields that users
@@ -295,7 +295,7 @@ func updateScopeOf(r *decision.Request) updateScope {
 		return changesContent
 	}
 	for _, field := range []string{"labels", "annotations"} {
-		if !reflect.DeepEqual(mapOf(r.Object, "metadata")[field], mapOf(r.OldObject, "metadata")[field]) {
+		if !reflect.DeepEqual(decision.MapAt(r.Object, "metadata")[field], decision.MapAt(r.OldObject, "metadata")[field]) {
 			return changesLabels
 		}
 	}

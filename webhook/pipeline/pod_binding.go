@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -20,42 +19,6 @@ type PodReader interface {
 	Pod(ctx context.Context, namespace, name string) (map[string]any, error)
 }
 
-// carriesMetadata reports whether the request is for a subresource through which labels and
-// annotations can be written: the API server stores them together with the subresource.
-func carriesMetadata(r *decision.Request) bool {
-	return r.Subresource == "status" || r.Subresource == "finalize"
-}
-
-// metadataChanged reports whether a request changes labels or annotations. An object that could
-// not be read counts as changed.
-func metadataChanged(r *decision.Request) bool {
-	if r.Object == nil || r.OldObject == nil {
-		return true
-	}
-	for _, field := range []string{"labels", "annotations"} {
-		if !sameEntries(mapOf(mapOf(r.Object, "metadata"), field), mapOf(mapOf(r.OldObject, "metadata"), field)) {
-			return true
-		}
-	}
-	return false
-}
-
-// mapOf returns a member of an object that is an object too, or nil.
-func mapOf(object map[string]any, name string) map[string]any {
-	m, _ := object[name].(map[string]any)
-	return m
-}
-
-// sameEntries treats missing and empty as equal.
-func sameEntries(a, b map[string]any, ignored ...string) bool {
-	a, b = maps.Clone(a), maps.Clone(b)
-	for _, name := range ignored {
-		delete(a, name)
-		delete(b, name)
-	}
-	return len(a) == len(b) && (len(a) == 0 || reflect.DeepEqual(a, b))
-}
-
 // isBinding reports whether a request binds a Pod to a node, through pods/binding or through
 // the Binding resource.
 func isBinding(r *decision.Request) bool {
@@ -68,8 +31,8 @@ var errNoPods = errors.New("the Pod to bind cannot be read")
 // labels and annotations to the Pod's.
 func (d *Decider) decideBinding(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
 	allowed := &decision.Decision{Verdict: decision.VerdictAllow}
-	metadata := mapOf(r.Object, "metadata")
-	if r.Operation != decision.Create || len(mapOf(metadata, "labels")) == 0 && len(mapOf(metadata, "annotations")) == 0 {
+	metadata := decision.MapAt(r.Object, "metadata")
+	if r.Operation != decision.Create || len(decision.MapAt(metadata, "labels")) == 0 && len(decision.MapAt(metadata, "annotations")) == 0 {
 		return allowed, nil
 	}
 	if d.options.Pods == nil {
@@ -94,7 +57,7 @@ func (d *Decider) decideBinding(ctx context.Context, r *decision.Request) (*deci
 // withMetadata returns a copy of an object with the labels and annotations of another added. It
 // shares everything else with the original.
 func withMetadata(object, from map[string]any) map[string]any {
-	made, own := maps.Clone(object), maps.Clone(mapOf(object, "metadata"))
+	made, own := maps.Clone(object), maps.Clone(decision.MapAt(object, "metadata"))
 	if own == nil {
 		own = map[string]any{}
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/rego"
@@ -30,7 +29,7 @@ func (f *policyFlags) add(command *cobra.Command) {
 }
 
 func completePolicies(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	catalog, err := rego.Load(policies.FS)
+	catalog, err := library()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -40,11 +39,11 @@ func completePolicies(*cobra.Command, []string, string) ([]string, cobra.ShellCo
 // choose removes the bindings of policies that are not selected. A selected policy that no
 // Guardrail binds is an error: it would not be evaluated, which must not look like a clean
 // result.
-func (f *policyFlags) choose(objects *config.Objects, library *rego.Catalog) error {
+func (f *policyFlags) choose(objects *config.Objects, own *rego.Catalog) error {
 	if len(f.only)+len(f.skip) == 0 {
 		return nil
 	}
-	catalog := config.ResolvePolicies(objects.Policies, library).Catalog
+	catalog := config.ResolvePolicies(objects.Policies, own).Catalog
 	for _, id := range slices.Concat(f.only, f.skip) {
 		if _, found := catalog.Policy(id); !found {
 			return &usageError{unknownPolicy(id, catalog)}

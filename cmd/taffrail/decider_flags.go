@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -39,6 +41,30 @@ func (f *deciderFlags) add(command *cobra.Command) {
 // addFailOn adds the flag --fail-on, whose value decision.ParseVerdict parses.
 func addFailOn(command *cobra.Command) *choice {
 	return addChoice(command, "fail-on", "", "least severe verdict for which the exit code is 1", "deny", "unknown", "warn")
+}
+
+// prepare returns what a command needs before it decides manifests: the paths to read, the least
+// severe verdict that fails, and the decider. It writes the notes about the configuration.
+func (f *deciderFlags) prepare(ctx context.Context, command *cobra.Command, args []string, failOn *choice) ([]string, decision.Verdict, *decider, error) {
+	paths, err := f.paths(command, args)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	least, err := decision.ParseVerdict(failOn.value)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	decider, err := f.decider(ctx, command)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	if err := writeExpired(command.ErrOrStderr(), decider.snapshot.Exemptions(), time.Now()); err != nil {
+		return nil, 0, nil, err
+	}
+	if err := decider.source.writeNotes(command.ErrOrStderr()); err != nil {
+		return nil, 0, nil, err
+	}
+	return paths, least, decider, nil
 }
 
 // decider compiles the configuration that the flags select.
@@ -102,4 +128,18 @@ func (f *deciderFlags) snapshot(ctx context.Context, catalog *rego.Catalog, from
 		}
 	}
 	return snapshot, errors.Join(errs...)
+}
+
+// writeExpired writes a note for each expired Exemption: a reader who expects a finding to be
+// exempted would otherwise look for the reason in vain.
+func writeExpired(w io.Writer, exemptions config.Exemptions, now time.Time) error {
+	for _, e := range exemptions {
+		if now.Before(e.Until) {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "note: Exemption %s expired at %s and has no effect\n", e.Name, decision.TimeText(e.Until)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

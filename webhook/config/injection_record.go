@@ -158,7 +158,3 @@ func (i *Injection) Covering(policy string, written, selected, created time.Time
 	}
 	return instances
 }
-
-// ToleratesExisting reports whether the Guardrail tolerates existing violations, and injects
-// only into Pods whose template was written while it enforced the injection.
-func (g *Guardrail) ToleratesExisting() bool { return g.tolerateExisting }

@@ -104,7 +104,7 @@ func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 	} {
 		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: v1alpha1.ExistingEnforce})
 		updates(&e, test.before)
-		e.extent = test.extent
+		e.updateScope = test.extent
 		if d := decideOn(t, e); d.Verdict != test.want {
 			t.Errorf("%s: got %+v", name, d)
 		}
@@ -170,7 +170,7 @@ func TestAnUpdateOfNothingIsExcused(t *testing.T) {
 		"a failure under Ignore": {decision.ModeEnforce, decision.Result{Err: errors.New("no time")}, true, decision.VerdictWarn, ""},
 	} {
 		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: c.mode, result: c.result, existing: v1alpha1.ExistingEnforce})
-		e.bindings[0].FailOpen, e.extent = c.failOpen, changesNothing
+		e.bindings[0].FailOpen, e.updateScope = c.failOpen, changesNothing
 		e.stored, e.storedErr = nil, errors.New("not asked")
 		d := decideOn(t, e)
 		if f := d.Findings[0]; d.Verdict != c.want || f.Tolerated != c.why || f.WouldDeny {

@@ -8,7 +8,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
@@ -34,16 +33,6 @@ var (
 	jobKind                   = batchv1.SchemeGroupVersion.WithKind("Job")
 	cronJobKind               = batchv1.SchemeGroupVersion.WithKind("CronJob")
 )
-
-// withReadTimeout lets a read from the API server take three quarters of a decision's remaining
-// time, because an injection that is left out for want of a read can turn into a denial. The rest
-// is enough to decide without the read and to answer. Without a deadline there is no timeout.
-func withReadTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok {
-		return context.WithTimeout(ctx, time.Until(deadline)*3/4)
-	}
-	return context.WithCancel(ctx)
-}
 
 // rootCA is a ConfigMap that Kubernetes creates in every new namespace, together with the
 // ServiceAccount that Pods need.
@@ -152,7 +141,7 @@ func (p *planner) ofPod(ctx context.Context) (time.Time, error) {
 		kind = jobKind
 	case "StatefulSet", "DaemonSet":
 		kind, uid = controllerRevisionKind, ""
-		hash, _, _ := unstructured.NestedString(r.Object, "metadata", "labels", appsv1.ControllerRevisionHashLabelKey)
+		hash := decision.StringAt(r.Object, "metadata", "labels", appsv1.ControllerRevisionHashLabelKey)
 		if hash == "" {
 			return time.Time{}, nil
 		}
@@ -171,17 +160,9 @@ func (p *planner) ofPod(ctx context.Context) (time.Time, error) {
 			return time.Time{}, nil
 		}
 	case jobKind:
-		return p.ofJob(ctx, ownerOf(controller), object.CreationTimestamp.Time)
+		return p.ofJob(ctx, request.OwnerOf(controller), object.CreationTimestamp.Time)
 	}
 	return object.CreationTimestamp.Time, nil
-}
-
-func ownerOf(controller *metav1.OwnerReference) request.Owner {
-	if controller == nil {
-		return request.Owner{}
-	}
-	kind := schema.FromAPIVersionAndKind(controller.APIVersion, controller.Kind)
-	return request.Owner{Group: kind.Group, Kind: kind.Kind, Name: controller.Name, UID: string(controller.UID)}
 }
 
 // ofJob returns when the CronJob of a Job was created, or when the Job was if it has none.
@@ -200,8 +181,8 @@ func (p *planner) ofJob(ctx context.Context, owner request.Owner, created time.T
 // if there is none yet.
 func (p *planner) ofRevisions(ctx context.Context, kind schema.GroupVersionKind) (oldest time.Time, err error) {
 	r := p.request
-	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
-	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
+	uid := decision.StringAt(r.OldObject, "metadata", "uid")
+	selector := decision.MapAt(r.OldObject, "spec", "selector")
 	if p.live == nil || uid == "" || len(selector) == 0 {
 		return createdAt(r.OldObject), nil
 	}
@@ -221,8 +202,7 @@ func (p *planner) ofRevisions(ctx context.Context, kind schema.GroupVersionKind)
 
 // createdAt returns zero if the object has no valid creation timestamp.
 func createdAt(object map[string]any) time.Time {
-	text, _, _ := unstructured.NestedString(object, "metadata", "creationTimestamp")
-	at, err := time.Parse(time.RFC3339, text)
+	at, err := time.Parse(time.RFC3339, decision.StringAt(object, "metadata", "creationTimestamp"))
 	if err != nil {
 		return time.Time{}
 	}

@@ -19,7 +19,7 @@ func TestCalledLooksAtEveryWord(t *testing.T) {
 	}
 	for program := range byProgram {
 		for _, line := range []string{program, "/usr/bin/" + program, `C:\` + program + ".exe -p x", "x;" + program, "$(" + program + ")", "x " + program + " y", "é/" + program} {
-			if !called(line) {
+			if !mentionsProgram(line) {
 				t.Errorf("%q", line)
 			}
 		}
@@ -31,7 +31,7 @@ func TestCalledLooksAtEveryWord(t *testing.T) {
 		for range random.IntN(8) {
 			line.WriteString(parts[random.IntN(len(parts))])
 		}
-		if got := called(line.String()); got != want(line.String()) {
+		if got := mentionsProgram(line.String()); got != want(line.String()) {
 			t.Fatalf("%q: got %v", line.String(), got)
 		}
 	}

@@ -51,7 +51,7 @@ func publicPEM(rest string) bool {
 		if groups := armor.FindStringSubmatch(rest); groups != nil {
 			body := decoded(groups[1])
 			// The tag of a public key packet, in the old format or the new one.
-			if len(body) < 20 || body[0]&0xfc != 0x98 && body[0] != 0xc6 || legible(body) {
+			if len(body) < 20 || body[0]&0xfc != 0x98 && body[0] != 0xc6 || containsText(body) {
 				return false
 			}
 			rest = rest[len(groups[0]):]
@@ -73,7 +73,7 @@ func publicPEM(rest string) bool {
 // publicNumbers reports whether a sequence begins with a large number. A private key begins with its version, a
 // small number.
 func publicNumbers(der []byte) bool {
-	if len(der) < 12 || der[0] != 0x30 || legible(der) {
+	if len(der) < 12 || der[0] != 0x30 || containsText(der) {
 		return false
 	}
 	at := 2
@@ -100,7 +100,7 @@ func publicSSH(line string) bool {
 		return false
 	}
 	n := binary.BigEndian.Uint32(key)
-	return uint64(n)+4 <= uint64(len(key)) && string(key[4:4+n]) == groups[1] && !legible(key[4+n:])
+	return uint64(n)+4 <= uint64(len(key)) && string(key[4:4+n]) == groups[1] && !containsText(key[4+n:])
 }
 
 func decoded(text string) []byte {
@@ -112,48 +112,7 @@ func decoded(text string) []byte {
 	return all
 }
 
-var legibly = re(`[\t\r\n -~]{24}`)
+var textRun = re(`[\t\r\n -~]{24}`)
 
-// legible reports whether bytes contain text. At most 1 in 100,000 random ones appears to.
-func legible(all []byte) bool { return legibly.Match(all) }
-
-var references = re(`^(?:` + strings.Join([]string{
-	`\$\{[A-Za-z_][A-Za-z0-9_.]*(?::[-?])?\}`, `\$\([A-Za-z_][A-Za-z0-9_.-]*\)`, `\$[A-Z_][A-Z0-9_]*`, `%[A-Z_]+%`, `@@?[A-Z_]+@@?`,
-	`<(?:path|vault|secret|avp)?:?[A-Za-z0-9/_.#:| -]*>`,
-	`\{\{[^{}]*\}\}`, `<%[^%]*%>`, `#\{[A-Za-z_][A-Za-z0-9_.-]*\}`,
-	`(?:op|ref\+[a-z0-9]+|secretref\+[a-z0-9]+|vault|bao|sm|ssm|awssm|awsps|gcpsm|gsm|akv|keyvault|azurekeyvault|secretsmanager|berglas|conjur|doppler|infisical|bws|keeper|pass|dashlane|lpass|bw|aws-secretsmanager|gcp-secretmanager|azure-keyvault)://[A-Za-z0-9 _.@-]+(?:/[A-Za-z0-9 _.@?=&%+-]+)+(?:#[A-Za-z0-9/_.-]+)?`,
-	`(?:vault|bao):(?:secrets?|kv|[a-z0-9_-]+)/[A-Za-z0-9/_.-]*[A-Za-z0-9]#[A-Za-z0-9_.-]+(?:#[0-9]+)?`,
-	`>>(?:vault|bao):[A-Za-z0-9/_.#-]+`,
-	`(?:aws:secretsmanager|aws:ssm|aws-sm|aws-ssm|gcp:secretmanager|gcp-sm|azure:keyvault|azurekeyvault|ssm|sm|secretsmanager|awssm|keyvault):(?:/?[A-Za-z0-9_.-]+)(?:[/:#][A-Za-z0-9_.-]+)+`,
-	`arn:aws[a-z-]*:(?:secretsmanager|ssm|kms|iam|s3|rds|sns|sqs|acm):[a-z0-9-]*:[0-9]{0,12}:[A-Za-z0-9/_+=.@:-]+`,
-	`projects/[a-z0-9-]+/secrets/[A-Za-z0-9_-]+(?:/versions/(?:latest|[0-9]+))?`,
-	`[A-Za-z0-9-]+@azurekeyvault(?:\?[A-Za-z0-9/_.-]+)?`, `azurekeyvault@[A-Za-z0-9/_.-]+`, `@Microsoft\.KeyVault\([A-Za-z0-9=:/;., -]+\)`,
-	`https://[a-z0-9-]+\.vault\.azure\.net/secrets/[A-Za-z0-9-]+(?:/[0-9a-f]*)?`,
-	`\{\{resolve:(?:secretsmanager|ssm|ssm-secure):[^{}]+\}\}`,
-	`k8s:[a-z0-9/v-]*:?[A-Za-z]*:?[a-z0-9-]+/[a-z0-9-]+#[A-Za-z0-9._-]+`,
-	`(?:secretKeyRef|secretkeyref|secretRef):[A-Za-z0-9._/-]+`,
-}, "|") + `)$`)
-
-// withReferences matches a URL whose credentials are only references.
-var withReferences = re(`^[a-z][a-z0-9+.-]*://(?:[A-Za-z0-9_.-]*|` + aVariable + `):` + aVariable + `@(?:[A-Za-z0-9_.:,-]|` + aVariable + `)+(?:/(?:[A-Za-z0-9_./-]|` + aVariable + `)*)?(?:\?(?:[A-Za-z0-9_.=&-])*)?$`)
-
-const aVariable = `(?:\$\{[A-Za-z_][A-Za-z0-9_.]*\}|\$\([A-Za-z_][A-Za-z0-9_.-]*\)|\{\{[^{}"']*\}\}|<path:[^<>]*>)`
-
-// quoting matches quotes in a template, which may contain the secret itself.
-var quoting = re(`["'\x60]`)
-
-// Reference reports whether a whole text is the address of a secret elsewhere, or a variable or template that
-// is filled in later. A text that only begins with one, or that contains a default, does not count.
-func Reference(text string) bool {
-	text = strings.TrimSpace(text)
-	if len(text) > 1024 || strings.Contains(text, "\n") {
-		return false
-	}
-	if strings.HasPrefix(text, "{{") && quoting.MatchString(text) {
-		return templated.MatchString(text)
-	}
-	return references.MatchString(text) || withReferences.MatchString(text)
-}
-
-// templated matches a template that fetches a secret by its name.
-var templated = re(`^\{\{-?\s*(?:with\s+)?(?:[a-zA-Z_.]*(?:secret|vault|lookup|env|key|param|include|index)[a-zA-Z_.]*)\s[^{}]*\}\}$`)
+// containsText reports whether bytes contain text. At most 1 in 100,000 random ones appears to.
+func containsText(all []byte) bool { return textRun.Match(all) }

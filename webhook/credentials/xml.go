@@ -2,98 +2,8 @@ package credentials
 
 import (
 	"html"
-	"regexp"
 	"strings"
 )
-
-// pairs match a name and its value in two adjacent members, in JSON, YAML and XML. Each begins with a word that
-// is searched for first.
-var pairs = []struct {
-	needle string
-	// pattern begins at the needle. Its groups are a name and a value.
-	pattern *regexp.Regexp
-	swapped bool
-}{
-	// - name: DB_PASSWORD
-	//   value: x
-	{`name`, re(`^name["']?\s*:\s*["']?([A-Za-z0-9_.\-]+)["']?\s*,?\s*["']?value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))`), false},
-	// "type": "password", "value": "x"
-	{`type`, re(`^type["']?\s*:\s*["']?(password)["']?\s*,?\s*["']?value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))`), false},
-	{`key`, re(`^key["']?\s*:\s*["']?([A-Za-z0-9_.\-]+)["']?\s*,?\s*["']?value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))`), false},
-	{`value`, re(`^value["']?\s*:\s*(?:"([^"\n]+)(?:"|$)|'([^'\n]+)'|([^\s"'{}\[\],]+))\s*,?\s*["']?(?:name|key)["']?\s*:\s*["']?([A-Za-z0-9_.\-]+)["']?(?:\s|[,}]|$)`), true},
-}
-
-// paired finds a name in one member and its value in the next.
-func paired(t *text) {
-	for i := range pairs {
-		p := &pairs[i]
-		for from, n := 0, 0; n < maxMentions; n++ {
-			at := strings.Index(t.low[from:], p.needle)
-			if at < 0 {
-				break
-			}
-			at += from
-			from = at + len(p.needle)
-			if from < len(t.low) && strings.IndexByte(`"':\ `, t.low[from]) < 0 {
-				continue
-			}
-			end := min(len(t.low), at+400)
-			if p.swapped {
-				end = t.behind(at, end)
-			}
-			if near := t.low[at:end]; p.swapped && !strings.Contains(near[1:], "name") && !strings.Contains(near[1:], "key") || !p.swapped && !nameClue.MatchString(member(near[len(p.needle):])) {
-				continue
-			}
-			groups := p.pattern.FindStringSubmatch(strings.ReplaceAll(t.raw[at:end], `\"`, `"`))
-			if groups == nil || comment.MatchString(t.line(at)) {
-				continue
-			}
-			name, value := groups[1], strings.Join(groups[2:], "")
-			if p.swapped {
-				name, value = groups[4], strings.Join(groups[1:4], "")
-			}
-			t.pair(name, value, at)
-		}
-	}
-	t.elements()
-}
-
-var valueBegins = re(`^value\\?["']?\s{0,20}:\s{0,20}\\?["']`)
-
-// behind returns where to stop searching for the name after a value, which may be long.
-func (t *text) behind(at, end int) int {
-	begin := valueBegins.FindString(t.low[at:min(len(t.low), at+64)])
-	if begin == "" {
-		return end
-	}
-	length := strings.IndexByte(t.low[at+len(begin):], begin[len(begin)-1])
-	return min(len(t.low), max(end, at+len(begin)+length+200))
-}
-
-// member returns the first word of a member's value.
-func member(text string) string {
-	text = strings.TrimLeft(text, "\"':\\ \t")
-	if end := strings.IndexAny(text, "\"'\\ \t\r\n,}"); end >= 0 {
-		return text[:end]
-	}
-	return text
-}
-
-func (t *text) pair(name, value string, at int) {
-	if vacant(lower(value)) || foreign.MatchString(value) || t.label(value) {
-		return
-	}
-	m, ok := named(name, value)
-	if !ok {
-		return
-	}
-	m.Named, m.Name = false, lower(name)
-	if len(m.Name) > 80 {
-		m.Name = ""
-	}
-	m.Detector, m.What = "name and value", described(m.Name)
-	t.add(m.of(value), at)
-}
 
 // element is the start tag of an XML element.
 type element struct {
@@ -150,26 +60,21 @@ func parseElement(text string) (e element) {
 	}
 }
 
-// elements finds values in XML that the pattern for assignments misses: with the name in an attribute, in the
+// findElements finds values in XML that the pattern for assignments misses: with the name in an attribute, in the
 // element after that of the name, and in tags with a namespace or attribute.
-func (t *text) elements() {
+func (t *text) findElements() {
 	if !strings.Contains(t.raw, "</") && !strings.Contains(t.raw, "/>") {
 		return
 	}
 	pending := "" // the text of an element that is a name
-	for from, n := 0, 0; n < maxMentions; n++ {
-		at := strings.IndexByte(t.raw[from:], '<')
-		if at < 0 {
-			return
-		}
-		at += from
-		from = at + 1
+	for m := mentionsOf(t.raw, "<", maxMentions); m.next(); {
+		at := m.at
 		if strings.HasPrefix(t.raw[at:], "<!--") {
 			end := strings.Index(t.raw[at:], "-->")
 			if end < 0 {
 				return
 			}
-			from = at + end
+			m.skip(at + end)
 			continue
 		}
 		e := parseElement(t.raw[at:])
@@ -194,18 +99,18 @@ func (t *text) elements() {
 		switch {
 		case value == "" && onScreen[lower(e.name)]:
 		case name != "" && value != "":
-			t.pair(name, value, at)
+			t.addPair(name, value, at)
 		case name != "" && content != "" && !Named(tag):
-			t.pair(name, content, at)
+			t.addPair(name, content, at)
 		case len(e.attributes) > 0 && content != "" || strings.Contains(e.name, ":") || strings.HasPrefix(t.raw[begin:], "<![CDATA["):
-			t.pair(tag, content, at)
+			t.addPair(tag, content, at)
 		}
 		switch low := lower(tag); {
 		case low == "name", low == "key", strings.HasSuffix(low, "-name"):
 			pending = content
 		case low == "value", low == "string", strings.HasSuffix(low, "-value"):
 			if pending != "" {
-				t.pair(pending, content, at)
+				t.addPair(pending, content, at)
 			}
 			pending = ""
 		}

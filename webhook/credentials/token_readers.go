@@ -77,7 +77,7 @@ func registryAuth(text string) (length int, found bool) {
 		return end, false
 	}
 	_, password, ok := strings.Cut(string(decoded), ":")
-	return end, ok && !vacant(lower(password))
+	return end, ok && !isPlaceholder(lower(password))
 }
 
 // The alphabets of base64.

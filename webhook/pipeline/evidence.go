@@ -1,16 +1,13 @@
 package pipeline
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"slices"
-	"strings"
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/rego"
 )
 
 // identity identifies a violation across edits of an object and across Guardrails.
@@ -38,14 +35,14 @@ type evidence struct {
 	exemptions config.Exemptions
 	// only restricts findings to a field and those below it; empty means no restriction.
 	only decision.FieldPath
-	// extent is that of an UPDATE. It is set if blocksUpdate reports true.
-	extent updateScope
+	// updateScope is that of an UPDATE. It is set if blocksUpdate reports true.
+	updateScope updateScope
 	// stored has the results for the object stored before an UPDATE, one per binding. storedErr
 	// is the reason if there are none. One of them is set if needsStored reports true.
 	stored    []decision.Result
 	storedErr error
-	// restored is set if needsRestored reports true.
-	restored restored
+	// existing is set if needsExisting reports true.
+	existing existingFields
 	// found has the candidates, once they are known.
 	found []candidate
 }
@@ -57,7 +54,7 @@ func (e *evidence) decide(gaps []decision.Finding) (*decision.Decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	markRestored(candidates, e.restored)
+	markExisting(candidates, e.existing)
 	return e.decision(candidates, gaps), nil
 }
 
@@ -71,9 +68,9 @@ func (e *evidence) needsStored() bool {
 	return len(e.tolerateByScope(blocking(e.candidates()))) > 0
 }
 
-// needsRestored reports whether the Decision depends on what the object may be made from, once
+// needsExisting reports whether the Decision depends on what the object may be made from, once
 // the stored object is known.
-func (e *evidence) needsRestored() (bool, error) {
+func (e *evidence) needsExisting() (bool, error) {
 	candidates, err := e.compared()
 	return anyDenies(candidates), err
 }
@@ -157,98 +154,64 @@ func (e *evidence) newCandidates() []candidate {
 	for i, binding := range e.bindings {
 		result := &e.results[i]
 		if fact, missing := unreadFact(e.request, binding.Policy); missing {
-			c := candidate{finding: unreadFinding(binding, e.request, fact), binding: i, violation: -1}
-			c.finding.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, "")
-			all = append(all, c)
+			all = append(all, e.unreadCandidate(i, fact))
 		}
 		if result.Err != nil {
-			c := candidate{finding: failureFinding(binding, binding.EffectiveMode(e.request, ""), result.Err), binding: i, violation: -1}
-			if binding.Uncertain && !binding.FailOpen {
-				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), e.request.Namespace.Missing == ""
-			}
-			c.finding.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, "")
-			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && binding.WouldDeny(e.request, "")
-			all = append(all, c)
+			all = append(all, e.failureCandidate(i))
 		}
 		for k := range result.Violations {
-			violation := &result.Violations[k]
-			if e.filled[violation.Path] || e.only != "" && !decision.FieldPath(violation.Path).Within(e.only) {
+			path := result.Violations[k].Path
+			if e.filled[path] || e.only != "" && !decision.FieldPath(path).Within(e.only) {
 				continue
 			}
-			c := candidate{finding: newFinding(binding, binding.EffectiveMode(e.request, violation.Path), violation), binding: i, violation: k}
-			if binding.Uncertain {
-				c.finding.Unknown, c.finding.Unselected = e.uncertain(binding), e.request.Namespace.Missing == ""
-			}
-			if why, undecided := e.undecided[violation.Path]; undecided && c.finding.Unknown == "" {
-				c.finding.Unknown = why
-			}
-			c.finding.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, violation.Container)
-			c.finding.WouldDeny = c.finding.Unknown == "" && !c.finding.Exempted() && !e.wouldFill[violation.Path] && ceiling(violation) == decision.ModeEnforce &&
-				binding.WouldDeny(e.request, violation.Path)
-			all = append(all, c)
+			all = append(all, e.violationCandidate(i, k))
 		}
 	}
 	return all
 }
 
-func newFinding(binding config.AppliedBinding, mode decision.Mode, v *decision.Violation) decision.Finding {
-	if v.AtMost != 0 {
-		mode = min(mode, v.AtMost)
+// unreadCandidate returns the finding of a binding whose policy needs a fact that could not be
+// read.
+func (e *evidence) unreadCandidate(i int, fact decision.Fact) candidate {
+	c := candidate{finding: unreadFinding(e.bindings[i], e.request, fact), binding: i, violation: -1}
+	e.complete(&c, "", false)
+	return c
+}
+
+// failureCandidate returns the finding of a binding whose policy failed.
+func (e *evidence) failureCandidate(i int) candidate {
+	binding := e.bindings[i]
+	c := candidate{finding: failureFinding(binding, binding.EffectiveMode(e.request, ""), e.results[i].Err), binding: i, violation: -1}
+	e.complete(&c, "", binding.Uncertain && !binding.FailOpen)
+	return c
+}
+
+// violationCandidate returns the finding of a binding for the kth violation of its policy.
+func (e *evidence) violationCandidate(i, k int) candidate {
+	binding, violation := e.bindings[i], &e.results[i].Violations[k]
+	c := candidate{finding: newFinding(binding, binding.EffectiveMode(e.request, violation.Path), violation), binding: i, violation: k}
+	e.complete(&c, violation.Path, binding.Uncertain)
+	c.finding.WouldDeny = c.finding.WouldDeny && !e.wouldFill[violation.Path] && maxViolationMode(violation) == decision.ModeEnforce
+	return c
+}
+
+// complete sets what is unknown about a finding at a path, what exempts from it, and whether it
+// would deny.
+func (e *evidence) complete(c *candidate, path string, uncertain bool) {
+	binding, f := e.bindings[c.binding], &c.finding
+	if uncertain {
+		f.Unknown, f.Unselected = e.uncertain(binding), e.request.Namespace.Missing == ""
 	}
-	return decision.Finding{
-		Policy:      binding.Policy.ID,
-		Guardrails:  []string{binding.Guardrail.Name},
-		Mode:        mode,
-		Severity:    binding.Policy.Severity,
-		Container:   v.Container,
-		Path:        v.Path,
-		Key:         v.Key,
-		Digest:      v.Digest,
-		Message:     v.Message,
-		Remediation: binding.Policy.Remediation,
-		Fix:         v.Fix,
-		Unknown:     v.Unknown,
+	if why, undecided := e.undecided[path]; undecided && f.Unknown == "" {
+		f.Unknown = why
 	}
+	f.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, f.Container)
+	f.WouldDeny = f.Unknown == "" && !f.Exempted() && binding.WouldDeny(e.request, path)
 }
 
 func (e *evidence) uncertain(binding config.AppliedBinding) string {
 	return fmt.Sprintf("namespace %s %s, and Guardrail %s selects by its labels",
 		e.request.Namespace.Name, cmp.Or(e.request.Namespace.Missing, "is not in the input"), binding.Guardrail.Name)
-}
-
-// failureFinding returns the finding for an object that a policy fails to evaluate. Under
-// failurePolicy Fail it denies like a violation, and Unknown is empty.
-func failureFinding(binding config.AppliedBinding, mode decision.Mode, err error) decision.Finding {
-	f := decision.Finding{
-		Policy:      binding.Policy.ID,
-		Guardrails:  []string{binding.Guardrail.Name},
-		Mode:        mode,
-		Severity:    binding.Policy.Severity,
-		Key:         "evaluation",
-		Message:     "this policy cannot decide the object: it " + rego.FailureReason(err),
-		Remediation: "Make the object simpler or smaller, or ask the author of the policy. With failurePolicy: Ignore, a Guardrail admits what the policy cannot decide.",
-		Failed:      true,
-		FailOpen:    binding.FailOpen,
-	}
-	if binding.FailOpen {
-		f.Unknown = err.Error()
-	}
-	return f
-}
-
-// unreadFinding returns the finding for an object that a policy cannot decide without facts that
-// could not be read.
-func unreadFinding(binding config.AppliedBinding, r *decision.Request, fact decision.Fact) decision.Finding {
-	return decision.Finding{
-		Policy:      binding.Policy.ID,
-		Guardrails:  []string{binding.Guardrail.Name},
-		Mode:        binding.EffectiveMode(r, ""),
-		Severity:    binding.Policy.Severity,
-		Key:         "facts",
-		Message:     fmt.Sprintf("this policy cannot decide the object, because the %s could not be read", fact),
-		Remediation: "Repeat this with permission to read them, or with an export that contains them.",
-		Unknown:     r.Facts.Unread[fact],
-	}
 }
 
 func merge(candidates []candidate) []decision.Finding {
@@ -271,12 +234,4 @@ func merge(candidates []candidate) []decision.Finding {
 		combine(&merged[at], &c.finding)
 	}
 	return merged
-}
-
-// sortFindings puts first what costs the writer of the object most.
-func sortFindings(findings []decision.Finding) {
-	slices.SortStableFunc(findings, func(a, b decision.Finding) int {
-		return cmp.Or(cmp.Compare(b.Verdict(), a.Verdict()), strings.Compare(a.Policy, b.Policy),
-			strings.Compare(a.Container, b.Container), strings.Compare(a.Key, b.Key), bytes.Compare(a.Digest[:], b.Digest[:]))
-	})
 }

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// mark matches what the grammar of a language or configuration format defines as a credential.
-type mark struct {
+// grammar matches what the grammar of a language or configuration format defines as a credential.
+type grammar struct {
 	detector, what string
 	// needle, in lower case, is where the pattern begins.
 	needle string
 	// pattern has the value as its last group.
 	pattern *regexp.Regexp
 	// The whole text must contain this, in lower case.
-	beside string
+	requiredText string
 }
 
-var marks = []mark{
+var grammars = []grammar{
 	{"SQL", "a password in SQL", "identified ", re(`^(?i:identified (?:with \S+ )?by) +['"]([^'"\s]+)`), ""},
 	{"PowerShell", "a password in PowerShell", "convertto-securestring", re(`^(?i:convertto-securestring(?:\s+-(?:asplaintext|force|string))*)\s+["']([^"'$\s]+)["']`), "-asplaintext"},
 	{"JAAS", "a user's password", "user_", re(`^(?i:user_[a-z0-9_.-]+)\s*=\s*\\?"([^"$\s\\]+)\\?"`), "loginmodule"},
@@ -26,25 +26,19 @@ var marks = []mark{
 	{"JSON Web Key", "a secret JSON Web Key", `"k"`, re(`^(?i:"k")\s*:\s*"([A-Za-z0-9_-]{16,})"`), `"oct"`},
 }
 
-// marked finds what the grammar of a language defines as a credential.
-func marked(t *text) {
-	for i := range marks {
-		m := &marks[i]
-		if m.beside != "" && !strings.Contains(t.low, m.beside) {
+// findGrammarValues finds what the grammar of a language defines as a credential.
+func findGrammarValues(t *text) {
+	for i := range grammars {
+		g := &grammars[i]
+		if g.requiredText != "" && !strings.Contains(t.low, g.requiredText) {
 			continue
 		}
-		for from, n := 0, 0; n < maxMentions; n++ {
-			at := strings.Index(t.low[from:], m.needle)
-			if at < 0 {
-				break
-			}
-			at += from
-			from = at + len(m.needle)
-			groups := m.pattern.FindStringSubmatch(t.raw[at:min(len(t.raw), at+400)])
-			if len(groups) == 0 || vacant(lower(groups[1])) || comment.MatchString(t.line(at)) {
+		for m := mentionsOf(t.low, g.needle, maxMentions); m.next(); {
+			groups := g.pattern.FindStringSubmatch(t.raw[m.at:min(len(t.raw), m.at+400)])
+			if len(groups) == 0 || isPlaceholder(lower(groups[1])) || comment.MatchString(t.line(m.at)) {
 				continue
 			}
-			t.add(Match{Detector: m.detector, What: m.what}, at)
+			t.add(Match{Detector: g.detector, What: g.what}, m.at)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
@@ -17,7 +16,7 @@ import (
 
 // madeFromCronJob returns the fields that a Job shares with its CronJob. A field counts for a
 // binding only if that binding finds the same in the CronJob and no Exemption exempts it there.
-func (d *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding) (restored, error) {
+func (d *Decider) madeFromCronJob(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding) (existingFields, error) {
 	found, cronJob, err := compareWithCronJob(ctx, r, d.options.Live)
 	if err != nil || found.cronJob == nil {
 		return found, err
@@ -91,23 +90,23 @@ func jobLabels() []string {
 
 // compareWithCronJob returns the fields that a Job shares with the CronJob that it names as its
 // controller, as after `kubectl create job --from=cronjob/x`, and that CronJob.
-func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (restored, map[string]any, error) {
+func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (existingFields, map[string]any, error) {
 	owner := request.Controller(r.Object)
 	if owner.Group != batchv1.GroupName || owner.Kind != "CronJob" || owner.Name == "" || owner.UID == "" {
-		return restored{}, nil, nil
+		return existingFields{}, nil, nil
 	}
 	cronJob, err := live.CronJob(ctx, r.Namespace.Name, owner.Name)
 	if err != nil {
-		return restored{}, nil, err
+		return existingFields{}, nil, err
 	}
-	if uid, _, _ := unstructured.NestedString(cronJob, "metadata", "uid"); uid != owner.UID {
-		return restored{}, nil, nil
+	if uid := decision.StringAt(cronJob, "metadata", "uid"); uid != owner.UID {
+		return existingFields{}, nil, nil
 	}
 	made := jobOf(cronJob)
-	have, want := request.JobSpec(mapOf(r.Object, "spec")), mapOf(made, "spec")
-	metadata, given := mapOf(r.Object, "metadata"), mapOf(made, "metadata")
-	template := request.SameTemplate(mapOf(have, "template"), mapOf(want, "template"), jobLabels()...)
-	found := restored{why: "as in CronJob " + owner.Name, cronJob: &cronJobFields{changed: map[string]bool{}, violations: map[int][]decision.Violation{}}}
+	have, want := request.JobSpec(decision.MapAt(r.Object, "spec")), decision.MapAt(made, "spec")
+	metadata, given := decision.MapAt(r.Object, "metadata"), decision.MapAt(made, "metadata")
+	template := request.SameTemplate(decision.MapAt(have, "template"), decision.MapAt(want, "template"), jobLabels()...)
+	found := existingFields{why: "as in CronJob " + owner.Name, cronJob: &cronJobFields{changed: map[string]bool{}, violations: map[int][]decision.Violation{}}}
 	for _, spec := range []map[string]any{have, want} {
 		for name := range spec {
 			found.cronJob.changed[name] = !reflect.DeepEqual(have[name], want[name])
@@ -117,10 +116,10 @@ func compareWithCronJob(ctx context.Context, r *decision.Request, live Live) (re
 	if template {
 		found.fields = append(found.fields, "metadata.namespace") // copied from the CronJob
 	}
-	if sameEntries(mapOf(metadata, "labels"), mapOf(given, "labels"), jobLabels()...) {
+	if sameEntries(decision.MapAt(metadata, "labels"), decision.MapAt(given, "labels"), jobLabels()...) {
 		found.fields = append(found.fields, "metadata.labels")
 	}
-	if sameEntries(mapOf(metadata, "annotations"), mapOf(given, "annotations"), instantiated) {
+	if sameEntries(decision.MapAt(metadata, "annotations"), decision.MapAt(given, "annotations"), instantiated) {
 		found.fields = append(found.fields, "metadata.annotations")
 	}
 	return found, cronJob, nil
@@ -132,10 +131,10 @@ const instantiated = "cronjob.kubernetes.io/instantiate"
 // jobOf returns the Job that the API server stores for a CronJob, without the generated labels
 // that tell the Pods of different Jobs apart. A Job without labels gets those of its template.
 func jobOf(cronJob map[string]any) map[string]any {
-	jobTemplate := mapOf(mapOf(cronJob, "spec"), "jobTemplate")
-	spec, metadata := request.JobSpec(mapOf(jobTemplate, "spec")), mapOf(jobTemplate, "metadata")
-	if len(mapOf(metadata, "labels")) == 0 {
-		metadata = map[string]any{"annotations": metadata["annotations"], "labels": mapOf(mapOf(mapOf(spec, "template"), "metadata"), "labels")}
+	jobTemplate := decision.MapAt(cronJob, "spec", "jobTemplate")
+	spec, metadata := request.JobSpec(decision.MapAt(jobTemplate, "spec")), decision.MapAt(jobTemplate, "metadata")
+	if len(decision.MapAt(metadata, "labels")) == 0 {
+		metadata = map[string]any{"annotations": metadata["annotations"], "labels": decision.MapAt(spec, "template", "metadata", "labels")}
 	}
 	return map[string]any{"metadata": metadata, "spec": spec}
 }

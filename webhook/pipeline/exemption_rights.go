@@ -111,12 +111,12 @@ func decodeExemption(object map[string]any) (*v1alpha1.Exemption, error) {
 
 // sameScope reports whether two Exemptions differ only in their reason and owner.
 func sameScope(a, b *v1alpha1.Exemption) bool {
-	extent := func(e *v1alpha1.Exemption) *v1alpha1.ExemptionSpec {
+	withoutReason := func(e *v1alpha1.Exemption) *v1alpha1.ExemptionSpec {
 		spec := e.Spec.DeepCopy()
 		spec.Reason, spec.Owner = "", ""
 		return spec
 	}
-	return reflect.DeepEqual(extent(a), extent(b))
+	return reflect.DeepEqual(withoutReason(a), withoutReason(b))
 }
 
 // exemptionEffect relates an Exemption to the stored Guardrails.

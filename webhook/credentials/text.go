@@ -61,26 +61,26 @@ func Value(name, value string) []Match {
 
 // Text finds credentials in a value, a script or a file. The name of the file may be empty.
 func Text(file, content string) []Match {
-	if !suspicious(content) && !telltale(file) {
+	if !hasClue(content) && !isPasswordFile(file) {
 		return nil
 	}
 	t := &text{file: file, raw: content, low: lower(content)}
-	shaped(t)
-	assigned(t)
-	flagged(t)
-	authorized(t)
-	addressed(t)
-	marked(t)
-	paired(t)
-	spaced(t)
-	stored(t)
-	defaulted(t)
-	commanded(t)
+	findShapes(t)
+	findAssignments(t)
+	findFlags(t)
+	findAuthorizationHeaders(t)
+	findURLPasswords(t)
+	findGrammarValues(t)
+	findNameValuePairs(t)
+	findSettings(t)
+	findFileFormats(t)
+	findVariableDefaults(t)
+	findCommands(t)
 	return t.matches()
 }
 
-// suspicious reports whether a text contains anything that a detector searches for. Most values do not.
-func suspicious(content string) bool {
+// hasClue reports whether a text contains anything that a detector searches for. Most values do not.
+func hasClue(content string) bool {
 	if len(content) > 4096 {
 		return true
 	}
@@ -100,8 +100,8 @@ var clues = []string{
 	":aa", "rabbitmqctl", "kinit", "sqlplus", "sqlldr", "on >", ":5432:", "cache_peer", "vault ", "bao ", "snyk ", "ngrok ", "hooks.zapier", "maker.ifttt", "events.pagerduty", "api.telegram", "/bot/",
 }
 
-// telltale reports whether the name of a file shows that it contains passwords.
-func telltale(file string) bool {
+// isPasswordFile reports whether the name of a file shows that it contains passwords.
+func isPasswordFile(file string) bool {
 	if !slices.ContainsFunc(fileClues, func(clue string) bool { return strings.Contains(file, clue) }) {
 		return false
 	}
@@ -135,8 +135,8 @@ func (t *text) lineEnd(at int) int {
 	return end
 }
 
-// aside reports whether a line is a comment, or uses a variable by its name.
-func aside(line, right string) bool {
+// isCommentOrReference reports whether a line is a comment, or uses a variable by its name.
+func isCommentOrReference(line, right string) bool {
 	return comment.MatchString(line) || use.MatchString(line) && !(sigil.MatchString(line) && sigilValue.MatchString(right)) || templateCall.MatchString(line) && closes(right)
 }
 

@@ -20,8 +20,8 @@ import (
 // entry that calls the same Service. A subsequent upgrade finds them there and keeps their
 // caBundle. It does nothing if the configuration does not exist or has no caBundle yet, as before
 // an installation.
-func addEntries(ctx context.Context, kubeconfig, text string, w io.Writer) error {
-	client, err := dynamicClient(kubeconfig)
+func addEntries(ctx context.Context, cluster *clusterFlags, text string, w io.Writer) error {
+	client, err := cluster.dynamicClient()
 	if err != nil {
 		return err
 	}

@@ -31,28 +31,22 @@ const (
 	maxCandidates = 1000
 )
 
-// assigned finds values assigned to a name, in files and scripts of any language: password: x, db.password=x,
+// findAssignments finds values assigned to a name, in files and scripts of any language: password: x, db.password=x,
 // "apiKey": "x", <password>x</password>, define('DB_PASSWORD', 'x').
-func assigned(t *text) {
+func findAssignments(t *text) {
 	for i := range nouns {
 		n := &nouns[i]
 		candidates := 0
-		for from, mentions := 0, 0; mentions < maxMentions && candidates < maxCandidates; mentions++ {
-			at := strings.Index(t.low[from:], n.word)
-			if at < 0 {
-				break
-			}
-			at += from
-			from = at + len(n.word)
-			if !n.rest.MatchString(t.low[from:min(len(t.low), from+120)]) {
+		for m := mentionsOf(t.low, n.word, maxMentions); candidates < maxCandidates && m.next(); {
+			if !n.rest.MatchString(t.low[m.end:min(len(t.low), m.end+120)]) {
 				continue
 			}
-			line := t.line(at)
-			if n.word == "key" && !keyed.MatchString(line[max(0, len(line)-24):]) || n.word == "pw" && strings.HasPrefix(t.low[from:], "d") {
+			line := t.line(m.at)
+			if n.word == "key" && !keyed.MatchString(line[max(0, len(line)-24):]) || n.word == "pw" && strings.HasPrefix(t.low[m.end:], "d") {
 				continue
 			}
 			candidates++
-			t.assignedAt(n, at, line)
+			t.addAssignment(n, m.at, line)
 		}
 	}
 }
@@ -60,10 +54,10 @@ func assigned(t *text) {
 // keyed matches the prefix of a key that unlocks something. Most other keys are not credentials.
 var keyed = re(`(?:api|access|secret|private|encrypt|encryption|signing|auth|master|account|admin|license|licence|unseal|fernet|hmac|deploy|jwt|cookie|client|storage|shared|preshared|session|app|batch|webhook|routing|integration|service|primary|secondary)[_.-]?$`)
 
-func (t *text) assignedAt(n *noun, at int, line string) {
+func (t *text) addAssignment(n *noun, at int, line string) {
 	after := at + len(n.word)
 	right := t.low[after:min(len(t.low), after+300)]
-	if aside(line, right) {
+	if isCommentOrReference(line, right) {
 		return
 	}
 	beginning := nameEnd.FindString(line)
@@ -74,19 +68,19 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 	whole := bare(beginning) + n.word + ending
 	// Capital letters separate words.
 	c := nameOf(t.raw[after-len(whole)+len(ending) : after+len(ending)])
-	if c == unnamed || mounted.MatchString(right) || matched(n.word, line, right) || passedOn(line, right) {
+	if c == unnamed || mounted.MatchString(right) || isQuerySelector(n.word, line, right) || isCallArgument(line, right) {
 		return
 	}
 	original := t.raw[after+offset : after+offset+len(value)]
 	value = strings.TrimRight(value, `\`)
 	original = original[:len(value)]
-	if vacant(value) || reference(whole, original) || repeats(whole, original) || t.label(original) || foreign.MatchString(value) || strings.HasPrefix(beginning, "-") && metavariable(whole, original) {
+	if isPlaceholder(value) || namesSecret(whole, original) || repeatsName(whole, original) || t.isLabel(original) || foreign.MatchString(value) || strings.HasPrefix(beginning, "-") && isUsagePlaceholder(whole, original) {
 		return
 	}
 	m := Match{Detector: "assignment", Name: presentable(line, whole)}
 	switch c {
 	case vendor, opaque:
-		if !randomFor(lower(whole), original) {
+		if !isRandomFor(lower(whole), original) {
 			return
 		}
 		m.Detector, m.Likely = "assignment of a random value", c == opaque
@@ -101,7 +95,7 @@ func (t *text) assignedAt(n *noun, at int, line string) {
 	m.What = described(m.Name)
 	// A value in backquotes may be code, and one after a blank may be prose.
 	m.Likely = m.Likely || t.raw[after+offset-1] == '`' || n.word == "token" && loose.MatchString(right)
-	t.add(m.of(original), at)
+	t.add(m.downgradeWords(original), at)
 }
 
 // mounted matches the name of a secret with options about its source: --secret=db,type=env.
@@ -150,7 +144,7 @@ func assignment(beginning, right string) (ending, value string, offset int, ok b
 		begin, end = at[6], at[7]
 	}
 	value = right[begin:end]
-	if code(beginning, value) || prose(beginning, right) {
+	if isVariable(beginning, value) || isProse(beginning, right) {
 		return "", "", 0, false
 	}
 	return right[at[2]:at[3]], value, begin, true
@@ -161,9 +155,9 @@ var (
 	variably = re(`^(?:[a-z_]+\.)+[a-z_]+$|^[a-z][a-z_]*_(?:password|passphrase|passwd|pass|pwd|token|secret|key|credentials)$`)
 )
 
-// code reports whether the value is a variable of a program, which is never quoted: self.password = password,
+// isVariable reports whether the value is a variable of a program, which is never quoted: self.password = password,
 // token: user.token, secret = default_secret.
-func code(beginning, value string) bool {
+func isVariable(beginning, value string) bool {
 	return ownField.MatchString(beginning) || variably.MatchString(value)
 }
 
@@ -177,19 +171,19 @@ var (
 	proseLine = re(`^[a-z0-9_.\-]*=\S+[ \t]+\S`)
 )
 
-// matched reports whether a metrics query selects by the name: kube_secret_info{namespace="shop",secret="tls"}.
-func matched(word, line, right string) bool {
+// isQuerySelector reports whether a metrics query selects by the name: kube_secret_info{namespace="shop",secret="tls"}.
+func isQuerySelector(word, line, right string) bool {
 	return (word == "secret" || word == "token") && inQuery.MatchString(line) && queryEnd.MatchString(right)
 }
 
-// passedOn reports whether the value is a variable passed to a call: connect(user=user, password=password).
-func passedOn(line, right string) bool {
+// isCallArgument reports whether the value is a variable passed to a call: connect(user=user, password=password).
+func isCallArgument(line, right string) bool {
 	return inCall.MatchString(line) && callEnd.MatchString(right) || ownLine.MatchString(line) && ownEnd.MatchString(right)
 }
 
-// prose reports whether the value is a message in a file of messages: error.password=Wrong password. A shell
+// isProse reports whether the value is a message in a file of messages: error.password=Wrong password. A shell
 // would end the value at a blank, but shell variables have no dots in their names.
-func prose(beginning, right string) bool {
+func isProse(beginning, right string) bool {
 	return strings.Contains(beginning, ".") && !strings.HasPrefix(beginning, "-") && proseLine.MatchString(right)
 }
 
@@ -200,9 +194,9 @@ var (
 	spoken    = re(`^[A-Za-z][A-Za-z '’,.:!?*()-]*$`)
 )
 
-// label reports whether the value is text of a user interface: the noun itself, capitalized, or any words in a
+// isLabel reports whether the value is text of a user interface: the noun itself, capitalized, or any words in a
 // file of messages.
-func (t *text) label(value string) bool {
+func (t *text) isLabel(value string) bool {
 	if label.MatchString(value) && labelNoun.MatchString(strings.TrimRight(value, ":*?!.")) {
 		return true
 	}

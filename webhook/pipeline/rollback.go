@@ -9,7 +9,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -32,10 +31,10 @@ type Live interface {
 	Owner(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (map[string]any, error)
 }
 
-// restored is the set of fields that are new to an object but not to the cluster: a rollback
+// existingFields is the set of fields that are new to an object but not to the cluster: a rollback
 // restores a template, and a Job started by hand copies its CronJob. They are tolerated even if
 // a Guardrail does not tolerate existing violations.
-type restored struct {
+type existingFields struct {
 	// why names the object that has the fields, and is empty if there is none. It ends a
 	// warning.
 	why string
@@ -46,13 +45,13 @@ type restored struct {
 }
 
 // has reports whether the field at a path exists in the cluster.
-func (found *restored) has(path string) bool {
+func (found *existingFields) has(path string) bool {
 	return slices.ContainsFunc(found.fields, decision.FieldPath(path).Within) || found.cronJob != nil && found.cronJob.hasSpec(path)
 }
 
-// markRestored tolerates findings about fields that exist in the cluster, among those that
+// markExisting tolerates findings about fields that exist in the cluster, among those that
 // would still deny.
-func markRestored(candidates []candidate, found restored) {
+func markExisting(candidates []candidate, found existingFields) {
 	for i := range candidates {
 		c := &candidates[i]
 		if c.finding.Denies() && !c.failed() && found.has(c.finding.Path) && (found.cronJob == nil || found.cronJob.hasFinding(c)) {
@@ -61,17 +60,17 @@ func markRestored(candidates []candidate, found restored) {
 	}
 }
 
-// restored looks up what the object may be made from: for a revision, its controller. It
+// findExistingFields looks up what the object may be made from: for a revision, its controller. It
 // returns the zero value if there is no such object, or if it cannot be known.
-func (d *Decider) restored(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, revision *revisionOf) (restored, error) {
+func (d *Decider) findExistingFields(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, revision *revisionOf) (existingFields, error) {
 	if d.options.Live == nil || r.Origin != decision.OriginValidating {
-		return restored{}, nil
+		return existingFields{}, nil
 	}
 	if revision != nil {
 		return d.fromOwner(ctx, revision)
 	}
 	if r.Subresource != "" {
-		return restored{}, nil
+		return existingFields{}, nil
 	}
 	kind := r.Kind.GroupKind()
 	switch {
@@ -82,7 +81,7 @@ func (d *Decider) restored(ctx context.Context, r *decision.Request, bindings []
 			return d.fromRevision(ctx, r, revisions)
 		}
 	}
-	return restored{}, nil
+	return existingFields{}, nil
 }
 
 // revisionKind returns the kind in which a workload's controller stores former templates.
@@ -99,32 +98,32 @@ func revisionKind(kind string) (schema.GroupVersionKind, bool) {
 // fromRevision looks for a revision with the new template of a workload. Such a revision was
 // decided when it was created, unless its controller created it from a template that was
 // decided, or that predates the Guardrail.
-func (d *Decider) fromRevision(ctx context.Context, r *decision.Request, kind schema.GroupVersionKind) (restored, error) {
-	name, _, _ := unstructured.NestedString(r.OldObject, "metadata", "name")
-	uid, _, _ := unstructured.NestedString(r.OldObject, "metadata", "uid")
-	selector := mapOf(mapOf(r.OldObject, "spec"), "selector")
+func (d *Decider) fromRevision(ctx context.Context, r *decision.Request, kind schema.GroupVersionKind) (existingFields, error) {
+	name := decision.StringAt(r.OldObject, "metadata", "name")
+	uid := decision.StringAt(r.OldObject, "metadata", "uid")
+	selector := decision.MapAt(r.OldObject, "spec", "selector")
 	if uid == "" || len(selector) == 0 || request.SameTemplate(templateIn(r.OldObject), r.Workload.Pod) {
-		return restored{}, nil // an unchanged template is not restored
+		return existingFields{}, nil // an unchanged template is not restored
 	}
 	for revision, err := range d.options.Live.Revisions(ctx, kind, r.Namespace.Name, selector) {
 		if err != nil {
-			return restored{}, err
+			return existingFields{}, err
 		}
 		if request.Controller(revision).UID != uid || deleting(revision) || !madeFor(name, revision, kind.Kind) {
 			continue
 		}
 		if request.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
-			return restored{why: fmt.Sprintf("as in %s %s", kind.Kind, nameOf(revision)), fields: []decision.FieldPath{decision.FieldPath(r.Workload.PodPath)}}, nil
+			return existingFields{why: fmt.Sprintf("as in %s %s", kind.Kind, decision.StringAt(revision, "metadata", "name")), fields: []decision.FieldPath{decision.FieldPath(r.Workload.PodPath)}}, nil
 		}
 	}
-	return restored{}, nil
+	return existingFields{}, nil
 }
 
 // madeFor reports whether a revision has the name that a controller gives to the revisions of
 // an object. Without this check, anybody who may delete a workload with wider Exemptions could
 // orphan its revisions and have another workload adopt them.
 func madeFor(object string, revision map[string]any, kind string) bool {
-	name := nameOf(revision)
+	name := decision.StringAt(revision, "metadata", "name")
 	if kind == "ReplicaSet" {
 		hash := templateHash(templateOf(revision, kind))
 		return hash != "" && name == beginning(object, validation.DNS1123SubdomainMaxLength-len("-")-len(hash))+"-"+hash
@@ -136,36 +135,25 @@ func madeFor(object string, revision map[string]any, kind string) bool {
 
 func beginning(text string, most int) string { return text[:max(0, min(len(text), most))] }
 
-func nameOf(object map[string]any) string {
-	name, _, _ := unstructured.NestedString(object, "metadata", "name")
-	return name
-}
-
-// revisionOf is a request for a ReplicaSet or ControllerRevision, and the template in it.
-type revisionOf struct {
-	request  *decision.Request
-	template map[string]any
-}
-
 // fromOwner returns the template of a revision as restored if the object that controls the
 // revision currently has it, as when an operator creates the revision instead of the built-in
 // controller.
-func (d *Decider) fromOwner(ctx context.Context, revision *revisionOf) (restored, error) {
+func (d *Decider) fromOwner(ctx context.Context, revision *revisionOf) (existingFields, error) {
 	r := revision.request
 	owner := request.Controller(r.Object)
 	revisions, ok := revisionKind(owner.Kind)
 	if !ok || owner.Group != appsv1.GroupName || revisions.Kind != r.Kind.Kind || owner.UID == "" || !madeFor(owner.Name, r.Object, r.Kind.Kind) {
-		return restored{}, nil
+		return existingFields{}, nil
 	}
 	object, err := d.options.Live.Owner(ctx, appsv1.SchemeGroupVersion.WithKind(owner.Kind), r.Namespace.Name, owner.Name)
 	if err != nil {
-		return restored{}, err
+		return existingFields{}, err
 	}
-	if uid, _, _ := unstructured.NestedString(object, "metadata", "uid"); uid != owner.UID || deleting(object) ||
+	if uid := decision.StringAt(object, "metadata", "uid"); uid != owner.UID || deleting(object) ||
 		!request.SameTemplate(templateIn(object), revision.template, addedTo(r.Kind.Kind)...) {
-		return restored{}, nil
+		return existingFields{}, nil
 	}
-	return restored{why: fmt.Sprintf("as in %s %s", owner.Kind, owner.Name), fields: []decision.FieldPath{"spec.template"}}, nil
+	return existingFields{why: fmt.Sprintf("as in %s %s", owner.Kind, owner.Name), fields: []decision.FieldPath{"spec.template"}}, nil
 }
 
 func templateOf(revision map[string]any, kind string) map[string]any {

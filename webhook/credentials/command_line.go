@@ -5,13 +5,31 @@ import "strings"
 // inScript finds credentials in a shell command.
 func inScript(script string) []Match {
 	t := &text{raw: script, low: lower(script)}
-	if suspicious(script) {
+	if hasClue(script) {
 		for _, m := range Text("", script) {
 			t.add(m, 0)
 		}
-		t.commands(script, 0, true)
+		t.findWords(t.findInScript(script, 0))
 	}
 	return t.matches()
+}
+
+// findWords searches each argument of commands as a text, and finds the values of short flags.
+func (t *text) findWords(all []command) {
+	looked := 0
+	for _, c := range all {
+		for i, word := range c.words {
+			if i > 0 && looked < maxCandidates && strings.ContainsAny(word, " \t\n:=") {
+				looked++
+				for _, m := range Text("", word) {
+					t.add(m, c.at[i])
+				}
+			}
+			if flag, ok := flagName(word); ok && i+1 < len(c.words) && !strings.HasPrefix(word, "--") && isFlagValue(flag, c.words[i+1]) {
+				t.add(Match{Detector: "flag", What: described("")}.downgradeWords(c.words[i+1]), c.at[i])
+			}
+		}
+	}
 }
 
 // Word is a credential in a command line.
@@ -44,12 +62,12 @@ func Words(words []string, stopped func() bool) (all []Word) {
 			return all
 		}
 		if i > 0 {
-			if flag, ok := announces(words[i-1]); ok && announced(flag, word) {
+			if flag, ok := flagName(words[i-1]); ok && isFlagValue(flag, word) {
 				m := Match{Detector: "flag", Name: lower(flag), What: described(""), Line: 1}
 				if strings.HasPrefix(words[i-1], "--") {
 					m.What = described(flag)
 				}
-				add(i, m.of(word))
+				add(i, m.downgradeWords(word))
 				continue
 			}
 		}
@@ -62,7 +80,7 @@ func Words(words []string, stopped func() bool) (all []Word) {
 		}
 		shell = shell || shells[program(word)]
 	}
-	for _, g := range takes(words) {
+	for _, g := range findArguments(words) {
 		add(g.index, g.match())
 	}
 	return all
@@ -71,7 +89,7 @@ func Words(words []string, stopped func() bool) (all []Word) {
 // Follows reports whether a word of a command line is the literal value of the flag before it, and returns the
 // flag.
 func Follows(before, word string) (flag string, ok bool) {
-	flag, ok = announces(before)
+	flag, ok = flagName(before)
 	return flag, ok && !strings.HasPrefix(word, "-") && Plain(flag, word)
 }
 
