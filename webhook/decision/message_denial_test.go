@@ -36,9 +36,9 @@ An administrator grants the permission with:
 An administrator grants the permission with:
     kubectl create clusterrole exempt-g --verb=exempt --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create clusterrolebinding exempt-g --clusterrole=exempt-g --serviceaccount=ci:deployer`},
-		"a user whose name looks like a password before a host": {"oidc:ana@example.com", decision.NotExempting{Guardrail: "g", Message: "m"}, `Exemption e is refused, because oidc:ana@example.com may not exempt objects from these policies:
+		"a user whose name looks like a password before a host": {"oidc:ana@example.com", decision.NotExempting{Guardrail: "g", Message: "m"}, `Exemption e is denied, because oidc:ana@example.com is not permitted to exempt objects from these policies:
 - m
-    write:  Narrow the Exemption, or ask someone who has the RBAC verb exempt.
+    fix:    Narrow the Exemption, or ask someone who has the RBAC verb exempt.
 An administrator grants the permission with:
     kubectl create clusterrole exempt-g --verb=exempt --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create clusterrolebinding exempt-g --clusterrole=exempt-g --user=oidc:ana@example.com`},
