@@ -86,7 +86,7 @@ test: ## Run every test, on a real control plane too
 	$(call say,go test: builds helm 3 and 4 once and caches them; that takes 2 minutes on 2 cores)
 	$(with-assets) go test -timeout=30m ./...
 	@$(MAKE) --no-print-directory oracle
-	$(call say,fuzzing: 3s a target; instrumented packages are built once and cached)
+	$(call say,fuzzing: 3s per target; instrumented packages are built once and cached)
 	@test/fuzz.sh 3s
 
 .PHONY: unit
@@ -154,7 +154,7 @@ lint-rego:
 .PHONY: lint-prose
 lint-prose:
 	$(call say,misspell; phrases of test/prose)
-	git ls-files -z '*.md' '*.rego' | xargs -0 $(misspell) -error
+	git ls-files -z '*.md' '*.rego' '*.yaml' '*.tpl' '*.txtar' 'charts/*.txt' Makefile | xargs -0 $(misspell) -locale US -error
 	go run ./test/prose
 
 .PHONY: verify
@@ -176,7 +176,7 @@ verify: ## Check that generated files and go.mod are up to date
 # An image for each architecture; the manifest list is the registry's. The time of the commit stands in for that of the
 # build, so that the same commit makes the same layer anywhere.
 .PHONY: image
-image: ## Build the container image, for each of ARCHS; needs docker
+image: ## Build the container image, for each of ARCHS; needs Docker
 	@epoch=$$(git log -1 --format=%ct); \
 	for arch in $(ARCHS); do \
 	  tag='$(IMAGE)'; [[ '$(ARCHS)' == "$$arch" ]] || tag+="-$$arch"; \

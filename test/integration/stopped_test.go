@@ -121,8 +121,8 @@ func TestPoliciesThatDoNotEndAreStoppedAtTheSamePoint(t *testing.T) {
 	}
 }
 
-// If several Policies with the largest budget do not end, the object is answered within the time of the request all the
-// same: the last of them are stopped by time, and deny like the others.
+// If several Policies with the largest budget do not end, the object is answered within the time of the
+// request anyway: the last of them are stopped by time, and deny like the others.
 func TestManyLargeBudgetsAreAnsweredInTime(t *testing.T) {
 	t.Parallel()
 	label := unique("budgets")

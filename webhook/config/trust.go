@@ -45,9 +45,8 @@ func MirrorPod(r *decision.Request) bool {
 	if !ok || !slices.Contains(r.User.Groups, "system:nodes") || r.Kind.GroupKind() != (schema.GroupKind{Kind: "Pod"}) {
 		return false
 	}
-	metadata, _ := r.Object["metadata"].(map[string]any)
-	annotations, _ := metadata["annotations"].(map[string]any)
-	owners, _ := metadata["ownerReferences"].([]any)
+	annotations := decision.MapAt(r.Object, "metadata", "annotations")
+	owners, _ := decision.ValueAt(r.Object, "metadata", "ownerReferences").([]any)
 	return annotations[corev1.MirrorPodAnnotationKey] != nil && len(owners) == 1 && slices.ContainsFunc(owners, func(item any) bool {
 		owner, _ := item.(map[string]any)
 		return owner["kind"] == "Node" && owner["name"] == node

@@ -130,7 +130,7 @@ var change = regexp.MustCompile(`^(?:expir|renew|rotat)[a-z]*$`)
 
 // nameOf returns the confidence that a name is a credential's.
 func nameOf(name string) confidence {
-	name = tail(name)
+	name = nameSuffix(name)
 	low := lower(name)
 	if !nameClue.MatchString(low) {
 		return unnamed
@@ -170,15 +170,15 @@ func nameOf(name string) confidence {
 	return unnamed
 }
 
-// tail returns the end of a name, which decides; names have no maximum length.
-func tail(name string) string { return name[max(0, len(name)-1024):] }
+// nameSuffix returns the end of a name, which decides; names have no maximum length.
+func nameSuffix(name string) string { return name[max(0, len(name)-1024):] }
 
 // Named reports whether a name alone shows that its value is a credential.
 func Named(name string) bool { return nameOf(name) == certain }
 
 // named finds a credential by the name of an env entry, a key, a header or a flag.
 func named(name, value string) (Match, bool) {
-	name = tail(name)
+	name = nameSuffix(name)
 	c := nameOf(name)
 	if c == unnamed || !Plain(name, value) {
 		return Match{}, false
@@ -191,7 +191,7 @@ func named(name, value string) (Match, bool) {
 		return m, isAuth(low, value)
 	case c == vendor:
 		m.Detector = "name of a vendor's key"
-		return m, random(value)
+		return m, isRandom(value)
 	case c == likely:
 		m.Detector, m.Likely = "noun first", true
 		return m, len(value) >= 8 && !strings.ContainsAny(value, " \t\n") && strings.ContainsAny(lower(value), "abcdefghijklmnopqrstuvwxyz")
@@ -199,7 +199,7 @@ func named(name, value string) (Match, bool) {
 		m.Detector = "noun first"
 	case c == opaque:
 		m.Detector, m.Likely = "random value under a key", true
-		return m, randomFor(low, value)
+		return m, isRandomFor(low, value)
 	}
 	return m, true
 }
@@ -221,16 +221,16 @@ func isAuth(low, value string) bool {
 // crypted matches a hashed password.
 var crypted = regexp.MustCompile(`^(?:\$(?:apr1|1|2[aby]?|5|6|7|y|argon2[a-z]*|scrypt|pbkdf2)\$|\{[A-Za-z0-9-]+\})`)
 
-// randomFor is random, but accepts a UUID as the secret ID of an AppRole.
-func randomFor(low, value string) bool {
-	return random(value) || secretID.MatchString(low) && uuid.MatchString(value)
+// isRandomFor is random, but accepts a UUID as the secret ID of an AppRole.
+func isRandomFor(low, value string) bool {
+	return isRandom(value) || secretID.MatchString(low) && uuid.MatchString(value)
 }
 
 // hashed matches a hexadecimal hash.
 var hashed = regexp.MustCompile(`^(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// random reports whether a value appears to be generated.
-func random(value string) bool {
+// isRandom reports whether a value appears to be generated.
+func isRandom(value string) bool {
 	value = strings.TrimPrefix(strings.TrimSpace(value), "base64:")
 	if len(value) < 16 || len(value) > 1024 || uuid.MatchString(value) || wordy.MatchString(value) {
 		return false

@@ -59,7 +59,7 @@ func (d *Decision) Denial(subject string) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is refused by %s:", subject, count(len(policiesOf(denying)), "policy", "policies"))
+	fmt.Fprintf(&b, "%s is denied by %s:", subject, Count(len(policiesOf(denying)), "policy", "policies"))
 	shown := min(len(denying), MaxFindings)
 	for i, f := range denying[:shown] {
 		b.WriteString("\n- ")
@@ -70,7 +70,7 @@ func (d *Decision) Denial(subject string) string {
 		}
 	}
 	if rest := denying[shown:]; len(rest) > 0 {
-		fmt.Fprintf(&b, "\n- and %s of %s", count(len(rest), "more finding", "more findings"),
+		fmt.Fprintf(&b, "\n- and %s of %s", Count(len(rest), "more finding", "more findings"),
 			Line(strings.Join(policiesOf(rest), ", "), maxLine))
 	}
 	return b.String()
@@ -85,9 +85,9 @@ func (f *Finding) finding() string { return f.Headline() + detail("field:  ", f.
 
 // advice returns the part of the message that the policy's findings may share.
 func (f *Finding) advice() string {
-	text := detail("write:  ", f.Remediation) + detail("", askedBy(f.Guardrails))
+	text := detail("fix:    ", f.Remediation) + detail("", requiredBy(f.Guardrails))
 	if f.Exempted() {
-		text += detail("excused by ", f.ExemptedBy())
+		text += detail("exempted by ", f.ExemptedBy())
 	}
 	return text
 }
@@ -110,7 +110,7 @@ func detail(label, text string) string {
 
 // Headline returns the finding on one line: policy, container and message.
 func (f *Finding) Headline() string {
-	return Line(where(f.Policy, f.Container)+": "+f.Message, maxLine)
+	return Line(policyAndContainer(f.Policy, f.Container)+": "+f.Message, maxLine)
 }
 
 // Outcome returns the consequence of the finding: denied, warned, recorded, tolerated, exempted
@@ -141,7 +141,7 @@ func (d *Decision) Warnings() []string {
 		if !f.Warns() || f.Unknown != "" && f.Mode < ModeEnforce {
 			continue
 		}
-		start := where(f.Policy, f.Container) + ": "
+		start := policyAndContainer(f.Policy, f.Container) + ": "
 		reason := d.reason(f)
 		switch {
 		case f.Unknown != "" && reason != "":
@@ -206,7 +206,7 @@ func (d *Decision) FillWarnings() []string {
 		if group.mode != ModeWarn {
 			continue
 		}
-		start := where(group.policy, group.container) + ": would set "
+		start := policyAndContainer(group.policy, group.container) + ": would set "
 		text := start + group.values[0]
 		for _, value := range group.values[1:] {
 			if more := text + ", " + value; utf8.RuneCountInString(more) <= MaxWarning {
@@ -227,7 +227,7 @@ func (d *Decision) FillLines() []string {
 	var lines []string
 	for _, group := range groupFills(d.Fills) {
 		if group.mode == ModeEnforce {
-			lines = append(lines, Line(where(group.policy, group.container)+": sets "+strings.Join(group.values, ", "), maxLine))
+			lines = append(lines, Line(policyAndContainer(group.policy, group.container)+": sets "+strings.Join(group.values, ", "), maxLine))
 		}
 	}
 	return lines
@@ -244,7 +244,8 @@ type fillGroup struct {
 // groupFills groups fills by policy, mode, reason and container, in their original order.
 func groupFills(fills []Fill) []fillGroup {
 	var groups []fillGroup
-	for _, f := range fills {
+	for i := range fills {
+		f := &fills[i]
 		at := slices.IndexFunc(groups, func(g fillGroup) bool {
 			return g.policy == f.Policy && g.container == f.Container && g.mode == f.Mode && g.skipReason == f.SkipReason
 		})
@@ -254,8 +255,7 @@ func groupFills(fills []Fill) []fillGroup {
 		}
 		g := &groups[at]
 		g.guardrails = append(g.guardrails, f.Guardrails...)
-		// Without the prefix, four values for one container fit into a warning.
-		g.values = append(g.values, strings.TrimPrefix(f.Field, "resources.")+"="+f.Value)
+		g.values = append(g.values, f.Text())
 	}
 	for i := range groups {
 		slices.Sort(groups[i].guardrails)
@@ -266,7 +266,7 @@ func groupFills(fills []Fill) []fillGroup {
 
 func limited(warnings []string) []string {
 	if over := len(warnings) - MaxWarnings; over > 0 {
-		warnings = append(warnings[:MaxWarnings], fmt.Sprintf("and %s", count(over, "more warning", "more warnings")))
+		warnings = append(warnings[:MaxWarnings], fmt.Sprintf("and %s", Count(over, "more warning", "more warnings")))
 	}
 	for i := range warnings {
 		warnings[i] = Line(warnings[i], MaxWarning)
@@ -274,14 +274,14 @@ func limited(warnings []string) []string {
 	return warnings
 }
 
-func where(policy, container string) string {
+func policyAndContainer(policy, container string) string {
 	if container == "" {
 		return policy
 	}
 	return fmt.Sprintf("%s, container %q", policy, container)
 }
 
-func askedBy(guardrails []string) string {
+func requiredBy(guardrails []string) string {
 	switch len(guardrails) {
 	case 0:
 		return ""
@@ -301,7 +301,8 @@ func policiesOf(findings []*Finding) []string {
 	return ids
 }
 
-func count(n int, one, many string) string {
+// Count returns a number with the noun for it: 1 object, 2 objects.
+func Count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

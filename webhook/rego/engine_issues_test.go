@@ -65,7 +65,7 @@ deep if input.object.data.x.data.x.data with input.object.data.x as input.object
 	b := input.object.foo with input.object.foo as 1
 	c := object.get(input.object, "foo", "none")
 ]`, `["none", 1, "none"]`},
-	{"7399 a rule with a variable beside one without", `h.allow[action].something if action := "show"
+	{"7399 a rule with a variable next to one without", `h.allow[action].something if action := "show"
 
 h.allow.see.something_else if true
 

@@ -72,7 +72,7 @@ func decodedOperations(value any) (operations []decision.PatchOperation, err err
 		return nil, err
 	}
 	if err := json.Unmarshal(encoded, &operations); err != nil {
-		return nil, fmt.Errorf("fix is no JSON Patch: %w", err)
+		return nil, fmt.Errorf("fix is not a JSON Patch: %w", err)
 	}
 	return operations, nil
 }

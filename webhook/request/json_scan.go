@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errSyntax is returned for a text that is not JSON. syntaxError says what is wrong with it.
+// errSyntax is returned for a text that is not JSON.
 var errSyntax = errors.New("not JSON")
 
 // maxSkippedDepth is how deep a value may nest that is skipped: as deep as jsontext reads.
