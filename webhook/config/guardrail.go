@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/api/v1alpha1"
@@ -120,7 +119,7 @@ func (g *Guardrail) selects(r *decision.Request) (matches, certain bool) {
 
 // selectedNamespace returns the namespace that selectors are compared with.
 func selectedNamespace(r *decision.Request) decision.Namespace {
-	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+	if r.IsNamespace() {
 		return NamespaceOf(r.Name, r.Object)
 	}
 	return r.Namespace

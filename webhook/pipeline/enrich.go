@@ -40,7 +40,7 @@ func unreadFact(r *decision.Request, policy *rego.Policy) (fact decision.Fact, m
 func matters(r *decision.Request, fact decision.Fact) bool {
 	switch fact {
 	case decision.FactLimitRanges, decision.FactResourceQuotas:
-		return r.Workload != nil || isNamespace(r)
+		return r.Workload != nil || r.IsNamespace()
 	case decision.FactAutoscalers:
 		return r.Workload != nil && r.Workload.Template
 	case decision.FactClaims:
@@ -53,14 +53,10 @@ func matters(r *decision.Request, fact decision.Fact) bool {
 	return true
 }
 
-func isNamespace(r *decision.Request) bool {
-	return r.Kind.GroupKind() == schema.GroupKind{Kind: "Namespace"}
-}
-
 // factNamespace returns the namespace to read facts from: for a Namespace object, the namespace
 // itself.
 func factNamespace(r *decision.Request) string {
-	if isNamespace(r) {
+	if r.IsNamespace() {
 		return r.Name
 	}
 	return r.Namespace.Name

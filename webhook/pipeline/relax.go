@@ -33,7 +33,7 @@ type Webhooks interface {
 // determined and that something enforced depends on it.
 func (d *Decider) Relax(ctx context.Context, r *decision.Request, relaxers Relaxers) (*decision.Decision, error) {
 	result := &decision.Decision{Verdict: decision.VerdictAllow}
-	if r.Operation != decision.Update || !isNamespace(r) {
+	if r.Operation != decision.Update || !r.IsNamespace() {
 		return result, nil
 	}
 	before, after := config.NamespaceOf(r.Name, r.OldObject), config.NamespaceOf(r.Name, r.Object)

@@ -51,7 +51,7 @@ func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 	if r.Name == "" {
 		r.Name = strings.Clone(stringAt(r.Object, "metadata", "name"))
 	}
-	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+	if r.IsNamespace() {
 		// The API server sets a Namespace's own name as its namespace, but it is
 		// cluster-scoped.
 		r.Namespace.Name = ""
