@@ -24,11 +24,11 @@ type checkFlags struct {
 
 func newCheckCommand() *cobra.Command {
 	command := &cobra.Command{
-		Use:   "check [FILE…|DIR|-]",
-		Short: "Decide manifests as the webhook would",
+		Use:   "check [FILE…|FOLDER|-]",
+		Short: "Check manifests as the webhook would",
 
 		SuggestFor: []string{"lint", "validate", "verify", "scan", "audit"},
-		Long: `Decide manifests as the webhook would if you applied them.
+		Long: `Check manifests as the webhook would if you applied them.
 
 It reads YAML and JSON, including Lists, from files, from folders and everything below
 them (*.yaml, *.yml, *.json), and from standard input ("-", or a pipe and no arguments).
@@ -39,9 +39,9 @@ namespaces by labels, its verdict on such objects is "unknown".
 
 Objects to which no bound policy applies are counted as not checked. In folders, files
 that are not objects are skipped and counted: kustomize patches and other files that a
-kustomization names, charts, templates, and files without apiVersion and kind. If you
-name such a file, it is an error. An object that every API server rejects is an error
-too, and a field that none knows is a warning.
+kustomization names, charts, templates, and files without apiVersion and kind. Naming
+such a file is an error. An object that every API server rejects is an error too; a
+field that no API server knows is a warning.
 
 Without --config, the built-in Guardrails apply: every policy in every namespace except
 those of Kubernetes itself. Policies that would break ordinary namespaces apply only in
@@ -50,10 +50,10 @@ policies.
 
 With --live, the Guardrails, Exemptions, Policies and facts are those of the cluster in
 the kubeconfig file, and no mode is stricter than the maximum mode of its server: each
-object is decided as the cluster would decide its creation now. The facts of the input
-come on top. What you are not permitted to read is named, the policies that depend on it
-report "unknown", and the exit code is 2. --facts reads facts from files instead; -c and
---facts take what "taffrail export" writes.
+object is decided as the cluster would decide its creation now. Facts in the input are
+added to them. If you are not permitted to read something, the output names it, the
+policies that depend on it report "unknown", and the exit code is 2. --facts reads facts
+from files instead; -c and --facts take what "taffrail export" writes.
 
 ` + foldersHelp + `
 

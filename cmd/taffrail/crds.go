@@ -53,8 +53,8 @@ func newCRDsApplyCommand() *cobra.Command {
 Exemptions and Policies do not change.
 
 With --webhook-entries, it then adds missing entries of this version to an existing
-ValidatingWebhookConfiguration, with the caBundle of the other entries: without one, an
-entry that fails closed would reject every request until its caBundle is set.
+ValidatingWebhookConfiguration, with the caBundle of the other entries: without a
+caBundle, an entry that fails closed would reject every request.
 
 Exit codes:
   0  applied and served

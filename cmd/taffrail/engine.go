@@ -9,7 +9,7 @@ import (
 
 // addEngine adds the flag --engine, whose value rego.ParseEngine parses.
 func addEngine(command *cobra.Command) *choice {
-	return addChoice(command, "engine", "", "what evaluates the policies; topdown is OPA's interpreter, slower and with the same findings",
+	return addChoice(command, "engine", "", "engine that evaluates the policies; topdown is OPA's interpreter, which is slower and returns the same findings",
 		string(rego.EngineCompiled), string(rego.EngineTopdown))
 }
 

@@ -27,7 +27,7 @@ type fixFlags struct {
 
 func newFixCommand() *cobra.Command {
 	command := &cobra.Command{
-		Use:   "fix [FILE…|DIR|-]",
+		Use:   "fix [FILE…|FOLDER|-]",
 		Short: "Write the fixes that policies propose into manifests",
 
 		SuggestFor: []string{"autofix", "format", "fmt", "patch"},
@@ -37,13 +37,13 @@ exactly one answer is safe.
 It reads what "taffrail check" reads. Files are rewritten in place; what comes from
 standard input is written to standard output. Only the lines of a fix change: comments,
 order, quotes and indentation are kept. A document whose style makes that impossible is
-rewritten as a whole, with its comments. If a value is shared through an anchor, its
-other uses keep the old value.
+left unchanged, and the fix is reported for you to make by hand. If a value is shared
+through an anchor, its other uses keep the old value.
 
 A fix is not made if its policy would still object. Standard error lists what was fixed
 and what is left for you to fix; the exit code is that of "taffrail check" on the
-result. A file with any part that cannot be read or decided is not changed, unless all
-that is missing is a Namespace that is not in the input.
+result. A file is not changed if any part of it cannot be read or decided, unless the
+only thing missing is a Namespace that is not in the input.
 
 ` + foldersHelp + `
 

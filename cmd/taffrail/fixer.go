@@ -18,7 +18,7 @@ var (
 	// errStillReported is returned if a policy still reports a finding after its own fix.
 	errStillReported = errors.New("the policy would still object")
 	// errUndecidable is returned if the object could not be decided after a fix.
-	errUndecidable = errors.New("its file could not be decided afterwards")
+	errUndecidable = errors.New("its file could not be decided afterward")
 )
 
 // fixer applies the fixes that findings propose to files, in memory.

@@ -144,7 +144,7 @@ func TestFixes(t *testing.T) {
 			"a fix that another policy fails on",
 			[]rule{number, {"many", "not input.object.data.number", `"data.number"`, `[{"op": "add", "path": "/data/number", "value": "many"}]`}},
 			configMap + "data: {}\n", configMap + "data: {}\n", 0,
-			[]string{"f0:1: ConfigMap shop/c: the fix of policy many for data.number was not made: its file could not be decided afterwards"},
+			[]string{"f0:1: ConfigMap shop/c: the fix of policy many for data.number was not made: its file could not be decided afterward"},
 		},
 		{
 			"what cannot be written costs only itself",

@@ -15,8 +15,8 @@ func newPoliciesCommand() *cobra.Command {
 	list := newPoliciesListCommand()
 	command := &cobra.Command{
 		Use:   "policies",
-		Short: "Show the catalogue of policies",
-		Long:  "Show the catalogue of policies, as their metadata describes them. Without a subcommand, list them.",
+		Short: "Show the policy catalog",
+		Long:  "Show the policies that are available, as their METADATA describes them. Without a subcommand, list them.",
 		Args:  onlySubcommands,
 		RunE:  list.RunE,
 

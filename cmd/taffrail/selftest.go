@@ -31,7 +31,7 @@ var errNoAnswer = errors.New("the API server did not answer in time: it may be w
 
 // errNotCalled is returned if the API server admits what Taffrail refuses.
 var errNotCalled = errors.New(`the API server did not call Taffrail: it admitted a Guardrail that binds a policy that does not exist.
-Check "kubectl get validatingwebhookconfigurations", the Pods of Taffrail, and whether the API server can reach port 9443 of their nodes`)
+Check "kubectl get validatingwebhookconfigurations", the Pods of Taffrail, and whether the API server can reach the webhook port of the Pods (9443 by default)`)
 
 func newSelfTestCommand() *cobra.Command {
 	var cluster clusterFlags
@@ -41,7 +41,7 @@ func newSelfTestCommand() *cobra.Command {
 		Use:   "selftest",
 		Short: "Test that the API server reaches Taffrail, without changing anything",
 		Long: `Create, as a dry run, a Guardrail that binds a policy that does not exist. Taffrail
-denies it whatever --max-mode is, so the denial proves that the whole path works: API
+denies it regardless of --max-mode, so the denial proves that the whole path works: API
 server, Service, certificate, Taffrail. Nothing is changed.
 
 With --reached, it also reads the condition Reached of every Guardrail and Policy, which

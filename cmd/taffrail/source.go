@@ -77,7 +77,7 @@ func (s *source) writeNotes(w io.Writer) error {
 // source reads the configuration and prepares the facts.
 func (f *sourceFlags) source(ctx context.Context, catalog *rego.Catalog) (*source, error) {
 	if (f.kubeconfig != "" || f.context != "") && !f.live {
-		return nil, &usageError{errors.New("--kubeconfig and --context name a cluster, which is asked only with --live")}
+		return nil, &usageError{errors.New("--kubeconfig and --context name a cluster, which is read only with --live")}
 	}
 	from := &source{namespace: metav1.NamespaceDefault}
 	exports, err := f.readFiles(from, catalog)

@@ -24,10 +24,10 @@ func newTestCommand() *cobra.Command {
 		Long: `Run the tests and cases of policies in the folders that you name, or in the working
 directory.
 
-A policy is a Policy in a YAML file, or a Rego file as in Taffrail's own library. Its
-Rego tests are the rules named test_… in files *_test.rego next to it. Its cases are
-objects with the findings expected of them, in the folder cases next to it. Tests and
-cases run under the same limits as in the cluster.
+A policy is either a Policy object in a YAML file, or a Rego file as in Taffrail's own
+library. Its Rego tests are the rules named test_… in *_test.rego files next to it. Its
+cases are objects, each with the findings that are expected for it, in the folder cases
+next to it. Tests and cases run under the same limits as in the cluster.
 
 Exit codes:
   0  all tests and cases passed

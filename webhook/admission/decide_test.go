@@ -211,7 +211,7 @@ func TestTooLargeOrTooDeep(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 			if !c.allowed {
-				if r.Result.Code != http.StatusForbidden || !strings.HasPrefix(r.Result.Message, "Deployment eks-work/nginx is refused by ") {
+				if r.Result.Code != http.StatusForbidden || !strings.HasPrefix(r.Result.Message, "Deployment eks-work/nginx is denied by ") {
 					t.Errorf("%+v", r.Result)
 				}
 				checkGolden(t, strings.ReplaceAll(name, ", ", "_")+".txt", r.Result.Message)

@@ -8,9 +8,9 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// limits restricts the Exemptions that a Guardrail honours.
+// limits restricts the Exemptions that a Guardrail honors.
 type limits struct {
-	// maxDuration limits how long an Exemption is honoured; 0 means no limit.
+	// maxDuration limits how long an Exemption is honored; 0 means no limit.
 	maxDuration time.Duration
 	never       []string
 }
@@ -24,19 +24,19 @@ func newLimits(l *v1alpha1.ExemptionLimits) limits {
 	return limits{maxDuration: most, never: l.Never}
 }
 
-// honours reports whether an Exemption that is in force at a time exempts from a policy of the
+// honors reports whether an Exemption that is in force at a time exempts from a policy of the
 // Guardrail.
-func (g *Guardrail) honours(e *Exemption, policy string, now time.Time) bool {
+func (g *Guardrail) honors(e *Exemption, policy string, now time.Time) bool {
 	if slices.Contains(g.limits.never, policy) {
 		return false
 	}
-	return g.limits.maxDuration <= 0 || now.Before(g.honouredUntil(e, policy, now))
+	return g.limits.maxDuration <= 0 || now.Before(g.honoredUntil(e, policy, now))
 }
 
-// honouredUntil returns the moment at which the Guardrail stops honouring an Exemption from a
-// policy, or the zero Time if it never honours it. An Exemption that is not stored yet is
-// treated as if it were created now; if it would then last too long, it is never honoured.
-func (g *Guardrail) honouredUntil(e *Exemption, policy string, now time.Time) time.Time {
+// honoredUntil returns the moment at which the Guardrail stops honoring an Exemption from a
+// policy, or the zero Time if it never honors it. An Exemption that is not stored yet is
+// treated as if it were created now; if it would then last too long, it is never honored.
+func (g *Guardrail) honoredUntil(e *Exemption, policy string, now time.Time) time.Time {
 	switch {
 	case slices.Contains(g.limits.never, policy):
 		return time.Time{}
@@ -50,24 +50,24 @@ func (g *Guardrail) honouredUntil(e *Exemption, policy string, now time.Time) ti
 	return e.Created.Add(g.limits.maxDuration)
 }
 
-// Honoured states until when a Guardrail honours an Exemption from one of its policies.
-type Honoured struct {
+// Honored states until when a Guardrail honors an Exemption from one of its policies.
+type Honored struct {
 	Guardrail, Policy string
 	// Until is the moment at which it ends, or the zero Time if the Exemption is never
-	// honoured.
+	// honored.
 	Until time.Time
 }
 
-// Honoured returns an entry for each Guardrail that binds one of the Exemption's policies in
+// Honored returns an entry for each Guardrail that binds one of the Exemption's policies in
 // one of its namespaces, in the order of Guardrails and policies.
-func (s Guardrails) Honoured(e *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) (all []Honoured) {
+func (s Guardrails) Honored(e *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) (all []Honored) {
 	for _, g := range s {
 		if !slices.ContainsFunc(e.Namespaces, func(name string) bool { return name == AnyNamespace || g.Covers(namespaceOf(name)) }) {
 			continue
 		}
 		for _, policy := range e.Policies {
 			if g.binds(e, policy) {
-				all = append(all, Honoured{Guardrail: g.Name, Policy: policy, Until: g.honouredUntil(e, policy, now)})
+				all = append(all, Honored{Guardrail: g.Name, Policy: policy, Until: g.honoredUntil(e, policy, now)})
 			}
 		}
 	}
@@ -84,12 +84,12 @@ func (g *Guardrail) binds(e *Exemption, policy string) bool {
 
 // End returns the moment at which an Exemption ends in all Guardrails that bind its policies,
 // or its expiry if none does.
-func (e *Exemption) End(honoured []Honoured) time.Time {
-	if len(honoured) == 0 {
+func (e *Exemption) End(honored []Honored) time.Time {
+	if len(honored) == 0 {
 		return e.Until
 	}
 	var end time.Time
-	for _, h := range honoured {
+	for _, h := range honored {
 		if h.Until.After(end) {
 			end = h.Until
 		}

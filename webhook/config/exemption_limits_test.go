@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// An Exemption ends when it expires, or earlier if a Guardrail stops honouring it.
+// An Exemption ends when it expires, or earlier if a Guardrail stops honoring it.
 func TestWhatGuardrailsMakeOfAnExemption(t *testing.T) {
 	created := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	day := func(n int) time.Time { return created.AddDate(0, 0, n) }
@@ -59,9 +59,9 @@ func TestWhatGuardrailsMakeOfAnExemption(t *testing.T) {
 		if c.kind != "" {
 			e.Kinds = []config.Kind{{GroupKind: schema.GroupKind{Kind: c.kind}}}
 		}
-		honoured := set.Honoured(e, namespaceOf, created)
-		got := make([]string, 0, len(honoured))
-		for _, h := range honoured {
+		honored := set.Honored(e, namespaceOf, created)
+		got := make([]string, 0, len(honored))
+		for _, h := range honored {
 			until := "-"
 			if !h.Until.IsZero() {
 				until = fmt.Sprint(int(h.Until.Sub(created) / (24 * time.Hour)))
@@ -72,8 +72,8 @@ func TestWhatGuardrailsMakeOfAnExemption(t *testing.T) {
 		if c.end >= 0 {
 			want = day(c.end)
 		}
-		if text := strings.Join(got, ","); text != c.want || !e.End(honoured).Equal(want) {
-			t.Errorf("%s: got %s, with the end %v", name, text, e.End(honoured))
+		if text := strings.Join(got, ","); text != c.want || !e.End(honored).Equal(want) {
+			t.Errorf("%s: got %s, with the end %v", name, text, e.End(honored))
 		}
 	}
 }

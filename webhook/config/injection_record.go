@@ -117,8 +117,8 @@ func (i *Injection) LabelsDateSelection(namespace decision.Namespace) bool {
 // since then: the selector must be at least as old, and require labels to be present. A
 // selector that requires a label to be absent only selects namespaces whose labels date from
 // their creation.
-func (i *Injection) SelectsSince(labelled time.Time, namespace decision.Namespace) bool {
-	return i.current && !labelled.Before(i.selectionSince) && (i.byPresence || labelled.Equal(namespace.Created))
+func (i *Injection) SelectsSince(labeled time.Time, namespace decision.Namespace) bool {
+	return i.current && !labeled.Before(i.selectionSince) && (i.byPresence || labeled.Equal(namespace.Created))
 }
 
 // Instances returns the instances of a policy's periods, sorted.

@@ -66,7 +66,7 @@ func TestARecordIsAboutOneSelection(t *testing.T) {
 		"none and empty":    {v1alpha1.Injection{}, v1alpha1.GuardrailSpec{NamespaceSelector: &metav1.LabelSelector{}}, true},
 		"a label":           {v1alpha1.Injection{NamespaceSelector: selecting("a", "b")}, v1alpha1.GuardrailSpec{NamespaceSelector: selecting("a", "b")}, true},
 		"another label":     {v1alpha1.Injection{NamespaceSelector: selecting("a", "c")}, v1alpha1.GuardrailSpec{NamespaceSelector: selecting("a", "b")}, false},
-		"no label any more": {v1alpha1.Injection{NamespaceSelector: selecting("a", "c")}, v1alpha1.GuardrailSpec{}, false},
+		"no longer a label": {v1alpha1.Injection{NamespaceSelector: selecting("a", "c")}, v1alpha1.GuardrailSpec{}, false},
 		"the same left out": {v1alpha1.Injection{ExcludeNamespaces: []string{"x"}}, v1alpha1.GuardrailSpec{ExcludeNamespaces: []string{"x"}}, true},
 		"another left out":  {v1alpha1.Injection{ExcludeNamespaces: []string{"x"}}, v1alpha1.GuardrailSpec{ExcludeNamespaces: []string{"y"}}, false},
 	} {
@@ -140,11 +140,11 @@ func TestWhetherLabelsTellSinceWhen(t *testing.T) {
 	}
 	same := func(*v1alpha1.Injection, *v1alpha1.GuardrailSpec) {}
 	for name, c := range map[string]struct {
-		record   func(*v1alpha1.Injection, *v1alpha1.GuardrailSpec)
-		created  int
-		labelled int
-		tells    bool
-		since    bool
+		record  func(*v1alpha1.Injection, *v1alpha1.GuardrailSpec)
+		created int
+		labeled int
+		tells   bool
+		since   bool
 	}{
 		"a label, of an older namespace":          {same, 1, 12, true, true},
 		"a label, since the selector":             {same, 1, 10, true, true},
@@ -152,7 +152,7 @@ func TestWhetherLabelsTellSinceWhen(t *testing.T) {
 		"no label, created before the selector":   {absent, 9, 9, false, false},
 		"no label, created with the selector":     {absent, 10, 10, true, true},
 		"no label, created after the selector":    {absent, 11, 11, true, true},
-		"no label any more":                       {absent, 11, 12, true, false},
+		"no longer a label":                       {absent, 11, 12, true, false},
 		"another selector by now": {func(_ *v1alpha1.Injection, s *v1alpha1.GuardrailSpec) {
 			s.NamespaceSelector = selecting("guard", "off")
 		}, 1, 12, false, false},
@@ -161,7 +161,7 @@ func TestWhetherLabelsTellSinceWhen(t *testing.T) {
 		if got := i.LabelsDateSelection(namespace); got != c.tells {
 			t.Errorf("%s: returns %v", name, got)
 		}
-		if got := i.SelectsSince(second(c.labelled), namespace); got != c.since {
+		if got := i.SelectsSince(second(c.labeled), namespace); got != c.since {
 			t.Errorf("%s: since %v", name, got)
 		}
 	}

@@ -26,7 +26,7 @@ type Loss struct {
 
 // Losses returns the bindings that a namespace loses by a change of labels, with modes capped
 // at maxMode; 0 means no cap. A binding is not lost if another Guardrail that selects the
-// namespace afterwards binds the same policy with the same parameters at least as strictly:
+// namespace afterward binds the same policy with the same parameters at least as strictly:
 // with no weaker mode, no more tolerance of existing violations, and no additional trusted
 // writers.
 //

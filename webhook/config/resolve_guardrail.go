@@ -20,7 +20,7 @@ type Resolved struct {
 	Bindings []ResolvedBinding
 }
 
-// ResolvedBinding is a Guardrail's binding of a policy in the catalogue.
+// ResolvedBinding is a Guardrail's binding of a policy in the catalog.
 type ResolvedBinding struct {
 	Policy *rego.Policy
 	// Parameters are validated and include defaults.
@@ -35,7 +35,7 @@ type ResolvedBinding struct {
 	Key string
 }
 
-// Resolve validates a Guardrail against the catalogue of policies. It repeats checks of the CRD
+// Resolve validates a Guardrail against the catalog of policies. It repeats checks of the CRD
 // schema, because files are not checked against a schema and a cluster may have another version
 // of it. An invalid binding is left out and the others stay in force: a typing error in one
 // must not switch off a whole Guardrail.
@@ -139,7 +139,7 @@ func findPolicy(name string, catalog *rego.Catalog, at *field.Path) (*rego.Polic
 	return policy, nil
 }
 
-// IDs returns the sorted ids of the policies in a catalogue.
+// IDs returns the sorted ids of the policies in a catalog.
 func IDs(catalog *rego.Catalog) []string {
 	policies := catalog.Policies()
 	ids := make([]string, 0, len(policies))

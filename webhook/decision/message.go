@@ -59,13 +59,13 @@ func (d *Decision) Denial(subject string) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is refused by %s:", subject, Count(len(policiesOf(denying)), "policy", "policies"))
+	fmt.Fprintf(&b, "%s is denied by %s:", subject, Count(len(policiesOf(denying)), "policy", "policies"))
 	shown := min(len(denying), MaxFindings)
 	for i, f := range denying[:shown] {
 		b.WriteString("\n- ")
 		b.WriteString(f.finding())
 		// What all findings of a policy share is printed once, after the last.
-		if i+1 == shown || f.advice() != denying[i+1].advice() || f.Policy != denying[i+1].Policy {
+		if i+1 == shown || !f.sharesAdvice(denying[i+1]) {
 			b.WriteString(f.advice())
 		}
 	}
@@ -85,11 +85,20 @@ func (f *Finding) finding() string { return f.Headline() + detail("field:  ", f.
 
 // advice returns the part of the message that the policy's findings may share.
 func (f *Finding) advice() string {
-	text := detail("write:  ", f.Remediation) + detail("", requiredBy(f.Guardrails))
+	text := detail("fix:    ", f.Remediation) + detail("", requiredBy(f.Guardrails))
 	if f.Exempted() {
-		text += detail("excused by ", f.ExemptedBy())
+		text += detail("exempted by ", f.ExemptedBy())
 	}
 	return text
+}
+
+// sharesAdvice reports whether two findings are of the same policy, and have the same advice.
+func (f *Finding) sharesAdvice(other *Finding) bool {
+	if f.Policy != other.Policy {
+		return false
+	}
+	same := f.Remediation == other.Remediation && slices.Equal(f.Guardrails, other.Guardrails) && slices.Equal(f.Exemptions, other.Exemptions)
+	return same || f.advice() == other.advice()
 }
 
 func detail(label, text string) string {
@@ -312,8 +321,28 @@ func Line(text string, limit int) string {
 	return shortened(Redact(oneLine(text, limit+redactAhead)), limit)
 }
 
+// isLine reports whether text is one line of at most limit characters already. It is cheap, and
+// false for some texts that are.
+func isLine(text string, limit int) bool {
+	if len(text) > limit {
+		return false
+	}
+	space := true
+	for i := range len(text) {
+		c := text[i]
+		if c < ' ' || c > '~' || c == ' ' && space {
+			return false
+		}
+		space = c == ' '
+	}
+	return !space || text == ""
+}
+
 // oneLine returns text as one line of little more than limit characters.
 func oneLine(text string, limit int) string {
+	if isLine(text, limit) {
+		return text
+	}
 	var b strings.Builder
 	runes, blank := 0, false
 	for _, r := range text {
@@ -339,7 +368,7 @@ func oneLine(text string, limit int) string {
 
 // shortened truncates a line to limit characters.
 func shortened(line string, limit int) string {
-	if utf8.RuneCountInString(line) <= limit {
+	if len(line) <= limit || utf8.RuneCountInString(line) <= limit {
 		return line
 	}
 	return strings.TrimRight(string([]rune(line)[:limit-1]), " ") + "…"

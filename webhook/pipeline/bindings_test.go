@@ -66,7 +66,7 @@ func TestWhatIsBoundWhereAnObjectIsNotLookedAt(t *testing.T) {
 			t.Errorf("%s: got %s, %+v, %v", name, got, d, err)
 		}
 		if got := fmt.Sprint(f.WouldDenyBy); got != c.would || f.WouldDeny != (c.would != "[]") {
-			t.Errorf("%s: would be refused by %s", name, got)
+			t.Errorf("%s: would be denied by %s", name, got)
 		}
 	}
 }

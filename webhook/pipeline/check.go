@@ -27,7 +27,7 @@ type Stored interface {
 }
 
 // Checker checks configuration objects before they are stored, by the same rules that
-// config.Build applies afterwards. It is safe for concurrent use.
+// config.Build applies afterward. It is safe for concurrent use.
 type Checker struct {
 	library *rego.Catalog
 	stored  Stored

@@ -43,6 +43,8 @@ type evidence struct {
 	storedErr error
 	// existing is set if needsExisting reports true.
 	existing existingFields
+	// found has the candidates, once they are known.
+	found []candidate
 }
 
 // decide returns the Decision that follows from the evidence, and from the gaps that no rule
@@ -111,7 +113,7 @@ func (c *candidate) identity() identity {
 	return identityOf(&c.finding)
 }
 
-// commonExemptions returns the Exemptions that all Guardrails of a finding honour.
+// commonExemptions returns the Exemptions that all Guardrails of a finding honor.
 func (e *evidence) commonExemptions(f *decision.Finding) []string {
 	var names []string
 	first := true
@@ -128,8 +130,27 @@ func (e *evidence) commonExemptions(f *decision.Finding) []string {
 	return names
 }
 
+// candidates returns the findings of all bindings, as nothing is tolerated yet. Of an UPDATE, the caller may change
+// them; of another request, only decide may.
 func (e *evidence) candidates() []candidate {
-	var all []candidate
+	if e.found == nil {
+		e.found = e.newCandidates()
+	}
+	if e.request.Operation != decision.Update {
+		return e.found
+	}
+	return slices.Clone(e.found)
+}
+
+func (e *evidence) newCandidates() []candidate {
+	total := 0
+	for i := range e.results {
+		total += len(e.results[i].Violations)
+		if e.results[i].Err != nil {
+			total++
+		}
+	}
+	all := make([]candidate, 0, total)
 	for i, binding := range e.bindings {
 		result := &e.results[i]
 		if fact, missing := unreadFact(e.request, binding.Policy); missing {
@@ -194,8 +215,11 @@ func (e *evidence) uncertain(binding config.AppliedBinding) string {
 }
 
 func merge(candidates []candidate) []decision.Finding {
-	position := map[identity]int{}
-	var merged []decision.Finding
+	if len(candidates) == 0 {
+		return nil
+	}
+	position := make(map[identity]int, len(candidates))
+	merged := make([]decision.Finding, 0, len(candidates))
 	for i := range candidates {
 		c := &candidates[i]
 		if c.finding.WouldDeny {

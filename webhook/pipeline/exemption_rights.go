@@ -199,7 +199,7 @@ func effective(e *v1alpha1.Exemption, catalog *rego.Catalog) *config.Exemption {
 	return resolved
 }
 
-// checkLimits adds a fault for each new part of an Exemption that a Guardrail does not honour,
+// checkLimits adds a fault for each new part of an Exemption that a Guardrail does not honor,
 // and a warning for each part that the old object has already.
 func (c *Checker) checkLimits(ctx context.Context, checked *decision.Checked, e *v1alpha1.Exemption, before config.Object, policies config.Policies, stored config.Objects) error {
 	effect, err := c.effect(ctx, e, policies, stored)
@@ -220,7 +220,7 @@ func (c *Checker) checkLimits(ctx context.Context, checked *decision.Checked, e 
 	return nil
 }
 
-// limitFaults returns a fault for what is loosened but not honoured, once per field and
+// limitFaults returns a fault for what is loosened but not honored, once per field and
 // Guardrail.
 func (effect *exemptionEffect) limitFaults(e *v1alpha1.Exemption, loosened []config.Loosened) (faults []decision.Fault) {
 	add := func(fault decision.Fault) {
@@ -228,19 +228,19 @@ func (effect *exemptionEffect) limitFaults(e *v1alpha1.Exemption, loosened []con
 			faults = append(faults, fault)
 		}
 	}
-	for _, honoured := range effect.guardrails.Honoured(effect.exemption, effect.namespaceOf, effect.now) {
+	for _, honored := range effect.guardrails.Honored(effect.exemption, effect.namespaceOf, effect.now) {
 		touched := slices.ContainsFunc(loosened, func(l config.Loosened) bool {
-			return l.Guardrail == honoured.Guardrail && slices.Contains(l.Policies, honoured.Policy)
+			return l.Guardrail == honored.Guardrail && slices.Contains(l.Policies, honored.Policy)
 		})
 		switch {
-		case !touched || !honoured.Until.Before(effect.exemption.Until):
-		case honoured.Until.IsZero():
-			at := slices.Index(e.Spec.Policies, honoured.Policy)
+		case !touched || !honored.Until.Before(effect.exemption.Until):
+		case honored.Until.IsZero():
+			at := slices.Index(e.Spec.Policies, honored.Policy)
 			add(decision.Fault{Field: fmt.Sprintf("spec.policies[%d]", at),
-				Reason: fmt.Sprintf("Guardrail %s allows no Exemption from %s: remove it", honoured.Guardrail, honoured.Policy)})
+				Reason: fmt.Sprintf("Guardrail %s allows no Exemption from %s: remove it", honored.Guardrail, honored.Policy)})
 		default:
 			add(decision.Fault{Field: "spec.expires", Reason: fmt.Sprintf("Guardrail %s honors it only until %s: write %s or earlier",
-				honoured.Guardrail, honoured.Until.UTC().Format(time.RFC3339), lastDay(honoured.Until, effect.now))})
+				honored.Guardrail, honored.Until.UTC().Format(time.RFC3339), lastDay(honored.Until, effect.now))})
 		}
 	}
 	return faults

@@ -137,11 +137,11 @@ func TestExemptTellsWhatIsLoosened(t *testing.T) {
 		"everywhere": {[]any{"image-tag"}, []any{"*"}, "a/: in every namespace, Guardrail a would no longer apply image-tag"},
 		"to come": {
 			[]any{"ours", "theirs"}, []any{"shop"},
-			"/shop: in namespace shop, no Guardrail binds ours, theirs yet, and the Exemption would apply to any that does so later",
+			"/shop: in namespace shop, no Guardrail binds ours, theirs yet, and the Exemption would apply to any Guardrail that binds them later",
 		},
 		"to come everywhere": {
 			[]any{"ours"}, []any{"*"},
-			"/: in every namespace, no Guardrail binds ours yet, and the Exemption would apply to any that does so later",
+			"/: in every namespace, no Guardrail binds ours yet, and the Exemption would apply to any Guardrail that binds them later",
 		},
 	} {
 		r := exemptionRequest(func(s map[string]any) { s["policies"], s["namespaces"] = c.policies, c.namespaces })

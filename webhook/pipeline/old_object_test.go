@@ -82,7 +82,7 @@ func TestEachBindingHasItsOwnPast(t *testing.T) {
 		asked{guardrail: "strict", mode: decision.ModeEnforce, result: violation("replicas")})
 	e.stored = []decision.Result{{}, violation("replicas")}
 	if d := decideOn(t, e); d.Verdict != decision.VerdictDeny {
-		t.Errorf("there were enough for the loose one, and are not any more: got %v", d.Verdict)
+		t.Errorf("there were enough for the loose one, and there no longer are: got %v", d.Verdict)
 	}
 }
 

@@ -214,10 +214,10 @@ func (p *planner) selectedSince(ctx context.Context, g *config.Guardrail) select
 	if !found.known && g.Injection.LabelsDateSelection(namespace) {
 		ctx, cancel := withReadTimeout(ctx)
 		defer cancel()
-		labelled, known, err := LabelledSince(ctx, p.templates, namespace.Name)
+		labeled, known, err := LabeledSince(ctx, p.templates, namespace.Name)
 		found.err = err
-		if known && g.Injection.SelectsSince(labelled, namespace) {
-			found = selected{since: labelled, known: true}
+		if known && g.Injection.SelectsSince(labeled, namespace) {
+			found = selected{since: labeled, known: true}
 		}
 	}
 	p.selected[g] = found

@@ -123,14 +123,14 @@ func TestLeavingTheWebhooksIsLoosening(t *testing.T) {
 		want          string
 		err           error
 	}{
-		"the label goes":            {webhooks{selectors: []string{"guard=on"}}, map[string]any{"guard": "on"}, nil, "without guard=on, the API server no longer calls Taffrail", nil},
-		"its value changes":         {webhooks{selectors: []string{"guard=on"}}, map[string]any{"guard": "on"}, map[string]any{"guard": "off"}, "with guard=off instead of on, the API server no longer calls Taffrail", nil},
-		"one that excludes comes":   {webhooks{selectors: []string{"skip notin (yes)"}}, nil, map[string]any{"skip": "yes"}, "with skip=yes, the API server no longer calls Taffrail", nil},
-		"one of two entries":        {webhooks{selectors: []string{"", "guard=on"}}, map[string]any{"guard": "on"}, nil, "without guard=on", nil},
-		"it was never selected":     {webhooks{selectors: []string{"guard=on"}}, map[string]any{"a": "b"}, nil, "", nil},
-		"it is selected afterwards": {webhooks{selectors: []string{"guard=on"}}, nil, map[string]any{"guard": "on"}, "", nil},
-		"another label":             {webhooks{selectors: []string{"guard=on"}}, map[string]any{"guard": "on"}, map[string]any{"guard": "on", "a": "b"}, "", nil},
-		"nobody knows":              {webhooks{err: away}, map[string]any{"guard": "on"}, nil, "", away},
+		"the label goes":           {webhooks{selectors: []string{"guard=on"}}, map[string]any{"guard": "on"}, nil, "without guard=on, the API server no longer calls Taffrail", nil},
+		"its value changes":        {webhooks{selectors: []string{"guard=on"}}, map[string]any{"guard": "on"}, map[string]any{"guard": "off"}, "with guard=off instead of on, the API server no longer calls Taffrail", nil},
+		"one that excludes comes":  {webhooks{selectors: []string{"skip notin (yes)"}}, nil, map[string]any{"skip": "yes"}, "with skip=yes, the API server no longer calls Taffrail", nil},
+		"one of two entries":       {webhooks{selectors: []string{"", "guard=on"}}, map[string]any{"guard": "on"}, nil, "without guard=on", nil},
+		"it was never selected":    {webhooks{selectors: []string{"guard=on"}}, map[string]any{"a": "b"}, nil, "", nil},
+		"it is selected afterward": {webhooks{selectors: []string{"guard=on"}}, nil, map[string]any{"guard": "on"}, "", nil},
+		"another label":            {webhooks{selectors: []string{"guard=on"}}, map[string]any{"guard": "on"}, map[string]any{"guard": "on", "a": "b"}, "", nil},
+		"nobody knows":             {webhooks{err: away}, map[string]any{"guard": "on"}, nil, "", away},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := pipeline.New(s, nil, pipeline.Options{Webhooks: test.webhooks}).Relax(t.Context(), relabel(test.before, test.after), &relaxers{})

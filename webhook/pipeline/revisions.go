@@ -13,7 +13,7 @@ import (
 )
 
 // A rollback to a revision is tolerated, so anything that could serve as a revision is decided
-// when it is written, as the workload that a rollback would produce. Afterwards nothing in a
+// when it is written, as the workload that a rollback would produce. Afterward nothing in a
 // revision proves who wrote it: labels, owners, annotations and managed fields can all be
 // forged. Only its name, and the data of a ControllerRevision, are immutable.
 

@@ -89,7 +89,7 @@ func TestRollbacks(t *testing.T) {
 	const (
 		template = `{"metadata":{"labels":{"app":"web"}},"spec":` + podSpec + `}`
 		hashed   = `{"metadata":{"creationTimestamp":null,"labels":{"app":"web","pod-template-hash":"1"}},"spec":` + podSpec + `}`
-		labelled = `{"metadata":{"labels":{"app":"web","more":"1"}},"spec":` + podSpec + `}`
+		labeled  = `{"metadata":{"labels":{"app":"web","more":"1"}},"spec":` + podSpec + `}`
 		other    = `{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"a","image":"evil"}]}}`
 		short    = `{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"a","image":"nginx"}]}}`
 	)
@@ -114,7 +114,7 @@ func TestRollbacks(t *testing.T) {
 		"another's ReplicaSet":       {"Deployment", replicaSet(controlled("2"), hashed), decision.VerdictDeny},
 		"nobody's ReplicaSet":        {"Deployment", replicaSet(`"labels":{}`, hashed), decision.VerdictDeny},
 		"owned and not controlled":   {"Deployment", replicaSet(strings.Replace(controlled("1"), "true", "false", 1), hashed), decision.VerdictDeny},
-		"one more label":             {"Deployment", replicaSet(controlled("1"), labelled), decision.VerdictDeny},
+		"one more label":             {"Deployment", replicaSet(controlled("1"), labeled), decision.VerdictDeny},
 		"another image":              {"Deployment", replicaSet(controlled("1"), other), decision.VerdictDeny},
 		"no template":                {"Deployment", replicaSet(controlled("1"), `{}`), decision.VerdictDeny},
 		"no hash":                    {"Deployment", replicaSet(controlled("1"), template), decision.VerdictDeny},

@@ -38,13 +38,13 @@ var (
 // ServiceAccount that Pods need.
 const rootCA = "kube-root-ca.crt"
 
-// LabelledSince returns a time since which a namespace has had its current labels: the last
+// LabeledSince returns a time since which a namespace has had its current labels: the last
 // change in its managed fields. A removed label leaves no timestamp there. Timestamps have a
 // resolution of one second, so the second of creation is returned only if the namespace had the
 // labels before it could have Pods: its version must be older than that of the first objects
 // that Kubernetes creates in it. Otherwise the next second is returned. If there are no managed
 // fields, known is false.
-func LabelledSince(ctx context.Context, t Templates, name string) (since time.Time, known bool, err error) {
+func LabeledSince(ctx context.Context, t Templates, name string) (since time.Time, known bool, err error) {
 	namespace, err := t.Metadata(ctx, namespaceKind, "", name, "")
 	if err != nil || namespace == nil {
 		return time.Time{}, false, err

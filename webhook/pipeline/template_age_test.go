@@ -55,7 +55,7 @@ func TestSinceWhenANamespaceHasItsLabels(t *testing.T) {
 		"a version that is not a number": {storedObjects{"Namespace shop": namespace("x", entry(1, "")), "ConfigMap kube-root-ca.crt": rootCA("8")}, created.Add(time.Second), true, false},
 		"its content is unknown":         {storedObjects{"Namespace shop": namespace("7", entry(1, "")), "ConfigMap kube-root-ca.crt": nil}, time.Time{}, false, true},
 	} {
-		since, known, err := pipeline.LabelledSince(t.Context(), c.objects, "shop")
+		since, known, err := pipeline.LabeledSince(t.Context(), c.objects, "shop")
 		if !since.Equal(c.since) || known != c.known || (err != nil) != c.fails {
 			t.Errorf("%s: got %v, %v, %v", name, since, known, err)
 		}

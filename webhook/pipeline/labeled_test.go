@@ -10,19 +10,19 @@ import (
 )
 
 // If a namespace is not recorded yet, the timestamp of its label shows since when it is selected: what is
-// applied right after it was labelled is filled.
+// applied right after it was labeled is filled.
 func TestALabelTellsSinceWhenANamespaceIsSelected(t *testing.T) {
 	present := metav1.LabelSelector{MatchLabels: map[string]string{"guard": "on"}}
 	absent := metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "unguarded", Operator: metav1.LabelSelectorOpDoesNotExist}}}
 	for name, c := range map[string]struct {
-		selector          metav1.LabelSelector
-		labelled, written int
-		want              string
+		selector         metav1.LabelSelector
+		labeled, written int
+		want             string
 	}{
 		"written after the label":           {present, 15, 16, "10m"},
 		"written before the label":          {present, 15, 14, "left: the template is older than the injection"},
 		"written in the label's second":     {present, 15, 15, "left: the template is older than the injection"},
-		"labelled before it was selected":   {present, 9, 16, "left: it is not recorded yet how long Guardrail g has injected into this namespace"},
+		"labeled before it was selected":    {present, 9, 16, "left: it is not recorded yet how long Guardrail g has injected into this namespace"},
 		"nobody answers":                    {present, 0, 16, "left: it is not known how long Guardrail g has selected the namespace: away"},
 		"selected by a label that has gone": {absent, 15, 16, "left: it is not recorded yet how long Guardrail g has injected into this namespace"},
 	} {
@@ -30,9 +30,9 @@ func TestALabelTellsSinceWhenANamespaceIsSelected(t *testing.T) {
 			g := injectingSince(t)
 			g.Spec.NamespaceSelector = &c.selector
 			g.Status.Injection.NamespaceSelector, g.Status.Injection.Everywhere = &c.selector, nil
-			namespace, labelled := createdAt(1, "n", nil), minutes(c.labelled)
-			namespace.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Time: &labelled}}
-			if c.labelled == 0 {
+			namespace, labeled := createdAt(1, "n", nil), minutes(c.labeled)
+			namespace.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Time: &labeled}}
+			if c.labeled == 0 {
 				namespace = nil
 			}
 			objects := storedObjects{"Namespace shop": namespace, "ReplicaSet rs": createdAt(c.written, "u", nil)}
