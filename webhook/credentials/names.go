@@ -22,8 +22,8 @@ const (
 // nameClue matches every name that can be a credential's. Most names do not match.
 var nameClue = regexp.MustCompile(`pass|pwd|pw|secret|token|key|cred|auth|cookie|bearer|psk|webhook|salt`)
 
-// As in English, the last noun decides: DB_PASSWORD is a credential, and so is DB_PASSWORD_PROD;
-// PASSWORD_MIN_LENGTH, TOKEN_URL and SECRET_NAME are not. Rails' SECRET_KEY_BASE is one.
+// certainNames matches names whose last noun is a credential's: DB_PASSWORD and DB_PASSWORD_PROD, but not
+// PASSWORD_MIN_LENGTH, TOKEN_URL or SECRET_NAME. Rails' SECRET_KEY_BASE is one.
 var certainNames = &nounNames{regexp.MustCompile(`(?:` + strings.Join([]string{
 	`passw(?:or)?ds?`, `passphrases?`, `passcodes?`,
 	`(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh|store|key|control)(?:pass|pwd)`, // not compass or bypass

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// No pattern of an innocent value matches an ordinary one.
-func TestOrdinaryValuesAreNotInnocent(t *testing.T) {
+// No pattern of an harmless value matches an ordinary one.
+func TestOrdinaryValuesAreNotHarmless(t *testing.T) {
 	for value, want := range map[string]bool{
 		"orders-service": true, "sleep 10": true, "hunter2": true, "a": false, "": false, "--": false, "xxxx": false, "__name__": false, "a/b": false, "your-key": false, "key-goes-here": false,
 	} {

@@ -44,7 +44,7 @@ func isHarmless(low string) bool {
 	return !hasLiteralPart(variable.ReplaceAllString(low, ""))
 }
 
-// isOrdinary reports whether a value has only words and numbers, none of which an innocent value
+// isOrdinary reports whether a value has only words and numbers, none of which an harmless value
 // begins or ends with. Most values are like that, and looking at each byte is enough to see it.
 func isOrdinary(low string) bool {
 	if len(low) < 2 || len(low) > 100 || low[0] == '_' || low[0] == '-' || strings.Trim(low, "x") == "" {
@@ -121,7 +121,7 @@ var harmlessValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`(?:os|process|self|this|req|request|config|settings|options|opts|args|params|ctx|event|vars?|local|module|values|secrets|data|user)\.[a-z_]`, // a variable of a program
 }, "|") + `)`)
 
-// isPlaceholder reports what is written in place of a value: in addition to innocent values, the beginning of an
+// isPlaceholder reports whether a text is written in place of a value: a harmless value, or the beginning of an
 // alias, a tag, a list or a call in some language.
 func isPlaceholder(low string) bool {
 	return low == "" || strings.IndexByte("*<{([|!`", low[0]) >= 0 || isHarmless(low)

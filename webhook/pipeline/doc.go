@@ -9,5 +9,5 @@
 // evidence.go, finding.go and join.go (the Decision); fresh.go (confirmation); ambiguous.go,
 // oversized.go, subresource.go and pod_binding.go. explain.go explains what would be decided, and
 // relax.go decides changes of the labels of namespaces. A Checker (check.go, exemption_rights.go,
-// overlap.go, conflicts.go, trial.go) checks Taffrail's own configuration.
+// exemption_limits.go, overlap.go, conflicts.go, trial.go) checks Taffrail's own configuration.
 package pipeline
