@@ -34,7 +34,7 @@ func TestAuditScale(t *testing.T) {
 	for i := range *auditScale / per {
 		in := newNamespace(t, fmt.Sprint("scale-", i), audited, unserved)
 		for k := range per {
-			writers.Go(func() error { return cluster.Admin.Client.Create(t.Context(), scaleObject(t, in, k)) })
+			writers.Go(func() error { return cluster.Admin.Client.Create(t.Context(), scaleObject(in, k)) })
 		}
 	}
 	must(t, writers.Wait())
@@ -76,8 +76,8 @@ func logUsage(t *testing.T, auditor *harness.Auditor, what string) {
 	t.Logf("%s: %s, peak RSS %d MiB", what, strings.Join(values, ", "), peak>>20)
 }
 
-func scaleObject(t *testing.T, namespace string, k int) client.Object {
-	t.Helper()
+func scaleObject(namespace string, k int) client.Object {
+	meta := metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprint("o", k), Labels: map[string]string{"app": "a"}}
 	switch {
 	case k%10 == 0:
 		none := int32(0)
