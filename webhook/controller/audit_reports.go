@@ -50,6 +50,14 @@ type reportsOptions struct {
 	log     logr.Logger
 }
 
+// auditFindings is what an audit has found; *audit.Auditor implements it.
+type auditFindings interface {
+	// Findings returns what was found in a namespace, or with "" in cluster-scoped objects.
+	Findings(namespace string) ([]report.AuditedObject, report.Passes)
+	// Namespaces returns those in which something was found.
+	Namespaces() []string
+}
+
 // reportWrites counts writes of reports.
 type reportWrites struct{ created, updated, deleted, failed atomic.Int64 }
 
@@ -66,7 +74,7 @@ type reportWriter struct {
 	queue workqueue.TypedRateLimitingInterface[string]
 	pacer *rate.Limiter
 	// found is what was found. It is nil until that is complete, before which nothing is written.
-	found atomic.Pointer[audit.Auditor]
+	found atomic.Pointer[auditFindings]
 
 	mutex  sync.Mutex
 	stored map[reportKey]storedReport
@@ -169,8 +177,8 @@ func (w *reportWriter) changed(namespace string) {
 }
 
 // begin makes all reports be written, once what was found is complete.
-func (w *reportWriter) begin(found *audit.Auditor) {
-	if !w.found.CompareAndSwap(nil, found) {
+func (w *reportWriter) begin(found auditFindings) {
+	if !w.found.CompareAndSwap(nil, &found) {
 		return
 	}
 	w.mutex.Lock()
@@ -185,7 +193,7 @@ func (w *reportWriter) compareAll() {
 	if found == nil {
 		return
 	}
-	for _, namespace := range found.Namespaces() {
+	for _, namespace := range (*found).Namespaces() {
 		w.queue.Add(namespace)
 	}
 	w.mutex.Lock()

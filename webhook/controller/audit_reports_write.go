@@ -44,7 +44,7 @@ func (w *reportWriter) write(ctx context.Context, namespace string) error {
 	if found == nil {
 		return nil
 	}
-	objects, passes := found.Findings(namespace)
+	objects, passes := (*found).Findings(namespace)
 	wanted := map[reportKey]bool{}
 	for _, r := range report.OpenReports(namespace, w.name, w.name, objects, passes) {
 		key := reportKey{namespace, r.Name}

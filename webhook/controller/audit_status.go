@@ -107,7 +107,7 @@ func (s *auditStatus) statusOf(g *v1alpha1.Guardrail, found *audit.GuardrailFind
 		status = g.Status.Audit.DeepCopy()
 	} else {
 		status.Objects, status.Violating = int64(found.Objects), int64(found.Violating)
-		status.Findings = auditFindings(found.Policies)
+		status.Findings = policyFindings(found.Policies)
 		if g.Status.Audit != nil {
 			status.CompletedAt = g.Status.Audit.CompletedAt
 		}
@@ -121,7 +121,7 @@ func (s *auditStatus) statusOf(g *v1alpha1.Guardrail, found *audit.GuardrailFind
 	return status
 }
 
-func auditFindings(found []audit.PolicyFindings) []v1alpha1.AuditFindings {
+func policyFindings(found []audit.PolicyFindings) []v1alpha1.AuditFindings {
 	all := make([]v1alpha1.AuditFindings, 0, len(found))
 	for _, f := range found {
 		all = append(all, v1alpha1.AuditFindings{Policy: f.Policy, Mode: v1alpha1.Mode(f.Mode.String()), Findings: int64(f.Findings), Objects: int64(f.Objects)})

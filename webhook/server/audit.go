@@ -88,7 +88,9 @@ func RunAudit(ctx context.Context, o AuditOptions) error {
 		}
 		probes := &health{checks: []check{{"informers", audit.InformersReady}, {"configuration", audit.ConfigurationReady}}}
 		limited := newConnections(listener, maxMetricsConnections, metrics.NewConnections(registry).Evicted("metrics"))
-		group.Go(func() error { return serveMetrics(ctx, limited, metricsHandler(registry, probes), o.Log.WithName("metrics")) })
+		group.Go(func() error {
+			return serveMetrics(ctx, limited, metricsHandler(registry, probes), o.Log.WithName("metrics"))
+		})
 	}
 	o.Log.Info("Auditing", "pace", o.Pace, "apiServer", o.Config.Host)
 	return group.Wait()
