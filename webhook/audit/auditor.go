@@ -126,6 +126,7 @@ func (a *Auditor) Run(ctx context.Context) {
 			}
 		case <-timer.C:
 		case <-a.notify:
+			sleep(ctx, settle) // more may follow
 		}
 		timer.Stop()
 	}

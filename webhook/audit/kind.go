@@ -84,6 +84,9 @@ func (k *kindAuditor) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if refused(err) {
+			k.forgetAll() // what was found is not known to be there any longer
+		}
 		k.done(err)
 		if err != nil {
 			wait.after(ctx, err)
@@ -109,6 +112,7 @@ func (k *kindAuditor) follow(ctx context.Context, version string) {
 			if err != nil {
 				return err
 			}
+			wait = newBackoff()
 			switch e.Type {
 			case Bookmark:
 			case Deleted:
@@ -124,8 +128,8 @@ func (k *kindAuditor) follow(ctx context.Context, version string) {
 			return
 		case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
 			return
-		case apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err):
-			// What may be listed and not watched is read again from time to time.
+		case refused(err):
+			// What may be listed and not watched is read again from time to time, and so is what is no longer served.
 			wait.after(ctx, err)
 			return
 		case err != nil:
@@ -263,11 +267,16 @@ func newBackoff() *backoff { return &backoff{firstRetry} }
 // after waits after an error, or until ctx ends.
 func (b *backoff) after(ctx context.Context, err error) {
 	wait := b.next
-	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
+	if refused(err) {
 		wait = refusedRetry
 	}
 	b.next = min(2*b.next, lastRetry)
 	sleep(ctx, wait)
+}
+
+// refused reports whether nothing but a change of RBAC, or of what the cluster serves, makes a request succeed.
+func refused(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err)
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -40,7 +40,7 @@ type State struct {
 	Decisions Decisions
 	// Complete is true once every kind was read that can be.
 	Complete bool
-	// Since is since when a change waits to be decided. It is zero if the findings are current.
+	// Since is since when a change waits to be decided. It is zero if none does.
 	Since time.Time
 	// Completed is when the oldest of the passes over a whole kind ended that the findings are from. It is zero before
 	// the first.
@@ -52,8 +52,14 @@ type State struct {
 	Unread []Unread
 }
 
-// Current reports whether nothing waits to be decided.
-func (s *State) Current() bool { return s.Complete && s.Since.IsZero() }
+// maxLag is how long a change may wait until the findings are no longer current. Some changes, such as those of the usage
+// of a ResourceQuota, follow one another all the time.
+const maxLag = time.Minute
+
+// Current reports whether nothing waits to be decided for longer than maxLag.
+func (s *State) Current(now time.Time) bool {
+	return s.Complete && (s.Since.IsZero() || now.Sub(s.Since) < maxLag)
+}
 
 // State returns the present State.
 func (a *Auditor) State() State {

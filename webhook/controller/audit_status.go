@@ -63,11 +63,12 @@ func newAuditStatus(o auditStatusOptions) *auditStatus {
 // write updates every status that is out of date.
 func (s *auditStatus) write(ctx context.Context) (again time.Duration, err error) {
 	state := s.auditor.State()
-	if now := state.Current(); now != s.current || s.completed.Before(state.Completed) {
-		if now {
-			s.completed = s.now()
+	now := s.now()
+	if current := state.Current(now); current != s.current || s.completed.Before(state.Completed) {
+		if current {
+			s.completed = now
 		}
-		s.current = now
+		s.current = current
 	}
 	if state.Complete {
 		s.begin()
@@ -148,7 +149,7 @@ func (s *auditStatus) message(state *audit.State) string {
 	switch {
 	case !state.Complete:
 		parts = append(parts, "The first pass is under way.")
-	case !state.Since.IsZero():
+	case !s.current:
 		parts = append(parts, "Objects are decided again, because something that they depend on has changed.")
 	}
 	if state.Undecided > 0 {

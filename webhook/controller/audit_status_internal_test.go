@@ -50,6 +50,10 @@ func TestStatusOfAnAudit(t *testing.T) {
 		t.Errorf("%+v", again)
 	}
 
+	if got = writer("").statusOf(&v1alpha1.Guardrail{}, found, &audit.State{Complete: true, Since: at}); got.Message != "" {
+		t.Errorf("%+v", got)
+	}
+
 	// Its size does not depend on the cluster.
 	var many audit.State
 	for i := range 1000 {

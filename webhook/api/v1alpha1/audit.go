@@ -21,7 +21,7 @@ type Audit struct {
 	// the first pass has ended.
 	// +optional
 	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
-	// Current is true if nothing has changed since that has not been decided yet.
+	// Current is true if no change has waited to be decided for longer than a minute.
 	Current bool `json:"current"`
 	// Message describes how far the audit has come, and what it could not do.
 	// +optional
