@@ -64,7 +64,7 @@ func TestTheAuditCanBeLeftOut(t *testing.T) {
 		}
 	}
 	if _, there := alerts(t, objects)["TaffrailAuditStale"]; there {
-		t.Error("an alert asks for the audit")
+		t.Error("an alert misses the audit")
 	}
 }
 

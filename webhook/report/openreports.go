@@ -142,7 +142,7 @@ func itemsOf(object *AuditedObject) []reportItem {
 			continue
 		}
 		id := ResultID(uid, &f.Finding)
-		// Findings that differ in a redacted value alone are told apart by their order: a hash of the
+		// Findings that differ in a redacted value alone are distinguished by their order: a hash of the
 		// value would allow it to be guessed.
 		ids[id]++
 		if n := ids[id]; n > 1 {
