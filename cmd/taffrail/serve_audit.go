@@ -20,7 +20,7 @@ import (
 type serveAuditOptions struct {
 	server.AuditOptions
 	maxMode, engine, logLevel, logFormat *choice
-	kubeconfig                           string
+	cluster                              clusterFlags
 }
 
 func newServeAuditCommand() *cobra.Command {
@@ -51,7 +51,7 @@ Exit codes:
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", server.DefaultMetricsBindAddress, `address of /metrics, /healthz and /readyz over plain HTTP; "0" for none`)
 	o.maxMode = addChoice(command, "max-mode", "", "maximum mode of every Guardrail, as that of the webhook", "enforce", "warn", "audit")
 	o.engine = addEngine(command)
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", kubeconfigHelp)
+	o.cluster.add(command)
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect one of several replicas to audit")
 	flags.Float64Var(&o.Pace, "objects-per-second", server.DefaultAuditPace, "how many objects are decided in a second that have not just changed, at least 10")
 	flags.Float64Var(&o.ReportPace, "reports-per-second", server.DefaultReportPace, "how many reports are written in a second")
@@ -73,9 +73,11 @@ func (o *serveAuditOptions) run(command *cobra.Command) error {
 	if o.Pace < server.MinAuditPace || o.ReportPace <= 0 || o.Resync <= 0 {
 		return &usageError{errors.New("--objects-per-second must be at least 10, --reports-per-second and --resync must be positive")}
 	}
-	if o.Config, err = restConfig(o.kubeconfig); err != nil {
+	connection, err := o.cluster.connect()
+	if err != nil {
 		return err
 	}
+	o.Config = connection.config
 	if o.Namespace == "" {
 		o.Namespace = podNamespace()
 	}

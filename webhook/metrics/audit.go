@@ -64,7 +64,7 @@ func NewAudit(registerer prometheus.Registerer, state func() *AuditState, now fu
 		writes: prometheus.NewDesc("taffrail_audit_report_writes_total",
 			"Writes of reports, by operation (create, update, delete, failed).", []string{"operation"}, nil),
 		violating: prometheus.NewDesc("taffrail_audit_violating_objects",
-			"Existing objects with findings that no Exemption excuses, by Guardrail.", []string{"guardrail"}, nil),
+			"Existing objects with findings that no Exemption exempts, by Guardrail.", []string{"guardrail"}, nil),
 		findings: prometheus.NewDesc("taffrail_audit_findings",
 			"Findings in existing objects, by Guardrail, policy and mode in effect.", []string{"guardrail", "policy", "mode"}, nil),
 	}

@@ -10,7 +10,7 @@ type Audit struct {
 	// Objects is the number of objects that were decided. It does not count what a controller made from a template that
 	// was decided in its place.
 	Objects int64 `json:"objects"`
-	// Violating is the number of objects with findings that no Exemption excuses.
+	// Violating is the number of objects with findings that no Exemption exempts.
 	Violating int64 `json:"violating"`
 	// Findings counts these findings by policy and by the mode in effect, those with the most findings first.
 	// +optional
