@@ -19,10 +19,13 @@ import (
 	"taffrail.dev/webhook/report"
 )
 
+const ownerLabelHelp = "label or annotation that names the owner of an object, or of its namespace (repeatable)"
+
 // checkFlags are the flags of taffrail check.
 type checkFlags struct {
 	deciderFlags
 	verbose        bool
+	ownerLabels    []string
 	output, failOn *choice
 }
 
@@ -68,12 +71,14 @@ are not decided, and the exit code is 2. --facts reads facts from files instead;
   taffrail check --live --context prod deploy/
   taffrail check -c prod.yaml --facts prod.yaml deploy/
   taffrail check --exclude charts/ --policy image-tag .
-  taffrail check -o sarif deploy/ > taffrail.sarif`,
+  taffrail check -o sarif deploy/ > taffrail.sarif
+  taffrail check -o html deploy/ > report.html`,
 	}
 	var f checkFlags
 	f.add(command)
 	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, including recorded findings and filled-in values, and every skipped file")
-	f.output = addChoice(command, "output", "o", "output format", "text", "json", "sarif", "junit", "github")
+	command.Flags().StringSliceVar(&f.ownerLabels, "owner-label", decision.DefaultOwnerLabels(), ownerLabelHelp)
+	f.output = addChoice(command, "output", "o", "output format", "text", "json", "sarif", "junit", "github", "html")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
 		return check(command.Context(), command, args, &f)
@@ -94,6 +99,7 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err != nil {
 		return err
 	}
+	decider.ownerLabels = f.ownerLabels
 	if err := writeExpired(command.ErrOrStderr(), decider.snapshot.Exemptions(), time.Now()); err != nil {
 		return err
 	}
@@ -142,6 +148,8 @@ func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog, fail
 		return report.NewJUnit(out, failOn, repository.NewFinder())
 	case "github":
 		return report.NewGitHub(out, report.GitHubOptions{Verbose: f.verbose, FailOn: failOn, Repository: repository.NewFinder()})
+	case "html":
+		return report.NewHTML(out, report.HTMLOptions{Title: "Report of taffrail check", Version: version(), Now: time.Now()})
 	}
 	return report.NewText(out, report.TextOptions{Verbose: f.verbose, Color: useColor(command)})
 }

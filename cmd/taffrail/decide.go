@@ -32,6 +32,8 @@ type decider struct {
 	snapshot *config.Snapshot
 	// namespace is the namespace of objects that do not specify one.
 	namespace string
+	// ownerLabels name the owner of an object.
+	ownerLabels []string
 	// source is nil if everything that decisions depend on is in the input.
 	source  *source
 	options pipeline.Options
@@ -136,7 +138,7 @@ func (d *decider) decideItem(ctx context.Context, o *outcome, item manifest.Item
 	if err != nil {
 		return err
 	}
-	o.object = &report.Object{Source: item.Source, Item: item, Request: request, Decision: decision}
+	o.object = &report.Object{Source: item.Source, Item: item, Request: request, Decision: decision, Owner: request.Owner(d.ownerLabels)}
 	for _, id := range slices.Sorted(maps.Keys(decision.Errors)) {
 		if failsClosed(decision, id) {
 			continue // The decision is the same as in the cluster, and its finding contains the reason.

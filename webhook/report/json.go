@@ -31,6 +31,10 @@ type jsonObject struct {
 	Name         string          `json:"name"`
 	GenerateName string          `json:"generateName"`
 	Source       manifest.Source `json:"source"`
+	// Cluster is the name of the cluster that the object was read from, if any.
+	Cluster string `json:"cluster"`
+	// Owner is empty if no label or annotation names one.
+	Owner string `json:"owner"`
 	// Verdict is allow if no bound policy applies to the object.
 	Verdict decision.Verdict `json:"verdict"`
 	// Judged is false if no bound policy applies to the object.
@@ -135,6 +139,8 @@ func toJSONObject(o *Object) jsonObject {
 		Name:         decision.RedactValue(o.Request.Name),
 		GenerateName: decision.RedactValue(o.Request.GenerateName),
 		Source:       o.Source,
+		Cluster:      decision.RedactValue(o.Cluster),
+		Owner:        decision.RedactValue(o.Owner),
 		Verdict:      o.Decision.Verdict,
 		Judged:       o.IsJudged(),
 		Findings:     list(o.Decision.Findings, o.toJSONFinding),

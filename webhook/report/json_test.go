@@ -23,7 +23,7 @@ func asJSON(t *testing.T, r *Report) string {
 // Programs read this format: any change other than an addition breaks them.
 func TestJSON(t *testing.T) {
 	named := Object{
-		Source: manifest.Source{File: "f.yaml", Line: 3},
+		Source: manifest.Source{File: "f.yaml", Line: 3}, Cluster: "prod", Owner: "team-a",
 		Request: &decision.Request{
 			Kind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"},
 			Name: "web", Namespace: decision.Namespace{Name: "shop"},
@@ -67,6 +67,8 @@ func TestJSON(t *testing.T) {
         "file": "f.yaml",
         "line": 3
       },
+      "cluster": "prod",
+      "owner": "team-a",
       "verdict": "deny",
       "judged": true,
       "findings": [
@@ -166,6 +168,8 @@ func TestJSON(t *testing.T) {
         "file": "",
         "line": 0
       },
+      "cluster": "",
+      "owner": "",
       "verdict": "allow",
       "judged": false,
       "findings": [],

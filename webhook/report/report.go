@@ -29,6 +29,11 @@ type Object struct {
 	Item     manifest.Item
 	Request  *decision.Request
 	Decision *decision.Decision
+	// Cluster is the name of the cluster that the object is in, and Context that of the context in the
+	// kubeconfig file. They are empty for an object of a file.
+	Cluster, Context string
+	// Owner is the team that the object belongs to, or empty if it is not known.
+	Owner string
 }
 
 // IsJudged reports whether any bound policy applies to the object.
