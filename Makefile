@@ -31,6 +31,7 @@ N ?= 150
 PACKAGES ?=
 PAIRS ?= 100000
 RUN ?=
+SCREENSHOTS ?=
 SEED ?= 0
 ifndef VERSION
 VERSION := $(shell sed -n 's/^appVersion: *"*\([^"]*\)"*$$/\1/p' charts/taffrail/Chart.yaml)
@@ -82,6 +83,7 @@ test: ## Run every test, on a real control plane too
 	$(call say,go test: builds helm 3 and 4 once and caches them; that takes 2 minutes on 2 cores)
 	$(with-assets) go test -timeout=30m ./...
 	@$(MAKE) --no-print-directory oracle
+	@$(MAKE) --no-print-directory browser
 	$(call say,fuzzing: 3s a target; instrumented packages are built once and cached)
 	@test/fuzz.sh 3s
 
@@ -111,6 +113,12 @@ oracle: ## Compare predictions with Kubernetes' own code; PAIRS=1000000 for more
 	$(call say,$(PAIRS) Pods and LimitRanges through Kubernetes' own code)
 	go -C test/oracle test -vet=off -timeout=60m -oracle.pairs=$(PAIRS) -oracle.seed=$(SEED)
 
+# In the folder and without naming a package, so that go test prints that the tests were left out where no Chromium is.
+.PHONY: browser
+browser: ## Open the HTML report in a headless Chromium; SCREENSHOTS=DIR writes pictures
+	$(call say,what browsers show)
+	go -C test/browser test -vet=off -count=1 -screenshots='$(abspath $(SCREENSHOTS))'
+
 # Takes an hour or more. A survivor is judged: a test is written, or it is listed in test/mutate/equivalent.yaml.
 .PHONY: mutate
 mutate: ## See whether tests notice N small changes of what makes up a verdict; SEED=42, PACKAGES=request,rego
@@ -135,6 +143,7 @@ lint-go:
 	$(golangci-lint) config verify
 	$(golangci-lint) run ./...
 	go -C test/certmanager vet .
+	go -C test/browser vet .
 
 .PHONY: lint-rego
 lint-rego:
@@ -162,6 +171,7 @@ verify: ## Check that generated files and go.mod are up to date
 	go mod tidy -diff
 	go -C test/oracle mod tidy -diff
 	go -C test/certmanager mod tidy -diff
+	go -C test/browser mod tidy -diff
 
 ##@ Ship
 

@@ -99,6 +99,9 @@ type htmlBars struct {
 	Left, LeftFindings int
 }
 
+// Hidden returns the number of bars that are not visible at first.
+func (b htmlBars) Hidden() int { return len(b.More) + b.Left }
+
 // htmlBar is a bar of a chart: one value, and its findings by outcome.
 type htmlBar struct {
 	Key, Value, Label string

@@ -44,7 +44,7 @@ function findingRow(finding, isOpen, onToggle) {
     cell(finding.message, finding.path && " ", finding.path && element("code", {}, finding.path)));
 }
 
-// detailRow returns the row with everything about a finding.
+// detailRow returns the row with what the row of a finding leaves out.
 function detailRow(finding, link) {
   const list = element("dl", {});
   const add = (label, ...content) => {
@@ -53,14 +53,9 @@ function detailRow(finding, link) {
     }
   };
   const code = (text) => text && element("code", {}, text);
-  add("Field", code(finding.path));
-  add("Problem", finding.message);
   add("Write", finding.remediation);
   add("Guardrail", finding.guardrails && finding.guardrails + " (mode " + finding.mode + ")");
   add("Why " + finding.outcome, finding.reason);
-  add("Container", finding.container);
-  add("Owner", finding.owner);
-  add("Cluster", finding.cluster);
   add("Fix", code(finding.fix));
   add("Identity", code(finding.key));
   add("File", code(finding.file));
