@@ -83,14 +83,14 @@ func (e *Exemption) covers(r *decision.Request) bool {
 }
 
 func (e *Exemption) coversNamespace(r *decision.Request) bool {
-	if slices.Contains(e.Namespaces, AnyNamespace) {
-		return true
-	}
-	namespace := r.Namespace.Name
 	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
-		namespace = r.Name
+		return e.coversNamespaceNamed(r.Name)
 	}
-	return namespace != "" && slices.Contains(e.Namespaces, namespace)
+	return e.coversNamespaceNamed(r.Namespace.Name)
+}
+
+func (e *Exemption) coversNamespaceNamed(name string) bool {
+	return slices.Contains(e.Namespaces, AnyNamespace) || name != "" && slices.Contains(e.Namespaces, name)
 }
 
 // CoversKind reports whether the Exemption matches objects of a kind.

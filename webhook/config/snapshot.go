@@ -23,6 +23,9 @@ type Snapshot struct {
 	versions   map[string]Version
 	// parameters has the parameters of mutating policies, by instance.
 	parameters []apiextensionsv1.JSON
+	// keys has the ResolvedBinding.Key of each instance, and sources a hash of each user's Policy by name.
+	keys    []string
+	sources map[string]string
 }
 
 // ID returns a short hash of the configuration. Replicas with the same ID make the same

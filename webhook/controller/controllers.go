@@ -104,9 +104,14 @@ func New(o Options) (*Controllers, error) {
 		metrics: configuration, log: o.Log.WithName("config"),
 	})
 	compiled := compiler.last.Load
+	// The webhook may list what Exemptions excuse, and not watch it.
+	objects, err := audit.NewObjects(o.Config, audit.ObjectsOptions{Pages: true})
+	if err != nil {
+		return nil, err
+	}
 	usage := newExemptionUsage(exemptionUsageOptions{
 		trigger: countUsage, notify: writeStatus,
-		scanner: &audit.Scanner{Reader: api, Facts: known}, mapper: cluster.GetRESTMapper(), compiled: compiled,
+		scanner: &audit.Scanner{Objects: objects, Facts: known}, mapper: cluster.GetRESTMapper(), compiled: compiled,
 		interval: o.ExemptionUsageInterval, now: time.Now, log: o.Log.WithName("exemption-usage"),
 	})
 	status := newStatusWriter(statusOptions{

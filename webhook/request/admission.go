@@ -2,7 +2,6 @@ package request
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"unsafe"
 
@@ -84,12 +83,12 @@ type admissionReader struct {
 
 func (a *admissionReader) read() error {
 	var found bool
-	err := a.members(func(name string) error {
+	err := a.eachMember(func(name string) error {
 		if name != "request" {
 			return a.skip(1)
 		}
 		found = true
-		return a.members(a.readField)
+		return a.eachMember(a.readField)
 	})
 	var limit *LimitError
 	switch {
@@ -149,41 +148,6 @@ func (a *admissionReader) readField(name string) (err error) {
 	return err
 }
 
-// members calls read for each name of the next object. read must consume the value.
-func (a *admissionReader) members(read func(name string) error) error {
-	if err := a.expect('{', "an object"); err != nil {
-		return err
-	}
-	for more := a.begin('}'); more; {
-		name, err := a.name()
-		if err != nil {
-			return err
-		}
-		if err := read(name); err != nil {
-			return err
-		}
-		if more, err = a.more('}'); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// expect returns an error if the next value is of another kind.
-func (a *admissionReader) expect(want jsontext.Kind, what string) error {
-	kind := kindOf(a.next())
-	switch kind {
-	case want:
-		return nil
-	case '{', '[':
-	default:
-		if err := a.scalar(kind); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("expected %s, found %s", what, kind)
-}
-
 func (a *admissionReader) readText() (string, error) {
 	if err := a.expect('"', "a string"); err != nil {
 		return "", err
@@ -193,7 +157,7 @@ func (a *admissionReader) readText() (string, error) {
 }
 
 func (a *admissionReader) kind() (kind schema.GroupVersionKind, err error) {
-	err = a.members(func(name string) (err error) {
+	err = a.eachMember(func(name string) (err error) {
 		switch name {
 		case "group":
 			kind.Group, err = a.readText()
@@ -210,7 +174,7 @@ func (a *admissionReader) kind() (kind schema.GroupVersionKind, err error) {
 }
 
 func (a *admissionReader) user() (user decision.User, err error) {
-	err = a.members(func(name string) error {
+	err = a.eachMember(func(name string) error {
 		switch name {
 		case "username":
 			user.Name, err = a.readText()

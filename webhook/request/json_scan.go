@@ -2,6 +2,7 @@ package request
 
 import (
 	"errors"
+	"fmt"
 	"math/bits"
 	"unicode/utf8"
 
@@ -252,6 +253,41 @@ func (s *scanner) scalar(kind jsontext.Kind) (err error) {
 		return err
 	}
 	return errSyntax
+}
+
+// eachMember calls read for each name of the next object. read must consume the value.
+func (s *scanner) eachMember(read func(name string) error) error {
+	if err := s.expect('{', "an object"); err != nil {
+		return err
+	}
+	for more := s.begin('}'); more; {
+		name, err := s.name()
+		if err != nil {
+			return err
+		}
+		if err := read(name); err != nil {
+			return err
+		}
+		if more, err = s.more('}'); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expect returns an error if the next value is of another kind.
+func (s *scanner) expect(want jsontext.Kind, what string) error {
+	kind := kindOf(s.next())
+	switch kind {
+	case want:
+		return nil
+	case '{', '[':
+	default:
+		if err := s.scalar(kind); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("expected %s, found %s", what, kind)
 }
 
 // skip consumes a value. depth is how many arrays and objects it is in.

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"cmp"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -69,7 +70,13 @@ type FieldError struct {
 
 func (e *FieldError) Error() string { return e.Path + ": " + e.Reason }
 
-// MalformedError is returned when a body is not an AdmissionReview.
-type MalformedError struct{ Reason string }
+// MalformedError is returned when a text is not an AdmissionReview, or not an object.
+type MalformedError struct {
+	// What should have been read; empty means an AdmissionReview.
+	What   string
+	Reason string
+}
 
-func (e *MalformedError) Error() string { return "malformed AdmissionReview: " + e.Reason }
+func (e *MalformedError) Error() string {
+	return "malformed " + cmp.Or(e.What, "AdmissionReview") + ": " + e.Reason
+}
