@@ -34,7 +34,7 @@ func newCheckCommand() *cobra.Command {
 		Use:   "check [FILE…|DIR|-]",
 		Short: "Decide manifests as the webhook would",
 
-		SuggestFor: []string{"lint", "validate", "verify", "scan", "audit"},
+		SuggestFor: []string{"lint", "validate", "verify"},
 		Long: `Decide manifests as the webhook would if you applied them.
 
 It reads YAML and JSON, including Lists, from files, from folders and everything below

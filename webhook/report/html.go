@@ -47,6 +47,9 @@ func (p *htmlPrinter) Add(r *Report) error {
 	for i := range r.Objects {
 		p.data.add(&r.Objects[i])
 	}
+	for i := range r.Gone {
+		p.data.addGone(&r.Gone[i])
+	}
 	return nil
 }
 

@@ -46,6 +46,8 @@ type htmlFinding struct {
 	Fix         string
 	// Reason is why the finding does not have the effect of its mode.
 	Reason string
+	// Change is how the finding differs from an earlier report.
+	Change string
 }
 
 func newHTMLData() *htmlData { return &htmlData{ids: map[string]int{}, texts: map[string]string{}} }
@@ -94,6 +96,7 @@ func (d *htmlData) finding(object *htmlObject, a *annotation) *htmlFinding {
 		Object: object, ID: d.id(a), Outcome: a.finding.Outcome(), Policy: d.printable(f.Policy), Guardrails: d.printable(strings.Join(f.Guardrails, ", ")),
 		Mode: f.Mode.String(), Severity: d.printable(string(f.Severity)), Container: d.printable(f.Container), Path: d.printable(f.Path), Key: d.printable(f.Key),
 		Message: d.printable(f.Message), Remediation: d.printable(f.Remediation), Reason: d.printable(reason(&f)),
+		Change: string(a.change),
 	}
 	if source := a.object.Source; source != (manifest.Source{}) {
 		source.Line = f.Line
@@ -105,6 +108,20 @@ func (d *htmlData) finding(object *htmlObject, a *annotation) *htmlFinding {
 		}
 	}
 	return finding
+}
+
+// addGone adds a finding that only the earlier report has.
+func (d *htmlData) addGone(g *GoneFinding) {
+	from := toJSONGone(g)
+	f := from.Finding
+	d.findings = append(d.findings, &htmlFinding{
+		Object: &htmlObject{
+			Kind: d.printable(from.Kind), Namespace: d.printable(from.Namespace), Name: d.printable(from.displayName()), Cluster: d.printable(from.Cluster), Owner: d.printable(from.Owner),
+		},
+		ID: d.number(string(Gone)), Outcome: string(Gone), Policy: d.printable(f.Policy), Guardrails: d.printable(strings.Join(f.Guardrails, ", ")), Mode: f.Mode.String(),
+		Severity: d.printable(string(f.Severity)), Container: d.printable(f.Container), Path: d.printable(f.Path), Key: d.printable(f.Key), Message: d.printable(f.Message),
+		Remediation: d.printable(f.Remediation), Change: string(Gone),
+	})
 }
 
 // reason explains why a finding does not have the effect of its mode.
@@ -125,7 +142,11 @@ func reason(f *jsonFinding) string {
 // than once.
 func (d *htmlData) id(a *annotation) string {
 	const length = 12
-	id := fingerprintOf(a)[:length]
+	return d.number(fingerprintOf(a)[:length])
+}
+
+// number returns an id that is not in use.
+func (d *htmlData) number(id string) string {
 	d.ids[id]++
 	if n := d.ids[id]; n > 1 {
 		id += "-" + strconv.Itoa(n)
@@ -134,17 +155,17 @@ func (d *htmlData) id(a *annotation) string {
 }
 
 // The order in which findings are sorted, the most costly first.
-func htmlOutcomes() []string {
-	return []string{"denied", "unknown", "warned", "recorded", "tolerated", "exempted"}
+func outcomeOrder() []string {
+	return []string{"denied", "unknown", "warned", "recorded", "tolerated", "exempted", string(Gone)}
 }
 
-func htmlSeverities() []string {
+func severityOrder() []string {
 	return []string{string(decision.SeverityCritical), string(decision.SeverityHigh), string(decision.SeverityMedium), string(decision.SeverityLow), ""}
 }
 
 // sort sorts the findings by outcome and severity. Those that are equal stay in the order of the input.
 func (d *htmlData) sort() {
-	outcomes, severities := htmlOutcomes(), htmlSeverities()
+	outcomes, severities := outcomeOrder(), severityOrder()
 	slices.SortStableFunc(d.findings, func(a, b *htmlFinding) int {
 		return cmp.Or(cmp.Compare(slices.Index(outcomes, a.Outcome), slices.Index(outcomes, b.Outcome)),
 			cmp.Compare(slices.Index(severities, a.Severity), slices.Index(severities, b.Severity)))
@@ -165,10 +186,10 @@ type htmlWire struct {
 
 func (d *htmlData) wire() htmlWire {
 	w := htmlWire{
-		Outcomes: htmlOutcomes(), Severities: htmlSeverities(), Texts: []string{},
+		Outcomes: outcomeOrder(), Severities: severityOrder(), Texts: []string{},
 		ObjectColumns: []string{"kind", "namespace", "name", "cluster", "owner", "command"}, Objects: [][]int{},
 		FindingColumns: []string{
-			"object", "id", "outcome", "policy", "guardrails", "mode", "severity", "container", "path", "file", "key", "message", "remediation", "fix", "reason",
+			"object", "id", "outcome", "policy", "guardrails", "mode", "severity", "container", "path", "file", "key", "message", "remediation", "fix", "reason", "change",
 		},
 		Findings: [][]int{},
 	}
@@ -195,7 +216,7 @@ func (d *htmlData) wire() htmlWire {
 			w.Objects = append(w.Objects, row(nil, o.Kind, o.Namespace, o.Name, o.Cluster, o.Owner, o.Command))
 		}
 		w.Findings = append(w.Findings, row([]int{at}, f.ID, f.Outcome, f.Policy, f.Guardrails, f.Mode, f.Severity, f.Container, f.Path, f.File, f.Key,
-			f.Message, f.Remediation, f.Fix, f.Reason))
+			f.Message, f.Remediation, f.Fix, f.Reason, f.Change))
 	}
 	return w
 }

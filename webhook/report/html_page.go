@@ -74,6 +74,9 @@ func (p *htmlPrinter) messages() []htmlMessage {
 	if text := p.totals.unselected.text(); text != "" {
 		all = append(all, htmlMessage{"unknown", "unknown", text})
 	}
+	if text := p.totals.Summary.changes(); text != "" {
+		all = append(all, htmlMessage{"", "change", text})
+	}
 	for _, note := range p.totals.notes() {
 		all = append(all, htmlMessage{"", "note", note})
 	}
@@ -125,6 +128,9 @@ func (d *htmlData) bars(key, title string, value func(*htmlFinding) string) html
 	counts := map[string]map[string]int{}
 	totals := map[string]int{}
 	for _, f := range d.findings {
+		if f.Change == string(Gone) {
+			continue
+		}
 		value := value(f)
 		if counts[value] == nil {
 			counts[value] = map[string]int{}
@@ -160,7 +166,7 @@ func newHTMLBar(key, value string, counts map[string]int, total, longest int) *h
 	}
 	var texts []string
 	done := 0
-	for _, outcome := range htmlOutcomes() {
+	for _, outcome := range outcomeOrder() {
 		n := counts[outcome]
 		if n == 0 {
 			continue

@@ -72,7 +72,7 @@ func TestHTMLData(t *testing.T) {
 		"kind": "Deployment", "namespace": "shop", "name": "web", "cluster": "prod", "owner": "team-a",
 		"command": "kubectl get deployment.apps/web --namespace=shop --context=admin@prod --output=yaml",
 		"outcome": "denied", "policy": "a-policy", "guardrails": "one, two", "mode": "enforce", "severity": "high", "container": "main", "path": "spec.a", "file": "",
-		"key": "a", "message": "it is <b>wrong</b>", "remediation": "Do it.", "fix": `[{"op":"add","path":"/spec/a","value":"\u003c"}]`, "reason": "",
+		"key": "a", "message": "it is <b>wrong</b>", "remediation": "Do it.", "fix": `[{"op":"add","path":"/spec/a","value":"\u003c"}]`, "reason": "", "change": "",
 	}
 	if len(got) != 2 || got[0]["id"] == got[1]["id"] || len(got[0]["id"]) < 12 {
 		t.Fatalf("got %v", got)

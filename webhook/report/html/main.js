@@ -20,7 +20,7 @@ function distinct(key) {
 
 const labels = {
   outcome: "Outcome", severity: "Severity", policy: "Policy", namespace: "Namespace", kind: "Kind", mode: "Mode", guardrails: "Guardrail", owner: "Owner",
-  cluster: "Cluster",
+  cluster: "Cluster", change: "Change",
 };
 
 // addFilters adds a filter for everything that differs between findings.
@@ -35,7 +35,7 @@ function addFilters() {
       select.append(element("option", {value: "=" + value}, (value || "(none)") + " (" + count(findings.length) + ")"));
     }
     form.group.parentElement.before(element("label", {}, labels[key] + " ", select));
-    if (["policy", "namespace", "owner", "cluster", "kind"].includes(key)) {
+    if (["policy", "namespace", "owner", "cluster", "kind", "change"].includes(key)) {
       form.group.append(element("option", {value: key}, labels[key].toLowerCase()));
     }
   }

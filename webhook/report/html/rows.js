@@ -40,7 +40,7 @@ function findingRow(finding, isOpen, onToggle) {
     type: "button", class: "open", "aria-expanded": String(isOpen), "aria-label": finding.policy + ", " + finding.subject, onclick: () => onToggle(finding),
   }, finding.policy);
   return element("tr", {role: "row", class: "finding", id: "row-" + finding.id},
-    cell(badge(finding.outcome)), cell(finding.severity), cell(button), cell(...subjectOf(finding)),
+    cell(badge(finding.outcome), ...(finding.change === "new" ? [" ", badge("new")] : [])), cell(finding.severity), cell(button), cell(...subjectOf(finding)),
     cell(finding.message, finding.path && " ", finding.path && element("code", {}, finding.path)));
 }
 

@@ -1,6 +1,6 @@
 // The state is what the URL holds after "#": search, filters, order, group, page, and the finding that is open.
 // Keys that are empty are left out.
-const filterKeys = ["outcome", "severity", "policy", "namespace", "kind", "mode", "guardrails", "owner", "cluster"];
+const filterKeys = ["outcome", "severity", "policy", "namespace", "kind", "mode", "guardrails", "owner", "cluster", "change"];
 const stateKeys = ["q", ...filterKeys, "group", "sort", "page", "finding"];
 
 function readState() {
