@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/audit"
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/live"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/rego"
 )
 
 // auditedCluster is a cluster of an audit.
@@ -28,6 +28,9 @@ type auditedCluster struct {
 	decider *decider
 	scanner *audit.Scanner
 	mapper  meta.RESTMapper
+	// flags are those of this cluster, and reduced has the deciders that lack facts, by these.
+	flags   deciderFlags
+	reduced map[string]*reducedDecider
 }
 
 // clusters connects to the clusters of all contexts and reads their configuration. An error that concerns one of
@@ -86,7 +89,7 @@ func (f *auditFlags) cluster(ctx context.Context, command *cobra.Command, name s
 		mapper = withoutSecrets{mapper}
 	}
 	return &auditedCluster{
-		name: connection.cluster, context: name, decider: decider, mapper: mapper, scanner: &audit.Scanner{Objects: objects, Facts: decider.source.facts},
+		name: connection.cluster, context: name, decider: decider, mapper: mapper, flags: of, reduced: map[string]*reducedDecider{}, scanner: &audit.Scanner{Objects: objects, Facts: decider.source.facts},
 	}, nil
 }
 
@@ -137,11 +140,12 @@ func (c *auditedCluster) pipelineOf() *pipeline.Decider {
 	return pipeline.New(c.decider.snapshot, c.scanner.Facts, c.decider.options)
 }
 
-// evaluationErrors returns an error for each policy that failed for an object and did not deny it.
-func evaluationErrors(s *audit.Scanned) (errs []error) {
-	for id, err := range s.Decision.Errors {
-		if !failsClosed(s.Decision, id) {
-			errs = append(errs, rego.Errors(evaluationError(s.Request, id, err))...)
+// evaluationErrors returns an error for each policy that failed for an object and did not deny it, by policy.
+func evaluationErrors(r *decision.Request, d *decision.Decision) map[string]error {
+	errs := map[string]error{}
+	for id, err := range d.Errors {
+		if !failsClosed(d, id) {
+			errs[id] = evaluationError(r, id, err)
 		}
 	}
 	return errs

@@ -25,7 +25,8 @@ type auditor struct {
 	progress *progress
 	totals   report.Totals
 
-	// unread has what was not read, by cluster, and undecided the objects that were not decided.
+	// unread has what was not read, by cluster, and undecided the objects, and the policies in objects, that were not
+	// decided.
 	unread    map[string][]audit.Unread
 	undecided map[string]bool
 }
@@ -128,7 +129,7 @@ func (a *auditor) audit(ctx context.Context, c *auditedCluster) error {
 		Each: func(s *audit.Scanned) {
 			a.progress.object()
 			if failed == nil {
-				failed = a.object(c, s, failures)
+				failed = a.object(ctx, c, s, failures)
 			}
 		},
 	})
@@ -165,18 +166,35 @@ func unreadError(u audit.Unread) error {
 }
 
 // object adds an object to the report.
-func (a *auditor) object(c *auditedCluster, s *audit.Scanned, failures *auditFailures) error {
+func (a *auditor) object(ctx context.Context, c *auditedCluster, s *audit.Scanned, failures *auditFailures) error {
 	subject := decision.Subject(s.Kind.Kind, s.Namespace, s.Name)
-	if s.Err != nil {
-		a.undecided[objectKey(c.name, s.Kind.GroupVersion().String(), s.Kind.Kind, s.Namespace, s.Name)] = true
-		failures.add(subject, s.Err)
-		return nil
+	leave := func(policy string) {
+		a.undecided[objectKey(c.name, s.Kind.GroupVersion().String(), s.Kind.Kind, s.Namespace, s.Name, policy)] = true
 	}
-	for _, err := range evaluationErrors(s) {
-		failures.add(subject, err)
+	decided := s.Decision
+	if s.Err != nil {
+		rest, reduced, err := c.decideRest(ctx, s)
+		if err != nil {
+			return err
+		}
+		if rest == nil {
+			leave("")
+			failures.add(subject, "was not decided", "were not decided", s.Err)
+			return nil
+		}
+		decided = rest
+		by := " by " + strings.Join(reduced.left, ", ")
+		failures.add(subject, "was not decided"+by, "were not decided"+by, s.Err)
+		for _, policy := range reduced.left {
+			leave(policy)
+		}
+	}
+	for policy, err := range evaluationErrors(s.Request, decided) {
+		leave(policy)
+		failures.add(subject, "was not decided in full", "were not decided in full", err)
 	}
 	object := report.Object{
-		Request: s.Request, Decision: s.Decision, Cluster: c.name, Context: c.context, Owner: s.Request.Owner(c.decider.ownerLabels),
+		Request: s.Request, Decision: decided, Cluster: c.name, Context: c.context, Owner: s.Request.Owner(c.decider.ownerLabels),
 	}
 	if a.earlier != nil {
 		a.earlier.Compare(&object)
@@ -190,7 +208,7 @@ func objectKey(parts ...string) string { return strings.Join(parts, "\x00") }
 func (a *auditor) wasRead(g *report.GoneFinding) bool {
 	cluster, apiVersion, kind, namespace, name := g.Object()
 	at := slices.IndexFunc(a.clusters, func(c *auditedCluster) bool { return c.name == cluster })
-	if at < 0 || a.undecided[objectKey(cluster, apiVersion, kind, namespace, name)] {
+	if at < 0 || a.undecided[objectKey(cluster, apiVersion, kind, namespace, name, "")] || a.undecided[objectKey(cluster, apiVersion, kind, namespace, name, g.Policy())] {
 		return false
 	}
 	if only := a.namespacesOf(a.clusters[at]); len(only) > 0 && !slices.Contains(only, namespace) {
@@ -213,34 +231,4 @@ func (a *auditor) namespacesOf(c *auditedCluster) []string {
 		return nil
 	}
 	return c.namespaces(a.flags)
-}
-
-// auditFailures collects why objects could not be decided. Most of the time one reason holds for many.
-type auditFailures struct {
-	order []string
-	// objects has the first object of each reason, and counts how many there are.
-	objects map[string]string
-	counts  map[string]int
-}
-
-func (f *auditFailures) add(subject string, err error) {
-	if f.counts == nil {
-		f.objects, f.counts = map[string]string{}, map[string]int{}
-	}
-	reason := err.Error()
-	if f.counts[reason]++; f.counts[reason] == 1 {
-		f.order = append(f.order, reason)
-		f.objects[reason] = strings.Clone(subject)
-	}
-}
-
-func (f *auditFailures) errors() (errs []error) {
-	for _, reason := range f.order {
-		what := f.objects[reason] + " was not decided"
-		if n := f.counts[reason]; n > 1 {
-			what = fmt.Sprintf("%d objects, such as %s, were not decided", n, f.objects[reason])
-		}
-		errs = append(errs, fmt.Errorf("%s: %s", what, reason))
-	}
-	return errs
 }

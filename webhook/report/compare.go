@@ -46,6 +46,9 @@ func (g *GoneFinding) Object() (cluster, apiVersion, kind, namespace, name strin
 	return o.Cluster, o.APIVersion, o.Kind, o.Namespace, o.Name
 }
 
+// Policy returns the policy of the finding.
+func (g *GoneFinding) Policy() string { return g.finding.Policy }
+
 // ReadEarlier reads a report that NewJSON has written.
 func ReadEarlier(r io.Reader) (*Earlier, error) {
 	var read struct {
