@@ -100,6 +100,7 @@ Exit codes:
 	command.MarkFlagsOneRequired("tls-cert-file", "tls-secret")
 	command.MarkFlagsMutuallyExclusive("tls-cert-file", "tls-secret")
 	command.MarkFlagsRequiredTogether("tls-cert-file", "tls-private-key-file")
+	command.AddCommand(newServeAuditCommand())
 	return command
 }
 

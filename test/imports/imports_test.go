@@ -89,12 +89,12 @@ var table = []struct {
 		[]string{"webhook/api/v1alpha1", "webhook/decision", "webhook/manifest", "webhook/rego", "webhook/yamldoc"}, nil, []string{"net/http"},
 	}},
 	{"webhook/admission", row{[]string{"webhook/config", "webhook/decision", "webhook/pipeline", "webhook/request"}, cluster, []string{"github.com/prometheus/client_golang/prometheus"}}},
-	{"webhook/audit", row{[]string{"webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/request"}, nil, nil}},
+	{"webhook/audit", row{[]string{"webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/report", "webhook/request"}, nil, nil}},
 	{"webhook/metrics", row{[]string{"webhook/admission", "webhook/decision"}, cluster, nil}},
 	{"webhook/controller", row{
 		[]string{
 			"webhook/admission", "webhook/api/v1alpha1", "webhook/audit", "webhook/config", "webhook/decision", "webhook/facts", "webhook/metrics",
-			"webhook/pipeline", "webhook/reach", "webhook/rego", "webhook/request",
+			"webhook/pipeline", "webhook/reach", "webhook/rego", "webhook/report", "webhook/request",
 		}, nil, nil,
 	}},
 	{"webhook/server", row{

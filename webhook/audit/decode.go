@@ -42,8 +42,8 @@ type Event struct {
 
 // The types of events.
 const (
-	deleted  = "DELETED"
-	bookmark = "BOOKMARK"
+	Deleted  = "DELETED"
+	Bookmark = "BOOKMARK"
 	failed   = "ERROR"
 )
 

@@ -37,6 +37,8 @@ type Selection struct {
 	Mapping *meta.RESTMapping
 	// Namespace is empty for all namespaces, and for cluster-scoped objects.
 	Namespace string
+	// Name is empty for objects of any name.
+	Name string
 	// Labels is a label selector; empty selects everything.
 	Labels string
 }
@@ -149,7 +151,7 @@ func (o *Objects) eachInitial(ctx context.Context, s Selection, each func(object
 	err = o.stream(ctx, s, map[string]string{"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}, func(e Event) error {
 		silence.Stop()
 		defer silence.Reset(o.options.MaxSilence)
-		if e.Type == bookmark {
+		if e.Type == Bookmark {
 			found, err := o.Metadata(e.Object)
 			if err == nil && found.InitialEventsEnd {
 				version, done, err = found.ResourceVersion, true, errEnough
@@ -227,6 +229,9 @@ func (o *Objects) get(s Selection) *rest.Request {
 		path = append(path, "namespaces", s.Namespace)
 	}
 	asked := o.api.Verb(http.MethodGet).AbsPath(append(path, resource.Resource)...)
+	if s.Name != "" {
+		asked.Param("fieldSelector", "metadata.name="+s.Name)
+	}
 	if s.Labels != "" {
 		asked.Param("labelSelector", s.Labels)
 	}

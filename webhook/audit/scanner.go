@@ -60,7 +60,7 @@ func (s *Scanner) Scan(ctx context.Context, decider *pipeline.Decider, selection
 func (s *Scanner) Decider(decider *pipeline.Decider, mapping *meta.RESTMapping) *KindDecider {
 	d := &KindDecider{
 		kind: mapping.GroupVersionKind, namespaced: mapping.Scope.Name() == meta.RESTScopeNameNamespace, decider: decider, facts: s.Facts,
-		selected: map[string]bool{},
+		selected: map[string]selected{},
 	}
 	if target, bound := TargetOf(decider.Snapshot(), d.kind.GroupKind()); bound {
 		d.target = target
@@ -76,7 +76,14 @@ type KindDecider struct {
 	decider    *pipeline.Decider
 	facts      pipeline.FactSource
 	// selected has the namespaces that have been looked up.
-	selected map[string]bool
+	selected map[string]selected
+}
+
+// selected is what is bound in a namespace.
+type selected struct {
+	any bool
+	// policies is how many there are.
+	policies int
 }
 
 // Decides reports whether an object has to be decided: a Guardrail may select it, and no template is
@@ -91,16 +98,23 @@ func (d *KindDecider) Decides(ctx context.Context, found *request.Metadata) bool
 	if !d.namespaced {
 		return true
 	}
-	selected, known := d.selected[found.Namespace]
-	if !known {
-		namespace, err := d.facts.Namespace(ctx, found.Namespace)
-		if err != nil {
-			return true // Decide returns the error
-		}
-		selected = d.target.Covers(namespace)
-		d.selected[found.Namespace] = selected
+	in, err := d.in(ctx, found.Namespace)
+	return err != nil || in.any // Decide returns the error
+}
+
+// in returns what is bound in a namespace, or for objects in none.
+func (d *KindDecider) in(ctx context.Context, name string) (selected, error) {
+	in, known := d.selected[name]
+	if known {
+		return in, nil
 	}
-	return selected
+	namespace, err := d.facts.Namespace(ctx, name)
+	if err != nil {
+		return selected{}, err
+	}
+	in = selected{d.target.Covers(namespace), d.target.policies(namespace)}
+	d.selected[name] = in
+	return in, nil
 }
 
 // Decide decides an object.

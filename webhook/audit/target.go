@@ -19,6 +19,8 @@ type Target struct {
 	// partial has the policies that do not apply to all kinds from which controllers make objects of
 	// the kind, and those kinds.
 	partial map[string][]schema.GroupKind
+	// facts has what bound policies read besides the objects.
+	facts []decision.Fact
 }
 
 // Targets returns the kinds that the policies of a configuration apply to, sorted. Revisions, which
@@ -51,6 +53,7 @@ func TargetOf(snapshot *config.Snapshot, kind schema.GroupKind) (t Target, bound
 				continue
 			}
 			binds = true
+			t.facts = append(t.facts, policy.Facts...)
 			for _, uncovered := range policy.Uncovered() {
 				if uncovered.Kind == kind {
 					t.partial[policy.ID] = uncovered.From
@@ -71,6 +74,25 @@ func (t *Target) Bound() bool { return len(t.guardrails) > 0 }
 // labels of the namespace are unknown, it may.
 func (t *Target) Covers(namespace decision.Namespace) bool {
 	return slices.ContainsFunc(t.guardrails, func(g *config.Guardrail) bool { return g.Covers(namespace) })
+}
+
+// Reads reports whether a bound policy reads a fact about objects of the kind.
+func (t *Target) Reads(fact decision.Fact) bool { return slices.Contains(t.facts, fact) }
+
+// policies returns how many policies are bound for objects of the kind in a namespace.
+func (t *Target) policies(namespace decision.Namespace) int {
+	var ids []string
+	for _, g := range t.guardrails {
+		if !g.Covers(namespace) {
+			continue
+		}
+		for i := range g.Bindings {
+			if policy := g.Bindings[i].Policy; policy.Validates && slices.Contains(policy.Kinds, t.Kind) && !slices.Contains(ids, policy.ID) {
+				ids = append(ids, policy.ID)
+			}
+		}
+	}
+	return len(ids)
 }
 
 // undecided returns the policies that do not apply to an owner's kind, and therefore have to decide

@@ -131,7 +131,7 @@ func New(o Options) (*Controllers, error) {
 	work := &leaderWork{status: status, usage: usage}
 	var elected *leader
 	if o.LeaderElect {
-		elected, err = newLeader(leaderOptions{config: o.Config, namespace: o.Here.Namespace, work: work.run, log: o.Log.WithName("leader")})
+		elected, err = newLeader(leaderOptions{config: o.Config, namespace: o.Here.Namespace, lease: webhookLease, work: work.run, log: o.Log.WithName("leader")})
 		if err != nil {
 			return nil, err
 		}

@@ -141,7 +141,7 @@ func itemsOf(object *AuditedObject) []reportItem {
 		if f.Exempted() {
 			continue
 		}
-		id := resultID(uid, f)
+		id := ResultID(uid, &f.Finding)
 		// Findings that differ in a redacted value alone are told apart by their order: a hash of the
 		// value would allow it to be guessed.
 		ids[id]++
@@ -159,8 +159,9 @@ func itemsOf(object *AuditedObject) []reportItem {
 	return items
 }
 
-// resultID returns the id of a finding's result. It is the same in every pass.
-func resultID(uid string, f *AuditedFinding) string {
+// ResultID returns the id of a finding's result. It is the same in every pass. Of several findings with
+// the same id, all but the first get a suffix that begins with a hyphen.
+func ResultID(uid string, f *decision.Finding) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{uid, f.Policy, f.Container, f.Key}, "\x00")))
 	return hex.EncodeToString(sum[:10])
 }

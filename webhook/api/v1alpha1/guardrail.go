@@ -39,11 +39,18 @@ const (
 // +kubebuilder:metadata:labels="app.kubernetes.io/part-of=taffrail"
 // +kubebuilder:resource:scope=Cluster
 // +kubebuilder:subresource:status
-// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.status.mode`,description="The mode in effect, under the maximum mode of the server."
 // +kubebuilder:printcolumn:name="Active",type=string,JSONPath=`.status.conditions[?(@.type=="Active")].status`
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Active")].reason`
 // +kubebuilder:printcolumn:name="Reached",type=string,JSONPath=`.status.conditions[?(@.type=="Reached")].status`
+// +kubebuilder:printcolumn:name="Would-Deny",type=integer,JSONPath=`.status.wouldDeny.requests`,description="Admitted requests that would have been denied if the Guardrail and the server enforced."
+// +kubebuilder:printcolumn:name="Violating",type=integer,JSONPath=`.status.audit.violating`,description="Existing objects with findings that no Exemption excuses."
+// +kubebuilder:printcolumn:name="Audited",type=date,JSONPath=`.status.audit.completedAt`,description="How long ago all existing objects were decided."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Spec-Mode",type=string,priority=1,JSONPath=`.spec.mode`
+// +kubebuilder:printcolumn:name="Max-Mode",type=string,priority=1,JSONPath=`.status.maxMode`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Active")].reason`
+// +kubebuilder:printcolumn:name="Objects",type=integer,priority=1,JSONPath=`.status.audit.objects`
+// +kubebuilder:printcolumn:name="Current",type=boolean,priority=1,JSONPath=`.status.audit.current`
 type Guardrail struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -161,6 +168,10 @@ type GuardrailStatus struct {
 	// stricter mode in effect.
 	// +optional
 	MaxMode Mode `json:"maxMode,omitempty"`
+	// Mode is the mode of the Guardrail that is in effect, at most maxMode. A policy may be bound with a mode of its
+	// own.
+	// +optional
+	Mode Mode `json:"mode,omitempty"`
 	// WouldDeny counts admitted requests that would have been denied if the modes of the Guardrail and of the
 	// server (--max-mode) were enforce. Consult it before you change either. Policies that the Guardrail binds
 	// with a weaker mode of their own are not counted.
@@ -170,6 +181,9 @@ type GuardrailStatus struct {
 	// that enforced injections left unchanged.
 	// +optional
 	WouldFill *WouldFill `json:"wouldFill,omitempty"`
+	// Audit reports what is wrong with existing objects. It is unset while no audit runs.
+	// +optional
+	Audit *Audit `json:"audit,omitempty"`
 	// Injection records where and since when injections are enforced. It is unset if there are none.
 	// +optional
 	Injection *Injection `json:"injection,omitempty"`
