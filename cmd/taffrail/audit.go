@@ -87,7 +87,7 @@ func (f *auditFlags) add(command *cobra.Command) {
 	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "decide the objects of all namespaces, and those that are in none")
 	flags.StringVarP(&f.labels, "selector", "l", "", "decide only objects with these labels, as in team=payments,tier!=test")
 	flags.BoolVar(&f.secrets, "secrets", false, "read Secrets too; their values are never printed")
-	flags.StringSliceVar(&f.ownerLabels, "owner-label", decision.DefaultOwnerLabels(), ownerLabelHelp)
+	flags.StringSliceVar(&f.ownerLabels, "owner-labels", decision.DefaultOwnerLabels(), ownerLabelHelp)
 	flags.StringVar(&f.compare, "compare", "", "earlier report in JSON to compare with")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list exempted findings too")
 	f.output = addChoice(command, "output", "o", "output format", "table", "json", "sarif", "junit", "html", "openreports")

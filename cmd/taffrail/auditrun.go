@@ -194,7 +194,7 @@ func (a *auditor) object(ctx context.Context, c *auditedCluster, s *audit.Scanne
 		failures.add(subject, "was not decided in full", "were not decided in full", err)
 	}
 	object := report.Object{
-		Request: s.Request, Decision: decided, Cluster: c.name, Context: c.context, Owner: s.Request.Owner(c.decider.ownerLabels),
+		Request: s.Request, Decision: decided, Cluster: c.name, Context: c.context, Owner: c.decider.owner(ctx, s.Request, c.scanner.Facts),
 	}
 	if a.earlier != nil {
 		a.earlier.Compare(&object)

@@ -19,7 +19,7 @@ import (
 	"taffrail.dev/webhook/report"
 )
 
-const ownerLabelHelp = "label or annotation that names the owner of an object, or of its namespace (repeatable)"
+const ownerLabelHelp = "labels or annotations of an object, or labels of its namespace, that name its owner; the first that is set counts"
 
 // checkFlags are the flags of taffrail check.
 type checkFlags struct {
@@ -77,7 +77,7 @@ are not decided, and the exit code is 2. --facts reads facts from files instead;
 	var f checkFlags
 	f.add(command)
 	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, including recorded findings and filled-in values, and every skipped file")
-	command.Flags().StringSliceVar(&f.ownerLabels, "owner-label", decision.DefaultOwnerLabels(), ownerLabelHelp)
+	command.Flags().StringSliceVar(&f.ownerLabels, "owner-labels", decision.DefaultOwnerLabels(), ownerLabelHelp)
 	f.output = addChoice(command, "output", "o", "output format", "text", "json", "sarif", "junit", "github", "html")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {

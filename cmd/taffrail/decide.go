@@ -138,7 +138,7 @@ func (d *decider) decideItem(ctx context.Context, o *outcome, item manifest.Item
 	if err != nil {
 		return err
 	}
-	o.object = &report.Object{Source: item.Source, Item: item, Request: request, Decision: decision, Owner: request.Owner(d.ownerLabels)}
+	o.object = &report.Object{Source: item.Source, Item: item, Request: request, Decision: decision, Owner: d.owner(ctx, request, facts)}
 	for _, id := range slices.Sorted(maps.Keys(decision.Errors)) {
 		if failsClosed(decision, id) {
 			continue // The decision is the same as in the cluster, and its finding contains the reason.
@@ -146,6 +146,13 @@ func (d *decider) decideItem(ctx context.Context, o *outcome, item manifest.Item
 		o.problems = append(o.problems, problemOf(item.Source, evaluationError(request, id, decision.Errors[id])))
 	}
 	return nil
+}
+
+// owner returns who owns an object, or "".
+func (d *decider) owner(ctx context.Context, r *decision.Request, facts pipeline.FactSource) string {
+	// Whatever keeps the labels of the namespace from being read is an error of the decision.
+	namespace, _ := facts.Namespace(ctx, r.Namespace.Name)
+	return r.Owner(d.ownerLabels, namespace.Labels)
 }
 
 // failsClosed reports whether the failure of a policy resulted in a denial.

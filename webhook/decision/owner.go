@@ -6,20 +6,20 @@ func DefaultOwnerLabels() []string {
 	return []string{"owner", "team", "app.kubernetes.io/owner", "app.kubernetes.io/team"}
 }
 
-// Owner returns who owns the object: the value of the first of the labels or annotations that it has, or else that its
-// namespace has as a label. It is empty if there is none.
-func (r *Request) Owner(labels []string) string {
+// Owner returns who owns the object: the value of the first of the names that is a label of it, or else an annotation
+// of it, or else a label of its namespace. It is empty if there is none.
+func (r *Request) Owner(names []string, namespaceLabels map[string]string) string {
 	metadata, _ := r.Object["metadata"].(map[string]any)
 	for _, field := range []string{"labels", "annotations"} {
 		values, _ := metadata[field].(map[string]any)
-		for _, label := range labels {
-			if owner, _ := values[label].(string); owner != "" {
+		for _, name := range names {
+			if owner, _ := values[name].(string); owner != "" {
 				return owner
 			}
 		}
 	}
-	for _, label := range labels {
-		if owner := r.Namespace.Labels[label]; owner != "" {
+	for _, name := range names {
+		if owner := namespaceLabels[name]; owner != "" {
 			return owner
 		}
 	}

@@ -10,7 +10,7 @@ func TestOwner(t *testing.T) {
 	object := func(field string, values map[string]any) map[string]any {
 		return map[string]any{"metadata": map[string]any{field: values}}
 	}
-	namespace := decision.Namespace{Name: "shop", Labels: map[string]string{"team": "of-namespace"}}
+	namespace := map[string]string{"team": "of-namespace"}
 	for name, test := range map[string]struct {
 		object map[string]any
 		want   string
@@ -23,12 +23,12 @@ func TestOwner(t *testing.T) {
 		"labels that are not an object":  {map[string]any{"metadata": map[string]any{"labels": "owner"}}, "of-namespace"},
 		"a label that nobody configured": {object("labels", map[string]any{"app": "web"}), "of-namespace"},
 	} {
-		request := &decision.Request{Object: test.object, Namespace: namespace}
-		if got := request.Owner(decision.DefaultOwnerLabels()); got != test.want {
+		request := &decision.Request{Object: test.object}
+		if got := request.Owner(decision.DefaultOwnerLabels(), namespace); got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
-	if got := (&decision.Request{Namespace: namespace}).Owner(nil); got != "" {
+	if got := (&decision.Request{}).Owner(nil, namespace); got != "" {
 		t.Errorf("without labels: %q", got)
 	}
 }
