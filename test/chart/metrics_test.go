@@ -143,7 +143,7 @@ func TestAlertsAskForWhatIsServed(t *testing.T) {
 	h := helm4(t)
 	s := readServed(t)
 	for name, a := range alerts(t, render(t, h, release().with(everything...))) {
-		ofTaffrail := strings.Contains(a.Expr, `{namespace="taffrail-system",job="taffrail"`)
+		ofTaffrail := strings.Contains(a.Expr, `{namespace="taffrail-system",job="taffrail"`) || strings.Contains(a.Expr, `{namespace="taffrail-system",job="taffrail-audit"`)
 		if ofTaffrail {
 			s.check(t, name, a.Expr)
 		}

@@ -44,8 +44,8 @@ func pods(t *testing.T, objects []*unstructured.Unstructured) map[string]*corev1
 			all[name] = &find[corev1.Pod](t, objects, "Pod", name).Spec
 		}
 	}
-	if len(all) != 3 {
-		t.Fatalf("want the webhook and two hooks, got %d", len(all))
+	if len(all) != 4 {
+		t.Fatalf("want the webhook, the audit and two hooks, got %d", len(all))
 	}
 	return all
 }
@@ -98,10 +98,11 @@ func TestSelectorsFindTheWebhookAlone(t *testing.T) {
 		"topology spread":     spread.LabelSelector,
 		"anti-affinity":       away.LabelSelector,
 	}
-	hooks := map[string]map[string]string{
+	others := map[string]map[string]string{
 		"selftest": find[corev1.Pod](t, objects, "Pod", "taffrail-selftest").Labels,
 		"crds":     find[batchv1.Job](t, objects, "Job", "taffrail-crds").Spec.Template.Labels,
 	}
+	others["audit"] = deployment(t, objects, "taffrail-audit").Spec.Template.Labels
 	for name, s := range selectors {
 		selector, err := metav1.LabelSelectorAsSelector(s)
 		if err != nil {
@@ -110,9 +111,9 @@ func TestSelectorsFindTheWebhookAlone(t *testing.T) {
 		if !selector.Matches(labels.Set(web.Spec.Template.Labels)) {
 			t.Errorf("%s does not find the webhook", name)
 		}
-		for hook, set := range hooks {
+		for other, set := range others {
 			if selector.Matches(labels.Set(set)) {
-				t.Errorf("%s finds the hook %s", name, hook)
+				t.Errorf("%s finds the Pods of %s", name, other)
 			}
 		}
 	}

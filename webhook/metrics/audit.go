@@ -45,21 +45,28 @@ type Audit struct {
 
 // NewAudit returns a collector of what state returns, which is nil while another replica audits.
 func NewAudit(registerer prometheus.Registerer, state func() *AuditState, now func() time.Time) *Audit {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("taffrail_audit_"+name, help, labels, nil)
-	}
 	m := &Audit{
 		state: state, now: now,
-		objects:   desc("objects", "Existing objects that the audit decides on their own, by kind.", "kind"),
-		undecided: desc("undecided_objects", "Existing objects that the audit could not decide."),
-		unread:    desc("unread_kinds", "Bound kinds that the audit cannot read."),
-		complete:  desc("complete", "1 once the audit has decided every object since it began, 0 before."),
-		lag:       desc("lag_seconds", "How long the oldest change has waited that the audit has not decided yet, 0 if there is none."),
-		decisions: desc("decisions_total", "Decisions of the audit, by cause (changed: the object; listed: when its kind was read; again: something that it depends on).", "cause"),
-		reports:   desc("reports", "Reports that the audit keeps in the cluster."),
-		writes:    desc("report_writes_total", "Writes of reports, by operation (create, update, delete, failed).", "operation"),
-		violating: desc("violating_objects", "Existing objects with findings that no Exemption excuses, by Guardrail.", "guardrail"),
-		findings:  desc("findings", "Findings in existing objects, by Guardrail, policy and mode in effect.", "guardrail", "policy", "mode"),
+		objects: prometheus.NewDesc("taffrail_audit_objects",
+			"Existing objects that the audit decides on their own, by kind.", []string{"kind"}, nil),
+		undecided: prometheus.NewDesc("taffrail_audit_undecided_objects",
+			"Existing objects that the audit could not decide.", nil, nil),
+		unread: prometheus.NewDesc("taffrail_audit_unread_kinds",
+			"Bound kinds that the audit cannot read.", nil, nil),
+		complete: prometheus.NewDesc("taffrail_audit_complete",
+			"1 once the audit has decided every object since it began, 0 before.", nil, nil),
+		lag: prometheus.NewDesc("taffrail_audit_lag_seconds",
+			"How long the oldest change has waited that the audit has not decided yet, 0 if there is none.", nil, nil),
+		decisions: prometheus.NewDesc("taffrail_audit_decisions_total",
+			"Decisions of the audit, by cause (changed: the object; listed: when its kind was read; again: something that it depends on).", []string{"cause"}, nil),
+		reports: prometheus.NewDesc("taffrail_audit_reports",
+			"Reports that the audit keeps in the cluster.", nil, nil),
+		writes: prometheus.NewDesc("taffrail_audit_report_writes_total",
+			"Writes of reports, by operation (create, update, delete, failed).", []string{"operation"}, nil),
+		violating: prometheus.NewDesc("taffrail_audit_violating_objects",
+			"Existing objects with findings that no Exemption excuses, by Guardrail.", []string{"guardrail"}, nil),
+		findings: prometheus.NewDesc("taffrail_audit_findings",
+			"Findings in existing objects, by Guardrail, policy and mode in effect.", []string{"guardrail", "policy", "mode"}, nil),
 	}
 	registerer.MustRegister(m)
 	return m
