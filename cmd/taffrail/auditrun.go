@@ -193,6 +193,9 @@ func (a *auditor) object(ctx context.Context, c *auditedCluster, s *audit.Scanne
 		leave(policy)
 		failures.add(subject, "was not decided in full", "were not decided in full", err)
 	}
+	if s.FromTemplate && len(decided.Findings) == 0 {
+		return nil // the object is in the report as its template
+	}
 	object := report.Object{
 		Request: s.Request, Decision: decided, Cluster: c.name, Context: c.context, Owner: c.decider.owner(ctx, s.Request, c.scanner.Facts),
 	}

@@ -3,7 +3,7 @@ package decision
 // DefaultOwnerLabels returns the labels and annotations that usually name the owner of an object, the preferred one
 // first.
 func DefaultOwnerLabels() []string {
-	return []string{"owner", "team", "app.kubernetes.io/owner", "app.kubernetes.io/team"}
+	return []string{"owner", "team"}
 }
 
 // Owner returns who owns the object: the value of the first of the names that is a label of it, or else an annotation
