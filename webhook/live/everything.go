@@ -12,7 +12,7 @@ import (
 
 // ReadEverything reads the facts of all namespaces with one list for each kind, instead of one for each kind
 // in each namespace. What the user is not permitted to list in the whole cluster is read namespace by
-// namespace, when it is needed.
+// namespace, when it is needed. It must return before anything else is called.
 func (f *Facts) ReadEverything(ctx context.Context) error {
 	namespaces, err := list[*corev1.Namespace](ctx, f.reader, func() client.ObjectList { return &corev1.NamespaceList{} })
 	if err != nil {

@@ -56,6 +56,9 @@ func tiles(s *Summary) []htmlTile {
 		{"", "objects", s.Objects}, {"denied", "denied", s.Deny}, {"unknown", "not decided in full", s.Unknown}, {"warned", "with warnings", s.Warn},
 		{"allowed", "clean", s.Allow}, {"", "not checked", s.NotJudged}, {"denied", "errors", s.Errors},
 	}
+	if s.Errors == 1 {
+		all[len(all)-1].Label = "error"
+	}
 	// The first is the whole, so it is shown even if it is 0.
 	return slices.DeleteFunc(all, func(t htmlTile) bool { return t.Count == 0 && t.Label != "objects" })
 }

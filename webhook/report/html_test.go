@@ -208,7 +208,7 @@ func TestHTMLTotals(t *testing.T) {
 		Skipped: []Skipped{{Reason: &manifest.NotObjectError{Category: manifest.Patch}}},
 	})
 	for _, want := range []string{
-		"<h1>A &lt;title&gt;</h1>", "<time>2026-01-02 03:04 UTC</time> · Taffrail v1.2.3", "<b>0</b> objects", "<b>1</b> errors", "g.yaml:7: is a puzzle",
+		"<h1>A &lt;title&gt;</h1>", "<time>2026-01-02 03:04 UTC</time> · Taffrail v1.2.3", "<b>0</b> objects", "<b>1</b> error<", "g.yaml:7: is a puzzle",
 		"spec.b: has no effect", "1 kustomize patch: not an object", "There are no findings.",
 	} {
 		if !strings.Contains(page, want) {
