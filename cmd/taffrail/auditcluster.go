@@ -28,9 +28,6 @@ type auditedCluster struct {
 	decider *decider
 	scanner *audit.Scanner
 	mapper  meta.RESTMapper
-	// flags are those of this cluster, and reduced has the deciders that lack facts, by these.
-	flags   deciderFlags
-	reduced map[string]*reducedDecider
 }
 
 // clusters connects to the clusters of all contexts and reads their configuration. An error that concerns one of
@@ -89,7 +86,7 @@ func (f *auditFlags) cluster(ctx context.Context, command *cobra.Command, name s
 		mapper = withoutSecrets{mapper}
 	}
 	return &auditedCluster{
-		name: connection.cluster, context: name, decider: decider, mapper: mapper, flags: of, reduced: map[string]*reducedDecider{}, scanner: &audit.Scanner{Objects: objects, Facts: decider.source.facts},
+		name: connection.cluster, context: name, decider: decider, mapper: mapper, scanner: &audit.Scanner{Objects: objects, Facts: decider.source.facts},
 	}, nil
 }
 

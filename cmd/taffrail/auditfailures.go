@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// maxFailures limits the reasons that are reported. A reason may name a namespace, of which there can be thousands.
+// maxFailures limits the reasons that are reported. One may name a namespace, of which there can be thousands.
 const maxFailures = 20
 
 // auditFailures collects why objects could not be decided. Most of the time one reason holds for many.
@@ -55,4 +55,12 @@ func (f *auditFailures) errors() (errs []error) {
 		errs = append(errs, fmt.Errorf("%d more objects were not decided, or not in full, for %d more reasons", objects, left))
 	}
 	return errs
+}
+
+// firstErrors returns the first errors, and counts the rest.
+func firstErrors(errs []error) []error {
+	if len(errs) <= maxFailures {
+		return errs
+	}
+	return append(errs[:maxFailures:maxFailures], fmt.Errorf("you are not permitted to read %d more of what decisions depend on", len(errs)-maxFailures))
 }

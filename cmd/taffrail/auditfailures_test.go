@@ -20,3 +20,14 @@ func TestAuditFailuresAreLimited(t *testing.T) {
 		t.Errorf("got:\n%s", got)
 	}
 }
+
+func TestUnreadFactsAreLimited(t *testing.T) {
+	errs := make([]error, maxFailures+2)
+	for i := range errs {
+		errs[i] = fmt.Errorf("namespace %d", i)
+	}
+	got := firstErrors(errs)
+	if len(got) != maxFailures+1 || got[maxFailures].Error() != "you are not permitted to read 2 more of what decisions depend on" || len(firstErrors(errs[:maxFailures])) != maxFailures {
+		t.Errorf("%v", got)
+	}
+}

@@ -144,7 +144,7 @@ func (a *auditor) audit(ctx context.Context, c *auditedCluster) error {
 		a.unread[c.name] = append(a.unread[c.name], unread)
 		errs = append(errs, unreadError(unread))
 	}
-	errs = append(errs, c.decider.source.unread()...)
+	errs = append(errs, firstErrors(c.decider.source.unread())...)
 	if err := a.add(problemReport(c, errs...)); err != nil {
 		return err
 	}
@@ -171,33 +171,25 @@ func (a *auditor) object(ctx context.Context, c *auditedCluster, s *audit.Scanne
 	leave := func(policy string) {
 		a.undecided[objectKey(c.name, s.Kind.GroupVersion().String(), s.Kind.Kind, s.Namespace, s.Name, policy)] = true
 	}
-	decided := s.Decision
 	if s.Err != nil {
-		rest, reduced, err := c.decideRest(ctx, s)
-		if err != nil {
-			return err
-		}
-		if rest == nil {
-			leave("")
-			failures.add(subject, "was not decided", "were not decided", s.Err)
-			return nil
-		}
-		decided = rest
-		by := " by " + strings.Join(reduced.left, ", ")
-		failures.add(subject, "was not decided"+by, "were not decided"+by, s.Err)
-		for _, policy := range reduced.left {
-			leave(policy)
+		leave("")
+		failures.add(subject, "was not decided", "were not decided", s.Err)
+		return nil
+	}
+	for i := range s.Decision.Findings {
+		if f := &s.Decision.Findings[i]; f.Unknown != "" {
+			leave(f.Policy)
 		}
 	}
-	for policy, err := range evaluationErrors(s.Request, decided) {
+	for policy, err := range evaluationErrors(s.Request, s.Decision) {
 		leave(policy)
 		failures.add(subject, "was not decided in full", "were not decided in full", err)
 	}
-	if s.FromTemplate && len(decided.Findings) == 0 {
+	if s.FromTemplate && len(s.Decision.Findings) == 0 {
 		return nil // the object is in the report as its template
 	}
 	object := report.Object{
-		Request: s.Request, Decision: decided, Cluster: c.name, Context: c.context, Owner: c.decider.owner(ctx, s.Request, c.scanner.Facts),
+		Request: s.Request, Decision: s.Decision, Cluster: c.name, Context: c.context, Owner: c.decider.owner(ctx, s.Request, c.scanner.Facts),
 	}
 	if a.earlier != nil {
 		a.earlier.Compare(&object)

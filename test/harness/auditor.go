@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -95,4 +96,20 @@ func (h *Harness) InstallOpenReports() error {
 		Paths: []string{filepath.Join(h.Root, "charts", "taffrail", "files", "openreports")}, ErrorIfPathMissing: true, MaxTime: time.Minute,
 	})
 	return err
+}
+
+// PeakRSS returns the largest resident set of the process so far, in bytes.
+func (a *Auditor) PeakRSS() (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.process.command.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, found := strings.CutPrefix(line, "VmHWM:"); found {
+			var kilobytes int64
+			_, err := fmt.Sscan(rest, &kilobytes)
+			return kilobytes << 10, err
+		}
+	}
+	return 0, fmt.Errorf("no VmHWM in %s", text)
 }

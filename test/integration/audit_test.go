@@ -102,7 +102,10 @@ func TestAudit(t *testing.T) {
 
 	t.Run("a change decides only what it touches", func(t *testing.T) { testTouched(t, first) })
 
-	t.Run("another auditor takes over", func(t *testing.T) { testTakeover(t, first) })
+	var second *harness.Auditor
+	t.Run("another auditor takes over", func(t *testing.T) { second = testTakeover(t, first) })
+
+	t.Run("an auditor dies while it reads and while it writes", func(t *testing.T) { testKills(t, second) })
 }
 
 // A Guardrail that is edited makes the objects be decided again that it applies to, and no others.
@@ -132,7 +135,7 @@ func testTouched(t *testing.T, auditor *harness.Auditor) {
 }
 
 // What was found outlives the auditor: the next one writes nothing that is written already.
-func testTakeover(t *testing.T, first *harness.Auditor) {
+func testTakeover(t *testing.T, first *harness.Auditor) (second *harness.Auditor) {
 	in, gone := newNamespace(t, "audit-takeover", enforced, unserved), newNamespace(t, "audit-gone", enforced, unserved)
 	for i := range 20 {
 		admit(t, "a Deployment", cluster.Alice.Create(t.Context(), nginx(t, in, fmt.Sprint("d", i))))
@@ -145,7 +148,7 @@ func testTakeover(t *testing.T, first *harness.Auditor) {
 	// Meanwhile nobody audits.
 	must(t, cluster.Admin.Client.DeleteAllOf(t.Context(), &openreports.Report{}, client.InNamespace(gone)))
 	must(t, cluster.Admin.Client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: gone}}))
-	second := newAuditor(t, "second")
+	second = newAuditor(t, "second")
 	eventually(t, "the other auditor to take over", func(ctx context.Context) error {
 		complete, served, err := second.Metric(ctx, "taffrail_audit_complete")
 		if err != nil || !served || complete != 1 {
@@ -174,11 +177,54 @@ func testTakeover(t *testing.T, first *harness.Auditor) {
 	if err != nil || failed != 0 {
 		t.Errorf("%v writes failed, %v", failed, err)
 	}
+	return second
 }
 
-func newAuditor(t *testing.T, name string) *harness.Auditor {
+// Whenever an auditor dies, the next one ends with the reports that a fresh scan would make.
+func testKills(t *testing.T, second *harness.Auditor) {
+	var namespaces []string
+	for i := range 10 {
+		in := newNamespace(t, fmt.Sprint("audit-kill", i), enforced, unserved)
+		namespaces = append(namespaces, in)
+		for k := range 5 {
+			admit(t, "a Deployment", cluster.Alice.Create(t.Context(), nginx(t, in, fmt.Sprint("d", k))))
+		}
+	}
+	// In the middle of writing.
+	eventually(t, "a report of one of the namespaces", func(ctx context.Context) error {
+		for _, in := range namespaces {
+			if results, err := resultsIn(ctx, in); err == nil && len(results) > 0 {
+				return nil
+			}
+		}
+		return errors.New("there is none")
+	})
+	must(t, second.Kill())
+	for _, in := range namespaces[:5] {
+		admit(t, "deleting", cluster.Alice.Delete(t.Context(), &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: in, Name: "d0"}}))
+	}
+	// In the middle of the first pass.
+	third := newAuditor(t, "third", "--objects-per-second=10")
+	eventually(t, "the first decisions", func(ctx context.Context) error {
+		listed, _, err := third.Metric(ctx, `taffrail_audit_decisions_total{cause="listed"}`)
+		if err == nil && listed < 5 {
+			err = fmt.Errorf("%v so far", listed)
+		}
+		return err
+	})
+	if complete, _, err := third.Metric(t.Context(), "taffrail_audit_complete"); err != nil || complete != 0 {
+		t.Errorf("complete is %v, %v: the first pass is over already", complete, err)
+	}
+	must(t, third.Kill())
+	newAuditor(t, "fourth")
+	for _, in := range namespaces {
+		wantEqualToScan(t, in)
+	}
+}
+
+func newAuditor(t *testing.T, name string, args ...string) *harness.Auditor {
 	t.Helper()
-	auditor, err := cluster.NewAuditor(t.Context(), harness.AuditorOptions{Name: unique(name)})
+	auditor, err := cluster.NewAuditor(t.Context(), harness.AuditorOptions{Name: unique(name), Args: args})
 	must(t, err)
 	t.Cleanup(func() { _ = auditor.Kill() }) // some tests have killed it already
 	return auditor

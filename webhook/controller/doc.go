@@ -9,5 +9,11 @@
 //     Guardrails (every replica),
 //   - policyFailures reports Policies that this replica could not evaluate (every replica).
 //
+// Audit runs in a process of its own, with a Lease of its own:
+//
+//   - audit.Auditor keeps the findings about existing objects current,
+//   - reportWriter makes the reports in the cluster say what it has found,
+//   - auditStatus counts it in the status of Guardrails.
+//
 // When the Lease is lost, the process keeps serving: the webhook must survive an outage of the API server.
 package controller

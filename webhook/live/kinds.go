@@ -43,15 +43,6 @@ func kindOf(fact decision.Fact) (factKind, bool) {
 	return factKinds[at], true
 }
 
-// FactOf returns the fact that the objects of a resource are.
-func FactOf(resource string) (decision.Fact, bool) {
-	at := slices.IndexFunc(factKinds, func(k factKind) bool { return k.resource == resource })
-	if at < 0 {
-		return "", false
-	}
-	return factKinds[at].fact, true
-}
-
 // namespaced reports whether the objects of the kind are in namespaces.
 func (k factKind) namespaced() bool { return k.fact != "" && k.fact != decision.FactStorageClasses }
 
