@@ -34,14 +34,13 @@ type decider struct {
 	namespace string
 	// ownerLabels name the owner of an object.
 	ownerLabels []string
-	// source is nil if everything that decisions depend on is in the input.
-	source  *source
-	options pipeline.Options
+	source      *source
+	options     pipeline.Options
 }
 
-// facts returns the facts of the input and, if there is a source, those of the source below them.
+// facts returns the facts of the input and, if the source has any, those of the source below them.
 func (d *decider) facts(input *manifest.Facts) pipeline.FactSource {
-	if d.source == nil || d.source.facts == nil {
+	if d.source.facts == nil {
 		return input
 	}
 	return input.Over(d.source.facts)
@@ -51,10 +50,7 @@ func (d *decider) facts(input *manifest.Facts) pipeline.FactSource {
 // that they depend on could not be read.
 func (d *decider) conclude(s report.Summary, failOn decision.Verdict) error {
 	err := verdict(s, failOn)
-	var unread []error
-	if d.source != nil {
-		unread = d.source.unread()
-	}
+	unread := d.source.unread()
 	if len(unread) > 0 && errors.Is(err, errViolations) {
 		err = nil
 	}
@@ -85,18 +81,18 @@ type outcome struct {
 }
 
 func reportOf(outcomes []outcome) *report.Report {
-	report := &report.Report{}
+	all := &report.Report{}
 	for _, o := range outcomes {
 		if o.object != nil {
-			report.Objects = append(report.Objects, *o.object)
+			all.Objects = append(all.Objects, *o.object)
 		}
-		report.Errors = append(report.Errors, o.problems...)
-		report.Warnings = append(report.Warnings, o.warnings...)
+		all.Errors = append(all.Errors, o.problems...)
+		all.Warnings = append(all.Warnings, o.warnings...)
 		if o.skipped != nil {
-			report.Skipped = append(report.Skipped, *o.skipped)
+			all.Skipped = append(all.Skipped, *o.skipped)
 		}
 	}
-	return report
+	return all
 }
 
 // outcomes decides items that are the whole input.

@@ -73,9 +73,11 @@ func (o *serveAuditOptions) run(command *cobra.Command) error {
 	if o.Pace < server.MinAuditPace || o.ReportPace <= 0 || o.Resync <= 0 {
 		return &usageError{errors.New("--objects-per-second must be at least 10, --reports-per-second and --resync must be positive")}
 	}
-	if o.Config, err = restConfig(o.kubeconfig); err != nil {
+	connection, err := (&clusterFlags{kubeconfig: o.kubeconfig}).connect()
+	if err != nil {
 		return err
 	}
+	o.Config = connection.config
 	if o.Namespace == "" {
 		o.Namespace = podNamespace()
 	}

@@ -86,7 +86,7 @@ func (s *source) writeNotes(w io.Writer) error {
 // source reads the configuration and prepares the facts.
 func (f *sourceFlags) source(ctx context.Context, catalog *rego.Catalog) (*source, error) {
 	if (f.kubeconfig != "" || f.context != "") && !f.live {
-		return nil, &usageError{errors.New("--kubeconfig and --context name a cluster, which is asked only with --live")}
+		return nil, &usageError{errors.New("--kubeconfig and --context name a cluster, which is read only with --live")}
 	}
 	from := &source{namespace: metav1.NamespaceDefault}
 	exports, err := f.readFiles(from, catalog)
@@ -141,8 +141,8 @@ func (f *sourceFlags) readFiles(from *source, catalog *rego.Catalog) ([]*config.
 
 func exportNote(e *config.Export, now time.Time) string {
 	at := e.Metadata.CreationTimestamp
-	return fmt.Sprintf("%s is an export of cluster %s from %s UTC, %s ago", e.Source, e.Metadata.Name,
-		at.UTC().Format("2006-01-02 15:04"), duration.HumanDuration(max(now.Sub(at), 0)))
+	return fmt.Sprintf("%s is an export of cluster %s from %s, %s ago", e.Source, e.Metadata.Name,
+		decision.TimeText(at), duration.HumanDuration(max(now.Sub(at), 0)))
 }
 
 // readCluster reads the configuration of a cluster, unless --config names another, and prepares its
@@ -218,8 +218,8 @@ func (s *source) take(stored *live.Configuration, cluster string) {
 	if mode == 0 {
 		mode = decision.ModeEnforce
 	}
-	s.note("cluster %s has %s, %s and %s; its maximum mode is %s", cluster, counted(len(stored.Guardrails), "Guardrail", "Guardrails"),
-		counted(len(stored.Exemptions), "Exemption", "Exemptions"), counted(len(stored.Policies), "Policy", "Policies"), mode)
+	s.note("cluster %s has %s, %s and %s; its maximum mode is %s", cluster, decision.Count(len(stored.Guardrails), "Guardrail", "Guardrails"),
+		decision.Count(len(stored.Exemptions), "Exemption", "Exemptions"), decision.Count(len(stored.Policies), "Policy", "Policies"), mode)
 	if s.maxMode == 0 && len(stored.Guardrails) > 0 {
 		s.note("no Guardrail has the maximum mode of the server in its status, so that is a guess: set it with --max-mode")
 	}
@@ -229,11 +229,4 @@ func (s *source) take(stored *live.Configuration, cluster string) {
 			s.note("Guardrail %s: the API server does not send Taffrail everything: %s", g.Name, reached.Message)
 		}
 	}
-}
-
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -29,7 +29,7 @@ func (s *Snapshot) Fingerprint(kind schema.GroupKind, namespace decision.Namespa
 			// Writing to a hash cannot fail.
 			_, _ = fmt.Fprintf(hash, "%q %q %q %d %t %t\n", g.Name, s.keys[b.Instance], s.sources[b.Policy.ID], b.Mode, b.ModePinned, b.FailOpen)
 			for _, e := range s.exemptions {
-				if now.Before(e.Until) && slices.Contains(e.Policies, b.Policy.ID) && e.CoversKind(kind) && e.coversNamespaceNamed(namespace.Name) && g.honours(e, b.Policy.ID, now) {
+				if now.Before(e.Until) && slices.Contains(e.Policies, b.Policy.ID) && e.CoversKind(kind) && e.coversNamespaceNamed(namespace.Name) && g.honors(e, b.Policy.ID, now) {
 					_, _ = fmt.Fprintf(hash, " %q %q %q\n", e.Name, e.Names, e.Containers)
 				}
 			}
@@ -51,7 +51,7 @@ func (s *Snapshot) NextExpiry(now time.Time) (next time.Time) {
 		for _, g := range s.guardrails {
 			for _, policy := range e.Policies {
 				if g.binds(e, policy) {
-					add(g.honouredUntil(e, policy, now))
+					add(g.honoredUntil(e, policy, now))
 				}
 			}
 		}

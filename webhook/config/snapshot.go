@@ -56,7 +56,7 @@ func (s *Snapshot) Catalog() *rego.Catalog { return s.catalog }
 // Exemptions returns all valid Exemptions, including expired ones.
 func (s *Snapshot) Exemptions() Exemptions { return s.exemptions }
 
-// Honoured is Guardrails.Honoured for the Guardrails in force.
-func (s *Snapshot) Honoured(e *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) []Honoured {
-	return s.guardrails.Honoured(e, namespaceOf, now)
+// Honored is Guardrails.Honored for the Guardrails in force.
+func (s *Snapshot) Honored(e *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) []Honored {
+	return s.guardrails.Honored(e, namespaceOf, now)
 }

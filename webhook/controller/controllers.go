@@ -39,7 +39,7 @@ type Options struct {
 	MaxMode decision.Mode
 	// LeaderElect makes replicas elect the one that writes status. Without it, this replica writes it.
 	LeaderElect bool
-	// ExemptionUsageInterval is the time between two counts of what Exemptions excuse.
+	// ExemptionUsageInterval is the time between two counts of what Exemptions exempt.
 	ExemptionUsageInterval time.Duration
 	// WouldDenyInterval is the time between two writes of what this replica would have denied.
 	WouldDenyInterval time.Duration

@@ -91,13 +91,13 @@ func (f *Facts) Facts(ctx context.Context, namespace string, wanted []decision.F
 		part, err := f.list(ctx, fact, namespace)
 		if refused, ok := errors.AsType[*UnreadError](err); ok {
 			f.unread.add(refused)
-			all.Leave(fact, refused.Error())
+			all.SetUnread(fact, refused.Error())
 			continue
 		}
 		if err != nil {
 			return decision.Facts{}, err
 		}
-		all.Take(fact, &part)
+		all.Replace(fact, &part)
 	}
 	return all, nil
 }

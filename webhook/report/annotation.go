@@ -76,7 +76,7 @@ func (a *annotation) caveat() string {
 	f := a.finding
 	switch {
 	case f.Exempted():
-		return " (" + decision.Line("excused by "+f.ExemptedBy(), maxMessage) + ")"
+		return " (" + decision.Line("exempted by "+f.ExemptedBy(), maxMessage) + ")"
 	case f.Unknown != "" && a.object.Decision.Errors[f.Policy] != nil:
 		// The message says so already, and the text of the error may quote a value. The errors of
 		// the report contain the part that is safe to print.

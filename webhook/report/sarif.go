@@ -25,7 +25,7 @@ const (
 type SARIFOptions struct {
 	// Version is the version of the program, or empty if unknown.
 	Version string
-	// Policies is the catalogue. Only policies with a result become rules, because which others were evaluated
+	// Policies is the catalog. Only policies with a result become rules, because which others were evaluated
 	// depends on the Guardrails.
 	Policies []*rego.Policy
 	// Repository finds the paths that code scanning requires. It may be nil.
@@ -135,7 +135,7 @@ func (p *sarifPrinter) result(m *annotation) sarifResult {
 		result.Level = "warning"
 	}
 	if f.Exempted() {
-		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: decision.Line("excused by "+f.ExemptedBy(), maxMessage)}}
+		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: decision.Line("exempted by "+f.ExemptedBy(), maxMessage)}}
 	}
 	return result
 }

@@ -19,7 +19,7 @@ import (
 // everything that identifies it, so an object that is refused for its size or depth can still
 // be named.
 //
-// The texts of the objects are parts of the body, which must not be modified afterwards. Whoever keeps
+// The texts of the objects are parts of the body, which must not be modified afterward. Whoever keeps
 // one of them for longer than the Request must clone it, or it keeps the whole body. What identifies
 // the request and its user is copied, as counts and metrics keep such names.
 func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
@@ -50,7 +50,7 @@ func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 	if r.Name == "" {
 		r.Name = strings.Clone(stringAt(r.Object, "metadata", "name"))
 	}
-	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+	if r.IsNamespace() {
 		// The API server sets a Namespace's own name as its namespace, but it is
 		// cluster-scoped.
 		r.Namespace.Name = ""
@@ -228,6 +228,7 @@ func (a *admissionReader) object() (object map[string]any, ambiguous string, err
 		return nil, "", &LimitError{What: "size", Limit: MaxBytes, Request: a.request}
 	}
 	reader := a.values()
+	reader.leaves = true
 	value, err := reader.read(0)
 	switch {
 	case errors.Is(err, errTooDeep):

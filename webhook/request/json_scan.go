@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errSyntax is returned for a text that is not JSON. syntaxError says what is wrong with it.
+// errSyntax is returned for a text that is not JSON.
 var errSyntax = errors.New("not JSON")
 
 // maxSkippedDepth is how deep a value may nest that is skipped: as deep as jsontext reads.
@@ -291,13 +291,16 @@ func (s *scanner) expect(want jsontext.Kind, what string) error {
 }
 
 // skip consumes a value. depth is how many arrays and objects it is in.
-func (s *scanner) skip(depth int) error {
+func (s *scanner) skip(depth int) error { return s.skipWithin(depth, maxSkippedDepth, errSyntax) }
+
+// skipWithin consumes a value, and returns tooDeep if it nests as deep as the limit.
+func (s *scanner) skipWithin(depth, limit int, tooDeep error) error {
 	kind := kindOf(s.next())
 	if kind != '{' && kind != '[' {
 		return s.scalar(kind)
 	}
-	if depth >= maxSkippedDepth {
-		return errSyntax
+	if depth >= limit {
+		return tooDeep
 	}
 	end := byte(kind) + 2 // of both kinds in ASCII
 	for more := s.begin(end); more; {
@@ -306,7 +309,7 @@ func (s *scanner) skip(depth int) error {
 				return err
 			}
 		}
-		if err := s.skip(depth + 1); err != nil {
+		if err := s.skipWithin(depth+1, limit, tooDeep); err != nil {
 			return err
 		}
 		var err error

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"taffrail.dev/webhook/decision"
 )
 
@@ -50,7 +48,7 @@ func (e *LimitError) texts() (problem, remediation string) {
 	switch e.What {
 	case "size":
 		remediation = "Make the object smaller, or split it into several."
-		if e.Request != nil && e.Request.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+		if e.Request != nil && e.Request.IsNamespace() {
 			remediation = "Make the Namespace smaller."
 		}
 		return fmt.Sprintf("the request is larger than %d bytes", e.Limit), remediation
