@@ -117,7 +117,7 @@ func TestDeepLink(t *testing.T) {
 	for _, hash := range []string{"#finding=" + last, "#group=namespace&finding=" + last} {
 		p.navigate(hash)
 		detail := p.text("tr.detail")
-		for _, want := range []string{"Write", "Guardrail", "Identity", "<stdin>:", "to this finding"} {
+		for _, want := range []string{"Fix", "Guardrail", "Identity", "<stdin>:", "to this finding"} {
 			if !strings.Contains(detail, want) {
 				t.Errorf("%s: no %s in the details: %q", hash, want, detail)
 			}
@@ -228,7 +228,7 @@ func logTimes(t *testing.T, p *page) {
 	t.Logf("milliseconds from navigation to the first table: %d", evaluate[int](p, `Math.round(performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd)`))
 }
 
-// Without scripts, as in the preview of a mail program, the page still lists findings with what to write.
+// Without scripts, as in the preview of a mail program, the page still lists findings with how to fix them.
 func TestWithoutScripts(t *testing.T) {
 	p := open(t, check(t, many(1000)), "")
 	p.run(p.call(emulation.SetScriptExecutionDisabled.Method, emulation.SetScriptExecutionDisabledParams{Value: true}))
@@ -237,7 +237,7 @@ func TestWithoutScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(html, "Write: "); n != 200 {
+	if n := strings.Count(html, "Fix: "); n != 200 {
 		t.Errorf("%d findings", n)
 	}
 	status, err := chromedp.Run(p.ctx, chromedp.TextContent(chromedp.CSS("#status")))

@@ -64,7 +64,7 @@ func TestReadEverything(t *testing.T) {
 		}
 	}
 	if *requests != read || read != 5 {
-		t.Errorf("%d requests at once, and %d afterwards", read, *requests-read)
+		t.Errorf("%d requests at once, and %d afterward", read, *requests-read)
 	}
 }
 

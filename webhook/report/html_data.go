@@ -132,7 +132,7 @@ func reason(f *jsonFinding) string {
 			reasons = append(reasons, label+text)
 		}
 	}
-	add("excused by Exemption ", f.Exempted)
+	add("exempted by Exemption ", f.Exempted)
 	add("tolerated: ", f.Tolerated)
 	add("not decided: ", f.Unknown)
 	return strings.Join(reasons, "; ")

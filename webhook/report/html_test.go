@@ -77,7 +77,7 @@ func TestHTMLData(t *testing.T) {
 	if len(got) != 2 || got[0]["id"] == got[1]["id"] || len(got[0]["id"]) < 12 {
 		t.Fatalf("got %v", got)
 	}
-	if got[1]["outcome"] != "exempted" || got[1]["reason"] != "excused by Exemption legacy" {
+	if got[1]["outcome"] != "exempted" || got[1]["reason"] != "exempted by Exemption legacy" {
 		t.Errorf("the exempted finding: %v", got[1])
 	}
 	delete(got[0], "id")

@@ -31,7 +31,7 @@ shop       Pod web         recorded  b-policy  container "a�[2J": it is wrong
 prod     -          Namespace shop  warned    a-policy  container "a�[2J": it is wrong
 prod     shop       Pod web         denied    a-policy  container "a�[2J": it is wrong
 prod     shop       Pod web         recorded  b-policy  container "a�[2J": it is wrong
-prod     shop       Pod web         exempted  c-policy  container "a�[2J": it is wrong (excused by Exemption legacy)
+prod     shop       Pod web         exempted  c-policy  container "a�[2J": it is wrong (exempted by Exemption legacy)
 
 3 objects: 1 denied, 1 with warnings, 1 clean
 `: {Verbose: true, Clusters: true},

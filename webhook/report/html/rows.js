@@ -53,10 +53,10 @@ function detailRow(finding, link) {
     }
   };
   const code = (text) => text && element("code", {}, text);
-  add("Write", finding.remediation);
+  add("Fix", finding.remediation);
   add("Guardrail", finding.guardrails && finding.guardrails + " (mode " + finding.mode + ")");
   add("Why " + finding.outcome, finding.reason);
-  add("Fix", code(finding.fix));
+  add("Patch", code(finding.fix));
   add("Identity", code(finding.key));
   add("File", code(finding.file));
   add("See it", code(finding.command), finding.command && " ", finding.command && copyButton(finding.command));
