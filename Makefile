@@ -35,6 +35,7 @@ PAIRS ?= 100000
 RACED ?= ./webhook/rego ./webhook/rego/compile ./webhook/rego/sandbox ./webhook/admission ./webhook/certs ./webhook/controller ./webhook/facts ./webhook/live \
   ./webhook/manifest/... ./webhook/metrics ./webhook/pipeline ./webhook/request ./webhook/server
 RUN ?=
+SCREENSHOTS ?=
 SEED ?= 0
 ifndef VERSION
 VERSION := $(shell sed -n 's/^appVersion: *"*\([^"]*\)"*$$/\1/p' charts/taffrail/Chart.yaml)
@@ -86,6 +87,7 @@ test: ## Run every test, on a real control plane too
 	$(call say,go test: builds helm 3 and 4 once and caches them; that takes 2 minutes on 2 cores)
 	$(with-assets) go test -timeout=30m ./...
 	@$(MAKE) --no-print-directory oracle
+	@$(MAKE) --no-print-directory browser
 	$(call say,fuzzing: 3s per target; instrumented packages are built once and cached)
 	@test/fuzz.sh 3s
 
@@ -115,6 +117,12 @@ oracle: ## Compare predictions with Kubernetes' own code; PAIRS=1000000 for more
 	$(call say,$(PAIRS) Pods and LimitRanges through Kubernetes' own code)
 	go -C test/oracle test -vet=off -timeout=60m -oracle.pairs=$(PAIRS) -oracle.seed=$(SEED)
 
+# In the folder and without naming a package, so that go test prints that the tests were left out where no Chromium is.
+.PHONY: browser
+browser: ## Open the HTML report in a headless Chromium; SCREENSHOTS=DIR writes pictures
+	$(call say,what browsers show)
+	go -C test/browser test -vet=off -count=1 -screenshots='$(abspath $(SCREENSHOTS))'
+
 # Takes an hour or more. A survivor is judged: a test is written, or it is listed in test/mutate/equivalent.yaml.
 .PHONY: mutate
 mutate: ## See whether tests notice N small changes of what makes up a verdict; SEED=42, PACKAGES=request,rego
@@ -143,6 +151,7 @@ lint-go:
 	$(golangci-lint) config verify
 	$(golangci-lint) run ./...
 	go -C test/certmanager vet .
+	go -C test/browser vet .
 
 .PHONY: lint-rego
 lint-rego:
@@ -170,6 +179,7 @@ verify: ## Check that generated files and go.mod are up to date
 	go mod tidy -diff
 	go -C test/oracle mod tidy -diff
 	go -C test/certmanager mod tidy -diff
+	go -C test/browser mod tidy -diff
 
 ##@ Ship
 

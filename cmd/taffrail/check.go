@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -15,10 +16,13 @@ import (
 	"taffrail.dev/webhook/report"
 )
 
+const ownerLabelHelp = "labels or annotations of an object, or labels of its namespace, that name its owner; the first that is set counts"
+
 // checkFlags are the flags of taffrail check.
 type checkFlags struct {
 	deciderFlags
 	verbose        bool
+	ownerLabels    []string
 	output, failOn *choice
 }
 
@@ -27,7 +31,7 @@ func newCheckCommand() *cobra.Command {
 		Use:   "check [FILE…|FOLDER|-]",
 		Short: "Check manifests as the webhook would",
 
-		SuggestFor: []string{"lint", "validate", "verify", "scan", "audit"},
+		SuggestFor: []string{"lint", "validate", "verify"},
 		Long: `Check manifests as the webhook would if you applied them.
 
 It reads YAML and JSON, including Lists, from files, from folders and everything below
@@ -64,12 +68,14 @@ from files instead; -c and --facts take what "taffrail export" writes.
   taffrail check --live --context prod deploy/
   taffrail check -c prod.yaml --facts prod.yaml deploy/
   taffrail check --exclude charts/ --policy image-tag .
-  taffrail check -o sarif deploy/ > taffrail.sarif`,
+  taffrail check -o sarif deploy/ > taffrail.sarif
+  taffrail check -o html deploy/ > report.html`,
 	}
 	var f checkFlags
 	f.add(command)
 	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, including recorded findings and filled-in values, and every skipped file")
-	f.output = addChoice(command, "output", "o", "output format", "text", "json", "sarif", "junit", "github")
+	command.Flags().StringSliceVar(&f.ownerLabels, "owner-labels", decision.DefaultOwnerLabels(), ownerLabelHelp)
+	f.output = addChoice(command, "output", "o", "output format", "text", "json", "sarif", "junit", "github", "html")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
 		return check(command.Context(), command, args, &f)
@@ -82,6 +88,7 @@ func check(ctx context.Context, command *cobra.Command, args []string, f *checkF
 	if err != nil {
 		return err
 	}
+	decider.ownerLabels = f.ownerLabels
 	raiseGCPercent()
 	printer := f.printer(command, decider.catalog, failOn)
 	input := manifest.Open(paths, command.InOrStdin(), f.manifestOptions())
@@ -124,6 +131,8 @@ func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog, fail
 		return report.NewJUnit(out, failOn, repository.NewFinder())
 	case "github":
 		return report.NewGitHub(out, report.GitHubOptions{Verbose: f.verbose, FailOn: failOn, Repository: repository.NewFinder()})
+	case "html":
+		return report.NewHTML(out, report.HTMLOptions{Title: "Report of taffrail check", Version: version(), Now: time.Now()})
 	}
 	return report.NewText(out, report.TextOptions{Verbose: f.verbose, Color: useColor(command)})
 }

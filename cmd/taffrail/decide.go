@@ -32,8 +32,10 @@ type decider struct {
 	snapshot *config.Snapshot
 	// namespace is the namespace of objects that do not specify one.
 	namespace string
-	source    *source
-	options   pipeline.Options
+	// ownerLabels name the owner of an object.
+	ownerLabels []string
+	source      *source
+	options     pipeline.Options
 }
 
 // facts returns the facts of the input and, if the source has any, those of the source below them.
@@ -132,7 +134,7 @@ func (d *decider) decideItem(ctx context.Context, o *outcome, item manifest.Item
 	if err != nil {
 		return err
 	}
-	o.object = &report.Object{Source: item.Source, Item: item, Request: request, Decision: decision}
+	o.object = &report.Object{Source: item.Source, Item: item, Request: request, Decision: decision, Owner: d.owner(ctx, request, facts)}
 	for _, id := range slices.Sorted(maps.Keys(decision.Errors)) {
 		if failsClosed(decision, id) {
 			continue // The decision is the same as in the cluster, and its finding contains the reason.
@@ -140,6 +142,13 @@ func (d *decider) decideItem(ctx context.Context, o *outcome, item manifest.Item
 		o.problems = append(o.problems, problemOf(item.Source, evaluationError(request, id, decision.Errors[id])))
 	}
 	return nil
+}
+
+// owner returns who owns an object, or "".
+func (d *decider) owner(ctx context.Context, r *decision.Request, facts pipeline.FactSource) string {
+	// Whatever keeps the labels of the namespace from being read is an error of the decision.
+	namespace, _ := facts.Namespace(ctx, r.Namespace.Name)
+	return r.Owner(d.ownerLabels, namespace.Labels)
 }
 
 // failsClosed reports whether the failure of a policy resulted in a denial.

@@ -34,8 +34,13 @@ func (f *deciderFlags) add(command *cobra.Command) {
 	f.sourceFlags.add(command)
 	flags := command.Flags()
 	flags.StringVarP(&f.namespace, "namespace", "n", "", `namespace of objects that do not name one (default "default", or with --live that of the context)`)
-	f.maxMode = addChoice(command, "max-mode", "", "maximum mode of all Guardrails", "enforce", "warn", "audit")
+	f.maxMode = addMaxMode(command)
 	f.engine = addEngine(command)
+}
+
+// addMaxMode adds the flag --max-mode, whose value decision.ParseMode parses.
+func addMaxMode(command *cobra.Command) *choice {
+	return addChoice(command, "max-mode", "", "maximum mode of all Guardrails", "enforce", "warn", "audit")
 }
 
 // addFailOn adds the flag --fail-on, whose value decision.ParseVerdict parses.

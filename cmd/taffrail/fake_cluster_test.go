@@ -16,58 +16,89 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 )
 
 // fakeCluster is what taffrail needs of an API server: reads of the objects that it was given, in
-// pages, and discovery. It fails the test if anything is written, or if a Secret is read.
+// pages, and discovery. It fails the test if anything is written, or if a Secret is read although it has none.
 type fakeCluster struct {
 	t       *testing.T
 	objects []unstructured.Unstructured
 	// forbidden has the resources that nobody may read.
 	forbidden []string
+	// blocking has the resources whose lists never end, and blocked receives when one is read.
+	blocking []string
+	blocked  chan<- struct{}
 }
 
 // fakePage is the number of objects in a page, however many a client wants.
 const fakePage = 2
 
 // startCluster returns the command of scripts. The objects of the kind Forbidden in the file name
-// the resources that nobody may read.
+// the resources that nobody may read, and those of the kind Blocking the resources whose lists never
+// end. A second file is that of another cluster.
 func startCluster(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, negated bool, args []string) {
-		if negated || len(args) != 1 {
-			ts.Fatalf("usage: cluster FILE")
+		if negated || len(args) < 1 || len(args) > 2 {
+			ts.Fatalf("usage: cluster FILE [FILE]")
 		}
-		fake := &fakeCluster{t: t}
-		for text := range strings.SplitSeq(ts.ReadFile(args[0]), "\n---\n") {
-			var object unstructured.Unstructured
-			ts.Check(yaml.Unmarshal([]byte(text), &object.Object))
-			if object.GetKind() == "Forbidden" {
-				fake.forbidden = append(fake.forbidden, object.GetName())
-				continue
-			}
-			fake.objects = append(fake.objects, object)
+		urls := []string{"http://127.0.0.1:1", "http://127.0.0.1:1"}
+		for i, file := range args {
+			server := httptest.NewServer(newFakeCluster(t, ts, file))
+			ts.Defer(server.Close)
+			urls[i] = server.URL
 		}
-		slices.SortFunc(fake.objects, func(a, b unstructured.Unstructured) int {
-			return cmp.Or(strings.Compare(a.GetNamespace(), b.GetNamespace()), strings.Compare(a.GetName(), b.GetName()))
-		})
-		server := httptest.NewServer(fake)
-		ts.Defer(server.Close)
 		kubeconfig := fmt.Sprintf(`apiVersion: v1
 kind: Config
 current-context: admin@prod
 contexts:
 - {name: admin@prod, context: {cluster: prod, user: admin, namespace: shop}}
+- {name: admin@staging, context: {cluster: staging, user: admin, namespace: shop}}
 - {name: elsewhere, context: {cluster: elsewhere, user: admin}}
 clusters:
 - {name: prod, cluster: {server: %q}}
+- {name: staging, cluster: {server: %q}}
 - {name: elsewhere, cluster: {server: "http://127.0.0.1:1"}}
 users: [{name: admin, user: {}}]
-`, server.URL)
+`, urls[0], urls[1])
 		ts.Check(os.WriteFile(ts.MkAbs("kubeconfig"), []byte(kubeconfig), 0o600))
 		ts.Setenv("KUBECONFIG", ts.MkAbs("kubeconfig"))
 	}
+}
+
+func newFakeCluster(t *testing.T, ts *testscript.TestScript, file string) *fakeCluster {
+	blocked, _ := ts.Value(blockedKey{}).(chan struct{})
+	fake := &fakeCluster{t: t, blocked: blocked}
+	for text := range strings.SplitSeq(ts.ReadFile(file), "\n---\n") {
+		var object unstructured.Unstructured
+		ts.Check(yaml.Unmarshal([]byte(text), &object.Object))
+		switch object.GetKind() {
+		case "Forbidden":
+			fake.forbidden = append(fake.forbidden, object.GetName())
+		case "Blocking":
+			fake.blocking = append(fake.blocking, object.GetName())
+		default:
+			fake.objects = append(fake.objects, object)
+		}
+	}
+	slices.SortFunc(fake.objects, func(a, b unstructured.Unstructured) int {
+		return cmp.Or(strings.Compare(a.GetNamespace(), b.GetNamespace()), strings.Compare(a.GetName(), b.GetName()))
+	})
+	return fake
+}
+
+// blockedKey is the key of the channel that says that a list which never ends is read.
+type blockedKey struct{}
+
+// waitBlocked is the command of scripts that waits until a list that never ends is read.
+func waitBlocked(ts *testscript.TestScript, negated bool, args []string) {
+	blocked, ok := ts.Value(blockedKey{}).(chan struct{})
+	if negated || len(args) > 0 || !ok {
+		ts.Fatalf("usage: blocked")
+	}
+	<-blocked
 }
 
 // resourceOf returns the resource of a kind.
@@ -108,11 +139,22 @@ func (f *fakeCluster) read(w http.ResponseWriter, r *http.Request, version schem
 		namespace, rest = rest[1], rest[2:]
 	}
 	resource := version.WithResource(rest[0]).GroupResource()
-	if resource.Resource == "secrets" {
+	holdsSecrets := slices.ContainsFunc(f.objects, func(o unstructured.Unstructured) bool { return o.GetKind() == "Secret" })
+	if resource.Resource == "secrets" && !holdsSecrets {
 		f.t.Errorf("a Secret was read: %s", r.URL)
 	}
 	if slices.Contains(f.forbidden, resource.Resource) {
 		refuse(w, apierrors.NewForbidden(resource, "", fmt.Errorf(`User "ci" cannot read resource %q`, resource.Resource)))
+		return
+	}
+	if slices.Contains(f.blocking, resource.Resource) {
+		f.blocked <- struct{}{}
+		<-r.Context().Done()
+		return
+	}
+	selector, err := labels.Parse(r.URL.Query().Get("labelSelector"))
+	if err != nil {
+		f.t.Error(err)
 		return
 	}
 	found, served := []unstructured.Unstructured{}, false
@@ -122,6 +164,9 @@ func (f *fakeCluster) read(w http.ResponseWriter, r *http.Request, version schem
 			continue
 		}
 		served = true
+		if !selector.Matches(labels.Set(object.GetLabels())) {
+			continue
+		}
 		if (namespace == "" || object.GetNamespace() == namespace) && (len(rest) == 1 || object.GetName() == rest[1]) {
 			found = append(found, object)
 		}

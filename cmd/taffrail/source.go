@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
@@ -21,17 +22,23 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
+const configHelp = "file or folder of Guardrails, Exemptions and Policies, or an export; without Guardrails, the built-in ones apply (repeatable)"
+
 // sourceFlags select where the configuration and the facts come from.
 type sourceFlags struct {
 	config, facts []string
 	live          bool
+	// everything reads the facts of all namespaces at once.
+	everything bool
+	// orBuiltIn uses the built-in Guardrails if Taffrail is not installed in the cluster.
+	orBuiltIn bool
 
 	clusterFlags
 }
 
 func (f *sourceFlags) add(command *cobra.Command) {
 	flags := command.Flags()
-	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, Exemptions and Policies, or an export; without Guardrails, the built-in ones apply (repeatable)")
+	flags.StringArrayVarP(&f.config, "config", "c", nil, configHelp)
 	flags.StringArrayVar(&f.facts, "facts", nil, "file or folder of Namespaces, LimitRanges and other facts, or an export (repeatable)")
 	flags.BoolVar(&f.live, "live", false, "take the facts, and without --config the Guardrails, Exemptions and Policies, from the cluster in the kubeconfig file")
 	f.clusterFlags.add(command)
@@ -50,6 +57,8 @@ type source struct {
 	facts manifest.ClusterFacts
 	// namespace is that of objects that specify none.
 	namespace string
+	// connection is nil if no cluster was asked.
+	connection *connection
 	// stored reports whether an object is stored in a cluster.
 	stored func(kind, name string) bool
 	// notes are about the source as a whole.
@@ -148,23 +157,48 @@ func (f *sourceFlags) readCluster(ctx context.Context, from *source) error {
 		return err
 	}
 	facts := live.NewFacts(reader)
-	from.facts, from.namespace = facts, connection.namespace
-	var unread []error
-	if len(f.config) == 0 {
-		stored, err := live.ReadConfiguration(ctx, reader)
-		if err != nil {
+	if f.everything {
+		if err := facts.ReadEverything(ctx); err != nil {
 			return err
 		}
-		if !stored.Installed {
+	}
+	from.facts, from.namespace, from.connection = facts, connection.namespace, connection
+	var unread []error
+	if len(f.config) == 0 {
+		stored, err := f.readConfiguration(ctx, reader, connection)
+		switch {
+		case err != nil:
+			return err
+		case stored.Installed:
+			from.take(stored, connection.cluster)
+		case f.orBuiltIn:
+			from.note("Taffrail is not installed in cluster %s, so the built-in Guardrails apply", connection.cluster)
+		default:
 			return live.ErrNotInstalled
 		}
-		from.take(stored, connection.cluster)
 		for _, refused := range stored.Unread {
 			unread = append(unread, refused)
 		}
 	}
 	from.unread = func() []error { return withUnread(unread, facts.Unread()) }
 	return nil
+}
+
+// readConfiguration reads the configuration of a cluster. An API server refuses to list Guardrails, rather than to say
+// that it does not know the kind, if the user has few permissions; so it is asked whether it knows it.
+func (f *sourceFlags) readConfiguration(ctx context.Context, reader client.Reader, c *connection) (*live.Configuration, error) {
+	stored, err := live.ReadConfiguration(ctx, reader)
+	if _, refused := errors.AsType[*live.UnreadError](err); !refused || !f.orBuiltIn {
+		return stored, err
+	}
+	mapper, mapErr := live.Mapper(c.config)
+	if mapErr != nil {
+		return nil, mapErr
+	}
+	if _, mapErr := mapper.RESTMapping(v1alpha1.GroupVersion().WithKind(config.KindGuardrail).GroupKind()); meta.IsNoMatchError(mapErr) {
+		return &live.Configuration{}, nil
+	}
+	return nil, fmt.Errorf("%w: name Guardrails with --config", err)
 }
 
 // withUnread appends what only the decisions needed to what the configuration lacks.

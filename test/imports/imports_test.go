@@ -102,7 +102,7 @@ var table = []struct {
 	}},
 	{"cmd/taffrail", row{
 		[]string{
-			"charts", "policies", "webhook/admission", "webhook/api/v1alpha1", "webhook/certs", "webhook/config", "webhook/decision", "webhook/live", "webhook/manifest", "webhook/pipeline",
+			"charts", "policies", "webhook/admission", "webhook/api/v1alpha1", "webhook/audit", "webhook/certs", "webhook/config", "webhook/decision", "webhook/live", "webhook/manifest", "webhook/pipeline",
 			"webhook/rego", "webhook/rego/regotest", "webhook/report", "webhook/request", "webhook/server", "webhook/yamldoc",
 		}, nil, nil,
 	}},

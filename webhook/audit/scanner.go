@@ -28,6 +28,9 @@ type Scanned struct {
 	Request *decision.Request
 	// Decision is nil if Err is set.
 	Decision *decision.Decision
+	// FromTemplate is true if a template is decided in place of the object, except by the policies that do not
+	// apply to it. Decision then has the findings of these policies only.
+	FromTemplate bool
 	// Err is why the object could not be decided.
 	Err error
 }
@@ -129,7 +132,7 @@ func (d *KindDecider) Decide(ctx context.Context, found *request.Metadata, objec
 		scanned.Decision = nil
 		return scanned
 	}
-	if madeFromTemplate(found) {
+	if scanned.FromTemplate = madeFromTemplate(found); scanned.FromTemplate {
 		scanned.Decision = only(scanned.Decision, d.target.undecided(found.OwnerKind()))
 	}
 	return scanned
