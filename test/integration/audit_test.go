@@ -102,10 +102,10 @@ func TestAudit(t *testing.T) {
 
 	t.Run("a change decides only what it touches", func(t *testing.T) { testTouched(t, first) })
 
-	var second *harness.Auditor
-	t.Run("another auditor takes over", func(t *testing.T) { second = testTakeover(t, first) })
+	t.Run("another auditor takes over", func(t *testing.T) { testTakeover(t, first) })
 
-	t.Run("an auditor dies while it reads and while it writes", func(t *testing.T) { testKills(t, second) })
+	must(t, first.Kill())
+	t.Run("an auditor dies while it reads and while it writes", testKills)
 }
 
 // A Guardrail that is edited makes the objects be decided again that it applies to, and no others.
@@ -135,7 +135,7 @@ func testTouched(t *testing.T, auditor *harness.Auditor) {
 }
 
 // What was found outlives the auditor: the next one writes nothing that is written already.
-func testTakeover(t *testing.T, first *harness.Auditor) (second *harness.Auditor) {
+func testTakeover(t *testing.T, first *harness.Auditor) {
 	in, gone := newNamespace(t, "audit-takeover", enforced, unserved), newNamespace(t, "audit-gone", enforced, unserved)
 	for i := range 20 {
 		admit(t, "a Deployment", cluster.Alice.Create(t.Context(), nginx(t, in, fmt.Sprint("d", i))))
@@ -148,7 +148,7 @@ func testTakeover(t *testing.T, first *harness.Auditor) (second *harness.Auditor
 	// Meanwhile nobody audits.
 	must(t, cluster.Admin.Client.DeleteAllOf(t.Context(), &openreports.Report{}, client.InNamespace(gone)))
 	must(t, cluster.Admin.Client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: gone}}))
-	second = newAuditor(t, "second")
+	second := newAuditor(t, "second")
 	eventually(t, "the other auditor to take over", func(ctx context.Context) error {
 		complete, served, err := second.Metric(ctx, "taffrail_audit_complete")
 		if err != nil || !served || complete != 1 {
@@ -177,11 +177,11 @@ func testTakeover(t *testing.T, first *harness.Auditor) (second *harness.Auditor
 	if err != nil || failed != 0 {
 		t.Errorf("%v writes failed, %v", failed, err)
 	}
-	return second
 }
 
 // Whenever an auditor dies, the next one ends with the reports that a fresh scan would make.
-func testKills(t *testing.T, second *harness.Auditor) {
+func testKills(t *testing.T) {
+	writing := newAuditor(t, "writing")
 	var namespaces []string
 	for i := range 10 {
 		in := newNamespace(t, fmt.Sprint("audit-kill", i), enforced, unserved)
@@ -199,7 +199,7 @@ func testKills(t *testing.T, second *harness.Auditor) {
 		}
 		return errors.New("there is none")
 	})
-	must(t, second.Kill())
+	must(t, writing.Kill())
 	for _, in := range namespaces[:5] {
 		admit(t, "deleting", cluster.Alice.Delete(t.Context(), &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: in, Name: "d0"}}))
 	}
