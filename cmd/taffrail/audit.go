@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -163,12 +164,11 @@ func (f *auditFlags) earlier() (*report.Earlier, error) {
 	if f.compare == "" {
 		return nil, nil //nolint:nilnil // there is nothing to compare with
 	}
-	file, err := os.Open(f.compare)
+	content, err := os.ReadFile(f.compare)
 	if err != nil {
 		return nil, fmt.Errorf("--compare: %w", err)
 	}
-	defer file.Close()
-	earlier, err := report.ReadEarlier(file)
+	earlier, err := report.ReadEarlier(bytes.NewReader(content))
 	if err != nil {
 		return nil, fmt.Errorf("--compare %s: %w", f.compare, err)
 	}

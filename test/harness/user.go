@@ -191,5 +191,5 @@ func (h *Harness) addUser(name string, groups ...string) (*User, error) {
 
 func newScheme() (*runtime.Scheme, error) {
 	all := runtime.NewScheme()
-	return all, errors.Join(scheme.AddToScheme(all), v1alpha1.AddToScheme(all), openreports.AddToScheme(all))
+	return all, errors.Join(scheme.AddToScheme(all), v1alpha1.AddToScheme(all), openreports.Install(all))
 }

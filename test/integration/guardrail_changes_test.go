@@ -71,6 +71,7 @@ func TestGuardrailsThatChange(t *testing.T) {
 	// A goroutine for each change would be noticed, and 32 KiB for each of 2,000. Connections may stay for a while.
 	before, early, last := use[0], use[1], use[len(use)-1]
 	eventually(t, "the goroutines to end", func(context.Context) error {
+		//nolint:contextcheck // metrics are read in the context of the test
 		if now := useOf(t, server, "now"); now.goroutines > before.goroutines+30 {
 			return fmt.Errorf("there were %.0f, and there are %.0f", before.goroutines, now.goroutines)
 		}

@@ -178,6 +178,6 @@ func refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, next st
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(metav1.Status{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, ListMeta: metav1.ListMeta{Continue: next},
-		Status: metav1.StatusFailure, Reason: reason, Code: int32(code), Message: fmt.Sprint("refused: ", reason), //nolint:gosec // an HTTP status
+		Status: metav1.StatusFailure, Reason: reason, Code: int32(code), Message: fmt.Sprint("refused: ", reason),
 	})
 }

@@ -248,28 +248,12 @@ func (a *Auditor) kindDecider(mapping *meta.RESTMapping) *KindDecider {
 
 // ownerOf returns the owner of an object, or "".
 func (a *Auditor) ownerOf(ctx context.Context, r *decision.Request) string {
-	metadata, _ := r.Object["metadata"].(map[string]any)
-	for _, field := range []string{"labels", "annotations"} {
-		values, _ := metadata[field].(map[string]any)
-		for _, name := range a.options.OwnerLabels {
-			if value, ok := values[name].(string); ok && value != "" {
-				return value
-			}
-		}
+	var namespace decision.Namespace
+	if r.Namespace.Name != "" {
+		// Without its namespace, an object has the owner that it names itself.
+		namespace, _ = a.options.Facts.Namespace(ctx, r.Namespace.Name)
 	}
-	if r.Namespace.Name == "" {
-		return ""
-	}
-	namespace, err := a.options.Facts.Namespace(ctx, r.Namespace.Name)
-	if err != nil {
-		return ""
-	}
-	for _, name := range a.options.OwnerLabels {
-		if value := namespace.Labels[name]; value != "" {
-			return value
-		}
-	}
-	return ""
+	return r.Owner(a.options.OwnerLabels, namespace.Labels)
 }
 
 // Findings returns the objects of a namespace in which something was found, sorted, and what is not listed.

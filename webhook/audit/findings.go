@@ -118,10 +118,9 @@ func (f *findings) firstSeen(before *finding, one *kept, uid string, found *deci
 }
 
 func keep(f *decision.Finding) kept {
-	made := func(s string) text { return unique.Make(s) }
 	return kept{
-		policy: made(f.Policy), container: made(f.Container), path: made(f.Path), key: made(f.Key), message: made(f.Message),
-		remediation: made(f.Remediation), unknown: made(f.Unknown), guardrails: made(strings.Join(f.Guardrails, ",")),
+		policy: unique.Make(f.Policy), container: unique.Make(f.Container), path: unique.Make(f.Path), key: unique.Make(f.Key), message: unique.Make(f.Message),
+		remediation: unique.Make(f.Remediation), unknown: unique.Make(f.Unknown), guardrails: unique.Make(strings.Join(f.Guardrails, ",")),
 		digest: binary.BigEndian.Uint64(f.Digest[:]), mode: f.Mode, severity: f.Severity, failed: f.Failed, wouldDeny: f.WouldDeny,
 	}
 }

@@ -88,7 +88,7 @@ func (k *kindAuditor) decided(ctx context.Context, id uid, s *Scanned) {
 	if err != nil {
 		in = selected{}
 	}
-	k.put(id, s, entry{passed: uint16(min(max(in.policies-len(policies), 0), 1<<16-1))}) //nolint:gosec // it is in range
+	k.put(id, s, entry{passed: uint16(min(max(in.policies-len(policies), 0), 1<<16-1))})
 	owner := ""
 	if len(policies) > 0 {
 		owner = k.auditor.ownerOf(ctx, s.Request)

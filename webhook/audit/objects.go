@@ -210,7 +210,7 @@ func (o *Objects) page(ctx context.Context, s Selection, next string, each func(
 	if err != nil {
 		return page{}, fmt.Errorf("listing %s: %w", s, err)
 	}
-	defer body.Close() //nolint:errcheck // nothing was written
+	defer body.Close()
 	found, err := readPage(newDecoder(body), each)
 	if err != nil {
 		return page{}, fmt.Errorf("listing %s: %w", s, err)

@@ -75,9 +75,9 @@ func (a *Auditor) State() State {
 	s.Complete = s.Complete && len(a.kinds)+len(a.unserved) > 0
 	a.mutex.Unlock()
 	for _, k := range a.running() {
-		kind, state, all := k.mapping.GroupVersionKind.GroupKind(), kindState{}, tally{}
+		kind, all := k.mapping.GroupVersionKind.GroupKind(), tally{}
 		k.mutex.Lock()
-		state = k.state
+		state := k.state
 		for _, t := range k.tallies {
 			all.objects += t.objects
 			all.undecided += t.undecided
@@ -146,7 +146,7 @@ func (a *Auditor) ByGuardrail(namespaces []decision.Namespace) map[string]*Guard
 		seen := map[string]map[key]bool{}
 		for i := range object.all {
 			f := &object.all[i]
-			for _, name := range strings.Split(f.guardrails.Value(), ",") {
+			for name := range strings.SplitSeq(f.guardrails.Value(), ",") {
 				if all[name] == nil {
 					continue
 				}

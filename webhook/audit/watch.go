@@ -33,7 +33,7 @@ func (o *Objects) stream(ctx context.Context, s Selection, params map[string]str
 	if err != nil {
 		return fmt.Errorf("watching %s: %w", s, err)
 	}
-	defer body.Close() //nolint:errcheck // nothing was written
+	defer body.Close()
 	for decoder := newDecoder(body); ; {
 		err := readEvent(decoder, func(e Event) error {
 			if e.Type == failed {

@@ -39,7 +39,7 @@ func (s *Snapshot) Fingerprint(kind schema.GroupKind, namespace decision.Namespa
 }
 
 // NextExpiry returns the next moment after now at which an Exemption ends, or a Guardrail stops
-// honouring one. It returns the zero Time if there is none.
+// honoring one. It returns the zero Time if there is none.
 func (s *Snapshot) NextExpiry(now time.Time) (next time.Time) {
 	add := func(end time.Time) {
 		if end.After(now) && (next.IsZero() || end.Before(next)) {

@@ -83,7 +83,7 @@ func NewAudit(o AuditOptions) (*Audit, error) {
 	if a.cluster, err = newCluster(o.Config, o.Name, a.mapper, a.informers.failed, o.Log.WithName("cluster")); err != nil {
 		return nil, fmt.Errorf("connecting to the API server: %w", err)
 	}
-	if err := openreports.AddToScheme(a.cluster.GetScheme()); err != nil {
+	if err := openreports.Install(a.cluster.GetScheme()); err != nil {
 		return nil, err
 	}
 	if a.objects, err = audit.NewObjects(o.Config, audit.ObjectsOptions{}); err != nil {

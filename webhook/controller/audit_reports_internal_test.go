@@ -52,7 +52,7 @@ type writtenReports struct {
 func newWrittenReports(t *testing.T, refuse error, stored ...client.Object) *writtenReports {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := openreports.AddToScheme(scheme); err != nil {
+	if err := openreports.Install(scheme); err != nil {
 		t.Fatal(err)
 	}
 	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(stored...).WithInterceptorFuncs(interceptor.Funcs{

@@ -28,7 +28,11 @@ func TestMentions(t *testing.T) {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}
-	if m := mentionsOf("aaaa", "aa", 9); !m.next() || !m.next() || m.at != 2 || m.next() {
-		t.Errorf("places overlap: got %+v", m)
+	m, places := mentionsOf("aaaa", "aa", 9), 0
+	for m.next() {
+		places++
+	}
+	if places != 2 || m.at != 2 {
+		t.Errorf("places overlap: got %d, %+v", places, m)
 	}
 }

@@ -15,7 +15,8 @@ func TestPanicTextQuotesNoObject(t *testing.T) {
 		return nil
 	}
 	var none []int
-	if got := decision.PanicText(cause(func() { _ = none[len(none)] })); !strings.Contains(got, "index out of range [0]") {
+	at := len(none)
+	if got := decision.PanicText(cause(func() { _ = none[at] })); !strings.Contains(got, "index out of range [0]") {
 		t.Errorf("got %q", got)
 	}
 	for want, panicked := range map[string]any{"string": "hunter2", "*errors.errorString": errors.New("hunter2")} {

@@ -152,7 +152,7 @@ func TestOpenReportsAreDivided(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, per := rapid.IntRange(1, 600).Draw(t, "objects"), rapid.IntRange(1, 4).Draw(t, "findings")
 		long := rapid.IntRange(0, 900).Draw(t, "message")
-		make := func(i int) report.AuditedObject {
+		objectOf := func(i int) report.AuditedObject {
 			var all []decision.Finding
 			for k := range per {
 				f := finding(fmt.Sprint("p", k))
@@ -163,10 +163,10 @@ func TestOpenReportsAreDivided(t *testing.T) {
 		}
 		var objects []report.AuditedObject
 		for i := range n {
-			objects = append(objects, make(i))
+			objects = append(objects, objectOf(i))
 		}
 		before := check(t, objects, n*per)
-		after := check(t, append(objects, make(n)), (n+1)*per)
+		after := check(t, append(objects, objectOf(n)), (n+1)*per)
 		changed := 0
 		for name, digest := range before {
 			if after[name] != digest {
