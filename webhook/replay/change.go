@@ -31,7 +31,7 @@ func (c *Collector) change(r *Result) {
 		all.OtherPatch++
 	}
 	added, removed := differing(before, after)
-	made := Change{Workload: workloadOf(r, after.Verdict(), added), What: what, Before: before.Verdict(), Removed: removed}
+	made := Change{Workload: workloadOf(r, after.Verdict(), added), What: what, Before: before.Verdict(), Removed: notNil(removed)}
 	var b strings.Builder
 	b.WriteString(keyOf(&made.Workload) + "\x00" + string(what))
 	writeFindings(&b, removed)

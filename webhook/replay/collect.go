@@ -111,7 +111,7 @@ func (c *Collector) decided(r *Result) {
 	n := &c.report.Counts
 	if err := first.Err; err != nil {
 		n.Unknown++
-		c.reason("an internal error: " + decision.Redact(err.Error()))
+		c.reason("it could not be decided: " + decision.Redact(err.Error()))
 		c.group(r, decision.VerdictUnknown, false)
 		return
 	}
@@ -230,10 +230,14 @@ func shown(o *Outcome) (all []Finding) {
 
 func findingOf(f *decision.Finding) Finding {
 	return Finding{
-		Policy: f.Policy, Guardrails: f.Guardrails, Mode: f.Mode, Outcome: f.Outcome(), Container: decision.Redact(f.Container), Path: decision.Redact(f.Path),
-		Message: decision.Redact(f.Message), Remediation: f.Remediation, Unknown: decision.Redact(f.Unknown), Text: f.Text(),
+		Policy: f.Policy, Guardrails: f.Guardrails, Mode: f.Mode, Outcome: f.Outcome(), Container: kept(f.Container), Path: kept(f.Path),
+		Message: kept(f.Message), Remediation: f.Remediation, Unknown: kept(f.Unknown), Text: f.Text(),
 	}
 }
+
+// kept returns a text for a report: without credentials, and as a copy, because a part of the event would keep all of
+// it in memory.
+func kept(text string) string { return strings.Clone(decision.Redact(text)) }
 
 func (c *Collector) workload(r *Result, verdict decision.Verdict, found []Finding) {
 	made := workloadOf(r, verdict, found)
@@ -257,11 +261,11 @@ func workloadOf(r *Result, verdict decision.Verdict, found []Finding) Workload {
 		name = req.GenerateName + "*" // the names of one controller's objects differ
 	}
 	w := Workload{
-		APIVersion: req.Kind.GroupVersion().String(), Kind: req.Kind.Kind, Namespace: req.Namespace.Name, Name: decision.Redact(name), Verdict: verdict, Findings: found,
+		APIVersion: req.Kind.GroupVersion().String(), Kind: req.Kind.Kind, Namespace: req.Namespace.Name, Writers: []string{}, Name: kept(name), Verdict: verdict, Findings: notNil(found),
 		First: r.Event.Completed.UTC(),
 	}
 	if owner := request.Controller(req.Object); strings.Contains(owner.Group, ".") && !strings.HasSuffix(owner.Group, ".k8s.io") {
-		w.Operator = decision.Redact((schema.GroupKind{Group: owner.Group, Kind: owner.Kind}).String())
+		w.Operator = kept((schema.GroupKind{Group: owner.Group, Kind: owner.Kind}).String())
 	}
 	return w
 }
@@ -292,7 +296,8 @@ func writeFindings(b *strings.Builder, found []Finding) {
 // Report returns the Report. log is what the log contained.
 func (c *Collector) Report(log *auditlog.Stats, evicted int64) *Report {
 	r := &c.report
-	r.Log, r.Gaps, r.Evicted = *log, log.Gaps(), evicted
+	r.Log, r.Gaps, r.Evicted = *log, notNil(log.Gaps()), evicted
+	r.Log.Problems = notNil(r.Log.Problems)
 	r.Coverage.finish()
 	r.Reasons = make([]Reason, 0, len(c.reasons))
 	for reason, count := range c.reasons {
@@ -320,6 +325,14 @@ func (c *Collector) Report(log *auditlog.Stats, evicted int64) *Report {
 func compareWorkloads(a, b *Workload) int {
 	return cmp.Or(cmp.Compare(b.Verdict, a.Verdict), cmp.Compare(b.Count, a.Count), strings.Compare(a.Namespace, b.Namespace),
 		strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name), a.First.Compare(b.First), strings.Compare(keyOf(a), keyOf(b)))
+}
+
+// notNil returns an empty list for nil: lists in reports are never null.
+func notNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
 
 // groups counts by name.

@@ -37,7 +37,7 @@ const (
 type ResourceCoverage struct {
 	// Resource is as in deployments.apps, or pods/status.
 	Resource string `json:"resource"`
-	// Fact is true if the objects are facts, and are not decided.
+	// Fact is true if the writes are not decided, but matter for the decisions about others.
 	Fact            bool  `json:"fact"`
 	Writes          int64 `json:"writes"`
 	Metadata        int64 `json:"metadata"`
@@ -86,7 +86,7 @@ func (c *Coverage) Add(e *auditlog.Event) {
 			c.OtherWrites++
 			return
 		}
-		of = &ResourceCoverage{Resource: name, Fact: fact != "" && !decided, First: e.Completed}
+		of = &ResourceCoverage{Resource: name, Fact: fact != "" && !decided || aspectOf(e) == scales, First: e.Completed}
 		c.byName[name] = of
 	}
 	of.Writes++

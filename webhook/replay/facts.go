@@ -69,10 +69,14 @@ func (f *facts) Namespace(ctx context.Context, name string) (decision.Namespace,
 	if n := f.namespaces[name]; n != nil && n.labelled {
 		return decision.Namespace{Name: name, Labels: n.labels, Known: true, Created: n.created}, nil
 	}
-	if f.base != nil {
-		return f.base.Namespace(ctx, name)
+	if f.base == nil {
+		return decision.Namespace{Name: name, Missing: "is not in the log"}, nil
 	}
-	return decision.Namespace{Name: name, Missing: "is not in the log"}, nil
+	n, err := f.base.Namespace(ctx, name)
+	if err == nil && !n.Known && n.Missing == "" {
+		n.Missing = "is not in the log, nor in the facts"
+	}
+	return n, err
 }
 
 // Facts implements pipeline.FactSource.

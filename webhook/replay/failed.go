@@ -1,10 +1,18 @@
 package replay
 
 import (
-	"net/http"
 	"strings"
 
 	"taffrail.dev/webhook/replay/auditlog"
+)
+
+// The HTTP codes that matter. A code from badRequest on is a failure.
+const (
+	created     = 201
+	badRequest  = 400
+	forbidden   = 403
+	conflict    = 409
+	serverError = 500
 )
 
 // stage is how far a write has come.
@@ -27,13 +35,13 @@ const (
 func stageOf(e *auditlog.Event) stage {
 	message := e.Status.Message
 	switch code := e.Status.Code; {
-	case code == 0 && e.ResponseObject == nil, code >= http.StatusInternalServerError:
+	case code == 0 && e.ResponseObject == nil, code >= serverError:
 		return unclear
-	case code < http.StatusBadRequest:
+	case code < badRequest:
 		return succeeded
-	case code == http.StatusConflict && e.Status.Reason == "AlreadyExists":
+	case code == conflict && e.Status.Reason == "AlreadyExists":
 		return reached
-	case code != http.StatusForbidden || e.Annotations["authorization.k8s.io/decision"] == "forbid":
+	case code != forbidden || e.Annotations["authorization.k8s.io/decision"] == "forbid":
 		return unreached
 	case strings.Contains(message, "exceeded quota: "), strings.Contains(message, "failed quota: "):
 		return reached

@@ -92,7 +92,8 @@ const (
 	StatusNotSent Status = "notSent"
 	// StatusDryRun is a write that stores nothing.
 	StatusDryRun Status = "dryRun"
-	// StatusUnreached is a write that the API server refused before it would have called /validate.
+	// StatusUnreached is a write that the API server refused before it would have called /validate, or because of a
+	// conflict with another write, after which clients try again.
 	StatusUnreached Status = "refusedBefore"
 )
 

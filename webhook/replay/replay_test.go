@@ -21,25 +21,25 @@ import (
 var library = sync.OnceValues(func() (*rego.Catalog, error) { return rego.Load(policies.FS) })
 
 // snapshot compiles a Guardrail that enforces policies everywhere.
-func snapshot(t *testing.T, policy ...string) *config.Snapshot {
-	t.Helper()
-	return selecting(t, v1alpha1.ModeEnforce, policy...)
+func snapshot(tb testing.TB, policy ...string) *config.Snapshot {
+	tb.Helper()
+	return selecting(tb, v1alpha1.ModeEnforce, policy...)
 }
 
-func selecting(t *testing.T, mode v1alpha1.Mode, policy ...string) *config.Snapshot {
-	t.Helper()
+func selecting(tb testing.TB, mode v1alpha1.Mode, policy ...string) *config.Snapshot {
+	tb.Helper()
 	catalog, err := library()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	g := v1alpha1.Guardrail{Spec: v1alpha1.GuardrailSpec{Mode: mode}}
 	g.Name = "team"
 	for _, id := range policy {
 		g.Spec.Policies = append(g.Spec.Policies, v1alpha1.PolicyBinding{Name: id})
 	}
-	s, problems, err := config.Build(t.Context(), catalog, config.Objects{Guardrails: []v1alpha1.Guardrail{g}})
+	s, problems, err := config.Build(tb.Context(), catalog, config.Objects{Guardrails: []v1alpha1.Guardrail{g}})
 	if err != nil || len(problems) > 0 {
-		t.Fatal(err, problems)
+		tb.Fatal(err, problems)
 	}
 	return s
 }

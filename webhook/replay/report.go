@@ -117,7 +117,8 @@ type Changes struct {
 	// configurations or under none. OtherPatch counts those that differ only in what is injected.
 	OtherMode  int64 `json:"otherMode"`
 	OtherPatch int64 `json:"otherPatch"`
-	// Uncertain counts the writes that are unknown under one configuration and would be denied under the other.
+	// Uncertain counts the writes that are unknown under the second configuration, or only under the first, and denied
+	// under the second.
 	Uncertain int64    `json:"uncertain"`
 	Workloads []Change `json:"workloads"`
 	// MoreWorkloads counts the changed writes of workloads beyond those listed.

@@ -132,7 +132,7 @@ func isDryRun(e *auditlog.Event) bool {
 
 // operationOf returns the operation of admission. A patch may create an object.
 func operationOf(e *auditlog.Event) decision.Operation {
-	if e.Verb == "create" || e.Status.Code == 201 {
+	if e.Verb == "create" || e.Status.Code == created {
 		return decision.Create
 	}
 	return decision.Update

@@ -2,7 +2,7 @@ package replay
 
 import (
 	"encoding/json"
-	"net/http"
+	"slices"
 	"time"
 
 	kjson "sigs.k8s.io/json"
@@ -17,10 +17,10 @@ func (r *Replayer) take(e *auditlog.Event, w *write) {
 		return
 	}
 	switch {
-	case e.Status.Code >= http.StatusInternalServerError:
+	case e.Status.Code >= serverError:
 		r.store.remove(w.key) // it may have been stored
 		return
-	case e.Status.Code >= http.StatusBadRequest:
+	case e.Status.Code >= badRequest:
 		return
 	}
 	switch {
@@ -44,6 +44,9 @@ func (r *Replayer) take(e *auditlog.Event, w *write) {
 
 // tracks reports whether the objects of a write matter for later writes.
 func (r *Replayer) tracks(w *write) bool {
+	if slices.Contains(r.options.Exclude, w.key.namespace) {
+		return false
+	}
 	if fact, _ := factOf(w.key.resource); fact != "" {
 		return true
 	}
@@ -63,8 +66,8 @@ func (r *Replayer) takeObject(e *auditlog.Event, w *write) {
 	if w.key.object == "" {
 		w.key.object = h.name
 	}
-	created := operationOf(e) == decision.Create
-	if created && w.key.resource == namespaces && w.key.object != "" {
+	isNew := operationOf(e) == decision.Create
+	if isNew && w.key.resource == namespaces && w.key.object != "" {
 		r.facts.bear(w.key.object)
 	}
 	if w.key.object == "" {
@@ -88,7 +91,7 @@ func (r *Replayer) takeObject(e *auditlog.Event, w *write) {
 		r.remove(w.key) // the last finalizer was removed
 		return
 	}
-	r.store.put(w.key, h, text, created || before != nil && before.born && before.uid == h.uid)
+	r.store.put(w.key, h, text, isNew || before != nil && before.born && before.uid == h.uid)
 }
 
 func (r *Replayer) takeDeletion(e *auditlog.Event, w *write) {

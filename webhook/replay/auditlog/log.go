@@ -203,6 +203,7 @@ func (l *Log) events(name string) iter.Seq[*Event] {
 		content, closing, err := l.content(name)
 		defer func() { closing() }()
 		if err != nil {
+			l.stats.Unread++
 			l.stats.problem(Position{File: displayName(name)}, err.Error())
 			return
 		}

@@ -247,13 +247,13 @@ func TestFind(t *testing.T) {
 	if _, err := auditlog.Find([]string{filepath.Join(t.TempDir(), "none")}); err == nil {
 		t.Error("a missing file is a log")
 	}
-	log := auditlog.Open([]string{auditlog.Stdin}, auditlog.Options{Stdin: strings.NewReader(event(1))})
+	log := auditlog.Open([]string{filepath.Join(t.TempDir(), "none"), auditlog.Stdin}, auditlog.Options{Stdin: strings.NewReader(event(1))})
 	for e := range log.Writes() {
 		if e.Position.String() != "<stdin>:1" {
 			t.Errorf("%s", e.Position)
 		}
 	}
-	if log.Stats().Writes != 1 {
+	if log.Stats().Writes != 1 || log.Stats().Unread != 1 {
 		t.Errorf("%+v", log.Stats())
 	}
 }

@@ -10,6 +10,8 @@ type Stats struct {
 	// Files counts the files that were read, and Bytes the bytes in them, as stored.
 	Files int   `json:"files"`
 	Bytes int64 `json:"bytes"`
+	// Unread counts the files that could not be opened. They are among the Problems.
+	Unread int `json:"unread"`
 	// Events counts the events, in every stage.
 	Events int64 `json:"events"`
 	// Reads counts the events that are not completed writes.
