@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -117,6 +118,7 @@ func replayLog(ctx context.Context, command *cobra.Command, args []string, f *re
 	if err != nil {
 		return err
 	}
+	limitGarbage()
 	log, collector := auditlog.Open(files, options), replay.NewCollector(collect)
 	if f.coverage {
 		for e := range log.Writes() {
@@ -145,6 +147,13 @@ func replayLog(ctx context.Context, command *cobra.Command, args []string, f *re
 		err = nil
 	}
 	return errors.Join(append(unread, err)...)
+}
+
+// limitGarbage makes garbage collection more frequent: each event is garbage after it is decided, and a log is large.
+func limitGarbage() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 }
 
 // paths returns the paths to read.

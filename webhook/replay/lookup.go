@@ -2,10 +2,12 @@ package replay
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	kjson "sigs.k8s.io/json"
@@ -33,12 +35,12 @@ func (l *lookup) Revisions(_ context.Context, kind schema.GroupVersionKind, name
 		if !l.born {
 			l.incomplete = "the revisions from before the log begins are not known, and this may be a rollback to one of them"
 		}
-		var parsed v1.LabelSelector
+		var parsed metav1.LabelSelector
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(selector, &parsed); err != nil {
 			yield(nil, err)
 			return
 		}
-		matching, err := v1.LabelSelectorAsSelector(&parsed)
+		matching, err := metav1.LabelSelectorAsSelector(&parsed)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -50,8 +52,12 @@ func (l *lookup) Revisions(_ context.Context, kind schema.GroupVersionKind, name
 		}
 		slices.Sort(names)
 		for _, name := range names {
-			object := l.object(objectKey{r, namespace, name})
-			if object == nil || !matching.Matches(labelsOf(object)) {
+			key := objectKey{r, namespace, name}
+			if !matching.Matches(l.store.get(key).labelSet()) {
+				continue
+			}
+			object := l.object(key)
+			if object == nil {
 				continue
 			}
 			if n++; n > maxRevisions || !yield(object, nil) {
@@ -101,30 +107,11 @@ func (l *lookup) object(key objectKey) map[string]any {
 	return object
 }
 
-// labelsOf returns the labels of an object.
-func labelsOf(object map[string]any) labelSet {
-	metadata, _ := object["metadata"].(map[string]any)
-	values, _ := metadata["labels"].(map[string]any)
-	return values
-}
-
-// labelSet implements labels.Labels.
-type labelSet map[string]any
-
-// Has implements labels.Labels.
-func (s labelSet) Has(label string) bool {
-	_, ok := s[label].(string)
-	return ok
-}
-
-// Get implements labels.Labels.
-func (s labelSet) Get(label string) string {
-	value, _ := s[label].(string)
-	return value
-}
-
-// Lookup implements labels.Labels.
-func (s labelSet) Lookup(label string) (string, bool) {
-	value, ok := s[label].(string)
-	return value, ok
+// labelSet returns the labels of an object.
+func (k *known) labelSet() labels.Set {
+	var set labels.Set
+	if json.Unmarshal(orEmpty(k.labels), &set) != nil {
+		return nil // the API server accepts only strings
+	}
+	return set
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // DefaultMemory is the default of Options.Memory.
-const DefaultMemory = 48 << 20
+const DefaultMemory = 32 << 20
 
 // DefaultExclude returns the namespaces that the chart never sends to Taffrail.
 func DefaultExclude() []string { return []string{"kube-system", "kube-node-lease", "kube-public"} }
@@ -316,6 +316,9 @@ func (r *Replayer) decide(ctx context.Context, w *write, result *Result) {
 func (r *Replayer) outcome(ctx context.Context, decider *pipeline.Decider, w *write, identity decision.Request) (o Outcome, validating *decision.Request) {
 	r.facts.reset()
 	r.lookup.reset(w.before != nil && w.before.born)
+	if w.object.fromRequest && w.key.resource == pods {
+		r.facts.missing[decision.FactLimitRanges] = true
+	}
 	defer func() {
 		for fact := range r.facts.missing {
 			o.Missing = append(o.Missing, fact)

@@ -63,14 +63,14 @@ func (r *Replayer) missingFor(w *write, policy string, catalog *rego.Catalog) st
 		return ""
 	}
 	for _, fact := range p.Facts {
+		if fact == decision.FactLimitRanges && w.object.fromRequest && w.key.resource == pods {
+			return "what LimitRanges add to the Pod is not in the log at level Request"
+		}
 		if r.facts.missing[fact] {
 			if fact == decision.FactStorageClasses {
 				return "the StorageClasses are not in the log: use --facts or --live"
 			}
 			return "the " + factNames[fact] + " of namespace " + w.key.namespace + " are not in the log: use --facts or --live"
-		}
-		if fact == decision.FactLimitRanges && w.object.fromRequest && w.key.resource == pods {
-			return "what LimitRanges add to the Pod is not in the log at level Request"
 		}
 	}
 	return ""

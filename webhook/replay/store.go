@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"container/list"
 
 	"github.com/klauspost/compress/zstd"
@@ -79,7 +80,7 @@ func (s *store) put(key objectKey, h head, text []byte, born bool) {
 	s.remove(key)
 	k := &known{key: key, head: h, text: s.encoder.EncodeAll(text, nil), born: born}
 	// The texts of the head would keep the whole event.
-	k.labels, k.annotations = nil, nil
+	k.labels, k.annotations = bytes.Clone(h.labels), nil
 	s.objects[key] = s.recent.PushFront(k)
 	in := objectKey{resource: key.resource, namespace: key.namespace}
 	if s.names[in] == nil {

@@ -24,7 +24,7 @@ const (
 	// sorted is the time over which writes are sorted. Delivery to a log group is not in order.
 	sorted = 5 * time.Minute
 	// maxSorted limits the memory for that, in bytes of events.
-	maxSorted = 24 << 20
+	maxSorted = 16 << 20
 	// probed is the number of bytes of a file, decompressed, that are read to find out when it begins.
 	probed = 64 << 10
 	// progressInterval is the number of events after which Progress is called.
