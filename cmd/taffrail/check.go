@@ -55,8 +55,8 @@ policies.
 With --live, the Guardrails, Exemptions, Policies and facts are those of the cluster in
 the kubeconfig file, and no mode is stricter than the maximum mode of its server: each
 object is decided as the cluster would decide its creation now. The facts of the input
-come on top. What you are not permitted to read is named, the objects that depend on it
-are not decided, and the exit code is 2. --facts reads facts from files instead; -c and
+come on top. What you are not permitted to read is named, the policies that depend on it
+report "unknown", and the exit code is 2. --facts reads facts from files instead; -c and
 --facts take what "taffrail export" writes.
 
 ` + foldersHelp + `

@@ -80,7 +80,7 @@ func explain(ctx context.Context, command *cobra.Command, args []string, f *expl
 	} else {
 		err = e.files(ctx, f)
 	}
-	return errors.Join(append(decider.source.unread(), append(e.unread, rego.Errors(err)...)...)...)
+	return errors.Join(append(decider.source.unread(), rego.Errors(err)...)...)
 }
 
 // explainer prints explanations.
@@ -89,8 +89,6 @@ type explainer struct {
 	json    bool
 	command *cobra.Command
 	printed int
-	// unread has the facts that could not be read.
-	unread []error
 }
 
 // object explains an object of the cluster.
@@ -146,11 +144,6 @@ func (e *explainer) explain(ctx context.Context, at manifest.Source, r *decision
 	explanation, err := pipeline.New(e.decider.snapshot, facts, e.decider.options).Explain(ctx, r)
 	if err != nil {
 		return err
-	}
-	for _, fact := range explanation.Facts {
-		if fact.Err != nil {
-			e.unread = append(e.unread, fmt.Errorf("%s: %w", r.Subject(), fact.Err))
-		}
 	}
 	out := e.command.OutOrStdout()
 	explained := &report.Explained{Source: at, Request: r, Explanation: explanation}

@@ -124,6 +124,7 @@ func (f *sourceFlags) readFiles(from *source, catalog *rego.Catalog) ([]*config.
 			return nil, errors.Join(errs...)
 		}
 		from.facts = facts
+		from.unread = func() []error { return withUnread(unread, facts.Unread()) }
 		exports = append(exports, facts.Exports()...)
 	}
 	return exports, nil
@@ -162,14 +163,17 @@ func (f *sourceFlags) readCluster(ctx context.Context, from *source) error {
 			unread = append(unread, refused)
 		}
 	}
-	from.unread = func() []error {
-		all := slices.Clone(unread)
-		for _, refused := range facts.Unread() {
-			all = append(all, refused)
-		}
-		return all
-	}
+	from.unread = func() []error { return withUnread(unread, facts.Unread()) }
 	return nil
+}
+
+// withUnread appends what only the decisions needed to what the configuration lacks.
+func withUnread(errs []error, needed []*live.UnreadError) []error {
+	all := slices.Clone(errs)
+	for _, refused := range needed {
+		all = append(all, refused)
+	}
+	return all
 }
 
 // take uses the configuration of a cluster.

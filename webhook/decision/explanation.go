@@ -67,6 +67,6 @@ type FactExplanation struct {
 	Policies []string
 	// Objects has the names of the objects, sorted.
 	Objects []string
-	// Err is set if the objects could not be read.
-	Err error
+	// Unread is the reason if the objects could not be read.
+	Unread string
 }

@@ -18,6 +18,9 @@ type Facts struct {
 	// Fresh is true if the objects were read from the API server for this request, bypassing
 	// caches.
 	Fresh bool
+	// Unread maps each requested kind that could not be read to the reason. It is empty in
+	// admission, where such a request is not decided.
+	Unread map[Fact]string
 }
 
 // Of returns the objects of one kind of facts.
@@ -43,6 +46,14 @@ func objects[T metav1.Object](typed []T) []metav1.Object {
 		all[i] = object
 	}
 	return all
+}
+
+// Leave records why a kind of facts could not be read.
+func (f *Facts) Leave(fact Fact, reason string) {
+	if f.Unread == nil {
+		f.Unread = map[Fact]string{}
+	}
+	f.Unread[fact] = reason
 }
 
 // Take replaces the objects of one kind of facts with those of from.

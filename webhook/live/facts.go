@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -26,7 +24,7 @@ type Facts struct {
 	mutex      sync.Mutex
 	namespaces map[string]func() (decision.Namespace, error)
 	lists      map[listKey]func() (decision.Facts, error)
-	unread     map[string]*UnreadError
+	unread     unreadSet
 }
 
 // listKey identifies a list. Only the lists of namespaced kinds have a namespace.
@@ -39,7 +37,6 @@ type listKey struct {
 func NewFacts(reader client.Reader) *Facts {
 	return &Facts{
 		reader: reader, namespaces: map[string]func() (decision.Namespace, error){}, lists: map[listKey]func() (decision.Facts, error){},
-		unread: map[string]*UnreadError{},
 	}
 }
 
@@ -67,9 +64,7 @@ func (f *Facts) readNamespace(ctx context.Context, name string) (decision.Namesp
 	}
 	err = unread(err, "namespaces", name)
 	if refused, ok := errors.AsType[*UnreadError](err); ok {
-		f.mutex.Lock()
-		defer f.mutex.Unlock()
-		f.unread[name] = refused
+		f.unread.add(refused)
 		return decision.Namespace{Name: name, Missing: "cannot be read with your permissions"}, nil
 	}
 	if err != nil {
@@ -78,21 +73,12 @@ func (f *Facts) readNamespace(ctx context.Context, name string) (decision.Namesp
 	return decision.Namespace{Name: name, Labels: namespace.Labels, Known: true, Created: namespace.CreationTimestamp.Time}, nil
 }
 
-// Unread returns an error for each namespace whose labels were needed and that the user is not
-// permitted to read, by name.
-func (f *Facts) Unread() []*UnreadError {
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
-	all := make([]*UnreadError, 0, len(f.unread))
-	for _, refused := range f.unread {
-		all = append(all, refused)
-	}
-	slices.SortFunc(all, func(a, b *UnreadError) int { return strings.Compare(a.Namespace, b.Namespace) })
-	return all
-}
+// Unread returns an error for each resource that was needed and that the user is not permitted to
+// read, by resource and namespace.
+func (f *Facts) Unread() []*UnreadError { return f.unread.sorted() }
 
-// Facts returns the wanted facts about a namespace, which must not be modified. The error is an
-// *UnreadError if the user is not permitted to read one of them.
+// Facts returns the wanted facts about a namespace, which must not be modified. Those that the user
+// is not permitted to read are in its Unread.
 func (f *Facts) Facts(ctx context.Context, namespace string, wanted []decision.Fact) (decision.Facts, error) {
 	all := decision.Facts{Fresh: true}
 	if namespace == "" {
@@ -100,6 +86,11 @@ func (f *Facts) Facts(ctx context.Context, namespace string, wanted []decision.F
 	}
 	for _, fact := range wanted {
 		part, err := f.list(ctx, fact, namespace)
+		if refused, ok := errors.AsType[*UnreadError](err); ok {
+			f.unread.add(refused)
+			all.Leave(fact, refused.Error())
+			continue
+		}
 		if err != nil {
 			return decision.Facts{}, err
 		}

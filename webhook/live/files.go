@@ -15,6 +15,7 @@ import (
 type FileFacts struct {
 	facts   *manifest.Facts
 	exports []*config.Export
+	unread  unreadSet
 }
 
 // LoadFacts reads facts from files and folders. Objects of other kinds are skipped.
@@ -47,6 +48,10 @@ func LoadFacts(paths []string) (*FileFacts, []error) {
 // Exports returns the first documents of those files that are exports.
 func (f *FileFacts) Exports() []*config.Export { return f.exports }
 
+// Unread returns an error for each resource that was needed and that an export does not contain, by
+// resource and namespace.
+func (f *FileFacts) Unread() []*UnreadError { return f.unread.sorted() }
+
 // Namespace returns the labels of a namespace, which are unknown if it is in no file.
 func (f *FileFacts) Namespace(ctx context.Context, name string) (decision.Namespace, error) {
 	namespace, err := f.facts.Namespace(ctx, name)
@@ -62,26 +67,38 @@ func (f *FileFacts) Namespace(ctx context.Context, name string) (decision.Namesp
 	return namespace, nil
 }
 
-// Facts returns the wanted facts about a namespace, which must not be modified. The error is an
-// *UnreadError if an export does not contain one of them.
+// Facts returns the wanted facts about a namespace, which must not be modified. Those that an export
+// does not contain are in its Unread.
 func (f *FileFacts) Facts(ctx context.Context, namespace string, wanted []decision.Fact) (decision.Facts, error) {
+	all, err := f.facts.Facts(ctx, namespace, wanted)
+	if err != nil {
+		return decision.Facts{}, err
+	}
 	for _, fact := range wanted {
 		kind, known := kindOf(fact)
 		if !known {
 			return decision.Facts{}, fmt.Errorf("there is no fact %q", fact)
 		}
 		for _, export := range f.exports {
-			if missing := lacks(export, kind.resource, namespace); missing != nil {
-				return decision.Facts{}, &UnreadError{Unread: *missing, Source: export.Source}
-			}
-			if kind.namespaced() && !includes(export, namespace) {
-				return decision.Facts{}, &UnreadError{
-					Unread: config.Unread{Resource: kind.resource, Namespace: namespace, Reason: "it was exported for other namespaces only"}, Source: export.Source,
-				}
+			if missing := kind.unread(export, namespace); missing != nil {
+				f.unread.add(missing)
+				all.Leave(fact, missing.Error())
 			}
 		}
 	}
-	return f.facts.Facts(ctx, namespace, wanted)
+	return all, nil
+}
+
+// unread returns why an export does not contain the facts of the kind in a namespace, or nil.
+func (k factKind) unread(export *config.Export, namespace string) *UnreadError {
+	if missing := lacks(export, k.resource, namespace); missing != nil {
+		return &UnreadError{Unread: *missing, Source: export.Source}
+	}
+	if k.namespaced() && !includes(export, namespace) {
+		reason := "it was exported for other namespaces only"
+		return &UnreadError{Unread: config.Unread{Resource: k.resource, Namespace: namespace, Reason: reason}, Source: export.Source}
+	}
+	return nil
 }
 
 // includes reports whether the facts of a namespace are in an export.

@@ -1,8 +1,13 @@
 package live
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -41,4 +46,28 @@ func unread(err error, resource, namespace string) error {
 		reason = status.Status().Message
 	}
 	return &UnreadError{Unread: config.Unread{Resource: resource, Namespace: namespace, Reason: reason}}
+}
+
+// unreadSet collects each *UnreadError once. Its zero value is empty. It is safe for concurrent use.
+type unreadSet struct {
+	mutex sync.Mutex
+	all   map[string]*UnreadError
+}
+
+func (s *unreadSet) add(e *UnreadError) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.all == nil {
+		s.all = map[string]*UnreadError{}
+	}
+	s.all[e.Error()] = e
+}
+
+// sorted returns the errors by resource and namespace.
+func (s *unreadSet) sorted() []*UnreadError {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return slices.SortedFunc(maps.Values(s.all), func(a, b *UnreadError) int {
+		return cmp.Or(strings.Compare(a.Resource, b.Resource), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Source, b.Source))
+	})
 }

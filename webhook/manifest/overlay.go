@@ -55,7 +55,7 @@ func (o *Overlay) Facts(ctx context.Context, namespace string, wanted []decision
 	return decision.Facts{
 		LimitRanges: merged(facts.LimitRanges, input.LimitRanges), ResourceQuotas: merged(facts.ResourceQuotas, used(facts.ResourceQuotas, input.ResourceQuotas)),
 		Autoscalers: merged(facts.Autoscalers, input.Autoscalers), PersistentVolumeClaims: merged(facts.PersistentVolumeClaims, input.PersistentVolumeClaims),
-		StorageClasses: merged(facts.StorageClasses, input.StorageClasses), Fresh: facts.Fresh,
+		StorageClasses: merged(facts.StorageClasses, input.StorageClasses), Fresh: facts.Fresh, Unread: facts.Unread,
 	}, nil
 }
 

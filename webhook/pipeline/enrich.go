@@ -11,6 +11,7 @@ import (
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 	"taffrail.dev/webhook/resources"
 )
@@ -27,6 +28,16 @@ func wantedFacts(r *decision.Request, bindings []config.AppliedBinding) []decisi
 		}
 	}
 	return wanted
+}
+
+// unreadFact returns a kind of facts that a policy needs and that could not be read.
+func unreadFact(r *decision.Request, policy *rego.Policy) (fact decision.Fact, missing bool) {
+	for _, fact := range policy.Facts {
+		if _, missing := r.Facts.Unread[fact]; missing {
+			return fact, true
+		}
+	}
+	return "", false
 }
 
 func matters(r *decision.Request, fact decision.Fact) bool {

@@ -84,7 +84,8 @@ type Evaluation struct {
 	Results []decision.Result
 }
 
-// evaluatePart returns one result per binding. Bindings of the same instance share a result.
+// evaluatePart returns one result per binding. Bindings of the same instance share a result. It is
+// empty for a policy that needs facts that could not be read.
 func (d *Decider) evaluatePart(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, part rego.Part) ([]decision.Result, error) {
 	instances := make([]int, 0, len(bindings))
 	for _, binding := range bindings {
@@ -102,6 +103,9 @@ func (d *Decider) evaluatePart(ctx context.Context, r *decision.Request, binding
 	}
 	results := make([]decision.Result, len(bindings))
 	for i, binding := range bindings {
+		if _, missing := unreadFact(r, binding.Policy); missing {
+			continue
+		}
 		results[i] = found[slices.Index(instances, binding.Instance)]
 	}
 	return results, nil

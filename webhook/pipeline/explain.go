@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"taffrail.dev/webhook/decision"
@@ -41,9 +42,10 @@ func (d *Decider) Explain(ctx context.Context, original *decision.Request) (*dec
 		}
 		slices.Sort(one.Policies)
 		found, err := d.facts.Facts(ctx, factNamespace(r), []decision.Fact{fact})
-		if one.Err = err; err == nil {
-			one.Objects = factNames(&found, fact)
+		if err != nil {
+			return nil, fmt.Errorf("reading the facts of namespace %q: %w", factNamespace(r), err)
 		}
+		one.Objects, one.Unread = factNames(&found, fact), found.Unread[fact]
 		explained.Facts = append(explained.Facts, one)
 	}
 	return explained, ctx.Err()

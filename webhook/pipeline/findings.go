@@ -135,6 +135,11 @@ func (e *evidence) candidates() []candidate {
 	var all []candidate
 	for i, binding := range e.bindings {
 		result := &e.results[i]
+		if fact, missing := unreadFact(e.request, binding.Policy); missing {
+			c := candidate{finding: unreadFinding(binding, e.request, fact), binding: i, violation: -1}
+			c.finding.Exemptions = e.exemptions.Exempting(binding.Guardrail, binding.Policy.ID, "")
+			all = append(all, c)
+		}
 		if result.Err != nil {
 			c := candidate{finding: failureFinding(binding, binding.EffectiveMode(e.request, ""), result.Err), binding: i, violation: -1}
 			if binding.Uncertain && !binding.FailOpen {
@@ -208,6 +213,21 @@ func failureFinding(binding config.AppliedBinding, mode decision.Mode, err error
 		f.Unknown = err.Error()
 	}
 	return f
+}
+
+// unreadFinding returns the finding for an object that a policy cannot decide without facts that
+// could not be read.
+func unreadFinding(binding config.AppliedBinding, r *decision.Request, fact decision.Fact) decision.Finding {
+	return decision.Finding{
+		Policy:      binding.Policy.ID,
+		Guardrails:  []string{binding.Guardrail.Name},
+		Mode:        binding.EffectiveMode(r, ""),
+		Severity:    binding.Policy.Severity,
+		Key:         "facts",
+		Message:     fmt.Sprintf("this policy cannot decide the object, because the %s could not be read", fact),
+		Remediation: "Repeat this with permission to read them, or with an export that contains them.",
+		Unknown:     r.Facts.Unread[fact],
+	}
 }
 
 func merge(candidates []candidate) []decision.Finding {

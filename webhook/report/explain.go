@@ -162,8 +162,8 @@ func (b *explainWriter) exemption(e *decision.ExemptionExplanation) {
 func (b *explainWriter) fact(f *decision.FactExplanation) {
 	objects := strings.Join(f.Objects, ", ")
 	switch {
-	case f.Err != nil:
-		objects = "unknown, because " + decision.Redact(f.Err.Error())
+	case f.Unread != "":
+		objects = "unknown, because " + decision.Redact(f.Unread)
 	case objects == "":
 		objects = "none"
 	}

@@ -91,11 +91,9 @@ func ExplanationJSON(w io.Writer, e *Explained) error {
 		})
 	}
 	for _, f := range x.Facts {
-		fact := jsonExplainedFact{Fact: f.Fact, Policies: listOf(f.Policies), Objects: listOf(f.Objects)}
-		if f.Err != nil {
-			fact.Error = decision.Redact(f.Err.Error())
-		}
-		out.Facts = append(out.Facts, fact)
+		out.Facts = append(out.Facts, jsonExplainedFact{
+			Fact: f.Fact, Policies: listOf(f.Policies), Objects: listOf(f.Objects), Error: decision.Redact(f.Unread),
+		})
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
