@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/replay/auditlog"
 	"taffrail.dev/webhook/request"
 )
@@ -52,7 +53,6 @@ func NewCollector(o CollectorOptions) *Collector {
 		options: o, reasons: map[string]int64{}, namespaces: groups{}, policies: groups{}, writers: groups{}, kinds: groups{},
 		hours: map[int64]*Hour{}, workloads: map[string]*Workload{}, changes: map[string]*Change{},
 	}
-	c.report.Missing = map[decision.Fact]int64{}
 	if o.Against {
 		c.report.Changes = &Changes{}
 	}
@@ -115,9 +115,6 @@ func (c *Collector) decided(r *Result) {
 		c.group(r, decision.VerdictUnknown, false)
 		return
 	}
-	for _, fact := range first.Missing {
-		c.report.Missing[fact]++
-	}
 	if first.Unbound() {
 		n.Unbound++
 	} else {
@@ -137,8 +134,11 @@ func (c *Collector) decided(r *Result) {
 		}
 		c.group(r, verdict, filled)
 		c.groupPolicies(first)
-		if verdict > decision.VerdictAllow && c.report.Changes == nil {
-			c.workload(r, verdict, shown(first))
+		found := shown(first)
+		if verdict == decision.VerdictUnknown && !slices.ContainsFunc(found, func(f Finding) bool { return !f.lacksFacts }) {
+			c.reason(found[0].Unknown)
+		} else if verdict > decision.VerdictAllow && c.report.Changes == nil {
+			c.workload(r, verdict, found)
 		}
 	}
 	if len(r.Outcomes) > 1 && r.Outcomes[1].Err == nil {
@@ -232,6 +232,7 @@ func findingOf(f *decision.Finding) Finding {
 	return Finding{
 		Policy: f.Policy, Guardrails: f.Guardrails, Mode: f.Mode, Outcome: f.Outcome(), Container: kept(f.Container), Path: kept(f.Path),
 		Message: kept(f.Message), Remediation: f.Remediation, Unknown: kept(f.Unknown), Text: f.Text(),
+		lacksFacts: f.Unknown != "" && f.Key == pipeline.UnreadKey,
 	}
 }
 

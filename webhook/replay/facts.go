@@ -23,8 +23,8 @@ type facts struct {
 	namespaces map[string]*namespace
 	// classes is the namespace of cluster-scoped facts.
 	classes *namespace
-	// missing has the facts that the current decision needs and that are not known completely.
-	missing map[decision.Fact]bool
+	// missing has the facts that are not known to the current decision, with the reason.
+	missing map[decision.Fact]string
 }
 
 // namespace is what the log has about a namespace.
@@ -42,7 +42,7 @@ type namespace struct {
 }
 
 func newFacts(base pipeline.FactSource) *facts {
-	return &facts{base: base, namespaces: map[string]*namespace{}, classes: newNamespace(), missing: map[decision.Fact]bool{}}
+	return &facts{base: base, namespaces: map[string]*namespace{}, classes: newNamespace(), missing: map[decision.Fact]string{}}
 }
 
 func newNamespace() *namespace {
@@ -83,29 +83,57 @@ func (f *facts) Namespace(ctx context.Context, name string) (decision.Namespace,
 func (f *facts) Facts(ctx context.Context, name string, wanted []decision.Fact) (decision.Facts, error) {
 	all := decision.Facts{Fresh: true}
 	for _, fact := range wanted {
-		in := f.namespaces[name]
-		if fact == decision.FactStorageClasses {
-			in = f.classes
+		base, err := f.known(ctx, fact, name)
+		if err != nil {
+			return all, err
 		}
-		var base decision.Facts
-		born := in != nil && in.born
-		switch {
-		case born || name == "":
-		case f.base != nil:
-			var err error
-			if base, err = f.base.Facts(ctx, name, []decision.Fact{fact}); err != nil {
-				return all, err
-			}
-		default:
-			f.missing[fact] = true
+		if reason := base.Unread[fact]; reason != "" {
+			all.Leave(fact, reason)
+			continue
 		}
-		if in != nil && in.unread[fact] {
-			f.missing[fact] = true
-		}
-		part := in.over(fact, &base)
+		part := f.find(fact, name).over(fact, &base)
 		all.Take(fact, &part)
 	}
 	return all, nil
+}
+
+// find returns what the log has about the namespace of a fact, or nil.
+func (f *facts) find(fact decision.Fact, name string) *namespace {
+	if fact == decision.FactStorageClasses {
+		return f.classes
+	}
+	return f.namespaces[name]
+}
+
+// known returns what is known of a fact besides what the log has.
+func (f *facts) known(ctx context.Context, fact decision.Fact, name string) (base decision.Facts, err error) {
+	in := f.find(fact, name)
+	switch {
+	case f.missing[fact] != "":
+		base.Leave(fact, f.missing[fact])
+	case in != nil && in.unread[fact]:
+		base.Leave(fact, "the log does not have the content of the "+described(fact, name))
+	case in != nil && in.born, name == "":
+	case f.base != nil:
+		return f.base.Facts(ctx, name, []decision.Fact{fact})
+	default:
+		base.Leave(fact, "the "+described(fact, name)+" are not in the log: use --facts or --live")
+	}
+	return base, nil
+}
+
+// described names the facts of a namespace.
+func described(fact decision.Fact, name string) string {
+	if fact == decision.FactStorageClasses {
+		return "StorageClasses"
+	}
+	return factNames[fact] + " of namespace " + name
+}
+
+// factNames has the facts as reports name them.
+var factNames = map[decision.Fact]string{
+	decision.FactLimitRanges: "LimitRanges", decision.FactResourceQuotas: "ResourceQuotas", decision.FactAutoscalers: "HorizontalPodAutoscalers",
+	decision.FactClaims: "PersistentVolumeClaims",
 }
 
 // over returns the objects of one kind of facts, the newer ones of the log in place of those with the same names.

@@ -119,9 +119,6 @@ type Outcome struct {
 	Mutating *decision.Decision
 	// Validating is the decision at /validate, of the object as patched.
 	Validating *decision.Decision
-	// Missing has the facts that were needed and are not known completely. The findings of the policies that read them
-	// are unknown, and there may be more of them.
-	Missing []decision.Fact
 	// Err is set if there is no decision.
 	Err error
 }
@@ -317,14 +314,8 @@ func (r *Replayer) outcome(ctx context.Context, decider *pipeline.Decider, w *wr
 	r.facts.reset()
 	r.lookup.reset(w.before != nil && w.before.born)
 	if w.object.fromRequest && w.key.resource == pods {
-		r.facts.missing[decision.FactLimitRanges] = true
+		r.facts.missing[decision.FactLimitRanges] = "what LimitRanges add to the Pod is not in the log at level Request"
 	}
-	defer func() {
-		for fact := range r.facts.missing {
-			o.Missing = append(o.Missing, fact)
-		}
-		slices.Sort(o.Missing)
-	}()
 	text := w.object.text
 	if w.kind.GroupKind() == (schema.GroupKind{Kind: "Pod"}) && identity.Operation == decision.Create {
 		identity.Origin = decision.OriginMutating
@@ -335,7 +326,7 @@ func (r *Replayer) outcome(ctx context.Context, decider *pipeline.Decider, w *wr
 		if o.Mutating, o.Err = decider.Decide(ctx, mutating); o.Err != nil {
 			return o, nil
 		}
-		r.qualify(w, decider, o.Mutating)
+		r.qualify(w, o.Mutating)
 		if text, o.Err = patch(text, o.Mutating.Patch); o.Err != nil {
 			return o, nil
 		}
@@ -347,39 +338,25 @@ func (r *Replayer) outcome(ctx context.Context, decider *pipeline.Decider, w *wr
 	if o.Validating, o.Err = decider.Decide(ctx, validating); o.Err != nil {
 		return o, validating
 	}
-	r.qualify(w, decider, o.Validating)
+	r.qualify(w, o.Validating)
 	return o, validating
 }
 
-// qualify makes findings unknown that depend on what is not in the log.
-func (r *Replayer) qualify(w *write, decider *pipeline.Decider, d *decision.Decision) {
-	catalog := decider.Snapshot().Catalog()
+// qualify makes denials unknown that depend on an object that is not in the log.
+func (r *Replayer) qualify(w *write, d *decision.Decision) {
+	why := r.lookup.incomplete
+	if operationOf(w.event) == decision.Update && w.old == nil && w.kind != binding {
+		why = "the stored object is not known, and may already have it"
+	}
+	if why == "" {
+		return
+	}
 	for i := range d.Findings {
-		f := &d.Findings[i]
-		if f.Unknown != "" || f.Exempted() || f.Tolerated != "" {
-			continue
-		}
-		why := r.missingFor(w, f.Policy, catalog)
-		switch {
-		case why != "":
-		case !f.Denies():
-			continue
-		case operationOf(w.event) == decision.Update && w.old == nil && w.kind != binding:
-			why = "the stored object is not known, and may already have it"
-		default:
-			why = r.lookup.incomplete
-		}
-		if why != "" {
+		if f := &d.Findings[i]; f.Denies() {
 			f.Unknown, f.WouldDeny = why, false
 		}
 	}
 	d.Verdict = decision.Worst(d.Findings)
-}
-
-// factNames has the facts as reports name them.
-var factNames = map[decision.Fact]string{
-	decision.FactLimitRanges: "LimitRanges", decision.FactResourceQuotas: "ResourceQuotas", decision.FactAutoscalers: "HorizontalPodAutoscalers",
-	decision.FactClaims: "PersistentVolumeClaims", decision.FactStorageClasses: "StorageClasses",
 }
 
 // patch applies the patch of a decision to the text of an object.

@@ -15,10 +15,8 @@ type Report struct {
 	// Evicted counts the objects that were forgotten for want of memory, so that later writes of them are unknown.
 	Evicted int64  `json:"evicted"`
 	Counts  Counts `json:"counts"`
-	// Reasons counts the writes that are unknown as a whole by their reason, the most frequent first.
+	// Reasons counts the writes that are unknown as a whole, or for want of facts, by the reason, the most frequent first.
 	Reasons []Reason `json:"reasons"`
-	// Missing counts, by fact, the writes whose decision lacks it.
-	Missing map[decision.Fact]int64 `json:"missing"`
 	// The Groups are sorted by consequence.
 	Namespaces []Group `json:"namespaces"`
 	Policies   []Group `json:"policies"`
@@ -26,7 +24,8 @@ type Report struct {
 	Kinds      []Group `json:"kinds"`
 	// Hours has the hours in which something is not allowed, sorted.
 	Hours []Hour `json:"hours"`
-	// Workloads is sorted by verdict, then by frequency. MoreWorkloads counts the writes of further ones.
+	// Workloads has those that are not simply admitted, without those that are unknown only for want of facts. It is
+	// sorted by verdict, then by frequency. MoreWorkloads counts the writes of further ones.
 	Workloads     []Workload `json:"workloads"`
 	MoreWorkloads int64      `json:"moreWorkloads"`
 	// Changes has what differs under a second configuration, or is nil if there is none.
@@ -106,6 +105,9 @@ type Finding struct {
 	Unknown     string        `json:"unknown"`
 	// Text is the finding as admission prints it.
 	Text string `json:"text"`
+
+	// lacksFacts is true if the policy was not evaluated for want of facts.
+	lacksFacts bool
 }
 
 // Changes is what a second configuration changes.

@@ -9,7 +9,6 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/replay/auditlog"
 )
 
@@ -54,26 +53,6 @@ func content(text []byte) (members [][]byte) {
 		return true
 	})
 	return members
-}
-
-// missingFor returns why the findings of a policy are not certain, or "".
-func (r *Replayer) missingFor(w *write, policy string, catalog *rego.Catalog) string {
-	p, found := catalog.Policy(policy)
-	if !found {
-		return ""
-	}
-	for _, fact := range p.Facts {
-		if fact == decision.FactLimitRanges && w.object.fromRequest && w.key.resource == pods {
-			return "what LimitRanges add to the Pod is not in the log at level Request"
-		}
-		if r.facts.missing[fact] {
-			if fact == decision.FactStorageClasses {
-				return "the StorageClasses are not in the log: use --facts or --live"
-			}
-			return "the " + factNames[fact] + " of namespace " + w.key.namespace + " are not in the log: use --facts or --live"
-		}
-	}
-	return ""
 }
 
 func applyPatch(text []byte, operations []decision.PatchOperation) ([]byte, error) {

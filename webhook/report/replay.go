@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -140,9 +138,6 @@ func (p *replayText) counts() {
 	})
 	for _, reason := range p.report.Reasons {
 		p.line("  unknown: %s", decision.Printable(fmt.Sprintf("%d: %s", reason.Count, reason.Reason)))
-	}
-	for _, fact := range slices.Sorted(maps.Keys(p.report.Missing)) {
-		p.line("  decided without knowing %s, which may deny more: %d", fact, p.report.Missing[fact])
 	}
 	if n.Filled > 0 {
 		p.line("  new Pods with values filled in: %d", n.Filled)
