@@ -222,12 +222,12 @@ func (f *replayFlags) writeSuggestions(w io.Writer, r *replay.Report, now time.T
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(f.suggest, 0o755); err != nil { //nolint:gosec // the files are for colleagues to read
+	if err := os.MkdirAll(f.suggest, 0o755); err != nil {
 		return err
 	}
 	for _, suggested := range all {
 		file := filepath.Join(f.suggest, suggested.File)
-		if err := os.WriteFile(file, []byte(suggested.Text), 0o644); err != nil { //nolint:gosec // as above
+		if err := os.WriteFile(file, []byte(suggested.Text), 0o644); err != nil {
 			return err
 		}
 		if _, err := fmt.Fprintln(w, "note: wrote", decision.PrintablePath(file)); err != nil {

@@ -277,7 +277,7 @@ func (g *generator) edited(object *unstructured.Unstructured) *unstructured.Unst
 		object.SetLabels(labels)
 		return object
 	}
-	containers, _, _ := unstructured.NestedSlice(template, "spec", "containers") //nolint:errcheck // the API server has stored it
+	containers, _, _ := unstructured.NestedSlice(template, "spec", "containers") // the API server has stored it
 	container, _ := containers[0].(map[string]any)
 	switch g.source.IntN(4) {
 	case 0:
@@ -305,7 +305,7 @@ func (g *generator) patchImage(user *harness.User, object *unstructured.Unstruct
 	patch, err := json.Marshal([]map[string]string{{"op": "replace", "path": field, "value": image}})
 	must(g.t, err)
 	if g.source.IntN(2) == 0 && template != nil {
-		containers, _, _ := unstructured.NestedSlice(template, "spec", "containers") //nolint:errcheck // the API server has stored it
+		containers, _, _ := unstructured.NestedSlice(template, "spec", "containers") // the API server has stored it
 		first, _ := containers[0].(map[string]any)
 		nested := map[string]any{"containers": []any{map[string]any{"name": first["name"], "image": image}}}
 		value := map[string]any{"spec": nested}
@@ -370,7 +370,7 @@ func (g *generator) changeFacts() {
 	ctx := g.t.Context()
 	meta := metav1.ObjectMeta{Namespace: g.namespace, Name: "facts"}
 	var object client.Object
-	policy := ""
+	var policy string
 	var there *bool
 	if g.source.IntN(2) == 0 {
 		item := corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Max: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50")}}

@@ -41,7 +41,7 @@ func (h *head) readMetadata(text []byte) {
 	if len(text) == 0 || text[0] != '{' {
 		return
 	}
-	//nolint:errcheck // the caller has found the end of the text, and a member that is not read is missing
+	// The caller has found the end of the text, and a member that is not read is missing.
 	_, _ = auditlog.Members(text, func(name string, value []byte) bool {
 		switch name {
 		case "name":
@@ -53,7 +53,7 @@ func (h *head) readMetadata(text []byte) {
 		case "resourceVersion":
 			h.version = word(value)
 		case "generation":
-			h.generation, _ = strconv.ParseInt(string(value), 10, 64) //nolint:errcheck // 0 is not known
+			h.generation, _ = strconv.ParseInt(string(value), 10, 64) // 0 is not known
 		case "deletionTimestamp":
 			h.terminating = len(value) > 2
 		case "finalizers":

@@ -36,14 +36,6 @@ var kinds = map[resource]schema.GroupVersionKind{
 	{"batch", "cronjobs"}:           {Group: "batch", Version: "v1", Kind: "CronJob"},
 }
 
-// factKinds has the kinds that are only facts.
-var factKinds = map[resource]schema.GroupVersionKind{
-	{"", "limitranges"}:                         {Version: "v1", Kind: "LimitRange"},
-	{"", "resourcequotas"}:                      {Version: "v1", Kind: "ResourceQuota"},
-	{"autoscaling", "horizontalpodautoscalers"}: {Group: "autoscaling", Version: "v2", Kind: "HorizontalPodAutoscaler"},
-	{"storage.k8s.io", "storageclasses"}:        {Group: "storage.k8s.io", Version: "v1", Kind: "StorageClass"},
-}
-
 var (
 	pods       = resource{"", "pods"}
 	namespaces = resource{"", "namespaces"}

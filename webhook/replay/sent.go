@@ -20,7 +20,7 @@ func isControlPlane(user string) bool {
 // carriesMetadata reports whether a Binding has annotations, or labels besides those that the API server adds.
 func carriesMetadata(h *head) bool {
 	var annotations, labels map[string]string
-	//nolint:errcheck // a value that is not a map is refused by the API server
+	// A value that is not a map is refused by the API server.
 	_, _ = json.Unmarshal(orEmpty(h.annotations), &annotations), json.Unmarshal(orEmpty(h.labels), &labels)
 	delete(labels, "topology.kubernetes.io/region")
 	delete(labels, "topology.kubernetes.io/zone")
@@ -45,7 +45,7 @@ func endsDeletion(w *write) bool {
 
 // content returns the members of an object besides metadata and status, in the order of the API server.
 func content(text []byte) (members [][]byte) {
-	//nolint:errcheck // the texts were read before
+	// The texts were read before.
 	_, _ = auditlog.Members(text, func(name string, value []byte) bool {
 		if name != "metadata" && name != "status" {
 			members = append(members, []byte(name), value)

@@ -56,7 +56,7 @@ type replayText struct {
 	palette palette
 }
 
-func (p *replayText) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+func (p *replayText) line(format string, args ...any) { fmt.Fprintf(&p.Builder, format+"\n", args...) }
 
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
 

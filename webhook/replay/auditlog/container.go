@@ -1,6 +1,7 @@
 package auditlog
 
 import (
+	"errors"
 	"time"
 )
 
@@ -40,7 +41,7 @@ func (s *stream) elements() error {
 			s.object(at, text, time.Time{})
 		case err == nil:
 			s.stats.Other++
-		case c == '{' && err == errTooLong: //nolint:errorlint // it is never wrapped
+		case c == '{' && errors.Is(err, errTooLong):
 			s.broken(at, text, time.Time{}, err)
 			if err := s.skipValue(); err != nil {
 				return err

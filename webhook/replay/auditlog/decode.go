@@ -3,6 +3,7 @@ package auditlog
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -27,7 +28,7 @@ func readDocument(text []byte) (d document, length int, err error) {
 		}
 		return true
 	})
-	if err == errCut { //nolint:errorlint // it is never wrapped
+	if errors.Is(err, errCut) {
 		d.cut, err = true, nil
 	}
 	return d, length, err
@@ -137,7 +138,7 @@ func (d *document) event() (*Event, error) {
 			continue
 		}
 		if err := json.Unmarshal(field.text, field.into); err != nil {
-			return nil, fmt.Errorf("%s has the wrong type", field.name) //nolint:err113 // the JSON error would quote the value
+			return nil, fmt.Errorf("%s has the wrong type", field.name) // the JSON error would quote the value
 		}
 	}
 	e.User = user
@@ -154,7 +155,7 @@ func (d *document) event() (*Event, error) {
 			continue
 		}
 		if *at.into, ok = parseTime(at.text); !ok {
-			return nil, fmt.Errorf("%s is not a time", at.name) //nolint:err113 // as above
+			return nil, fmt.Errorf("%s is not a time", at.name)
 		}
 	}
 	if e.Annotations["audit.k8s.io/truncated"] == "true" {

@@ -31,7 +31,7 @@ func event(n int, edits ...string) string {
 }
 
 func quoted(text string) string {
-	encoded, _ := json.Marshal(text) //nolint:errcheck // a string always encodes
+	encoded, _ := json.Marshal(text) // a string always encodes
 	return string(encoded)
 }
 
@@ -40,13 +40,13 @@ func gzipped(parts ...string) string {
 	for _, part := range parts {
 		w := gzip.NewWriter(&all)
 		w.Write([]byte(part)) //nolint:errcheck // a buffer takes everything
-		w.Close()             //nolint:errcheck // as above
+		w.Close()
 	}
 	return all.String()
 }
 
 func zstandard(text string) string {
-	encoder, _ := zstd.NewWriter(nil) //nolint:errcheck // it has no options
+	encoder, _ := zstd.NewWriter(nil) // it has no options
 	return string(encoder.EncodeAll([]byte(text), nil))
 }
 

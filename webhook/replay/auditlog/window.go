@@ -87,7 +87,8 @@ func (w *window) peek() int {
 
 // ahead returns the next bytes, up to n of them.
 func (w *window) ahead(n int) []byte {
-	for len(w.rest()) < n && w.fill() { //nolint:revive // fill does the work
+	for more := true; more && len(w.rest()) < n; {
+		more = w.fill()
 	}
 	return w.rest()[:min(n, len(w.rest()))]
 }
